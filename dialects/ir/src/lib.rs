@@ -1,0 +1,1 @@
+//! Safe typed view of the strum and dpu dialects.

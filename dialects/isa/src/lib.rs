@@ -1,0 +1,1 @@
+//! The DPU's instruction set, assembler, binary container and machine description.

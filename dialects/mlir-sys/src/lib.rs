@@ -1,0 +1,1 @@
+//! ODS, C++ and linking of the strum and dpu dialects.

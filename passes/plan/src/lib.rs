@@ -1,0 +1,1 @@
+//! The planner: tiling, allocation, dependences and barriers, without MLIR.

@@ -1,0 +1,1 @@
+//! StruM weight formats: choosing low members, packing, unpacking, checking.

@@ -1,0 +1,2 @@
+//! strum-opt.
+fn main() {}

@@ -1,0 +1,1 @@
+//! A naive evaluator of integer TOSA operators, the project's internal oracle.

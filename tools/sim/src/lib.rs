@@ -1,0 +1,1 @@
+//! The ISA-level simulator of the DPU.
