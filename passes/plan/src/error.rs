@@ -1,0 +1,79 @@
+//! What can go wrong while planning: three kinds, told apart because the user acts differently on each.
+
+use thiserror::Error;
+
+/// A planning failure.
+///
+/// `Unsupported` is a limit of the planner or of the instruction set, `Resource` is a layer that does not fit the
+/// machine as it is described, and `Internal` is a bug in the planner or a layer description that contradicts itself.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// The layer cannot be expressed in the instruction set.
+    #[error("unsupported: {what}")]
+    Unsupported {
+        /// What is asked for and what would be supported.
+        what: String,
+    },
+    /// The layer needs more of something than the machine or a planner limit offers.
+    #[error("resource: {what}: needs {need}, limit is {limit}")]
+    Resource {
+        /// The resource, with its unit.
+        what: String,
+        /// How much is needed.
+        need: u64,
+        /// How much there is.
+        limit: u64,
+    },
+    /// The planner contradicts itself, or the description of the layer does.
+    #[error("internal: {what}")]
+    Internal {
+        /// What does not hold.
+        what: String,
+    },
+}
+
+impl PlanError {
+    /// The layer cannot be expressed in the instruction set.
+    pub fn unsupported(what: impl Into<String>) -> Self {
+        PlanError::Unsupported { what: what.into() }
+    }
+
+    /// More of `what` is needed than there is.
+    pub fn resource(what: impl Into<String>, need: u64, limit: u64) -> Self {
+        PlanError::Resource { what: what.into(), need, limit }
+    }
+
+    /// Something does not hold that the planner relies on.
+    pub fn internal(what: impl Into<String>) -> Self {
+        PlanError::Internal { what: what.into() }
+    }
+
+    /// The same error, with `layer` named in front of what went wrong.
+    #[must_use]
+    pub fn in_layer(self, layer: &str) -> Self {
+        match self {
+            PlanError::Unsupported { what } => PlanError::Unsupported { what: format!("{layer}: {what}") },
+            PlanError::Resource { what, need, limit } => {
+                PlanError::Resource { what: format!("{layer}: {what}"), need, limit }
+            }
+            PlanError::Internal { what } => PlanError::Internal { what: format!("{layer}: {what}") },
+        }
+    }
+}
+
+/// `a * b`, or an internal error: for sizes that earlier checks have bounded.
+pub(crate) fn mul(a: u64, b: u64) -> Result<u64, PlanError> {
+    a.checked_mul(b).ok_or_else(|| PlanError::internal(format!("{a} * {b} overflows 64 bits")))
+}
+
+/// `value` in a narrower integer type, or an unsupported error naming `what`.
+pub(crate) fn narrow<T, V>(value: V, what: &str) -> Result<T, PlanError>
+where
+    V: Copy + std::fmt::Display,
+    T: TryFrom<V>,
+{
+    T::try_from(value).map_err(|_| {
+        PlanError::unsupported(format!("{what} is {value}, which its instruction field cannot hold"))
+    })
+}
