@@ -1,0 +1,150 @@
+//! Formats and shapes, and the sizes that follow from them. All sizes are in bytes and checked for overflow.
+
+use crate::ALIGN;
+use crate::error::{FormatError, PackError};
+use crate::methods::{DliqShift, Method};
+use std::fmt;
+
+/// How a weight tensor is stored. Only a format that [`Format::validate`] accepts can hold weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Format {
+    /// Block length in input channels: 4, 8, 16 or 32.
+    pub w: u8,
+    /// Low members of each block, 0..=w.
+    pub low: u8,
+    /// What a low code means.
+    pub method: Method,
+}
+
+impl Format {
+    /// Plain INT8. `w` and `low` mean nothing here; these values are the canonical ones.
+    pub const DENSE: Format = Format { w: 16, low: 0, method: Method::Dense };
+
+    /// Whether the parameters go together.
+    pub fn validate(&self) -> Result<(), FormatError> {
+        if self.is_packed() {
+            if !matches!(self.w, 4 | 8 | 16 | 32) {
+                return Err(FormatError::Block(self.w));
+            }
+            if self.low > self.w {
+                return Err(FormatError::Low { w: self.w, low: self.low });
+            }
+        }
+        self.method.with(|m| m.validate())
+    }
+
+    /// Whether there are blocks with masks, that is, whether this is anything but plain INT8.
+    pub fn is_packed(&self) -> bool {
+        self.method.with(|m| m.is_packed())
+    }
+
+    /// Bits of one low code (8 for plain INT8).
+    pub fn low_bits(&self) -> u32 {
+        self.method.with(|m| m.code_bits())
+    }
+
+    /// Bits of one block: mask, high codes, low codes.
+    pub fn block_bits(&self) -> usize {
+        let (w, low) = (usize::from(self.w), usize::from(self.low));
+        w + 8 * w.saturating_sub(low) + low * self.low_bits() as usize
+    }
+
+    /// Packed size over INT8 size, r = (1 + 8(1-p) + p·q) / 8 with p = low/w, not counting padding. 1 for plain INT8.
+    pub fn ratio(&self) -> f64 {
+        if self.is_packed() { self.block_bits() as f64 / (8.0 * f64::from(self.w)) } else { 1.0 }
+    }
+
+    /// Bytes of the shift header in front of the sets; 0 unless the shift differs by output channel.
+    pub(crate) fn header_bytes(&self, shape: Shape) -> Result<usize, PackError> {
+        match self.method.with(|m| m.shift()) {
+            DliqShift::PerChannel => {
+                shape.oc.checked_next_multiple_of(ALIGN).ok_or_else(|| PackError::TooLarge(shape.to_string()))
+            }
+            DliqShift::Layer(_) => Ok(0),
+        }
+    }
+
+    /// Blocks of one `(oc, ky, kx)`.
+    pub(crate) fn blocks_per_tap(&self, ic: usize) -> usize {
+        ic.div_ceil(usize::from(self.w.max(1)))
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.method.kind().name())?;
+        if self.is_packed() {
+            write!(f, "<w = {}, low = {}", self.w, self.low)?;
+            self.method.with(|m| m.fmt(f))?;
+            f.write_str(">")?;
+        }
+        Ok(())
+    }
+}
+
+/// Shape of a weight tensor, outermost dimension first: `[oc][ky][kx][ic]`, contiguous.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shape {
+    /// Output channels; 1 for depthwise weights.
+    pub oc: usize,
+    /// Kernel height in taps.
+    pub kh: usize,
+    /// Kernel width in taps.
+    pub kw: usize,
+    /// Input channels, along which blocks run; channels times multiplier for depthwise weights.
+    pub ic: usize,
+}
+
+impl Shape {
+    /// Number of weights; refused when a dimension is empty or the number overflows.
+    pub fn weights(&self) -> Result<usize, PackError> {
+        let set = self.set_len()?;
+        set.checked_mul(self.oc).ok_or_else(|| PackError::TooLarge(self.to_string()))
+    }
+
+    /// Weights of one output channel.
+    pub(crate) fn set_len(&self) -> Result<usize, PackError> {
+        if [self.oc, self.kh, self.kw, self.ic].contains(&0) {
+            return Err(PackError::EmptyShape(self.to_string()));
+        }
+        let taps = self.kh.checked_mul(self.kw).and_then(|taps| taps.checked_mul(self.ic));
+        taps.ok_or_else(|| PackError::TooLarge(self.to_string()))
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}x{}x{}", self.oc, self.kh, self.kw, self.ic)
+    }
+}
+
+/// Bytes of the weight set of one output channel, padded to [`ALIGN`].
+///
+/// # Errors
+/// The format is not legal, the shape is empty, or the size overflows.
+pub fn set_bytes(format: Format, shape: Shape) -> Result<usize, PackError> {
+    format.validate()?;
+    let too_large = || PackError::TooLarge(shape.to_string());
+    let weights = shape.set_len()?;
+    let bytes = if format.is_packed() {
+        let blocks =
+            shape.kh.checked_mul(shape.kw).and_then(|n| n.checked_mul(format.blocks_per_tap(shape.ic)));
+        blocks.and_then(|n| n.checked_mul(format.block_bits())).ok_or_else(too_large)?.div_ceil(8)
+    } else {
+        weights
+    };
+    bytes.checked_next_multiple_of(ALIGN).ok_or_else(too_large)
+}
+
+/// Bytes of a whole packed tensor: the shift header, if the format has one, and all sets.
+///
+/// # Errors
+/// The format is not legal, the shape is empty, or the size overflows.
+pub fn packed_bytes(format: Format, shape: Shape) -> Result<usize, PackError> {
+    let sets = set_bytes(format, shape)?.checked_mul(shape.oc);
+    let header = format.header_bytes(shape)?;
+    // A quarter of the address space leaves room to count bits.
+    sets.and_then(|n| n.checked_add(header))
+        .filter(|&n| n <= usize::MAX / 16)
+        .ok_or_else(|| PackError::TooLarge(shape.to_string()))
+}

@@ -1,0 +1,96 @@
+//! Dual-level integers: a low code is a `q`-bit two's complement integer `v` and means `v << shift`, saturating.
+
+use super::{DliqShift, QuantMethod, in_range};
+use crate::{FormatError, Request};
+use std::fmt;
+
+/// Code width and shift.
+pub(super) struct Dliq {
+    pub(super) q: u8,
+    pub(super) shift: DliqShift,
+}
+
+impl QuantMethod for Dliq {
+    fn validate(&self) -> Result<(), FormatError> {
+        in_range("q", self.q, 1, 8)?;
+        match self.shift {
+            DliqShift::Layer(shift) => in_range("shift", shift, 0, self.max_shift()),
+            DliqShift::PerChannel => Ok(()),
+        }
+    }
+
+    fn code_bits(&self) -> u32 {
+        u32::from(self.q)
+    }
+
+    fn shift(&self) -> DliqShift {
+        self.shift
+    }
+
+    /// A larger shift would leave int8.
+    fn max_shift(&self) -> u8 {
+        8u8.saturating_sub(self.q)
+    }
+
+    fn encode(&self, c: i8, shift: u8) -> u8 {
+        // Half of the step less one, added to the magnitude, rounds to nearest with ties towards zero.
+        let below_half = ((1u32 << shift) >> 1).saturating_sub(1);
+        let magnitude = ((u32::from(c.unsigned_abs()) + below_half) >> shift).cast_signed();
+        let v = if c < 0 { -magnitude } else { magnitude };
+        let half = 1i32 << (self.q - 1);
+        (v.clamp(-half, half - 1) & (2 * half - 1)) as u8
+    }
+
+    fn decode(&self, code: u8, shift: u8) -> Option<i8> {
+        if u32::from(code) >> self.q != 0 {
+            return None;
+        }
+        let unused = 8 - self.q;
+        let v = (code << unused).cast_signed() >> unused;
+        i8::try_from(i32::from(v) << shift).ok()
+    }
+
+    fn from_request(request: &Request, shift: DliqShift) -> Self {
+        Self { q: request.q, shift }
+    }
+}
+
+impl fmt::Display for Dliq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, ", q = {}, shift = ", self.q)?;
+        match self.shift {
+            DliqShift::Layer(shift) => write!(f, "{shift}"),
+            DliqShift::PerChannel => f.write_str("per_channel"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn low(q: u8, shift: u8, c: i8) -> i8 {
+        let m = Dliq { q, shift: DliqShift::Layer(shift) };
+        m.decode(m.encode(c, shift), shift).unwrap()
+    }
+
+    #[test]
+    fn ties_go_towards_zero() {
+        assert_eq!(low(4, 2, 6), 4);
+        assert_eq!(low(4, 2, -6), -4);
+        assert_eq!(low(4, 2, 7), 8);
+        assert_eq!(low(4, 1, 1), 0);
+        assert_eq!(low(4, 1, -1), 0);
+    }
+
+    #[test]
+    fn both_ends_saturate() {
+        assert_eq!(low(4, 0, 127), 7);
+        assert_eq!(low(4, 0, -128), -8);
+        assert_eq!(low(4, 4, 127), 112);
+        assert_eq!(low(4, 4, -128), -128);
+        assert_eq!(low(1, 7, -128), -128);
+        assert_eq!(low(1, 7, 127), 0);
+        assert_eq!(low(8, 0, -128), -128);
+    }
+}

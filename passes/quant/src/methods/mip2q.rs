@@ -1,0 +1,118 @@
+//! Mixed integers and powers of two: a low code is a sign (its top bit) and an exponent `e` and means `±2^e`.
+//!
+//! +128 is no int8, so the code (+, 7) is reserved. With `zero`, the greatest exponent code with a plus sign means 0, and
+//! with a minus sign stays reserved, as all codes above `L` are.
+
+use super::{DliqShift, QuantMethod, in_range};
+use crate::{FormatError, Request};
+use std::fmt;
+
+/// Largest exponent and the meaning of the spare code.
+pub(super) struct Mip2q {
+    pub(super) l: u8,
+    pub(super) zero: bool,
+}
+
+impl Mip2q {
+    /// ⌈log2(L + 1)⌉
+    fn exponent_bits(&self) -> u32 {
+        8 - self.l.leading_zeros()
+    }
+
+    /// The greatest exponent code that fits the width.
+    fn top(&self) -> u8 {
+        ((1u32 << self.exponent_bits()) - 1) as u8
+    }
+}
+
+impl QuantMethod for Mip2q {
+    fn validate(&self) -> Result<(), FormatError> {
+        in_range("L", self.l, 0, 7)?;
+        if self.zero && self.l >= self.top() { Err(FormatError::NoSpareCode(self.l)) } else { Ok(()) }
+    }
+
+    fn code_bits(&self) -> u32 {
+        1 + self.exponent_bits()
+    }
+
+    fn encode(&self, c: i8, _shift: u8) -> u8 {
+        if c == 0 {
+            // Without a code for it, 0 becomes +1.
+            return if self.zero { self.top() } else { 0 };
+        }
+        let magnitude = c.unsigned_abs();
+        let below = 7 - magnitude.leading_zeros();
+        // The next power is nearer exactly when the magnitude is beyond one and a half times this one.
+        let nearest = below + u32::from(u32::from(magnitude) * 2 > 3 << below);
+        let greatest = if c > 0 { self.l.min(6) } else { self.l };
+        let exponent = nearest.min(u32::from(greatest)) as u8;
+        exponent | u8::from(c < 0) << self.exponent_bits()
+    }
+
+    fn decode(&self, code: u8, _shift: u8) -> Option<i8> {
+        let exponent = code & self.top();
+        let sign = code >> self.exponent_bits();
+        if self.zero && code == self.top() {
+            return Some(0);
+        }
+        match sign {
+            0 if exponent <= self.l.min(6) => Some(1 << exponent),
+            1 if exponent <= self.l => Some((-1i8) << exponent),
+            _ => None,
+        }
+    }
+
+    fn from_request(request: &Request, _shift: DliqShift) -> Self {
+        Self { l: request.l, zero: request.zero }
+    }
+}
+
+impl fmt::Display for Mip2q {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, ", L = {}{}", self.l, if self.zero { ", zero" } else { "" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn low(l: u8, zero: bool, c: i8) -> i8 {
+        let m = Mip2q { l, zero };
+        m.decode(m.encode(c, 0), 0).unwrap()
+    }
+
+    #[test]
+    fn nearest_power_with_ties_to_the_smaller() {
+        assert_eq!([3, 6, 12, 24, 48, 96].map(|c| low(7, false, c)), [2, 4, 8, 16, 32, 64]);
+        assert_eq!([7, 13, 97, -97, -96].map(|c| low(7, false, c)), [8, 16, 64, -128, -64]);
+    }
+
+    #[test]
+    fn zero_and_the_ends() {
+        assert_eq!(low(7, false, 0), 1);
+        assert_eq!(low(5, true, 0), 0);
+        assert_eq!(low(7, false, 127), 64);
+        assert_eq!(low(7, false, -128), -128);
+        assert_eq!(low(6, false, -128), -64);
+        assert_eq!(low(0, false, 100), 1);
+    }
+
+    #[test]
+    fn codes() {
+        let m = Mip2q { l: 7, zero: false };
+        assert_eq!(m.encode(-128, 0), 0xf);
+        assert_eq!(m.encode(64, 0), 6);
+        assert_eq!(m.decode(7, 0), None);
+        let m = Mip2q { l: 5, zero: true };
+        assert_eq!(m.encode(0, 0), 7);
+        assert_eq!([6, 7, 14, 15].map(|code| m.decode(code, 0)), [None, Some(0), None, None]);
+    }
+
+    #[test]
+    fn a_one_in_between_may_be_nearer_to_zero() {
+        // 0 is representable, but 1 = 2^0 is exact.
+        assert_eq!(low(5, true, 1), 1);
+        assert_eq!(low(5, true, -1), -1);
+    }
+}

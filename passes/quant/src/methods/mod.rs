@@ -1,0 +1,263 @@
+//! The low maps, one file each. A method says what a low code means; selection, packing and checking know nothing of it.
+//!
+//! To add a method: a file with a struct of its parameters that implements `QuantMethod`, and one entry in `methods!`.
+
+use crate::error::FormatError;
+use crate::quantize::Request;
+use std::fmt;
+
+/// Where the shift of a `dliq` layer is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DliqShift {
+    /// One shift for the whole layer, part of the type.
+    Layer(u8),
+    /// A shift of its own for each output channel, in the header of the packed bytes.
+    PerChannel,
+}
+
+/// What a weight format makes of its low members.
+pub(crate) trait QuantMethod: fmt::Display {
+    /// Whether the parameters are legal.
+    fn validate(&self) -> Result<(), FormatError>;
+
+    /// Whether blocks and masks exist at all. Only plain INT8 says no.
+    fn is_packed(&self) -> bool {
+        true
+    }
+
+    /// Bits of one low code, 0..=8.
+    fn code_bits(&self) -> u32;
+
+    /// Where the shift comes from; `Layer(0)` for methods without one.
+    fn shift(&self) -> DliqShift {
+        DliqShift::Layer(0)
+    }
+
+    /// Greatest legal shift.
+    fn max_shift(&self) -> u8 {
+        0
+    }
+
+    /// The code of the representable value nearest to `c`; ties go to the smaller magnitude.
+    fn encode(&self, c: i8, shift: u8) -> u8;
+
+    /// The value of a low code, or nothing where the code is reserved. A `code` of more than `code_bits` is reserved.
+    fn decode(&self, code: u8, shift: u8) -> Option<i8>;
+
+    /// The method as a request describes it, with the shift already chosen.
+    fn from_request(request: &Request, shift: DliqShift) -> Self
+    where
+        Self: Sized;
+}
+
+macro_rules! methods {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $module:ident $({ $($(#[doc = $field_doc:literal])+ $field:ident: $ty:ty),* })?,)+) => {
+        $(mod $module;)+
+
+        /// A method with its parameters.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Method {
+            $($(#[doc = $doc])+ $variant $({ $($(#[doc = $field_doc])+ $field: $ty),* })?,)+
+        }
+
+        /// The name of a method, without its parameters.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind { $($(#[doc = $doc])+ $variant,)+ }
+
+        impl Kind {
+            /// Every method, in the order of their codes in the instruction set.
+            pub const ALL: &[Kind] = &[$(Kind::$variant),+];
+
+            /// The name as users write it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Kind::$variant => stringify!($module),)+ }
+            }
+
+            /// The method of this kind that a request describes, with the shift already chosen.
+            pub(crate) fn method(self, request: &Request, shift: DliqShift) -> Method {
+                match self {
+                    $(Kind::$variant => {
+                        let $module::$variant $({ $($field),* })? = QuantMethod::from_request(request, shift);
+                        Method::$variant $({ $($field),* })?
+                    })+
+                }
+            }
+        }
+
+        impl Method {
+            /// The method without its parameters.
+            pub const fn kind(&self) -> Kind {
+                match self { $(Method::$variant { .. } => Kind::$variant,)+ }
+            }
+
+            /// Runs `f` on the implementation. Only a validated method may encode or decode.
+            pub(crate) fn with<R>(&self, f: impl FnOnce(&dyn QuantMethod) -> R) -> R {
+                match *self { $(Method::$variant $({ $($field),* })? => f(&$module::$variant $({ $($field),* })?),)+ }
+            }
+        }
+    };
+}
+
+methods! {
+    /// Plain INT8, no low members.
+    Dense = dense,
+    /// A low member is 0 and takes no bits.
+    Sparse = sparse,
+    /// A low member is a `q`-bit integer, shifted left.
+    Dliq = dliq {
+        /// Bits of a low code, 1..=8.
+        q: u8,
+        /// The shift, 0..=8-q.
+        shift: DliqShift
+    },
+    /// A low member is a signed power of two.
+    Mip2q = mip2q {
+        /// Largest exponent, 0..=7.
+        l: u8,
+        /// Whether the greatest exponent code, with a plus sign, means 0.
+        zero: bool
+    },
+}
+
+impl Kind {
+    /// The method of that name.
+    pub fn from_name(name: &str) -> Result<Kind, FormatError> {
+        Kind::ALL.iter().copied().find(|kind| kind.name() == name).ok_or_else(|| {
+            let expected: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+            FormatError::UnknownMethod { got: name.into(), expected: expected.join(", ") }
+        })
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Refuses a parameter outside `min..=max`.
+fn in_range(name: &'static str, got: u8, min: u8, max: u8) -> Result<(), FormatError> {
+    if (min..=max).contains(&got) { Ok(()) } else { Err(FormatError::Parameter { name, min, max, got }) }
+}
+
+/// A low map as tables over all 256 weight codes, for one shift.
+pub(crate) struct LowMap {
+    /// Low code of each weight code, indexed by its bits.
+    pub(crate) code: [u8; 256],
+    /// Squared error of storing each weight code low.
+    pub(crate) error: [u16; 256],
+}
+
+impl LowMap {
+    pub(crate) fn new(method: &Method, shift: u8) -> Self {
+        method.with(|m| {
+            let mut map = Self { code: [0; 256], error: [0; 256] };
+            for c in i8::MIN..=i8::MAX {
+                let code = m.encode(c, shift);
+                // The method's own code is never reserved (a property test holds that).
+                let value = m.decode(code, shift).unwrap_or_default();
+                let error = i32::from(c) - i32::from(value);
+                map.code[usize::from(c.cast_unsigned())] = code;
+                map.error[usize::from(c.cast_unsigned())] = u16::try_from(error * error).unwrap_or(u16::MAX);
+            }
+            map
+        })
+    }
+}
+
+/// The values of all low codes, for one shift; `None` where reserved.
+pub(crate) fn decode_table(method: &Method, shift: u8) -> [Option<i8>; 256] {
+    method
+        .with(|m| std::array::from_fn(|code| u8::try_from(code).ok().and_then(|code| m.decode(code, shift))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every legal method, with every legal shift.
+    fn all() -> Vec<(Method, u8)> {
+        let mut all = vec![(Method::Sparse, 0)];
+        for q in 1..=8 {
+            all.extend((0..=8 - q).map(|s| (Method::Dliq { q, shift: DliqShift::Layer(s) }, s)));
+            all.extend((0..=8 - q).map(|s| (Method::Dliq { q, shift: DliqShift::PerChannel }, s)));
+        }
+        for l in 0..=7 {
+            all.push((Method::Mip2q { l, zero: false }, 0));
+            if matches!(l, 2 | 4..=6) {
+                all.push((Method::Mip2q { l, zero: true }, 0));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn encode_is_the_nearest_and_ties_go_to_the_smaller_magnitude() {
+        for (method, shift) in all() {
+            method.with(|m| {
+                m.validate().unwrap();
+                let values: Vec<_> =
+                    (0..=255).filter_map(|code| m.decode(code, shift)).map(i32::from).collect();
+                for c in i8::MIN..=i8::MAX {
+                    let got = i32::from(m.decode(m.encode(c, shift), shift).unwrap());
+                    // Zero has two nearest neighbours of one magnitude where 0 itself cannot be said: it is positive.
+                    let best = values
+                        .iter()
+                        .copied()
+                        .min_by_key(|v| ((v - i32::from(c)).abs(), v.abs(), (c == 0 && *v < 0), *v))
+                        .unwrap();
+                    assert_eq!(got, best, "{method:?} shift {shift} code {c}");
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn codes_are_unique_and_within_their_width() {
+        for (method, shift) in all() {
+            method.with(|m| {
+                let legal: Vec<_> = (0..=255u8).filter(|&code| m.decode(code, shift).is_some()).collect();
+                assert!(legal.iter().all(|&code| u32::from(code) < 1 << m.code_bits()), "{method:?}");
+                for code in legal {
+                    let value = m.decode(code, shift).unwrap();
+                    assert_eq!(m.encode(value, shift), code, "{method:?} shift {shift} value {value}");
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn code_widths() {
+        let bits = |method: Method| method.with(|m| m.code_bits());
+        assert_eq!(bits(Method::Sparse), 0);
+        assert_eq!(bits(Method::Dliq { q: 4, shift: DliqShift::PerChannel }), 4);
+        let mip2q: Vec<_> = (0..=7).map(|l| bits(Method::Mip2q { l, zero: false })).collect();
+        assert_eq!(mip2q, [1, 2, 3, 3, 4, 4, 4, 4]);
+    }
+
+    #[test]
+    fn parameters_out_of_range_are_refused() {
+        let error = |method: Method| method.with(|m| m.validate()).unwrap_err().to_string();
+        assert_eq!(error(Method::Dliq { q: 0, shift: DliqShift::PerChannel }), "q must be in 1..=8, got 0");
+        assert_eq!(error(Method::Dliq { q: 9, shift: DliqShift::PerChannel }), "q must be in 1..=8, got 9");
+        assert_eq!(error(Method::Dliq { q: 4, shift: DliqShift::Layer(5) }), "shift must be in 0..=4, got 5");
+        assert_eq!(error(Method::Mip2q { l: 8, zero: false }), "L must be in 0..=7, got 8");
+        for l in [0, 1, 3, 7] {
+            assert_eq!(
+                Method::Mip2q { l, zero: true }.with(|m| m.validate()),
+                Err(FormatError::NoSpareCode(l))
+            );
+        }
+    }
+
+    #[test]
+    fn names_go_both_ways() {
+        for &kind in Kind::ALL {
+            assert_eq!(Kind::from_name(kind.name()), Ok(kind));
+        }
+        assert_eq!(
+            Kind::from_name("int4").unwrap_err().to_string(),
+            "unknown method 'int4', expected one of dense, sparse, dliq, mip2q"
+        );
+    }
+}

@@ -1,0 +1,36 @@
+//! Structured sparsity: a low member is 0, and nothing but the mask says so.
+
+use super::{DliqShift, QuantMethod};
+use crate::{FormatError, Request};
+use std::fmt;
+
+/// Structured sparsity has no parameters.
+pub(super) struct Sparse;
+
+impl QuantMethod for Sparse {
+    fn validate(&self) -> Result<(), FormatError> {
+        Ok(())
+    }
+
+    fn code_bits(&self) -> u32 {
+        0
+    }
+
+    fn encode(&self, _c: i8, _shift: u8) -> u8 {
+        0
+    }
+
+    fn decode(&self, code: u8, _shift: u8) -> Option<i8> {
+        (code == 0).then_some(0)
+    }
+
+    fn from_request(_request: &Request, _shift: DliqShift) -> Self {
+        Self
+    }
+}
+
+impl fmt::Display for Sparse {
+    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}

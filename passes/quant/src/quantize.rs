@@ -1,0 +1,356 @@
+//! From INT8 weight codes to packed bytes: choice of the shift, selection, encoding. Output channels are independent and
+//! run in parallel; the result does not depend on the number of threads.
+
+use crate::bits::BitWriter;
+use crate::methods::{DliqShift, Kind, LowMap};
+use crate::select::{self, Keys, Select};
+use crate::{Format, PackError, Packed, Shape, packed_bytes, set_bytes};
+use rayon::prelude::*;
+
+/// How the shift of `dliq` is found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Shift {
+    /// One for the layer, of least total squared error; ties go to the smaller.
+    #[default]
+    AutoLayer,
+    /// One for each output channel, of least squared error in it; ties go to the smaller.
+    AutoChannel,
+    /// This one for the layer.
+    Fixed(u8),
+}
+
+/// What a user asks for. Parameters that the method does not have are ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Request {
+    /// The method.
+    pub kind: Kind,
+    /// Block length: 4, 8, 16 or 32.
+    pub w: u8,
+    /// Low members of each block, 0..=w.
+    pub low: u8,
+    /// `dliq`: bits of a low code, 1..=8.
+    pub q: u8,
+    /// `mip2q`: largest exponent, 0..=7.
+    pub l: u8,
+    /// `mip2q`: whether a spare code means 0.
+    pub zero: bool,
+    /// `dliq`: how the shift is found.
+    pub shift: Shift,
+    /// Which members become low.
+    pub select: Select,
+}
+
+impl Request {
+    /// The defaults: w = 16, low = 8, q = 4, L = 7, no zero code, one shift a layer, selection by error.
+    pub const fn new(kind: Kind) -> Self {
+        Self { kind, w: 16, low: 8, q: 4, l: 7, zero: false, shift: Shift::AutoLayer, select: Select::Error }
+    }
+
+    /// The format, given where the shift stands.
+    fn format(&self, shift: DliqShift) -> Format {
+        let method = self.kind.method(self, shift);
+        let format = Format { w: self.w, low: self.low, method };
+        if format.is_packed() { format } else { Format::DENSE }
+    }
+}
+
+/// The tables of one shift.
+struct Tables {
+    map: LowMap,
+    keys: Keys,
+}
+
+impl Tables {
+    fn new(format: Format, shift: u8, select: Select) -> Self {
+        let map = LowMap::new(&format.method, shift);
+        let keys = Keys::new(&map, select);
+        Self { map, keys }
+    }
+
+    /// One for every legal shift of the format, indexed by shift.
+    fn all(format: Format, select: Select) -> Vec<Self> {
+        (0..=format.method.with(|m| m.max_shift())).map(|shift| Self::new(format, shift, select)).collect()
+    }
+
+    /// Squared error of one output channel under the selection.
+    fn set_error(&self, format: Format, ic: usize, codes: &[i8]) -> u64 {
+        let mut total = 0;
+        for block in blocks(codes, ic, format) {
+            let mask = select::mask(&self.keys, format.w, block, u32::from(format.low));
+            let errors = block.iter().enumerate().filter(|(i, _)| mask >> i & 1 == 0);
+            total +=
+                errors.map(|(_, c)| u64::from(self.map.error[usize::from(c.cast_unsigned())])).sum::<u64>();
+        }
+        total
+    }
+}
+
+/// The real members of each block of one output channel, in order.
+fn blocks(codes: &[i8], ic: usize, format: Format) -> impl Iterator<Item = &[i8]> {
+    codes.chunks(ic.max(1)).flat_map(move |tap| tap.chunks(usize::from(format.w.max(1))))
+}
+
+/// Quantizes `codes`, an INT8 tensor `[oc][ky][kx][ic]`, and packs the result.
+///
+/// # Errors
+/// The request is not legal, or the number of codes is not that of the shape.
+pub fn quantize(codes: &[i8], shape: Shape, request: &Request) -> Result<Packed, PackError> {
+    let layer = DliqShift::Layer(if let Shift::Fixed(shift) = request.shift { shift } else { 0 });
+    let format = request.format(layer);
+    format.validate()?;
+    expect_count("weight codes", shape.weights()?, codes.len())?;
+    if !format.is_packed() {
+        return pack_dense(codes, shape);
+    }
+    let tables = Tables::all(format, request.select);
+    let (format, shifts) = match request.shift {
+        Shift::Fixed(shift) => (format, vec![shift; shape.oc]),
+        // Without a choice there is nothing to search, nor a header to write.
+        _ if tables.len() == 1 && request.shift == Shift::AutoLayer => (format, vec![0; shape.oc]),
+        Shift::AutoLayer => {
+            let shift = best_shift(&channel_errors(codes, shape, format, &tables)?);
+            (request.format(DliqShift::Layer(shift)), vec![shift; shape.oc])
+        }
+        Shift::AutoChannel => {
+            let errors = channel_errors(codes, shape, format, &tables)?;
+            let shifts = errors.iter().map(|errors| best_shift(std::slice::from_ref(errors))).collect();
+            (request.format(DliqShift::PerChannel), shifts)
+        }
+    };
+    encode(codes, shape, format, &shifts, |shift, set, out| {
+        if let Some(tables) = tables.get(usize::from(shift)) {
+            write_set(out, set, shape.ic, format, &tables.map, |_, block| {
+                select::mask(&tables.keys, format.w, block, u32::from(format.low))
+            });
+        }
+    })
+}
+
+/// Packs `codes` with a choice of low members made elsewhere. A low member is stored as the nearest low value.
+///
+/// `high` says of every weight whether it is high; `shifts` holds one shift an output channel for `dliq` with
+/// [`DliqShift::PerChannel`] and is empty otherwise.
+///
+/// # Errors
+/// The format is not legal, a count is wrong, a shift is out of range, or a block does not have the number of low members
+/// that the format and the padding rule ask for.
+pub fn pack(
+    codes: &[i8],
+    high: &[bool],
+    shape: Shape,
+    format: Format,
+    shifts: &[u8],
+) -> Result<Packed, PackError> {
+    format.validate()?;
+    let len = shape.weights()?;
+    expect_count("weight codes", len, codes.len())?;
+    if !format.is_packed() {
+        return pack_dense(codes, shape);
+    }
+    expect_count("mask entries", len, high.len())?;
+    let shifts = match format.method.with(|m| m.shift()) {
+        DliqShift::Layer(shift) => {
+            expect_count("shifts", 0, shifts.len())?;
+            vec![shift; shape.oc]
+        }
+        DliqShift::PerChannel => {
+            expect_count("shifts", shape.oc, shifts.len())?;
+            check_shifts(format, shifts)?;
+            shifts.to_vec()
+        }
+    };
+    let set_len = shape.set_len()?;
+    let masks: Vec<Vec<u32>> = high
+        .par_chunks(set_len)
+        .enumerate()
+        .map(|(oc, high)| set_masks(oc, high, shape.ic, format))
+        .collect::<Vec<_>>()
+        .into_iter()
+        .collect::<Result<_, _>>()?;
+    let maps: Vec<_> =
+        (0..=format.method.with(|m| m.max_shift())).map(|s| LowMap::new(&format.method, s)).collect();
+    let mut packed = empty(shape, format, &shifts)?;
+    let set = set_bytes(format, shape)?;
+    let header = format.header_bytes(shape)?;
+    let sets = packed.bytes.get_mut(header..).unwrap_or_default().par_chunks_mut(set);
+    sets.zip(codes.par_chunks(set_len)).zip(&masks).zip(&shifts).for_each(
+        |(((out, codes), masks), &shift)| {
+            if let Some(map) = maps.get(usize::from(shift)) {
+                write_set(out, codes, shape.ic, format, map, |block, _| {
+                    masks.get(block).copied().unwrap_or_default()
+                });
+            }
+        },
+    );
+    Ok(packed)
+}
+
+/// The masks of one output channel, padding included.
+fn set_masks(oc: usize, high: &[bool], ic: usize, format: Format) -> Result<Vec<u32>, PackError> {
+    let blocks = high.chunks(ic.max(1)).flat_map(|tap| tap.chunks(usize::from(format.w)));
+    let expected = u32::from(format.w - format.low);
+    blocks
+        .enumerate()
+        .map(|(block, high)| {
+            let real = high.iter().enumerate().fold(0, |mask, (i, &high)| mask | u32::from(high) << i);
+            let mask = real | select::padding_mask(format.w, format.low, high.len());
+            match mask.count_ones() {
+                got if got == expected => Ok(mask),
+                got => Err(PackError::HighCount { oc, block, expected, got }),
+            }
+        })
+        .collect()
+}
+
+/// Squared error of every output channel for every shift: `[oc][shift]`.
+fn channel_errors(
+    codes: &[i8],
+    shape: Shape,
+    format: Format,
+    tables: &[Tables],
+) -> Result<Vec<Vec<u64>>, PackError> {
+    let sets = codes.par_chunks(shape.set_len()?);
+    Ok(sets.map(|set| tables.iter().map(|t| t.set_error(format, shape.ic, set)).collect()).collect())
+}
+
+/// The shift of least total error over the given channels, the smallest of several.
+fn best_shift(errors: &[Vec<u64>]) -> u8 {
+    let shifts = errors.first().map_or(0, Vec::len);
+    let total =
+        |shift: usize| errors.iter().filter_map(|e| e.get(shift)).map(|&e| u128::from(e)).sum::<u128>();
+    (0..shifts).min_by_key(|&shift| total(shift)).and_then(|shift| u8::try_from(shift).ok()).unwrap_or(0)
+}
+
+/// Plain INT8: the codes of each output channel, padded.
+fn pack_dense(codes: &[i8], shape: Shape) -> Result<Packed, PackError> {
+    encode(codes, shape, Format::DENSE, &vec![0; shape.oc], |_, set, out| {
+        for (to, from) in out.iter_mut().zip(set) {
+            *to = from.cast_unsigned();
+        }
+    })
+}
+
+/// Fills a packed tensor set by set; `write(shift, codes, out)` runs in parallel.
+fn encode(
+    codes: &[i8],
+    shape: Shape,
+    format: Format,
+    shifts: &[u8],
+    write: impl Fn(u8, &[i8], &mut [u8]) + Sync,
+) -> Result<Packed, PackError> {
+    let mut packed = empty(shape, format, shifts)?;
+    let (set, header) = (set_bytes(format, shape)?, format.header_bytes(shape)?);
+    let sets = packed.bytes.get_mut(header..).unwrap_or_default().par_chunks_mut(set);
+    let channels = codes.par_chunks(shape.set_len()?);
+    sets.zip(channels).zip(shifts).for_each(|((out, codes), &shift)| write(shift, codes, out));
+    Ok(packed)
+}
+
+/// A packed tensor of zero sets, with its shift header.
+fn empty(shape: Shape, format: Format, shifts: &[u8]) -> Result<Packed, PackError> {
+    let mut bytes = vec![0; packed_bytes(format, shape)?];
+    if format.header_bytes(shape)? > 0 {
+        for (to, &shift) in bytes.iter_mut().zip(shifts) {
+            *to = shift;
+        }
+    }
+    Ok(Packed { shape, format, bytes })
+}
+
+/// Refuses a shift beyond what the code width leaves.
+pub(crate) fn check_shifts(format: Format, shifts: &[u8]) -> Result<(), PackError> {
+    let max = format.method.with(|m| m.max_shift());
+    match shifts.iter().enumerate().find(|&(_, &shift)| shift > max) {
+        Some((oc, &got)) => Err(PackError::Shift { oc, max, got }),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn expect_count(what: &'static str, expected: usize, got: usize) -> Result<(), PackError> {
+    if expected == got { Ok(()) } else { Err(PackError::Count { what, expected, got }) }
+}
+
+/// Encodes one output channel into zeroed bytes; `mask_of(block, members)` chooses.
+fn write_set(
+    out: &mut [u8],
+    codes: &[i8],
+    ic: usize,
+    format: Format,
+    map: &LowMap,
+    mask_of: impl Fn(usize, &[i8]) -> u32,
+) {
+    let mut writer = BitWriter::new(out);
+    let (w, low_bits) = (usize::from(format.w), format.low_bits());
+    let (high_count, low_count) = (usize::from(format.w - format.low), usize::from(format.low));
+    for (index, block) in blocks(codes, ic, format).enumerate() {
+        let mask = mask_of(index, block);
+        // Every member is written to both lists and only one index moves on: no branch to mispredict.
+        let (mut highs, mut lows, mut h, mut l) = ([0u8; 33], [0u8; 33], 0, 0);
+        for i in 0..w {
+            let (code, low) = match block.get(i) {
+                Some(c) => (c.cast_unsigned(), map.code[usize::from(c.cast_unsigned())]),
+                None => (0, 0),
+            };
+            highs[h] = code;
+            lows[l] = low;
+            let high = (mask >> i & 1) as usize;
+            h += high;
+            l += 1 - high;
+        }
+        writer.push(mask, u32::from(format.w));
+        for &code in highs.iter().take(high_count) {
+            writer.push(u32::from(code), 8);
+        }
+        for &code in lows.iter().take(low_count) {
+            writer.push(u32::from(code), low_bits);
+        }
+    }
+    writer.finish();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smaller_shift_wins_a_tie() {
+        let shape = Shape { oc: 2, kh: 1, kw: 1, ic: 4 };
+        let request = Request { w: 4, low: 4, shift: Shift::AutoChannel, ..Request::new(Kind::Dliq) };
+        let packed = quantize(&[0, 0, 0, 0, 8, -8, 16, 32], shape, &request).unwrap();
+        assert_eq!(packed.shifts().unwrap(), [0, 3]);
+        let request = Request { shift: Shift::AutoLayer, ..request };
+        let packed = quantize(&[0, 0, 0, 0, 8, -8, 16, 32], shape, &request).unwrap();
+        assert_eq!(packed.format.method, crate::Method::Dliq { q: 4, shift: DliqShift::Layer(3) });
+    }
+
+    #[test]
+    fn bad_input_is_refused() {
+        let shape = Shape { oc: 1, kh: 1, kw: 1, ic: 4 };
+        let text = |r: Result<Packed, PackError>| r.unwrap_err().to_string();
+        assert_eq!(
+            text(quantize(&[0; 3], shape, &Request::new(Kind::Dense))),
+            "expected 4 weight codes, got 3"
+        );
+        let request = Request { shift: Shift::Fixed(5), ..Request::new(Kind::Dliq) };
+        assert_eq!(text(quantize(&[0; 4], shape, &request)), "shift must be in 0..=4, got 5");
+        let request = Request { w: 12, ..Request::new(Kind::Sparse) };
+        assert_eq!(text(quantize(&[0; 4], shape, &request)), "block length w must be 4, 8, 16 or 32, got 12");
+        let request = Request { low: 17, ..Request::new(Kind::Sparse) };
+        assert_eq!(
+            text(quantize(&[0; 4], shape, &request)),
+            "low must be at most the block length 16, got 17"
+        );
+        let format = Format { w: 4, low: 2, method: crate::Method::Sparse };
+        let high = [true, true, true, false];
+        assert_eq!(
+            text(pack(&[0; 4], &high, shape, format, &[])),
+            "output channel 0, block 0: mask has 3 high members, expected 2"
+        );
+        assert_eq!(text(pack(&[0; 4], &high, shape, format, &[1])), "expected 0 shifts, got 1");
+        let format = Format { method: crate::Method::Dliq { q: 6, shift: DliqShift::PerChannel }, ..format };
+        assert_eq!(
+            text(pack(&[0; 4], &high, shape, format, &[3])),
+            "output channel 0: shift must be at most 2, got 3"
+        );
+    }
+}
