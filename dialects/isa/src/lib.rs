@@ -1,1 +1,25 @@
-//! The DPU's instruction set, assembler, binary container and machine description.
+//! The contract of the DPU: instruction set, binary and assembler form, machine description.
+//!
+//! Everything said about an instruction (struct, encoding, text, checks, manual, generators) derives from
+//! the one table in [`table`]; a new row there is a new instruction everywhere.
+
+#[macro_use]
+mod macros;
+
+pub mod codec;
+pub mod field;
+pub mod footprint;
+pub mod machine;
+pub mod program;
+pub mod table;
+pub mod types;
+pub mod weights;
+
+pub use codec::{DecodeError, DecodeErrorKind, decode, decode_one, encode, encode_one};
+pub use field::{FieldDesc, FieldError, FieldErrorKind, FieldKind, InstrDesc};
+pub use footprint::Access;
+pub use machine::{Machine, MachineError, PeKind};
+pub use program::{InstrMeta, IoDesc, Layer, Manifest, Program};
+pub use table::*;
+pub use types::{BinaryOp, Dtype, Engine, MemAddr, Method, PoolMode, ReduceOp, Round, Space, UnaryOp};
+pub use weights::{RescaleEntry, TableEntryError, WeightEntry, WeightFormat};

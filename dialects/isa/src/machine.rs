@@ -1,0 +1,344 @@
+//! The machine description: one file that compiler, simulator and cost model read alike.
+//!
+//! A machine that passed [`Machine::check`] has every value inside its documented range.
+
+use std::fmt::Write as _;
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+/// Greatest size of a machine file in bytes.
+const MAX_FILE: usize = 64 << 10;
+/// Greatest length of a machine name in bytes.
+const MAX_NAME: usize = 64;
+
+/// How a PE computes StruM blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PeKind {
+    /// Multipliers only: low members are decoded and multiplied as any weight.
+    Dense,
+    /// A multiplier per lane, and a shifter path that low members take: saves power.
+    StrumDynamic,
+    /// Half of the multipliers are shifters: saves area, runs plain INT8 at half rate.
+    StrumStatic,
+}
+
+impl PeKind {
+    /// The name in a machine file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            PeKind::Dense => "dense",
+            PeKind::StrumDynamic => "strum-dynamic",
+            PeKind::StrumStatic => "strum-static",
+        }
+    }
+}
+
+/// A machine description that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MachineError {
+    /// Not a TOML file of the expected fields.
+    #[error("machine file: {0}")]
+    Syntax(String),
+    /// A value outside its range.
+    #[error("machine field '{field}': value {got} is outside {min}..={max} ({unit})")]
+    OutOfRange {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        got: u64,
+        /// Least legal value.
+        min: u64,
+        /// Greatest legal value.
+        max: u64,
+        /// Unit of the value.
+        unit: &'static str,
+    },
+    /// A value that contradicts another, or is no legal name.
+    #[error("machine field '{field}': {reason}")]
+    Invalid {
+        /// The field.
+        field: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The file is too large to be a machine description.
+    #[error("machine file has {got} bytes, more than {max}")]
+    TooLarge {
+        /// Its size in bytes.
+        got: usize,
+        /// The limit in bytes.
+        max: usize,
+    },
+    /// No machine of this name is built in.
+    #[error("no built-in machine '{name}' (there are: {known})")]
+    Unknown {
+        /// The requested name.
+        name: String,
+        /// The existing names.
+        known: String,
+    },
+}
+
+/// One numeric field of the machine description, for manuals and user interfaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MachineField {
+    /// Name in the file.
+    pub name: &'static str,
+    /// Meaning.
+    pub doc: &'static str,
+    /// Unit of the value.
+    pub unit: &'static str,
+    /// Where the default value comes from.
+    pub source: &'static str,
+    /// Least legal value.
+    pub min: u64,
+    /// Greatest legal value.
+    pub max: u64,
+}
+
+/// Declares the numeric fields: documentation, type, default, unit, source of the default, legal range.
+macro_rules! machine_fields {
+    ($(
+        $(#[doc = $doc:literal])*
+        $field:ident : $ty:ty = $default:literal $unit:literal, $source:literal, $min:literal ..= $max:expr;
+    )*) => {
+        /// The parameters of a machine; the fields are those of the file.
+        #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct Machine {
+            /// Name, of letters, digits, `-`, `_` and `.`.
+            pub name: String,
+            /// Kind of the PEs.
+            pub pe_kind: PeKind,
+            $(
+                $(#[doc = $doc])*
+                #[doc = ""]
+                #[doc = concat!("Unit: ", $unit, ". Default from: ", $source, ".")]
+                pub $field: $ty,
+            )*
+        }
+
+        impl Machine {
+            /// The numeric fields in file order.
+            pub const FIELDS: &'static [MachineField] = &[$(MachineField {
+                name: stringify!($field),
+                doc: concat!($($doc),*),
+                unit: $unit,
+                source: $source,
+                min: $min,
+                max: $max,
+            }),*];
+
+            /// The default machine.
+            #[must_use]
+            pub fn flexnn_16x16() -> Machine {
+                Machine {
+                    name: "flexnn-16x16".to_owned(),
+                    pe_kind: PeKind::StrumDynamic,
+                    $($field: $default,)*
+                }
+            }
+
+            /// The numeric values in the order of [`Machine::FIELDS`].
+            #[must_use]
+            pub fn values(&self) -> Vec<u64> {
+                vec![$(u64::from(self.$field)),*]
+            }
+        }
+    };
+}
+
+machine_fields! {
+    /// Tiles, each with its own SRAM and DPU.
+    tiles: u32 = 1 "tiles", "assumed; the products have 2 to 6 [datasheet]", 1..=256;
+    /// Rows of the PE array.
+    rows: u32 = 16 "PEs", "256 PEs [datasheet]; the shape is assumed", 1..=256;
+    /// Columns of the PE array.
+    cols: u32 = 16 "PEs", "256 PEs [datasheet]; the shape is assumed", 1..=256;
+    /// Lanes of a PE, each one INT8 MAC a cycle.
+    lanes: u32 = 8 "MAC/cycle", "256 MPEs x 8 [npu-src]", 1..=64;
+    /// Accumulators of a PE.
+    acc_per_pe: u32 = 64 "int32 words", "16384 outputs / 256 MPEs [derived]", 1..=4096;
+    /// Input feature register file of a PE.
+    if_rf_bytes: u32 = 64 "bytes", "assumed; 32 B a shadow half [3rd-party RTL]", 1..=65536;
+    /// Filter register file of a PE.
+    fl_rf_bytes: u32 = 64 "bytes", "assumed; 32 B a shadow half [3rd-party RTL]", 1..=65536;
+    /// Output register file of a PE.
+    of_rf_bytes: u32 = 256 "bytes", "64 int32 accumulators [derived]", 4..=65536;
+    /// Most PEs that one adder tree joins (FlexTree); a power of two.
+    adder_tree_max: u32 = 16 "PEs", "assumed; the depth is set per layer [patent]", 1..=16;
+    /// SRAM of a tile.
+    sram_bytes: u64 = 2097152 "bytes", "2 MB CMX slice [npu-src]", 65536..=(1 << 32);
+    /// Unit of SRAM access; a power of two.
+    sram_granule: u32 = 16 "bytes", "16 B CMX word [npu-src]", 16..=256;
+    /// Banks of the SRAM.
+    sram_banks: u32 = 16 "banks", "assumed", 1..=1024;
+    /// SRAM read bandwidth of the DPU.
+    sram_read_bytes_per_cycle: u32 = 128 "bytes/cycle", "16 B x 8 read ports [npu-src]", 1..=65536;
+    /// SRAM write bandwidth of the DPU.
+    sram_write_bytes_per_cycle: u32 = 128 "bytes/cycle", "four 256-bit write ports [datasheet]", 1..=65536;
+    /// DMA engines.
+    dma_engines: u32 = 2 "engines", "2 DMA engines [npu-src]", 1..=2;
+    /// Bytes a DMA engine moves in a cycle.
+    dma_bytes_per_cycle: u32 = 32 "bytes/cycle", "DMA width 32 B [npu-src]", 1..=65536;
+    /// DRAM bandwidth, shared by the DMA engines.
+    dram_bytes_per_cycle: u32 = 21 "bytes/cycle", "27 GB/s at 1.3 GHz [derived]", 1..=65536;
+    /// Latency of a DRAM access.
+    dram_latency_cycles: u32 = 1240 "cycles", "956 ns at 1.3 GHz [derived]", 0..=1000000;
+    /// Most DRAM a program may use.
+    dram_bytes: u64 = 4294967296 "bytes", "assumed", 65536..=(1 << 40);
+    /// Barriers.
+    barriers: u32 = 64 "barriers", "64 on 37XX [npu-src]", 1..=64;
+    /// Tasks that wait in the FIFO of an engine.
+    fifo_depth: u32 = 64 "tasks", "assumed", 1..=65536;
+    /// Time from a post to the start of a waiting task.
+    barrier_cycles: u32 = 8 "cycles", "assumed", 0..=1000000;
+    /// Time to dispatch an instruction.
+    dispatch_cycles: u32 = 4 "cycles", "assumed", 0..=1000000;
+    /// Outputs that the post-processing elements finish in a cycle.
+    ppe_per_cycle: u32 = 64 "outputs/cycle", "64 PPEs [datasheet]", 1..=65536;
+    /// Elements that the vector engine computes in a cycle.
+    vec_lanes: u32 = 64 "elements/cycle", "assumed; element-wise C*H*W/64 [npu-src]", 1..=65536;
+    /// Time to start a vector task.
+    vec_setup_cycles: u32 = 32 "cycles", "assumed", 0..=1000000;
+    /// Time to start a DPU variant.
+    dpu_setup_cycles: u32 = 32 "cycles", "assumed", 0..=1000000;
+    /// Clock of all engines.
+    clock_mhz: u32 = 1300 "MHz", "DPU clock of 2.7 (37XX) [npu-src]", 1..=100000;
+    /// Energy of an INT8 multiply-accumulate.
+    mac_fj: u64 = 300 "fJ", "8-bit multiply 0.2 pJ and 32-bit add 0.1 pJ at 45 nm (Horowitz, ISSCC 2014)", 0..=1000000000;
+    /// Energy of a shift-accumulate of a low member on the shifter path.
+    low_mac_fj: u64 = 130 "fJ", "assumed: 8-bit shift as an 8-bit add 0.03 pJ, and 32-bit add 0.1 pJ", 0..=1000000000;
+    /// Energy of a register file access, per byte.
+    rf_byte_fj: u64 = 100 "fJ/byte", "assumed", 0..=1000000000;
+    /// Energy of an SRAM read, per byte.
+    sram_read_byte_fj: u64 = 12500 "fJ/byte", "1 MB cache, 100 pJ per 64 bits at 45 nm (Horowitz, ISSCC 2014)", 0..=1000000000;
+    /// Energy of an SRAM write, per byte.
+    sram_write_byte_fj: u64 = 12500 "fJ/byte", "assumed as the read", 0..=1000000000;
+    /// Energy of a DRAM access, per byte.
+    dram_byte_fj: u64 = 162500 "fJ/byte", "1.3 nJ per 64 bits (Horowitz, ISSCC 2014)", 0..=1000000000;
+    /// Energy of one output in the post-processing element.
+    ppe_op_fj: u64 = 3300 "fJ", "32-bit multiply 3.1 pJ and two 32-bit adds at 45 nm (Horowitz, ISSCC 2014)", 0..=1000000000;
+    /// Energy of one element in the vector engine.
+    vec_op_fj: u64 = 3300 "fJ", "assumed as one PPE output", 0..=1000000000;
+    /// Energy of a cycle in which nothing else is counted: clock and leakage of the whole machine.
+    idle_cycle_fj: u64 = 0 "fJ/cycle", "unknown, so not counted", 0..=1000000000000;
+}
+
+/// The files of the built-in machines, by name.
+const BUILTIN: &[(&str, &str)] = &[("flexnn-16x16", include_str!("../machines/flexnn-16x16.toml"))];
+
+impl Machine {
+    /// The names of the built-in machines.
+    pub fn builtin_names() -> impl Iterator<Item = &'static str> {
+        BUILTIN.iter().map(|(name, _)| *name)
+    }
+
+    /// The built-in machine of this name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn builtin(name: &str) -> Result<Machine, MachineError> {
+        match BUILTIN.iter().find(|(n, _)| *n == name) {
+            Some((_, text)) => Machine::from_toml(text),
+            None => Err(MachineError::Unknown {
+                name: name.to_owned(),
+                known: Machine::builtin_names().collect::<Vec<_>>().join(", "),
+            }),
+        }
+    }
+
+    /// Reads and checks a machine file.
+    ///
+    /// # Errors
+    /// When the text is no machine file, or a value is outside its range.
+    pub fn from_toml(text: &str) -> Result<Machine, MachineError> {
+        if text.len() > MAX_FILE {
+            return Err(MachineError::TooLarge { got: text.len(), max: MAX_FILE });
+        }
+        let machine: Machine =
+            toml::from_str(text).map_err(|e| MachineError::Syntax(e.to_string().trim_end().to_owned()))?;
+        machine.check()?;
+        Ok(machine)
+    }
+
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// The first field that is outside its range or contradicts another.
+    pub fn check(&self) -> Result<(), MachineError> {
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if self.name.is_empty() || self.name.len() > MAX_NAME || !self.name.chars().all(legal) {
+            let reason = format!("a name has 1 to {MAX_NAME} letters, digits, '-', '_' or '.'");
+            return Err(MachineError::Invalid { field: "name", reason });
+        }
+        for (field, got) in Machine::FIELDS.iter().zip(self.values()) {
+            let MachineField { name: field, unit, min, max, .. } = *field;
+            if got < min || got > max {
+                return Err(MachineError::OutOfRange { field, got, min, max, unit });
+            }
+        }
+        for (field, value) in [("adder_tree_max", self.adder_tree_max), ("sram_granule", self.sram_granule)] {
+            if !value.is_power_of_two() {
+                return Err(MachineError::Invalid {
+                    field,
+                    reason: format!("{value} is not a power of two"),
+                });
+            }
+        }
+        if self.sram_bytes % u64::from(self.sram_granule) != 0 {
+            let reason =
+                format!("{} is not a multiple of sram_granule = {}", self.sram_bytes, self.sram_granule);
+            return Err(MachineError::Invalid { field: "sram_bytes", reason });
+        }
+        Ok(())
+    }
+
+    /// The values alone, one a line in file order: what the fingerprint covers and a binary holds.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        let mut out = format!("name = \"{}\"\npe_kind = \"{}\"\n", self.name, self.pe_kind.name());
+        for (field, value) in Machine::FIELDS.iter().zip(self.values()) {
+            let _ = writeln!(out, "{} = {value}", field.name);
+        }
+        out
+    }
+
+    /// The machine file: every value with its meaning, unit, source and range as comments.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let mut out =
+            String::from("# A DPU machine. Sources in brackets are tags of the project's fact sheet.\n\n");
+        let _ = writeln!(out, "# Name, of letters, digits, '-', '_' and '.'.\nname = \"{}\"\n", self.name);
+        let _ = writeln!(
+            out,
+            "# Kind of the PEs: dense, strum-dynamic or strum-static.\npe_kind = \"{}\"",
+            self.pe_kind.name()
+        );
+        for (field, value) in Machine::FIELDS.iter().zip(self.values()) {
+            let MachineField { name, doc, unit, source, min, max } = field;
+            let _ = write!(
+                out,
+                "\n#{doc}\n# Unit: {unit} ({min} to {max}). Source: {source}.\n{name} = {value}\n"
+            );
+        }
+        out
+    }
+
+    /// SHA-256 of the canonical form, as 64 lower-case hex digits.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        hex(&Sha256::digest(self.canonical()))
+    }
+}
+
+/// Lower-case hex digits of `bytes`.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
+        let _ = write!(out, "{b:02x}");
+        out
+    })
+}

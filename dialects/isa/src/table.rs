@@ -1,0 +1,594 @@
+//! The instruction table: the one place where an instruction is declared.
+//!
+//! Opcodes, field order and widths of released rows are frozen (`tests/golden/isa-v1.txt` holds them).
+//! The doc texts are the normative semantics and become `docs/isa.md`.
+
+use crate::field::{FieldDesc, FieldError, FieldKind, FieldValue, InstrDesc, int, sram, uint};
+use crate::types::{BinaryOp, Dtype, Engine, MemAddr, Method, PoolMode, ReduceOp, Round, UnaryOp};
+
+const BOOL: FieldKind = FieldKind::Bool;
+const DTYPE: FieldKind = FieldKind::Enum(Dtype::NAMES);
+const ROUND: FieldKind = FieldKind::Enum(Round::NAMES);
+/// Position on a PE array or a slot register.
+const SLOT: FieldKind = uint(4, 0, 15);
+/// Kernel sizes, strides and dilations.
+const WINDOW: FieldKind = uint(14, 1, 8192);
+/// Extent of a tensor dimension.
+const DIM: FieldKind = uint(32, 1, u32::MAX as i64);
+/// Byte stride in SRAM; 0 repeats.
+const STRIDE: FieldKind = uint(32, 0, u32::MAX as i64);
+/// Byte stride of a DMA, in either space.
+const DMA_STRIDE: FieldKind = uint(40, 0, (1 << 40) - 1);
+/// Any 32-bit value.
+const WORD: FieldKind = int(32, i32::MIN as i64, i32::MAX as i64);
+/// Multiplier of `apply_scale`.
+const MULT: FieldKind = int(32, 0, i32::MAX as i64);
+/// Shift of `apply_scale`.
+const SHIFT: FieldKind = uint(6, 2, 62);
+/// SRAM address of a tensor: aligned to its element, which depends on other fields.
+const TENSOR: FieldKind = sram(1);
+/// SRAM address of weights, tables and partial sums.
+const ALIGNED: FieldKind = sram(16);
+
+isa! {
+    /// Arm a barrier.
+    ///
+    /// The dispatcher executes it in program order: it waits until the barrier is idle (no producers and no
+    /// consumers left), then sets both counts. Every task that posts to the barrier takes one producer away
+    /// when it ends; every task that waits for it takes one consumer away when it starts. Decrementing a
+    /// count that is 0, or naming a barrier that was never armed, is a trap.
+    bar_cfg = BarCfg @ 0x01, control {
+        /// The barrier to arm; less than the machine's `barriers`.
+        barrier: u8 = uint(6, 0, 63),
+        /// Number of tasks that will post to it.
+        producers: u16 = uint(16, 1, 65535),
+        /// Number of tasks that will wait for it.
+        consumers: u16 = uint(16, 0, 65535),
+    }
+
+    /// End of the program.
+    ///
+    /// Waits until all engines are idle; then every barrier must be idle (else a trap), and the machine halts.
+    /// It is the last instruction of a program and occurs once.
+    end = End @ 0x02, control {}
+
+    /// Copy a strided array of elements between or within the address spaces.
+    ///
+    /// For every index `i` with `0 <= i[k] < dims[k]`, in row-major order (last dimension fastest), the
+    /// `element` bytes at `src + sum(i[k] * src_strides[k])` are written to `dst + sum(i[k] * dst_strides[k])`.
+    /// A source stride of 0 repeats. Source and destination must not overlap, unless they are the same bytes in
+    /// the same place. Addresses and strides of dimensions above 1 are multiples of `element`.
+    dma_copy = DmaCopy @ 0x10, task(Dma) {
+        /// The DMA engine that runs the task.
+        engine: u8 = uint(2, 0, 1),
+        /// Bytes per element.
+        element: u8 = FieldKind::Choice(&[1, 2, 4, 8, 16]),
+        /// First source element.
+        src: MemAddr = FieldKind::Mem,
+        /// First destination element.
+        dst: MemAddr = FieldKind::Mem,
+        /// Extents in elements, outermost first; unused leading ones are 1.
+        dims: [u32; 6] = DIM,
+        /// Source strides in bytes.
+        src_strides: [u64; 6] = DMA_STRIDE,
+        /// Destination strides in bytes; the written elements must not overlap.
+        dst_strides: [u64; 6] = DMA_STRIDE,
+    }
+
+    /// Write one value to every element of a strided array.
+    ///
+    /// For every index `i` with `0 <= i[k] < dims[k]`, the low `element` bytes of `value`, little endian, are
+    /// written to `dst + sum(i[k] * dst_strides[k])`.
+    dma_fill = DmaFill @ 0x11, task(Dma) {
+        /// The DMA engine that runs the task.
+        engine: u8 = uint(2, 0, 1),
+        /// Bytes per element.
+        element: u8 = FieldKind::Choice(&[1, 2, 4]),
+        /// First destination element.
+        dst: MemAddr = FieldKind::Mem,
+        /// Extents in elements, outermost first; unused leading ones are 1.
+        dims: [u32; 6] = DIM,
+        /// Destination strides in bytes; the written elements must not overlap.
+        dst_strides: [u64; 6] = DMA_STRIDE,
+        /// The value; its low bytes are stored.
+        value: i32 = WORD,
+    }
+
+    /// Convolution invariant: fill a DPU slot with what all tiles of a layer share.
+    ///
+    /// A DPU task without barriers: it executes in order with the variants, and replaces what the slot held.
+    conv_inv = ConvInv @ 0x20, slot {
+        /// The slot to fill.
+        slot: u8 = SLOT,
+        /// Depthwise: output channel `oc` reads only input channel `oc / (out_c / in_c)`.
+        depthwise: bool = BOOL,
+        /// Vertical distance of neighbouring windows, in input rows.
+        stride_y: u16 = WINDOW,
+        /// Horizontal distance of neighbouring windows, in input pixels.
+        stride_x: u16 = WINDOW,
+        /// Vertical distance of neighbouring taps, in input rows.
+        dilation_y: u16 = WINDOW,
+        /// Horizontal distance of neighbouring taps, in input pixels.
+        dilation_x: u16 = WINDOW,
+        /// Activation zero point, subtracted from every activation.
+        in_zp: i16 = int(16, -128, 255),
+        /// Weight zero point, subtracted from every weight; 0 unless the method is `dense`.
+        wt_zp: i16 = int(16, -128, 127),
+        /// Storage of the weights.
+        method: Method = FieldKind::Enum(Method::NAMES),
+        /// Weights in a block (`w`); unused by `dense`.
+        block: u8 = FieldKind::Choice(&[4, 8, 16, 32]),
+        /// Low members of every block, at most `block`; 0 for `dense`.
+        low: u8 = uint(8, 0, 32),
+        /// `dliq`: bits of a low code, 1 to 8. `mip2q`: greatest exponent, 0 to 7. Otherwise 0.
+        param: u8 = uint(8, 0, 8),
+        /// `mip2q` with a spare code: that code (negative sign, greatest exponent code) means 0.
+        zero: bool = BOOL,
+        /// Whether the PPE applies the weight table's multiplier and shift.
+        scale: bool = BOOL,
+        /// Rounding of the scaling.
+        round: Round = ROUND,
+        /// Type of the stored results.
+        out_dtype: Dtype = DTYPE,
+        /// Output zero point, added after scaling.
+        out_zp: i32 = WORD,
+        /// Lower clamp; a value of `out_dtype`.
+        clamp_lo: i32 = WORD,
+        /// Upper clamp; a value of `out_dtype`, at least `clamp_lo`.
+        clamp_hi: i32 = WORD,
+        /// Whether the stored byte is looked up in a table; `out_dtype` must then be `i8`.
+        lut: bool = BOOL,
+        /// The 256 table bytes; value `v` selects byte `v + 128`.
+        lut_addr: u32 = ALIGNED,
+        /// Schedule: PEs that split the output channels. The schedule decides timing, never the result.
+        sched_oc: u16 = uint(16, 1, 65535),
+        /// Schedule: PEs that split the output rows.
+        sched_oy: u16 = uint(16, 1, 65535),
+        /// Schedule: PEs that split the output columns.
+        sched_ox: u16 = uint(16, 1, 65535),
+        /// Schedule: PEs that split the input channels and meet in the adder tree; a power of two up to 16.
+        sched_ic: u16 = uint(16, 1, 16),
+    }
+
+    /// Convolution variant: compute one tile of a layer.
+    ///
+    /// For every output `(oy, ox, oc)`:
+    /// `acc = (acc_in ? psum[oy][ox][oc] : 0) + sum over ky, kx, ic of (act[iy][ix][ic] - in_zp) * (w - wt_zp)`
+    /// with `iy = origin_y + oy * stride_y + ky * dilation_y`, and `ix` alike; only taps with
+    /// `0 <= iy < in_h` and `0 <= ix < in_w` contribute. Sums wrap at 32 bits.
+    ///
+    /// With `acc_out`, `acc` is written to `psum` (contiguous `i32`, `[out_h][out_w][out_c]`) and `out` is not
+    /// touched. Otherwise the PPE follows: `v = acc + bias[oc]`; if `scale`,
+    /// `v = apply_scale(v, multiplier[oc], shift[oc], round)`; `v = v + out_zp`; both additions wrap; clamp to
+    /// `clamp_lo..=clamp_hi`; store as `out_dtype`; if `lut`, the stored byte `b` becomes `lut[b + 128]`.
+    ///
+    /// The weight table holds 16 bytes per output channel, little endian: `u32` weight offset (from `weights`,
+    /// a multiple of 16), `i32` multiplier (not negative), `u8` shift (2 to 62), `u8` code shift (`dliq`;
+    /// otherwise 0), `u16` zero, `i32` bias. An entry outside these ranges is a trap.
+    ///
+    /// Convolution: every output channel has a weight set of `S` bytes at its weight offset, and every offset
+    /// is at most `(out_c - 1) * S`. A `dense` set is `i8 [ky][kx][ic]`; otherwise, for every `ky`, `kx` and
+    /// block of `block` input channels (the last one padded): a mask (LSB = lowest channel, 1 = high), the high
+    /// codes (`i8`, ascending channel), the low codes (ascending channel), all bit-contiguous, LSB first. Sets are
+    /// padded with zeros to 16 bytes.
+    ///
+    /// Depthwise: `out_c` is a multiple of `in_c`, the weight offsets are 0, and one set at `weights`, ordered
+    /// `[ky][kx][oc]` with blocks along `oc`, serves all channels; with `dliq` all code shifts are equal.
+    ///
+    /// Low codes: `dliq` is a two's complement number, shifted left by the code shift; `mip2q` is an exponent
+    /// with the sign above it. Weights decode to `i8`; a code that does not is a trap.
+    conv_var = ConvVar @ 0x21, task(Dpu) {
+        /// A slot that holds a convolution invariant.
+        slot: u8 = SLOT,
+        /// Activations, `i8`, channels contiguous.
+        act: u32 = TENSOR,
+        /// Rows of the activation tile.
+        in_h: u32 = DIM,
+        /// Pixels of an activation row.
+        in_w: u32 = DIM,
+        /// Input channels.
+        in_c: u32 = DIM,
+        /// Bytes from an activation row to the next.
+        act_row: u32 = STRIDE,
+        /// Bytes from an activation pixel to the next.
+        act_pixel: u32 = STRIDE,
+        /// Input row of the first tap of output row 0; negative in the top padding.
+        origin_y: i32 = WORD,
+        /// Input pixel of the first tap of output column 0.
+        origin_x: i32 = WORD,
+        /// Kernel rows.
+        kernel_h: u16 = WINDOW,
+        /// Kernel columns.
+        kernel_w: u16 = WINDOW,
+        /// Base of the weight sets.
+        weights: u32 = ALIGNED,
+        /// Weight table, 16 bytes per output channel.
+        table: u32 = ALIGNED,
+        /// Results, channels contiguous.
+        out: u32 = TENSOR,
+        /// Output rows.
+        out_h: u32 = DIM,
+        /// Output columns.
+        out_w: u32 = DIM,
+        /// Output channels.
+        out_c: u32 = DIM,
+        /// Bytes from an output row to the next.
+        out_row: u32 = STRIDE,
+        /// Bytes from an output pixel to the next.
+        out_pixel: u32 = STRIDE,
+        /// Start from the partial sums in `psum`.
+        acc_in: bool = BOOL,
+        /// Leave partial sums in `psum` instead of results in `out`.
+        acc_out: bool = BOOL,
+        /// Partial sums, contiguous `i32`.
+        psum: u32 = ALIGNED,
+    }
+
+    /// Pooling invariant: fill a DPU slot with what all tiles of a pooling layer share.
+    ///
+    /// A DPU task without barriers: it executes in order with the variants, and replaces what the slot held.
+    pool_inv = PoolInv @ 0x22, slot {
+        /// The slot to fill.
+        slot: u8 = SLOT,
+        /// Maximum or average.
+        mode: PoolMode = FieldKind::Enum(PoolMode::NAMES),
+        /// Vertical distance of neighbouring windows, in input rows.
+        stride_y: u16 = WINDOW,
+        /// Horizontal distance of neighbouring windows, in input pixels.
+        stride_x: u16 = WINDOW,
+        /// Type of input and output: `i8` or `i16`.
+        dtype: Dtype = DTYPE,
+        /// Input zero point, subtracted from every tap (`avg`).
+        in_zp: i32 = WORD,
+        /// Output zero point, added to the mean (`avg`).
+        out_zp: i32 = WORD,
+        /// Lower clamp; a value of `dtype`.
+        clamp_lo: i32 = WORD,
+        /// Upper clamp; a value of `dtype`, at least `clamp_lo`.
+        clamp_hi: i32 = WORD,
+    }
+
+    /// Pooling variant: compute one tile of a pooling layer.
+    ///
+    /// For every output `(oy, ox, c)` over the taps `iy = origin_y + oy * stride_y + ky`, `ix` alike, that
+    /// fall in `0 <= iy < in_h` and `0 <= ix < in_w`:
+    /// - `max`: `acc` is the greatest tap, and also at least `psum[oy][ox][c]` if `acc_in`;
+    /// - `avg`: `acc = (acc_in ? psum[oy][ox][c] : 0) + sum of (tap - in_zp)`, wrapping.
+    ///
+    /// With `acc_out`, `acc` is written to `psum` (contiguous `i32`, `[out_h][out_w][in_c]`). Otherwise `max`
+    /// clamps and stores `acc`; `avg` counts the positions `(win_y + oy * stride_y + y, win_x + ox * stride_x + x)`,
+    /// `0 <= y < win_h`, `0 <= x < win_w`, that lie in `bound_h` by `bound_w`, takes `(m, s) = reciprocal_scale(count)`
+    /// of TOSA, and stores `clamp(apply_scale(acc, m, s, single) + out_zp)`. The `win` and `bound` fields describe
+    /// the whole window when the kernel is split over several variants; unsplit, they repeat kernel, origin and input size.
+    /// A `max` without any value and a count of 0 are traps.
+    pool_var = PoolVar @ 0x23, task(Dpu) {
+        /// A slot that holds a pooling invariant.
+        slot: u8 = SLOT,
+        /// Input, channels contiguous.
+        act: u32 = TENSOR,
+        /// Rows of the input tile.
+        in_h: u32 = DIM,
+        /// Pixels of an input row.
+        in_w: u32 = DIM,
+        /// Channels of input and output.
+        in_c: u32 = DIM,
+        /// Bytes from an input row to the next.
+        act_row: u32 = STRIDE,
+        /// Bytes from an input pixel to the next.
+        act_pixel: u32 = STRIDE,
+        /// Input row of the first tap of output row 0.
+        origin_y: i32 = WORD,
+        /// Input pixel of the first tap of output column 0.
+        origin_x: i32 = WORD,
+        /// Kernel rows.
+        kernel_h: u16 = WINDOW,
+        /// Kernel columns.
+        kernel_w: u16 = WINDOW,
+        /// Results, channels contiguous.
+        out: u32 = TENSOR,
+        /// Output rows.
+        out_h: u32 = DIM,
+        /// Output columns.
+        out_w: u32 = DIM,
+        /// Bytes from an output row to the next.
+        out_row: u32 = STRIDE,
+        /// Bytes from an output pixel to the next.
+        out_pixel: u32 = STRIDE,
+        /// Start from the partial results in `psum`.
+        acc_in: bool = BOOL,
+        /// Leave partial results in `psum` instead of results in `out`.
+        acc_out: bool = BOOL,
+        /// Partial results, contiguous `i32`.
+        psum: u32 = ALIGNED,
+        /// Rows of the whole window.
+        win_h: u16 = WINDOW,
+        /// Columns of the whole window.
+        win_w: u16 = WINDOW,
+        /// First row of the whole window of output row 0.
+        win_y: i32 = WORD,
+        /// First column of the whole window of output column 0.
+        win_x: i32 = WORD,
+        /// Rows that count.
+        bound_h: u32 = DIM,
+        /// Columns that count.
+        bound_w: u32 = DIM,
+    }
+
+    /// Element-wise operator on two arrays.
+    ///
+    /// For every index: `x = a - a_zp`; if `a_scale`, `x = apply_scale(x, a_mult, a_shift, a_round)`; `y` from
+    /// `b` alike; `v = op(x, y)`; if `scale`, `v = apply_scale(v, mult, shift, round)`; `v = v + out_zp`; if `clamp`,
+    /// clamp to `clamp_lo..=clamp_hi`; store as `out_dtype`; if `lut`, the stored byte `t` becomes `lut[t + 128]`.
+    ///
+    /// Operators: `add`, `sub` wrap; `mul` is the 64-bit product `p`, with `mul_shift > 0`
+    /// `(p + (1 << (mul_shift - 1))) >> mul_shift`, of which the low 32 bits count; `max`; `min`;
+    /// `asr` is `x >> (y & 31)`; `asr_round` with `s = y & 31` adds `(x >> (s - 1)) & 1` if `s > 0`;
+    /// `lsl` is `x << (y & 31)`.
+    vec_binary = VecBinary @ 0x30, task(Vec) {
+        /// The operator.
+        op: BinaryOp = FieldKind::Enum(BinaryOp::NAMES),
+        /// Right shift of a product; 0 for the other operators.
+        mul_shift: u8 = uint(6, 0, 63),
+        /// Extents, outermost first; unused leading ones are 1.
+        dims: [u32; 6] = DIM,
+        /// First operand.
+        a: u32 = TENSOR,
+        /// Type of the first operand.
+        a_dtype: Dtype = DTYPE,
+        /// Strides of the first operand in bytes; 0 broadcasts.
+        a_strides: [u32; 6] = STRIDE,
+        /// Zero point of the first operand.
+        a_zp: i32 = WORD,
+        /// Whether the first operand is scaled.
+        a_scale: bool = BOOL,
+        /// Multiplier of the first operand.
+        a_mult: i32 = MULT,
+        /// Shift of the first operand.
+        a_shift: u8 = SHIFT,
+        /// Rounding of the first operand.
+        a_round: Round = ROUND,
+        /// Second operand.
+        b: u32 = TENSOR,
+        /// Type of the second operand.
+        b_dtype: Dtype = DTYPE,
+        /// Strides of the second operand in bytes; 0 broadcasts.
+        b_strides: [u32; 6] = STRIDE,
+        /// Zero point of the second operand.
+        b_zp: i32 = WORD,
+        /// Whether the second operand is scaled.
+        b_scale: bool = BOOL,
+        /// Multiplier of the second operand.
+        b_mult: i32 = MULT,
+        /// Shift of the second operand.
+        b_shift: u8 = SHIFT,
+        /// Rounding of the second operand.
+        b_round: Round = ROUND,
+        /// Results.
+        out: u32 = TENSOR,
+        /// Type of the stored results.
+        out_dtype: Dtype = DTYPE,
+        /// Strides of the results in bytes; the written elements must not overlap.
+        out_strides: [u32; 6] = STRIDE,
+        /// Whether the result is scaled.
+        scale: bool = BOOL,
+        /// Multiplier of the result.
+        mult: i32 = MULT,
+        /// Shift of the result.
+        shift: u8 = SHIFT,
+        /// Rounding of the result.
+        round: Round = ROUND,
+        /// Output zero point.
+        out_zp: i32 = WORD,
+        /// Whether the result is clamped.
+        clamp: bool = BOOL,
+        /// Lower clamp; with `clamp`, a value of `out_dtype`.
+        clamp_lo: i32 = WORD,
+        /// Upper clamp; with `clamp`, a value of `out_dtype`, at least `clamp_lo`.
+        clamp_hi: i32 = WORD,
+        /// Whether the stored byte is looked up in a table; `out_dtype` must then be `i8`.
+        lut: bool = BOOL,
+        /// The 256 table bytes; value `v` selects byte `v + 128`.
+        lut_addr: u32 = ALIGNED,
+    }
+
+    /// Element-wise operator on one array.
+    ///
+    /// For every index: `x = src - in_zp`, wrapping; `v = op(x)`; `v = v + out_zp`, wrapping; if `clamp`, clamp
+    /// to `clamp_lo..=clamp_hi`; store as `out_dtype`. Operators: `copy` is `x` (cast, clamp, strided move);
+    /// `abs` is `|x|` and `negate` is `-x`, both wrapping; `clz` counts the leading zeros of the 32-bit value.
+    vec_unary = VecUnary @ 0x31, task(Vec) {
+        /// The operator.
+        op: UnaryOp = FieldKind::Enum(UnaryOp::NAMES),
+        /// Extents, outermost first; unused leading ones are 1.
+        dims: [u32; 6] = DIM,
+        /// Operand.
+        src: u32 = TENSOR,
+        /// Type of the operand.
+        src_dtype: Dtype = DTYPE,
+        /// Strides of the operand in bytes; 0 broadcasts.
+        src_strides: [u32; 6] = STRIDE,
+        /// Input zero point.
+        in_zp: i32 = WORD,
+        /// Results.
+        out: u32 = TENSOR,
+        /// Type of the stored results.
+        out_dtype: Dtype = DTYPE,
+        /// Strides of the results in bytes; the written elements must not overlap.
+        out_strides: [u32; 6] = STRIDE,
+        /// Output zero point.
+        out_zp: i32 = WORD,
+        /// Whether the result is clamped.
+        clamp: bool = BOOL,
+        /// Lower clamp; with `clamp`, a value of `out_dtype`.
+        clamp_lo: i32 = WORD,
+        /// Upper clamp; with `clamp`, a value of `out_dtype`, at least `clamp_lo`.
+        clamp_hi: i32 = WORD,
+    }
+
+    /// Rescale an array, per tensor or per channel.
+    ///
+    /// For every index: `v = apply_scale(src - in_zp, m, s, round) + out_zp`, wrapping; clamp to
+    /// `clamp_lo..=clamp_hi`; store as `out_dtype`; if `lut`, the stored byte `t` becomes `lut[t + 128]`.
+    /// With `per_channel`, `m` and `s` come from the parameter at the index of the last dimension: 16 bytes,
+    /// little endian, `i32` multiplier (not negative), `i32` shift (2 to 62), 8 bytes of zeros; an entry
+    /// outside these ranges is a trap. Otherwise they are `mult` and `shift`.
+    vec_rescale = VecRescale @ 0x32, task(Vec) {
+        /// Extents, outermost first; unused leading ones are 1.
+        dims: [u32; 6] = DIM,
+        /// Operand.
+        src: u32 = TENSOR,
+        /// Type of the operand.
+        src_dtype: Dtype = DTYPE,
+        /// Strides of the operand in bytes; 0 broadcasts.
+        src_strides: [u32; 6] = STRIDE,
+        /// Input zero point.
+        in_zp: i32 = WORD,
+        /// Results.
+        out: u32 = TENSOR,
+        /// Type of the stored results.
+        out_dtype: Dtype = DTYPE,
+        /// Strides of the results in bytes; the written elements must not overlap.
+        out_strides: [u32; 6] = STRIDE,
+        /// Output zero point.
+        out_zp: i32 = WORD,
+        /// Whether multiplier and shift come from `params`.
+        per_channel: bool = BOOL,
+        /// Parameters, 16 bytes per index of the last dimension.
+        params: u32 = ALIGNED,
+        /// Multiplier for all elements.
+        mult: i32 = MULT,
+        /// Shift for all elements.
+        shift: u8 = SHIFT,
+        /// Rounding.
+        round: Round = ROUND,
+        /// Lower clamp; a value of `out_dtype`.
+        clamp_lo: i32 = WORD,
+        /// Upper clamp; a value of `out_dtype`, at least `clamp_lo`.
+        clamp_hi: i32 = WORD,
+        /// Whether the stored byte is looked up in a table; `out_dtype` must then be `i8`.
+        lut: bool = BOOL,
+        /// The 256 table bytes; value `v` selects byte `v + 128`.
+        lut_addr: u32 = ALIGNED,
+    }
+
+    /// Look every element up in a table.
+    ///
+    /// `i8`: the table is 256 `i8`; the result is the `i8` entry `v + 128`.
+    /// `i16`: the table is 513 `i16`, as in TOSA `TABLE`: with `t = v + 32768`, `i = t >> 7` and `f = t & 127`,
+    /// the result is the `i32` `table[i] * 128 + (table[i + 1] - table[i]) * f`.
+    vec_table = VecTable @ 0x33, task(Vec) {
+        /// Extents, outermost first; unused leading ones are 1.
+        dims: [u32; 6] = DIM,
+        /// Operand.
+        src: u32 = TENSOR,
+        /// Type of the operand: `i8` or `i16`.
+        src_dtype: Dtype = DTYPE,
+        /// Strides of the operand in bytes; 0 broadcasts.
+        src_strides: [u32; 6] = STRIDE,
+        /// Results: `i8` for `i8`, `i32` for `i16`.
+        out: u32 = TENSOR,
+        /// Strides of the results in bytes; the written elements must not overlap.
+        out_strides: [u32; 6] = STRIDE,
+        /// The table.
+        table: u32 = ALIGNED,
+    }
+
+    /// Reduce an array along one dimension.
+    ///
+    /// For every index outside `axis`, the elements along `axis` are combined as 32-bit values (`sum` wraps) and
+    /// stored as `out_dtype`. With `accumulate`, the combination starts from the element already in `out`.
+    vec_reduce = VecReduce @ 0x34, task(Vec) {
+        /// The operator.
+        op: ReduceOp = FieldKind::Enum(ReduceOp::NAMES),
+        /// The reduced dimension, an index into `dims`.
+        axis: u8 = uint(3, 0, 5),
+        /// Extents of the operand, outermost first; unused leading ones are 1.
+        dims: [u32; 6] = DIM,
+        /// Operand.
+        src: u32 = TENSOR,
+        /// Type of the operand.
+        src_dtype: Dtype = DTYPE,
+        /// Strides of the operand in bytes; 0 broadcasts.
+        src_strides: [u32; 6] = STRIDE,
+        /// Results.
+        out: u32 = TENSOR,
+        /// Type of the stored results.
+        out_dtype: Dtype = DTYPE,
+        /// Strides of the results in bytes; 0 at `axis`, and the written elements must not overlap.
+        out_strides: [u32; 6] = STRIDE,
+        /// Start from the elements already in `out`.
+        accumulate: bool = BOOL,
+    }
+}
+
+impl Instr {
+    /// The values of all fields in encoding order, arrays flattened.
+    ///
+    /// An address is `offset | space << 40`, a mask its bits, an enumeration its index.
+    #[must_use]
+    pub fn raw_fields(&self) -> Vec<i64> {
+        let mut out = Vec::with_capacity(self.desc().raw_len());
+        self.put_raw(&mut out);
+        out
+    }
+
+    /// The instruction of `desc` with these field values, laid out as by [`Instr::raw_fields`].
+    ///
+    /// # Errors
+    /// When the number of values is wrong or one is outside its field's range.
+    pub fn from_raw(desc: &InstrDesc, raw: &[i64]) -> Result<Instr, FieldError> {
+        desc.check(raw)?;
+        let unknown = FieldError {
+            field: desc.mnemonic,
+            index: None,
+            kind: crate::FieldErrorKind::NoSuchInstr { opcode: desc.opcode },
+        };
+        Instr::from_checked(desc.opcode, raw).ok_or(unknown)
+    }
+
+    /// The mnemonic.
+    #[must_use]
+    pub const fn mnemonic(&self) -> &'static str {
+        self.desc().mnemonic
+    }
+
+    /// The barriers waited for; 0 when the instruction is not a task.
+    #[must_use]
+    pub const fn wait(&self) -> u64 {
+        match self.masks() {
+            Some((wait, _)) => wait,
+            None => 0,
+        }
+    }
+
+    /// The barriers posted to; 0 when the instruction is not a task.
+    #[must_use]
+    pub const fn post(&self) -> u64 {
+        match self.masks() {
+            Some((_, post)) => post,
+            None => 0,
+        }
+    }
+
+    /// Checks every field against its range.
+    ///
+    /// # Errors
+    /// The first field whose value the encoding cannot hold.
+    pub fn check_fields(&self) -> Result<(), FieldError> {
+        self.desc().check(&self.raw_fields())
+    }
+}
+
+impl InstrDesc {
+    /// The row with this opcode.
+    #[must_use]
+    pub fn by_opcode(opcode: u8) -> Option<&'static InstrDesc> {
+        TABLE.iter().find(|d| d.opcode == opcode)
+    }
+
+    /// The row with this mnemonic.
+    #[must_use]
+    pub fn by_mnemonic(mnemonic: &str) -> Option<&'static InstrDesc> {
+        TABLE.iter().find(|d| d.mnemonic == mnemonic)
+    }
+}
