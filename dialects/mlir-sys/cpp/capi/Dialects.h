@@ -1,0 +1,73 @@
+// Handles of the dialects, and access to their types and attributes.
+
+#pragma once
+
+#include "mlir-c/IR.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+MLIR_DECLARE_CAPI_DIALECT_REGISTRATION(Strum, strum);
+
+/// A weight format attribute, taken apart. Fields that the method does not have are 0.
+typedef enum { STRUM_DENSE, STRUM_SPARSE, STRUM_DLIQ, STRUM_MIP2Q } StrumMethod;
+typedef struct {
+  StrumMethod method;
+  int64_t w;
+  int64_t low;
+  int64_t param;   // q of dliq, L of mip2q
+  int64_t shift;   // of dliq; -1: per channel
+  bool zero;       // of mip2q
+} StrumFormat;
+
+/// Reads a format attribute; false if the attribute is none.
+bool strumAttributeGetFormat(MlirAttribute attribute, StrumFormat *format);
+/// Makes a format attribute. The null attribute after an error at `location` if the format is not legal.
+MlirAttribute strumFormatGetChecked(MlirLocation location, StrumFormat format);
+
+/// A #strum.rescale, taken apart.
+typedef struct {
+  int32_t zp;
+  int32_t multiplier;
+  int32_t shift;
+  bool doubleRound;
+  bool isUnsigned;
+} StrumRescale;
+
+bool strumAttributeGetRescale(MlirAttribute attribute, StrumRescale *rescale);
+MlirAttribute strumRescaleGetChecked(MlirLocation location, StrumRescale rescale);
+
+/// A #strum.ppe, taken apart. The lists, `channels` long, live as long as the context; `table` is the null attribute if there is none.
+typedef struct {
+  intptr_t channels;
+  const int32_t *multiplier;
+  const int32_t *shift;
+  bool doubleRound;
+  bool isUnsigned;
+  int32_t zp;
+  int32_t clampLo;
+  int32_t clampHi;
+  MlirAttribute table;
+} StrumPpe;
+
+bool strumAttributeGetPpe(MlirAttribute attribute, StrumPpe *ppe);
+MlirAttribute strumPpeGetChecked(MlirLocation location, StrumPpe ppe);
+
+/// Reads the kind of a strum.eltwise (0 add, 1 sub, 2 mul, 3 max, 4 min); -1 if the attribute is none.
+int32_t strumAttributeGetEltwiseKind(MlirAttribute attribute);
+MlirAttribute strumEltwiseKindGet(MlirContext context, int32_t kind);
+
+/// A !strum.packed, taken apart; the shape lives as long as the context.
+typedef struct {
+  intptr_t rank;
+  const int64_t *shape;
+  MlirAttribute format;
+} StrumPacked;
+
+bool strumTypeGetPacked(MlirType type, StrumPacked *packed);
+MlirType strumPackedTypeGetChecked(MlirLocation location, StrumPacked packed);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,72 @@
+// What MLIR's C interface lacks for reading, building and parsing IR.
+
+#include "capi/IR.h"
+
+#include "mlir/CAPI/IR.h"
+#include "mlir/CAPI/Support.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/SourceMgr.h"
+
+using namespace mlir;
+
+bool strumDenseResourceGetBlob(MlirAttribute attribute, const uint8_t **data, size_t *size) {
+  auto resource = dyn_cast<DenseResourceElementsAttr>(unwrap(attribute));
+  AsmResourceBlob *blob = resource ? resource.getRawHandle().getBlob() : nullptr;
+  if (!blob)
+    return false;
+  *data = reinterpret_cast<const uint8_t *>(blob->getData().data());
+  *size = blob->getData().size();
+  return true;
+}
+
+MlirStringRef strumDenseResourceGetKey(MlirAttribute attribute) {
+  auto resource = dyn_cast<DenseResourceElementsAttr>(unwrap(attribute));
+  return wrap(resource ? resource.getRawHandle().getKey() : StringRef());
+}
+
+void strumEmit(MlirLocation location, StrumSeverity severity, MlirStringRef message, intptr_t nNotes,
+               const MlirLocation *noteLocations, const MlirStringRef *notes) {
+  Location loc = unwrap(location);
+  InFlightDiagnostic diagnostic = severity == STRUM_ERROR     ? emitError(loc)
+                                  : severity == STRUM_WARNING ? emitWarning(loc)
+                                                              : emitRemark(loc);
+  diagnostic << unwrap(message);
+  for (intptr_t i = 0; i < nNotes; ++i)
+    diagnostic.attachNote(unwrap(noteLocations[i])) << unwrap(notes[i]);
+}
+
+static MlirModule parse(MlirContext context, std::unique_ptr<llvm::MemoryBuffer> buffer) {
+  auto sources = std::make_shared<llvm::SourceMgr>();
+  sources->AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
+  return wrap(parseSourceFile<ModuleOp>(sources, ParserConfig(unwrap(context))).release());
+}
+
+MlirModule strumParseFile(MlirContext context, MlirStringRef path) {
+  // The parser of text wants a terminating null; bytecode must be mapped as it is, or its resources would be copied.
+  auto buffer = llvm::MemoryBuffer::getFile(unwrap(path), /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  if (buffer && !(*buffer)->getBuffer().starts_with("ML\xefR"))
+    buffer = llvm::MemoryBuffer::getFile(unwrap(path));
+  if (!buffer) {
+    emitError(UnknownLoc::get(unwrap(context))) << "cannot open '" << unwrap(path) << "': " << buffer.getError().message();
+    return {nullptr};
+  }
+  return parse(context, std::move(*buffer));
+}
+
+MlirModule strumParseBytes(MlirContext context, MlirStringRef bytes, MlirStringRef name) {
+  return parse(context, llvm::MemoryBuffer::getMemBufferCopy(unwrap(bytes), unwrap(name)));
+}
+
+void strumOperationDropAllReferences(MlirOperation op) {
+  unwrap(op)->walk([](Operation *nested) { nested->dropAllUses(); });
+  unwrap(op)->dropAllReferences();
+}
+
+MlirOperation strumOperationGetPrevInBlock(MlirOperation op) { return wrap(unwrap(op)->getPrevNode()); }
+
+bool strumOperationIsTriviallyDead(MlirOperation op) { return isOpTriviallyDead(unwrap(op)); }

@@ -1,0 +1,43 @@
+// What MLIR's C interface lacks for reading, building and parsing IR.
+
+#pragma once
+
+#include "mlir-c/IR.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// The bytes behind a dense_resource attribute, borrowed for as long as the context lives; false if the attribute is none, or if the
+/// file that names the resource does not hold it.
+bool strumDenseResourceGetBlob(MlirAttribute attribute, const uint8_t **data, size_t *size);
+
+/// The key of a dense_resource attribute; the empty string if the attribute is none.
+MlirStringRef strumDenseResourceGetKey(MlirAttribute attribute);
+
+typedef enum { STRUM_ERROR, STRUM_WARNING, STRUM_REMARK } StrumSeverity;
+
+/// Emits a diagnostic with notes.
+void strumEmit(MlirLocation location, StrumSeverity severity, MlirStringRef message, intptr_t nNotes,
+               const MlirLocation *noteLocations, const MlirStringRef *notes);
+
+/// Parses a module from a file, text or bytecode. Resources of a bytecode file are not copied: they point into the mapped file. The
+/// null module after errors, which carry the place in the file.
+MlirModule strumParseFile(MlirContext context, MlirStringRef path);
+
+/// Parses a module from memory; `name` stands for the file in locations. The bytes are copied.
+MlirModule strumParseBytes(MlirContext context, MlirStringRef bytes, MlirStringRef name);
+
+/// Drops what an operation and all operations in it refer to, so that it may be destroyed later, in any order. The operation must
+/// have been removed from its block, and no operation outside may use its results.
+void strumOperationDropAllReferences(MlirOperation op);
+
+/// The operation before `op` in its block, or the null operation.
+MlirOperation strumOperationGetPrevInBlock(MlirOperation op);
+
+/// Whether the operation can be removed when none of its results is used.
+bool strumOperationIsTriviallyDead(MlirOperation op);
+
+#ifdef __cplusplus
+}
+#endif

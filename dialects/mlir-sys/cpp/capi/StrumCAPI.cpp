@@ -1,0 +1,113 @@
+// The C interface of the strum dialect.
+
+#include "strum/Strum.h"
+
+#include "capi/Dialects.h"
+#include "mlir/CAPI/IR.h"
+#include "mlir/CAPI/Registration.h"
+#include "mlir/IR/Diagnostics.h"
+
+using namespace mlir;
+using namespace strum;
+
+MLIR_DEFINE_CAPI_DIALECT_REGISTRATION(Strum, strum, strum::StrumDialect)
+
+/// Calls `T::getChecked` with errors going to `location`.
+template <typename T, typename... Args> static T checked(MlirLocation location, Args &&...args) {
+  Location loc = unwrap(location);
+  return T::getChecked([loc] { return emitError(loc); }, loc.getContext(), std::forward<Args>(args)...);
+}
+
+static Round toRound(bool isDouble) { return isDouble ? Round::Double : Round::Single; }
+
+bool strumAttributeGetFormat(MlirAttribute attribute, StrumFormat *format) {
+  Attribute attr = unwrap(attribute);
+  if (isa<DenseAttr>(attr)) {
+    *format = {STRUM_DENSE, 0, 0, 0, 0, false};
+  } else if (auto sparse = dyn_cast<SparseAttr>(attr)) {
+    *format = {STRUM_SPARSE, sparse.getW(), sparse.getLow(), 0, 0, false};
+  } else if (auto dliq = dyn_cast<DliqAttr>(attr)) {
+    *format = {STRUM_DLIQ, dliq.getW(), dliq.getLow(), dliq.getQ(), dliq.getShift(), false};
+  } else if (auto mip2q = dyn_cast<Mip2qAttr>(attr)) {
+    *format = {STRUM_MIP2Q, mip2q.getW(), mip2q.getLow(), mip2q.getL(), 0, mip2q.getZero()};
+  } else {
+    return false;
+  }
+  return true;
+}
+
+MlirAttribute strumFormatGetChecked(MlirLocation location, StrumFormat f) {
+  switch (f.method) {
+  case STRUM_DENSE:
+    return wrap(DenseAttr::get(unwrap(location).getContext()));
+  case STRUM_SPARSE:
+    return wrap(checked<SparseAttr>(location, f.w, f.low));
+  case STRUM_DLIQ:
+    return wrap(checked<DliqAttr>(location, f.w, f.low, f.param, f.shift));
+  case STRUM_MIP2Q:
+    return wrap(checked<Mip2qAttr>(location, f.w, f.low, f.param, f.zero));
+  }
+  return {nullptr};
+}
+
+bool strumAttributeGetRescale(MlirAttribute attribute, StrumRescale *rescale) {
+  auto attr = dyn_cast<RescaleAttr>(unwrap(attribute));
+  if (!attr)
+    return false;
+  *rescale = {attr.getZp(), attr.getMultiplier(), attr.getShift(), attr.getRound() == Round::Double, attr.getIsUnsigned()};
+  return true;
+}
+
+MlirAttribute strumRescaleGetChecked(MlirLocation location, StrumRescale r) {
+  return wrap(checked<RescaleAttr>(location, r.zp, r.multiplier, r.shift, toRound(r.doubleRound), r.isUnsigned));
+}
+
+bool strumAttributeGetPpe(MlirAttribute attribute, StrumPpe *ppe) {
+  auto attr = dyn_cast<PpeAttr>(unwrap(attribute));
+  if (!attr)
+    return false;
+  ppe->channels = attr.getMultiplier().size();
+  ppe->multiplier = attr.getMultiplier().data();
+  ppe->shift = attr.getShift().data();
+  ppe->doubleRound = attr.getRound() == Round::Double;
+  ppe->isUnsigned = attr.getIsUnsigned();
+  ppe->zp = attr.getZp();
+  ppe->clampLo = attr.getClampLo();
+  ppe->clampHi = attr.getClampHi();
+  ppe->table = wrap(Attribute(attr.getTable()));
+  return true;
+}
+
+MlirAttribute strumPpeGetChecked(MlirLocation location, StrumPpe p) {
+  Attribute raw = unwrap(p.table);
+  auto table = dyn_cast_or_null<DenseElementsAttr>(raw);
+  if (raw && !table) {
+    emitError(unwrap(location)) << "table must be a dense attribute, got " << raw;
+    return {nullptr};
+  }
+  return wrap(checked<PpeAttr>(location, ArrayRef(p.multiplier, p.channels), ArrayRef(p.shift, p.channels),
+                               toRound(p.doubleRound), p.zp, p.clampLo, p.clampHi, p.isUnsigned, table));
+}
+
+int32_t strumAttributeGetEltwiseKind(MlirAttribute attribute) {
+  auto kind = dyn_cast<EltwiseKindAttr>(unwrap(attribute));
+  return kind ? static_cast<int32_t>(kind.getValue()) : -1;
+}
+
+MlirAttribute strumEltwiseKindGet(MlirContext context, int32_t kind) {
+  std::optional<EltwiseKind> value = symbolizeEltwiseKind(kind);
+  return value ? wrap(EltwiseKindAttr::get(unwrap(context), *value)) : MlirAttribute{nullptr};
+}
+
+bool strumTypeGetPacked(MlirType type, StrumPacked *packed) {
+  auto t = dyn_cast<PackedType>(unwrap(type));
+  if (!t)
+    return false;
+  *packed = {static_cast<intptr_t>(t.getShape().size()), t.getShape().data(), wrap(t.getFormat())};
+  return true;
+}
+
+MlirType strumPackedTypeGetChecked(MlirLocation location, StrumPacked p) {
+  Type i8 = IntegerType::get(unwrap(location).getContext(), 8);
+  return wrap(checked<PackedType>(location, ArrayRef(p.shape, p.rank), i8, unwrap(p.format)));
+}

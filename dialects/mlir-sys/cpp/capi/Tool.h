@@ -1,0 +1,22 @@
+// The tools that MLIR has as libraries.
+
+#pragma once
+
+#include "mlir-c/IR.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// mlir-opt's main function. Returns the exit code.
+int strumOptMain(int argc, const char *const *argv, MlirStringRef toolName, MlirDialectRegistry registry);
+
+/// mlir-lsp-server's main function. Returns the exit code.
+int strumLspMain(int argc, const char *const *argv, MlirDialectRegistry registry);
+
+/// LLVM's version, such as `22.1.8`.
+MlirStringRef strumLlvmVersion(void);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,28 @@
+// The strum dialect: one operation is one layer as the DPU runs it, with weights in a StruM format.
+
+#ifndef STRUM_DIALECT_TD
+#define STRUM_DIALECT_TD
+
+include "mlir/IR/OpBase.td"
+
+def Strum_Dialect : Dialect {
+  let name = "strum";
+  let cppNamespace = "::strum";
+  let summary = "DPU layers with structured-mixed-precision weights";
+  let description = [{
+    What TOSA cannot say. A `strum` operation is one layer of the DPU: an operator with its bias, rescaling, clamp and table fused,
+    reading weights that may be packed in a StruM format. Everything else of a network stays in the `tosa` dialect.
+
+    The integer meaning of a network is fixed before this level: `strum` with its weights decoded is integer TOSA 1.0, and the pass
+    `strum-to-tosa` writes it so. Activations are NHWC, weights OHWI, accumulators 32 bits wide and wrapping.
+  }];
+  let useDefaultTypePrinterParser = 1;
+  let useDefaultAttributePrinterParser = 1;
+  let hasConstantMaterializer = 1;
+  let extraClassDeclaration = [{
+    void registerAttributes();
+    void registerTypes();
+  }];
+}
+
+#endif // STRUM_DIALECT_TD
