@@ -1,0 +1,32 @@
+"""The reference model as a process: `reference_batch NET.tosa INPUTS.npz OUTPUTS.npz SHAPE`, see `tosa.run_batch`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import tosa_reference_model as model
+
+
+def main() -> int:
+    """Runs every sample of the archive; the exit code says whether all of them were valid."""
+    flatbuffer, inputs, outputs, shape = sys.argv[1:]
+    graph = Path(flatbuffer).read_bytes()
+    results: dict[str, np.ndarray] = {}
+    with np.load(inputs) as archive:
+        for i, arguments in enumerate(json.loads(shape)):
+            sample = [archive[f"{i}_{j}"] for j in range(arguments)]
+            values, status = model.run(graph, sample, tosa_level="NONE")
+            if status != model.GraphStatus.TOSA_VALID:
+                print(f"error: {status.name} for sample {i}", file=sys.stderr)
+                return 1
+            for j, value in enumerate(values):
+                results[f"{i}_{j}"] = value
+    np.savez(outputs, **results)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""tosa-opt and the TOSA reference model: MLIR to flatbuffer and back, and the expected result of a graph."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .workspace import native_tool
+
+# Everything that an integer graph may use. Networks born in TFLite need doubleround; without level=none the
+# tools refuse graphs that are larger than the 8K level.
+TARGET = (
+    "specification_version=1.0 profiles=pro_int extensions=int16,int4,doubleround,inexactround level=none"
+)
+
+
+class TosaError(Exception):
+    """One of the TOSA tools refused its input."""
+
+
+def _run(command: Sequence[str | Path], what: str, stdin: str | None = None) -> None:
+    done = subprocess.run(
+        [str(word) for word in command], input=stdin, capture_output=True, text=True, errors="replace"
+    )
+    if done.returncode != 0:
+        raise TosaError(f"{what}: {_first_error(done.stderr)}")
+
+
+def _first_error(text: str) -> str:
+    # The version warning of the flatbuffer library precedes everything else.
+    lines = [line.strip() for line in text.splitlines() if line.strip() and "TOSA spec in flatbuffer" not in line]
+    errors = [line for line in lines if "error" in line.lower()]
+    return (errors or lines or ["no message"])[0]
+
+
+def to_flatbuffer(mlir: Path, flatbuffer: Path) -> None:
+    """Serializes the function @main of an integer TOSA module."""
+    command = [
+        native_tool("tosa-opt"),
+        f"--tosa-attach-target={TARGET}",
+        f"--tosa-serialize=tosa-flatbuffer-filename={flatbuffer}",
+        mlir,
+        "-o",
+        "/dev/null",
+    ]
+    _run(command, f"serialize {mlir.name}")
+
+
+def to_mlir(flatbuffer: Path, mlir: Path) -> None:
+    """Writes a TOSA flatbuffer as MLIR text."""
+    command = [
+        native_tool("tosa-opt"),
+        f"--tosa-deserialize=tosa-flatbuffer-filename={flatbuffer}",
+        "-",
+        "-o",
+        mlir,
+    ]
+    _run(command, f"deserialize {flatbuffer.name}", stdin="module {}")
+
+
+def run_test(test: Path, outputs: Path) -> None:
+    """Runs one conformance test on the reference model; the results land in the folder `outputs`."""
+    command = [
+        native_tool("tosa_reference_model"),
+        f"--test_desc={test / 'desc.json'}",
+        f"--output_dir={outputs}",
+        "--tosa_level=NONE",
+    ]
+    _run(command, f"reference model on {test.name}")
+
+
+def run_batch(flatbuffer: Path, samples: Sequence[Sequence[np.ndarray]]) -> list[list[np.ndarray]]:
+    """Runs the reference model on many samples (each a list of arguments) in one process of its own.
+
+    A process of its own because the library writes to the standard output and may abort.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        inputs, outputs = Path(folder, "inputs.npz"), Path(folder, "outputs.npz")
+        np.savez(inputs, **{f"{i}_{j}": array for i, sample in enumerate(samples) for j, array in enumerate(sample)})
+        shape = json.dumps([len(sample) for sample in samples])
+        module = f"{__package__}.reference_batch"
+        command = [sys.executable, "-m", module, str(flatbuffer), str(inputs), str(outputs), shape]
+        _run(command, f"reference model on {flatbuffer.name}")
+        with np.load(outputs) as archive:
+            results: list[list[np.ndarray]] = [[] for _ in samples]
+            for key in archive.files:
+                sample_index, _ = key.split("_")
+                results[int(sample_index)].append(archive[key])
+            return results
