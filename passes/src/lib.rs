@@ -1,1 +1,6 @@
 //! The compiler passes and pipelines.
+
+#[cfg(test)]
+mod docs;
+pub mod support;
+pub mod tosa;

@@ -1,0 +1,115 @@
+// RUN: strum-opt %s --split-input-file --strum-canonicalize | FileCheck %s
+
+// ReLU6 of a TFLite network: the range of the type is the clamp.
+// CHECK-LABEL: func.func @identity_clamp
+// CHECK-SAME: (%[[X:.*]]: tensor<1x8xi8>)
+func.func @identity_clamp(%x: tensor<1x8xi8>) -> tensor<1x8xi8> {
+  // CHECK-NEXT: return %[[X]]
+  %0 = tosa.clamp %x {max_val = 127 : i8, min_val = -128 : i8} : (tensor<1x8xi8>) -> tensor<1x8xi8>
+  return %0 : tensor<1x8xi8>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @clamps_compose
+func.func @clamps_compose(%x: tensor<1x8xi8>) -> tensor<1x8xi8> {
+  // CHECK: %[[Y:.*]] = tosa.clamp %{{.*}} {max_val = 50 : i8, min_val = -5 : i8}
+  // CHECK-NEXT: return %[[Y]]
+  %0 = tosa.clamp %x {max_val = 100 : i8, min_val = -5 : i8} : (tensor<1x8xi8>) -> tensor<1x8xi8>
+  %1 = tosa.clamp %0 {max_val = 50 : i8, min_val = -60 : i8} : (tensor<1x8xi8>) -> tensor<1x8xi8>
+  return %1 : tensor<1x8xi8>
+}
+
+// -----
+
+// Bounds that miss each other: everything becomes the nearer bound of the second clamp.
+// CHECK-LABEL: func.func @clamps_miss
+func.func @clamps_miss(%x: tensor<1x8xi16>) -> tensor<1x8xi16> {
+  // CHECK: %[[Y:.*]] = tosa.clamp %{{.*}} {max_val = 40 : i16, min_val = 40 : i16}
+  // CHECK-NEXT: return %[[Y]]
+  %0 = tosa.clamp %x {max_val = 10 : i16, min_val = -5 : i16} : (tensor<1x8xi16>) -> tensor<1x8xi16>
+  %1 = tosa.clamp %0 {max_val = 50 : i16, min_val = 40 : i16} : (tensor<1x8xi16>) -> tensor<1x8xi16>
+  return %1 : tensor<1x8xi16>
+}
+
+// -----
+
+// The clamp of a rescale that reaches it through a reshape moves up, where a layer can take it.
+// CHECK-LABEL: func.func @clamp_above_reshape
+func.func @clamp_above_reshape(%x: tensor<1x8xi32>) -> tensor<8xi8> {
+  // CHECK: %[[R:.*]] = tosa.rescale
+  // CHECK: %[[C:.*]] = tosa.clamp %[[R]] {max_val = 50 : i8, min_val = -5 : i8} : (tensor<1x8xi8>) -> tensor<1x8xi8>
+  // CHECK: %[[Y:.*]] = tosa.reshape %[[C]]
+  // CHECK: return %[[Y]]
+  %m = "tosa.const"() <{values = dense<1073741824> : tensor<1xi32>}> : () -> tensor<1xi32>
+  %s = "tosa.const"() <{values = dense<33> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %zi = "tosa.const"() <{values = dense<0> : tensor<1xi32>}> : () -> tensor<1xi32>
+  %zo = "tosa.const"() <{values = dense<3> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %0 = tosa.rescale %x, %m, %s, %zi, %zo {input_unsigned = false, output_unsigned = false, per_channel = false, rounding_mode = DOUBLE_ROUND, scale32 = true} : (tensor<1x8xi32>, tensor<1xi32>, tensor<1xi8>, tensor<1xi32>, tensor<1xi8>) -> tensor<1x8xi8>
+  %sh = tosa.const_shape {values = dense<[8]> : tensor<1xindex>} : () -> !tosa.shape<1>
+  %1 = tosa.reshape %0, %sh : (tensor<1x8xi8>, !tosa.shape<1>) -> tensor<8xi8>
+  %2 = tosa.clamp %1 {max_val = 50 : i8, min_val = -5 : i8} : (tensor<8xi8>) -> tensor<8xi8>
+  return %2 : tensor<8xi8>
+}
+
+// -----
+
+// A rescale of i8 and a clamp are one table. Entry v + 128 is clamp(-v - 1): the rescale reads unsigned bytes.
+// CHECK-LABEL: func.func @table_of_chain
+func.func @table_of_chain(%x: tensor<1x8xi8>) -> tensor<1x8xi8> {
+  // CHECK: %[[T:.*]] = "tosa.const"() <{values = dense<"0x{{(00|01|FF|[0-9A-F])+}}"> : tensor<256xi8>}>
+  // CHECK: %[[Y:.*]] = tosa.table %{{.*}}, %[[T]]
+  // CHECK-NEXT: return %[[Y]]
+  %m = "tosa.const"() <{values = dense<1073741824> : tensor<1xi32>}> : () -> tensor<1xi32>
+  %s = "tosa.const"() <{values = dense<31> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %zi = "tosa.const"() <{values = dense<-128> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %zo = "tosa.const"() <{values = dense<-100> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %0 = tosa.rescale %x, %m, %s, %zi, %zo {input_unsigned = true, output_unsigned = false, per_channel = false, rounding_mode = SINGLE_ROUND, scale32 = true} : (tensor<1x8xi8>, tensor<1xi32>, tensor<1xi8>, tensor<1xi8>, tensor<1xi8>) -> tensor<1x8xi8>
+  %1 = tosa.clamp %0 {max_val = 5 : i8, min_val = -60 : i8} : (tensor<1x8xi8>) -> tensor<1x8xi8>
+  return %1 : tensor<1x8xi8>
+}
+
+// -----
+
+// Widening and narrowing again is a table as well; here it is the identity.
+// CHECK-LABEL: func.func @widen_and_narrow
+// CHECK-SAME: (%[[X:.*]]: tensor<1x8xi8>)
+func.func @widen_and_narrow(%x: tensor<1x8xi8>) -> tensor<1x8xi8> {
+  // CHECK-NEXT: return %[[X]]
+  %m = "tosa.const"() <{values = dense<1073741824> : tensor<1xi32>}> : () -> tensor<1xi32>
+  %s = "tosa.const"() <{values = dense<10> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %t = "tosa.const"() <{values = dense<50> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %zi = "tosa.const"() <{values = dense<-4> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %z = "tosa.const"() <{values = dense<0> : tensor<1xi32>}> : () -> tensor<1xi32>
+  %0 = tosa.rescale %x, %m, %s, %zi, %z {input_unsigned = false, output_unsigned = false, per_channel = false, rounding_mode = DOUBLE_ROUND, scale32 = true} : (tensor<1x8xi8>, tensor<1xi32>, tensor<1xi8>, tensor<1xi8>, tensor<1xi32>) -> tensor<1x8xi32>
+  %1 = tosa.rescale %0, %m, %t, %z, %zi {input_unsigned = false, output_unsigned = false, per_channel = false, rounding_mode = SINGLE_ROUND, scale32 = true} : (tensor<1x8xi32>, tensor<1xi32>, tensor<1xi8>, tensor<1xi32>, tensor<1xi8>) -> tensor<1x8xi8>
+  return %1 : tensor<1x8xi8>
+}
+
+// -----
+
+// Does not apply: one op alone stays what it is, and a value with a second user is needed anyway.
+// CHECK-LABEL: func.func @chain_with_second_user
+func.func @chain_with_second_user(%x: tensor<1x8xi8>) -> (tensor<1x8xi8>, tensor<1x8xi8>) {
+  // CHECK: tosa.table
+  // CHECK: tosa.clamp
+  %t = "tosa.const"() <{values = dense<7> : tensor<256xi8>}> : () -> tensor<256xi8>
+  %0 = tosa.table %x, %t : (tensor<1x8xi8>, tensor<256xi8>) -> tensor<1x8xi8>
+  %1 = tosa.clamp %0 {max_val = 5 : i8, min_val = -60 : i8} : (tensor<1x8xi8>) -> tensor<1x8xi8>
+  return %0, %1 : tensor<1x8xi8>, tensor<1x8xi8>
+}
+
+// -----
+
+// Does not apply: 200 does not fit in the shift of the rescale, which makes the value unpredictable in TOSA.
+// CHECK-LABEL: func.func @unpredictable_chain
+func.func @unpredictable_chain(%x: tensor<1x8xi8>) -> tensor<1x8xi8> {
+  // CHECK: tosa.rescale
+  // CHECK: tosa.clamp
+  %m = "tosa.const"() <{values = dense<1> : tensor<1xi32>}> : () -> tensor<1xi32>
+  %s = "tosa.const"() <{values = dense<8> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %z = "tosa.const"() <{values = dense<-100> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %0 = tosa.rescale %x, %m, %s, %z, %z {input_unsigned = false, output_unsigned = false, per_channel = false, rounding_mode = SINGLE_ROUND, scale32 = true} : (tensor<1x8xi8>, tensor<1xi32>, tensor<1xi8>, tensor<1xi8>, tensor<1xi8>) -> tensor<1x8xi8>
+  %1 = tosa.clamp %0 {max_val = 5 : i8, min_val = -60 : i8} : (tensor<1x8xi8>) -> tensor<1x8xi8>
+  return %1 : tensor<1x8xi8>
+}

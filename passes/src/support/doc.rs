@@ -1,0 +1,23 @@
+//! `docs/supported.md`, written from the matrix.
+
+use super::matrix::{MATRIX, MAX_RANK};
+
+/// The whole page.
+#[must_use]
+pub fn page() -> String {
+    let mut page = format!(
+        "# Supported TOSA ops\n\n\
+         <!-- Written from passes/src/support/matrix.rs; `STRUM_BLESS=1 cargo test -p strum-passes` brings it up to date. -->\n\n\
+         `tosa-to-strum` takes functions of one block that hold these ops of TOSA 1.0, integer profile, in the spelling of\n\
+         LLVM 22, with tensors of static shape and rank 0 to {MAX_RANK}. Element types are signless; `tosa.rescale` alone reads and\n\
+         writes unsigned 8 and 16-bit values. Anything else is an error at the op that says what is not supported.\n\n\
+         | op | becomes | element types | conditions |\n|---|---|---|---|\n"
+    );
+    for row in MATRIX {
+        let rules: Vec<&str> = row.rules.iter().map(|rule| rule.text).collect();
+        let types: Vec<String> = row.types.iter().map(|s| s.to_string().replace("->", "→")).collect();
+        let cells = [format!("`{}`", row.op), row.becomes.into(), types.join("<br>"), rules.join("<br>")];
+        page.push_str(&format!("| {} |\n", cells.join(" | ").replace("  ", " ")));
+    }
+    page
+}

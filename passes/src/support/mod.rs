@@ -1,0 +1,12 @@
+//! What the DPU path supports: the matrix, its check, and the page that documents it.
+
+mod check;
+mod doc;
+pub mod facts;
+pub mod matrix;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+pub use check::{Refusal, check};
+pub use doc::page;
