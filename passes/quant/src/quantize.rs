@@ -117,7 +117,7 @@ pub fn quantize(codes: &[i8], shape: Shape, request: &Request) -> Result<Packed,
             (request.format(DliqShift::PerChannel), shifts)
         }
     };
-    encode(codes, shape, format, &shifts, |shift, set, out| {
+    encode(codes, shape, format, &shifts, |_, shift, set, out| {
         if let Some(tables) = tables.get(usize::from(shift)) {
             write_set(out, set, shape.ic, format, &tables.map, |_, block| {
                 select::mask(&tables.keys, format.w, block, u32::from(format.low))
@@ -169,20 +169,13 @@ pub fn pack(
         .collect::<Result<_, _>>()?;
     let maps: Vec<_> =
         (0..=format.method.with(|m| m.max_shift())).map(|s| LowMap::new(&format.method, s)).collect();
-    let mut packed = empty(shape, format, &shifts)?;
-    let set = set_bytes(format, shape)?;
-    let header = format.header_bytes(shape)?;
-    let sets = packed.bytes.get_mut(header..).unwrap_or_default().par_chunks_mut(set);
-    sets.zip(codes.par_chunks(set_len)).zip(&masks).zip(&shifts).for_each(
-        |(((out, codes), masks), &shift)| {
-            if let Some(map) = maps.get(usize::from(shift)) {
-                write_set(out, codes, shape.ic, format, map, |block, _| {
-                    masks.get(block).copied().unwrap_or_default()
-                });
-            }
-        },
-    );
-    Ok(packed)
+    encode(codes, shape, format, &shifts, |oc, shift, set, out| {
+        if let (Some(map), Some(masks)) = (maps.get(usize::from(shift)), masks.get(oc)) {
+            write_set(out, set, shape.ic, format, map, |block, _| {
+                masks.get(block).copied().unwrap_or_default()
+            });
+        }
+    })
 }
 
 /// The masks of one output channel, padding included.
@@ -223,26 +216,29 @@ fn best_shift(errors: &[Vec<u64>]) -> u8 {
 
 /// Plain INT8: the codes of each output channel, padded.
 fn pack_dense(codes: &[i8], shape: Shape) -> Result<Packed, PackError> {
-    encode(codes, shape, Format::DENSE, &vec![0; shape.oc], |_, set, out| {
+    encode(codes, shape, Format::DENSE, &vec![0; shape.oc], |_, _, set, out| {
         for (to, from) in out.iter_mut().zip(set) {
             *to = from.cast_unsigned();
         }
     })
 }
 
-/// Fills a packed tensor set by set; `write(shift, codes, out)` runs in parallel.
+/// Fills a packed tensor set by set; `write(oc, shift, codes, out)` runs in parallel.
 fn encode(
     codes: &[i8],
     shape: Shape,
     format: Format,
     shifts: &[u8],
-    write: impl Fn(u8, &[i8], &mut [u8]) + Sync,
+    write: impl Fn(usize, u8, &[i8], &mut [u8]) + Sync,
 ) -> Result<Packed, PackError> {
     let mut packed = empty(shape, format, shifts)?;
     let (set, header) = (set_bytes(format, shape)?, format.header_bytes(shape)?);
     let sets = packed.bytes.get_mut(header..).unwrap_or_default().par_chunks_mut(set);
     let channels = codes.par_chunks(shape.set_len()?);
-    sets.zip(channels).zip(shifts).for_each(|((out, codes), &shift)| write(shift, codes, out));
+    sets.zip(channels)
+        .zip(shifts)
+        .enumerate()
+        .for_each(|(oc, ((out, codes), &shift))| write(oc, shift, codes, out));
     Ok(packed)
 }
 

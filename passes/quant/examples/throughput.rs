@@ -1,0 +1,44 @@
+//! Weights a second, on one thread, of quantizing and of decoding: `cargo run --release -p strum-quant --example throughput`.
+
+use std::time::Instant;
+use strum_quant::{Kind, PackError, Request, Select, Shape, quantize};
+
+fn main() -> Result<(), PackError> {
+    let shape = Shape { oc: 256, kh: 3, kw: 3, ic: 1024 };
+    // Sums of uniform bytes: near enough to the bell shape of real weights.
+    let mut state = 1u64;
+    let mut byte = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as i32
+    };
+    let codes: Vec<i8> =
+        (0..shape.weights()?).map(|_| ((byte() + byte() + byte() + byte() - 510) / 4) as i8).collect();
+    let weights = codes.len() as f64;
+    let cases = [
+        ("dense", Request::new(Kind::Dense)),
+        ("sparse", Request::new(Kind::Sparse)),
+        ("dliq, shift searched", Request::new(Kind::Dliq)),
+        ("mip2q by error", Request::new(Kind::Mip2q)),
+        ("mip2q by magnitude", Request { select: Select::Magnitude, ..Request::new(Kind::Mip2q) }),
+        ("mip2q by error, w = 32", Request { w: 32, low: 16, ..Request::new(Kind::Mip2q) }),
+        ("mip2q by error, w = 4", Request { w: 4, low: 2, ..Request::new(Kind::Mip2q) }),
+    ];
+    let Ok(pool) = rayon::ThreadPoolBuilder::new().num_threads(1).build() else { return Ok(()) };
+    pool.install(|| {
+        for (name, request) in cases {
+            let start = Instant::now();
+            let packed = quantize(&codes, shape, &request)?;
+            let pack = start.elapsed().as_secs_f64();
+            let start = Instant::now();
+            let decoded = packed.unpack()?;
+            let unpack = start.elapsed().as_secs_f64();
+            let sqnr = strum_quant::sqnr_db(&codes, &decoded);
+            println!(
+                "{name:<24} {:6.0} M/s quantized, {:6.0} M/s decoded, {sqnr:.1} dB",
+                weights / pack / 1e6,
+                weights / unpack / 1e6,
+            );
+        }
+        Ok(())
+    })
+}
