@@ -11,8 +11,11 @@ pub mod field;
 pub mod footprint;
 pub mod machine;
 pub mod program;
+mod progress;
+pub mod rules;
 pub mod table;
 pub mod types;
+pub mod validate;
 pub mod weights;
 
 pub use codec::{DecodeError, DecodeErrorKind, decode, decode_one, encode, encode_one};
@@ -22,4 +25,5 @@ pub use machine::{Machine, MachineError, PeKind};
 pub use program::{InstrMeta, IoDesc, Layer, Manifest, Program};
 pub use table::*;
 pub use types::{BinaryOp, Dtype, Engine, MemAddr, Method, PoolMode, ReduceOp, Round, Space, UnaryOp};
+pub use validate::{Place, Slots, ValidateError, ValidateErrorKind};
 pub use weights::{RescaleEntry, TableEntryError, WeightEntry, WeightFormat};

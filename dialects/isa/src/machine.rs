@@ -289,7 +289,7 @@ impl Machine {
                 });
             }
         }
-        if self.sram_bytes % u64::from(self.sram_granule) != 0 {
+        if !self.sram_bytes.is_multiple_of(u64::from(self.sram_granule)) {
             let reason =
                 format!("{} is not a multiple of sram_granule = {}", self.sram_bytes, self.sram_granule);
             return Err(MachineError::Invalid { field: "sram_bytes", reason });

@@ -122,7 +122,7 @@ isa! {
         low: u8 = uint(8, 0, 32),
         /// `dliq`: bits of a low code, 1 to 8. `mip2q`: greatest exponent, 0 to 7. Otherwise 0.
         param: u8 = uint(8, 0, 8),
-        /// `mip2q` with a spare code: that code (negative sign, greatest exponent code) means 0.
+        /// `mip2q` with `param + 1` no power of two: the greatest exponent code, with a plus sign, means 0.
         zero: bool = BOOL,
         /// Whether the PPE applies the weight table's multiplier and shift.
         scale: bool = BOOL,
@@ -175,8 +175,10 @@ isa! {
     /// Depthwise: `out_c` is a multiple of `in_c`, the weight offsets are 0, and one set at `weights`, ordered
     /// `[ky][kx][oc]` with blocks along `oc`, serves all channels; with `dliq` all code shifts are equal.
     ///
-    /// Low codes: `dliq` is a two's complement number, shifted left by the code shift; `mip2q` is an exponent
-    /// with the sign above it. Weights decode to `i8`; a code that does not is a trap.
+    /// Low codes: `dliq` is a two's complement number, shifted left by the code shift. `mip2q` is an exponent `e`
+    /// up to `param` with the sign in the bit above it, and means `+2^e` or `-2^e`; with `zero`, sign 0 and all
+    /// exponent bits set means 0. A mask without exactly `block - low` ones, and a code without an `i8` value
+    /// (+128 has none), are traps.
     conv_var = ConvVar @ 0x21, task(Dpu) {
         /// A slot that holds a convolution invariant.
         slot: u8 = SLOT,

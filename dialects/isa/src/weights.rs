@@ -86,7 +86,7 @@ impl WeightEntry {
     /// # Errors
     /// When a value is outside its range.
     pub fn check(&self) -> Result<(), TableEntryError> {
-        if u64::from(self.weight_offset) % SET_ALIGN != 0 {
+        if !u64::from(self.weight_offset).is_multiple_of(SET_ALIGN) {
             return Err(TableEntryError::MisalignedOffset(self.weight_offset));
         }
         check_scale(self.multiplier, i64::from(self.shift))?;

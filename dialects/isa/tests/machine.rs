@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dpu_isa::{Machine, MachineError};
+use dpu_isa::Machine;
 
 #[test]
 fn builtin_file_is_generated() {

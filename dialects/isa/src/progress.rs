@@ -1,0 +1,139 @@
+//! Static proof that a program's barriers let it run to its end.
+//!
+//! Every generation of a barrier (from one `bar_cfg` to the next) must have exactly as many tasks that post and
+//! wait as it announces. Under that condition the machine is a marked graph: whether it reaches its end does not
+//! depend on how long tasks take, so that running it once with tasks of no duration decides for all timings.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::machine::Machine;
+use crate::table::Instr;
+use crate::types::Engine;
+use crate::validate::ValidateErrorKind as Kind;
+
+/// Where and what.
+type Issue = (usize, Kind);
+
+/// A generation of a barrier: where it was armed, what it announced and what was found.
+#[derive(Clone, Copy)]
+struct Generation {
+    at: usize,
+    producers: (u32, u32),
+    consumers: (u32, u32),
+}
+
+impl Generation {
+    fn close(self, barrier: u32, out: &mut Vec<Issue>) {
+        for (what, (announced, found)) in [("producers", self.producers), ("consumers", self.consumers)] {
+            if announced != found {
+                out.push((self.at, Kind::BarrierCount { barrier, what, announced, found }));
+            }
+        }
+    }
+}
+
+/// The barriers in a mask.
+pub(crate) fn bits(mask: u64) -> impl Iterator<Item = u32> {
+    (0..u64::BITS).filter(move |b| mask >> b & 1 == 1)
+}
+
+/// Compares the announced with the actual producers and consumers of every barrier generation.
+pub(crate) fn counts(instrs: &[Instr]) -> Vec<Issue> {
+    let mut out = Vec::new();
+    let mut armed: [Option<Generation>; 64] = [None; 64];
+    for (at, instr) in instrs.iter().enumerate() {
+        if let Instr::BarCfg(x) = instr
+            && let Some(slot) = armed.get_mut(usize::from(x.barrier))
+        {
+            if let Some(old) = slot.take() {
+                old.close(u32::from(x.barrier), &mut out);
+            }
+            let (producers, consumers) = ((u32::from(x.producers), 0), (u32::from(x.consumers), 0));
+            *slot = Some(Generation { at, producers, consumers });
+        }
+        let masks = [("wait", instr.wait()), ("post", instr.post())];
+        for (field, barrier) in
+            masks.into_iter().flat_map(|(field, mask)| bits(mask).map(move |b| (field, b)))
+        {
+            match armed.get_mut(barrier as usize).and_then(Option::as_mut) {
+                None => out.push((at, Kind::BarrierNotArmed { field, barrier })),
+                Some(g) if field == "wait" => g.consumers.1 = g.consumers.1.saturating_add(1),
+                Some(g) => g.producers.1 = g.producers.1.saturating_add(1),
+            }
+        }
+    }
+    for (barrier, generation) in (0u32..).zip(armed) {
+        if let Some(generation) = generation {
+            generation.close(barrier, &mut out);
+        }
+    }
+    out
+}
+
+/// Runs the program without time; the instruction at which it stands still, if it does.
+///
+/// Presumes that [`counts`] found nothing.
+pub(crate) fn deadlock(instrs: &[Instr], machine: &Machine) -> Option<Issue> {
+    let depth = usize::try_from(machine.fifo_depth).unwrap_or(usize::MAX);
+    let mut left = [(0u32, 0u32); 64];
+    let mut fifos: BTreeMap<(u8, Engine), VecDeque<usize>> = BTreeMap::new();
+    let mut next = 0;
+    loop {
+        let dispatched = dispatch(instrs, depth, &mut next, &mut left, &mut fifos);
+        let executed = fifos.values_mut().fold(false, |any, fifo| drain(instrs, fifo, &mut left) | any);
+        if !dispatched && !executed {
+            break;
+        }
+    }
+    let waiting = fifos.values().filter_map(|fifo| fifo.front().copied()).min();
+    let stuck = waiting.or((next < instrs.len()).then_some(next))?;
+    let barrier = match instrs.get(stuck) {
+        Some(Instr::BarCfg(x)) => u32::from(x.barrier),
+        instr => bits(instr.map_or(0, Instr::wait)).find(|&b| left[b as usize].0 > 0).unwrap_or(0),
+    };
+    Some((stuck, Kind::Deadlock { barrier, dispatched: next }))
+}
+
+/// Dispatches as far as possible; whether anything was.
+fn dispatch(
+    instrs: &[Instr],
+    depth: usize,
+    next: &mut usize,
+    left: &mut [(u32, u32); 64],
+    fifos: &mut BTreeMap<(u8, Engine), VecDeque<usize>>,
+) -> bool {
+    let start = *next;
+    while let Some(instr) = instrs.get(*next) {
+        match (instr, instr.tile()) {
+            (Instr::BarCfg(x), _) => match left.get_mut(usize::from(x.barrier)) {
+                Some(counts @ (0, 0)) => *counts = (u32::from(x.producers), u32::from(x.consumers)),
+                _ => break,
+            },
+            (_, Some(tile)) => {
+                let fifo = fifos.entry((tile, instr.engine())).or_default();
+                if fifo.len() >= depth {
+                    break;
+                }
+                fifo.push_back(*next);
+            }
+            (_, None) => {}
+        }
+        *next += 1;
+    }
+    *next > start
+}
+
+/// Executes the tasks at the front whose barriers are done; whether there was one.
+fn drain(instrs: &[Instr], fifo: &mut VecDeque<usize>, left: &mut [(u32, u32); 64]) -> bool {
+    let mut any = false;
+    while let Some(instr) = fifo.front().and_then(|&i| instrs.get(i)) {
+        if bits(instr.wait()).any(|b| left[b as usize].0 > 0) {
+            break;
+        }
+        bits(instr.wait()).for_each(|b| left[b as usize].1 = left[b as usize].1.saturating_sub(1));
+        bits(instr.post()).for_each(|b| left[b as usize].0 = left[b as usize].0.saturating_sub(1));
+        fifo.pop_front();
+        any = true;
+    }
+    any
+}
