@@ -139,7 +139,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", metavar="TEXT", help="only tests whose name contains TEXT")
     parser.add_argument("--negative", action="store_true", help="the tests with invalid graphs instead")
     parser.add_argument(
-        "--extensions", nargs="+", default=[], metavar="EXT", help="the tests of TOSA extensions too: doubleround, int16"
+        "--extensions",
+        nargs="+",
+        default=[],
+        metavar="EXT",
+        help="the tests of TOSA extensions too: doubleround, int16",
     )
     parser.add_argument("--method", help="passed on to strumc, with --p; exact only where all weights stay dense")
     parser.add_argument("--p", help="passed on to strumc")

@@ -46,6 +46,7 @@ class Outcome:
 
 # The exit codes of the drivers.
 SUCCESS, INVALID, UNSUPPORTED, RESOURCE = 0, 1, 3, 4
+_OPERATION = re.compile(r'\s*(%[\w:, %]+ = )?"?tosa\.')
 _LOCATED = re.compile(r"^(?P<file>[^\n:]+):(?P<line>\d+):(?P<column>\d+): error: (?P<text>.*)$", re.MULTILINE)
 
 
@@ -99,7 +100,7 @@ def located_error(finished: Finished, source: Path) -> str | None:
     for match in _LOCATED.finditer(finished.stderr):
         number = int(match["line"])
         same_file = Path(match["file"]).name == source.name
-        if same_file and 0 < number <= len(lines) and "tosa." in lines[number - 1]:
+        if same_file and 0 < number <= len(lines) and _OPERATION.match(lines[number - 1]):
             return f"{number}:{match['column']}: {match['text']}"
     return None
 

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import tosa_reference_model as model
 
+from .workspace import Array
+
 
 def main() -> int:
     """Runs every sample of the archive; the exit code says whether all of them were valid."""
     flatbuffer, inputs, outputs, shape = sys.argv[1:]
     graph = Path(flatbuffer).read_bytes()
-    results: dict[str, np.ndarray] = {}
+    results: dict[str, Array] = {}
     with np.load(inputs) as archive:
         for i, arguments in enumerate(json.loads(shape)):
             sample = [archive[f"{i}_{j}"] for j in range(arguments)]

@@ -11,13 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .workspace import native_tool
+from .workspace import Array, native_tool
 
 # Everything that an integer graph may use. Networks born in TFLite need doubleround; without level=none the
 # tools refuse graphs that are larger than the 8K level.
-TARGET = (
-    "specification_version=1.0 profiles=pro_int extensions=int16,int4,doubleround,inexactround level=none"
-)
+TARGET = "specification_version=1.0 profiles=pro_int extensions=int16,int4,doubleround,inexactround level=none"
 
 
 class TosaError(Exception):
@@ -41,7 +39,7 @@ def _first_error(text: str) -> str:
 
 def to_flatbuffer(mlir: Path, flatbuffer: Path) -> None:
     """Serializes the function @main of an integer TOSA module."""
-    command = [
+    command: list[str | Path] = [
         native_tool("tosa-opt"),
         f"--tosa-attach-target={TARGET}",
         f"--tosa-serialize=tosa-flatbuffer-filename={flatbuffer}",
@@ -54,7 +52,7 @@ def to_flatbuffer(mlir: Path, flatbuffer: Path) -> None:
 
 def to_mlir(flatbuffer: Path, mlir: Path) -> None:
     """Writes a TOSA flatbuffer as MLIR text."""
-    command = [
+    command: list[str | Path] = [
         native_tool("tosa-opt"),
         f"--tosa-deserialize=tosa-flatbuffer-filename={flatbuffer}",
         "-",
@@ -66,7 +64,7 @@ def to_mlir(flatbuffer: Path, mlir: Path) -> None:
 
 def run_test(test: Path, outputs: Path) -> None:
     """Runs one conformance test on the reference model; the results land in the folder `outputs`."""
-    command = [
+    command: list[str | Path] = [
         native_tool("tosa_reference_model"),
         f"--test_desc={test / 'desc.json'}",
         f"--output_dir={outputs}",
@@ -75,7 +73,7 @@ def run_test(test: Path, outputs: Path) -> None:
     _run(command, f"reference model on {test.name}")
 
 
-def run_batch(flatbuffer: Path, samples: Sequence[Sequence[np.ndarray]]) -> list[list[np.ndarray]]:
+def run_batch(flatbuffer: Path, samples: Sequence[Sequence[Array]]) -> list[list[Array]]:
     """Runs the reference model on many samples (each a list of arguments) in one process of its own.
 
     A process of its own because the library writes to the standard output and may abort.
@@ -88,7 +86,7 @@ def run_batch(flatbuffer: Path, samples: Sequence[Sequence[np.ndarray]]) -> list
         command = [sys.executable, "-m", module, str(flatbuffer), str(inputs), str(outputs), shape]
         _run(command, f"reference model on {flatbuffer.name}")
         with np.load(outputs) as archive:
-            results: list[list[np.ndarray]] = [[] for _ in samples]
+            results: list[list[Array]] = [[] for _ in samples]
             for key in archive.files:
                 sample_index, _ = key.split("_")
                 results[int(sample_index)].append(archive[key])

@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 import sysconfig
 from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy.typing as npt
 
 ROOT = Path(__file__).resolve().parents[3]
 CACHE = ROOT / "target" / "conformance"
+
+
+Array: TypeAlias = npt.NDArray[Any]
 
 
 class SetupError(Exception):
