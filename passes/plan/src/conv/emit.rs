@@ -1,0 +1,261 @@
+//! The tasks of a convolution: loads, variants and stores, pipelined in list order.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use dpu_isa::{ConvInv, ConvVar, Instr, Machine};
+
+use crate::dma::{self, At, Dim};
+use crate::draft::{BufferId, Draft};
+use crate::error::{PlanError, narrow};
+use crate::pipeline::{Engines, Outputs, Pipeline, check_tasks};
+use crate::tile::cost::Budget;
+use crate::tile::sched::{self, Extent, Sched};
+use crate::tile::search::{self, Choice};
+use crate::tile::steps::{Step, for_each_step};
+use crate::tile::stream::Stream;
+use crate::tile::{Problem, Tiling};
+use crate::view::{ActTile, Field};
+
+use super::weights::{Channels, Loaded, Loader, Source};
+
+/// Slots for invariants.
+const INV_SLOTS: usize = 16;
+
+/// A layer ready to be tiled.
+pub(crate) struct Layer<'a> {
+    pub(crate) problem: Problem,
+    pub(crate) field: Field,
+    pub(crate) source: Source<'a>,
+    pub(crate) channels: Channels<'a>,
+    /// The invariant but for schedule, strides and table address.
+    pub(crate) inv: ConvInv,
+}
+
+/// Tiles the layer and appends its tasks.
+///
+/// # Errors
+/// As for [`super::plan_conv`].
+pub(crate) fn plan(draft: &mut Draft, machine: &Machine, layer: &Layer<'_>) -> Result<(), PlanError> {
+    let budget = Budget::of(machine);
+    let choice = search::search(&layer.problem, &budget)?;
+    check_tasks(draft, &choice)?;
+    #[cfg(any(test, debug_assertions))]
+    let before = (draft.tasks.len(), draft.buffers.len());
+    let mut emitter = Emitter::new(draft, machine, layer, &choice)?;
+    for image in 0..layer.problem.repeats {
+        for_each_step(&layer.problem, &choice.tiling, |step| emitter.step(draft, image, step))?;
+    }
+    emitter.pipeline.finish(draft)?;
+    #[cfg(any(test, debug_assertions))]
+    // crate::tile::check::check_conv(draft, machine, layer, before)?;
+    Ok(())
+}
+
+struct Emitter<'a> {
+    layer: &'a Layer<'a>,
+    tiling: Tiling,
+    budget: Budget,
+    engines: Engines,
+    acts: Stream,
+    weights: Loader<'a>,
+    outs: Outputs,
+    psum: Option<BufferId>,
+    lut: Option<BufferId>,
+    pipeline: Pipeline,
+    invariants: Vec<ConvInv>,
+    next_slot: usize,
+    scheds: BTreeMap<Extent, Sched>,
+}
+
+impl<'a> Emitter<'a> {
+    fn new(
+        draft: &mut Draft,
+        machine: &Machine,
+        layer: &'a Layer<'a>,
+        choice: &Choice,
+    ) -> Result<Self, PlanError> {
+        let tiling = choice.tiling;
+        let engines = Engines::of(machine, choice);
+        let depthwise = layer.problem.per_channel.is_some();
+        let acts = Stream::new(draft, tiling.act_slots, tiling.act_bytes)?;
+        let weights = Loader::new(draft, layer.source, layer.channels, depthwise, engines.weights, &tiling)?;
+        let outs = Outputs::new(draft, tiling.out_slots, tiling.out_bytes)?;
+        let psum = if tiling.psum_bytes > 0 { Some(draft.sram(tiling.psum_bytes)?) } else { None };
+        let lut = match layer.channels.ppe.lut_bytes() {
+            Some(bytes) => Some(load_lut(draft, engines.loads, bytes)?),
+            None => None,
+        };
+        Ok(Emitter {
+            layer,
+            tiling,
+            budget: Budget::of(machine),
+            engines,
+            acts,
+            weights,
+            outs,
+            psum,
+            lut,
+            pipeline: Pipeline::default(),
+            invariants: Vec::new(),
+            next_slot: 0,
+            scheds: BTreeMap::new(),
+        })
+    }
+
+    /// Loads what a step needs, then lets the previous step compute and store.
+    fn step(&mut self, draft: &mut Draft, repeat: u64, step: &Step) -> Result<(), PlanError> {
+        let problem = &self.layer.problem;
+        let parts = self.tiling.reductions();
+        let channels = self.tiling.oc.count();
+        let spatial = problem.images * self.tiling.oy.count() * self.tiling.ox.count();
+        let place = repeat * spatial + step.spatial;
+        let act_key = match problem.per_channel {
+            Some(_) => (place * channels + step.channel) * parts + step.reduction,
+            None => place * parts + step.reduction,
+        };
+        let weight_key = (repeat * channels + step.channel) * parts + step.reduction;
+        let tile = ActTile {
+            y: problem.y,
+            x: problem.x,
+            rows: problem.y.window(&step.oy, &step.ky),
+            columns: problem.x.window(&step.ox, &step.kx),
+        };
+        let image = repeat * problem.images + step.image;
+        let act = self.load_act(draft, image, act_key, &tile, &self.in_channels(step))?;
+        let weights = self.weights.load(draft, step, weight_key, repeat)?;
+        self.pipeline.flush(draft)?;
+        self.compute(draft, step, &tile, act, weights, image)
+    }
+
+    /// The input channels of a step.
+    fn in_channels(&self, step: &Step) -> Range<u64> {
+        match self.layer.problem.per_channel {
+            Some(m) => step.oc.start / m..step.oc.end.div_ceil(m),
+            None => step.ic.clone(),
+        }
+    }
+
+    fn load_act(
+        &mut self,
+        draft: &mut Draft,
+        image: u64,
+        key: u64,
+        tile: &ActTile,
+        channels: &Range<u64>,
+    ) -> Result<At, PlanError> {
+        let place = self.acts.place(key)?;
+        let slot = At { buffer: place.buffer, offset: 0 };
+        if place.load {
+            let (from, dims) = self.layer.field.input.gather(image, tile, channels);
+            dma::copy(draft, self.engines.loads, from, slot, &dims)?;
+        }
+        Ok(slot)
+    }
+
+    /// Puts the variant of a step, and its store if it finishes outputs, behind the next step's loads.
+    fn compute(
+        &mut self,
+        draft: &mut Draft,
+        step: &Step,
+        tile: &ActTile,
+        act: At,
+        loaded: Loaded,
+        image: u64,
+    ) -> Result<(), PlanError> {
+        let len = |r: &Range<u64>| r.end - r.start;
+        let channels = self.in_channels(step);
+        let (oy, ox, oc) = (len(&step.oy), len(&step.ox), len(&step.oc));
+        let slot = self.invariant(step)?;
+        let in_row = tile.columns.len * len(&channels);
+        let out_pixel = oc * self.layer.field.output.element;
+        let mut var = ConvVar {
+            slot,
+            act: narrow(act.offset, "an activation offset")?,
+            in_h: narrow(tile.rows.len, "the rows of a tile")?,
+            in_w: narrow(tile.columns.len, "the columns of a tile")?,
+            in_c: narrow(len(&channels), "the channels of a tile")?,
+            act_row: narrow(in_row, "the row stride of a tile")?,
+            act_pixel: narrow(len(&channels), "the pixel stride of a tile")?,
+            origin_y: narrow(tile.rows.origin, "the first row of a window")?,
+            origin_x: narrow(tile.columns.origin, "the first column of a window")?,
+            kernel_h: narrow(len(&step.ky), "the rows of a kernel")?,
+            kernel_w: narrow(len(&step.kx), "the columns of a kernel")?,
+            weights: narrow(loaded.weights.offset, "a weight offset")?,
+            table: narrow(loaded.table.offset, "a table offset")?,
+            out_h: narrow(oy, "the output rows of a tile")?,
+            out_w: narrow(ox, "the output columns of a tile")?,
+            out_c: narrow(oc, "the output channels of a tile")?,
+            out_row: narrow(ox * out_pixel, "the row stride of an output tile")?,
+            out_pixel: narrow(out_pixel, "the pixel stride of an output tile")?,
+            acc_in: !step.first,
+            acc_out: !step.last,
+            ..ConvVar::default()
+        };
+        var.out = 0;
+        let mut bufs =
+            vec![("act", act.buffer), ("weights", loaded.weights.buffer), ("table", loaded.table.buffer)];
+        if var.acc_in || var.acc_out {
+            let psum = self.psum.ok_or_else(|| PlanError::internal("a split sum without partial sums"))?;
+            bufs.push(("psum", psum));
+        }
+        if var.acc_out {
+            self.pipeline.push(var.into(), bufs);
+            return Ok(());
+        }
+        let out = self.outs.next()?;
+        bufs.push(("out", out));
+        self.pipeline.push(var.into(), bufs);
+        let (to, dims) = self.layer.field.output.scatter(image, &step.oy, &step.ox, &step.oc);
+        let from = At { buffer: out, offset: 0 };
+        let store = dma::copy_task(draft, self.engines.stores, from, to, &dims)?;
+        self.pipeline.push(store.into(), vec![("src", out), ("dst", to.buffer)]);
+        Ok(())
+    }
+
+    /// The slot that holds the invariant of a step, filled first if necessary.
+    fn invariant(&mut self, step: &Step) -> Result<u8, PlanError> {
+        let len = |r: &Range<u64>| r.end - r.start;
+        let ic = if self.layer.problem.per_channel.is_some() { 1 } else { len(&step.ic) };
+        let extent = Extent { oc: len(&step.oc), oy: len(&step.oy), ox: len(&step.ox), ic };
+        let array = self.budget.array;
+        let sched = *self.scheds.entry(extent).or_insert_with(|| sched::best(&array, &extent).0);
+        let used = |n: u64, value: u64| if n == 1 { 1 } else { value };
+        let (y, x, t) = (&self.layer.problem.y, &self.layer.problem.x, &self.tiling);
+        let mut inv = ConvInv {
+            stride_y: narrow(used(t.oy.size, y.stride), "the row stride")?,
+            stride_x: narrow(used(t.ox.size, x.stride), "the column stride")?,
+            dilation_y: narrow(used(t.ky.size, y.dilation), "the row dilation")?,
+            dilation_x: narrow(used(t.kx.size, x.dilation), "the column dilation")?,
+            sched_oc: narrow(sched.oc, "a schedule")?,
+            sched_oy: narrow(sched.oy, "a schedule")?,
+            sched_ox: narrow(sched.ox, "a schedule")?,
+            sched_ic: narrow(sched.ic, "a schedule")?,
+            ..self.layer.inv
+        };
+        inv.slot = 0;
+        if let Some(found) = self.invariants.iter().position(|i| ConvInv { slot: 0, ..*i } == inv) {
+            return narrow(found, "a slot");
+        }
+        let slot = self.next_slot;
+        self.next_slot = (slot + 1) % INV_SLOTS;
+        inv.slot = narrow(slot, "a slot")?;
+        match self.invariants.get_mut(slot) {
+            Some(old) => *old = inv,
+            None => self.invariants.push(inv),
+        }
+        let bufs = self.lut.map(|lut| ("lut_addr", lut)).into_iter().collect();
+        self.pipeline.push(Instr::ConvInv(inv), bufs);
+        Ok(inv.slot)
+    }
+}
+
+/// Loads a lookup table that stays for the layer.
+fn load_lut(draft: &mut Draft, engine: u8, bytes: Vec<u8>) -> Result<BufferId, PlanError> {
+    let len = bytes.len() as u64;
+    let constant = draft.constant(bytes)?;
+    let slot = draft.sram(len)?;
+    let at = |buffer| At { buffer, offset: 0 };
+    dma::copy(draft, engine, at(constant), at(slot), &[Dim::new(len, 1, 1)])?;
+    Ok(slot)
+}

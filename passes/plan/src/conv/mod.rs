@@ -1,0 +1,223 @@
+//! Convolutions and depthwise convolutions: layer descriptions to tiles on the DPU.
+
+mod depthwise;
+pub(crate) mod emit;
+pub(crate) mod weights;
+
+use dpu_isa::{ConvInv, Dtype, Machine, Method as IsaMethod};
+use strum_quant::{DliqShift, Format, Method, Packed};
+
+pub use depthwise::plan_depthwise;
+
+use crate::draft::{BufferId, Draft};
+use crate::error::{PlanError, mul, narrow};
+use crate::ppe::{self, Ppe};
+use crate::tile::axis::{Split, ladder};
+use crate::tile::{EXTENT_MAX, Problem, WeightSize};
+use crate::view::{Field, Geometry, View, check_type};
+
+use emit::Layer;
+use weights::{Channels, Source, Strided};
+
+/// Types a convolution can store.
+pub(crate) const OUT_TYPES: &[Dtype] = &[Dtype::I8, Dtype::U8, Dtype::I16, Dtype::U16, Dtype::I32];
+
+/// Where the weights of a layer come from.
+#[derive(Clone, Copy, Debug)]
+pub enum Weights<'a> {
+    /// A constant in any format. Convolution: shape `[oc][kh][kw][ic]`; depthwise: `[1][kh][kw][c * m]`.
+    Packed(&'a Packed),
+    /// An i8 tensor in DRAM, computed by the program. Convolution: `[oc][kh][kw][ic]`; depthwise: `[kh][kw][c][m]`.
+    Dynamic(BufferId),
+}
+
+/// A convolution, or a depthwise convolution.
+#[derive(Clone, Debug)]
+pub struct ConvLayer<'a> {
+    /// Input in DRAM, i8, `[n][h][w][ic]`.
+    pub input: BufferId,
+    /// Output in DRAM, of any type, `[n][oh][ow][oc]`.
+    pub output: BufferId,
+    /// Weights.
+    pub weights: Weights<'a>,
+    /// Bias: none, one for all output channels, or one each.
+    pub bias: Vec<i32>,
+    /// Strides `[y, x]`, at least 1.
+    pub stride: [u64; 2],
+    /// Padding `[top, bottom, left, right]`; padded positions count as the input zero point.
+    pub pad: [u64; 4],
+    /// Dilations `[y, x]`, at least 1.
+    pub dilation: [u64; 2],
+    /// Zero point of the input, -128 to 127.
+    pub input_zp: i32,
+    /// Zero point of the weights, -128 to 127; must be 0 for packed formats other than dense.
+    pub weight_zp: i32,
+    /// Post-processing.
+    pub ppe: Ppe,
+}
+
+/// Plans a convolution as tasks of the draft's last layer.
+///
+/// # Errors
+/// Unsupported: a parameter that no instruction field can hold. Resource: not even the smallest tiles fit the SRAM, or
+/// the plan needs too many tasks. Internal: the description contradicts itself.
+pub fn plan_conv(draft: &mut Draft, machine: &Machine, layer: &ConvLayer<'_>) -> Result<(), PlanError> {
+    let input = View::nhwc(draft, layer.input, &[Dtype::I8], "the input")?;
+    let output = View::nhwc(draft, layer.output, OUT_TYPES, "the output")?;
+    let [_, _, _, ic] = input.shape;
+    let [_, _, _, oc] = output.shape;
+    let (source, [kernel_oc, kh, kw, kernel_ic]) = weight_source(draft, layer.weights)?;
+    if (kernel_oc, kernel_ic) != (oc, ic) {
+        return Err(PlanError::internal(format!(
+            "weights of {kernel_oc} output and {kernel_ic} input channels on tensors of {oc} and {ic}"
+        )));
+    }
+    let geometry =
+        Geometry { kernel: [kh, kw], stride: layer.stride, pad: layer.pad, dilation: layer.dilation };
+    let field = Field::new(input, output, &geometry)?;
+    let size = weight_size(&source);
+    let oc_splits = split_channels(oc);
+    let problem = problem(&field, ic, oc, None, size, ic_grain(size), oc_splits);
+    emit::plan(draft, machine, &conv_layer(draft, layer, source, field, problem)?)
+}
+
+/// Checks what convolutions and depthwise convolutions have in common, and puts the parts together.
+fn conv_layer<'a>(
+    draft: &Draft,
+    layer: &'a ConvLayer<'_>,
+    source: Source<'a>,
+    field: Field,
+    mut problem: Problem,
+) -> Result<Layer<'a>, PlanError> {
+    let out_type = draft.buffer(layer.output)?.dtype;
+    let format = match source {
+        Source::Packed(packed) => packed.format,
+        Source::Dynamic(_) => Format::DENSE,
+    };
+    let mut inv = ConvInv { depthwise: problem.per_channel.is_some(), ..ConvInv::default() };
+    set_format(&mut inv, &format);
+    inv.in_zp = zero_point(layer.input_zp, "the input")?;
+    inv.wt_zp = zero_point(layer.weight_zp, "the weights")?;
+    if inv.wt_zp != 0 && format.is_packed() {
+        return Err(PlanError::unsupported(format!(
+            "a weight zero point of {} with weights in format {format}: must be 0 unless dense",
+            inv.wt_zp
+        )));
+    }
+    if !layer.bias.is_empty() {
+        ppe::check_len("biases", layer.bias.len(), problem.oc)?;
+    }
+    layer.ppe.check(problem.oc, out_type)?;
+    layer.ppe.fill(&mut inv, out_type);
+    problem.resident = layer.ppe.lut.as_ref().map_or(0, |_| 256);
+    let channels = Channels { bias: &layer.bias, ppe: &layer.ppe };
+    Ok(Layer { problem, field, source, channels, inv })
+}
+
+/// A zero point of an i8 tensor.
+pub(crate) fn zero_point(zp: i32, what: &str) -> Result<i16, PlanError> {
+    if !Dtype::I8.contains(zp) {
+        return Err(PlanError::unsupported(format!("zero point {zp} of {what}: must be -128 to 127")));
+    }
+    narrow(zp, "a zero point")
+}
+
+/// The source of the weights and their shape `[oc][kh][kw][ic]`.
+fn weight_source<'a>(draft: &Draft, weights: Weights<'a>) -> Result<(Source<'a>, [u64; 4]), PlanError> {
+    match weights {
+        Weights::Packed(packed) => {
+            let s = packed.shape;
+            Ok((Source::Packed(packed), [s.oc, s.kh, s.kw, s.ic].map(|d| d as u64)))
+        }
+        Weights::Dynamic(buffer) => {
+            let shape = dynamic_shape(draft, buffer)?;
+            let [_, kh, kw, ic] = shape;
+            let kx = ic;
+            let ky = mul(kw, kx)?;
+            let strided = Strided { buffer, image: 0, oc: mul(kh, ky)?, ky, kx, ic: 1 };
+            Ok((Source::Dynamic(strided), shape))
+        }
+    }
+}
+
+/// The shape of a weight tensor in DRAM.
+fn dynamic_shape(draft: &Draft, buffer: BufferId) -> Result<[u64; 4], PlanError> {
+    let b = draft.buffer(buffer)?;
+    check_type(b.dtype, &[Dtype::I8], "the weights")?;
+    let shape: [u64; 4] = b
+        .shape
+        .as_slice()
+        .try_into()
+        .map_err(|_| PlanError::unsupported(format!("weights of rank {}: must be 4", b.shape.len())))?;
+    // The view is only made for its checks.
+    View::new(draft, buffer, shape, "the weights").map(|_| shape)
+}
+
+/// The storage of weights, as far as its size goes.
+pub(crate) fn weight_size(source: &Source<'_>) -> WeightSize {
+    match source {
+        Source::Packed(packed) if packed.format.is_packed() => WeightSize {
+            block: u64::from(packed.format.w.max(1)),
+            block_bits: packed.format.block_bits() as u64,
+        },
+        _ => WeightSize::DENSE,
+    }
+}
+
+/// Input channels are cut between blocks, and where dense at 16, so that DMA runs stay long.
+pub(crate) fn ic_grain(size: WeightSize) -> u64 {
+    if size == WeightSize::DENSE { 16 } else { size.block }
+}
+
+/// Cuts of output channels that need no alignment: multiples of 16, then fewer.
+pub(crate) fn split_channels(oc: u64) -> Vec<Split> {
+    let mut sizes = ladder(oc, 16);
+    sizes.extend(
+        [8, 4, 2, 1]
+            .into_iter()
+            .filter(|&n| n < oc && sizes.last().is_some_and(|&l| n < l))
+            .collect::<Vec<_>>(),
+    );
+    sizes.into_iter().map(|size| Split::new(oc, size)).collect()
+}
+
+/// The tiling problem of a convolution over `field`.
+pub(crate) fn problem(
+    field: &Field,
+    ic: u64,
+    oc: u64,
+    per_channel: Option<u64>,
+    weights: WeightSize,
+    ic_grain: u64,
+    oc_splits: Vec<Split>,
+) -> Problem {
+    debug_assert!(ic < EXTENT_MAX && oc < EXTENT_MAX);
+    Problem {
+        images: field.images,
+        repeats: 1,
+        y: field.y,
+        x: field.x,
+        ic,
+        oc,
+        per_channel,
+        weights: Some(weights),
+        ic_grain,
+        oc_splits,
+        in_bytes: field.input.element,
+        out_bytes: field.output.element,
+        resident: 0,
+    }
+}
+
+/// Fills the fields of an invariant that say how weights are stored.
+fn set_format(inv: &mut ConvInv, format: &Format) {
+    let packed = format.is_packed();
+    inv.block = if packed { format.w } else { 16 };
+    inv.low = if packed { format.low } else { 0 };
+    (inv.method, inv.param, inv.zero) = match format.method {
+        Method::Dense => (IsaMethod::Dense, 0, false),
+        Method::Sparse => (IsaMethod::Sparse, 0, false),
+        Method::Dliq { q, shift: DliqShift::Layer(_) | DliqShift::PerChannel } => (IsaMethod::Dliq, q, false),
+        Method::Mip2q { l, zero } => (IsaMethod::Mip2q, l, zero),
+    };
+}

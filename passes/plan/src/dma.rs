@@ -1,0 +1,110 @@
+//! Strided copies between DRAM tensors and SRAM tiles as single DMA tasks.
+
+use dpu_isa::{DmaCopy, MemAddr, Space};
+
+use crate::draft::{BufferId, Draft};
+use crate::error::{PlanError, narrow};
+
+/// A place in a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct At {
+    /// The buffer.
+    pub(crate) buffer: BufferId,
+    /// Bytes from its start.
+    pub(crate) offset: u64,
+}
+
+/// One dimension of a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dim {
+    /// Elements.
+    pub(crate) extent: u64,
+    /// Bytes from one element to the next in the source.
+    pub(crate) src: u64,
+    /// Bytes from one element to the next in the destination.
+    pub(crate) dst: u64,
+}
+
+impl Dim {
+    pub(crate) fn new(extent: u64, src: u64, dst: u64) -> Self {
+        Dim { extent, src, dst }
+    }
+}
+
+/// Appends one DMA task that copies single bytes along `dims`, outermost first. Dimensions that continue each other on
+/// both sides are merged.
+///
+/// # Errors
+/// An unsupported error if more than six dimensions remain or one does not fit its field.
+pub(crate) fn copy(draft: &mut Draft, engine: u8, src: At, dst: At, dims: &[Dim]) -> Result<(), PlanError> {
+    let task = copy_task(draft, engine, src, dst, dims)?;
+    draft.push(task.into(), &[("src", src.buffer), ("dst", dst.buffer)])
+}
+
+/// The instruction that [`copy`] appends.
+///
+/// # Errors
+/// As for [`copy`].
+pub(crate) fn copy_task(
+    draft: &Draft,
+    engine: u8,
+    src: At,
+    dst: At,
+    dims: &[Dim],
+) -> Result<DmaCopy, PlanError> {
+    let space = |id| draft.buffer(id).map(|b| b.space);
+    let addr = |space: Space, offset| MemAddr { space, offset };
+    let mut task = DmaCopy {
+        engine,
+        element: 1,
+        src: addr(space(src.buffer)?, src.offset),
+        dst: addr(space(dst.buffer)?, dst.offset),
+        dims: [1; 6],
+        src_strides: [0; 6],
+        dst_strides: [0; 6],
+        ..DmaCopy::default()
+    };
+    let merged = merge(dims);
+    let first = 6usize.checked_sub(merged.len()).ok_or_else(|| {
+        PlanError::unsupported(format!("a copy of {} dimensions: a DMA task has 6", merged.len()))
+    })?;
+    for (i, dim) in merged.iter().enumerate() {
+        let i = first + i;
+        let slots = (task.dims.get_mut(i), task.src_strides.get_mut(i), task.dst_strides.get_mut(i));
+        if let (Some(extent), Some(src), Some(dst)) = slots {
+            *extent = narrow(dim.extent, "the extent of a copy")?;
+            (*src, *dst) = (dim.src, dim.dst);
+        }
+    }
+    Ok(task)
+}
+
+/// Drops dimensions of one element and joins neighbours that continue each other.
+fn merge(dims: &[Dim]) -> Vec<Dim> {
+    let mut merged: Vec<Dim> = Vec::with_capacity(dims.len());
+    for dim in dims.iter().filter(|d| d.extent != 1) {
+        match merged.last_mut() {
+            Some(outer)
+                if Some(outer.src) == dim.src.checked_mul(dim.extent)
+                    && Some(outer.dst) == dim.dst.checked_mul(dim.extent)
+                    && outer.extent.checked_mul(dim.extent).is_some_and(|n| n <= u64::from(u32::MAX)) =>
+            {
+                *outer = Dim::new(outer.extent * dim.extent, dim.src, dim.dst);
+            }
+            _ => merged.push(*dim),
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contiguous_dimensions_merge() {
+        let dims = [Dim::new(4, 600, 60), Dim::new(1, 7, 9), Dim::new(3, 20, 20), Dim::new(20, 1, 1)];
+        assert_eq!(merge(&dims), [Dim::new(4, 600, 60), Dim::new(60, 1, 1)]);
+        assert_eq!(merge(&[Dim::new(1, 5, 5)]), []);
+    }
+}

@@ -1,0 +1,76 @@
+//! Matrix products with both operands computed by the program: a pointwise convolution with dynamic weights.
+
+use dpu_isa::{ConvInv, Dtype, Machine};
+
+use crate::conv::emit::{self, Layer};
+use crate::conv::weights::{Channels, Source, Strided};
+use crate::conv::{OUT_TYPES, ic_grain, problem, split_channels, zero_point};
+use crate::draft::{BufferId, Draft};
+use crate::error::{PlanError, mul};
+use crate::ppe::Ppe;
+use crate::tile::WeightSize;
+use crate::tile::axis::Axis;
+use crate::view::{Field, View, check_type};
+
+/// A batched matrix product: `output[n] = (a[n] - a_zp) * (b[n] - b_zp)`.
+#[derive(Clone, Debug)]
+pub struct MatmulLayer {
+    /// Left operand in DRAM, i8, `[n][h][c]`.
+    pub a: BufferId,
+    /// Right operand in DRAM, i8, `[n][c][w]`.
+    pub b: BufferId,
+    /// Output in DRAM, of any type, `[n][h][w]`.
+    pub output: BufferId,
+    /// Zero point of the left operand, -128 to 127.
+    pub a_zp: i32,
+    /// Zero point of the right operand, -128 to 127.
+    pub b_zp: i32,
+    /// Post-processing; scales are one for all columns, or one a column.
+    pub ppe: Ppe,
+}
+
+/// Plans a matrix product as tasks of the draft's last layer: the rows of `a` are pixels, the columns of `b` are weight
+/// sets, transposed by the DMA.
+///
+/// # Errors
+/// As for [`crate::plan_conv`].
+pub fn plan_matmul(draft: &mut Draft, machine: &Machine, layer: &MatmulLayer) -> Result<(), PlanError> {
+    let [n, h, c] = rank3(draft, layer.a, &[Dtype::I8], "the left operand")?;
+    let [bn, bc, w] = rank3(draft, layer.b, &[Dtype::I8], "the right operand")?;
+    let [on, oh, ow] = rank3(draft, layer.output, OUT_TYPES, "the output")?;
+    if [bn, bc, on, oh, ow] != [n, c, n, h, w] {
+        return Err(PlanError::internal(format!(
+            "a product of {n}x{h}x{c} and {bn}x{bc}x{w} into {on}x{oh}x{ow}"
+        )));
+    }
+    let input = View::new(draft, layer.a, [n, 1, h, c], "the left operand")?;
+    View::new(draft, layer.b, [bn, 1, bc, w], "the right operand")?;
+    let output = View::new(draft, layer.output, [n, 1, h, w], "the output")?;
+    let field =
+        Field { images: 1, y: Axis::new(1, 1, 1, 1, 1, 0), x: Axis::new(h, h, 1, 1, 1, 0), input, output };
+    let strided = Strided { buffer: layer.b, image: mul(c, w)?, oc: 1, ky: 0, kx: 0, ic: w };
+    let size = WeightSize::DENSE;
+    let mut problem = problem(&field, c, w, None, size, ic_grain(size), split_channels(w));
+    problem.repeats = n;
+    problem.resident = layer.ppe.lut.as_ref().map_or(0, |_| 256);
+    let out_type = draft.buffer(layer.output)?.dtype;
+    layer.ppe.check(w, out_type)?;
+    let mut inv = ConvInv {
+        in_zp: zero_point(layer.a_zp, "the left operand")?,
+        wt_zp: zero_point(layer.b_zp, "the right operand")?,
+        block: 16,
+        ..ConvInv::default()
+    };
+    layer.ppe.fill(&mut inv, out_type);
+    let channels = Channels { bias: &[], ppe: &layer.ppe };
+    emit::plan(draft, machine, &Layer { problem, field, source: Source::Dynamic(strided), channels, inv })
+}
+
+fn rank3(draft: &Draft, buffer: BufferId, types: &[Dtype], what: &str) -> Result<[u64; 3], PlanError> {
+    let b = draft.buffer(buffer)?;
+    check_type(b.dtype, types, what)?;
+    b.shape
+        .as_slice()
+        .try_into()
+        .map_err(|_| PlanError::unsupported(format!("{what} of rank {}: must be 3", b.shape.len())))
+}

@@ -1,0 +1,319 @@
+//! Max and average pooling on the DPU.
+
+use std::ops::Range;
+
+use dpu_isa::{DmaFill, Dtype, Instr, Machine, MemAddr, PoolInv, PoolMode, PoolVar};
+
+use crate::dma::{self, At};
+use crate::draft::{BufferId, Draft};
+use crate::error::{PlanError, narrow};
+use crate::pipeline::{Engines, Outputs, Pipeline, check_tasks};
+use crate::tile::axis::{Axis, Split, ladder};
+use crate::tile::cost::Budget;
+use crate::tile::search::{self, Choice};
+use crate::tile::steps::{Step, for_each_step};
+use crate::tile::stream::Stream;
+use crate::tile::{Problem, Tiling, WINDOW_MAX};
+use crate::view::{ActTile, Field, Geometry, View};
+
+/// A pooling layer.
+#[derive(Clone, Debug)]
+pub struct PoolLayer {
+    /// Maximum or average.
+    pub mode: PoolMode,
+    /// Input in DRAM, i8 or i16, `[n][h][w][c]`.
+    pub input: BufferId,
+    /// Output in DRAM, of the input's type, `[n][oh][ow][c]`.
+    pub output: BufferId,
+    /// Kernel `[y, x]`.
+    pub kernel: [u64; 2],
+    /// Strides `[y, x]`, at least 1.
+    pub stride: [u64; 2],
+    /// Padding `[top, bottom, left, right]`; padded positions do not count.
+    pub pad: [u64; 4],
+    /// Average: zero point of the input.
+    pub input_zp: i32,
+    /// Average: zero point of the output.
+    pub output_zp: i32,
+    /// Lower and upper clamp; without it, the range of the type.
+    pub clamp: Option<(i32, i32)>,
+}
+
+/// Plans a pooling layer as tasks of the draft's last layer.
+///
+/// # Errors
+/// Unsupported: a window wholly in padding, or a parameter that no instruction field can hold. Resource: not even the
+/// smallest tiles fit the SRAM, or the plan needs too many tasks. Internal: the description contradicts itself.
+pub fn plan_pool(draft: &mut Draft, machine: &Machine, layer: &PoolLayer) -> Result<(), PlanError> {
+    let plan = PoolPlan::new(draft, layer)?;
+    let budget = Budget::of(machine);
+    let choice = search::search(&plan.problem, &budget)?;
+    check_tasks(draft, &choice)?;
+    #[cfg(any(test, debug_assertions))]
+    let before = (draft.tasks.len(), draft.buffers.len());
+    let mut emitter = Emitter::new(draft, machine, &plan, &choice)?;
+    for_each_step(&plan.problem, &choice.tiling, |step| emitter.step(draft, step))?;
+    emitter.pipeline.finish(draft)?;
+    #[cfg(any(test, debug_assertions))]
+    // crate::tile::check::check_pool(draft, machine, &plan, before)?;
+    Ok(())
+}
+
+/// A pooling layer ready to be tiled.
+pub(crate) struct PoolPlan {
+    pub(crate) problem: Problem,
+    pub(crate) field: Field,
+    /// Axes as the layer has them: what averages count.
+    rows: Whole,
+    columns: Whole,
+    /// The invariant but for strides.
+    inv: PoolInv,
+}
+
+/// A window axis before it was simplified.
+#[derive(Clone, Copy, Debug)]
+struct Whole {
+    input: u64,
+    kernel: u64,
+    stride: u64,
+    pad: u64,
+    /// The axis was merged with others or its unread rows were dropped: every window is one position.
+    single: bool,
+}
+
+impl Whole {
+    fn new(axis: &Axis, input: u64, kernel: u64, stride: u64, pad: u64) -> Self {
+        Whole { input, kernel, stride, pad, single: axis.kernel == 1 }
+    }
+
+    /// First position, positions and bound of the whole windows of outputs `o`, for the fields of a variant.
+    ///
+    /// A window of one position never lies in padding (the layer would have been refused), so it is counted as the one
+    /// position 0 of 1. Windows that no field can hold have one output a tile: only what is inside is named.
+    fn count(&self, o: &Range<u64>, stride: u64, mode: PoolMode) -> Result<(i32, u16, u32), PlanError> {
+        if self.single {
+            let last = (o.end - o.start - 1) * stride;
+            return Ok((0, 1, narrow(last + 1, "the positions of a window")?));
+        }
+        let start = i64::try_from(o.start * self.stride).unwrap_or(i64::MAX)
+            - i64::try_from(self.pad).unwrap_or(i64::MAX);
+        let (start, len) = if self.kernel > WINDOW_MAX && o.end - o.start == 1 {
+            let inside = start.max(0);
+            let before = (inside - start).unsigned_abs();
+            (inside, (self.kernel - before).min(self.input - inside.unsigned_abs()))
+        } else {
+            (start, self.kernel)
+        };
+        // A maximum counts nothing.
+        let len = if mode == PoolMode::Max { len.min(WINDOW_MAX) } else { len };
+        if len > WINDOW_MAX {
+            return Err(PlanError::unsupported(format!(
+                "a pooling window of {len} positions: must be at most {WINDOW_MAX}"
+            )));
+        }
+        Ok((
+            narrow(start, "the first position of a window")?,
+            narrow(len, "the positions of a window")?,
+            narrow(self.input, "the rows of the input")?,
+        ))
+    }
+}
+
+impl PoolPlan {
+    fn new(draft: &Draft, layer: &PoolLayer) -> Result<Self, PlanError> {
+        let types = [Dtype::I8, Dtype::I16];
+        let input = View::nhwc(draft, layer.input, &types, "the input")?;
+        let output = View::nhwc(draft, layer.output, &types, "the output")?;
+        let dtype = draft.buffer(layer.input)?.dtype;
+        let [_, h, w, channels] = input.shape;
+        let [_, oh, ow, out_channels] = output.shape;
+        if draft.buffer(layer.output)?.dtype != dtype || out_channels != channels {
+            return Err(PlanError::internal("pooling between different types or numbers of channels"));
+        }
+        let geometry =
+            Geometry { kernel: layer.kernel, stride: layer.stride, pad: layer.pad, dilation: [1, 1] };
+        let field = Field::new(input, output, &geometry)?;
+        let [top, _, left, _] = layer.pad;
+        let axes =
+            [(h, oh, layer.kernel[0], layer.stride[0], top), (w, ow, layer.kernel[1], layer.stride[1], left)];
+        for (input, output, kernel, stride, pad) in axes {
+            if kernel <= pad || (output - 1) * stride >= input + pad {
+                return Err(PlanError::unsupported(format!(
+                    "a pooling window of {kernel} wholly in {pad} positions of padding"
+                )));
+            }
+        }
+        let (lo, hi) = layer.clamp.unwrap_or((dtype.min(), dtype.max()));
+        if lo > hi || !dtype.contains(lo) || !dtype.contains(hi) {
+            return Err(PlanError::unsupported(format!("clamp {lo}..={hi} in type {dtype}")));
+        }
+        let inv = PoolInv {
+            mode: layer.mode,
+            dtype,
+            in_zp: layer.input_zp,
+            out_zp: layer.output_zp,
+            clamp_lo: lo,
+            clamp_hi: hi,
+            ..PoolInv::default()
+        };
+        let problem = Problem {
+            images: field.images,
+            repeats: 1,
+            y: field.y,
+            x: field.x,
+            ic: channels,
+            oc: channels,
+            per_channel: Some(1),
+            weights: None,
+            ic_grain: 1,
+            oc_splits: split_channels(channels),
+            in_bytes: input.element,
+            out_bytes: output.element,
+            resident: 0,
+        };
+        Ok(PoolPlan {
+            rows: Whole::new(&field.y, h, layer.kernel[0], layer.stride[0], top),
+            columns: Whole::new(&field.x, w, layer.kernel[1], layer.stride[1], left),
+            problem,
+            field,
+            inv,
+        })
+    }
+}
+
+fn split_channels(channels: u64) -> Vec<Split> {
+    let mut sizes = ladder(channels, 16.min(channels));
+    if channels > 16 {
+        sizes.push(1);
+    }
+    sizes.into_iter().map(|size| Split::new(channels, size)).collect()
+}
+
+struct Emitter<'a> {
+    plan: &'a PoolPlan,
+    tiling: Tiling,
+    engines: Engines,
+    acts: Stream,
+    outs: Outputs,
+    psum: Option<BufferId>,
+    pipeline: Pipeline,
+    inv: PoolInv,
+}
+
+impl<'a> Emitter<'a> {
+    fn new(
+        draft: &mut Draft,
+        machine: &Machine,
+        plan: &'a PoolPlan,
+        choice: &Choice,
+    ) -> Result<Self, PlanError> {
+        let tiling = choice.tiling;
+        let used = |n: u64, stride: u64| if n == 1 { 1 } else { stride };
+        let inv = PoolInv {
+            stride_y: narrow(used(tiling.oy.size, plan.problem.y.stride), "the row stride")?,
+            stride_x: narrow(used(tiling.ox.size, plan.problem.x.stride), "the column stride")?,
+            ..plan.inv
+        };
+        let mut pipeline = Pipeline::default();
+        pipeline.push(inv.into(), Vec::new());
+        Ok(Emitter {
+            plan,
+            tiling,
+            engines: Engines::of(machine, choice),
+            acts: Stream::new(draft, tiling.act_slots, tiling.act_bytes)?,
+            outs: Outputs::new(draft, tiling.out_slots, tiling.out_bytes)?,
+            psum: if tiling.psum_bytes > 0 { Some(draft.sram(tiling.psum_bytes)?) } else { None },
+            pipeline,
+            inv,
+        })
+    }
+
+    /// Loads what a step needs, then lets the previous step compute and store.
+    fn step(&mut self, draft: &mut Draft, step: &Step) -> Result<(), PlanError> {
+        let (y, x) = (self.plan.problem.y, self.plan.problem.x);
+        let tile =
+            ActTile { y, x, rows: y.window(&step.oy, &step.ky), columns: x.window(&step.ox, &step.kx) };
+        let key = (step.spatial * self.tiling.oc.count() + step.channel) * self.tiling.reductions()
+            + step.reduction;
+        let place = self.acts.place(key)?;
+        let act = At { buffer: place.buffer, offset: 0 };
+        if place.load {
+            let (from, dims) = self.plan.field.input.gather(step.image, &tile, &step.oc);
+            dma::copy(draft, self.engines.loads, from, act, &dims)?;
+        }
+        self.pipeline.flush(draft)?;
+        self.compute(draft, step, &tile, act)
+    }
+
+    fn compute(&mut self, draft: &Draft, step: &Step, tile: &ActTile, act: At) -> Result<(), PlanError> {
+        let len = |r: &Range<u64>| r.end - r.start;
+        let (oy, ox, channels) = (len(&step.oy), len(&step.ox), len(&step.oc));
+        let (in_pixel, out_pixel) =
+            (channels * self.plan.field.input.element, channels * self.plan.field.output.element);
+        let (win_y, win_h, bound_h) =
+            self.plan.rows.count(&step.oy, u64::from(self.inv.stride_y), self.inv.mode)?;
+        let (win_x, win_w, bound_w) =
+            self.plan.columns.count(&step.ox, u64::from(self.inv.stride_x), self.inv.mode)?;
+        let mut var = PoolVar {
+            slot: self.inv.slot,
+            in_h: narrow(tile.rows.len, "the rows of a tile")?,
+            in_w: narrow(tile.columns.len, "the columns of a tile")?,
+            in_c: narrow(channels, "the channels of a tile")?,
+            act_row: narrow(tile.columns.len * in_pixel, "the row stride of a tile")?,
+            act_pixel: narrow(in_pixel, "the pixel stride of a tile")?,
+            origin_y: narrow(tile.rows.origin, "the first row of a window")?,
+            origin_x: narrow(tile.columns.origin, "the first column of a window")?,
+            kernel_h: narrow(len(&step.ky), "the rows of a kernel")?,
+            kernel_w: narrow(len(&step.kx), "the columns of a kernel")?,
+            out_h: narrow(oy, "the output rows of a tile")?,
+            out_w: narrow(ox, "the output columns of a tile")?,
+            out_row: narrow(ox * out_pixel, "the row stride of an output tile")?,
+            out_pixel: narrow(out_pixel, "the pixel stride of an output tile")?,
+            acc_in: !step.first,
+            acc_out: !step.last,
+            win_h,
+            win_w,
+            win_y,
+            win_x,
+            bound_h,
+            bound_w,
+            ..PoolVar::default()
+        };
+        let mut bufs = vec![("act", act.buffer)];
+        if let Some(psum) = self.psum {
+            if step.first && !step.last && self.inv.mode == PoolMode::Max {
+                // Some windows may have no position in this part: all start from the least value instead.
+                self.pipeline
+                    .push(least(self.engines.loads, oy * ox * channels)?.into(), vec![("dst", psum)]);
+                var.acc_in = true;
+            }
+            if var.acc_in || var.acc_out {
+                bufs.push(("psum", psum));
+            }
+        }
+        if var.acc_out {
+            self.pipeline.push(Instr::PoolVar(var), bufs);
+            return Ok(());
+        }
+        let out = self.outs.next()?;
+        bufs.push(("out", out));
+        self.pipeline.push(Instr::PoolVar(var), bufs);
+        let (to, dims) = self.plan.field.output.scatter(step.image, &step.oy, &step.ox, &step.oc);
+        let store = dma::copy_task(draft, self.engines.stores, At { buffer: out, offset: 0 }, to, &dims)?;
+        self.pipeline.push(store.into(), vec![("src", out), ("dst", to.buffer)]);
+        Ok(())
+    }
+}
+
+/// Fills `values` partial results with the least i32.
+fn least(engine: u8, values: u64) -> Result<DmaFill, PlanError> {
+    Ok(DmaFill {
+        engine,
+        element: 4,
+        dst: MemAddr::sram(0),
+        dims: [1, 1, 1, 1, 1, narrow(values, "the partial results of a tile")?],
+        dst_strides: [0, 0, 0, 0, 0, 4],
+        value: i32::MIN,
+        ..DmaFill::default()
+    })
+}

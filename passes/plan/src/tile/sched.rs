@@ -1,0 +1,142 @@
+//! The schedule of one tile on the PE array: how many PEs split each dimension.
+//!
+//! The schedule decides cycles and never the result. The search is exact for the timing model
+//! `ceil(OC/oc) * ceil(OY/oy) * ceil(OX/ox) * KY * KX * ceil(IC/(lanes * ic))`.
+
+use dpu_isa::Machine;
+
+/// The PE array, as far as schedules need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Array {
+    /// PEs.
+    pub(crate) pes: u64,
+    /// Input channels a PE takes in a cycle.
+    pub(crate) lanes: u64,
+    /// Most PEs that meet in an adder tree.
+    pub(crate) tree: u64,
+}
+
+impl Array {
+    /// The array of a machine; the instruction set bounds the adder tree at 16.
+    pub(crate) fn of(machine: &Machine) -> Self {
+        Array {
+            pes: (u64::from(machine.rows) * u64::from(machine.cols)).max(1),
+            lanes: u64::from(machine.lanes).max(1),
+            tree: u64::from(machine.adder_tree_max).clamp(1, 16),
+        }
+    }
+}
+
+/// PEs along each dimension of a tile; the product is at most the number of PEs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Sched {
+    /// PEs over output channels.
+    pub(crate) oc: u64,
+    /// PEs over output rows.
+    pub(crate) oy: u64,
+    /// PEs over output columns.
+    pub(crate) ox: u64,
+    /// PEs over input channels, a power of two.
+    pub(crate) ic: u64,
+}
+
+/// The extents that a schedule splits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Extent {
+    /// Output channels.
+    pub(crate) oc: u64,
+    /// Output rows.
+    pub(crate) oy: u64,
+    /// Output columns.
+    pub(crate) ox: u64,
+    /// Input channels summed over by one output.
+    pub(crate) ic: u64,
+}
+
+/// The schedule of least cycles a tap, and those cycles. Ties go to the smaller adder tree, then to more PEs over
+/// output channels, then rows.
+pub(crate) fn best(array: &Array, tile: &Extent) -> (Sched, u64) {
+    let mut best = (Sched { oc: 1, oy: 1, ox: 1, ic: 1 }, u64::MAX);
+    let mut ic = 1;
+    while ic <= array.tree.min(array.pes) {
+        let depth = tile.ic.div_ceil(array.lanes * ic);
+        for_each_step_count(tile.oc, array.pes / ic, |oc, oc_steps| {
+            for_each_step_count(tile.oy, array.pes / ic / oc, |oy, oy_steps| {
+                let ox = (array.pes / ic / oc / oy).min(tile.ox);
+                let ox_steps = tile.ox.div_ceil(ox);
+                let cycles = oc_steps.saturating_mul(oy_steps).saturating_mul(ox_steps).saturating_mul(depth);
+                if cycles < best.1 {
+                    // As few PEs as give the same number of steps.
+                    best = (Sched { oc, oy, ox: tile.ox.div_ceil(ox_steps), ic }, cycles);
+                }
+            });
+        });
+        if depth == 1 {
+            break;
+        }
+        ic *= 2;
+    }
+    best
+}
+
+/// Calls `f(pes, steps)` for every useful number of PEs (at most `max`) over `extent`: the fewest for its number of
+/// steps; most PEs first.
+fn for_each_step_count(extent: u64, max: u64, mut f: impl FnMut(u64, u64)) {
+    let mut pes = extent.min(max);
+    while pes > 0 {
+        let steps = extent.div_ceil(pes);
+        let fewest = extent.div_ceil(steps);
+        f(fewest, steps);
+        pes = fewest - 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARRAY: Array = Array { pes: 256, lanes: 8, tree: 16 };
+
+    fn brute(array: &Array, t: &Extent) -> u64 {
+        let mut best = u64::MAX;
+        for ic in [1, 2, 4, 8, 16] {
+            for oc in 1..=array.pes / ic {
+                for oy in 1..=array.pes / ic / oc {
+                    let ox = array.pes / ic / oc / oy;
+                    let cycles = t.oc.div_ceil(oc)
+                        * t.oy.div_ceil(oy)
+                        * t.ox.div_ceil(ox)
+                        * t.ic.div_ceil(array.lanes * ic);
+                    best = best.min(cycles);
+                }
+            }
+        }
+        best
+    }
+
+    #[test]
+    fn the_search_is_exact() {
+        for (oc, oy, ox, ic) in [
+            (64, 56, 56, 64),
+            (1000, 1, 1, 2048),
+            (1, 7, 7, 512),
+            (3, 13, 5, 17),
+            (10, 1, 1, 84),
+            (32, 1, 784, 9),
+            (255, 3, 3, 1),
+            (1, 1, 1, 1),
+            (7, 200, 1, 100),
+        ] {
+            let tile = Extent { oc, oy, ox, ic };
+            let (sched, cycles) = best(&ARRAY, &tile);
+            assert!(sched.oc * sched.oy * sched.ox * sched.ic <= ARRAY.pes);
+            assert!(sched.ic.is_power_of_two());
+            let same = oc.div_ceil(sched.oc)
+                * oy.div_ceil(sched.oy)
+                * ox.div_ceil(sched.ox)
+                * ic.div_ceil(8 * sched.ic);
+            assert_eq!(same, cycles);
+            assert_eq!(cycles, brute(&ARRAY, &tile), "{tile:?}");
+        }
+    }
+}

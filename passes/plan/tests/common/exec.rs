@@ -1,0 +1,326 @@
+//! The semantics of the instructions that the window planners use, written down naively.
+
+use dpu_isa::{ConvInv, ConvVar, DmaCopy, Dtype, Instr, Method, PoolInv, PoolMode, PoolVar, Round};
+use strum_plan::{BufferId, Task};
+
+use super::Memory;
+
+pub fn execute(memory: &mut Memory, slots: &mut [Option<Task>], task: &Task) {
+    let buf = |name: &str| task.buffer(name).unwrap_or_else(|| panic!("no buffer for {name}"));
+    match &task.instr {
+        Instr::DmaCopy(x) => copy(memory, x, buf("src"), buf("dst")),
+        Instr::DmaFill(x) => {
+            each(&x.dims, |i| {
+                let at = x.dst.offset + dot(&i, &x.dst_strides);
+                for b in 0..x.element {
+                    memory.write(buf("dst"), at + u64::from(b), x.value.to_le_bytes()[b as usize]);
+                }
+            });
+        }
+        Instr::ConvInv(x) => slots[x.slot as usize] = Some(task.clone()),
+        Instr::PoolInv(x) => slots[x.slot as usize] = Some(task.clone()),
+        Instr::ConvVar(x) => {
+            let Some(inv @ Task { instr: Instr::ConvInv(i), .. }) = slots[x.slot as usize].clone() else {
+                panic!("no invariant in slot {}", x.slot)
+            };
+            conv(memory, &i, inv.buffer("lut_addr"), x, task);
+        }
+        Instr::PoolVar(x) => {
+            let Some(Task { instr: Instr::PoolInv(i), .. }) = slots[x.slot as usize].clone() else {
+                panic!("no invariant in slot {}", x.slot)
+            };
+            pool(memory, &i, x, task);
+        }
+        other => panic!("{} is not expected here", other.desc().mnemonic),
+    }
+}
+
+fn each(dims: &[u32; 6], mut f: impl FnMut([u64; 6])) {
+    let total: u64 = dims.iter().map(|&d| u64::from(d)).product();
+    for n in 0..total {
+        let mut rest = n;
+        let mut i = [0; 6];
+        for k in (0..6).rev() {
+            i[k] = rest % u64::from(dims[k]);
+            rest /= u64::from(dims[k]);
+        }
+        f(i);
+    }
+}
+
+fn dot(i: &[u64; 6], strides: &[u64; 6]) -> u64 {
+    i.iter().zip(strides).map(|(a, b)| a * b).sum()
+}
+
+fn copy(memory: &mut Memory, x: &DmaCopy, src: BufferId, dst: BufferId) {
+    each(&x.dims, |i| {
+        let (from, to) = (x.src.offset + dot(&i, &x.src_strides), x.dst.offset + dot(&i, &x.dst_strides));
+        for b in 0..u64::from(x.element) {
+            let value = memory.read(src, from + b);
+            memory.write(dst, to + b, value);
+        }
+    });
+}
+
+/// TOSA 1.0 apply_scale_32.
+pub fn apply_scale(value: i32, mult: i32, shift: u8, round: Round) -> i32 {
+    assert!(mult >= 0 && (2..=62).contains(&shift));
+    let mut r = 1i64 << (shift - 1);
+    if round == Round::Double && shift > 31 {
+        r += if value >= 0 { 1 << 30 } else { -(1 << 30) };
+    }
+    ((i64::from(value) * i64::from(mult) + r) >> shift) as i32
+}
+
+struct Entry {
+    offset: u64,
+    multiplier: i32,
+    shift: u8,
+    code_shift: u8,
+    bias: i32,
+}
+
+fn entry(memory: &Memory, table: BufferId, at: u64) -> Entry {
+    let word = |o: u64| memory.load(table, at + o, Dtype::I32);
+    assert_eq!(memory.load(table, at + 10, Dtype::I16), 0);
+    Entry {
+        offset: word(0) as u32 as u64,
+        multiplier: word(4),
+        shift: memory.read(table, at + 8),
+        code_shift: memory.read(table, at + 9),
+        bias: word(12),
+    }
+}
+
+/// Bits of a low code.
+fn code_bits(inv: &ConvInv) -> u64 {
+    match inv.method {
+        Method::Dense | Method::Sparse => 0,
+        Method::Dliq => inv.param.into(),
+        Method::Mip2q => [1, 2, 3, 3, 4, 4, 4, 4][inv.param as usize],
+    }
+}
+
+fn bits(memory: &Memory, buffer: BufferId, at: u64, from: u64, count: u64) -> u32 {
+    (0..count)
+        .map(|i| {
+            let bit = from + i;
+            u32::from(memory.read(buffer, at + bit / 8) >> (bit % 8) & 1) << i
+        })
+        .sum()
+}
+
+/// A low code's value.
+fn low_value(inv: &ConvInv, code: u32, code_shift: u8) -> i32 {
+    match inv.method {
+        Method::Dense | Method::Sparse => 0,
+        Method::Dliq => {
+            let q = u32::from(inv.param);
+            ((code << (32 - q)) as i32 >> (32 - q)) << code_shift
+        }
+        Method::Mip2q => {
+            let exponent_bits = code_bits(inv) as u32 - 1;
+            let exponent = code & ((1 << exponent_bits) - 1);
+            let negative = code >> exponent_bits != 0;
+            if exponent > inv.param.into() {
+                assert!(inv.zero);
+                return 0;
+            }
+            if negative { -(1 << exponent) } else { 1 << exponent }
+        }
+    }
+}
+
+/// Decodes a weight set of `taps` times `channels` weights.
+fn decode(
+    memory: &Memory,
+    inv: &ConvInv,
+    buffer: BufferId,
+    at: u64,
+    taps: u64,
+    channels: u64,
+    shift: u8,
+) -> Vec<i32> {
+    if inv.method == Method::Dense {
+        return (0..taps * channels).map(|i| memory.load(buffer, at + i, Dtype::I8)).collect();
+    }
+    let (w, low, q) = (u64::from(inv.block), u64::from(inv.low), code_bits(inv));
+    let block_bits = w + 8 * (w - low) + q * low;
+    let mut out = vec![0; (taps * channels) as usize];
+    for tap in 0..taps {
+        for block in 0..channels.div_ceil(w) {
+            let base = (tap * channels.div_ceil(w) + block) * block_bits;
+            let (mut high_at, mut low_at) = (base + w, base + w + 8 * (w - low));
+            for i in 0..w {
+                let value = if bits(memory, buffer, at, base + i, 1) == 1 {
+                    high_at += 8;
+                    bits(memory, buffer, at, high_at - 8, 8) as u8 as i8 as i32
+                } else {
+                    low_at += q;
+                    low_value(inv, bits(memory, buffer, at, low_at - q, q), shift)
+                };
+                let channel = block * w + i;
+                if channel < channels {
+                    out[(tap * channels + channel) as usize] = value;
+                }
+            }
+        }
+    }
+    out
+}
+
+fn conv(memory: &mut Memory, inv: &ConvInv, lut: Option<BufferId>, x: &ConvVar, task: &Task) {
+    let buf = |name: &str| task.buffer(name).unwrap_or_else(|| panic!("no buffer for {name}"));
+    let (act, weights, table) = (buf("act"), buf("weights"), buf("table"));
+    let (kh, kw) = (u64::from(x.kernel_h), u64::from(x.kernel_w));
+    let (in_c, out_c) = (u64::from(x.in_c), u64::from(x.out_c));
+    let schedule = [inv.sched_oc, inv.sched_oy, inv.sched_ox, inv.sched_ic].map(u64::from);
+    assert!(schedule.iter().product::<u64>() <= 256 && inv.sched_ic.is_power_of_two());
+    let multiplier = out_c / in_c;
+    assert!(!inv.depthwise || out_c % in_c == 0);
+    let entries: Vec<Entry> =
+        (0..out_c).map(|oc| entry(memory, table, u64::from(x.table) + 16 * oc)).collect();
+    let shared = inv.depthwise.then(|| {
+        assert!(entries.iter().all(|e| e.code_shift == entries[0].code_shift && e.offset == 0));
+        decode(memory, inv, weights, u64::from(x.weights), kh * kw, out_c, entries[0].code_shift)
+    });
+    // The activations once as numbers.
+    let mut acts = vec![0i32; (u64::from(x.in_h) * u64::from(x.in_w) * in_c) as usize];
+    for iy in 0..u64::from(x.in_h) {
+        for ix in 0..u64::from(x.in_w) {
+            for c in 0..in_c {
+                let at = u64::from(x.act) + iy * u64::from(x.act_row) + ix * u64::from(x.act_pixel) + c;
+                acts[((iy * u64::from(x.in_w) + ix) * in_c + c) as usize] =
+                    memory.load(act, at, Dtype::I8) - i32::from(inv.in_zp);
+            }
+        }
+    }
+    for oc in 0..out_c {
+        let e = &entries[oc as usize];
+        assert_eq!(e.offset % 16, 0);
+        let set = match &shared {
+            Some(_) => Vec::new(),
+            None => {
+                decode(memory, inv, weights, u64::from(x.weights) + e.offset, kh * kw, in_c, e.code_shift)
+            }
+        };
+        for oy in 0..u64::from(x.out_h) {
+            for ox in 0..u64::from(x.out_w) {
+                let at_psum = u64::from(x.psum) + 4 * ((oy * u64::from(x.out_w) + ox) * out_c + oc);
+                let mut acc = if x.acc_in { memory.load(buf("psum"), at_psum, Dtype::I32) } else { 0 };
+                for ky in 0..kh {
+                    let iy = i64::from(x.origin_y)
+                        + (oy * u64::from(inv.stride_y) + ky * u64::from(inv.dilation_y)) as i64;
+                    if iy < 0 || iy >= i64::from(x.in_h) {
+                        continue;
+                    }
+                    for kx in 0..kw {
+                        let ix = i64::from(x.origin_x)
+                            + (ox * u64::from(inv.stride_x) + kx * u64::from(inv.dilation_x)) as i64;
+                        if ix < 0 || ix >= i64::from(x.in_w) {
+                            continue;
+                        }
+                        let tap = ky * kw + kx;
+                        let pixel = (iy as u64 * u64::from(x.in_w) + ix as u64) * in_c;
+                        let mut add = |a: i32, w: i32| {
+                            acc = acc.wrapping_add(a.wrapping_mul(w - i32::from(inv.wt_zp)));
+                        };
+                        if let Some(set) = &shared {
+                            add(acts[(pixel + oc / multiplier) as usize], set[(tap * out_c + oc) as usize]);
+                        } else {
+                            for ic in 0..in_c {
+                                add(acts[(pixel + ic) as usize], set[(tap * in_c + ic) as usize]);
+                            }
+                        }
+                    }
+                }
+                if x.acc_out {
+                    memory.store(buf("psum"), at_psum, Dtype::I32, acc);
+                    continue;
+                }
+                let mut v = acc.wrapping_add(e.bias);
+                if inv.scale {
+                    v = apply_scale(v, e.multiplier, e.shift, inv.round);
+                }
+                v = v.wrapping_add(inv.out_zp).clamp(inv.clamp_lo, inv.clamp_hi);
+                if inv.lut {
+                    v = memory.load(
+                        lut.expect("a table"),
+                        u64::from(inv.lut_addr) + (v + 128) as u64,
+                        Dtype::I8,
+                    );
+                }
+                let at = u64::from(x.out)
+                    + oy * u64::from(x.out_row)
+                    + ox * u64::from(x.out_pixel)
+                    + oc * inv.out_dtype.bytes();
+                memory.store(buf("out"), at, inv.out_dtype, v);
+            }
+        }
+    }
+}
+
+/// TOSA 1.0 reciprocal_scale.
+pub fn reciprocal_scale(count: u32) -> (i32, u8) {
+    assert!(count > 0);
+    let k = 32 - (count - 1).leading_zeros();
+    let numerator = ((1u64 << 30) + 1) << k;
+    ((numerator / u64::from(count)) as i32, (30 + k) as u8)
+}
+
+fn pool(memory: &mut Memory, inv: &PoolInv, x: &PoolVar, task: &Task) {
+    let buf = |name: &str| task.buffer(name).unwrap_or_else(|| panic!("no buffer for {name}"));
+    let size = inv.dtype.bytes();
+    for oy in 0..u64::from(x.out_h) {
+        for ox in 0..u64::from(x.out_w) {
+            for c in 0..u64::from(x.in_c) {
+                let at_psum =
+                    u64::from(x.psum) + 4 * ((oy * u64::from(x.out_w) + ox) * u64::from(x.in_c) + c);
+                let mut best = x.acc_in.then(|| memory.load(buf("psum"), at_psum, Dtype::I32));
+                let mut sum = best.unwrap_or(0);
+                for ky in 0..u64::from(x.kernel_h) {
+                    for kx in 0..u64::from(x.kernel_w) {
+                        let iy = i64::from(x.origin_y) + (oy * u64::from(inv.stride_y) + ky) as i64;
+                        let ix = i64::from(x.origin_x) + (ox * u64::from(inv.stride_x) + kx) as i64;
+                        if iy < 0 || ix < 0 || iy >= i64::from(x.in_h) || ix >= i64::from(x.in_w) {
+                            continue;
+                        }
+                        let at = u64::from(x.act)
+                            + iy as u64 * u64::from(x.act_row)
+                            + ix as u64 * u64::from(x.act_pixel)
+                            + c * size;
+                        let v = memory.load(buf("act"), at, inv.dtype);
+                        best = Some(best.map_or(v, |b| b.max(v)));
+                        sum += v - inv.in_zp;
+                    }
+                }
+                let acc = match inv.mode {
+                    PoolMode::Max => best.expect("a window without a value"),
+                    PoolMode::Avg => sum,
+                };
+                if x.acc_out {
+                    memory.store(buf("psum"), at_psum, Dtype::I32, acc);
+                    continue;
+                }
+                let v = match inv.mode {
+                    PoolMode::Max => acc,
+                    PoolMode::Avg => {
+                        let inside = |start: i32, o: u64, stride: u16, win: u16, bound: u32| {
+                            let first = i64::from(start) + (o * u64::from(stride)) as i64;
+                            (0..i64::from(win))
+                                .filter(|k| (0..i64::from(bound)).contains(&(first + k)))
+                                .count()
+                        };
+                        let count = inside(x.win_y, oy, inv.stride_y, x.win_h, x.bound_h)
+                            * inside(x.win_x, ox, inv.stride_x, x.win_w, x.bound_w);
+                        let (m, s) = reciprocal_scale(count as u32);
+                        apply_scale(acc, m, s, Round::Single).wrapping_add(inv.out_zp)
+                    }
+                };
+                let at =
+                    u64::from(x.out) + oy * u64::from(x.out_row) + ox * u64::from(x.out_pixel) + c * size;
+                memory.store(buf("out"), at, inv.dtype, v.clamp(inv.clamp_lo, inv.clamp_hi));
+            }
+        }
+    }
+}
