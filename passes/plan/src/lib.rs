@@ -10,18 +10,27 @@ mod dma;
 pub mod draft;
 pub mod error;
 pub mod matmul;
+pub mod movement;
 mod pipeline;
 pub mod pool;
 mod ppe;
-pub mod movement;
 pub mod schedule;
 mod tile;
-mod view;
 pub mod vector;
+mod view;
 
 pub use conv::{ConvLayer, Weights, plan_conv, plan_depthwise};
 pub use draft::{Buffer, BufferId, Draft, LayerInfo, MAX_TASKS, Role, Task, dtype_bytes};
 pub use error::PlanError;
 pub use matmul::{MatmulLayer, plan_matmul};
+pub use movement::{
+    ConcatLayer, CopyLayer, PadLayer, SliceLayer, Tensor, TransposeLayer, plan_concat, plan_copy, plan_pad, plan_slice,
+    plan_transpose,
+};
 pub use pool::{PoolLayer, plan_pool};
 pub use ppe::{Ppe, Scale};
+pub use schedule::{Scheduled, Source, finish, to_program};
+pub use vector::{
+    BinaryLayer, Post, Pre, ReduceLayer, RescaleLayer, Scaling, Table, TableLayer, UnaryLayer, plan_binary,
+    plan_reduce, plan_rescale, plan_table, plan_unary,
+};

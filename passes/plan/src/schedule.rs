@@ -3,7 +3,9 @@
 //! Invariant: the stream computes what executing the draft's tasks one after the other computes. [`finish`] runs all
 //! stages; each stage also stands alone on plain slices, for passes that keep the stages apart.
 
-use dpu_isa::{BarCfg, End, FieldKind, Instr, InstrMeta, IoDesc, Layer, Machine, Manifest, MemAddr, Program, Space};
+use dpu_isa::{
+    BarCfg, End, FieldKind, Instr, InstrMeta, IoDesc, Layer, Machine, Manifest, MemAddr, Program, Space,
+};
 
 use crate::alloc::{self, Addresses};
 use crate::barriers::{self, Assignment};
@@ -45,11 +47,7 @@ pub fn finish(draft: &Draft, machine: &Machine) -> Result<Scheduled, PlanError> 
 ///
 /// # Errors
 /// An internal error if a binding names a missing buffer or field, or the sum does not fit the field.
-pub fn relocate(
-    buffers: &[Buffer],
-    tasks: &[Task],
-    addresses: &Addresses,
-) -> Result<Vec<Instr>, PlanError> {
+pub fn relocate(buffers: &[Buffer], tasks: &[Task], addresses: &Addresses) -> Result<Vec<Instr>, PlanError> {
     let mut raw = Vec::new();
     let mut result = Vec::with_capacity(tasks.len());
     for (t, task) in tasks.iter().enumerate() {
@@ -109,10 +107,7 @@ pub fn synchronize(tasks: &[Instr], machine: &Machine) -> Result<(Vec<Edge>, Ass
 ///
 /// # Errors
 /// An internal error if the assignment is not one for these tasks.
-pub fn assemble(
-    tasks: &[Instr],
-    assignment: &Assignment,
-) -> Result<(Vec<Instr>, Vec<usize>), PlanError> {
+pub fn assemble(tasks: &[Instr], assignment: &Assignment) -> Result<(Vec<Instr>, Vec<usize>), PlanError> {
     let total = tasks.len() + assignment.configs.len() + 1;
     let (mut instrs, mut origin) = (Vec::with_capacity(total), Vec::with_capacity(total));
     let mut configs = assignment.configs.iter().peekable();
@@ -180,9 +175,11 @@ pub fn to_program(
             Role::Output { name } => (name, &mut outputs),
             Role::Const(_) | Role::Scratch => continue,
         };
-        let addr = addresses.of.get(i).copied().ok_or_else(|| {
-            PlanError::internal(format!("buffer {i} has no address"))
-        })?;
+        let addr = addresses
+            .of
+            .get(i)
+            .copied()
+            .ok_or_else(|| PlanError::internal(format!("buffer {i} has no address")))?;
         list.push(IoDesc { name: name.clone(), dtype: buffer.dtype, shape: buffer.shape.clone(), addr });
     }
     Ok(Program {

@@ -116,14 +116,8 @@ pub fn check(
 }
 
 /// The end of a buffer's bytes, after its own checks.
-fn range_of(
-    buffer: &Buffer,
-    index: usize,
-    start: u64,
-    limit: u64,
-    const_bytes: u64,
-) -> Result<u64, Fault> {
-    if buffer.align != 0 && start % buffer.align != 0 {
+fn range_of(buffer: &Buffer, index: usize, start: u64, limit: u64, const_bytes: u64) -> Result<u64, Fault> {
+    if buffer.align != 0 && !start.is_multiple_of(buffer.align) {
         return Err(Fault::Alignment { buffer: index, address: start, align: buffer.align });
     }
     let is_const = matches!(buffer.role, Role::Const(_));

@@ -109,10 +109,8 @@ struct Failure {
 impl Failure {
     fn explain(self, tasks: &[Task], layers: &[LayerInfo]) -> PlanError {
         let error = PlanError::resource(format!("{} bytes", self.space), self.need, self.limit);
-        let layer = self
-            .time
-            .and_then(|t| tasks.get(t as usize))
-            .and_then(|task| layers.get(task.layer as usize));
+        let layer =
+            self.time.and_then(|t| tasks.get(t as usize)).and_then(|task| layers.get(task.layer as usize));
         match layer {
             Some(layer) => error.in_layer(&layer.name),
             None => error,
@@ -196,7 +194,8 @@ fn place_dram(
     let (indices, requests) = scratch(buffers, live, Space::Dram, DRAM_ALIGN);
     // A multiple of the largest alignment keeps the scratch offsets aligned.
     let align = requests.iter().map(|r| r.align).max().unwrap_or(DRAM_ALIGN);
-    let base = if requests.is_empty() { end } else { end.checked_next_multiple_of(align).unwrap_or(u64::MAX) };
+    let base =
+        if requests.is_empty() { end } else { end.checked_next_multiple_of(align).unwrap_or(u64::MAX) };
     let room = limit.checked_sub(base).ok_or_else(|| too_big(None, base))?;
     let placed = fit(&requests, room, Effort::Tight)
         .map_err(|misfit| too_big(Some(misfit.time), base.saturating_add(misfit.need)))?;
@@ -232,9 +231,8 @@ impl Class {
 /// # Errors
 /// An internal error if a constant is longer than its buffer or its address is out of the image.
 pub fn const_image(buffers: &[Buffer], addresses: &Addresses) -> Result<Vec<u8>, PlanError> {
-    let size = usize::try_from(addresses.const_bytes).map_err(|_| {
-        PlanError::resource("bytes of constants", addresses.const_bytes, usize::MAX as u64)
-    })?;
+    let size = usize::try_from(addresses.const_bytes)
+        .map_err(|_| PlanError::resource("bytes of constants", addresses.const_bytes, usize::MAX as u64))?;
     let mut image = vec![0; size];
     for (i, (buffer, &at)) in buffers.iter().zip(&addresses.of).enumerate() {
         let Role::Const(bytes) = &buffer.role else { continue };
@@ -250,4 +248,3 @@ pub fn const_image(buffers: &[Buffer], addresses: &Addresses) -> Result<Vec<u8>,
     }
     Ok(image)
 }
-

@@ -236,8 +236,7 @@ impl<'a> Toy<'a> {
             if !counts.armed {
                 return Err(Fault::Unarmed { task, barrier });
             }
-            counts.consumers =
-                counts.consumers.checked_sub(1).ok_or(Fault::Underflow { task, barrier })?;
+            counts.consumers = counts.consumers.checked_sub(1).ok_or(Fault::Underflow { task, barrier })?;
         }
         if let Some(&needed) = self.needs[task].iter().find(|&&n| !self.ended[n]) {
             return Err(Fault::Order { task, needed });
@@ -253,8 +252,7 @@ impl<'a> Toy<'a> {
             if !counts.armed {
                 return Err(Fault::Unarmed { task, barrier });
             }
-            counts.producers =
-                counts.producers.checked_sub(1).ok_or(Fault::Underflow { task, barrier })?;
+            counts.producers = counts.producers.checked_sub(1).ok_or(Fault::Underflow { task, barrier })?;
         }
         self.ended[task] = true;
         Ok(())

@@ -113,10 +113,8 @@ fn consumers_of(nodes: &[Node], edges: &[Edge]) -> Result<Vec<(u32, PerEngine)>,
         let (Some(producer), Some(consumer)) = ends else {
             return Err(PlanError::internal(format!("edge {from} -> {to} leaves the task list")));
         };
-        let legal = from < to
-            && producer.engine != consumer.engine
-            && producer.synchronizes
-            && consumer.synchronizes;
+        let legal =
+            from < to && producer.engine != consumer.engine && producer.synchronizes && consumer.synchronizes;
         if !legal {
             return Err(PlanError::internal(format!("edge {from} -> {to} cannot be a barrier")));
         }
@@ -240,4 +238,3 @@ impl Solver<'_> {
         }
     }
 }
-

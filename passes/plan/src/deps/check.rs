@@ -90,8 +90,7 @@ pub fn pairs(nodes: &[Node], edges: &[(usize, usize)]) -> Result<(), Fault> {
     let clocks = Clocks::new(nodes, edges)?;
     for (second, b) in nodes.iter().enumerate() {
         for (first, a) in nodes[..second].iter().enumerate() {
-            let shared =
-                a.accesses.iter().find_map(|x| b.accesses.iter().find_map(|y| conflict(x, y)));
+            let shared = a.accesses.iter().find_map(|x| b.accesses.iter().find_map(|y| conflict(x, y)));
             if let Some((space, byte)) = shared
                 && !clocks.ordered(nodes, first, second)
             {
@@ -109,6 +108,16 @@ fn conflict(a: &Access, b: &Access) -> Option<(Space, u64)> {
     (a.space == b.space && (a.write || b.write) && lo < end).then_some((a.space, lo))
 }
 
+/// A task and whether it writes.
+type Use = (usize, bool);
+
+/// The accesses that begin and end at a boundary.
+#[derive(Default)]
+struct Mark {
+    begin: Vec<Use>,
+    end: Vec<Use>,
+}
+
 /// Compares, for each byte range between two neighbouring interval ends, neighbouring accesses: each read with the write
 /// before it and the write after it, and each write with the one before. The rest follows because order is transitive.
 ///
@@ -117,17 +126,16 @@ fn conflict(a: &Access, b: &Access) -> Option<(Space, u64)> {
 pub fn sweep(nodes: &[Node], edges: &[(usize, usize)]) -> Result<(), Fault> {
     let clocks = Clocks::new(nodes, edges)?;
     for space in [Space::Dram, Space::Sram] {
-        // Boundary -> accesses that begin and end there, as (task, write).
-        let mut marks: BTreeMap<u64, (Vec<(usize, bool)>, Vec<(usize, bool)>)> = BTreeMap::new();
+        let mut marks: BTreeMap<u64, Mark> = BTreeMap::new();
         for (task, node) in nodes.iter().enumerate() {
             for access in node.accesses.iter().filter(|a| a.space == space && a.len > 0) {
                 let key = (task, access.write);
-                marks.entry(access.lo).or_default().0.push(key);
-                marks.entry(access.lo.saturating_add(access.len)).or_default().1.push(key);
+                marks.entry(access.lo).or_default().begin.push(key);
+                marks.entry(access.lo.saturating_add(access.len)).or_default().end.push(key);
             }
         }
-        let mut active: BTreeMap<(usize, bool), usize> = BTreeMap::new();
-        for (byte, (begin, end)) in marks {
+        let mut active: BTreeMap<Use, usize> = BTreeMap::new();
+        for (byte, Mark { begin, end }) in marks {
             for key in end {
                 if let Some(count) = active.get_mut(&key) {
                     *count -= 1;
@@ -153,7 +161,7 @@ pub fn sweep(nodes: &[Node], edges: &[(usize, usize)]) -> Result<(), Fault> {
 fn column(
     nodes: &[Node],
     clocks: &Clocks,
-    active: &BTreeMap<(usize, bool), usize>,
+    active: &BTreeMap<Use, usize>,
     space: Space,
     byte: u64,
 ) -> Result<(), Fault> {

@@ -101,7 +101,9 @@ pub fn nodes(instrs: &[Instr]) -> Result<Vec<Node>, PlanError> {
             Some(slot) => match slots.get(usize::from(slot)) {
                 Some(Some(invariant)) => Some(*invariant),
                 _ => {
-                    return Err(PlanError::internal(format!("task {t} uses slot {slot}, which is not loaded")));
+                    return Err(PlanError::internal(format!(
+                        "task {t} uses slot {slot}, which is not loaded"
+                    )));
                 }
             },
         };
@@ -205,4 +207,3 @@ pub fn graph(nodes: &[Node], edges: &[Edge]) -> DiGraph<usize, Hazard> {
     }
     graph
 }
-

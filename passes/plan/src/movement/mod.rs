@@ -1,0 +1,273 @@
+//! Layers that only move data: copy, concat, slice, pad, transpose.
+//!
+//! They become DMA tasks from DRAM to DRAM on the engine that stores results, so that loads of later layers are not held
+//! up, and the order against earlier stores costs no barrier. Ranks and extents are not limited.
+
+mod strided;
+mod tensor;
+
+pub(crate) use strided::{Dim, Place, copy, fill};
+pub use tensor::Tensor;
+pub(crate) use tensor::product;
+
+use dpu_isa::Machine;
+
+use crate::draft::Draft;
+use crate::error::PlanError;
+
+/// The DMA engine that loads tiles.
+pub(crate) const LOAD_ENGINE: u8 = 0;
+
+/// The DMA engine that stores results: the second one, if there is one.
+pub(crate) fn store_engine(machine: &Machine) -> u8 {
+    u8::from(machine.dma_engines > 1)
+}
+
+/// A copy of all bytes: identity, reshape, or an output that is an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyLayer {
+    /// What is copied.
+    pub input: Tensor,
+    /// As many bytes.
+    pub output: Tensor,
+}
+
+/// Several tensors one after the other along a dimension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConcatLayer {
+    /// The parts, of the output's shape but for the extent along `axis`.
+    pub inputs: Vec<Tensor>,
+    /// The dimension.
+    pub axis: usize,
+    /// The whole.
+    pub output: Tensor,
+}
+
+/// A box cut out of a tensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SliceLayer {
+    /// The whole.
+    pub input: Tensor,
+    /// First index of the box along each dimension.
+    pub start: Vec<u64>,
+    /// The box; its shape is the box's size.
+    pub output: Tensor,
+}
+
+/// A tensor within a frame of one value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PadLayer {
+    /// What is framed.
+    pub input: Tensor,
+    /// Elements in front, along each dimension; not negative.
+    pub before: Vec<i64>,
+    /// Elements behind, along each dimension; not negative.
+    pub after: Vec<i64>,
+    /// The value; its low bytes are stored.
+    pub value: i32,
+    /// The whole.
+    pub output: Tensor,
+}
+
+/// A permutation of dimensions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransposeLayer {
+    /// What is permuted.
+    pub input: Tensor,
+    /// Dimension `i` of the output is dimension `perm[i]` of the input.
+    pub perm: Vec<usize>,
+    /// The result.
+    pub output: Tensor,
+}
+
+fn contradiction(what: impl std::fmt::Display) -> PlanError {
+    PlanError::internal(format!("the layer contradicts itself: {what}"))
+}
+
+/// Checks operands of a movement: all in DRAM, one element type, and the output no input.
+fn check_all(draft: &Draft, inputs: &[Tensor], output: &Tensor) -> Result<(), PlanError> {
+    output.check(draft, "the output")?;
+    for input in inputs {
+        input.check(draft, "an input")?;
+        if input.dtype.bytes() != output.dtype.bytes() {
+            return Err(contradiction(format!("it moves {} to {}", input.dtype, output.dtype)));
+        }
+        if input.buffer == output.buffer {
+            return Err(contradiction("its output is one of its inputs"));
+        }
+    }
+    Ok(())
+}
+
+/// The byte offset of an index.
+fn offset(strides: &[u64], index: impl Iterator<Item = u64>, element: u64) -> Result<u64, PlanError> {
+    strides
+        .iter()
+        .zip(index)
+        .try_fold(0u64, |sum, (&s, i)| sum.checked_add(s.checked_mul(i)?.checked_mul(element)?))
+        .ok_or_else(|| contradiction("an offset overflows 64 bits"))
+}
+
+/// The dimensions of a box of `extents` with element strides on both sides.
+fn dims(extents: &[u64], src: &[u64], dst: &[u64], element: u64) -> Vec<Dim> {
+    let strides = src.iter().zip(dst);
+    // Strides are those of tensors whose sizes in bytes were checked.
+    let bytes = |s: u64| s.saturating_mul(element);
+    extents
+        .iter()
+        .zip(strides)
+        .map(|(&extent, (&s, &d))| Dim { extent, src: bytes(s), dst: bytes(d) })
+        .collect()
+}
+
+/// Plans a copy.
+///
+/// # Errors
+/// An internal error if the sizes differ.
+pub fn plan_copy(draft: &mut Draft, machine: &Machine, layer: &CopyLayer) -> Result<(), PlanError> {
+    check_all(draft, std::slice::from_ref(&layer.input), &layer.output)?;
+    let (from, to) = (layer.input.bytes()?, layer.output.bytes()?);
+    if from != to {
+        return Err(contradiction(format!("it copies {from} bytes to {to}")));
+    }
+    let src = Place { buffer: layer.input.buffer, offset: 0 };
+    let dst = Place { buffer: layer.output.buffer, offset: 0 };
+    copy(draft, store_engine(machine), src, dst, &[], from)
+}
+
+/// Plans a concatenation.
+///
+/// # Errors
+/// An internal error if the shapes do not match.
+pub fn plan_concat(draft: &mut Draft, machine: &Machine, layer: &ConcatLayer) -> Result<(), PlanError> {
+    let output = &layer.output;
+    check_all(draft, &layer.inputs, output)?;
+    let Some(&whole) = output.shape.get(layer.axis) else {
+        return Err(contradiction(format!("axis {} of shape {:?}", layer.axis, output.shape)));
+    };
+    let element = output.dtype.bytes();
+    let (outer, inner) = output.shape.split_at(layer.axis);
+    let rows = product(outer)?;
+    let below = product(inner.get(1..).unwrap_or_default())?;
+    let row = |extent: u64| extent.saturating_mul(below).saturating_mul(element);
+    let mut done = 0u64;
+    for input in &layer.inputs {
+        let mut expected = output.shape.clone();
+        let part = input.shape.get(layer.axis).copied().unwrap_or(0);
+        expected[layer.axis] = part;
+        if input.shape != expected {
+            return Err(contradiction(format!("an input of shape {:?} in {:?}", input.shape, output.shape)));
+        }
+        let end = done.checked_add(part).filter(|&end| end <= whole);
+        let Some(end) = end else {
+            return Err(contradiction(format!("the inputs exceed {whole} along axis {}", layer.axis)));
+        };
+        let src = Place { buffer: input.buffer, offset: 0 };
+        let dst = Place { buffer: output.buffer, offset: row(done) };
+        let rows = [Dim { extent: rows, src: row(part), dst: row(whole) }];
+        copy(draft, store_engine(machine), src, dst, &rows, row(part))?;
+        done = end;
+    }
+    if done != whole {
+        return Err(contradiction(format!("the inputs fill {done} of {whole} along axis {}", layer.axis)));
+    }
+    Ok(())
+}
+
+/// Plans a slice.
+///
+/// # Errors
+/// An internal error if the box leaves the tensor.
+pub fn plan_slice(draft: &mut Draft, machine: &Machine, layer: &SliceLayer) -> Result<(), PlanError> {
+    let (input, output) = (&layer.input, &layer.output);
+    check_all(draft, std::slice::from_ref(input), output)?;
+    let rank = input.shape.len();
+    let inside = input.shape.iter().zip(&output.shape).zip(&layer.start);
+    let inside =
+        inside.into_iter().all(|((&n, &size), &start)| start.checked_add(size).is_some_and(|end| end <= n));
+    if output.shape.len() != rank || layer.start.len() != rank || !inside {
+        return Err(contradiction(format!(
+            "a box {:?} at {:?} of shape {:?}",
+            output.shape, layer.start, input.shape
+        )));
+    }
+    let element = input.dtype.bytes();
+    let strides = input.strides()?;
+    let offset = offset(&strides, layer.start.iter().copied(), element)?;
+    let src = Place { buffer: input.buffer, offset };
+    let dst = Place { buffer: output.buffer, offset: 0 };
+    let dims = dims(&output.shape, &strides, &output.strides()?, element);
+    copy(draft, store_engine(machine), src, dst, &dims, element)
+}
+
+/// Plans a padding: a fill for each side of each dimension that has any, then a copy.
+///
+/// # Errors
+/// An unsupported error for a negative padding, an internal error if the shapes do not match.
+pub fn plan_pad(draft: &mut Draft, machine: &Machine, layer: &PadLayer) -> Result<(), PlanError> {
+    let (input, output) = (&layer.input, &layer.output);
+    check_all(draft, std::slice::from_ref(input), output)?;
+    let amounts = |list: &[i64]| {
+        let checked = list.iter().map(|&n| {
+            u64::try_from(n)
+                .map_err(|_| PlanError::unsupported(format!("padding of {n}: must not be negative")))
+        });
+        checked.collect::<Result<Vec<u64>, _>>()
+    };
+    let (before, after) = (amounts(&layer.before)?, amounts(&layer.after)?);
+    let sum = |i: usize| input.shape[i].checked_add(*before.get(i)?)?.checked_add(*after.get(i)?);
+    let rank = input.shape.len();
+    let matches = (0..rank).all(|i| sum(i) == output.shape.get(i).copied());
+    if !matches || [output.shape.len(), before.len(), after.len()] != [rank; 3] {
+        return Err(contradiction(format!(
+            "shape {:?} padded by {before:?} and {after:?} is not {:?}",
+            input.shape, output.shape
+        )));
+    }
+    let element = output.dtype.bytes();
+    let engine = store_engine(machine);
+    let strides = output.strides()?;
+    // Dimensions before the current one are restricted to the inside, so the slabs are disjoint.
+    let mut slab = output.shape.clone();
+    let mut start = vec![0; rank];
+    for i in 0..rank {
+        for (from, extent) in [(0, before[i]), (before[i] + input.shape[i], after[i])] {
+            if extent == 0 {
+                continue;
+            }
+            (slab[i], start[i]) = (extent, from);
+            let dst = offset(&strides, start.iter().copied(), element)?;
+            let dst = Place { buffer: output.buffer, offset: dst };
+            fill(draft, engine, dst, &dims(&slab, &strides, &strides, element), element, layer.value)?;
+        }
+        (slab[i], start[i]) = (input.shape[i], before[i]);
+    }
+    let src = Place { buffer: input.buffer, offset: 0 };
+    let dst = Place { buffer: output.buffer, offset: offset(&strides, before.iter().copied(), element)? };
+    copy(draft, engine, src, dst, &dims(&input.shape, &input.strides()?, &strides, element), element)
+}
+
+/// Plans a transposition.
+///
+/// # Errors
+/// An internal error if `perm` is no permutation or the shapes do not match it.
+pub fn plan_transpose(draft: &mut Draft, machine: &Machine, layer: &TransposeLayer) -> Result<(), PlanError> {
+    let (input, output) = (&layer.input, &layer.output);
+    check_all(draft, std::slice::from_ref(input), output)?;
+    let rank = input.shape.len();
+    let is_permutation = layer.perm.len() == rank && (0..rank).all(|d| layer.perm.contains(&d));
+    let permuted: Vec<u64> = layer.perm.iter().filter_map(|&p| input.shape.get(p).copied()).collect();
+    if !is_permutation || permuted != output.shape {
+        return Err(contradiction(format!(
+            "shape {:?} permuted by {:?} is not {:?}",
+            input.shape, layer.perm, output.shape
+        )));
+    }
+    let element = output.dtype.bytes();
+    let from = input.strides()?;
+    let from: Vec<u64> = layer.perm.iter().filter_map(|&p| from.get(p).copied()).collect();
+    let dims = dims(&output.shape, &from, &output.strides()?, element);
+    let src = Place { buffer: input.buffer, offset: 0 };
+    let dst = Place { buffer: output.buffer, offset: 0 };
+    copy(draft, store_engine(machine), src, dst, &dims, element)
+}

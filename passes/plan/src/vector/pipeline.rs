@@ -1,0 +1,171 @@
+//! Emission of vector tasks so that loads, computation and stores of neighbouring tiles overlap.
+//!
+//! In list order the loads of a step come before the computation of the step before. Streams have two slots each, and
+//! the slot filled for a step is never one that the step before uses.
+
+use dpu_isa::{Instr, Machine};
+
+use super::grid::{Grid, Tile, Walk};
+use crate::draft::{BufferId, Draft};
+use crate::error::PlanError;
+use crate::movement::{Dim, LOAD_ENGINE, Place, copy, store_engine};
+use crate::tile::stream::Stream;
+
+/// A strided copy between DRAM and SRAM.
+#[derive(Clone, Debug)]
+pub(super) struct Transfer {
+    pub(super) src: Place,
+    pub(super) dst: Place,
+    pub(super) dims: Vec<Dim>,
+    pub(super) element: u64,
+}
+
+impl Transfer {
+    fn emit(&self, draft: &mut Draft, engine: u8) -> Result<(), PlanError> {
+        copy(draft, engine, self.src, self.dst, &self.dims, self.element)
+    }
+}
+
+/// A computation with the address fields it uses, and the store of its result if that is complete.
+#[derive(Clone, Debug)]
+pub(super) struct Compute {
+    pub(super) instr: Instr,
+    pub(super) bufs: Vec<(&'static str, BufferId)>,
+    pub(super) store: Option<Transfer>,
+}
+
+/// Holds the computation of the last step until the loads of the next one are in the list.
+pub(super) struct Pipeline {
+    store_engine: u8,
+    pending: Option<Compute>,
+    checked: bool,
+}
+
+impl Pipeline {
+    pub(super) fn new(machine: &Machine) -> Self {
+        Pipeline { store_engine: store_engine(machine), pending: None, checked: false }
+    }
+
+    /// Appends a step. The first instruction is checked against the ranges of its fields; the others differ from it in
+    /// extents and strides only.
+    ///
+    /// # Errors
+    /// An unsupported error naming the field that cannot hold its value; a resource error if the draft grows too long.
+    pub(super) fn step(
+        &mut self,
+        draft: &mut Draft,
+        loads: &[Transfer],
+        compute: Compute,
+    ) -> Result<(), PlanError> {
+        if !self.checked {
+            compute.instr.check_fields().map_err(|e| PlanError::unsupported(e.to_string()))?;
+            self.checked = true;
+        }
+        for load in loads {
+            load.emit(draft, LOAD_ENGINE)?;
+        }
+        self.flush(draft)?;
+        self.pending = Some(compute);
+        Ok(())
+    }
+
+    /// Appends what is held back.
+    ///
+    /// # Errors
+    /// A resource error if the draft grows too long.
+    pub(super) fn flush(&mut self, draft: &mut Draft) -> Result<(), PlanError> {
+        if let Some(compute) = self.pending.take() {
+            draft.push(compute.instr, &compute.bufs)?;
+            if let Some(store) = compute.store {
+                store.emit(draft, self.store_engine)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An operand of an element-wise layer: its address field, its DRAM buffer and its walk over the output's dimensions.
+#[derive(Clone, Debug)]
+pub(super) struct Operand {
+    pub(super) field: &'static str,
+    pub(super) buffer: BufferId,
+    pub(super) walk: Walk,
+}
+
+/// The extents and strides of one vector task, as instruction fields.
+pub(super) struct Shape {
+    /// Extents, unused leading ones 1.
+    pub(super) dims: [u32; 6],
+    /// Byte strides of each operand, the output last.
+    strides: Vec<[u32; 6]>,
+}
+
+impl Shape {
+    /// Byte strides of operand `index`; zeros if there is none.
+    pub(super) fn strides(&self, index: usize) -> [u32; 6] {
+        self.strides.get(index).copied().unwrap_or_default()
+    }
+
+    fn of(grid: &Grid, tile: &Tile) -> Result<Self, PlanError> {
+        let rows = grid.walks.iter().map(|w| six(&tile.strides(w), 0)).collect::<Result<_, _>>()?;
+        Ok(Shape { dims: six(&tile.extents, 1)?, strides: rows })
+    }
+}
+
+/// Right-aligned instruction fields, the unused ones `filler`.
+pub(super) fn six(values: &[u64], filler: u32) -> Result<[u32; 6], PlanError> {
+    let mut fields = [filler; 6];
+    let rank = values.len();
+    let Some(used) = 6usize.checked_sub(rank).and_then(|from| fields.get_mut(from..)) else {
+        return Err(PlanError::unsupported(format!("{rank} dimensions that cannot be merged: at most 6")));
+    };
+    for (field, &value) in used.iter_mut().zip(values) {
+        *field = u32::try_from(value)
+            .map_err(|_| PlanError::internal(format!("a tile's extent or stride is {value}")))?;
+    }
+    Ok(fields)
+}
+
+/// Plans an element-wise layer over `dims`: `operands` with the output last, `build` making the instruction of a tile.
+///
+/// # Errors
+/// A resource error if the SRAM is too small or the draft grows too long, an unsupported error for more than six
+/// dimensions or a field out of range.
+pub(super) fn elementwise(
+    draft: &mut Draft,
+    machine: &Machine,
+    dims: &[u64],
+    operands: &[Operand],
+    build: impl Fn(&Shape) -> Instr,
+) -> Result<(), PlanError> {
+    let walks = operands.iter().map(|o| o.walk.clone()).collect();
+    let grid = Grid::new(dims, walks, machine.sram_bytes)?;
+    let mut streams = Vec::with_capacity(operands.len());
+    for (slots, bytes) in grid.slots() {
+        streams.push(Stream::new(draft, slots, bytes)?);
+    }
+    let mut pipeline = Pipeline::new(machine);
+    grid.for_each(|tile| {
+        let mut loads = Vec::new();
+        let mut bufs = Vec::with_capacity(operands.len());
+        let mut store = None;
+        let pieces = tile.offsets.iter().zip(&tile.bytes);
+        for (i, ((operand, stream), (&offset, &bytes))) in
+            operands.iter().zip(&mut streams).zip(pieces).enumerate()
+        {
+            let slot = stream.place(offset)?;
+            bufs.push((operand.field, slot.buffer));
+            let outside = Place { buffer: operand.buffer, offset };
+            let inside = Place { buffer: slot.buffer, offset: 0 };
+            let element = bytes;
+            if i + 1 == operands.len() {
+                store = Some(Transfer { src: inside, dst: outside, dims: Vec::new(), element });
+            } else if slot.load {
+                loads.push(Transfer { src: outside, dst: inside, dims: Vec::new(), element });
+            }
+        }
+        let instr = build(&Shape::of(&grid, tile)?);
+        pipeline.step(draft, &loads, Compute { instr, bufs, store })
+    })?;
+    pipeline.flush(draft)
+}

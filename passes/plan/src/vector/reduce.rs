@@ -1,0 +1,204 @@
+//! Reductions along one dimension.
+//!
+//! The tensor is seen as `[outer][axis][inner]`. Tiles take ranges of all three; those along the axis follow each other
+//! and accumulate into the output tile in SRAM, which is stored after the last of them.
+
+use dpu_isa::{Machine, ReduceOp, VecReduce};
+
+use super::grid::GRANULE;
+use super::pipeline::{Compute, Pipeline, Transfer, six};
+use crate::draft::Draft;
+use crate::error::PlanError;
+use crate::movement::{Dim, Place, Tensor, product};
+use crate::tile::stream::Stream;
+
+/// `output[.., 0, ..] = op over i of input[.., i, ..]` along `axis`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReduceLayer {
+    /// The operator.
+    pub op: ReduceOp,
+    /// The reduced dimension.
+    pub axis: usize,
+    /// The operand.
+    pub input: Tensor,
+    /// The result: the input's shape with 1 along `axis`, or without that dimension.
+    pub output: Tensor,
+}
+
+/// Extents along outer dimensions, axis and inner dimensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Block {
+    outer: u64,
+    axis: u64,
+    inner: u64,
+}
+
+/// Along the axis a tile takes at least so many elements before the inner dimensions are cut.
+const MIN_AXIS: u64 = 16;
+
+/// Tiles are not made larger than this part of the whole, so that transfers and computation overlap.
+const PIECES: u64 = 8;
+
+/// Nor are they made smaller than this for that reason.
+const MIN_TILE: u64 = 256 * 1024;
+
+/// Bytes of an input and an output element.
+type Elements = (u64, u64);
+
+impl Block {
+    fn slots(&self, (source, result): Elements) -> (u64, u64) {
+        let round = |bytes: u64| bytes.div_ceil(GRANULE).saturating_mul(GRANULE);
+        let outputs = self.outer.saturating_mul(self.inner);
+        (
+            round(outputs.saturating_mul(self.axis).saturating_mul(source)),
+            round(outputs.saturating_mul(result)),
+        )
+    }
+
+    /// SRAM bytes of two slots for input and output each.
+    fn demand(&self, elements: Elements) -> u64 {
+        let (source, result) = self.slots(elements);
+        source.saturating_add(result).saturating_mul(2)
+    }
+}
+
+/// The largest `n` in `1..=most` for which `fits`, or 1.
+fn largest(most: u64, fits: impl Fn(u64) -> bool) -> u64 {
+    let (mut good, mut bad) = (1, most.saturating_add(1));
+    while bad - good > 1 {
+        let middle = good.midpoint(bad);
+        if fits(middle) {
+            good = middle;
+        } else {
+            bad = middle;
+        }
+    }
+    good
+}
+
+/// The tile size for a tensor of `whole`.
+fn choose(whole: Block, elements: Elements, sram: u64) -> Result<Block, PlanError> {
+    let budget = sram.min((whole.demand(elements) / PIECES).max(MIN_TILE));
+    let fits = |block: Block| block.demand(elements) <= budget;
+    let single = Block { outer: 1, axis: 1, inner: 1 };
+    if !fits(single) {
+        return Err(PlanError::resource(
+            "SRAM bytes for tiles of one element",
+            single.demand(elements),
+            sram,
+        ));
+    }
+    let mut tile = Block { outer: 1, ..whole };
+    if fits(tile) {
+        tile.outer = largest(whole.outer, |outer| fits(Block { outer, ..tile }));
+        return Ok(tile);
+    }
+    let short = Block { outer: 1, axis: MIN_AXIS.min(whole.axis), inner: 1 };
+    tile.inner = largest(whole.inner, |inner| fits(Block { inner, ..short }));
+    tile.axis = largest(whole.axis, |axis| fits(Block { axis, ..tile }));
+    Ok(tile)
+}
+
+/// The view of a layer's tensors as three dimensions.
+fn view(draft: &Draft, layer: &ReduceLayer) -> Result<Block, PlanError> {
+    let ReduceLayer { input, output, axis, .. } = layer;
+    input.check(draft, "the input")?;
+    output.check(draft, "the output")?;
+    let Some(&along) = input.shape.get(*axis) else {
+        return Err(PlanError::internal(format!("axis {axis} of shape {:?}", input.shape)));
+    };
+    let (outer, rest) = input.shape.split_at(*axis);
+    let inner = rest.get(1..).unwrap_or_default();
+    let kept = [outer, &[1], inner].concat();
+    let dropped = [outer, inner].concat();
+    if (output.shape != kept && output.shape != dropped) || input.buffer == output.buffer {
+        return Err(PlanError::internal(format!(
+            "{:?} reduced along {axis} to {:?} in another buffer",
+            input.shape, output.shape
+        )));
+    }
+    Ok(Block { outer: product(outer)?, axis: along, inner: product(inner)? })
+}
+
+/// Plans a reduction.
+///
+/// # Errors
+/// An internal error if the shapes do not match, a resource error if the draft grows too long.
+pub fn plan_reduce(draft: &mut Draft, machine: &Machine, layer: &ReduceLayer) -> Result<(), PlanError> {
+    let whole = view(draft, layer)?;
+    let elements = (layer.input.dtype.bytes(), layer.output.dtype.bytes());
+    let tile = choose(whole, elements, machine.sram_bytes)?;
+    let (source, result) = tile.slots(elements);
+    let mut sources = Stream::new(draft, 2, source)?;
+    let mut results = Stream::new(draft, 2, result)?;
+    let mut pipeline = Pipeline::new(machine);
+    let (mut step, mut output) = (0, 0);
+    for (outer_at, outer) in pieces(whole.outer, tile.outer) {
+        for (inner_at, inner) in pieces(whole.inner, tile.inner) {
+            let target = results.place(output)?.buffer;
+            output += 1;
+            for (axis_at, axis) in pieces(whole.axis, tile.axis) {
+                let slot = sources.place(step)?.buffer;
+                step += 1;
+                let block = Block { outer, axis, inner };
+                let at = Block { outer: outer_at, axis: axis_at, inner: inner_at };
+                let load = load(layer, &whole, &at, &block, Place { buffer: slot, offset: 0 });
+                let last = axis_at + axis == whole.axis;
+                let target_place = Place { buffer: target, offset: 0 };
+                let compute = Compute {
+                    instr: instruction(layer, &block, axis_at > 0)?.into(),
+                    bufs: vec![("src", slot), ("out", target)],
+                    store: last.then(|| store(layer, &whole, &at, &block, target_place)),
+                };
+                pipeline.step(draft, &[load], compute)?;
+            }
+        }
+    }
+    pipeline.flush(draft)
+}
+
+/// Starts and lengths of the pieces of `extent`.
+fn pieces(extent: u64, piece: u64) -> impl Iterator<Item = (u64, u64)> {
+    (0..extent.div_ceil(piece)).map(move |i| (i * piece, piece.min(extent - i * piece)))
+}
+
+/// The load of a block into its packed slot. Sizes were checked to fit 64 bits.
+fn load(layer: &ReduceLayer, whole: &Block, at: &Block, block: &Block, dst: Place) -> Transfer {
+    let element = layer.input.dtype.bytes();
+    let row = whole.inner * element;
+    let offset = (at.outer * whole.axis + at.axis) * row + at.inner * element;
+    let dims = vec![
+        Dim { extent: block.outer, src: whole.axis * row, dst: block.axis * block.inner * element },
+        Dim { extent: block.axis, src: row, dst: block.inner * element },
+        Dim { extent: block.inner, src: element, dst: element },
+    ];
+    Transfer { src: Place { buffer: layer.input.buffer, offset }, dst, dims, element }
+}
+
+/// The store of a block's results.
+fn store(layer: &ReduceLayer, whole: &Block, at: &Block, block: &Block, src: Place) -> Transfer {
+    let element = layer.output.dtype.bytes();
+    let row = whole.inner * element;
+    let dims = vec![
+        Dim { extent: block.outer, src: block.inner * element, dst: row },
+        Dim { extent: block.inner, src: element, dst: element },
+    ];
+    let offset = at.outer * row + at.inner * element;
+    Transfer { src, dst: Place { buffer: layer.output.buffer, offset }, dims, element }
+}
+
+fn instruction(layer: &ReduceLayer, block: &Block, accumulate: bool) -> Result<VecReduce, PlanError> {
+    let (source, result) = (layer.input.dtype, layer.output.dtype);
+    let row = block.inner * source.bytes();
+    Ok(VecReduce {
+        op: layer.op,
+        axis: 4,
+        dims: six(&[block.outer, block.axis, block.inner], 1)?,
+        src_dtype: source,
+        src_strides: six(&[block.axis * row, row, source.bytes()], 0)?,
+        out_dtype: result,
+        out_strides: six(&[block.inner * result.bytes(), 0, result.bytes()], 0)?,
+        accumulate,
+        ..VecReduce::default()
+    })
+}
