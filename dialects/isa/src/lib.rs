@@ -6,19 +6,28 @@
 #[macro_use]
 mod macros;
 
+pub mod asm;
 pub mod codec;
+pub mod container;
+mod elf;
 pub mod field;
 pub mod footprint;
 pub mod machine;
+pub mod manual;
 pub mod program;
 mod progress;
 pub mod rules;
 pub mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod types;
 pub mod validate;
 pub mod weights;
+mod wire;
 
+pub use asm::AsmError;
 pub use codec::{DecodeError, DecodeErrorKind, decode, decode_one, encode, encode_one};
+pub use container::ContainerError;
 pub use field::{FieldDesc, FieldError, FieldErrorKind, FieldKind, InstrDesc};
 pub use footprint::Access;
 pub use machine::{Machine, MachineError, PeKind};
@@ -27,3 +36,4 @@ pub use table::*;
 pub use types::{BinaryOp, Dtype, Engine, MemAddr, Method, PoolMode, ReduceOp, Round, Space, UnaryOp};
 pub use validate::{Place, Slots, ValidateError, ValidateErrorKind};
 pub use weights::{RescaleEntry, TableEntryError, WeightEntry, WeightFormat};
+pub use wire::WireError;

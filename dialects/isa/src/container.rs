@@ -1,0 +1,241 @@
+//! The binary form of a program: an ELF file with one section per part and a checksum for each.
+//!
+//! Equal programs give equal bytes, and every accepted file is the file that its program gives.
+
+use sha2::{Digest, Sha256};
+
+use crate::codec::{self, DecodeError};
+use crate::elf::{self, DATA, SECTIONS};
+use crate::field::FieldError;
+use crate::machine::{Machine, MachineError};
+use crate::program::{InstrMeta, IoDesc, Layer, Manifest, Program};
+use crate::types::Dtype;
+use crate::wire::{Reader, WireError, Writer};
+
+pub use crate::elf::{EM_DPU, FORMAT_VERSION, MAX_FILE};
+
+/// Bytes of an instruction's origin.
+const META_BYTES: usize = 8;
+
+/// A file that is no container of this version, or a program that no file can hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum ContainerError {
+    #[error("bad magic {0:02x?}: not an ELF file")]
+    BadMagic(Vec<u8>),
+    #[error("truncated: {got} bytes, the header alone has {expected}")]
+    Truncated { got: u64, expected: u64 },
+    #[error("file of {got} bytes exceeds the limit of {max}")]
+    TooLarge { got: u64, max: u64 },
+    #[error("not a DPU program: {what} is {got:#x}, expected {expected:#x}")]
+    Foreign { what: &'static str, got: u16, expected: u16 },
+    #[error("wrong format version {got}, this tool reads {expected}")]
+    Version { got: u8, expected: u8 },
+    #[error("malformed ELF file: {0}")]
+    Elf(String),
+    #[error("{got} sections, expected {expected}")]
+    SectionCount { got: usize, expected: usize },
+    #[error("section {index} is '{found}', expected '{expected}'")]
+    SectionName { index: usize, found: String, expected: &'static str },
+    #[error("section '{section}' claims {size} bytes at {offset:#x}, the file has {file}")]
+    SectionBounds { section: &'static str, offset: u64, size: u64, file: u64 },
+    #[error("sections '{a}' and '{b}' overlap at {offset:#x}")]
+    SectionOverlap { a: &'static str, b: &'static str, offset: u64 },
+    #[error("section '.dpu.sums' has {got} bytes, expected {expected}")]
+    SumCount { got: u64, expected: u64 },
+    #[error("checksum mismatch in section '{section}' at {offset:#x}")]
+    Checksum { section: &'static str, offset: u64 },
+    #[error("headers or padding differ from the format at {offset:#x}")]
+    Layout { offset: u64 },
+    #[error("section '{section}' at byte {offset:#x}: {error}")]
+    Contents { section: &'static str, offset: u64, error: WireError },
+    #[error("section '.dpu.machine': {0}")]
+    Machine(#[from] MachineError),
+    #[error("section '.dpu.machine' is not in canonical form")]
+    MachineForm,
+    #[error("machine fingerprint in '.dpu.manifest' differs from that of '.dpu.machine'")]
+    Fingerprint,
+    #[error("section '.dpu.code' {0}")]
+    Decode(#[from] DecodeError),
+    #[error("instruction {index} ({mnemonic}): {error}")]
+    Encode { index: usize, mnemonic: &'static str, error: FieldError },
+    #[error("{got} origins for {expected} instructions")]
+    MetaCount { got: usize, expected: usize },
+    #[error("{what} of {got} entries or bytes exceed 32 bits")]
+    TooLong { what: &'static str, got: usize },
+}
+
+impl Program {
+    /// The binary form. The program need not be valid, but its fields must be encodable.
+    ///
+    /// # Errors
+    /// When a field is outside its range, origins and instructions differ in number, the machine description is
+    /// not legal, or a list or text is longer than 32 bits can say.
+    pub fn to_elf(&self) -> Result<Vec<u8>, ContainerError> {
+        self.machine.check()?;
+        self.check_lengths()?;
+        let code = codec::encode(&self.instrs).map_err(|(index, error)| ContainerError::Encode {
+            index,
+            mnemonic: self.instrs.get(index).map_or("", |i| i.mnemonic()),
+            error,
+        })?;
+        let machine = self.machine.canonical();
+        let (manifest, io, layers, locs) = (self.manifest(), self.io(), self.layers(), self.locs());
+        let mut meta = Vec::with_capacity(self.meta.len() * META_BYTES);
+        for InstrMeta { layer, loc } in &self.meta {
+            meta.extend_from_slice(&layer.to_le_bytes());
+            meta.extend_from_slice(&loc.to_le_bytes());
+        }
+        elf::write(&[machine.as_bytes(), &manifest, &io, &layers, &locs, &code, &meta, &self.consts])
+    }
+
+    /// Reads the binary form. The program is decoded, not validated: see [`Program::validate`].
+    ///
+    /// # Errors
+    /// When the file is not exactly what [`Program::to_elf`] writes for some program.
+    pub fn from_elf(bytes: &[u8]) -> Result<Program, ContainerError> {
+        let [machine, manifest, io, layers, locs, code, meta, consts] = elf::read(bytes)?;
+        let machine = read_machine(machine)?;
+        let (dram_bytes, manifest) = read_section(1, manifest, |r| read_manifest(r, &machine))?;
+        let manifest = manifest.ok_or(ContainerError::Fingerprint)?;
+        let (inputs, outputs) = read_section(2, io, |r| Ok((r.list(17, read_io)?, r.list(17, read_io)?)))?;
+        let layers = read_section(3, layers, |r| r.list(20, read_layer))?;
+        let locs = read_section(4, locs, |r| r.list(4, Reader::text))?;
+        let meta = read_section(6, meta, |r| {
+            let mut out = Vec::with_capacity(meta.len() / META_BYTES);
+            while r.pos() < meta.len() {
+                out.push(InstrMeta { layer: r.u32()?, loc: r.u32()? });
+            }
+            Ok(out)
+        })?;
+        let instrs = codec::decode(code)?;
+        if meta.len() != instrs.len() {
+            return Err(ContainerError::MetaCount { got: meta.len(), expected: instrs.len() });
+        }
+        Ok(Program {
+            machine,
+            instrs,
+            meta,
+            locs,
+            layers,
+            consts: consts.to_vec(),
+            dram_bytes,
+            inputs,
+            outputs,
+            manifest,
+        })
+    }
+
+    fn check_lengths(&self) -> Result<(), ContainerError> {
+        let (got, expected) = (self.meta.len(), self.instrs.len());
+        if got != expected {
+            return Err(ContainerError::MetaCount { got, expected });
+        }
+        let fit = |what, got: usize| match u32::try_from(got) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(ContainerError::TooLong { what, got }),
+        };
+        fit("locations", self.locs.len())?;
+        fit("layers", self.layers.len())?;
+        fit("inputs", self.inputs.len())?;
+        fit("outputs", self.outputs.len())?;
+        let manifest = [&self.manifest.tool, &self.manifest.pipeline, &self.manifest.input_sha256];
+        let names = self.layers.iter().flat_map(|l| [&l.name, &l.op]).chain(&self.locs).chain(manifest);
+        for text in names {
+            fit("text", text.len())?;
+        }
+        for io in self.inputs.iter().chain(&self.outputs) {
+            fit("name", io.name.len())?;
+            fit("shape", io.shape.len())?;
+        }
+        Ok(())
+    }
+
+    fn manifest(&self) -> Vec<u8> {
+        let mut w = Writer::default();
+        w.u64(self.dram_bytes);
+        w.0.extend_from_slice(&Sha256::digest(self.machine.canonical()));
+        w.text(&self.manifest.tool);
+        w.text(&self.manifest.pipeline);
+        w.text(&self.manifest.input_sha256);
+        w.0
+    }
+
+    fn io(&self) -> Vec<u8> {
+        let mut w = Writer::default();
+        for list in [&self.inputs, &self.outputs] {
+            w.len(list.len());
+            for io in list {
+                w.text(&io.name);
+                w.u8(io.dtype as u8);
+                w.len(io.shape.len());
+                io.shape.iter().for_each(|&d| w.u64(d));
+                w.u64(io.addr);
+            }
+        }
+        w.0
+    }
+
+    fn layers(&self) -> Vec<u8> {
+        let mut w = Writer::default();
+        w.len(self.layers.len());
+        for layer in &self.layers {
+            w.text(&layer.name);
+            w.text(&layer.op);
+            w.u32(layer.loc);
+            w.u64(layer.macs);
+        }
+        w.0
+    }
+
+    fn locs(&self) -> Vec<u8> {
+        let mut w = Writer::default();
+        w.len(self.locs.len());
+        self.locs.iter().for_each(|loc| w.text(loc));
+        w.0
+    }
+}
+
+fn read_machine(bytes: &[u8]) -> Result<Machine, ContainerError> {
+    let text = std::str::from_utf8(bytes).map_err(|e| ContainerError::Contents {
+        section: SECTIONS[0],
+        offset: e.valid_up_to() as u64,
+        error: WireError::Utf8,
+    })?;
+    let machine = Machine::from_toml(text)?;
+    if machine.canonical() == text { Ok(machine) } else { Err(ContainerError::MachineForm) }
+}
+
+/// Reads the whole of a section, and places errors in it.
+fn read_section<T>(
+    index: usize,
+    bytes: &[u8],
+    read: impl FnOnce(&mut Reader<'_>) -> Result<T, WireError>,
+) -> Result<T, ContainerError> {
+    let mut reader = Reader::new(bytes);
+    let result = read(&mut reader).and_then(|value| reader.finish().map(|()| value));
+    result.map_err(|error| ContainerError::Contents {
+        section: SECTIONS.get(index.min(DATA)).copied().unwrap_or_default(),
+        offset: reader.pos() as u64,
+        error,
+    })
+}
+
+/// DRAM size, and the manifest unless the fingerprint is another machine's.
+fn read_manifest(r: &mut Reader<'_>, machine: &Machine) -> Result<(u64, Option<Manifest>), WireError> {
+    let dram_bytes = r.u64()?;
+    let same = r.take(32)? == Sha256::digest(machine.canonical()).as_slice();
+    let manifest = Manifest { tool: r.text()?, pipeline: r.text()?, input_sha256: r.text()? };
+    Ok((dram_bytes, same.then_some(manifest)))
+}
+
+fn read_io(r: &mut Reader<'_>) -> Result<IoDesc, WireError> {
+    let name = r.text()?;
+    let code = r.u8()?;
+    let dtype = Dtype::from_index(usize::from(code)).ok_or(WireError::Dtype(code))?;
+    Ok(IoDesc { name, dtype, shape: r.list(8, Reader::u64)?, addr: r.u64()? })
+}
+
+fn read_layer(r: &mut Reader<'_>) -> Result<Layer, WireError> {
+    Ok(Layer { name: r.text()?, op: r.text()?, loc: r.u32()?, macs: r.u64()? })
+}
