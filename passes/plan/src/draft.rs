@@ -157,7 +157,7 @@ impl Draft {
         shape: &[u64],
         role: Role,
     ) -> Result<BufferId, PlanError> {
-        let bytes = shape.iter().try_fold(dtype_bytes(dtype), |n, &d| mul(n, d))?;
+        let bytes = shape.iter().try_fold(dtype.bytes(), |n, &d| mul(n, d))?;
         self.add(Buffer { space, dtype, shape: shape.to_vec(), bytes, align: 16, role })
     }
 
@@ -232,14 +232,5 @@ impl Draft {
         }
         self.tasks.push(Task { instr, bufs: bound, layer });
         Ok(())
-    }
-}
-
-/// Size of one element in bytes.
-pub fn dtype_bytes(dtype: Dtype) -> u64 {
-    match dtype {
-        Dtype::I8 | Dtype::U8 => 1,
-        Dtype::I16 | Dtype::U16 => 2,
-        Dtype::I32 => 4,
     }
 }

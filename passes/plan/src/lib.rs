@@ -20,7 +20,7 @@ pub mod vector;
 mod view;
 
 pub use conv::{ConvLayer, Weights, plan_conv, plan_depthwise};
-pub use draft::{Buffer, BufferId, Draft, LayerInfo, MAX_TASKS, Role, Task, dtype_bytes};
+pub use draft::{Buffer, BufferId, Draft, LayerInfo, MAX_TASKS, Role, Task};
 pub use error::PlanError;
 pub use matmul::{MatmulLayer, plan_matmul};
 pub use movement::{

@@ -5,7 +5,7 @@ use strum_plan::{BufferId, Task};
 
 use super::Memory;
 
-pub fn execute(memory: &mut Memory, slots: &mut [Option<Task>], task: &Task) {
+pub(crate) fn execute(memory: &mut Memory, slots: &mut [Option<Task>], task: &Task) {
     let buf = |name: &str| task.buffer(name).unwrap_or_else(|| panic!("no buffer for {name}"));
     match &task.instr {
         Instr::DmaCopy(x) => copy(memory, x, buf("src"), buf("dst")),
@@ -63,7 +63,7 @@ fn copy(memory: &mut Memory, x: &DmaCopy, src: BufferId, dst: BufferId) {
 }
 
 /// TOSA 1.0 apply_scale_32.
-pub fn apply_scale(value: i32, mult: i32, shift: u8, round: Round) -> i32 {
+pub(crate) fn apply_scale(value: i32, mult: i32, shift: u8, round: Round) -> i32 {
     assert!(mult >= 0 && (2..=62).contains(&shift));
     let mut r = 1i64 << (shift - 1);
     if round == Round::Double && shift > 31 {
@@ -261,7 +261,7 @@ fn conv(memory: &mut Memory, inv: &ConvInv, lut: Option<BufferId>, x: &ConvVar, 
 }
 
 /// TOSA 1.0 reciprocal_scale.
-pub fn reciprocal_scale(count: u32) -> (i32, u8) {
+pub(crate) fn reciprocal_scale(count: u32) -> (i32, u8) {
     assert!(count > 0);
     let k = 32 - (count - 1).leading_zeros();
     let numerator = ((1u64 << 30) + 1) << k;

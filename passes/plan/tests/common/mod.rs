@@ -5,21 +5,21 @@
 
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
-pub mod exec;
-pub mod naive;
+pub(crate) mod exec;
+pub(crate) mod naive;
 
 use dpu_isa::{Dtype, Instr, MemAddr, Space};
 use strum_plan::{BufferId, Draft, Role, Task};
 
 /// The memory of a draft: the bytes of every buffer, `None` where never written.
-pub struct Memory {
+pub(crate) struct Memory {
     buffers: Vec<Vec<Option<u8>>>,
     writable: Vec<bool>,
 }
 
 impl Memory {
     /// Constants are there; everything else is unwritten.
-    pub fn new(draft: &Draft) -> Self {
+    pub(crate) fn new(draft: &Draft) -> Self {
         let content = |b: &strum_plan::Buffer| match &b.role {
             Role::Const(bytes) => bytes.iter().map(|&v| Some(v)).collect(),
             _ => vec![None; b.bytes as usize],
@@ -30,25 +30,25 @@ impl Memory {
         }
     }
 
-    pub fn fill(&mut self, id: BufferId, bytes: &[u8]) {
+    pub(crate) fn fill(&mut self, id: BufferId, bytes: &[u8]) {
         self.buffers[id.index()] = bytes.iter().map(|&v| Some(v)).collect();
     }
 
-    pub fn bytes(&self, id: BufferId) -> Vec<u8> {
+    pub(crate) fn bytes(&self, id: BufferId) -> Vec<u8> {
         self.buffers[id.index()].iter().map(|v| v.expect("a byte of the output was never written")).collect()
     }
 
-    pub fn read(&self, id: BufferId, at: u64) -> u8 {
+    pub(crate) fn read(&self, id: BufferId, at: u64) -> u8 {
         self.buffers[id.index()][at as usize]
             .unwrap_or_else(|| panic!("byte {at} of buffer {} is read before it is written", id.index()))
     }
 
-    pub fn write(&mut self, id: BufferId, at: u64, value: u8) {
+    pub(crate) fn write(&mut self, id: BufferId, at: u64, value: u8) {
         assert!(self.writable[id.index()], "a constant is written");
         self.buffers[id.index()][at as usize] = Some(value);
     }
 
-    pub fn load(&self, id: BufferId, at: u64, dtype: Dtype) -> i32 {
+    pub(crate) fn load(&self, id: BufferId, at: u64, dtype: Dtype) -> i32 {
         let byte = |i| self.read(id, at + i);
         match dtype {
             Dtype::I8 => byte(0) as i8 as i32,
@@ -59,7 +59,7 @@ impl Memory {
         }
     }
 
-    pub fn store(&mut self, id: BufferId, at: u64, dtype: Dtype, value: i32) {
+    pub(crate) fn store(&mut self, id: BufferId, at: u64, dtype: Dtype, value: i32) {
         for (i, byte) in value.to_le_bytes().into_iter().take(dtype.bytes() as usize).enumerate() {
             self.write(id, at + i as u64, byte);
         }
@@ -67,7 +67,7 @@ impl Memory {
 }
 
 /// Executes a draft on inputs.
-pub fn run(draft: &Draft, inputs: &[(BufferId, Vec<u8>)]) -> Memory {
+pub(crate) fn run(draft: &Draft, inputs: &[(BufferId, Vec<u8>)]) -> Memory {
     let mut memory = Memory::new(draft);
     for (id, bytes) in inputs {
         memory.fill(*id, bytes);
@@ -99,6 +99,6 @@ fn check_spaces(draft: &Draft, task: &Task) {
 }
 
 /// SRAM bytes of all buffers of a draft.
-pub fn sram_bytes(draft: &Draft) -> u64 {
+pub(crate) fn sram_bytes(draft: &Draft) -> u64 {
     draft.buffers.iter().filter(|b| b.space == Space::Sram).map(|b| b.bytes.next_multiple_of(16)).sum()
 }

@@ -7,21 +7,21 @@ use super::exec::{apply_scale, reciprocal_scale};
 
 /// Sizes of a sliding window layer.
 #[derive(Clone, Debug)]
-pub struct Shape {
-    pub n: u64,
-    pub h: u64,
-    pub w: u64,
-    pub ic: u64,
-    pub oc: u64,
-    pub kernel: [u64; 2],
-    pub stride: [u64; 2],
-    pub pad: [u64; 4],
-    pub dilation: [u64; 2],
+pub(crate) struct Shape {
+    pub(crate) n: u64,
+    pub(crate) h: u64,
+    pub(crate) w: u64,
+    pub(crate) ic: u64,
+    pub(crate) oc: u64,
+    pub(crate) kernel: [u64; 2],
+    pub(crate) stride: [u64; 2],
+    pub(crate) pad: [u64; 4],
+    pub(crate) dilation: [u64; 2],
 }
 
 impl Shape {
     /// Output rows and columns, if there are any.
-    pub fn out(&self) -> Option<[u64; 2]> {
+    pub(crate) fn out(&self) -> Option<[u64; 2]> {
         let axis = |input: u64, k: u64, s: u64, d: u64, before: u64, after: u64| {
             (input + before + after).checked_sub((k - 1) * d + 1).map(|room| room / s + 1)
         };
@@ -32,7 +32,7 @@ impl Shape {
         ])
     }
 
-    pub fn macs(&self) -> Option<u64> {
+    pub(crate) fn macs(&self) -> Option<u64> {
         let [oh, ow] = self.out()?;
         Some(self.n * oh * ow * self.oc * self.kernel[0] * self.kernel[1] * self.ic)
     }
@@ -47,7 +47,14 @@ impl Shape {
 
 /// Accumulators of a convolution or (with `per_channel`) a depthwise convolution, `[n][oh][ow][oc]`.
 /// Weights are `[oc][kh][kw][ic]`, depthwise `[kh][kw][oc]`.
-pub fn accumulate(s: &Shape, per_channel: bool, acts: &[i8], zp: i32, weights: &[i8], wzp: i32) -> Vec<i32> {
+pub(crate) fn accumulate(
+    s: &Shape,
+    per_channel: bool,
+    acts: &[i8],
+    zp: i32,
+    weights: &[i8],
+    wzp: i32,
+) -> Vec<i32> {
     let [oh, ow] = s.out().unwrap();
     let [kh, kw] = s.kernel;
     let mut out = Vec::new();
@@ -81,7 +88,7 @@ pub fn accumulate(s: &Shape, per_channel: bool, acts: &[i8], zp: i32, weights: &
 }
 
 /// Post-processing of accumulators whose last dimension is the channel, as bytes.
-pub fn post(acc: &[i32], channels: u64, bias: &[i32], ppe: &Ppe, out: Dtype) -> Vec<u8> {
+pub(crate) fn post(acc: &[i32], channels: u64, bias: &[i32], ppe: &Ppe, out: Dtype) -> Vec<u8> {
     let pick = |list: &[i32], c: usize| if list.len() == 1 { list[0] } else { list[c] };
     let mut bytes = Vec::new();
     for (i, &a) in acc.iter().enumerate() {
@@ -103,7 +110,14 @@ pub fn post(acc: &[i32], channels: u64, bias: &[i32], ppe: &Ppe, out: Dtype) -> 
 }
 
 /// Pooling of i16 values (or i8 as i16), `[n][oh][ow][c]`.
-pub fn pool(s: &Shape, mode: PoolMode, acts: &[i16], in_zp: i32, out_zp: i32, clamp: (i32, i32)) -> Vec<i32> {
+pub(crate) fn pool(
+    s: &Shape,
+    mode: PoolMode,
+    acts: &[i16],
+    in_zp: i32,
+    out_zp: i32,
+    clamp: (i32, i32),
+) -> Vec<i32> {
     let [oh, ow] = s.out().unwrap();
     let mut out = Vec::new();
     for n in 0..s.n {
