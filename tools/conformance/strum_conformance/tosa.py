@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,13 @@ class TosaError(Exception):
 
 def _run(command: Sequence[str | Path], what: str, stdin: str | None = None) -> None:
     done = subprocess.run(
-        [str(word) for word in command], input=stdin, capture_output=True, text=True, errors="replace"
+        [str(word) for word in command],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        # Where a Python module of this package is found, whoever calls.
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
     )
     if done.returncode != 0:
         raise TosaError(f"{what}: {_first_error(done.stderr)}")
@@ -50,11 +57,12 @@ def to_flatbuffer(mlir: Path, flatbuffer: Path) -> None:
     _run(command, f"serialize {mlir.name}")
 
 
-def to_mlir(flatbuffer: Path, mlir: Path) -> None:
-    """Writes a TOSA flatbuffer as MLIR text."""
+def to_mlir(flatbuffer: Path, mlir: Path, verify: bool = True) -> None:
+    """Writes a TOSA flatbuffer as MLIR text; without `verify` an invalid graph is written too, in generic form."""
     command: list[str | Path] = [
         native_tool("tosa-opt"),
         f"--tosa-deserialize=tosa-flatbuffer-filename={flatbuffer}",
+        *([] if verify else ["--verify-each=0", "--mlir-print-op-generic"]),
         "-",
         "-o",
         mlir,

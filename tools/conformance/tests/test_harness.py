@@ -117,7 +117,9 @@ class Conformance(unittest.TestCase):
     def test_negative(self) -> None:
         self.assertEqual(self.result("exit 1", "WrongRank").status, Status.REFUSED)
         self.assertEqual(self.result("exit 3", "WrongRank").status, Status.REFUSED)
-        self.assertEqual(self.result(self.copying(RESULT), "WrongRank").status, Status.ACCEPTED)
+        good = self.result(self.copying(RESULT), "WrongRank")
+        self.assertEqual(good.status, Status.HARMLESS, good.message)
+        self.assertEqual(self.result(self.copying(-RESULT), "WrongRank").status, Status.ACCEPTED)
         self.assertEqual(self.result("kill -ABRT $$", "WrongRank").status, Status.CRASH)
 
     def test_results_of_failures_stay(self) -> None:
