@@ -1,5 +1,7 @@
 //! A file that is not exactly a container of this version is refused with the precise reason.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
 use dpu_isa::container::{EM_DPU, FORMAT_VERSION};
 use dpu_isa::testing::{Rng, random_program};
 use dpu_isa::{ContainerError, DecodeErrorKind, FieldErrorKind, MachineError, Program, WireError};

@@ -1,8 +1,10 @@
 //! The machine file: documented, frozen to its generator, and refused with the field's name when wrong.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
 use std::path::Path;
 
-use dpu_isa::Machine;
+use dpu_isa::{Machine, MachineError};
 
 #[test]
 fn builtin_file_is_generated() {
@@ -14,4 +16,68 @@ fn builtin_file_is_generated() {
     let found = std::fs::read_to_string(&path).expect("read the machine file");
     assert!(found == expected, "machines/flexnn-16x16.toml is stale: run with STRUM_BLESS=1");
     assert_eq!(Machine::from_toml(&found), Ok(Machine::flexnn_16x16()));
+}
+
+/// The file with one line replaced.
+fn with(line: &str, by: &str) -> Result<Machine, MachineError> {
+    let text = Machine::flexnn_16x16().canonical();
+    assert!(text.contains(line), "{line}");
+    Machine::from_toml(&text.replace(line, by))
+}
+
+#[test]
+fn every_field_is_documented_and_checked() {
+    let machine = Machine::flexnn_16x16();
+    for (field, value) in Machine::FIELDS.iter().zip(machine.values()) {
+        let (name, max) = (field.name, field.max);
+        assert!(
+            field.doc.trim().ends_with('.') && !field.unit.is_empty() && !field.source.is_empty(),
+            "{name}"
+        );
+        assert!((field.min..=max).contains(&value), "{name}");
+        let line = format!("\n{name} = {value}\n");
+        let error = with(&line, &format!("\n{name} = {}\n", max + 1)).expect_err(name).to_string();
+        // A value that does not even fit the type is refused by the reader, which shows the line.
+        assert!(error.contains(name), "{error}");
+        let error = with(&line, "\n").expect_err(name).to_string();
+        assert!(error.contains(&format!("missing field `{name}`")), "{error}");
+        if let Some(below) = field.min.checked_sub(1) {
+            let got = with(&line, &format!("\n{name} = {below}\n"));
+            assert!(matches!(got, Err(MachineError::OutOfRange { field, .. }) if field == name), "{got:?}");
+        }
+    }
+}
+
+#[test]
+fn wrong_files() {
+    let message = |r: Result<Machine, MachineError>| r.expect_err("must be refused").to_string();
+    let unknown = message(with("\nrows = 16\n", "\nrows = 16\nbogus = 1\n"));
+    assert!(unknown.contains("unknown field `bogus`"), "{unknown}");
+    let twice = message(with("\nrows = 16\n", "\nrows = 16\nrows = 16\n"));
+    assert!(twice.contains("duplicate key"), "{twice}");
+    let kind = message(with("strum-dynamic", "magic"));
+    assert!(kind.contains("`dense`, `strum-dynamic`, `strum-static`"), "{kind}");
+    let negative = message(with("\nrows = 16\n", "\nrows = -1\n"));
+    assert!(negative.contains("rows"), "{negative}");
+    for name in ["", "a b", "ü", "\\n", &"n".repeat(65)] {
+        let error = message(with("\"flexnn-16x16\"", &format!("\"{name}\"")));
+        assert!(error.starts_with("machine field 'name'"), "{error}");
+    }
+    let tree = message(with("adder_tree_max = 16", "adder_tree_max = 12"));
+    assert_eq!(tree, "machine field 'adder_tree_max': 12 is not a power of two");
+    let granule = message(with("sram_bytes = 2097152", "sram_bytes = 2097153"));
+    assert_eq!(granule, "machine field 'sram_bytes': 2097153 is not a multiple of sram_granule = 16");
+    let large = Machine::from_toml(&" ".repeat(70_000));
+    assert_eq!(large, Err(MachineError::TooLarge { got: 70_000, max: 65_536 }));
+    let unknown = Machine::builtin("tpu").expect_err("no such machine").to_string();
+    assert_eq!(unknown, "no built-in machine 'tpu' (there are: flexnn-16x16)");
+}
+
+#[test]
+fn fingerprint_is_of_the_values() {
+    let machine = Machine::flexnn_16x16();
+    assert_eq!(Machine::builtin("flexnn-16x16").as_ref(), Ok(&machine));
+    assert_eq!(machine.fingerprint().len(), 64);
+    assert_eq!(Machine::from_toml(&machine.canonical()).map(|m| m.fingerprint()), Ok(machine.fingerprint()));
+    assert_ne!(Machine { rows: 8, ..machine.clone() }.fingerprint(), machine.fingerprint());
 }

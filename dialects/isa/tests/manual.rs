@@ -2,13 +2,14 @@
 //!
 //! `STRUM_BLESS=1` rewrites both files. Rows of a released version must not change in `isa-v1.txt`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
 use std::fmt::Write as _;
 use std::path::Path;
 
 use dpu_isa::testing::{Rng, random_instr};
 use dpu_isa::{Instr, TABLE, encode_one, manual};
 
-#[allow(clippy::expect_used, clippy::panic, reason = "a helper of tests")]
 fn compare(path: &str, expected: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if std::env::var_os("STRUM_BLESS").is_some() {

@@ -1,5 +1,7 @@
 //! Encoding, text and container are inverse to decoding, parsing and reading, and bytes of any kind do no harm.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
 use std::time::Instant;
 
 use dpu_isa::testing::{Rng, mutate, random_instr, random_program};

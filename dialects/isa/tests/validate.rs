@@ -1,5 +1,7 @@
 //! Every rule of the validator has a program that breaks it, and only it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
 use dpu_isa::ValidateErrorKind as Kind;
 use dpu_isa::*;
 

@@ -147,11 +147,11 @@ impl<'a> Cursor<'a> {
     /// A quoted string with the escapes that Rust's `escape_debug` writes.
     pub(super) fn string(&mut self) -> Result<String, AsmError> {
         self.char('"').map_err(|e| AsmError { msg: e.msg.replace("'\"'", "a string"), ..e })?;
+        let start = self.pos - 1;
         let mut out = String::new();
         loop {
             let rest = self.rest();
-            let plain =
-                rest.find(['"', '\\']).ok_or_else(|| self.error_at(self.pos, "unterminated string"))?;
+            let plain = rest.find(['"', '\\']).ok_or_else(|| self.error_at(start, "unterminated string"))?;
             out.push_str(rest.get(..plain).unwrap_or_default());
             self.pos += plain + 1;
             if rest.get(plain..).is_some_and(|r| r.starts_with('"')) {
