@@ -69,7 +69,7 @@ def Strum_Mip2qAttr : Strum_BlockFormat<"Mip2q", "mip2q"> {
     ```
   }];
   let parameters = (ins "int64_t":$w, "int64_t":$low, "int64_t":$L, "bool":$zero);
-  let assemblyFormat = "`<` struct($w, $low, $L) custom<Zero>($zero) `>`";
+  let assemblyFormat = "`<` struct($w, $low, $L) `` custom<Zero>($zero) `>`";
 }
 
 //===------------------------------------------------------------------------------------------------------------------===//
@@ -95,7 +95,7 @@ def Strum_RescaleAttr : Strum_Attr<"Rescale", "rescale"> {
     ```
   }];
   let parameters = (ins "int32_t":$zp, "int32_t":$multiplier, "int32_t":$shift, "::strum::Round":$round, "bool":$isUnsigned);
-  let assemblyFormat = "`<` struct($zp, $multiplier, $shift, $round) custom<Unsigned>($isUnsigned) `>`";
+  let assemblyFormat = "`<` struct($zp, $multiplier, $shift, $round) `` custom<Unsigned>($isUnsigned) `>`";
   let genVerifyDecl = 1;
 }
 

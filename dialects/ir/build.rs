@@ -1,0 +1,14 @@
+//! Lets this crate's own tests find LLVM's shared libraries, and hands on to dependents where LLVM and the dialects' sources are
+//! (`DEP_STRUM_IR_LIBDIR` and so on).
+
+fn main() {
+    for key in ["LIBDIR", "BINDIR", "INCLUDE", "TD"] {
+        if let Ok(value) = std::env::var(format!("DEP_STRUM_MLIR_{key}")) {
+            println!("cargo::metadata={key}={value}");
+            if key == "LIBDIR" {
+                println!("cargo::rustc-link-arg=-Wl,-rpath,{value}");
+            }
+        }
+    }
+    println!("cargo::rerun-if-changed=build.rs");
+}

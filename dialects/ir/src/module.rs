@@ -1,0 +1,174 @@
+//! Modules: parsing, printing, writing, and running pipelines on them.
+
+use std::path::Path;
+
+use strum_mlir_sys as sys;
+
+use crate::{Block, Context, Error, Location, Operation, ffi, graveyard, register_mlir_passes};
+
+/// How to print.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PrintOptions {
+    /// With `loc(…)` at each operation.
+    pub locations: bool,
+    /// In the generic form, without custom assembly.
+    pub generic: bool,
+    /// With constants and resources longer than this many elements, or characters, left out. The text can then not be parsed again.
+    pub elide_longer_than: Option<usize>,
+}
+
+/// A module that this code owns.
+#[derive(Debug)]
+pub struct Module<'c> {
+    op: Operation<'c>,
+}
+
+impl<'c> Module<'c> {
+    /// A module without operations.
+    pub fn empty(location: Location<'c>) -> Self {
+        // SAFETY: the location is valid, and the module is owned by the result.
+        unsafe { Self::from_raw(sys::mlirModuleCreateEmpty(location.raw())) }
+    }
+
+    /// # Safety
+    /// The module must be valid, owned by nobody, and of a context that is valid for `'c`.
+    unsafe fn from_raw(module: sys::MlirModule) -> Self {
+        // SAFETY: by this function's contract.
+        Self { op: unsafe { Operation::from_raw(sys::mlirModuleGetOperation(module)) } }
+    }
+
+    /// # Safety
+    /// As for [`Module::from_raw`], or the module is null.
+    unsafe fn from_raw_result(module: sys::MlirModule) -> Result<Self, Error> {
+        if module.ptr.is_null() {
+            return Err(Error::Reported);
+        }
+        // SAFETY: not null, so valid by this function's contract.
+        Ok(unsafe { Self::from_raw(module) })
+    }
+
+    /// Parses and verifies a file, text or bytecode. Locations name the file; resources of a bytecode file are not copied but mapped, so
+    /// the file must not change while the context lives.
+    pub fn parse_file(context: &'c Context, path: &Path) -> Result<Self, Error> {
+        let path = path.to_string_lossy();
+        // SAFETY: the context is valid for `'c`.
+        unsafe { Self::from_raw_result(sys::strumParseFile(context.handle().raw(), ffi::string_ref(&path))) }
+    }
+
+    /// Parses and verifies text or bytecode in memory. Locations name `name` as the file.
+    pub fn parse(context: &'c Context, bytes: &[u8], name: &str) -> Result<Self, Error> {
+        let raw = sys::MlirStringRef { data: bytes.as_ptr().cast(), length: bytes.len() };
+        // SAFETY: the context is valid for `'c`, and the parser copies the bytes.
+        unsafe {
+            Self::from_raw_result(sys::strumParseBytes(context.handle().raw(), raw, ffi::string_ref(name)))
+        }
+    }
+
+    /// The module as an operation.
+    pub fn op(&self) -> Operation<'c> {
+        self.op
+    }
+
+    /// Its block.
+    pub fn body(&self) -> Block<'c> {
+        // SAFETY: a module has exactly one block.
+        unsafe { Block::from_raw(sys::mlirModuleGetBody(sys::mlirModuleFromOperation(self.op.raw()))) }
+    }
+
+    /// The function or program of the given name.
+    pub fn symbol(&self, name: &str) -> Option<Operation<'c>> {
+        self.body().operations().into_iter().find(|op| op.symbol() == Some(name))
+    }
+
+    /// Runs a pipeline, as text without its anchor: `tosa-to-strum,strum-pack{method=mip2q},canonicalize`. What fails is reported as
+    /// diagnostics; a pipeline that does not exist is [`Error::Pipeline`].
+    ///
+    /// Handles into the module must not be kept over a run: passes of MLIR's own free what they erase.
+    pub fn run(&mut self, pipeline: &str) -> Result<(), Error> {
+        register_mlir_passes();
+        let plot = graveyard::Plot::begin();
+        let manager = PassManager::new(self.op, "builtin.module");
+        manager.add(pipeline)?;
+        // SAFETY: the manager is for the module's context and kind.
+        let result = unsafe { sys::mlirPassManagerRunOnOp(manager.raw, self.op.raw()) };
+        drop(plot);
+        if result.value == 0 { Err(Error::Reported) } else { Ok(()) }
+    }
+}
+
+impl Drop for Module<'_> {
+    fn drop(&mut self) {
+        // SAFETY: owned, and destroyed once. Handles that are left over cannot be used soundly: as with `run`, that is the caller's part.
+        unsafe { sys::mlirModuleDestroy(sys::mlirModuleFromOperation(self.op.raw())) }
+    }
+}
+
+impl<'c> Operation<'c> {
+    /// Its text.
+    pub fn print(self, options: &PrintOptions) -> String {
+        // SAFETY: the operation is valid, the flags are destroyed once, and `append` gets the buffer it wants.
+        unsafe {
+            let flags = sys::mlirOpPrintingFlagsCreate();
+            if options.locations {
+                sys::mlirOpPrintingFlagsEnableDebugInfo(flags, true, false);
+            }
+            if options.generic {
+                sys::mlirOpPrintingFlagsPrintGenericOpForm(flags);
+            }
+            if let Some(limit) = options.elide_longer_than.and_then(|limit| isize::try_from(limit).ok()) {
+                sys::mlirOpPrintingFlagsElideLargeElementsAttrs(flags, limit);
+                sys::mlirOpPrintingFlagsElideLargeResourceString(flags, limit);
+            }
+            let text = ffi::collect(|user| {
+                sys::mlirOperationPrintWithFlags(self.raw(), flags, Some(ffi::append), user)
+            });
+            sys::mlirOpPrintingFlagsDestroy(flags);
+            text
+        }
+    }
+
+    /// Its bytecode.
+    pub fn bytecode(self) -> Vec<u8> {
+        // SAFETY: the operation is valid, and `append` gets the buffer it wants.
+        ffi::collect_bytes(|user| unsafe {
+            sys::mlirOperationWriteBytecode(self.raw(), Some(ffi::append), user)
+        })
+    }
+}
+
+/// A pass manager that is destroyed in time.
+pub(crate) struct PassManager {
+    pub(crate) raw: sys::MlirPassManager,
+}
+
+impl PassManager {
+    pub(crate) fn new(op: Operation<'_>, anchor: &str) -> Self {
+        let context = op.context().raw();
+        // SAFETY: the context is valid.
+        Self { raw: unsafe { sys::mlirPassManagerCreateOnOperation(context, ffi::string_ref(anchor)) } }
+    }
+
+    pub(crate) fn op_manager(&self) -> sys::MlirOpPassManager {
+        // SAFETY: the manager is valid.
+        unsafe { sys::mlirPassManagerGetAsOpPassManager(self.raw) }
+    }
+
+    pub(crate) fn add(&self, pipeline: &str) -> Result<(), Error> {
+        let mut added = sys::MlirLogicalResult { value: 0 };
+        let message = ffi::collect(|user| {
+            // SAFETY: the manager is valid, and `append` gets the buffer it wants.
+            added = unsafe {
+                let text = ffi::string_ref(pipeline);
+                sys::mlirOpPassManagerAddPipeline(self.op_manager(), text, Some(ffi::append), user)
+            };
+        });
+        if added.value == 0 { Err(Error::Pipeline(message.trim().to_owned())) } else { Ok(()) }
+    }
+}
+
+impl Drop for PassManager {
+    fn drop(&mut self) {
+        // SAFETY: made by `new`, destroyed once.
+        unsafe { sys::mlirPassManagerDestroy(self.raw) }
+    }
+}
