@@ -1,9 +1,10 @@
 //! Strided copies between DRAM tensors and SRAM tiles as single DMA tasks.
 
-use dpu_isa::{DmaCopy, MemAddr, Space};
+use dpu_isa::{DmaCopy, Machine, MemAddr, Space};
 
 use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, narrow};
+use crate::tile::cost::Budget;
 
 /// A place in a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,27 +32,100 @@ impl Dim {
     }
 }
 
-/// Appends one DMA task that copies single bytes along `dims`, outermost first. Dimensions that continue each other on
-/// both sides are merged.
+/// Which DMA engine does what: loads of activations and tables on the first, stores of results on the last, weights where
+/// less is queued.
+pub(crate) struct Mover {
+    budget: Budget,
+    last: u8,
+    /// Cycles of work given to each engine so far.
+    queued: [u64; 2],
+}
+
+impl Mover {
+    /// The engines of a machine, nothing queued.
+    pub(crate) fn new(machine: &Machine) -> Self {
+        Mover { budget: Budget::of(machine), last: u8::from(machine.dma_engines > 1), queued: [0; 2] }
+    }
+
+    /// The engine that loads activations and tables.
+    pub(crate) fn load_engine(&self) -> u8 {
+        0
+    }
+
+    /// Appends a task that loads activations or a table.
+    ///
+    /// # Errors
+    /// As for [`copy_task`] and [`Draft::push`].
+    pub(crate) fn load(
+        &mut self,
+        draft: &mut Draft,
+        src: At,
+        dst: At,
+        dims: &[Dim],
+    ) -> Result<(), PlanError> {
+        self.append(draft, 0, src, dst, dims)
+    }
+
+    /// Appends a task that loads weights.
+    ///
+    /// # Errors
+    /// As for [`copy_task`] and [`Draft::push`].
+    pub(crate) fn load_weights(
+        &mut self,
+        draft: &mut Draft,
+        src: At,
+        dst: At,
+        dims: &[Dim],
+    ) -> Result<(), PlanError> {
+        let [first, second] = self.queued;
+        let engine = if second < first { self.last } else { 0 };
+        self.append(draft, engine, src, dst, dims)
+    }
+
+    /// A task that stores results, for later.
+    ///
+    /// # Errors
+    /// As for [`copy_task`].
+    pub(crate) fn store(
+        &mut self,
+        draft: &Draft,
+        src: At,
+        dst: At,
+        dims: &[Dim],
+    ) -> Result<DmaCopy, PlanError> {
+        self.queue(self.last, dims);
+        copy_task(draft, self.last, src, dst, dims)
+    }
+
+    fn append(
+        &mut self,
+        draft: &mut Draft,
+        engine: u8,
+        src: At,
+        dst: At,
+        dims: &[Dim],
+    ) -> Result<(), PlanError> {
+        self.queue(engine, dims);
+        let task = copy_task(draft, engine, src, dst, dims)?;
+        draft.push(task.into(), &[("src", src.buffer), ("dst", dst.buffer)])
+    }
+
+    fn queue(&mut self, engine: u8, dims: &[Dim]) {
+        let merged = merge(dims);
+        let bytes = merged.iter().fold(1u64, |n, d| n.saturating_mul(d.extent));
+        let run = merged.last().filter(|d| (d.src, d.dst) == (1, 1)).map_or(1, |d| d.extent);
+        if let Some(queued) = self.queued.get_mut(usize::from(engine)) {
+            *queued = queued.saturating_add(self.budget.dma_cycles(bytes, bytes / run));
+        }
+    }
+}
+
+/// A DMA task that copies single bytes along `dims`, outermost first. Dimensions that continue each other on both sides
+/// are merged.
 ///
 /// # Errors
 /// An unsupported error if more than six dimensions remain or one does not fit its field.
-pub(crate) fn copy(draft: &mut Draft, engine: u8, src: At, dst: At, dims: &[Dim]) -> Result<(), PlanError> {
-    let task = copy_task(draft, engine, src, dst, dims)?;
-    draft.push(task.into(), &[("src", src.buffer), ("dst", dst.buffer)])
-}
-
-/// The instruction that [`copy`] appends.
-///
-/// # Errors
-/// As for [`copy`].
-pub(crate) fn copy_task(
-    draft: &Draft,
-    engine: u8,
-    src: At,
-    dst: At,
-    dims: &[Dim],
-) -> Result<DmaCopy, PlanError> {
+fn copy_task(draft: &Draft, engine: u8, src: At, dst: At, dims: &[Dim]) -> Result<DmaCopy, PlanError> {
     let space = |id| draft.buffer(id).map(|b| b.space);
     let addr = |space: Space, offset| MemAddr { space, offset };
     let mut task = DmaCopy {
@@ -60,8 +134,6 @@ pub(crate) fn copy_task(
         src: addr(space(src.buffer)?, src.offset),
         dst: addr(space(dst.buffer)?, dst.offset),
         dims: [1; 6],
-        src_strides: [0; 6],
-        dst_strides: [0; 6],
         ..DmaCopy::default()
     };
     let merged = merge(dims);

@@ -1,10 +1,11 @@
 //! Matrix products with both operands computed by the program: a pointwise convolution with dynamic weights.
 
 use dpu_isa::{ConvInv, Dtype, Machine};
+use strum_quant::Format;
 
 use crate::conv::emit::{self, Layer};
 use crate::conv::weights::{Channels, Source, Strided};
-use crate::conv::{OUT_TYPES, ic_grain, problem, split_channels, zero_point};
+use crate::conv::{OUT_TYPES, ic_grain, mac_cost, problem, split_channels, zero_point};
 use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, mul};
 use crate::ppe::Ppe;
@@ -48,10 +49,20 @@ pub fn plan_matmul(draft: &mut Draft, machine: &Machine, layer: &MatmulLayer) ->
     let output = View::new(draft, layer.output, [n, 1, h, w], "the output")?;
     let field =
         Field { images: 1, y: Axis::new(1, 1, 1, 1, 1, 0), x: Axis::new(h, h, 1, 1, 1, 0), input, output };
-    let strided = Strided { buffer: layer.b, image: mul(c, w)?, oc: 1, ky: 0, kx: 0, ic: w };
+    let strided = Strided {
+        buffer: layer.b,
+        image: mul(c, w)?,
+        oc: 1,
+        ky: 0,
+        kx: 0,
+        ic: w,
+        transposed: c > 1 && w > 1,
+    };
     let size = WeightSize::DENSE;
     let mut problem = problem(&field, c, w, None, size, ic_grain(size), split_channels(w));
     problem.repeats = n;
+    problem.staged = strided.transposed;
+    problem.macs = mac_cost(machine, &Format::DENSE);
     problem.resident = layer.ppe.lut.as_ref().map_or(0, |_| 256);
     let out_type = draft.buffer(layer.output)?.dtype;
     layer.ppe.check(w, out_type)?;

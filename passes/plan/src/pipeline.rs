@@ -1,33 +1,10 @@
 //! Software pipelining in list order: the loads of a step stand before the compute and the store of the step before.
 
-use dpu_isa::{Instr, Machine};
+use dpu_isa::Instr;
 
 use crate::draft::{BufferId, Draft, MAX_TASKS};
 use crate::error::PlanError;
 use crate::tile::search::Choice;
-
-/// Which DMA engine does what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Engines {
-    /// Loads of activations and tables.
-    pub(crate) loads: u8,
-    /// Loads of weights.
-    pub(crate) weights: u8,
-    /// Stores of results.
-    pub(crate) stores: u8,
-}
-
-impl Engines {
-    /// Loads on the first engine and stores on the last; weights where there is more room.
-    pub(crate) fn of(machine: &Machine, choice: &Choice) -> Self {
-        let last = u8::from(machine.dma_engines > 1);
-        Engines {
-            loads: 0,
-            weights: if choice.estimate.weights_with_stores { last } else { 0 },
-            stores: last,
-        }
-    }
-}
 
 /// Refuses a plan that would let the draft grow beyond [`MAX_TASKS`].
 ///

@@ -33,7 +33,7 @@ pub fn plan_depthwise(draft: &mut Draft, machine: &Machine, layer: &ConvLayer<'_
     let size = weight_size(&source);
     let splits = split_channels(channels, multiplier, size);
     let problem = problem(&field, channels, oc, Some(multiplier), size, 1, splits);
-    emit::plan(draft, machine, &conv_layer(draft, layer, source, field, problem)?)
+    emit::plan(draft, machine, &conv_layer(draft, machine, layer, source, field, problem)?)
 }
 
 /// The source of the weights, the kernel `[kh, kw]` and the number of output channels.
@@ -52,7 +52,8 @@ fn depthwise_source<'a>(
         Weights::Dynamic(buffer) => {
             let [kh, kw, c, m] = dynamic_shape(draft, buffer)?;
             let oc = mul(c, m)?;
-            let strided = Strided { buffer, image: 0, oc: 1, ky: mul(kw, oc)?, kx: oc, ic: 0 };
+            let strided =
+                Strided { buffer, image: 0, oc: 1, ky: mul(kw, oc)?, kx: oc, ic: 0, transposed: false };
             Ok((Source::Dynamic(strided), [kh, kw], oc))
         }
     }

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use dpu_isa::{ConvInv, ConvVar, Instr, Machine};
 
-use crate::dma::{self, At, Dim};
+use crate::dma::{At, Dim, Mover};
 use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, narrow};
-use crate::pipeline::{Engines, Outputs, Pipeline, check_tasks};
+use crate::pipeline::{Outputs, Pipeline, check_tasks};
 use crate::tile::cost::Budget;
 use crate::tile::sched::{self, Extent, Sched};
 use crate::tile::search::{self, Choice};
@@ -56,7 +56,7 @@ struct Emitter<'a> {
     layer: &'a Layer<'a>,
     tiling: Tiling,
     budget: Budget,
-    engines: Engines,
+    mover: Mover,
     acts: Stream,
     weights: Loader<'a>,
     outs: Outputs,
@@ -76,21 +76,21 @@ impl<'a> Emitter<'a> {
         choice: &Choice,
     ) -> Result<Self, PlanError> {
         let tiling = choice.tiling;
-        let engines = Engines::of(machine, choice);
+        let mut mover = Mover::new(machine);
         let depthwise = layer.problem.per_channel.is_some();
         let acts = Stream::new(draft, tiling.act_slots, tiling.act_bytes)?;
-        let weights = Loader::new(draft, layer.source, layer.channels, depthwise, engines.weights, &tiling)?;
+        let weights = Loader::new(draft, layer.source, layer.channels, depthwise, &tiling)?;
         let outs = Outputs::new(draft, tiling.out_slots, tiling.out_bytes)?;
         let psum = if tiling.psum_bytes > 0 { Some(draft.sram(tiling.psum_bytes)?) } else { None };
         let lut = match layer.channels.ppe.lut_bytes() {
-            Some(bytes) => Some(load_lut(draft, engines.loads, bytes)?),
+            Some(bytes) => Some(load_lut(draft, &mut mover, bytes)?),
             None => None,
         };
         Ok(Emitter {
             layer,
             tiling,
             budget: Budget::of(machine),
-            engines,
+            mover,
             acts,
             weights,
             outs,
@@ -123,7 +123,7 @@ impl<'a> Emitter<'a> {
         };
         let image = repeat * problem.images + step.image;
         let act = self.load_act(draft, image, act_key, &tile, &self.in_channels(step))?;
-        let weights = self.weights.load(draft, step, weight_key, repeat)?;
+        let weights = self.weights.load(draft, &mut self.mover, step, weight_key, repeat)?;
         self.pipeline.flush(draft)?;
         self.compute(draft, step, &tile, act, weights, image)
     }
@@ -148,7 +148,7 @@ impl<'a> Emitter<'a> {
         let slot = At { buffer: place.buffer, offset: 0 };
         if place.load {
             let (from, dims) = self.layer.field.input.gather(image, tile, channels);
-            dma::copy(draft, self.engines.loads, from, slot, &dims)?;
+            self.mover.load(draft, from, slot, &dims)?;
         }
         Ok(slot)
     }
@@ -208,7 +208,7 @@ impl<'a> Emitter<'a> {
         self.pipeline.push(var.into(), bufs);
         let (to, dims) = self.layer.field.output.scatter(image, &step.oy, &step.ox, &step.oc);
         let from = At { buffer: out, offset: 0 };
-        let store = dma::copy_task(draft, self.engines.stores, from, to, &dims)?;
+        let store = self.mover.store(draft, from, to, &dims)?;
         self.pipeline.push(store.into(), vec![("src", out), ("dst", to.buffer)]);
         Ok(())
     }
@@ -218,8 +218,8 @@ impl<'a> Emitter<'a> {
         let len = |r: &Range<u64>| r.end - r.start;
         let ic = if self.layer.problem.per_channel.is_some() { 1 } else { len(&step.ic) };
         let extent = Extent { oc: len(&step.oc), oy: len(&step.oy), ox: len(&step.ox), ic };
-        let array = self.budget.array;
-        let sched = *self.scheds.entry(extent).or_insert_with(|| sched::best(&array, &extent).0);
+        let (array, macs) = (self.budget.array, self.layer.problem.macs);
+        let sched = *self.scheds.entry(extent).or_insert_with(|| sched::best(&array, &macs, &extent).0);
         let used = |n: u64, value: u64| if n == 1 { 1 } else { value };
         let (y, x, t) = (&self.layer.problem.y, &self.layer.problem.x, &self.tiling);
         let mut inv = ConvInv {
@@ -251,11 +251,11 @@ impl<'a> Emitter<'a> {
 }
 
 /// Loads a lookup table that stays for the layer.
-fn load_lut(draft: &mut Draft, engine: u8, bytes: Vec<u8>) -> Result<BufferId, PlanError> {
+fn load_lut(draft: &mut Draft, mover: &mut Mover, bytes: Vec<u8>) -> Result<BufferId, PlanError> {
     let len = bytes.len() as u64;
     let constant = draft.constant(bytes)?;
     let slot = draft.sram(len)?;
     let at = |buffer| At { buffer, offset: 0 };
-    dma::copy(draft, engine, at(constant), at(slot), &[Dim::new(len, 1, 1)])?;
+    mover.load(draft, at(constant), at(slot), &[Dim::new(len, 1, 1)])?;
     Ok(slot)
 }

@@ -4,7 +4,7 @@ mod depthwise;
 pub(crate) mod emit;
 pub(crate) mod weights;
 
-use dpu_isa::{ConvInv, Dtype, Machine, Method as IsaMethod};
+use dpu_isa::{ConvInv, Dtype, Machine, Method as IsaMethod, PeKind};
 use strum_quant::{DliqShift, Format, Method, Packed};
 
 pub use depthwise::plan_depthwise;
@@ -13,6 +13,7 @@ use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, mul, narrow};
 use crate::ppe::{self, Ppe};
 use crate::tile::axis::{Split, ladder};
+use crate::tile::sched::MacCost;
 use crate::tile::{EXTENT_MAX, Problem, WeightSize};
 use crate::view::{Field, Geometry, View, check_type};
 
@@ -78,12 +79,13 @@ pub fn plan_conv(draft: &mut Draft, machine: &Machine, layer: &ConvLayer<'_>) ->
     let size = weight_size(&source);
     let oc_splits = split_channels(oc);
     let problem = problem(&field, ic, oc, None, size, ic_grain(size), oc_splits);
-    emit::plan(draft, machine, &conv_layer(draft, layer, source, field, problem)?)
+    emit::plan(draft, machine, &conv_layer(draft, machine, layer, source, field, problem)?)
 }
 
 /// Checks what convolutions and depthwise convolutions have in common, and puts the parts together.
 fn conv_layer<'a>(
     draft: &Draft,
+    machine: &Machine,
     layer: &'a ConvLayer<'_>,
     source: Source<'a>,
     field: Field,
@@ -109,6 +111,7 @@ fn conv_layer<'a>(
     }
     layer.ppe.check(problem.oc, out_type)?;
     layer.ppe.fill(&mut inv, out_type);
+    problem.macs = mac_cost(machine, &format);
     problem.resident = layer.ppe.lut.as_ref().map_or(0, |_| 256);
     let channels = Channels { bias: &layer.bias, ppe: &layer.ppe };
     Ok(Layer { problem, field, source, channels, inv })
@@ -134,7 +137,7 @@ fn weight_source<'a>(draft: &Draft, weights: Weights<'a>) -> Result<(Source<'a>,
             let [_, kh, kw, ic] = shape;
             let kx = ic;
             let ky = mul(kw, kx)?;
-            let strided = Strided { buffer, image: 0, oc: mul(kh, ky)?, ky, kx, ic: 1 };
+            let strided = Strided { buffer, image: 0, oc: mul(kh, ky)?, ky, kx, ic: 1, transposed: false };
             Ok((Source::Dynamic(strided), shape))
         }
     }
@@ -161,6 +164,18 @@ pub(crate) fn weight_size(source: &Source<'_>) -> WeightSize {
             block_bits: packed.format.block_bits() as u64,
         },
         _ => WeightSize::DENSE,
+    }
+}
+
+/// What a multiplication with weights of a format costs on the PEs of a machine.
+pub(crate) fn mac_cost(machine: &Machine, format: &Format) -> MacCost {
+    match machine.pe_kind {
+        PeKind::StrumStatic if format.is_packed() => {
+            let (w, low) = (u64::from(format.w.max(1)), u64::from(format.low));
+            MacCost { cycles: 2 * low.max(w.saturating_sub(low)), weights: w }
+        }
+        PeKind::StrumStatic => MacCost { cycles: 2, weights: 1 },
+        PeKind::Dense | PeKind::StrumDynamic => MacCost::FULL,
     }
 }
 
@@ -201,6 +216,8 @@ pub(crate) fn problem(
         oc,
         per_channel,
         weights: Some(weights),
+        macs: MacCost::FULL,
+        staged: false,
         ic_grain,
         oc_splits,
         in_bytes: field.input.element,

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use dpu_isa::WeightEntry;
+use dpu_isa::{Dtype, UnaryOp, VecUnary, WeightEntry};
 use strum_quant::Packed;
 
-use crate::dma::{self, At, Dim};
+use crate::dma::{At, Dim, Mover};
 use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, narrow};
+use crate::pipeline::Outputs;
 use crate::ppe::{self, Ppe};
 use crate::tile::steps::Step;
 use crate::tile::stream::Stream;
@@ -85,6 +86,9 @@ pub(crate) struct Strided {
     pub(crate) kx: u64,
     /// From one input channel to the next.
     pub(crate) ic: u64,
+    /// Output channels are contiguous and input channels are not: the vector engine turns the tile, many times faster
+    /// than a DMA of single bytes.
+    pub(crate) transposed: bool,
 }
 
 /// Loads weight tiles.
@@ -92,12 +96,13 @@ pub(crate) struct Loader<'a> {
     source: Source<'a>,
     channels: Channels<'a>,
     depthwise: bool,
-    engine: u8,
     /// Code shift of every output channel of a packed source.
     shifts: Vec<u8>,
     stream: Stream,
     /// Tables of a dynamic source.
     tables: Option<Stream>,
+    /// Buffers that a dynamic source passes through to be transposed.
+    stage: Outputs,
     /// Constants made so far, by tile.
     chunks: BTreeMap<u64, BufferId>,
     /// Constant tables made so far, by first channel and set size: their number, which names them in the stream.
@@ -114,7 +119,6 @@ impl<'a> Loader<'a> {
         source: Source<'a>,
         channels: Channels<'a>,
         depthwise: bool,
-        engine: u8,
         tiling: &Tiling,
     ) -> Result<Self, PlanError> {
         let (tables, bytes, shifts) = match source {
@@ -126,14 +130,15 @@ impl<'a> Loader<'a> {
             }
         };
         let stream = Stream::new(draft, tiling.weight_slots, bytes)?;
+        let stage = Outputs::new(draft, tiling.stage_slots, tiling.stage_bytes)?;
         Ok(Loader {
             source,
             channels,
             depthwise,
-            engine,
             shifts,
             stream,
             tables,
+            stage,
             chunks: BTreeMap::new(),
             table_chunks: BTreeMap::new(),
         })
@@ -147,19 +152,31 @@ impl<'a> Loader<'a> {
     pub(crate) fn load(
         &mut self,
         draft: &mut Draft,
+        mover: &mut Mover,
         step: &Step,
         key: u64,
         image: u64,
     ) -> Result<Loaded, PlanError> {
         match self.source {
-            Source::Packed(packed) => self.load_packed(draft, packed, step, key),
-            Source::Dynamic(strided) => self.load_dynamic(draft, &strided, step, key, image),
+            Source::Packed(packed) => self.load_packed(draft, mover, packed, step, key),
+            Source::Dynamic(strided) => {
+                let place = self.stream.place(key)?;
+                let weights = At { buffer: place.buffer, offset: 0 };
+                let (taps, ic) = (len(&step.ky) * len(&step.kx), len(&step.ic));
+                let set = if self.depthwise { 0 } else { WeightSize::DENSE.set(taps, ic) };
+                if place.load {
+                    self.gather(draft, mover, &strided, step, image, weights, set)?;
+                }
+                let table = self.load_table(draft, mover, step, set)?;
+                Ok(Loaded { weights, table })
+            }
         }
     }
 
     fn load_packed(
         &mut self,
         draft: &mut Draft,
+        mover: &mut Mover,
         packed: &Packed,
         step: &Step,
         key: u64,
@@ -176,15 +193,10 @@ impl<'a> Loader<'a> {
                 }
             };
             let bytes = draft.buffer(chunk)?.bytes;
-            dma::copy(
-                draft,
-                self.engine,
-                At { buffer: chunk, offset: 0 },
-                slot(0),
-                &[Dim::new(bytes, 1, 1)],
-            )?;
+            let from = At { buffer: chunk, offset: 0 };
+            mover.load_weights(draft, from, slot(0), &[Dim::new(bytes, 1, 1)])?;
         }
-        Ok(Loaded { table: slot(0), weights: slot(ENTRY * (step.oc.end - step.oc.start)) })
+        Ok(Loaded { table: slot(0), weights: slot(ENTRY * len(&step.oc)) })
     }
 
     /// Table and weight sets of a tile.
@@ -204,48 +216,50 @@ impl<'a> Loader<'a> {
         Ok(bytes)
     }
 
-    fn load_dynamic(
+    /// Copies the weights of a step from a DRAM tensor into sets of `set` bytes.
+    #[allow(clippy::too_many_arguments, reason = "source, tile and destination of one copy")]
+    fn gather(
         &mut self,
         draft: &mut Draft,
+        mover: &mut Mover,
         from: &Strided,
         step: &Step,
-        key: u64,
         image: u64,
-    ) -> Result<Loaded, PlanError> {
-        let len = |r: &Range<u64>| r.end - r.start;
+        to: At,
+        set: u64,
+    ) -> Result<(), PlanError> {
         let (oc, ky, kx, ic) = (len(&step.oc), len(&step.ky), len(&step.kx), len(&step.ic));
-        let place = self.stream.place(key)?;
-        let weights = At { buffer: place.buffer, offset: 0 };
-        let set = if self.depthwise { 0 } else { WeightSize::DENSE.set(ky * kx, ic) };
-        if place.load {
-            let mut offset = image * from.image
-                + step.oc.start * from.oc
-                + step.ky.start * from.ky
-                + step.kx.start * from.kx;
-            let dims = if self.depthwise {
-                [
-                    Dim::new(1, 0, 0),
-                    Dim::new(ky, from.ky, kx * oc),
-                    Dim::new(kx, from.kx, oc),
-                    Dim::new(oc, from.oc, 1),
-                ]
-            } else {
-                offset += step.ic.start * from.ic;
-                [
-                    Dim::new(oc, from.oc, set),
-                    Dim::new(ky, from.ky, kx * ic),
-                    Dim::new(kx, from.kx, ic),
-                    Dim::new(ic, from.ic, 1),
-                ]
-            };
-            dma::copy(draft, self.engine, At { buffer: from.buffer, offset }, weights, &dims)?;
+        let mut offset =
+            image * from.image + step.oc.start * from.oc + step.ky.start * from.ky + step.kx.start * from.kx;
+        if self.depthwise {
+            let dims = [Dim::new(ky, from.ky, kx * oc), Dim::new(kx, from.kx, oc), Dim::new(oc, from.oc, 1)];
+            return mover.load_weights(draft, At { buffer: from.buffer, offset }, to, &dims);
         }
-        let table = self.load_table(draft, step, set)?;
-        Ok(Loaded { weights, table })
+        offset += step.ic.start * from.ic;
+        let src = At { buffer: from.buffer, offset };
+        if from.transposed {
+            let stage = self.stage.next()?;
+            let dims = [Dim::new(ic, from.ic, oc), Dim::new(oc, 1, 1)];
+            mover.load_weights(draft, src, At { buffer: stage, offset: 0 }, &dims)?;
+            return draft.push(transpose(oc, ic, set)?.into(), &[("src", stage), ("out", to.buffer)]);
+        }
+        let dims = [
+            Dim::new(oc, from.oc, set),
+            Dim::new(ky, from.ky, kx * ic),
+            Dim::new(kx, from.kx, ic),
+            Dim::new(ic, from.ic, 1),
+        ];
+        mover.load_weights(draft, src, to, &dims)
     }
 
     /// The table for dynamic weight sets of `set` bytes: the same for all channel tiles if all channels are alike.
-    fn load_table(&mut self, draft: &mut Draft, step: &Step, set: u64) -> Result<At, PlanError> {
+    fn load_table(
+        &mut self,
+        draft: &mut Draft,
+        mover: &mut Mover,
+        step: &Step,
+        set: u64,
+    ) -> Result<At, PlanError> {
         let first = if self.channels.is_uniform() { 0 } else { step.oc.start };
         let id = (first, step.oc.end - step.oc.start, set);
         let (name, chunk) = match self.table_chunks.get(&id) {
@@ -263,10 +277,29 @@ impl<'a> Loader<'a> {
         let table = At { buffer: place.buffer, offset: 0 };
         if place.load {
             let bytes = draft.buffer(chunk)?.bytes;
-            dma::copy(draft, self.engine, At { buffer: chunk, offset: 0 }, table, &[Dim::new(bytes, 1, 1)])?;
+            mover.load(draft, At { buffer: chunk, offset: 0 }, table, &[Dim::new(bytes, 1, 1)])?;
         }
         Ok(table)
     }
+}
+
+/// Turns `[ic][oc]` bytes into sets `[oc][ic]` that are `set` bytes apart.
+fn transpose(oc: u64, ic: u64, set: u64) -> Result<VecUnary, PlanError> {
+    let field = |v: u64| narrow::<u32, _>(v, "an extent of a weight tile");
+    let (oc, ic, set) = (field(oc)?, field(ic)?, field(set)?);
+    Ok(VecUnary {
+        op: UnaryOp::Copy,
+        dims: [1, 1, 1, 1, oc, ic],
+        src_dtype: Dtype::I8,
+        src_strides: [0, 0, 0, 0, 1, oc],
+        out_dtype: Dtype::I8,
+        out_strides: [0, 0, 0, 0, set, 1],
+        ..VecUnary::default()
+    })
+}
+
+fn len(range: &Range<u64>) -> u64 {
+    range.end - range.start
 }
 
 fn index(range: &Range<u64>) -> Result<Range<usize>, PlanError> {

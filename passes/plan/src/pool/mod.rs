@@ -4,12 +4,13 @@ use std::ops::Range;
 
 use dpu_isa::{DmaFill, Dtype, Instr, Machine, MemAddr, PoolInv, PoolMode, PoolVar};
 
-use crate::dma::{self, At};
+use crate::dma::{At, Mover};
 use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, narrow};
-use crate::pipeline::{Engines, Outputs, Pipeline, check_tasks};
+use crate::pipeline::{Outputs, Pipeline, check_tasks};
 use crate::tile::axis::{Axis, Split, ladder};
 use crate::tile::cost::Budget;
+use crate::tile::sched::MacCost;
 use crate::tile::search::{self, Choice};
 use crate::tile::steps::{Step, for_each_step};
 use crate::tile::stream::Stream;
@@ -165,6 +166,8 @@ impl PoolPlan {
             oc: channels,
             per_channel: Some(1),
             weights: None,
+            macs: MacCost::FULL,
+            staged: false,
             ic_grain: 1,
             oc_splits: split_channels(channels),
             in_bytes: input.element,
@@ -192,7 +195,7 @@ fn split_channels(channels: u64) -> Vec<Split> {
 struct Emitter<'a> {
     plan: &'a PoolPlan,
     tiling: Tiling,
-    engines: Engines,
+    mover: Mover,
     acts: Stream,
     outs: Outputs,
     psum: Option<BufferId>,
@@ -219,7 +222,7 @@ impl<'a> Emitter<'a> {
         Ok(Emitter {
             plan,
             tiling,
-            engines: Engines::of(machine, choice),
+            mover: Mover::new(machine),
             acts: Stream::new(draft, tiling.act_slots, tiling.act_bytes)?,
             outs: Outputs::new(draft, tiling.out_slots, tiling.out_bytes)?,
             psum: if tiling.psum_bytes > 0 { Some(draft.sram(tiling.psum_bytes)?) } else { None },
@@ -239,7 +242,7 @@ impl<'a> Emitter<'a> {
         let act = At { buffer: place.buffer, offset: 0 };
         if place.load {
             let (from, dims) = self.plan.field.input.gather(step.image, &tile, &step.oc);
-            dma::copy(draft, self.engines.loads, from, act, &dims)?;
+            self.mover.load(draft, from, act, &dims)?;
         }
         self.pipeline.flush(draft)?;
         self.compute(draft, step, &tile, act)
@@ -284,7 +287,7 @@ impl<'a> Emitter<'a> {
             if step.first && !step.last && self.inv.mode == PoolMode::Max {
                 // Some windows may have no position in this part: all start from the least value instead.
                 self.pipeline
-                    .push(least(self.engines.loads, oy * ox * channels)?.into(), vec![("dst", psum)]);
+                    .push(least(self.mover.load_engine(), oy * ox * channels)?.into(), vec![("dst", psum)]);
                 var.acc_in = true;
             }
             if var.acc_in || var.acc_out {
@@ -299,7 +302,7 @@ impl<'a> Emitter<'a> {
         bufs.push(("out", out));
         self.pipeline.push(Instr::PoolVar(var), bufs);
         let (to, dims) = self.plan.field.output.scatter(step.image, &step.oy, &step.ox, &step.oc);
-        let store = dma::copy_task(draft, self.engines.stores, At { buffer: out, offset: 0 }, to, &dims)?;
+        let store = self.mover.store(draft, At { buffer: out, offset: 0 }, to, &dims)?;
         self.pipeline.push(store.into(), vec![("src", out), ("dst", to.buffer)]);
         Ok(())
     }

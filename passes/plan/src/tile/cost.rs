@@ -1,4 +1,4 @@
-//! What a tiling costs: an estimate of cycles, from traffic, DMA set-up and compute.
+//! What a tiling costs: an estimate of cycles from the machine file, after the timing model of the machine.
 //!
 //! The estimate takes the engines as perfectly overlapped over all steps but one: the busiest engine decides, and the
 //! others show once, in the filling and draining of the pipeline.
@@ -6,10 +6,7 @@
 use dpu_isa::Machine;
 
 use super::sched::{self, Array, Extent};
-use super::{Order, Problem, Tiling};
-
-/// Cycles that a DPU task takes besides its multiplications.
-const TASK_CYCLES: u64 = 64;
+use super::{ENTRY, Order, Problem, Tiling};
 
 /// The machine, as far as the estimate needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,28 +15,50 @@ pub(crate) struct Budget {
     pub(crate) sram: u64,
     /// The PE array.
     pub(crate) array: Array,
-    /// Bytes a DMA engine moves in a cycle.
+    /// Bytes a DMA engine moves from or to DRAM in a cycle.
     dma_rate: u64,
     /// Bytes all DMA engines together move from or to DRAM in a cycle.
     dram_rate: u64,
-    /// Cycles before the first byte of a DMA task arrives.
-    latency: u64,
-    /// Whether loads and stores have an engine each.
+    /// Cycles of a DMA task before its first byte moves.
+    dma_setup: u64,
+    /// Whether there are two DMA engines.
     two_engines: bool,
+    /// Cycles of a DPU task before it computes.
+    dpu_setup: u64,
+    /// Bytes the DPU reads in a cycle.
+    read_rate: u64,
+    /// Bytes the DPU writes in a cycle.
+    write_rate: u64,
+    /// Outputs finished in a cycle.
+    ppe_rate: u64,
+    /// Outputs a PE accumulates at a time.
+    accumulators: u64,
 }
 
 impl Budget {
     /// The budget of a machine.
     pub(crate) fn of(machine: &Machine) -> Self {
-        let dram_rate = u64::from(machine.dram_bytes_per_cycle).max(1);
+        let rate = |n: u32| u64::from(n).max(1);
+        let dram_rate = rate(machine.dram_bytes_per_cycle);
+        let sync = u64::from(machine.barrier_cycles);
         Budget {
             sram: machine.sram_bytes,
             array: Array::of(machine),
-            dma_rate: u64::from(machine.dma_bytes_per_cycle).clamp(1, dram_rate),
+            dma_rate: rate(machine.dma_bytes_per_cycle).min(dram_rate),
             dram_rate,
-            latency: u64::from(machine.dram_latency_cycles),
+            dma_setup: sync + u64::from(machine.dram_latency_cycles),
             two_engines: machine.dma_engines > 1,
+            dpu_setup: sync + u64::from(machine.dpu_setup_cycles),
+            read_rate: rate(machine.sram_read_bytes_per_cycle),
+            write_rate: rate(machine.sram_write_bytes_per_cycle),
+            ppe_rate: rate(machine.ppe_per_cycle),
+            accumulators: rate(machine.acc_per_pe),
         }
+    }
+
+    /// Cycles a DMA engine is taken by one task that moves `bytes` in `runs` pieces.
+    pub(crate) fn dma_cycles(&self, bytes: u64, runs: u64) -> u64 {
+        Traffic { tasks: 1, bytes, runs }.cycles(self)
     }
 }
 
@@ -50,21 +69,31 @@ pub(crate) struct Traffic {
     pub(crate) tasks: u64,
     /// Bytes moved.
     pub(crate) bytes: u64,
+    /// Contiguous pieces; an engine starts one in a cycle.
+    pub(crate) runs: u64,
 }
 
 impl Traffic {
-    /// `tasks` of `total` equal transfers that move `bytes` together.
-    fn share(tasks: u64, total: u64, bytes: u64) -> Self {
-        let part = u128::from(bytes) * u128::from(tasks) / u128::from(total.max(1));
-        Traffic { tasks, bytes: u64::try_from(part).unwrap_or(u64::MAX) }
+    /// `tasks` of the `all.tasks` equal transfers that make up `all`; may be more than all, if some are repeated.
+    fn share(tasks: u64, all: &Traffic) -> Self {
+        let part = |n: u64| {
+            let part = u128::from(n) * u128::from(tasks) / u128::from(all.tasks.max(1));
+            u64::try_from(part).unwrap_or(u64::MAX)
+        };
+        Traffic { tasks, bytes: part(all.bytes), runs: part(all.runs) }
     }
 
     fn times(self, n: u64) -> Self {
-        Traffic { tasks: self.tasks.saturating_mul(n), bytes: self.bytes.saturating_mul(n) }
+        Traffic {
+            tasks: self.tasks.saturating_mul(n),
+            bytes: self.bytes.saturating_mul(n),
+            runs: self.runs.saturating_mul(n),
+        }
     }
 
     fn cycles(&self, budget: &Budget) -> u64 {
-        self.tasks.saturating_mul(budget.latency).saturating_add(self.bytes / budget.dma_rate)
+        let moving = (self.bytes / budget.dma_rate).max(self.runs);
+        self.tasks.saturating_mul(budget.dma_setup).saturating_add(moving)
     }
 }
 
@@ -81,8 +110,8 @@ pub(crate) struct Estimate {
     pub(crate) outs: Traffic,
     /// DPU tasks.
     pub(crate) steps: u64,
-    /// Weights are better loaded by the engine that stores results.
-    pub(crate) weights_with_stores: bool,
+    /// Cycles of the DPU.
+    pub(crate) compute: u64,
 }
 
 impl Estimate {
@@ -95,23 +124,87 @@ impl Estimate {
     }
 }
 
-/// Bytes that one sweep over all tiles loads, whatever the loop order.
+/// What one sweep over all tiles moves and computes, whatever the loop order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sweep {
-    /// Activations of one channel sweep.
-    pub(crate) act_bytes: u64,
-    /// Weights of one spatial sweep.
-    pub(crate) weight_bytes: u64,
-    /// Compute of the layer in multiply steps of one PE.
-    pub(crate) pe_steps: u64,
+    /// Activations, each tile once.
+    pub(crate) acts: Traffic,
+    /// Weights, each tile once.
+    pub(crate) weights: Traffic,
+    /// Outputs.
+    pub(crate) outs: Traffic,
+    /// Least cycles of the DPU without set-up.
+    pub(crate) compute: u64,
+}
+
+/// `a * b * …`, saturating.
+pub(crate) fn product<const N: usize>(factors: [u64; N]) -> u64 {
+    factors.into_iter().fold(1, u64::saturating_mul)
+}
+
+/// What one sweep of a tiling takes.
+pub(crate) fn sweep(p: &Problem, t: &Tiling, budget: &Budget) -> Sweep {
+    let spatial = product([p.images, t.oy.count(), t.ox.count()]);
+    let (channels, parts) = (t.oc.count(), t.reductions());
+    let outputs = product([p.images, p.y.output, p.x.output, p.oc]);
+    let depth = match p.per_channel {
+        Some(_) => p.macs.steps(1, 1),
+        None => t.ic.classes().map(|(ic, n)| p.macs.steps(ic, budget.array.lanes).saturating_mul(n)).sum(),
+    };
+    let mac_cycles = product([outputs, p.y.kernel, p.x.kernel, depth]) / budget.array.pes;
+    let out_runs = match (channels, t.ox.count()) {
+        (1, 1) => spatial,
+        (1, columns) => product([p.images, p.y.output, columns]),
+        _ => product([p.images, p.y.output, p.x.output, channels]),
+    };
+    Sweep {
+        acts: act_sweep(p, t, spatial),
+        weights: Traffic { tasks: channels.saturating_mul(parts), bytes: weight_sweep(p, t), runs: 0 },
+        outs: Traffic {
+            tasks: spatial.saturating_mul(channels),
+            bytes: outputs.saturating_mul(p.out_bytes),
+            runs: out_runs,
+        },
+        compute: mac_cycles.max(outputs / budget.ppe_rate),
+    }
+}
+
+/// Activations of all tiles. Per channel: of all channel tiles too, which read channels of their own.
+fn act_sweep(p: &Problem, t: &Tiling, spatial: u64) -> Traffic {
+    let (rows, columns) = (p.y.traffic(&t.oy, &t.ky), p.x.traffic(&t.ox, &t.kx));
+    let channel_parts = if p.per_channel.is_some() { t.oc.count() } else { t.ic.count() };
+    let tasks = product([spatial, t.ky.count(), t.kx.count(), channel_parts]);
+    let whole_rows = p.x.window_max(t.ox.size, t.kx.size) == p.x.input && p.x.step == 1;
+    let runs = match (channel_parts, whole_rows) {
+        (1, true) if p.y.step == 1 => tasks,
+        (1, _) if p.x.step == 1 => product([p.images, rows, t.ox.count(), t.kx.count()]),
+        _ => product([p.images, rows, columns, channel_parts]),
+    };
+    Traffic { tasks, bytes: product([p.images, rows, columns, p.ic, p.in_bytes]), runs }
+}
+
+/// Bytes of all weight tiles.
+fn weight_sweep(p: &Problem, t: &Tiling) -> u64 {
+    let mut bytes = 0u64;
+    for (ky, n_ky) in t.ky.classes() {
+        for (kx, n_kx) in t.kx.classes() {
+            for (ic, n_ic) in t.ic.classes() {
+                for (oc, n_oc) in t.oc.classes() {
+                    let one = p.weight_bytes(oc, ky.saturating_mul(kx), ic);
+                    bytes = bytes.saturating_add(product([n_ky, n_kx, n_ic, n_oc, one]));
+                }
+            }
+        }
+    }
+    bytes
 }
 
 /// Loads of a sequence that visits `tiles` tiles forwards and backwards in turn, `sweeps` times, with `slots` slots.
 fn turning(tiles: u64, sweeps: u64, slots: u64) -> u64 {
-    tiles.saturating_add((sweeps - 1).saturating_mul(tiles.saturating_sub(slots)))
+    tiles.saturating_add(sweeps.saturating_sub(1).saturating_mul(tiles.saturating_sub(slots)))
 }
 
-/// Estimates a tiling. The compute is a lower bound from `sweep`, unless `compute` says it exactly.
+/// Estimates a tiling. `compute` is the exact number of DPU cycles without set-up, if it is known already.
 pub(crate) fn estimate(
     problem: &Problem,
     tiling: &Tiling,
@@ -119,9 +212,8 @@ pub(crate) fn estimate(
     sweep: &Sweep,
     compute: Option<u64>,
 ) -> Estimate {
-    let spatial = problem.images.saturating_mul(tiling.oy.count()).saturating_mul(tiling.ox.count());
+    let spatial = product([problem.images, tiling.oy.count(), tiling.ox.count()]);
     let (channels, parts) = (tiling.oc.count(), tiling.reductions());
-    let steps = spatial.saturating_mul(channels).saturating_mul(parts);
     let (act_tiles, weight_tiles) = (spatial.saturating_mul(parts), channels.saturating_mul(parts));
     let (act_loads, weight_loads) = match tiling.order {
         Order::SpatialOuter => (
@@ -134,62 +226,92 @@ pub(crate) fn estimate(
         ),
     };
     let acts = match problem.per_channel {
-        // Every channel tile reads activations of its own, all of them once.
-        Some(_) => Traffic { tasks: steps, bytes: sweep.act_bytes },
-        None => Traffic::share(act_loads, act_tiles, sweep.act_bytes),
+        Some(_) => sweep.acts,
+        None => Traffic::share(act_loads, &sweep.acts),
     };
     let weights = match problem.weights {
-        Some(_) => Traffic::share(weight_loads, weight_tiles, sweep.weight_bytes),
+        Some(_) => Traffic::share(weight_loads, &sweep.weights),
         None => Traffic::default(),
     };
-    let out_bytes = [problem.images, problem.y.output, problem.x.output, problem.oc, problem.out_bytes];
-    let outs = Traffic {
-        tasks: spatial.saturating_mul(channels),
-        bytes: out_bytes.into_iter().fold(1, u64::saturating_mul),
-    };
-    let [acts, weights, outs] = [acts, weights, outs].map(|t| t.times(problem.repeats));
-    let steps = steps.saturating_mul(problem.repeats);
-    let dpu = compute
-        .unwrap_or(sweep.pe_steps / budget.array.pes)
+    let [acts, weights, outs] = [acts, weights, sweep.outs].map(|t| t.times(problem.repeats));
+    let steps = product([spatial, channels, parts, problem.repeats]);
+    let compute = compute
+        .unwrap_or(sweep.compute)
         .saturating_mul(problem.repeats)
-        .saturating_add(steps.saturating_mul(TASK_CYCLES));
-    let (a, w, o) = (acts.cycles(budget), weights.cycles(budget), outs.cycles(budget));
-    let all = a.saturating_add(w).saturating_add(o);
-    let (with_loads, with_stores) = (a.saturating_add(w).max(o), a.max(w.saturating_add(o)));
-    let weights_with_stores = budget.two_engines && with_stores < with_loads;
-    let engines = if budget.two_engines { with_loads.min(with_stores) } else { all };
-    let bytes = acts.bytes.saturating_add(weights.bytes).saturating_add(outs.bytes);
-    let busiest = engines.max(bytes / budget.dram_rate).max(dpu);
-    let others = all.saturating_add(dpu).saturating_sub(busiest);
-    let cycles = busiest.saturating_add(others / steps.max(1));
-    Estimate { cycles, acts, weights, outs, steps, weights_with_stores }
+        .saturating_add(steps.saturating_mul(budget.dpu_setup));
+    let cycles = overlap(budget, [acts, weights, outs], compute, steps);
+    Estimate { cycles, acts, weights, outs, steps, compute }
+}
+
+/// Cycles of all engines together. Loads of activations and stores have an engine each, weights go where there is room.
+fn overlap(budget: &Budget, traffic: [Traffic; 3], compute: u64, steps: u64) -> u64 {
+    let [acts, weights, outs] = traffic.map(|t| t.cycles(budget));
+    let all = acts.saturating_add(weights).saturating_add(outs);
+    let engines = if budget.two_engines { acts.max(outs).max(all / 2) } else { all };
+    let bytes = traffic.iter().fold(0u64, |sum, t| sum.saturating_add(t.bytes));
+    let busiest = engines.max(bytes / budget.dram_rate).max(compute);
+    let others = all.saturating_add(compute).saturating_sub(busiest);
+    busiest.saturating_add(others / steps.max(1))
 }
 
 /// Cycles no plan can beat: all bytes once, all multiplications on all PEs.
 pub(crate) fn lower_bound(problem: &Problem, budget: &Budget, sweep: &Sweep) -> u64 {
-    let outs = [problem.images, problem.y.output, problem.x.output, problem.oc, problem.out_bytes];
-    let bytes = outs.into_iter().fold(1, u64::saturating_mul);
-    let bytes = bytes.saturating_add(sweep.act_bytes).saturating_add(sweep.weight_bytes);
-    (bytes / budget.dram_rate).max(sweep.pe_steps / budget.array.pes).saturating_mul(problem.repeats)
+    let bytes =
+        [sweep.acts, sweep.weights, sweep.outs].iter().fold(0u64, |sum, t| sum.saturating_add(t.bytes));
+    (bytes / budget.dram_rate).max(sweep.compute).saturating_mul(problem.repeats)
 }
 
 /// DPU cycles of a tiling under the best schedule of each tile size, without set-up.
-pub(crate) fn compute_cycles(problem: &Problem, tiling: &Tiling, array: &Array) -> u64 {
-    let taps: u64 = problem.y.kernel.saturating_mul(problem.x.kernel);
+pub(crate) fn compute_cycles(problem: &Problem, tiling: &Tiling, budget: &Budget) -> u64 {
     let mut total = 0u64;
     for (oc, n_oc) in tiling.oc.classes() {
         for (oy, n_oy) in tiling.oy.classes() {
             for (ox, n_ox) in tiling.ox.classes() {
                 for (ic, n_ic) in tiling.ic.classes() {
-                    let ic = if problem.per_channel.is_some() { 1 } else { ic };
-                    let (_, cycles) = sched::best(array, &Extent { oc, oy, ox, ic });
-                    let tiles = [n_oc, n_oy, n_ox, n_ic, problem.images, taps];
-                    total = total.saturating_add(tiles.into_iter().fold(cycles, u64::saturating_mul));
+                    let extent = Extent { oc, oy, ox, ic };
+                    // Kernel tiles of one size: the sum is a sum over taps.
+                    let cycles = tile_cycles(problem, tiling, &extent, budget);
+                    let kernels = product([tiling.ky.count(), tiling.kx.count()]);
+                    let tiles = product([n_oc, n_oy, n_ox, n_ic, problem.images, kernels]);
+                    total = total.saturating_add(cycles.saturating_mul(tiles));
                 }
             }
         }
     }
     total
+}
+
+/// Cycles of one tile: the slowest of loading, computing and draining.
+fn tile_cycles(p: &Problem, t: &Tiling, extent: &Extent, budget: &Budget) -> u64 {
+    let taps = product([t.ky.size, t.kx.size]);
+    let outputs = product([extent.oc, extent.oy, extent.ox]);
+    let mut loaded = product([
+        p.y.window_max(extent.oy, t.ky.size),
+        p.x.window_max(extent.ox, t.kx.size),
+        p.tile_ic(extent.oc, extent.ic),
+        p.in_bytes,
+    ]);
+    let per_tap = if p.weights.is_some() {
+        let depth = if p.per_channel.is_some() { 1 } else { extent.ic };
+        let (sched, cycles) = sched::best(&budget.array, &p.macs, &Extent { ic: depth, ..*extent });
+        let weights = p.weight_bytes(extent.oc, taps, extent.ic);
+        let per_pe = product([
+            extent.oc.div_ceil(sched.oc),
+            extent.oy.div_ceil(sched.oy),
+            extent.ox.div_ceil(sched.ox),
+        ]);
+        let again = per_pe.div_ceil(budget.accumulators).saturating_sub(1);
+        let sets = weights.saturating_sub(ENTRY * extent.oc);
+        loaded = loaded.saturating_add(again.saturating_mul(loaded.min(sets))).saturating_add(weights);
+        cycles
+    } else {
+        outputs.div_ceil(budget.array.pes)
+    };
+    let partial = if t.reductions() > 1 { outputs.saturating_mul(4) } else { 0 };
+    let stored = partial.max(outputs.saturating_mul(p.out_bytes));
+    let load = loaded.saturating_add(partial) / budget.read_rate;
+    let drain = (stored / budget.write_rate).max(outputs / budget.ppe_rate);
+    per_tap.saturating_mul(taps).max(load).max(drain)
 }
 
 #[cfg(test)]

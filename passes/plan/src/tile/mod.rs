@@ -13,6 +13,7 @@ pub(crate) mod steps;
 pub(crate) mod stream;
 
 use axis::{Axis, Split};
+use sched::MacCost;
 
 /// Granule of SRAM buffers in bytes.
 pub(crate) const GRANULE: u64 = 16;
@@ -65,6 +66,10 @@ pub(crate) struct Problem {
     pub(crate) per_channel: Option<u64>,
     /// Weights, if there are any.
     pub(crate) weights: Option<WeightSize>,
+    /// Lane cycles of a multiplication.
+    pub(crate) macs: MacCost,
+    /// Weight tiles pass through a buffer of their own on the way to their slot.
+    pub(crate) staged: bool,
     /// Input channels are cut at multiples of this.
     pub(crate) ic_grain: u64,
     /// Cuts of the output channels that may be tried, coarsest first; never empty.
@@ -134,6 +139,10 @@ pub(crate) struct Tiling {
     pub(crate) weight_bytes: u64,
     /// Bytes of an output slot.
     pub(crate) out_bytes: u64,
+    /// Slots and bytes of the buffers that weights pass through; 0 if there are none.
+    pub(crate) stage_slots: u64,
+    /// Bytes of such a buffer.
+    pub(crate) stage_bytes: u64,
     /// Bytes of the partial sums; 0 if no sum is split.
     pub(crate) psum_bytes: u64,
 }
@@ -150,6 +159,7 @@ impl Tiling {
         slots(self.act_slots, self.act_bytes)
             .saturating_add(slots(self.weight_slots, self.weight_bytes))
             .saturating_add(slots(self.out_slots, self.out_bytes))
+            .saturating_add(slots(self.stage_slots, self.stage_bytes))
             .saturating_add(round_up(self.psum_bytes))
             .saturating_add(round_up(resident))
     }

@@ -1,7 +1,7 @@
 //! The schedule of one tile on the PE array: how many PEs split each dimension.
 //!
 //! The schedule decides cycles and never the result. The search is exact for the timing model
-//! `ceil(OC/oc) * ceil(OY/oy) * ceil(OX/ox) * KY * KX * ceil(IC/(lanes * ic))`.
+//! `ceil(OC/oc) * ceil(OY/oy) * ceil(OX/ox) * KY * KX * ceil(IC/(lanes * ic))`, IC in lane cycles.
 
 use dpu_isa::Machine;
 
@@ -24,6 +24,28 @@ impl Array {
             lanes: u64::from(machine.lanes).max(1),
             tree: u64::from(machine.adder_tree_max).clamp(1, 16),
         }
+    }
+}
+
+/// How many lane cycles a multiplication takes: `cycles` for every `weights` of them.
+///
+/// One each, but on arrays where half of the lanes shift: there plain INT8 weights take two, and of a block of `w` packed
+/// weights the larger of its two halves, twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MacCost {
+    /// Lane cycles.
+    pub(crate) cycles: u64,
+    /// Weights, at least 1.
+    pub(crate) weights: u64,
+}
+
+impl MacCost {
+    /// One lane cycle a weight.
+    pub(crate) const FULL: MacCost = MacCost { cycles: 1, weights: 1 };
+
+    /// Cycles of a sum of `depth` products on `lanes` lanes.
+    pub(crate) fn steps(&self, depth: u64, lanes: u64) -> u64 {
+        depth.saturating_mul(self.cycles).div_ceil(lanes.saturating_mul(self.weights).max(1))
     }
 }
 
@@ -55,11 +77,11 @@ pub(crate) struct Extent {
 
 /// The schedule of least cycles a tap, and those cycles. Ties go to the smaller adder tree, then to more PEs over
 /// output channels, then rows.
-pub(crate) fn best(array: &Array, tile: &Extent) -> (Sched, u64) {
+pub(crate) fn best(array: &Array, macs: &MacCost, tile: &Extent) -> (Sched, u64) {
     let mut best = (Sched { oc: 1, oy: 1, ox: 1, ic: 1 }, u64::MAX);
     let mut ic = 1;
     while ic <= array.tree.min(array.pes) {
-        let depth = tile.ic.div_ceil(array.lanes * ic);
+        let depth = macs.steps(tile.ic, array.lanes * ic);
         for_each_step_count(tile.oc, array.pes / ic, |oc, oc_steps| {
             for_each_step_count(tile.oy, array.pes / ic / oc, |oy, oy_steps| {
                 let ox = (array.pes / ic / oc / oy).min(tile.ox);
@@ -128,7 +150,7 @@ mod tests {
             (7, 200, 1, 100),
         ] {
             let tile = Extent { oc, oy, ox, ic };
-            let (sched, cycles) = best(&ARRAY, &tile);
+            let (sched, cycles) = best(&ARRAY, &MacCost::FULL, &tile);
             assert!(sched.oc * sched.oy * sched.ox * sched.ic <= ARRAY.pes);
             assert!(sched.ic.is_power_of_two());
             let same = oc.div_ceil(sched.oc)

@@ -6,7 +6,7 @@
 use crate::error::PlanError;
 
 use super::axis::{Axis, Split, ladder};
-use super::cost::{self, Budget, Estimate, Sweep};
+use super::cost::{self, Budget, Estimate, Sweep, product};
 use super::{Order, Problem, Tiling, WINDOW_MAX};
 
 /// Candidates that get an exact estimate.
@@ -104,9 +104,8 @@ impl Finder<'_> {
         let tile_ic = p.tile_ic(oc.size, cut.ic.size);
         let rows = p.y.window_max(oy.size, cut.ky.size);
         let columns = p.x.window_max(ox.size, cut.kx.size);
-        let product = |factors: &[u64]| factors.iter().fold(1, |a: u64, &b| a.saturating_mul(b));
         let parts = cut.parts();
-        let spatial = product(&[p.images, oy.count(), ox.count()]);
+        let spatial = product([p.images, oy.count(), ox.count()]);
         let outputs = spatial.saturating_mul(oc.count());
         let act_tiles = spatial.saturating_mul(parts);
         let weight_tiles = oc.count().saturating_mul(parts);
@@ -123,17 +122,19 @@ impl Finder<'_> {
             act_slots: two(if p.per_channel.is_some() { outputs.saturating_mul(parts) } else { act_tiles }),
             weight_slots: if p.weights.is_some() { two(weight_tiles) } else { 0 },
             out_slots: two(outputs),
-            act_bytes: product(&[rows, columns, tile_ic, p.in_bytes]),
+            act_bytes: product([rows, columns, tile_ic, p.in_bytes]),
             weight_bytes: p.weight_bytes(oc.size, taps, cut.ic.size),
-            out_bytes: product(&[oy.size, ox.size, oc.size, p.out_bytes]),
-            psum_bytes: if parts > 1 { product(&[oy.size, ox.size, oc.size, 4]) } else { 0 },
+            out_bytes: product([oy.size, ox.size, oc.size, p.out_bytes]),
+            stage_slots: if p.staged { two(weight_tiles) } else { 0 },
+            stage_bytes: if p.staged { product([oc.size, taps, cut.ic.size]) } else { 0 },
+            psum_bytes: if parts > 1 { product([oy.size, ox.size, oc.size, 4]) } else { 0 },
         };
         let least = tiling.sram_bytes(p.resident);
         self.smallest = self.smallest.min(least);
         if least > self.budget.sram {
             return false;
         }
-        let sweep = self.sweep(&tiling);
+        let sweep = cost::sweep(p, &tiling, self.budget);
         for order in [Order::SpatialOuter, Order::ChannelOuter] {
             // Activations of single channels are used once: more slots would hold nothing of use.
             let act_tiles = if p.per_channel.is_some() { 0 } else { act_tiles };
@@ -163,38 +164,13 @@ impl Finder<'_> {
         }
     }
 
-    fn sweep(&self, t: &Tiling) -> Sweep {
-        let p = self.problem;
-        let rows = p.y.traffic(&t.oy, &t.ky);
-        let columns = p.x.traffic(&t.ox, &t.kx);
-        let act_bytes = [p.images, rows, columns, p.ic, p.in_bytes].into_iter().fold(1, u64::saturating_mul);
-        let mut weight_bytes = 0u64;
-        for (ky, n_ky) in t.ky.classes() {
-            for (kx, n_kx) in t.kx.classes() {
-                for (ic, n_ic) in t.ic.classes() {
-                    let n = n_ky.saturating_mul(n_kx).saturating_mul(n_ic);
-                    let one =
-                        p.weight_bytes(t.oc.size, ky.saturating_mul(kx), ic).saturating_mul(t.oc.count());
-                    weight_bytes = weight_bytes.saturating_add(n.saturating_mul(one));
-                }
-            }
-        }
-        let lanes = self.budget.array.lanes;
-        let depth = match p.per_channel {
-            Some(_) => 1,
-            None => t.ic.classes().map(|(ic, n)| ic.div_ceil(lanes).saturating_mul(n)).sum(),
-        };
-        let steps = [p.images, p.y.output, p.x.output, p.oc, p.y.kernel, p.x.kernel, depth];
-        Sweep { act_bytes, weight_bytes, pe_steps: steps.into_iter().fold(1, u64::saturating_mul) }
-    }
-
     /// Whether the best candidate loads everything once, so that cutting sums cannot help.
     fn is_compulsory(&self) -> bool {
         self.finalists.first().is_some_and(|c| {
             c.tiling.reductions() == 1
                 && (self.problem.per_channel.is_some()
-                    || c.estimate.acts.bytes <= c.sweep.act_bytes
-                        && c.estimate.weights.bytes <= c.sweep.weight_bytes)
+                    || c.estimate.acts.tasks <= c.sweep.acts.tasks
+                        && c.estimate.weights.tasks <= c.sweep.weights.tasks)
         })
     }
 
@@ -209,7 +185,7 @@ impl Finder<'_> {
     fn finish(self) -> Result<Choice, PlanError> {
         let mut best: Option<Choice> = None;
         for mut choice in self.finalists {
-            let compute = cost::compute_cycles(self.problem, &choice.tiling, &self.budget.array);
+            let compute = cost::compute_cycles(self.problem, &choice.tiling, self.budget);
             choice.estimate =
                 cost::estimate(self.problem, &choice.tiling, self.budget, &choice.sweep, Some(compute));
             // Within one percent the smaller footprint wins: it leaves room for the neighbours' loads.

@@ -17,6 +17,15 @@ pub(crate) fn execute(memory: &mut Memory, slots: &mut [Option<Task>], task: &Ta
                 }
             });
         }
+        Instr::VecUnary(x) => {
+            assert!(x.op == dpu_isa::UnaryOp::Copy && (x.in_zp, x.out_zp, x.clamp) == (0, 0, false));
+            each(&x.dims, |i| {
+                let src = u64::from(x.src) + dot(&i, &x.src_strides.map(u64::from));
+                let out = u64::from(x.out) + dot(&i, &x.out_strides.map(u64::from));
+                let value = memory.load(buf("src"), src, x.src_dtype);
+                memory.store(buf("out"), out, x.out_dtype, value);
+            });
+        }
         Instr::ConvInv(x) => slots[x.slot as usize] = Some(task.clone()),
         Instr::PoolInv(x) => slots[x.slot as usize] = Some(task.clone()),
         Instr::ConvVar(x) => {
