@@ -8,7 +8,7 @@ use dpu_isa::{
 };
 
 use crate::alloc::{self, Addresses};
-use crate::barriers::{self, Assignment};
+use crate::barriers::{self, Assignment, Config};
 use crate::deps::{self, Edge};
 use crate::draft::{Buffer, Draft, Role, Task};
 use crate::error::PlanError;
@@ -37,6 +37,9 @@ pub fn finish(draft: &Draft, machine: &Machine) -> Result<Scheduled, PlanError> 
     let tasks = relocate(&draft.buffers, &draft.tasks, &addresses)?;
     let (edges, assignment) = synchronize(&tasks, machine)?;
     let (instrs, origin) = assemble(&tasks, &assignment)?;
+    if cfg!(debug_assertions) {
+        verify(&instrs, machine)?;
+    }
     let layer = |task: usize| draft.tasks.get(task).map_or(0, |t| t.layer);
     let layers = origin.into_iter().map(layer).collect();
     let (edges, configs) = (edges.len(), assignment.configs.len());
@@ -133,6 +136,52 @@ pub fn assemble(tasks: &[Instr], assignment: &Assignment) -> Result<(Vec<Instr>,
         return Err(PlanError::internal("the barriers are not those of the tasks"));
     }
     Ok((instrs, origin))
+}
+
+/// The tasks of a stream without masks, and its barriers: what [`assemble`] was given.
+///
+/// # Errors
+/// An internal error if the stream does not end with its only `end`, or is too long.
+pub fn split(instrs: &[Instr]) -> Result<(Vec<Instr>, Assignment), PlanError> {
+    let Some((Instr::End(_), body)) = instrs.split_last() else {
+        return Err(PlanError::internal("the stream does not end with `end`"));
+    };
+    let mut tasks = Vec::with_capacity(body.len());
+    let mut assignment = Assignment::default();
+    for instr in body {
+        match instr {
+            Instr::End(_) => return Err(PlanError::internal("`end` within the stream")),
+            Instr::BarCfg(c) => {
+                let before = u32::try_from(tasks.len()).map_err(|_| PlanError::internal("too many tasks"))?;
+                let BarCfg { barrier, producers, consumers } = *c;
+                assignment.configs.push(Config { before, barrier, producers, consumers });
+            }
+            task => {
+                let mut task = *task;
+                assignment.wait.push(task.wait());
+                assignment.post.push(task.post());
+                if let Some((wait, post)) = task.masks_mut() {
+                    (*wait, *post) = (0, 0);
+                }
+                tasks.push(task);
+            }
+        }
+    }
+    Ok((tasks, assignment))
+}
+
+/// Judges a finished stream by itself: all conflicting accesses are ordered by its barriers, and every run of them comes
+/// to an end. It shares no logic with the solvers.
+///
+/// # Errors
+/// An internal error naming the fault.
+pub fn verify(instrs: &[Instr], machine: &Machine) -> Result<(), PlanError> {
+    let (tasks, assignment) = split(instrs)?;
+    let nodes = deps::nodes(&tasks)?;
+    let fault = |e: &dyn std::fmt::Display| PlanError::internal(format!("the schedule: {e}"));
+    let carried = barriers::check::carried(nodes.len(), &assignment).map_err(|e| fault(&e))?;
+    deps::check::sweep(&nodes, &carried).map_err(|e| fault(&e))?;
+    barriers::check::check(&nodes, &[], &assignment, machine.barriers).map_err(|e| fault(&e))
 }
 
 /// Provenance that the planner does not know.

@@ -248,3 +248,6 @@ pub fn const_image(buffers: &[Buffer], addresses: &Addresses) -> Result<Vec<u8>,
     }
     Ok(image)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! The judge of barrier assignments: it plays dispatcher, FIFOs and engines, several times, at random speeds.
 //!
-//! It knows nothing of how barriers were chosen. Each run draws the next event from those that the machine's rules allow,
+//! It knows nothing of how barriers were chosen. First it reads the configurations back as edges, each producer of a
+//! barrier before each of its consumers, and asks whether they imply the dependences. Then each run draws the next event from those that the machine's rules allow,
 //! with a different weight for every engine and for the dispatcher, so that in one run DMA crawls and in the next the
 //! dispatcher does. In every run the program must come to its end, no count may fall below 0, all barriers must be idle
 //! at the end, and every dependence edge must have been respected.
@@ -10,7 +11,8 @@ use std::collections::VecDeque;
 use thiserror::Error;
 
 use super::{Assignment, Config};
-use crate::deps::{ENGINES, Edge, Node};
+use crate::deps::check::Clocks;
+use crate::deps::{self, ENGINES, Edge, Node};
 
 /// What is wrong with an assignment. Tasks are named by index.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -19,6 +21,14 @@ pub enum Fault {
     /// The assignment is not one for this task list.
     #[error("the assignment does not fit the task list: {0}")]
     Shape(&'static str),
+    /// Not as many tasks post to and wait for a barrier as its configuration says.
+    #[error("the counts of barrier {barrier}, armed before task {before}, are not those of its users")]
+    Counts {
+        /// The barrier.
+        barrier: u8,
+        /// The task in front of which it is armed.
+        before: usize,
+    },
     /// Nothing can happen any more and the program has not ended.
     #[error("deadlock: the dispatcher stands at item {position} of {total}")]
     Deadlock {
@@ -51,6 +61,17 @@ pub enum Fault {
         /// The task it depends on.
         needed: usize,
     },
+    /// The barriers imply no order between two tasks that need one.
+    #[error("no barrier orders task {from} before task {to}")]
+    Lost {
+        /// The task that must end first.
+        from: usize,
+        /// The task that depends on it.
+        to: usize,
+    },
+    /// A barrier orders tasks against the task list.
+    #[error(transparent)]
+    Carried(#[from] deps::check::Fault),
     /// A barrier still has producers or consumers after the last task.
     #[error("barrier {barrier} is not idle at the end")]
     NotIdle {
@@ -67,10 +88,79 @@ const RUNS: [(usize, u64); 6] = [(1, 1), (64, 2), (2, 3), (64, 4), (16, 5), (64,
 /// # Errors
 /// The first fault found.
 pub fn check(nodes: &[Node], edges: &[Edge], assignment: &Assignment, barriers: u32) -> Result<(), Fault> {
+    let clocks = Clocks::new(nodes, &carried(nodes.len(), assignment)?)?;
+    for edge in edges {
+        let (from, to) = (edge.from as usize, edge.to as usize);
+        if from >= to || to >= nodes.len() {
+            return Err(Fault::Shape("an edge does not point forward in the task list"));
+        }
+        if !clocks.ordered(nodes, from, to) {
+            return Err(Fault::Lost { from, to });
+        }
+    }
     for (depth, seed) in RUNS {
         run(nodes, edges, assignment, barriers, depth, seed)?;
     }
     Ok(())
+}
+
+/// The order that the barriers impose: `(producer, consumer)` for all pairs of each configuration.
+///
+/// # Errors
+/// A fault if a mask names a barrier that is not armed in front of the task, or the masks contradict the counts.
+pub fn carried(tasks: usize, assignment: &Assignment) -> Result<Vec<(usize, usize)>, Fault> {
+    if assignment.wait.len() != tasks || assignment.post.len() != tasks {
+        return Err(Fault::Shape("not one mask for each task"));
+    }
+    let mut edges = Vec::new();
+    let mut armed: [Option<Use>; 64] = std::array::from_fn(|_| None);
+    let mut configs = assignment.configs.iter().peekable();
+    for task in 0..tasks {
+        while let Some(config) = configs.next_if(|c| c.before as usize == task) {
+            let Some(slot) = armed.get_mut(usize::from(config.barrier)) else {
+                return Err(Fault::Shape("a configuration is out of range"));
+            };
+            if let Some(done) = slot.replace(Use::new(config)) {
+                done.close(&mut edges)?;
+            }
+        }
+        for (mask, waits) in [(assignment.wait[task], true), (assignment.post[task], false)] {
+            for barrier in bits(mask) {
+                let Some(open) = &mut armed[usize::from(barrier)] else {
+                    return Err(Fault::Unarmed { task, barrier });
+                };
+                if waits { &mut open.consumers } else { &mut open.producers }.push(task);
+            }
+        }
+    }
+    if configs.next().is_some() {
+        return Err(Fault::Shape("configurations are not in stream order"));
+    }
+    armed.into_iter().flatten().try_for_each(|open| open.close(&mut edges))?;
+    Ok(edges)
+}
+
+/// The tasks that use one configuration of a barrier.
+struct Use {
+    config: Config,
+    producers: Vec<usize>,
+    consumers: Vec<usize>,
+}
+
+impl Use {
+    fn new(config: &Config) -> Self {
+        Use { config: *config, producers: Vec::new(), consumers: Vec::new() }
+    }
+
+    fn close(self, edges: &mut Vec<(usize, usize)>) -> Result<(), Fault> {
+        let Config { barrier, producers, consumers, .. } = self.config;
+        let counts = [usize::from(producers), usize::from(consumers)];
+        if counts != [self.producers.len(), self.consumers.len()] {
+            return Err(Fault::Counts { barrier, before: self.config.before as usize });
+        }
+        edges.extend(self.producers.iter().flat_map(|&p| self.consumers.iter().map(move |&c| (p, c))));
+        Ok(())
+    }
 }
 
 /// One run with FIFOs of `depth` entries and the speeds drawn from `seed`.

@@ -238,3 +238,6 @@ impl Solver<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

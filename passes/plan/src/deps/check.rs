@@ -40,7 +40,7 @@ pub enum Fault {
 }
 
 /// What has ended, per engine number, when a task starts: a count of that engine's tasks.
-struct Clocks {
+pub(crate) struct Clocks {
     /// Position of each task among those of its engine, from 1.
     rank: Vec<u32>,
     /// For each task, per engine, the rank up to which tasks have ended before it starts.
@@ -48,7 +48,8 @@ struct Clocks {
 }
 
 impl Clocks {
-    fn new(nodes: &[Node], edges: &[(usize, usize)]) -> Result<Self, Fault> {
+    /// The clocks under engine order and `edges`, which must point forward.
+    pub(crate) fn new(nodes: &[Node], edges: &[(usize, usize)]) -> Result<Self, Fault> {
         let tasks = nodes.len();
         let mut into: Vec<Vec<usize>> = vec![Vec::new(); tasks];
         for &(from, to) in edges {
@@ -77,7 +78,8 @@ impl Clocks {
         Ok(clocks)
     }
 
-    fn ordered(&self, nodes: &[Node], first: usize, second: usize) -> bool {
+    /// Whether `first` has ended whenever `second` starts.
+    pub(crate) fn ordered(&self, nodes: &[Node], first: usize, second: usize) -> bool {
         self.seen[second][usize::from(nodes[first].engine)] >= self.rank[first]
     }
 }

@@ -207,3 +207,6 @@ pub fn graph(nodes: &[Node], edges: &[Edge]) -> DiGraph<usize, Hazard> {
     }
     graph
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

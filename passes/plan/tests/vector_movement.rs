@@ -1,0 +1,638 @@
+//! Vector and movement layers against naive evaluation: random shapes, broadcasts, axes and machines.
+//!
+//! Every case is planned, scheduled and run by the interpreter in several orders that its barriers permit. Machines have
+//! so little SRAM that most layers are cut into many ragged tiles.
+
+mod interp;
+
+use dpu_isa::{BinaryOp, Dtype, Machine, Program, ReduceOp, Round, Space, UnaryOp};
+use interp::{Memory, binary_op, decode, encode, run, scaled, unary_op};
+use proptest::prelude::*;
+use strum_plan::{
+    BinaryLayer, BufferId, ConcatLayer, CopyLayer, Draft, PadLayer, PlanError, Post, Pre, ReduceLayer,
+    RescaleLayer, Role, Scaling, SliceLayer, Source, Table, TableLayer, Tensor, TransposeLayer, UnaryLayer,
+    finish, plan_binary, plan_concat, plan_copy, plan_pad, plan_reduce, plan_rescale, plan_slice, plan_table,
+    plan_transpose, plan_unary, to_program,
+};
+
+/// A tensor of values.
+#[derive(Clone, Debug, PartialEq)]
+struct Values {
+    dtype: Dtype,
+    shape: Vec<u64>,
+    data: Vec<i64>,
+}
+
+impl Values {
+    /// Pseudo-random values from the whole range of the type, small ones and the extremes among them.
+    fn random(dtype: Dtype, shape: &[u64], seed: u64) -> Self {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let count = shape.iter().product::<u64>();
+        let data = (0..count)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                match state % 8 {
+                    0 => i64::from(dtype.min()),
+                    1 => i64::from(dtype.max()),
+                    2 => i64::from((state >> 8) as i8).clamp(dtype.min().into(), dtype.max().into()),
+                    _ => decode(&encode((state >> 16) as i64, dtype), dtype),
+                }
+            })
+            .collect();
+        Values { dtype, shape: shape.to_vec(), data }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        self.data.iter().flat_map(|&v| encode(v, self.dtype)).collect()
+    }
+
+    /// The element at `index` of a shape this one broadcasts to.
+    fn at(&self, index: &[u64]) -> i64 {
+        let skip = index.len() - self.shape.len();
+        let flat = index[skip..]
+            .iter()
+            .zip(&self.shape)
+            .fold(0, |flat, (&i, &n)| flat * n + if n == 1 { 0 } else { i });
+        self.data[flat as usize]
+    }
+
+    fn build(dtype: Dtype, shape: &[u64], mut f: impl FnMut(&[u64]) -> i64) -> Self {
+        let mut index = vec![0; shape.len()];
+        let data = (0..shape.iter().product::<u64>())
+            .map(|flat| {
+                let mut rest = flat;
+                for (i, n) in index.iter_mut().zip(shape).rev() {
+                    *i = rest % n;
+                    rest /= n;
+                }
+                decode(&encode(f(&index), dtype), dtype)
+            })
+            .collect();
+        Values { dtype, shape: shape.to_vec(), data }
+    }
+}
+
+/// A network under test: inputs with their values, and outputs with the values expected.
+struct Case {
+    draft: Draft,
+    machine: Machine,
+    inputs: Vec<Values>,
+    outputs: Vec<Values>,
+}
+
+fn machine(sram: u64) -> Machine {
+    let mut machine = Machine::flexnn_16x16();
+    machine.sram_bytes = sram;
+    machine
+}
+
+impl Case {
+    fn new(machine: Machine) -> Self {
+        let mut draft = Draft::new();
+        draft.layer("test", "test", 0, 0).unwrap();
+        Case { draft, machine, inputs: Vec::new(), outputs: Vec::new() }
+    }
+
+    fn tensor(&mut self, dtype: Dtype, shape: &[u64], role: Role) -> Tensor {
+        let id: BufferId = self.draft.tensor(Space::Dram, dtype, shape, role).unwrap();
+        Tensor::of(&self.draft, id).unwrap()
+    }
+
+    fn input(&mut self, values: &Values) -> Tensor {
+        let name = format!("in{}", self.inputs.len());
+        self.inputs.push(values.clone());
+        self.tensor(values.dtype, &values.shape, Role::Input { name })
+    }
+
+    fn output(&mut self, expected: &Values) -> Tensor {
+        let name = format!("out{}", self.outputs.len());
+        self.outputs.push(expected.clone());
+        self.tensor(expected.dtype, &expected.shape, Role::Output { name })
+    }
+
+    fn scratch(&mut self, dtype: Dtype, shape: &[u64]) -> Tensor {
+        self.tensor(dtype, shape, Role::Scratch)
+    }
+
+    fn program(&self) -> Program {
+        let scheduled = finish(&self.draft, &self.machine).unwrap();
+        assert!(scheduled.addresses.sram_bytes <= self.machine.sram_bytes);
+        to_program(&self.draft, scheduled, &self.machine, Source::default()).unwrap()
+    }
+
+    /// Runs in the order of each seed and compares.
+    fn check(&self, seeds: &[u64]) {
+        let program = self.program();
+        for &seed in seeds {
+            let mut memory = Memory::new(&program);
+            for (desc, values) in program.inputs.iter().zip(&self.inputs) {
+                memory.write(Space::Dram, desc.addr, &values.bytes());
+            }
+            run(&program, &mut memory, seed);
+            for (desc, values) in program.outputs.iter().zip(&self.outputs) {
+                let expected = values.bytes();
+                let got = memory.read(Space::Dram, desc.addr, expected.len());
+                let wrong = got.iter().zip(&expected).position(|(a, b)| a != b);
+                assert_eq!(wrong, None, "{} differs, order {seed}, shape {:?}", desc.name, values.shape);
+            }
+        }
+    }
+}
+
+const SEEDS: &[u64] = &[0, 1, 2];
+
+fn shape() -> impl Strategy<Value = Vec<u64>> {
+    // The last two have long dimensions somewhere.
+    prop_oneof![
+        prop::collection::vec(1u64..6, 1..=6),
+        prop::collection::vec(1u64..4, 1..=6),
+        (prop::collection::vec(1u64..4, 0..=3), 1u64..400).prop_map(|(mut s, n)| {
+            s.push(n);
+            s
+        }),
+        (prop::collection::vec(1u64..4, 1..=3), 1u64..200).prop_map(|(mut s, n)| {
+            s.insert(0, n);
+            s
+        }),
+    ]
+}
+
+fn dtype() -> impl Strategy<Value = Dtype> {
+    prop::sample::select(Dtype::ALL)
+}
+
+/// A shape that broadcasts to `shape` where `mask` has a bit, with fewer dimensions if it is all ones in front.
+fn broadcast(shape: &[u64], mask: u8, drop: bool) -> Vec<u64> {
+    let full = shape.iter().enumerate().map(|(i, &n)| if mask >> i & 1 == 1 { 1 } else { n });
+    let full: Vec<u64> = full.collect();
+    let ones = full.iter().take_while(|&&n| n == 1).count();
+    full[if drop { ones } else { 0 }..].to_vec()
+}
+
+fn scaling() -> impl Strategy<Value = Option<Scaling>> {
+    prop::option::of(
+        (0..=i32::MAX, 2u8..=62, prop::sample::select(Round::ALL))
+            .prop_map(|(multiplier, shift, round)| Scaling { multiplier, shift, round }),
+    )
+}
+
+fn pre() -> impl Strategy<Value = Pre> {
+    (prop_oneof![Just(0), -200i32..200, any::<i32>()], scaling()).prop_map(|(zp, scale)| Pre { zp, scale })
+}
+
+fn clamp(dtype: Dtype) -> impl Strategy<Value = Option<(i32, i32)>> {
+    let value = dtype.min()..=dtype.max();
+    prop::option::of((value.clone(), value).prop_map(|(a, b)| (a.min(b), a.max(b))))
+}
+
+fn table() -> impl Strategy<Value = Vec<i8>> {
+    any::<u64>()
+        .prop_map(|seed| Values::random(Dtype::I8, &[256], seed).data.iter().map(|&v| v as i8).collect())
+}
+
+fn post(dtype: Dtype) -> impl Strategy<Value = Post> {
+    let zp = prop_oneof![Just(0), -200i32..200];
+    let lut = if dtype == Dtype::I8 { prop::option::of(table()).boxed() } else { Just(None).boxed() };
+    (scaling(), zp, clamp(dtype), lut).prop_map(|(scale, zp, clamp, lut)| Post { scale, zp, clamp, lut })
+}
+
+fn apply_pre(v: i64, pre: &Pre) -> i64 {
+    let v = i64::from((v - i64::from(pre.zp)) as i32);
+    pre.scale.map_or(v, |s| scaled(v, s.multiplier, s.shift, s.round))
+}
+
+fn apply_post(v: i64, post: &Post) -> i64 {
+    let v = post.scale.map_or(v, |s| scaled(v, s.multiplier, s.shift, s.round));
+    let v = i64::from((v + i64::from(post.zp)) as i32);
+    let v = post.clamp.map_or(v, |(lo, hi)| v.clamp(lo.into(), hi.into()));
+    post.lut.as_ref().map_or(v, |lut| i64::from(lut[(i64::from(v as i8) + 128) as usize]))
+}
+
+/// SRAM sizes from what barely holds one element of each stream to comfortable.
+fn sram() -> impl Strategy<Value = u64> {
+    prop_oneof![500u64..900, 900u64..4000, Just(65536)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn binary_layers(
+        shape in shape(), masks in any::<(u8, u8)>(), drop in any::<(bool, bool)>(),
+        types in (dtype(), dtype()),
+        (out_type, post) in dtype().prop_flat_map(|t| (Just(t), post(t))),
+        op in prop::sample::select(BinaryOp::ALL), shift in 0u8..=63, pres in (pre(), pre()),
+        sram in sram(), seed in any::<u64>(),
+    ) {
+        let mul_shift = if op == BinaryOp::Mul { shift } else { 0 };
+        let a = Values::random(types.0, &broadcast(&shape, masks.0, drop.0), seed);
+        let b = Values::random(types.1, &broadcast(&shape, masks.1, drop.1), seed ^ 1);
+        let expected = Values::build(out_type, &shape, |i| {
+            apply_post(binary_op(op, apply_pre(a.at(i), &pres.0), apply_pre(b.at(i), &pres.1), mul_shift), &post)
+        });
+        let mut case = Case::new(machine(sram));
+        let (a, b) = (case.input(&a), case.input(&b));
+        let output = case.output(&expected);
+        let layer = BinaryLayer { op, mul_shift, a, pre_a: pres.0, b, pre_b: pres.1, post, output };
+        plan_binary(&mut case.draft, &case.machine, &layer).unwrap();
+        case.check(SEEDS);
+    }
+
+    #[test]
+    fn unary_layers(
+        shape in shape(), types in (dtype(), dtype()).prop_flat_map(|(a, b)| (Just(a), Just(b), clamp(b))),
+        op in prop::sample::select(UnaryOp::ALL), zps in (-200i32..200, -200i32..200),
+        sram in sram(), seed in any::<u64>(),
+    ) {
+        let (from, to, clamp) = types;
+        let values = Values::random(from, &shape, seed);
+        let expected = Values::build(to, &shape, |i| {
+            let v = unary_op(op, apply_pre(values.at(i), &Pre { zp: zps.0, scale: None }));
+            apply_post(v, &Post { zp: zps.1, clamp, ..Post::default() })
+        });
+        let mut case = Case::new(machine(sram));
+        let input = case.input(&values);
+        let output = case.output(&expected);
+        let layer = UnaryLayer { op, input, in_zp: zps.0, out_zp: zps.1, clamp, output };
+        plan_unary(&mut case.draft, &case.machine, &layer).unwrap();
+        case.check(SEEDS);
+    }
+
+    #[test]
+    fn rescale_layers(
+        shape in shape(),
+        types in (dtype(), dtype()).prop_flat_map(|(a, b)| (Just(a), Just(b), clamp(b))),
+        per_channel in any::<bool>(), scale in prop::collection::vec((0..=i32::MAX, 2u8..=62), 400),
+        round in prop::sample::select(Round::ALL), zps in (-200i32..200, -200i32..200), lut in table(),
+        use_lut in any::<bool>(), sram in sram(), seed in any::<u64>(),
+    ) {
+        let (from, to, clamp) = types;
+        let lut = (use_lut && to == Dtype::I8).then_some(lut);
+        let channels = if per_channel { *shape.last().unwrap() as usize } else { 1 };
+        let (multiplier, shift): (Vec<i32>, Vec<u8>) = scale[..channels].iter().copied().unzip();
+        let values = Values::random(from, &shape, seed);
+        let post = Post {
+            scale: None, zp: zps.1, clamp: clamp.or(Some((to.min(), to.max()))), lut: lut.clone(),
+        };
+        let expected = Values::build(to, &shape, |i| {
+            let c = if per_channel { i[i.len() - 1] as usize } else { 0 };
+            let scale = Some(Scaling { multiplier: multiplier[c], shift: shift[c], round });
+            apply_post(apply_pre(values.at(i), &Pre { zp: zps.0, scale }), &post)
+        });
+        let mut case = Case::new(machine(sram));
+        let input = case.input(&values);
+        let output = case.output(&expected);
+        let layer = RescaleLayer {
+            input, in_zp: zps.0, multiplier, shift, round, out_zp: zps.1, clamp, lut, output,
+        };
+        plan_rescale(&mut case.draft, &case.machine, &layer).unwrap();
+        case.check(SEEDS);
+    }
+
+    #[test]
+    fn table_layers(shape in shape(), wide in any::<bool>(), sram in 1200u64..8000, seed in any::<u64>()) {
+        let (from, to) = if wide { (Dtype::I16, Dtype::I32) } else { (Dtype::I8, Dtype::I8) };
+        let values = Values::random(from, &shape, seed);
+        let points = Values::random(from, &[if wide { 513 } else { 256 }], !seed).data;
+        let expected = Values::build(to, &shape, |i| {
+            let v = values.at(i);
+            if wide {
+                let t = v + 32768;
+                let (low, high) = (points[(t >> 7) as usize], points[(t >> 7) as usize + 1]);
+                low * 128 + (high - low) * (t & 127)
+            } else {
+                points[(v + 128) as usize]
+            }
+        });
+        let table = if wide {
+            Table::I16(points.iter().map(|&v| v as i16).collect())
+        } else {
+            Table::I8(points.iter().map(|&v| v as i8).collect())
+        };
+        let mut case = Case::new(machine(sram));
+        let input = case.input(&values);
+        let output = case.output(&expected);
+        plan_table(&mut case.draft, &case.machine, &TableLayer { input, table, output }).unwrap();
+        case.check(SEEDS);
+    }
+
+    #[test]
+    fn reduce_layers(
+        shape in shape(), axis in any::<prop::sample::Index>(), keep in any::<bool>(), types in (dtype(), dtype()),
+        op in prop::sample::select(ReduceOp::ALL), sram in prop_oneof![64u64..200, 200u64..4000, Just(65536)],
+        seed in any::<u64>(),
+    ) {
+        // Minimum and maximum do not change type; narrow sums are compared modulo the type.
+        let (from, to) = if op == ReduceOp::Sum { types } else { (types.0, types.0) };
+        let axis = axis.index(shape.len());
+        let values = Values::random(from, &shape, seed);
+        let mut reduced = shape.clone();
+        reduced[axis] = 1;
+        let mut expected = Values::build(to, &reduced, |i| {
+            let along = (0..shape[axis]).map(|k| {
+                let mut i = i.to_vec();
+                i[axis] = k;
+                values.at(&i)
+            });
+            match op {
+                ReduceOp::Sum => along.sum(),
+                ReduceOp::Max => along.max().unwrap(),
+                ReduceOp::Min => along.min().unwrap(),
+            }
+        });
+        if !keep {
+            expected.shape.remove(axis);
+        }
+        let mut case = Case::new(machine(sram));
+        let input = case.input(&values);
+        let output = case.output(&expected);
+        plan_reduce(&mut case.draft, &case.machine, &ReduceLayer { op, axis, input, output }).unwrap();
+        case.check(SEEDS);
+    }
+
+    #[test]
+    fn copy_slice_and_transpose(
+        (shape, start, size, perm) in shape().prop_flat_map(|shape| {
+            let boxes = shape.iter().map(|&n| (0..n).prop_flat_map(move |s| (Just(s), 1..=n - s)));
+            let order: Vec<usize> = (0..shape.len()).collect();
+            (Just(shape.clone()), boxes.collect::<Vec<_>>(), Just(order).prop_shuffle())
+        }).prop_map(|(shape, boxes, perm)| {
+            let (start, size): (Vec<u64>, Vec<u64>) = boxes.into_iter().unzip();
+            (shape, start, size, perm)
+        }),
+        dtype in dtype(), engines in 1u32..=2, seed in any::<u64>(),
+    ) {
+        let values = Values::random(dtype, &shape, seed);
+        let sliced = Values::build(dtype, &size, |i| {
+            values.at(&i.iter().zip(&start).map(|(i, s)| i + s).collect::<Vec<_>>())
+        });
+        let turned: Vec<u64> = perm.iter().map(|&p| shape[p]).collect();
+        let turned = Values::build(dtype, &turned, |i| {
+            let mut from = vec![0; i.len()];
+            perm.iter().zip(i).for_each(|(&p, &i)| from[p] = i);
+            values.at(&from)
+        });
+        let flat = Values { shape: vec![values.data.len() as u64], ..values.clone() };
+        let mut case = Case::new(Machine { dma_engines: engines, ..machine(65536) });
+        let input = case.input(&values);
+        let outputs = [case.output(&sliced), case.output(&turned), case.output(&flat)];
+        let [slice, turn, copy] = outputs;
+        let layer = SliceLayer { input: input.clone(), start, output: slice };
+        plan_slice(&mut case.draft, &case.machine, &layer).unwrap();
+        let layer = TransposeLayer { input: input.clone(), perm, output: turn };
+        plan_transpose(&mut case.draft, &case.machine, &layer).unwrap();
+        plan_copy(&mut case.draft, &case.machine, &CopyLayer { input, output: copy }).unwrap();
+        case.check(SEEDS);
+    }
+
+    #[test]
+    fn concat_layers(
+        shape in shape(), axis in any::<prop::sample::Index>(), parts in prop::collection::vec(1u64..5, 1..5),
+        dtype in dtype(), seed in any::<u64>(),
+    ) {
+        let axis = axis.index(shape.len());
+        let values: Vec<Values> = parts.iter().enumerate().map(|(k, &n)| {
+            let mut part = shape.clone();
+            part[axis] = n;
+            Values::random(dtype, &part, seed ^ k as u64)
+        }).collect();
+        let mut whole = shape.clone();
+        whole[axis] = parts.iter().sum();
+        let expected = Values::build(dtype, &whole, |i| {
+            let mut i = i.to_vec();
+            let mut k = 0;
+            while i[axis] >= parts[k] {
+                i[axis] -= parts[k];
+                k += 1;
+            }
+            values[k].at(&i)
+        });
+        let mut case = Case::new(machine(65536));
+        let inputs = values.iter().map(|v| case.input(v)).collect();
+        let output = case.output(&expected);
+        plan_concat(&mut case.draft, &case.machine, &ConcatLayer { inputs, axis, output }).unwrap();
+        case.check(SEEDS);
+    }
+
+    #[test]
+    fn pad_layers(
+        (shape, frame) in shape().prop_flat_map(|shape| {
+            let frame = prop::collection::vec((0i64..3, 0i64..3), shape.len());
+            (Just(shape), frame)
+        }),
+        dtype in dtype(), value in any::<i32>(), seed in any::<u64>(),
+    ) {
+        let (before, after): (Vec<i64>, Vec<i64>) = frame.into_iter().unzip();
+        let values = Values::random(dtype, &shape, seed);
+        let whole: Vec<u64> =
+            shape.iter().zip(before.iter().zip(&after)).map(|(&n, (b, a))| n + (b + a) as u64).collect();
+        let expected = Values::build(dtype, &whole, |i| {
+            let inside: Option<Vec<u64>> = i.iter().zip(&before).zip(&shape)
+                .map(|((&i, &b), &n)| i.checked_sub(b as u64).filter(|&i| i < n)).collect();
+            inside.map_or(value.into(), |i| values.at(&i))
+        });
+        let mut case = Case::new(machine(65536));
+        let input = case.input(&values);
+        let output = case.output(&expected);
+        let layer = PadLayer { input, before, after, value, output };
+        plan_pad(&mut case.draft, &case.machine, &layer).unwrap();
+        case.check(SEEDS);
+    }
+
+    /// `max over axis 0 of transpose(a + b)`, so that layers depend on each other, with few barriers and short FIFOs.
+    #[test]
+    fn chains_on_machines_with_few_barriers(
+        rows in 1u64..40, columns in 1u64..40, sram in 300u64..3000, barriers in 2u32..8, fifo in 1u32..5,
+        engines in 1u32..=2, seed in any::<u64>(),
+    ) {
+        let a = Values::random(Dtype::I8, &[rows, columns], seed);
+        let b = Values::random(Dtype::I8, &[rows, 1], seed ^ 1);
+        let sum = Values::build(Dtype::I16, &[rows, columns], |i| a.at(i) + b.at(i));
+        let turned = Values::build(Dtype::I16, &[columns, rows], |i| sum.at(&[i[1], i[0]]));
+        let most = Values::build(Dtype::I16, &[1, rows], |i| (0..columns).map(|k| turned.at(&[k, i[1]])).max().unwrap());
+        let mut machine = machine(sram);
+        (machine.barriers, machine.fifo_depth, machine.dma_engines) = (barriers, fifo, engines);
+        let mut case = Case::new(machine);
+        let (a, b) = (case.input(&a), case.input(&b));
+        let (first, second) = (case.scratch(Dtype::I16, &sum.shape), case.scratch(Dtype::I16, &turned.shape));
+        let output = case.output(&most);
+        let layer = BinaryLayer {
+            op: BinaryOp::Add, mul_shift: 0, a, pre_a: Pre::default(), b, pre_b: Pre::default(),
+            post: Post::default(), output: first.clone(),
+        };
+        plan_binary(&mut case.draft, &case.machine, &layer).unwrap();
+        let layer = TransposeLayer { input: first, perm: vec![1, 0], output: second.clone() };
+        plan_transpose(&mut case.draft, &case.machine, &layer).unwrap();
+        let layer = ReduceLayer { op: ReduceOp::Max, axis: 0, input: second, output };
+        plan_reduce(&mut case.draft, &case.machine, &layer).unwrap();
+        case.check(&[0, 1, 2, 3, 4, 5]);
+    }
+}
+
+/// Tensors far larger than the smallest machine's SRAM, with extents that nothing divides.
+#[test]
+fn huge_and_ragged_layers_on_the_smallest_machine() {
+    let add = |a: &Values, b: &Values, shape: &[u64]| {
+        let expected = Values::build(Dtype::I32, shape, |i| a.at(i) + b.at(i));
+        let mut case = Case::new(machine(65536));
+        let (a, b) = (case.input(a), case.input(b));
+        let output = case.output(&expected);
+        let (pre_a, pre_b) = (Pre::default(), Pre::default());
+        let layer = BinaryLayer {
+            op: BinaryOp::Add,
+            mul_shift: 0,
+            a,
+            pre_a,
+            b,
+            pre_b,
+            post: Post::default(),
+            output,
+        };
+        plan_binary(&mut case.draft, &case.machine, &layer).unwrap();
+        case.check(&[7]);
+    };
+    let values = |shape: &[u64]| Values::random(Dtype::I32, shape, 3);
+    add(&values(&[3, 100_003]), &values(&[100_003]), &[3, 100_003]);
+    add(&values(&[100_003, 3]), &values(&[100_003, 1]), &[100_003, 3]);
+    add(&values(&[1, 7, 1, 4001]), &values(&[5, 1, 3, 1]), &[5, 7, 3, 4001]);
+    add(&values(&[1]), &values(&[2, 99_991]), &[2, 99_991]);
+    for (shape, axis) in
+        [(vec![600_011], 0), (vec![50_021, 7], 0), (vec![7, 50_021], 1), (vec![3, 19, 20_011], 1)]
+    {
+        let values = Values::random(Dtype::I16, &shape, 5);
+        let mut reduced = shape.clone();
+        reduced[axis] = 1;
+        let mut sums = Values {
+            dtype: Dtype::I32,
+            shape: reduced.clone(),
+            data: vec![0; reduced.iter().product::<u64>() as usize],
+        };
+        let inner: u64 = shape[axis + 1..].iter().product();
+        for (k, v) in values.data.iter().enumerate() {
+            let k = k as u64;
+            let at = k / inner / shape[axis] * inner + k % inner;
+            sums.data[at as usize] = i64::from((sums.data[at as usize] + v) as i32);
+        }
+        let mut case = Case::new(machine(65536));
+        let input = case.input(&values);
+        let output = case.output(&sums);
+        plan_reduce(&mut case.draft, &case.machine, &ReduceLayer { op: ReduceOp::Sum, axis, input, output })
+            .unwrap();
+        case.check(&[7]);
+    }
+}
+
+/// Per-channel parameters larger than the SRAM are cut like any operand.
+#[test]
+fn rescale_of_more_channels_than_the_sram_holds() {
+    let channels = 20_011u64;
+    let values = Values::random(Dtype::I32, &[2, channels], 11);
+    let multiplier: Vec<i32> = (0..channels as i32).map(|c| 1_000_000_000 + c * 7).collect();
+    let shift: Vec<u8> = (0..channels).map(|c| 32 + (c % 20) as u8).collect();
+    let expected = Values::build(Dtype::I8, &[2, channels], |i| {
+        let c = i[1] as usize;
+        scaled(values.at(i), multiplier[c], shift[c], Round::Double).clamp(-128, 127)
+    });
+    let mut case = Case::new(machine(65536));
+    let input = case.input(&values);
+    let output = case.output(&expected);
+    let layer = RescaleLayer {
+        input,
+        in_zp: 0,
+        multiplier,
+        shift,
+        round: Round::Double,
+        out_zp: 0,
+        clamp: None,
+        lut: None,
+        output,
+    };
+    plan_rescale(&mut case.draft, &case.machine, &layer).unwrap();
+    case.check(&[0, 9]);
+}
+
+/// Constants and repeated operands are loaded once, and long layers take few tasks.
+#[test]
+fn operands_are_loaded_no_more_often_than_needed() {
+    let mut case = Case::new(Machine::flexnn_16x16());
+    let shape = [1, 512, 512, 64];
+    let input = case.tensor(Dtype::I8, &shape, Role::Input { name: "x".into() });
+    let bias = case.tensor(Dtype::I32, &[64], Role::Input { name: "b".into() });
+    let output = case.tensor(Dtype::I8, &shape, Role::Output { name: "y".into() });
+    let (pre_a, pre_b) = (Pre::default(), Pre::default());
+    let post = Post { lut: Some(vec![0; 256]), ..Post::default() };
+    let layer =
+        BinaryLayer { op: BinaryOp::Add, mul_shift: 0, a: input, pre_a, b: bias, pre_b, post, output };
+    plan_binary(&mut case.draft, &case.machine, &layer).unwrap();
+    let named = |name| case.draft.tasks.iter().filter(|t| t.instr.mnemonic() == name).count();
+    let tiles = named("vec_binary");
+    assert!((8..=40).contains(&tiles), "{tiles} tiles for 16 MiB");
+    assert_eq!(named("dma_copy"), 2 * tiles + 2);
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    let mut case = Case::new(machine(65536));
+    let a = case.scratch(Dtype::I8, &[2, 3]);
+    let b = case.scratch(Dtype::I8, &[3, 2]);
+    let c = case.scratch(Dtype::I32, &[2, 3]);
+    let (draft, machine) = (&mut case.draft, &case.machine);
+    let binary = |a: &Tensor, b: &Tensor, output: &Tensor, mul_shift| BinaryLayer {
+        op: BinaryOp::Mul,
+        mul_shift,
+        a: a.clone(),
+        pre_a: Pre::default(),
+        b: b.clone(),
+        pre_b: Pre::default(),
+        post: Post::default(),
+        output: output.clone(),
+    };
+    let internal = |r: Result<(), PlanError>| assert!(matches!(r, Err(PlanError::Internal { .. })), "{r:?}");
+    let unsupported =
+        |r: Result<(), PlanError>| assert!(matches!(r, Err(PlanError::Unsupported { .. })), "{r:?}");
+    internal(plan_binary(draft, machine, &binary(&a, &b, &c, 0)));
+    internal(plan_binary(draft, machine, &binary(&a, &c, &c, 0)));
+    unsupported(plan_binary(draft, machine, &binary(&a, &a, &c, 64)));
+    let mut bad = binary(&a, &a, &c, 0);
+    bad.pre_a.scale = Some(Scaling { multiplier: 1, shift: 1, round: Round::Single });
+    unsupported(plan_binary(draft, machine, &bad));
+    let mut bad = binary(&a, &a, &b.clone().with_shape(&[2, 3]), 0);
+    bad.post.clamp = Some((-129, 0));
+    unsupported(plan_binary(draft, machine, &bad));
+    let pad = |before: i64| PadLayer {
+        input: a.clone(),
+        before: vec![before, 0],
+        after: vec![-before, 0],
+        value: 0,
+        output: b.clone().with_shape(&[2, 3]),
+    };
+    unsupported(plan_pad(draft, machine, &pad(1)));
+    unsupported(plan_pad(draft, machine, &pad(-1)));
+    let turn = |perm: &[usize]| TransposeLayer { input: a.clone(), perm: perm.to_vec(), output: b.clone() };
+    internal(plan_transpose(draft, machine, &turn(&[0, 1])));
+    internal(plan_transpose(draft, machine, &turn(&[1, 1])));
+    internal(plan_transpose(draft, machine, &turn(&[1])));
+    let slice = SliceLayer { input: a.clone(), start: vec![1, 0], output: b.clone().with_shape(&[2, 3]) };
+    internal(plan_slice(draft, machine, &slice));
+    internal(plan_copy(draft, machine, &CopyLayer { input: a.clone(), output: c.clone() }));
+    let whole = b.clone().with_shape(&[2, 3]);
+    let concat = |inputs: &[&Tensor], axis| ConcatLayer {
+        inputs: inputs.iter().map(|&t| t.clone()).collect(),
+        axis,
+        output: whole.clone(),
+    };
+    let half = a.clone().with_shape(&[1, 3]);
+    internal(plan_concat(draft, machine, &concat(&[&half], 0)));
+    internal(plan_concat(draft, machine, &concat(&[&half, &half, &half], 0)));
+    internal(plan_concat(draft, machine, &concat(&[&half], 2)));
+    let reduce = |axis| ReduceLayer { op: ReduceOp::Sum, axis, input: a.clone(), output: c.clone() };
+    internal(plan_reduce(draft, machine, &reduce(2)));
+    internal(plan_reduce(draft, machine, &reduce(1)));
+    let table = TableLayer { input: a.clone(), table: Table::I16(vec![0; 513]), output: c.clone() };
+    unsupported(plan_table(draft, machine, &table));
+    let table =
+        TableLayer { input: a.clone(), table: Table::I8(vec![0; 255]), output: b.with_shape(&[2, 3]) };
+    internal(plan_table(draft, machine, &table));
+}
