@@ -1,1 +1,55 @@
 //! A naive evaluator of integer TOSA operators, the project's internal oracle.
+//!
+//! Every operator is written down as the text of the TOSA 1.0 specification has it, over plain `Vec<i64>`, with nothing in
+//! common with the compiler or the simulator: where they disagree with this crate, one of the two is wrong. Clarity comes
+//! before speed throughout.
+//!
+//! What the specification leaves unpredictable (an int32 accumulator that overflows, a shift beyond the width) is computed
+//! as the machine does, in wrapping two's complement, and reported: see [`Evaluated::predictable`].
+//!
+//! [`smith`] makes random, always legal programs, prints them as MLIR and says what they must compute.
+//!
+//! ```
+//! use strum_ref::{Dtype, Op, Tensor};
+//!
+//! let x = Tensor::new(Dtype::I8, [1, 4], [-128, -1, 0, 127])?;
+//! let y = Op::Clamp { min: -1, max: 100 }.eval(&[&x])?;
+//! assert_eq!(y.tensor.data, [-1, -1, 0, 100]);
+//! # Ok::<(), strum_ref::Invalid>(())
+//! ```
+
+mod arith;
+mod graph;
+mod mlir;
+mod npy;
+mod op;
+mod ops;
+pub mod smith;
+mod tensor;
+
+pub use graph::{Graph, Node, NodeId, Run};
+pub use npy::NpyError;
+pub use op::{Conv, Evaluated, Op, Pool, Rescale, Round};
+pub use tensor::{Dtype, Tensor};
+
+use thiserror::Error;
+
+/// An operator that the specification does not allow, or operands that do not fit it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{op}: {reason}")]
+pub struct Invalid {
+    /// The operator, as MLIR names it.
+    pub op: &'static str,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// Shorthand of the operators: `return invalid("conv2d", format!(…))`.
+fn invalid<T>(op: &'static str, reason: impl Into<String>) -> Result<T, Invalid> {
+    Err(Invalid { op, reason: reason.into() })
+}
+
+/// Shorthand of the operators: refuses unless `condition` holds.
+fn require(condition: bool, op: &'static str, reason: impl Into<String>) -> Result<(), Invalid> {
+    if condition { Ok(()) } else { invalid(op, reason) }
+}

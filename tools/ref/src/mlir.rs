@@ -1,0 +1,296 @@
+//! Programs as text of the `tosa` dialect, as MLIR 22 reads it.
+
+use crate::op::{Conv, Pool, Rescale, Round};
+use crate::{Dtype, Graph, Invalid, Node, NodeId, Op, Run, Tensor, require};
+use std::fmt::{Display, Write};
+
+/// Constants of more elements than this are printed as a hexadecimal string.
+const MAX_LIST: usize = 64;
+
+impl Graph {
+    /// The program as a module with one function `@main`. The types are those of the values in `run`.
+    ///
+    /// # Errors
+    /// `run` is not of this program.
+    pub fn to_mlir(&self, run: &Run) -> Result<String, Invalid> {
+        let fits = run.values.len() == self.nodes().len() && run.outputs.len() == self.outputs().len();
+        require(fits, "graph", "the values are those of another program")?;
+        let mut printer = Printer { graph: self, run, text: String::new() };
+        let arguments = self.nodes().iter().enumerate().filter(|(_, node)| matches!(node, Node::Input(_)));
+        let arguments: Vec<_> =
+            arguments.map(|(i, _)| format!("{}: {}", printer.name(NodeId(i)), ty(&run.values[i]))).collect();
+        let results: Vec<_> = run.outputs.iter().map(ty).collect();
+        let names: Vec<_> = self.outputs().iter().map(|&id| printer.name(id)).collect();
+        let (results, names) = (results.join(", "), names.join(", "));
+        printer.line(format_args!("func.func @main({}) -> ({results}) {{", arguments.join(", ")));
+        for (i, node) in self.nodes().iter().enumerate() {
+            match node {
+                Node::Input(_) => {}
+                Node::Const(value) => printer.constant(&printer.name(NodeId(i)), value),
+                Node::Op(op, operands) => printer.op(NodeId(i), op, operands),
+            }
+        }
+        printer.line(format_args!("  return {names} : {results}"));
+        printer.line(format_args!("}}"));
+        Ok(printer.text)
+    }
+}
+
+/// The type of a tensor.
+fn ty(tensor: &Tensor) -> String {
+    tensor_ty(&tensor.shape, tensor.dtype)
+}
+
+fn tensor_ty(shape: &[usize], dtype: impl Display) -> String {
+    let extents: String = shape.iter().map(|extent| format!("{extent}x")).collect();
+    format!("tensor<{extents}{dtype}>")
+}
+
+/// `a, b, c`
+fn list<T: Display>(values: impl IntoIterator<Item = T>) -> String {
+    values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+struct Printer<'a> {
+    graph: &'a Graph,
+    run: &'a Run,
+    text: String,
+}
+
+/// The operands of an operator: the graph's own, and the constants that hold its attributes.
+struct Operands {
+    names: Vec<String>,
+    types: Vec<String>,
+}
+
+impl Printer<'_> {
+    fn line(&mut self, line: impl Display) {
+        self.text.push_str(&line.to_string());
+        self.text.push('\n');
+    }
+
+    fn name(&self, id: NodeId) -> String {
+        match self.graph.nodes().get(id.0) {
+            Some(Node::Input(number)) => format!("%arg{number}"),
+            _ => format!("%v{}", id.0),
+        }
+    }
+
+    fn constant(&mut self, name: &str, value: &Tensor) {
+        let ty = ty(value);
+        self.line(format_args!(
+            "  {name} = \"tosa.const\"() <{{values = {} : {ty}}}> : () -> {ty}",
+            dense(value)
+        ));
+    }
+
+    /// Adds a constant of one axis as an operand.
+    fn attribute(&mut self, operands: &mut Operands, name: String, dtype: Dtype, values: &[i64]) {
+        // Unsigned attributes are stored in signed elements.
+        let data: Vec<_> = values.iter().map(|&value| dtype.wrap(i128::from(value))).collect();
+        let value = Tensor { dtype, shape: vec![data.len()], data };
+        self.constant(&name, &value);
+        operands.names.push(name);
+        operands.types.push(ty(&value));
+    }
+
+    /// Adds a shape as an operand.
+    fn shape(&mut self, operands: &mut Operands, name: String, values: &[usize]) {
+        let ty = format!("!tosa.shape<{}>", values.len());
+        let list = list(values);
+        let tensor = tensor_ty(&[values.len()], "index");
+        self.line(format_args!(
+            "  {name} = tosa.const_shape {{values = dense<[{list}]> : {tensor}}} : () -> {ty}"
+        ));
+        operands.names.push(name);
+        operands.types.push(ty);
+    }
+
+    fn op(&mut self, id: NodeId, op: &Op, inputs: &[NodeId]) {
+        let result = self.name(id);
+        let mut operands = Operands {
+            names: inputs.iter().map(|&id| self.name(id)).collect(),
+            types: inputs.iter().map(|&id| ty(&self.run.values[id.0])).collect(),
+        };
+        let from = inputs.first().map_or(Dtype::I8, |id| self.run.values[id.0].dtype);
+        let attributes = self.attributes(op, from, &result, &mut operands);
+        let attributes = if attributes.is_empty() { String::new() } else { format!(" {{{attributes}}}") };
+        let (names, types) = (list(&operands.names), list(&operands.types));
+        let out = ty(&self.run.values[id.0]);
+        self.line(format_args!("  {result} = tosa.{} {names}{attributes} : ({types}) -> {out}", op.name()));
+    }
+
+    /// Prints the constants of an operator, adds them to its operands, and says what stands in braces.
+    fn attributes(&mut self, op: &Op, from: Dtype, result: &str, operands: &mut Operands) -> String {
+        let named = |suffix: &str| format!("{result}_{suffix}");
+        match op {
+            Op::Conv2d(conv) | Op::DepthwiseConv2d(conv) => {
+                let Conv { pad, stride, dilation, input_zp, weight_zp } = conv;
+                self.attribute(operands, named("izp"), from, &[*input_zp]);
+                self.attribute(operands, named("wzp"), Dtype::I8, &[*weight_zp]);
+                format!(
+                    "acc_type = i32, dilation = array<i64: {}>, pad = array<i64: {}>, stride = array<i64: {}>",
+                    list(dilation),
+                    list(pad),
+                    list(stride)
+                )
+            }
+            Op::MatMul { a_zp, b_zp } => {
+                self.attribute(operands, named("azp"), from, &[*a_zp]);
+                self.attribute(operands, named("bzp"), from, &[*b_zp]);
+                String::new()
+            }
+            Op::MaxPool2d(pool) => window(pool),
+            Op::AvgPool2d { pool, input_zp, output_zp } => {
+                self.attribute(operands, named("izp"), from, &[*input_zp]);
+                self.attribute(operands, named("ozp"), from, &[*output_zp]);
+                format!("acc_type = i32, {}", window(pool))
+            }
+            Op::Rescale(rescale) => self.rescale(rescale, from, result, operands),
+            Op::Clamp { min, max } => format!("max_val = {max} : {from}, min_val = {min} : {from}"),
+            Op::Mul { shift } => {
+                self.attribute(operands, named("shift"), Dtype::I8, &[*shift]);
+                String::new()
+            }
+            Op::ArithmeticRightShift { round } => format!("round = {round}"),
+            Op::Negate { input_zp, output_zp } => {
+                self.attribute(operands, named("izp"), from, &[*input_zp]);
+                self.attribute(operands, named("ozp"), from, &[*output_zp]);
+                String::new()
+            }
+            Op::ReduceSum { axis }
+            | Op::ReduceMax { axis }
+            | Op::ReduceMin { axis }
+            | Op::Concat { axis } => {
+                format!("axis = {axis} : i32")
+            }
+            Op::Pad { padding, value } => {
+                self.shape(operands, named("padding"), padding.as_flattened());
+                self.attribute(operands, named("value"), from, &[*value]);
+                String::new()
+            }
+            Op::Reshape { shape } => {
+                self.shape(operands, named("shape"), shape);
+                String::new()
+            }
+            Op::Slice { start, size } => {
+                self.shape(operands, named("start"), start);
+                self.shape(operands, named("size"), size);
+                String::new()
+            }
+            Op::Transpose { perms } => format!("perms = array<i32: {}>", list(perms)),
+            Op::Add
+            | Op::Sub
+            | Op::Maximum
+            | Op::Minimum
+            | Op::LogicalLeftShift
+            | Op::Abs
+            | Op::Clz
+            | Op::Identity
+            | Op::Table
+            | Op::Cast { .. } => String::new(),
+        }
+    }
+
+    fn rescale(&mut self, rescale: &Rescale, from: Dtype, result: &str, operands: &mut Operands) -> String {
+        let multiplier = if rescale.scale32 { Dtype::I32 } else { Dtype::I16 };
+        self.attribute(operands, format!("{result}_multiplier"), multiplier, &rescale.multiplier);
+        self.attribute(operands, format!("{result}_shift"), Dtype::I8, &rescale.shift);
+        self.attribute(operands, format!("{result}_izp"), from, &[rescale.input_zp]);
+        self.attribute(operands, format!("{result}_ozp"), rescale.to, &[rescale.output_zp]);
+        let round = match rescale.round {
+            Round::Single => "SINGLE_ROUND",
+            Round::Double => "DOUBLE_ROUND",
+        };
+        format!(
+            "input_unsigned = {}, output_unsigned = {}, per_channel = {}, rounding_mode = {round}, scale32 = {}",
+            rescale.input_unsigned, rescale.output_unsigned, rescale.per_channel, rescale.scale32
+        )
+    }
+}
+
+fn window(pool: &Pool) -> String {
+    let Pool { kernel, stride, pad } = pool;
+    format!(
+        "kernel = array<i64: {}>, pad = array<i64: {}>, stride = array<i64: {}>",
+        list(kernel),
+        list(pad),
+        list(stride)
+    )
+}
+
+/// A constant's value: a splat, nested lists, or the bytes.
+fn dense(value: &Tensor) -> String {
+    match value.data.first() {
+        Some(first) if value.data.iter().all(|element| element == first) => format!("dense<{first}>"),
+        _ if value.data.len() <= MAX_LIST => {
+            let mut text = String::from("dense<");
+            nested(&mut text, &value.shape, &value.data);
+            text.push('>');
+            text
+        }
+        _ => {
+            let mut text = String::from("dense<\"0x");
+            let bytes = value.dtype.bits() as usize / 8;
+            for element in &value.data {
+                for byte in &element.to_le_bytes()[..bytes] {
+                    // Writing to a string cannot fail.
+                    let _ = write!(text, "{byte:02X}");
+                }
+            }
+            text.push_str("\">");
+            text
+        }
+    }
+}
+
+fn nested(text: &mut String, shape: &[usize], data: &[i64]) {
+    let Some((&extent, inner)) = shape.split_first() else {
+        text.push_str(&list(data));
+        return;
+    };
+    text.push('[');
+    for (i, part) in data.chunks(data.len() / extent).enumerate() {
+        if i > 0 {
+            text.push_str(", ");
+        }
+        nested(text, inner, part);
+    }
+    text.push(']');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_program() {
+        let mut graph = Graph::new();
+        let x = graph.input();
+        let ones = graph.constant(Tensor::new(Dtype::I32, [1, 2], [7, -8]).unwrap());
+        let sum = graph.op(Op::Add, [x, ones]);
+        let pad = graph.op(Op::Pad { padding: vec![[0, 1], [2, 0]], value: -3 }, [sum]);
+        graph.output(pad);
+        let run = graph.run(&[Tensor::new(Dtype::I32, [1, 2], [1, 2]).unwrap()]).unwrap();
+        let expected = "\
+func.func @main(%arg0: tensor<1x2xi32>) -> (tensor<2x4xi32>) {
+  %v1 = \"tosa.const\"() <{values = dense<[[7, -8]]> : tensor<1x2xi32>}> : () -> tensor<1x2xi32>
+  %v2 = tosa.add %arg0, %v1 : (tensor<1x2xi32>, tensor<1x2xi32>) -> tensor<1x2xi32>
+  %v3_padding = tosa.const_shape {values = dense<[0, 1, 2, 0]> : tensor<4xindex>} : () -> !tosa.shape<4>
+  %v3_value = \"tosa.const\"() <{values = dense<-3> : tensor<1xi32>}> : () -> tensor<1xi32>
+  %v3 = tosa.pad %v2, %v3_padding, %v3_value : (tensor<1x2xi32>, !tosa.shape<4>, tensor<1xi32>) -> tensor<2x4xi32>
+  return %v3 : tensor<2x4xi32>
+}
+";
+        assert_eq!(graph.to_mlir(&run).unwrap(), expected);
+        assert!(Graph::new().to_mlir(&run).is_err());
+    }
+
+    #[test]
+    fn long_constants_are_bytes() {
+        let value = Tensor::new(Dtype::I16, [65], (0..65).collect::<Vec<_>>()).unwrap();
+        let text = dense(&value);
+        assert!(text.starts_with("dense<\"0x000001000200"), "{text}");
+        assert_eq!(text.len(), "dense<\"0x\">".len() + 65 * 4);
+    }
+}

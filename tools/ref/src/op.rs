@@ -1,0 +1,311 @@
+//! The operators and their attributes. Operands that TOSA wants to be constants (zero points, scales, shapes, paddings) are
+//! attributes here.
+
+use crate::arith::Watch;
+use crate::ops::{conv, elementwise, layout, matmul, pool, reduce, rescale, table};
+use crate::{Dtype, Invalid, Tensor, invalid, require};
+
+/// Attributes of a convolution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conv {
+    /// Padding: top, bottom, left, right.
+    pub pad: [usize; 4],
+    /// Stride: y, x.
+    pub stride: [usize; 2],
+    /// Dilation: y, x.
+    pub dilation: [usize; 2],
+    /// Zero point of the input.
+    pub input_zp: i64,
+    /// Zero point of the weights.
+    pub weight_zp: i64,
+}
+
+/// Attributes of a pooling window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    /// Extents: y, x.
+    pub kernel: [usize; 2],
+    /// Stride: y, x.
+    pub stride: [usize; 2],
+    /// Padding: top, bottom, left, right.
+    pub pad: [usize; 4],
+}
+
+/// Rounding mode of `rescale`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Round {
+    /// Once.
+    Single,
+    /// First to 31 bits, then to the result.
+    Double,
+}
+
+/// Attributes of `rescale`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rescale {
+    /// Element type of the result.
+    pub to: Dtype,
+    /// Multipliers: one, or one for each index of the last axis.
+    pub multiplier: Vec<i64>,
+    /// Shifts, as many.
+    pub shift: Vec<i64>,
+    /// 32-bit multipliers, else 16-bit ones.
+    pub scale32: bool,
+    /// Rounding mode.
+    pub round: Round,
+    /// Whether each index of the last axis has its own multiplier and shift.
+    pub per_channel: bool,
+    /// Whether the input's bits are read as unsigned.
+    pub input_unsigned: bool,
+    /// Whether the result is clipped and stored as unsigned bits.
+    pub output_unsigned: bool,
+    /// Zero point of the input, in its own signedness.
+    pub input_zp: i64,
+    /// Zero point of the result, in its own signedness.
+    pub output_zp: i64,
+}
+
+/// An operator. Operands are given to [`Op::eval`] in the order of each variant's description.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op {
+    /// `conv2d(input NHWC i8, weights OHWI i8, bias i32)` to i32.
+    Conv2d(Conv),
+    /// `depthwise_conv2d(input NHWC i8, weights HWCM i8, bias i32)` to i32.
+    DepthwiseConv2d(Conv),
+    /// `matmul(a [N, H, C] i8, b [N, C, W] i8)` to i32.
+    MatMul {
+        /// Zero point of `a`.
+        a_zp: i64,
+        /// Zero point of `b`.
+        b_zp: i64,
+    },
+    /// `max_pool2d(input NHWC i8 or i16)`.
+    MaxPool2d(Pool),
+    /// `avg_pool2d(input NHWC i8 or i16)`: padding does not count.
+    AvgPool2d {
+        /// The window.
+        pool: Pool,
+        /// Zero point of the input (i8 only).
+        input_zp: i64,
+        /// Zero point of the result (i8 only).
+        output_zp: i64,
+    },
+    /// `rescale(input)`.
+    Rescale(Rescale),
+    /// `clamp(input i8 or i16)`.
+    Clamp {
+        /// Lower bound.
+        min: i64,
+        /// Upper bound.
+        max: i64,
+    },
+    /// `add(a i32, b i32)`.
+    Add,
+    /// `sub(a i32, b i32)`.
+    Sub,
+    /// `mul(a, b)`: i8, i16 or i32 to i32.
+    Mul {
+        /// Right shift with rounding; 0 unless the operands are i32.
+        shift: i64,
+    },
+    /// `maximum(a i32, b i32)`.
+    Maximum,
+    /// `minimum(a i32, b i32)`.
+    Minimum,
+    /// `arithmetic_right_shift(a, b)`, of any one type.
+    ArithmeticRightShift {
+        /// Whether to round to nearest.
+        round: bool,
+    },
+    /// `logical_left_shift(a, b)`, of any one type.
+    LogicalLeftShift,
+    /// `abs(input i32)`.
+    Abs,
+    /// `negate(input)` of any type, saturating.
+    Negate {
+        /// Zero point of the input (i8 only).
+        input_zp: i64,
+        /// Zero point of the result (i8 only).
+        output_zp: i64,
+    },
+    /// `clz(input i32)`.
+    Clz,
+    /// `identity(input)`.
+    Identity,
+    /// `table(input i8, table 256 x i8)` to i8, or `table(input i16, table 513 x i16)` to i32.
+    Table,
+    /// `reduce_sum(input i32)`.
+    ReduceSum {
+        /// The axis that becomes 1.
+        axis: usize,
+    },
+    /// `reduce_max(input)` of any type.
+    ReduceMax {
+        /// The axis that becomes 1.
+        axis: usize,
+    },
+    /// `reduce_min(input)` of any type.
+    ReduceMin {
+        /// The axis that becomes 1.
+        axis: usize,
+    },
+    /// `concat(inputs…)`.
+    Concat {
+        /// The axis along which they are laid out.
+        axis: usize,
+    },
+    /// `pad(input)`.
+    Pad {
+        /// For each axis: how many before, how many after.
+        padding: Vec<[usize; 2]>,
+        /// The value put there.
+        value: i64,
+    },
+    /// `reshape(input)`.
+    Reshape {
+        /// The new shape.
+        shape: Vec<usize>,
+    },
+    /// `slice(input)`.
+    Slice {
+        /// First index of each axis.
+        start: Vec<usize>,
+        /// Extent of each axis.
+        size: Vec<usize>,
+    },
+    /// `transpose(input)`.
+    Transpose {
+        /// Result axis `i` is input axis `perms[i]`.
+        perms: Vec<usize>,
+    },
+    /// `cast(input)`, keeping the low bits.
+    Cast {
+        /// The new type.
+        to: Dtype,
+    },
+}
+
+/// The result of an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evaluated {
+    /// The value.
+    pub tensor: Tensor,
+    /// Whether the specification defines every element. Where it does not, the value is that of wrapping two's complement.
+    pub predictable: bool,
+}
+
+impl Op {
+    /// The operator's name in the `tosa` dialect.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Op::Conv2d(_) => "conv2d",
+            Op::DepthwiseConv2d(_) => "depthwise_conv2d",
+            Op::MatMul { .. } => "matmul",
+            Op::MaxPool2d(_) => "max_pool2d",
+            Op::AvgPool2d { .. } => "avg_pool2d",
+            Op::Rescale(_) => "rescale",
+            Op::Clamp { .. } => "clamp",
+            Op::Add => "add",
+            Op::Sub => "sub",
+            Op::Mul { .. } => "mul",
+            Op::Maximum => "maximum",
+            Op::Minimum => "minimum",
+            Op::ArithmeticRightShift { .. } => "arithmetic_right_shift",
+            Op::LogicalLeftShift => "logical_left_shift",
+            Op::Abs => "abs",
+            Op::Negate { .. } => "negate",
+            Op::Clz => "clz",
+            Op::Identity => "identity",
+            Op::Table => "table",
+            Op::ReduceSum { .. } => "reduce_sum",
+            Op::ReduceMax { .. } => "reduce_max",
+            Op::ReduceMin { .. } => "reduce_min",
+            Op::Concat { .. } => "concat",
+            Op::Pad { .. } => "pad",
+            Op::Reshape { .. } => "reshape",
+            Op::Slice { .. } => "slice",
+            Op::Transpose { .. } => "transpose",
+            Op::Cast { .. } => "cast",
+        }
+    }
+
+    /// Evaluates the operator.
+    ///
+    /// # Errors
+    /// The specification does not allow the operator with these operands.
+    pub fn eval(&self, inputs: &[&Tensor]) -> Result<Evaluated, Invalid> {
+        let name = self.name();
+        for input in inputs {
+            input.check(name)?;
+            require(input.rank() <= 6, name, format!("rank {} is more than 6", input.rank()))?;
+        }
+        let mut watch = Watch::default();
+        let tensor = match inputs {
+            [x] => self.unary(x, &mut watch),
+            [a, b] if !matches!(self, Op::Concat { .. }) => self.binary(a, b, &mut watch),
+            [x, w, b] if !matches!(self, Op::Concat { .. }) => self.ternary(x, w, b, &mut watch),
+            _ => match self {
+                Op::Concat { axis } => layout::concat(inputs, *axis),
+                _ => self.wrong_operands(inputs.len()),
+            },
+        }?;
+        require(tensor.rank() <= 6, name, format!("rank {} is more than 6", tensor.rank()))?;
+        Ok(Evaluated { tensor, predictable: !watch.unpredictable })
+    }
+
+    fn unary(&self, x: &Tensor, watch: &mut Watch) -> Result<Tensor, Invalid> {
+        match self {
+            Op::MaxPool2d(pool) => pool::max(x, pool),
+            Op::AvgPool2d { pool, input_zp, output_zp } => pool::avg(x, pool, *input_zp, *output_zp, watch),
+            Op::Rescale(rescale) => rescale::rescale(x, rescale, watch),
+            Op::Clamp { min, max } => elementwise::clamp(x, *min, *max),
+            Op::Abs => elementwise::abs(x, watch),
+            Op::Negate { input_zp, output_zp } => elementwise::negate(x, *input_zp, *output_zp, watch),
+            Op::Clz => elementwise::clz(x),
+            Op::Identity => Ok(x.clone()),
+            Op::ReduceSum { axis } => reduce::sum(x, *axis, watch),
+            Op::ReduceMax { axis } => reduce::extremum("reduce_max", x, *axis, i64::max),
+            Op::ReduceMin { axis } => reduce::extremum("reduce_min", x, *axis, i64::min),
+            Op::Concat { axis } => layout::concat(&[x], *axis),
+            Op::Pad { padding, value } => layout::pad(x, padding, *value),
+            Op::Reshape { shape } => layout::reshape(x, shape),
+            Op::Slice { start, size } => layout::slice(x, start, size),
+            Op::Transpose { perms } => layout::transpose(x, perms),
+            Op::Cast { to } => elementwise::cast(x, *to),
+            _ => self.wrong_operands(1),
+        }
+    }
+
+    fn binary(&self, a: &Tensor, b: &Tensor, watch: &mut Watch) -> Result<Tensor, Invalid> {
+        match self {
+            Op::MatMul { a_zp, b_zp } => matmul::matmul(a, b, *a_zp, *b_zp, watch),
+            Op::Add => elementwise::add(a, b, watch),
+            Op::Sub => elementwise::sub(a, b, watch),
+            Op::Mul { shift } => elementwise::mul(a, b, *shift, watch),
+            Op::Maximum => elementwise::extremum("maximum", a, b, i64::max),
+            Op::Minimum => elementwise::extremum("minimum", a, b, i64::min),
+            Op::ArithmeticRightShift { round } => elementwise::arithmetic_right_shift(a, b, *round, watch),
+            Op::LogicalLeftShift => elementwise::logical_left_shift(a, b, watch),
+            Op::Table => table::table(a, b, watch),
+            _ => self.wrong_operands(2),
+        }
+    }
+
+    fn ternary(
+        &self,
+        x: &Tensor,
+        weights: &Tensor,
+        bias: &Tensor,
+        watch: &mut Watch,
+    ) -> Result<Tensor, Invalid> {
+        match self {
+            Op::Conv2d(attributes) => conv::conv2d(x, weights, bias, attributes, watch),
+            Op::DepthwiseConv2d(attributes) => conv::depthwise(x, weights, bias, attributes, watch),
+            _ => self.wrong_operands(3),
+        }
+    }
+
+    fn wrong_operands(&self, count: usize) -> Result<Tensor, Invalid> {
+        invalid(self.name(), format!("cannot take {count} operands"))
+    }
+}

@@ -1,0 +1,50 @@
+//! `rescale`: zero point off, scale, zero point on, clip.
+
+use crate::arith::{Watch, apply_scale, check_scale};
+use crate::op::{Rescale, Round};
+use crate::{Dtype, Invalid, Tensor, require};
+
+const OP: &str = "rescale";
+
+/// Zero points exist for 8 bits, and for unsigned 16 bits as 0 or 32768.
+fn check_zero_point(what: &str, dtype: Dtype, unsigned: bool, zp: i64) -> Result<(), Invalid> {
+    let allowed = match (dtype, unsigned) {
+        (Dtype::I8, false) => (-128..=127).contains(&zp),
+        (Dtype::I8, true) => (0..=255).contains(&zp),
+        (Dtype::I16, true) => zp == 0 || zp == 32768,
+        _ => zp == 0,
+    };
+    let sign = if unsigned { "unsigned" } else { "signed" };
+    require(allowed, OP, format!("{what} zero point of {sign} {dtype} cannot be {zp}"))
+}
+
+fn check(x: &Tensor, r: &Rescale) -> Result<(), Invalid> {
+    require(!(r.input_unsigned && r.output_unsigned), OP, "input and output cannot both be unsigned")?;
+    let unsigned = r.input_unsigned || r.output_unsigned;
+    require(!unsigned || (x.dtype != Dtype::I32 && r.to != Dtype::I32), OP, "i32 does not go with unsigned")?;
+    require(r.scale32 || r.round == Round::Single, OP, "16-bit multipliers do not go with double rounding")?;
+    check_zero_point("input", x.dtype, r.input_unsigned, r.input_zp)?;
+    check_zero_point("output", r.to, r.output_unsigned, r.output_zp)?;
+    require(x.rank() >= 1 || !r.per_channel, OP, "a scalar has no channels")?;
+    let channels = if r.per_channel { x.shape[x.rank() - 1] } else { 1 };
+    let fits = r.multiplier.len() == channels && r.shift.len() == channels;
+    let got = (r.multiplier.len(), r.shift.len());
+    require(fits, OP, format!("expected {channels} multipliers and shifts, got {got:?}"))?;
+    r.multiplier.iter().zip(&r.shift).try_for_each(|(&m, &s)| check_scale(OP, m, s, r.scale32))
+}
+
+pub(crate) fn rescale(x: &Tensor, r: &Rescale, watch: &mut Watch) -> Result<Tensor, Invalid> {
+    check(x, r)?;
+    let modulus = |dtype: Dtype| 1i64 << dtype.bits();
+    let (lowest, highest) = if r.output_unsigned { (0, modulus(r.to) - 1) } else { (r.to.min(), r.to.max()) };
+    Tensor::from_fn(r.to, x.shape.clone(), |at| {
+        let channel = if r.per_channel { at[at.len() - 1] } else { 0 };
+        let stored = x.at(at);
+        let value = if r.input_unsigned { stored.rem_euclid(modulus(x.dtype)) } else { stored };
+        let value = watch.int32(i128::from(value - r.input_zp));
+        let scaled =
+            apply_scale(watch, value, r.multiplier[channel], r.shift[channel], r.round == Round::Double);
+        let shifted = watch.int32(i128::from(scaled + r.output_zp));
+        r.to.wrap(i128::from(shifted.clamp(lowest, highest)))
+    })
+}

@@ -1,0 +1,55 @@
+//! Random, always legal programs with what they must compute.
+//!
+//! A case is a function of its seed alone. Operators whose result the specification does not define on the case's inputs
+//! are thrown away while the program grows, so that every implementation must agree on every output.
+
+mod builder;
+mod chain;
+mod kinds;
+mod layers;
+mod rng;
+
+pub use kinds::Kind;
+
+use crate::{Graph, Invalid, Tensor};
+use builder::Builder;
+use rng::Rng;
+
+/// A program, inputs and the outputs it must give.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// The program, a module with one function `@main`.
+    pub mlir: String,
+    /// The values of the arguments.
+    pub inputs: Vec<Tensor>,
+    /// The results.
+    pub outputs: Vec<Tensor>,
+    /// The program as the evaluator has it.
+    pub graph: Graph,
+}
+
+/// One operator, with shapes and attributes drawn from its corners.
+///
+/// # Errors
+/// Never, unless the generator itself makes an illegal operator.
+pub fn single_op(kind: Kind, seed: u64) -> Result<Case, Invalid> {
+    let mut rng = Rng::new(seed ^ (kind as u64) << 56);
+    let mut attempt = 0;
+    loop {
+        let mut builder = Builder::new(rng.fork(), attempt);
+        if let Some(output) = kind.build(&mut builder)? {
+            builder.output(output);
+            return builder.finish();
+        }
+        // The next attempt draws smaller values, so that one soon is predictable.
+        attempt += 1;
+    }
+}
+
+/// A network of some ten to twenty operators with several inputs, outputs and uses.
+///
+/// # Errors
+/// Never, unless the generator itself makes an illegal operator.
+pub fn graph(seed: u64) -> Result<Case, Invalid> {
+    chain::grow(&mut Rng::new(seed ^ 0x6e65_7400 << 32))
+}
