@@ -1,1 +1,170 @@
-//! The ISA-level simulator of the DPU.
+//! The ISA-level simulator of the DPU: exact results, cycles, traffic and hazards of a program, in one run.
+//!
+//! [`simulate`] executes a [`dpu_isa::Program`] from the binary alone. Whatever the program, the answer is a result
+//! or a [`SimError`]; nothing panics. [`tensor_file`] reads and writes the tensors as `.npy` and `.npz`.
+
+mod barrier;
+mod engine;
+mod error;
+mod exec;
+mod hazard;
+mod memory;
+pub mod numerics;
+mod region;
+mod report;
+mod retime;
+mod tensor;
+#[cfg(test)]
+mod testing;
+mod timing;
+mod weights;
+
+use dpu_isa::{IoDesc, Machine, Program, Space};
+
+pub use error::{Note, SimError, Site, Trap, TrapKind};
+pub use report::{Busy, EngineReport, LayerReport, Report, Stalls, Traffic, Work};
+pub use retime::check_retiming;
+pub use tensor::{Tensor, TensorView};
+
+use error::Fault;
+use tensor::{describe, tensor_bytes};
+
+/// Limits and switches of a run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Fuel: the run stops before a task that would end after this cycle.
+    pub max_cycles: u64,
+    /// Most bytes of simulated memory, DRAM and SRAMs together.
+    pub max_memory: u64,
+    /// Whether to look for hazards: unwritten reads, races, overlaps. Bounds and barriers are always checked.
+    pub checks: bool,
+    /// The machine that sets the times, in place of the program's own; see [`check_retiming`].
+    pub machine: Option<Machine>,
+}
+
+impl Options {
+    /// The default fuel, in cycles: some seconds of machine time, far beyond one inference of any network.
+    pub const MAX_CYCLES: u64 = 10_000_000_000;
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { max_cycles: Options::MAX_CYCLES, max_memory: 16 << 30, checks: true, machine: None }
+    }
+}
+
+/// What a program that halted leaves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunResult {
+    /// The outputs, in the order of the program's descriptors.
+    pub outputs: Vec<Tensor>,
+    /// Time, work and traffic.
+    pub report: Report,
+}
+
+/// Runs a program on inputs, given in the order of its descriptors.
+///
+/// # Errors
+/// When inputs, machine or limits do not fit the program, when the fuel runs out, and when the machine traps.
+pub fn simulate(
+    program: &Program,
+    inputs: &[TensorView<'_>],
+    options: &Options,
+) -> Result<RunResult, SimError> {
+    let machine = options.machine.as_ref().unwrap_or(&program.machine);
+    machine.check().map_err(|error| SimError::Machine(error.to_string()))?;
+    check_retiming(&program.machine, machine).map_err(SimError::Machine)?;
+    let mut core = exec::Core::new(memory::Memory::new(program, options.max_memory)?);
+    let mut checker = options.checks.then(|| new_checker(program, &core)).transpose()?;
+    load_inputs(program, inputs, &mut core, checker.as_mut())?;
+    let simulation = engine::Simulation::new(program, machine, options.max_cycles, core, checker);
+    let finished = simulation.run()?;
+    let outputs =
+        program.outputs.iter().map(|desc| read_output(program, desc, &finished)).collect::<Result<_, _>>()?;
+    let cycles = finished.cycles;
+    let (layers, total) = finished.recorder.finish(program);
+    let report = Report {
+        machine: machine.name.clone(),
+        machine_fingerprint: machine.fingerprint(),
+        clock_mhz: machine.clock_mhz,
+        cycles,
+        milliseconds: cycles as f64 / (f64::from(machine.clock_mhz) * 1e3),
+        serial_cycles: finished.serial,
+        engines: finished.engines,
+        total,
+        layers,
+    };
+    Ok(RunResult { outputs, report })
+}
+
+/// A checker that knows the engines of all tasks and the constants.
+fn new_checker(program: &Program, core: &exec::Core) -> Result<hazard::Checker, SimError> {
+    /// Task ids have 32 bits, two of which are taken.
+    const MAX_INSTRS: usize = u32::MAX as usize - 2;
+    if program.instrs.len() > MAX_INSTRS {
+        let (needed, limit) = (program.instrs.len() as u64, MAX_INSTRS as u64);
+        return Err(SimError::Resource { what: "instructions", needed, limit });
+    }
+    let number = |i| engine::engine_of(i).and_then(|e| u16::try_from(e).ok()).unwrap_or(u16::MAX);
+    let engine_of = program.instrs.iter().map(number).collect();
+    let tiles = core.memory.tiles();
+    let barriers = engine::Simulation::barriers(&program.machine);
+    let mut checker = hazard::Checker::new(engine_of, engine::engines(tiles), tiles, barriers);
+    checker.host_write(0, program.consts.len());
+    Ok(checker)
+}
+
+/// Writes the inputs to DRAM.
+fn load_inputs(
+    program: &Program,
+    inputs: &[TensorView<'_>],
+    core: &mut exec::Core,
+    mut checker: Option<&mut hazard::Checker>,
+) -> Result<(), SimError> {
+    if inputs.len() != program.inputs.len() {
+        let (got, want) = (inputs.len(), program.inputs.len());
+        return Err(SimError::Input(format!("the program has {want} inputs, got {got}")));
+    }
+    for (desc, input) in program.inputs.iter().zip(inputs) {
+        let place = io_range(program, desc, "input")?;
+        let (got, want) = (describe(input.dtype, input.shape), describe(desc.dtype, &desc.shape));
+        if got != want {
+            return Err(SimError::Input(format!("input '{}': expected {want}, got {got}", desc.name)));
+        }
+        if place.len() != input.data.len() {
+            let (bytes, want) = (input.data.len(), place.len());
+            return Err(SimError::Input(format!("input '{}': {bytes} bytes, {want} expected", desc.name)));
+        }
+        if let Some(checker) = checker.as_deref_mut() {
+            checker.host_write(place.start, place.len());
+        }
+        let dram = core.memory.space_mut(Space::Dram, 0).map_err(|f| SimError::Program(f.detail))?;
+        if let Some(to) = dram.get_mut(place) {
+            to.copy_from_slice(input.data);
+        }
+    }
+    Ok(())
+}
+
+/// Reads an output from DRAM.
+fn read_output(program: &Program, desc: &IoDesc, finished: &engine::Finished) -> Result<Tensor, SimError> {
+    let place = io_range(program, desc, "output")?;
+    if let Some(found) = finished.checker.as_ref().and_then(|c| c.host_read(place.start, place.len())) {
+        let (start, end) = (found.start, found.start + found.len);
+        let detail = format!("output '{}': nothing has written dram {start:#x}..{end:#x}", desc.name);
+        return Err(Fault::new(TrapKind::UnwrittenRead, detail).at(program, finished.end, finished.cycles));
+    }
+    let dram = finished.core.memory.space(Space::Dram, 0).map_err(|f| SimError::Program(f.detail))?;
+    let data = dram.get(place).unwrap_or_default().to_vec();
+    Ok(Tensor { dtype: desc.dtype, shape: desc.shape.clone(), data })
+}
+
+/// Where a tensor lies in DRAM.
+fn io_range(program: &Program, desc: &IoDesc, kind: &str) -> Result<std::ops::Range<usize>, SimError> {
+    let end = tensor_bytes(desc.dtype, &desc.shape).and_then(|n| desc.addr.checked_add(n));
+    match end.filter(|&end| end <= program.dram_bytes) {
+        // Both fit the address space of the host: so much DRAM has been allocated.
+        Some(end) => Ok(desc.addr as usize..end as usize),
+        None => Err(SimError::Program(format!("{kind} '{}' does not fit the DRAM", desc.name))),
+    }
+}

@@ -1,0 +1,419 @@
+//! The machine in motion: dispatcher, FIFOs, engines and barriers, from event to event.
+//!
+//! Tasks are executed, values and all, when they start; events of the same time are handled in a fixed order (ends,
+//! dispatcher, starts by engine), so that a run is reproducible.
+
+use std::collections::VecDeque;
+
+use dpu_isa::{Engine, Instr, Machine, Program};
+
+use crate::barrier::{Barriers, Gateway, members};
+use crate::error::{Fault, SimError, Site, TrapKind};
+use crate::exec::{Core, Gate, semantics};
+use crate::hazard::{Checker, Clock};
+use crate::report::{EngineReport, Recorder, Work};
+use crate::timing::{self, Cost};
+
+/// Engines before those of the tiles.
+const DMAS: usize = 2;
+/// Engines of a tile.
+const PER_TILE: usize = 2;
+
+/// The number of an instruction's engine; `None` for the dispatcher's own.
+pub(crate) fn engine_of(instr: &Instr) -> Option<usize> {
+    let tile = PER_TILE * instr.tile().map_or(0, usize::from);
+    match instr.engine() {
+        Engine::Control => None,
+        Engine::Dma0 => Some(0),
+        Engine::Dma1 => Some(1),
+        Engine::Dpu => Some(DMAS + tile),
+        Engine::Vec => Some(DMAS + tile + 1),
+    }
+}
+
+/// Number of engines of a machine with so many tiles in use.
+pub(crate) fn engines(tiles: usize) -> usize {
+    DMAS + PER_TILE * tiles
+}
+
+fn engine_name(engine: usize) -> String {
+    let name = match engine {
+        0 => return "dma0".to_owned(),
+        1 => return "dma1".to_owned(),
+        n if n % PER_TILE == 0 => "dpu",
+        _ => "vec",
+    };
+    match (engine - DMAS) / PER_TILE {
+        0 => name.to_owned(),
+        tile => format!("{name}{tile}"),
+    }
+}
+
+/// A task in a FIFO.
+#[derive(Debug)]
+struct Queued {
+    index: usize,
+    /// When its dispatch is complete.
+    at: u64,
+    /// What its dispatch came after.
+    clock: Option<Clock>,
+}
+
+#[derive(Debug, Default)]
+struct EngineState {
+    queue: VecDeque<Queued>,
+    /// The running task and when it ends.
+    running: Option<(usize, u64)>,
+    /// When the last task ended.
+    free_at: u64,
+    /// When the barriers of the head open, if that is known.
+    wake: Option<u64>,
+    tasks: u64,
+    busy: u64,
+    barrier_wait: u64,
+}
+
+impl EngineState {
+    fn idle(&self) -> bool {
+        self.running.is_none() && self.queue.is_empty()
+    }
+}
+
+/// What holds the dispatcher up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Obstacle {
+    FullFifo(usize),
+    BusyBarrier(u8),
+    BusyEngines,
+}
+
+#[derive(Debug, Default)]
+struct Dispatcher {
+    next: usize,
+    ready_at: u64,
+    obstacle: Option<(Obstacle, u64)>,
+    halted: bool,
+    instructions: u64,
+}
+
+/// A program being executed.
+pub(crate) struct Simulation<'p> {
+    program: &'p Program,
+    /// The machine that sets the times.
+    machine: &'p Machine,
+    max_cycles: u64,
+    core: Core,
+    checker: Option<Checker>,
+    barriers: Barriers,
+    engines: Vec<EngineState>,
+    dispatcher: Dispatcher,
+    now: u64,
+    /// When the DRAM channel is free.
+    channel: u64,
+    recorder: Recorder,
+    serial: u64,
+}
+
+/// The state after `end`.
+pub(crate) struct Finished {
+    pub(crate) core: Core,
+    pub(crate) checker: Option<Checker>,
+    pub(crate) recorder: Recorder,
+    pub(crate) cycles: u64,
+    pub(crate) serial: u64,
+    pub(crate) engines: Vec<EngineReport>,
+    /// Position of `end`.
+    pub(crate) end: usize,
+}
+
+impl<'p> Simulation<'p> {
+    pub(crate) fn new(
+        program: &'p Program,
+        machine: &'p Machine,
+        max_cycles: u64,
+        core: Core,
+        checker: Option<Checker>,
+    ) -> Simulation<'p> {
+        let engines = engines(core.memory.tiles());
+        Simulation {
+            program,
+            machine,
+            max_cycles,
+            core,
+            checker,
+            barriers: Barriers::new(machine.barriers, machine.barrier_cycles),
+            engines: (0..engines).map(|_| EngineState::default()).collect(),
+            dispatcher: Dispatcher::default(),
+            now: 0,
+            channel: 0,
+            recorder: Recorder::new(program),
+            serial: 0,
+        }
+    }
+
+    /// Runs until `end`.
+    pub(crate) fn run(mut self) -> Result<Finished, SimError> {
+        loop {
+            self.complete()?;
+            let dispatched = self.dispatch()?;
+            let started = self.start()?;
+            if self.dispatcher.halted {
+                return Ok(self.finish());
+            }
+            if dispatched || started {
+                continue;
+            }
+            match self.next_event() {
+                Some(time) => self.now = time,
+                None => return Err(self.deadlock()),
+            }
+        }
+    }
+
+    fn finish(self) -> Finished {
+        let dispatch = u64::from(self.machine.dispatch_cycles);
+        let busy = self.dispatcher.instructions.saturating_mul(dispatch);
+        let first = EngineReport {
+            name: "dispatcher".to_owned(),
+            tasks: self.dispatcher.instructions,
+            busy,
+            barrier_wait: 0,
+        };
+        let rest = self.engines.iter().enumerate().map(|(i, e)| EngineReport {
+            name: engine_name(i),
+            tasks: e.tasks,
+            busy: e.busy,
+            barrier_wait: e.barrier_wait,
+        });
+        Finished {
+            engines: std::iter::once(first).chain(rest).collect(),
+            core: self.core,
+            checker: self.checker,
+            recorder: self.recorder,
+            cycles: self.now,
+            serial: self.serial.saturating_add(busy),
+            end: self.dispatcher.next,
+        }
+    }
+
+    fn trap(&self, index: usize, fault: Fault) -> SimError {
+        fault.at(self.program, index, self.now)
+    }
+
+    /// Ends the tasks whose time has come.
+    fn complete(&mut self) -> Result<(), SimError> {
+        for (number, engine) in self.engines.iter_mut().enumerate() {
+            let Some((index, _)) = engine.running.filter(|&(_, end)| end <= self.now) else { continue };
+            engine.running = None;
+            engine.free_at = self.now;
+            let post = self.program.instrs.get(index).map_or(0, Instr::post);
+            if let Some(checker) = &mut self.checker {
+                checker.finish(number, index, members(post));
+            }
+            if let Err(fault) = self.barriers.post(index, post, self.now) {
+                return Err(fault.at(self.program, index, self.now));
+            }
+        }
+        Ok(())
+    }
+
+    /// Dispatches what can be dispatched now; says whether there was something.
+    fn dispatch(&mut self) -> Result<bool, SimError> {
+        let mut progress = false;
+        while !self.dispatcher.halted && self.dispatcher.ready_at <= self.now {
+            let index = self.dispatcher.next;
+            let Some(instr) = self.program.instrs.get(index) else {
+                let fault = Fault::new(TrapKind::NoEnd, "the instruction stream stops without 'end'");
+                return Err(self.trap(index.saturating_sub(1), fault));
+            };
+            let obstacle = self.dispatch_one(index, instr).map_err(|fault| self.trap(index, fault))?;
+            if let Some(obstacle) = obstacle {
+                self.dispatcher.obstacle.get_or_insert((obstacle, self.now));
+                break;
+            }
+            self.record_dispatch(index, instr);
+            progress = true;
+        }
+        Ok(progress)
+    }
+
+    /// Dispatches one instruction unless something is in the way.
+    fn dispatch_one(&mut self, index: usize, instr: &Instr) -> Result<Option<Obstacle>, Fault> {
+        if self.dispatcher.obstacle.is_none() {
+            instr.check_fields().map_err(|error| Fault::operand(error.to_string()))?;
+        }
+        match instr {
+            Instr::BarCfg(x) => {
+                if !self.barriers.arm(index, x.barrier, x.producers, x.consumers)? {
+                    return Ok(Some(Obstacle::BusyBarrier(x.barrier)));
+                }
+                if let Some(checker) = &mut self.checker {
+                    checker.arm(usize::from(x.barrier));
+                }
+            }
+            Instr::End(_) => {
+                if !self.engines.iter().all(EngineState::idle) {
+                    return Ok(Some(Obstacle::BusyEngines));
+                }
+                self.barriers.check_idle()?;
+                self.dispatcher.halted = true;
+            }
+            task => {
+                let number = engine_of(task).unwrap_or(usize::MAX);
+                let depth = usize::try_from(self.machine.fifo_depth).unwrap_or(usize::MAX);
+                let Some(engine) = self.engines.get_mut(number) else {
+                    return Err(Fault::operand(format!("there is no engine {}", engine_name(number))));
+                };
+                self.barriers.check_armed(task.wait(), task.post())?;
+                if engine.queue.len() >= depth {
+                    return Ok(Some(Obstacle::FullFifo(number)));
+                }
+                let at = self.now.saturating_add(u64::from(self.machine.dispatch_cycles));
+                let clock = self.checker.as_ref().map(Checker::dispatch_clock);
+                engine.queue.push_back(Queued { index, at, clock });
+            }
+        }
+        Ok(None)
+    }
+
+    /// Counts a dispatched instruction and what held it up.
+    fn record_dispatch(&mut self, index: usize, instr: &Instr) {
+        let work = self.recorder.work(self.program, index);
+        *work.instructions.entry(instr.mnemonic()).or_default() += 1;
+        if let Some((obstacle, since)) = self.dispatcher.obstacle.take() {
+            let lost = self.now - since;
+            match obstacle {
+                Obstacle::FullFifo(_) => work.stalls.fifo_full += lost,
+                Obstacle::BusyBarrier(_) => work.stalls.barrier_arm += lost,
+                Obstacle::BusyEngines => {}
+            }
+        }
+        self.dispatcher.instructions += 1;
+        if !self.dispatcher.halted {
+            self.dispatcher.next += 1;
+            self.dispatcher.ready_at = self.now.saturating_add(u64::from(self.machine.dispatch_cycles));
+        }
+    }
+
+    /// Starts the tasks that can start now; says whether there was one.
+    fn start(&mut self) -> Result<bool, SimError> {
+        let mut progress = false;
+        for number in 0..self.engines.len() {
+            let Some(engine) = self.engines.get_mut(number) else { continue };
+            engine.wake = None;
+            let head = engine.queue.front().filter(|head| head.at <= self.now).map(|head| head.index);
+            let (None, Some(index)) = (engine.running, head) else { continue };
+            let wait = self.program.instrs.get(index).map_or(0, Instr::wait);
+            match self.barriers.gateway(index, wait, self.now) {
+                Ok(Gateway::Closed) => {}
+                Ok(Gateway::OpensAt(time)) => engine.wake = Some(time),
+                Ok(Gateway::Open) => {
+                    if let Some(task) = engine.queue.pop_front() {
+                        self.start_task(number, &task)?;
+                        progress = true;
+                    }
+                }
+                Err(fault) => return Err(self.trap(index, fault)),
+            }
+        }
+        Ok(progress)
+    }
+
+    fn start_task(&mut self, number: usize, task: &Queued) -> Result<(), SimError> {
+        let index = task.index;
+        let Some(instr) = self.program.instrs.get(index) else { return Ok(()) };
+        let Some(semantics) = semantics(instr) else { return Ok(()) };
+        let cost = semantics.cost(self.machine, &self.core).map_err(|fault| self.trap(index, fault))?;
+        let end = timing::end_of_transfer(self.now, &cost, &mut self.channel);
+        if end > self.max_cycles {
+            let at = Site::of(self.program, index);
+            return Err(SimError::OutOfFuel { needed: end, limit: self.max_cycles, at });
+        }
+        self.barriers.consume(index, instr.wait()).map_err(|fault| self.trap(index, fault))?;
+        if let (Some(checker), Some(clock)) = (&mut self.checker, &task.clock) {
+            checker.start(number, clock, members(instr.wait()));
+        }
+        let tile = instr.tile().unwrap_or(0);
+        let mut gate = Gate { checker: self.checker.as_mut(), index, tile };
+        let touched = semantics.touch(&self.core, &mut gate);
+        let low = touched.and_then(|()| semantics.execute(&mut self.core));
+        let low = low.map_err(|fault| fault.at(self.program, index, self.now))?;
+        self.record_task(number, task, end, &cost, low);
+        Ok(())
+    }
+
+    /// Counts a started task.
+    fn record_task(&mut self, number: usize, task: &Queued, end: u64, cost: &Cost, low: u64) {
+        let index = task.index;
+        let duration = end - self.now;
+        let Some(engine) = self.engines.get_mut(number) else { return };
+        let waited = self.now - engine.free_at.max(task.at);
+        engine.running = Some((index, end));
+        engine.tasks += 1;
+        engine.busy = engine.busy.saturating_add(duration);
+        engine.barrier_wait = engine.barrier_wait.saturating_add(waited);
+        self.serial = self.serial.saturating_add(duration);
+        if self.program.instrs.get(index).map_or(0, Instr::wait) != 0 {
+            self.serial = self.serial.saturating_add(u64::from(self.machine.barrier_cycles));
+        }
+        self.recorder.span(self.program, index, self.now, end);
+        let work: &mut Work = self.recorder.work(self.program, index);
+        let busy = match number {
+            0 => &mut work.busy.dma0,
+            1 => &mut work.busy.dma1,
+            n if n % PER_TILE == 0 => &mut work.busy.dpu,
+            _ => &mut work.busy.vec,
+        };
+        *busy = busy.saturating_add(duration);
+        work.stalls.barrier_wait = work.stalls.barrier_wait.saturating_add(waited);
+        work.macs_low = work.macs_low.saturating_add(low);
+        work.macs_high = work.macs_high.saturating_add(cost.macs.saturating_sub(low));
+        work.add_traffic(&cost.traffic);
+    }
+
+    /// The next time at which something can happen; `None` if nothing ever will.
+    fn next_event(&self) -> Option<u64> {
+        let dispatcher = (self.dispatcher.obstacle.is_none()).then_some(self.dispatcher.ready_at);
+        let engines = self.engines.iter().flat_map(|engine| {
+            let head = engine.queue.front().filter(|_| engine.running.is_none()).map(|head| head.at);
+            [engine.running.map(|(_, end)| end), head, engine.wake]
+        });
+        engines.flatten().chain(dispatcher).filter(|&time| time > self.now).min()
+    }
+
+    /// Names everything that is stuck and what it waits for.
+    fn deadlock(&self) -> SimError {
+        let fault = Fault::new(TrapKind::Deadlock, "no engine can go on, and neither can the dispatcher");
+        let stuck = self.engines.iter().enumerate().filter_map(|(n, e)| Some((n, e.queue.front()?.index)));
+        let fault = stuck.fold(fault, |fault, (number, index)| {
+            let mask = self.program.instrs.get(index).map_or(0, Instr::wait);
+            let waits = self.barriers.waiting(mask);
+            let list = waits.iter().map(|(text, by)| match by {
+                Some(by) => format!("{text} (armed by #{by})"),
+                None => text.clone(),
+            });
+            let list = list.collect::<Vec<_>>().join(", ");
+            fault.with_note(format!("{} waits: {list}", engine_name(number)), Some(index))
+        });
+        let index = self.dispatcher.next;
+        let fault = match self.dispatcher.obstacle {
+            Some((Obstacle::FullFifo(engine), _)) => fault.with_note(
+                format!("the dispatcher waits: the FIFO of {} is full", engine_name(engine)),
+                None,
+            ),
+            Some((Obstacle::BusyBarrier(id), _)) => {
+                let waits = self.barriers.waiting(1 << (id & 63));
+                waits.into_iter().fold(fault, |fault, (text, by)| {
+                    fault.with_note(format!("the dispatcher waits: {text}; it was armed here"), by)
+                })
+            }
+            Some((Obstacle::BusyEngines, _)) | None => fault,
+        };
+        self.trap(index, fault)
+    }
+
+    /// Number of barriers of the machine.
+    pub(crate) fn barriers(machine: &Machine) -> usize {
+        Barriers::new(machine.barriers, 0).len()
+    }
+}

@@ -1,0 +1,209 @@
+//! How a simulation can stop other than by halting.
+//!
+//! A [`Trap`] is a fault of the program; everything else is a limit or a wrong input.
+
+use std::fmt;
+
+use dpu_isa::{InstrMeta, Program};
+use serde::Serialize;
+
+/// Why a simulation gave no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SimError {
+    /// The inputs do not fit the program.
+    #[error("{0}")]
+    Input(String),
+    /// A description in the program contradicts itself; a validated program has none of these.
+    #[error("invalid program: {0}")]
+    Program(String),
+    /// The machine given for timing is not the one the program was made for.
+    #[error("{0}")]
+    Machine(String),
+    /// The program needs more of something than it may have.
+    #[error("out of {what}: needs {needed}, the limit is {limit}")]
+    Resource {
+        /// What there is not enough of, with its unit.
+        what: &'static str,
+        /// How much would be needed.
+        needed: u64,
+        /// How much there may be.
+        limit: u64,
+    },
+    /// The machine found a fault of the program.
+    #[error("{0}")]
+    Trap(Box<Trap>),
+    /// The fuel ran out before the program ended.
+    #[error(
+        "out of fuel: the next step would end at cycle {needed}, the limit is {limit} cycles\n  --> {at}"
+    )]
+    OutOfFuel {
+        /// When the step that no longer fits would end, in cycles; saturates.
+        needed: u64,
+        /// The fuel, in cycles.
+        limit: u64,
+        /// The instruction that would be next.
+        at: Site,
+    },
+}
+
+/// An instruction of the program and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Site {
+    /// Index in the instruction stream.
+    pub index: usize,
+    /// Mnemonic; empty if there is no such instruction.
+    pub mnemonic: &'static str,
+    /// Name of its layer; empty if not known.
+    pub layer: String,
+    /// Source location; empty if not known.
+    pub location: String,
+}
+
+impl Site {
+    /// The site of instruction `index`.
+    pub(crate) fn of(program: &Program, index: usize) -> Site {
+        let meta = program.meta.get(index).copied().unwrap_or_default();
+        let at = |i: u32| usize::try_from(i).ok().filter(|_| i != InstrMeta::NONE);
+        let layer = at(meta.layer).and_then(|i| program.layers.get(i));
+        let loc = at(meta.loc).or_else(|| layer.and_then(|l| at(l.loc)));
+        Site {
+            index,
+            mnemonic: program.instrs.get(index).map_or("", |i| i.mnemonic()),
+            layer: layer.map_or_else(String::new, |l| l.name.clone()),
+            location: loc.and_then(|i| program.locs.get(i)).cloned().unwrap_or_default(),
+        }
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{} {}", self.index, self.mnemonic)?;
+        if !self.layer.is_empty() {
+            write!(f, " (layer '{}')", self.layer)?;
+        }
+        if !self.location.is_empty() {
+            write!(f, " at {}", self.location)?;
+        }
+        Ok(())
+    }
+}
+
+/// What kind of fault stopped the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrapKind {
+    /// A field, slot or table entry that the instruction cannot use.
+    IllegalOperand,
+    /// An access beyond the end of a memory.
+    OutOfBounds,
+    /// Bytes that are no weights of the declared format.
+    IllegalWeights,
+    /// A read of bytes that nothing has written.
+    UnwrittenRead,
+    /// Two accesses of different engines to the same bytes, one of them a write, that no barrier orders.
+    Race,
+    /// A task that writes bytes which it also reads or writes in another place of its own order.
+    SelfOverlap,
+    /// A wait or post that the barrier was not armed for.
+    BarrierMisuse,
+    /// A barrier that still expects tasks when the program ends.
+    BarrierLeft,
+    /// Nothing can make progress.
+    Deadlock,
+    /// The stream stops without `end`.
+    NoEnd,
+}
+
+impl TrapKind {
+    /// The title of the message.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            TrapKind::IllegalOperand => "illegal operand",
+            TrapKind::OutOfBounds => "access out of bounds",
+            TrapKind::IllegalWeights => "illegal weights",
+            TrapKind::UnwrittenRead => "read of unwritten memory",
+            TrapKind::Race => "data race",
+            TrapKind::SelfOverlap => "overlap within a task",
+            TrapKind::BarrierMisuse => "barrier misuse",
+            TrapKind::BarrierLeft => "barrier not idle at the end",
+            TrapKind::Deadlock => "deadlock",
+            TrapKind::NoEnd => "no end",
+        }
+    }
+}
+
+/// A second instruction, or a hint, that explains a trap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// What it has to do with the trap.
+    pub text: String,
+    /// The instruction meant, if any.
+    pub site: Option<Site>,
+}
+
+/// A fault of the program: the bug is in the program, or in what made it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trap {
+    /// The kind of fault.
+    pub kind: TrapKind,
+    /// What happened, in words.
+    pub detail: String,
+    /// The instruction at which the machine stopped.
+    pub site: Site,
+    /// The time of the stop, in cycles.
+    pub cycle: u64,
+    /// Other instructions involved, and hints.
+    pub notes: Vec<Note>,
+}
+
+impl fmt::Display for Trap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {}", self.kind.title(), self.detail)?;
+        write!(f, "  --> {}, in cycle {}", self.site, self.cycle)?;
+        for note in &self.notes {
+            write!(f, "\nnote: {}", note.text)?;
+            if let Some(site) = &note.site {
+                write!(f, "\n  --> {site}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A trap in the making: what the executor knows, before program and time are added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) kind: TrapKind,
+    pub(crate) detail: String,
+    /// Texts with the index of the instruction meant, if any.
+    pub(crate) notes: Vec<(String, Option<usize>)>,
+}
+
+impl Fault {
+    pub(crate) fn new(kind: TrapKind, detail: impl Into<String>) -> Fault {
+        Fault { kind, detail: detail.into(), notes: Vec::new() }
+    }
+
+    pub(crate) fn operand(detail: impl Into<String>) -> Fault {
+        Fault::new(TrapKind::IllegalOperand, detail)
+    }
+
+    pub(crate) fn with_note(mut self, text: impl Into<String>, instr: Option<usize>) -> Fault {
+        self.notes.push((text.into(), instr));
+        self
+    }
+
+    /// Completes the trap at instruction `index`.
+    pub(crate) fn at(self, program: &Program, index: usize, cycle: u64) -> SimError {
+        let note =
+            |(text, instr): (String, Option<usize>)| Note { text, site: instr.map(|i| Site::of(program, i)) };
+        SimError::Trap(Box::new(Trap {
+            kind: self.kind,
+            detail: self.detail,
+            site: Site::of(program, index),
+            cycle,
+            notes: self.notes.into_iter().map(note).collect(),
+        }))
+    }
+}

@@ -1,0 +1,122 @@
+//! `dma_copy`: strided copies within and between the memories.
+
+use dpu_isa::{DmaCopy, Machine};
+
+use super::nest::{Nest, ROW, region, same_place};
+use super::{Core, Gate, Semantics};
+use crate::error::Fault;
+use crate::memory::{gather, scatter};
+use crate::timing::{self, Cost, Transfer};
+
+impl Semantics for DmaCopy {
+    fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
+        super::dma_fill::engine_exists(self.engine, machine)?;
+        let nest = Nest::new(&self.dims, [self.src_strides, self.dst_strides]);
+        let (inner, strides) = nest.inner();
+        let element = u64::from(self.element);
+        let contiguous = inner == 1 || strides == [element; 2];
+        let rows = if contiguous { nest.rows() } else { nest.rows().saturating_mul(inner) };
+        let bytes = nest.rows().saturating_mul(inner).saturating_mul(element);
+        let transfer = Transfer { from: Some(self.src.space), to: self.dst.space, bytes, rows };
+        Ok(timing::dma(&transfer, machine))
+    }
+
+    fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {
+        let element = u64::from(self.element);
+        let src = region(self.src.offset, element, &self.dims, &self.src_strides);
+        let dst = region(self.dst.offset, element, &self.dims, &self.dst_strides);
+        let in_place = self.src.space == self.dst.space
+            && same_place(
+                &self.dims,
+                (self.src.offset, element, &self.src_strides),
+                (self.dst.offset, element, &self.dst_strides),
+            );
+        if in_place {
+            gate.read_in_place(&core.memory, "src", self.src.space, &src)?;
+        } else {
+            gate.read(&core.memory, "src", self.src.space, &src)?;
+        }
+        gate.write(&core.memory, "dst", self.dst.space, &dst)
+    }
+
+    fn execute(&self, core: &mut Core) -> Result<u64, Fault> {
+        match self.element {
+            1 => copy::<1>(self, core),
+            2 => copy::<2>(self, core),
+            4 => copy::<4>(self, core),
+            8 => copy::<8>(self, core),
+            16 => copy::<16>(self, core),
+            other => Err(Fault::operand(format!("element size {other}"))),
+        }?;
+        Ok(0)
+    }
+}
+
+fn copy<const N: usize>(x: &DmaCopy, core: &mut Core) -> Result<(), Fault> {
+    let nest = Nest::new(&x.dims, [x.src_strides, x.dst_strides]);
+    let mut buffer = vec![[0; N]; ROW];
+    nest.try_for_each_row([x.src.offset, x.dst.offset], |row| {
+        let ([from, to], [from_stride, to_stride]) = (row.at, row.stride);
+        let values = buffer.get_mut(..row.len).unwrap_or_default();
+        gather(core.memory.space(x.src.space, x.tile)?, from, from_stride, values)?;
+        scatter(core.memory.space_mut(x.dst.space, x.tile)?, to, to_stride, values)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use dpu_isa::MemAddr;
+
+    use super::*;
+    use crate::testing::{run_task, sram_filled};
+
+    #[test]
+    fn a_transpose() {
+        let mut core = sram_filled(&[1, 2, 3, 4, 5, 6]);
+        let x = DmaCopy {
+            element: 1,
+            src: MemAddr::sram(0),
+            dst: MemAddr::sram(16),
+            dims: [1, 1, 1, 1, 2, 3],
+            src_strides: [0, 0, 0, 0, 3, 1],
+            dst_strides: [0, 0, 0, 0, 1, 2],
+            ..DmaCopy::default()
+        };
+        run_task(&x, &mut core).unwrap();
+        assert_eq!(core.memory.space(dpu_isa::Space::Sram, 0).unwrap()[16..22], [1, 4, 2, 5, 3, 6]);
+        // Six elements, none of them neighbours on both sides.
+        assert_eq!(x.cost(&Machine::flexnn_16x16(), &core).unwrap().cycles, 6);
+    }
+
+    #[test]
+    fn random_copies_move_every_element() {
+        arbtest::arbtest(|u| {
+            let element = *u.choose(&[1u8, 2, 4, 8, 16])?;
+            let mut x = DmaCopy { element, ..DmaCopy::default() };
+            let step = u64::from(element);
+            let (mut src, mut dst) = (vec![0], vec![0]);
+            for d in 0..6 {
+                x.dims[d] = u.int_in_range(1..=3)?;
+                x.src_strides[d] = u.int_in_range(0..=5)? * step;
+                // Each dimension spans those inside it, in one of two orders, so that nothing is written twice.
+                x.dst_strides[d] = step << (2 * if x.dims[0] == 1 { d } else { 5 - d });
+                let all = |at: &[u64], stride| -> Vec<u64> {
+                    at.iter().flat_map(|a| (0..u64::from(x.dims[d])).map(move |i| a + i * stride)).collect()
+                };
+                (src, dst) = (all(&src, x.src_strides[d]), all(&dst, x.dst_strides[d]));
+            }
+            let bytes: Vec<u8> = (0..2048u32).map(|i| (i * 37 >> 3) as u8).collect();
+            let mut core = sram_filled(&bytes);
+            (x.src, x.dst) = (MemAddr::sram(16), MemAddr::sram(4096));
+            let mut want = vec![0; 128 << 10];
+            for (s, d) in src.iter().zip(&dst) {
+                let (s, d, n) = (16 + *s as usize, 4096 + *d as usize, element as usize);
+                want[d..d + n].copy_from_slice(&bytes[s..s + n]);
+            }
+            run_task(&x, &mut core).unwrap();
+            let sram = core.memory.space(dpu_isa::Space::Sram, 0).unwrap();
+            assert_eq!(sram[4096..want.len()], want[4096..], "{x:?}");
+            Ok(())
+        });
+    }
+}

@@ -1,0 +1,312 @@
+//! What every instruction means: one file for each family, one row of [`semantics`] for each instruction.
+//!
+//! A task is executed in three steps, each of which refuses what it cannot do: `cost` (time and bytes, from the
+//! fields), `touch` (every byte it will access, checked against bounds and hazards), `execute` (the values).
+
+mod conv;
+mod dma_copy;
+mod dma_fill;
+mod kernel;
+mod nest;
+mod pool;
+mod ppe;
+mod vec_binary;
+mod vec_reduce;
+mod vec_rescale;
+mod vec_table;
+mod vec_unary;
+
+use dpu_isa::{ConvInv, Dtype, Instr, Machine, PoolInv, Space};
+
+use crate::error::{Fault, TrapKind};
+use crate::hazard::{Checker, Conflict, ConflictKind};
+use crate::memory::Memory;
+use crate::region::Region;
+use crate::timing::Cost;
+
+/// Slots of a DPU.
+const SLOTS: usize = 16;
+
+/// Semantics of a task.
+pub(crate) trait Semantics {
+    /// Time, bytes and multiply-accumulates.
+    fn cost(&self, machine: &Machine, core: &Core) -> Result<Cost, Fault>;
+
+    /// Announces every byte that `execute` will read or write, reads before writes.
+    fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault>;
+
+    /// Computes. Returns how many multiply-accumulates were those of low members.
+    fn execute(&self, core: &mut Core) -> Result<u64, Fault>;
+}
+
+/// The semantics of an instruction; `None` for those of the dispatcher.
+pub(crate) fn semantics(instr: &Instr) -> Option<&dyn Semantics> {
+    match instr {
+        Instr::BarCfg(_) | Instr::End(_) => None,
+        Instr::DmaCopy(x) => Some(x),
+        Instr::DmaFill(x) => Some(x),
+        Instr::ConvInv(x) => Some(x),
+        Instr::ConvVar(x) => Some(x),
+        Instr::PoolInv(x) => Some(x),
+        Instr::PoolVar(x) => Some(x),
+        Instr::VecBinary(x) => Some(x),
+        Instr::VecUnary(x) => Some(x),
+        Instr::VecRescale(x) => Some(x),
+        Instr::VecTable(x) => Some(x),
+        Instr::VecReduce(x) => Some(x),
+    }
+}
+
+/// Contents of a DPU slot.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Slot {
+    /// Never filled.
+    #[default]
+    Empty,
+    /// A convolution layer.
+    Conv(ConvInv),
+    /// A pooling layer.
+    Pool(PoolInv),
+}
+
+/// The state that instructions work on.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) memory: Memory,
+    /// The slots of every tile's DPU.
+    slots: Vec<[Slot; SLOTS]>,
+    scratch: conv::Scratch,
+}
+
+impl Core {
+    pub(crate) fn new(memory: Memory) -> Core {
+        let slots = vec![[Slot::Empty; SLOTS]; memory.tiles()];
+        Core { memory, slots, scratch: conv::Scratch::default() }
+    }
+
+    fn fill_slot(&mut self, tile: u8, slot: u8, value: Slot) -> Result<(), Fault> {
+        let place = self.slots.get_mut(usize::from(tile)).and_then(|s| s.get_mut(usize::from(slot)));
+        *place.ok_or_else(|| no_slot(tile, slot))? = value;
+        Ok(())
+    }
+
+    fn slot(&self, tile: u8, slot: u8) -> Result<&Slot, Fault> {
+        let place = self.slots.get(usize::from(tile)).and_then(|s| s.get(usize::from(slot)));
+        place.ok_or_else(|| no_slot(tile, slot))
+    }
+}
+
+fn no_slot(tile: u8, slot: u8) -> Fault {
+    Fault::operand(format!("tile {tile} has no slot {slot}"))
+}
+
+/// A slot that does not hold what the variant needs.
+fn wrong_slot(tile: u8, slot: u8, found: &Slot, wanted: &str) -> Fault {
+    let found = match found {
+        Slot::Empty => "nothing",
+        Slot::Conv(_) => "a convolution",
+        Slot::Pool(_) => "a pooling",
+    };
+    Fault::operand(format!("slot {slot} of tile {tile} holds {found}, expected {wanted}"))
+}
+
+/// Where a task announces its accesses.
+pub(crate) struct Gate<'a> {
+    /// Absent when hazards are not looked for; bounds are checked all the same.
+    pub(crate) checker: Option<&'a mut Checker>,
+    /// Position of the task in the stream.
+    pub(crate) index: usize,
+    /// The task's tile.
+    pub(crate) tile: u8,
+}
+
+impl Gate<'_> {
+    /// The task reads the region for its operand `what`.
+    pub(crate) fn read(
+        &mut self,
+        memory: &Memory,
+        what: &'static str,
+        space: Space,
+        region: &Region,
+    ) -> Result<(), Fault> {
+        self.read_as(memory, what, space, region, false)
+    }
+
+    /// The task reads the region, and later writes the very same elements, each after its own read.
+    pub(crate) fn read_in_place(
+        &mut self,
+        memory: &Memory,
+        what: &'static str,
+        space: Space,
+        region: &Region,
+    ) -> Result<(), Fault> {
+        self.read_as(memory, what, space, region, true)
+    }
+
+    fn read_as(
+        &mut self,
+        memory: &Memory,
+        what: &'static str,
+        space: Space,
+        region: &Region,
+        own: bool,
+    ) -> Result<(), Fault> {
+        in_bounds(memory, self.tile, what, space, region, "read")?;
+        let Some(checker) = self.checker.as_deref_mut() else { return Ok(()) };
+        let found = checker.read(self.index, space, self.tile, region, own);
+        found.map_err(|conflict| explain(self.index, what, space, conflict, false))
+    }
+
+    /// The task writes the region for its operand `what`.
+    pub(crate) fn write(
+        &mut self,
+        memory: &Memory,
+        what: &'static str,
+        space: Space,
+        region: &Region,
+    ) -> Result<(), Fault> {
+        in_bounds(memory, self.tile, what, space, region, "write")?;
+        let Some(checker) = self.checker.as_deref_mut() else { return Ok(()) };
+        if region.overlaps_itself() {
+            let detail = format!("elements of '{what}' at {space} {:#x} share bytes", region.start());
+            return Err(Fault::new(TrapKind::SelfOverlap, detail));
+        }
+        let found = checker.write(self.index, space, self.tile, region);
+        found.map_err(|conflict| explain(self.index, what, space, conflict, true))
+    }
+}
+
+fn in_bounds(
+    memory: &Memory,
+    tile: u8,
+    what: &str,
+    space: Space,
+    region: &Region,
+    verb: &str,
+) -> Result<(), Fault> {
+    let size = memory.space(space, tile)?.len() as u64;
+    match region.end() {
+        Some(end) if end <= size => Ok(()),
+        end => {
+            let start = region.start();
+            let end = end.map_or_else(|| "2^64 or more".to_owned(), |e| format!("{e:#x}"));
+            let detail =
+                format!("{verb} of '{what}' at {space} {start:#x}..{end}, which has {size:#x} bytes");
+            Err(Fault::new(TrapKind::OutOfBounds, detail))
+        }
+    }
+}
+
+/// The message for a conflict.
+fn explain(index: usize, what: &str, space: Space, conflict: Conflict, write: bool) -> Fault {
+    let Conflict { start, len, kind } = conflict;
+    let verb = if write { "write" } else { "read" };
+    let bytes = format!("{space} {start:#x}..{:#x}", start.saturating_add(len));
+    let race = |other: usize, did: &str| {
+        let detail = format!(
+            "{verb} of '{what}' by #{index} and {did} by #{other} to the same {bytes}, which no barrier orders"
+        );
+        Fault::new(TrapKind::Race, detail).with_note(format!("the {did} is here"), Some(other)).with_note(
+            "the later of the two must wait for a barrier that the earlier, or a task after it, posts to",
+            None,
+        )
+    };
+    match kind {
+        ConflictKind::Writer(other) => race(other, "write"),
+        ConflictKind::Reader(other) => race(other, "read"),
+        ConflictKind::Unwritten => Fault::new(
+            TrapKind::UnwrittenRead,
+            format!("read of '{what}' at {bytes}, which nothing has written"),
+        ),
+        ConflictKind::OwnRead => Fault::new(
+            TrapKind::SelfOverlap,
+            format!(
+                "write of '{what}' at {bytes}, which the task itself reads as another operand or element"
+            ),
+        ),
+        ConflictKind::OwnWrite => Fault::new(
+            TrapKind::SelfOverlap,
+            format!("{verb} of '{what}' at {bytes}, which the task itself has written as another element"),
+        ),
+    }
+}
+
+/// Bounds of a stored value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clamp {
+    lo: i32,
+    hi: i32,
+}
+
+impl Clamp {
+    /// The clamp of an instruction that stores `dtype`.
+    ///
+    /// # Errors
+    /// When the bounds are no values of the type or in the wrong order.
+    fn new(lo: i32, hi: i32, dtype: Dtype) -> Result<Clamp, Fault> {
+        if lo > hi || !dtype.contains(lo) || !dtype.contains(hi) {
+            return Err(Fault::operand(format!("clamp {lo}..={hi} is no range of {dtype}")));
+        }
+        Ok(Clamp { lo, hi })
+    }
+
+    /// No clamp at all.
+    const NONE: Clamp = Clamp { lo: i32::MIN, hi: i32::MAX };
+
+    #[inline]
+    fn apply(self, value: i32) -> i32 {
+        value.max(self.lo).min(self.hi)
+    }
+}
+
+/// A table of 256 bytes that replaces stored `i8` values.
+pub(crate) struct Lut([i8; 256]);
+
+impl Lut {
+    /// Bytes of the table.
+    const BYTES: u64 = 256;
+
+    /// Reads the table; it replaces values of `dtype`, which must be `i8`.
+    fn load(sram: &[u8], addr: u32, dtype: Dtype) -> Result<Lut, Fault> {
+        if dtype != Dtype::I8 {
+            return Err(Fault::operand(format!("a lookup table needs i8 results, not {dtype}")));
+        }
+        let bytes = crate::memory::slice(sram, u64::from(addr), Lut::BYTES)?;
+        let mut table = [0; 256];
+        for (to, from) in table.iter_mut().zip(bytes) {
+            *to = from.cast_signed();
+        }
+        Ok(Lut(table))
+    }
+
+    /// The entry of a value: its low byte as `i8`, plus 128.
+    #[inline]
+    fn get(&self, value: i32) -> i32 {
+        let index = usize::from((value as u8) ^ 0x80);
+        i32::from(self.0.get(index).copied().unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lookups_start_at_minus_128() {
+        let bytes: Vec<u8> = (0..=255).rev().collect();
+        let lut = Lut::load(&bytes, 0, Dtype::I8).unwrap();
+        assert_eq!([-128, -1, 0, 127, 128].map(|v| lut.get(v)), [-1, -128, 127, 0, -1]);
+        assert!(Lut::load(&bytes, 0, Dtype::U8).is_err());
+        assert!(Lut::load(&bytes, 1, Dtype::I8).is_err());
+    }
+
+    #[test]
+    fn clamps_are_ranges_of_their_type() {
+        assert_eq!(Clamp::new(-128, 127, Dtype::I8).unwrap().apply(200), 127);
+        for (lo, hi, dtype) in
+            [(1, 0, Dtype::I8), (-129, 0, Dtype::I8), (0, 128, Dtype::I8), (-1, 5, Dtype::U16)]
+        {
+            assert_eq!(Clamp::new(lo, hi, dtype).unwrap_err().kind, TrapKind::IllegalOperand);
+        }
+    }
+}

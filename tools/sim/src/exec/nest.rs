@@ -1,0 +1,182 @@
+//! Walks strided operands of one index space together, row by row, with as few and as long rows as possible.
+
+use crate::error::Fault;
+use crate::region::Region;
+
+/// Most elements of a row handed out at once, so that row buffers stay small.
+pub(super) const ROW: usize = 4096;
+
+/// Six dimensions with the strides of `N` operands, adjacent ones joined where no operand has a gap between them.
+#[derive(Debug)]
+pub(super) struct Nest<const N: usize> {
+    /// Outer extents, outermost first.
+    outer: Vec<(u64, [u64; N])>,
+    /// The innermost extent.
+    inner: (u64, [u64; N]),
+}
+
+/// A row of the walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Row<const N: usize> {
+    /// Byte offset of each operand's first element.
+    pub(super) at: [u64; N],
+    /// Bytes between each operand's elements.
+    pub(super) stride: [u64; N],
+    /// Number of elements, 1 to [`ROW`].
+    pub(super) len: usize,
+}
+
+impl<const N: usize> Nest<N> {
+    pub(super) fn new(dims: &[u32; 6], strides: [[u64; 6]; N]) -> Self {
+        let mut joined: Vec<(u64, [u64; N])> = Vec::with_capacity(6);
+        for (d, &extent) in dims.iter().enumerate().filter(|(_, extent)| **extent != 1) {
+            let extent = u64::from(extent);
+            let stride = strides.map(|s| s.get(d).copied().unwrap_or(0));
+            match joined.last_mut() {
+                Some((n, outer)) if spans(outer, &stride, extent) => {
+                    *n = n.saturating_mul(extent);
+                    *outer = stride;
+                }
+                _ => joined.push((extent, stride)),
+            }
+        }
+        let inner = joined.pop().unwrap_or((1, [0; N]));
+        Nest { outer: joined, inner }
+    }
+
+    /// The innermost extent and strides.
+    pub(super) fn inner(&self) -> (u64, [u64; N]) {
+        self.inner
+    }
+
+    /// Number of rows before they are cut to [`ROW`] elements.
+    pub(super) fn rows(&self) -> u64 {
+        self.outer.iter().fold(1, |n, d| n.saturating_mul(d.0))
+    }
+
+    /// Calls `visit` with every row, in row-major order; `base` are the addresses of the operands.
+    pub(super) fn try_for_each_row(
+        &self,
+        base: [u64; N],
+        mut visit: impl FnMut(Row<N>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        self.walk(&self.outer, base, &mut visit)
+    }
+
+    fn walk(
+        &self,
+        outer: &[(u64, [u64; N])],
+        at: [u64; N],
+        visit: &mut impl FnMut(Row<N>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let Some((&(extent, stride), rest)) = outer.split_first() else {
+            return self.walk_inner(at, visit);
+        };
+        for i in 0..extent {
+            self.walk(rest, advance(at, stride, i), visit)?;
+        }
+        Ok(())
+    }
+
+    fn walk_inner(
+        &self,
+        at: [u64; N],
+        visit: &mut impl FnMut(Row<N>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let (extent, stride) = self.inner;
+        let mut done = 0;
+        while done < extent {
+            let len = usize::try_from(extent - done).unwrap_or(ROW).min(ROW);
+            visit(Row { at: advance(at, stride, done), stride, len })?;
+            done += len as u64;
+        }
+        Ok(())
+    }
+}
+
+/// Whether one step of the outer dimension is `extent` steps of the inner one for every operand.
+fn spans<const N: usize>(outer: &[u64; N], inner: &[u64; N], extent: u64) -> bool {
+    outer.iter().zip(inner).all(|(o, i)| i.checked_mul(extent) == Some(*o))
+}
+
+/// `at + i·stride` for each operand. Operands are in bounds (the gate has seen them), so nothing wraps.
+fn advance<const N: usize>(at: [u64; N], stride: [u64; N], i: u64) -> [u64; N] {
+    let mut next = at;
+    for (a, s) in next.iter_mut().zip(stride) {
+        *a = a.wrapping_add(s.wrapping_mul(i));
+    }
+    next
+}
+
+/// The bytes of a strided operand.
+pub(super) fn region(base: u64, element: u64, dims: &[u32; 6], strides: &[u64; 6]) -> Region {
+    let mut pairs = [(1, 0); 6];
+    for ((pair, &dim), &stride) in pairs.iter_mut().zip(dims).zip(strides) {
+        *pair = (u64::from(dim), stride);
+    }
+    Region::strided(base, element, &pairs)
+}
+
+/// Whether two operands of `dims` are the same elements in the same places.
+pub(super) fn same_place(dims: &[u32; 6], a: (u64, u64, &[u64; 6]), b: (u64, u64, &[u64; 6])) -> bool {
+    let strides = a.2.iter().zip(b.2).zip(dims);
+    (a.0, a.1) == (b.0, b.1) && strides.into_iter().all(|((x, y), &d)| d == 1 || x == y)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn visits_every_index_in_order() {
+        arbtest::arbtest(|u| {
+            let mut dims = [1; 6];
+            let mut strides = [[0; 6]; 2];
+            for d in 0..6 {
+                dims[d] = u.int_in_range(1..=3)?;
+                strides[0][d] = u.int_in_range(0..=9)?;
+                strides[1][d] = u.int_in_range(0..=9)?;
+            }
+            if u.arbitrary()? {
+                // Contiguous in the first operand.
+                strides[0] = std::array::from_fn(|d| dims[d + 1..].iter().map(|&n| u64::from(n)).product());
+            }
+            let mut want = vec![[100, 200]];
+            for d in 0..6 {
+                want = want
+                    .iter()
+                    .flat_map(|at| (0..u64::from(dims[d])).map(|i| advance(*at, strides.map(|s| s[d]), i)))
+                    .collect();
+            }
+            let mut got = Vec::new();
+            let nest = Nest::new(&dims, strides);
+            nest.try_for_each_row([100, 200], |row| {
+                got.extend((0..row.len as u64).map(|i| advance(row.at, row.stride, i)));
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(got, want);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn contiguous_operands_are_one_row() {
+        let nest = Nest::new(&[1, 1, 2, 3, 4, 5], [[0, 0, 60, 20, 5, 1], [0, 0, 120, 40, 10, 2]]);
+        assert_eq!((nest.rows(), nest.inner()), (1, (120, [1, 2])));
+        let broadcast = Nest::new(&[1, 1, 2, 3, 4, 5], [[0, 0, 60, 20, 5, 1], [0, 0, 0, 0, 0, 1]]);
+        assert_eq!((broadcast.rows(), broadcast.inner()), (24, (5, [1, 1])));
+    }
+
+    #[test]
+    fn long_rows_are_cut() {
+        let mut lens = Vec::new();
+        let nest = Nest::new(&[1, 1, 1, 1, 1, 10000], [[1; 6]]);
+        nest.try_for_each_row([0], |row| {
+            lens.push((row.at[0], row.len));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(lens, [(0, 4096), (4096, 4096), (8192, 1808)]);
+    }
+}

@@ -1,0 +1,179 @@
+//! `pool_inv` and `pool_var`: maximum and average pooling.
+
+use dpu_isa::{Dtype, Machine, PoolInv, PoolMode, PoolVar, Space};
+
+use super::conv::{Results, Window, position, touch_results, window_regions};
+use super::{Clamp, Core, Gate, Semantics, Slot, wrong_slot};
+use crate::error::Fault;
+use crate::memory;
+use crate::numerics::{Scale, reciprocal_scale};
+use crate::timing::{self, Cost};
+
+impl Semantics for PoolInv {
+    fn cost(&self, _machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
+        Ok(timing::INVARIANT)
+    }
+
+    fn touch(&self, _core: &Core, _gate: &mut Gate<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn execute(&self, core: &mut Core) -> Result<u64, Fault> {
+        core.fill_slot(self.tile, self.slot, Slot::Pool(*self))?;
+        Ok(0)
+    }
+}
+
+impl Semantics for PoolVar {
+    fn cost(&self, machine: &Machine, core: &Core) -> Result<Cost, Fault> {
+        Ok(timing::pool(invariant(self, core)?, self, machine))
+    }
+
+    fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {
+        let inv = invariant(self, core)?;
+        if !matches!(inv.dtype, Dtype::I8 | Dtype::I16) {
+            return Err(Fault::operand(format!("pooling of {}, expected i8 or i16", inv.dtype)));
+        }
+        let window = Window {
+            image: (
+                self.act,
+                self.in_h,
+                self.in_w,
+                u64::from(self.in_c) * inv.dtype.bytes(),
+                self.act_row,
+                self.act_pixel,
+            ),
+            y: (self.origin_y, self.out_h, inv.stride_y, self.kernel_h, 1),
+            x: (self.origin_x, self.out_w, inv.stride_x, self.kernel_w, 1),
+        };
+        for region in window_regions(&window) {
+            gate.read(&core.memory, "act", Space::Sram, &region)?;
+        }
+        let results = Results {
+            acc_in: self.acc_in,
+            acc_out: self.acc_out,
+            psum: self.psum,
+            out: self.out,
+            outputs: [self.out_h, self.out_w, self.in_c].map(u64::from),
+            out_row: self.out_row,
+            out_pixel: self.out_pixel,
+            dtype: inv.dtype,
+            lut: None,
+        };
+        touch_results(gate, &core.memory, &results)
+    }
+
+    fn execute(&self, core: &mut Core) -> Result<u64, Fault> {
+        let inv = *invariant(self, core)?;
+        let clamp = Clamp::new(inv.clamp_lo, inv.clamp_hi, inv.dtype)?;
+        let tile = Tile { inv: &inv, var: self, clamp };
+        let sram = core.memory.space_mut(Space::Sram, self.tile)?;
+        let mut acc = vec![0; self.in_c as usize];
+        let mut taps = acc.clone();
+        for oy in 0..u64::from(self.out_h) {
+            for ox in 0..u64::from(self.out_w) {
+                tile.reduce(sram, (oy, ox), &mut acc, &mut taps)?;
+                tile.finish(sram, (oy, ox), &mut acc)?;
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// The invariant of a variant's slot.
+fn invariant<'a>(var: &PoolVar, core: &'a Core) -> Result<&'a PoolInv, Fault> {
+    match core.slot(var.tile, var.slot)? {
+        Slot::Pool(inv) => Ok(inv),
+        other @ (Slot::Empty | Slot::Conv(_)) => Err(wrong_slot(var.tile, var.slot, other, "a pooling")),
+    }
+}
+
+/// A variant about to be computed.
+struct Tile<'a> {
+    inv: &'a PoolInv,
+    var: &'a PoolVar,
+    clamp: Clamp,
+}
+
+impl Tile<'_> {
+    /// Combines all taps of one output pixel; `taps` is a buffer.
+    fn reduce(
+        &self,
+        sram: &[u8],
+        (oy, ox): (u64, u64),
+        acc: &mut [i32],
+        taps: &mut [i32],
+    ) -> Result<(), Fault> {
+        let (inv, var) = (self.inv, self.var);
+        let max = inv.mode == PoolMode::Max;
+        let mut seen = var.acc_in;
+        if var.acc_in {
+            memory::load(sram, self.psum_at((oy, ox)), 4, Dtype::I32, acc)?;
+        } else {
+            acc.fill(if max { i32::MIN } else { 0 });
+        }
+        for ky in 0..usize::from(var.kernel_h) {
+            let Some(iy) = position(var.origin_y, oy, inv.stride_y, ky, 1, var.in_h) else { continue };
+            for kx in 0..usize::from(var.kernel_w) {
+                let Some(ix) = position(var.origin_x, ox, inv.stride_x, kx, 1, var.in_w) else { continue };
+                let at = u64::from(var.act) + iy * u64::from(var.act_row) + ix * u64::from(var.act_pixel);
+                memory::load(sram, at, inv.dtype.bytes(), inv.dtype, taps)?;
+                seen = true;
+                if max {
+                    acc.iter_mut().zip(taps.iter()).for_each(|(a, &t)| *a = (*a).max(t));
+                } else {
+                    let zp = inv.in_zp;
+                    acc.iter_mut()
+                        .zip(taps.iter())
+                        .for_each(|(a, &t)| *a = a.wrapping_add(t.wrapping_sub(zp)));
+                }
+            }
+        }
+        if max && !seen {
+            return Err(Fault::operand(format!(
+                "max pooling: no tap of output ({oy}, {ox}) lies in the input"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Stores the sums of one output pixel as they are, or as results.
+    fn finish(&self, sram: &mut [u8], at: (u64, u64), acc: &mut [i32]) -> Result<(), Fault> {
+        let (inv, var) = (self.inv, self.var);
+        if var.acc_out {
+            return memory::store(sram, self.psum_at(at), 4, Dtype::I32, acc);
+        }
+        if inv.mode == PoolMode::Avg {
+            let divisor = self.divisor(at)?;
+            acc.iter_mut().for_each(|v| *v = divisor.apply(*v).wrapping_add(inv.out_zp));
+        }
+        acc.iter_mut().for_each(|v| *v = self.clamp.apply(*v));
+        let to = u64::from(var.out) + at.0 * u64::from(var.out_row) + at.1 * u64::from(var.out_pixel);
+        memory::store(sram, to, inv.dtype.bytes(), inv.dtype, acc)
+    }
+
+    /// Divides by the taps of the whole window that lie inside the bound.
+    fn divisor(&self, (oy, ox): (u64, u64)) -> Result<Scale, Fault> {
+        let (inv, var) = (self.inv, self.var);
+        let inside = |origin: i32, o: u64, stride: u16, taps: u16, bound: u32| {
+            let start = i128::from(origin) + i128::from(o) * i128::from(stride);
+            let end = (start + i128::from(taps)).min(i128::from(bound));
+            u64::try_from(end - start.max(0)).unwrap_or(0)
+        };
+        let rows = inside(var.win_y, oy, inv.stride_y, var.win_h, var.bound_h);
+        let columns = inside(var.win_x, ox, inv.stride_x, var.win_w, var.bound_w);
+        let scale = u32::try_from(rows * columns).ok().and_then(reciprocal_scale);
+        scale.ok_or_else(|| {
+            Fault::operand(format!(
+                "average pooling: output ({oy}, {ox}) has {} taps to count",
+                rows * columns
+            ))
+        })
+    }
+
+    /// Address of the partial sums of one output pixel.
+    fn psum_at(&self, (oy, ox): (u64, u64)) -> u64 {
+        let pixel = oy * u64::from(self.var.out_w) + ox;
+        u64::from(self.var.psum) + 4 * pixel * u64::from(self.var.in_c)
+    }
+}

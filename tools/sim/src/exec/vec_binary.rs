@@ -1,0 +1,105 @@
+//! `vec_binary`: element-wise operators on two arrays, with a scaling of either side and of the result.
+
+use dpu_isa::{BinaryOp, Machine, Round, Space, VecBinary};
+
+use super::nest::{Nest, ROW, region, same_place};
+use super::{Clamp, Core, Gate, Lut, Semantics};
+use crate::error::Fault;
+use crate::memory;
+use crate::numerics::{Scale, mul_shift};
+use crate::region::Region;
+use crate::timing::{self, Cost};
+
+impl Semantics for VecBinary {
+    fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
+        Ok(timing::vec_binary(self, machine))
+    }
+
+    fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {
+        let out_strides = self.out_strides.map(u64::from);
+        let out = (u64::from(self.out), self.out_dtype.bytes(), &out_strides);
+        let sides =
+            [("a", self.a, self.a_dtype, self.a_strides), ("b", self.b, self.b_dtype, self.b_strides)];
+        for (what, addr, dtype, strides) in sides {
+            let (base, element, strides) = (u64::from(addr), dtype.bytes(), strides.map(u64::from));
+            let bytes = region(base, element, &self.dims, &strides);
+            if same_place(&self.dims, (base, element, &strides), out) {
+                gate.read_in_place(&core.memory, what, Space::Sram, &bytes)?;
+            } else {
+                gate.read(&core.memory, what, Space::Sram, &bytes)?;
+            }
+        }
+        if self.lut {
+            let table = Region::contiguous(u64::from(self.lut_addr), Lut::BYTES);
+            gate.read(&core.memory, "lut_addr", Space::Sram, &table)?;
+        }
+        let bytes = region(out.0, out.1, &self.dims, &out_strides);
+        gate.write(&core.memory, "out", Space::Sram, &bytes)
+    }
+
+    fn execute(&self, core: &mut Core) -> Result<u64, Fault> {
+        let sram = core.memory.space_mut(Space::Sram, self.tile)?;
+        let a_scale = optional_scale(self.a_scale, self.a_mult, self.a_shift, self.a_round)?;
+        let b_scale = optional_scale(self.b_scale, self.b_mult, self.b_shift, self.b_round)?;
+        let scale = optional_scale(self.scale, self.mult, self.shift, self.round)?;
+        let clamp =
+            if self.clamp { Clamp::new(self.clamp_lo, self.clamp_hi, self.out_dtype)? } else { Clamp::NONE };
+        let lut = self.lut.then(|| Lut::load(sram, self.lut_addr, self.out_dtype)).transpose()?;
+        let strides = [self.a_strides, self.b_strides, self.out_strides].map(|s| s.map(u64::from));
+        let bases = [self.a, self.b, self.out].map(u64::from);
+        let (mut xs, mut ys) = ([0; ROW], [0; ROW]);
+        Nest::new(&self.dims, strides).try_for_each_row(bases, |row| {
+            let (xs, ys) =
+                (xs.get_mut(..row.len).unwrap_or_default(), ys.get_mut(..row.len).unwrap_or_default());
+            memory::load(sram, row.at[0], row.stride[0], self.a_dtype, xs)?;
+            memory::load(sram, row.at[1], row.stride[1], self.b_dtype, ys)?;
+            prepare(xs, self.a_zp, a_scale);
+            prepare(ys, self.b_zp, b_scale);
+            combine(self.op, self.mul_shift, xs, ys);
+            if let Some(scale) = scale {
+                xs.iter_mut().for_each(|v| *v = scale.apply(*v));
+            }
+            xs.iter_mut().for_each(|v| *v = clamp.apply(v.wrapping_add(self.out_zp)));
+            if let Some(lut) = &lut {
+                xs.iter_mut().for_each(|v| *v = lut.get(*v));
+            }
+            memory::store(sram, row.at[2], row.stride[2], self.out_dtype, xs)
+        })?;
+        Ok(0)
+    }
+}
+
+fn optional_scale(on: bool, mult: i32, shift: u8, round: Round) -> Result<Option<Scale>, Fault> {
+    if !on {
+        return Ok(None);
+    }
+    Scale::new(mult, i32::from(shift), round).map(Some).map_err(|e| Fault::operand(e.to_string()))
+}
+
+fn prepare(values: &mut [i32], zero_point: i32, scale: Option<Scale>) {
+    values.iter_mut().for_each(|v| *v = v.wrapping_sub(zero_point));
+    if let Some(scale) = scale {
+        values.iter_mut().for_each(|v| *v = scale.apply(*v));
+    }
+}
+
+/// `xs[i] = op(xs[i], ys[i])`.
+fn combine(op: BinaryOp, shift: u8, xs: &mut [i32], ys: &[i32]) {
+    let each = |xs: &mut [i32], f: &dyn Fn(i32, i32) -> i32| {
+        xs.iter_mut().zip(ys).for_each(|(x, &y)| *x = f(*x, y));
+    };
+    match op {
+        BinaryOp::Add => xs.iter_mut().zip(ys).for_each(|(x, &y)| *x = x.wrapping_add(y)),
+        BinaryOp::Sub => xs.iter_mut().zip(ys).for_each(|(x, &y)| *x = x.wrapping_sub(y)),
+        BinaryOp::Mul => xs.iter_mut().zip(ys).for_each(|(x, &y)| *x = mul_shift(*x, y, shift)),
+        BinaryOp::Max => xs.iter_mut().zip(ys).for_each(|(x, &y)| *x = (*x).max(y)),
+        BinaryOp::Min => xs.iter_mut().zip(ys).for_each(|(x, &y)| *x = (*x).min(y)),
+        BinaryOp::Asr => each(xs, &|x, y| x >> (y & 31)),
+        BinaryOp::AsrRound => each(xs, &|x, y| {
+            let shift = y & 31;
+            let lost = if shift > 0 { (x >> (shift - 1)) & 1 } else { 0 };
+            (x >> shift).wrapping_add(lost)
+        }),
+        BinaryOp::Lsl => each(xs, &|x, y| x << (y & 31)),
+    }
+}

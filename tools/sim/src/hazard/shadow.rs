@@ -1,0 +1,204 @@
+//! One number for every byte of a memory, stored by what is uniform: chunks, pages, and bytes only where needed.
+//!
+//! A tensor that is written whole costs a few words; only pages where tensors meet or interleave hold single bytes.
+
+/// Bytes in a page.
+const PAGE: usize = 1024;
+/// Bytes in a chunk.
+const CHUNK: usize = 256 * PAGE;
+
+/// A map from byte addresses to `u32`; everything is 0 at first.
+#[derive(Debug, Default)]
+pub(super) struct Shadow {
+    chunks: Vec<Chunk>,
+}
+
+#[derive(Debug)]
+enum Chunk {
+    Uniform(u32),
+    Pages(Box<[Page]>),
+}
+
+#[derive(Debug)]
+enum Page {
+    Uniform(u32),
+    Bytes(Box<[u32; PAGE]>),
+}
+
+impl Shadow {
+    /// Sets `len` bytes from `start` to `value`.
+    pub(super) fn set(&mut self, start: usize, len: usize, value: u32) {
+        for (index, lo, hi) in pieces(start, len, CHUNK) {
+            if index >= self.chunks.len() {
+                self.chunks.resize_with(index + 1, || Chunk::Uniform(0));
+            }
+            if let Some(chunk) = self.chunks.get_mut(index) {
+                chunk.set(lo, hi, value);
+            }
+        }
+    }
+
+    /// Calls `visit(start, len, value)` for the runs of equal value that make up `len` bytes from `start`.
+    ///
+    /// Neighbouring runs may have the same value.
+    ///
+    /// # Errors
+    /// The first error of `visit`.
+    pub(super) fn try_for_each<E>(
+        &self,
+        start: usize,
+        len: usize,
+        mut visit: impl FnMut(usize, usize, u32) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for (index, lo, hi) in pieces(start, len, CHUNK) {
+            let base = index * CHUNK;
+            match self.chunks.get(index) {
+                None => visit(base + lo, hi - lo, 0)?,
+                Some(Chunk::Uniform(value)) => visit(base + lo, hi - lo, *value)?,
+                Some(Chunk::Pages(pages)) => {
+                    for (page, lo, hi) in pieces(lo, hi - lo, PAGE) {
+                        let base = base + page * PAGE;
+                        match pages.get(page) {
+                            None => {}
+                            Some(Page::Uniform(value)) => visit(base + lo, hi - lo, *value)?,
+                            Some(Page::Bytes(bytes)) => visit_bytes(&bytes[..], base, lo, hi, &mut visit)?,
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Chunk {
+    fn set(&mut self, lo: usize, hi: usize, value: u32) {
+        if hi - lo == CHUNK {
+            *self = Chunk::Uniform(value);
+            return;
+        }
+        if let Chunk::Uniform(old) = *self {
+            if old == value {
+                return;
+            }
+            *self = Chunk::Pages((0..CHUNK / PAGE).map(|_| Page::Uniform(old)).collect());
+        }
+        let Chunk::Pages(pages) = self else { return };
+        for (index, lo, hi) in pieces(lo, hi - lo, PAGE) {
+            if let Some(page) = pages.get_mut(index) {
+                page.set(lo, hi, value);
+            }
+        }
+    }
+}
+
+impl Page {
+    fn set(&mut self, lo: usize, hi: usize, value: u32) {
+        if hi - lo == PAGE {
+            *self = Page::Uniform(value);
+            return;
+        }
+        if let Page::Uniform(old) = *self {
+            if old == value {
+                return;
+            }
+            *self = Page::Bytes(Box::new([old; PAGE]));
+        }
+        if let Page::Bytes(bytes) = self {
+            bytes[lo..hi].fill(value);
+        }
+    }
+}
+
+/// Runs of equal value within a page.
+fn visit_bytes<E>(
+    bytes: &[u32],
+    base: usize,
+    lo: usize,
+    hi: usize,
+    visit: &mut impl FnMut(usize, usize, u32) -> Result<(), E>,
+) -> Result<(), E> {
+    /// Values compared at once; the comparison of a group has no branch and vectorizes.
+    const GROUP: usize = 16;
+    let mut at = lo;
+    while let Some((&value, rest)) = bytes.get(at..hi).and_then(<[u32]>::split_first) {
+        let groups = rest
+            .chunks_exact(GROUP)
+            .take_while(|group| group.iter().fold(0, |differs, v| differs | (v ^ value)) == 0)
+            .count();
+        let tail = rest.iter().skip(groups * GROUP).take_while(|&&v| v == value).count();
+        let len = 1 + groups * GROUP + tail;
+        visit(base + at, len, value)?;
+        at += len;
+    }
+    Ok(())
+}
+
+/// Cuts `len` bytes from `start` at the multiples of `size`: (index, start and end within that piece).
+fn pieces(start: usize, len: usize, size: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+    let end = start + len;
+    let indices = if len == 0 { 0..0 } else { start / size..end.div_ceil(size) };
+    indices.map(move |index| {
+        let base = index * size;
+        (index, start.saturating_sub(base), (end - base).min(size))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(shadow: &Shadow, start: usize, len: usize) -> Vec<u32> {
+        let mut out = Vec::new();
+        shadow
+            .try_for_each(start, len, |at, len, value| {
+                assert_eq!(at, start + out.len());
+                out.resize(out.len() + len, value);
+                Ok::<(), ()>(())
+            })
+            .unwrap();
+        out
+    }
+
+    #[test]
+    fn behaves_as_a_flat_array() {
+        arbtest::arbtest(|u| {
+            let size = 2 * CHUNK + 3 * PAGE;
+            let mut flat = vec![0; size];
+            let mut shadow = Shadow::default();
+            for _ in 0..u.int_in_range(1..=12)? {
+                // Half of the edges lie on a page or chunk.
+                let mut edge = || {
+                    let unit = *u.choose(&[1, 1, PAGE, CHUNK])?;
+                    Ok::<_, arbtest::arbitrary::Error>(u.int_in_range(0..=size / unit)? * unit)
+                };
+                let (a, b) = (edge()?, edge()?);
+                let value = u.int_in_range(0..=3)?;
+                flat[a.min(b)..a.max(b)].fill(value);
+                shadow.set(a.min(b), a.max(b) - a.min(b), value);
+            }
+            assert_eq!(read(&shadow, 0, size), flat);
+            let lo = u.int_in_range(0..=size)?;
+            assert_eq!(read(&shadow, lo, size - lo), flat[lo..]);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn whole_pages_and_chunks_fold_back() {
+        let mut shadow = Shadow::default();
+        shadow.set(3, 5, 7);
+        assert!(matches!(shadow.chunks[..], [Chunk::Pages(_)]));
+        shadow.set(0, CHUNK, 9);
+        assert!(matches!(shadow.chunks[..], [Chunk::Uniform(9)]));
+        assert_eq!(read(&shadow, CHUNK - 1, 2), [9, 0]);
+    }
+
+    #[test]
+    fn empty_ranges_are_nothing() {
+        let mut shadow = Shadow::default();
+        shadow.set(10, 0, 1);
+        assert_eq!(read(&shadow, 0, 20), [0; 20]);
+        assert!(read(&shadow, 5, 0).is_empty());
+    }
+}
