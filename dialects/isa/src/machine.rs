@@ -99,6 +99,16 @@ pub struct MachineField {
     pub max: u64,
 }
 
+/// What the tags in the sources mean.
+pub const SOURCE_TAGS: &[(&str, &str)] = &[
+    ("datasheet", "a public Intel datasheet of an NPU in the Core Ultra or Core Series 3 family"),
+    ("npu-src", "openvinotoolkit/npu_compiler @150e2025 or intel/npu-nn-cost-model @8a2ae92"),
+    ("patent", "a patent by the authors of FlexNN: what was claimed, not what was built"),
+    ("3rd-party RTL", "a public re-implementation of FlexNN by others"),
+    ("derived", "arithmetic on figures with one of these tags"),
+    ("assumed", "no source: a plausible value"),
+];
+
 /// Declares the numeric fields: documentation, type, default, unit, source of the default, legal range.
 macro_rules! machine_fields {
     ($(
@@ -116,7 +126,7 @@ macro_rules! machine_fields {
             $(
                 $(#[doc = $doc])*
                 #[doc = ""]
-                #[doc = concat!("Unit: ", $unit, ". Default from: ", $source, ".")]
+                #[doc = concat!("Unit: ", $unit, ". Default from: `", $source, "`.")]
                 pub $field: $ty,
             )*
         }
@@ -310,8 +320,11 @@ impl Machine {
     /// The machine file: every value with its meaning, unit, source and range as comments.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let mut out =
-            String::from("# A DPU machine. Sources in brackets are tags of the project's fact sheet.\n\n");
+        let mut out = String::from("# A DPU machine. Tags of the sources:\n");
+        for (tag, meaning) in SOURCE_TAGS {
+            let _ = writeln!(out, "#   {tag}: {meaning}.");
+        }
+        out.push('\n');
         let _ = writeln!(out, "# Name, of letters, digits, '-', '_' and '.'.\nname = \"{}\"\n", self.name);
         let _ = writeln!(
             out,

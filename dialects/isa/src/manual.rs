@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::field::{FieldDesc, FieldKind, InstrDesc};
-use crate::machine::{Machine, MachineField};
+use crate::machine::{Machine, MachineField, SOURCE_TAGS};
 use crate::table::TABLE;
 
 /// What holds for all instructions.
@@ -31,6 +31,10 @@ pub fn manual() -> String {
     for (field, value) in Machine::FIELDS.iter().zip(machine.values()) {
         let MachineField { name, doc, unit, source, min, max } = field;
         let _ = writeln!(out, "| `{name}` | {value} | {unit} | {min} to {max} | {} | {source} |", doc.trim());
+    }
+    out.push_str("\nTags of the sources:\n");
+    for (tag, meaning) in SOURCE_TAGS {
+        let _ = writeln!(out, "- *{tag}*: {meaning}.");
     }
     out
 }

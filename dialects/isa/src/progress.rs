@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::machine::Machine;
 use crate::table::Instr;
 use crate::types::Engine;
-use crate::validate::ValidateErrorKind as Kind;
+use crate::validate::{MAX_ERRORS, ValidateErrorKind as Kind};
 
 /// Where and what.
 type Issue = (usize, Kind);
@@ -38,10 +38,15 @@ pub(crate) fn bits(mask: u64) -> impl Iterator<Item = u32> {
 }
 
 /// Compares the announced with the actual producers and consumers of every barrier generation.
+///
+/// Gives up after about [`MAX_ERRORS`] violations, since one instruction can name 128 barriers.
 pub(crate) fn counts(instrs: &[Instr]) -> Vec<Issue> {
     let mut out = Vec::new();
     let mut armed: [Option<Generation>; 64] = [None; 64];
     for (at, instr) in instrs.iter().enumerate() {
+        if out.len() >= MAX_ERRORS {
+            return out;
+        }
         if let Instr::BarCfg(x) = instr
             && let Some(slot) = armed.get_mut(usize::from(x.barrier))
         {

@@ -56,8 +56,8 @@ isa! {
     ///
     /// For every index `i` with `0 <= i[k] < dims[k]`, in row-major order (last dimension fastest), the
     /// `element` bytes at `src + sum(i[k] * src_strides[k])` are written to `dst + sum(i[k] * dst_strides[k])`.
-    /// A source stride of 0 repeats. Source and destination must not overlap, unless they are the same bytes in
-    /// the same place. Addresses and strides of dimensions above 1 are multiples of `element`.
+    /// A source stride of 0 repeats. The intervals of source and destination must not overlap. Addresses, and strides
+    /// of dimensions above 1, are multiples of `element`.
     dma_copy = DmaCopy @ 0x10, task(Dma) {
         /// The DMA engine that runs the task.
         engine: u8 = uint(2, 0, 1),
@@ -170,7 +170,7 @@ isa! {
     /// is at most `(out_c - 1) * S`. A `dense` set is `i8 [ky][kx][ic]`; otherwise, for every `ky`, `kx` and
     /// block of `block` input channels (the last one padded): a mask (LSB = lowest channel, 1 = high), the high
     /// codes (`i8`, ascending channel), the low codes (ascending channel), all bit-contiguous, LSB first. Sets are
-    /// padded with zeros to 16 bytes.
+    /// padded with zeros to 16 bytes; weights at padding channels have no effect.
     ///
     /// Depthwise: `out_c` is a multiple of `in_c`, the weight offsets are 0, and one set at `weights`, ordered
     /// `[ky][kx][oc]` with blocks along `oc`, serves all channels; with `dliq` all code shifts are equal.

@@ -6,7 +6,7 @@
 //! - that tiles, DMA engines and barriers exist on the machine;
 //! - that every byte an instruction may touch lies in SRAM or in the program's DRAM, and that constants stay;
 //! - that slots are filled before use, by an invariant of the right kind;
-//! - that barriers are armed before use, with the right counts, and cannot deadlock ([`crate::progress`]);
+//! - that barriers are armed before use, with the right counts, and cannot deadlock;
 //! - that there is exactly one `end`, at the end;
 //! - that inputs and outputs lie in DRAM, inputs apart from constants and from each other.
 //!

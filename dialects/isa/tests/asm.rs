@@ -10,14 +10,14 @@ fn source(code: &str) -> String {
     format!(".dpu 1\n.machine\n{machine}\n.end\n.dram 4096\n.code\n{code}\n")
 }
 
-/// The error of a text whose faulty place is marked by `@`, which is removed; empty `part` accepts any message.
+/// The error of a text whose faulty place is marked by `§`, which is removed; empty `part` accepts any message.
 #[track_caller]
 fn fails(marked: &str, part: &str) {
-    let at = marked.find('@').expect("a mark");
+    let at = marked.find('§').expect("a mark");
     let before = &marked[..at];
     let (line, col) =
         (before.matches('\n').count() + 1, before.chars().rev().take_while(|c| *c != '\n').count() + 1);
-    let error = asm::parse(&marked.replacen('@', "", 1)).expect_err("must be refused");
+    let error = asm::parse(&marked.replacen('§', "", 1)).expect_err("must be refused");
     assert!(error.msg.contains(part), "{error}");
     assert_eq!((error.line, error.col), (line, col), "{error}");
 }
@@ -54,69 +54,69 @@ fn tile_and_masks_have_defaults() {
 
 #[test]
 fn instructions() {
-    code_fails("  @frob x=1", "unknown instruction 'frob' (there are: bar_cfg, end, dma_copy");
-    code_fails("  @=", "expected an instruction, found '='");
-    code_fails("bar_cfg barrier=@64 producers=1 consumers=1", "field 'barrier': value 64 is outside 0..=63");
-    code_fails("bar_cfg barrier=1 producers=@-1 consumers=1", "value -1 is outside 1..=65535");
-    code_fails("bar_cfg barrier=@x producers=1 consumers=1", "expected a number, found 'x'");
-    code_fails("bar_cfg barrier=@0x producers=1 consumers=1", "expected a number, found '0x'");
-    code_fails("bar_cfg barrier=@18446744073709551616", "does not fit 64 bits");
-    code_fails("bar_cfg barrier=@9223372036854775808", "out of range");
-    code_fails("  @bar_cfg barrier=1 producers=1", "bar_cfg lacks the field 'consumers'");
-    code_fails("bar_cfg barrier=1 @barrier=1 producers=1 consumers=1", "field 'barrier' is given twice");
-    code_fails("bar_cfg @size=1", "bar_cfg has no field 'size'");
-    code_fails("bar_cfg barrier@", "expected '=', found the end of the line");
-    code_fails("@bar_cfg # barrier=1", "lacks the field 'barrier'");
+    code_fails("  §frob x=1", "unknown instruction 'frob' (there are: bar_cfg, end, dma_copy");
+    code_fails("  §=", "expected an instruction, found '='");
+    code_fails("bar_cfg barrier=§64 producers=1 consumers=1", "field 'barrier': value 64 is outside 0..=63");
+    code_fails("bar_cfg barrier=1 producers=§-1 consumers=1", "value -1 is outside 1..=65535");
+    code_fails("bar_cfg barrier=§x producers=1 consumers=1", "expected a number, found 'x'");
+    code_fails("bar_cfg barrier=§0x producers=1 consumers=1", "expected a number, found '0x'");
+    code_fails("bar_cfg barrier=§18446744073709551616", "does not fit 64 bits");
+    code_fails("bar_cfg barrier=§9223372036854775808", "out of range");
+    code_fails("  §bar_cfg barrier=1 producers=1", "bar_cfg lacks the field 'consumers'");
+    code_fails("bar_cfg barrier=1 §barrier=1 producers=1 consumers=1", "field 'barrier' is given twice");
+    code_fails("bar_cfg §size=1", "bar_cfg has no field 'size'");
+    code_fails("bar_cfg barrier§", "expected '=', found the end of the line");
+    code_fails("§bar_cfg # barrier=1", "lacks the field 'barrier'");
 }
 
 #[test]
 fn values() {
-    code_fails("dma_fill wait={@64}", "a barrier is at most 63");
-    code_fails("dma_fill wait={3,@3}", "barrier 3 is given twice");
-    code_fails("dma_fill wait={3@;4}", "expected ',', found ';'");
-    code_fails("dma_fill wait=@3", "expected '{', found '3'");
-    code_fails("dma_fill element=@3", "value 3 is none of [1, 2, 4]");
-    code_fails("dma_fill dst=@rom:0", "expected one of dram, sram, found 'rom'");
-    code_fails("dma_fill dst=dram:@0x10000000000", "does not fit 40 bits");
-    code_fails("dma_fill dims=[1,1,1,1,1@]", "expected ',', found ']'");
-    code_fails("dma_fill dims=[1,1,1,1,1,1@,1]", "expected ']', found ','");
-    code_fails("dma_fill dims=[1,@0,1,1,1,1]", "field 'dims': value 0 is outside");
-    code_fails("conv_inv method=@ternary", "expected one of dense, sparse, dliq, mip2q, found 'ternary'");
-    code_fails("conv_inv lut=@1", "expected one of false, true, found '1'");
-    code_fails("conv_inv lut_addr=@8", "offset 0x8 is not a multiple of 16");
+    code_fails("dma_fill wait={§64}", "a barrier is at most 63");
+    code_fails("dma_fill wait={3,§3}", "barrier 3 is given twice");
+    code_fails("dma_fill wait={3§;4}", "expected ',', found ';'");
+    code_fails("dma_fill wait=§3", "expected '{', found '3'");
+    code_fails("dma_fill element=§3", "value 3 is none of [1, 2, 4]");
+    code_fails("dma_fill dst=§rom:0", "expected one of dram, sram, found 'rom'");
+    code_fails("dma_fill dst=dram:§0x10000000000", "does not fit 40 bits");
+    code_fails("dma_fill dims=[1,1,1,1,1§]", "expected ',', found ']'");
+    code_fails("dma_fill dims=[1,1,1,1,1,1§,1]", "expected ']', found ','");
+    code_fails("dma_fill dims=[1,§0,1,1,1,1]", "field 'dims': value 0 is outside");
+    code_fails("conv_inv method=§ternary", "expected one of dense, sparse, dliq, mip2q, found 'ternary'");
+    code_fails("conv_inv lut=§1", "expected one of false, true, found '1'");
+    code_fails("conv_inv lut_addr=§8", "offset 0x8 is not a multiple of 16");
 }
 
 #[test]
 fn directives() {
-    fails("@.dram 1", "the first directive must be '.dpu 1'");
-    fails("# leading\n.dpu @2", "wrong version 2");
-    fails(".dpu 1\n@.dpu 1", "'.dpu' is given twice");
-    fails(".dpu 1\n@end", "expected a directive");
-    fails(".dpu 1\n@.frob", "unknown directive '.frob'");
-    fails(".dpu 1 @x", "expected the end of the line");
-    fails(".dpu 1\n@.at layer=0 loc=0", "only possible inside '.code'");
-    fails(".dpu 1\n.code\n.at layer=@4294967295 loc=0", "reserved");
-    fails(".dpu 1\n@.machine\nname = \"x\"\n", "has no '.end'");
-    fails(".dpu 1\n@.machine\nname = \"x\"\n.end\n", "machine file: ");
-    fails(".dpu 1\n.manifest tool=@x", "expected a string, found 'x'");
-    fails(".dpu 1\n.manifest @pipeline=", "expected 'tool='");
-    fails(".dpu 1\n.loc @1 \"a\"", "number 1 is out of order, expected 0");
-    fails(".dpu 1\n.loc 0 @\"a", "unterminated string");
-    fails(".dpu 1\n.loc 0 \"ä@\\q\"", "unknown escape");
-    fails(".dpu 1\n.loc 0 \"@\\u{d800}\"", "unknown escape");
-    fails(".dpu 1\n.input \"x\" @f32 [1] at 0", "expected one of i8, u8, i16, u16, i32, found 'f32'");
-    fails(".dpu 1\n.input \"x\" i8 [1 @2] at 0", "expected ',', found '2'");
-    fails(".dpu 1\n.input \"x\" i8 [1] @to 0", "expected 'at', found 'to'");
-    fails(".dpu 1\n.dram @-1", "out of range");
+    fails("§.dram 1", "the first directive must be '.dpu 1'");
+    fails("# leading\n.dpu §2", "wrong version 2");
+    fails(".dpu 1\n§.dpu 1", "'.dpu' is given twice");
+    fails(".dpu 1\n§end", "expected a directive");
+    fails(".dpu 1\n§.frob", "unknown directive '.frob'");
+    fails(".dpu 1 §x", "expected the end of the line");
+    fails(".dpu 1\n§.at layer=0 loc=0", "only possible inside '.code'");
+    fails(".dpu 1\n.code\n.at layer=§4294967295 loc=0", "reserved");
+    fails(".dpu 1\n§.machine\nname = \"x\"\n", "has no '.end'");
+    fails(".dpu 1\n§.machine\nname = \"x\"\n.end\n", "machine file: ");
+    fails(".dpu 1\n.manifest tool=§x", "expected a string, found 'x'");
+    fails(".dpu 1\n.manifest §pipeline=", "expected 'tool='");
+    fails(".dpu 1\n.loc §1 \"a\"", "number 1 is out of order, expected 0");
+    fails(".dpu 1\n.loc 0 §\"a", "unterminated string");
+    fails(".dpu 1\n.loc 0 \"ä§\\q\"", "unknown escape");
+    fails(".dpu 1\n.loc 0 \"§\\u{d800}\"", "unknown escape");
+    fails(".dpu 1\n.input \"x\" §f32 [1] at 0", "expected one of i8, u8, i16, u16, i32, found 'f32'");
+    fails(".dpu 1\n.input \"x\" i8 [1 §2] at 0", "expected ',', found '2'");
+    fails(".dpu 1\n.input \"x\" i8 [1] §to 0", "expected 'at', found 'to'");
+    fails(".dpu 1\n.dram §-1", "out of range");
 }
 
 #[test]
 fn constants() {
-    code_fails(".const 2\n  01@0", "a byte has two hex digits");
-    code_fails(".const 2\n  01@0x", "expected two hex digits");
-    code_fails(".const 2\n  @zz", "expected hex digits or a directive");
-    code_fails("@.const 2\n  01\n", "'.const' announces 2 bytes, but 1 follow");
-    code_fails("@.const 0\n  01\n", "announces 0 bytes, but 1 follow");
+    code_fails(".const 2\n  01§0", "a byte has two hex digits");
+    code_fails(".const 2\n  01§0x", "expected two hex digits");
+    code_fails(".const 2\n  §zz", "expected hex digits or a directive");
+    code_fails("§.const 2\n  01\n", "'.const' announces 2 bytes, but 1 follow");
+    code_fails("§.const 0\n  01\n", "announces 0 bytes, but 1 follow");
 }
 
 #[test]

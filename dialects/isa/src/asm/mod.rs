@@ -1,6 +1,6 @@
 //! Assembler text: the whole program in a form that people read, diff and write.
 //!
-//! [`print`] and [`parse`] are inverse: parsing what was printed gives the same program, hence the same bytes,
+//! [`print()`] and [`parse()`] are inverse: parsing what was printed gives the same program, hence the same bytes,
 //! and printing what was parsed from canonical text gives the same text.
 //!
 //! ```text

@@ -1,7 +1,7 @@
 //! Random instructions whose every field is legal by itself.
 
 use super::Rng;
-use crate::field::FieldKind;
+use crate::field::{FieldKind, InstrDesc};
 use crate::table::{Instr, TABLE};
 use crate::types::MemAddr;
 
@@ -10,6 +10,11 @@ use crate::types::MemAddr;
 /// `None` does not happen: it stands for a table whose ranges its own check refuses.
 pub fn random_instr(rng: &mut Rng) -> Option<Instr> {
     let desc = TABLE.get(rng.below(TABLE.len() as u64) as usize)?;
+    random_of(rng, desc)
+}
+
+/// As [`random_instr`], of the row `desc`.
+pub fn random_of(rng: &mut Rng, desc: &InstrDesc) -> Option<Instr> {
     let kinds = desc.fields.iter().flat_map(|f| std::iter::repeat_n(&f.kind, f.count));
     let raw: Vec<i64> = kinds.map(|kind| random_raw(rng, kind)).collect();
     Instr::from_raw(desc, &raw).ok()

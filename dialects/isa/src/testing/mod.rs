@@ -5,7 +5,7 @@
 mod instr;
 mod program;
 
-pub use instr::random_instr;
+pub use instr::{random_instr, random_of};
 pub use program::random_program;
 
 /// A small deterministic generator (SplitMix64).
