@@ -1,11 +1,11 @@
 //! The console examples of the README are true: each one is run, and prints what the README says.
 //!
-//! A fenced block that opens with exactly `` ```console `` is a session: lines with `$ ` are commands (a trailing `\`
+//! A fenced block that opens with exactly `` ```console `` is a transcript: lines with `$ ` are commands (a trailing `\`
 //! continues one), the lines below each are its standard output. In them, a line `...` stands for any lines and `[..]`
-//! for any text within a line. All sessions run in order in one scratch folder that sees the repository's `models`,
+//! for any text within a line. All transcripts run in order in one scratch folder that sees the repository's `models`,
 //! with the built drivers first on the path.
 //!
-//! `BLESS=1 cargo test --test readme` writes the real output over what differs. The session of `tools/demo`, which
+//! `BLESS=1 cargo test --test readme` writes the real output over what differs. The transcript of `tools/demo`, which
 //! builds in release mode first, has a test of its own that `.ci/run` asks for with `--ignored`.
 
 use std::io;
@@ -15,9 +15,9 @@ use std::process::Command;
 
 const README: &str = "README.md";
 const FENCE: &str = "```";
-const SESSION: &str = "```console";
+const TRANSCRIPT: &str = "```console";
 
-/// A command of a session and the lines of the README that say what it prints.
+/// A command of a transcript and the lines of the README that say what it prints.
 #[derive(Debug, PartialEq)]
 struct Example {
     command: String,
@@ -34,12 +34,12 @@ impl Example {
 
 fn examples(text: &str) -> Vec<Example> {
     let mut found: Vec<Example> = Vec::new();
-    let mut in_session = false;
+    let mut inside = false;
     let mut continued = false;
     for (number, line) in text.lines().enumerate() {
-        match (in_session, line) {
-            (false, SESSION) => in_session = true,
-            (true, FENCE) => in_session = false,
+        match (inside, line) {
+            (false, TRANSCRIPT) => inside = true,
+            (true, FENCE) => inside = false,
             (true, _) if continued => {
                 if let Some(example) = found.last_mut() {
                     continued = line.ends_with('\\');
@@ -159,7 +159,7 @@ fn the_demonstration_is_true() {
 }
 
 #[test]
-fn sessions_are_read() {
+fn transcripts_are_read() {
     let text = "```console\n$ one \\\n  more\nout\n...\n$ two\n```\n```text\n$ not this\n```\n";
     let found = examples(text);
     assert_eq!(found.len(), 2);

@@ -74,7 +74,7 @@ def _generate(folder: Path, kind: str, extensions: tuple[str, ...], op: str) -> 
         *("--build-directory", str(folder / "build")),
         *("-j", "1"),
     ]
-    # The generator starts its own helpers by name.
+    # The generator starts the other tools by name.
     environment = {**os.environ, "PATH": f"{scripts}:{os.environ.get('PATH', '')}"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace")
     if done.returncode != 0:
