@@ -239,7 +239,12 @@ machine_fields! {
 }
 
 /// The files of the built-in machines, by name.
-const BUILTIN: &[(&str, &str)] = &[("flexnn-16x16", include_str!("../machines/flexnn-16x16.toml"))];
+const BUILTIN: &[(&str, &str)] = &[
+    ("flexnn-16x16", include_str!("../machines/flexnn-16x16.toml")),
+    ("flexnn-16x16-dense", include_str!("../machines/flexnn-16x16-dense.toml")),
+    ("flexnn-16x16-static", include_str!("../machines/flexnn-16x16-static.toml")),
+    ("flexnn-4x4", include_str!("../machines/flexnn-4x4.toml")),
+];
 
 impl Machine {
     /// The names of the built-in machines.

@@ -310,35 +310,33 @@ impl Rules<'_> {
 
 /// Whether operand `field` lies exactly on the result, element by element.
 fn in_place(instr: &Instr, field: &str) -> bool {
-    match instr {
-        Instr::VecBinary(x) => {
-            let out = (x.out, x.out_strides, x.out_dtype.bytes());
-            (field == "a" && (x.a, x.a_strides, x.a_dtype.bytes()) == out)
-                || (field == "b" && (x.b, x.b_strides, x.b_dtype.bytes()) == out)
+    // The stride of a dimension of extent 1 is never used.
+    let same = |dims: &[u32; 6], (a, a_strides, a_dtype): Place<'_>, (b, b_strides, b_dtype): Place<'_>| {
+        let mut used = dims.iter().zip(a_strides.iter().zip(b_strides)).filter(|&(&d, _)| d > 1);
+        a == b && a_dtype.bytes() == b_dtype.bytes() && used.all(|(_, (x, y))| x == y)
+    };
+    match (instr, field) {
+        (Instr::VecBinary(x), "a") => {
+            same(&x.dims, (x.a, &x.a_strides, x.a_dtype), (x.out, &x.out_strides, x.out_dtype))
         }
-        Instr::VecUnary(x) => {
-            field == "src"
-                && (x.src, x.src_strides, x.src_dtype.bytes()) == (x.out, x.out_strides, x.out_dtype.bytes())
+        (Instr::VecBinary(x), "b") => {
+            same(&x.dims, (x.b, &x.b_strides, x.b_dtype), (x.out, &x.out_strides, x.out_dtype))
         }
-        Instr::VecRescale(x) => {
-            field == "src"
-                && (x.src, x.src_strides, x.src_dtype.bytes()) == (x.out, x.out_strides, x.out_dtype.bytes())
+        (Instr::VecUnary(x), "src") => {
+            same(&x.dims, (x.src, &x.src_strides, x.src_dtype), (x.out, &x.out_strides, x.out_dtype))
         }
-        Instr::VecTable(x) => {
-            let (src, out) = (x.src_dtype.bytes(), x.out_dtype().bytes());
-            field == "src" && (x.src, x.src_strides, src) == (x.out, x.out_strides, out)
+        (Instr::VecRescale(x), "src") => {
+            same(&x.dims, (x.src, &x.src_strides, x.src_dtype), (x.out, &x.out_strides, x.out_dtype))
         }
-        Instr::BarCfg(_)
-        | Instr::End(_)
-        | Instr::DmaCopy(_)
-        | Instr::DmaFill(_)
-        | Instr::ConvInv(_)
-        | Instr::ConvVar(_)
-        | Instr::PoolInv(_)
-        | Instr::PoolVar(_)
-        | Instr::VecReduce(_) => false,
+        (Instr::VecTable(x), "src") => {
+            same(&x.dims, (x.src, &x.src_strides, x.src_dtype), (x.out, &x.out_strides, x.out_dtype()))
+        }
+        _ => false,
     }
 }
+
+/// Address, strides and type of a vector operand.
+type Place<'a> = (u32, &'a [u32; 6], Dtype);
 
 /// Whether strided elements are disjoint because their dimensions nest: ordered by stride, every stride is at
 /// least the span of the dimensions below it.

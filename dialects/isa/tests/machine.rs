@@ -4,18 +4,46 @@
 
 use std::path::Path;
 
-use dpu_isa::{Machine, MachineError};
+use dpu_isa::{Machine, MachineError, PeKind};
+
+/// The built-in machines, as changes of the default one.
+fn builtins() -> Vec<Machine> {
+    let with = |name: &str, change: fn(&mut Machine)| {
+        let mut machine = Machine::flexnn_16x16();
+        machine.name = name.to_owned();
+        change(&mut machine);
+        machine
+    };
+    vec![
+        with("flexnn-16x16", |_| {}),
+        with("flexnn-16x16-dense", |m| m.pe_kind = PeKind::Dense),
+        with("flexnn-16x16-static", |m| m.pe_kind = PeKind::StrumStatic),
+        // Everything scarce: splits, stalls and barrier reuse show up in small tests.
+        with("flexnn-4x4", |m| {
+            (m.rows, m.cols, m.adder_tree_max, m.sram_bytes) = (4, 4, 4, 65536);
+            (m.barriers, m.fifo_depth, m.dram_bytes) = (8, 4, 1 << 28);
+        }),
+    ]
+}
 
 #[test]
-fn builtin_file_is_generated() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("machines/flexnn-16x16.toml");
-    let expected = Machine::flexnn_16x16().to_toml();
-    if std::env::var_os("STRUM_BLESS").is_some() {
-        std::fs::write(&path, &expected).expect("write the machine file");
+fn builtin_files_are_generated() {
+    let names: Vec<String> = builtins().into_iter().map(|m| m.name).collect();
+    assert!(Machine::builtin_names().eq(names.iter().map(String::as_str)));
+    for machine in builtins() {
+        let name = machine.name.as_str();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("machines/{name}.toml"));
+        let expected = machine.to_toml();
+        if std::env::var_os("STRUM_BLESS").is_some() {
+            std::fs::write(&path, &expected).expect("write the machine file");
+            // The built-in copy is that of the last build.
+            continue;
+        }
+        let found = std::fs::read_to_string(&path).expect("read the machine file");
+        assert!(found == expected, "{} is stale: run with STRUM_BLESS=1", path.display());
+        assert_eq!(Machine::from_toml(&found).as_ref(), Ok(&machine));
+        assert_eq!(Machine::builtin(name).as_ref(), Ok(&machine));
     }
-    let found = std::fs::read_to_string(&path).expect("read the machine file");
-    assert!(found == expected, "machines/flexnn-16x16.toml is stale: run with STRUM_BLESS=1");
-    assert_eq!(Machine::from_toml(&found), Ok(Machine::flexnn_16x16()));
 }
 
 /// The file with one line replaced.
@@ -70,7 +98,10 @@ fn wrong_files() {
     let large = Machine::from_toml(&" ".repeat(70_000));
     assert_eq!(large, Err(MachineError::TooLarge { got: 70_000, max: 65_536 }));
     let unknown = Machine::builtin("tpu").expect_err("no such machine").to_string();
-    assert_eq!(unknown, "no built-in machine 'tpu' (there are: flexnn-16x16)");
+    assert_eq!(
+        unknown,
+        "no built-in machine 'tpu' (there are: flexnn-16x16, flexnn-16x16-dense, flexnn-16x16-static, flexnn-4x4)"
+    );
 }
 
 #[test]

@@ -170,6 +170,7 @@ fn the_bases_are_valid() {
         vec![VecUnary { src: TOP - 64, ..unary() }.into()],
         // In place: the elements coincide.
         vec![VecUnary { out: 0, ..unary() }.into(), VecBinary { out: 0x1000, ..binary() }.into()],
+        vec![VecUnary { out: 0, out_strides: [9, 9, 9, 9, 16, 1], ..unary() }.into()],
         vec![VecReduce { accumulate: true, ..reduce() }.into()],
     ];
     for instrs in bases {
