@@ -11,7 +11,7 @@ use crate::error::{PlanError, mul};
 use crate::ppe::Ppe;
 use crate::tile::WeightSize;
 use crate::tile::axis::Axis;
-use crate::view::{Field, View, check_type};
+use crate::view::{Field, Geometry, View, check_type};
 
 /// A batched matrix product: `output[n] = (a[n] - a_zp) * (b[n] - b_zp)`.
 #[derive(Clone, Debug)]
@@ -47,8 +47,8 @@ pub fn plan_matmul(draft: &mut Draft, machine: &Machine, layer: &MatmulLayer) ->
     let input = View::new(draft, layer.a, [n, 1, h, c], "the left operand")?;
     View::new(draft, layer.b, [bn, 1, bc, w], "the right operand")?;
     let output = View::new(draft, layer.output, [n, 1, h, w], "the output")?;
-    let field =
-        Field { images: 1, y: Axis::new(1, 1, 1, 1, 1, 0), x: Axis::new(h, h, 1, 1, 1, 0), input, output };
+    let (y, x) = (Axis::new(1, 1, 1, 1, 1, 0), Axis::new(h, h, 1, 1, 1, 0));
+    let field = Field { images: 1, y, x, input, output, geometry: Geometry::POINTWISE };
     let strided = Strided {
         buffer: layer.b,
         image: mul(c, w)?,

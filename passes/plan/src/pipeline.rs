@@ -38,14 +38,6 @@ impl Pipeline {
     pub(crate) fn flush(&mut self, draft: &mut Draft) -> Result<(), PlanError> {
         self.waiting.drain(..).try_for_each(|(instr, bufs)| draft.push(instr, &bufs))
     }
-
-    /// Appends the last tasks.
-    ///
-    /// # Errors
-    /// Those of [`Draft::push`].
-    pub(crate) fn finish(mut self, draft: &mut Draft) -> Result<(), PlanError> {
-        self.flush(draft)
-    }
 }
 
 /// Output slots, used in turn.

@@ -143,15 +143,27 @@ pub(crate) struct Field {
     pub(crate) input: View,
     /// Output.
     pub(crate) output: View,
+    /// The window as the layer describes it.
+    pub(crate) geometry: Geometry,
 }
 
 /// Kernel, strides, padding and dilations of a layer, `[y, x]` or `[top, bottom, left, right]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
+    /// Taps.
     pub(crate) kernel: [u64; 2],
+    /// Positions from one output to the next.
     pub(crate) stride: [u64; 2],
+    /// Positions of padding.
     pub(crate) pad: [u64; 4],
+    /// Positions from one tap to the next.
     pub(crate) dilation: [u64; 2],
+}
+
+impl Geometry {
+    /// One tap on every position.
+    pub(crate) const POINTWISE: Geometry =
+        Geometry { kernel: [1; 2], stride: [1; 2], pad: [0; 4], dilation: [1; 2] };
 }
 
 impl Field {
@@ -168,7 +180,7 @@ impl Field {
         let [top, bottom, left, right] = g.pad;
         let y = axis("row", h, out_h, g.kernel[0], g.stride[0], g.dilation[0], top, bottom)?;
         let x = axis("column", w, out_w, g.kernel[1], g.stride[1], g.dilation[1], left, right)?;
-        let mut field = Field { images: n, y, x, input, output };
+        let mut field = Field { images: n, y, x, input, output, geometry: *g };
         field.merge();
         Ok(field)
     }

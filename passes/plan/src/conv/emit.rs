@@ -9,6 +9,7 @@ use crate::dma::{At, Dim, Mover};
 use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, narrow};
 use crate::pipeline::{Outputs, Pipeline, check_tasks};
+use crate::tile::check::{Mark, Subject, check};
 use crate::tile::cost::Budget;
 use crate::tile::sched::{self, Extent, Sched};
 use crate::tile::search::{self, Choice};
@@ -40,15 +41,17 @@ pub(crate) fn plan(draft: &mut Draft, machine: &Machine, layer: &Layer<'_>) -> R
     let budget = Budget::of(machine);
     let choice = search::search(&layer.problem, &budget)?;
     check_tasks(draft, &choice)?;
-    #[cfg(any(test, debug_assertions))]
-    let before = (draft.tasks.len(), draft.buffers.len());
+    let mark = Mark::of(draft);
     let mut emitter = Emitter::new(draft, machine, layer, &choice)?;
     for image in 0..layer.problem.repeats {
         for_each_step(&layer.problem, &choice.tiling, |step| emitter.step(draft, image, step))?;
     }
-    emitter.pipeline.finish(draft)?;
-    #[cfg(any(test, debug_assertions))]
-    // crate::tile::check::check_conv(draft, machine, layer, before)?;
+    emitter.pipeline.flush(draft)?;
+    if cfg!(debug_assertions) {
+        let weights = Some((layer.source, layer.channels, emitter.weights.claims()));
+        let subject = Subject { field: &layer.field, per_channel: layer.problem.per_channel, weights };
+        check(draft, machine, &subject, mark)?;
+    }
     Ok(())
 }
 

@@ -91,6 +91,19 @@ pub(crate) struct Strided {
     pub(crate) transposed: bool,
 }
 
+/// The part of a layer's weights that a tile holds. In depthwise layers the input channels mean nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// Output channels.
+    pub(crate) oc: Range<u64>,
+    /// Kernel rows.
+    pub(crate) ky: Range<u64>,
+    /// Kernel columns.
+    pub(crate) kx: Range<u64>,
+    /// Input channels.
+    pub(crate) ic: Range<u64>,
+}
+
 /// Loads weight tiles.
 pub(crate) struct Loader<'a> {
     source: Source<'a>,
@@ -105,6 +118,8 @@ pub(crate) struct Loader<'a> {
     stage: Outputs,
     /// Constants made so far, by tile.
     chunks: BTreeMap<u64, BufferId>,
+    /// What they hold.
+    claims: BTreeMap<BufferId, Claim>,
     /// Constant tables made so far, by first channel and set size: their number, which names them in the stream.
     table_chunks: BTreeMap<(u64, u64, u64), (u64, BufferId)>,
 }
@@ -140,6 +155,7 @@ impl<'a> Loader<'a> {
             tables,
             stage,
             chunks: BTreeMap::new(),
+            claims: BTreeMap::new(),
             table_chunks: BTreeMap::new(),
         })
     }
@@ -189,6 +205,8 @@ impl<'a> Loader<'a> {
                 None => {
                     let chunk = draft.constant(self.chunk(packed, step)?)?;
                     self.chunks.insert(key, chunk);
+                    let [oc, ky, kx, ic] = [&step.oc, &step.ky, &step.kx, &step.ic].map(Clone::clone);
+                    self.claims.insert(chunk, Claim { oc, ky, kx, ic });
                     chunk
                 }
             };
@@ -197,6 +215,11 @@ impl<'a> Loader<'a> {
             mover.load_weights(draft, from, slot(0), &[Dim::new(bytes, 1, 1)])?;
         }
         Ok(Loaded { table: slot(0), weights: slot(ENTRY * len(&step.oc)) })
+    }
+
+    /// What each constant chunk holds.
+    pub(crate) fn claims(&self) -> &BTreeMap<BufferId, Claim> {
+        &self.claims
     }
 
     /// Table and weight sets of a tile.

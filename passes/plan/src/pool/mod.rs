@@ -9,6 +9,7 @@ use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, narrow};
 use crate::pipeline::{Outputs, Pipeline, check_tasks};
 use crate::tile::axis::{Axis, Split, ladder};
+use crate::tile::check::{Mark, Subject, check};
 use crate::tile::cost::Budget;
 use crate::tile::sched::MacCost;
 use crate::tile::search::{self, Choice};
@@ -50,20 +51,21 @@ pub fn plan_pool(draft: &mut Draft, machine: &Machine, layer: &PoolLayer) -> Res
     let budget = Budget::of(machine);
     let choice = search::search(&plan.problem, &budget)?;
     check_tasks(draft, &choice)?;
-    #[cfg(any(test, debug_assertions))]
-    let before = (draft.tasks.len(), draft.buffers.len());
+    let mark = Mark::of(draft);
     let mut emitter = Emitter::new(draft, machine, &plan, &choice)?;
     for_each_step(&plan.problem, &choice.tiling, |step| emitter.step(draft, step))?;
-    emitter.pipeline.finish(draft)?;
-    #[cfg(any(test, debug_assertions))]
-    // crate::tile::check::check_pool(draft, machine, &plan, before)?;
+    emitter.pipeline.flush(draft)?;
+    if cfg!(debug_assertions) {
+        let subject = Subject { field: &plan.field, per_channel: Some(1), weights: None };
+        check(draft, machine, &subject, mark)?;
+    }
     Ok(())
 }
 
 /// A pooling layer ready to be tiled.
-pub(crate) struct PoolPlan {
-    pub(crate) problem: Problem,
-    pub(crate) field: Field,
+struct PoolPlan {
+    problem: Problem,
+    field: Field,
     /// Axes as the layer has them: what averages count.
     rows: Whole,
     columns: Whole,

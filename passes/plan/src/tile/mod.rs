@@ -4,7 +4,6 @@
 //! [`check`] proves the resulting tasks right with logic of its own.
 
 pub(crate) mod axis;
-#[cfg(any(test, debug_assertions))]
 pub(crate) mod check;
 pub(crate) mod cost;
 pub(crate) mod sched;

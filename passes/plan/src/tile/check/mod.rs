@@ -1,0 +1,249 @@
+//! The checker of window plans: walks the tasks and proves what they compute, without looking at the tiling.
+//!
+//! From the copies alone it knows which bytes stand in every slot when a variant runs, and from the store which outputs
+//! the variant made. For these outputs it goes back to the layer as it was described: every tap that lies in the input
+//! is read from the right byte with the right weight, exactly once, and every tap in the padding is left out. Every output
+//! is stored exactly once, all accesses stay inside their buffers, and the slots fit the SRAM together.
+
+mod map;
+mod weights;
+mod window;
+
+use std::collections::BTreeMap;
+
+use dpu_isa::{DmaCopy, Instr, Machine, Space, UnaryOp};
+
+use crate::conv::weights::{Channels, Claim, Source};
+use crate::draft::{BufferId, Draft, Task};
+use crate::error::PlanError;
+use crate::view::Field;
+
+use map::{Chain, Map};
+use weights::WeightCheck;
+use window::{Pass, Stored};
+
+/// Where a layer's tasks and buffers begin in a draft.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    tasks: usize,
+    buffers: usize,
+}
+
+impl Mark {
+    /// The end of the draft as it is.
+    pub(crate) fn of(draft: &Draft) -> Self {
+        Mark { tasks: draft.tasks.len(), buffers: draft.buffers.len() }
+    }
+}
+
+/// A layer as it was described.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    /// Tensors and geometry. Of the axes in it nothing is used here.
+    pub(crate) field: &'a Field,
+    /// Depthwise and pooling: output channels per input channel.
+    pub(crate) per_channel: Option<u64>,
+    /// Weights, with bias and scale, and what each constant chunk is said to hold.
+    pub(crate) weights: Option<(Source<'a>, Channels<'a>, &'a BTreeMap<BufferId, Claim>)>,
+}
+
+/// What an SRAM buffer holds.
+#[derive(Clone, Debug)]
+enum Content {
+    /// A copy.
+    Copy(Chain),
+    /// The same value everywhere.
+    Fill(i32),
+}
+
+/// An internal error that says what the checker found.
+fn wrong(what: impl std::fmt::Display) -> PlanError {
+    PlanError::internal(format!("the checker refuses the plan: {what}"))
+}
+
+fn ensure(holds: bool, what: impl Fn() -> String) -> Result<(), PlanError> {
+    if holds { Ok(()) } else { Err(wrong(what())) }
+}
+
+/// Checks the tasks from `mark` on.
+///
+/// # Errors
+/// An internal error that names the first thing wrong.
+pub(crate) fn check(
+    draft: &Draft,
+    machine: &Machine,
+    subject: &Subject<'_>,
+    mark: Mark,
+) -> Result<(), PlanError> {
+    let sram = draft.buffers.iter().skip(mark.buffers).filter(|b| b.space == Space::Sram);
+    let bytes: u64 = sram.map(|b| super::round_up(b.bytes)).sum();
+    ensure(bytes <= machine.sram_bytes, || {
+        format!("slots of {bytes} bytes in {} of SRAM", machine.sram_bytes)
+    })?;
+    let mut walk = Walk {
+        draft,
+        subject,
+        weights: WeightCheck::new(draft, subject),
+        content: BTreeMap::new(),
+        slots: BTreeMap::new(),
+        group: Vec::new(),
+        finished: BTreeMap::new(),
+        stored: Stored::new(subject.field),
+    };
+    for (i, task) in draft.tasks.iter().enumerate().skip(mark.tasks) {
+        walk.bounds(task)
+            .and_then(|()| walk.task(task))
+            .map_err(|e| PlanError::internal(format!("task {i} ({}): {e}", task.instr.desc().mnemonic)))?;
+    }
+    ensure(walk.group.is_empty() && walk.finished.is_empty(), || "results are left over".to_owned())?;
+    walk.stored.finish()
+}
+
+struct Walk<'a> {
+    draft: &'a Draft,
+    subject: &'a Subject<'a>,
+    weights: WeightCheck<'a>,
+    content: BTreeMap<BufferId, Content>,
+    /// Invariants.
+    slots: BTreeMap<u8, Task>,
+    /// Passes of the sum under way.
+    group: Vec<Pass>,
+    /// Passes of the results in each output slot.
+    finished: BTreeMap<BufferId, Vec<Pass>>,
+    stored: Stored,
+}
+
+impl Walk<'_> {
+    /// Every access lies inside its buffer.
+    fn bounds(&self, task: &Task) -> Result<(), PlanError> {
+        let slot = match &task.instr {
+            Instr::ConvVar(x) => Some(x.slot),
+            Instr::PoolVar(x) => Some(x.slot),
+            _ => None,
+        };
+        let inv = slot.and_then(|s| self.slots.get(&s));
+        ensure(slot.is_none() || inv.is_some(), || "a variant without an invariant".to_owned())?;
+        for access in task.instr.footprint(inv.map(|t| &t.instr)) {
+            let id = match access.field.strip_prefix("inv.") {
+                Some(field) => inv.and_then(|t| t.buffer(field)),
+                None => task.buffer(access.field),
+            };
+            let id = id.ok_or_else(|| wrong(format!("no buffer for {}", access.field)))?;
+            let buffer = self.draft.buffer(id)?;
+            ensure(access.space == buffer.space && access.end() <= buffer.bytes, || {
+                format!("{} reaches byte {} of {}", access.field, access.end(), buffer.bytes)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn task(&mut self, task: &Task) -> Result<(), PlanError> {
+        let buf = |field: &str| task.buffer(field).ok_or_else(|| wrong(format!("no buffer for {field}")));
+        match &task.instr {
+            Instr::DmaCopy(x) => self.copy(x, buf("src")?, buf("dst")?),
+            Instr::DmaFill(x) => {
+                self.content.insert(buf("dst")?, Content::Fill(x.value));
+                Ok(())
+            }
+            Instr::VecUnary(x) => {
+                let plain = x.op == UnaryOp::Copy && x.in_zp == 0 && x.out_zp == 0 && !x.clamp;
+                ensure(plain && x.src_dtype == x.out_dtype, || "a copy that changes values".to_owned())?;
+                let map = Map::new(
+                    (buf("src")?, u64::from(x.src)),
+                    u64::from(x.out),
+                    x.dims.map(u64::from),
+                    x.src_strides.map(u64::from),
+                    x.out_strides.map(u64::from),
+                    x.src_dtype.bytes(),
+                );
+                self.load(map, buf("out")?)
+            }
+            Instr::ConvInv(x) => self.invariant(x.slot, task),
+            Instr::PoolInv(x) => self.invariant(x.slot, task),
+            Instr::ConvVar(x) => {
+                let Some(Task { instr: Instr::ConvInv(inv), .. }) = self.slots.get(&x.slot) else {
+                    return Err(wrong("a convolution without an invariant"));
+                };
+                let tile = self.weights.tile(inv, x, task, &self.content)?;
+                let pass = Pass::conv(inv, x, chain(&self.content, buf("act")?)?, tile);
+                self.pass(pass, (x.acc_in, x.acc_out), task)
+            }
+            Instr::PoolVar(x) => {
+                let Some(Task { instr: Instr::PoolInv(inv), .. }) = self.slots.get(&x.slot) else {
+                    return Err(wrong("a pooling without an invariant"));
+                };
+                let pass = Pass::pool(inv, x, chain(&self.content, buf("act")?)?);
+                self.pass(pass, (x.acc_in, x.acc_out), task)
+            }
+            other => Err(wrong(format!("{} has no place in a window plan", other.desc().mnemonic))),
+        }
+    }
+
+    fn invariant(&mut self, slot: u8, task: &Task) -> Result<(), PlanError> {
+        self.slots.insert(slot, task.clone());
+        Ok(())
+    }
+
+    fn copy(&mut self, x: &DmaCopy, src: BufferId, dst: BufferId) -> Result<(), PlanError> {
+        let dims = x.dims.map(u64::from);
+        if dst != self.subject.field.output.buffer {
+            let map = Map::new(
+                (src, x.src.offset),
+                x.dst.offset,
+                dims,
+                x.src_strides,
+                x.dst_strides,
+                x.element.into(),
+            );
+            return self.load(map, dst);
+        }
+        let passes = self.finished.remove(&src).ok_or_else(|| wrong("a store of nothing"))?;
+        // Seen from the slot: where each of its bytes goes.
+        let map =
+            Map::new((dst, x.dst.offset), x.src.offset, dims, x.dst_strides, x.src_strides, x.element.into());
+        self.stored.store(self.subject, &map, &passes)
+    }
+
+    /// Puts a copy into an SRAM buffer.
+    fn load(&mut self, map: Map, dst: BufferId) -> Result<(), PlanError> {
+        let mut chain = vec![map];
+        if self.draft.buffer(map.source_buffer())?.space == Space::Sram {
+            match self.content.get(&map.source_buffer()) {
+                Some(Content::Copy(before)) => chain.extend(before.iter().copied()),
+                _ => return Err(wrong("a copy of nothing")),
+            }
+        }
+        ensure(!self.finished.contains_key(&dst), || {
+            "results are overwritten before they are stored".to_owned()
+        })?;
+        self.content.insert(dst, Content::Copy(chain.into()));
+        Ok(())
+    }
+
+    /// Adds a pass to the sum under way.
+    fn pass(&mut self, pass: Pass, (acc_in, acc_out): (bool, bool), task: &Task) -> Result<(), PlanError> {
+        let psum = task.buffer("psum");
+        let filled = match psum.and_then(|id| self.content.remove(&id)) {
+            Some(Content::Fill(value)) if pass.is_max() && value == i32::MIN => true,
+            None => false,
+            Some(_) => return Err(wrong("partial sums that are no sums")),
+        };
+        let begins = !acc_in || filled;
+        ensure(begins == self.group.is_empty(), || "a sum is mixed with another".to_owned())?;
+        self.group.push(pass);
+        if acc_out {
+            return Ok(());
+        }
+        let out = task.buffer("out").ok_or_else(|| wrong("results without a buffer"))?;
+        let before = self.finished.insert(out, std::mem::take(&mut self.group));
+        ensure(before.is_none(), || "results are overwritten before they are stored".to_owned())
+    }
+}
+
+/// The copy that a buffer holds.
+fn chain(content: &BTreeMap<BufferId, Content>, id: BufferId) -> Result<Chain, PlanError> {
+    match content.get(&id) {
+        Some(Content::Copy(chain)) => Ok(chain.clone()),
+        _ => Err(wrong("a slot is read before it is loaded")),
+    }
+}
