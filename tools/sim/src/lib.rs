@@ -14,6 +14,7 @@ mod region;
 mod report;
 mod retime;
 mod tensor;
+pub mod tensor_file;
 #[cfg(test)]
 mod testing;
 mod timing;

@@ -57,7 +57,7 @@ impl Semantics for ConvVar {
 
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {
         let inv = invariant(self, core)?;
-        if inv.depthwise && self.out_c % self.in_c != 0 {
+        if inv.depthwise && !self.out_c.is_multiple_of(self.in_c) {
             let (out, input) = (self.out_c, self.in_c);
             return Err(Fault::operand(format!("depthwise: out_c = {out} is no multiple of in_c = {input}")));
         }

@@ -54,7 +54,7 @@ impl Semantics for DmaCopy {
 
 fn copy<const N: usize>(x: &DmaCopy, core: &mut Core) -> Result<(), Fault> {
     let nest = Nest::new(&x.dims, [x.src_strides, x.dst_strides]);
-    let mut buffer = vec![[0; N]; ROW];
+    let mut buffer = [[0; N]; ROW];
     nest.try_for_each_row([x.src.offset, x.dst.offset], |row| {
         let ([from, to], [from_stride, to_stride]) = (row.at, row.stride);
         let values = buffer.get_mut(..row.len).unwrap_or_default();
@@ -105,7 +105,7 @@ mod tests {
                 };
                 (src, dst) = (all(&src, x.src_strides[d]), all(&dst, x.dst_strides[d]));
             }
-            let bytes: Vec<u8> = (0..2048u32).map(|i| (i * 37 >> 3) as u8).collect();
+            let bytes: Vec<u8> = (0..2048u32).map(|i| ((i * 37) >> 3) as u8).collect();
             let mut core = sram_filled(&bytes);
             (x.src, x.dst) = (MemAddr::sram(16), MemAddr::sram(4096));
             let mut want = vec![0; 128 << 10];

@@ -57,14 +57,14 @@ impl Semantics for VecTable {
 
 /// A table, read from SRAM.
 enum Lookup {
-    Bytes(Lut),
+    Bytes(Box<Lut>),
     Words(Vec<i16>),
 }
 
 impl Lookup {
     fn load(x: &VecTable, sram: &[u8]) -> Result<Lookup, Fault> {
         if x.src_dtype == Dtype::I8 {
-            return Ok(Lookup::Bytes(Lut::load(sram, x.table, Dtype::I8)?));
+            return Ok(Lookup::Bytes(Box::new(Lut::load(sram, x.table, Dtype::I8)?)));
         }
         let bytes = memory::slice(sram, u64::from(x.table), 2 * ENTRIES_16 as u64)?;
         Ok(Lookup::Words(bytes.as_chunks().0.iter().map(|b| i16::from_le_bytes(*b)).collect()))

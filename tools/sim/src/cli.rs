@@ -1,0 +1,153 @@
+//! The command line of `dpu-sim`: arguments, and what is done with them in which order.
+//!
+//! Nothing is written before the program has halted, and then every file whole.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use dpu_isa::{ContainerError, Machine, Program};
+use dpu_sim::tensor_file::{FileError, OutputPlan, read_inputs, write_file};
+use dpu_sim::{Options, SimError, Tensor, simulate};
+
+/// Exit codes beyond success.
+const INVALID: u8 = 1;
+pub(crate) const USAGE: u8 = 2;
+const UNSUPPORTED: u8 = 3;
+const LIMIT: u8 = 4;
+const TRAP: u8 = 5;
+pub(crate) const INTERNAL: u8 = 70;
+
+/// Run a DPU program: exact results, cycles, traffic, hazards.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+pub(crate) struct Args {
+    /// The program, an ELF file.
+    program: PathBuf,
+
+    /// An input tensor: .npy, or .npz with the array after a colon. Without a name, the next input in order.
+    #[arg(long, short, value_name = "[NAME=]FILE[:KEY]", num_args = 1..)]
+    input: Vec<String>,
+
+    /// Where an output tensor goes: .npy, or .npz with the array after a colon. Existing files are replaced.
+    #[arg(long, short, value_name = "[NAME=]FILE[:KEY]", num_args = 1..)]
+    output: Vec<String>,
+
+    /// Write the full report, as JSON, to this file.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+
+    /// Take the times of this machine file; only timing parameters may differ from the program's machine.
+    #[arg(long, value_name = "FILE")]
+    machine: Option<PathBuf>,
+
+    /// Print the full report as JSON instead of the summary.
+    #[arg(long, conflicts_with_all = ["quiet", "layers"])]
+    json: bool,
+
+    /// Print the table of layers with the summary.
+    #[arg(long, conflicts_with = "quiet")]
+    layers: bool,
+
+    /// Print nothing.
+    #[arg(long, short)]
+    quiet: bool,
+
+    /// Stop after so many cycles.
+    #[arg(long, value_name = "CYCLES", default_value_t = Options::MAX_CYCLES)]
+    fuel: u64,
+
+    /// Do not look for hazards: unwritten reads, races, overlaps.
+    #[arg(long)]
+    no_checks: bool,
+}
+
+/// What ends the command without success: a message and the exit code.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    pub(crate) code: u8,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.message)
+    }
+}
+
+fn failure(code: u8, message: impl fmt::Display) -> Failure {
+    Failure { message: message.to_string(), code }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Failure {
+        match error {
+            FileError::Usage(_) => failure(USAGE, error),
+            FileError::Io { .. } | FileError::Content { .. } => failure(INVALID, error),
+        }
+    }
+}
+
+impl From<SimError> for Failure {
+    fn from(error: SimError) -> Failure {
+        match &error {
+            SimError::Input(_) | SimError::Program(_) | SimError::Machine(_) => failure(INVALID, error),
+            SimError::Resource { .. } => failure(LIMIT, error),
+            SimError::OutOfFuel { .. } => failure(LIMIT, format!("{error}\nhelp: --fuel sets the limit")),
+            SimError::Trap(_) => failure(TRAP, error),
+        }
+    }
+}
+
+/// Does what the arguments say. Returns the text for standard output.
+pub(crate) fn run(args: &Args) -> Result<String, Failure> {
+    let program = load_program(&args.program)?;
+    let plan = OutputPlan::resolve(&program.outputs, &args.output)?;
+    let inputs = read_inputs(&program.inputs, &args.input)?;
+    let options = Options {
+        max_cycles: args.fuel,
+        checks: !args.no_checks,
+        machine: args.machine.as_deref().map(load_machine).transpose()?,
+        ..Options::default()
+    };
+    let views: Vec<_> = inputs.iter().map(Tensor::view).collect();
+    let result = simulate(&program, &views, &options)?;
+    let json = result.report.to_json().map_err(|error| failure(INTERNAL, error))? + "\n";
+    plan.write(&result.outputs)?;
+    if let Some(path) = &args.report {
+        write_file(path, json.as_bytes())?;
+    }
+    Ok(match (args.json, args.layers, args.quiet) {
+        (true, _, _) => json,
+        (_, true, _) => result.report.to_string(),
+        (_, _, true) => String::new(),
+        (false, false, false) => result.report.summary(),
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| failure(INVALID, format_args!("{}: {error}", path.display())))
+}
+
+/// Reads and validates the program.
+fn load_program(path: &Path) -> Result<Program, Failure> {
+    let bytes = read(path)?;
+    let name = path.display();
+    let program = Program::from_elf(&bytes).map_err(|error| {
+        let code = if matches!(error, ContainerError::Version { .. }) { UNSUPPORTED } else { INVALID };
+        failure(code, format_args!("{name}: {error}"))
+    })?;
+    program.validate().map_err(|errors| {
+        let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        failure(INVALID, format_args!("{name}: the program is not valid\n  {}", list.join("\n  ")))
+    })?;
+    Ok(program)
+}
+
+fn load_machine(path: &Path) -> Result<Machine, Failure> {
+    let name = path.display();
+    let bytes = read(path)?;
+    let text = String::from_utf8(bytes).map_err(|error| failure(INVALID, format_args!("{name}: {error}")))?;
+    Machine::from_toml(&text).map_err(|error| failure(INVALID, format_args!("{name}: {error}")))
+}

@@ -1,0 +1,102 @@
+//! Random packed weight sets, written bit by bit from the format's definition together with their values.
+
+use arbtest::arbitrary::{Result, Unstructured};
+use dpu_isa::{ConvInv, Method};
+
+/// A format with random parameters.
+pub(super) fn random_format(u: &mut Unstructured<'_>) -> Result<ConvInv> {
+    let method = *u.choose(&[Method::Dense, Method::Sparse, Method::Dliq, Method::Mip2q])?;
+    let block = *u.choose(&[4u8, 8, 16, 32])?;
+    let mut inv = ConvInv { method, block, ..ConvInv::default() };
+    match method {
+        Method::Dense => inv.wt_zp = *u.choose(&[0, 0, -128, 127, 3])?,
+        Method::Sparse => {}
+        Method::Dliq => inv.param = u.int_in_range(1..=8)?,
+        Method::Mip2q => {
+            inv.param = u.int_in_range(0..=7)?;
+            inv.zero = matches!(inv.param, 2 | 4 | 5 | 6) && u.arbitrary()?;
+        }
+    }
+    if method != Method::Dense {
+        inv.low = u.int_in_range(0..=block)?;
+    }
+    Ok(inv)
+}
+
+/// Bits of a low code and a random legal code with its value.
+fn low_member(u: &mut Unstructured<'_>, inv: &ConvInv, shift: u8) -> Result<(usize, u32, i32)> {
+    Ok(match inv.method {
+        Method::Dense | Method::Sparse => (0, 0, 0),
+        Method::Dliq => {
+            let q = u32::from(inv.param);
+            let code = u.int_in_range(0..=(1u32 << q) - 1)?;
+            let value = if code >> (q - 1) == 1 { code as i32 - (1 << q) } else { code as i32 };
+            (q as usize, code, value << shift)
+        }
+        Method::Mip2q => {
+            let width = [0, 1, 2, 2, 3, 3, 3, 3][usize::from(inv.param)];
+            if inv.zero && u.ratio(1, 4)? {
+                return Ok((width + 1, (1 << width) - 1, 0));
+            }
+            let negative = u.arbitrary()?;
+            let greatest = if negative { u32::from(inv.param) } else { u32::from(inv.param.min(6)) };
+            let e = u.int_in_range(0..=greatest)?;
+            let value = if negative { -(1 << e) } else { 1 << e };
+            (width + 1, e | u32::from(negative) << width, value)
+        }
+    })
+}
+
+/// A random set of `taps` × `channels` weights: its bytes, its values (before any zero point), its low members.
+pub(super) fn random_set(
+    u: &mut Unstructured<'_>,
+    inv: &ConvInv,
+    taps: usize,
+    channels: usize,
+    shift: u8,
+) -> Result<(Vec<u8>, Vec<i32>, u64)> {
+    let (w, low) = (usize::from(inv.block), usize::from(inv.low));
+    let mut bits: Vec<bool> = Vec::new();
+    let mut put = |value: u32, n: usize| bits.extend((0..n).map(|i| value >> i & 1 == 1));
+    let (mut values, mut low_members) = (Vec::new(), 0);
+    for _ in 0..taps {
+        if inv.method == Method::Dense {
+            for byte in super::random_bytes(u, channels)? {
+                put(u32::from(byte), 8);
+                values.push(i32::from(byte as i8));
+            }
+            continue;
+        }
+        for block in 0..channels.div_ceil(w) {
+            let real = w.min(channels - block * w);
+            // Any w − low positions are high.
+            let mut order: Vec<usize> = (0..w).collect();
+            for i in (1..w).rev() {
+                order.swap(i, u.int_in_range(0..=i)?);
+            }
+            let high: Vec<bool> = (0..w).map(|i| order.iter().take(w - low).any(|&p| p == i)).collect();
+            let mut members = Vec::new();
+            for (i, &is_high) in high.iter().enumerate() {
+                let (n, code, value) = if is_high {
+                    let value: i8 = u.arbitrary()?;
+                    (8, u32::from(value as u8), i32::from(value))
+                } else {
+                    low_member(u, inv, shift)?
+                };
+                members.push((n, if i < real { code } else { 0 }));
+                if i < real {
+                    values.push(value);
+                    low_members += u64::from(!is_high);
+                }
+            }
+            high.iter().for_each(|&h| put(u32::from(h), 1));
+            for wanted in [true, false] {
+                let codes = members.iter().zip(&high).filter(|(_, h)| **h == wanted);
+                codes.for_each(|(&(n, code), _)| put(code, n));
+            }
+        }
+    }
+    bits.resize(bits.len().next_multiple_of(128), false);
+    let bytes = bits.chunks(8).map(|byte| byte.iter().rev().fold(0, |v, &b| v << 1 | u8::from(b))).collect();
+    Ok((bytes, values, low_members))
+}

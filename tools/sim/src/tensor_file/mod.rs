@@ -1,0 +1,376 @@
+//! Tensors in `.npy` and `.npz` files, and the command line arguments that name them.
+//!
+//! An argument is `[NAME=]PATH`, or `[NAME=]FILE.npz:KEY` for one array of an archive. Arguments with a name go to the
+//! tensor of that name, the others to those left, in order. Output files appear whole or not at all.
+
+mod npy;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+
+use dpu_isa::IoDesc;
+
+use crate::tensor::{Tensor, describe};
+
+/// Why tensors could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The arguments do not name the program's tensors: wrong usage, whatever the files hold.
+    #[error("{0}")]
+    Usage(String),
+    /// The operating system refused.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The file is no array, or not the one that is needed.
+    #[error("{}: {reason}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with what was expected and found.
+        reason: String,
+    },
+}
+
+impl FileError {
+    fn content(path: &Path, reason: impl Into<String>) -> FileError {
+        FileError::Content { path: path.to_owned(), reason: reason.into() }
+    }
+
+    fn io(path: &Path) -> impl FnOnce(io::Error) -> FileError {
+        let path = path.to_owned();
+        |error| FileError::Io { path, error }
+    }
+}
+
+/// A file, or an array in an archive.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    path: PathBuf,
+    /// Array in an `.npz`; `None` where the argument does not say.
+    key: Option<String>,
+}
+
+impl Place {
+    /// Splits `FILE.npz:KEY`.
+    fn parse(text: &str) -> Place {
+        match text.rsplit_once(".npz:") {
+            Some((stem, key)) => Place { path: format!("{stem}.npz").into(), key: Some(key.to_owned()) },
+            None => Place { path: text.into(), key: None },
+        }
+    }
+
+    fn is_archive(&self) -> bool {
+        self.path.extension().is_some_and(|e| e == "npz")
+    }
+}
+
+/// For each of `descs` its argument, if there is one.
+fn assign(kind: &str, descs: &[IoDesc], args: &[String]) -> Result<Vec<Option<Place>>, FileError> {
+    let mut places: Vec<Option<Place>> = vec![None; descs.len()];
+    let mut unnamed = Vec::new();
+    for arg in args {
+        let named = arg.split_once('=').filter(|_| !Path::new(arg).exists());
+        let Some((name, path)) = named else {
+            unnamed.push(arg);
+            continue;
+        };
+        let Some(place) = descs.iter().position(|d| d.name == name).and_then(|i| places.get_mut(i)) else {
+            return Err(FileError::Usage(format!("no {kind} is called '{name}'; {}", known(kind, descs))));
+        };
+        if place.replace(Place::parse(path)).is_some() {
+            return Err(FileError::Usage(format!("{kind} '{name}' is given twice")));
+        }
+    }
+    let mut free = places.iter_mut().filter(|p| p.is_none());
+    for arg in unnamed {
+        let Some(place) = free.next() else {
+            let (got, want) = (args.len(), descs.len());
+            let known = known(kind, descs);
+            return Err(FileError::Usage(format!("{got} {kind}s given, the program has {want}; {known}")));
+        };
+        *place = Some(Place::parse(arg));
+    }
+    Ok(places)
+}
+
+/// `the inputs are 'x' (i8[1, 28, 28, 1])`.
+fn known(kind: &str, descs: &[IoDesc]) -> String {
+    let list: Vec<String> =
+        descs.iter().map(|d| format!("'{}' ({})", d.name, describe(d.dtype, &d.shape))).collect();
+    match list.is_empty() {
+        true => format!("it has no {kind}s"),
+        false => format!("the {kind}s are {}", list.join(", ")),
+    }
+}
+
+/// Reads the inputs of a program from the files that `args` name, in the order of `descs`.
+///
+/// An array must have the input's shape and type; 64-bit and wider unsigned integers are taken if every value fits,
+/// booleans as 0 and 1.
+///
+/// # Errors
+/// When the arguments do not name every input once, or a file is not the tensor it should be.
+pub fn read_inputs(descs: &[IoDesc], args: &[String]) -> Result<Vec<Tensor>, FileError> {
+    let places = assign("input", descs, args)?;
+    let missing: Vec<&IoDesc> =
+        descs.iter().zip(&places).filter(|(_, p)| p.is_none()).map(|(d, _)| d).collect();
+    if let [first, ..] = missing[..] {
+        let text = format!("no file for input '{}'; {}", first.name, known("input", descs));
+        return Err(FileError::Usage(text));
+    }
+    descs.iter().zip(places.iter().flatten()).map(|(desc, place)| read_tensor(desc, place)).collect()
+}
+
+/// Reads one input.
+fn read_tensor(desc: &IoDesc, place: &Place) -> Result<Tensor, FileError> {
+    // Eight bytes an element are the most that any type takes; the header of numpy fits 64 KiB.
+    let elements = desc.shape.iter().fold(1u64, |n, &d| n.saturating_mul(d));
+    let limit = elements.saturating_mul(8).saturating_add(64 << 10);
+    let path = &place.path;
+    let mut file = File::open(path).map_err(FileError::io(path))?;
+    if file.metadata().map_err(FileError::io(path))?.is_dir() {
+        return Err(FileError::content(path, "is a directory"));
+    }
+    let array = if place.is_archive() {
+        let mut archive = npyz::npz::NpzArchive::new(io::BufReader::new(file))
+            .map_err(|e| FileError::content(path, format!("not an .npz archive: {e}")))?;
+        let key = choose_key(desc, place, &archive)?;
+        let member = npyz::npz::file_name_from_array_name(&key);
+        let entry = archive.zip_archive().by_name(&member);
+        let mut entry = entry.map_err(|e| FileError::content(path, format!("array '{key}': {e}")))?;
+        read_limited(&mut entry, limit).map_err(FileError::io(path))?
+    } else {
+        read_limited(&mut file, limit).map_err(FileError::io(path))?
+    };
+    let reason = |reason: String| FileError::content(path, format!("input '{}': {reason}", desc.name));
+    let Some(bytes) = array else {
+        let want = describe(desc.dtype, &desc.shape);
+        return Err(reason(format!("expected {want}, got a file of more than {limit} bytes")));
+    };
+    npy::decode(&bytes, desc).map_err(reason)
+}
+
+/// At most `limit` bytes; `None` if there are more.
+fn read_limited(source: &mut impl Read, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    source.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= limit).then_some(bytes))
+}
+
+/// The array of an archive to read: the one asked for, the only one, or the one of the input's name.
+fn choose_key<R: Read + io::Seek>(
+    desc: &IoDesc,
+    place: &Place,
+    archive: &npyz::npz::NpzArchive<R>,
+) -> Result<String, FileError> {
+    let mut names: Vec<&str> = archive.array_names().collect();
+    names.sort_unstable();
+    let wanted = place.key.as_deref();
+    let found = match (wanted, &names[..]) {
+        (Some(key), names) => names.iter().find(|&&n| n == key),
+        (None, [only]) => Some(only),
+        (None, names) => names.iter().find(|&&n| n == desc.name),
+    };
+    found.map(|&name| name.to_owned()).ok_or_else(|| {
+        let (wanted, names) = (wanted.unwrap_or(&desc.name), names.join("', '"));
+        FileError::content(&place.path, format!("has no array '{wanted}'; it has '{names}'"))
+    })
+}
+
+/// Where the outputs of a program go.
+#[derive(Clone, Debug)]
+pub struct OutputPlan {
+    /// For each file, the outputs (index and name of the array) that it takes.
+    files: BTreeMap<PathBuf, Vec<(usize, String)>>,
+}
+
+impl OutputPlan {
+    /// Resolves the arguments against the outputs. Outputs without an argument are not written.
+    ///
+    /// # Errors
+    /// When an argument names no output, or two name the same place.
+    pub fn resolve(descs: &[IoDesc], args: &[String]) -> Result<OutputPlan, FileError> {
+        let mut files: BTreeMap<PathBuf, Vec<(usize, String)>> = BTreeMap::new();
+        for (index, place) in assign("output", descs, args)?.into_iter().enumerate() {
+            let Some(place) = place else { continue };
+            let archive = place.is_archive();
+            let name = descs.get(index).map(|d| d.name.clone()).unwrap_or_default();
+            let key = place.key.unwrap_or(name);
+            let arrays = files.entry(place.path.clone()).or_default();
+            let taken = if archive { arrays.iter().any(|(_, k)| *k == key) } else { !arrays.is_empty() };
+            if taken {
+                let path = place.path.display();
+                return Err(FileError::Usage(format!("two outputs would go to the same place in '{path}'")));
+            }
+            arrays.push((index, key));
+        }
+        Ok(OutputPlan { files })
+    }
+
+    /// Writes the outputs, given in the order of the descriptors. Existing files are replaced.
+    ///
+    /// All files are first written beside their destination and then renamed, so that none is ever seen half done.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write(&self, outputs: &[Tensor]) -> Result<(), FileError> {
+        let mut ready = Vec::new();
+        for (path, arrays) in &self.files {
+            let arrays = arrays.iter().filter_map(|(i, key)| Some((key.as_str(), outputs.get(*i)?)));
+            let place = Place { path: path.clone(), key: None };
+            let bytes = if place.is_archive() {
+                npy::encode_archive(arrays)
+            } else {
+                arrays.map(|(_, tensor)| npy::encode(tensor)).next().unwrap_or_else(|| Ok(Vec::new()))
+            };
+            let bytes = bytes.map_err(FileError::io(path))?;
+            ready.push(stage(path, &bytes)?);
+        }
+        ready.into_iter().try_for_each(Staged::commit)
+    }
+}
+
+/// Writes one file whole or not at all, replacing an existing one.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    stage(path, bytes)?.commit()
+}
+
+/// A file that is complete but still under another name.
+struct Staged {
+    temporary: tempfile::NamedTempFile,
+    path: PathBuf,
+}
+
+impl Staged {
+    fn commit(self) -> Result<(), FileError> {
+        let Staged { temporary, path } = self;
+        temporary.persist(&path).map(drop).map_err(|e| FileError::Io { path, error: e.error })
+    }
+}
+
+fn stage(path: &Path, bytes: &[u8]) -> Result<Staged, FileError> {
+    let path = match fs::metadata(path) {
+        Ok(m) if !m.is_file() => return Err(FileError::content(path, "exists and is not a regular file")),
+        // A link stays one: its target is replaced.
+        Ok(_) => fs::canonicalize(path).map_err(FileError::io(path))?,
+        Err(_) => path.to_owned(),
+    };
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As any new file: the user's mask decides.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut temporary = builder.tempfile_in(folder).map_err(FileError::io(&path))?;
+    temporary.write_all(bytes).and_then(|()| temporary.flush()).map_err(FileError::io(&path))?;
+    Ok(Staged { temporary, path })
+}
+
+/// An in-memory archive under construction.
+type Buffer = Cursor<Vec<u8>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dpu_isa::Dtype;
+
+    fn desc(name: &str, dtype: Dtype, shape: &[u64]) -> IoDesc {
+        IoDesc { name: name.into(), dtype, shape: shape.to_vec(), addr: 0 }
+    }
+
+    fn pair() -> Vec<IoDesc> {
+        vec![desc("a", Dtype::I8, &[2, 3]), desc("b", Dtype::I32, &[4])]
+    }
+
+    fn args(list: &[&str]) -> Vec<String> {
+        list.iter().map(|s| (*s).to_owned()).collect()
+    }
+
+    fn tensors() -> Vec<Tensor> {
+        let a = Tensor::from_values(Dtype::I8, &[2, 3], &[1, -2, 3, -4, 5, -128]);
+        vec![a, Tensor::from_values(Dtype::I32, &[4], &[i32::MIN, 0, 1, i32::MAX])]
+    }
+
+    #[test]
+    fn names_come_first_and_the_rest_in_order() {
+        let place = |text: &str| Some(Place::parse(text));
+        let got = assign("input", &pair(), &args(&["b=y.npz:k", "x.npy"])).unwrap();
+        assert_eq!(got, [place("x.npy"), place("y.npz:k")]);
+        let place = got[1].clone().unwrap();
+        assert_eq!((place.path.to_str(), place.key.as_deref()), (Some("y.npz"), Some("k")));
+    }
+
+    #[test]
+    fn wrong_arguments_are_usage_errors() {
+        let text = |list: &[&str]| assign("input", &pair(), &args(list)).unwrap_err().to_string();
+        assert_eq!(text(&["c=x.npy"]), "no input is called 'c'; the inputs are 'a' (i8[2, 3]), 'b' (i32[4])");
+        assert_eq!(text(&["a=x.npy", "a=y.npy"]), "input 'a' is given twice");
+        assert!(text(&["x", "y", "z"]).starts_with("3 inputs given, the program has 2"));
+        let missing = read_inputs(&pair(), &args(&["b=x.npy"])).unwrap_err();
+        assert!(matches!(&missing, FileError::Usage(t) if t.starts_with("no file for input 'a'")));
+        let twice = OutputPlan::resolve(&pair(), &args(&["x.npy", "x.npy"])).unwrap_err();
+        assert_eq!(twice.to_string(), "two outputs would go to the same place in 'x.npy'");
+    }
+
+    #[test]
+    fn files_and_archives_keep_their_tensors() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        for list in [[at("a.npy"), at("b.npy")], [at("all.npz"), at("all.npz:second")]] {
+            OutputPlan::resolve(&pair(), &list).unwrap().write(&tensors()).unwrap();
+            let list = [list[0].replace("all.npz", "all.npz:a"), list[1].clone()];
+            assert_eq!(read_inputs(&pair(), &list).unwrap(), tensors());
+        }
+        // The array of the input's name is found without a key.
+        let list = [format!("b={}", at("all.npz:second")), format!("a={}", at("all.npz"))];
+        assert_eq!(read_inputs(&pair(), &list).unwrap(), tensors());
+        let leftovers = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(leftovers, 3);
+    }
+
+    #[test]
+    fn archives_without_the_array_say_what_they_have() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npz").to_str().unwrap().to_owned();
+        let plan = OutputPlan::resolve(&pair(), &args(&[&path, &format!("{path}:other")])).unwrap();
+        plan.write(&tensors()).unwrap();
+        let error = read_inputs(&pair()[1..], &[path]).unwrap_err().to_string();
+        assert!(error.ends_with("x.npz: has no array 'b'; it has 'a', 'other'"), "{error}");
+    }
+
+    #[test]
+    fn special_files_are_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = write_file(folder.path(), b"x").unwrap_err().to_string();
+        assert!(error.ends_with("exists and is not a regular file"), "{error}");
+        let missing = folder.path().join("no/such/folder.npy");
+        assert!(matches!(write_file(&missing, b"x"), Err(FileError::Io { .. })));
+    }
+
+    #[test]
+    fn huge_and_empty_files_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npy");
+        let arg = [path.to_str().unwrap().to_owned()];
+        let text = || read_inputs(&pair()[..1], &arg).unwrap_err().to_string();
+        fs::write(&path, b"").unwrap();
+        assert!(text().ends_with("x.npy: input 'a': the file is empty"), "{}", text());
+        fs::write(&path, vec![0; 1 << 20]).unwrap();
+        assert!(text().contains("expected i8[2, 3], got a file of more than 65584 bytes"), "{}", text());
+        fs::write(folder.path().join("x.npz"), b"PK").unwrap();
+        let arg = [folder.path().join("x.npz").to_str().unwrap().to_owned()];
+        assert!(read_inputs(&pair()[..1], &arg).unwrap_err().to_string().contains("not an .npz archive"));
+    }
+}
