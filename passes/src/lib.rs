@@ -1,6 +1,33 @@
 //! The compiler passes and pipelines.
+//!
+//! Each pass is a folder of this crate, named after its flag, with its documentation, its options and a folder of lit
+//! tests of the same name. Passes are thin: what they decide is plain Rust over the data of [`tosa`] and [`support`].
+//!
+//! Invariant: no pass changes a bit of a network's result, but for `strum-pack`, which changes weight codes and
+//! nothing else.
 
 #[cfg(test)]
 mod docs;
+mod registry;
+mod rewrite;
 pub mod support;
 pub mod tosa;
+mod weights;
+
+pub mod strum_canonicalize;
+pub mod strum_pack;
+pub mod strum_to_tosa;
+pub mod strum_unpack;
+pub mod tosa_to_strum;
+pub mod verdict;
+
+pub use registry::{Documented, PassDoc, page};
+
+// Every pass of this crate, in the order in which the pipeline runs them: a new pass is one line here, and its `mod`.
+registry::passes![
+    strum_canonicalize::StrumCanonicalize,
+    tosa_to_strum::TosaToStrum,
+    strum_pack::StrumPack,
+    strum_unpack::StrumUnpack,
+    strum_to_tosa::StrumToTosa,
+];

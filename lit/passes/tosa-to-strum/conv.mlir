@@ -1,14 +1,14 @@
 // RUN: strum-opt %s --split-input-file --tosa-to-strum | FileCheck %s
 
 // A whole layer: convolution, bias, per-channel rescale, clamp and table.
+// CHECK: #[[PPE:.*]] = #strum.ppe<multiplier = [1073741824, 1073741825], shift = [38, 39], round = double, zp = -7, clamp = [-60, 5], table = dense<9> : tensor<256xi8>>
 // CHECK-LABEL: func.func @layer
 // CHECK-SAME: (%[[X:.*]]: tensor<1x8x8x4xi8>
 func.func @layer(%x: tensor<1x8x8x4xi8>) -> tensor<1x4x4x2xi8> {
   // CHECK-DAG: %[[W:.*]] = "tosa.const"() <{values = dense<1> : tensor<2x3x3x4xi8>}>
   // CHECK-DAG: %[[B:.*]] = "tosa.const"() <{values = dense<[5, -6]> : tensor<2xi32>}>
   // CHECK: %[[Y:.*]] = strum.conv2d %[[X]], %[[W]], %[[B]] strides [2, 2] pads [1, 0, 1, 0] input_zp -3
-  // CHECK-SAME: ppe #strum.ppe<multiplier = [1073741824, 1073741825], shift = [38, 39], round = double, zp = -7, clamp = [-60, 5], table = dense<9>>
-  // CHECK-SAME: (tensor<1x8x8x4xi8>, tensor<2x3x3x4xi8>, tensor<2xi32>) -> tensor<1x4x4x2xi8>
+  // CHECK-SAME: ppe(#[[PPE]]) : (tensor<1x8x8x4xi8>, tensor<2x3x3x4xi8>, tensor<2xi32>) -> tensor<1x4x4x2xi8>
   // CHECK-NEXT: return %[[Y]]
   %w = "tosa.const"() <{values = dense<1> : tensor<2x3x3x4xi8>}> : () -> tensor<2x3x3x4xi8>
   %b = "tosa.const"() <{values = dense<[5, -6]> : tensor<2xi32>}> : () -> tensor<2xi32>
@@ -87,7 +87,7 @@ func.func @slice_stays(%x: tensor<1x16x16x4xi8>, %w: tensor<2x1x1x4xi8>, %v: ten
 
 // CHECK-LABEL: func.func @depthwise
 func.func @depthwise(%x: tensor<1x8x8x4xi8>, %w: tensor<3x3x4x2xi8>) -> tensor<1x8x8x8xi16> {
-  // CHECK: strum.depthwise_conv2d %{{.*}} pads [1, 1, 1, 1] ppe #strum.ppe<multiplier = [20000], shift = [17], round = single, zp = 0, clamp = [-32768, 32767]>
+  // CHECK: strum.depthwise_conv2d %{{.*}} pads [1, 1, 1, 1] ppe(#strum.ppe<multiplier = [20000], shift = [17], round = single, zp = 0, clamp = [-32768, 32767]>)
   // CHECK-SAME: -> tensor<1x8x8x8xi16>
   %b = "tosa.const"() <{values = dense<3> : tensor<8xi32>}> : () -> tensor<8xi32>
   %z = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
@@ -108,7 +108,7 @@ func.func @depthwise(%x: tensor<1x8x8x4xi8>, %w: tensor<3x3x4x2xi8>) -> tensor<1
 func.func @dynamic_bias(%x: tensor<1x8x8x4xi8>, %w: tensor<2x1x1x4xi8>, %b: tensor<2xi32>) -> tensor<1x8x8x2xi8> {
   // CHECK: %[[A:.*]] = strum.conv2d %[[X]], %[[W]] : (tensor<1x8x8x4xi8>, tensor<2x1x1x4xi8>) -> tensor<1x8x8x2xi32>
   // CHECK: %[[R:.*]] = tosa.reshape %[[B]], %{{.*}} -> tensor<1x1x1x2xi32>
-  // CHECK: %[[Y:.*]] = strum.eltwise add %[[A]], %[[R]] ppe #strum.ppe<multiplier = [1073741824], shift = [38], round = double, zp = 0, clamp = [-128, 127]>
+  // CHECK: %[[Y:.*]] = strum.eltwise add %[[A]], %[[R]] ppe(#strum.ppe<multiplier = [1073741824], shift = [38], round = double, zp = 0, clamp = [-128, 127]>)
   // CHECK: return %[[Y]]
   %z = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
   %m = "tosa.const"() <{values = dense<1073741824> : tensor<1xi32>}> : () -> tensor<1xi32>

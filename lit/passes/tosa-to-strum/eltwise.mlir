@@ -6,9 +6,9 @@
 func.func @residual(%x: tensor<1x4x4x8xi8>, %y: tensor<1x4x4x8xi8>) -> tensor<1x4x4x8xi8> {
   // CHECK: %[[W:.*]] = tosa.rescale %[[Y]]
   // CHECK: %[[Z:.*]] = strum.eltwise add %[[X]], %[[W]]
-  // CHECK-SAME: lhs #strum.rescale<zp = -4, multiplier = 1073741824, shift = 11, round = double>
-  // CHECK-SAME: rhs #strum.rescale<zp = 0, multiplier = 1632849013, shift = 32, round = double>
-  // CHECK-SAME: ppe #strum.ppe<multiplier = [1791826722], shift = [49], round = double, zp = -128, clamp = [-128, 127]>
+  // CHECK-SAME: lhs(#strum.rescale<zp = -4, multiplier = 1073741824, shift = 11, round = double>)
+  // CHECK-SAME: rhs(#strum.rescale<zp = 0, multiplier = 1632849013, shift = 32, round = double>)
+  // CHECK-SAME: ppe(#strum.ppe<multiplier = [1791826722], shift = [49], round = double, zp = -128, clamp = [-128, 127]>)
   // CHECK-SAME: (tensor<1x4x4x8xi8>, tensor<1x4x4x8xi32>) -> tensor<1x4x4x8xi8>
   // CHECK-NEXT: return %[[Z]]
   %one = "tosa.const"() <{values = dense<1073741824> : tensor<1xi32>}> : () -> tensor<1xi32>
@@ -31,11 +31,12 @@ func.func @residual(%x: tensor<1x4x4x8xi8>, %y: tensor<1x4x4x8xi8>) -> tensor<1x
 
 // -----
 
-// The gate of squeeze-and-excite: a product with a broadcast side.
+// The gate of squeeze-and-excite: a product with a broadcast side, whose cast is taken in as well.
 // CHECK-LABEL: func.func @gate
 func.func @gate(%x: tensor<1x4x4x8xi8>, %g: tensor<1x1x1x8xi8>) -> tensor<1x4x4x8xi32> {
-  // CHECK: strum.eltwise mul %{{.*}}, %{{.*}} lhs #strum.rescale<zp = 5, multiplier = 1073741824, shift = 30, round = double> shift 7
-  // CHECK-SAME: (tensor<1x4x4x8xi8>, tensor<1x1x1x8xi32>) -> tensor<1x4x4x8xi32>
+  // CHECK: strum.eltwise mul %{{.*}}, %{{.*}} lhs(#strum.rescale<zp = 5, multiplier = 1073741824, shift = 30, round = double>) shift 7
+  // CHECK-SAME: (tensor<1x4x4x8xi8>, tensor<1x1x1x8xi8>) -> tensor<1x4x4x8xi32>
+  // CHECK-NEXT: return
   %one = "tosa.const"() <{values = dense<1073741824> : tensor<1xi32>}> : () -> tensor<1xi32>
   %s30 = "tosa.const"() <{values = dense<30> : tensor<1xi8>}> : () -> tensor<1xi8>
   %s7 = "tosa.const"() <{values = dense<7> : tensor<1xi8>}> : () -> tensor<1xi8>

@@ -2,7 +2,8 @@
 
 // All faults of a function are told, not only the first.
 func.func @float(%x: tensor<1x4xf32>, %i: tensor<1x4xi1>) -> tensor<1x4xi8> {
-  // expected-error@+2 {{operand #0 of type 'tensor<1x4xf32>' has element type f32}}
+  // expected-error@+3 {{unsupported: operand #0 of type 'tensor<1x4xf32>' has element type f32}}
+  // expected-error@+2 {{unsupported: result #0 of type 'tensor<1x4xf32>' has element type f32}}
   // expected-note@+1 {{supported for 'tosa.abs': i32 -> i32}}
   %0 = tosa.abs %x : (tensor<1x4xf32>) -> tensor<1x4xf32>
   // expected-error@+2 {{operand #0 of type 'tensor<1x4xi1>' has element type i1}}
@@ -14,7 +15,7 @@ func.func @float(%x: tensor<1x4xf32>, %i: tensor<1x4xi1>) -> tensor<1x4xi8> {
 // -----
 
 func.func @not_listed(%x: tensor<1x4xi8>) -> tensor<1xi32> {
-  // expected-error@+2 {{'tosa.argmax' is not supported}}
+  // expected-error@+2 {{'tosa.argmax' op unsupported: the DPU has no such op}}
   // expected-note@+1 {{supported ops of the tosa dialect: avg_pool2d, conv2d}}
   %0 = tosa.argmax %x {axis = 1 : i32} : (tensor<1x4xi8>) -> tensor<1xi32>
   return %0 : tensor<1xi32>
@@ -23,7 +24,7 @@ func.func @not_listed(%x: tensor<1x4xi8>) -> tensor<1xi32> {
 // -----
 
 func.func @other_dialect(%x: i32) -> i32 {
-  // expected-error@+2 {{'arith.addi' is not an op of the tosa dialect}}
+  // expected-error@+2 {{'arith.addi' op unsupported: not an op of the tosa dialect}}
   // expected-note@+1 {{supported ops of the tosa dialect}}
   %0 = arith.addi %x, %x : i32
   return %0 : i32
@@ -32,7 +33,7 @@ func.func @other_dialect(%x: i32) -> i32 {
 // -----
 
 func.func @control_flow(%c: tensor<i1>, %x: tensor<4xi8>) -> tensor<4xi8> {
-  // expected-error@+2 {{control flow 'tosa.cond_if' is not supported}}
+  // expected-error@+2 {{'tosa.cond_if' op unsupported: control flow}}
   // expected-note@+1 {{supported ops of the tosa dialect}}
   %0 = tosa.cond_if %c : tensor<i1> -> tensor<4xi8> {
     tosa.yield %x : tensor<4xi8>
@@ -44,8 +45,10 @@ func.func @control_flow(%c: tensor<i1>, %x: tensor<4xi8>) -> tensor<4xi8> {
 
 // -----
 
-// expected-error@+1 {{the body has 2 blocks, control flow is not supported}}
+// expected-error@+1 {{unsupported: control flow between the 2 blocks of the body}}
 func.func @blocks(%x: tensor<4xi8>) -> tensor<4xi8> {
+  // expected-error@+2 {{'cf.br' op unsupported: not an op of the tosa dialect}}
+  // expected-note@+1 {{supported ops of the tosa dialect}}
   cf.br ^next
 ^next:
   return %x : tensor<4xi8>
@@ -53,7 +56,6 @@ func.func @blocks(%x: tensor<4xi8>) -> tensor<4xi8> {
 
 // -----
 
-// expected-error@+1 {{argument #0 of type 'tensor<?x4xi8>' has a dynamic shape}}
 func.func @dynamic(%x: tensor<?x4xi8>) -> tensor<?x4xi8> {
   // expected-error@+3 {{operand #0 of type 'tensor<?x4xi8>' has a dynamic shape}}
   // expected-error@+2 {{result #0 of type 'tensor<?x4xi8>' has a dynamic shape}}
@@ -123,6 +125,35 @@ func.func @parameters(%x: tensor<1x4xi32>, %m: tensor<1xi32>, %z: tensor<1xi8>) 
   // expected-note@+1 {{supported for 'tosa.rescale'}}
   %0 = tosa.rescale %x, %m, %s, %zi, %z {input_unsigned = false, output_unsigned = false, per_channel = false, rounding_mode = INEXACT_ROUND, scale32 = true} : (tensor<1x4xi32>, tensor<1xi32>, tensor<1xi8>, tensor<1xi32>, tensor<1xi8>) -> tensor<1x4xi8>
   return %0 : tensor<1x4xi8>
+}
+
+// -----
+
+// An argument that nobody reads is judged at the function.
+// expected-error@+1 {{argument #1 of type 'tensor<4xf16>' has element type f16}}
+func.func @passed_on(%x: tensor<4xi8>, %y: tensor<4xf16>) -> (tensor<4xi8>, tensor<4xf16>) {
+  return %x, %y : tensor<4xi8>, tensor<4xf16>
+}
+
+// -----
+
+func.func @missing_resource() -> tensor<4xi8> {
+  // expected-error@+1 {{the resource 'gone' is not in the file}}
+  %0 = "tosa.const"() <{values = dense_resource<gone> : tensor<4xi8>}> : () -> tensor<4xi8>
+  return %0 : tensor<4xi8>
+}
+
+// -----
+
+func.func @unsigned_beside_i32(%x: tensor<4xi32>) -> tensor<4xi8> {
+  %m = "tosa.const"() <{values = dense<1073741824> : tensor<1xi32>}> : () -> tensor<1xi32>
+  %s = "tosa.const"() <{values = dense<30> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %z = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %zi = "tosa.const"() <{values = dense<0> : tensor<1xi32>}> : () -> tensor<1xi32>
+  // expected-error@+2 {{output_unsigned is not supported with i32 on the other side}}
+  // expected-note@+1 {{supported for 'tosa.rescale'}}
+  %0 = tosa.rescale %x, %m, %s, %zi, %z {input_unsigned = false, output_unsigned = true, per_channel = false, rounding_mode = SINGLE_ROUND, scale32 = true} : (tensor<4xi32>, tensor<1xi32>, tensor<1xi8>, tensor<1xi32>, tensor<1xi8>) -> tensor<4xi8>
+  return %0 : tensor<4xi8>
 }
 
 // -----

@@ -6,7 +6,7 @@
 func.func @constant_right_side(%a: tensor<1x4x3xi8>) -> tensor<1x4x2xi8> {
   // CHECK-DAG: %[[W:.*]] = "tosa.const"() <{values = dense<{{\[\[\[\[}}1, 3, 5]]], {{\[\[\[}}2, 4, 6]]]]> : tensor<2x1x1x3xi8>}>
   // CHECK: %[[X:.*]] = tosa.reshape %[[A]], %{{.*}} : (tensor<1x4x3xi8>, !tosa.shape<4>) -> tensor<1x4x1x3xi8>
-  // CHECK: %[[Y:.*]] = strum.conv2d %[[X]], %[[W]] input_zp -3 weight_zp 4 ppe #strum.ppe<{{.*}}>
+  // CHECK: %[[Y:.*]] = strum.conv2d %[[X]], %[[W]] input_zp -3 weight_zp 4 ppe(#strum.ppe<multiplier = [1073741824], shift = [38], round = double, zp = -3, clamp = [-128, 127]>)
   // CHECK-SAME: (tensor<1x4x1x3xi8>, tensor<2x1x1x3xi8>) -> tensor<1x4x1x2xi8>
   // CHECK: %[[C:.*]] = tosa.reshape %[[Y]], %{{.*}} -> tensor<1x4x2xi8>
   // CHECK: return %[[C]]
@@ -25,7 +25,7 @@ func.func @constant_right_side(%a: tensor<1x4x3xi8>) -> tensor<1x4x2xi8> {
 
 // CHECK-LABEL: func.func @dynamic
 func.func @dynamic(%a: tensor<2x4x3xi8>, %b: tensor<2x3x5xi8>) -> tensor<2x4x5xi8> {
-  // CHECK: strum.matmul %{{.*}}, %{{.*}} a_zp -3 b_zp 4 ppe #strum.ppe<multiplier = [1073741824], shift = [38], round = single, zp = -3, clamp = [-128, 127]>
+  // CHECK: strum.matmul %{{.*}}, %{{.*}} a_zp -3 b_zp 4 ppe(#strum.ppe<multiplier = [1073741824], shift = [38], round = single, zp = -3, clamp = [-128, 127]>)
   // CHECK-SAME: (tensor<2x4x3xi8>, tensor<2x3x5xi8>) -> tensor<2x4x5xi8>
   %az = "tosa.const"() <{values = dense<-3> : tensor<1xi8>}> : () -> tensor<1xi8>
   %bz = "tosa.const"() <{values = dense<4> : tensor<1xi8>}> : () -> tensor<1xi8>

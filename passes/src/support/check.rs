@@ -19,14 +19,12 @@ pub struct Refusal {
 pub fn check(op: &OpFacts<'_>) -> Result<(), Refusal> {
     let Some(row) = matrix::find(&op.name) else {
         let fault = match op.name.split_once('.') {
-            Some(("tosa", "cond_if" | "while_loop")) => {
-                format!("control flow '{}' is not supported", op.name)
-            }
-            Some(("tosa", _)) => format!("'{}' is not supported", op.name),
-            _ => format!("'{}' is not an op of the tosa dialect", op.name),
+            Some(("tosa", "cond_if" | "while_loop")) => "control flow",
+            Some(("tosa", _)) => "the DPU has no such op",
+            _ => "not an op of the tosa dialect",
         };
         let supported = format!("supported ops of the tosa dialect: {}", matrix::op_names());
-        return Err(Refusal { faults: vec![fault], supported });
+        return Err(Refusal { faults: vec![fault.to_owned()], supported });
     };
     let mut faults = type_faults(op, row);
     if faults.is_empty() {
@@ -67,7 +65,9 @@ fn type_faults(op: &OpFacts<'_>, row: &Row) -> Vec<String> {
     faults
 }
 
-fn tensor_fault(ty: &TypeFact, printed: &str) -> Option<String> {
+/// What is wrong with a type that stands for data, as the end of a sentence that begins with the thing of this type.
+#[must_use]
+pub fn tensor_fault(ty: &TypeFact, printed: &str) -> Option<String> {
     match ty {
         TypeFact::Tensor { shape, .. } => (shape.len() > MAX_RANK).then(|| {
             format!("of type '{printed}' has rank {}, at most {MAX_RANK} is supported", shape.len())

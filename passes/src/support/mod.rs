@@ -8,5 +8,5 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Refusal, check};
+pub use check::{Refusal, check, tensor_fault};
 pub use doc::page;

@@ -118,7 +118,8 @@ pub(super) const SCALES: Rule = Rule {
 };
 
 pub(super) const RESCALE_ZERO_POINTS: Rule = Rule {
-    text: "zero points are constant: any for 8 bits, 0 or 32768 for unsigned 16 bits, else 0; not both sides unsigned",
+    text: "zero points are constant: any for 8 bits, 0 or 32768 for unsigned 16 bits, else 0; unsigned is one side at most, and only \
+           between 8 and 16 bits",
     check: rescale_zero_points,
 };
 
@@ -221,11 +222,17 @@ fn rescale_zero_points(op: &OpFacts<'_>) -> Vec<String> {
     if input && output {
         faults.push("input and output cannot both be unsigned".into());
     }
+    for (flag, on, ty) in [("input_unsigned", input, op.result()), ("output_unsigned", output, op.operand(0))]
+    {
+        if on && ty.is_some_and(|(_, elem)| elem == Elem::I32) {
+            faults.push(format!("{flag} is not supported with i32 on the other side"));
+        }
+    }
     let sides = [(3, "input_zp", input, op.operand(0)), (4, "output_zp", output, op.result())];
     for (index, what, unsigned, ty) in sides {
         let (Some(value), Some((_, elem))) = (op.scalar(index), ty) else { continue };
         if unsigned && elem == Elem::I32 {
-            faults.push(format!("i32 has no unsigned form, but {what} belongs to one"));
+            faults.push(format!("i32 is never unsigned, but the side of {what} is said to be"));
         }
         let legal = match (elem, unsigned) {
             (Elem::I8, _) => true,

@@ -247,9 +247,9 @@ fn types_that_the_dpu_does_not_hold() {
 #[test]
 fn unknown_ops() {
     let refusal = |name: &str| -> Refusal { check(&op(name, vec![], (&[1], I8), &[])).unwrap_err() };
-    assert_eq!(refusal("tosa.argmax").faults, ["'tosa.argmax' is not supported"]);
-    assert_eq!(refusal("tosa.while_loop").faults, ["control flow 'tosa.while_loop' is not supported"]);
-    assert_eq!(refusal("linalg.matmul").faults, ["'linalg.matmul' is not an op of the tosa dialect"]);
+    assert_eq!(refusal("tosa.argmax").faults, ["the DPU has no such op"]);
+    assert_eq!(refusal("tosa.while_loop").faults, ["control flow"]);
+    assert_eq!(refusal("linalg.matmul").faults, ["not an op of the tosa dialect"]);
     assert!(refusal("tosa.argmax").supported.contains("conv2d, depthwise_conv2d, matmul"));
 }
 

@@ -31,6 +31,16 @@ impl Elem {
         }
     }
 
+    /// Size in bits.
+    #[must_use]
+    pub fn bits(self) -> u32 {
+        match self {
+            Elem::I8 => 8,
+            Elem::I16 => 16,
+            Elem::I32 => 32,
+        }
+    }
+
     /// Size in bytes.
     #[must_use]
     pub fn bytes(self) -> usize {
@@ -64,7 +74,7 @@ impl Elem {
     /// The low bits of `value`, sign-extended: what a store and a load give back.
     #[must_use]
     pub fn wrap(self, value: i32) -> i32 {
-        let drop = 32 - 8 * self.bytes();
+        let drop = 32 - self.bits();
         (value << drop) >> drop
     }
 
@@ -81,7 +91,7 @@ impl Elem {
 
 impl fmt::Display for Elem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "i{}", 8 * self.bytes())
+        write!(f, "i{}", self.bits())
     }
 }
 
@@ -97,7 +107,8 @@ mod tests {
         assert_eq!(Elem::I8.zero_extend(-1), 255);
         assert_eq!(Elem::I16.zero_extend(-1), 65_535);
         for elem in Elem::ALL {
-            assert_eq!(Elem::from_width(u32::try_from(8 * elem.bytes()).unwrap()), Some(elem));
+            assert_eq!(Elem::from_width(elem.bits()), Some(elem));
+            assert_eq!(elem.bits(), 8 * u32::try_from(elem.bytes()).unwrap());
         }
         assert_eq!(Elem::from_width(48), None);
     }

@@ -6,13 +6,7 @@
 use super::elem::Elem;
 
 /// The rounding of `tosa.rescale`; `INEXACT_ROUND` has no exact result and is refused before it gets here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Round {
-    /// `SINGLE_ROUND`: half of the divisor is added.
-    Single,
-    /// `DOUBLE_ROUND`: for shifts above 31 a second rounding step away from zero comes first.
-    Double,
-}
+pub use dpu_isa::Round;
 
 /// One multiplier and right shift, as an element of the operands of `tosa.rescale`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

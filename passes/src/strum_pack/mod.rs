@@ -1,0 +1,136 @@
+//! `strum-pack`: constant weights in a StruM format.
+//!
+//! Invariant: weight codes change, and nothing else: scales, biases and activations are untouched, and every layer
+//! that is left dense is told with the reason.
+
+mod request;
+
+use std::collections::BTreeMap;
+
+use strum_ir::strum::{self, Conv};
+use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, PassOption, Value};
+use strum_quant::{Request, Shape, quantize};
+
+use crate::Documented;
+use crate::tosa::literal::Literal;
+use crate::weights;
+
+/// The pass.
+pub struct StrumPack;
+
+impl Documented for StrumPack {
+    const DOC: &'static str = "\
+Chooses the low members of every block of weights, and packs the constant weights of `strum.conv2d`, and where asked of
+`strum.depthwise_conv2d`, into a `strum.constant` of type `!strum.packed`. Of every block of `w` weights exactly `p`·`w` become low.
+
+Weights stay a tensor, with a remark that says why, where the layer is depthwise, has fewer than `min-channels` input channels, has a
+weight zero point other than 0, or reads weights that are not constant (`strum-canonicalize` folds those behind data movement).
+With `method=dense` all weights stay tensors: plain INT8 has one spelling before `strum-to-dpu`. Weights that are packed already
+stay as they are.";
+}
+
+impl Pass for StrumPack {
+    const ARGUMENT: &'static str = "strum-pack";
+    const DESCRIPTION: &'static str = "Pack constant weights in a StruM format";
+    const ROOT: &'static str = "func.func";
+    const DIALECTS: &'static [Dialect] = &[Dialect::Strum];
+    const OPTIONS: &'static [PassOption] = request::OPTIONS;
+
+    fn run<'c>(&self, op: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
+        let settings = match request::Settings::read(&cx.options())? {
+            Ok(settings) => settings,
+            Err(message) => return Err(op.location().error(message).into()),
+        };
+        let Some(request) = settings.request else {
+            tracing::debug!("strum-pack does not apply: method=dense leaves weights as tensors");
+            return Ok(());
+        };
+        let mut packer = Packer {
+            request,
+            depthwise: settings.depthwise,
+            min_channels: settings.min_channels,
+            prefix: op.symbol().unwrap_or("strum").to_owned(),
+            done: BTreeMap::new(),
+        };
+        for layer in op.walk() {
+            if let Some(conv) = Conv::read(layer) {
+                packer.layer(layer, &conv)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Packer<'c> {
+    request: Request,
+    depthwise: bool,
+    min_channels: u64,
+    prefix: String,
+    done: BTreeMap<weights::Key<'c>, Value<'c>>,
+}
+
+/// Weights that are going to be packed.
+struct Candidate<'c> {
+    constant: Operation<'c>,
+    codes: Literal<'c>,
+    shape: Shape,
+}
+
+impl<'c> Packer<'c> {
+    fn layer(&mut self, op: Operation<'c>, conv: &Conv<'c>) -> Result<(), PassError> {
+        if weights::is_packed(conv) {
+            tracing::debug!(location = ?op.location(), "does not apply: the weights are packed already");
+            return Ok(());
+        }
+        let candidate = match self.candidate(conv) {
+            Ok(candidate) => candidate,
+            Err(reason) => {
+                op.location().remark(format!("weights stay dense: {reason}"));
+                return Ok(());
+            }
+        };
+        let constant = candidate.constant;
+        let key = (constant, vec![u64::from(conv.depthwise)]);
+        let packed = match self.done.get(&key) {
+            Some(&packed) => packed,
+            None => {
+                let packed = self.pack(op, candidate)?;
+                self.done.insert(key, packed);
+                packed
+            }
+        };
+        op.set_operand(1, packed);
+        constant.erase_if_dead()?;
+        Ok(())
+    }
+
+    /// The weights of a layer, or why they stay as they are.
+    fn candidate(&self, conv: &Conv<'c>) -> Result<Candidate<'c>, String> {
+        if conv.depthwise && !self.depthwise {
+            return Err("the layer is depthwise (option 'depthwise')".into());
+        }
+        if conv.weight_zp != 0 {
+            return Err(format!("their zero point is {}", conv.weight_zp));
+        }
+        let (constant, codes) = weights::constant(conv.weights).ok_or("they are not constant")?;
+        let shape = weights::block_shape(conv.depthwise, codes.shape())
+            .ok_or("their shape is not that of a layer")?;
+        let channels = u64::try_from(shape.ic).unwrap_or(u64::MAX);
+        if channels < self.min_channels {
+            let what = if conv.depthwise { "channels" } else { "input channels" };
+            let least = self.min_channels;
+            return Err(format!("{channels} {what}, packing begins at {least} (option 'min-channels')"));
+        }
+        Ok(Candidate { constant, codes, shape })
+    }
+
+    fn pack(&self, op: Operation<'c>, candidate: Candidate<'c>) -> Result<Value<'c>, PassError> {
+        let Candidate { constant, codes, shape } = candidate;
+        let bytes = codes.bytes();
+        let packed = quantize(bytemuck::cast_slice(&bytes), shape, &self.request)
+            .map_err(|error| op.error(format!("cannot be packed: {error}")))?;
+        let name = format!("{}_packed{}", self.prefix, self.done.len());
+        let made = strum::constant(packed, &name, constant.location())?.insert_before(constant)?;
+        made.single_result().ok_or_else(|| PassError::Internal("strum.constant without result".into()))
+    }
+}

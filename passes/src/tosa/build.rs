@@ -1,0 +1,343 @@
+//! Making TOSA ops.
+//!
+//! Invariant: constants stand at the beginning of the block, in the order in which they were first wanted; a small one
+//! is made once and shared.
+
+use std::collections::BTreeMap;
+
+use strum_ir::{Attribute, Block, ContextRef, Error, Location, OpBuilder, Operation, Type, Value};
+
+use super::elem::Elem;
+use super::literal::Literal;
+use super::num::Round;
+use super::view;
+
+/// Constants of up to this many bytes are written inline and shared; larger ones are resources.
+const INLINE_BYTES: usize = 1024;
+
+/// A place in a block at which ops are made.
+pub struct Builder<'c> {
+    block: Block<'c>,
+    at: Operation<'c>,
+    location: Location<'c>,
+    last_constant: Option<Operation<'c>>,
+    shared: BTreeMap<Key, Value<'c>>,
+    prefix: String,
+    resources: usize,
+}
+
+/// What a shared constant is: element type (none for a `tosa.const_shape`), shape and bytes.
+type Key = (Option<Elem>, Vec<u64>, Vec<u8>);
+
+/// The parameters of a `tosa.rescale` with 32-bit input or output zero points left to the caller.
+#[derive(Clone, Debug)]
+pub struct RescaleSpec<'a> {
+    /// Result element type.
+    pub output: Elem,
+    /// Multipliers, one or one for each channel.
+    pub multipliers: &'a [i32],
+    /// As many shifts.
+    pub shifts: &'a [i32],
+    /// The rounding.
+    pub round: Round,
+    /// Input zero point as stored.
+    pub input_zp: i32,
+    /// Output zero point as stored.
+    pub output_zp: i32,
+    /// Read the input without a sign.
+    pub input_unsigned: bool,
+    /// Saturate to the unsigned range.
+    pub output_unsigned: bool,
+}
+
+impl RescaleSpec<'_> {
+    /// A rescale that changes the type and the zero point and nothing else.
+    #[must_use]
+    pub fn unit(output: Elem) -> RescaleSpec<'static> {
+        RescaleSpec {
+            output,
+            multipliers: &[1 << 30],
+            shifts: &[30],
+            round: Round::Single,
+            input_zp: 0,
+            output_zp: 0,
+            input_unsigned: false,
+            output_unsigned: false,
+        }
+    }
+}
+
+impl<'c> Builder<'c> {
+    /// Makes ops before `at`, which must be in a block, with its location.
+    ///
+    /// # Errors
+    /// The op is in no block.
+    pub fn before(at: Operation<'c>) -> Result<Self, Error> {
+        let block = at.block().ok_or_else(|| Error::Detached(at.name().into()))?;
+        let prefix = at.parent().and_then(Operation::symbol).unwrap_or("strum").to_owned();
+        Ok(Builder {
+            block,
+            at,
+            location: at.location(),
+            last_constant: None,
+            shared: BTreeMap::new(),
+            prefix,
+            resources: 0,
+        })
+    }
+
+    /// Goes on before another op of the same block, with its location.
+    pub fn go(&mut self, at: Operation<'c>) {
+        self.at = at;
+        self.location = at.location();
+    }
+
+    /// Uses another location from here on.
+    pub fn set_location(&mut self, location: Location<'c>) {
+        self.location = location;
+    }
+
+    /// The context.
+    #[must_use]
+    pub fn context(&self) -> ContextRef<'c> {
+        self.location.context()
+    }
+
+    /// The type of a tensor.
+    ///
+    /// # Errors
+    /// An extent does not fit.
+    pub fn tensor(&self, shape: &[u64], elem: Elem) -> Result<Type<'c>, Error> {
+        let too_large = |_| Error::Type(format!("a tensor of shape {shape:?}"));
+        let dims: Vec<i64> =
+            shape.iter().map(|&d| i64::try_from(d)).collect::<Result<_, _>>().map_err(too_large)?;
+        Type::tensor(&dims, Type::int(self.context(), elem.bits()))
+    }
+
+    /// Begins an op.
+    pub fn op(&self, name: &str) -> OpBuilder<'c> {
+        OpBuilder::new(name, self.location)
+    }
+
+    /// Finishes an op with one result.
+    ///
+    /// # Errors
+    /// MLIR cannot make the op.
+    pub fn insert(&self, op: OpBuilder<'c>) -> Result<Value<'c>, Error> {
+        let op = op.insert_before(self.at)?;
+        op.result(0).ok_or_else(|| Error::Build(op.name().into()))
+    }
+
+    /// Puts a constant behind the ones made before.
+    fn insert_constant(&mut self, op: OpBuilder<'c>) -> Result<Value<'c>, Error> {
+        // An erased op is in no block: the constants may have died in the meantime.
+        let op = match self.last_constant.filter(|last| last.block().is_some()) {
+            Some(last) => op.insert_after(last)?,
+            None => op.prepend_to(self.block)?,
+        };
+        self.last_constant = Some(op);
+        op.result(0).ok_or_else(|| Error::Build(op.name().into()))
+    }
+
+    fn find_shared(&self, key: &Key) -> Option<Value<'c>> {
+        let value = *self.shared.get(key)?;
+        value.defining_op()?.block().map(|_| value)
+    }
+
+    /// `tosa.const`.
+    ///
+    /// # Errors
+    /// MLIR cannot make the op.
+    pub fn constant(&mut self, literal: Literal<'_>) -> Result<Value<'c>, Error> {
+        let ty = self.tensor(literal.shape(), literal.elem())?;
+        let splat = literal.as_splat();
+        let small = splat.is_some() || literal.byte_len() <= INLINE_BYTES;
+        let key = small.then(|| {
+            let bytes = splat.map_or_else(|| literal.bytes().into_owned(), |v| v.to_le_bytes().to_vec());
+            (Some(literal.elem()), literal.shape().to_vec(), bytes)
+        });
+        if let Some(value) = key.as_ref().and_then(|key| self.find_shared(key)) {
+            return Ok(value);
+        }
+        let values = match splat {
+            Some(value) => Attribute::dense_splat(ty, &value.to_le_bytes()[..literal.elem().bytes()])?,
+            None if small => Attribute::dense(ty, &literal.bytes())?,
+            None => {
+                let name = format!("{}_folded{}", self.prefix, self.resources);
+                self.resources += 1;
+                Attribute::resource(ty, &name, literal.into_bytes().into_owned())?
+            }
+        };
+        let op = self.op("tosa.const").attribute("values", values).result(ty);
+        let value = self.insert_constant(op)?;
+        self.shared.extend(key.map(|key| (key, value)));
+        Ok(value)
+    }
+
+    /// A constant of one element and rank 1, as zero points are.
+    ///
+    /// # Errors
+    /// MLIR cannot make the op.
+    pub fn scalar(&mut self, elem: Elem, value: i32) -> Result<Value<'c>, Error> {
+        self.constant(Literal::splat(vec![1], elem, value))
+    }
+
+    /// A constant of rank 1.
+    ///
+    /// # Errors
+    /// MLIR cannot make the op.
+    pub fn vector(&mut self, elem: Elem, values: &[i32]) -> Result<Value<'c>, Error> {
+        let shape = vec![u64::try_from(values.len()).unwrap_or(u64::MAX)];
+        let literal = match values {
+            [first, rest @ ..] if rest.iter().all(|v| v == first) => {
+                Some(Literal::splat(shape, elem, *first))
+            }
+            _ => Literal::from_values(shape, elem, values),
+        };
+        let empty = || Error::Attribute(format!("constant of {} elements", values.len()));
+        self.constant(literal.ok_or_else(empty)?)
+    }
+
+    /// `tosa.const_shape`.
+    ///
+    /// # Errors
+    /// MLIR cannot make the op.
+    pub fn shape(&mut self, dims: &[u64]) -> Result<Value<'c>, Error> {
+        let key: Key = (None, dims.to_vec(), Vec::new());
+        if let Some(value) = self.find_shared(&key) {
+            return Ok(value);
+        }
+        let context = self.context();
+        let ty = Type::parse(context, &format!("!tosa.shape<{}>", dims.len()))?;
+        let text: Vec<String> = dims.iter().map(u64::to_string).collect();
+        let list = if dims.is_empty() { String::new() } else { format!("[{}]", text.join(", ")) };
+        let values = Attribute::parse(context, &format!("dense<{list}> : tensor<{}xindex>", dims.len()))?;
+        let op = self.op("tosa.const_shape").attribute("values", values).result(ty);
+        let value = self.insert_constant(op)?;
+        self.shared.insert(key, value);
+        Ok(value)
+    }
+
+    /// `tosa.reshape`.
+    ///
+    /// # Errors
+    /// The value is no tensor of a supported type, or MLIR cannot make the op.
+    pub fn reshape(&mut self, value: Value<'c>, dims: &[u64]) -> Result<Value<'c>, Error> {
+        let shape = self.shape(dims)?;
+        let ty = self.tensor(dims, self.elem(value)?)?;
+        self.insert(self.op("tosa.reshape").operands(&[value, shape]).result(ty))
+    }
+
+    /// `tosa.slice`.
+    ///
+    /// # Errors
+    /// The value is no tensor of a supported type, or MLIR cannot make the op.
+    pub fn slice(&mut self, value: Value<'c>, start: &[u64], size: &[u64]) -> Result<Value<'c>, Error> {
+        let (from, extent) = (self.shape(start)?, self.shape(size)?);
+        let ty = self.tensor(size, self.elem(value)?)?;
+        self.insert(self.op("tosa.slice").operands(&[value, from, extent]).result(ty))
+    }
+
+    /// `tosa.transpose`.
+    ///
+    /// # Errors
+    /// The value is no tensor of a supported type, the permutation is none, or MLIR cannot make the op.
+    pub fn transpose(&mut self, value: Value<'c>, perms: &[usize]) -> Result<Value<'c>, Error> {
+        let wrong = || Error::Attribute(format!("permutation {perms:?}"));
+        let shape = view::shape(value).ok_or_else(wrong)?;
+        let dims: Vec<u64> =
+            perms.iter().map(|&p| shape.get(p).copied()).collect::<Option<_>>().ok_or_else(wrong)?;
+        let list: Vec<i32> =
+            perms.iter().map(|&p| i32::try_from(p)).collect::<Result<_, _>>().map_err(|_| wrong())?;
+        let ty = self.tensor(&dims, self.elem(value)?)?;
+        let perms = Attribute::i32s(self.context(), &list);
+        self.insert(self.op("tosa.transpose").operand(value).attribute("perms", perms).result(ty))
+    }
+
+    /// `tosa.clamp`.
+    ///
+    /// # Errors
+    /// The value is no tensor of a supported type, or MLIR cannot make the op.
+    pub fn clamp(&mut self, value: Value<'c>, lo: i32, hi: i32) -> Result<Value<'c>, Error> {
+        let bits = self.elem(value)?.bits();
+        let bound = |v: i32| Attribute::int(self.context(), bits, v.into());
+        let op = self.op("tosa.clamp").operand(value);
+        let op = op.attribute("min_val", bound(lo)).attribute("max_val", bound(hi));
+        self.insert(op.result(value.ty()))
+    }
+
+    /// `tosa.table` on i8 with its 256 entries.
+    ///
+    /// # Errors
+    /// MLIR cannot make the op.
+    pub fn table(&mut self, value: Value<'c>, entries: &[i8]) -> Result<Value<'c>, Error> {
+        let entries: Vec<i32> = entries.iter().map(|&v| v.into()).collect();
+        let table = self.vector(Elem::I8, &entries)?;
+        self.insert(self.op("tosa.table").operands(&[value, table]).result(value.ty()))
+    }
+
+    /// `tosa.cast`.
+    ///
+    /// # Errors
+    /// The value is no tensor of a supported type, or MLIR cannot make the op.
+    pub fn cast(&mut self, value: Value<'c>, to: Elem) -> Result<Value<'c>, Error> {
+        let ty = self.retype(value, to)?;
+        self.insert(self.op("tosa.cast").operand(value).result(ty))
+    }
+
+    /// A binary element-wise op without attributes.
+    ///
+    /// # Errors
+    /// MLIR cannot make the op.
+    pub fn binary(
+        &mut self,
+        name: &str,
+        operands: &[Value<'c>],
+        result: Type<'c>,
+    ) -> Result<Value<'c>, Error> {
+        self.insert(self.op(name).operands(operands).result(result))
+    }
+
+    /// `tosa.rescale`. Multipliers that fit in 16 bits are written so if the rounding allows it: TOSA then puts no limit on
+    /// the value that is scaled.
+    ///
+    /// # Errors
+    /// The value is no tensor of a supported type, or MLIR cannot make the op.
+    pub fn rescale(&mut self, value: Value<'c>, spec: &RescaleSpec<'_>) -> Result<Value<'c>, Error> {
+        let context = self.context();
+        let narrow =
+            spec.round == Round::Single && spec.multipliers.iter().all(|&m| i16::try_from(m).is_ok());
+        let operands = [
+            value,
+            self.vector(if narrow { Elem::I16 } else { Elem::I32 }, spec.multipliers)?,
+            self.vector(Elem::I8, spec.shifts)?,
+            self.scalar(self.elem(value)?, spec.input_zp)?,
+            self.scalar(spec.output, spec.output_zp)?,
+        ];
+        let rounding = match spec.round {
+            Round::Single => "#tosa.rounding_mode<SINGLE_ROUND>",
+            Round::Double => "#tosa.rounding_mode<DOUBLE_ROUND>",
+        };
+        let flag = |value| Attribute::bool(context, value);
+        let ty = self.retype(value, spec.output)?;
+        let op = self.op("tosa.rescale").operands(&operands).result(ty);
+        let op =
+            op.attribute("scale32", flag(!narrow)).attribute("per_channel", flag(spec.multipliers.len() > 1));
+        let op = op.attribute("input_unsigned", flag(spec.input_unsigned));
+        let op = op.attribute("output_unsigned", flag(spec.output_unsigned));
+        self.insert(op.attribute("rounding_mode", Attribute::parse(context, rounding)?))
+    }
+
+    /// The type of `value` with another element type.
+    ///
+    /// # Errors
+    /// The value is no tensor of a supported type.
+    pub fn retype(&self, value: Value<'c>, elem: Elem) -> Result<Type<'c>, Error> {
+        let shape = view::shape(value).ok_or_else(|| Error::Type(format!("a tensor like {}", value.ty())))?;
+        self.tensor(&shape, elem)
+    }
+
+    fn elem(&self, value: Value<'c>) -> Result<Elem, Error> {
+        view::elem(value).ok_or_else(|| Error::Type(format!("a tensor like {}", value.ty())))
+    }
+}

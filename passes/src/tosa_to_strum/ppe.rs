@@ -1,0 +1,179 @@
+//! What follows a 32-bit result, taken in by its layer.
+//!
+//! Invariant: only values that nobody else sees disappear.
+
+use strum_ir::strum::Ppe;
+use strum_ir::{Error, Location, Operation, Value};
+
+use crate::rewrite;
+use crate::tosa::elem::Elem;
+use crate::tosa::num::{Unary, table_as_clamp, tabulate};
+use crate::tosa::view;
+
+/// How many multipliers a layer's post-processing may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scales {
+    /// One for each output channel, or one for all.
+    PerChannel,
+    /// One for all.
+    PerTensor,
+}
+
+/// A chain of ops that a layer takes in.
+pub(super) struct Chain<'c> {
+    /// The ops, from the one that makes the accumulators on.
+    ops: Vec<Operation<'c>>,
+    /// What the layer gives in place of.
+    pub(super) result: Value<'c>,
+    /// What the layer does to its accumulators; nothing if there is no rescale.
+    pub(super) ppe: Option<Ppe>,
+}
+
+impl<'c> Chain<'c> {
+    /// Follows the accumulators that `op` makes.
+    pub(super) fn of(op: Operation<'c>, scales: Scales) -> Result<Self, Error> {
+        let result = op.single_result().ok_or_else(|| super::unreadable(op))?;
+        let mut chain = Chain { ops: vec![op], result, ppe: None };
+        if let Some((rescale, ppe)) = scaled(result, scales) {
+            chain.push(rescale)?;
+            chain.ppe = Some(ppe);
+            while let Some(next) = chain.take_in() {
+                chain.push(next)?;
+            }
+        }
+        Ok(chain)
+    }
+
+    fn push(&mut self, op: Operation<'c>) -> Result<(), Error> {
+        self.result = op.single_result().ok_or_else(|| super::unreadable(op))?;
+        self.ops.push(op);
+        Ok(())
+    }
+
+    /// The next op of the chain, if the post-processing can hold it.
+    fn take_in(&mut self) -> Option<Operation<'c>> {
+        let op = only_user(self.result)?;
+        let stage = view::unary(op)?;
+        let (from, to) = (view::elem(self.result)?, view::elem(op.result(0)?)?);
+        let ppe = self.ppe.as_mut()?;
+        let taken = absorb(ppe, &stage, from, to);
+        if taken.is_none() {
+            tracing::debug!(op = op.name(), location = ?op.location(), "does not apply: no place in the ppe");
+        }
+        taken.map(|()| op)
+    }
+
+    /// The location of the layer.
+    pub(super) fn location(&self) -> Option<Location<'c>> {
+        rewrite::fused(&self.ops)
+    }
+
+    /// Puts the layer's result in place of the chain.
+    pub(super) fn replace(self, value: Value<'c>) -> Result<(), Error> {
+        self.result.replace_all_uses_with(value);
+        self.ops.into_iter().rev().try_for_each(Operation::erase)
+    }
+}
+
+/// The op that alone uses a value, as its first operand.
+fn only_user<'c>(value: Value<'c>) -> Option<Operation<'c>> {
+    value.single_use().filter(|only| only.operand == 0).map(|only| only.user)
+}
+
+/// The rescale of an accumulator as the beginning of a post-processing.
+fn scaled<'c>(accumulator: Value<'c>, scales: Scales) -> Option<(Operation<'c>, Ppe)> {
+    let op = only_user(accumulator)?;
+    let rescale = view::rescale(op)?;
+    let location = op.location();
+    if scales == Scales::PerTensor && rescale.multipliers.len() > 1 {
+        tracing::debug!(?location, "does not apply: the layer has one multiplier, the rescale one a channel");
+        return None;
+    }
+    let ends = rescale.ends;
+    if ends.input != Elem::I32 || ends.input_zp != 0 || ends.input_unsigned {
+        tracing::debug!(?location, "does not apply: the rescale does not take accumulators as they are");
+        return None;
+    }
+    let ppe = Ppe {
+        multiplier: rescale.multipliers,
+        shift: rescale.shifts.into_iter().map(u8::try_from).collect::<Result<_, _>>().ok()?,
+        round: rescale.round,
+        zp: ends.output_zp,
+        clamp: ends.saturation(),
+        unsigned: ends.output_unsigned,
+        table: None,
+    };
+    Some((op, ppe))
+}
+
+/// Lets a post-processing also do an element-wise op on its stored result. The machine looks only signed bytes up in a
+/// table, and a clamp of an unsigned result would compare stored bits, not values.
+fn absorb(ppe: &mut Ppe, stage: &Unary, from: Elem, to: Elem) -> Option<()> {
+    match stage {
+        Unary::Clamp(lo, hi) if ppe.table.is_none() && !ppe.unsigned && lo <= hi => {
+            ppe.clamp = (ppe.clamp.0.clamp(*lo, *hi), ppe.clamp.1.clamp(*lo, *hi));
+            Some(())
+        }
+        Unary::Identity => Some(()),
+        _ if from == Elem::I8 && to == Elem::I8 && !ppe.unsigned => {
+            let before = ppe.table.iter().map(|table| Unary::Table(table.clone()));
+            let table = tabulate(&before.chain([stage.clone()]).collect::<Vec<_>>())?;
+            let identity = table_as_clamp(&table) == Some((i8::MIN, i8::MAX));
+            ppe.table = (!identity).then_some(table);
+            Some(())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tosa::num::Round;
+
+    fn ppe(unsigned: bool) -> Ppe {
+        let clamp = if unsigned { (0, 255) } else { (-128, 127) };
+        Ppe { multiplier: vec![1], shift: vec![2], round: Round::Single, zp: 0, clamp, unsigned, table: None }
+    }
+
+    #[test]
+    fn clamps_narrow_the_clamp() {
+        let mut p = ppe(false);
+        absorb(&mut p, &Unary::Clamp(-5, 100), Elem::I8, Elem::I8).unwrap();
+        absorb(&mut p, &Unary::Clamp(-60, 50), Elem::I8, Elem::I8).unwrap();
+        assert_eq!((p.clamp, &p.table), ((-5, 50), &None));
+        absorb(&mut p, &Unary::Clamp(60, 70), Elem::I8, Elem::I8).unwrap();
+        assert_eq!(p.clamp, (60, 60));
+    }
+
+    #[test]
+    fn everything_else_goes_into_the_table() {
+        let mut p = ppe(false);
+        absorb(&mut p, &Unary::Negate(Elem::I8, 0, -1), Elem::I8, Elem::I8).unwrap();
+        assert_eq!(p.table.as_ref().map(|t| (t[0], t[255])), Some((127, -128)));
+        absorb(&mut p, &Unary::Clamp(0, 5), Elem::I8, Elem::I8).unwrap();
+        assert_eq!(p.clamp, (-128, 127), "the clamp is behind the table now");
+        assert_eq!(p.table.as_ref().map(|t| (t[0], t[255])), Some((5, 0)));
+        let mut back = ppe(false);
+        absorb(&mut back, &Unary::Negate(Elem::I8, 0, -1), Elem::I8, Elem::I8).unwrap();
+        absorb(&mut back, &Unary::Negate(Elem::I8, 0, -1), Elem::I8, Elem::I8).unwrap();
+        assert_eq!(back.table, None, "twice the complement is nothing");
+    }
+
+    #[test]
+    fn unsigned_results_stay_as_they_are() {
+        let mut p = ppe(true);
+        assert_eq!(absorb(&mut p, &Unary::Clamp(-5, 5), Elem::I8, Elem::I8), None);
+        assert_eq!(absorb(&mut p, &Unary::Identity, Elem::I8, Elem::I8), Some(()));
+        assert_eq!(p, ppe(true));
+    }
+
+    #[test]
+    fn wider_results_take_only_clamps() {
+        let mut p = Ppe { clamp: (-32768, 32767), ..ppe(false) };
+        absorb(&mut p, &Unary::Clamp(-5, 300), Elem::I16, Elem::I16).unwrap();
+        assert_eq!(p.clamp, (-5, 300));
+        assert_eq!(absorb(&mut p, &Unary::Negate(Elem::I16, 0, 0), Elem::I16, Elem::I16), None);
+        assert_eq!(absorb(&mut p, &Unary::Cast(Elem::I8), Elem::I16, Elem::I8), None);
+    }
+}
