@@ -14,5 +14,6 @@ pub fn register_all() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         strum_ir::register_mlir_passes();
+        strum_passes::register_passes();
     });
 }
