@@ -1,14 +1,17 @@
 //! Layers that only move data: copy, concat, slice, pad, transpose.
 //!
 //! They become DMA tasks from DRAM to DRAM on the engine that stores results, so that loads of later layers are not held
-//! up, and the order against earlier stores costs no barrier. Ranks and extents are not limited.
+//! up, and the order against earlier stores costs no barrier; transpositions of short runs go through the vector engine.
+//! Ranks and extents are not limited.
 
 mod strided;
 mod tensor;
+mod turn;
 
 pub(crate) use strided::{Dim, Place, copy, fill};
 pub use tensor::Tensor;
 pub(crate) use tensor::product;
+use turn::Turn;
 
 use dpu_isa::Machine;
 
@@ -151,6 +154,8 @@ pub fn plan_concat(draft: &mut Draft, machine: &Machine, layer: &ConcatLayer) ->
     let below = product(inner.get(1..).unwrap_or_default())?;
     let row = |extent: u64| extent.saturating_mul(below).saturating_mul(element);
     let mut done = 0u64;
+    // Parts that do not interleave may be copied side by side.
+    let mut engines = [LOAD_ENGINE, store_engine(machine)].into_iter().cycle();
     for input in &layer.inputs {
         let mut expected = output.shape.clone();
         let part = input.shape.get(layer.axis).copied().unwrap_or(0);
@@ -164,8 +169,9 @@ pub fn plan_concat(draft: &mut Draft, machine: &Machine, layer: &ConcatLayer) ->
         };
         let src = Place { buffer: input.buffer, offset: 0 };
         let dst = Place { buffer: output.buffer, offset: row(done) };
+        let engine = engines.next().filter(|_| rows == 1).unwrap_or(store_engine(machine));
         let rows = [Dim { extent: rows, src: row(part), dst: row(whole) }];
-        copy(draft, store_engine(machine), src, dst, &rows, row(part))?;
+        copy(draft, engine, src, dst, &rows, row(part))?;
         done = end;
     }
     if done != whole {
@@ -200,7 +206,31 @@ pub fn plan_slice(draft: &mut Draft, machine: &Machine, layer: &SliceLayer) -> R
     copy(draft, store_engine(machine), src, dst, &dims, element)
 }
 
-/// Plans a padding: a fill for each side of each dimension that has any, then a copy.
+/// Extents and start of a box.
+type Slab = (Vec<u64>, Vec<u64>);
+
+/// The boxes that fills write: the sides of the frame, or the whole output if that takes less time.
+fn frame(machine: &Machine, layer: &PadLayer, before: &[u64], after: &[u64]) -> Result<Vec<Slab>, PlanError> {
+    let (inner, outer) = (&layer.input.shape, &layer.output.shape);
+    // Dimensions before the current one are restricted to the inside, so the sides are disjoint.
+    let mut slab = outer.clone();
+    let mut start = vec![0; inner.len()];
+    let mut sides = Vec::new();
+    for i in 0..inner.len() {
+        for (from, extent) in [(0, before[i]), (before[i] + inner[i], after[i])] {
+            if extent > 0 {
+                (slab[i], start[i]) = (extent, from);
+                sides.push((slab.clone(), start.clone()));
+            }
+        }
+        (slab[i], start[i]) = (inner[i], before[i]);
+    }
+    let spared = layer.input.bytes()? / u64::from(machine.dram_bytes_per_cycle).max(1);
+    let more = (sides.len() as u64).saturating_sub(1) * u64::from(machine.dram_latency_cycles);
+    Ok(if more > spared { vec![(outer.clone(), vec![0; outer.len()])] } else { sides })
+}
+
+/// Plans a padding: fills, then a copy.
 ///
 /// # Errors
 /// An unsupported error for a negative padding, an internal error if the shapes do not match.
@@ -227,20 +257,10 @@ pub fn plan_pad(draft: &mut Draft, machine: &Machine, layer: &PadLayer) -> Resul
     let element = output.dtype.bytes();
     let engine = store_engine(machine);
     let strides = output.strides()?;
-    // Dimensions before the current one are restricted to the inside, so the slabs are disjoint.
-    let mut slab = output.shape.clone();
-    let mut start = vec![0; rank];
-    for i in 0..rank {
-        for (from, extent) in [(0, before[i]), (before[i] + input.shape[i], after[i])] {
-            if extent == 0 {
-                continue;
-            }
-            (slab[i], start[i]) = (extent, from);
-            let dst = offset(&strides, start.iter().copied(), element)?;
-            let dst = Place { buffer: output.buffer, offset: dst };
-            fill(draft, engine, dst, &dims(&slab, &strides, &strides, element), element, layer.value)?;
-        }
-        (slab[i], start[i]) = (input.shape[i], before[i]);
+    for (slab, start) in frame(machine, layer, &before, &after)? {
+        let dst = offset(&strides, start.iter().copied(), element)?;
+        let dst = Place { buffer: output.buffer, offset: dst };
+        fill(draft, engine, dst, &dims(&slab, &strides, &strides, element), element, layer.value)?;
     }
     let src = Place { buffer: input.buffer, offset: 0 };
     let dst = Place { buffer: output.buffer, offset: offset(&strides, before.iter().copied(), element)? };
@@ -269,5 +289,12 @@ pub fn plan_transpose(draft: &mut Draft, machine: &Machine, layer: &TransposeLay
     let dims = dims(&output.shape, &from, &output.strides()?, element);
     let src = Place { buffer: input.buffer, offset: 0 };
     let dst = Place { buffer: output.buffer, offset: 0 };
+    let (merged, wide) = strided::canonical(&dims, element, 0, 4);
+    let wide = u64::from(wide);
+    if let Some(turn) = Turn::new(machine, &merged, wide)
+        && turn.cycles < turn::direct_cycles(machine, &merged, wide)
+    {
+        return turn.emit(draft, machine, src, dst);
+    }
     copy(draft, store_engine(machine), src, dst, &dims, element)
 }

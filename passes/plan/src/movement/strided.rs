@@ -111,7 +111,7 @@ fn address(draft: &Draft, place: Place) -> Result<MemAddr, PlanError> {
 }
 
 /// The dimensions merged and in units of the widest element, with that element's size, at most `widest` bytes.
-fn canonical(dims: &[Dim], element: u64, offsets: u64, widest: u64) -> (Vec<Dim>, u8) {
+pub(super) fn canonical(dims: &[Dim], element: u64, offsets: u64, widest: u64) -> (Vec<Dim>, u8) {
     let bytes = [Dim { extent: element, src: 1, dst: 1 }];
     let mut merged: Vec<Dim> = Vec::with_capacity(dims.len() + 1);
     for dim in dims.iter().chain(&bytes).filter(|d| d.extent != 1) {

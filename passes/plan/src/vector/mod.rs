@@ -5,7 +5,7 @@
 
 mod binary;
 mod grid;
-mod pipeline;
+pub(crate) mod pipeline;
 mod reduce;
 mod rescale;
 mod table;

@@ -13,11 +13,11 @@ use crate::tile::stream::Stream;
 
 /// A strided copy between DRAM and SRAM.
 #[derive(Clone, Debug)]
-pub(super) struct Transfer {
-    pub(super) src: Place,
-    pub(super) dst: Place,
-    pub(super) dims: Vec<Dim>,
-    pub(super) element: u64,
+pub(crate) struct Transfer {
+    pub(crate) src: Place,
+    pub(crate) dst: Place,
+    pub(crate) dims: Vec<Dim>,
+    pub(crate) element: u64,
 }
 
 impl Transfer {
@@ -28,21 +28,21 @@ impl Transfer {
 
 /// A computation with the address fields it uses, and the store of its result if that is complete.
 #[derive(Clone, Debug)]
-pub(super) struct Compute {
-    pub(super) instr: Instr,
-    pub(super) bufs: Vec<(&'static str, BufferId)>,
-    pub(super) store: Option<Transfer>,
+pub(crate) struct Compute {
+    pub(crate) instr: Instr,
+    pub(crate) bufs: Vec<(&'static str, BufferId)>,
+    pub(crate) store: Option<Transfer>,
 }
 
 /// Holds the computation of the last step until the loads of the next one are in the list.
-pub(super) struct Pipeline {
+pub(crate) struct Pipeline {
     store_engine: u8,
     pending: Option<Compute>,
     checked: bool,
 }
 
 impl Pipeline {
-    pub(super) fn new(machine: &Machine) -> Self {
+    pub(crate) fn new(machine: &Machine) -> Self {
         Pipeline { store_engine: store_engine(machine), pending: None, checked: false }
     }
 
@@ -51,7 +51,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// An unsupported error naming the field that cannot hold its value; a resource error if the draft grows too long.
-    pub(super) fn step(
+    pub(crate) fn step(
         &mut self,
         draft: &mut Draft,
         loads: &[Transfer],
@@ -61,8 +61,10 @@ impl Pipeline {
             compute.instr.check_fields().map_err(|e| PlanError::unsupported(e.to_string()))?;
             self.checked = true;
         }
-        for load in loads {
-            load.emit(draft, LOAD_ENGINE)?;
+        // Nothing is stored yet in the first step: both engines may load.
+        let engines = [LOAD_ENGINE, if self.pending.is_none() { self.store_engine } else { LOAD_ENGINE }];
+        for (load, engine) in loads.iter().zip(engines.into_iter().cycle()) {
+            load.emit(draft, engine)?;
         }
         self.flush(draft)?;
         self.pending = Some(compute);
@@ -73,7 +75,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// A resource error if the draft grows too long.
-    pub(super) fn flush(&mut self, draft: &mut Draft) -> Result<(), PlanError> {
+    pub(crate) fn flush(&mut self, draft: &mut Draft) -> Result<(), PlanError> {
         if let Some(compute) = self.pending.take() {
             draft.push(compute.instr, &compute.bufs)?;
             if let Some(store) = compute.store {
@@ -113,7 +115,7 @@ impl Shape {
 }
 
 /// Right-aligned instruction fields, the unused ones `filler`.
-pub(super) fn six(values: &[u64], filler: u32) -> Result<[u32; 6], PlanError> {
+pub(crate) fn six(values: &[u64], filler: u32) -> Result<[u32; 6], PlanError> {
     let mut fields = [filler; 6];
     let rank = values.len();
     let Some(used) = 6usize.checked_sub(rank).and_then(|from| fields.get_mut(from..)) else {

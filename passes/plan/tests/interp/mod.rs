@@ -3,6 +3,8 @@
 //! It runs a whole program, tasks as atoms, in an order that the barriers permit and a seed chooses: a missing
 //! dependence shows as a wrong result. Reads of bytes that nobody wrote are errors.
 
+pub(crate) mod case;
+
 use std::collections::VecDeque;
 
 use dpu_isa::{
