@@ -22,19 +22,26 @@ impl Watch {
     }
 }
 
-/// `apply_scale_32` (and, with `double_round` off, `apply_scale_16`): `value * multiplier / 2^shift`, rounded to nearest
-/// with ties up, or first to 31 bits away from zero when rounding twice.
-pub(crate) fn apply_scale(
+/// `apply_scale_32`: `value * multiplier / 2^shift`, rounded to nearest with ties up, or first to 31 bits away from zero
+/// when rounding twice.
+pub(crate) fn apply_scale_32(
     watch: &mut Watch,
     value: i64,
     multiplier: i64,
     shift: i64,
     double_round: bool,
 ) -> i64 {
+    watch.demand((-(1i64 << (shift - 1))..1i64 << (shift - 1)).contains(&value));
     let mut round = 1i128 << (shift - 1);
     if double_round && shift > 31 {
         round += if value >= 0 { 1 << 30 } else { -(1 << 30) };
     }
+    watch.int32((i128::from(value) * i128::from(multiplier) + round) >> shift)
+}
+
+/// `apply_scale_16`: the same with a single rounding, and without a demand on the value.
+pub(crate) fn apply_scale_16(watch: &mut Watch, value: i64, multiplier: i64, shift: i64) -> i64 {
+    let round = 1i128 << (shift - 1);
     watch.int32((i128::from(value) * i128::from(multiplier) + round) >> shift)
 }
 
@@ -67,7 +74,7 @@ mod tests {
     use super::*;
 
     fn scale(value: i64, multiplier: i64, shift: i64, double: bool) -> i64 {
-        apply_scale(&mut Watch::default(), value, multiplier, shift, double)
+        apply_scale_32(&mut Watch::default(), value, multiplier, shift, double)
     }
 
     #[test]
@@ -88,11 +95,18 @@ mod tests {
 
     #[test]
     fn overflow_is_noted() {
+        let scaled = |value, multiplier, shift| {
+            let mut watch = Watch::default();
+            (apply_scale_32(&mut watch, value, multiplier, shift, false), watch.unpredictable)
+        };
+        assert_eq!(scaled((1 << 29) - 1, 1 << 30, 30), ((1 << 29) - 1, false));
+        // The result fits, but the value has more bits than the shift.
+        assert_eq!(scaled(1 << 29, 1 << 30, 30), (1 << 29, true));
+        assert_eq!(scaled(-(1 << 29), 1 << 30, 30), (-(1 << 29), false));
+        assert_eq!(scaled(1 << 30, 1 << 30, 29), (i64::from(i32::MIN), true));
         let mut watch = Watch::default();
-        assert_eq!(apply_scale(&mut watch, 1 << 30, 1 << 30, 30, false), 1 << 30);
+        assert_eq!(apply_scale_16(&mut watch, 1000, 3, 2), 750);
         assert!(!watch.unpredictable);
-        assert_eq!(apply_scale(&mut watch, 1 << 30, 1 << 30, 29, false), i64::from(i32::MIN));
-        assert!(watch.unpredictable);
     }
 
     #[test]

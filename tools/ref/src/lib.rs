@@ -28,6 +28,7 @@ pub mod smith;
 mod tensor;
 
 pub use graph::{Graph, Node, NodeId, Run};
+pub use mlir::Constants;
 pub use npy::NpyError;
 pub use op::{Conv, Evaluated, Op, Pool, Rescale, Round};
 pub use tensor::{Dtype, Tensor};

@@ -4,7 +4,16 @@ use crate::op::{Conv, Pool, Rescale, Round};
 use crate::{Dtype, Graph, Invalid, Node, NodeId, Op, Run, Tensor, require};
 use std::fmt::{Display, Write};
 
-/// Constants of more elements than this are printed as a hexadecimal string.
+/// How large constants are spelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Constants {
+    /// As `dense<…>`, where they are used.
+    Inline,
+    /// As `dense_resource<…>`, with their bytes behind the program.
+    Resources,
+}
+
+/// Constants of more elements than this are large: a hexadecimal string, or a resource.
 const MAX_LIST: usize = 64;
 
 impl Graph {
@@ -12,10 +21,10 @@ impl Graph {
     ///
     /// # Errors
     /// `run` is not of this program.
-    pub fn to_mlir(&self, run: &Run) -> Result<String, Invalid> {
+    pub fn to_mlir(&self, run: &Run, constants: Constants) -> Result<String, Invalid> {
         let fits = run.values.len() == self.nodes().len() && run.outputs.len() == self.outputs().len();
         require(fits, "graph", "the values are those of another program")?;
-        let mut printer = Printer { graph: self, run, text: String::new() };
+        let mut printer = Printer { graph: self, run, constants, resources: Vec::new(), text: String::new() };
         let arguments = self.nodes().iter().enumerate().filter(|(_, node)| matches!(node, Node::Input(_)));
         let arguments: Vec<_> =
             arguments.map(|(i, _)| format!("{}: {}", printer.name(NodeId(i)), ty(&run.values[i]))).collect();
@@ -32,6 +41,7 @@ impl Graph {
         }
         printer.line(format_args!("  return {names} : {results}"));
         printer.line(format_args!("}}"));
+        printer.finish();
         Ok(printer.text)
     }
 }
@@ -54,6 +64,9 @@ fn list<T: Display>(values: impl IntoIterator<Item = T>) -> String {
 struct Printer<'a> {
     graph: &'a Graph,
     run: &'a Run,
+    constants: Constants,
+    /// Names and bytes of the constants that stand behind the program.
+    resources: Vec<String>,
     text: String,
 }
 
@@ -76,8 +89,29 @@ impl Printer<'_> {
         }
     }
 
+    /// Puts the resources behind the program.
+    fn finish(&mut self) {
+        if !self.resources.is_empty() {
+            let resources = self.resources.join(",\n");
+            self.line("{-#\n  dialect_resources: {\n    builtin: {");
+            self.line(resources);
+            self.line("    }\n  }\n#-}");
+        }
+    }
+
     fn constant(&mut self, name: &str, value: &Tensor) {
         let ty = ty(value);
+        if value.data.len() > MAX_LIST && self.constants == Constants::Resources {
+            let key = format!("constant_{}", self.resources.len());
+            // The bytes follow their alignment.
+            let alignment = hex(&[i64::from(value.dtype.bits() / 8)], 4);
+            let bytes = hex(&value.data, value.dtype.bits() as usize / 8);
+            self.resources.push(format!("      {key}: \"0x{alignment}{bytes}\""));
+            self.line(format_args!(
+                "  {name} = \"tosa.const\"() <{{values = dense_resource<{key}> : {ty}}}> : () -> {ty}"
+            ));
+            return;
+        }
         self.line(format_args!(
             "  {name} = \"tosa.const\"() <{{values = {} : {ty}}}> : () -> {ty}",
             dense(value)
@@ -229,19 +263,18 @@ fn dense(value: &Tensor) -> String {
             text.push('>');
             text
         }
-        _ => {
-            let mut text = String::from("dense<\"0x");
-            let bytes = value.dtype.bits() as usize / 8;
-            for element in &value.data {
-                for byte in &element.to_le_bytes()[..bytes] {
-                    // Writing to a string cannot fail.
-                    let _ = write!(text, "{byte:02X}");
-                }
-            }
-            text.push_str("\">");
-            text
-        }
+        _ => format!("dense<\"0x{}\">", hex(&value.data, value.dtype.bits() as usize / 8)),
     }
+}
+
+/// The low bytes of each value, little endian.
+fn hex(values: &[i64], bytes: usize) -> String {
+    let mut text = String::with_capacity(2 * bytes * values.len());
+    for byte in values.iter().flat_map(|value| value.to_le_bytes().into_iter().take(bytes)) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02X}");
+    }
+    text
 }
 
 fn nested(text: &mut String, shape: &[usize], data: &[i64]) {
@@ -282,8 +315,21 @@ func.func @main(%arg0: tensor<1x2xi32>) -> (tensor<2x4xi32>) {
   return %v3 : tensor<2x4xi32>
 }
 ";
-        assert_eq!(graph.to_mlir(&run).unwrap(), expected);
-        assert!(Graph::new().to_mlir(&run).is_err());
+        assert_eq!(graph.to_mlir(&run, Constants::Inline).unwrap(), expected);
+        assert!(Graph::new().to_mlir(&run, Constants::Inline).is_err());
+    }
+
+    #[test]
+    fn resources_stand_behind_the_program() {
+        let mut graph = Graph::new();
+        let table = graph.constant(Tensor::new(Dtype::I16, [65], (0..65).collect::<Vec<_>>()).unwrap());
+        let twice = graph.op(Op::Concat { axis: 0 }, [table, table]);
+        graph.output(twice);
+        let run = graph.run(&[]).unwrap();
+        let text = graph.to_mlir(&run, Constants::Resources).unwrap();
+        assert!(text.contains("values = dense_resource<constant_0> : tensor<65xi16>"), "{text}");
+        assert!(text.contains("      constant_0: \"0x0200000000000100"), "{text}");
+        assert!(text.ends_with("#-}\n"), "{text}");
     }
 
     #[test]

@@ -71,6 +71,9 @@ fn conv2d_refuses_what_tosa_refuses() {
     let conv = |conv: Conv| error(Op::Conv2d(conv), &[&x, &w, &bias]);
     assert_eq!(conv(Conv { stride: [2, 1], ..plain_conv() }), "conv2d: 1 is not a multiple of stride 2");
     assert_eq!(conv(Conv { dilation: [2, 2], ..plain_conv() }), "conv2d: a window of 5 does not fit in 4");
+    let far = usize::MAX / 2 + 1;
+    let huge = Conv { pad: [far, far, 0, 0], dilation: [far, 1], ..plain_conv() };
+    assert_eq!(conv(huge), format!("conv2d: an axis of {} is too long", usize::MAX));
     assert_eq!(conv(Conv { stride: [0, 1], ..plain_conv() }), "conv2d: window and stride must be at least 1");
     assert_eq!(conv(Conv { input_zp: 128, ..plain_conv() }), "conv2d: input zero point of i8 cannot be 128");
     let wide = i8s([1, 3, 3, 2], [0; 18]);

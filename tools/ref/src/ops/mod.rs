@@ -40,6 +40,8 @@ fn positions(
 ) -> Result<usize, Invalid> {
     require(window >= 1 && stride >= 1, op, "window and stride must be at least 1")?;
     let padded = extent.saturating_add(before).saturating_add(after);
+    // Positions are int32 in the specification; this also keeps the arithmetic of taps from overflowing.
+    require(padded <= i32::MAX as usize, op, format!("an axis of {padded} is too long"))?;
     require(padded >= window, op, format!("a window of {window} does not fit in {padded}"))?;
     let free = padded - window;
     require(free.is_multiple_of(stride), op, format!("{free} is not a multiple of stride {stride}"))?;

@@ -1,7 +1,7 @@
 //! `max_pool2d` and `avg_pool2d`.
 
 use super::{expect_dtype, expect_rank, expect_zero_point, positions, tap};
-use crate::arith::{Watch, apply_scale, reciprocal_scale};
+use crate::arith::{Watch, apply_scale_32, reciprocal_scale};
 use crate::op::Pool;
 use crate::tensor::for_each_index;
 use crate::{Dtype, Invalid, Tensor, invalid, require};
@@ -62,7 +62,7 @@ pub(crate) fn avg(
         let sum: i64 = values.iter().map(|value| value - input_zp).sum();
         let sum = watch.int32(i128::from(sum));
         let (multiplier, shift) = reciprocal_scale(values.len() as u32);
-        let average = apply_scale(watch, sum, multiplier, shift, false);
+        let average = apply_scale_32(watch, sum, multiplier, shift, false);
         (average + output_zp).clamp(x.dtype.min(), x.dtype.max())
     })
 }

@@ -1,6 +1,6 @@
 //! `rescale`: zero point off, scale, zero point on, clip.
 
-use crate::arith::{Watch, apply_scale, check_scale};
+use crate::arith::{Watch, apply_scale_16, apply_scale_32, check_scale};
 use crate::op::{Rescale, Round};
 use crate::{Dtype, Invalid, Tensor, require};
 
@@ -42,8 +42,12 @@ pub(crate) fn rescale(x: &Tensor, r: &Rescale, watch: &mut Watch) -> Result<Tens
         let stored = x.at(at);
         let value = if r.input_unsigned { stored.rem_euclid(modulus(x.dtype)) } else { stored };
         let value = watch.int32(i128::from(value - r.input_zp));
-        let scaled =
-            apply_scale(watch, value, r.multiplier[channel], r.shift[channel], r.round == Round::Double);
+        let (multiplier, shift) = (r.multiplier[channel], r.shift[channel]);
+        let scaled = if r.scale32 {
+            apply_scale_32(watch, value, multiplier, shift, r.round == Round::Double)
+        } else {
+            apply_scale_16(watch, value, multiplier, shift)
+        };
         let shifted = watch.int32(i128::from(scaled + r.output_zp));
         r.to.wrap(i128::from(shifted.clamp(lowest, highest)))
     })

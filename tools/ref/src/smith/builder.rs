@@ -1,12 +1,35 @@
 //! A program under construction, evaluated as it grows.
 
-use super::Case;
 use super::rng::Rng;
-use crate::{Dtype, Graph, Invalid, Node, NodeId, Op, Tensor};
+use super::{Case, Size};
+use crate::{Constants, Dtype, Graph, Invalid, Node, NodeId, Op, Tensor};
+
+/// What a single operator may cost.
+#[derive(Clone, Copy)]
+pub(crate) struct Budget {
+    /// Multiplications.
+    pub(crate) macs: usize,
+    /// Elements of an operand.
+    pub(crate) elements: usize,
+    /// Channels on either side of a convolution, rows and columns of a matrix.
+    pub(crate) channels: usize,
+    /// Positions of a window along an axis.
+    pub(crate) positions: usize,
+}
+
+impl Budget {
+    fn of(size: Size) -> Self {
+        match size {
+            Size::Small => Self { macs: 1 << 20, elements: 3000, channels: 100, positions: 17 },
+            Size::Large => Self { macs: 1 << 24, elements: 1 << 20, channels: 2049, positions: 1000 },
+        }
+    }
+}
 
 /// A growing program with the value of every node.
 pub(crate) struct Builder {
     pub(crate) rng: Rng,
+    pub(crate) budget: Budget,
     /// Bits taken off wide values, so that sums do not overflow.
     shrink: u32,
     graph: Graph,
@@ -15,8 +38,15 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
-    pub(crate) fn new(rng: Rng, shrink: u32) -> Self {
-        Self { rng, shrink, graph: Graph::new(), values: Vec::new(), inputs: Vec::new() }
+    pub(crate) fn new(rng: Rng, size: Size, shrink: u32) -> Self {
+        Self {
+            rng,
+            budget: Budget::of(size),
+            shrink,
+            graph: Graph::new(),
+            values: Vec::new(),
+            inputs: Vec::new(),
+        }
     }
 
     pub(crate) fn value(&self, id: NodeId) -> &Tensor {
@@ -138,9 +168,10 @@ impl Builder {
     }
 
     /// Runs the whole program once more, for what its text and its results are.
-    pub(crate) fn finish(self) -> Result<Case, Invalid> {
+    pub(crate) fn finish(mut self) -> Result<Case, Invalid> {
         let run = self.graph.run(&self.inputs)?;
-        let mlir = self.graph.to_mlir(&run)?;
+        let constants = if self.rng.chance(20) { Constants::Resources } else { Constants::Inline };
+        let mlir = self.graph.to_mlir(&run, constants)?;
         Ok(Case { mlir, inputs: self.inputs, outputs: run.outputs, graph: self.graph })
     }
 }

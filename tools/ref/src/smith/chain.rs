@@ -1,10 +1,10 @@
 //! Whole networks: a first layer, then a dozen steps, each on values that are there.
 
-use super::Case;
 use super::builder::{Builder, permutation};
 use super::kinds::{other_shape, random_slice, random_table};
 use super::layers;
 use super::rng::Rng;
+use super::{Case, Size};
 use crate::op::{Pool, Rescale, Round};
 use crate::{Dtype, Invalid, NodeId, Op};
 
@@ -38,7 +38,7 @@ const ELEMENTS: usize = 1 << 14;
 
 /// Grows a network.
 pub(crate) fn grow(rng: &mut Rng) -> Result<Case, Invalid> {
-    let mut b = Builder::new(rng.fork(), 8);
+    let mut b = Builder::new(rng.fork(), Size::Small, 8);
     new_input(&mut b)?;
     let total: usize = STEPS.iter().map(|step| step.0).sum();
     let mut wanted = b.rng.between(4, 14);

@@ -2,11 +2,8 @@
 
 use super::builder::{Builder, permutation};
 use super::layers;
-use crate::op::{Pool, Rescale, Round};
+use crate::op::{Rescale, Round};
 use crate::{Dtype, Invalid, NodeId, Op, Tensor};
-
-/// Elements of the operands of cheap operators.
-const ELEMENTS: usize = 3000;
 
 macro_rules! kinds {
     ($($variant:ident $name:literal $build:path;)+) => {
@@ -73,14 +70,14 @@ impl Kind {
 fn any_argument(b: &mut Builder, dtypes: &[Dtype]) -> Result<NodeId, Invalid> {
     let dtype = b.rng.pick(dtypes);
     let rank = b.rng.between(1, 6);
-    let shape = b.rng.shape(rank, ELEMENTS);
+    let shape = b.rng.shape(rank, b.budget.elements);
     b.argument(dtype, &shape)
 }
 
 /// Two shapes that broadcast to one.
 fn broadcast_shapes(b: &mut Builder) -> [Vec<usize>; 2] {
     let rank = b.rng.between(1, 6);
-    let shape = b.rng.shape(rank, ELEMENTS);
+    let shape = b.rng.shape(rank, b.budget.elements);
     let [mut left, mut right] = [shape.clone(), shape];
     let style = b.rng.below(4);
     for (left, right) in left.iter_mut().zip(&mut right) {
@@ -265,7 +262,7 @@ fn concat(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
 fn pad(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     let dtype = b.rng.pick(&Dtype::ALL);
     let rank = b.rng.between(1, 6);
-    let shape = b.rng.shape(rank, 300);
+    let shape = b.rng.shape(rank, b.budget.elements / 10);
     let x = b.argument(dtype, &shape)?;
     let padding = (0..rank).map(|_| [b.rng.below(4), b.rng.below(3)]).collect();
     let value = b.rng.values(dtype, dtype.bits(), 1)[0];
@@ -316,39 +313,13 @@ fn transpose(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     b.op(Op::Transpose { perms }, [x])
 }
 
-/// An input and a window over it. The size follows from the number of positions.
-fn pool_operands(b: &mut Builder) -> Result<(NodeId, Pool), Invalid> {
-    let dtype = b.rng.pick(&[Dtype::I8, Dtype::I8, Dtype::I16]);
-    let mut pool = Pool { kernel: [1; 2], stride: [1; 2], pad: [0; 4] };
-    let mut extents = [0; 2];
-    for (axis, extent) in extents.iter_mut().enumerate() {
-        let kernel = b.rng.pick(&[1, 2, 2, 3, 3, 4, 5, 7, 9]);
-        pool.kernel[axis] = kernel;
-        pool.stride[axis] = b.rng.between(1, kernel.min(4) + 1);
-        if b.rng.chance(60) {
-            pool.pad[2 * axis] = b.rng.below(kernel);
-            pool.pad[2 * axis + 1] = b.rng.below(kernel);
-        }
-        let padding = pool.pad[2 * axis] + pool.pad[2 * axis + 1];
-        let mut positions = b.rng.between(1, 7);
-        while (positions - 1) * pool.stride[axis] + kernel <= padding {
-            positions += 1;
-        }
-        *extent = (positions - 1) * pool.stride[axis] + kernel - padding;
-    }
-    let channels = b.rng.extent(33);
-    let batch = b.rng.pick(&[1, 1, 1, 2, 3]);
-    let x = b.argument(dtype, &[batch, extents[0], extents[1], channels])?;
-    Ok((x, pool))
-}
-
 fn max_pool(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
-    let (x, pool) = pool_operands(b)?;
+    let (x, pool) = layers::pool_operands(b)?;
     b.op(Op::MaxPool2d(pool), [x])
 }
 
 fn avg_pool(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
-    let (x, pool) = pool_operands(b)?;
+    let (x, pool) = layers::pool_operands(b)?;
     let (input_zp, output_zp) = zero_points(b, x);
     b.op(Op::AvgPool2d { pool, input_zp, output_zp }, [x])
 }

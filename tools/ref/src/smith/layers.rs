@@ -1,57 +1,98 @@
-//! Convolutions and matrix products: operands and attributes that fit each other, within a budget of multiplications.
+//! Windowed operators and matrix products: operands and attributes that fit each other, within the budget.
 
-use super::builder::Builder;
-use crate::op::Conv;
+use super::builder::{Budget, Builder, permutation};
+use crate::op::{Conv, Pool};
 use crate::{Dtype, Invalid, NodeId, Op, Tensor};
 
-/// Multiplications of a single layer at most.
-const MACS: usize = 1 << 20;
-
-/// A window along one axis with the number of its positions.
-struct Axis {
+/// A window along one axis.
+#[derive(Clone)]
+pub(crate) struct Window {
     kernel: usize,
     stride: usize,
     dilation: usize,
     pad: [usize; 2],
-    positions: usize,
-    extent: usize,
 }
 
-/// An axis whose extent follows from the rest, as TOSA wants the windows to end exactly at the end.
-fn axis(b: &mut Builder) -> Axis {
+impl Window {
+    /// From the first tap to the last.
+    fn span(&self) -> usize {
+        (self.kernel - 1) * self.dilation + 1
+    }
+
+    /// The least number of positions, at least that many, of which something remains beside the padding.
+    fn positions(&self, wanted: usize) -> usize {
+        let least = (self.pad[0] + self.pad[1] + 1).saturating_sub(self.span()).div_ceil(self.stride) + 1;
+        wanted.max(least)
+    }
+
+    /// The extent over which the window has that many positions. TOSA wants the last to end exactly at the end.
+    fn extent(&self, positions: usize) -> usize {
+        (positions - 1) * self.stride + self.span() - self.pad[0] - self.pad[1]
+    }
+}
+
+/// A window of a convolution.
+fn conv_window(b: &mut Builder) -> Window {
     let kernel = b.rng.pick(&[1, 1, 2, 3, 3, 3, 4, 5, 7, 11]);
     let stride = b.rng.pick(&[1, 1, 1, 2, 2, 3, 4]);
     let dilation = if b.rng.chance(25) { b.rng.between(2, 4) } else { 1 };
-    let window = (kernel - 1) * dilation + 1;
-    let pad = if b.rng.chance(60) {
-        [b.rng.below(window.min(6) + 1), b.rng.below(window.min(6) + 1)]
-    } else {
-        [0; 2]
-    };
-    let mut positions = b.rng.pick(&[1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17]);
-    while (positions - 1) * stride + window <= pad[0] + pad[1] {
-        positions += 1;
+    let mut window = Window { kernel, stride, dilation, pad: [0; 2] };
+    if b.rng.chance(60) {
+        let most = window.span().min(6) + 1;
+        window.pad = [b.rng.below(most), b.rng.below(most)];
     }
-    let extent = (positions - 1) * stride + window - pad[0] - pad[1];
-    Axis { kernel, stride, dilation, pad, positions, extent }
+    window
 }
 
-/// The axis over an input that is there: fewer choices, and padding makes the windows end exactly.
-fn axis_over(b: &mut Builder, extent: usize) -> Axis {
+/// A window of a pool: padding is less than the kernel.
+fn pool_window(b: &mut Builder) -> Window {
+    let kernel = b.rng.pick(&[1, 2, 2, 3, 3, 4, 5, 7, 9]);
+    let stride = b.rng.between(1, kernel.min(4) + 1);
+    let pad = if b.rng.chance(60) { [b.rng.below(kernel), b.rng.below(kernel)] } else { [0; 2] };
+    Window { kernel, stride, dilation: 1, pad }
+}
+
+/// A window over an axis that is there: fewer choices, and padding makes the last position end exactly.
+fn window_over(b: &mut Builder, extent: usize) -> (Window, usize) {
     let kernel = b.rng.pick(&[1, 1, 2, 3, 3, 5]);
     let stride = b.rng.pick(&[1, 1, 2]);
     let dilation = if b.rng.chance(15) { 2 } else { 1 };
-    let window = (kernel - 1) * dilation + 1;
-    let before = b.rng.below(window);
-    let mut pad = [before, window - 1 - before];
-    while !(extent + pad[0] + pad[1] - window).is_multiple_of(stride) {
-        pad[1] += 1;
-    }
-    let positions = (extent + pad[0] + pad[1] - window) / stride + 1;
-    Axis { kernel, stride, dilation, pad, positions, extent }
+    let mut window = Window { kernel, stride, dilation, pad: [0; 2] };
+    let before = b.rng.below(window.span());
+    window.pad = [before, window.span() - 1 - before];
+    // With the padding of span - 1 there are `extent` positions of stride 1.
+    let rest = (extent - 1) % stride;
+    window.pad[1] += if rest == 0 { 0 } else { stride - rest };
+    (window, extent.div_ceil(stride))
 }
 
-fn attributes(b: &mut Builder, y: &Axis, x: &Axis) -> Conv {
+/// Extents whose product is within `total`, each within its limit. Any of them may be the large one.
+fn shares<const N: usize>(b: &mut Builder, total: usize, limits: [usize; N]) -> [usize; N] {
+    let mut left = total.max(1);
+    let mut extents = [1; N];
+    for at in permutation(&mut b.rng, N) {
+        extents[at] = b.rng.extent(limits[at].min(left));
+        left /= extents[at];
+    }
+    extents
+}
+
+/// An input and a window over it for the pools.
+pub(crate) fn pool_operands(b: &mut Builder) -> Result<(NodeId, Pool), Invalid> {
+    let dtype = b.rng.pick(&[Dtype::I8, Dtype::I8, Dtype::I16]);
+    let [y, x] = [pool_window(b), pool_window(b)];
+    let batch = b.rng.pick(&[1, 1, 1, 2, 3]);
+    let total = b.budget.macs / (16 * batch * y.kernel * x.kernel);
+    let limits = [b.budget.positions, b.budget.positions, b.budget.channels];
+    let [height, width, channels] = shares(b, total, limits);
+    let extents = [y.extent(y.positions(height)), x.extent(x.positions(width))];
+    let pad = [y.pad[0], y.pad[1], x.pad[0], x.pad[1]];
+    let pool = Pool { kernel: [y.kernel, x.kernel], stride: [y.stride, x.stride], pad };
+    let input = b.argument(dtype, &[batch, extents[0], extents[1], channels])?;
+    Ok((input, pool))
+}
+
+fn attributes(b: &mut Builder, y: &Window, x: &Window) -> Conv {
     let zero_points = b.rng.chance(75);
     Conv {
         pad: [y.pad[0], y.pad[1], x.pad[0], x.pad[1]],
@@ -77,20 +118,30 @@ fn weights(b: &mut Builder, shape: &[usize]) -> Result<NodeId, Invalid> {
 
 /// A whole convolution on a new argument.
 pub(crate) fn conv2d(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
-    let (y, x) = (axis(b), axis(b));
+    let [y, x] = [conv_window(b), conv_window(b)];
     let batch = b.rng.pick(&[1, 1, 1, 2, 3]);
-    let ic = b.rng.extent(65);
-    let macs = batch * ic * y.kernel * x.kernel * y.positions * x.positions;
-    let oc = b.rng.extent((MACS / macs).clamp(1, 100));
-    let input = b.argument(Dtype::I8, &[batch, y.extent, x.extent, ic])?;
+    let total = b.budget.macs / (batch * y.kernel * x.kernel);
+    let Budget { channels, positions, .. } = b.budget;
+    let [height, width, ic, oc] = shares(b, total, [positions, positions, channels, channels]);
+    let extents = [y.extent(y.positions(height)), x.extent(x.positions(width))];
+    let shape = [batch, extents[0], extents[1], ic];
+    if oversized(b, &shape) || oversized(b, &[oc, y.kernel, x.kernel, ic]) {
+        return Ok(None);
+    }
+    let input = b.argument(Dtype::I8, &shape)?;
     conv2d_on(b, input, &y, &x, oc)
+}
+
+/// Whether an operand costs more than the multiplications it takes part in.
+fn oversized(b: &Builder, shape: &[usize]) -> bool {
+    shape.iter().product::<usize>() > b.budget.macs / 8
 }
 
 fn conv2d_on(
     b: &mut Builder,
     input: NodeId,
-    y: &Axis,
-    x: &Axis,
+    y: &Window,
+    x: &Window,
     oc: usize,
 ) -> Result<Option<NodeId>, Invalid> {
     let ic = b.value(input).shape[3];
@@ -102,15 +153,21 @@ fn conv2d_on(
 
 /// A whole depthwise convolution on a new argument.
 pub(crate) fn depthwise(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
-    let (y, x) = (axis(b), axis(b));
+    let [y, x] = [conv_window(b), conv_window(b)];
     let batch = b.rng.pick(&[1, 1, 1, 2]);
-    let macs = batch * y.kernel * x.kernel * y.positions * x.positions;
-    let channels = b.rng.extent((MACS / macs).clamp(1, 100));
-    let input = b.argument(Dtype::I8, &[batch, y.extent, x.extent, channels])?;
+    let total = b.budget.macs / (4 * batch * y.kernel * x.kernel);
+    let Budget { channels, positions, .. } = b.budget;
+    let [height, width, channels] = shares(b, total, [positions, positions, channels]);
+    let extents = [y.extent(y.positions(height)), x.extent(x.positions(width))];
+    let shape = [batch, extents[0], extents[1], channels];
+    if oversized(b, &shape) {
+        return Ok(None);
+    }
+    let input = b.argument(Dtype::I8, &shape)?;
     depthwise_on(b, input, &y, &x)
 }
 
-fn depthwise_on(b: &mut Builder, input: NodeId, y: &Axis, x: &Axis) -> Result<Option<NodeId>, Invalid> {
+fn depthwise_on(b: &mut Builder, input: NodeId, y: &Window, x: &Window) -> Result<Option<NodeId>, Invalid> {
     let channels = b.value(input).shape[3];
     let multiple = b.rng.pick(&[1, 1, 1, 2, 3, 4]);
     let weights = weights(b, &[y.kernel, x.kernel, channels, multiple])?;
@@ -122,23 +179,23 @@ fn depthwise_on(b: &mut Builder, input: NodeId, y: &Axis, x: &Axis) -> Result<Op
 /// A convolution of either kind on a value that is there, if it is small enough.
 pub(crate) fn any_conv_on(b: &mut Builder, input: NodeId) -> Result<Option<NodeId>, Invalid> {
     let shape = b.value(input).shape.clone();
-    let (y, x) = (axis_over(b, shape[1]), axis_over(b, shape[2]));
-    let macs = shape[0] * y.kernel * x.kernel * y.positions * x.positions;
-    if macs * shape[3] > MACS {
+    let ((y, height), (x, width)) = (window_over(b, shape[1]), window_over(b, shape[2]));
+    let macs = shape[0] * y.kernel * x.kernel * height * width * shape[3];
+    if macs > b.budget.macs {
         return Ok(None);
     }
     if b.rng.chance(30) {
         return depthwise_on(b, input, &y, &x);
     }
-    let oc = b.rng.extent((MACS / (macs * shape[3])).clamp(1, 33));
+    let oc = b.rng.extent((b.budget.macs / macs).min(33));
     conv2d_on(b, input, &y, &x, oc)
 }
 
 /// A matrix product of two new operands.
 pub(crate) fn matmul(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     let batch = b.rng.pick(&[1, 1, 2, 3]);
-    let (h, c) = (b.rng.extent(65), b.rng.extent(129));
-    let w = b.rng.extent((MACS / (batch * h * c)).clamp(1, 65));
+    let limit = b.budget.channels;
+    let [h, c, w] = shares(b, b.budget.macs / batch, [limit; 3]);
     let left = b.argument(Dtype::I8, &[batch, h, c])?;
     matmul_with(b, left, [batch, c, w])
 }

@@ -28,15 +28,32 @@ pub struct Case {
     pub graph: Graph,
 }
 
-/// One operator, with shapes and attributes drawn from its corners.
+/// How large a single operator may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// Some thousand elements, at most about a million multiplications.
+    Small,
+    /// About a million elements, extents of thousands, some ten million multiplications: more than fits a small SRAM.
+    Large,
+}
+
+/// One small operator, with shapes and attributes drawn from its corners.
 ///
 /// # Errors
 /// Never, unless the generator itself makes an illegal operator.
 pub fn single_op(kind: Kind, seed: u64) -> Result<Case, Invalid> {
+    sized_op(kind, Size::Small, seed)
+}
+
+/// One operator of that size, with shapes and attributes drawn from its corners.
+///
+/// # Errors
+/// Never, unless the generator itself makes an illegal operator.
+pub fn sized_op(kind: Kind, size: Size, seed: u64) -> Result<Case, Invalid> {
     let mut rng = Rng::new(seed ^ (kind as u64) << 56);
     let mut attempt = 0;
     loop {
-        let mut builder = Builder::new(rng.fork(), attempt);
+        let mut builder = Builder::new(rng.fork(), size, attempt);
         if let Some(output) = kind.build(&mut builder)? {
             builder.output(output);
             return builder.finish();

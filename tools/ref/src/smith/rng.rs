@@ -69,8 +69,10 @@ impl Rng {
 
     /// An extent of an axis: odd ones, powers of two and their neighbours.
     pub(crate) fn extent(&mut self, max: usize) -> usize {
-        let extents =
-            [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 128, 129, 255, 256, 257];
+        let extents = [
+            1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 128, 129, 255, 256, 257,
+            500, 512, 1000, 1024, 1025, 2047, 2048, 2049, 4096, 5000,
+        ];
         let fitting = extents.iter().take_while(|&&extent| extent <= max).count();
         self.pick(&extents[..fitting.max(1)])
     }
@@ -81,8 +83,11 @@ impl Rng {
         let mut shape = Vec::new();
         for axis in 0..rank {
             // The later axes keep a share of what is left, mostly.
-            let share = (left as f64).powf(1.0 / (rank - axis) as f64) as usize;
-            let most = if self.chance(20) { left } else { left.min(2 * share.max(1)) };
+            let mut share = 1;
+            while (share + 1usize).checked_pow((rank - axis) as u32).is_some_and(|product| product <= left) {
+                share += 1;
+            }
+            let most = if self.chance(20) { left } else { left.min(2 * share) };
             let extent = self.extent(most);
             left /= extent;
             shape.push(extent);
