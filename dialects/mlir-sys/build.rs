@@ -12,7 +12,7 @@ use std::{
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// The dialects: the name, and what mlir-tblgen has to generate from `td/<name>/<Name>Ops.td`.
-const DIALECTS: &[(&str, &str)] = &[("strum", "Strum")];
+const DIALECTS: &[(&str, &str)] = &[("strum", "Strum"), ("dpu", "Dpu")];
 
 /// The generators of mlir-tblgen, the suffix of their output, and the option that names the dialect.
 const GENERATORS: &[(&str, &str, Option<&str>)] = &[

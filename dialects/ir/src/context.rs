@@ -11,6 +11,8 @@ use crate::{Error, ffi, verify};
 pub enum Dialect {
     /// `arith`
     Arith,
+    /// `dpu`: instructions of the machine.
+    Dpu,
     /// `func`
     Func,
     /// `linalg`
@@ -25,13 +27,15 @@ pub enum Dialect {
 
 impl Dialect {
     /// Every dialect of this list.
-    pub const ALL: [Self; 6] = [Self::Arith, Self::Func, Self::Linalg, Self::Strum, Self::Tensor, Self::Tosa];
+    pub const ALL: [Self; 7] =
+        [Self::Arith, Self::Dpu, Self::Func, Self::Linalg, Self::Strum, Self::Tensor, Self::Tosa];
 
     pub(crate) fn handle(self) -> sys::MlirDialectHandle {
         // SAFETY: these functions return a pointer to static data.
         unsafe {
             match self {
                 Self::Arith => sys::mlirGetDialectHandle__arith__(),
+                Self::Dpu => sys::mlirGetDialectHandle__dpu__(),
                 Self::Func => sys::mlirGetDialectHandle__func__(),
                 Self::Linalg => sys::mlirGetDialectHandle__linalg__(),
                 Self::Strum => sys::mlirGetDialectHandle__strum__(),
@@ -57,7 +61,7 @@ impl DialectRegistry {
             sys::mlirRegisterAllDialects(raw);
             raw
         };
-        for dialect in [Dialect::Strum] {
+        for dialect in [Dialect::Strum, Dialect::Dpu] {
             // SAFETY: both are valid.
             unsafe { sys::mlirDialectHandleInsertDialect(dialect.handle(), raw) };
         }

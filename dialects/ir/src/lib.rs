@@ -9,7 +9,7 @@
 //! - Saying what is wrong: [`Operation::error`], [`Location::diagnostic`], [`ContextRef::capture`].
 //! - Passes and pipelines: [`Pass`], [`register_pass`], [`Pipeline`], [`register_pipeline`].
 //! - Running them: [`Module::run`], [`opt_main`].
-//! - The dialects: [`strum`].
+//! - The dialects: [`strum`], [`dpu`].
 //!
 //! Two rules keep handles sound, which the compiler cannot check: they are not kept over a run of MLIR's own passes
 //! ([`Module::run`], [`PassContext::run_pipeline`]) nor over the end of their [`Module`].
@@ -20,6 +20,7 @@ mod block;
 mod builder;
 mod context;
 mod diagnostic;
+pub mod dpu;
 mod error;
 mod ffi;
 mod graveyard;

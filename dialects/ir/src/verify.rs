@@ -6,13 +6,15 @@ use std::sync::Once;
 
 use strum_mlir_sys as sys;
 
-use crate::{Operation, PassError, pass::guard, strum};
+use crate::{Operation, PassError, dpu, pass::guard, strum};
 
 /// Installs the verifiers, once.
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
     // SAFETY: the hooks are functions, and are in place before any registry with the dialects exists.
-    ONCE.call_once(|| unsafe { sys::strumSetHooks(sys::StrumHooks { verify: Some(verify) }) });
+    ONCE.call_once(|| unsafe {
+        sys::strumSetHooks(sys::StrumHooks { verify: Some(verify), fields: Some(dpu::text::fields) })
+    });
 }
 
 /// The hook.
@@ -22,6 +24,7 @@ unsafe extern "C" fn verify(op: sys::MlirOperation) -> sys::MlirLogicalResult {
     guard(op, || {
         match op.dialect() {
             "strum" => strum::verify::verify(op)?,
+            "dpu" => dpu::verify::verify(op)?,
             _ => return Err(PassError::Internal(format!("no verifier for '{}'", op.name()))),
         }
         Ok(())

@@ -9,6 +9,7 @@ extern "C" {
 #endif
 
 MLIR_DECLARE_CAPI_DIALECT_REGISTRATION(Strum, strum);
+MLIR_DECLARE_CAPI_DIALECT_REGISTRATION(Dpu, dpu);
 
 /// A weight format attribute, taken apart. Fields that the method does not have are 0.
 typedef enum { STRUM_DENSE, STRUM_SPARSE, STRUM_DLIQ, STRUM_MIP2Q } StrumMethod;
@@ -67,6 +68,25 @@ typedef struct {
 
 bool strumTypeGetPacked(MlirType type, StrumPacked *packed);
 MlirType strumPackedTypeGetChecked(MlirLocation location, StrumPacked packed);
+
+/// A !dpu.buffer, taken apart; the shape lives as long as the context.
+typedef struct {
+  bool sram;
+  intptr_t rank;
+  const int64_t *shape;
+  MlirType elementType;
+} DpuBuffer;
+
+bool dpuTypeGetBuffer(MlirType type, DpuBuffer *buffer);
+MlirType dpuBufferTypeGetChecked(MlirLocation location, DpuBuffer buffer);
+
+bool dpuTypeIsBarrier(MlirType type);
+MlirType dpuBarrierTypeGet(MlirContext context);
+
+/// The stage of a dpu.program (0 draft, 1 allocated, 2 scheduled); -1 if the attribute is none.
+int32_t dpuAttributeGetStage(MlirAttribute attribute);
+/// The null attribute if there is no such stage.
+MlirAttribute dpuStageGet(MlirContext context, int32_t stage);
 
 #ifdef __cplusplus
 }

@@ -8,10 +8,29 @@
 extern "C" {
 #endif
 
+typedef enum {
+  STRUM_FIELD_INT,
+  STRUM_FIELD_FLAG,
+  STRUM_FIELD_KEYWORD,
+  STRUM_FIELD_ADDRESS,
+  STRUM_FIELD_BARRIERS,
+} StrumFieldKind;
+
+/// A field of an instruction, as its text needs to know it.
+typedef struct {
+  MlirStringRef name;
+  StrumFieldKind kind;
+  intptr_t count;               // of integers; 1 unless the field is an array
+  int64_t neutral;              // the default of an integer
+  MlirStringRef neutralKeyword; // the default of a keyword
+} StrumField;
+
 typedef struct {
   /// Verifies one operation of the strum or dpu dialect, after its declared constraints have been checked. Reports what it finds
   /// as MLIR errors. Called on any thread.
   MlirLogicalResult (*verify)(MlirOperation op);
+  /// The fields of the instruction `mnemonic`, in the order of the table: their number, and where they are for the life of the process.
+  intptr_t (*fields)(MlirStringRef mnemonic, const StrumField **fields);
 } StrumHooks;
 
 /// Installs the hooks, process-wide. To be called before the dialects are used.

@@ -2,6 +2,7 @@
 
 #include "strum/Strum.h"
 
+#include "Shape.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
@@ -51,17 +52,6 @@ static ParseResult parseZero(AsmParser &parser, bool &zero) { return parseFlag(p
 static void printZero(AsmPrinter &printer, bool zero) { printFlag(printer, "zero", zero); }
 static ParseResult parseUnsigned(AsmParser &parser, bool &flag) { return parseFlag(parser, "unsigned", flag); }
 static void printUnsigned(AsmPrinter &printer, bool flag) { printFlag(printer, "unsigned", flag); }
-
-/// `64x3x3x64xi8`
-static ParseResult parseShape(AsmParser &parser, SmallVector<int64_t> &shape, Type &elementType) {
-  return failure(parser.parseDimensionList(shape, /*allowDynamic=*/false) || parser.parseType(elementType));
-}
-
-static void printShape(AsmPrinter &printer, ArrayRef<int64_t> shape, Type elementType) {
-  for (int64_t dim : shape)
-    printer << dim << 'x';
-  printer << elementType;
-}
 
 #include "strum/StrumEnums.cpp.inc"
 #define GET_ATTRDEF_CLASSES

@@ -2,7 +2,7 @@
 
 #include "strum/Strum.h"
 
-#include "Verify.h"
+#include "Hooks.h"
 
 using namespace mlir;
 using namespace strum;

@@ -119,7 +119,7 @@ def Strum_EltwiseOp : Strum_Op<"eltwise"> {
                        OptionalAttr<Strum_RescaleAttr>:$rhs, Strum_Zero:$shift, OptionalAttr<Strum_PpeAttr>:$ppe);
   let results = (outs Strum_DataTensor:$output);
   let assemblyFormat = [{
-    $kind $a `,` $b (`lhs` `(` qualified($lhs)^ `)`)? (`rhs` `(` qualified($rhs)^ `)`)? (`shift` $shift^)? (`ppe` `(` qualified($ppe)^ `)`)?
+    `` $kind $a `,` $b (`lhs` `(` qualified($lhs)^ `)`)? (`rhs` `(` qualified($rhs)^ `)`)? (`shift` $shift^)? (`ppe` `(` qualified($ppe)^ `)`)?
     attr-dict `:` functional-type(operands, results)
   }];
 }

@@ -1,8 +1,7 @@
 // The table of functions that Rust implements for the dialects.
 
-#include "Verify.h"
+#include "Hooks.h"
 
-#include "capi/Hooks.h"
 #include "mlir/CAPI/IR.h"
 #include "mlir/CAPI/Support.h"
 
@@ -16,4 +15,10 @@ LogicalResult verifyInRust(Operation *op) {
   if (!hooks.verify)
     return op->emitOpError("cannot be verified: strum_ir::dialect_registry() has not been called");
   return unwrap(hooks.verify(wrap(op)));
+}
+
+ArrayRef<StrumField> instrFields(StringRef mnemonic) {
+  const StrumField *fields = nullptr;
+  intptr_t count = hooks.fields ? hooks.fields(wrap(mnemonic), &fields) : 0;
+  return ArrayRef(fields, count);
 }

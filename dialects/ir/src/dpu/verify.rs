@@ -1,0 +1,127 @@
+//! What relates the parts of a `dpu` operation, and the operations of a program. ODS has checked the kinds of operands and attributes
+//! before.
+
+use std::collections::BTreeSet;
+
+use dpu_isa::{MemAddr, Space};
+
+use super::{Buffer, Layer, Program, Role, Stage, Task, is_instruction};
+use crate::{Operation, PassError};
+
+/// What is wrong, to be reported at the operation.
+type Verdict = Result<(), String>;
+
+/// Verifies one operation of the dialect.
+pub(crate) fn verify(op: Operation<'_>) -> Result<(), PassError> {
+    if let Some(program) = Program::read(op) {
+        return verify_program(program);
+    }
+    let verdict = if is_instruction(op) {
+        Task::read(op).map(|_| ()).map_err(|error| error.to_string())
+    } else if op.is("dpu.layer") {
+        Layer::read(op).map(|_| ()).ok_or_else(|| "expects macs that are not negative".into())
+    } else {
+        buffer(op)
+    };
+    verdict.map_err(|message| op.error(message).into())
+}
+
+fn buffer(op: Operation<'_>) -> Verdict {
+    let buffer = Buffer::read(op).ok_or_else(|| format!("no verifier for '{}'", op.name()))?;
+    let bytes = buffer.ty.bytes().ok_or("is too large")?;
+    if let Some(align) = op.int_attr("align")
+        && !u64::try_from(align).is_ok_and(u64::is_power_of_two)
+    {
+        return Err(format!("expects an alignment that is a power of two, got {align}"));
+    }
+    if buffer.ty.space == Space::Sram && buffer.role != Role::Alloc {
+        return Err("expects a buffer in DRAM".into());
+    }
+    if let Role::Constant(value) = buffer.role {
+        let got = value.bytes().map_err(|error| error.to_string())?.len() as u64;
+        if got != bytes {
+            return Err(format!("expects a value of {bytes} bytes, got {got}"));
+        }
+    }
+    let Some(address) = op.int_attr("address") else { return Ok(()) };
+    let limit = match buffer.ty.space {
+        Space::Dram => 1 << MemAddr::OFFSET_BITS,
+        Space::Sram => 1 << 32,
+    };
+    let end = u64::try_from(address).ok().and_then(|address| address.checked_add(bytes));
+    if !end.is_some_and(|end| end <= limit) {
+        return Err(format!("expects an address in 0..{limit} with its {bytes} bytes, got {address}"));
+    }
+    if buffer.address.is_some_and(|address| address % buffer.align != 0) {
+        return Err(format!("expects an address that is a multiple of {}, got {address}", buffer.align));
+    }
+    Ok(())
+}
+
+fn verify_program(program: Program<'_>) -> Result<(), PassError> {
+    let (stage, layers) = (program.stage(), program.layers().len());
+    let (mut inputs, mut outputs) = (BTreeSet::new(), BTreeSet::new());
+    let operations = program.operations();
+    for (index, &op) in operations.iter().enumerate() {
+        let is_last = index + 1 == operations.len();
+        let buffer = Buffer::read(op);
+        let verdict = match buffer.as_ref().map(|buffer| buffer.role) {
+            Some(Role::Input(name)) if !inputs.insert(name) => {
+                Err(format!("is a second input called '{name}'"))
+            }
+            Some(Role::Output(name)) if !outputs.insert(name) => {
+                Err(format!("is a second output called '{name}'"))
+            }
+            _ if op.dialect() != "dpu" => {
+                Err("does not belong into a program: only dpu operations do".into())
+            }
+            _ => layer(op, layers),
+        };
+        let verdict = verdict.and_then(|()| at_stage(op, buffer.as_ref(), stage, is_last));
+        if let Err(message) = verdict {
+            return Err(op.error(message).into());
+        }
+    }
+    let ends = operations.last().is_some_and(|op| op.is("dpu.end"));
+    if stage == Stage::Scheduled && !ends {
+        return Err(program.op().error("is scheduled, and does not end with dpu.end").into());
+    }
+    Ok(())
+}
+
+fn layer(op: Operation<'_>, layers: usize) -> Verdict {
+    match op.int_attr("layer") {
+        Some(layer) if !usize::try_from(layer).is_ok_and(|layer| layer < layers) => {
+            Err(format!("is of layer {layer}, and the program has {layers}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the program's stage demands of one operation.
+fn at_stage(op: Operation<'_>, buffer: Option<&Buffer<'_>>, stage: Stage, is_last: bool) -> Verdict {
+    if let Some(buffer) = buffer {
+        return match (stage, buffer.address) {
+            (Stage::Draft, Some(_)) => Err("has an address in a draft".into()),
+            (Stage::Allocated | Stage::Scheduled, None) => {
+                Err("has no address in an allocated program".into())
+            }
+            _ => Ok(()),
+        };
+    }
+    if op.is("dpu.end") && !is_last {
+        return Err("is not the last operation of its program".into());
+    }
+    if !is_instruction(op) {
+        return Ok(());
+    }
+    let task = Task::read(op).map_err(|error| error.to_string())?;
+    if stage == Stage::Scheduled {
+        if op.is("dpu.bar_cfg") && op.attribute("barrier").is_none() {
+            return Err("has no number in a scheduled program".into());
+        }
+        return task.resolve().map(|_| ()).map_err(|error| error.to_string());
+    }
+    let orders = op.is("dpu.bar_cfg") || op.is("dpu.end") || !task.waits.is_empty() || !task.posts.is_empty();
+    if orders { Err("belongs into a scheduled program".into()) } else { Ok(()) }
+}

@@ -1,0 +1,12 @@
+// What C++ asks of Rust.
+
+#pragma once
+
+#include "capi/Hooks.h"
+#include "mlir/IR/Operation.h"
+
+/// Runs the verifier that Rust has installed (capi/Hooks.h). Without one the operation is an error: nothing passes unseen.
+llvm::LogicalResult verifyInRust(mlir::Operation *op);
+
+/// The fields of an instruction; none if Rust has installed nothing, in which case its verifier reports that.
+llvm::ArrayRef<StrumField> instrFields(llvm::StringRef mnemonic);
