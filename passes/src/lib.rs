@@ -8,17 +8,25 @@
 
 #[cfg(test)]
 mod docs;
+mod fingerprint;
+pub mod machine;
+mod program;
 mod registry;
 mod rewrite;
 pub mod support;
 pub mod tosa;
 mod weights;
 
+pub mod dpu_allocate;
+pub mod dpu_assign_barriers;
+pub mod pipeline;
 pub mod strum_canonicalize;
 pub mod strum_pack;
+pub mod strum_to_dpu;
 pub mod strum_to_tosa;
 pub mod strum_unpack;
 pub mod tosa_to_strum;
+pub mod translation;
 pub mod verdict;
 
 pub use registry::{Documented, PassDoc, page};
@@ -30,4 +38,7 @@ registry::passes![
     strum_pack::StrumPack,
     strum_unpack::StrumUnpack,
     strum_to_tosa::StrumToTosa,
+    strum_to_dpu::StrumToDpu,
+    dpu_allocate::DpuAllocate,
+    dpu_assign_barriers::DpuAssignBarriers,
 ];

@@ -41,11 +41,12 @@ macro_rules! passes {
         /// The reference of every pass, in the order of the pipeline.
         pub const PASSES: &[PassDoc] = &[$(PassDoc::of::<$module::$pass>()),*];
 
-        /// Puts every pass into MLIR's registry. May be called often.
+        /// Puts every pass and the pipeline into MLIR's registry. May be called often.
         pub fn register_passes() {
             static ONCE: std::sync::Once = std::sync::Once::new();
             ONCE.call_once(|| {
                 $(strum_ir::register_pass($module::$pass);)*
+                $crate::pipeline::register();
             });
         }
     };

@@ -6,8 +6,9 @@ use strum_quant::Format;
 use crate::conv::emit::{self, Layer};
 use crate::conv::weights::{Channels, Source, Strided};
 use crate::conv::{OUT_TYPES, ic_grain, mac_cost, problem, split_channels, zero_point};
-use crate::draft::{BufferId, Draft};
+use crate::draft::Draft;
 use crate::error::{PlanError, mul};
+use crate::movement::Tensor;
 use crate::ppe::Ppe;
 use crate::tile::WeightSize;
 use crate::tile::axis::Axis;
@@ -17,11 +18,11 @@ use crate::view::{Field, Geometry, View, check_type};
 #[derive(Clone, Debug)]
 pub struct MatmulLayer {
     /// Left operand in DRAM, i8, `[n][h][c]`.
-    pub a: BufferId,
+    pub a: Tensor,
     /// Right operand in DRAM, i8, `[n][c][w]`.
-    pub b: BufferId,
+    pub b: Tensor,
     /// Output in DRAM, of any type, `[n][h][w]`.
-    pub output: BufferId,
+    pub output: Tensor,
     /// Zero point of the left operand, -128 to 127.
     pub a_zp: i32,
     /// Zero point of the right operand, -128 to 127.
@@ -36,21 +37,21 @@ pub struct MatmulLayer {
 /// # Errors
 /// As for [`crate::plan_conv`].
 pub fn plan_matmul(draft: &mut Draft, machine: &Machine, layer: &MatmulLayer) -> Result<(), PlanError> {
-    let [n, h, c] = rank3(draft, layer.a, &[Dtype::I8], "the left operand")?;
-    let [bn, bc, w] = rank3(draft, layer.b, &[Dtype::I8], "the right operand")?;
-    let [on, oh, ow] = rank3(draft, layer.output, OUT_TYPES, "the output")?;
+    let [n, h, c] = rank3(&layer.a, &[Dtype::I8], "the left operand")?;
+    let [bn, bc, w] = rank3(&layer.b, &[Dtype::I8], "the right operand")?;
+    let [on, oh, ow] = rank3(&layer.output, OUT_TYPES, "the output")?;
     if [bn, bc, on, oh, ow] != [n, c, n, h, w] {
         return Err(PlanError::internal(format!(
             "a product of {n}x{h}x{c} and {bn}x{bc}x{w} into {on}x{oh}x{ow}"
         )));
     }
-    let input = View::new(draft, layer.a, [n, 1, h, c], "the left operand")?;
-    View::new(draft, layer.b, [bn, 1, bc, w], "the right operand")?;
-    let output = View::new(draft, layer.output, [n, 1, h, w], "the output")?;
+    let input = View::new(draft, &layer.a, [n, 1, h, c], "the left operand")?;
+    View::new(draft, &layer.b, [bn, 1, bc, w], "the right operand")?;
+    let output = View::new(draft, &layer.output, [n, 1, h, w], "the output")?;
     let (y, x) = (Axis::new(1, 1, 1, 1, 1, 0), Axis::new(h, h, 1, 1, 1, 0));
     let field = Field { images: 1, y, x, input, output, geometry: Geometry::POINTWISE };
     let strided = Strided {
-        buffer: layer.b,
+        buffer: layer.b.buffer,
         image: mul(c, w)?,
         oc: 1,
         ky: 0,
@@ -64,7 +65,7 @@ pub fn plan_matmul(draft: &mut Draft, machine: &Machine, layer: &MatmulLayer) ->
     problem.staged = strided.transposed;
     problem.macs = mac_cost(machine, &Format::DENSE);
     problem.resident = layer.ppe.lut.as_ref().map_or(0, |_| 256);
-    let out_type = draft.buffer(layer.output)?.dtype;
+    let out_type = layer.output.dtype;
     layer.ppe.check(w, out_type)?;
     let mut inv = ConvInv {
         in_zp: zero_point(layer.a_zp, "the left operand")?,
@@ -77,11 +78,11 @@ pub fn plan_matmul(draft: &mut Draft, machine: &Machine, layer: &MatmulLayer) ->
     emit::plan(draft, machine, &Layer { problem, field, source: Source::Dynamic(strided), channels, inv })
 }
 
-fn rank3(draft: &Draft, buffer: BufferId, types: &[Dtype], what: &str) -> Result<[u64; 3], PlanError> {
-    let b = draft.buffer(buffer)?;
-    check_type(b.dtype, types, what)?;
-    b.shape
+fn rank3(tensor: &Tensor, types: &[Dtype], what: &str) -> Result<[u64; 3], PlanError> {
+    check_type(tensor.dtype, types, what)?;
+    tensor
+        .shape
         .as_slice()
         .try_into()
-        .map_err(|_| PlanError::unsupported(format!("{what} of rank {}: must be 3", b.shape.len())))
+        .map_err(|_| PlanError::unsupported(format!("{what} of rank {}: must be 3", tensor.shape.len())))
 }

@@ -7,6 +7,7 @@ use dpu_isa::{Dtype, Space};
 use crate::dma::{At, Dim};
 use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, mul};
+use crate::movement::Tensor;
 use crate::tile::EXTENT_MAX;
 use crate::tile::axis::{Axis, Window};
 
@@ -35,10 +36,11 @@ impl View {
     /// or smaller than the shape.
     pub(crate) fn new(
         draft: &Draft,
-        buffer: BufferId,
+        tensor: &Tensor,
         shape: [u64; 4],
         what: &str,
     ) -> Result<Self, PlanError> {
+        let buffer = tensor.buffer;
         let b = draft.buffer(buffer)?;
         let [n, h, w, c] = shape;
         if let Some(extent) = shape.iter().find(|d| !(1..EXTENT_MAX).contains(*d)) {
@@ -46,7 +48,7 @@ impl View {
                 "{what} has an extent of {extent}: must be 1 to 2^31 - 1"
             )));
         }
-        let element = b.dtype.bytes();
+        let element = tensor.dtype.bytes();
         let pixel = mul(c, element)?;
         let row = mul(w, pixel)?;
         let image = mul(h, row)?;
@@ -60,22 +62,21 @@ impl View {
         Ok(View { buffer, shape, element, image, row, pixel })
     }
 
-    /// The view of a buffer of rank 4 and one of the given types.
+    /// The view of a tensor of rank 4 and one of the given types.
     ///
     /// # Errors
     /// As for [`View::new`], and an unsupported error for another type or rank.
     pub(crate) fn nhwc(
         draft: &Draft,
-        buffer: BufferId,
+        tensor: &Tensor,
         types: &[Dtype],
         what: &str,
     ) -> Result<Self, PlanError> {
-        let b = draft.buffer(buffer)?;
-        check_type(b.dtype, types, what)?;
-        let shape: [u64; 4] = b.shape.as_slice().try_into().map_err(|_| {
-            PlanError::unsupported(format!("{what} of rank {}: must be 4 (NHWC)", b.shape.len()))
+        check_type(tensor.dtype, types, what)?;
+        let shape: [u64; 4] = tensor.shape.as_slice().try_into().map_err(|_| {
+            PlanError::unsupported(format!("{what} of rank {}: must be 4 (NHWC)", tensor.shape.len()))
         })?;
-        View::new(draft, buffer, shape, what)
+        View::new(draft, tensor, shape, what)
     }
 
     /// Where a tile starts.

@@ -8,8 +8,8 @@ use common::{run, sram_bytes};
 use dpu_isa::{Dtype, Machine, PoolMode, Round, Space};
 use proptest::prelude::*;
 use strum_plan::{
-    BufferId, ConvLayer, Draft, MatmulLayer, PlanError, PoolLayer, Ppe, Role, Scale, Weights, plan_conv,
-    plan_depthwise, plan_matmul, plan_pool,
+    BufferId, ConvLayer, Draft, MatmulLayer, PlanError, PoolLayer, Ppe, Role, Scale, Tensor, Weights,
+    plan_conv, plan_depthwise, plan_matmul, plan_pool,
 };
 use strum_quant::{Kind, Packed, Request, Shift, quantize};
 
@@ -95,7 +95,7 @@ fn check_conv(c: &Conv) -> bool {
             let (_, codes) = weights_of(c);
             let buffer = dram(&mut draft, Dtype::I8, &shape, "weights");
             inputs.push((buffer, bytes(&codes)));
-            (Weights::Dynamic(buffer), codes)
+            (Weights::Dynamic(Tensor::of(&draft, buffer).unwrap()), codes)
         }
     };
     let bias: Vec<i32> = match c.bias {
@@ -104,8 +104,8 @@ fn check_conv(c: &Conv) -> bool {
         _ => noise(c.seed ^ 3, s.oc).iter().map(|&b| i32::from(b) << 9).collect(),
     };
     let layer = ConvLayer {
-        input,
-        output,
+        input: Tensor::of(&draft, input).unwrap(),
+        output: Tensor::of(&draft, output).unwrap(),
         weights,
         bias: bias.clone(),
         stride: s.stride,
@@ -244,7 +244,8 @@ fn check_matmul([n, h, c, w]: [u64; 4], a_zp: i32, b_zp: i32, scaled: bool, sram
     let b = dram(&mut draft, Dtype::I8, &[n, c, w], "b");
     let output = dram(&mut draft, out, &[n, h, w], "out");
     let ppe = ppes(w, out, seed);
-    let layer = MatmulLayer { a, b, output, a_zp, b_zp, ppe: ppe.clone() };
+    let [ta, tb, tout] = [a, b, output].map(|id| Tensor::of(&draft, id).unwrap());
+    let layer = MatmulLayer { a: ta, b: tb, output: tout, a_zp, b_zp, ppe: ppe.clone() };
     if let Err(error) = plan_matmul(&mut draft, &machine(sram), &layer) {
         assert!(matches!(error, PlanError::Resource { .. }) && sram < 4096, "{error}");
         return;
@@ -277,8 +278,8 @@ fn check_pool(s: &Shape, mode: PoolMode, wide: bool, (in_zp, out_zp): (i32, i32)
     let clamp = (seed % 3 == 0).then_some((-100, 77));
     let layer = PoolLayer {
         mode,
-        input,
-        output,
+        input: Tensor::of(&draft, input).unwrap(),
+        output: Tensor::of(&draft, output).unwrap(),
         kernel: s.kernel,
         stride: s.stride,
         pad: s.pad,

@@ -17,11 +17,11 @@ use super::{ConvLayer, OUT_TYPES, Weights, conv_layer, dynamic_shape, emit, prob
 /// # Errors
 /// As for [`super::plan_conv`].
 pub fn plan_depthwise(draft: &mut Draft, machine: &Machine, layer: &ConvLayer<'_>) -> Result<(), PlanError> {
-    let input = View::nhwc(draft, layer.input, &[Dtype::I8], "the input")?;
-    let output = View::nhwc(draft, layer.output, OUT_TYPES, "the output")?;
+    let input = View::nhwc(draft, &layer.input, &[Dtype::I8], "the input")?;
+    let output = View::nhwc(draft, &layer.output, OUT_TYPES, "the output")?;
     let [_, _, _, channels] = input.shape;
     let [_, _, _, oc] = output.shape;
-    let (source, kernel, weight_oc) = depthwise_source(draft, layer.weights)?;
+    let (source, kernel, weight_oc) = depthwise_source(draft, &layer.weights)?;
     if weight_oc != oc || oc % channels != 0 {
         return Err(PlanError::internal(format!(
             "depthwise weights of {weight_oc} channels on tensors of {channels} and {oc}"
@@ -33,13 +33,13 @@ pub fn plan_depthwise(draft: &mut Draft, machine: &Machine, layer: &ConvLayer<'_
     let size = weight_size(&source);
     let splits = split_channels(channels, multiplier, size);
     let problem = problem(&field, channels, oc, Some(multiplier), size, 1, splits);
-    emit::plan(draft, machine, &conv_layer(draft, machine, layer, source, field, problem)?)
+    emit::plan(draft, machine, &conv_layer(machine, layer, source, field, problem)?)
 }
 
 /// The source of the weights, the kernel `[kh, kw]` and the number of output channels.
 fn depthwise_source<'a>(
     draft: &Draft,
-    weights: Weights<'a>,
+    weights: &Weights<'a>,
 ) -> Result<(Source<'a>, [u64; 2], u64), PlanError> {
     match weights {
         Weights::Packed(packed) => {
@@ -49,11 +49,11 @@ fn depthwise_source<'a>(
             }
             Ok((Source::Packed(packed), [s.kh as u64, s.kw as u64], s.ic as u64))
         }
-        Weights::Dynamic(buffer) => {
-            let [kh, kw, c, m] = dynamic_shape(draft, buffer)?;
+        Weights::Dynamic(tensor) => {
+            let [kh, kw, c, m] = dynamic_shape(draft, tensor)?;
             let oc = mul(c, m)?;
-            let strided =
-                Strided { buffer, image: 0, oc: 1, ky: mul(kw, oc)?, kx: oc, ic: 0, transposed: false };
+            let (buffer, ky) = (tensor.buffer, mul(kw, oc)?);
+            let strided = Strided { buffer, image: 0, oc: 1, ky, kx: oc, ic: 0, transposed: false };
             Ok((Source::Dynamic(strided), [kh, kw], oc))
         }
     }

@@ -79,11 +79,11 @@ impl<'a> Emitter<'a> {
         choice: &Choice,
     ) -> Result<Self, PlanError> {
         let tiling = choice.tiling;
-        let mut mover = Mover::new(machine);
+        let mut mover = Mover::new(machine, choice.estimate.split_weights);
         let depthwise = layer.problem.per_channel.is_some();
         let acts = Stream::new(draft, tiling.act_slots, tiling.act_bytes)?;
         let weights = Loader::new(draft, layer.source, layer.channels, depthwise, &tiling)?;
-        let outs = Outputs::new(draft, tiling.out_slots, tiling.out_bytes)?;
+        let outs = Outputs::new(draft, &tiling, &layer.problem, layer.field.output)?;
         let psum = if tiling.psum_bytes > 0 { Some(draft.sram(tiling.psum_bytes)?) } else { None };
         let lut = match layer.channels.ppe.lut_bytes() {
             Some(bytes) => Some(load_lut(draft, &mut mover, bytes)?),
@@ -171,7 +171,6 @@ impl<'a> Emitter<'a> {
         let (oy, ox, oc) = (len(&step.oy), len(&step.ox), len(&step.oc));
         let slot = self.invariant(step)?;
         let in_row = tile.columns.len * len(&channels);
-        let out_pixel = oc * self.layer.field.output.element;
         let mut var = ConvVar {
             slot,
             act: narrow(act.offset, "an activation offset")?,
@@ -189,13 +188,10 @@ impl<'a> Emitter<'a> {
             out_h: narrow(oy, "the output rows of a tile")?,
             out_w: narrow(ox, "the output columns of a tile")?,
             out_c: narrow(oc, "the output channels of a tile")?,
-            out_row: narrow(ox * out_pixel, "the row stride of an output tile")?,
-            out_pixel: narrow(out_pixel, "the pixel stride of an output tile")?,
             acc_in: !step.first,
             acc_out: !step.last,
             ..ConvVar::default()
         };
-        var.out = 0;
         let mut bufs =
             vec![("act", act.buffer), ("weights", loaded.weights.buffer), ("table", loaded.table.buffer)];
         if var.acc_in || var.acc_out {
@@ -206,14 +202,13 @@ impl<'a> Emitter<'a> {
             self.pipeline.push(var.into(), bufs);
             return Ok(());
         }
-        let out = self.outs.next()?;
-        bufs.push(("out", out));
+        let out = self.outs.place(step)?;
+        var.out = narrow(out.at.offset, "an output offset")?;
+        var.out_row = narrow(out.row, "the row stride of an output tile")?;
+        var.out_pixel = narrow(out.pixel, "the pixel stride of an output tile")?;
+        bufs.push(("out", out.at.buffer));
         self.pipeline.push(var.into(), bufs);
-        let (to, dims) = self.layer.field.output.scatter(image, &step.oy, &step.ox, &step.oc);
-        let from = At { buffer: out, offset: 0 };
-        let store = self.mover.store(draft, from, to, &dims)?;
-        self.pipeline.push(store.into(), vec![("src", out), ("dst", to.buffer)]);
-        Ok(())
+        self.outs.store(draft, &mut self.mover, &mut self.pipeline, step, image)
     }
 
     /// The slot that holds the invariant of a step, filled first if necessary.

@@ -9,8 +9,9 @@ use strum_quant::{DliqShift, Format, Method, Packed};
 
 pub use depthwise::plan_depthwise;
 
-use crate::draft::{BufferId, Draft};
+use crate::draft::Draft;
 use crate::error::{PlanError, mul, narrow};
+use crate::movement::Tensor;
 use crate::ppe::{self, Ppe};
 use crate::tile::axis::{Split, ladder};
 use crate::tile::sched::MacCost;
@@ -24,21 +25,21 @@ use weights::{Channels, Source, Strided};
 pub(crate) const OUT_TYPES: &[Dtype] = &[Dtype::I8, Dtype::U8, Dtype::I16, Dtype::U16, Dtype::I32];
 
 /// Where the weights of a layer come from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Weights<'a> {
     /// A constant in any format. Convolution: shape `[oc][kh][kw][ic]`; depthwise: `[1][kh][kw][c * m]`.
     Packed(&'a Packed),
     /// An i8 tensor in DRAM, computed by the program. Convolution: `[oc][kh][kw][ic]`; depthwise: `[kh][kw][c][m]`.
-    Dynamic(BufferId),
+    Dynamic(Tensor),
 }
 
 /// A convolution, or a depthwise convolution.
 #[derive(Clone, Debug)]
 pub struct ConvLayer<'a> {
     /// Input in DRAM, i8, `[n][h][w][ic]`.
-    pub input: BufferId,
+    pub input: Tensor,
     /// Output in DRAM, of any type, `[n][oh][ow][oc]`.
-    pub output: BufferId,
+    pub output: Tensor,
     /// Weights.
     pub weights: Weights<'a>,
     /// Bias: none, one for all output channels, or one each.
@@ -63,11 +64,11 @@ pub struct ConvLayer<'a> {
 /// Unsupported: a parameter that no instruction field can hold. Resource: not even the smallest tiles fit the SRAM, or
 /// the plan needs too many tasks. Internal: the description contradicts itself.
 pub fn plan_conv(draft: &mut Draft, machine: &Machine, layer: &ConvLayer<'_>) -> Result<(), PlanError> {
-    let input = View::nhwc(draft, layer.input, &[Dtype::I8], "the input")?;
-    let output = View::nhwc(draft, layer.output, OUT_TYPES, "the output")?;
+    let input = View::nhwc(draft, &layer.input, &[Dtype::I8], "the input")?;
+    let output = View::nhwc(draft, &layer.output, OUT_TYPES, "the output")?;
     let [_, _, _, ic] = input.shape;
     let [_, _, _, oc] = output.shape;
-    let (source, [kernel_oc, kh, kw, kernel_ic]) = weight_source(draft, layer.weights)?;
+    let (source, [kernel_oc, kh, kw, kernel_ic]) = weight_source(draft, &layer.weights)?;
     if (kernel_oc, kernel_ic) != (oc, ic) {
         return Err(PlanError::internal(format!(
             "weights of {kernel_oc} output and {kernel_ic} input channels on tensors of {oc} and {ic}"
@@ -79,19 +80,18 @@ pub fn plan_conv(draft: &mut Draft, machine: &Machine, layer: &ConvLayer<'_>) ->
     let size = weight_size(&source);
     let oc_splits = split_channels(oc);
     let problem = problem(&field, ic, oc, None, size, ic_grain(size), oc_splits);
-    emit::plan(draft, machine, &conv_layer(draft, machine, layer, source, field, problem)?)
+    emit::plan(draft, machine, &conv_layer(machine, layer, source, field, problem)?)
 }
 
 /// Checks what convolutions and depthwise convolutions have in common, and puts the parts together.
 fn conv_layer<'a>(
-    draft: &Draft,
     machine: &Machine,
     layer: &'a ConvLayer<'_>,
     source: Source<'a>,
     field: Field,
     mut problem: Problem,
 ) -> Result<Layer<'a>, PlanError> {
-    let out_type = draft.buffer(layer.output)?.dtype;
+    let out_type = layer.output.dtype;
     let format = match source {
         Source::Packed(packed) => packed.format,
         Source::Dynamic(_) => Format::DENSE,
@@ -126,34 +126,40 @@ pub(crate) fn zero_point(zp: i32, what: &str) -> Result<i16, PlanError> {
 }
 
 /// The source of the weights and their shape `[oc][kh][kw][ic]`.
-fn weight_source<'a>(draft: &Draft, weights: Weights<'a>) -> Result<(Source<'a>, [u64; 4]), PlanError> {
+fn weight_source<'a>(draft: &Draft, weights: &Weights<'a>) -> Result<(Source<'a>, [u64; 4]), PlanError> {
     match weights {
         Weights::Packed(packed) => {
             let s = packed.shape;
             Ok((Source::Packed(packed), [s.oc, s.kh, s.kw, s.ic].map(|d| d as u64)))
         }
-        Weights::Dynamic(buffer) => {
-            let shape = dynamic_shape(draft, buffer)?;
+        Weights::Dynamic(tensor) => {
+            let shape = dynamic_shape(draft, tensor)?;
             let [_, kh, kw, ic] = shape;
             let kx = ic;
             let ky = mul(kw, kx)?;
-            let strided = Strided { buffer, image: 0, oc: mul(kh, ky)?, ky, kx, ic: 1, transposed: false };
+            let strided = Strided {
+                buffer: tensor.buffer,
+                image: 0,
+                oc: mul(kh, ky)?,
+                ky,
+                kx,
+                ic: 1,
+                transposed: false,
+            };
             Ok((Source::Dynamic(strided), shape))
         }
     }
 }
 
 /// The shape of a weight tensor in DRAM.
-fn dynamic_shape(draft: &Draft, buffer: BufferId) -> Result<[u64; 4], PlanError> {
-    let b = draft.buffer(buffer)?;
-    check_type(b.dtype, &[Dtype::I8], "the weights")?;
-    let shape: [u64; 4] = b
-        .shape
-        .as_slice()
-        .try_into()
-        .map_err(|_| PlanError::unsupported(format!("weights of rank {}: must be 4", b.shape.len())))?;
+fn dynamic_shape(draft: &Draft, tensor: &Tensor) -> Result<[u64; 4], PlanError> {
+    check_type(tensor.dtype, &[Dtype::I8], "the weights")?;
+    let shape: [u64; 4] =
+        tensor.shape.as_slice().try_into().map_err(|_| {
+            PlanError::unsupported(format!("weights of rank {}: must be 4", tensor.shape.len()))
+        })?;
     // The view is only made for its checks.
-    View::new(draft, buffer, shape, "the weights").map(|_| shape)
+    View::new(draft, tensor, shape, "the weights").map(|_| shape)
 }
 
 /// The storage of weights, as far as its size goes.

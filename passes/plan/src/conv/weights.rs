@@ -9,7 +9,7 @@ use strum_quant::Packed;
 use crate::dma::{At, Dim, Mover};
 use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, narrow};
-use crate::pipeline::Outputs;
+use crate::pipeline::Ring;
 use crate::ppe::{self, Ppe};
 use crate::tile::steps::Step;
 use crate::tile::stream::Stream;
@@ -115,7 +115,7 @@ pub(crate) struct Loader<'a> {
     /// Tables of a dynamic source.
     tables: Option<Stream>,
     /// Buffers that a dynamic source passes through to be transposed.
-    stage: Outputs,
+    stage: Ring,
     /// Constants made so far, by tile.
     chunks: BTreeMap<u64, BufferId>,
     /// What they hold.
@@ -145,7 +145,7 @@ impl<'a> Loader<'a> {
             }
         };
         let stream = Stream::new(draft, tiling.weight_slots, bytes)?;
-        let stage = Outputs::new(draft, tiling.stage_slots, tiling.stage_bytes)?;
+        let stage = Ring::new(draft, tiling.stage_slots, tiling.stage_bytes)?;
         Ok(Loader {
             source,
             channels,

@@ -1,0 +1,50 @@
+//! Which machine a pass compiles for.
+//!
+//! A program in the IR carries the name of its machine, and the text of the machine's file unless that is a built-in
+//! one, so that every later pass and tool gets the same machine.
+
+use std::path::Path;
+
+use dpu_isa::Machine;
+use strum_ir::dpu::Program;
+
+/// The machine that is compiled for unless the user says otherwise.
+pub const DEFAULT: &str = "flexnn-16x16";
+
+/// Finds a machine by its built-in name, or by the path of its file.
+///
+/// # Errors
+/// What is wrong with the name or the file, in one line.
+pub fn resolve(spec: &str) -> Result<Machine, String> {
+    if let Ok(machine) = Machine::builtin(spec) {
+        return Ok(machine);
+    }
+    if !Path::new(spec).extension().is_some_and(|e| e == "toml") {
+        return Err(format!(
+            "unknown machine '{spec}': name a built-in one ({}) or a .toml file",
+            Machine::builtin_names().collect::<Vec<_>>().join(", ")
+        ));
+    }
+    let text = std::fs::read_to_string(spec).map_err(|e| format!("machine file '{spec}': {e}"))?;
+    Machine::from_toml(&text).map_err(|e| format!("machine file '{spec}': {e}"))
+}
+
+/// The machine of a program.
+///
+/// # Errors
+/// The name is of no built-in machine, or the program's machine file is not one.
+pub fn of_program(program: Program<'_>) -> Result<Machine, String> {
+    match program.machine_toml() {
+        Some(text) => Machine::from_toml(text).map_err(|e| format!("has a machine file that is none: {e}")),
+        None => Machine::builtin(program.machine()).map_err(|e| e.to_string()),
+    }
+}
+
+/// The text of the machine's file, if it is not a built-in one: what a program must carry beside the name.
+#[must_use]
+pub fn file_text(machine: &Machine) -> Option<String> {
+    match Machine::builtin(&machine.name) {
+        Ok(builtin) if builtin == *machine => None,
+        _ => Some(machine.to_toml()),
+    }
+}

@@ -1,0 +1,177 @@
+//! `strum-to-dpu`: lowers every function of the module to a `dpu.program`, a list of tasks on buffers.
+//!
+//! Invariant: the tasks, executed one after the other, compute what the function computes, bit for bit. Addresses and
+//! barriers come later (`dpu-allocate`, `dpu-assign-barriers`) and change no result.
+
+mod emit;
+mod layers;
+mod names;
+mod tosa;
+mod values;
+
+use dpu_isa::Machine;
+use strum_ir::strum::{Conv, Eltwise, MatMul};
+use strum_ir::{Dialect, Location, Operation, Pass, PassContext, PassError, PassOption, Value};
+use strum_plan::{CopyLayer, Draft, PlanError, Tensor, plan_copy};
+use tracing::debug;
+
+use crate::program::report;
+use crate::{Documented, machine};
+use values::{Values, is_alias};
+
+/// The pass.
+pub struct StrumToDpu;
+
+impl Documented for StrumToDpu {
+    const DOC: &'static str = "\
+Every function becomes a `dpu.program` of the same name: its arguments and results become inputs and outputs in DRAM, its
+constants become `dpu.constant`, and each op becomes a `dpu.layer` with the tasks that compute it. Tiles are chosen for
+the machine: a layer of any size is cut along images, rows, columns and channels, and a reduction along its taps, until
+double-buffered tiles fit the SRAM. Packed weights are cut into the tiles' weight sets, which stay packed.
+
+Reshapes cost nothing; concat, slice, pad and transpose are DMA copies. Tasks are in an order in which they could be
+executed one after the other.
+";
+}
+
+impl Pass for StrumToDpu {
+    const ARGUMENT: &'static str = "strum-to-dpu";
+    const DESCRIPTION: &'static str =
+        "Tile layers onto a machine: functions become programs of DPU tasks on buffers";
+    const OPTIONS: &'static [PassOption] = &[
+        PassOption::string(
+            "machine",
+            machine::DEFAULT,
+            "name of a built-in machine, or path of a machine file",
+        ),
+        PassOption::string("provenance", "", "what the binary's manifest says of the pipeline"),
+    ];
+    const DIALECTS: &'static [Dialect] = &[Dialect::Dpu];
+
+    fn run<'c>(&self, module: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
+        let options = cx.options();
+        let machine = machine::resolve(options.string("machine")?).map_err(|e| module.location().error(e))?;
+        let functions: Vec<_> = module
+            .body()
+            .map(|b| b.operations())
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|op| op.is("func.func"))
+            .collect();
+        if functions.is_empty() {
+            debug!("no function to lower");
+            cx.mark_unchanged();
+        }
+        for function in functions {
+            let lowered = Lowering::run(&machine, function)?;
+            emit::program(function, &machine, options.string("provenance")?, &lowered)?;
+            function.erase()?;
+        }
+        Ok(())
+    }
+}
+
+/// A function on its way to a draft.
+struct Lowering<'c, 'm> {
+    machine: &'m Machine,
+    draft: Draft,
+    values: Values<'c>,
+    /// The op of every layer of the draft.
+    sources: Vec<Location<'c>>,
+}
+
+/// A lowered function.
+pub(crate) struct Lowered<'c> {
+    /// Buffers, tasks, layers.
+    pub(crate) draft: Draft,
+    /// Where the layers come from; [`strum_plan::LayerInfo::loc`] is the index.
+    pub(crate) sources: Vec<Location<'c>>,
+}
+
+impl<'c, 'm> Lowering<'c, 'm> {
+    fn run(machine: &'m Machine, function: Operation<'c>) -> Result<Lowered<'c>, PassError> {
+        let body = function
+            .body()
+            .filter(|_| function.region(0).is_some_and(|r| r.blocks().len() == 1))
+            .ok_or_else(|| function.error("has no body of one block: there is nothing to run"))?;
+        let mut this =
+            Lowering { machine, draft: Draft::new(), values: Values::new(machine), sources: Vec::new() };
+        let terminator = body.terminator().filter(|op| op.is("func.return"));
+        let terminator = terminator.ok_or_else(|| function.error("does not end in func.return"))?;
+        let copies = this.interface(function, &body.arguments(), terminator)?;
+        for op in body.operations() {
+            this.op(op).map_err(|error| report(op, &error))?;
+        }
+        for (value, output) in copies {
+            this.copy(value, output).map_err(|error| report(terminator, &error))?;
+        }
+        Ok(Lowered { draft: this.draft, sources: this.sources })
+    }
+
+    /// Makes the inputs and outputs. Returns the results that no op can compute in place, with their buffers.
+    fn interface(
+        &mut self,
+        function: Operation<'c>,
+        arguments: &[Value<'c>],
+        terminator: Operation<'c>,
+    ) -> Result<Vec<(Value<'c>, Tensor)>, PassError> {
+        for (i, argument) in arguments.iter().enumerate() {
+            let name = names::of(function, "arg_attrs", i).unwrap_or_else(|| format!("arg{i}"));
+            self.values.input(&mut self.draft, *argument, &name).map_err(|e| report(function, &e))?;
+        }
+        let mut copies = Vec::new();
+        for (i, value) in terminator.operands().into_iter().enumerate() {
+            let name = names::of(function, "res_attrs", i).unwrap_or_else(|| format!("out{i}"));
+            let made = self.values.output(&mut self.draft, value, &name);
+            let made = made.and_then(|b| b.map(|b| Tensor::of(&self.draft, b)).transpose());
+            copies.extend(made.map_err(|e| report(terminator, &e))?.map(|tensor| (value, tensor)));
+        }
+        Ok(copies)
+    }
+
+    /// Begins the layer of an op.
+    fn layer(&mut self, op: Operation<'c>) -> Result<(), PlanError> {
+        let index = self.draft.layers.len();
+        let kind = op.name().split_once('.').map_or(op.name(), |(_, kind)| kind);
+        let loc = u32::try_from(self.sources.len()).unwrap_or(u32::MAX);
+        self.sources.push(op.location());
+        self.draft.layer(format!("{index}.{kind}"), op.name(), loc, layers::macs(op)).map(|_| ())
+    }
+
+    fn op(&mut self, op: Operation<'c>) -> Result<(), PlanError> {
+        if op.is("func.return") || op.is("tosa.const") || op.is("tosa.const_shape") || op.is("strum.constant")
+        {
+            return Ok(());
+        }
+        if is_alias(op) {
+            let (Some(operand), Some(result)) = (op.operand(0), op.single_result()) else {
+                return Err(PlanError::internal(format!("'{}' cannot be read", op.name())));
+            };
+            return self.values.alias(&mut self.draft, operand, result);
+        }
+        self.layer(op)?;
+        let before = self.draft.tasks.len();
+        let Lowering { machine, draft, values, .. } = self;
+        if let Some(conv) = Conv::read(op) {
+            layers::conv(draft, machine, values, op, &conv)?;
+        } else if let Some(matmul) = MatMul::read(op) {
+            layers::matmul(draft, machine, values, op, &matmul)?;
+        } else if let Some(eltwise) = Eltwise::read(op) {
+            layers::eltwise(draft, machine, values, op, &eltwise)?;
+        } else {
+            tosa::Op { draft, machine, values, op }.plan()?;
+        }
+        debug!(op = op.name(), tasks = self.draft.tasks.len() - before, "lowered");
+        Ok(())
+    }
+
+    /// Copies a value to an output buffer.
+    fn copy(&mut self, value: Value<'c>, output: Tensor) -> Result<(), PlanError> {
+        let index = self.draft.layers.len();
+        let loc = u32::try_from(self.sources.len()).unwrap_or(u32::MAX);
+        self.sources.push(value.location());
+        self.draft.layer(format!("{index}.copy"), "func.return", loc, 0)?;
+        let input = self.values.operand(&mut self.draft, value)?;
+        plan_copy(&mut self.draft, self.machine, &CopyLayer { input, output })
+    }
+}

@@ -1,0 +1,145 @@
+//! Where the values of a function live in DRAM.
+//!
+//! Invariant: a value's bytes never move. A reshape is another shape on the same buffer, and a result of the function is
+//! computed right in its output buffer where that is possible.
+
+use std::collections::BTreeMap;
+
+use dpu_isa::{Dtype, Machine, Space};
+use strum_ir::{Operation, Value};
+use strum_plan::{BufferId, Draft, PlanError, Role, Tensor};
+
+use crate::tosa::elem::Elem;
+use crate::tosa::view;
+
+/// The element type of a buffer that holds `elem`.
+pub(super) fn dtype(elem: Elem) -> Dtype {
+    match elem {
+        Elem::I8 => Dtype::I8,
+        Elem::I16 => Dtype::I16,
+        Elem::I32 => Dtype::I32,
+    }
+}
+
+/// The same type, with its bits read as an unsigned integer. A 32-bit value has no unsigned form.
+pub(super) fn unsigned(dtype: Dtype) -> Dtype {
+    match dtype {
+        Dtype::I8 => Dtype::U8,
+        Dtype::I16 => Dtype::U16,
+        other => other,
+    }
+}
+
+/// The value behind reshapes and identities.
+fn root(value: Value<'_>) -> Value<'_> {
+    let mut value = value;
+    while let Some(op) = value.defining_op().filter(|op| is_alias(*op)) {
+        let Some(operand) = op.operand(0) else { break };
+        value = operand;
+    }
+    value
+}
+
+/// Whether the op's result is its first operand's bytes.
+pub(super) fn is_alias(op: Operation<'_>) -> bool {
+    op.is("tosa.reshape") || op.is("tosa.identity")
+}
+
+/// The tensors of the values seen so far.
+pub(super) struct Values<'c> {
+    tensors: BTreeMap<Value<'c>, Tensor>,
+    /// Output buffers that the defining op of a value fills.
+    outputs: BTreeMap<Value<'c>, BufferId>,
+    dram_bytes: u64,
+}
+
+impl<'c> Values<'c> {
+    pub(super) fn new(machine: &Machine) -> Self {
+        Values { tensors: BTreeMap::new(), outputs: BTreeMap::new(), dram_bytes: machine.dram_bytes }
+    }
+
+    /// Makes `value` an input of the program.
+    pub(super) fn input(&mut self, draft: &mut Draft, value: Value<'c>, name: &str) -> Result<(), PlanError> {
+        let (shape, elem) = read(value)?;
+        let role = Role::Input { name: name.to_owned() };
+        let buffer = draft.tensor(Space::Dram, dtype(elem), &shape, role)?;
+        self.tensors.insert(value, Tensor { buffer, dtype: dtype(elem), shape });
+        Ok(())
+    }
+
+    /// Makes an output buffer for `value`, which the function returns. Returns the buffer if the value must be copied to
+    /// it, because it is an argument or a constant, or is returned more than once.
+    pub(super) fn output(
+        &mut self,
+        draft: &mut Draft,
+        value: Value<'c>,
+        name: &str,
+    ) -> Result<Option<BufferId>, PlanError> {
+        let (shape, elem) = read(value)?;
+        let role = Role::Output { name: name.to_owned() };
+        let buffer = draft.tensor(Space::Dram, dtype(elem), &shape, role)?;
+        let root = root(value);
+        let computed = root.defining_op().is_some_and(|op| !op.is("tosa.const"));
+        if computed && !self.outputs.contains_key(&root) {
+            self.outputs.insert(root, buffer);
+            return Ok(None);
+        }
+        Ok(Some(buffer))
+    }
+
+    /// Lets `result` be the bytes of `operand` under its own shape.
+    pub(super) fn alias(
+        &mut self,
+        draft: &mut Draft,
+        operand: Value<'c>,
+        result: Value<'c>,
+    ) -> Result<(), PlanError> {
+        let (shape, _) = read(result)?;
+        let tensor = self.operand(draft, operand)?.with_shape(&shape);
+        self.tensors.insert(result, tensor);
+        Ok(())
+    }
+
+    /// The tensor of an operand; a constant gets its place in the constant image on its first use.
+    pub(super) fn operand(&mut self, draft: &mut Draft, value: Value<'c>) -> Result<Tensor, PlanError> {
+        if let Some(tensor) = self.tensors.get(&value) {
+            return Ok(tensor.clone());
+        }
+        let (shape, elem) = read(value)?;
+        let literal = view::literal(value)
+            .ok_or_else(|| PlanError::internal(format!("no op before this one makes the operand {value}")))?;
+        if literal.byte_len() as u64 > self.dram_bytes {
+            return Err(PlanError::resource(
+                "bytes of DRAM for a constant",
+                literal.byte_len() as u64,
+                self.dram_bytes,
+            ));
+        }
+        let buffer = draft.constant(literal.bytes().into_owned())?;
+        let tensor = Tensor { buffer, dtype: dtype(elem), shape };
+        self.tensors.insert(value, tensor.clone());
+        Ok(tensor)
+    }
+
+    /// The tensor that an op writes its result to.
+    pub(super) fn result(&mut self, draft: &mut Draft, value: Value<'c>) -> Result<Tensor, PlanError> {
+        let (shape, elem) = read(value)?;
+        let buffer = match self.outputs.get(&value) {
+            Some(buffer) => *buffer,
+            None => draft.tensor(Space::Dram, dtype(elem), &shape, Role::Scratch)?,
+        };
+        let tensor = Tensor { buffer, dtype: dtype(elem), shape };
+        self.tensors.insert(value, tensor.clone());
+        Ok(tensor)
+    }
+}
+
+/// Shape and element type of a value.
+fn read(value: Value<'_>) -> Result<(Vec<u64>, Elem), PlanError> {
+    view::tensor(value.ty()).ok_or_else(|| {
+        PlanError::unsupported(format!(
+            "a value of type {}: must be a static tensor of i8, i16 or i32",
+            value.ty()
+        ))
+    })
+}

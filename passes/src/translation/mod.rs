@@ -1,0 +1,21 @@
+//! Between the `dpu` dialect and the binary: the last step down, and the way back.
+//!
+//! Invariant: importing a program that [`export`] made, and exporting it again, gives the same program.
+
+mod export;
+mod import;
+
+pub use export::{ExportError, export, find_program};
+pub use import::{ImportError, import};
+
+/// The attribute of a `dpu.program` with the manifest's pipeline.
+pub(crate) const PIPELINE: &str = "pipeline";
+/// The attribute of a `dpu.program` with the manifest's input hash.
+pub(crate) const INPUT_SHA256: &str = "input_sha256";
+/// The attribute of a `dpu.program` with the manifest's tool, where that is not this one.
+pub(crate) const TOOL: &str = "tool";
+
+/// What the manifest calls this compiler.
+pub(crate) fn tool() -> String {
+    format!("strum-opt {}", env!("CARGO_PKG_VERSION"))
+}
