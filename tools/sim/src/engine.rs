@@ -259,6 +259,10 @@ impl<'p> Simulation<'p> {
                 self.dispatcher.halted = true;
             }
             task => {
+                let (tile, tiles) = (task.tile().unwrap_or(0), self.machine.tiles);
+                if u32::from(tile) >= tiles {
+                    return Err(Fault::operand(format!("tile {tile} of a machine with {tiles}")));
+                }
                 let number = engine_of(task).unwrap_or(usize::MAX);
                 let depth = usize::try_from(self.machine.fifo_depth).unwrap_or(usize::MAX);
                 let Some(engine) = self.engines.get_mut(number) else {

@@ -29,6 +29,8 @@ impl Memory {
         let what = "DRAM bytes of the machine";
         check(what, program.dram_bytes, machine.dram_bytes)?;
         let tiles = program.instrs.iter().filter_map(|i| i.tile()).max().map_or(0, |t| u64::from(t) + 1);
+        // Tasks for tiles beyond the machine's trap when they are dispatched.
+        let tiles = tiles.min(u64::from(machine.tiles));
         let total = tiles.saturating_mul(machine.sram_bytes).saturating_add(program.dram_bytes);
         check("simulated memory (bytes)", total, limit)?;
         let mut dram = zeroed(program.dram_bytes, limit)?;

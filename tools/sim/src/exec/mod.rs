@@ -209,7 +209,7 @@ fn explain(index: usize, what: &str, space: Space, conflict: Conflict, write: bo
             "{verb} of '{what}' by #{index} and {did} by #{other} to the same {bytes}, which no barrier orders"
         );
         Fault::new(TrapKind::Race, detail).with_note(format!("the {did} is here"), Some(other)).with_note(
-            "the later of the two must wait for a barrier that the earlier, or a task after it, posts to",
+            "let one of the two wait for a barrier that the other, or a task after it, posts to",
             None,
         )
     };

@@ -1,0 +1,223 @@
+//! The command: files in, files out, exit codes, messages.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use common::{Conv, nth, program};
+use dpu_isa::{Machine, Program};
+
+/// A folder with a program, its input and the expected output.
+struct Setup {
+    folder: tempfile::TempDir,
+    expected: Vec<u8>,
+}
+
+const CONV: Conv = Conv::SMALL;
+
+fn npy(shape: &str, descr: &str, data: &[u8]) -> Vec<u8> {
+    let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let len = u16::try_from(text.len()).unwrap().to_le_bytes();
+    [b"\x93NUMPY\x01\x00", &len[..], text.as_bytes(), data].concat()
+}
+
+impl Setup {
+    fn new() -> Setup {
+        let setup = Setup { folder: tempfile::tempdir().unwrap(), expected: CONV.expected() };
+        setup.program("p.dpu", &program(&CONV));
+        setup.write("x.npy", &npy("(1, 8, 8, 16)", "|i1", &CONV.input()));
+        setup
+    }
+
+    fn program(&self, name: &str, program: &Program) {
+        self.write(name, &program.to_elf().unwrap());
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.folder.path().join(name), bytes).unwrap();
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dpu-sim"));
+        command.current_dir(self.folder.path()).args(args).output().unwrap()
+    }
+
+    /// Runs and expects this exit code; returns standard error.
+    fn fails(&self, code: i32, args: &[&str]) -> String {
+        let output = self.run(args);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {text}");
+        assert!(output.stdout.is_empty(), "{args:?}");
+        assert!(!self.path("y.npy").exists(), "no output of a failed run");
+        text
+    }
+}
+
+/// The data of an `.npy` file.
+fn data(path: &Path, bytes: usize) -> Vec<u8> {
+    let file = fs::read(path).unwrap();
+    file[file.len() - bytes..].to_vec()
+}
+
+#[test]
+fn a_run_writes_outputs_and_says_what_it_took() {
+    let setup = Setup::new();
+    let output = setup.run(&["p.dpu", "--input", "x.npy", "--output", "y.npy", "--report", "r.json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("cycles  8") && text.contains("macs    73728 (73728 high, 0 low)"), "{text}");
+    assert_eq!(data(&setup.path("y.npy"), setup.expected.len()), setup.expected);
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(setup.path("r.json")).unwrap()).unwrap();
+    assert_eq!(report["total"]["macs_high"], 73728);
+    // Nothing is left of the temporary files.
+    assert_eq!(fs::read_dir(setup.folder.path()).unwrap().count(), 4);
+}
+
+#[test]
+fn names_archives_and_quiet() {
+    let setup = Setup::new();
+    let args = ["p.dpu", "-i", "x=x.npy", "-o", "y=all.npz:result", "-q"];
+    let output = setup.run(&args);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0));
+    // The archive is an input like any other, and equal runs write equal bytes.
+    let first = fs::read(setup.path("all.npz")).unwrap();
+    setup.run(&args);
+    assert_eq!(fs::read(setup.path("all.npz")).unwrap(), first);
+    let text = setup.fails(1, &["p.dpu", "-i", "all.npz:result"]);
+    assert_eq!(text, "error: all.npz: input 'x': expected shape [1, 8, 8, 16], got [1, 8, 8, 8]\n");
+}
+
+#[test]
+fn json_and_layers_go_to_standard_output() {
+    let setup = Setup::new();
+    let output = setup.run(&["p.dpu", "--input", "x.npy", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["layers"][0]["name"], "conv1");
+    let output = setup.run(&["p.dpu", "--input", "x.npy", "--layers", "--no-checks"]);
+    assert!(String::from_utf8(output.stdout).unwrap().starts_with("layer   op"));
+}
+
+#[test]
+fn wrong_usage_is_code_2() {
+    let setup = Setup::new();
+    assert!(setup.fails(2, &[]).contains("Usage: dpu-sim"));
+    assert!(setup.fails(2, &["p.dpu", "--frobnicate"]).contains("--frobnicate"));
+    assert!(setup.fails(2, &["p.dpu", "--fuel", "much"]).contains("--fuel"));
+    assert!(setup.fails(2, &["p.dpu", "-q", "--json"]).contains("cannot be used with"));
+    assert!(
+        setup.fails(2, &["p.dpu"]).contains("no file for input 'x'; the inputs are 'x' (i8[1, 8, 8, 16])")
+    );
+    assert!(setup.fails(2, &["p.dpu", "-i", "z=x.npy"]).contains("no input is called 'z'"));
+    assert!(setup.fails(2, &["p.dpu", "-i", "x.npy", "x.npy"]).contains("2 inputs given, the program has 1"));
+    assert!(setup.fails(2, &["p.dpu", "-i", "x.npy", "-o", "z=y.npy"]).contains("no output is called 'z'"));
+}
+
+#[test]
+fn help_and_version_succeed() {
+    let setup = Setup::new();
+    for flag in ["--help", "--version"] {
+        let output = setup.run(&[flag]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(String::from_utf8(output.stdout).unwrap().contains("dpu-sim"));
+    }
+}
+
+#[test]
+fn wrong_files_are_code_1() {
+    let setup = Setup::new();
+    assert!(setup.fails(1, &["none.dpu"]).contains("none.dpu: No such file"));
+    setup.write("empty.dpu", b"");
+    assert!(setup.fails(1, &["empty.dpu"]).starts_with("error: empty.dpu: "));
+    assert!(setup.fails(1, &["x.npy"]).contains("not an ELF file"));
+    let mut bytes = program(&CONV).to_elf().unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    setup.write("flipped.dpu", &bytes);
+    setup.fails(1, &["flipped.dpu"]);
+    let mut invalid = program(&CONV);
+    let at = nth(&invalid, "bar_cfg", 0);
+    invalid.instrs.remove(at);
+    invalid.meta.remove(at);
+    setup.program("invalid.dpu", &invalid);
+    let text = setup.fails(1, &["invalid.dpu", "-i", "x.npy"]);
+    assert!(text.starts_with("error: invalid.dpu: the program is not valid\n  instruction "), "{text}");
+    assert!(text.contains("barrier 0 was not armed before"), "{text}");
+}
+
+#[test]
+fn wrong_tensors_are_code_1() {
+    let setup = Setup::new();
+    let try_input = |bytes: &[u8]| {
+        setup.write("bad.npy", bytes);
+        setup.fails(1, &["p.dpu", "-i", "bad.npy", "-o", "y.npy"])
+    };
+    assert_eq!(try_input(b""), "error: bad.npy: input 'x': the file is empty\n");
+    assert!(try_input(b"hello").contains("not an .npy file"));
+    let flat = try_input(&npy("(1024,)", "|i1", &CONV.input()));
+    assert_eq!(flat, "error: bad.npy: input 'x': expected shape [1, 8, 8, 16], got [1024]\n");
+    let unsigned = try_input(&npy("(1, 8, 8, 16)", "|u1", &CONV.input()));
+    assert_eq!(unsigned, "error: bad.npy: input 'x': expected int8, got uint8\n");
+    let float = try_input(&npy("(1, 8, 8, 16)", "<f4", &CONV.input().repeat(4)));
+    assert!(float.contains("elements of type '<f4', expected integers"), "{float}");
+    let short = try_input(&npy("(1, 8, 8, 16)", "|i1", &CONV.input()[1..]));
+    assert!(short.contains("1023 bytes of data do not make int8[1, 8, 8, 16]"), "{short}");
+    assert!(setup.fails(1, &["p.dpu", "-i", "none.npy"]).contains("none.npy: No such file"));
+    assert!(setup.fails(1, &["p.dpu", "-i", "."]).contains("is a directory"));
+    assert!(setup.fails(1, &["p.dpu", "-i", "x.npy", "-o", "no/y.npy"]).contains("No such file"));
+}
+
+#[test]
+fn existing_outputs_survive_a_failed_run() {
+    let setup = Setup::new();
+    setup.write("old.npy", b"precious");
+    setup.fails(4, &["p.dpu", "-i", "x.npy", "-o", "old.npy", "--fuel", "10"]);
+    assert_eq!(fs::read(setup.path("old.npy")).unwrap(), b"precious");
+}
+
+#[test]
+fn limits_are_code_4_and_traps_code_5() {
+    let setup = Setup::new();
+    let text = setup.fails(4, &["p.dpu", "-i", "x.npy", "--fuel", "10"]);
+    assert!(
+        text.starts_with("error: out of fuel") && text.ends_with("help: --fuel sets the limit\n"),
+        "{text}"
+    );
+    // Bad weights pass validation, which does not look at data.
+    let mut bad = program(&Conv { method: dpu_isa::Method::Mip2q, ..CONV });
+    bad.consts[0] ^= 1;
+    setup.program("bad.dpu", &bad);
+    let text = setup.fails(5, &["bad.dpu", "-i", "x.npy", "-o", "y.npy"]);
+    assert!(text.starts_with("error: illegal weights: output channel 0: block 0 of 1 at tap 0"), "{text}");
+    assert!(text.contains("--> #17 conv_var (layer 'conv1') at net.mlir:12:8"), "{text}");
+}
+
+#[test]
+fn machines_for_timing() {
+    let setup = Setup::new();
+    let cycles = |args: &[&str]| {
+        let output = setup.run(&[&["p.dpu", "-i", "x.npy", "--json"], args].concat());
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        report["cycles"].as_u64().unwrap()
+    };
+    let machine = |name: &str, change: fn(&mut Machine)| {
+        let mut machine = Machine::flexnn_16x16();
+        change(&mut machine);
+        setup.write(name, machine.to_toml().as_bytes());
+    };
+    machine("same.toml", |_| {});
+    machine("slow.toml", |m| m.dram_latency_cycles = 9999);
+    machine("other.toml", |m| m.sram_bytes = 65536);
+    setup.write("broken.toml", b"name = 3");
+    assert_eq!(cycles(&["--machine", "same.toml"]), cycles(&[]));
+    assert!(cycles(&["--machine", "slow.toml"]) > cycles(&[]) + 8000);
+    let text = setup.fails(1, &["p.dpu", "-i", "x.npy", "--machine", "other.toml"]);
+    assert!(text.contains("sram_bytes = 65536, the program was made for 2097152"), "{text}");
+    assert!(setup.fails(1, &["p.dpu", "-i", "x.npy", "--machine", "broken.toml"]).contains("broken.toml: "));
+    assert!(setup.fails(1, &["p.dpu", "-i", "x.npy", "--machine", "none.toml"]).contains("No such file"));
+}
