@@ -32,19 +32,21 @@ impl Dim {
     }
 }
 
-/// Which DMA engine does what: loads of activations and tables on the first, stores of results on the last, weights where
+/// Which DMA engine does what: loads on the first, stores of results on the last, and weights, if the plan says so, where
 /// less is queued.
 pub(crate) struct Mover {
     budget: Budget,
     last: u8,
+    split_weights: bool,
     /// Cycles of work given to each engine so far.
     queued: [u64; 2],
 }
 
 impl Mover {
     /// The engines of a machine, nothing queued.
-    pub(crate) fn new(machine: &Machine) -> Self {
-        Mover { budget: Budget::of(machine), last: u8::from(machine.dma_engines > 1), queued: [0; 2] }
+    pub(crate) fn new(machine: &Machine, split_weights: bool) -> Self {
+        let last = u8::from(machine.dma_engines > 1);
+        Mover { budget: Budget::of(machine), last, split_weights, queued: [0; 2] }
     }
 
     /// The engine that loads activations and tables.
@@ -78,7 +80,7 @@ impl Mover {
         dims: &[Dim],
     ) -> Result<(), PlanError> {
         let [first, second] = self.queued;
-        let engine = if second < first { self.last } else { 0 };
+        let engine = if self.split_weights && second < first { self.last } else { 0 };
         self.append(draft, engine, src, dst, dims)
     }
 

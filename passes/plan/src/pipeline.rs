@@ -2,9 +2,13 @@
 
 use dpu_isa::Instr;
 
+use crate::dma::{At, Mover};
 use crate::draft::{BufferId, Draft, MAX_TASKS};
 use crate::error::PlanError;
 use crate::tile::search::Choice;
+use crate::tile::steps::Step;
+use crate::tile::{Order, Problem, Tiling};
+use crate::view::View;
 
 /// Refuses a plan that would let the draft grow beyond [`MAX_TASKS`].
 ///
@@ -40,29 +44,123 @@ impl Pipeline {
     }
 }
 
-/// Output slots, used in turn.
-pub(crate) struct Outputs {
+/// Buffers of equal size, used in turn.
+pub(crate) struct Ring {
     slots: Vec<BufferId>,
     next: usize,
 }
 
-impl Outputs {
+impl Ring {
     /// `slots` SRAM buffers of `bytes`.
     ///
     /// # Errors
     /// A resource error if there are too many buffers.
     pub(crate) fn new(draft: &mut Draft, slots: u64, bytes: u64) -> Result<Self, PlanError> {
         let slots = (0..slots).map(|_| draft.sram(bytes)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Outputs { slots, next: 0 })
+        Ok(Ring { slots, next: 0 })
     }
 
-    /// The next slot.
+    /// The next buffer.
     ///
     /// # Errors
-    /// An internal error if there are no slots.
+    /// An internal error if there are none.
     pub(crate) fn next(&mut self) -> Result<BufferId, PlanError> {
         let slot = self.slots.get(self.next).copied();
         self.next = (self.next + 1) % self.slots.len().max(1);
-        slot.ok_or_else(|| PlanError::internal("outputs without slots"))
+        slot.ok_or_else(|| PlanError::internal("a ring without slots"))
+    }
+}
+
+/// Where a variant writes its results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OutPlace {
+    /// The first result.
+    pub(crate) at: At,
+    /// Bytes from a row to the next.
+    pub(crate) row: u64,
+    /// Bytes from a pixel to the next.
+    pub(crate) pixel: u64,
+}
+
+/// Output slots: a tile each, or the tiles of a round of the outer loop, side by side as they are stored.
+pub(crate) struct Outputs {
+    ring: Ring,
+    view: View,
+    /// Output rows, columns and channels of the layer.
+    extents: [u64; 3],
+    gather: bool,
+    order: Order,
+    /// The slot of the round under way.
+    open: Option<BufferId>,
+}
+
+impl Outputs {
+    /// The slots of a tiling.
+    ///
+    /// # Errors
+    /// A resource error if there are too many buffers.
+    pub(crate) fn new(
+        draft: &mut Draft,
+        tiling: &Tiling,
+        problem: &Problem,
+        view: View,
+    ) -> Result<Self, PlanError> {
+        Ok(Outputs {
+            ring: Ring::new(draft, tiling.out_slots, tiling.out_bytes)?,
+            view,
+            extents: [problem.y.output, problem.x.output, problem.oc],
+            gather: tiling.gather,
+            order: tiling.order,
+            open: None,
+        })
+    }
+
+    /// Where the results of a step go.
+    ///
+    /// # Errors
+    /// An internal error if there are no slots.
+    pub(crate) fn place(&mut self, step: &Step) -> Result<OutPlace, PlanError> {
+        let buffer = match self.open {
+            Some(buffer) => buffer,
+            None => self.ring.next()?,
+        };
+        self.open = Some(buffer);
+        let [_, columns, channels] = self.extents;
+        let element = self.view.element;
+        let (width, depth) = (step.ox.end - step.ox.start, step.oc.end - step.oc.start);
+        let (pixel, width, offset) = match (self.gather, self.order) {
+            (false, _) => (depth * element, width, 0),
+            (true, Order::SpatialOuter) => (channels * element, width, step.oc.start * element),
+            (true, Order::ChannelOuter) => {
+                let pixel = depth * element;
+                (pixel, columns, (step.oy.start * columns + step.ox.start) * pixel)
+            }
+        };
+        Ok(OutPlace { at: At { buffer, offset }, row: width * pixel, pixel })
+    }
+
+    /// Stores what a step has completed: its tile, or the round if it is the last of one.
+    ///
+    /// # Errors
+    /// An unsupported error if the copy does not fit its instruction.
+    pub(crate) fn store(
+        &mut self,
+        draft: &Draft,
+        mover: &mut Mover,
+        pipeline: &mut Pipeline,
+        step: &Step,
+        image: u64,
+    ) -> Result<(), PlanError> {
+        let Some(buffer) = self.open.filter(|_| !self.gather || step.ends_round) else { return Ok(()) };
+        self.open = None;
+        let [rows, columns, channels] = self.extents;
+        let (to, dims) = match (self.gather, self.order) {
+            (false, _) => self.view.scatter(image, &step.oy, &step.ox, &step.oc),
+            (true, Order::SpatialOuter) => self.view.scatter(image, &step.oy, &step.ox, &(0..channels)),
+            (true, Order::ChannelOuter) => self.view.scatter(image, &(0..rows), &(0..columns), &step.oc),
+        };
+        let store = mover.store(draft, At { buffer, offset: 0 }, to, &dims)?;
+        pipeline.push(store.into(), vec![("src", buffer), ("dst", to.buffer)]);
+        Ok(())
     }
 }

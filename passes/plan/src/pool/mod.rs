@@ -7,6 +7,7 @@ use dpu_isa::{DmaFill, Dtype, Instr, Machine, MemAddr, PoolInv, PoolMode, PoolVa
 use crate::dma::{At, Mover};
 use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, narrow};
+use crate::movement::Tensor;
 use crate::pipeline::{Outputs, Pipeline, check_tasks};
 use crate::tile::axis::{Axis, Split, ladder};
 use crate::tile::check::{Mark, Subject, check};
@@ -24,9 +25,9 @@ pub struct PoolLayer {
     /// Maximum or average.
     pub mode: PoolMode,
     /// Input in DRAM, i8 or i16, `[n][h][w][c]`.
-    pub input: BufferId,
+    pub input: Tensor,
     /// Output in DRAM, of the input's type, `[n][oh][ow][c]`.
-    pub output: BufferId,
+    pub output: Tensor,
     /// Kernel `[y, x]`.
     pub kernel: [u64; 2],
     /// Strides `[y, x]`, at least 1.
@@ -125,12 +126,12 @@ impl Whole {
 impl PoolPlan {
     fn new(draft: &Draft, layer: &PoolLayer) -> Result<Self, PlanError> {
         let types = [Dtype::I8, Dtype::I16];
-        let input = View::nhwc(draft, layer.input, &types, "the input")?;
-        let output = View::nhwc(draft, layer.output, &types, "the output")?;
-        let dtype = draft.buffer(layer.input)?.dtype;
+        let input = View::nhwc(draft, &layer.input, &types, "the input")?;
+        let output = View::nhwc(draft, &layer.output, &types, "the output")?;
+        let dtype = layer.input.dtype;
         let [_, h, w, channels] = input.shape;
         let [_, oh, ow, out_channels] = output.shape;
-        if draft.buffer(layer.output)?.dtype != dtype || out_channels != channels {
+        if layer.output.dtype != dtype || out_channels != channels {
             return Err(PlanError::internal("pooling between different types or numbers of channels"));
         }
         let geometry =
@@ -224,9 +225,9 @@ impl<'a> Emitter<'a> {
         Ok(Emitter {
             plan,
             tiling,
-            mover: Mover::new(machine),
+            mover: Mover::new(machine, false),
             acts: Stream::new(draft, tiling.act_slots, tiling.act_bytes)?,
-            outs: Outputs::new(draft, tiling.out_slots, tiling.out_bytes)?,
+            outs: Outputs::new(draft, &tiling, &plan.problem, plan.field.output)?,
             psum: if tiling.psum_bytes > 0 { Some(draft.sram(tiling.psum_bytes)?) } else { None },
             pipeline,
             inv,
@@ -253,8 +254,7 @@ impl<'a> Emitter<'a> {
     fn compute(&mut self, draft: &Draft, step: &Step, tile: &ActTile, act: At) -> Result<(), PlanError> {
         let len = |r: &Range<u64>| r.end - r.start;
         let (oy, ox, channels) = (len(&step.oy), len(&step.ox), len(&step.oc));
-        let (in_pixel, out_pixel) =
-            (channels * self.plan.field.input.element, channels * self.plan.field.output.element);
+        let in_pixel = channels * self.plan.field.input.element;
         let (win_y, win_h, bound_h) =
             self.plan.rows.count(&step.oy, u64::from(self.inv.stride_y), self.inv.mode)?;
         let (win_x, win_w, bound_w) =
@@ -272,8 +272,6 @@ impl<'a> Emitter<'a> {
             kernel_w: narrow(len(&step.kx), "the columns of a kernel")?,
             out_h: narrow(oy, "the output rows of a tile")?,
             out_w: narrow(ox, "the output columns of a tile")?,
-            out_row: narrow(ox * out_pixel, "the row stride of an output tile")?,
-            out_pixel: narrow(out_pixel, "the pixel stride of an output tile")?,
             acc_in: !step.first,
             acc_out: !step.last,
             win_h,
@@ -300,13 +298,13 @@ impl<'a> Emitter<'a> {
             self.pipeline.push(Instr::PoolVar(var), bufs);
             return Ok(());
         }
-        let out = self.outs.next()?;
-        bufs.push(("out", out));
+        let out = self.outs.place(step)?;
+        var.out = narrow(out.at.offset, "an output offset")?;
+        var.out_row = narrow(out.row, "the row stride of an output tile")?;
+        var.out_pixel = narrow(out.pixel, "the pixel stride of an output tile")?;
+        bufs.push(("out", out.at.buffer));
         self.pipeline.push(Instr::PoolVar(var), bufs);
-        let (to, dims) = self.plan.field.output.scatter(step.image, &step.oy, &step.ox, &step.oc);
-        let store = self.mover.store(draft, At { buffer: out, offset: 0 }, to, &dims)?;
-        self.pipeline.push(store.into(), vec![("src", out), ("dst", to.buffer)]);
-        Ok(())
+        self.outs.store(draft, &mut self.mover, &mut self.pipeline, step, step.image)
     }
 }
 

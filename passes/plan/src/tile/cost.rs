@@ -8,6 +8,9 @@ use dpu_isa::Machine;
 use super::sched::{self, Array, Extent};
 use super::{ENTRY, Order, Problem, Tiling};
 
+/// Weights are loaded by the engine of the stores too if there are that many loads for each store.
+const STORES_PER_LOAD: u64 = 4;
+
 /// The machine, as far as the estimate needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
@@ -112,6 +115,8 @@ pub(crate) struct Estimate {
     pub(crate) steps: u64,
     /// Cycles of the DPU.
     pub(crate) compute: u64,
+    /// Weights are loaded by both DMA engines.
+    pub(crate) split_weights: bool,
 }
 
 impl Estimate {
@@ -131,8 +136,6 @@ pub(crate) struct Sweep {
     pub(crate) acts: Traffic,
     /// Weights, each tile once.
     pub(crate) weights: Traffic,
-    /// Outputs.
-    pub(crate) outs: Traffic,
     /// Least cycles of the DPU without set-up.
     pub(crate) compute: u64,
 }
@@ -152,19 +155,9 @@ pub(crate) fn sweep(p: &Problem, t: &Tiling, budget: &Budget) -> Sweep {
         None => t.ic.classes().map(|(ic, n)| p.macs.steps(ic, budget.array.lanes).saturating_mul(n)).sum(),
     };
     let mac_cycles = product([outputs, p.y.kernel, p.x.kernel, depth]) / budget.array.pes;
-    let out_runs = match (channels, t.ox.count()) {
-        (1, 1) => spatial,
-        (1, columns) => product([p.images, p.y.output, columns]),
-        _ => product([p.images, p.y.output, p.x.output, channels]),
-    };
     Sweep {
         acts: act_sweep(p, t, spatial),
         weights: Traffic { tasks: channels.saturating_mul(parts), bytes: weight_sweep(p, t), runs: 0 },
-        outs: Traffic {
-            tasks: spatial.saturating_mul(channels),
-            bytes: outputs.saturating_mul(p.out_bytes),
-            runs: out_runs,
-        },
         compute: mac_cycles.max(outputs / budget.ppe_rate),
     }
 }
@@ -181,6 +174,25 @@ fn act_sweep(p: &Problem, t: &Tiling, spatial: u64) -> Traffic {
         _ => product([p.images, rows, columns, channel_parts]),
     };
     Traffic { tasks, bytes: product([p.images, rows, columns, p.ic, p.in_bytes]), runs }
+}
+
+/// Outputs, tile by tile or gathered over the inner loop.
+fn out_traffic(p: &Problem, t: &Tiling) -> Traffic {
+    let spatial = product([p.images, t.oy.count(), t.ox.count()]);
+    let channels = t.oc.count();
+    let tasks = match (t.gather, t.order) {
+        (false, _) => spatial.saturating_mul(channels),
+        (true, Order::SpatialOuter) => spatial,
+        (true, Order::ChannelOuter) => channels,
+    };
+    let all_channels = channels == 1 || t.gather && t.order == Order::SpatialOuter;
+    let all_columns = t.ox.count() == 1 || t.gather && t.order == Order::ChannelOuter;
+    let runs = match (all_channels, all_columns) {
+        (true, true) => tasks,
+        (true, false) => product([p.images, p.y.output, t.ox.count()]),
+        (false, _) => product([p.images, p.y.output, p.x.output, channels]),
+    };
+    Traffic { tasks, bytes: product([p.images, p.y.output, p.x.output, p.oc, p.out_bytes]), runs }
 }
 
 /// Bytes of all weight tiles.
@@ -233,31 +245,45 @@ pub(crate) fn estimate(
         Some(_) => Traffic::share(weight_loads, &sweep.weights),
         None => Traffic::default(),
     };
-    let [acts, weights, outs] = [acts, weights, sweep.outs].map(|t| t.times(problem.repeats));
+    let outs = out_traffic(problem, tiling);
+    let [acts, weights, outs] = [acts, weights, outs].map(|t| t.times(problem.repeats));
     let steps = product([spatial, channels, parts, problem.repeats]);
     let compute = compute
         .unwrap_or(sweep.compute)
         .saturating_mul(problem.repeats)
         .saturating_add(steps.saturating_mul(budget.dpu_setup));
-    let cycles = overlap(budget, [acts, weights, outs], compute, steps);
-    Estimate { cycles, acts, weights, outs, steps, compute }
+    let mut estimate = Estimate { cycles: 0, acts, weights, outs, steps, compute, split_weights: false };
+    estimate.overlap(budget);
+    estimate
 }
 
-/// Cycles of all engines together. Loads of activations and stores have an engine each, weights go where there is room.
-fn overlap(budget: &Budget, traffic: [Traffic; 3], compute: u64, steps: u64) -> u64 {
-    let [acts, weights, outs] = traffic.map(|t| t.cycles(budget));
-    let all = acts.saturating_add(weights).saturating_add(outs);
-    let engines = if budget.two_engines { acts.max(outs).max(all / 2) } else { all };
-    let bytes = traffic.iter().fold(0u64, |sum, t| sum.saturating_add(t.bytes));
-    let busiest = engines.max(bytes / budget.dram_rate).max(compute);
-    let others = all.saturating_add(compute).saturating_sub(busiest);
-    busiest.saturating_add(others / steps.max(1))
+impl Estimate {
+    /// Sets the cycles of all engines together and chooses where weights are loaded.
+    ///
+    /// Activations come in on one engine and results leave on the other. Weights follow the activations. Only where
+    /// that engine is the bottleneck and stores are few, weights are loaded by both: there a load stands behind stores
+    /// that wait for the DPU.
+    fn overlap(&mut self, budget: &Budget) {
+        let traffic = [self.acts, self.weights, self.outs];
+        let [acts, weights, outs] = traffic.map(|t| t.cycles(budget));
+        let loads = acts.saturating_add(weights);
+        let all = loads.saturating_add(outs);
+        let bytes = traffic.iter().fold(0u64, |sum, t| sum.saturating_add(t.bytes));
+        let others = (bytes / budget.dram_rate).max(self.compute);
+        let apart = if budget.two_engines { loads.max(outs) } else { all }.max(others);
+        let split = acts.max(outs).max(all / 2).max(others);
+        let few_stores = self.outs.tasks.saturating_mul(STORES_PER_LOAD) <= self.weights.tasks;
+        self.split_weights = budget.two_engines && few_stores && split < apart;
+        let busiest = if self.split_weights { split } else { apart };
+        let rest = all.saturating_add(self.compute).saturating_sub(busiest);
+        self.cycles = busiest.saturating_add(rest / self.steps.max(1));
+    }
 }
 
 /// Cycles no plan can beat: all bytes once, all multiplications on all PEs.
 pub(crate) fn lower_bound(problem: &Problem, budget: &Budget, sweep: &Sweep) -> u64 {
-    let bytes =
-        [sweep.acts, sweep.weights, sweep.outs].iter().fold(0u64, |sum, t| sum.saturating_add(t.bytes));
+    let outs = product([problem.images, problem.y.output, problem.x.output, problem.oc, problem.out_bytes]);
+    let bytes = outs.saturating_add(sweep.acts.bytes).saturating_add(sweep.weights.bytes);
     (bytes / budget.dram_rate).max(sweep.compute).saturating_mul(problem.repeats)
 }
 

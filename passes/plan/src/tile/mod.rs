@@ -126,6 +126,8 @@ pub(crate) struct Tiling {
     pub(crate) kx: Split,
     /// Loop order.
     pub(crate) order: Order,
+    /// An output slot holds a whole round of the outer loop, stored at once, and not one tile.
+    pub(crate) gather: bool,
     /// Activation tiles kept in SRAM.
     pub(crate) act_slots: u64,
     /// Weight tiles kept in SRAM.

@@ -119,6 +119,7 @@ impl Finder<'_> {
             ky: cut.ky,
             kx: cut.kx,
             order: Order::SpatialOuter,
+            gather: false,
             act_slots: two(if p.per_channel.is_some() { outputs.saturating_mul(parts) } else { act_tiles }),
             weight_slots: if p.weights.is_some() { two(weight_tiles) } else { 0 },
             out_slots: two(outputs),
@@ -143,6 +144,9 @@ impl Finder<'_> {
                 for weights in slot_counts(tiling.weight_slots, parts, weight_tiles) {
                     let candidate = Tiling { order, act_slots: acts, weight_slots: weights, ..tiling };
                     self.rank(candidate, sweep);
+                    if let Some(gathered) = gathered(p, &candidate) {
+                        self.rank(gathered, sweep);
+                    }
                 }
             }
         }
@@ -201,6 +205,20 @@ impl Finder<'_> {
             PlanError::resource("SRAM bytes for the smallest tiles", self.smallest, self.budget.sram)
         })
     }
+}
+
+/// The same tiling with the outputs of a round of the outer loop stored at once; none where that changes nothing, or
+/// where a round spans images.
+fn gathered(p: &Problem, t: &Tiling) -> Option<Tiling> {
+    let spatial = product([p.images, t.oy.count(), t.ox.count()]);
+    let (outer, inner, outputs) = match t.order {
+        Order::SpatialOuter => (spatial, t.oc.count(), product([t.oy.size, t.ox.size, p.oc])),
+        Order::ChannelOuter => (t.oc.count(), spatial, product([p.y.output, p.x.output, t.oc.size])),
+    };
+    let whole = t.order == Order::SpatialOuter || p.images == 1;
+    let out_slots = outer.saturating_mul(p.repeats).min(2);
+    let out_bytes = outputs.saturating_mul(p.out_bytes);
+    (inner > 1 && whole).then_some(Tiling { gather: true, out_slots, out_bytes, ..*t })
 }
 
 /// Slot counts worth trying: two, all of one sum and the next, all.

@@ -36,6 +36,8 @@ pub(crate) struct Step {
     pub(crate) first: bool,
     /// No later step adds to these outputs.
     pub(crate) last: bool,
+    /// No later step makes outputs of this round of the outer loop.
+    pub(crate) ends_round: bool,
 }
 
 /// Calls `f` for all steps of a tiling in order.
@@ -56,12 +58,15 @@ pub(crate) fn for_each_step(
     let (mut inner_back, mut reduction_back) = (false, false);
     for o in 0..outer {
         for i in 0..inner {
+            let ends_round = i + 1 == inner;
             let i = if inner_back { inner - 1 - i } else { i };
             let (s, c) = match tiling.order {
                 Order::SpatialOuter => (o, i),
                 Order::ChannelOuter => (i, o),
             };
-            reduce(problem, tiling, s, c, reduction_back, &mut f)?;
+            reduce(problem, tiling, (s, c), reduction_back, |step| {
+                f(&Step { ends_round: ends_round && step.last, ..step })
+            })?;
             reduction_back = !reduction_back;
         }
         inner_back = !inner_back;
@@ -69,14 +74,13 @@ pub(crate) fn for_each_step(
     Ok(())
 }
 
-/// All steps of one output tile.
+/// All steps of one output tile, named by spatial and channel tile.
 fn reduce(
     problem: &Problem,
     tiling: &Tiling,
-    spatial: u64,
-    channel: u64,
+    (spatial, channel): (u64, u64),
     back: bool,
-    f: &mut impl FnMut(&Step) -> Result<(), PlanError>,
+    mut f: impl FnMut(Step) -> Result<(), PlanError>,
 ) -> Result<(), PlanError> {
     let (columns, rows) = (tiling.ox.count(), tiling.oy.count());
     let oy = tiling.oy.range(spatial / columns % rows);
@@ -95,7 +99,7 @@ fn reduce(
         let ix = kxs.start + r % len(&kxs);
         let iy = kys.start + r / len(&kxs) % len(&kys);
         let ic = ics.start + r / len(&kxs) / len(&kys);
-        f(&Step {
+        f(Step {
             image: spatial / columns / rows,
             oy: oy.clone(),
             ox: ox.clone(),
@@ -108,6 +112,7 @@ fn reduce(
             reduction: (ic * tiling.ky.count() + iy) * tiling.kx.count() + ix,
             first: n == 0,
             last: n + 1 == count,
+            ends_round: false,
         })?;
     }
     Ok(())

@@ -108,8 +108,8 @@ struct Walk<'a> {
     slots: BTreeMap<u8, Task>,
     /// Passes of the sum under way.
     group: Vec<Pass>,
-    /// Passes of the results in each output slot.
-    finished: BTreeMap<BufferId, Vec<Pass>>,
+    /// The sums whose results are in each output slot, by their passes.
+    finished: BTreeMap<BufferId, Vec<Vec<Pass>>>,
     stored: Stored,
 }
 
@@ -197,11 +197,11 @@ impl Walk<'_> {
             );
             return self.load(map, dst);
         }
-        let passes = self.finished.remove(&src).ok_or_else(|| wrong("a store of nothing"))?;
+        let sums = self.finished.remove(&src).ok_or_else(|| wrong("a store of nothing"))?;
         // Seen from the slot: where each of its bytes goes.
         let map =
             Map::new((dst, x.dst.offset), x.src.offset, dims, x.dst_strides, x.src_strides, x.element.into());
-        self.stored.store(self.subject, &map, &passes)
+        sums.iter().try_for_each(|passes| self.stored.store(self.subject, &map, passes))
     }
 
     /// Puts a copy into an SRAM buffer.
@@ -235,8 +235,8 @@ impl Walk<'_> {
             return Ok(());
         }
         let out = task.buffer("out").ok_or_else(|| wrong("results without a buffer"))?;
-        let before = self.finished.insert(out, std::mem::take(&mut self.group));
-        ensure(before.is_none(), || "results are overwritten before they are stored".to_owned())
+        self.finished.entry(out).or_default().push(std::mem::take(&mut self.group));
+        Ok(())
     }
 }
 
