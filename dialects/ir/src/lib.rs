@@ -20,6 +20,7 @@ mod block;
 mod builder;
 mod context;
 mod diagnostic;
+mod dictionary;
 pub mod dpu;
 mod error;
 mod ffi;

@@ -244,7 +244,7 @@ impl<'c> Task<'c> {
 }
 
 /// Whether an instruction reads or writes at one of its addresses.
-fn address_in_use(instr: &Instr, field: &str) -> bool {
+pub fn address_in_use(instr: &Instr, field: &str) -> bool {
     match (instr, field) {
         (Instr::ConvInv(x), "lut_addr") => x.lut,
         (Instr::VecBinary(x), "lut_addr") => x.lut,

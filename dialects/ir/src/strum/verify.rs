@@ -167,7 +167,7 @@ fn post_processing(ppe: Option<&Ppe>, result: Type<'_>, channels: i64) -> Verdic
         };
     };
     let length = i64::try_from(ppe.multiplier.len()).map_err(|error| error.to_string())?;
-    one_or_channels(length, channels, "ppe with multipliers for")?;
+    one_or_channels(length, channels, "ppe multipliers for")?;
     if ppe.unsigned && width == 32 {
         return Err("expects ppe without unsigned for a 32-bit result".into());
     }
@@ -184,19 +184,19 @@ fn post_processing(ppe: Option<&Ppe>, result: Type<'_>, channels: i64) -> Verdic
 
 /// The static shape of a value, without empty dimensions.
 fn shape_of(value: Value<'_>, what: &str, rank: usize) -> Result<Vec<i64>, String> {
-    let shape = value.ty().shape().ok_or_else(|| format!("expects a {what} of static shape"))?;
+    let shape = value.ty().shape().ok_or_else(|| format!("expects {what} of static shape"))?;
     if shape.len() != rank {
-        return Err(format!("expects a {what} of rank {rank}, got {}", shape.len()));
+        return Err(format!("expects {what} of rank {rank}, got {}", shape.len()));
     }
     if shape.contains(&0) {
-        return Err(format!("expects a {what} without empty dimensions, got {}", dims(&shape)));
+        return Err(format!("expects {what} without empty dimensions, got {}", dims(&shape)));
     }
     Ok(shape)
 }
 
 /// As [`shape_of`], with a rank known here.
 fn shape<const RANK: usize>(value: Value<'_>, what: &str) -> Result<[i64; RANK], String> {
-    shape_of(value, what, RANK)?.try_into().map_err(|_| format!("expects a {what} of rank {RANK}"))
+    shape_of(value, what, RANK)?.try_into().map_err(|_| format!("expects {what} of rank {RANK}"))
 }
 
 fn expect(whose: &str, what: &str, got: i64, expected: i64) -> Verdict {
@@ -207,8 +207,8 @@ fn one_or_channels(got: i64, channels: i64, what: &str) -> Verdict {
     if got == 1 || got == channels {
         return Ok(());
     }
-    let choice = if channels == 1 { "1".to_owned() } else { format!("1 or {channels}") };
-    Err(format!("expects a {what} {choice} channels, got {got}"))
+    let choice = if channels == 1 { "1 channel".to_owned() } else { format!("1 or {channels} channels") };
+    Err(format!("expects {what} {choice}, got {got}"))
 }
 
 fn window(what: &str, values: &[i64], min: i64) -> Verdict {
