@@ -155,6 +155,28 @@ fn storing_what_is_being_overwritten() {
 }
 
 #[test]
+fn gaps_between_weight_sets_are_not_read() {
+    let mut program = program(&Conv::SMALL);
+    let (set, sets) = (common::set_bytes(&Conv::SMALL), u64::from(Conv::SMALL.out_c));
+    // Channel 1 shares the set of channel 0, and its own is never loaded.
+    let entry = (sets * set) as usize + 16;
+    program.consts[entry..entry + 4].fill(0);
+    let (first, rest) = (2 * set, (sets - 2) * set);
+    let index = nth(&program, "dma_copy", 0);
+    program.instrs[index] = copy(0, MemAddr::dram(0), MemAddr::sram(0), set, 0, CONSTS);
+    let rest = copy(0, MemAddr::dram(first), MemAddr::sram(first), rest, 0, CONSTS);
+    program.instrs.insert(index, rest);
+    program.meta.insert(index, program.meta[index]);
+    program.instrs[0] = bar(0, 3, 1);
+    assert!(run(&program, &Conv::SMALL).is_ok());
+    // With the set in use, its lack is found.
+    program.consts[entry..entry + 4].copy_from_slice(&(set as u32).to_le_bytes());
+    let trap = trap(&program);
+    let range = format!("read of 'weights' at sram {set:#x}..{:#x}, which nothing has written", 2 * set);
+    assert_eq!((trap.kind, trap.detail), (TrapKind::UnwrittenRead, range));
+}
+
+#[test]
 fn races_of_every_pair() {
     // Read after write, write after write, write after read, each unordered and ordered.
     let order = |first: Instr, second: Instr| vec![first, second, end()];

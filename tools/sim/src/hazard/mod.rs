@@ -115,12 +115,11 @@ impl Checker {
 
     /// The dispatcher arms a barrier, having seen it idle.
     pub(crate) fn arm(&mut self, barrier: usize) {
-        let Some(b) = self.barriers.get_mut(barrier) else { return };
+        let Some(b) = self.barriers.get(barrier) else { return };
         let clock = Rc::make_mut(&mut self.dispatcher);
         join(clock, &b.posted);
         join(clock, &b.waited);
-        b.posted.fill(NEVER);
-        b.waited.fill(NEVER);
+        // What the barrier remembers may stay: whoever meets it from now on was dispatched after all of it.
     }
 
     /// What a task dispatched now comes after.
