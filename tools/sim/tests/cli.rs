@@ -1,5 +1,7 @@
 //! The command: files in, files out, exit codes, messages.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
+
 mod common;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! Whole programs: results, times, counters, limits.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
+
 mod common;
 
 use common::{Conv, nth, program};

@@ -4,6 +4,7 @@
 //! second: the shape that real programs have.
 
 #![allow(dead_code, reason = "each test uses a part")]
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use dpu_isa::{
     BarCfg, ConvInv, ConvVar, DmaCopy, Dtype, End, Instr, InstrMeta, IoDesc, Layer, Machine, Manifest,
