@@ -1,5 +1,8 @@
 //! The drivers of strum-opt.
 
+pub mod audit;
+pub mod driver;
+
 use std::sync::Once;
 
 use strum_ir::DialectRegistry;

@@ -1,0 +1,62 @@
+//! What kind of error a diagnostic is: the one list of phrases by which tools tell a limit of this project or of the
+//! machine from a fault of the user's input.
+//!
+//! Invariant: a phrase counts only where it begins the message, after the name of the op that MLIR puts in front.
+
+/// Begins the message on something that is valid but not supported.
+pub const UNSUPPORTED: &str = "unsupported: ";
+/// Begins the message on something that is valid but larger than the machine.
+pub const RESOURCE: &str = "does not fit the machine: ";
+/// Begins the message on a fault of this project.
+pub const INTERNAL: &str = "internal error: ";
+
+/// Whose fault an error is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The user's: the input breaks a rule.
+    Invalid,
+    /// A limit of this project.
+    Unsupported,
+    /// A limit of the machine.
+    Resource,
+    /// A bug of this project.
+    Internal,
+}
+
+/// The verdict on an error message, of a pass or of MLIR.
+#[must_use]
+pub fn verdict(message: &str) -> Verdict {
+    // As MLIR writes it: `'tosa.argmax' op unsupported: …`.
+    let named = message.strip_prefix('\'').and_then(|rest| rest.split_once("' op "));
+    let said = named.map_or(message, |(_, said)| said);
+    if said.starts_with(UNSUPPORTED) {
+        Verdict::Unsupported
+    } else if said.starts_with(RESOURCE) {
+        Verdict::Resource
+    } else if said.starts_with(INTERNAL) {
+        Verdict::Internal
+    } else {
+        Verdict::Invalid
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phrases_count_at_the_beginning() {
+        assert_eq!(
+            verdict("'tosa.argmax' op unsupported: 'tosa.argmax' is not supported"),
+            Verdict::Unsupported
+        );
+        assert_eq!(verdict("unsupported: 2 blocks"), Verdict::Unsupported);
+        assert_eq!(
+            verdict("'tosa.conv2d' op does not fit the machine: x: needs 2, the limit is 1"),
+            Verdict::Resource
+        );
+        assert_eq!(verdict("internal error: this is a bug"), Verdict::Internal);
+        assert_eq!(verdict("'tosa.conv2d' op attribute 'pad' of 'x' op unsupported: y"), Verdict::Invalid);
+        assert_eq!(verdict("expected ':'"), Verdict::Invalid);
+    }
+}

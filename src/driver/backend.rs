@@ -1,0 +1,90 @@
+//! The calls into `strum-passes`: the pipeline by name, and the way between the dpu dialect and a program.
+
+use dpu_isa::{Machine, Program};
+use strum_ir::{Captured, Context, Module, OptionKind};
+use strum_passes::translation::{self, ExportError};
+use strum_passes::{machine, pipeline};
+
+use super::diagnostics::Origin;
+use super::exit::Failure;
+
+pub(super) use strum_passes::machine::DEFAULT as DEFAULT_MACHINE;
+pub(super) use strum_passes::pipeline::{NAME as PIPELINE, Stage};
+
+/// The machine of this name or file.
+pub(super) fn resolve_machine(spec: &str) -> Result<Machine, Failure> {
+    machine::resolve(spec).map_err(Failure::input)
+}
+
+/// The stages of `strum-pipeline` with these options.
+pub(super) fn stages(options: &str) -> Result<Vec<Stage>, Failure> {
+    // The named pipeline sees no difference between a default and its absence, and a program tells its options.
+    let given: Vec<&str> = options.split_whitespace().filter(|option| !is_default(option)).collect();
+    pipeline::stages(&given.join(" ")).map_err(Failure::usage)
+}
+
+/// Whether `name=value` is what holds without it.
+fn is_default(option: &str) -> bool {
+    let Some((name, value)) = option.split_once('=') else { return false };
+    pipeline::OPTIONS.iter().filter(|o| o.name == name).any(|o| match o.kind {
+        OptionKind::Bool(default) => default.to_string() == value,
+        OptionKind::Int(default) => default.to_string() == value,
+        OptionKind::Float(default) => default.to_string() == value,
+        OptionKind::String(default) => default == value,
+        OptionKind::IntList => false,
+    })
+}
+
+/// Lets the pass that stores weights look at its options, on a function without layers. An error is its verdict.
+pub(super) fn check_options(stages: &[Stage]) -> Result<(), Vec<Captured>> {
+    let context = Context::new();
+    let (result, diagnostics) = context.handle().capture(|| {
+        let mut module = Module::parse(&context, b"func.func @main() { return }", "options")?;
+        let packing = stages.iter().filter(|stage| stage.passes.contains("strum-pack"));
+        packing.into_iter().try_for_each(|stage| module.run(&stage.passes))
+    });
+    result.map_err(|_| diagnostics)
+}
+
+/// The program of a module that holds exactly one scheduled `dpu.program`.
+pub(super) fn export(context: &Context, module: &Module<'_>, origin: Origin<'_>) -> Result<Program, Failure> {
+    let (result, diagnostics) = context.handle().capture(|| {
+        let program = translation::find_program(module.op())?;
+        translation::export(program)
+    });
+    match result {
+        Ok(program) => {
+            origin.tell(&diagnostics, false);
+            Ok(program)
+        }
+        Err(ExportError::Reported) => Err(origin.failure(&diagnostics)),
+        Err(ExportError::Module(message)) => Err(Failure::input(message)),
+    }
+}
+
+/// A module with the `dpu.program` that stands for a program, which must be valid.
+pub(super) fn import<'c>(
+    program: &Program,
+    context: &'c Context,
+    origin: Origin<'_>,
+) -> Result<Module<'c>, Failure> {
+    let (result, diagnostics) = context.handle().capture(|| translation::import(program, context));
+    match result {
+        Ok(module) => Ok(module),
+        Err(_) if !diagnostics.is_empty() => Err(origin.failure(&diagnostics)),
+        Err(error) => Err(Failure::internal(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_the_same_as_nothing() {
+        let with = stages("machine=flexnn-16x16 method=mip2q p=0.5 w=16 zero=false select=error").unwrap();
+        assert_eq!(with, stages("").unwrap());
+        assert_ne!(with, stages("method=dense").unwrap());
+        assert!(stages("colour=red").is_err());
+    }
+}

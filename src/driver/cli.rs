@@ -1,0 +1,129 @@
+//! The frame of a driver: arguments in, exit code out.
+//!
+//! Invariant: whatever happens below, the process ends with one of the documented exit codes, and a panic is told as
+//! what it is, a bug of ours.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::LazyLock;
+use std::thread;
+
+use clap::{Args, Parser};
+use tracing::level_filters::LevelFilter;
+
+use super::exit::{Failure, Kind};
+
+/// Stack of the thread that works: MLIR's parser and printer recurse on what they are given.
+const STACK: usize = 256 << 20;
+
+/// `0.1.0 (LLVM 22.1.8)`.
+pub(super) fn version() -> &'static str {
+    static TEXT: LazyLock<String> =
+        LazyLock::new(|| format!("{} (LLVM {})", env!("CARGO_PKG_VERSION"), strum_ir::llvm_version()));
+    &TEXT
+}
+
+/// Options of every driver.
+#[derive(Debug, Args)]
+pub(super) struct Common {
+    /// What to tell on standard error about the work: off, error, warn, info, debug or trace.
+    #[arg(long, value_name = "LEVEL", default_value = "warn", value_parser = level, global = true)]
+    log: LevelFilter,
+}
+
+fn level(text: &str) -> Result<LevelFilter, String> {
+    let known = ["off", "error", "warn", "info", "debug", "trace"];
+    let level = text.parse().ok().filter(|_| known.contains(&text));
+    level.ok_or_else(|| format!("expected {}", known.join(", ")))
+}
+
+impl Common {
+    fn start_log(&self) {
+        let log = tracing_subscriber::fmt().with_max_level(self.log).with_writer(io::stderr).without_time();
+        // A second logger in one process changes nothing.
+        let _ = log.try_init();
+    }
+}
+
+/// Arguments of a driver.
+pub(super) trait Arguments: Parser + Send + 'static {
+    /// The options that all drivers have.
+    fn common(&self) -> &Common;
+}
+
+/// Parses the arguments, does the work, and ends.
+pub(super) fn main<A: Arguments>(tool: &'static str, work: fn(A) -> Result<(), Failure>) -> ExitCode {
+    match parse::<A>(std::env::args_os()) {
+        Ok(arguments) => {
+            arguments.common().start_log();
+            finish(tool, guarded(move || work(arguments)))
+        }
+        Err(code) => ExitCode::from(code),
+    }
+}
+
+/// The arguments, or the exit code after what clap has to say.
+fn parse<A: Parser>(arguments: impl Iterator<Item = OsString>) -> Result<A, u8> {
+    A::try_parse_from(arguments).map_err(|error| {
+        // Help and version are no errors; clap knows where each belongs.
+        let code = if error.use_stderr() { Kind::Usage.code() } else { 0 };
+        let _ = error.print();
+        code
+    })
+}
+
+/// Works on a thread with much stack, and turns a panic into a failure.
+fn guarded(work: impl FnOnce() -> Result<(), Failure> + Send + 'static) -> Result<(), Failure> {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(|at| format!(" ({}:{})", at.file(), at.line())).unwrap_or_default();
+        let text = info.payload_as_str().unwrap_or("panic");
+        say(format_args!("internal error: this is a bug in strum-opt: {text}{place}"));
+    }));
+    let worker = thread::Builder::new().name("driver".into()).stack_size(STACK).spawn(work);
+    match worker {
+        Ok(worker) => worker.join().unwrap_or_else(|_| Err(Failure::told(Kind::Internal))),
+        Err(error) => Err(Failure::new(Kind::Resource, format_args!("cannot start a thread: {error}"))),
+    }
+}
+
+/// Prints the failure, if there is one, and gives the exit code.
+fn finish(tool: &str, result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { kind, message }) => {
+            if !message.is_empty() {
+                say(format_args!("{tool}: error: {message}"));
+            }
+            ExitCode::from(kind.code())
+        }
+    }
+}
+
+/// A line on standard error. If that is closed, there is nobody to tell.
+pub(super) fn say(message: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{message}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_named_and_nothing_else() {
+        assert_eq!(level("debug"), Ok(LevelFilter::DEBUG));
+        assert!(level("3").is_err() && level("").is_err() && level("loud").is_err());
+    }
+
+    #[test]
+    fn a_panic_is_an_internal_failure() {
+        let failure = guarded(|| panic!("expected by this test")).unwrap_err();
+        let _ = std::panic::take_hook();
+        assert_eq!(failure, Failure::told(Kind::Internal));
+    }
+
+    #[test]
+    fn the_version_names_llvm() {
+        assert!(version().starts_with(env!("CARGO_PKG_VERSION")) && version().contains("(LLVM 22."));
+    }
+}

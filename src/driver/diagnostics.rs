@@ -1,0 +1,216 @@
+//! MLIR's diagnostics as the user sees them: `file:line:col: error: …`, the line, a caret, and the notes.
+//!
+//! Invariant: a failure that MLIR has reported is told once, and its exit code follows from the first error.
+
+use std::fmt::Write as _;
+
+use dpu_isa::AsmError;
+use strum_ir::{Captured, Severity};
+use strum_passes::verdict::{Verdict, verdict};
+
+use super::cli::say;
+use super::exit::{Failure, Kind};
+
+/// Longest piece of a source line that is shown, in characters: constants make lines of megabytes.
+const SHOWN: usize = 120;
+
+/// What the user gave: its name in locations, and its text if it is text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin<'a> {
+    name: &'a str,
+    text: Option<&'a str>,
+}
+
+/// A place in a file, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place<'a> {
+    file: &'a str,
+    line: usize,
+    column: usize,
+}
+
+impl<'a> Origin<'a> {
+    /// The origin of a file's contents; binary contents are not shown.
+    pub(super) fn new(name: &'a str, bytes: &'a [u8]) -> Self {
+        Origin { name, text: std::str::from_utf8(bytes).ok() }
+    }
+
+    /// Says everything; with `quiet` the errors alone.
+    pub(super) fn tell(&self, diagnostics: &[Captured], quiet: bool) {
+        for diagnostic in diagnostics {
+            if !quiet || diagnostic.severity == Severity::Error {
+                say(self.render(diagnostic).trim_end());
+            }
+        }
+    }
+
+    /// Says everything, and gives the failure that the diagnostics amount to.
+    pub(super) fn failure(&self, diagnostics: &[Captured]) -> Failure {
+        self.tell(diagnostics, false);
+        let first = diagnostics.iter().find(|d| d.severity == Severity::Error);
+        match first {
+            Some(error) => Failure::told(kind(&error.message)),
+            None => Failure::internal("failed without saying why"),
+        }
+    }
+
+    /// The failure of an assembly text, told.
+    pub(super) fn assembly(&self, error: &AsmError) -> Failure {
+        let place = Place { file: self.name, line: error.line, column: error.col };
+        let mut text = format!("{}:{}:{}: error: {}\n", self.name, error.line, error.col, error.msg);
+        self.excerpt(&mut text, place);
+        say(text.trim_end());
+        Failure::told(Kind::Input)
+    }
+
+    fn render(&self, diagnostic: &Captured) -> String {
+        let mut text = String::new();
+        let place = self.put(&mut text, diagnostic);
+        for note in &diagnostic.notes {
+            let mut put = String::new();
+            let at = self.put(&mut put, note);
+            // The same line again says nothing new.
+            if at == place && at.is_some() {
+                put.truncate(put.find('\n').map_or(put.len(), |end| end + 1));
+            }
+            text.push_str(&put);
+        }
+        text
+    }
+
+    /// Appends one message with its excerpt.
+    fn put<'d>(&self, text: &mut String, diagnostic: &'d Captured) -> Option<Place<'d>> {
+        let Captured { severity, location, message, .. } = diagnostic;
+        let place = self.place(location);
+        let _ = match (place, location.as_str()) {
+            (Some(Place { file, line, column }), _) => {
+                writeln!(text, "{file}:{line}:{column}: {severity}: {message}")
+            }
+            (None, "?") => writeln!(text, "{}: {severity}: {message}", self.name),
+            (None, elsewhere) => writeln!(text, "{}: {severity}: {message} (at {elsewhere})", self.name),
+        };
+        if let Some(place) = place {
+            self.excerpt(text, place);
+        }
+        place
+    }
+
+    /// The first `file:line:col` of a location, preferably in the file itself.
+    fn place<'l>(&self, location: &'l str) -> Option<Place<'l>> {
+        let places = || location.split(" + ").filter_map(|part| self.place_of_part(part));
+        places().find(|place| place.file == self.name).or_else(|| places().next())
+    }
+
+    fn place_of_part<'l>(&self, part: &'l str) -> Option<Place<'l>> {
+        let (rest, column) = part.rsplit_once(':')?;
+        let (file, line) = rest.rsplit_once(':')?;
+        let (line, column) = (line.parse().ok()?, column.parse().ok()?);
+        // A named location is `name@file`.
+        let own = file.strip_suffix(self.name).filter(|name| name.is_empty() || name.ends_with('@'));
+        let file = match (own, file.rsplit_once('@')) {
+            (Some(name), _) => file.get(name.len()..).unwrap_or(file),
+            (None, Some((_, after))) => after,
+            (None, None) => file,
+        };
+        Some(Place { file, line, column })
+    }
+
+    /// Appends the source line and a caret below the column, if the place is in this text.
+    fn excerpt(&self, text: &mut String, place: Place<'_>) {
+        let line = self.text.filter(|_| place.file == self.name).and_then(|t| t.lines().nth(place.line.checked_sub(1)?));
+        let Some(line) = line else { return };
+        let column = place.column.saturating_sub(1);
+        let start = if column < SHOWN { 0 } else { column - SHOWN / 2 };
+        let shown: String = line.chars().skip(start).take(SHOWN).map(|c| if c == '\t' { ' ' } else { c }).collect();
+        if !shown.trim().is_empty() {
+            let _ = writeln!(text, "{}\n{:caret$}^", shown.trim_end(), "", caret = column - start);
+        }
+    }
+}
+
+/// The kind of failure that an error of a pass or of MLIR is.
+fn kind(message: &str) -> Kind {
+    match verdict(message) {
+        Verdict::Invalid => Kind::Input,
+        Verdict::Unsupported => Kind::Unsupported,
+        Verdict::Resource => Kind::Resource,
+        Verdict::Internal => Kind::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn captured(location: &str, message: &str) -> Captured {
+        Captured {
+            severity: Severity::Error,
+            location: location.into(),
+            message: message.into(),
+            notes: Vec::new(),
+        }
+    }
+
+    const TEXT: &str = "func.func @main() {\n  \"some.op\"() : () -> ()\n}\n";
+
+    #[test]
+    fn a_place_has_its_line_and_a_caret() {
+        let origin = Origin::new("net.mlir", TEXT.as_bytes());
+        let text = origin.render(&captured("net.mlir:2:3", "no such thing"));
+        assert_eq!(text, "net.mlir:2:3: error: no such thing\n  \"some.op\"() : () -> ()\n  ^\n");
+    }
+
+    #[test]
+    fn a_note_at_the_same_place_does_not_repeat_the_line() {
+        let origin = Origin::new("net.mlir", TEXT.as_bytes());
+        let note = Captured { severity: Severity::Note, ..captured("net.mlir:2:3", "try another") };
+        let text = origin.render(&Captured { notes: vec![note], ..captured("net.mlir:2:3", "no such thing") });
+        assert!(text.ends_with("  ^\nnet.mlir:2:3: note: try another\n"), "{text}");
+    }
+
+    #[test]
+    fn named_and_fused_locations_lead_to_the_file() {
+        let origin = Origin::new("a@b/net.mlir", b"");
+        let place = |location| origin.place(location).map(|p| (p.file, p.line, p.column));
+        assert_eq!(place("conv@1@a@b/net.mlir:7:1"), Some(("a@b/net.mlir", 7, 1)));
+        assert_eq!(place("other.py:3:1 + a@b/net.mlir:7:1"), Some(("a@b/net.mlir", 7, 1)));
+        assert_eq!(place("relu@other.py:3:1"), Some(("other.py", 3, 1)));
+        assert_eq!((place("?"), place("layer3"), place("a:b:c")), (None, None, None));
+    }
+
+    #[test]
+    fn places_elsewhere_or_nowhere_name_the_file() {
+        let origin = Origin::new("net.mlirbc", b"ML\xef\x52");
+        assert_eq!(origin.render(&captured("?", "bad")), "net.mlirbc: error: bad\n");
+        assert_eq!(origin.render(&captured("layer3", "bad")), "net.mlirbc: error: bad (at layer3)\n");
+        assert_eq!(origin.render(&captured("x.py:1:2", "bad")), "x.py:1:2: error: bad\n");
+    }
+
+    #[test]
+    fn lines_of_megabytes_are_cut() {
+        let line = "x".repeat(1 << 20);
+        let origin = Origin::new("net.mlir", line.as_bytes());
+        for column in [1, 60, 121, 1 << 19, 1 << 20, (1 << 20) + 1] {
+            let text = origin.render(&captured(&format!("net.mlir:1:{column}"), "long"));
+            assert!(text.len() < 400, "{} characters", text.len());
+        }
+    }
+
+    #[test]
+    fn positions_outside_the_text_are_no_trouble() {
+        let origin = Origin::new("net.mlir", TEXT.as_bytes());
+        for location in ["net.mlir:0:0", "net.mlir:99:1", "net.mlir:1:99999"] {
+            assert!(origin.render(&captured(location, "odd")).starts_with(location));
+        }
+    }
+
+    #[test]
+    fn the_first_error_decides() {
+        let origin = Origin::new("net.mlir", b"");
+        let remark = Captured { severity: Severity::Remark, ..captured("?", "unsupported: no error") };
+        let errors = [remark, captured("?", "'tosa.argmax' op unsupported: it"), captured("?", "expected ':'")];
+        assert_eq!(origin.failure(&errors), Failure::told(Kind::Unsupported));
+        assert_eq!(origin.failure(&errors[2..]), Failure::told(Kind::Input));
+        assert_eq!(origin.failure(&errors[..1]).kind, Kind::Internal);
+    }
+}

@@ -1,0 +1,29 @@
+//! What the drivers `strumc` and `strum-translate` share and do. The binaries hold nothing but their names.
+//!
+//! Invariant: a driver ends with a documented exit code and a message, whatever it is given; files appear whole or not
+//! at all, and standard output carries results only.
+
+mod backend;
+mod cli;
+mod compile;
+mod diagnostics;
+mod exit;
+mod files;
+mod network;
+mod options;
+mod progress;
+mod run;
+mod strumc;
+mod translate;
+
+pub use exit::{Failure, Kind};
+
+/// Runs `strumc` on the process's arguments.
+pub fn strumc() -> std::process::ExitCode {
+    cli::main("strumc", strumc::run)
+}
+
+/// Runs `strum-translate` on the process's arguments.
+pub fn strum_translate() -> std::process::ExitCode {
+    cli::main("strum-translate", translate::run)
+}

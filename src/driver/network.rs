@@ -1,0 +1,199 @@
+//! Reading a module and finding what is to be compiled in it.
+//!
+//! Invariant: text that would drive MLIR's parser too deep, and tensors that no machine can hold, are refused here, for
+//! nothing behind can refuse them: the one overflows the stack, the other the memory.
+
+use dpu_isa::Machine;
+use strum_ir::{Captured, Context, Module, Operation, Type};
+use strum_passes::verdict::RESOURCE;
+
+use super::diagnostics::Origin;
+use super::exit::{Failure, Kind};
+use super::files::Input;
+
+/// Deepest nesting of brackets in a text.
+const MAX_DEPTH: usize = 2048;
+
+/// Parses and verifies a module, text or bytecode, and tells what MLIR says of it.
+pub(super) fn parse<'c>(context: &'c Context, input: &Input) -> Result<Module<'c>, Failure> {
+    if input.bytes.is_empty() {
+        return Err(Failure::input("the file is empty").in_file(&input.name));
+    }
+    if is_text(&input.bytes) && depth_exceeds(&input.bytes, MAX_DEPTH) {
+        let message = format_args!("brackets are nested deeper than the limit of {MAX_DEPTH}");
+        return Err(Failure::new(Kind::Resource, message).in_file(&input.name));
+    }
+    let origin = Origin::new(&input.name, &input.bytes);
+    let (module, diagnostics) =
+        context.handle().capture(|| Module::parse(context, &input.bytes, &input.name));
+    match module {
+        Ok(module) => {
+            origin.tell(&diagnostics, false);
+            Ok(module)
+        }
+        Err(strum_ir::Error::Reported) if !diagnostics.is_empty() => Err(origin.failure(&diagnostics)),
+        Err(error) => Err(Failure::input(error).in_file(&input.name)),
+    }
+}
+
+/// Whether the bytes are not MLIR bytecode.
+fn is_text(bytes: &[u8]) -> bool {
+    !bytes.starts_with(b"ML\xefR")
+}
+
+/// Whether brackets in the text, outside of strings and comments, are open more than `limit` deep.
+fn depth_exceeds(text: &[u8], limit: usize) -> bool {
+    let mut depth = 0usize;
+    let mut i = 0;
+    while let Some(&c) = text.get(i) {
+        let next = text.get(i + 1).copied();
+        match c {
+            b'"' => i = end_of_string(text, i),
+            b'/' if next == Some(b'/') => i = end_of_line(text, i),
+            // Arrows and comparisons are no brackets.
+            b'-' if next == Some(b'>') => i += 1,
+            b'<' | b'>' if next == Some(b'=') => i += 1,
+            b'(' | b'[' | b'{' | b'<' => depth += 1,
+            b')' | b']' | b'}' | b'>' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > limit {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+fn end_of_string(text: &[u8], start: usize) -> usize {
+    let mut i = start + 1;
+    while let Some(&c) = text.get(i) {
+        match c {
+            b'"' | b'\n' => return i,
+            b'\\' => i += 1,
+            _ => {}
+        }
+        i += 1;
+    }
+    i
+}
+
+fn end_of_line(text: &[u8], start: usize) -> usize {
+    let rest = text.get(start..).unwrap_or_default();
+    rest.iter().position(|&c| c == b'\n').map_or(text.len(), |end| start + end)
+}
+
+/// Leaves one function in the module: the only one, or `main`.
+pub(super) fn choose_function(module: &Module<'_>) -> Result<(), Failure> {
+    let functions: Vec<Operation<'_>> =
+        module.body().operations().into_iter().filter(|op| op.is("func.func")).collect();
+    let defined: Vec<Operation<'_>> = functions.iter().copied().filter(|op| op.body().is_some()).collect();
+    let main = defined.iter().copied().find(|op| op.symbol() == Some("main"));
+    let chosen = match (&defined[..], main) {
+        ([], _) if module.body().operations().iter().any(|op| op.is("dpu.program")) => {
+            return Err(Failure::input("no function to compile, but a dpu.program")
+                .with_help("strum-translate --mlir-to-dpu makes a binary of it"));
+        }
+        ([], _) => return Err(Failure::input("the module holds no function with a body")),
+        ([only], _) => *only,
+        (_, Some(main)) => main,
+        (several, None) => {
+            let names: Vec<String> =
+                several.iter().map(|op| format!("'{}'", op.symbol().unwrap_or("?"))).collect();
+            let list = names.join(", ");
+            return Err(Failure::input(format_args!(
+                "the module holds several functions and none is called 'main': {list}"
+            )));
+        }
+    };
+    // A call is not supported: the pass says so at the call, which needs its callee until then.
+    if chosen.walk().iter().any(|op| op.dialect() == "func" && op.is("func.call")) {
+        return Ok(());
+    }
+    for other in functions.into_iter().filter(|&op| op != chosen) {
+        other.erase().map_err(Failure::internal)?;
+    }
+    Ok(())
+}
+
+/// Refuses tensors that are larger than the machine's DRAM, at the op that makes them.
+pub(super) fn check_sizes(context: &Context, module: &Module<'_>, machine: &Machine) -> Vec<Captured> {
+    let (_, diagnostics) = context.handle().capture(|| {
+        for op in module.op().walk() {
+            let arguments = op.regions().into_iter().flat_map(|r| r.blocks()).flat_map(|b| b.arguments());
+            for value in op.results().into_iter().chain(arguments) {
+                let ty = value.ty();
+                if let Some(bytes) = bytes(ty).filter(|&bytes| bytes > u128::from(machine.dram_bytes)) {
+                    let (limit, name) = (machine.dram_bytes, &machine.name);
+                    let _: strum_ir::Reported = op.error(format_args!(
+                        "{RESOURCE}a tensor of type '{ty}' has {bytes} bytes, the DRAM of '{name}' has {limit}"
+                    ));
+                }
+            }
+        }
+    });
+    diagnostics
+}
+
+/// Size of a static tensor, saturating; `None` for what is no such tensor.
+fn bytes(ty: Type<'_>) -> Option<u128> {
+    let tensor = ty.as_tensor()?;
+    let width = tensor.element.int_width().map_or(1, |bits| bits.div_ceil(8));
+    let extents = tensor.shape.iter().map(|&d| u128::try_from(d).unwrap_or(0));
+    Some(extents.fold(u128::from(width), u128::saturating_mul))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nesting_is_counted_outside_of_strings_and_comments() {
+        let deep = |text: &str, limit| depth_exceeds(text.as_bytes(), limit);
+        assert!(deep("((()", 2) && !deep("((()", 3));
+        assert!(!deep("\"((((\\\"((((\" // ((((((\n ()", 1));
+        assert!(!deep("() -> () <= >= -> ()", 1));
+        assert!(deep(&"tensor<".repeat(5000), MAX_DEPTH));
+        assert!(!deep(&"tensor<1xi8> ".repeat(5000), MAX_DEPTH));
+        assert!(!deep("\"never closed (((", 0) && !deep("\"\\", 0) && !deep("// (((", 0));
+    }
+
+    fn chosen(text: &str) -> Result<Vec<String>, String> {
+        let context = Context::new();
+        let module = Module::parse(&context, text.as_bytes(), "x.mlir").map_err(|e| e.to_string())?;
+        choose_function(&module).map_err(|failure| failure.message)?;
+        Ok(module.body().operations().iter().filter_map(|op| op.symbol()).map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn the_only_function_or_main_is_chosen() {
+        assert_eq!(chosen("func.func @f() { return }"), Ok(vec!["f".into()]));
+        assert_eq!(chosen("func.func @f() { return } func.func @main() { return }"), Ok(vec!["main".into()]));
+        assert_eq!(chosen("func.func private @d() func.func @f() { return }"), Ok(vec!["f".into()]));
+        assert_eq!(chosen("func.func private @d()"), Err("the module holds no function with a body".into()));
+        assert_eq!(
+            chosen("func.func @f() { return } func.func @g() { return }"),
+            Err("the module holds several functions and none is called 'main': 'f', 'g'".into())
+        );
+    }
+
+    #[test]
+    fn called_functions_stay() {
+        let text = "func.func @g() { return } func.func @main() { func.call @g() : () -> () return }";
+        assert_eq!(chosen(text), Ok(vec!["g".into(), "main".into()]));
+    }
+
+    #[test]
+    fn huge_tensors_are_refused_at_their_op() {
+        let context = Context::new();
+        let text = "func.func @f() -> tensor<1000000x1000000xi32> {\n\
+                    %0 = arith.constant dense<0> : tensor<1000000x1000000xi32>\n\
+                    return %0 : tensor<1000000x1000000xi32> }";
+        let module = Module::parse(&context, text.as_bytes(), "x.mlir").unwrap();
+        let machine = Machine::builtin("flexnn-16x16").unwrap();
+        let errors = check_sizes(&context, &module, &machine);
+        assert_eq!(errors.len(), 1);
+        assert_eq!(errors[0].location, "x.mlir:2:6");
+        assert!(errors[0].message.contains("4000000000000 bytes"), "{}", errors[0].message);
+    }
+}

@@ -1,0 +1,264 @@
+//! The options of a compilation, and the options of `strum-pipeline` that they become.
+//!
+//! Invariant: an option that would have no effect is refused, so that no precision is asked for and then not used.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::exit::Failure;
+
+/// How weights are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Method {
+    /// plain INT8: nothing is lost
+    #[default]
+    Dense,
+    /// low members are zero
+    Sparse,
+    /// low members are short integers, shifted
+    Dliq,
+    /// low members are signed powers of two
+    Mip2q,
+}
+
+impl Method {
+    const fn name(self) -> &'static str {
+        match self {
+            Method::Dense => "dense",
+            Method::Sparse => "sparse",
+            Method::Dliq => "dliq",
+            Method::Mip2q => "mip2q",
+        }
+    }
+}
+
+/// Which members of a block become low.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Select {
+    /// those that lose least
+    Error,
+    /// the smallest
+    Magnitude,
+}
+
+/// Shift of the low codes of `dliq`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shift {
+    Layer,
+    Channel,
+    Fixed(u8),
+}
+
+impl Shift {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "layer" => Ok(Shift::Layer),
+            "channel" => Ok(Shift::Channel),
+            number => match number.parse() {
+                Ok(shift @ 0..=7) => Ok(Shift::Fixed(shift)),
+                _ => Err("expected layer, channel or a number from 0 to 7".into()),
+            },
+        }
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|p| (0.0..=1.0).contains(p)).ok_or_else(|| "expected a number from 0 to 1".into())
+}
+
+/// Options of a compilation.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Weights")]
+pub(super) struct CompileOptions {
+    /// How weights are stored [default: dense].
+    #[arg(long, value_enum, value_name = "METHOD")]
+    method: Option<Method>,
+
+    /// Share of low members in a block [default: 0.5].
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    p: Option<f64>,
+
+    /// Members of a block: 4, 8, 16 or 32 [default: 16].
+    #[arg(long, value_name = "N")]
+    w: Option<u8>,
+
+    /// dliq: bits of a low code, 1 to 8 [default: 4].
+    #[arg(long, value_name = "BITS")]
+    q: Option<u8>,
+
+    /// mip2q: largest exponent, 0 to 7 [default: 7].
+    #[arg(long = "L", value_name = "N")]
+    l: Option<u8>,
+
+    /// mip2q: a spare code means 0.
+    #[arg(long)]
+    zero: bool,
+
+    /// dliq: shift of the low codes: layer, channel or a number [default: layer].
+    #[arg(long, value_name = "SHIFT", value_parser = Shift::parse)]
+    shift: Option<Shift>,
+
+    /// Which members become low [default: error].
+    #[arg(long, value_enum, value_name = "HOW")]
+    select: Option<Select>,
+
+    /// Pack depthwise layers as well.
+    #[arg(long)]
+    depthwise: bool,
+
+    /// The machine: a built-in one by name, or a machine file [default: flexnn-16x16].
+    #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Machine")]
+    pub(super) machine: Option<PathBuf>,
+
+    /// Keep the IR after every stage, the binary and its assembly in this folder.
+    #[arg(long, value_name = "DIR", help_heading = "Inspection")]
+    pub(super) save_temps: Option<PathBuf>,
+
+    /// Print the pipeline that the options stand for, for strum-opt --pass-pipeline, and stop.
+    #[arg(long, help_heading = "Inspection")]
+    pub(super) print_pipeline: bool,
+}
+
+/// How a machine is named in a pipeline.
+const SAFE: &str = "-_./+@%,:=~";
+
+impl CompileOptions {
+    /// The options that were given, other than the machine, which means something for a compiled program as well.
+    pub(super) fn given(&self) -> Vec<&'static str> {
+        let list = [
+            ("--method", self.method.is_some()),
+            ("--save-temps", self.save_temps.is_some()),
+            ("--print-pipeline", self.print_pipeline),
+        ];
+        let given = list.into_iter().filter(|(_, given)| *given).map(|(name, _)| name);
+        given.chain(self.packing().into_iter().map(|(name, _, _)| name)).collect()
+    }
+
+    /// The packing options that were given: flag, methods that they are for, option of the pipeline.
+    fn packing(&self) -> Vec<(&'static str, &'static [Method], String)> {
+        use Method::{Dliq, Mip2q, Sparse};
+        const ALL: &[Method] = &[Sparse, Dliq, Mip2q];
+        let shift = |shift| match shift {
+            Shift::Layer => "shift=layer".to_owned(),
+            Shift::Channel => "shift=channel".to_owned(),
+            Shift::Fixed(n) => format!("shift={n}"),
+        };
+        let select = |select| match select {
+            Select::Error => "select=error".to_owned(),
+            Select::Magnitude => "select=magnitude".to_owned(),
+        };
+        let list = [
+            ("--p", ALL, self.p.map(|p| format!("p={p}"))),
+            ("--w", ALL, self.w.map(|w| format!("w={w}"))),
+            ("--q", &[Dliq], self.q.map(|q| format!("q={q}"))),
+            ("--L", &[Mip2q], self.l.map(|l| format!("L={l}"))),
+            ("--zero", &[Mip2q], self.zero.then(|| "zero=true".to_owned())),
+            ("--shift", &[Dliq], self.shift.map(shift)),
+            ("--select", ALL, self.select.map(select)),
+            ("--depthwise", ALL, self.depthwise.then(|| "depthwise=true".to_owned())),
+        ];
+        list.into_iter().filter_map(|(flag, methods, text)| Some((flag, methods, text?))).collect()
+    }
+
+    /// The options of `strum-pipeline` that say the same: `machine=flexnn-16x16 method=mip2q p=0.5`.
+    ///
+    /// # Errors
+    /// An option that has no effect with the method, or a path that a pipeline cannot hold.
+    pub(super) fn pipeline_options(&self, default_machine: &str) -> Result<String, Failure> {
+        let method = self.method.unwrap_or_default();
+        let mut text = format!("machine={} method={}", self.machine_option(default_machine)?, method.name());
+        for (flag, methods, option) in self.packing() {
+            if !methods.contains(&method) {
+                let (name, list) = (method.name(), methods.iter().map(|m| m.name()).collect::<Vec<_>>());
+                let message = format!("{flag} has no effect with --method {name}, but with {}", list.join(", "));
+                return Err(Failure::usage(message));
+            }
+            text.push(' ');
+            text.push_str(&option);
+        }
+        Ok(text)
+    }
+
+    fn machine_option(&self, default: &str) -> Result<String, Failure> {
+        let Some(path) = &self.machine else { return Ok(default.to_owned()) };
+        let safe = |c: char| c.is_alphanumeric() || SAFE.contains(c);
+        match path.to_str().filter(|text| !text.is_empty() && text.chars().all(safe)) {
+            Some(text) => Ok(text.to_owned()),
+            None => Err(Failure::usage(format_args!(
+                "--machine '{}': the name of a machine file has letters, digits and {SAFE}, since a pipeline holds it",
+                path.display()
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: CompileOptions,
+    }
+
+    fn text(line: &str) -> Result<String, String> {
+        let words = std::iter::once("x").chain(line.split_whitespace());
+        let line = Line::try_parse_from(words).map_err(|e| e.to_string())?;
+        line.options.pipeline_options("flexnn-16x16").map_err(|e| e.message)
+    }
+
+    #[test]
+    fn dense_is_the_default() {
+        assert_eq!(text(""), Ok("machine=flexnn-16x16 method=dense".into()));
+    }
+
+    #[test]
+    fn every_option_arrives() {
+        assert_eq!(
+            text("--method mip2q --p 0.25 --w 8 --L 6 --zero --select magnitude --depthwise --machine a/m.toml"),
+            Ok("machine=a/m.toml method=mip2q p=0.25 w=8 L=6 zero=true select=magnitude depthwise=true".into())
+        );
+        assert_eq!(
+            text("--method dliq --q 3 --shift channel"),
+            Ok("machine=flexnn-16x16 method=dliq q=3 shift=channel".into())
+        );
+        assert!(text("--method dliq --shift 5").unwrap().ends_with(" shift=5"));
+    }
+
+    #[test]
+    fn options_without_effect_are_refused() {
+        for (line, expected) in [
+            ("--p 0.5", "--p has no effect with --method dense, but with sparse, dliq, mip2q"),
+            ("--method sparse --q 4", "--q has no effect with --method sparse, but with dliq"),
+            ("--method dliq --zero", "--zero has no effect with --method dliq, but with mip2q"),
+            ("--method mip2q --shift 3", "--shift has no effect with --method mip2q, but with dliq"),
+        ] {
+            assert!(text(line).unwrap_err().starts_with(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        for line in ["--p 1.5", "--p nan", "--w x", "--shift 8", "--shift row", "--method int4", "--L 300"] {
+            assert!(text(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn machine_files_that_a_pipeline_cannot_hold_are_refused() {
+        for path in ["a b.toml", "a}.toml", "a'.toml", "a\".toml"] {
+            let options = CompileOptions { machine: Some(path.into()), ..CompileOptions::default() };
+            assert!(options.pipeline_options("x").unwrap_err().message.contains("since a pipeline holds it"));
+        }
+    }
+
+    #[test]
+    fn given_options_are_named() {
+        let line = Line::try_parse_from(["x", "--method", "dliq", "--q", "3", "--machine", "m"]).unwrap();
+        assert_eq!(line.options.given(), ["--method", "--q"]);
+    }
+}

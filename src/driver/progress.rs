@@ -1,0 +1,39 @@
+//! What is being done, on a terminal, for work that takes a while.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A line on standard error that says what is being done. Gone when it is dropped; never there without a terminal.
+pub(super) struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    /// Begins; `quiet` shows nothing.
+    pub(super) fn begin(quiet: bool) -> Self {
+        let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Progress { bar }
+    }
+
+    /// What is done from now on.
+    pub(super) fn step(&self, what: impl Into<String>) {
+        self.bar.set_message(what.into());
+    }
+
+    /// Does something that writes to standard error.
+    pub(super) fn pause<R>(&self, body: impl FnOnce() -> R) -> R {
+        self.bar.suspend(body)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

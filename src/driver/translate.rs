@@ -1,0 +1,155 @@
+//! `strum-translate`: between the dpu dialect, the binary and its assembly, and the audit of a binary.
+//!
+//! Invariant: nothing is written before everything has been read and understood.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Parser};
+use dpu_isa::{Program, asm};
+use strum_ir::{Context, PrintOptions};
+
+use super::cli::{Arguments, Common, version};
+use super::compile::elf;
+use super::diagnostics::Origin;
+use super::exit::Failure;
+use super::files::{self, Input};
+use super::{backend, network};
+use crate::audit::audit;
+
+const EXAMPLES: &str = "\
+Examples:
+  strum-opt net.mlir --strum-pipeline=\"method=mip2q p=0.5\" | strum-translate --mlir-to-dpu -o net.dpu
+  strum-translate --dpu-to-asm net.dpu | less
+  strum-translate --dpu-audit net.dpu
+
+Exit codes: 0 done, 1 invalid input, 2 wrong usage, 3 not supported, 4 a limit, 70 a bug of this program";
+
+/// Translate between the dpu dialect, DPU binaries and their assembly.
+#[derive(Debug, Parser)]
+#[command(name = "strum-translate", version = version(), about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(group = ArgGroup::new("translation").required(true))]
+pub(super) struct TranslateArgs {
+    /// A module with one scheduled dpu.program (text or bytecode) to a binary.
+    #[arg(long, group = "translation", help_heading = "Translations")]
+    mlir_to_dpu: bool,
+
+    /// A binary to a module with one dpu.program.
+    #[arg(long, group = "translation", help_heading = "Translations")]
+    dpu_to_mlir: bool,
+
+    /// A binary to assembly text, which holds all that the binary holds.
+    #[arg(long, group = "translation", help_heading = "Translations")]
+    dpu_to_asm: bool,
+
+    /// Assembly text to a binary.
+    #[arg(long, group = "translation", help_heading = "Translations")]
+    asm_to_dpu: bool,
+
+    /// What weights a binary holds, read back from it: formats, bits per weight, low shares, histogram.
+    #[arg(long, group = "translation", help_heading = "Translations")]
+    dpu_audit: bool,
+
+    /// What to read; - is standard input.
+    #[arg(value_name = "FILE", default_value = "-")]
+    input: PathBuf,
+
+    /// What to write; - is standard output.
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+
+    /// The audit as JSON.
+    #[arg(long, requires = "dpu_audit")]
+    json: bool,
+
+    /// Print locations with the module, as MLIR's debug info.
+    #[arg(long, requires = "dpu_to_mlir")]
+    print_debuginfo: bool,
+
+    /// Do not validate the program: for binaries and texts that are broken on purpose.
+    #[arg(long, conflicts_with_all = ["mlir_to_dpu", "dpu_to_mlir", "dpu_audit"])]
+    no_verify: bool,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Arguments for TranslateArgs {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+/// Does what the arguments say.
+pub(super) fn run(args: TranslateArgs) -> Result<(), Failure> {
+    if args.mlir_to_dpu || args.asm_to_dpu {
+        files::check_binary_sink(&args.output)?;
+    }
+    let input = files::read(&args.input)?;
+    let output = args.translate(&input)?;
+    files::write(&args.output, &output)
+}
+
+impl TranslateArgs {
+    fn translate(&self, input: &Input) -> Result<Vec<u8>, Failure> {
+        if self.mlir_to_dpu {
+            mlir_to_dpu(input)
+        } else if self.dpu_to_mlir {
+            dpu_to_mlir(input, self.print_debuginfo)
+        } else if self.dpu_to_asm {
+            Ok(asm::print(&read_program(input, !self.no_verify)?).into_bytes())
+        } else if self.asm_to_dpu {
+            asm_to_dpu(input, !self.no_verify)
+        } else {
+            dpu_audit(input, self.json)
+        }
+    }
+}
+
+fn mlir_to_dpu(input: &Input) -> Result<Vec<u8>, Failure> {
+    let context = Context::new();
+    let module = network::parse(&context, input)?;
+    let origin = Origin::new(&input.name, &input.bytes);
+    let program = backend::export(&context, &module, origin)
+        .map_err(|failure| if failure.message.is_empty() { failure } else { failure.in_file(&input.name) })?;
+    elf(&program)
+}
+
+fn dpu_to_mlir(input: &Input, locations: bool) -> Result<Vec<u8>, Failure> {
+    let program = read_program(input, true)?;
+    let context = Context::new();
+    let module = backend::import(&program, &context, Origin::new(&input.name, &input.bytes))?;
+    let text = module.op().print(&PrintOptions { locations, ..PrintOptions::default() });
+    Ok((text + "\n").into_bytes())
+}
+
+fn asm_to_dpu(input: &Input, verify: bool) -> Result<Vec<u8>, Failure> {
+    let text = std::str::from_utf8(&input.bytes)
+        .map_err(|error| Failure::input(format_args!("not assembly text: {error}")).in_file(&input.name))?;
+    let origin = Origin::new(&input.name, &input.bytes);
+    let program = asm::parse(text).map_err(|error| origin.assembly(&error))?;
+    if verify {
+        program.validate().map_err(|errors| Failure::from(errors).in_file(&input.name))?;
+    }
+    // What was written by hand may hold what no binary can.
+    program.to_elf().map_err(|error| Failure::input(error).in_file(&input.name))
+}
+
+fn dpu_audit(input: &Input, json: bool) -> Result<Vec<u8>, Failure> {
+    let program = read_program(input, true)?;
+    let audit = audit(&program).map_err(|error| Failure::input(error).in_file(&input.name))?;
+    let text = match json {
+        true => serde_json::to_string_pretty(&audit).map_err(Failure::internal)? + "\n",
+        false => audit.to_string(),
+    };
+    Ok(text.into_bytes())
+}
+
+/// Reads a binary, and validates it where asked.
+pub(super) fn read_program(input: &Input, verify: bool) -> Result<Program, Failure> {
+    let program = Program::from_elf(&input.bytes).map_err(|error| Failure::from(error).in_file(&input.name))?;
+    if verify {
+        program.validate().map_err(|errors| Failure::from(errors).in_file(&input.name))?;
+    }
+    Ok(program)
+}
+
