@@ -26,6 +26,10 @@ proptest! {
         prop_assert!(result.configs.iter().all(|c| c.producers >= 1 && c.consumers >= 1));
         prop_assert_eq!(assign(&nodes, &edges, barriers), Ok(result));
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn a_dropped_or_added_bit_is_noticed(

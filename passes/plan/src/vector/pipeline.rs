@@ -20,9 +20,22 @@ pub(crate) struct Transfer {
     pub(crate) element: u64,
 }
 
-impl Transfer {
-    fn emit(&self, draft: &mut Draft, engine: u8) -> Result<(), PlanError> {
-        copy(draft, engine, self.src, self.dst, &self.dims, self.element)
+/// The DMA engines and how many transfers each was given. Stores have an engine of their own, which takes loads only when
+/// it has fewer. Transfers count alike, whatever their size: the engines share the bandwidth of the DRAM, but each waits
+/// out its own latencies.
+struct Engines {
+    store: u8,
+    /// Transfers of the loading and of the storing engine.
+    given: [u64; 2],
+}
+
+impl Engines {
+    fn emit(&mut self, draft: &mut Draft, transfer: &Transfer, is_load: bool) -> Result<(), PlanError> {
+        let [load, store] = &mut self.given;
+        let (engine, given) =
+            if is_load && *load <= *store { (LOAD_ENGINE, load) } else { (self.store, store) };
+        *given += 1;
+        copy(draft, engine, transfer.src, transfer.dst, &transfer.dims, transfer.element)
     }
 }
 
@@ -36,14 +49,15 @@ pub(crate) struct Compute {
 
 /// Holds the computation of the last step until the loads of the next one are in the list.
 pub(crate) struct Pipeline {
-    store_engine: u8,
+    engines: Engines,
     pending: Option<Compute>,
     checked: bool,
 }
 
 impl Pipeline {
     pub(crate) fn new(machine: &Machine) -> Self {
-        Pipeline { store_engine: store_engine(machine), pending: None, checked: false }
+        let engines = Engines { store: store_engine(machine), given: [0; 2] };
+        Pipeline { engines, pending: None, checked: false }
     }
 
     /// Appends a step. The first instruction is checked against the ranges of its fields; the others differ from it in
@@ -61,10 +75,8 @@ impl Pipeline {
             compute.instr.check_fields().map_err(|e| PlanError::unsupported(e.to_string()))?;
             self.checked = true;
         }
-        // Nothing is stored yet in the first step: both engines may load.
-        let engines = [LOAD_ENGINE, if self.pending.is_none() { self.store_engine } else { LOAD_ENGINE }];
-        for (load, engine) in loads.iter().zip(engines.into_iter().cycle()) {
-            load.emit(draft, engine)?;
+        for load in loads {
+            self.engines.emit(draft, load, true)?;
         }
         self.flush(draft)?;
         self.pending = Some(compute);
@@ -79,7 +91,7 @@ impl Pipeline {
         if let Some(compute) = self.pending.take() {
             draft.push(compute.instr, &compute.bufs)?;
             if let Some(store) = compute.store {
-                store.emit(draft, self.store_engine)?;
+                self.engines.emit(draft, &store, false)?;
             }
         }
         Ok(())
