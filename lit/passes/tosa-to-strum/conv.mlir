@@ -1,14 +1,14 @@
 // RUN: strum-opt %s --split-input-file --tosa-to-strum | FileCheck %s
 
 // A whole layer: convolution, bias, per-channel rescale, clamp and table.
-// CHECK: #[[PPE:.*]] = #strum.ppe<multiplier = [1073741824, 1073741825], shift = [38, 39], round = double, zp = -7, clamp = [-60, 5], table = dense<9> : tensor<256xi8>>
+// CHECK: #[[$PPE:.*]] = #strum.ppe<multiplier = [1073741824, 1073741825], shift = [38, 39], round = double, zp = -7, clamp = [-60, 5], table = dense<9> : tensor<256xi8>>
 // CHECK-LABEL: func.func @layer
 // CHECK-SAME: (%[[X:.*]]: tensor<1x8x8x4xi8>
 func.func @layer(%x: tensor<1x8x8x4xi8>) -> tensor<1x4x4x2xi8> {
   // CHECK-DAG: %[[W:.*]] = "tosa.const"() <{values = dense<1> : tensor<2x3x3x4xi8>}>
   // CHECK-DAG: %[[B:.*]] = "tosa.const"() <{values = dense<[5, -6]> : tensor<2xi32>}>
   // CHECK: %[[Y:.*]] = strum.conv2d %[[X]], %[[W]], %[[B]] strides [2, 2] pads [1, 0, 1, 0] input_zp -3
-  // CHECK-SAME: ppe(#[[PPE]]) : (tensor<1x8x8x4xi8>, tensor<2x3x3x4xi8>, tensor<2xi32>) -> tensor<1x4x4x2xi8>
+  // CHECK-SAME: ppe(#[[$PPE]]) : (tensor<1x8x8x4xi8>, tensor<2x3x3x4xi8>, tensor<2xi32>) -> tensor<1x4x4x2xi8>
   // CHECK-NEXT: return %[[Y]]
   %w = "tosa.const"() <{values = dense<1> : tensor<2x3x3x4xi8>}> : () -> tensor<2x3x3x4xi8>
   %b = "tosa.const"() <{values = dense<[5, -6]> : tensor<2xi32>}> : () -> tensor<2xi32>
