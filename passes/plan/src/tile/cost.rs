@@ -59,6 +59,21 @@ impl Budget {
         }
     }
 
+    /// Whether loads and stores have an engine each.
+    pub(crate) fn has_two_engines(&self) -> bool {
+        self.two_engines
+    }
+
+    /// Cycles of a DPU task before it computes.
+    pub(crate) fn dpu_setup(&self) -> u64 {
+        self.dpu_setup
+    }
+
+    /// One DMA task: cycles before it moves, cycles while it moves, and cycles of the channel.
+    pub(crate) fn transfer(&self, t: &Traffic) -> (u64, u64, u64) {
+        (self.dma_setup, (t.bytes / self.dma_rate).max(t.runs), t.bytes.div_ceil(self.dram_rate))
+    }
+
     /// Cycles a DMA engine is taken by one task that moves `bytes` in `runs` pieces.
     pub(crate) fn dma_cycles(&self, bytes: u64, runs: u64) -> u64 {
         Traffic { tasks: 1, bytes, runs }.cycles(self)
@@ -94,7 +109,14 @@ impl Traffic {
         }
     }
 
-    fn cycles(&self, budget: &Budget) -> u64 {
+    /// One of `n` equal parts.
+    fn per(self, n: u64) -> Self {
+        let n = n.max(1);
+        Traffic { tasks: self.tasks / n, bytes: self.bytes / n, runs: self.runs / n }
+    }
+
+    /// Cycles of the engine.
+    pub(crate) fn cycles(&self, budget: &Budget) -> u64 {
         let moving = (self.bytes / budget.dma_rate).max(self.runs);
         self.tasks.saturating_mul(budget.dma_setup).saturating_add(moving)
     }
@@ -216,67 +238,159 @@ fn turning(tiles: u64, sweeps: u64, slots: u64) -> u64 {
     tiles.saturating_add(sweeps.saturating_sub(1).saturating_mul(tiles.saturating_sub(slots)))
 }
 
+/// Loads of a tiling: of the first round of the outer loop, and of every later one.
+struct Rounds {
+    acts: [u64; 2],
+    weights: [u64; 2],
+    /// Number of rounds.
+    count: u64,
+}
+
+impl Rounds {
+    fn of(p: &Problem, t: &Tiling) -> Self {
+        let spatial = product([p.images, t.oy.count(), t.ox.count()]);
+        let (channels, parts) = (t.oc.count(), t.reductions());
+        let (act_tiles, weight_tiles) = (spatial.saturating_mul(parts), channels.saturating_mul(parts));
+        let again = |tiles: u64, slots: u64| tiles.saturating_sub(slots);
+        let (count, mut acts, mut weights) = match t.order {
+            Order::SpatialOuter => {
+                let acts = turning(parts, channels, t.act_slots);
+                (spatial, [acts; 2], [weight_tiles, again(weight_tiles, t.weight_slots)])
+            }
+            Order::ChannelOuter => {
+                let weights = turning(parts, spatial, t.weight_slots);
+                (channels, [act_tiles, again(act_tiles, t.act_slots)], [weights; 2])
+            }
+        };
+        if p.per_channel.is_some() {
+            // Every step reads activations of its own.
+            acts = [product([spatial, channels, parts]) / count.max(1); 2];
+        }
+        if p.weights.is_none() {
+            weights = [0; 2];
+        }
+        Rounds { acts, weights, count }
+    }
+
+    /// All loads of one kind.
+    fn total(&self, [first, later]: [u64; 2]) -> u64 {
+        first.saturating_add(self.count.saturating_sub(1).saturating_mul(later))
+    }
+}
+
 /// Estimates a tiling. `compute` is the exact number of DPU cycles without set-up, if it is known already.
 pub(crate) fn estimate(
-    problem: &Problem,
-    tiling: &Tiling,
+    p: &Problem,
+    t: &Tiling,
     budget: &Budget,
     sweep: &Sweep,
     compute: Option<u64>,
 ) -> Estimate {
-    let spatial = product([problem.images, tiling.oy.count(), tiling.ox.count()]);
-    let (channels, parts) = (tiling.oc.count(), tiling.reductions());
-    let (act_tiles, weight_tiles) = (spatial.saturating_mul(parts), channels.saturating_mul(parts));
-    let (act_loads, weight_loads) = match tiling.order {
-        Order::SpatialOuter => (
-            spatial.saturating_mul(turning(parts, channels, tiling.act_slots)),
-            turning(weight_tiles, spatial, tiling.weight_slots),
-        ),
-        Order::ChannelOuter => (
-            turning(act_tiles, channels, tiling.act_slots),
-            channels.saturating_mul(turning(parts, spatial, tiling.weight_slots)),
-        ),
+    let rounds = Rounds::of(p, t);
+    let spatial = product([p.images, t.oy.count(), t.ox.count()]);
+    let steps = product([spatial, t.oc.count(), t.reductions()]);
+    let reads = match p.per_channel {
+        Some(_) => sweep.acts.bytes,
+        None => sweep.acts.bytes.saturating_mul(t.oc.count()),
     };
-    let acts = match problem.per_channel {
-        Some(_) => sweep.acts,
-        None => Traffic::share(act_loads, &sweep.acts),
-    };
-    let weights = match problem.weights {
-        Some(_) => Traffic::share(weight_loads, &sweep.weights),
-        None => Traffic::default(),
-    };
-    let outs = out_traffic(problem, tiling);
-    let [acts, weights, outs] = [acts, weights, outs].map(|t| t.times(problem.repeats));
-    let steps = product([spatial, channels, parts, problem.repeats]);
+    let reads = reads.saturating_add(sweep.weights.bytes.saturating_mul(spatial));
     let compute = compute
-        .unwrap_or(sweep.compute)
-        .saturating_mul(problem.repeats)
+        .unwrap_or_else(|| sweep.compute.max(reads / budget.read_rate))
         .saturating_add(steps.saturating_mul(budget.dpu_setup));
-    let mut estimate = Estimate { cycles: 0, acts, weights, outs, steps, compute, split_weights: false };
-    estimate.overlap(budget);
-    estimate
+    let engines = [true, false].map(|split| {
+        let split = split && budget.two_engines;
+        let round = |i: usize| {
+            let pick = |n: &[u64; 2]| n.get(i).copied().unwrap_or(0);
+            Round {
+                acts: Traffic::share(pick(&rounds.acts), &sweep.acts),
+                weights: Traffic::share(pick(&rounds.weights), &sweep.weights),
+                outs: out_traffic(p, t).per(rounds.count),
+                out_slots: t.out_slots,
+                compute: compute / rounds.count.max(1),
+            }
+        };
+        let (first, later) = (round(0), round(1));
+        let fill = Traffic::share(1, &sweep.acts).cycles(budget)
+            + if p.weights.is_some() { Traffic::share(1, &sweep.weights).cycles(budget) } else { 0 };
+        let drain = out_traffic(p, t);
+        let drain = drain.per(drain.tasks).cycles(budget);
+        let (first, later) = (first.cycles(budget, split, fill), later.cycles(budget, split, 0));
+        let later = rounds.count.saturating_sub(1).saturating_mul(later);
+        fill.saturating_add(first).saturating_add(later).saturating_add(drain)
+    });
+    let acts = Traffic::share(rounds.total(rounds.acts), &sweep.acts).times(p.repeats);
+    let weights = Traffic::share(rounds.total(rounds.weights), &sweep.weights).times(p.repeats);
+    let outs = out_traffic(p, t).times(p.repeats);
+    let few_stores = outs.tasks.saturating_mul(STORES_PER_LOAD) <= weights.tasks;
+    let [split, apart] = engines;
+    let split_weights = few_stores && split < apart;
+    let cycles = if split_weights { split } else { apart }.saturating_mul(p.repeats);
+    Estimate {
+        cycles,
+        acts,
+        weights,
+        outs,
+        steps: steps.saturating_mul(p.repeats),
+        compute: compute.saturating_mul(p.repeats),
+        split_weights,
+    }
 }
 
-impl Estimate {
-    /// Sets the cycles of all engines together and chooses where weights are loaded.
+/// What a round of the outer loop moves and computes.
+struct Round {
+    acts: Traffic,
+    weights: Traffic,
+    outs: Traffic,
+    out_slots: u64,
+    compute: u64,
+}
+
+impl Round {
+    /// Cycles of a round whose engines overlap, when `done` cycles of its loads are over before.
     ///
-    /// Activations come in on one engine and results leave on the other. Weights follow the activations. Only where
-    /// that engine is the bottleneck and stores are few, weights are loaded by both: there a load stands behind stores
-    /// that wait for the DPU.
-    fn overlap(&mut self, budget: &Budget) {
+    /// Activations come in on one engine and results leave on the other. Weights follow the activations, or are loaded
+    /// by both (`split`): there a load may stand behind stores that wait for the DPU.
+    fn cycles(&self, budget: &Budget, split: bool, done: u64) -> u64 {
         let traffic = [self.acts, self.weights, self.outs];
         let [acts, weights, outs] = traffic.map(|t| t.cycles(budget));
+        let [acts_channel, weights_channel, outs_channel] = traffic.map(|t| t.bytes / budget.dram_rate);
+        let channel = acts_channel.saturating_add(weights_channel).saturating_add(outs_channel);
         let loads = acts.saturating_add(weights);
         let all = loads.saturating_add(outs);
-        let bytes = traffic.iter().fold(0u64, |sum, t| sum.saturating_add(t.bytes));
-        let others = (bytes / budget.dram_rate).max(self.compute);
-        let apart = if budget.two_engines { loads.max(outs) } else { all }.max(others);
-        let split = acts.max(outs).max(all / 2).max(others);
-        let few_stores = self.outs.tasks.saturating_mul(STORES_PER_LOAD) <= self.weights.tasks;
-        self.split_weights = budget.two_engines && few_stores && split < apart;
-        let busiest = if self.split_weights { split } else { apart };
-        let rest = all.saturating_add(self.compute).saturating_sub(busiest);
-        self.cycles = busiest.saturating_add(rest / self.steps.max(1));
+        if !budget.two_engines {
+            return all.saturating_sub(done).max(self.compute);
+        }
+        let engines = if split { acts.max(outs).max(all / 2) } else { loads.max(outs) };
+        let base = engines.max(channel).max(self.compute).max(1);
+        // A transfer finds the channel taken by one of the other engine, and waits for half of it on average.
+        let wait = |tasks: u64, others: u64, other_tasks: u64| {
+            let half = others / other_tasks.max(1) / 2;
+            tasks.saturating_mul(half).saturating_mul(others.min(base)) / base
+        };
+        let load_tasks = self.acts.tasks.saturating_add(self.weights.tasks);
+        let load_channel = acts_channel.saturating_add(weights_channel);
+        let waits = if split {
+            wait(load_tasks.saturating_add(self.outs.tasks) / 2, channel / 2, load_tasks / 2)
+        } else {
+            let loading = loads.saturating_add(wait(load_tasks, outs_channel, self.outs.tasks));
+            let storing = outs.saturating_add(wait(self.outs.tasks, load_channel, load_tasks));
+            loading.max(storing).saturating_sub(engines)
+        };
+        let stalled = self.compute.saturating_add(self.stalls(budget));
+        engines.saturating_add(waits).saturating_sub(done).max(channel).max(stalled)
+    }
+
+    /// Cycles the DPU waits for output slots, because stores wait for the channel behind long loads.
+    fn stalls(&self, budget: &Budget) -> u64 {
+        let one = |t: &Traffic| t.bytes / budget.dram_rate / t.tasks.max(1);
+        let stores = self.outs.tasks.max(1);
+        let slack = (self.compute / stores).saturating_mul(self.out_slots);
+        let store = budget.dma_setup.saturating_add(one(&self.outs));
+        let stall = |t: &Traffic| {
+            let late = one(t).saturating_add(store).saturating_sub(slack);
+            late.saturating_mul(t.tasks.min(stores))
+        };
+        stall(&self.acts).saturating_add(stall(&self.weights))
     }
 }
 
@@ -308,7 +422,7 @@ pub(crate) fn compute_cycles(problem: &Problem, tiling: &Tiling, budget: &Budget
 }
 
 /// Cycles of one tile: the slowest of loading, computing and draining.
-fn tile_cycles(p: &Problem, t: &Tiling, extent: &Extent, budget: &Budget) -> u64 {
+pub(crate) fn tile_cycles(p: &Problem, t: &Tiling, extent: &Extent, budget: &Budget) -> u64 {
     let taps = product([t.ky.size, t.kx.size]);
     let outputs = product([extent.oc, extent.oy, extent.ox]);
     let mut loaded = product([

@@ -4,12 +4,14 @@
 //! [`check`] proves the resulting tasks right with logic of its own.
 
 pub(crate) mod axis;
+mod candidates;
 pub(crate) mod check;
 pub(crate) mod cost;
 pub(crate) mod sched;
 pub(crate) mod search;
 pub(crate) mod steps;
 pub(crate) mod stream;
+mod timeline;
 
 use axis::{Axis, Split};
 use sched::MacCost;

@@ -1,0 +1,267 @@
+//! The time a tiling takes, task by task: a model of the engines, their queues and the memory channel.
+//!
+//! It replays the loads, variants and stores of the loops with the slots they will have. The tasks of an engine run in
+//! list order; a task starts when what it needs is loaded and what it overwrites is no longer needed. The channel to the
+//! memory serves one transfer after the other.
+
+use std::collections::BTreeMap;
+
+use super::cost::{self, Budget, Traffic};
+use super::sched::Extent;
+use super::steps::{Step, for_each_step};
+use super::{Order, Problem, Tiling};
+
+const DPU: usize = 2;
+const ENGINES: usize = 3;
+
+/// A task; `deps` are indices of earlier tasks.
+#[derive(Clone, Copy, Debug)]
+struct Task {
+    engine: usize,
+    /// Cycles before the channel is needed.
+    setup: u64,
+    /// Cycles from then on while nobody else uses the channel.
+    moving: u64,
+    /// Cycles of the channel.
+    channel: u64,
+    deps: [Option<usize>; 3],
+}
+
+/// Slots with the least recently used one replaced: which tile, loaded by which task, last read by which task.
+#[derive(Clone, Debug)]
+struct Slots {
+    slots: Vec<Slot>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    tile: Option<u64>,
+    used: usize,
+    loaded: Option<usize>,
+    read: Option<usize>,
+}
+
+impl Slots {
+    fn new(count: u64) -> Self {
+        Slots { slots: vec![Slot::default(); usize::try_from(count).unwrap_or(0)] }
+    }
+
+    /// The slot of a tile and whether it has to be loaded.
+    fn place(&mut self, tile: u64, now: usize) -> Option<(&mut Slot, bool)> {
+        let found = self.slots.iter().position(|s| s.tile == Some(tile));
+        let at = match found {
+            Some(at) => at,
+            None => (0..self.slots.len()).min_by_key(|&i| self.slots.get(i).map_or(0, |s| s.used))?,
+        };
+        let slot = self.slots.get_mut(at)?;
+        (slot.tile, slot.used) = (Some(tile), now + 1);
+        Some((slot, found.is_none()))
+    }
+}
+
+/// The tasks of a tiling.
+pub(crate) struct Timeline<'a> {
+    problem: &'a Problem,
+    tiling: &'a Tiling,
+    budget: &'a Budget,
+    split_weights: bool,
+    tasks: Vec<Task>,
+    acts: Slots,
+    weights: Slots,
+    /// The last store of each output slot.
+    outs: Vec<Option<usize>>,
+    next_out: usize,
+    /// Work given to the DMA engines so far.
+    queued: [u64; 2],
+    /// The store that follows the next step's loads, and its slot.
+    waiting: Option<(Task, usize)>,
+    /// Cycles of a variant by the size of its tile.
+    compute: BTreeMap<Extent, u64>,
+}
+
+/// Cycles of the whole layer, weights loaded by both engines or by one.
+pub(crate) fn cycles(problem: &Problem, tiling: &Tiling, budget: &Budget, split_weights: bool) -> u64 {
+    let mut timeline = Timeline {
+        problem,
+        tiling,
+        budget,
+        split_weights,
+        tasks: Vec::new(),
+        acts: Slots::new(tiling.act_slots),
+        weights: Slots::new(tiling.weight_slots),
+        outs: vec![None; usize::try_from(tiling.out_slots).unwrap_or(0)],
+        next_out: 0,
+        queued: [0; 2],
+        waiting: None,
+        compute: BTreeMap::new(),
+    };
+    let mut count = 0;
+    for repeat in 0..problem.repeats {
+        // The steps of a timeline cannot fail.
+        let _ = for_each_step(problem, tiling, |step| {
+            timeline.step(step, repeat, count);
+            count += 1;
+            Ok(())
+        });
+    }
+    timeline.flush();
+    run(&timeline.tasks)
+}
+
+impl Timeline<'_> {
+    fn step(&mut self, step: &Step, repeat: u64, now: usize) {
+        let (p, t) = (self.problem, self.tiling);
+        let len = |r: &std::ops::Range<u64>| r.end - r.start;
+        let parts = t.reductions();
+        let spatial = cost::product([p.images, t.oy.count(), t.ox.count()]);
+        let place = repeat * spatial + step.spatial;
+        let act_tile = match p.per_channel {
+            Some(_) => (place * t.oc.count() + step.channel) * parts + step.reduction,
+            None => place * parts + step.reduction,
+        };
+        let weight_tile = (repeat * t.oc.count() + step.channel) * parts + step.reduction;
+        let act_load = self.act_load(step);
+        let act = self.load(true, act_tile, act_load, now);
+        let taps = len(&step.ky) * len(&step.kx);
+        let bytes = p.weight_bytes(len(&step.oc), taps, len(&step.ic));
+        let weight_load = Traffic { tasks: 1, bytes, runs: 1 };
+        let weights =
+            if p.weights.is_some() { self.load(false, weight_tile, weight_load, now) } else { None };
+        self.flush();
+        let extent = Extent { oc: len(&step.oc), oy: len(&step.oy), ox: len(&step.ox), ic: len(&step.ic) };
+        let budget = self.budget;
+        let cycles = *self.compute.entry(extent).or_insert_with(|| cost::tile_cycles(p, t, &extent, budget));
+        let variant = self.tasks.len();
+        let out = self.outs.get(self.next_out).copied().flatten();
+        let setup = budget.dpu_setup();
+        self.tasks.push(Task { engine: DPU, setup, moving: cycles, channel: 0, deps: [act, weights, out] });
+        for (slots, tile) in [(&mut self.acts, act_tile), (&mut self.weights, weight_tile)] {
+            if let Some(slot) = slots.slots.iter_mut().find(|s| s.tile == Some(tile)) {
+                slot.read = Some(variant);
+            }
+        }
+        if step.last && (!t.gather || step.ends_round) {
+            self.store(step, variant);
+        }
+    }
+
+    /// The transfer of a step's activations.
+    fn act_load(&self, step: &Step) -> Traffic {
+        let p = self.problem;
+        let len = |r: &std::ops::Range<u64>| r.end - r.start;
+        let (rows, columns) = (p.y.window(&step.oy, &step.ky).len, p.x.window(&step.ox, &step.kx).len);
+        let channels = p.tile_ic(len(&step.oc), len(&step.ic));
+        let runs = match (channels == p.ic, columns == p.x.input && p.x.step == 1) {
+            (true, true) if p.y.step == 1 => 1,
+            (true, _) if p.x.step == 1 => rows,
+            _ => rows * columns,
+        };
+        Traffic { tasks: 1, bytes: cost::product([rows, columns, channels, p.in_bytes]), runs }
+    }
+
+    /// The task that loads a tile; a new one if the tile is in no slot.
+    fn load(&mut self, acts: bool, tile: u64, traffic: Traffic, now: usize) -> Option<usize> {
+        let index = self.tasks.len();
+        let budget = self.budget;
+        let (slots, engine) = match (acts, self.queued) {
+            (true, _) => (&mut self.acts, 0),
+            (false, [first, second]) => {
+                (&mut self.weights, usize::from(self.split_weights && second < first))
+            }
+        };
+        let (slot, load) = slots.place(tile, now)?;
+        if load {
+            let deps = [slot.read, None, None];
+            (slot.loaded, slot.read) = (Some(index), None);
+            self.tasks.push(transfer(budget, engine, &traffic, deps));
+            self.queue(engine, &traffic);
+            return Some(index);
+        }
+        slot.loaded
+    }
+
+    fn store(&mut self, step: &Step, variant: usize) {
+        let (p, t) = (self.problem, self.tiling);
+        let len = |r: &std::ops::Range<u64>| r.end - r.start;
+        let (mut rows, mut columns, mut channels) = (len(&step.oy), len(&step.ox), len(&step.oc));
+        if t.gather {
+            match t.order {
+                Order::SpatialOuter => channels = p.oc,
+                Order::ChannelOuter => (rows, columns) = (p.y.output, p.x.output),
+            }
+        }
+        let runs = match (channels == p.oc, columns == p.x.output) {
+            (true, true) => 1,
+            (true, false) => rows,
+            _ => rows * columns,
+        };
+        let bytes = cost::product([rows, columns, channels, p.out_bytes]);
+        let traffic = Traffic { tasks: 1, bytes, runs };
+        let engine = usize::from(self.budget.has_two_engines());
+        let task = transfer(self.budget, engine, &traffic, [Some(variant), None, None]);
+        self.waiting = Some((task, self.next_out));
+        self.queue(engine, &traffic);
+        self.next_out = (self.next_out + 1) % self.outs.len().max(1);
+    }
+
+    fn queue(&mut self, engine: usize, traffic: &Traffic) {
+        if let Some(queued) = self.queued.get_mut(engine) {
+            *queued = queued.saturating_add(traffic.cycles(self.budget));
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Some((task, slot)) = self.waiting.take() {
+            if let Some(slot) = self.outs.get_mut(slot) {
+                *slot = Some(self.tasks.len());
+            }
+            self.tasks.push(task);
+        }
+    }
+}
+
+fn transfer(budget: &Budget, engine: usize, traffic: &Traffic, deps: [Option<usize>; 3]) -> Task {
+    let (setup, moving, channel) = budget.transfer(traffic);
+    Task { engine, setup, moving, channel, deps }
+}
+
+/// Runs the tasks: always the one that can start first.
+fn run(tasks: &[Task]) -> u64 {
+    let mut queues: [Vec<usize>; ENGINES] = Default::default();
+    for (i, task) in tasks.iter().enumerate().rev() {
+        if let Some(queue) = queues.get_mut(task.engine) {
+            queue.push(i);
+        }
+    }
+    let mut ends: Vec<Option<u64>> = vec![None; tasks.len()];
+    let (mut free, mut channel) = ([0u64; ENGINES], 0u64);
+    loop {
+        let mut next: Option<(u64, usize, &Task)> = None;
+        for (queue, free) in queues.iter().zip(free) {
+            let Some((&i, task)) = queue.last().and_then(|i| Some((i, tasks.get(*i)?))) else { continue };
+            let ready = task
+                .deps
+                .iter()
+                .flatten()
+                .try_fold(free, |start, &d| Some(start.max(ends.get(d).copied().flatten()?)));
+            if let Some(start) = ready
+                && next.is_none_or(|(first, ..)| start < first)
+            {
+                next = Some((start, i, task));
+            }
+        }
+        let Some((start, i, task)) = next else { break };
+        let mut end = start + task.setup + task.moving;
+        if task.channel > 0 {
+            channel = channel.max(start + task.setup) + task.channel;
+            end = end.max(channel);
+        }
+        if let (Some(slot), Some(queue), Some(free)) =
+            (ends.get_mut(i), queues.get_mut(task.engine), free.get_mut(task.engine))
+        {
+            (*slot, *free) = (Some(end), end);
+            queue.pop();
+        }
+    }
+    ends.into_iter().flatten().max().unwrap_or(0)
+}
