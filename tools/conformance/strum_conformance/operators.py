@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import re
 import shutil
 import sys
 import tempfile
@@ -193,7 +194,8 @@ def _show_messages(results: list[tuple[Test, Outcome]]) -> None:
     kinds: dict[tuple[str, str], int] = {}
     for test, result in results:
         if result.status is Status.UNSUPPORTED:
-            message = result.message.split(": ", 1)[1]
+            # The same words for every shape.
+            message = re.sub(r"tensor<(\d+x)+", "tensor<…x", result.message.split(": ", 1)[1])
             kinds[test.op, message] = kinds.get((test.op, message), 0) + 1
     for (op, message), count in sorted(kinds.items()):
         print(f"unsupported {op} ({count}): {message}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -57,6 +58,10 @@ def to_flatbuffer(mlir: Path, flatbuffer: Path) -> None:
     _run(command, f"serialize {mlir.name}")
 
 
+# Large booleans in hexadecimal: tosa-opt, of a later LLVM, writes a byte where LLVM 22 reads a bit.
+_HEX_BOOLEANS = re.compile(r'dense<"0x[0-9A-F]+"> : tensor<[0-9x]*i1>')
+
+
 def to_mlir(flatbuffer: Path, mlir: Path, verify: bool = True) -> None:
     """Writes a TOSA flatbuffer as MLIR text; without `verify` an invalid graph is written too, in generic form."""
     command: list[str | Path] = [
@@ -67,7 +72,10 @@ def to_mlir(flatbuffer: Path, mlir: Path, verify: bool = True) -> None:
         "-o",
         mlir,
     ]
-    _run(command, f"deserialize {flatbuffer.name}", stdin="module {}")
+    what = f"deserialize {flatbuffer.name}"
+    _run(command, what, stdin="module {}")
+    if _HEX_BOOLEANS.search(mlir.read_text()):
+        _run([*command, "--mlir-print-elementsattrs-with-hex-if-larger=-1"], what, stdin="module {}")
 
 
 def run_test(test: Path, outputs: Path) -> None:
