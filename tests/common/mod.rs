@@ -1,0 +1,52 @@
+//! What the tests of whole programs share: compile text, run the binary, and go around all of its forms.
+
+use dpu_isa::Program;
+use dpu_sim::{Options, Tensor, TensorView, simulate};
+use strum_ir::{Context, Module};
+use strum_passes::translation;
+
+/// A context that knows all passes.
+pub(crate) fn context() -> Context {
+    strum_opt::register_all();
+    Context::new()
+}
+
+/// Runs a textual pipeline on `mlir` and gives the binary program, or what was reported.
+pub(crate) fn compile(context: &Context, mlir: &[u8], pipeline: &str) -> Result<Program, String> {
+    let (program, diagnostics) = context.handle().capture(|| {
+        let mut module = Module::parse(context, mlir, "test.mlir").map_err(|e| e.to_string())?;
+        module.run(pipeline).map_err(|e| e.to_string())?;
+        let op = translation::find_program(module.op()).map_err(|e| e.to_string())?;
+        translation::export(op).map_err(|e| e.to_string())
+    });
+    program.map_err(|error| diagnostics.iter().fold(error, |text, d| format!("{text}\n{d}")))
+}
+
+/// Runs a program after writing it to a file's bytes and reading it back.
+pub(crate) fn run(program: &Program, inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
+    let elf = program.to_elf().map_err(|e| e.to_string())?;
+    let program = Program::from_elf(&elf).map_err(|e| e.to_string())?;
+    program.validate().map_err(|e| format!("{e:?}"))?;
+    let views: Vec<TensorView<'_>> = inputs.iter().map(Tensor::view).collect();
+    simulate(&program, &views, &Options::default()).map(|r| r.outputs).map_err(|e| e.to_string())
+}
+
+/// Checks that the program survives every other form of it: assembly, and the `dpu` dialect.
+#[allow(dead_code, reason = "not every test that shares this file needs it")]
+pub(crate) fn round_trip(context: &Context, program: &Program) -> Result<(), String> {
+    let text = dpu_isa::asm::print(program);
+    let parsed = dpu_isa::asm::parse(&text).map_err(|e| e.to_string())?;
+    if parsed != *program || dpu_isa::asm::print(&parsed) != text {
+        return Err("assembly is not the program".into());
+    }
+    let (back, diagnostics) = context.handle().capture(|| {
+        let module = translation::import(program, context).map_err(|e| e.to_string())?;
+        module.op().verify().map_err(|e| e.to_string())?;
+        let text = module.op().bytecode();
+        let module = Module::parse(context, &text, "test.mlirbc").map_err(|e| e.to_string())?;
+        let op = translation::find_program(module.op()).map_err(|e| e.to_string())?;
+        translation::export(op).map_err(|e| e.to_string())
+    });
+    let back = back.map_err(|error| diagnostics.iter().fold(error, |text, d| format!("{text}\n{d}")))?;
+    if back == *program { Ok(()) } else { Err("the dpu dialect is not the program".into()) }
+}
