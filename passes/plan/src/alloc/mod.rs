@@ -17,6 +17,9 @@ use crate::error::PlanError;
 /// Every DRAM buffer begins on a multiple of this many bytes.
 pub const DRAM_ALIGN: u64 = 64;
 
+/// No buffer may ask for a coarser alignment, in bytes.
+const MAX_ALIGN: u64 = 1 << 20;
+
 /// Slots of the DPU.
 const SLOTS: usize = 16;
 
@@ -79,13 +82,15 @@ pub fn live_ranges(buffers: &[Buffer], tasks: &[Task]) -> Result<Vec<Option<Live
 ///
 /// # Errors
 /// A resource error naming the layer with the largest demand, what it needs and the machine's limit in bytes; an
-/// internal error if a task names a missing buffer.
+/// internal error if a task names a missing buffer; an unsupported error for a buffer that has no place: other than scratch
+/// in SRAM, or with an alignment that is no power of two.
 pub fn allocate(
     buffers: &[Buffer],
     tasks: &[Task],
     layers: &[LayerInfo],
     machine: &Machine,
 ) -> Result<Addresses, PlanError> {
+    check_buffers(buffers)?;
     let live = live_ranges(buffers, tasks)?;
     let mut result = Addresses { of: vec![0; buffers.len()], ..Addresses::default() };
     place_sram(buffers, &live, machine, &mut result)
@@ -96,6 +101,24 @@ pub fn allocate(
             .map_err(|fault| PlanError::internal(format!("allocation: {fault}")))?;
     }
     Ok(result)
+}
+
+/// Refuses what cannot be placed at all.
+fn check_buffers(buffers: &[Buffer]) -> Result<(), PlanError> {
+    for (i, buffer) in buffers.iter().enumerate() {
+        if buffer.space == Space::Sram && buffer.role != Role::Scratch {
+            return Err(PlanError::unsupported(format!(
+                "buffer {i} is a constant, input or output in SRAM: it must be in DRAM"
+            )));
+        }
+        if !buffer.align.is_power_of_two() || buffer.align > MAX_ALIGN {
+            return Err(PlanError::unsupported(format!(
+                "buffer {i} is aligned to {} bytes: must be a power of two up to {MAX_ALIGN}",
+                buffer.align
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// A space that is too small.

@@ -136,6 +136,20 @@ fn dram_is_constants_inputs_outputs_scratch() {
 }
 
 #[test]
+fn buffers_that_have_no_place_are_refused() {
+    for buffer in [
+        buffer(Space::Sram, 16, 16, Role::Input { name: "x".into() }),
+        buffer(Space::Sram, 16, 16, Role::Const([0; 16].into())),
+        buffer(Space::Dram, 16, 0, Role::Scratch),
+        buffer(Space::Dram, 16, 48, Role::Scratch),
+        buffer(Space::Sram, 16, 1 << 21, Role::Scratch),
+    ] {
+        let result = place(&Case { buffers: vec![buffer], tasks: vec![task(&[0])] }, &machine(65536));
+        assert!(matches!(result, Err(PlanError::Unsupported { .. })), "{result:?}");
+    }
+}
+
+#[test]
 fn the_layer_that_does_not_fit_is_named() {
     let buffers = vec![
         buffer(Space::Sram, 40_000, 16, Role::Scratch),
