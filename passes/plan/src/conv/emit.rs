@@ -18,7 +18,7 @@ use crate::tile::stream::Stream;
 use crate::tile::{Problem, Tiling};
 use crate::view::{ActTile, Field};
 
-use super::weights::{Channels, Loaded, Loader, Source};
+use super::weights::{Channels, Claim, Loaded, Loader, Source};
 
 /// Slots for invariants.
 const INV_SLOTS: usize = 16;
@@ -33,26 +33,45 @@ pub(crate) struct Layer<'a> {
     pub(crate) inv: ConvInv,
 }
 
-/// Tiles the layer and appends its tasks.
+impl Layer<'_> {
+    /// The layer as the checker sees it.
+    pub(crate) fn subject<'a>(&'a self, claims: &'a BTreeMap<BufferId, Claim>) -> Subject<'a> {
+        let weights = Some((self.source, self.channels, claims));
+        Subject { field: &self.field, per_channel: self.problem.per_channel, weights }
+    }
+}
+
+/// Tiles the layer, appends its tasks and checks them.
 ///
 /// # Errors
 /// As for [`super::plan_conv`].
 pub(crate) fn plan(draft: &mut Draft, machine: &Machine, layer: &Layer<'_>) -> Result<(), PlanError> {
+    let mark = Mark::of(draft);
+    let claims = emit(draft, machine, layer)?;
+    if cfg!(debug_assertions) {
+        check(draft, machine, &layer.subject(&claims), mark)?;
+    }
+    Ok(())
+}
+
+/// Tiles the layer and appends its tasks. Returns what every constant chunk of weights holds.
+///
+/// # Errors
+/// As for [`super::plan_conv`].
+pub(crate) fn emit(
+    draft: &mut Draft,
+    machine: &Machine,
+    layer: &Layer<'_>,
+) -> Result<BTreeMap<BufferId, Claim>, PlanError> {
     let budget = Budget::of(machine);
     let choice = search::search(&layer.problem, &budget)?;
     check_tasks(draft, &choice)?;
-    let mark = Mark::of(draft);
     let mut emitter = Emitter::new(draft, machine, layer, &choice)?;
     for image in 0..layer.problem.repeats {
         for_each_step(&layer.problem, &choice.tiling, |step| emitter.step(draft, image, step))?;
     }
     emitter.pipeline.flush(draft)?;
-    if cfg!(debug_assertions) {
-        let weights = Some((layer.source, layer.channels, emitter.weights.claims()));
-        let subject = Subject { field: &layer.field, per_channel: layer.problem.per_channel, weights };
-        check(draft, machine, &subject, mark)?;
-    }
-    Ok(())
+    Ok(emitter.weights.into_claims())
 }
 
 struct Emitter<'a> {

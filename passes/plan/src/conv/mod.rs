@@ -64,6 +64,16 @@ pub struct ConvLayer<'a> {
 /// Unsupported: a parameter that no instruction field can hold. Resource: not even the smallest tiles fit the SRAM, or
 /// the plan needs too many tasks. Internal: the description contradicts itself.
 pub fn plan_conv(draft: &mut Draft, machine: &Machine, layer: &ConvLayer<'_>) -> Result<(), PlanError> {
+    let layer = describe(draft, machine, layer)?;
+    emit::plan(draft, machine, &layer)
+}
+
+/// A convolution ready to be tiled.
+pub(crate) fn describe<'a>(
+    draft: &Draft,
+    machine: &Machine,
+    layer: &'a ConvLayer<'_>,
+) -> Result<Layer<'a>, PlanError> {
     let input = View::nhwc(draft, &layer.input, &[Dtype::I8], "the input")?;
     let output = View::nhwc(draft, &layer.output, OUT_TYPES, "the output")?;
     let [_, _, _, ic] = input.shape;
@@ -78,9 +88,8 @@ pub fn plan_conv(draft: &mut Draft, machine: &Machine, layer: &ConvLayer<'_>) ->
         Geometry { kernel: [kh, kw], stride: layer.stride, pad: layer.pad, dilation: layer.dilation };
     let field = Field::new(input, output, &geometry)?;
     let size = weight_size(&source);
-    let oc_splits = split_channels(oc);
-    let problem = problem(&field, ic, oc, None, size, ic_grain(size), oc_splits);
-    emit::plan(draft, machine, &conv_layer(machine, layer, source, field, problem)?)
+    let problem = problem(&field, ic, oc, None, size, ic_grain(size), split_channels(oc));
+    conv_layer(machine, layer, source, field, problem)
 }
 
 /// Checks what convolutions and depthwise convolutions have in common, and puts the parts together.

@@ -218,8 +218,8 @@ impl<'a> Loader<'a> {
     }
 
     /// What each constant chunk holds.
-    pub(crate) fn claims(&self) -> &BTreeMap<BufferId, Claim> {
-        &self.claims
+    pub(crate) fn into_claims(self) -> BTreeMap<BufferId, Claim> {
+        self.claims
     }
 
     /// Table and weight sets of a tile.

@@ -6,6 +6,8 @@
 //! is stored exactly once, all accesses stay inside their buffers, and the slots fit the SRAM together.
 
 mod map;
+#[cfg(test)]
+mod tests;
 mod weights;
 mod window;
 

@@ -58,9 +58,10 @@ impl<'a> WeightCheck<'a> {
                 let chunk = origin(&table, var.table.into()).ok_or_else(|| wrong("a table of nothing"))?;
                 let (id, start) = chunk;
                 let sets = origin(&weights, var.weights.into());
-                ensure(start == 0 && sets == Some((id, entries)), || {
-                    "a chunk that is torn apart".to_owned()
-                })?;
+                let bytes = self.draft.buffer(id)?.bytes;
+                let end = origin(&table, u64::from(var.table) + bytes - 1);
+                let whole = start == 0 && sets == Some((id, entries)) && end == Some((id, bytes - 1));
+                ensure(whole, || "a chunk that is torn apart".to_owned())?;
                 let part = claims.get(&id).ok_or_else(|| wrong("weights of unknown content"))?;
                 if self.checked.insert(id) {
                     self.chunk(packed, &channels, id, part)?;
@@ -70,7 +71,10 @@ impl<'a> WeightCheck<'a> {
             Source::Dynamic(strided) => {
                 let (table_id, start) =
                     origin(&table, var.table.into()).ok_or_else(|| wrong("a table of nothing"))?;
-                ensure(start == 0, || "a table that is torn apart".to_owned())?;
+                let bytes = u64::from(var.out_c) * 16;
+                let end = origin(&table, u64::from(var.table) + bytes - 1);
+                let whole = start == 0 && end == Some((table_id, bytes - 1));
+                ensure(whole, || "a table that is torn apart".to_owned())?;
                 let tile = self.dynamic(&strided, var, &weights, table_id)?;
                 self.entries(&channels, table_id, &tile.part.oc, |_| 0)?;
                 tile
