@@ -9,6 +9,7 @@
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Parser/Parser.h"
+#include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SourceMgr.h"
 
@@ -40,16 +41,32 @@ void strumEmit(MlirLocation location, StrumSeverity severity, MlirStringRef mess
     diagnostic.attachNote(unwrap(noteLocations[i])) << unwrap(notes[i]);
 }
 
+static bool isBytecodeFile(StringRef buffer) { return buffer.starts_with("ML\xefR"); }
+
 static MlirModule parse(MlirContext context, std::unique_ptr<llvm::MemoryBuffer> buffer) {
+  bool bytecode = isBytecodeFile(buffer->getBuffer());
   auto sources = std::make_shared<llvm::SourceMgr>();
   sources->AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
-  return wrap(parseSourceFile<ModuleOp>(sources, ParserConfig(unwrap(context))).release());
+  ModuleOp module;
+  auto read = [&] { module = parseSourceFile<ModuleOp>(sources, ParserConfig(unwrap(context))).release(); };
+  if (!bytecode) {
+    read();
+    return wrap(module);
+  }
+  // MLIR's reader trusts some of what a damaged file says, and faults.
+  llvm::CrashRecoveryContext::Enable();
+  bool survived = llvm::CrashRecoveryContext().RunSafely(read);
+  llvm::CrashRecoveryContext::Disable();
+  if (survived)
+    return wrap(module);
+  emitError(UnknownLoc::get(unwrap(context))) << "malformed bytecode: the reader faulted on it";
+  return {nullptr};
 }
 
 MlirModule strumParseFile(MlirContext context, MlirStringRef path) {
   // The parser of text wants a terminating null; bytecode must be mapped as it is, or its resources would be copied.
   auto buffer = llvm::MemoryBuffer::getFile(unwrap(path), /*IsText=*/false, /*RequiresNullTerminator=*/false);
-  if (buffer && !(*buffer)->getBuffer().starts_with("ML\xefR"))
+  if (buffer && !isBytecodeFile((*buffer)->getBuffer()))
     buffer = llvm::MemoryBuffer::getFile(unwrap(path));
   if (!buffer) {
     emitError(UnknownLoc::get(unwrap(context))) << "cannot open '" << unwrap(path) << "': " << buffer.getError().message();
@@ -59,7 +76,16 @@ MlirModule strumParseFile(MlirContext context, MlirStringRef path) {
 }
 
 MlirModule strumParseBytes(MlirContext context, MlirStringRef bytes, MlirStringRef name) {
-  return parse(context, llvm::MemoryBuffer::getMemBufferCopy(unwrap(bytes), unwrap(name)));
+  // Bytecode may ask for any alignment of its resources, and gets at most a page from a file, too.
+  const llvm::Align page(4096);
+  StringRef source = unwrap(bytes);
+  auto buffer = llvm::WritableMemoryBuffer::getNewUninitMemBuffer(source.size(), unwrap(name), page);
+  if (!buffer) {
+    emitError(UnknownLoc::get(unwrap(context))) << "out of memory for " << source.size() << " bytes";
+    return {nullptr};
+  }
+  llvm::copy(source, buffer->getBufferStart());
+  return parse(context, std::move(buffer));
 }
 
 void strumOperationDropAllReferences(MlirOperation op) {
