@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let &(name, size, ic, oc, kernel, stride, pad, times) = row;
         let out = (size + 2 * pad - kernel) / stride + 1;
         let shape = Shape { oc: oc as usize, kh: kernel as usize, kw: kernel as usize, ic: ic as usize };
-        let codes: Vec<i8> = (0..oc * kernel * kernel * ic).map(|i| (i * 2_654_435_761 >> 7) as i8).collect();
+        let codes: Vec<i8> = (0..oc * kernel * kernel * ic).map(|i| ((i * 2_654_435_761) >> 7) as i8).collect();
         let packed = quantize(&codes, shape, &Request::new(Kind::Dense))?;
         let mut draft = Draft::new();
         draft.layer(name, "conv2d", 0, 0)?;
@@ -61,8 +61,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let output = draft.tensor(Space::Dram, Dtype::I8, &[1, out, out, oc], role("out"))?;
         let scale = Scale { multiplier: vec![1 << 30], shift: vec![40], round: Round::Double };
         let layer = ConvLayer {
-            input: Tensor::of(&draft, input).unwrap(),
-            output: Tensor::of(&draft, output).unwrap(),
+            input: Tensor::of(&draft, input)?,
+            output: Tensor::of(&draft, output)?,
             weights: Weights::Packed(&packed),
             bias: vec![0],
             stride: [stride; 2],

@@ -1,6 +1,8 @@
 //! Convolutions, depthwise convolutions, matrix products and pooling: every plan, executed task by task, gives the naive
 //! result, for random layers on machines with very little memory.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
 mod common;
 
 use common::naive::{self, Shape};
@@ -275,7 +277,7 @@ fn check_pool(s: &Shape, mode: PoolMode, wide: bool, (in_zp, out_zp): (i32, i32)
     draft.layer("pool", "pool", 0, 0).unwrap();
     let input = dram(&mut draft, dtype, &[s.n, s.h, s.w, s.ic], "in");
     let output = dram(&mut draft, dtype, &[s.n, oh, ow, s.ic], "out");
-    let clamp = (seed % 3 == 0).then_some((-100, 77));
+    let clamp = seed.is_multiple_of(3).then_some((-100, 77));
     let layer = PoolLayer {
         mode,
         input: Tensor::of(&draft, input).unwrap(),

@@ -1,6 +1,8 @@
 //! Layers at the edges of what TOSA allows fit the smallest legal machine. The plans are not executed here: the checker,
 //! which runs on every plan of a build with debug assertions, proves them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
 use dpu_isa::{Dtype, Machine, PeKind, PoolMode, Round, Space};
 use strum_plan::{
     ConvLayer, Draft, MatmulLayer, PlanError, PoolLayer, Ppe, Role, Scale, Tensor, Weights, plan_conv,

@@ -71,7 +71,7 @@ fn split_channels(channels: u64, multiplier: u64, size: WeightSize) -> Vec<Split
     if grain > aligned && channels > aligned {
         splits.push(Split::new(oc, aligned * multiplier));
     }
-    if multiplier > 1 && (channels == 1 || multiplier % block == 0) {
+    if multiplier > 1 && (channels == 1 || multiplier.is_multiple_of(block)) {
         let inside = ladder(multiplier, block.max(16)).into_iter().filter(|&n| n < multiplier);
         splits.extend(inside.map(|size| Split { groups: channels, total: multiplier, size }));
         if multiplier > block && block < 16 {

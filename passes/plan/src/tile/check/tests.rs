@@ -117,13 +117,16 @@ fn sound_plans_pass() {
     }
 }
 
+/// A field of a variant, how it is changed, and whether a variant then computes something else.
+type Change<'a> = (&'a str, i64, &'a dyn Fn(&ConvVar) -> bool);
+
 #[test]
 fn every_field_of_a_variant_counts() {
     let any = |_: &ConvVar| true;
     let rows = |x: &ConvVar| x.in_h > 1 && (x.out_h > 1 || x.kernel_h > 1);
     let columns = |x: &ConvVar| x.in_w > 1 && (x.out_w > 1 || x.kernel_w > 1);
     let results = |x: &ConvVar| !x.acc_out;
-    let changes: [(&str, i64, &dyn Fn(&ConvVar) -> bool); 21] = [
+    let changes: [Change<'_>; 21] = [
         ("act", 1, &any),
         ("in_h", -1, &|x| x.in_h > 1),
         ("in_w", -1, &|x| x.in_w > 1),
