@@ -42,7 +42,12 @@ pub(crate) enum Gateway {
 
 /// The barriers of a mask.
 pub(crate) fn members(mask: u64) -> impl Iterator<Item = usize> + Clone {
-    (0..64).filter(move |b| mask >> b & 1 == 1)
+    let mut rest = mask;
+    std::iter::from_fn(move || {
+        let lowest = usize::try_from(rest.trailing_zeros()).ok().filter(|_| rest != 0);
+        rest &= rest.wrapping_sub(1);
+        lowest
+    })
 }
 
 impl Barriers {

@@ -233,7 +233,7 @@ impl Checker {
                 };
                 Err(conflict(start, len, kind))
             })?;
-            for reader in readers.iter() {
+            for reader in readers.iter().filter(|r| !r.is_empty()) {
                 reader.try_for_each(start, len, |start, len, id| match id {
                     NEVER => Ok(()),
                     id if id == me => Err(conflict(start, len, ConflictKind::OwnRead)),

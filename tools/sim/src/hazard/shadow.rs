@@ -1,9 +1,12 @@
-//! One number for every byte of a memory, stored by what is uniform: chunks, pages, and bytes only where needed.
+//! One number for every byte of a memory, stored by what is uniform: chunks, pages, granules, bytes where needed.
 //!
-//! A tensor that is written whole costs a few words; only pages where tensors meet or interleave hold single bytes.
+//! A tensor that is written whole costs a few words; only pages where tensors meet or interleave hold more, and
+//! only those with edges off the granules hold single bytes.
 
 /// Bytes in a page.
 const PAGE: usize = 1024;
+/// Bytes in a granule: channels mostly come in multiples of it.
+const GRANULE: usize = 8;
 /// Bytes in a chunk.
 const CHUNK: usize = 256 * PAGE;
 
@@ -22,10 +25,16 @@ enum Chunk {
 #[derive(Debug)]
 enum Page {
     Uniform(u32),
+    Granules(Box<[u32; PAGE / GRANULE]>),
     Bytes(Box<[u32; PAGE]>),
 }
 
 impl Shadow {
+    /// Whether nothing was ever set.
+    pub(super) fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
     /// Sets `len` bytes from `start` to `value`.
     pub(super) fn set(&mut self, start: usize, len: usize, value: u32) {
         for (index, lo, hi) in pieces(start, len, CHUNK) {
@@ -61,7 +70,12 @@ impl Shadow {
                         match pages.get(page) {
                             None => {}
                             Some(Page::Uniform(value)) => visit(base + lo, hi - lo, *value)?,
-                            Some(Page::Bytes(bytes)) => visit_bytes(&bytes[..], base, lo, hi, &mut visit)?,
+                            Some(Page::Granules(cells)) => {
+                                visit_cells::<GRANULE, E>(&cells[..], base, lo, hi, &mut visit)?;
+                            }
+                            Some(Page::Bytes(cells)) => {
+                                visit_cells::<1, E>(&cells[..], base, lo, hi, &mut visit)?;
+                            }
                         }
                     }
                 }
@@ -98,21 +112,32 @@ impl Page {
             *self = Page::Uniform(value);
             return;
         }
-        if let Page::Uniform(old) = *self {
-            if old == value {
-                return;
+        let aligned = lo.is_multiple_of(GRANULE) && hi.is_multiple_of(GRANULE);
+        match self {
+            Page::Uniform(old) if *old == value => return,
+            Page::Uniform(old) if aligned => *self = Page::Granules(Box::new([*old; PAGE / GRANULE])),
+            Page::Uniform(old) => *self = Page::Bytes(Box::new([*old; PAGE])),
+            Page::Granules(cells) if !aligned => {
+                let mut bytes = Box::new([0; PAGE]);
+                for (to, from) in bytes.chunks_exact_mut(GRANULE).zip(cells.iter()) {
+                    to.fill(*from);
+                }
+                *self = Page::Bytes(bytes);
             }
-            *self = Page::Bytes(Box::new([old; PAGE]));
+            Page::Granules(_) | Page::Bytes(_) => {}
         }
-        if let Page::Bytes(bytes) = self {
-            bytes[lo..hi].fill(value);
-        }
+        let cells = match self {
+            Page::Uniform(_) => None,
+            Page::Granules(cells) => cells.get_mut(lo / GRANULE..hi / GRANULE),
+            Page::Bytes(cells) => cells.get_mut(lo..hi),
+        };
+        cells.unwrap_or_default().fill(value);
     }
 }
 
-/// Runs of equal value within a page.
-fn visit_bytes<E>(
-    bytes: &[u32],
+/// Runs of equal value within bytes `lo..hi` of a page, whose cells stand for `N` bytes each.
+fn visit_cells<const N: usize, E>(
+    cells: &[u32],
     base: usize,
     lo: usize,
     hi: usize,
@@ -121,15 +146,18 @@ fn visit_bytes<E>(
     /// Values compared at once; the comparison of a group has no branch and vectorizes.
     const GROUP: usize = 16;
     let mut at = lo;
-    while let Some((&value, rest)) = bytes.get(at..hi).and_then(<[u32]>::split_first) {
+    while let Some((&value, rest)) = cells.get(at / N..hi.div_ceil(N)).and_then(<[u32]>::split_first) {
         let groups = rest
             .chunks_exact(GROUP)
             .take_while(|group| group.iter().fold(0, |differs, v| differs | (v ^ value)) == 0)
             .count();
         let tail = rest.iter().skip(groups * GROUP).take_while(|&&v| v == value).count();
-        let len = 1 + groups * GROUP + tail;
-        visit(base + at, len, value)?;
-        at += len;
+        let end = ((at / N + 1 + groups * GROUP + tail) * N).min(hi);
+        visit(base + at, end - at, value)?;
+        at = end;
+        if at >= hi {
+            break;
+        }
     }
     Ok(())
 }
@@ -167,9 +195,9 @@ mod tests {
             let mut flat = vec![0; size];
             let mut shadow = Shadow::default();
             for _ in 0..u.int_in_range(1..=12)? {
-                // Half of the edges lie on a page or chunk.
+                // Most edges lie on a granule, page or chunk.
                 let mut edge = || {
-                    let unit = *u.choose(&[1, 1, PAGE, CHUNK])?;
+                    let unit = *u.choose(&[1, GRANULE, GRANULE, PAGE, CHUNK])?;
                     Ok::<_, arbtest::arbitrary::Error>(u.int_in_range(0..=size / unit)? * unit)
                 };
                 let (a, b) = (edge()?, edge()?);
