@@ -3,6 +3,7 @@
 use strum_ir::{Error, Operation, Value};
 
 use super::Cx;
+use crate::support::{self, read::facts};
 use crate::tosa::elem::Elem;
 use crate::tosa::literal::{Literal, volume};
 use crate::tosa::num::{RescaleEnds, Scale};
@@ -11,8 +12,9 @@ use crate::tosa::view;
 /// An op whose inputs are constant is a constant.
 pub(super) fn fold<'c>(cx: &mut Cx<'c>, op: Operation<'c>) -> Result<Option<Value<'c>>, Error> {
     match evaluate(op, cx.fold_limit) {
-        Some(literal) => cx.build.constant(literal).map(Some),
-        None => Ok(None),
+        // What is not supported must not disappear: the check of `tosa-to-strum` is to see it.
+        Some(literal) if support::check(&facts(op)).is_ok() => cx.build.constant(literal).map(Some),
+        _ => Ok(None),
     }
 }
 

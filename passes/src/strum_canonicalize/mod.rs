@@ -3,6 +3,7 @@
 //! Invariant: no rule changes a bit of any result. Where TOSA leaves a value unpredictable, nothing is folded.
 
 mod constants;
+mod flatten;
 mod movement;
 mod padding;
 mod pointwise;
@@ -39,6 +40,7 @@ const RULES: &[(&str, Rule)] = &[
     ("merge-concats", movement::merge_concats),
     ("merge-pads", movement::merge_pads),
     ("pad-into-window", padding::into_window),
+    ("transpose-into-weights", flatten::transpose_into_weights),
     ("drop-clamp", pointwise::drop_clamp),
     ("merge-clamps", pointwise::merge_clamps),
     ("tabulate-chain", pointwise::tabulate_chain),
@@ -58,6 +60,7 @@ Brings a TOSA graph into the form that the other passes expect, and never change
 - `transpose`, `reshape`, `slice`, `pad` and `concat` are merged with their like; a `transpose` that moves only dimensions of size 1
   becomes a `reshape`;
 - `pad` with the input's zero point goes into `conv2d` and `depthwise_conv2d`, `pad` with the smallest value into `max_pool2d`;
+- a `transpose` in front of a flattened fully connected layer goes into the order of the layer's weights;
 - a `clamp` that cannot change its input goes, two become one;
 - two or more element-wise ops from i8 to i8 in a row become one `table`;
 - an element-wise op behind a `reshape` moves in front of it, where the layer before can take it in.";

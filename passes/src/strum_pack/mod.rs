@@ -5,6 +5,8 @@
 
 mod request;
 
+pub use request::OPTIONS;
+
 use std::collections::BTreeMap;
 
 use strum_ir::strum::{self, Conv};

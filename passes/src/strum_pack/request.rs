@@ -3,7 +3,8 @@
 use strum_ir::{Error, Options, PassOption};
 use strum_quant::{Kind, Request, Select, Shape, Shift, quantize};
 
-pub(super) const OPTIONS: &[PassOption] = &[
+/// What can be asked for.
+pub const OPTIONS: &[PassOption] = &[
     PassOption::string("method", "mip2q", "Weight format: dense, sparse, dliq or mip2q"),
     PassOption::float("p", 0.5, "Share of low members in each block; p times w is a whole number"),
     PassOption::int("w", 16, "Members of a block: 4, 8, 16 or 32"),

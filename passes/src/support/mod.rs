@@ -4,6 +4,7 @@ mod check;
 mod doc;
 pub mod facts;
 pub mod matrix;
+pub mod read;
 mod rules;
 #[cfg(test)]
 mod tests;

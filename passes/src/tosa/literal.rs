@@ -404,7 +404,7 @@ mod tests {
         assert_eq!(m.pad(&[(0, u64::MAX), (0, 0)], 0), None);
         assert_eq!(m.clone().reshape(vec![5]), None);
         assert_eq!(Literal::concat(&[m.clone(), literal(&[3], &[1, 2, 3])], 0), None);
-        assert_eq!(Literal::concat(&[m.clone()], 2), None);
+        assert_eq!(Literal::concat(std::slice::from_ref(&m), 2), None);
         assert_eq!(Literal::concat(&[], 0), None);
         assert_eq!(Literal::dense(vec![u64::MAX, 2], Elem::I8, Cow::Borrowed(&[])), None);
         assert_eq!(Literal::from_values(vec![2], Elem::I8, &[1]), None);

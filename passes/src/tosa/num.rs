@@ -62,6 +62,22 @@ pub struct RescaleEnds {
 }
 
 impl RescaleEnds {
+    /// Whether TOSA allows these types, signs and zero points together.
+    #[must_use]
+    pub fn is_legal(&self) -> bool {
+        let wide = self.input == Elem::I32 || self.output == Elem::I32;
+        let zero_point = |elem, unsigned, zp| match (elem, unsigned) {
+            (Elem::I8, false) => (-128..=127).contains(&zp),
+            (Elem::I8, true) => (0..=255).contains(&zp),
+            (Elem::I16, true) => zp == 0 || zp == 0x8000,
+            _ => zp == 0,
+        };
+        !(self.input_unsigned && self.output_unsigned)
+            && !(wide && (self.input_unsigned || self.output_unsigned))
+            && zero_point(self.input, self.input_unsigned, self.input_zp)
+            && zero_point(self.output, self.output_unsigned, self.output_zp)
+    }
+
     /// The smallest and largest value that the output can hold, as numbers (not as stored bits).
     #[must_use]
     pub fn saturation(&self) -> (i32, i32) {

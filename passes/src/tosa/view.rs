@@ -123,7 +123,7 @@ impl Rescale {
     }
 }
 
-/// Reads a `tosa.rescale` whose parameters are constant and whose rounding is exact.
+/// Reads a legal `tosa.rescale` whose parameters are constant and whose rounding is exact.
 #[must_use]
 pub fn rescale(op: Operation<'_>) -> Option<Rescale> {
     if !op.is("tosa.rescale") {
@@ -156,7 +156,8 @@ pub fn rescale(op: Operation<'_>) -> Option<Rescale> {
     } else {
         1
     };
-    (multipliers.len() == want && shifts.len() == want).then_some(Rescale {
+    let legal = ends.is_legal() && multipliers.len() == want && shifts.len() == want;
+    legal.then_some(Rescale {
         ends,
         multipliers,
         shifts,
