@@ -67,9 +67,7 @@ impl Semantics for ConvVar {
         gate.read(memory, "table", Space::Sram, &table)?;
         let entries = load_table(memory.space(Space::Sram, self.tile)?, inv, self)?;
         touch_weights(self, inv, &entries, memory, gate)?;
-        for region in window_regions(&Window::of(inv, self)) {
-            gate.read(memory, "act", Space::Sram, &region)?;
-        }
+        touch_window(gate, memory, &Window::of(inv, self))?;
         let outputs = [self.out_h, self.out_w, self.out_c].map(u64::from);
         touch_results(
             gate,
@@ -194,8 +192,8 @@ impl Window {
     }
 }
 
-/// Exactly the bytes that some tap of the window touches; no regions if all taps lie in the padding.
-pub(super) fn window_regions(window: &Window) -> Vec<Region> {
+/// Announces exactly the bytes that some tap of the window touches: none if all lie in the padding.
+pub(super) fn touch_window(gate: &mut Gate<'_>, memory: &Memory, window: &Window) -> Result<(), Fault> {
     let (addr, h, w, pixel_bytes, row, pixel) = window.image;
     let steps = |(origin, windows, stride, taps, dilation): (i32, u32, u16, u16, u16), size: u32| {
         window_steps(
@@ -207,15 +205,18 @@ pub(super) fn window_regions(window: &Window) -> Vec<Region> {
             u64::from(size),
         )
     };
-    let (rows, pixels) = (steps(window.y, h), steps(window.x, w));
     let (row, pixel) = (u64::from(row), u64::from(pixel));
     let dims = |s: &Steps, unit: u64| [(s.count, s.stride.saturating_mul(unit)), (s.len, unit)];
-    let region = |y: &Steps, x: &Steps| {
-        let base = y.start.saturating_mul(row).saturating_add(x.start.saturating_mul(pixel));
-        let [[y0, y1], [x0, x1]] = [dims(y, row), dims(x, pixel)];
-        Region::strided(base.saturating_add(u64::from(addr)), pixel_bytes, &[y0, y1, x0, x1])
-    };
-    rows.iter().flat_map(|y| pixels.iter().map(move |x| region(y, x))).collect()
+    let pixels = steps(window.x, w);
+    for y in steps(window.y, h) {
+        for x in &pixels {
+            let base = y.start.saturating_mul(row).saturating_add(x.start.saturating_mul(pixel));
+            let [[y0, y1], [x0, x1]] = [dims(&y, row), dims(x, pixel)];
+            let base = base.saturating_add(u64::from(addr));
+            gate.read(memory, "act", Space::Sram, &Region::strided(base, pixel_bytes, &[y0, y1, x0, x1]))?;
+        }
+    }
+    Ok(())
 }
 
 /// What a variant leaves behind, and where.

@@ -2,7 +2,7 @@
 
 use dpu_isa::{Dtype, Machine, PoolInv, PoolMode, PoolVar, Space};
 
-use super::conv::{Results, Window, position, touch_results, window_regions};
+use super::conv::{Results, Window, position, touch_results, touch_window};
 use super::{Clamp, Core, Gate, Semantics, Slot, wrong_slot};
 use crate::error::Fault;
 use crate::memory;
@@ -46,9 +46,7 @@ impl Semantics for PoolVar {
             y: (self.origin_y, self.out_h, inv.stride_y, self.kernel_h, 1),
             x: (self.origin_x, self.out_w, inv.stride_x, self.kernel_w, 1),
         };
-        for region in window_regions(&window) {
-            gate.read(&core.memory, "act", Space::Sram, &region)?;
-        }
+        touch_window(gate, &core.memory, &window)?;
         let results = Results {
             acc_in: self.acc_in,
             acc_out: self.acc_out,
