@@ -86,7 +86,9 @@ mod tests {
     fn double_rounding_begins_beyond_31() {
         // 2^31 / 2^32 is one half; the first rounding adds a quarter more, or takes it away.
         let half = 1 << 30;
-        assert_eq!(scale(1, half, 31, true), scale(1, half, 31, false));
+        // At 31 there is no second rounding, which would make 0 a 1 and -1 a -1.
+        assert_eq!([0, -1, 1].map(|value| scale(value, half, 31, true)), [0, 0, 1]);
+        assert_eq!([0, -1, 1].map(|value| scale(value, half, 31, false)), [0, 0, 1]);
         // (2^30 + 2^31 + 2^30) >> 32 = 1 against (2^30 + 2^31) >> 32 = 0.
         assert_eq!((scale(1, half, 32, true), scale(1, half, 32, false)), (1, 0));
         // (-2^31 + 2^31 - 2^30) >> 32 = -1 against 0.
