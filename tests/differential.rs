@@ -25,7 +25,9 @@ fn tensor(from: &strum_ref::Tensor) -> Tensor {
 
 /// Compiles and runs a case, and compares every output.
 fn check(context: &Context, case: &Case, options: &str) -> Result<(), String> {
-    let program = compile(context, case.mlir.as_bytes(), &format!("strum-pipeline{{{options}}}"))?;
+    let pipeline = format!("strum-pipeline{{{options}}}");
+    let program =
+        compile(context, case.mlir.as_bytes(), &pipeline).map_err(|e| format!("{e}\n{}", case.mlir))?;
     let inputs: Vec<Tensor> = case.inputs.iter().map(tensor).collect();
     let outputs = run(&program, &inputs)?;
     let expected: Vec<Tensor> = case.outputs.iter().map(tensor).collect();

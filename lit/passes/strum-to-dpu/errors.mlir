@@ -1,0 +1,33 @@
+// RUN: strum-opt %s --split-input-file --verify-diagnostics --strum-to-dpu -o /dev/null
+// RUN: not strum-opt %s --split-input-file --strum-to-dpu=machine=nope 2>&1 | FileCheck %s --check-prefix=MACHINE
+// RUN: not strum-opt %s --split-input-file --strum-to-dpu=machine=nope.toml 2>&1 | FileCheck %s --check-prefix=FILE
+
+// MACHINE: unknown machine 'nope': name a built-in one (flexnn-16x16, {{.*}}) or a .toml file
+// FILE: machine file 'nope.toml': No such file or directory
+
+func.func @unknown(%x: tensor<4xi8>) -> tensor<4xi8> {
+  // expected-error @+1 {{'tosa.bitwise_not' op unsupported: 'tosa.bitwise_not': no DPU layer stands for it}}
+  %0 = tosa.bitwise_not %x : (tensor<4xi8>) -> tensor<4xi8>
+  return %0 : tensor<4xi8>
+}
+
+// -----
+
+// expected-error @+1 {{'func.func' op unsupported: a value of type tensor<4xf32>: must be a static tensor of i8, i16 or i32}}
+func.func @float(%x: tensor<4xf32>) -> tensor<4xf32> {
+  return %x : tensor<4xf32>
+}
+
+// -----
+
+// expected-error @+1 {{'func.func' op has no body of one block: there is nothing to run}}
+func.func private @declaration(tensor<4xi8>) -> tensor<4xi8>
+
+// -----
+
+func.func @too_large() -> tensor<8589934592xi8> {
+  %c = "tosa.const"() <{values = dense<1> : tensor<8589934592xi8>}> : () -> tensor<8589934592xi8>
+  // expected-error @+1 {{'tosa.clamp' op does not fit the machine: bytes of DRAM for a constant: needs 8589934592, the limit is 4294967296}}
+  %0 = tosa.clamp %c {min_val = 0 : i8, max_val = 6 : i8} : (tensor<8589934592xi8>) -> tensor<8589934592xi8>
+  return %0 : tensor<8589934592xi8>
+}
