@@ -103,3 +103,34 @@ func.func @resource() -> tensor<1x4xi8> {
 {-#
   dialect_resources: { builtin: { w: "0x0100000001020304" } }
 #-}
+
+// -----
+
+// One scale for each channel, saturating.
+// CHECK-LABEL: func.func @per_channel_rescale
+func.func @per_channel_rescale() -> tensor<2x2xi8> {
+  // CHECK: dense<{{\[\[}}52, 102], [127, -28]]> : tensor<2x2xi8>
+  // CHECK-NOT: tosa.rescale
+  %a = "tosa.const"() <{values = dense<[[100, 400], [1000, -120]]> : tensor<2x2xi32>}> : () -> tensor<2x2xi32>
+  %m = "tosa.const"() <{values = dense<1073741824> : tensor<2xi32>}> : () -> tensor<2xi32>
+  %s = "tosa.const"() <{values = dense<[31, 32]> : tensor<2xi8>}> : () -> tensor<2xi8>
+  %zi = "tosa.const"() <{values = dense<0> : tensor<1xi32>}> : () -> tensor<1xi32>
+  %zo = "tosa.const"() <{values = dense<2> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %0 = tosa.rescale %a, %m, %s, %zi, %zo {input_unsigned = false, output_unsigned = false, per_channel = true, rounding_mode = SINGLE_ROUND, scale32 = true} : (tensor<2x2xi32>, tensor<2xi32>, tensor<2xi8>, tensor<1xi32>, tensor<1xi8>) -> tensor<2x2xi8>
+  return %0 : tensor<2x2xi8>
+}
+
+// -----
+
+// Does not apply: what is not supported stays for the check to see.
+// CHECK-LABEL: func.func @not_supported
+func.func @not_supported() -> tensor<2xi32> {
+  // CHECK: tosa.rescale
+  %a = "tosa.const"() <{values = dense<[1, 2]> : tensor<2xi8>}> : () -> tensor<2xi8>
+  %m = "tosa.const"() <{values = dense<1073741824> : tensor<1xi32>}> : () -> tensor<1xi32>
+  %s = "tosa.const"() <{values = dense<30> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %zi = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %zo = "tosa.const"() <{values = dense<0> : tensor<1xi32>}> : () -> tensor<1xi32>
+  %0 = tosa.rescale %a, %m, %s, %zi, %zo {input_unsigned = true, output_unsigned = false, per_channel = false, rounding_mode = SINGLE_ROUND, scale32 = true} : (tensor<2xi8>, tensor<1xi32>, tensor<1xi8>, tensor<1xi8>, tensor<1xi32>) -> tensor<2xi32>
+  return %0 : tensor<2xi32>
+}

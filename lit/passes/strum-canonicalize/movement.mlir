@@ -106,3 +106,64 @@ func.func @two_users(%x: tensor<4x5x6xi8>) -> (tensor<4x5x6xi8>, tensor<6x4x5xi8
   %1 = tosa.transpose %0 {perms = array<i32: 1, 2, 0>} : (tensor<6x4x5xi8>) -> tensor<4x5x6xi8>
   return %1, %0 : tensor<4x5x6xi8>, tensor<6x4x5xi8>
 }
+
+// -----
+
+// CHECK-LABEL: func.func @slice_of_concat
+// CHECK-SAME: (%[[X:.*]]: tensor<2x3xi8>, %[[Y:.*]]: tensor<2x4xi8>)
+func.func @slice_of_concat(%x: tensor<2x3xi8>, %y: tensor<2x4xi8>) -> (tensor<2x3xi8>, tensor<1x2xi8>, tensor<2x2xi8>) {
+  // CHECK-DAG: %[[A:.*]] = tosa.const_shape {values = dense<1> : tensor<2xindex>}
+  // CHECK: %[[C:.*]] = tosa.concat
+  // CHECK: %[[P:.*]] = tosa.slice %[[Y]], %[[A]], %{{.*}} : (tensor<2x4xi8>, !tosa.shape<2>, !tosa.shape<2>) -> tensor<1x2xi8>
+  // A slice over the seam stays.
+  // CHECK: %[[Q:.*]] = tosa.slice %[[C]]
+  // CHECK: return %[[X]], %[[P]], %[[Q]]
+  %c = tosa.concat %x, %y {axis = 1 : i32} : (tensor<2x3xi8>, tensor<2x4xi8>) -> tensor<2x7xi8>
+  %a0 = tosa.const_shape {values = dense<0> : tensor<2xindex>} : () -> !tosa.shape<2>
+  %a1 = tosa.const_shape {values = dense<[1, 4]> : tensor<2xindex>} : () -> !tosa.shape<2>
+  %a2 = tosa.const_shape {values = dense<[0, 2]> : tensor<2xindex>} : () -> !tosa.shape<2>
+  %s0 = tosa.const_shape {values = dense<[2, 3]> : tensor<2xindex>} : () -> !tosa.shape<2>
+  %s1 = tosa.const_shape {values = dense<[1, 2]> : tensor<2xindex>} : () -> !tosa.shape<2>
+  %s2 = tosa.const_shape {values = dense<2> : tensor<2xindex>} : () -> !tosa.shape<2>
+  %0 = tosa.slice %c, %a0, %s0 : (tensor<2x7xi8>, !tosa.shape<2>, !tosa.shape<2>) -> tensor<2x3xi8>
+  %1 = tosa.slice %c, %a1, %s1 : (tensor<2x7xi8>, !tosa.shape<2>, !tosa.shape<2>) -> tensor<1x2xi8>
+  %2 = tosa.slice %c, %a2, %s2 : (tensor<2x7xi8>, !tosa.shape<2>, !tosa.shape<2>) -> tensor<2x2xi8>
+  return %0, %1, %2 : tensor<2x3xi8>, tensor<1x2xi8>, tensor<2x2xi8>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @concats_merge
+// CHECK-SAME: (%[[X:.*]]: tensor<2x3xi8>, %[[Y:.*]]: tensor<2x4xi8>)
+func.func @concats_merge(%x: tensor<2x3xi8>, %y: tensor<2x4xi8>) -> (tensor<2x10xi8>, tensor<4x7xi8>) {
+  // CHECK: tosa.concat %[[X]], %[[Y]], %[[X]] {axis = 1 : i32} : {{.*}} -> tensor<2x10xi8>
+  // Along another axis, two stay two.
+  // CHECK: %[[C:.*]] = tosa.concat %[[X]], %[[Y]]
+  // CHECK: tosa.concat %[[C]], %[[C]] {axis = 0 : i32}
+  %0 = tosa.concat %x, %y {axis = 1 : i32} : (tensor<2x3xi8>, tensor<2x4xi8>) -> tensor<2x7xi8>
+  %1 = tosa.concat %0, %x {axis = 1 : i32} : (tensor<2x7xi8>, tensor<2x3xi8>) -> tensor<2x10xi8>
+  %2 = tosa.concat %x, %y {axis = 1 : i32} : (tensor<2x3xi8>, tensor<2x4xi8>) -> tensor<2x7xi8>
+  %3 = tosa.concat %2, %2 {axis = 0 : i32} : (tensor<2x7xi8>, tensor<2x7xi8>) -> tensor<4x7xi8>
+  return %1, %3 : tensor<2x10xi8>, tensor<4x7xi8>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @pads_merge
+// CHECK-SAME: (%[[X:.*]]: tensor<2x3xi8>)
+func.func @pads_merge(%x: tensor<2x3xi8>) -> (tensor<4x6xi8>, tensor<4x6xi8>) {
+  // CHECK-DAG: %[[P:.*]] = tosa.const_shape {values = dense<[1, 1, 2, 1]> : tensor<4xindex>}
+  // CHECK: tosa.pad %[[X]], %[[P]], %{{.*}} : (tensor<2x3xi8>, !tosa.shape<4>, tensor<1xi8>) -> tensor<4x6xi8>
+  // Another value stays apart.
+  // CHECK: tosa.pad
+  // CHECK: tosa.pad
+  %p = tosa.const_shape {values = dense<[0, 1, 1, 1]> : tensor<4xindex>} : () -> !tosa.shape<4>
+  %q = tosa.const_shape {values = dense<[1, 0, 1, 0]> : tensor<4xindex>} : () -> !tosa.shape<4>
+  %v = "tosa.const"() <{values = dense<7> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %u = "tosa.const"() <{values = dense<8> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %0 = tosa.pad %x, %p, %v : (tensor<2x3xi8>, !tosa.shape<4>, tensor<1xi8>) -> tensor<3x5xi8>
+  %1 = tosa.pad %0, %q, %v : (tensor<3x5xi8>, !tosa.shape<4>, tensor<1xi8>) -> tensor<4x6xi8>
+  %2 = tosa.pad %x, %p, %v : (tensor<2x3xi8>, !tosa.shape<4>, tensor<1xi8>) -> tensor<3x5xi8>
+  %3 = tosa.pad %2, %q, %u : (tensor<3x5xi8>, !tosa.shape<4>, tensor<1xi8>) -> tensor<4x6xi8>
+  return %1, %3 : tensor<4x6xi8>, tensor<4x6xi8>
+}

@@ -157,12 +157,7 @@ pub fn rescale(op: Operation<'_>) -> Option<Rescale> {
         1
     };
     let legal = ends.is_legal() && multipliers.len() == want && shifts.len() == want;
-    legal.then_some(Rescale {
-        ends,
-        multipliers,
-        shifts,
-        round,
-    })
+    legal.then_some(Rescale { ends, multipliers, shifts, round })
 }
 
 /// Reads an op that is a function of each element of its first operand alone.
