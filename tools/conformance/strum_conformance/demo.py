@@ -19,7 +19,7 @@ from .workspace import CACHE, ROOT, Array, SetupError, driver
 
 FOLDER = ROOT / "models" / "mnist_lenet"
 NETWORK = FOLDER / "model.tosa.mlirbc"
-SETS = ("digits", "digits_noisy")
+SETS = {"clean": "digits", "noisy": "digits_noisy"}
 CLOCK_MHZ = 1300
 SHADES = " .:-=+*#%@"
 
@@ -28,6 +28,7 @@ SHADES = " .:-=+*#%@"
 class Digits:
     """A file of digits: inputs, labels, and the reference model's stored outputs of the network as it is."""
 
+    name: str
     x: Array
     y: Array
     ref: Array
@@ -35,19 +36,20 @@ class Digits:
     @staticmethod
     def load(name: str) -> Digits:
         """One of SETS."""
-        with np.load(FOLDER / f"{name}.npz") as archive:
-            return Digits(archive["x"], archive["y"], archive["ref"])
+        with np.load(FOLDER / f"{SETS[name]}.npz") as archive:
+            return Digits(name, archive["x"], archive["y"], archive["ref"])
 
 
 def heading(text: str) -> None:
     """A title between two steps."""
-    print(f"\n== {text}")
+    print(f"\n== {text}", flush=True)
 
 
 def show(command: Sequence[str | Path], executable: Path) -> None:
-    """Prints a command as a person would type it at the root of the repository, runs it, and prints its output."""
-    print("$ " + shlex.join(str(word).removeprefix(f"{ROOT}/") for word in command))
-    print(show_output([executable, *command[1:]]), end="")
+    """Prints a command as a person would type it at the root of the repository, runs it there, prints its output."""
+    words = [str(word).removeprefix(f"{ROOT}/") for word in command]
+    print("$ " + shlex.join(words))
+    print(show_output([executable, *words[1:]]), end="", flush=True)
 
 
 def picture(images: Array) -> str:
@@ -113,15 +115,15 @@ def classify(drivers: Drivers, weights: Weights, program: Path, digits: list[Dig
         result.equal += int((outputs == reference).all(1).sum())
         result.total += len(outputs)
         result.cycles = runs[0].report["cycles"]
-        print(f"{weights}: " + picture_of_answers(outputs, part.y))
+        print(f"{weights}, {part.name}: {answers(outputs, part.y)}", flush=True)
     return result
 
 
-def picture_of_answers(outputs: Array, labels: Array) -> str:
+def answers(outputs: Array, labels: Array) -> str:
     """How many are right, and which of the first sixty are not."""
     right = outputs.argmax(1) == labels
     marks = "".join("." if good else "x" for good in right[:60])
-    return f"{int(right.sum())} of {len(right)} right; the first sixty: {marks}"
+    return f"{int(right.sum())} of {len(right)} right; the first sixty {marks}"
 
 
 def run(drivers: Drivers, translate: Path, method: Weights) -> int:
@@ -140,17 +142,17 @@ def run(drivers: Drivers, translate: Path, method: Weights) -> int:
         heading("The digits: five clean ones, five noisy ones")
         for part in digits:
             print(picture(part.x[:5]))
-        heading("Classify them one by one: dpu-sim against the TOSA reference model")
+        heading("All of them, one by one: dpu-sim against the TOSA reference model (x: wrong digit)")
         for weights in (Weights("dense"), method):
             program = programs / f"mnist_lenet.{weights.method}.dpu"
             drivers.compile(NETWORK, program, weights)
             results.append(classify(drivers, weights, program, digits, Path(scratch)))
     heading("Result")
-    header = ["weights", "program bytes", "clean", "noisy", "cycles", "µs", "bit for bit"]
+    header = ["weights", "program bytes", *SETS, "cycles", "µs", "bit for bit"]
     print(report.table(header, [result.cells() for result in results]))
     equal = all(result.equal == result.total for result in results)
-    print(f"\n{'Every output is the reference model’s.' if equal else 'SOME OUTPUTS DIFFER.'}")
-    print(f"({time.monotonic() - start:.0f} s)")
+    print("\nEvery output bit is the reference model's." if equal else "\nSOME OUTPUTS DIFFER.")
+    print(f"tools/demo: {time.monotonic() - start:.0f} s", file=sys.stderr)
     return 0 if equal else 1
 
 

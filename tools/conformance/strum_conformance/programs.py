@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import outcome
-from .workspace import Array, driver
+from .workspace import ROOT, Array, driver
 
 
 class DriverError(Exception):
@@ -116,8 +116,9 @@ class Drivers:
 
 
 def show_output(command: Sequence[str | Path]) -> str:
-    """The standard output of a driver that is asked to print something."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, errors="replace")
+    """The standard output of a driver that is asked to print something, run at the root of the repository."""
+    words = [str(word) for word in command]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, errors="replace")
     if done.returncode != 0:
         raise DriverError(f"exit code {done.returncode}: {done.stderr.strip()}")
     return done.stdout
