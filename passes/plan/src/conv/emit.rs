@@ -144,8 +144,9 @@ impl<'a> Emitter<'a> {
             columns: problem.x.window(&step.ox, &step.kx),
         };
         let image = repeat * problem.images + step.image;
-        let act = self.load_act(draft, image, act_key, &tile, &self.in_channels(step))?;
+        // Weights first: they need not wait for the layer before.
         let weights = self.weights.load(draft, &mut self.mover, step, weight_key, repeat)?;
+        let act = self.load_act(draft, image, act_key, &tile, &self.in_channels(step))?;
         self.pipeline.flush(draft)?;
         self.compute(draft, step, &tile, act, weights, image)
     }

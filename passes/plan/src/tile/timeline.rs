@@ -120,13 +120,13 @@ impl Timeline<'_> {
             None => place * parts + step.reduction,
         };
         let weight_tile = (repeat * t.oc.count() + step.channel) * parts + step.reduction;
-        let act_load = self.act_load(step);
-        let act = self.load(true, act_tile, act_load, now);
         let taps = len(&step.ky) * len(&step.kx);
         let bytes = p.weight_bytes(len(&step.oc), taps, len(&step.ic));
         let weight_load = Traffic { tasks: 1, bytes, runs: 1 };
         let weights =
             if p.weights.is_some() { self.load(false, weight_tile, weight_load, now) } else { None };
+        let act_load = self.act_load(step);
+        let act = self.load(true, act_tile, act_load, now);
         self.flush();
         let extent = Extent { oc: len(&step.oc), oy: len(&step.oy), ox: len(&step.ox), ic: len(&step.ic) };
         let budget = self.budget;

@@ -178,87 +178,34 @@ fn decode(
     out
 }
 
+/// What a convolution variant works on.
+struct Conv<'a> {
+    inv: &'a ConvInv,
+    var: &'a ConvVar,
+    /// Activations less their zero point, `[in_h][in_w][in_c]`.
+    acts: Vec<i32>,
+    entries: Vec<Entry>,
+    /// The weights of each output channel `[ky][kx][ic]`, or of all of them `[ky][kx][oc]` (depthwise).
+    sets: Vec<Vec<i32>>,
+}
+
 fn conv(memory: &mut Memory, inv: &ConvInv, lut: Option<BufferId>, x: &ConvVar, task: &Task) {
     let buf = |name: &str| task.buffer(name).unwrap_or_else(|| panic!("no buffer for {name}"));
-    let (act, weights, table) = (buf("act"), buf("weights"), buf("table"));
-    let (kh, kw) = (u64::from(x.kernel_h), u64::from(x.kernel_w));
-    let (in_c, out_c) = (u64::from(x.in_c), u64::from(x.out_c));
     let schedule = [inv.sched_oc, inv.sched_oy, inv.sched_ox, inv.sched_ic].map(u64::from);
     assert!(schedule.iter().product::<u64>() <= 256 && inv.sched_ic.is_power_of_two());
-    let multiplier = out_c / in_c;
-    assert!(!inv.depthwise || out_c % in_c == 0);
-    let entries: Vec<Entry> =
-        (0..out_c).map(|oc| entry(memory, table, u64::from(x.table) + 16 * oc)).collect();
-    let shared = inv.depthwise.then(|| {
-        assert!(entries.iter().all(|e| e.code_shift == entries[0].code_shift && e.offset == 0));
-        decode(memory, inv, weights, u64::from(x.weights), kh * kw, out_c, entries[0].code_shift)
-    });
-    // The activations once as numbers.
-    let mut acts = vec![0i32; (u64::from(x.in_h) * u64::from(x.in_w) * in_c) as usize];
-    for iy in 0..u64::from(x.in_h) {
-        for ix in 0..u64::from(x.in_w) {
-            for c in 0..in_c {
-                let at = u64::from(x.act) + iy * u64::from(x.act_row) + ix * u64::from(x.act_pixel) + c;
-                acts[((iy * u64::from(x.in_w) + ix) * in_c + c) as usize] =
-                    memory.load(act, at, Dtype::I8) - i32::from(inv.in_zp);
-            }
-        }
-    }
-    for oc in 0..out_c {
-        let e = &entries[oc as usize];
-        assert_eq!(e.offset % 16, 0);
-        let set = match &shared {
-            Some(_) => Vec::new(),
-            None => {
-                decode(memory, inv, weights, u64::from(x.weights) + e.offset, kh * kw, in_c, e.code_shift)
-            }
-        };
-        for oy in 0..u64::from(x.out_h) {
-            for ox in 0..u64::from(x.out_w) {
-                let at_psum = u64::from(x.psum) + 4 * ((oy * u64::from(x.out_w) + ox) * out_c + oc);
-                let mut acc = if x.acc_in { memory.load(buf("psum"), at_psum, Dtype::I32) } else { 0 };
-                for ky in 0..kh {
-                    let iy = i64::from(x.origin_y)
-                        + (oy * u64::from(inv.stride_y) + ky * u64::from(inv.dilation_y)) as i64;
-                    if iy < 0 || iy >= i64::from(x.in_h) {
-                        continue;
-                    }
-                    for kx in 0..kw {
-                        let ix = i64::from(x.origin_x)
-                            + (ox * u64::from(inv.stride_x) + kx * u64::from(inv.dilation_x)) as i64;
-                        if ix < 0 || ix >= i64::from(x.in_w) {
-                            continue;
-                        }
-                        let tap = ky * kw + kx;
-                        let pixel = (iy as u64 * u64::from(x.in_w) + ix as u64) * in_c;
-                        let mut add = |a: i32, w: i32| {
-                            acc = acc.wrapping_add(a.wrapping_mul(w - i32::from(inv.wt_zp)));
-                        };
-                        if let Some(set) = &shared {
-                            add(acts[(pixel + oc / multiplier) as usize], set[(tap * out_c + oc) as usize]);
-                        } else {
-                            for ic in 0..in_c {
-                                add(acts[(pixel + ic) as usize], set[(tap * in_c + ic) as usize]);
-                            }
-                        }
-                    }
-                }
+    let c = prepare(memory, inv, x, [buf("act"), buf("weights"), buf("table")]);
+    let (width, channels) = (u64::from(x.out_w), u64::from(x.out_c));
+    for oy in 0..u64::from(x.out_h) {
+        for ox in 0..width {
+            for oc in 0..channels {
+                let at_psum = u64::from(x.psum) + 4 * ((oy * width + ox) * channels + oc);
+                let before = if x.acc_in { memory.load(buf("psum"), at_psum, Dtype::I32) } else { 0 };
+                let acc = before.wrapping_add(sum(&c, oy, ox, oc));
                 if x.acc_out {
                     memory.store(buf("psum"), at_psum, Dtype::I32, acc);
                     continue;
                 }
-                let mut v = acc.wrapping_add(e.bias);
-                if inv.scale {
-                    v = apply_scale(v, e.multiplier, e.shift, inv.round);
-                }
-                v = v.wrapping_add(inv.out_zp).clamp(inv.clamp_lo, inv.clamp_hi);
-                if inv.lut {
-                    v = memory.load(
-                        lut.expect("a table"),
-                        u64::from(inv.lut_addr) + (v + 128) as u64,
-                        Dtype::I8,
-                    );
-                }
+                let v = finish(memory, inv, lut, &c.entries[oc as usize], acc);
                 let at = u64::from(x.out)
                     + oy * u64::from(x.out_row)
                     + ox * u64::from(x.out_pixel)
@@ -267,6 +214,79 @@ fn conv(memory: &mut Memory, inv: &ConvInv, lut: Option<BufferId>, x: &ConvVar, 
             }
         }
     }
+}
+
+fn prepare<'a>(
+    memory: &Memory,
+    inv: &'a ConvInv,
+    x: &'a ConvVar,
+    [act, weights, table]: [BufferId; 3],
+) -> Conv<'a> {
+    let taps = u64::from(x.kernel_h) * u64::from(x.kernel_w);
+    let (in_c, out_c) = (u64::from(x.in_c), u64::from(x.out_c));
+    let entries: Vec<Entry> =
+        (0..out_c).map(|oc| entry(memory, table, u64::from(x.table) + 16 * oc)).collect();
+    let set = |e: &Entry, channels: u64| {
+        assert_eq!(e.offset % 16, 0);
+        decode(memory, inv, weights, u64::from(x.weights) + e.offset, taps, channels, e.code_shift)
+    };
+    let sets = if inv.depthwise {
+        assert!(out_c % in_c == 0);
+        assert!(entries.iter().all(|e| e.code_shift == entries[0].code_shift && e.offset == 0));
+        vec![set(&entries[0], out_c)]
+    } else {
+        entries.iter().map(|e| set(e, in_c)).collect()
+    };
+    let mut acts = Vec::new();
+    for iy in 0..u64::from(x.in_h) {
+        for ix in 0..u64::from(x.in_w) {
+            let pixel = u64::from(x.act) + iy * u64::from(x.act_row) + ix * u64::from(x.act_pixel);
+            acts.extend((0..in_c).map(|c| memory.load(act, pixel + c, Dtype::I8) - i32::from(inv.in_zp)));
+        }
+    }
+    Conv { inv, var: x, acts, entries, sets }
+}
+
+/// The products of one output.
+fn sum(c: &Conv<'_>, oy: u64, ox: u64, oc: u64) -> i32 {
+    let (inv, x) = (c.inv, c.var);
+    let (in_c, out_c) = (u64::from(x.in_c), u64::from(x.out_c));
+    let mut acc = 0i32;
+    let at = |origin: i32, o: u64, stride: u16, k: u16, dilation: u16, size: u32| {
+        let i = i64::from(origin) + (o * u64::from(stride) + u64::from(k) * u64::from(dilation)) as i64;
+        (0..i64::from(size)).contains(&i).then_some(i as u64)
+    };
+    for ky in 0..x.kernel_h {
+        let Some(iy) = at(x.origin_y, oy, inv.stride_y, ky, inv.dilation_y, x.in_h) else { continue };
+        for kx in 0..x.kernel_w {
+            let Some(ix) = at(x.origin_x, ox, inv.stride_x, kx, inv.dilation_x, x.in_w) else { continue };
+            let tap = u64::from(ky) * u64::from(x.kernel_w) + u64::from(kx);
+            let pixel = (iy * u64::from(x.in_w) + ix) * in_c;
+            let mut add = |a: u64, w: i32| {
+                acc = acc.wrapping_add(c.acts[a as usize].wrapping_mul(w - i32::from(inv.wt_zp)));
+            };
+            if inv.depthwise {
+                add(pixel + oc / (out_c / in_c), c.sets[0][(tap * out_c + oc) as usize]);
+            } else {
+                (0..in_c).for_each(|ic| add(pixel + ic, c.sets[oc as usize][(tap * in_c + ic) as usize]));
+            }
+        }
+    }
+    acc
+}
+
+/// Post-processing of one accumulator.
+fn finish(memory: &Memory, inv: &ConvInv, lut: Option<BufferId>, e: &Entry, acc: i32) -> i32 {
+    let mut v = acc.wrapping_add(e.bias);
+    if inv.scale {
+        v = apply_scale(v, e.multiplier, e.shift, inv.round);
+    }
+    v = v.wrapping_add(inv.out_zp).clamp(inv.clamp_lo, inv.clamp_hi);
+    if inv.lut {
+        let at = u64::from(inv.lut_addr) + (v + 128) as u64;
+        v = memory.load(lut.expect("a table"), at, Dtype::I8);
+    }
+    v
 }
 
 /// TOSA 1.0 reciprocal_scale.
