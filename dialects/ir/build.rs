@@ -5,6 +5,7 @@ fn main() {
     for key in ["LIBDIR", "BINDIR", "INCLUDE", "TD"] {
         if let Ok(value) = std::env::var(format!("DEP_STRUM_MLIR_{key}")) {
             println!("cargo::metadata={key}={value}");
+            println!("cargo::rustc-env=STRUM_LLVM_{key}={value}"); // for the tests
             if key == "LIBDIR" {
                 println!("cargo::rustc-link-arg=-Wl,-rpath,{value}");
             }

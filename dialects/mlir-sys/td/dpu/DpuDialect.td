@@ -17,6 +17,10 @@ def Dpu_Dialect : Dialect {
     A program goes through three stages. In a `draft`, operations run one after the other, on buffers without addresses; once `allocated`,
     every buffer has its address; once `scheduled`, engines run concurrently, ordered by barriers with physical numbers alone, and the
     program can be encoded.
+
+    Instructions share one text form: the name of each field that is not at its default, followed by its value. A flag is its name alone;
+    an address is `field(%buffer + offset : <type>)`, or `field(offset)` where the instruction does not use it; `wait` and `post` are
+    lists of barriers. The fields may come in any order, and are printed in the table's.
   }];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;

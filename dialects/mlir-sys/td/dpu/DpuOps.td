@@ -37,7 +37,7 @@ def Dpu_ProgramOp : Dpu_Op<"program", [IsolatedFromAbove, NoTerminator, SingleBl
 }
 
 /// Results are printed under names that say what they are.
-def Dpu_NamedResult : DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>;
+defvar Dpu_NamedResult = DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>;
 
 class Dpu_Declaration<string mnemonic, list<Trait> traits = []> : Dpu_Op<mnemonic, !listconcat([HasParent<"ProgramOp">], traits)>;
 

@@ -1,0 +1,120 @@
+//! The bytes of constants.
+
+use std::borrow::Cow;
+
+use proptest::prelude::*;
+use strum_ir::{Attribute, BlobError, Context, Error, Module, Type};
+
+fn attribute<'c>(context: &'c Context, text: &str) -> Attribute<'c> {
+    Attribute::parse(context, text).unwrap()
+}
+
+fn tensor<'c>(context: &'c Context, text: &str) -> Type<'c> {
+    Type::parse(context, text).unwrap()
+}
+
+#[test]
+fn elements_in_every_form() {
+    let context = Context::new();
+    let list = attribute(&context, "dense<[1, -2, 300]> : tensor<3xi16>");
+    assert!(matches!(list.bytes().unwrap(), Cow::Borrowed([1, 0, 254, 255, 44, 1])));
+    assert_eq!(list.int_elements().unwrap(), [1, -2, 300]);
+    let splat = attribute(&context, "dense<-2> : tensor<2x2xi8>");
+    assert_eq!(splat.bytes().unwrap().into_owned(), [254; 4]);
+    assert_eq!((splat.int_elements().unwrap(), splat.int_splat()), (vec![-2; 4], Some(-2)));
+    let unsigned = attribute(&context, "dense<[200, 1]> : tensor<2xui8>");
+    assert_eq!(unsigned.int_elements().unwrap(), [200, 1]);
+    assert_eq!(unsigned.int_splat(), None);
+    let scalar = attribute(&context, "dense<-9> : tensor<i64>");
+    assert_eq!(scalar.int_splat(), Some(-9));
+    let none = attribute(&context, "dense<> : tensor<0xi32>");
+    assert_eq!((none.bytes().unwrap().len(), none.int_splat()), (0, None));
+    let float = attribute(&context, "dense<1.0> : tensor<1xf32>");
+    assert_eq!(float.bytes().unwrap().into_owned(), 1.0f32.to_le_bytes());
+    assert!(matches!(float.int_elements(), Err(BlobError::Element(_))));
+    assert_eq!(attribute(&context, "dense<[3, 4]> : tensor<2xindex>").int_elements().unwrap(), [3, 4]);
+    assert_eq!(attribute(&context, "dense<7> : tensor<2xindex>").int_elements().unwrap(), [7, 7]);
+}
+
+#[test]
+fn what_is_not_bytes_is_an_error() {
+    let context = Context::new();
+    for text in ["dense<true> : tensor<4xi1>", "dense<1> : tensor<4xi4>", "dense<1> : tensor<4xi24>"] {
+        let found = attribute(&context, text).bytes();
+        assert!(matches!(found, Err(BlobError::Element(_))), "{text}: {found:?}");
+    }
+    for text in ["3 : i32", "\"text\"", "array<i8: 1>", "unit", "dense<1> : vector<2xi8>"] {
+        assert!(
+            matches!(
+                attribute(&context, text).bytes(),
+                Err(BlobError::NotElements(_) | BlobError::Element(_))
+            ),
+            "{text}"
+        );
+    }
+    let sparse = attribute(&context, "sparse<[[0]], [1]> : tensor<4xi8>");
+    assert!(matches!(sparse.bytes(), Err(BlobError::NotElements(_))));
+    let missing = attribute(&context, "dense_resource<nowhere> : tensor<4xi8>");
+    assert_eq!(missing.bytes(), Err(BlobError::Missing("nowhere".into())));
+    let too_large = attribute(&context, "dense_resource<nowhere> : tensor<9223372036854775807x9xi8>");
+    assert!(matches!(too_large.bytes(), Err(BlobError::TooLarge(_))));
+}
+
+#[test]
+fn resources_are_not_copied() {
+    let context = Context::new();
+    let bytes: Vec<u8> = (0..=255).collect();
+    let (address, ty) = (bytes.as_ptr(), tensor(&context, "tensor<256xi8>"));
+    let resource = Attribute::resource(ty, "w", bytes).unwrap();
+    let read = resource.bytes().unwrap();
+    assert!(matches!(read, Cow::Borrowed(slice) if slice.as_ptr() == address && slice.len() == 256));
+    let second = Attribute::resource(ty, "w", vec![1; 256]).unwrap();
+    assert_eq!(second.bytes().unwrap()[0], 1);
+    assert_eq!(resource.to_string(), "dense_resource<w> : tensor<256xi8>");
+    assert_eq!(second.to_string(), "dense_resource<w_1> : tensor<256xi8>");
+    assert!(matches!(
+        Attribute::resource(ty, "w", vec![0; 255]),
+        Err(Error::Bytes { expected: 256, got: 255, .. })
+    ));
+    assert!(matches!(Attribute::resource(Type::int(&context, 8), "w", vec![0]), Err(Error::Type(_))));
+    let empty = Attribute::resource(tensor(&context, "tensor<0xi8>"), "e", vec![]).unwrap();
+    assert_eq!(empty.bytes().unwrap().len(), 0);
+}
+
+#[test]
+fn resources_of_a_bytecode_file_are_mapped() {
+    let context = Context::new();
+    let text = "%0 = \"tosa.const\"() <{values = dense_resource<w> : tensor<4xi32>}> : () -> tensor<4xi32>\n\
+                {-# dialect_resources: { builtin: { w: \"0x0400000001000000020000000300000004000000\" } } #-}";
+    let module = Module::parse(&context, text.as_bytes(), "t.mlir").unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), module.op().bytecode()).unwrap();
+    for path in [file.path()] {
+        let context = Context::new();
+        let module = Module::parse_file(&context, path).unwrap();
+        let values = module.op().walk_named("tosa.const")[0].attribute("values").unwrap();
+        assert!(matches!(values.bytes().unwrap(), Cow::Borrowed(_)));
+        assert_eq!(values.int_elements().unwrap(), [1, 2, 3, 4]);
+    }
+    let wrong = Module::parse(&context, text.replace("4xi32", "5xi32").as_bytes(), "t.mlir").unwrap();
+    let values = wrong.op().walk_named("tosa.const")[0].attribute("values").unwrap();
+    assert!(matches!(values.bytes(), Err(BlobError::Length { expected: 20, got: 16, .. })));
+}
+
+proptest! {
+    /// What is written as bytes is read back, by every way of writing it, also through text and bytecode.
+    #[test]
+    fn round_trip(values in proptest::collection::vec(any::<i32>(), 0..40)) {
+        let context = Context::new();
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let ty = tensor(&context, &format!("tensor<{}xi32>", values.len()));
+        let expected: Vec<i64> = values.iter().map(|&value| value.into()).collect();
+        let dense = Attribute::dense(ty, &bytes).unwrap();
+        prop_assert_eq!(dense.int_elements().unwrap(), expected.clone());
+        prop_assert_eq!(attribute(&context, &dense.to_string()), dense);
+        // One byte off, so that the allocation is not aligned for 32-bit values.
+        let shifted: Vec<u8> = std::iter::once(0).chain(bytes.iter().copied()).collect();
+        let resource = Attribute::resource(ty, "r", shifted[1..].to_vec()).unwrap();
+        prop_assert_eq!(resource.int_elements().unwrap(), expected);
+    }
+}
