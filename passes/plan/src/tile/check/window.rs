@@ -301,8 +301,17 @@ fn first_tap(
         let dead = |k: u64| (k..k + side.taps).all(|k| tap(field, axis, pick(pixel.at), k).is_none());
         return (0..=kernel - side.taps).find(|&k| dead(k)).ok_or_else(|| wrong("taps that are no padding"));
     };
+    // Where rows were merged into columns, only row and column together say which pixel of the input this is.
+    let across: u64 = (0..2)
+        .filter(|&other| other != axis)
+        .filter_map(|other| {
+            let (side, o) = (pass.sides.get(other)?, *local.get(other)?);
+            let at = (0..side.taps).find_map(|k| side.local(o, k))?;
+            Some(at * side.bytes)
+        })
+        .sum();
     let (_, byte) =
-        origin(&pass.act, pass.act_at + at * side.bytes).ok_or_else(|| wrong("a row not loaded"))?;
+        origin(&pass.act, pass.act_at + at * side.bytes + across).ok_or_else(|| wrong("a row not loaded"))?;
     let [_, h, w, c] = field.input.shape;
     let position = byte / field.input.element / c;
     let position = pick([position / w % h, position % w]);
