@@ -9,7 +9,6 @@
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Parser/Parser.h"
-#include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SourceMgr.h"
 
@@ -44,23 +43,9 @@ void strumEmit(MlirLocation location, StrumSeverity severity, MlirStringRef mess
 static bool isBytecodeFile(StringRef buffer) { return buffer.starts_with("ML\xefR"); }
 
 static MlirModule parse(MlirContext context, std::unique_ptr<llvm::MemoryBuffer> buffer) {
-  bool bytecode = isBytecodeFile(buffer->getBuffer());
   auto sources = std::make_shared<llvm::SourceMgr>();
   sources->AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
-  ModuleOp module;
-  auto read = [&] { module = parseSourceFile<ModuleOp>(sources, ParserConfig(unwrap(context))).release(); };
-  if (!bytecode) {
-    read();
-    return wrap(module);
-  }
-  // MLIR's reader trusts some of what a damaged file says, and faults.
-  llvm::CrashRecoveryContext::Enable();
-  bool survived = llvm::CrashRecoveryContext().RunSafely(read);
-  llvm::CrashRecoveryContext::Disable();
-  if (survived)
-    return wrap(module);
-  emitError(UnknownLoc::get(unwrap(context))) << "malformed bytecode: the reader faulted on it";
-  return {nullptr};
+  return wrap(parseSourceFile<ModuleOp>(sources, ParserConfig(unwrap(context))).release());
 }
 
 MlirModule strumParseFile(MlirContext context, MlirStringRef path) {
