@@ -4,7 +4,7 @@
 
 mod interp;
 
-use dpu_isa::{Dtype, Machine};
+use dpu_isa::{Dtype, Instr, Machine};
 use interp::case::{Case, SEEDS, Values, dtype, machine, shape, sram};
 use proptest::prelude::*;
 use strum_plan::{
@@ -88,7 +88,8 @@ proptest! {
             let frame = prop::collection::vec((0i64..3, 0i64..3), shape.len());
             (Just(shape), frame)
         }),
-        dtype in dtype(), value in any::<i32>(), seed in any::<u64>(),
+        dtype in dtype(), value in any::<i32>(), latency in prop_oneof![Just(0u32), Just(1240)],
+        seed in any::<u64>(),
     ) {
         let (before, after): (Vec<i64>, Vec<i64>) = frame.into_iter().unzip();
         let values = Values::random(dtype, &shape, seed);
@@ -99,7 +100,8 @@ proptest! {
                 .map(|((&i, &b), &n)| i.checked_sub(b as u64).filter(|&i| i < n)).collect();
             inside.map_or(value.into(), |i| values.at(&i))
         });
-        let mut case = Case::new(machine(65536));
+        // Without latency, the sides of the frame are filled one by one.
+        let mut case = Case::new(Machine { dram_latency_cycles: latency, ..machine(65536) });
         let input = case.input(&values);
         let output = case.output(&expected);
         let layer = PadLayer { input, before, after, value, output };
@@ -124,6 +126,14 @@ fn transpositions_take_the_faster_way() {
         let layer = TransposeLayer { input, perm: perm.to_vec(), output };
         plan_transpose(&mut case.draft, &case.machine, &layer).unwrap();
         case.check(&[0, 1]);
+        for task in &case.draft.tasks {
+            if let Instr::DmaCopy(x) = &task.instr {
+                let steps = [x.src_strides[5], x.dst_strides[5]];
+                let run =
+                    if steps == [u64::from(x.element); 2] { x.dims[5] } else { 1 } * u32::from(x.element);
+                assert!(run >= 50 || case.draft.tasks.len() == 1, "short runs: {x:?}");
+            }
+        }
         let count = |name| case.draft.tasks.iter().filter(|t| t.instr.mnemonic() == name).count();
         (count("vec_unary"), count("dma_copy"))
     };
@@ -131,6 +141,21 @@ fn transpositions_take_the_faster_way() {
     assert_eq!(tasks(Dtype::I32, &[130, 3, 70], &[2, 1, 0]), (12, 24));
     assert_eq!(tasks(Dtype::I8, &[1, 40, 30, 64], &[0, 2, 1, 3]), (0, 1));
     assert_eq!(tasks(Dtype::I8, &[5, 7], &[1, 0]), (0, 1));
+}
+
+/// A small frame is filled with its inside in one task, a large one side by side.
+#[test]
+fn frames_are_filled_the_faster_way() {
+    let tasks = |size: u64| {
+        let mut case = Case::new(machine(65536));
+        let input = case.scratch(Dtype::I8, &[size, size, 16]);
+        let output = case.scratch(Dtype::I8, &[size + 2, size + 2, 16]);
+        let (before, after) = (vec![1, 1, 0], vec![1, 1, 0]);
+        let layer = PadLayer { input, before, after, value: 0, output };
+        plan_pad(&mut case.draft, &case.machine, &layer).unwrap();
+        case.draft.tasks.len()
+    };
+    assert_eq!((tasks(8), tasks(200)), (2, 5));
 }
 
 #[test]

@@ -287,14 +287,12 @@ fn best_gap(block: &Request, taken: impl Iterator<Item = (u64, u64)>) -> u64 {
     let align = block.align.max(1);
     let (mut free_from, mut best) = (0u64, None::<(u64, u64)>);
     for (offset, bytes) in taken {
-        if offset > free_from {
-            let at = free_from.saturating_add(align - 1) & !(align - 1);
-            let slack = offset.checked_sub(at).and_then(|room| room.checked_sub(block.bytes));
-            if let Some(slack) = slack
-                && best.is_none_or(|(least, _)| slack < least)
-            {
-                best = Some((slack, at));
-            }
+        let at = free_from.saturating_add(align - 1) & !(align - 1);
+        let slack = offset.checked_sub(at).and_then(|room| room.checked_sub(block.bytes));
+        if let Some(slack) = slack
+            && best.is_none_or(|(least, _)| slack < least)
+        {
+            best = Some((slack, at));
         }
         free_from = free_from.max(offset.saturating_add(bytes));
     }
