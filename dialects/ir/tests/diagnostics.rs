@@ -1,5 +1,7 @@
 //! Locations, and what is said at them.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 use std::path::Path;
 
 use strum_ir::{Context, Error, Location, Module, Severity};

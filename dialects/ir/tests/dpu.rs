@@ -1,5 +1,7 @@
 //! The dpu dialect against the instruction table: every row goes to an operation, to text, and back.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 use dpu_isa::{
     Dtype, FieldKind, Instr, InstrDesc, Space, TABLE,
     testing::{Rng, random_of},

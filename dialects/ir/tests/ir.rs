@@ -1,5 +1,7 @@
 //! Reading and changing IR through handles.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 use strum_ir::{
     Attribute, Block, Context, Error, Location, Module, OpBuilder, Operation, PrintOptions, Type, Value,
 };

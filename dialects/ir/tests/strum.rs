@@ -1,5 +1,7 @@
 //! The strum dialect as Rust values.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 use dpu_isa::Round;
 use proptest::prelude::*;
 use strum_ir::{

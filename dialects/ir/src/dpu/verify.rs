@@ -49,7 +49,7 @@ fn buffer(op: Operation<'_>) -> Verdict {
         Space::Sram => 1 << 32,
     };
     let end = u64::try_from(address).ok().and_then(|address| address.checked_add(bytes));
-    if !end.is_some_and(|end| end <= limit) {
+    if end.is_none_or(|end| end > limit) {
         return Err(format!("expects an address in 0..{limit} with its {bytes} bytes, got {address}"));
     }
     if buffer.address.is_some_and(|address| address % buffer.align != 0) {
