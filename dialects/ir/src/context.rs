@@ -1,7 +1,8 @@
 //! Contexts, the dialects in them, and MLIR's process-wide registries.
 
-use std::{fmt, marker::PhantomData, sync::Once};
+use std::{fmt, marker::PhantomData};
 
+use melior::dialect::DialectHandle;
 use strum_mlir_sys as sys;
 
 use crate::{Error, ffi, verify};
@@ -48,28 +49,24 @@ impl Dialect {
 
 /// The dialects that a context may load: all of MLIR's own, `strum` and `dpu`.
 pub struct DialectRegistry {
-    raw: sys::MlirDialectRegistry,
+    registry: melior::dialect::DialectRegistry,
 }
 
 impl DialectRegistry {
     /// Makes a registry with every dialect, and installs the verifiers of `strum` and `dpu`.
     pub fn new() -> Self {
         verify::install();
-        // SAFETY: a fresh registry, filled while nothing else refers to it, and destroyed by `drop`.
-        let raw = unsafe {
-            let raw = sys::mlirDialectRegistryCreate();
-            sys::mlirRegisterAllDialects(raw);
-            raw
-        };
+        let registry = melior::dialect::DialectRegistry::new();
+        melior::utility::register_all_dialects(&registry);
         for dialect in [Dialect::Strum, Dialect::Dpu] {
-            // SAFETY: both are valid.
-            unsafe { sys::mlirDialectHandleInsertDialect(dialect.handle(), raw) };
+            // SAFETY: the handle is that of a dialect that is linked in.
+            unsafe { DialectHandle::from_raw(dialect.handle()) }.insert_dialect(&registry);
         }
-        Self { raw }
+        Self { registry }
     }
 
     pub(crate) fn raw(&self) -> sys::MlirDialectRegistry {
-        self.raw
+        self.registry.to_raw()
     }
 }
 
@@ -79,25 +76,16 @@ impl Default for DialectRegistry {
     }
 }
 
-impl Drop for DialectRegistry {
-    fn drop(&mut self) {
-        // SAFETY: made by `new`, destroyed once.
-        unsafe { sys::mlirDialectRegistryDestroy(self.raw) }
-    }
-}
-
 /// Puts all of MLIR's own passes into its registry. May be called often.
 pub fn register_mlir_passes() {
-    static ONCE: Once = Once::new();
-    // SAFETY: called once; a second call would register every pass twice.
-    ONCE.call_once(|| unsafe { sys::mlirRegisterAllPasses() });
+    melior::utility::register_all_passes();
 }
 
 /// An MLIR context: it owns every type, attribute and location, and must outlive all that refers to them.
 ///
 /// A context belongs to one thread; the passes that it runs may still use several.
 pub struct Context {
-    raw: sys::MlirContext,
+    context: melior::Context,
 }
 
 impl Context {
@@ -108,26 +96,28 @@ impl Context {
 
     /// As [`Context::new`], but without threads of MLIR's own if `threads` is false.
     pub fn with_threading(threads: bool) -> Self {
-        let registry = DialectRegistry::new();
-        // SAFETY: the context is destroyed by `drop`; it copies what it needs of the registry.
-        let raw = unsafe { sys::mlirContextCreateWithRegistry(registry.raw(), threads) };
+        let context = melior::Context::new_with_registry(&DialectRegistry::new().registry, threads);
         for dialect in Dialect::ALL {
             // SAFETY: both are valid.
-            unsafe { sys::mlirDialectHandleLoadDialect(dialect.handle(), raw) };
+            unsafe { sys::mlirDialectHandleLoadDialect(dialect.handle(), context.to_raw()) };
         }
-        Self { raw }
+        Self { context }
     }
 
     /// Lets operations and attributes of unknown dialects be parsed.
     pub fn allow_unregistered_dialects(&self, allow: bool) {
-        // SAFETY: the context is valid.
-        unsafe { sys::mlirContextSetAllowUnregisteredDialects(self.raw, allow) }
+        self.context.set_allow_unregistered_dialects(allow);
+    }
+
+    /// The context as melior's, for code that is written against that crate.
+    pub fn as_melior(&self) -> &melior::Context {
+        &self.context
     }
 
     /// A handle that can be copied.
     pub fn handle(&self) -> ContextRef<'_> {
         // SAFETY: the context lives as long as the borrow of `self`.
-        unsafe { ContextRef::from_raw(self.raw) }
+        unsafe { ContextRef::from_raw(self.context.to_raw()) }
     }
 }
 
@@ -139,9 +129,7 @@ impl Default for Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        crate::graveyard::empty(self.raw);
-        // SAFETY: made by `with_threading`, destroyed once; all handles borrow from `self`.
-        unsafe { sys::mlirContextDestroy(self.raw) }
+        crate::graveyard::empty(self.context.to_raw());
     }
 }
 

@@ -25,6 +25,7 @@ pub mod dpu;
 mod error;
 mod ffi;
 mod graveyard;
+mod interop;
 mod location;
 mod module;
 mod operation;
