@@ -124,13 +124,15 @@ func.func @per_channel_rescale() -> tensor<2x2xi8> {
 
 // Does not apply: what is not supported stays for the check to see.
 // CHECK-LABEL: func.func @not_supported
-func.func @not_supported() -> tensor<2xi32> {
+func.func @not_supported() -> (tensor<2xi32>, tensor<2xi8>) {
   // CHECK: tosa.rescale
+  // CHECK: tosa.add
   %a = "tosa.const"() <{values = dense<[1, 2]> : tensor<2xi8>}> : () -> tensor<2xi8>
   %m = "tosa.const"() <{values = dense<1073741824> : tensor<1xi32>}> : () -> tensor<1xi32>
   %s = "tosa.const"() <{values = dense<30> : tensor<1xi8>}> : () -> tensor<1xi8>
   %zi = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
   %zo = "tosa.const"() <{values = dense<0> : tensor<1xi32>}> : () -> tensor<1xi32>
   %0 = tosa.rescale %a, %m, %s, %zi, %zo {input_unsigned = true, output_unsigned = false, per_channel = false, rounding_mode = SINGLE_ROUND, scale32 = true} : (tensor<2xi8>, tensor<1xi32>, tensor<1xi8>, tensor<1xi8>, tensor<1xi32>) -> tensor<2xi32>
-  return %0 : tensor<2xi32>
+  %1 = tosa.add %a, %a : (tensor<2xi8>, tensor<2xi8>) -> tensor<2xi8>
+  return %0, %1 : tensor<2xi32>, tensor<2xi8>
 }

@@ -62,7 +62,9 @@ func.func @depthwise(%x: tensor<1x8x8x4xi8>, %w: tensor<3x3x4x2xi8>) -> tensor<1
 
 // CHECK-LABEL: func.func @matmul
 func.func @matmul(%a: tensor<2x4x3xi8>, %b: tensor<2x3x5xi8>) -> tensor<2x4x5xi8> {
-  // CHECK: %[[A:.*]] = tosa.matmul %{{.*}} : (tensor<2x4x3xi8>, tensor<2x3x5xi8>, tensor<1xi8>, tensor<1xi8>) -> tensor<2x4x5xi32>
+  // CHECK-DAG: %[[AZ:.*]] = "tosa.const"() <{values = dense<-3> : tensor<1xi8>}>
+  // CHECK-DAG: %[[BZ:.*]] = "tosa.const"() <{values = dense<4> : tensor<1xi8>}>
+  // CHECK: %[[A:.*]] = tosa.matmul %{{[^,]*}}, %{{[^,]*}}, %[[AZ]], %[[BZ]] : (tensor<2x4x3xi8>, tensor<2x3x5xi8>, tensor<1xi8>, tensor<1xi8>) -> tensor<2x4x5xi32>
   // CHECK: tosa.rescale %[[A]], {{.*}}rounding_mode = SINGLE_ROUND, scale32 = true
   // CHECK-NOT: tosa.clamp
   %0 = strum.matmul %a, %b a_zp -3 b_zp 4 ppe(#strum.ppe<multiplier = [1073741824], shift = [38], round = single, zp = 12, clamp = [-128, 127]>) : (tensor<2x4x3xi8>, tensor<2x3x5xi8>) -> tensor<2x4x5xi8>
@@ -143,11 +145,13 @@ func.func @unsigned_result(%x: tensor<1x2xi32>, %y: tensor<1x2xi32>) -> tensor<1
 // An unsigned operand alike.
 // CHECK-LABEL: func.func @unsigned_operand
 func.func @unsigned_operand(%x: tensor<1x2xi8>, %y: tensor<1x2xi16>) -> tensor<1x2xi32> {
-  // CHECK: tosa.rescale %{{.*}} {input_unsigned = true, {{.*}} -> tensor<1x2xi8>
-  // CHECK: tosa.rescale {{.*}} -> tensor<1x2xi32>
-  // CHECK: tosa.rescale %{{.*}} {input_unsigned = true, {{.*}} -> tensor<1x2xi16>
-  // CHECK: tosa.cast
-  // CHECK: tosa.sub
+  // CHECK-DAG: %[[ZX:.*]] = "tosa.const"() <{values = dense<72> : tensor<1xi8>}>
+  // CHECK-DAG: %[[ZY:.*]] = "tosa.const"() <{values = dense<-32763> : tensor<1x1xi32>}>
+  // CHECK: %[[X:.*]] = tosa.rescale %{{.*}} {input_unsigned = true, {{.*}} -> tensor<1x2xi8>
+  // CHECK: tosa.rescale %[[X]], %{{.*}}, %{{.*}}, %[[ZX]], {{.*}} -> tensor<1x2xi32>
+  // CHECK: %[[Y:.*]] = tosa.rescale %{{.*}} {input_unsigned = true, {{.*}} -> tensor<1x2xi16>
+  // CHECK: %[[C:.*]] = tosa.cast %[[Y]]
+  // CHECK: tosa.sub %[[C]], %[[ZY]]
   // CHECK: tosa.rescale {{.*}} -> tensor<1x2xi32>
   // CHECK: tosa.mul
   %0 = strum.eltwise mul %x, %y lhs(#strum.rescale<zp = 200, multiplier = 1073741824, shift = 30, round = single, unsigned>) rhs(#strum.rescale<zp = 5, multiplier = 1073741824, shift = 31, round = single, unsigned>) : (tensor<1x2xi8>, tensor<1x2xi16>) -> tensor<1x2xi32>

@@ -105,31 +105,48 @@ fn longest_chain<'c>(op: Operation<'c>) -> Option<(Vec<Operation<'c>>, Value<'c>
     best
 }
 
-/// An element-wise op behind a reshape changes places with it if the value before the reshape is itself the result of
-/// an element-wise op: there it is merged, or taken in by the layer.
+/// An element-wise op behind a reshape changes places with it if the value before the reshape comes from an op that can
+/// take it in, now or as a layer. An op that would make the reshape move more bytes stays.
 pub(super) fn raise_over_reshape<'c>(cx: &mut Cx<'c>, op: Operation<'c>) -> Result<Option<Value<'c>>, Error> {
     let Some((reshape, source)) = raisable(op) else { return Ok(None) };
-    let (mut operands, Some(shape)) = (op.operands(), op.result(0).and_then(view::shape)) else {
+    let (mut operands, Some((shape, elem))) =
+        (op.operands(), op.result(0).and_then(|v| view::tensor(v.ty())))
+    else {
         return Ok(None);
     };
     if let Some(first) = operands.first_mut() {
         *first = source;
     }
-    let raised = cx.build.op(op.name()).operands(&operands).attributes_of(op).result(source.ty());
+    let ty = cx.build.retype(source, elem)?;
+    let raised = cx.build.op(op.name()).operands(&operands).attributes_of(op).result(ty);
     let raised = cx.build.insert(raised)?;
     cx.build.set_location(reshape.location());
     cx.build.reshape(raised, &shape).map(Some)
 }
 
 fn raisable<'c>(op: Operation<'c>) -> Option<(Operation<'c>, Value<'c>)> {
-    view::unary(op)?;
     let input = op.operand(0)?;
-    (view::elem(input)? == view::elem(op.result(0)?)?).then_some(())?;
     let reshape = input.defined_by("tosa.reshape")?;
-    input.single_use()?;
     let source = reshape.operand(0)?;
-    view::tensor(source.ty())?;
+    let last = |value: Value<'c>| view::shape(value)?.last().copied();
+    // Scales of channels go with the innermost dimension, which must be the same on both sides.
+    let same = view::unary(op).is_some() || (view::rescale(op).is_some() && last(source)? == last(input)?);
+    let grows = view::elem(op.result(0)?)?.bytes() > view::elem(input)?.bytes();
     let before = source.defining_op()?;
-    let mergeable = matches!(before.name(), "tosa.rescale" | "tosa.clamp" | "tosa.table");
-    (mergeable && source.single_use().is_some()).then_some((reshape, source))
+    let takes_in = matches!(
+        before.name(),
+        "tosa.conv2d"
+            | "tosa.depthwise_conv2d"
+            | "tosa.matmul"
+            | "tosa.add"
+            | "tosa.sub"
+            | "tosa.mul"
+            | "tosa.maximum"
+            | "tosa.minimum"
+            | "tosa.rescale"
+            | "tosa.clamp"
+            | "tosa.table"
+    );
+    let unseen = input.single_use().is_some() && source.single_use().is_some();
+    (same && !grows && takes_in && unseen).then_some((reshape, source))
 }

@@ -6,6 +6,7 @@ use strum_ir::{Error, Operation, Value};
 use super::ppe::{Chain, Scales};
 use super::{operand, unreadable};
 use crate::tosa::build::Builder;
+use crate::tosa::elem::Elem;
 use crate::tosa::geometry::Axis;
 use crate::tosa::view;
 
@@ -14,14 +15,17 @@ pub(super) fn convert<'c>(build: &mut Builder<'c>, op: Operation<'c>) -> Result<
     if let Some(whole) = uncut(op, &conv) {
         conv.input = whole;
     }
-    match conv.bias.take() {
-        Some(bias) if view::literal(bias).is_none() => with_dynamic_bias(build, op, conv, bias),
-        bias => {
-            let chain = Chain::of(op, Scales::PerChannel)?;
-            conv.bias = bias;
-            conv.ppe = chain.ppe.clone();
+    let bias = conv.bias.and_then(view::literal);
+    match conv.bias {
+        Some(dynamic) if bias.is_none() => with_dynamic_bias(build, op, Conv { bias: None, ..conv }, dynamic),
+        _ => {
+            let chain = Chain::with_bias(op, Scales::PerChannel, bias.as_ref())?;
             let location = chain.location().unwrap_or(op.location());
             build.set_location(location);
+            if let Some(sum) = &chain.bias {
+                conv.bias = Some(build.vector(Elem::I32, sum)?);
+            }
+            conv.ppe = chain.ppe.clone();
             let layer = build.insert(conv.build(chain.result.ty(), location)?)?;
             chain.replace(layer)
         }

@@ -7,7 +7,7 @@ use super::ppe::{Chain, Scales};
 use super::{operand, unreadable};
 use crate::tosa::build::Builder;
 use crate::tosa::elem::Elem;
-use crate::tosa::num::{Round, Scale};
+use crate::tosa::num::Scale;
 use crate::tosa::view;
 
 pub(super) fn convert<'c>(build: &mut Builder<'c>, op: Operation<'c>) -> Result<(), Error> {
@@ -60,9 +60,8 @@ fn widened<'c>(input: &Input<'c>) -> Option<Input<'c>> {
     let value = op.operand(0)?;
     if op.is("tosa.cast") {
         view::elem(value)?;
-        // With a zero point of 0, it makes no difference whether the sign is extended before or in the input stage.
-        let neutral = input.rescale.is_none_or(|r| r.zp == 0 && !r.unsigned);
-        return neutral.then_some(Input { value, rescale: input.rescale });
+        // The zero point of 32-bit values is 0, so a rescale takes the narrow ones as well.
+        return Some(Input { value, rescale: input.rescale });
     }
     let rescale = view::rescale(op)?;
     let scale = rescale.per_tensor()?;
@@ -86,9 +85,8 @@ fn stage(zp: i32, scale: Scale) -> Rescale {
     Rescale { zp, multiplier: scale.multiplier, shift: scale.shift, round: scale.round, unsigned: false }
 }
 
-/// Whether a scale is exactly 1 for every value. Above 31 bits, double rounding could not be exact.
+/// Whether a scale is exactly 1 for every value. A multiplier has 31 bits at most, so the shift of such a scale is at
+/// most 30, where both roundings agree.
 fn is_one(scale: Scale) -> bool {
-    scale.shift <= 30
-        && 1_i64 << scale.shift == i64::from(scale.multiplier)
-        && (scale.round == Round::Single || scale.shift <= 31)
+    1_i64 << scale.shift.min(62) == i64::from(scale.multiplier)
 }

@@ -6,6 +6,7 @@ use strum_ir::{Error, Operation};
 use super::ppe::{Chain, Scales};
 use super::{conv, operand, unreadable};
 use crate::tosa::build::Builder;
+use crate::tosa::elem::Elem;
 use crate::tosa::literal::Literal;
 use crate::tosa::view;
 
@@ -27,7 +28,7 @@ fn constant_weights<'c>(op: Operation<'c>) -> Option<Literal<'c>> {
 }
 
 fn as_convolution<'c>(build: &mut Builder<'c>, op: Operation<'c>, weights: Literal<'c>) -> Result<(), Error> {
-    let chain = Chain::of(op, Scales::PerChannel)?;
+    let chain = Chain::with_bias(op, Scales::PerChannel, None)?;
     let location = chain.location().unwrap_or(op.location());
     let left = operand(op, 0)?;
     let (Some(&[1, h, c]), Some((&[1, _, w], elem))) = (
@@ -41,6 +42,9 @@ fn as_convolution<'c>(build: &mut Builder<'c>, op: Operation<'c>, weights: Liter
     build.set_location(location);
     let mut layer = conv::pointwise(op, input, weights)?;
     layer.ppe = chain.ppe.clone();
+    if let Some(bias) = &chain.bias {
+        layer.bias = Some(build.vector(Elem::I32, bias)?);
+    }
     let ty = build.tensor(&[1, h, 1, w], elem)?;
     let layer = build.insert(layer.build(ty, location)?)?;
     let result = build.reshape(layer, &[1, h, w])?;

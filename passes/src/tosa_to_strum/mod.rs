@@ -27,6 +27,7 @@ Turns TOSA ops, with what follows them, into layers of the machine:
 - a `rescale` of the 32-bit result, and after it `clamp` and any ops from i8 to i8, become the layer's `#strum.ppe`, as long as nobody else
   sees the values in between;
 - a `rescale` or `cast` of an operand of an element-wise op becomes its input stage;
+- an `add` of one constant for each channel becomes the bias of a convolution;
 - a `matmul` of one batch with a constant right side becomes a 1x1 convolution with the transposed matrix as weights;
 - the `slice` that TOSA's exact-size rule asks for in front of a strided convolution goes: a layer leaves the rest of its input over;
 - a bias that is not constant is added by a layer of its own.

@@ -7,6 +7,7 @@ use strum_ir::{Error, Location, Operation, Value};
 
 use crate::rewrite;
 use crate::tosa::elem::Elem;
+use crate::tosa::literal::Literal;
 use crate::tosa::num::{Unary, table_as_clamp, tabulate};
 use crate::tosa::view;
 
@@ -27,21 +28,48 @@ pub(super) struct Chain<'c> {
     pub(super) result: Value<'c>,
     /// What the layer does to its accumulators; nothing if there is no rescale.
     pub(super) ppe: Option<Ppe>,
+    /// The layer's bias, if an addition of constants was taken in.
+    pub(super) bias: Option<Vec<i32>>,
 }
 
 impl<'c> Chain<'c> {
     /// Follows the accumulators that `op` makes.
     pub(super) fn of(op: Operation<'c>, scales: Scales) -> Result<Self, Error> {
+        let mut chain = Self::begin(op)?;
+        chain.follow(scales)?;
+        Ok(chain)
+    }
+
+    /// Follows the accumulators of a layer that has a bias: also one that is added by an op of its own, on top of the
+    /// constant `bias` that the layer has already.
+    pub(super) fn with_bias(
+        op: Operation<'c>,
+        scales: Scales,
+        bias: Option<&Literal<'_>>,
+    ) -> Result<Self, Error> {
+        let mut chain = Self::begin(op)?;
+        if let Some((add, sum)) = added(chain.result, bias) {
+            chain.push(add)?;
+            chain.bias = Some(sum);
+        }
+        chain.follow(scales)?;
+        Ok(chain)
+    }
+
+    fn begin(op: Operation<'c>) -> Result<Self, Error> {
         let result = op.single_result().ok_or_else(|| super::unreadable(op))?;
-        let mut chain = Chain { ops: vec![op], result, ppe: None };
-        if let Some((rescale, ppe)) = scaled(result, scales) {
-            chain.push(rescale)?;
-            chain.ppe = Some(ppe);
-            while let Some(next) = chain.take_in() {
-                chain.push(next)?;
+        Ok(Chain { ops: vec![op], result, ppe: None, bias: None })
+    }
+
+    fn follow(&mut self, scales: Scales) -> Result<(), Error> {
+        if let Some((rescale, ppe)) = scaled(self.result, scales) {
+            self.push(rescale)?;
+            self.ppe = Some(ppe);
+            while let Some(next) = self.take_in() {
+                self.push(next)?;
             }
         }
-        Ok(chain)
+        Ok(())
     }
 
     fn push(&mut self, op: Operation<'c>) -> Result<(), Error> {
@@ -78,6 +106,28 @@ impl<'c> Chain<'c> {
 /// The op that alone uses a value, as its first operand.
 fn only_user<'c>(value: Value<'c>) -> Option<Operation<'c>> {
     value.single_use().filter(|only| only.operand == 0).map(|only| only.user)
+}
+
+/// The addition of one constant for each channel, or for all, with the sum of it and the bias so far.
+fn added<'c>(accumulator: Value<'c>, bias: Option<&Literal<'_>>) -> Option<(Operation<'c>, Vec<i32>)> {
+    let only = accumulator.single_use().filter(|only| only.user.is("tosa.add"))?;
+    let constant = view::literal(only.user.operand(1_usize.checked_sub(only.operand)?)?)?;
+    let channels = *view::shape(accumulator)?.last()?;
+    // The sum must have the accumulator's shape: the constant is what is broadcast, along all but the channels.
+    let (&length, outer) = constant.shape().split_last()?;
+    let per_channel = length == 1 || length == channels;
+    let broadcasts =
+        per_channel && outer.iter().all(|&d| d == 1) && only.user.result(0)?.ty() == accumulator.ty();
+    if !broadcasts {
+        tracing::debug!(location = ?only.user.location(), "does not apply: the addition is not that of a bias");
+        return None;
+    }
+    let constant = constant.reshape(vec![length])?;
+    let sum = match bias {
+        Some(bias) => bias.zip(&constant, Elem::I32, i32::checked_add)?,
+        None => constant,
+    };
+    Some((only.user, sum.values().collect()))
 }
 
 /// The rescale of an accumulator as the beginning of a post-processing.
