@@ -170,8 +170,8 @@ pub fn split(instrs: &[Instr]) -> Result<(Vec<Instr>, Assignment), PlanError> {
     Ok((tasks, assignment))
 }
 
-/// Judges a finished stream by itself: all conflicting accesses are ordered by its barriers, and every run of them comes
-/// to an end. It shares no logic with the solvers.
+/// Judges a finished stream by itself: all conflicting accesses are ordered by its barriers, and every run of them
+/// comes to an end. It shares no logic with the solvers.
 ///
 /// # Errors
 /// An internal error naming the fault.

@@ -148,7 +148,9 @@ proptest! {
         let (_, machine, result) = scheduled(barriers);
         let mut stream = result.instrs;
         let is_config = |i: &Instr| matches!(i, Instr::BarCfg(_));
-        let those = |test: &dyn Fn(&Instr) -> bool| -> Vec<usize> { (0..stream.len()).filter(|&i| test(&stream[i])).collect() };
+        let those = |test: &dyn Fn(&Instr) -> bool| -> Vec<usize> {
+            (0..stream.len()).filter(|&i| test(&stream[i])).collect()
+        };
         let choose = |list: Vec<usize>| list[pick.index(list.len())];
         match kind {
             0 => {

@@ -1,7 +1,7 @@
 //! Vector layers against naive evaluation: random shapes, broadcasts, axes and machines.
 //!
-//! Every case is planned, scheduled and run by the interpreter in several orders that its barriers permit. Machines have
-//! so little SRAM that most layers are cut into many ragged tiles.
+//! Every case is planned, scheduled and run by the interpreter in several orders that its barriers permit. Machines
+//! have so little SRAM that most layers are cut into many ragged tiles.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure is a failed test")]
 
@@ -211,7 +211,9 @@ proptest! {
         let b = Values::random(Dtype::I8, &[rows, 1], seed ^ 1);
         let sum = Values::build(Dtype::I16, &[rows, columns], |i| a.at(i) + b.at(i));
         let turned = Values::build(Dtype::I16, &[columns, rows], |i| sum.at(&[i[1], i[0]]));
-        let most = Values::build(Dtype::I16, &[1, rows], |i| (0..columns).map(|k| turned.at(&[k, i[1]])).max().unwrap());
+        let most = Values::build(Dtype::I16, &[1, rows], |i| {
+            (0..columns).map(|k| turned.at(&[k, i[1]])).max().unwrap()
+        });
         let mut machine = machine(sram);
         (machine.barriers, machine.fifo_depth, machine.dma_engines) = (barriers, fifo, engines);
         let mut case = Case::new(machine);

@@ -2,7 +2,8 @@
 //!
 //! Invariant: two buffers whose live ranges over the task order meet never share a byte, and the result depends on the
 //! draft and the machine alone. DRAM begins with the constants (they form the program image from address 0), followed
-//! by inputs, outputs and scratch; these three kinds are live from start to end, scratch from its first to its last use.
+//! by inputs, outputs and scratch; these three kinds are live from start to end, scratch from its first to its last
+//! use.
 
 pub mod check;
 mod fit;

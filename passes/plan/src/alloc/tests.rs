@@ -98,7 +98,9 @@ proptest! {
         let machine = machine(1 << 20);
         let mut result = place(&case, &machine).unwrap();
         let used: Vec<usize> =
-            (0..result.of.len()).filter(|&i| case.tasks.iter().any(|t| t.bufs.iter().any(|b| b.1.index() == i))).collect();
+            (0..result.of.len())
+                .filter(|&i| case.tasks.iter().any(|t| t.bufs.iter().any(|b| b.1.index() == i)))
+                .collect();
         prop_assume!(!used.is_empty());
         let i = used[pick.index(used.len())];
         let good = result.of[i];

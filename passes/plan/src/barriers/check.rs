@@ -1,10 +1,11 @@
 //! The judge of barrier assignments: it plays dispatcher, FIFOs and engines, several times, at random speeds.
 //!
 //! It knows nothing of how barriers were chosen. First it reads the configurations back as edges, each producer of a
-//! barrier before each of its consumers, and asks whether they imply the dependences. Then each run draws the next event from those that the machine's rules allow,
-//! with a different weight for every engine and for the dispatcher, so that in one run DMA crawls and in the next the
-//! dispatcher does. In every run the program must come to its end, no count may fall below 0, all barriers must be idle
-//! at the end, and every dependence edge must have been respected.
+//! barrier before each of its consumers, and asks whether they imply the dependences. Then each run draws the next
+//! event from those that the machine's rules allow, with a different weight for every engine and for the dispatcher,
+//! so that in one run DMA crawls and in the next the dispatcher does. In every run the program must come to its end,
+//! no count may fall below 0, all barriers must be idle at the end, and every dependence edge must have been
+//! respected.
 
 use std::collections::VecDeque;
 

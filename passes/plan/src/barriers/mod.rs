@@ -7,8 +7,8 @@
 //! A *virtual* barrier has at most one producer and one consumer per engine: within an engine the latest producer and
 //! the earliest consumer stand for the others. Tasks are taken in program order. A producer joins an open barrier with
 //! the same consumers, else it opens one. When only one barrier is left, an open barrier is *relayed* first: the
-//! producer waits for it and takes over its remaining consumers, which frees it. That adds order, never removes any, and
-//! makes any machine with two barriers sufficient.
+//! producer waits for it and takes over its remaining consumers, which frees it. That adds order, never removes any,
+//! and makes any machine with two barriers sufficient.
 
 pub mod check;
 

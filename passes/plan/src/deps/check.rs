@@ -1,8 +1,8 @@
 //! The judge of dependences: every two conflicting accesses of different engines must be ordered.
 //!
 //! It computes what happens before what by vector clocks over engine order and the given edges, and then looks at
-//! accesses alone. [`pairs`] compares every two tasks; [`sweep`] compares the accesses to each elementary byte range and
-//! is meant for long lists. Edges may come from anywhere: from the analysis, or read back from waits and posts.
+//! accesses alone. [`pairs`] compares every two tasks; [`sweep`] compares the accesses to each elementary byte range
+//! and is meant for long lists. Edges may come from anywhere: from the analysis, or read back from waits and posts.
 
 use std::collections::BTreeMap;
 
@@ -120,8 +120,9 @@ struct Mark {
     end: Vec<Use>,
 }
 
-/// Compares, for each byte range between two neighbouring interval ends, neighbouring accesses: each read with the write
-/// before it and the write after it, and each write with the one before. The rest follows because order is transitive.
+/// Compares, for each byte range between two neighbouring interval ends, neighbouring accesses: each read with the
+/// write before it and the write after it, and each write with the one before. The rest follows because order is
+/// transitive.
 ///
 /// # Errors
 /// The first fault found.

@@ -64,7 +64,9 @@ proptest! {
 
     /// Ranges long enough that segments are merged: more order than needed, but never less.
     #[test]
-    fn merged_segments_lose_no_order(nodes in any_nodes(300, 2000, 6), whole in prop::collection::vec(any::<prop::sample::Index>(), 1..20)) {
+    fn merged_segments_lose_no_order(
+        nodes in any_nodes(300, 2000, 6), whole in prop::collection::vec(any::<prop::sample::Index>(), 1..20),
+    ) {
         let mut nodes = nodes;
         for (k, at) in whole.iter().enumerate() {
             let at = at.index(nodes.len() + 1);

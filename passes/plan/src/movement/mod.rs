@@ -1,8 +1,8 @@
 //! Layers that only move data: copy, concat, slice, pad, transpose.
 //!
-//! They become DMA tasks from DRAM to DRAM on the engine that stores results, so that loads of later layers are not held
-//! up, and the order against earlier stores costs no barrier; transpositions of short runs go through the vector engine.
-//! Ranks and extents are not limited.
+//! They become DMA tasks from DRAM to DRAM on the engine that stores results, so that loads of later layers are not
+//! held up, and the order against earlier stores costs no barrier; transpositions of short runs go through the vector
+//! engine. Ranks and extents are not limited.
 
 mod strided;
 mod tensor;

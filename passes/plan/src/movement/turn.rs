@@ -1,9 +1,9 @@
 //! Transpositions with short runs, through SRAM and the vector engine.
 //!
-//! A DMA engine starts one contiguous run a cycle, so a transposition of single bytes moves one byte a cycle. Here tiles
-//! are loaded in the order of the source and stored in the order of the destination, with long runs on both sides, and
-//! the vector engine permutes them in between. A tile is long along the dimension that is contiguous in the source and
-//! the one that is contiguous in the destination.
+//! A DMA engine starts one contiguous run a cycle, so a transposition of single bytes moves one byte a cycle. Here
+//! tiles are loaded in the order of the source and stored in the order of the destination, with long runs on both
+//! sides, and the vector engine permutes them in between. A tile is long along the dimension that is contiguous in the
+//! source and the one that is contiguous in the destination.
 
 use dpu_isa::{Dtype, Machine, UnaryOp, VecUnary};
 

@@ -20,9 +20,9 @@ pub(crate) struct Transfer {
     pub(crate) element: u64,
 }
 
-/// The DMA engines and how many transfers each was given. Stores have an engine of their own, which takes loads only when
-/// it has fewer. Transfers count alike, whatever their size: the engines share the bandwidth of the DRAM, but each waits
-/// out its own latencies.
+/// The DMA engines and how many transfers each was given. Stores have an engine of their own, which takes loads only
+/// when it has fewer. Transfers count alike, whatever their size: the engines share the bandwidth of the DRAM, but
+/// each waits out its own latencies.
 struct Engines {
     store: u8,
     /// Transfers of the loading and of the storing engine.
