@@ -24,8 +24,8 @@ pub use draft::{Buffer, BufferId, Draft, LayerInfo, MAX_TASKS, Role, Task};
 pub use error::PlanError;
 pub use matmul::{MatmulLayer, plan_matmul};
 pub use movement::{
-    ConcatLayer, CopyLayer, PadLayer, SliceLayer, Tensor, TransposeLayer, plan_concat, plan_copy, plan_pad, plan_slice,
-    plan_transpose,
+    ConcatLayer, CopyLayer, PadLayer, SliceLayer, Tensor, TransposeLayer, plan_concat, plan_copy, plan_pad,
+    plan_slice, plan_transpose,
 };
 pub use pool::{PoolLayer, plan_pool};
 pub use ppe::{Ppe, Scale};
