@@ -1,5 +1,6 @@
 // RUN: strum-opt %s --split-input-file --strum-to-tosa | FileCheck %s
 // RUN: strum-opt %s --split-input-file --strum-to-tosa --strum-to-tosa | FileCheck %s
+// RUN: strum-opt %s --split-input-file --strum-to-tosa --tosa-attach-target="profiles=pro_int extensions=int16,doubleround" --tosa-validate=strict-op-spec-alignment -o /dev/null
 
 // CHECK-LABEL: func.func @conv
 // CHECK-SAME: %[[X:[^:]*]]: tensor<1x8x8x4xi8>, %[[W:[^:]*]]: tensor<2x3x3x4xi8>, %[[B:[^:]*]]: tensor<2xi32>

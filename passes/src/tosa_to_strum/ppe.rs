@@ -112,12 +112,9 @@ fn only_user<'c>(value: Value<'c>) -> Option<Operation<'c>> {
 fn added<'c>(accumulator: Value<'c>, bias: Option<&Literal<'_>>) -> Option<(Operation<'c>, Vec<i32>)> {
     let only = accumulator.single_use().filter(|only| only.user.is("tosa.add"))?;
     let constant = view::literal(only.user.operand(1_usize.checked_sub(only.operand)?)?)?;
-    let channels = *view::shape(accumulator)?.last()?;
-    // The sum must have the accumulator's shape: the constant is what is broadcast, along all but the channels.
+    // With the accumulator's shape for the sum, the last extent of the constant is 1 or the number of channels.
     let (&length, outer) = constant.shape().split_last()?;
-    let per_channel = length == 1 || length == channels;
-    let broadcasts =
-        per_channel && outer.iter().all(|&d| d == 1) && only.user.result(0)?.ty() == accumulator.ty();
+    let broadcasts = outer.iter().all(|&d| d == 1) && only.user.result(0)?.ty() == accumulator.ty();
     if !broadcasts {
         tracing::debug!(location = ?only.user.location(), "does not apply: the addition is not that of a bias");
         return None;
