@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dpu_isa::weights::ENTRY_BYTES;
 use dpu_isa::{
-    ConvInv, ConvVar, DmaCopy, Instr, InstrMeta, MemAddr, Method, Program, Slots, Space, WeightEntry, WeightFormat,
+    ConvInv, ConvVar, DmaCopy, Instr, InstrMeta, MemAddr, Method, Program, Slots, Space, WeightEntry,
+    WeightFormat,
 };
 use serde::Serialize;
 use strum_quant::{Audit, DliqShift, Format, Method as QuantMethod, Shape, audit_set};
@@ -80,12 +81,7 @@ pub struct ProgramAudit {
 /// # Errors
 /// A weight table or weight set is unreadable or not canonical.
 pub fn audit(program: &Program) -> Result<ProgramAudit, AuditError> {
-    let mut walk = Walk {
-        program,
-        slots: Slots::default(),
-        tiles: BTreeMap::new(),
-        layers: BTreeMap::new(),
-    };
+    let mut walk = Walk { program, slots: Slots::default(), tiles: BTreeMap::new(), layers: BTreeMap::new() };
     for (index, instr) in program.instrs.iter().enumerate() {
         walk.step(index, instr)?;
     }
@@ -176,7 +172,8 @@ impl Walk<'_> {
             return Ok(None);
         };
         let entry: [u8; 16] = entry.try_into().map_err(|_| "a table entry that is no constant".to_owned())?;
-        let entry = WeightEntry::decode(&entry).map_err(|error| format!("table entry at {at:#x}: {error}"))?;
+        let entry =
+            WeightEntry::decode(&entry).map_err(|error| format!("table entry at {at:#x}: {error}"))?;
         let channels = if inv.depthwise { var.out_c } else { var.in_c };
         let size = WeightFormat::of(inv).set_bytes(var.kernel_h, var.kernel_w, channels);
         let size = size.ok_or_else(|| "the size of a weight set overflows".to_owned())?;
@@ -201,7 +198,8 @@ impl Walk<'_> {
 
 /// Follows a copy of constants into SRAM, run by run.
 fn follow(copy: &DmaCopy, tile: &mut Origins, consts: u64) {
-    let (MemAddr { space: Space::Dram, offset: src }, MemAddr { space: Space::Sram, offset: dst }) = (copy.src, copy.dst)
+    let (MemAddr { space: Space::Dram, offset: src }, MemAddr { space: Space::Sram, offset: dst }) =
+        (copy.src, copy.dst)
     else {
         return;
     };

@@ -11,9 +11,17 @@ use super::exit::Failure;
 pub(super) use strum_passes::machine::DEFAULT as DEFAULT_MACHINE;
 pub(super) use strum_passes::pipeline::{NAME as PIPELINE, Stage};
 
-/// The machine of this name or file.
+/// A context that lives as long as the process, which ends soon: tearing down a large one takes long, and after a
+/// fault of MLIR's reader nothing may be torn down.
+pub(super) fn context() -> &'static Context {
+    Box::leak(Box::new(Context::new()))
+}
+
+/// The machine of this name or file. A name that is not known is wrong usage, a file that is none is wrong input.
 pub(super) fn resolve_machine(spec: &str) -> Result<Machine, Failure> {
-    machine::resolve(spec).map_err(Failure::input)
+    let is_file = spec.ends_with(".toml");
+    machine::resolve(spec)
+        .map_err(|error| if is_file { Failure::input(error) } else { Failure::usage(error) })
 }
 
 /// The stages of `strum-pipeline` with these options.
@@ -37,9 +45,9 @@ fn is_default(option: &str) -> bool {
 
 /// Lets the pass that stores weights look at its options, on a function without layers. An error is its verdict.
 pub(super) fn check_options(stages: &[Stage]) -> Result<(), Vec<Captured>> {
-    let context = Context::new();
+    let context = context();
     let (result, diagnostics) = context.handle().capture(|| {
-        let mut module = Module::parse(&context, b"func.func @main() { return }", "options")?;
+        let mut module = Module::parse(context, b"func.func @main() { return }", "options")?;
         let packing = stages.iter().filter(|stage| stage.passes.contains("strum-pack"));
         packing.into_iter().try_for_each(|stage| module.run(&stage.passes))
     });

@@ -13,6 +13,7 @@ use clap::{Args, Parser};
 use tracing::level_filters::LevelFilter;
 
 use super::exit::{Failure, Kind};
+use super::isolate;
 
 /// Stack of the thread that works: MLIR's parser and printer recurse on what they are given.
 const STACK: usize = 256 << 20;
@@ -54,6 +55,9 @@ pub(super) trait Arguments: Parser + Send + 'static {
 
 /// Parses the arguments, does the work, and ends.
 pub(super) fn main<A: Arguments>(tool: &'static str, work: fn(A) -> Result<(), Failure>) -> ExitCode {
+    if let Some(name) = isolate::asked_to_read(std::env::args_os()) {
+        return finish(tool, guarded(move || isolate::serve(&name)));
+    }
     match parse::<A>(std::env::args_os()) {
         Ok(arguments) => {
             arguments.common().start_log();

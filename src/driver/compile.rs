@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dpu_isa::{Machine, Program, asm};
-use strum_ir::{Captured, Context, Module, PrintOptions};
+use strum_ir::{Captured, Module, PrintOptions};
 use tracing::info_span;
 
 use super::backend::{self, Stage};
@@ -45,14 +45,19 @@ impl Plan {
     }
 
     /// Compiles a network.
-    pub(super) fn compile(&self, input: &Input, progress: &Progress, quiet: bool) -> Result<Program, Failure> {
+    pub(super) fn compile(
+        &self,
+        input: &Input,
+        progress: &Progress,
+        quiet: bool,
+    ) -> Result<Program, Failure> {
         let temps = Temps::open(self.temps.as_deref())?;
-        let context = Context::new();
+        let context = backend::context();
         let origin = Origin::new(&input.name, &input.bytes);
         progress.step("parse");
-        let mut module = progress.pause(|| network::parse(&context, input))?;
+        let mut module = progress.pause(|| network::parse(context, input))?;
         network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
-        let errors = network::check_sizes(&context, &module, &self.machine);
+        let errors = network::check_sizes(context, &module, &self.machine);
         if !errors.is_empty() {
             return Err(progress.pause(|| origin.failure(&errors)));
         }
@@ -65,7 +70,7 @@ impl Plan {
             temps.module(stage.name, &module)?;
         }
         progress.step("emit");
-        let program = progress.pause(|| backend::export(&context, &module, origin))?;
+        let program = progress.pause(|| backend::export(context, &module, origin))?;
         temps.program(&program)?;
         Ok(program)
     }

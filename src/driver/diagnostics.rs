@@ -86,7 +86,9 @@ impl<'a> Origin<'a> {
             (Some(Place { file, line, column }), _) => {
                 writeln!(text, "{file}:{line}:{column}: {severity}: {message}")
             }
-            (None, "?") => writeln!(text, "{}: {severity}: {message}", self.name),
+            (None, elsewhere) if elsewhere == "?" || elsewhere.ends_with(":0:0") => {
+                writeln!(text, "{}: {severity}: {message}", self.name)
+            }
             (None, elsewhere) => writeln!(text, "{}: {severity}: {message} (at {elsewhere})", self.name),
         };
         if let Some(place) = place {
@@ -105,6 +107,10 @@ impl<'a> Origin<'a> {
         let (rest, column) = part.rsplit_once(':')?;
         let (file, line) = rest.rsplit_once(':')?;
         let (line, column) = (line.parse().ok()?, column.parse().ok()?);
+        // The reader of bytecode knows the file, but no line of it.
+        if line == 0 {
+            return None;
+        }
         // A named location is `name@file`.
         let own = file.strip_suffix(self.name).filter(|name| name.is_empty() || name.ends_with('@'));
         let file = match (own, file.rsplit_once('@')) {
@@ -117,11 +123,15 @@ impl<'a> Origin<'a> {
 
     /// Appends the source line and a caret below the column, if the place is in this text.
     fn excerpt(&self, text: &mut String, place: Place<'_>) {
-        let line = self.text.filter(|_| place.file == self.name).and_then(|t| t.lines().nth(place.line.checked_sub(1)?));
+        let line = self
+            .text
+            .filter(|_| place.file == self.name)
+            .and_then(|t| t.lines().nth(place.line.checked_sub(1)?));
         let Some(line) = line else { return };
         let column = place.column.saturating_sub(1);
         let start = if column < SHOWN { 0 } else { column - SHOWN / 2 };
-        let shown: String = line.chars().skip(start).take(SHOWN).map(|c| if c == '\t' { ' ' } else { c }).collect();
+        let shown: String =
+            line.chars().skip(start).take(SHOWN).map(|c| if c == '\t' { ' ' } else { c }).collect();
         if !shown.trim().is_empty() {
             let _ = writeln!(text, "{}\n{:caret$}^", shown.trim_end(), "", caret = column - start);
         }
@@ -164,7 +174,8 @@ mod tests {
     fn a_note_at_the_same_place_does_not_repeat_the_line() {
         let origin = Origin::new("net.mlir", TEXT.as_bytes());
         let note = Captured { severity: Severity::Note, ..captured("net.mlir:2:3", "try another") };
-        let text = origin.render(&Captured { notes: vec![note], ..captured("net.mlir:2:3", "no such thing") });
+        let text =
+            origin.render(&Captured { notes: vec![note], ..captured("net.mlir:2:3", "no such thing") });
         assert!(text.ends_with("  ^\nnet.mlir:2:3: note: try another\n"), "{text}");
     }
 
@@ -182,6 +193,7 @@ mod tests {
     fn places_elsewhere_or_nowhere_name_the_file() {
         let origin = Origin::new("net.mlirbc", b"ML\xef\x52");
         assert_eq!(origin.render(&captured("?", "bad")), "net.mlirbc: error: bad\n");
+        assert_eq!(origin.render(&captured("net.mlirbc:0:0", "bad")), "net.mlirbc: error: bad\n");
         assert_eq!(origin.render(&captured("layer3", "bad")), "net.mlirbc: error: bad (at layer3)\n");
         assert_eq!(origin.render(&captured("x.py:1:2", "bad")), "x.py:1:2: error: bad\n");
     }
@@ -199,7 +211,7 @@ mod tests {
     #[test]
     fn positions_outside_the_text_are_no_trouble() {
         let origin = Origin::new("net.mlir", TEXT.as_bytes());
-        for location in ["net.mlir:0:0", "net.mlir:99:1", "net.mlir:1:99999"] {
+        for location in ["net.mlir:1:0", "net.mlir:99:1", "net.mlir:1:99999"] {
             assert!(origin.render(&captured(location, "odd")).starts_with(location));
         }
     }
@@ -208,7 +220,8 @@ mod tests {
     fn the_first_error_decides() {
         let origin = Origin::new("net.mlir", b"");
         let remark = Captured { severity: Severity::Remark, ..captured("?", "unsupported: no error") };
-        let errors = [remark, captured("?", "'tosa.argmax' op unsupported: it"), captured("?", "expected ':'")];
+        let errors =
+            [remark, captured("?", "'tosa.argmax' op unsupported: it"), captured("?", "expected ':'")];
         assert_eq!(origin.failure(&errors), Failure::told(Kind::Unsupported));
         assert_eq!(origin.failure(&errors[2..]), Failure::told(Kind::Input));
         assert_eq!(origin.failure(&errors[..1]).kind, Kind::Internal);

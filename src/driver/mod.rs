@@ -9,6 +9,7 @@ mod compile;
 mod diagnostics;
 mod exit;
 mod files;
+mod isolate;
 mod network;
 mod options;
 mod progress;

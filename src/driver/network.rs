@@ -10,6 +10,7 @@ use strum_passes::verdict::RESOURCE;
 use super::diagnostics::Origin;
 use super::exit::{Failure, Kind};
 use super::files::Input;
+use super::isolate;
 
 /// Deepest nesting of brackets in a text.
 const MAX_DEPTH: usize = 2048;
@@ -24,8 +25,9 @@ pub(super) fn parse<'c>(context: &'c Context, input: &Input) -> Result<Module<'c
         return Err(Failure::new(Kind::Resource, message).in_file(&input.name));
     }
     let origin = Origin::new(&input.name, &input.bytes);
-    let (module, diagnostics) =
-        context.handle().capture(|| Module::parse(context, &input.bytes, &input.name));
+    let clean = if is_text(&input.bytes) { None } else { isolate::read(input)? };
+    let bytes = clean.as_deref().unwrap_or(&input.bytes);
+    let (module, diagnostics) = context.handle().capture(|| Module::parse(context, bytes, &input.name));
     match module {
         Ok(module) => {
             origin.tell(&diagnostics, false);

@@ -64,7 +64,10 @@ impl Shift {
 }
 
 fn share(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|p| (0.0..=1.0).contains(p)).ok_or_else(|| "expected a number from 0 to 1".into())
+    text.parse()
+        .ok()
+        .filter(|p| (0.0..=1.0).contains(p))
+        .ok_or_else(|| "expected a number from 0 to 1".into())
 }
 
 /// Options of a compilation.
@@ -171,7 +174,8 @@ impl CompileOptions {
         for (flag, methods, option) in self.packing() {
             if !methods.contains(&method) {
                 let (name, list) = (method.name(), methods.iter().map(|m| m.name()).collect::<Vec<_>>());
-                let message = format!("{flag} has no effect with --method {name}, but with {}", list.join(", "));
+                let message =
+                    format!("{flag} has no effect with --method {name}, but with {}", list.join(", "));
                 return Err(Failure::usage(message));
             }
             text.push(' ');
@@ -219,8 +223,11 @@ mod tests {
     #[test]
     fn every_option_arrives() {
         assert_eq!(
-            text("--method mip2q --p 0.25 --w 8 --L 6 --zero --select magnitude --depthwise --machine a/m.toml"),
-            Ok("machine=a/m.toml method=mip2q p=0.25 w=8 L=6 zero=true select=magnitude depthwise=true".into())
+            text(
+                "--method mip2q --p 0.25 --w 8 --L 6 --zero --select magnitude --depthwise --machine a/m.toml"
+            ),
+            Ok("machine=a/m.toml method=mip2q p=0.25 w=8 L=6 zero=true select=magnitude depthwise=true"
+                .into())
         );
         assert_eq!(
             text("--method dliq --q 3 --shift channel"),

@@ -31,7 +31,7 @@ Exit codes: 0 done, 1 invalid input, 2 wrong usage, 3 not supported, 4 a limit, 
 
 /// Compile an integer TOSA network with StruM weights to a DPU program, or compile and run it.
 #[derive(Debug, Parser)]
-#[command(name = "strumc", version = version(), about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "strumc", version = version(), after_help = EXAMPLES, max_term_width = 100)]
 pub(super) struct StrumcArgs {
     #[command(subcommand)]
     command: Command,
@@ -53,7 +53,7 @@ enum Command {
 /// What is printed.
 #[derive(Debug, Args)]
 struct Voice {
-    /// Print one JSON object instead of the summary; outputs of up to 1024 values are in it.
+    /// Print one JSON object instead of the summary.
     #[arg(long)]
     json: bool,
 
@@ -173,7 +173,12 @@ fn macs(program: &Program) -> u64 {
     program.layers.iter().fold(0, |sum, layer| sum.saturating_add(layer.macs))
 }
 
-fn compiled_json(path: &str, bytes: usize, program: &Program, weights: &LayerAudit) -> Result<String, Failure> {
+fn compiled_json(
+    path: &str,
+    bytes: usize,
+    program: &Program,
+    weights: &LayerAudit,
+) -> Result<String, Failure> {
     let object = JsonProgram {
         program: path,
         bytes,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser};
 use dpu_isa::{Program, asm};
-use strum_ir::{Context, PrintOptions};
+use strum_ir::PrintOptions;
 
 use super::cli::{Arguments, Common, version};
 use super::compile::elf;
@@ -18,7 +18,7 @@ use crate::audit::audit;
 
 const EXAMPLES: &str = "\
 Examples:
-  strum-opt net.mlir --strum-pipeline=\"method=mip2q p=0.5\" | strum-translate --mlir-to-dpu -o net.dpu
+  strum-opt net.mlir --strum-pipeline=\"method=mip2q p=0.5\" --emit-bytecode | strum-translate --mlir-to-dpu -o net.dpu
   strum-translate --dpu-to-asm net.dpu | less
   strum-translate --dpu-audit net.dpu
 
@@ -26,7 +26,7 @@ Exit codes: 0 done, 1 invalid input, 2 wrong usage, 3 not supported, 4 a limit, 
 
 /// Translate between the dpu dialect, DPU binaries and their assembly.
 #[derive(Debug, Parser)]
-#[command(name = "strum-translate", version = version(), about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "strum-translate", version = version(), after_help = EXAMPLES, max_term_width = 100)]
 #[command(group = ArgGroup::new("translation").required(true))]
 pub(super) struct TranslateArgs {
     /// A module with one scheduled dpu.program (text or bytecode) to a binary.
@@ -58,12 +58,12 @@ pub(super) struct TranslateArgs {
     output: PathBuf,
 
     /// The audit as JSON.
-    #[arg(long, requires = "dpu_audit")]
+    #[arg(long, conflicts_with_all = ["mlir_to_dpu", "dpu_to_mlir", "dpu_to_asm", "asm_to_dpu"])]
     json: bool,
 
-    /// Print locations with the module, as MLIR's debug info.
-    #[arg(long, requires = "dpu_to_mlir")]
-    print_debuginfo: bool,
+    /// Leave locations out of the module: shorter, but no longer all that the binary holds.
+    #[arg(long, conflicts_with_all = ["mlir_to_dpu", "dpu_to_asm", "asm_to_dpu", "dpu_audit"])]
+    no_locations: bool,
 
     /// Do not validate the program: for binaries and texts that are broken on purpose.
     #[arg(long, conflicts_with_all = ["mlir_to_dpu", "dpu_to_mlir", "dpu_audit"])]
@@ -94,7 +94,7 @@ impl TranslateArgs {
         if self.mlir_to_dpu {
             mlir_to_dpu(input)
         } else if self.dpu_to_mlir {
-            dpu_to_mlir(input, self.print_debuginfo)
+            dpu_to_mlir(input, !self.no_locations)
         } else if self.dpu_to_asm {
             Ok(asm::print(&read_program(input, !self.no_verify)?).into_bytes())
         } else if self.asm_to_dpu {
@@ -106,18 +106,18 @@ impl TranslateArgs {
 }
 
 fn mlir_to_dpu(input: &Input) -> Result<Vec<u8>, Failure> {
-    let context = Context::new();
-    let module = network::parse(&context, input)?;
+    let context = backend::context();
+    let module = network::parse(context, input)?;
     let origin = Origin::new(&input.name, &input.bytes);
-    let program = backend::export(&context, &module, origin)
+    let program = backend::export(context, &module, origin)
         .map_err(|failure| if failure.message.is_empty() { failure } else { failure.in_file(&input.name) })?;
     elf(&program)
 }
 
 fn dpu_to_mlir(input: &Input, locations: bool) -> Result<Vec<u8>, Failure> {
     let program = read_program(input, true)?;
-    let context = Context::new();
-    let module = backend::import(&program, &context, Origin::new(&input.name, &input.bytes))?;
+    let context = backend::context();
+    let module = backend::import(&program, context, Origin::new(&input.name, &input.bytes))?;
     let text = module.op().print(&PrintOptions { locations, ..PrintOptions::default() });
     Ok((text + "\n").into_bytes())
 }
@@ -146,10 +146,10 @@ fn dpu_audit(input: &Input, json: bool) -> Result<Vec<u8>, Failure> {
 
 /// Reads a binary, and validates it where asked.
 pub(super) fn read_program(input: &Input, verify: bool) -> Result<Program, Failure> {
-    let program = Program::from_elf(&input.bytes).map_err(|error| Failure::from(error).in_file(&input.name))?;
+    let program =
+        Program::from_elf(&input.bytes).map_err(|error| Failure::from(error).in_file(&input.name))?;
     if verify {
         program.validate().map_err(|errors| Failure::from(errors).in_file(&input.name))?;
     }
     Ok(program)
 }
-

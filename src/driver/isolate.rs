@@ -1,0 +1,92 @@
+//! Reading bytecode in a process of its own.
+//!
+//! MLIR's reader of bytecode trusts some of what a damaged file says, and then faults or corrupts the heap. So a driver
+//! lets a second process of itself read the file, verify the module and write it again, and reads what that one has
+//! written. Invariant: no bytecode but that of MLIR's own writer is read in a process that has work to do.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read, Write};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use strum_ir::Module;
+
+use super::backend;
+use super::cli::say;
+use super::diagnostics::Origin;
+use super::exit::{Failure, Kind};
+use super::files::{self, Input};
+
+/// First argument of the second process; the name of the file follows.
+const FLAG: &str = "--isolated-reader-of-bytecode";
+
+/// The name of the file, if these are the arguments of a second process.
+pub(super) fn asked_to_read(mut arguments: impl Iterator<Item = OsString>) -> Option<String> {
+    (arguments.nth(1)? == OsStr::new(FLAG))
+        .then(|| arguments.next().unwrap_or_default().to_string_lossy().into_owned())
+}
+
+/// The work of the second process: standard input is read, and written to standard output.
+pub(super) fn serve(name: &str) -> Result<(), Failure> {
+    let mut bytes = Vec::new();
+    io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::input)?;
+    let context = backend::context();
+    let (module, diagnostics) = context.handle().capture(|| Module::parse(context, &bytes, name));
+    let origin = Origin::new(name, &bytes);
+    match module {
+        Ok(module) => {
+            origin.tell(&diagnostics, false);
+            files::print(&module.op().bytecode())
+        }
+        Err(_) => Err(origin.failure(&diagnostics)),
+    }
+}
+
+/// Has bytecode read by a second process. Nothing if there can be none.
+pub(super) fn read(input: &Input) -> Result<Option<Vec<u8>>, Failure> {
+    let spawned = std::env::current_exe().and_then(|program| {
+        Command::new(program)
+            .args([FLAG, &input.name])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+    });
+    let mut reader = match spawned {
+        Ok(reader) => reader,
+        Err(error) => {
+            tracing::debug!(%error, "no second process: reading bytecode in this one");
+            return Ok(None);
+        }
+    };
+    let source = reader.stdin.take();
+    let done = thread::scope(|scope| {
+        // A reader that faults does not take all of it.
+        scope.spawn(|| source.map(|mut source| source.write_all(&input.bytes)));
+        reader.wait_with_output()
+    })
+    .map_err(Failure::input)?;
+    let said = String::from_utf8_lossy(&done.stderr);
+    if !said.trim().is_empty() {
+        say(said.trim_end());
+    }
+    match done.status.code() {
+        Some(0) => Ok(Some(done.stdout)),
+        Some(code) if code == i32::from(Kind::Input.code()) => Err(Failure::told(Kind::Input)),
+        _ => Err(Failure::input("malformed bytecode: MLIR's reader faulted on it").in_file(&input.name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_flag_asks() {
+        let ask = |words: &[&str]| asked_to_read(words.iter().map(OsString::from));
+        assert_eq!(ask(&["strumc", FLAG, "x.mlirbc"]), Some("x.mlirbc".into()));
+        assert_eq!(ask(&["strumc", FLAG]), Some(String::new()));
+        assert_eq!(ask(&["strumc", "compile", FLAG]), None);
+        assert_eq!((ask(&["strumc"]), ask(&[])), (None, None));
+    }
+}

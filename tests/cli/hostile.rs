@@ -1,0 +1,165 @@
+//! Whatever a driver is given, it ends with a documented exit code and says why.
+
+use crate::common::{NETWORK, OPT, Scratch, run_in};
+
+/// A small generator of numbers (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self, below: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % below.max(1) as u64).unwrap()
+    }
+
+    /// The bytes with a few of them changed, removed or cut off.
+    fn mutate(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        for _ in 0..=self.next(4) {
+            let at = self.next(bytes.len());
+            match self.next(8) {
+                0 => drop(bytes.drain(at..(at + 4).min(bytes.len()))),
+                1 => bytes.truncate(at.max(1)),
+                _ => bytes[at] = u8::try_from(self.next(256)).unwrap(),
+            }
+        }
+        bytes
+    }
+}
+
+#[test]
+fn files_that_are_no_networks_are_refused() {
+    let scratch = Scratch::new();
+    scratch.write("empty.mlir", "");
+    scratch.write("text.mlir", "Lorem ipsum dolor sit amet");
+    scratch.write("binary.mlir", [0u8, 159, 146, 150, 255, 0, 10, 13]);
+    scratch.write("magic.mlirbc", b"ML\xefR");
+    scratch.write("bytecode.mlirbc", [b"ML\xefR".as_slice(), &[0x6b; 300]].concat());
+    std::fs::create_dir(scratch.path().join("folder")).unwrap();
+    for (file, message) in [
+        ("none.mlir", "none.mlir: No such file or directory"),
+        ("folder", "folder: is a directory"),
+        ("x.npy", "x.npy:"),
+        ("empty.mlir", "empty.mlir: the file is empty"),
+        ("text.mlir", "text.mlir:1:1: error: "),
+        ("binary.mlir", "binary.mlir:"),
+        ("magic.mlirbc", "magic.mlirbc: error: "),
+        ("bytecode.mlirbc", "bytecode.mlirbc: error: "),
+    ] {
+        scratch.strumc(&format!("compile {file} -o n.dpu")).fails(1, message);
+        scratch.strumc(&format!("run {file} --input x.npy")).fails(1, message);
+        scratch.translate(&format!("--mlir-to-dpu {file} -o n.dpu")).fails(1, message);
+    }
+    assert!(!scratch.has("n.dpu"));
+}
+
+#[test]
+fn files_that_are_no_programs_are_refused() {
+    let scratch = Scratch::new();
+    let program = scratch.compile("");
+    scratch.write("empty", "");
+    scratch.write("elf", b"\x7fELF\x02\x01\x01");
+    scratch.write("cut", &program[..program.len() / 2]);
+    scratch.write("long", [&program[..], b"x"].concat());
+    std::fs::copy(std::env::current_exe().unwrap(), scratch.path().join("foreign")).unwrap();
+    for (file, message) in [
+        ("none", "none: No such file"),
+        ("empty", "empty: "),
+        ("net.mlir", "not an ELF file"),
+        ("elf", "truncated"),
+        ("cut", "cut: "),
+        ("long", "long: "),
+        ("foreign", "not a DPU program"),
+    ] {
+        for translation in ["--dpu-to-mlir", "--dpu-to-asm", "--dpu-audit"] {
+            scratch.translate(&format!("{translation} {file}")).fails(1, message);
+        }
+    }
+    scratch.strumc("run cut --input x.npy").fails(1, "cut: ");
+    scratch.translate("--asm-to-dpu net.dpu").fails(1, "not assembly text");
+    scratch.translate("--asm-to-dpu empty").fails(1, "empty:1:1: error: ");
+}
+
+#[test]
+fn a_changed_program_is_noticed() {
+    let scratch = Scratch::new();
+    let program = scratch.compile("--method mip2q");
+    let mut random = Random(1);
+    for _ in 0..40 {
+        let changed = random.mutate(&program);
+        if changed != program {
+            scratch.write("changed.dpu", changed);
+            scratch.translate("--dpu-to-asm changed.dpu").fails(1, "changed.dpu: ");
+        }
+    }
+}
+
+#[test]
+fn changed_networks_never_crash_a_driver() {
+    let scratch = Scratch::new();
+    run_in(scratch.path(), OPT, &["net.mlir", "--emit-bytecode", "-o", "net.mlirbc"], b"").ok();
+    let mut random = Random(2);
+    for original in [NETWORK.as_bytes(), &scratch.read("net.mlirbc")] {
+        for round in 0..60 {
+            scratch.write("changed", random.mutate(original));
+            let done = scratch.strumc("compile changed -o changed.dpu");
+            let documented = matches!(done.code, Some(0 | 1 | 3 | 4));
+            assert!(documented && (done.code == Some(0) || !done.stderr.is_empty()), "{round}: {done:?}");
+        }
+    }
+}
+
+/// Found by changing the bytecode of a network: MLIR's reader faults on it.
+#[test]
+fn bytecode_that_fells_the_reader_is_refused() {
+    let scratch = Scratch::new();
+    scratch.write("bad.mlirbc", include_bytes!("fault.mlirbc"));
+    scratch
+        .strumc("compile bad.mlirbc -o n.dpu")
+        .fails(1, "bad.mlirbc: malformed bytecode: MLIR's reader faulted on it");
+    scratch.translate("--mlir-to-dpu bad.mlirbc -o n.dpu").fails(1, "malformed bytecode");
+}
+
+#[test]
+fn nesting_is_limited() {
+    let scratch = Scratch::new();
+    for (open, close) in [("tensor<", ">"), ("(", ")"), ("[", "]"), ("{a = ", "}")] {
+        let text = format!("\"x\"() {{a = {}1{}}} : () -> ()", open.repeat(100_000), close.repeat(100_000));
+        scratch.write("deep.mlir", text);
+        scratch.strumc("compile deep.mlir -o n.dpu").fails(4, "nested deeper than the limit");
+    }
+    let regions = format!("{}{}", "\"x\"() ({\n".repeat(100_000), "}) : () -> ()\n".repeat(100_000));
+    scratch.write("deep.mlir", regions);
+    scratch.strumc("compile deep.mlir -o n.dpu").fails(4, "nested deeper than the limit");
+    let regions = format!("{}{}", "module {\n".repeat(1000), "}\n".repeat(1000));
+    scratch.write("deep.mlir", regions);
+    scratch.strumc("compile deep.mlir -o n.dpu").fails(1, "holds no function");
+}
+
+#[test]
+fn huge_tensors_are_a_limit_of_the_machine() {
+    let scratch = Scratch::new();
+    for shape in
+        ["1000000x1000000", "4294967297", "9223372036854775807", "1000000x1000000x1000000x1000000x1000000"]
+    {
+        let ty = format!("tensor<{shape}xi8>");
+        let text = format!(
+            "func.func @main(%x: {ty}) -> {ty} {{\n  %c = \"tosa.const\"() <{{values = dense<1> : {ty}}}> : () -> {ty}\n  \
+             %y = tosa.maximum %x, %c : ({ty}, {ty}) -> {ty}\n  return %y : {ty}\n}}\n"
+        );
+        scratch.write("huge.mlir", text);
+        scratch.strumc("compile huge.mlir -o n.dpu").fails(4, "huge.mlir:2:8: error: ");
+    }
+}
+
+#[test]
+fn endless_input_is_a_limit() {
+    // The sparse file has no bytes on disk.
+    let scratch = Scratch::new();
+    let file = std::fs::File::create(scratch.path().join("huge.mlir")).unwrap();
+    file.set_len(1 << 40).unwrap();
+    scratch.strumc("compile huge.mlir -o n.dpu").fails(4, "huge.mlir: larger than the limit");
+    scratch.translate("--dpu-to-asm huge.mlir").fails(4, "huge.mlir: larger than the limit");
+}

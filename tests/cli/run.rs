@@ -1,0 +1,156 @@
+//! `strumc run`: networks and programs on tensors.
+
+use std::process::{Command, Stdio};
+
+use crate::common::{STRUMC, Scratch, WEIGHTS, bytes, expected, i32s, npy, read_npy, rescaled, run_in};
+
+/// The outputs of `NETWORK`, read back from two files.
+fn outputs(scratch: &Scratch, first: &str, second: &str) -> (Vec<i32>, Vec<u8>) {
+    let (small, wide) = (read_npy(&scratch.read(first)), read_npy(&scratch.read(second)));
+    assert_eq!((small.0.as_str(), wide.0.as_str()), ("|i1", "<i4"));
+    (i32s(&wide.1), small.1)
+}
+
+#[test]
+fn a_network_is_computed_exactly() {
+    let scratch = Scratch::new();
+    let done = scratch.strumc("run net.mlir --input x.npy --output a.npy b.npy").ok();
+    let want = expected(&WEIGHTS);
+    assert_eq!(outputs(&scratch, "a.npy", "b.npy"), (want.clone(), bytes(&rescaled(&want))));
+    let text = done.text();
+    assert!(text.starts_with("cycles  "), "{text}");
+    assert!(text.contains("output  out0 i8[1, 4, 4, 2]: "), "{text}");
+    assert!(text.contains(" …\noutput  out1 i32[1, 4, 4, 2]: "), "{text}");
+}
+
+#[test]
+fn packed_weights_are_computed_as_they_decode() {
+    let scratch = Scratch::new();
+    let decoded = [
+        // Ten of these are powers of two or near one; the eight that lose least become low.
+        [1, -2, 4, -4, 5, -6, 8, -8, 9, -10, 11, -12, 13, -14, 16, -16],
+        [-97, 2, 14, -4, 41, 1, -22, 8, -1, 64, -35, 4, 118, -12, 2, -50],
+    ];
+    scratch.strumc("run net.mlir --input x.npy --output out1=b.npy -q --method mip2q").ok();
+    let got = i32s(&read_npy(&scratch.read("b.npy")).1);
+    let second = |values: &[i32]| values.iter().skip(1).step_by(2).copied().collect::<Vec<_>>();
+    assert_eq!(second(&got), second(&expected(&decoded)));
+}
+
+#[test]
+fn tensors_go_by_name_and_into_archives() {
+    let scratch = Scratch::new();
+    scratch.strumc("run net.mlir --input arg0=x.npy --output out1=b.npy --output a.npy -q").ok();
+    let want = expected(&WEIGHTS);
+    assert_eq!(outputs(&scratch, "a.npy", "b.npy").0, want);
+    scratch.strumc("run net.mlir --input x.npy --output out0=y.npz:first out1=y.npz -q").ok();
+    // The archive is an input again: of a network that takes what it holds.
+    scratch.write(
+        "id.mlir",
+        "func.func @f(%x: tensor<1x4x4x2xi32>) -> tensor<1x4x4x2xi32> { return %x : tensor<1x4x4x2xi32> }",
+    );
+    scratch.strumc("run id.mlir --input y.npz:out1 --output again.npy -q").ok();
+    assert_eq!(i32s(&read_npy(&scratch.read("again.npy")).1), want);
+    let message = "y.npz: has no array 'second'; it has 'first', 'out1'";
+    scratch.strumc("run id.mlir --input y.npz:second").fails(1, message);
+}
+
+#[test]
+fn a_compiled_program_runs_as_well() {
+    let scratch = Scratch::new();
+    scratch.compile("--method mip2q");
+    scratch.strumc("run net.dpu --input x.npy --output a.npy b.npy -q").ok();
+    let program = outputs(&scratch, "a.npy", "b.npy");
+    scratch.strumc("run net.mlir --input x.npy --output a.npy b.npy -q --method mip2q").ok();
+    assert_eq!(outputs(&scratch, "a.npy", "b.npy"), program);
+    scratch
+        .strumc("run net.dpu --input x.npy --method mip2q")
+        .fails(2, "--method has no effect: 'net.dpu' is compiled");
+    scratch.strumc("run net.dpu --input x.npy --machine flexnn-4x4").fails(1, "");
+}
+
+#[test]
+fn the_summary_is_one_json_object_when_asked_for() {
+    let scratch = Scratch::new();
+    let done = scratch.strumc("run net.mlir --input x.npy --json --report r.json").ok();
+    let json: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(json["macs"], 512);
+    assert!(json["cycles"].as_u64() > Some(0) && json["ms"].as_f64() > Some(0.0));
+    assert!(json["bytes"]["dram_read"].as_u64() > Some(256));
+    assert_eq!(json["outputs"][1]["name"], "out1");
+    assert_eq!(json["outputs"][1]["values"], serde_json::json!(expected(&WEIGHTS)));
+    let report: serde_json::Value = serde_json::from_slice(&scratch.read("r.json")).unwrap();
+    assert_eq!(report["cycles"], json["cycles"]);
+    assert_eq!(report["layers"].as_array().map(|layers| layers.is_empty()), Some(false));
+}
+
+#[test]
+fn layers_are_listed_when_asked_for() {
+    let text = Scratch::new().strumc("run net.mlir --input x.npy --layers").ok().text();
+    assert!(text.starts_with("layer") && text.contains("strum.conv2d"), "{text}");
+}
+
+#[test]
+fn inputs_must_be_what_the_network_takes() {
+    let scratch = Scratch::new();
+    scratch.write("shape.npy", npy("|i1", &[1, 4, 16, 4], &[0; 256]));
+    scratch.write("type.npy", npy("<i4", &[1, 4, 4, 16], &[0; 1024]));
+    scratch.write("float.npy", npy("<f4", &[1, 4, 4, 16], &[0; 1024]));
+    scratch.write("short.npy", npy("|i1", &[1, 4, 4, 16], &[0; 255]));
+    scratch.write("empty.npy", "");
+    scratch.write("huge.npy", npy("|i1", &[1 << 40, 1 << 40], &[]));
+    scratch.write("text.npy", "1 2 3");
+    std::fs::create_dir(scratch.path().join("folder.npy")).unwrap();
+    for (file, message) in [
+        ("shape.npy", "expected shape [1, 4, 4, 16], got [1, 4, 16, 4]"),
+        ("type.npy", "expected int8, got int32"),
+        ("float.npy", "expected integers"),
+        ("short.npy", "255 bytes of data"),
+        ("empty.npy", "the file is empty"),
+        ("huge.npy", "elements or more"),
+        ("text.npy", "not an .npy file"),
+        ("none.npy", "none.npy: No such file"),
+        ("folder.npy", "is a directory"),
+    ] {
+        scratch.strumc(&format!("run net.mlir --input {file} --output y.npy")).fails(1, message);
+    }
+    assert!(!scratch.has("y.npy"));
+}
+
+#[test]
+fn outputs_that_cannot_be_written_are_named() {
+    let scratch = Scratch::new();
+    scratch.strumc("run net.mlir --input x.npy --output no/folder/y.npy").fails(1, "no/folder");
+    scratch.strumc("run net.mlir --input x.npy --output a.npy no/folder/y.npy").fails(1, "no/folder");
+    assert_eq!(scratch.names(), ["net.mlir", "x.npy"]);
+    scratch.strumc("run net.mlir --input x.npy --report no/folder/r.json").fails(1, "no/folder");
+}
+
+#[test]
+fn little_fuel_is_a_limit() {
+    let done = Scratch::new().strumc("run net.mlir --input x.npy --fuel 10").fails(4, "out of fuel");
+    assert!(done.stderr.contains("help: --fuel sets the limit"), "{done:?}");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let scratch = Scratch::new();
+    let mut child = Command::new(STRUMC)
+        .args(["run", "net.mlir", "--input", "x.npy"])
+        .current_dir(scratch.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let done = child.wait_with_output().unwrap();
+    assert_eq!((done.status.code(), done.stderr), (Some(0), Vec::new()));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_said_to_be_that() {
+    let scratch = Scratch::new();
+    let line = format!("{STRUMC} run net.mlir --input x.npy > /dev/full");
+    run_in(scratch.path(), "sh", &["-c", &line], b"").fails(1, "<stdout>: No space left on device");
+}
