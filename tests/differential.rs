@@ -104,7 +104,8 @@ fn packed_weights_are_their_decoded_selves() {
                 round_trip(&context, &program)?;
                 run(&program, &inputs)
             };
-            let packed = run_with(&pack).unwrap_or_else(|e| panic!("{} seed {seed}, {format}: {e}", kind.name()));
+            let packed =
+                run_with(&pack).unwrap_or_else(|e| panic!("{} seed {seed}, {format}: {e}", kind.name()));
             let decoded = run_with(&format!("{pack},func.func(strum-unpack)")).unwrap();
             assert_eq!(packed, decoded, "{} seed {seed}, {format}", kind.name());
         }

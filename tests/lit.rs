@@ -62,7 +62,11 @@ fn run(filter: Option<&str>) -> Result<bool> {
     lit.args(filter.iter().flat_map(|filter| ["--filter", filter]));
     let output = lit.arg(root.join("lit")).output()?;
     let text = fs::read_to_string(&report).map_err(|error| {
-        format!("no report ({error})\n{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+        format!(
+            "no report ({error})\n{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )
     })?;
     fs::remove_file(&report)?; // or the next run might read this one's
     let tests = serde_json::from_str::<Report>(&text)?.tests;
@@ -77,6 +81,9 @@ fn run(filter: Option<&str>) -> Result<bool> {
     let good = failed.is_empty() && (passed > 0 || filter.is_some());
     // The line that counts tests everywhere else.
     let verdict = if good { "ok" } else { "FAILED" };
-    println!("\ntest result: {verdict}. {passed} passed; {} failed; {skipped} ignored; 0 measured", failed.len());
+    println!(
+        "\ntest result: {verdict}. {passed} passed; {} failed; {skipped} ignored; 0 measured",
+        failed.len()
+    );
     Ok(good)
 }

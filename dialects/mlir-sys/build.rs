@@ -80,7 +80,11 @@ fn generate_from_ods(llvm: &Llvm, td: &Path, include: &Path) -> Result<()> {
                 command.args(option.map(|option| format!("-{option}={dialect}")));
                 command.arg(&source).arg("-o").arg(target.join(format!("{prefix}{suffix}.{extension}")));
                 if !command.status()?.success() {
-                    return Err(format!("mlir-tblgen --gen-{generator}-{kind} failed on {}", source.display()).into());
+                    return Err(format!(
+                        "mlir-tblgen --gen-{generator}-{kind} failed on {}",
+                        source.display()
+                    )
+                    .into());
                 }
             }
         }
@@ -160,8 +164,11 @@ fn link(llvm: &Llvm, out: &Path) -> Result<()> {
         if archives.is_empty() {
             return Err(format!("no libMLIRCAPI*.a in {}: install libmlir-22-dev", llvm.lib).into());
         }
-        let script =
-            format!("GROUP ( {} )\nINPUT ( {lib}/libMLIR.so {lib}/libLLVM-22.so )\n", archives.join(" "), lib = llvm.lib);
+        let script = format!(
+            "GROUP ( {} )\nINPUT ( {lib}/libMLIR.so {lib}/libLLVM-22.so )\n",
+            archives.join(" "),
+            lib = llvm.lib
+        );
         fs::write(out.join("libMLIR-C.so"), script)?;
     }
     println!("cargo::rustc-link-search=native={}", out.display());

@@ -52,7 +52,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let &(name, size, ic, oc, kernel, stride, pad, times) = row;
         let out = (size + 2 * pad - kernel) / stride + 1;
         let shape = Shape { oc: oc as usize, kh: kernel as usize, kw: kernel as usize, ic: ic as usize };
-        let codes: Vec<i8> = (0..oc * kernel * kernel * ic).map(|i| ((i * 2_654_435_761) >> 7) as i8).collect();
+        let codes: Vec<i8> =
+            (0..oc * kernel * kernel * ic).map(|i| ((i * 2_654_435_761) >> 7) as i8).collect();
         let packed = quantize(&codes, shape, &Request::new(Kind::Dense))?;
         let mut draft = Draft::new();
         draft.layer(name, "conv2d", 0, 0)?;
