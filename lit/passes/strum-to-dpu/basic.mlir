@@ -7,8 +7,8 @@
 // CHECK: %[[Y:.*]] = dpu.output "out0" : !dpu.buffer<dram, 1x4x4x16xi8>
 // CHECK: %[[W:.*]] = dpu.constant dense_resource<weights> : tensor<512xi8>
 // CHECK: dpu.layer "0.conv2d" of "strum.conv2d" macs 4096
+// CHECK: dpu.dma_copy src(%[[W]]
 // CHECK: dpu.dma_copy src(%[[X]]
-// CHECK: dpu.dma_copy engine 1 src(%[[W]]
 // CHECK: dpu.conv_inv in_zp -3 block 16 scale round double out_zp 5 clamp_lo -128 clamp_hi 100
 // CHECK: dpu.conv_var act(
 // CHECK: dpu.dma_copy engine 1 src({{.*}}) dst(%[[Y]]
