@@ -19,7 +19,7 @@ pub fn resolve(spec: &str) -> Result<Machine, String> {
     if let Ok(machine) = Machine::builtin(spec) {
         return Ok(machine);
     }
-    if !Path::new(spec).extension().is_some_and(|e| e == "toml") {
+    if Path::new(spec).extension().is_none_or(|e| e != "toml") {
         return Err(format!(
             "unknown machine '{spec}': name a built-in one ({}) or a .toml file",
             Machine::builtin_names().collect::<Vec<_>>().join(", ")
