@@ -1,5 +1,7 @@
 //! The drivers `strumc` and `strum-translate` as a user meets them: the built programs, run on files.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 mod common;
 mod compile;
 mod hostile;

@@ -84,7 +84,7 @@ pub(super) const PADDING: Rule = Rule {
 };
 
 pub(super) const SLICE: Rule = Rule {
-    text: "`start` and `size` are constant, and the slice lies inside its input",
+    text: "`start` and `size` are constant, the slice lies inside its input, and `size` is the result's shape",
     check: |op| {
         let (Some(start), Some(size)) = (dims(op, 1), dims(op, 2)) else {
             return vec![not_constant("start or size")];
@@ -94,9 +94,14 @@ pub(super) const SLICE: Rule = Rule {
             (Some(&a), Some(&n), Ok(d)) => a >= 0 && n >= 1 && a.checked_add(n).is_some_and(|end| end <= d),
             _ => false,
         };
-        fault(!(0..shape.len()).all(inside), || {
+        let mut faults = fault(!(0..shape.len()).all(inside), || {
             format!("start {start:?} and size {size:?} do not lie inside {shape:?}")
-        })
+        });
+        if let Some((result, _)) = op.result() {
+            let same = result.iter().map(|&d| i64::try_from(d).ok()).eq(size.iter().map(|&n| Some(n)));
+            faults.extend(fault(!same, || format!("size {size:?} is not the shape of the result, {result:?}")));
+        }
+        faults
     },
 };
 
