@@ -99,7 +99,7 @@ pub(super) const SLICE: Rule = Rule {
         });
         if let Some((result, _)) = op.result() {
             let same = result.iter().map(|&d| i64::try_from(d).ok()).eq(size.iter().map(|&n| Some(n)));
-            faults.extend(fault(!same, || format!("size {size:?} is not the shape of the result, {result:?}")));
+            faults.extend(fault(!same, || format!("size {size:?} is not the result's shape {result:?}")));
         }
         faults
     },

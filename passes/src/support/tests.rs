@@ -214,7 +214,7 @@ fn data_movement() {
     };
     assert_eq!(check(&slice(&[2, 0], &[2, 2])), Ok(()));
     assert_eq!(faults(&slice(&[3, 0], &[2, 2])), ["start [3, 0] and size [2, 2] do not lie inside [4, 4]"]);
-    assert_eq!(faults(&slice(&[0, 0], &[2, 3])), ["size [2, 3] is not the shape of the result, [2, 2]"]);
+    assert_eq!(faults(&slice(&[0, 0], &[2, 3])), ["size [2, 3] is not the result's shape [2, 2]"]);
     assert_eq!(faults(&slice(&[3], &[2, 2])).len(), 1);
     assert_eq!(faults(&slice(&[i64::MAX, 0], &[2, 2])).len(), 1);
 

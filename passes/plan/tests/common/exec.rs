@@ -320,7 +320,7 @@ fn pool(memory: &mut Memory, inv: &PoolInv, x: &PoolVar, task: &Task) {
                             + c * size;
                         let v = memory.load(buf("act"), at, inv.dtype);
                         best = Some(best.map_or(v, |b| b.max(v)));
-                        sum += v - inv.in_zp;
+                        sum = sum.wrapping_add(v - inv.in_zp);
                     }
                 }
                 let acc = match inv.mode {
