@@ -481,3 +481,19 @@ func.func @eltwise_accumulator(%a: tensor<8xi8>) {
   %0 = strum.eltwise max %a, %a : (tensor<8xi8>, tensor<8xi8>) -> tensor<8xi8>
   return
 }
+
+// -----
+
+func.func @overflow(%x: tensor<1x9223372036854775807x8x1xi8>, %w: tensor<4x3x3x1xi8>) {
+  // expected-error@+1 {{'strum.conv2d' op has too many rows}}
+  %0 = strum.conv2d %x, %w pads [1, 1, 1, 1] : (tensor<1x9223372036854775807x8x1xi8>, tensor<4x3x3x1xi8>) -> tensor<1x8x8x4xi32>
+  return
+}
+
+// -----
+
+func.func @depthwise_overflow(%x: tensor<1x8x8x16xi8>, %w: tensor<3x3x4294967296x4294967296xi8>) {
+  // expected-error@+1 {{'strum.depthwise_conv2d' op weights are too large}}
+  %0 = strum.depthwise_conv2d %x, %w : (tensor<1x8x8x16xi8>, tensor<3x3x4294967296x4294967296xi8>) -> tensor<1x6x6x16xi32>
+  return
+}

@@ -221,12 +221,12 @@ fn window(what: &str, values: &[i64], min: i64) -> Verdict {
 /// The output rows or columns of a convolution.
 fn extent(what: &str, input: i64, pads: i64, kernel: i64, stride: i64, dilation: i64) -> Result<i64, String> {
     let reach = (kernel - 1) * dilation;
-    let last = input + pads - 1 - reach;
+    let padded = input.checked_add(pads).ok_or_else(|| format!("has too many {what}"))?;
+    let last = padded - 1 - reach;
     if last < 0 {
         return Err(format!(
-            "expects a kernel within the padded input, got {} {what} for {}",
-            reach + 1,
-            input + pads
+            "expects a kernel within the padded input, got {} {what} for {padded}",
+            reach + 1
         ));
     }
     Ok(last / stride + 1)
