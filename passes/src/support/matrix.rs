@@ -130,7 +130,7 @@ pub const MATRIX: &[Row] = &[
         "tosa.rescale",
         "the `ppe` of the layer before it or the input stage of a `strum.eltwise`, or stays",
         ANY_TO_ANY,
-        &[rules::ROUNDING, rules::SCALES, rules::RESCALE_ZERO_POINTS],
+        &[rules::RESCALE_SHAPE, rules::ROUNDING, rules::SCALES, rules::RESCALE_ZERO_POINTS],
     ),
     row("tosa.const", STAYS, &[sig(&[], I8), sig(&[], I16), sig(&[], I32)], &[]),
     row("tosa.identity", STAYS, SAME_ONE, &[]),

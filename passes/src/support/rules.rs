@@ -122,6 +122,16 @@ pub(super) const SCALES: Rule = Rule {
     check: scales,
 };
 
+pub(super) const RESCALE_SHAPE: Rule = Rule {
+    text: "the result has the shape of the input",
+    check: |op| match (op.operand(0), op.result()) {
+        (Some((input, _)), Some((result, _))) => {
+            fault(input != result, || format!("the result's shape {result:?} is not the input's {input:?}"))
+        }
+        _ => Vec::new(),
+    },
+};
+
 pub(super) const RESCALE_ZERO_POINTS: Rule = Rule {
     text: "zero points are constant: any for 8 bits, 0 or 32768 for unsigned 16 bits, else 0; unsigned is one side at most, and only \
            between 8 and 16 bits",

@@ -122,6 +122,9 @@ fn rescale_types_and_zero_points() {
             assert_eq!(check(&rescale(from, to)), Ok(()), "{from} to {to}");
         }
     }
+    let mut reshaped = rescale(I8, I8);
+    reshaped.operands[0] = tensor(&[3, 2], I8);
+    assert_eq!(faults(&reshaped), ["the result's shape [2, 3] is not the input's [3, 2]"]);
     let mut both = rescale(I8, I8);
     both.attrs.insert("input_unsigned".into(), AttrFact::Bool(true));
     assert_eq!(check(&both), Ok(()));
