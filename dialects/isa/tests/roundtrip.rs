@@ -22,7 +22,7 @@ fn a_million_instructions() {
 #[test]
 fn instruction_text() {
     let mut rng = Rng::new(8);
-    for _ in 0..50_000 {
+    for _ in 0..1_000_000 {
         let instr = random_instr(&mut rng).expect("legal");
         let text = asm::instr_text(&instr);
         assert_eq!(asm::parse_instr(&text), Ok(instr), "{text}");
