@@ -146,7 +146,7 @@ pub fn plan_reduce(draft: &mut Draft, machine: &Machine, layer: &ReduceLayer) ->
                 let last = axis_at + axis == whole.axis;
                 let target_place = Place { buffer: target, offset: 0 };
                 let compute = Compute {
-                    instr: instruction(layer, &block, axis_at > 0)?.into(),
+                    instr: instruction(layer, &block, axis_at != 0)?.into(),
                     bufs: vec![("src", slot), ("out", target)],
                     store: last.then(|| store(layer, &whole, &at, &block, target_place)),
                 };
