@@ -1,0 +1,1 @@
+"""Benchmark networks and the peers that they are measured against."""
