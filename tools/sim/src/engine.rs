@@ -372,7 +372,7 @@ impl<'p> Simulation<'p> {
         work.stalls.barrier_wait = work.stalls.barrier_wait.saturating_add(waited);
         work.macs_low = work.macs_low.saturating_add(low);
         work.macs_high = work.macs_high.saturating_add(cost.macs.saturating_sub(low));
-        work.add_traffic(&cost.traffic);
+        work.add_cost(cost);
     }
 
     /// The next time at which something can happen; `None` if nothing ever will.

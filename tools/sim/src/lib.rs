@@ -26,6 +26,7 @@ pub use error::{Note, SimError, Site, Trap, TrapKind};
 pub use report::{Busy, EngineReport, LayerReport, Report, Stalls, Traffic, Work};
 pub use retime::check_retiming;
 pub use tensor::{Tensor, TensorView};
+pub use timing::Events;
 
 use error::Fault;
 use tensor::{describe, tensor_bytes};

@@ -8,6 +8,8 @@ use std::fmt;
 use dpu_isa::Program;
 use serde::Serialize;
 
+use crate::timing::{Cost, Events};
+
 /// Bytes moved, by memory and direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Traffic {
@@ -78,6 +80,8 @@ pub struct Work {
     pub macs_low: u64,
     /// Bytes moved.
     pub bytes: Traffic,
+    /// Everything else that costs energy.
+    pub events: Events,
     /// Instructions executed, by mnemonic.
     pub instructions: BTreeMap<&'static str, u64>,
 }
@@ -98,13 +102,15 @@ impl Work {
         self.macs_high = self.macs_high.saturating_add(more.macs_high);
         self.macs_low = self.macs_low.saturating_add(more.macs_low);
         self.bytes.add(&more.bytes);
+        self.events.add(&more.events);
         for (mnemonic, n) in &more.instructions {
             *self.instructions.entry(mnemonic).or_default() += n;
         }
     }
 
-    pub(crate) fn add_traffic(&mut self, more: &Traffic) {
-        self.bytes.add(more);
+    pub(crate) fn add_cost(&mut self, cost: &Cost) {
+        self.bytes.add(&cost.traffic);
+        self.events.add(&cost.events);
     }
 }
 

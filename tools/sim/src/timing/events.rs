@@ -1,0 +1,92 @@
+//! The events of a run that cost energy, counted and not yet priced.
+//!
+//! The SRAM bytes of [`Events`] add up to those of the task's traffic; multiply-accumulates and DRAM bytes are counted
+//! beside it.
+
+use serde::Serialize;
+
+/// Declares the counters with their sum.
+macro_rules! events {
+    ($($(#[doc = $doc:literal])* $field:ident,)*) => {
+        /// Counted events other than multiply-accumulates and DRAM bytes.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+        pub struct Events {
+            $($(#[doc = $doc])* pub $field: u64,)*
+        }
+
+        impl Events {
+            /// No events.
+            pub(crate) const NONE: Events = Events { $($field: 0,)* };
+
+            /// Adds the counts of `more`, saturating.
+            pub(crate) fn add(&mut self, more: &Events) {
+                $(self.$field = self.$field.saturating_add(more.$field);)*
+            }
+        }
+    };
+}
+
+events! {
+    /// Lane cycles without a multiply-accumulate, in tasks of the PE array while it computes.
+    lane_idle,
+    /// Steps of PEs: cycles in which a PE takes up to `lanes` products into one accumulator.
+    pe_steps,
+    /// Comparisons and additions of pooling.
+    pool_ops,
+    /// Bytes read from input register files.
+    if_read,
+    /// Bytes written to input register files.
+    if_write,
+    /// Bytes read from filter register files; a decoded weight is one byte.
+    fl_read,
+    /// Bytes written to filter register files.
+    fl_write,
+    /// Bytes read from output register files: 4 for every step of a PE.
+    of_read,
+    /// Bytes written to output register files: 4 for every step of a PE.
+    of_write,
+    /// Additions between PEs: `sched_ic - 1` for every output.
+    tree_adds,
+    /// Outputs that the post-processing elements finish.
+    ppe_ops,
+    /// Elements in the vector engine, once for every pass through its lanes.
+    vec_ops,
+    /// SRAM bytes that the DPU reads as activations.
+    sram_act_read,
+    /// SRAM bytes that the DPU reads as weights, in their stored form.
+    sram_weight_read,
+    /// SRAM bytes that the DPU reads as weight and lookup tables.
+    sram_table_read,
+    /// SRAM bytes that the DPU reads as partial sums.
+    sram_psum_read,
+    /// SRAM bytes that the DPU writes as partial sums.
+    sram_psum_write,
+    /// SRAM bytes that the DPU writes as results.
+    sram_out_write,
+    /// SRAM bytes that the vector engine reads.
+    sram_vec_read,
+    /// SRAM bytes that the vector engine writes.
+    sram_vec_write,
+    /// SRAM bytes that the DMA engines read.
+    sram_dma_read,
+    /// SRAM bytes that the DMA engines write.
+    sram_dma_write,
+}
+
+impl Events {
+    /// All SRAM bytes, read and written.
+    #[must_use]
+    pub fn sram(&self) -> (u64, u64) {
+        let sum = |parts: &[u64]| parts.iter().fold(0u64, |n, &p| n.saturating_add(p));
+        let read = [
+            self.sram_act_read,
+            self.sram_weight_read,
+            self.sram_table_read,
+            self.sram_psum_read,
+            self.sram_vec_read,
+            self.sram_dma_read,
+        ];
+        let write = [self.sram_psum_write, self.sram_out_write, self.sram_vec_write, self.sram_dma_write];
+        (sum(&read), sum(&write))
+    }
+}

@@ -1,0 +1,107 @@
+//! Vector tasks.
+
+use dpu_isa::{BinaryOp, Dtype, Machine, UnaryOp, VecBinary, VecReduce, VecRescale, VecTable, VecUnary};
+
+use super::{Cost, Events, per_cycle, product};
+
+/// A vector task takes `vec_setup_cycles + ⌈elements / vec_lanes⌉ · factor`, whatever the element type.
+///
+/// `elements` are those of `dims` (the inputs of a reduction). The factor is in passes through the lanes, all
+/// *assumed*: 1 for the operator, 2 for a product, 2 for every scaling, 1 for a lookup of bytes, 3 for an
+/// interpolation.
+fn vec(dims: &[u32; 6], factor: u64, read: u64, written: u64, m: &Machine) -> Cost {
+    let elements = product(dims.map(u64::from));
+    let cycles = product([per_cycle(elements, m.vec_lanes), factor]);
+    let events = Events {
+        vec_ops: product([elements, factor]),
+        sram_vec_read: elements.saturating_mul(read),
+        sram_vec_write: elements.saturating_mul(written),
+        ..Events::NONE
+    };
+    Cost::on_chip(u64::from(m.vec_setup_cycles).saturating_add(cycles), 0, events)
+}
+
+pub(crate) fn vec_binary(x: &VecBinary, m: &Machine) -> Cost {
+    let op = match x.op {
+        BinaryOp::Mul => 2,
+        BinaryOp::Add
+        | BinaryOp::Sub
+        | BinaryOp::Max
+        | BinaryOp::Min
+        | BinaryOp::Asr
+        | BinaryOp::AsrRound
+        | BinaryOp::Lsl => 1,
+    };
+    let scales = [x.a_scale, x.b_scale, x.scale].map(|s| if s { 2 } else { 0 });
+    let factor = op + scales.iter().sum::<u64>() + u64::from(x.lut);
+    vec(&x.dims, factor, x.a_dtype.bytes() + x.b_dtype.bytes(), x.out_dtype.bytes(), m)
+}
+
+pub(crate) fn vec_unary(x: &VecUnary, m: &Machine) -> Cost {
+    let factor = match x.op {
+        UnaryOp::Copy | UnaryOp::Abs | UnaryOp::Negate | UnaryOp::Clz => 1,
+    };
+    vec(&x.dims, factor, x.src_dtype.bytes(), x.out_dtype.bytes(), m)
+}
+
+pub(crate) fn vec_rescale(x: &VecRescale, m: &Machine) -> Cost {
+    vec(&x.dims, 2 + u64::from(x.lut), x.src_dtype.bytes(), x.out_dtype.bytes(), m)
+}
+
+pub(crate) fn vec_table(x: &VecTable, m: &Machine) -> Cost {
+    let factor = if x.src_dtype == Dtype::I16 { 3 } else { 1 };
+    vec(&x.dims, factor, x.src_dtype.bytes(), x.out_dtype().bytes(), m)
+}
+
+/// A reduction moves its inputs in and its outputs out (and in, if it accumulates).
+pub(crate) fn vec_reduce(x: &VecReduce, m: &Machine) -> Cost {
+    let Cost { cycles, mut events, .. } = vec(&x.dims, 1, x.src_dtype.bytes(), 0, m);
+    let outer = x.dims.iter().enumerate().filter(|(i, _)| *i != usize::from(x.axis));
+    let outputs = product(outer.map(|(_, &d)| u64::from(d))).saturating_mul(x.out_dtype.bytes());
+    events.sram_vec_write = outputs;
+    if x.accumulate {
+        events.sram_vec_read = events.sram_vec_read.saturating_add(outputs);
+    }
+    Cost::on_chip(cycles, 0, events)
+}
+
+#[cfg(test)]
+mod tests {
+    use dpu_isa::{ConvInv, ConvVar};
+
+    use super::*;
+    use crate::report::Traffic;
+    use crate::timing::conv;
+
+    #[test]
+    fn vectors_take_passes() {
+        let m = Machine::flexnn_16x16();
+        let x = VecBinary { dims: [1, 1, 1, 1, 8, 64], op: BinaryOp::Add, ..VecBinary::default() };
+        assert_eq!(vec_binary(&x, &m).cycles, 32 + 8);
+        let x = VecBinary { a_scale: true, b_scale: true, scale: true, ..x };
+        assert_eq!(vec_binary(&x, &m).cycles, 32 + 7 * 8);
+        let x = VecReduce { dims: [1, 1, 1, 1, 8, 64], axis: 4, ..VecReduce::default() };
+        assert_eq!(vec_reduce(&x, &m).traffic, Traffic { sram_read: 512, sram_write: 64, ..Traffic::NONE });
+    }
+
+    #[test]
+    fn extreme_operands_saturate() {
+        let m = Machine::flexnn_16x16();
+        let n = u32::MAX;
+        let var = ConvVar {
+            out_h: n,
+            out_w: n,
+            out_c: n,
+            in_c: n,
+            in_h: n,
+            in_w: n,
+            kernel_h: 8192,
+            ..ConvVar::default()
+        };
+        assert_eq!(conv(&ConvInv::default(), &var, &m).macs, u64::MAX);
+        assert_eq!(
+            vec_unary(&VecUnary { dims: [n; 6], ..VecUnary::default() }, &m).traffic.sram_read,
+            u64::MAX
+        );
+    }
+}
