@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dpu_isa::{Dtype, Machine, Program};
-use dpu_sim::tensor_file::{OutputPlan, read_inputs, write_file};
-use dpu_sim::{Options, Report, RunResult, Tensor, Traffic, simulate};
+use dpu_sim::tensor_file::{OutputPlan, read_inputs};
+use dpu_sim::{Options, Report, RunFiles, RunResult, Tensor, Traffic, simulate_observed};
 use serde::Serialize;
 
 use super::exit::{Failure, Kind};
@@ -29,9 +29,13 @@ pub(super) struct RunOptions {
     #[arg(long, short, value_name = "[NAME=]FILE[:KEY]", num_args = 1..)]
     output: Vec<String>,
 
-    /// Write the simulator's full report, as JSON, to this file.
+    /// Write the simulator's full report with its timeline, as JSON, to this file; see strumc report.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+
+    /// Write a trace of every task in Chrome's format, which Perfetto opens, to this file.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
 
     /// Print the table of layers with the summary.
     #[arg(long, conflicts_with_all = ["quiet", "json"])]
@@ -62,13 +66,12 @@ pub(super) fn run(
     let settings =
         Options { max_cycles: options.fuel, checks: !options.no_checks, machine, ..Options::default() };
     progress.step("simulate");
-    let result = simulate(program, &views, &settings)?;
+    let timed = settings.machine.as_ref().unwrap_or(&program.machine);
+    let mut files = RunFiles::create(program, timed, options.report.as_deref(), options.trace.as_deref())?;
+    let mut result = simulate_observed(program, &views, &settings, &mut [&mut files])?;
     progress.step("write outputs");
     plan.write(&result.outputs)?;
-    if let Some(path) = &options.report {
-        let json = result.report.to_json().map_err(Failure::internal)? + "\n";
-        write_file(path, json.as_bytes())?;
-    }
+    files.commit(&mut result.report)?;
     Ok(result)
 }
 

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use dpu_isa::{ContainerError, Machine, Program};
-use dpu_sim::tensor_file::{FileError, OutputPlan, read_inputs, write_file};
-use dpu_sim::{Options, SimError, Tensor, simulate};
+use dpu_sim::tensor_file::{FileError, OutputPlan, read_inputs};
+use dpu_sim::{Options, RunFiles, SimError, Tensor, simulate_observed};
 
 /// Exit codes beyond success.
 const INVALID: u8 = 1;
@@ -34,9 +34,13 @@ pub(crate) struct Args {
     #[arg(long, short, value_name = "[NAME=]FILE[:KEY]", num_args = 1..)]
     output: Vec<String>,
 
-    /// Write the full report, as JSON, to this file.
+    /// Write the full report with its timeline, as JSON, to this file: docs/report.md describes it.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+
+    /// Write a trace of every task in Chrome's format, which Perfetto opens, to this file.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
 
     /// Take the times of this machine file; only timing parameters may differ from the program's machine.
     #[arg(long, value_name = "FILE")]
@@ -112,12 +116,12 @@ pub(crate) fn run(args: &Args) -> Result<String, Failure> {
         ..Options::default()
     };
     let views: Vec<_> = inputs.iter().map(Tensor::view).collect();
-    let result = simulate(&program, &views, &options)?;
+    let machine = options.machine.as_ref().unwrap_or(&program.machine);
+    let mut files = RunFiles::create(&program, machine, args.report.as_deref(), args.trace.as_deref())?;
+    let mut result = simulate_observed(&program, &views, &options, &mut [&mut files])?;
     let json = result.report.to_json().map_err(|error| failure(INTERNAL, error))? + "\n";
     plan.write(&result.outputs)?;
-    if let Some(path) = &args.report {
-        write_file(path, json.as_bytes())?;
-    }
+    files.commit(&mut result.report)?;
     Ok(match (args.json, args.layers, args.quiet) {
         (true, _, _) => json,
         (_, true, _) => result.report.to_string(),

@@ -3,6 +3,7 @@
 //! Tasks are executed, values and all, when they start; events of the same time are handled in a fixed order (ends,
 //! dispatcher, starts by engine), so that a run is reproducible.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use dpu_isa::{Engine, Instr, Machine, Program};
@@ -11,7 +12,8 @@ use crate::barrier::{Barriers, Gateway, members};
 use crate::error::{Fault, SimError, Site, TrapKind};
 use crate::exec::{Core, Gate, semantics};
 use crate::hazard::{Checker, Clock};
-use crate::report::{EngineReport, Recorder, Work};
+use crate::observe::{Dispatch, Observer, Task};
+use crate::report::{EngineReport, Recorder, Unit, Work};
 use crate::timing::{self, Cost};
 
 /// Engines before those of the tiles.
@@ -97,7 +99,7 @@ struct Dispatcher {
 }
 
 /// A program being executed.
-pub(crate) struct Simulation<'p> {
+pub(crate) struct Simulation<'p, 'o> {
     program: &'p Program,
     /// The machine that sets the times.
     machine: &'p Machine,
@@ -111,6 +113,7 @@ pub(crate) struct Simulation<'p> {
     /// When the DRAM channel is free.
     channel: u64,
     recorder: Recorder,
+    observers: &'o mut [&'o mut dyn Observer],
     serial: u64,
 }
 
@@ -126,14 +129,15 @@ pub(crate) struct Finished {
     pub(crate) end: usize,
 }
 
-impl<'p> Simulation<'p> {
+impl<'p, 'o> Simulation<'p, 'o> {
     pub(crate) fn new(
         program: &'p Program,
         machine: &'p Machine,
         max_cycles: u64,
         core: Core,
         checker: Option<Checker>,
-    ) -> Simulation<'p> {
+        observers: &'o mut [&'o mut dyn Observer],
+    ) -> Simulation<'p, 'o> {
         let engines = engines(core.memory.tiles());
         Simulation {
             program,
@@ -147,6 +151,7 @@ impl<'p> Simulation<'p> {
             now: 0,
             channel: 0,
             recorder: Recorder::new(program),
+            observers,
             serial: 0,
         }
     }
@@ -283,9 +288,11 @@ impl<'p> Simulation<'p> {
     /// Counts a dispatched instruction and what held it up.
     fn record_dispatch(&mut self, index: usize, instr: &Instr) {
         let work = self.recorder.work(self.program, index);
-        *work.instructions.entry(instr.mnemonic()).or_default() += 1;
+        *work.instructions.entry(Cow::Borrowed(instr.mnemonic())).or_default() += 1;
+        let mut held = 0;
         if let Some((obstacle, since)) = self.dispatcher.obstacle.take() {
             let lost = self.now - since;
+            held = lost;
             match obstacle {
                 Obstacle::FullFifo(_) => work.stalls.fifo_full += lost,
                 Obstacle::BusyBarrier(_) => work.stalls.barrier_arm += lost,
@@ -293,9 +300,13 @@ impl<'p> Simulation<'p> {
             }
         }
         self.dispatcher.instructions += 1;
+        let end = self.now.saturating_add(u64::from(self.machine.dispatch_cycles));
+        for observer in self.observers.iter_mut() {
+            observer.dispatch(&Dispatch { index, start: self.now, end, held });
+        }
         if !self.dispatcher.halted {
             self.dispatcher.next += 1;
-            self.dispatcher.ready_at = self.now.saturating_add(u64::from(self.machine.dispatch_cycles));
+            self.dispatcher.ready_at = end;
         }
     }
 
@@ -360,7 +371,13 @@ impl<'p> Simulation<'p> {
         if self.program.instrs.get(index).map_or(0, Instr::wait) != 0 {
             self.serial = self.serial.saturating_add(u64::from(self.machine.barrier_cycles));
         }
-        self.recorder.span(self.program, index, self.now, end);
+        let unit = match number {
+            n if n < DMAS => Unit::Dma,
+            n if n % PER_TILE == 0 => Unit::Dpu,
+            _ => Unit::Vec,
+        };
+        self.recorder.span(self.program, index, unit, self.now, end);
+        self.tell(number, index, end, waited, cost);
         let work: &mut Work = self.recorder.work(self.program, index);
         let busy = match number {
             0 => &mut work.busy.dma0,
@@ -373,6 +390,18 @@ impl<'p> Simulation<'p> {
         work.macs_low = work.macs_low.saturating_add(low);
         work.macs_high = work.macs_high.saturating_add(cost.macs.saturating_sub(low));
         work.add_cost(cost);
+    }
+
+    /// Tells the observers of a started task.
+    fn tell(&mut self, number: usize, index: usize, end: u64, wait: u64, cost: &Cost) {
+        let Some(instr) = self.program.instrs.get(index) else { return };
+        // The dispatcher comes first in a report.
+        let engine = number + 1;
+        let Cost { latency, traffic: bytes, macs, .. } = *cost;
+        let task = Task { index, instr, engine, start: self.now, end, wait, latency, bytes, macs };
+        for observer in self.observers.iter_mut() {
+            observer.task(&task);
+        }
     }
 
     /// The next time at which something can happen; `None` if nothing ever will.

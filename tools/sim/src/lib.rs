@@ -10,23 +10,33 @@ mod exec;
 mod hazard;
 mod memory;
 pub mod numerics;
+mod observe;
+mod record;
 mod region;
 mod report;
 mod retime;
+mod sram_map;
 mod tensor;
 pub mod tensor_file;
 #[cfg(test)]
 mod testing;
 mod timing;
+mod trace;
 mod weights;
 
 use dpu_isa::{IoDesc, Machine, Program, Space};
 
 pub use error::{Note, SimError, Site, Trap, TrapKind};
-pub use report::{Busy, EngineReport, LayerReport, Report, Stalls, Traffic, Work};
+pub use observe::{Dispatch, Observer, Task};
+pub use record::RunFiles;
+pub use report::{
+    Busy, Elapsed, EngineReport, LayerReport, ProgramReport, Report, ReportError, SramRow, Stalls, TaskRow,
+    Timeline, TimelineRecorder, Traffic, Work,
+};
 pub use retime::check_retiming;
 pub use tensor::{Tensor, TensorView};
 pub use timing::Events;
+pub use trace::TraceWriter;
 
 use error::Fault;
 use tensor::{describe, tensor_bytes};
@@ -73,29 +83,31 @@ pub fn simulate(
     inputs: &[TensorView<'_>],
     options: &Options,
 ) -> Result<RunResult, SimError> {
+    simulate_observed(program, inputs, options, &mut [])
+}
+
+/// Runs a program as [`simulate`] does, and tells observers what happens.
+///
+/// # Errors
+/// Those of [`simulate`].
+pub fn simulate_observed<'o>(
+    program: &Program,
+    inputs: &[TensorView<'_>],
+    options: &Options,
+    observers: &'o mut [&'o mut dyn Observer],
+) -> Result<RunResult, SimError> {
     let machine = options.machine.as_ref().unwrap_or(&program.machine);
     machine.check().map_err(|error| SimError::Machine(error.to_string()))?;
     check_retiming(&program.machine, machine).map_err(SimError::Machine)?;
     let mut core = exec::Core::new(memory::Memory::new(program, options.max_memory)?);
     let mut checker = options.checks.then(|| new_checker(program, &core)).transpose()?;
     load_inputs(program, inputs, &mut core, checker.as_mut())?;
-    let simulation = engine::Simulation::new(program, machine, options.max_cycles, core, checker);
+    let simulation = engine::Simulation::new(program, machine, options.max_cycles, core, checker, observers);
     let finished = simulation.run()?;
     let outputs =
         program.outputs.iter().map(|desc| read_output(program, desc, &finished)).collect::<Result<_, _>>()?;
-    let cycles = finished.cycles;
-    let (layers, total) = finished.recorder.finish(program);
-    let report = Report {
-        machine: machine.name.clone(),
-        machine_fingerprint: machine.fingerprint(),
-        clock_mhz: machine.clock_mhz,
-        cycles,
-        milliseconds: cycles as f64 / (f64::from(machine.clock_mhz) * 1e3),
-        serial_cycles: finished.serial,
-        engines: finished.engines,
-        total,
-        layers,
-    };
+    let engine::Finished { cycles, serial, engines, recorder, .. } = finished;
+    let report = Report::new(program, machine, cycles, serial, engines, recorder);
     Ok(RunResult { outputs, report })
 }
 

@@ -245,37 +245,77 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     stage(path, bytes)?.commit()
 }
 
-/// A file that is complete but still under another name.
-struct Staged {
+/// A file in the making: under another name until it is complete, and gone if it never is.
+pub struct Staged {
     temporary: tempfile::NamedTempFile,
     path: PathBuf,
 }
 
 impl Staged {
-    fn commit(self) -> Result<(), FileError> {
-        let Staged { temporary, path } = self;
+    /// Begins a file that will be at `path`.
+    ///
+    /// # Errors
+    /// When there is something else than a file, or its folder cannot be written to.
+    pub fn create(path: &Path) -> Result<Staged, FileError> {
+        let path = match fs::metadata(path) {
+            Ok(m) if !m.is_file() => {
+                return Err(FileError::content(path, "exists and is not a regular file"));
+            }
+            // A link stays one: its target is replaced.
+            Ok(_) => fs::canonicalize(path).map_err(FileError::io(path))?,
+            Err(_) => path.to_owned(),
+        };
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // As any new file: the user's mask decides.
+            builder.permissions(fs::Permissions::from_mode(0o666));
+        }
+        let temporary = builder.tempfile_in(folder).map_err(FileError::io(&path))?;
+        Ok(Staged { temporary, path })
+    }
+
+    /// Where the file will be.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.path.clone()
+    }
+
+    /// Adds bytes.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn put(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        self.temporary.write_all(bytes).map_err(FileError::io(&self.path))
+    }
+
+    /// Puts the file in its place.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn commit(self) -> Result<(), FileError> {
+        let Staged { mut temporary, path } = self;
+        temporary.flush().map_err(FileError::io(&path))?;
         temporary.persist(&path).map(drop).map_err(|e| FileError::Io { path, error: e.error })
     }
 }
 
-fn stage(path: &Path, bytes: &[u8]) -> Result<Staged, FileError> {
-    let path = match fs::metadata(path) {
-        Ok(m) if !m.is_file() => return Err(FileError::content(path, "exists and is not a regular file")),
-        // A link stays one: its target is replaced.
-        Ok(_) => fs::canonicalize(path).map_err(FileError::io(path))?,
-        Err(_) => path.to_owned(),
-    };
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As any new file: the user's mask decides.
-        builder.permissions(fs::Permissions::from_mode(0o666));
+impl Write for Staged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.temporary.write(bytes)
     }
-    let mut temporary = builder.tempfile_in(folder).map_err(FileError::io(&path))?;
-    temporary.write_all(bytes).and_then(|()| temporary.flush()).map_err(FileError::io(&path))?;
-    Ok(Staged { temporary, path })
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.temporary.flush()
+    }
+}
+
+fn stage(path: &Path, bytes: &[u8]) -> Result<Staged, FileError> {
+    let mut staged = Staged::create(path)?;
+    staged.put(bytes)?;
+    Ok(staged)
 }
 
 /// An in-memory archive under construction.

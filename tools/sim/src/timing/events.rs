@@ -3,13 +3,13 @@
 //! The SRAM bytes of [`Events`] add up to those of the task's traffic; multiply-accumulates and DRAM bytes are counted
 //! beside it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Declares the counters with their sum.
 macro_rules! events {
     ($($(#[doc = $doc:literal])* $field:ident,)*) => {
         /// Counted events other than multiply-accumulates and DRAM bytes.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         pub struct Events {
             $($(#[doc = $doc])* pub $field: u64,)*
         }

@@ -1,0 +1,52 @@
+//! Watching a run: what happens is told to observers while it happens.
+//!
+//! An observer changes nothing: neither result nor time depends on whether someone watches.
+
+use dpu_isa::Instr;
+
+use crate::report::Traffic;
+
+/// An instruction leaves the dispatcher.
+#[derive(Clone, Copy, Debug)]
+pub struct Dispatch {
+    /// Position in the instruction stream.
+    pub index: usize,
+    /// When, in cycles.
+    pub start: u64,
+    /// When the dispatcher can take the next one.
+    pub end: u64,
+    /// Cycles for which a full FIFO, a busy barrier or, at `end`, a busy engine held it up.
+    pub held: u64,
+}
+
+/// A task runs on an engine.
+#[derive(Clone, Copy, Debug)]
+pub struct Task<'p> {
+    /// Position in the instruction stream.
+    pub index: usize,
+    /// The instruction.
+    pub instr: &'p Instr,
+    /// The engine's place in [`Report::engines`](crate::Report::engines).
+    pub engine: usize,
+    /// First cycle.
+    pub start: u64,
+    /// One past the last cycle.
+    pub end: u64,
+    /// Cycles for which the engine was free and the task waited for barriers.
+    pub wait: u64,
+    /// Of the task's cycles, those before the first byte moves.
+    pub latency: u64,
+    /// Bytes moved.
+    pub bytes: Traffic,
+    /// Multiply-accumulates.
+    pub macs: u64,
+}
+
+/// Is told what happens. Tasks come in the order of their starts.
+pub trait Observer {
+    /// An instruction was dispatched.
+    fn dispatch(&mut self, event: &Dispatch);
+
+    /// A task has started, and it is known when it ends.
+    fn task(&mut self, task: &Task<'_>);
+}

@@ -1,0 +1,162 @@
+//! A report as JSON, there and back.
+//!
+//! What is read is a report of this version, or the error says what it is instead.
+
+use std::io::{self, Write};
+
+use serde::{Deserialize, Serialize};
+use serde_json::ser::{Formatter, PrettyFormatter};
+
+use super::Report;
+
+/// Why a file is no report that can be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// No JSON at all.
+    #[error("not JSON: {0}")]
+    Syntax(serde_json::Error),
+    /// JSON of something else.
+    #[error("no report of dpu-sim: expected an object with \"schema\": \"{}\"", Report::SCHEMA)]
+    Foreign,
+    /// A report of another version.
+    #[error("a report of version {got}; this tool reads version {}", Report::VERSION)]
+    Version {
+        /// Its version.
+        got: u64,
+    },
+    /// Something is missing in the report, or of the wrong type.
+    #[error("a damaged report: {0}")]
+    Content(serde_json::Error),
+}
+
+/// What says that an object is a report.
+#[derive(Deserialize)]
+struct Heading {
+    schema: String,
+    version: u64,
+}
+
+impl Report {
+    /// The report as JSON text: an object whose members have a line each, down to the layers and tasks.
+    ///
+    /// # Errors
+    /// When serialization fails, which no report makes it do.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        let mut bytes = Vec::new();
+        self.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Outline::default()))?;
+        // The serializer writes UTF-8 and nothing else.
+        Ok(String::from_utf8(bytes).unwrap_or_default())
+    }
+
+    /// Reads a report.
+    ///
+    /// # Errors
+    /// When the text is no JSON, no report, one of another version, or a damaged one.
+    pub fn from_json(text: &[u8]) -> Result<Report, ReportError> {
+        let heading = match serde_json::from_slice::<Heading>(text) {
+            Ok(heading) => heading,
+            Err(error) if error.is_data() => return Err(ReportError::Foreign),
+            Err(error) => return Err(ReportError::Syntax(error)),
+        };
+        if heading.schema != Report::SCHEMA {
+            return Err(ReportError::Foreign);
+        }
+        if heading.version != u64::from(Report::VERSION) {
+            return Err(ReportError::Version { got: heading.version });
+        }
+        serde_json::from_slice(text).map_err(ReportError::Content)
+    }
+}
+
+/// Outer levels indented, inner ones on one line.
+#[derive(Default)]
+struct Outline {
+    pretty: PrettyFormatter<'static>,
+    depth: usize,
+}
+
+/// Levels with a line for each member: the report, its lists and sections, the layers' members.
+const INDENTED: usize = 3;
+
+impl Outline {
+    fn inner(&self) -> bool {
+        self.depth > INDENTED
+    }
+
+    fn comma<W: ?Sized + Write>(writer: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+}
+
+impl Formatter for Outline {
+    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        if self.inner() { writer.write_all(b"[") } else { self.pretty.begin_array(writer) }
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        let inner = self.inner();
+        self.depth -= 1;
+        if inner { writer.write_all(b"]") } else { self.pretty.end_array(writer) }
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if self.inner() {
+            Outline::comma(writer, first)
+        } else {
+            self.pretty.begin_array_value(writer, first)
+        }
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        if self.inner() { Ok(()) } else { self.pretty.end_array_value(writer) }
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        if self.inner() { writer.write_all(b"{") } else { self.pretty.begin_object(writer) }
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        let inner = self.inner();
+        self.depth -= 1;
+        if inner { writer.write_all(b"}") } else { self.pretty.end_object(writer) }
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if self.inner() { Outline::comma(writer, first) } else { self.pretty.begin_object_key(writer, first) }
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b": ")
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        if self.inner() { Ok(()) } else { self.pretty.end_object_value(writer) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        Report::from_json(text.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_no_report_is_told_apart() {
+        assert!(error("").starts_with("not JSON: EOF"), "{}", error(""));
+        assert!(
+            error("{\"schema\": 1").starts_with("not JSON")
+                || error("{\"schema\": 1").starts_with("no report")
+        );
+        for foreign in ["[]", "3", "{}", "{\"traceEvents\": []}", "{\"schema\": \"x\", \"version\": 1}"] {
+            assert!(error(foreign).starts_with("no report of dpu-sim"), "{foreign}: {}", error(foreign));
+        }
+        let later = "{\"schema\": \"dpu-sim-report\", \"version\": 2}";
+        assert_eq!(error(later), "a report of version 2; this tool reads version 1");
+        let empty = "{\"schema\": \"dpu-sim-report\", \"version\": 1}";
+        assert!(error(empty).starts_with("a damaged report: missing field `machine`"), "{}", error(empty));
+    }
+}
