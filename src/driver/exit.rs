@@ -125,6 +125,7 @@ impl From<SimError> for Failure {
     fn from(error: SimError) -> Self {
         match &error {
             SimError::Input(_) | SimError::Program(_) | SimError::Machine(_) => Failure::input(error),
+            SimError::Host(_) => Failure::new(Kind::Unsupported, error),
             SimError::Resource { .. } => Failure::new(Kind::Resource, error),
             SimError::OutOfFuel { .. } => {
                 Failure::new(Kind::Resource, error).with_help("--fuel sets the limit")

@@ -97,6 +97,7 @@ impl From<SimError> for Failure {
     fn from(error: SimError) -> Failure {
         match &error {
             SimError::Input(_) | SimError::Program(_) | SimError::Machine(_) => failure(INVALID, error),
+            SimError::Host(_) => failure(UNSUPPORTED, error),
             SimError::Resource { .. } => failure(LIMIT, error),
             SimError::OutOfFuel { .. } => failure(LIMIT, format!("{error}\nhelp: --fuel sets the limit")),
             SimError::Trap(_) => failure(TRAP, error),

@@ -19,6 +19,9 @@ pub enum SimError {
     /// The machine given for timing is not the one the program was made for.
     #[error("{0}")]
     Machine(String),
+    /// The host cannot run what was asked for.
+    #[error("{0}")]
+    Host(String),
     /// The program needs more of something than it may have.
     #[error("out of {what}: needs {needed}, the limit is {limit}")]
     Resource {

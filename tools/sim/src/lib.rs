@@ -8,6 +8,7 @@ mod engine;
 mod error;
 mod exec;
 mod hazard;
+mod kernel;
 mod memory;
 pub mod numerics;
 mod observe;
@@ -27,6 +28,7 @@ mod weights;
 use dpu_isa::{IoDesc, Machine, Program, Space};
 
 pub use error::{Note, SimError, Site, Trap, TrapKind};
+pub use kernel::KernelChoice;
 pub use observe::{Dispatch, Observer, Task};
 pub use record::RunFiles;
 pub use report::{
@@ -52,6 +54,8 @@ pub struct Options {
     pub checks: bool,
     /// The machine that sets the times, in place of the program's own; see [`check_retiming`].
     pub machine: Option<Machine>,
+    /// The inner loops to use. The result depends on it in nothing.
+    pub kernel: KernelChoice,
 }
 
 impl Options {
@@ -61,7 +65,13 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { max_cycles: Options::MAX_CYCLES, max_memory: 16 << 30, checks: true, machine: None }
+        Options {
+            max_cycles: Options::MAX_CYCLES,
+            max_memory: 16 << 30,
+            checks: true,
+            machine: None,
+            kernel: KernelChoice::Auto,
+        }
     }
 }
 
@@ -99,7 +109,8 @@ pub fn simulate_observed<'o>(
     let machine = options.machine.as_ref().unwrap_or(&program.machine);
     machine.check().map_err(|error| SimError::Machine(error.to_string()))?;
     check_retiming(&program.machine, machine).map_err(SimError::Machine)?;
-    let mut core = exec::Core::new(memory::Memory::new(program, options.max_memory)?);
+    let kernel = kernel::Kernel::of(options.kernel).map_err(SimError::Host)?;
+    let mut core = exec::Core::new(memory::Memory::new(program, options.max_memory)?, kernel);
     let mut checker = options.checks.then(|| new_checker(program, &core)).transpose()?;
     load_inputs(program, inputs, &mut core, checker.as_mut())?;
     let simulation = engine::Simulation::new(program, machine, options.max_cycles, core, checker, observers);

@@ -41,6 +41,11 @@ impl Scale {
         Ok(Scale { multiplier: multiplier.into(), shift, half: 1 << (shift - 1), second })
     }
 
+    /// Multiplier, shift, half of the last kept bit, and what double rounding adds or takes away.
+    pub(crate) fn parts(&self) -> [i64; 4] {
+        [self.multiplier, i64::from(self.shift), self.half, self.second]
+    }
+
     /// Scales `value`; a result beyond 32 bits keeps its low bits.
     ///
     /// No step overflows 64 bits: |value · multiplier| < 2^62 and the rounding terms stay below 2^61 + 2^31.

@@ -4,6 +4,7 @@ use dpu_isa::{Instr, Machine, Manifest, Program, Space};
 
 use crate::error::Fault;
 use crate::exec::{Core, Gate, Semantics};
+use crate::kernel::{Kernel, KernelChoice};
 use crate::memory::Memory;
 
 /// A program of these instructions for a small machine.
@@ -22,10 +23,17 @@ pub(crate) fn program(instrs: Vec<Instr>) -> Program {
     }
 }
 
+/// All ways to compute that this host has: the golden path first.
+pub(crate) fn kernels() -> Vec<Option<Kernel>> {
+    let fast = Kernel::available().into_iter().map(|(_, kernel)| Some(kernel));
+    std::iter::once(None).chain(fast).collect()
+}
+
 /// A core of one tile with 128 KiB of SRAM that begins with these bytes.
 pub(crate) fn sram_filled(bytes: &[u8]) -> Core {
     let program = program(vec![dpu_isa::DmaFill::default().into()]);
-    let mut core = Core::new(Memory::new(&program, u64::MAX).unwrap());
+    let mut core =
+        Core::new(Memory::new(&program, u64::MAX).unwrap(), Kernel::of(KernelChoice::Auto).unwrap());
     put(&mut core, 0, bytes);
     core
 }

@@ -6,7 +6,6 @@
 mod conv;
 mod dma_copy;
 mod dma_fill;
-mod kernel;
 mod nest;
 mod pool;
 mod ppe;
@@ -22,6 +21,7 @@ use dpu_isa::{ConvInv, Dtype, Instr, Machine, PoolInv, Space};
 
 use crate::error::{Fault, TrapKind};
 use crate::hazard::{Checker, Conflict, ConflictKind};
+use crate::kernel::Kernel;
 use crate::memory::Memory;
 use crate::region::Region;
 use crate::timing::Cost;
@@ -78,12 +78,22 @@ pub(crate) struct Core {
     /// The slots of every tile's DPU.
     slots: Vec<[Slot; SLOTS]>,
     scratch: conv::Scratch,
+    /// What convolutions have prepared.
+    layers: conv::Layers,
+    /// The inner loops to use; `None` for the golden path.
+    kernel: Option<Kernel>,
 }
 
 impl Core {
-    pub(crate) fn new(memory: Memory) -> Core {
+    pub(crate) fn new(memory: Memory, kernel: Option<Kernel>) -> Core {
         let slots = vec![[Slot::Empty; SLOTS]; memory.tiles()];
-        Core { memory, slots, scratch: conv::Scratch::default() }
+        Core { memory, slots, scratch: conv::Scratch::default(), layers: conv::Layers::default(), kernel }
+    }
+
+    /// The same core with other inner loops.
+    #[cfg(test)]
+    pub(crate) fn with_kernel(self, kernel: Option<Kernel>) -> Core {
+        Core { kernel, layers: conv::Layers::default(), ..self }
     }
 
     fn fill_slot(&mut self, tile: u8, slot: u8, value: Slot) -> Result<(), Fault> {

@@ -4,6 +4,7 @@ use dpu_isa::{ConvInv, ConvVar, Dtype, WeightEntry};
 
 use super::{Clamp, Lut};
 use crate::error::Fault;
+use crate::kernel::Vectorize;
 use crate::memory;
 use crate::numerics::Scale;
 
@@ -65,6 +66,113 @@ impl Ppe {
         if let Some(lut) = &self.lut {
             for v in acc {
                 *v = lut.get(*v);
+            }
+        }
+    }
+}
+
+/// What the kernels' post-processing needs of every channel, side by side. The bias is in the sums already.
+#[derive(Debug)]
+pub(super) struct Channels {
+    scale: Option<Scales>,
+    zero_point: i32,
+    clamp: Clamp,
+    dtype: Dtype,
+}
+
+/// The scales of all channels.
+#[derive(Debug, Default)]
+struct Scales {
+    multiplier: Vec<i32>,
+    shift: Vec<i64>,
+    /// Half of the last kept bit.
+    half: Vec<i64>,
+    /// What double rounding adds or takes away; empty when it does not for any channel.
+    second: Vec<i64>,
+}
+
+impl Channels {
+    /// With `raw`, sums are stored as they are and nothing is asked of clamp and scales.
+    pub(super) fn new(inv: &ConvInv, entries: &[WeightEntry], raw: bool) -> Result<Channels, Fault> {
+        let clamp = if raw { Clamp::NONE } else { Clamp::new(inv.clamp_lo, inv.clamp_hi, inv.out_dtype)? };
+        let mut scales = Scales::default();
+        for e in entries {
+            let scale = Scale::new(e.multiplier, i32::from(e.shift), inv.round);
+            let [multiplier, shift, half, second] = scale.map_err(|e| Fault::operand(e.to_string()))?.parts();
+            scales.multiplier.push(multiplier as i32);
+            scales.shift.push(shift);
+            scales.half.push(half);
+            scales.second.push(second);
+        }
+        if scales.second.iter().all(|&second| second == 0) {
+            scales.second.clear();
+        }
+        let scale = (inv.scale && !raw).then_some(scales);
+        Ok(Channels { scale, zero_point: inv.out_zp, clamp, dtype: inv.out_dtype })
+    }
+}
+
+/// The sums of one pixel, bias included, on their way to memory.
+pub(super) struct Finish<'a> {
+    pub(super) ppe: &'a Channels,
+    /// The channel of the first sum.
+    pub(super) first: usize,
+    pub(super) lut: Option<&'a Lut>,
+    pub(super) sums: &'a mut [i32],
+    /// As many bytes as the results take.
+    pub(super) to: &'a mut [u8],
+}
+
+impl Vectorize for Finish<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Finish { ppe, first, lut, sums, to } = self;
+        if let Some(scales) = &ppe.scale {
+            scales.apply(first, sums);
+        }
+        let (zero_point, clamp) = (ppe.zero_point, ppe.clamp);
+        let last = |v: i32| clamp.apply(v.wrapping_add(zero_point));
+        match ppe.dtype {
+            Dtype::I8 | Dtype::U8 => to.iter_mut().zip(sums).for_each(|(to, v)| *to = last(*v) as u8),
+            Dtype::I16 | Dtype::U16 => {
+                let to = to.as_chunks_mut().0.iter_mut();
+                to.zip(sums).for_each(|(to, v)| *to = (last(*v) as u16).to_le_bytes());
+            }
+            Dtype::I32 => {
+                let to = to.as_chunks_mut().0.iter_mut();
+                to.zip(sums).for_each(|(to, v)| *to = last(*v).to_le_bytes());
+            }
+        }
+        if let Some(lut) = lut {
+            to.iter_mut().for_each(|to| *to = lut.get(i32::from(*to)) as u8);
+        }
+    }
+}
+
+impl Scales {
+    /// `apply_scale` of the sums of the channels from `first` on.
+    #[inline(always)]
+    fn apply(&self, first: usize, sums: &mut [i32]) {
+        let channels = first..first + sums.len();
+        let part = (
+            self.multiplier.get(channels.clone()).unwrap_or_default(),
+            self.shift.get(channels.clone()).unwrap_or_default(),
+            self.half.get(channels.clone()).unwrap_or_default(),
+        );
+        let scales = part.0.iter().zip(part.1).zip(part.2);
+        match self.second.get(channels) {
+            None => {
+                for (v, ((&m, &shift), &half)) in sums.iter_mut().zip(scales) {
+                    *v = ((i64::from(*v) * i64::from(m) + half) >> (shift & 63)) as i32;
+                }
+            }
+            Some(second) => {
+                for ((v, ((&m, &shift), &half)), &second) in sums.iter_mut().zip(scales).zip(second) {
+                    let second = if *v >= 0 { second } else { -second };
+                    *v = ((i64::from(*v) * i64::from(m) + half + second) >> (shift & 63)) as i32;
+                }
             }
         }
     }

@@ -1,0 +1,464 @@
+//! Convolution by the kernels: the same results as the golden path, bit for bit.
+//!
+//! A kernel reads activations where they lie. Where taps fall into padding, or channels do not come in whole groups, the
+//! tile is copied once, with its padding filled in by the zero point.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use dpu_isa::{ConvInv, ConvVar, Dtype, Space};
+
+use super::super::Lut;
+use super::super::ppe::{Channels, Finish};
+use super::layer::{Layer, Prepared};
+use super::runs_of;
+use crate::error::{Fault, TrapKind};
+use crate::kernel::{Activations, Kernel, LANES, Operands, Panels, Taps, Vectorize};
+use crate::memory::{self, Memory};
+
+/// Most elements of a tile that is copied; larger ones take the golden path.
+const MAX_COPY: u64 = 32 << 20;
+
+/// Buffers that live on from task to task.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {
+    bytes: Vec<u8>,
+    words: Vec<i16>,
+    taps: Taps,
+    /// Source position of every output pixel.
+    places: Vec<usize>,
+    sums: Vec<i32>,
+    /// Sums of activations less their zero point, for each pixel.
+    totals: Vec<i32>,
+}
+
+/// Where a tile's activations are, seen from its first output's first tap.
+#[derive(Clone, Copy, Debug)]
+struct Image {
+    /// Whether they are copied first.
+    copied: bool,
+    /// Elements from a row, and from a pixel, to the next.
+    row: usize,
+    pixel: usize,
+    /// Rows and pixels that the windows span.
+    rows: usize,
+    pixels: usize,
+}
+
+/// A variant that the kernels can take.
+pub(super) struct Plan<'a> {
+    kernel: Kernel,
+    inv: &'a ConvInv,
+    var: &'a ConvVar,
+    image: Image,
+    /// Times that each input channel occurs in a copy.
+    repeat: usize,
+}
+
+impl<'a> Plan<'a> {
+    /// `None` where only the golden path will do.
+    pub(super) fn new(kernel: Kernel, inv: &'a ConvInv, var: &'a ConvVar) -> Option<Plan<'a>> {
+        if writes_what_it_reads(inv, var) {
+            return None;
+        }
+        let y = Axis::new(var.origin_y, var.out_h, inv.stride_y, var.kernel_h, inv.dilation_y, var.in_h);
+        let x = Axis::new(var.origin_x, var.out_w, inv.stride_x, var.kernel_w, inv.dilation_x, var.in_w);
+        let bytes = inv.depthwise || kernel.operands() == Operands::Bytes;
+        let padded = y.padded || x.padded;
+        // A byte cannot hold every zero point.
+        if padded && bytes && i8::try_from(inv.in_zp).is_err() {
+            return None;
+        }
+        let repeat = if inv.depthwise { (var.out_c / var.in_c.max(1)).max(1) as usize } else { 1 };
+        let in_c = var.in_c as usize;
+        let whole = inv.depthwise || in_c.is_multiple_of(kernel.operands().group());
+        let copied = padded || !bytes || !whole || repeat > 1;
+        let pixel = if !copied {
+            var.act_pixel as usize
+        } else if whole || inv.dilation_x == 1 {
+            in_c * repeat
+        } else {
+            in_c.next_multiple_of(kernel.operands().group())
+        };
+        if copied && y.span.saturating_mul(x.span).saturating_mul(pixel as u64) > MAX_COPY {
+            return None;
+        }
+        let (rows, pixels) = (usize::try_from(y.span).ok()?, usize::try_from(x.span).ok()?);
+        let row = if copied { pixels * pixel } else { var.act_row as usize };
+        Some(Plan { kernel, inv, var, image: Image { copied, row, pixel, rows, pixels }, repeat })
+    }
+
+    /// Computes the tile. Returns the low multiply-accumulates.
+    pub(super) fn run(
+        &self,
+        layer: &Arc<Layer>,
+        memory: &mut Memory,
+        buffers: &mut Buffers,
+    ) -> Result<u64, Fault> {
+        let var = self.var;
+        let sram = memory.space_mut(Space::Sram, var.tile)?;
+        let lut = (self.inv.lut && !var.acc_out)
+            .then(|| Lut::load(sram, self.inv.lut_addr, self.inv.out_dtype))
+            .transpose()?;
+        self.copy(sram, buffers)?;
+        self.place(buffers);
+        match &layer.weights {
+            Prepared::Panels(panels) => {
+                self.total(sram, buffers)?;
+                self.dense(layer, panels, lut.as_ref(), sram, buffers)?;
+            }
+            Prepared::Taps(weights, start) => {
+                self.depthwise(layer, (weights, start), lut.as_ref(), sram, buffers)?;
+            }
+        }
+        Ok(layer.low.saturating_mul(u64::from(var.out_h) * u64::from(var.out_w)))
+    }
+
+    /// Fills the copy of the tile, if there is one.
+    fn copy(&self, sram: &[u8], buffers: &mut Buffers) -> Result<(), Fault> {
+        if !self.image.copied {
+            return Ok(());
+        }
+        let bytes = self.inv.depthwise || self.kernel.operands() == Operands::Bytes;
+        if bytes {
+            let fill = self.inv.in_zp as u8;
+            self.copy_as(sram, &mut buffers.bytes, fill, |to, from| to.copy_from_slice(from))
+        } else {
+            let zero_point = self.inv.in_zp;
+            self.copy_as(sram, &mut buffers.words, 0, |to, from| {
+                self.kernel.vectorize(Widen { to, from, zero_point });
+            })
+        }
+    }
+
+    fn copy_as<T: Copy>(
+        &self,
+        sram: &[u8],
+        to: &mut Vec<T>,
+        fill: T,
+        convert: impl Fn(&mut [T], &[u8]),
+    ) -> Result<(), Fault> {
+        let (image, var) = (self.image, self.var);
+        let values = image.rows * image.row;
+        // Runs are read in whole groups.
+        to.resize(values + 4, fill);
+        let (first, skip) = clip(var.origin_x, image.pixels, var.in_w);
+        let in_c = var.in_c as usize;
+        for (r, row) in to.chunks_exact_mut(image.row.max(1)).take(image.rows).enumerate() {
+            let iy = i64::from(var.origin_y) + r as i64;
+            let inside = u64::try_from(iy).ok().filter(|&iy| iy < u64::from(var.in_h));
+            let (Some(iy), false) = (inside, first.is_empty()) else {
+                row.fill(fill);
+                continue;
+            };
+            let (before, rest) = row.split_at_mut(first.start * image.pixel);
+            let (inner, after) = rest.split_at_mut(first.len() * image.pixel);
+            before.fill(fill);
+            after.fill(fill);
+            let at = u64::from(var.act) + iy * u64::from(var.act_row) + skip * u64::from(var.act_pixel);
+            if image.pixel == in_c && var.act_pixel == var.in_c {
+                convert(inner, memory::slice(sram, at, inner.len() as u64)?);
+                continue;
+            }
+            for (i, pixel) in inner.chunks_exact_mut(image.pixel.max(1)).enumerate() {
+                let from = memory::slice(sram, at + i as u64 * u64::from(var.act_pixel), in_c as u64)?;
+                if self.repeat == 1 {
+                    convert(pixel.get_mut(..in_c).unwrap_or_default(), from);
+                    continue;
+                }
+                for (to, from) in pixel.chunks_exact_mut(self.repeat).zip(from.chunks_exact(1)) {
+                    to.chunks_exact_mut(1).for_each(|to| convert(to, from));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds taps and pixels in the image.
+    fn place(&self, buffers: &mut Buffers) {
+        let (inv, var, image) = (self.inv, self.var, self.image);
+        let in_c = var.in_c as usize;
+        let (kh, kw) = (usize::from(var.kernel_h), usize::from(var.kernel_w));
+        let down = usize::from(inv.dilation_y) * image.row;
+        let right = usize::from(inv.dilation_x) * image.pixel;
+        let taps = &mut buffers.taps;
+        if inv.depthwise {
+            // One value a tap: the channels are side by side.
+            let offsets = (0..kh).flat_map(|y| (0..kw).map(move |x| y * down + x * right));
+            taps.refill(offsets, 1, Operands::Bytes);
+        } else if right == in_c || kw == 1 {
+            taps.refill((0..kh).map(|y| y * down), kw * in_c, self.kernel.operands());
+        } else {
+            let offsets = (0..kh).flat_map(|y| (0..kw).map(move |x| y * down + x * right));
+            taps.refill(offsets, in_c, self.kernel.operands());
+        }
+        // Without a copy, no tap lies in the padding: the origin is not negative.
+        let first = if image.copied {
+            0
+        } else {
+            let (y, x) = (var.origin_y.unsigned_abs() as usize, var.origin_x.unsigned_abs() as usize);
+            var.act as usize + y * image.row + x * image.pixel
+        };
+        buffers.places.clear();
+        for oy in 0..var.out_h as usize {
+            let row = first + oy * usize::from(inv.stride_y) * image.row;
+            let step = usize::from(inv.stride_x) * image.pixel;
+            buffers.places.extend((0..var.out_w as usize).map(|ox| row + ox * step));
+        }
+    }
+
+    /// Sums the activations of every pixel, where weights have a zero point that has to be corrected for.
+    fn total(&self, sram: &[u8], buffers: &mut Buffers) -> Result<(), Fault> {
+        let Buffers { bytes, taps, places, totals, .. } = buffers;
+        totals.clear();
+        if self.inv.wt_zp == 0 || self.kernel.operands() != Operands::Bytes {
+            return Ok(());
+        }
+        let (runs, run) = runs_of(self.inv, self.var);
+        // A run may be cut into shorter ones, which then are whole groups.
+        let len = runs * run / taps.offsets().len().max(1);
+        let source = if self.image.copied { bytes } else { sram };
+        for &place in places.iter() {
+            let mut sum = 0i32;
+            for offset in taps.offsets() {
+                let values = memory::slice(source, (place + offset) as u64, len as u64)?;
+                sum = sum.wrapping_add(self.kernel.vectorize(Total { values, zero_point: self.inv.in_zp }));
+            }
+            totals.push(sum);
+        }
+        Ok(())
+    }
+
+    /// Every output channel sees every input channel.
+    fn dense(
+        &self,
+        layer: &Layer,
+        panels: &Panels,
+        lut: Option<&Lut>,
+        sram: &mut [u8],
+        buffers: &mut Buffers,
+    ) -> Result<(), Fault> {
+        let Buffers { bytes, words, taps, places, sums, totals } = buffers;
+        let out_c = self.var.out_c as usize;
+        for panel in 0..panels.len() {
+            let channels = panels.channels(panel);
+            let row = channels.len();
+            let block = self.kernel.block_pixels(row / LANES);
+            let real = channels.start..channels.end.min(out_c);
+            for (n, pixels) in places.chunks(block).enumerate() {
+                sums.resize(row * pixels.len(), 0);
+                let activations = match (self.kernel.operands(), self.image.copied) {
+                    (Operands::Words, _) => Activations::Words(words),
+                    (Operands::Bytes, true) => Activations::Bytes(bytes),
+                    (Operands::Bytes, false) => Activations::Bytes(sram),
+                };
+                let done = self.kernel.block(activations, pixels, taps, panels, panel, sums);
+                done.ok_or_else(|| Fault::new(TrapKind::OutOfBounds, "a tap lies beyond the memory"))?;
+                let first = n * block;
+                if let Some(totals) = totals.get(first..first + pixels.len()) {
+                    for (sums, total) in sums.chunks_exact_mut(row).zip(totals) {
+                        let correction = total.wrapping_mul(i32::from(self.inv.wt_zp));
+                        sums.iter_mut().for_each(|sum| *sum = sum.wrapping_sub(correction));
+                    }
+                }
+                self.finish(&layer.channels, lut, sram, first, real.clone(), row, sums)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Output channel `oc` sees input channel `oc / m` only.
+    fn depthwise(
+        &self,
+        layer: &Layer,
+        (weights, start): (&[i16], &[i32]),
+        lut: Option<&Lut>,
+        sram: &mut [u8],
+        buffers: &mut Buffers,
+    ) -> Result<(), Fault> {
+        let Buffers { bytes, taps, places, sums, .. } = buffers;
+        let out_c = self.var.out_c as usize;
+        for (n, &pixel) in places.iter().enumerate() {
+            sums.resize(out_c, 0);
+            let source = if self.image.copied { &bytes[..] } else { &*sram };
+            let activations = memory::slice(source, pixel as u64, (taps.reach() - 4 + out_c) as u64)?;
+            self.kernel.vectorize(Depthwise { activations, taps: taps.offsets(), weights, start, sums });
+            self.finish(&layer.channels, lut, sram, n, 0..out_c, out_c, sums)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the sums of the pixels from `first` on through the post-processing, or stores them as they are.
+    ///
+    /// `sums` has a row of `row` for each pixel, which begins with those of `channels`.
+    #[allow(clippy::too_many_arguments, reason = "a block of sums, where it goes and how it is finished")]
+    fn finish(
+        &self,
+        ppe: &Channels,
+        lut: Option<&Lut>,
+        sram: &mut [u8],
+        first: usize,
+        channels: Range<usize>,
+        row: usize,
+        sums: &mut [i32],
+    ) -> Result<(), Fault> {
+        let var = self.var;
+        let width = var.out_w as usize;
+        for (n, sums) in sums.chunks_exact_mut(row).enumerate() {
+            let pixel = first + n;
+            let sums = sums.get_mut(..channels.len()).unwrap_or_default();
+            let psum =
+                u64::from(var.psum) + 4 * (pixel as u64 * u64::from(var.out_c) + channels.start as u64);
+            if var.acc_in {
+                let from = memory::slice(sram, psum, 4 * sums.len() as u64)?;
+                for (sum, from) in sums.iter_mut().zip(from.as_chunks().0) {
+                    *sum = sum.wrapping_add(i32::from_le_bytes(*from));
+                }
+            }
+            if var.acc_out {
+                memory::store(sram, psum, 4, Dtype::I32, sums)?;
+                continue;
+            }
+            let size = self.inv.out_dtype.bytes();
+            let at = u64::from(var.out)
+                + (pixel / width) as u64 * u64::from(var.out_row)
+                + (pixel % width) as u64 * u64::from(var.out_pixel)
+                + channels.start as u64 * size;
+            let to = memory::slice_mut(sram, at, sums.len() as u64 * size)?;
+            self.kernel.vectorize(Finish { ppe, first: channels.start, lut, sums, to });
+        }
+        Ok(())
+    }
+}
+
+/// One axis of a tile.
+struct Axis {
+    /// Positions from the first to the last tap of all windows.
+    span: u64,
+    /// Whether a tap of a window may lie in the padding.
+    padded: bool,
+}
+
+impl Axis {
+    fn new(origin: i32, windows: u32, stride: u16, taps: u16, dilation: u16, size: u32) -> Axis {
+        let last = u64::from(windows.saturating_sub(1)) * u64::from(stride)
+            + u64::from(taps.saturating_sub(1)) * u64::from(dilation);
+        let end = i64::from(origin) + last as i64;
+        Axis { span: last + 1, padded: origin < 0 || end >= i64::from(size) }
+    }
+}
+
+/// Which of `pixels` from `origin` on lie in `0..size`, and the position of the first of them.
+fn clip(origin: i32, pixels: usize, size: u32) -> (Range<usize>, u64) {
+    let before = usize::try_from(-i64::from(origin)).unwrap_or(0).min(pixels);
+    let end = i64::from(size) - i64::from(origin);
+    let end = usize::try_from(end).unwrap_or(0).clamp(before, pixels);
+    (before..end, u64::try_from(origin).unwrap_or(0))
+}
+
+/// Whether results go where operands are: the golden path then says what happens.
+fn writes_what_it_reads(inv: &ConvInv, var: &ConvVar) -> bool {
+    let span = |n: u32, stride: u32| u128::from(n.saturating_sub(1)) * u128::from(stride);
+    let outputs = u128::from(var.out_h) * u128::from(var.out_w) * u128::from(var.out_c);
+    let psum = (u128::from(var.psum), u128::from(var.psum) + 4 * outputs);
+    let out_end = span(var.out_h, var.out_row)
+        + span(var.out_w, var.out_pixel)
+        + u128::from(var.out_c) * u128::from(inv.out_dtype.bytes());
+    let out = (u128::from(var.out), u128::from(var.out) + out_end);
+    let act_end = span(var.in_h, var.act_row) + span(var.in_w, var.act_pixel) + u128::from(var.in_c);
+    let act = (u128::from(var.act), u128::from(var.act) + act_end);
+    // Sets lie below `out_c` times their size, which is at most twice the weights, masks and padding included.
+    let taps = u128::from(var.kernel_h) * u128::from(var.kernel_w);
+    let sets = taps * u128::from(var.in_c.next_multiple_of(32)) * 2 + 16;
+    let weights = (u128::from(var.weights), u128::from(var.weights) + sets * u128::from(var.out_c));
+    let meet = |a: (u128, u128), b: (u128, u128)| a.0 < b.1 && b.0 < a.1;
+    let written = if var.acc_out { psum } else { out };
+    meet(written, act) || meet(written, weights) || (var.acc_in && !var.acc_out && meet(psum, out))
+}
+
+/// `to[i] = from[i] − zero_point`.
+struct Widen<'a> {
+    to: &'a mut [i16],
+    from: &'a [u8],
+    zero_point: i16,
+}
+
+impl Vectorize for Widen<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (to, from) in self.to.iter_mut().zip(self.from) {
+            *to = i16::from(from.cast_signed()) - self.zero_point;
+        }
+    }
+}
+
+/// `Σ (values[i] − zero_point)`, wrapping.
+struct Total<'a> {
+    values: &'a [u8],
+    zero_point: i16,
+}
+
+impl Vectorize for Total<'_> {
+    type Output = i32;
+
+    #[inline(always)]
+    fn run(self) -> i32 {
+        let value = |b: &u8| i32::from(i16::from(b.cast_signed()) - self.zero_point);
+        self.values.iter().fold(0, |sum, b| sum.wrapping_add(value(b)))
+    }
+}
+
+/// `sums[c] = start[c] + Σ activations[taps[t] + c] · weights[t][c]`, wrapping.
+struct Depthwise<'a> {
+    activations: &'a [u8],
+    taps: &'a [usize],
+    weights: &'a [i16],
+    start: &'a [i32],
+    sums: &'a mut [i32],
+}
+
+impl Depthwise<'_> {
+    /// `N` channels from `first` on.
+    #[inline(always)]
+    fn channels<const N: usize>(&mut self, first: usize) {
+        let row = self.start.len();
+        let mut acc = [0i32; N];
+        let Some(start) = self.start.get(first..).and_then(<[i32]>::first_chunk::<N>) else { return };
+        acc.copy_from_slice(start);
+        for (&tap, weights) in self.taps.iter().zip(self.weights.chunks_exact(row)) {
+            let x = self.activations.get(tap + first..).and_then(<[u8]>::first_chunk::<N>);
+            let w = weights.get(first..).and_then(<[i16]>::first_chunk::<N>);
+            let (Some(x), Some(w)) = (x, w) else { return };
+            for ((sum, x), w) in acc.iter_mut().zip(x).zip(w) {
+                *sum = sum.wrapping_add(i32::from(x.cast_signed()) * i32::from(*w));
+            }
+        }
+        if let Some(sums) = self.sums.get_mut(first..first + N) {
+            sums.copy_from_slice(&acc);
+        }
+    }
+}
+
+impl Vectorize for Depthwise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(mut self) {
+        let channels = self.start.len();
+        let mut first = 0;
+        while first + 64 <= channels {
+            self.channels::<64>(first);
+            first += 64;
+        }
+        while first + 16 <= channels {
+            self.channels::<16>(first);
+            first += 16;
+        }
+        while first < channels {
+            self.channels::<1>(first);
+            first += 1;
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Weight sets and tables, prepared for a kernel once and used as long as memory holds the same bytes.
+//!
+//! A prepared layer keeps the bytes that it was made from and is used only after they have been compared with those in
+//! memory: it is what decoding would give, whatever the program did in between.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dpu_isa::{ConvInv, ConvVar, WeightEntry};
+
+use super::super::ppe::{Channels, ENTRY, load_table};
+use super::{decode_set, runs_of};
+use crate::error::Fault;
+use crate::kernel::{Kernel, Operands, Panels};
+use crate::memory;
+use crate::weights::Decoder;
+
+/// Most bytes of prepared layers that are kept.
+const MAX_BYTES: usize = 2 << 30;
+
+/// A layer's weights and table as a kernel takes them.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    /// The layer and the shape that it was made for.
+    inv: ConvInv,
+    shape: Shape,
+    table: Vec<u8>,
+    /// Runs of packed bytes: start relative to the variant's `weights`, and the bytes.
+    packed: Vec<(u64, Vec<u8>)>,
+    /// Low members of one pixel.
+    pub(super) low: u64,
+    pub(super) channels: Channels,
+    pub(super) weights: Prepared,
+}
+
+/// Decoded weights.
+#[derive(Debug)]
+pub(super) enum Prepared {
+    /// For [`Kernel::block`].
+    Panels(Panels),
+    /// Depthwise: `[tap][channel]` less the zero point, and what the sums of each channel start from.
+    Taps(Vec<i16>, Vec<i32>),
+}
+
+/// What, besides the invariant, a prepared layer depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shape {
+    in_c: u32,
+    out_c: u32,
+    kernel: (u16, u16),
+    acc_out: bool,
+}
+
+impl Shape {
+    fn of(var: &ConvVar) -> Shape {
+        Shape { in_c: var.in_c, out_c: var.out_c, kernel: (var.kernel_h, var.kernel_w), acc_out: var.acc_out }
+    }
+}
+
+/// The fields that decide what a prepared layer holds.
+fn relevant(inv: &ConvInv) -> ConvInv {
+    ConvInv {
+        tile: 0,
+        slot: 0,
+        stride_y: 1,
+        stride_x: 1,
+        dilation_y: 1,
+        dilation_x: inv.dilation_x.min(2),
+        lut: false,
+        lut_addr: 0,
+        sched_oc: 1,
+        sched_oy: 1,
+        sched_ox: 1,
+        sched_ic: 1,
+        ..*inv
+    }
+}
+
+impl Layer {
+    /// Reads table and weights, checks every bit of them, and packs them for the kernel.
+    fn new(kernel: Kernel, inv: &ConvInv, var: &ConvVar, sram: &[u8]) -> Result<Layer, Fault> {
+        let entries = load_table(sram, inv, var)?;
+        let table = memory::slice(sram, u64::from(var.table), ENTRY * u64::from(var.out_c))?.to_vec();
+        let decoder = Decoder::new(inv)?;
+        let depth = if inv.depthwise { var.out_c } else { var.in_c };
+        let bytes = decoder.read_bytes(var.kernel_h, var.kernel_w, depth);
+        let mut packed: Vec<(u64, Vec<u8>)> = Vec::new();
+        let sets = if inv.depthwise { 1 } else { entries.len() };
+        for entry in entries.iter().take(sets) {
+            let offset = u64::from(entry.weight_offset);
+            let set = memory::slice(sram, u64::from(var.weights) + offset, bytes)?;
+            match packed.last_mut() {
+                Some((start, run)) if *start + run.len() as u64 == offset => run.extend_from_slice(set),
+                _ => packed.push((offset, set.to_vec())),
+            }
+        }
+        let channels = Channels::new(inv, &entries, var.acc_out)?;
+        let source = Source { kernel, inv, var, sram, decoder: &decoder, bytes };
+        let (low, weights) = if inv.depthwise { source.taps(&entries)? } else { source.panels(&entries)? };
+        Ok(Layer { inv: relevant(inv), shape: Shape::of(var), table, packed, low, channels, weights })
+    }
+
+    /// Whether the variant has this layer: the same fields, and the same bytes in memory.
+    pub(crate) fn is_of(&self, inv: &ConvInv, var: &ConvVar, sram: &[u8]) -> bool {
+        let same = |start: u64, bytes: &[u8]| {
+            memory::slice(sram, start, bytes.len() as u64).is_ok_and(|found| found == bytes)
+        };
+        self.shape == Shape::of(var)
+            && self.inv == relevant(inv)
+            && same(u64::from(var.table), &self.table)
+            && self.packed.iter().all(|(offset, bytes)| same(u64::from(var.weights) + offset, bytes))
+    }
+
+    /// Bytes that the layer takes on the host.
+    fn size(&self) -> usize {
+        let packed: usize = self.packed.iter().map(|(_, bytes)| bytes.len()).sum();
+        let weights = match &self.weights {
+            Prepared::Panels(panels) => panels.size(),
+            Prepared::Taps(taps, _) => 2 * taps.len(),
+        };
+        packed.saturating_add(3 * self.table.len()).saturating_add(weights)
+    }
+}
+
+/// Where the weights of a layer come from.
+struct Source<'a> {
+    kernel: Kernel,
+    inv: &'a ConvInv,
+    var: &'a ConvVar,
+    sram: &'a [u8],
+    decoder: &'a Decoder,
+    /// Bytes of a set.
+    bytes: u64,
+}
+
+impl Source<'_> {
+    fn set(&self, entry: &WeightEntry) -> Result<&[u8], Fault> {
+        memory::slice(self.sram, u64::from(self.var.weights) + u64::from(entry.weight_offset), self.bytes)
+    }
+
+    /// One set for each output channel.
+    fn panels(&self, entries: &[WeightEntry]) -> Result<(u64, Prepared), Fault> {
+        let (inv, var) = (self.inv, self.var);
+        let (runs, run) = runs_of(inv, var);
+        let mut panels = Panels::new(self.kernel, entries.len(), runs, run);
+        let mut set = vec![0; runs * run];
+        let mut low = 0u64;
+        // Stored weights are bytes; words hold what is multiplied.
+        let (offset, bias) = match self.kernel.operands() {
+            Operands::Bytes => (inv.wt_zp, 128 + i32::from(inv.in_zp)),
+            Operands::Words => (0, 0),
+        };
+        for (oc, entry) in entries.iter().enumerate() {
+            let found = decode_set(self.decoder, self.set(entry)?, var.in_c, entry.code_shift, &mut set);
+            low += found.map_err(|mut fault| {
+                fault.detail = format!("output channel {oc}: {}", fault.detail);
+                fault
+            })?;
+            set.iter_mut().for_each(|w| *w += offset);
+            panels.set_channel(oc, &set);
+            let sum = set.iter().fold(0i32, |sum, &w| sum.wrapping_add(w.into()));
+            let start = if var.acc_out { 0 } else { entry.bias };
+            if let Some(to) = panels.start_mut().get_mut(oc) {
+                *to = start.wrapping_sub(bias.wrapping_mul(sum));
+            }
+        }
+        Ok((low, Prepared::Panels(panels)))
+    }
+
+    /// One set for all channels.
+    fn taps(&self, entries: &[WeightEntry]) -> Result<(u64, Prepared), Fault> {
+        let (inv, var) = (self.inv, self.var);
+        let channels = entries.len();
+        let taps = usize::from(var.kernel_h) * usize::from(var.kernel_w);
+        let mut weights = vec![0; taps * channels];
+        let first = entries.first().copied().unwrap_or_default();
+        let low = decode_set(self.decoder, self.set(&first)?, var.out_c, first.code_shift, &mut weights)?;
+        let mut start: Vec<i32> = entries.iter().map(|e| if var.acc_out { 0 } else { e.bias }).collect();
+        for tap in weights.chunks_exact(channels.max(1)) {
+            for (to, &w) in start.iter_mut().zip(tap) {
+                *to = to.wrapping_sub(i32::from(inv.in_zp) * i32::from(w));
+            }
+        }
+        Ok((low, Prepared::Taps(weights, start)))
+    }
+}
+
+/// Prepared layers, by where their variants find them.
+#[derive(Debug, Default)]
+pub(crate) struct Layers {
+    known: BTreeMap<[u32; 6], Vec<Arc<Layer>>>,
+    bytes: usize,
+}
+
+impl Layers {
+    /// The layer of a variant.
+    ///
+    /// # Errors
+    /// When table or weights are illegal.
+    pub(super) fn get(
+        &mut self,
+        kernel: Kernel,
+        inv: &ConvInv,
+        var: &ConvVar,
+        sram: &[u8],
+    ) -> Result<Arc<Layer>, Fault> {
+        let taps = u32::from(var.kernel_h) << 16 | u32::from(var.kernel_w);
+        let key = [var.weights, var.table, var.in_c, var.out_c, taps, u32::from(var.tile)];
+        let known = self.known.entry(key).or_default();
+        if let Some(layer) = known.iter().find(|layer| layer.is_of(inv, var, sram)) {
+            return Ok(Arc::clone(layer));
+        }
+        let layer = Arc::new(Layer::new(kernel, inv, var, sram)?);
+        let size = layer.size();
+        if self.bytes.saturating_add(size) <= MAX_BYTES {
+            self.bytes += size;
+            known.push(Arc::clone(&layer));
+        }
+        Ok(layer)
+    }
+}

@@ -1,0 +1,236 @@
+//! The inner loops of the simulator, in the instructions of the host: the one place with `unsafe` code.
+//!
+//! A [`Kernel`] exists only if the host has its instructions, so that calling it is sound. All kernels compute the same
+//! sums, which wrap at 32 bits in any order; what they differ in is how they want weights and activations laid out.
+#![allow(unsafe_code)]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod panels;
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod vnni;
+
+use std::fmt;
+use std::str::FromStr;
+
+pub(crate) use panels::{Activations, Panels, Taps, Weights};
+
+/// Output channels in a vector of sums.
+pub(crate) const LANES: usize = 16;
+
+/// Which inner loops run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KernelChoice {
+    /// The fastest that the host has.
+    #[default]
+    Auto,
+    /// AVX-512 with VNNI.
+    Vnni,
+    /// AVX2.
+    Avx2,
+    /// The same loops without instructions of a certain host.
+    Portable,
+    /// No kernels at all: every instruction by its plain definition.
+    Golden,
+}
+
+impl KernelChoice {
+    /// All choices, with their names.
+    pub const NAMES: [(&'static str, KernelChoice); 5] = [
+        ("auto", KernelChoice::Auto),
+        ("vnni", KernelChoice::Vnni),
+        ("avx2", KernelChoice::Avx2),
+        ("scalar", KernelChoice::Portable),
+        ("golden", KernelChoice::Golden),
+    ];
+}
+
+impl fmt::Display for KernelChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = KernelChoice::NAMES.iter().find(|(_, choice)| choice == self);
+        f.write_str(name.map_or("", |(name, _)| name))
+    }
+}
+
+impl FromStr for KernelChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<KernelChoice, String> {
+        let found = KernelChoice::NAMES.iter().find(|(name, _)| *name == text);
+        found.map(|&(_, choice)| choice).ok_or_else(|| {
+            let names = KernelChoice::NAMES.map(|(name, _)| name).join(", ");
+            format!("no kernel is called '{text}', expected one of {names}")
+        })
+    }
+}
+
+/// A set of inner loops that the host can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kernel(Isa);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Isa {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Vnni,
+}
+
+/// Activations and weights as a kernel takes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operands {
+    /// Activations and weights as stored, 8 bits each, in groups of 4; zero points are corrected for afterwards.
+    Bytes,
+    /// Activations and weights less their zero points, 16 bits each, in groups of 2.
+    Words,
+}
+
+impl Operands {
+    /// Values along the reduction that a kernel takes at once.
+    pub(crate) fn group(self) -> usize {
+        match self {
+            Operands::Bytes => 4,
+            Operands::Words => 2,
+        }
+    }
+}
+
+/// Work whose loops are worth compiling for the host's widest vectors. `run` must be `#[inline(always)]`.
+pub(crate) trait Vectorize {
+    type Output;
+    fn run(self) -> Self::Output;
+}
+
+impl Kernel {
+    /// Without instructions of a certain host.
+    pub(crate) const PORTABLE: Kernel = Kernel(Isa::Portable);
+
+    /// The kernel of a choice; `None` for the golden path.
+    ///
+    /// # Errors
+    /// When the host lacks its instructions.
+    pub(crate) fn of(choice: KernelChoice) -> Result<Option<Kernel>, String> {
+        let available = Kernel::available();
+        let find = |wanted: KernelChoice| {
+            let found = available.iter().find(|(choice, _)| *choice == wanted);
+            found.map(|&(_, kernel)| Some(kernel)).ok_or_else(|| {
+                let names: Vec<_> = available.iter().map(|(choice, _)| choice.to_string()).collect();
+                format!("this host cannot run the kernel '{wanted}'; it can run {}", names.join(", "))
+            })
+        };
+        match choice {
+            KernelChoice::Golden => Ok(None),
+            KernelChoice::Auto => Ok(available.first().map(|&(_, kernel)| kernel)),
+            KernelChoice::Vnni | KernelChoice::Avx2 | KernelChoice::Portable => find(choice),
+        }
+    }
+
+    /// What the host can run, fastest first.
+    pub(crate) fn available() -> Vec<(KernelChoice, Kernel)> {
+        let mut list = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            if vnni::available() {
+                list.push((KernelChoice::Vnni, Kernel(Isa::Vnni)));
+            }
+            if avx2::available() {
+                list.push((KernelChoice::Avx2, Kernel(Isa::Avx2)));
+            }
+        }
+        list.push((KernelChoice::Portable, Kernel::PORTABLE));
+        list
+    }
+
+    /// How the kernel wants its operands.
+    pub(crate) fn operands(self) -> Operands {
+        match self.0 {
+            Isa::Portable => Operands::Words,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => Operands::Words,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Vnni => Operands::Bytes,
+        }
+    }
+
+    /// Vectors of output channels in a panel of weights.
+    pub(crate) fn panel_vectors(self) -> usize {
+        match self.0 {
+            Isa::Portable => 1,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => 1,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Vnni => vnni::VECTORS,
+        }
+    }
+
+    /// Most pixels of a block for a panel of so many vectors.
+    pub(crate) fn block_pixels(self, vectors: usize) -> usize {
+        match self.0 {
+            Isa::Portable => portable::PIXELS,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => avx2::PIXELS,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Vnni => vnni::pixels(vectors),
+        }
+    }
+
+    /// `sums[p][c] = start[c] + Σ activations[pixels[p] + taps][i] · weights[i][c]`, wrapping.
+    ///
+    /// `sums` has a row of `LANES · vectors` for each pixel, `start` is one such row, and `panel` is the number of the panel.
+    ///
+    /// `None`, and nothing computed, if an operand is not of the kernel's kind or a pixel reaches beyond the activations.
+    #[must_use]
+    pub(crate) fn block(
+        self,
+        activations: Activations<'_>,
+        pixels: &[usize],
+        taps: &Taps,
+        weights: &Panels,
+        panel: usize,
+        sums: &mut [i32],
+    ) -> Option<()> {
+        let part = weights.panel(panel)?;
+        let row = part.start.len();
+        let fits = pixels.iter().all(|&pixel| taps.fit(pixel, activations.len()))
+            && sums.len() == row * pixels.len()
+            && pixels.len() <= self.block_pixels(row / LANES)
+            && part.steps == taps.steps();
+        if !fits {
+            return None;
+        }
+        match (self.0, activations, part.weights) {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: an `Isa::Vnni` is made only by `available`, which has seen the instructions; `fits` has checked that
+            // all loads and stores lie within the slices, whose sizes `Panels` and `Taps` keep consistent.
+            (Isa::Vnni, Activations::Bytes(x), Weights::Bytes(w)) => unsafe {
+                vnni::block(x, pixels, taps, w, part.start, sums);
+            },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above, for `Isa::Avx2`.
+            (Isa::Avx2, Activations::Words(x), Weights::Words(w)) => unsafe {
+                avx2::block(x, pixels, taps, w, part.start, sums);
+            },
+            (Isa::Portable, Activations::Words(x), Weights::Words(w)) => {
+                portable::block(x, pixels, taps, w, part.start, sums);
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// Runs work compiled for the kernel's instructions.
+    #[inline]
+    pub(crate) fn vectorize<V: Vectorize>(self, work: V) -> V::Output {
+        match self.0 {
+            Isa::Portable => work.run(),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: an `Isa::Avx2` is made only by `available`, which has seen the instructions.
+            Isa::Avx2 => unsafe { avx2::vectorize(work) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: an `Isa::Vnni` is made only by `available`, which has seen the instructions.
+            Isa::Vnni => unsafe { vnni::vectorize(work) },
+        }
+    }
+}

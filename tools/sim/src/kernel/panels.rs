@@ -1,0 +1,212 @@
+//! Operands of the kernels: weights packed in panels of output channels, and the addresses of taps.
+//!
+//! A panel holds, for every group of values along the reduction, those of each of its channels side by side, so that
+//! a kernel reads it from front to back.
+
+use super::{Kernel, LANES, Operands};
+
+/// Where the values of a reduction lie, relative to a pixel: runs of contiguous values.
+///
+/// Runs are read in whole groups; what a run has beyond its values meets weights of 0.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Taps {
+    offsets: Vec<usize>,
+    /// Groups of a run.
+    groups: usize,
+    /// One past the last element read, relative to a pixel.
+    reach: usize,
+}
+
+impl Taps {
+    /// Runs of `len` values at these offsets, for a kernel of these operands.
+    pub(crate) fn refill(&mut self, offsets: impl Iterator<Item = usize>, len: usize, operands: Operands) {
+        self.offsets.clear();
+        self.offsets.extend(offsets);
+        self.groups = len.div_ceil(operands.group());
+        let last = self.offsets.iter().max().copied().unwrap_or(0);
+        self.reach = last.saturating_add(self.groups.saturating_mul(operands.group()));
+    }
+
+    /// Where the runs lie, relative to a pixel.
+    pub(crate) fn offsets(&self) -> &[usize] {
+        &self.offsets
+    }
+
+    pub(super) fn groups(&self) -> usize {
+        self.groups
+    }
+
+    /// Groups of all runs.
+    pub(crate) fn steps(&self) -> usize {
+        self.offsets.len() * self.groups
+    }
+
+    /// One past the last element that is read for the pixel at 0.
+    pub(crate) fn reach(&self) -> usize {
+        self.reach
+    }
+
+    pub(super) fn fit(&self, pixel: usize, len: usize) -> bool {
+        pixel.checked_add(self.reach).is_some_and(|end| end <= len)
+    }
+}
+
+/// Activations of a tile.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Activations<'a> {
+    /// `i8` as stored.
+    Bytes(&'a [u8]),
+    /// Less their zero point.
+    Words(&'a [i16]),
+}
+
+impl Activations<'_> {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Activations::Bytes(x) => x.len(),
+            Activations::Words(x) => x.len(),
+        }
+    }
+}
+
+/// The weights of a panel: `[step][channel][value of the group]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Weights<'a> {
+    /// For [`Operands::Bytes`].
+    Bytes(&'a [i8]),
+    /// For [`Operands::Words`].
+    Words(&'a [i16]),
+}
+
+#[derive(Debug)]
+enum Storage {
+    Bytes(Vec<i8>),
+    Words(Vec<i16>),
+}
+
+/// One panel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Panel<'a> {
+    pub(crate) weights: Weights<'a>,
+    /// What the sums of each channel start from; a multiple of [`LANES`] channels.
+    pub(crate) start: &'a [i32],
+    pub(crate) steps: usize,
+}
+
+/// All weights of a layer, packed for a kernel.
+#[derive(Debug)]
+pub(crate) struct Panels {
+    storage: Storage,
+    operands: Operands,
+    /// Channels, rounded up to whole vectors, and what their sums start from.
+    start: Vec<i32>,
+    /// Channels of a full panel.
+    width: usize,
+    /// Groups along the reduction.
+    steps: usize,
+    runs: usize,
+}
+
+impl Panels {
+    /// Panels of zeros for `channels` weight sets of `runs` runs of `run` values.
+    pub(crate) fn new(kernel: Kernel, channels: usize, runs: usize, run: usize) -> Panels {
+        let operands = kernel.operands();
+        let groups = run.div_ceil(operands.group());
+        let padded = channels.next_multiple_of(LANES);
+        let values = padded * runs * groups * operands.group();
+        Panels {
+            storage: match operands {
+                Operands::Bytes => Storage::Bytes(vec![0; values]),
+                Operands::Words => Storage::Words(vec![0; values]),
+            },
+            operands,
+            start: vec![0; padded],
+            width: kernel.panel_vectors() * LANES,
+            steps: runs * groups,
+            runs,
+        }
+    }
+
+    /// Bytes that the panels take.
+    pub(crate) fn size(&self) -> usize {
+        let weights = match &self.storage {
+            Storage::Bytes(w) => w.len(),
+            Storage::Words(w) => 2 * w.len(),
+        };
+        weights + 4 * self.start.len()
+    }
+
+    /// Number of panels.
+    pub(crate) fn len(&self) -> usize {
+        self.start.len().div_ceil(self.width)
+    }
+
+    /// The channels of a panel, those that pad it included.
+    pub(crate) fn channels(&self, panel: usize) -> std::ops::Range<usize> {
+        let first = (panel * self.width).min(self.start.len());
+        first..(first + self.width).min(self.start.len())
+    }
+
+    /// What the sums of the channels start from.
+    pub(crate) fn start_mut(&mut self) -> &mut [i32] {
+        &mut self.start
+    }
+
+    pub(super) fn panel(&self, panel: usize) -> Option<Panel<'_>> {
+        let channels = self.channels(panel);
+        let per_channel = self.steps * self.operands.group();
+        let values = channels.start * per_channel..channels.end * per_channel;
+        let weights = match &self.storage {
+            Storage::Bytes(w) => Weights::Bytes(w.get(values)?),
+            Storage::Words(w) => Weights::Words(w.get(values)?),
+        };
+        let start = self.start.get(channels).filter(|s| !s.is_empty())?;
+        Some(Panel { weights, start, steps: self.steps })
+    }
+
+    /// Packs the weight set of a channel, one run after the other; values beyond the set stay 0.
+    ///
+    /// With [`Operands::Bytes`] the values must be those of `i8`.
+    pub(crate) fn set_channel(&mut self, channel: usize, set: &[i16]) {
+        let run = set.len() / self.runs.max(1);
+        let first = channel / self.width * self.width;
+        let panel = self.width.min(self.start.len().saturating_sub(first));
+        let per_channel = self.steps * self.operands.group();
+        let groups = self.steps / self.runs.max(1);
+        let base = first * per_channel;
+        match &mut self.storage {
+            Storage::Bytes(to) => {
+                let to = to.get_mut(base..base + panel * per_channel).unwrap_or_default();
+                scatter::<4, _>(to.as_chunks_mut().0, panel, groups, channel - first, set, run, |v| v as i8);
+            }
+            Storage::Words(to) => {
+                let to = to.get_mut(base..base + panel * per_channel).unwrap_or_default();
+                scatter::<2, _>(to.as_chunks_mut().0, panel, groups, channel - first, set, run, |v| v);
+            }
+        }
+    }
+}
+
+/// Writes the runs of a set to every `panel`th group.
+fn scatter<const N: usize, T: Copy + Default>(
+    to: &mut [[T; N]],
+    panel: usize,
+    groups: usize,
+    channel: usize,
+    set: &[i16],
+    run: usize,
+    convert: impl Fn(i16) -> T + Copy,
+) {
+    for (run, to) in set.chunks_exact(run.max(1)).zip(to.chunks_exact_mut((panel * groups).max(1))) {
+        let (whole, rest) = run.as_chunks::<N>();
+        let mut places = to.iter_mut().skip(channel).step_by(panel.max(1));
+        for (values, to) in whole.iter().zip(&mut places) {
+            *to = values.map(convert);
+        }
+        if let (false, Some(to)) = (rest.is_empty(), places.next()) {
+            for (to, &value) in to.iter_mut().zip(rest) {
+                *to = convert(value);
+            }
+        }
+    }
+}
