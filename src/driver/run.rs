@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use dpu_isa::{Dtype, Machine, Program};
 use dpu_sim::tensor_file::{OutputPlan, read_inputs};
-use dpu_sim::{Options, Report, RunFiles, RunResult, Tensor, Traffic, simulate_observed};
+use dpu_sim::{KernelChoice, Options, Report, RunFiles, RunResult, Tensor, Traffic, simulate_observed};
 use serde::Serialize;
 
 use super::exit::{Failure, Kind};
@@ -48,6 +48,10 @@ pub(super) struct RunOptions {
     /// Do not look for hazards: unwritten reads, races, overlaps.
     #[arg(long)]
     no_checks: bool,
+
+    /// Simulate every instruction by its plain definition: slow, and what the fast kernels are tested against.
+    #[arg(long)]
+    golden: bool,
 }
 
 /// Runs a program, writes its outputs, and returns what there is to say.
@@ -63,8 +67,13 @@ pub(super) fn run(
     progress.step("read inputs");
     let inputs = read_inputs(&program.inputs, &options.input)?;
     let views: Vec<_> = inputs.iter().map(Tensor::view).collect();
-    let settings =
-        Options { max_cycles: options.fuel, checks: !options.no_checks, machine, ..Options::default() };
+    let settings = Options {
+        max_cycles: options.fuel,
+        checks: !options.no_checks,
+        kernel: if options.golden { KernelChoice::Golden } else { KernelChoice::Auto },
+        machine,
+        ..Options::default()
+    };
     progress.step("simulate");
     let timed = settings.machine.as_ref().unwrap_or(&program.machine);
     let mut files = RunFiles::create(program, timed, options.report.as_deref(), options.trace.as_deref())?;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use dpu_isa::{ContainerError, Machine, Program};
 use dpu_sim::tensor_file::{FileError, OutputPlan, read_inputs};
-use dpu_sim::{Options, RunFiles, SimError, Tensor, simulate_observed};
+use dpu_sim::{KernelChoice, Options, RunFiles, SimError, Tensor, simulate_observed};
 
 /// Exit codes beyond success.
 const INVALID: u8 = 1;
@@ -65,6 +65,14 @@ pub(crate) struct Args {
     /// Do not look for hazards: unwritten reads, races, overlaps.
     #[arg(long)]
     no_checks: bool,
+
+    /// The instructions of the host to compute with: auto, vnni, avx2, scalar. Outputs and times are the same.
+    #[arg(long, value_name = "KERNEL", default_value_t = KernelChoice::Auto)]
+    kernel: KernelChoice,
+
+    /// Compute every instruction by its plain definition: slow, and what the kernels are tested against.
+    #[arg(long, conflicts_with = "kernel")]
+    golden: bool,
 }
 
 /// What ends the command without success: a message and the exit code.
@@ -113,6 +121,7 @@ pub(crate) fn run(args: &Args) -> Result<String, Failure> {
     let options = Options {
         max_cycles: args.fuel,
         checks: !args.no_checks,
+        kernel: if args.golden { KernelChoice::Golden } else { args.kernel },
         machine: args.machine.as_deref().map(load_machine).transpose()?,
         ..Options::default()
     };

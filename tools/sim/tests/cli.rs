@@ -121,6 +121,20 @@ fn wrong_usage_is_code_2() {
 }
 
 #[test]
+fn every_kernel_gives_the_same_bytes() {
+    let setup = Setup::new();
+    for kernel in [&["--golden"][..], &["--kernel", "scalar"], &["--kernel", "auto"]] {
+        let args = [&["p.dpu", "--input", "x.npy", "--output", "y.npy"][..], kernel].concat();
+        assert_eq!(setup.run(&args).status.code(), Some(0));
+        assert_eq!(data(&setup.path("y.npy"), setup.expected.len()), setup.expected);
+        fs::remove_file(setup.path("y.npy")).unwrap();
+    }
+    let text = setup.fails(2, &["p.dpu", "--input", "x.npy", "--kernel", "mmx"]);
+    assert!(text.contains("no kernel is called 'mmx', expected one of auto, vnni, avx2, scalar"), "{text}");
+    setup.fails(2, &["p.dpu", "--input", "x.npy", "--kernel", "avx2", "--golden"]);
+}
+
+#[test]
 fn help_and_version_succeed() {
     let setup = Setup::new();
     for flag in ["--help", "--version"] {
