@@ -1,0 +1,101 @@
+"""Compile time and memory of `strumc compile` beside Vela on the same networks, in one run, on one core."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .nets import NETS
+from .tflite_file import write_tflite
+from .tosa import write_tosa
+
+# The Ethos-U of as many multipliers as the default machine has.
+VELA_MACHINE = "ethos-u85-2048"
+
+
+@dataclass(frozen=True)
+class Run:
+    """Wall-clock seconds and peak resident bytes of a process."""
+
+    seconds: float
+    peak: int
+
+
+def run(command: list[str]) -> Run:
+    """Runs a command on one core; a failure ends the benchmark with what the command said."""
+    with tempfile.TemporaryFile() as log:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=lambda: os.sched_setaffinity(0, {0}))
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            log.seek(0)
+            sys.exit(f"{' '.join(command)}\nfailed with {process.returncode}:\n{log.read().decode()[-4000:]}")
+    return Run(seconds, usage.ru_maxrss * 1024)
+
+
+def measure(name: str, drivers: Path, options: list[str], runs: int, folder: Path) -> dict:
+    """Compiles one network with both, alternating."""
+    net = NETS[name]()
+    text, bytecode, tflite = (folder / f"{name}.{suffix}" for suffix in ("mlir", "mlirbc", "tflite"))
+    with text.open("w") as out:
+        write_tosa(net, out)
+    write_tflite(net, tflite)
+    run([str(drivers / "strum-opt"), str(text), "--emit-bytecode", "-o", str(bytecode)])
+    text.unlink()
+    ours, theirs = [], []
+    for _ in range(runs):
+        program = str(folder / f"{name}.dpu")
+        ours.append(run([str(drivers / "strumc"), "compile", str(bytecode), "-q", "-o", program, *options]))
+        vela = [str(Path(sys.executable).with_name("vela")), "--accelerator-config", VELA_MACHINE, str(tflite)]
+        theirs.append(run([*vela, "--output-dir", str(folder / "vela")]))
+    size = bytecode.stat().st_size
+    return {"network": name, "model_bytes": size, "strumc": _summary(ours, size), "vela": _summary(theirs, size)}
+
+
+def _summary(runs: list[Run], size: int) -> dict:
+    seconds = [r.seconds for r in runs]
+    peak = max(r.peak for r in runs)
+    return {"best_s": min(seconds), "median_s": statistics.median(seconds), "peak_bytes": peak,
+            "peak_per_model": peak / size}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="tools/bench/compile", description=__doc__)
+    parser.add_argument("--drivers", type=Path, required=True, help="folder of strum-opt and strumc")
+    parser.add_argument("--net", nargs="+", choices=NETS, default=["resnet50"], help="networks (default: resnet50)")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each (default: 5)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--options", default="", help="more options for strumc compile, in one string")
+    args = parser.parse_args()
+    if args.runs < 1:
+        parser.error("--runs must be at least 1")
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in args.net:
+            rows.append(measure(name, args.drivers, args.options.split(), args.runs, Path(folder)))
+    if args.json:
+        print(json.dumps(rows, indent=2))
+        return 0
+    print(f"{'network':<20} {'compiler':<8} {'best s':>8} {'median s':>9} {'peak MB':>8} {'of model':>9}")
+    for row in rows:
+        for who in ("strumc", "vela"):
+            r = row[who]
+            print(f"{row['network']:<20} {who:<8} {r['best_s']:>8.3f} {r['median_s']:>9.3f} "
+                  f"{r['peak_bytes'] / 1e6:>8.1f} {r['peak_per_model']:>8.2f}x")
+        ratio = row["strumc"]["best_s"] / row["vela"]["best_s"]
+        print(f"{row['network']:<20} strumc takes {ratio:.3f} of the time of vela ({VELA_MACHINE})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
