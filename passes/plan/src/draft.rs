@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use dpu_isa::{Dtype, FieldKind, Instr, Space};
+use dpu_isa::{Dtype, FieldKind, Instr, Machine, Space};
 
 use crate::error::{PlanError, mul};
 
@@ -110,6 +110,8 @@ pub struct Draft {
     pub tasks: Vec<Task>,
     /// The layers; [`Task::layer`] is the index.
     pub layers: Vec<LayerInfo>,
+    /// SRAM bytes of the layer under way that whole tensors hold, and tiles may not take.
+    pub held_bytes: u64,
 }
 
 impl Draft {
@@ -134,6 +136,19 @@ impl Draft {
         })?;
         self.layers.push(LayerInfo { name: name.into(), op: op.into(), loc, macs });
         Ok(index)
+    }
+
+    /// SRAM bytes that the tiles of the layer under way may take.
+    pub(crate) fn tile_bytes(&self, machine: &Machine) -> u64 {
+        machine.sram_bytes.saturating_sub(self.held_bytes)
+    }
+
+    /// Whether the buffer is a whole tensor in SRAM.
+    ///
+    /// # Errors
+    /// An internal error if the buffer is of another draft.
+    pub(crate) fn holds(&self, id: BufferId) -> Result<bool, PlanError> {
+        self.buffer(id).map(|b| b.space == Space::Sram)
     }
 
     /// The buffer of that name.

@@ -17,11 +17,11 @@ use crate::view::{Field, Geometry, View, check_type};
 /// A batched matrix product: `output[n] = (a[n] - a_zp) * (b[n] - b_zp)`.
 #[derive(Clone, Debug)]
 pub struct MatmulLayer {
-    /// Left operand in DRAM, i8, `[n][h][c]`.
+    /// Left operand, i8, `[n][h][c]`.
     pub a: Tensor,
-    /// Right operand in DRAM, i8, `[n][c][w]`.
+    /// Right operand, i8, `[n][c][w]`.
     pub b: Tensor,
-    /// Output in DRAM, of any type, `[n][h][w]`.
+    /// Output, of any type, `[n][h][w]`.
     pub output: Tensor,
     /// Zero point of the left operand, -128 to 127.
     pub a_zp: i32,

@@ -82,7 +82,8 @@ pub(crate) struct OutPlace {
     pub(crate) pixel: u64,
 }
 
-/// Output slots: a tile each, or the tiles of a round of the outer loop, side by side as they are stored.
+/// Output slots: a tile each, or the tiles of a round of the outer loop, side by side as they are stored; none for a tensor
+/// in SRAM, which is written in place.
 pub(crate) struct Outputs {
     ring: Ring,
     view: View,
@@ -119,7 +120,12 @@ impl Outputs {
     ///
     /// # Errors
     /// An internal error if there are no slots.
-    pub(crate) fn place(&mut self, step: &Step) -> Result<OutPlace, PlanError> {
+    pub(crate) fn place(&mut self, step: &Step, image: u64) -> Result<OutPlace, PlanError> {
+        if self.view.held {
+            let View { row, pixel, .. } = self.view;
+            let at = self.view.at(image, step.oy.start, step.ox.start, step.oc.start);
+            return Ok(OutPlace { at, row, pixel });
+        }
         let buffer = match self.open {
             Some(buffer) => buffer,
             None => self.ring.next()?,

@@ -1,4 +1,4 @@
-//! NHWC tensors in DRAM as the tile loops see them: images of rows of pixels, channels contiguous.
+//! NHWC tensors as the tile loops see them: images of rows of pixels, channels contiguous.
 
 use std::ops::Range;
 
@@ -26,14 +26,16 @@ pub(crate) struct View {
     pub(crate) row: u64,
     /// Bytes from one pixel to the next.
     pub(crate) pixel: u64,
+    /// The tensor is in SRAM as a whole: tiles are read and written in place.
+    pub(crate) held: bool,
 }
 
 impl View {
     /// The view of a contiguous tensor; `shape` says how its elements are to be read.
     ///
     /// # Errors
-    /// An unsupported error if an extent is 0 or beyond [`EXTENT_MAX`]; an internal error if the buffer is not in DRAM
-    /// or smaller than the shape.
+    /// An unsupported error if an extent is 0 or beyond [`EXTENT_MAX`]; an internal error if the buffer is smaller than
+    /// the shape.
     pub(crate) fn new(
         draft: &Draft,
         tensor: &Tensor,
@@ -53,13 +55,13 @@ impl View {
         let row = mul(w, pixel)?;
         let image = mul(h, row)?;
         let bytes = mul(n, image)?;
-        if b.space != Space::Dram || b.bytes < bytes {
+        if b.bytes < bytes {
             return Err(PlanError::internal(format!(
                 "{what} takes {bytes} bytes of a buffer in {} of {}",
                 b.space, b.bytes
             )));
         }
-        Ok(View { buffer, shape, element, image, row, pixel })
+        Ok(View { buffer, shape, element, image, row, pixel, held: b.space == Space::Sram })
     }
 
     /// The view of a tensor of rank 4 and one of the given types.
@@ -99,6 +101,12 @@ impl View {
         (at, dims)
     }
 
+    /// Where the activations of a tile stand in a tensor in SRAM.
+    pub(crate) fn place(&self, image: u64, tile: &ActTile, channels: &Range<u64>) -> ActPlace {
+        let (at, _) = self.gather(image, tile, channels);
+        ActPlace { at, row: self.row * tile.y.step, pixel: self.pixel * tile.x.step }
+    }
+
     /// Where the outputs of a tile go, and the dimensions that copy them from a packed tile.
     pub(crate) fn scatter(
         &self,
@@ -115,6 +123,24 @@ impl View {
             Dim::new(run, 1, 1),
         ];
         (self.at(image, rows.start, pixels.start, channels.start), dims)
+    }
+}
+
+/// Where a variant reads its activations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ActPlace {
+    /// The first pixel.
+    pub(crate) at: At,
+    /// Bytes from a row to the next.
+    pub(crate) row: u64,
+    /// Bytes from a pixel to the next.
+    pub(crate) pixel: u64,
+}
+
+impl ActPlace {
+    /// A tile of `columns` pixels of `pixel` bytes without gaps.
+    pub(crate) fn packed(buffer: BufferId, columns: u64, pixel: u64) -> Self {
+        ActPlace { at: At { buffer, offset: 0 }, row: columns * pixel, pixel }
     }
 }
 

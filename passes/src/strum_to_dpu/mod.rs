@@ -4,6 +4,7 @@
 //! barriers come later (`dpu-allocate`, `dpu-assign-barriers`) and change no result.
 
 mod emit;
+mod graph;
 mod layers;
 mod names;
 mod tosa;
@@ -11,8 +12,9 @@ mod values;
 
 use dpu_isa::Machine;
 use strum_ir::strum::{Conv, Eltwise, MatMul};
-use strum_ir::{Dialect, Location, Operation, Pass, PassContext, PassError, PassOption, Value};
+use strum_ir::{Block, Dialect, Location, Operation, Pass, PassContext, PassError, PassOption, Value};
 use strum_plan::{CopyLayer, Draft, PlanError, Tensor, plan_copy};
+use strum_plan::{alloc, residency};
 use tracing::debug;
 
 use crate::program::report;
@@ -28,6 +30,10 @@ Every function becomes a `dpu.program` of the same name: its arguments and resul
 constants become `dpu.constant`, and each op becomes a `dpu.layer` with the tasks that compute it. Tiles are chosen for
 the machine: a layer of any size is cut along images, rows, columns and channels, and a reduction along its taps, until
 double-buffered tiles fit the SRAM. Packed weights are cut into the tiles' weight sets, which stay packed.
+
+A tensor between layers stays in SRAM, where it is written and read in place, if it fits beside the tiles of all layers
+until its last use; else it goes through DRAM. Those that save most traffic for the room they take come first, and an
+element-wise layer writes over an operand that nobody reads later.
 
 Reshapes cost nothing; concat, slice, pad and transpose are DMA copies. Tasks are in an order in which they could be
 executed one after the other.
@@ -71,6 +77,10 @@ impl Pass for StrumToDpu {
     }
 }
 
+/// The part of the SRAM that is planned with, in eighths: less of it if buffers cannot be placed, and in the end nothing
+/// stays there between layers.
+const SRAM_EIGHTHS: [u64; 5] = [8, 7, 6, 4, 0];
+
 /// A function on its way to a draft.
 struct Lowering<'c, 'm> {
     machine: &'m Machine,
@@ -94,18 +104,48 @@ impl<'c, 'm> Lowering<'c, 'm> {
             .body()
             .filter(|_| function.region(0).is_some_and(|r| r.blocks().len() == 1))
             .ok_or_else(|| function.error("has no body of one block: there is nothing to run"))?;
-        let mut this =
-            Lowering { machine, draft: Draft::new(), values: Values::new(machine), sources: Vec::new() };
         let terminator = body.terminator().filter(|op| op.is("func.return"));
         let terminator = terminator.ok_or_else(|| function.error("does not end in func.return"))?;
-        let copies = this.interface(function, &body.arguments(), terminator)?;
+        let (graph, numbers) = graph::of(body, &terminator.operands());
+        for eighths in SRAM_EIGHTHS {
+            let residency = residency::decide(&graph, machine.sram_bytes / 8 * eighths, &[]);
+            if cfg!(debug_assertions) {
+                residency::check(&graph, &residency, machine.sram_bytes).map_err(PassError::Internal)?;
+            }
+            let none_stays = !residency.stays.contains(&true);
+            let values = Values::new(machine, residency, numbers.clone());
+            let mut this = Lowering { machine, draft: Draft::new(), values, sources: Vec::new() };
+            let copies = this.interface(function, &body.arguments(), terminator)?;
+            let lowered = this.body(body, terminator, copies);
+            if none_stays || lowered.is_ok() && this.is_placeable() {
+                return lowered
+                    .map_err(|(op, error)| report(op, &error))
+                    .map(|()| Lowered { draft: this.draft, sources: this.sources });
+            }
+            debug!(eighths, "what stays in SRAM leaves too little room");
+        }
+        Err(PassError::Internal("no layer can be lowered without tensors in SRAM".into()))
+    }
+
+    /// Whether all buffers can get an address.
+    fn is_placeable(&self) -> bool {
+        let Draft { buffers, tasks, layers, .. } = &self.draft;
+        alloc::allocate(buffers, tasks, layers, self.machine).is_ok()
+    }
+
+    /// Lowers the body, and then copies values to outputs. An error comes with the op at fault.
+    fn body(
+        &mut self,
+        body: Block<'c>,
+        terminator: Operation<'c>,
+        copies: Vec<(Value<'c>, Tensor)>,
+    ) -> Result<(), (Operation<'c>, PlanError)> {
         for op in body.operations() {
-            this.op(op).map_err(|error| report(op, &error))?;
+            self.op(op).map_err(|error| (op, error))?;
         }
-        for (value, output) in copies {
-            this.copy(value, output).map_err(|error| report(terminator, &error))?;
-        }
-        Ok(Lowered { draft: this.draft, sources: this.sources })
+        copies
+            .into_iter()
+            .try_for_each(|(value, output)| self.copy(value, output).map_err(|error| (terminator, error)))
     }
 
     /// Makes the inputs and outputs. Returns the results that no op can compute in place, with their buffers.
@@ -132,6 +172,7 @@ impl<'c, 'm> Lowering<'c, 'm> {
     /// Begins the layer of an op.
     fn layer(&mut self, op: Operation<'c>) -> Result<(), PlanError> {
         let index = self.draft.layers.len();
+        self.draft.held_bytes = self.values.held_bytes(index);
         let kind = op.name().split_once('.').map_or(op.name(), |(_, kind)| kind);
         let loc = u32::try_from(self.sources.len()).unwrap_or(u32::MAX);
         self.sources.push(op.location());
@@ -139,15 +180,14 @@ impl<'c, 'm> Lowering<'c, 'm> {
     }
 
     fn op(&mut self, op: Operation<'c>) -> Result<(), PlanError> {
-        if op.is("func.return") || op.is("tosa.const") || op.is("tosa.const_shape") || op.is("strum.constant")
-        {
-            return Ok(());
-        }
         if is_alias(op) {
             let (Some(operand), Some(result)) = (op.operand(0), op.single_result()) else {
                 return Err(PlanError::internal(format!("'{}' cannot be read", op.name())));
             };
             return self.values.alias(&mut self.draft, operand, result);
+        }
+        if !graph::is_layer(op) {
+            return Ok(());
         }
         self.layer(op)?;
         let before = self.draft.tasks.len();
@@ -168,6 +208,7 @@ impl<'c, 'm> Lowering<'c, 'm> {
     /// Copies a value to an output buffer.
     fn copy(&mut self, value: Value<'c>, output: Tensor) -> Result<(), PlanError> {
         let index = self.draft.layers.len();
+        self.draft.held_bytes = 0;
         let loc = u32::try_from(self.sources.len()).unwrap_or(u32::MAX);
         self.sources.push(value.location());
         self.draft.layer(format!("{index}.copy"), "func.return", loc, 0)?;

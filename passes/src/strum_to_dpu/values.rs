@@ -1,4 +1,4 @@
-//! Where the values of a function live in DRAM.
+//! Where the values of a function live: in DRAM, or in SRAM if they stay there between layers.
 //!
 //! Invariant: a value's bytes never move. A reshape is another shape on the same buffer, and a result of the function is
 //! computed right in its output buffer where that is possible.
@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use dpu_isa::{Dtype, Machine, Space};
 use strum_ir::{Operation, Value};
+use strum_plan::residency::Residency;
 use strum_plan::{BufferId, Draft, PlanError, Role, Tensor};
 
 use crate::tosa::elem::Elem;
@@ -31,7 +32,7 @@ pub(super) fn unsigned(dtype: Dtype) -> Dtype {
 }
 
 /// The value behind reshapes and identities.
-fn root(value: Value<'_>) -> Value<'_> {
+pub(super) fn root(value: Value<'_>) -> Value<'_> {
     let mut value = value;
     while let Some(op) = value.defining_op().filter(|op| is_alias(*op)) {
         let Some(operand) = op.operand(0) else { break };
@@ -51,11 +52,46 @@ pub(super) struct Values<'c> {
     /// Output buffers that the defining op of a value fills.
     outputs: BTreeMap<Value<'c>, BufferId>,
     dram_bytes: u64,
+    /// What stays in SRAM, and the numbers of the values in it.
+    residency: Residency,
+    numbers: BTreeMap<Value<'c>, usize>,
 }
 
 impl<'c> Values<'c> {
-    pub(super) fn new(machine: &Machine) -> Self {
-        Values { tensors: BTreeMap::new(), outputs: BTreeMap::new(), dram_bytes: machine.dram_bytes }
+    /// No values yet; those that `residency` keeps, by their `numbers` in it, will be in SRAM.
+    pub(super) fn new(machine: &Machine, residency: Residency, numbers: BTreeMap<Value<'c>, usize>) -> Self {
+        Values {
+            tensors: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            dram_bytes: machine.dram_bytes,
+            residency,
+            numbers,
+        }
+    }
+
+    /// SRAM bytes that values hold while layer `index` runs.
+    pub(super) fn held_bytes(&self, index: usize) -> u64 {
+        self.residency.held_bytes.get(index).copied().unwrap_or(0)
+    }
+
+    /// The place of a computed value: that of another value, or a buffer of its own.
+    fn place(
+        &self,
+        draft: &mut Draft,
+        value: Value<'c>,
+        shape: &[u64],
+        dtype: Dtype,
+    ) -> Result<BufferId, PlanError> {
+        let number = self.numbers.get(&value).copied();
+        let stays = number.and_then(|n| self.residency.stays.get(n)) == Some(&true);
+        let old = number.and_then(|n| self.residency.place_of.get(n).copied().flatten());
+        let Some(old) = old else {
+            let space = if stays { Space::Sram } else { Space::Dram };
+            return draft.tensor(space, dtype, shape, Role::Scratch);
+        };
+        let old = self.numbers.iter().find(|(_, n)| **n == old).and_then(|(v, _)| self.tensors.get(v));
+        let old = old.ok_or_else(|| PlanError::internal("the place of a value that is not there"))?;
+        Ok(old.buffer)
     }
 
     /// Makes `value` an input of the program.
@@ -126,7 +162,7 @@ impl<'c> Values<'c> {
         let (shape, elem) = read(value)?;
         let buffer = match self.outputs.get(&value) {
             Some(buffer) => *buffer,
-            None => draft.tensor(Space::Dram, dtype(elem), &shape, Role::Scratch)?,
+            None => self.place(draft, value, &shape, dtype(elem))?,
         };
         let tensor = Tensor { buffer, dtype: dtype(elem), shape };
         self.tensors.insert(value, tensor.clone());

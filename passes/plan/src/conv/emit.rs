@@ -16,7 +16,7 @@ use crate::tile::search::{self, Choice};
 use crate::tile::steps::{Step, for_each_step};
 use crate::tile::stream::Stream;
 use crate::tile::{Problem, Tiling};
-use crate::view::{ActTile, Field};
+use crate::view::{ActPlace, ActTile, Field};
 
 use super::weights::{Channels, Claim, Loaded, Loader, Source};
 
@@ -63,7 +63,7 @@ pub(crate) fn emit(
     machine: &Machine,
     layer: &Layer<'_>,
 ) -> Result<BTreeMap<BufferId, Claim>, PlanError> {
-    let budget = Budget::of(machine);
+    let budget = Budget::of(machine).with_sram(draft.tile_bytes(machine));
     let choice = search::search(&layer.problem, &budget)?;
     check_tasks(draft, &choice)?;
     let mut emitter = Emitter::new(draft, machine, layer, &choice)?;
@@ -166,12 +166,16 @@ impl<'a> Emitter<'a> {
         key: u64,
         tile: &ActTile,
         channels: &Range<u64>,
-    ) -> Result<At, PlanError> {
+    ) -> Result<ActPlace, PlanError> {
+        let input = &self.layer.field.input;
+        if input.held {
+            return Ok(input.place(image, tile, channels));
+        }
         let place = self.acts.place(key)?;
-        let slot = At { buffer: place.buffer, offset: 0 };
+        let slot = ActPlace::packed(place.buffer, tile.columns.len, channels.end - channels.start);
         if place.load {
-            let (from, dims) = self.layer.field.input.gather(image, tile, channels);
-            self.mover.load(draft, from, slot, &dims)?;
+            let (from, dims) = input.gather(image, tile, channels);
+            self.mover.load(draft, from, slot.at, &dims)?;
         }
         Ok(slot)
     }
@@ -182,7 +186,7 @@ impl<'a> Emitter<'a> {
         draft: &mut Draft,
         step: &Step,
         tile: &ActTile,
-        act: At,
+        act: ActPlace,
         loaded: Loaded,
         image: u64,
     ) -> Result<(), PlanError> {
@@ -190,15 +194,14 @@ impl<'a> Emitter<'a> {
         let channels = self.in_channels(step);
         let (oy, ox, oc) = (len(&step.oy), len(&step.ox), len(&step.oc));
         let slot = self.invariant(step)?;
-        let in_row = tile.columns.len * len(&channels);
         let mut var = ConvVar {
             slot,
-            act: narrow(act.offset, "an activation offset")?,
+            act: narrow(act.at.offset, "an activation offset")?,
             in_h: narrow(tile.rows.len, "the rows of a tile")?,
             in_w: narrow(tile.columns.len, "the columns of a tile")?,
             in_c: narrow(len(&channels), "the channels of a tile")?,
-            act_row: narrow(in_row, "the row stride of a tile")?,
-            act_pixel: narrow(len(&channels), "the pixel stride of a tile")?,
+            act_row: narrow(act.row, "the row stride of a tile")?,
+            act_pixel: narrow(act.pixel, "the pixel stride of a tile")?,
             origin_y: narrow(tile.rows.origin, "the first row of a window")?,
             origin_x: narrow(tile.columns.origin, "the first column of a window")?,
             kernel_h: narrow(len(&step.ky), "the rows of a kernel")?,
@@ -213,7 +216,7 @@ impl<'a> Emitter<'a> {
             ..ConvVar::default()
         };
         let mut bufs =
-            vec![("act", act.buffer), ("weights", loaded.weights.buffer), ("table", loaded.table.buffer)];
+            vec![("act", act.at.buffer), ("weights", loaded.weights.buffer), ("table", loaded.table.buffer)];
         if var.acc_in || var.acc_out {
             let psum = self.psum.ok_or_else(|| PlanError::internal("a split sum without partial sums"))?;
             bufs.push(("psum", psum));
@@ -222,7 +225,7 @@ impl<'a> Emitter<'a> {
             self.pipeline.push(var.into(), bufs);
             return Ok(());
         }
-        let out = self.outs.place(step)?;
+        let out = self.outs.place(step, image)?;
         var.out = narrow(out.at.offset, "an output offset")?;
         var.out_row = narrow(out.row, "the row stride of an output tile")?;
         var.out_pixel = narrow(out.pixel, "the pixel stride of an output tile")?;

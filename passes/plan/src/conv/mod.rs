@@ -29,16 +29,16 @@ pub(crate) const OUT_TYPES: &[Dtype] = &[Dtype::I8, Dtype::U8, Dtype::I16, Dtype
 pub enum Weights<'a> {
     /// A constant in any format. Convolution: shape `[oc][kh][kw][ic]`; depthwise: `[1][kh][kw][c * m]`.
     Packed(&'a Packed),
-    /// An i8 tensor in DRAM, computed by the program. Convolution: `[oc][kh][kw][ic]`; depthwise: `[kh][kw][c][m]`.
+    /// An i8 tensor, computed by the program. Convolution: `[oc][kh][kw][ic]`; depthwise: `[kh][kw][c][m]`.
     Dynamic(Tensor),
 }
 
 /// A convolution, or a depthwise convolution.
 #[derive(Clone, Debug)]
 pub struct ConvLayer<'a> {
-    /// Input in DRAM, i8, `[n][h][w][ic]`.
+    /// Input, i8, `[n][h][w][ic]`.
     pub input: Tensor,
-    /// Output in DRAM, of any type, `[n][oh][ow][oc]`.
+    /// Output, of any type, `[n][oh][ow][oc]`.
     pub output: Tensor,
     /// Weights.
     pub weights: Weights<'a>,
@@ -237,6 +237,7 @@ pub(crate) fn problem(
         oc_splits,
         in_bytes: field.input.element,
         out_bytes: field.output.element,
+        held: [field.input.held, field.output.held],
         resident: 0,
     }
 }

@@ -1,6 +1,6 @@
 //! Layers that only move data: copy, concat, slice, pad, transpose.
 //!
-//! They become DMA tasks from DRAM to DRAM on the engine that stores results, so that loads of later layers are not
+//! They become DMA tasks from tensor to tensor on the engine that stores results, so that loads of later layers are not
 //! held up, and the order against earlier stores costs no barrier; transpositions of short runs go through the vector
 //! engine. Ranks and extents are not limited.
 
@@ -87,7 +87,7 @@ fn contradiction(what: impl std::fmt::Display) -> PlanError {
     PlanError::internal(format!("the layer contradicts itself: {what}"))
 }
 
-/// Checks operands of a movement: all in DRAM, one element type, and the output no input.
+/// Checks operands of a movement: one element type, and the output no input.
 fn check_all(draft: &Draft, inputs: &[Tensor], output: &Tensor) -> Result<(), PlanError> {
     output.check(draft, "the output")?;
     for input in inputs {
@@ -291,7 +291,7 @@ pub fn plan_transpose(draft: &mut Draft, machine: &Machine, layer: &TransposeLay
     let dst = Place { buffer: output.buffer, offset: 0 };
     let (merged, wide) = strided::canonical(&dims, element, 0, 4);
     let wide = u64::from(wide);
-    if let Some(turn) = Turn::new(machine, &merged, wide)
+    if let Some(turn) = Turn::new(machine, draft.tile_bytes(machine), &merged, wide)
         && turn.cycles < turn::direct_cycles(machine, &merged, wide)
     {
         return turn.emit(draft, machine, src, dst);

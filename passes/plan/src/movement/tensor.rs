@@ -1,15 +1,15 @@
-//! Tensors as movement and vector layers see them: DRAM buffers under a shape.
+//! Tensors as movement and vector layers see them: buffers under a shape.
 
-use dpu_isa::{Dtype, Space};
+use dpu_isa::Dtype;
 
 use crate::draft::{BufferId, Draft};
 use crate::error::PlanError;
 
-/// A contiguous row-major tensor in a DRAM buffer, under a shape of its own: a reshape is another `Tensor` on the same
+/// A contiguous row-major tensor in a buffer of DRAM or SRAM, under a shape of its own: a reshape is another `Tensor` on the same
 /// buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tensor {
-    /// The DRAM buffer; the tensor begins at its first byte.
+    /// The buffer; the tensor begins at its first byte.
     pub buffer: BufferId,
     /// Element type.
     pub dtype: Dtype,
@@ -67,16 +67,13 @@ impl Tensor {
         Ok(strides)
     }
 
-    /// Checks that the tensor lies in DRAM within its buffer and has no extent of 0.
+    /// Checks that the tensor lies within its buffer and has no extent of 0.
     ///
     /// # Errors
     /// An internal error saying what does not hold.
     pub(crate) fn check(&self, draft: &Draft, what: &str) -> Result<(), PlanError> {
         let buffer = draft.buffer(self.buffer)?;
         let bytes = self.bytes()?;
-        if buffer.space != Space::Dram {
-            return Err(PlanError::internal(format!("{what} is not in DRAM")));
-        }
         if bytes == 0 {
             return Err(PlanError::internal(format!("{what} has no elements: shape {:?}", self.shape)));
         }

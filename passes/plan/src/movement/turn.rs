@@ -51,14 +51,14 @@ fn elements(extents: impl Iterator<Item = u64>) -> u64 {
 
 impl Turn {
     /// Cuts a transposition of canonical dimensions; `None` if it is none, or the vector engine cannot do it.
-    pub(super) fn new(machine: &Machine, dims: &[Dim], element: u64) -> Option<Self> {
+    pub(super) fn new(machine: &Machine, sram: u64, dims: &[Dim], element: u64) -> Option<Self> {
         let last = dims.len().checked_sub(1)?;
         let source = dims.iter().position(|d| d.src == element)?;
         if dims.len() > 6 || source == last || dims[last].dst != element || !matches!(element, 1 | 2 | 4) {
             return None;
         }
         // Two slots on both sides.
-        let most = (machine.sram_bytes / 4).min(MAX_TILE) / 16 * 16 / element;
+        let most = (sram / 4).min(MAX_TILE) / 16 * 16 / element;
         let mut tile = vec![1; dims.len()];
         let mut run = RUN;
         while run > 1 && run.saturating_mul(run) > most {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use dpu_isa::{DmaFill, Dtype, Instr, Machine, MemAddr, PoolInv, PoolMode, PoolVar};
 
-use crate::dma::{At, Mover};
+use crate::dma::Mover;
 use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, narrow};
 use crate::movement::Tensor;
@@ -17,16 +17,16 @@ use crate::tile::search::{self, Choice};
 use crate::tile::steps::{Step, for_each_step};
 use crate::tile::stream::Stream;
 use crate::tile::{Problem, Tiling, WINDOW_MAX};
-use crate::view::{ActTile, Field, Geometry, View};
+use crate::view::{ActPlace, ActTile, Field, Geometry, View};
 
 /// A pooling layer.
 #[derive(Clone, Debug)]
 pub struct PoolLayer {
     /// Maximum or average.
     pub mode: PoolMode,
-    /// Input in DRAM, i8 or i16, `[n][h][w][c]`.
+    /// Input, i8 or i16, `[n][h][w][c]`.
     pub input: Tensor,
-    /// Output in DRAM, of the input's type, `[n][oh][ow][c]`.
+    /// Output, of the input's type, `[n][oh][ow][c]`.
     pub output: Tensor,
     /// Kernel `[y, x]`.
     pub kernel: [u64; 2],
@@ -49,7 +49,7 @@ pub struct PoolLayer {
 /// smallest tiles fit the SRAM, or the plan needs too many tasks. Internal: the description contradicts itself.
 pub fn plan_pool(draft: &mut Draft, machine: &Machine, layer: &PoolLayer) -> Result<(), PlanError> {
     let plan = PoolPlan::new(draft, layer)?;
-    let budget = Budget::of(machine);
+    let budget = Budget::of(machine).with_sram(draft.tile_bytes(machine));
     let choice = search::search(&plan.problem, &budget)?;
     check_tasks(draft, &choice)?;
     let mark = Mark::of(draft);
@@ -175,6 +175,7 @@ impl PoolPlan {
             oc_splits: split_channels(channels),
             in_bytes: input.element,
             out_bytes: output.element,
+            held: [input.held, output.held],
             resident: 0,
         };
         Ok(PoolPlan {
@@ -241,31 +242,53 @@ impl<'a> Emitter<'a> {
             ActTile { y, x, rows: y.window(&step.oy, &step.ky), columns: x.window(&step.ox, &step.kx) };
         let key = (step.spatial * self.tiling.oc.count() + step.channel) * self.tiling.reductions()
             + step.reduction;
-        let place = self.acts.place(key)?;
-        let act = At { buffer: place.buffer, offset: 0 };
-        if place.load {
-            let (from, dims) = self.plan.field.input.gather(step.image, &tile, &step.oc);
-            self.mover.load(draft, from, act, &dims)?;
-        }
+        let act = self.load(draft, step, &tile, key)?;
         self.pipeline.flush(draft)?;
         self.compute(draft, step, &tile, act)
     }
 
-    fn compute(&mut self, draft: &Draft, step: &Step, tile: &ActTile, act: At) -> Result<(), PlanError> {
+    fn load(
+        &mut self,
+        draft: &mut Draft,
+        step: &Step,
+        tile: &ActTile,
+        key: u64,
+    ) -> Result<ActPlace, PlanError> {
+        let input = &self.plan.field.input;
+        if input.held {
+            return Ok(input.place(step.image, tile, &step.oc));
+        }
+        let place = self.acts.place(key)?;
+        let pixel = (step.oc.end - step.oc.start) * input.element;
+        let slot = ActPlace::packed(place.buffer, tile.columns.len, pixel);
+        if place.load {
+            let (from, dims) = input.gather(step.image, tile, &step.oc);
+            self.mover.load(draft, from, slot.at, &dims)?;
+        }
+        Ok(slot)
+    }
+
+    fn compute(
+        &mut self,
+        draft: &Draft,
+        step: &Step,
+        tile: &ActTile,
+        act: ActPlace,
+    ) -> Result<(), PlanError> {
         let len = |r: &Range<u64>| r.end - r.start;
         let (oy, ox, channels) = (len(&step.oy), len(&step.ox), len(&step.oc));
-        let in_pixel = channels * self.plan.field.input.element;
         let (win_y, win_h, bound_h) =
             self.plan.rows.count(&step.oy, u64::from(self.inv.stride_y), self.inv.mode)?;
         let (win_x, win_w, bound_w) =
             self.plan.columns.count(&step.ox, u64::from(self.inv.stride_x), self.inv.mode)?;
         let mut var = PoolVar {
             slot: self.inv.slot,
+            act: narrow(act.at.offset, "an activation offset")?,
             in_h: narrow(tile.rows.len, "the rows of a tile")?,
             in_w: narrow(tile.columns.len, "the columns of a tile")?,
             in_c: narrow(channels, "the channels of a tile")?,
-            act_row: narrow(tile.columns.len * in_pixel, "the row stride of a tile")?,
-            act_pixel: narrow(in_pixel, "the pixel stride of a tile")?,
+            act_row: narrow(act.row, "the row stride of a tile")?,
+            act_pixel: narrow(act.pixel, "the pixel stride of a tile")?,
             origin_y: narrow(tile.rows.origin, "the first row of a window")?,
             origin_x: narrow(tile.columns.origin, "the first column of a window")?,
             kernel_h: narrow(len(&step.ky), "the rows of a kernel")?,
@@ -282,7 +305,7 @@ impl<'a> Emitter<'a> {
             bound_w,
             ..PoolVar::default()
         };
-        let mut bufs = vec![("act", act.buffer)];
+        let mut bufs = vec![("act", act.at.buffer)];
         if let Some(psum) = self.psum {
             if step.first && !step.last && self.inv.mode == PoolMode::Max {
                 // Some windows may have no position in this part: all start from the least value instead.
@@ -298,7 +321,7 @@ impl<'a> Emitter<'a> {
             self.pipeline.push(Instr::PoolVar(var), bufs);
             return Ok(());
         }
-        let out = self.outs.place(step)?;
+        let out = self.outs.place(step, step.image)?;
         var.out = narrow(out.at.offset, "an output offset")?;
         var.out_row = narrow(out.row, "the row stride of an output tile")?;
         var.out_pixel = narrow(out.pixel, "the pixel stride of an output tile")?;

@@ -39,9 +39,9 @@ pub(crate) fn smallest(p: &Problem, cut: &Reduction, oc: Split, oy: Split, ox: S
         kx: cut.kx,
         order: Order::SpatialOuter,
         gather: false,
-        act_slots: two(act_tiles),
+        act_slots: if p.holds_input() { 0 } else { two(act_tiles) },
         weight_slots: if p.weights.is_some() { two(weight_tiles) } else { 0 },
-        out_slots: two(outputs),
+        out_slots: if p.holds_output() { 0 } else { two(outputs) },
         act_bytes: product([
             p.y.window_max(oy.size, cut.ky.size),
             p.x.window_max(ox.size, cut.kx.size),
@@ -75,7 +75,7 @@ pub(crate) fn variants(p: &Problem, least: &Tiling, mut f: impl FnMut(Tiling)) {
             Order::SpatialOuter => (one_sum(act_tiles), weight_tiles),
             Order::ChannelOuter => (act_tiles, one_sum(weight_tiles)),
         };
-        let acts = if p.per_channel.is_some() { 0 } else { acts };
+        let acts = if p.per_channel.is_some() || p.holds_input() { 0 } else { acts };
         let weights = if p.weights.is_some() { weights } else { 0 };
         for act_slots in slot_counts(least.act_slots, acts) {
             for weight_slots in slot_counts(least.weight_slots, weights) {
@@ -105,7 +105,7 @@ fn gathered(p: &Problem, t: &Tiling) -> Option<Tiling> {
     let whole = t.order == Order::SpatialOuter || p.images == 1;
     let out_slots = outer.saturating_mul(p.repeats).min(2);
     let out_bytes = outputs.saturating_mul(p.out_bytes);
-    (inner > 1 && whole).then_some(Tiling { gather: true, out_slots, out_bytes, ..*t })
+    (inner > 1 && whole && !p.holds_output()).then_some(Tiling { gather: true, out_slots, out_bytes, ..*t })
 }
 
 /// Cuts of an output axis, coarsest first. Strides and kernels beyond the instruction fields leave one output a tile.
@@ -167,6 +167,7 @@ mod tests {
             oc_splits: Vec::new(),
             in_bytes: 1,
             out_bytes: 1,
+            held: [false; 2],
             resident: 0,
         };
         let sizes: Vec<u64> = channel_splits(&problem).iter().map(|s| s.size).collect();

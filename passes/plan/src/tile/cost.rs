@@ -59,6 +59,11 @@ impl Budget {
         }
     }
 
+    /// The same machine with `sram` bytes for tiles.
+    pub(crate) fn with_sram(self, sram: u64) -> Self {
+        Budget { sram, ..self }
+    }
+
     /// Whether loads and stores have an engine each.
     pub(crate) fn has_two_engines(&self) -> bool {
         self.two_engines
@@ -156,6 +161,8 @@ impl Estimate {
 pub(crate) struct Sweep {
     /// Activations, each tile once.
     pub(crate) acts: Traffic,
+    /// Bytes of activations that the DPU reads.
+    pub(crate) act_bytes: u64,
     /// Weights, each tile once.
     pub(crate) weights: Traffic,
     /// Least cycles of the DPU without set-up.
@@ -177,8 +184,10 @@ pub(crate) fn sweep(p: &Problem, t: &Tiling, budget: &Budget) -> Sweep {
         None => t.ic.classes().map(|(ic, n)| p.macs.steps(ic, budget.array.lanes).saturating_mul(n)).sum(),
     };
     let mac_cycles = product([outputs, p.y.kernel, p.x.kernel, depth]) / budget.array.pes;
+    let acts = act_sweep(p, t, spatial);
     Sweep {
-        acts: act_sweep(p, t, spatial),
+        acts: if p.holds_input() { Traffic::default() } else { acts },
+        act_bytes: acts.bytes,
         weights: Traffic { tasks: channels.saturating_mul(parts), bytes: weight_sweep(p, t), runs: 0 },
         compute: mac_cycles.max(outputs / budget.ppe_rate),
     }
@@ -200,6 +209,9 @@ fn act_sweep(p: &Problem, t: &Tiling, spatial: u64) -> Traffic {
 
 /// Outputs, tile by tile or gathered over the inner loop.
 fn out_traffic(p: &Problem, t: &Tiling) -> Traffic {
+    if p.holds_output() {
+        return Traffic::default();
+    }
     let spatial = product([p.images, t.oy.count(), t.ox.count()]);
     let channels = t.oc.count();
     let tasks = match (t.gather, t.order) {
@@ -266,6 +278,9 @@ impl Rounds {
             // Every step reads activations of its own.
             acts = [product([spatial, channels, parts]) / count.max(1); 2];
         }
+        if p.holds_input() {
+            acts = [0; 2];
+        }
         if p.weights.is_none() {
             weights = [0; 2];
         }
@@ -290,8 +305,8 @@ pub(crate) fn estimate(
     let spatial = product([p.images, t.oy.count(), t.ox.count()]);
     let steps = product([spatial, t.oc.count(), t.reductions()]);
     let reads = match p.per_channel {
-        Some(_) => sweep.acts.bytes,
-        None => sweep.acts.bytes.saturating_mul(t.oc.count()),
+        Some(_) => sweep.act_bytes,
+        None => sweep.act_bytes.saturating_mul(t.oc.count()),
     };
     let reads = reads.saturating_add(sweep.weights.bytes.saturating_mul(spatial));
     let compute = compute
@@ -310,7 +325,7 @@ pub(crate) fn estimate(
             }
         };
         let (first, later) = (round(0), round(1));
-        let fill = Traffic::share(1, &sweep.acts).cycles(budget)
+        let fill = Traffic::share(u64::from(!p.holds_input()), &sweep.acts).cycles(budget)
             + if p.weights.is_some() { Traffic::share(1, &sweep.weights).cycles(budget) } else { 0 };
         let drain = out_traffic(p, t);
         let drain = drain.per(drain.tasks).cycles(budget);
@@ -382,6 +397,9 @@ impl Round {
 
     /// Cycles the DPU waits for output slots, because stores wait for the channel behind long loads.
     fn stalls(&self, budget: &Budget) -> u64 {
+        if self.outs.tasks == 0 {
+            return 0;
+        }
         let one = |t: &Traffic| t.bytes / budget.dram_rate / t.tasks.max(1);
         let stores = self.outs.tasks.max(1);
         let slack = (self.compute / stores).saturating_mul(self.out_slots);
@@ -397,6 +415,7 @@ impl Round {
 /// Cycles no plan can beat: all bytes once, all multiplications on all PEs.
 pub(crate) fn lower_bound(problem: &Problem, budget: &Budget, sweep: &Sweep) -> u64 {
     let outs = product([problem.images, problem.y.output, problem.x.output, problem.oc, problem.out_bytes]);
+    let outs = if problem.holds_output() { 0 } else { outs };
     let bytes = outs.saturating_add(sweep.acts.bytes).saturating_add(sweep.weights.bytes);
     (bytes / budget.dram_rate).max(sweep.compute).saturating_mul(problem.repeats)
 }

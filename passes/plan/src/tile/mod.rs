@@ -79,11 +79,23 @@ pub(crate) struct Problem {
     pub(crate) in_bytes: u64,
     /// Bytes of an output element.
     pub(crate) out_bytes: u64,
+    /// Whether the input and the output are in SRAM as a whole: no tile of them is moved.
+    pub(crate) held: [bool; 2],
     /// SRAM bytes that are needed besides tiles (a lookup table).
     pub(crate) resident: u64,
 }
 
 impl Problem {
+    /// The input is in SRAM as a whole.
+    pub(crate) fn holds_input(&self) -> bool {
+        self.held[0]
+    }
+
+    /// The output is in SRAM as a whole.
+    pub(crate) fn holds_output(&self) -> bool {
+        self.held[1]
+    }
+
     /// Input channels of a tile of `oc` output and `ic` input channels.
     pub(crate) fn tile_ic(&self, oc: u64, ic: u64) -> u64 {
         match self.per_channel {

@@ -126,7 +126,7 @@ impl Timeline<'_> {
         let weights =
             if p.weights.is_some() { self.load(false, weight_tile, weight_load, now) } else { None };
         let act_load = self.act_load(step);
-        let act = self.load(true, act_tile, act_load, now);
+        let act = if p.holds_input() { None } else { self.load(true, act_tile, act_load, now) };
         self.flush();
         let extent = Extent { oc: len(&step.oc), oy: len(&step.oy), ox: len(&step.ox), ic: len(&step.ic) };
         let budget = self.budget;
@@ -140,7 +140,7 @@ impl Timeline<'_> {
                 slot.read = Some(variant);
             }
         }
-        if step.last && (!t.gather || step.ends_round) {
+        if step.last && !p.holds_output() && (!t.gather || step.ends_round) {
             self.store(step, variant);
         }
     }

@@ -14,6 +14,9 @@ pub(super) const GRANULE: u64 = 16;
 /// A tile is made at least this large, if the tensors are, so that transfers are long against the memory's latency.
 const MIN_TILE: u64 = 256 * 1024;
 
+/// Pieces of operands in SRAM are not made smaller than this, in elements, so that starting a task costs little.
+const MIN_PIECE: u64 = 16 * 1024;
+
 /// Larger tensors are cut into about this many tiles, so that transfers and computation overlap.
 const PIECES: u64 = 8;
 
@@ -24,6 +27,8 @@ pub(super) struct Walk {
     pub(super) strides: Vec<u64>,
     /// Bytes of an element.
     pub(super) element: u64,
+    /// The operand is in SRAM as a whole, and needs no slot.
+    pub(super) held: bool,
 }
 
 impl Walk {
@@ -35,6 +40,9 @@ impl Walk {
 
     /// Bytes of a slot for a box of `extents`.
     fn slot(&self, extents: &[u64]) -> u64 {
+        if self.held {
+            return 0;
+        }
         self.elements(extents).saturating_mul(self.element).div_ceil(GRANULE).saturating_mul(GRANULE)
     }
 }
@@ -71,15 +79,20 @@ impl Grid {
     pub(super) fn new(dims: &[u64], walks: Vec<Walk>, sram: u64) -> Result<Self, PlanError> {
         let (dims, walks) = merge(dims, walks);
         let mut grid = Grid { dims, walks, cut: 0, piece: 1 };
-        product(&grid.dims)?;
+        let elements = product(&grid.dims)?;
         let traffic = grid.walks.iter().fold(0u64, |n, w| n.saturating_add(w.slot(&grid.dims)));
+        // Where next to nothing is moved, a neighbour may work on the pieces that are done.
+        let most = if traffic < elements / 4 { (elements / PIECES).max(MIN_PIECE) } else { u64::MAX };
         let budget = sram.min((traffic / PIECES).max(MIN_TILE).saturating_mul(2));
         for cut in 0..grid.dims.len() {
             grid.cut = cut;
             let (mut fits, mut too_big) = (0, grid.dims[cut].saturating_add(1));
             while too_big - fits > 1 {
                 let middle = fits.midpoint(too_big);
-                if grid.demand(middle) <= budget {
+                let size = grid.extents(middle).iter().fold(1u64, |n, &d| n.saturating_mul(d));
+                if grid.demand(middle) <= budget
+                    && (size <= most || middle == 1 && cut + 1 == grid.dims.len())
+                {
                     fits = middle;
                 } else {
                     too_big = middle;
@@ -107,9 +120,15 @@ impl Grid {
         extents
     }
 
-    /// One slot for what is the same in all tiles, else two.
+    /// One slot for what is the same in all tiles, else two; none for what is in SRAM as a whole.
     fn slots_for(&self, walk: &Walk, piece: u64) -> u64 {
-        if walk.elements(&self.extents(piece)) == walk.elements(&self.dims) { 1 } else { 2 }
+        if walk.held {
+            0
+        } else if walk.elements(&self.extents(piece)) == walk.elements(&self.dims) {
+            1
+        } else {
+            2
+        }
     }
 
     /// For each operand, the number of slots and the bytes of each.
@@ -160,8 +179,11 @@ impl Grid {
 }
 
 impl Tile {
-    /// Byte strides of an operand within its packed piece.
+    /// Byte strides of an operand within its packed piece, or within its tensor if that is in SRAM.
     pub(super) fn strides(&self, walk: &Walk) -> Vec<u64> {
+        if walk.held {
+            return walk.strides.iter().map(|s| s.saturating_mul(walk.element)).collect();
+        }
         let mut strides = vec![0; self.extents.len()];
         let mut inner = walk.element;
         for ((stride, &extent), &step) in strides.iter_mut().zip(&self.extents).zip(&walk.strides).rev() {
@@ -190,8 +212,7 @@ fn even_piece(extent: u64, most: u64) -> u64 {
 /// Drops dimensions of extent 1 and merges neighbours that continue each other for every operand.
 fn merge(dims: &[u64], walks: Vec<Walk>) -> (Vec<u64>, Vec<Walk>) {
     let mut merged: Vec<u64> = Vec::new();
-    let mut result: Vec<Walk> =
-        walks.iter().map(|w| Walk { strides: Vec::new(), element: w.element }).collect();
+    let mut result: Vec<Walk> = walks.iter().map(|w| Walk { strides: Vec::new(), ..*w }).collect();
     for (d, &extent) in dims.iter().enumerate().filter(|(_, extent)| **extent != 1) {
         let continues = result.iter().zip(&walks).all(|(done, walk)| {
             let (outer, inner) = (done.strides.last().copied(), walk.strides[d]);
@@ -227,7 +248,7 @@ mod tests {
     use super::*;
 
     fn walk(strides: &[u64]) -> Walk {
-        Walk { strides: strides.to_vec(), element: 1 }
+        Walk { strides: strides.to_vec(), element: 1, held: false }
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub struct Post {
 const NO_SCALE: Scaling = Scaling { multiplier: 0, shift: 2, round: Round::Single };
 
 /// The walk of an operand that broadcasts to `dims`: extents of 1 and missing outer dimensions repeat.
-fn broadcast(tensor: &Tensor, dims: &[u64]) -> Result<Walk, PlanError> {
+fn broadcast(draft: &Draft, tensor: &Tensor, dims: &[u64]) -> Result<Walk, PlanError> {
     let mismatch = || PlanError::internal(format!("shape {:?} does not broadcast to {dims:?}", tensor.shape));
     let missing = dims.len().checked_sub(tensor.shape.len()).ok_or_else(mismatch)?;
     let mut strides = vec![0; missing];
@@ -75,7 +75,7 @@ fn broadcast(tensor: &Tensor, dims: &[u64]) -> Result<Walk, PlanError> {
             _ => return Err(mismatch()),
         });
     }
-    Ok(Walk { strides, element: tensor.dtype.bytes() })
+    Ok(Walk { strides, element: tensor.dtype.bytes(), held: draft.holds(tensor.buffer)? })
 }
 
 /// An input operand behind the address field `field`.
@@ -87,16 +87,19 @@ fn input(
     output: &Tensor,
 ) -> Result<Operand, PlanError> {
     tensor.check(draft, "an input")?;
-    if tensor.buffer == output.buffer {
-        return Err(PlanError::internal("the layer's output is one of its inputs"));
+    let in_place = draft.holds(tensor.buffer)?
+        && tensor.shape == output.shape
+        && tensor.dtype.bytes() == output.dtype.bytes();
+    if tensor.buffer == output.buffer && !in_place {
+        return Err(PlanError::internal("the layer's output is one of its inputs, and not in SRAM"));
     }
-    Ok(Operand { field, buffer: tensor.buffer, walk: broadcast(tensor, dims)? })
+    Ok(Operand { field, buffer: tensor.buffer, walk: broadcast(draft, tensor, dims)? })
 }
 
 /// The output operand.
 fn output(draft: &Draft, tensor: &Tensor) -> Result<Operand, PlanError> {
     tensor.check(draft, "the output")?;
-    Ok(Operand { field: "out", buffer: tensor.buffer, walk: broadcast(tensor, &tensor.shape)? })
+    Ok(Operand { field: "out", buffer: tensor.buffer, walk: broadcast(draft, tensor, &tensor.shape)? })
 }
 
 /// An operand of constant bytes that every tile needs as a whole.
@@ -107,7 +110,7 @@ fn resident(
     rank: usize,
 ) -> Result<Operand, PlanError> {
     let bytes: Arc<[u8]> = bytes.into();
-    let walk = Walk { strides: vec![0; rank], element: bytes.len() as u64 };
+    let walk = Walk { strides: vec![0; rank], element: bytes.len() as u64, held: false };
     Ok(Operand { field, buffer: draft.constant(bytes)?, walk })
 }
 

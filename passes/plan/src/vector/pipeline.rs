@@ -98,7 +98,7 @@ impl Pipeline {
     }
 }
 
-/// An operand of an element-wise layer: its address field, its DRAM buffer and its walk over the output's dimensions.
+/// An operand of an element-wise layer: its address field, its buffer and its walk over the output's dimensions.
 #[derive(Clone, Debug)]
 pub(super) struct Operand {
     pub(super) field: &'static str,
@@ -112,6 +112,8 @@ pub(super) struct Shape {
     pub(super) dims: [u32; 6],
     /// Byte strides of each operand, the output last.
     strides: Vec<[u32; 6]>,
+    /// Where each operand begins, in bytes from the start of its slot or tensor.
+    at: Vec<u32>,
 }
 
 impl Shape {
@@ -120,9 +122,19 @@ impl Shape {
         self.strides.get(index).copied().unwrap_or_default()
     }
 
+    /// Offset of operand `index`; 0 if there is none.
+    pub(super) fn at(&self, index: usize) -> u32 {
+        self.at.get(index).copied().unwrap_or_default()
+    }
+
     fn of(grid: &Grid, tile: &Tile) -> Result<Self, PlanError> {
+        let at = grid.walks.iter().zip(&tile.offsets).map(|(w, &offset)| {
+            let at = if w.held { offset } else { 0 };
+            u32::try_from(at).map_err(|_| PlanError::internal(format!("offset {at} in SRAM")))
+        });
+        let at = at.collect::<Result<_, _>>()?;
         let rows = grid.walks.iter().map(|w| six(&tile.strides(w), 0)).collect::<Result<_, _>>()?;
-        Ok(Shape { dims: six(&tile.extents, 1)?, strides: rows })
+        Ok(Shape { dims: six(&tile.extents, 1)?, strides: rows, at })
     }
 }
 
@@ -153,7 +165,7 @@ pub(super) fn elementwise(
     build: impl Fn(&Shape) -> Instr,
 ) -> Result<(), PlanError> {
     let walks = operands.iter().map(|o| o.walk.clone()).collect();
-    let grid = Grid::new(dims, walks, machine.sram_bytes)?;
+    let grid = Grid::new(dims, walks, draft.tile_bytes(machine))?;
     let mut streams = Vec::with_capacity(operands.len());
     for (slots, bytes) in grid.slots() {
         streams.push(Stream::new(draft, slots, bytes)?);
@@ -167,6 +179,10 @@ pub(super) fn elementwise(
         for (i, ((operand, stream), (&offset, &bytes))) in
             operands.iter().zip(&mut streams).zip(pieces).enumerate()
         {
+            if operand.walk.held {
+                bufs.push((operand.field, operand.buffer));
+                continue;
+            }
             let slot = stream.place(offset)?;
             bufs.push((operand.field, slot.buffer));
             let outside = Place { buffer: operand.buffer, offset };

@@ -7,8 +7,8 @@ use dpu_isa::{Machine, ReduceOp, VecReduce};
 
 use super::grid::GRANULE;
 use super::pipeline::{Compute, Pipeline, Transfer, six};
-use crate::draft::Draft;
-use crate::error::PlanError;
+use crate::draft::{BufferId, Draft};
+use crate::error::{PlanError, narrow};
 use crate::movement::{Dim, Place, Tensor, product};
 use crate::tile::stream::Stream;
 
@@ -127,30 +127,41 @@ fn view(draft: &Draft, layer: &ReduceLayer) -> Result<Block, PlanError> {
 pub fn plan_reduce(draft: &mut Draft, machine: &Machine, layer: &ReduceLayer) -> Result<(), PlanError> {
     let whole = view(draft, layer)?;
     let elements = (layer.input.dtype.bytes(), layer.output.dtype.bytes());
-    let tile = choose(whole, elements, machine.sram_bytes)?;
+    let tile = choose(whole, elements, draft.tile_bytes(machine))?;
     let (source, result) = tile.slots(elements);
-    let mut sources = Stream::new(draft, 2, source)?;
-    let mut results = Stream::new(draft, 2, result)?;
+    let [in_held, out_held] = [draft.holds(layer.input.buffer)?, draft.holds(layer.output.buffer)?];
+    let mut sources = Stream::new(draft, if in_held { 0 } else { 2 }, source)?;
+    let mut results = Stream::new(draft, if out_held { 0 } else { 2 }, result)?;
     let mut pipeline = Pipeline::new(machine);
     let (mut step, mut output) = (0, 0);
     for (outer_at, outer) in pieces(whole.outer, tile.outer) {
         for (inner_at, inner) in pieces(whole.inner, tile.inner) {
-            let target = results.place(output)?.buffer;
+            let origin = Block { outer: outer_at, axis: 0, inner: inner_at };
+            let target = match out_held {
+                true => Side::of_result(layer, &whole, &origin),
+                false => Side::slot_of_result(layer, results.place(output)?.buffer, inner),
+            };
             output += 1;
             for (axis_at, axis) in pieces(whole.axis, tile.axis) {
-                let slot = sources.place(step)?.buffer;
-                step += 1;
                 let block = Block { outer, axis, inner };
-                let at = Block { outer: outer_at, axis: axis_at, inner: inner_at };
-                let load = load(layer, &whole, &at, &block, Place { buffer: slot, offset: 0 });
-                let last = axis_at + axis == whole.axis;
-                let target_place = Place { buffer: target, offset: 0 };
-                let compute = Compute {
-                    instr: instruction(layer, &block, axis_at != 0)?.into(),
-                    bufs: vec![("src", slot), ("out", target)],
-                    store: last.then(|| store(layer, &whole, &at, &block, target_place)),
+                let at = Block { axis: axis_at, ..origin };
+                let source = match in_held {
+                    true => Side::of_source(layer, &whole, &at),
+                    false => Side::slot_of_source(layer, sources.place(step)?.buffer, &block),
                 };
-                pipeline.step(draft, &[load], compute)?;
+                step += 1;
+                let dims = [block.outer, block.axis, block.inner];
+                let load = (!in_held).then(|| transfer(&Side::of_source(layer, &whole, &at), &source, &dims));
+                let last = axis_at + axis == whole.axis && !out_held;
+                let compute = Compute {
+                    instr: instruction(layer, &block, &source, &target, axis_at != 0)?.into(),
+                    bufs: vec![("src", source.at.buffer), ("out", target.at.buffer)],
+                    store: last.then(|| {
+                        let outputs = [block.outer, 1, block.inner];
+                        transfer(&target, &Side::of_result(layer, &whole, &at), &outputs)
+                    }),
+                };
+                pipeline.step(draft, load.as_slice(), compute)?;
             }
         }
     }
@@ -162,42 +173,71 @@ fn pieces(extent: u64, piece: u64) -> impl Iterator<Item = (u64, u64)> {
     (0..extent.div_ceil(piece)).map(move |i| (i * piece, piece.min(extent - i * piece)))
 }
 
-/// The load of a block into its packed slot. Sizes were checked to fit 64 bits.
-fn load(layer: &ReduceLayer, whole: &Block, at: &Block, block: &Block, dst: Place) -> Transfer {
-    let element = layer.input.dtype.bytes();
-    let row = whole.inner * element;
-    let offset = (at.outer * whole.axis + at.axis) * row + at.inner * element;
-    let dims = vec![
-        Dim { extent: block.outer, src: whole.axis * row, dst: block.axis * block.inner * element },
-        Dim { extent: block.axis, src: row, dst: block.inner * element },
-        Dim { extent: block.inner, src: element, dst: element },
-    ];
-    Transfer { src: Place { buffer: layer.input.buffer, offset }, dst, dims, element }
+/// One side of a block: where it begins, and the bytes from one element to the next along outer dimensions, axis and
+/// inner dimensions.
+#[derive(Clone, Copy, Debug)]
+struct Side {
+    at: Place,
+    strides: [u64; 3],
+    element: u64,
 }
 
-/// The store of a block's results.
-fn store(layer: &ReduceLayer, whole: &Block, at: &Block, block: &Block, src: Place) -> Transfer {
-    let element = layer.output.dtype.bytes();
-    let row = whole.inner * element;
-    let dims = vec![
-        Dim { extent: block.outer, src: block.inner * element, dst: row },
-        Dim { extent: block.inner, src: element, dst: element },
-    ];
-    let offset = at.outer * row + at.inner * element;
-    Transfer { src, dst: Place { buffer: layer.output.buffer, offset }, dims, element }
+impl Side {
+    /// A block of the source tensor. Sizes were checked to fit 64 bits.
+    fn of_source(layer: &ReduceLayer, whole: &Block, at: &Block) -> Self {
+        let element = layer.input.dtype.bytes();
+        let row = whole.inner * element;
+        let offset = (at.outer * whole.axis + at.axis) * row + at.inner * element;
+        let at = Place { buffer: layer.input.buffer, offset };
+        Side { at, strides: [whole.axis * row, row, element], element }
+    }
+
+    /// A block of the source, packed in a slot.
+    fn slot_of_source(layer: &ReduceLayer, buffer: BufferId, block: &Block) -> Self {
+        let element = layer.input.dtype.bytes();
+        let row = block.inner * element;
+        Side { at: Place { buffer, offset: 0 }, strides: [block.axis * row, row, element], element }
+    }
+
+    /// The results of a block in their tensor.
+    fn of_result(layer: &ReduceLayer, whole: &Block, at: &Block) -> Self {
+        let element = layer.output.dtype.bytes();
+        let row = whole.inner * element;
+        let offset = at.outer * row + at.inner * element;
+        Side { at: Place { buffer: layer.output.buffer, offset }, strides: [row, 0, element], element }
+    }
+
+    /// The results of a block with `inner` inner elements, packed in a slot.
+    fn slot_of_result(layer: &ReduceLayer, buffer: BufferId, inner: u64) -> Self {
+        let element = layer.output.dtype.bytes();
+        Side { at: Place { buffer, offset: 0 }, strides: [inner * element, 0, element], element }
+    }
 }
 
-fn instruction(layer: &ReduceLayer, block: &Block, accumulate: bool) -> Result<VecReduce, PlanError> {
-    let (source, result) = (layer.input.dtype, layer.output.dtype);
-    let row = block.inner * source.bytes();
+/// The copy of `extents` elements from one side to the other.
+fn transfer(from: &Side, to: &Side, extents: &[u64; 3]) -> Transfer {
+    let strides = from.strides.into_iter().zip(to.strides);
+    let dims = extents.iter().zip(strides).map(|(&extent, (src, dst))| Dim { extent, src, dst }).collect();
+    Transfer { src: from.at, dst: to.at, dims, element: from.element }
+}
+
+fn instruction(
+    layer: &ReduceLayer,
+    block: &Block,
+    source: &Side,
+    target: &Side,
+    accumulate: bool,
+) -> Result<VecReduce, PlanError> {
     Ok(VecReduce {
         op: layer.op,
         axis: 4,
         dims: six(&[block.outer, block.axis, block.inner], 1)?,
-        src_dtype: source,
-        src_strides: six(&[block.axis * row, row, source.bytes()], 0)?,
-        out_dtype: result,
-        out_strides: six(&[block.inner * result.bytes(), 0, result.bytes()], 0)?,
+        src: narrow(source.at.offset, "a source offset")?,
+        src_dtype: layer.input.dtype,
+        src_strides: six(&source.strides, 0)?,
+        out: narrow(target.at.offset, "a result offset")?,
+        out_dtype: layer.output.dtype,
+        out_strides: six(&target.strides, 0)?,
         accumulate,
         ..VecReduce::default()
     })

@@ -56,7 +56,7 @@ pub fn plan_rescale(draft: &mut Draft, machine: &Machine, layer: &RescaleLayer) 
         if let Some(last) = strides.last_mut() {
             *last = 1;
         }
-        let walk = Walk { strides, element: PARAM_BYTES as u64 };
+        let walk = Walk { strides, element: PARAM_BYTES as u64, held: false };
         operands.push(Operand { field: "params", buffer: draft.constant(bytes)?, walk });
     }
     if let Some(lut) = &layer.lut {
@@ -69,9 +69,11 @@ pub fn plan_rescale(draft: &mut Draft, machine: &Machine, layer: &RescaleLayer) 
     elementwise(draft, machine, dims, &operands, |shape| {
         VecRescale {
             dims: shape.dims,
+            src: shape.at(0),
             src_dtype: src.dtype,
             src_strides: shape.strides(0),
             in_zp: layer.in_zp,
+            out: shape.at(last),
             out_dtype: out.dtype,
             out_strides: shape.strides(last),
             out_zp: layer.out_zp,

@@ -55,8 +55,10 @@ pub fn plan_table(draft: &mut Draft, machine: &Machine, layer: &TableLayer) -> R
     elementwise(draft, machine, &out.shape, &operands, |shape| {
         VecTable {
             dims: shape.dims,
+            src: shape.at(0),
             src_dtype: src.dtype,
             src_strides: shape.strides(0),
+            out: shape.at(2),
             out_strides: shape.strides(2),
             ..VecTable::default()
         }

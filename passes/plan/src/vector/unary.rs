@@ -39,9 +39,11 @@ pub fn plan_unary(draft: &mut Draft, machine: &Machine, layer: &UnaryLayer) -> R
         VecUnary {
             op: layer.op,
             dims: shape.dims,
+            src: shape.at(0),
             src_dtype: src.dtype,
             src_strides: shape.strides(0),
             in_zp: layer.in_zp,
+            out: shape.at(1),
             out_dtype: out.dtype,
             out_strides: shape.strides(1),
             out_zp: layer.out_zp,

@@ -78,15 +78,25 @@ pub(crate) fn check(
     mark: Mark,
 ) -> Result<(), PlanError> {
     let sram = draft.buffers.iter().skip(mark.buffers).filter(|b| b.space == Space::Sram);
-    let bytes: u64 = sram.map(|b| super::round_up(b.bytes)).sum();
+    let bytes: u64 = sram.map(|b| super::round_up(b.bytes)).sum::<u64>().saturating_add(draft.held_bytes);
     ensure(bytes <= machine.sram_bytes, || {
-        format!("slots of {bytes} bytes in {} of SRAM", machine.sram_bytes)
+        format!("slots and tensors of {bytes} bytes in {} of SRAM", machine.sram_bytes)
     })?;
+    let mut content = BTreeMap::new();
+    let input = subject.field.input.buffer;
+    if subject.field.input.held {
+        content.insert(input, Content::Copy([whole(draft, input)?].into()));
+    }
+    if let Some((Source::Dynamic(weights), ..)) = subject.weights
+        && draft.holds(weights.buffer)?
+    {
+        content.insert(weights.buffer, Content::Copy([whole(draft, weights.buffer)?].into()));
+    }
     let mut walk = Walk {
         draft,
         subject,
         weights: WeightCheck::new(draft, subject),
-        content: BTreeMap::new(),
+        content,
         slots: BTreeMap::new(),
         group: Vec::new(),
         finished: BTreeMap::new(),
@@ -215,6 +225,9 @@ impl Walk<'_> {
                 _ => return Err(wrong("a copy of nothing")),
             }
         }
+        ensure(!self.subject.field.input.held || dst != self.subject.field.input.buffer, || {
+            "the input is overwritten".to_owned()
+        })?;
         ensure(!self.finished.contains_key(&dst), || {
             "results are overwritten before they are stored".to_owned()
         })?;
@@ -237,9 +250,20 @@ impl Walk<'_> {
             return Ok(());
         }
         let out = task.buffer("out").ok_or_else(|| wrong("results without a buffer"))?;
-        self.finished.entry(out).or_default().push(std::mem::take(&mut self.group));
+        let passes = std::mem::take(&mut self.group);
+        let output = &self.subject.field.output;
+        if output.held && out == output.buffer {
+            return self.stored.store(self.subject, &whole(self.draft, out)?, &passes);
+        }
+        self.finished.entry(out).or_default().push(passes);
         Ok(())
     }
+}
+
+/// The bytes of a buffer as a copy of themselves.
+fn whole(draft: &Draft, id: BufferId) -> Result<Map, PlanError> {
+    let bytes = draft.buffer(id)?.bytes;
+    Ok(Map::new((id, 0), 0, [1; 6], [0; 6], [0; 6], bytes))
 }
 
 /// The copy that a buffer holds.
