@@ -5,11 +5,16 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
+use std::time::Instant;
 
 use clap::Parser;
 use dpu_isa::{ContainerError, Machine, Program};
-use dpu_sim::tensor_file::{FileError, OutputPlan, read_inputs};
-use dpu_sim::{KernelChoice, Options, RunFiles, SimError, Tensor, simulate_observed};
+use dpu_sim::tensor_file::{FileError, OutputPlan, SampleOutputs, Samples, read_inputs};
+use dpu_sim::{
+    BatchError, KernelChoice, Options, Report, RunFiles, SimError, Tensor, run_batch, simulate_observed,
+};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Exit codes beyond success.
 const INVALID: u8 = 1;
@@ -27,6 +32,7 @@ pub(crate) struct Args {
     program: PathBuf,
 
     /// An input tensor: .npy, or .npz with the array after a colon. Without a name, the next input in order.
+    /// With a leading axis of samples, all samples are run and outputs have that axis, too.
     #[arg(long, short, value_name = "[NAME=]FILE[:KEY]", num_args = 1..)]
     input: Vec<String>,
 
@@ -73,6 +79,10 @@ pub(crate) struct Args {
     /// Compute every instruction by its plain definition: slow, and what the kernels are tested against.
     #[arg(long, conflicts_with = "kernel")]
     golden: bool,
+
+    /// Threads that share the samples of a batch; as many as the host has, by default.
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
 }
 
 /// What ends the command without success: a message and the exit code.
@@ -101,6 +111,18 @@ impl From<FileError> for Failure {
     }
 }
 
+impl From<BatchError> for Failure {
+    fn from(error: BatchError) -> Failure {
+        match error {
+            BatchError::File(error) => error.into(),
+            BatchError::Sample { sample, error } => {
+                let failure = Failure::from(error);
+                Failure { message: format!("sample {sample}: {}", failure.message), ..failure }
+            }
+        }
+    }
+}
+
 impl From<SimError> for Failure {
     fn from(error: SimError) -> Failure {
         match &error {
@@ -116,8 +138,6 @@ impl From<SimError> for Failure {
 /// Does what the arguments say. Returns the text for standard output.
 pub(crate) fn run(args: &Args) -> Result<String, Failure> {
     let program = load_program(&args.program)?;
-    let plan = OutputPlan::resolve(&program.outputs, &args.output)?;
-    let inputs = read_inputs(&program.inputs, &args.input)?;
     let options = Options {
         max_cycles: args.fuel,
         checks: !args.no_checks,
@@ -125,6 +145,11 @@ pub(crate) fn run(args: &Args) -> Result<String, Failure> {
         machine: args.machine.as_deref().map(load_machine).transpose()?,
         ..Options::default()
     };
+    if let Some(mut samples) = Samples::open(&program.inputs, &args.input)? {
+        return run_samples(args, &program, &options, &mut samples);
+    }
+    let plan = OutputPlan::resolve(&program.outputs, &args.output)?;
+    let inputs = read_inputs(&program.inputs, &args.input)?;
     let views: Vec<_> = inputs.iter().map(Tensor::view).collect();
     let machine = options.machine.as_ref().unwrap_or(&program.machine);
     let mut files = RunFiles::create(&program, machine, args.report.as_deref(), args.trace.as_deref())?;
@@ -132,12 +157,53 @@ pub(crate) fn run(args: &Args) -> Result<String, Failure> {
     let json = result.report.to_json().map_err(|error| failure(INTERNAL, error))? + "\n";
     plan.write(&result.outputs)?;
     files.commit(&mut result.report)?;
-    Ok(match (args.json, args.layers, args.quiet) {
+    Ok(text(args, &result.report, json))
+}
+
+/// What is printed of a run.
+fn text(args: &Args, report: &Report, json: String) -> String {
+    match (args.json, args.layers, args.quiet) {
         (true, _, _) => json,
-        (_, true, _) => result.report.to_string(),
+        (_, true, _) => report.to_string(),
         (_, _, true) => String::new(),
-        (false, false, false) => result.report.summary(),
-    })
+        (false, false, false) => report.summary(),
+    }
+}
+
+/// Runs a batch.
+fn run_samples(
+    args: &Args,
+    program: &Program,
+    options: &Options,
+    samples: &mut Samples,
+) -> Result<String, Failure> {
+    let count = samples.count();
+    let mut outputs = SampleOutputs::create(&program.outputs, &args.output, count)?;
+    let machine = options.machine.as_ref().unwrap_or(&program.machine);
+    let mut files = RunFiles::create(program, machine, args.report.as_deref(), args.trace.as_deref())?;
+    let target = if args.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let bar = ProgressBar::with_draw_target(Some(count), target);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} samples, {per_sec}, {eta} left")
+    {
+        bar.set_style(style);
+    }
+    let jobs = args.jobs.map_or_else(|| available_parallelism().map_or(1, usize::from), usize::from);
+    let begin = Instant::now();
+    let report = run_batch(program, options, &mut [&mut files], jobs, (samples, &mut outputs), &|n| {
+        bar.set_position(n)
+    });
+    bar.finish_and_clear();
+    let seconds = begin.elapsed().as_secs_f64();
+    let mut report = report?;
+    let json = report.to_json().map_err(|error| failure(INTERNAL, error))? + "\n";
+    outputs.commit()?;
+    files.commit(&mut report)?;
+    let text = text(args, &report, json);
+    if args.json || args.quiet {
+        return Ok(text);
+    }
+    let rate = count as f64 / seconds;
+    Ok(format!("{text}samples {count}, each with these counts; simulated {rate:.1} a second\n"))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -4,6 +4,7 @@
 //! or a [`SimError`]; nothing panics. [`tensor_file`] reads and writes the tensors as `.npy` and `.npz`.
 
 mod barrier;
+mod batch;
 mod engine;
 mod error;
 mod exec;
@@ -27,6 +28,7 @@ mod weights;
 
 use dpu_isa::{IoDesc, Machine, Program, Space};
 
+pub use batch::{BatchError, Recording, Replayer, run_batch};
 pub use error::{Note, SimError, Site, Trap, TrapKind};
 pub use kernel::KernelChoice;
 pub use observe::{Dispatch, Observer, Task};
@@ -106,6 +108,16 @@ pub fn simulate_observed<'o>(
     options: &Options,
     observers: &'o mut [&'o mut dyn Observer],
 ) -> Result<RunResult, SimError> {
+    run_core(program, inputs, options, observers).map(|(result, _)| result)
+}
+
+/// Runs a program; returns what it leaves behind, too.
+fn run_core<'o>(
+    program: &Program,
+    inputs: &[TensorView<'_>],
+    options: &Options,
+    observers: &'o mut [&'o mut dyn Observer],
+) -> Result<(RunResult, exec::Core), SimError> {
     let machine = options.machine.as_ref().unwrap_or(&program.machine);
     machine.check().map_err(|error| SimError::Machine(error.to_string()))?;
     check_retiming(&program.machine, machine).map_err(SimError::Machine)?;
@@ -117,9 +129,9 @@ pub fn simulate_observed<'o>(
     let finished = simulation.run()?;
     let outputs =
         program.outputs.iter().map(|desc| read_output(program, desc, &finished)).collect::<Result<_, _>>()?;
-    let engine::Finished { cycles, serial, engines, recorder, .. } = finished;
+    let engine::Finished { core, cycles, serial, engines, recorder, .. } = finished;
     let report = Report::new(program, machine, cycles, serial, engines, recorder);
-    Ok(RunResult { outputs, report })
+    Ok((RunResult { outputs, report }, core))
 }
 
 /// A checker that knows the engines of all tasks and the constants.

@@ -121,6 +121,35 @@ fn wrong_usage_is_code_2() {
 }
 
 #[test]
+fn a_batch_is_its_samples_one_by_one() {
+    let setup = Setup::new();
+    let samples: Vec<Vec<u8>> =
+        (0..19u8).map(|n| CONV.input().iter().map(|b| b.wrapping_mul(2 * n + 1)).collect()).collect();
+    setup.write("many.npy", &npy("(19, 8, 8, 16)", "|i1", &samples.concat()));
+    let mut want = Vec::new();
+    for sample in &samples {
+        setup.write("one.npy", &npy("(1, 8, 8, 16)", "|i1", sample));
+        let args = ["p.dpu", "--input", "one.npy", "--output", "one_y.npy", "--golden"];
+        assert_eq!(setup.run(&args).status.code(), Some(0));
+        want.extend(data(&setup.path("one_y.npy"), setup.expected.len()));
+    }
+    for more in
+        [&["--jobs", "1"][..], &["--jobs", "3"], &["--golden"], &["--no-checks", "--kernel", "scalar"]]
+    {
+        let args = [&["p.dpu", "--input", "many.npy", "--output", "y.npy"][..], more].concat();
+        let output = setup.run(&args);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(String::from_utf8(output.stdout).unwrap().contains("samples 19"));
+        assert_eq!(data(&setup.path("y.npy"), want.len()), want);
+        fs::remove_file(setup.path("y.npy")).unwrap();
+    }
+    setup.fails(2, &["p.dpu", "--input", "many.npy", "--output", "y.npz"]);
+    setup.fails(2, &["p.dpu", "--input", "many.npy", "--jobs", "0"]);
+    let text = setup.fails(4, &["p.dpu", "--input", "many.npy", "--output", "y.npy", "--fuel", "10"]);
+    assert!(text.starts_with("error: sample 0: out of fuel"), "{text}");
+}
+
+#[test]
 fn every_kernel_gives_the_same_bytes() {
     let setup = Setup::new();
     for kernel in [&["--golden"][..], &["--kernel", "scalar"], &["--kernel", "auto"]] {

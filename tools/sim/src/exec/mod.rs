@@ -17,6 +17,10 @@ mod vec_rescale;
 mod vec_table;
 mod vec_unary;
 
+pub(crate) use conv::Layer;
+
+use std::sync::Arc;
+
 use dpu_isa::{ConvInv, Dtype, Instr, Machine, PoolInv, Space};
 
 use crate::error::{Fault, TrapKind};
@@ -88,6 +92,21 @@ impl Core {
     pub(crate) fn new(memory: Memory, kernel: Option<Kernel>) -> Core {
         let slots = vec![[Slot::Empty; SLOTS]; memory.tiles()];
         Core { memory, slots, scratch: conv::Scratch::default(), layers: conv::Layers::default(), kernel }
+    }
+
+    /// The layers of all convolutions; see [`conv::Layers::into_trace`].
+    pub(crate) fn into_trace(self) -> Option<Vec<Arc<Layer>>> {
+        self.layers.into_trace()
+    }
+
+    /// Repeats a run with these layers.
+    pub(crate) fn expect(&mut self, layers: &[Arc<Layer>]) {
+        self.layers.expect(layers);
+    }
+
+    /// Whether the run that was to be repeated was.
+    pub(crate) fn met_expectations(&self) -> bool {
+        self.layers.met_expectations()
     }
 
     /// The same core with other inner loops.

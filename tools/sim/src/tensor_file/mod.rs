@@ -4,6 +4,9 @@
 //! tensor of that name, the others to those left, in order. Output files appear whole or not at all.
 
 mod npy;
+mod samples;
+
+pub use samples::{SampleOutputs, Samples};
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -118,6 +121,12 @@ fn known(kind: &str, descs: &[IoDesc]) -> String {
 /// # Errors
 /// When the arguments do not name every input once, or a file is not the tensor it should be.
 pub fn read_inputs(descs: &[IoDesc], args: &[String]) -> Result<Vec<Tensor>, FileError> {
+    let places = all_inputs(descs, args)?;
+    descs.iter().zip(&places).map(|(desc, place)| read_tensor(desc, place)).collect()
+}
+
+/// Where each input is; every one must be named.
+fn all_inputs(descs: &[IoDesc], args: &[String]) -> Result<Vec<Place>, FileError> {
     let places = assign("input", descs, args)?;
     let missing: Vec<&IoDesc> =
         descs.iter().zip(&places).filter(|(_, p)| p.is_none()).map(|(d, _)| d).collect();
@@ -125,7 +134,7 @@ pub fn read_inputs(descs: &[IoDesc], args: &[String]) -> Result<Vec<Tensor>, Fil
         let text = format!("no file for input '{}'; {}", first.name, known("input", descs));
         return Err(FileError::Usage(text));
     }
-    descs.iter().zip(places.iter().flatten()).map(|(desc, place)| read_tensor(desc, place)).collect()
+    Ok(places.into_iter().flatten().collect())
 }
 
 /// Reads one input.

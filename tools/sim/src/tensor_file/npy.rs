@@ -1,6 +1,6 @@
 //! The `.npy` format itself. The header is checked before it goes to `npyz`, which trusts it in places.
 
-use std::io;
+use std::io::{self, Read as _};
 
 use dpu_isa::{Dtype, IoDesc};
 use npyz::npz::NpzWriter;
@@ -74,6 +74,67 @@ pub(super) fn decode(bytes: &[u8], desc: &IoDesc) -> Result<Tensor, String> {
         values = row_major(&values, want);
     }
     Ok(Tensor::from_values(desc.dtype, want, &values))
+}
+
+/// What the header of a file says.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    pub(super) shape: Vec<u64>,
+    pub(super) column_major: bool,
+    stored: Stored,
+    big_endian: bool,
+}
+
+impl Layout {
+    /// Bytes of a part of this shape.
+    pub(super) fn sample_bytes(&self, shape: &[u64]) -> Option<u64> {
+        shape.iter().try_fold(self.stored.bytes() as u64, |n, &d| n.checked_mul(d))
+    }
+
+    /// The elements of a part, as `desc` wants them.
+    pub(super) fn values(&self, data: &[u8], desc: &IoDesc) -> Result<Tensor, String> {
+        if self.stored == Stored::of(desc.dtype) && (self.stored.bytes() == 1 || !self.big_endian) {
+            return Ok(Tensor { dtype: desc.dtype, shape: desc.shape.clone(), data: data.to_vec() });
+        }
+        let elements = data.chunks_exact(self.stored.bytes());
+        let values =
+            elements.map(|e| convert(integer(e, self.stored, self.big_endian), self.stored, desc.dtype));
+        Ok(Tensor::from_values(desc.dtype, &desc.shape, &values.collect::<Result<Vec<_>, _>>()?))
+    }
+}
+
+/// The layout of a file, and where its data starts.
+///
+/// # Errors
+/// Says what is wrong.
+pub(super) fn layout(file: &mut impl io::Read) -> Result<(Layout, u64), String> {
+    let mut head = Vec::new();
+    // Longer headers are refused, so that this much holds any.
+    let limit = MAX_HEADER as u64 + 16;
+    file.take(limit).read_to_end(&mut head).map_err(|e| e.to_string())?;
+    if head.is_empty() {
+        return Err("the file is empty".to_owned());
+    }
+    check_header(&head)?;
+    let mut rest = &head[..];
+    let header = NpyHeader::from_reader(&mut rest).map_err(|e| format!("not an .npy file: {e}"))?;
+    let (stored, big_endian) = element_type(&header.dtype())?;
+    let column_major = header.order() == Order::Fortran;
+    let layout = Layout { shape: header.shape().to_vec(), column_major, stored, big_endian };
+    Ok((layout, (head.len() - rest.len()) as u64))
+}
+
+/// The header of a file whose data is written elsewhere: row-major, little endian.
+pub(super) fn header(dtype: Dtype, shape: &[u64]) -> Vec<u8> {
+    let extents: String = shape.iter().map(|d| format!("{d}, ")).collect();
+    let descr = super::samples::descr(dtype);
+    let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({extents}), }}");
+    // Data starts on a multiple of 64.
+    let len = (10 + text.len() + 1).next_multiple_of(64) - 10;
+    text.extend(std::iter::repeat_n(' ', len - 1 - text.len()));
+    text.push('\n');
+    let len = u16::try_from(len).unwrap_or(u16::MAX).to_le_bytes();
+    [b"\x93NUMPY\x01\x00", &len[..], text.as_bytes()].concat()
 }
 
 /// Refuses headers that are no plain array of scalars, so that the parser behind sees only harmless ones: it

@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use dpu_isa::{ConvInv, ConvVar, Dtype, Space};
+use dpu_isa::{ConvInv, ConvVar, Dtype, Space, WeightFormat};
 
 use super::super::Lut;
 use super::super::ppe::{Channels, Finish};
@@ -367,10 +367,9 @@ fn writes_what_it_reads(inv: &ConvInv, var: &ConvVar) -> bool {
     let out = (u128::from(var.out), u128::from(var.out) + out_end);
     let act_end = span(var.in_h, var.act_row) + span(var.in_w, var.act_pixel) + u128::from(var.in_c);
     let act = (u128::from(var.act), u128::from(var.act) + act_end);
-    // Sets lie below `out_c` times their size, which is at most twice the weights, masks and padding included.
-    let taps = u128::from(var.kernel_h) * u128::from(var.kernel_w);
-    let sets = taps * u128::from(var.in_c.next_multiple_of(32)) * 2 + 16;
-    let weights = (u128::from(var.weights), u128::from(var.weights) + sets * u128::from(var.out_c));
+    // Every set lies within as many bytes as all of them take.
+    let sets = WeightFormat::all_sets_bytes(inv, var).unwrap_or(u64::MAX);
+    let weights = (u128::from(var.weights), u128::from(var.weights) + u128::from(sets));
     let meet = |a: (u128, u128), b: (u128, u128)| a.0 < b.1 && b.0 < a.1;
     let written = if var.acc_out { psum } else { out };
     meet(written, act) || meet(written, weights) || (var.acc_in && !var.acc_out && meet(psum, out))

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dpu_isa::{ConvInv, ConvVar, WeightEntry};
+use dpu_isa::{ConvInv, ConvVar, Method, WeightEntry};
 
 use super::super::ppe::{Channels, ENTRY, load_table};
 use super::{decode_set, runs_of};
@@ -111,6 +111,12 @@ impl Layer {
             && self.packed.iter().all(|(offset, bytes)| same(u64::from(var.weights) + offset, bytes))
     }
 
+    /// Whether the variant has this layer's table, and so reads and writes the same addresses.
+    fn has_table_of(&self, inv: &ConvInv, var: &ConvVar, sram: &[u8]) -> bool {
+        let table = memory::slice(sram, u64::from(var.table), self.table.len() as u64);
+        self.shape == Shape::of(var) && self.inv == relevant(inv) && table.is_ok_and(|t| t == self.table)
+    }
+
     /// Bytes that the layer takes on the host.
     fn size(&self) -> usize {
         let packed: usize = self.packed.iter().map(|(_, bytes)| bytes.len()).sum();
@@ -190,6 +196,13 @@ impl Source<'_> {
 pub(crate) struct Layers {
     known: BTreeMap<[u32; 6], Vec<Arc<Layer>>>,
     bytes: usize,
+    /// The layers of all convolutions so far.
+    trace: Vec<Arc<Layer>>,
+    /// Whether the trace leaves out a convolution.
+    gaps: bool,
+    /// What a recorded run used, if one is repeated: the layers, and how many of them have come.
+    expected: Option<(Vec<Arc<Layer>>, usize)>,
+    surprised: bool,
 }
 
 impl Layers {
@@ -204,18 +217,62 @@ impl Layers {
         var: &ConvVar,
         sram: &[u8],
     ) -> Result<Arc<Layer>, Fault> {
+        if let Some((layers, next)) = &mut self.expected {
+            let expected = layers.get(*next);
+            *next += 1;
+            if let Some(layer) = expected.filter(|layer| layer.is_of(inv, var, sram)) {
+                return Ok(Arc::clone(layer));
+            }
+            // Dense weights may be activations: they change no address and no count.
+            let harmless =
+                inv.method == Method::Dense && expected.is_some_and(|l| l.has_table_of(inv, var, sram));
+            self.surprised |= !harmless;
+            return Layer::new(kernel, inv, var, sram).map(Arc::new);
+        }
         let taps = u32::from(var.kernel_h) << 16 | u32::from(var.kernel_w);
         let key = [var.weights, var.table, var.in_c, var.out_c, taps, u32::from(var.tile)];
         let known = self.known.entry(key).or_default();
-        if let Some(layer) = known.iter().find(|layer| layer.is_of(inv, var, sram)) {
-            return Ok(Arc::clone(layer));
-        }
-        let layer = Arc::new(Layer::new(kernel, inv, var, sram)?);
-        let size = layer.size();
-        if self.bytes.saturating_add(size) <= MAX_BYTES {
-            self.bytes += size;
-            known.push(Arc::clone(&layer));
-        }
+        let layer = match known.iter().find(|layer| layer.is_of(inv, var, sram)) {
+            Some(layer) => Arc::clone(layer),
+            None => {
+                let layer = Arc::new(Layer::new(kernel, inv, var, sram)?);
+                let size = layer.size();
+                if self.bytes.saturating_add(size) > MAX_BYTES {
+                    self.gaps = true;
+                    return Ok(layer);
+                }
+                self.bytes += size;
+                known.push(Arc::clone(&layer));
+                layer
+            }
+        };
+        self.trace.push(Arc::clone(&layer));
         Ok(layer)
+    }
+
+    /// A convolution went another way.
+    pub(super) fn skip(&mut self) {
+        self.gaps = true;
+        self.surprised = true;
+    }
+
+    /// The layers of all convolutions, in their order; `None` if some are missing.
+    pub(crate) fn into_trace(self) -> Option<Vec<Arc<Layer>>> {
+        (!self.gaps).then_some(self.trace)
+    }
+
+    /// From now on, these layers should come.
+    pub(crate) fn expect(&mut self, layers: &[Arc<Layer>]) {
+        match &mut self.expected {
+            Some((_, next)) => *next = 0,
+            None => self.expected = Some((layers.to_vec(), 0)),
+        }
+        self.surprised = false;
+    }
+
+    /// Whether exactly the expected layers came, dense weights aside.
+    pub(crate) fn met_expectations(&self) -> bool {
+        let all = self.expected.as_ref().is_none_or(|(layers, next)| *next == layers.len());
+        all && !self.surprised
     }
 }

@@ -12,7 +12,7 @@ use dpu_isa::{ConvInv, ConvVar, Dtype, Machine, Method, Space, WeightEntry};
 
 use fast::{Buffers, Plan};
 use golden::Tile;
-pub(crate) use layer::Layers;
+pub(crate) use layer::{Layer, Layers};
 
 use super::ppe::{ENTRY, Ppe, load_table};
 use super::{Core, Gate, Lut, Semantics, Slot, wrong_slot};
@@ -98,6 +98,7 @@ impl Semantics for ConvVar {
             let layer = layers.get(kernel, &inv, self, memory.space(Space::Sram, self.tile)?)?;
             return plan.run(&layer, memory, &mut scratch.fast);
         }
+        layers.skip();
         let sram = memory.space(Space::Sram, self.tile)?;
         let decoder = Decoder::new(&inv)?;
         let entries = load_table(sram, &inv, self)?;

@@ -1,0 +1,217 @@
+//! Many samples through one program: the first is simulated in full, the others repeat what it did.
+//!
+//! Order, times and hazards of a program follow from addresses, and those from its fields and weight tables; so they are the
+//! same for every sample, as long as the tables are. Tasks are executed again in the recorded order, without clock and
+//! checker. A sample for which a table differs, or packed weights do, or which faults, is simulated in full instead.
+
+use std::sync::Arc;
+use std::thread;
+
+use dpu_isa::{Instr, Program, Space};
+
+use crate::error::SimError;
+use crate::exec::{Core, Layer, semantics};
+use crate::kernel::Kernel;
+use crate::memory::Memory;
+use crate::observe::{Dispatch, Observer, Task};
+use crate::report::Report;
+use crate::tensor::{Tensor, TensorView};
+use crate::tensor_file::{FileError, SampleOutputs, Samples};
+use crate::{Options, RunResult, io_range, load_inputs, run_core, simulate};
+
+/// What the run of the first sample has shown.
+pub struct Recording<'p> {
+    program: &'p Program,
+    options: Options,
+    kernel: Option<Kernel>,
+    /// Tasks in the order of their starts.
+    order: Vec<usize>,
+    /// The layers that convolutions used, in that order; `None` if a convolution has none to show.
+    layers: Option<Vec<Arc<Layer>>>,
+    /// Whether memory must be as new for every sample.
+    renew: bool,
+}
+
+/// Writes down which task starts when.
+struct Order<'o, 'i> {
+    order: Vec<usize>,
+    other: &'o mut [&'i mut dyn Observer],
+}
+
+impl Observer for Order<'_, '_> {
+    fn dispatch(&mut self, event: &Dispatch) {
+        self.other.iter_mut().for_each(|o| o.dispatch(event));
+    }
+
+    fn task(&mut self, task: &Task<'_>) {
+        self.order.push(task.index);
+        self.other.iter_mut().for_each(|o| o.task(task));
+    }
+}
+
+impl<'p> Recording<'p> {
+    /// Simulates the first sample in full, and keeps what the others need.
+    ///
+    /// # Errors
+    /// Those of [`simulate`].
+    pub fn new(
+        program: &'p Program,
+        inputs: &[TensorView<'_>],
+        options: &Options,
+        observers: &mut [&mut dyn Observer],
+    ) -> Result<(Recording<'p>, RunResult), SimError> {
+        let mut order = Order { order: Vec::new(), other: observers };
+        let (result, core) = run_core(program, inputs, options, &mut [&mut order])?;
+        let writes_constants = program.instrs.iter().any(|instr| {
+            let to = match instr {
+                Instr::DmaCopy(x) => x.dst,
+                Instr::DmaFill(x) => x.dst,
+                _ => return false,
+            };
+            to.space == Space::Dram && to.offset < program.consts.len() as u64
+        });
+        let recording = Recording {
+            program,
+            options: options.clone(),
+            kernel: Kernel::of(options.kernel).map_err(SimError::Host)?,
+            order: order.order,
+            layers: core.into_trace(),
+            renew: writes_constants || !options.checks,
+        };
+        Ok((recording, result))
+    }
+
+    /// A machine that repeats the recording. It has memories of its own, so that several can work side by side.
+    ///
+    /// # Errors
+    /// When the host has no memory for it.
+    pub fn replayer(&self) -> Result<Replayer<'_>, SimError> {
+        let core = Core::new(Memory::new(self.program, self.options.max_memory)?, self.kernel);
+        Ok(Replayer { recording: self, core, fresh: true })
+    }
+}
+
+/// Runs samples by a recording.
+pub struct Replayer<'r> {
+    recording: &'r Recording<'r>,
+    core: Core,
+    /// Whether the memories are as new.
+    fresh: bool,
+}
+
+impl Replayer<'_> {
+    /// The outputs of one sample, in the order of the program's descriptors.
+    ///
+    /// # Errors
+    /// Those of [`simulate`].
+    pub fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<Vec<Tensor>, SimError> {
+        let Recording { program, options, .. } = self.recording;
+        if let Some(outputs) = self.replay(inputs)? {
+            return Ok(outputs);
+        }
+        simulate(program, inputs, options).map(|result| result.outputs)
+    }
+
+    /// `None` if this sample is not like the recorded one.
+    fn replay(&mut self, inputs: &[TensorView<'_>]) -> Result<Option<Vec<Tensor>>, SimError> {
+        let Recording { program, options, order, layers, renew, .. } = self.recording;
+        let Some(layers) = layers else { return Ok(None) };
+        if *renew && !self.fresh {
+            self.core.memory = Memory::new(program, options.max_memory)?;
+        }
+        self.fresh = false;
+        load_inputs(program, inputs, &mut self.core, None)?;
+        self.core.expect(layers);
+        for &index in order {
+            let Some(task) = program.instrs.get(index).and_then(semantics) else { continue };
+            if task.execute(&mut self.core).is_err() {
+                // The full run will say where and when.
+                return Ok(None);
+            }
+        }
+        if !self.core.met_expectations() {
+            return Ok(None);
+        }
+        let dram = self.core.memory.space(Space::Dram, 0).map_err(|f| SimError::Program(f.detail))?;
+        let outputs = program.outputs.iter().map(|desc| {
+            let data = dram.get(io_range(program, desc, "output")?).unwrap_or_default().to_vec();
+            Ok(Tensor { dtype: desc.dtype, shape: desc.shape.clone(), data })
+        });
+        outputs.collect::<Result<_, SimError>>().map(Some)
+    }
+}
+
+/// Samples that a thread computes between two writes of outputs.
+const ROUND: usize = 8;
+
+/// Why a batch stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A sample could not be simulated.
+    #[error("sample {sample}: {error}")]
+    Sample {
+        /// Its number, from 0.
+        sample: u64,
+        /// Why.
+        error: SimError,
+    },
+}
+
+/// Runs all samples on `jobs` threads, and writes their outputs in order. `done` is told how many are done.
+///
+/// The report is that of the first sample. Outputs and errors do not depend on `jobs`: of several samples that fail, the first is
+/// named.
+///
+/// # Errors
+/// When files fail, and when a sample cannot be simulated.
+pub fn run_batch(
+    program: &Program,
+    options: &Options,
+    observers: &mut [&mut dyn Observer],
+    jobs: usize,
+    (samples, outputs): (&mut Samples, &mut SampleOutputs),
+    done: &dyn Fn(u64),
+) -> Result<Report, BatchError> {
+    let at = |sample| move |error| BatchError::Sample { sample, error };
+    let first = samples.read(0)?;
+    let views: Vec<_> = first.iter().map(Tensor::view).collect();
+    let (recording, result) = Recording::new(program, &views, options, observers).map_err(at(0))?;
+    outputs.put(&result.outputs)?;
+    done(1);
+    let rest = usize::try_from(samples.count() - 1).unwrap_or(usize::MAX);
+    let jobs = jobs.clamp(1, rest.max(1));
+    let mut replayers = Vec::new();
+    for _ in 0..jobs {
+        replayers.push(recording.replayer().map_err(at(1))?);
+    }
+    let mut next = 1;
+    while next < samples.count() {
+        let end = samples.count().min(next + (jobs * ROUND) as u64);
+        let inputs: Vec<Vec<Tensor>> = (next..end).map(|i| samples.read(i)).collect::<Result<_, _>>()?;
+        let part = inputs.len().div_ceil(jobs).max(1);
+        let results: Vec<Vec<Result<Vec<Tensor>, SimError>>> = thread::scope(|scope| {
+            let parts = inputs.chunks(part).zip(&mut replayers);
+            let threads: Vec<_> = parts
+                .map(|(inputs, replayer)| {
+                    scope.spawn(move || {
+                        let run = |inputs: &Vec<Tensor>| {
+                            let views: Vec<_> = inputs.iter().map(Tensor::view).collect();
+                            replayer.run(&views)
+                        };
+                        inputs.iter().map(run).collect()
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|t| t.join().unwrap_or_else(|e| std::panic::resume_unwind(e))).collect()
+        });
+        for result in results.into_iter().flatten() {
+            outputs.put(&result.map_err(at(next))?)?;
+            next += 1;
+        }
+        done(next);
+    }
+    Ok(result.report)
+}

@@ -1,0 +1,280 @@
+//! Many samples in one file: an array with a leading axis of samples, read and written one at a time.
+//!
+//! No more than one sample of a file is held at once, however many there are.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::PathBuf;
+
+use dpu_isa::{Dtype, IoDesc};
+
+use super::{FileError, Place, Staged, all_inputs, assign, choose_key, npy};
+use crate::tensor::Tensor;
+
+/// The inputs of a batch.
+#[derive(Debug)]
+pub struct Samples {
+    inputs: Vec<Source>,
+    count: u64,
+}
+
+/// One input.
+#[derive(Debug)]
+enum Source {
+    /// The same for every sample.
+    Constant(Tensor),
+    /// A file with a leading axis of samples.
+    File { path: PathBuf, file: File, start: u64, layout: npy::Layout, desc: IoDesc },
+}
+
+impl Samples {
+    /// Opens the files that `args` name. `None` if each holds just the program's input.
+    ///
+    /// A file of a batch has the input's shape behind a leading axis, or in place of a leading 1.
+    ///
+    /// # Errors
+    /// When a file is neither an input nor a batch of them, or batches differ in length.
+    pub fn open(descs: &[IoDesc], args: &[String]) -> Result<Option<Samples>, FileError> {
+        let mut count: Option<(u64, &str)> = None;
+        let mut inputs = Vec::new();
+        for (desc, place) in descs.iter().zip(all_inputs(descs, args)?) {
+            let (file, mut head) = open(desc, &place)?;
+            let reason =
+                |reason: String| FileError::content(&place.path, format!("input '{}': {reason}", desc.name));
+            let found = npy::layout(&mut head).ok();
+            let batch_of = |layout: &npy::Layout| {
+                let n = batch(&layout.shape, &desc.shape).filter(|_| layout.shape != desc.shape);
+                n.map(|n| (n, layout.clone()))
+            };
+            let found = found.and_then(|(layout, start)| Some((batch_of(&layout)?, start)));
+            let Some(((n, layout), start)) = found else {
+                // The input itself, or what is wrong with it.
+                inputs.push(Source::Constant(super::read_tensor(desc, &place)?));
+                continue;
+            };
+            if n == 0 {
+                return Err(reason("a batch of no samples".to_owned()));
+            }
+            if layout.column_major {
+                return Err(reason("a batch in column-major order".to_owned()));
+            }
+            if let Some((other, name)) = count.filter(|&(other, _)| other != n) {
+                return Err(reason(format!("{n} samples, and {other} of input '{name}'")));
+            }
+            count = Some((n, &desc.name));
+            let bytes = layout.sample_bytes(&desc.shape).and_then(|b| b.checked_mul(n));
+            let found = head.seek(SeekFrom::End(0)).map_err(FileError::io(&place.path))?;
+            if bytes.and_then(|b| b.checked_add(start)) != Some(found) {
+                return Err(reason(format!(
+                    "{} bytes of data do not make {n} samples",
+                    found.saturating_sub(start)
+                )));
+            }
+            drop(head);
+            inputs.push(Source::File { path: place.path, file, start, layout, desc: desc.clone() });
+        }
+        Ok(count.map(|(count, _)| Samples { inputs, count }))
+    }
+
+    /// Number of samples, at least 1.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The inputs of one sample.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or holds a value that does not fit.
+    pub fn read(&mut self, sample: u64) -> Result<Vec<Tensor>, FileError> {
+        self.inputs.iter_mut().map(|input| input.read(sample)).collect()
+    }
+}
+
+impl Source {
+    fn read(&mut self, sample: u64) -> Result<Tensor, FileError> {
+        let (path, file, start, layout, desc) = match self {
+            Source::Constant(tensor) => return Ok(tensor.clone()),
+            Source::File { path, file, start, layout, desc } => (path, file, start, layout, desc),
+        };
+        let bytes = layout.sample_bytes(&desc.shape).unwrap_or(0);
+        let mut data = vec![0; usize::try_from(bytes).unwrap_or(0)];
+        file.seek(SeekFrom::Start(*start + sample * bytes)).map_err(FileError::io(path))?;
+        file.read_exact(&mut data).map_err(FileError::io(path))?;
+        layout
+            .values(&data, desc)
+            .map_err(|why| FileError::content(path, format!("input '{}', sample {sample}: {why}", desc.name)))
+    }
+}
+
+/// The samples that an array of `got` holds, each of shape `want`.
+fn batch(got: &[u64], want: &[u64]) -> Option<u64> {
+    match (got, want) {
+        ([n, rest @ ..], want) if rest == want => Some(*n),
+        ([n, rest @ ..], [1, one @ ..]) if rest == one => Some(*n),
+        _ => None,
+    }
+}
+
+/// The array's file, twice: a member of an archive is unpacked into a temporary file.
+fn open(desc: &IoDesc, place: &Place) -> Result<(File, File), FileError> {
+    let path = &place.path;
+    let file = File::open(path).map_err(FileError::io(path))?;
+    if file.metadata().map_err(FileError::io(path))?.is_dir() {
+        return Err(FileError::content(path, "is a directory"));
+    }
+    if !place.is_archive() {
+        let head = File::open(path).map_err(FileError::io(path))?;
+        return Ok((file, head));
+    }
+    let mut archive = npyz::npz::NpzArchive::new(io::BufReader::new(file))
+        .map_err(|e| FileError::content(path, format!("not an .npz archive: {e}")))?;
+    let key = choose_key(desc, place, &archive)?;
+    let member = npyz::npz::file_name_from_array_name(&key);
+    let entry = archive.zip_archive().by_name(&member);
+    let mut entry = entry.map_err(|e| FileError::content(path, format!("array '{key}': {e}")))?;
+    let mut unpacked = tempfile::tempfile().map_err(FileError::io(path))?;
+    io::copy(&mut entry, &mut unpacked).map_err(FileError::io(path))?;
+    unpacked.seek(SeekFrom::Start(0)).map_err(FileError::io(path))?;
+    // The two share a position; only one of them is used at a time.
+    let head = unpacked.try_clone().map_err(FileError::io(path))?;
+    Ok((unpacked, head))
+}
+
+/// The outputs of a batch, written sample after sample.
+pub struct SampleOutputs {
+    /// For every output its file, if it goes to one.
+    files: Vec<Option<Staged>>,
+}
+
+impl SampleOutputs {
+    /// Begins the files that `args` name, for `count` samples.
+    ///
+    /// # Errors
+    /// When an argument names no output or an archive, or a file cannot be written.
+    pub fn create(descs: &[IoDesc], args: &[String], count: u64) -> Result<SampleOutputs, FileError> {
+        let places = assign("output", descs, args)?;
+        for (i, place) in places.iter().flatten().enumerate() {
+            if place.is_archive() {
+                let path = place.path.display();
+                return Err(FileError::Usage(format!("'{path}': the outputs of a batch go to .npy files")));
+            }
+            if places.iter().flatten().take(i).any(|other| other.path == place.path) {
+                let path = place.path.display();
+                return Err(FileError::Usage(format!("two outputs would go to the same place in '{path}'")));
+            }
+        }
+        let files = descs.iter().zip(places).map(|(desc, place)| {
+            let Some(place) = place else { return Ok(None) };
+            let mut staged = Staged::create(&place.path)?;
+            staged.put(&npy::header(desc.dtype, &batch_shape(&desc.shape, count)))?;
+            Ok(Some(staged))
+        });
+        Ok(SampleOutputs { files: files.collect::<Result<_, FileError>>()? })
+    }
+
+    /// Adds the outputs of the next sample.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn put(&mut self, outputs: &[Tensor]) -> Result<(), FileError> {
+        for (file, tensor) in self.files.iter_mut().zip(outputs) {
+            if let Some(file) = file {
+                file.put(&tensor.data)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts all files in their places.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn commit(self) -> Result<(), FileError> {
+        self.files.into_iter().flatten().try_for_each(Staged::commit)
+    }
+}
+
+/// The shape of `count` tensors in one: a leading 1 becomes the axis of samples.
+fn batch_shape(shape: &[u64], count: u64) -> Vec<u64> {
+    let rest = match shape {
+        [1, rest @ ..] => rest,
+        all => all,
+    };
+    std::iter::once(count).chain(rest.iter().copied()).collect()
+}
+
+/// The type string of numpy.
+pub(super) fn descr(dtype: Dtype) -> &'static str {
+    match dtype {
+        Dtype::I8 => "|i1",
+        Dtype::U8 => "|u1",
+        Dtype::I16 => "<i2",
+        Dtype::U16 => "<u2",
+        Dtype::I32 => "<i4",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor_file::{OutputPlan, read_inputs, write_file};
+
+    fn desc(dtype: Dtype, shape: &[u64]) -> IoDesc {
+        IoDesc { name: "x".into(), dtype, shape: shape.to_vec(), addr: 0 }
+    }
+
+    #[test]
+    fn batches_have_a_leading_axis_or_replace_a_leading_1() {
+        assert_eq!(batch(&[5, 2, 3], &[2, 3]), Some(5));
+        assert_eq!(batch(&[5, 2, 3], &[1, 2, 3]), Some(5));
+        assert_eq!(batch(&[5, 1, 2, 3], &[1, 2, 3]), Some(5));
+        assert_eq!(batch(&[5, 2, 4], &[2, 3]), None);
+        assert_eq!(batch(&[], &[1]), None);
+        assert_eq!(batch_shape(&[1, 10], 3), [3, 10]);
+        assert_eq!(batch_shape(&[10], 3), [3, 10]);
+    }
+
+    #[test]
+    fn samples_written_one_by_one_are_read_back_from_files_and_archives() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let one = desc(Dtype::I16, &[1, 2]);
+        let tensor = |v: i32| Tensor::from_values(Dtype::I16, &[1, 2], &[v, -v]);
+        let mut outputs = SampleOutputs::create(std::slice::from_ref(&one), &[at("y.npy")], 3).unwrap();
+        (0..3).for_each(|v| outputs.put(&[tensor(v * 300)]).unwrap());
+        outputs.commit().unwrap();
+        let whole = read_inputs(&[desc(Dtype::I16, &[3, 2])], &[at("y.npy")]).unwrap();
+        OutputPlan::resolve(&[desc(Dtype::I16, &[3, 2])], &[at("y.npz")]).unwrap().write(&whole).unwrap();
+        for name in ["y.npy", "y.npz"] {
+            let mut samples = Samples::open(std::slice::from_ref(&one), &[at(name)]).unwrap().unwrap();
+            assert_eq!(samples.count(), 3);
+            for v in [2, 0, 1] {
+                assert_eq!(samples.read(v).unwrap(), [tensor(v as i32 * 300)]);
+            }
+        }
+        assert!(Samples::open(&[desc(Dtype::I16, &[3, 2])], &[at("y.npy")]).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_no_batch_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npy");
+        let arg = [path.to_str().unwrap().to_owned()];
+        let one = [desc(Dtype::I8, &[1, 2])];
+        let text = || Samples::open(&one, &arg).unwrap_err().to_string();
+        let put = |shape: &[u64], data: &[u8]| {
+            write_file(&path, &[&npy::header(Dtype::I8, shape)[..], data].concat()).unwrap();
+        };
+        put(&[3, 2], &[0; 5]);
+        assert!(text().contains("5 bytes of data do not make 3 samples"), "{}", text());
+        put(&[0, 2], &[]);
+        assert!(text().contains("a batch of no samples"), "{}", text());
+        put(&[3, 3], &[0; 9]);
+        assert!(text().contains("expected shape [1, 2], got [3, 3]"), "{}", text());
+        put(&[1 << 62, 2], &[]);
+        assert!(text().contains("an array of"), "{}", text());
+        let archive = SampleOutputs::create(&one, &["y.npz".to_owned()], 2);
+        assert!(archive.err().unwrap().to_string().contains("go to .npy files"));
+    }
+}
