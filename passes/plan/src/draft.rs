@@ -112,6 +112,8 @@ pub struct Draft {
     pub layers: Vec<LayerInfo>,
     /// SRAM bytes of the layer under way that whole tensors hold, and tiles may not take.
     pub held_bytes: u64,
+    /// Bytes that the vector engine makes of or for tensors in SRAM of the layer under way, while it runs.
+    pub shared_bytes: u64,
 }
 
 impl Draft {

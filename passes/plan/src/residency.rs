@@ -28,6 +28,8 @@ pub struct Node {
     pub const_bytes: u64,
     /// Of `inputs`, those in whose place the layer could write its output, element by element.
     pub in_place: Vec<usize>,
+    /// The vector engine computes it, element by element.
+    pub is_vector: bool,
 }
 
 /// The layers of a network in the order in which they are planned.
@@ -48,6 +50,9 @@ pub struct Residency {
     pub place_of: Vec<Option<usize>>,
     /// For every layer, the SRAM bytes that tensors hold while it runs.
     pub held_bytes: Vec<u64>,
+    /// For every layer but those of the vector engine, bytes of the largest tensor that the vector engine makes of or for
+    /// tensors in SRAM of the layer: the two can work at the same time, on different rows. 0 if there is none.
+    pub shared_bytes: Vec<u64>,
 }
 
 /// First and last layer that touch a tensor, inclusive.
@@ -96,7 +101,20 @@ pub fn decide(graph: &Graph, sram: u64, pinned: &[Option<bool>]) -> Residency {
     let place_of: Vec<_> =
         place_of.into_iter().enumerate().map(|(v, p)| p.filter(|&p| stay(v) && stay(p))).collect();
     let held_bytes = (0..graph.nodes.len()).map(|n| held(graph, &spans, &place_of, &stays, n)).collect();
-    Residency { stays, place_of, held_bytes }
+    let shared_bytes = (0..graph.nodes.len()).map(|n| shared_bytes(graph, &stays, n)).collect();
+    Residency { stays, place_of, held_bytes, shared_bytes }
+}
+
+/// Bytes of the largest tensor that a layer of the vector engine makes of or for tensors in SRAM of layer `n`.
+fn shared_bytes(graph: &Graph, stays: &[bool], n: usize) -> u64 {
+    let Some(node) = graph.nodes.get(n).filter(|n| !n.is_vector) else { return 0 };
+    let stay = |v: &usize| stays.get(*v) == Some(&true);
+    let neighbours = graph.nodes.iter().filter(|other| {
+        other.is_vector
+            && (other.inputs.contains(&node.output) && stay(&node.output)
+                || node.inputs.contains(&other.output) && stay(&other.output))
+    });
+    neighbours.map(|other| graph.bytes(other.output)).max().unwrap_or(0)
 }
 
 /// For every tensor the one whose place it could take: an operand that its layer is the last to read.
@@ -242,7 +260,7 @@ mod tests {
                 let output = graph.values.len();
                 graph.values.push(Value { bytes, may_stay: output % 7 != 6 });
                 let in_place = inputs.clone();
-                graph.nodes.push(Node { inputs, output, const_bytes, in_place });
+                graph.nodes.push(Node { inputs, output, const_bytes, in_place, is_vector: same });
             }
             graph
         })
@@ -275,6 +293,7 @@ mod tests {
             output,
             const_bytes: 16,
             in_place: in_place.to_vec(),
+            is_vector: !in_place.is_empty(),
         };
         let mut values = vec![value(800), value(200), value(800), value(800), value(100)];
         values[4].may_stay = false;
@@ -290,5 +309,6 @@ mod tests {
         assert_eq!(residency.stays, [true, true, true, true, false]);
         assert_eq!(residency.place_of[3], Some(0));
         assert_eq!(residency.held_bytes, [800, 1008, 1808, 1600, 800]);
+        assert_eq!(residency.shared_bytes, [800, 0, 800, 0, 800]);
     }
 }

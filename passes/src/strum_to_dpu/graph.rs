@@ -41,6 +41,7 @@ pub(super) fn of<'c>(body: Block<'c>, returned: &[Value<'c>]) -> (Graph, BTreeMa
             output,
             const_bytes: op.operands().into_iter().map(constant_bytes).fold(0, u64::saturating_add),
             in_place: operands.iter().filter(|(v, _)| same(v)).map(|&(_, n)| n).collect(),
+            is_vector: element_wise(op),
         });
     }
     (graph, numbers)

@@ -173,6 +173,7 @@ impl<'c, 'm> Lowering<'c, 'm> {
     fn layer(&mut self, op: Operation<'c>) -> Result<(), PlanError> {
         let index = self.draft.layers.len();
         self.draft.held_bytes = self.values.held_bytes(index);
+        self.draft.shared_bytes = self.values.shared_bytes(index);
         let kind = op.name().split_once('.').map_or(op.name(), |(_, kind)| kind);
         let loc = u32::try_from(self.sources.len()).unwrap_or(u32::MAX);
         self.sources.push(op.location());
@@ -208,7 +209,7 @@ impl<'c, 'm> Lowering<'c, 'm> {
     /// Copies a value to an output buffer.
     fn copy(&mut self, value: Value<'c>, output: Tensor) -> Result<(), PlanError> {
         let index = self.draft.layers.len();
-        self.draft.held_bytes = 0;
+        (self.draft.held_bytes, self.draft.shared_bytes) = (0, 0);
         let loc = u32::try_from(self.sources.len()).unwrap_or(u32::MAX);
         self.sources.push(value.location());
         self.draft.layer(format!("{index}.copy"), "func.return", loc, 0)?;

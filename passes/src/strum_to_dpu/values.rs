@@ -74,6 +74,11 @@ impl<'c> Values<'c> {
         self.residency.held_bytes.get(index).copied().unwrap_or(0)
     }
 
+    /// Bytes that the vector engine makes of or for values in SRAM of layer `index`.
+    pub(super) fn shared_bytes(&self, index: usize) -> u64 {
+        self.residency.shared_bytes.get(index).copied().unwrap_or(0)
+    }
+
     /// The place of a computed value: that of another value, or a buffer of its own.
     fn place(
         &self,

@@ -63,7 +63,7 @@ pub(crate) fn emit(
     machine: &Machine,
     layer: &Layer<'_>,
 ) -> Result<BTreeMap<BufferId, Claim>, PlanError> {
-    let budget = Budget::of(machine).with_sram(draft.tile_bytes(machine));
+    let budget = Budget::of(machine).in_layer(draft, machine);
     let choice = search::search(&layer.problem, &budget)?;
     check_tasks(draft, &choice)?;
     let mut emitter = Emitter::new(draft, machine, layer, &choice)?;

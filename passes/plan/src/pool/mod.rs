@@ -49,7 +49,7 @@ pub struct PoolLayer {
 /// smallest tiles fit the SRAM, or the plan needs too many tasks. Internal: the description contradicts itself.
 pub fn plan_pool(draft: &mut Draft, machine: &Machine, layer: &PoolLayer) -> Result<(), PlanError> {
     let plan = PoolPlan::new(draft, layer)?;
-    let budget = Budget::of(machine).with_sram(draft.tile_bytes(machine));
+    let budget = Budget::of(machine).in_layer(draft, machine);
     let choice = search::search(&plan.problem, &budget)?;
     check_tasks(draft, &choice)?;
     let mark = Mark::of(draft);

@@ -7,9 +7,13 @@ use dpu_isa::Machine;
 
 use super::sched::{self, Array, Extent};
 use super::{ENTRY, Order, Problem, Tiling};
+use crate::draft::Draft;
 
 /// Weights are loaded by the engine of the stores too if there are that many loads for each store.
 const STORES_PER_LOAD: u64 = 4;
+
+/// Passes through the lanes of the vector engine that an element-wise layer takes: both operands and the result scaled.
+const VECTOR_PASSES: u64 = 7;
 
 /// The machine, as far as the estimate needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +40,8 @@ pub(crate) struct Budget {
     ppe_rate: u64,
     /// Outputs a PE accumulates at a time.
     accumulators: u64,
+    /// Cycles of the vector engine that can overlap with the layer, row by row.
+    pub(crate) shared_cycles: u64,
 }
 
 impl Budget {
@@ -56,12 +62,15 @@ impl Budget {
             write_rate: rate(machine.sram_write_bytes_per_cycle),
             ppe_rate: rate(machine.ppe_per_cycle),
             accumulators: rate(machine.acc_per_pe),
+            shared_cycles: 0,
         }
     }
 
-    /// The same machine with `sram` bytes for tiles.
-    pub(crate) fn with_sram(self, sram: u64) -> Self {
-        Budget { sram, ..self }
+    /// The same machine with what the layer under way leaves for tiles.
+    pub(crate) fn in_layer(self, draft: &Draft, machine: &Machine) -> Self {
+        let lanes = u64::from(machine.vec_lanes).max(1);
+        let shared_cycles = draft.shared_bytes.saturating_mul(VECTOR_PASSES) / lanes;
+        Budget { sram: draft.tile_bytes(machine), shared_cycles, ..self }
     }
 
     /// Whether loads and stores have an engine each.
@@ -77,6 +86,11 @@ impl Budget {
     /// One DMA task: cycles before it moves, cycles while it moves, and cycles of the channel.
     pub(crate) fn transfer(&self, t: &Traffic) -> (u64, u64, u64) {
         (self.dma_setup, (t.bytes / self.dma_rate).max(t.runs), t.bytes.div_ceil(self.dram_rate))
+    }
+
+    /// Cycles of the channel for `bytes`.
+    pub(crate) fn channel_cycles(&self, bytes: u64) -> u64 {
+        bytes.div_ceil(self.dram_rate)
     }
 
     /// Cycles a DMA engine is taken by one task that moves `bytes` in `runs` pieces.

@@ -9,7 +9,7 @@ use super::axis::Split;
 use super::candidates::{Reduction, axis_splits, channel_splits, kernel_splits, smallest, variants};
 use super::cost::{self, Budget, Estimate, Sweep};
 use super::timeline;
-use super::{Problem, Tiling};
+use super::{Order, Problem, Tiling};
 
 /// Candidates that are looked at closely.
 const FINALISTS: usize = 8;
@@ -134,7 +134,8 @@ impl Finder<'_> {
         if sram > self.budget.sram || sweep.compute.saturating_mul(self.problem.repeats) >= worst {
             return;
         }
-        let estimate = cost::estimate(self.problem, &tiling, self.budget, &sweep, None);
+        let mut estimate = cost::estimate(self.problem, &tiling, self.budget, &sweep, None);
+        estimate.cycles = estimate.cycles.saturating_add(self.nuisance(&tiling, &estimate, &sweep));
         let choice = Choice { tiling, estimate, sweep, sram };
         let key = |c: &Choice| (c.estimate.cycles, c.sram);
         let at = self.finalists.partition_point(|c| key(c) < key(&choice));
@@ -148,6 +149,18 @@ impl Finder<'_> {
         }
         self.finalists.truncate(FINALISTS - 1);
         self.finalists.insert(at, choice);
+    }
+
+    /// What a tiling costs the layers around this one, in cycles: the vector engine waits for the first rows or the layer
+    /// for its last ones, and weights that are loaded again take the memory from the next layer's.
+    fn nuisance(&self, t: &Tiling, estimate: &Estimate, sweep: &Sweep) -> u64 {
+        let in_order = t.order == Order::SpatialOuter || t.oc.count() == 1;
+        let rows = cost::product([self.problem.images, t.oy.count(), t.ox.count()]);
+        let wait = estimate.compute.min(self.budget.shared_cycles) / if in_order { rows.max(1) } else { 1 };
+        let once = sweep.weights.bytes.saturating_mul(self.problem.repeats);
+        let again = estimate.weights.bytes.saturating_sub(once);
+        let in_sram = self.problem.holds_input() || self.problem.holds_output();
+        wait.saturating_add(if in_sram { self.budget.channel_cycles(again) } else { 0 })
     }
 
     /// Whether the best candidate loads everything once.
@@ -197,6 +210,8 @@ impl Finder<'_> {
         let (p, t) = (self.problem, &choice.tiling);
         let compute = cost::compute_cycles(p, t, self.budget);
         choice.estimate = cost::estimate(p, t, self.budget, &choice.sweep, Some(compute));
+        let nuisance = self.nuisance(t, &choice.estimate, &choice.sweep);
+        choice.estimate.cycles = choice.estimate.cycles.saturating_add(nuisance);
         choice
     }
 
@@ -217,6 +232,7 @@ impl Finder<'_> {
                     continue;
                 }
                 let cycles = timeline::cycles(self.problem, &tiling, self.budget, split);
+                let cycles = cycles.saturating_add(self.nuisance(&tiling, &choice.estimate, &choice.sweep));
                 if cycles < best.estimate.cycles {
                     best = Choice { tiling, sram, ..choice };
                     best.estimate.cycles = cycles;
