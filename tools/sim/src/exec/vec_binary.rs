@@ -5,6 +5,7 @@ use dpu_isa::{BinaryOp, Machine, Round, Space, VecBinary};
 use super::nest::{Nest, ROW, region, same_place};
 use super::{Clamp, Core, Gate, Lut, Semantics};
 use crate::error::Fault;
+use crate::kernel::Vectorize;
 use crate::memory;
 use crate::numerics::{Scale, mul_shift};
 use crate::region::Region;
@@ -38,6 +39,7 @@ impl Semantics for VecBinary {
     }
 
     fn execute(&self, core: &mut Core) -> Result<u64, Fault> {
+        let kernel = core.kernel;
         let sram = core.memory.space_mut(Space::Sram, self.tile)?;
         let a_scale = optional_scale(self.a_scale, self.a_mult, self.a_shift, self.a_round)?;
         let b_scale = optional_scale(self.b_scale, self.b_mult, self.b_shift, self.b_round)?;
@@ -47,25 +49,52 @@ impl Semantics for VecBinary {
         let lut = self.lut.then(|| Lut::load(sram, self.lut_addr, self.out_dtype)).transpose()?;
         let strides = [self.a_strides, self.b_strides, self.out_strides].map(|s| s.map(u64::from));
         let bases = [self.a, self.b, self.out].map(u64::from);
-        let (mut xs, mut ys) = ([0; ROW], [0; ROW]);
+        let (mut results, mut others) = ([0; ROW], [0; ROW]);
         Nest::new(&self.dims, strides).try_for_each_row(bases, |row| {
-            let (xs, ys) =
-                (xs.get_mut(..row.len).unwrap_or_default(), ys.get_mut(..row.len).unwrap_or_default());
+            let xs = results.get_mut(..row.len).unwrap_or_default();
+            let ys = others.get_mut(..row.len).unwrap_or_default();
             memory::load(sram, row.at[0], row.stride[0], self.a_dtype, xs)?;
             memory::load(sram, row.at[1], row.stride[1], self.b_dtype, ys)?;
-            prepare(xs, self.a_zp, a_scale);
-            prepare(ys, self.b_zp, b_scale);
-            combine(self.op, self.mul_shift, xs, ys);
-            if let Some(scale) = scale {
-                xs.iter_mut().for_each(|v| *v = scale.apply(*v));
+            let (clamp, lut) = (clamp, lut.as_ref());
+            let work = Compute { x: self, xs, ys, scales: [a_scale, b_scale, scale], clamp, lut };
+            match kernel {
+                Some(kernel) => kernel.vectorize(work),
+                None => work.run(),
             }
-            xs.iter_mut().for_each(|v| *v = clamp.apply(v.wrapping_add(self.out_zp)));
-            if let Some(lut) = &lut {
-                xs.iter_mut().for_each(|v| *v = lut.get(*v));
-            }
+            let xs = results.get(..row.len).unwrap_or_default();
             memory::store(sram, row.at[2], row.stride[2], self.out_dtype, xs)
         })?;
         Ok(0)
+    }
+}
+
+/// The arithmetic of a row, into `xs`.
+struct Compute<'a> {
+    x: &'a VecBinary,
+    xs: &'a mut [i32],
+    ys: &'a mut [i32],
+    /// Of both sides and of the result.
+    scales: [Option<Scale>; 3],
+    clamp: Clamp,
+    lut: Option<&'a Lut>,
+}
+
+impl Vectorize for Compute<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Compute { x, xs, ys, scales: [a, b, scale], clamp, lut } = self;
+        prepare(xs, x.a_zp, a);
+        prepare(ys, x.b_zp, b);
+        combine(x.op, x.mul_shift, xs, ys);
+        if let Some(scale) = scale {
+            xs.iter_mut().for_each(|v| *v = scale.apply(*v));
+        }
+        xs.iter_mut().for_each(|v| *v = clamp.apply(v.wrapping_add(x.out_zp)));
+        if let Some(lut) = lut {
+            xs.iter_mut().for_each(|v| *v = lut.get(*v));
+        }
     }
 }
 
@@ -76,6 +105,7 @@ fn optional_scale(on: bool, mult: i32, shift: u8, round: Round) -> Result<Option
     Scale::new(mult, i32::from(shift), round).map(Some).map_err(|e| Fault::operand(e.to_string()))
 }
 
+#[inline(always)]
 fn prepare(values: &mut [i32], zero_point: i32, scale: Option<Scale>) {
     values.iter_mut().for_each(|v| *v = v.wrapping_sub(zero_point));
     if let Some(scale) = scale {
@@ -84,6 +114,7 @@ fn prepare(values: &mut [i32], zero_point: i32, scale: Option<Scale>) {
 }
 
 /// `xs[i] = op(xs[i], ys[i])`.
+#[inline(always)]
 fn combine(op: BinaryOp, shift: u8, xs: &mut [i32], ys: &[i32]) {
     let each = |xs: &mut [i32], f: &dyn Fn(i32, i32) -> i32| {
         xs.iter_mut().zip(ys).for_each(|(x, &y)| *x = f(*x, y));
