@@ -69,6 +69,38 @@ impl Memory {
             }
         }
     }
+
+    /// Copies `len` bytes within or between the memories of a tile, as if by way of a buffer.
+    ///
+    /// # Errors
+    /// When there is no such tile, or either side reaches beyond the end of its memory.
+    pub(crate) fn copy(
+        &mut self,
+        tile: u8,
+        (from, start): (Space, u64),
+        (to, target): (Space, u64),
+        len: u64,
+    ) -> Result<(), Fault> {
+        let sram = self.sram.get_mut(usize::from(tile)).map(Vec::as_mut_slice);
+        let (source, destination) = match (from, to) {
+            (Space::Dram, Space::Dram) => return copy_inside(&mut self.dram, start, target, len),
+            (Space::Sram, Space::Sram) => {
+                return copy_inside(sram.ok_or_else(|| no_tile(tile))?, start, target, len);
+            }
+            (Space::Dram, Space::Sram) => (&self.dram[..], sram.ok_or_else(|| no_tile(tile))?),
+            (Space::Sram, Space::Dram) => (&*sram.ok_or_else(|| no_tile(tile))?, &mut self.dram[..]),
+        };
+        slice_mut(destination, target, len)?.copy_from_slice(slice(source, start, len)?);
+        Ok(())
+    }
+}
+
+fn copy_inside(memory: &mut [u8], start: u64, target: u64, len: u64) -> Result<(), Fault> {
+    slice(memory, target, len)?;
+    let size = memory.len();
+    let source = range(start, len).filter(|r| r.end <= size).ok_or_else(|| beyond(start, len, size))?;
+    memory.copy_within(source, usize::try_from(target).unwrap_or(size));
+    Ok(())
 }
 
 fn no_tile(tile: u8) -> Fault {

@@ -57,6 +57,10 @@ fn copy<const N: usize>(x: &DmaCopy, core: &mut Core) -> Result<(), Fault> {
     let mut buffer = [[0; N]; ROW];
     nest.try_for_each_row([x.src.offset, x.dst.offset], |row| {
         let ([from, to], [from_stride, to_stride]) = (row.at, row.stride);
+        if [from_stride, to_stride] == [N as u64; 2] {
+            let bytes = (row.len * N) as u64;
+            return core.memory.copy(x.tile, (x.src.space, from), (x.dst.space, to), bytes);
+        }
         let values = buffer.get_mut(..row.len).unwrap_or_default();
         gather(core.memory.space(x.src.space, x.tile)?, from, from_stride, values)?;
         scatter(core.memory.space_mut(x.dst.space, x.tile)?, to, to_stride, values)
