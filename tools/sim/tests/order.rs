@@ -11,7 +11,7 @@ use dpu_isa::{
     BarCfg, DmaCopy, Dtype, End, Instr, InstrMeta, IoDesc, Machine, Manifest, MemAddr, Program, UnaryOp,
     VecUnary,
 };
-use dpu_sim::{Options, SimError, TrapKind, simulate};
+use dpu_sim::{Options, Report, SimError, TrapKind, simulate};
 
 /// Bytes of SRAM and of DRAM that the tasks fight over.
 const ARENA: u32 = 24;
@@ -242,6 +242,18 @@ fn speeds() -> [Machine; 4] {
     ]
 }
 
+/// The total lies between the busiest engine and all tasks one after the other; engines and bytes add up.
+fn assert_bounds(report: &Report) {
+    let (cycles, total) = (report.cycles, &report.total);
+    let engines = report.engines.iter().filter(|e| e.name != "dispatcher");
+    let busy: Vec<u64> = engines.map(|e| e.busy).collect();
+    assert!(busy.iter().all(|&b| b <= cycles), "{busy:?} of {cycles}");
+    assert!(cycles <= report.serial_cycles, "{cycles} beyond {}", report.serial_cycles);
+    let kinds = total.busy.dma0 + total.busy.dma1 + total.busy.dpu + total.busy.vec;
+    assert_eq!(kinds, busy.iter().sum::<u64>());
+    assert_eq!(total.events.sram(), (total.bytes.sram_read, total.bytes.sram_write));
+}
+
 #[test]
 fn races_are_found_exactly_and_without_them_time_does_not_matter() {
     let (mut racy, mut clean) = (0, 0);
@@ -255,6 +267,7 @@ fn races_are_found_exactly_and_without_them_time_does_not_matter() {
             match simulate(&program, &[], &options) {
                 Ok(result) => {
                     assert!(!expected, "missed a race in {:?}", program.instrs);
+                    assert_bounds(&result.report);
                     results.insert(result.outputs[0].data.clone());
                 }
                 Err(SimError::Trap(trap)) if trap.kind == TrapKind::Race => {
