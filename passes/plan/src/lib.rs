@@ -14,6 +14,7 @@ pub mod movement;
 mod pipeline;
 pub mod pool;
 mod ppe;
+pub mod prefetch;
 pub mod residency;
 pub mod schedule;
 mod tile;

@@ -14,7 +14,7 @@ use dpu_isa::Machine;
 use strum_ir::strum::{Conv, Eltwise, MatMul};
 use strum_ir::{Block, Dialect, Location, Operation, Pass, PassContext, PassError, PassOption, Value};
 use strum_plan::{CopyLayer, Draft, PlanError, Tensor, plan_copy};
-use strum_plan::{alloc, residency};
+use strum_plan::{alloc, prefetch, residency};
 use tracing::debug;
 
 use crate::program::report;
@@ -35,8 +35,8 @@ A tensor between layers stays in SRAM, where it is written and read in place, if
 until its last use; else it goes through DRAM. Those that save most traffic for the room they take come first, and an
 element-wise layer writes over an operand that nobody reads later.
 
-Reshapes cost nothing; concat, slice, pad and transpose are DMA copies. Tasks are in an order in which they could be
-executed one after the other.
+Loads of weights and tables stand ahead of earlier layers' tasks where the SRAM has room for them. Reshapes cost nothing;
+concat, slice, pad and transpose are DMA copies. Tasks are in an order in which they could be executed one after the other.
 ";
 }
 
@@ -81,6 +81,9 @@ impl Pass for StrumToDpu {
 /// stays there between layers.
 const SRAM_EIGHTHS: [u64; 5] = [8, 7, 6, 4, 0];
 
+/// The part of the SRAM that loads ahead of time may fill, in eighths: less if buffers cannot be placed.
+const PREFETCH_EIGHTHS: [u64; 4] = [8, 7, 6, 5];
+
 /// A function on its way to a draft.
 struct Lowering<'c, 'm> {
     machine: &'m Machine,
@@ -117,7 +120,8 @@ impl<'c, 'm> Lowering<'c, 'm> {
             let mut this = Lowering { machine, draft: Draft::new(), values, sources: Vec::new() };
             let copies = this.interface(function, &body.arguments(), terminator)?;
             let lowered = this.body(body, terminator, copies);
-            if none_stays || lowered.is_ok() && this.is_placeable() {
+            let placed = lowered.is_ok() && this.prefetch();
+            if none_stays || placed {
                 return lowered
                     .map_err(|(op, error)| report(op, &error))
                     .map(|()| Lowered { draft: this.draft, sources: this.sources });
@@ -127,10 +131,20 @@ impl<'c, 'm> Lowering<'c, 'm> {
         Err(PassError::Internal("no layer can be lowered without tensors in SRAM".into()))
     }
 
-    /// Whether all buffers can get an address.
-    fn is_placeable(&self) -> bool {
-        let Draft { buffers, tasks, layers, .. } = &self.draft;
-        alloc::allocate(buffers, tasks, layers, self.machine).is_ok()
+    /// Loads constants ahead of time, as far as all buffers still get an address. Returns whether they do.
+    fn prefetch(&mut self) -> bool {
+        let is_placeable = |draft: &Draft| {
+            alloc::allocate(&draft.buffers, &draft.tasks, &draft.layers, self.machine).is_ok()
+        };
+        for eighths in PREFETCH_EIGHTHS {
+            let mut draft = self.draft.clone();
+            let hoisted = prefetch::hoist(&mut draft, self.machine.sram_bytes / 8 * eighths);
+            if hoisted.is_ok() && is_placeable(&draft) {
+                self.draft = draft;
+                return true;
+            }
+        }
+        is_placeable(&self.draft)
     }
 
     /// Lowers the body, and then copies values to outputs. An error comes with the op at fault.

@@ -1,0 +1,157 @@
+//! Loads of constants ahead of time: the weights of a layer are on their way while earlier layers compute.
+//!
+//! Invariant: the tasks of every engine keep their order, and a load moves only past tasks that do not touch the buffer
+//! it fills, so that the list computes what it computed before.
+
+use std::collections::BTreeMap;
+
+use dpu_isa::{Instr, Space};
+
+use crate::alloc::live_ranges;
+use crate::deps::{ENGINES, engine_index};
+use crate::draft::{Draft, Role, Task};
+use crate::error::PlanError;
+use crate::tile::round_up;
+
+/// A load is moved ahead of at most so many tasks.
+const REACH: usize = 256;
+
+/// Moves loads of constants into SRAM buffers that are not in use yet to the front, as far as the order of their engine and
+/// `sram` bytes allow.
+///
+/// # Errors
+/// An internal error if a task names a buffer that does not exist.
+pub fn hoist(draft: &mut Draft, sram: u64) -> Result<(), PlanError> {
+    let before = cfg!(debug_assertions).then(|| draft.tasks.clone());
+    let live = live_ranges(&draft.buffers, &draft.tasks)?;
+    let mut used = vec![0u64; draft.tasks.len()];
+    for (buffer, range) in draft.buffers.iter().zip(&live) {
+        let Some(range) = range.filter(|_| buffer.space == Space::Sram) else { continue };
+        for at in used.iter_mut().take(range.last as usize + 1).skip(range.first as usize) {
+            *at = at.saturating_add(round_up(buffer.bytes));
+        }
+    }
+    // Where each task goes: before the task that stands at this index.
+    let mut place: Vec<usize> = (0..draft.tasks.len()).collect();
+    let mut earliest = [0usize; ENGINES];
+    for (i, task) in draft.tasks.iter().enumerate() {
+        let engine = engine_index(task.instr.engine()).map_or(0, usize::from);
+        let first = earliest.get(engine).copied().unwrap_or(0).max(i.saturating_sub(REACH));
+        let mut to = i;
+        if let Some(bytes) = fresh_load(draft, task, |id| live.get(id).copied().flatten().map(|l| l.first), i)
+        {
+            while to > first && used.get(to - 1).is_some_and(|u| u.saturating_add(bytes) <= sram) {
+                to -= 1;
+            }
+            for at in used.iter_mut().take(i).skip(to) {
+                *at = at.saturating_add(bytes);
+            }
+        }
+        if let Some(place) = place.get_mut(i) {
+            *place = to;
+        }
+        if let Some(earliest) = earliest.get_mut(engine) {
+            *earliest = if to < i { to } else { i + 1 };
+        }
+    }
+    let tasks = std::mem::take(&mut draft.tasks);
+    // A task that moved stands in front of the one that was there; tasks that moved to one place keep their order.
+    let mut keyed: Vec<_> =
+        tasks.into_iter().zip(place).enumerate().map(|(i, (task, to))| ((to, to == i, i), task)).collect();
+    keyed.sort_by_key(|(key, _)| *key);
+    draft.tasks = keyed.into_iter().map(|(_, task)| task).collect();
+    before.map_or(Ok(()), |before| check(draft, &before))
+}
+
+/// Checks an order against the one before it: every engine has the same tasks one after the other, and so has every
+/// buffer that is ever written.
+///
+/// # Errors
+/// An internal error that names the engine or the buffer.
+pub fn check(draft: &Draft, before: &[Task]) -> Result<(), PlanError> {
+    let (old, mut new) = (by_owner(draft, before), by_owner(draft, &draft.tasks));
+    let differs = old.iter().find(|(owner, tasks)| new.remove(owner).as_ref() != Some(tasks));
+    let owner = differs.map(|(owner, _)| *owner).or_else(|| new.keys().next().copied());
+    owner.map_or(Ok(()), |(kind, index)| {
+        Err(PlanError::internal(format!("prefetching changes the order of {kind} {index}")))
+    })
+}
+
+/// The tasks of every engine and of every buffer that is no constant.
+fn by_owner<'a>(draft: &Draft, tasks: &'a [Task]) -> BTreeMap<(&'static str, usize), Vec<&'a Task>> {
+    let mut owners: BTreeMap<(&'static str, usize), Vec<&Task>> = BTreeMap::new();
+    for task in tasks {
+        let engine = engine_index(task.instr.engine()).map_or(ENGINES, usize::from);
+        owners.entry(("engine", engine)).or_default().push(task);
+        for (_, id) in &task.bufs {
+            let role = draft.buffers.get(id.index()).map(|b| &b.role);
+            if !matches!(role, Some(Role::Const(_))) {
+                owners.entry(("buffer", id.index())).or_default().push(task);
+            }
+        }
+    }
+    owners
+}
+
+/// Bytes of the SRAM buffer that task `i` fills with a constant before anything else touches it.
+fn fresh_load(draft: &Draft, task: &Task, first: impl Fn(usize) -> Option<u32>, i: usize) -> Option<u64> {
+    let Instr::DmaCopy(_) = task.instr else { return None };
+    let (src, dst) = (task.buffer("src")?, task.buffer("dst")?);
+    let from = draft.buffers.get(src.index())?;
+    let to = draft.buffers.get(dst.index())?;
+    let fresh = first(dst.index()) == u32::try_from(i).ok();
+    (fresh && matches!(from.role, Role::Const(_)) && to.space == Space::Sram).then(|| round_up(to.bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use dpu_isa::{DmaCopy, MemAddr, VecUnary};
+
+    use super::*;
+
+    /// Load and compute in turn, on buffers of their own.
+    fn draft(layers: usize) -> Draft {
+        let mut draft = Draft::new();
+        draft.layer("all", "test", 0, 0).unwrap();
+        for _ in 0..layers {
+            let from = draft.constant(vec![0; 64]).unwrap();
+            let to = draft.sram(64).unwrap();
+            let load = DmaCopy {
+                element: 16,
+                dims: [1, 1, 1, 1, 1, 4],
+                dst: MemAddr::sram(0),
+                ..DmaCopy::default()
+            };
+            draft.push(load.into(), &[("src", from), ("dst", to)]).unwrap();
+            draft.push(VecUnary::default().into(), &[("src", to), ("out", to)]).unwrap();
+        }
+        draft
+    }
+
+    fn loads(draft: &Draft) -> Vec<bool> {
+        draft.tasks.iter().map(|t| matches!(t.instr, Instr::DmaCopy(_))).collect()
+    }
+
+    #[test]
+    fn loads_go_ahead_as_far_as_there_is_room() {
+        for (sram, expected) in [
+            (64, [true, false, true, false, true, false]),
+            (128, [true, true, false, true, false, false]),
+            (192, [true, true, true, false, false, false]),
+        ] {
+            let mut draft = draft(3);
+            hoist(&mut draft, sram).unwrap();
+            assert_eq!(loads(&draft), expected, "{sram}");
+        }
+    }
+
+    #[test]
+    fn the_checker_sees_tasks_that_changed_places() {
+        let before = draft(2);
+        let mut after = before.clone();
+        after.tasks.swap(1, 2);
+        assert_eq!(check(&after, &before.tasks), Ok(()));
+        after.tasks.swap(0, 1);
+        assert!(check(&after, &before.tasks).is_err());
+    }
+}
