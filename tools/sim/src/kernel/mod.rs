@@ -122,7 +122,10 @@ impl Kernel {
         };
         match choice {
             KernelChoice::Golden => Ok(None),
-            KernelChoice::Auto => Ok(available.first().map(|&(_, kernel)| kernel)),
+            // The golden path outruns the portable loops.
+            KernelChoice::Auto => {
+                Ok(available.first().map(|&(_, kernel)| kernel).filter(|&k| k != Kernel::PORTABLE))
+            }
             KernelChoice::Vnni | KernelChoice::Avx2 | KernelChoice::Portable => find(choice),
         }
     }
