@@ -7,7 +7,7 @@
 
 mod common;
 
-use common::{compile, context, round_trip, run};
+use common::{compile, context, round_trip, run, run_otherwise};
 use dpu_isa::Dtype;
 use dpu_sim::Tensor;
 use strum_ir::Context;
@@ -35,6 +35,11 @@ fn check(context: &Context, case: &Case, options: &str) -> Result<(), String> {
     let expected: Vec<Tensor> = case.outputs.iter().map(tensor).collect();
     if outputs != expected {
         return Err(format!("wrong result\n{}", case.mlir));
+    }
+    for (way, outputs) in run_otherwise(&program, &inputs)? {
+        if outputs != expected {
+            return Err(format!("wrong result, {way}\n{}", case.mlir));
+        }
     }
     round_trip(context, &program)
 }

@@ -1,7 +1,7 @@
 //! What the tests of whole programs share: compile text, run the binary, and go around all of its forms.
 
 use dpu_isa::Program;
-use dpu_sim::{Options, Tensor, TensorView, simulate};
+use dpu_sim::{KernelChoice, Options, Recording, Tensor, TensorView, simulate};
 use strum_ir::{Context, Module};
 use strum_passes::translation;
 
@@ -29,6 +29,34 @@ pub(crate) fn run(program: &Program, inputs: &[Tensor]) -> Result<Vec<Tensor>, S
     program.validate().map_err(|e| format!("{e:?}"))?;
     let views: Vec<TensorView<'_>> = inputs.iter().map(Tensor::view).collect();
     simulate(&program, &views, &Options::default()).map(|r| r.outputs).map_err(|e| e.to_string())
+}
+
+/// Runs a program in the simulator's other ways: on its golden path, and as a sample of a batch that began with another one.
+///
+/// The other sample holds the elements in reverse, so that its values are as legal as the sample's own.
+#[allow(dead_code, reason = "not every test that shares this file needs it")]
+pub(crate) fn run_otherwise(
+    program: &Program,
+    inputs: &[Tensor],
+) -> Result<[(&'static str, Vec<Tensor>); 2], String> {
+    let views: Vec<TensorView<'_>> = inputs.iter().map(Tensor::view).collect();
+    let golden = Options { kernel: KernelChoice::Golden, ..Options::default() };
+    let golden = simulate(program, &views, &golden).map_err(|e| e.to_string())?.outputs;
+
+    let reversed: Vec<Tensor> = inputs.iter().map(reverse).collect();
+    let first: Vec<TensorView<'_>> = reversed.iter().map(Tensor::view).collect();
+    let (recording, _) =
+        Recording::new(program, &first, &Options::default(), &mut []).map_err(|e| e.to_string())?;
+    let mut replayer = recording.replayer().map_err(|e| e.to_string())?;
+    replayer.run(&first).map_err(|e| e.to_string())?;
+    let replayed = replayer.run(&views).map_err(|e| e.to_string())?;
+    Ok([("golden", golden), ("batch", replayed)])
+}
+
+fn reverse(tensor: &Tensor) -> Tensor {
+    let bytes = usize::try_from(tensor.dtype.bytes()).unwrap();
+    let data = tensor.data.chunks(bytes).rev().flatten().copied().collect();
+    Tensor { data, ..tensor.clone() }
 }
 
 /// Checks that the program survives every other form of it: assembly, and the `dpu` dialect.
