@@ -105,6 +105,7 @@ pub const SOURCE_TAGS: &[(&str, &str)] = &[
     ("npu-src", "openvinotoolkit/npu_compiler @150e2025 or intel/npu-nn-cost-model @8a2ae92"),
     ("patent", "a patent by the authors of FlexNN: what was claimed, not what was built"),
     ("3rd-party RTL", "a public re-implementation of FlexNN by others"),
+    ("Horowitz", "M. Horowitz, Computing's energy problem, ISSCC 2014: 45 nm, 0.9 V; not scaled"),
     ("derived", "arithmetic on figures with one of these tags"),
     ("assumed", "no source: a plausible value"),
 ];
@@ -218,23 +219,37 @@ machine_fields! {
     dpu_setup_cycles: u32 = 32 "cycles", "assumed", 0..=1000000;
     /// Clock of all engines.
     clock_mhz: u32 = 1300 "MHz", "DPU clock of 2.7 (37XX) [npu-src]", 1..=100000;
-    /// Energy of an INT8 multiply-accumulate.
-    mac_fj: u64 = 300 "fJ", "8-bit multiply 0.2 pJ and 32-bit add 0.1 pJ at 45 nm (Horowitz, ISSCC 2014)", 0..=1000000000;
-    /// Energy of a shift-accumulate of a low member on the shifter path.
-    low_mac_fj: u64 = 130 "fJ", "assumed: 8-bit shift as an 8-bit add 0.03 pJ, and 32-bit add 0.1 pJ", 0..=1000000000;
-    /// Energy of a register file access, per byte.
-    rf_byte_fj: u64 = 100 "fJ/byte", "assumed", 0..=1000000000;
+    /// Energy of an 8 x 8 bit multiplication.
+    mult_fj: u64 = 200 "fJ", "8-bit multiply 0.2 pJ [Horowitz]", 0..=1000000000;
+    /// Energy of a low product of `mip2q`: shift by the exponent, and the sign.
+    shift_fj: u64 = 53 "fJ", "assumed as a 16-bit add: three stages of multiplexers over 16 bits", 0..=1000000000;
+    /// Energy of a low product of `dliq`, per bit of its code.
+    low_mult_bit_fj: u64 = 25 "fJ/bit", "assumed: a row of an array multiplier, an eighth of the 8-bit multiply", 0..=1000000000;
+    /// Energy of choosing between multiplier and shifter, per product, in PEs of kind `strum-dynamic`.
+    path_fj: u64 = 18 "fJ", "assumed: one of the three stages of a shift", 0..=1000000000;
+    /// Energy of adding a product to those of the other lanes.
+    product_add_fj: u64 = 53 "fJ", "16-bit add, between 0.03 pJ for 8 bits and 0.1 pJ for 32 bits [Horowitz]", 0..=1000000000;
+    /// Energy of a 32-bit addition: accumulators, adder trees between PEs, pooling.
+    add_fj: u64 = 100 "fJ", "32-bit add 0.1 pJ [Horowitz]", 0..=1000000000;
+    /// Energy of an input register file access, per byte.
+    if_byte_fj: u64 = 110 "fJ/byte", "8 KB cache 10 pJ per 64 bits [Horowitz], by the root of the size to 64 B", 0..=1000000000;
+    /// Energy of a filter register file access, per byte.
+    fl_byte_fj: u64 = 110 "fJ/byte", "8 KB cache 10 pJ per 64 bits [Horowitz], by the root of the size to 64 B", 0..=1000000000;
+    /// Energy of an output register file access, per byte.
+    of_byte_fj: u64 = 221 "fJ/byte", "8 KB cache 10 pJ per 64 bits [Horowitz], by the root of the size to 256 B", 0..=1000000000;
+    /// Energy of decoding packed weights, per byte of them.
+    unpack_byte_fj: u64 = 30 "fJ/byte", "assumed as an 8-bit add: the rank of a mask bit", 0..=1000000000;
     /// Energy of an SRAM read, per byte.
-    sram_read_byte_fj: u64 = 12500 "fJ/byte", "1 MB cache, 100 pJ per 64 bits at 45 nm (Horowitz, ISSCC 2014)", 0..=1000000000;
+    sram_read_byte_fj: u64 = 12500 "fJ/byte", "1 MB cache 100 pJ per 64 bits [Horowitz]", 0..=1000000000;
     /// Energy of an SRAM write, per byte.
     sram_write_byte_fj: u64 = 12500 "fJ/byte", "assumed as the read", 0..=1000000000;
     /// Energy of a DRAM access, per byte.
-    dram_byte_fj: u64 = 162500 "fJ/byte", "1.3 nJ per 64 bits (Horowitz, ISSCC 2014)", 0..=1000000000;
+    dram_byte_fj: u64 = 162500 "fJ/byte", "1.3 to 2.6 nJ per 64 bits [Horowitz]; the lower", 0..=1000000000;
     /// Energy of one output in the post-processing element.
-    ppe_op_fj: u64 = 3300 "fJ", "32-bit multiply 3.1 pJ and two 32-bit adds at 45 nm (Horowitz, ISSCC 2014)", 0..=1000000000;
+    ppe_op_fj: u64 = 3300 "fJ", "32-bit multiply 3.1 pJ and two 32-bit adds [Horowitz]", 0..=1000000000;
     /// Energy of one element in the vector engine.
     vec_op_fj: u64 = 3300 "fJ", "assumed as one PPE output", 0..=1000000000;
-    /// Energy of a cycle in which nothing else is counted: clock and leakage of the whole machine.
+    /// Energy of every cycle, whatever happens in it: clock and leakage of the whole machine.
     idle_cycle_fj: u64 = 0 "fJ/cycle", "unknown, so not counted", 0..=1000000000000;
 }
 

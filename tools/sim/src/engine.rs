@@ -387,9 +387,7 @@ impl<'p, 'o> Simulation<'p, 'o> {
         };
         *busy = busy.saturating_add(duration);
         work.stalls.barrier_wait = work.stalls.barrier_wait.saturating_add(waited);
-        work.macs_low = work.macs_low.saturating_add(low);
-        work.macs_high = work.macs_high.saturating_add(cost.macs.saturating_sub(low));
-        work.add_cost(cost);
+        work.add_cost(cost, low);
     }
 
     /// Tells the observers of a started task.

@@ -5,6 +5,7 @@
 
 mod barrier;
 mod batch;
+mod energy;
 mod engine;
 mod error;
 mod exec;
@@ -29,6 +30,7 @@ mod weights;
 use dpu_isa::{IoDesc, Machine, Program, Space};
 
 pub use batch::{BatchError, Recording, Replayer, run_batch};
+pub use energy::Energy;
 pub use error::{Note, SimError, Site, Trap, TrapKind};
 pub use kernel::KernelChoice;
 pub use observe::{Dispatch, Observer, Task};

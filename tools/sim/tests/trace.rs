@@ -165,6 +165,22 @@ fn every_cycle_is_attributed_once() {
     }
 }
 
+#[test]
+fn energy_is_the_sum_of_its_parts_and_of_its_layers() {
+    for conv in CONVS {
+        let (report, _) = traced(&program(&conv), &conv);
+        let total = report.total.energy_fj;
+        assert_eq!(total.parts().iter().sum::<u64>(), total.total);
+        assert_eq!(report.layers.iter().map(|l| l.work.energy_fj.total).sum::<u64>(), total.total);
+        assert_eq!(report.layers.iter().map(|l| l.work.energy_fj.pe).sum::<u64>(), total.pe);
+        let m = Machine::flexnn_16x16();
+        let bytes = report.total.bytes;
+        assert_eq!(total.dram, (bytes.dram_read + bytes.dram_write) * m.dram_byte_fj);
+        let low = if conv.method == Method::Dense { 0 } else { conv.macs() / 2 };
+        assert_eq!((total.multipliers, total.shifters), ((conv.macs() - low) * m.mult_fj, low * m.shift_fj));
+    }
+}
+
 /// A file that is full.
 struct Full(usize);
 

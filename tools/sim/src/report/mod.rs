@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use dpu_isa::{Machine, Program};
 use serde::{Deserialize, Serialize};
 
+use crate::energy::Energy;
 use crate::timing::{Cost, Events};
 
 pub use json::ReportError;
@@ -125,6 +126,8 @@ pub struct Work {
     pub bytes: Traffic,
     /// Everything else that costs energy.
     pub events: Events,
+    /// Energy, in femtojoules.
+    pub energy_fj: Energy,
     /// Instructions executed, by mnemonic.
     pub instructions: BTreeMap<Cow<'static, str>, u64>,
 }
@@ -147,14 +150,18 @@ impl Work {
         self.macs_low = self.macs_low.saturating_add(more.macs_low);
         self.bytes.add(&more.bytes);
         self.events.add(&more.events);
+        self.energy_fj.add(&more.energy_fj);
         for (mnemonic, n) in &more.instructions {
             *self.instructions.entry(mnemonic.clone()).or_default() += n;
         }
     }
 
-    pub(crate) fn add_cost(&mut self, cost: &Cost) {
+    /// Adds the work of a task, `low` of whose multiply-accumulates were those of low members.
+    pub(crate) fn add_cost(&mut self, cost: &Cost, low: u64) {
+        self.macs_low = self.macs_low.saturating_add(low);
+        self.macs_high = self.macs_high.saturating_add(cost.macs.saturating_sub(low));
         self.bytes.add(&cost.traffic);
-        self.events.add(&cost.events);
+        self.events.add(&cost.events(low));
     }
 }
 
@@ -278,7 +285,7 @@ impl Report {
         engines: Vec<EngineReport>,
         recorder: Recorder,
     ) -> Report {
-        let (layers, total) = recorder.finish(program, cycles);
+        let (layers, total) = recorder.finish(program, machine, cycles);
         let names = Machine::FIELDS.iter().map(|field| Cow::Borrowed(field.name));
         Report {
             schema: Report::SCHEMA.to_owned(),

@@ -2,7 +2,9 @@
 //!
 //! Every cycle of the run is attributed to exactly one layer and one cause.
 
-use dpu_isa::Program;
+use dpu_isa::{Machine, Program};
+
+use crate::energy::Energy;
 
 use super::{Elapsed, LayerReport, Work};
 
@@ -48,13 +50,19 @@ impl Recorder {
         layer_of(program, index).unwrap_or(self.layers.len() - 1)
     }
 
-    /// The layers' reports and their sum, of a run that took so many cycles.
-    pub(crate) fn finish(mut self, program: &Program, cycles: u64) -> (Vec<LayerReport>, Work) {
+    /// The layers' reports and their sum, of a run on this machine that took so many cycles.
+    pub(crate) fn finish(
+        mut self,
+        program: &Program,
+        machine: &Machine,
+        cycles: u64,
+    ) -> (Vec<LayerReport>, Work) {
         self.sweep.advance(cycles, &mut self.layers);
         self.sweep.settle(self.sweep.last, &mut self.layers);
         let mut total = Work::default();
         let mut reports = Vec::new();
-        for (i, (work, span)) in self.layers.into_iter().enumerate() {
+        for (i, (mut work, span)) in self.layers.into_iter().enumerate() {
+            work.energy_fj = Energy::of(&work, machine);
             total.add(&work);
             let layer = program.layers.get(i);
             if layer.is_none() && work == Work::default() {

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use super::{Report, Work};
+use crate::energy::Energy;
 
 impl Report {
     /// The totals, a few lines.
@@ -16,7 +17,8 @@ impl Report {
             "cycles  {} ({:.3} ms at {} MHz, {})\n\
              macs    {} ({} high, {} low)\n\
              dram    {} bytes read, {} written\n\
-             sram    {} bytes read, {} written\n",
+             sram    {} bytes read, {} written\n\
+             energy  {:.3} uJ: {}\n",
             self.cycles,
             self.milliseconds,
             self.clock_mhz,
@@ -28,6 +30,8 @@ impl Report {
             b.dram_write,
             b.sram_read,
             b.sram_write,
+            t.energy_fj.total as f64 / 1e9,
+            shares(&t.energy_fj),
         )
     }
 }
@@ -37,7 +41,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let header = [
             "layer", "op", "cycles", "dma0", "dma1", "dpu", "vec", "wait", "macs", "low%", "dram rd",
-            "dram wr", "sram rd", "sram wr", "instrs",
+            "dram wr", "sram rd", "sram wr", "uJ", "instrs",
         ];
         let mut rows = vec![header.map(str::to_owned)];
         for l in &self.layers {
@@ -60,15 +64,32 @@ impl fmt::Display for Report {
     }
 }
 
-fn row(name: &str, op: &str, cycles: u64, w: &Work) -> [String; 15] {
+fn row(name: &str, op: &str, cycles: u64, w: &Work) -> [String; 16] {
     let numbers = [cycles, w.busy.dma0, w.busy.dma1, w.busy.dpu, w.busy.vec, w.stalls.barrier_wait, w.macs()];
     let [cycles, dma0, dma1, dpu, vec, wait, macs] = numbers.map(|n| n.to_string());
     let b = &w.bytes;
     let [dr, dw, sr, sw] = [b.dram_read, b.dram_write, b.sram_read, b.sram_write].map(|n| n.to_string());
     let low = percent(w.macs_low, w.macs());
     let instrs = w.instructions.values().sum::<u64>().to_string();
+    let energy = format!("{:.3}", w.energy_fj.total as f64 / 1e9);
     let (name, op) = (name.to_owned(), op.to_owned());
-    [name, op, cycles, dma0, dma1, dpu, vec, wait, macs, low, dr, dw, sr, sw, instrs]
+    [name, op, cycles, dma0, dma1, dpu, vec, wait, macs, low, dr, dw, sr, sw, energy, instrs]
+}
+
+/// Where the energy went, part by part.
+fn shares(energy: &Energy) -> String {
+    let rest = [
+        ("PE", energy.pe),
+        ("PPE", energy.ppe),
+        ("VEC", energy.vec),
+        ("SRAM", energy.sram_read.saturating_add(energy.sram_write)),
+        ("DRAM", energy.dram),
+        ("idle", energy.idle),
+    ];
+    let list = rest.iter().filter(|(_, part)| *part > 0);
+    let list: Vec<String> =
+        list.map(|(name, part)| format!("{name} {}%", percent(*part, energy.total))).collect();
+    if list.is_empty() { "nothing counted".to_owned() } else { list.join(", ") }
 }
 
 /// One decimal; `-` of nothing.

@@ -3,7 +3,7 @@
 use dpu_isa::weights::ENTRY_BYTES;
 use dpu_isa::{ConvInv, ConvVar, Dtype, Machine, Method, PeKind, WeightFormat};
 
-use super::{Cost, Events, idle_lanes, pipelined, product, span};
+use super::{Cost, Events, Low, idle_lanes, pipelined, product, span};
 
 /// A convolution variant takes `dpu_setup_cycles + max(load, compute, drain)`: the three are pipelined.
 ///
@@ -50,13 +50,19 @@ pub(crate) fn conv(inv: &ConvInv, var: &ConvVar, m: &Machine) -> Cost {
         ppe_ops: if var.acc_out { 0 } else { outputs },
         sram_act_read: acts,
         sram_weight_read: sets,
+        packed_weight_read: if inv.method == Method::Dense { 0 } else { sets },
         sram_table_read: tables,
         sram_psum_read: psum_in,
         sram_psum_write: psum_out,
         sram_out_write: out,
         ..register_files(inv, var, m)
     };
-    Cost::on_chip(cycles, macs, events)
+    let low = match inv.method {
+        Method::Dense | Method::Sparse => Low::Zero,
+        Method::Dliq => Low::Product(inv.param),
+        Method::Mip2q => Low::Shift,
+    };
+    Cost { low, ..Cost::on_chip(cycles, macs, events) }
 }
 
 /// Accesses of the register files and the adder trees.

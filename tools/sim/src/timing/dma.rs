@@ -2,7 +2,7 @@
 
 use dpu_isa::{Machine, Space};
 
-use super::{Cost, Events, per_cycle};
+use super::{Cost, Events, Low, per_cycle};
 use crate::report::Traffic;
 
 /// Sides of a DMA task.
@@ -38,7 +38,15 @@ pub(crate) fn dma(t: &Transfer, m: &Machine) -> Cost {
     let dram = per_cycle(dram_bytes, m.dram_bytes_per_cycle);
     let latency = if dram_bytes > 0 { u64::from(m.dram_latency_cycles) } else { 0 };
     let moving = per_cycle(t.bytes, m.dma_bytes_per_cycle).max(dram).max(t.rows);
-    Cost { cycles: latency.saturating_add(moving).max(1), latency, dram, traffic, macs: 0, events }
+    Cost {
+        cycles: latency.saturating_add(moving).max(1),
+        latency,
+        dram,
+        traffic,
+        macs: 0,
+        low: Low::Zero,
+        events,
+    }
 }
 
 /// When a task that starts at `start` ends, if the DRAM channel is free from `channel` on; moves `channel`.

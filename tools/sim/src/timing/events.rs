@@ -31,6 +31,14 @@ events! {
     lane_idle,
     /// Steps of PEs: cycles in which a PE takes up to `lanes` products into one accumulator.
     pe_steps,
+    /// Products with low members of `mip2q`.
+    low_shifts,
+    /// Products with low members of `dliq`.
+    low_products,
+    /// Bits of the low codes in these products.
+    low_product_bits,
+    /// Multiply-accumulates with low members of `sparse`: nothing is multiplied.
+    low_zeros,
     /// Comparisons and additions of pooling.
     pool_ops,
     /// Bytes read from input register files.
@@ -55,6 +63,8 @@ events! {
     sram_act_read,
     /// SRAM bytes that the DPU reads as weights, in their stored form.
     sram_weight_read,
+    /// Of these, bytes of packed formats.
+    packed_weight_read,
     /// SRAM bytes that the DPU reads as weight and lookup tables.
     sram_table_read,
     /// SRAM bytes that the DPU reads as partial sums.

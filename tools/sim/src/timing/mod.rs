@@ -32,20 +32,54 @@ pub(crate) struct Cost {
     pub(crate) traffic: Traffic,
     /// Multiply-accumulates, taps in the padding included.
     pub(crate) macs: u64,
+    /// What a low member of the weights is.
+    pub(crate) low: Low,
     /// Everything else that costs energy.
     pub(crate) events: Events,
 }
 
+/// What is computed with a low member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Low {
+    /// There are none, or nothing is.
+    #[default]
+    Zero,
+    /// A shift.
+    Shift,
+    /// A product with a code of so many bits.
+    Product(u8),
+}
+
 /// A slot register is filled in one cycle (*assumed*).
-pub(crate) const INVARIANT: Cost =
-    Cost { cycles: 1, latency: 0, dram: 0, traffic: Traffic::NONE, macs: 0, events: Events::NONE };
+pub(crate) const INVARIANT: Cost = Cost {
+    cycles: 1,
+    latency: 0,
+    dram: 0,
+    traffic: Traffic::NONE,
+    macs: 0,
+    low: Low::Zero,
+    events: Events::NONE,
+};
 
 impl Cost {
+    /// The events, if so many of the multiply-accumulates were those of low members.
+    pub(crate) fn events(&self, low: u64) -> Events {
+        let events = self.events;
+        match self.low {
+            Low::Zero => Events { low_zeros: low, ..events },
+            Low::Shift => Events { low_shifts: low, ..events },
+            Low::Product(bits) => {
+                let low_product_bits = low.saturating_mul(u64::from(bits));
+                Events { low_products: low, low_product_bits, ..events }
+            }
+        }
+    }
+
     /// The cost of a task that touches no DRAM.
     fn on_chip(cycles: u64, macs: u64, events: Events) -> Cost {
         let (sram_read, sram_write) = events.sram();
         let traffic = Traffic { sram_read, sram_write, ..Traffic::NONE };
-        Cost { cycles: cycles.max(1), latency: 0, dram: 0, traffic, macs, events }
+        Cost { cycles: cycles.max(1), latency: 0, dram: 0, traffic, macs, low: Low::Zero, events }
     }
 }
 
