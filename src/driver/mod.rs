@@ -13,6 +13,7 @@ mod isolate;
 mod network;
 mod options;
 mod progress;
+mod report;
 mod run;
 mod strumc;
 mod translate;

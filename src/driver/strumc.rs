@@ -13,6 +13,7 @@ use super::exit::Failure;
 use super::files::{self, Input};
 use super::options::CompileOptions;
 use super::progress::Progress;
+use super::report::{self, ReportCommand};
 use super::run::{self, RunOptions};
 use super::translate::read_program;
 use crate::audit::{LayerAudit, audit};
@@ -23,6 +24,7 @@ Examples:
   strumc run net.mlir --input x.npy --output y.npy
   strumc run net.mlir --input a=x.npz:first --input b=x.npz:second --output y.npz --method dliq --q 4
   strumc run net.dpu --input x.npy --output y.npy --report report.json
+  strumc report report.json -o report.html
 
 The passes are those of strum-opt --strum-pipeline. What a binary holds: strum-translate --dpu-audit.
 
@@ -48,6 +50,9 @@ enum Command {
     /// Compile a network, run it on the simulator, and write its outputs.
     #[command(after_help = EXAMPLES, max_term_width = 100)]
     Run(RunCommand),
+    /// Show reports of runs on one page: time, energy, bytes, timeline and SRAM, side by side.
+    #[command(max_term_width = 100)]
+    Report(ReportCommand),
 }
 
 /// What is printed.
@@ -106,6 +111,7 @@ pub(super) fn run(args: StrumcArgs) -> Result<(), Failure> {
     match args.command {
         Command::Compile(command) => compile(&command),
         Command::Run(command) => run_network(&command),
+        Command::Report(command) => report::run(&command),
     }
 }
 

@@ -6,6 +6,7 @@ mod common;
 mod compile;
 mod hostile;
 mod networks;
+mod report;
 mod run;
 mod translate;
 mod usage;

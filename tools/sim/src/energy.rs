@@ -230,11 +230,13 @@ mod tests {
         assert_eq!(Energy { paths: 0, pe: 0, total: 0, ..dynamic }, Energy { pe: 0, total: 0, ..fixed });
     }
 
+    type Change = (&'static str, fn(&mut Machine));
+
     #[test]
     fn doubling_a_unit_energy_doubles_its_part_and_no_other() {
         let base = Machine { idle_cycle_fj: 10, ..Machine::flexnn_16x16() };
         let before = Energy::of(&work(), &base);
-        let double: [(&str, fn(&mut Machine)); 15] = [
+        let double: [Change; 15] = [
             ("multipliers", |m| m.mult_fj *= 2),
             ("shifters", |m| m.shift_fj *= 2),
             ("low_multipliers", |m| m.low_mult_bit_fj *= 2),

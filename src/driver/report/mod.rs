@@ -1,0 +1,93 @@
+//! `strumc report`: reports of runs become one page that shows them.
+//!
+//! Invariant: the page refers to nothing outside of itself, and no name in a report can become markup or code.
+
+mod page;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use dpu_sim::Report;
+
+use super::exit::{Failure, Kind};
+use super::files;
+
+const EXAMPLES: &str = "\
+Examples:
+  strumc run net.mlir --input x.npy --report dense.json
+  strumc report dense.json -o dense.html
+  strumc report dense.json mip2q.json dliq.json -o compared.html
+
+Reports come from dpu-sim --report and strumc run --report; docs/report.md describes them.";
+
+/// Most reports on one page: colours tell them apart.
+const MAX_REPORTS: usize = 8;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ReportCommand {
+    /// Reports of runs; the first one is what the others are compared with. - is standard input.
+    #[arg(value_name = "R.json", required = true, num_args = 1..)]
+    reports: Vec<PathBuf>,
+
+    /// The page to write; - is standard output.
+    #[arg(long, short, value_name = "PAGE.html")]
+    output: PathBuf,
+}
+
+/// A report and what it is called on the page.
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) report: Report,
+}
+
+/// Reads the reports and writes the page.
+pub(super) fn run(command: &ReportCommand) -> Result<(), Failure> {
+    let paths = &command.reports;
+    if paths.len() > MAX_REPORTS {
+        let message = format_args!("{} reports; a page shows at most {MAX_REPORTS}", paths.len());
+        return Err(Failure::usage(message));
+    }
+    if paths.iter().filter(|path| files::is_standard(path)).count() > 1 {
+        return Err(Failure::usage("standard input can be read once"));
+    }
+    let reports = paths.iter().map(|path| {
+        let input = files::read(path)?;
+        let report = Report::from_json(&input.bytes).map_err(|error| {
+            let kind = match error {
+                dpu_sim::ReportError::Version { .. } => Kind::Unsupported,
+                _ => Kind::Input,
+            };
+            Failure::new(kind, error).in_file(&input.name)
+        })?;
+        check(&report).map_err(|error| Failure::input(error).in_file(&input.name))?;
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let name = if files::is_standard(path) { None } else { stem };
+        Ok(Named { name: name.unwrap_or_else(|| "stdin".to_owned()), report })
+    });
+    let reports = reports.collect::<Result<Vec<_>, Failure>>()?;
+    files::write(&command.output, page::render(&reports)?.as_bytes())
+}
+
+/// What the page relies on beyond the types: places in lists exist, and times are in order.
+fn check(report: &Report) -> Result<(), String> {
+    if report.clock_mhz == 0 {
+        return Err("a damaged report: a clock of 0 MHz".to_owned());
+    }
+    let Some(timeline) = &report.timeline else { return Ok(()) };
+    let within = |place: u64, list: usize| usize::try_from(place).is_ok_and(|place| place < list);
+    for (row, task) in timeline.tasks.iter().enumerate() {
+        let known = within(task.engine, report.engines.len())
+            && within(task.layer, report.layers.len())
+            && within(task.mnemonic, timeline.mnemonics.len());
+        if !known || task.start > task.end {
+            return Err(format!("a damaged report: task {row} of the timeline"));
+        }
+    }
+    for (row, buffer) in timeline.sram.iter().enumerate() {
+        if !within(buffer.layer, report.layers.len()) || buffer.lo > buffer.hi || buffer.start > buffer.end {
+            return Err(format!("a damaged report: buffer {row} of the timeline"));
+        }
+    }
+    Ok(())
+}

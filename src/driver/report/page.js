@@ -1,0 +1,251 @@
+// Draws a page of reports. Names come from reports and are set as text only, never as markup.
+"use strict";
+(() => {
+  const { runs, parts, peParts } = JSON.parse(document.getElementById("data").textContent);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const number = n => n.toLocaleString("en", { maximumFractionDigits: n < 100 ? 3 : 0 }).replaceAll(",", "\u202f");
+  const microjoule = fj => number(fj / 1e9) + " µJ";
+  const el = (name, text, attributes = {}) => {
+    const node = document.createElement(name);
+    if (text !== undefined) node.textContent = text;
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+    return node;
+  };
+  const svg = (name, attributes, text) => {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+    if (text !== undefined) node.textContent = text;
+    return node;
+  };
+  const hue = i => `hsl(${(i * 137.5 + 205) % 360} 52% ${dark.matches ? 58 : 52}%)`;
+
+  const tip = document.getElementById("tip");
+  const show = (event, text) => {
+    tip.style.display = text ? "block" : "none";
+    if (!text) return;
+    tip.textContent = text;
+    tip.style.left = Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8) + "px";
+    tip.style.top = Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8) + "px";
+  };
+
+  // Kinds of figures: [name, colour, value of a layer's or total's work].
+  const causes = [["DPU", "#3f7fd1", w => w.elapsed.dpu], ["VEC", "#8a63c9", w => w.elapsed.vec],
+    ["DMA not hidden", "#d98032", w => w.elapsed.dma], ["idle", "#98a2b3", w => w.elapsed.idle]];
+  const warm = i => `hsl(${205 + i * 11} 55% ${44 + (i % 3) * 8}%)`;
+  const rest = ["#2f9e77", "#79b043", "#c9a227", "#e0b94c", "#c4533f", "#98a2b3"];
+  const energies = parts.map((part, i) =>
+    [part.replaceAll("_", " "), i < peParts ? warm(i) : rest[(i - peParts) % rest.length], w => w.energy_fj[part]]);
+  const bytes = [["DRAM read", "#c4533f", w => w.bytes.dram_read], ["DRAM written", "#e08a6d", w => w.bytes.dram_write],
+    ["SRAM read", "#2f9e77", w => w.bytes.sram_read], ["SRAM written", "#85c9ab", w => w.bytes.sram_write]];
+  const measures = { cycles: [causes, n => number(n) + " cycles"], energy: [energies, microjoule],
+    bytes: [bytes, n => number(n) + " bytes"] };
+
+  // Horizontal stacked bars: rows of [label, work, group gap above].
+  function bars(host, rows, [kinds, format]) {
+    const left = 190, width = 1160, high = 15, room = width - left - 130;
+    const totals = rows.map(([, work]) => kinds.reduce((sum, [, , value]) => sum + value(work), 0));
+    const most = Math.max(1, ...totals);
+    let y = 2;
+    const drawing = svg("svg", {});
+    rows.forEach(([label, work, gap], i) => {
+      y += gap;
+      const short = label.length > 28 ? label.slice(0, 27) + "…" : label;
+      drawing.append(svg("text", { x: left - 8, y: y + 12, "text-anchor": "end" }, short));
+      let x = left;
+      for (const [name, colour, value] of kinds) {
+        const w = value(work) / most * room;
+        if (w <= 0) continue;
+        const bar = svg("rect", { x, y, width: Math.max(w, .3), height: high, fill: colour });
+        bar.addEventListener("mousemove", e =>
+          show(e, `${label}\n${name}: ${format(value(work))} (${(100 * value(work) / totals[i]).toFixed(1)} %)`));
+        bar.addEventListener("mouseleave", () => show());
+        drawing.append(bar);
+        x += w;
+      }
+      drawing.append(svg("text", { x: x + 6, y: y + 12, class: "soft" }, format(totals[i])));
+      y += high + 4;
+    });
+    drawing.setAttribute("viewBox", `0 0 ${width} ${y + 2}`);
+    const legend = el("div", undefined, { class: "legend" });
+    for (const [name, colour, value] of kinds) {
+      if (!rows.some(([, work]) => value(work) > 0)) continue;
+      const item = el("span");
+      const mark = el("i");
+      mark.style.background = colour;
+      item.append(mark, name);
+      legend.append(item);
+    }
+    host.replaceChildren(drawing, legend);
+  }
+
+  const overall = runs.map(run => [run.name, run.report.total, 0]);
+  bars(document.querySelector("#causes .chart"), overall, measures.cycles);
+  bars(document.querySelector("#energy .chart"), overall, measures.energy);
+
+  // The same layer of all runs together, in the order of the first run that has it.
+  const layerNames = [...new Set(runs.flatMap(run => run.report.layers.map(layer => layer.name)))];
+  function drawLayers(measure) {
+    const rows = layerNames.flatMap(name => runs.flatMap((run, r) => {
+      const layer = run.report.layers.find(layer => layer.name === name);
+      return layer ? [[runs.length > 1 ? `${name} · ${run.name}` : name, layer, r === 0 && runs.length > 1 ? 5 : 0]] : [];
+    }));
+    bars(document.querySelector("#layers .chart"), rows, measures[measure]);
+  }
+  function choice(host, labels, chosen, act) {
+    const buttons = labels.map((label, i) => el("button", label, { "aria-pressed": i === chosen }));
+    buttons.forEach((button, i) => button.addEventListener("click", () => {
+      buttons.forEach((other, j) => other.setAttribute("aria-pressed", i === j));
+      act(i);
+    }));
+    host.replaceChildren(...buttons);
+  }
+  choice(document.querySelector("#layers .controls"), ["cycles by cause", "energy by part", "bytes"], 0,
+    i => drawLayers(Object.keys(measures)[i]));
+  drawLayers("cycles");
+
+  // Timeline and SRAM map share a window of time.
+  const timed = runs.filter(run => run.report.timeline);
+  const lanes = document.querySelector("#timeline canvas"), map = document.querySelector("#sram canvas");
+  if (!timed.length) {
+    for (const canvas of [lanes, map]) canvas.replaceWith(el("p", "The reports carry no timeline.", { class: "sub" }));
+    return;
+  }
+  let run = timed[0], from = 0, to = 1;
+  const left = 84;
+  const INDEX = 0, KIND = 1, ENGINE = 2, LAYER = 3, START = 4, END = 5, WAIT = 6, DRAM = 7, SRAM = 8, MACS = 9;
+
+  function prepare(canvas, height) {
+    const ratio = devicePixelRatio || 1, width = canvas.clientWidth;
+    canvas.style.height = height + "px";
+    canvas.width = width * ratio;
+    canvas.height = height * ratio;
+    const pen = canvas.getContext("2d");
+    pen.scale(ratio, ratio);
+    pen.font = "11px system-ui, sans-serif";
+    pen.textBaseline = "middle";
+    return [pen, width];
+  }
+  const place = (cycle, width) => left + (cycle - from) / (to - from) * (width - left);
+  function axis(pen, width, height) {
+    const step = 10 ** Math.floor(Math.log10((to - from) / 4)), many = (to - from) / step;
+    const stride = step * (many > 20 ? 5 : many > 8 ? 2 : 1);
+    pen.textAlign = "center";
+    for (let t = Math.ceil(from / stride) * stride; t <= to; t += stride) {
+      const x = place(t, width);
+      pen.fillStyle = css("--line");
+      pen.fillRect(x, 0, 1, height - 16);
+      pen.fillStyle = css("--soft");
+      pen.fillText(number(t), Math.min(x, width - 30), height - 8);
+    }
+  }
+  let laneBoxes = [], mapBoxes = [];
+  function drawLanes() {
+    const engines = run.report.engines.map((engine, i) => [engine, i]).filter(([engine, i]) => i > 0 && engine.tasks > 0);
+    const high = 26, layerHigh = 18, height = layerHigh + 8 + engines.length * (high + 4) + 20;
+    const [pen, width] = prepare(lanes, height);
+    axis(pen, width, height);
+    laneBoxes = [];
+    const box = (x0, x1, y, h, colour, text, label) => {
+      if (x1 < left || x0 > width) return;
+      const x = Math.max(x0, left), w = Math.max(Math.min(x1, width) - x, .6);
+      pen.fillStyle = colour;
+      pen.fillRect(x, y, w, h);
+      if (w > 46) {
+        pen.save();
+        pen.beginPath();
+        pen.rect(x, y, w - 3, h);
+        pen.clip();
+        pen.fillStyle = "#fff";
+        pen.textAlign = "left";
+        pen.fillText(label, x + 4, y + h / 2);
+        pen.restore();
+      }
+      laneBoxes.push([x, x + Math.max(w, 2), y, y + h, text]);
+    };
+    const name = (text, y) => { pen.fillStyle = css("--ink"); pen.textAlign = "left"; pen.fillText(text, 0, y); };
+    name("layer", 2 + layerHigh / 2);
+    run.report.layers.forEach((layer, i) => box(place(layer.start, width), place(layer.end, width), 2, layerHigh, hue(i),
+      () => `${layer.name} (${layer.op})\n${layer.location}\n${number(layer.cycles)} cycles from ${number(layer.start)}`, layer.name));
+    const rowOf = new Map(engines.map(([, i], row) => [i, layerHigh + 10 + row * (high + 4)]));
+    engines.forEach(([engine, i]) => name(`${engine.name} ${(100 * engine.busy / Math.max(1, run.report.cycles)).toFixed(0)} %`, rowOf.get(i) + high / 2));
+    const { tasks, mnemonics } = run.report.timeline;
+    for (const task of tasks) {
+      const y = rowOf.get(task[ENGINE]);
+      if (y === undefined) continue;
+      const layer = run.report.layers[task[LAYER]];
+      box(place(task[START], width), place(task[END], width), y, high, hue(task[LAYER]),
+        () => `#${task[INDEX]} ${mnemonics[task[KIND]]} · ${layer.name}\n${number(task[START])} to ${number(task[END])}, ` +
+          `${number(task[END] - task[START])} cycles, waited ${number(task[WAIT])}\n` +
+          `DRAM ${number(task[DRAM])}, SRAM ${number(task[SRAM])} bytes, ${number(task[MACS])} MACs`, mnemonics[task[KIND]]);
+    }
+  }
+  function drawMap() {
+    const size = run.report.machine_parameters.sram_bytes, buffers = run.report.timeline.sram;
+    const tiles = buffers.reduce((most, b) => Math.max(most, b[0] + 1), 1);
+    const top = Math.min(size, Math.max(1, ...buffers.map(b => b[2])) * 1.05), each = 240, height = tiles * each + 20;
+    const [pen, width] = prepare(map, height);
+    axis(pen, width, height);
+    mapBoxes = [];
+    pen.textAlign = "left";
+    for (let tile = 0; tile < tiles; tile++) {
+      pen.fillStyle = css("--ink");
+      pen.fillText(tiles > 1 ? `tile ${tile}` : "KiB", 0, tile * each + 24);
+      pen.fillStyle = css("--soft");
+      pen.fillText(number(Math.round(top / 1024)), 0, tile * each + 8);
+      pen.fillText("0", 0, (tile + 1) * each - 8);
+    }
+    for (const [tile, lo, hi, start, end, layer] of buffers) {
+      const x0 = Math.max(place(start, width), left), x1 = Math.min(place(end, width), width);
+      if (x1 < left || x0 > width) continue;
+      const y0 = tile * each + (1 - hi / top) * each, y1 = tile * each + (1 - lo / top) * each;
+      pen.fillStyle = hue(layer);
+      pen.fillRect(x0, y0, Math.max(x1 - x0, .6), Math.max(y1 - y0 - .5, .6));
+      mapBoxes.push([x0, x1 + 1, y0, y1, () => `${run.report.layers[layer].name}\nbytes ${number(lo)} to ${number(hi)} (${number(hi - lo)})\n` +
+        `cycles ${number(start)} to ${number(end)}`]);
+    }
+  }
+  const draw = () => { drawLanes(); drawMap(); };
+  let asked = false;
+  const redraw = () => { if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; draw(); }); } };
+  const end = () => Math.max(1, run.report.cycles);
+  function view(a, b) {
+    const span = Math.min(Math.max(b - a, 16), end());
+    from = Math.min(Math.max(a, 0), end() - span);
+    to = from + span;
+    redraw();
+  }
+  const zoom = (factor, at) => view(at - (at - from) * factor, at + (to - at) * factor);
+  for (const canvas of [lanes, map]) {
+    const cycle = e => from + (e.offsetX - left) / (canvas.clientWidth - left) * (to - from);
+    let held = null;
+    canvas.addEventListener("wheel", e => { e.preventDefault(); zoom(e.deltaY > 0 ? 1.25 : .8, cycle(e)); }, { passive: false });
+    canvas.addEventListener("pointerdown", e => { held = [e.clientX, from, to]; canvas.setPointerCapture(e.pointerId); });
+    canvas.addEventListener("pointerup", () => { held = null; });
+    canvas.addEventListener("dblclick", () => view(0, end()));
+    canvas.addEventListener("pointerleave", () => show());
+    canvas.addEventListener("pointermove", e => {
+      if (held) {
+        const move = (e.clientX - held[0]) / (canvas.clientWidth - left) * (held[2] - held[1]);
+        view(held[1] - move, held[2] - move);
+        return show();
+      }
+      const boxes = canvas === lanes ? laneBoxes : mapBoxes;
+      const hit = boxes.findLast(([x0, x1, y0, y1]) => e.offsetX >= x0 && e.offsetX <= x1 && e.offsetY >= y0 && e.offsetY <= y1);
+      show(e, hit && hit[4]());
+    });
+  }
+  lanes.addEventListener("keydown", e => {
+    const span = to - from, middle = (from + to) / 2;
+    const act = { ArrowLeft: () => view(from - span / 8, to - span / 8), ArrowRight: () => view(from + span / 8, to + span / 8),
+      "+": () => zoom(.7, middle), "-": () => zoom(1.4, middle) }[e.key];
+    if (act) { e.preventDefault(); act(); }
+  });
+  if (timed.length > 1) choice(document.querySelector("#timeline .controls"), timed.map(run => run.name), 0, i => {
+    run = timed[i];
+    view(0, end());
+  });
+  view(0, end());
+  addEventListener("resize", redraw);
+  dark.addEventListener("change", () => { redraw(); });
+})();
