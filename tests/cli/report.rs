@@ -21,7 +21,9 @@ fn resnet20(scratch: &Scratch, options: &str) -> String {
 #[test]
 fn the_table_of_layers() {
     let scratch = Scratch::new();
-    let table = resnet20(&scratch, "--method mip2q --layers");
+    let table = resnet20(&scratch, "--method mip2q --layers --report r.json");
+    let report: Value = serde_json::from_slice(&scratch.read("r.json")).unwrap();
+    let table = format!("{table}\nserial  {} cycles", report["serial_cycles"]);
     insta::assert_snapshot!("layers_of_resnet20", table);
     let table = resnet20(&scratch, "--method dense --machine flexnn-4x4 --layers");
     insta::assert_snapshot!("layers_of_resnet20_on_4x4", table);
