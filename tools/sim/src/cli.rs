@@ -80,7 +80,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "kernel")]
     golden: bool,
 
-    /// Threads that share the samples of a batch; as many as the host has, by default.
+    /// Threads that share the samples of a batch: by default, and at most, one for each core.
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
 }
@@ -187,7 +187,9 @@ fn run_samples(
     {
         bar.set_style(style);
     }
-    let jobs = args.jobs.map_or_else(|| available_parallelism().map_or(1, usize::from), usize::from);
+    // Every job has memories of its own: more of them than cores would cost memory and gain nothing.
+    let cores = available_parallelism().map_or(1, usize::from);
+    let jobs = args.jobs.map_or(cores, |jobs| usize::from(jobs).min(cores));
     let begin = Instant::now();
     let report = run_batch(program, options, &mut [&mut files], jobs, (samples, &mut outputs), &|n| {
         bar.set_position(n)
