@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
+use dpu_cost::Cost;
 use dpu_isa::{Engine, Instr, Machine, Program};
 
 use crate::barrier::{Barriers, Gateway, members};
@@ -14,7 +15,6 @@ use crate::exec::{Core, Gate, semantics};
 use crate::hazard::{Checker, Clock};
 use crate::observe::{Dispatch, Observer, Task};
 use crate::report::{EngineReport, Recorder, Unit, Work};
-use crate::timing::{self, Cost};
 
 /// Engines before those of the tiles.
 const DMAS: usize = 2;
@@ -339,7 +339,7 @@ impl<'p, 'o> Simulation<'p, 'o> {
         let Some(instr) = self.program.instrs.get(index) else { return Ok(()) };
         let Some(semantics) = semantics(instr) else { return Ok(()) };
         let cost = semantics.cost(self.machine, &self.core).map_err(|fault| self.trap(index, fault))?;
-        let end = timing::end_of_transfer(self.now, &cost, &mut self.channel);
+        let end = dpu_cost::end_of_transfer(self.now, &cost, &mut self.channel);
         if end > self.max_cycles {
             let at = Site::of(self.program, index);
             return Err(SimError::OutOfFuel { needed: end, limit: self.max_cycles, at });

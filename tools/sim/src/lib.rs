@@ -5,7 +5,6 @@
 
 mod barrier;
 mod batch;
-mod energy;
 mod engine;
 mod error;
 mod exec;
@@ -23,25 +22,23 @@ mod tensor;
 pub mod tensor_file;
 #[cfg(test)]
 mod testing;
-mod timing;
 mod trace;
 mod weights;
 
+pub use dpu_cost::{Energy, Events, Traffic};
 use dpu_isa::{IoDesc, Machine, Program, Space};
 
 pub use batch::{BatchError, Recording, Replayer, run_batch};
-pub use energy::Energy;
 pub use error::{Note, SimError, Site, Trap, TrapKind};
 pub use kernel::KernelChoice;
 pub use observe::{Dispatch, Observer, Task};
 pub use record::RunFiles;
 pub use report::{
     Busy, Elapsed, EngineReport, LayerReport, ProgramReport, Report, ReportError, SramRow, Stalls, TaskRow,
-    Timeline, TimelineRecorder, Traffic, Work,
+    Timeline, TimelineRecorder, Work,
 };
 pub use retime::check_retiming;
 pub use tensor::{Tensor, TensorView};
-pub use timing::Events;
 pub use trace::TraceWriter;
 
 use error::Fault;

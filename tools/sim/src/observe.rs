@@ -2,9 +2,8 @@
 //!
 //! An observer changes nothing: neither result nor time depends on whether someone watches.
 
+use dpu_cost::Traffic;
 use dpu_isa::Instr;
-
-use crate::report::Traffic;
 
 /// An instruction leaves the dispatcher.
 #[derive(Clone, Copy, Debug)]

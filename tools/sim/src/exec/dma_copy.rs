@@ -1,12 +1,12 @@
 //! `dma_copy`: strided copies within and between the memories.
 
+use dpu_cost::{Cost, Transfer};
 use dpu_isa::{DmaCopy, Machine};
 
 use super::nest::{Nest, ROW, region, same_place};
 use super::{Core, Gate, Semantics};
 use crate::error::Fault;
 use crate::memory::{gather, scatter};
-use crate::timing::{self, Cost, Transfer};
 
 impl Semantics for DmaCopy {
     fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
@@ -18,7 +18,7 @@ impl Semantics for DmaCopy {
         let rows = if contiguous { nest.rows() } else { nest.rows().saturating_mul(inner) };
         let bytes = nest.rows().saturating_mul(inner).saturating_mul(element);
         let transfer = Transfer { from: Some(self.src.space), to: self.dst.space, bytes, rows };
-        Ok(timing::dma(&transfer, machine))
+        Ok(dpu_cost::dma(&transfer, machine))
     }
 
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {

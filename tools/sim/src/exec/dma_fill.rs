@@ -1,12 +1,12 @@
 //! `dma_fill`: one value for every element of a strided array.
 
+use dpu_cost::{Cost, Transfer};
 use dpu_isa::{DmaFill, Dtype, Machine};
 
 use super::nest::{Nest, ROW, region};
 use super::{Core, Gate, Semantics};
 use crate::error::Fault;
 use crate::memory::store;
-use crate::timing::{self, Cost, Transfer};
 
 impl Semantics for DmaFill {
     fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
@@ -15,7 +15,7 @@ impl Semantics for DmaFill {
         let region = region(self.dst.offset, element, &self.dims, &self.dst_strides);
         let bytes = self.dims.iter().fold(element, |n, &d| n.saturating_mul(u64::from(d)));
         let transfer = Transfer { from: None, to: self.dst.space, bytes, rows: region.runs() };
-        Ok(timing::dma(&transfer, machine))
+        Ok(dpu_cost::dma(&transfer, machine))
     }
 
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {

@@ -21,6 +21,7 @@ pub(crate) use conv::Layer;
 
 use std::sync::Arc;
 
+use dpu_cost::Cost;
 use dpu_isa::{ConvInv, Dtype, Instr, Machine, PoolInv, Space};
 
 use crate::error::{Fault, TrapKind};
@@ -28,7 +29,6 @@ use crate::hazard::{Checker, Conflict, ConflictKind};
 use crate::kernel::Kernel;
 use crate::memory::Memory;
 use crate::region::Region;
-use crate::timing::Cost;
 
 /// Slots of a DPU.
 const SLOTS: usize = 16;

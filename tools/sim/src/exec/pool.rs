@@ -1,5 +1,6 @@
 //! `pool_inv` and `pool_var`: maximum and average pooling.
 
+use dpu_cost::Cost;
 use dpu_isa::{Dtype, Machine, PoolInv, PoolMode, PoolVar, Space};
 
 use super::conv::{Results, Window, position, touch_results, touch_window};
@@ -7,11 +8,10 @@ use super::{Clamp, Core, Gate, Semantics, Slot, wrong_slot};
 use crate::error::Fault;
 use crate::memory;
 use crate::numerics::{Scale, reciprocal_scale};
-use crate::timing::{self, Cost};
 
 impl Semantics for PoolInv {
     fn cost(&self, _machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
-        Ok(timing::INVARIANT)
+        Ok(dpu_cost::INVARIANT)
     }
 
     fn touch(&self, _core: &Core, _gate: &mut Gate<'_>) -> Result<(), Fault> {
@@ -26,7 +26,7 @@ impl Semantics for PoolInv {
 
 impl Semantics for PoolVar {
     fn cost(&self, machine: &Machine, core: &Core) -> Result<Cost, Fault> {
-        Ok(timing::pool(invariant(self, core)?, self, machine))
+        Ok(dpu_cost::pool(invariant(self, core)?, self, machine))
     }
 
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {

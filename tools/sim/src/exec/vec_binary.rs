@@ -1,5 +1,6 @@
 //! `vec_binary`: element-wise operators on two arrays, with a scaling of either side and of the result.
 
+use dpu_cost::Cost;
 use dpu_isa::{BinaryOp, Machine, Round, Space, VecBinary};
 
 use super::nest::{Nest, ROW, region, same_place};
@@ -9,11 +10,10 @@ use crate::kernel::Vectorize;
 use crate::memory;
 use crate::numerics::{Scale, mul_shift};
 use crate::region::Region;
-use crate::timing::{self, Cost};
 
 impl Semantics for VecBinary {
     fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
-        Ok(timing::vec_binary(self, machine))
+        Ok(dpu_cost::vec_binary(self, machine))
     }
 
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {

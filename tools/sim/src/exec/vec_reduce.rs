@@ -1,16 +1,16 @@
 //! `vec_reduce`: sum, maximum or minimum along one dimension.
 
+use dpu_cost::Cost;
 use dpu_isa::{Machine, ReduceOp, Space, VecReduce};
 
 use super::nest::{Nest, ROW, region};
 use super::{Core, Gate, Semantics};
 use crate::error::Fault;
 use crate::memory;
-use crate::timing::{self, Cost};
 
 impl Semantics for VecReduce {
     fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
-        Ok(timing::vec_reduce(self, machine))
+        Ok(dpu_cost::vec_reduce(self, machine))
     }
 
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {

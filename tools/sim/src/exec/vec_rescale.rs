@@ -1,5 +1,6 @@
 //! `vec_rescale`: scaling per tensor or per channel.
 
+use dpu_cost::Cost;
 use dpu_isa::{Machine, RescaleEntry, Space, VecRescale};
 
 use super::nest::{Nest, ROW};
@@ -9,14 +10,13 @@ use crate::error::Fault;
 use crate::memory;
 use crate::numerics::Scale;
 use crate::region::Region;
-use crate::timing::{self, Cost};
 
 /// Bytes of a parameter.
 const ENTRY: u64 = 16;
 
 impl Semantics for VecRescale {
     fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
-        Ok(timing::vec_rescale(self, machine))
+        Ok(dpu_cost::vec_rescale(self, machine))
     }
 
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {

@@ -1,5 +1,6 @@
 //! `vec_table`: a lookup of every element, with interpolation for 16 bits.
 
+use dpu_cost::Cost;
 use dpu_isa::{Dtype, Machine, Space, VecTable};
 
 use super::nest::{Nest, ROW};
@@ -9,14 +10,13 @@ use crate::error::Fault;
 use crate::memory;
 use crate::numerics::interpolate;
 use crate::region::Region;
-use crate::timing::{self, Cost};
 
 /// Entries of a 16-bit table.
 const ENTRIES_16: usize = 513;
 
 impl Semantics for VecTable {
     fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
-        Ok(timing::vec_table(self, machine))
+        Ok(dpu_cost::vec_table(self, machine))
     }
 
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {

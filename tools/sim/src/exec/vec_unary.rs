@@ -1,16 +1,16 @@
 //! `vec_unary`: element-wise operators on one array, casts and clamps.
 
+use dpu_cost::Cost;
 use dpu_isa::{Machine, Space, UnaryOp, VecUnary};
 
 use super::nest::{Nest, ROW, region, same_place};
 use super::{Clamp, Core, Gate, Semantics};
 use crate::error::Fault;
 use crate::memory;
-use crate::timing::{self, Cost};
 
 impl Semantics for VecUnary {
     fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
-        Ok(timing::vec_unary(self, machine))
+        Ok(dpu_cost::vec_unary(self, machine))
     }
 
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {

@@ -11,40 +11,13 @@ mod timeline;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use dpu_cost::{Cost, Counts, Energy, Events, Traffic};
 use dpu_isa::{Machine, Program};
 use serde::{Deserialize, Serialize};
-
-use crate::energy::Energy;
-use crate::timing::{Cost, Events};
 
 pub use json::ReportError;
 pub(crate) use recorder::{Recorder, Unit, layer_of};
 pub use timeline::{SramRow, TaskRow, Timeline, TimelineRecorder};
-
-/// Bytes moved, by memory and direction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Traffic {
-    /// Bytes read from DRAM.
-    pub dram_read: u64,
-    /// Bytes written to DRAM.
-    pub dram_write: u64,
-    /// Bytes read from SRAM, repeated reads included.
-    pub sram_read: u64,
-    /// Bytes written to SRAM.
-    pub sram_write: u64,
-}
-
-impl Traffic {
-    /// No bytes.
-    pub(crate) const NONE: Traffic = Traffic { dram_read: 0, dram_write: 0, sram_read: 0, sram_write: 0 };
-
-    fn add(&mut self, more: &Traffic) {
-        self.dram_read = self.dram_read.saturating_add(more.dram_read);
-        self.dram_write = self.dram_write.saturating_add(more.dram_write);
-        self.sram_read = self.sram_read.saturating_add(more.sram_read);
-        self.sram_write = self.sram_write.saturating_add(more.sram_write);
-    }
-}
 
 /// Cycles in which something had to wait, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,10 +131,22 @@ impl Work {
 
     /// Adds the work of a task, `low` of whose multiply-accumulates were those of low members.
     pub(crate) fn add_cost(&mut self, cost: &Cost, low: u64) {
-        self.macs_low = self.macs_low.saturating_add(low);
-        self.macs_high = self.macs_high.saturating_add(cost.macs.saturating_sub(low));
-        self.bytes.add(&cost.traffic);
-        self.events.add(&cost.events(low));
+        let Counts { macs_high, macs_low, bytes, events, cycles: _ } = cost.counts(low);
+        self.macs_high = self.macs_high.saturating_add(macs_high);
+        self.macs_low = self.macs_low.saturating_add(macs_low);
+        self.bytes.add(&bytes);
+        self.events.add(&events);
+    }
+
+    /// What energy is made of.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            macs_high: self.macs_high,
+            macs_low: self.macs_low,
+            bytes: self.bytes,
+            events: self.events,
+            cycles: self.elapsed.total(),
+        }
     }
 }
 

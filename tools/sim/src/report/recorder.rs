@@ -2,9 +2,8 @@
 //!
 //! Every cycle of the run is attributed to exactly one layer and one cause.
 
+use dpu_cost::Energy;
 use dpu_isa::{Machine, Program};
-
-use crate::energy::Energy;
 
 use super::{Elapsed, LayerReport, Work};
 
@@ -62,7 +61,7 @@ impl Recorder {
         let mut total = Work::default();
         let mut reports = Vec::new();
         for (i, (mut work, span)) in self.layers.into_iter().enumerate() {
-            work.energy_fj = Energy::of(&work, machine);
+            work.energy_fj = Energy::of(&work.counts(), machine);
             total.add(&work);
             let layer = program.layers.get(i);
             if layer.is_none() && work == Work::default() {

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::{Report, Work};
-use crate::energy::Energy;
+use dpu_cost::Energy;
 
 impl Report {
     /// The totals, a few lines.

@@ -8,6 +8,7 @@ mod golden;
 mod layer;
 mod products;
 
+use dpu_cost::Cost;
 use dpu_isa::{ConvInv, ConvVar, Dtype, Machine, Method, Space, WeightEntry};
 
 use fast::{Buffers, Plan};
@@ -19,7 +20,6 @@ use super::{Core, Gate, Lut, Semantics, Slot, wrong_slot};
 use crate::error::Fault;
 use crate::memory::Memory;
 use crate::region::{Region, Steps, window_steps};
-use crate::timing::{self, Cost};
 use crate::weights::Decoder;
 
 /// Most weights of a set, and most output channels: far beyond any SRAM in use, and within the host's memory.
@@ -40,7 +40,7 @@ pub(super) struct Scratch {
 
 impl Semantics for ConvInv {
     fn cost(&self, _machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
-        Ok(timing::INVARIANT)
+        Ok(dpu_cost::INVARIANT)
     }
 
     fn touch(&self, _core: &Core, _gate: &mut Gate<'_>) -> Result<(), Fault> {
@@ -57,7 +57,7 @@ impl Semantics for ConvVar {
     fn cost(&self, machine: &Machine, core: &Core) -> Result<Cost, Fault> {
         let inv = invariant(self, core)?;
         check_schedule(inv, machine)?;
-        Ok(timing::conv(inv, self, machine))
+        Ok(dpu_cost::conv(inv, self, machine))
     }
 
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {

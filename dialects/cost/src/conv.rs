@@ -17,7 +17,8 @@ use super::{Cost, Events, Low, idle_lanes, pipelined, product, span};
 ///   `passes = ⌈outputs of a PE / acc_per_pe⌉`; activations and weights are read once, and the smaller of the two
 ///   again for every further pass (*assumed*). Table, lookup table and incoming partial sums are read once.
 /// - `drain = max(⌈written bytes / sram_write_bytes_per_cycle⌉, ⌈outputs / ppe_per_cycle⌉)`.
-pub(crate) fn conv(inv: &ConvInv, var: &ConvVar, m: &Machine) -> Cost {
+#[must_use]
+pub fn conv(inv: &ConvInv, var: &ConvVar, m: &Machine) -> Cost {
     let outputs = product([var.out_h, var.out_w, var.out_c].map(u64::from));
     let taps = product([var.kernel_h, var.kernel_w].map(u64::from));
     let depth = if inv.depthwise { 1 } else { u64::from(var.in_c) };

@@ -16,10 +16,10 @@ macro_rules! events {
 
         impl Events {
             /// No events.
-            pub(crate) const NONE: Events = Events { $($field: 0,)* };
+            pub const NONE: Events = Events { $($field: 0,)* };
 
             /// Adds the counts of `more`, saturating.
-            pub(crate) fn add(&mut self, more: &Events) {
+            pub fn add(&mut self, more: &Events) {
                 $(self.$field = self.$field.saturating_add(more.$field);)*
             }
         }

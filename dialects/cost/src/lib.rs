@@ -1,46 +1,51 @@
-//! How long a task takes and what it counts: a model for each kind of task, from the machine file alone.
+//! What a task of the DPU costs: cycles, bytes, multiply-accumulates and countable events from the fields of an
+//! instruction and the machine file, and energy from what was counted.
 //!
-//! The result of a program never depends on anything here. Rules without a known source are marked *assumed*;
-//! `⌈x⌉` is rounding up, bandwidths and latencies are the machine's fields of the same names.
+//! Pure functions of their arguments, so that whoever plans a task and whoever runs it find the same cost. The result
+//! of a program never depends on anything here. `docs/timing.md` has the rules with their sources; those without a known
+//! source are marked *assumed*. `⌈x⌉` is rounding up, bandwidths and latencies are the machine's fields of the same names.
+//! All sums and products saturate.
 
 mod conv;
+mod counts;
 mod dma;
+mod energy;
 mod events;
 mod pool;
 mod vec;
 
-pub(crate) use conv::conv;
-pub(crate) use dma::{Transfer, dma, end_of_transfer};
+pub use conv::conv;
+pub use counts::{Counts, Traffic};
+pub use dma::{Transfer, dma, end_of_transfer};
+pub use energy::Energy;
 pub use events::Events;
-pub(crate) use pool::pool;
-pub(crate) use vec::{vec_binary, vec_reduce, vec_rescale, vec_table, vec_unary};
+pub use pool::pool;
+pub use vec::{vec_binary, vec_reduce, vec_rescale, vec_table, vec_unary};
 
 use dpu_isa::Machine;
 
-use crate::report::Traffic;
-
 /// What a task costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Cost {
+pub struct Cost {
     /// Cycles from start to end while nobody else uses the DRAM; at least 1.
-    pub(crate) cycles: u64,
+    pub cycles: u64,
     /// Of these, cycles before the first byte moves.
-    pub(crate) latency: u64,
+    pub latency: u64,
     /// Cycles for which the DRAM channel is taken.
-    pub(crate) dram: u64,
+    pub dram: u64,
     /// Bytes moved, by memory.
-    pub(crate) traffic: Traffic,
+    pub traffic: Traffic,
     /// Multiply-accumulates, taps in the padding included.
-    pub(crate) macs: u64,
+    pub macs: u64,
     /// What a low member of the weights is.
-    pub(crate) low: Low,
+    pub low: Low,
     /// Everything else that costs energy.
-    pub(crate) events: Events,
+    pub events: Events,
 }
 
 /// What is computed with a low member.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Low {
+pub enum Low {
     /// There are none, or nothing is.
     #[default]
     Zero,
@@ -51,7 +56,7 @@ pub(crate) enum Low {
 }
 
 /// A slot register is filled in one cycle (*assumed*).
-pub(crate) const INVARIANT: Cost = Cost {
+pub const INVARIANT: Cost = Cost {
     cycles: 1,
     latency: 0,
     dram: 0,
@@ -62,8 +67,22 @@ pub(crate) const INVARIANT: Cost = Cost {
 };
 
 impl Cost {
+    /// What the task counts, if so many of its multiply-accumulates were those of low members; it has no share of the
+    /// run's time yet.
+    #[must_use]
+    pub fn counts(&self, low: u64) -> Counts {
+        Counts {
+            macs_high: self.macs.saturating_sub(low),
+            macs_low: low,
+            bytes: self.traffic,
+            events: self.events(low),
+            cycles: 0,
+        }
+    }
+
     /// The events, if so many of the multiply-accumulates were those of low members.
-    pub(crate) fn events(&self, low: u64) -> Events {
+    #[must_use]
+    pub fn events(&self, low: u64) -> Events {
         let events = self.events;
         match self.low {
             Low::Zero => Events { low_zeros: low, ..events },

@@ -3,18 +3,18 @@
 use dpu_isa::{Machine, Space};
 
 use super::{Cost, Events, Low, per_cycle};
-use crate::report::Traffic;
+use crate::Traffic;
 
 /// Sides of a DMA task.
-pub(crate) struct Transfer {
+pub struct Transfer {
     /// The space read, if any.
-    pub(crate) from: Option<Space>,
+    pub from: Option<Space>,
     /// The space written.
-    pub(crate) to: Space,
+    pub to: Space,
     /// Bytes moved.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// Pieces that are contiguous on all sides.
-    pub(crate) rows: u64,
+    pub rows: u64,
 }
 
 /// A DMA task takes `latency + max(⌈bytes / dma_bytes_per_cycle⌉, ⌈dram bytes / dram_bytes_per_cycle⌉, rows)`.
@@ -22,7 +22,8 @@ pub(crate) struct Transfer {
 /// The latency is `dram_latency_cycles` if the DRAM is touched, else 0. A descriptor starts one row a cycle
 /// (*assumed*). The DRAM channel is shared: it serves transfers one after the other in the order in which they
 /// start (*assumed*), each for `⌈dram bytes / dram_bytes_per_cycle⌉` cycles; see [`end_of_transfer`].
-pub(crate) fn dma(t: &Transfer, m: &Machine) -> Cost {
+#[must_use]
+pub fn dma(t: &Transfer, m: &Machine) -> Cost {
     let (mut traffic, mut events) = (Traffic::NONE, Events::NONE);
     match t.from {
         Some(Space::Dram) => traffic.dram_read = t.bytes,
@@ -50,7 +51,7 @@ pub(crate) fn dma(t: &Transfer, m: &Machine) -> Cost {
 }
 
 /// When a task that starts at `start` ends, if the DRAM channel is free from `channel` on; moves `channel`.
-pub(crate) fn end_of_transfer(start: u64, cost: &Cost, channel: &mut u64) -> u64 {
+pub fn end_of_transfer(start: u64, cost: &Cost, channel: &mut u64) -> u64 {
     let alone = start.saturating_add(cost.cycles);
     if cost.dram == 0 {
         return alone;

@@ -6,7 +6,7 @@
 use dpu_isa::{Machine, PeKind};
 use serde::{Deserialize, Serialize};
 
-use crate::report::Work;
+use crate::Counts;
 
 /// Declares the parts with their sums.
 macro_rules! parts {
@@ -38,7 +38,7 @@ macro_rules! parts {
             }
 
             /// Adds the energy of `more`.
-            pub(crate) fn add(&mut self, more: &Energy) {
+            pub fn add(&mut self, more: &Energy) {
                 $(self.$pe = self.$pe.saturating_add(more.$pe);)*
                 $(self.$rest = self.$rest.saturating_add(more.$rest);)*
                 self.sum();
@@ -94,14 +94,14 @@ parts! {
 }
 
 impl Energy {
-    /// The energy of this work on this machine.
+    /// The energy of what was counted on this machine.
     #[must_use]
-    pub fn of(work: &Work, m: &Machine) -> Energy {
-        let e = &work.events;
-        let low = Low::of(work, m.pe_kind);
-        let products = sum(&[work.macs_high, low.full, low.shifts, low.products]);
+    pub fn of(counts: &Counts, m: &Machine) -> Energy {
+        let e = &counts.events;
+        let low = Low::of(counts, m.pe_kind);
+        let products = sum(&[counts.macs_high, low.full, low.shifts, low.products]);
         let mut energy = Energy {
-            multipliers: price(sum(&[work.macs_high, low.full]), m.mult_fj),
+            multipliers: price(sum(&[counts.macs_high, low.full]), m.mult_fj),
             shifters: price(low.shifts, m.shift_fj),
             low_multipliers: price(low.product_bits, m.low_mult_bit_fj),
             paths: price(if m.pe_kind == PeKind::StrumDynamic { products } else { 0 }, m.path_fj),
@@ -116,10 +116,10 @@ impl Energy {
             unpack: price(e.packed_weight_read, m.unpack_byte_fj),
             ppe: price(e.ppe_ops, m.ppe_op_fj),
             vec: price(e.vec_ops, m.vec_op_fj),
-            sram_read: price(work.bytes.sram_read, m.sram_read_byte_fj),
-            sram_write: price(work.bytes.sram_write, m.sram_write_byte_fj),
-            dram: price(sum(&[work.bytes.dram_read, work.bytes.dram_write]), m.dram_byte_fj),
-            idle: price(work.elapsed.total(), m.idle_cycle_fj),
+            sram_read: price(counts.bytes.sram_read, m.sram_read_byte_fj),
+            sram_write: price(counts.bytes.sram_write, m.sram_write_byte_fj),
+            dram: price(sum(&[counts.bytes.dram_read, counts.bytes.dram_write]), m.dram_byte_fj),
+            idle: price(counts.cycles, m.idle_cycle_fj),
             ..Energy::default()
         };
         energy.sum();
@@ -138,11 +138,11 @@ struct Low {
 }
 
 impl Low {
-    fn of(work: &Work, kind: PeKind) -> Low {
-        let e = &work.events;
+    fn of(counts: &Counts, kind: PeKind) -> Low {
+        let e = &counts.events;
         match kind {
             // Multipliers only: a low member is a weight as any other.
-            PeKind::Dense => Low { full: work.macs_low, ..Low::default() },
+            PeKind::Dense => Low { full: counts.macs_low, ..Low::default() },
             PeKind::StrumDynamic | PeKind::StrumStatic => Low {
                 full: 0,
                 shifts: e.low_shifts,
@@ -164,10 +164,9 @@ fn sum(counts: &[u64]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Traffic;
-    use crate::timing::Events;
+    use crate::{Events, Traffic};
 
-    fn work() -> Work {
+    fn counts() -> Counts {
         let events = Events {
             low_shifts: 300,
             low_products: 200,
@@ -187,16 +186,16 @@ mod tests {
             vec_ops: 43,
             ..Events::NONE
         };
-        let mut work = Work { macs_high: 1000, macs_low: 600, events, ..Work::default() };
-        work.bytes = Traffic { dram_read: 3, dram_write: 5, sram_read: 7, sram_write: 9 };
-        work.elapsed.idle = 47;
-        work
+        let mut counts = Counts { macs_high: 1000, macs_low: 600, events, ..Counts::default() };
+        counts.bytes = Traffic { dram_read: 3, dram_write: 5, sram_read: 7, sram_write: 9 };
+        counts.cycles = 47;
+        counts
     }
 
     #[test]
     fn every_count_has_its_price() {
         let m = Machine { idle_cycle_fj: 1000, ..Machine::flexnn_16x16() };
-        let got = Energy::of(&work(), &m);
+        let got = Energy::of(&counts(), &m);
         let expected = [
             1000 * 200,
             300 * 53,
@@ -222,7 +221,7 @@ mod tests {
 
     #[test]
     fn kinds_of_pes_differ_in_what_a_low_member_costs() {
-        let of = |pe_kind| Energy::of(&work(), &Machine { pe_kind, ..Machine::flexnn_16x16() });
+        let of = |pe_kind| Energy::of(&counts(), &Machine { pe_kind, ..Machine::flexnn_16x16() });
         let [dense, dynamic, fixed] = [PeKind::Dense, PeKind::StrumDynamic, PeKind::StrumStatic].map(of);
         assert_eq!((dense.multipliers, dense.shifters, dense.low_multipliers), (1600 * 200, 0, 0));
         assert_eq!((dense.paths, fixed.paths), (0, 0));
@@ -235,7 +234,7 @@ mod tests {
     #[test]
     fn doubling_a_unit_energy_doubles_its_part_and_no_other() {
         let base = Machine { idle_cycle_fj: 10, ..Machine::flexnn_16x16() };
-        let before = Energy::of(&work(), &base);
+        let before = Energy::of(&counts(), &base);
         let double: [Change; 15] = [
             ("multipliers", |m| m.mult_fj *= 2),
             ("shifters", |m| m.shift_fj *= 2),
@@ -257,7 +256,7 @@ mod tests {
         for (name, change) in double {
             let mut m = base.clone();
             change(&mut m);
-            let after = Energy::of(&work(), &m);
+            let after = Energy::of(&counts(), &m);
             for ((part, a), b) in Energy::PARTS.iter().zip(before.parts()).zip(after.parts()) {
                 let twice = *part == name || (name == "adders" && *part == "adder_tree");
                 assert_eq!(b, if twice { 2 * a } else { a }, "{name}: {part}");
@@ -268,9 +267,9 @@ mod tests {
 
     #[test]
     fn extreme_counts_saturate() {
-        let mut work = work();
-        work.bytes.dram_read = u64::MAX;
-        let energy = Energy::of(&work, &Machine::flexnn_16x16());
+        let mut counts = counts();
+        counts.bytes.dram_read = u64::MAX;
+        let energy = Energy::of(&counts, &Machine::flexnn_16x16());
         assert_eq!((energy.dram, energy.total), (u64::MAX, u64::MAX));
     }
 }

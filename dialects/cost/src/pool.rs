@@ -8,7 +8,8 @@ use super::{Cost, Events, idle_lanes, pipelined, product, span};
 ///
 /// `compute = ⌈outputs / PEs⌉ · KY·KX`: every PE takes one tap a cycle (*assumed*, as depthwise). Load and drain are
 /// those of a convolution without weights.
-pub(crate) fn pool(inv: &PoolInv, var: &PoolVar, m: &Machine) -> Cost {
+#[must_use]
+pub fn pool(inv: &PoolInv, var: &PoolVar, m: &Machine) -> Cost {
     let outputs = product([var.out_h, var.out_w, var.in_c].map(u64::from));
     let pes = product([m.rows, m.cols].map(u64::from));
     let compute = product([outputs.div_ceil(pes.max(1)), u64::from(var.kernel_h), u64::from(var.kernel_w)]);
