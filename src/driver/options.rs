@@ -23,7 +23,8 @@ pub(super) enum Method {
 }
 
 impl Method {
-    const fn name(self) -> &'static str {
+    /// The name on the command line and in a pipeline.
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Method::Dense => "dense",
             Method::Sparse => "sparse",
@@ -70,14 +71,10 @@ fn share(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "expected a number from 0 to 1".into())
 }
 
-/// Options of a compilation.
-#[derive(Debug, Default, Args)]
+/// How packed weights are stored.
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Weights")]
-pub(super) struct CompileOptions {
-    /// How weights are stored [default: dense].
-    #[arg(long, value_enum, value_name = "METHOD")]
-    method: Option<Method>,
-
+pub(super) struct PackingOptions {
     /// Share of low members in a block [default: 0.5].
     #[arg(long, value_name = "SHARE", value_parser = share)]
     p: Option<f64>,
@@ -109,6 +106,18 @@ pub(super) struct CompileOptions {
     /// Pack depthwise layers as well.
     #[arg(long)]
     depthwise: bool,
+}
+
+/// Options of a compilation.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Weights")]
+pub(super) struct CompileOptions {
+    /// How weights are stored [default: dense].
+    #[arg(long, value_enum, value_name = "METHOD")]
+    pub(super) method: Option<Method>,
+
+    #[command(flatten)]
+    pub(super) packing: PackingOptions,
 
     /// The machine: a built-in one by name, or a machine file [default: flexnn-16x16].
     #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Machine")]
@@ -126,20 +135,9 @@ pub(super) struct CompileOptions {
 /// How a machine is named in a pipeline.
 const SAFE: &str = "-_./+@%,:=~";
 
-impl CompileOptions {
-    /// The options that were given, other than the machine, which means something for a compiled program as well.
-    pub(super) fn given(&self) -> Vec<&'static str> {
-        let list = [
-            ("--method", self.method.is_some()),
-            ("--save-temps", self.save_temps.is_some()),
-            ("--print-pipeline", self.print_pipeline),
-        ];
-        let given = list.into_iter().filter(|(_, given)| *given).map(|(name, _)| name);
-        given.chain(self.packing().into_iter().map(|(name, _, _)| name)).collect()
-    }
-
-    /// The packing options that were given: flag, methods that they are for, option of the pipeline.
-    fn packing(&self) -> Vec<(&'static str, &'static [Method], String)> {
+impl PackingOptions {
+    /// The options that were given: flag, methods that they are for, option of the pipeline.
+    pub(super) fn given(&self) -> Vec<(&'static str, &'static [Method], String)> {
         use Method::{Dliq, Mip2q, Sparse};
         const ALL: &[Method] = &[Sparse, Dliq, Mip2q];
         let shift = |shift| match shift {
@@ -164,6 +162,34 @@ impl CompileOptions {
         list.into_iter().filter_map(|(flag, methods, text)| Some((flag, methods, text?))).collect()
     }
 
+    /// The options that have an effect with this method.
+    pub(super) fn of(&self, method: Method) -> PackingOptions {
+        let packed = method != Method::Dense;
+        PackingOptions {
+            p: self.p.filter(|_| packed),
+            w: self.w.filter(|_| packed),
+            q: self.q.filter(|_| method == Method::Dliq),
+            l: self.l.filter(|_| method == Method::Mip2q),
+            zero: self.zero && method == Method::Mip2q,
+            shift: self.shift.filter(|_| method == Method::Dliq),
+            select: self.select.filter(|_| packed),
+            depthwise: self.depthwise && packed,
+        }
+    }
+}
+
+impl CompileOptions {
+    /// The options that were given, other than the machine, which means something for a compiled program as well.
+    pub(super) fn given(&self) -> Vec<&'static str> {
+        let list = [
+            ("--method", self.method.is_some()),
+            ("--save-temps", self.save_temps.is_some()),
+            ("--print-pipeline", self.print_pipeline),
+        ];
+        let given = list.into_iter().filter(|(_, given)| *given).map(|(name, _)| name);
+        given.chain(self.packing.given().into_iter().map(|(name, _, _)| name)).collect()
+    }
+
     /// The options of `strum-pipeline` that say the same: `machine=flexnn-16x16 method=mip2q p=0.5`.
     ///
     /// # Errors
@@ -171,7 +197,7 @@ impl CompileOptions {
     pub(super) fn pipeline_options(&self, default_machine: &str) -> Result<String, Failure> {
         let method = self.method.unwrap_or_default();
         let mut text = format!("machine={} method={}", self.machine_option(default_machine)?, method.name());
-        for (flag, methods, option) in self.packing() {
+        for (flag, methods, option) in self.packing.given() {
             if !methods.contains(&method) {
                 let (name, list) = (method.name(), methods.iter().map(|m| m.name()).collect::<Vec<_>>());
                 let message =
@@ -246,6 +272,25 @@ mod tests {
         ] {
             assert!(text(line).unwrap_err().starts_with(expected), "{line}");
         }
+    }
+
+    #[test]
+    fn a_method_gets_the_options_that_it_has() {
+        let line = "x --p 0.25 --w 8 --q 3 --L 6 --zero --shift 2 --select magnitude --depthwise";
+        let all = Line::try_parse_from(line.split_whitespace()).unwrap().options.packing;
+        assert_eq!(all.given().len(), 8);
+        let mut used = std::collections::BTreeSet::new();
+        for &method in Method::value_variants() {
+            let packing = all.of(method);
+            for (flag, methods, _) in all.given() {
+                let kept = packing.given().iter().any(|(other, _, _)| *other == flag);
+                assert_eq!(kept, methods.contains(&method), "{flag} {method:?}");
+                used.extend(kept.then_some(flag));
+            }
+            let options = CompileOptions { method: Some(method), packing, ..CompileOptions::default() };
+            assert!(options.pipeline_options("x").is_ok());
+        }
+        assert_eq!(used.len(), 8);
     }
 
     #[test]
