@@ -163,6 +163,7 @@ impl PackingOptions {
     }
 
     /// The options that have an effect with this method.
+    #[cfg(test)]
     pub(super) fn of(&self, method: Method) -> PackingOptions {
         let packed = method != Method::Dense;
         PackingOptions {
