@@ -1,9 +1,9 @@
-//! The console examples of the README are true: each one is run, and prints what the README says.
+//! The console examples of the README and of documents are true: each one is run, and prints what is written there.
 //!
 //! A fenced block that opens with exactly `` ```console `` is a transcript: lines with `$ ` are commands (a trailing `\`
 //! continues one), the lines below each are its standard output. In them, a line `...` stands for any lines and `[..]`
-//! for any text within a line. All transcripts run in order in one scratch folder that sees the repository's `models`,
-//! with the built drivers first on the path.
+//! for any text within a line. All transcripts of a document run in order in one scratch folder that sees the repository's
+//! `models`, with the built drivers first on the path.
 //!
 //! `BLESS=1 cargo test --test readme` writes the real output over what differs. The transcript of `tools/demo`, which
 //! builds in release mode first, has a test of its own that `.ci/run` asks for with `--ignored`.
@@ -14,10 +14,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const README: &str = "README.md";
+/// Other documents with transcripts.
+const DOCUMENTS: [&str; 1] = ["docs/energy.md"];
 const FENCE: &str = "```";
 const TRANSCRIPT: &str = "```console";
 
-/// A command of a transcript and the lines of the README that say what it prints.
+/// A command of a transcript and the lines of a document that say what it prints.
 #[derive(Debug, PartialEq)]
 struct Example {
     command: String,
@@ -88,8 +90,8 @@ fn matches(patterns: &[String], lines: &[&str]) -> bool {
 }
 
 /// An empty folder that sees the repository's `models`.
-fn scratch_folder() -> io::Result<PathBuf> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme");
+fn scratch_folder(name: &str) -> io::Result<PathBuf> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     match std::fs::remove_dir_all(&folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => std::fs::create_dir_all(&folder)?,
@@ -115,16 +117,16 @@ fn run(command: &str, folder: &Path) -> Result<String, String> {
     }
 }
 
-/// Runs the chosen examples in a folder; the report names those that print something else, and is empty when all
+/// Runs the chosen examples of a document in a folder; the report names those that print something else, and is empty when all
 /// is well.
-fn check(folder: &Path, chosen: impl Fn(&Example) -> bool) -> io::Result<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(README);
+fn check(document: &str, folder: &Path, chosen: impl Fn(&Example) -> bool) -> io::Result<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
     let text = std::fs::read_to_string(&path)?;
     let bless = std::env::var_os("BLESS").is_some();
     let mut report = String::new();
     let mut replacements: Vec<(Range<usize>, String)> = Vec::new();
     for example in examples(&text).into_iter().filter(chosen) {
-        let shown = format!("{README}:{}: $ {}", example.line, example.command);
+        let shown = format!("{document}:{}: $ {}", example.line, example.command);
         match run(&example.command, folder) {
             Err(error) => report.push_str(&format!("{shown}\n{error}\n")),
             Ok(output) if matches(&example.expected, &output.lines().collect::<Vec<_>>()) => {}
@@ -147,14 +149,25 @@ fn check(folder: &Path, chosen: impl Fn(&Example) -> bool) -> io::Result<String>
 
 #[test]
 fn the_tour_is_true() {
-    let report = check(&scratch_folder().unwrap(), |example| !example.is_demo()).unwrap();
+    let report = check(README, &scratch_folder("readme").unwrap(), |example| !example.is_demo()).unwrap();
     assert!(report.is_empty(), "examples that are not true (BLESS=1 rewrites them):\n{report}");
+}
+
+#[test]
+fn documents_are_true() {
+    for document in DOCUMENTS {
+        let folder = scratch_folder("documents").unwrap();
+        let report = check(document, &folder, |_| true).unwrap();
+        assert!(report.is_empty(), "examples that are not true (BLESS=1 rewrites them):\n{report}");
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).unwrap();
+        assert!(!examples(&text).is_empty(), "{document} has no transcript");
+    }
 }
 
 #[test]
 #[ignore = "builds in release mode; .ci/run asks for it"]
 fn the_demonstration_is_true() {
-    let report = check(Path::new(env!("CARGO_MANIFEST_DIR")), Example::is_demo).unwrap();
+    let report = check(README, Path::new(env!("CARGO_MANIFEST_DIR")), Example::is_demo).unwrap();
     assert!(report.is_empty(), "examples that are not true (BLESS=1 rewrites them):\n{report}");
 }
 

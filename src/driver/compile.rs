@@ -23,8 +23,9 @@ use super::progress::Progress;
 pub(super) struct Plan {
     /// The pipeline with its options, as `strum-opt --pass-pipeline` takes it.
     pub(super) pipeline: String,
+    /// The machine that is compiled for.
+    pub(super) machine: Machine,
     stages: Vec<Stage>,
-    machine: Machine,
     temps: Option<PathBuf>,
 }
 

@@ -5,6 +5,7 @@
 
 mod backend;
 mod cli;
+mod compare;
 mod compile;
 mod diagnostics;
 mod exit;

@@ -163,7 +163,6 @@ impl PackingOptions {
     }
 
     /// The options that have an effect with this method.
-    #[cfg(test)]
     pub(super) fn of(&self, method: Method) -> PackingOptions {
         let packed = method != Method::Dense;
         PackingOptions {

@@ -14,11 +14,16 @@ impl Progress {
     pub(super) fn begin(quiet: bool) -> Self {
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(None, target);
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}{msg} ({elapsed})") {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(100));
         Progress { bar }
+    }
+
+    /// What all steps from now on are for.
+    pub(super) fn task(&self, what: impl Into<String>) {
+        self.bar.set_prefix(what.into());
     }
 
     /// What is done from now on.

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::backend;
 use super::cli::{Arguments, Common, version};
+use super::compare::{self, CompareCommand};
 use super::compile::{Plan, elf};
 use super::exit::Failure;
 use super::files::{self, Input};
@@ -24,6 +25,7 @@ Examples:
   strumc run net.mlir --input x.npy --output y.npy
   strumc run net.mlir --input a=x.npz:first --input b=x.npz:second --output y.npz --method dliq --q 4
   strumc run net.dpu --input x.npy --output y.npy --report report.json
+  strumc compare net.mlir --input x.npy
   strumc report report.json -o report.html
 
 The passes are those of strum-opt --strum-pipeline. What a binary holds: strum-translate --dpu-audit.
@@ -50,6 +52,9 @@ enum Command {
     /// Compile a network, run it on the simulator, and write its outputs.
     #[command(after_help = EXAMPLES, max_term_width = 100)]
     Run(RunCommand),
+    /// Compare methods at the same work: time, energy and power of the PEs and of everything, beside the paper's figures.
+    #[command(max_term_width = 100)]
+    Compare(CompareCommand),
     /// Show reports of runs on one page: time, energy, bytes, timeline and SRAM, side by side.
     #[command(max_term_width = 100)]
     Report(ReportCommand),
@@ -57,14 +62,14 @@ enum Command {
 
 /// What is printed.
 #[derive(Debug, Args)]
-struct Voice {
+pub(super) struct Voice {
     /// Print one JSON object instead of the summary.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 
     /// Print nothing but errors.
     #[arg(long, short, conflicts_with = "json")]
-    quiet: bool,
+    pub(super) quiet: bool,
 }
 
 #[derive(Debug, Args)]
@@ -111,6 +116,7 @@ pub(super) fn run(args: StrumcArgs) -> Result<(), Failure> {
     match args.command {
         Command::Compile(command) => compile(&command),
         Command::Run(command) => run_network(&command),
+        Command::Compare(command) => compare::run(&command),
         Command::Report(command) => report::run(&command),
     }
 }

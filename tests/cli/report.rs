@@ -29,7 +29,8 @@ fn the_table_of_layers() {
     insta::assert_snapshot!("layers_of_resnet20_on_4x4", table);
 }
 
-fn keys(value: &Value, found: &mut Vec<String>) {
+/// The names of all fields of a document, those of open lists left out.
+pub(crate) fn keys(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(map) => map.iter().for_each(|(key, value)| {
             found.push(key.clone());

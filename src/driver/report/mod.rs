@@ -4,7 +4,7 @@
 
 mod page;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dpu_sim::Report;
@@ -21,7 +21,7 @@ Examples:
 Reports come from dpu-sim --report and strumc run --report; docs/report.md describes them.";
 
 /// Most reports on one page: colours tell them apart.
-const MAX_REPORTS: usize = 8;
+pub(super) const MAX_REPORTS: usize = 8;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -66,7 +66,12 @@ pub(super) fn run(command: &ReportCommand) -> Result<(), Failure> {
         Ok(Named { name: name.unwrap_or_else(|| "stdin".to_owned()), report })
     });
     let reports = reports.collect::<Result<Vec<_>, Failure>>()?;
-    files::write(&command.output, page::render(&reports)?.as_bytes())
+    write_page(&reports, &command.output)
+}
+
+/// Writes the page of these reports, of which there is at least one.
+pub(super) fn write_page(reports: &[Named], path: &Path) -> Result<(), Failure> {
+    files::write(path, page::render(reports)?.as_bytes())
 }
 
 /// What the page relies on beyond the types: places in lists exist, and times are in order.

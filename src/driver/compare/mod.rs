@@ -1,0 +1,275 @@
+//! `strumc compare`: one network, compiled and simulated once for every method and machine, at the same work.
+//!
+//! Invariant: runs that did different work, or whose outputs depend on the kind of the PEs, are not compared.
+
+mod figures;
+mod json;
+mod paper;
+mod text;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use dpu_isa::Machine;
+use dpu_sim::tensor_file::{Samples, read_inputs};
+use dpu_sim::{LayerReport, Observer, Options, Report, Tensor, TimelineRecorder, simulate_observed};
+
+use super::compile::Plan;
+use super::exit::Failure;
+use super::files::{self, Input};
+use super::options::{CompileOptions, Method, PackingOptions};
+use super::progress::Progress;
+use super::report::{self, Named};
+use super::run::blame_compiler;
+use super::strumc::Voice;
+
+const EXAMPLES: &str = "\
+Examples:
+  strumc compare net.mlir --input x.npy
+  strumc compare net.mlir --input x.npy --methods mip2q --p 0.75 --layers
+  strumc compare net.mlir --input x.npy --methods mip2q,dliq --machines flexnn-16x16 --page compared.html
+  strumc compare net.mlir --input x.npy --json > compared.json
+
+docs/compare.md explains the figures and describes the JSON object, docs/energy.md the energies.";
+
+/// Most runs of one comparison: a table has a column for each.
+const MAX_RUNS: usize = 16;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct CompareCommand {
+    /// The network, integer TOSA, MLIR text or bytecode; - is standard input.
+    #[arg(value_name = "NET.mlir")]
+    network: PathBuf,
+
+    /// An input tensor: .npy, or .npz with the array after a colon; of many samples, the first is taken. Without a name,
+    /// the next input in order.
+    #[arg(long, short, value_name = "[NAME=]FILE[:KEY]", num_args = 1..)]
+    input: Vec<String>,
+
+    /// Methods that are set against the baseline, each on every machine of --machines.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "METHOD,…",
+        value_delimiter = ',',
+        default_value = "mip2q,dliq,sparse"
+    )]
+    methods: Vec<Method>,
+
+    /// Machines of the methods: built-in ones by name, or machine files.
+    #[arg(
+        long,
+        value_name = "MACHINE,…",
+        value_delimiter = ',',
+        default_value = "flexnn-16x16,flexnn-16x16-static"
+    )]
+    machines: Vec<PathBuf>,
+
+    /// Machine of the baseline, which is plain INT8.
+    #[arg(long, value_name = "MACHINE", default_value = "flexnn-16x16-dense")]
+    baseline: PathBuf,
+
+    /// Write the runs side by side, with timelines, as a page; see strumc report.
+    #[arg(long, value_name = "PAGE.html")]
+    page: Option<PathBuf>,
+
+    /// Print the same for every layer.
+    #[arg(long, conflicts_with_all = ["quiet", "json"])]
+    layers: bool,
+
+    /// Stop a run after so many cycles.
+    #[arg(long, value_name = "CYCLES", default_value_t = Options::MAX_CYCLES)]
+    fuel: u64,
+
+    #[command(flatten)]
+    voice: Voice,
+
+    #[command(flatten)]
+    packing: PackingOptions,
+}
+
+/// A run: what was compiled how for what, and what became of it.
+struct Run {
+    method: Method,
+    machine: Machine,
+    /// The passes with their options.
+    pipeline: String,
+    report: Report,
+}
+
+/// Runs of the same work, the baseline first.
+struct Comparison {
+    network: String,
+    base: Run,
+    rest: Vec<Run>,
+}
+
+/// Compares and prints.
+pub(super) fn run(command: &CompareCommand) -> Result<(), Failure> {
+    let plans = plans(command)?;
+    let input = files::read(&command.network)?;
+    if input.bytes.starts_with(b"\x7fELF") {
+        let help = "the network is compiled once for every method: give its integer TOSA";
+        return Err(Failure::input("a compiled program").in_file(&input.name).with_help(help));
+    }
+    let progress = Progress::begin(command.voice.quiet);
+    let mut outputs: Vec<(Method, Vec<Tensor>)> = Vec::new();
+    let mut runs = Vec::new();
+    let mut told = command.voice.quiet;
+    for (i, (method, plan)) in plans.iter().enumerate() {
+        let (name, machine) = (method.name(), &plan.machine.name);
+        progress.task(format!("{} of {}, {name} on {machine}: ", i + 1, plans.len()));
+        // All packing methods have the same to say of a network.
+        let quiet = told || *method == Method::Dense;
+        told |= !quiet;
+        let (report, tensors) = simulated(command, plan, &input, &progress, quiet)?;
+        if let Some((_, first)) = outputs.iter().find(|(other, _)| other == method)
+            && *first != tensors
+        {
+            let message = format!("the outputs of {name} on {machine} are not those on another machine");
+            return Err(Failure::internal(message));
+        }
+        outputs.push((*method, tensors));
+        let (machine, pipeline) = (plan.machine.clone(), plan.pipeline.clone());
+        runs.push(Run { method: *method, machine, pipeline, report });
+    }
+    drop(progress);
+    let mut runs = runs.into_iter();
+    let base = runs.next().ok_or_else(|| Failure::internal("no run"))?;
+    let comparison = Comparison { network: input.name, base, rest: runs.collect() };
+    comparison.check_work()?;
+    if let Some(page) = &command.page {
+        let names = comparison.labels();
+        let named = comparison.runs().zip(names);
+        let named: Vec<Named> =
+            named.map(|(run, name)| Named { name: name.join(", "), report: run.report.clone() }).collect();
+        report::write_page(&named, page)?;
+    }
+    let text = match (command.voice.json, command.voice.quiet) {
+        (true, _) => json::render(&comparison)?,
+        (false, true) => String::new(),
+        (false, false) => text::render(&comparison, command.layers),
+    };
+    files::print(text.as_bytes())
+}
+
+/// What is to be compiled, the baseline first. Whatever is wrong with the command line is found here.
+fn plans(command: &CompareCommand) -> Result<Vec<(Method, Plan)>, Failure> {
+    let (methods, machines) = (&command.methods, &command.machines);
+    for (i, method) in methods.iter().enumerate() {
+        if methods.iter().skip(i + 1).any(|other| other == method) {
+            return Err(Failure::usage(format_args!("--methods has {} twice", method.name())));
+        }
+    }
+    for (i, machine) in machines.iter().enumerate() {
+        if machines.iter().skip(i + 1).any(|other| other == machine) {
+            return Err(Failure::usage(format_args!("--machines has {} twice", machine.display())));
+        }
+    }
+    let count = 1 + methods.len() * machines.len();
+    let most = if command.page.is_some() { report::MAX_REPORTS } else { MAX_RUNS };
+    if count > most {
+        let what = if command.page.is_some() { "a page" } else { "a comparison" };
+        return Err(Failure::usage(format_args!(
+            "{count} runs with the baseline; {what} has at most {most}"
+        )));
+    }
+    for (flag, of, _) in command.packing.given() {
+        if !methods.iter().any(|method| of.contains(method)) {
+            let names = |list: &[Method]| list.iter().map(|m| m.name()).collect::<Vec<_>>().join(", ");
+            let (given, useful) = (names(methods), names(of));
+            let message = format!("{flag} has no effect with --methods {given}, but with {useful}");
+            return Err(Failure::usage(message));
+        }
+    }
+    let on = |machine| methods.iter().map(move |method| (*method, machine));
+    let runs = std::iter::once((Method::Dense, &command.baseline)).chain(machines.iter().flat_map(on));
+    let plans = runs.map(|(method, machine)| {
+        let options = CompileOptions {
+            method: Some(method),
+            packing: command.packing.of(method),
+            machine: Some(machine.clone()),
+            ..CompileOptions::default()
+        };
+        Ok((method, Plan::new(&options)?))
+    });
+    plans.collect()
+}
+
+/// Compiles and simulates once.
+fn simulated(
+    command: &CompareCommand,
+    plan: &Plan,
+    input: &Input,
+    progress: &Progress,
+    quiet: bool,
+) -> Result<(Report, Vec<Tensor>), Failure> {
+    let program = plan.compile(input, progress, quiet)?;
+    progress.step("simulate");
+    let tensors = match Samples::open(&program.inputs, &command.input)? {
+        Some(mut samples) => samples.read(0)?,
+        None => read_inputs(&program.inputs, &command.input)?,
+    };
+    let views: Vec<_> = tensors.iter().map(Tensor::view).collect();
+    let settings = Options { max_cycles: command.fuel, ..Options::default() };
+    let mut timeline = command.page.as_ref().map(|_| TimelineRecorder::new(&program));
+    let mut observers: Vec<&mut dyn Observer> = Vec::new();
+    if let Some(timeline) = &mut timeline {
+        observers.push(timeline);
+    }
+    let mut result = simulate_observed(&program, &views, &settings, &mut observers)
+        .map_err(|error| blame_compiler(error.into()))?;
+    result.report.timeline = timeline.map(TimelineRecorder::finish);
+    Ok((result.report, result.outputs))
+}
+
+impl Comparison {
+    /// All runs did the same multiply-accumulates, in total and in every layer that they have in common.
+    fn check_work(&self) -> Result<(), Failure> {
+        let base = &self.base;
+        let name = |run: &Run| format!("{} on {}", run.method.name(), run.machine.name);
+        for run in &self.rest {
+            let differs = |what: &str, got: u64, want: u64| {
+                let (a, b) = (name(run), name(base));
+                Failure::internal(format_args!("{what}: {a} does {got} MACs, {b} does {want}"))
+            };
+            let (got, want) = (run.report.total.macs(), base.report.total.macs());
+            if got != want {
+                return Err(differs("the network", got, want));
+            }
+            for (place, layer) in base.report.layers.iter().enumerate() {
+                let got = self.layer_of(run, place).map(|same| same.macs_stated);
+                if let Some(got) = got.filter(|&got| got != layer.macs_stated) {
+                    return Err(differs(&layer.name, got, layer.macs_stated));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All runs, the baseline first.
+    fn runs(&self) -> impl Iterator<Item = &Run> {
+        std::iter::once(&self.base).chain(&self.rest)
+    }
+
+    /// The layer of a run that is the baseline's at this place, if the run has it.
+    fn layer_of<'r>(&self, run: &'r Run, place: usize) -> Option<&'r LayerReport> {
+        figures::same_layer(&run.report.layers, &self.base.report.layers, place)
+    }
+
+    /// Method and machine of every run; a machine goes by the kind of its PEs where that tells all apart.
+    fn labels(&self) -> Vec<[String; 2]> {
+        let mut machines: Vec<&Machine> = self.runs().map(|run| &run.machine).collect();
+        machines.sort_by_key(|machine| &machine.name);
+        machines.dedup_by_key(|machine| &machine.name);
+        let mut kinds: Vec<&str> = machines.iter().map(|machine| machine.pe_kind.name()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let short = |machine: &Machine| match kinds.len() == machines.len() {
+            true => machine.pe_kind.name().trim_start_matches("strum-").to_owned(),
+            false => machine.name.clone(),
+        };
+        self.runs().map(|run| [run.method.name().to_owned(), short(&run.machine)]).collect()
+    }
+}
