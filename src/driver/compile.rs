@@ -48,15 +48,15 @@ impl Plan {
     /// Compiles a network.
     pub(super) fn compile(
         &self,
-        input: &Input,
+        mut input: Input,
         progress: &Progress,
         quiet: bool,
     ) -> Result<Program, Failure> {
         let temps = Temps::open(self.temps.as_deref())?;
         let context = backend::context();
-        let origin = Origin::new(&input.name, &input.bytes);
         progress.step("parse");
-        let mut module = progress.pause(|| network::parse(context, input))?;
+        let mut module = progress.pause(|| network::parse(context, &mut input))?;
+        let origin = Origin::new(&input.name, &input.bytes);
         network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
         let errors = network::check_sizes(context, &module, &self.machine);
         if !errors.is_empty() {
@@ -68,10 +68,12 @@ impl Plan {
             let _span = info_span!("stage", name = stage.name).entered();
             let (result, diagnostics) = context.handle().capture(|| module.run(&stage.passes));
             progress.pause(|| self.judge(stage, result, &diagnostics, origin, quiet))?;
+            module.release_unused_constants();
             temps.module(stage.name, &module)?;
         }
         progress.step("emit");
         let program = progress.pause(|| backend::export(context, &module, origin))?;
+        module.destroy_with_constants();
         temps.program(&program)?;
         Ok(program)
     }

@@ -32,7 +32,8 @@ pub(super) fn serve(name: &str) -> Result<(), Failure> {
     io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::input)?;
     let context = backend::context();
     let (module, diagnostics) = context.handle().capture(|| Module::parse(context, &bytes, name));
-    let origin = Origin::new(name, &bytes);
+    let origin = Origin::new(name, &[]);
+    drop(bytes);
     match module {
         Ok(module) => {
             origin.tell(&diagnostics, false);

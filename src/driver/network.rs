@@ -16,7 +16,9 @@ use super::isolate;
 const MAX_DEPTH: usize = 2048;
 
 /// Parses and verifies a module, text or bytecode, and tells what MLIR says of it.
-pub(super) fn parse<'c>(context: &'c Context, input: &Input) -> Result<Module<'c>, Failure> {
+///
+/// Bytecode is taken out of the input: no message shows it, and MLIR holds a copy as large.
+pub(super) fn parse<'c>(context: &'c Context, input: &mut Input) -> Result<Module<'c>, Failure> {
     if input.bytes.is_empty() {
         return Err(Failure::input("the file is empty").in_file(&input.name));
     }
@@ -24,17 +26,36 @@ pub(super) fn parse<'c>(context: &'c Context, input: &Input) -> Result<Module<'c
         let message = format_args!("brackets are nested deeper than the limit of {MAX_DEPTH}");
         return Err(Failure::new(Kind::Resource, message).in_file(&input.name));
     }
+    if !is_text(&input.bytes) {
+        return parse_bytecode(context, input);
+    }
     let origin = Origin::new(&input.name, &input.bytes);
-    let clean = if is_text(&input.bytes) { None } else { isolate::read(input)? };
-    let bytes = clean.as_deref().unwrap_or(&input.bytes);
-    let (module, diagnostics) = context.handle().capture(|| Module::parse(context, bytes, &input.name));
+    let (module, diagnostics) =
+        context.handle().capture(|| Module::parse(context, &input.bytes, &input.name));
+    judge(module, &diagnostics, origin, &input.name)
+}
+
+fn parse_bytecode<'c>(context: &'c Context, input: &mut Input) -> Result<Module<'c>, Failure> {
+    let clean = isolate::read(input)?;
+    let bytes = std::mem::take(&mut input.bytes);
+    let bytes = clean.unwrap_or(bytes);
+    let (module, diagnostics) = context.handle().capture(|| Module::parse(context, &bytes, &input.name));
+    judge(module, &diagnostics, Origin::new(&input.name, &[]), &input.name)
+}
+
+fn judge<'c>(
+    module: Result<Module<'c>, strum_ir::Error>,
+    diagnostics: &[Captured],
+    origin: Origin<'_>,
+    name: &str,
+) -> Result<Module<'c>, Failure> {
     match module {
         Ok(module) => {
-            origin.tell(&diagnostics, false);
+            origin.tell(diagnostics, false);
             Ok(module)
         }
-        Err(strum_ir::Error::Reported) if !diagnostics.is_empty() => Err(origin.failure(&diagnostics)),
-        Err(error) => Err(Failure::input(error).in_file(&input.name)),
+        Err(strum_ir::Error::Reported) if !diagnostics.is_empty() => Err(origin.failure(diagnostics)),
+        Err(error) => Err(Failure::input(error).in_file(name)),
     }
 }
 

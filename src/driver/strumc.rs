@@ -129,9 +129,10 @@ fn compile(command: &CompileCommand) -> Result<(), Failure> {
         return files::print(format!("{}\n", plan.pipeline).as_bytes());
     };
     files::check_binary_sink(output)?;
+    strum_ir::return_freed_memory();
     let input = files::read(network)?;
     let progress = Progress::begin(command.voice.quiet);
-    let program = plan.compile(&input, &progress, command.voice.quiet)?;
+    let program = plan.compile(input, &progress, command.voice.quiet)?;
     let binary = elf(&program)?;
     let weights = audit(&program).map_err(Failure::internal)?.total;
     files::write(output, &binary)?;
@@ -252,7 +253,7 @@ fn run_network(command: &RunCommand) -> Result<(), Failure> {
         let result = run::run(&program, machine.transpose()?, &command.run, &progress)?;
         (program, result)
     } else {
-        let program = Plan::new(&command.options)?.compile(&input, &progress, quiet)?;
+        let program = Plan::new(&command.options)?.compile(input, &progress, quiet)?;
         let result = run::run(&program, None, &command.run, &progress).map_err(run::blame_compiler)?;
         (program, result)
     };

@@ -85,27 +85,27 @@ pub(super) fn run(args: TranslateArgs) -> Result<(), Failure> {
         files::check_binary_sink(&args.output)?;
     }
     let input = files::read(&args.input)?;
-    let output = args.translate(&input)?;
+    let output = args.translate(input)?;
     files::write(&args.output, &output)
 }
 
 impl TranslateArgs {
-    fn translate(&self, input: &Input) -> Result<Vec<u8>, Failure> {
+    fn translate(&self, mut input: Input) -> Result<Vec<u8>, Failure> {
         if self.mlir_to_dpu {
-            mlir_to_dpu(input)
+            mlir_to_dpu(&mut input)
         } else if self.dpu_to_mlir {
-            dpu_to_mlir(input, !self.no_locations)
+            dpu_to_mlir(&input, !self.no_locations)
         } else if self.dpu_to_asm {
-            Ok(asm::print(&read_program(input, !self.no_verify)?).into_bytes())
+            Ok(asm::print(&read_program(&input, !self.no_verify)?).into_bytes())
         } else if self.asm_to_dpu {
-            asm_to_dpu(input, !self.no_verify)
+            asm_to_dpu(&input, !self.no_verify)
         } else {
-            dpu_audit(input, self.json)
+            dpu_audit(&input, self.json)
         }
     }
 }
 
-fn mlir_to_dpu(input: &Input) -> Result<Vec<u8>, Failure> {
+fn mlir_to_dpu(input: &mut Input) -> Result<Vec<u8>, Failure> {
     let context = backend::context();
     let module = network::parse(context, input)?;
     let origin = Origin::new(&input.name, &input.bytes);

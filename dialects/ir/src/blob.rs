@@ -3,7 +3,7 @@
 //! Elements are little-endian, row-major, without padding, whatever the attribute holds them in: `dense<…>`, a splat, or a
 //! `dense_resource<…>` that may lie in a mapped file.
 
-use std::{borrow::Cow, ffi::c_void, slice};
+use std::{borrow::Cow, ffi::c_void, ops::Deref, slice, sync::Arc};
 
 use strum_mlir_sys as sys;
 
@@ -123,7 +123,8 @@ impl<'c> Attribute<'c> {
     /// `dense_resource<name>` of a static tensor type, from its bytes, which are handed over without a copy: for weights.
     ///
     /// Resources are named in their context. A taken name gets a number appended, so that names depend only on the order of creation.
-    pub fn resource(ty: Type<'c>, name: &str, bytes: Vec<u8>) -> Result<Self, Error> {
+    pub fn resource(ty: Type<'c>, name: &str, bytes: impl Into<Bytes>) -> Result<Self, Error> {
+        let bytes = bytes.into();
         check_length(ty, bytes.len())?;
         // The alignment is written to files, so it must not depend on where the allocator has put the bytes.
         let alignment = element_bytes(ty).map_or(1, usize::next_power_of_two);
@@ -151,9 +152,41 @@ impl<'c> Attribute<'c> {
     }
 }
 
+/// Bytes to hand over to MLIR: one's own, or shared ones.
+#[derive(Clone, Debug)]
+pub enum Bytes {
+    /// Owned alone.
+    Owned(Vec<u8>),
+    /// Shared with others.
+    Shared(Arc<[u8]>),
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Owned(bytes)
+    }
+}
+
+impl From<Arc<[u8]>> for Bytes {
+    fn from(bytes: Arc<[u8]>) -> Self {
+        Self::Shared(bytes)
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Owned(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
 /// Bytes that MLIR has been handed.
 enum Buffer {
-    Bytes(Vec<u8>),
+    Bytes(Bytes),
     /// For data that must be aligned; the number is the length in bytes.
     Words(Vec<u64>, usize),
 }

@@ -38,7 +38,7 @@ mod value;
 mod verify;
 
 pub use attribute::Attribute;
-pub use blob::BlobError;
+pub use blob::{BlobError, Bytes};
 pub use block::{Block, Region};
 pub use builder::OpBuilder;
 pub use context::{Context, ContextRef, Dialect, DialectRegistry, register_mlir_passes};
@@ -50,6 +50,6 @@ pub use operation::Operation;
 pub use pass::{
     OptionKind, Options, Pass, PassContext, PassError, PassOption, Pipeline, register_pass, register_pipeline,
 };
-pub use tool::{llvm_version, lsp_main, opt_main};
+pub use tool::{llvm_version, lsp_main, opt_main, return_freed_memory};
 pub use types::{TensorType, Type};
 pub use value::{Use, Value};

@@ -94,6 +94,25 @@ impl<'c> Module<'c> {
         drop(plot);
         if result.value == 0 { Err(Error::Reported) } else { Ok(()) }
     }
+
+    /// Frees the elements of all `dense_resource` constants of the context that this module does not use, which would otherwise live as
+    /// long as the context: for a module that is the only one, after a stage that has replaced its weights.
+    ///
+    /// As with [`Module::run`], what was borrowed before from a constant that is gone must not be kept over it.
+    pub fn release_unused_constants(&mut self) {
+        // SAFETY: the module is valid.
+        unsafe { sys::strumReleaseUnusedResources(self.op.context().raw(), self.op.raw()) }
+    }
+
+    /// Destroys the module and the elements of all `dense_resource` constants of its context, under the same condition.
+    pub fn destroy_with_constants(self) {
+        let context = self.op.context();
+        drop(self);
+        // SAFETY: the context is valid.
+        unsafe {
+            sys::strumReleaseUnusedResources(context.raw(), sys::MlirOperation { ptr: std::ptr::null_mut() })
+        }
+    }
 }
 
 impl Drop for Module<'_> {

@@ -30,6 +30,13 @@ pub fn llvm_version() -> &'static str {
     unsafe { ffi::str_of(sys::strumLlvmVersion()) }
 }
 
+/// Has the C library give large blocks back to the system as soon as they are freed: lowers the peak memory of a process that holds one
+/// copy of the weights after the other, and costs time where large blocks come and go often.
+pub fn return_freed_memory() {
+    // SAFETY: a setting of the allocator, which may change at any time.
+    unsafe { sys::strumReturnFreedMemory() }
+}
+
 fn with_argv(arguments: &[String], main: impl FnOnce(c_int, *const *const c_char) -> c_int) -> i32 {
     // An argument with a null in it cannot have come from a command line; it is cut there.
     let cut = |argument: &String| {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use strum_ir::{Attribute, BlobError, Context, Error, Location, Module, OpBuilder, Type};
@@ -81,6 +82,25 @@ fn resources_are_not_copied() {
     assert!(matches!(Attribute::resource(Type::int(&context, 8), "w", vec![0]), Err(Error::Type(_))));
     let empty = Attribute::resource(tensor(&context, "tensor<0xi8>"), "e", vec![]).unwrap();
     assert_eq!(empty.bytes().unwrap().len(), 0);
+}
+
+#[test]
+fn constants_that_a_module_does_not_use_are_released() {
+    let context = Context::new();
+    let ty = tensor(&context, "tensor<64xi8>");
+    let shared: [Arc<[u8]>; 3] = [[1; 64], [2; 64], [3; 64]].map(Into::into);
+    let [used, nested, unused] =
+        shared.each_ref().map(|bytes| Attribute::resource(ty, "w", Arc::clone(bytes)).unwrap());
+    let mut module = Module::parse(&context, b"", "empty").unwrap();
+    let location = Location::unknown(&context);
+    OpBuilder::new("tosa.const", location).attribute("values", used).result(ty).append_to(module.body()).unwrap();
+    module.op().set_attribute("kept", Attribute::array(&context, &[nested]));
+    module.release_unused_constants();
+    assert_eq!((used.bytes().unwrap()[0], nested.bytes().unwrap()[0]), (1, 2));
+    assert!(matches!(unused.bytes(), Err(BlobError::Length { expected: 64, got: 0, .. })));
+    assert_eq!(shared.each_ref().map(Arc::strong_count), [2, 2, 1]);
+    module.destroy_with_constants();
+    assert_eq!(shared.each_ref().map(Arc::strong_count), [1, 1, 1]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A draft as a `dpu.program`.
 
+use std::sync::Arc;
+
 use dpu_isa::Machine;
 use strum_ir::dpu::{self, BufferType, Program, Task};
 use strum_ir::{Attribute, Block, Location, Operation, PassError, Value};
@@ -75,7 +77,7 @@ fn declare<'c>(
                 values.push(None);
                 continue;
             }
-            Role::Const(bytes) => dpu::constant(bytes.to_vec(), "weights", ty, location)?,
+            Role::Const(bytes) => dpu::constant(Arc::clone(bytes), "weights", ty, location)?,
             Role::Scratch => dpu::alloc(ty, location),
         };
         let align = i64::try_from(buffer.align).unwrap_or(i64::MAX);

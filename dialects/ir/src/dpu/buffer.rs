@@ -3,7 +3,7 @@
 use dpu_isa::{Dtype, Space};
 use strum_mlir_sys as sys;
 
-use crate::{Attribute, Error, Location, OpBuilder, Operation, Type, Value, location::len};
+use crate::{Attribute, Bytes, Error, Location, OpBuilder, Operation, Type, Value, location::len};
 
 /// `!dpu.buffer<space, SHAPExTYPE>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,11 +150,12 @@ pub fn output<'c>(name: &str, ty: Type<'c>, location: Location<'c>) -> OpBuilder
 
 /// `dpu.constant`: a buffer of type `ty`, in DRAM, with bytes that become a resource called after `name`, without a copy.
 pub fn constant<'c>(
-    bytes: Vec<u8>,
+    bytes: impl Into<Bytes>,
     name: &str,
     ty: Type<'c>,
     location: Location<'c>,
 ) -> Result<OpBuilder<'c>, Error> {
+    let bytes = bytes.into();
     let length = i64::try_from(bytes.len()).map_err(|_| Error::Type(format!("{} bytes", bytes.len())))?;
     let tensor = Type::tensor(&[length], Type::int(location.context(), 8))?;
     let value = Attribute::resource(tensor, name, bytes)?;

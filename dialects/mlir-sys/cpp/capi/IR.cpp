@@ -4,11 +4,14 @@
 
 #include "mlir/CAPI/IR.h"
 #include "mlir/CAPI/Support.h"
+#include "mlir/IR/AttrTypeSubElements.h"
+#include "mlir/IR/BuiltinDialect.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Parser/Parser.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SourceMgr.h"
 
@@ -27,6 +30,38 @@ bool strumDenseResourceGetBlob(MlirAttribute attribute, const uint8_t **data, si
 MlirStringRef strumDenseResourceGetKey(MlirAttribute attribute) {
   auto resource = dyn_cast<DenseResourceElementsAttr>(unwrap(attribute));
   return wrap(resource ? resource.getRawHandle().getKey() : StringRef());
+}
+
+/// The resources that an operation and all operations in it name.
+static llvm::StringSet<> resourcesIn(Operation *root) {
+  llvm::StringSet<> keys;
+  AttrTypeWalker walker;
+  walker.addWalk([&](DenseResourceElementsAttr resource) { keys.insert(resource.getRawHandle().getKey()); });
+  root->walk([&](Operation *op) {
+    walker.walk(op->getAttrDictionary());
+    // Attributes kept as properties are in the dictionary, too; types may hold resources as well.
+    for (Type type : op->getResultTypes())
+      walker.walk(type);
+  });
+  return keys;
+}
+
+void strumReleaseUnusedResources(MlirContext context, MlirOperation root) {
+  auto *builtin = unwrap(context)->getLoadedDialect<BuiltinDialect>();
+  auto *interface = builtin ? builtin->getRegisteredInterface<ResourceBlobManagerDialectInterface>() : nullptr;
+  if (!interface)
+    return;
+  llvm::StringSet<> used;
+  if (Operation *op = unwrap(root))
+    used = resourcesIn(op);
+  SmallVector<StringRef> unused;
+  interface->getBlobManager().getBlobMap([&](const llvm::StringMap<DialectResourceBlobManager::BlobEntry> &blobs) {
+    for (const auto &entry : blobs)
+      if (entry.second.getBlob() && !used.contains(entry.getKey()))
+        unused.push_back(entry.getKey());
+  });
+  for (StringRef key : unused)
+    interface->getBlobManager().update(key, AsmResourceBlob());
 }
 
 void strumEmit(MlirLocation location, StrumSeverity severity, MlirStringRef message, intptr_t nNotes,

@@ -15,6 +15,10 @@ bool strumDenseResourceGetBlob(MlirAttribute attribute, const uint8_t **data, si
 /// The key of a dense_resource attribute; the empty string if the attribute is none.
 MlirStringRef strumDenseResourceGetKey(MlirAttribute attribute);
 
+/// Frees the bytes of all dense_resource attributes of the context that neither `root` nor an operation in it names; of all, if `root`
+/// is null. The attributes stay valid, without elements.
+void strumReleaseUnusedResources(MlirContext context, MlirOperation root);
+
 typedef enum { STRUM_ERROR, STRUM_WARNING, STRUM_REMARK } StrumSeverity;
 
 /// Emits a diagnostic with notes.

@@ -8,6 +8,10 @@
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "llvm/Config/llvm-config.h"
 
+#if defined(__linux__) && __has_include(<malloc.h>)
+#include <malloc.h>
+#endif
+
 using namespace mlir;
 
 int strumOptMain(int argc, const char *const *argv, MlirStringRef toolName, MlirDialectRegistry registry) {
@@ -19,3 +23,10 @@ int strumLspMain(int argc, const char *const *argv, MlirDialectRegistry registry
 }
 
 MlirStringRef strumLlvmVersion(void) { return wrap(StringRef(LLVM_VERSION_STRING)); }
+
+void strumReturnFreedMemory(void) {
+#ifdef M_MMAP_THRESHOLD
+  // A threshold that is set is not raised any more, as glibc does whenever a large block is freed.
+  mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+#endif
+}
