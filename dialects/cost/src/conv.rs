@@ -1,129 +1,315 @@
-//! Convolution variants.
+//! Convolution variants: how a tile flows through IDU, PE array, PPE and ODU, block by block.
 
+use dpu_isa::schedule::{Block, ScheduleError};
 use dpu_isa::weights::ENTRY_BYTES;
-use dpu_isa::{ConvInv, ConvVar, Dtype, Machine, Method, PeKind, WeightFormat};
+use dpu_isa::{ConvInv, ConvVar, Dtype, Machine, Method, PeKind, Stationary, WeightFormat};
 
-use super::{Cost, Events, Low, idle_lanes, pipelined, product, span};
+use crate::cut::{Cut, Piece, Window};
+use crate::pipeline::{Flow, Stage};
+use crate::{Cost, Events, Low, idle_lanes, product};
 
-/// A convolution variant takes `dpu_setup_cycles + max(load, compute, drain)`: the three are pipelined.
+/// Bytes of the lookup table of results.
+const LUT_BYTES: u64 = 256;
+
+/// Blocks along the two outer dimensions that are followed in order; beyond, equal ones are taken together.
+const IN_ORDER: u64 = 64;
+
+/// A convolution variant; the rules are those of "PE array" in `docs/timing.md`.
 ///
-/// - `compute = ⌈OC/sched_oc⌉·⌈OY/sched_oy⌉·⌈OX/sched_ox⌉ · KY·KX · steps + log2(sched_ic)`, the last for filling the
-///   adder tree. `steps = ⌈IC / (lanes·sched_ic)⌉`; depthwise has nothing to add over channels, so each PE does
-///   one MAC a cycle: `steps = 1` (depthwise at a lanes-th of the rate is \[npu-src\]).
-/// - On `strum-static` PEs only half of the lanes multiply: `steps = ⌈2·IC / (lanes·sched_ic)⌉` for `dense`, and
-///   `⌈2·max(w−low, low)·IC / (w·lanes·sched_ic)⌉` for packed weights, high and low members side by side
-///   (*assumed*, also for `sparse` and `dliq`). Depthwise `steps` double unless packed.
-/// - `load = ⌈loaded bytes / sram_read_bytes_per_cycle⌉`. A PE holds `acc_per_pe` outputs, so the tile takes
-///   `passes = ⌈outputs of a PE / acc_per_pe⌉`; activations and weights are read once, and the smaller of the two
-///   again for every further pass (*assumed*). Table, lookup table and incoming partial sums are read once.
-/// - `drain = max(⌈written bytes / sram_write_bytes_per_cycle⌉, ⌈outputs / ppe_per_cycle⌉)`.
-#[must_use]
-pub fn conv(inv: &ConvInv, var: &ConvVar, m: &Machine) -> Cost {
-    let outputs = product([var.out_h, var.out_w, var.out_c].map(u64::from));
-    let taps = product([var.kernel_h, var.kernel_w].map(u64::from));
-    let depth = if inv.depthwise { 1 } else { u64::from(var.in_c) };
-    let macs = product([outputs, taps, depth]);
-
-    let share = |n: u32, by: u16| u64::from(n).div_ceil(u64::from(by.max(1)));
-    let per_pe = product([
-        share(var.out_c, inv.sched_oc),
-        share(var.out_h, inv.sched_oy),
-        share(var.out_w, inv.sched_ox),
-    ]);
+/// # Errors
+/// When the register files cannot hold what the schedule keeps in them.
+pub fn conv(inv: &ConvInv, var: &ConvVar, m: &Machine) -> Result<Cost, ScheduleError> {
+    let tile = Tile::new(inv, var, m, &Block::of(inv, var, m)?);
+    let (mut flow, mut compute) = (Flow::new(tile.steps.slices), 0u64);
+    tile.for_each_block(|count, kind| {
+        let stage = tile.stage(kind);
+        compute = compute.saturating_add(product([count, stage.compute]));
+        flow.add(count, &stage);
+    });
     let tree = u64::from(inv.sched_ic.max(1).ilog2());
-    let compute = product([per_pe, taps, steps(inv, depth, m)]).saturating_add(tree);
-
-    let act = touched_act_bytes(inv, var);
-    let weights = WeightFormat::all_sets_bytes(inv, var).unwrap_or(u64::MAX);
-    let again = per_pe.div_ceil(u64::from(m.acc_per_pe.max(1)));
-    let (acts, sets) =
-        if act <= weights { (product([act, again]), weights) } else { (act, product([weights, again])) };
+    let cycles = u64::from(m.dpu_setup_cycles).saturating_add(flow.cycles()).saturating_add(tree);
+    let outputs = product([var.out_h, var.out_w, var.out_c].map(u64::from));
+    let macs = product([outputs, taps(var), depth(inv, var)]);
     let psum = outputs.saturating_mul(Dtype::I32.bytes());
-    let psum_in = if var.acc_in { psum } else { 0 };
-    let lut = if inv.lut && !var.acc_out { 256 } else { 0 };
-    let tables = ENTRY_BYTES.saturating_mul(u64::from(var.out_c)).saturating_add(lut);
     let result = outputs.saturating_mul(inv.out_dtype.bytes());
     let (psum_out, out) = if var.acc_out { (psum, 0) } else { (0, result) };
-    let loaded = [acts, sets, tables, psum_in].into_iter().fold(0, u64::saturating_add);
-    let cycles = pipelined(loaded, compute, psum_out.max(out), outputs, m);
+    let weights = product([tile.weights, tile.weight_loads()]);
     let events = Events {
         lane_idle: idle_lanes(compute, macs, m),
         ppe_ops: if var.acc_out { 0 } else { outputs },
-        sram_act_read: acts,
-        sram_weight_read: sets,
-        packed_weight_read: if inv.method == Method::Dense { 0 } else { sets },
-        sram_table_read: tables,
-        sram_psum_read: psum_in,
+        sram_act_read: tile.acts(),
+        sram_weight_read: weights,
+        packed_weight_read: if inv.method == Method::Dense { 0 } else { weights },
+        sram_table_read: product([tile.tables, tile.weight_loads()]),
+        sram_psum_read: if var.acc_in { psum } else { 0 },
         sram_psum_write: psum_out,
         sram_out_write: out,
-        ..register_files(inv, var, m)
+        ..tile.register_files()
     };
     let low = match inv.method {
         Method::Dense | Method::Sparse => Low::Zero,
         Method::Dliq => Low::Product(inv.param),
         Method::Mip2q => Low::Shift,
     };
-    Cost { low, ..Cost::on_chip(cycles, macs, events) }
+    Ok(Cost { low, ..Cost::on_chip(cycles, macs, events) })
 }
 
-/// Accesses of the register files and the adder trees.
-///
-/// - A lane reads an activation and a decoded weight, a byte each, for every product. A PE adds its lanes up and
-///   adds the sum to an accumulator: it reads and writes 4 bytes a step.
-/// - A PE works on a block of its outputs at a time, as many channels as half of the filter register file holds
-///   vectors of `lanes` weights, and as many positions as accumulators are left. An activation that it is given serves
-///   all channels of the block, a weight all positions.
-fn register_files(inv: &ConvInv, var: &ConvVar, m: &Machine) -> Events {
-    let channels = u64::from(var.out_c);
-    let positions = product([var.out_h, var.out_w].map(u64::from));
-    let taps = product([var.kernel_h, var.kernel_w].map(u64::from));
-    let depth = if inv.depthwise { 1 } else { u64::from(var.in_c) };
-    let products = product([channels, positions, taps, depth]);
-    let split = u64::from(inv.sched_ic.max(1));
-    let lanes = if inv.depthwise { 1 } else { u64::from(m.lanes.max(1)) };
-    let steps = product([channels, positions, taps, split, depth.div_ceil(split).div_ceil(lanes)]);
-
-    let share = |n: u32, by: u16| u64::from(n).div_ceil(u64::from(by.max(1)));
-    let own = share(var.out_c, inv.sched_oc);
-    let block_oc = (u64::from(m.fl_rf_bytes) / 2 / lanes).clamp(1, own.max(1));
-    let own_positions = product([share(var.out_h, inv.sched_oy), share(var.out_w, inv.sched_ox)]);
-    let block_positions = (u64::from(m.acc_per_pe) / block_oc).clamp(1, own_positions.max(1));
-    let sums = steps.saturating_mul(Dtype::I32.bytes());
-    Events {
-        pe_steps: steps,
-        if_read: products,
-        if_write: products / if inv.depthwise { 1 } else { block_oc },
-        fl_read: products,
-        fl_write: products / block_positions,
-        of_read: sums,
-        of_write: sums,
-        tree_adds: product([channels, positions, split - 1]),
-        ..Events::NONE
-    }
+fn taps(var: &ConvVar) -> u64 {
+    product([var.kernel_h, var.kernel_w].map(u64::from))
 }
 
-/// Cycles of one tap of one output.
-fn steps(inv: &ConvInv, depth: u64, m: &Machine) -> u64 {
-    let halves = match (m.pe_kind, inv.method) {
-        (PeKind::Dense | PeKind::StrumDynamic, _) => (1, 1),
-        (PeKind::StrumStatic, Method::Dense) => (2, 1),
-        (PeKind::StrumStatic, Method::Sparse | Method::Dliq | Method::Mip2q) => {
-            let (w, low) = (u64::from(inv.block.max(1)), u64::from(inv.low));
-            (2 * w.saturating_sub(low).max(low), w)
+/// Products of a tap.
+fn depth(inv: &ConvInv, var: &ConvVar) -> u64 {
+    if inv.depthwise { 1 } else { u64::from(var.in_c) }
+}
+
+/// Steps of a PE for one output.
+struct Steps {
+    /// Slices in which a block is loaded: vectors of as many channels as the lanes of the PEs of a tree take.
+    slices: u64,
+    /// All of them.
+    all: u64,
+}
+
+impl Steps {
+    fn of(inv: &ConvInv, var: &ConvVar, m: &Machine) -> Steps {
+        // Of a PE that shifts with half of its lanes: the busier half of a block decides.
+        let (lanes, weights) = match (m.pe_kind, inv.method) {
+            (PeKind::Dense | PeKind::StrumDynamic, _) => (1, 1),
+            (PeKind::StrumStatic, Method::Dense) => (2, 1),
+            (PeKind::StrumStatic, Method::Sparse | Method::Dliq | Method::Mip2q) => {
+                let (w, low) = (u64::from(inv.block.max(1)), u64::from(inv.low));
+                (2 * w.saturating_sub(low).max(low), w)
+            }
+        };
+        if inv.depthwise {
+            let each = if (lanes, weights) == (2, 1) { 2 } else { 1 };
+            return Steps { slices: 1, all: product([taps(var), each]) };
         }
-    };
-    if inv.depthwise {
-        return if halves == (2, 1) { 2 } else { 1 };
+        let [kernel_h, kernel_w] = [var.kernel_h, var.kernel_w].map(u64::from);
+        let (run, runs) = if inv.fold { (kernel_w, kernel_h) } else { (1, product([kernel_h, kernel_w])) };
+        let width = product([u64::from(m.lanes), u64::from(inv.sched_ic.max(1)), weights]).max(1);
+        let slices = product([run, u64::from(var.in_c), lanes]).div_ceil(width);
+        Steps { slices, all: product([runs, slices]) }
     }
-    let lanes = product([u64::from(m.lanes), u64::from(inv.sched_ic.max(1)), halves.1]);
-    depth.saturating_mul(halves.0).div_ceil(lanes.max(1))
 }
 
-/// Bytes of the rows and pixels between the first and the last tap, clipped to the tile.
-fn touched_act_bytes(inv: &ConvInv, var: &ConvVar) -> u64 {
-    let rows = span(var.origin_y, var.out_h, inv.stride_y, var.kernel_h, inv.dilation_y, var.in_h);
-    let pixels = span(var.origin_x, var.out_w, inv.stride_x, var.kernel_w, inv.dilation_x, var.in_w);
-    product([rows, pixels, u64::from(var.in_c)])
+/// What the blocks of a tile move and compute; a block is what the whole array accumulates at a time.
+struct Tile<'a> {
+    inv: &'a ConvInv,
+    var: &'a ConvVar,
+    machine: &'a Machine,
+    steps: Steps,
+    /// Channels, rows, columns: cut into blocks of `sched` PEs times the outputs that a PE holds.
+    oc: Cut,
+    oy: Cut,
+    ox: Cut,
+    /// Stored bytes of all weights, and of the tables.
+    weights: u64,
+    tables: u64,
+}
+
+/// One block, or some equal ones.
+struct Kind {
+    oc: Piece,
+    oy: Piece,
+    ox: Piece,
+    /// Whether weights and activations come from the SRAM for it.
+    loads_weights: bool,
+    loads_acts: bool,
+}
+
+impl<'a> Tile<'a> {
+    fn new(inv: &'a ConvInv, var: &'a ConvVar, machine: &'a Machine, block: &Block) -> Tile<'a> {
+        let size = |pes: u16, held: u64| product([u64::from(pes.max(1)), held]);
+        let rows = Window {
+            origin: var.origin_y,
+            stride: inv.stride_y,
+            taps: var.kernel_h,
+            dilation: inv.dilation_y,
+            input: var.in_h,
+        };
+        let columns = Window {
+            origin: var.origin_x,
+            stride: inv.stride_x,
+            taps: var.kernel_w,
+            dilation: inv.dilation_x,
+            input: var.in_w,
+        };
+        let lut = if inv.lut && !var.acc_out { LUT_BYTES } else { 0 };
+        Tile {
+            inv,
+            var,
+            machine,
+            steps: Steps::of(inv, var, machine),
+            oc: Cut::channels(var.out_c.into(), size(inv.sched_oc, block.oc)),
+            oy: Cut::sliding(var.out_h.into(), size(inv.sched_oy, block.oy), rows),
+            ox: Cut::sliding(var.out_w.into(), size(inv.sched_ox, block.ox), columns),
+            weights: WeightFormat::all_sets_bytes(inv, var).unwrap_or(u64::MAX),
+            tables: ENTRY_BYTES.saturating_mul(u64::from(var.out_c)).saturating_add(lut),
+        }
+    }
+
+    /// Blocks of rows and columns.
+    fn positions(&self) -> u64 {
+        product([self.oy.count(), self.ox.count()])
+    }
+
+    /// How often the weights are loaded.
+    fn weight_loads(&self) -> u64 {
+        match self.inv.stationary {
+            Stationary::Weight => 1,
+            Stationary::Output | Stationary::Input => self.positions(),
+        }
+    }
+
+    /// Bytes of activations that all blocks load.
+    fn acts(&self) -> u64 {
+        let windows = product([self.oy.all_windows(), self.ox.all_windows()]);
+        let pieces = self.oc.pieces().map(|(piece, n)| product([n, self.pixel_bytes(&piece)]));
+        let pixel = match self.inv.stationary {
+            Stationary::Input if !self.inv.depthwise => {
+                self.oc.pieces().next().map_or(0, |(p, _)| self.pixel_bytes(&p))
+            }
+            Stationary::Input | Stationary::Output | Stationary::Weight => {
+                pieces.fold(0, u64::saturating_add)
+            }
+        };
+        windows.saturating_mul(pixel)
+    }
+
+    /// Bytes of a pixel that a block of these output channels fetches: whole words of the SRAM, unless pixels follow each
+    /// other without a gap.
+    fn pixel_bytes(&self, oc: &Piece) -> u64 {
+        let channels = u64::from(self.var.in_c);
+        let part =
+            if self.inv.depthwise { share_of(channels, oc.size, self.var.out_c.into()) } else { channels };
+        let gap = self.var.act_pixel != self.var.in_c && self.var.in_w > 1;
+        let word = if gap || part < channels { u64::from(self.machine.sram_granule.max(1)) } else { 1 };
+        product([part.div_ceil(word), word])
+    }
+
+    /// Calls `f` with the blocks in order, equal ones that follow each other at once.
+    ///
+    /// Columns run fastest, then rows, then channels; if activations stay, channels run fastest.
+    fn for_each_block(&self, mut f: impl FnMut(u64, &Kind)) {
+        let stays = self.inv.stationary;
+        let axes = match stays {
+            Stationary::Output | Stationary::Weight => [&self.oc, &self.oy, &self.ox],
+            Stationary::Input => [&self.oy, &self.ox, &self.oc],
+        };
+        let in_order = product([axes[0].count(), axes[1].count()]) <= IN_ORDER;
+        // Equal blocks one by one, or all of them as one.
+        let split = |n: u64| if in_order { (n, 1) } else { (1, n) };
+        for (a, n) in axes[0].pieces() {
+            let (times_a, n_a) = split(n);
+            for _ in 0..times_a {
+                for (b, n) in axes[1].pieces() {
+                    let (times_b, n_b) = split(n);
+                    for _ in 0..times_b {
+                        for (c, n_c) in axes[2].pieces() {
+                            let [oc, oy, ox] = match stays {
+                                Stationary::Output | Stationary::Weight => [a, b, c],
+                                Stationary::Input => [c, a, b],
+                            };
+                            let loads_weights = stays != Stationary::Weight || (oy.first && ox.first);
+                            let loads_acts = stays != Stationary::Input || self.inv.depthwise || oc.first;
+                            f(product([n_a, n_b, n_c]), &Kind { oc, oy, ox, loads_weights, loads_acts });
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Bytes that a block loads.
+    fn loaded(&self, kind: &Kind) -> u64 {
+        let of_channels = |bytes: u64| share_of(bytes, kind.oc.size, self.var.out_c.into());
+        let acts = product([kind.oy.window, kind.ox.window, self.pixel_bytes(&kind.oc)]);
+        let filters = of_channels(self.weights).saturating_add(of_channels(self.tables));
+        let psums = product([kind.oc.size, kind.oy.size, kind.ox.size, Dtype::I32.bytes()]);
+        let parts = [(kind.loads_acts, acts), (kind.loads_weights, filters), (self.var.acc_in, psums)];
+        parts.into_iter().fold(0, |sum, (is, bytes)| if is { sum.saturating_add(bytes) } else { sum })
+    }
+
+    /// Cycles of a block.
+    fn stage(&self, kind: &Kind) -> Stage {
+        let (inv, m) = (self.inv, self.machine);
+        let loaded = self.loaded(kind);
+        let outputs = product([kind.oc.size, kind.oy.size, kind.ox.size]);
+        let element = if self.var.acc_out { Dtype::I32 } else { inv.out_dtype };
+        let stored = outputs.saturating_mul(element.bytes());
+        let held = |piece: &Piece, pes: u16| piece.size.div_ceil(u64::from(pes.max(1)));
+        Stage {
+            compute: product([
+                held(&kind.oc, inv.sched_oc),
+                held(&kind.oy, inv.sched_oy),
+                held(&kind.ox, inv.sched_ox),
+                self.steps.all,
+            ]),
+            ..Stage::moving(loaded, stored, outputs, m)
+        }
+    }
+
+    /// Accesses of the register files and the adder trees.
+    ///
+    /// A lane reads an activation and a decoded weight, a byte each, for every product; a PE reads and writes an
+    /// accumulator every step. Every PE that needs an operand has a copy, once for every tap and block, or once for as
+    /// long as it stays.
+    fn register_files(&self) -> Events {
+        let (inv, var) = (self.inv, self.var);
+        let [channels, rows, columns] = [var.out_c, var.out_h, var.out_w].map(u64::from);
+        let split = u64::from(inv.sched_ic.max(1));
+        let products = product([channels, rows, columns, taps(var), depth(inv, var)]);
+        let steps = product([channels, rows, columns, split, self.steps.all]);
+        let copies = |pes: u16, blocks: u64, of: u64| product([u64::from(pes.max(1)), blocks]).min(of);
+        let weight_copies = product([
+            copies(
+                inv.sched_oy,
+                if inv.stationary == Stationary::Weight { 1 } else { self.oy.count() },
+                rows,
+            ),
+            copies(
+                inv.sched_ox,
+                if inv.stationary == Stationary::Weight { 1 } else { self.ox.count() },
+                columns,
+            ),
+        ]);
+        let if_write = match inv.stationary {
+            _ if inv.depthwise => products,
+            Stationary::Output | Stationary::Weight => product([
+                rows,
+                columns,
+                taps(var),
+                depth(inv, var),
+                copies(inv.sched_oc, self.oc.count(), channels),
+            ]),
+            Stationary::Input => product([
+                self.oy.all_windows(),
+                self.ox.all_windows(),
+                depth(inv, var),
+                copies(inv.sched_oc, 1, channels),
+            ]),
+        };
+        let sums = steps.saturating_mul(Dtype::I32.bytes());
+        Events {
+            pe_steps: steps,
+            if_read: products,
+            if_write,
+            fl_read: products,
+            fl_write: product([channels, taps(var), depth(inv, var), weight_copies]),
+            of_read: sums,
+            of_write: sums,
+            tree_adds: product([channels, rows, columns, split - 1]),
+            ..Events::NONE
+        }
+    }
+}
+
+/// `bytes · part / whole`, rounded up.
+fn share_of(bytes: u64, part: u64, whole: u64) -> u64 {
+    let share = (u128::from(bytes) * u128::from(part)).div_ceil(u128::from(whole.max(1)));
+    u64::try_from(share).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -145,6 +331,7 @@ mod tests {
             in_h: 16,
             in_w: 56,
             in_c: 64,
+            act_pixel: 64,
             origin_y: -1,
             origin_x: -1,
             kernel_h: 3,
@@ -157,15 +344,23 @@ mod tests {
         (inv, var)
     }
 
+    fn cost(inv: &ConvInv, var: &ConvVar, m: &Machine) -> Cost {
+        conv(inv, var, m).unwrap()
+    }
+
+    /// Multiply-accumulates of the tile over those of the array in a cycle.
+    const FULL: u64 = 16 * 56 * 64 * 576 / 2048;
+
     #[test]
     fn a_full_array_computes_2048_macs_a_cycle() {
         let m = Machine::flexnn_16x16();
         let (inv, var) = conv_56(Method::Dense);
-        let cost = conv(&inv, &var, &m);
-        assert_eq!(cost.macs, 16 * 56 * 64 * 576);
-        assert_eq!(cost.cycles, 32 + cost.macs / 2048);
-        // 224 outputs a PE in 4 passes: 36,864 bytes of weights are the smaller side and come 4 times.
-        assert_eq!(cost.traffic.sram_read, 16 * 56 * 64 + 4 * 36864 + 1024);
+        let cost = cost(&inv, &var, &m);
+        assert_eq!(cost.macs, FULL * 2048);
+        // Four blocks of 64 x 4 x 56 outputs. Ahead of them an eighth of the first load: 5 rows of 56 x 64 activations,
+        // 36,864 bytes of weights and 1,024 of the table in 436 cycles; behind them 14,336 outputs through 64 PPEs.
+        assert_eq!(cost.cycles, 32 + 55 + FULL + 224);
+        assert_eq!(cost.traffic.sram_read, (5 + 6 + 6 + 5) * 56 * 64 + 4 * (36864 + 1024));
         assert_eq!(cost.traffic.sram_write, 16 * 56 * 64);
     }
 
@@ -174,7 +369,10 @@ mod tests {
         let m = Machine::flexnn_16x16();
         let (mut inv, var) = conv_56(Method::Dense);
         (inv.sched_oc, inv.sched_ic) = (2, 8);
-        assert_eq!(conv(&inv, &var, &m).cycles, 32 + 16 * 56 * 64 * 576 / 2048 + 3);
+        let cost = cost(&inv, &var, &m);
+        // 4 x 14 outputs a PE and block: 32 blocks, each loaded in one slice.
+        assert_eq!(cost.cycles, 32 + (5 * 56 * 64u64 + 36864 / 8 + 128).div_ceil(128) + FULL + 28 + 3);
+        assert_eq!(cost.events.tree_adds, 16 * 56 * 64 * 7);
     }
 
     #[test]
@@ -183,12 +381,48 @@ mod tests {
         let compute = |method, low| {
             let (mut inv, var) = conv_56(method);
             inv.low = low;
-            conv(&inv, &var, &m).cycles - 32
+            let busy = cost(&inv, &var, &m).events.lane_idle + FULL * 2048;
+            busy / 2048
         };
-        let full = 16 * 56 * 64 * 576 / 2048;
-        assert_eq!(compute(Method::Dense, 0), 2 * full);
-        assert_eq!(compute(Method::Mip2q, 8), full);
-        assert_eq!(compute(Method::Mip2q, 4), full * 3 / 2);
-        assert_eq!(compute(Method::Mip2q, 12), full * 3 / 2);
+        assert_eq!(compute(Method::Dense, 0), 2 * FULL);
+        assert_eq!(compute(Method::Mip2q, 8), FULL);
+        assert_eq!(compute(Method::Mip2q, 4), FULL * 3 / 2);
+        assert_eq!(compute(Method::Mip2q, 12), FULL * 3 / 2);
+    }
+
+    #[test]
+    fn a_fold_fills_the_lanes_with_columns_of_the_kernel() {
+        let m = Machine::flexnn_16x16();
+        let (mut inv, mut var) = conv_56(Method::Dense);
+        (var.in_c, var.kernel_h, var.kernel_w) = (3, 7, 7);
+        let plain = cost(&inv, &var, &m);
+        inv.fold = true;
+        let folded = cost(&inv, &var, &m);
+        // 21 products in three vectors of 8 lanes, in place of one vector for every column.
+        assert_eq!((plain.events.pe_steps, folded.events.pe_steps), (16 * 56 * 64 * 49, 16 * 56 * 64 * 21));
+        assert!(folded.cycles < plain.cycles / 2);
+        inv.depthwise = true;
+        assert_eq!(conv(&inv, &var, &m), Err(ScheduleError::Fold));
+    }
+
+    #[test]
+    fn what_stays_is_loaded_once() {
+        let m = Machine { fl_rf_bytes: 65536, if_rf_bytes: 65536, ..Machine::flexnn_16x16() };
+        let (mut inv, var) = conv_56(Method::Dense);
+        (inv.sched_oc, inv.sched_oy, inv.sched_ox) = (4, 1, 8);
+        (inv.block_oc, inv.block_oy, inv.block_ox) = (4, 2, 7);
+        let of = |stationary| cost(&ConvInv { stationary, ..inv }, &var, &m).events;
+        let [sums, weights, acts] = [Stationary::Output, Stationary::Weight, Stationary::Input].map(of);
+        assert_eq!((sums.sram_weight_read, weights.sram_weight_read), (8 * 36864, 36864));
+        assert_eq!((acts.sram_weight_read, acts.sram_act_read * 4), (8 * 36864, sums.sram_act_read));
+        assert_eq!(weights.sram_act_read, sums.sram_act_read);
+        assert!(weights.fl_write < sums.fl_write && acts.if_write < sums.if_write);
+        let small = Machine::flexnn_16x16();
+        let refused = conv(&ConvInv { stationary: Stationary::Weight, ..inv }, &var, &small);
+        assert_eq!(refused, Err(ScheduleError::Weights { got: 4 * 576, max: 32 }));
+        let refused = conv(&ConvInv { stationary: Stationary::Input, ..inv }, &var, &small);
+        assert_eq!(refused, Err(ScheduleError::Inputs { got: 4 * 9 * 64, max: 32 }));
+        let refused = conv(&ConvInv { block_ox: 9, ..inv }, &var, &small);
+        assert_eq!(refused, Err(ScheduleError::Accumulators { oc: 4, oy: 2, ox: 9, got: 72, max: 64 }));
     }
 }

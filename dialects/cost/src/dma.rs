@@ -1,11 +1,11 @@
 //! DMA tasks, and the DRAM channel that they share.
 
-use dpu_isa::{Machine, Space};
+use dpu_isa::{DmaCopy, DmaFill, Machine, Space};
 
-use super::{Cost, Events, Low, per_cycle};
-use crate::Traffic;
+use crate::{Cost, Events, Low, Traffic, per_cycle, product};
 
-/// Sides of a DMA task.
+/// What a DMA task moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transfer {
     /// The space read, if any.
     pub from: Option<Space>,
@@ -15,13 +15,52 @@ pub struct Transfer {
     pub bytes: u64,
     /// Pieces that are contiguous on all sides.
     pub rows: u64,
+    /// Pieces that are contiguous in the DRAM, those of both sides if both are there.
+    pub dram_runs: u64,
 }
 
-/// A DMA task takes `latency + max(⌈bytes / dma_bytes_per_cycle⌉, ⌈dram bytes / dram_bytes_per_cycle⌉, rows)`.
-///
-/// The latency is `dram_latency_cycles` if the DRAM is touched, else 0. A descriptor starts one row a cycle
-/// (*assumed*). The DRAM channel is shared: it serves transfers one after the other in the order in which they
-/// start (*assumed*), each for `⌈dram bytes / dram_bytes_per_cycle⌉` cycles; see [`end_of_transfer`].
+/// Cost of a copy.
+#[must_use]
+pub fn dma_copy(x: &DmaCopy, m: &Machine) -> Cost {
+    let element = u64::from(x.element);
+    let runs = |space, strides| if space == Space::Dram { runs_of(&x.dims, [strides], element) } else { 0 };
+    let transfer = Transfer {
+        from: Some(x.src.space),
+        to: x.dst.space,
+        bytes: x.dims.iter().fold(element, |n, &d| n.saturating_mul(u64::from(d))),
+        rows: runs_of(&x.dims, [&x.src_strides, &x.dst_strides], element),
+        dram_runs: runs(x.src.space, &x.src_strides).saturating_add(runs(x.dst.space, &x.dst_strides)),
+    };
+    dma(&transfer, m)
+}
+
+/// Cost of a fill.
+#[must_use]
+pub fn dma_fill(x: &DmaFill, m: &Machine) -> Cost {
+    let element = u64::from(x.element);
+    let rows = runs_of(&x.dims, [&x.dst_strides], element);
+    let transfer = Transfer {
+        from: None,
+        to: x.dst.space,
+        bytes: x.dims.iter().fold(element, |n, &d| n.saturating_mul(u64::from(d))),
+        rows,
+        dram_runs: if x.dst.space == Space::Dram { rows } else { 0 },
+    };
+    dma(&transfer, m)
+}
+
+/// Pieces of a strided array of elements that are contiguous on all sides, in the order of the dimensions.
+fn runs_of<const N: usize>(dims: &[u32; 6], strides: [&[u64; 6]; N], element: u64) -> u64 {
+    let (mut runs, mut run, mut grows) = (1u64, element, true);
+    for (d, &extent) in dims.iter().enumerate().rev().filter(|(_, extent)| **extent != 1) {
+        grows = grows && strides.iter().all(|s| s.get(d) == Some(&run));
+        let n = if grows { &mut run } else { &mut runs };
+        *n = n.saturating_mul(u64::from(extent));
+    }
+    runs
+}
+
+/// A DMA task; the rules are those of "DMA" in `docs/timing.md`.
 #[must_use]
 pub fn dma(t: &Transfer, m: &Machine) -> Cost {
     let (mut traffic, mut events) = (Traffic::NONE, Events::NONE);
@@ -38,7 +77,7 @@ pub fn dma(t: &Transfer, m: &Machine) -> Cost {
     let dram_bytes = traffic.dram_read.saturating_add(traffic.dram_write);
     let dram = per_cycle(dram_bytes, m.dram_bytes_per_cycle);
     let latency = if dram_bytes > 0 { u64::from(m.dram_latency_cycles) } else { 0 };
-    let moving = per_cycle(t.bytes, m.dma_bytes_per_cycle).max(dram).max(t.rows);
+    let moving = per_cycle(t.bytes, m.dma_bytes_per_cycle).max(dram).max(t.rows).max(requests(t, latency, m));
     Cost {
         cycles: latency.saturating_add(moving).max(1),
         latency,
@@ -48,6 +87,18 @@ pub fn dma(t: &Transfer, m: &Machine) -> Cost {
         low: Low::Zero,
         events,
     }
+}
+
+/// Cycles until the answers to all DRAM requests are there, if so many are under way at a time (Little's law).
+fn requests(t: &Transfer, latency: u64, m: &Machine) -> u64 {
+    let sides = u64::from(t.from == Some(Space::Dram)) + u64::from(t.to == Space::Dram);
+    if sides == 0 {
+        return 0;
+    }
+    let runs = t.dram_runs.max(sides);
+    let run = t.bytes.saturating_mul(sides).div_ceil(runs);
+    let each = per_cycle(run, m.dma_request_bytes).max(1);
+    per_cycle(product([runs, each, latency]), m.dma_outstanding)
 }
 
 /// When a task that starts at `start` ends, if the DRAM channel is free from `channel` on; moves `channel`.
@@ -68,28 +119,53 @@ mod tests {
     #[test]
     fn transfers_pay_latency_and_the_slowest_rate() {
         let m = Machine::flexnn_16x16();
-        let load = Transfer { from: Some(Space::Dram), to: Space::Sram, bytes: 2100, rows: 1 };
+        let load = Transfer { from: Some(Space::Dram), to: Space::Sram, bytes: 2100, rows: 1, dram_runs: 1 };
         let cost = dma(&load, &m);
         assert_eq!((cost.cycles, cost.latency, cost.dram), (1240 + 100, 1240, 100));
         assert_eq!((cost.traffic.dram_read, cost.traffic.sram_write), (2100, 2100));
-        let inside = Transfer { from: Some(Space::Sram), to: Space::Sram, bytes: 320, rows: 10 };
+        let inside =
+            Transfer { from: Some(Space::Sram), to: Space::Sram, bytes: 320, rows: 10, dram_runs: 1 };
         assert_eq!(dma(&inside, &m).cycles, 10);
-        let bytes = Transfer { from: Some(Space::Sram), to: Space::Sram, bytes: 320, rows: 320 };
+        let bytes =
+            Transfer { from: Some(Space::Sram), to: Space::Sram, bytes: 320, rows: 320, dram_runs: 1 };
         assert_eq!(dma(&bytes, &m).cycles, 320);
-        let through = Transfer { from: Some(Space::Dram), to: Space::Dram, bytes: 2100, rows: 1 };
+        // Bytes with gaps between them: a request each, and 512 of them every 1240 cycles.
+        let gather =
+            Transfer { from: Some(Space::Dram), to: Space::Sram, bytes: 2048, rows: 2048, dram_runs: 2048 };
+        assert_eq!(dma(&gather, &m).cycles, 1240 + 4 * 1240);
+        let through =
+            Transfer { from: Some(Space::Dram), to: Space::Dram, bytes: 2100, rows: 1, dram_runs: 1 };
         assert_eq!(dma(&through, &m).cycles, 1240 + 200);
+    }
+
+    #[test]
+    fn rows_are_joined_where_their_addresses_are_contiguous() {
+        let dims = [1, 1, 1, 4, 5, 6];
+        let packed = [0, 0, 0, 30, 6, 1];
+        let padded = [0, 0, 0, 60, 12, 2];
+        let rows = [0, 0, 0, 40, 6, 1];
+        assert_eq!(runs_of(&dims, [&packed], 1), 1);
+        assert_eq!(runs_of(&dims, [&rows], 1), 4);
+        assert_eq!(runs_of(&dims, [&padded], 1), 120);
+        assert_eq!(runs_of(&dims, [&padded], 2), 1);
+        assert_eq!(runs_of(&dims, [&packed, &rows], 1), 4);
+        assert_eq!(runs_of(&dims, [&packed, &padded], 1), 120);
+        assert_eq!(runs_of(&[1; 6], [&packed], 1), 1);
     }
 
     #[test]
     fn the_dram_channel_is_served_in_turn() {
         let m = Machine::flexnn_16x16();
-        let load = dma(&Transfer { from: Some(Space::Dram), to: Space::Sram, bytes: 2100, rows: 1 }, &m);
+        let load = dma(
+            &Transfer { from: Some(Space::Dram), to: Space::Sram, bytes: 2100, rows: 1, dram_runs: 1 },
+            &m,
+        );
         let mut channel = 0;
         assert_eq!(end_of_transfer(0, &load, &mut channel), 1340);
         // The second overlaps its latency but not its bytes.
         assert_eq!(end_of_transfer(10, &load, &mut channel), 1440);
         assert_eq!(end_of_transfer(5000, &load, &mut channel), 6340);
-        let inside = dma(&Transfer { from: None, to: Space::Sram, bytes: 32, rows: 1 }, &m);
+        let inside = dma(&Transfer { from: None, to: Space::Sram, bytes: 32, rows: 1, dram_runs: 1 }, &m);
         assert_eq!(end_of_transfer(0, &inside, &mut channel), 1);
     }
 }

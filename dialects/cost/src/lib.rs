@@ -8,21 +8,23 @@
 
 mod conv;
 mod counts;
+mod cut;
 mod dma;
 mod energy;
 mod events;
+mod pipeline;
 mod pool;
 mod vec;
 
 pub use conv::conv;
 pub use counts::{Counts, Traffic};
-pub use dma::{Transfer, dma, end_of_transfer};
+pub use dma::{Transfer, dma, dma_copy, dma_fill, end_of_transfer};
 pub use energy::Energy;
 pub use events::Events;
 pub use pool::pool;
 pub use vec::{vec_binary, vec_reduce, vec_rescale, vec_table, vec_unary};
 
-use dpu_isa::Machine;
+use dpu_isa::{Instr, Machine};
 
 /// What a task costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,11 +123,11 @@ fn span(origin: i32, windows: u32, stride: u16, taps: u16, dilation: u16, size: 
     u64::try_from(end - i64::from(origin).clamp(0, end)).unwrap_or(0)
 }
 
-/// Setup and the slowest of load, compute and drain.
-fn pipelined(loaded: u64, compute: u64, stored: u64, outputs: u64, m: &Machine) -> u64 {
-    let load = per_cycle(loaded, m.sram_read_bytes_per_cycle);
-    let drain = per_cycle(stored, m.sram_write_bytes_per_cycle).max(per_cycle(outputs, m.ppe_per_cycle));
-    u64::from(m.dpu_setup_cycles).saturating_add(load.max(compute).max(drain)).max(1)
+/// Cycles from one instruction's dispatch to the next one's: `max(dispatch_cycles, ⌈bytes / fetch_bytes_per_cycle⌉)`
+/// (*assumed*).
+#[must_use]
+pub fn dispatch(instr: &Instr, m: &Machine) -> u64 {
+    u64::from(m.dispatch_cycles).max(per_cycle(8 * instr.desc().words() as u64, m.fetch_bytes_per_cycle))
 }
 
 /// Lane cycles of the whole array in `compute` cycles that do no multiply-accumulate.

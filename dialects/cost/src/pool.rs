@@ -2,34 +2,41 @@
 
 use dpu_isa::{Dtype, Machine, PoolInv, PoolVar};
 
-use super::{Cost, Events, idle_lanes, pipelined, product, span};
+use crate::cut::Window;
+use crate::pipeline::{Flow, Stage};
+use crate::{Cost, Events, idle_lanes, product};
 
-/// A pooling variant takes `dpu_setup_cycles + max(load, compute, drain)`.
-///
-/// `compute = ⌈outputs / PEs⌉ · KY·KX`: every PE takes one tap a cycle (*assumed*, as depthwise). Load and drain are
-/// those of a convolution without weights.
+/// A pooling variant; the rules are those of "Pooling" in `docs/timing.md`.
 #[must_use]
 pub fn pool(inv: &PoolInv, var: &PoolVar, m: &Machine) -> Cost {
     let outputs = product([var.out_h, var.out_w, var.in_c].map(u64::from));
-    let pes = product([m.rows, m.cols].map(u64::from));
-    let compute = product([outputs.div_ceil(pes.max(1)), u64::from(var.kernel_h), u64::from(var.kernel_w)]);
-    let rows = span(var.origin_y, var.out_h, inv.stride_y, var.kernel_h, 1, var.in_h);
-    let pixels = span(var.origin_x, var.out_w, inv.stride_x, var.kernel_w, 1, var.in_w);
+    let pes = product([m.rows, m.cols].map(u64::from)).max(1);
+    let taps = product([var.kernel_h, var.kernel_w].map(u64::from));
+    let window = |origin, stride, taps, input| Window { origin, stride, taps, dilation: 1, input };
+    let rows = window(var.origin_y, inv.stride_y, var.kernel_h, var.in_h).span(var.out_h);
+    let pixels = window(var.origin_x, inv.stride_x, var.kernel_w, var.in_w).span(var.out_w);
     let act = product([rows, pixels, u64::from(var.in_c), inv.dtype.bytes()]);
     let psum = outputs.saturating_mul(Dtype::I32.bytes());
     let psum_in = if var.acc_in { psum } else { 0 };
     let result = outputs.saturating_mul(inv.dtype.bytes());
     let (psum_out, out) = if var.acc_out { (psum, 0) } else { (0, result) };
-    let ops = product([outputs, u64::from(var.kernel_h), u64::from(var.kernel_w)]);
-    let cycles = pipelined(act.saturating_add(psum_in), compute, psum_out.max(out), outputs, m);
-    let taps = ops.saturating_mul(inv.dtype.bytes());
+    // Every PE computes one output at a time; what all of them read and write is spread evenly.
+    let blocks = outputs.div_ceil(pes).max(1);
+    let each = |n: u64| n.div_ceil(blocks);
+    let moving = Stage::moving(each(act.saturating_add(psum_in)), each(psum_out.max(out)), each(outputs), m);
+    let mut flow = Flow::new(1);
+    flow.add(blocks, &Stage { compute: taps, ..moving });
+    let compute = product([blocks, taps]);
+    let cycles = u64::from(m.dpu_setup_cycles).saturating_add(flow.cycles());
+    let ops = product([outputs, taps]);
+    let bytes = ops.saturating_mul(inv.dtype.bytes());
     let sums = ops.saturating_mul(Dtype::I32.bytes());
     let events = Events {
         lane_idle: idle_lanes(compute, 0, m),
         pe_steps: ops,
         pool_ops: ops,
-        if_read: taps,
-        if_write: taps,
+        if_read: bytes,
+        if_write: bytes,
         of_read: sums,
         of_write: sums,
         ppe_ops: if var.acc_out { 0 } else { outputs },

@@ -107,7 +107,7 @@ mod tests {
             kernel_h: 8192,
             ..ConvVar::default()
         };
-        assert_eq!(conv(&ConvInv::default(), &var, &m).macs, u64::MAX);
+        assert_eq!(conv(&ConvInv::default(), &var, &m).unwrap().macs, u64::MAX);
         assert_eq!(
             vec_unary(&VecUnary { dims: [n; 6], ..VecUnary::default() }, &m).traffic.sram_read,
             u64::MAX

@@ -4,7 +4,9 @@
 
 use std::fmt;
 
-use crate::types::{BinaryOp, Dtype, Engine, MemAddr, Method, PoolMode, ReduceOp, Round, Space, UnaryOp};
+use crate::types::{
+    BinaryOp, Dtype, Engine, MemAddr, Method, PoolMode, ReduceOp, Round, Space, Stationary, UnaryOp,
+};
 
 /// Bits of an enumeration's encoding, wide enough for members to come.
 const ENUM_BITS: u32 = 4;
@@ -285,7 +287,7 @@ macro_rules! enum_field_value {
         }
     )*};
 }
-enum_field_value!(Dtype, Round, Space, Method, PoolMode, BinaryOp, UnaryOp, ReduceOp, Engine);
+enum_field_value!(Dtype, Round, Space, Method, PoolMode, Stationary, BinaryOp, UnaryOp, ReduceOp, Engine);
 
 impl FieldValue for bool {
     const COUNT: usize = 1;

@@ -17,6 +17,7 @@ pub mod manual;
 pub mod program;
 mod progress;
 pub mod rules;
+pub mod schedule;
 pub mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -33,7 +34,9 @@ pub use footprint::Access;
 pub use machine::{Machine, MachineError, PeKind};
 pub use program::{InstrMeta, IoDesc, Layer, Manifest, Program};
 pub use table::*;
-pub use types::{BinaryOp, Dtype, Engine, MemAddr, Method, PoolMode, ReduceOp, Round, Space, UnaryOp};
+pub use types::{
+    BinaryOp, Dtype, Engine, MemAddr, Method, PoolMode, ReduceOp, Round, Space, Stationary, UnaryOp,
+};
 pub use validate::{Place, Slots, ValidateError, ValidateErrorKind};
 pub use weights::{RescaleEntry, TableEntryError, WeightEntry, WeightFormat};
 pub use wire::WireError;

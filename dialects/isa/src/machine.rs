@@ -97,6 +97,8 @@ pub struct MachineField {
     pub min: u64,
     /// Greatest legal value.
     pub max: u64,
+    /// What a file means that leaves the field out, if it may.
+    pub absent: Option<u64>,
 }
 
 /// What the tags in the sources mean.
@@ -110,12 +112,25 @@ pub const SOURCE_TAGS: &[(&str, &str)] = &[
     ("assumed", "no source: a plausible value"),
 ];
 
-/// Declares the numeric fields: documentation, type, default, unit, source of the default, legal range.
+/// Declares the numeric fields: documentation, type, default, unit, source of the default, legal range. Fields under
+/// `later` came after the first release: a file without them means their defaults, and says where serde finds these.
 macro_rules! machine_fields {
-    ($(
-        $(#[doc = $doc:literal])*
-        $field:ident : $ty:ty = $default:literal $unit:literal, $source:literal, $min:literal ..= $max:expr;
-    )*) => {
+    (
+        first { $(
+            $(#[doc = $doc:literal])*
+            $field:ident : $ty:ty = $default:literal $unit:literal, $source:literal, $min:literal ..= $max:expr;
+        )* }
+        later { $(
+            $(#[doc = $ldoc:literal])*
+            $lfield:ident : $lty:ty = $ldefault:literal $lunit:literal, $lsource:literal,
+                $lmin:literal ..= $lmax:expr, absent $absent:literal;
+        )* }
+    ) => {
+        /// The values of fields that a file leaves out.
+        mod absent {
+            $(pub(super) fn $lfield() -> $lty { $ldefault })*
+        }
+
         /// The parameters of a machine; the fields are those of the file.
         #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -130,6 +145,13 @@ macro_rules! machine_fields {
                 #[doc = concat!("Unit: ", $unit, ". Default from: `", $source, "`.")]
                 pub $field: $ty,
             )*
+            $(
+                $(#[doc = $ldoc])*
+                #[doc = ""]
+                #[doc = concat!("Unit: ", $lunit, ". Default from: `", $lsource, "`.")]
+                #[serde(default = $absent)]
+                pub $lfield: $lty,
+            )*
         }
 
         impl Machine {
@@ -141,7 +163,16 @@ macro_rules! machine_fields {
                 source: $source,
                 min: $min,
                 max: $max,
-            }),*];
+                absent: None,
+            },)* $(MachineField {
+                name: stringify!($lfield),
+                doc: concat!($($ldoc),*),
+                unit: $lunit,
+                source: $lsource,
+                min: $lmin,
+                max: $lmax,
+                absent: Some($ldefault),
+            },)*];
 
             /// The default machine.
             #[must_use]
@@ -150,19 +181,21 @@ macro_rules! machine_fields {
                     name: "flexnn-16x16".to_owned(),
                     pe_kind: PeKind::StrumDynamic,
                     $($field: $default,)*
+                    $($lfield: $ldefault,)*
                 }
             }
 
             /// The numeric values in the order of [`Machine::FIELDS`].
             #[must_use]
             pub fn values(&self) -> Vec<u64> {
-                vec![$(u64::from(self.$field)),*]
+                vec![$(u64::from(self.$field),)* $(u64::from(self.$lfield),)*]
             }
         }
     };
 }
 
 machine_fields! {
+    first {
     /// Tiles, each with its own SRAM and DPU.
     tiles: u32 = 1 "tiles", "assumed; the products have 2 to 6 [datasheet]", 1..=256;
     /// Rows of the PE array.
@@ -251,6 +284,17 @@ machine_fields! {
     vec_op_fj: u64 = 3300 "fJ", "assumed as one PPE output", 0..=1000000000;
     /// Energy of every cycle, whatever happens in it: clock and leakage of the whole machine.
     idle_cycle_fj: u64 = 0 "fJ/cycle", "unknown, so not counted", 0..=1000000000000;
+    }
+    later {
+    /// Bytes that a DMA engine asks the DRAM for at a time.
+    dma_request_bytes: u32 = 64 "bytes", "assumed: a burst of 64 B", 16..=65536, absent "absent::dma_request_bytes";
+    /// Requests to the DRAM that a DMA engine has under way at a time.
+    dma_outstanding: u32 = 512 "requests", "assumed: latency x bandwidth take 407 requests", 1..=65536,
+        absent "absent::dma_outstanding";
+    /// Bytes of instructions that the dispatcher fetches in a cycle.
+    fetch_bytes_per_cycle: u32 = 32 "bytes/cycle", "assumed as the DMA width", 1..=65536,
+        absent "absent::fetch_bytes_per_cycle";
+    }
 }
 
 /// The files of the built-in machines, by name.
@@ -319,6 +363,12 @@ impl Machine {
                 });
             }
         }
+        for (field, bytes) in [("if_rf_bytes", self.if_rf_bytes), ("fl_rf_bytes", self.fl_rf_bytes)] {
+            if bytes / 2 < self.lanes {
+                let reason = format!("half of {bytes} bytes holds no byte for each of {} lanes", self.lanes);
+                return Err(MachineError::Invalid { field, reason });
+            }
+        }
         if !self.sram_bytes.is_multiple_of(u64::from(self.sram_granule)) {
             let reason =
                 format!("{} is not a multiple of sram_granule = {}", self.sram_bytes, self.sram_granule);
@@ -327,12 +377,15 @@ impl Machine {
         Ok(())
     }
 
-    /// The values alone, one a line in file order: what the fingerprint covers and a binary holds.
+    /// The values alone, one a line in file order: what the fingerprint covers and a binary holds. A field that may be
+    /// absent and has that very value is left out, so that older machines keep their form and their fingerprint.
     #[must_use]
     pub fn canonical(&self) -> String {
         let mut out = format!("name = \"{}\"\npe_kind = \"{}\"\n", self.name, self.pe_kind.name());
         for (field, value) in Machine::FIELDS.iter().zip(self.values()) {
-            let _ = writeln!(out, "{} = {value}", field.name);
+            if field.absent != Some(value) {
+                let _ = writeln!(out, "{} = {value}", field.name);
+            }
         }
         out
     }
@@ -352,10 +405,11 @@ impl Machine {
             self.pe_kind.name()
         );
         for (field, value) in Machine::FIELDS.iter().zip(self.values()) {
-            let MachineField { name, doc, unit, source, min, max } = field;
+            let MachineField { name, doc, unit, source, min, max, absent } = field;
+            let absent = absent.map_or_else(String::new, |n| format!(" If left out: {n}."));
             let _ = write!(
                 out,
-                "\n#{doc}\n# Unit: {unit} ({min} to {max}). Source: {source}.\n{name} = {value}\n"
+                "\n#{doc}\n# Unit: {unit} ({min} to {max}). Source: {source}.{absent}\n{name} = {value}\n"
             );
         }
         out

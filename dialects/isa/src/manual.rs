@@ -29,8 +29,10 @@ pub fn manual() -> String {
     );
     let machine = Machine::flexnn_16x16();
     for (field, value) in Machine::FIELDS.iter().zip(machine.values()) {
-        let MachineField { name, doc, unit, source, min, max } = field;
-        let _ = writeln!(out, "| `{name}` | {value} | {unit} | {min} to {max} | {} | {source} |", doc.trim());
+        let MachineField { name, doc, unit, source, min, max, absent } = field;
+        let doc = doc.trim();
+        let doc = absent.map_or_else(|| doc.to_owned(), |n| format!("{doc} If left out: {n}."));
+        let _ = writeln!(out, "| `{name}` | {value} | {unit} | {min} to {max} | {doc} | {source} |");
     }
     out.push_str("\nTags of the sources:\n");
     for (tag, meaning) in SOURCE_TAGS {

@@ -4,6 +4,7 @@
 
 use crate::footprint::{Access, Image, span};
 use crate::machine::Machine;
+use crate::schedule::{self, Block};
 use crate::table::{
     BarCfg, ConvInv, ConvVar, DmaCopy, DmaFill, Instr, PoolInv, PoolVar, VecBinary, VecReduce, VecRescale,
     VecTable, VecUnary,
@@ -149,6 +150,9 @@ impl Rules<'_> {
         if !ic.is_power_of_two() || u32::from(ic) > max {
             self.fail(Kind::AdderTree { sched_ic: ic, max });
         }
+        if let Err(error) = schedule::check(x, self.machine) {
+            self.fail(Kind::Block(error));
+        }
     }
 
     fn conv_var(&mut self, x: &ConvVar, inv: &ConvInv) {
@@ -159,6 +163,12 @@ impl Rules<'_> {
         }
         if inv.depthwise && !x.out_c.is_multiple_of(x.in_c) {
             self.fail(Kind::Depthwise { in_c: x.in_c, out_c: x.out_c });
+        }
+        // Accumulators are the invariant's affair.
+        if schedule::check(inv, self.machine).is_ok()
+            && let Err(error) = Block::of(inv, x, self.machine)
+        {
+            self.fail(Kind::Block(error));
         }
     }
 

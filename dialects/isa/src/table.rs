@@ -4,7 +4,9 @@
 //! The doc texts are the normative semantics and become `docs/isa.md`.
 
 use crate::field::{FieldDesc, FieldError, FieldKind, FieldValue, InstrDesc, int, sram, uint};
-use crate::types::{BinaryOp, Dtype, Engine, MemAddr, Method, PoolMode, ReduceOp, Round, UnaryOp};
+use crate::types::{
+    BinaryOp, Dtype, Engine, MemAddr, Method, PoolMode, ReduceOp, Round, Stationary, UnaryOp,
+};
 
 const BOOL: FieldKind = FieldKind::Bool;
 const DTYPE: FieldKind = FieldKind::Enum(Dtype::NAMES);
@@ -148,6 +150,17 @@ isa! {
         sched_ox: u16 = uint(16, 1, 65535),
         /// Schedule: PEs that split the input channels and meet in the adder tree; a power of two up to 16.
         sched_ic: u16 = uint(16, 1, 16),
+        /// Schedule: what PEs keep from one block of outputs to the next; half of its register file must hold it.
+        stationary: Stationary = FieldKind::Enum(Stationary::NAMES),
+        /// Schedule: whether the columns of the kernel and the input channels fill the lanes as one run; not with
+        /// `depthwise`.
+        fold: bool = BOOL,
+        /// Schedule: output channels that a PE accumulates at a time; 0 leaves the choice to the machine.
+        block_oc: u16 = uint(9, 0, 511),
+        /// Schedule: output rows that a PE accumulates at a time; 0 leaves the choice to the machine.
+        block_oy: u16 = uint(8, 0, 255),
+        /// Schedule: output columns that a PE accumulates at a time; 0 leaves the choice to the machine.
+        block_ox: u16 = uint(10, 0, 1023),
     }
 
     /// Convolution variant: compute one tile of a layer.

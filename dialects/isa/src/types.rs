@@ -145,6 +145,18 @@ field_enum! {
 }
 
 field_enum! {
+    /// The operand of a convolution that PEs keep while they go on to other blocks of outputs.
+    Stationary {
+        /// None: sums stay until they are complete, and every block loads its weights and activations.
+        Output = "output",
+        /// Weights: they are loaded once for all positions.
+        Weight = "weight",
+        /// Activations: they are loaded once for all output channels.
+        Input = "input",
+    }
+}
+
+field_enum! {
     /// Kind of pooling.
     PoolMode {
         /// Greatest tap.

@@ -21,6 +21,7 @@ use crate::machine::{Machine, MachineError};
 use crate::program::{InstrMeta, IoDesc, Program};
 use crate::progress;
 use crate::rules;
+use crate::schedule::ScheduleError;
 use crate::table::Instr;
 use crate::types::{BinaryOp, Dtype, Method, Space};
 
@@ -141,6 +142,8 @@ pub enum ValidateErrorKind {
     Schedule { used: u64, pes: u64 },
     #[error("sched_ic = {sched_ic} is not a power of two up to the machine's adder_tree_max = {max}")]
     AdderTree { sched_ic: u16, max: u32 },
+    #[error("the schedule does not fit: {0}")]
+    Block(ScheduleError),
     #[error("{out_c} depthwise outputs are not a multiple of {in_c} inputs")]
     Depthwise { in_c: u32, out_c: u32 },
     #[error("mul_shift = {mul_shift} with operator {op}, must be 0")]

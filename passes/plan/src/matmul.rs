@@ -74,8 +74,9 @@ pub fn plan_matmul(draft: &mut Draft, machine: &Machine, layer: &MatmulLayer) ->
         ..ConvInv::default()
     };
     layer.ppe.fill(&mut inv, out_type);
+    problem.inv = inv;
     let channels = Channels { bias: &[], ppe: &layer.ppe };
-    emit::plan(draft, machine, &Layer { problem, field, source: Source::Dynamic(strided), channels, inv })
+    emit::plan(draft, machine, &Layer { problem, field, source: Source::Dynamic(strided), channels })
 }
 
 fn rank3(tensor: &Tensor, types: &[Dtype], what: &str) -> Result<[u64; 3], PlanError> {

@@ -96,6 +96,7 @@ struct Dispatcher {
     obstacle: Option<(Obstacle, u64)>,
     halted: bool,
     instructions: u64,
+    busy: u64,
 }
 
 /// A program being executed.
@@ -176,8 +177,7 @@ impl<'p, 'o> Simulation<'p, 'o> {
     }
 
     fn finish(self) -> Finished {
-        let dispatch = u64::from(self.machine.dispatch_cycles);
-        let busy = self.dispatcher.instructions.saturating_mul(dispatch);
+        let busy = self.dispatcher.busy;
         let first = EngineReport {
             name: "dispatcher".to_owned(),
             tasks: self.dispatcher.instructions,
@@ -277,7 +277,7 @@ impl<'p, 'o> Simulation<'p, 'o> {
                 if engine.queue.len() >= depth {
                     return Ok(Some(Obstacle::FullFifo(number)));
                 }
-                let at = self.now.saturating_add(u64::from(self.machine.dispatch_cycles));
+                let at = self.now.saturating_add(dpu_cost::dispatch(instr, self.machine));
                 let clock = self.checker.as_ref().map(Checker::dispatch_clock);
                 engine.queue.push_back(Queued { index, at, clock });
             }
@@ -300,7 +300,9 @@ impl<'p, 'o> Simulation<'p, 'o> {
             }
         }
         self.dispatcher.instructions += 1;
-        let end = self.now.saturating_add(u64::from(self.machine.dispatch_cycles));
+        let cycles = dpu_cost::dispatch(instr, self.machine);
+        self.dispatcher.busy = self.dispatcher.busy.saturating_add(cycles);
+        let end = self.now.saturating_add(cycles);
         for observer in self.observers.iter_mut() {
             observer.dispatch(&Dispatch { index, start: self.now, end, held });
         }

@@ -228,9 +228,10 @@ fn conv_inv(rng: &mut Rng, slot: u8) -> ConvInv {
     };
     let out_dtype = rng.pick(Dtype::ALL);
     let (clamp_lo, clamp_hi) = clamp(rng, out_dtype);
+    let depthwise = rng.one_in(3);
     ConvInv {
         slot,
-        depthwise: rng.one_in(3),
+        depthwise,
         stride_y: rng.range(1, 3) as u16,
         stride_x: rng.range(1, 3) as u16,
         dilation_y: rng.range(1, 2) as u16,
@@ -254,6 +255,10 @@ fn conv_inv(rng: &mut Rng, slot: u8) -> ConvInv {
         sched_oy: 1,
         sched_ox: rng.range(1, 4) as u16,
         sched_ic: 1 << rng.below(3),
+        fold: !depthwise && rng.one_in(2),
+        block_oc: rng.range(0, 4) as u16,
+        block_oy: rng.range(0, 2) as u16,
+        block_ox: rng.range(0, 8) as u16,
         ..ConvInv::default()
     }
 }

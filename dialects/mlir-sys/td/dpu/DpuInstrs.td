@@ -114,6 +114,11 @@ def Dpu_ConvInvOp : Dpu_Instr<"conv_inv"> {
     - `sched_oy`: Schedule: PEs that split the output rows.
     - `sched_ox`: Schedule: PEs that split the output columns.
     - `sched_ic`: Schedule: PEs that split the input channels and meet in the adder tree; a power of two up to 16.
+    - `stationary`: Schedule: what PEs keep from one block of outputs to the next; half of its register file must hold it.
+    - `fold`: Schedule: whether the columns of the kernel and the input channels fill the lanes as one run; not with `depthwise`.
+    - `block_oc`: Schedule: output channels that a PE accumulates at a time; 0 leaves the choice to the machine.
+    - `block_oy`: Schedule: output rows that a PE accumulates at a time; 0 leaves the choice to the machine.
+    - `block_ox`: Schedule: output columns that a PE accumulates at a time; 0 leaves the choice to the machine.
   }];
   let arguments = (ins
     Dpu_Int<0>:$tile,
@@ -142,6 +147,11 @@ def Dpu_ConvInvOp : Dpu_Instr<"conv_inv"> {
     Dpu_Int<1>:$sched_oy,
     Dpu_Int<1>:$sched_ox,
     Dpu_Int<1>:$sched_ic,
+    Dpu_Keyword<"output">:$stationary,
+    Dpu_Flag:$fold,
+    Dpu_Int<0>:$block_oc,
+    Dpu_Int<0>:$block_oy,
+    Dpu_Int<0>:$block_ox,
     Dpu_Layer:$layer
   );
 }

@@ -29,8 +29,6 @@ pub(crate) struct Layer<'a> {
     pub(crate) field: Field,
     pub(crate) source: Source<'a>,
     pub(crate) channels: Channels<'a>,
-    /// The invariant but for schedule, strides and table address.
-    pub(crate) inv: ConvInv,
 }
 
 impl Layer<'_> {
@@ -252,7 +250,7 @@ impl<'a> Emitter<'a> {
             sched_oy: narrow(sched.oy, "a schedule")?,
             sched_ox: narrow(sched.ox, "a schedule")?,
             sched_ic: narrow(sched.ic, "a schedule")?,
-            ..self.layer.inv
+            ..self.layer.problem.inv
         };
         inv.slot = 0;
         if let Some(found) = self.invariants.iter().position(|i| ConvInv { slot: 0, ..*i } == inv) {

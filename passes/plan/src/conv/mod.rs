@@ -121,9 +121,10 @@ fn conv_layer<'a>(
     layer.ppe.check(problem.oc, out_type)?;
     layer.ppe.fill(&mut inv, out_type);
     problem.macs = mac_cost(machine, &format);
+    problem.inv = inv;
     problem.resident = layer.ppe.lut.as_ref().map_or(0, |_| 256);
     let channels = Channels { bias: &layer.bias, ppe: &layer.ppe };
-    Ok(Layer { problem, field, source, channels, inv })
+    Ok(Layer { problem, field, source, channels })
 }
 
 /// A zero point of an i8 tensor.
@@ -232,6 +233,7 @@ pub(crate) fn problem(
         per_channel,
         weights: Some(weights),
         macs: MacCost::FULL,
+        inv: ConvInv::default(),
         staged: false,
         ic_grain,
         oc_splits,

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use dpu_isa::{DmaFill, Dtype, Instr, Machine, MemAddr, PoolInv, PoolMode, PoolVar};
+use dpu_isa::{ConvInv, DmaFill, Dtype, Instr, Machine, MemAddr, PoolInv, PoolMode, PoolVar};
 
 use crate::dma::Mover;
 use crate::draft::{BufferId, Draft};
@@ -170,6 +170,7 @@ impl PoolPlan {
             per_channel: Some(1),
             weights: None,
             macs: MacCost::FULL,
+            inv: ConvInv::default(),
             staged: false,
             ic_grain: 1,
             oc_splits: split_channels(channels),

@@ -162,6 +162,7 @@ mod tests {
             per_channel: None,
             weights: None,
             macs: super::super::sched::MacCost::FULL,
+            inv: dpu_isa::ConvInv::default(),
             staged: false,
             ic_grain: 16,
             oc_splits: Vec::new(),

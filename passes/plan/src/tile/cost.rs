@@ -3,10 +3,13 @@
 //! The estimate takes the engines as perfectly overlapped over all steps but one: the busiest engine decides, and the
 //! others show once, in the filling and draining of the pipeline.
 
-use dpu_isa::Machine;
+use std::sync::Arc;
+
+use dpu_cost::Cost;
+use dpu_isa::{ConvInv, ConvVar, Dtype, Machine, PoolInv, PoolVar};
 
 use super::sched::{self, Array, Extent};
-use super::{ENTRY, Order, Problem, Tiling};
+use super::{Order, Problem, Tiling};
 use crate::draft::Draft;
 
 /// Weights are loaded by the engine of the stores too if there are that many loads for each store.
@@ -16,8 +19,10 @@ const STORES_PER_LOAD: u64 = 4;
 const VECTOR_PASSES: u64 = 7;
 
 /// The machine, as far as the estimate needs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
+    /// All of it.
+    machine: Arc<Machine>,
     /// SRAM bytes.
     pub(crate) sram: u64,
     /// The PE array.
@@ -34,12 +39,8 @@ pub(crate) struct Budget {
     dpu_setup: u64,
     /// Bytes the DPU reads in a cycle.
     read_rate: u64,
-    /// Bytes the DPU writes in a cycle.
-    write_rate: u64,
     /// Outputs finished in a cycle.
     ppe_rate: u64,
-    /// Outputs a PE accumulates at a time.
-    accumulators: u64,
     /// Cycles of the vector engine that can overlap with the layer, row by row.
     pub(crate) shared_cycles: u64,
 }
@@ -51,6 +52,7 @@ impl Budget {
         let dram_rate = rate(machine.dram_bytes_per_cycle);
         let sync = u64::from(machine.barrier_cycles);
         Budget {
+            machine: Arc::new(machine.clone()),
             sram: machine.sram_bytes,
             array: Array::of(machine),
             dma_rate: rate(machine.dma_bytes_per_cycle).min(dram_rate),
@@ -59,9 +61,7 @@ impl Budget {
             two_engines: machine.dma_engines > 1,
             dpu_setup: sync + u64::from(machine.dpu_setup_cycles),
             read_rate: rate(machine.sram_read_bytes_per_cycle),
-            write_rate: rate(machine.sram_write_bytes_per_cycle),
             ppe_rate: rate(machine.ppe_per_cycle),
-            accumulators: rate(machine.acc_per_pe),
             shared_cycles: 0,
         }
     }
@@ -85,7 +85,15 @@ impl Budget {
 
     /// One DMA task: cycles before it moves, cycles while it moves, and cycles of the channel.
     pub(crate) fn transfer(&self, t: &Traffic) -> (u64, u64, u64) {
-        (self.dma_setup, (t.bytes / self.dma_rate).max(t.runs), t.bytes.div_ceil(self.dram_rate))
+        (self.dma_setup, self.moving(t), t.bytes.div_ceil(self.dram_rate))
+    }
+
+    /// Cycles of an engine while it moves: as its width, its rows and its requests to the DRAM allow.
+    fn moving(&self, t: &Traffic) -> u64 {
+        let requests = (t.bytes / u64::from(self.machine.dma_request_bytes).max(1)).max(t.runs);
+        let waiting = requests.saturating_mul(u64::from(self.machine.dram_latency_cycles));
+        let answered = waiting / u64::from(self.machine.dma_outstanding).max(1);
+        (t.bytes / self.dma_rate).max(t.runs).max(answered)
     }
 
     /// Cycles of the channel for `bytes`.
@@ -136,8 +144,7 @@ impl Traffic {
 
     /// Cycles of the engine.
     pub(crate) fn cycles(&self, budget: &Budget) -> u64 {
-        let moving = (self.bytes / budget.dma_rate).max(self.runs);
-        self.tasks.saturating_mul(budget.dma_setup).saturating_add(moving)
+        self.tasks.saturating_mul(budget.dma_setup).saturating_add(budget.moving(self))
     }
 }
 
@@ -454,37 +461,96 @@ pub(crate) fn compute_cycles(problem: &Problem, tiling: &Tiling, budget: &Budget
     total
 }
 
-/// Cycles of one tile: the slowest of loading, computing and draining.
+/// Cycles of one tile, without set-up; what the tile reads at the edge of the image counts as anywhere else.
 pub(crate) fn tile_cycles(p: &Problem, t: &Tiling, extent: &Extent, budget: &Budget) -> u64 {
-    let taps = product([t.ky.size, t.kx.size]);
-    let outputs = product([extent.oc, extent.oy, extent.ox]);
-    let mut loaded = product([
-        p.y.window_max(extent.oy, t.ky.size),
-        p.x.window_max(extent.ox, t.kx.size),
-        p.tile_ic(extent.oc, extent.ic),
-        p.in_bytes,
-    ]);
-    let per_tap = if p.weights.is_some() {
-        let depth = if p.per_channel.is_some() { 1 } else { extent.ic };
-        let (sched, cycles) = sched::best(&budget.array, &p.macs, &Extent { ic: depth, ..*extent });
-        let weights = p.weight_bytes(extent.oc, taps, extent.ic);
-        let per_pe = product([
-            extent.oc.div_ceil(sched.oc),
-            extent.oy.div_ceil(sched.oy),
-            extent.ox.div_ceil(sched.ox),
-        ]);
-        let again = per_pe.div_ceil(budget.accumulators).saturating_sub(1);
-        let sets = weights.saturating_sub(ENTRY * extent.oc);
-        loaded = loaded.saturating_add(again.saturating_mul(loaded.min(sets))).saturating_add(weights);
-        cycles
+    let cost = if p.weights.is_some() {
+        dpu_cost::conv(&tile_inv(p, t, extent, budget), &tile_var(p, t, extent), &budget.machine).ok()
     } else {
-        outputs.div_ceil(budget.array.pes)
+        Some(pool_cost(p, t, extent, budget))
     };
-    let partial = if t.reductions() > 1 { outputs.saturating_mul(4) } else { 0 };
-    let stored = partial.max(outputs.saturating_mul(p.out_bytes));
-    let load = loaded.saturating_add(partial) / budget.read_rate;
-    let drain = (stored / budget.write_rate).max(outputs / budget.ppe_rate);
-    per_tap.saturating_mul(taps).max(load).max(drain)
+    let setup = u64::from(budget.machine.dpu_setup_cycles);
+    cost.map_or(u64::MAX, |cost| cost.cycles.saturating_sub(setup))
+}
+
+/// A value of an instruction's field; the largest that there is, if it does not fit.
+fn field<T: TryFrom<u64> + Bounded>(n: u64) -> T {
+    T::try_from(n).unwrap_or(T::MAX)
+}
+
+/// Types with a largest value.
+trait Bounded {
+    const MAX: Self;
+}
+
+impl Bounded for u16 {
+    const MAX: u16 = u16::MAX;
+}
+
+impl Bounded for u32 {
+    const MAX: u32 = u32::MAX;
+}
+
+/// The invariant that a tile runs with, as far as its cost goes.
+fn tile_inv(p: &Problem, t: &Tiling, extent: &Extent, budget: &Budget) -> ConvInv {
+    let depth = if p.per_channel.is_some() { 1 } else { extent.ic };
+    let (sched, _) = sched::best(&budget.array, &p.macs, &Extent { ic: depth, ..*extent });
+    let used = |n: u64, value: u64| field(if n == 1 { 1 } else { value });
+    ConvInv {
+        stride_y: used(t.oy.size, p.y.stride),
+        stride_x: used(t.ox.size, p.x.stride),
+        dilation_y: used(t.ky.size, p.y.dilation),
+        dilation_x: used(t.kx.size, p.x.dilation),
+        sched_oc: field(sched.oc),
+        sched_oy: field(sched.oy),
+        sched_ox: field(sched.ox),
+        sched_ic: field(sched.ic),
+        ..p.inv
+    }
+}
+
+/// A variant of this size in the middle of the image.
+fn tile_var(p: &Problem, t: &Tiling, extent: &Extent) -> ConvVar {
+    let in_c = p.tile_ic(extent.oc, extent.ic);
+    let partial = t.reductions() > 1;
+    ConvVar {
+        in_h: field(p.y.window_max(extent.oy, t.ky.size)),
+        in_w: field(p.x.window_max(extent.ox, t.kx.size)),
+        in_c: field(in_c),
+        // What the tensor's own pixels hold besides lies between those of the tile.
+        act_pixel: field(if p.holds_input() { p.ic } else { in_c }),
+        kernel_h: field(t.ky.size),
+        kernel_w: field(t.kx.size),
+        out_h: field(extent.oy),
+        out_w: field(extent.ox),
+        out_c: field(extent.oc),
+        acc_in: partial,
+        acc_out: partial,
+        ..ConvVar::default()
+    }
+}
+
+/// A pooling tile.
+fn pool_cost(p: &Problem, t: &Tiling, extent: &Extent, budget: &Budget) -> Cost {
+    let partial = t.reductions() > 1;
+    let inv = PoolInv {
+        stride_y: field(p.y.stride),
+        stride_x: field(p.x.stride),
+        dtype: if p.in_bytes == 1 { Dtype::I8 } else { Dtype::I16 },
+        ..PoolInv::default()
+    };
+    let var = PoolVar {
+        in_h: field(p.y.window_max(extent.oy, t.ky.size)),
+        in_w: field(p.x.window_max(extent.ox, t.kx.size)),
+        in_c: field(extent.oc),
+        kernel_h: field(t.ky.size),
+        kernel_w: field(t.kx.size),
+        out_h: field(extent.oy),
+        out_w: field(extent.ox),
+        acc_in: partial,
+        acc_out: partial,
+        ..PoolVar::default()
+    };
+    dpu_cost::pool(&inv, &var, &budget.machine)
 }
 
 #[cfg(test)]

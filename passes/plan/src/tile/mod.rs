@@ -13,6 +13,8 @@ pub(crate) mod steps;
 pub(crate) mod stream;
 mod timeline;
 
+use dpu_isa::ConvInv;
+
 use axis::{Axis, Split};
 use sched::MacCost;
 
@@ -69,6 +71,8 @@ pub(crate) struct Problem {
     pub(crate) weights: Option<WeightSize>,
     /// Lane cycles of a multiplication.
     pub(crate) macs: MacCost,
+    /// The invariant but for schedule, strides and table address; the default for pooling.
+    pub(crate) inv: ConvInv,
     /// Weight tiles pass through a buffer of their own on the way to their slot.
     pub(crate) staged: bool,
     /// Input channels are cut at multiples of this.

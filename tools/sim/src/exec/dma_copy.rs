@@ -1,6 +1,6 @@
 //! `dma_copy`: strided copies within and between the memories.
 
-use dpu_cost::{Cost, Transfer};
+use dpu_cost::Cost;
 use dpu_isa::{DmaCopy, Machine};
 
 use super::nest::{Nest, ROW, region, same_place};
@@ -11,14 +11,7 @@ use crate::memory::{gather, scatter};
 impl Semantics for DmaCopy {
     fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
         super::dma_fill::engine_exists(self.engine, machine)?;
-        let nest = Nest::new(&self.dims, [self.src_strides, self.dst_strides]);
-        let (inner, strides) = nest.inner();
-        let element = u64::from(self.element);
-        let contiguous = inner == 1 || strides == [element; 2];
-        let rows = if contiguous { nest.rows() } else { nest.rows().saturating_mul(inner) };
-        let bytes = nest.rows().saturating_mul(inner).saturating_mul(element);
-        let transfer = Transfer { from: Some(self.src.space), to: self.dst.space, bytes, rows };
-        Ok(dpu_cost::dma(&transfer, machine))
+        Ok(dpu_cost::dma_copy(self, machine))
     }
 
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {

@@ -1,6 +1,6 @@
 //! `dma_fill`: one value for every element of a strided array.
 
-use dpu_cost::{Cost, Transfer};
+use dpu_cost::Cost;
 use dpu_isa::{DmaFill, Dtype, Machine};
 
 use super::nest::{Nest, ROW, region};
@@ -11,11 +11,7 @@ use crate::memory::store;
 impl Semantics for DmaFill {
     fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
         engine_exists(self.engine, machine)?;
-        let element = u64::from(self.element);
-        let region = region(self.dst.offset, element, &self.dims, &self.dst_strides);
-        let bytes = self.dims.iter().fold(element, |n, &d| n.saturating_mul(u64::from(d)));
-        let transfer = Transfer { from: None, to: self.dst.space, bytes, rows: region.runs() };
-        Ok(dpu_cost::dma(&transfer, machine))
+        Ok(dpu_cost::dma_fill(self, machine))
     }
 
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {

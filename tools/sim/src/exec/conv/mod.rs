@@ -57,7 +57,7 @@ impl Semantics for ConvVar {
     fn cost(&self, machine: &Machine, core: &Core) -> Result<Cost, Fault> {
         let inv = invariant(self, core)?;
         check_schedule(inv, machine)?;
-        Ok(dpu_cost::conv(inv, self, machine))
+        dpu_cost::conv(inv, self, machine).map_err(|error| Fault::operand(error.to_string()))
     }
 
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {
