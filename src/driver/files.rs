@@ -14,7 +14,7 @@ use super::exit::{Failure, Kind};
 const MAX_INPUT: u64 = 1 << 33;
 
 /// Something read, with the name to call it by.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Input {
     /// `-`, or the path as text.
     pub(super) name: String,

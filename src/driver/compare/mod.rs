@@ -205,7 +205,7 @@ fn simulated(
     progress: &Progress,
     quiet: bool,
 ) -> Result<(Report, Vec<Tensor>), Failure> {
-    let program = plan.compile(input, progress, quiet)?;
+    let program = plan.compile(input.clone(), progress, quiet)?;
     progress.step("simulate");
     let tensors = match Samples::open(&program.inputs, &command.input)? {
         Some(mut samples) => samples.read(0)?,
