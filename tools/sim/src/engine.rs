@@ -397,8 +397,9 @@ impl<'p, 'o> Simulation<'p, 'o> {
         let Some(instr) = self.program.instrs.get(index) else { return };
         // The dispatcher comes first in a report.
         let engine = number + 1;
-        let Cost { latency, traffic: bytes, macs, .. } = *cost;
-        let task = Task { index, instr, engine, start: self.now, end, wait, latency, bytes, macs };
+        let Cost { dram, traffic: bytes, macs, .. } = *cost;
+        let channel = (dram > 0).then(|| (self.channel.saturating_sub(dram), self.channel));
+        let task = Task { index, instr, engine, start: self.now, end, wait, channel, bytes, macs };
         for observer in self.observers.iter_mut() {
             observer.task(&task);
         }

@@ -33,8 +33,8 @@ pub struct Task<'p> {
     pub end: u64,
     /// Cycles for which the engine was free and the task waited for barriers.
     pub wait: u64,
-    /// Of the task's cycles, those before the first byte moves.
-    pub latency: u64,
+    /// When the DRAM channel, which serves one task at a time, is this task's: first cycle and one past the last.
+    pub channel: Option<(u64, u64)>,
     /// Bytes moved.
     pub bytes: Traffic,
     /// Multiply-accumulates.

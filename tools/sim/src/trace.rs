@@ -4,7 +4,6 @@
 //! buffers of the SRAM counter are kept to the end. Times are microseconds at the machine's clock; the cycles stand in
 //! the arguments. Slices of a track never overlap.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use dpu_isa::{Machine, Program};
@@ -44,9 +43,8 @@ pub struct TraceWriter<'p, W: Write> {
     program: &'p Program,
     clock_mhz: u64,
     map: SramMap,
-    /// DRAM transfers under way: when one begins or ends, and by how many bytes a second the rate changes.
-    rates: BTreeMap<u64, f64>,
-    rate: f64,
+    /// Until when the DRAM channel is taken, if the counter of its rate is not 0.
+    channel: Option<u64>,
     any: bool,
     failed: Option<io::Error>,
 }
@@ -59,8 +57,7 @@ impl<'p, W: Write> TraceWriter<'p, W> {
             program,
             clock_mhz: u64::from(machine.clock_mhz.max(1)),
             map: SramMap::default(),
-            rates: BTreeMap::new(),
-            rate: 0.0,
+            channel: None,
             any: false,
             failed: None,
         };
@@ -111,26 +108,19 @@ impl<'p, W: Write> TraceWriter<'p, W> {
         self.event(&Event { name, ph: "C", cat: "", pid: PROCESS, tid: 0, ts, dur: None, args });
     }
 
-    /// Writes the changes of the DRAM's rate up to a time after which all others come.
-    fn flush_rates(&mut self, until: u64) {
-        let later = self.rates.split_off(&until);
-        for (at, change) in std::mem::replace(&mut self.rates, later) {
-            self.rate =
-                if self.rates.is_empty() && self.rate + change < 1.0 { 0.0 } else { self.rate + change };
-            let rate = (self.rate.max(0.0) / 1e6).round() / 1e3;
-            self.counter("DRAM bandwidth", at, json!({ "GB/s": rate }));
-        }
+    /// The rate of the DRAM channel from this cycle on.
+    fn rate(&mut self, at: u64, gigabytes_a_second: f64) {
+        self.counter("DRAM bandwidth", at, json!({ "GB/s": gigabytes_a_second }));
     }
 
+    /// The channel serves one task after the other, in the order of their starts.
     fn transfer(&mut self, task: &Task<'_>) {
-        let bytes = task.bytes.dram_read.saturating_add(task.bytes.dram_write);
-        let first = task.start.saturating_add(task.latency);
-        if bytes == 0 || first >= task.end {
-            return;
+        let Some((first, end)) = task.channel.filter(|(first, end)| first < end) else { return };
+        if let Some(free) = self.channel.replace(end).filter(|&free| free < first) {
+            self.rate(free, 0.0);
         }
-        let rate = bytes as f64 * self.clock_mhz as f64 * 1e6 / (task.end - first) as f64;
-        *self.rates.entry(first).or_default() += rate;
-        *self.rates.entry(task.end).or_default() -= rate;
+        let bytes = task.bytes.dram_read.saturating_add(task.bytes.dram_write);
+        self.rate(first, bytes as f64 * self.clock_mhz as f64 / (end - first) as f64 / 1e3);
     }
 
     /// Writes what is known at the end, layers and counters, and completes the file.
@@ -141,7 +131,9 @@ impl<'p, W: Write> TraceWriter<'p, W> {
         for (tid, engine) in report.engines.iter().enumerate() {
             self.name("thread_name", tid + 1, &engine.name);
         }
-        self.flush_rates(u64::MAX);
+        if let Some(free) = self.channel.take() {
+            self.rate(free, 0.0);
+        }
         self.layers(report);
         let rects = std::mem::take(&mut self.map).finish();
         let tiles = rects.iter().map(|r| r.tile).max().map_or(0, |t| t + 1);
@@ -195,7 +187,6 @@ impl<W: Write> Observer for TraceWriter<'_, W> {
     }
 
     fn task(&mut self, task: &Task<'_>) {
-        self.flush_rates(task.start);
         self.transfer(task);
         let layer = layer_of(self.program, task.index).unwrap_or(self.program.layers.len());
         self.map.task(task, layer);

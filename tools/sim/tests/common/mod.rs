@@ -203,6 +203,41 @@ pub(crate) fn program(conv: &Conv) -> Program {
     }
 }
 
+/// [`program`] twice, on a machine with two tiles: the second tile computes the same into an output of its own.
+pub(crate) fn two_tiles(conv: &Conv) -> Program {
+    let mut program = program(conv);
+    let (first, barriers) = (program.instrs.len() - 1, 1 + 3 * conv.tiles);
+    let output = program.outputs[0].clone();
+    let bytes = output.shape.iter().product::<u64>();
+    program.machine.tiles = 2;
+    program.instrs.truncate(first);
+    program.meta.truncate(first);
+    for n in 0..first {
+        let instr = match program.instrs[n] {
+            Instr::BarCfg(x) => BarCfg { barrier: x.barrier + barriers as u8, ..x }.into(),
+            Instr::DmaCopy(mut x) => {
+                (x.tile, x.wait, x.post) = (1, x.wait << barriers, x.post << barriers);
+                if x.engine == 1 {
+                    x.dst = MemAddr::dram(x.dst.offset + bytes);
+                }
+                x.into()
+            }
+            Instr::ConvInv(x) => ConvInv { tile: 1, ..x }.into(),
+            Instr::ConvVar(x) => {
+                ConvVar { tile: 1, wait: x.wait << barriers, post: x.post << barriers, ..x }.into()
+            }
+            other => other,
+        };
+        program.instrs.push(instr);
+        program.meta.push(program.meta[n]);
+    }
+    program.instrs.push(End {}.into());
+    program.meta.push(InstrMeta::default());
+    program.dram_bytes += bytes;
+    program.outputs.push(IoDesc { name: "z".into(), addr: output.addr + bytes, ..output });
+    program
+}
+
 /// Arms all barriers.
 fn arm(conv: &Conv, instrs: &mut Vec<Instr>) {
     let mut bar = |mask: u64, producers: u16, consumers: u32| {
