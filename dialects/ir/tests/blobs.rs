@@ -93,7 +93,11 @@ fn constants_that_a_module_does_not_use_are_released() {
         shared.each_ref().map(|bytes| Attribute::resource(ty, "w", Arc::clone(bytes)).unwrap());
     let mut module = Module::parse(&context, b"", "empty").unwrap();
     let location = Location::unknown(&context);
-    OpBuilder::new("tosa.const", location).attribute("values", used).result(ty).append_to(module.body()).unwrap();
+    OpBuilder::new("tosa.const", location)
+        .attribute("values", used)
+        .result(ty)
+        .append_to(module.body())
+        .unwrap();
     module.op().set_attribute("kept", Attribute::array(&context, &[nested]));
     module.release_unused_constants();
     assert_eq!((used.bytes().unwrap()[0], nested.bytes().unwrap()[0]), (1, 2));

@@ -215,7 +215,7 @@ fn machines_of_any_kind() {
     for machine in [
         Machine { rows: 1, cols: 1, lanes: 1, adder_tree_max: 1, ..base.clone() },
         Machine { rows: 3, cols: 5, lanes: 7, adder_tree_max: 4, ..base.clone() },
-        Machine { rows: 256, cols: 256, lanes: 64, ..base.clone() },
+        Machine { rows: 256, cols: 256, lanes: 64, if_rf_bytes: 128, fl_rf_bytes: 128, ..base.clone() },
         Machine { dma_engines: 1, dram_latency_cycles: 0, ..base.clone() },
         Machine { pe_kind: PeKind::StrumStatic, dram_bytes_per_cycle: 1, ..base.clone() },
         Machine { sram_bytes: 1 << 32, ..base },

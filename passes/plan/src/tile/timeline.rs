@@ -251,9 +251,10 @@ fn run(tasks: &[Task]) -> u64 {
             }
         }
         let Some((start, i, task)) = next else { break };
-        let mut end = start + task.setup + task.moving;
+        let ready = start.saturating_add(task.setup);
+        let mut end = ready.saturating_add(task.moving);
         if task.channel > 0 {
-            channel = channel.max(start + task.setup) + task.channel;
+            channel = channel.max(ready).saturating_add(task.channel);
             end = end.max(channel);
         }
         if let (Some(slot), Some(queue), Some(free)) =
