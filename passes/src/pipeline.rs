@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use strum_ir::{Error, OptionKind, Options, PassOption, Pipeline, register_pipeline};
 
+use crate::strum_to_dpu::{READ_STRATEGY, WRITE_STRATEGY};
 use crate::{machine, strum_pack};
 
 /// A step of the pipeline after which the IR is worth a look.
@@ -23,14 +24,22 @@ pub const NAME: &str = "strum-pipeline";
 const MACHINE: PassOption =
     PassOption::string("machine", machine::DEFAULT, "name of a built-in machine, or path of a machine file");
 
-/// The options of `strum-pack`, and the machine.
+/// Options that go to `strum-to-dpu` as they are.
+const PLAN: &[PassOption] = &[READ_STRATEGY, WRITE_STRATEGY];
+
+/// The options of `strum-pack`, those of the plan, and the machine.
 pub const OPTIONS: &[PassOption] = &{
     const PACK: &[PassOption] = strum_pack::OPTIONS;
-    let mut options = [MACHINE; PACK.len() + 1];
+    let mut options = [MACHINE; PACK.len() + PLAN.len() + 1];
     let mut i = 0;
     while i < PACK.len() {
         options[i] = PACK[i];
         i += 1;
+    }
+    let mut j = 0;
+    while j < PLAN.len() {
+        options[i + j] = PLAN[j];
+        j += 1;
     }
     options
 };
@@ -40,10 +49,14 @@ pub const OPTIONS: &[PassOption] = &{
 /// # Errors
 /// An option that does not exist.
 pub fn stages(options: &str) -> Result<Vec<Stage>, String> {
-    let (mut pack, mut machine) = (Vec::new(), machine::DEFAULT);
+    let (mut pack, mut plan, mut machine) = (Vec::new(), String::new(), machine::DEFAULT);
     for option in options.split_whitespace() {
         match option.split_once('=') {
             Some(("machine", value)) => machine = value,
+            Some((name, _)) if PLAN.iter().any(|o| o.name == name) => {
+                plan.push(' ');
+                plan.push_str(option);
+            }
             Some((name, _)) if strum_pack::OPTIONS.iter().any(|o| o.name == name) => pack.push(option),
             _ => return Err(format!("{NAME} has no option '{option}'")),
         }
@@ -56,7 +69,7 @@ pub fn stages(options: &str) -> Result<Vec<Stage>, String> {
         stage("tosa", "func.func(strum-canonicalize,cse)"),
         stage("strum", "func.func(tosa-to-strum,strum-canonicalize,cse)"),
         stage("packed", &format!("func.func(strum-pack{{{pack}}})")),
-        stage("dpu", &format!("strum-to-dpu{{machine={machine} provenance={provenance}}}")),
+        stage("dpu", &format!("strum-to-dpu{{machine={machine} provenance={provenance}{plan}}}")),
         stage("allocated", "dpu.program(dpu-allocate)"),
         stage("scheduled", "dpu.program(dpu-assign-barriers)"),
     ])

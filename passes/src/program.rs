@@ -84,6 +84,7 @@ pub(crate) fn report(op: Operation<'_>, error: &PlanError) -> PassError {
         PlanError::Resource { what, need, limit } => {
             op.error(format_args!("{RESOURCE}{what}: needs {need}, the limit is {limit}")).into()
         }
+        PlanError::Refused { what } => op.error(format_args!("strategy: {what}")).into(),
         other => PassError::Internal(format!("{}: {other}", op.location().describe())),
     }
 }

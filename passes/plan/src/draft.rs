@@ -8,6 +8,8 @@ use std::sync::Arc;
 use dpu_isa::{Dtype, FieldKind, Instr, Machine, Space};
 
 use crate::error::{PlanError, mul};
+use crate::strategy::LayerStrategy;
+use crate::tile::search::Memo;
 
 /// The most tasks a draft may hold; beyond it the program is of no use to anybody.
 pub const MAX_TASKS: usize = 4_000_000;
@@ -101,6 +103,17 @@ pub struct LayerInfo {
     pub macs: u64,
 }
 
+/// How the layer under way is to be planned, and what was decided for all layers so far.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Guide {
+    /// What the layer under way is told.
+    pub told: LayerStrategy,
+    /// What was decided, by layer.
+    pub decided: Vec<LayerStrategy>,
+    /// Searches that are done.
+    pub(crate) memo: Memo,
+}
+
 /// A program under construction.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Draft {
@@ -110,6 +123,8 @@ pub struct Draft {
     pub tasks: Vec<Task>,
     /// The layers; [`Task::layer`] is the index.
     pub layers: Vec<LayerInfo>,
+    /// How layers are to be planned, and how they were.
+    pub guide: Guide,
     /// SRAM bytes of the layer under way that whole tensors hold, and tiles may not take.
     pub held_bytes: u64,
     /// Bytes that the vector engine makes of or for tensors in SRAM of the layer under way, while it runs.
@@ -136,8 +151,34 @@ impl Draft {
         let index = u32::try_from(self.layers.len()).map_err(|_| {
             PlanError::resource("layers of a program", self.layers.len() as u64, u64::from(u32::MAX))
         })?;
-        self.layers.push(LayerInfo { name: name.into(), op: op.into(), loc, macs });
+        let name = name.into();
+        self.guide.decided.push(LayerStrategy { name: name.clone(), ..LayerStrategy::default() });
+        self.layers.push(LayerInfo { name, op: op.into(), loc, macs });
         Ok(index)
+    }
+
+    /// Ends a layer: what it was told must have found its place.
+    ///
+    /// # Errors
+    /// Refused: a tiling or schedules for a layer that has none.
+    pub fn end_layer(&mut self) -> Result<(), PlanError> {
+        let told = std::mem::take(&mut self.guide.told);
+        let decided = self.decided()?;
+        if told.tiling.is_some() && decided.tiling.is_none() {
+            return Err(PlanError::refused("a tiling for a layer that the DPU does not compute"));
+        }
+        if !told.schedules.is_empty() && decided.schedules.is_empty() {
+            return Err(PlanError::refused("schedules for a layer that is neither convolution nor matrix product"));
+        }
+        Ok(())
+    }
+
+    /// What was decided for the layer under way.
+    ///
+    /// # Errors
+    /// An internal error if there is no layer yet.
+    pub(crate) fn decided(&mut self) -> Result<&mut LayerStrategy, PlanError> {
+        self.guide.decided.last_mut().ok_or_else(|| PlanError::internal("a decision outside of any layer"))
     }
 
     /// SRAM bytes that the tiles of the layer under way may take.

@@ -1,11 +1,11 @@
-//! What can go wrong while planning: three kinds, told apart because the user acts differently on each.
+//! What can go wrong while planning: four kinds, told apart because the user acts differently on each.
 
 use thiserror::Error;
 
 /// A planning failure.
 ///
 /// `Unsupported` is a limit of the planner or of the instruction set, `Resource` is a layer that does not fit the
-/// machine as it is described, and `Internal` is a bug in the planner or a layer description that contradicts itself.
+/// machine as it is described, `Refused` is a strategy that cannot be followed, and `Internal` is a bug in the planner or a layer description that contradicts itself.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PlanError {
@@ -24,6 +24,12 @@ pub enum PlanError {
         need: u64,
         /// How much there is.
         limit: u64,
+    },
+    /// The layer cannot be planned as its strategy says.
+    #[error("strategy: {what}")]
+    Refused {
+        /// What is told and what would be possible.
+        what: String,
     },
     /// The planner contradicts itself, or the description of the layer does.
     #[error("internal: {what}")]
@@ -44,6 +50,11 @@ impl PlanError {
         PlanError::Resource { what: what.into(), need, limit }
     }
 
+    /// The strategy asks for what cannot be.
+    pub fn refused(what: impl Into<String>) -> Self {
+        PlanError::Refused { what: what.into() }
+    }
+
     /// Something does not hold that the planner relies on.
     pub fn internal(what: impl Into<String>) -> Self {
         PlanError::Internal { what: what.into() }
@@ -57,6 +68,7 @@ impl PlanError {
             PlanError::Resource { what, need, limit } => {
                 PlanError::Resource { what: format!("{layer}: {what}"), need, limit }
             }
+            PlanError::Refused { what } => PlanError::Refused { what: format!("{layer}: {what}") },
             PlanError::Internal { what } => PlanError::Internal { what: format!("{layer}: {what}") },
         }
     }

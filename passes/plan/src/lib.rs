@@ -17,12 +17,13 @@ mod ppe;
 pub mod prefetch;
 pub mod residency;
 pub mod schedule;
+pub mod strategy;
 mod tile;
 pub mod vector;
 mod view;
 
 pub use conv::{ConvLayer, Weights, plan_conv, plan_depthwise};
-pub use draft::{Buffer, BufferId, Draft, LayerInfo, MAX_TASKS, Role, Task};
+pub use draft::{Buffer, BufferId, Draft, Guide, LayerInfo, MAX_TASKS, Role, Task};
 pub use error::PlanError;
 pub use matmul::{MatmulLayer, plan_matmul};
 pub use movement::{

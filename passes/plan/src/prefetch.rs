@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use dpu_isa::{Instr, Space};
 
-use crate::alloc::live_ranges;
+use crate::alloc::{self, live_ranges};
 use crate::deps::{ENGINES, engine_index};
 use crate::draft::{Draft, Role, Task};
 use crate::error::PlanError;
@@ -17,11 +17,11 @@ use crate::tile::round_up;
 const REACH: usize = 256;
 
 /// Moves loads of constants into SRAM buffers that are not in use yet to the front, as far as the order of their engine and
-/// `sram` bytes allow.
+/// `sram` bytes allow. Layers of which `may_move` says no keep theirs.
 ///
 /// # Errors
 /// An internal error if a task names a buffer that does not exist.
-pub fn hoist(draft: &mut Draft, sram: u64) -> Result<(), PlanError> {
+pub fn hoist(draft: &mut Draft, sram: u64, may_move: impl Fn(u32) -> bool) -> Result<(), PlanError> {
     let before = cfg!(debug_assertions).then(|| draft.tasks.clone());
     let live = live_ranges(&draft.buffers, &draft.tasks)?;
     let mut used = vec![0u64; draft.tasks.len()];
@@ -38,8 +38,8 @@ pub fn hoist(draft: &mut Draft, sram: u64) -> Result<(), PlanError> {
         let engine = engine_index(task.instr.engine()).map_or(0, usize::from);
         let first = earliest.get(engine).copied().unwrap_or(0).max(i.saturating_sub(REACH));
         let mut to = i;
-        if let Some(bytes) = fresh_load(draft, task, |id| live.get(id).copied().flatten().map(|l| l.first), i)
-        {
+        let first_use = |id| live.get(id).copied().flatten().map(|l: alloc::Live| l.first);
+        if let Some(bytes) = fresh_load(draft, task, first_use, i).filter(|_| may_move(task.layer)) {
             while to > first && used.get(to - 1).is_some_and(|u| u.saturating_add(bytes) <= sram) {
                 to -= 1;
             }
@@ -140,7 +140,7 @@ mod tests {
             (192, [true, true, true, false, false, false]),
         ] {
             let mut draft = draft(3);
-            hoist(&mut draft, sram).unwrap();
+            hoist(&mut draft, sram, |_| true).unwrap();
             assert_eq!(loads(&draft), expected, "{sram}");
         }
     }

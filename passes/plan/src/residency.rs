@@ -88,13 +88,15 @@ const CONST_SHARE: u64 = 4;
 /// What a layer's tiles ask for at least.
 const LEAST_SHARE: u64 = 32;
 
-/// Decides what stays in `sram` bytes. `pinned` says of some tensors that they must or must not stay, if possible.
-pub fn decide(graph: &Graph, sram: u64, pinned: &[Option<bool>]) -> Residency {
+/// Decides what stays in `sram` bytes. `pinned` says of some tensors that they must or must not stay: those that must
+/// may fill all `total` bytes, and leave nothing to tiles; those that cannot stay nevertheless are left out.
+pub fn decide(graph: &Graph, sram: u64, total: u64, pinned: &[Option<bool>]) -> Residency {
     let spans = graph.spans();
     let mut solver = Solver { graph, spans: &spans, sram, stays: vec![false; graph.values.len()] };
     let place_of = places(graph, &spans);
+    let must = |v: usize| pinned.get(v).copied().flatten() == Some(true);
     for value in order(graph, &spans, pinned) {
-        solver.admit(value, &place_of);
+        solver.admit(value, &place_of, must(value).then_some(total));
     }
     let stays = solver.stays;
     let stay = |v: usize| stays.get(v).copied().unwrap_or(false);
@@ -159,13 +161,16 @@ struct Solver<'a> {
 }
 
 impl Solver<'_> {
-    /// Lets a tensor stay if all layers that it concerns still have room.
-    fn admit(&mut self, value: usize, place_of: &[Option<usize>]) {
+    /// Lets a tensor stay if all layers that it concerns still have room, or if it and its like fit `all` bytes.
+    fn admit(&mut self, value: usize, place_of: &[Option<usize>], all: Option<u64>) {
         let Some((first, last)) = self.spans.get(value).copied().flatten() else { return };
         if let Some(stay) = self.stays.get_mut(value) {
             *stay = true;
         }
-        let fits = (first..=last).all(|n| self.fits(n, place_of));
+        let fits = (first..=last).all(|n| match all {
+            Some(all) => held(self.graph, self.spans, place_of, &self.stays, n) <= all,
+            None => self.fits(n, place_of),
+        });
         if let Some(stay) = self.stays.get_mut(value).filter(|_| !fits) {
             *stay = false;
         }
@@ -277,11 +282,13 @@ mod tests {
                 _ => None,
             };
             let pinned: Vec<_> = (0..graph.values.len()).map(pin).collect();
-            let residency = decide(&graph, sram, &pinned);
+            let residency = decide(&graph, sram, sram, &pinned);
             prop_assert_eq!(check(&graph, &residency, sram), Ok(()));
             for (v, stays) in residency.stays.iter().enumerate() {
                 prop_assert!(!stays || graph.values[v].may_stay && pinned[v] != Some(false));
             }
+            let again: Vec<_> = residency.stays.iter().map(|&stays| Some(stays)).collect();
+            prop_assert_eq!(decide(&graph, sram, sram, &again), residency);
         }
     }
 
@@ -305,7 +312,7 @@ mod tests {
             node(&[3], 4, &[]),
         ];
         let graph = Graph { values, nodes };
-        let residency = decide(&graph, 2048, &[]);
+        let residency = decide(&graph, 2048, 2048, &[]);
         assert_eq!(residency.stays, [true, true, true, true, false]);
         assert_eq!(residency.place_of[3], Some(0));
         assert_eq!(residency.held_bytes, [800, 1008, 1808, 1600, 800]);

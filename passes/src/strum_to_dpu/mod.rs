@@ -7,22 +7,34 @@ mod emit;
 mod graph;
 mod layers;
 mod names;
+mod strategy;
 mod tosa;
 mod values;
 
 use dpu_isa::Machine;
 use strum_ir::strum::{Conv, Eltwise, MatMul};
 use strum_ir::{Block, Dialect, Location, Operation, Pass, PassContext, PassError, PassOption, Value};
-use strum_plan::{CopyLayer, Draft, PlanError, Tensor, plan_copy};
+use strum_plan::residency::{Graph, Residency};
+use strum_plan::strategy::{ProgramStrategy, Strategy};
+use strum_plan::{CopyLayer, Draft, Guide, PlanError, Tensor, plan_copy};
 use strum_plan::{alloc, prefetch, residency};
 use tracing::debug;
 
 use crate::program::report;
 use crate::{Documented, machine};
+use strategy::Told;
 use values::{Values, is_alias};
 
 /// The pass.
 pub struct StrumToDpu;
+
+/// The option that names a strategy to follow.
+pub(crate) const READ_STRATEGY: PassOption =
+    PassOption::string("read-strategy", "", "strategy file to follow, see docs/strategy.md");
+
+/// The option that names the file to write what was decided to.
+pub(crate) const WRITE_STRATEGY: PassOption =
+    PassOption::string("write-strategy", "", "file for the strategy that was followed, decision by decision");
 
 impl Documented for StrumToDpu {
     const DOC: &'static str = "\
@@ -37,6 +49,9 @@ element-wise layer writes over an operand that nobody reads later.
 
 Loads of weights and tables stand ahead of earlier layers' tasks where the SRAM has room for them. Reshapes cost nothing;
 concat, slice, pad and transpose are DMA copies. Tasks are in an order in which they could be executed one after the other.
+
+Every decision can be written to a strategy file and read back, changed or not: what the file leaves out is searched as usual,
+and what it says is followed, or refused at the op that it is about.
 ";
 }
 
@@ -51,6 +66,8 @@ impl Pass for StrumToDpu {
             "name of a built-in machine, or path of a machine file",
         ),
         PassOption::string("provenance", "", "what the binary's manifest says of the pipeline"),
+        READ_STRATEGY,
+        WRITE_STRATEGY,
     ];
     const DIALECTS: &'static [Dialect] = &[Dialect::Dpu];
 
@@ -68,12 +85,23 @@ impl Pass for StrumToDpu {
             debug!("no function to lower");
             cx.mark_unchanged();
         }
+        let strategy = match options.string("read-strategy")? {
+            "" => Strategy::new(&machine.name, Vec::new()),
+            path => strategy::read(path, &machine).map_err(|e| module.location().error(e))?,
+        };
+        strategy::check_programs(&strategy, module, &functions)?;
+        let mut decided = Vec::new();
         for function in functions {
-            let lowered = Lowering::run(&machine, function)?;
+            let lowered = Lowering::run(&machine, function, &strategy)?;
             emit::program(function, &machine, options.string("provenance")?, &lowered)?;
             function.erase()?;
+            decided.push(lowered.strategy);
         }
-        Ok(())
+        match options.string("write-strategy")? {
+            "" => Ok(()),
+            path => strategy::write(path, &Strategy::new(&machine.name, decided))
+                .map_err(|e| module.location().error(e).into()),
+        }
     }
 }
 
@@ -84,6 +112,32 @@ const SRAM_EIGHTHS: [u64; 5] = [8, 7, 6, 4, 0];
 /// The part of the SRAM that loads ahead of time may fill, in eighths: less if buffers cannot be placed.
 const PREFETCH_EIGHTHS: [u64; 4] = [8, 7, 6, 5];
 
+/// What may stay in SRAM, most first; each differs from the one before, and the last is the least there can be.
+fn residencies(
+    graph: &Graph,
+    machine: &Machine,
+    pins: &[Option<bool>],
+) -> Result<Vec<Residency>, PassError> {
+    let mut all: Vec<Residency> = Vec::new();
+    for eighths in SRAM_EIGHTHS {
+        let residency =
+            residency::decide(graph, machine.sram_bytes / 8 * eighths, machine.sram_bytes, pins);
+        if cfg!(debug_assertions) {
+            residency::check(graph, &residency, machine.sram_bytes).map_err(PassError::Internal)?;
+        }
+        if all.last() != Some(&residency) {
+            all.push(residency);
+        }
+    }
+    Ok(all)
+}
+
+/// The name of a layer: its index and its operator.
+fn layer_name(index: usize, op: Operation<'_>) -> String {
+    let kind = op.name().split_once('.').map_or(op.name(), |(_, kind)| kind);
+    format!("{index}.{kind}")
+}
+
 /// A function on its way to a draft.
 struct Lowering<'c, 'm> {
     machine: &'m Machine,
@@ -91,6 +145,8 @@ struct Lowering<'c, 'm> {
     values: Values<'c>,
     /// The op of every layer of the draft.
     sources: Vec<Location<'c>>,
+    told: &'m Told,
+    prefetch_bytes: u64,
 }
 
 /// A lowered function.
@@ -99,10 +155,17 @@ pub(crate) struct Lowered<'c> {
     pub(crate) draft: Draft,
     /// Where the layers come from; [`strum_plan::LayerInfo::loc`] is the index.
     pub(crate) sources: Vec<Location<'c>>,
+    /// What was decided.
+    pub(crate) strategy: ProgramStrategy,
 }
 
 impl<'c, 'm> Lowering<'c, 'm> {
-    fn run(machine: &'m Machine, function: Operation<'c>) -> Result<Lowered<'c>, PassError> {
+    /// Lowers a function as `strategy` tells.
+    fn run(
+        machine: &Machine,
+        function: Operation<'c>,
+        strategy: &Strategy,
+    ) -> Result<Lowered<'c>, PassError> {
         let body = function
             .body()
             .filter(|_| function.region(0).is_some_and(|r| r.blocks().len() == 1))
@@ -110,41 +173,63 @@ impl<'c, 'm> Lowering<'c, 'm> {
         let terminator = body.terminator().filter(|op| op.is("func.return"));
         let terminator = terminator.ok_or_else(|| function.error("does not end in func.return"))?;
         let (graph, numbers) = graph::of(body, &terminator.operands());
-        for eighths in SRAM_EIGHTHS {
-            let residency = residency::decide(&graph, machine.sram_bytes / 8 * eighths, &[]);
-            if cfg!(debug_assertions) {
-                residency::check(&graph, &residency, machine.sram_bytes).map_err(PassError::Internal)?;
-            }
-            let none_stays = !residency.stays.contains(&true);
-            let values = Values::new(machine, residency, numbers.clone());
-            let mut this = Lowering { machine, draft: Draft::new(), values, sources: Vec::new() };
+        let ops: Vec<_> = body.operations().into_iter().filter(|op| graph::is_layer(*op)).collect();
+        let name = function.symbol().unwrap_or("main");
+        let told = match strategy.program(name) {
+            Some(program) => Told::of(program, function, &ops, &graph, machine)?,
+            None => Told::default(),
+        };
+        let residencies = residencies(&graph, machine, &told.pins(&graph))?;
+        let mut guide = Guide::default();
+        let attempts = residencies.len();
+        for (attempt, residency) in residencies.into_iter().enumerate() {
+            told.check_stays(&ops, &graph, &residency)?;
+            let values = Values::new(machine, residency.clone(), numbers.clone());
+            let draft = Draft { guide, ..Draft::new() };
+            let sources = Vec::new();
+            let mut this = Lowering { machine, draft, values, sources, told: &told, prefetch_bytes: 0 };
             let copies = this.interface(function, &body.arguments(), terminator)?;
             let lowered = this.body(body, terminator, copies);
             let placed = lowered.is_ok() && this.prefetch();
-            if none_stays || placed {
-                return lowered
-                    .map_err(|(op, error)| report(op, &error))
-                    .map(|()| Lowered { draft: this.draft, sources: this.sources });
+            let Lowering { mut draft, sources, prefetch_bytes, .. } = this;
+            if attempt + 1 == attempts || placed {
+                lowered.map_err(|(op, error)| report(op, &error))?;
+                if !placed && told.prefetch_bytes.is_some_and(|bytes| bytes > 0) {
+                    let what = "strategy: with loads ahead of time in prefetch_bytes, buffers find no place";
+                    return Err(function.error(what).into());
+                }
+                let mut layers = std::mem::take(&mut draft.guide).decided;
+                layers.truncate(ops.len());
+                strategy::describe(&mut layers, &told, &ops, &graph, &residency);
+                let prefetch_bytes = Some(prefetch_bytes);
+                let strategy = ProgramStrategy { name: name.to_owned(), prefetch_bytes, layers };
+                return Ok(Lowered { draft, sources, strategy });
             }
-            debug!(eighths, "what stays in SRAM leaves too little room");
+            debug!(attempt, "what stays in SRAM leaves too little room");
+            guide = draft.guide;
+            guide.decided.clear();
         }
-        Err(PassError::Internal("no layer can be lowered without tensors in SRAM".into()))
+        Err(PassError::Internal("no residency to lower a function with".into()))
     }
 
     /// Loads constants ahead of time, as far as all buffers still get an address. Returns whether they do.
     fn prefetch(&mut self) -> bool {
+        let Lowering { machine, draft, told, .. } = self;
         let is_placeable = |draft: &Draft| {
-            alloc::allocate(&draft.buffers, &draft.tasks, &draft.layers, self.machine).is_ok()
+            alloc::allocate(&draft.buffers, &draft.tasks, &draft.layers, machine).is_ok()
         };
-        for eighths in PREFETCH_EIGHTHS {
-            let mut draft = self.draft.clone();
-            let hoisted = prefetch::hoist(&mut draft, self.machine.sram_bytes / 8 * eighths);
-            if hoisted.is_ok() && is_placeable(&draft) {
-                self.draft = draft;
+        let eighths = PREFETCH_EIGHTHS.map(|eighths| machine.sram_bytes / 8 * eighths);
+        let tried = told.prefetch_bytes.map_or(eighths.to_vec(), |bytes| vec![bytes]);
+        for bytes in tried.into_iter().filter(|bytes| *bytes > 0) {
+            let tasks = draft.tasks.clone();
+            let hoisted = prefetch::hoist(draft, bytes, |layer| told.may_prefetch(layer));
+            if hoisted.is_ok() && is_placeable(draft) {
+                self.prefetch_bytes = bytes;
                 return true;
             }
+            draft.tasks = tasks;
         }
-        is_placeable(&self.draft)
+        told.prefetch_bytes.is_none_or(|bytes| bytes == 0) && is_placeable(draft)
     }
 
     /// Lowers the body, and then copies values to outputs. An error comes with the op at fault.
@@ -188,10 +273,10 @@ impl<'c, 'm> Lowering<'c, 'm> {
         let index = self.draft.layers.len();
         self.draft.held_bytes = self.values.held_bytes(index);
         self.draft.shared_bytes = self.values.shared_bytes(index);
-        let kind = op.name().split_once('.').map_or(op.name(), |(_, kind)| kind);
         let loc = u32::try_from(self.sources.len()).unwrap_or(u32::MAX);
         self.sources.push(op.location());
-        self.draft.layer(format!("{index}.{kind}"), op.name(), loc, layers::macs(op)).map(|_| ())
+        self.draft.guide.told = self.told.layers.get(index).cloned().unwrap_or_default();
+        self.draft.layer(layer_name(index, op), op.name(), loc, layers::macs(op)).map(|_| ())
     }
 
     fn op(&mut self, op: Operation<'c>) -> Result<(), PlanError> {
@@ -216,6 +301,7 @@ impl<'c, 'm> Lowering<'c, 'm> {
         } else {
             tosa::Op { draft, machine, values, op }.plan()?;
         }
+        self.draft.end_layer()?;
         debug!(op = op.name(), tasks = self.draft.tasks.len() - before, "lowered");
         Ok(())
     }

@@ -32,7 +32,8 @@ pub fn plan_depthwise(draft: &mut Draft, machine: &Machine, layer: &ConvLayer<'_
     let field = Field::new(input, output, &geometry)?;
     let size = weight_size(&source);
     let splits = split_channels(channels, multiplier, size);
-    let problem = problem(&field, channels, oc, Some(multiplier), size, 1, splits);
+    let mut problem = problem(&field, channels, oc, Some(multiplier), size, 1, splits);
+    problem.oc_grain = aligned_channels(multiplier, size) * multiplier;
     emit::plan(draft, machine, &conv_layer(machine, layer, source, field, problem)?)
 }
 
@@ -63,8 +64,8 @@ fn depthwise_source<'a>(
 fn split_channels(channels: u64, multiplier: u64, size: WeightSize) -> Vec<Split> {
     let oc = channels * multiplier;
     let block = size.block;
-    // The fewest input channels whose weights end with a block; 16 where that leaves DMA runs long.
-    let aligned = block / gcd(block, multiplier);
+    let aligned = aligned_channels(multiplier, size);
+    // 16 where that leaves DMA runs long.
     let grain = if aligned == 1 && multiplier < 16 { 16u64.div_ceil(multiplier) } else { aligned };
     let mut splits: Vec<Split> =
         ladder(channels, grain).into_iter().map(|n| Split::new(oc, n * multiplier)).collect();
@@ -80,6 +81,11 @@ fn split_channels(channels: u64, multiplier: u64, size: WeightSize) -> Vec<Split
     }
     splits.dedup();
     splits
+}
+
+/// The fewest input channels whose weights end with a block.
+fn aligned_channels(multiplier: u64, size: WeightSize) -> u64 {
+    size.block / gcd(size.block, multiplier)
 }
 
 fn gcd(a: u64, b: u64) -> u64 {

@@ -11,7 +11,8 @@ use crate::error::{PlanError, narrow};
 use crate::pipeline::{Outputs, Pipeline, check_tasks};
 use crate::tile::check::{Mark, Subject, check};
 use crate::tile::cost::Budget;
-use crate::tile::sched::{self, Extent, Sched};
+use crate::strategy::{ScheduleStrategy, Schedules};
+use crate::tile::sched::{self, Array, Extent, Sched};
 use crate::tile::search::{self, Choice};
 use crate::tile::steps::{Step, for_each_step};
 use crate::tile::stream::Stream;
@@ -61,14 +62,16 @@ pub(crate) fn emit(
     machine: &Machine,
     layer: &Layer<'_>,
 ) -> Result<BTreeMap<BufferId, Claim>, PlanError> {
-    let budget = Budget::of(machine).in_layer(draft, machine);
-    let choice = search::search(&layer.problem, &budget)?;
+    let choice = search::decide(draft, machine, &layer.problem)?;
     check_tasks(draft, &choice)?;
     let mut emitter = Emitter::new(draft, machine, layer, &choice)?;
     for image in 0..layer.problem.repeats {
         for_each_step(&layer.problem, &choice.tiling, |step| emitter.step(draft, image, step))?;
     }
     emitter.pipeline.flush(draft)?;
+    emitter.told.finish()?;
+    draft.decided()?.schedules =
+        emitter.scheds.iter().map(|(&tile, &pes)| ScheduleStrategy { tile, pes }).collect();
     Ok(emitter.weights.into_claims())
 }
 
@@ -86,6 +89,7 @@ struct Emitter<'a> {
     invariants: Vec<ConvInv>,
     next_slot: usize,
     scheds: BTreeMap<Extent, Sched>,
+    told: Schedules,
 }
 
 impl<'a> Emitter<'a> {
@@ -120,6 +124,7 @@ impl<'a> Emitter<'a> {
             invariants: Vec::new(),
             next_slot: 0,
             scheds: BTreeMap::new(),
+            told: Schedules::new(&draft.guide.told.schedules, &Array::of(machine))?,
         })
     }
 
@@ -238,7 +243,10 @@ impl<'a> Emitter<'a> {
         let ic = if self.layer.problem.per_channel.is_some() { 1 } else { len(&step.ic) };
         let extent = Extent { oc: len(&step.oc), oy: len(&step.oy), ox: len(&step.ox), ic };
         let (array, macs) = (self.budget.array, self.layer.problem.macs);
-        let sched = *self.scheds.entry(extent).or_insert_with(|| sched::best(&array, &macs, &extent).0);
+        let told = &mut self.told;
+        let sched = *self.scheds.entry(extent).or_insert_with(|| {
+            told.of(&extent).unwrap_or_else(|| sched::best(&array, &macs, &extent).0)
+        });
         let used = |n: u64, value: u64| if n == 1 { 1 } else { value };
         let (y, x, t) = (&self.layer.problem.y, &self.layer.problem.x, &self.tiling);
         let mut inv = ConvInv {

@@ -237,6 +237,7 @@ pub(crate) fn problem(
         staged: false,
         ic_grain,
         oc_splits,
+        oc_grain: 1,
         in_bytes: field.input.element,
         out_bytes: field.output.element,
         held: [field.input.held, field.output.held],

@@ -11,7 +11,6 @@ use crate::movement::Tensor;
 use crate::pipeline::{Outputs, Pipeline, check_tasks};
 use crate::tile::axis::{Axis, Split, ladder};
 use crate::tile::check::{Mark, Subject, check};
-use crate::tile::cost::Budget;
 use crate::tile::sched::MacCost;
 use crate::tile::search::{self, Choice};
 use crate::tile::steps::{Step, for_each_step};
@@ -49,8 +48,7 @@ pub struct PoolLayer {
 /// smallest tiles fit the SRAM, or the plan needs too many tasks. Internal: the description contradicts itself.
 pub fn plan_pool(draft: &mut Draft, machine: &Machine, layer: &PoolLayer) -> Result<(), PlanError> {
     let plan = PoolPlan::new(draft, layer)?;
-    let budget = Budget::of(machine).in_layer(draft, machine);
-    let choice = search::search(&plan.problem, &budget)?;
+    let choice = search::decide(draft, machine, &plan.problem)?;
     check_tasks(draft, &choice)?;
     let mark = Mark::of(draft);
     let mut emitter = Emitter::new(draft, machine, &plan, &choice)?;
@@ -174,6 +172,7 @@ impl PoolPlan {
             staged: false,
             ic_grain: 1,
             oc_splits: split_channels(channels),
+            oc_grain: 1,
             in_bytes: input.element,
             out_bytes: output.element,
             held: [input.held, output.held],

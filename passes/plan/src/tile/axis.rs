@@ -9,7 +9,7 @@ use std::ops::Range;
 ///
 /// Tap `k` of output `o` reads position `o * stride + k * dilation - pad`; positions outside `0..input` are padding.
 /// Position `i` is row `first + i * step` of the tensor in DRAM: rows that no output reads are left out of the tiles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Axis {
     /// Positions that exist, at least 1.
     pub(crate) input: u64,
@@ -128,7 +128,7 @@ fn to_i64(v: u64) -> i64 {
 }
 
 /// `groups` times `total` elements, each group cut into pieces of `size`, the last of which may be shorter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Split {
     /// Groups that no piece may cross.
     pub(crate) groups: u64,

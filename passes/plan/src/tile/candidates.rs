@@ -2,6 +2,8 @@
 
 use super::axis::{Axis, Split, ladder};
 use super::cost::product;
+use crate::strategy::TilingStrategy;
+
 use super::{Order, Problem, Tiling, WINDOW_MAX};
 
 /// The most slots of a stream.
@@ -56,20 +58,20 @@ pub(crate) fn smallest(p: &Problem, cut: &Reduction, oc: Split, oy: Split, ox: S
     }
 }
 
-/// Calls `f` for the loop orders and slot counts worth trying with a cut.
+/// Calls `f` for the loop orders and slot counts worth trying with a cut, or for those that are told.
 ///
 /// Of the operand that the outer loop holds still, more than the tiles of one sum are of no use; of the other one, all
 /// tiles may stay. Activations of single channels are used once.
-pub(crate) fn variants(p: &Problem, least: &Tiling, mut f: impl FnMut(Tiling)) {
+pub(crate) fn variants(p: &Problem, least: &Tiling, told: &TilingStrategy, mut f: impl FnMut(Tiling)) {
     let parts = least.reductions();
     let spatial = product([p.images, least.oy.count(), least.ox.count()]);
     let channels = least.oc.count();
     let one_sum = |tiles: u64| if parts > 1 { parts.saturating_add(1).min(tiles) } else { 0 };
     let orders: &[Order] = match (spatial, channels) {
-        (1, _) | (_, 1) => &[Order::SpatialOuter],
+        (1, _) | (_, 1) if told.order.is_none() => &[Order::SpatialOuter],
         _ => &[Order::SpatialOuter, Order::ChannelOuter],
     };
-    for &order in orders {
+    for &order in orders.iter().filter(|order| told.order.is_none_or(|told| told == **order)) {
         let (act_tiles, weight_tiles) = (spatial.saturating_mul(parts), channels.saturating_mul(parts));
         let (acts, weights) = match order {
             Order::SpatialOuter => (one_sum(act_tiles), weight_tiles),
@@ -77,21 +79,33 @@ pub(crate) fn variants(p: &Problem, least: &Tiling, mut f: impl FnMut(Tiling)) {
         };
         let acts = if p.per_channel.is_some() || p.holds_input() { 0 } else { acts };
         let weights = if p.weights.is_some() { weights } else { 0 };
-        for act_slots in slot_counts(least.act_slots, acts) {
-            for weight_slots in slot_counts(least.weight_slots, weights) {
+        for act_slots in slot_counts(least.act_slots, acts, told.act_slots) {
+            for weight_slots in slot_counts(least.weight_slots, weights, told.weight_slots) {
                 let tiling = Tiling { order, act_slots, weight_slots, ..*least };
-                f(tiling);
-                if let Some(gathered) = gathered(p, &tiling) {
-                    f(gathered);
+                let out_slots = told.out_slots.unwrap_or(0);
+                if told.gather != Some(true) && (told.out_slots.is_none() || out_slots >= least.out_slots) {
+                    f(Tiling { out_slots: least.out_slots.max(out_slots), ..tiling });
+                }
+                let gathered = gathered(p, &tiling).filter(|_| told.gather != Some(false));
+                if let Some(t) = gathered.filter(|t| told.out_slots.is_none_or(|n| n >= t.out_slots)) {
+                    f(Tiling { out_slots: t.out_slots.max(out_slots), ..t });
                 }
             }
         }
     }
 }
 
-/// `least`, and `more` if it is more but not beyond [`SLOTS_MAX`].
-fn slot_counts(least: u64, more: u64) -> impl Iterator<Item = u64> {
-    std::iter::once(least).chain(Some(more).filter(|&n| n > least && n <= SLOTS_MAX))
+/// `least`, and `more` if it is more but not beyond [`SLOTS_MAX`]; or what is told.
+fn slot_counts(least: u64, more: u64, told: Option<u64>) -> impl Iterator<Item = u64> {
+    let more = Some(more).filter(|&n| told.is_none() && n > least && n <= SLOTS_MAX);
+    std::iter::once(told.unwrap_or(least)).chain(more)
+}
+
+/// Whether the outputs of a round can be stored at once, in the given order or in any.
+pub(crate) fn may_gather(p: &Problem, least: &Tiling, order: Option<Order>) -> bool {
+    let orders = [Order::SpatialOuter, Order::ChannelOuter].into_iter();
+    let mut orders = orders.filter(|o| order.is_none_or(|told| told == *o));
+    orders.any(|order| gathered(p, &Tiling { order, ..*least }).is_some())
 }
 
 /// The same tiling with the outputs of a round of the outer loop stored at once; none where that changes nothing, or
@@ -166,6 +180,7 @@ mod tests {
             staged: false,
             ic_grain: 16,
             oc_splits: Vec::new(),
+            oc_grain: 1,
             in_bytes: 1,
             out_bytes: 1,
             held: [false; 2],

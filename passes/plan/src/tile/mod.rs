@@ -5,6 +5,7 @@
 
 pub(crate) mod axis;
 mod candidates;
+mod given;
 pub(crate) mod check;
 pub(crate) mod cost;
 pub(crate) mod sched;
@@ -14,6 +15,7 @@ pub(crate) mod stream;
 mod timeline;
 
 use dpu_isa::ConvInv;
+use serde::{Deserialize, Serialize};
 
 use axis::{Axis, Split};
 use sched::MacCost;
@@ -31,7 +33,7 @@ pub(crate) const WINDOW_MAX: u64 = 8192;
 pub(crate) const EXTENT_MAX: u64 = 1 << 31;
 
 /// How weights are stored, as far as their size goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct WeightSize {
     /// Weights in a block; 1 for dense weights.
     pub(crate) block: u64,
@@ -79,6 +81,8 @@ pub(crate) struct Problem {
     pub(crate) ic_grain: u64,
     /// Cuts of the output channels that may be tried, coarsest first; never empty.
     pub(crate) oc_splits: Vec<Split>,
+    /// Output channels may be cut at multiples of this.
+    pub(crate) oc_grain: u64,
     /// Bytes of an input element.
     pub(crate) in_bytes: u64,
     /// Bytes of an output element.
@@ -119,8 +123,9 @@ impl Problem {
 }
 
 /// Which of the two outer loops is outermost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Order {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
     /// All channel tiles of a spatial tile before the next spatial tile: activations are loaded once.
     SpatialOuter,
     /// All spatial tiles of a channel tile before the next channel tile: weights are loaded once.

@@ -3,10 +3,13 @@
 //! The schedule decides cycles and never the result. The search is exact for the timing model
 //! `ceil(OC/oc) * ceil(OY/oy) * ceil(OX/ox) * KY * KX * ceil(IC/(lanes * ic))`, IC in lane cycles.
 
+use std::fmt;
+
 use dpu_isa::Machine;
+use serde::{Deserialize, Serialize};
 
 /// The PE array, as far as schedules need it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Array {
     /// PEs.
     pub(crate) pes: u64,
@@ -31,7 +34,7 @@ impl Array {
 ///
 /// One each, but on arrays where half of the lanes shift: there plain INT8 weights take two, and of a block of `w` packed
 /// weights the larger of its two halves, twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct MacCost {
     /// Lane cycles.
     pub(crate) cycles: u64,
@@ -50,29 +53,38 @@ impl MacCost {
 }
 
 /// PEs along each dimension of a tile; the product is at most the number of PEs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Sched {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sched {
     /// PEs over output channels.
-    pub(crate) oc: u64,
+    pub oc: u64,
     /// PEs over output rows.
-    pub(crate) oy: u64,
+    pub oy: u64,
     /// PEs over output columns.
-    pub(crate) ox: u64,
+    pub ox: u64,
     /// PEs over input channels, a power of two.
-    pub(crate) ic: u64,
+    pub ic: u64,
 }
 
 /// The extents that a schedule splits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Extent {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extent {
     /// Output channels.
-    pub(crate) oc: u64,
+    pub oc: u64,
     /// Output rows.
-    pub(crate) oy: u64,
+    pub oy: u64,
     /// Output columns.
-    pub(crate) ox: u64,
+    pub ox: u64,
     /// Input channels summed over by one output.
-    pub(crate) ic: u64,
+    pub ic: u64,
+}
+
+impl fmt::Display for Extent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Extent { oc, oy, ox, ic } = self;
+        write!(f, "oc {oc}, oy {oy}, ox {ox}, ic {ic}")
+    }
 }
 
 /// The schedule of least cycles a tap, and those cycles. Ties go to the smaller adder tree, then to more PEs over

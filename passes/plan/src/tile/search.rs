@@ -3,13 +3,16 @@
 //! Deterministic, in integers. All candidates are ranked with an estimate; the best few are then replayed task by task
 //! with the schedules they will get.
 
+use dpu_isa::Machine;
+
+use crate::draft::Draft;
 use crate::error::PlanError;
+use crate::strategy::TilingStrategy;
 
 use super::axis::Split;
-use super::candidates::{Reduction, axis_splits, channel_splits, kernel_splits, smallest, variants};
+use super::candidates::{Reduction, smallest, variants};
 use super::cost::{self, Budget, Estimate, Sweep};
-use super::timeline;
-use super::{Order, Problem, Tiling};
+use super::{Order, Problem, Tiling, given, timeline};
 
 /// Candidates that are looked at closely.
 const FINALISTS: usize = 8;
@@ -40,21 +43,54 @@ pub(crate) struct Choice {
     sram: u64,
 }
 
-/// The best tiling found.
+/// Tilings that were found, by problem and budget: equal layers are searched once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Memo(Vec<(Problem, Budget, Choice)>);
+
+/// The best tiling for the layer under way, which the draft then knows of.
 ///
 /// # Errors
-/// A resource error if not even the smallest tiles fit the SRAM.
-pub(crate) fn search(problem: &Problem, budget: &Budget) -> Result<Choice, PlanError> {
+/// As for [`search`].
+pub(crate) fn decide(draft: &mut Draft, machine: &Machine, problem: &Problem) -> Result<Choice, PlanError> {
+    let budget = Budget::of(machine).in_layer(draft, machine);
+    let choice = match draft.guide.told.tiling.clone() {
+        Some(told) => search(problem, &budget, &told)?,
+        None => {
+            let memo = &draft.guide.memo.0;
+            match memo.iter().find(|(p, b, _)| p == problem && *b == budget) {
+                Some((.., choice)) => *choice,
+                None => {
+                    let choice = search(problem, &budget, &TilingStrategy::default())?;
+                    draft.guide.memo.0.push((problem.clone(), budget, choice));
+                    choice
+                }
+            }
+        }
+    };
+    let strategy = TilingStrategy::of(&choice.tiling, choice.estimate.split_weights);
+    draft.decided()?.tiling = Some(strategy);
+    Ok(choice)
+}
+
+/// The best tiling of those that have what is told.
+///
+/// # Errors
+/// A resource error if not even the smallest tiles fit the SRAM; refused if there is no tiling as told.
+fn search(problem: &Problem, budget: &Budget, told: &TilingStrategy) -> Result<Choice, PlanError> {
+    given::check(problem, told)?;
     let mut finder = Finder {
         problem,
         budget,
-        rows: axis_splits(&problem.y),
-        columns: axis_splits(&problem.x),
+        told,
+        channels: given::oc_splits(problem, told),
+        rows: given::axis_splits(&problem.y, told.oy),
+        columns: given::axis_splits(&problem.x, told.ox),
         finalists: Vec::new(),
         smallest: u64::MAX,
+        refusal: None,
     };
-    for (ky, kx) in kernel_splits(problem) {
-        for ic in channel_splits(problem) {
+    for (ky, kx) in given::kernel_splits(problem, told) {
+        for ic in given::channel_splits(problem, told) {
             finder.try_reduction(&Reduction { ic, ky, kx });
             // Cut sums take fewer or shorter loads: of no use once loads are few and short.
             if finder.is_within(10) || finder.is_within(3) && finder.is_compulsory() {
@@ -72,12 +108,16 @@ pub(crate) fn search(problem: &Problem, budget: &Budget) -> Result<Choice, PlanE
 struct Finder<'a> {
     problem: &'a Problem,
     budget: &'a Budget,
+    told: &'a TilingStrategy,
+    channels: Vec<Split>,
     rows: Vec<Split>,
     columns: Vec<Split>,
     /// The best candidates so far, best first.
     finalists: Vec<Choice>,
     /// SRAM bytes of the smallest candidate.
     smallest: u64,
+    /// Why a cut that fits cannot be as told.
+    refusal: Option<PlanError>,
 }
 
 impl Finder<'_> {
@@ -90,7 +130,8 @@ impl Finder<'_> {
             _ => (ROW_TRIES, COLUMN_TRIES),
         };
         let (Some(&row), Some(&column)) = (self.rows.last(), self.columns.last()) else { return };
-        for &oc in &p.oc_splits {
+        for i in 0..self.channels.len() {
+            let Some(&oc) = self.channels.get(i) else { break };
             let rest = oc.size < CHANNELS_MIN && oc.count() > 1;
             if rest && !self.finalists.is_empty() || !self.fits(&smallest(p, cut, oc, row, column)) {
                 continue;
@@ -114,8 +155,20 @@ impl Finder<'_> {
                 continue;
             }
             tried += 1;
+            let told = self.told;
+            if let Err(refusal) = given::check_slots(p, told, &least) {
+                self.refusal.get_or_insert(refusal);
+                continue;
+            }
             let sweep = cost::sweep(p, &least, self.budget);
-            variants(p, &least, |tiling| self.rank(tiling, sweep));
+            let mut none = true;
+            variants(p, &least, told, |tiling| {
+                none = false;
+                self.rank(tiling, sweep);
+            });
+            if none {
+                self.refusal.get_or_insert_with(|| PlanError::refused("no tiling has these slots"));
+            }
         }
         tried > 0
     }
@@ -200,8 +253,15 @@ impl Finder<'_> {
                 other => other,
             };
         }
-        best.ok_or_else(|| {
-            PlanError::resource("SRAM bytes for the smallest tiles", self.smallest, self.budget.sram)
+        best.ok_or_else(|| match self.refusal {
+            Some(refusal) => refusal,
+            None if *self.told == TilingStrategy::default() => {
+                PlanError::resource("SRAM bytes for the smallest tiles", self.smallest, self.budget.sram)
+            }
+            None => PlanError::refused(format!(
+                "the tiling takes at least {} bytes of SRAM: tensors that stay leave {}",
+                self.smallest, self.budget.sram
+            )),
         })
     }
 
@@ -220,7 +280,7 @@ impl Finder<'_> {
         let mut best = choice;
         best.estimate.cycles = u64::MAX;
         let outputs = choice.estimate.outs.tasks;
-        let more = if choice.tiling.gather { 0 } else { outputs.min(OUT_SLOTS_MAX) };
+        let more = if choice.tiling.gather || self.told.out_slots.is_some() { 0 } else { outputs.min(OUT_SLOTS_MAX) };
         for out_slots in [choice.tiling.out_slots, more] {
             let tiling = Tiling { out_slots, ..choice.tiling };
             let sram = tiling.sram_bytes(self.problem.resident);
@@ -228,7 +288,8 @@ impl Finder<'_> {
                 continue;
             }
             for split in [false, true] {
-                if split && !(self.budget.has_two_engines() && self.problem.weights.is_some()) {
+                let may_split = self.budget.has_two_engines() && self.problem.weights.is_some();
+                if split && !may_split || self.told.split_weights.is_some_and(|told| told != split) {
                     continue;
                 }
                 let cycles = timeline::cycles(self.problem, &tiling, self.budget, split);
