@@ -2,7 +2,7 @@
 //!
 //! Invariant: an option that would have no effect is refused, so that no precision is asked for and then not used.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -108,6 +108,44 @@ pub(super) struct PackingOptions {
     depthwise: bool,
 }
 
+/// What the planner follows and what it tells.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Plan")]
+pub(super) struct PlanOptions {
+    /// Follow the decisions in this file; what it leaves out is searched (docs/strategy.md).
+    #[arg(long, value_name = "S.json")]
+    read_strategy: Option<PathBuf>,
+
+    /// Write all decisions to this file: tiles, schedules, what stays in SRAM, loads ahead of time.
+    #[arg(long, value_name = "S.json")]
+    write_strategy: Option<PathBuf>,
+}
+
+impl PlanOptions {
+    /// The options that were given: flag, option of the pipeline, value.
+    fn given(&self) -> impl Iterator<Item = (&'static str, &'static str, &PathBuf)> {
+        let list = [
+            ("--read-strategy", "read-strategy", &self.read_strategy),
+            ("--write-strategy", "write-strategy", &self.write_strategy),
+        ];
+        list.into_iter().filter_map(|(flag, option, path)| Some((flag, option, path.as_ref()?)))
+    }
+}
+
+/// The text of a path that a pipeline holds.
+///
+/// # Errors
+/// Characters that mean something in a pipeline.
+fn pipeline_path<'p>(flag: &str, what: &str, path: &'p Path) -> Result<&'p str, Failure> {
+    let safe = |c: char| c.is_alphanumeric() || SAFE.contains(c);
+    path.to_str().filter(|text| !text.is_empty() && text.chars().all(safe)).ok_or_else(|| {
+        Failure::usage(format_args!(
+            "{flag} '{}': the name of a {what} file has letters, digits and {SAFE}, since a pipeline holds it",
+            path.display()
+        ))
+    })
+}
+
 /// Options of a compilation.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Weights")]
@@ -118,6 +156,9 @@ pub(super) struct CompileOptions {
 
     #[command(flatten)]
     pub(super) packing: PackingOptions,
+
+    #[command(flatten)]
+    plan: PlanOptions,
 
     /// The machine: a built-in one by name, or a machine file [default: flexnn-16x16].
     #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Machine")]
@@ -187,7 +228,8 @@ impl CompileOptions {
             ("--print-pipeline", self.print_pipeline),
         ];
         let given = list.into_iter().filter(|(_, given)| *given).map(|(name, _)| name);
-        given.chain(self.packing.given().into_iter().map(|(name, _, _)| name)).collect()
+        let given = given.chain(self.packing.given().into_iter().map(|(name, _, _)| name));
+        given.chain(self.plan.given().map(|(flag, _, _)| flag)).collect()
     }
 
     /// The options of `strum-pipeline` that say the same: `machine=flexnn-16x16 method=mip2q p=0.5`.
@@ -207,19 +249,18 @@ impl CompileOptions {
             text.push(' ');
             text.push_str(&option);
         }
+        for (flag, option, path) in self.plan.given() {
+            if path.as_os_str() == "-" {
+                return Err(Failure::usage(format_args!("{flag}: a strategy needs a file")));
+            }
+            text.push_str(&format!(" {option}={}", pipeline_path(flag, "strategy", path)?));
+        }
         Ok(text)
     }
 
     fn machine_option(&self, default: &str) -> Result<String, Failure> {
         let Some(path) = &self.machine else { return Ok(default.to_owned()) };
-        let safe = |c: char| c.is_alphanumeric() || SAFE.contains(c);
-        match path.to_str().filter(|text| !text.is_empty() && text.chars().all(safe)) {
-            Some(text) => Ok(text.to_owned()),
-            None => Err(Failure::usage(format_args!(
-                "--machine '{}': the name of a machine file has letters, digits and {SAFE}, since a pipeline holds it",
-                path.display()
-            ))),
-        }
+        pipeline_path("--machine", "machine", path).map(str::to_owned)
     }
 }
 

@@ -9,5 +9,6 @@ mod hostile;
 mod networks;
 mod report;
 mod run;
+mod strategy;
 mod translate;
 mod usage;

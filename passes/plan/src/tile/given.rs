@@ -6,13 +6,17 @@ use crate::error::PlanError;
 use crate::strategy::TilingStrategy;
 
 use super::axis::{Axis, Split};
+use super::cost::Budget;
 use super::{Problem, Tiling, WINDOW_MAX, candidates};
 
 /// Refuses cuts that the problem does not have.
 ///
 /// # Errors
 /// Refused, with the field, its value and what it may be.
-pub(crate) fn check(p: &Problem, told: &TilingStrategy) -> Result<(), PlanError> {
+pub(crate) fn check(p: &Problem, told: &TilingStrategy, budget: &Budget) -> Result<(), PlanError> {
+    if told.split_weights == Some(true) && !may_split(p, budget) {
+        return refuse("split_weights needs weights and two DMA engines".into());
+    }
     let rows = [("oy", told.oy, "ky", told.ky, &p.y), ("ox", told.ox, "kx", told.kx, &p.x)];
     for (out, outputs, kernel, taps, axis) in rows {
         let one = axis.stride > WINDOW_MAX || axis.kernel > WINDOW_MAX;
@@ -41,6 +45,11 @@ pub(crate) fn check(p: &Problem, told: &TilingStrategy) -> Result<(), PlanError>
         return refuse(format!("{oc} in oc_groups {groups}: must be one of {}", sizes.join(", ")));
     }
     Ok(())
+}
+
+/// Whether both DMA engines can load weights.
+pub(crate) fn may_split(p: &Problem, budget: &Budget) -> bool {
+    budget.has_two_engines() && p.weights.is_some()
 }
 
 fn refuse<T>(what: String) -> Result<T, PlanError> {

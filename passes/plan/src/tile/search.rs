@@ -77,7 +77,7 @@ pub(crate) fn decide(draft: &mut Draft, machine: &Machine, problem: &Problem) ->
 /// # Errors
 /// A resource error if not even the smallest tiles fit the SRAM; refused if there is no tiling as told.
 fn search(problem: &Problem, budget: &Budget, told: &TilingStrategy) -> Result<Choice, PlanError> {
-    given::check(problem, told)?;
+    given::check(problem, told, budget)?;
     let mut finder = Finder {
         problem,
         budget,
@@ -270,6 +270,9 @@ impl Finder<'_> {
         let (p, t) = (self.problem, &choice.tiling);
         let compute = cost::compute_cycles(p, t, self.budget);
         choice.estimate = cost::estimate(p, t, self.budget, &choice.sweep, Some(compute));
+        if let Some(told) = self.told.split_weights {
+            choice.estimate.split_weights = told;
+        }
         let nuisance = self.nuisance(t, &choice.estimate, &choice.sweep);
         choice.estimate.cycles = choice.estimate.cycles.saturating_add(nuisance);
         choice
@@ -288,8 +291,7 @@ impl Finder<'_> {
                 continue;
             }
             for split in [false, true] {
-                let may_split = self.budget.has_two_engines() && self.problem.weights.is_some();
-                if split && !may_split || self.told.split_weights.is_some_and(|told| told != split) {
+                if split && !given::may_split(self.problem, self.budget) || self.told.split_weights.is_some_and(|told| told != split) {
                     continue;
                 }
                 let cycles = timeline::cycles(self.problem, &tiling, self.budget, split);

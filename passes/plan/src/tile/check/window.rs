@@ -221,7 +221,8 @@ fn check_pixel(
     let [kh, kw] = field.geometry.kernel;
     let mut blocks: Vec<Block> = Vec::new();
     for pass in passes {
-        let block = block(subject, pass, local, pixel, &oc)?;
+        // A pass that reads nothing adds nothing, whichever taps of the padding it stands for.
+        let Some(block) = block(subject, pass, local, pixel, &oc)? else { continue };
         check_reads(subject, pass, local, pixel, &block)?;
         let apart =
             |other: &Block| block.iter().zip(other).any(|(a, b)| a.end <= b.start || b.end <= a.start);
@@ -261,14 +262,14 @@ impl Counted {
     }
 }
 
-/// The block of the sum that a pass adds.
+/// The block of the sum that a pass adds; `None` if it has no weights and reads padding only.
 fn block(
     subject: &Subject<'_>,
     pass: &Pass,
     local: [u64; 2],
     pixel: &Pixel,
     oc: &Range<u64>,
-) -> Result<Block, PlanError> {
+) -> Result<Option<Block>, PlanError> {
     let channels = |m: u64| oc.start / m..oc.end.div_ceil(m);
     if let Some(tile) = &pass.tile {
         let part = &tile.part;
@@ -276,31 +277,28 @@ fn block(
         let own = tile.image.is_none_or(|i| i == pixel.image);
         ensure(own, || format!("the weights of another image than {}", pixel.image))?;
         let ic = subject.per_channel.map_or(part.ic.clone(), channels);
-        return Ok([part.ky.clone(), part.kx.clone(), ic]);
+        return Ok(Some([part.ky.clone(), part.kx.clone(), ic]));
     }
     // Without weights the taps follow from any tap that is not padding: dilation is 1.
     let [rows, columns] = [0, 1].map(|axis| first_tap(subject.field, pass, axis, local, pixel));
     let [side_y, side_x] = &pass.sides;
     let (rows, columns) = (rows?, columns?);
-    Ok([rows..rows + side_y.taps, columns..columns + side_x.taps, channels(1)])
+    let (Some(rows), Some(columns)) = (rows, columns) else { return Ok(None) };
+    Ok(Some([rows..rows + side_y.taps, columns..columns + side_x.taps, channels(1)]))
 }
 
-/// The tap of the layer that tap 0 of a pooling pass is, on one axis.
+/// The tap of the layer that tap 0 of a pooling pass is, on one axis; `None` if all its taps are padding.
 fn first_tap(
     field: &Field,
     pass: &Pass,
     axis: usize,
     local: [u64; 2],
     pixel: &Pixel,
-) -> Result<u64, PlanError> {
+) -> Result<Option<u64>, PlanError> {
     let pick = |a: [u64; 2]| a.get(axis).copied().unwrap_or(0);
-    let (Some(side), o) = (pass.sides.get(axis), pick(local)) else { return Ok(0) };
+    let (Some(side), o) = (pass.sides.get(axis), pick(local)) else { return Ok(Some(0)) };
     let kernel = pick(field.geometry.kernel);
-    let Some((k, at)) = (0..side.taps).find_map(|k| Some((k, side.local(o, k)?))) else {
-        // All padding: any taps that are padding will do.
-        let dead = |k: u64| (k..k + side.taps).all(|k| tap(field, axis, pick(pixel.at), k).is_none());
-        return (0..=kernel - side.taps).find(|&k| dead(k)).ok_or_else(|| wrong("taps that are no padding"));
-    };
+    let Some((k, at)) = (0..side.taps).find_map(|k| Some((k, side.local(o, k)?))) else { return Ok(None) };
     // Where rows were merged into columns, only row and column together say which pixel of the input this is.
     let across: u64 = (0..2)
         .filter(|&other| other != axis)
@@ -318,6 +316,7 @@ fn first_tap(
     (0..kernel)
         .find(|&t| tap(field, axis, pick(pixel.at), t) == Some(position))
         .and_then(|t| t.checked_sub(k))
+        .map(Some)
         .ok_or_else(|| wrong("a row that no tap reads"))
 }
 

@@ -1,0 +1,202 @@
+//! Strategies of whole programs: what was written gives the same binary, and what was changed is followed or refused.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{compile, context, run};
+use dpu_isa::Dtype;
+use dpu_sim::Tensor;
+use serde_json::Value;
+use strum_ir::Context;
+use strum_ref::smith::{self, Case, Kind, Size};
+use tempfile::TempDir;
+
+/// A network with its folder for strategies.
+struct Bench<'c> {
+    context: &'c Context,
+    folder: TempDir,
+}
+
+impl<'c> Bench<'c> {
+    fn new(context: &'c Context) -> Self {
+        Bench { context, folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The binary of a network, with these options of the pipeline.
+    fn elf(&self, mlir: &[u8], options: &str) -> Result<Vec<u8>, String> {
+        compile(self.context, mlir, &format!("strum-pipeline{{{options}}}"))?.to_elf().map_err(|e| e.to_string())
+    }
+
+    /// The strategy that is written, after a round trip is found to give the same binary and the same strategy.
+    fn round_trip(&self, mlir: &[u8], options: &str) -> String {
+        let (first, second) = (self.path("first.json"), self.path("second.json"));
+        let written = self.elf(mlir, &format!("{options} write-strategy={}", first.display())).unwrap();
+        let read = format!("{options} read-strategy={} write-strategy={}", first.display(), second.display());
+        let read = self.elf(mlir, &read).unwrap();
+        assert!(written == read, "{options}: the binary differs");
+        assert!(written == self.elf(mlir, options).unwrap(), "{options}: writing a strategy changes the binary");
+        let [first, second] = [first, second].map(|path| std::fs::read_to_string(path).unwrap());
+        assert_eq!(first, second, "{options}");
+        first
+    }
+}
+
+fn tensor(from: &strum_ref::Tensor) -> Tensor {
+    let dtype = match from.dtype {
+        strum_ref::Dtype::I8 => Dtype::I8,
+        strum_ref::Dtype::I16 => Dtype::I16,
+        strum_ref::Dtype::I32 => Dtype::I32,
+    };
+    let shape: Vec<u64> = from.shape.iter().map(|&d| d as u64).collect();
+    let values: Vec<i32> = from.data.iter().map(|&v| v as i32).collect();
+    Tensor::from_values(dtype, &shape, &values)
+}
+
+#[test]
+fn shipped_networks_come_back_byte_for_byte() {
+    let context = context();
+    let bench = Bench::new(&context);
+    for name in ["mnist_lenet", "resnet20"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name).join("model.tosa.mlirbc");
+        let network = std::fs::read(path).unwrap();
+        for options in ["method=dense", "method=mip2q p=0.5", "method=dense machine=flexnn-4x4"] {
+            let text = bench.round_trip(&network, options);
+            assert!(text.contains("\"schedules\"") && text.contains("\"stays\": true"), "{name}, {options}");
+        }
+    }
+}
+
+#[test]
+fn random_networks_come_back_byte_for_byte() {
+    let context = context();
+    let bench = Bench::new(&context);
+    for seed in 0..40 {
+        let case = smith::graph(seed).unwrap();
+        for machine in ["flexnn-16x16", "flexnn-4x4"] {
+            bench.round_trip(case.mlir.as_bytes(), &format!("method=dense machine={machine}"));
+        }
+    }
+    for kind in [Kind::Conv2d, Kind::DepthwiseConv2d, Kind::MaxPool2d, Kind::MatMul] {
+        for seed in 0..3 {
+            let case = smith::sized_op(kind, Size::Large, seed).unwrap();
+            bench.round_trip(case.mlir.as_bytes(), "method=dense machine=flexnn-4x4");
+        }
+    }
+}
+
+/// The places of all decisions in a strategy.
+fn decisions(value: &Value, path: &str, found: &mut Vec<String>) {
+    const NAMES: &[&str] = &["version", "machine", "name", "location", "output"];
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields.iter().filter(|(key, _)| !NAMES.contains(&key.as_str())) {
+                decisions(value, &format!("{path}/{key}"), found);
+            }
+        }
+        Value::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                decisions(item, &format!("{path}/{i}"), found);
+            }
+        }
+        _ => found.push(path.to_owned()),
+    }
+}
+
+/// A small generator of numbers, for choices among few.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % sides
+    }
+}
+
+/// Another value for a decision.
+fn other(value: &Value, dice: &mut Dice) -> Value {
+    match value {
+        Value::Bool(v) => Value::Bool(!v),
+        Value::String(order) if order == "spatial_outer" => "channel_outer".into(),
+        Value::String(_) => "spatial_outer".into(),
+        Value::Number(n) => {
+            let n = n.as_u64().unwrap();
+            let values = [n / 2, n + 1, n * 2, n.saturating_sub(1), 0, 1, 16, u64::MAX, 1 << 40];
+            values[dice.roll(values.len())].into()
+        }
+        _ => panic!("{value} is no decision"),
+    }
+}
+
+/// What became of the changes.
+#[derive(Default)]
+struct Tally {
+    followed: usize,
+    refused: usize,
+}
+
+/// Changes one decision of a network after the other: each change is followed or refused, and no result is wrong.
+fn check_changes(bench: &Bench<'_>, case: &Case, machine: &str, dice: &mut Dice, tally: &mut Tally) {
+    let (mlir, options) = (case.mlir.as_bytes(), format!("method=dense machine={machine}"));
+    let strategy: Value = serde_json::from_str(&bench.round_trip(mlir, &options)).unwrap();
+    let mut places = Vec::new();
+    decisions(&strategy, "", &mut places);
+    let inputs: Vec<Tensor> = case.inputs.iter().map(tensor).collect();
+    let expected: Vec<Tensor> = case.outputs.iter().map(tensor).collect();
+    let (told, done) = (bench.path("told.json"), bench.path("done.json"));
+    for _ in 0..6 {
+        let mut changed = strategy.clone();
+        let place = &places[dice.roll(places.len())];
+        let value = changed.pointer_mut(place).unwrap();
+        *value = other(value, dice);
+        let wish = value.clone();
+        std::fs::write(&told, changed.to_string()).unwrap();
+        let _ = std::fs::remove_file(&done);
+        let pipeline = format!(
+            "strum-pipeline{{{options} read-strategy={} write-strategy={}}}",
+            told.display(),
+            done.display()
+        );
+        match compile(bench.context, mlir, &pipeline) {
+            Ok(program) => {
+                tally.followed += 1;
+                let text = format!("{place} = {wish} on {machine}\n{}", case.mlir);
+                assert_eq!(run(&program, &inputs).as_ref(), Ok(&expected), "{text}");
+                let done: Value = serde_json::from_str(&std::fs::read_to_string(&done).unwrap()).unwrap();
+                if !place.contains("/schedules/") {
+                    assert_eq!(done.pointer(place), Some(&wish), "{text}");
+                }
+            }
+            Err(error) => {
+                tally.refused += 1;
+                assert!(error.contains("strategy: "), "{place} = {wish} on {machine}: {error}\n{}", case.mlir);
+                assert!(!done.exists(), "{place} = {wish}");
+            }
+        }
+    }
+}
+
+#[test]
+fn changed_decisions_are_followed_or_refused() {
+    let context = context();
+    let bench = Bench::new(&context);
+    let (mut dice, mut tally) = (Dice(7), Tally::default());
+    for seed in 0..40 {
+        let case = smith::graph(seed).unwrap();
+        check_changes(&bench, &case, "flexnn-16x16", &mut dice, &mut tally);
+        check_changes(&bench, &case, "flexnn-4x4", &mut dice, &mut tally);
+    }
+    for kind in [Kind::Conv2d, Kind::DepthwiseConv2d, Kind::AvgPool2d, Kind::MatMul] {
+        for seed in 0..20 {
+            let case = smith::single_op(kind, seed).unwrap();
+            check_changes(&bench, &case, "flexnn-16x16", &mut dice, &mut tally);
+        }
+    }
+    assert!(tally.followed > 100 && tally.refused > 100, "{} followed, {} refused", tally.followed, tally.refused);
+}
