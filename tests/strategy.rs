@@ -31,7 +31,9 @@ impl<'c> Bench<'c> {
 
     /// The binary of a network, with these options of the pipeline.
     fn elf(&self, mlir: &[u8], options: &str) -> Result<Vec<u8>, String> {
-        compile(self.context, mlir, &format!("strum-pipeline{{{options}}}"))?.to_elf().map_err(|e| e.to_string())
+        compile(self.context, mlir, &format!("strum-pipeline{{{options}}}"))?
+            .to_elf()
+            .map_err(|e| e.to_string())
     }
 
     /// The strategy that is written, after a round trip is found to give the same binary and the same strategy.
@@ -41,7 +43,10 @@ impl<'c> Bench<'c> {
         let read = format!("{options} read-strategy={} write-strategy={}", first.display(), second.display());
         let read = self.elf(mlir, &read).unwrap();
         assert!(written == read, "{options}: the binary differs");
-        assert!(written == self.elf(mlir, options).unwrap(), "{options}: writing a strategy changes the binary");
+        assert!(
+            written == self.elf(mlir, options).unwrap(),
+            "{options}: writing a strategy changes the binary"
+        );
         let [first, second] = [first, second].map(|path| std::fs::read_to_string(path).unwrap());
         assert_eq!(first, second, "{options}");
         first
@@ -175,7 +180,11 @@ fn check_changes(bench: &Bench<'_>, case: &Case, machine: &str, dice: &mut Dice,
             }
             Err(error) => {
                 tally.refused += 1;
-                assert!(error.contains("strategy: "), "{place} = {wish} on {machine}: {error}\n{}", case.mlir);
+                assert!(
+                    error.contains("strategy: "),
+                    "{place} = {wish} on {machine}: {error}\n{}",
+                    case.mlir
+                );
                 assert!(!done.exists(), "{place} = {wish}");
             }
         }
@@ -198,5 +207,10 @@ fn changed_decisions_are_followed_or_refused() {
             check_changes(&bench, &case, "flexnn-16x16", &mut dice, &mut tally);
         }
     }
-    assert!(tally.followed > 100 && tally.refused > 100, "{} followed, {} refused", tally.followed, tally.refused);
+    assert!(
+        tally.followed > 100 && tally.refused > 100,
+        "{} followed, {} refused",
+        tally.followed,
+        tally.refused
+    );
 }

@@ -27,7 +27,8 @@ fn a_run_follows_a_strategy_too() {
     let scratch = Scratch::new();
     scratch.write("s.json", telling(&json!({ "name": "0.conv2d", "tiling": { "ox": 5 } })));
     scratch.strumc("run net.mlir --input x.npy --output plain.npz -q").ok();
-    let told = "run net.mlir --input x.npy --output told.npz -q --read-strategy s.json --write-strategy t.json";
+    let told =
+        "run net.mlir --input x.npy --output told.npz -q --read-strategy s.json --write-strategy t.json";
     scratch.strumc(told).ok();
     assert_eq!(scratch.read("plain.npz"), scratch.read("told.npz"));
     let written: Value = serde_json::from_slice(&scratch.read("t.json")).unwrap();
@@ -57,10 +58,16 @@ fn what_cannot_be_followed_is_refused_where_it_is() {
         (tiling("oc_groups", 2), "strategy: any oc in oc_groups 2: must be one of 2 in 1"),
         (tiling("act_slots", 0), "strategy: act_slots is 0: must be at least 1"),
         (tiling("act_slots", 1 << 40), "strategy: the tiling takes at least"),
-        (conv("tiling", json!({ "gather": true, "ox": 16, "oc": 2 })), "strategy: gather needs several tiles in a round"),
+        (
+            conv("tiling", json!({ "gather": true, "ox": 16, "oc": 2 })),
+            "strategy: gather needs several tiles in a round",
+        ),
         (conv("stays", json!(true)), "strategy: an output of the function cannot stay in SRAM"),
         (conv("output", json!("1x4x4x2xi8")), "strategy: layer '0.conv2d' makes 1x4x4x2xi32, not 1x4x4x2xi8"),
-        (telling(&json!({ "name": "0.matmul" })), "strategy: there is no layer '0.matmul': that layer is '0.conv2d'"),
+        (
+            telling(&json!({ "name": "0.matmul" })),
+            "strategy: there is no layer '0.matmul': that layer is '0.conv2d'",
+        ),
         (telling(&json!({ "name": "x" })), "strategy: there is no layer 'x': there are 2 layers"),
         (
             telling(&json!({ "name": "1.rescale", "tiling": {} })),
@@ -75,7 +82,10 @@ fn what_cannot_be_followed_is_refused_where_it_is() {
             "3 PEs over input channels: must be a power of two, at most 16",
         ),
         (
-            schedule(json!({ "oc": 1, "oy": 1, "ox": 1, "ic": 1 }), json!({ "oc": 1, "oy": 1, "ox": 1, "ic": 1 })),
+            schedule(
+                json!({ "oc": 1, "oy": 1, "ox": 1, "ic": 1 }),
+                json!({ "oc": 1, "oy": 1, "ox": 1, "ic": 1 }),
+            ),
             "strategy: schedule for tile oc 1, oy 1, ox 1, ic 1: there is none",
         ),
         (r#"{"version": 1, "programs": [{"name": "f"}]}"#.into(), "strategy: there is no function 'f'"),
@@ -83,13 +93,17 @@ fn what_cannot_be_followed_is_refused_where_it_is() {
             r#"{"version": 1, "programs": [{"name": "net", "prefetch_bytes": 3000000}]}"#.into(),
             "strategy: prefetch_bytes is 3000000: the machine has 2097152 of SRAM",
         ),
-        (r#"{"version": 1, "machine": "x"}"#.into(), "strategy 's.json': is for machine 'x', not 'flexnn-16x16'"),
+        (
+            r#"{"version": 1, "machine": "x"}"#.into(),
+            "strategy 's.json': is for machine 'x', not 'flexnn-16x16'",
+        ),
         (r#"{"version": 1, "x": 0}"#.into(), "strategy 's.json': unknown field `x`"),
         (r#"{"version": 7}"#.into(), "strategy 's.json': version 7: this program reads version 1"),
         (String::new(), "strategy 's.json': EOF while parsing"),
     ] {
         scratch.write("s.json", &strategy);
-        let done = scratch.strumc("compile net.mlir -o net.dpu --read-strategy s.json --write-strategy t.json");
+        let done =
+            scratch.strumc("compile net.mlir -o net.dpu --read-strategy s.json --write-strategy t.json");
         done.fails(1, expected);
         assert!(!scratch.has("net.dpu") && !scratch.has("t.json"), "{strategy}");
     }
@@ -103,7 +117,8 @@ fn files_that_are_none_are_refused() {
     let compile = |options: &str| scratch.strumc(&format!("compile net.mlir -o net.dpu {options}"));
     compile("--read-strategy none.json").fails(1, "strategy 'none.json': No such file");
     compile("--read-strategy folder").fails(1, "strategy 'folder': must be a file of at most");
-    compile("--read-strategy bytes.json").fails(1, "strategy 'bytes.json': stream did not contain valid UTF-8");
+    compile("--read-strategy bytes.json")
+        .fails(1, "strategy 'bytes.json': stream did not contain valid UTF-8");
     compile("--write-strategy folder").fails(1, "strategy 'folder': Is a directory");
     compile("--write-strategy no/such/s.json").fails(1, "strategy 'no/such/s.json': No such file");
     compile("--read-strategy -").fails(2, "--read-strategy: a strategy needs a file");

@@ -168,7 +168,9 @@ impl Draft {
             return Err(PlanError::refused("a tiling for a layer that the DPU does not compute"));
         }
         if !told.schedules.is_empty() && decided.schedules.is_empty() {
-            return Err(PlanError::refused("schedules for a layer that is neither convolution nor matrix product"));
+            return Err(PlanError::refused(
+                "schedules for a layer that is neither convolution nor matrix product",
+            ));
         }
         Ok(())
     }

@@ -52,7 +52,8 @@ fn keys(value: &Value, found: &mut BTreeSet<String>) {
 
 #[test]
 fn the_page_names_every_field() {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/strategy.md")).unwrap();
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/strategy.md")).unwrap();
     let mut names = BTreeSet::new();
     keys(&full(), &mut names);
     // The strategy has every field, or writing it back would add what is missing or lose what is there.
@@ -76,7 +77,8 @@ fn the_page_names_every_field() {
 
 #[test]
 fn what_is_left_out_is_left_open() {
-    let strategy = Strategy::from_json(r#"{"version": 1, "programs": [{"name": "f", "layers": [{"name": "0.x"}]}]}"#);
+    let strategy =
+        Strategy::from_json(r#"{"version": 1, "programs": [{"name": "f", "layers": [{"name": "0.x"}]}]}"#);
     let program = strategy.unwrap().program("f").cloned().unwrap();
     let layer = LayerStrategy { name: "0.x".into(), ..LayerStrategy::default() };
     assert_eq!(program, ProgramStrategy { name: "f".into(), prefetch_bytes: None, layers: vec![layer] });

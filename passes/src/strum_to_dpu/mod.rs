@@ -113,15 +113,10 @@ const SRAM_EIGHTHS: [u64; 5] = [8, 7, 6, 4, 0];
 const PREFETCH_EIGHTHS: [u64; 4] = [8, 7, 6, 5];
 
 /// What may stay in SRAM, most first; each differs from the one before, and the last is the least there can be.
-fn residencies(
-    graph: &Graph,
-    machine: &Machine,
-    pins: &[Option<bool>],
-) -> Result<Vec<Residency>, PassError> {
+fn residencies(graph: &Graph, machine: &Machine, pins: &[Option<bool>]) -> Result<Vec<Residency>, PassError> {
     let mut all: Vec<Residency> = Vec::new();
     for eighths in SRAM_EIGHTHS {
-        let residency =
-            residency::decide(graph, machine.sram_bytes / 8 * eighths, machine.sram_bytes, pins);
+        let residency = residency::decide(graph, machine.sram_bytes / 8 * eighths, machine.sram_bytes, pins);
         if cfg!(debug_assertions) {
             residency::check(graph, &residency, machine.sram_bytes).map_err(PassError::Internal)?;
         }
@@ -215,9 +210,8 @@ impl<'c, 'm> Lowering<'c, 'm> {
     /// Loads constants ahead of time, as far as all buffers still get an address. Returns whether they do.
     fn prefetch(&mut self) -> bool {
         let Lowering { machine, draft, told, .. } = self;
-        let is_placeable = |draft: &Draft| {
-            alloc::allocate(&draft.buffers, &draft.tasks, &draft.layers, machine).is_ok()
-        };
+        let is_placeable =
+            |draft: &Draft| alloc::allocate(&draft.buffers, &draft.tasks, &draft.layers, machine).is_ok();
         let eighths = PREFETCH_EIGHTHS.map(|eighths| machine.sram_bytes / 8 * eighths);
         let tried = told.prefetch_bytes.map_or(eighths.to_vec(), |bytes| vec![bytes]);
         for bytes in tried.into_iter().filter(|bytes| *bytes > 0) {

@@ -9,9 +9,9 @@ use crate::dma::{At, Dim, Mover};
 use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, narrow};
 use crate::pipeline::{Outputs, Pipeline, check_tasks};
+use crate::strategy::{ScheduleStrategy, Schedules};
 use crate::tile::check::{Mark, Subject, check};
 use crate::tile::cost::Budget;
-use crate::strategy::{ScheduleStrategy, Schedules};
 use crate::tile::sched::{self, Array, Extent, Sched};
 use crate::tile::search::{self, Choice};
 use crate::tile::steps::{Step, for_each_step};
@@ -244,9 +244,10 @@ impl<'a> Emitter<'a> {
         let extent = Extent { oc: len(&step.oc), oy: len(&step.oy), ox: len(&step.ox), ic };
         let (array, macs) = (self.budget.array, self.layer.problem.macs);
         let told = &mut self.told;
-        let sched = *self.scheds.entry(extent).or_insert_with(|| {
-            told.of(&extent).unwrap_or_else(|| sched::best(&array, &macs, &extent).0)
-        });
+        let sched = *self
+            .scheds
+            .entry(extent)
+            .or_insert_with(|| told.of(&extent).unwrap_or_else(|| sched::best(&array, &macs, &extent).0));
         let used = |n: u64, value: u64| if n == 1 { 1 } else { value };
         let (y, x, t) = (&self.layer.problem.y, &self.layer.problem.x, &self.tiling);
         let mut inv = ConvInv {

@@ -80,7 +80,9 @@ pub(crate) fn check_slots(p: &Problem, told: &TilingStrategy, least: &Tiling) ->
     ];
     for (name, told_slots, least_slots, none) in slots {
         match told_slots {
-            Some(n) if least_slots == 0 && n > 0 => return refuse(format!("{name} is {n}: must be 0, since {none}")),
+            Some(n) if least_slots == 0 && n > 0 => {
+                return refuse(format!("{name} is {n}: must be 0, since {none}"));
+            }
             // Gathered outputs may need fewer slots than tiles do.
             Some(n) if n < least_slots && !(name == "out_slots" && told.gather != Some(false) && n > 0) => {
                 return refuse(format!("{name} is {n}: must be at least {least_slots}"));
@@ -89,7 +91,8 @@ pub(crate) fn check_slots(p: &Problem, told: &TilingStrategy, least: &Tiling) ->
         }
     }
     if told.gather == Some(true) && !candidates::may_gather(p, least, told.order) {
-        let why = "needs several tiles in a round, of one image, and an output that is not in SRAM as a whole";
+        let why =
+            "needs several tiles in a round, of one image, and an output that is not in SRAM as a whole";
         return refuse(format!("gather {why}"));
     }
     Ok(())

@@ -5,9 +5,9 @@
 
 pub(crate) mod axis;
 mod candidates;
-mod given;
 pub(crate) mod check;
 pub(crate) mod cost;
+mod given;
 pub(crate) mod sched;
 pub(crate) mod search;
 pub(crate) mod steps;

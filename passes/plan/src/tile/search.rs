@@ -283,7 +283,11 @@ impl Finder<'_> {
         let mut best = choice;
         best.estimate.cycles = u64::MAX;
         let outputs = choice.estimate.outs.tasks;
-        let more = if choice.tiling.gather || self.told.out_slots.is_some() { 0 } else { outputs.min(OUT_SLOTS_MAX) };
+        let more = if choice.tiling.gather || self.told.out_slots.is_some() {
+            0
+        } else {
+            outputs.min(OUT_SLOTS_MAX)
+        };
         for out_slots in [choice.tiling.out_slots, more] {
             let tiling = Tiling { out_slots, ..choice.tiling };
             let sram = tiling.sram_bytes(self.problem.resident);
@@ -291,7 +295,9 @@ impl Finder<'_> {
                 continue;
             }
             for split in [false, true] {
-                if split && !given::may_split(self.problem, self.budget) || self.told.split_weights.is_some_and(|told| told != split) {
+                if split && !given::may_split(self.problem, self.budget)
+                    || self.told.split_weights.is_some_and(|told| told != split)
+                {
                     continue;
                 }
                 let cycles = timeline::cycles(self.problem, &tiling, self.budget, split);
