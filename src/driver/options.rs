@@ -158,7 +158,7 @@ pub(super) struct CompileOptions {
     pub(super) packing: PackingOptions,
 
     #[command(flatten)]
-    plan: PlanOptions,
+    pub(super) plan: PlanOptions,
 
     /// The machine: a built-in one by name, or a machine file [default: flexnn-16x16].
     #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Machine")]
