@@ -247,8 +247,10 @@ impl Finder<'_> {
             // Within one percent the smaller footprint wins: it leaves room for the neighbours' loads.
             let key = |c: &Choice| c.estimate.cycles;
             best = match best {
-                Some(b) if key(&choice) + key(&b) / 100 < key(&b) => Some(choice),
-                Some(b) if key(&choice) <= key(&b) + key(&b) / 100 && choice.sram < b.sram => Some(choice),
+                Some(b) if key(&choice) < key(&b) - key(&b) / 100 => Some(choice),
+                Some(b) if key(&choice) <= key(&b).saturating_add(key(&b) / 100) && choice.sram < b.sram => {
+                    Some(choice)
+                }
                 None => Some(choice),
                 other => other,
             };
