@@ -3,14 +3,18 @@
 //! Order, times and hazards of a program follow from addresses, and those from its fields and weight tables; so they are the
 //! same for every sample, as long as the tables are. Tasks are executed again in the recorded order, without clock and
 //! checker. A sample for which a table differs, or packed weights do, or which faults, is simulated in full instead.
+//!
+//! The checker of the first run has seen who wrote every byte that is read. Weights and tables that come from constants by
+//! way of copies alone are prepared once; a copy that serves nothing else is not repeated.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use dpu_isa::{Instr, Program, Space};
 
 use crate::error::SimError;
-use crate::exec::{Core, Layer, semantics};
+use crate::exec::{Core, Expected, Trace, semantics};
+use crate::hazard::{Checker, Constancy};
 use crate::kernel::Kernel;
 use crate::memory::Memory;
 use crate::observe::{Dispatch, Observer, Task};
@@ -24,12 +28,14 @@ pub struct Recording<'p> {
     program: &'p Program,
     options: Options,
     kernel: Option<Kernel>,
-    /// Tasks in the order of their starts.
+    /// The tasks that have to be executed again, in the order of their starts.
     order: Vec<usize>,
-    /// The layers that convolutions used, in that order; `None` if a convolution has none to show.
-    layers: Option<Vec<Arc<Layer>>>,
+    /// What is known of the convolutions, in that order; `None` if nothing is certain enough.
+    expected: Option<Arc<[Expected]>>,
     /// Whether memory must be as new for every sample.
     renew: bool,
+    /// The memories of the recorded run, for the first replayer.
+    spare: Mutex<Option<Memory>>,
 }
 
 /// Writes down which task starts when.
@@ -61,7 +67,7 @@ impl<'p> Recording<'p> {
         observers: &mut [&mut dyn Observer],
     ) -> Result<(Recording<'p>, RunResult), SimError> {
         let mut order = Order { order: Vec::new(), other: observers };
-        let (result, core) = run_core(program, inputs, options, &mut [&mut order])?;
+        let (result, mut core, checker) = run_core(program, inputs, options, &mut [&mut order])?;
         let writes_constants = program.instrs.iter().any(|instr| {
             let to = match instr {
                 Instr::DmaCopy(x) => x.dst,
@@ -70,13 +76,19 @@ impl<'p> Recording<'p> {
             };
             to.space == Space::Dram && to.offset < program.consts.len() as u64
         });
+        let renew = writes_constants || !options.checks;
+        let (order, trace) = (order.order, core.take_trace());
+        let constant = constancy(program, checker, &order, &trace)?;
+        let of = |index: &usize| constant.get(*index).copied().unwrap_or_default();
+        let expected = convolutions(program, &order).zip(&trace).map(|(i, t)| Expected::of(t, of(i)));
         let recording = Recording {
             program,
             options: options.clone(),
             kernel: Kernel::of(options.kernel).map_err(SimError::Host)?,
-            order: order.order,
-            layers: core.into_trace(),
-            renew: writes_constants || !options.checks,
+            expected: expected.collect(),
+            order: order.iter().copied().filter(|i| !of(i).idle).collect(),
+            renew,
+            spare: Mutex::new((!renew).then_some(core.memory)),
         };
         Ok((recording, result))
     }
@@ -86,9 +98,38 @@ impl<'p> Recording<'p> {
     /// # Errors
     /// When the host has no memory for it.
     pub fn replayer(&self) -> Result<Replayer<'_>, SimError> {
-        let core = Core::new(Memory::new(self.program, self.options.max_memory)?, self.kernel);
-        Ok(Replayer { recording: self, core, fresh: true })
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (memory, fresh) = match spare {
+            Some(memory) => (memory, false),
+            None => (Memory::new(self.program, self.options.max_memory)?, true),
+        };
+        Ok(Replayer { recording: self, core: Core::new(memory, self.kernel), fresh })
     }
+}
+
+/// The convolutions among tasks.
+fn convolutions<'a>(program: &Program, order: &'a [usize]) -> impl Iterator<Item = &'a usize> {
+    order.iter().filter(|&&index| matches!(program.instrs.get(index), Some(Instr::ConvVar(_))))
+}
+
+/// What repeats in every run, for every instruction; nothing is known to if the run was not checked.
+fn constancy(
+    program: &Program,
+    checker: Option<Checker>,
+    order: &[usize],
+    trace: &[Trace],
+) -> Result<Vec<Constancy>, SimError> {
+    let Some(checker) = checker else { return Ok(Vec::new()) };
+    let outputs = program.outputs.iter().map(|desc| io_range(program, desc, "output"));
+    let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
+    let mut prepared = vec![false; program.instrs.len()];
+    for (&index, trace) in convolutions(program, order).zip(trace) {
+        if let (Some(prepared), Trace::Layer(_)) = (prepared.get_mut(index), trace) {
+            *prepared = true;
+        }
+    }
+    let prepared = |index| prepared.get(index).is_some_and(|&p| p);
+    Ok(checker.into_constancy(outputs.into_iter(), prepared))
 }
 
 /// Runs samples by a recording.
@@ -114,14 +155,14 @@ impl Replayer<'_> {
 
     /// `None` if this sample is not like the recorded one.
     fn replay(&mut self, inputs: &[TensorView<'_>]) -> Result<Option<Vec<Tensor>>, SimError> {
-        let Recording { program, options, order, layers, renew, .. } = self.recording;
-        let Some(layers) = layers else { return Ok(None) };
+        let Recording { program, options, order, expected, renew, .. } = self.recording;
+        let Some(expected) = expected else { return Ok(None) };
         if *renew && !self.fresh {
             self.core.memory = Memory::new(program, options.max_memory)?;
         }
         self.fresh = false;
         load_inputs(program, inputs, &mut self.core, None)?;
-        self.core.expect(layers);
+        self.core.expect(expected);
         for &index in order {
             let Some(task) = program.instrs.get(index).and_then(semantics) else { continue };
             if task.execute(&mut self.core).is_err() {

@@ -26,7 +26,7 @@ mod trace;
 mod weights;
 
 pub use dpu_cost::{Energy, Events, Traffic};
-use dpu_isa::{IoDesc, Machine, Program, Space};
+use dpu_isa::{Instr, IoDesc, Machine, Program, Space};
 
 pub use batch::{BatchError, Recording, Replayer, run_batch};
 pub use error::{Note, SimError, Site, Trap, TrapKind};
@@ -107,16 +107,16 @@ pub fn simulate_observed<'o>(
     options: &Options,
     observers: &'o mut [&'o mut dyn Observer],
 ) -> Result<RunResult, SimError> {
-    run_core(program, inputs, options, observers).map(|(result, _)| result)
+    run_core(program, inputs, options, observers).map(|(result, _, _)| result)
 }
 
-/// Runs a program; returns what it leaves behind, too.
+/// Runs a program; returns what it leaves behind, and what the checker knows, too.
 fn run_core<'o>(
     program: &Program,
     inputs: &[TensorView<'_>],
     options: &Options,
     observers: &'o mut [&'o mut dyn Observer],
-) -> Result<(RunResult, exec::Core), SimError> {
+) -> Result<(RunResult, exec::Core, Option<hazard::Checker>), SimError> {
     let machine = options.machine.as_ref().unwrap_or(&program.machine);
     machine.check().map_err(|error| SimError::Machine(error.to_string()))?;
     check_retiming(&program.machine, machine).map_err(SimError::Machine)?;
@@ -128,15 +128,15 @@ fn run_core<'o>(
     let finished = simulation.run()?;
     let outputs =
         program.outputs.iter().map(|desc| read_output(program, desc, &finished)).collect::<Result<_, _>>()?;
-    let engine::Finished { core, cycles, serial, engines, recorder, .. } = finished;
+    let engine::Finished { core, checker, cycles, serial, engines, recorder, .. } = finished;
     let report = Report::new(program, machine, cycles, serial, engines, recorder);
-    Ok((RunResult { outputs, report }, core))
+    Ok((RunResult { outputs, report }, core, checker))
 }
 
 /// A checker that knows the engines of all tasks and the constants.
 fn new_checker(program: &Program, core: &exec::Core) -> Result<hazard::Checker, SimError> {
-    /// Task ids have 32 bits, two of which are taken.
-    const MAX_INSTRS: usize = u32::MAX as usize - 2;
+    /// Task ids have 32 bits, and some of them are taken.
+    const MAX_INSTRS: usize = u32::MAX as usize - hazard::FIRST;
     if program.instrs.len() > MAX_INSTRS {
         let (needed, limit) = (program.instrs.len() as u64, MAX_INSTRS as u64);
         return Err(SimError::Resource { what: "instructions", needed, limit });
@@ -145,8 +145,9 @@ fn new_checker(program: &Program, core: &exec::Core) -> Result<hazard::Checker, 
     let engine_of = program.instrs.iter().map(number).collect();
     let tiles = core.memory.tiles();
     let barriers = engine::Simulation::barriers(&program.machine);
-    let mut checker = hazard::Checker::new(engine_of, engine::engines(tiles), tiles, barriers);
-    checker.host_write(0, program.consts.len());
+    let moves = |i| matches!(program.instrs.get(i), Some(Instr::DmaCopy(_) | Instr::DmaFill(_)));
+    let mut checker = hazard::Checker::new(engine_of, moves, engine::engines(tiles), tiles, barriers);
+    checker.host_constants(program.consts.len());
     Ok(checker)
 }
 
@@ -172,7 +173,7 @@ fn load_inputs(
             return Err(SimError::Input(format!("input '{}': {bytes} bytes, {want} expected", desc.name)));
         }
         if let Some(checker) = checker.as_deref_mut() {
-            checker.host_write(place.start, place.len());
+            checker.host_input(place.start, place.len());
         }
         let dram = core.memory.space_mut(Space::Dram, 0).map_err(|f| SimError::Program(f.detail))?;
         if let Some(to) = dram.get_mut(place) {

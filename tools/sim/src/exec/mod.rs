@@ -17,7 +17,7 @@ mod vec_rescale;
 mod vec_table;
 mod vec_unary;
 
-pub(crate) use conv::Layer;
+pub(crate) use conv::{Expected, Trace};
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use dpu_cost::Cost;
 use dpu_isa::{ConvInv, Dtype, Instr, Machine, PoolInv, Space};
 
 use crate::error::{Fault, TrapKind};
-use crate::hazard::{Checker, Conflict, ConflictKind};
+use crate::hazard::{Checker, Conflict, ConflictKind, Purpose};
 use crate::kernel::Kernel;
 use crate::memory::Memory;
 use crate::region::Region;
@@ -94,14 +94,14 @@ impl Core {
         Core { memory, slots, scratch: conv::Scratch::default(), layers: conv::Layers::default(), kernel }
     }
 
-    /// The layers of all convolutions; see [`conv::Layers::into_trace`].
-    pub(crate) fn into_trace(self) -> Option<Vec<Arc<Layer>>> {
-        self.layers.into_trace()
+    /// What all convolutions did; see [`conv::Layers::take_trace`].
+    pub(crate) fn take_trace(&mut self) -> Vec<Trace> {
+        self.layers.take_trace()
     }
 
-    /// Repeats a run with these layers.
-    pub(crate) fn expect(&mut self, layers: &[Arc<Layer>]) {
-        self.layers.expect(layers);
+    /// Repeats a run whose convolutions were these.
+    pub(crate) fn expect(&mut self, all: &Arc<[Expected]>) {
+        self.layers.expect(all);
     }
 
     /// Whether the run that was to be repeated was.
@@ -160,7 +160,7 @@ impl Gate<'_> {
         space: Space,
         region: &Region,
     ) -> Result<(), Fault> {
-        self.read_as(memory, what, space, region, false)
+        self.read_as(memory, what, space, region, (false, Purpose::Values))
     }
 
     /// The task reads the region, and later writes the very same elements, each after its own read.
@@ -171,7 +171,19 @@ impl Gate<'_> {
         space: Space,
         region: &Region,
     ) -> Result<(), Fault> {
-        self.read_as(memory, what, space, region, true)
+        self.read_as(memory, what, space, region, (true, Purpose::Values))
+    }
+
+    /// The task reads its weights or its weight table.
+    pub(crate) fn read_for(
+        &mut self,
+        purpose: Purpose,
+        memory: &Memory,
+        what: &'static str,
+        space: Space,
+        region: &Region,
+    ) -> Result<(), Fault> {
+        self.read_as(memory, what, space, region, (false, purpose))
     }
 
     fn read_as(
@@ -180,11 +192,11 @@ impl Gate<'_> {
         what: &'static str,
         space: Space,
         region: &Region,
-        own: bool,
+        how: (bool, Purpose),
     ) -> Result<(), Fault> {
         in_bounds(memory, self.tile, what, space, region, "read")?;
         let Some(checker) = self.checker.as_deref_mut() else { return Ok(()) };
-        let found = checker.read(self.index, space, self.tile, region, own);
+        let found = checker.read(self.index, space, self.tile, region, how);
         found.map_err(|conflict| explain(self.index, what, space, conflict, false))
     }
 

@@ -7,23 +7,31 @@
 //! the task, and one number for a byte (its last writer, or its last reader for each engine) is its whole history:
 //! what is ordered after the last access is ordered after those before.
 
+mod origins;
 mod shadow;
 
+use std::convert::Infallible;
+use std::ops::Range;
 use std::rc::Rc;
 
 use dpu_isa::Space;
 
 use crate::region::Region;
+use origins::Origins;
 use shadow::Shadow;
 
-/// Names a task: its index in the stream plus 2.
+pub(crate) use origins::{Constancy, Purpose};
+
+/// Names a task: its index in the stream plus [`FIRST`].
 type TaskId = u32;
 /// The writer of bytes that were never written.
 const NEVER: TaskId = 0;
-/// The writer of constants and inputs.
-const HOST: TaskId = 1;
+/// The writer of constants.
+const CONSTANT: TaskId = 1;
+/// The writer of inputs.
+const INPUT: TaskId = 2;
 /// Added to a position in the stream to make a task id.
-const FIRST: usize = 2;
+pub(crate) const FIRST: usize = 3;
 
 /// For each engine, its last task that is known to have ended.
 pub(crate) type Clock = Rc<Vec<TaskId>>;
@@ -78,11 +86,19 @@ pub(crate) struct Checker {
     barriers: Vec<BarrierClock>,
     dram: History,
     sram: Vec<History>,
+    origins: Origins,
 }
 
 impl Checker {
-    /// A checker of a stream whose instruction `i` runs on engine `engine_of[i]`, less than `engines`.
-    pub(crate) fn new(engine_of: Vec<u16>, engines: usize, tiles: usize, barriers: usize) -> Checker {
+    /// A checker of a stream whose instruction `i` runs on engine `engine_of[i]`, less than `engines`, and moves bytes
+    /// without changing them if `moves(i)`.
+    pub(crate) fn new(
+        engine_of: Vec<u16>,
+        moves: impl Fn(usize) -> bool,
+        engines: usize,
+        tiles: usize,
+        barriers: usize,
+    ) -> Checker {
         let zero = vec![NEVER; engines];
         let history = || History {
             writer: Shadow::default(),
@@ -90,6 +106,7 @@ impl Checker {
         };
         let barrier = || BarrierClock { posted: zero.clone(), waited: zero.clone() };
         Checker {
+            origins: Origins::new((0..engine_of.len()).map(moves)),
             engine_of,
             engines: vec![zero.clone(); engines],
             dispatcher: Rc::new(zero.clone()),
@@ -99,9 +116,14 @@ impl Checker {
         }
     }
 
-    /// The host writes `len` bytes of DRAM before the start.
-    pub(crate) fn host_write(&mut self, start: usize, len: usize) {
-        self.dram.writer.set(start, len, HOST);
+    /// The host writes `len` bytes of constants from the start of DRAM on.
+    pub(crate) fn host_constants(&mut self, len: usize) {
+        self.dram.writer.set(0, len, CONSTANT);
+    }
+
+    /// The host writes `len` bytes of an input to DRAM, before the start and after the constants.
+    pub(crate) fn host_input(&mut self, start: usize, len: usize) {
+        self.dram.writer.set(start, len, INPUT);
     }
 
     /// The host reads `len` bytes of DRAM after the end. The first unwritten run, if there is one.
@@ -111,6 +133,24 @@ impl Checker {
             _ => Ok(()),
         };
         self.dram.writer.try_for_each(start, len, check).err()
+    }
+
+    /// For every instruction what repeats in every run in the order of this one, the host having read `outputs` from DRAM.
+    ///
+    /// `prepared` says at which positions weights are kept decoded.
+    pub(crate) fn into_constancy(
+        self,
+        outputs: impl Iterator<Item = Range<usize>>,
+        prepared: impl Fn(usize) -> bool,
+    ) -> Vec<Constancy> {
+        let Checker { dram, mut origins, .. } = self;
+        for place in outputs {
+            let Ok(()) = dram.writer.try_for_each(place.start, place.len(), |_, _, id| {
+                origins.need(id);
+                Ok::<(), Infallible>(())
+            });
+        }
+        origins.finish(prepared)
     }
 
     /// The dispatcher arms a barrier, having seen it idle.
@@ -171,24 +211,26 @@ impl Checker {
         space: Space,
         tile: u8,
         region: &Region,
-        own: bool,
+        (own, purpose): (bool, Purpose),
     ) -> Result<(), Conflict> {
         let (engine, me) = (self.engine(index), task_id(index));
-        let Some((history, order)) = self.split(space, tile, engine) else { return Ok(()) };
+        let Some((history, order, origins)) = self.split(space, tile, engine) else { return Ok(()) };
         let History { writer, readers } = history;
-        let mut fine = HOST;
+        // The last writer that was found to be in order.
+        let mut fine = NEVER;
         region.try_for_each_run(|start, len| {
             let (start, len) = (start as usize, len as usize);
             writer.try_for_each(start, len, |start, len, id| {
-                if id == fine {
+                if id == fine && id != NEVER {
                     return Ok(());
                 }
                 let kind = match id {
                     NEVER => ConflictKind::Unwritten,
                     id if id == me => ConflictKind::OwnWrite,
-                    id if !order.before(id) => ConflictKind::Writer(position(id)),
+                    id if id > INPUT && !order.before(id) => ConflictKind::Writer(position(id)),
                     id => {
                         fine = id;
+                        origins.read(me, id, purpose);
                         return Ok(());
                     }
                 };
@@ -214,13 +256,13 @@ impl Checker {
         region: &Region,
     ) -> Result<(), Conflict> {
         let (engine, me) = (self.engine(index), task_id(index));
-        let Some((history, order)) = self.split(space, tile, engine) else { return Ok(()) };
+        let Some((history, order, _)) = self.split(space, tile, engine) else { return Ok(()) };
         let History { writer, readers } = history;
         let mut fine = NEVER;
         region.try_for_each_run(|start, len| {
             let (start, len) = (start as usize, len as usize);
             writer.try_for_each(start, len, |start, len, id| {
-                if id == fine || id <= HOST {
+                if id == fine || id <= INPUT {
                     return Ok(());
                 }
                 let kind = match id {
@@ -250,14 +292,19 @@ impl Checker {
         self.engine_of.get(index).copied().map_or(usize::MAX, usize::from)
     }
 
-    /// The history of a memory, and the order that the running task of `engine` is in.
-    fn split(&mut self, space: Space, tile: u8, engine: usize) -> Option<(&mut History, Order<'_>)> {
+    /// The history of a memory, the order that the running task of `engine` is in, and all origins.
+    fn split(
+        &mut self,
+        space: Space,
+        tile: u8,
+        engine: usize,
+    ) -> Option<(&mut History, Order<'_>, &mut Origins)> {
         let history = match space {
             Space::Dram => &mut self.dram,
             Space::Sram => self.sram.get_mut(usize::from(tile))?,
         };
         let clock = self.engines.get(engine)?;
-        Some((history, Order { engine_of: &self.engine_of, engine, clock }))
+        Some((history, Order { engine_of: &self.engine_of, engine, clock }, &mut self.origins))
     }
 }
 
@@ -301,10 +348,11 @@ mod tests {
     use ConflictKind::{OwnRead, OwnWrite, Reader, Unwritten, Writer};
 
     const SRAM: Space = Space::Sram;
+    const READ: (bool, Purpose) = (false, Purpose::Values);
 
     /// Tasks 0, 1, 2, … run on these engines; barriers 0 and 1 are armed.
     fn checker(engines: &[u16]) -> Checker {
-        Checker::new(engines.to_vec(), 3, 1, 2)
+        Checker::new(engines.to_vec(), |_| false, 3, 1, 2)
     }
 
     /// Runs task `index`: waits, accesses (write?, start, length), posts.
@@ -321,7 +369,7 @@ mod tests {
         for &(write, start, len) in accesses {
             let region = Region::contiguous(start, len);
             let done =
-                if write { c.write(index, SRAM, 0, &region) } else { c.read(index, SRAM, 0, &region, false) };
+                if write { c.write(index, SRAM, 0, &region) } else { c.read(index, SRAM, 0, &region, READ) };
             done.map_err(|conflict| conflict.kind)?;
         }
         c.finish(engine, index, post.iter().copied());
@@ -369,7 +417,7 @@ mod tests {
         c.arm(0);
         assert_eq!(task(&mut c, 1, &[], &[(false, 0, 8)], &[]), Ok(()));
         c.start(2, &early, std::iter::empty());
-        assert_eq!(c.read(2, SRAM, 0, &Region::contiguous(0, 8), false).unwrap_err().kind, Writer(0));
+        assert_eq!(c.read(2, SRAM, 0, &Region::contiguous(0, 8), READ).unwrap_err().kind, Writer(0));
     }
 
     #[test]
@@ -377,10 +425,10 @@ mod tests {
         let mut c = checker(&[0, 0]);
         assert_eq!(task(&mut c, 0, &[], &[(true, 0, 10), (true, 13, 7)], &[]), Ok(()));
         let all = Region::contiguous(0, 20);
-        let found = c.read(1, SRAM, 0, &all, false).unwrap_err();
+        let found = c.read(1, SRAM, 0, &all, READ).unwrap_err();
         assert_eq!(found, Conflict { start: 10, len: 3, kind: Unwritten });
         assert_eq!(c.host_read(5, 2).map(|c| c.kind), Some(Unwritten));
-        c.host_write(0, 6);
+        c.host_input(0, 6);
         assert_eq!(c.host_read(4, 2), None);
         assert_eq!(c.host_read(4, 4), Some(Conflict { start: 6, len: 2, kind: Unwritten }));
     }
@@ -396,7 +444,7 @@ mod tests {
         c.write(1, SRAM, 0, &odd).unwrap();
         let both = Region::strided(3, 2, &[(1, 0)]);
         assert_eq!(
-            c.read(1, SRAM, 0, &both, false).unwrap_err(),
+            c.read(1, SRAM, 0, &both, READ).unwrap_err(),
             Conflict { start: 3, len: 1, kind: Writer(0) }
         );
     }
@@ -408,12 +456,12 @@ mod tests {
         assert_eq!(c.write(0, SRAM, 0, &Region::contiguous(7, 8)).unwrap_err().kind, OwnWrite);
         let mut c = checker(&[0, 0]);
         c.write(0, SRAM, 0, &Region::contiguous(0, 16)).unwrap();
-        c.read(1, SRAM, 0, &Region::contiguous(0, 8), false).unwrap();
+        c.read(1, SRAM, 0, &Region::contiguous(0, 8), READ).unwrap();
         assert_eq!(c.write(1, SRAM, 0, &Region::contiguous(4, 8)).unwrap_err().kind, OwnRead);
         // In place is no overlap.
         let mut c = checker(&[0, 0]);
         c.write(0, SRAM, 0, &Region::contiguous(0, 16)).unwrap();
-        c.read(1, SRAM, 0, &Region::contiguous(0, 8), true).unwrap();
+        c.read(1, SRAM, 0, &Region::contiguous(0, 8), (true, Purpose::Values)).unwrap();
         assert_eq!(c.write(1, SRAM, 0, &Region::contiguous(0, 8)), Ok(()));
     }
 }

@@ -11,6 +11,7 @@ use dpu_isa::{ConvInv, ConvVar, Method, WeightEntry};
 use super::super::ppe::{Channels, ENTRY, load_table};
 use super::{decode_set, runs_of};
 use crate::error::Fault;
+use crate::hazard::Constancy;
 use crate::kernel::{Kernel, Operands, Panels};
 use crate::memory;
 use crate::weights::Decoder;
@@ -191,17 +192,53 @@ impl Source<'_> {
     }
 }
 
+/// What a convolution of a recorded run did.
+#[derive(Clone, Debug)]
+pub(crate) enum Trace {
+    /// It used a layer.
+    Layer(Arc<Layer>),
+    /// It kept nothing; whether its weights were dense.
+    Plain {
+        /// Any bytes are dense weights.
+        dense: bool,
+    },
+}
+
+/// What a repeated run knows of a convolution.
+#[derive(Clone, Debug)]
+pub(crate) enum Expected {
+    /// It has this layer.
+    Certain(Arc<Layer>),
+    /// It has this layer if memory holds the same bytes.
+    Likely(Arc<Layer>),
+    /// Its weights are decoded again, and that changes no address.
+    Plain,
+}
+
+impl Expected {
+    /// What follows from a recorded run and from what is constant; `None` if nothing is certain enough.
+    pub(crate) fn of(trace: &Trace, constant: Constancy) -> Option<Expected> {
+        match trace {
+            Trace::Layer(layer) if constant.table && constant.weights => {
+                Some(Expected::Certain(Arc::clone(layer)))
+            }
+            Trace::Layer(layer) => Some(Expected::Likely(Arc::clone(layer))),
+            Trace::Plain { dense } => {
+                (constant.table && (constant.weights || *dense)).then_some(Expected::Plain)
+            }
+        }
+    }
+}
+
 /// Prepared layers, by where their variants find them.
 #[derive(Debug, Default)]
 pub(crate) struct Layers {
     known: BTreeMap<[u32; 6], Vec<Arc<Layer>>>,
     bytes: usize,
-    /// The layers of all convolutions so far.
-    trace: Vec<Arc<Layer>>,
-    /// Whether the trace leaves out a convolution.
-    gaps: bool,
-    /// What a recorded run used, if one is repeated: the layers, and how many of them have come.
-    expected: Option<(Vec<Arc<Layer>>, usize)>,
+    /// What all convolutions so far have done.
+    trace: Vec<Trace>,
+    /// The recorded run that is repeated, if one is, and how many of its convolutions have come.
+    expected: Option<(Arc<[Expected]>, usize)>,
     surprised: bool,
 }
 
@@ -217,16 +254,22 @@ impl Layers {
         var: &ConvVar,
         sram: &[u8],
     ) -> Result<Arc<Layer>, Fault> {
-        if let Some((layers, next)) = &mut self.expected {
-            let expected = layers.get(*next);
+        if let Some((all, next)) = &mut self.expected {
+            let expected = all.get(*next);
             *next += 1;
-            if let Some(layer) = expected.filter(|layer| layer.is_of(inv, var, sram)) {
-                return Ok(Arc::clone(layer));
+            match expected {
+                Some(Expected::Certain(layer)) => return Ok(Arc::clone(layer)),
+                Some(Expected::Likely(layer)) if layer.is_of(inv, var, sram) => {
+                    return Ok(Arc::clone(layer));
+                }
+                // Dense weights may be activations: they change no address and no count.
+                Some(Expected::Likely(layer)) => {
+                    let harmless = inv.method == Method::Dense && layer.has_table_of(inv, var, sram);
+                    self.surprised |= !harmless;
+                }
+                Some(Expected::Plain) => {}
+                None => self.surprised = true,
             }
-            // Dense weights may be activations: they change no address and no count.
-            let harmless =
-                inv.method == Method::Dense && expected.is_some_and(|l| l.has_table_of(inv, var, sram));
-            self.surprised |= !harmless;
             return Layer::new(kernel, inv, var, sram).map(Arc::new);
         }
         let taps = u32::from(var.kernel_h) << 16 | u32::from(var.kernel_w);
@@ -238,7 +281,7 @@ impl Layers {
                 let layer = Arc::new(Layer::new(kernel, inv, var, sram)?);
                 let size = layer.size();
                 if self.bytes.saturating_add(size) > MAX_BYTES {
-                    self.gaps = true;
+                    self.trace.push(Trace::Plain { dense: inv.method == Method::Dense });
                     return Ok(layer);
                 }
                 self.bytes += size;
@@ -246,33 +289,35 @@ impl Layers {
                 layer
             }
         };
-        self.trace.push(Arc::clone(&layer));
+        self.trace.push(Trace::Layer(Arc::clone(&layer)));
         Ok(layer)
     }
 
     /// A convolution went another way.
-    pub(super) fn skip(&mut self) {
-        self.gaps = true;
-        self.surprised = true;
-    }
-
-    /// The layers of all convolutions, in their order; `None` if some are missing.
-    pub(crate) fn into_trace(self) -> Option<Vec<Arc<Layer>>> {
-        (!self.gaps).then_some(self.trace)
-    }
-
-    /// From now on, these layers should come.
-    pub(crate) fn expect(&mut self, layers: &[Arc<Layer>]) {
+    pub(super) fn skip(&mut self, inv: &ConvInv) {
         match &mut self.expected {
-            Some((_, next)) => *next = 0,
-            None => self.expected = Some((layers.to_vec(), 0)),
+            Some((all, next)) => {
+                self.surprised |= !matches!(all.get(*next), Some(Expected::Plain));
+                *next += 1;
+            }
+            None => self.trace.push(Trace::Plain { dense: inv.method == Method::Dense }),
         }
+    }
+
+    /// What all convolutions did, in their order.
+    pub(crate) fn take_trace(&mut self) -> Vec<Trace> {
+        std::mem::take(&mut self.trace)
+    }
+
+    /// From now on, these should come.
+    pub(crate) fn expect(&mut self, all: &Arc<[Expected]>) {
+        self.expected = Some((Arc::clone(all), 0));
         self.surprised = false;
     }
 
-    /// Whether exactly the expected layers came, dense weights aside.
+    /// Whether exactly the expected convolutions came, dense weights aside.
     pub(crate) fn met_expectations(&self) -> bool {
-        let all = self.expected.as_ref().is_none_or(|(layers, next)| *next == layers.len());
+        let all = self.expected.as_ref().is_none_or(|(all, next)| *next == all.len());
         all && !self.surprised
     }
 }

@@ -13,11 +13,12 @@ use dpu_isa::{ConvInv, ConvVar, Dtype, Machine, Method, Space, WeightEntry};
 
 use fast::{Buffers, Plan};
 use golden::Tile;
-pub(crate) use layer::{Layer, Layers};
+pub(crate) use layer::{Expected, Layers, Trace};
 
 use super::ppe::{ENTRY, Ppe, load_table};
 use super::{Core, Gate, Lut, Semantics, Slot, wrong_slot};
 use crate::error::Fault;
+use crate::hazard::Purpose;
 use crate::memory::Memory;
 use crate::region::{Region, Steps, window_steps};
 use crate::weights::Decoder;
@@ -69,7 +70,7 @@ impl Semantics for ConvVar {
         check_size(inv, self)?;
         let memory = &core.memory;
         let table = Region::contiguous(u64::from(self.table), ENTRY.saturating_mul(u64::from(self.out_c)));
-        gate.read(memory, "table", Space::Sram, &table)?;
+        gate.read_for(Purpose::Table, memory, "table", Space::Sram, &table)?;
         let entries = load_table(memory.space(Space::Sram, self.tile)?, inv, self)?;
         touch_weights(self, inv, &entries, memory, gate)?;
         touch_window(gate, memory, &Window::of(inv, self))?;
@@ -98,7 +99,7 @@ impl Semantics for ConvVar {
             let layer = layers.get(kernel, &inv, self, memory.space(Space::Sram, self.tile)?)?;
             return plan.run(&layer, memory, &mut scratch.fast);
         }
-        layers.skip();
+        layers.skip(&inv);
         let sram = memory.space(Space::Sram, self.tile)?;
         let decoder = Decoder::new(&inv)?;
         let entries = load_table(sram, &inv, self)?;
@@ -179,7 +180,13 @@ fn touch_weights(
     let channels = if inv.depthwise { var.out_c } else { var.in_c };
     let bytes = decoder.read_bytes(var.kernel_h, var.kernel_w, channels);
     let mut read = |start: u64, end: u64| {
-        gate.read(memory, "weights", Space::Sram, &Region::contiguous(start, end - start))
+        gate.read_for(
+            Purpose::Weights,
+            memory,
+            "weights",
+            Space::Sram,
+            &Region::contiguous(start, end - start),
+        )
     };
     if inv.depthwise {
         let shift = entries.first().map_or(0, |e| e.code_shift);
