@@ -4,7 +4,7 @@ use dpu_isa::{ConvInv, ConvVar, Dtype, WeightEntry};
 
 use super::{Clamp, Lut};
 use crate::error::Fault;
-use crate::kernel::Vectorize;
+use crate::kernel::{self, Scales, Vectorize};
 use crate::memory;
 use crate::numerics::Scale;
 
@@ -80,35 +80,24 @@ pub(super) struct Channels {
     dtype: Dtype,
 }
 
-/// The scales of all channels.
-#[derive(Debug, Default)]
-struct Scales {
-    multiplier: Vec<i32>,
-    shift: Vec<i64>,
-    /// Half of the last kept bit.
-    half: Vec<i64>,
-    /// What double rounding adds or takes away; empty when it does not for any channel.
-    second: Vec<i64>,
-}
-
 impl Channels {
     /// With `raw`, sums are stored as they are and nothing is asked of clamp and scales.
     pub(super) fn new(inv: &ConvInv, entries: &[WeightEntry], raw: bool) -> Result<Channels, Fault> {
         let clamp = if raw { Clamp::NONE } else { Clamp::new(inv.clamp_lo, inv.clamp_hi, inv.out_dtype)? };
-        let mut scales = Scales::default();
-        for e in entries {
-            let scale = Scale::new(e.multiplier, i32::from(e.shift), inv.round);
-            let [multiplier, shift, half, second] = scale.map_err(|e| Fault::operand(e.to_string()))?.parts();
-            scales.multiplier.push(multiplier as i32);
-            scales.shift.push(shift);
-            scales.half.push(half);
-            scales.second.push(second);
-        }
-        if scales.second.iter().all(|&second| second == 0) {
-            scales.second.clear();
-        }
-        let scale = (inv.scale && !raw).then_some(scales);
+        let scale = |e: &WeightEntry| {
+            Scale::new(e.multiplier, i32::from(e.shift), inv.round).map_err(|e| Fault::operand(e.to_string()))
+        };
+        let scales = entries.iter().map(scale).collect::<Result<Vec<_>, _>>()?;
+        let scale = (inv.scale && !raw).then(|| Scales::new(scales.into_iter()));
         Ok(Channels { scale, zero_point: inv.out_zp, clamp, dtype: inv.out_dtype })
+    }
+
+    /// Scales and what follows them, where results are bytes that are scaled.
+    pub(super) fn bytes(&self) -> Option<(&Scales, kernel::Finish)> {
+        let Clamp { lo, hi } = self.clamp;
+        let finish = kernel::Finish { zero_point: self.zero_point, lo, hi };
+        matches!(self.dtype, Dtype::I8 | Dtype::U8).then_some(())?;
+        Some((self.scale.as_ref()?, finish))
     }
 }
 
@@ -147,33 +136,6 @@ impl Vectorize for Finish<'_> {
         }
         if let Some(lut) = lut {
             to.iter_mut().for_each(|to| *to = lut.get(i32::from(*to)) as u8);
-        }
-    }
-}
-
-impl Scales {
-    /// `apply_scale` of the sums of the channels from `first` on.
-    #[inline(always)]
-    fn apply(&self, first: usize, sums: &mut [i32]) {
-        let channels = first..first + sums.len();
-        let part = (
-            self.multiplier.get(channels.clone()).unwrap_or_default(),
-            self.shift.get(channels.clone()).unwrap_or_default(),
-            self.half.get(channels.clone()).unwrap_or_default(),
-        );
-        let scales = part.0.iter().zip(part.1).zip(part.2);
-        match self.second.get(channels) {
-            None => {
-                for (v, ((&m, &shift), &half)) in sums.iter_mut().zip(scales) {
-                    *v = ((i64::from(*v) * i64::from(m) + half) >> (shift & 63)) as i32;
-                }
-            }
-            Some(second) => {
-                for ((v, ((&m, &shift), &half)), &second) in sums.iter_mut().zip(scales).zip(second) {
-                    let second = if *v >= 0 { second } else { -second };
-                    *v = ((i64::from(*v) * i64::from(m) + half + second) >> (shift & 63)) as i32;
-                }
-            }
         }
     }
 }

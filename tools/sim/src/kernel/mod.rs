@@ -8,6 +8,7 @@
 mod avx2;
 mod panels;
 mod portable;
+mod scale;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
 
@@ -15,6 +16,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub(crate) use panels::{Activations, Panels, Taps, Weights};
+pub(crate) use scale::{Block, Finish, Scales};
 
 /// Output channels in a vector of sums.
 pub(crate) const LANES: usize = 16;

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use dpu_isa::{ConvInv, ConvVar, Dtype, Space, WeightFormat};
 
 use super::super::Lut;
-use super::super::ppe::{Channels, Finish};
+use super::super::ppe::Finish;
 use super::layer::{Layer, Prepared};
 use super::runs_of;
 use crate::error::{Fault, TrapKind};
-use crate::kernel::{Activations, Kernel, LANES, Operands, Panels, Taps, Vectorize};
+use crate::kernel::{Activations, Block, Kernel, LANES, Operands, Panels, Taps, Vectorize};
 use crate::memory::{self, Memory};
 
 /// Most elements of a tile that is copied; larger ones take the golden path.
@@ -27,6 +27,8 @@ pub(crate) struct Buffers {
     taps: Taps,
     /// Source position of every output pixel.
     places: Vec<usize>,
+    /// Where the results of every output pixel go.
+    outs: Vec<usize>,
     sums: Vec<i32>,
     /// Sums of activations less their zero point, for each pixel.
     totals: Vec<i32>,
@@ -200,10 +202,13 @@ impl<'a> Plan<'a> {
             var.act as usize + y * image.row + x * image.pixel
         };
         buffers.places.clear();
+        buffers.outs.clear();
         for oy in 0..var.out_h as usize {
             let row = first + oy * usize::from(inv.stride_y) * image.row;
             let step = usize::from(inv.stride_x) * image.pixel;
             buffers.places.extend((0..var.out_w as usize).map(|ox| row + ox * step));
+            let row = var.out as usize + oy * var.out_row as usize;
+            buffers.outs.extend((0..var.out_w as usize).map(|ox| row + ox * var.out_pixel as usize));
         }
     }
 
@@ -238,14 +243,15 @@ impl<'a> Plan<'a> {
         sram: &mut [u8],
         buffers: &mut Buffers,
     ) -> Result<(), Fault> {
-        let Buffers { bytes, words, taps, places, sums, totals } = buffers;
+        let Buffers { bytes, words, taps, places, outs, sums, totals } = buffers;
         let out_c = self.var.out_c as usize;
         for panel in 0..panels.len() {
             let channels = panels.channels(panel);
             let row = channels.len();
             let block = self.kernel.block_pixels(row / LANES);
-            let real = channels.start..channels.end.min(out_c);
-            for (n, pixels) in places.chunks(block).enumerate() {
+            let first = channels.start;
+            let part = Part { row, first, channels: channels.end.min(out_c).saturating_sub(first) };
+            for (n, (pixels, outs)) in places.chunks(block).zip(outs.chunks(block)).enumerate() {
                 sums.resize(row * pixels.len(), 0);
                 let activations = match (self.kernel.operands(), self.image.copied) {
                     (Operands::Words, _) => Activations::Words(words),
@@ -261,7 +267,7 @@ impl<'a> Plan<'a> {
                         sums.iter_mut().for_each(|sum| *sum = sum.wrapping_sub(correction));
                     }
                 }
-                self.finish(&layer.channels, lut, sram, first, real.clone(), row, sums)?;
+                self.finish((layer, lut), sram, (first, outs), part, sums)?;
             }
         }
         Ok(())
@@ -276,59 +282,83 @@ impl<'a> Plan<'a> {
         sram: &mut [u8],
         buffers: &mut Buffers,
     ) -> Result<(), Fault> {
-        let Buffers { bytes, taps, places, sums, .. } = buffers;
+        let Buffers { bytes, taps, places, outs, sums, .. } = buffers;
         let out_c = self.var.out_c as usize;
-        for (n, &pixel) in places.iter().enumerate() {
-            sums.resize(out_c, 0);
+        let row = out_c.next_multiple_of(LANES);
+        let part = Part { row, first: 0, channels: out_c };
+        for (n, (&pixel, &out)) in places.iter().zip(outs.iter()).enumerate() {
+            sums.resize(row, 0);
             let source = if self.image.copied { &bytes[..] } else { &*sram };
             let activations = memory::slice(source, pixel as u64, (taps.reach() - 4 + out_c) as u64)?;
             self.kernel.vectorize(Depthwise { activations, taps: taps.offsets(), weights, start, sums });
-            self.finish(&layer.channels, lut, sram, n, 0..out_c, out_c, sums)?;
+            self.finish((layer, lut), sram, (n, &[out]), part, sums)?;
         }
         Ok(())
     }
 
-    /// Takes the sums of the pixels from `first` on through the post-processing, or stores them as they are.
-    ///
-    /// `sums` has a row of `row` for each pixel, which begins with those of `channels`.
-    #[allow(clippy::too_many_arguments, reason = "a block of sums, where it goes and how it is finished")]
+    /// Takes the sums of a block of pixels, from the pixel `pixel` on, through the post-processing, or stores them as they
+    /// are. `outs` is where the pixels' results begin.
     fn finish(
         &self,
-        ppe: &Channels,
-        lut: Option<&Lut>,
+        (layer, lut): (&Layer, Option<&Lut>),
         sram: &mut [u8],
-        first: usize,
-        channels: Range<usize>,
-        row: usize,
+        (pixel, outs): (usize, &[usize]),
+        part: Part,
         sums: &mut [i32],
     ) -> Result<(), Fault> {
-        let var = self.var;
-        let width = var.out_w as usize;
-        for (n, sums) in sums.chunks_exact_mut(row).enumerate() {
-            let pixel = first + n;
-            let sums = sums.get_mut(..channels.len()).unwrap_or_default();
-            let psum =
-                u64::from(var.psum) + 4 * (pixel as u64 * u64::from(var.out_c) + channels.start as u64);
-            if var.acc_in {
-                let from = memory::slice(sram, psum, 4 * sums.len() as u64)?;
-                for (sum, from) in sums.iter_mut().zip(from.as_chunks().0) {
-                    *sum = sum.wrapping_add(i32::from_le_bytes(*from));
+        let Part { row, first, channels } = part;
+        if self.var.acc_in || self.var.acc_out {
+            for (n, sums) in sums.chunks_exact_mut(row).enumerate() {
+                let sums = sums.get_mut(..channels).unwrap_or_default();
+                self.partial(sram, (pixel + n) as u64 * u64::from(self.var.out_c) + first as u64, sums)?;
+            }
+        }
+        if self.var.acc_out {
+            return Ok(());
+        }
+        let size = self.inv.out_dtype.bytes();
+        let start = first * size as usize;
+        if let Some((scales, last)) = layer.channels.bytes() {
+            let block = Block { sums, row, first, channels };
+            let to = sram.get_mut(start..).unwrap_or_default();
+            if let Some(()) = self.kernel.store_scaled(block, scales, last, to, outs) {
+                let Some(lut) = lut else { return Ok(()) };
+                for &at in outs {
+                    let to = memory::slice_mut(sram, (at + start) as u64, channels as u64)?;
+                    to.iter_mut().for_each(|to| *to = lut.get(i32::from(*to)) as u8);
                 }
+                return Ok(());
             }
-            if var.acc_out {
-                memory::store(sram, psum, 4, Dtype::I32, sums)?;
-                continue;
-            }
-            let size = self.inv.out_dtype.bytes();
-            let at = u64::from(var.out)
-                + (pixel / width) as u64 * u64::from(var.out_row)
-                + (pixel % width) as u64 * u64::from(var.out_pixel)
-                + channels.start as u64 * size;
-            let to = memory::slice_mut(sram, at, sums.len() as u64 * size)?;
-            self.kernel.vectorize(Finish { ppe, first: channels.start, lut, sums, to });
+        }
+        for (sums, &at) in sums.chunks_exact_mut(row).zip(outs) {
+            let sums = sums.get_mut(..channels).unwrap_or_default();
+            let to = memory::slice_mut(sram, (at + start) as u64, channels as u64 * size)?;
+            self.kernel.vectorize(Finish { ppe: &layer.channels, first, lut, sums, to });
         }
         Ok(())
     }
+
+    /// Adds the partial sums from the `n`th on, where there are some, and stores the result, if it is one again.
+    fn partial(&self, sram: &mut [u8], n: u64, sums: &mut [i32]) -> Result<(), Fault> {
+        let psum = u64::from(self.var.psum) + 4 * n;
+        if self.var.acc_in {
+            let from = memory::slice(sram, psum, 4 * sums.len() as u64)?;
+            for (sum, from) in sums.iter_mut().zip(from.as_chunks().0) {
+                *sum = sum.wrapping_add(i32::from_le_bytes(*from));
+            }
+        }
+        if self.var.acc_out { memory::store(sram, psum, 4, Dtype::I32, sums) } else { Ok(()) }
+    }
+}
+
+/// Which channels the rows of a block have.
+#[derive(Clone, Copy)]
+struct Part {
+    /// Sums of a row.
+    row: usize,
+    /// The first channel, and how many of them are real.
+    first: usize,
+    channels: usize,
 }
 
 /// One axis of a tile.
