@@ -1,12 +1,12 @@
 //! `vec_binary`: element-wise operators on two arrays, with a scaling of either side and of the result.
 
 use dpu_cost::Cost;
-use dpu_isa::{BinaryOp, Machine, Round, Space, VecBinary};
+use dpu_isa::{BinaryOp, Dtype, Machine, Round, Space, VecBinary};
 
 use super::nest::{Nest, ROW, region, same_place};
 use super::{Clamp, Core, Gate, Lut, Semantics};
 use crate::error::Fault;
-use crate::kernel::Vectorize;
+use crate::kernel::{Binary, Finish, Vectorize};
 use crate::memory;
 use crate::numerics::{Scale, mul_shift};
 use crate::region::Region;
@@ -49,14 +49,26 @@ impl Semantics for VecBinary {
         let lut = self.lut.then(|| Lut::load(sram, self.lut_addr, self.out_dtype)).transpose()?;
         let strides = [self.a_strides, self.b_strides, self.out_strides].map(|s| s.map(u64::from));
         let bases = [self.a, self.b, self.out].map(u64::from);
+        let scales = [a_scale, b_scale, scale];
+        let bytes = [self.a_dtype, self.b_dtype, self.out_dtype] == [Dtype::I8; 3]
+            && lut.is_none()
+            && (self.op != BinaryOp::Mul || self.mul_shift == 0);
+        let finish = Finish { zero_point: self.out_zp, lo: clamp.lo, hi: clamp.hi };
+        let direct = Binary { op: self.op, zero_points: [self.a_zp, self.b_zp], scales, finish };
+        let direct = kernel.filter(|_| bytes).map(|kernel| (kernel, direct));
         let (mut results, mut others) = ([0; ROW], [0; ROW]);
         Nest::new(&self.dims, strides).try_for_each_row(bases, |row| {
+            if let Some((kernel, work)) = &direct
+                && row.stride == [1; 3]
+                && let Some(()) = kernel.binary(sram, row.at.map(|at| at as usize), row.len, work)
+            {
+                return Ok(());
+            }
             let xs = results.get_mut(..row.len).unwrap_or_default();
             let ys = others.get_mut(..row.len).unwrap_or_default();
             memory::load(sram, row.at[0], row.stride[0], self.a_dtype, xs)?;
             memory::load(sram, row.at[1], row.stride[1], self.b_dtype, ys)?;
-            let (clamp, lut) = (clamp, lut.as_ref());
-            let work = Compute { x: self, xs, ys, scales: [a_scale, b_scale, scale], clamp, lut };
+            let work = Compute { x: self, xs, ys, scales, clamp, lut: lut.as_ref() };
             match kernel {
                 Some(kernel) => kernel.vectorize(work),
                 None => work.run(),

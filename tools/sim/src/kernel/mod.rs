@@ -6,6 +6,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+mod binary;
 mod panels;
 mod portable;
 mod scale;
@@ -15,6 +16,7 @@ mod vnni;
 use std::fmt;
 use std::str::FromStr;
 
+pub(crate) use binary::Binary;
 pub(crate) use panels::{Activations, Panels, Taps, Weights};
 pub(crate) use scale::{Block, Finish, Scales};
 
