@@ -5,6 +5,7 @@
 use dpu_isa::{ConvInv, Method, WeightFormat};
 
 use crate::error::{Fault, TrapKind};
+use crate::kernel::Blocks;
 
 /// How to read the weight sets of a layer.
 #[derive(Clone, Debug)]
@@ -52,6 +53,15 @@ impl Decoder {
             Method::Dliq => 8u8.saturating_sub(self.format.param),
             Method::Dense | Method::Sparse | Method::Mip2q => 0,
         }
+    }
+
+    /// What the kernels' decoder needs for sets with this code shift; `None` where only this one will do.
+    pub(crate) fn blocks(&self, code_shift: u8) -> Option<Blocks> {
+        if self.format.method == Method::Dense || code_shift > self.max_code_shift() {
+            return None;
+        }
+        let levels = self.shifted(code_shift);
+        Blocks::new(&self.format, levels.get(..self.levels.len())?)
     }
 
     /// Bytes of a set that are read: all of it when packed, the weights alone when dense.

@@ -7,6 +7,7 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod binary;
+mod decode;
 mod panels;
 mod portable;
 mod scale;
@@ -17,6 +18,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub(crate) use binary::Binary;
+pub(crate) use decode::Blocks;
 pub(crate) use panels::{Activations, Panels, Taps, Weights};
 pub(crate) use scale::{Block, Finish, Scales};
 

@@ -164,26 +164,33 @@ impl Panels {
         Some(Panel { weights, start, steps: self.steps })
     }
 
-    /// Packs the weight set of a channel, one run after the other; values beyond the set stay 0.
-    ///
-    /// With [`Operands::Bytes`] the values must be those of `i8`.
-    pub(crate) fn set_channel(&mut self, channel: usize, set: &[i16]) {
+    /// Packs the weight set of a channel, one run after the other, for [`Operands::Bytes`]; values beyond the set stay 0.
+    pub(crate) fn set_bytes(&mut self, channel: usize, set: &[i8]) {
+        let (range, panel, groups, channel) = self.place(channel);
         let run = set.len() / self.runs.max(1);
+        if let Storage::Bytes(to) = &mut self.storage {
+            let to = to.get_mut(range).unwrap_or_default();
+            scatter::<4, _>(to.as_chunks_mut().0, panel, groups, channel, set, run);
+        }
+    }
+
+    /// As [`Panels::set_bytes`], for [`Operands::Words`].
+    pub(crate) fn set_words(&mut self, channel: usize, set: &[i16]) {
+        let (range, panel, groups, channel) = self.place(channel);
+        let run = set.len() / self.runs.max(1);
+        if let Storage::Words(to) = &mut self.storage {
+            let to = to.get_mut(range).unwrap_or_default();
+            scatter::<2, _>(to.as_chunks_mut().0, panel, groups, channel, set, run);
+        }
+    }
+
+    /// The values of a channel's panel, its channels, the groups of a run, and the channel's number in it.
+    fn place(&self, channel: usize) -> (std::ops::Range<usize>, usize, usize, usize) {
         let first = channel / self.width * self.width;
         let panel = self.width.min(self.start.len().saturating_sub(first));
         let per_channel = self.steps * self.operands.group();
-        let groups = self.steps / self.runs.max(1);
         let base = first * per_channel;
-        match &mut self.storage {
-            Storage::Bytes(to) => {
-                let to = to.get_mut(base..base + panel * per_channel).unwrap_or_default();
-                scatter::<4, _>(to.as_chunks_mut().0, panel, groups, channel - first, set, run, |v| v as i8);
-            }
-            Storage::Words(to) => {
-                let to = to.get_mut(base..base + panel * per_channel).unwrap_or_default();
-                scatter::<2, _>(to.as_chunks_mut().0, panel, groups, channel - first, set, run, |v| v);
-            }
-        }
+        (base..base + panel * per_channel, panel, self.steps / self.runs.max(1), channel - first)
     }
 }
 
@@ -193,19 +200,18 @@ fn scatter<const N: usize, T: Copy + Default>(
     panel: usize,
     groups: usize,
     channel: usize,
-    set: &[i16],
+    set: &[T],
     run: usize,
-    convert: impl Fn(i16) -> T + Copy,
 ) {
     for (run, to) in set.chunks_exact(run.max(1)).zip(to.chunks_exact_mut((panel * groups).max(1))) {
         let (whole, rest) = run.as_chunks::<N>();
         let mut places = to.iter_mut().skip(channel).step_by(panel.max(1));
         for (values, to) in whole.iter().zip(&mut places) {
-            *to = values.map(convert);
+            *to = *values;
         }
         if let (false, Some(to)) = (rest.is_empty(), places.next()) {
             for (to, &value) in to.iter_mut().zip(rest) {
-                *to = convert(value);
+                *to = value;
             }
         }
     }

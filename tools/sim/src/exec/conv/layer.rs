@@ -12,7 +12,7 @@ use super::super::ppe::{Channels, ENTRY, load_table};
 use super::{decode_set, runs_of};
 use crate::error::Fault;
 use crate::hazard::Constancy;
-use crate::kernel::{Kernel, Operands, Panels};
+use crate::kernel::{Blocks, Kernel, Operands, Panels};
 use crate::memory;
 use crate::weights::Decoder;
 
@@ -129,6 +129,13 @@ impl Layer {
     }
 }
 
+/// Buffers for one weight set, and how the sets with a certain code shift are read.
+struct Sets {
+    words: Vec<i16>,
+    bytes: Vec<i8>,
+    blocks: Option<(u8, Option<Blocks>)>,
+}
+
 /// Where the weights of a layer come from.
 struct Source<'a> {
     kernel: Kernel,
@@ -150,28 +157,58 @@ impl Source<'_> {
         let (inv, var) = (self.inv, self.var);
         let (runs, run) = runs_of(inv, var);
         let mut panels = Panels::new(self.kernel, entries.len(), runs, run);
-        let mut set = vec![0; runs * run];
+        let mut sets = Sets { words: vec![0; runs * run], bytes: vec![0; runs * run], blocks: None };
         let mut low = 0u64;
-        // Stored weights are bytes; words hold what is multiplied.
-        let (offset, bias) = match self.kernel.operands() {
-            Operands::Bytes => (inv.wt_zp, 128 + i32::from(inv.in_zp)),
-            Operands::Words => (0, 0),
-        };
         for (oc, entry) in entries.iter().enumerate() {
-            let found = decode_set(self.decoder, self.set(entry)?, var.in_c, entry.code_shift, &mut set);
-            low += found.map_err(|mut fault| {
+            let named = |mut fault: Fault| {
                 fault.detail = format!("output channel {oc}: {}", fault.detail);
                 fault
-            })?;
-            set.iter_mut().for_each(|w| *w += offset);
-            panels.set_channel(oc, &set);
-            let sum = set.iter().fold(0i32, |sum, &w| sum.wrapping_add(w.into()));
+            };
             let start = if var.acc_out { 0 } else { entry.bias };
+            let start = match self.kernel.operands() {
+                Operands::Bytes => {
+                    low += self.decode_bytes(entry, &mut sets).map_err(named)?;
+                    panels.set_bytes(oc, &sets.bytes);
+                    // Stored weights are bytes; activations are biased to be unsigned.
+                    let bias = 128 + i32::from(inv.in_zp);
+                    let sum = sets.bytes.iter().fold(0i32, |sum, &w| sum.wrapping_add(w.into()));
+                    start.wrapping_sub(bias.wrapping_mul(sum))
+                }
+                Operands::Words => {
+                    let set = self.set(entry)?;
+                    let found = decode_set(self.decoder, set, var.in_c, entry.code_shift, &mut sets.words);
+                    low += found.map_err(named)?;
+                    panels.set_words(oc, &sets.words);
+                    start
+                }
+            };
             if let Some(to) = panels.start_mut().get_mut(oc) {
-                *to = start.wrapping_sub(bias.wrapping_mul(sum));
+                *to = start;
             }
         }
         Ok((low, Prepared::Panels(panels)))
+    }
+
+    /// Decodes a set to the bytes that are stored, zero point included. Returns its low members.
+    fn decode_bytes(&self, entry: &WeightEntry, sets: &mut Sets) -> Result<u64, Fault> {
+        let Sets { words, bytes, blocks } = sets;
+        let set = self.set(entry)?;
+        if self.inv.method == Method::Dense && entry.code_shift == 0 {
+            bytes.iter_mut().zip(set).for_each(|(to, from)| *to = from.cast_signed());
+            return Ok(0);
+        }
+        if blocks.as_ref().is_none_or(|(shift, _)| *shift != entry.code_shift) {
+            *blocks = Some((entry.code_shift, self.decoder.blocks(entry.code_shift)));
+        }
+        if let Some((_, Some(blocks))) = blocks
+            && let Some(low) = self.kernel.decode(blocks, set, self.var.in_c as usize, bytes)
+        {
+            return Ok(low);
+        }
+        let low = decode_set(self.decoder, set, self.var.in_c, entry.code_shift, words)?;
+        let zero_point = self.inv.wt_zp;
+        bytes.iter_mut().zip(words).for_each(|(to, from)| *to = (*from + zero_point) as i8);
+        Ok(low)
     }
 
     /// One set for all channels.

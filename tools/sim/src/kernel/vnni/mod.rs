@@ -2,6 +2,7 @@
 
 mod binary;
 mod block;
+mod decode;
 mod store;
 
 use std::arch::is_x86_feature_detected;
@@ -10,6 +11,7 @@ use super::Vectorize;
 
 pub(super) use binary::binary;
 pub(super) use block::{VECTORS, block, pixels};
+pub(super) use decode::{can_decode, decode};
 pub(super) use store::store_scaled;
 
 /// Whether the host has the instructions.

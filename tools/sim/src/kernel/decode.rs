@@ -1,0 +1,74 @@
+//! Packed weights, decoded by the host's bit instructions.
+//!
+//! What is not exactly as the format says is not decoded here: the plain decoder then says what is wrong with it.
+
+use dpu_isa::WeightFormat;
+
+use super::Kernel;
+
+/// Codes that a table of levels holds.
+pub(super) const LEVELS: usize = 64;
+
+/// How to read the blocks of a set.
+#[derive(Clone, Debug)]
+pub(crate) struct Blocks {
+    /// Members of a block: 8, 16 or 32.
+    pub(super) block: usize,
+    /// Low members of a block.
+    pub(super) low: usize,
+    /// Bits of a low code, at most 6.
+    pub(super) code_bits: usize,
+    /// Bytes of a block.
+    pub(super) bytes: usize,
+    /// Values of the low codes.
+    pub(super) levels: [i8; LEVELS],
+    /// 0xff for each reserved code.
+    pub(super) reserved: [u8; LEVELS],
+}
+
+impl Blocks {
+    /// Of a format, with the values of its low codes, `None` where reserved.
+    ///
+    /// `None` if a block is no whole number of bytes, or codes are wider than 6 bits.
+    pub(crate) fn new(format: &WeightFormat, levels: &[Option<i8>]) -> Option<Blocks> {
+        let (block, low) = (usize::from(format.block), usize::from(format.low));
+        let code_bits = usize::try_from(format.code_bits()).ok()?;
+        let high = block.checked_sub(low)?;
+        let whole = (code_bits * low).is_multiple_of(8);
+        if !matches!(block, 8 | 16 | 32) || !whole || 1 << code_bits > LEVELS {
+            return None;
+        }
+        let bytes = block / 8 + high + code_bits * low / 8;
+        let mut blocks = Blocks { block, low, code_bits, bytes, levels: [0; LEVELS], reserved: [0; LEVELS] };
+        for ((to, reserved), level) in blocks.levels.iter_mut().zip(&mut blocks.reserved).zip(levels) {
+            match level {
+                Some(value) => *to = *value,
+                None => *reserved = 0xff,
+            }
+        }
+        Some(blocks)
+    }
+}
+
+impl Kernel {
+    /// Decodes a set of `out.len() / channels` taps, `[tap][channel]`. Returns its low members.
+    ///
+    /// `None`, with anything in `out`, if the kernel cannot or a bit is not as it should be.
+    pub(crate) fn decode(self, blocks: &Blocks, set: &[u8], channels: usize, out: &mut [i8]) -> Option<u64> {
+        let taps = out.len().checked_div(channels)?;
+        let bytes = taps.checked_mul(channels.div_ceil(blocks.block))?.checked_mul(blocks.bytes)?;
+        let (packed, padding) = set.split_at_checked(bytes)?;
+        if out.len() != taps * channels || padding.iter().any(|&b| b != 0) {
+            return None;
+        }
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            super::Isa::Vnni if super::vnni::can_decode() => {
+                // SAFETY: an `Isa::Vnni` is made only by `available`, which has seen some of the instructions, and
+                // `can_decode` the others; `packed` has the blocks of all taps.
+                unsafe { super::vnni::decode(blocks, packed, channels, out) }
+            }
+            _ => None,
+        }
+    }
+}
