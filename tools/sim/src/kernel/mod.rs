@@ -174,8 +174,15 @@ impl Kernel {
         }
     }
 
-    /// Most pixels of a block for a panel of so many vectors.
+    /// A number of pixels whose sums a kernel likes to compute together, for a panel of so many vectors.
     pub(crate) fn block_pixels(self, vectors: usize) -> usize {
+        // Sums of some blocks stay close to the core until they are stored.
+        const BLOCKS: usize = 8;
+        BLOCKS * self.register_pixels(vectors)
+    }
+
+    /// Most pixels whose sums are in registers together.
+    fn register_pixels(self, vectors: usize) -> usize {
         match self.0 {
             Isa::Portable => portable::PIXELS,
             #[cfg(target_arch = "x86_64")]
@@ -204,7 +211,6 @@ impl Kernel {
         let row = part.start.len();
         let fits = pixels.iter().all(|&pixel| taps.fit(pixel, activations.len()))
             && sums.len() == row * pixels.len()
-            && pixels.len() <= self.block_pixels(row / LANES)
             && part.steps == taps.steps();
         if !fits {
             return None;
@@ -214,12 +220,19 @@ impl Kernel {
             // SAFETY: an `Isa::Vnni` is made only by `available`, which has seen the instructions; `fits` has checked that
             // all loads and stores lie within the slices, whose sizes `Panels` and `Taps` keep consistent.
             (Isa::Vnni, Activations::Bytes(x), Weights::Bytes(w)) => unsafe {
-                vnni::block(x, pixels, taps, w, part.start, sums);
+                vnni::block((x, false), pixels, taps, w, part.start, sums);
+            },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            (Isa::Vnni, Activations::Biased(x), Weights::Bytes(w)) => unsafe {
+                vnni::block((x, true), pixels, taps, w, part.start, sums);
             },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above, for `Isa::Avx2`.
             (Isa::Avx2, Activations::Words(x), Weights::Words(w)) => unsafe {
-                avx2::block(x, pixels, taps, w, part.start, sums);
+                for (pixels, sums) in pixels.chunks(avx2::PIXELS).zip(sums.chunks_mut(avx2::PIXELS * row)) {
+                    avx2::block(x, pixels, taps, w, part.start, sums);
+                }
             },
             (Isa::Portable, Activations::Words(x), Weights::Words(w)) => {
                 portable::block(x, pixels, taps, w, part.start, sums);

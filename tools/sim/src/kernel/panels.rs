@@ -56,6 +56,8 @@ impl Taps {
 pub(crate) enum Activations<'a> {
     /// `i8` as stored.
     Bytes(&'a [u8]),
+    /// `i8` plus 128: what [`Operands::Bytes`] come to in any case.
+    Biased(&'a [u8]),
     /// Less their zero point.
     Words(&'a [i16]),
 }
@@ -63,7 +65,7 @@ pub(crate) enum Activations<'a> {
 impl Activations<'_> {
     pub(super) fn len(&self) -> usize {
         match self {
-            Activations::Bytes(x) => x.len(),
+            Activations::Bytes(x) | Activations::Biased(x) => x.len(),
             Activations::Words(x) => x.len(),
         }
     }

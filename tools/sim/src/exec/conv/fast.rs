@@ -19,6 +19,9 @@ use crate::memory::{self, Memory};
 /// Most elements of a tile that is copied; larger ones take the golden path.
 const MAX_COPY: u64 = 32 << 20;
 
+/// What makes a signed byte an unsigned one that is greater by 128.
+const BIAS: u8 = 0x80;
+
 /// Buffers that live on from task to task.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
@@ -121,12 +124,14 @@ impl<'a> Plan<'a> {
         if !self.image.copied {
             return Ok(());
         }
-        let bytes = self.inv.depthwise || self.kernel.operands() == Operands::Bytes;
-        if bytes {
-            let fill = self.inv.in_zp as u8;
-            self.copy_as(sram, &mut buffers.bytes, fill, |to, from| to.copy_from_slice(from))
+        let zero_point = self.inv.in_zp;
+        if self.inv.depthwise {
+            self.copy_as(sram, &mut buffers.bytes, zero_point as u8, |to, from| to.copy_from_slice(from))
+        } else if self.kernel.operands() == Operands::Bytes {
+            self.copy_as(sram, &mut buffers.bytes, zero_point as u8 ^ BIAS, |to, from| {
+                self.kernel.vectorize(Bias { to, from });
+            })
         } else {
-            let zero_point = self.inv.in_zp;
             self.copy_as(sram, &mut buffers.words, 0, |to, from| {
                 self.kernel.vectorize(Widen { to, from, zero_point });
             })
@@ -222,12 +227,13 @@ impl<'a> Plan<'a> {
         let (runs, run) = runs_of(self.inv, self.var);
         // A run may be cut into shorter ones, which then are whole groups.
         let len = runs * run / taps.offsets().len().max(1);
-        let source = if self.image.copied { bytes } else { sram };
+        let (source, bias) = if self.image.copied { (&bytes[..], BIAS) } else { (sram, 0) };
         for &place in places.iter() {
             let mut sum = 0i32;
             for offset in taps.offsets() {
                 let values = memory::slice(source, (place + offset) as u64, len as u64)?;
-                sum = sum.wrapping_add(self.kernel.vectorize(Total { values, zero_point: self.inv.in_zp }));
+                let work = Total { values, bias, zero_point: self.inv.in_zp };
+                sum = sum.wrapping_add(self.kernel.vectorize(work));
             }
             totals.push(sum);
         }
@@ -255,7 +261,7 @@ impl<'a> Plan<'a> {
                 sums.resize(row * pixels.len(), 0);
                 let activations = match (self.kernel.operands(), self.image.copied) {
                     (Operands::Words, _) => Activations::Words(words),
-                    (Operands::Bytes, true) => Activations::Bytes(bytes),
+                    (Operands::Bytes, true) => Activations::Biased(bytes),
                     (Operands::Bytes, false) => Activations::Bytes(sram),
                 };
                 let done = self.kernel.block(activations, pixels, taps, panels, panel, sums);
@@ -423,9 +429,28 @@ impl Vectorize for Widen<'_> {
     }
 }
 
+/// `to[i] = from[i] + 128`, unsigned.
+struct Bias<'a> {
+    to: &'a mut [u8],
+    from: &'a [u8],
+}
+
+impl Vectorize for Bias<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (to, from) in self.to.iter_mut().zip(self.from) {
+            *to = from ^ BIAS;
+        }
+    }
+}
+
 /// `Σ (values[i] − zero_point)`, wrapping.
 struct Total<'a> {
     values: &'a [u8],
+    /// What the values differ by from those that are meant.
+    bias: u8,
     zero_point: i16,
 }
 
@@ -434,7 +459,7 @@ impl Vectorize for Total<'_> {
 
     #[inline(always)]
     fn run(self) -> i32 {
-        let value = |b: &u8| i32::from(i16::from(b.cast_signed()) - self.zero_point);
+        let value = |b: &u8| i32::from(i16::from((b ^ self.bias).cast_signed()) - self.zero_point);
         self.values.iter().fold(0, |sum, b| sum.wrapping_add(value(b)))
     }
 }

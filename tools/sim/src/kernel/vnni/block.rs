@@ -7,13 +7,17 @@ use std::arch::x86_64::{
     __m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_si512,
     _mm512_storeu_si512, _mm512_xor_si512,
 };
+use std::hint::black_box;
 
 use super::super::{LANES, Taps};
 
 /// Most vectors of channels in a panel.
 pub(in crate::kernel) const VECTORS: usize = 4;
 
-/// Most pixels of a block: 24 of the 32 registers hold sums.
+/// Groups of activations that a pixel's address serves.
+const UNROLL: usize = 4;
+
+/// Most pixels whose sums are in registers together: up to 24 of the 32.
 pub(in crate::kernel) fn pixels(vectors: usize) -> usize {
     match vectors {
         0..=2 => 12,
@@ -22,83 +26,153 @@ pub(in crate::kernel) fn pixels(vectors: usize) -> usize {
     }
 }
 
-/// See [`crate::kernel::Kernel::block`].
+/// See [`crate::kernel::Kernel::block`]; the activations are biased already, if `biased`.
 ///
 /// # Safety
-/// `start` has 1 to [`VECTORS`] times [`LANES`] sums and `sums` as many for each pixel; `pixels` has 1 to [`pixels`] entries, which
-/// together with `taps` lie within `activations`; `weights` holds `taps.steps()` groups of four for each of the sums.
+/// `start` has 1 to [`VECTORS`] times [`LANES`] sums and `sums` as many for each of `pixels`, which together with `taps` lie within
+/// `activations`; `weights` holds `taps.steps()` groups of four for each of the sums.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 pub(in crate::kernel) unsafe fn block(
-    activations: &[u8],
+    (activations, biased): (&[u8], bool),
     pixels: &[usize],
     taps: &Taps,
     weights: &[i8],
     start: &[i32],
     sums: &mut [i32],
 ) {
+    let tile = Tile { activations, taps, weights, start };
     macro_rules! of {
         ($($v:literal: $($n:literal)*;)*) => {
-            match (start.len() / LANES, pixels.len()) {
-                $($(
+            match (start.len() / LANES, biased) {
+                $(
                     // SAFETY: the caller's promises are passed on.
-                    ($v, $n) => unsafe { fixed::<$n, $v>(activations, pixels, taps, weights, start, sums) },
-                )*)*
+                    ($v, true) => unsafe {
+                        let (mut pixels, mut sums) = (pixels, sums);
+                        $((pixels, sums) = tile.all::<$n, $v, true>(pixels, sums);)*
+                        debug_assert!(pixels.is_empty() && sums.is_empty(), "a block of one pixel is left over");
+                    },
+                    // SAFETY: as above.
+                    ($v, false) => unsafe {
+                        let (mut pixels, mut sums) = (pixels, sums);
+                        $((pixels, sums) = tile.all::<$n, $v, false>(pixels, sums);)*
+                        debug_assert!(pixels.is_empty() && sums.is_empty(), "a block of one pixel is left over");
+                    },
+                )*
                 _ => {}
             }
         };
     }
-    of!(1: 1 2 3 4 5 6 7 8 9 10 11 12;
-        2: 1 2 3 4 5 6 7 8 9 10 11 12;
-        3: 1 2 3 4 5 6 7 8;
-        4: 1 2 3 4 5 6;);
+    of!(1: 12 8 4 2 1;
+        2: 12 8 4 2 1;
+        3: 8 4 2 1;
+        4: 6 4 2 1;);
 }
 
-/// [`block`] for a number of pixels and of vectors.
-///
-/// # Safety
-/// As for [`block`], with `P` pixels and `V` vectors.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-unsafe fn fixed<const P: usize, const V: usize>(
-    activations: &[u8],
-    pixels: &[usize],
-    taps: &Taps,
-    weights: &[i8],
-    start: &[i32],
-    sums: &mut [i32],
-) {
-    let Some(pixels) = pixels.first_chunk::<P>() else { return };
-    let bias = _mm512_set1_epi32(i32::from_ne_bytes([0x80; 4]));
-    let mut first = [_mm512_setzero_si512(); V];
-    for (v, sums) in first.iter_mut().enumerate() {
-        // SAFETY: `start` has 16 sums for each vector.
-        *sums = unsafe { _mm512_loadu_si512(start.as_ptr().add(LANES * v).cast()) };
+/// What all blocks of a tile share.
+struct Tile<'a> {
+    activations: &'a [u8],
+    taps: &'a Taps,
+    weights: &'a [i8],
+    start: &'a [i32],
+}
+
+impl Tile<'_> {
+    /// As many blocks of `P` pixels as there are; returns the pixels that are left, and their sums.
+    ///
+    /// # Safety
+    /// As for [`block`], with `V` vectors.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    unsafe fn all<'p, 's, const P: usize, const V: usize, const BIASED: bool>(
+        &self,
+        pixels: &'p [usize],
+        sums: &'s mut [i32],
+    ) -> (&'p [usize], &'s mut [i32]) {
+        let (blocks, rest) = pixels.as_chunks::<P>();
+        let (whole, more) = sums.split_at_mut(blocks.len() * P * V * LANES);
+        for (block, sums) in blocks.iter().zip(whole.chunks_exact_mut(P * V * LANES)) {
+            // SAFETY: the caller's promises are passed on, with the sums of the block.
+            unsafe { self.fixed::<P, V, BIASED>(block, sums) };
+        }
+        (rest, more)
     }
-    let mut acc = [first; P];
-    let mut weights = weights.as_ptr();
-    for &offset in taps.offsets() {
-        let mut at = pixels.map(|pixel| activations.as_ptr().wrapping_add(pixel + offset));
-        for _ in 0..taps.groups() {
-            let mut w: [__m512i; V] = [_mm512_setzero_si512(); V];
-            for (v, w) in w.iter_mut().enumerate() {
-                // SAFETY: there are four weights for each channel, for each group of each tap.
-                *w = unsafe { _mm512_loadu_si512(weights.add(4 * LANES * v).cast()) };
+
+    /// One block of `P` pixels and `V` vectors.
+    ///
+    /// # Safety
+    /// As for [`block`], with `V` vectors.
+    #[inline(never)]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    unsafe fn fixed<const P: usize, const V: usize, const BIASED: bool>(
+        &self,
+        pixels: &[usize; P],
+        sums: &mut [i32],
+    ) {
+        // Hidden from the optimizer: it would otherwise take the bias before the broadcast, in more instructions.
+        let bias = _mm512_set1_epi32(black_box(i32::from_ne_bytes([0x80; 4])));
+        let mut acc = [[_mm512_setzero_si512(); V]; P];
+        for v in 0..V {
+            // SAFETY: `start` has 16 sums for each vector.
+            let start = unsafe { _mm512_loadu_si512(self.start.as_ptr().add(LANES * v).cast()) };
+            for row in &mut acc {
+                row[v] = start;
             }
-            for (row, at) in acc.iter_mut().zip(&at) {
-                // SAFETY: every group of every tap of every pixel lies within the activations.
-                let x = _mm512_set1_epi32(unsafe { at.cast::<i32>().read_unaligned() });
-                let x = _mm512_xor_si512(x, bias);
-                for (sums, w) in row.iter_mut().zip(w) {
-                    *sums = _mm512_dpbusd_epi32(*sums, x, w);
+        }
+        let mut weights = self.weights.as_ptr();
+        let groups = self.taps.groups();
+        for &offset in self.taps.offsets() {
+            let mut at = [self.activations.as_ptr(); P];
+            for (at, pixel) in at.iter_mut().zip(pixels) {
+                *at = at.wrapping_add(pixel + offset);
+            }
+            let mut step = 0;
+            while step + UNROLL <= groups {
+                for u in 0..UNROLL {
+                    // SAFETY: every group of every tap of every pixel lies within the activations, and there are four weights
+                    // for each of its channels.
+                    unsafe { multiply::<P, V, BIASED>(&mut acc, &at, 4 * (step + u), weights, bias) };
+                    weights = weights.wrapping_add(4 * LANES * V);
                 }
+                step += UNROLL;
             }
-            at = at.map(|at| at.wrapping_add(4));
-            weights = weights.wrapping_add(4 * LANES * V);
+            while step < groups {
+                // SAFETY: as above.
+                unsafe { multiply::<P, V, BIASED>(&mut acc, &at, 4 * step, weights, bias) };
+                weights = weights.wrapping_add(4 * LANES * V);
+                step += 1;
+            }
+        }
+        for (i, value) in acc.as_flattened().iter().enumerate() {
+            // SAFETY: `sums` has 16 sums for each vector of each pixel.
+            unsafe { _mm512_storeu_si512(sums.as_mut_ptr().add(i * LANES).cast(), *value) };
         }
     }
-    for (p, row) in acc.iter().enumerate() {
-        for (v, value) in row.iter().enumerate() {
-            // SAFETY: `sums` has 16 sums for each vector of each pixel.
-            unsafe { _mm512_storeu_si512(sums.as_mut_ptr().add((p * V + v) * LANES).cast(), *value) };
+}
+
+/// Adds the products of a group of four activations of each pixel, `offset` bytes from `at`.
+///
+/// # Safety
+/// There are four activations at each place, and four weights for each of the channels.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+unsafe fn multiply<const P: usize, const V: usize, const BIASED: bool>(
+    acc: &mut [[__m512i; V]; P],
+    at: &[*const u8; P],
+    offset: usize,
+    weights: *const i8,
+    bias: __m512i,
+) {
+    let mut w = [_mm512_setzero_si512(); V];
+    for (v, w) in w.iter_mut().enumerate() {
+        // SAFETY: the caller's promise.
+        *w = unsafe { _mm512_loadu_si512(weights.add(4 * LANES * v).cast()) };
+    }
+    for (row, at) in acc.iter_mut().zip(at) {
+        // SAFETY: the caller's promise.
+        let x = _mm512_set1_epi32(unsafe { at.add(offset).cast::<i32>().read_unaligned() });
+        let x = if BIASED { x } else { _mm512_xor_si512(x, bias) };
+        for (sums, w) in row.iter_mut().zip(w) {
+            *sums = _mm512_dpbusd_epi32(*sums, x, w);
         }
     }
 }
