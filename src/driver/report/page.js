@@ -34,42 +34,69 @@
     ["DMA not hidden", "#d98032", w => w.elapsed.dma], ["idle", "#98a2b3", w => w.elapsed.idle]];
   const warm = i => `hsl(${205 + i * 11} 55% ${44 + (i % 3) * 8}%)`;
   const rest = ["#2f9e77", "#79b043", "#c9a227", "#e0b94c", "#c4533f", "#98a2b3"];
+  const partName = part => ({ if_rf: "input registers", fl_rf: "filter registers", of_rf: "output registers", ppe: "PPE", vec: "VEC",
+    sram_read: "SRAM read", sram_write: "SRAM written", dram: "DRAM" })[part] ?? part.replaceAll("_", " ");
   const energies = parts.map((part, i) =>
-    [part.replaceAll("_", " "), i < peParts ? warm(i) : rest[(i - peParts) % rest.length], w => w.energy_fj[part]]);
+    [partName(part), i < peParts ? warm(i) : rest[(i - peParts) % rest.length], w => w.energy_fj[part]]);
   const bytes = [["DRAM read", "#c4533f", w => w.bytes.dram_read], ["DRAM written", "#e08a6d", w => w.bytes.dram_write],
     ["SRAM read", "#2f9e77", w => w.bytes.sram_read], ["SRAM written", "#85c9ab", w => w.bytes.sram_write]];
   const measures = { cycles: [causes, n => number(n) + " cycles"], energy: [energies, microjoule],
     bytes: [bytes, n => number(n) + " bytes"] };
 
-  // Horizontal stacked bars: rows of [label, work, group gap above].
+  // Text at most so wide, in the page's font for drawings; what is too long loses its middle.
+  const ruler = document.createElement("canvas").getContext("2d");
+  const widthOf = text => { ruler.font = "12px system-ui, sans-serif"; return ruler.measureText(text).width; };
+  function fitted(text, width) {
+    for (let keep = text.length; keep > 4 && widthOf(text) > width;) {
+      keep -= 2;
+      const characters = [...text], half = Math.floor(keep / 2);
+      const short = characters.slice(0, half).join("") + "…" + characters.slice(-half).join("");
+      if (widthOf(short) <= width) return short;
+    }
+    return text;
+  }
+
+  // Horizontal stacked bars: rows of { label, work, title }, where a title stands above the row it comes with.
   function bars(host, rows, [kinds, format]) {
-    const left = 190, width = 1160, high = 15, room = width - left - 130;
-    const totals = rows.map(([, work]) => kinds.reduce((sum, [, , value]) => sum + value(work), 0));
+    const width = 1160, high = 15;
+    const left = Math.min(Math.max(60, ...rows.map(row => widthOf(row.label))) + 12, 380), room = width - left - 130;
+    const totals = rows.map(row => kinds.reduce((sum, [, , value]) => sum + value(row.work), 0));
     const most = Math.max(1, ...totals);
     let y = 2;
     const drawing = svg("svg", {});
-    rows.forEach(([label, work, gap], i) => {
-      y += gap;
-      const short = label.length > 28 ? label.slice(0, 27) + "…" : label;
-      drawing.append(svg("text", { x: left - 8, y: y + 12, "text-anchor": "end" }, short));
+    const label = (x, full, room, attributes) => {
+      const text = svg("text", { x, y: y + 12, ...attributes }, fitted(full, room));
+      text.append(svg("title", {}, full));
+      return text;
+    };
+    rows.forEach((row, i) => {
+      if (row.title !== undefined) {
+        y += i > 0 ? 5 : 0;
+        drawing.append(label(0, row.title, width, { class: "title" }));
+        y += high + 2;
+      }
+      const group = svg("g", { class: "row", "data-label": row.label, "data-total": totals[i] });
+      group.append(label(left - 8, row.label, left - 12, { "text-anchor": "end" }));
       let x = left;
       for (const [name, colour, value] of kinds) {
-        const w = value(work) / most * room;
+        const w = value(row.work) / most * room;
         if (w <= 0) continue;
         const bar = svg("rect", { x, y, width: Math.max(w, .3), height: high, fill: colour });
+        const heading = row.title === undefined && !row.of ? row.label : `${row.of} · ${row.label}`;
         bar.addEventListener("mousemove", e =>
-          show(e, `${label}\n${name}: ${format(value(work))} (${(100 * value(work) / totals[i]).toFixed(1)} %)`));
+          show(e, `${heading}\n${name}: ${format(value(row.work))} (${(100 * value(row.work) / totals[i]).toFixed(1)} %)`));
         bar.addEventListener("mouseleave", () => show());
-        drawing.append(bar);
+        group.append(bar);
         x += w;
       }
-      drawing.append(svg("text", { x: x + 6, y: y + 12, class: "soft" }, format(totals[i])));
+      group.append(svg("text", { x: x + 6, y: y + 12, class: "soft" }, format(totals[i])));
+      drawing.append(group);
       y += high + 4;
     });
     drawing.setAttribute("viewBox", `0 0 ${width} ${y + 2}`);
     const legend = el("div", undefined, { class: "legend" });
     for (const [name, colour, value] of kinds) {
-      if (!rows.some(([, work]) => value(work) > 0)) continue;
+      if (!rows.some(row => value(row.work) > 0)) continue;
       const item = el("span");
       const mark = el("i");
       mark.style.background = colour;
@@ -79,18 +106,45 @@
     host.replaceChildren(drawing, legend);
   }
 
-  const overall = runs.map(run => [run.name, run.report.total, 0]);
+  const overall = runs.map(run => ({ label: run.name, work: run.report.total }));
   bars(document.querySelector("#causes .chart"), overall, measures.cycles);
   bars(document.querySelector("#energy .chart"), overall, measures.energy);
 
-  // The same layer of all runs together, in the order of the first run that has it.
-  const layerNames = [...new Set(runs.flatMap(run => run.report.layers.map(layer => layer.name)))];
+  // The same layer of all runs together: of layers of one name the first goes with the first, the second with the
+  // second. Layers that a run has alone stand behind the one that they follow there.
+  const several = runs.length > 1;
+  const groups = [];
+  runs.forEach((run, r) => {
+    const seen = new Map();
+    let after = -1;
+    for (const layer of run.report.layers) {
+      const ordinal = (seen.get(layer.name) ?? 0) + 1;
+      seen.set(layer.name, ordinal);
+      let at = groups.findIndex(group => group.name === layer.name && group.ordinal === ordinal);
+      if (at < 0) {
+        at = after + 1;
+        groups.splice(at, 0, { name: layer.name, ordinal, layers: [] });
+      }
+      groups[at].layers[r] = layer;
+      after = at;
+    }
+  });
+  const often = new Set(groups.filter(group => group.ordinal > 1).map(group => group.name));
+  const title = group => often.has(group.name) ? `${group.name} (${group.ordinal})` : group.name;
   function drawLayers(measure) {
-    const rows = layerNames.flatMap(name => runs.flatMap((run, r) => {
-      const layer = run.report.layers.find(layer => layer.name === name);
-      return layer ? [[runs.length > 1 ? `${name} · ${run.name}` : name, layer, r === 0 && runs.length > 1 ? 5 : 0]] : [];
+    const rows = groups.flatMap(group => runs.flatMap((run, r) => {
+      const work = group.layers[r];
+      if (!work) return [];
+      if (!several) return [{ label: title(group), work }];
+      const first = group.layers.findIndex(layer => layer) === r;
+      return [{ label: run.name, work, of: title(group), title: first ? title(group) : undefined }];
     }));
     bars(document.querySelector("#layers .chart"), rows, measures[measure]);
+  }
+  const lonely = groups.filter(group => runs.some((run, r) => !group.layers[r]));
+  if (lonely.length) {
+    const text = `Layers that not all runs have (${lonely.length}): ${lonely.slice(0, 12).map(title).join(", ")}${lonely.length > 12 ? ", …" : "."}`;
+    document.querySelector("#layers h2").after(el("p", text, { class: "sub", id: "unmatched" }));
   }
   function choice(host, labels, chosen, act) {
     const buttons = labels.map((label, i) => el("button", label, { "aria-pressed": i === chosen }));
@@ -109,6 +163,7 @@
   const lanes = document.querySelector("#timeline canvas"), map = document.querySelector("#sram canvas");
   if (!timed.length) {
     for (const canvas of [lanes, map]) canvas.replaceWith(el("p", "The reports carry no timeline.", { class: "sub" }));
+    document.body.dataset.drawn = dark.matches ? "dark" : "light";
     return;
   }
   let run = timed[0], from = 0, to = 1;
@@ -139,10 +194,26 @@
       pen.fillText(number(t), Math.min(x, width - 30), height - 8);
     }
   }
+  // Layers that overlap in time stand below each other, in as few lanes as that takes.
+  const lanesOf = new Map();
+  function layerLanes(run) {
+    if (lanesOf.has(run)) return lanesOf.get(run);
+    const ends = [], places = [];
+    const order = run.report.layers.map((layer, i) => [layer, i]).sort(([a], [b]) => a.start - b.start || a.end - b.end);
+    for (const [layer, i] of order) {
+      let lane = ends.findIndex(end => end <= layer.start);
+      if (lane < 0) lane = ends.length < 6 ? ends.length : 5;
+      ends[lane] = Math.max(ends[lane] ?? 0, layer.end);
+      places[i] = lane;
+    }
+    lanesOf.set(run, places);
+    return places;
+  }
   let laneBoxes = [], mapBoxes = [];
   function drawLanes() {
     const engines = run.report.engines.map((engine, i) => [engine, i]).filter(([engine, i]) => i > 0 && engine.tasks > 0);
-    const high = 26, layerHigh = 18, height = layerHigh + 8 + engines.length * (high + 4) + 20;
+    const places = layerLanes(run), high = 26, layerHigh = 18, layersHigh = (Math.max(0, ...places) + 1) * (layerHigh + 2);
+    const height = layersHigh + 6 + engines.length * (high + 4) + 20;
     const [pen, width] = prepare(lanes, height);
     axis(pen, width, height);
     laneBoxes = [];
@@ -165,9 +236,10 @@
     };
     const name = (text, y) => { pen.fillStyle = css("--ink"); pen.textAlign = "left"; pen.fillText(text, 0, y); };
     name("layer", 2 + layerHigh / 2);
-    run.report.layers.forEach((layer, i) => box(place(layer.start, width), place(layer.end, width), 2, layerHigh, hue(i),
+    run.report.layers.forEach((layer, i) => box(place(layer.start, width), place(layer.end, width),
+      2 + places[i] * (layerHigh + 2), layerHigh, hue(i),
       () => `${layer.name} (${layer.op})\n${layer.location}\n${number(layer.cycles)} cycles from ${number(layer.start)}`, layer.name));
-    const rowOf = new Map(engines.map(([, i], row) => [i, layerHigh + 10 + row * (high + 4)]));
+    const rowOf = new Map(engines.map(([, i], row) => [i, layersHigh + 8 + row * (high + 4)]));
     engines.forEach(([engine, i]) => name(`${engine.name} ${(100 * engine.busy / Math.max(1, run.report.cycles)).toFixed(0)} %`, rowOf.get(i) + high / 2));
     const { tasks, mnemonics } = run.report.timeline;
     for (const task of tasks) {
@@ -205,7 +277,13 @@
         `cycles ${number(start)} to ${number(end)}`]);
     }
   }
-  const draw = () => { drawLanes(); drawMap(); };
+  const draw = () => {
+    drawLanes();
+    drawMap();
+    lanes.dataset.boxes = laneBoxes.length;
+    map.dataset.boxes = mapBoxes.length;
+    document.body.dataset.drawn = dark.matches ? "dark" : "light";
+  };
   let asked = false;
   const redraw = () => { if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; draw(); }); } };
   const end = () => Math.max(1, run.report.cycles);

@@ -94,14 +94,15 @@ fn totals(reports: &[Named]) -> Markup {
     html! {
         section #totals {
             h2 { "Totals" }
+            @if let [first, _, ..] = reports { p.sub { "Changes are against " (first.name) "." } }
             table {
                 thead { tr { th {} @for (i, named) in reports.iter().enumerate() {
-                    th.num { (named.name) } @if i > 0 { th.num.delta { "against " (reports.first().map_or("", |n| n.name.as_str())) } }
+                    th.num { (named.name) } @if i > 0 { th.num.delta { "change" } }
                 } } }
                 tbody { @for (what, unit, values) in rows(reports) { tr {
                     th scope="row" { (what) @if !unit.is_empty() { span.unit { " " (unit) } } }
                     @for (i, value) in values.iter().enumerate() {
-                        td.num { (number(*value)) }
+                        td.num data-value=(value) { (number(*value)) }
                         @if i > 0 { td.num.delta { (change(values.first().copied().unwrap_or(0.0), *value)) } }
                     }
                 } } }
