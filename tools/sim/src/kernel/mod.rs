@@ -8,6 +8,7 @@
 mod avx2;
 mod binary;
 mod decode;
+mod depthwise;
 mod panels;
 mod portable;
 mod scale;
@@ -19,6 +20,7 @@ use std::str::FromStr;
 
 pub(crate) use binary::Binary;
 pub(crate) use decode::Blocks;
+pub(crate) use depthwise::Depthwise;
 pub(crate) use panels::{Activations, Panels, Taps, Weights};
 pub(crate) use scale::{Block, Finish, Scales};
 

@@ -41,11 +41,6 @@ impl Taps {
         self.offsets.len() * self.groups
     }
 
-    /// One past the last element that is read for the pixel at 0.
-    pub(crate) fn reach(&self) -> usize {
-        self.reach
-    }
-
     pub(super) fn fit(&self, pixel: usize, len: usize) -> bool {
         pixel.checked_add(self.reach).is_some_and(|end| end <= len)
     }

@@ -13,11 +13,14 @@ use super::super::ppe::Finish;
 use super::layer::{Layer, Prepared};
 use super::runs_of;
 use crate::error::{Fault, TrapKind};
-use crate::kernel::{Activations, Block, Kernel, LANES, Operands, Panels, Taps, Vectorize};
+use crate::kernel::{Activations, Block, Depthwise, Kernel, LANES, Operands, Panels, Taps, Vectorize};
 use crate::memory::{self, Memory};
 
 /// Most elements of a tile that is copied; larger ones take the golden path.
 const MAX_COPY: u64 = 32 << 20;
+
+/// Sums of a block of depthwise pixels.
+const BLOCK_SUMS: usize = 4096;
 
 /// What makes a signed byte an unsigned one that is greater by 128.
 const BIAS: u8 = 0x80;
@@ -292,12 +295,15 @@ impl<'a> Plan<'a> {
         let out_c = self.var.out_c as usize;
         let row = out_c.next_multiple_of(LANES);
         let part = Part { row, first: 0, channels: out_c };
-        for (n, (&pixel, &out)) in places.iter().zip(outs.iter()).enumerate() {
-            sums.resize(row, 0);
+        let work = Depthwise { taps: taps.offsets(), weights, start };
+        // Sums of a block stay close to the core until they are stored.
+        let block = (BLOCK_SUMS / row).max(1);
+        for (n, (pixels, outs)) in places.chunks(block).zip(outs.chunks(block)).enumerate() {
+            sums.resize(row * pixels.len(), 0);
             let source = if self.image.copied { &bytes[..] } else { &*sram };
-            let activations = memory::slice(source, pixel as u64, (taps.reach() - 4 + out_c) as u64)?;
-            self.kernel.vectorize(Depthwise { activations, taps: taps.offsets(), weights, start, sums });
-            self.finish((layer, lut), sram, (n, &[out]), part, sums)?;
+            let done = self.kernel.depthwise(source, pixels, work, sums);
+            done.ok_or_else(|| Fault::new(TrapKind::OutOfBounds, "a tap lies beyond the memory"))?;
+            self.finish((layer, lut), sram, (n * block, outs), part, sums)?;
         }
         Ok(())
     }
@@ -461,58 +467,5 @@ impl Vectorize for Total<'_> {
     fn run(self) -> i32 {
         let value = |b: &u8| i32::from(i16::from((b ^ self.bias).cast_signed()) - self.zero_point);
         self.values.iter().fold(0, |sum, b| sum.wrapping_add(value(b)))
-    }
-}
-
-/// `sums[c] = start[c] + Σ activations[taps[t] + c] · weights[t][c]`, wrapping.
-struct Depthwise<'a> {
-    activations: &'a [u8],
-    taps: &'a [usize],
-    weights: &'a [i16],
-    start: &'a [i32],
-    sums: &'a mut [i32],
-}
-
-impl Depthwise<'_> {
-    /// `N` channels from `first` on.
-    #[inline(always)]
-    fn channels<const N: usize>(&mut self, first: usize) {
-        let row = self.start.len();
-        let mut acc = [0i32; N];
-        let Some(start) = self.start.get(first..).and_then(<[i32]>::first_chunk::<N>) else { return };
-        acc.copy_from_slice(start);
-        for (&tap, weights) in self.taps.iter().zip(self.weights.chunks_exact(row)) {
-            let x = self.activations.get(tap + first..).and_then(<[u8]>::first_chunk::<N>);
-            let w = weights.get(first..).and_then(<[i16]>::first_chunk::<N>);
-            let (Some(x), Some(w)) = (x, w) else { return };
-            for ((sum, x), w) in acc.iter_mut().zip(x).zip(w) {
-                *sum = sum.wrapping_add(i32::from(x.cast_signed()) * i32::from(*w));
-            }
-        }
-        if let Some(sums) = self.sums.get_mut(first..first + N) {
-            sums.copy_from_slice(&acc);
-        }
-    }
-}
-
-impl Vectorize for Depthwise<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(mut self) {
-        let channels = self.start.len();
-        let mut first = 0;
-        while first + 64 <= channels {
-            self.channels::<64>(first);
-            first += 64;
-        }
-        while first + 16 <= channels {
-            self.channels::<16>(first);
-            first += 16;
-        }
-        while first < channels {
-            self.channels::<1>(first);
-            first += 1;
-        }
     }
 }

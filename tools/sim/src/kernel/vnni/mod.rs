@@ -3,6 +3,7 @@
 mod binary;
 mod block;
 mod decode;
+mod depthwise;
 mod store;
 
 use std::arch::is_x86_feature_detected;
@@ -12,6 +13,7 @@ use super::Vectorize;
 pub(super) use binary::binary;
 pub(super) use block::{VECTORS, block, pixels};
 pub(super) use decode::{can_decode, decode};
+pub(super) use depthwise::depthwise;
 pub(super) use store::store_scaled;
 
 /// Whether the host has the instructions.
