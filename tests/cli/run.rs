@@ -87,7 +87,7 @@ fn the_summary_is_one_json_object_when_asked_for() {
 #[test]
 fn layers_are_listed_when_asked_for() {
     let text = Scratch::new().strumc("run net.mlir --input x.npy --layers").ok().text();
-    assert!(text.starts_with("layer") && text.contains("strum.conv2d"), "{text}");
+    assert!(text.starts_with("layer") && text.contains("0.conv2d"), "{text}");
 }
 
 #[test]

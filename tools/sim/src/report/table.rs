@@ -36,21 +36,17 @@ impl Report {
     }
 }
 
-/// A table of layers, engines and totals.
+/// A table of layers, engines and totals; at most 120 columns wide as long as numbers are those of real networks.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let header = [
-            "layer", "op", "cycles", "dma0", "dma1", "dpu", "vec", "wait", "macs", "low%", "dram rd",
-            "dram wr", "sram rd", "sram wr", "uJ", "instrs",
-        ];
-        let mut rows = vec![header.map(str::to_owned)];
+        let mut rows = vec![HEADER.map(str::to_owned), UNITS.map(str::to_owned)];
         for l in &self.layers {
-            rows.push(row(&l.name, &l.op, l.cycles, &l.work));
+            rows.push(row(&l.name, &l.op, self.cycles, &l.work));
         }
         rows.push(row("total", "", self.cycles, &self.total));
         write_table(f, &rows)?;
+        writeln!(f, "{EXPLANATION}\n")?;
         let s = &self.total.stalls;
-        writeln!(f)?;
         for e in &self.engines {
             let share = percent(e.busy, self.cycles);
             writeln!(f, "{:<12} {:>12} cycles busy ({share}%), {} tasks", e.name, e.busy, e.tasks)?;
@@ -64,16 +60,56 @@ impl fmt::Display for Report {
     }
 }
 
-fn row(name: &str, op: &str, cycles: u64, w: &Work) -> [String; 16] {
-    let numbers = [cycles, w.busy.dma0, w.busy.dma1, w.busy.dpu, w.busy.vec, w.stalls.barrier_wait, w.macs()];
-    let [cycles, dma0, dma1, dpu, vec, wait, macs] = numbers.map(|n| n.to_string());
-    let b = &w.bytes;
-    let [dr, dw, sr, sw] = [b.dram_read, b.dram_write, b.sram_read, b.sram_write].map(|n| n.to_string());
-    let low = percent(w.macs_low, w.macs());
-    let instrs = w.instructions.values().sum::<u64>().to_string();
-    let energy = format!("{:.3}", w.energy_fj.total as f64 / 1e9);
-    let (name, op) = (name.to_owned(), op.to_owned());
-    [name, op, cycles, dma0, dma1, dpu, vec, wait, macs, low, dr, dw, sr, sw, energy, instrs]
+const COLUMNS: usize = 13;
+const HEADER: [&str; COLUMNS] =
+    ["layer", "op", "cycles", "", "dpu", "vec", "dma", "wait", "MACs", "low", "DRAM", "SRAM", "energy"];
+const UNITS: [&str; COLUMNS] =
+    ["", "", "", "%", "busy", "busy", "busy", "cycles", "M", "%", "kB", "kB", "uJ"];
+const EXPLANATION: &str = "cycles of the run by what they go to; dpu, vec and dma may be busy at the same time; \
+                           bytes read and written";
+/// Most characters of a name: what is longer loses its middle.
+const NAME: usize = 20;
+
+fn row(name: &str, op: &str, all_cycles: u64, w: &Work) -> [String; COLUMNS] {
+    let (b, cycles) = (&w.bytes, w.elapsed.total());
+    let exact =
+        [cycles, w.busy.dpu, w.busy.vec, w.busy.dma0.saturating_add(w.busy.dma1), w.stalls.barrier_wait];
+    let [cycles_text, dpu, vec, dma, wait] = exact.map(|n| n.to_string());
+    let kilobytes = |a: u64, b: u64| decimals(a.saturating_add(b) as f64 / 1e3, 1);
+    // The dialect of an operation says nothing here.
+    let op = op.rsplit('.').next().unwrap_or(op);
+    [
+        shortened(name, NAME),
+        shortened(op, NAME),
+        cycles_text,
+        percent(cycles, all_cycles),
+        dpu,
+        vec,
+        dma,
+        wait,
+        decimals(w.macs() as f64 / 1e6, 3),
+        percent(w.macs_low, w.macs()),
+        kilobytes(b.dram_read, b.dram_write),
+        kilobytes(b.sram_read, b.sram_write),
+        decimals(w.energy_fj.total as f64 / 1e9, 3),
+    ]
+}
+
+/// With so many decimals, or two less from 1000 on.
+fn decimals(value: f64, count: usize) -> String {
+    let count = if value < 1e3 { count } else { count.saturating_sub(2) };
+    format!("{value:.count$}")
+}
+
+/// A text of at most so many characters.
+fn shortened(text: &str, most: usize) -> String {
+    let count = text.chars().count();
+    if count <= most {
+        return text.to_owned();
+    }
+    let half = most / 2;
+    let end: String = text.chars().skip(count - (most - half - 1)).collect();
+    text.chars().take(half).chain(std::iter::once('…')).collect::<String>() + &end
 }
 
 /// Where the energy went, part by part.
@@ -111,4 +147,37 @@ fn write_table<const N: usize>(f: &mut fmt::Formatter<'_>, rows: &[[String; N]])
         writeln!(f, "{}", line.trim_end())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_lose_their_middle() {
+        assert_eq!(shortened("0.conv2d", 20), "0.conv2d");
+        let short = shortened("model/stage_1/block_12/convolution_3", 20);
+        assert_eq!((short.as_str(), short.chars().count()), ("model/stag…olution_3", 20));
+        assert_eq!(shortened("ääääää", 3), "ä…ä");
+    }
+
+    #[test]
+    fn a_table_of_a_large_network_has_120_columns() {
+        let mut work = Work { macs_high: 4_089_184_256, macs_low: 1_985_569_152, ..Work::default() };
+        (work.elapsed.dpu, work.busy.dpu, work.busy.vec) = (2_836_579, 2_836_579, 2_836_579);
+        (work.busy.dma0, work.stalls.barrier_wait) = (2_836_579, 2_836_579);
+        (work.bytes.dram_read, work.bytes.sram_read) = (28_113_500, 164_962_980);
+        work.energy_fj.total = 9_693_900_000_000;
+        let total = row("a layer that has a very long name", "strum.conv2d", 2_836_579, &work);
+        let rows = [HEADER.map(str::to_owned), UNITS.map(str::to_owned), total];
+        struct Table([[String; COLUMNS]; 3]);
+        impl fmt::Display for Table {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_table(f, &self.0)
+            }
+        }
+        let text = Table(rows).to_string();
+        let widest = text.lines().map(|line| line.chars().count()).max();
+        assert!(widest.is_some_and(|width| width <= 120), "{widest:?}\n{text}");
+    }
 }
