@@ -203,7 +203,7 @@ pub enum BatchError {
 
 /// Runs all samples on `jobs` threads, and writes their outputs in order. `done` is told how many are done.
 ///
-/// The report is that of the first sample. Outputs and errors do not depend on `jobs`: of several samples that fail, the first is
+/// The report is that of the first sample, and says how many there are. Outputs and errors do not depend on `jobs`: of several samples that fail, the first is
 /// named.
 ///
 /// # Errors
@@ -254,5 +254,5 @@ pub fn run_batch(
         }
         done(next);
     }
-    Ok(result.report)
+    Ok(Report { samples: samples.count(), ..result.report })
 }

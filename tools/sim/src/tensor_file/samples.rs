@@ -1,14 +1,14 @@
 //! Many samples in one file: an array with a leading axis of samples, read and written one at a time.
 //!
-//! No more than one sample of a file is held at once, however many there are.
+//! No more than a few samples of a file are held at once, however many there are.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::io::{Read, Seek, SeekFrom};
 
 use dpu_isa::{Dtype, IoDesc};
 
-use super::{FileError, Place, Staged, all_inputs, assign, choose_key, npy};
+use super::member::{Found, Member};
+use super::{FileError, Place, Staged, all_inputs, assign, npy};
 use crate::tensor::Tensor;
 
 /// The inputs of a batch.
@@ -23,8 +23,17 @@ pub struct Samples {
 enum Source {
     /// The same for every sample.
     Constant(Tensor),
-    /// A file with a leading axis of samples.
-    File { path: PathBuf, file: File, start: u64, layout: npy::Layout, desc: IoDesc },
+    /// An array with a leading axis of samples.
+    Array { place: Place, data: Data, layout: npy::Layout, desc: IoDesc },
+}
+
+/// Where an array is.
+#[derive(Debug)]
+enum Data {
+    /// In a file, its values from `start` on.
+    File { file: File, start: u64 },
+    /// In an archive, unpacked as it is read.
+    Member(Member),
 }
 
 impl Samples {
@@ -38,16 +47,14 @@ impl Samples {
         let mut count: Option<(u64, &str)> = None;
         let mut inputs = Vec::new();
         for (desc, place) in descs.iter().zip(all_inputs(descs, args)?) {
-            let (file, mut head) = open(desc, &place)?;
+            let array = Array::open(desc, &place)?;
             let reason =
                 |reason: String| FileError::content(&place.path, format!("input '{}': {reason}", desc.name));
-            let found = npy::layout(&mut head).ok();
             let batch_of = |layout: &npy::Layout| {
-                let n = batch(&layout.shape, &desc.shape).filter(|_| layout.shape != desc.shape);
-                n.map(|n| (n, layout.clone()))
+                batch(&layout.shape, &desc.shape).filter(|_| layout.shape != desc.shape)
             };
-            let found = found.and_then(|(layout, start)| Some((batch_of(&layout)?, start)));
-            let Some(((n, layout), start)) = found else {
+            let found = array.and_then(|array| Some((batch_of(&array.layout)?, array)));
+            let Some((n, Array { layout, start, size, data })) = found else {
                 // The input itself, or what is wrong with it.
                 inputs.push(Source::Constant(super::read_tensor(desc, &place)?));
                 continue;
@@ -63,15 +70,11 @@ impl Samples {
             }
             count = Some((n, &desc.name));
             let bytes = layout.sample_bytes(&desc.shape).and_then(|b| b.checked_mul(n));
-            let found = head.seek(SeekFrom::End(0)).map_err(FileError::io(&place.path))?;
-            if bytes.and_then(|b| b.checked_add(start)) != Some(found) {
-                return Err(reason(format!(
-                    "{} bytes of data do not make {n} samples",
-                    found.saturating_sub(start)
-                )));
+            if bytes.and_then(|b| b.checked_add(start)) != Some(size) {
+                let data = size.saturating_sub(start);
+                return Err(reason(format!("{data} bytes of data do not make {n} samples")));
             }
-            drop(head);
-            inputs.push(Source::File { path: place.path, file, start, layout, desc: desc.clone() });
+            inputs.push(Source::Array { place, data, layout, desc: desc.clone() });
         }
         Ok(count.map(|(count, _)| Samples { inputs, count }))
     }
@@ -93,16 +96,22 @@ impl Samples {
 
 impl Source {
     fn read(&mut self, sample: u64) -> Result<Tensor, FileError> {
-        let (path, file, start, layout, desc) = match self {
+        let (place, data, layout, desc) = match self {
             Source::Constant(tensor) => return Ok(tensor.clone()),
-            Source::File { path, file, start, layout, desc } => (path, file, start, layout, desc),
+            Source::Array { place, data, layout, desc } => (place, data, layout, desc),
         };
+        let path = &place.path;
         let bytes = layout.sample_bytes(&desc.shape).unwrap_or(0);
-        let mut data = vec![0; usize::try_from(bytes).unwrap_or(0)];
-        file.seek(SeekFrom::Start(*start + sample * bytes)).map_err(FileError::io(path))?;
-        file.read_exact(&mut data).map_err(FileError::io(path))?;
+        let mut values = vec![0; usize::try_from(bytes).unwrap_or(0)];
+        match data {
+            Data::File { file, start } => {
+                file.seek(SeekFrom::Start(*start + sample * bytes)).map_err(FileError::io(path))?;
+                file.read_exact(&mut values).map_err(FileError::io(path))?;
+            }
+            Data::Member(member) => member.read(sample, &mut values).map_err(FileError::io(path))?,
+        }
         layout
-            .values(&data, desc)
+            .values(&values, desc)
             .map_err(|why| FileError::content(path, format!("input '{}', sample {sample}: {why}", desc.name)))
     }
 }
@@ -116,29 +125,38 @@ fn batch(got: &[u64], want: &[u64]) -> Option<u64> {
     }
 }
 
-/// The array's file, twice: a member of an archive is unpacked into a temporary file.
-fn open(desc: &IoDesc, place: &Place) -> Result<(File, File), FileError> {
-    let path = &place.path;
-    let file = File::open(path).map_err(FileError::io(path))?;
-    if file.metadata().map_err(FileError::io(path))?.is_dir() {
-        return Err(FileError::content(path, "is a directory"));
+/// An array as its file describes it.
+struct Array {
+    layout: npy::Layout,
+    /// Bytes before the values.
+    start: u64,
+    /// All bytes.
+    size: u64,
+    data: Data,
+}
+
+impl Array {
+    /// Opens the array of an input; `None` if it is none.
+    fn open(desc: &IoDesc, place: &Place) -> Result<Option<Array>, FileError> {
+        let path = &place.path;
+        let mut file = File::open(path).map_err(FileError::io(path))?;
+        let about = file.metadata().map_err(FileError::io(path))?;
+        if about.is_dir() {
+            return Err(FileError::content(path, "is a directory"));
+        }
+        if place.is_archive() {
+            let found = Member::open(desc, place)?;
+            return Ok(found.map(|Found { member, layout, start, size }| Array {
+                layout,
+                start,
+                size,
+                data: Data::Member(member),
+            }));
+        }
+        let found = npy::layout(&mut file).ok();
+        let size = about.len();
+        Ok(found.map(|(layout, start)| Array { layout, start, size, data: Data::File { file, start } }))
     }
-    if !place.is_archive() {
-        let head = File::open(path).map_err(FileError::io(path))?;
-        return Ok((file, head));
-    }
-    let mut archive = npyz::npz::NpzArchive::new(io::BufReader::new(file))
-        .map_err(|e| FileError::content(path, format!("not an .npz archive: {e}")))?;
-    let key = choose_key(desc, place, &archive)?;
-    let member = npyz::npz::file_name_from_array_name(&key);
-    let entry = archive.zip_archive().by_name(&member);
-    let mut entry = entry.map_err(|e| FileError::content(path, format!("array '{key}': {e}")))?;
-    let mut unpacked = tempfile::tempfile().map_err(FileError::io(path))?;
-    io::copy(&mut entry, &mut unpacked).map_err(FileError::io(path))?;
-    unpacked.seek(SeekFrom::Start(0)).map_err(FileError::io(path))?;
-    // The two share a position; only one of them is used at a time.
-    let head = unpacked.try_clone().map_err(FileError::io(path))?;
-    Ok((unpacked, head))
 }
 
 /// The outputs of a batch, written sample after sample.
@@ -254,6 +272,24 @@ mod tests {
             }
         }
         assert!(Samples::open(&[desc(Dtype::I16, &[3, 2])], &[at("y.npy")]).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_damaged_archive_is_found_out_before_its_last_sample() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npz");
+        let arg = [path.to_str().unwrap().to_owned()];
+        let whole = Tensor::from_values(Dtype::I32, &[3, 2], &[1, 2, 3, 4, 5, 6]);
+        OutputPlan::resolve(&[desc(Dtype::I32, &[3, 2])], &arg).unwrap().write(&[whole]).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        // The checksum is the seventeenth byte of the directory's entry.
+        let entry = bytes.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+        bytes[entry + 16] ^= 1;
+        write_file(&path, &bytes).unwrap();
+        let mut samples = Samples::open(&[desc(Dtype::I32, &[1, 2])], &arg).unwrap().unwrap();
+        assert_eq!(samples.read(1).unwrap()[0].values(), [3, 4]);
+        let error = samples.read(2).unwrap_err().to_string();
+        assert!(error.to_lowercase().contains("checksum"), "{error}");
     }
 
     #[test]

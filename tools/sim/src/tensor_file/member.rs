@@ -1,0 +1,125 @@
+//! An array in an archive, unpacked as it is read: a few samples are held at once, and nothing goes to the disk.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use dpu_isa::IoDesc;
+use npyz::npz::{NpzArchive, file_name_from_array_name};
+
+use super::{FileError, Place, choose_key, npy};
+
+/// Samples that are unpacked ahead.
+const AHEAD: usize = 2;
+
+/// The array.
+#[derive(Debug)]
+pub(super) struct Member {
+    path: PathBuf,
+    /// Its name in the archive.
+    name: String,
+    /// Bytes before its values.
+    start: u64,
+    /// Samples on their way, once there was a read.
+    stream: Option<Stream>,
+}
+
+#[derive(Debug)]
+struct Stream {
+    /// The number of the sample that comes next.
+    next: u64,
+    samples: Receiver<io::Result<Vec<u8>>>,
+}
+
+/// What an archive says of an array.
+pub(super) struct Found {
+    pub(super) member: Member,
+    pub(super) layout: npy::Layout,
+    /// Bytes before its values, and all bytes.
+    pub(super) start: u64,
+    pub(super) size: u64,
+}
+
+impl Member {
+    /// Opens the array of an input; `None` if it is none.
+    pub(super) fn open(desc: &IoDesc, place: &Place) -> Result<Option<Found>, FileError> {
+        let path = &place.path;
+        let file = File::open(path).map_err(FileError::io(path))?;
+        let mut archive = NpzArchive::new(BufReader::new(file))
+            .map_err(|e| FileError::content(path, format!("not an .npz archive: {e}")))?;
+        let key = choose_key(desc, place, &archive)?;
+        let name = file_name_from_array_name(&key);
+        let entry = archive.zip_archive().by_name(&name);
+        let mut entry = entry.map_err(|e| FileError::content(path, format!("array '{key}': {e}")))?;
+        let size = entry.size();
+        let Ok((layout, start)) = npy::layout(&mut entry) else { return Ok(None) };
+        let member = Member { path: path.clone(), name: name.clone(), start, stream: None };
+        Ok(Some(Found { member, layout, start, size }))
+    }
+
+    /// Reads a sample as long as `values`. What lies before it is unpacked and forgotten.
+    ///
+    /// # Errors
+    /// When the archive cannot be read, is damaged, or ends too early.
+    pub(super) fn read(&mut self, sample: u64, values: &mut [u8]) -> io::Result<()> {
+        let mut stream = match self.stream.take() {
+            Some(stream) if stream.next <= sample => stream,
+            Some(_) | None => self.unpack(values.len())?,
+        };
+        loop {
+            let found = stream.samples.recv().map_err(|_| io::ErrorKind::UnexpectedEof)??;
+            stream.next += 1;
+            if stream.next > sample {
+                values.copy_from_slice(&found);
+                self.stream = Some(stream);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Begins to unpack samples of so many bytes, from the first on.
+    fn unpack(&self, len: usize) -> io::Result<Stream> {
+        let (path, name, start) = (self.path.clone(), self.name.clone(), self.start);
+        let (to, samples) = sync_channel(AHEAD);
+        thread::Builder::new().spawn(move || {
+            if let Err(error) = pump(&path, &name, start, len, &to) {
+                // Nobody waits for it if the reader is gone.
+                let _ = to.send(Err(error));
+            }
+        })?;
+        Ok(Stream { next: 0, samples })
+    }
+}
+
+/// Sends all samples, the last of them when the archive's checksum of the array has been found right.
+fn pump(
+    path: &Path,
+    name: &str,
+    start: u64,
+    len: usize,
+    to: &SyncSender<io::Result<Vec<u8>>>,
+) -> io::Result<()> {
+    let mut archive = NpzArchive::new(BufReader::new(File::open(path)?))?;
+    let mut entry = archive.zip_archive().by_name(name)?;
+    io::copy(&mut entry.by_ref().take(start), &mut io::sink())?;
+    let mut last: Option<Vec<u8>> = None;
+    loop {
+        let mut sample = vec![0; len];
+        let more = match entry.read_exact(&mut sample) {
+            Ok(()) => Some(sample),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
+            Err(error) => return Err(error),
+        };
+        let end = more.is_none();
+        if let Some(ready) = std::mem::replace(&mut last, more)
+            && to.send(Ok(ready)).is_err()
+        {
+            return Ok(());
+        }
+        if end {
+            return Ok(());
+        }
+    }
+}
