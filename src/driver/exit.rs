@@ -3,8 +3,8 @@
 use std::fmt;
 
 use dpu_isa::{ContainerError, MachineError, ValidateError};
-use dpu_sim::SimError;
 use dpu_sim::tensor_file::FileError;
+use dpu_sim::{BatchError, SimError};
 
 /// Whose fault it is that there is no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Failure {
         Failure { kind, message: String::new() }
     }
 
-    /// The same failure, with the name of the file in front.
+    /// The same failure, with the name of the file, or of a part of it, in front.
     #[must_use]
     pub fn in_file(self, name: &str) -> Self {
         Failure { message: format!("{name}: {}", self.message), ..self }
@@ -131,6 +131,15 @@ impl From<SimError> for Failure {
                 Failure::new(Kind::Resource, error).with_help("--fuel sets the limit")
             }
             SimError::Trap(_) => Failure::new(Kind::Trap, error),
+        }
+    }
+}
+
+impl From<BatchError> for Failure {
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::File(error) => error.into(),
+            BatchError::Sample { sample, error } => Failure::from(error).in_file(&format!("sample {sample}")),
         }
     }
 }

@@ -31,6 +31,21 @@ impl Progress {
         self.bar.set_message(what.into());
     }
 
+    /// From now on, `total` samples are worked on; see [`Progress::samples_done`].
+    pub(super) fn samples(&self, total: u64) {
+        let template = "{bar:30} {pos} of {len} samples, {per_sec}, {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style);
+        }
+        self.bar.set_length(total);
+        self.bar.reset();
+    }
+
+    /// How many samples are done.
+    pub(super) fn samples_done(&self, done: u64) {
+        self.bar.set_position(done);
+    }
+
     /// Does something that writes to standard error.
     pub(super) fn pause<R>(&self, body: impl FnOnce() -> R) -> R {
         self.bar.suspend(body)

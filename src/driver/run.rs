@@ -2,11 +2,15 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::thread::available_parallelism;
+use std::time::Instant;
 
 use clap::Args;
 use dpu_isa::{Dtype, Machine, Program};
-use dpu_sim::tensor_file::{OutputPlan, read_inputs};
-use dpu_sim::{KernelChoice, Options, Report, RunFiles, RunResult, Tensor, Traffic, simulate_observed};
+use dpu_sim::tensor_file::{OutputPlan, SampleOutputs, Samples, read_inputs};
+use dpu_sim::{
+    KernelChoice, Options, Report, RunFiles, RunResult, Tensor, Traffic, run_batch, simulate_observed,
+};
 use serde::Serialize;
 
 use super::exit::{Failure, Kind};
@@ -22,6 +26,7 @@ const LISTED: usize = 1024;
 #[command(next_help_heading = "Run")]
 pub(super) struct RunOptions {
     /// An input tensor: .npy, or .npz with the array after a colon. Without a name, the next input in order.
+    /// With a leading axis of samples, all samples are run and outputs have that axis, too.
     #[arg(long, short, value_name = "[NAME=]FILE[:KEY]", num_args = 1..)]
     input: Vec<String>,
 
@@ -52,6 +57,27 @@ pub(super) struct RunOptions {
     /// Simulate every instruction by its plain definition: slow, and what the fast kernels are tested against.
     #[arg(long)]
     golden: bool,
+
+    /// Threads that share the samples of a batch: by default, and at most, one for each core.
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+}
+
+/// What a run has given.
+pub(super) enum Ran {
+    /// A run on one sample.
+    One(Box<RunResult>),
+    /// A batch: the report of a sample, and samples a second of host time.
+    Batch(Box<Report>, f64),
+}
+
+impl Ran {
+    fn report(&self) -> &Report {
+        match self {
+            Ran::One(result) => &result.report,
+            Ran::Batch(report, _) => report,
+        }
+    }
 }
 
 /// Runs a program, writes its outputs, and returns what there is to say.
@@ -62,11 +88,8 @@ pub(super) fn run(
     machine: Option<Machine>,
     options: &RunOptions,
     progress: &Progress,
-) -> Result<RunResult, Failure> {
-    let plan = OutputPlan::resolve(&program.outputs, &options.output)?;
+) -> Result<Ran, Failure> {
     progress.step("read inputs");
-    let inputs = read_inputs(&program.inputs, &options.input)?;
-    let views: Vec<_> = inputs.iter().map(Tensor::view).collect();
     let settings = Options {
         max_cycles: options.fuel,
         checks: !options.no_checks,
@@ -74,14 +97,44 @@ pub(super) fn run(
         machine,
         ..Options::default()
     };
-    progress.step("simulate");
     let timed = settings.machine.as_ref().unwrap_or(&program.machine);
-    let mut files = RunFiles::create(program, timed, options.report.as_deref(), options.trace.as_deref())?;
+    let files = || RunFiles::create(program, timed, options.report.as_deref(), options.trace.as_deref());
+    if let Some(mut samples) = Samples::open(&program.inputs, &options.input)? {
+        return run_samples(program, &settings, (&mut samples, files()?), options, progress);
+    }
+    let plan = OutputPlan::resolve(&program.outputs, &options.output)?;
+    let inputs = read_inputs(&program.inputs, &options.input)?;
+    let views: Vec<_> = inputs.iter().map(Tensor::view).collect();
+    progress.step("simulate");
+    let mut files = files()?;
     let mut result = simulate_observed(program, &views, &settings, &mut [&mut files])?;
     progress.step("write outputs");
     plan.write(&result.outputs)?;
     files.commit(&mut result.report)?;
-    Ok(result)
+    Ok(Ran::One(Box::new(result)))
+}
+
+/// Runs a batch.
+fn run_samples(
+    program: &Program,
+    settings: &Options,
+    (samples, mut files): (&mut Samples, RunFiles<'_>),
+    options: &RunOptions,
+    progress: &Progress,
+) -> Result<Ran, Failure> {
+    let count = samples.count();
+    let mut outputs = SampleOutputs::create(&program.outputs, &options.output, count)?;
+    // Every job has memories of its own: more of them than cores would cost memory and gain nothing.
+    let cores = available_parallelism().map_or(1, usize::from);
+    let jobs = options.jobs.map_or(cores, |jobs| usize::from(jobs).min(cores));
+    progress.samples(count);
+    let begin = Instant::now();
+    let done = |n| progress.samples_done(n);
+    let mut report = run_batch(program, settings, &mut [&mut files], jobs, (samples, &mut outputs), &done)?;
+    let rate = count as f64 / begin.elapsed().as_secs_f64();
+    outputs.commit()?;
+    files.commit(&mut report)?;
+    Ok(Ran::Batch(Box::new(report), rate))
 }
 
 /// A fault of a program that this tool has compiled is a fault of this tool.
@@ -100,7 +153,7 @@ struct JsonOutput<'a> {
     name: &'a str,
     dtype: &'static str,
     shape: &'a [u64],
-    /// All values in row-major order; left out of large tensors.
+    /// All values in row-major order; left out of large tensors and of batches.
     #[serde(skip_serializing_if = "Option::is_none")]
     values: Option<Vec<i32>>,
 }
@@ -108,6 +161,9 @@ struct JsonOutput<'a> {
 /// What `--json` prints.
 #[derive(Serialize)]
 struct JsonRun<'a> {
+    /// Samples of a batch; everything else is of one of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    samples: Option<u64>,
     cycles: u64,
     ms: f64,
     macs: u64,
@@ -119,15 +175,20 @@ struct JsonRun<'a> {
 }
 
 /// The run as one JSON object, a line.
-pub(super) fn json(program: &Program, result: &RunResult) -> Result<String, Failure> {
-    let outputs = program.outputs.iter().zip(&result.outputs).map(|(desc, tensor)| JsonOutput {
+pub(super) fn json(program: &Program, ran: &Ran) -> Result<String, Failure> {
+    let values = |index| match ran {
+        Ran::One(result) => result.outputs.get(index).filter(|t| count(t) <= LISTED).map(Tensor::values),
+        Ran::Batch(..) => None,
+    };
+    let outputs = program.outputs.iter().enumerate().map(|(index, desc)| JsonOutput {
         name: &desc.name,
-        dtype: dtype(tensor),
-        shape: &tensor.shape,
-        values: (count(tensor) <= LISTED).then(|| tensor.values()),
+        dtype: Dtype::name(desc.dtype),
+        shape: &desc.shape,
+        values: values(index),
     });
-    let Report { cycles, milliseconds, machine, total, .. } = &result.report;
+    let Report { cycles, milliseconds, machine, total, samples, .. } = ran.report();
     let object = JsonRun {
+        samples: matches!(ran, Ran::Batch(..)).then_some(*samples),
         cycles: *cycles,
         ms: *milliseconds,
         macs: total.macs(),
@@ -141,16 +202,25 @@ pub(super) fn json(program: &Program, result: &RunResult) -> Result<String, Fail
 }
 
 /// The run for a person.
-pub(super) fn summary(program: &Program, result: &RunResult, options: &RunOptions) -> String {
-    let mut text = if options.layers { result.report.to_string() } else { result.report.summary() };
-    for (desc, tensor) in program.outputs.iter().zip(&result.outputs) {
+pub(super) fn summary(program: &Program, ran: &Ran, options: &RunOptions) -> String {
+    let report = ran.report();
+    let mut text = if options.layers { report.to_string() } else { report.summary() };
+    let outputs = match ran {
+        Ran::One(result) => &result.outputs[..],
+        Ran::Batch(report, rate) => {
+            let samples = report.samples;
+            let _ = writeln!(text, "samples {samples}, each with these counts; simulated {rate:.1} a second");
+            &[]
+        }
+    };
+    for (desc, tensor) in program.outputs.iter().zip(outputs) {
         let shown: Vec<String> = tensor.values().iter().take(SHOWN).map(ToString::to_string).collect();
         let more = if count(tensor) > SHOWN { " …" } else { "" };
         let _ = writeln!(
             text,
             "output  {} {}{:?}: {}{more}",
             desc.name,
-            dtype(tensor),
+            Dtype::name(tensor.dtype),
             tensor.shape,
             shown.join(" ")
         );
@@ -160,8 +230,4 @@ pub(super) fn summary(program: &Program, result: &RunResult, options: &RunOption
 
 fn count(tensor: &Tensor) -> usize {
     tensor.data.len() / usize::try_from(tensor.dtype.bytes()).unwrap_or(1)
-}
-
-fn dtype(tensor: &Tensor) -> &'static str {
-    Dtype::name(tensor.dtype)
 }

