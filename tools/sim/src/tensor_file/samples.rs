@@ -279,16 +279,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.npz");
         let arg = [path.to_str().unwrap().to_owned()];
-        let whole = Tensor::from_values(Dtype::I32, &[3, 2], &[1, 2, 3, 4, 5, 6]);
-        OutputPlan::resolve(&[desc(Dtype::I32, &[3, 2])], &arg).unwrap().write(&[whole]).unwrap();
-        let mut bytes = std::fs::read(&path).unwrap();
-        // The checksum is the seventeenth byte of the directory's entry.
-        let entry = bytes.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
-        bytes[entry + 16] ^= 1;
-        write_file(&path, &bytes).unwrap();
-        let mut samples = Samples::open(&[desc(Dtype::I32, &[1, 2])], &arg).unwrap().unwrap();
-        let error = (0..3).find_map(|i| samples.read(i).err()).unwrap().to_string();
-        assert!(error.to_lowercase().contains("checksum"), "{error}");
+        // A short array is found out when its header is read, a long one at its end.
+        for count in [3u64, 100_000] {
+            let values: Vec<i32> =
+                (0..2 * count as i32).map(|i| i.wrapping_mul(0x9e37_79b1_u32 as i32)).collect();
+            let whole = Tensor::from_values(Dtype::I32, &[count, 2], &values);
+            OutputPlan::resolve(&[desc(Dtype::I32, &[count, 2])], &arg).unwrap().write(&[whole]).unwrap();
+            let read = || -> Result<u64, FileError> {
+                let mut samples = Samples::open(&[desc(Dtype::I32, &[1, 2])], &arg)?.unwrap();
+                (0..count).try_for_each(|i| samples.read(i).map(drop)).map(|()| samples.count())
+            };
+            assert_eq!(read().unwrap(), count);
+            // The checksum is the seventeenth byte of the directory's entry.
+            let mut bytes = std::fs::read(&path).unwrap();
+            let entry = bytes.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+            bytes[entry + 16] ^= 1;
+            write_file(&path, &bytes).unwrap();
+            let error = read().unwrap_err().to_string();
+            assert!(error.to_lowercase().contains("checksum"), "{error}");
+        }
     }
 
     #[test]
