@@ -179,7 +179,7 @@ pub(super) fn difference(comparison: &Comparison) -> String {
     format!(
         "{} on {} PEs takes {} PE energy than {} on {} PEs, and {} PE power while the DPU works; the paper states 31 to \
          34 % less PE power [paper]. By the unit energies of these machines, multipliers take {:.1} % of the baseline's \
-         PE energy and register files, which no method changes, {:.1} %: even multiplications that cost nothing would \
+         PE energy and register files, whose work no method changes, {:.1} %: even multiplications that cost nothing would \
          save no more than the former. {}",
         run.method.name(),
         run.machine.pe_kind.name(),
@@ -201,12 +201,12 @@ fn headline(comparison: &Comparison) -> Option<&Run> {
         .or(rest.first())
 }
 
-/// The greatest unit in which this energy has a digit before the point.
+/// The unit in which a table with this energy as its largest keeps digits for the small ones.
 fn unit_for(fj: u64) -> Unit {
     match fj as f64 {
-        e if e < 1e9 => ("nJ", 1e6),
-        e if e < 1e12 => ("uJ", 1e9),
-        e if e < 1e15 => ("mJ", 1e12),
+        e if e < 1e10 => ("nJ", 1e6),
+        e if e < 1e14 => ("uJ", 1e9),
+        e if e < 1e18 => ("mJ", 1e12),
         _ => ("J", 1e15),
     }
 }
@@ -252,7 +252,7 @@ mod tests {
         let texts = [0.0, 0.0004, 1.23456, 12.3456, 123.456, 12345.6].map(significant);
         assert_eq!(texts, ["0", "0.000", "1.235", "12.35", "123.5", "12346"]);
         assert_eq!((percent(Some(0.942)), percent(None)), ("-5.8 %".to_owned(), "-".to_owned()));
-        assert_eq!([0, 999_999_999, 1_000_000_000].map(|fj| unit_for(fj).0), ["nJ", "nJ", "uJ"]);
+        assert_eq!([0, 9_999_999_999, 10_000_000_000].map(|fj| unit_for(fj).0), ["nJ", "nJ", "uJ"]);
     }
 
     #[test]

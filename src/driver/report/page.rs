@@ -13,7 +13,11 @@ const SCRIPT: &str = include_str!("page.js");
 /// The page of these reports, of which there is at least one.
 pub(super) fn render(reports: &[Named]) -> Result<String, Failure> {
     let names: Vec<&str> = reports.iter().map(|named| named.name.as_str()).collect();
-    let title = format!("{} · strum-opt", names.join(" against "));
+    let heading = match names.as_slice() {
+        [first, rest @ ..] if rest.len() > 2 => format!("{} runs against {first}", rest.len()),
+        names => names.join(" against "),
+    };
+    let title = format!("{heading} · strum-opt");
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -25,7 +29,7 @@ pub(super) fn render(reports: &[Named]) -> Result<String, Failure> {
             }
             body {
                 header {
-                    h1 { (names.join(" against ")) }
+                    h1 { (heading) }
                     p.sub { "Simulated runs of the DPU. Figures are of one sample; energy is counted events times the unit energies of the machine file." }
                 }
                 main {
@@ -95,15 +99,15 @@ fn totals(reports: &[Named]) -> Markup {
         section #totals {
             h2 { "Totals" }
             @if let [first, _, ..] = reports { p.sub { "Changes are against " (first.name) "." } }
-            table {
-                thead { tr { th {} @for (i, named) in reports.iter().enumerate() {
-                    th.num { (named.name) } @if i > 0 { th.num.delta { "change" } }
-                } } }
+            table.many[reports.len() > 3] {
+                thead { tr { th {} @for named in reports { th.num { (named.name) } } } }
                 tbody { @for (what, unit, values) in rows(reports) { tr {
                     th scope="row" { (what) @if !unit.is_empty() { span.unit { " " (unit) } } }
                     @for (i, value) in values.iter().enumerate() {
-                        td.num data-value=(value) { (number(*value)) }
-                        @if i > 0 { td.num.delta { (change(values.first().copied().unwrap_or(0.0), *value)) } }
+                        td.num data-value=(value) {
+                            (number(*value))
+                            @if i > 0 { span.delta { (change(values.first().copied().unwrap_or(0.0), *value)) } }
+                        }
                     }
                 } } }
             }
