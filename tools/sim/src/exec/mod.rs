@@ -82,6 +82,7 @@ pub(crate) struct Core {
     /// The slots of every tile's DPU.
     slots: Vec<[Slot; SLOTS]>,
     scratch: conv::Scratch,
+    pool: pool::Buffers,
     /// What convolutions have prepared.
     layers: conv::Layers,
     /// The inner loops to use; `None` for the golden path.
@@ -91,7 +92,8 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(memory: Memory, kernel: Option<Kernel>) -> Core {
         let slots = vec![[Slot::Empty; SLOTS]; memory.tiles()];
-        Core { memory, slots, scratch: conv::Scratch::default(), layers: conv::Layers::default(), kernel }
+        let (scratch, pool, layers) = Default::default();
+        Core { memory, slots, scratch, pool, layers, kernel }
     }
 
     /// What all convolutions did; see [`conv::Layers::take_trace`].
@@ -109,10 +111,11 @@ impl Core {
         self.layers.met_expectations()
     }
 
-    /// The same core with other inner loops.
+    /// Takes other inner loops.
     #[cfg(test)]
-    pub(crate) fn with_kernel(self, kernel: Option<Kernel>) -> Core {
-        Core { kernel, layers: conv::Layers::default(), ..self }
+    pub(crate) fn set_kernel(&mut self, kernel: Option<Kernel>) {
+        self.kernel = kernel;
+        self.layers = conv::Layers::default();
     }
 
     fn fill_slot(&mut self, tile: u8, slot: u8, value: Slot) -> Result<(), Fault> {

@@ -6,6 +6,7 @@ use dpu_isa::{Dtype, Machine, PoolInv, PoolMode, PoolVar, Space};
 use super::conv::{Results, Window, position, touch_results, touch_window};
 use super::{Clamp, Core, Gate, Semantics, Slot, wrong_slot};
 use crate::error::Fault;
+use crate::kernel::{Kernel, Vectorize};
 use crate::memory;
 use crate::numerics::{Scale, reciprocal_scale};
 
@@ -64,18 +65,26 @@ impl Semantics for PoolVar {
     fn execute(&self, core: &mut Core) -> Result<u64, Fault> {
         let inv = *invariant(self, core)?;
         let clamp = Clamp::new(inv.clamp_lo, inv.clamp_hi, inv.dtype)?;
-        let tile = Tile { inv: &inv, var: self, clamp };
-        let sram = core.memory.space_mut(Space::Sram, self.tile)?;
-        let mut acc = vec![0; self.in_c as usize];
-        let mut taps = acc.clone();
+        let Core { memory, pool, kernel, .. } = core;
+        let tile = Tile { inv: &inv, var: self, clamp, kernel: kernel.unwrap_or(Kernel::PORTABLE) };
+        let sram = memory.space_mut(Space::Sram, self.tile)?;
         for oy in 0..u64::from(self.out_h) {
             for ox in 0..u64::from(self.out_w) {
-                tile.reduce(sram, (oy, ox), &mut acc, &mut taps)?;
-                tile.finish(sram, (oy, ox), &mut acc)?;
+                tile.reduce(sram, (oy, ox), pool)?;
+                tile.finish(sram, (oy, ox), &mut pool.acc)?;
             }
         }
         Ok(0)
     }
+}
+
+/// Buffers that live on from task to task.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    /// Sums or maxima of the channels of a pixel.
+    acc: Vec<i32>,
+    /// Where the taps of a pixel are.
+    taps: Vec<u64>,
 }
 
 /// The invariant of a variant's slot.
@@ -91,46 +100,117 @@ struct Tile<'a> {
     inv: &'a PoolInv,
     var: &'a PoolVar,
     clamp: Clamp,
+    /// Compiles the loops; the loops are the same for all.
+    kernel: Kernel,
+}
+
+/// Combines one tap of a pixel with those before it: `i8` or `i16` values.
+struct Tap<'a> {
+    acc: &'a mut [i32],
+    bytes: &'a [u8],
+    dtype: Dtype,
+    max: bool,
+    zero_point: i32,
+}
+
+impl Tap<'_> {
+    #[inline(always)]
+    fn combine(self, values: impl Iterator<Item = i32>) {
+        let zero_point = self.zero_point;
+        let both = self.acc.iter_mut().zip(values);
+        match self.max {
+            true => both.for_each(|(a, t)| *a = (*a).max(t)),
+            false => both.for_each(|(a, t)| *a = a.wrapping_add(t.wrapping_sub(zero_point))),
+        }
+    }
+}
+
+impl Vectorize for Tap<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let bytes = self.bytes;
+        match self.dtype {
+            Dtype::I16 => self.combine(bytes.as_chunks().0.iter().map(|b| i16::from_le_bytes(*b).into())),
+            // `touch` lets no other type through.
+            Dtype::I8 | Dtype::U8 | Dtype::U16 | Dtype::I32 => {
+                self.combine(bytes.iter().map(|b| b.cast_signed().into()));
+            }
+        }
+    }
+}
+
+/// What becomes of the sums or maxima of a pixel.
+struct Last<'a> {
+    acc: &'a [i32],
+    to: &'a mut [u8],
+    dtype: Dtype,
+    /// The divisor of an average, and its zero point.
+    mean: Option<(Scale, i32)>,
+    clamp: Clamp,
+}
+
+impl Last<'_> {
+    #[inline(always)]
+    fn store(self, value: impl Fn(i32) -> i32) {
+        let clamp = self.clamp;
+        match self.dtype {
+            Dtype::I16 => {
+                for (to, v) in self.to.as_chunks_mut().0.iter_mut().zip(self.acc) {
+                    *to = (clamp.apply(value(*v)) as u16).to_le_bytes();
+                }
+            }
+            Dtype::I8 | Dtype::U8 | Dtype::U16 | Dtype::I32 => {
+                for (to, v) in self.to.iter_mut().zip(self.acc) {
+                    *to = clamp.apply(value(*v)) as u8;
+                }
+            }
+        }
+    }
+}
+
+impl Vectorize for Last<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        match self.mean {
+            Some((divisor, zero_point)) => {
+                self.store(|v| divisor.apply(v).wrapping_add(zero_point));
+            }
+            None => self.store(|v| v),
+        }
+    }
 }
 
 impl Tile<'_> {
-    /// Combines all taps of one output pixel; `taps` is a buffer.
-    fn reduce(
-        &self,
-        sram: &[u8],
-        (oy, ox): (u64, u64),
-        acc: &mut [i32],
-        taps: &mut [i32],
-    ) -> Result<(), Fault> {
+    /// Combines all taps of one output pixel.
+    fn reduce(&self, sram: &[u8], (oy, ox): (u64, u64), buffers: &mut Buffers) -> Result<(), Fault> {
         let (inv, var) = (self.inv, self.var);
         let max = inv.mode == PoolMode::Max;
-        let mut seen = var.acc_in;
+        let Buffers { acc, taps } = buffers;
+        acc.clear();
+        acc.resize(var.in_c as usize, if max { i32::MIN } else { 0 });
         if var.acc_in {
             memory::load(sram, self.psum_at((oy, ox)), 4, Dtype::I32, acc)?;
-        } else {
-            acc.fill(if max { i32::MIN } else { 0 });
         }
+        taps.clear();
         for ky in 0..usize::from(var.kernel_h) {
             let Some(iy) = position(var.origin_y, oy, inv.stride_y, ky, 1, var.in_h) else { continue };
             for kx in 0..usize::from(var.kernel_w) {
                 let Some(ix) = position(var.origin_x, ox, inv.stride_x, kx, 1, var.in_w) else { continue };
-                let at = u64::from(var.act) + iy * u64::from(var.act_row) + ix * u64::from(var.act_pixel);
-                memory::load(sram, at, inv.dtype.bytes(), inv.dtype, taps)?;
-                seen = true;
-                if max {
-                    acc.iter_mut().zip(taps.iter()).for_each(|(a, &t)| *a = (*a).max(t));
-                } else {
-                    let zp = inv.in_zp;
-                    acc.iter_mut()
-                        .zip(taps.iter())
-                        .for_each(|(a, &t)| *a = a.wrapping_add(t.wrapping_sub(zp)));
-                }
+                taps.push(u64::from(var.act) + iy * u64::from(var.act_row) + ix * u64::from(var.act_pixel));
             }
         }
-        if max && !seen {
+        if max && !var.acc_in && taps.is_empty() {
             return Err(Fault::operand(format!(
                 "max pooling: no tap of output ({oy}, {ox}) lies in the input"
             )));
+        }
+        for &at in taps.iter() {
+            let bytes = memory::slice(sram, at, u64::from(var.in_c) * inv.dtype.bytes())?;
+            self.kernel.vectorize(Tap { acc, bytes, dtype: inv.dtype, max, zero_point: inv.in_zp });
         }
         Ok(())
     }
@@ -141,13 +221,11 @@ impl Tile<'_> {
         if var.acc_out {
             return memory::store(sram, self.psum_at(at), 4, Dtype::I32, acc);
         }
-        if inv.mode == PoolMode::Avg {
-            let divisor = self.divisor(at)?;
-            acc.iter_mut().for_each(|v| *v = divisor.apply(*v).wrapping_add(inv.out_zp));
-        }
-        acc.iter_mut().for_each(|v| *v = self.clamp.apply(*v));
+        let mean = (inv.mode == PoolMode::Avg).then(|| Ok((self.divisor(at)?, inv.out_zp))).transpose()?;
         let to = u64::from(var.out) + at.0 * u64::from(var.out_row) + at.1 * u64::from(var.out_pixel);
-        memory::store(sram, to, inv.dtype.bytes(), inv.dtype, acc)
+        let to = memory::slice_mut(sram, to, u64::from(var.in_c) * inv.dtype.bytes())?;
+        self.kernel.vectorize(Last { acc, to, dtype: inv.dtype, mean, clamp: self.clamp });
+        Ok(())
     }
 
     /// Divides by the taps of the whole window that lie inside the bound.

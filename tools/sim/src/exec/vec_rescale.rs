@@ -7,6 +7,7 @@ use super::nest::{Nest, ROW};
 use super::vec_unary::touch_pair;
 use super::{Clamp, Core, Gate, Lut, Semantics};
 use crate::error::Fault;
+use crate::kernel::Vectorize;
 use crate::memory;
 use crate::numerics::Scale;
 use crate::region::Region;
@@ -39,6 +40,7 @@ impl Semantics for VecRescale {
     }
 
     fn execute(&self, core: &mut Core) -> Result<u64, Fault> {
+        let kernel = core.kernel;
         let sram = core.memory.space_mut(Space::Sram, self.tile)?;
         let clamp = Clamp::new(self.clamp_lo, self.clamp_hi, self.out_dtype)?;
         let lut = self.lut.then(|| Lut::load(sram, self.lut_addr, self.out_dtype)).transpose()?;
@@ -47,24 +49,49 @@ impl Semantics for VecRescale {
         let param = if self.per_channel { 1 } else { 0 };
         let [src, out] = [self.src_strides, self.out_strides].map(|s| s.map(u64::from));
         let bases = [u64::from(self.src), u64::from(self.out), 0];
-        let mut values = [0; ROW];
+        let mut results = [0; ROW];
         Nest::new(&self.dims, [src, out, [0, 0, 0, 0, 0, param]]).try_for_each_row(bases, |row| {
-            let values = values.get_mut(..row.len).unwrap_or_default();
+            let values = results.get_mut(..row.len).unwrap_or_default();
             memory::load(sram, row.at[0], row.stride[0], self.src_dtype, values)?;
-            values.iter_mut().for_each(|v| *v = v.wrapping_sub(self.in_zp));
             let scales = scales.get(row.at[2] as usize..).unwrap_or_default();
-            if row.stride[2] == 1 {
-                values.iter_mut().zip(scales).for_each(|(v, scale)| *v = scale.apply(*v));
-            } else if let Some(scale) = scales.first() {
-                values.iter_mut().for_each(|v| *v = scale.apply(*v));
+            let scales = if row.stride[2] == 1 { scales } else { scales.get(..1).unwrap_or_default() };
+            let work = Compute { x: self, values, scales, clamp, lut: lut.as_ref() };
+            match kernel {
+                Some(kernel) => kernel.vectorize(work),
+                None => work.run(),
             }
-            values.iter_mut().for_each(|v| *v = clamp.apply(v.wrapping_add(self.out_zp)));
-            if let Some(lut) = &lut {
-                values.iter_mut().for_each(|v| *v = lut.get(*v));
-            }
+            let values = results.get(..row.len).unwrap_or_default();
             memory::store(sram, row.at[1], row.stride[1], self.out_dtype, values)
         })?;
         Ok(0)
+    }
+}
+
+/// The arithmetic of a row.
+struct Compute<'a> {
+    x: &'a VecRescale,
+    values: &'a mut [i32],
+    /// One for all values, or one for each.
+    scales: &'a [Scale],
+    clamp: Clamp,
+    lut: Option<&'a Lut>,
+}
+
+impl Vectorize for Compute<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Compute { x, values, scales, clamp, lut } = self;
+        values.iter_mut().for_each(|v| *v = v.wrapping_sub(x.in_zp));
+        match scales {
+            [scale] => values.iter_mut().for_each(|v| *v = scale.apply(*v)),
+            scales => values.iter_mut().zip(scales).for_each(|(v, scale)| *v = scale.apply(*v)),
+        }
+        values.iter_mut().for_each(|v| *v = clamp.apply(v.wrapping_add(x.out_zp)));
+        if let Some(lut) = lut {
+            values.iter_mut().for_each(|v| *v = lut.get(*v));
+        }
     }
 }
 

@@ -202,7 +202,7 @@ fn random_tiles_agree_with_plain_loops() {
         let (case, mut core) = random_case(u)?;
         let pixels = u64::from(case.var.out_h * case.var.out_w);
         for kernel in kernels() {
-            core = core.with_kernel(kernel);
+            core.set_kernel(kernel);
             // What the tile leaves is in the way of the next kernel.
             put(&mut core, PSUM, &case.psum.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>());
             put(&mut core, OUT, &[0x55; 20 << 10]);
