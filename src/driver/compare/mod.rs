@@ -7,6 +7,7 @@ mod json;
 mod paper;
 mod text;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -258,18 +259,89 @@ impl Comparison {
         figures::same_layer(&run.report.layers, &self.base.report.layers, place)
     }
 
+    /// The machines, each once, the baseline's first.
+    fn machines(&self) -> Vec<&Machine> {
+        let mut machines: Vec<&Machine> = Vec::new();
+        for run in self.runs() {
+            if !machines.contains(&&run.machine) {
+                machines.push(&run.machine);
+            }
+        }
+        machines
+    }
+
     /// Method and machine of every run; a machine goes by the kind of its PEs where that tells all apart.
     fn labels(&self) -> Vec<[String; 2]> {
-        let mut machines: Vec<&Machine> = self.runs().map(|run| &run.machine).collect();
-        machines.sort_by_key(|machine| &machine.name);
-        machines.dedup_by_key(|machine| &machine.name);
-        let mut kinds: Vec<&str> = machines.iter().map(|machine| machine.pe_kind.name()).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
+        let machines = self.machines();
+        let kinds: BTreeSet<&str> = machines.iter().map(|machine| machine.pe_kind.name()).collect();
         let short = |machine: &Machine| match kinds.len() == machines.len() {
             true => machine.pe_kind.name().trim_start_matches("strum-").to_owned(),
             false => machine.name.clone(),
         };
         self.runs().map(|run| [run.method.name().to_owned(), short(&run.machine)]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dpu_isa::{End, InstrMeta, Layer, Manifest, PeKind, Program};
+
+    use super::*;
+    use crate::driver::exit::Kind;
+
+    /// The run of a program that does nothing.
+    fn run(machine: Machine) -> Run {
+        let layer = |name: &str| Layer {
+            name: name.into(),
+            op: "strum.conv2d".into(),
+            loc: InstrMeta::NONE,
+            macs: 7,
+        };
+        let program = Program {
+            machine: machine.clone(),
+            instrs: vec![End {}.into()],
+            meta: vec![InstrMeta::default()],
+            locs: Vec::new(),
+            layers: ["a", "b", "a"].map(layer).into(),
+            consts: Vec::new(),
+            dram_bytes: 0,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            manifest: Manifest::default(),
+        };
+        let report = dpu_sim::simulate(&program, &[], &Options::default()).unwrap().report;
+        Run { method: Method::Dense, machine, pipeline: String::new(), report }
+    }
+
+    fn comparison(change: impl FnOnce(&mut Report)) -> Comparison {
+        let mut other = run(Machine { pe_kind: PeKind::StrumStatic, ..Machine::flexnn_16x16() });
+        change(&mut other.report);
+        Comparison { network: "n".into(), base: run(Machine::flexnn_16x16()), rest: vec![other] }
+    }
+
+    #[test]
+    fn different_work_is_not_compared() {
+        assert!(comparison(|_| ()).check_work().is_ok());
+        let error = comparison(|report| report.total.macs_high += 1).check_work().unwrap_err();
+        assert_eq!(error.kind, Kind::Internal);
+        assert!(error.message.contains("dense on flexnn-16x16 does 1 MACs, dense on flexnn-16x16 does 0"));
+        let error = comparison(|report| report.layers[2].macs_stated = 8).check_work().unwrap_err();
+        assert!(error.message.contains("a: dense on flexnn-16x16 does 8 MACs"), "{}", error.message);
+        // A layer that the baseline does not have is no layer of it.
+        assert!(comparison(|report| report.layers[1].name = "c".into()).check_work().is_ok());
+    }
+
+    #[test]
+    fn layers_of_one_name_go_by_their_order() {
+        let comparison = comparison(|report| report.layers[0].name = "c".into());
+        let places = [0, 1, 2].map(|place| comparison.layer_of(&comparison.rest[0], place).map(|l| &l.name));
+        assert_eq!(places, [Some(&"a".to_owned()), Some(&"b".to_owned()), None]);
+        assert_eq!(comparison.layer_of(&comparison.base, 2), comparison.base.report.layers.get(2));
+    }
+
+    #[test]
+    fn machines_of_one_name_are_told_apart_by_their_kind() {
+        let labels = comparison(|_| ()).labels();
+        assert_eq!(labels, [["dense", "dynamic"], ["dense", "static"]]);
     }
 }

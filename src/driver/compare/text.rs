@@ -58,15 +58,15 @@ fn heading(comparison: &Comparison) -> String {
         base.report.layers.len(),
         base.report.total.macs()
     );
-    let mut seen: Vec<&str> = Vec::new();
+    let mut told: Vec<&Machine> = Vec::new();
     for (run, [_, label]) in comparison.runs().zip(comparison.labels()) {
-        if seen.contains(&run.machine.name.as_str()) {
+        let m = &run.machine;
+        if told.contains(&m) {
             continue;
         }
-        seen.push(&run.machine.name);
-        let m = &run.machine;
-        let _ =
-            write!(text, "machine   {label}: {}, {} PEs at {} MHz", m.name, m.pe_kind.name(), m.clock_mhz);
+        told.push(m);
+        let name = if label == m.name { label } else { format!("{label}: {}", m.name) };
+        let _ = write!(text, "machine   {name}, {} PEs at {} MHz", m.pe_kind.name(), m.clock_mhz);
         let other = differences(m, &base.machine);
         let _ = match other.as_slice() {
             [] => writeln!(text),

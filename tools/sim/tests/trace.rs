@@ -127,6 +127,24 @@ fn counters_stay_within_the_machine() {
     }
 }
 
+#[test]
+fn the_use_of_the_sram_adds_up_to_its_buffers() {
+    for conv in CONVS {
+        let (report, trace) = traced(&program(&conv), &conv);
+        let events = trace["traceEvents"].as_array().unwrap();
+        let steps: Vec<(f64, u64)> = events
+            .iter()
+            .filter(|e| e["ph"] == "C" && e["name"] == "SRAM in use")
+            .map(|e| (e["ts"].as_f64().unwrap(), number(&e["args"]["bytes"])))
+            .collect();
+        let area: f64 = steps.windows(2).map(|pair| pair[0].1 as f64 * (pair[1].0 - pair[0].0)).sum();
+        let buffers = report.timeline.unwrap().sram;
+        let byte_cycles: u64 = buffers.iter().map(|b| (b.hi - b.lo) * (b.end - b.start)).sum();
+        let expected = byte_cycles as f64 / f64::from(report.clock_mhz);
+        assert!(expected > 0.0 && (area - expected).abs() < 1e-6 * expected, "{area} {expected}");
+    }
+}
+
 /// Steps of the counter of the DRAM's rate: microseconds and GB/s.
 fn rates(trace: &Value) -> Vec<(f64, f64)> {
     let events = trace["traceEvents"].as_array().unwrap().iter();
