@@ -185,6 +185,7 @@ fn a_page_shows_all_runs() {
     let scratch = Scratch::new();
     assert_eq!(compare(&scratch, "net.mlir --input x.npy --page page.html -q"), "");
     let page = String::from_utf8(scratch.read("page.html")).unwrap();
+    assert_eq!(compare(&scratch, "net.mlir --input x.npy --page - -q"), page);
     for name in ["dense, dense", "mip2q, dynamic", "sparse, static"] {
         assert!(page.contains(&format!("<th class=\"num\">{name}</th>")), "{name}");
     }
@@ -229,6 +230,7 @@ fn what_cannot_be_compared_is_refused() {
         (2, "net.mlir --input x.npy --p 2", "expected a number from 0 to 1"),
         (2, "net.mlir --input x.npy --layers --json", "cannot be used with"),
         (2, "net.mlir --input x.npy --methods dense,mip2q,dliq,sparse --page p.html", "a page has at most 8"),
+        (2, "net.mlir --input x.npy --page -", "--page - needs --quiet"),
         (1, "net.dpu --input x.npy", "net.dpu: a compiled program"),
         (1, "none.mlir --input x.npy", "none.mlir"),
         (1, "broken.mlir --input x.npy", "broken.mlir:1:"),

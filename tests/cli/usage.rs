@@ -22,6 +22,16 @@ fn help_of_strumc_run() {
 }
 
 #[test]
+fn help_of_strumc_compare() {
+    insta::assert_snapshot!(help(STRUMC, &["compare", "--help"]));
+}
+
+#[test]
+fn help_of_strumc_report() {
+    insta::assert_snapshot!(help(STRUMC, &["report", "--help"]));
+}
+
+#[test]
 fn help_of_strum_translate() {
     insta::assert_snapshot!(help(TRANSLATE, &["--help"]));
 }

@@ -37,10 +37,10 @@ docs/compare.md explains the figures and describes the JSON object, docs/energy.
 const MAX_RUNS: usize = 16;
 
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, next_help_heading = "Comparison")]
 pub(super) struct CompareCommand {
     /// The network, integer TOSA, MLIR text or bytecode; - is standard input.
-    #[arg(value_name = "NET.mlir")]
+    #[arg(value_name = "NET.mlir", help_heading = None)]
     network: PathBuf,
 
     /// An input tensor: .npy, or .npz with the array after a colon; of many samples, the first is taken. Without a name,
@@ -71,7 +71,7 @@ pub(super) struct CompareCommand {
     #[arg(long, value_name = "MACHINE", default_value = "flexnn-16x16-dense")]
     baseline: PathBuf,
 
-    /// Write the runs side by side, with timelines, as a page; see strumc report.
+    /// Write the runs side by side, with timelines, as a page; see strumc report. - is standard output, with --quiet.
     #[arg(long, value_name = "PAGE.html")]
     page: Option<PathBuf>,
 
@@ -83,7 +83,7 @@ pub(super) struct CompareCommand {
     #[arg(long, value_name = "CYCLES", default_value_t = Options::MAX_CYCLES)]
     fuel: u64,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = None)]
     voice: Voice,
 
     #[command(flatten)]
@@ -167,6 +167,9 @@ fn plans(command: &CompareCommand) -> Result<Vec<(Method, Plan)>, Failure> {
         if machines.iter().skip(i + 1).any(|other| other == machine) {
             return Err(Failure::usage(format_args!("--machines has {} twice", machine.display())));
         }
+    }
+    if !command.voice.quiet && command.page.as_deref().is_some_and(files::is_standard) {
+        return Err(Failure::usage("--page - needs --quiet: the table goes to standard output, too"));
     }
     let count = 1 + methods.len() * machines.len();
     let most = if command.page.is_some() { report::MAX_REPORTS } else { MAX_RUNS };
