@@ -103,7 +103,8 @@ impl<'p> Recording<'p> {
             Some(memory) => (memory, false),
             None => (Memory::new(self.program, self.options.max_memory)?, true),
         };
-        Ok(Replayer { recording: self, core: Core::new(memory, self.kernel), fresh })
+        let core = Core::new(memory, self.kernel).with_profile(self.options.profile.as_ref());
+        Ok(Replayer { recording: self, core, fresh })
     }
 }
 
@@ -147,7 +148,11 @@ impl Replayer<'_> {
     /// Those of [`simulate`].
     pub fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<Vec<Tensor>, SimError> {
         let Recording { program, options, .. } = self.recording;
-        if let Some(outputs) = self.replay(inputs)? {
+        let replayed = match &options.profile {
+            Some(profile) => profile.time_sample(|| self.replay(inputs)),
+            None => self.replay(inputs),
+        };
+        if let Some(outputs) = replayed? {
             return Ok(outputs);
         }
         simulate(program, inputs, options).map(|result| result.outputs)
@@ -165,7 +170,7 @@ impl Replayer<'_> {
         self.core.expect(expected);
         for &index in order {
             let Some(task) = program.instrs.get(index).and_then(semantics) else { continue };
-            if task.execute(&mut self.core).is_err() {
+            if self.core.execute(index, task).is_err() {
                 // The full run will say where and when.
                 return Ok(None);
             }

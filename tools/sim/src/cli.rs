@@ -5,6 +5,7 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Instant;
 
@@ -12,7 +13,8 @@ use clap::Parser;
 use dpu_isa::{ContainerError, Machine, Program};
 use dpu_sim::tensor_file::{FileError, OutputPlan, SampleOutputs, Samples, read_inputs};
 use dpu_sim::{
-    BatchError, KernelChoice, Options, Report, RunFiles, SimError, Tensor, run_batch, simulate_observed,
+    BatchError, HostProfile, KernelChoice, Options, Report, RunFiles, SimError, Tensor, run_batch,
+    simulate_observed,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -63,6 +65,10 @@ pub(crate) struct Args {
     /// Print nothing.
     #[arg(long, short)]
     quiet: bool,
+
+    /// Print what the time of this host went into, by kind of instruction and by layer.
+    #[arg(long, conflicts_with_all = ["quiet", "json"])]
+    profile: bool,
 
     /// Stop after so many cycles.
     #[arg(long, value_name = "CYCLES", default_value_t = Options::MAX_CYCLES)]
@@ -143,17 +149,27 @@ pub(crate) fn run(args: &Args) -> Result<String, Failure> {
         checks: !args.no_checks,
         kernel: if args.golden { KernelChoice::Golden } else { args.kernel },
         machine: args.machine.as_deref().map(load_machine).transpose()?,
+        profile: args.profile.then(|| Arc::new(HostProfile::new(&program))),
         ..Options::default()
     };
+    let text = run_program(args, &program, &options)?;
+    Ok(match &options.profile {
+        Some(profile) => format!("{text}\n{}", profile.table(&program)),
+        None => text,
+    })
+}
+
+/// Runs a program on what the arguments name. Returns what there is to say of the run.
+fn run_program(args: &Args, program: &Program, options: &Options) -> Result<String, Failure> {
     if let Some(mut samples) = Samples::open(&program.inputs, &args.input)? {
-        return run_samples(args, &program, &options, &mut samples);
+        return run_samples(args, program, options, &mut samples);
     }
     let plan = OutputPlan::resolve(&program.outputs, &args.output)?;
     let inputs = read_inputs(&program.inputs, &args.input)?;
     let views: Vec<_> = inputs.iter().map(Tensor::view).collect();
     let machine = options.machine.as_ref().unwrap_or(&program.machine);
-    let mut files = RunFiles::create(&program, machine, args.report.as_deref(), args.trace.as_deref())?;
-    let mut result = simulate_observed(&program, &views, &options, &mut [&mut files])?;
+    let mut files = RunFiles::create(program, machine, args.report.as_deref(), args.trace.as_deref())?;
+    let mut result = simulate_observed(program, &views, options, &mut [&mut files])?;
     let json = result.report.to_json().map_err(|error| failure(INTERNAL, error))? + "\n";
     plan.write(&result.outputs)?;
     files.commit(&mut result.report)?;

@@ -352,8 +352,8 @@ impl<'p, 'o> Simulation<'p, 'o> {
         }
         let tile = instr.tile().unwrap_or(0);
         let mut gate = Gate { checker: self.checker.as_mut(), index, tile };
-        let touched = semantics.touch(&self.core, &mut gate);
-        let low = touched.and_then(|()| semantics.execute(&mut self.core));
+        let touched = self.core.touch(semantics, &mut gate);
+        let low = touched.and_then(|()| self.core.execute(index, semantics));
         let low = low.map_err(|fault| fault.at(self.program, index, self.now))?;
         self.record_task(number, task, end, &cost, low);
         Ok(())

@@ -13,6 +13,7 @@ mod kernel;
 mod memory;
 pub mod numerics;
 mod observe;
+mod profile;
 mod record;
 mod region;
 mod report;
@@ -26,12 +27,15 @@ mod trace;
 mod weights;
 
 pub use dpu_cost::{Energy, Events, Traffic};
+use std::sync::Arc;
+
 use dpu_isa::{Instr, IoDesc, Machine, Program, Space};
 
 pub use batch::{BatchError, Recording, Replayer, run_batch};
 pub use error::{Note, SimError, Site, Trap, TrapKind};
 pub use kernel::KernelChoice;
 pub use observe::{Dispatch, Observer, Task};
+pub use profile::HostProfile;
 pub use record::RunFiles;
 pub use report::{
     Busy, Elapsed, EngineReport, LayerReport, ProgramReport, Report, ReportError, SramRow, Stalls, TaskRow,
@@ -57,6 +61,8 @@ pub struct Options {
     pub machine: Option<Machine>,
     /// The inner loops to use. The result depends on it in nothing.
     pub kernel: KernelChoice,
+    /// Where to write down what the host's time goes into.
+    pub profile: Option<Arc<HostProfile>>,
 }
 
 impl Options {
@@ -72,6 +78,7 @@ impl Default for Options {
             checks: true,
             machine: None,
             kernel: KernelChoice::Auto,
+            profile: None,
         }
     }
 }
@@ -110,18 +117,34 @@ pub fn simulate_observed<'o>(
     run_core(program, inputs, options, observers).map(|(result, _, _)| result)
 }
 
+/// What a run leaves: its result, the machine, and what the checker knows.
+type Run = (RunResult, exec::Core, Option<hazard::Checker>);
+
 /// Runs a program; returns what it leaves behind, and what the checker knows, too.
 fn run_core<'o>(
     program: &Program,
     inputs: &[TensorView<'_>],
     options: &Options,
     observers: &'o mut [&'o mut dyn Observer],
-) -> Result<(RunResult, exec::Core, Option<hazard::Checker>), SimError> {
+) -> Result<Run, SimError> {
+    match &options.profile {
+        Some(profile) => profile.time_sample(|| run_machine(program, inputs, options, observers)),
+        None => run_machine(program, inputs, options, observers),
+    }
+}
+
+fn run_machine<'o>(
+    program: &Program,
+    inputs: &[TensorView<'_>],
+    options: &Options,
+    observers: &'o mut [&'o mut dyn Observer],
+) -> Result<Run, SimError> {
     let machine = options.machine.as_ref().unwrap_or(&program.machine);
     machine.check().map_err(|error| SimError::Machine(error.to_string()))?;
     check_retiming(&program.machine, machine).map_err(SimError::Machine)?;
     let kernel = kernel::Kernel::of(options.kernel).map_err(SimError::Host)?;
-    let mut core = exec::Core::new(memory::Memory::new(program, options.max_memory)?, kernel);
+    let memory = memory::Memory::new(program, options.max_memory)?;
+    let mut core = exec::Core::new(memory, kernel).with_profile(options.profile.as_ref());
     let mut checker = options.checks.then(|| new_checker(program, &core)).transpose()?;
     load_inputs(program, inputs, &mut core, checker.as_mut())?;
     let simulation = engine::Simulation::new(program, machine, options.max_cycles, core, checker, observers);

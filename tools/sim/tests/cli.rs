@@ -150,6 +150,22 @@ fn a_batch_is_its_samples_one_by_one() {
 }
 
 #[test]
+fn a_profile_counts_every_task_of_every_sample() {
+    let setup = Setup::new();
+    setup.write("many.npy", &npy("(3, 8, 8, 16)", "|i1", &CONV.input().repeat(3)));
+    let calls = |input: &str| {
+        let output = setup.run(&["p.dpu", "--input", input, "--profile", "--jobs", "1"]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let row = text.lines().find(|line| line.starts_with("conv_var ")).unwrap_or_else(|| panic!("{text}"));
+        row.split_whitespace().nth(3).and_then(|n| n.parse::<u64>().ok()).unwrap()
+    };
+    let one = calls("x.npy");
+    assert!(one > 0);
+    assert_eq!(calls("many.npy"), 3 * one);
+    setup.fails(2, &["p.dpu", "--input", "x.npy", "--profile", "--quiet"]);
+}
+
+#[test]
 fn every_kernel_gives_the_same_bytes() {
     let setup = Setup::new();
     for kernel in [&["--golden"][..], &["--kernel", "scalar"], &["--kernel", "auto"]] {

@@ -28,6 +28,7 @@ use crate::error::{Fault, TrapKind};
 use crate::hazard::{Checker, Conflict, ConflictKind, Purpose};
 use crate::kernel::Kernel;
 use crate::memory::Memory;
+use crate::profile::{HostProfile, Phase};
 use crate::region::Region;
 
 /// Slots of a DPU.
@@ -87,13 +88,36 @@ pub(crate) struct Core {
     layers: conv::Layers,
     /// The inner loops to use; `None` for the golden path.
     kernel: Option<Kernel>,
+    /// Where to write down what the host's time goes into.
+    profile: Option<Arc<HostProfile>>,
 }
 
 impl Core {
     pub(crate) fn new(memory: Memory, kernel: Option<Kernel>) -> Core {
         let slots = vec![[Slot::Empty; SLOTS]; memory.tiles()];
         let (scratch, pool, layers) = Default::default();
-        Core { memory, slots, scratch, pool, layers, kernel }
+        Core { memory, slots, scratch, pool, layers, kernel, profile: None }
+    }
+
+    /// The same core, which writes down what the host's time goes into.
+    pub(crate) fn with_profile(self, profile: Option<&Arc<HostProfile>>) -> Core {
+        Core { profile: profile.cloned(), ..self }
+    }
+
+    /// Executes the instruction at `index`. Returns the low multiply-accumulates.
+    pub(crate) fn execute(&mut self, index: usize, task: &dyn Semantics) -> Result<u64, Fault> {
+        match self.profile.clone() {
+            Some(profile) => profile.time(index, Phase::Values, || task.execute(self)),
+            None => task.execute(self),
+        }
+    }
+
+    /// Announces the accesses of the instruction at `index`.
+    pub(crate) fn touch(&self, task: &dyn Semantics, gate: &mut Gate<'_>) -> Result<(), Fault> {
+        match &self.profile {
+            Some(profile) => profile.time(gate.index, Phase::Checks, || task.touch(self, gate)),
+            None => task.touch(self, gate),
+        }
     }
 
     /// What all convolutions did; see [`conv::Layers::take_trace`].

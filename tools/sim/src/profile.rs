@@ -1,0 +1,138 @@
+//! Where the host's time goes in a simulation: by kind of instruction, and by layer.
+//!
+//! Times are those of this host and of this run; they are in no report.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use dpu_isa::Program;
+
+use crate::report::layer_of;
+
+/// Most layers that are listed.
+const LAYERS: usize = 16;
+
+/// What the host's time went into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Finding out what a task accesses, and whether that is in order: the first run of a program alone.
+    Checks,
+    /// Computing the values of a task.
+    Values,
+}
+
+/// Time and number of calls.
+#[derive(Debug, Default)]
+struct Counter {
+    nanoseconds: AtomicU64,
+    calls: AtomicU64,
+}
+
+impl Counter {
+    fn add(&self, time: Duration) {
+        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        // Nothing else depends on the order of these.
+        self.nanoseconds.fetch_add(time, Ordering::Relaxed);
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn milliseconds(&self) -> f64 {
+        self.nanoseconds.load(Ordering::Relaxed) as f64 / 1e6
+    }
+
+    fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+}
+
+/// The host's time in the runs of one program, which may be on several threads.
+#[derive(Debug)]
+pub struct HostProfile {
+    /// Values, for every instruction.
+    values: Vec<Counter>,
+    checks: Counter,
+    /// Whole samples.
+    samples: Counter,
+}
+
+impl HostProfile {
+    /// Nothing yet, of a program.
+    #[must_use]
+    pub fn new(program: &Program) -> HostProfile {
+        let values = program.instrs.iter().map(|_| Counter::default()).collect();
+        HostProfile { values, checks: Counter::default(), samples: Counter::default() }
+    }
+
+    /// Does something for the instruction at `index`.
+    pub(crate) fn time<R>(&self, index: usize, phase: Phase, body: impl FnOnce() -> R) -> R {
+        let begin = Instant::now();
+        let done = body();
+        let counter = match phase {
+            Phase::Checks => Some(&self.checks),
+            Phase::Values => self.values.get(index),
+        };
+        if let Some(counter) = counter {
+            counter.add(begin.elapsed());
+        }
+        done
+    }
+
+    /// Runs a whole sample.
+    pub(crate) fn time_sample<R>(&self, body: impl FnOnce() -> R) -> R {
+        let begin = Instant::now();
+        let done = body();
+        self.samples.add(begin.elapsed());
+        done
+    }
+
+    /// Tables of instructions and of the layers that took most, in milliseconds of all samples together.
+    #[must_use]
+    pub fn table(&self, program: &Program) -> String {
+        let total = self.samples.milliseconds();
+        let share = |ms: f64| if total > 0.0 { 100.0 * ms / total } else { 0.0 };
+        let mut text =
+            format!("{:<28} {:>10} {:>7} {:>9} {:>9}\n", "host time", "ms", "share", "calls", "us each");
+        let mut line = |name: &str, ms: f64, calls: u64| {
+            let each = if calls > 0 { 1e3 * ms / calls as f64 } else { 0.0 };
+            let _ = writeln!(text, "{name:<28} {ms:>10.2} {:>6.1}% {calls:>9} {each:>9.2}", share(ms));
+        };
+        let mut kinds: BTreeMap<&str, (f64, u64)> = BTreeMap::new();
+        let mut layers = vec![0.0; program.layers.len()];
+        for (index, (instr, counter)) in program.instrs.iter().zip(&self.values).enumerate() {
+            let (ms, calls) = kinds.entry(instr.mnemonic()).or_default();
+            *ms += counter.milliseconds();
+            *calls += counter.calls();
+            if let Some(layer) = layer_of(program, index).and_then(|l| layers.get_mut(l)) {
+                *layer += counter.milliseconds();
+            }
+        }
+        let mut kinds: Vec<_> = kinds.into_iter().filter(|(_, (_, calls))| *calls > 0).collect();
+        kinds.sort_by(|a, b| b.1.0.total_cmp(&a.1.0));
+        let computed: f64 = kinds.iter().map(|(_, (ms, _))| ms).sum();
+        kinds.iter().for_each(|(name, (ms, calls))| line(name, *ms, *calls));
+        line("(hazard checks)", self.checks.milliseconds(), self.checks.calls());
+        let rest = (total - computed - self.checks.milliseconds()).max(0.0);
+        line("(clock, counters, transfer)", rest, self.samples.calls());
+        line("all samples", total, self.samples.calls());
+        text + &self.layer_table(program, &layers, share)
+    }
+
+    fn layer_table(&self, program: &Program, layers: &[f64], share: impl Fn(f64) -> f64) -> String {
+        let mut order: Vec<_> = program.layers.iter().zip(layers).filter(|(_, ms)| **ms > 0.0).collect();
+        order.sort_by(|a, b| b.1.total_cmp(a.1));
+        let mut text =
+            format!("\n{:<40} {:>10} {:>7} {:>9}\n", "layers that took most", "ms", "share", "GMAC/s");
+        let samples = self.samples.calls() as f64;
+        for (layer, ms) in order.iter().take(LAYERS) {
+            let rate = layer.macs as f64 * samples / (**ms * 1e6);
+            let name = format!("{} {}", layer.name, layer.op);
+            let _ = writeln!(text, "{name:<40} {ms:>10.2} {:>6.1}% {rate:>9.1}", share(**ms));
+        }
+        if let Some(more) = order.len().checked_sub(LAYERS).filter(|&more| more > 0) {
+            let _ = writeln!(text, "and {more} more");
+        }
+        text
+    }
+}
