@@ -10,5 +10,8 @@ mod networks;
 mod report;
 mod run;
 mod strategy;
+mod trace;
+#[path = "../../tools/sim/tests/common/trace_rules.rs"]
+mod trace_rules;
 mod translate;
 mod usage;
