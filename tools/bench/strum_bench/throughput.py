@@ -1,18 +1,22 @@
 """Simulated images a second beside those of ONNX Runtime's INT8 on the same network, one thread each.
 
-Both are measured in turns, so that they meet the same load. The simulator runs a batch with hazard checks and timing; its
-rate counts the first, full simulation of the batch in.
+Both are measured in turns, so that they meet the same load. The simulator runs a batch with hazard checks and timing;
+its rate counts the first, full simulation of the batch in. Networks of your own, in integer TOSA, are simulated as well;
+they have a peer if their ONNX file is given with --peer.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -46,58 +50,126 @@ def peer_seconds(session: onnxruntime.InferenceSession, feed: dict[str, np.ndarr
     return time.perf_counter() - start
 
 
-def simulator_seconds(program: Path, inputs: Path) -> float:
-    """Seconds of one image in a batch on one thread."""
-    command = [str(BIN / "dpu-sim"), str(program), "--input", str(inputs), "--jobs", "1"]
+@dataclass(frozen=True)
+class Simulated:
+    """What a batch on one thread took."""
+
+    seconds: float
+    macs: int
+    profile: str
+
+
+def simulate(program: Path, inputs: list[str], profile: bool) -> Simulated:
+    """Runs a batch on one thread."""
+    command = [str(BIN / "dpu-sim"), str(program), "--jobs", "1", *(["--profile"] if profile else [])]
+    done = subprocess.run([*command, "--input", *inputs], check=True, capture_output=True, text=True)
+    rate = re.search(r"simulated ([0-9.]+) a second", done.stdout)
+    macs = re.search(r"^macs +(\d+)", done.stdout, re.MULTILINE)
+    if rate is None or macs is None:
+        raise RuntimeError(f"{' '.join(command)} printed no rate:\n{done.stdout}")
+    return Simulated(1 / float(rate.group(1)), int(macs.group(1)), done.stdout.partition("\n\n")[2])
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network to measure."""
+
+    name: str
+    tosa: Path
+    onnx: Path | None
+
+
+def compiled(subject: Subject, method: str, folder: Path) -> tuple[Path, list[dict]]:
+    """The program of a network, and its inputs (name, dtype, shape)."""
+    program = folder / f"{subject.name}.{method}.dpu"
+    command = [str(BIN / "strumc"), "compile", "--json", str(subject.tosa), "-o", str(program), *METHODS[method]]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    found = re.search(r"simulated ([0-9.]+) a second", done.stdout)
-    if found is None:
-        raise RuntimeError(f"{' '.join(command)} printed no rate")
-    return 1 / float(found.group(1))
+    return program, json.loads(done.stdout)["inputs"]
 
 
-def measure(name: str, rounds: int, samples: int, folder: Path) -> None:
-    """Measures one network and prints a line for each side."""
-    net = NETS[name]()
-    session, feed = peer(emit(net, folder, "onnx"))
-    network = emit(net, folder, "tosa")
-    inputs = folder / f"{name}.npy"
-    shape = (samples, *net.input.shape[1:])
-    np.save(inputs, np.random.default_rng(0).integers(-128, 128, shape, dtype=np.int8))
-    programs = {}
-    for method, options in METHODS.items():
-        programs[method] = folder / f"{name}.{method}.dpu"
-        command = [str(BIN / "strumc"), "compile", str(network), "-o", str(programs[method]), *options]
-        subprocess.run(command, check=True, capture_output=True)
+def random_inputs(descriptors: list[dict], samples: int, folder: Path) -> list[str]:
+    """Files of random samples, as arguments."""
+    arguments = []
+    rng = np.random.default_rng(0)
+    for number, x in enumerate(descriptors):
+        kind = np.iinfo({"i": "int", "u": "uint"}[x["dtype"][0]] + x["dtype"][1:])
+        shape = x["shape"][1:] if x["shape"][:1] == [1] else x["shape"]
+        path = folder / f"input{number}.npy"
+        np.save(path, rng.integers(kind.min, kind.max, (samples, *shape), dtype=kind.dtype, endpoint=True))
+        arguments.append(f"{x['name']}={path}")
+    return arguments
+
+
+def measure(subject: Subject, args: argparse.Namespace, folder: Path) -> None:
+    """Measures one network and prints a line for each side, and profiles if they are asked for."""
+    programs = {method: compiled(subject, method, folder) for method in METHODS}
+    inputs = random_inputs(programs["dense"][1], args.samples, folder)
     times: dict[str, list[float]] = {"ONNX Runtime": [], **{f"dpu-sim {m}": [] for m in METHODS}}
-    peer_seconds(session, feed)
-    for _ in range(rounds):
-        times["ONNX Runtime"] += [peer_seconds(session, feed) for _ in range(samples)]
-        for method, program in programs.items():
-            times[f"dpu-sim {method}"].append(simulator_seconds(program, inputs))
-    peer_best = min(times["ONNX Runtime"])
+    session = peer(subject.onnx) if subject.onnx else None
+    macs, profiles = 0, {}
+    if session:
+        peer_seconds(*session)
+    for _ in range(args.rounds):
+        if session:
+            times["ONNX Runtime"] += [peer_seconds(*session) for _ in range(args.samples)]
+        for method, (program, _) in programs.items():
+            done = simulate(program, inputs, False)
+            macs = done.macs
+            times[f"dpu-sim {method}"].append(done.seconds)
+    if args.profile:
+        profiles = {method: simulate(program, inputs, True).profile for method, (program, _) in programs.items()}
     for side, seconds in times.items():
+        if not seconds:
+            continue
         best, median = min(seconds), statistics.median(seconds)
-        print(f"{name:<20} {side:<14} {1 / best:9.1f} {1 / median:9.1f} {net.macs / best / 1e9:9.1f} "
-              f"{peer_best / best:7.2f}", flush=True)
+        ratio = f"{min(times['ONNX Runtime']) / best:7.2f}" if session else f"{'-':>7}"
+        print(f"{subject.name:<20} {side:<14} {1 / best:9.1f} {1 / median:9.1f} {macs / best / 1e9:9.1f} {ratio}",
+              flush=True)
+    for method, text in profiles.items():
+        print(f"\n{subject.name}, {method}, {args.samples} samples:\n{text}", flush=True)
+
+
+def subjects(args: argparse.Namespace, folder: Path) -> Iterator[Subject]:
+    """The networks that the arguments name, written to `folder` if they are this benchmark's own."""
+    for name in args.net:
+        net = NETS[name]()
+        yield Subject(name, emit(net, folder, "tosa"), emit(net, folder, "onnx"))
+    peers = dict(pair.split("=", 1) for pair in args.peer)
+    for argument in args.network:
+        name, given, path = argument.partition("=")
+        name, path = (name, path) if given else (Path(argument).name.split(".")[0], argument)
+        yield Subject(name, Path(path), Path(peers.pop(name)) if name in peers else None)
+    if peers:
+        raise SystemExit(f"tools/bench/throughput: no network is called {', '.join(peers)}")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="tools/bench/throughput", description=__doc__)
-    parser.add_argument("--net", nargs="+", choices=NETS, default=["resnet50", "mobilenet_v2"],
-                        help="which networks (default: resnet50 mobilenet_v2)")
+    parser = argparse.ArgumentParser(prog="tools/bench/throughput", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("network", nargs="*", metavar="[NAME=]NET.mlir", help="networks of your own, in integer TOSA")
+    parser.add_argument("--net", nargs="+", choices=NETS, metavar="NET",
+                        help=f"benchmark networks (default: resnet50 mobilenet_v2, or none if there are your own); "
+                        f"of {', '.join(NETS)}")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=FILE.onnx",
+                        help="the same network for ONNX Runtime")
     parser.add_argument("--rounds", type=int, default=5, help="turns of both sides (default: 5)")
     parser.add_argument("--samples", type=int, default=24, help="images of a turn (default: 24)")
+    parser.add_argument("--profile", action="store_true",
+                        help="say what the simulator's time went into, in a run of its own")
     args = parser.parse_args()
     if args.rounds < 1 or args.samples < 2:
         parser.error("--rounds must be at least 1 and --samples at least 2")
+    if any("=" not in pair for pair in args.peer):
+        parser.error("--peer is NAME=FILE.onnx")
+    args.net = args.net or ([] if args.network else ["resnet50", "mobilenet_v2"])
     print(f"{'network':<20} {'':<14} {'img/s':>9} {'median':>9} {'GMAC/s':>9} {'ratio':>7}", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        for name in args.net:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for subject in subjects(args, folder):
             try:
-                measure(name, args.rounds, args.samples, Path(folder))
+                measure(subject, args, folder)
             except subprocess.CalledProcessError as error:
-                print(f"tools/bench/throughput: {name}: {error}\n{error.stderr}", file=sys.stderr)
+                print(f"tools/bench/throughput: {subject.name}: {error}\n{error.stderr}", file=sys.stderr)
                 return 1
     return 0
 
