@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -43,31 +44,41 @@ def peer(model: Path) -> tuple[onnxruntime.InferenceSession, dict[str, np.ndarra
     return session, feed
 
 
-def peer_seconds(session: onnxruntime.InferenceSession, feed: dict[str, np.ndarray]) -> float:
+def peer_seconds(session: onnxruntime.InferenceSession, feed: dict[str, np.ndarray], cpu: bool) -> float:
     """Seconds of one inference."""
-    start = time.perf_counter()
+    clock = time.process_time if cpu else time.perf_counter
+    start = clock()
     session.run(None, feed)
-    return time.perf_counter() - start
+    return clock() - start
+
+
+def children_seconds() -> float:
+    """Processor time of all processes that were started and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """What a batch on one thread took."""
+    """What a batch on one thread took: wall time of a sample, processor time of the whole process."""
 
     seconds: float
+    cpu_seconds: float
     macs: int
     profile: str
 
 
 def simulate(program: Path, inputs: list[str], profile: bool) -> Simulated:
     """Runs a batch on one thread."""
+    before = children_seconds()
     command = [str(BIN / "dpu-sim"), str(program), "--jobs", "1", *(["--profile"] if profile else [])]
     done = subprocess.run([*command, "--input", *inputs], check=True, capture_output=True, text=True)
     rate = re.search(r"simulated ([0-9.]+) a second", done.stdout)
     macs = re.search(r"^macs +(\d+)", done.stdout, re.MULTILINE)
     if rate is None or macs is None:
         raise RuntimeError(f"{' '.join(command)} printed no rate:\n{done.stdout}")
-    return Simulated(1 / float(rate.group(1)), int(macs.group(1)), done.stdout.partition("\n\n")[2])
+    return Simulated(1 / float(rate.group(1)), children_seconds() - before, int(macs.group(1)),
+                     done.stdout.partition("\n\n")[2])
 
 
 @dataclass(frozen=True)
@@ -108,14 +119,14 @@ def measure(subject: Subject, args: argparse.Namespace, folder: Path) -> None:
     session = peer(subject.onnx) if subject.onnx else None
     macs, profiles = 0, {}
     if session:
-        peer_seconds(*session)
+        peer_seconds(*session, args.cpu)
     for _ in range(args.rounds):
         if session:
-            times["ONNX Runtime"] += [peer_seconds(*session) for _ in range(args.samples)]
+            times["ONNX Runtime"] += [peer_seconds(*session, args.cpu) for _ in range(args.samples)]
         for method, (program, _) in programs.items():
             done = simulate(program, inputs, False)
             macs = done.macs
-            times[f"dpu-sim {method}"].append(done.seconds)
+            times[f"dpu-sim {method}"].append(done.cpu_seconds / args.samples if args.cpu else done.seconds)
     if args.profile:
         profiles = {method: simulate(program, inputs, True).profile for method, (program, _) in programs.items()}
     for side, seconds in times.items():
@@ -154,6 +165,8 @@ def main() -> int:
                         help="the same network for ONNX Runtime")
     parser.add_argument("--rounds", type=int, default=5, help="turns of both sides (default: 5)")
     parser.add_argument("--samples", type=int, default=24, help="images of a turn (default: 24)")
+    parser.add_argument("--cpu", action="store_true",
+                        help="count processor time, loading the program included: for hosts that are not idle")
     parser.add_argument("--profile", action="store_true",
                         help="say what the simulator's time went into, in a run of its own")
     args = parser.parse_args()
