@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use strum_ir::{Error, OptionKind, Options, PassOption, Pipeline, register_pipeline};
 
-use crate::strum_to_dpu::{READ_STRATEGY, WRITE_STRATEGY};
+use crate::strum_to_dpu::{OBJECTIVE, READ_STRATEGY, WRITE_STRATEGY};
 use crate::{machine, strum_pack};
 
 /// A step of the pipeline after which the IR is worth a look.
@@ -25,7 +25,7 @@ const MACHINE: PassOption =
     PassOption::string("machine", machine::DEFAULT, "name of a built-in machine, or path of a machine file");
 
 /// Options that go to `strum-to-dpu` as they are.
-const PLAN: &[PassOption] = &[READ_STRATEGY, WRITE_STRATEGY];
+const PLAN: &[PassOption] = &[OBJECTIVE, READ_STRATEGY, WRITE_STRATEGY];
 
 /// The options of `strum-pack`, those of the plan, and the machine.
 pub const OPTIONS: &[PassOption] = &{

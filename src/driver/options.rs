@@ -108,10 +108,39 @@ pub(super) struct PackingOptions {
     depthwise: bool,
 }
 
+/// What plans are to be good at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Objective {
+    /// few cycles
+    Latency,
+    /// little energy
+    Energy,
+    /// a small product of energy and cycles
+    Edp,
+    /// little DRAM traffic
+    Bytes,
+}
+
+impl Objective {
+    /// The name in a pipeline.
+    const fn name(self) -> &'static str {
+        match self {
+            Objective::Latency => "latency",
+            Objective::Energy => "energy",
+            Objective::Edp => "edp",
+            Objective::Bytes => "bytes",
+        }
+    }
+}
+
 /// What the planner follows and what it tells.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Plan")]
 pub(super) struct PlanOptions {
+    /// What tiles and schedules are to be good at [default: latency].
+    #[arg(long, value_enum, value_name = "WHAT")]
+    objective: Option<Objective>,
+
     /// Follow the decisions in this file; what it leaves out is searched (docs/strategy.md).
     #[arg(long, value_name = "S.json")]
     read_strategy: Option<PathBuf>,
@@ -122,8 +151,14 @@ pub(super) struct PlanOptions {
 }
 
 impl PlanOptions {
-    /// The options that were given: flag, option of the pipeline, value.
-    fn given(&self) -> impl Iterator<Item = (&'static str, &'static str, &PathBuf)> {
+    /// The flags that were given.
+    fn given(&self) -> impl Iterator<Item = &'static str> {
+        let objective = self.objective.map(|_| "--objective");
+        objective.into_iter().chain(self.files().map(|(flag, _, _)| flag))
+    }
+
+    /// The files that were given: flag, option of the pipeline, path.
+    fn files(&self) -> impl Iterator<Item = (&'static str, &'static str, &PathBuf)> {
         let list = [
             ("--read-strategy", "read-strategy", &self.read_strategy),
             ("--write-strategy", "write-strategy", &self.write_strategy),
@@ -229,7 +264,7 @@ impl CompileOptions {
         ];
         let given = list.into_iter().filter(|(_, given)| *given).map(|(name, _)| name);
         let given = given.chain(self.packing.given().into_iter().map(|(name, _, _)| name));
-        given.chain(self.plan.given().map(|(flag, _, _)| flag)).collect()
+        given.chain(self.plan.given()).collect()
     }
 
     /// The options of `strum-pipeline` that say the same: `machine=flexnn-16x16 method=mip2q p=0.5`.
@@ -249,7 +284,10 @@ impl CompileOptions {
             text.push(' ');
             text.push_str(&option);
         }
-        for (flag, option, path) in self.plan.given() {
+        if let Some(objective) = self.plan.objective {
+            text.push_str(&format!(" objective={}", objective.name()));
+        }
+        for (flag, option, path) in self.plan.files() {
             if path.as_os_str() == "-" {
                 return Err(Failure::usage(format_args!("{flag}: a strategy needs a file")));
             }

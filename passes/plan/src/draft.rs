@@ -8,6 +8,7 @@ use std::sync::Arc;
 use dpu_isa::{Dtype, FieldKind, Instr, Machine, Space};
 
 use crate::error::{PlanError, mul};
+use crate::objective::Objective;
 use crate::strategy::LayerStrategy;
 use crate::tile::search::Memo;
 
@@ -106,12 +107,29 @@ pub struct LayerInfo {
 /// How the layer under way is to be planned, and what was decided for all layers so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Guide {
+    /// What plans are to be good at.
+    pub objective: Objective,
     /// What the layer under way is told.
     pub told: LayerStrategy,
     /// What was decided, by layer.
     pub decided: Vec<LayerStrategy>,
+    /// Cycles that the DPU is expected to take, by layer; `None` for layers that it does not compute.
+    pub dpu_cycles: Vec<Option<u64>>,
     /// Searches that are done.
     pub(crate) memo: Memo,
+}
+
+impl Guide {
+    /// Nothing decided yet.
+    pub fn new(objective: Objective) -> Self {
+        Guide { objective, ..Guide::default() }
+    }
+
+    /// Forgets what was decided, but not what was searched.
+    pub fn forget(&mut self) {
+        self.decided.clear();
+        self.dpu_cycles.clear();
+    }
 }
 
 /// A program under construction.
@@ -153,6 +171,7 @@ impl Draft {
         })?;
         let name = name.into();
         self.guide.decided.push(LayerStrategy { name: name.clone(), ..LayerStrategy::default() });
+        self.guide.dpu_cycles.push(None);
         self.layers.push(LayerInfo { name, op: op.into(), loc, macs });
         Ok(index)
     }
@@ -172,6 +191,17 @@ impl Draft {
                 "schedules for a layer that is neither convolution nor matrix product",
             ));
         }
+        Ok(())
+    }
+
+    /// Adds to the cycles that the DPU is expected to take for the layer under way.
+    ///
+    /// # Errors
+    /// An internal error if there is no layer yet.
+    pub(crate) fn decided_cycles(&mut self, cycles: u64) -> Result<(), PlanError> {
+        let told = self.guide.dpu_cycles.last_mut();
+        let told = told.ok_or_else(|| PlanError::internal("a decision outside of any layer"))?;
+        *told = Some(told.unwrap_or(0).saturating_add(cycles));
         Ok(())
     }
 

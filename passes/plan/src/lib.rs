@@ -11,6 +11,7 @@ pub mod draft;
 pub mod error;
 pub mod matmul;
 pub mod movement;
+pub mod objective;
 mod pipeline;
 pub mod pool;
 mod ppe;
@@ -26,6 +27,7 @@ pub use conv::{ConvLayer, Weights, plan_conv, plan_depthwise};
 pub use draft::{Buffer, BufferId, Draft, Guide, LayerInfo, MAX_TASKS, Role, Task};
 pub use error::PlanError;
 pub use matmul::{MatmulLayer, plan_matmul};
+pub use objective::Objective;
 pub use movement::{
     ConcatLayer, CopyLayer, PadLayer, SliceLayer, Tensor, TransposeLayer, plan_concat, plan_copy, plan_pad,
     plan_slice, plan_transpose,

@@ -16,7 +16,7 @@ use strum_ir::strum::{Conv, Eltwise, MatMul};
 use strum_ir::{Block, Dialect, Location, Operation, Pass, PassContext, PassError, PassOption, Value};
 use strum_plan::residency::{Graph, Residency};
 use strum_plan::strategy::{ProgramStrategy, Strategy};
-use strum_plan::{CopyLayer, Draft, Guide, PlanError, Tensor, plan_copy};
+use strum_plan::{CopyLayer, Draft, Guide, Objective, PlanError, Tensor, plan_copy};
 use strum_plan::{alloc, prefetch, residency};
 use tracing::debug;
 
@@ -27,6 +27,13 @@ use values::{Values, is_alias};
 
 /// The pass.
 pub struct StrumToDpu;
+
+/// The option that says what plans are to be good at.
+pub(crate) const OBJECTIVE: PassOption = PassOption::string(
+    "objective",
+    "latency",
+    "what plans are to be good at: latency, energy, edp (energy times cycles) or bytes (DRAM traffic)",
+);
 
 /// The option that names a strategy to follow.
 pub(crate) const READ_STRATEGY: PassOption =
@@ -47,6 +54,9 @@ A tensor between layers stays in SRAM, where it is written and read in place, if
 until its last use; else it goes through DRAM. Those that save most traffic for the room they take come first, and an
 element-wise layer writes over an operand that nobody reads later.
 
+`objective` says which of the possible tiles and schedules is the best: that of least estimated cycles, energy, product of both,
+or DRAM traffic. The estimates are those of the timing and energy rules that the simulator has.
+
 Loads of weights and tables stand ahead of earlier layers' tasks where the SRAM has room for them. Reshapes cost nothing;
 concat, slice, pad and transpose are DMA copies. Tasks are in an order in which they could be executed one after the other.
 
@@ -66,6 +76,7 @@ impl Pass for StrumToDpu {
             "name of a built-in machine, or path of a machine file",
         ),
         PassOption::string("provenance", "", "what the binary's manifest says of the pipeline"),
+        OBJECTIVE,
         READ_STRATEGY,
         WRITE_STRATEGY,
     ];
@@ -89,10 +100,12 @@ impl Pass for StrumToDpu {
             "" => Strategy::new(&machine.name, Vec::new()),
             path => strategy::read(path, &machine).map_err(|e| module.location().error(e))?,
         };
+        let objective: Objective =
+            options.string("objective")?.parse().map_err(|e: String| module.location().error(e))?;
         strategy::check_programs(&strategy, module, &functions)?;
         let mut decided = Vec::new();
         for function in functions {
-            let lowered = Lowering::run(&machine, function, &strategy)?;
+            let lowered = Lowering::run(&machine, function, objective, &strategy)?;
             emit::program(function, &machine, options.string("provenance")?, &lowered)?;
             function.erase()?;
             decided.push(lowered.strategy);
@@ -159,6 +172,7 @@ impl<'c, 'm> Lowering<'c, 'm> {
     fn run(
         machine: &Machine,
         function: Operation<'c>,
+        objective: Objective,
         strategy: &Strategy,
     ) -> Result<Lowered<'c>, PassError> {
         let body = function
@@ -175,7 +189,7 @@ impl<'c, 'm> Lowering<'c, 'm> {
             None => Told::default(),
         };
         let residencies = residencies(&graph, machine, &told.pins(&graph))?;
-        let mut guide = Guide::default();
+        let mut guide = Guide::new(objective);
         let attempts = residencies.len();
         for (attempt, residency) in residencies.into_iter().enumerate() {
             told.check_stays(&ops, &graph, &residency)?;
@@ -202,7 +216,7 @@ impl<'c, 'm> Lowering<'c, 'm> {
             }
             debug!(attempt, "what stays in SRAM leaves too little room");
             guide = draft.guide;
-            guide.decided.clear();
+            guide.forget();
         }
         Err(PassError::Internal("no residency to lower a function with".into()))
     }

@@ -9,10 +9,11 @@ use crate::dma::{At, Dim, Mover};
 use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, narrow};
 use crate::pipeline::{Outputs, Pipeline, check_tasks};
-use crate::strategy::{ScheduleStrategy, Schedules};
+use crate::strategy::{ScheduleStrategy, check_schedules};
 use crate::tile::check::{Mark, Subject, check};
 use crate::tile::cost::Budget;
-use crate::tile::sched::{self, Array, Extent, Sched};
+use crate::tile::dataflow::Tiles;
+use crate::tile::sched::{Array, Extent, Schedule};
 use crate::tile::search::{self, Choice};
 use crate::tile::steps::{Step, for_each_step};
 use crate::tile::stream::Stream;
@@ -62,23 +63,30 @@ pub(crate) fn emit(
     machine: &Machine,
     layer: &Layer<'_>,
 ) -> Result<BTreeMap<BufferId, Claim>, PlanError> {
+    check_schedules(&draft.guide.told.schedules, &Array::of(machine))?;
     let choice = search::decide(draft, machine, &layer.problem)?;
     check_tasks(draft, &choice)?;
-    let mut emitter = Emitter::new(draft, machine, layer, &choice)?;
+    let told = draft.guide.told.schedules.clone();
+    let budget = Budget::of(machine).in_layer(draft, machine);
+    let tiles = Tiles::new(&layer.problem, &budget, &told);
+    let mut emitter = Emitter::new(draft, machine, layer, &choice, tiles)?;
     for image in 0..layer.problem.repeats {
         for_each_step(&layer.problem, &choice.tiling, |step| emitter.step(draft, image, step))?;
     }
     emitter.pipeline.flush(draft)?;
-    emitter.told.finish()?;
+    let unused = told.iter().find(|s| !emitter.scheds.contains_key(&s.tile));
+    if let Some(s) = unused {
+        return Err(PlanError::refused(format!("schedule for tile {}: there is none", s.tile)));
+    }
     draft.decided()?.schedules =
-        emitter.scheds.iter().map(|(&tile, &pes)| ScheduleStrategy { tile, pes }).collect();
+        emitter.scheds.iter().map(|(&tile, schedule)| ScheduleStrategy::of(tile, schedule)).collect();
+    draft.decided_cycles(choice.estimate.compute)?;
     Ok(emitter.weights.into_claims())
 }
 
 struct Emitter<'a> {
     layer: &'a Layer<'a>,
     tiling: Tiling,
-    budget: Budget,
     mover: Mover,
     acts: Stream,
     weights: Loader<'a>,
@@ -88,8 +96,8 @@ struct Emitter<'a> {
     pipeline: Pipeline,
     invariants: Vec<ConvInv>,
     next_slot: usize,
-    scheds: BTreeMap<Extent, Sched>,
-    told: Schedules,
+    scheds: BTreeMap<Extent, Schedule>,
+    tiles: Tiles<'a>,
 }
 
 impl<'a> Emitter<'a> {
@@ -98,6 +106,7 @@ impl<'a> Emitter<'a> {
         machine: &Machine,
         layer: &'a Layer<'a>,
         choice: &Choice,
+        tiles: Tiles<'a>,
     ) -> Result<Self, PlanError> {
         let tiling = choice.tiling;
         let mut mover = Mover::new(machine, choice.estimate.split_weights);
@@ -113,7 +122,6 @@ impl<'a> Emitter<'a> {
         Ok(Emitter {
             layer,
             tiling,
-            budget: Budget::of(machine),
             mover,
             acts,
             weights,
@@ -124,7 +132,7 @@ impl<'a> Emitter<'a> {
             invariants: Vec::new(),
             next_slot: 0,
             scheds: BTreeMap::new(),
-            told: Schedules::new(&draft.guide.told.schedules, &Array::of(machine))?,
+            tiles,
         })
     }
 
@@ -242,12 +250,14 @@ impl<'a> Emitter<'a> {
         let len = |r: &Range<u64>| r.end - r.start;
         let ic = if self.layer.problem.per_channel.is_some() { 1 } else { len(&step.ic) };
         let extent = Extent { oc: len(&step.oc), oy: len(&step.oy), ox: len(&step.ox), ic };
-        let (array, macs) = (self.budget.array, self.layer.problem.macs);
-        let told = &mut self.told;
-        let sched = *self
-            .scheds
-            .entry(extent)
-            .or_insert_with(|| told.of(&extent).unwrap_or_else(|| sched::best(&array, &macs, &extent).0));
+        let Schedule { pes, stays, block, fold } = match self.scheds.get(&extent) {
+            Some(schedule) => *schedule,
+            None => {
+                let schedule = self.tiles.schedule(&self.tiling, &extent)?;
+                self.scheds.insert(extent, schedule);
+                schedule
+            }
+        };
         let used = |n: u64, value: u64| if n == 1 { 1 } else { value };
         let (y, x, t) = (&self.layer.problem.y, &self.layer.problem.x, &self.tiling);
         let mut inv = ConvInv {
@@ -255,10 +265,15 @@ impl<'a> Emitter<'a> {
             stride_x: narrow(used(t.ox.size, x.stride), "the column stride")?,
             dilation_y: narrow(used(t.ky.size, y.dilation), "the row dilation")?,
             dilation_x: narrow(used(t.kx.size, x.dilation), "the column dilation")?,
-            sched_oc: narrow(sched.oc, "a schedule")?,
-            sched_oy: narrow(sched.oy, "a schedule")?,
-            sched_ox: narrow(sched.ox, "a schedule")?,
-            sched_ic: narrow(sched.ic, "a schedule")?,
+            sched_oc: narrow(pes.oc, "a schedule")?,
+            sched_oy: narrow(pes.oy, "a schedule")?,
+            sched_ox: narrow(pes.ox, "a schedule")?,
+            sched_ic: narrow(pes.ic, "a schedule")?,
+            stationary: stays.into(),
+            block_oc: narrow(block.oc, "a block")?,
+            block_oy: narrow(block.oy, "a block")?,
+            block_ox: narrow(block.ox, "a block")?,
+            fold,
             ..self.layer.problem.inv
         };
         inv.slot = 0;

@@ -50,6 +50,7 @@ pub fn plan_pool(draft: &mut Draft, machine: &Machine, layer: &PoolLayer) -> Res
     let plan = PoolPlan::new(draft, layer)?;
     let choice = search::decide(draft, machine, &plan.problem)?;
     check_tasks(draft, &choice)?;
+    draft.decided_cycles(choice.estimate.compute)?;
     let mark = Mark::of(draft);
     let mut emitter = Emitter::new(draft, machine, &plan, &choice)?;
     for_each_step(&plan.problem, &choice.tiling, |step| emitter.step(draft, step))?;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use file::{Strategy, StrategyError, VERSION};
 
 use crate::error::PlanError;
-use crate::tile::sched::{Array, Extent, Sched};
+use crate::tile::sched::{Array, BlockSize, Extent, Sched, Schedule, Stays};
 use crate::tile::{Order, Tiling};
 
 /// The strategy of one program.
@@ -126,58 +126,62 @@ pub struct ScheduleStrategy {
     /// The tile.
     pub tile: Extent,
     /// PEs along each dimension.
-    pub pes: Sched,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pes: Option<Sched>,
+    /// The operand that stays in the register files.
+    #[serde(rename = "stationary", skip_serializing_if = "Option::is_none", default)]
+    pub stays: Option<Stays>,
+    /// Outputs of a PE at a time.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub block: Option<BlockSize>,
+    /// Columns of the kernel and channels fill the lanes as one run.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fold: Option<bool>,
 }
 
-/// The schedules that a layer is told, and whether tiles came for them.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Schedules {
-    told: Vec<(ScheduleStrategy, bool)>,
-}
+impl ScheduleStrategy {
+    /// What a schedule decides.
+    pub(crate) fn of(tile: Extent, schedule: &Schedule) -> Self {
+        let Schedule { pes, stays, block, fold } = *schedule;
+        ScheduleStrategy { tile, pes: Some(pes), stays: Some(stays), block: Some(block), fold: Some(fold) }
+    }
 
-impl Schedules {
-    /// The schedules of a layer, checked against the array.
-    ///
-    /// # Errors
-    /// Refused: a schedule that the array cannot have, or two for one tile.
-    pub(crate) fn new(told: &[ScheduleStrategy], array: &Array) -> Result<Self, PlanError> {
-        for (i, s) in told.iter().enumerate() {
-            let (Sched { oc, oy, ox, ic }, tile) = (s.pes, s.tile);
+    /// Refuses what no machine of this array can follow.
+    fn check(&self, array: &Array) -> Result<(), String> {
+        if let Some(Sched { oc, oy, ox, ic }) = self.pes {
             let pes = [oc, oy, ox, ic].iter().try_fold(1u64, |n, &f| n.checked_mul(f));
             if pes.is_none_or(|n| n == 0 || n > array.pes) {
-                return Err(PlanError::refused(format!(
-                    "schedule for tile {tile}: {oc} * {oy} * {ox} * {ic} PEs: must be 1 to {}",
-                    array.pes
-                )));
+                return Err(format!("{oc} * {oy} * {ox} * {ic} PEs: must be 1 to {}", array.pes));
             }
             if !ic.is_power_of_two() || ic > array.tree {
-                return Err(PlanError::refused(format!(
-                    "schedule for tile {tile}: {ic} PEs over input channels: must be a power of two, at most {}",
-                    array.tree
-                )));
-            }
-            if told.iter().take(i).any(|earlier| earlier.tile == tile) {
-                return Err(PlanError::refused(format!("two schedules for tile {tile}")));
+                let most = array.tree;
+                return Err(format!("{ic} PEs over input channels: must be a power of two, at most {most}"));
             }
         }
-        Ok(Schedules { told: told.iter().map(|s| (s.clone(), false)).collect() })
+        if let Some(BlockSize { oc, oy, ox }) = self.block
+            && (oc > BLOCK_MAX[0] || oy > BLOCK_MAX[1] || ox > BLOCK_MAX[2])
+        {
+            let [most_oc, most_oy, most_ox] = BLOCK_MAX;
+            let most = format!("oc {most_oc}, oy {most_oy}, ox {most_ox}");
+            return Err(format!("a block of oc {oc}, oy {oy}, ox {ox}: must be at most {most}"));
+        }
+        Ok(())
     }
+}
 
-    /// The schedule for a tile, if one is told.
-    pub(crate) fn of(&mut self, tile: &Extent) -> Option<Sched> {
-        let (schedule, used) = self.told.iter_mut().find(|(s, _)| s.tile == *tile)?;
-        *used = true;
-        Some(schedule.pes)
-    }
+/// The most that the block fields of an instruction hold: channels, rows, columns.
+pub(crate) const BLOCK_MAX: [u64; 3] = [511, 255, 1023];
 
-    /// Refuses schedules that no tile came for.
-    ///
-    /// # Errors
-    /// Refused, with the tile.
-    pub(crate) fn finish(&self) -> Result<(), PlanError> {
-        match self.told.iter().find(|(_, used)| !used) {
-            Some((s, _)) => Err(PlanError::refused(format!("schedule for tile {}: there is none", s.tile))),
-            None => Ok(()),
+/// Refuses schedules that the array cannot have, and two for one tile.
+///
+/// # Errors
+/// Refused, with the tile.
+pub(crate) fn check_schedules(told: &[ScheduleStrategy], array: &Array) -> Result<(), PlanError> {
+    for (i, s) in told.iter().enumerate() {
+        s.check(array).map_err(|what| PlanError::refused(format!("schedule for tile {}: {what}", s.tile)))?;
+        if told.iter().take(i).any(|earlier| earlier.tile == s.tile) {
+            return Err(PlanError::refused(format!("two schedules for tile {}", s.tile)));
         }
     }
+    Ok(())
 }

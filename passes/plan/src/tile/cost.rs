@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
-use dpu_cost::Cost;
-use dpu_isa::{ConvInv, ConvVar, Dtype, Machine, PoolInv, PoolVar};
+use dpu_isa::Machine;
 
-use super::sched::{self, Array, Extent};
+use super::dataflow::Tiles;
+use super::sched::{Array, Extent};
 use super::{Order, Problem, Tiling};
 use crate::draft::Draft;
+use crate::objective::Objective;
 
 /// Weights are loaded by the engine of the stores too if there are that many loads for each store.
 const STORES_PER_LOAD: u64 = 4;
@@ -43,6 +44,8 @@ pub(crate) struct Budget {
     ppe_rate: u64,
     /// Cycles of the vector engine that can overlap with the layer, row by row.
     pub(crate) shared_cycles: u64,
+    /// What the plan is to be good at.
+    pub(crate) objective: Objective,
 }
 
 impl Budget {
@@ -63,14 +66,37 @@ impl Budget {
             read_rate: rate(machine.sram_read_bytes_per_cycle),
             ppe_rate: rate(machine.ppe_per_cycle),
             shared_cycles: 0,
+            objective: Objective::Latency,
         }
+    }
+
+    /// The machine.
+    pub(crate) fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// Bytes the DPU reads in a cycle.
+    pub(crate) fn read_rate(&self) -> u64 {
+        self.read_rate
+    }
+
+    /// Cycles of PPE and ODU for outputs of so many bytes.
+    pub(crate) fn drain_cycles(&self, outputs: u64, bytes: u64) -> u64 {
+        let write_rate = u64::from(self.machine.sram_write_bytes_per_cycle).max(1);
+        (outputs / self.ppe_rate).max(outputs.saturating_mul(bytes) / write_rate)
+    }
+
+    /// Output channels of which a PE holds the weights of a step.
+    pub(crate) fn filters_held(&self, depthwise: bool) -> u64 {
+        let vector = if depthwise { 1 } else { self.array.lanes };
+        u64::from(self.machine.fl_rf_bytes) / 2 / vector.max(1)
     }
 
     /// The same machine with what the layer under way leaves for tiles.
     pub(crate) fn in_layer(self, draft: &Draft, machine: &Machine) -> Self {
         let lanes = u64::from(machine.vec_lanes).max(1);
         let shared_cycles = draft.shared_bytes.saturating_mul(VECTOR_PASSES) / lanes;
-        Budget { sram: draft.tile_bytes(machine), shared_cycles, ..self }
+        Budget { sram: draft.tile_bytes(machine), shared_cycles, objective: draft.guide.objective, ..self }
     }
 
     /// Whether loads and stores have an engine each.
@@ -78,9 +104,9 @@ impl Budget {
         self.two_engines
     }
 
-    /// Cycles of a DPU task before it computes.
-    pub(crate) fn dpu_setup(&self) -> u64 {
-        self.dpu_setup
+    /// Cycles from the end of a task to the start of one that waits for it.
+    pub(crate) fn sync(&self) -> u64 {
+        self.machine.barrier_cycles.into()
     }
 
     /// One DMA task: cycles before it moves, cycles while it moves, and cycles of the channel.
@@ -163,6 +189,8 @@ pub(crate) struct Estimate {
     pub(crate) steps: u64,
     /// Cycles of the DPU.
     pub(crate) compute: u64,
+    /// Bytes of activations and weights that the DPU reads.
+    pub(crate) reads: u64,
     /// Weights are loaded by both DMA engines.
     pub(crate) split_weights: bool,
 }
@@ -174,6 +202,26 @@ impl Estimate {
             .saturating_add(self.acts.tasks)
             .saturating_add(self.weights.tasks)
             .saturating_add(self.outs.tasks)
+    }
+
+    /// Bytes of DRAM traffic.
+    pub(crate) fn dram_bytes(&self) -> u64 {
+        self.acts.bytes.saturating_add(self.weights.bytes).saturating_add(self.outs.bytes)
+    }
+
+    /// Femtojoules of what moves between DRAM and SRAM.
+    pub(crate) fn dma_energy(&self, budget: &Budget) -> u64 {
+        let m = &budget.machine;
+        let loads = self.acts.bytes.saturating_add(self.weights.bytes);
+        let all = self.dram_bytes().saturating_mul(m.dram_byte_fj.into());
+        all.saturating_add(loads.saturating_mul(m.sram_write_byte_fj.into()))
+            .saturating_add(self.outs.bytes.saturating_mul(m.sram_read_byte_fj.into()))
+    }
+
+    /// Femtojoules that differ between tilings, roughly.
+    pub(crate) fn rough_energy(&self, budget: &Budget) -> u64 {
+        let read = self.reads.saturating_mul(budget.machine.sram_read_byte_fj.into());
+        self.dma_energy(budget).saturating_add(read)
     }
 }
 
@@ -368,6 +416,7 @@ pub(crate) fn estimate(
         outs,
         steps: steps.saturating_mul(p.repeats),
         compute: compute.saturating_mul(p.repeats),
+        reads: reads.saturating_mul(p.repeats),
         split_weights,
     }
 }
@@ -441,116 +490,29 @@ pub(crate) fn lower_bound(problem: &Problem, budget: &Budget, sweep: &Sweep) -> 
     (bytes / budget.dram_rate).max(sweep.compute).saturating_mul(problem.repeats)
 }
 
-/// DPU cycles of a tiling under the best schedule of each tile size, without set-up.
-pub(crate) fn compute_cycles(problem: &Problem, tiling: &Tiling, budget: &Budget) -> u64 {
-    let mut total = 0u64;
+/// What the DPU takes for a tiling, without set-up: cycles and, if the objective asks for it, energy.
+pub(crate) fn compute(problem: &Problem, tiling: &Tiling, tiles: &mut Tiles<'_>, budget: &Budget) -> (u64, u64) {
+    let (mut cycles, mut energy) = (0u64, 0u64);
     for (oc, n_oc) in tiling.oc.classes() {
         for (oy, n_oy) in tiling.oy.classes() {
             for (ox, n_ox) in tiling.ox.classes() {
                 for (ic, n_ic) in tiling.ic.classes() {
-                    let extent = Extent { oc, oy, ox, ic };
                     // Kernel tiles of one size: the sum is a sum over taps.
-                    let cycles = tile_cycles(problem, tiling, &extent, budget);
                     let kernels = product([tiling.ky.count(), tiling.kx.count()]);
-                    let tiles = product([n_oc, n_oy, n_ox, n_ic, problem.images, kernels]);
-                    total = total.saturating_add(cycles.saturating_mul(tiles));
+                    let count = product([n_oc, n_oy, n_ox, n_ic, problem.images, kernels]);
+                    let Some(cost) = tiles.cost(tiling, &Extent { oc, oy, ox, ic }) else {
+                        return (u64::MAX, u64::MAX);
+                    };
+                    let one = cost.cycles.saturating_sub(u64::from(budget.machine.dpu_setup_cycles));
+                    cycles = cycles.saturating_add(one.saturating_mul(count));
+                    if budget.objective.needs_energy() {
+                        energy = energy.saturating_add(tiles.energy(&cost).saturating_mul(count));
+                    }
                 }
             }
         }
     }
-    total
-}
-
-/// Cycles of one tile, without set-up; what the tile reads at the edge of the image counts as anywhere else.
-pub(crate) fn tile_cycles(p: &Problem, t: &Tiling, extent: &Extent, budget: &Budget) -> u64 {
-    let cost = if p.weights.is_some() {
-        dpu_cost::conv(&tile_inv(p, t, extent, budget), &tile_var(p, t, extent), &budget.machine).ok()
-    } else {
-        Some(pool_cost(p, t, extent, budget))
-    };
-    let setup = u64::from(budget.machine.dpu_setup_cycles);
-    cost.map_or(u64::MAX, |cost| cost.cycles.saturating_sub(setup))
-}
-
-/// A value of an instruction's field; the largest that there is, if it does not fit.
-fn field<T: TryFrom<u64> + Bounded>(n: u64) -> T {
-    T::try_from(n).unwrap_or(T::MAX)
-}
-
-/// Types with a largest value.
-trait Bounded {
-    const MAX: Self;
-}
-
-impl Bounded for u16 {
-    const MAX: u16 = u16::MAX;
-}
-
-impl Bounded for u32 {
-    const MAX: u32 = u32::MAX;
-}
-
-/// The invariant that a tile runs with, as far as its cost goes.
-fn tile_inv(p: &Problem, t: &Tiling, extent: &Extent, budget: &Budget) -> ConvInv {
-    let depth = if p.per_channel.is_some() { 1 } else { extent.ic };
-    let (sched, _) = sched::best(&budget.array, &p.macs, &Extent { ic: depth, ..*extent });
-    let used = |n: u64, value: u64| field(if n == 1 { 1 } else { value });
-    ConvInv {
-        stride_y: used(t.oy.size, p.y.stride),
-        stride_x: used(t.ox.size, p.x.stride),
-        dilation_y: used(t.ky.size, p.y.dilation),
-        dilation_x: used(t.kx.size, p.x.dilation),
-        sched_oc: field(sched.oc),
-        sched_oy: field(sched.oy),
-        sched_ox: field(sched.ox),
-        sched_ic: field(sched.ic),
-        ..p.inv
-    }
-}
-
-/// A variant of this size in the middle of the image.
-fn tile_var(p: &Problem, t: &Tiling, extent: &Extent) -> ConvVar {
-    let in_c = p.tile_ic(extent.oc, extent.ic);
-    let partial = t.reductions() > 1;
-    ConvVar {
-        in_h: field(p.y.window_max(extent.oy, t.ky.size)),
-        in_w: field(p.x.window_max(extent.ox, t.kx.size)),
-        in_c: field(in_c),
-        // What the tensor's own pixels hold besides lies between those of the tile.
-        act_pixel: field(if p.holds_input() { p.ic } else { in_c }),
-        kernel_h: field(t.ky.size),
-        kernel_w: field(t.kx.size),
-        out_h: field(extent.oy),
-        out_w: field(extent.ox),
-        out_c: field(extent.oc),
-        acc_in: partial,
-        acc_out: partial,
-        ..ConvVar::default()
-    }
-}
-
-/// A pooling tile.
-fn pool_cost(p: &Problem, t: &Tiling, extent: &Extent, budget: &Budget) -> Cost {
-    let partial = t.reductions() > 1;
-    let inv = PoolInv {
-        stride_y: field(p.y.stride),
-        stride_x: field(p.x.stride),
-        dtype: if p.in_bytes == 1 { Dtype::I8 } else { Dtype::I16 },
-        ..PoolInv::default()
-    };
-    let var = PoolVar {
-        in_h: field(p.y.window_max(extent.oy, t.ky.size)),
-        in_w: field(p.x.window_max(extent.ox, t.kx.size)),
-        in_c: field(extent.oc),
-        kernel_h: field(t.ky.size),
-        kernel_w: field(t.kx.size),
-        out_h: field(extent.oy),
-        out_w: field(extent.ox),
-        acc_in: partial,
-        acc_out: partial,
-        ..PoolVar::default()
-    };
-    dpu_cost::pool(&inv, &var, &budget.machine)
+    (cycles, energy)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 pub(crate) mod axis;
 mod candidates;
+pub(crate) mod dataflow;
 pub(crate) mod check;
 pub(crate) mod cost;
 mod given;

@@ -7,11 +7,13 @@ use dpu_isa::Machine;
 
 use crate::draft::Draft;
 use crate::error::PlanError;
-use crate::strategy::TilingStrategy;
+use crate::objective::{Figures, Objective, Rank};
+use crate::strategy::{LayerStrategy, ScheduleStrategy, TilingStrategy};
 
 use super::axis::Split;
 use super::candidates::{Reduction, smallest, variants};
 use super::cost::{self, Budget, Estimate, Sweep};
+use super::dataflow::Tiles;
 use super::{Order, Problem, Tiling, given, timeline};
 
 /// Candidates that are looked at closely.
@@ -39,6 +41,7 @@ pub(crate) struct Choice {
     pub(crate) tiling: Tiling,
     /// Its estimate.
     pub(crate) estimate: Estimate,
+    rank: Rank,
     sweep: Sweep,
     sram: u64,
 }
@@ -53,14 +56,16 @@ pub(crate) struct Memo(Vec<(Problem, Budget, Choice)>);
 /// As for [`search`].
 pub(crate) fn decide(draft: &mut Draft, machine: &Machine, problem: &Problem) -> Result<Choice, PlanError> {
     let budget = Budget::of(machine).in_layer(draft, machine);
-    let choice = match draft.guide.told.tiling.clone() {
-        Some(told) => search(problem, &budget, &told)?,
+    let LayerStrategy { tiling, schedules, .. } = draft.guide.told.clone();
+    let choice = match tiling {
+        Some(told) => search(problem, &budget, &told, &schedules)?,
+        None if !schedules.is_empty() => search(problem, &budget, &TilingStrategy::default(), &schedules)?,
         None => {
             let memo = &draft.guide.memo.0;
             match memo.iter().find(|(p, b, _)| p == problem && *b == budget) {
                 Some((.., choice)) => *choice,
                 None => {
-                    let choice = search(problem, &budget, &TilingStrategy::default())?;
+                    let choice = search(problem, &budget, &TilingStrategy::default(), &[])?;
                     draft.guide.memo.0.push((problem.clone(), budget, choice));
                     choice
                 }
@@ -76,7 +81,12 @@ pub(crate) fn decide(draft: &mut Draft, machine: &Machine, problem: &Problem) ->
 ///
 /// # Errors
 /// A resource error if not even the smallest tiles fit the SRAM; refused if there is no tiling as told.
-fn search(problem: &Problem, budget: &Budget, told: &TilingStrategy) -> Result<Choice, PlanError> {
+fn search(
+    problem: &Problem,
+    budget: &Budget,
+    told: &TilingStrategy,
+    schedules: &[ScheduleStrategy],
+) -> Result<Choice, PlanError> {
     given::check(problem, told, budget)?;
     let mut finder = Finder {
         problem,
@@ -85,6 +95,7 @@ fn search(problem: &Problem, budget: &Budget, told: &TilingStrategy) -> Result<C
         channels: given::oc_splits(problem, told),
         rows: given::axis_splits(&problem.y, told.oy),
         columns: given::axis_splits(&problem.x, told.ox),
+        tiles: Tiles::new(problem, budget, schedules),
         finalists: Vec::new(),
         smallest: u64::MAX,
         refusal: None,
@@ -112,6 +123,7 @@ struct Finder<'a> {
     channels: Vec<Split>,
     rows: Vec<Split>,
     columns: Vec<Split>,
+    tiles: Tiles<'a>,
     /// The best candidates so far, best first.
     finalists: Vec<Choice>,
     /// SRAM bytes of the smallest candidate.
@@ -183,17 +195,21 @@ impl Finder<'_> {
     /// Puts a candidate among the finalists if it is one.
     fn rank(&mut self, tiling: Tiling, sweep: Sweep) {
         let sram = tiling.sram_bytes(self.problem.resident);
+        let objective = self.budget.objective;
         let worst = self.finalists.get(FINALISTS - 1).map_or(u64::MAX, |c| c.estimate.cycles);
-        if sram > self.budget.sram || sweep.compute.saturating_mul(self.problem.repeats) >= worst {
+        let slow = || sweep.compute.saturating_mul(self.problem.repeats) >= worst;
+        if sram > self.budget.sram || objective == Objective::Latency && slow() {
             return;
         }
         let mut estimate = cost::estimate(self.problem, &tiling, self.budget, &sweep, None);
         estimate.cycles = estimate.cycles.saturating_add(self.nuisance(&tiling, &estimate, &sweep));
-        let choice = Choice { tiling, estimate, sweep, sram };
-        let key = |c: &Choice| (c.estimate.cycles, c.sram);
+        let energy = if objective.needs_energy() { estimate.rough_energy(self.budget) } else { 0 };
+        let figures = Figures { cycles: estimate.cycles, energy, bytes: estimate.dram_bytes() };
+        let choice = Choice { tiling, estimate, rank: objective.rank(&figures), sweep, sram };
+        let key = |c: &Choice| (c.rank, c.sram);
         let at = self.finalists.partition_point(|c| key(c) < key(&choice));
         // Of equals only the smallest: variety is worth more.
-        let equal = |c: &Choice| c.estimate.cycles == estimate.cycles;
+        let equal = |c: &Choice| c.rank == choice.rank;
         if at == FINALISTS || at.checked_sub(1).and_then(|i| self.finalists.get(i)).is_some_and(equal) {
             return;
         }
@@ -225,8 +241,12 @@ impl Finder<'_> {
         })
     }
 
-    /// Whether the best candidate takes at most `1 + 1 / part` times what no plan can beat.
+    /// Whether the best candidate takes at most `1 + 1 / part` times what no plan can beat; where cycles are not what counts,
+    /// whether it loads everything once.
     fn is_within(&self, part: u64) -> bool {
+        if self.budget.objective != Objective::Latency {
+            return self.is_compulsory();
+        }
         self.finalists.first().is_some_and(|c| {
             let bound = cost::lower_bound(self.problem, self.budget, &c.sweep);
             c.estimate.cycles <= bound.saturating_add(bound / part)
@@ -234,18 +254,19 @@ impl Finder<'_> {
     }
 
     /// The best of the finalists: replayed if they are short, by estimate if not.
-    fn finish(self) -> Result<Choice, PlanError> {
+    fn finish(mut self) -> Result<Choice, PlanError> {
         let mut steps = 0u64;
         let mut best: Option<Choice> = None;
-        let replays = self.finalists.first().is_some_and(|c| c.estimate.steps <= REPLAYED_STEPS_MAX);
-        for &choice in &self.finalists {
+        let finalists = std::mem::take(&mut self.finalists);
+        let replays = finalists.first().is_some_and(|c| c.estimate.steps <= REPLAYED_STEPS_MAX);
+        for choice in finalists {
             steps = steps.saturating_add(choice.estimate.steps);
             if replays && steps > REPLAYED_STEPS_MAX {
                 continue;
             }
             let choice = if replays { self.replay(choice) } else { self.estimate(choice) };
             // Within one percent the smaller footprint wins: it leaves room for the neighbours' loads.
-            let key = |c: &Choice| c.estimate.cycles;
+            let key = |c: &Choice| c.rank.0;
             best = match best {
                 Some(b) if key(&choice) < key(&b) - key(&b) / 100 => Some(choice),
                 Some(b) if key(&choice) <= key(&b).saturating_add(key(&b) / 100) && choice.sram < b.sram => {
@@ -267,29 +288,39 @@ impl Finder<'_> {
         })
     }
 
-    /// The choice with its cycles estimated from the exact compute.
-    fn estimate(&self, mut choice: Choice) -> Choice {
-        let (p, t) = (self.problem, &choice.tiling);
-        let compute = cost::compute_cycles(p, t, self.budget);
-        choice.estimate = cost::estimate(p, t, self.budget, &choice.sweep, Some(compute));
-        if let Some(told) = self.told.split_weights {
-            choice.estimate.split_weights = told;
-        }
-        let nuisance = self.nuisance(t, &choice.estimate, &choice.sweep);
-        choice.estimate.cycles = choice.estimate.cycles.saturating_add(nuisance);
+    /// The choice with so many cycles, energy of the DPU as given.
+    fn ranked(&self, mut choice: Choice, cycles: u64, dpu_energy: u64) -> Choice {
+        let nuisance = self.nuisance(&choice.tiling, &choice.estimate, &choice.sweep);
+        choice.estimate.cycles = cycles.saturating_add(nuisance);
+        let energy = dpu_energy.saturating_mul(self.problem.repeats);
+        let energy = energy.saturating_add(choice.estimate.dma_energy(self.budget));
+        let bytes = choice.estimate.dram_bytes();
+        choice.rank = self.budget.objective.rank(&Figures { cycles: choice.estimate.cycles, energy, bytes });
         choice
     }
 
+    /// The choice with its cycles estimated from the exact compute.
+    fn estimate(&mut self, mut choice: Choice) -> Choice {
+        let (p, t) = (self.problem, &choice.tiling);
+        let (cycles, energy) = cost::compute(p, t, &mut self.tiles, self.budget);
+        choice.estimate = cost::estimate(p, t, self.budget, &choice.sweep, Some(cycles));
+        if let Some(told) = self.told.split_weights {
+            choice.estimate.split_weights = told;
+        }
+        let cycles = choice.estimate.cycles;
+        self.ranked(choice, cycles, energy)
+    }
+
     /// The choice with its cycles replayed: weights loaded by one engine or by both, and few output slots or more.
-    fn replay(&self, choice: Choice) -> Choice {
-        let mut best = choice;
-        best.estimate.cycles = u64::MAX;
-        let outputs = choice.estimate.outs.tasks;
-        let more = if choice.tiling.gather || self.told.out_slots.is_some() {
-            0
-        } else {
-            outputs.min(OUT_SLOTS_MAX)
+    fn replay(&mut self, choice: Choice) -> Choice {
+        let energy = match self.budget.objective.needs_energy() {
+            true => cost::compute(self.problem, &choice.tiling, &mut self.tiles, self.budget).1,
+            false => 0,
         };
+        let mut best: Option<Choice> = None;
+        let outputs = choice.estimate.outs.tasks;
+        let fixed = choice.tiling.gather || self.told.out_slots.is_some();
+        let more = if fixed { 0 } else { outputs.min(OUT_SLOTS_MAX) };
         for out_slots in [choice.tiling.out_slots, more] {
             let tiling = Tiling { out_slots, ..choice.tiling };
             let sram = tiling.sram_bytes(self.problem.resident);
@@ -302,15 +333,16 @@ impl Finder<'_> {
                 {
                     continue;
                 }
-                let cycles = timeline::cycles(self.problem, &tiling, self.budget, split);
-                let cycles = cycles.saturating_add(self.nuisance(&tiling, &choice.estimate, &choice.sweep));
-                if cycles < best.estimate.cycles {
-                    best = Choice { tiling, sram, ..choice };
-                    best.estimate.cycles = cycles;
-                    best.estimate.split_weights = split;
+                let replay = timeline::replay(&mut self.tiles, self.problem, &tiling, self.budget, split);
+                let mut tried = Choice { tiling, sram, ..choice };
+                tried.estimate.split_weights = split;
+                tried.estimate.compute = replay.compute;
+                let tried = self.ranked(tried, replay.cycles, energy);
+                if best.is_none_or(|best| tried.rank < best.rank) {
+                    best = Some(tried);
                 }
             }
         }
-        best
+        best.unwrap_or(choice)
     }
 }

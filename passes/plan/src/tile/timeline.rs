@@ -4,10 +4,8 @@
 //! list order; a task starts when what it needs is loaded and what it overwrites is no longer needed. The channel to the
 //! memory serves one transfer after the other.
 
-use std::collections::BTreeMap;
-
 use super::cost::{self, Budget, Traffic};
-use super::sched::Extent;
+use super::dataflow::Tiles;
 use super::steps::{Step, for_each_step};
 use super::{Order, Problem, Tiling};
 
@@ -60,7 +58,7 @@ impl Slots {
 }
 
 /// The tasks of a tiling.
-pub(crate) struct Timeline<'a> {
+pub(crate) struct Timeline<'a, 't> {
     problem: &'a Problem,
     tiling: &'a Tiling,
     budget: &'a Budget,
@@ -75,12 +73,28 @@ pub(crate) struct Timeline<'a> {
     queued: [u64; 2],
     /// The store that follows the next step's loads, and its slot.
     waiting: Option<(Task, usize)>,
-    /// Cycles of a variant by the size of its tile.
-    compute: BTreeMap<Extent, u64>,
+    tiles: &'a mut Tiles<'t>,
+    /// Cycles of all variants.
+    compute: u64,
 }
 
-/// Cycles of the whole layer, weights loaded by both engines or by one.
-pub(crate) fn cycles(problem: &Problem, tiling: &Tiling, budget: &Budget, split_weights: bool) -> u64 {
+/// What a replay finds, in cycles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Replay {
+    /// Of the whole layer.
+    pub(crate) cycles: u64,
+    /// Of its variants, set-up included.
+    pub(crate) compute: u64,
+}
+
+/// Replays a layer, weights loaded by both engines or by one.
+pub(crate) fn replay<'a, 't>(
+    tiles: &'a mut Tiles<'t>,
+    problem: &'a Problem,
+    tiling: &'a Tiling,
+    budget: &'a Budget,
+    split_weights: bool,
+) -> Replay {
     let mut timeline = Timeline {
         problem,
         tiling,
@@ -93,7 +107,8 @@ pub(crate) fn cycles(problem: &Problem, tiling: &Tiling, budget: &Budget, split_
         next_out: 0,
         queued: [0; 2],
         waiting: None,
-        compute: BTreeMap::new(),
+        tiles,
+        compute: 0,
     };
     let mut count = 0;
     for repeat in 0..problem.repeats {
@@ -105,10 +120,10 @@ pub(crate) fn cycles(problem: &Problem, tiling: &Tiling, budget: &Budget, split_
         });
     }
     timeline.flush();
-    run(&timeline.tasks)
+    Replay { cycles: run(&timeline.tasks), compute: timeline.compute }
 }
 
-impl Timeline<'_> {
+impl Timeline<'_, '_> {
     fn step(&mut self, step: &Step, repeat: u64, now: usize) {
         let (p, t) = (self.problem, self.tiling);
         let len = |r: &std::ops::Range<u64>| r.end - r.start;
@@ -128,12 +143,12 @@ impl Timeline<'_> {
         let act_load = self.act_load(step);
         let act = if p.holds_input() { None } else { self.load(true, act_tile, act_load, now) };
         self.flush();
-        let extent = Extent { oc: len(&step.oc), oy: len(&step.oy), ox: len(&step.ox), ic: len(&step.ic) };
         let budget = self.budget;
-        let cycles = *self.compute.entry(extent).or_insert_with(|| cost::tile_cycles(p, t, &extent, budget));
+        let cycles = self.tiles.cycles(t, step);
+        self.compute = self.compute.saturating_add(cycles);
         let variant = self.tasks.len();
         let out = self.outs.get(self.next_out).copied().flatten();
-        let setup = budget.dpu_setup();
+        let setup = budget.sync();
         self.tasks.push(Task { engine: DPU, setup, moving: cycles, channel: 0, deps: [act, weights, out] });
         for (slots, tile) in [(&mut self.acts, act_tile), (&mut self.weights, weight_tile)] {
             if let Some(slot) = slots.slots.iter_mut().find(|s| s.tile == Some(tile)) {
