@@ -27,11 +27,11 @@ pub use conv::{ConvLayer, Weights, plan_conv, plan_depthwise};
 pub use draft::{Buffer, BufferId, Draft, Guide, LayerInfo, MAX_TASKS, Role, Task};
 pub use error::PlanError;
 pub use matmul::{MatmulLayer, plan_matmul};
-pub use objective::Objective;
 pub use movement::{
     ConcatLayer, CopyLayer, PadLayer, SliceLayer, Tensor, TransposeLayer, plan_concat, plan_copy, plan_pad,
     plan_slice, plan_transpose,
 };
+pub use objective::Objective;
 pub use pool::{PoolLayer, plan_pool};
 pub use ppe::{Ppe, Scale};
 pub use schedule::{Scheduled, Source, finish, to_program};

@@ -30,7 +30,10 @@ fn full() -> Value {
                 },
                 "schedules": [{
                     "tile": { "oc": 1, "oy": 2, "ox": 3, "ic": 4 },
-                    "pes": { "oc": 1, "oy": 2, "ox": 3, "ic": 4 }
+                    "pes": { "oc": 1, "oy": 2, "ox": 3, "ic": 4 },
+                    "stationary": "weight",
+                    "block": { "oc": 1, "oy": 2, "ox": 3 },
+                    "fold": true
                 }]
             }]
         }]

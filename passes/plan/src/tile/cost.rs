@@ -213,14 +213,14 @@ impl Estimate {
     pub(crate) fn dma_energy(&self, budget: &Budget) -> u64 {
         let m = &budget.machine;
         let loads = self.acts.bytes.saturating_add(self.weights.bytes);
-        let all = self.dram_bytes().saturating_mul(m.dram_byte_fj.into());
-        all.saturating_add(loads.saturating_mul(m.sram_write_byte_fj.into()))
-            .saturating_add(self.outs.bytes.saturating_mul(m.sram_read_byte_fj.into()))
+        let all = self.dram_bytes().saturating_mul(m.dram_byte_fj);
+        all.saturating_add(loads.saturating_mul(m.sram_write_byte_fj))
+            .saturating_add(self.outs.bytes.saturating_mul(m.sram_read_byte_fj))
     }
 
     /// Femtojoules that differ between tilings, roughly.
     pub(crate) fn rough_energy(&self, budget: &Budget) -> u64 {
-        let read = self.reads.saturating_mul(budget.machine.sram_read_byte_fj.into());
+        let read = self.reads.saturating_mul(budget.machine.sram_read_byte_fj);
         self.dma_energy(budget).saturating_add(read)
     }
 }
@@ -491,7 +491,12 @@ pub(crate) fn lower_bound(problem: &Problem, budget: &Budget, sweep: &Sweep) -> 
 }
 
 /// What the DPU takes for a tiling, without set-up: cycles and, if the objective asks for it, energy.
-pub(crate) fn compute(problem: &Problem, tiling: &Tiling, tiles: &mut Tiles<'_>, budget: &Budget) -> (u64, u64) {
+pub(crate) fn compute(
+    problem: &Problem,
+    tiling: &Tiling,
+    tiles: &mut Tiles<'_>,
+    budget: &Budget,
+) -> (u64, u64) {
     let (mut cycles, mut energy) = (0u64, 0u64);
     for (oc, n_oc) in tiling.oc.classes() {
         for (oy, n_oy) in tiling.oy.classes() {

@@ -138,7 +138,8 @@ impl<'a> Tiles<'a> {
             let cost = self.conv_cost(t, extent, &place, &schedule);
             best.offer(schedule, cost, |cost| self.figures(cost));
         };
-        let stays = Stays::ALL.into_iter().filter(|s| told.and_then(|t| t.stays).is_none_or(|told| told == *s));
+        let stays =
+            Stays::ALL.into_iter().filter(|s| told.and_then(|t| t.stays).is_none_or(|told| told == *s));
         let block = told.and_then(|t| t.block);
         for (rough, pes, fold) in self.splits(t, extent, told) {
             // What the split takes at least is more than what was found.
@@ -165,7 +166,11 @@ impl<'a> Tiles<'a> {
     fn figures(&self, cost: &Cost) -> Figures {
         let energy = match self.budget.objective.needs_energy() {
             true => self.energy(cost),
-            false => cost.events.fl_write.saturating_add(cost.events.if_write).saturating_add(cost.traffic.sram_read),
+            false => cost
+                .events
+                .fl_write
+                .saturating_add(cost.events.if_write)
+                .saturating_add(cost.traffic.sram_read),
         };
         Figures { cycles: cost.cycles, energy, bytes: 0 }
     }
@@ -178,12 +183,19 @@ impl<'a> Tiles<'a> {
     }
 
     /// Splits of the array with the least cycles, or energy, by a rough bound; fastest first.
-    fn splits(&self, t: &Tiling, extent: &Extent, told: Option<&ScheduleStrategy>) -> Vec<(u64, Sched, bool)> {
+    fn splits(
+        &self,
+        t: &Tiling,
+        extent: &Extent,
+        told: Option<&ScheduleStrategy>,
+    ) -> Vec<(u64, Sched, bool)> {
         let (p, b) = (self.problem, self.budget);
         let rough = Rough::new(p, t, extent, b);
         let folds = match told.and_then(|t| t.fold) {
             Some(fold) => vec![fold],
-            None if p.per_channel.is_none() && t.kx.size > 1 && extent.ic % b.array.lanes != 0 => vec![false, true],
+            None if p.per_channel.is_none() && t.kx.size > 1 && !extent.ic.is_multiple_of(b.array.lanes) => {
+                vec![false, true]
+            }
             None => vec![false],
         };
         let saves = b.objective.needs_energy();
@@ -228,7 +240,8 @@ impl<'a> Tiles<'a> {
             for (rows, columns) in [((left / wide).clamp(1, oy), wide), (tall, (left / tall).clamp(1, ox))] {
                 // What an instruction's field cannot hold is left to the machine.
                 let [most_oc, most_oy, most_ox] = BLOCK_MAX;
-                let block = BlockSize { oc: held.min(most_oc), oy: rows.min(most_oy), ox: columns.min(most_ox) };
+                let block =
+                    BlockSize { oc: held.min(most_oc), oy: rows.min(most_oy), ox: columns.min(most_ox) };
                 if !blocks.contains(&block) {
                     blocks.push(block);
                 }
@@ -374,7 +387,8 @@ impl<'a> Rough<'a> {
             return product([ky, kx, macs.steps(1, 1)]);
         }
         let lanes = self.budget.array.lanes.saturating_mul(ic);
-        let (runs, run) = if fold { (ky, kx.saturating_mul(self.extent.ic)) } else { (product([ky, kx]), self.extent.ic) };
+        let (runs, run) =
+            if fold { (ky, kx.saturating_mul(self.extent.ic)) } else { (product([ky, kx]), self.extent.ic) };
         runs.saturating_mul(macs.steps(run, lanes))
     }
 
@@ -403,7 +417,10 @@ impl<'a> Rough<'a> {
     fn cycles(&self, s: &Sched, fold: bool) -> (u64, u64) {
         let compute = product(self.share(s)).saturating_mul(self.steps(s.ic, fold));
         let load = self.loaded(s) / self.budget.read_rate();
-        (compute.max(self.drain), compute.max(load).max(self.drain).saturating_add(compute).saturating_add(load))
+        (
+            compute.max(self.drain),
+            compute.max(load).max(self.drain).saturating_add(compute).saturating_add(load),
+        )
     }
 
     /// Femtojoules of what depends on the split: accesses of SRAM and register files.
@@ -422,7 +439,7 @@ impl<'a> Rough<'a> {
             (filters, m.fl_byte_fj),
             (sums, m.of_byte_fj),
         ];
-        parts.into_iter().fold(0u64, |sum, (n, fj)| sum.saturating_add(n.saturating_mul(fj.into())))
+        parts.into_iter().fold(0u64, |sum, (n, fj)| sum.saturating_add(n.saturating_mul(fj)))
     }
 }
 

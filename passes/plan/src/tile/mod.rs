@@ -5,9 +5,9 @@
 
 pub(crate) mod axis;
 mod candidates;
-pub(crate) mod dataflow;
 pub(crate) mod check;
 pub(crate) mod cost;
+pub(crate) mod dataflow;
 mod given;
 pub(crate) mod sched;
 pub(crate) mod search;

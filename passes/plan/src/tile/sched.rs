@@ -223,7 +223,8 @@ mod tests {
         ] {
             let tile = Extent { oc, oy, ox, ic };
             let steps = |n: u64| ic.div_ceil(8 * n);
-            let cycles_of = |s: &Sched| oc.div_ceil(s.oc) * oy.div_ceil(s.oy) * ox.div_ceil(s.ox) * steps(s.ic);
+            let cycles_of =
+                |s: &Sched| oc.div_ceil(s.oc) * oy.div_ceil(s.oy) * ox.div_ceil(s.ox) * steps(s.ic);
             let mut splits = Vec::new();
             for_each_split(&ARRAY, &tile, steps, |split| splits.push(split));
             assert!(splits.len() < 5000, "{}", splits.len());
