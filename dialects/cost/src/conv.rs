@@ -11,23 +11,13 @@ use crate::{Cost, Events, Low, idle_lanes, product};
 /// Bytes of the lookup table of results.
 const LUT_BYTES: u64 = 256;
 
-/// Blocks along the two outer dimensions that are followed in order; beyond, equal ones are taken together.
-const IN_ORDER: u64 = 64;
-
 /// A convolution variant; the rules are those of "PE array" in `docs/timing.md`.
 ///
 /// # Errors
 /// When the register files cannot hold what the schedule keeps in them.
 pub fn conv(inv: &ConvInv, var: &ConvVar, m: &Machine) -> Result<Cost, ScheduleError> {
     let tile = Tile::new(inv, var, m, &Block::of(inv, var, m)?);
-    let (mut flow, mut compute) = (Flow::new(tile.steps.slices), 0u64);
-    tile.for_each_block(|count, kind| {
-        let stage = tile.stage(kind);
-        compute = compute.saturating_add(product([count, stage.compute]));
-        flow.add(count, &stage);
-    });
-    let tree = u64::from(inv.sched_ic.max(1).ilog2());
-    let cycles = u64::from(m.dpu_setup_cycles).saturating_add(flow.cycles()).saturating_add(tree);
+    let cycles = u64::from(m.dpu_setup_cycles).saturating_add(tile.flow().cycles());
     let outputs = product([var.out_h, var.out_w, var.out_c].map(u64::from));
     let macs = product([outputs, taps(var), depth(inv, var)]);
     let psum = outputs.saturating_mul(Dtype::I32.bytes());
@@ -35,7 +25,7 @@ pub fn conv(inv: &ConvInv, var: &ConvVar, m: &Machine) -> Result<Cost, ScheduleE
     let (psum_out, out) = if var.acc_out { (psum, 0) } else { (0, result) };
     let weights = product([tile.weights, tile.weight_loads()]);
     let events = Events {
-        lane_idle: idle_lanes(compute, macs, m),
+        lane_idle: idle_lanes(tile.compute(), macs, m),
         ppe_ops: if var.acc_out { 0 } else { outputs },
         sram_act_read: tile.acts(),
         sram_weight_read: weights,
@@ -109,7 +99,7 @@ struct Tile<'a> {
     tables: u64,
 }
 
-/// One block, or some equal ones.
+/// One block.
 struct Kind {
     oc: Piece,
     oy: Piece,
@@ -165,68 +155,81 @@ impl<'a> Tile<'a> {
 
     /// Bytes of activations that all blocks load.
     fn acts(&self) -> u64 {
-        let windows = product([self.oy.all_windows(), self.ox.all_windows()]);
-        let pieces = self.oc.pieces().map(|(piece, n)| product([n, self.pixel_bytes(&piece)]));
-        let pixel = match self.inv.stationary {
-            Stationary::Input if !self.inv.depthwise => {
-                self.oc.pieces().next().map_or(0, |(p, _)| self.pixel_bytes(&p))
+        let once = self.inv.stationary == Stationary::Input && !self.inv.depthwise;
+        let mut row = 0u64;
+        for (ox, n) in self.ox.pieces() {
+            for (oc, loads) in self.oc.pieces().take(if once { 1 } else { usize::MAX }) {
+                let bytes = product([n, loads, ox.window, self.pixel_bytes(&oc, ox.holes)]);
+                row = row.saturating_add(bytes);
             }
-            Stationary::Input | Stationary::Output | Stationary::Weight => {
-                pieces.fold(0, u64::saturating_add)
-            }
-        };
-        windows.saturating_mul(pixel)
+        }
+        self.oy.all_windows().saturating_mul(row)
     }
 
-    /// Bytes of a pixel that a block of these output channels fetches: whole words of the SRAM, unless pixels follow each
-    /// other without a gap.
-    fn pixel_bytes(&self, oc: &Piece) -> u64 {
+    /// Bytes of a pixel that a block of these output channels fetches: whole words of the SRAM, unless the pixels that
+    /// it reads follow each other without a gap.
+    fn pixel_bytes(&self, oc: &Piece, holes: bool) -> u64 {
         let channels = u64::from(self.var.in_c);
-        let part =
-            if self.inv.depthwise { share_of(channels, oc.size, self.var.out_c.into()) } else { channels };
-        let gap = self.var.act_pixel != self.var.in_c && self.var.in_w > 1;
+        let part = if self.inv.depthwise {
+            oc.size.div_ceil(u64::from(self.var.out_c / self.var.in_c.max(1)).max(1))
+        } else {
+            channels
+        };
+        let gap = holes || self.var.act_pixel != self.var.in_c && self.var.in_w > 1;
         let word = if gap || part < channels { u64::from(self.machine.sram_granule.max(1)) } else { 1 };
         product([part.div_ceil(word), word])
     }
 
-    /// Calls `f` with the blocks in order, equal ones that follow each other at once.
-    ///
-    /// Columns run fastest, then rows, then channels; if activations stay, channels run fastest.
-    fn for_each_block(&self, mut f: impl FnMut(u64, &Kind)) {
-        let stays = self.inv.stationary;
-        let axes = match stays {
+    /// The blocks in order: columns run fastest, then rows, then channels; if activations stay, channels run fastest.
+    fn flow(&self) -> Flow {
+        let tree = u64::from(self.inv.sched_ic.max(1).ilog2());
+        let mut flow = Flow::new(self.steps.slices, tree);
+        let axes = match self.inv.stationary {
             Stationary::Output | Stationary::Weight => [&self.oc, &self.oy, &self.ox],
             Stationary::Input => [&self.oy, &self.ox, &self.oc],
         };
-        let in_order = product([axes[0].count(), axes[1].count()]) <= IN_ORDER;
-        // Equal blocks one by one, or all of them as one.
-        let split = |n: u64| if in_order { (n, 1) } else { (1, n) };
         for (a, n) in axes[0].pieces() {
-            let (times_a, n_a) = split(n);
-            for _ in 0..times_a {
+            flow.repeat(n, |flow| {
                 for (b, n) in axes[1].pieces() {
-                    let (times_b, n_b) = split(n);
-                    for _ in 0..times_b {
-                        for (c, n_c) in axes[2].pieces() {
-                            let [oc, oy, ox] = match stays {
-                                Stationary::Output | Stationary::Weight => [a, b, c],
-                                Stationary::Input => [c, a, b],
-                            };
-                            let loads_weights = stays != Stationary::Weight || (oy.first && ox.first);
-                            let loads_acts = stays != Stationary::Input || self.inv.depthwise || oc.first;
-                            f(product([n_a, n_b, n_c]), &Kind { oc, oy, ox, loads_weights, loads_acts });
+                    flow.repeat(n, |flow| {
+                        for (c, n) in axes[2].pieces() {
+                            let stage = self.stage(&self.kind([a, b, c]));
+                            flow.repeat(n, |flow| flow.add(&stage));
                         }
-                    }
+                    });
                 }
-            }
+            });
         }
+        flow
+    }
+
+    /// A block, by its pieces in the order of [`Tile::flow`].
+    fn kind(&self, [a, b, c]: [Piece; 3]) -> Kind {
+        let stays = self.inv.stationary;
+        let [oc, oy, ox] = match stays {
+            Stationary::Output | Stationary::Weight => [a, b, c],
+            Stationary::Input => [c, a, b],
+        };
+        let loads_weights = stays != Stationary::Weight || (oy.first && ox.first);
+        let loads_acts = stays != Stationary::Input || self.inv.depthwise || oc.first;
+        Kind { oc, oy, ox, loads_weights, loads_acts }
+    }
+
+    /// Cycles of the PE array.
+    fn compute(&self) -> u64 {
+        let held = |cut: &Cut, pes| {
+            cut.pieces().fold(0u64, |sum, (piece, n)| sum.saturating_add(product([n, held(&piece, pes)])))
+        };
+        let inv = self.inv;
+        let outputs =
+            [held(&self.oc, inv.sched_oc), held(&self.oy, inv.sched_oy), held(&self.ox, inv.sched_ox)];
+        product([product(outputs), self.steps.all])
     }
 
     /// Bytes that a block loads.
     fn loaded(&self, kind: &Kind) -> u64 {
-        let of_channels = |bytes: u64| share_of(bytes, kind.oc.size, self.var.out_c.into());
-        let acts = product([kind.oy.window, kind.ox.window, self.pixel_bytes(&kind.oc)]);
-        let filters = of_channels(self.weights).saturating_add(of_channels(self.tables));
+        let acts = product([kind.oy.window, kind.ox.window, self.pixel_bytes(&kind.oc, kind.ox.holes)]);
+        let filters = share_of(self.weights.saturating_add(self.tables), kind.oc.size, self.var.out_c.into());
         let psums = product([kind.oc.size, kind.oy.size, kind.ox.size, Dtype::I32.bytes()]);
         let parts = [(kind.loads_acts, acts), (kind.loads_weights, filters), (self.var.acc_in, psums)];
         parts.into_iter().fold(0, |sum, (is, bytes)| if is { sum.saturating_add(bytes) } else { sum })
@@ -239,16 +242,8 @@ impl<'a> Tile<'a> {
         let outputs = product([kind.oc.size, kind.oy.size, kind.ox.size]);
         let element = if self.var.acc_out { Dtype::I32 } else { inv.out_dtype };
         let stored = outputs.saturating_mul(element.bytes());
-        let held = |piece: &Piece, pes: u16| piece.size.div_ceil(u64::from(pes.max(1)));
-        Stage {
-            compute: product([
-                held(&kind.oc, inv.sched_oc),
-                held(&kind.oy, inv.sched_oy),
-                held(&kind.ox, inv.sched_ox),
-                self.steps.all,
-            ]),
-            ..Stage::moving(loaded, stored, outputs, m)
-        }
+        let held = [held(&kind.oc, inv.sched_oc), held(&kind.oy, inv.sched_oy), held(&kind.ox, inv.sched_ox)];
+        Stage::new(loaded, product([product(held), self.steps.all]), stored, outputs, m)
     }
 
     /// Accesses of the register files and the adder trees.
@@ -306,9 +301,15 @@ impl<'a> Tile<'a> {
     }
 }
 
-/// `bytes · part / whole`, rounded up.
+/// Outputs along a dimension of the busiest PE of a block.
+fn held(block: &Piece, pes: u16) -> u64 {
+    block.size.div_ceil(u64::from(pes.max(1)))
+}
+
+/// `bytes · part / whole`, rounded.
 fn share_of(bytes: u64, part: u64, whole: u64) -> u64 {
-    let share = (u128::from(bytes) * u128::from(part)).div_ceil(u128::from(whole.max(1)));
+    let whole = u128::from(whole.max(1));
+    let share = (u128::from(bytes) * u128::from(part) + whole / 2) / whole;
     u64::try_from(share).unwrap_or(u64::MAX)
 }
 

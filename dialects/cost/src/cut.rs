@@ -7,8 +7,10 @@ use crate::{product, span};
 pub(crate) struct Piece {
     /// Outputs.
     pub(crate) size: u64,
-    /// Input positions under their windows.
+    /// Input positions that the taps of its windows read.
     pub(crate) window: u64,
+    /// Whether they do not follow each other, or are but one of several.
+    pub(crate) holes: bool,
     /// Whether it is the first one.
     pub(crate) first: bool,
 }
@@ -52,27 +54,34 @@ impl Cut {
         self.extent.div_ceil(self.size)
     }
 
-    /// Blocks in order: the first, those between, and the last, with how many there are of each. Windows of those between
-    /// are their mean, rounded up.
+    /// Blocks in order: the first, those between, and the last, with how many there are of each. Those between read
+    /// as much together as they do, each of them the mean rounded up or down.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = (Piece, u64)> {
         let (count, size) = (self.count(), self.size);
+        let piece = |size, window, holes, first| Piece { size, window, holes, first };
+        let (read, holes) = self.windows(0, 1);
+        let first = piece(size.min(self.extent), read, holes, true);
         let between = count.saturating_sub(2);
-        let first = Piece { size: size.min(self.extent), window: self.windows(0, 1), first: true };
-        let middle = Piece { size, window: self.windows(1, between).div_ceil(between.max(1)), first: false };
-        let rest = self.extent - product([count - 1, size]);
-        let last = Piece { size: rest, window: self.windows(count - 1, 1), first: false };
-        [(first, 1), (middle, between), (last, u64::from(count > 1))].into_iter().filter(|&(_, n)| n > 0)
+        let (read, holes) = self.windows(1, between);
+        let (mean, more) = (read / between.max(1), read % between.max(1));
+        let [small, large] = [mean, mean + 1].map(|window| piece(size, window, holes, false));
+        let (read, holes) = self.windows(count - 1, 1);
+        let last = piece(self.extent - product([count - 1, size]), read, holes, false);
+        let pieces = [(first, 1), (large, more), (small, between - more), (last, u64::from(count > 1))];
+        pieces.into_iter().filter(|&(_, n)| n > 0)
     }
 
     /// Input positions under the windows of all blocks, those that two blocks share counted twice.
     pub(crate) fn all_windows(&self) -> u64 {
         let full = self.count() - 1;
-        self.windows(0, full).saturating_add(self.windows(full, 1))
+        self.windows(0, full).0.saturating_add(self.windows(full, 1).0)
     }
 
-    /// Input positions under the windows of `count` blocks from block `from` on; all have the same size.
-    fn windows(&self, from: u64, count: u64) -> u64 {
-        let Some(w) = self.window.filter(|_| count > 0) else { return 0 };
+    /// Input positions that `count` blocks from block `from` on read, all of one size, and whether they are apart.
+    fn windows(&self, from: u64, count: u64) -> (u64, bool) {
+        let Some(w) = self.window.filter(|_| count > 0) else { return (0, false) };
+        let wide = w.input > 1;
+        let (w, spread) = w.dense();
         let size = self.size.min(self.extent.saturating_sub(product([from, self.size])));
         let step = i128::from(self.size) * i128::from(w.stride);
         let origin = i128::from(w.origin) + i128::from(from) * step;
@@ -81,15 +90,55 @@ impl Cut {
             + 1;
         let input = i128::from(w.input);
         let sum = clamped(origin + reach, step, count, input) - clamped(origin, step, count, input);
-        u64::try_from(sum.max(0)).unwrap_or(u64::MAX)
+        let hull = u64::try_from(sum.max(0)).unwrap_or(u64::MAX);
+        // Between windows, or taps, that lie apart there is nothing to read.
+        let runs = |from: i128, step: i128, count: u64, len: i128| {
+            let sum = clamped(from + len, step, count, input) - clamped(from, step, count, input);
+            u64::try_from(sum).unwrap_or(u64::MAX)
+        };
+        let taps = if w.stride > w.taps && w.dilation == 1 {
+            runs(origin, w.stride.into(), product([count, size]), w.taps.into())
+        } else if w.stride == 1 && u64::from(w.dilation) > size {
+            let taps = (0..w.taps).map(|tap| origin + i128::from(tap) * i128::from(w.dilation));
+            taps.map(|from| runs(from, step, count, size.into())).fold(0, u64::saturating_add)
+        } else {
+            product([count, size, u64::from(w.taps)])
+        };
+        let read = hull.min(taps);
+        (read, (spread || hull > taps || read <= count) && wide)
     }
 }
 
 impl Window {
-    /// Input positions under `windows` windows.
-    pub(crate) fn span(&self, windows: u32) -> u64 {
-        span(self.origin, windows, self.stride, self.taps, self.dilation, self.input)
+    /// The window on those positions alone that differ from its origin by multiples of both its distances, and
+    /// whether there are others: it reads no others.
+    fn dense(self) -> (Window, bool) {
+        let step = if self.taps > 1 { gcd(self.stride, self.dilation) } else { self.stride }.max(1);
+        let offset = self.origin.rem_euclid(i32::from(step));
+        let skipped = u32::try_from(offset).unwrap_or(0);
+        let window = Window {
+            origin: self.origin.div_euclid(i32::from(step)),
+            stride: self.stride / step,
+            taps: self.taps,
+            dilation: self.dilation / step,
+            input: self.input.saturating_sub(skipped).div_ceil(step.into()),
+        };
+        (window, step > 1)
     }
+
+    /// Input positions that `windows` windows read.
+    pub(crate) fn span(self, windows: u32) -> u64 {
+        let (w, _) = self.dense();
+        let hull = span(w.origin, windows, w.stride, w.taps, w.dilation, w.input);
+        hull.min(product([windows.into(), w.taps.into()]))
+    }
+}
+
+fn gcd(mut a: u16, mut b: u16) -> u16 {
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }
 
 /// `Σ clamp(first + i·step, 0, max)` for `i` in `0..count`; `step` is positive.
@@ -126,6 +175,8 @@ mod tests {
             (7, 7, 0, 1, 1, 1, 7),
             (9, 2, -8, 1, 3, 2, 6),
             (4, 1, 0, 1, 1, 1, 4),
+            (9, 3, -1, 2, 1, 1, 17),
+            (9, 4, -3, 2, 3, 2, 17),
         ] {
             let window = Window { origin, stride, taps, dilation, input };
             let cut = Cut::sliding(extent, size, window);
@@ -139,6 +190,7 @@ mod tests {
             let pieces: Vec<(Piece, u64)> = cut.pieces().collect();
             assert_eq!(pieces.iter().map(|p| p.1).sum::<u64>(), cut.count());
             assert_eq!(pieces.iter().map(|p| p.0.size * p.1).sum::<u64>(), extent);
+            assert_eq!(pieces.iter().map(|p| p.0.window * p.1).sum::<u64>(), cut.all_windows());
             assert_eq!(pieces[0].0.window, all[0]);
             assert_eq!(pieces.last().unwrap().0.window, *all.last().unwrap());
         }

@@ -3,22 +3,20 @@
 //! The IDU fetches a block in equal slices into two halves of every register file: a slice is fetched when the one before is
 //! there and the array has done the last but one. The array starts a slice when it is there; the first of a block also
 //! waits until the last but one block has left the accumulators, of which there are two sets. PPE and ODU take
-//! a block when the array has done its last slice. Times are exact for up to [`EXACT`] equal blocks in a row.
+//! a block when the array has done its last slice. Times are exact for up to [`EXACT`] repetitions of a block, of a row of blocks, and of a plane of rows.
 
 use dpu_isa::Machine;
 
-use crate::per_cycle;
+use crate::{per_cycle, product};
 
-/// Equal blocks that are followed one by one unless they repeat earlier; from there on each takes as long as the last.
+/// Repetitions that are followed one by one; from there on each takes as long as the last.
 const EXACT: u64 = 64;
 
 /// What one block takes of each unit, in cycles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stage {
-    /// The IDU, with the SRAM for itself.
+    /// The IDU.
     pub(crate) load: u64,
-    /// The IDU, while the ODU writes the block before: at least this, for the banks of the SRAM.
-    pub(crate) shared_load: u64,
     /// The PE array.
     pub(crate) compute: u64,
     /// PPE and ODU.
@@ -26,55 +24,58 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// The transfers of a block that loads and stores so many bytes and finishes so many outputs.
-    pub(crate) fn moving(loaded: u64, stored: u64, outputs: u64, m: &Machine) -> Stage {
-        let banks = m.sram_banks.saturating_mul(m.sram_granule);
-        let drain = per_cycle(stored, m.sram_write_bytes_per_cycle.min(banks));
-        Stage {
-            load: per_cycle(loaded, m.sram_read_bytes_per_cycle.min(banks)),
-            shared_load: per_cycle(loaded.saturating_add(stored), banks),
-            compute: 0,
-            drain: drain.max(per_cycle(outputs, m.ppe_per_cycle)),
-        }
+    /// A block that loads and stores so many bytes, computes for so many cycles and finishes so many outputs.
+    pub(crate) fn new(loaded: u64, compute: u64, stored: u64, outputs: u64, m: &Machine) -> Stage {
+        let banks = m.sram_banks.saturating_mul(m.sram_granule).max(1);
+        let [read, write] =
+            [m.sram_read_bytes_per_cycle, m.sram_write_bytes_per_cycle].map(|n| n.clamp(1, banks));
+        let load = per_cycle(loaded, read);
+        // What the banks still take while they serve the IDU, and what they could have.
+        let left = product([load, banks.into()]).saturating_sub(loaded);
+        let lost = product([load, write.into()]).saturating_sub(left);
+        let after = per_cycle(stored.saturating_add(lost), write);
+        let store = if left > stored { after.min(product([stored, load]).div_ceil(left)) } else { after };
+        let drain = store.max(per_cycle(stored, write)).max(per_cycle(outputs, m.ppe_per_cycle));
+        Stage { load, compute, drain }
     }
 }
 
-/// When each unit ends what it was given so far, in cycles times slices.
+/// When each unit ends what it was given so far, in cycles times slices: what a block takes, a slice takes then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct State {
-    load: u128,
+    load: u64,
     /// Of the last slice, and of the one before.
-    compute: [u128; 2],
+    compute: [u64; 2],
     /// Of the last block, and of the one before.
-    drain: [u128; 2],
+    drain: [u64; 2],
 }
 
 impl State {
-    fn parts(&self) -> [u128; 5] {
+    fn parts(&self) -> [u64; 5] {
         [self.load, self.compute[0], self.compute[1], self.drain[0], self.drain[1]]
     }
 
     /// The cycles by which all parts differ from those of `earlier`, if they are the same.
-    fn shift(&self, earlier: &State) -> Option<u128> {
+    fn shift(&self, earlier: &State) -> Option<u64> {
         let mut shifts = self.parts().into_iter().zip(earlier.parts()).map(|(a, b)| a.saturating_sub(b));
         let first = shifts.next()?;
         shifts.all(|s| s == first).then_some(first)
     }
 
-    fn later(&self, by: u128) -> State {
-        let late = |t: u128| t.saturating_add(by);
+    fn later(&self, by: u64) -> State {
+        let late = |t: u64| t.saturating_add(by);
         State { load: late(self.load), compute: self.compute.map(late), drain: self.drain.map(late) }
     }
 
     /// One slice; `ready` is when its accumulators are free.
-    fn slice(&mut self, load: u128, compute: u128, ready: u128) {
+    fn slice(&mut self, load: u64, compute: u64, ready: u64) {
         let [last, before] = self.compute;
         self.load = self.load.max(before).saturating_add(load);
         self.compute = [self.load.max(last).max(ready).saturating_add(compute), last];
     }
 
-    /// `slices` slices and the drain of a block.
-    fn block(&mut self, slices: u128, load: u128, compute: u128, drain: u128) {
+    /// `slices` slices of a block, its way through the adder tree, and its drain.
+    fn block(&mut self, slices: u64, load: u64, compute: u64, tree: u64, drain: u64) {
         self.slice(load, compute, self.drain[1]);
         for _ in 1..slices.min(3) {
             self.slice(load, compute, 0);
@@ -92,7 +93,7 @@ impl State {
                 self.load = end.saturating_sub(compute.saturating_mul(2)).saturating_add(load);
             }
         }
-        let end = self.drain[0].max(self.compute[0]).saturating_add(drain);
+        let end = self.drain[0].max(self.compute[0].saturating_add(tree)).saturating_add(drain);
         self.drain = [end, self.drain[0]];
     }
 }
@@ -101,45 +102,45 @@ impl State {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flow {
     slices: u64,
+    /// Cycles from the last step of a block until its sums can be drained.
+    tree: u64,
     state: State,
-    /// Nothing is drained beside the first block's load.
-    started: bool,
 }
 
 impl Flow {
-    pub(crate) fn new(slices: u64) -> Flow {
-        Flow { slices: slices.max(1), state: State::default(), started: false }
+    pub(crate) fn new(slices: u64, tree: u64) -> Flow {
+        Flow { slices: slices.max(1), tree, state: State::default() }
     }
 
-    /// `count` blocks of one kind follow.
-    pub(crate) fn add(&mut self, count: u64, stage: &Stage) {
+    /// The same `count` times. Once all units end later by the same time than the time before, so they do from then on.
+    pub(crate) fn repeat(&mut self, count: u64, mut again: impl FnMut(&mut Flow)) {
         let mut last = self.state;
         for done in 0..count.min(EXACT) {
             last = self.state;
-            self.step(stage);
+            again(self);
             if let Some(shift) = self.state.shift(&last) {
-                self.state = self.state.later(shift.saturating_mul(u128::from(count - done - 1)));
+                self.state = self.state.later(shift.saturating_mul(count - done - 1));
                 return;
             }
         }
         if let Some(more) = count.checked_sub(EXACT) {
             let shift = self.state.compute[0].saturating_sub(last.compute[0]);
-            self.state = self.state.later(shift.saturating_mul(u128::from(more)));
+            self.state = self.state.later(shift.saturating_mul(more));
         }
     }
 
-    fn step(&mut self, stage: &Stage) {
-        let load = if self.started { stage.load.max(stage.shared_load) } else { stage.load };
-        self.started = true;
-        // Times are multiplied by the slices: a slice of a block takes what the block takes.
-        let slices = u128::from(self.slices);
-        let drain = u128::from(stage.drain).saturating_mul(slices);
-        self.state.block(slices, load.into(), stage.compute.into(), drain);
+    /// One block follows.
+    pub(crate) fn add(&mut self, stage: &Stage) {
+        let [tree, drain] = [self.tree, stage.drain].map(|n| product([n, self.slices]));
+        self.state.block(self.slices, stage.load, stage.compute, tree, drain);
     }
 
     /// Cycles from the first load to the last store.
     pub(crate) fn cycles(&self) -> u64 {
-        u64::try_from(self.state.drain[0].div_ceil(u128::from(self.slices))).unwrap_or(u64::MAX)
+        match self.state.drain[0] {
+            u64::MAX => u64::MAX,
+            end => end.div_ceil(self.slices),
+        }
     }
 }
 
@@ -147,22 +148,38 @@ impl Flow {
 mod tests {
     use super::*;
 
+    const TREE: u64 = 3;
+
+    /// Blocks of loads and computations of a slice, and of drains.
     fn cycles(slices: u64, blocks: &[(u64, [u64; 3])]) -> u64 {
-        let mut flow = Flow::new(slices);
+        let mut flow = Flow::new(slices, TREE);
         for &(count, [load, compute, drain]) in blocks {
-            flow.add(count, &Stage { load, shared_load: 0, compute, drain });
+            let [load, compute] = [load, compute].map(|n| product([n, slices]));
+            flow.repeat(count, |flow| flow.add(&Stage { load, compute, drain }));
         }
         flow.cycles()
     }
 
     #[test]
     fn equal_blocks_take_what_their_slowest_unit_takes() {
-        assert_eq!(cycles(4, &[(5, [40, 100, 20])]), 10 + 5 * 100 + 20);
-        assert_eq!(cycles(4, &[(5, [100, 40, 20])]), 5 * 100 + 10 + 20);
-        assert_eq!(cycles(4, &[(5, [40, 60, 100])]), 10 + 60 + 5 * 100);
-        assert_eq!(cycles(4, &[(1, [40, 60, 100])]), 10 + 60 + 100);
-        assert_eq!(cycles(1, &[(1, [40, 60, 100])]), 40 + 60 + 100);
-        assert_eq!(cycles(1, &[(1_000_000_000, [40, 60, 100])]), 100 + 100_000_000_000);
+        assert_eq!(cycles(4, &[(5, [10, 25, 20])]), 10 + 5 * 100 + TREE + 20);
+        assert_eq!(cycles(4, &[(5, [25, 10, 20])]), 5 * 100 + 10 + TREE + 20);
+        assert_eq!(cycles(4, &[(5, [10, 15, 100])]), 10 + 60 + TREE + 5 * 100);
+        assert_eq!(cycles(4, &[(1, [10, 15, 100])]), 10 + 60 + TREE + 100);
+        assert_eq!(cycles(1, &[(1, [40, 60, 100])]), 40 + 60 + TREE + 100);
+        assert_eq!(cycles(1, &[(1_000_000_000, [40, 60, 100])]), 100 + TREE + 100_000_000_000);
+        assert_eq!(cycles(u64::MAX, &[(u64::MAX, [40, 60, 100])]), u64::MAX);
+    }
+
+    #[test]
+    fn banks_take_what_loads_leave() {
+        let m = Machine { sram_banks: 12, ..Machine::flexnn_16x16() };
+        // 128 bytes a cycle each alone; 192 together.
+        let drain = |loaded, stored| Stage::new(loaded, 1, stored, 0, &m).drain;
+        assert_eq!(drain(0, 1280), 10);
+        assert_eq!(drain(1280, 640), 10);
+        assert_eq!(drain(1280, 1280), 15);
+        assert_eq!(drain(128_000, 1280), 20);
     }
 
     /// The rules of the pipeline, slice by slice.
@@ -177,10 +194,10 @@ mod tests {
                     computed.push(loaded[n].max(computed[n - 1]).max(free) + compute);
                 }
                 let end: u64 = *computed.last().unwrap();
-                drained.push(end.max(*drained.last().unwrap()) + drain * slices);
+                drained.push((end + TREE).max(*drained.last().unwrap()) + drain);
             }
         }
-        drained.last().unwrap().div_ceil(slices)
+        *drained.last().unwrap()
     }
 
     #[test]

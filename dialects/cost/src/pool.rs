@@ -23,9 +23,10 @@ pub fn pool(inv: &PoolInv, var: &PoolVar, m: &Machine) -> Cost {
     // Every PE computes one output at a time; what all of them read and write is spread evenly.
     let blocks = outputs.div_ceil(pes).max(1);
     let each = |n: u64| n.div_ceil(blocks);
-    let moving = Stage::moving(each(act.saturating_add(psum_in)), each(psum_out.max(out)), each(outputs), m);
-    let mut flow = Flow::new(1);
-    flow.add(blocks, &Stage { compute: taps, ..moving });
+    let (loaded, stored) = (each(act.saturating_add(psum_in)), each(psum_out.max(out)));
+    let mut flow = Flow::new(1, 0);
+    let stage = Stage::new(loaded, taps, stored, each(outputs), m);
+    flow.repeat(blocks, |flow| flow.add(&stage));
     let compute = product([blocks, taps]);
     let cycles = u64::from(m.dpu_setup_cycles).saturating_add(flow.cycles());
     let ops = product([outputs, taps]);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use dpu_isa::ValidateErrorKind as Kind;
+use dpu_isa::schedule::ScheduleError;
 use dpu_isa::*;
 
 /// A program of these instructions and `end`, with 64 constant bytes and 64 KiB of DRAM.
@@ -488,6 +489,11 @@ fn convolution_rules() {
     let sched = ConvInv { sched_oc: 16, sched_ox: 17, ..conv() };
     breaks(vec![sched.into()], Kind::Schedule { used: 272, pes: 256 });
     breaks(vec![ConvInv { sched_ic: 3, ..conv() }.into()], Kind::AdderTree { sched_ic: 3, max: 16 });
+    let block = ConvInv { block_oc: 4, block_oy: 4, block_ox: 5, ..conv() };
+    let kind = Kind::Block(ScheduleError::Accumulators { oc: 4, oy: 4, ox: 5, got: 80, max: 64 });
+    breaks(vec![block.into()], kind);
+    let fold = ConvInv { depthwise: true, fold: true, ..conv() };
+    breaks(vec![fold.into()], Kind::Block(ScheduleError::Fold));
     let depthwise = ConvInv { depthwise: true, ..conv() };
     assert_eq!(program(vec![depthwise.into(), tile().into()]).validate(), Ok(()));
     let odd = ConvVar { out_c: 15, ..tile() };

@@ -7,6 +7,8 @@
 //! What the specification leaves unpredictable (an int32 accumulator that overflows, a shift beyond the width) is computed
 //! as the machine does, in wrapping two's complement, and reported: see [`Evaluated::predictable`].
 //!
+//! [`array`] steps a PE array cycle by cycle, for the timing model to be compared with.
+//!
 //! [`smith`] makes random, always legal programs, prints them as MLIR and says what they must compute.
 //!
 //! ```
@@ -19,6 +21,7 @@
 //! ```
 
 mod arith;
+pub mod array;
 mod graph;
 mod mlir;
 mod npy;

@@ -1,0 +1,223 @@
+//! The closed form of the PE array's pipeline against a model in `strum-ref` that steps every cycle.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+use arbtest::arbitrary::{Result, Unstructured};
+use dpu_isa::schedule::Block;
+use dpu_isa::{ConvInv, ConvVar, Dtype, Machine, Method, PeKind, Stationary, WeightFormat};
+use strum_ref::array::{Array, Layer, Schedule, Seen, Stays, run};
+
+/// By how much the two may differ, besides a few cycles, and half a cycle for every block: the model that steps knows only
+/// whole cycles and bytes, which shows where blocks take but a few.
+const SHARE: f64 = 0.02;
+const CONSTANT: u64 = 8;
+
+fn machine(u: &mut Unstructured<'_>) -> Result<Machine> {
+    let side = *u.choose(&[2, 4, 16])?;
+    Ok(Machine {
+        rows: side,
+        cols: side,
+        pe_kind: *u.choose(&[PeKind::Dense, PeKind::StrumDynamic, PeKind::StrumStatic])?,
+        lanes: *u.choose(&[4, 8])?,
+        acc_per_pe: *u.choose(&[8, 64])?,
+        if_rf_bytes: *u.choose(&[16, 64, 4096])?,
+        fl_rf_bytes: *u.choose(&[16, 64, 4096])?,
+        sram_read_bytes_per_cycle: *u.choose(&[16, 64, 128])?,
+        sram_write_bytes_per_cycle: *u.choose(&[16, 128])?,
+        ppe_per_cycle: *u.choose(&[4, 64])?,
+        ..Machine::flexnn_16x16()
+    })
+}
+
+/// Input, outputs, taps and first position along an axis. Padding of up to two at either end leaves every window a tap.
+fn axis(u: &mut Unstructured<'_>, stride: u16, dilation: u16) -> Result<(u32, u32, u16, i32)> {
+    let (outputs, taps) = (u.int_in_range(1..=20u32)?, u.int_in_range(1..=5u16)?);
+    let reach = (outputs - 1) * u32::from(stride) + u32::from((taps - 1) * dilation) + 1;
+    let pad = u32::from((taps - 1) * dilation).min(2);
+    let (before, after) = (u.int_in_range(-pad.cast_signed()..=2)?, u.int_in_range(0..=pad)?);
+    let input = reach.saturating_add_signed(before).saturating_sub(after).max(1);
+    Ok((input, outputs, taps, before))
+}
+
+/// A layer with a schedule, both as an instruction says it; not always legal.
+fn layer(u: &mut Unstructured<'_>, m: &Machine) -> Result<(ConvInv, ConvVar)> {
+    let pes = u16::try_from(m.rows * m.cols).unwrap();
+    let depthwise = u.ratio(1, 4)?;
+    let method = *u.choose(&[Method::Dense, Method::Dense, Method::Sparse, Method::Mip2q])?;
+    let sched_ic = if depthwise { 1 } else { 1 << u.int_in_range(0..=pes.ilog2().min(4))? };
+    let mut left = pes / sched_ic;
+    let mut sched = [1u16; 3];
+    for part in &mut sched {
+        *part = u.int_in_range(1..=left)?;
+        left /= *part;
+    }
+    let [sched_oc, sched_oy, sched_ox] = sched;
+    let field =
+        |u: &mut Unstructured<'_>, max: u16| if u.ratio(1, 2)? { Ok(0) } else { u.int_in_range(1..=max) };
+    let inv = ConvInv {
+        depthwise,
+        method,
+        block: 16,
+        low: if method == Method::Dense { 0 } else { *u.choose(&[4, 8])? },
+        param: if method == Method::Mip2q { 7 } else { 0 },
+        stride_y: u.int_in_range(1..=3)?,
+        stride_x: u.int_in_range(1..=3)?,
+        dilation_y: 1,
+        dilation_x: 1,
+        lut: u.arbitrary()?,
+        sched_oc,
+        sched_oy,
+        sched_ox,
+        sched_ic,
+        stationary: *u.choose(&[
+            Stationary::Output,
+            Stationary::Output,
+            Stationary::Weight,
+            Stationary::Input,
+        ])?,
+        fold: !depthwise && u.ratio(1, 3)?,
+        block_oc: field(u, 4)?,
+        block_oy: field(u, 4)?,
+        block_ox: field(u, 8)?,
+        ..ConvInv::default()
+    };
+    // The positions that windows of different stride and dilation read are counted from above.
+    let (odd, even) =
+        (|stride: u16| stride % 2 == 1 && stride > 1, |u: &mut Unstructured<'_>| u.int_in_range(1..=2));
+    let dilation_y = if odd(inv.stride_y) { 1 } else { even(u)? };
+    let dilation_x = if odd(inv.stride_x) { 1 } else { even(u)? };
+    let inv = ConvInv { dilation_y, dilation_x, ..inv };
+    let in_c = u.int_in_range(1..=70)?;
+    let [(in_h, out_h, kernel_h, origin_y), (in_w, out_w, kernel_w, origin_x)] =
+        [axis(u, inv.stride_y, inv.dilation_y)?, axis(u, inv.stride_x, inv.dilation_x)?];
+    let var = ConvVar {
+        in_h,
+        in_w,
+        in_c,
+        act_pixel: if u.ratio(1, 3)? { in_c + 5 } else { in_c },
+        origin_y,
+        origin_x,
+        kernel_h,
+        kernel_w,
+        out_h,
+        out_w,
+        out_c: if depthwise { in_c * u.int_in_range(1..=2)? } else { u.int_in_range(1..=70)? },
+        acc_in: u.ratio(1, 4)?,
+        acc_out: u.ratio(1, 4)?,
+        ..ConvVar::default()
+    };
+    Ok((inv, var))
+}
+
+/// The same for the model that steps.
+fn stepped(inv: &ConvInv, var: &ConvVar, m: &Machine, block: &Block) -> Seen {
+    let pair = |a: u16, b: u16| [u64::from(a), u64::from(b)];
+    let array = Array {
+        lanes: m.lanes.into(),
+        read: m.sram_read_bytes_per_cycle.into(),
+        write: m.sram_write_bytes_per_cycle.into(),
+        banks: u64::from(m.sram_banks * m.sram_granule),
+        word: m.sram_granule.into(),
+        ppe: m.ppe_per_cycle.into(),
+        half_shift: m.pe_kind == PeKind::StrumStatic,
+    };
+    let all = WeightFormat::all_sets_bytes(inv, var).unwrap();
+    let layer = Layer {
+        input: [var.in_h, var.in_w, var.in_c].map(u64::from),
+        output: [var.out_h, var.out_w, var.out_c].map(u64::from),
+        kernel: pair(var.kernel_h, var.kernel_w),
+        stride: pair(inv.stride_y, inv.stride_x),
+        dilation: pair(inv.dilation_y, inv.dilation_x),
+        origin: [var.origin_y.into(), var.origin_x.into()],
+        depthwise: inv.depthwise,
+        set_bytes: if inv.depthwise { all } else { all / u64::from(var.out_c) },
+        packed: if inv.method == Method::Dense { [1, 0] } else { [16, inv.low.into()] },
+        gap: var.act_pixel != var.in_c && var.in_w > 1,
+        lut: if inv.lut && !var.acc_out { 256 } else { 0 },
+        sums_in: var.acc_in,
+        out_bytes: if var.acc_out { 4 } else { inv.out_dtype.bytes() },
+    };
+    let schedule = Schedule {
+        pes: [inv.sched_oc, inv.sched_oy, inv.sched_ox].map(u64::from),
+        block: [block.oc, block.oy, block.ox],
+        tree: inv.sched_ic.into(),
+        stays: match inv.stationary {
+            Stationary::Output => Stays::Sums,
+            Stationary::Weight => Stays::Weights,
+            Stationary::Input => Stays::Activations,
+        },
+        fold: inv.fold,
+    };
+    run(&array, &layer, &schedule)
+}
+
+#[test]
+fn the_closed_form_agrees_with_every_cycle_stepped() {
+    assert_eq!(ConvInv::default().out_dtype, Dtype::I8);
+    let (mut cases, mut close, mut refused) = (0usize, 0, 0);
+    arbtest::arbtest(|u| {
+        let m = machine(u)?;
+        let (inv, var) = layer(u, &m)?;
+        let Ok(cost) = dpu_cost::conv(&inv, &var, &m) else {
+            refused += 1;
+            return Ok(());
+        };
+        let seen = stepped(&inv, &var, &m, &Block::of(&inv, &var, &m).unwrap());
+        let closed = cost.cycles - u64::from(m.dpu_setup_cycles);
+        let apart = closed.abs_diff(seen.cycles).saturating_sub(CONSTANT);
+        let share = |n: u64| n as f64 / seen.cycles as f64;
+        assert!(
+            share(apart.saturating_sub(seen.blocks / 2)) <= SHARE,
+            "{closed} cycles, {} stepped, {} blocks: {inv:?} {var:?} {m:?}",
+            seen.cycles,
+            seen.blocks
+        );
+        close += usize::from(share(apart) <= SHARE);
+        assert_eq!((cost.macs, cost.traffic.sram_write), (seen.macs, seen.written));
+        assert_eq!(cost.traffic.sram_read, seen.read, "{inv:?} {var:?} {m:?}");
+        cases += 1;
+        Ok(())
+    })
+    .budget_ms(6_000)
+    .size_min(256)
+    .size_max(1024);
+    println!("{cases} cases, {close} of them within 2 %, {refused} refused");
+    assert!(cases > 300 && close * 100 > cases * 97, "{cases} cases, {close} within 2 %, {refused} refused");
+}
+
+#[test]
+fn banks_that_serve_both_sides_in_turn_slow_the_loads() {
+    // 128 bytes a cycle for both sides; sums leave as 4 bytes each.
+    let inv = ConvInv {
+        sched_oc: 16,
+        sched_oy: 4,
+        sched_ox: 4,
+        block_oc: 4,
+        block_oy: 2,
+        block_ox: 2,
+        ..ConvInv::default()
+    };
+    let side = 32;
+    let var = ConvVar {
+        in_h: side,
+        in_w: side,
+        in_c: 32,
+        act_pixel: 32,
+        out_h: side,
+        out_w: side,
+        out_c: 64,
+        kernel_h: 1,
+        kernel_w: 1,
+        acc_out: true,
+        ..ConvVar::default()
+    };
+    let mut times = Vec::new();
+    for sram_banks in [8, 16] {
+        let m = Machine { sram_banks, ..Machine::flexnn_16x16() };
+        let closed = dpu_cost::conv(&inv, &var, &m).unwrap().cycles - u64::from(m.dpu_setup_cycles);
+        let seen = stepped(&inv, &var, &m, &Block::of(&inv, &var, &m).unwrap()).cycles;
+        assert!(closed.abs_diff(seen) * 20 <= seen, "{closed} cycles, {seen} stepped on {sram_banks} banks");
+        times.push(seen);
+    }
+    assert!(times[0] > times[1] * 5 / 4, "{times:?}");
+}

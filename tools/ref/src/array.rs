@@ -1,0 +1,430 @@
+//! A PE array that is stepped every cycle: IDU, register-file halves, lanes, adder tree, PPE and ODU.
+//!
+//! It knows the machine as `docs/timing.md` describes it and shares no arithmetic with the formulas there: positions are
+//! marked one by one, products are consumed lane by lane, bytes are counted as they pass. It takes plain numbers and is slow.
+//!
+//! ```
+//! use strum_ref::array::{Array, Layer, Schedule, run};
+//!
+//! let array = Array { lanes: 8, read: 128, write: 128, banks: 256, word: 16, ppe: 64, half_shift: false };
+//! let layer = Layer { input: [4, 4, 16], output: [4, 4, 8], kernel: [1, 1], set_bytes: 16, ..Layer::default() };
+//! let run = run(&array, &layer, &Schedule { pes: [8, 4, 4], ..Schedule::default() });
+//! assert_eq!(run.macs, 4 * 4 * 16 * 8);
+//! // Two slices: 4·4·16 activations, 8·16 weights and 8·16 bytes of table in 4 cycles, two steps, 128 outputs in 2 cycles.
+//! assert!((6..=9).contains(&run.cycles));
+//! ```
+
+/// What there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Array {
+    /// Products of a PE in a cycle.
+    pub lanes: u64,
+    /// Bytes that the IDU reads in a cycle.
+    pub read: u64,
+    /// Bytes that the ODU writes in a cycle.
+    pub write: u64,
+    /// Bytes that the SRAM's banks read and write together in a cycle.
+    pub banks: u64,
+    /// Bytes of an SRAM word.
+    pub word: u64,
+    /// Outputs that the PPEs take in a cycle.
+    pub ppe: u64,
+    /// Half of the lanes only shift: low members take these, all others the rest.
+    pub half_shift: bool,
+}
+
+/// A tile of a convolution; triples are rows, columns, channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// Input in the SRAM.
+    pub input: [u64; 3],
+    /// Outputs.
+    pub output: [u64; 3],
+    /// Taps: rows and columns.
+    pub kernel: [u64; 2],
+    /// Distance of windows.
+    pub stride: [u64; 2],
+    /// Distance of taps.
+    pub dilation: [u64; 2],
+    /// Position of the first tap of the first window.
+    pub origin: [i64; 2],
+    /// Every output channel sums over one input channel alone.
+    pub depthwise: bool,
+    /// Bytes of the stored weights of an output channel; depthwise, of all of them.
+    pub set_bytes: u64,
+    /// Weights of a block and low members of it; `[1, 0]` if weights are not packed.
+    pub packed: [u64; 2],
+    /// Pixels have a gap behind their channels.
+    pub gap: bool,
+    /// Bytes of the lookup table.
+    pub lut: u64,
+    /// Sums come from the SRAM, 4 bytes each.
+    pub sums_in: bool,
+    /// Bytes of a stored output.
+    pub out_bytes: u64,
+}
+
+impl Default for Layer {
+    fn default() -> Self {
+        Layer {
+            input: [1; 3],
+            output: [1; 3],
+            kernel: [1; 2],
+            stride: [1; 2],
+            dilation: [1; 2],
+            origin: [0; 2],
+            depthwise: false,
+            set_bytes: 16,
+            packed: [1, 0],
+            gap: false,
+            lut: 0,
+            sums_in: false,
+            out_bytes: 1,
+        }
+    }
+}
+
+/// The operand that a PE keeps from block to block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stays {
+    /// None.
+    Sums,
+    /// Weights, over all positions of the same channels.
+    Weights,
+    /// Activations, over all channels of the same positions.
+    Activations,
+}
+
+/// How PEs share the work; triples are channels, rows, columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// PEs.
+    pub pes: [u64; 3],
+    /// Outputs that a PE accumulates at a time.
+    pub block: [u64; 3],
+    /// PEs that split the input channels of an output.
+    pub tree: u64,
+    /// What stays.
+    pub stays: Stays,
+    /// Kernel columns and channels fill the lanes as one run.
+    pub fold: bool,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Schedule { pes: [1; 3], block: [1; 3], tree: 1, stays: Stays::Sums, fold: false }
+    }
+}
+
+/// What was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Cycles from the first byte read to the last byte written.
+    pub cycles: u64,
+    /// Products, those with padding included.
+    pub macs: u64,
+    /// Bytes read from the SRAM.
+    pub read: u64,
+    /// Bytes written to it.
+    pub written: u64,
+    /// Blocks of outputs.
+    pub blocks: u64,
+}
+
+/// One block on its way.
+#[derive(Clone, Debug)]
+struct Block {
+    /// Bytes to load.
+    load: u64,
+    /// Outputs of every PE (the first of its tree).
+    outputs: Vec<u64>,
+    /// All outputs.
+    total: u64,
+}
+
+/// Steps through a tile.
+#[must_use]
+pub fn run(array: &Array, layer: &Layer, schedule: &Schedule) -> Seen {
+    let blocks = blocks(array, layer, schedule);
+    let (slices, products) = slices(array, layer, schedule);
+    let mut machine = Stepper {
+        array,
+        blocks: &blocks,
+        slices: &slices,
+        out_bytes: layer.out_bytes,
+        tree_delay: (0..64).find(|&n| 1u64 << n >= schedule.tree).unwrap_or(0),
+        idu: Idu::default(),
+        mpe: Mpe::default(),
+        drained: 0,
+        taken: 0,
+        queue: 0,
+        seen: Seen::default(),
+    };
+    while !machine.done() {
+        machine.step();
+    }
+    let outputs: u64 = blocks.iter().map(|b| b.total).sum();
+    Seen { macs: outputs * products, blocks: blocks.len() as u64, ..machine.seen }
+}
+
+/// The fetches of the IDU.
+#[derive(Debug, Default)]
+struct Idu {
+    /// The block and the slice being fetched.
+    block: usize,
+    slice: usize,
+    /// Bytes of the block that are there.
+    bytes: u64,
+    /// Slices that are there, of all blocks.
+    ready: usize,
+}
+
+/// The array's work.
+#[derive(Debug, Default)]
+struct Mpe {
+    block: usize,
+    slice: usize,
+    /// Steps that each PE still has to do in the slice; empty if none is under way.
+    left: Vec<u64>,
+    /// Slices that are done, of all blocks.
+    done: usize,
+    /// When each block's sums came out of the adder tree.
+    finished: Vec<u64>,
+}
+
+struct Stepper<'a> {
+    array: &'a Array,
+    blocks: &'a [Block],
+    /// Steps of an output in each slice.
+    slices: &'a [u64],
+    out_bytes: u64,
+    tree_delay: u64,
+    idu: Idu,
+    mpe: Mpe,
+    /// Blocks that are written as a whole, and outputs of the next one that the PPE has taken.
+    drained: usize,
+    taken: u64,
+    /// Bytes between PPE and ODU.
+    queue: u64,
+    seen: Seen,
+}
+
+impl Stepper<'_> {
+    fn done(&self) -> bool {
+        self.drained == self.blocks.len()
+    }
+
+    fn step(&mut self) {
+        let now = self.seen.cycles;
+        let (ready, drained) = (self.idu.ready, self.drained);
+        let fetched = self.fetch();
+        self.drain(now, self.array.banks - fetched);
+        self.compute(now, ready, drained);
+        self.seen.cycles += 1;
+    }
+
+    /// PPE and ODU, which writes what the PPE finished before and now as far as the banks have `bytes` left.
+    fn drain(&mut self, now: u64, bytes: u64) {
+        if let Some(block) = self.blocks.get(self.drained)
+            && self.mpe.finished.get(self.drained).is_some_and(|&at| at <= now)
+        {
+            let room = (self.array.ppe * self.out_bytes).saturating_sub(self.queue) / self.out_bytes;
+            let n = self.array.ppe.min(block.total - self.taken).min(room);
+            self.taken += n;
+            self.queue += n * self.out_bytes;
+        }
+        let written = self.queue.min(self.array.write).min(bytes);
+        self.queue -= written;
+        self.seen.written += written;
+        // The accumulators are free once their block is written.
+        if self.queue == 0 && self.blocks.get(self.drained).is_some_and(|b| b.total == self.taken) {
+            (self.drained, self.taken) = (self.drained + 1, 0);
+        }
+    }
+
+    /// The IDU fills the half of the register files that the array does not use: it is at most a slice ahead. The cycles
+    /// that a block takes are dealt out evenly over its slices. Returns the bytes read.
+    fn fetch(&mut self) -> u64 {
+        let Some(block) = self.blocks.get(self.idu.block) else { return 0 };
+        if self.idu.ready >= self.mpe.done + 2 {
+            return 0;
+        }
+        let n = self.array.read.min(self.array.banks).min(block.load - self.idu.bytes);
+        self.idu.bytes += n;
+        self.seen.read += n;
+        let (slices, width) = (self.slices.len() as u64, self.array.read.min(self.array.banks));
+        let cycles = block.load.div_ceil(width) * (self.idu.slice as u64 + 1) / slices;
+        if self.idu.bytes < block.load.min(cycles * width) {
+            return n;
+        }
+        self.idu.ready += 1;
+        self.idu.slice += 1;
+        if self.idu.slice == self.slices.len() {
+            self.idu = Idu { block: self.idu.block + 1, ready: self.idu.ready, ..Idu::default() };
+        }
+        n
+    }
+
+    /// Every PE does one step of one output; the array goes on when the last of them is through.
+    fn compute(&mut self, now: u64, ready: usize, drained: usize) {
+        let mpe = &mut self.mpe;
+        let Some(block) = self.blocks.get(mpe.block) else { return };
+        if mpe.left.is_empty() {
+            // Two sets of accumulators: that of the last block but one must be free.
+            let free = mpe.slice > 0 || mpe.block < drained + 2;
+            if ready <= mpe.done || !free {
+                return;
+            }
+            let steps = self.slices.get(mpe.slice).copied().unwrap_or(0);
+            mpe.left = block.outputs.iter().map(|n| n * steps).collect();
+        }
+        let mut busy = false;
+        for left in &mut mpe.left {
+            *left = left.saturating_sub(1);
+            busy |= *left > 0;
+        }
+        if busy {
+            return;
+        }
+        mpe.left.clear();
+        mpe.done += 1;
+        mpe.slice += 1;
+        if mpe.slice == self.slices.len() {
+            (mpe.block, mpe.slice) = (mpe.block + 1, 0);
+            mpe.finished.push(now + 1 + self.tree_delay);
+        }
+    }
+}
+
+/// Steps of an output in every slice, and its products.
+///
+/// The PEs of a tree take the products of a run (a tap, or with a fold a row of taps) from one queue each, as many as
+/// their lanes can take in a step; what the n-th step of every run needs is the n-th slice.
+fn slices(array: &Array, layer: &Layer, schedule: &Schedule) -> (Vec<u64>, u64) {
+    let [kernel_h, kernel_w] = layer.kernel;
+    let channels = if layer.depthwise { 1 } else { layer.input[2] };
+    let (run, runs) = if schedule.fold { (kernel_w, kernel_h) } else { (1, kernel_h * kernel_w) };
+    let products = run * channels;
+    let mut slices = Vec::new();
+    let [width, low] = layer.packed;
+    if layer.depthwise {
+        // One product a cycle; two cycles if the multipliers are but half and nothing is packed.
+        let each = if array.half_shift && width == 1 { 2 } else { 1 };
+        return (vec![runs * each], runs);
+    }
+    if array.half_shift {
+        // High members queue for multipliers, low ones for shifters; without packing all are high. In units of a
+        // `width`-th, since a block's members are spread over the lanes evenly.
+        let per_step = schedule.tree * array.lanes * width;
+        let (mut high, mut few) = (2 * products * (width - low), 2 * products * low);
+        while high > 0 || few > 0 {
+            (high, few) = (high.saturating_sub(per_step), few.saturating_sub(per_step));
+            slices.push(runs);
+        }
+    } else {
+        let mut left = products;
+        while left > 0 {
+            for _ in 0..schedule.tree {
+                left = left.saturating_sub(array.lanes);
+            }
+            slices.push(runs);
+        }
+    }
+    (slices, runs * products)
+}
+
+/// The blocks in order.
+fn blocks(array: &Array, layer: &Layer, schedule: &Schedule) -> Vec<Block> {
+    let [out_h, out_w, out_c] = layer.output;
+    let size = |i: usize| schedule.pes[i] * schedule.block[i];
+    let starts = |extent: u64, size: u64| (0..extent).step_by(usize::try_from(size).unwrap_or(1));
+    let mut blocks = Vec::new();
+    let mut add = |[c, y, x]: [u64; 3]| {
+        let ends = [(c, out_c, 0), (y, out_h, 1), (x, out_w, 2)]
+            .map(|(start, extent, i)| extent.min(start + size(i)));
+        let first_position = y == 0 && x == 0;
+        let loads_weights = schedule.stays != Stays::Weights || first_position;
+        let loads_acts = schedule.stays != Stays::Activations || c == 0 || layer.depthwise;
+        blocks.push(block(array, layer, schedule, [c, y, x], ends, [loads_weights, loads_acts]));
+    };
+    if schedule.stays == Stays::Activations {
+        for y in starts(out_h, size(1)) {
+            for x in starts(out_w, size(2)) {
+                starts(out_c, size(0)).for_each(|c| add([c, y, x]));
+            }
+        }
+    } else {
+        for c in starts(out_c, size(0)) {
+            for y in starts(out_h, size(1)) {
+                starts(out_w, size(2)).for_each(|x| add([c, y, x]));
+            }
+        }
+    }
+    blocks
+}
+
+fn block(
+    array: &Array,
+    layer: &Layer,
+    schedule: &Schedule,
+    from: [u64; 3],
+    to: [u64; 3],
+    [loads_weights, loads_acts]: [bool; 2],
+) -> Block {
+    let [c, y, x] = [0, 1, 2].map(|i| (from[i], to[i]));
+    let total = [c, y, x].iter().map(|(a, b)| b - a).product();
+    let ((rows, _), (columns, holes)) = (touched(layer, 0, y), touched(layer, 1, x));
+    let (in_c, out_c) = (layer.input[2], layer.output[2]);
+    let channels = if layer.depthwise {
+        let each = out_c / in_c;
+        (c.1 - 1) / each + 1 - c.0 / each
+    } else {
+        in_c
+    };
+    // Pixels that do not follow each other in memory are fetched in words.
+    let apart = layer.gap || channels < in_c || holes;
+    let pixel = if apart { channels.next_multiple_of(array.word) } else { channels };
+    let share = |bytes: u64| bytes * c.1 / out_c - bytes * c.0 / out_c;
+    let mut load = 0;
+    if loads_acts {
+        load += rows * columns * pixel;
+    }
+    if loads_weights {
+        load += if layer.depthwise { share(layer.set_bytes) } else { layer.set_bytes * (c.1 - c.0) };
+        load += share(16 * out_c + layer.lut);
+    }
+    if layer.sums_in {
+        load += 4 * total;
+    }
+    // Outputs are dealt out to the PEs along every dimension in runs.
+    let mut outputs = Vec::new();
+    let parts = |(from, to): (u64, u64), pes: u64| -> Vec<u64> {
+        let each = (to - from).div_ceil(pes);
+        (0..pes).map(|p| each.min((to - from).saturating_sub(p * each))).collect()
+    };
+    for c in parts(c, schedule.pes[0]) {
+        for y in parts(y, schedule.pes[1]) {
+            outputs.extend(parts(x, schedule.pes[2]).iter().map(|x| c * y * x));
+        }
+    }
+    Block { load, outputs, total }
+}
+
+/// Positions of the input along an axis that some tap of outputs `from..to` reads, and whether they are apart: with others
+/// between them, or but one of several.
+fn touched(layer: &Layer, axis: usize, (from, to): (u64, u64)) -> (u64, bool) {
+    let mut marks = vec![false; usize::try_from(layer.input[axis]).unwrap_or(0)];
+    for output in from..to {
+        for tap in 0..layer.kernel[axis] {
+            let reach = output * layer.stride[axis] + tap * layer.dilation[axis];
+            let at = layer.origin[axis] + i64::try_from(reach).unwrap_or(i64::MAX);
+            if let Some(mark) = usize::try_from(at).ok().and_then(|at| marks.get_mut(at)) {
+                *mark = true;
+            }
+        }
+    }
+    let count = marks.iter().filter(|&&mark| mark).count();
+    let first = marks.iter().position(|&mark| mark).unwrap_or(0);
+    let last = marks.iter().rposition(|&mark| mark).map_or(first, |last| last + 1);
+    (count as u64, last - first > count || count == 1 && marks.len() > 1)
+}
