@@ -1,0 +1,164 @@
+//! A schedule decides cycles and energy and never a result: random legal schedules, and illegal ones refused.
+//!
+//! What every run counts is held against counts of this file's own.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use arbtest::arbitrary::{Result, Unstructured};
+use common::Conv;
+use dpu_isa::schedule::ScheduleError;
+use dpu_isa::{
+    ConvInv, Instr, Machine, Method, Place, Program, Space, Stationary, ValidateErrorKind as Kind,
+};
+use dpu_sim::{Options, Report, SimError, TensorView, TrapKind, simulate};
+
+/// A schedule, legal or not.
+fn schedule(u: &mut Unstructured<'_>, inv: &ConvInv) -> Result<ConvInv> {
+    let field =
+        |u: &mut Unstructured<'_>, max: u16| if u.ratio(1, 3)? { Ok(0) } else { u.int_in_range(1..=max) };
+    Ok(ConvInv {
+        sched_oc: 1 << u.int_in_range(0..=4)?,
+        sched_oy: u.int_in_range(1..=4)?,
+        sched_ox: u.int_in_range(1..=8)?,
+        sched_ic: 1 << u.int_in_range(0..=4)?,
+        stationary: *u.choose(&[Stationary::Output, Stationary::Weight, Stationary::Input])?,
+        fold: u.arbitrary()?,
+        block_oc: field(u, 8)?,
+        block_oy: field(u, 4)?,
+        block_ox: field(u, 8)?,
+        ..*inv
+    })
+}
+
+/// The program with the invariants that `change` makes.
+fn with(program: &Program, mut change: impl FnMut(&ConvInv) -> ConvInv) -> Program {
+    let mut program = program.clone();
+    for instr in &mut program.instrs {
+        if let Instr::ConvInv(x) = instr {
+            *x = change(x);
+        }
+    }
+    program
+}
+
+/// Bytes that DMA tasks read from and write to the DRAM, element by element.
+fn dram_bytes(program: &Program) -> (u64, u64) {
+    let (mut read, mut written) = (0, 0);
+    for instr in &program.instrs {
+        let Instr::DmaCopy(x) = instr else { continue };
+        let bytes = x.dims.iter().map(|&d| u64::from(d)).product::<u64>() * u64::from(x.element);
+        read += if x.src.space == Space::Dram { bytes } else { 0 };
+        written += if x.dst.space == Space::Dram { bytes } else { 0 };
+    }
+    (read, written)
+}
+
+/// What holds of every run, whatever the schedule.
+fn check_counts(program: &Program, conv: &Conv, report: &Report) {
+    let engines = report.engines.iter().map(|e| e.busy);
+    assert!(engines.clone().all(|busy| busy <= report.cycles), "{:?}", report.engines);
+    assert!(report.cycles <= report.serial_cycles && report.serial_cycles >= engines.sum::<u64>());
+    let total = &report.total;
+    assert_eq!(total.macs(), conv.macs());
+    assert_eq!((total.bytes.dram_read, total.bytes.dram_write), dram_bytes(program));
+    // Results leave the PPE once, and every byte of them is written to and read from the SRAM once.
+    let outputs = u64::from(conv.size * conv.size * conv.out_c);
+    let e = &total.events;
+    assert_eq!((e.ppe_ops, e.sram_out_write, e.sram_dma_read), (outputs, outputs, outputs));
+    assert_eq!(e.sram_dma_write, total.bytes.dram_read);
+    assert!(
+        e.sram_act_read >= u64::from(conv.size * conv.size * conv.in_c),
+        "every activation at least once"
+    );
+    let lanes = total.macs() + e.lane_idle;
+    let m = &program.machine;
+    assert!(lanes.is_multiple_of(u64::from(m.rows * m.cols * m.lanes)), "whole cycles of all lanes");
+}
+
+fn run(program: &Program, conv: &Conv) -> (Vec<u8>, Report) {
+    let input = conv.input();
+    let x = TensorView { dtype: dpu_isa::Dtype::I8, shape: &program.inputs[0].shape, data: &input };
+    let result = simulate(program, &[x], &Options::default()).unwrap();
+    (result.outputs[0].data.clone(), result.report)
+}
+
+#[test]
+fn legal_schedules_change_cycles_and_never_a_result() {
+    let (mut times, mut energies) = (BTreeSet::new(), BTreeSet::new());
+    let (mut legal, mut refused) = (0, 0);
+    arbtest::arbtest(|u| {
+        let conv = Conv {
+            size: *u.choose(&[4, 8])?,
+            in_c: *u.choose(&[16, 32])?,
+            out_c: u.int_in_range(1..=20)?,
+            method: *u.choose(&[Method::Dense, Method::Mip2q])?,
+            tiles: *u.choose(&[1, 2, 4])?,
+        };
+        let machine = Machine {
+            fl_rf_bytes: *u.choose(&[64, 1024])?,
+            if_rf_bytes: *u.choose(&[64, 4096])?,
+            ..Machine::flexnn_16x16()
+        };
+        let plain = Program { machine, ..common::program(&conv) };
+        let mut drawn = Ok(());
+        let program = with(&plain, |inv| {
+            schedule(u, inv).unwrap_or_else(|error| {
+                drawn = Err(error);
+                *inv
+            })
+        });
+        drawn?;
+        if let Err(errors) = program.validate() {
+            // The validator names the instruction, and whoever runs it all the same is told, too.
+            let located = errors.iter().all(|error| {
+                let Place::Instr(at, _) = error.place else { return false };
+                matches!(program.instrs[at], Instr::ConvInv(_) | Instr::ConvVar(_))
+                    && matches!(error.kind, Kind::Schedule { .. } | Kind::Block(_))
+            });
+            assert!(located, "{errors:?}");
+            let input = conv.input();
+            let x = TensorView { dtype: dpu_isa::Dtype::I8, shape: &program.inputs[0].shape, data: &input };
+            let error = simulate(&program, &[x], &Options::default()).unwrap_err();
+            let SimError::Trap(trap) = error else { panic!("{error}") };
+            assert_eq!(trap.kind, TrapKind::IllegalOperand, "{trap}");
+            refused += 1;
+            return Ok(());
+        }
+        let (result, report) = run(&program, &conv);
+        assert_eq!(result, conv.expected());
+        check_counts(&program, &conv, &report);
+        if (conv.size, conv.in_c, conv.tiles, conv.method) == (8, 32, 1, Method::Dense) {
+            times.insert(report.total.busy.dpu);
+            energies.insert(report.total.energy_fj.pe);
+        }
+        legal += 1;
+        Ok(())
+    })
+    .budget_ms(3_000);
+    assert!(legal > 50 && refused > 50, "{legal} legal, {refused} refused");
+    assert!(times.len() > 5 && energies.len() > 5, "{times:?} {energies:?}");
+}
+
+#[test]
+fn a_block_that_does_not_fit_is_named_with_its_instruction() {
+    let program =
+        with(&common::program(&Conv::SMALL), |inv| ConvInv { stationary: Stationary::Weight, ..*inv });
+    let errors = program.validate().unwrap_err();
+    let variants: Vec<usize> = (0..4).map(|n| common::nth(&program, "conv_var", n)).collect();
+    let places: Vec<usize> = errors
+        .iter()
+        .filter_map(|e| if let Place::Instr(at, _) = e.place { Some(at) } else { None })
+        .collect();
+    assert_eq!(places, variants);
+    // Nine taps of half of the 16 channels.
+    assert_eq!(errors[0].kind, Kind::Block(ScheduleError::Weights { got: 72, max: 32 }));
+    assert_eq!(
+        errors[0].kind.to_string(),
+        "the schedule does not fit: weight-stationary: 72 bytes of weights exceed half of the filter register file, \
+         32 bytes"
+    );
+}
