@@ -3,6 +3,9 @@
 use arbtest::arbitrary::{Result, Unstructured};
 use dpu_isa::{ConvInv, Method};
 
+use crate::testing::kernels;
+use crate::weights::Decoder;
+
 /// A format with random parameters.
 pub(super) fn random_format(u: &mut Unstructured<'_>) -> Result<ConvInv> {
     let method = *u.choose(&[Method::Dense, Method::Sparse, Method::Dliq, Method::Mip2q])?;
@@ -99,4 +102,39 @@ pub(super) fn random_set(
     bits.resize(bits.len().next_multiple_of(128), false);
     let bytes = bits.chunks(8).map(|byte| byte.iter().rev().fold(0, |v, &b| v << 1 | u8::from(b))).collect();
     Ok((bytes, values, low_members))
+}
+
+#[test]
+fn kernels_decode_what_the_plain_decoder_does_and_nothing_else() {
+    let (mut whole, mut damaged) = (0, 0);
+    arbtest::arbtest(|u| {
+        let inv = random_format(u)?;
+        let taps = u.int_in_range(1..=3usize)?;
+        let channels = u.int_in_range(1..=70usize)?;
+        let shift = if inv.method == Method::Dliq { u.int_in_range(0..=8 - inv.param)? } else { 0 };
+        let (mut set, values, low) = random_set(u, &inv, taps, channels, shift)?;
+        let damage = u.arbitrary()?;
+        if damage {
+            let bit = u.int_in_range(0..=8 * set.len() - 1)?;
+            set[bit / 8] ^= 1 << (bit % 8);
+        }
+        let decoder = Decoder::new(&inv).unwrap();
+        let mut plain = vec![0i16; taps * channels];
+        let want = decoder.decode(&set, channels, shift, &mut plain).ok();
+        assert!(damage || want == Some(low));
+        let Some(blocks) = decoder.blocks(shift) else { return Ok(()) };
+        for kernel in kernels().into_iter().flatten() {
+            let mut got = vec![0i8; taps * channels];
+            let Some(found) = kernel.decode(&blocks, &set, channels, &mut got) else { continue };
+            assert_eq!(Some(found), want, "{inv:?}");
+            assert!(got.iter().zip(&plain).all(|(a, b)| i16::from(*a) == *b), "{inv:?}");
+            assert!(damage || got.iter().zip(&values).all(|(a, b)| i32::from(*a) == *b), "{inv:?}");
+            if damage { damaged += 1 } else { whole += 1 }
+        }
+        Ok(())
+    })
+    .size_max(40_000)
+    .budget_ms(1_000);
+    // A host without the instructions decodes nothing here.
+    assert_eq!(whole > 0, damaged > 0);
 }
