@@ -44,6 +44,22 @@ pub fn conv(inv: &ConvInv, var: &ConvVar, m: &Machine) -> Result<Cost, ScheduleE
     Ok(Cost { low, ..Cost::on_chip(cycles, macs, events) })
 }
 
+/// Multiply-accumulates of a variant with low members of its weights, if padding is low first, as packers have it; a run
+/// counts them from the masks.
+#[must_use]
+pub fn low_macs(inv: &ConvInv, var: &ConvVar) -> u64 {
+    if inv.method == Method::Dense {
+        return 0;
+    }
+    // Blocks run along the input channels; depthwise, along the output channels of a tap.
+    let [channels, sums] = if inv.depthwise { [var.out_c, 1] } else { [var.in_c, var.out_c] };
+    let (width, low) = (u32::from(inv.block.max(1)), u32::from(inv.low));
+    let padding = (width - channels % width) % width;
+    let full = product([u64::from(channels / width), low.into()]);
+    let last = if channels % width == 0 { 0 } else { low.saturating_sub(padding) };
+    product([full.saturating_add(last.into()), sums.into(), taps(var), var.out_h.into(), var.out_w.into()])
+}
+
 fn taps(var: &ConvVar) -> u64 {
     product([var.kernel_h, var.kernel_w].map(u64::from))
 }

@@ -16,7 +16,7 @@ mod pipeline;
 mod pool;
 mod vec;
 
-pub use conv::conv;
+pub use conv::{conv, low_macs};
 pub use counts::{Counts, Traffic};
 pub use dma::{Transfer, dma, dma_copy, dma_fill, end_of_transfer};
 pub use energy::Energy;

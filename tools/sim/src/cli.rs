@@ -14,7 +14,7 @@ use dpu_isa::{ContainerError, Machine, Program};
 use dpu_sim::tensor_file::{FileError, OutputPlan, SampleOutputs, Samples, read_inputs};
 use dpu_sim::{
     BatchError, HostProfile, KernelChoice, Options, Report, RunFiles, SimError, Tensor, run_batch,
-    simulate_observed,
+    simulate_observed, simulate_timing,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -86,6 +86,11 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "kernel")]
     golden: bool,
 
+    /// Simulate times and counts alone: no input, no output, no value, no look for hazards. Weights of zeros or ones cost the
+    /// same, and low members are counted as packers place them.
+    #[arg(long, conflicts_with_all = ["input", "output", "no_checks", "kernel", "golden", "jobs", "profile"])]
+    timing_only: bool,
+
     /// Threads that share the samples of a batch: by default, and at most, one for each core.
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
@@ -152,6 +157,9 @@ pub(crate) fn run(args: &Args) -> Result<String, Failure> {
         profile: args.profile.then(|| Arc::new(HostProfile::new(&program))),
         ..Options::default()
     };
+    if args.timing_only {
+        return run_timing(args, &program, &options);
+    }
     let text = run_program(args, &program, &options)?;
     Ok(match &options.profile {
         Some(profile) => format!("{text}\n{}", profile.table(&program)),
@@ -174,6 +182,28 @@ fn run_program(args: &Args, program: &Program, options: &Options) -> Result<Stri
     plan.write(&result.outputs)?;
     files.commit(&mut result.report)?;
     Ok(text(args, &result.report, json))
+}
+
+/// Simulates times alone.
+fn run_timing(args: &Args, program: &Program, options: &Options) -> Result<String, Failure> {
+    let machine = options.machine.as_ref().unwrap_or(&program.machine);
+    let mut files = RunFiles::create(program, machine, args.report.as_deref(), args.trace.as_deref())?;
+    let begin = Instant::now();
+    let recorded = args.report.is_some() || args.trace.is_some();
+    let mut report = if recorded {
+        simulate_timing(program, options, &mut [&mut files])?
+    } else {
+        simulate_timing(program, options, &mut [])?
+    };
+    let seconds = begin.elapsed().as_secs_f64();
+    let json = report.to_json().map_err(|error| failure(INTERNAL, error))? + "\n";
+    files.commit(&mut report)?;
+    let text = text(args, &report, json);
+    if args.json || args.quiet {
+        return Ok(text);
+    }
+    let rate = report.cycles as f64 / seconds / 1e9;
+    Ok(format!("{text}timing alone, in {:.2} ms: {rate:.2} simulated cycles a ns\n", seconds * 1e3))
 }
 
 /// What is printed of a run.

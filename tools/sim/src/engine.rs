@@ -107,6 +107,8 @@ pub(crate) struct Simulation<'p, 'o> {
     max_cycles: u64,
     core: Core,
     checker: Option<Checker>,
+    /// Whether tasks are executed, or take their time alone.
+    executes: bool,
     barriers: Barriers,
     engines: Vec<EngineState>,
     dispatcher: Dispatcher,
@@ -146,6 +148,7 @@ impl<'p, 'o> Simulation<'p, 'o> {
             max_cycles,
             core,
             checker,
+            executes: true,
             barriers: Barriers::new(machine.barriers, machine.barrier_cycles),
             engines: (0..engines).map(|_| EngineState::default()).collect(),
             dispatcher: Dispatcher::default(),
@@ -155,6 +158,12 @@ impl<'p, 'o> Simulation<'p, 'o> {
             observers,
             serial: 0,
         }
+    }
+
+    /// The same, but tasks take their time and are not executed: nothing is read, written or checked in memories.
+    pub(crate) fn timing_only(mut self) -> Simulation<'p, 'o> {
+        self.executes = false;
+        self
     }
 
     /// Runs until `end`.
@@ -352,8 +361,12 @@ impl<'p, 'o> Simulation<'p, 'o> {
         }
         let tile = instr.tile().unwrap_or(0);
         let mut gate = Gate { checker: self.checker.as_mut(), index, tile };
-        let touched = self.core.touch(semantics, &mut gate);
-        let low = touched.and_then(|()| self.core.execute(index, semantics));
+        let low = if self.executes {
+            let touched = self.core.touch(semantics, &mut gate);
+            touched.and_then(|()| self.core.execute(index, semantics))
+        } else {
+            semantics.skip(&mut self.core)
+        };
         let low = low.map_err(|fault| fault.at(self.program, index, self.now))?;
         self.record_task(number, task, end, &cost, low);
         Ok(())

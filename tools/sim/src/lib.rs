@@ -117,6 +117,32 @@ pub fn simulate_observed<'o>(
     run_core(program, inputs, options, observers).map(|(result, _, _)| result)
 }
 
+/// The times and counts of a program, which is not executed: it needs no inputs, gives no outputs, and no memory is
+/// checked. Low members are counted as packers place them. The report has no sample.
+///
+/// # Errors
+/// When the program or the machine is not usable, when the program misuses barriers or deadlocks, or when it runs out
+/// of fuel.
+pub fn simulate_timing<'o>(
+    program: &Program,
+    options: &Options,
+    observers: &'o mut [&'o mut dyn Observer],
+) -> Result<Report, SimError> {
+    let machine = timing_machine(program, options)?;
+    let core = exec::Core::new(memory::Memory::none(program), None);
+    let simulation = engine::Simulation::new(program, machine, options.max_cycles, core, None, observers);
+    let engine::Finished { cycles, serial, engines, recorder, .. } = simulation.timing_only().run()?;
+    Ok(Report { samples: 0, ..Report::new(program, machine, cycles, serial, engines, recorder) })
+}
+
+/// The machine that sets the times.
+fn timing_machine<'p>(program: &'p Program, options: &'p Options) -> Result<&'p Machine, SimError> {
+    let machine = options.machine.as_ref().unwrap_or(&program.machine);
+    machine.check().map_err(|error| SimError::Machine(error.to_string()))?;
+    check_retiming(&program.machine, machine).map_err(SimError::Machine)?;
+    Ok(machine)
+}
+
 /// What a run leaves: its result, the machine, and what the checker knows.
 type Run = (RunResult, exec::Core, Option<hazard::Checker>);
 
@@ -139,9 +165,7 @@ fn run_machine<'o>(
     options: &Options,
     observers: &'o mut [&'o mut dyn Observer],
 ) -> Result<Run, SimError> {
-    let machine = options.machine.as_ref().unwrap_or(&program.machine);
-    machine.check().map_err(|error| SimError::Machine(error.to_string()))?;
-    check_retiming(&program.machine, machine).map_err(SimError::Machine)?;
+    let machine = timing_machine(program, options)?;
     let kernel = kernel::Kernel::of(options.kernel).map_err(SimError::Host)?;
     let memory = memory::Memory::new(program, options.max_memory)?;
     let mut core = exec::Core::new(memory, kernel).with_profile(options.profile.as_ref());

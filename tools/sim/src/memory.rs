@@ -28,9 +28,7 @@ impl Memory {
         }
         let what = "DRAM bytes of the machine";
         check(what, program.dram_bytes, machine.dram_bytes)?;
-        let tiles = program.instrs.iter().filter_map(|i| i.tile()).max().map_or(0, |t| u64::from(t) + 1);
-        // Tasks for tiles beyond the machine's trap when they are dispatched.
-        let tiles = tiles.min(u64::from(machine.tiles));
+        let tiles = tiles(program) as u64;
         let total = tiles.saturating_mul(machine.sram_bytes).saturating_add(program.dram_bytes);
         check("simulated memory (bytes)", total, limit)?;
         let mut dram = zeroed(program.dram_bytes, limit)?;
@@ -39,6 +37,11 @@ impl Memory {
         }
         let sram = (0..tiles).map(|_| zeroed(machine.sram_bytes, limit)).collect::<Result<_, _>>()?;
         Ok(Memory { dram, sram })
+    }
+
+    /// Memories without a byte, for as many tiles as [`Memory::new`] would make.
+    pub(crate) fn none(program: &Program) -> Memory {
+        Memory { dram: Vec::new(), sram: vec![Vec::new(); tiles(program)] }
     }
 
     /// Number of tiles with an SRAM.
@@ -105,6 +108,12 @@ fn copy_inside(memory: &mut [u8], start: u64, target: u64, len: u64) -> Result<(
 
 fn no_tile(tile: u8) -> Fault {
     Fault::operand(format!("there is no tile {tile}"))
+}
+
+/// Tiles with tasks. Tasks for tiles beyond the machine's trap when they are dispatched.
+fn tiles(program: &Program) -> usize {
+    let used = program.instrs.iter().filter_map(|i| i.tile()).max().map_or(0, |t| usize::from(t) + 1);
+    usize::try_from(program.machine.tiles).map_or(used, |there| used.min(there))
 }
 
 fn check(what: &'static str, needed: u64, limit: u64) -> Result<(), SimError> {

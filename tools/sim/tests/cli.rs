@@ -259,6 +259,35 @@ fn limits_are_code_4_and_traps_code_5() {
 }
 
 #[test]
+fn times_alone_need_no_input_and_are_those_of_a_run() {
+    let setup = Setup::new();
+    let report = |args: &[&str]| {
+        let output = setup.run(&[&["p.dpu", "--json"], args].concat());
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}");
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let (mut timed, run) = (report(&["--timing-only"]), report(&["-i", "x.npy"]));
+    assert_eq!((&timed["samples"], &run["samples"]), (&0.into(), &1.into()));
+    timed["samples"] = 1.into();
+    assert_eq!(timed, run);
+    let output = setup.run(&["p.dpu", "--timing-only", "--report", "r.json"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.lines().last().unwrap().starts_with("timing alone, in "), "{text}");
+    assert!(fs::read_to_string(setup.path("r.json")).unwrap().contains("timeline"));
+    for more in [["-i", "x.npy"], ["-o", "y.npy"], ["--kernel", "scalar"], ["--jobs", "2"]] {
+        let text = setup.fails(2, &[&["p.dpu", "--timing-only"], &more[..]].concat());
+        assert!(text.contains("--timing-only"), "{text}");
+    }
+    // Values, and with them wrong weights, are not looked at; fuel and the program are.
+    setup.fails(4, &["p.dpu", "--timing-only", "--fuel", "10"]);
+    let mut bad = program(&Conv { method: dpu_isa::Method::Mip2q, ..CONV });
+    bad.consts[0] ^= 1;
+    setup.program("bad.dpu", &bad);
+    assert!(setup.run(&["bad.dpu", "--timing-only", "-q"]).status.success());
+}
+
+#[test]
 fn machines_for_timing() {
     let setup = Setup::new();
     let cycles = |args: &[&str]| {

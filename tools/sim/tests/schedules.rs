@@ -14,7 +14,7 @@ use dpu_isa::schedule::ScheduleError;
 use dpu_isa::{
     ConvInv, Instr, Machine, Method, Place, Program, Space, Stationary, ValidateErrorKind as Kind,
 };
-use dpu_sim::{Options, Report, SimError, TensorView, TrapKind, simulate};
+use dpu_sim::{Options, Report, SimError, TensorView, TrapKind, simulate, simulate_timing};
 
 /// A schedule, legal or not.
 fn schedule(u: &mut Unstructured<'_>, inv: &ConvInv) -> Result<ConvInv> {
@@ -131,6 +131,9 @@ fn legal_schedules_change_cycles_and_never_a_result() {
         let (result, report) = run(&program, &conv);
         assert_eq!(result, conv.expected());
         check_counts(&program, &conv, &report);
+        // Times depend on no value.
+        let timed = simulate_timing(&program, &Options::default(), &mut []).unwrap();
+        assert_eq!(Report { samples: 1, ..timed }, report);
         if (conv.size, conv.in_c, conv.tiles, conv.method) == (8, 32, 1, Method::Dense) {
             times.insert(report.total.busy.dpu);
             energies.insert(report.total.energy_fj.pe);

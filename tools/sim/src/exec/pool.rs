@@ -23,6 +23,10 @@ impl Semantics for PoolInv {
         core.fill_slot(self.tile, self.slot, Slot::Pool(*self))?;
         Ok(0)
     }
+
+    fn skip(&self, core: &mut Core) -> Result<u64, Fault> {
+        self.execute(core)
+    }
 }
 
 impl Semantics for PoolVar {

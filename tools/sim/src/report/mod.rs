@@ -234,7 +234,8 @@ pub struct Report {
     pub machine_parameters: BTreeMap<Cow<'static, str>, u64>,
     /// The program.
     pub program: ProgramReport,
-    /// Samples that were run. Every one of them takes the same time, and all figures are those of one.
+    /// Samples that were run. Every one of them takes the same time, and all figures are those of one; 0 if nothing was
+    /// executed.
     pub samples: u64,
     /// Clock in MHz.
     pub clock_mhz: u32,

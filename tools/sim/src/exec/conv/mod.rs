@@ -52,6 +52,10 @@ impl Semantics for ConvInv {
         core.fill_slot(self.tile, self.slot, Slot::Conv(*self))?;
         Ok(0)
     }
+
+    fn skip(&self, core: &mut Core) -> Result<u64, Fault> {
+        self.execute(core)
+    }
 }
 
 impl Semantics for ConvVar {
@@ -90,6 +94,10 @@ impl Semantics for ConvVar {
                 lut: inv.lut.then_some(inv.lut_addr),
             },
         )
+    }
+
+    fn skip(&self, core: &mut Core) -> Result<u64, Fault> {
+        Ok(dpu_cost::low_macs(invariant(self, core)?, self))
     }
 
     fn execute(&self, core: &mut Core) -> Result<u64, Fault> {
