@@ -9,10 +9,10 @@ pub(super) const ROW: usize = 4096;
 /// Six dimensions with the strides of `N` operands, adjacent ones joined where no operand has a gap between them.
 #[derive(Debug)]
 pub(super) struct Nest<const N: usize> {
-    /// Outer extents, outermost first.
-    outer: Vec<(u64, [u64; N])>,
-    /// The innermost extent.
-    inner: (u64, [u64; N]),
+    /// Extents and strides of the first `rank` dimensions, outermost first.
+    dims: [(u64, [u64; N]); 6],
+    /// Dimensions that are left, at least 1.
+    rank: usize,
 }
 
 /// A row of the walk.
@@ -28,20 +28,36 @@ pub(super) struct Row<const N: usize> {
 
 impl<const N: usize> Nest<N> {
     pub(super) fn new(dims: &[u32; 6], strides: [[u64; 6]; N]) -> Self {
-        let mut joined: Vec<(u64, [u64; N])> = Vec::with_capacity(6);
+        let mut nest = Nest { dims: [(1, [0; N]); 6], rank: 0 };
         for (d, &extent) in dims.iter().enumerate().filter(|(_, extent)| **extent != 1) {
             let extent = u64::from(extent);
             let stride = strides.map(|s| s.get(d).copied().unwrap_or(0));
-            match joined.last_mut() {
+            let last = nest.rank.checked_sub(1).and_then(|last| nest.dims.get_mut(last));
+            match last {
                 Some((n, outer)) if spans(outer, &stride, extent) => {
                     *n = n.saturating_mul(extent);
                     *outer = stride;
                 }
-                _ => joined.push((extent, stride)),
+                Some(_) | None => {
+                    if let Some(next) = nest.dims.get_mut(nest.rank) {
+                        *next = (extent, stride);
+                        nest.rank += 1;
+                    }
+                }
             }
         }
-        let inner = joined.pop().unwrap_or((1, [0; N]));
-        Nest { outer: joined, inner }
+        nest.rank = nest.rank.max(1);
+        nest
+    }
+
+    /// The dimensions around a row.
+    fn outer(&self) -> &[(u64, [u64; N])] {
+        self.dims.get(..self.rank - 1).unwrap_or_default()
+    }
+
+    /// The innermost extent and strides.
+    fn inner(&self) -> (u64, [u64; N]) {
+        self.dims.get(self.rank - 1).copied().unwrap_or((1, [0; N]))
     }
 
     /// Calls `visit` with every row, in row-major order; `base` are the addresses of the operands.
@@ -50,7 +66,7 @@ impl<const N: usize> Nest<N> {
         base: [u64; N],
         mut visit: impl FnMut(Row<N>) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        self.walk(&self.outer, base, &mut visit)
+        self.walk(self.outer(), base, &mut visit)
     }
 
     fn walk(
@@ -73,7 +89,7 @@ impl<const N: usize> Nest<N> {
         at: [u64; N],
         visit: &mut impl FnMut(Row<N>) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        let (extent, stride) = self.inner;
+        let (extent, stride) = self.inner();
         let mut done = 0;
         while done < extent {
             let len = usize::try_from(extent - done).unwrap_or(ROW).min(ROW);
@@ -153,9 +169,9 @@ mod tests {
     #[test]
     fn contiguous_operands_are_one_row() {
         let nest = Nest::new(&[1, 1, 2, 3, 4, 5], [[0, 0, 60, 20, 5, 1], [0, 0, 120, 40, 10, 2]]);
-        assert_eq!((nest.outer.len(), nest.inner), (0, (120, [1, 2])));
+        assert_eq!((nest.outer().len(), nest.inner()), (0, (120, [1, 2])));
         let broadcast = Nest::new(&[1, 1, 2, 3, 4, 5], [[0, 0, 60, 20, 5, 1], [0, 0, 0, 0, 0, 1]]);
-        assert_eq!((broadcast.outer, broadcast.inner), (vec![(24, [5, 0])], (5, [1, 1])));
+        assert_eq!((broadcast.outer(), broadcast.inner()), (&[(24, [5, 0])][..], (5, [1, 1])));
     }
 
     #[test]
