@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::Comparison;
 use super::figures::{Figures, Ratios};
 use super::paper::{self, Claim};
-use super::text::{REGISTER_FILE_SHARES, difference};
+use super::table::REGISTER_FILE_SHARES;
+use super::text::difference;
 use crate::driver::exit::Failure;
 
 /// What the object calls itself.

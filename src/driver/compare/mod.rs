@@ -5,6 +5,7 @@
 mod figures;
 mod json;
 mod paper;
+mod table;
 mod text;
 
 use std::collections::BTreeSet;

@@ -1,0 +1,183 @@
+//! Tables with a column for each run.
+
+use std::fmt::Write as _;
+
+use super::figures::{Figures, Parts};
+use super::{Comparison, Run};
+
+/// Shares of the register files' energy for which the PE's is worked out anew.
+pub(super) const REGISTER_FILE_SHARES: &[(f64, &str)] = &[(0.5, "1/2"), (0.25, "1/4"), (0.0, "0")];
+
+/// Width of a table's first column.
+const LABEL: usize = 27;
+
+/// A unit of energy and its size in fJ.
+pub(super) type Unit = (&'static str, f64);
+
+type Row = (&'static str, fn(&Parts) -> u64);
+
+const PE_PARTS: [Row; 7] = [
+    ("  multipliers", |p| p.multipliers),
+    ("  shifters", |p| p.shifters),
+    ("  low multipliers", |p| p.low_multipliers),
+    ("  choice of path", |p| p.paths),
+    ("  adders", |p| p.adders),
+    ("  register files", |p| p.register_files),
+    ("  unpack", |p| p.unpack),
+];
+const REST: [Row; 4] =
+    [("PPE", |p| p.ppe), ("VEC", |p| p.vec), ("SRAM", |p| p.sram), ("clock and leakage", |p| p.idle)];
+
+/// A table under construction.
+struct Grid {
+    widths: Vec<usize>,
+    text: String,
+}
+
+impl Grid {
+    /// Begins with methods and machines.
+    fn new(comparison: &Comparison, what: &str) -> Grid {
+        let labels = comparison.labels();
+        let width = |label: &[String; 2]| label.iter().map(|l| l.chars().count()).fold(8, usize::max);
+        let mut grid = Grid { widths: labels.iter().map(width).collect(), text: String::new() };
+        let (methods, machines): (Vec<_>, Vec<_>) = labels.into_iter().map(<(String, String)>::from).unzip();
+        grid.line("", methods);
+        grid.line(what, machines);
+        grid
+    }
+
+    fn line(&mut self, label: &str, cells: Vec<String>) {
+        let mut row = format!("{label:<LABEL$}");
+        for (cell, width) in cells.iter().zip(&self.widths) {
+            let _ = write!(row, "  {cell:>width$}");
+        }
+        let _ = writeln!(self.text, "{}", row.trim_end());
+    }
+}
+
+/// One block: energies, cycles and powers of all runs; nothing for a run that has no such layer.
+pub(super) fn table(comparison: &Comparison, figures: &[Option<Figures>], unit: Unit) -> String {
+    let mut grid = Grid::new(comparison, &format!("energy, {}", unit.0));
+    let cells = |value: &dyn Fn(&Figures) -> String| -> Vec<String> {
+        figures.iter().map(|f| f.as_ref().map_or_else(|| "-".to_owned(), value)).collect()
+    };
+    let energy = |of: fn(&Parts) -> u64| cells(&|f| significant(of(&f.energy_fj) as f64 / unit.1));
+    let base = figures.first().copied().flatten();
+    let change = |value: &dyn Fn(&Figures, &Figures) -> Option<f64>| -> Vec<String> {
+        let of = |f: &Option<Figures>| f.as_ref().zip(base.as_ref()).and_then(|(f, base)| value(f, base));
+        let first = std::iter::once(String::new());
+        first.chain(figures.iter().skip(1).map(|f| percent(of(f)))).collect()
+    };
+    let any = |of: fn(&Parts) -> u64| figures.iter().flatten().any(|f| of(&f.energy_fj) > 0);
+    for (label, of) in PE_PARTS.into_iter().filter(|(_, of)| any(*of)) {
+        grid.line(label, energy(of));
+    }
+    grid.line("PE", energy(|p| p.pe));
+    grid.line("  against the baseline", change(&|f, base| f.against(base).pe_energy));
+    for &(share, label) in REGISTER_FILE_SHARES.iter().filter(|_| any(|p| p.register_files)) {
+        let label = format!("  register files at {label}");
+        grid.line(&label, change(&|f, base| f.pe_ratio_with_register_files(base, share)));
+    }
+    for (label, of) in REST.into_iter().filter(|(_, of)| any(*of)) {
+        grid.line(label, energy(of));
+    }
+    grid.line("all but DRAM", energy(|p| p.accelerator));
+    grid.line("  against the baseline", change(&|f, base| f.against(base).accelerator_energy));
+    grid.line("DRAM", energy(|p| p.dram));
+    grid.line("total", energy(|p| p.total));
+    grid.line("  against the baseline", change(&|f, base| f.against(base).total_energy));
+    grid.line("cycles", cells(&|f| f.cycles.to_string()));
+    grid.line("  against the baseline", change(&|f, base| f.against(base).cycles));
+    let power = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), significant);
+    grid.line("PE power, mW", cells(&|f| power(f.pe_mw)));
+    grid.line("  against the baseline", change(&|f, base| f.against(base).pe_power));
+    grid.line("PE power, mW, DPU busy", cells(&|f| power(f.pe_busy_mw)));
+    grid.line("  against the baseline", change(&|f, base| f.against(base).pe_busy_power));
+    grid.line("power, mW", cells(&|f| power(f.total_mw)));
+    grid.line("  against the baseline", change(&|f, base| f.against(base).total_power));
+    grid.text
+}
+
+/// The figures of a layer of the baseline in every run that has it.
+fn figures_of_layer(comparison: &Comparison, place: usize) -> Vec<Option<Figures>> {
+    let of = |run: &Run| {
+        comparison.layer_of(run, place).map(|layer| Figures::of(&layer.work, run.report.clock_mhz))
+    };
+    comparison.runs().map(of).collect()
+}
+
+/// A line for each layer: the PEs' energy in the baseline, and its change in the other runs.
+fn overview(comparison: &Comparison, unit: Unit) -> String {
+    let mut grid = Grid::new(comparison, &format!("PE energy, {}", unit.0));
+    for (place, layer) in comparison.base.report.layers.iter().enumerate() {
+        let figures = figures_of_layer(comparison, place);
+        let Some(base) = figures.first().copied().flatten().filter(|f| f.energy_fj.pe > 0) else { continue };
+        let first = std::iter::once(significant(base.energy_fj.pe as f64 / unit.1));
+        let rest = figures.iter().skip(1).map(|f| percent(f.and_then(|f| f.against(&base).pe_energy)));
+        grid.line(&shortened(&layer.name, LABEL), first.chain(rest).collect());
+    }
+    grid.text
+}
+
+/// A table for each layer, after one of all.
+pub(super) fn layer_tables(comparison: &Comparison, unit: Unit) -> String {
+    let mut text = format!("\nlayers    PEs, those that use any\n{}", overview(comparison, unit));
+    for (place, layer) in comparison.base.report.layers.iter().enumerate() {
+        let figures = figures_of_layer(comparison, place);
+        let _ = writeln!(text, "\nlayer     {} ({}), {} MACs", layer.name, layer.op, layer.macs_stated);
+        text.push_str(&table(comparison, &figures, unit));
+    }
+    text
+}
+
+/// The unit in which a table with this energy as its largest keeps digits for the small ones.
+pub(super) fn unit_for(fj: u64) -> Unit {
+    match fj as f64 {
+        e if e < 1e10 => ("nJ", 1e6),
+        e if e < 1e14 => ("uJ", 1e9),
+        e if e < 1e18 => ("mJ", 1e12),
+        _ => ("J", 1e15),
+    }
+}
+
+/// Four digits, or all of those before the point; no more than three behind it.
+fn significant(value: f64) -> String {
+    match value {
+        0.0 => "0".to_owned(),
+        v if v < 10.0 => format!("{v:.3}"),
+        v if v < 100.0 => format!("{v:.2}"),
+        v if v < 1000.0 => format!("{v:.1}"),
+        v => format!("{v:.0}"),
+    }
+}
+
+/// A ratio as the change in percent.
+fn percent(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{:+.1} %", (ratio - 1.0) * 100.0))
+}
+
+/// A text of at most so many characters, which loses its end.
+fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(most.saturating_sub(1)).chain(std::iter::once('…')).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_four_digits() {
+        let texts = [0.0, 0.0004, 1.23456, 12.3456, 123.456, 12345.6].map(significant);
+        assert_eq!(texts, ["0", "0.000", "1.235", "12.35", "123.5", "12346"]);
+        assert_eq!((percent(Some(0.942)), percent(None)), ("-5.8 %".to_owned(), "-".to_owned()));
+        assert_eq!([0, 9_999_999_999, 10_000_000_000].map(|fj| unit_for(fj).0), ["nJ", "nJ", "uJ"]);
+    }
+
+    #[test]
+    fn long_names_lose_their_end() {
+        assert_eq!([shortened("äöü", 3), shortened("äöüß", 3)], ["äöü", "äö…"]);
+    }
+}
