@@ -1,0 +1,239 @@
+//! Networks as lists of nodes. Invariant: operands come before the nodes that use them, and every shape has been checked.
+
+use std::sync::Arc;
+
+use crate::op::Op;
+use crate::{Invalid, Tensor, eval, shape};
+
+/// A value of a graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ValueId(usize);
+
+impl ValueId {
+    /// Its number: values are numbered in the order in which they were made.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// An operator with its operands and its result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// The operator.
+    pub op: Op,
+    /// What it takes.
+    pub operands: Vec<ValueId>,
+    /// What it gives.
+    pub result: ValueId,
+}
+
+#[derive(Clone, Debug)]
+struct Value {
+    shape: Vec<usize>,
+    constant: Option<Arc<Tensor>>,
+}
+
+/// A network.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    values: Vec<Value>,
+    nodes: Vec<Node>,
+    inputs: Vec<ValueId>,
+    outputs: Vec<ValueId>,
+}
+
+/// Sees values while a graph is evaluated.
+pub trait Observer {
+    /// An input, or the result of a node, in the order of evaluation.
+    fn value(&mut self, id: ValueId, tensor: &Tensor);
+}
+
+/// Sees nothing.
+impl Observer for () {
+    fn value(&mut self, _id: ValueId, _tensor: &Tensor) {}
+}
+
+impl Graph {
+    /// A graph without nodes.
+    #[must_use]
+    pub fn new() -> Self {
+        Graph::default()
+    }
+
+    fn add(&mut self, shape: Vec<usize>, constant: Option<Arc<Tensor>>) -> ValueId {
+        self.values.push(Value { shape, constant });
+        ValueId(self.values.len() - 1)
+    }
+
+    /// Adds an input.
+    ///
+    /// # Errors
+    /// When the shape has no elements, or too many.
+    pub fn input(&mut self, shape: &[usize]) -> Result<ValueId, Invalid> {
+        shape::check("input", shape)?;
+        let id = self.add(shape.to_vec(), None);
+        self.inputs.push(id);
+        Ok(id)
+    }
+
+    /// Adds a constant.
+    ///
+    /// # Errors
+    /// When it has no elements.
+    pub fn constant(&mut self, tensor: Tensor) -> Result<ValueId, Invalid> {
+        shape::check("const", tensor.shape())?;
+        let tensor =
+            if tensor.is_standard_layout() { tensor } else { tensor.as_standard_layout().into_owned() };
+        Ok(self.add(tensor.shape().to_vec(), Some(Arc::new(tensor))))
+    }
+
+    /// Adds a node, and gives its result.
+    ///
+    /// # Errors
+    /// When the operator does not take these operands.
+    pub fn push(&mut self, op: Op, operands: &[ValueId]) -> Result<ValueId, Invalid> {
+        let shapes = operands.iter().map(|&id| self.known(op.name(), id)).collect::<Result<Vec<_>, _>>()?;
+        let shape = op.infer(&shapes)?;
+        let result = self.add(shape, None);
+        self.nodes.push(Node { op, operands: operands.to_vec(), result });
+        Ok(result)
+    }
+
+    /// Makes a value an output, after those before.
+    ///
+    /// # Errors
+    /// When the value is another graph's.
+    pub fn output(&mut self, id: ValueId) -> Result<(), Invalid> {
+        self.known("output", id)?;
+        self.outputs.push(id);
+        Ok(())
+    }
+
+    fn known(&self, op: &'static str, id: ValueId) -> Result<&[usize], Invalid> {
+        let value = self.values.get(id.0);
+        value
+            .map(|v| v.shape.as_slice())
+            .ok_or_else(|| Invalid::new(op, format!("there is no value {}", id.0)))
+    }
+
+    /// The shape of a value; empty for a value of another graph.
+    #[must_use]
+    pub fn shape(&self, id: ValueId) -> &[usize] {
+        self.values.get(id.0).map_or(&[], |v| &v.shape)
+    }
+
+    /// A constant's elements.
+    #[must_use]
+    pub fn constant_of(&self, id: ValueId) -> Option<&Tensor> {
+        self.values.get(id.0)?.constant.as_deref()
+    }
+
+    /// The nodes, in order of evaluation.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The inputs, in order.
+    #[must_use]
+    pub fn inputs(&self) -> &[ValueId] {
+        &self.inputs
+    }
+
+    /// The outputs, in order.
+    #[must_use]
+    pub fn outputs(&self) -> &[ValueId] {
+        &self.outputs
+    }
+
+    /// The number of values.
+    #[must_use]
+    pub fn value_count(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Evaluates the graph.
+    ///
+    /// # Errors
+    /// When the inputs differ from the graph's in number or shape.
+    pub fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, Invalid> {
+        self.eval_observed(inputs, &mut ())
+    }
+
+    /// Evaluates the graph, and shows inputs and results as soon as they are known. A value is held until its last use.
+    ///
+    /// # Errors
+    /// When the inputs differ from the graph's in number or shape.
+    pub fn eval_observed(
+        &self,
+        inputs: &[Tensor],
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Tensor>, Invalid> {
+        let mut values = self.begin(inputs)?;
+        for (&id, input) in self.inputs.iter().zip(inputs) {
+            observer.value(id, input);
+        }
+        let last_uses = self.last_uses();
+        for (index, node) in self.nodes.iter().enumerate() {
+            let operands =
+                node.operands.iter().map(|id| values.get(id.0)?.clone()).collect::<Option<Vec<_>>>();
+            let operands =
+                operands.ok_or_else(|| Invalid::new(node.op.name(), "an operand is not there yet"))?;
+            let views: Vec<&Tensor> = operands.iter().map(AsRef::as_ref).collect();
+            let result = eval::apply(&node.op, &views, self.shape(node.result))?;
+            observer.value(node.result, &result);
+            if let Some(place) = values.get_mut(node.result.0) {
+                *place = Some(Arc::new(result));
+            }
+            for id in &node.operands {
+                if last_uses.get(id.0) == Some(&index)
+                    && let Some(place) = values.get_mut(id.0)
+                {
+                    *place = None;
+                }
+            }
+        }
+        let output = |id: &ValueId| values.get(id.0)?.as_deref().cloned();
+        let outputs = self.outputs.iter().map(output).collect::<Option<Vec<_>>>();
+        outputs.ok_or_else(|| Invalid::new("output", "a value is not there"))
+    }
+
+    /// The constants and the inputs.
+    fn begin(&self, inputs: &[Tensor]) -> Result<Vec<Option<Arc<Tensor>>>, Invalid> {
+        if inputs.len() != self.inputs.len() {
+            let reason = format!("{} tensors given, the network has {}", inputs.len(), self.inputs.len());
+            return Err(Invalid::new("input", reason));
+        }
+        let mut values: Vec<_> = self.values.iter().map(|value| value.constant.clone()).collect();
+        for (id, input) in self.inputs.iter().zip(inputs) {
+            let expected = self.shape(*id);
+            if input.shape() != expected {
+                let reason = format!("a tensor of shape {:?} given, {expected:?} expected", input.shape());
+                return Err(Invalid::new("input", reason));
+            }
+            if let Some(place) = values.get_mut(id.0) {
+                *place = Some(Arc::new(input.as_standard_layout().into_owned()));
+            }
+        }
+        Ok(values)
+    }
+
+    /// For every value the last node that uses it; outputs are used after all nodes.
+    fn last_uses(&self) -> Vec<usize> {
+        let mut last = vec![usize::MAX; self.values.len()];
+        for (index, node) in self.nodes.iter().enumerate() {
+            for id in &node.operands {
+                if let Some(place) = last.get_mut(id.0) {
+                    *place = index;
+                }
+            }
+        }
+        for id in &self.outputs {
+            if let Some(place) = last.get_mut(id.0) {
+                *place = usize::MAX;
+            }
+        }
+        last
+    }
+}
