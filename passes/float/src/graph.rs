@@ -26,12 +26,15 @@ pub struct Node {
     pub operands: Vec<ValueId>,
     /// What it gives.
     pub result: ValueId,
+    /// A number that means something to whoever made the node, such as its place in a source: rewriting keeps it.
+    pub tag: u32,
 }
 
 #[derive(Clone, Debug)]
 struct Value {
     shape: Vec<usize>,
     constant: Option<Arc<Tensor>>,
+    node: Option<usize>,
 }
 
 /// A network.
@@ -41,6 +44,7 @@ pub struct Graph {
     nodes: Vec<Node>,
     inputs: Vec<ValueId>,
     outputs: Vec<ValueId>,
+    tag: u32,
 }
 
 /// Sees values while a graph is evaluated.
@@ -62,7 +66,7 @@ impl Graph {
     }
 
     fn add(&mut self, shape: Vec<usize>, constant: Option<Arc<Tensor>>) -> ValueId {
-        self.values.push(Value { shape, constant });
+        self.values.push(Value { shape, constant, node: None });
         ValueId(self.values.len() - 1)
     }
 
@@ -96,8 +100,21 @@ impl Graph {
         let shapes = operands.iter().map(|&id| self.known(op.name(), id)).collect::<Result<Vec<_>, _>>()?;
         let shape = op.infer(&shapes)?;
         let result = self.add(shape, None);
-        self.nodes.push(Node { op, operands: operands.to_vec(), result });
+        if let Some(value) = self.values.get_mut(result.0) {
+            value.node = Some(self.nodes.len());
+        }
+        self.nodes.push(Node { op, operands: operands.to_vec(), result, tag: self.tag });
         Ok(result)
+    }
+
+    /// Nodes that are added from here on have this tag.
+    pub fn set_tag(&mut self, tag: u32) {
+        self.tag = tag;
+    }
+
+    /// Adds a constant that another graph holds as well.
+    pub(crate) fn share(&mut self, tensor: &Arc<Tensor>) -> ValueId {
+        self.add(tensor.shape().to_vec(), Some(Arc::clone(tensor)))
     }
 
     /// Makes a value an output, after those before.
@@ -127,6 +144,28 @@ impl Graph {
     #[must_use]
     pub fn constant_of(&self, id: ValueId) -> Option<&Tensor> {
         self.values.get(id.0)?.constant.as_deref()
+    }
+
+    pub(crate) fn shared_constant(&self, id: ValueId) -> Option<&Arc<Tensor>> {
+        self.values.get(id.0)?.constant.as_ref()
+    }
+
+    /// The node that gives a value; none for inputs and constants.
+    #[must_use]
+    pub fn producer(&self, id: ValueId) -> Option<&Node> {
+        self.nodes.get(self.values.get(id.0)?.node?)
+    }
+
+    /// How often each value is an operand or an output, by its index.
+    #[must_use]
+    pub fn uses(&self) -> Vec<usize> {
+        let mut uses = vec![0; self.values.len()];
+        for id in self.nodes.iter().flat_map(|node| &node.operands).chain(&self.outputs) {
+            if let Some(count) = uses.get_mut(id.0) {
+                *count += 1;
+            }
+        }
+        uses
     }
 
     /// The nodes, in order of evaluation.

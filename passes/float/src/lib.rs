@@ -19,6 +19,7 @@
 mod eval;
 mod graph;
 mod op;
+mod rewrite;
 mod shape;
 
 pub use graph::{Graph, Node, Observer, ValueId};

@@ -53,9 +53,11 @@ pub(crate) fn apply(op: &Op, operands: &[&Tensor], shape: &[usize]) -> Result<Te
         _ => None,
     };
     // Shapes have been inferred from these operands, so there is a result, and of this shape.
-    result.filter(|tensor| tensor.shape() == shape).ok_or_else(|| {
+    let result = result.filter(|tensor| tensor.shape() == shape).ok_or_else(|| {
         Invalid::new(op.name(), format!("no result of shape {shape:?}: a bug of the evaluator"))
-    })
+    })?;
+    // Some of the library's functions choose an order of their own.
+    Ok(if result.is_standard_layout() { result } else { result.as_standard_layout().into_owned() })
 }
 
 impl Unary {

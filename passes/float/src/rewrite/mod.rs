@@ -1,0 +1,205 @@
+//! Graphs made from graphs, which compute the same up to rounding.
+//!
+//! A rewriting is one sweep from inputs to outputs: rules see a node whose operands are rewritten already, so what a rule
+//! has made is there for the rules of the nodes behind. Invariant: rules look at the new graph and at the use counts of
+//! the old one, and change neither.
+
+mod activations;
+mod batch_norm;
+mod constants;
+mod layout;
+mod padding;
+
+use crate::graph::{Graph, Node, ValueId};
+use crate::op::Op;
+use crate::{Invalid, Tensor};
+
+/// What rules share during a sweep.
+pub(crate) struct Sweep {
+    /// The graph under construction.
+    pub(crate) new: Graph,
+    uses: Vec<usize>,
+}
+
+/// Gives the value that takes the place of a node's result, if the rule applies. Operands are the new graph's.
+pub(crate) type Rule = fn(&mut Sweep, &Node, &[ValueId]) -> Result<Option<ValueId>, Invalid>;
+
+impl Sweep {
+    /// Whether an operand of a node of the old graph has no other use.
+    pub(crate) fn used_once(&self, node: &Node, operand: usize) -> bool {
+        let id = node.operands.get(operand);
+        id.and_then(|id| self.uses.get(id.index())) == Some(&1)
+    }
+
+    /// The operator behind a value and its operands.
+    pub(crate) fn made_by(&self, id: ValueId) -> Option<(Op, Vec<ValueId>)> {
+        self.new.producer(id).map(|node| (node.op.clone(), node.operands.clone()))
+    }
+
+    /// The one value of a constant all of whose elements are the same.
+    pub(crate) fn uniform(&self, id: ValueId) -> Option<f32> {
+        let tensor = self.new.constant_of(id)?;
+        let first = *tensor.first()?;
+        tensor.iter().all(|x| x.to_bits() == first.to_bits()).then_some(first)
+    }
+
+    /// Whether a value is a constant.
+    pub(crate) fn is_constant(&self, id: ValueId) -> bool {
+        self.new.constant_of(id).is_some()
+    }
+
+    /// A value in another order of axes: a new constant, nothing, or a transpose.
+    pub(crate) fn transposed(&mut self, id: ValueId, perms: &[usize]) -> Result<ValueId, Invalid> {
+        if perms.iter().enumerate().all(|(i, &p)| i == p) {
+            return Ok(id);
+        }
+        let op = Op::Transpose { perms: perms.to_vec() };
+        match self.new.constant_of(id) {
+            Some(tensor) => {
+                let shape = op.infer(&[tensor.shape()])?;
+                let moved = crate::eval::apply(&op, &[tensor], &shape)?;
+                self.new.constant(moved)
+            }
+            None => self.new.push(op, &[id]),
+        }
+    }
+
+    /// A value of another shape: a new constant, nothing, or a reshape.
+    pub(crate) fn reshaped(&mut self, id: ValueId, shape: &[usize]) -> Result<ValueId, Invalid> {
+        if self.new.shape(id) == shape {
+            return Ok(id);
+        }
+        match self.new.constant_of(id) {
+            Some(tensor) => {
+                let elements: Vec<f32> = tensor.iter().copied().collect();
+                let moved = Tensor::from_shape_vec(shape.to_vec(), elements);
+                self.new.constant(moved.map_err(|e| Invalid::new("reshape", e.to_string()))?)
+            }
+            None => self.new.push(Op::Reshape { shape: shape.to_vec() }, &[id]),
+        }
+    }
+}
+
+/// Rewrites a graph by the first rule that applies to each node. What no output needs is left out.
+fn sweep(graph: &Graph, rules: &[Rule]) -> Result<Graph, Invalid> {
+    let mut sweep = Sweep { new: Graph::new(), uses: graph.uses() };
+    let mut places: Vec<Option<ValueId>> = vec![None; graph.value_count()];
+    for &id in graph.inputs() {
+        put(&mut places, id, sweep.new.input(graph.shape(id))?);
+    }
+    let live = live(graph);
+    for node in graph.nodes() {
+        if live.get(node.result.index()) != Some(&true) {
+            continue;
+        }
+        let mut operands = Vec::with_capacity(node.operands.len());
+        for &id in &node.operands {
+            let known = places.get(id.index()).copied().flatten();
+            let new = match (known, graph.shared_constant(id)) {
+                (Some(new), _) => new,
+                (None, Some(constant)) => sweep.new.share(constant),
+                (None, None) => return Err(Invalid::new(node.op.name(), "an operand comes after its use")),
+            };
+            put(&mut places, id, new);
+            operands.push(new);
+        }
+        sweep.new.set_tag(node.tag);
+        let mut result = None;
+        for rule in rules {
+            result = rule(&mut sweep, node, &operands)?;
+            if result.is_some() {
+                break;
+            }
+        }
+        let result = match result {
+            Some(result) => result,
+            None => sweep.new.push(node.op.clone(), &operands)?,
+        };
+        if sweep.new.shape(result) != graph.shape(node.result) {
+            return Err(Invalid::new(node.op.name(), "a rule has changed the shape: a bug of the rewriting"));
+        }
+        put(&mut places, node.result, result);
+    }
+    for &id in graph.outputs() {
+        let new = match (places.get(id.index()).copied().flatten(), graph.shared_constant(id)) {
+            (Some(new), _) => new,
+            (None, Some(constant)) => sweep.new.share(constant),
+            (None, None) => return Err(Invalid::new("output", "a value is not there")),
+        };
+        sweep.new.output(new)?;
+    }
+    Ok(sweep.new)
+}
+
+fn put(places: &mut [Option<ValueId>], id: ValueId, new: ValueId) {
+    if let Some(place) = places.get_mut(id.index()) {
+        *place = Some(new);
+    }
+}
+
+/// Which values an output needs.
+fn live(graph: &Graph) -> Vec<bool> {
+    let mut live = vec![false; graph.value_count()];
+    let mark = |live: &mut Vec<bool>, id: ValueId| {
+        if let Some(flag) = live.get_mut(id.index()) {
+            *flag = true;
+        }
+    };
+    graph.outputs().iter().for_each(|&id| mark(&mut live, id));
+    for node in graph.nodes().iter().rev() {
+        if live.get(node.result.index()) == Some(&true) {
+            node.operands.iter().for_each(|&id| mark(&mut live, id));
+        }
+    }
+    live
+}
+
+impl Graph {
+    /// Without the nodes that no output needs.
+    ///
+    /// # Errors
+    /// Never for a graph that has been built node by node.
+    pub fn without_dead_nodes(&self) -> Result<Graph, Invalid> {
+        sweep(self, &[])
+    }
+
+    /// With every node of constant operands replaced by its value.
+    ///
+    /// # Errors
+    /// Never for a graph that has been built node by node.
+    pub fn fold_constants(&self) -> Result<Graph, Invalid> {
+        sweep(self, &[constants::fold])?.without_dead_nodes()
+    }
+
+    /// With activations as `clamp`: maxima and minima with constants, one clamp after the other.
+    ///
+    /// # Errors
+    /// Never for a graph that has been built node by node.
+    pub fn recognize_activations(&self) -> Result<Graph, Invalid> {
+        sweep(self, activations::RULES)?.without_dead_nodes()
+    }
+
+    /// With images NHWC throughout: transposes go towards the outputs until they meet their inverse.
+    ///
+    /// # Errors
+    /// Never for a graph that has been built node by node.
+    pub fn canonicalize_layout(&self) -> Result<Graph, Invalid> {
+        sweep(&sweep(self, layout::RULES)?.without_dead_nodes()?, layout::LAST_RULES)
+    }
+
+    /// With scales and offsets of channels behind a convolution in its weights and its bias.
+    ///
+    /// # Errors
+    /// Never for a graph that has been built node by node.
+    pub fn fold_batch_norm(&self) -> Result<Graph, Invalid> {
+        sweep(self, batch_norm::RULES)?.without_dead_nodes()
+    }
+
+    /// With padding in the operators that pad themselves.
+    ///
+    /// # Errors
+    /// Never for a graph that has been built node by node.
+    pub fn fold_padding(&self) -> Result<Graph, Invalid> {
+        sweep(self, padding::RULES)?.without_dead_nodes()
+    }
+}
