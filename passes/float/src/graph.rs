@@ -107,6 +107,19 @@ impl Graph {
         Ok(result)
     }
 
+    /// Adds a node, or the constant that it would give.
+    ///
+    /// # Errors
+    /// When the operator does not take these operands.
+    pub fn push_or_fold(&mut self, op: Op, operands: &[ValueId]) -> Result<ValueId, Invalid> {
+        let tensors: Option<Vec<_>> = operands.iter().map(|&id| self.constant_of(id)).collect();
+        let Some(tensors) = tensors.filter(|t| !t.is_empty()) else { return self.push(op, operands) };
+        let shapes: Vec<&[usize]> = tensors.iter().map(|t| t.shape()).collect();
+        let shape = op.infer(&shapes)?;
+        let value = eval::apply(&op, &tensors, &shape)?;
+        self.constant(value)
+    }
+
     /// Nodes that are added from here on have this tag.
     pub fn set_tag(&mut self, tag: u32) {
         self.tag = tag;

@@ -23,7 +23,7 @@ mod rewrite;
 mod shape;
 
 pub use graph::{Graph, Node, Observer, ValueId};
-pub use op::{Binary, Op, Pool, PoolKind, Reduction, Unary, Window};
+pub use op::{Binary, Op, Pool, PoolKind, Reduction, Relation, Unary, Window};
 
 /// A tensor: shape and elements, row-major where this crate makes it.
 pub type Tensor = ndarray::ArrayD<f32>;

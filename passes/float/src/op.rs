@@ -67,6 +67,15 @@ pub enum Binary {
     Sub,
 }
 
+/// A relation of two values. NaN is in none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "TOSA's names")]
+pub enum Relation {
+    Equal,
+    Greater,
+    GreaterEqual,
+}
+
 /// What becomes of the elements along an axis, whose extent becomes 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "TOSA's names")]
@@ -99,6 +108,9 @@ pub enum Op {
     },
     /// A function of pairs of elements; both operands have one rank.
     Binary(Binary),
+    /// Of four operands of one rank, element by element: the third where the first is in the relation to the second, else
+    /// the fourth.
+    Select(Relation),
     /// The elements along an axis made one.
     Reduce {
         /// How.
@@ -155,6 +167,7 @@ impl Op {
             Op::Unary(unary) => unary.name(),
             Op::Clamp { .. } => "clamp",
             Op::Binary(binary) => binary.name(),
+            Op::Select(_) => "select",
             Op::Reduce { reduction, .. } => reduction.name(),
             Op::Concat { .. } => "concat",
             Op::Pad { .. } => "pad",

@@ -49,6 +49,10 @@ impl Op {
                 x.to_vec()
             }
             (Op::Binary(_), [a, b]) => broadcast(a, b).map_err(fail)?,
+            (Op::Select(_), [a, b, c, d]) => {
+                let relation = broadcast(a, b).and_then(|shape| broadcast(&shape, c));
+                relation.and_then(|shape| broadcast(&shape, d)).map_err(fail)?
+            }
             (Op::Reduce { axis, .. }, [x]) => {
                 let mut shape = x.to_vec();
                 *shape.get_mut(*axis).ok_or_else(|| fail(no_axis(*axis, x)))? = 1;
@@ -77,6 +81,7 @@ impl Op {
                 all.ok_or_else(|| fail("the result is too large".into()))?
             }
             (Op::Conv2d(_) | Op::DepthwiseConv2d(_), _) => return Err(wrong_count(3)),
+            (Op::Select(_), _) => return Err(wrong_count(4)),
             (Op::Matmul | Op::Binary(_), _) => return Err(wrong_count(2)),
             (Op::Concat { .. }, _) => return Err(fail("no operand".into())),
             (

@@ -4,7 +4,7 @@
 
 use ndarray::IxDyn;
 use proptest::prelude::*;
-use strum_float::{Binary, Graph, Op, Pool, PoolKind, Reduction, Tensor, Unary, ValueId, Window};
+use strum_float::{Binary, Graph, Op, Pool, PoolKind, Reduction, Relation, Tensor, Unary, ValueId, Window};
 
 /// A stream of numbers of a seed.
 struct Dice(u64);
@@ -48,6 +48,13 @@ fn grow(graph: &mut Graph, dice: &mut Dice, x: ValueId, others: &[ValueId]) -> V
             let constant = graph.constant(dice.tensor(&[1, c, 1, 1])).unwrap();
             let operands = if dice.roll(4) == 0 { [constant, x] } else { [x, constant] };
             graph.push(Op::Binary(binary), &operands).unwrap()
+        }
+        6 if dice.roll(2) == 0 => {
+            let limit = dice.tensor(&[1])[[0]];
+            let limit = graph.constant(Tensor::from_elem(IxDyn(&[1, 1, 1, 1]), limit)).unwrap();
+            let relation = [Relation::Greater, Relation::GreaterEqual][dice.roll(2)];
+            let operands = if dice.roll(2) == 0 { [x, limit, x, limit] } else { [x, limit, limit, x] };
+            graph.push(Op::Select(relation), &operands).unwrap()
         }
         6 => {
             let binary = [Binary::Maximum, Binary::Minimum][dice.roll(2)];

@@ -5,7 +5,7 @@ mod pool;
 
 use ndarray::{ArrayD, Axis, IxDyn, Slice};
 
-use crate::op::{Binary, Op, Reduction, Unary};
+use crate::op::{Binary, Op, Reduction, Relation, Unary};
 use crate::{Invalid, Tensor};
 
 /// The result, of the shape that has been inferred.
@@ -29,6 +29,7 @@ pub(crate) fn apply(op: &Op, operands: &[&Tensor], shape: &[usize]) -> Result<Te
             }
         })),
         (Op::Binary(binary), [a, b]) => pairs(*binary, a, b, shape),
+        (Op::Select(relation), [a, b, c, d]) => select(*relation, [a, b, c, d], shape),
         (Op::Reduce { reduction, axis }, [x]) => Some(reduce(*reduction, *axis, x)),
         (Op::Concat { axis }, parts) => {
             let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
@@ -104,6 +105,31 @@ fn pairs(binary: Binary, a: &Tensor, b: &Tensor, shape: &[usize]) -> Option<Tens
     let (a, b) = (a.broadcast(IxDyn(shape))?, b.broadcast(IxDyn(shape))?);
     let mut result = Tensor::zeros(IxDyn(shape));
     ndarray::Zip::from(&mut result).and(&a).and(&b).for_each(|r, &a, &b| *r = binary.of(a, b));
+    Some(result)
+}
+
+impl Relation {
+    /// Whether it holds.
+    #[must_use]
+    pub fn holds(self, a: f32, b: f32) -> bool {
+        match self {
+            Relation::Equal => a == b,
+            Relation::Greater => a > b,
+            Relation::GreaterEqual => a >= b,
+        }
+    }
+}
+
+fn select(relation: Relation, operands: [&Tensor; 4], shape: &[usize]) -> Option<Tensor> {
+    let [a, b, c, d] = operands.map(|x| x.broadcast(IxDyn(shape)));
+    let (a, b, c, d) = (a?, b?, c?, d?);
+    let mut result = Tensor::zeros(IxDyn(shape));
+    ndarray::Zip::from(&mut result)
+        .and(&a)
+        .and(&b)
+        .and(&c)
+        .and(&d)
+        .for_each(|r, &a, &b, &c, &d| *r = if relation.holds(a, b) { c } else { d });
     Some(result)
 }
 

@@ -3,9 +3,9 @@
 use super::{Rule, Sweep};
 use crate::Invalid;
 use crate::graph::{Node, ValueId};
-use crate::op::{Binary, Op};
+use crate::op::{Binary, Op, Relation};
 
-pub(super) const RULES: &[Rule] = &[bound, merge];
+pub(super) const RULES: &[Rule] = &[chosen, bound, merge];
 
 /// `maximum` and `minimum` with one value are a `clamp` with one end open.
 fn bound(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
@@ -25,6 +25,36 @@ fn bound(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<Val
         Binary::Maximum => (limit, f32::INFINITY),
         _ => (f32::NEG_INFINITY, limit),
     };
+    clamped(cx, x, min, max).map(Some)
+}
+
+/// The greater or the smaller of a value and a constant, chosen by comparison.
+///
+/// NaN, which is in no relation, would be replaced by such a choice and is kept by a clamp: a network that computes NaN has
+/// no result to keep.
+fn chosen(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
+    let (Op::Select(Relation::Greater | Relation::GreaterEqual), &[a, b, c, d]) = (&node.op, operands) else {
+        return Ok(None);
+    };
+    let same = |p: ValueId, q: ValueId| {
+        p == q || matches!((cx.uniform(p), cx.uniform(q)), (Some(p), Some(q)) if p.to_bits() == q.to_bits())
+    };
+    let greater = if same(a, c) && same(b, d) {
+        true
+    } else if same(a, d) && same(b, c) {
+        false
+    } else {
+        return Ok(None);
+    };
+    let (x, limit) = match (cx.uniform(a), cx.uniform(b)) {
+        (None, Some(limit)) => (a, limit),
+        (Some(limit), None) => (b, limit),
+        _ => return Ok(None),
+    };
+    if limit.is_nan() || cx.new.shape(x) != node_shape(cx, operands, node)? {
+        return Ok(None);
+    }
+    let (min, max) = if greater { (limit, f32::INFINITY) } else { (f32::NEG_INFINITY, limit) };
     clamped(cx, x, min, max).map(Some)
 }
 

@@ -43,6 +43,7 @@ fn identity(cx: &Sweep, node: &Node, operands: &[ValueId]) -> Option<ValueId> {
         | Op::Unary(_)
         | Op::Clamp { .. }
         | Op::Binary(_)
+        | Op::Select(_)
         | Op::Reduce { .. } => false,
     };
     (same_shape && nothing).then_some(first)

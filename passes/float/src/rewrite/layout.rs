@@ -67,7 +67,7 @@ fn through(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<V
         return Ok(None);
     };
     let op = match &node.op {
-        Op::Unary(_) | Op::Clamp { .. } | Op::Binary(_) => node.op.clone(),
+        Op::Unary(_) | Op::Clamp { .. } | Op::Binary(_) | Op::Select(_) => node.op.clone(),
         Op::Reduce { reduction, axis } => match perms.get(*axis) {
             Some(&axis) => Op::Reduce { reduction: *reduction, axis },
             None => return Ok(None),
