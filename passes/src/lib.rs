@@ -9,6 +9,7 @@
 #[cfg(test)]
 mod docs;
 mod fingerprint;
+pub mod float;
 pub mod machine;
 mod program;
 mod registry;

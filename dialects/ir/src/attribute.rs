@@ -154,6 +154,12 @@ impl<'c> Attribute<'c> {
         }
     }
 
+    /// The value of a float attribute of any type, as the nearest double.
+    pub fn as_f64(self) -> Option<f64> {
+        // SAFETY: the value is asked of float attributes only.
+        unsafe { sys::mlirAttributeIsAFloat(self.raw).then(|| sys::mlirFloatAttrGetValueDouble(self.raw)) }
+    }
+
     /// The value of a boolean attribute; a unit attribute is true.
     pub fn as_bool(self) -> Option<bool> {
         // SAFETY: the value is asked of boolean attributes only.
@@ -211,7 +217,8 @@ impl<'c> Attribute<'c> {
         }
     }
 
-    /// The values of a dense array of integers of 8, 16, 32 or 64 bits, or of an array attribute of integers.
+    /// The values of a dense array of integers of 8, 16, 32 or 64 bits, of an array attribute of integers, or of a constant vector of
+    /// 64-bit integers, such as the strides of linalg's operators.
     pub fn as_i64s(self) -> Option<Vec<i64>> {
         if let Some(elements) = self.as_array() {
             return elements.into_iter().map(Self::as_i64).collect();
@@ -228,9 +235,20 @@ impl<'c> Attribute<'c> {
                 Some(indices().map(|i| sys::mlirDenseI16ArrayGetElement(raw, i).into()).collect())
             } else if sys::mlirAttributeIsADenseI8Array(raw) {
                 Some(indices().map(|i| sys::mlirDenseI8ArrayGetElement(raw, i).into()).collect())
+            } else if sys::mlirAttributeIsADenseIntElements(raw) && self.is_vector_of_i64() {
+                let n = sys::mlirElementsAttrGetNumElements(raw) as isize;
+                Some((0..n).map(|i| sys::mlirDenseElementsAttrGetInt64Value(raw, i)).collect())
             } else {
                 None
             }
+        }
+    }
+
+    fn is_vector_of_i64(self) -> bool {
+        // SAFETY: the element type is asked of vectors only.
+        unsafe {
+            let ty = sys::mlirAttributeGetType(self.raw);
+            sys::mlirTypeIsAVector(ty) && Type::from_raw(sys::mlirShapedTypeGetElementType(ty)).is_int(64)
         }
     }
 

@@ -133,6 +133,12 @@ impl<'c> Type<'c> {
         self.int_width().is_some() && unsafe { sys::mlirIntegerTypeIsUnsigned(self.raw) }
     }
 
+    /// Whether this is `f32`.
+    pub fn is_f32(self) -> bool {
+        // SAFETY: the type is valid.
+        unsafe { sys::mlirTypeIsAF32(self.raw) }
+    }
+
     /// Whether this is `index`.
     pub fn is_index(self) -> bool {
         // SAFETY: the type is valid.

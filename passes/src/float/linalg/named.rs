@@ -1,0 +1,185 @@
+//! Named operators of linalg.
+
+use strum_float::{Binary, Op, Pool, PoolKind, ValueId, Window};
+use strum_ir::{Operation, Reported};
+
+use crate::float::Reader;
+
+/// From NCHW to NHWC, and back.
+const TO_NHWC: [usize; 4] = [0, 2, 3, 1];
+const TO_NCHW: [usize; 4] = [0, 3, 1, 2];
+
+/// How a convolution holds image and weights: what brings them into the graph's order.
+struct Layout {
+    channels_first: bool,
+    weights: Weights,
+}
+
+enum Weights {
+    /// OHWI by this order of axes.
+    Full([usize; 4]),
+    /// HWC by this order of axes, then one output channel for each.
+    Depthwise([usize; 3]),
+    /// HWCM already; the result has both channel axes.
+    Multiplied,
+}
+
+fn layout(name: &str) -> Option<Layout> {
+    let (channels_first, weights) = match name {
+        "linalg.conv_2d_nchw_fchw" => (true, Weights::Full([0, 2, 3, 1])),
+        "linalg.conv_2d_nhwc_hwcf" => (false, Weights::Full([3, 0, 1, 2])),
+        "linalg.conv_2d_nhwc_fhwc" => (false, Weights::Full([0, 1, 2, 3])),
+        "linalg.depthwise_conv_2d_nchw_chw" => (true, Weights::Depthwise([1, 2, 0])),
+        "linalg.depthwise_conv_2d_nhwc_hwc" => (false, Weights::Depthwise([0, 1, 2])),
+        "linalg.depthwise_conv_2d_nhwc_hwcm" => (false, Weights::Multiplied),
+        _ => return None,
+    };
+    Some(Layout { channels_first, weights })
+}
+
+fn pooling(name: &str) -> Option<(bool, PoolKind)> {
+    Some(match name {
+        "linalg.pooling_nchw_max" => (true, PoolKind::Max),
+        "linalg.pooling_nchw_sum" => (true, PoolKind::Average),
+        "linalg.pooling_nhwc_max" => (false, PoolKind::Max),
+        "linalg.pooling_nhwc_sum" => (false, PoolKind::Average),
+        _ => return None,
+    })
+}
+
+impl<'c> Reader<'c> {
+    pub(super) fn named(&mut self, op: Operation<'c>, name: &str) -> Result<ValueId, Reported> {
+        if let Some(layout) = layout(name) {
+            return self.named_conv(op, &layout);
+        }
+        if let Some((channels_first, kind)) = pooling(name) {
+            return self.named_pool(op, channels_first, kind);
+        }
+        match name {
+            "linalg.matmul" => {
+                self.plain_maps(op)?;
+                let (a, b) = (self.whole(op, 0)?, self.whole(op, 1)?);
+                let three = |shape: &[usize]| [&[1], shape].concat();
+                let (sa, sb) = (three(self.graph.shape(a)), three(self.graph.shape(b)));
+                let (a, b) = (
+                    self.push(op, Op::Reshape { shape: sa }, &[a])?,
+                    self.push(op, Op::Reshape { shape: sb }, &[b])?,
+                );
+                let product = self.push(op, Op::Matmul, &[a, b])?;
+                let shape = self.graph.shape(product).get(1..).unwrap_or_default().to_vec();
+                let product = self.push(op, Op::Reshape { shape }, &[product])?;
+                self.added(op, product, 2)
+            }
+            "linalg.batch_matmul" => {
+                self.plain_maps(op)?;
+                let operands = [self.whole(op, 0)?, self.whole(op, 1)?];
+                let product = self.push(op, Op::Matmul, &operands)?;
+                self.added(op, product, 2)
+            }
+            "linalg.transpose" => {
+                let perms = op.ints_attr("permutation").unwrap_or_default();
+                let perms: Option<Vec<usize>> = perms.into_iter().map(|p| usize::try_from(p).ok()).collect();
+                let x = self.whole(op, 0)?;
+                self.turned(op, x, &perms.unwrap_or_default())
+            }
+            _ => Err(op.error(format!("'{name}' is no operator of a float network that is known"))),
+        }
+    }
+
+    fn named_conv(&mut self, op: Operation<'c>, layout: &Layout) -> Result<ValueId, Reported> {
+        let window = window(op)?;
+        let mut image = self.whole(op, 0)?;
+        let weights = self.whole(op, 1)?;
+        if layout.channels_first {
+            image = self.turned(op, image, &TO_NHWC)?;
+        }
+        let (node, weights) = match &layout.weights {
+            Weights::Full(order) => (Op::Conv2d(window), self.turned(op, weights, order)?),
+            Weights::Depthwise(order) => {
+                let weights = self.turned(op, weights, order)?;
+                let shape = [self.graph.shape(weights), &[1]].concat();
+                (Op::DepthwiseConv2d(window), self.push(op, Op::Reshape { shape }, &[weights])?)
+            }
+            Weights::Multiplied => (Op::DepthwiseConv2d(window), weights),
+        };
+        let bias = self.zeros(op, &[1])?;
+        let mut sums = self.push(op, node, &[image, weights, bias])?;
+        if let Weights::Multiplied = layout.weights {
+            let (&[n, h, w, _], &[_, _, c, m]) = (self.graph.shape(sums), self.graph.shape(weights)) else {
+                return Err(op.error("images and weights have four axes"));
+            };
+            sums = self.push(op, Op::Reshape { shape: vec![n, h, w, c, m] }, &[sums])?;
+        }
+        if layout.channels_first {
+            sums = self.turned(op, sums, &TO_NCHW)?;
+        }
+        self.added(op, sums, 2)
+    }
+
+    fn named_pool(
+        &mut self,
+        op: Operation<'c>,
+        channels_first: bool,
+        kind: PoolKind,
+    ) -> Result<ValueId, Reported> {
+        let kernel = op.operand(1).and_then(|value| value.ty().shape());
+        let kernel =
+            kernel.and_then(|shape| <[i64; 2]>::try_from(shape).ok()).map(|k| k.map(usize::try_from));
+        let Some([Ok(kh), Ok(kw)]) = kernel else {
+            return Err(op.error("the window of a pooling has two axes of constant extent"));
+        };
+        let window = window(op)?;
+        let mut image = self.whole(op, 0)?;
+        if channels_first {
+            image = self.turned(op, image, &TO_NHWC)?;
+        }
+        let mut pooled = self.push(op, Op::Pool(Pool { kind, kernel: [kh, kw], window }), &[image])?;
+        if kind == PoolKind::Average {
+            // A sum is a mean times the taps, all of which lie in the image.
+            #[allow(clippy::cast_precision_loss, reason = "a kernel has far fewer than 2^52 taps")]
+            let taps = self.number(op, (kh * kw) as f64, 4)?;
+            pooled = self.push(op, Op::Binary(Binary::Mul), &[pooled, taps])?;
+        }
+        if channels_first {
+            pooled = self.turned(op, pooled, &TO_NCHW)?;
+        }
+        if kind == PoolKind::Average {
+            return self.added(op, pooled, 2);
+        }
+        let init = self.narrow(op, 2)?;
+        match self.graph.constant_of(init) {
+            Some(t) if t.iter().all(|&x| x <= f32::MIN) => Ok(pooled),
+            _ => self.push(op, Op::Binary(Binary::Maximum), &[pooled, init]),
+        }
+    }
+
+    /// Products of matrices may come with maps that transpose; those are not read.
+    fn plain_maps(&self, op: Operation<'c>) -> Result<(), Reported> {
+        let maps = op.attribute("indexing_maps").map(|maps| maps.to_string());
+        let plain = [
+            "[affine_map<(d0, d1, d2) -> (d0, d2)>, affine_map<(d0, d1, d2) -> (d2, d1)>, affine_map<(d0, d1, d2) -> (d0, d1)>]",
+            "[affine_map<(d0, d1, d2, d3) -> (d0, d1, d3)>, affine_map<(d0, d1, d2, d3) -> (d0, d3, d2)>, affine_map<(d0, d1, d2, d3) -> (d0, d1, d2)>]",
+        ];
+        match maps {
+            Some(maps) if !plain.contains(&maps.as_str()) => {
+                Err(op.error(format!("a product of matrices with maps of its own is not supported: {maps}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Strides and dilations; linalg pads beforehand.
+fn window(op: Operation<'_>) -> Result<Window, Reported> {
+    let pair = |name: &str| -> Result<[usize; 2], Reported> {
+        if op.attribute(name).is_none() {
+            return Ok([1; 2]);
+        }
+        let list = op.ints_attr(name).unwrap_or_default();
+        match <[i64; 2]>::try_from(list).map(|pair| pair.map(usize::try_from)) {
+            Ok([Ok(a), Ok(b)]) => Ok([a, b]),
+            _ => Err(op.error(format!("{name} must be two numbers"))),
+        }
+    };
+    Ok(Window { stride: pair("strides")?, dilation: pair("dilations")?, ..Window::UNIT })
+}
