@@ -124,13 +124,15 @@ fn count(graph: &Graph, which: impl Fn(&Op) -> bool) -> usize {
     graph.nodes().iter().filter(|node| which(&node.op)).count()
 }
 
+type Step = fn(&Graph) -> Result<Graph, strum_float::Invalid>;
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
     #[test]
     fn every_rewriting_keeps_the_result(seed: u64) {
         let (graph, x) = network(seed);
         let expected = graph.eval(std::slice::from_ref(&x)).unwrap();
-        let steps: [(&str, fn(&Graph) -> Result<Graph, strum_float::Invalid>); 5] = [
+        let steps: [(&str, Step); 5] = [
             ("constants", Graph::fold_constants),
             ("layout", Graph::canonicalize_layout),
             ("activations", Graph::recognize_activations),

@@ -7,7 +7,7 @@ use crate::graph::{Node, ValueId};
 use crate::op::{Binary, Op, Window};
 use crate::{Invalid, Tensor};
 
-pub(super) const RULES: &[Rule] = &[fully_connected, into_weights];
+pub(super) const RULES: &[Rule] = &[fully_connected, super::constants::merge_reshapes, into_weights];
 
 /// A product with a constant matrix is a convolution of pixels.
 fn fully_connected(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {

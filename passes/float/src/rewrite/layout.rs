@@ -8,8 +8,8 @@ use crate::op::Op;
 
 pub(super) const RULES: &[Rule] = &[merge, through];
 
-/// For afterwards: a reshape would be in the way of the others.
-pub(super) const LAST_RULES: &[Rule] = &[to_reshape];
+/// For afterwards: a reshape would be in the way of the others, and what is before a pad would move behind it again.
+pub(super) const LAST_RULES: &[Rule] = &[to_reshape, before_pad];
 
 /// A value that a transpose gives: what goes in, and how.
 fn transposed(cx: &Sweep, id: ValueId) -> Option<(ValueId, Vec<usize>)> {
@@ -43,6 +43,18 @@ fn merge(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<Val
         None => (x, perms.clone()),
     };
     cx.transposed(x, &perms).map(Some)
+}
+
+/// A transpose of a padded value that no one else needs is padded itself.
+fn before_pad(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
+    let (Op::Transpose { perms }, &[x]) = (&node.op, operands) else { return Ok(None) };
+    let Some((Op::Pad { around, value }, from)) = cx.made_by(x).filter(|_| cx.used_once(node, 0)) else {
+        return Ok(None);
+    };
+    let &[from] = from.as_slice() else { return Ok(None) };
+    let around = perms.iter().filter_map(|&p| around.get(p).copied()).collect();
+    let turned = cx.transposed(from, perms)?;
+    cx.new.push(Op::Pad { around, value }, &[turned]).map(Some)
 }
 
 /// A transpose that only moves axes of extent 1 is a reshape.

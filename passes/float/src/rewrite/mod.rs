@@ -168,7 +168,7 @@ impl Graph {
     /// # Errors
     /// Never for a graph that has been built node by node.
     pub fn fold_constants(&self) -> Result<Graph, Invalid> {
-        sweep(self, &[constants::fold])?.without_dead_nodes()
+        sweep(self, constants::RULES)?.without_dead_nodes()
     }
 
     /// With activations as `clamp`: maxima and minima with constants, one clamp after the other.
@@ -184,7 +184,7 @@ impl Graph {
     /// # Errors
     /// Never for a graph that has been built node by node.
     pub fn canonicalize_layout(&self) -> Result<Graph, Invalid> {
-        sweep(&sweep(self, layout::RULES)?.without_dead_nodes()?, layout::LAST_RULES)
+        sweep(&sweep(self, layout::RULES)?.without_dead_nodes()?, layout::LAST_RULES)?.without_dead_nodes()
     }
 
     /// With scales and offsets of channels behind a convolution in its weights and its bias.
