@@ -19,6 +19,7 @@
 mod eval;
 mod graph;
 mod op;
+pub mod quantize;
 mod rewrite;
 mod shape;
 

@@ -1,0 +1,399 @@
+//! Node by node: float operators to integer operators.
+
+use std::collections::BTreeMap;
+
+use super::int::{IntElem, IntGraph, IntId, IntOp, Port, Weights};
+use super::params::{CODES, QParams, Scale};
+use super::ranges::Range;
+use super::regions::{Regions, Target, is_global};
+use super::weights::{self, ChannelOf};
+use super::{QuantizeError, WeightScales};
+use crate::graph::{Graph, Node, ValueId};
+use crate::op::{Binary, Op, Pool, PoolKind, Reduction, Window};
+
+/// Bits that operands of a sum are shifted up by, so that bringing them to one scale loses nothing.
+const SUM_BITS: i32 = 20;
+
+/// The state of a lowering.
+pub(super) struct Lowering<'g> {
+    graph: &'g Graph,
+    regions: Regions,
+    params: Vec<Option<QParams>>,
+    scales: WeightScales,
+    out: IntGraph,
+    codes: BTreeMap<ValueId, IntId>,
+}
+
+impl<'g> Lowering<'g> {
+    pub(super) fn new(
+        graph: &'g Graph,
+        ranges: &[Range],
+        scales: WeightScales,
+    ) -> Result<Self, QuantizeError> {
+        let regions = Regions::of(graph);
+        let params = all_params(graph, ranges)?;
+        Ok(Lowering { graph, regions, params, scales, out: IntGraph::default(), codes: BTreeMap::new() })
+    }
+
+    pub(super) fn run(mut self) -> Result<IntGraph, QuantizeError> {
+        for &id in self.graph.inputs() {
+            let int = self.out.add(self.graph.shape(id), IntElem::I8);
+            let params =
+                self.params_of(id).ok_or_else(|| QuantizeError::of_network("an input has no range"))?;
+            self.codes.insert(id, int);
+            self.out.inputs.push(Port { id: int, params });
+        }
+        for node in self.graph.nodes() {
+            if self.regions.root(node.result).is_none() && !self.regions.is_taken(node) {
+                self.node(node)?;
+            }
+        }
+        for &id in self.graph.outputs() {
+            let tag = self.graph.producer(id).map_or(u32::MAX, |node| node.tag);
+            let int = self.code(id, tag)?;
+            let params = self.param(id, tag)?;
+            self.out.outputs.push(Port { id: int, params });
+        }
+        Ok(self.out)
+    }
+
+    fn params_of(&self, id: ValueId) -> Option<QParams> {
+        self.params.get(id.index()).copied().flatten()
+    }
+
+    fn param(&self, id: ValueId, tag: u32) -> Result<QParams, QuantizeError> {
+        self.params_of(id)
+            .ok_or_else(|| QuantizeError::at(tag, "a value has no range: it was not seen in calibration"))
+    }
+
+    /// The codes of a value, which may have to be made: a constant, or a table of what the value is a function of.
+    fn code(&mut self, id: ValueId, tag: u32) -> Result<IntId, QuantizeError> {
+        if let Some(&known) = self.codes.get(&id) {
+            return Ok(known);
+        }
+        let params = self.param(id, tag)?;
+        let shape = self.graph.shape(id);
+        let int = if let Some(tensor) = self.graph.constant_of(id) {
+            let codes = tensor.iter().map(|&x| code_of(&params, f64::from(x))).collect();
+            self.out.push(IntOp::Constant(codes), &[], (shape, IntElem::I8), tag)
+        } else {
+            let root = self
+                .regions
+                .root(id)
+                .ok_or_else(|| QuantizeError::at(tag, "an operand comes after its use"))?;
+            let (from, of) = (self.code(root, tag)?, self.param(root, tag)?);
+            #[allow(clippy::cast_possible_truncation, reason = "the network computes in single precision")]
+            let points: Vec<f32> = (CODES.0..=CODES.1).map(|code| of.value(code) as f32).collect();
+            let values = self.regions.samples(self.graph, id, root, &points);
+            let values = values
+                .ok_or_else(|| QuantizeError::at(tag, "a function of one value cannot be tabulated"))?;
+            let table = values.iter().map(|&x| code_of(&params, f64::from(x))).collect();
+            self.out.push(IntOp::Table(table), &[from], (shape, IntElem::I8), tag)
+        };
+        self.codes.insert(id, int);
+        Ok(int)
+    }
+
+    fn node(&mut self, node: &'g Node) -> Result<(), QuantizeError> {
+        let (tag, target) = (node.tag, self.regions.target(node.result));
+        let shape = self.graph.shape(node.result);
+        let int = match (&node.op, node.operands.as_slice()) {
+            (Op::Conv2d(window), &[image, w, b]) => {
+                self.conv(node, (image, w, b), window, weights::first_axis, IntOp::Conv2d, target)?
+            }
+            (Op::DepthwiseConv2d(window), &[image, w, b]) => {
+                self.conv(node, (image, w, b), window, weights::last_axes, IntOp::DepthwiseConv2d, target)?
+            }
+            (Op::Matmul, &[a, b]) => {
+                let (pa, pb) = (self.param(a, tag)?, self.param(b, tag)?);
+                let operands = [self.code(a, tag)?, self.code(b, tag)?];
+                let op = IntOp::Matmul([pa.zero_point, pb.zero_point]);
+                let sums = self.out.push(op, &operands, (shape, IntElem::I32), tag);
+                self.finish(sums, &[pa.scale * pb.scale], target, tag)?
+            }
+            (Op::Binary(binary), &[a, b]) => self.binary(node, *binary, a, b, target)?,
+            (Op::Pool(pool), &[x]) => self.pool(node, pool, x, target)?,
+            (Op::Reduce { reduction: Reduction::Sum, axis }, &[x]) => {
+                let wide = self.wide(x, 1.0, tag)?;
+                let sums =
+                    self.out.push(IntOp::ReduceSum { axis: *axis }, &[wide], (shape, IntElem::I32), tag);
+                self.finish(sums, &[self.param(x, tag)?.scale], target, tag)?
+            }
+            (op, operands) => self.movement(node, op, operands)?,
+        };
+        self.codes.insert(target.id, int);
+        Ok(())
+    }
+
+    /// What keeps its codes.
+    fn movement(&mut self, node: &Node, op: &Op, operands: &[ValueId]) -> Result<IntId, QuantizeError> {
+        let tag = node.tag;
+        let new = match op {
+            Op::Reduce { reduction: Reduction::Max, axis } => IntOp::ReduceMax { axis: *axis },
+            Op::Reduce { reduction: Reduction::Min, axis } => IntOp::ReduceMin { axis: *axis },
+            Op::Concat { axis } => IntOp::Concat { axis: *axis },
+            Op::Pad { around, value } => {
+                let value = code_of(&self.param(node.result, tag)?, f64::from(*value));
+                IntOp::Pad { around: around.clone(), value }
+            }
+            Op::Reshape { .. } => IntOp::Reshape,
+            Op::Slice { start, .. } => IntOp::Slice { start: start.clone() },
+            Op::Transpose { perms } => IntOp::Transpose { perms: perms.clone() },
+            Op::Tile { multiples } => IntOp::Tile { multiples: multiples.clone() },
+            _ => {
+                let what = format!("'{}' of several values has no integer form here", op.name());
+                return Err(QuantizeError::at(tag, what));
+            }
+        };
+        let operands = operands.iter().map(|&id| self.code(id, tag)).collect::<Result<Vec<_>, _>>()?;
+        Ok(self.out.push(new, &operands, (self.graph.shape(node.result), IntElem::I8), tag))
+    }
+
+    fn conv(
+        &mut self,
+        node: &Node,
+        (image, w, b): (ValueId, ValueId, ValueId),
+        window: &Window,
+        channel_of: ChannelOf,
+        make: fn(Window, Weights) -> IntOp,
+        target: Target,
+    ) -> Result<IntId, QuantizeError> {
+        let tag = node.tag;
+        let (Some(weights), Some(bias)) = (self.graph.constant_of(w), self.graph.constant_of(b)) else {
+            return Err(QuantizeError::at(tag, "weights and bias must be constant"));
+        };
+        let (input, output) = (self.param(image, tag)?, self.param(target.id, tag)?);
+        let shape = self.graph.shape(node.result);
+        let channels = shape.last().copied().unwrap_or(1);
+        let coded = weights::code(
+            weights,
+            bias,
+            channels,
+            channel_of,
+            (input.scale, output.scale),
+            self.scales,
+            tag,
+        )?;
+        let codes = Weights {
+            codes: coded.codes,
+            shape: weights.shape().to_vec(),
+            bias: coded.bias,
+            zero_point: input.zero_point,
+        };
+        let image = self.code(image, tag)?;
+        let sums = self.out.push(make(*window, codes), &[image], (shape, IntElem::I32), tag);
+        let factors: Vec<f64> = coded.scales.iter().map(|scale| scale * input.scale).collect();
+        self.finish(sums, &factors, target, tag)
+    }
+
+    fn binary(
+        &mut self,
+        node: &Node,
+        binary: Binary,
+        a: ValueId,
+        b: ValueId,
+        target: Target,
+    ) -> Result<IntId, QuantizeError> {
+        let tag = node.tag;
+        let (pa, pb) = (self.param(a, tag)?, self.param(b, tag)?);
+        let shape = self.graph.shape(node.result);
+        match binary {
+            Binary::Add | Binary::Sub => {
+                // Twice the larger step: the sum of two codes then has room for its sign.
+                let step = 2.0 * pa.scale.max(pb.scale);
+                let up = 2f64.powi(SUM_BITS);
+                let wide =
+                    [self.wide(a, pa.scale / step * up, tag)?, self.wide(b, pb.scale / step * up, tag)?];
+                let op = if binary == Binary::Add { IntOp::Add } else { IntOp::Sub };
+                let sums = self.out.push(op, &wide, (shape, IntElem::I32), tag);
+                self.finish(sums, &[step / up], target, tag)
+            }
+            Binary::Mul => {
+                let wide = [self.wide(a, 1.0, tag)?, self.wide(b, 1.0, tag)?];
+                let products = self.out.push(IntOp::Mul, &wide, (shape, IntElem::I32), tag);
+                self.finish(products, &[pa.scale * pb.scale], target, tag)
+            }
+            Binary::Maximum | Binary::Minimum => {
+                let to = self.param(target.id, tag)?;
+                let operands = [self.brought(a, &to, tag)?, self.brought(b, &to, tag)?];
+                let op = if binary == Binary::Maximum { IntOp::Maximum } else { IntOp::Minimum };
+                Ok(self.out.push(op, &operands, (shape, IntElem::I8), tag))
+            }
+            Binary::Pow => Err(QuantizeError::at(tag, "'pow' of two values has no integer form here")),
+        }
+    }
+
+    fn pool(&mut self, node: &Node, pool: &Pool, x: ValueId, target: Target) -> Result<IntId, QuantizeError> {
+        let tag = node.tag;
+        let (image, shape) = (self.graph.shape(x), self.graph.shape(node.result));
+        if let (true, &[n, h, w, c]) = (is_global(pool, image), image) {
+            let wide = self.wide(x, 1.0, tag)?;
+            let rows =
+                self.out.push(IntOp::ReduceSum { axis: 1 }, &[wide], (&[n, 1, w, c], IntElem::I32), tag);
+            let sums = self.out.push(IntOp::ReduceSum { axis: 2 }, &[rows], (shape, IntElem::I32), tag);
+            #[allow(clippy::cast_precision_loss, reason = "an image has far fewer than 2^52 pixels")]
+            let factor = self.param(x, tag)?.scale / (h * w) as f64;
+            return self.finish(sums, &[factor], target, tag);
+        }
+        let zero_point = if pool.kind == PoolKind::Average { self.param(x, tag)?.zero_point } else { 0 };
+        let codes = self.code(x, tag)?;
+        Ok(self.out.push(IntOp::Pool { pool: *pool, zero_point }, &[codes], (shape, IntElem::I8), tag))
+    }
+
+    /// A value in 32 bits, less its zero point, times a factor.
+    fn wide(&mut self, id: ValueId, factor: f64, tag: u32) -> Result<IntId, QuantizeError> {
+        let (codes, params) = (self.code(id, tag)?, self.param(id, tag)?);
+        let op = IntOp::Rescale {
+            zero_point: params.zero_point,
+            scales: vec![scale(factor, tag)?],
+            output: IntElem::I32,
+            output_zp: 0,
+        };
+        Ok(self.out.push(op, &[codes], (self.graph.shape(id), IntElem::I32), tag))
+    }
+
+    /// A value in the codes of others.
+    fn brought(&mut self, id: ValueId, to: &QParams, tag: u32) -> Result<IntId, QuantizeError> {
+        let (codes, from) = (self.code(id, tag)?, self.param(id, tag)?);
+        if from == *to {
+            return Ok(codes);
+        }
+        let op = IntOp::Rescale {
+            zero_point: from.zero_point,
+            scales: vec![scale(from.scale / to.scale, tag)?],
+            output: IntElem::I8,
+            output_zp: to.zero_point,
+        };
+        Ok(self.out.push(op, &[codes], (self.graph.shape(id), IntElem::I8), tag))
+    }
+
+    /// Sums whose units are `units` (one, or one for each channel) as the codes of a layer's result.
+    fn finish(
+        &mut self,
+        sums: IntId,
+        units: &[f64],
+        target: Target,
+        tag: u32,
+    ) -> Result<IntId, QuantizeError> {
+        let params = self.param(target.id, tag)?;
+        let scales =
+            units.iter().map(|unit| scale(unit / params.scale, tag)).collect::<Result<Vec<_>, _>>()?;
+        let shape = self.graph.shape(target.id);
+        let op = IntOp::Rescale { zero_point: 0, scales, output: IntElem::I8, output_zp: params.zero_point };
+        let codes = self.out.push(op, &[sums], (shape, IntElem::I8), tag);
+        let Some((min, max)) = target.bounds else { return Ok(codes) };
+        let (min, max) = (params.code(f64::from(min)), params.code(f64::from(max)));
+        if (min, max) == CODES {
+            return Ok(codes);
+        }
+        Ok(self.out.push(IntOp::Clamp { min, max }, &[codes], (shape, IntElem::I8), tag))
+    }
+}
+
+fn code_of(params: &QParams, value: f64) -> i8 {
+    i8::try_from(params.code(value)).unwrap_or(0)
+}
+
+fn scale(factor: f64, tag: u32) -> Result<Scale, QuantizeError> {
+    Scale::of(factor).ok_or_else(|| {
+        QuantizeError::at(
+            tag,
+            format!("a factor of {factor:e} between two scales is out of range: calibrate on other data"),
+        )
+    })
+}
+
+/// Scales and zero points of all values; those that only move share theirs.
+fn all_params(graph: &Graph, ranges: &[Range]) -> Result<Vec<Option<QParams>>, QuantizeError> {
+    let mut ranges: Vec<Range> =
+        (0..graph.value_count()).map(|i| ranges.get(i).copied().unwrap_or(Range::EMPTY)).collect();
+    let mut classes = Classes((0..ranges.len()).collect());
+    for node in graph.nodes() {
+        for id in &node.operands {
+            if let Some(tensor) = graph.constant_of(*id)
+                && let Some(range) = ranges.get_mut(id.index())
+            {
+                *range = tensor.iter().fold(*range, |r, &x| r.union(Range { min: x, max: x }));
+            }
+        }
+        if let Op::Pad { value, .. } = node.op
+            && let Some(range) = ranges.get_mut(node.result.index())
+        {
+            *range = range.union(Range { min: value, max: value });
+        }
+        if shares(graph, node) {
+            node.operands.iter().for_each(|id| classes.join(id.index(), node.result.index()));
+        }
+    }
+    let mut unions = vec![Range::EMPTY; ranges.len()];
+    for (index, range) in ranges.iter().enumerate() {
+        let class = classes.of(index);
+        if let Some(union) = unions.get_mut(class) {
+            *union = union.union(*range);
+        }
+    }
+    let mut params = Vec::with_capacity(ranges.len());
+    for index in 0..ranges.len() {
+        let range = unions.get(classes.of(index)).copied().unwrap_or(Range::EMPTY);
+        // What was never seen has no scale; who asks for it says so.
+        let seen = range.min <= range.max;
+        if seen && !range.is_finite() && !is_constant(graph, index) {
+            let node = graph.nodes().iter().find(|node| node.result.index() == index);
+            let reason = "calibration has seen a value that is infinite or not a number";
+            return Err(QuantizeError { tag: node.map(|node| node.tag), reason: reason.into() });
+        }
+        let made = QParams::asymmetric(f64::from(range.min), f64::from(range.max));
+        params.push((seen && range.is_finite()).then_some(made));
+    }
+    Ok(params)
+}
+
+fn is_constant(graph: &Graph, index: usize) -> bool {
+    graph
+        .nodes()
+        .iter()
+        .flat_map(|node| &node.operands)
+        .any(|id| id.index() == index && graph.constant_of(*id).is_some())
+}
+
+/// Whether operands and result have one scale.
+fn shares(graph: &Graph, node: &Node) -> bool {
+    match &node.op {
+        Op::Pool(pool) => !node.operands.first().is_some_and(|&x| is_global(pool, graph.shape(x))),
+        Op::Reduce { reduction, .. } => matches!(reduction, Reduction::Max | Reduction::Min),
+        Op::Concat { .. }
+        | Op::Pad { .. }
+        | Op::Reshape { .. }
+        | Op::Slice { .. }
+        | Op::Transpose { .. }
+        | Op::Tile { .. } => true,
+        Op::Conv2d(_)
+        | Op::DepthwiseConv2d(_)
+        | Op::Matmul
+        | Op::Unary(_)
+        | Op::Clamp { .. }
+        | Op::Binary(_)
+        | Op::Select(_) => false,
+    }
+}
+
+/// Values in classes, each with the least member as its name.
+struct Classes(Vec<usize>);
+
+impl Classes {
+    fn of(&self, mut index: usize) -> usize {
+        while let Some(&next) = self.0.get(index)
+            && next != index
+        {
+            index = next;
+        }
+        index
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.of(a), self.of(b));
+        if let Some(place) = self.0.get_mut(a.max(b)) {
+            *place = a.min(b);
+        }
+    }
+}

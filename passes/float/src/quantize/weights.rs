@@ -1,0 +1,89 @@
+//! Weights as codes, and the bias that goes with them.
+
+use super::{QuantizeError, WeightScales};
+use crate::Tensor;
+
+/// Greatest code of a weight; codes are symmetric, so −128 is not used.
+const MAX_CODE: f64 = 127.0;
+
+/// Greatest bias: half of an accumulator, the other half is left to the sum.
+const MAX_BIAS: f64 = (1u32 << 30) as f64;
+
+/// A layer's weights as codes.
+pub(super) struct Coded {
+    pub(super) codes: Vec<i8>,
+    pub(super) bias: Vec<i32>,
+    /// Value of a code, for each output channel.
+    pub(super) scales: Vec<f64>,
+}
+
+/// Which output channel the weight at a position belongs to.
+pub(super) type ChannelOf = fn(index: usize, shape: &[usize]) -> usize;
+
+/// OHWI.
+pub(super) fn first_axis(index: usize, shape: &[usize]) -> usize {
+    index / shape.iter().skip(1).product::<usize>().max(1)
+}
+
+/// HWCM.
+pub(super) fn last_axes(index: usize, shape: &[usize]) -> usize {
+    index % shape.iter().skip(2).product::<usize>().max(1)
+}
+
+/// Codes the weights of a layer whose input has the scale `input` and whose result `output`.
+pub(super) fn code(
+    weights: &Tensor,
+    bias: &Tensor,
+    channels: usize,
+    channel_of: ChannelOf,
+    (input, output): (f64, f64),
+    choice: WeightScales,
+    tag: u32,
+) -> Result<Coded, QuantizeError> {
+    if let Some(x) = weights.iter().chain(bias).find(|x| !x.is_finite()) {
+        return Err(QuantizeError::at(tag, format!("a weight or a bias is {x}")));
+    }
+    let shape = weights.shape();
+    let mut largest = vec![0f64; channels];
+    for (index, &w) in weights.iter().enumerate() {
+        if let Some(place) = largest.get_mut(channel_of(index, shape)) {
+            *place = place.max(f64::from(w).abs());
+        }
+    }
+    if choice == WeightScales::PerTensor {
+        let all = largest.iter().copied().fold(0.0, f64::max);
+        largest.fill(all);
+    }
+    let bias: Vec<f64> = bias.iter().map(|&b| f64::from(b)).cycle().take(channels).collect();
+    let scales: Vec<f64> = largest
+        .iter()
+        .zip(&bias)
+        .map(|(&largest, &bias)| {
+            // A channel that is nearly dead: weights lose precision, so that the bias fits.
+            let least = bias.abs() / (input * MAX_BIAS);
+            let scale = if largest > 0.0 {
+                largest / MAX_CODE
+            } else {
+                (bias.abs() / input / 2f64.powi(20)).max(0.0)
+            };
+            let scale = scale.max(least);
+            if scale > 0.0 { scale } else { output / input }
+        })
+        .collect();
+    let scale_of = |channel: usize| scales.get(channel).copied().unwrap_or(1.0);
+    #[allow(clippy::cast_possible_truncation, reason = "clamped to the codes before")]
+    let codes = weights
+        .iter()
+        .enumerate()
+        .map(|(index, &w)| {
+            (f64::from(w) / scale_of(channel_of(index, shape))).round().clamp(-MAX_CODE, MAX_CODE) as i8
+        })
+        .collect();
+    #[allow(clippy::cast_possible_truncation, reason = "clamped to half of the range before")]
+    let bias = bias
+        .iter()
+        .zip(&scales)
+        .map(|(bias, scale)| (bias / (input * scale)).round().clamp(-MAX_BIAS, MAX_BIAS) as i32)
+        .collect();
+    Ok(Coded { codes, bias, scales })
+}
