@@ -2,6 +2,7 @@
 //!
 //! Invariant: an op that is not understood is an error at that op which says what was seen; nothing is skipped.
 
+pub mod emit;
 mod linalg;
 mod tosa;
 

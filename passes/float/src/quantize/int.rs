@@ -149,6 +149,12 @@ impl IntGraph {
         self.values.get(id.0).map(|(shape, elem)| (shape.as_slice(), *elem))
     }
 
+    /// The number of values.
+    #[must_use]
+    pub fn value_count(&self) -> usize {
+        self.values.len()
+    }
+
     pub(crate) fn add(&mut self, shape: &[usize], elem: IntElem) -> IntId {
         self.values.push((shape.to_vec(), elem));
         IntId(self.values.len() - 1)

@@ -1,0 +1,310 @@
+//! Integer networks as TOSA ops in place of the float function.
+//!
+//! Invariant: windows fit their images exactly, as TOSA demands: what no window reaches is cut off first.
+
+use std::borrow::Cow;
+
+use strum_float::Window;
+use strum_float::quantize::{IntElem, IntGraph, IntId, IntNode, IntOp, Port, Scale, Weights};
+use strum_ir::{Attribute, Error, OpBuilder, Operation, PassError, Type, Value};
+
+use super::Network;
+use crate::rewrite::blocks;
+use crate::tosa::build::{Builder, RescaleSpec};
+use crate::tosa::elem::Elem;
+use crate::tosa::geometry::{Axis, Exact};
+use crate::tosa::literal::Literal;
+use crate::tosa::num::Round;
+
+/// Attributes of a function that say what the codes of its arguments and results mean.
+pub const INPUT_SCALES: &str = "strum.input_scales";
+/// See [`INPUT_SCALES`].
+pub const INPUT_ZERO_POINTS: &str = "strum.input_zero_points";
+/// See [`INPUT_SCALES`].
+pub const OUTPUT_SCALES: &str = "strum.output_scales";
+/// See [`INPUT_SCALES`].
+pub const OUTPUT_ZERO_POINTS: &str = "strum.output_zero_points";
+
+/// Puts an integer network in the place of the float function that it was made from.
+///
+/// # Errors
+/// MLIR cannot make an op.
+pub fn replace_function<'c>(
+    function: Operation<'c>,
+    network: &Network<'c>,
+    int: &IntGraph,
+) -> Result<(), PassError> {
+    let block =
+        *blocks(function).first().ok_or_else(|| PassError::Internal("a function without a body".into()))?;
+    let old = block.operations();
+    let end = block.terminator().ok_or_else(|| PassError::Internal("a block without an end".into()))?;
+    let mut emitter = Emitter { build: Builder::before(end)?, values: vec![None; int.value_count()] };
+    for (port, argument) in int.inputs.iter().zip(block.arguments()) {
+        // The float ops that use it go below; from here on it is what the integer ops see.
+        emitter.set(port.id, argument);
+        let (shape, elem) = int.value(port.id).ok_or_else(|| missing(port.id))?;
+        argument.set_type(emitter.build.tensor(&dims(shape), element(elem))?);
+    }
+    for node in &int.nodes {
+        if let Some(location) = network.source(node.tag) {
+            emitter.build.set_location(location);
+        }
+        let value = emitter.node(int, node)?;
+        emitter.set(node.result, value);
+    }
+    for (index, port) in int.outputs.iter().enumerate() {
+        end.set_operand(index, emitter.get(port.id)?);
+    }
+    for op in old.into_iter().rev().filter(|&op| op != end) {
+        op.erase()?;
+    }
+    function.update_function_type().ok_or_else(|| PassError::Internal("a function without a type".into()))?;
+    describe(function, &int.inputs, [INPUT_SCALES, INPUT_ZERO_POINTS])?;
+    describe(function, &int.outputs, [OUTPUT_SCALES, OUTPUT_ZERO_POINTS])
+}
+
+/// Says what the codes of ports mean.
+fn describe(
+    function: Operation<'_>,
+    ports: &[Port],
+    [scales, zero_points]: [&str; 2],
+) -> Result<(), PassError> {
+    let context = function.context();
+    let list: Vec<String> = ports.iter().map(|port| format!("{:e}", port.params.scale)).collect();
+    function.set_attribute(scales, Attribute::parse(context, &format!("array<f64: {}>", list.join(", ")))?);
+    let list: Vec<i32> = ports.iter().map(|port| port.params.zero_point).collect();
+    function.set_attribute(zero_points, Attribute::i32s(context, &list));
+    Ok(())
+}
+
+struct Emitter<'c> {
+    build: Builder<'c>,
+    values: Vec<Option<Value<'c>>>,
+}
+
+fn missing(id: IntId) -> PassError {
+    PassError::Internal(format!("integer value {} is not there", id.index()))
+}
+
+fn dims(shape: &[usize]) -> Vec<u64> {
+    shape.iter().map(|&d| d as u64).collect()
+}
+
+fn signed(list: &[usize]) -> Vec<i64> {
+    list.iter().map(|&d| i64::try_from(d).unwrap_or(i64::MAX)).collect()
+}
+
+fn element(elem: IntElem) -> Elem {
+    match elem {
+        IntElem::I8 => Elem::I8,
+        IntElem::I32 => Elem::I32,
+    }
+}
+
+impl<'c> Emitter<'c> {
+    fn set(&mut self, id: IntId, value: Value<'c>) {
+        if let Some(place) = self.values.get_mut(id.index()) {
+            *place = Some(value);
+        }
+    }
+
+    fn get(&self, id: IntId) -> Result<Value<'c>, PassError> {
+        self.values.get(id.index()).copied().flatten().ok_or_else(|| missing(id))
+    }
+
+    fn node(&mut self, int: &IntGraph, node: &IntNode) -> Result<Value<'c>, PassError> {
+        let operands = node.operands.iter().map(|&id| self.get(id)).collect::<Result<Vec<_>, _>>()?;
+        let (shape, elem) = int.value(node.result).ok_or_else(|| missing(node.result))?;
+        let shapes: Vec<&[usize]> =
+            node.operands.iter().map(|&id| int.value(id).map_or(&[][..], |(shape, _)| shape)).collect();
+        let ty = self.build.tensor(&dims(shape), element(elem))?;
+        let first = operands.first().copied();
+        let x = || first.ok_or_else(|| missing(node.result));
+        let image = shapes.first().copied().unwrap_or_default();
+        Ok(match &node.op {
+            IntOp::Constant(codes) => self.constant(codes, shape)?,
+            IntOp::Conv2d(window, weights) => {
+                self.conv("tosa.conv2d", x()?, image, window, weights, shape)?
+            }
+            IntOp::DepthwiseConv2d(window, weights) => {
+                self.conv("tosa.depthwise_conv2d", x()?, image, window, weights, shape)?
+            }
+            IntOp::Matmul([a, b]) => {
+                let zero_points = [self.build.scalar(Elem::I8, *a)?, self.build.scalar(Elem::I8, *b)?];
+                self.build.binary("tosa.matmul", &[&operands[..], &zero_points[..]].concat(), ty)?
+            }
+            IntOp::Rescale { zero_point, scales, output, output_zp } => {
+                let (multipliers, shifts) = split(scales);
+                let spec = RescaleSpec {
+                    multipliers: &multipliers,
+                    shifts: &shifts,
+                    round: Round::Single,
+                    input_zp: *zero_point,
+                    output_zp: *output_zp,
+                    ..RescaleSpec::unit(element(*output))
+                };
+                self.build.rescale(x()?, &spec)?
+            }
+            IntOp::Clamp { min, max } => self.build.clamp(x()?, *min, *max)?,
+            IntOp::Table(entries) => self.build.table(x()?, entries)?,
+            IntOp::Add => self.build.binary("tosa.add", &operands, ty)?,
+            IntOp::Sub => self.build.binary("tosa.sub", &operands, ty)?,
+            IntOp::Mul => {
+                let shift = self.build.scalar(Elem::I8, 0)?;
+                self.build.binary("tosa.mul", &[&operands[..], &[shift]].concat(), ty)?
+            }
+            IntOp::Maximum => self.build.binary("tosa.maximum", &operands, ty)?,
+            IntOp::Minimum => self.build.binary("tosa.minimum", &operands, ty)?,
+            IntOp::Pool { pool, zero_point } => self.pool(x()?, image, pool, *zero_point, shape)?,
+            IntOp::ReduceSum { axis } => self.reduce("tosa.reduce_sum", x()?, *axis, ty)?,
+            IntOp::ReduceMax { axis } => self.reduce("tosa.reduce_max", x()?, *axis, ty)?,
+            IntOp::ReduceMin { axis } => self.reduce("tosa.reduce_min", x()?, *axis, ty)?,
+            IntOp::Concat { axis } => {
+                let axis = Attribute::i32(self.build.context(), i32::try_from(*axis).unwrap_or(i32::MAX));
+                self.build.insert(
+                    self.build.op("tosa.concat").operands(&operands).attribute("axis", axis).result(ty),
+                )?
+            }
+            IntOp::Pad { around, value } => {
+                let flat: Vec<u64> = around.iter().flatten().map(|&n| n as u64).collect();
+                let list = self.build.shape(&flat)?;
+                let value = self.build.scalar(Elem::I8, (*value).into())?;
+                self.build.binary("tosa.pad", &[x()?, list, value], ty)?
+            }
+            IntOp::Reshape => self.build.reshape(x()?, &dims(shape))?,
+            IntOp::Slice { start } => self.build.slice(x()?, &dims(start), &dims(shape))?,
+            IntOp::Transpose { perms } => self.build.transpose(x()?, perms)?,
+            IntOp::Tile { multiples } => {
+                let list = self.build.shape(&dims(multiples))?;
+                self.build.binary("tosa.tile", &[x()?, list], ty)?
+            }
+        })
+    }
+
+    fn constant(&mut self, codes: &[i8], shape: &[usize]) -> Result<Value<'c>, Error> {
+        let bytes: Vec<u8> = codes.iter().map(|code| code.cast_unsigned()).collect();
+        let literal = Literal::dense(dims(shape), Elem::I8, Cow::Owned(bytes));
+        self.build.constant(literal.ok_or_else(|| Error::Attribute(format!("constant of shape {shape:?}")))?)
+    }
+
+    fn reduce(&mut self, name: &str, x: Value<'c>, axis: usize, ty: Type<'c>) -> Result<Value<'c>, Error> {
+        let axis = Attribute::i32(self.build.context(), i32::try_from(axis).unwrap_or(i32::MAX));
+        self.build.insert(self.build.op(name).operand(x).attribute("axis", axis).result(ty))
+    }
+
+    fn conv(
+        &mut self,
+        name: &str,
+        image: Value<'c>,
+        image_shape: &[usize],
+        window: &Window,
+        weights: &Weights,
+        shape: &[usize],
+    ) -> Result<Value<'c>, Error> {
+        let taps = if name == "tosa.conv2d" { 1 } else { 0 };
+        let kernel = [weights.shape.get(taps), weights.shape.get(taps + 1)].map(|k| k.copied().unwrap_or(1));
+        let operands = [
+            self.constant(&weights.codes, &weights.shape)?,
+            self.build.vector(Elem::I32, &weights.bias)?,
+            self.build.scalar(Elem::I8, weights.zero_point)?,
+            self.build.scalar(Elem::I8, 0)?,
+        ];
+        let context = self.build.context();
+        self.windows(image, image_shape, kernel, window, shape, Elem::I32, |build, image| {
+            build
+                .op(name)
+                .operand(image)
+                .operands(&operands)
+                .attribute("acc_type", Attribute::of_type(Type::int(context, 32)))
+                .attribute("dilation", Attribute::i64s(context, &signed(&window.dilation)))
+        })
+    }
+
+    fn pool(
+        &mut self,
+        image: Value<'c>,
+        image_shape: &[usize],
+        pool: &strum_float::Pool,
+        zero_point: i32,
+        shape: &[usize],
+    ) -> Result<Value<'c>, Error> {
+        let zero_point = self.build.scalar(Elem::I8, zero_point)?;
+        let context = self.build.context();
+        let kernel = Attribute::i64s(context, &signed(&pool.kernel));
+        self.windows(
+            image,
+            image_shape,
+            pool.kernel,
+            &pool.window,
+            shape,
+            Elem::I8,
+            |build, image| match pool.kind {
+                strum_float::PoolKind::Average => build
+                    .op("tosa.avg_pool2d")
+                    .operands(&[image, zero_point, zero_point])
+                    .attribute("acc_type", Attribute::of_type(Type::int(context, 32)))
+                    .attribute("kernel", kernel),
+                strum_float::PoolKind::Max => {
+                    build.op("tosa.max_pool2d").operand(image).attribute("kernel", kernel)
+                }
+            },
+        )
+    }
+
+    /// An op that moves a window: cuts off of the image what no window reaches, and of the result what is too much.
+    #[allow(clippy::too_many_arguments, reason = "a window, its image, its result, and the op")]
+    fn windows(
+        &mut self,
+        image: Value<'c>,
+        image_shape: &[usize],
+        kernel: [usize; 2],
+        window: &Window,
+        shape: &[usize],
+        elem: Elem,
+        make: impl FnOnce(&Builder<'c>, Value<'c>) -> OpBuilder<'c>,
+    ) -> Result<Value<'c>, Error> {
+        let unfit = || Error::Build(format!("a window of {kernel:?} on {image_shape:?}"));
+        let (&[n, h, w, c], &[_, oh, ow, oc]) = (image_shape, shape) else { return Err(unfit()) };
+        let fit = |axis: usize, input: usize, wanted: usize| {
+            let pick = |pair: [usize; 2]| pair.get(axis).map_or(0, |&d| d as u64);
+            let (before, after) = (pick(window.before), pick(window.after));
+            let of = Axis {
+                input: input as u64,
+                before,
+                after,
+                kernel: pick(kernel),
+                stride: pick(window.stride),
+                dilation: pick(window.dilation),
+            };
+            Some(match of.exact()? {
+                Exact::Cut { input, after } => (input, after, wanted as u64),
+                Exact::Grow { after } => (input as u64, after, wanted as u64 + 1),
+            })
+        };
+        let (rows, columns) = (fit(0, h, oh).ok_or_else(unfit)?, fit(1, w, ow).ok_or_else(unfit)?);
+        let mut image = image;
+        if (rows.0, columns.0) != (h as u64, w as u64) {
+            image = self.build.slice(image, &[0; 4], &[n as u64, rows.0, columns.0, c as u64])?;
+        }
+        let after = |n: u64| i64::try_from(n).map_err(|_| unfit());
+        let before = signed(&window.before);
+        let [top, left] = [0, 1].map(|i| before.get(i).copied().unwrap_or(0));
+        let pads = [top, after(rows.1)?, left, after(columns.1)?];
+        let context = self.build.context();
+        let ty = self.build.tensor(&[n as u64, rows.2, columns.2, oc as u64], elem)?;
+        let op = make(&self.build, image)
+            .attribute("pad", Attribute::i64s(context, &pads))
+            .attribute("stride", Attribute::i64s(context, &signed(&window.stride)))
+            .result(ty);
+        let value = self.build.insert(op)?;
+        if (rows.2, columns.2) == (oh as u64, ow as u64) {
+            return Ok(value);
+        }
+        self.build.slice(value, &[0; 4], &dims(shape))
+    }
+}
+
+/// Multipliers and shifts.
+fn split(scales: &[Scale]) -> (Vec<i32>, Vec<i32>) {
+    scales.iter().map(|scale| (scale.multiplier, scale.shift)).unzip()
+}
