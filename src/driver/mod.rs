@@ -14,6 +14,7 @@ mod isolate;
 mod network;
 mod options;
 mod progress;
+mod quantize;
 mod report;
 mod run;
 mod strumc;

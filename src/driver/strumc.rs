@@ -14,6 +14,7 @@ use super::exit::Failure;
 use super::files::{self, Input};
 use super::options::CompileOptions;
 use super::progress::Progress;
+use super::quantize::{self, QuantizeCommand};
 use super::report::{self, ReportCommand};
 use super::run::{self, RunOptions};
 use super::translate::read_program;
@@ -26,6 +27,7 @@ Examples:
   strumc run net.mlir --input a=x.npz:first --input b=x.npz:second --output y.npz --method dliq --q 4
   strumc run net.dpu --input x.npy --output y.npy --report report.json
   strumc compare net.mlir --input x.npy
+  strumc quantize float.mlir --calibration images.npy -o net.mlir
   strumc report report.json -o report.html
 
 The passes are those of strum-opt --strum-pipeline. What a binary holds: strum-translate --dpu-audit.
@@ -55,6 +57,9 @@ enum Command {
     /// Compare methods at the same work: time, energy and power of the PEs and of everything, beside the paper's figures.
     #[command(max_term_width = 100)]
     Compare(CompareCommand),
+    /// Quantize a float network to integer TOSA, by calibration data.
+    #[command(max_term_width = 100)]
+    Quantize(QuantizeCommand),
     /// Show reports of runs on one page: time, energy, bytes, timeline and SRAM, side by side.
     #[command(max_term_width = 100)]
     Report(ReportCommand),
@@ -117,6 +122,7 @@ pub(super) fn run(args: StrumcArgs) -> Result<(), Failure> {
         Command::Compile(command) => compile(&command),
         Command::Run(command) => run_network(&command),
         Command::Compare(command) => compare::run(&command),
+        Command::Quantize(command) => quantize::run(&command),
         Command::Report(command) => report::run(&command),
     }
 }

@@ -93,7 +93,7 @@ impl<'c> Reader<'c> {
                 }
                 Ok(())
             }
-            _ => Err(op.error(format!("'{}' is no operator of a float network that is known", op.name()))),
+            _ => Err(op.error("is no operator of a float network that is known")),
         }
     }
 
@@ -151,19 +151,18 @@ impl<'c> Reader<'c> {
 
 /// The shape of a static tensor of f32, or what else it is.
 fn shape(ty: Type<'_>) -> Result<Vec<usize>, String> {
-    let tensor = ty.as_tensor().ok_or_else(|| format!("'{ty}' is no ranked tensor"))?;
-    if !tensor.element.is_f32() {
+    if ty.rank().is_none() {
+        return Err(format!("'{ty}' is no ranked tensor"));
+    }
+    if !ty.element().is_some_and(Type::is_f32) {
         return Err(format!(
             "'{ty}' is no tensor of f32; a network that is quantized already needs no calibration"
         ));
     }
-    static_shape(&tensor.shape).ok_or_else(|| {
+    let shape = ty.as_tensor().map(|tensor| tensor.shape.iter().map(|&d| usize::try_from(d).ok()).collect());
+    shape.flatten().ok_or_else(|| {
         format!("'{ty}' has a dynamic dimension: export the network for one size, with a batch of 1, say")
     })
-}
-
-fn static_shape(shape: &[i64]) -> Option<Vec<usize>> {
-    shape.iter().map(|&d| usize::try_from(d).ok()).collect()
 }
 
 /// The elements of a constant tensor of f32.

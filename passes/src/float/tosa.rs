@@ -71,7 +71,7 @@ impl<'c> Reader<'c> {
                 self.push(op, Op::Concat { axis }, &operands)
             }
             "pad" | "reshape" | "slice" | "transpose" | "tile" | "reverse" => self.tosa_movement(op, name),
-            _ => Err(op.error(format!("'{}' is no operator of a float network that is known", op.name()))),
+            _ => Err(op.error("is no operator of a float network that is known")),
         }
     }
 
@@ -133,9 +133,7 @@ impl<'c> Reader<'c> {
             "transpose" => Op::Transpose { perms: required(op, "perms", view::perms(op))? },
             "tile" => Op::Tile { multiples: list(1)? },
             _ => {
-                return Err(
-                    op.error(format!("'{}' is no operator of a float network that is known", op.name()))
-                );
+                return Err(op.error("is no operator of a float network that is known"));
             }
         };
         let x = self.whole(op, 0)?;

@@ -1,6 +1,6 @@
 //! Integer networks: what quantization gives. Invariant: an operator's operands have the element type that it takes.
 
-use crate::op::{Pool, Window};
+use crate::op::{Pool, PoolKind, Window};
 use crate::quantize::params::{QParams, Scale};
 
 /// A value of an integer network.
@@ -170,5 +170,37 @@ impl IntGraph {
         let result = self.add(shape, elem);
         self.nodes.push(IntNode { op, operands: operands.to_vec(), result, tag });
         result
+    }
+}
+
+impl IntOp {
+    /// The name that TOSA has for it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            IntOp::Constant(_) => "const",
+            IntOp::Conv2d(..) => "conv2d",
+            IntOp::DepthwiseConv2d(..) => "depthwise_conv2d",
+            IntOp::Matmul(_) => "matmul",
+            IntOp::Rescale { .. } => "rescale",
+            IntOp::Clamp { .. } => "clamp",
+            IntOp::Table(_) => "table",
+            IntOp::Add => "add",
+            IntOp::Sub => "sub",
+            IntOp::Mul => "mul",
+            IntOp::Maximum => "maximum",
+            IntOp::Minimum => "minimum",
+            IntOp::Pool { pool: Pool { kind: PoolKind::Average, .. }, .. } => "avg_pool2d",
+            IntOp::Pool { pool: Pool { kind: PoolKind::Max, .. }, .. } => "max_pool2d",
+            IntOp::ReduceSum { .. } => "reduce_sum",
+            IntOp::ReduceMax { .. } => "reduce_max",
+            IntOp::ReduceMin { .. } => "reduce_min",
+            IntOp::Concat { .. } => "concat",
+            IntOp::Pad { .. } => "pad",
+            IntOp::Reshape => "reshape",
+            IntOp::Slice { .. } => "slice",
+            IntOp::Transpose { .. } => "transpose",
+            IntOp::Tile { .. } => "tile",
+        }
     }
 }

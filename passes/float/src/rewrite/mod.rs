@@ -155,6 +155,16 @@ fn live(graph: &Graph) -> Vec<bool> {
 }
 
 impl Graph {
+    /// In the form that quantization expects: images NHWC, constants computed, batch norm and padding in the operators
+    /// before and behind, activations as clamps.
+    ///
+    /// # Errors
+    /// Never for a graph that has been built node by node.
+    pub fn canonicalize(&self) -> Result<Graph, Invalid> {
+        let graph = self.fold_constants()?.canonicalize_layout()?.recognize_activations()?;
+        graph.fold_padding()?.fold_batch_norm()?.fold_constants()
+    }
+
     /// Without the nodes that no output needs.
     ///
     /// # Errors

@@ -100,7 +100,7 @@ impl<'c> Reader<'c> {
                 self.push(op, Op::Binary(Binary::Pow), &[x, half])
             }
             "arith.select" => self.select(body, op),
-            name => Err(op.error(format!("'{name}' in the body of a linalg.generic is not supported"))),
+            name => Err(op.error("is not supported in the body of a linalg.generic")),
         }
     }
 

@@ -19,7 +19,7 @@ struct Generic<'c> {
 
 impl<'c> Generic<'c> {
     fn read(op: Operation<'c>) -> Result<Self, Reported> {
-        let fail = |reason: &str| op.error(format!("linalg.generic: {reason}"));
+        let fail = |reason: &str| op.error(format!("{reason}"));
         let maps = op.attribute("indexing_maps").and_then(|a| a.as_array()).unwrap_or_default();
         let parsed: Option<Vec<_>> = maps.iter().map(|m| map::parse(&m.to_string())).collect();
         let parsed = parsed.ok_or_else(|| {
@@ -46,7 +46,7 @@ impl<'c> Reader<'c> {
         if generic.reduces.contains(&true) {
             return self.reduction(&generic);
         }
-        let Some(block) = op.body() else { return Err(op.error("linalg.generic without a body")) };
+        let Some(block) = op.body() else { return Err(op.error("has no body")) };
         let mut body = Body::new(generic.loops());
         for (index, argument) in block.arguments().into_iter().enumerate() {
             let known = op.operand(index).is_some_and(|value| self.values.contains_key(&value));
@@ -143,7 +143,7 @@ impl<'c> Reader<'c> {
     /// Sums, maxima and minima along axes.
     fn reduction(&mut self, generic: &Generic<'c>) -> Result<(), Reported> {
         let op = generic.op;
-        let seen = |text: &str| op.error(format!("linalg.generic: {text}"));
+        let seen = |text: &str| op.error(format!("{text}"));
         let Some(block) = op.body() else { return Err(seen("no body")) };
         let arguments = block.arguments();
         let (Some(end), [x, acc, ..]) = (block.terminator(), arguments.as_slice()) else {

@@ -3,10 +3,12 @@
 //! An argument is `[NAME=]PATH`, or `[NAME=]FILE.npz:KEY` for one array of an archive. Arguments with a name go to the
 //! tensor of that name, the others to those left, in order. Output files appear whole or not at all.
 
+mod floats;
 mod member;
 mod npy;
 mod samples;
 
+pub use floats::{Floats, read_floats};
 pub use samples::{SampleOutputs, Samples};
 
 use std::collections::BTreeMap;

@@ -18,7 +18,7 @@ const MAX_ELEMENTS: u64 = 1 << 48;
 
 /// Element types of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stored {
+pub(super) enum Stored {
     Bool,
     Int { signed: bool, bytes: usize },
 }
@@ -139,7 +139,7 @@ pub(super) fn header(dtype: Dtype, shape: &[u64]) -> Vec<u8> {
 
 /// Refuses headers that are no plain array of scalars, so that the parser behind sees only harmless ones: it
 /// recurses on nesting and multiplies the dimensions unchecked.
-fn check_header(bytes: &[u8]) -> Result<(), String> {
+pub(super) fn check_header(bytes: &[u8]) -> Result<(), String> {
     let not_npy = || "not an .npy file".to_owned();
     let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or_else(not_npy)?;
     let (len, text) = match *rest {
@@ -207,6 +207,62 @@ fn element_type(dtype: &DType) -> Result<(Stored, bool), String> {
     Ok((stored, endian == ">"))
 }
 
+/// A type of numbers, floating ones too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Number {
+    Float { bytes: usize, big_endian: bool },
+    Integer { stored: Stored, big_endian: bool },
+}
+
+impl Number {
+    pub(super) fn bytes(self) -> usize {
+        match self {
+            Number::Float { bytes, .. } => bytes,
+            Number::Integer { stored, .. } => stored.bytes(),
+        }
+    }
+
+    /// The nearest number of single precision.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "single precision is asked for"
+    )]
+    pub(super) fn value(self, element: &[u8]) -> f32 {
+        match self {
+            Number::Integer { stored, big_endian } => integer(element, stored, big_endian) as f32,
+            Number::Float { big_endian, .. } => {
+                let mut bytes = element.to_vec();
+                if big_endian {
+                    bytes.reverse();
+                }
+                match (bytes.as_slice().try_into(), bytes.as_slice().try_into()) {
+                    (Ok(single), _) => f32::from_le_bytes(single),
+                    (_, Ok(double)) => f64::from_le_bytes(double) as f32,
+                    _ => f32::NAN,
+                }
+            }
+        }
+    }
+}
+
+/// The type of an array's numbers.
+pub(super) fn number_type(dtype: &DType) -> Result<Number, String> {
+    let text = match dtype {
+        DType::Plain(plain) => plain.to_string(),
+        _ => dtype.descr(),
+    };
+    let big_endian = text.starts_with('>');
+    match text.get(1..) {
+        Some("f4") => Ok(Number::Float { bytes: 4, big_endian }),
+        Some("f8") => Ok(Number::Float { bytes: 8, big_endian }),
+        _ => match element_type(dtype) {
+            Ok((stored, big_endian)) => Ok(Number::Integer { stored, big_endian }),
+            Err(_) => Err(format!("elements of type '{text}', expected f4, f8 or integers")),
+        },
+    }
+}
+
 /// The value of an element.
 fn integer(element: &[u8], stored: Stored, big_endian: bool) -> i128 {
     let push = |value: u64, &byte: &u8| value << 8 | u64::from(byte);
@@ -234,7 +290,7 @@ fn convert(value: i128, stored: Stored, dtype: Dtype) -> Result<i32, String> {
 }
 
 /// Row-major values of a column-major array.
-fn row_major(values: &[i32], shape: &[u64]) -> Vec<i32> {
+pub(super) fn row_major<T: Copy + Default>(values: &[T], shape: &[u64]) -> Vec<T> {
     let mut strides = vec![0; shape.len()];
     let mut step = 1;
     for (stride, &extent) in strides.iter_mut().zip(shape) {
@@ -245,7 +301,7 @@ fn row_major(values: &[i32], shape: &[u64]) -> Vec<i32> {
     let mut index = vec![0; shape.len()];
     for _ in 0..values.len() {
         let at: usize = index.iter().zip(&strides).map(|(i, s)| i * s).sum();
-        out.push(values.get(at).copied().unwrap_or(0));
+        out.push(values.get(at).copied().unwrap_or_default());
         for (i, &extent) in index.iter_mut().zip(shape).rev() {
             *i += 1;
             if (*i as u64) < extent {

@@ -1,0 +1,204 @@
+//! `strumc quantize`: from a float network to plain integer TOSA.
+//!
+//! Invariant: the module that is written has been verified, and is what every other tool takes for an integer network.
+
+mod calibration;
+mod summary;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use strum_float::Graph;
+use strum_float::quantize::{IntGraph, RangeChoice, WeightScales, observe, quantize};
+use strum_ir::{Context, Module, Operation, PrintOptions};
+use strum_passes::float::{Network, emit};
+
+use super::backend;
+use super::cli::say;
+use super::diagnostics::Origin;
+use super::exit::{Failure, Kind};
+use super::files;
+use super::network;
+use super::progress::Progress;
+use super::strumc::Voice;
+
+const EXAMPLES: &str = "\
+Examples:
+  strumc quantize net.mlir --calibration images.npy -o net.int8.mlir
+  strumc quantize net.mlirbc --calibration data.npz:images -o net.int8.mlirbc --activations mse
+  strumc compile net.int8.mlirbc -o net.dpu --method mip2q
+
+The network is TOSA or linalg on tensors of f32, as torch-mlir writes it. Calibration data are samples along the first axis,
+prepared as the network wants them. docs/quantize.md says what is done.";
+
+/// How the range of an activation's codes is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Activations {
+    /// from the least to the greatest value seen
+    #[default]
+    Minmax,
+    /// without the share of values that --percentile gives
+    Percentile,
+    /// the range of least mean square error
+    Mse,
+}
+
+/// Whether the channels of a layer have a scale each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Scales {
+    /// a scale for each output channel
+    #[default]
+    PerChannel,
+    /// one scale for the layer
+    PerTensor,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct QuantizeCommand {
+    /// The network, TOSA or linalg on f32, MLIR text or bytecode; - is standard input.
+    #[arg(value_name = "NET.mlir")]
+    network: PathBuf,
+
+    /// Samples of an input, along the first axis: .npy, or .npz with the array after a colon. Inputs in order.
+    #[arg(long, short, value_name = "FILE[:KEY]", num_args = 1..)]
+    calibration: Vec<String>,
+
+    /// The integer network to write, bytecode if its name ends in .mlirbc; - is standard output.
+    #[arg(long, short, value_name = "NET.mlir")]
+    output: PathBuf,
+
+    /// How the range of an activation's codes is chosen.
+    #[arg(long, value_enum, value_name = "CHOICE", default_value_t)]
+    activations: Activations,
+
+    /// Share of the values that is left out, half at each end.
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0.0001")]
+    percentile: f64,
+
+    /// Scales of weights.
+    #[arg(long, value_enum, value_name = "SCALES", default_value_t)]
+    weights: Scales,
+
+    #[command(flatten)]
+    voice: Voice,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|p| (0.0..1.0).contains(p))
+        .ok_or_else(|| "expected a number from 0 to below 1".into())
+}
+
+impl QuantizeCommand {
+    fn ranges(&self) -> RangeChoice {
+        match self.activations {
+            Activations::Minmax => RangeChoice::MinMax,
+            Activations::Percentile => RangeChoice::Percentile(self.percentile),
+            Activations::Mse => RangeChoice::Mse,
+        }
+    }
+
+    fn scales(&self) -> WeightScales {
+        match self.weights {
+            Scales::PerChannel => WeightScales::PerChannel,
+            Scales::PerTensor => WeightScales::PerTensor,
+        }
+    }
+}
+
+/// Quantizes, writes, and says what has become of the network.
+pub(super) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
+    let bytecode = command.output.extension().is_some_and(|e| e == "mlirbc");
+    if bytecode {
+        files::check_binary_sink(&command.output)?;
+    }
+    let mut input = files::read(&command.network)?;
+    let progress = Progress::begin(command.voice.quiet);
+    let context = backend::context();
+    progress.step("parse");
+    let module = progress.pause(|| network::parse(context, &mut input))?;
+    network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
+    let origin = Origin::new(&input.name, &input.bytes);
+    let function =
+        module.body().operations().into_iter().find(|op| op.is("func.func") && op.body().is_some());
+    let function = function.ok_or_else(|| Failure::input("the module holds no function with a body"))?;
+    let text = if is_integer(function) {
+        progress.pause(|| say("note: the network is quantized already: it is written as it is"));
+        None
+    } else {
+        let (int, samples) = lower(command, context, function, &progress, origin)?;
+        Some((int, samples))
+    };
+    let (result, diagnostics) = context.handle().capture(|| module.op().verify());
+    if result.is_err() {
+        return Err(progress.pause(|| origin.failure(&diagnostics)));
+    }
+    progress.step("write");
+    write(&command.output, &module, bytecode)?;
+    drop(progress);
+    let Some((int, samples)) = text else { return Ok(()) };
+    let summary = summary::of(&int, samples);
+    match (command.voice.json, command.voice.quiet || files::is_standard(&command.output)) {
+        (true, _) => files::print(summary.json()?.as_bytes()),
+        (false, true) => Ok(()),
+        (false, false) => files::print(summary.text().as_bytes()),
+    }
+}
+
+/// Puts the integer network in the place of the float one; also the number of samples seen, none for random ones.
+fn lower(
+    command: &QuantizeCommand,
+    context: &Context,
+    function: Operation<'_>,
+    progress: &Progress,
+    origin: Origin<'_>,
+) -> Result<(IntGraph, Option<usize>), Failure> {
+    progress.step("read the network");
+    let (read, diagnostics) = context.handle().capture(|| Network::read(function));
+    let mut network = match read {
+        Ok(network) => network,
+        Err(_) => return Err(progress.pause(|| origin.failure(&diagnostics))),
+    };
+    network.graph = network.graph.canonicalize().map_err(Failure::internal)?;
+    let graph = &network.graph;
+    progress.step("calibrate");
+    let samples = match command.calibration.is_empty() {
+        true => {
+            progress.pause(|| say(calibration::WARNING));
+            calibration::random(graph)
+        }
+        false => calibration::read(graph, &command.calibration)?,
+    };
+    let ranges = observe(graph, &samples, command.ranges()).map_err(Failure::input)?;
+    progress.step("quantize");
+    let int = quantize(graph, &ranges, command.scales()).map_err(|error| {
+        let at = error.tag.and_then(|tag| network.source(tag)).map(|location| location.describe());
+        let message = at.map_or_else(|| error.reason.clone(), |at| format!("{at}: {}", error.reason));
+        Failure::new(Kind::Unsupported, message)
+    })?;
+    emit::replace_function(function, &network, &int)
+        .map_err(|error| Failure::internal(format!("{error:?}")))?;
+    Ok((int, (!command.calibration.is_empty()).then_some(samples.len())))
+}
+
+/// Whether a function takes and gives integers alone.
+fn is_integer(function: Operation<'_>) -> bool {
+    let Some((inputs, results)) = function.function_type() else { return false };
+    inputs.iter().chain(&results).all(|ty| ty.element().is_some_and(|e| e.int_width().is_some()))
+}
+
+fn write(path: &Path, module: &Module<'_>, bytecode: bool) -> Result<(), Failure> {
+    let bytes = match bytecode {
+        true => module.op().bytecode(),
+        false => (module.op().print(&PrintOptions::default()) + "\n").into_bytes(),
+    };
+    files::write(path, &bytes)
+}
+
+/// The inputs of a graph, as messages call them.
+fn describe_input(graph: &Graph, index: usize) -> String {
+    let shape = graph.inputs().get(index).map(|&id| graph.shape(id)).unwrap_or_default();
+    format!("input #{index} (f32{shape:?})")
+}
