@@ -2,118 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod common;
+
 use ndarray::IxDyn;
 use proptest::prelude::*;
-use strum_float::{Binary, Graph, Op, Pool, PoolKind, Reduction, Relation, Tensor, Unary, ValueId, Window};
+use strum_float::{Binary, Graph, Op, Tensor, Unary, Window};
 
-/// A stream of numbers of a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % sides
-    }
-
-    fn tensor(&mut self, shape: &[usize]) -> Tensor {
-        Tensor::from_shape_fn(IxDyn(shape), |_| f32::from(i16::try_from(self.roll(33)).unwrap()) / 8.0 - 2.0)
-    }
-}
-
-const TO_NHWC: [usize; 4] = [0, 2, 3, 1];
-const TO_NCHW: [usize; 4] = [0, 3, 1, 2];
-
-/// Adds a random operator to an NCHW value, as networks from PyTorch have them.
-fn grow(graph: &mut Graph, dice: &mut Dice, x: ValueId, others: &[ValueId]) -> ValueId {
-    let shape = graph.shape(x).to_vec();
-    let [n, c, h, w] = shape[..] else { panic!("{shape:?}") };
-    let transpose = |perms: [usize; 4]| Op::Transpose { perms: perms.to_vec() };
-    // A network begins with a convolution: before it there is nothing that a transpose could move over.
-    match if others.len() < 2 { 0 } else { dice.roll(12) } {
-        0..=2 => {
-            let image = graph.push(transpose(TO_NHWC), &[x]).unwrap();
-            let (op, weights, oc) = if dice.roll(2) == 0 {
-                (Op::Conv2d(Window::UNIT), dice.tensor(&[3, 1, 1, c]), 3)
-            } else {
-                (Op::DepthwiseConv2d(Window::UNIT), dice.tensor(&[1, 1, c, 1]), c)
-            };
-            let weights = graph.constant(weights).unwrap();
-            let bias = if dice.roll(2) == 0 { dice.tensor(&[1]) } else { dice.tensor(&[oc]) };
-            let bias = graph.constant(bias).unwrap();
-            let sums = graph.push(op, &[image, weights, bias]).unwrap();
-            graph.push(transpose(TO_NCHW), &[sums]).unwrap()
-        }
-        3..=5 => {
-            let binary = [Binary::Add, Binary::Sub, Binary::Mul][dice.roll(3)];
-            let constant = graph.constant(dice.tensor(&[1, c, 1, 1])).unwrap();
-            let operands = if dice.roll(4) == 0 { [constant, x] } else { [x, constant] };
-            graph.push(Op::Binary(binary), &operands).unwrap()
-        }
-        6 if dice.roll(2) == 0 => {
-            let limit = dice.tensor(&[1])[[0]];
-            let limit = graph.constant(Tensor::from_elem(IxDyn(&[1, 1, 1, 1]), limit)).unwrap();
-            let relation = [Relation::Greater, Relation::GreaterEqual][dice.roll(2)];
-            let operands = if dice.roll(2) == 0 { [x, limit, x, limit] } else { [x, limit, limit, x] };
-            graph.push(Op::Select(relation), &operands).unwrap()
-        }
-        6 => {
-            let binary = [Binary::Maximum, Binary::Minimum][dice.roll(2)];
-            let limit = dice.tensor(&[1])[[0]];
-            let limit = graph.constant(Tensor::from_elem(IxDyn(&[1, 1, 1, 1]), limit)).unwrap();
-            graph.push(Op::Binary(binary), &[x, limit]).unwrap()
-        }
-        7 => {
-            let same: Vec<_> =
-                others.iter().copied().skip(1).filter(|&id| graph.shape(id) == shape).collect();
-            let other = same.get(dice.roll(same.len().max(1))).copied().unwrap_or(x);
-            graph.push(Op::Binary(Binary::Add), &[x, other]).unwrap()
-        }
-        8 => {
-            let value = [0.0, f32::MIN][dice.roll(2)];
-            let around = vec![[0, 0], [0, 0], [dice.roll(2), dice.roll(2)], [dice.roll(2), 1]];
-            let padded = graph.push(Op::Pad { around, value }, &[x]).unwrap();
-            let image = graph.push(transpose(TO_NHWC), &[padded]).unwrap();
-            let window = Window { stride: [1, 1], ..Window::UNIT };
-            let pool = Pool { kind: PoolKind::Max, kernel: [2, 2], window };
-            let Ok(pooled) = graph.push(Op::Pool(pool), &[image]) else { return x };
-            graph.push(transpose(TO_NCHW), &[pooled]).unwrap()
-        }
-        9 => graph.push(Op::Concat { axis: 1 }, &[x, x]).unwrap(),
-        10 if c > 1 && h * w > 1 => {
-            let (start, size) = (vec![0, 1, 0, 0], vec![n, c - 1, h, w]);
-            graph.push(Op::Slice { start, size }, &[x]).unwrap()
-        }
-        _ => {
-            // A gate, as squeeze-and-excite has it.
-            let sum = graph.push(Op::Reduce { reduction: Reduction::Max, axis: 2 }, &[x]).unwrap();
-            let sum = graph.push(Op::Reduce { reduction: Reduction::Max, axis: 3 }, &[sum]).unwrap();
-            let gate = graph.push(Op::Unary(Unary::Sigmoid), &[sum]).unwrap();
-            graph.push(Op::Binary(Binary::Mul), &[x, gate]).unwrap()
-        }
-    }
-}
-
-fn network(seed: u64) -> (Graph, Tensor) {
-    let mut dice = Dice(seed);
-    let mut graph = Graph::new();
-    let shape = [1, 1 + dice.roll(3), 2 + dice.roll(3), 2 + dice.roll(3)];
-    let mut x = graph.input(&shape).unwrap();
-    let mut all = vec![x];
-    for _ in 0..2 + dice.roll(10) {
-        x = grow(&mut graph, &mut dice, x, &all);
-        all.push(x);
-    }
-    if dice.roll(2) == 0 {
-        let size = graph.shape(x).iter().product();
-        let flat = graph.push(Op::Reshape { shape: vec![1, 1, size] }, &[x]).unwrap();
-        let matrix = graph.constant(dice.tensor(&[1, size, 4])).unwrap();
-        let product = graph.push(Op::Matmul, &[flat, matrix]).unwrap();
-        let bias = graph.constant(dice.tensor(&[1, 1, 4])).unwrap();
-        x = graph.push(Op::Binary(Binary::Add), &[product, bias]).unwrap();
-    }
-    graph.output(x).unwrap();
-    (graph, dice.tensor(&shape))
-}
+use common::{Dice, TO_NCHW, TO_NHWC, network};
 
 fn close(a: &Tensor, b: &Tensor) -> bool {
     let largest = a.iter().fold(1.0f32, |m, x| m.max(x.abs()));

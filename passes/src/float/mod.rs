@@ -14,6 +14,7 @@ use strum_float::{Graph, Op, Tensor, ValueId};
 use strum_ir::{Location, Operation, Reported, Type, Value};
 
 use crate::rewrite::blocks;
+use crate::verdict::UNSUPPORTED;
 
 /// A float network, and where its nodes come from.
 pub struct Network<'c> {
@@ -65,8 +66,9 @@ pub(crate) struct Reader<'c> {
 impl<'c> Reader<'c> {
     fn inputs(&mut self, function: Operation<'c>, arguments: &[Value<'c>]) -> Result<(), Reported> {
         for (index, &argument) in arguments.iter().enumerate() {
-            let fail = |reason: fmt::Arguments<'_>| function.error(format!("argument #{index}: {reason}"));
-            let shape = shape(argument.ty()).map_err(|reason| fail(format_args!("{reason}")))?;
+            let place = format!("argument #{index}");
+            let fail = |reason: fmt::Arguments<'_>| function.error(format!("{place}: {reason}"));
+            let shape = shape(argument.ty()).map_err(|reason| function.error(at(&place, &reason)))?;
             if shape.len() < 2 && arguments.len() > 1 {
                 return Err(fail(format_args!(
                     "'{}' looks like a parameter that the exporter has left outside, such as the statistics of a batch \
@@ -93,7 +95,7 @@ impl<'c> Reader<'c> {
                 }
                 Ok(())
             }
-            _ => Err(op.error("is no operator of a float network that is known")),
+            _ => Err(unknown(op)),
         }
     }
 
@@ -101,7 +103,8 @@ impl<'c> Reader<'c> {
     fn whole(&mut self, op: Operation<'c>, index: usize) -> Result<ValueId, Reported> {
         let value = op.operand(index).ok_or_else(|| op.error(format!("operand #{index} is missing")))?;
         let id = self.narrow(op, index)?;
-        let wanted = shape(value.ty()).map_err(|reason| op.error(format!("operand #{index}: {reason}")))?;
+        let wanted =
+            shape(value.ty()).map_err(|reason| op.error(at(&format!("operand #{index}"), &reason)))?;
         let known = self.graph.shape(id);
         if known == wanted {
             return Ok(id);
@@ -149,6 +152,19 @@ impl<'c> Reader<'c> {
     }
 }
 
+/// A reason with its place; the phrase that makes it a limit of ours stays in front.
+fn at(place: &str, reason: &str) -> String {
+    match reason.strip_prefix(UNSUPPORTED) {
+        Some(reason) => format!("{UNSUPPORTED}{place}: {reason}"),
+        None => format!("{place}: {reason}"),
+    }
+}
+
+/// The error at an op that no door knows.
+fn unknown(op: Operation<'_>) -> Reported {
+    op.error(format!("{UNSUPPORTED}no operator of a float network that is known"))
+}
+
 /// The shape of a static tensor of f32, or what else it is.
 fn shape(ty: Type<'_>) -> Result<Vec<usize>, String> {
     if ty.rank().is_none() {
@@ -161,7 +177,7 @@ fn shape(ty: Type<'_>) -> Result<Vec<usize>, String> {
     }
     let shape = ty.as_tensor().map(|tensor| tensor.shape.iter().map(|&d| usize::try_from(d).ok()).collect());
     shape.flatten().ok_or_else(|| {
-        format!("'{ty}' has a dynamic dimension: export the network for one size, with a batch of 1, say")
+        format!("{UNSUPPORTED}'{ty}' has a dynamic dimension: export the network for one size, with a batch of 1, say")
     })
 }
 

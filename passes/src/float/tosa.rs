@@ -71,7 +71,7 @@ impl<'c> Reader<'c> {
                 self.push(op, Op::Concat { axis }, &operands)
             }
             "pad" | "reshape" | "slice" | "transpose" | "tile" | "reverse" => self.tosa_movement(op, name),
-            _ => Err(op.error("is no operator of a float network that is known")),
+            _ => Err(super::unknown(op)),
         }
     }
 
@@ -133,7 +133,7 @@ impl<'c> Reader<'c> {
             "transpose" => Op::Transpose { perms: required(op, "perms", view::perms(op))? },
             "tile" => Op::Tile { multiples: list(1)? },
             _ => {
-                return Err(op.error("is no operator of a float network that is known"));
+                return Err(super::unknown(op));
             }
         };
         let x = self.whole(op, 0)?;

@@ -12,11 +12,12 @@ use strum_float::Graph;
 use strum_float::quantize::{IntGraph, RangeChoice, WeightScales, observe, quantize};
 use strum_ir::{Context, Module, Operation, PrintOptions};
 use strum_passes::float::{Network, emit};
+use strum_passes::verdict::UNSUPPORTED;
 
 use super::backend;
 use super::cli::say;
 use super::diagnostics::Origin;
-use super::exit::{Failure, Kind};
+use super::exit::Failure;
 use super::files;
 use super::network;
 use super::progress::Progress;
@@ -174,9 +175,10 @@ fn lower(
     let ranges = observe(graph, &samples, command.ranges()).map_err(Failure::input)?;
     progress.step("quantize");
     let int = quantize(graph, &ranges, command.scales()).map_err(|error| {
-        let at = error.tag.and_then(|tag| network.source(tag)).map(|location| location.describe());
-        let message = at.map_or_else(|| error.reason.clone(), |at| format!("{at}: {}", error.reason));
-        Failure::new(Kind::Unsupported, message)
+        let at = error.tag.and_then(|tag| network.source(tag)).unwrap_or(function.location());
+        let said = if error.unsupported { UNSUPPORTED } else { "" };
+        let (_, diagnostics) = context.handle().capture(|| at.error(format!("{said}{}", error.reason)));
+        progress.pause(|| origin.failure(&diagnostics))
     })?;
     emit::replace_function(function, &network, &int)
         .map_err(|error| Failure::internal(format!("{error:?}")))?;

@@ -65,7 +65,7 @@ impl Summary {
                 let name = format!("{what} #{index}");
                 let _ = writeln!(
                     text,
-                    "{name:<12} i8{:?}: value = {:.9} * (code - {})",
+                    "{name:<12} i8{:?}: scale {:.9}, zero point {}",
                     end.shape, end.scale, end.zero_point
                 );
             }

@@ -69,9 +69,9 @@ pub enum IntOp {
     Sub,
     /// Of i32.
     Mul,
-    /// Of i8.
+    /// Of i32.
     Maximum,
-    /// Of i8.
+    /// Of i32.
     Minimum,
     /// Of i8; the zero point is that of input and output, and only a mean needs it.
     Pool {

@@ -39,7 +39,7 @@ impl<'g> Lowering<'g> {
         for &id in self.graph.inputs() {
             let int = self.out.add(self.graph.shape(id), IntElem::I8);
             let params =
-                self.params_of(id).ok_or_else(|| QuantizeError::of_network("an input has no range"))?;
+                self.params_of(id).ok_or_else(|| QuantizeError::invalid(None, "an input has no range"))?;
             self.codes.insert(id, int);
             self.out.inputs.push(Port { id: int, params });
         }
@@ -62,8 +62,9 @@ impl<'g> Lowering<'g> {
     }
 
     fn param(&self, id: ValueId, tag: u32) -> Result<QParams, QuantizeError> {
-        self.params_of(id)
-            .ok_or_else(|| QuantizeError::at(tag, "a value has no range: it was not seen in calibration"))
+        self.params_of(id).ok_or_else(|| {
+            QuantizeError::invalid(Some(tag), "a value has no range: it was not seen in calibration")
+        })
     }
 
     /// The codes of a value, which may have to be made: a constant, or a table of what the value is a function of.
@@ -80,13 +81,14 @@ impl<'g> Lowering<'g> {
             let root = self
                 .regions
                 .root(id)
-                .ok_or_else(|| QuantizeError::at(tag, "an operand comes after its use"))?;
+                .ok_or_else(|| QuantizeError::invalid(Some(tag), "an operand comes after its use"))?;
             let (from, of) = (self.code(root, tag)?, self.param(root, tag)?);
             #[allow(clippy::cast_possible_truncation, reason = "the network computes in single precision")]
             let points: Vec<f32> = (CODES.0..=CODES.1).map(|code| of.value(code) as f32).collect();
             let values = self.regions.samples(self.graph, id, root, &points);
-            let values = values
-                .ok_or_else(|| QuantizeError::at(tag, "a function of one value cannot be tabulated"))?;
+            let values = values.ok_or_else(|| {
+                QuantizeError::unsupported(tag, "a function of one value cannot be tabulated")
+            })?;
             let table = values.iter().map(|&x| code_of(&params, f64::from(x))).collect();
             self.out.push(IntOp::Table(table), &[from], (shape, IntElem::I8), tag)
         };
@@ -142,7 +144,7 @@ impl<'g> Lowering<'g> {
             Op::Tile { multiples } => IntOp::Tile { multiples: multiples.clone() },
             _ => {
                 let what = format!("'{}' of several values has no integer form here", op.name());
-                return Err(QuantizeError::at(tag, what));
+                return Err(QuantizeError::unsupported(tag, what));
             }
         };
         let operands = operands.iter().map(|&id| self.code(id, tag)).collect::<Result<Vec<_>, _>>()?;
@@ -160,7 +162,7 @@ impl<'g> Lowering<'g> {
     ) -> Result<IntId, QuantizeError> {
         let tag = node.tag;
         let (Some(weights), Some(bias)) = (self.graph.constant_of(w), self.graph.constant_of(b)) else {
-            return Err(QuantizeError::at(tag, "weights and bias must be constant"));
+            return Err(QuantizeError::unsupported(tag, "weights and bias must be constant"));
         };
         let (input, output) = (self.param(image, tag)?, self.param(target.id, tag)?);
         let shape = self.graph.shape(node.result);
@@ -214,12 +216,15 @@ impl<'g> Lowering<'g> {
                 self.finish(products, &[pa.scale * pb.scale], target, tag)
             }
             Binary::Maximum | Binary::Minimum => {
-                let to = self.param(target.id, tag)?;
-                let operands = [self.brought(a, &to, tag)?, self.brought(b, &to, tag)?];
+                let unit = self.param(target.id, tag)?.scale;
+                let wide = [self.wide(a, pa.scale / unit, tag)?, self.wide(b, pb.scale / unit, tag)?];
                 let op = if binary == Binary::Maximum { IntOp::Maximum } else { IntOp::Minimum };
-                Ok(self.out.push(op, &operands, (shape, IntElem::I8), tag))
+                let chosen = self.out.push(op, &wide, (shape, IntElem::I32), tag);
+                self.finish(chosen, &[unit], target, tag)
             }
-            Binary::Pow => Err(QuantizeError::at(tag, "'pow' of two values has no integer form here")),
+            Binary::Pow => {
+                Err(QuantizeError::unsupported(tag, "'pow' of two values has no integer form here"))
+            }
         }
     }
 
@@ -252,21 +257,6 @@ impl<'g> Lowering<'g> {
         Ok(self.out.push(op, &[codes], (self.graph.shape(id), IntElem::I32), tag))
     }
 
-    /// A value in the codes of others.
-    fn brought(&mut self, id: ValueId, to: &QParams, tag: u32) -> Result<IntId, QuantizeError> {
-        let (codes, from) = (self.code(id, tag)?, self.param(id, tag)?);
-        if from == *to {
-            return Ok(codes);
-        }
-        let op = IntOp::Rescale {
-            zero_point: from.zero_point,
-            scales: vec![scale(from.scale / to.scale, tag)?],
-            output: IntElem::I8,
-            output_zp: to.zero_point,
-        };
-        Ok(self.out.push(op, &[codes], (self.graph.shape(id), IntElem::I8), tag))
-    }
-
     /// Sums whose units are `units` (one, or one for each channel) as the codes of a layer's result.
     fn finish(
         &mut self,
@@ -296,8 +286,8 @@ fn code_of(params: &QParams, value: f64) -> i8 {
 
 fn scale(factor: f64, tag: u32) -> Result<Scale, QuantizeError> {
     Scale::of(factor).ok_or_else(|| {
-        QuantizeError::at(
-            tag,
+        QuantizeError::invalid(
+            Some(tag),
             format!("a factor of {factor:e} between two scales is out of range: calibrate on other data"),
         )
     })
@@ -340,12 +330,25 @@ fn all_params(graph: &Graph, ranges: &[Range]) -> Result<Vec<Option<QParams>>, Q
         if seen && !range.is_finite() && !is_constant(graph, index) {
             let node = graph.nodes().iter().find(|node| node.result.index() == index);
             let reason = "calibration has seen a value that is infinite or not a number";
-            return Err(QuantizeError { tag: node.map(|node| node.tag), reason: reason.into() });
+            return Err(QuantizeError::invalid(node.map(|node| node.tag), reason));
         }
+        let range = widened(graph, &ranges, index, range);
         let made = QParams::asymmetric(f64::from(range.min), f64::from(range.max));
         params.push((seen && range.is_finite()).then_some(made));
     }
     Ok(params)
+}
+
+/// A range that is not out of all proportion to what it is clamped from: sums are scaled in 32 bits, and must fit them.
+fn widened(graph: &Graph, ranges: &[Range], index: usize, range: Range) -> Range {
+    /// How many times the codes of the clamped range the values before the clamp may span.
+    const MOST: f32 = 65536.0;
+    let clamp =
+        graph.nodes().iter().find(|node| node.result.index() == index && matches!(node.op, Op::Clamp { .. }));
+    let before = clamp.and_then(|node| node.operands.first()).and_then(|x| ranges.get(x.index()));
+    let Some(before) = before.filter(|before| before.is_finite()) else { return range };
+    let least = before.min.abs().max(before.max.abs()) / MOST;
+    if range.max - range.min >= least { range } else { Range { max: range.min + least, ..range } }
 }
 
 fn is_constant(graph: &Graph, index: usize) -> bool {

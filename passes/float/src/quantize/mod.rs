@@ -32,17 +32,19 @@ pub enum WeightScales {
 pub struct QuantizeError {
     /// The tag of the node that is at fault, if it is one.
     pub tag: Option<u32>,
+    /// Whether the network is fine, and this crate at its end.
+    pub unsupported: bool,
     /// What is wrong.
     pub reason: String,
 }
 
 impl QuantizeError {
-    fn at(tag: u32, reason: impl Into<String>) -> Self {
-        QuantizeError { tag: Some(tag), reason: reason.into() }
+    fn invalid(tag: Option<u32>, reason: impl Into<String>) -> Self {
+        QuantizeError { tag, unsupported: false, reason: reason.into() }
     }
 
-    fn of_network(reason: impl Into<String>) -> Self {
-        QuantizeError { tag: None, reason: reason.into() }
+    fn unsupported(tag: u32, reason: impl Into<String>) -> Self {
+        QuantizeError { tag: Some(tag), unsupported: true, reason: reason.into() }
     }
 }
 

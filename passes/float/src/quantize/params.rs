@@ -9,8 +9,8 @@ pub struct QParams {
     pub zero_point: i32,
 }
 
-/// Least step: values this small are nothing but noise, and a constant zero needs one.
-const MIN_SCALE: f64 = 1e-9;
+/// Least step: values below are nothing but noise.
+const MIN_SCALE: f64 = 1e-30;
 
 /// Least and greatest code.
 pub(crate) const CODES: (i32, i32) = (-128, 127);
@@ -20,7 +20,8 @@ impl QParams {
     #[must_use]
     pub fn asymmetric(min: f64, max: f64) -> Self {
         let (min, max) = (min.min(0.0), max.max(0.0));
-        let scale = ((max - min) / 255.0).max(MIN_SCALE);
+        // A constant zero has no step of its own, and any will do.
+        let scale = if min == max { 1.0 } else { ((max - min) / 255.0).max(MIN_SCALE) };
         QParams { scale, zero_point: round(-128.0 - min / scale) }
     }
 

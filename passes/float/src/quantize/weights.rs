@@ -41,7 +41,7 @@ pub(super) fn code(
     tag: u32,
 ) -> Result<Coded, QuantizeError> {
     if let Some(x) = weights.iter().chain(bias).find(|x| !x.is_finite()) {
-        return Err(QuantizeError::at(tag, format!("a weight or a bias is {x}")));
+        return Err(QuantizeError::invalid(Some(tag), format!("a weight or a bias is {x}")));
     }
     let shape = weights.shape();
     let mut largest = vec![0f64; channels];

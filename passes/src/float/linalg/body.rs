@@ -6,6 +6,7 @@ use strum_float::{Binary, Op, Relation, Unary, ValueId};
 use strum_ir::{Block, Operation, Reported, Value};
 
 use crate::float::Reader;
+use crate::verdict::UNSUPPORTED;
 
 /// What is known of a body's values. Each stands for a tensor with an axis for every loop.
 pub(super) struct Body<'c> {
@@ -100,7 +101,10 @@ impl<'c> Reader<'c> {
                 self.push(op, Op::Binary(Binary::Pow), &[x, half])
             }
             "arith.select" => self.select(body, op),
-            name => Err(op.error("is not supported in the body of a linalg.generic")),
+            _ => {
+                Err(op
+                    .error(format!("{UNSUPPORTED}no operator in the body of a linalg.generic that is known")))
+            }
         }
     }
 
@@ -108,7 +112,7 @@ impl<'c> Reader<'c> {
     fn select(&mut self, body: &Body<'c>, op: Operation<'c>) -> Result<ValueId, Reported> {
         let condition = op.operand(0).and_then(|value| value.defined_by("arith.cmpf"));
         let Some(compare) = condition else {
-            return Err(op.error("the condition of a choice must be 'arith.cmpf'"));
+            return Err(op.error("unsupported: the condition of a choice must be 'arith.cmpf'"));
         };
         let (relation, swapped, negated) = predicate(compare)?;
         let (mut a, mut b) = (self.read(body, compare, 0)?, self.read(body, compare, 1)?);
@@ -127,7 +131,9 @@ impl<'c> Reader<'c> {
         let message = op.str_attr("msg").unwrap_or("no message").to_owned();
         let condition = op.operand(0).and_then(|value| value.defined_by("arith.cmpf"));
         let Some(compare) = condition else {
-            return Err(op.error(format!("an assertion that is no comparison is not supported: {message}")));
+            return Err(op.error(format!(
+                "{UNSUPPORTED}an assertion that is no comparison is not supported: {message}"
+            )));
         };
         let (relation, swapped, negated) = predicate(compare)?;
         let (mut a, mut b) = (self.read(body, compare, 0)?, self.read(body, compare, 1)?);
@@ -140,9 +146,9 @@ impl<'c> Reader<'c> {
         match self.graph.constant_of(holds) {
             Some(holds) if holds.iter().all(|&x| x == 1.0) => Ok(()),
             Some(_) => Err(op.error(format!("the assertion does not hold: {message}"))),
-            None => Err(
-                op.error(format!("an assertion on a value that is not constant is not supported: {message}"))
-            ),
+            None => Err(op.error(format!(
+                "{UNSUPPORTED}an assertion on a value that is not constant is not supported: {message}"
+            ))),
         }
     }
 }
@@ -161,7 +167,7 @@ fn predicate(compare: Operation<'_>) -> Result<(Relation, bool, bool), Reported>
         Some(4 | 11) => (Relation::Greater, true, false),
         Some(5 | 12) => (Relation::GreaterEqual, true, false),
         Some(6 | 13) => (Relation::Equal, false, true),
-        _ => return Err(compare.error(format!("the comparison {text} is not supported"))),
+        _ => return Err(compare.error(format!("{UNSUPPORTED}the comparison {text} is not supported"))),
     })
 }
 

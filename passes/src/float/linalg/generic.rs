@@ -6,6 +6,7 @@ use strum_ir::{Operation, Reported, Value};
 use super::body::Body;
 use super::map::{self, Axis};
 use crate::float::{Reader, shape};
+use crate::verdict::UNSUPPORTED;
 
 /// A generic taken apart.
 struct Generic<'c> {
@@ -19,7 +20,7 @@ struct Generic<'c> {
 
 impl<'c> Generic<'c> {
     fn read(op: Operation<'c>) -> Result<Self, Reported> {
-        let fail = |reason: &str| op.error(format!("{reason}"));
+        let fail = |reason: &str| op.error(format!("{UNSUPPORTED}{reason}"));
         let maps = op.attribute("indexing_maps").and_then(|a| a.as_array()).unwrap_or_default();
         let parsed: Option<Vec<_>> = maps.iter().map(|m| map::parse(&m.to_string())).collect();
         let parsed = parsed.ok_or_else(|| {
@@ -143,7 +144,7 @@ impl<'c> Reader<'c> {
     /// Sums, maxima and minima along axes.
     fn reduction(&mut self, generic: &Generic<'c>) -> Result<(), Reported> {
         let op = generic.op;
-        let seen = |text: &str| op.error(format!("{text}"));
+        let seen = |text: &str| op.error(format!("{UNSUPPORTED}{text}"));
         let Some(block) = op.body() else { return Err(seen("no body")) };
         let arguments = block.arguments();
         let (Some(end), [x, acc, ..]) = (block.terminator(), arguments.as_slice()) else {

@@ -31,7 +31,7 @@ impl<'c> Reader<'c> {
                 let id = self.movement(op, name)?;
                 self.bind(op, 0, id)
             }
-            name => Err(op.error("is no operator of a float network that is known")),
+            _ => Err(crate::float::unknown(op)),
         }
     }
 
@@ -108,7 +108,7 @@ impl<'c> Reader<'c> {
                 let part = self.push(op, Op::Slice { start, size }, &[x])?;
                 self.push(op, Op::Reshape { shape: wanted }, &[part])
             }
-            _ => Err(op.error("is no operator of a float network that is known")),
+            _ => Err(crate::float::unknown(op)),
         }
     }
 

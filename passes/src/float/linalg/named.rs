@@ -82,7 +82,7 @@ impl<'c> Reader<'c> {
                 let x = self.whole(op, 0)?;
                 self.turned(op, x, &perms.unwrap_or_default())
             }
-            _ => Err(op.error("is no operator of a float network that is known")),
+            _ => Err(crate::float::unknown(op)),
         }
     }
 

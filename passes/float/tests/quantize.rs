@@ -1,0 +1,259 @@
+//! Quantized networks, computed by `strum-ref`, against the float networks that they come from.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use ndarray::IxDyn;
+use proptest::prelude::*;
+use strum_float::quantize::{
+    IntElem, IntGraph, IntOp, QuantizeError, RangeChoice, WeightScales, Weights, observe, quantize,
+};
+use strum_float::{Binary, Graph, Op, PoolKind, Tensor, Unary, ValueId, Window};
+use strum_ref as tosa;
+
+use common::{Dice, network, network_of};
+
+fn pads(w: &Window) -> [usize; 4] {
+    [w.before[0], w.after[0], w.before[1], w.after[1]]
+}
+
+fn conv(w: &Window, weights: &Weights) -> tosa::Conv {
+    let input_zp = weights.zero_point.into();
+    tosa::Conv { pad: pads(w), stride: w.stride, dilation: w.dilation, input_zp, weight_zp: 0 }
+}
+
+fn bytes(shape: &[usize], codes: &[i8]) -> tosa::Tensor {
+    let data: Vec<i64> = codes.iter().map(|&c| c.into()).collect();
+    tosa::Tensor::new(tosa::Dtype::I8, shape, data).unwrap()
+}
+
+fn dtype(elem: IntElem) -> tosa::Dtype {
+    match elem {
+        IntElem::I8 => tosa::Dtype::I8,
+        IntElem::I32 => tosa::Dtype::I32,
+    }
+}
+
+/// The same network in the words of the reference.
+fn reference(int: &IntGraph) -> tosa::Graph {
+    let mut graph = tosa::Graph::new();
+    let mut ids: Vec<_> = int.inputs.iter().map(|_| graph.input()).collect();
+    for node in &int.nodes {
+        let mut operands: Vec<_> = node.operands.iter().map(|id| ids[id.index()]).collect();
+        let shape = int.value(node.result).unwrap().0.to_vec();
+        let mut layer = |graph: &mut tosa::Graph, weights: &Weights| {
+            operands.push(graph.constant(bytes(&weights.shape, &weights.codes)));
+            let bias: Vec<i64> = weights.bias.iter().map(|&b| b.into()).collect();
+            operands.push(graph.constant(tosa::Tensor::new(tosa::Dtype::I32, [bias.len()], bias).unwrap()));
+        };
+        let op = match &node.op {
+            IntOp::Constant(codes) => {
+                ids.push(graph.constant(bytes(&shape, codes)));
+                continue;
+            }
+            IntOp::Conv2d(w, weights) => {
+                layer(&mut graph, weights);
+                tosa::Op::Conv2d(conv(w, weights))
+            }
+            IntOp::DepthwiseConv2d(w, weights) => {
+                layer(&mut graph, weights);
+                tosa::Op::DepthwiseConv2d(conv(w, weights))
+            }
+            IntOp::Matmul([a, b]) => tosa::Op::MatMul { a_zp: (*a).into(), b_zp: (*b).into() },
+            IntOp::Rescale { zero_point, scales, output, output_zp } => tosa::Op::Rescale(tosa::Rescale {
+                to: dtype(*output),
+                multiplier: scales.iter().map(|s| s.multiplier.into()).collect(),
+                shift: scales.iter().map(|s| s.shift.into()).collect(),
+                scale32: true,
+                round: tosa::Round::Single,
+                per_channel: scales.len() > 1,
+                input_unsigned: false,
+                output_unsigned: false,
+                input_zp: (*zero_point).into(),
+                output_zp: (*output_zp).into(),
+            }),
+            IntOp::Clamp { min, max } => tosa::Op::Clamp { min: (*min).into(), max: (*max).into() },
+            IntOp::Table(codes) => {
+                operands.push(graph.constant(bytes(&[256], codes)));
+                tosa::Op::Table
+            }
+            IntOp::Add => tosa::Op::Add,
+            IntOp::Sub => tosa::Op::Sub,
+            IntOp::Mul => tosa::Op::Mul { shift: 0 },
+            IntOp::Maximum => tosa::Op::Maximum,
+            IntOp::Minimum => tosa::Op::Minimum,
+            IntOp::Pool { pool, zero_point } => {
+                let window =
+                    tosa::Pool { kernel: pool.kernel, stride: pool.window.stride, pad: pads(&pool.window) };
+                let zp = (*zero_point).into();
+                match pool.kind {
+                    PoolKind::Max => tosa::Op::MaxPool2d(window),
+                    PoolKind::Average => tosa::Op::AvgPool2d { pool: window, input_zp: zp, output_zp: zp },
+                }
+            }
+            IntOp::ReduceSum { axis } => tosa::Op::ReduceSum { axis: *axis },
+            IntOp::ReduceMax { axis } => tosa::Op::ReduceMax { axis: *axis },
+            IntOp::ReduceMin { axis } => tosa::Op::ReduceMin { axis: *axis },
+            IntOp::Concat { axis } => tosa::Op::Concat { axis: *axis },
+            IntOp::Pad { around, value } => tosa::Op::Pad { padding: around.clone(), value: (*value).into() },
+            IntOp::Reshape => tosa::Op::Reshape { shape },
+            IntOp::Slice { start } => tosa::Op::Slice { start: start.clone(), size: shape },
+            IntOp::Transpose { perms } => tosa::Op::Transpose { perms: perms.clone() },
+            IntOp::Tile { .. } => panic!("no tile in these networks"),
+        };
+        ids.push(graph.op(op, operands));
+    }
+    for port in &int.outputs {
+        graph.output(ids[port.id.index()]);
+    }
+    graph
+}
+
+/// The outputs of the integer network, as values.
+fn run(int: &IntGraph, x: &Tensor) -> Vec<f64> {
+    let params = int.inputs[0].params;
+    let codes: Vec<i8> = x.iter().map(|&x| i8::try_from(params.code(x.into())).unwrap()).collect();
+    let graph = reference(int);
+    let run = graph.run(&[bytes(x.shape(), &codes)]).unwrap();
+    let at = run.unpredictable.map(|id| format!("{:?}", graph.nodes()[id.0]));
+    assert_eq!(at, None, "TOSA defines every value");
+    let params = int.outputs[0].params;
+    run.outputs[0].data.iter().map(|&c| params.value(i32::try_from(c).unwrap())).collect()
+}
+
+/// Ratio of the signal to the error, in decibels.
+fn sqnr(expected: &Tensor, got: &[f64]) -> f64 {
+    let signal: f64 = expected.iter().map(|&x| f64::from(x).powi(2)).sum();
+    let noise: f64 = expected.iter().zip(got).map(|(&x, y)| (f64::from(x) - y).powi(2)).sum();
+    10.0 * (signal.max(1e-12) / noise.max(1e-12)).log10()
+}
+
+fn quantized(graph: &Graph, x: &Tensor, choice: RangeChoice) -> Result<IntGraph, QuantizeError> {
+    let graph = graph.canonicalize().unwrap();
+    let ranges = observe(&graph, &[vec![x.clone()]], choice).unwrap();
+    quantize(&graph, &ranges, WeightScales::PerChannel)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+
+    #[test]
+    fn one_operator_behind_a_convolution_loses_little(seed: u64) {
+        let (graph, x) = network_of(Dice(seed), 2);
+        let expected = graph.eval(std::slice::from_ref(&x)).unwrap();
+        let int = quantized(&graph, &x, RangeChoice::MinMax).unwrap();
+        let got = run(&int, &x);
+        let quality = sqnr(&expected[0], &got);
+        prop_assert!(quality > 20.0, "{} dB: {:?}", quality, int.nodes);
+    }
+
+    #[test]
+    fn every_network_has_an_integer_form(seed: u64) {
+        let (graph, x) = network(seed);
+        let int = quantized(&graph, &x, RangeChoice::MinMax).unwrap();
+        let again = quantized(&graph, &x, RangeChoice::MinMax).unwrap();
+        prop_assert_eq!(&int.nodes, &again.nodes);
+        run(&int, &x);
+    }
+}
+
+/// One input, one operator.
+fn single(shape: &[usize], build: impl FnOnce(&mut Graph, ValueId) -> ValueId) -> Graph {
+    let mut graph = Graph::new();
+    let x = graph.input(shape).unwrap();
+    let y = build(&mut graph, x);
+    graph.output(y).unwrap();
+    graph
+}
+
+fn ramp(shape: &[usize], from: f32, to: f32) -> Tensor {
+    let n: usize = shape.iter().product();
+    Tensor::from_shape_vec(
+        IxDyn(shape),
+        (0..n).map(|i| from + (to - from) * i as f32 / (n - 1) as f32).collect(),
+    )
+    .unwrap()
+}
+
+#[test]
+fn functions_of_one_value_become_one_table() {
+    // x · clamp(x + 3, 0, 6) / 6, as exporters spell the hard swish.
+    let graph = single(&[1, 256], |g, x| {
+        let number = |g: &mut Graph, v: f32| g.constant(Tensor::from_elem(IxDyn(&[1, 1]), v)).unwrap();
+        let (three, sixth) = (number(g, 3.0), number(g, 1.0 / 6.0));
+        let sum = g.push(Op::Binary(Binary::Add), &[x, three]).unwrap();
+        let clamped = g.push(Op::Clamp { min: 0.0, max: 6.0 }, &[sum]).unwrap();
+        let product = g.push(Op::Binary(Binary::Mul), &[x, clamped]).unwrap();
+        g.push(Op::Binary(Binary::Mul), &[product, sixth]).unwrap()
+    });
+    let x = ramp(&[1, 256], -8.0, 8.0);
+    let int = quantized(&graph, &x, RangeChoice::MinMax).unwrap();
+    let names: Vec<&str> = int.nodes.iter().map(|n| n.op.name()).collect();
+    assert_eq!(names, ["table"]);
+    assert!(sqnr(&graph.eval(std::slice::from_ref(&x)).unwrap()[0], &run(&int, &x)) > 40.0);
+}
+
+#[test]
+fn a_clamp_behind_a_layer_costs_nothing_when_its_range_is_the_codes() {
+    let mut dice = Dice(3);
+    let graph = single(&[1, 4, 4, 2], |g, x| {
+        let (w, b) =
+            (g.constant(dice.tensor(&[3, 1, 1, 2])).unwrap(), g.constant(dice.tensor(&[3])).unwrap());
+        let y = g.push(Op::Conv2d(Window::UNIT), &[x, w, b]).unwrap();
+        g.push(Op::Clamp { min: 0.0, max: f32::MAX }, &[y]).unwrap()
+    });
+    let int = quantized(&graph, &ramp(&[1, 4, 4, 2], -3.0, 3.0), RangeChoice::MinMax).unwrap();
+    let names: Vec<&str> = int.nodes.iter().map(|n| n.op.name()).collect();
+    assert_eq!(names, ["conv2d", "rescale"]);
+    assert_eq!(int.outputs[0].params.zero_point, -128);
+}
+
+#[test]
+fn what_has_no_integer_form_is_refused_with_its_place() {
+    let graph = single(&[1, 8], |g, x| {
+        g.set_tag(7);
+        let y = g.push(Op::Unary(Unary::Sigmoid), &[x]).unwrap();
+        let turned = g.push(Op::Reshape { shape: vec![8, 1] }, &[y]).unwrap();
+        let back = g.push(Op::Transpose { perms: vec![1, 0] }, &[turned]).unwrap();
+        let far = g.push(Op::Binary(Binary::Add), &[x, back]).unwrap();
+        g.push(Op::Binary(Binary::Pow), &[x, far]).unwrap()
+    });
+    let error = quantized(&graph, &ramp(&[1, 8], 0.5, 2.0), RangeChoice::MinMax).unwrap_err();
+    assert_eq!(error.tag, Some(7));
+    assert!(error.reason.contains("pow"), "{error}");
+}
+
+#[test]
+fn odd_weights_and_values() {
+    let conv = |weights: Vec<f32>, bias: f32| {
+        single(&[1, 2, 2, 1], |g, x| {
+            let shape = IxDyn(&[weights.len(), 1, 1, 1]);
+            let n = weights.len();
+            let w = g.constant(Tensor::from_shape_vec(shape, weights).unwrap()).unwrap();
+            let b = g.constant(Tensor::from_elem(IxDyn(&[n]), bias)).unwrap();
+            g.push(Op::Conv2d(Window::UNIT), &[x, w, b]).unwrap()
+        })
+    };
+    let x = ramp(&[1, 2, 2, 1], -1.0, 1.0);
+    // A channel of zeros, one that is nearly dead, and one of ordinary size, with a bias far above the weights.
+    let graph = conv(vec![0.0, 1e-12, 0.5], 3.0);
+    let got = run(&quantized(&graph, &x, RangeChoice::MinMax).unwrap(), &x);
+    assert!(sqnr(&graph.eval(std::slice::from_ref(&x)).unwrap()[0], &got) > 35.0);
+    // All zero.
+    let got = run(&quantized(&conv(vec![0.0], 0.0), &x, RangeChoice::MinMax).unwrap(), &x);
+    assert_eq!(got, [0.0; 4]);
+    // A constant activation.
+    let flat = Tensor::from_elem(IxDyn(&[1, 2, 2, 1]), 0.25);
+    let got = run(&quantized(&conv(vec![2.0], 0.0), &flat, RangeChoice::Mse).unwrap(), &flat);
+    assert!(got.iter().all(|y| (y - 0.5).abs() < 1e-2), "{got:?}");
+    let error = quantized(&conv(vec![f32::NAN], 0.0), &x, RangeChoice::MinMax).unwrap_err();
+    assert!(error.reason.contains("NaN") || error.reason.contains("not a number"), "{error}");
+    // A huge range.
+    let wide = ramp(&[1, 2, 2, 1], -1e30, 1e30);
+    let graph = conv(vec![1e-30], 0.0);
+    let got = run(&quantized(&graph, &wide, RangeChoice::MinMax).unwrap(), &wide);
+    assert!(sqnr(&graph.eval(std::slice::from_ref(&wide)).unwrap()[0], &got) > 35.0);
+    let graph = graph.canonicalize().unwrap();
+    assert!(observe(&graph, &[], RangeChoice::MinMax).unwrap_err().reason.contains("no sample"));
+}
