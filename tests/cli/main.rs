@@ -7,6 +7,7 @@ mod compare;
 mod compile;
 mod hostile;
 mod networks;
+mod quantize;
 mod report;
 mod run;
 mod strategy;

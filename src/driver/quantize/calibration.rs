@@ -51,15 +51,11 @@ pub(super) fn read(graph: &Graph, args: &[String]) -> Result<Vec<Vec<Tensor>>, F
     Ok(samples)
 }
 
-/// How many samples of a shape an array holds: `[N, …]` for `[…]`, or for `[1, …, 1, …]` without those ones.
+/// How many samples of a shape an array holds: `[N, …]` for `[…]`. Axes of extent 1 change no order, and may be missing or more.
 fn sample_count(array: &[u64], sample: &[usize]) -> Option<usize> {
     let (count, rest) = array.split_first()?;
-    let leading = sample.iter().take_while(|&&d| d == 1).count().min(sample.len().saturating_sub(1));
-    let same = |shape: &[usize]| {
-        rest.len() == shape.len() && rest.iter().zip(shape).all(|(&a, &s)| usize::try_from(a) == Ok(s))
-    };
-    let fits = (0..=leading).any(|ones| sample.get(ones..).is_some_and(same));
-    fits.then(|| usize::try_from(*count).ok())?
+    let wanted = sample.iter().map(|&d| d as u64).filter(|&d| d != 1);
+    rest.iter().copied().filter(|&d| d != 1).eq(wanted).then(|| usize::try_from(*count).ok())?
 }
 
 /// Normal numbers of a fixed seed.

@@ -8,8 +8,11 @@ use crate::op::Op;
 
 pub(super) const RULES: &[Rule] = &[merge, through];
 
-/// For afterwards: a reshape would be in the way of the others, and what is before a pad would move behind it again.
-pub(super) const LAST_RULES: &[Rule] = &[to_reshape, before_pad];
+/// For afterwards: before, what has moved in front of a pad would move behind it again.
+pub(super) const PAD_RULES: &[Rule] = &[before_pad];
+
+/// For the end: a reshape would be in the way of the others.
+pub(super) const LAST_RULES: &[Rule] = &[to_reshape];
 
 /// A value that a transpose gives: what goes in, and how.
 fn transposed(cx: &Sweep, id: ValueId) -> Option<(ValueId, Vec<usize>)> {

@@ -194,7 +194,11 @@ impl Graph {
     /// # Errors
     /// Never for a graph that has been built node by node.
     pub fn canonicalize_layout(&self) -> Result<Graph, Invalid> {
-        sweep(&sweep(self, layout::RULES)?.without_dead_nodes()?, layout::LAST_RULES)?.without_dead_nodes()
+        let mut graph = self.without_dead_nodes()?;
+        for rules in [layout::RULES, layout::PAD_RULES, layout::LAST_RULES] {
+            graph = sweep(&graph, rules)?.without_dead_nodes()?;
+        }
+        Ok(graph)
     }
 
     /// With scales and offsets of channels behind a convolution in its weights and its bias.

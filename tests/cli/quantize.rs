@@ -1,0 +1,229 @@
+//! `strumc quantize`: float networks from both doors, and inputs that are odd on purpose.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::common::{Scratch, npy};
+
+/// A padded convolution, batch normalization with its statistics, and a ReLU, as torch-mlir writes them on linalg.
+const LINALG: &str = r#"#map = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>
+#channel = affine_map<(d0, d1, d2, d3) -> (d1, 0, 0)>
+#vector = affine_map<(d0) -> (d0)>
+func.func @main(%x: tensor<1x1x4x4xf32>) -> tensor<1x2x4x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %one = arith.constant 1.0 : f32
+  %eps = arith.constant 1.0e-05 : f64
+  %w = arith.constant dense<[[[[0.5, -0.25, 0.0], [1.0, 0.75, -0.5], [0.0, 0.25, 0.125]]], [[[-1.0, 0.5, 0.25], [0.0, -0.75, 0.5], [0.25, 0.0, 1.0]]]]> : tensor<2x1x3x3xf32>
+  %b = arith.constant dense<[0.1, -0.2]> : tensor<2xf32>
+  %mean = arith.constant dense<[0.5, -0.5]> : tensor<2xf32>
+  %variance = arith.constant dense<[0.25, 4.0]> : tensor<2xf32>
+  %p = tensor.pad %x low[0, 0, 1, 1] high[0, 0, 1, 1] {
+  ^bb0(%i0: index, %i1: index, %i2: index, %i3: index):
+    tensor.yield %zero : f32
+  } : tensor<1x1x4x4xf32> to tensor<1x1x6x6xf32>
+  %e = tensor.empty() : tensor<1x2x4x4xf32>
+  %bb = linalg.broadcast ins(%b : tensor<2xf32>) outs(%e : tensor<1x2x4x4xf32>) dimensions = [0, 2, 3]
+  %c = linalg.conv_2d_nchw_fchw {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>} ins(%p, %w : tensor<1x1x6x6xf32>, tensor<2x1x3x3xf32>) outs(%bb : tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
+  %ev = tensor.empty() : tensor<2xf32>
+  %root = linalg.generic {indexing_maps = [#vector, #vector], iterator_types = ["parallel"]} ins(%variance : tensor<2xf32>) outs(%ev : tensor<2xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %0 = arith.truncf %eps : f64 to f32
+    %1 = arith.addf %in, %0 : f32
+    %2 = math.sqrt %1 : f32
+    %3 = arith.cmpf one, %2, %zero : f32
+    cf.assert %3, "unimplemented: tensor with zero element"
+    %4 = arith.divf %one, %2 : f32
+    linalg.yield %4 : f32
+  } -> tensor<2xf32>
+  %m3 = tensor.expand_shape %mean [[0, 1, 2]] output_shape [2, 1, 1] : tensor<2xf32> into tensor<2x1x1xf32>
+  %r3 = tensor.expand_shape %root [[0, 1, 2]] output_shape [2, 1, 1] : tensor<2xf32> into tensor<2x1x1xf32>
+  %n = linalg.generic {indexing_maps = [#map, #channel, #channel, #map], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%c, %m3, %r3 : tensor<1x2x4x4xf32>, tensor<2x1x1xf32>, tensor<2x1x1xf32>) outs(%e : tensor<1x2x4x4xf32>) {
+  ^bb0(%in: f32, %mu: f32, %s: f32, %out: f32):
+    %0 = arith.subf %in, %mu : f32
+    %1 = arith.mulf %0, %s : f32
+    linalg.yield %1 : f32
+  } -> tensor<1x2x4x4xf32>
+  %y = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%n : tensor<1x2x4x4xf32>) outs(%e : tensor<1x2x4x4xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %0 = arith.cmpf ugt, %in, %zero : f32
+    %1 = arith.select %0, %in, %zero : f32
+    linalg.yield %1 : f32
+  } -> tensor<1x2x4x4xf32>
+  return %y : tensor<1x2x4x4xf32>
+}
+"#;
+
+/// The same network as torch-mlir writes it in TOSA.
+const TOSA: &str = r#"func.func @main(%x: tensor<1x1x4x4xf32>) -> tensor<1x2x4x4xf32> {
+  %w = "tosa.const"() <{values = dense<[[[[0.5], [-0.25], [0.0]], [[1.0], [0.75], [-0.5]], [[0.0], [0.25], [0.125]]], [[[-1.0], [0.5], [0.25]], [[0.0], [-0.75], [0.5]], [[0.25], [0.0], [1.0]]]]> : tensor<2x3x3x1xf32>}> : () -> tensor<2x3x3x1xf32>
+  %b = "tosa.const"() <{values = dense<[0.1, -0.2]> : tensor<2xf32>}> : () -> tensor<2xf32>
+  %mean = "tosa.const"() <{values = dense<[0.5, -0.5]> : tensor<2xf32>}> : () -> tensor<2xf32>
+  %variance = "tosa.const"() <{values = dense<[0.25, 4.0]> : tensor<2xf32>}> : () -> tensor<2xf32>
+  %eps = "tosa.const"() <{values = dense<1.0e-05> : tensor<1xf32>}> : () -> tensor<1xf32>
+  %half = "tosa.const"() <{values = dense<0.5> : tensor<1xf32>}> : () -> tensor<1xf32>
+  %z = "tosa.const"() <{values = dense<0.0> : tensor<1xf32>}> : () -> tensor<1xf32>
+  %shift = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %s = tosa.const_shape {values = dense<[1, 1, 1, 2]> : tensor<4xindex>} : () -> !tosa.shape<4>
+  %t = tosa.transpose %x {perms = array<i32: 0, 2, 3, 1>} : (tensor<1x1x4x4xf32>) -> tensor<1x4x4x1xf32>
+  %c = tosa.conv2d %t, %w, %b, %z, %z {acc_type = f32, dilation = array<i64: 1, 1>, pad = array<i64: 1, 1, 1, 1>, stride = array<i64: 1, 1>} : (tensor<1x4x4x1xf32>, tensor<2x3x3x1xf32>, tensor<2xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<1x4x4x2xf32>
+  %v1 = tosa.add %eps, %variance : (tensor<1xf32>, tensor<2xf32>) -> tensor<2xf32>
+  %v2 = tosa.pow %v1, %half : (tensor<2xf32>, tensor<1xf32>) -> tensor<2xf32>
+  %v3 = tosa.reciprocal %v2 : (tensor<2xf32>) -> tensor<2xf32>
+  %m4 = tosa.reshape %mean, %s : (tensor<2xf32>, !tosa.shape<4>) -> tensor<1x1x1x2xf32>
+  %r4 = tosa.reshape %v3, %s : (tensor<2xf32>, !tosa.shape<4>) -> tensor<1x1x1x2xf32>
+  %n1 = tosa.sub %c, %m4 : (tensor<1x4x4x2xf32>, tensor<1x1x1x2xf32>) -> tensor<1x4x4x2xf32>
+  %n2 = tosa.mul %n1, %r4, %shift : (tensor<1x4x4x2xf32>, tensor<1x1x1x2xf32>, tensor<1xi8>) -> tensor<1x4x4x2xf32>
+  %a = tosa.clamp %n2 {max_val = 3.40282347E+38 : f32, min_val = 0.0 : f32} : (tensor<1x4x4x2xf32>) -> tensor<1x4x4x2xf32>
+  %y = tosa.transpose %a {perms = array<i32: 0, 3, 1, 2>} : (tensor<1x4x4x2xf32>) -> tensor<1x2x4x4xf32>
+  return %y : tensor<1x2x4x4xf32>
+}
+"#;
+
+fn floats(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+/// Three samples of the small networks, from −1 to 1.
+fn folder() -> Scratch {
+    let scratch = Scratch::new();
+    scratch.write("linalg.mlir", LINALG);
+    scratch.write("tosa.mlir", TOSA);
+    let values: Vec<f32> = (0..48).map(|i: i16| f32::from(i * 29 % 48) / 24.0 - 1.0).collect();
+    scratch.write("c.npy", npy("<f4", &[3, 4, 4], &floats(&values)));
+    scratch
+}
+
+#[test]
+fn both_doors_lead_to_one_integer_network() {
+    let scratch = folder();
+    scratch.strumc("quantize linalg.mlir -c c.npy -o a.mlir -q").ok();
+    scratch.strumc("quantize tosa.mlir -c c.npy -o b.mlir -q").ok();
+    let text = String::from_utf8(scratch.read("a.mlir")).unwrap();
+    assert_eq!(text, String::from_utf8(scratch.read("b.mlir")).unwrap());
+    insta::assert_snapshot!("quantized", text);
+    // What has been quantized goes straight on, and is what the compiler takes.
+    let done = scratch.strumc("quantize a.mlir -o c.mlir");
+    assert!(done.code == Some(0) && done.stderr.contains("quantized already"), "{done:?}");
+    assert_eq!(scratch.read("a.mlir"), scratch.read("c.mlir"));
+    scratch.strumc("compile a.mlir -o a.dpu -q").ok();
+}
+
+#[test]
+fn options_change_what_they_say() {
+    let scratch = folder();
+    let json = |options: &str| -> Value {
+        let done = scratch.strumc(&format!("quantize linalg.mlir -c c.npy -o x.mlirbc --json {options}"));
+        serde_json::from_str(&done.ok().text()).unwrap()
+    };
+    let plain = json("");
+    assert_eq!(plain["samples"], 3);
+    assert_eq!(plain["operators"]["conv2d"], 1);
+    assert_eq!(plain["weights"], 18);
+    let narrower = json("--activations percentile --percentile 0.2");
+    assert!(narrower["inputs"][0]["scale"].as_f64() < plain["inputs"][0]["scale"].as_f64());
+    json("--activations mse");
+    let per_channel = scratch.read("x.mlirbc");
+    json("--weights per-tensor");
+    assert_ne!(per_channel, scratch.read("x.mlirbc"));
+}
+
+#[test]
+fn without_data_ranges_are_random_and_a_warning_says_so() {
+    let scratch = folder();
+    let done = scratch.strumc("quantize linalg.mlir -o a.mlir");
+    assert!(done.code == Some(0) && done.stderr.contains("no calibration data"), "{done:?}");
+    let first = scratch.read("a.mlir");
+    scratch.strumc("quantize linalg.mlir -o a.mlir -q");
+    assert_eq!(first, scratch.read("a.mlir"));
+}
+
+#[test]
+fn a_trained_network_keeps_its_answers() {
+    let scratch = Scratch::new();
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mnist_lenet");
+    let net = models.join("float.linalg.mlirbc");
+    // The digits are codes of the network that was quantized elsewhere.
+    let (scale, zero_point) = (0.012_728, -95.0);
+    let archive = std::fs::File::open(models.join("digits.npz")).unwrap();
+    let mut archive = npyz::npz::NpzArchive::new(std::io::BufReader::new(archive)).unwrap();
+    let codes: Vec<i8> = archive.by_name("x").unwrap().unwrap().into_vec().unwrap();
+    let labels: Vec<u8> = archive.by_name("y").unwrap().unwrap().into_vec().unwrap();
+    let values: Vec<f32> = codes.iter().map(|&c| scale * (f32::from(c) - zero_point)).collect();
+    scratch.write("c.npy", npy("<f4", &[100, 28, 28], &floats(&values[..100 * 784])));
+    let line = format!("quantize {} -c c.npy -o net.mlirbc --json", net.display());
+    let summary: Value = serde_json::from_str(&scratch.strumc(&line).ok().text()).unwrap();
+    let (scale, zero_point) = (&summary["inputs"][0]["scale"], &summary["inputs"][0]["zero_point"]);
+    let (scale, zero_point) = (scale.as_f64().unwrap() as f32, zero_point.as_f64().unwrap() as f32);
+    scratch.strumc("compile net.mlirbc -o net.dpu -q --method mip2q").ok();
+    let mut right = 0;
+    for (digit, &label) in values.chunks(784).zip(&labels).step_by(5) {
+        let codes: Vec<u8> = digit.iter().map(|v| (v / scale + zero_point).round() as i8 as u8).collect();
+        scratch.write("x.npy", npy("|i1", &[1, 1, 28, 28], &codes));
+        let done = scratch.strumc("run net.dpu --input x.npy --json").ok();
+        let run: Value = serde_json::from_str(&done.text()).unwrap();
+        let logits: Vec<i64> =
+            run["outputs"][0]["values"].as_array().unwrap().iter().map(|v| v.as_i64().unwrap()).collect();
+        let best = (0..10).max_by_key(|&i| logits[i]).unwrap();
+        right += usize::from(best == usize::from(label));
+    }
+    assert!(right >= 59, "{right} of 60");
+}
+
+#[test]
+fn odd_inputs_are_told_or_quantized() {
+    let scratch = folder();
+    let swap = |name: &str, from: &str, to: &str| {
+        assert!(TOSA.contains(from));
+        scratch.write(name, TOSA.replace(from, to));
+    };
+    let fails = |line: &str, code: i32, message: &str| {
+        scratch.strumc(&format!("quantize {line} -o bad.mlir")).fails(code, message);
+        assert!(!scratch.has("bad.mlir"), "nothing is written after an error");
+    };
+    // Weights that are no numbers: in the bits of a NaN.
+    swap("nan.mlir", "dense<[0.1, -0.2]>", "dense<[0x7FC00000, -0.2]>");
+    fails("nan.mlir -c c.npy", 1, "not a number");
+    // A channel of zeros.
+    swap(
+        "zero.mlir",
+        "[[-1.0], [0.5], [0.25]], [[0.0], [-0.75], [0.5]], [[0.25], [0.0], [1.0]]",
+        "[[0.0], [0.0], [0.0]], [[0.0], [0.0], [0.0]], [[0.0], [0.0], [0.0]]",
+    );
+    scratch.strumc("quantize zero.mlir -c c.npy -o zero.int.mlir -q").ok();
+    scratch.strumc("compile zero.int.mlir -o zero.dpu -q").ok();
+    // Constant, huge and broken data, none, and of the wrong shape.
+    scratch.write("flat.npy", npy("<f4", &[2, 4, 4], &floats(&[0.5; 32])));
+    scratch.strumc("quantize tosa.mlir -c flat.npy -o flat.mlir -q").ok();
+    scratch.write("huge.npy", npy("<f4", &[1, 4, 4], &floats(&[1e37; 16])));
+    scratch.strumc("quantize tosa.mlir -c huge.npy -o huge.mlir -q").ok();
+    scratch.write("inf.npy", npy("<f4", &[1, 4, 4], &floats(&[f32::INFINITY; 16])));
+    fails("tosa.mlir -c inf.npy", 1, "a value is inf");
+    scratch.write("none.npy", npy("<f4", &[0, 4, 4], &[]));
+    fails("tosa.mlir -c none.npy", 1, "there is no sample");
+    scratch.write("shape.npy", npy("<f4", &[3, 5, 4], &floats(&[0.0; 60])));
+    fails("tosa.mlir -c shape.npy", 1, "[3, 5, 4]");
+    scratch.write("empty.npy", []);
+    fails("tosa.mlir -c empty.npy", 1, "the file is empty");
+    fails("tosa.mlir -c c.npy c.npy", 2, "2 files of calibration data");
+    // A batch of none, a dynamic dimension, an operator that no one knows, no function.
+    swap("batch.mlir", "tensor<1x1x4x4xf32>", "tensor<0x1x4x4xf32>");
+    fails("batch.mlir", 1, "error");
+    scratch.write(
+        "dynamic.mlir",
+        "func.func @main(%x: tensor<?x4xf32>) -> tensor<?x4xf32> { return %x : tensor<?x4xf32> }",
+    );
+    fails("dynamic.mlir", 3, "dynamic dimension");
+    scratch.write("sin.mlir", "func.func @main(%x: tensor<1x4xf32>) -> tensor<1x4xf32> {\n  %y = tosa.sin %x : (tensor<1x4xf32>) -> tensor<1x4xf32>\n  return %y : tensor<1x4xf32>\n}");
+    fails("sin.mlir -c c.npy", 3, "sin.mlir:2:8");
+    scratch.write("module.mlir", "module {}");
+    fails("module.mlir", 1, "no function");
+    scratch.write(
+        "two.mlir",
+        format!("{TOSA}\n{}", TOSA.replace("@main", "@unused").replace("tosa.clamp", "tosa.clamp")),
+    );
+    scratch.strumc("quantize two.mlir -c c.npy -o two.int.mlir -q").ok();
+    // The statistics of a batch normalization as arguments.
+    scratch.write("outside.mlir", "func.func @main(%x: tensor<1x4xf32>, %mean: tensor<4xf32>) -> tensor<1x4xf32> { return %x : tensor<1x4xf32> }");
+    fails("outside.mlir", 1, "looks like a parameter");
+}
