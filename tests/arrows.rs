@@ -21,7 +21,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that must stay free of MLIR, so that they build and test in seconds, with what stands for MLIR.
-const WITHOUT_MLIR: &[&str] = &["dpu-cost", "dpu-isa", "dpu-sim", "strum-float", "strum-plan", "strum-quant", "strum-ref"];
+const WITHOUT_MLIR: &[&str] =
+    &["dpu-cost", "dpu-isa", "dpu-sim", "strum-float", "strum-plan", "strum-quant", "strum-ref"];
 
 /// A crate of this name exists, and is another project's.
 const TAKEN: &str = "strum";
