@@ -218,10 +218,7 @@ fn odd_inputs_are_told_or_quantized() {
     fails("sin.mlir -c c.npy", 3, "sin.mlir:2:8");
     scratch.write("module.mlir", "module {}");
     fails("module.mlir", 1, "no function");
-    scratch.write(
-        "two.mlir",
-        format!("{TOSA}\n{}", TOSA.replace("@main", "@unused").replace("tosa.clamp", "tosa.clamp")),
-    );
+    scratch.write("two.mlir", format!("{TOSA}\n{}", TOSA.replace("@main", "@unused")));
     scratch.strumc("quantize two.mlir -c c.npy -o two.int.mlir -q").ok();
     // The statistics of a batch normalization as arguments.
     scratch.write("outside.mlir", "func.func @main(%x: tensor<1x4xf32>, %mean: tensor<4xf32>) -> tensor<1x4xf32> { return %x : tensor<1x4xf32> }");

@@ -67,7 +67,7 @@ impl<'c> Reader<'c> {
         for (index, &id) in results.iter().enumerate() {
             let axes = generic.maps.get(generic.inputs + index).cloned().unwrap_or_default();
             if let Some(id) = id {
-                let id = self.to_result(op, id, &axes, generic.loops())?;
+                let id = self.mapped(op, id, &axes, generic.loops())?;
                 self.bind(op, index, id)?;
             } else if op.result(index).is_some_and(Value::is_used) {
                 return Err(op.error(format!("result #{index} is no tensor of f32")));
@@ -121,7 +121,7 @@ impl<'c> Reader<'c> {
     }
 
     /// A value with an axis for every loop, as the map of a result has it.
-    fn to_result(
+    fn mapped(
         &mut self,
         op: Operation<'c>,
         id: ValueId,
