@@ -46,6 +46,11 @@ impl Scale {
         [self.multiplier, i64::from(self.shift), self.half, self.second]
     }
 
+    /// Whether double rounding makes a difference.
+    pub(crate) fn rounds_twice(&self) -> bool {
+        self.second != 0
+    }
+
     /// Scales `value`; a result beyond 32 bits keeps its low bits.
     ///
     /// No step overflows 64 bits: |value · multiplier| < 2^62 and the rounding terms stay below 2^61 + 2^31.

@@ -153,15 +153,22 @@ fn a_batch_is_its_samples_one_by_one() {
 fn a_profile_counts_every_task_of_every_sample() {
     let setup = Setup::new();
     setup.write("many.npy", &npy("(3, 8, 8, 16)", "|i1", &CONV.input().repeat(3)));
-    let calls = |input: &str| {
-        let output = setup.run(&["p.dpu", "--input", input, "--profile", "--jobs", "1"]);
+    let calls = |input: &str, kernel: &str| {
+        let output = setup.run(&["p.dpu", "--input", input, "--profile", "--jobs", "1", "--kernel", kernel]);
         let text = String::from_utf8(output.stdout).unwrap();
-        let row = text.lines().find(|line| line.starts_with("conv_var ")).unwrap_or_else(|| panic!("{text}"));
-        row.split_whitespace().nth(3).and_then(|n| n.parse::<u64>().ok()).unwrap()
+        let count = |name: &str| {
+            let row = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{text}"));
+            let row = row.trim_start_matches(name).split_whitespace().nth(2);
+            row.and_then(|n| n.parse::<u64>().ok()).unwrap_or_else(|| panic!("{text}"))
+        };
+        [count("conv_var"), count("(hazard checks)"), count("all samples")]
     };
-    let one = calls("x.npy");
-    assert!(one > 0);
-    assert_eq!(calls("many.npy"), 3 * one);
+    for kernel in ["auto", "scalar", "golden"] {
+        let [convolutions, checks, samples] = calls("x.npy", kernel);
+        assert!(convolutions > 0 && checks > convolutions && samples == 1);
+        // Of a batch, the first sample alone is simulated in full.
+        assert_eq!(calls("many.npy", kernel), [3 * convolutions, checks, 3]);
+    }
     setup.fails(2, &["p.dpu", "--input", "x.npy", "--profile", "--quiet"]);
 }
 

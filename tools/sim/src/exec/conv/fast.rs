@@ -19,6 +19,9 @@ use crate::memory::{self, Memory};
 /// Most elements of a tile that is copied; larger ones take the golden path.
 const MAX_COPY: u64 = 32 << 20;
 
+/// Most weights that are decoded at once: far more than fit an SRAM, unless weight sets overlap.
+const MAX_WEIGHTS: u64 = 1 << 28;
+
 /// Sums of a block of depthwise pixels.
 const BLOCK_SUMS: usize = 4096;
 
@@ -67,6 +70,11 @@ impl<'a> Plan<'a> {
     /// `None` where only the golden path will do.
     pub(super) fn new(kernel: Kernel, inv: &'a ConvInv, var: &'a ConvVar) -> Option<Plan<'a>> {
         if writes_what_it_reads(inv, var) {
+            return None;
+        }
+        let taps = u64::from(var.kernel_h) * u64::from(var.kernel_w);
+        let weights = taps.saturating_mul(u64::from(var.in_c)).saturating_mul(u64::from(var.out_c));
+        if !inv.depthwise && weights > MAX_WEIGHTS {
             return None;
         }
         let y = Axis::new(var.origin_y, var.out_h, inv.stride_y, var.kernel_h, inv.dilation_y, var.in_h);

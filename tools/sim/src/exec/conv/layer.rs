@@ -92,7 +92,13 @@ impl Layer {
             let set = memory::slice(sram, u64::from(var.weights) + offset, bytes)?;
             match packed.last_mut() {
                 Some((start, run)) if *start + run.len() as u64 == offset => run.extend_from_slice(set),
-                _ => packed.push((offset, set.to_vec())),
+                Some(_) | None => {
+                    // Mostly, all sets follow each other.
+                    let all = if packed.is_empty() { set.len().saturating_mul(sets) } else { set.len() };
+                    let mut run = Vec::with_capacity(all.min(sram.len()));
+                    run.extend_from_slice(set);
+                    packed.push((offset, run));
+                }
             }
         }
         let channels = Channels::new(inv, &entries, var.acc_out)?;

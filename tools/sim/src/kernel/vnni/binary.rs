@@ -43,6 +43,23 @@ impl Uniform {
 /// `len` bytes from each of `at` on lie within `memory`, which nobody else uses.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 pub(in crate::kernel) unsafe fn binary(memory: &mut [u8], at: [usize; 3], len: usize, x: &Binary) {
+    let double = x.scales.iter().flatten().any(Scale::rounds_twice);
+    // SAFETY: the caller's promises are passed on.
+    unsafe {
+        if double {
+            rounded_binary::<true>(memory, at, len, x);
+        } else {
+            rounded_binary::<false>(memory, at, len, x);
+        }
+    }
+}
+
+/// [`binary`], with double rounding in some scale or in none.
+///
+/// # Safety
+/// As for [`binary`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+unsafe fn rounded_binary<const DOUBLE: bool>(memory: &mut [u8], at: [usize; 3], len: usize, x: &Binary) {
     let [a_scale, b_scale, scale] = x.scales.map(|s| s.map(|s| Uniform::new(s)));
     let [a_zp, b_zp] = x.zero_points.map(|v| _mm512_set1_epi32(v));
     let [zero_point, lo, hi] = [x.finish.zero_point, x.finish.lo, x.finish.hi].map(|v| _mm512_set1_epi32(v));
@@ -52,8 +69,8 @@ pub(in crate::kernel) unsafe fn binary(memory: &mut [u8], at: [usize; 3], len: u
         let left = (len - i).min(LANES);
         // SAFETY: the operands have `left` more bytes.
         let (a, b) = unsafe { (load(memory.add(a + i), left), load(memory.add(b + i), left)) };
-        let a = scaled(_mm512_sub_epi32(a, a_zp), a_scale);
-        let b = scaled(_mm512_sub_epi32(b, b_zp), b_scale);
+        let a = scaled::<DOUBLE>(_mm512_sub_epi32(a, a_zp), a_scale);
+        let b = scaled::<DOUBLE>(_mm512_sub_epi32(b, b_zp), b_scale);
         let y = match x.op {
             BinaryOp::Sub => _mm512_sub_epi32(a, b),
             BinaryOp::Mul => _mm512_mullo_epi32(a, b),
@@ -62,7 +79,7 @@ pub(in crate::kernel) unsafe fn binary(memory: &mut [u8], at: [usize; 3], len: u
             // `Kernel::binary` lets none but these through.
             BinaryOp::Add | BinaryOp::Asr | BinaryOp::AsrRound | BinaryOp::Lsl => _mm512_add_epi32(a, b),
         };
-        let y = _mm512_add_epi32(scaled(y, scale), zero_point);
+        let y = _mm512_add_epi32(scaled::<DOUBLE>(y, scale), zero_point);
         let bytes = _mm512_cvtepi32_epi8(_mm512_min_epi32(_mm512_max_epi32(y, lo), hi));
         // SAFETY: the result has `left` more bytes.
         unsafe {
@@ -98,10 +115,10 @@ unsafe fn load(from: *const u8, n: usize) -> __m512i {
 /// `apply_scale` of every value.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq")]
-fn scaled(values: __m512i, scale: Option<Uniform>) -> __m512i {
+fn scaled<const DOUBLE: bool>(values: __m512i, scale: Option<Uniform>) -> __m512i {
     let Some(Uniform { multiplier, shift, plus, minus }) = scale else { return values };
     let even = _mm512_mul_epi32(values, multiplier);
     let odd = _mm512_mul_epi32(_mm512_srli_epi64::<32>(values), multiplier);
-    let [even, odd] = [even, odd].map(|v| _mm512_sra_epi64(rounded::<true>(v, plus, minus), shift));
+    let [even, odd] = [even, odd].map(|v| _mm512_sra_epi64(rounded::<DOUBLE>(v, plus, minus), shift));
     joined(even, odd)
 }
