@@ -113,7 +113,7 @@ fn convolutions<'a>(program: &Program, order: &'a [usize]) -> impl Iterator<Item
     order.iter().filter(|&&index| matches!(program.instrs.get(index), Some(Instr::ConvVar(_))))
 }
 
-/// What repeats in every run, for every instruction; nothing is known to if the run was not checked.
+/// What repeats in every run, for every instruction; none is known to if the run was not checked.
 fn constancy(
     program: &Program,
     checker: Option<Checker>,
@@ -208,8 +208,8 @@ pub enum BatchError {
 
 /// Runs all samples on `jobs` threads, and writes their outputs in order. `done` is told how many are done.
 ///
-/// The report is that of the first sample, and says how many there are. Outputs and errors do not depend on `jobs`: of several samples that fail, the first is
-/// named.
+/// The report is that of the first sample, and says how many there are. Outputs and errors do not depend on `jobs`: of
+/// several samples that fail, the first is named.
 ///
 /// # Errors
 /// When files fail, and when a sample cannot be simulated.
