@@ -109,7 +109,7 @@ impl Tile<'_> {
         sums: &mut [i32],
     ) {
         // Hidden from the optimizer: it would otherwise take the bias before the broadcast, in more instructions.
-        let bias = _mm512_set1_epi32(black_box(i32::from_ne_bytes([0x80; 4])));
+        let bias = black_box(_mm512_set1_epi32(i32::from_ne_bytes([0x80; 4])));
         let mut acc = [[_mm512_setzero_si512(); V]; P];
         for v in 0..V {
             // SAFETY: `start` has 16 sums for each vector.
