@@ -8,6 +8,7 @@ mod cli;
 mod compare;
 mod compile;
 mod diagnostics;
+mod eval;
 mod exit;
 mod files;
 mod isolate;

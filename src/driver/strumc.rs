@@ -10,6 +10,7 @@ use super::backend;
 use super::cli::{Arguments, Common, version};
 use super::compare::{self, CompareCommand};
 use super::compile::{Plan, elf};
+use super::eval::{self, EvalCommand};
 use super::exit::Failure;
 use super::files::{self, Input};
 use super::options::CompileOptions;
@@ -27,6 +28,7 @@ Examples:
   strumc run net.mlir --input a=x.npz:first --input b=x.npz:second --output y.npz --method dliq --q 4
   strumc run net.dpu --input x.npy --output y.npy --report report.json
   strumc compare net.mlir --input x.npy
+  strumc eval net.mlir --inputs x.npy --labels y.npy
   strumc quantize float.mlir --calibration images.npy -o net.mlir
   strumc report report.json -o report.html
 
@@ -57,6 +59,9 @@ enum Command {
     /// Compare methods at the same work: time, energy and power of the PEs and of everything, beside the paper's figures.
     #[command(max_term_width = 100)]
     Compare(CompareCommand),
+    /// Evaluate methods on samples: accuracy, agreement, signal-to-noise ratio, by exact results of the simulator.
+    #[command(max_term_width = 100)]
+    Eval(EvalCommand),
     /// Quantize a float network to integer TOSA, by calibration data.
     #[command(max_term_width = 100)]
     Quantize(QuantizeCommand),
@@ -122,6 +127,7 @@ pub(super) fn run(args: StrumcArgs) -> Result<(), Failure> {
         Command::Compile(command) => compile(&command),
         Command::Run(command) => run_network(&command),
         Command::Compare(command) => compare::run(&command),
+        Command::Eval(command) => eval::run(&command),
         Command::Quantize(command) => quantize::run(&command),
         Command::Report(command) => report::run(&command),
     }

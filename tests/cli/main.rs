@@ -5,6 +5,7 @@
 mod common;
 mod compare;
 mod compile;
+mod eval;
 mod hostile;
 mod networks;
 mod quantize;

@@ -244,6 +244,17 @@ impl<'c> Attribute<'c> {
         }
     }
 
+    /// The values of a dense array of `f64`.
+    pub fn as_f64s(self) -> Option<Vec<f64>> {
+        // SAFETY: elements are asked of dense arrays of this type only, within their number.
+        unsafe {
+            sys::mlirAttributeIsADenseF64Array(self.raw).then(|| {
+                let n = sys::mlirDenseArrayGetNumElements(self.raw);
+                (0..n).map(|i| sys::mlirDenseF64ArrayGetElement(self.raw, i)).collect()
+            })
+        }
+    }
+
     fn is_vector_of_i64(self) -> bool {
         // SAFETY: the element type is asked of vectors only.
         unsafe {

@@ -13,7 +13,7 @@ mod weights;
 
 pub use int::{IntElem, IntGraph, IntId, IntNode, IntOp, Port, Weights};
 pub use params::{QParams, Scale};
-pub use ranges::{Range, RangeChoice, observe};
+pub use ranges::{Range, RangeChoice, evaluate_all, observe};
 
 use crate::graph::Graph;
 

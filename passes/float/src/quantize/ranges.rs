@@ -129,6 +129,25 @@ pub fn observe(graph: &Graph, samples: &[Vec<Tensor>], choice: RangeChoice) -> R
     Ok(ranges.iter().zip(&histograms).map(|(range, histogram)| narrowed(*range, histogram, choice)).collect())
 }
 
+/// The first output of a graph for `count` samples, on all cores. `sample` gives shapes and elements of the inputs of one.
+///
+/// # Errors
+/// When a sample does not go with the graph's inputs.
+pub fn evaluate_all(
+    graph: &Graph,
+    count: usize,
+    sample: &(dyn Fn(usize) -> Vec<(Vec<usize>, Vec<f32>)> + Sync),
+) -> Result<Vec<Vec<f32>>, Invalid> {
+    let one = |index: usize| {
+        let inputs = sample(index).into_iter().map(|(shape, values)| {
+            Tensor::from_shape_vec(shape, values).map_err(|e| Invalid::new("input", e.to_string()))
+        });
+        let outputs = graph.eval(&inputs.collect::<Result<Vec<_>, _>>()?)?;
+        Ok(outputs.first().map(|tensor| tensor.iter().copied().collect()).unwrap_or_default())
+    };
+    (0..count).into_par_iter().map(one).collect()
+}
+
 fn merge(mut a: Histogram, b: &Histogram) -> Histogram {
     if a.counts.is_empty() {
         return b.clone();

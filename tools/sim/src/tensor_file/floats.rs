@@ -17,6 +17,8 @@ pub struct Floats {
     pub shape: Vec<u64>,
     /// Its elements.
     pub values: Vec<f32>,
+    /// Whether the file holds integers.
+    pub integer: bool,
 }
 
 /// Reads the array that an argument names: `FILE.npy`, or `FILE.npz:KEY`; the key may be left out if the archive holds one
@@ -84,7 +86,7 @@ fn decode(bytes: &[u8]) -> Result<Floats, String> {
     if header.order() == Order::Fortran {
         values = npy::row_major(&values, &shape);
     }
-    Ok(Floats { shape, values })
+    Ok(Floats { shape, values, integer: element.is_integer() })
 }
 
 #[cfg(test)]

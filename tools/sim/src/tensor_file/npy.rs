@@ -215,6 +215,10 @@ pub(super) enum Number {
 }
 
 impl Number {
+    pub(super) fn is_integer(self) -> bool {
+        matches!(self, Number::Integer { .. })
+    }
+
     pub(super) fn bytes(self) -> usize {
         match self {
             Number::Float { bytes, .. } => bytes,

@@ -1,0 +1,68 @@
+//! `strumc eval`: answers of methods on samples.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::common::{Scratch, npy};
+
+/// A folder with the LeNet, its float form, digits and digits to calibrate on.
+fn folder() -> Scratch {
+    let scratch = Scratch::new();
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mnist_lenet");
+    for name in ["model.tosa.mlirbc", "float.linalg.mlirbc", "digits.npz", "calibration.npz"] {
+        std::fs::copy(models.join(name), scratch.path().join(name)).unwrap();
+    }
+    scratch
+}
+
+/// Answers are exact, so that the table is the same everywhere; cycles and bytes change with the planner.
+#[test]
+fn a_row_for_every_method() {
+    let scratch = folder();
+    let line = "eval model.tosa.mlirbc --inputs digits.npz:x --labels digits.npz:y --limit 100";
+    let done = scratch.strumc(&format!("{line} --methods mip2q,sparse --p 0.75"));
+    assert_eq!(done.code, Some(0), "{done:?}");
+    insta::assert_snapshot!("evaluated", done.text());
+    // Threads share the samples and change nothing.
+    let alone = scratch.strumc(&format!("{line} --methods mip2q,sparse --p 0.75 --jobs 1"));
+    assert_eq!(done.text(), alone.text());
+}
+
+#[test]
+fn a_float_network_is_the_reference() {
+    let scratch = folder();
+    scratch.strumc("quantize float.linalg.mlirbc -c calibration.npz -o net.mlirbc -q").ok();
+    let line =
+        "eval net.mlirbc --inputs calibration.npz:x --against float.linalg.mlirbc --methods dense --json";
+    let json: Value = serde_json::from_str(&scratch.strumc(line).ok().text()).unwrap();
+    assert_eq!((&json["reference"], &json["samples"]), (&"float".into(), &30.into()));
+    assert_eq!(json["rows"][0]["agreement"], Value::Null);
+    assert_eq!(json["rows"][1]["agreement"], 1.0);
+    assert!(json["rows"][1]["sqnr_db"].as_f64().unwrap() > 30.0, "{json}");
+    assert_eq!(json["rows"][1]["top1"], Value::Null, "there are no labels");
+}
+
+#[test]
+fn what_does_not_go_together_is_told() {
+    let scratch = folder();
+    let fails = |line: &str, code: i32, message: &str| {
+        scratch.strumc(&format!("eval model.tosa.mlirbc --methods dense {line}")).fails(code, message);
+    };
+    fails("", 2, "--inputs");
+    fails("--inputs digits.npz", 1, "which array?");
+    fails("--inputs digits.npz:x digits.npz:x", 2, "the network has 1 inputs");
+    fails("--inputs calibration.npz:x", 1, "does not say what its codes mean");
+    fails("--inputs digits.npz:x --against float.linalg.mlirbc", 1, "the inputs are codes");
+    scratch.write("few.npy", npy("|u1", &[3], &[1, 2, 3]));
+    fails("--inputs digits.npz:x --labels few.npy", 1, "3 labels for 300 samples");
+    scratch.write("ten.npy", npy("|u1", &[300], &[10; 300]));
+    fails("--inputs digits.npz:x --labels ten.npy", 1, "label 10: the network has 10 classes");
+    scratch.write("shape.npy", npy("|i1", &[2, 5], &[0; 10]));
+    fails("--inputs shape.npy", 1, "[2, 5]");
+    scratch.write("wide.npy", npy("|u1", &[1, 28, 28, 1], &[200; 784]));
+    fails("--inputs wide.npy", 1, "200 is no code");
+    fails("--inputs digits.npz:x --limit 0", 2, "--limit");
+    fails("--inputs digits.npz:x --L 5", 2, "--L has no effect");
+    scratch.strumc("eval model.tosa.mlirbc --inputs digits.npz:x --methods dliq,dliq").fails(2, "twice");
+}
