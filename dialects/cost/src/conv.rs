@@ -6,6 +6,7 @@ use dpu_isa::{ConvInv, ConvVar, Dtype, Machine, Method, PeKind, Stationary, Weig
 
 use crate::cut::{Cut, Piece, Window};
 use crate::pipeline::{Flow, Stage};
+use crate::skip::Extents;
 use crate::{Cost, Events, Low, idle_lanes, product};
 
 /// Bytes of the lookup table of results.
@@ -101,7 +102,7 @@ impl Steps {
 }
 
 /// What the blocks of a tile move and compute; a block is what the whole array accumulates at a time.
-struct Tile<'a> {
+pub(crate) struct Tile<'a> {
     inv: &'a ConvInv,
     var: &'a ConvVar,
     machine: &'a Machine,
@@ -126,7 +127,7 @@ struct Kind {
 }
 
 impl<'a> Tile<'a> {
-    fn new(inv: &'a ConvInv, var: &'a ConvVar, machine: &'a Machine, block: &Block) -> Tile<'a> {
+    pub(crate) fn new(inv: &'a ConvInv, var: &'a ConvVar, machine: &'a Machine, block: &Block) -> Tile<'a> {
         let size = |pes: u16, held: u64| product([u64::from(pes.max(1)), held]);
         let rows = Window {
             origin: var.origin_y,
@@ -217,6 +218,36 @@ impl<'a> Tile<'a> {
             });
         }
         flow
+    }
+
+    /// The blocks in order, each computed in slices of the cycles that `slices_of` says; cycles of the pipeline, and
+    /// of the PE array.
+    pub(crate) fn flow_of_slices(
+        &self,
+        slices: u64,
+        mut slices_of: impl FnMut(&Extents) -> Vec<u64>,
+    ) -> (u64, u64) {
+        let tree = u64::from(self.inv.sched_ic.max(1).ilog2());
+        let (mut flow, mut compute) = (Flow::new(slices, tree), 0u64);
+        let axes = match self.inv.stationary {
+            Stationary::Output | Stationary::Weight => [&self.oc, &self.oy, &self.ox],
+            Stationary::Input => [&self.oy, &self.ox, &self.oc],
+        };
+        for a in axes[0].blocks() {
+            for b in axes[1].blocks() {
+                for c in axes[2].blocks() {
+                    let kind = self.kind([a.0, b.0, c.0]);
+                    let extents = match self.inv.stationary {
+                        Stationary::Output | Stationary::Weight => [a.1, b.1, c.1],
+                        Stationary::Input => [c.1, a.1, b.1],
+                    };
+                    let cycles = slices_of(&extents);
+                    compute = cycles.iter().fold(compute, |sum, &n| sum.saturating_add(n));
+                    flow.add_slices(&self.stage(&kind), &cycles);
+                }
+            }
+        }
+        (flow.cycles(), compute)
     }
 
     /// A block, by its pieces in the order of [`Tile::flow`].

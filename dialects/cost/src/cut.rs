@@ -71,6 +71,16 @@ impl Cut {
         pieces.into_iter().filter(|&(_, n)| n > 0)
     }
 
+    /// Every block, with the outputs it covers.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = (Piece, (u64, u64))> {
+        (0..self.count()).map(|i| {
+            let from = product([i, self.size]);
+            let size = self.size.min(self.extent - from);
+            let (window, holes) = self.windows(i, 1);
+            (Piece { size, window, holes, first: i == 0 }, (from, from + size))
+        })
+    }
+
     /// Input positions under the windows of all blocks, those that two blocks share counted twice.
     pub(crate) fn all_windows(&self) -> u64 {
         let full = self.count() - 1;

@@ -99,9 +99,10 @@ impl Energy {
     pub fn of(counts: &Counts, m: &Machine) -> Energy {
         let e = &counts.events;
         let low = Low::of(counts, m.pe_kind);
-        let products = sum(&[counts.macs_high, low.full, low.shifts, low.products]);
+        let high = counts.macs_high.saturating_sub(e.zero_skipped);
+        let products = sum(&[high, low.full, low.shifts, low.products]);
         let mut energy = Energy {
-            multipliers: price(sum(&[counts.macs_high, low.full]), m.mult_fj),
+            multipliers: price(sum(&[high, low.full]), m.mult_fj),
             shifters: price(low.shifts, m.shift_fj),
             low_multipliers: price(low.product_bits, m.low_mult_bit_fj),
             paths: price(if m.pe_kind == PeKind::StrumDynamic { products } else { 0 }, m.path_fj),

@@ -39,6 +39,8 @@ events! {
     low_product_bits,
     /// Multiply-accumulates with low members of `sparse`: nothing is multiplied.
     low_zeros,
+    /// Other multiply-accumulates with a zero, which PEs that skip zeros do not take.
+    zero_skipped,
     /// Comparisons and additions of pooling.
     pool_ops,
     /// Bytes read from input register files.

@@ -14,6 +14,7 @@ mod energy;
 mod events;
 mod pipeline;
 mod pool;
+mod skip;
 mod vec;
 
 pub use conv::{conv, low_macs};
@@ -22,6 +23,7 @@ pub use dma::{Transfer, dma, dma_copy, dma_fill, end_of_transfer};
 pub use energy::Energy;
 pub use events::Events;
 pub use pool::pool;
+pub use skip::{Bitmap, conv_skipping, skips_zeros};
 pub use vec::{vec_binary, vec_reduce, vec_rescale, vec_table, vec_unary};
 
 use dpu_isa::{Instr, Machine};
@@ -87,7 +89,10 @@ impl Cost {
     pub fn events(&self, low: u64) -> Events {
         let events = self.events;
         match self.low {
-            Low::Zero => Events { low_zeros: low, ..events },
+            // Skipped or not, nothing is multiplied.
+            Low::Zero => {
+                Events { low_zeros: low, zero_skipped: events.zero_skipped.saturating_sub(low), ..events }
+            }
             Low::Shift => Events { low_shifts: low, ..events },
             Low::Product(bits) => {
                 let low_product_bits = low.saturating_mul(u64::from(bits));

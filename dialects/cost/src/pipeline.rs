@@ -93,6 +93,11 @@ impl State {
                 self.load = end.saturating_sub(compute.saturating_mul(2)).saturating_add(load);
             }
         }
+        self.drained(tree, drain);
+    }
+
+    /// The way of a block through the adder tree, and its drain.
+    fn drained(&mut self, tree: u64, drain: u64) {
         let end = self.drain[0].max(self.compute[0].saturating_add(tree)).saturating_add(drain);
         self.drain = [end, self.drain[0]];
     }
@@ -133,6 +138,17 @@ impl Flow {
     pub(crate) fn add(&mut self, stage: &Stage) {
         let [tree, drain] = [self.tree, stage.drain].map(|n| product([n, self.slices]));
         self.state.block(self.slices, stage.load, stage.compute, tree, drain);
+    }
+
+    /// One block follows whose slices take different cycles to compute, in place of those of the stage.
+    pub(crate) fn add_slices(&mut self, stage: &Stage, cycles: &[u64]) {
+        let scaled = |n: u64| product([n, self.slices]);
+        let mut ready = self.state.drain[1];
+        for &compute in cycles {
+            self.state.slice(stage.load, scaled(compute), ready);
+            ready = 0;
+        }
+        self.state.drained(scaled(self.tree), scaled(stage.drain));
     }
 
     /// Cycles from the first load to the last store.

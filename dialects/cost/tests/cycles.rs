@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 use arbtest::arbitrary::{Result, Unstructured};
+use dpu_cost::Bitmap;
 use dpu_isa::schedule::Block;
 use dpu_isa::{ConvInv, ConvVar, Dtype, Machine, Method, PeKind, Stationary, WeightFormat};
-use strum_ref::array::{Array, Layer, Schedule, Seen, Stays, run};
+use strum_ref::array::{Array, Layer, Present, Schedule, Seen, Stays, run, run_skipping};
 
 /// By how much the two may differ, besides a few cycles, and half a cycle for every block: the model that steps knows only
 /// whole cycles and bytes, which shows where blocks take but a few.
@@ -111,6 +112,11 @@ fn layer(u: &mut Unstructured<'_>, m: &Machine) -> Result<(ConvInv, ConvVar)> {
 
 /// The same for the model that steps.
 fn stepped(inv: &ConvInv, var: &ConvVar, m: &Machine, block: &Block) -> Seen {
+    let (array, layer, schedule) = described(inv, var, m, block);
+    run(&array, &layer, &schedule)
+}
+
+fn described(inv: &ConvInv, var: &ConvVar, m: &Machine, block: &Block) -> (Array, Layer, Schedule) {
     let pair = |a: u16, b: u16| [u64::from(a), u64::from(b)];
     let array = Array {
         lanes: m.lanes.into(),
@@ -148,7 +154,7 @@ fn stepped(inv: &ConvInv, var: &ConvVar, m: &Machine, block: &Block) -> Seen {
         },
         fold: inv.fold,
     };
-    run(&array, &layer, &schedule)
+    (array, layer, schedule)
 }
 
 #[test]
@@ -220,4 +226,94 @@ fn banks_that_serve_both_sides_in_turn_slow_the_loads() {
         times.push(seen);
     }
     assert!(times[0] > times[1] * 5 / 4, "{times:?}");
+}
+
+/// A fraction of noise, of 8, by place.
+fn present(seed: u64, share: u64, place: [u64; 4]) -> bool {
+    let mix = place.iter().fold(seed, |h, &p| (h ^ p).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29));
+    (mix >> 40) % 8 < share
+}
+
+#[test]
+fn skipped_zeros_are_those_that_a_naive_count_skips() {
+    let (mut cases, mut faster) = (0, 0);
+    arbtest::arbtest(|u| {
+        let m = Machine { zero_skip: 1, ..machine(u)? };
+        let (inv, var) = layer(u, &m)?;
+        if !dpu_cost::skips_zeros(&inv, &m) {
+            return Ok(());
+        }
+        let Ok(plain) = dpu_cost::conv(&inv, &var, &m) else { return Ok(()) };
+        if plain.macs > 200_000 {
+            return Ok(());
+        }
+        let (seed, acts_of, weights_of) = (u.arbitrary()?, u.int_in_range(0..=8)?, u.int_in_range(0..=8)?);
+        let (rows, columns) = (i64::from(var.in_h), i64::from(var.in_w));
+        let act = |y: i64, x: i64, c: u64| {
+            let inside = (0..rows).contains(&y) && (0..columns).contains(&x);
+            inside && present(seed, acts_of, [y.cast_unsigned(), x.cast_unsigned(), c, 0])
+        };
+        let weight = |oc: u64, ky: u64, kx: u64, ic: u64| present(seed, weights_of, [oc, ky, kx, ic + 1]);
+        let (acts, weights) = bitmaps(&inv, &var, &act, &weight);
+        let cost = dpu_cost::conv_skipping(&inv, &var, &m, &acts, &weights).unwrap();
+        let block = Block::of(&inv, &var, &m).unwrap();
+        let (array, layer, schedule) = described(&inv, &var, &m, &block);
+        let vectors = u64::from(m.if_rf_bytes.min(m.fl_rf_bytes) / 2 / m.lanes);
+        let seen = run_skipping(&array, &layer, &schedule, &Present { act: &act, weight: &weight, vectors });
+        assert_eq!(cost.macs - cost.events.zero_skipped, seen.macs, "{inv:?} {var:?} {m:?}");
+        assert_eq!(cost.traffic, plain.traffic);
+        let closed = cost.cycles - u64::from(m.dpu_setup_cycles);
+        let apart = closed.abs_diff(seen.cycles).saturating_sub(CONSTANT + seen.blocks);
+        assert!(
+            apart as f64 <= SHARE * seen.cycles as f64,
+            "{closed} cycles, {}: {inv:?} {var:?} {m:?}",
+            seen.cycles
+        );
+        cases += 1;
+        faster += usize::from(cost.cycles < plain.cycles);
+        Ok(())
+    })
+    .budget_ms(6_000)
+    .size_min(256)
+    .size_max(1024);
+    println!("{cases} cases, {faster} of them faster than without skipping");
+    assert!(cases > 100 && faster > cases / 4, "{cases} cases, {faster} faster");
+}
+
+/// The operands as bitmaps.
+fn bitmaps(
+    inv: &ConvInv,
+    var: &ConvVar,
+    act: &dyn Fn(i64, i64, u64) -> bool,
+    weight: &dyn Fn(u64, u64, u64, u64) -> bool,
+) -> (Bitmap, Bitmap) {
+    let size = |n: u32| n as usize;
+    let (out_h, out_w, out_c, in_c) = (size(var.out_h), size(var.out_w), size(var.out_c), size(var.in_c));
+    let (kh, kw) = (usize::from(var.kernel_h), usize::from(var.kernel_w));
+    let depth = if inv.depthwise { 1 } else { in_c };
+    let rows = out_h * out_w * if inv.depthwise { out_c } else { 1 };
+    let mut acts = Bitmap::new(rows, kh * kw, depth);
+    let mut weights = Bitmap::new(out_c, kh * kw, depth);
+    for (ky, kx) in (0..kh).flat_map(|y| (0..kw).map(move |x| (y, x))) {
+        let tap = ky * kw + kx;
+        for (oc, ic) in (0..out_c).flat_map(|o| (0..depth).map(move |i| (o, i))) {
+            if weight(oc as u64, ky as u64, kx as u64, ic as u64) {
+                weights.set(oc, tap, ic);
+            }
+        }
+        for row in 0..rows {
+            let (at, oc) = if inv.depthwise { (row / out_c, row % out_c) } else { (row, 0) };
+            let y = i64::from(var.origin_y)
+                + (at / out_w * usize::from(inv.stride_y) + ky * usize::from(inv.dilation_y)) as i64;
+            let x = i64::from(var.origin_x)
+                + (at % out_w * usize::from(inv.stride_x) + kx * usize::from(inv.dilation_x)) as i64;
+            for ic in 0..depth {
+                let channel = if inv.depthwise { oc / (out_c / in_c) } else { ic };
+                if act(y, x, channel as u64) {
+                    acts.set(row, tap, ic);
+                }
+            }
+        }
+    }
+    (acts, weights)
 }

@@ -136,21 +136,107 @@ pub struct Seen {
 struct Block {
     /// Bytes to load.
     load: u64,
-    /// Outputs of every PE (the first of its tree).
-    outputs: Vec<u64>,
     /// All outputs.
     total: u64,
+    /// Channel, row and column of the outputs of every PE.
+    places: Vec<Vec<[u64; 3]>>,
+    /// Cycles of every PE, slice by slice.
+    work: Vec<Vec<u64>>,
 }
 
 /// Steps through a tile.
 #[must_use]
 pub fn run(array: &Array, layer: &Layer, schedule: &Schedule) -> Seen {
-    let blocks = blocks(array, layer, schedule);
     let (slices, products) = slices(array, layer, schedule);
+    let mut blocks = blocks(array, layer, schedule);
+    for block in &mut blocks {
+        let outputs = |steps: u64| block.places.iter().map(|places| places.len() as u64 * steps).collect();
+        block.work = slices.iter().map(|&steps| outputs(steps)).collect();
+    }
+    let seen = step(array, layer, schedule, &blocks, slices.len());
+    let outputs: u64 = blocks.iter().map(|b| b.total).sum();
+    Seen { macs: outputs * products, ..seen }
+}
+
+/// Which operands of a tile are not zero, and how many vectors of channels a PE holds at a time: a slice.
+pub struct Present<'a> {
+    /// The input at a row, a column (both may lie in the padding) and a channel.
+    pub act: &'a dyn Fn(i64, i64, u64) -> bool,
+    /// The weight of an output channel at a tap row, a tap column and an input channel (depthwise: 0).
+    pub weight: &'a dyn Fn(u64, u64, u64, u64) -> bool,
+    /// Vectors of a slice.
+    pub vectors: u64,
+}
+
+/// Steps through a tile whose PEs skip zeros; its `macs` are the pairs that they took.
+#[must_use]
+pub fn run_skipping(array: &Array, layer: &Layer, schedule: &Schedule, present: &Present<'_>) -> Seen {
+    let mut blocks = blocks(array, layer, schedule);
+    let held = present.vectors * array.lanes * schedule.tree;
+    let slices = if layer.depthwise { 1 } else { layer.input[2].div_ceil(held) };
+    let mut pairs = 0;
+    for block in &mut blocks {
+        for slice in 0..slices {
+            let channels = slice * held..layer.input[2].min((slice + 1) * held);
+            let mut work = Vec::new();
+            for outputs in &block.places {
+                for pe in 0..schedule.tree {
+                    let each = outputs.iter().map(|&output| {
+                        taken(array, layer, schedule, present, output, (channels.clone(), pe), &mut pairs)
+                    });
+                    work.push(each.sum());
+                }
+            }
+            block.work.push(work);
+        }
+    }
+    let seen = step(array, layer, schedule, &blocks, usize::try_from(slices).unwrap_or(0));
+    Seen { macs: pairs, ..seen }
+}
+
+/// Cycles that a PE of a tree takes for an output and these channels; adds up the pairs.
+fn taken(
+    array: &Array,
+    layer: &Layer,
+    schedule: &Schedule,
+    present: &Present<'_>,
+    [oc, oy, ox]: [u64; 3],
+    (channels, pe): (std::ops::Range<u64>, u64),
+    pairs: &mut u64,
+) -> u64 {
+    let reach = |axis: usize, o: u64, k: u64| {
+        layer.origin[axis]
+            + i64::try_from(o * layer.stride[axis] + k * layer.dilation[axis]).unwrap_or(i64::MAX)
+    };
+    let (mut cycles, mut own) = (0, 0);
+    for (ky, kx) in (0..layer.kernel[0]).flat_map(|y| (0..layer.kernel[1]).map(move |x| (y, x))) {
+        let (iy, ix) = (reach(0, oy, ky), reach(1, ox, kx));
+        if layer.depthwise {
+            let ic = oc / (layer.output[2] / layer.input[2]);
+            own += u64::from((present.act)(iy, ix, ic) && (present.weight)(oc, ky, kx, 0));
+            continue;
+        }
+        // Channels are dealt to the lanes of one PE of the tree after the other; the busiest lane decides.
+        let mut busiest = 1;
+        for lane in 0..array.lanes {
+            let first = channels.start + pe * array.lanes + lane;
+            let stride = usize::try_from(array.lanes * schedule.tree).unwrap_or(1);
+            let both = |&ic: &u64| (present.act)(iy, ix, ic) && (present.weight)(oc, ky, kx, ic);
+            let count = (first..channels.end).step_by(stride).filter(both).count() as u64;
+            busiest = busiest.max(count);
+            own += count;
+        }
+        cycles += busiest;
+    }
+    *pairs += own;
+    if layer.depthwise { own.max(1) } else { cycles }
+}
+
+fn step(array: &Array, layer: &Layer, schedule: &Schedule, blocks: &[Block], slices: usize) -> Seen {
     let mut machine = Stepper {
         array,
-        blocks: &blocks,
-        slices: &slices,
+        blocks,
+        slices,
         out_bytes: layer.out_bytes,
         tree_delay: (0..64).find(|&n| 1u64 << n >= schedule.tree).unwrap_or(0),
         idu: Idu::default(),
@@ -163,8 +249,7 @@ pub fn run(array: &Array, layer: &Layer, schedule: &Schedule) -> Seen {
     while !machine.done() {
         machine.step();
     }
-    let outputs: u64 = blocks.iter().map(|b| b.total).sum();
-    Seen { macs: outputs * products, blocks: blocks.len() as u64, ..machine.seen }
+    Seen { blocks: blocks.len() as u64, ..machine.seen }
 }
 
 /// The fetches of the IDU.
@@ -195,8 +280,8 @@ struct Mpe {
 struct Stepper<'a> {
     array: &'a Array,
     blocks: &'a [Block],
-    /// Steps of an output in each slice.
-    slices: &'a [u64],
+    /// Slices of a block.
+    slices: usize,
     out_bytes: u64,
     tree_delay: u64,
     idu: Idu,
@@ -252,14 +337,14 @@ impl Stepper<'_> {
         let n = self.array.read.min(self.array.banks).min(block.load - self.idu.bytes);
         self.idu.bytes += n;
         self.seen.read += n;
-        let (slices, width) = (self.slices.len() as u64, self.array.read.min(self.array.banks));
+        let (slices, width) = (self.slices as u64, self.array.read.min(self.array.banks));
         let cycles = block.load.div_ceil(width) * (self.idu.slice as u64 + 1) / slices;
         if self.idu.bytes < block.load.min(cycles * width) {
             return n;
         }
         self.idu.ready += 1;
         self.idu.slice += 1;
-        if self.idu.slice == self.slices.len() {
+        if self.idu.slice == self.slices {
             self.idu = Idu { block: self.idu.block + 1, ready: self.idu.ready, ..Idu::default() };
         }
         n
@@ -275,8 +360,7 @@ impl Stepper<'_> {
             if ready <= mpe.done || !free {
                 return;
             }
-            let steps = self.slices.get(mpe.slice).copied().unwrap_or(0);
-            mpe.left = block.outputs.iter().map(|n| n * steps).collect();
+            mpe.left = block.work.get(mpe.slice).cloned().unwrap_or_default();
         }
         let mut busy = false;
         for left in &mut mpe.left {
@@ -289,7 +373,7 @@ impl Stepper<'_> {
         mpe.left.clear();
         mpe.done += 1;
         mpe.slice += 1;
-        if mpe.slice == self.slices.len() {
+        if mpe.slice == self.slices {
             (mpe.block, mpe.slice) = (mpe.block + 1, 0);
             mpe.finished.push(now + 1 + self.tree_delay);
         }
@@ -397,17 +481,23 @@ fn block(
         load += 4 * total;
     }
     // Outputs are dealt out to the PEs along every dimension in runs.
-    let mut outputs = Vec::new();
-    let parts = |(from, to): (u64, u64), pes: u64| -> Vec<u64> {
+    let parts = |(from, to): (u64, u64), pes: u64| {
         let each = (to - from).div_ceil(pes);
-        (0..pes).map(|p| each.min((to - from).saturating_sub(p * each))).collect()
+        (0..pes).map(move |p| (from + p * each).min(to)..(from + (p + 1) * each).min(to)).collect::<Vec<_>>()
     };
+    let mut places = Vec::new();
     for c in parts(c, schedule.pes[0]) {
         for y in parts(y, schedule.pes[1]) {
-            outputs.extend(parts(x, schedule.pes[2]).iter().map(|x| c * y * x));
+            for x in parts(x, schedule.pes[2]) {
+                let all = c.clone().flat_map(|c| {
+                    let x = x.clone();
+                    y.clone().flat_map(move |y| x.clone().map(move |x| [c, y, x]))
+                });
+                places.push(all.collect());
+            }
         }
     }
-    Block { load, outputs, total }
+    Block { load, total, places, work: Vec::new() }
 }
 
 /// Positions of the input along an axis that some tap of outputs `from..to` reads, and whether they are apart: with others

@@ -86,8 +86,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "kernel")]
     golden: bool,
 
-    /// Simulate times and counts alone: no input, no output, no value, no look for hazards. Weights of zeros or ones cost the
-    /// same, and low members are counted as packers place them.
+    /// Simulate times and counts alone: no input, no output, no value, no look for hazards. Not for machines
+    /// that skip zeros. Low members are counted as packers place them.
     #[arg(long, conflicts_with_all = ["input", "output", "no_checks", "kernel", "golden", "jobs", "profile"])]
     timing_only: bool,
 

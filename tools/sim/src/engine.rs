@@ -349,12 +349,9 @@ impl<'p, 'o> Simulation<'p, 'o> {
         let index = task.index;
         let Some(instr) = self.program.instrs.get(index) else { return Ok(()) };
         let Some(semantics) = semantics(instr) else { return Ok(()) };
-        let cost = semantics.cost(self.machine, &self.core).map_err(|fault| self.trap(index, fault))?;
-        let end = dpu_cost::end_of_transfer(self.now, &cost, &mut self.channel);
-        if end > self.max_cycles {
-            let at = Site::of(self.program, index);
-            return Err(SimError::OutOfFuel { needed: end, limit: self.max_cycles, at });
-        }
+        let mut cost = semantics.cost(self.machine, &self.core).map_err(|fault| self.trap(index, fault))?;
+        let mut end = dpu_cost::end_of_transfer(self.now, &cost, &mut self.channel);
+        self.check_fuel(index, end)?;
         self.barriers.consume(index, instr.wait()).map_err(|fault| self.trap(index, fault))?;
         if let (Some(checker), Some(clock)) = (&mut self.checker, &task.clock) {
             checker.start(number, clock, members(instr.wait()));
@@ -363,13 +360,28 @@ impl<'p, 'o> Simulation<'p, 'o> {
         let mut gate = Gate { checker: self.checker.as_mut(), index, tile };
         let low = if self.executes {
             let touched = self.core.touch(semantics, &mut gate);
-            touched.and_then(|()| self.core.execute(index, semantics))
+            let measured = touched.and_then(|()| semantics.measure(self.machine, &self.core));
+            if let Some(found) = measured.map_err(|fault| fault.at(self.program, index, self.now))? {
+                end = self.now.saturating_add(found.cycles);
+                self.check_fuel(index, end)?;
+                cost = found;
+            }
+            self.core.execute(index, semantics)
         } else {
             semantics.skip(&mut self.core)
         };
         let low = low.map_err(|fault| fault.at(self.program, index, self.now))?;
         self.record_task(number, task, end, &cost, low);
         Ok(())
+    }
+
+    /// Refuses a task that would end too late.
+    fn check_fuel(&self, index: usize, end: u64) -> Result<(), SimError> {
+        if end <= self.max_cycles {
+            return Ok(());
+        }
+        let at = Site::of(self.program, index);
+        Err(SimError::OutOfFuel { needed: end, limit: self.max_cycles, at })
     }
 
     /// Counts a started task.

@@ -129,6 +129,10 @@ pub fn simulate_timing<'o>(
     observers: &'o mut [&'o mut dyn Observer],
 ) -> Result<Report, SimError> {
     let machine = timing_machine(program, options)?;
+    if machine.zero_skip != 0 {
+        let reason = "skips zeros (zero_skip = 1), so that its times depend on values: they need a run";
+        return Err(SimError::Machine(format!("machine '{}' {reason}", machine.name)));
+    }
     let core = exec::Core::new(memory::Memory::none(program), None);
     let simulation = engine::Simulation::new(program, machine, options.max_cycles, core, None, observers);
     let engine::Finished { cycles, serial, engines, recorder, .. } = simulation.timing_only().run()?;

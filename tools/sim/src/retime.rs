@@ -20,6 +20,7 @@ const TIMING: &[&str] = &[
     "dma_request_bytes",
     "dma_outstanding",
     "fetch_bytes_per_cycle",
+    "zero_skip",
     "fifo_depth",
     "barrier_cycles",
     "dispatch_cycles",

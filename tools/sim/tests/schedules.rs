@@ -147,6 +147,34 @@ fn legal_schedules_change_cycles_and_never_a_result() {
 }
 
 #[test]
+fn zeros_are_skipped_without_a_trace_in_the_result() {
+    let conv = Conv { in_c: 32, out_c: 16, method: Method::Dense, tiles: 2, ..Conv::SMALL };
+    let program = common::program(&conv);
+    let skipping = Machine { zero_skip: 1, ..program.machine.clone() };
+    let options = Options { machine: Some(skipping), ..Options::default() };
+    let time = |zeros: usize| {
+        let mut input = conv.input();
+        // The zero point is -128.
+        input.iter_mut().enumerate().filter(|(i, _)| i % 8 < zeros).for_each(|(_, x)| *x = 0x80);
+        let x = TensorView { dtype: dpu_isa::Dtype::I8, shape: &program.inputs[0].shape, data: &input };
+        let plain = simulate(&program, &[x], &Options::default()).unwrap();
+        let skipped = simulate(&program, &[x], &options).unwrap();
+        assert_eq!(plain.outputs, skipped.outputs);
+        assert_eq!(plain.report.total.macs(), skipped.report.total.macs());
+        assert_eq!(plain.report.total.bytes, skipped.report.total.bytes);
+        assert_eq!(plain.report.total.events.zero_skipped, 0);
+        let total = skipped.report.total;
+        (total.busy.dpu, total.events.zero_skipped, total.energy_fj.pe, total.macs())
+    };
+    let times: Vec<_> = [0, 2, 5, 8].map(time).to_vec();
+    assert!(times.is_sorted_by(|a, b| a.0 >= b.0 && a.1 < b.1 && a.2 > b.2), "{times:?}");
+    let (first, last) = (times[0], times[3]);
+    assert!(last.0 < first.0 && last.1 == last.3, "nothing is left to multiply: {times:?}");
+    let error = simulate_timing(&program, &options, &mut []).unwrap_err().to_string();
+    assert!(error.contains("zero_skip = 1"), "{error}");
+}
+
+#[test]
 fn a_block_that_does_not_fit_is_named_with_its_instruction() {
     let program =
         with(&common::program(&Conv::SMALL), |inv| ConvInv { stationary: Stationary::Weight, ..*inv });

@@ -42,6 +42,11 @@ pub(crate) trait Semantics {
     /// Announces every byte that `execute` will read or write, reads before writes.
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault>;
 
+    /// What the task costs in place of `cost` if that depends on values; after `touch`, before `execute`.
+    fn measure(&self, _machine: &Machine, _core: &Core) -> Result<Option<Cost>, Fault> {
+        Ok(None)
+    }
+
     /// Computes. Returns how many multiply-accumulates were those of low members.
     fn execute(&self, core: &mut Core) -> Result<u64, Fault>;
 

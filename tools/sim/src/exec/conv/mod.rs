@@ -7,6 +7,7 @@ mod fast;
 mod golden;
 mod layer;
 mod products;
+mod zeros;
 
 use dpu_cost::Cost;
 use dpu_isa::{ConvInv, ConvVar, Dtype, Machine, Method, Space, WeightEntry};
@@ -94,6 +95,14 @@ impl Semantics for ConvVar {
                 lut: inv.lut.then_some(inv.lut_addr),
             },
         )
+    }
+
+    fn measure(&self, machine: &Machine, core: &Core) -> Result<Option<Cost>, Fault> {
+        let inv = invariant(self, core)?;
+        if !dpu_cost::skips_zeros(inv, machine) {
+            return Ok(None);
+        }
+        zeros::measure(inv, self, machine, &core.memory).map(Some)
     }
 
     fn skip(&self, core: &mut Core) -> Result<u64, Fault> {

@@ -1,0 +1,224 @@
+//! Two-sided zero skipping: a convolution variant whose PEs take only pairs of a non-zero activation and a non-zero
+//! weight.
+//!
+//! This depends on values, given as bitmaps. Pipeline, blocks and bytes are those of [`crate::conv()`].
+
+use dpu_isa::schedule::{Block, ScheduleError};
+use dpu_isa::{ConvInv, ConvVar, Machine, Method, PeKind};
+
+use crate::conv::Tile;
+use crate::{Cost, Events, product};
+
+/// Which operands are not zero: a row for each output position or output channel, in it a bit for each tap and input
+/// channel (depthwise: one bit a tap, and a row for each position and channel).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bitmap {
+    /// Words of a tap.
+    words: usize,
+    taps: usize,
+    bits: Vec<u64>,
+}
+
+impl Bitmap {
+    /// A bitmap of zeros alone, of so many rows.
+    #[must_use]
+    pub fn new(rows: usize, taps: usize, channels: usize) -> Bitmap {
+        let words = channels.div_ceil(64).max(1);
+        let len = rows.saturating_mul(taps).saturating_mul(words);
+        Bitmap { words, taps, bits: vec![0; len] }
+    }
+
+    /// Marks an operand as not zero.
+    pub fn set(&mut self, row: usize, tap: usize, channel: usize) {
+        let at = (row * self.taps + tap) * self.words + channel / 64;
+        if let Some(word) = self.bits.get_mut(at) {
+            *word |= 1 << (channel % 64);
+        }
+    }
+
+    /// How many are not zero.
+    fn ones(&self) -> u64 {
+        self.bits.iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+
+    /// `len` bits of a tap, up to 64, from bit `from` on.
+    fn field(&self, row: usize, tap: usize, from: usize, len: usize) -> u64 {
+        let (start, word, shift) = ((row * self.taps + tap) * self.words, from / 64, from % 64);
+        let at = |i: usize| if i < self.words { self.bits.get(start + i).copied().unwrap_or(0) } else { 0 };
+        let low = at(word) >> shift;
+        let high = if shift == 0 { 0 } else { at(word + 1) << (64 - shift) };
+        (low | high) & (u64::MAX >> (64 - len.clamp(1, 64)))
+    }
+}
+
+/// Whether PEs of this machine skip zeros with this layer: `dense` and `sparse` weights, no fold, and multipliers in all
+/// lanes.
+#[must_use]
+pub fn skips_zeros(inv: &ConvInv, m: &Machine) -> bool {
+    let method = matches!(inv.method, Method::Dense | Method::Sparse);
+    m.zero_skip != 0 && method && !inv.fold && m.pe_kind != PeKind::StrumStatic
+}
+
+/// A convolution variant on PEs that skip zeros; `acts` has a row for every output position (depthwise: and channel),
+/// `weights` for every output channel. The rules are those of "Zero skipping" in `docs/timing.md`.
+///
+/// # Errors
+/// When the register files cannot hold what the schedule keeps in them.
+pub fn conv_skipping(
+    inv: &ConvInv,
+    var: &ConvVar,
+    m: &Machine,
+    acts: &Bitmap,
+    weights: &Bitmap,
+) -> Result<Cost, ScheduleError> {
+    let plain = crate::conv(inv, var, m)?;
+    let tile = Tile::new(inv, var, m, &Block::of(inv, var, m)?);
+    let mut counter = Counter::new(inv, var, m, acts, weights);
+    let slices = counter.slices;
+    let (cycles, compute) =
+        tile.flow_of_slices(slices, |block| (0..slices).map(|slice| counter.slice(block, slice)).collect());
+    let (pairs, steps) = (counter.pairs, counter.steps);
+    let dense = plain.events;
+    let compressed = |bytes: u64, map: &Bitmap, of: u64| {
+        let kept = u128::from(bytes) * u128::from(map.ones()) / u128::from(of.max(1));
+        u64::try_from(kept).unwrap_or(u64::MAX).saturating_add(bytes.div_ceil(8))
+    };
+    let taps = product([var.kernel_h, var.kernel_w].map(u64::from));
+    let depth = if inv.depthwise { 1 } else { u64::from(var.in_c) };
+    let channels = if inv.depthwise { u64::from(var.out_c) } else { 1 };
+    let patches = product([var.out_h.into(), var.out_w.into(), channels, taps, depth]);
+    let all = product([var.out_c.into(), taps, depth]);
+    let events = Events {
+        lane_idle: crate::idle_lanes(compute, pairs, m),
+        pe_steps: steps,
+        zero_skipped: plain.macs.saturating_sub(pairs),
+        if_read: pairs,
+        fl_read: pairs,
+        if_write: compressed(dense.if_write, acts, patches),
+        fl_write: compressed(dense.fl_write, weights, all),
+        of_read: steps.saturating_mul(4),
+        of_write: steps.saturating_mul(4),
+        ..dense
+    };
+    let cycles = u64::from(m.dpu_setup_cycles).saturating_add(cycles);
+    Ok(Cost { low: plain.low, ..Cost::on_chip(cycles, plain.macs, events) })
+}
+
+/// Outputs of a block along channels, rows and columns: from and to.
+pub(crate) type Extents = [(u64, u64); 3];
+
+/// Counts what PEs do.
+struct Counter<'a> {
+    inv: &'a ConvInv,
+    var: &'a ConvVar,
+    acts: &'a Bitmap,
+    weights: &'a Bitmap,
+    lanes: usize,
+    /// Channels of a vector over all PEs of a tree.
+    width: usize,
+    /// Vectors that a PE holds at a time.
+    vectors: usize,
+    slices: u64,
+    pairs: u64,
+    steps: u64,
+}
+
+impl<'a> Counter<'a> {
+    fn new(
+        inv: &'a ConvInv,
+        var: &'a ConvVar,
+        m: &Machine,
+        acts: &'a Bitmap,
+        weights: &'a Bitmap,
+    ) -> Counter<'a> {
+        let lanes = m.lanes.max(1) as usize;
+        let width = lanes * usize::from(inv.sched_ic.max(1));
+        let vectors = (m.if_rf_bytes.min(m.fl_rf_bytes) as usize / 2 / lanes).max(1);
+        let all = (var.in_c as usize).div_ceil(width);
+        let slices = if inv.depthwise { 1 } else { all.div_ceil(vectors) as u64 };
+        Counter { inv, var, acts, weights, lanes, width, vectors, slices, pairs: 0, steps: 0 }
+    }
+
+    /// Cycles of the slowest PE for a slice of a block.
+    fn slice(&mut self, [oc, oy, ox]: &Extents, slice: u64) -> u64 {
+        let inv = self.inv;
+        let mut slowest = 0;
+        for c in shares(*oc, inv.sched_oc) {
+            for y in shares(*oy, inv.sched_oy) {
+                for x in shares(*ox, inv.sched_ox) {
+                    for pe in 0..usize::from(inv.sched_ic.max(1)) {
+                        let cycles = self.share([c, y, x], slice, pe);
+                        self.steps = self.steps.saturating_add(cycles);
+                        slowest = slowest.max(cycles);
+                    }
+                }
+            }
+        }
+        slowest
+    }
+
+    /// Cycles of one PE for its outputs.
+    fn share(&mut self, [c, y, x]: Extents, slice: u64, pe: usize) -> u64 {
+        let taps = usize::from(self.var.kernel_h) * usize::from(self.var.kernel_w);
+        let mut cycles = 0u64;
+        for oc in c.0..c.1 {
+            for oy in y.0..y.1 {
+                for ox in x.0..x.1 {
+                    let position = (oy * u64::from(self.var.out_w) + ox) as usize;
+                    let oc = oc as usize;
+                    cycles += if self.inv.depthwise {
+                        self.depthwise(position * self.var.out_c as usize + oc, oc, taps)
+                    } else {
+                        (0..taps).map(|tap| self.group(position, oc, tap, slice as usize, pe)).sum()
+                    };
+                }
+            }
+        }
+        cycles
+    }
+
+    /// Depthwise, a PE takes one pair a cycle.
+    fn depthwise(&mut self, act: usize, weight: usize, taps: usize) -> u64 {
+        let both = |tap| self.acts.field(act, tap, 0, 1) & self.weights.field(weight, tap, 0, 1);
+        let pairs: u64 = (0..taps).map(both).sum();
+        self.pairs += pairs;
+        pairs.max(1)
+    }
+
+    /// Cycles of a PE for the vectors of a slice and a tap: those of the lane with most pairs, and one at least.
+    fn group(&mut self, position: usize, oc: usize, tap: usize, slice: usize, pe: usize) -> u64 {
+        // Pairs of each lane as a binary number, digit by digit.
+        let mut digits = [0u64; 16];
+        for vector in 0..self.vectors {
+            let from = (slice * self.vectors + vector) * self.width + pe * self.lanes;
+            if from >= self.var.in_c as usize {
+                break;
+            }
+            let len = self.lanes.min(self.var.in_c as usize - from);
+            let mut carry =
+                self.acts.field(position, tap, from, len) & self.weights.field(oc, tap, from, len);
+            self.pairs += u64::from(carry.count_ones());
+            for digit in &mut digits {
+                (*digit, carry) = (*digit ^ carry, *digit & carry);
+                if carry == 0 {
+                    break;
+                }
+            }
+        }
+        let (mut most, mut busiest) = (0, u64::MAX);
+        for (i, digit) in digits.iter().enumerate().rev() {
+            if digit & busiest != 0 {
+                (most, busiest) = (most | 1 << i, busiest & digit);
+            }
+        }
+        most.max(1)
+    }
+}
+
+/// The outputs of each PE along a dimension of a block: runs of equal length, the last ones shorter.
+fn shares((from, to): (u64, u64), pes: u16) -> impl Iterator<Item = (u64, u64)> {
+    let each = (to - from).div_ceil(u64::from(pes.max(1)));
+    (0..u64::from(pes.max(1)))
+        .map(move |pe| ((from + pe * each).min(to), (from + (pe + 1) * each).min(to)))
+        .filter(|(from, to)| from < to)
+}
