@@ -20,7 +20,7 @@ use crate::memory::{self, Memory};
 const MAX_COPY: u64 = 32 << 20;
 
 /// Most weights that are decoded at once: far more than fit an SRAM, unless weight sets overlap.
-const MAX_WEIGHTS: u64 = 1 << 28;
+const MAX_WEIGHTS: u64 = 1 << 27;
 
 /// Sums of a block of depthwise pixels.
 const BLOCK_SUMS: usize = 4096;
