@@ -122,7 +122,7 @@ fn options_change_what_they_say() {
     assert_eq!(plain["weights"], 18);
     let narrower = json("--activations percentile --percentile 0.2");
     assert!(narrower["inputs"][0]["scale"].as_f64() < plain["inputs"][0]["scale"].as_f64());
-    json("--activations mse");
+    json("--activations minmax");
     let per_channel = scratch.read("x.mlirbc");
     json("--weights per-tensor");
     assert_ne!(per_channel, scratch.read("x.mlirbc"));

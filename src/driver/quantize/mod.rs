@@ -36,11 +36,11 @@ prepared as the network wants them. docs/quantize.md says what is done.";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Activations {
     /// from the least to the greatest value seen
-    #[default]
     Minmax,
     /// without the share of values that --percentile gives
     Percentile,
     /// the range of least mean square error
+    #[default]
     Mse,
 }
 
