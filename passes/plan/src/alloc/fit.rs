@@ -3,10 +3,13 @@
 //! Invariant: two blocks whose lifetimes meet never share a byte; the result depends on the request list alone.
 //!
 //! Time falls apart into *episodes*: maximal runs of blocks whose lifetimes overlap in a chain. Between two episodes
-//! nothing is live, so each is placed on its own. The fast solver sweeps an episode in time order and takes the best
+//! nothing is live, so each is placed on its own. With room to spare, blocks go where nothing was for longest. Else the
+//! fast solver sweeps an episode in time order and takes the best
 //! fitting hole; when its result exceeds the limit, list orders by size, area and lifetime are tried.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use super::aged;
 
 /// A block to place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +45,7 @@ pub struct Misfit {
 /// How to choose among the solvers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effort {
-    /// Take the first result within the limit, and move short episodes around the range, so that an episode does not
+    /// Take the first result within the limit, on bytes that were free for long if there is room, and move short episodes around the range, so that an episode does not
     /// begin on the bytes that the one before it used last: its first tasks need not wait for those.
     Spread,
     /// Take the best result of the fast solver and of the order by size.
@@ -54,6 +57,12 @@ const MAX_LIMIT: u64 = 1 << 40;
 
 /// Above so many blocks an episode is improved only if it does not fit.
 const MAX_IMPROVED: usize = 8192;
+
+/// Above so many blocks an episode is not placed by age.
+const MAX_AGED: usize = 8192;
+
+/// Of how many tasks the bytes are avoided: as many as possible.
+const WINDOWS: [u32; 3] = [1 << 10, 1 << 7, 1 << 5];
 
 /// Places all blocks below `limit`.
 ///
@@ -113,6 +122,12 @@ fn episodes<'a>(requests: &[Request], order: &'a [usize]) -> Vec<&'a [usize]> {
 
 /// Places one episode, whose blocks are sorted by first use.
 fn solve(blocks: &[Request], limit: u64, effort: Effort) -> Result<Fit, Misfit> {
+    if effort == Effort::Spread && blocks.len() <= MAX_AGED {
+        let aged = WINDOWS.into_iter().find_map(|window| aged::place(blocks, limit, window));
+        if let Some(fit) = aged {
+            return Ok(fit);
+        }
+    }
     let mut best = sweep(blocks);
     if effort == Effort::Spread && best.end <= limit {
         return Ok(best);

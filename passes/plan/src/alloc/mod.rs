@@ -5,6 +5,7 @@
 //! by inputs, outputs and scratch; these three kinds are live from start to end, scratch from its first to its last
 //! use.
 
+mod aged;
 pub mod check;
 mod fit;
 

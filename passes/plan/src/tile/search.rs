@@ -17,7 +17,7 @@ use super::dataflow::Tiles;
 use super::{Order, Problem, Tiling, given, timeline};
 
 /// Candidates that are looked at closely.
-const FINALISTS: usize = 8;
+const FINALISTS: usize = 12;
 
 /// Most steps of all finalists together that are replayed one by one.
 const REPLAYED_STEPS_MAX: u64 = 1 << 10;

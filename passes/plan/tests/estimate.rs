@@ -1,0 +1,198 @@
+//! What the planner expects of a layer against what the simulator then finds: cycles of the DPU, and the four objectives.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+use dpu_isa::{Dtype, Instr, Machine, PoolMode, Space};
+use dpu_sim::{Options, Report, Tensor as Data, TensorView, simulate};
+use strum_plan::{
+    ConvLayer, Draft, Objective, PoolLayer, Ppe, Role, Scale, Source, Tensor, Weights, finish, plan_conv,
+    plan_depthwise, plan_pool, to_program,
+};
+use strum_quant::{Kind, Request, Shape, quantize};
+
+/// A small generator of numbers.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+
+    fn pick<T: Copy>(&mut self, items: &[T]) -> T {
+        items[self.roll(items.len() as u64) as usize]
+    }
+}
+
+/// What is planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Op {
+    Conv(Kind),
+    Depthwise,
+    Pool(PoolMode),
+}
+
+/// A layer, and the machine that it is planned for.
+#[derive(Clone, Debug)]
+struct Case {
+    op: Op,
+    input: [u64; 4],
+    oc: u64,
+    kernel: u64,
+    stride: u64,
+    pad: u64,
+    machine: Machine,
+}
+
+impl Case {
+    fn random(dice: &mut Dice) -> Case {
+        let machine = dice.pick(&["flexnn-16x16", "flexnn-16x16-static", "flexnn-16x16-dense", "flexnn-4x4"]);
+        let machine = Machine::builtin(machine).unwrap();
+        let sram_bytes = dice.pick(&[machine.sram_bytes, 64 << 10, 256 << 10]).min(machine.sram_bytes);
+        let op = dice.pick(&[
+            Op::Conv(Kind::Dense),
+            Op::Conv(Kind::Dense),
+            Op::Conv(Kind::Mip2q),
+            Op::Depthwise,
+            Op::Pool(PoolMode::Max),
+            Op::Pool(PoolMode::Avg),
+        ]);
+        let kernel = dice.pick(&[1, 1, 3, 3, 5, 7]);
+        let side = kernel + dice.roll(40);
+        let channels = dice.pick(&[1, 3, 8, 16, 20, 32, 64, 96, 130]);
+        Case {
+            op,
+            input: [1 + dice.roll(2), side, kernel + dice.roll(40), channels],
+            oc: if matches!(op, Op::Conv(_)) { dice.pick(&[1, 10, 16, 32, 64, 100, 128]) } else { channels },
+            kernel,
+            stride: 1 + dice.roll(2),
+            pad: if kernel > 1 { dice.roll(kernel / 2 + 1) } else { 0 },
+            machine: Machine { sram_bytes, ..machine },
+        }
+    }
+
+    /// The output's shape; the padding after the image is what the stride leaves.
+    fn output(&self) -> ([u64; 4], [u64; 4]) {
+        let [n, h, w, _] = self.input;
+        let side = |size: u64| {
+            let out = (size + 2 * self.pad - self.kernel) / self.stride + 1;
+            (out, ((out - 1) * self.stride + self.kernel).saturating_sub(size + self.pad))
+        };
+        let ((oh, bottom), (ow, right)) = (side(h), side(w));
+        ([n, oh, ow, self.oc], [self.pad, bottom, self.pad, right])
+    }
+
+    /// Plans the layer.
+    fn draft(&self, objective: Objective) -> Draft {
+        let mut draft = Draft::new();
+        draft.guide.objective = objective;
+        draft.layer("layer", "test", 0, 0).unwrap();
+        let (shape, pad) = self.output();
+        let mut input = self.input;
+        // What no window reaches is cut off, so that the size is the one that the window gives.
+        let reach = |out: u64, before: u64, after: u64| (out - 1) * self.stride + self.kernel - before - after;
+        (input[1], input[2]) = (reach(shape[1], pad[0], pad[1]), reach(shape[2], pad[2], pad[3]));
+        let role = Role::Input { name: "x".into() };
+        let x = draft.tensor(Space::Dram, Dtype::I8, &input, role).unwrap();
+        let y = draft.tensor(Space::Dram, Dtype::I8, &shape, Role::Output { name: "y".into() }).unwrap();
+        let tensor = |draft: &Draft, id| Tensor::of(draft, id).unwrap();
+        let (x, y) = (tensor(&draft, x), tensor(&draft, y));
+        if let Op::Pool(mode) = self.op {
+            let layer = PoolLayer {
+                mode,
+                input: x,
+                output: y,
+                kernel: [self.kernel; 2],
+                stride: [self.stride; 2],
+                pad,
+                input_zp: 0,
+                output_zp: 0,
+                clamp: None,
+            };
+            plan_pool(&mut draft, &self.machine, &layer).unwrap();
+            return draft;
+        }
+        let side = self.kernel as usize;
+        let (oc, ic) = match self.op {
+            Op::Depthwise => (1, self.oc as usize),
+            _ => (self.oc as usize, self.input[3] as usize),
+        };
+        let codes: Vec<i8> = (0..oc * side * side * ic).map(|i| (i * 37 % 255) as i8).collect();
+        let kind = if let Op::Conv(kind) = self.op { kind } else { Kind::Dense };
+        let weights = quantize(&codes, Shape { oc, kh: side, kw: side, ic }, &Request::new(kind)).unwrap();
+        let scale = Scale { multiplier: vec![1 << 30], shift: vec![40], round: dpu_isa::Round::Single };
+        let layer = ConvLayer {
+            input: x,
+            output: y,
+            weights: Weights::Packed(&weights),
+            bias: vec![3],
+            stride: [self.stride; 2],
+            pad,
+            dilation: [1, 1],
+            input_zp: 1,
+            weight_zp: 0,
+            ppe: Ppe { scale: Some(scale), zp: 0, clamp: Some((-128, 127)), lut: None },
+        };
+        let plan = if self.op == Op::Depthwise { plan_depthwise } else { plan_conv };
+        plan(&mut draft, &self.machine, &layer).unwrap();
+        draft
+    }
+
+    /// Simulates a plan of the layer.
+    fn run(&self, draft: &Draft) -> Report {
+        let program = to_program(draft, finish(draft, &self.machine).unwrap(), &self.machine, Source::default());
+        let program = program.unwrap();
+        let desc = &program.inputs[0];
+        let size: u64 = desc.shape.iter().product();
+        let values: Vec<i32> = (0..size).map(|i| (i * 31 % 251) as i32 - 125).collect();
+        let input = Data::from_values(Dtype::I8, &desc.shape, &values);
+        let views: [TensorView<'_>; 1] = [input.view()];
+        simulate(&program, &views, &Options::default()).unwrap().report
+    }
+}
+
+#[test]
+fn the_dpu_takes_the_cycles_that_are_expected() {
+    let mut dice = Dice(3);
+    for _ in 0..150 {
+        let case = Case::random(&mut dice);
+        let draft = case.draft(dice.pick(&Objective::ALL));
+        let invariants = draft.tasks.iter().filter(|t| matches!(t.instr, Instr::ConvInv(_) | Instr::PoolInv(_)));
+        // An invariant takes a cycle of the engine.
+        let expected = draft.guide.dpu_cycles[0].unwrap() + invariants.count() as u64;
+        assert_eq!(case.run(&draft).layers[0].work.busy.dpu, expected, "{case:?}");
+    }
+}
+
+/// What a run takes of what an objective makes small.
+fn metric(objective: Objective, report: &Report) -> f64 {
+    let bytes = report.total.bytes;
+    let (cycles, energy) = (report.cycles as f64, report.total.energy_fj.total as f64);
+    match objective {
+        Objective::Latency => cycles,
+        Objective::Energy => energy,
+        Objective::Edp => cycles * energy,
+        Objective::Bytes => (bytes.dram_read + bytes.dram_write) as f64,
+    }
+}
+
+/// A plan may be so much worse at its own objective than a plan made for another one, by errors of the estimate.
+const TOLERANCE: f64 = 0.06;
+
+#[test]
+fn a_plan_is_the_best_at_its_own_objective() {
+    let mut dice = Dice(11);
+    for _ in 0..120 {
+        let case = Case::random(&mut dice);
+        let reports = Objective::ALL.map(|objective| case.run(&case.draft(objective)));
+        for (own, report) in Objective::ALL.into_iter().zip(&reports) {
+            for (other, rival) in Objective::ALL.into_iter().zip(&reports) {
+                let (mine, theirs) = (metric(own, report), metric(own, rival));
+                assert!(
+                    mine <= theirs * (1.0 + TOLERANCE),
+                    "{own}: {mine} for itself, {theirs} for {other}: {case:?}"
+                );
+            }
+        }
+    }
+}
