@@ -90,7 +90,8 @@ impl Case {
         let (shape, pad) = self.output();
         let mut input = self.input;
         // What no window reaches is cut off, so that the size is the one that the window gives.
-        let reach = |out: u64, before: u64, after: u64| (out - 1) * self.stride + self.kernel - before - after;
+        let reach =
+            |out: u64, before: u64, after: u64| (out - 1) * self.stride + self.kernel - before - after;
         (input[1], input[2]) = (reach(shape[1], pad[0], pad[1]), reach(shape[2], pad[2], pad[3]));
         let role = Role::Input { name: "x".into() };
         let x = draft.tensor(Space::Dram, Dtype::I8, &input, role).unwrap();
@@ -140,7 +141,8 @@ impl Case {
 
     /// Simulates a plan of the layer.
     fn run(&self, draft: &Draft) -> Report {
-        let program = to_program(draft, finish(draft, &self.machine).unwrap(), &self.machine, Source::default());
+        let program =
+            to_program(draft, finish(draft, &self.machine).unwrap(), &self.machine, Source::default());
         let program = program.unwrap();
         let desc = &program.inputs[0];
         let size: u64 = desc.shape.iter().product();
@@ -157,7 +159,8 @@ fn the_dpu_takes_the_cycles_that_are_expected() {
     for _ in 0..150 {
         let case = Case::random(&mut dice);
         let draft = case.draft(dice.pick(&Objective::ALL));
-        let invariants = draft.tasks.iter().filter(|t| matches!(t.instr, Instr::ConvInv(_) | Instr::PoolInv(_)));
+        let invariants =
+            draft.tasks.iter().filter(|t| matches!(t.instr, Instr::ConvInv(_) | Instr::PoolInv(_)));
         // An invariant takes a cycle of the engine.
         let expected = draft.guide.dpu_cycles[0].unwrap() + invariants.count() as u64;
         assert_eq!(case.run(&draft).layers[0].work.busy.dpu, expected, "{case:?}");

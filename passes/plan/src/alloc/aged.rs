@@ -32,7 +32,9 @@ impl Range {
         let age = |cell: &Cell| cell.freed.map(|freed| if freed < old { 0 } else { freed });
         let mut best: Option<((u32, u64), u64)> = None;
         for (i, cell) in self.cells.iter().enumerate().filter(|(_, c)| c.freed.is_some()) {
-            let Some(at) = cell.start.checked_next_multiple_of(align).filter(|&at| at < cell.end) else { continue };
+            let Some(at) = cell.start.checked_next_multiple_of(align).filter(|&at| at < cell.end) else {
+                continue;
+            };
             let end = at.checked_add(bytes)?;
             let (mut newest, mut reached) = (0, at);
             for next in self.cells.iter().skip(i) {
@@ -64,7 +66,9 @@ impl Range {
     fn take(&mut self, start: u64, end: u64) {
         self.cut(start);
         self.cut(end);
-        let (Some(from), to) = (self.at(start), self.cells.partition_point(|c| c.start < end)) else { return };
+        let (Some(from), to) = (self.at(start), self.cells.partition_point(|c| c.start < end)) else {
+            return;
+        };
         self.cells.drain(from + 1..to.max(from + 1));
         if let Some(cell) = self.cells.get_mut(from) {
             *cell = Cell { start, end, freed: None };
