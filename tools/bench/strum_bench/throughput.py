@@ -149,11 +149,14 @@ def subjects(args: argparse.Namespace, folder: Path) -> Iterator[Subject]:
         yield Subject(name, emit(net, folder, "tosa"), emit(net, folder, "onnx"))
     peers = dict(pair.split("=", 1) for pair in args.peer)
     for argument in args.network:
-        name, given, path = argument.partition("=")
-        name, path = (name, path) if given else (Path(argument).name.split(".")[0], argument)
-        yield Subject(name, Path(path), Path(peers.pop(name)) if name in peers else None)
-    if peers:
-        raise SystemExit(f"tools/bench/throughput: no network is called {', '.join(peers)}")
+        name, path = named(argument)
+        yield Subject(name, path, Path(peers[name]) if name in peers else None)
+
+
+def named(argument: str) -> tuple[str, Path]:
+    """Name and file of `[NAME=]FILE`; without a name, that of the file up to its first dot."""
+    name, given, path = argument.partition("=")
+    return (name, Path(path)) if given else (Path(argument).name.split(".")[0], Path(argument))
 
 
 def main() -> int:
@@ -171,11 +174,16 @@ def main() -> int:
                         help="count processor time, loading the program included: for hosts that are not idle")
     parser.add_argument("--profile", action="store_true",
                         help="say what the simulator's time went into, in a run of its own")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     if args.rounds < 1 or args.samples < 2:
         parser.error("--rounds must be at least 1 and --samples at least 2")
-    if any("=" not in pair for pair in args.peer):
-        parser.error("--peer is NAME=FILE.onnx")
+    names = [named(argument)[0] for argument in args.network]
+    for pair in args.peer:
+        name, given, path = pair.partition("=")
+        if not given or name not in names:
+            parser.error(f"--peer {pair}: expected NAME=FILE.onnx, with the name of one of the networks given")
+        if not Path(path).is_file():
+            parser.error(f"--peer {pair}: there is no file '{path}'")
     args.net = args.net or ([] if args.network else ["resnet50", "mobilenet_v2"])
     print(f"{'network':<20} {'':<14} {'img/s':>9} {'median':>9} {'GMAC/s':>9} {'ratio':>7}", flush=True)
     with tempfile.TemporaryDirectory() as name:
