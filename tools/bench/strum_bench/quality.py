@@ -3,7 +3,7 @@
 The bound of a layer is max(MACs / peak, compulsory bytes / bandwidth), its weights, inputs and outputs once being the
 compulsory bytes. A network's bounds are the sums over its layers: `/bound` for cycles and `/once` for bytes; below 1
 where layers overlap and tensors between them stay in SRAM. `/stay` is stricter: the bytes of the weights, the network's
-input and its output alone. A line follows for every layer that takes more than 1.5 times its bound.
+input and its output alone. Energy is that of the machine file's unit energies. A line follows for every layer that takes more than 1.5 times its bound.
 """
 
 from __future__ import annotations
@@ -115,7 +115,8 @@ def measure(name: str, machine: dict, args: argparse.Namespace, folder: Path) ->
     moved = report["total"]["bytes"]["dram_read"] + report["total"]["bytes"]["dram_write"]
     compulsory = sum(b.bytes for b in bounds)
     stay = sum(map(constant_bytes, layers)) + size(net.input) + size(net.output)
-    ratios = f"{moved:>12,} {moved / compulsory:>6.2f} {moved / stay:>6.2f}"
+    energy = report["total"]["energy_fj"]["total"] / 1e12
+    ratios = f"{moved:>12,} {moved / compulsory:>6.2f} {moved / stay:>6.2f} {energy:>8.3f}"
     print(f"{name:<20} {cycles:>10,} {cycles / least:>6.2f} {ratios}")
     told = zip(layers, report["layers"], bounds, own_cycles(report["layers"]))
     for layer, own_report, own_bound, own in told:
@@ -130,6 +131,8 @@ def main() -> int:
     parser.add_argument("--machine", type=Path, default=Path("dialects/isa/machines/flexnn-16x16.toml"),
                         help="machine file (default: that of flexnn-16x16)")
     parser.add_argument("--net", nargs="+", choices=NETS, default=list(NETS), help="which networks (default: all)")
+    parser.add_argument("--objective", choices=("latency", "energy", "edp", "bytes"), default="latency",
+                        help="what plans are to be good at (default: latency)")
     parser.add_argument("options", nargs="*", help="options of strumc compile, after --")
     args = parser.parse_args()
     try:
@@ -137,8 +140,8 @@ def main() -> int:
     except (OSError, tomllib.TOMLDecodeError) as error:
         print(f"tools/bench/quality: {args.machine}: {error}", file=sys.stderr)
         return 1
-    args.options = ["--machine", str(args.machine), *args.options]
-    print(f"{'network':<20} {'cycles':>10} {'/bound':>6} {'DRAM bytes':>12} {'/once':>6} {'/stay':>6}")
+    args.options = ["--machine", str(args.machine), "--objective", args.objective, *args.options]
+    print(f"{'network':<20} {'cycles':>10} {'/bound':>6} {'DRAM bytes':>12} {'/once':>6} {'/stay':>6} {'mJ':>8}")
     with tempfile.TemporaryDirectory() as folder:
         for name in args.net:
             measure(name, machine, args, Path(folder))
