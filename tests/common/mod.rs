@@ -1,5 +1,7 @@
 //! What the tests of whole programs share: compile text, run the binary, and go around all of its forms.
 
+#![allow(dead_code, reason = "shared by tests that take what they need")]
+
 use dpu_isa::Program;
 use dpu_sim::{KernelChoice, Options, Recording, Tensor, TensorView, simulate};
 use strum_ir::{Context, Module};
