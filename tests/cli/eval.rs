@@ -62,6 +62,13 @@ fn what_does_not_go_together_is_told() {
     fails("--inputs shape.npy", 1, "[2, 5]");
     scratch.write("wide.npy", npy("|u1", &[1, 28, 28, 1], &[200; 784]));
     fails("--inputs wide.npy", 1, "200 is no code");
+    let nan = [f32::NAN; 784].iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>();
+    scratch.write("nan.npy", npy("<f4", &[1, 28, 28], &nan));
+    fails(
+        "--inputs nan.npy --against float.linalg.mlirbc",
+        1,
+        "sample 0: an output is infinite or not a number",
+    );
     fails("--inputs digits.npz:x --limit 0", 2, "--limit");
     fails("--inputs digits.npz:x --L 5", 2, "--L has no effect");
     scratch.strumc("eval model.tosa.mlirbc --inputs digits.npz:x --methods dliq,dliq").fails(2, "twice");

@@ -206,6 +206,7 @@ fn odd_inputs_are_told_or_quantized() {
     scratch.write("empty.npy", []);
     fails("tosa.mlir -c empty.npy", 1, "the file is empty");
     fails("tosa.mlir -c c.npy c.npy", 2, "2 files of calibration data");
+    fails("tosa.mlir -c c.npy --percentile 0.1", 2, "no effect");
     // A batch of none, a dynamic dimension, an operator that no one knows, no function.
     swap("batch.mlir", "tensor<1x1x4x4xf32>", "tensor<0x1x4x4xf32>");
     fails("batch.mlir", 1, "error");

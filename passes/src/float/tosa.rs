@@ -70,7 +70,7 @@ impl<'c> Reader<'c> {
                     (0..op.num_operands()).map(|i| self.whole(op, i)).collect::<Result<Vec<_>, _>>()?;
                 self.push(op, Op::Concat { axis }, &operands)
             }
-            "pad" | "reshape" | "slice" | "transpose" | "tile" | "reverse" => self.tosa_movement(op, name),
+            "pad" | "reshape" | "slice" | "transpose" | "tile" => self.tosa_movement(op, name),
             _ => Err(super::unknown(op)),
         }
     }

@@ -225,5 +225,11 @@ fn float_logits(path: &std::path::Path, data: &Data, progress: &Progress) -> Res
     let (read, diagnostics) = context.handle().capture(|| Network::read(function));
     let Ok(network) = read else { return Err(progress.pause(|| origin.failure(&diagnostics))) };
     let graph: Graph = network.graph.canonicalize().map_err(Failure::internal)?;
-    data.evaluated(&graph).map_err(|failure| failure.in_file(&input.name))
+    let logits = data.evaluated(&graph).map_err(|failure| failure.in_file(&input.name))?;
+    // NaN is neither right nor wrong.
+    if let Some(sample) = logits.iter().position(|list| list.iter().any(|x| !x.is_finite())) {
+        let message = format_args!("sample {sample}: an output is infinite or not a number");
+        return Err(Failure::input(message).in_file(&input.name));
+    }
+    Ok(logits)
 }

@@ -32,6 +32,9 @@ Examples:
 The network is TOSA or linalg on tensors of f32, as torch-mlir writes it. Calibration data are samples along the first axis,
 prepared as the network wants them. docs/quantize.md says what is done.";
 
+/// Share of the values that is left out unless another is asked for.
+const PERCENTILE: f64 = 0.0001;
+
 /// How the range of an activation's codes is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Activations {
@@ -73,9 +76,9 @@ pub(super) struct QuantizeCommand {
     #[arg(long, value_enum, value_name = "CHOICE", default_value_t)]
     activations: Activations,
 
-    /// Share of the values that is left out, half at each end.
-    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0.0001")]
-    percentile: f64,
+    /// percentile: share of the values that is left out, half at each end [default: 0.0001].
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    percentile: Option<f64>,
 
     /// Scales of weights.
     #[arg(long, value_enum, value_name = "SCALES", default_value_t)]
@@ -96,7 +99,7 @@ impl QuantizeCommand {
     fn ranges(&self) -> RangeChoice {
         match self.activations {
             Activations::Minmax => RangeChoice::MinMax,
-            Activations::Percentile => RangeChoice::Percentile(self.percentile),
+            Activations::Percentile => RangeChoice::Percentile(self.percentile.unwrap_or(PERCENTILE)),
             Activations::Mse => RangeChoice::Mse,
         }
     }
@@ -111,6 +114,9 @@ impl QuantizeCommand {
 
 /// Quantizes, writes, and says what has become of the network.
 pub(super) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
+    if command.percentile.is_some() && command.activations != Activations::Percentile {
+        return Err(Failure::usage("--percentile has no effect without --activations percentile"));
+    }
     let bytecode = command.output.extension().is_some_and(|e| e == "mlirbc");
     if bytecode {
         files::check_binary_sink(&command.output)?;

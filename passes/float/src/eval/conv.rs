@@ -30,14 +30,15 @@ pub(super) fn conv2d(
         general_mat_mul(1.0, &pixels, &taps.t(), 1.0, &mut sums);
         return Some(result);
     }
-    let rows_at_a_time = (MAX_WINDOWS / (ow * depth).max(1)).clamp(1, oh.max(1));
-    let mut windows = vec![0.0; rows_at_a_time * ow * depth];
+    let at_a_time = (MAX_WINDOWS / depth.max(1)).clamp(1, oh * ow);
+    let mut windows = vec![0.0; at_a_time * depth];
     for (image, output) in input.chunks(h * w * c).zip(output.chunks_mut(oh * ow * oc)) {
-        for (block, output) in output.chunks_mut(rows_at_a_time * ow * oc).enumerate() {
+        for (block, output) in output.chunks_mut(at_a_time * oc).enumerate() {
             let positions = output.len() / oc;
             let windows = windows.get_mut(..positions * depth)?;
-            for (i, row) in windows.chunks_mut(ow * depth).enumerate() {
-                gather(window, image, [h, w, c], [kh, kw], block * rows_at_a_time + i, row);
+            for (i, window_of) in windows.chunks_mut(depth).enumerate() {
+                let position = block * at_a_time + i;
+                gather(window, image, [h, w, c], kw, [position / ow, position % ow], window_of);
             }
             let windows = ArrayView2::from_shape((positions, depth), &*windows).ok()?;
             let mut sums = ArrayViewMut2::from_shape((positions, oc), output).ok()?;
@@ -47,25 +48,25 @@ pub(super) fn conv2d(
     Some(result)
 }
 
-/// The windows of one row of results, one after the other; padding is zero.
+/// What the window of one position holds; padding is zero.
 fn gather(
     window: &Window,
     image: &[f32],
     [h, w, c]: [usize; 3],
-    [kh, kw]: [usize; 2],
-    oy: usize,
-    row: &mut [f32],
+    kw: usize,
+    [oy, ox]: [usize; 2],
+    window_of: &mut [f32],
 ) {
-    row.fill(0.0);
-    for (ox, window_of) in row.chunks_mut(kh * kw * c).enumerate() {
-        for (tap, to) in window_of.chunks_mut(c).enumerate() {
-            let y = place(window, 0, oy, tap / kw, h);
-            let x = place(window, 1, ox, tap % kw, w);
-            if let (Some(y), Some(x)) = (y, x)
-                && let Some(from) = image.get((y * w + x) * c..(y * w + x + 1) * c)
-            {
-                to.copy_from_slice(from);
+    for (tap, to) in window_of.chunks_mut(c).enumerate() {
+        let y = place(window, 0, oy, tap / kw, h);
+        let x = place(window, 1, ox, tap % kw, w);
+        match (y, x) {
+            (Some(y), Some(x)) => {
+                if let Some(from) = image.get((y * w + x) * c..(y * w + x + 1) * c) {
+                    to.copy_from_slice(from);
+                }
             }
+            _ => to.fill(0.0),
         }
     }
 }

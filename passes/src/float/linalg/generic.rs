@@ -94,8 +94,7 @@ impl<'c> Reader<'c> {
             )));
         }
         // Axes at their first position are dropped, the others brought into the order of the loops.
-        let mut start = vec![0; axes.len()];
-        start.fill(0);
+        let start = vec![0; axes.len()];
         let size =
             axes.iter().zip(&extents).map(|(axis, &n)| if *axis == Axis::First { 1 } else { n }).collect();
         let first = self.push(op, Op::Slice { start, size }, &[x])?;
