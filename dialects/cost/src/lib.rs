@@ -89,9 +89,17 @@ impl Cost {
     pub fn events(&self, low: u64) -> Events {
         let events = self.events;
         match self.low {
-            // Skipped or not, nothing is multiplied.
+            // Skipped or not, nothing is multiplied. PEs that skip zeros have not counted a read for them either; on
+            // others the mask of the weights spares both operands' reads.
             Low::Zero => {
-                Events { low_zeros: low, zero_skipped: events.zero_skipped.saturating_sub(low), ..events }
+                let unread = low.saturating_sub(events.zero_skipped);
+                Events {
+                    low_zeros: low,
+                    zero_skipped: events.zero_skipped.saturating_sub(low),
+                    if_read: events.if_read.saturating_sub(unread),
+                    fl_read: events.fl_read.saturating_sub(unread),
+                    ..events
+                }
             }
             Low::Shift => Events { low_shifts: low, ..events },
             Low::Product(bits) => {
@@ -143,6 +151,21 @@ fn idle_lanes(compute: u64, macs: u64, m: &Machine) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dropped_members_are_not_read() {
+        let events = Events { if_read: 100, fl_read: 100, of_read: 40, ..Events::NONE };
+        let cost = Cost { macs: 100, events, ..INVARIANT };
+        let plain = cost.events(60);
+        assert_eq!((plain.low_zeros, plain.if_read, plain.fl_read, plain.of_read), (60, 40, 40, 40));
+        // 70 were skipped, the 60 among them.
+        let events = Events { zero_skipped: 70, if_read: 30, fl_read: 30, ..events };
+        let skipping = Cost { events, ..cost }.events(60);
+        assert_eq!((skipping.zero_skipped, skipping.low_zeros), (10, 60));
+        assert_eq!((skipping.if_read, skipping.fl_read), (30, 30));
+        // Of mip2q, every member is a product.
+        assert_eq!(Cost { low: Low::Shift, ..cost }.events(60).if_read, 100);
+    }
 
     #[test]
     fn spans_are_clipped() {

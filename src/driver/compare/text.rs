@@ -80,10 +80,16 @@ pub(super) fn difference(comparison: &Comparison) -> String {
         None => "no".to_owned(),
     };
     let share = |part: u64| 100.0 * part as f64 / before.energy_fj.pe.max(1) as f64;
+    let work = match run.method {
+        Method::Sparse => ", which sparse spares the reads of dropped members".to_owned(),
+        method @ (Method::Dense | Method::Dliq | Method::Mip2q) => {
+            format!(", whose work {} does not change", method.name())
+        }
+    };
     format!(
         "{} on {} PEs takes {} PE energy than {} on {} PEs, and {} PE power while the DPU works; the paper states 31 to \
          34 % less PE power [paper]. By the unit energies of these machines, multipliers take {:.1} % of the baseline's \
-         PE energy and register files, whose work no method changes, {:.1} %: even multiplications that cost nothing would \
+         PE energy and register files{}, {:.1} %: even multiplications that cost nothing would \
          save no more than the former. {}",
         run.method.name(),
         run.machine.pe_kind.name(),
@@ -92,6 +98,7 @@ pub(super) fn difference(comparison: &Comparison) -> String {
         base.machine.pe_kind.name(),
         saved(after.against(&before).pe_busy_power),
         share(before.energy_fj.multipliers),
+        work,
         share(before.energy_fj.register_files),
         paper::UNKNOWN,
     )
