@@ -58,7 +58,8 @@ pub(super) struct RunOptions {
     #[arg(long)]
     golden: bool,
 
-    /// Threads that share the samples of a batch: by default, and at most, one for each core.
+    /// Threads that share the samples of a batch, and the large convolutions of samples of which there are fewer
+    /// than threads: by default, and at most, one for each core. Outputs and times do not depend on it.
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
 }
@@ -94,6 +95,7 @@ pub(super) fn run(
         max_cycles: options.fuel,
         checks: !options.no_checks,
         kernel: if options.golden { KernelChoice::Golden } else { KernelChoice::Auto },
+        threads: jobs(options),
         machine,
         ..Options::default()
     };
@@ -114,6 +116,12 @@ pub(super) fn run(
     Ok(Ran::One(Box::new(result)))
 }
 
+/// Threads to run on: more of them than cores would cost memory and gain nothing.
+fn jobs(options: &RunOptions) -> usize {
+    let cores = available_parallelism().map_or(1, usize::from);
+    options.jobs.map_or(cores, |jobs| usize::from(jobs).min(cores))
+}
+
 /// Runs a batch.
 fn run_samples(
     program: &Program,
@@ -124,9 +132,7 @@ fn run_samples(
 ) -> Result<Ran, Failure> {
     let count = samples.count();
     let mut outputs = SampleOutputs::create(&program.outputs, &options.output, count)?;
-    // Every job has memories of its own: more of them than cores would cost memory and gain nothing.
-    let cores = available_parallelism().map_or(1, usize::from);
-    let jobs = options.jobs.map_or(cores, |jobs| usize::from(jobs).min(cores));
+    let jobs = jobs(options);
     progress.samples(count);
     let begin = Instant::now();
     let done = |n| progress.samples_done(n);

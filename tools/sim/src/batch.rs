@@ -21,6 +21,7 @@ use crate::observe::{Dispatch, Observer, Task};
 use crate::report::Report;
 use crate::tensor::{Tensor, TensorView};
 use crate::tensor_file::{FileError, SampleOutputs, Samples};
+use crate::threads::Threads;
 use crate::{Options, RunResult, io_range, load_inputs, run_core, simulate};
 
 /// What the run of the first sample has shown.
@@ -93,18 +94,61 @@ impl<'p> Recording<'p> {
         Ok((recording, result))
     }
 
-    /// A machine that repeats the recording. It has memories of its own, so that several can work side by side.
+    /// A machine that repeats the recording on one thread. It has memories of its own, so that several can work side by
+    /// side.
     ///
     /// # Errors
     /// When the host has no memory for it.
     pub fn replayer(&self) -> Result<Replayer<'_>, SimError> {
+        self.replayer_on(1)
+    }
+
+    /// As [`Recording::replayer`], with so many threads that share the large tasks of a sample.
+    ///
+    /// # Errors
+    /// When the host has no memory or no threads for it.
+    pub fn replayer_on(&self, threads: usize) -> Result<Replayer<'_>, SimError> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (memory, fresh) = match spare {
             Some(memory) => (memory, false),
             None => (Memory::new(self.program, self.options.max_memory)?, true),
         };
-        let core = Core::new(memory, self.kernel).with_profile(self.options.profile.as_ref());
-        Ok(Replayer { recording: self, core, fresh })
+        let core = Core::new(memory, self.kernel).with_threads(threads);
+        let core = core.with_profile(self.options.profile.as_ref());
+        Ok(Replayer { recording: self, core, fresh, pool: Threads::new(threads)? })
+    }
+
+    /// `None` if this sample is not like the recorded one.
+    fn replay(
+        &self,
+        inputs: &[TensorView<'_>],
+        core: &mut Core,
+        fresh: &mut bool,
+    ) -> Result<Option<Vec<Tensor>>, SimError> {
+        let Recording { program, options, order, expected, renew, .. } = self;
+        let Some(expected) = expected else { return Ok(None) };
+        if *renew && !*fresh {
+            core.memory = Memory::new(program, options.max_memory)?;
+        }
+        *fresh = false;
+        load_inputs(program, inputs, core, None)?;
+        core.expect(expected);
+        for &index in order {
+            let Some(task) = program.instrs.get(index).and_then(semantics) else { continue };
+            if core.execute(index, task).is_err() {
+                // The full run will say where and when.
+                return Ok(None);
+            }
+        }
+        if !core.met_expectations() {
+            return Ok(None);
+        }
+        let dram = core.memory.space(Space::Dram, 0).map_err(|f| SimError::Program(f.detail))?;
+        let outputs = program.outputs.iter().map(|desc| {
+            let data = dram.get(io_range(program, desc, "output")?).unwrap_or_default().to_vec();
+            Ok(Tensor { dtype: desc.dtype, shape: desc.shape.clone(), data })
+        });
+        outputs.collect::<Result<_, SimError>>().map(Some)
     }
 }
 
@@ -139,6 +183,7 @@ pub struct Replayer<'r> {
     core: Core,
     /// Whether the memories are as new.
     fresh: bool,
+    pool: Threads,
 }
 
 impl Replayer<'_> {
@@ -148,42 +193,16 @@ impl Replayer<'_> {
     /// Those of [`simulate`].
     pub fn run(&mut self, inputs: &[TensorView<'_>]) -> Result<Vec<Tensor>, SimError> {
         let Recording { program, options, .. } = self.recording;
-        let replayed = match &options.profile {
-            Some(profile) => profile.time_sample(|| self.replay(inputs)),
-            None => self.replay(inputs),
-        };
+        let Replayer { recording, core, fresh, pool } = self;
+        let replayed = pool.run(|| match &options.profile {
+            Some(profile) => profile.time_sample(|| recording.replay(inputs, core, fresh)),
+            None => recording.replay(inputs, core, fresh),
+        });
         if let Some(outputs) = replayed? {
             return Ok(outputs);
         }
-        simulate(program, inputs, options).map(|result| result.outputs)
-    }
-
-    /// `None` if this sample is not like the recorded one.
-    fn replay(&mut self, inputs: &[TensorView<'_>]) -> Result<Option<Vec<Tensor>>, SimError> {
-        let Recording { program, options, order, expected, renew, .. } = self.recording;
-        let Some(expected) = expected else { return Ok(None) };
-        if *renew && !self.fresh {
-            self.core.memory = Memory::new(program, options.max_memory)?;
-        }
-        self.fresh = false;
-        load_inputs(program, inputs, &mut self.core, None)?;
-        self.core.expect(expected);
-        for &index in order {
-            let Some(task) = program.instrs.get(index).and_then(semantics) else { continue };
-            if self.core.execute(index, task).is_err() {
-                // The full run will say where and when.
-                return Ok(None);
-            }
-        }
-        if !self.core.met_expectations() {
-            return Ok(None);
-        }
-        let dram = self.core.memory.space(Space::Dram, 0).map_err(|f| SimError::Program(f.detail))?;
-        let outputs = program.outputs.iter().map(|desc| {
-            let data = dram.get(io_range(program, desc, "output")?).unwrap_or_default().to_vec();
-            Ok(Tensor { dtype: desc.dtype, shape: desc.shape.clone(), data })
-        });
-        outputs.collect::<Result<_, SimError>>().map(Some)
+        let options = Options { threads: self.pool.count(), ..options.clone() };
+        simulate(program, inputs, &options).map(|result| result.outputs)
     }
 }
 
@@ -208,6 +227,8 @@ pub enum BatchError {
 
 /// Runs all samples on `jobs` threads, and writes their outputs in order. `done` is told how many are done.
 ///
+/// Threads share the samples; the first one, and samples of which there are fewer than threads, have several threads each.
+///
 /// The report is that of the first sample, and says how many there are. Outputs and errors do not depend on `jobs`: of
 /// several samples that fail, the first is named.
 ///
@@ -224,20 +245,24 @@ pub fn run_batch(
     let at = |sample| move |error| BatchError::Sample { sample, error };
     let first = samples.read(0)?;
     let views: Vec<_> = first.iter().map(Tensor::view).collect();
-    let (recording, result) = Recording::new(program, &views, options, observers).map_err(at(0))?;
+    let jobs = jobs.max(1);
+    let options = Options { threads: jobs, ..options.clone() };
+    let (recording, result) = Recording::new(program, &views, &options, observers).map_err(at(0))?;
     outputs.put(&result.outputs)?;
     done(1);
     let rest = usize::try_from(samples.count() - 1).unwrap_or(usize::MAX);
-    let jobs = jobs.clamp(1, rest.max(1));
+    let count = jobs.min(rest);
     let mut replayers = Vec::new();
-    for _ in 0..jobs {
-        replayers.push(recording.replayer().map_err(at(1))?);
+    for number in 0..count {
+        // Those that are left over go to the first ones.
+        let threads = jobs / count + usize::from(number < jobs % count);
+        replayers.push(recording.replayer_on(threads).map_err(at(1))?);
     }
     let mut next = 1;
     while next < samples.count() {
-        let end = samples.count().min(next + (jobs * ROUND) as u64);
+        let end = samples.count().min(next + (count * ROUND) as u64);
         let inputs: Vec<Vec<Tensor>> = (next..end).map(|i| samples.read(i)).collect::<Result<_, _>>()?;
-        let part = inputs.len().div_ceil(jobs).max(1);
+        let part = inputs.len().div_ceil(count).max(1);
         let results: Vec<Vec<Result<Vec<Tensor>, SimError>>> = thread::scope(|scope| {
             let parts = inputs.chunks(part).zip(&mut replayers);
             let threads: Vec<_> = parts

@@ -91,7 +91,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["input", "output", "no_checks", "kernel", "golden", "jobs", "profile"])]
     timing_only: bool,
 
-    /// Threads that share the samples of a batch: by default, and at most, one for each core.
+    /// Threads that share the samples of a batch, and the large convolutions of samples of which there are fewer
+    /// than threads: by default, and at most, one for each core. Outputs and times do not depend on it.
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
 }
@@ -154,6 +155,7 @@ pub(crate) fn run(args: &Args) -> Result<String, Failure> {
         checks: !args.no_checks,
         kernel: if args.golden { KernelChoice::Golden } else { args.kernel },
         machine: args.machine.as_deref().map(load_machine).transpose()?,
+        threads: jobs(args),
         profile: args.profile.then(|| Arc::new(HostProfile::new(&program))),
         ..Options::default()
     };
@@ -216,6 +218,12 @@ fn text(args: &Args, report: &Report, json: String) -> String {
     }
 }
 
+/// Threads to run on: more of them than cores would cost memory and gain nothing.
+fn jobs(args: &Args) -> usize {
+    let cores = available_parallelism().map_or(1, usize::from);
+    args.jobs.map_or(cores, |jobs| usize::from(jobs).min(cores))
+}
+
 /// Runs a batch.
 fn run_samples(
     args: &Args,
@@ -233,11 +241,8 @@ fn run_samples(
     {
         bar.set_style(style);
     }
-    // Every job has memories of its own: more of them than cores would cost memory and gain nothing.
-    let cores = available_parallelism().map_or(1, usize::from);
-    let jobs = args.jobs.map_or(cores, |jobs| usize::from(jobs).min(cores));
     let begin = Instant::now();
-    let report = run_batch(program, options, &mut [&mut files], jobs, (samples, &mut outputs), &|n| {
+    let report = run_batch(program, options, &mut [&mut files], jobs(args), (samples, &mut outputs), &|n| {
         bar.set_position(n)
     });
     bar.finish_and_clear();

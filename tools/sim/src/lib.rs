@@ -23,6 +23,7 @@ mod tensor;
 pub mod tensor_file;
 #[cfg(test)]
 mod testing;
+mod threads;
 mod trace;
 mod weights;
 
@@ -47,6 +48,7 @@ pub use trace::TraceWriter;
 
 use error::Fault;
 use tensor::{describe, tensor_bytes};
+use threads::Threads;
 
 /// Limits and switches of a run.
 #[derive(Clone, Debug)]
@@ -61,6 +63,8 @@ pub struct Options {
     pub machine: Option<Machine>,
     /// The inner loops to use. The result depends on it in nothing.
     pub kernel: KernelChoice,
+    /// Threads that share the large tasks of a sample; 0 is as 1. The result depends on it in nothing.
+    pub threads: usize,
     /// Where to write down what the host's time goes into.
     pub profile: Option<Arc<HostProfile>>,
 }
@@ -78,6 +82,7 @@ impl Default for Options {
             checks: true,
             machine: None,
             kernel: KernelChoice::Auto,
+            threads: 1,
             profile: None,
         }
     }
@@ -157,10 +162,10 @@ fn run_core<'o>(
     options: &Options,
     observers: &'o mut [&'o mut dyn Observer],
 ) -> Result<Run, SimError> {
-    match &options.profile {
+    Threads::new(options.threads)?.run(|| match &options.profile {
         Some(profile) => profile.time_sample(|| run_machine(program, inputs, options, observers)),
         None => run_machine(program, inputs, options, observers),
-    }
+    })
 }
 
 fn run_machine<'o>(
@@ -172,7 +177,8 @@ fn run_machine<'o>(
     let machine = timing_machine(program, options)?;
     let kernel = kernel::Kernel::of(options.kernel).map_err(SimError::Host)?;
     let memory = memory::Memory::new(program, options.max_memory)?;
-    let mut core = exec::Core::new(memory, kernel).with_profile(options.profile.as_ref());
+    let core = exec::Core::new(memory, kernel).with_threads(options.threads);
+    let mut core = core.with_profile(options.profile.as_ref());
     let mut checker = options.checks.then(|| new_checker(program, &core)).transpose()?;
     load_inputs(program, inputs, &mut core, checker.as_mut())?;
     let simulation = engine::Simulation::new(program, machine, options.max_cycles, core, checker, observers);

@@ -42,7 +42,7 @@ pub struct Task<'p> {
 }
 
 /// Is told what happens. Tasks come in the order of their starts.
-pub trait Observer {
+pub trait Observer: Send {
     /// An instruction was dispatched.
     fn dispatch(&mut self, event: &Dispatch);
 

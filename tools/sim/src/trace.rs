@@ -176,7 +176,7 @@ impl<'p, W: Write> TraceWriter<'p, W> {
     }
 }
 
-impl<W: Write> Observer for TraceWriter<'_, W> {
+impl<W: Write + Send> Observer for TraceWriter<'_, W> {
     fn dispatch(&mut self, event: &Dispatch) {
         let site = Site::of(self.program, event.index);
         let cycles = event.end - event.start;

@@ -39,6 +39,31 @@ fn check(name: &str, conv: &Conv, program: &Program) {
     }
 }
 
+#[test]
+fn threads_share_a_sample() {
+    let wide = Conv { size: 24, in_c: 64, out_c: 128, tiles: 2, method: Method::Dense };
+    for conv in [wide, Conv { method: Method::Mip2q, ..wide }] {
+        let program = program(&conv);
+        let shape = [1, conv.size, conv.size, conv.in_c].map(u64::from);
+        let samples: Vec<_> = (0..3).map(|n| inputs(&conv, n)).collect();
+        let view = |n: usize| [TensorView { dtype: Dtype::I8, shape: &shape, data: &samples[n] }];
+        for kernel in [KernelChoice::Auto, KernelChoice::Portable, KernelChoice::Golden] {
+            let on = |threads| Options { kernel, threads, ..Options::default() };
+            let one = simulate(&program, &view(0), &on(1)).unwrap();
+            for threads in [0, 2, 3, 5] {
+                assert_eq!(simulate(&program, &view(0), &on(threads)).unwrap(), one, "{threads} threads");
+                let (recording, first) = Recording::new(&program, &view(0), &on(threads), &mut []).unwrap();
+                assert_eq!(first, one);
+                let mut replayer = recording.replayer_on(threads).unwrap();
+                for n in [1, 2, 0] {
+                    let want = simulate(&program, &view(n), &on(1)).unwrap().outputs;
+                    assert_eq!(replayer.run(&view(n)).unwrap(), want, "{threads} threads, sample {n}");
+                }
+            }
+        }
+    }
+}
+
 fn insert(program: &mut Program, at: usize, instr: Instr) {
     program.instrs.insert(at, instr);
     program.meta.insert(at, InstrMeta { layer: 0, loc: InstrMeta::NONE });

@@ -98,6 +98,8 @@ pub(crate) struct Core {
     layers: conv::Layers,
     /// The inner loops to use; `None` for the golden path.
     kernel: Option<Kernel>,
+    /// Threads of the current pool that may share a task.
+    threads: usize,
     /// Where to write down what the host's time goes into.
     profile: Option<Arc<HostProfile>>,
 }
@@ -106,12 +108,17 @@ impl Core {
     pub(crate) fn new(memory: Memory, kernel: Option<Kernel>) -> Core {
         let slots = vec![[Slot::Empty; SLOTS]; memory.tiles()];
         let (scratch, pool, layers) = Default::default();
-        Core { memory, slots, scratch, pool, layers, kernel, profile: None }
+        Core { memory, slots, scratch, pool, layers, kernel, threads: 1, profile: None }
     }
 
     /// The same core, which writes down what the host's time goes into.
     pub(crate) fn with_profile(self, profile: Option<&Arc<HostProfile>>) -> Core {
         Core { profile: profile.cloned(), ..self }
+    }
+
+    /// The same core, of whose tasks so many threads of the pool that it runs in may share one.
+    pub(crate) fn with_threads(self, threads: usize) -> Core {
+        Core { threads: threads.max(1), ..self }
     }
 
     /// Executes the instruction at `index`. Returns the low multiply-accumulates.
@@ -145,10 +152,10 @@ impl Core {
         self.layers.met_expectations()
     }
 
-    /// Takes other inner loops.
+    /// Takes other inner loops, and another number of threads.
     #[cfg(test)]
-    pub(crate) fn set_kernel(&mut self, kernel: Option<Kernel>) {
-        self.kernel = kernel;
+    pub(crate) fn set_kernel(&mut self, kernel: Option<Kernel>, threads: usize) {
+        (self.kernel, self.threads) = (kernel, threads);
         self.layers = conv::Layers::default();
     }
 

@@ -12,7 +12,7 @@ mod shadow;
 
 use std::convert::Infallible;
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use dpu_isa::Space;
 
@@ -34,7 +34,7 @@ const INPUT: TaskId = 2;
 pub(crate) const FIRST: usize = 3;
 
 /// For each engine, its last task that is known to have ended.
-pub(crate) type Clock = Rc<Vec<TaskId>>;
+pub(crate) type Clock = Arc<Vec<TaskId>>;
 
 /// An access that breaks the rules, to a run of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +109,7 @@ impl Checker {
             origins: Origins::new((0..engine_of.len()).map(moves)),
             engine_of,
             engines: vec![zero.clone(); engines],
-            dispatcher: Rc::new(zero.clone()),
+            dispatcher: Arc::new(zero.clone()),
             barriers: (0..barriers).map(|_| barrier()).collect(),
             dram: history(),
             sram: (0..tiles).map(|_| history()).collect(),
@@ -156,7 +156,7 @@ impl Checker {
     /// The dispatcher arms a barrier, having seen it idle.
     pub(crate) fn arm(&mut self, barrier: usize) {
         let Some(b) = self.barriers.get(barrier) else { return };
-        let clock = Rc::make_mut(&mut self.dispatcher);
+        let clock = Arc::make_mut(&mut self.dispatcher);
         join(clock, &b.posted);
         join(clock, &b.waited);
         // What the barrier remembers may stay: whoever meets it from now on was dispatched after all of it.
@@ -164,7 +164,7 @@ impl Checker {
 
     /// What a task dispatched now comes after.
     pub(crate) fn dispatch_clock(&self) -> Clock {
-        Rc::clone(&self.dispatcher)
+        Arc::clone(&self.dispatcher)
     }
 
     /// A task starts on `engine`, after what its dispatch came after and all producers of the barriers in `wait`.

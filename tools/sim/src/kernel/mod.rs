@@ -21,7 +21,7 @@ use std::str::FromStr;
 pub(crate) use binary::Binary;
 pub(crate) use decode::Blocks;
 pub(crate) use depthwise::Depthwise;
-pub(crate) use panels::{Activations, Panels, Taps, Weights};
+pub(crate) use panels::{Activations, PanelMut, Panels, Taps, Weights};
 pub(crate) use scale::{Block, Finish, Scales};
 
 /// Output channels in a vector of sums.

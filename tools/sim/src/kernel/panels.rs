@@ -144,9 +144,17 @@ impl Panels {
         first..(first + self.width).min(self.start.len())
     }
 
-    /// What the sums of the channels start from.
-    pub(crate) fn start_mut(&mut self) -> &mut [i32] {
-        &mut self.start
+    /// All panels, to be filled in any order.
+    pub(crate) fn parts_mut(&mut self) -> Vec<PanelMut<'_>> {
+        let (width, groups) = (self.width, self.steps / self.runs.max(1));
+        let values = (width * self.steps * self.operands.group()).max(1);
+        let weights: Vec<WeightsMut<'_>> = match &mut self.storage {
+            Storage::Bytes(w) => w.chunks_mut(values).map(WeightsMut::Bytes).collect(),
+            Storage::Words(w) => w.chunks_mut(values).map(WeightsMut::Words).collect(),
+        };
+        let starts = self.start.chunks_mut(width).enumerate();
+        let part = |(weights, (n, start))| PanelMut { weights, start, first: n * width, groups };
+        weights.into_iter().zip(starts).map(part).collect()
     }
 
     pub(super) fn panel(&self, panel: usize) -> Option<Panel<'_>> {
@@ -160,34 +168,54 @@ impl Panels {
         let start = self.start.get(channels).filter(|s| !s.is_empty())?;
         Some(Panel { weights, start, steps: self.steps })
     }
+}
 
-    /// Packs the weight set of a channel, one run after the other, for [`Operands::Bytes`]; values beyond the set stay 0.
-    pub(crate) fn set_bytes(&mut self, channel: usize, set: &[i8]) {
-        let (range, panel, groups, channel) = self.place(channel);
-        let run = set.len() / self.runs.max(1);
-        if let Storage::Bytes(to) = &mut self.storage {
-            let to = to.get_mut(range).unwrap_or_default();
-            scatter::<4, _>(to.as_chunks_mut().0, panel, groups, channel, set, run);
+/// Weights of a panel that is being filled.
+#[derive(Debug)]
+enum WeightsMut<'a> {
+    Bytes(&'a mut [i8]),
+    Words(&'a mut [i16]),
+}
+
+/// One panel that is being filled.
+#[derive(Debug)]
+pub(crate) struct PanelMut<'a> {
+    weights: WeightsMut<'a>,
+    start: &'a mut [i32],
+    /// The first channel.
+    first: usize,
+    /// Groups of a run.
+    groups: usize,
+}
+
+impl PanelMut<'_> {
+    /// The channels of the panel, those that pad it included.
+    pub(crate) fn channels(&self) -> std::ops::Range<usize> {
+        self.first..self.first + self.start.len()
+    }
+
+    /// Says what the sums of a channel of the panel, counted from its first, start from.
+    pub(crate) fn set_start(&mut self, channel: usize, start: i32) {
+        if let Some(to) = self.start.get_mut(channel) {
+            *to = start;
         }
     }
 
-    /// As [`Panels::set_bytes`], for [`Operands::Words`].
-    pub(crate) fn set_words(&mut self, channel: usize, set: &[i16]) {
-        let (range, panel, groups, channel) = self.place(channel);
-        let run = set.len() / self.runs.max(1);
-        if let Storage::Words(to) = &mut self.storage {
-            let to = to.get_mut(range).unwrap_or_default();
-            scatter::<2, _>(to.as_chunks_mut().0, panel, groups, channel, set, run);
+    /// Packs the weight set of a channel of the panel, `runs` runs one after the other, for [`Operands::Bytes`]; values
+    /// beyond the set stay 0.
+    pub(crate) fn set_bytes(&mut self, channel: usize, set: &[i8], runs: usize) {
+        if let WeightsMut::Bytes(to) = &mut self.weights {
+            let to = to.as_chunks_mut().0;
+            scatter::<4, _>(to, self.start.len(), self.groups, channel, set, set.len() / runs.max(1));
         }
     }
 
-    /// The values of a channel's panel, its channels, the groups of a run, and the channel's number in it.
-    fn place(&self, channel: usize) -> (std::ops::Range<usize>, usize, usize, usize) {
-        let first = channel / self.width * self.width;
-        let panel = self.width.min(self.start.len().saturating_sub(first));
-        let per_channel = self.steps * self.operands.group();
-        let base = first * per_channel;
-        (base..base + panel * per_channel, panel, self.steps / self.runs.max(1), channel - first)
+    /// As [`PanelMut::set_bytes`], for [`Operands::Words`].
+    pub(crate) fn set_words(&mut self, channel: usize, set: &[i16], runs: usize) {
+        if let WeightsMut::Words(to) = &mut self.weights {
+            let to = to.as_chunks_mut().0;
+            scatter::<2, _>(to, self.start.len(), self.groups, channel, set, set.len() / runs.max(1));
+        }
     }
 }
 

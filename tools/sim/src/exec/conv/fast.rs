@@ -4,17 +4,23 @@
 //! tile is copied once, with its padding filled in by the zero point.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use dpu_isa::{ConvInv, ConvVar, Dtype, Space, WeightFormat};
+use dpu_isa::{ConvInv, ConvVar, Space, WeightFormat};
+use rayon::prelude::*;
 
 use super::super::Lut;
-use super::super::ppe::Finish;
 use super::layer::{Layer, Prepared};
 use super::runs_of;
-use crate::error::{Fault, TrapKind};
-use crate::kernel::{Activations, Block, Depthwise, Kernel, LANES, Operands, Panels, Taps, Vectorize};
+use super::tile::{TileRun, Worker};
+use crate::error::Fault;
+use crate::kernel::{Kernel, Operands, Taps, Vectorize};
 use crate::memory::{self, Memory};
+
+/// Fewest products of a tile that threads share: some microseconds of one thread.
+const SHARED_PRODUCTS: u64 = if cfg!(test) { 1 } else { 1 << 20 };
+
+/// Fewest values of a copy that they share.
+const SHARED_VALUES: usize = if cfg!(test) { 1 } else { 1 << 16 };
 
 /// Most elements of a tile that is copied; larger ones take the golden path.
 const MAX_COPY: u64 = 32 << 20;
@@ -22,32 +28,31 @@ const MAX_COPY: u64 = 32 << 20;
 /// Most weights that are decoded at once: far more than fit an SRAM, unless weight sets overlap.
 const MAX_WEIGHTS: u64 = 1 << 27;
 
-/// Sums of a block of depthwise pixels.
-const BLOCK_SUMS: usize = 4096;
-
 /// What makes a signed byte an unsigned one that is greater by 128.
 const BIAS: u8 = 0x80;
 
 /// Buffers that live on from task to task.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
-    bytes: Vec<u8>,
-    words: Vec<i16>,
-    taps: Taps,
+    pub(super) bytes: Vec<u8>,
+    pub(super) words: Vec<i16>,
+    pub(super) taps: Taps,
     /// Source position of every output pixel.
-    places: Vec<usize>,
-    /// Where the results of every output pixel go.
-    outs: Vec<usize>,
-    sums: Vec<i32>,
+    pub(super) places: Vec<usize>,
+    /// Where the results, or partial sums, of every output pixel go.
+    pub(super) outs: Vec<usize>,
     /// Sums of activations less their zero point, for each pixel.
-    totals: Vec<i32>,
+    pub(super) totals: Vec<i32>,
+    sums: Vec<i32>,
+    /// One for each thread, where several share a tile.
+    workers: Vec<Worker>,
 }
 
 /// Where a tile's activations are, seen from its first output's first tap.
 #[derive(Clone, Copy, Debug)]
-struct Image {
+pub(super) struct Image {
     /// Whether they are copied first.
-    copied: bool,
+    pub(super) copied: bool,
     /// Elements from a row, and from a pixel, to the next.
     row: usize,
     pixel: usize,
@@ -58,10 +63,10 @@ struct Image {
 
 /// A variant that the kernels can take.
 pub(super) struct Plan<'a> {
-    kernel: Kernel,
-    inv: &'a ConvInv,
-    var: &'a ConvVar,
-    image: Image,
+    pub(super) kernel: Kernel,
+    pub(super) inv: &'a ConvInv,
+    pub(super) var: &'a ConvVar,
+    pub(super) image: Image,
     /// Times that each input channel occurs in a copy.
     repeat: usize,
 }
@@ -104,11 +109,13 @@ impl<'a> Plan<'a> {
         Some(Plan { kernel, inv, var, image: Image { copied, row, pixel, rows, pixels }, repeat })
     }
 
-    /// Computes the tile. Returns the low multiply-accumulates.
+    /// Computes the tile, on so many threads of the current pool if it is large enough. Returns the low
+    /// multiply-accumulates.
     pub(super) fn run(
         &self,
-        layer: &Arc<Layer>,
+        layer: &Layer,
         memory: &mut Memory,
+        threads: usize,
         buffers: &mut Buffers,
     ) -> Result<u64, Fault> {
         let var = self.var;
@@ -116,45 +123,57 @@ impl<'a> Plan<'a> {
         let lut = (self.inv.lut && !var.acc_out)
             .then(|| Lut::load(sram, self.inv.lut_addr, self.inv.out_dtype))
             .transpose()?;
-        self.copy(sram, buffers)?;
+        self.copy(sram, threads, buffers)?;
         self.place(buffers);
-        match &layer.weights {
-            Prepared::Panels(panels) => {
-                self.total(sram, buffers)?;
-                self.dense(layer, panels, lut.as_ref(), sram, buffers)?;
-            }
-            Prepared::Taps(weights, start) => {
-                self.depthwise(layer, (weights, start), lut.as_ref(), sram, buffers)?;
-            }
-        }
+        self.total(layer, sram, buffers)?;
+        let mut workers = std::mem::take(&mut buffers.workers);
+        let mut sums = std::mem::take(&mut buffers.sums);
+        let tile = TileRun { plan: self, layer, lut: lut.as_ref(), buffers };
+        let done = if threads > 1 && self.products() >= SHARED_PRODUCTS && tile.can_be_shared() {
+            tile.shared(threads, sram, &mut workers)
+        } else {
+            tile.whole(sram, &mut sums)
+        };
+        (buffers.workers, buffers.sums) = (workers, sums);
+        done?;
         Ok(layer.low.saturating_mul(u64::from(var.out_h) * u64::from(var.out_w)))
     }
 
+    /// Products of the tile.
+    fn products(&self) -> u64 {
+        let var = self.var;
+        let depth = if self.inv.depthwise { 1 } else { var.in_c };
+        let factors = [var.out_h, var.out_w, var.out_c, var.kernel_h.into(), var.kernel_w.into(), depth];
+        factors.into_iter().fold(1, |n, f| n.saturating_mul(f.into()))
+    }
+
     /// Fills the copy of the tile, if there is one.
-    fn copy(&self, sram: &[u8], buffers: &mut Buffers) -> Result<(), Fault> {
+    fn copy(&self, sram: &[u8], threads: usize, buffers: &mut Buffers) -> Result<(), Fault> {
         if !self.image.copied {
             return Ok(());
         }
         let zero_point = self.inv.in_zp;
         if self.inv.depthwise {
-            self.copy_as(sram, &mut buffers.bytes, zero_point as u8, |to, from| to.copy_from_slice(from))
+            self.copy_as((sram, threads), &mut buffers.bytes, zero_point as u8, |to, from| {
+                to.copy_from_slice(from)
+            })
         } else if self.kernel.operands() == Operands::Bytes {
-            self.copy_as(sram, &mut buffers.bytes, zero_point as u8 ^ BIAS, |to, from| {
+            self.copy_as((sram, threads), &mut buffers.bytes, zero_point as u8 ^ BIAS, |to, from| {
                 self.kernel.vectorize(Bias { to, from });
             })
         } else {
-            self.copy_as(sram, &mut buffers.words, 0, |to, from| {
+            self.copy_as((sram, threads), &mut buffers.words, 0, |to, from| {
                 self.kernel.vectorize(Widen { to, from, zero_point });
             })
         }
     }
 
-    fn copy_as<T: Copy>(
+    fn copy_as<T: Copy + Send + Sync>(
         &self,
-        sram: &[u8],
+        (sram, threads): (&[u8], usize),
         to: &mut Vec<T>,
         fill: T,
-        convert: impl Fn(&mut [T], &[u8]),
+        convert: impl Fn(&mut [T], &[u8]) + Sync,
     ) -> Result<(), Fault> {
         let (image, var) = (self.image, self.var);
         let values = image.rows * image.row;
@@ -162,12 +181,12 @@ impl<'a> Plan<'a> {
         to.resize(values + 4, fill);
         let (first, skip) = clip(var.origin_x, image.pixels, var.in_w);
         let in_c = var.in_c as usize;
-        for (r, row) in to.chunks_exact_mut(image.row.max(1)).take(image.rows).enumerate() {
+        let copy_row = |(r, row): (usize, &mut [T])| {
             let iy = i64::from(var.origin_y) + r as i64;
             let inside = u64::try_from(iy).ok().filter(|&iy| iy < u64::from(var.in_h));
             let (Some(iy), false) = (inside, first.is_empty()) else {
                 row.fill(fill);
-                continue;
+                return Ok(());
             };
             let (before, rest) = row.split_at_mut(first.start * image.pixel);
             let (inner, after) = rest.split_at_mut(first.len() * image.pixel);
@@ -176,7 +195,7 @@ impl<'a> Plan<'a> {
             let at = u64::from(var.act) + iy * u64::from(var.act_row) + skip * u64::from(var.act_pixel);
             if image.pixel == in_c && var.act_pixel == var.in_c {
                 convert(inner, memory::slice(sram, at, inner.len() as u64)?);
-                continue;
+                return Ok(());
             }
             for (i, pixel) in inner.chunks_exact_mut(image.pixel.max(1)).enumerate() {
                 let from = memory::slice(sram, at + i as u64 * u64::from(var.act_pixel), in_c as u64)?;
@@ -188,8 +207,19 @@ impl<'a> Plan<'a> {
                     to.chunks_exact_mut(1).for_each(|to| convert(to, from));
                 }
             }
+            Ok(())
+        };
+        let row = image.row.max(1);
+        if threads > 1 && values >= SHARED_VALUES {
+            let rows = image.rows.div_ceil(threads).max(1);
+            to.par_chunks_exact_mut(row)
+                .take(image.rows)
+                .enumerate()
+                .with_min_len(rows)
+                .try_for_each(copy_row)
+        } else {
+            to.chunks_exact_mut(row).take(image.rows).enumerate().try_for_each(copy_row)
         }
-        Ok(())
     }
 
     /// Finds taps and pixels in the image.
@@ -223,16 +253,22 @@ impl<'a> Plan<'a> {
             let row = first + oy * usize::from(inv.stride_y) * image.row;
             let step = usize::from(inv.stride_x) * image.pixel;
             buffers.places.extend((0..var.out_w as usize).map(|ox| row + ox * step));
-            let row = var.out as usize + oy * var.out_row as usize;
-            buffers.outs.extend((0..var.out_w as usize).map(|ox| row + ox * var.out_pixel as usize));
+            let (row, step) = if var.acc_out {
+                let pixel = 4 * var.out_c as usize;
+                (var.psum as usize + oy * var.out_w as usize * pixel, pixel)
+            } else {
+                (var.out as usize + oy * var.out_row as usize, var.out_pixel as usize)
+            };
+            buffers.outs.extend((0..var.out_w as usize).map(|ox| row + ox * step));
         }
     }
 
     /// Sums the activations of every pixel, where weights have a zero point that has to be corrected for.
-    fn total(&self, sram: &[u8], buffers: &mut Buffers) -> Result<(), Fault> {
+    fn total(&self, layer: &Layer, sram: &[u8], buffers: &mut Buffers) -> Result<(), Fault> {
         let Buffers { bytes, taps, places, totals, .. } = buffers;
         totals.clear();
-        if self.inv.wt_zp == 0 || self.kernel.operands() != Operands::Bytes {
+        let dense = matches!(layer.weights, Prepared::Panels(_));
+        if !dense || self.inv.wt_zp == 0 || self.kernel.operands() != Operands::Bytes {
             return Ok(());
         }
         let (runs, run) = runs_of(self.inv, self.var);
@@ -250,135 +286,6 @@ impl<'a> Plan<'a> {
         }
         Ok(())
     }
-
-    /// Every output channel sees every input channel.
-    fn dense(
-        &self,
-        layer: &Layer,
-        panels: &Panels,
-        lut: Option<&Lut>,
-        sram: &mut [u8],
-        buffers: &mut Buffers,
-    ) -> Result<(), Fault> {
-        let Buffers { bytes, words, taps, places, outs, sums, totals } = buffers;
-        let out_c = self.var.out_c as usize;
-        for panel in 0..panels.len() {
-            let channels = panels.channels(panel);
-            let row = channels.len();
-            let block = self.kernel.block_pixels(row / LANES);
-            let first = channels.start;
-            let part = Part { row, first, channels: channels.end.min(out_c).saturating_sub(first) };
-            for (n, (pixels, outs)) in places.chunks(block).zip(outs.chunks(block)).enumerate() {
-                sums.resize(row * pixels.len(), 0);
-                let activations = match (self.kernel.operands(), self.image.copied) {
-                    (Operands::Words, _) => Activations::Words(words),
-                    (Operands::Bytes, true) => Activations::Biased(bytes),
-                    (Operands::Bytes, false) => Activations::Bytes(sram),
-                };
-                let done = self.kernel.block(activations, pixels, taps, panels, panel, sums);
-                done.ok_or_else(|| Fault::new(TrapKind::OutOfBounds, "a tap lies beyond the memory"))?;
-                let first = n * block;
-                if let Some(totals) = totals.get(first..first + pixels.len()) {
-                    for (sums, total) in sums.chunks_exact_mut(row).zip(totals) {
-                        let correction = total.wrapping_mul(i32::from(self.inv.wt_zp));
-                        sums.iter_mut().for_each(|sum| *sum = sum.wrapping_sub(correction));
-                    }
-                }
-                self.finish((layer, lut), sram, (first, outs), part, sums)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Output channel `oc` sees input channel `oc / m` only.
-    fn depthwise(
-        &self,
-        layer: &Layer,
-        (weights, start): (&[i16], &[i32]),
-        lut: Option<&Lut>,
-        sram: &mut [u8],
-        buffers: &mut Buffers,
-    ) -> Result<(), Fault> {
-        let Buffers { bytes, taps, places, outs, sums, .. } = buffers;
-        let out_c = self.var.out_c as usize;
-        let row = out_c.next_multiple_of(LANES);
-        let part = Part { row, first: 0, channels: out_c };
-        let work = Depthwise { taps: taps.offsets(), weights, start };
-        // Sums of a block stay close to the core until they are stored.
-        let block = (BLOCK_SUMS / row).max(1);
-        for (n, (pixels, outs)) in places.chunks(block).zip(outs.chunks(block)).enumerate() {
-            sums.resize(row * pixels.len(), 0);
-            let source = if self.image.copied { &bytes[..] } else { &*sram };
-            let done = self.kernel.depthwise(source, pixels, work, sums);
-            done.ok_or_else(|| Fault::new(TrapKind::OutOfBounds, "a tap lies beyond the memory"))?;
-            self.finish((layer, lut), sram, (n * block, outs), part, sums)?;
-        }
-        Ok(())
-    }
-
-    /// Takes the sums of a block of pixels, from the pixel `pixel` on, through the post-processing, or stores them as they
-    /// are. `outs` is where the pixels' results begin.
-    fn finish(
-        &self,
-        (layer, lut): (&Layer, Option<&Lut>),
-        sram: &mut [u8],
-        (pixel, outs): (usize, &[usize]),
-        part: Part,
-        sums: &mut [i32],
-    ) -> Result<(), Fault> {
-        let Part { row, first, channels } = part;
-        if self.var.acc_in || self.var.acc_out {
-            for (n, sums) in sums.chunks_exact_mut(row).enumerate() {
-                let sums = sums.get_mut(..channels).unwrap_or_default();
-                self.partial(sram, (pixel + n) as u64 * u64::from(self.var.out_c) + first as u64, sums)?;
-            }
-        }
-        if self.var.acc_out {
-            return Ok(());
-        }
-        let size = self.inv.out_dtype.bytes();
-        let start = first * size as usize;
-        if let Some((scales, last)) = layer.channels.bytes() {
-            let block = Block { sums, row, first, channels };
-            let to = sram.get_mut(start..).unwrap_or_default();
-            if let Some(()) = self.kernel.store_scaled(block, scales, last, to, outs) {
-                let Some(lut) = lut else { return Ok(()) };
-                for &at in outs {
-                    let to = memory::slice_mut(sram, (at + start) as u64, channels as u64)?;
-                    to.iter_mut().for_each(|to| *to = lut.get(i32::from(*to)) as u8);
-                }
-                return Ok(());
-            }
-        }
-        for (sums, &at) in sums.chunks_exact_mut(row).zip(outs) {
-            let sums = sums.get_mut(..channels).unwrap_or_default();
-            let to = memory::slice_mut(sram, (at + start) as u64, channels as u64 * size)?;
-            self.kernel.vectorize(Finish { ppe: &layer.channels, first, lut, sums, to });
-        }
-        Ok(())
-    }
-
-    /// Adds the partial sums from the `n`th on, where there are some, and stores the result, if it is one again.
-    fn partial(&self, sram: &mut [u8], n: u64, sums: &mut [i32]) -> Result<(), Fault> {
-        let psum = u64::from(self.var.psum) + 4 * n;
-        if self.var.acc_in {
-            let from = memory::slice(sram, psum, 4 * sums.len() as u64)?;
-            for (sum, from) in sums.iter_mut().zip(from.as_chunks().0) {
-                *sum = sum.wrapping_add(i32::from_le_bytes(*from));
-            }
-        }
-        if self.var.acc_out { memory::store(sram, psum, 4, Dtype::I32, sums) } else { Ok(()) }
-    }
-}
-
-/// Which channels the rows of a block have.
-#[derive(Clone, Copy)]
-struct Part {
-    /// Sums of a row.
-    row: usize,
-    /// The first channel, and how many of them are real.
-    first: usize,
-    channels: usize,
 }
 
 /// One axis of a tile.

@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dpu_isa::{ConvInv, ConvVar, Method, WeightEntry};
+use rayon::prelude::*;
 
 use super::super::ppe::{Channels, ENTRY, load_table};
 use super::{decode_set, runs_of};
 use crate::error::Fault;
 use crate::hazard::Constancy;
-use crate::kernel::{Blocks, Kernel, Operands, Panels};
+use crate::kernel::{Blocks, Kernel, Operands, PanelMut, Panels};
 use crate::memory;
 use crate::weights::Decoder;
 
@@ -79,7 +80,12 @@ fn relevant(inv: &ConvInv) -> ConvInv {
 
 impl Layer {
     /// Reads table and weights, checks every bit of them, and packs them for the kernel.
-    fn new(kernel: Kernel, inv: &ConvInv, var: &ConvVar, sram: &[u8]) -> Result<Layer, Fault> {
+    fn new(
+        (kernel, threads): (Kernel, usize),
+        inv: &ConvInv,
+        var: &ConvVar,
+        sram: &[u8],
+    ) -> Result<Layer, Fault> {
         let entries = load_table(sram, inv, var)?;
         let table = memory::slice(sram, u64::from(var.table), ENTRY * u64::from(var.out_c))?.to_vec();
         let decoder = Decoder::new(inv)?;
@@ -103,7 +109,8 @@ impl Layer {
         }
         let channels = Channels::new(inv, &entries, var.acc_out)?;
         let source = Source { kernel, inv, var, sram, decoder: &decoder, bytes };
-        let (low, weights) = if inv.depthwise { source.taps(&entries)? } else { source.panels(&entries)? };
+        let (low, weights) =
+            if inv.depthwise { source.taps(&entries)? } else { source.panels(threads, &entries)? };
         Ok(Layer { inv: relevant(inv), shape: Shape::of(var), table, packed, low, channels, weights })
     }
 
@@ -158,41 +165,61 @@ impl Source<'_> {
         memory::slice(self.sram, u64::from(self.var.weights) + u64::from(entry.weight_offset), self.bytes)
     }
 
-    /// One set for each output channel.
-    fn panels(&self, entries: &[WeightEntry]) -> Result<(u64, Prepared), Fault> {
-        let (inv, var) = (self.inv, self.var);
-        let (runs, run) = runs_of(inv, var);
+    /// One set for each output channel, on so many threads of the current pool.
+    fn panels(&self, threads: usize, entries: &[WeightEntry]) -> Result<(u64, Prepared), Fault> {
+        let (runs, run) = runs_of(self.inv, self.var);
         let mut panels = Panels::new(self.kernel, entries.len(), runs, run);
-        let mut sets = Sets { words: vec![0; runs * run], bytes: vec![0; runs * run], blocks: None };
+        let sets = || Sets { words: vec![0; runs * run], bytes: vec![0; runs * run], blocks: None };
+        let fill = |sets: &mut Sets, mut panel: PanelMut<'_>| self.fill(entries, runs, &mut panel, sets);
+        let parts = panels.parts_mut();
+        // Of several faults, the first is named.
+        let low: Vec<Result<u64, Fault>> = if threads > 1 && parts.len() > 1 {
+            parts.into_par_iter().map_init(sets, fill).collect()
+        } else {
+            let mut sets = sets();
+            parts.into_iter().map(|panel| fill(&mut sets, panel)).collect()
+        };
+        let low = low.into_iter().sum::<Result<u64, Fault>>()?;
+        Ok((low, Prepared::Panels(panels)))
+    }
+
+    /// Fills a panel. Returns its low members.
+    fn fill(
+        &self,
+        entries: &[WeightEntry],
+        runs: usize,
+        panel: &mut PanelMut<'_>,
+        sets: &mut Sets,
+    ) -> Result<u64, Fault> {
+        let (inv, var) = (self.inv, self.var);
+        let channels = panel.channels();
         let mut low = 0u64;
-        for (oc, entry) in entries.iter().enumerate() {
+        for (oc, entry) in entries.iter().enumerate().take(channels.end).skip(channels.start) {
             let named = |mut fault: Fault| {
                 fault.detail = format!("output channel {oc}: {}", fault.detail);
                 fault
             };
+            let at = oc - channels.start;
             let start = if var.acc_out { 0 } else { entry.bias };
-            let start = match self.kernel.operands() {
+            match self.kernel.operands() {
                 Operands::Bytes => {
-                    low += self.decode_bytes(entry, &mut sets).map_err(named)?;
-                    panels.set_bytes(oc, &sets.bytes);
+                    low += self.decode_bytes(entry, sets).map_err(named)?;
+                    panel.set_bytes(at, &sets.bytes, runs);
                     // Stored weights are bytes; activations are biased to be unsigned.
                     let bias = 128 + i32::from(inv.in_zp);
                     let sum = sets.bytes.iter().fold(0i32, |sum, &w| sum.wrapping_add(w.into()));
-                    start.wrapping_sub(bias.wrapping_mul(sum))
+                    panel.set_start(at, start.wrapping_sub(bias.wrapping_mul(sum)));
                 }
                 Operands::Words => {
                     let set = self.set(entry)?;
                     let found = decode_set(self.decoder, set, var.in_c, entry.code_shift, &mut sets.words);
                     low += found.map_err(named)?;
-                    panels.set_words(oc, &sets.words);
-                    start
+                    panel.set_words(at, &sets.words, runs);
+                    panel.set_start(at, start);
                 }
-            };
-            if let Some(to) = panels.start_mut().get_mut(oc) {
-                *to = start;
             }
         }
-        Ok((low, Prepared::Panels(panels)))
+        Ok(low)
     }
 
     /// Decodes a set to the bytes that are stored, zero point included. Returns its low members.
@@ -286,13 +313,13 @@ pub(crate) struct Layers {
 }
 
 impl Layers {
-    /// The layer of a variant.
+    /// The layer of a variant, prepared on so many threads of the current pool.
     ///
     /// # Errors
     /// When table or weights are illegal.
     pub(super) fn get(
         &mut self,
-        kernel: Kernel,
+        kernel: (Kernel, usize),
         inv: &ConvInv,
         var: &ConvVar,
         sram: &[u8],

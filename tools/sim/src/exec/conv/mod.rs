@@ -7,6 +7,7 @@ mod fast;
 mod golden;
 mod layer;
 mod products;
+mod tile;
 mod zeros;
 
 use dpu_cost::Cost;
@@ -111,10 +112,10 @@ impl Semantics for ConvVar {
 
     fn execute(&self, core: &mut Core) -> Result<u64, Fault> {
         let inv = *invariant(self, core)?;
-        let Core { memory, scratch, layers, kernel, .. } = core;
+        let Core { memory, scratch, layers, kernel, threads, .. } = core;
         if let Some((kernel, plan)) = kernel.and_then(|k| Some((k, Plan::new(k, &inv, self)?))) {
-            let layer = layers.get(kernel, &inv, self, memory.space(Space::Sram, self.tile)?)?;
-            return plan.run(&layer, memory, &mut scratch.fast);
+            let layer = layers.get((kernel, *threads), &inv, self, memory.space(Space::Sram, self.tile)?)?;
+            return plan.run(&layer, memory, *threads, &mut scratch.fast);
         }
         layers.skip(&inv);
         let sram = memory.space(Space::Sram, self.tile)?;

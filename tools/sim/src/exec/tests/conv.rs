@@ -201,8 +201,9 @@ fn random_tiles_agree_with_plain_loops() {
     arbtest::arbtest(|u| {
         let (case, mut core) = random_case(u)?;
         let pixels = u64::from(case.var.out_h * case.var.out_w);
-        for kernel in kernels() {
-            core.set_kernel(kernel);
+        let threads = u.int_in_range(2..=4)?;
+        for (kernel, threads) in kernels().into_iter().flat_map(|k| [(k, 1), (k, threads)]) {
+            core.set_kernel(kernel, threads);
             // What the tile leaves is in the way of the next kernel.
             put(&mut core, PSUM, &case.psum.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>());
             put(&mut core, OUT, &[0x55; 20 << 10]);

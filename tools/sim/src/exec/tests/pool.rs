@@ -121,7 +121,7 @@ fn random_tiles_agree_with_plain_loops() {
         put(&mut core, PSUM, &random_bytes(u, sums)?);
         let before = get(&core, 0, 128 << 10).to_vec();
         for kernel in kernels() {
-            core.set_kernel(kernel);
+            core.set_kernel(kernel, 1);
             put(&mut core, 0, &before);
             agrees(&inv, &var, &mut core, &before);
         }

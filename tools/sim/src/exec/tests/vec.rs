@@ -81,7 +81,7 @@ fn check(
 ) {
     let before = get(core, 0, 128 << 10).to_vec();
     for kernel in kernels() {
-        core.set_kernel(kernel);
+        core.set_kernel(kernel, 1);
         put(core, 0, &before);
         run_task(task, core).unwrap();
         for index in indices(dims) {
