@@ -23,9 +23,10 @@ impl<'c> Attribute<'c> {
         }
     }
 
-    /// `dense<x>` of a static tensor type of integers, from the bytes of the one element.
+    /// `dense<x>` of a static tensor type of integers of whole bytes or f32, from the bytes of the one element.
     pub fn dense_splat(ty: Type<'c>, element: &[u8]) -> Result<Self, Error> {
-        let width = ty.element().and_then(Type::int_width).and_then(|bits| usize::try_from(bits / 8).ok());
+        let bits = ty.element().and_then(|e| if e.is_f32() { Some(32) } else { e.int_width() });
+        let width = bits.and_then(|bits| usize::try_from(bits / 8).ok());
         if width != Some(element.len()) || ty.as_tensor().is_none() {
             return Err(Error::Bytes {
                 ty: ty.to_string(),

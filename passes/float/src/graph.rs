@@ -58,6 +58,10 @@ impl Observer for () {
     fn value(&mut self, _id: ValueId, _tensor: &Tensor) {}
 }
 
+fn same_bits(a: &Tensor, b: &Tensor) -> bool {
+    a.shape() == b.shape() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+}
+
 impl Graph {
     /// A graph without nodes.
     #[must_use]
@@ -107,17 +111,71 @@ impl Graph {
         Ok(result)
     }
 
-    /// Adds a node, or the constant that it would give.
+    /// Adds a node, or the constant that it would give, or nothing where it would give its operand.
     ///
     /// # Errors
     /// When the operator does not take these operands.
     pub fn push_or_fold(&mut self, op: Op, operands: &[ValueId]) -> Result<ValueId, Invalid> {
+        if let Some(same) = self.identity(&op, operands)? {
+            return Ok(same);
+        }
         let tensors: Option<Vec<_>> = operands.iter().map(|&id| self.constant_of(id)).collect();
         let Some(tensors) = tensors.filter(|t| !t.is_empty()) else { return self.push(op, operands) };
         let shapes: Vec<&[usize]> = tensors.iter().map(|t| t.shape()).collect();
         let shape = op.infer(&shapes)?;
         let value = eval::apply(&op, &tensors, &shape)?;
         self.constant(value)
+    }
+
+    /// The operand of an operator that does nothing to it.
+    ///
+    /// # Errors
+    /// When the operator does not take these operands.
+    pub(crate) fn identity(&self, op: &Op, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
+        let &[x] = operands else { return Ok(None) };
+        if !op.may_do_nothing() {
+            return Ok(None);
+        }
+        let shape = self.known(op.name(), x)?;
+        Ok((op.infer(&[shape])? == shape).then_some(x))
+    }
+
+    /// Whether two graphs are one: the same operators in the same order on the same constants. Tags take no part.
+    #[must_use]
+    pub fn is_same(&self, other: &Graph) -> bool {
+        let numbers = [&self.inputs, &self.outputs].map(Vec::len);
+        if numbers != [&other.inputs, &other.outputs].map(Vec::len) || self.nodes.len() != other.nodes.len() {
+            return false;
+        }
+        let mut places = vec![None; self.values.len()];
+        let pairs = |of: &mut Vec<Option<ValueId>>, a: ValueId, b: ValueId| {
+            if let Some(place) = of.get_mut(a.0) {
+                *place = Some(b);
+            }
+        };
+        for (&a, &b) in self.inputs.iter().zip(&other.inputs) {
+            if self.shape(a) != other.shape(b) {
+                return false;
+            }
+            pairs(&mut places, a, b);
+        }
+        let same = |places: &[Option<ValueId>], a: ValueId, b: ValueId| match (
+            self.shared_constant(a),
+            other.shared_constant(b),
+        ) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b) || same_bits(a, b),
+            (None, None) => places.get(a.0).copied().flatten() == Some(b),
+            _ => false,
+        };
+        for (a, b) in self.nodes.iter().zip(&other.nodes) {
+            let operands = a.operands.len() == b.operands.len()
+                && a.operands.iter().zip(&b.operands).all(|(&a, &b)| same(&places, a, b));
+            if a.op != b.op || !operands {
+                return false;
+            }
+            pairs(&mut places, a.result, b.result);
+        }
+        self.outputs.iter().zip(&other.outputs).all(|(&a, &b)| same(&places, a, b))
     }
 
     /// Nodes that are added from here on have this tag.

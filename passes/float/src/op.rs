@@ -155,6 +155,25 @@ pub enum Op {
 }
 
 impl Op {
+    /// Whether the operator, when the shape stays, leaves every element where it is: of one operand.
+    pub(crate) fn may_do_nothing(&self) -> bool {
+        match self {
+            Op::Reshape { .. } | Op::Slice { .. } | Op::Tile { .. } | Op::Pad { .. } | Op::Concat { .. } => {
+                true
+            }
+            Op::Transpose { perms } => perms.iter().enumerate().all(|(i, &p)| i == p),
+            Op::Conv2d(_)
+            | Op::DepthwiseConv2d(_)
+            | Op::Matmul
+            | Op::Pool(_)
+            | Op::Unary(_)
+            | Op::Clamp { .. }
+            | Op::Binary(_)
+            | Op::Select(_)
+            | Op::Reduce { .. } => false,
+        }
+    }
+
     /// The name that TOSA has for it.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -1,18 +1,18 @@
 //! Integer networks as TOSA ops in place of the float function.
 //!
-//! Invariant: windows fit their images exactly, as TOSA demands: what no window reaches is cut off first.
+//! Invariant: what is written computes what the integer graph computes, bit for bit.
 
 use std::borrow::Cow;
 
 use strum_float::Window;
 use strum_float::quantize::{IntElem, IntGraph, IntId, IntNode, IntOp, Port, Scale, Weights};
-use strum_ir::{Attribute, Error, OpBuilder, Operation, PassError, Type, Value};
+use strum_ir::{Attribute, Error, Operation, PassError, Type, Value};
 
 use super::Network;
+use super::sliding::{Sliding, dims, signed};
 use crate::rewrite::blocks;
 use crate::tosa::build::{Builder, RescaleSpec};
 use crate::tosa::elem::Elem;
-use crate::tosa::geometry::{Axis, Exact};
 use crate::tosa::literal::Literal;
 use crate::tosa::num::Round;
 
@@ -84,14 +84,6 @@ struct Emitter<'c> {
 
 fn missing(id: IntId) -> PassError {
     PassError::Internal(format!("integer value {} is not there", id.index()))
-}
-
-fn dims(shape: &[usize]) -> Vec<u64> {
-    shape.iter().map(|&d| d as u64).collect()
-}
-
-fn signed(list: &[usize]) -> Vec<i64> {
-    list.iter().map(|&d| i64::try_from(d).unwrap_or(i64::MAX)).collect()
 }
 
 fn element(elem: IntElem) -> Elem {
@@ -210,7 +202,9 @@ impl<'c> Emitter<'c> {
             self.build.scalar(Elem::I8, 0)?,
         ];
         let context = self.build.context();
-        self.windows(image, image_shape, kernel, window, shape, Elem::I32, |build, image| {
+        let element = Type::int(context, 32);
+        let sliding = Sliding { image, image_shape, kernel, window, shape, element };
+        sliding.insert(&mut self.build, |build, image| {
             build
                 .op(name)
                 .operand(image)
@@ -231,76 +225,19 @@ impl<'c> Emitter<'c> {
         let zero_point = self.build.scalar(Elem::I8, zero_point)?;
         let context = self.build.context();
         let kernel = Attribute::i64s(context, &signed(&pool.kernel));
-        self.windows(
-            image,
-            image_shape,
-            pool.kernel,
-            &pool.window,
-            shape,
-            Elem::I8,
-            |build, image| match pool.kind {
-                strum_float::PoolKind::Average => build
-                    .op("tosa.avg_pool2d")
-                    .operands(&[image, zero_point, zero_point])
-                    .attribute("acc_type", Attribute::of_type(Type::int(context, 32)))
-                    .attribute("kernel", kernel),
-                strum_float::PoolKind::Max => {
-                    build.op("tosa.max_pool2d").operand(image).attribute("kernel", kernel)
-                }
-            },
-        )
-    }
-
-    /// An op that moves a window: cuts off of the image what no window reaches, and of the result what is too much.
-    #[allow(clippy::too_many_arguments, reason = "a window, its image, its result, and the op")]
-    fn windows(
-        &mut self,
-        image: Value<'c>,
-        image_shape: &[usize],
-        kernel: [usize; 2],
-        window: &Window,
-        shape: &[usize],
-        elem: Elem,
-        make: impl FnOnce(&Builder<'c>, Value<'c>) -> OpBuilder<'c>,
-    ) -> Result<Value<'c>, Error> {
-        let unfit = || Error::Build(format!("a window of {kernel:?} on {image_shape:?}"));
-        let (&[n, h, w, c], &[_, oh, ow, oc]) = (image_shape, shape) else { return Err(unfit()) };
-        let fit = |axis: usize, input: usize, wanted: usize| {
-            let pick = |pair: [usize; 2]| pair.get(axis).map_or(0, |&d| d as u64);
-            let (before, after) = (pick(window.before), pick(window.after));
-            let of = Axis {
-                input: input as u64,
-                before,
-                after,
-                kernel: pick(kernel),
-                stride: pick(window.stride),
-                dilation: pick(window.dilation),
-            };
-            Some(match of.exact()? {
-                Exact::Cut { input, after } => (input, after, wanted as u64),
-                Exact::Grow { after } => (input as u64, after, wanted as u64 + 1),
-            })
-        };
-        let (rows, columns) = (fit(0, h, oh).ok_or_else(unfit)?, fit(1, w, ow).ok_or_else(unfit)?);
-        let mut image = image;
-        if (rows.0, columns.0) != (h as u64, w as u64) {
-            image = self.build.slice(image, &[0; 4], &[n as u64, rows.0, columns.0, c as u64])?;
-        }
-        let after = |n: u64| i64::try_from(n).map_err(|_| unfit());
-        let before = signed(&window.before);
-        let [top, left] = [0, 1].map(|i| before.get(i).copied().unwrap_or(0));
-        let pads = [top, after(rows.1)?, left, after(columns.1)?];
-        let context = self.build.context();
-        let ty = self.build.tensor(&[n as u64, rows.2, columns.2, oc as u64], elem)?;
-        let op = make(&self.build, image)
-            .attribute("pad", Attribute::i64s(context, &pads))
-            .attribute("stride", Attribute::i64s(context, &signed(&window.stride)))
-            .result(ty);
-        let value = self.build.insert(op)?;
-        if (rows.2, columns.2) == (oh as u64, ow as u64) {
-            return Ok(value);
-        }
-        self.build.slice(value, &[0; 4], &dims(shape))
+        let element = Type::int(context, 8);
+        let sliding =
+            Sliding { image, image_shape, kernel: pool.kernel, window: &pool.window, shape, element };
+        sliding.insert(&mut self.build, |build, image| match pool.kind {
+            strum_float::PoolKind::Average => build
+                .op("tosa.avg_pool2d")
+                .operands(&[image, zero_point, zero_point])
+                .attribute("acc_type", Attribute::of_type(Type::int(context, 32)))
+                .attribute("kernel", kernel),
+            strum_float::PoolKind::Max => {
+                build.op("tosa.max_pool2d").operand(image).attribute("kernel", kernel)
+            }
+        })
     }
 }
 

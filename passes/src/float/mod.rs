@@ -4,7 +4,10 @@
 
 pub mod emit;
 mod linalg;
+mod sliding;
+pub(crate) mod step;
 mod tosa;
+pub mod write;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -162,7 +165,7 @@ fn at(place: &str, reason: &str) -> String {
 
 /// The error at an op that no door knows.
 fn unknown(op: Operation<'_>) -> Reported {
-    op.error(format!("{UNSUPPORTED}no operator of a float network that is known"))
+    op.error(format!("{UNSUPPORTED}no operator of a float network that is known: '{}'", op.name()))
 }
 
 /// The shape of a static tensor of f32, or what else it is.

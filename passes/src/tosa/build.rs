@@ -26,8 +26,17 @@ pub struct Builder<'c> {
     resources: usize,
 }
 
-/// What a shared constant is: element type (none for a `tosa.const_shape`), shape and bytes.
-type Key = (Option<Elem>, Vec<u64>, Vec<u8>);
+/// What a shared constant is: kind, shape and bytes.
+type Key = (Kind, Vec<u64>, Vec<u8>);
+
+/// What a constant holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// The extents of a `tosa.const_shape`.
+    Shape,
+    Int(Elem),
+    F32,
+}
 
 /// The parameters of a `tosa.rescale` with 32-bit input or output zero points left to the caller.
 #[derive(Clone, Debug)]
@@ -108,10 +117,15 @@ impl<'c> Builder<'c> {
     /// # Errors
     /// An extent does not fit.
     pub fn tensor(&self, shape: &[u64], elem: Elem) -> Result<Type<'c>, Error> {
-        let too_large = |_| Error::Type(format!("a tensor of shape {shape:?}"));
-        let dims: Vec<i64> =
-            shape.iter().map(|&d| i64::try_from(d)).collect::<Result<_, _>>().map_err(too_large)?;
-        Type::tensor(&dims, Type::int(self.context(), elem.bits()))
+        Type::tensor(&extents(shape)?, Type::int(self.context(), elem.bits()))
+    }
+
+    /// The type of a tensor of f32.
+    ///
+    /// # Errors
+    /// An extent does not fit.
+    pub fn float_tensor(&self, shape: &[u64]) -> Result<Type<'c>, Error> {
+        Type::tensor(&extents(shape)?, Type::parse(self.context(), "f32")?)
     }
 
     /// Begins an op.
@@ -154,7 +168,7 @@ impl<'c> Builder<'c> {
         let small = splat.is_some() || literal.byte_len() <= INLINE_BYTES;
         let key = small.then(|| {
             let bytes = splat.map_or_else(|| literal.bytes().into_owned(), |v| v.to_le_bytes().to_vec());
-            (Some(literal.elem()), literal.shape().to_vec(), bytes)
+            (Kind::Int(literal.elem()), literal.shape().to_vec(), bytes)
         });
         if let Some(value) = key.as_ref().and_then(|key| self.find_shared(key)) {
             return Ok(value);
@@ -162,12 +176,48 @@ impl<'c> Builder<'c> {
         let values = match splat {
             Some(value) => Attribute::dense_splat(ty, &value.to_le_bytes()[..literal.elem().bytes()])?,
             None if small => Attribute::dense(ty, &literal.bytes())?,
-            None => {
-                let name = format!("{}_folded{}", self.prefix, self.resources);
-                self.resources += 1;
-                Attribute::resource(ty, &name, literal.into_bytes().into_owned())?
-            }
+            None => self.resource(ty, literal.into_bytes().into_owned())?,
         };
+        self.insert_values(ty, values, key)
+    }
+
+    /// `tosa.const` of f32.
+    ///
+    /// # Errors
+    /// The values do not fit the shape, or MLIR cannot make the op.
+    pub fn floats(&mut self, shape: &[u64], values: &[f32]) -> Result<Value<'c>, Error> {
+        let ty = self.float_tensor(shape)?;
+        let splat = values.first().filter(|first| values.iter().all(|v| v.to_bits() == first.to_bits()));
+        let bytes: Vec<u8> = match splat {
+            Some(value) => value.to_le_bytes().to_vec(),
+            None => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        };
+        let small = bytes.len() <= INLINE_BYTES;
+        let key = small.then(|| (Kind::F32, shape.to_vec(), bytes.clone()));
+        if let Some(value) = key.as_ref().and_then(|key| self.find_shared(key)) {
+            return Ok(value);
+        }
+        let values = match splat {
+            Some(_) => Attribute::dense_splat(ty, &bytes)?,
+            None if small => Attribute::dense(ty, &bytes)?,
+            None => self.resource(ty, bytes)?,
+        };
+        self.insert_values(ty, values, key)
+    }
+
+    /// The elements of a large constant.
+    fn resource(&mut self, ty: Type<'c>, bytes: Vec<u8>) -> Result<Attribute<'c>, Error> {
+        let name = format!("{}_folded{}", self.prefix, self.resources);
+        self.resources += 1;
+        Attribute::resource(ty, &name, bytes)
+    }
+
+    fn insert_values(
+        &mut self,
+        ty: Type<'c>,
+        values: Attribute<'c>,
+        key: Option<Key>,
+    ) -> Result<Value<'c>, Error> {
         let op = self.op("tosa.const").attribute("values", values).result(ty);
         let value = self.insert_constant(op)?;
         self.shared.extend(key.map(|key| (key, value)));
@@ -203,7 +253,7 @@ impl<'c> Builder<'c> {
     /// # Errors
     /// MLIR cannot make the op.
     pub fn shape(&mut self, dims: &[u64]) -> Result<Value<'c>, Error> {
-        let key: Key = (None, dims.to_vec(), Vec::new());
+        let key: Key = (Kind::Shape, dims.to_vec(), Vec::new());
         if let Some(value) = self.find_shared(&key) {
             return Ok(value);
         }
@@ -221,35 +271,35 @@ impl<'c> Builder<'c> {
     /// `tosa.reshape`.
     ///
     /// # Errors
-    /// The value is no tensor of a supported type, or MLIR cannot make the op.
+    /// The value is no static tensor, or MLIR cannot make the op.
     pub fn reshape(&mut self, value: Value<'c>, dims: &[u64]) -> Result<Value<'c>, Error> {
         let shape = self.shape(dims)?;
-        let ty = self.tensor(dims, self.elem(value)?)?;
+        let ty = value.ty().with_shape(&extents(dims)?)?;
         self.insert(self.op("tosa.reshape").operands(&[value, shape]).result(ty))
     }
 
     /// `tosa.slice`.
     ///
     /// # Errors
-    /// The value is no tensor of a supported type, or MLIR cannot make the op.
+    /// The value is no static tensor, or MLIR cannot make the op.
     pub fn slice(&mut self, value: Value<'c>, start: &[u64], size: &[u64]) -> Result<Value<'c>, Error> {
         let (from, extent) = (self.shape(start)?, self.shape(size)?);
-        let ty = self.tensor(size, self.elem(value)?)?;
+        let ty = value.ty().with_shape(&extents(size)?)?;
         self.insert(self.op("tosa.slice").operands(&[value, from, extent]).result(ty))
     }
 
     /// `tosa.transpose`.
     ///
     /// # Errors
-    /// The value is no tensor of a supported type, the permutation is none, or MLIR cannot make the op.
+    /// The value is no static tensor, the permutation is none, or MLIR cannot make the op.
     pub fn transpose(&mut self, value: Value<'c>, perms: &[usize]) -> Result<Value<'c>, Error> {
         let wrong = || Error::Attribute(format!("permutation {perms:?}"));
-        let shape = view::shape(value).ok_or_else(wrong)?;
-        let dims: Vec<u64> =
+        let shape = value.ty().shape().ok_or_else(wrong)?;
+        let dims: Vec<i64> =
             perms.iter().map(|&p| shape.get(p).copied()).collect::<Option<_>>().ok_or_else(wrong)?;
         let list: Vec<i32> =
             perms.iter().map(|&p| i32::try_from(p)).collect::<Result<_, _>>().map_err(|_| wrong())?;
-        let ty = self.tensor(&dims, self.elem(value)?)?;
+        let ty = value.ty().with_shape(&dims)?;
         let perms = Attribute::i32s(self.context(), &list);
         self.insert(self.op("tosa.transpose").operand(value).attribute("perms", perms).result(ty))
     }
@@ -340,4 +390,10 @@ impl<'c> Builder<'c> {
     fn elem(&self, value: Value<'c>) -> Result<Elem, Error> {
         view::elem(value).ok_or_else(|| Error::Type(format!("a tensor like {}", value.ty())))
     }
+}
+
+/// Extents as MLIR has them.
+fn extents(shape: &[u64]) -> Result<Vec<i64>, Error> {
+    let too_large = |_| Error::Type(format!("a tensor of shape {shape:?}"));
+    shape.iter().map(|&d| i64::try_from(d)).collect::<Result<_, _>>().map_err(too_large)
 }

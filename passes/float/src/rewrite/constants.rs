@@ -67,7 +67,7 @@ fn scaled(cx: &Sweep, op: &Op, operands: &[ValueId]) -> Option<(ValueId, f32)> {
 
 /// A node whose operands are constants is a constant.
 fn fold(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
-    if let Some(same) = identity(cx, node, operands) {
+    if let Some(same) = cx.new.identity(&node.op, operands)? {
         return Ok(Some(same));
     }
     let tensors: Option<Vec<_>> = operands.iter().map(|&id| cx.new.constant_of(id)).collect();
@@ -80,28 +80,4 @@ fn fold(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<Valu
     }
     let value = eval::apply(&node.op, &tensors, &shape)?;
     cx.new.constant(value).map(Some)
-}
-
-/// The operand of a node that does nothing.
-fn identity(cx: &Sweep, node: &Node, operands: &[ValueId]) -> Option<ValueId> {
-    let first = *operands.first()?;
-    let same_shape = cx.new.shape(first) == {
-        let shapes: Vec<&[usize]> = operands.iter().map(|&id| cx.new.shape(id)).collect();
-        node.op.infer(&shapes).ok()?
-    };
-    let nothing = match &node.op {
-        Op::Reshape { .. } | Op::Slice { .. } | Op::Tile { .. } | Op::Pad { .. } => true,
-        Op::Concat { .. } => operands.len() == 1,
-        Op::Transpose { perms } => perms.iter().enumerate().all(|(i, &p)| i == p),
-        Op::Conv2d(_)
-        | Op::DepthwiseConv2d(_)
-        | Op::Matmul
-        | Op::Pool(_)
-        | Op::Unary(_)
-        | Op::Clamp { .. }
-        | Op::Binary(_)
-        | Op::Select(_)
-        | Op::Reduce { .. } => false,
-    };
-    (same_shape && nothing).then_some(first)
 }
