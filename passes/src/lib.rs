@@ -3,8 +3,8 @@
 //! Each pass is a folder of this crate, named after its flag, with its documentation, its options and a folder of lit
 //! tests of the same name. Passes are thin: what they decide is plain Rust over the data of [`tosa`] and [`support`].
 //!
-//! Invariant: no pass changes a bit of a network's result, but for `strum-pack`, which changes weight codes and
-//! nothing else.
+//! Invariant: no pass changes a bit of an integer network's result, but for `strum-pack`, which changes weight codes and
+//! nothing else. Passes on float networks keep the result up to rounding.
 
 #[cfg(test)]
 mod docs;
@@ -18,9 +18,15 @@ pub mod support;
 pub mod tosa;
 mod weights;
 
+pub mod canonicalize_layout;
 pub mod dpu_allocate;
 pub mod dpu_assign_barriers;
+pub mod fold_batch_norm;
+pub mod fold_constants;
+pub mod fold_padding;
+pub mod linalg_to_tosa;
 pub mod pipeline;
+pub mod recognize_activations;
 pub mod strum_canonicalize;
 pub mod strum_pack;
 pub mod strum_to_dpu;
@@ -34,6 +40,12 @@ pub use registry::{Documented, PassDoc, page};
 
 // Every pass of this crate, in the order in which the pipeline runs them: a new pass is one line here, and its `mod`.
 registry::passes![
+    linalg_to_tosa::LinalgToTosa,
+    fold_constants::FoldConstants,
+    canonicalize_layout::CanonicalizeLayout,
+    recognize_activations::RecognizeActivations,
+    fold_padding::FoldPadding,
+    fold_batch_norm::FoldBatchNorm,
     strum_canonicalize::StrumCanonicalize,
     tosa_to_strum::TosaToStrum,
     strum_pack::StrumPack,
