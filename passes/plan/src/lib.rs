@@ -9,6 +9,7 @@ pub mod deps;
 mod dma;
 pub mod draft;
 pub mod error;
+pub mod forecast;
 pub mod matmul;
 pub mod movement;
 pub mod objective;
@@ -26,6 +27,7 @@ mod view;
 pub use conv::{ConvLayer, Weights, plan_conv, plan_depthwise};
 pub use draft::{Buffer, BufferId, Draft, Guide, LayerInfo, MAX_TASKS, Role, Task};
 pub use error::PlanError;
+pub use forecast::Forecast;
 pub use matmul::{MatmulLayer, plan_matmul};
 pub use movement::{
     ConcatLayer, CopyLayer, PadLayer, SliceLayer, Tensor, TransposeLayer, plan_concat, plan_copy, plan_pad,

@@ -5,8 +5,8 @@
 use dpu_isa::{Dtype, Instr, Machine, PoolMode, Space};
 use dpu_sim::{Options, Report, Tensor as Data, TensorView, simulate};
 use strum_plan::{
-    ConvLayer, Draft, Objective, PoolLayer, Ppe, Role, Scale, Source, Tensor, Weights, finish, plan_conv,
-    plan_depthwise, plan_pool, to_program,
+    ConvLayer, Draft, Forecast, Objective, PoolLayer, Ppe, Role, Scale, Source, Tensor, Weights, finish,
+    plan_conv, plan_depthwise, plan_pool, to_program,
 };
 use strum_quant::{Kind, Request, Shape, quantize};
 
@@ -164,6 +164,23 @@ fn the_dpu_takes_the_cycles_that_are_expected() {
         // An invariant takes a cycle of the engine.
         let expected = draft.guide.dpu_cycles[0].unwrap() + invariants.count() as u64;
         assert_eq!(case.run(&draft).layers[0].work.busy.dpu, expected, "{case:?}");
+    }
+}
+
+#[test]
+fn a_program_takes_what_is_forecast() {
+    let mut dice = Dice(5);
+    for _ in 0..150 {
+        let case = Case::random(&mut dice);
+        let draft = case.draft(dice.pick(&Objective::ALL));
+        let report = case.run(&draft);
+        let bytes = report.total.bytes;
+        let found = Forecast {
+            cycles: report.cycles,
+            energy_fj: report.total.energy_fj.total,
+            dram_bytes: bytes.dram_read + bytes.dram_write,
+        };
+        assert_eq!(Forecast::of(&draft, &case.machine), Ok(found), "{case:?}");
     }
 }
 

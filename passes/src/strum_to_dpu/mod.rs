@@ -14,10 +14,10 @@ mod values;
 use dpu_isa::Machine;
 use strum_ir::strum::{Conv, Eltwise, MatMul};
 use strum_ir::{Block, Dialect, Location, Operation, Pass, PassContext, PassError, PassOption, Value};
-use strum_plan::residency::{Graph, Residency};
+use strum_plan::prefetch::{self, Chosen};
+use strum_plan::residency::{self, Graph, Residency};
 use strum_plan::strategy::{ProgramStrategy, Strategy};
 use strum_plan::{CopyLayer, Draft, Guide, Objective, PlanError, Tensor, plan_copy};
-use strum_plan::{alloc, prefetch, residency};
 use tracing::debug;
 
 use crate::program::report;
@@ -57,7 +57,8 @@ element-wise layer writes over an operand that nobody reads later.
 `objective` says which of the possible tiles and schedules is the best: that of least estimated cycles, energy, product of both,
 or DRAM traffic. The estimates are those of the timing and energy rules that the simulator has.
 
-Loads of weights and tables stand ahead of earlier layers' tasks where the SRAM has room for them. Reshapes cost nothing;
+Loads of weights and tables stand ahead of earlier layers' tasks where the SRAM has room for them and the whole, run in time
+alone, takes fewer cycles. Reshapes cost nothing;
 concat, slice, pad and transpose are DMA copies. Tasks are in an order in which they could be executed one after the other.
 
 Every decision can be written to a strategy file and read back, changed or not: what the file leaves out is searched as usual,
@@ -122,9 +123,6 @@ impl Pass for StrumToDpu {
 /// stays there between layers.
 const SRAM_EIGHTHS: [u64; 5] = [8, 7, 6, 4, 0];
 
-/// The part of the SRAM that loads ahead of time may fill, in eighths: less if buffers cannot be placed.
-const PREFETCH_EIGHTHS: [u64; 4] = [8, 7, 6, 5];
-
 /// What may stay in SRAM, most first; each differs from the one before, and the last is the least there can be.
 fn residencies(graph: &Graph, machine: &Machine, pins: &[Option<bool>]) -> Result<Vec<Residency>, PassError> {
     let mut all: Vec<Residency> = Vec::new();
@@ -154,7 +152,6 @@ struct Lowering<'c, 'm> {
     /// The op of every layer of the draft.
     sources: Vec<Location<'c>>,
     told: &'m Told,
-    prefetch_bytes: u64,
 }
 
 /// A lowered function.
@@ -196,21 +193,25 @@ impl<'c, 'm> Lowering<'c, 'm> {
             let values = Values::new(machine, residency.clone(), numbers.clone());
             let draft = Draft { guide, ..Draft::new() };
             let sources = Vec::new();
-            let mut this = Lowering { machine, draft, values, sources, told: &told, prefetch_bytes: 0 };
+            let mut this = Lowering { machine, draft, values, sources, told: &told };
             let copies = this.interface(function, &body.arguments(), terminator)?;
             let lowered = this.body(body, terminator, copies);
-            let placed = lowered.is_ok() && this.prefetch();
-            let Lowering { mut draft, sources, prefetch_bytes, .. } = this;
-            if attempt + 1 == attempts || placed {
+            let ahead = match lowered {
+                Ok(()) => this.prefetch().map_err(|error| report(function, &error))?,
+                Err(_) => None,
+            };
+            let Lowering { mut draft, sources, .. } = this;
+            if attempt + 1 == attempts || ahead.is_some() {
                 lowered.map_err(|(op, error)| report(op, &error))?;
-                if !placed && told.prefetch_bytes.is_some_and(|bytes| bytes > 0) {
+                if ahead.is_none() && told.prefetch_bytes.is_some_and(|bytes| bytes > 0) {
                     let what = "strategy: with loads ahead of time in prefetch_bytes, buffers find no place";
                     return Err(function.error(what).into());
                 }
                 let mut layers = std::mem::take(&mut draft.guide).decided;
                 layers.truncate(ops.len());
-                strategy::describe(&mut layers, &told, &ops, &graph, &residency);
-                let prefetch_bytes = Some(prefetch_bytes);
+                let ahead = ahead.unwrap_or_default();
+                strategy::describe(&mut layers, &ahead, &ops, &graph, &residency);
+                let prefetch_bytes = Some(ahead.bytes);
                 let strategy = ProgramStrategy { name: name.to_owned(), prefetch_bytes, layers };
                 return Ok(Lowered { draft, sources, strategy });
             }
@@ -221,23 +222,11 @@ impl<'c, 'm> Lowering<'c, 'm> {
         Err(PassError::Internal("no residency to lower a function with".into()))
     }
 
-    /// Loads constants ahead of time, as far as all buffers still get an address. Returns whether they do.
-    fn prefetch(&mut self) -> bool {
-        let Lowering { machine, draft, told, .. } = self;
-        let is_placeable =
-            |draft: &Draft| alloc::allocate(&draft.buffers, &draft.tasks, &draft.layers, machine).is_ok();
-        let eighths = PREFETCH_EIGHTHS.map(|eighths| machine.sram_bytes / 8 * eighths);
-        let tried = told.prefetch_bytes.map_or(eighths.to_vec(), |bytes| vec![bytes]);
-        for bytes in tried.into_iter().filter(|bytes| *bytes > 0) {
-            let tasks = draft.tasks.clone();
-            let hoisted = prefetch::hoist(draft, bytes, |layer| told.may_prefetch(layer));
-            if hoisted.is_ok() && is_placeable(draft) {
-                self.prefetch_bytes = bytes;
-                return true;
-            }
-            draft.tasks = tasks;
-        }
-        told.prefetch_bytes.is_none_or(|bytes| bytes == 0) && is_placeable(draft)
+    /// Loads constants ahead of time where that pays; nothing if buffers find no place.
+    fn prefetch(&mut self) -> Result<Option<Chosen>, PlanError> {
+        let layers: Vec<Option<bool>> = self.told.layers.iter().map(|layer| layer.prefetch).collect();
+        let told = prefetch::Told { bytes: self.told.prefetch_bytes, layers: &layers };
+        prefetch::choose(&mut self.draft, self.machine, &told)
     }
 
     /// Lowers the body, and then copies values to outputs. An error comes with the op at fault.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use dpu_isa::Machine;
 use strum_ir::{Operation, PassError};
+use strum_plan::prefetch::Chosen;
 use strum_plan::residency::{Graph, Residency};
 use strum_plan::strategy::{LayerStrategy, ProgramStrategy, Strategy};
 
@@ -151,17 +152,12 @@ impl Told {
         }
         Ok(())
     }
-
-    /// Whether constants of a layer may be loaded ahead of time.
-    pub(super) fn may_prefetch(&self, layer: u32) -> bool {
-        self.layers.get(layer as usize).and_then(|l| l.prefetch).unwrap_or(true)
-    }
 }
 
 /// Completes the strategy of a program by what the planner does not know of its layers.
 pub(super) fn describe(
     decided: &mut [LayerStrategy],
-    told: &Told,
+    ahead: &Chosen,
     ops: &[Operation<'_>],
     graph: &Graph,
     residency: &Residency,
@@ -170,7 +166,7 @@ pub(super) fn describe(
         layer.location = Some(op.location().describe());
         layer.output = output(*op);
         layer.stays = residency.stays.get(node.output).copied();
-        layer.prefetch = Some(u32::try_from(i).map_or(true, |i| told.may_prefetch(i)));
+        layer.prefetch = Some(u32::try_from(i).is_ok_and(|i| !ahead.kept.contains(&i)));
     }
 }
 

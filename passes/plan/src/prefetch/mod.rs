@@ -3,6 +3,8 @@
 //! Invariant: the tasks of every engine keep their order, and a load moves only past tasks that do not touch the buffer
 //! it fills, so that the list computes what it computed before.
 
+mod choice;
+
 use std::collections::BTreeMap;
 
 use dpu_isa::{Instr, Space};
@@ -13,16 +15,17 @@ use crate::draft::{Draft, Role, Task};
 use crate::error::PlanError;
 use crate::tile::round_up;
 
+pub use choice::{Chosen, Told, choose};
+
 /// A load is moved ahead of at most so many tasks.
 const REACH: usize = 256;
 
-/// Moves loads of constants into SRAM buffers that are not in use yet to the front, as far as the order of their engine and
-/// `sram` bytes allow. Layers of which `may_move` says no keep theirs.
+/// The tasks of a draft, by index, with loads of constants into SRAM buffers that are not in use yet at the front, as far as
+/// the order of their engine and `sram` bytes allow. Layers of which `may_move` says no keep theirs.
 ///
 /// # Errors
 /// An internal error if a task names a buffer that does not exist.
-pub fn hoist(draft: &mut Draft, sram: u64, may_move: impl Fn(u32) -> bool) -> Result<(), PlanError> {
-    let before = cfg!(debug_assertions).then(|| draft.tasks.clone());
+fn order(draft: &Draft, sram: u64, may_move: impl Fn(u32) -> bool) -> Result<Vec<usize>, PlanError> {
     let live = live_ranges(&draft.buffers, &draft.tasks)?;
     let mut used = vec![0u64; draft.tasks.len()];
     for (buffer, range) in draft.buffers.iter().zip(&live) {
@@ -54,13 +57,15 @@ pub fn hoist(draft: &mut Draft, sram: u64, may_move: impl Fn(u32) -> bool) -> Re
             *earliest = if to < i { to } else { i + 1 };
         }
     }
-    let tasks = std::mem::take(&mut draft.tasks);
     // A task that moved stands in front of the one that was there; tasks that moved to one place keep their order.
-    let mut keyed: Vec<_> =
-        tasks.into_iter().zip(place).enumerate().map(|(i, (task, to))| ((to, to == i, i), task)).collect();
-    keyed.sort_by_key(|(key, _)| *key);
-    draft.tasks = keyed.into_iter().map(|(_, task)| task).collect();
-    before.map_or(Ok(()), |before| check(draft, &before))
+    let mut order: Vec<usize> = (0..place.len()).collect();
+    order.sort_by_key(|&i| place.get(i).map(|&to| (to, to == i, i)));
+    Ok(order)
+}
+
+/// Tasks in another order.
+fn permuted(tasks: &[Task], order: &[usize]) -> Vec<Task> {
+    order.iter().filter_map(|&i| tasks.get(i).cloned()).collect()
 }
 
 /// Checks an order against the one before it: every engine has the same tasks one after the other, and so has every
@@ -140,7 +145,10 @@ mod tests {
             (192, [true, true, true, false, false, false]),
         ] {
             let mut draft = draft(3);
-            hoist(&mut draft, sram, |_| true).unwrap();
+            let order = order(&draft, sram, |_| true).unwrap();
+            let before = std::mem::take(&mut draft.tasks);
+            draft.tasks = permuted(&before, &order);
+            assert_eq!(check(&draft, &before), Ok(()));
             assert_eq!(loads(&draft), expected, "{sram}");
         }
     }

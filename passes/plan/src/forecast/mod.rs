@@ -1,0 +1,81 @@
+//! What a whole draft takes: it is given addresses and barriers as it will have them, and its stream is run in time alone.
+//!
+//! Invariant: the cycles, energy and DRAM bytes are those that a run counts, if they depend on no value: on a machine that
+//! skips zeros they are those without skipping, and low members are counted as packers place them.
+
+mod costs;
+mod events;
+
+use dpu_cost::{Cost, Counts};
+use dpu_isa::{Instr, Machine};
+
+use crate::draft::Draft;
+use crate::error::PlanError;
+use crate::objective;
+use crate::{alloc, schedule};
+
+/// What a program takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forecast {
+    /// Cycles from the first instruction to `end`.
+    pub cycles: u64,
+    /// Energy in femtojoules.
+    pub energy_fj: u64,
+    /// Bytes read from and written to DRAM.
+    pub dram_bytes: u64,
+}
+
+impl Forecast {
+    /// What a draft will take.
+    ///
+    /// # Errors
+    /// Those of [`schedule::finish`], above all a resource error if buffers find no place.
+    pub fn of(draft: &Draft, machine: &Machine) -> Result<Self, PlanError> {
+        let forecaster = Forecaster::new(draft, machine)?;
+        let order: Vec<usize> = (0..draft.tasks.len()).collect();
+        let cycles = forecaster.cycles(draft, &order)?;
+        let mut counts = Counts { cycles, ..Counts::default() };
+        for task in &forecaster.costs {
+            let more = task.cost.counts(task.low_macs);
+            counts.macs_high = counts.macs_high.saturating_add(more.macs_high);
+            counts.macs_low = counts.macs_low.saturating_add(more.macs_low);
+            counts.bytes.add(&more.bytes);
+            counts.events.add(&more.events);
+        }
+        let dram_bytes = counts.bytes.dram_read.saturating_add(counts.bytes.dram_write);
+        Ok(Forecast { cycles, energy_fj: objective::energy(&counts, machine), dram_bytes })
+    }
+}
+
+/// The tasks of a draft, to be run in several orders.
+pub(crate) struct Forecaster<'m> {
+    machine: &'m Machine,
+    /// The costs of the draft's tasks, in its own order.
+    costs: Vec<costs::Task>,
+}
+
+impl<'m> Forecaster<'m> {
+    /// # Errors
+    /// An internal error for a variant without its invariant.
+    pub(crate) fn new(draft: &Draft, machine: &'m Machine) -> Result<Self, PlanError> {
+        Ok(Forecaster { machine, costs: costs::of(&draft.tasks, machine)? })
+    }
+
+    /// The cycles of the draft, whose tasks are those of `order` by now, each with the index that it had.
+    ///
+    /// # Errors
+    /// Those of [`schedule::finish`], above all a resource error if buffers find no place.
+    pub(crate) fn cycles(&self, draft: &Draft, order: &[usize]) -> Result<u64, PlanError> {
+        let Draft { buffers, tasks, layers, .. } = draft;
+        let addresses = alloc::allocate(buffers, tasks, layers, self.machine)?;
+        let tasks = schedule::relocate(buffers, tasks, &addresses)?;
+        let (_, assignment) = schedule::synchronize(&tasks, self.machine)?;
+        let (instrs, origin) = schedule::assemble(&tasks, &assignment)?;
+        let cost = |(instr, origin): (&Instr, &usize)| match instr {
+            Instr::BarCfg(_) | Instr::End(_) => Cost::default(),
+            _ => order.get(*origin).and_then(|&t| self.costs.get(t)).map(|t| t.cost).unwrap_or_default(),
+        };
+        let costs: Vec<Cost> = instrs.iter().zip(&origin).map(cost).collect();
+        events::run(&instrs, &costs, self.machine)
+    }
+}

@@ -1,0 +1,138 @@
+//! Which loads go ahead of time: what is tried, and what pays.
+//!
+//! Every amount of SRAM that loads may fill is tried, and then, layer by layer, whether its loads had better stay where
+//! they were. A moved load changes cycles alone, and with them energy, so that every objective wants the fewest cycles.
+//! Invariant: the choice takes no more cycles than the draft without it, by [`Forecast`](crate::Forecast).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dpu_isa::Machine;
+
+use super::{check, order, permuted};
+use crate::draft::{Draft, Task};
+use crate::error::PlanError;
+use crate::forecast::Forecaster;
+
+/// Parts of the SRAM that loads may fill: eighths.
+const EIGHTHS: u64 = 8;
+
+/// Layer by layer, so many tasks are run in trials, all trials together.
+const TRIED_TASKS: usize = 1 << 13;
+
+/// What is told of loads ahead of time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Told<'a> {
+    /// SRAM bytes that they may fill.
+    pub bytes: Option<u64>,
+    /// For every layer, whether its loads may move; those that are missing are open.
+    pub layers: &'a [Option<bool>],
+}
+
+/// What was chosen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chosen {
+    /// SRAM bytes that loads may fill; 0: no load moves.
+    pub bytes: u64,
+    /// Layers whose loads keep their places.
+    pub kept: BTreeSet<u32>,
+}
+
+struct Trials<'a, 'm> {
+    draft: &'a mut Draft,
+    forecaster: Forecaster<'m>,
+    /// The tasks in their own order.
+    tasks: Vec<Task>,
+    /// The cycles of orders that were tried; none if buffers find no place.
+    tried: BTreeMap<Vec<usize>, Option<u64>>,
+}
+
+impl Trials<'_, '_> {
+    /// The order of a choice.
+    fn order(&mut self, choice: &Chosen) -> Result<Vec<usize>, PlanError> {
+        self.draft.tasks.clone_from(&self.tasks);
+        order(self.draft, choice.bytes, |layer| choice.bytes > 0 && !choice.kept.contains(&layer))
+    }
+
+    /// The cycles of a choice, if buffers find a place.
+    fn cycles(&mut self, choice: &Chosen) -> Result<Option<u64>, PlanError> {
+        let order = self.order(choice)?;
+        if let Some(cycles) = self.tried.get(&order) {
+            return Ok(*cycles);
+        }
+        self.draft.tasks = permuted(&self.tasks, &order);
+        let cycles = match self.forecaster.cycles(self.draft, &order) {
+            Ok(cycles) => Some(cycles),
+            Err(PlanError::Resource { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        self.tried.insert(order, cycles);
+        Ok(cycles)
+    }
+
+    /// The layers whose loads a choice moves, those that move most bytes first.
+    fn moved(&mut self, choice: &Chosen) -> Result<Vec<u32>, PlanError> {
+        let mut ahead: BTreeMap<u32, u64> = BTreeMap::new();
+        let mut latest = None;
+        for &task in self.order(choice)?.iter().rev() {
+            // A task is ahead of time if one that stood before it comes later.
+            if latest.is_some_and(|latest| task > latest)
+                && let Some(task) = self.tasks.get(task)
+            {
+                let bytes = task.buffer("dst").and_then(|id| self.draft.buffers.get(id.index()));
+                let sum = ahead.entry(task.layer).or_default();
+                *sum = sum.saturating_add(bytes.map_or(0, |b| b.bytes));
+            }
+            latest = Some(latest.map_or(task, |latest: usize| latest.min(task)));
+        }
+        let mut layers: Vec<(u32, u64)> = ahead.into_iter().collect();
+        layers.sort_by_key(|&(layer, bytes)| (std::cmp::Reverse(bytes), layer));
+        Ok(layers.into_iter().map(|(layer, _)| layer).collect())
+    }
+}
+
+/// Moves loads of constants ahead of time where that pays, as it is told; returns what it did, or nothing if buffers find
+/// no place, with the tasks as they were.
+///
+/// # Errors
+/// An internal error if the draft is none that can be run.
+pub fn choose(draft: &mut Draft, machine: &Machine, told: &Told<'_>) -> Result<Option<Chosen>, PlanError> {
+    let layer = |layer: u32| told.layers.get(layer as usize).copied().flatten();
+    let layers = (0..draft.layers.len()).filter_map(|l| u32::try_from(l).ok());
+    let kept: BTreeSet<u32> = layers.filter(|&l| layer(l) == Some(false)).collect();
+    let forecaster = Forecaster::new(draft, machine)?;
+    let tasks = draft.tasks.clone();
+    let mut trials = Trials { draft, forecaster, tasks, tried: BTreeMap::new() };
+    let amounts: Vec<u64> = match told.bytes {
+        Some(bytes) => vec![bytes],
+        None => (0..=EIGHTHS).map(|eighths| machine.sram_bytes / EIGHTHS * eighths).collect(),
+    };
+    let mut best: Option<(u64, Chosen)> = None;
+    for bytes in amounts {
+        let choice = Chosen { bytes, kept: kept.clone() };
+        if let Some(cycles) = trials.cycles(&choice)?
+            && best.as_ref().is_none_or(|(least, _)| cycles < *least)
+        {
+            best = Some((cycles, choice));
+        }
+    }
+    let Some((mut least, mut best)) = best else {
+        trials.draft.tasks = trials.tasks;
+        return Ok(None);
+    };
+    let rounds = TRIED_TASKS / trials.tasks.len().max(1);
+    let open = trials.moved(&best)?.into_iter().filter(|&l| layer(l).is_none());
+    for layer in open.take(rounds) {
+        let mut choice = best.clone();
+        choice.kept.insert(layer);
+        if let Some(cycles) = trials.cycles(&choice)?.filter(|&cycles| cycles < least) {
+            (least, best) = (cycles, choice);
+        }
+    }
+    let order = trials.order(&best)?;
+    let Trials { draft, tasks, .. } = trials;
+    draft.tasks = permuted(&tasks, &order);
+    if cfg!(debug_assertions) {
+        check(draft, &tasks)?;
+    }
+    Ok(Some(best))
+}
