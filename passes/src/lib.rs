@@ -32,6 +32,7 @@ pub mod strum_pack;
 pub mod strum_to_dpu;
 pub mod strum_to_tosa;
 pub mod strum_unpack;
+pub mod tosa_quantize;
 pub mod tosa_to_strum;
 pub mod translation;
 pub mod verdict;
@@ -46,6 +47,7 @@ registry::passes![
     recognize_activations::RecognizeActivations,
     fold_padding::FoldPadding,
     fold_batch_norm::FoldBatchNorm,
+    tosa_quantize::TosaQuantize,
     strum_canonicalize::StrumCanonicalize,
     tosa_to_strum::TosaToStrum,
     strum_pack::StrumPack,

@@ -6,7 +6,7 @@ func.func @unknown(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = tensor.empty() : tensor<4xf32>
   %1 = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel"]} ins(%x : tensor<4xf32>) outs(%0 : tensor<4xf32>) {
   ^bb0(%in: f32, %out: f32):
-    // expected-error@+1 {{unsupported: no operator in the body of a linalg.generic that is known: 'math.atan'}}
+    // expected-error@+1 {{'math.atan' op unsupported: no operator in the body of a linalg.generic that is known}}
     %2 = math.atan %in : f32
     linalg.yield %2 : f32
   } -> tensor<4xf32>
@@ -17,7 +17,7 @@ func.func @unknown(%x: tensor<4xf32>) -> tensor<4xf32> {
 
 func.func @named(%x: tensor<1x8x2xf32>, %w: tensor<3x2x4xf32>) -> tensor<1x6x4xf32> {
   %0 = tensor.empty() : tensor<1x6x4xf32>
-  // expected-error@+1 {{unsupported: no operator of a float network that is known: 'linalg.conv_1d_nwc_wcf'}}
+  // expected-error@+1 {{'linalg.conv_1d_nwc_wcf' op unsupported: no operator of a float network that is known}}
   %1 = linalg.conv_1d_nwc_wcf ins(%x, %w : tensor<1x8x2xf32>, tensor<3x2x4xf32>) outs(%0 : tensor<1x6x4xf32>) -> tensor<1x6x4xf32>
   return %1 : tensor<1x6x4xf32>
 }

@@ -5,7 +5,9 @@
 use std::borrow::Cow;
 
 use strum_float::Window;
-use strum_float::quantize::{IntElem, IntGraph, IntId, IntNode, IntOp, Port, Scale, Weights};
+use strum_float::quantize::{
+    IntElem, IntGraph, IntId, IntNode, IntOp, Port, Range, Scale, WeightScales, Weights, quantize,
+};
 use strum_ir::{Attribute, Error, Operation, PassError, Type, Value};
 
 use super::Network;
@@ -15,6 +17,7 @@ use crate::tosa::build::{Builder, RescaleSpec};
 use crate::tosa::elem::Elem;
 use crate::tosa::literal::Literal;
 use crate::tosa::num::Round;
+use crate::verdict::UNSUPPORTED;
 
 /// Attributes of a function that say what the codes of its arguments and results mean.
 pub const INPUT_SCALES: &str = "strum.input_scales";
@@ -24,6 +27,26 @@ pub const INPUT_ZERO_POINTS: &str = "strum.input_zero_points";
 pub const OUTPUT_SCALES: &str = "strum.output_scales";
 /// See [`INPUT_SCALES`].
 pub const OUTPUT_ZERO_POINTS: &str = "strum.output_zero_points";
+
+/// Quantizes a network in canonical form by the ranges of its values, and puts the integer network in the place of the
+/// function that it was read from.
+///
+/// # Errors
+/// What has no integer form, reported at its op.
+pub fn quantize_function<'c>(
+    function: Operation<'c>,
+    network: &Network<'c>,
+    ranges: &[Range],
+    scales: WeightScales,
+) -> Result<IntGraph, PassError> {
+    let int = quantize(&network.graph, ranges, scales).map_err(|error| {
+        let at = error.tag.and_then(|tag| network.source(tag)).unwrap_or(function.location());
+        let said = if error.unsupported { UNSUPPORTED } else { "" };
+        at.error(format!("{said}{}", error.reason))
+    })?;
+    replace_function(function, network, &int)?;
+    Ok(int)
+}
 
 /// Puts an integer network in the place of the float function that it was made from.
 ///

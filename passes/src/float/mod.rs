@@ -2,6 +2,7 @@
 //!
 //! Invariant: an op that is not understood is an error at that op which says what was seen; nothing is skipped.
 
+pub mod calibration;
 pub mod emit;
 mod linalg;
 mod sliding;
@@ -165,7 +166,7 @@ fn at(place: &str, reason: &str) -> String {
 
 /// The error at an op that no door knows.
 fn unknown(op: Operation<'_>) -> Reported {
-    op.error(format!("{UNSUPPORTED}no operator of a float network that is known: '{}'", op.name()))
+    op.error(format!("{UNSUPPORTED}no operator of a float network that is known"))
 }
 
 /// The shape of a static tensor of f32, or what else it is.

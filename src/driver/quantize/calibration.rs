@@ -1,18 +1,11 @@
-//! Samples for calibration: from files, or random where there are none.
+//! Samples for calibration from files.
 
 use dpu_sim::tensor_file::read_floats;
 use strum_float::{Graph, Tensor};
+use strum_passes::float::calibration;
 
 use super::describe_input;
 use crate::driver::exit::Failure;
-
-/// What random samples mean.
-pub(super) const WARNING: &str = "\
-warning: no calibration data: ranges come from 8 random inputs (normal, mean 0, deviation 1). The network computes, and its
-cycles and sizes are right, but its accuracy is not that of a calibrated one. Give --calibration";
-
-/// Random samples.
-const RANDOM: usize = 8;
 
 /// Samples from files, one for each input of the network, in order.
 pub(super) fn read(graph: &Graph, args: &[String]) -> Result<Vec<Vec<Tensor>>, Failure> {
@@ -28,81 +21,12 @@ pub(super) fn read(graph: &Graph, args: &[String]) -> Result<Vec<Vec<Tensor>>, F
         let fail = |reason: String| {
             Failure::input(format!("{}: {reason}", describe_input(graph, index))).in_file(arg)
         };
-        let shape = graph.shape(id);
-        let count = sample_count(&data.shape, shape).ok_or_else(|| {
-            fail(format!("an array of shape {:?} holds no samples of it along a first axis", data.shape))
-        })?;
-        if count == 0 {
-            return Err(fail("there is no sample".into()));
+        let tensors = calibration::samples(graph.shape(id), &data.shape, &data.values).map_err(fail)?;
+        if index > 0 && samples.len() != tensors.len() {
+            return Err(fail(format!("{} samples, the first input has {}", tensors.len(), samples.len())));
         }
-        if let Some(x) = data.values.iter().find(|x| !x.is_finite()) {
-            return Err(fail(format!("a value is {x}")));
-        }
-        if index > 0 && samples.len() != count {
-            return Err(fail(format!("{count} samples, the first input has {}", samples.len())));
-        }
-        samples.resize_with(count, Vec::new);
-        let size: usize = shape.iter().product();
-        for (sample, values) in samples.iter_mut().zip(data.values.chunks(size.max(1))) {
-            let tensor = Tensor::from_shape_vec(shape.to_vec(), values.to_vec());
-            sample.push(tensor.map_err(Failure::internal)?);
-        }
+        samples.resize_with(tensors.len(), Vec::new);
+        samples.iter_mut().zip(tensors).for_each(|(sample, tensor)| sample.push(tensor));
     }
     Ok(samples)
-}
-
-/// How many samples of a shape an array holds: `[N, …]` for `[…]`. Axes of extent 1 change no order, and may be missing or more.
-fn sample_count(array: &[u64], sample: &[usize]) -> Option<usize> {
-    let (count, rest) = array.split_first()?;
-    let wanted = sample.iter().map(|&d| d as u64).filter(|&d| d != 1);
-    rest.iter().copied().filter(|&d| d != 1).eq(wanted).then(|| usize::try_from(*count).ok())?
-}
-
-/// Normal numbers of a fixed seed.
-pub(super) fn random(graph: &Graph) -> Vec<Vec<Tensor>> {
-    let mut state = 0x9e37_79b9_7f4a_7c15u64;
-    let mut uniform = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        #[allow(clippy::cast_precision_loss, reason = "of 53 bits")]
-        let number = (state >> 11) as f64 / (1u64 << 53) as f64;
-        number
-    };
-    // The sum of twelve uniform numbers has a deviation of 1.
-    #[allow(clippy::cast_possible_truncation, reason = "single precision is enough")]
-    let mut normal = || ((0..12).map(|_| uniform()).sum::<f64>() - 6.0) as f32;
-    (0..RANDOM)
-        .map(|_| {
-            let shapes = graph.inputs().iter().map(|&id| graph.shape(id).to_vec());
-            shapes.map(|shape| Tensor::from_shape_simple_fn(shape, &mut normal)).collect()
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn samples_are_counted_along_the_first_axis() {
-        assert_eq!(sample_count(&[5, 1, 3, 3], &[1, 3, 3]), Some(5));
-        assert_eq!(sample_count(&[5, 3, 3], &[1, 3, 3]), Some(5));
-        assert_eq!(sample_count(&[0, 3, 3], &[1, 3, 3]), Some(0));
-        assert_eq!(sample_count(&[5, 3, 3], &[1, 1, 3, 3]), Some(5));
-        assert_eq!(sample_count(&[5, 3, 4], &[1, 3, 3]), None);
-        assert_eq!(sample_count(&[], &[1, 3, 3]), None);
-        assert_eq!(sample_count(&[1, 3, 3], &[1, 3, 3]), Some(1));
-    }
-
-    #[test]
-    fn random_samples_are_normal_and_the_same_every_time() {
-        let mut graph = Graph::new();
-        let x = graph.input(&[1, 1000]).unwrap();
-        graph.output(x).unwrap();
-        let samples = random(&graph);
-        assert_eq!(samples, random(&graph));
-        let all: Vec<f64> = samples.iter().flatten().flatten().map(|&x| f64::from(x)).collect();
-        let mean = all.iter().sum::<f64>() / all.len() as f64;
-        let deviation = (all.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / all.len() as f64).sqrt();
-        assert!(mean.abs() < 0.05 && (deviation - 1.0).abs() < 0.05, "{mean} {deviation}");
-    }
 }

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use strum_float::Graph;
-use strum_float::quantize::{IntGraph, RangeChoice, WeightScales, observe, quantize};
-use strum_ir::{Context, Module, Operation, PrintOptions};
-use strum_passes::float::{Network, emit};
-use strum_passes::verdict::UNSUPPORTED;
+use strum_float::quantize::{IntGraph, RangeChoice, WeightScales, observe};
+use strum_ir::{Context, Module, Operation, PassError, PrintOptions};
+use strum_passes::float::emit::quantize_function;
+use strum_passes::float::{Network, calibration as random};
+use strum_passes::tosa_quantize::{PERCENTILE, is_integer};
 
 use super::backend;
 use super::cli::say;
@@ -31,9 +32,6 @@ Examples:
 
 The network is TOSA or linalg on tensors of f32, as torch-mlir writes it. Calibration data are samples along the first axis,
 prepared as the network wants them. docs/quantize.md says what is done.";
-
-/// Share of the values that is left out unless another is asked for.
-const PERCENTILE: f64 = 0.0001;
 
 /// How the range of an activation's codes is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -173,28 +171,20 @@ fn lower(
     progress.step("calibrate");
     let samples = match command.calibration.is_empty() {
         true => {
-            progress.pause(|| say(calibration::WARNING));
-            calibration::random(graph)
+            progress.pause(|| say(format_args!("warning: {}. Give --calibration", random::WARNING)));
+            random::random(graph)
         }
         false => calibration::read(graph, &command.calibration)?,
     };
     let ranges = observe(graph, &samples, command.ranges()).map_err(Failure::input)?;
     progress.step("quantize");
-    let int = quantize(graph, &ranges, command.scales()).map_err(|error| {
-        let at = error.tag.and_then(|tag| network.source(tag)).unwrap_or(function.location());
-        let said = if error.unsupported { UNSUPPORTED } else { "" };
-        let (_, diagnostics) = context.handle().capture(|| at.error(format!("{said}{}", error.reason)));
-        progress.pause(|| origin.failure(&diagnostics))
+    let (int, diagnostics) =
+        context.handle().capture(|| quantize_function(function, &network, &ranges, command.scales()));
+    let int = int.map_err(|error| match error {
+        PassError::Reported => progress.pause(|| origin.failure(&diagnostics)),
+        PassError::Internal(text) => Failure::internal(text),
     })?;
-    emit::replace_function(function, &network, &int)
-        .map_err(|error| Failure::internal(format!("{error:?}")))?;
     Ok((int, (!command.calibration.is_empty()).then_some(samples.len())))
-}
-
-/// Whether a function takes and gives integers alone.
-fn is_integer(function: Operation<'_>) -> bool {
-    let Some((inputs, results)) = function.function_type() else { return false };
-    inputs.iter().chain(&results).all(|ty| ty.element().is_some_and(|e| e.int_width().is_some()))
 }
 
 fn write(path: &Path, module: &Module<'_>, bytecode: bool) -> Result<(), Failure> {

@@ -101,9 +101,10 @@ impl<'c> Reader<'c> {
                 self.push(op, Op::Binary(Binary::Pow), &[x, half])
             }
             "arith.select" => self.select(body, op),
-            name => Err(op.error(format!(
-                "{UNSUPPORTED}no operator in the body of a linalg.generic that is known: '{name}'"
-            ))),
+            _ => {
+                Err(op
+                    .error(format!("{UNSUPPORTED}no operator in the body of a linalg.generic that is known")))
+            }
         }
     }
 

@@ -1,0 +1,121 @@
+//! `tosa-quantize`: a float network as integer TOSA, which is what `strumc quantize` writes.
+//!
+//! Invariant: a function of integers stays as it is.
+
+use std::fs::File;
+use std::io::BufReader;
+
+use strum_float::quantize::{RangeChoice, WeightScales, observe};
+use strum_float::{Graph, Invalid, Tensor};
+use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, PassOption, Reported};
+
+use crate::Documented;
+use crate::float::emit::quantize_function;
+use crate::float::{Network, calibration};
+use crate::rewrite::blocks;
+
+/// The share of the values that `percentile` leaves out unless another is asked for.
+pub const PERCENTILE: f64 = 0.0001;
+
+/// The pass.
+pub struct TosaQuantize;
+
+impl Documented for TosaQuantize {
+    const DOC: &'static str = "\
+Quantizes a float network, TOSA on f32 or linalg on tensors of f32, to plain integer TOSA, after all rewritings of float networks:
+i8 activations with a zero point, i8 weights with a scale for each output channel, i32 biases and sums, `tosa.rescale`. docs/quantize.md says
+what becomes of values; `strumc quantize` does the same and takes calibration data of several inputs, in `.npz` files too.
+
+The function tells in `strum.input_scales`, `strum.input_zero_points`, `strum.output_scales` and `strum.output_zero_points` what its codes mean.
+Without calibration data, ranges come from random inputs, and a warning says so. A function of integers stays as it is; what has no
+integer form is an error at its op.";
+}
+
+impl Pass for TosaQuantize {
+    const ARGUMENT: &'static str = "tosa-quantize";
+    const DESCRIPTION: &'static str = "Quantize a float network to integer TOSA";
+    const ROOT: &'static str = "func.func";
+    const DIALECTS: &'static [Dialect] = &[Dialect::Tosa];
+    const OPTIONS: &'static [PassOption] = &[
+        PassOption::string(
+            "calibration",
+            "",
+            ".npy file of f32 samples of the only input, along the first axis; random ones without it",
+        ),
+        PassOption::string(
+            "activations",
+            "mse",
+            "how ranges of activations are chosen: minmax, percentile or mse",
+        ),
+        PassOption::float("percentile", PERCENTILE, "share of the values that percentile leaves out"),
+        PassOption::string("weights", "per-channel", "scales of weights: per-channel or per-tensor"),
+    ];
+
+    fn run<'c>(&self, op: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
+        if blocks(op).is_empty() || is_integer(op) {
+            return Ok(());
+        }
+        let options = cx.options();
+        let share = options.float("percentile")?;
+        let unknown =
+            |what: &str, got: &str, wanted: &str| op.error(format!("{what} is '{got}', expected {wanted}"));
+        let choice = match options.string("activations")? {
+            "minmax" => RangeChoice::MinMax,
+            "percentile" if (0.0..1.0).contains(&share) => RangeChoice::Percentile(share),
+            "percentile" => {
+                return Err(unknown("percentile", &share.to_string(), "a number from 0 to below 1").into());
+            }
+            "mse" => RangeChoice::Mse,
+            other => return Err(unknown("activations", other, "minmax, percentile or mse").into()),
+        };
+        let scales = match options.string("weights")? {
+            "per-channel" => WeightScales::PerChannel,
+            "per-tensor" => WeightScales::PerTensor,
+            other => return Err(unknown("weights", other, "per-channel or per-tensor").into()),
+        };
+        let mut network = Network::read(op)?;
+        let canonical = network.graph.canonicalize();
+        network.graph = canonical.map_err(|error: Invalid| PassError::Internal(error.to_string()))?;
+        let samples = match options.string("calibration")? {
+            "" => {
+                op.warning(format!("{}; give calibration", calibration::WARNING.replace('\n', " ")));
+                calibration::random(&network.graph)
+            }
+            path => read(op, &network.graph, path)?,
+        };
+        let ranges = observe(&network.graph, &samples, choice).map_err(|error| op.error(error))?;
+        quantize_function(op, &network, &ranges, scales).map(|_| ())
+    }
+}
+
+/// Whether a function takes and gives integers alone.
+#[must_use]
+pub fn is_integer(function: Operation<'_>) -> bool {
+    let Some((inputs, results)) = function.function_type() else { return false };
+    inputs.iter().chain(&results).all(|ty| ty.element().is_some_and(|e| e.int_width().is_some()))
+}
+
+/// The samples of a file.
+fn read(op: Operation<'_>, graph: &Graph, path: &str) -> Result<Vec<Vec<Tensor>>, Reported> {
+    let fail = |reason: String| op.error(format!("calibration data '{path}': {reason}"));
+    let &[input] = graph.inputs() else {
+        let count = graph.inputs().len();
+        return Err(fail(format!("the network has {count} inputs, one is expected: use strumc quantize")));
+    };
+    let file = File::open(path).map_err(|e| fail(e.to_string()))?;
+    let bytes = file.metadata().map_err(|e| fail(e.to_string()))?.len();
+    let array =
+        npyz::NpyFile::new(BufReader::new(file)).map_err(|e| fail(format!("not an .npy file: {e}")))?;
+    if array.order() != npyz::Order::C {
+        return Err(fail("the array is not in row-major order".into()));
+    }
+    let shape = array.shape().to_vec();
+    calibration::check_shape(graph.shape(input), &shape).map_err(&fail)?;
+    // A header may claim any size.
+    if array.len().checked_mul(4).is_none_or(|needed| needed > bytes) {
+        return Err(fail(format!("{bytes} bytes do not hold an array of shape {shape:?}")));
+    }
+    let values: Vec<f32> = array.into_vec().map_err(|e| fail(e.to_string()))?;
+    let samples = calibration::samples(graph.shape(input), &shape, &values).map_err(&fail)?;
+    Ok(samples.into_iter().map(|tensor| vec![tensor]).collect())
+}
