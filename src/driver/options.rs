@@ -192,6 +192,10 @@ pub(super) struct CompileOptions {
     #[command(flatten)]
     pub(super) packing: PackingOptions,
 
+    /// Store the weights of layers as this file says, those of the others as the options say (docs/packing.md).
+    #[arg(long = "packing", value_name = "P.json")]
+    pub(super) packing_file: Option<PathBuf>,
+
     #[command(flatten)]
     pub(super) plan: PlanOptions,
 
@@ -259,6 +263,7 @@ impl CompileOptions {
     pub(super) fn given(&self) -> Vec<&'static str> {
         let list = [
             ("--method", self.method.is_some()),
+            ("--packing", self.packing_file.is_some()),
             ("--save-temps", self.save_temps.is_some()),
             ("--print-pipeline", self.print_pipeline),
         ];
@@ -283,6 +288,9 @@ impl CompileOptions {
             }
             text.push(' ');
             text.push_str(&option);
+        }
+        if let Some(path) = &self.packing_file {
+            text.push_str(&format!(" packing={}", pipeline_path("--packing", "packing", path)?));
         }
         if let Some(objective) = self.plan.objective {
             text.push_str(&format!(" objective={}", objective.name()));

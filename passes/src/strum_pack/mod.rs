@@ -3,9 +3,13 @@
 //! Invariant: weight codes change, and nothing else: scales, biases and activations are untouched, and every layer
 //! that is left dense is told with the reason.
 
+mod file;
 mod request;
+mod told;
 
+pub use file::{Choice, LayerPacking, Packing, ProgramPacking, ShiftChoice};
 pub use request::OPTIONS;
+pub use told::{PackableLayer, packable};
 
 use std::collections::BTreeMap;
 
@@ -16,6 +20,8 @@ use strum_quant::{Request, Shape, quantize};
 use crate::Documented;
 use crate::tosa::literal::Literal;
 use crate::weights;
+use request::Settings;
+use told::Told;
 
 /// The pass.
 pub struct StrumPack;
@@ -28,7 +34,10 @@ Chooses the low members of every block of weights, and packs the constant weight
 Weights stay a tensor, with a remark that says why, where the layer is depthwise, has fewer than `min-channels` input channels, has a
 weight zero point other than 0, or reads weights that are not constant (`strum-canonicalize` folds those behind data movement).
 With `method=dense` all weights stay tensors: plain INT8 has one spelling before `strum-to-dpu`. Weights that are packed already
-stay as they are.";
+stay as they are.
+
+`packing` names a file that says of single layers how their weights are stored (docs/packing.md); the other options are for the layers
+that it does not name. A layer that cannot be stored as the file says is an error.";
 }
 
 impl Pass for StrumPack {
@@ -43,20 +52,18 @@ impl Pass for StrumPack {
             Ok(settings) => settings,
             Err(message) => return Err(op.location().error(message).into()),
         };
-        let Some(request) = settings.request else {
+        let told = Told::read(cx.options().string(request::PACKING.name)?, op)?;
+        if settings.request.is_none() && told.is_empty() {
             tracing::debug!("strum-pack does not apply: method=dense leaves weights as tensors");
             return Ok(());
-        };
-        let mut packer = Packer {
-            request,
-            depthwise: settings.depthwise,
-            min_channels: settings.min_channels,
-            prefix: op.symbol().unwrap_or("strum").to_owned(),
-            done: BTreeMap::new(),
-        };
+        }
+        let prefix = op.symbol().unwrap_or("strum").to_owned();
+        let mut packer = Packer { prefix, done: BTreeMap::new() };
         for layer in op.walk() {
-            if let Some(conv) = Conv::read(layer) {
-                packer.layer(layer, &conv)?;
+            let Some(conv) = Conv::read(layer) else { continue };
+            match told.of(layer) {
+                Some(settings) => packer.named_layer(layer, &conv, settings)?,
+                None => packer.layer(layer, &conv, &settings)?,
             }
         }
         Ok(())
@@ -64,11 +71,8 @@ impl Pass for StrumPack {
 }
 
 struct Packer<'c> {
-    request: Request,
-    depthwise: bool,
-    min_channels: u64,
     prefix: String,
-    done: BTreeMap<weights::Key<'c>, Value<'c>>,
+    done: BTreeMap<(Operation<'c>, bool, String), Value<'c>>,
 }
 
 /// Weights that are going to be packed.
@@ -78,25 +82,72 @@ struct Candidate<'c> {
     shape: Shape,
 }
 
+/// The weights of a layer, or why they stay as they are.
+fn candidate<'c>(conv: &Conv<'c>, settings: &Settings) -> Result<Candidate<'c>, String> {
+    if conv.depthwise && !settings.depthwise {
+        return Err("the layer is depthwise (option 'depthwise')".into());
+    }
+    if conv.weight_zp != 0 {
+        return Err(format!("their zero point is {}", conv.weight_zp));
+    }
+    let (constant, codes) = weights::constant(conv.weights).ok_or("they are not constant")?;
+    let shape =
+        weights::block_shape(conv.depthwise, codes.shape()).ok_or("their shape is not that of a layer")?;
+    let channels = u64::try_from(shape.ic).unwrap_or(u64::MAX);
+    if channels < settings.min_channels {
+        let what = if conv.depthwise { "channels" } else { "input channels" };
+        let least = settings.min_channels;
+        return Err(format!("{channels} {what}, packing begins at {least} (option 'min-channels')"));
+    }
+    Ok(Candidate { constant, codes, shape })
+}
+
 impl<'c> Packer<'c> {
-    fn layer(&mut self, op: Operation<'c>, conv: &Conv<'c>) -> Result<(), PassError> {
+    /// A layer that the options are for: it stays as it is where packing is of no use.
+    fn layer(&mut self, op: Operation<'c>, conv: &Conv<'c>, settings: &Settings) -> Result<(), PassError> {
+        let Some(request) = &settings.request else { return Ok(()) };
         if weights::is_packed(conv) {
             tracing::debug!(location = ?op.location(), "does not apply: the weights are packed already");
             return Ok(());
         }
-        let candidate = match self.candidate(conv) {
-            Ok(candidate) => candidate,
+        match candidate(conv, settings) {
+            Ok(candidate) => self.store(op, conv, candidate, request),
             Err(reason) => {
                 op.location().remark(format!("weights stay dense: {reason}"));
-                return Ok(());
+                Ok(())
             }
-        };
+        }
+    }
+
+    /// A layer of the packing file, which is obeyed or refused.
+    fn named_layer(
+        &mut self,
+        op: Operation<'c>,
+        conv: &Conv<'c>,
+        settings: &Settings,
+    ) -> Result<(), PassError> {
+        if weights::is_packed(conv) {
+            return Err(op.error("packing file: the weights of this layer are packed already").into());
+        }
+        let Some(request) = &settings.request else { return Ok(()) };
+        let candidate = candidate(conv, settings)
+            .map_err(|reason| op.error(format_args!("packing file: weights cannot be packed: {reason}")))?;
+        self.store(op, conv, candidate, request)
+    }
+
+    fn store(
+        &mut self,
+        op: Operation<'c>,
+        conv: &Conv<'c>,
+        candidate: Candidate<'c>,
+        request: &Request,
+    ) -> Result<(), PassError> {
         let constant = candidate.constant;
-        let key = (constant, vec![u64::from(conv.depthwise)]);
+        let key = (constant, conv.depthwise, format!("{request:?}"));
         let packed = match self.done.get(&key) {
             Some(&packed) => packed,
             None => {
-                let packed = self.pack(op, candidate)?;
+                let packed = self.pack(op, candidate, request)?;
                 self.done.insert(key, packed);
                 packed
             }
@@ -106,30 +157,15 @@ impl<'c> Packer<'c> {
         Ok(())
     }
 
-    /// The weights of a layer, or why they stay as they are.
-    fn candidate(&self, conv: &Conv<'c>) -> Result<Candidate<'c>, String> {
-        if conv.depthwise && !self.depthwise {
-            return Err("the layer is depthwise (option 'depthwise')".into());
-        }
-        if conv.weight_zp != 0 {
-            return Err(format!("their zero point is {}", conv.weight_zp));
-        }
-        let (constant, codes) = weights::constant(conv.weights).ok_or("they are not constant")?;
-        let shape = weights::block_shape(conv.depthwise, codes.shape())
-            .ok_or("their shape is not that of a layer")?;
-        let channels = u64::try_from(shape.ic).unwrap_or(u64::MAX);
-        if channels < self.min_channels {
-            let what = if conv.depthwise { "channels" } else { "input channels" };
-            let least = self.min_channels;
-            return Err(format!("{channels} {what}, packing begins at {least} (option 'min-channels')"));
-        }
-        Ok(Candidate { constant, codes, shape })
-    }
-
-    fn pack(&self, op: Operation<'c>, candidate: Candidate<'c>) -> Result<Value<'c>, PassError> {
+    fn pack(
+        &self,
+        op: Operation<'c>,
+        candidate: Candidate<'c>,
+        request: &Request,
+    ) -> Result<Value<'c>, PassError> {
         let Candidate { constant, codes, shape } = candidate;
         let bytes = codes.bytes();
-        let packed = quantize(bytemuck::cast_slice(&bytes), shape, &self.request)
+        let packed = quantize(bytemuck::cast_slice(&bytes), shape, request)
             .map_err(|error| op.error(format!("cannot be packed: {error}")))?;
         let name = format!("{}_packed{}", self.prefix, self.done.len());
         let made = strum::constant(packed, &name, constant.location())?.insert_before(constant)?;

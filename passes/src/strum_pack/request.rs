@@ -15,7 +15,12 @@ pub const OPTIONS: &[PassOption] = &[
     PassOption::string("select", "error", "Which members become low: error or magnitude"),
     PassOption::bool("depthwise", false, "Pack depthwise layers as well"),
     PassOption::int("min-channels", -1, "Fewest input channels of a layer that is packed; w if negative"),
+    PACKING,
 ];
+
+/// Where the packing file is.
+pub(super) const PACKING: PassOption =
+    PassOption::string("packing", "", "Packing file that says of layers how their weights are stored");
 
 /// The options, understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,17 +34,34 @@ pub(super) struct Settings {
 }
 
 /// The options as the user gave them.
-struct Raw<'a> {
-    method: &'a str,
-    p: f64,
-    w: i64,
-    q: i64,
-    l: i64,
-    zero: bool,
-    shift: &'a str,
-    select: &'a str,
-    depthwise: bool,
-    min_channels: i64,
+pub(super) struct Raw<'a> {
+    pub(super) method: &'a str,
+    pub(super) p: f64,
+    pub(super) w: i64,
+    pub(super) q: i64,
+    pub(super) l: i64,
+    pub(super) zero: bool,
+    pub(super) shift: &'a str,
+    pub(super) select: &'a str,
+    pub(super) depthwise: bool,
+    pub(super) min_channels: i64,
+}
+
+impl Default for Raw<'_> {
+    fn default() -> Self {
+        Raw {
+            method: "mip2q",
+            p: 0.5,
+            w: 16,
+            q: 4,
+            l: 7,
+            zero: false,
+            shift: "layer",
+            select: "error",
+            depthwise: false,
+            min_channels: -1,
+        }
+    }
 }
 
 impl Settings {
@@ -62,7 +84,7 @@ impl Settings {
 }
 
 impl Raw<'_> {
-    fn understand(&self) -> Result<Settings, String> {
+    pub(super) fn understand(&self) -> Result<Settings, String> {
         let kind = Kind::from_name(self.method).map_err(|_| {
             format!("method '{}' is not known, expected dense, sparse, dliq or mip2q", self.method)
         })?;
@@ -121,18 +143,24 @@ mod tests {
     use super::*;
 
     fn raw() -> Raw<'static> {
-        Raw {
-            method: "mip2q",
-            p: 0.5,
-            w: 16,
-            q: 4,
-            l: 7,
-            zero: false,
-            shift: "layer",
-            select: "error",
-            depthwise: false,
-            min_channels: -1,
+        Raw::default()
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_options() {
+        use strum_ir::OptionKind;
+        let kind = |name: &str| OPTIONS.iter().find(|o| o.name == name).map(|o| o.kind).unwrap();
+        let raw = raw();
+        for (name, text) in [("method", raw.method), ("shift", raw.shift), ("select", raw.select)] {
+            assert!(matches!(kind(name), OptionKind::String(default) if default == text), "{name}");
         }
+        for (name, number) in [("w", raw.w), ("q", raw.q), ("L", raw.l), ("min-channels", raw.min_channels)] {
+            assert!(matches!(kind(name), OptionKind::Int(default) if default == number), "{name}");
+        }
+        for (name, flag) in [("zero", raw.zero), ("depthwise", raw.depthwise)] {
+            assert!(matches!(kind(name), OptionKind::Bool(default) if default == flag), "{name}");
+        }
+        assert!(matches!(kind("p"), OptionKind::Float(default) if default == raw.p));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::values::{is_alias, root};
 use crate::tosa::view;
 
 /// Whether an op becomes a layer of the program.
-pub(super) fn is_layer(op: Operation<'_>) -> bool {
+pub(crate) fn is_layer(op: Operation<'_>) -> bool {
     let constant = ["tosa.const", "tosa.const_shape", "strum.constant"].iter().any(|name| op.is(name));
     !constant && !op.is("func.return") && !is_alias(op)
 }

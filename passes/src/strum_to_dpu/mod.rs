@@ -25,6 +25,8 @@ use crate::{Documented, machine};
 use strategy::Told;
 use values::{Values, is_alias};
 
+pub(crate) use graph::is_layer;
+
 /// The pass.
 pub struct StrumToDpu;
 
@@ -139,7 +141,7 @@ fn residencies(graph: &Graph, machine: &Machine, pins: &[Option<bool>]) -> Resul
 }
 
 /// The name of a layer: its index and its operator.
-fn layer_name(index: usize, op: Operation<'_>) -> String {
+pub(crate) fn layer_name(index: usize, op: Operation<'_>) -> String {
     let kind = op.name().split_once('.').map_or(op.name(), |(_, kind)| kind);
     format!("{index}.{kind}")
 }
