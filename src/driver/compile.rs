@@ -25,7 +25,8 @@ pub(super) struct Plan {
     pub(super) pipeline: String,
     /// The machine that is compiled for.
     pub(super) machine: Machine,
-    stages: Vec<Stage>,
+    /// Its stages.
+    pub(super) stages: Vec<Stage>,
     temps: Option<PathBuf>,
 }
 

@@ -20,6 +20,8 @@ mod report;
 mod run;
 mod strumc;
 mod translate;
+mod trial;
+mod tune;
 
 pub use exit::{Failure, Kind};
 

@@ -181,6 +181,11 @@ fn pipeline_path<'p>(flag: &str, what: &str, path: &'p Path) -> Result<&'p str, 
     })
 }
 
+/// The text of the path of a packing file that a pipeline holds.
+pub(super) fn packing_path(path: &Path) -> Result<&str, Failure> {
+    pipeline_path("--packing", "packing", path)
+}
+
 /// Options of a compilation.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Weights")]
@@ -290,7 +295,7 @@ impl CompileOptions {
             text.push_str(&option);
         }
         if let Some(path) = &self.packing_file {
-            text.push_str(&format!(" packing={}", pipeline_path("--packing", "packing", path)?));
+            text.push_str(&format!(" packing={}", packing_path(path)?));
         }
         if let Some(objective) = self.plan.objective {
             text.push_str(&format!(" objective={}", objective.name()));
@@ -304,7 +309,8 @@ impl CompileOptions {
         Ok(text)
     }
 
-    fn machine_option(&self, default: &str) -> Result<String, Failure> {
+    /// How the machine is named in a pipeline.
+    pub(super) fn machine_option(&self, default: &str) -> Result<String, Failure> {
         let Some(path) = &self.machine else { return Ok(default.to_owned()) };
         pipeline_path("--machine", "machine", path).map(str::to_owned)
     }

@@ -19,6 +19,7 @@ use super::quantize::{self, QuantizeCommand};
 use super::report::{self, ReportCommand};
 use super::run::{self, RunOptions};
 use super::translate::read_program;
+use super::tune::{self, TuneCommand};
 use crate::audit::{LayerAudit, audit};
 
 const EXAMPLES: &str = "\
@@ -65,6 +66,9 @@ enum Command {
     /// Quantize a float network to integer TOSA, by calibration data.
     #[command(max_term_width = 100)]
     Quantize(QuantizeCommand),
+    /// Choose how the weights of each layer are stored, by measured sensitivity and a budget.
+    #[command(max_term_width = 100)]
+    Tune(TuneCommand),
     /// Show reports of runs on one page: time, energy, bytes, timeline and SRAM, side by side.
     #[command(max_term_width = 100)]
     Report(ReportCommand),
@@ -128,6 +132,7 @@ pub(super) fn run(args: StrumcArgs) -> Result<(), Failure> {
         Command::Run(command) => run_network(&command),
         Command::Compare(command) => compare::run(&command),
         Command::Eval(command) => eval::run(&command),
+        Command::Tune(command) => tune::run(&command),
         Command::Quantize(command) => quantize::run(&command),
         Command::Report(command) => report::run(&command),
     }

@@ -16,4 +16,5 @@ mod trace;
 #[path = "../../tools/sim/tests/common/trace_rules.rs"]
 mod trace_rules;
 mod translate;
+mod tune;
 mod usage;

@@ -9,7 +9,7 @@ mod told;
 
 pub use file::{Choice, LayerPacking, Packing, ProgramPacking, ShiftChoice};
 pub use request::OPTIONS;
-pub use told::{PackableLayer, packable};
+pub use told::{PackableLayer, packable, stored};
 
 use std::collections::BTreeMap;
 

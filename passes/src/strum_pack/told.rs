@@ -123,3 +123,22 @@ pub fn packable(function: Operation<'_>) -> Vec<PackableLayer> {
     });
     layers.collect()
 }
+
+/// The weights of the convolutions of a function after `strum-pack`, by name: what the DPU multiplies with.
+///
+/// # Errors
+/// Packed weights that are not legal.
+pub fn stored(function: Operation<'_>) -> Result<BTreeMap<String, Vec<i8>>, String> {
+    let mut all = BTreeMap::new();
+    for (name, _, conv) in convolutions(function) {
+        let literal = match weights::is_packed(&conv) {
+            true => weights::decode(&conv)?,
+            false => match weights::constant(conv.weights) {
+                Some((_, literal)) => literal,
+                None => continue,
+            },
+        };
+        all.insert(name, bytemuck::cast_slice(&literal.bytes()).to_vec());
+    }
+    Ok(all)
+}

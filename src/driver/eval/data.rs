@@ -12,14 +12,14 @@ use crate::driver::exit::Failure;
 
 /// What the codes of inputs and outputs mean; empty where the network does not say it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Codes {
+pub(in crate::driver) struct Codes {
     inputs: Vec<QParams>,
     outputs: Vec<QParams>,
 }
 
 impl Codes {
     /// Reads the attributes that `strumc quantize` writes.
-    pub(super) fn of(function: Operation<'_>) -> Self {
+    pub(in crate::driver) fn of(function: Operation<'_>) -> Self {
         let list = |scales: &str, zero_points: &str| -> Option<Vec<QParams>> {
             let scales = function.attribute(scales)?.as_f64s()?;
             let zero_points = function.ints_attr(zero_points)?;
@@ -33,7 +33,7 @@ impl Codes {
     }
 
     /// The first output as values; the codes themselves if their meaning is not known.
-    pub(super) fn values(&self, tensor: &Tensor) -> Vec<f64> {
+    pub(in crate::driver) fn values(&self, tensor: &Tensor) -> Vec<f64> {
         let value = |code: i32| match self.outputs.first() {
             Some(params) => params.value(code),
             None => f64::from(code),
@@ -43,17 +43,21 @@ impl Codes {
 }
 
 /// The samples.
-pub(super) struct Data {
+pub(in crate::driver) struct Data {
     arrays: Vec<Floats>,
     /// The number of samples.
-    pub(super) count: usize,
+    pub(in crate::driver) count: usize,
     /// The right class of each, if it is known.
-    pub(super) labels: Option<Vec<usize>>,
+    pub(in crate::driver) labels: Option<Vec<usize>>,
 }
 
 impl Data {
     /// Reads samples and labels.
-    pub(super) fn read(inputs: &[String], labels: Option<&str>, limit: Option<u64>) -> Result<Self, Failure> {
+    pub(in crate::driver) fn read(
+        inputs: &[String],
+        labels: Option<&str>,
+        limit: Option<u64>,
+    ) -> Result<Self, Failure> {
         let mut arrays = Vec::new();
         let mut count: Option<u64> = None;
         for arg in inputs {
@@ -82,7 +86,11 @@ impl Data {
     }
 
     /// The samples as a program's inputs.
-    pub(super) fn coded(&self, descs: &[IoDesc], codes: &Codes) -> Result<Vec<Vec<Tensor>>, Failure> {
+    pub(in crate::driver) fn coded(
+        &self,
+        descs: &[IoDesc],
+        codes: &Codes,
+    ) -> Result<Vec<Vec<Tensor>>, Failure> {
         self.check(descs.len(), |i| descs.get(i).map(|d| d.shape.clone()).unwrap_or_default())?;
         let params: Vec<Option<QParams>> = self
             .arrays
@@ -121,7 +129,7 @@ impl Data {
     }
 
     /// The first output of a float network for every sample.
-    pub(super) fn evaluated(&self, graph: &Graph) -> Result<Vec<Vec<f64>>, Failure> {
+    pub(in crate::driver) fn evaluated(&self, graph: &Graph) -> Result<Vec<Vec<f64>>, Failure> {
         let shapes: Vec<&[usize]> = graph.inputs().iter().map(|&id| graph.shape(id)).collect();
         if self.arrays.iter().any(|array| array.integer) {
             return Err(Failure::input("a float network takes real numbers, and the inputs are codes"));

@@ -10,26 +10,46 @@ const TOP: usize = 5;
 
 /// The figures of one configuration. Shares are from 0 to 1.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Row {
-    pub(super) name: String,
+pub(in crate::driver) struct Row {
+    pub(in crate::driver) name: String,
     /// Right answers, with the standard error of the share.
-    pub(super) top1: Option<f64>,
-    pub(super) top1_error: Option<f64>,
+    pub(in crate::driver) top1: Option<f64>,
+    pub(in crate::driver) top1_error: Option<f64>,
     /// Right class among the five first, if there are more than five.
-    pub(super) top5: Option<f64>,
+    pub(in crate::driver) top5: Option<f64>,
     /// The same answer as the reference.
-    pub(super) agreement: Option<f64>,
+    pub(in crate::driver) agreement: Option<f64>,
     /// Signal of the reference's logits to their difference, in decibels; none if they are equal.
-    pub(super) sqnr_db: Option<f64>,
+    pub(in crate::driver) sqnr_db: Option<f64>,
+    /// Signal of the INT8 weight codes to their difference from the stored ones, in decibels; none if there is none.
+    pub(in crate::driver) weight_sqnr_db: Option<f64>,
     /// Bytes of stored weights.
-    pub(super) weight_bytes: Option<u64>,
+    pub(in crate::driver) weight_bytes: Option<u64>,
     /// Cycles of a sample.
-    pub(super) cycles: Option<u64>,
+    pub(in crate::driver) cycles: Option<u64>,
+    /// Every layer whose stored weights differ from the INT8 codes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::driver) layers: Vec<LayerRow>,
+}
+
+/// What is measured of one layer.
+#[derive(Clone, Debug, Serialize)]
+pub(in crate::driver) struct LayerRow {
+    pub(in crate::driver) name: String,
+    pub(in crate::driver) location: String,
+    /// Shape of its weights.
+    pub(in crate::driver) weights: String,
+    /// How they are stored.
+    pub(in crate::driver) choice: String,
+    /// As of the whole network.
+    pub(in crate::driver) weight_sqnr_db: Option<f64>,
+    /// Signal of INT8's logits to their difference with this layer alone stored so, in decibels; none if there is none.
+    pub(in crate::driver) output_sqnr_db: Option<f64>,
 }
 
 impl Row {
     /// Measures answers, a list of logits for each sample.
-    pub(super) fn of(
+    pub(in crate::driver) fn of(
         name: &str,
         logits: &[Vec<f64>],
         reference: Option<&[Vec<f64>]>,
@@ -60,25 +80,35 @@ impl Row {
             top5: labels.filter(|_| classes > TOP).map(|labels| within(labels, TOP)),
             agreement,
             sqnr_db: reference.and_then(|other| sqnr(other, logits)),
+            weight_sqnr_db: None,
             weight_bytes: None,
             cycles: None,
+            layers: Vec::new(),
         })
     }
 }
 
 /// The first of the greatest.
-fn best(list: &[f64]) -> usize {
+pub(in crate::driver) fn best(list: &[f64]) -> usize {
     let better =
         |best: usize, (i, x): (usize, &f64)| if list.get(best).is_none_or(|b| x > b) { i } else { best };
     list.iter().enumerate().fold(0, better)
 }
 
+/// Sums of squares of a reference, and of what differs from it.
+pub(in crate::driver) fn powers(reference: &[Vec<f64>], got: &[Vec<f64>]) -> (f64, f64) {
+    let pairs = reference.iter().flatten().zip(got.iter().flatten());
+    pairs.fold((0.0, 0.0), |(signal, noise), (a, b)| (signal + a * a, noise + (a - b).powi(2)))
+}
+
+/// A ratio of powers in decibels; nothing if there is no noise.
+pub(in crate::driver) fn decibels((signal, noise): (f64, f64)) -> Option<f64> {
+    (noise > 0.0).then(|| 10.0 * (signal / noise).log10())
+}
+
 /// Ratio of signal to noise in decibels; nothing if there is no noise.
 fn sqnr(reference: &[Vec<f64>], got: &[Vec<f64>]) -> Option<f64> {
-    let pairs = || reference.iter().flatten().zip(got.iter().flatten());
-    let signal: f64 = pairs().map(|(a, _)| a * a).sum();
-    let noise: f64 = pairs().map(|(a, b)| (a - b).powi(2)).sum();
-    (noise > 0.0).then(|| 10.0 * (signal / noise).log10())
+    decibels(powers(reference, got))
 }
 
 #[cfg(test)]

@@ -2,36 +2,40 @@
 //!
 //! Invariant: all rows are of the same samples, in the same order.
 
+mod configs;
 mod data;
+mod layers;
 mod metrics;
+mod simulate;
 mod text;
 
 use std::path::PathBuf;
-use std::thread;
 
 use clap::Args;
-use dpu_isa::Program;
-use dpu_sim::{Options, Recording, Tensor, TensorView};
 use strum_float::Graph;
 use strum_passes::float::Network;
 
 use super::backend;
-use super::compile::Plan;
 use super::diagnostics::Origin;
 use super::exit::Failure;
-use super::files::{self, Input};
+use super::files;
 use super::network;
-use super::options::{CompileOptions, Method, PackingOptions};
+use super::options::{Method, PackingOptions};
 use super::progress::Progress;
-use super::run::blame_compiler;
 use super::strumc::Voice;
+use super::trial::Trials;
 use crate::audit::audit;
-use data::{Codes, Data};
+use configs::Config;
 use metrics::Row;
+
+pub(super) use data::{Codes, Data};
+pub(super) use metrics::{best, decibels, powers};
+pub(super) use simulate::{Answers, simulate, threads};
 
 const EXAMPLES: &str = "\
 Examples:
   strumc eval net.mlir --inputs x.npy --labels y.npy --methods mip2q,dliq,sparse
+  strumc eval net.mlir --inputs x.npy --config mip2q,L=5 --config dliq,q=3,p=0.75 --packing p.json --layers
   strumc eval net.int8.mlir --inputs d.npz:images --labels d.npz:labels --against net.float.mlir --json
 
 Inputs are the network's codes, or real numbers where the network says what its codes mean, as strumc quantize makes it.";
@@ -55,15 +59,22 @@ pub(super) struct EvalCommand {
     #[arg(long, value_name = "FLOAT.mlir")]
     against: Option<PathBuf>,
 
-    /// Methods, each a row beside plain INT8.
-    #[arg(
-        long,
-        value_enum,
-        value_name = "METHOD,…",
-        value_delimiter = ',',
-        default_value = "mip2q,dliq,sparse"
-    )]
+    /// Methods, each a row beside plain INT8 [default: mip2q,dliq,sparse, if nothing else is to be evaluated].
+    #[arg(long, value_enum, value_name = "METHOD,…", value_delimiter = ',')]
     methods: Vec<Method>,
+
+    /// A row of its own for a method with these parameters, named as strum-pack names them. Can be repeated.
+    #[arg(long, value_name = "METHOD[,NAME=VALUE]…")]
+    config: Vec<String>,
+
+    /// A row of its own for weights that are stored as a packing file says (docs/packing.md). Can be repeated.
+    #[arg(long, value_name = "P.json")]
+    packing: Vec<PathBuf>,
+
+    /// Figures of every layer as well: the weights', and the answers' with this layer alone stored so, which takes a run of
+    /// all samples for each.
+    #[arg(long)]
+    layers: bool,
 
     /// No more than the first so many samples.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -81,15 +92,16 @@ pub(super) struct EvalCommand {
     voice: Voice,
 
     #[command(flatten)]
-    packing: PackingOptions,
+    options: PackingOptions,
 }
 
 /// Evaluates and prints.
 pub(super) fn run(command: &EvalCommand) -> Result<(), Failure> {
-    let plans = plans(command)?;
+    let configs = configs::all(command)?;
     let input = files::read(&command.network)?;
+    let name = input.name.clone();
     let progress = Progress::begin(command.voice.quiet);
-    let codes = codes(&input, &progress)?;
+    let trials = Trials::prepare(input, command.machine.as_deref(), &progress)?;
     progress.step("read samples");
     let data = Data::read(&command.inputs, command.labels.as_deref(), command.limit)?;
     let mut rows = Vec::new();
@@ -100,116 +112,61 @@ pub(super) fn run(command: &EvalCommand) -> Result<(), Failure> {
         rows.push(Row::of("float", &logits, None, &data)?);
         reference = Some(logits);
     }
+    let mut int8: Option<Vec<Vec<f64>>> = None;
     let mut told = command.voice.quiet;
-    for (index, (method, plan)) in plans.iter().enumerate() {
-        progress.task(format!("{} of {}, {}: ", index + 1, plans.len(), method.name()));
+    for (index, config) in configs.iter().enumerate() {
+        progress.task(format!("{} of {}, {}: ", index + 1, configs.len(), config.name));
         // All packing methods have the same to say of a network.
-        let quiet = told || *method == Method::Dense;
+        let quiet = told || config.is_dense();
         told |= !quiet;
-        let program = plan.compile(input.clone(), &progress, quiet)?;
-        progress.step("simulate");
-        let (outputs, cycles) = simulate(&program, &codes, &data, command.jobs)?;
-        let logits: Vec<Vec<f64>> = outputs.iter().map(|tensor| codes.values(tensor)).collect();
-        let mut row = Row::of(method.name(), &logits, reference.as_deref(), &data)?;
-        row.cycles = Some(cycles);
-        row.weight_bytes = Some(audit(&program).map_err(Failure::internal)?.total.bytes);
+        let (mut row, logits) =
+            evaluate(command, config, &trials, &data, reference.as_deref(), &progress, quiet)?;
+        if command.layers
+            && let Some(int8) = &int8
+        {
+            row.layers = layers::rows(config, &trials, &data, int8, threads(command.jobs), &progress)?;
+        }
         rows.push(row);
-        reference.get_or_insert(logits);
+        if reference.is_none() {
+            reference = Some(logits.clone());
+        }
+        // Plain INT8 is the first.
+        int8.get_or_insert(logits);
     }
     drop(progress);
     let text = match (command.voice.json, command.voice.quiet) {
-        (true, _) => text::json(&input.name, &data, &rows)?,
+        (true, _) => text::json(&name, &data, &rows)?,
         (false, true) => String::new(),
-        (false, false) => text::table(&input.name, &data, &rows),
+        (false, false) => text::table(&name, &data, &rows),
     };
     files::print(text.as_bytes())
 }
 
-/// What is to be compiled, plain INT8 first.
-fn plans(command: &EvalCommand) -> Result<Vec<(Method, Plan)>, Failure> {
-    let mut methods = vec![Method::Dense];
-    for &method in &command.methods {
-        if method != Method::Dense && methods.contains(&method) {
-            return Err(Failure::usage(format_args!("--methods has {} twice", method.name())));
-        }
-        if !methods.contains(&method) {
-            methods.push(method);
-        }
-    }
-    for (flag, of, _) in command.packing.given() {
-        if !methods.iter().any(|method| of.contains(method)) {
-            return Err(Failure::usage(format_args!("{flag} has no effect with these --methods")));
-        }
-    }
-    let plans = methods.into_iter().map(|method| {
-        let options = CompileOptions {
-            method: Some(method),
-            packing: command.packing.of(method),
-            machine: command.machine.clone(),
-            ..CompileOptions::default()
-        };
-        Ok((method, Plan::new(&options)?))
-    });
-    plans.collect()
-}
-
-/// What the codes of the network mean, as far as it says so.
-fn codes(input: &Input, progress: &Progress) -> Result<Codes, Failure> {
-    if input.bytes.starts_with(b"\x7fELF") {
-        let help = "the network is compiled once for every method: give its integer TOSA";
-        return Err(Failure::input("a compiled program").in_file(&input.name).with_help(help));
-    }
-    progress.step("parse");
-    let context = backend::context();
-    let module = progress.pause(|| network::parse(context, &mut input.clone()))?;
-    network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
-    let function =
-        module.body().operations().into_iter().find(|op| op.is("func.func") && op.body().is_some());
-    Ok(function.map_or_else(Codes::default, Codes::of))
-}
-
-/// The first output of every sample, and the cycles of one.
-fn simulate(
-    program: &Program,
-    codes: &Codes,
+/// One row, and the answers.
+fn evaluate(
+    command: &EvalCommand,
+    config: &Config,
+    trials: &Trials,
     data: &Data,
-    jobs: Option<u16>,
-) -> Result<(Vec<Tensor>, u64), Failure> {
-    let inputs = data.coded(&program.inputs, codes)?;
-    if program.outputs.is_empty() {
-        return Err(Failure::input("the network has no output"));
-    }
-    let first = inputs.first().ok_or_else(|| Failure::input("there is no sample"))?;
-    let options = Options::default();
-    let fail = |error: dpu_sim::SimError| blame_compiler(error.into());
-    let (recording, result) = Recording::new(program, &views(first), &options, &mut []).map_err(fail)?;
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let jobs = jobs.map_or(cores, |jobs| usize::from(jobs).min(cores));
-    let rest = inputs.get(1..).unwrap_or_default();
-    let parts: Vec<&[Vec<Tensor>]> = rest.chunks(rest.len().div_ceil(jobs.max(1)).max(1)).collect();
-    let mut replayers = Vec::new();
-    for _ in &parts {
-        replayers.push(recording.replayer().map_err(fail)?);
-    }
-    let done: Vec<Result<Vec<Vec<Tensor>>, dpu_sim::SimError>> = thread::scope(|scope| {
-        let threads: Vec<_> = parts
-            .into_iter()
-            .zip(&mut replayers)
-            .map(|(part, replayer)| {
-                scope.spawn(move || part.iter().map(|sample| replayer.run(&views(sample))).collect())
-            })
-            .collect();
-        threads.into_iter().map(|t| t.join().unwrap_or_else(|e| std::panic::resume_unwind(e))).collect()
-    });
-    let mut outputs = vec![result.outputs];
-    for part in done {
-        outputs.extend(part.map_err(fail)?);
-    }
-    Ok((outputs.into_iter().filter_map(|sample| sample.into_iter().next()).collect(), result.report.cycles))
-}
-
-fn views(sample: &[Tensor]) -> Vec<TensorView<'_>> {
-    sample.iter().map(Tensor::view).collect()
+    reference: Option<&[Vec<f64>]>,
+    progress: &Progress,
+    quiet: bool,
+) -> Result<(Row, Vec<Vec<f64>>), Failure> {
+    progress.step("compile");
+    let trial = progress.pause(|| trials.compile(&config.how(), quiet))?;
+    let total = data.count;
+    let done = |n: u64| {
+        if n % 8 == 0 {
+            progress.step(format!("simulate, {n} of {total} samples"));
+        }
+    };
+    let answers = simulate(&trial.program, &trials.codes, data, threads(command.jobs), &done)?;
+    let mut row = Row::of(&config.name, &answers.logits, reference, data)?;
+    row.cycles = Some(answers.report.cycles);
+    row.weight_bytes = Some(audit(&trial.program).map_err(Failure::internal)?.total.bytes);
+    let error = trial.weights.iter().copied().sum::<super::trial::WeightError>();
+    row.weight_sqnr_db = decibels((error.signal, error.noise));
+    Ok((row, answers.logits))
 }
 
 /// The first output of a float network for every sample.

@@ -1,0 +1,102 @@
+//! What is to be evaluated: plain INT8 and every configuration that was asked for.
+
+use std::path::PathBuf;
+
+use strum_passes::strum_pack::{Choice, LayerPacking, Packing, ProgramPacking};
+
+use super::EvalCommand;
+use crate::driver::exit::Failure;
+use crate::driver::options::{CompileOptions, Method};
+use crate::driver::trial::{How, Trials};
+
+/// A way of storing all weights of a network.
+pub(super) struct Config {
+    /// As rows call it.
+    pub(super) name: String,
+    source: Source,
+}
+
+enum Source {
+    /// Options of `strum-pack`.
+    Options(String),
+    File(PathBuf, Packing),
+}
+
+impl Config {
+    /// How the compiler is told.
+    pub(super) fn how(&self) -> How<'_> {
+        match &self.source {
+            Source::Options(text) => How::Options(text),
+            Source::File(path, _) => How::File(path),
+        }
+    }
+
+    /// Whether nothing is packed.
+    pub(super) fn is_dense(&self) -> bool {
+        matches!(&self.source, Source::Options(text) if text.starts_with("method=dense"))
+    }
+
+    /// How each layer is stored that is not plain INT8; layers that stay as they are may be among them.
+    pub(super) fn layers(&self, trials: &Trials) -> Result<Vec<LayerPacking>, Failure> {
+        match &self.source {
+            Source::Options(text) => {
+                let words = text.split(' ').filter(|word| !word.starts_with("depthwise="));
+                let joined = words.collect::<Vec<_>>().join(",").replacen("method=", "", 1);
+                let choice = Choice::parse(&joined).map_err(Failure::internal)?;
+                let named = |name: &String| LayerPacking {
+                    name: name.clone(),
+                    choice: choice.clone(),
+                    ..LayerPacking::default()
+                };
+                Ok(trials.layers.iter().map(|layer| named(&layer.name)).collect())
+            }
+            Source::File(_, packing) => {
+                let own = packing.programs.iter().filter(|program| program.name == trials.function);
+                Ok(own.flat_map(|program: &ProgramPacking| program.layers.clone()).collect())
+            }
+        }
+    }
+}
+
+/// All configurations, plain INT8 first.
+pub(super) fn all(command: &EvalCommand) -> Result<Vec<Config>, Failure> {
+    let mut configs = vec![Config { name: "dense".into(), source: Source::Options("method=dense".into()) }];
+    let nothing_else = command.config.is_empty() && command.packing.is_empty();
+    let methods = match (command.methods.is_empty(), nothing_else) {
+        (true, true) => vec![Method::Mip2q, Method::Dliq, Method::Sparse],
+        _ => command.methods.clone(),
+    };
+    for (index, &method) in methods.iter().enumerate() {
+        if methods.iter().take(index).any(|&other| other == method) {
+            return Err(Failure::usage(format_args!("--methods has {} twice", method.name())));
+        }
+        if method != Method::Dense {
+            let options = CompileOptions {
+                method: Some(method),
+                packing: command.options.of(method),
+                ..CompileOptions::default()
+            };
+            let text = options.pipeline_options("none")?;
+            let text = text.split_once(' ').map_or("", |(_, options)| options).to_owned();
+            configs.push(Config { name: method.name().into(), source: Source::Options(text) });
+        }
+    }
+    for (flag, of, _) in command.options.given() {
+        if !methods.iter().any(|method| of.contains(method)) {
+            return Err(Failure::usage(format_args!("{flag} has no effect with these --methods")));
+        }
+    }
+    for text in &command.config {
+        let choice =
+            Choice::parse(text).map_err(|error| Failure::usage(format_args!("--config {text}: {error}")))?;
+        let options = format!("method={}", choice.to_string().replace(',', " "));
+        configs.push(Config { name: text.clone(), source: Source::Options(options) });
+    }
+    for path in &command.packing {
+        let text = path.to_str().ok_or_else(|| Failure::usage("--packing: the path is no text"))?;
+        let packing = Packing::read(text).map_err(Failure::input)?;
+        configs
+            .push(Config { name: path.display().to_string(), source: Source::File(path.clone(), packing) });
+    }
+    Ok(configs)
+}

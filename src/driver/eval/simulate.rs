@@ -1,0 +1,81 @@
+//! All samples on the simulator, on all cores.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use dpu_isa::Program;
+use dpu_sim::{Options, Recording, Replayer, Report, SimError, Tensor, TensorView};
+
+use super::data::{Codes, Data};
+use crate::driver::exit::Failure;
+use crate::driver::run::blame_compiler;
+
+/// What became of the samples.
+pub(in crate::driver) struct Answers {
+    /// The first output of every sample, as values if the network says what its codes mean.
+    pub(in crate::driver) logits: Vec<Vec<f64>>,
+    /// Cycles, energy and bytes of the first sample.
+    pub(in crate::driver) report: Report,
+}
+
+/// Threads for `jobs`, if so many were asked for: at most one for each core.
+pub(in crate::driver) fn threads(jobs: Option<u16>) -> usize {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    jobs.map_or(cores, |jobs| usize::from(jobs).min(cores)).max(1)
+}
+
+/// Runs all samples; `done` is told how many are.
+pub(in crate::driver) fn simulate(
+    program: &Program,
+    codes: &Codes,
+    data: &Data,
+    threads: usize,
+    done: &(dyn Fn(u64) + Sync),
+) -> Result<Answers, Failure> {
+    let inputs = data.coded(&program.inputs, codes)?;
+    if program.outputs.is_empty() {
+        return Err(Failure::input("the network has no output"));
+    }
+    let first = inputs.first().ok_or_else(|| Failure::input("there is no sample"))?;
+    let options = Options::default();
+    let fail = |error: SimError| blame_compiler(error.into());
+    let (recording, result) = Recording::new(program, &views(first), &options, &mut []).map_err(fail)?;
+    let count = AtomicU64::new(1);
+    let rest = inputs.get(1..).unwrap_or_default();
+    let parts: Vec<&[Vec<Tensor>]> = rest.chunks(rest.len().div_ceil(threads.max(1)).max(1)).collect();
+    let mut replayers = Vec::new();
+    for _ in &parts {
+        replayers.push(recording.replayer().map_err(fail)?);
+    }
+    let part = |samples: &[Vec<Tensor>], replayer: &mut Replayer<'_>| -> Result<Vec<Vec<f64>>, SimError> {
+        let one = |sample: &Vec<Tensor>| {
+            let outputs = replayer.run(&views(sample))?;
+            done(count.fetch_add(1, Ordering::Relaxed) + 1);
+            Ok(logits(codes, &outputs))
+        };
+        samples.iter().map(one).collect()
+    };
+    let mut all = vec![logits(codes, &result.outputs)];
+    if let ([samples], [replayer]) = (&parts[..], &mut replayers[..]) {
+        all.extend(part(samples, replayer).map_err(fail)?);
+        return Ok(Answers { logits: all, report: result.report });
+    }
+    let parts: Vec<Result<Vec<Vec<f64>>, SimError>> = thread::scope(|scope| {
+        let pairs = parts.into_iter().zip(&mut replayers);
+        let threads: Vec<_> =
+            pairs.map(|(samples, replayer)| scope.spawn(|| part(samples, replayer))).collect();
+        threads.into_iter().map(|t| t.join().unwrap_or_else(|e| std::panic::resume_unwind(e))).collect()
+    });
+    for part in parts {
+        all.extend(part.map_err(fail)?);
+    }
+    Ok(Answers { logits: all, report: result.report })
+}
+
+fn logits(codes: &Codes, outputs: &[Tensor]) -> Vec<f64> {
+    outputs.first().map(|tensor| codes.values(tensor)).unwrap_or_default()
+}
+
+fn views(sample: &[Tensor]) -> Vec<TensorView<'_>> {
+    sample.iter().map(Tensor::view).collect()
+}

@@ -1,0 +1,294 @@
+//! `strumc tune`: how the weights of every layer are to be stored, by what that does to the answers.
+//!
+//! Invariant: what is written has been compiled and measured as a whole; sums of single measurements only propose it.
+
+mod measure;
+mod search;
+mod text;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use strum_passes::strum_pack::{Choice, LayerPacking, Packing};
+
+use super::eval::{Data, decibels, powers, threads};
+use super::exit::Failure;
+use super::files;
+use super::progress::Progress;
+use super::strumc::Voice;
+use super::trial::Trials;
+use measure::{Bench, Measured, Objective, named};
+use search::{choices, greatest, steps, within};
+use text::Outcome;
+
+const EXAMPLES: &str = "\
+Examples:
+  strumc tune net.mlir --calibration x.npy --max-loss 0.5 -o p.json
+  strumc tune net.mlir --calibration d.npz:x --labels d.npz:y --objective energy --max-loss 0.5 -o p.json
+  strumc tune net.mlir --calibration x.npy --max-bytes 250000 --config mip2q --config mip2q,p=0.75 -o p.json
+  strumc tune net.mlir --policy uniform --config dliq,q=3 -o p.json
+  strumc compile net.mlir -o net.dpu --packing p.json
+
+docs/packing.md describes the file and the search.";
+
+/// What is tried for every layer if nothing is asked for.
+const CANDIDATES: [&str; 9] = [
+    "mip2q",
+    "mip2q,p=0.75",
+    "mip2q,p=1",
+    "dliq",
+    "dliq,p=0.75",
+    "dliq,p=1",
+    "dliq,q=3",
+    "dliq,q=2,p=0.75",
+    "sparse",
+];
+
+/// How choices are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Policy {
+    /// the same for every layer that is not depthwise and has as many input channels as a block has members
+    Uniform,
+    /// what each layer bears, by measurement
+    #[default]
+    Search,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct TuneCommand {
+    /// The network, integer TOSA, MLIR text or bytecode; - is standard input.
+    #[arg(value_name = "NET.mlir")]
+    network: PathBuf,
+
+    /// The packing file to write; - is standard output, with --quiet.
+    #[arg(long, short, value_name = "P.json")]
+    output: PathBuf,
+
+    /// How choices are made.
+    #[arg(long, value_enum, default_value_t)]
+    policy: Policy,
+
+    /// What is tried for every layer beside plain INT8, named as strum-pack names it; uniform takes one. Can be repeated
+    /// [default: uniform: mip2q, search: nine of all methods].
+    #[arg(long, value_name = "METHOD[,NAME=VALUE]…")]
+    config: Vec<String>,
+
+    /// Samples to measure on, of each input, along the first axis: .npy, or .npz with the array after a colon.
+    #[arg(long, short, value_name = "FILE[:KEY]", num_args = 1..)]
+    calibration: Vec<String>,
+
+    /// The right class of each sample: loss is of right answers then, without them of answers like INT8's.
+    #[arg(long, value_name = "FILE[:KEY]")]
+    labels: Option<String>,
+
+    /// No more than the first so many samples.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+
+    /// What is to be little [default: size].
+    #[arg(long, value_enum, value_name = "WHAT")]
+    objective: Option<Objective>,
+
+    /// Lose no more than so many points: per cent of the samples.
+    #[arg(long, value_name = "POINTS", value_parser = points, allow_negative_numbers = true, group = "budget")]
+    max_loss: Option<f64>,
+
+    /// Keep the answers' ratio of signal to noise against INT8 at least at so many decibels.
+    #[arg(long, value_name = "DB", value_parser = finite, allow_negative_numbers = true, group = "budget")]
+    min_sqnr: Option<f64>,
+
+    /// Store weights in no more than so many bytes, with the least error.
+    #[arg(long, value_name = "BYTES", group = "budget")]
+    max_bytes: Option<u64>,
+
+    /// Threads: by default, and at most, one for each core.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+
+    /// The machine: a built-in one by name, or a machine file [default: flexnn-16x16].
+    #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Machine")]
+    machine: Option<PathBuf>,
+
+    #[command(flatten)]
+    voice: Voice,
+}
+
+fn points(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|x| (0.0..=100.0).contains(x));
+    number.ok_or_else(|| "expected a number from 0 to 100".into())
+}
+
+fn finite(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|x: &f64| x.is_finite()).ok_or_else(|| "expected a number".into())
+}
+
+/// Chooses, writes and tells.
+pub(super) fn run(command: &TuneCommand) -> Result<(), Failure> {
+    let configs = command.check()?;
+    let input = files::read(&command.network)?;
+    let name = input.name.clone();
+    let progress = Progress::begin(command.voice.quiet);
+    let trials = Trials::prepare(input, command.machine.as_deref(), &progress)?;
+    if trials.layers.is_empty() {
+        return Err(Failure::input("the network has no layer whose weights can be packed").in_file(&name));
+    }
+    let (packing, outcome) = match command.policy {
+        Policy::Uniform => (uniform(&trials, &configs), None),
+        Policy::Search => {
+            progress.step("read samples");
+            let data = Data::read(&command.calibration, command.labels.as_deref(), command.limit)?;
+            let bench = Bench {
+                trials: &trials,
+                data: &data,
+                objective: command.objective.unwrap_or_default(),
+                threads: threads(command.jobs),
+                progress: &progress,
+            };
+            let (packing, outcome) = command.search(&bench, &configs)?;
+            (packing, Some(outcome))
+        }
+    };
+    drop(progress);
+    let json = packing.to_json().map_err(Failure::internal)?;
+    files::write(&command.output, json.as_bytes())?;
+    let text = match (command.voice.json, command.voice.quiet) {
+        (true, _) => text::json(&name, &packing, outcome.as_ref())?,
+        (false, true) => String::new(),
+        (false, false) => text::table(&name, &packing, outcome.as_ref()),
+    };
+    files::print(text.as_bytes())
+}
+
+/// The same for every layer that `strum-pack` packs without being told more.
+fn uniform(trials: &Trials, configs: &[Choice]) -> Packing {
+    let dense = Choice { method: "dense".into(), ..Choice::default() };
+    let choice = configs.first().unwrap_or(&dense);
+    let least = choice.w.and_then(|w| u64::try_from(w).ok()).unwrap_or(16);
+    let layers = trials.layers.iter().map(|layer| {
+        let packed = !layer.depthwise && layer.channels >= least;
+        named(layer, if packed { choice } else { &dense })
+    });
+    let program =
+        strum_passes::strum_pack::ProgramPacking { name: trials.function.clone(), layers: layers.collect() };
+    Packing::new(vec![program])
+}
+
+impl TuneCommand {
+    /// What is tried; whatever is wrong with the command line is found here.
+    fn check(&self) -> Result<Vec<Choice>, Failure> {
+        if files::is_standard(&self.output) && !self.voice.quiet {
+            return Err(Failure::usage("-o - needs --quiet: the summary goes to standard output, too"));
+        }
+        let search = self.policy == Policy::Search;
+        let budget = self.max_loss.is_some() || self.min_sqnr.is_some() || self.max_bytes.is_some();
+        let of_search = [
+            ("--calibration", !self.calibration.is_empty()),
+            ("--labels", self.labels.is_some()),
+            ("--limit", self.limit.is_some()),
+            ("--objective", self.objective.is_some()),
+            ("--max-loss, --min-sqnr or --max-bytes", budget),
+        ];
+        if let Some((flag, _)) = of_search.iter().find(|(_, given)| *given && !search) {
+            return Err(Failure::usage(format_args!("{flag} has no effect with --policy uniform")));
+        }
+        if search && self.calibration.is_empty() {
+            return Err(Failure::usage("--policy search measures on samples: give --calibration"));
+        }
+        if search && !budget {
+            return Err(Failure::usage("give a budget: --max-loss, --min-sqnr or --max-bytes"));
+        }
+        if self.max_bytes.is_some() && !matches!(self.objective, None | Some(Objective::Size)) {
+            return Err(Failure::usage("--max-bytes is about --objective size"));
+        }
+        if self.max_bytes.is_some() && self.labels.is_some() {
+            return Err(Failure::usage("--labels has no effect with --max-bytes"));
+        }
+        if !search && self.config.len() > 1 {
+            return Err(Failure::usage("--policy uniform takes one --config"));
+        }
+        let default = CANDIDATES.iter().take(if search { CANDIDATES.len() } else { 1 });
+        let texts: Vec<&str> = match self.config.is_empty() {
+            true => default.copied().collect(),
+            false => self.config.iter().map(String::as_str).collect(),
+        };
+        let parse = |text: &str| {
+            Choice::parse(text).map_err(|error| Failure::usage(format_args!("--config {text}: {error}")))
+        };
+        texts.into_iter().map(parse).collect()
+    }
+
+    fn search(&self, bench: &Bench<'_>, configs: &[Choice]) -> Result<(Packing, Outcome), Failure> {
+        let layers = &bench.trials.layers;
+        let dense = bench.measure(&bench.packing(Vec::new()))?;
+        bench.progress.task("single layers: ");
+        let points = bench.points(configs, &dense)?;
+        bench.progress.task("together: ");
+        let steps = steps(&points);
+        let packing = |chosen: &[Option<usize>]| {
+            let plain = Choice { method: "dense".into(), ..Choice::default() };
+            let pairs = layers.iter().zip(chosen);
+            let of = |choice: &Option<usize>| choice.and_then(|c| configs.get(c)).unwrap_or(&plain).clone();
+            let list: Vec<LayerPacking> = pairs.map(|(layer, choice)| named(layer, &of(choice))).collect();
+            bench.packing(list)
+        };
+        let chosen = match self.max_bytes {
+            Some(most) => within(&steps, dense.cost, most as f64, layers.len()).ok_or_else(|| {
+                let least = steps.iter().fold(dense.cost, |sum, step| sum + step.cost);
+                Failure::input(format_args!("the least that these configurations come to is {least} bytes"))
+            })?,
+            None => {
+                let count = greatest(steps.len(), |count| {
+                    let measured = bench.measure(&packing(&choices(&steps, count, layers.len())))?;
+                    Ok::<_, Failure>(self.holds(bench.data, &dense, &measured))
+                })?;
+                choices(&steps, count, layers.len())
+            }
+        };
+        let packing = packing(&chosen);
+        let measured = bench.measure(&packing)?;
+        if self.max_bytes.is_some_and(|most| measured.cost > most as f64) {
+            return Err(Failure::internal("the sizes of layers do not add"));
+        }
+        let predicted = chosen.iter().zip(&points).filter_map(|(c, list)| *list.get((*c)?)?);
+        let predicted: f64 = predicted.map(|point| point.noise).sum();
+        let (signal, noise) = powers(&dense.answers.logits, &measured.answers.logits);
+        let outcome = Outcome {
+            objective: bench.objective,
+            samples: bench.data.count,
+            dense: dense.cost,
+            chosen: measured.cost,
+            loss: loss(bench.data, &dense, &measured),
+            labelled: bench.data.labels.is_some(),
+            sqnr_db: decibels((signal, noise)),
+            predicted_sqnr_db: decibels((signal, predicted)),
+            alone: chosen
+                .iter()
+                .zip(&points)
+                .map(|(c, list)| decibels((signal, list.get((*c)?).copied().flatten()?.noise)))
+                .collect(),
+        };
+        Ok((packing, outcome))
+    }
+
+    /// Whether answers are within the budget.
+    fn holds(&self, data: &Data, dense: &Measured, measured: &Measured) -> bool {
+        let ratio = decibels(powers(&dense.answers.logits, &measured.answers.logits));
+        self.max_loss.is_none_or(|most| loss(data, dense, measured) <= most)
+            && self.min_sqnr.is_none_or(|least| ratio.is_none_or(|ratio| ratio >= least))
+    }
+}
+
+/// Points that are lost: of right answers with labels, else of answers that are INT8's.
+fn loss(data: &Data, dense: &Measured, measured: &Measured) -> f64 {
+    let best = |list: &[f64]| super::eval::best(list);
+    let pairs = dense.answers.logits.iter().zip(&measured.answers.logits);
+    let lost = match &data.labels {
+        None => pairs.filter(|(a, b)| best(a) != best(b)).count() as f64,
+        Some(labels) => pairs
+            .zip(labels)
+            .map(|((a, b), &label)| f64::from(best(a) == label) - f64::from(best(b) == label))
+            .sum(),
+    };
+    100.0 * lost / data.count.max(1) as f64
+}

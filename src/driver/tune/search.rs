@@ -1,0 +1,208 @@
+//! Which way of storing for which layer: the choices that are worth having, and the order in which they are made.
+//!
+//! Errors that layers make in the answers are taken to add, as independent ones do, and so are costs. What to choose
+//! for the least sum of costs under a bound on the sum of errors is then a knapsack with one item of every layer; along the
+//! lower convex hull of each layer's (error, cost) points, steps by falling gain per error are its best solutions but for
+//! the last step.
+
+/// What one way of storing one layer's weights costs and spoils, against plain INT8.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Point {
+    /// Mean squared error of the answers with this layer alone stored so.
+    pub(super) noise: f64,
+    /// Change of what is to be little: bytes, femtojoules or cycles.
+    pub(super) cost: f64,
+}
+
+/// A step from one choice of a layer to the next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Step {
+    /// The layer.
+    pub(super) layer: usize,
+    /// The choice before; nothing is plain INT8.
+    pub(super) from: Option<usize>,
+    /// The choice after it.
+    pub(super) to: usize,
+    /// What it adds in error.
+    pub(super) noise: f64,
+    /// What it adds in cost; less than 0.
+    pub(super) cost: f64,
+    /// Cost by error, never less than that of the layer's step before.
+    slope: f64,
+}
+
+/// All steps worth making, best first: `points[layer][choice]`, a choice that could not be measured being nothing.
+///
+/// Every start of the list is a set of choices: that of a layer is its last step's.
+pub(super) fn steps(points: &[Vec<Option<Point>>]) -> Vec<Step> {
+    let mut all: Vec<Step> = points.iter().enumerate().flat_map(|(layer, list)| hull(layer, list)).collect();
+    // Steps of one layer gain less and less per error, so that a stable sort keeps their order.
+    all.sort_by(|a, b| a.slope.total_cmp(&b.slope));
+    all
+}
+
+/// The steps of one layer along the lower convex hull from plain INT8, which is (0, 0).
+fn hull(layer: usize, points: &[Option<Point>]) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let (mut at, mut from) = (Point { noise: 0.0, cost: 0.0 }, None);
+    let mut least = f64::NEG_INFINITY;
+    loop {
+        let cheaper = points.iter().enumerate().filter_map(|(i, p)| Some((i, (*p)?)));
+        let cheaper = cheaper.filter(|(_, p)| p.cost < at.cost);
+        // The steepest step; a choice that is cheaper without more error first of all, the cheapest of those.
+        let slope = |p: &Point| (p.cost - at.cost) / (p.noise - at.noise).max(0.0);
+        let best = cheaper.min_by(|(_, a), (_, b)| {
+            let order = slope(a).total_cmp(&slope(b));
+            order.then(a.cost.total_cmp(&b.cost)).then(a.noise.total_cmp(&b.noise))
+        });
+        let Some((to, point)) = best else { return steps };
+        let noise = (point.noise - at.noise).max(0.0);
+        // Rounding must not bring steps along a straight line out of their order.
+        least = slope(&point).max(least);
+        steps.push(Step { layer, from, to, noise, cost: point.cost - at.cost, slope: least });
+        at = Point { noise: at.noise + noise, cost: point.cost };
+        from = Some(to);
+    }
+}
+
+/// The choice of every layer after the first `count` steps; nothing is plain INT8.
+pub(super) fn choices(steps: &[Step], count: usize, layers: usize) -> Vec<Option<usize>> {
+    let mut all = vec![None; layers];
+    for step in steps.iter().take(count) {
+        if let Some(choice) = all.get_mut(step.layer) {
+            *choice = Some(step.to);
+        }
+    }
+    all
+}
+
+/// As many steps as bring the sum of costs from `from` to at most `most`, if all together do. Steps that turn out not to be
+/// needed are left out, those of the greatest error first.
+pub(super) fn within(steps: &[Step], from: f64, most: f64, layers: usize) -> Option<Vec<Option<usize>>> {
+    let mut cost = from;
+    let mut taken = 0;
+    while cost > most {
+        cost += steps.get(taken)?.cost;
+        taken += 1;
+    }
+    let mut made: Vec<Step> = steps.get(..taken)?.to_vec();
+    loop {
+        // The last step of a layer alone can be taken back.
+        let last = |i: usize, step: &Step| made.iter().skip(i + 1).all(|later| later.layer != step.layer);
+        let spare = made.iter().enumerate().filter(|(i, step)| last(*i, step) && cost - step.cost <= most);
+        let worst = spare.max_by(|(_, a), (_, b)| a.noise.total_cmp(&b.noise)).map(|(i, _)| i);
+        match worst.filter(|&i| made.get(i).is_some_and(|step| step.noise > 0.0)) {
+            Some(i) => cost -= made.remove(i).cost,
+            None => return Some(choices(&made, made.len(), layers)),
+        }
+    }
+}
+
+/// The greatest count in `0..=most` for which `holds` is true, taken to be true below and false above; 0 holds.
+pub(super) fn greatest<E>(most: usize, mut holds: impl FnMut(usize) -> Result<bool, E>) -> Result<usize, E> {
+    let (mut low, mut high) = (0, most + 1);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if holds(middle)? {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(noise: f64, cost: f64) -> Option<Point> {
+        Some(Point { noise, cost })
+    }
+
+    /// Numbers that look random and are the same every time.
+    fn random(seed: &mut u64, below: u64) -> f64 {
+        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((*seed >> 33) % below) as f64
+    }
+
+    /// Every set of choices: (noise, cost) of all of them.
+    fn everything(points: &[Vec<Option<Point>>]) -> Vec<(f64, f64)> {
+        points.iter().fold(vec![(0.0, 0.0)], |sums, list| {
+            let with = |(noise, cost): (f64, f64)| {
+                let dense = std::iter::once((noise, cost));
+                dense.chain(list.iter().flatten().map(move |p| (noise + p.noise, cost + p.cost)))
+            };
+            sums.into_iter().flat_map(with).collect()
+        })
+    }
+
+    #[test]
+    fn what_costs_more_or_spoils_more_for_the_same_is_never_chosen() {
+        let steps =
+            steps(&[vec![point(1.0, -10.0), point(1.0, -8.0), point(0.5, 3.0), None, point(9.0, -10.0)]]);
+        assert_eq!(steps.iter().map(|s| (s.from, s.to)).collect::<Vec<_>>(), [(None, 0)]);
+        // Better without any error comes first, however little it is.
+        let steps = super::steps(&[vec![point(1.0, -10.0)], vec![point(0.0, -1.0)]]);
+        assert_eq!(steps.iter().map(|s| s.layer).collect::<Vec<_>>(), [1, 0]);
+        assert!(super::steps(&[vec![], vec![point(0.0, 0.0)]]).is_empty());
+    }
+
+    /// No set of choices is better in both than what a start of the list gives.
+    #[test]
+    fn every_start_of_the_list_is_the_best_of_its_error() {
+        let mut seed = 7;
+        for _ in 0..200 {
+            let points: Vec<Vec<Option<Point>>> = (0..4)
+                .map(|_| (0..3).map(|_| point(random(&mut seed, 50), -random(&mut seed, 50))).collect())
+                .collect();
+            let steps = steps(&points);
+            let all = everything(&points);
+            let (mut noise, mut cost) = (0.0, 0.0);
+            for (count, step) in steps.iter().enumerate() {
+                (noise, cost) = (noise + step.noise, cost + step.cost);
+                let best = all.iter().filter(|(n, _)| *n <= noise).map(|(_, c)| *c).fold(0.0, f64::min);
+                assert!(
+                    (best - cost).abs() < 1e-9,
+                    "step {count} of {steps:?}: {best} is to be had, not {cost}"
+                );
+                let chosen = choices(&steps, count + 1, 4);
+                let sum: f64 = chosen.iter().zip(&points).filter_map(|(c, p)| p[(*c)?]).map(|p| p.cost).sum();
+                assert!((sum - cost).abs() < 1e-9);
+            }
+        }
+    }
+
+    #[test]
+    fn a_bound_on_costs_is_kept_and_near_the_best() {
+        let mut seed = 3;
+        for _ in 0..200 {
+            let points: Vec<Vec<Option<Point>>> = (0..4)
+                .map(|_| (0..3).map(|_| point(1.0 + random(&mut seed, 50), -random(&mut seed, 50))).collect())
+                .collect();
+            let steps = steps(&points);
+            let least: f64 = steps.iter().map(|s| s.cost).sum();
+            let most = 1000.0 + least * random(&mut seed, 100) / 100.0;
+            let chosen = within(&steps, 1000.0, most, 4).unwrap();
+            let sum = |of: fn(&Point) -> f64| -> f64 {
+                chosen.iter().zip(&points).filter_map(|(c, p)| p[(*c)?]).map(|p| of(&p)).sum()
+            };
+            assert!(1000.0 + sum(|p| p.cost) <= most + 1e-9);
+            assert_eq!(within(&steps, 1000.0, 1000.0 + least - 1.0, 4), None);
+            // The greedy choice overshoots by one step at most.
+            let best = everything(&points).into_iter().filter(|(_, c)| 1000.0 + c <= most).map(|(n, _)| n);
+            let best = best.fold(f64::INFINITY, f64::min);
+            let worst = steps.iter().map(|s| s.noise).fold(0.0, f64::max);
+            assert!(sum(|p| p.noise) <= best + worst + 1e-9);
+        }
+    }
+
+    #[test]
+    fn the_greatest_is_found() {
+        for bound in 0..10 {
+            let found = greatest(9, |n| Ok::<_, ()>(n <= bound));
+            assert_eq!(found, Ok(bound.min(9)));
+        }
+        assert_eq!(greatest(3, |_| Err(1)), Err(1));
+    }
+}
