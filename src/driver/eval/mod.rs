@@ -156,7 +156,7 @@ fn evaluate(
     let trial = progress.pause(|| trials.compile(&config.how(), quiet))?;
     let total = data.count;
     let done = |n: u64| {
-        if n % 8 == 0 {
+        if n.is_multiple_of(8) {
             progress.step(format!("simulate, {n} of {total} samples"));
         }
     };

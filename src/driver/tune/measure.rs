@@ -69,7 +69,7 @@ impl Bench<'_> {
         let trial = self.trials.compile(&How::Packing(packing), true)?;
         let total = self.data.count;
         let done = |n: u64| {
-            if n % 8 == 0 {
+            if n.is_multiple_of(8) {
                 self.progress.step(format!("simulate, {n} of {total} samples"));
             }
         };
