@@ -88,7 +88,15 @@ fn random_networks_come_back_byte_for_byte() {
             bench.round_trip(case.mlir.as_bytes(), &format!("method=dense machine={machine}"));
         }
     }
-    for kind in [Kind::Conv2d, Kind::DepthwiseConv2d, Kind::MaxPool2d, Kind::MatMul] {
+    for kind in [
+        Kind::Conv2d,
+        Kind::DepthwiseConv2d,
+        Kind::MaxPool2d,
+        Kind::MatMul,
+        Kind::Add,
+        Kind::ReduceSum,
+        Kind::Transpose,
+    ] {
         for seed in 0..3 {
             let case = smith::sized_op(kind, Size::Large, seed).unwrap();
             bench.round_trip(case.mlir.as_bytes(), "method=dense machine=flexnn-4x4");
@@ -131,6 +139,8 @@ fn other(value: &Value, dice: &mut Dice) -> Value {
         Value::String(text) => match text.as_str() {
             "spatial_outer" => "channel_outer".into(),
             "channel_outer" => "spatial_outer".into(),
+            "vec" => "dma".into(),
+            "dma" => "vec".into(),
             "output" => ["weight", "input"][dice.roll(2)].into(),
             _ => "output".into(),
         },
@@ -148,6 +158,9 @@ fn other(value: &Value, dice: &mut Dice) -> Value {
 struct Tally {
     followed: usize,
     refused: usize,
+    /// Of those, changes of a cut.
+    cuts_followed: usize,
+    cuts_refused: usize,
 }
 
 /// Changes one decision of a network after the other: each change is followed or refused, and no result is wrong.
@@ -175,6 +188,7 @@ fn check_changes(bench: &Bench<'_>, case: &Case, machine: &str, dice: &mut Dice,
         match compile(bench.context, mlir, &pipeline) {
             Ok(program) => {
                 tally.followed += 1;
+                tally.cuts_followed += usize::from(place.contains("/cuts/"));
                 let text = format!("{place} = {wish} on {machine}\n{}", case.mlir);
                 assert_eq!(run(&program, &inputs).as_ref(), Ok(&expected), "{text}");
                 let done: Value = serde_json::from_str(&std::fs::read_to_string(&done).unwrap()).unwrap();
@@ -182,6 +196,7 @@ fn check_changes(bench: &Bench<'_>, case: &Case, machine: &str, dice: &mut Dice,
             }
             Err(error) => {
                 tally.refused += 1;
+                tally.cuts_refused += usize::from(place.contains("/cuts/"));
                 assert!(
                     error.contains("strategy: "),
                     "{place} = {wish} on {machine}: {error}\n{}",
@@ -203,16 +218,24 @@ fn changed_decisions_are_followed_or_refused() {
         check_changes(&bench, &case, "flexnn-16x16", &mut dice, &mut tally);
         check_changes(&bench, &case, "flexnn-4x4", &mut dice, &mut tally);
     }
-    for kind in [Kind::Conv2d, Kind::DepthwiseConv2d, Kind::AvgPool2d, Kind::MatMul] {
+    for kind in [
+        Kind::Conv2d,
+        Kind::DepthwiseConv2d,
+        Kind::AvgPool2d,
+        Kind::MatMul,
+        Kind::Add,
+        Kind::Rescale,
+        Kind::ReduceSum,
+        Kind::Transpose,
+        Kind::Table,
+    ] {
         for seed in 0..20 {
             let case = smith::single_op(kind, seed).unwrap();
             check_changes(&bench, &case, "flexnn-16x16", &mut dice, &mut tally);
         }
     }
-    assert!(
-        tally.followed > 100 && tally.refused > 100,
-        "{} followed, {} refused",
-        tally.followed,
-        tally.refused
-    );
+    let Tally { followed, refused, cuts_followed, cuts_refused } = tally;
+    let text = format!("{followed} followed, {refused} refused; cuts: {cuts_followed} and {cuts_refused}");
+    println!("{text}");
+    assert!(followed > 100 && refused > 100 && cuts_followed > 50 && cuts_refused > 50, "{text}");
 }

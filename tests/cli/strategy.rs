@@ -36,6 +36,21 @@ fn a_run_follows_a_strategy_too() {
 }
 
 #[test]
+fn a_layer_of_the_vector_engine_is_cut_as_told() {
+    let scratch = Scratch::new();
+    let told = json!({ "name": "1.rescale", "stays": false, "cuts": [{ "tile": [5] }] });
+    scratch.write("s.json", telling(&told));
+    scratch.strumc("run net.mlir --input x.npy --output plain.npz -q").ok();
+    let run =
+        "run net.mlir --input x.npy --output told.npz -q --read-strategy s.json --write-strategy t.json";
+    scratch.strumc(run).ok();
+    assert_eq!(scratch.read("plain.npz"), scratch.read("told.npz"));
+    let written: Value = serde_json::from_slice(&scratch.read("t.json")).unwrap();
+    let cut = &written["programs"][0]["layers"][1]["cuts"][0];
+    assert_eq!(*cut, json!({ "by": "vec", "over": [32], "tile": [5] }));
+}
+
+#[test]
 fn the_passes_take_strategies() {
     let scratch = Scratch::new();
     scratch.write("s.json", telling(&json!({ "name": "0.conv2d", "tiling": { "ox": 5 } })));
@@ -50,6 +65,7 @@ fn what_cannot_be_followed_is_refused_where_it_is() {
     let scratch = Scratch::new();
     let conv = |field: &str, value: Value| telling(&json!({ "name": "0.conv2d", field: value }));
     let tiling = |field: &str, value: u64| conv("tiling", json!({ field: value }));
+    let cut = |cut: Value| telling(&json!({ "name": "1.rescale", "cuts": [cut] }));
     let schedule = |tile: Value, pes: Value| conv("schedules", json!([{ "tile": tile, "pes": pes }]));
     let tile = json!({ "oc": 2, "oy": 1, "ox": 16, "ic": 16 });
     for (strategy, expected) in [
@@ -73,6 +89,12 @@ fn what_cannot_be_followed_is_refused_where_it_is() {
             telling(&json!({ "name": "1.rescale", "tiling": {} })),
             "error: 'tosa.rescale' op strategy: a tiling for a layer that the DPU does not compute",
         ),
+        (cut(json!({ "tile": [33] })), "error: 'tosa.rescale' op strategy: tile is [33]: must be 1 to [32]"),
+        (cut(json!({ "tile": [1, 1] })), "strategy: tile is [1, 1]: must be 1 to [32]"),
+        (cut(json!({ "over": [31] })), "strategy: the layer is cut over [32], not [31]"),
+        (cut(json!({ "by": "dma" })), "strategy: by is dma: must be vec, but for a transposition"),
+        (cut(json!({ "by": "dpu" })), "strategy 's.json': unknown variant `dpu`"),
+        (conv("cuts", json!([{}])), "strategy: 1 cuts for a layer that has 0"),
         (
             schedule(tile.clone(), json!({ "oc": 2, "oy": 1, "ox": 129, "ic": 1 })),
             "strategy: schedule for tile oc 2, oy 1, ox 16, ic 16: 2 * 1 * 129 * 1 PEs: must be 1 to 256",

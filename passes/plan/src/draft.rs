@@ -9,7 +9,7 @@ use dpu_isa::{Dtype, FieldKind, Instr, Machine, Space};
 
 use crate::error::{PlanError, mul};
 use crate::objective::Objective;
-use crate::strategy::LayerStrategy;
+use crate::strategy::{CutStrategy, LayerStrategy};
 use crate::tile::search::Memo;
 
 /// The most tasks a draft may hold; beyond it the program is of no use to anybody.
@@ -179,7 +179,7 @@ impl Draft {
     /// Ends a layer: what it was told must have found its place.
     ///
     /// # Errors
-    /// Refused: a tiling or schedules for a layer that has none.
+    /// Refused: a tiling, schedules or cuts for a layer that has none or fewer.
     pub fn end_layer(&mut self) -> Result<(), PlanError> {
         let told = std::mem::take(&mut self.guide.told);
         let decided = self.decided()?;
@@ -190,6 +190,10 @@ impl Draft {
             return Err(PlanError::refused(
                 "schedules for a layer that is neither convolution nor matrix product",
             ));
+        }
+        if told.cuts.len() > decided.cuts.len() {
+            let (told, has) = (told.cuts.len(), decided.cuts.len());
+            return Err(PlanError::refused(format!("{told} cuts for a layer that has {has}")));
         }
         Ok(())
     }
@@ -211,6 +215,15 @@ impl Draft {
     /// An internal error if there is no layer yet.
     pub(crate) fn decided(&mut self) -> Result<&mut LayerStrategy, PlanError> {
         self.guide.decided.last_mut().ok_or_else(|| PlanError::internal("a decision outside of any layer"))
+    }
+
+    /// What is told of the next cut of the layer under way.
+    ///
+    /// # Errors
+    /// An internal error if there is no layer yet.
+    pub(crate) fn told_cut(&mut self) -> Result<CutStrategy, PlanError> {
+        let index = self.decided()?.cuts.len();
+        Ok(self.guide.told.cuts.get(index).cloned().unwrap_or_default())
     }
 
     /// SRAM bytes that the tiles of the layer under way may take.

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use strum_plan::strategy::{
-    LayerStrategy, ProgramStrategy, ScheduleStrategy, Strategy, StrategyError, TilingStrategy, VERSION,
+    CutStrategy, LayerStrategy, ProgramStrategy, ScheduleStrategy, Strategy, StrategyError, TilingStrategy,
+    VERSION,
 };
 
 /// A strategy that has every field.
@@ -34,7 +35,8 @@ fn full() -> Value {
                     "stationary": "weight",
                     "block": { "oc": 1, "oy": 2, "ox": 3 },
                     "fold": true
-                }]
+                }],
+                "cuts": [{ "by": "vec", "over": [8, 4], "tile": [1, 4] }]
             }]
         }]
     })
@@ -65,6 +67,7 @@ fn the_page_names_every_field() {
     let all = [
         format!("{:?}", TilingStrategy::default()),
         format!("{:?}", LayerStrategy::default()),
+        format!("{:?}", CutStrategy::default()),
         format!("{:?}", ProgramStrategy::default()),
     ];
     for debug in all {

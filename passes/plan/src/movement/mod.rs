@@ -17,6 +17,7 @@ use dpu_isa::Machine;
 
 use crate::draft::Draft;
 use crate::error::PlanError;
+use crate::strategy::{By, CutStrategy};
 
 /// The DMA engine that loads tiles.
 pub(crate) const LOAD_ENGINE: u8 = 0;
@@ -267,6 +268,36 @@ pub fn plan_pad(draft: &mut Draft, machine: &Machine, layer: &PadLayer) -> Resul
     copy(draft, engine, src, dst, &dims(&input.shape, &input.strides()?, &strides, element), element)
 }
 
+/// How a transposition is cut, or nothing if a DMA engine does it: as it is told, or else whatever takes fewer cycles. The
+/// draft then knows of it.
+fn decide_turn(
+    draft: &mut Draft,
+    machine: &Machine,
+    dims: &[Dim],
+    element: u64,
+) -> Result<Option<Turn>, PlanError> {
+    let (told, sram) = (draft.told_cut()?, draft.tile_bytes(machine));
+    let over: Vec<u64> = dims.iter().map(|d| d.extent).collect();
+    let turn = match (told.tile(&over)?, told.by) {
+        (Some(tile), _) => Turn::told(dims, element, &tile, sram)?,
+        (None, Some(By::Dma)) => None,
+        (None, Some(By::Vec)) => Turn::new(machine, sram, dims, element),
+        (None, None) => Turn::new(machine, sram, dims, element)
+            .filter(|turn| turn.cycles < turn::direct_cycles(machine, dims, element)),
+    };
+    if turn.is_none() && (told.by == Some(By::Vec) || told.tile.is_some()) {
+        let what = "the vector engine cannot do this transposition: it needs runs of 1, 2 or 4 bytes and at most \
+                    6 dimensions, and tiles that fit the SRAM";
+        return Err(PlanError::refused(what));
+    }
+    let cut = match &turn {
+        Some(turn) => CutStrategy::vec(&over, turn.tile.clone()),
+        None => CutStrategy::dma(&over),
+    };
+    draft.decided()?.cuts.push(cut);
+    Ok(turn)
+}
+
 /// Plans a transposition.
 ///
 /// # Errors
@@ -291,9 +322,7 @@ pub fn plan_transpose(draft: &mut Draft, machine: &Machine, layer: &TransposeLay
     let dst = Place { buffer: output.buffer, offset: 0 };
     let (merged, wide) = strided::canonical(&dims, element, 0, 4);
     let wide = u64::from(wide);
-    if let Some(turn) = Turn::new(machine, draft.tile_bytes(machine), &merged, wide)
-        && turn.cycles < turn::direct_cycles(machine, &merged, wide)
-    {
+    if let Some(turn) = decide_turn(draft, machine, &merged, wide)? {
         return turn.emit(draft, machine, src, dst);
     }
     copy(draft, store_engine(machine), src, dst, &dims, element)

@@ -10,6 +10,7 @@ use dpu_isa::{Dtype, Machine, UnaryOp, VecUnary};
 use super::strided::{Dim, Place};
 use crate::draft::Draft;
 use crate::error::PlanError;
+use crate::strategy::CutStrategy;
 use crate::tile::stream::Stream;
 use crate::vector::pipeline::{Compute, Pipeline, Transfer, six};
 
@@ -27,7 +28,7 @@ pub(super) struct Turn {
     /// Bytes of an element: 1, 2 or 4.
     element: u64,
     /// Extents of a tile along the dimensions.
-    tile: Vec<u64>,
+    pub(super) tile: Vec<u64>,
     /// Estimated cycles.
     pub(super) cycles: u64,
 }
@@ -50,13 +51,42 @@ fn elements(extents: impl Iterator<Item = u64>) -> u64 {
 }
 
 impl Turn {
+    /// The dimension that is contiguous in the source, if the vector engine can do this transposition of canonical
+    /// dimensions.
+    pub(super) fn source(dims: &[Dim], element: u64) -> Option<usize> {
+        let last = dims.len().checked_sub(1)?;
+        let source = dims.iter().position(|d| d.src == element)?;
+        let turns = dims.len() <= 6 && source != last && dims[last].dst == element;
+        (turns && matches!(element, 1 | 2 | 4)).then_some(source)
+    }
+
+    /// Cuts a transposition as it is told; `None` if the vector engine cannot do it.
+    ///
+    /// # Errors
+    /// Refused: tiles that do not fit `sram` bytes.
+    pub(super) fn told(
+        dims: &[Dim],
+        element: u64,
+        tile: &[u64],
+        sram: u64,
+    ) -> Result<Option<Self>, PlanError> {
+        if Turn::source(dims, element).is_none() {
+            return Ok(None);
+        }
+        let turn = Turn { dims: dims.to_vec(), element, tile: tile.to_vec(), cycles: 0 };
+        CutStrategy::check_bytes(tile, turn.slot().saturating_mul(4), sram)?;
+        Ok(Some(turn))
+    }
+
+    /// Bytes of a slot.
+    fn slot(&self) -> u64 {
+        elements(self.tile.iter().copied()).saturating_mul(self.element).div_ceil(16).saturating_mul(16)
+    }
+
     /// Cuts a transposition of canonical dimensions; `None` if it is none, or the vector engine cannot do it.
     pub(super) fn new(machine: &Machine, sram: u64, dims: &[Dim], element: u64) -> Option<Self> {
         let last = dims.len().checked_sub(1)?;
-        let source = dims.iter().position(|d| d.src == element)?;
-        if dims.len() > 6 || source == last || dims[last].dst != element || !matches!(element, 1 | 2 | 4) {
-            return None;
-        }
+        let source = Turn::source(dims, element)?;
         // Two slots on both sides.
         let most = (sram / 4).min(MAX_TILE) / 16 * 16 / element;
         let mut tile = vec![1; dims.len()];
@@ -105,7 +135,7 @@ impl Turn {
         src: Place,
         dst: Place,
     ) -> Result<(), PlanError> {
-        let slot = elements(self.tile.iter().copied()).saturating_mul(self.element).next_multiple_of(16);
+        let slot = self.slot();
         let mut sources = Stream::new(draft, 2, slot)?;
         let mut results = Stream::new(draft, 2, slot)?;
         let mut pipeline = Pipeline::new(machine);

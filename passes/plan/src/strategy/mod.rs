@@ -3,10 +3,12 @@
 //! Every field may be missing, and is then for the planner to choose. Invariant: a plan either has every value that it was
 //! told, or is refused; what was written and is read back gives the same plan.
 
+mod cut;
 mod file;
 
 use serde::{Deserialize, Serialize};
 
+pub use cut::{By, CutStrategy};
 pub use file::{Strategy, StrategyError, VERSION};
 
 use crate::error::PlanError;
@@ -51,6 +53,9 @@ pub struct LayerStrategy {
     /// How the PE array is used, by the size of the tile; convolutions and matrix products only.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub schedules: Vec<ScheduleStrategy>,
+    /// How what the vector engine does of the layer is cut, or a transposition, in the order in which it is done.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "cut::list", default)]
+    pub cuts: Vec<CutStrategy>,
 }
 
 /// How a layer is cut into tiles, and what of it is in SRAM at a time.

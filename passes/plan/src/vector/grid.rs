@@ -7,6 +7,7 @@
 
 use crate::error::PlanError;
 use crate::movement::product;
+use crate::strategy::CutStrategy;
 
 /// Bytes that an SRAM slot is rounded to.
 pub(super) const GRANULE: u64 = 16;
@@ -72,13 +73,22 @@ pub(super) struct Tile {
 }
 
 impl Grid {
-    /// Merges the dimensions and chooses the cut for `sram` bytes.
+    /// Merges the dimensions and chooses the cut for `sram` bytes, or takes the one that is told.
     ///
     /// # Errors
-    /// A resource error if not even tiles of one element fit, an internal error if sizes overflow.
-    pub(super) fn new(dims: &[u64], walks: Vec<Walk>, sram: u64) -> Result<Self, PlanError> {
+    /// A resource error if not even tiles of one element fit, an internal error if sizes overflow; refused if the cut that
+    /// is told cannot be.
+    pub(super) fn new(
+        dims: &[u64],
+        walks: Vec<Walk>,
+        sram: u64,
+        told: &CutStrategy,
+    ) -> Result<Self, PlanError> {
         let (dims, walks) = merge(dims, walks);
         let mut grid = Grid { dims, walks, cut: 0, piece: 1 };
+        if grid.take(told, sram)? {
+            return Ok(grid);
+        }
         let elements = product(&grid.dims)?;
         let traffic = grid.walks.iter().fold(0u64, |n, w| n.saturating_add(w.slot(&grid.dims)));
         // Where next to nothing is moved, a neighbour may work on the pieces that are done.
@@ -104,6 +114,26 @@ impl Grid {
             }
         }
         Err(PlanError::resource("SRAM bytes for tiles of one element", grid.demand(1), sram))
+    }
+
+    /// Takes the cut that is told; false if none is.
+    fn take(&mut self, told: &CutStrategy, sram: u64) -> Result<bool, PlanError> {
+        told.check_vec()?;
+        let Some(tile) = told.tile(&self.dims)? else { return Ok(false) };
+        let last = tile.len().saturating_sub(1);
+        self.cut = tile.iter().position(|&t| t != 1).unwrap_or(last);
+        self.piece = tile.get(self.cut).copied().unwrap_or(1);
+        if self.tile_extents() != tile {
+            let what = "must be ones, then a part of one dimension, then whole dimensions of";
+            return Err(PlanError::refused(format!("tile is {tile:?}: {what} {:?}", self.dims)));
+        }
+        CutStrategy::check_bytes(&tile, self.demand(self.piece), sram)?;
+        Ok(true)
+    }
+
+    /// Extents of all tiles but the last ones.
+    pub(super) fn tile_extents(&self) -> Vec<u64> {
+        self.extents(self.piece)
     }
 
     /// SRAM bytes of all slots for pieces of `piece`.

@@ -9,6 +9,7 @@ use super::grid::{Grid, Tile, Walk};
 use crate::draft::{BufferId, Draft};
 use crate::error::PlanError;
 use crate::movement::{Dim, LOAD_ENGINE, Place, copy, store_engine};
+use crate::strategy::CutStrategy;
 use crate::tile::stream::Stream;
 
 /// A strided copy between DRAM and SRAM.
@@ -165,7 +166,9 @@ pub(super) fn elementwise(
     build: impl Fn(&Shape) -> Instr,
 ) -> Result<(), PlanError> {
     let walks = operands.iter().map(|o| o.walk.clone()).collect();
-    let grid = Grid::new(dims, walks, draft.tile_bytes(machine))?;
+    let told = draft.told_cut()?;
+    let grid = Grid::new(dims, walks, draft.tile_bytes(machine), &told)?;
+    draft.decided()?.cuts.push(CutStrategy::vec(&grid.dims, grid.tile_extents()));
     let mut streams = Vec::with_capacity(operands.len());
     for (slots, bytes) in grid.slots() {
         streams.push(Stream::new(draft, slots, bytes)?);

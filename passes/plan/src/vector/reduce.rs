@@ -10,6 +10,7 @@ use super::pipeline::{Compute, Pipeline, Transfer, six};
 use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, narrow};
 use crate::movement::{Dim, Place, Tensor, product};
+use crate::strategy::CutStrategy;
 use crate::tile::stream::Stream;
 
 /// `output[.., 0, ..] = op over i of input[.., i, ..]` along `axis`.
@@ -99,6 +100,32 @@ fn choose(whole: Block, elements: Elements, sram: u64) -> Result<Block, PlanErro
     Ok(tile)
 }
 
+/// The tile size that is told, or else the best one, which the draft then knows of.
+fn decide(
+    draft: &mut Draft,
+    machine: &Machine,
+    whole: Block,
+    elements: Elements,
+    held: [bool; 2],
+) -> Result<Block, PlanError> {
+    let (told, sram) = (draft.told_cut()?, draft.tile_bytes(machine));
+    told.check_vec()?;
+    let over = [whole.outer, whole.axis, whole.inner];
+    let tile = match told.tile(&over)?.as_deref() {
+        Some(&[outer, axis, inner]) => {
+            let block = Block { outer, axis, inner };
+            let (source, result) = block.slots(elements);
+            let slots = [source, result].into_iter().zip(held).filter(|(_, held)| !held);
+            let need = slots.fold(0u64, |n, (bytes, _)| n.saturating_add(bytes.saturating_mul(2)));
+            CutStrategy::check_bytes(&[outer, axis, inner], need, sram)?;
+            block
+        }
+        _ => choose(whole, elements, sram)?,
+    };
+    draft.decided()?.cuts.push(CutStrategy::vec(&over, vec![tile.outer, tile.axis, tile.inner]));
+    Ok(tile)
+}
+
 /// The view of a layer's tensors as three dimensions.
 fn view(draft: &Draft, layer: &ReduceLayer) -> Result<Block, PlanError> {
     let ReduceLayer { input, output, axis, .. } = layer;
@@ -127,9 +154,10 @@ fn view(draft: &Draft, layer: &ReduceLayer) -> Result<Block, PlanError> {
 pub fn plan_reduce(draft: &mut Draft, machine: &Machine, layer: &ReduceLayer) -> Result<(), PlanError> {
     let whole = view(draft, layer)?;
     let elements = (layer.input.dtype.bytes(), layer.output.dtype.bytes());
-    let tile = choose(whole, elements, draft.tile_bytes(machine))?;
+    let held = [draft.holds(layer.input.buffer)?, draft.holds(layer.output.buffer)?];
+    let [in_held, out_held] = held;
+    let tile = decide(draft, machine, whole, elements, held)?;
     let (source, result) = tile.slots(elements);
-    let [in_held, out_held] = [draft.holds(layer.input.buffer)?, draft.holds(layer.output.buffer)?];
     let mut sources = Stream::new(draft, if in_held { 0 } else { 2 }, source)?;
     let mut results = Stream::new(draft, if out_held { 0 } else { 2 }, result)?;
     let mut pipeline = Pipeline::new(machine);

@@ -1,0 +1,103 @@
+//! How layers of the vector engine and transpositions are cut: boxes of elements over the dimensions that are left once those
+//! which all operands walk without a gap are one.
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use crate::draft::MAX_TASKS;
+use crate::error::PlanError;
+
+/// The cut of a layer of the vector engine, or of a transposition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CutStrategy {
+    /// Who moves the elements.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub by: Option<By>,
+    /// Extents of the layer; a layer that has others is refused.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub over: Option<Vec<u64>>,
+    /// Extents of all tiles but the last ones; none if a DMA engine moves everything at once.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tile: Option<Vec<u64>>,
+}
+
+/// Who computes or moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// The vector engine, tile by tile through the SRAM.
+    Vec,
+    /// A DMA engine, without tiles.
+    Dma,
+}
+
+/// Reads a list of cuts. All fields of one may be left out, so that its fields as a list would be taken for nothing said.
+///
+/// # Errors
+/// Whatever is no list of objects with these fields.
+pub(super) fn list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<CutStrategy>, D::Error> {
+    let cuts = Vec::<Map<String, Value>>::deserialize(from)?.into_iter();
+    cuts.map(|cut| CutStrategy::deserialize(Value::Object(cut)).map_err(D::Error::custom)).collect()
+}
+
+impl CutStrategy {
+    /// A cut by the vector engine.
+    pub(crate) fn vec(over: &[u64], tile: Vec<u64>) -> Self {
+        CutStrategy { by: Some(By::Vec), over: Some(over.to_vec()), tile: Some(tile) }
+    }
+
+    /// A transposition without a cut.
+    pub(crate) fn dma(over: &[u64]) -> Self {
+        CutStrategy { by: Some(By::Dma), over: Some(over.to_vec()), tile: None }
+    }
+
+    /// The tile that is told for a layer of these extents, if one is.
+    ///
+    /// # Errors
+    /// Refused: another layer's extents, a tile that is no box in them, or one that cuts the layer into too many.
+    pub(crate) fn tile(&self, over: &[u64]) -> Result<Option<Vec<u64>>, PlanError> {
+        if let Some(told) = self.over.as_ref().filter(|told| *told != over) {
+            return Err(PlanError::refused(format!("the layer is cut over {over:?}, not {told:?}")));
+        }
+        let Some(tile) = &self.tile else { return Ok(None) };
+        if self.by == Some(By::Dma) {
+            return Err(PlanError::refused("a layer that a DMA engine moves has no tile"));
+        }
+        let inside = tile.iter().zip(over).all(|(&t, &most)| (1..=most).contains(&t));
+        if tile.len() != over.len() || !inside {
+            return Err(PlanError::refused(format!("tile is {tile:?}: must be 1 to {over:?}")));
+        }
+        let tiles = tile.iter().zip(over).fold(1u64, |n, (&t, &most)| n.saturating_mul(most.div_ceil(t)));
+        // Loads, computation and store of each.
+        if tiles.saturating_mul(5) > MAX_TASKS as u64 {
+            let most = MAX_TASKS / 5;
+            return Err(PlanError::refused(format!("tile is {tile:?}: makes {tiles} tiles, at most {most}")));
+        }
+        Ok(Some(tile.clone()))
+    }
+
+    /// Refuses a tile that needs more than there is.
+    ///
+    /// # Errors
+    /// Refused, with both sizes.
+    pub(crate) fn check_bytes(tile: &[u64], need: u64, sram: u64) -> Result<(), PlanError> {
+        if need <= sram {
+            return Ok(());
+        }
+        let what = format!("tile is {tile:?}: takes {need} bytes of SRAM, tensors that stay leave {sram}");
+        Err(PlanError::refused(what))
+    }
+
+    /// Refuses a DMA engine for what only the vector engine can do.
+    ///
+    /// # Errors
+    /// Refused.
+    pub(crate) fn check_vec(&self) -> Result<(), PlanError> {
+        match self.by {
+            Some(By::Dma) => Err(PlanError::refused("by is dma: must be vec, but for a transposition")),
+            Some(By::Vec) | None => Ok(()),
+        }
+    }
+}
