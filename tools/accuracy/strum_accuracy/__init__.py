@@ -1,0 +1,1 @@
+"""Accuracy of real networks with weights stored in every way."""

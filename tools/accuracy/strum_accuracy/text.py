@@ -1,0 +1,102 @@
+"""The documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .measure import CONFIGS, LIKE, SEARCH_SAMPLES, Result
+
+BEGIN, END = "<!-- accuracy: tools/accuracy/run -->", "<!-- end of accuracy -->"
+
+TITLES = {
+    "float": "float",
+    "dense": "INT8",
+    **{config: title for title, config in CONFIGS},
+    "searched": f"searched, of the size of {LIKE}",
+}
+
+NO_VALIDATION_SET = (
+    "No validation set of ImageNet was at hand: the figures of EfficientNet-Lite0 are agreement with the float network and "
+    "signal-to-noise ratios on 100 images, and the 20 labelled photographs among them only show that the network is not broken."
+)
+
+HEAD = f"""\
+# Accuracy
+
+Written by `tools/accuracy/run MODELS`; all figures are measured, by exact results of the simulator, and ours. {NO_VALIDATION_SET}
+
+Networks are quantized by `strumc quantize` with its defaults, from calibration samples that are not among the test samples. Half
+of each block of 16 weights is low (p = ½). Depthwise layers and layers of fewer than 16 input channels stay INT8, but for the
+searched rows, where `strumc tune --max-bytes` chooses for each layer by {SEARCH_SAMPLES} calibration samples, at no more bytes than
+uniform `{LIKE}` takes. "By activation" is `select=activation`, "corrected" `correct=both`: the least-squares factor of every
+channel and the mean error in its bias.
+
+`±` is the standard error of the share of right answers: differences between rows of one network, which are of the same samples,
+are surer than it. Agreement and the logits' ratio of signal to noise are against the float network; the weights' ratio is against
+the INT8 codes.
+"""
+
+
+def percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.2f}"
+
+
+def decibels(row: dict, key: str) -> str:
+    if row["name"] == "float":
+        return "–"
+    return "exact" if row.get(key) is None else f"{row[key]:.2f}"
+
+
+def top1(row: dict) -> str:
+    if row["top1"] is None:
+        return "–"
+    return f"{percent(row['top1'])} ± {percent(row['top1_error'])}"
+
+
+def table(result: Result) -> str:
+    """One network's rows."""
+    few = 0 < result.labelled < result.samples
+    right = f"right of {result.labelled}" if few else "top-1 %"
+    lines = [
+        f"## {result.network.title}\n",
+        f"| weights | {right} | agreement % | logits dB | weights dB | bytes | cycles |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, row in result.rows.items():
+        answers = f"{row['top1'] * result.labelled:.0f}" if few else top1(row)
+        number = lambda key: "–" if row[key] is None else f"{row[key]:,}"  # noqa: E731
+        lines.append(
+            f"| {TITLES[name]} | {answers} | {percent(row['agreement'])} | {decibels(row, 'sqnr_db')} "
+            f"| {decibels(row, 'weight_sqnr_db')} | {number('weight_bytes')} | {number('cycles')} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def document(results: list[Result]) -> str:
+    """docs/accuracy.md."""
+    return HEAD + "\n" + "\n".join(table(result) for result in results)
+
+
+SUMMARY = ["float", "dense", "mip2q", "dliq", "sparse", "searched"]
+
+
+def summary(results: list[Result]) -> str:
+    """The README's table."""
+    titles = ["float", "INT8", "mip2q", "dliq", "sparse", "searched"]
+    lines = ["| network | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
+    for result in results:
+        if result.labelled == result.samples:
+            what, cell = "top-1 %", top1
+        else:
+            what, cell = "logits dB", lambda row: decibels(row, "sqnr_db")
+        cells = [cell(result.rows[name]) for name in SUMMARY]
+        lines.append(f"| {result.network.title}: {what} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n\n" + NO_VALIDATION_SET + "\n"
+
+
+def put(readme: Path, text: str) -> None:
+    """Puts the table between its marks."""
+    whole = readme.read_text()
+    before, rest = whole.split(BEGIN)
+    _, after = rest.split(END)
+    readme.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
