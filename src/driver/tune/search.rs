@@ -76,6 +76,9 @@ pub(super) fn choices(steps: &[Step], count: usize, layers: usize) -> Vec<Option
     all
 }
 
+/// A choice with its point.
+type Way = (Option<usize>, Point);
+
 /// Most amounts of cost that [`within`] tells apart.
 const AMOUNTS: f64 = 65_536.0;
 
@@ -88,18 +91,17 @@ pub(super) fn within(points: &[Vec<Option<Point>>], from: f64, most: f64) -> Opt
     let options = points.iter().map(|list| {
         let dense = (None, Point { noise: 0.0, cost: 0.0 });
         let rest = list.iter().enumerate().filter_map(|(i, point)| Some((Some(i), (*point)?)));
-        let all: Vec<(Option<usize>, Point)> = std::iter::once(dense).chain(rest).collect();
+        let all: Vec<Way> = std::iter::once(dense).chain(rest).collect();
         let least = all.iter().map(|(_, point)| point.cost).fold(0.0, f64::min);
         (all, least)
     });
-    let options: Vec<(Vec<(Option<usize>, Point)>, f64)> = options.collect();
+    let options: Vec<(Vec<Way>, f64)> = options.collect();
     let room = most - options.iter().fold(from, |sum, (_, least)| sum + least);
     if room < 0.0 {
         return None;
     }
-    let spread = |(all, least): &(Vec<(Option<usize>, Point)>, f64)| {
-        all.iter().map(|(_, point)| point.cost - least).fold(0.0, f64::max)
-    };
+    let spread =
+        |(all, least): &(Vec<Way>, f64)| all.iter().map(|(_, point)| point.cost - least).fold(0.0, f64::max);
     let all: f64 = options.iter().map(spread).sum();
     let unit = (room.min(all) / AMOUNTS).max(1.0);
     // What every layer is rounded up by does not count where there is room for everything.
