@@ -63,6 +63,17 @@ pub enum PackError {
         /// The number given.
         got: usize,
     },
+    /// A selection by activations without second moments.
+    #[error("selection by activations needs the second moment of every input channel, from calibration")]
+    NoMoments,
+    /// A second moment that none can be.
+    #[error("input channel {channel}: second moment {got} is not a number of at least 0")]
+    Moment {
+        /// Input channel.
+        channel: usize,
+        /// The moment given, as text.
+        got: String,
+    },
     /// The bytes are too few or too many.
     #[error("expected {expected} packed bytes, got {got}")]
     Length {

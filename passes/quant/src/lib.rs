@@ -41,7 +41,7 @@ pub use error::{FormatError, PackError};
 pub use format::{Format, Shape, packed_bytes, set_bytes};
 pub use methods::{DliqShift, Kind, Method};
 pub use packed::Packed;
-pub use quantize::{Request, Shift, pack, quantize};
+pub use quantize::{Request, Shift, pack, quantize, quantize_with};
 pub use select::Select;
 pub use slice::Slice;
 

@@ -72,16 +72,56 @@ impl Tables {
         (0..=format.method.with(|m| m.max_shift())).map(|shift| Self::new(format, shift, select)).collect()
     }
 
-    /// Squared error of one output channel under the selection.
-    fn set_error(&self, format: Format, ic: usize, codes: &[i8]) -> u64 {
-        let mut total = 0;
-        for block in blocks(codes, ic, format) {
-            let mask = select::mask(&self.keys, format.w, block, u32::from(format.low));
-            let errors = block.iter().enumerate().filter(|(i, _)| mask >> i & 1 == 0);
-            total +=
-                errors.map(|(_, c)| u64::from(self.map.error[usize::from(c.cast_unsigned())])).sum::<u64>();
+    /// The mask of the block with this number in its output channel.
+    fn mask(&self, format: Format, moments: &Moments<'_>, index: usize, block: &[i8]) -> u32 {
+        match moments.of_block(index, block.len()) {
+            None => select::mask(&self.keys, format.w, block, u32::from(format.low)),
+            Some(moments) => select::weighted(&self.map, format.w, block, moments, u32::from(format.low)),
+        }
+    }
+
+    /// Squared error of one output channel under the selection, weighted where the selection is.
+    fn set_error(&self, format: Format, ic: usize, moments: &Moments<'_>, codes: &[i8]) -> f64 {
+        // Without weights the terms are whole, and exact in a double for any layer below 2^39 weights.
+        let mut total = 0.0;
+        for (index, block) in blocks(codes, ic, format).enumerate() {
+            let mask = self.mask(format, moments, index, block);
+            let of_block = moments.of_block(index, block.len());
+            for (i, c) in block.iter().enumerate().filter(|(i, _)| mask >> i & 1 == 0) {
+                let moment = of_block.and_then(|moments| moments.get(i)).copied().unwrap_or(1.0);
+                total += f64::from(self.map.error[usize::from(c.cast_unsigned())]) * moment;
+            }
         }
         total
+    }
+}
+
+/// The second moments of the input channels, where the selection asks for them.
+struct Moments<'a> {
+    of: Option<&'a [f64]>,
+    w: usize,
+    blocks: usize,
+}
+
+impl<'a> Moments<'a> {
+    fn new(request: &Request, shape: Shape, moments: Option<&'a [f64]>) -> Result<Self, PackError> {
+        let w = usize::from(request.w.max(1));
+        let blocks = shape.ic.div_ceil(w).max(1);
+        if request.select != Select::Activation {
+            return Ok(Self { of: None, w, blocks });
+        }
+        let moments = moments.ok_or(PackError::NoMoments)?;
+        expect_count("second moments", shape.ic, moments.len())?;
+        match moments.iter().enumerate().find(|(_, m)| !(m.is_finite() && **m >= 0.0)) {
+            Some((channel, got)) => Err(PackError::Moment { channel, got: got.to_string() }),
+            None => Ok(Self { of: Some(moments), w, blocks }),
+        }
+    }
+
+    /// Those of the real members of a block, by its number in the output channel.
+    fn of_block(&self, index: usize, len: usize) -> Option<&'a [f64]> {
+        let start = index % self.blocks * self.w;
+        Some(self.of?.get(start..start + len).unwrap_or_default())
     }
 }
 
@@ -93,8 +133,22 @@ fn blocks(codes: &[i8], ic: usize, format: Format) -> impl Iterator<Item = &[i8]
 /// Quantizes `codes`, an INT8 tensor `[oc][ky][kx][ic]`, and packs the result.
 ///
 /// # Errors
-/// The request is not legal, or the number of codes is not that of the shape.
+/// The request is not legal, it selects by activations, or the number of codes is not that of the shape.
 pub fn quantize(codes: &[i8], shape: Shape, request: &Request) -> Result<Packed, PackError> {
+    quantize_with(codes, shape, request, None)
+}
+
+/// As [`quantize`], with what selection by activations needs: of every input channel the second moment of its activations,
+/// `E[(x - zero point)²]`, in any unit. Other selections do not look at it.
+///
+/// # Errors
+/// As [`quantize`], or the moments are missing, not one an input channel, negative or not finite.
+pub fn quantize_with(
+    codes: &[i8],
+    shape: Shape,
+    request: &Request,
+    moments: Option<&[f64]>,
+) -> Result<Packed, PackError> {
     let layer = DliqShift::Layer(if let Shift::Fixed(shift) = request.shift { shift } else { 0 });
     let format = request.format(layer);
     format.validate()?;
@@ -102,25 +156,26 @@ pub fn quantize(codes: &[i8], shape: Shape, request: &Request) -> Result<Packed,
     if !format.is_packed() {
         return pack_dense(codes, shape);
     }
+    let moments = Moments::new(request, shape, moments)?;
     let tables = Tables::all(format, request.select);
     let (format, shifts) = match request.shift {
         Shift::Fixed(shift) => (format, vec![shift; shape.oc]),
         // Without a choice there is nothing to search, nor a header to write.
         _ if tables.len() == 1 && request.shift == Shift::AutoLayer => (format, vec![0; shape.oc]),
         Shift::AutoLayer => {
-            let shift = best_shift(&channel_errors(codes, shape, format, &tables)?);
+            let shift = best_shift(&channel_errors(codes, shape, format, &tables, &moments)?);
             (request.format(DliqShift::Layer(shift)), vec![shift; shape.oc])
         }
         Shift::AutoChannel => {
-            let errors = channel_errors(codes, shape, format, &tables)?;
+            let errors = channel_errors(codes, shape, format, &tables, &moments)?;
             let shifts = errors.iter().map(|errors| best_shift(std::slice::from_ref(errors))).collect();
             (request.format(DliqShift::PerChannel), shifts)
         }
     };
     encode(codes, shape, format, &shifts, |_, shift, set, out| {
         if let Some(tables) = tables.get(usize::from(shift)) {
-            write_set(out, set, shape.ic, format, &tables.map, |_, block| {
-                select::mask(&tables.keys, format.w, block, u32::from(format.low))
+            write_set(out, set, shape.ic, format, &tables.map, |index, block| {
+                tables.mask(format, &moments, index, block)
             });
         }
     })
@@ -195,23 +250,26 @@ fn set_masks(oc: usize, high: &[bool], ic: usize, format: Format) -> Result<Vec<
         .collect()
 }
 
-/// Squared error of every output channel for every shift: `[oc][shift]`.
+/// Squared error of every output channel for every shift, weighted where the selection is: `[oc][shift]`.
 fn channel_errors(
     codes: &[i8],
     shape: Shape,
     format: Format,
     tables: &[Tables],
-) -> Result<Vec<Vec<u64>>, PackError> {
+    moments: &Moments<'_>,
+) -> Result<Vec<Vec<f64>>, PackError> {
     let sets = codes.par_chunks(shape.set_len()?);
-    Ok(sets.map(|set| tables.iter().map(|t| t.set_error(format, shape.ic, set)).collect()).collect())
+    Ok(sets.map(|set| tables.iter().map(|t| t.set_error(format, shape.ic, moments, set)).collect()).collect())
 }
 
 /// The shift of least total error over the given channels, the smallest of several.
-fn best_shift(errors: &[Vec<u64>]) -> u8 {
+fn best_shift(errors: &[Vec<f64>]) -> u8 {
     let shifts = errors.first().map_or(0, Vec::len);
-    let total =
-        |shift: usize| errors.iter().filter_map(|e| e.get(shift)).map(|&e| u128::from(e)).sum::<u128>();
-    (0..shifts).min_by_key(|&shift| total(shift)).and_then(|shift| u8::try_from(shift).ok()).unwrap_or(0)
+    let total = |shift: usize| errors.iter().filter_map(|e| e.get(shift)).sum::<f64>();
+    (0..shifts)
+        .min_by(|&a, &b| total(a).total_cmp(&total(b)))
+        .and_then(|shift| u8::try_from(shift).ok())
+        .unwrap_or(0)
 }
 
 /// Plain INT8: the codes of each output channel, padded.

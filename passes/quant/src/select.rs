@@ -13,20 +13,27 @@ pub enum Select {
     Error,
     /// The smallest magnitudes; ties by smaller error, then smaller index.
     Magnitude,
+    /// The least squared error of the block, each member's weighted by the second moment of its input channel; ties by smaller
+    /// magnitude, then smaller index.
+    Activation,
 }
 
 impl Select {
+    /// Every selection.
+    pub const ALL: [Select; 3] = [Select::Error, Select::Magnitude, Select::Activation];
+
     /// The name as users write it.
     pub const fn name(self) -> &'static str {
         match self {
             Select::Error => "error",
             Select::Magnitude => "magnitude",
+            Select::Activation => "activation",
         }
     }
 
     /// The selection of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Select::Error, Select::Magnitude].into_iter().find(|select| select.name() == name)
+        Self::ALL.into_iter().find(|select| select.name() == name)
     }
 }
 
@@ -46,7 +53,8 @@ impl Keys {
             let magnitude = u32::from((code as u8).cast_signed().unsigned_abs());
             let error = u32::from(map.error[code]);
             let order = match select {
-                Select::Error => error << 8 | magnitude,
+                // With moments the order is that of `weighted`, which sees the error itself.
+                Select::Error | Select::Activation => error << 8 | magnitude,
                 Select::Magnitude => magnitude << 15 | error,
             };
             REAL | order << INDEX_BITS
@@ -79,6 +87,24 @@ pub(crate) fn mask(keys: &Keys, w: u8, codes: &[i8], low: u32) -> u32 {
         16 => keys.mask::<16>(codes, low),
         _ => keys.mask::<32>(codes, low),
     }
+}
+
+/// The mask of a block by errors times second moments, one for each member.
+///
+/// A product of doubles is the same everywhere, so the choice is as well.
+pub(crate) fn weighted(map: &LowMap, w: u8, codes: &[i8], moments: &[f64], low: u32) -> u32 {
+    let key = |(index, (&code, &moment)): (usize, (&i8, &f64))| {
+        // Of numbers that are not negative the bits have the order of the values.
+        let error = (f64::from(map.error[usize::from(code.cast_unsigned())]) * moment).to_bits();
+        (error, code.unsigned_abs(), index)
+    };
+    let mut keys: Vec<_> = codes.iter().zip(moments).enumerate().map(key).collect();
+    keys.sort_unstable();
+    let padding = usize::from(w).saturating_sub(codes.len());
+    let real = usize::try_from(low).unwrap_or(usize::MAX).saturating_sub(padding);
+    let high = keys.iter().skip(real).fold(0, |mask, (_, _, index)| mask | 1 << index);
+    let low = u8::try_from(low).unwrap_or(u8::MAX);
+    high | padding_mask(w, low, codes.len())
 }
 
 /// The mask of the padding of a block with `real` real members: bit = 1 where a padding position is high.

@@ -8,7 +8,7 @@ use common::{block, channel_errors, format, low_values, nearest, quantized, requ
 use proptest::prelude::*;
 use strum_quant::{
     DliqShift, Format, Kind, Method, Packed, Request, Select, Shape, Shift, audit_set, pack, packed_bytes,
-    quantize, set_bytes, sqnr_db,
+    quantize, quantize_with, set_bytes, sqnr_db,
 };
 
 /// The tensor packed in this format, with the shift of each channel that the format or the search gives.
@@ -69,6 +69,66 @@ proptest! {
             })
             .min();
         prop_assert_eq!(Some(got), best);
+    }
+
+    #[test]
+    fn weighted_selection_is_optimal_in_set_and_shift(
+        rows in 1usize..3,
+        members in prop::collection::vec((any::<i8>(), any::<i8>(), 0u16..300), 1..=8),
+        w in prop_oneof![Just(4u8), Just(8)],
+        share in 0u8..=8,
+        kind in prop_oneof![Just(Kind::Sparse), Just(Kind::Dliq), Just(Kind::Mip2q)],
+    ) {
+        let low = share.min(w);
+        let moments: Vec<f64> = members.iter().map(|m| f64::from(m.2)).collect();
+        let set: Vec<i8> = members.iter().map(|m| m.0).chain(members.iter().map(|m| m.1)).collect();
+        let codes = &set[..rows * members.len()];
+        let shape = Shape { oc: 1, kh: rows, kw: 1, ic: members.len() };
+        let request = Request { w, low, select: Select::Activation, ..Request::new(kind) };
+        let packed = quantize_with(codes, shape, &request, Some(&moments)).unwrap();
+        prop_assert_eq!(packed.check(), Ok(()));
+        // Whole moments: sums are exact in integers here and in doubles there.
+        let weigh = |c: i8, d: i32, channel: usize| i64::from((i32::from(c) - d).pow(2)) * i64::from(members[channel].2);
+        let decoded = packed.unpack().unwrap();
+        let got: i64 = codes.iter().zip(&decoded).enumerate()
+            .map(|(i, (&c, &d))| weigh(c, i32::from(d), i % members.len())).sum();
+        let shifts = if kind == Kind::Dliq { 0..=4 } else { 0..=0 };
+        let least = |shift: u8| {
+            let method = match kind {
+                Kind::Dliq => Method::Dliq { q: 4, shift: DliqShift::Layer(shift) },
+                Kind::Mip2q => Method::Mip2q { l: 7, zero: false },
+                Kind::Sparse | Kind::Dense => Method::Sparse,
+            };
+            let values = low_values(method, shift);
+            let blocks = codes.chunks(members.len()).flat_map(|tap| tap.chunks(usize::from(w)).enumerate());
+            blocks.map(|(number, block)| {
+                let low = u32::from(low).saturating_sub((usize::from(w) - block.len()) as u32);
+                let sets = (0u32..1 << block.len()).filter(|set| set.count_ones() == low);
+                sets.map(|set| {
+                    let low = block.iter().enumerate().filter(|(i, _)| set >> i & 1 != 0);
+                    low.map(|(i, &c)| weigh(c, nearest(&values, c), number * usize::from(w) + i)).sum::<i64>()
+                }).min().unwrap()
+            }).sum::<i64>()
+        };
+        prop_assert_eq!(got, shifts.clone().map(least).min().unwrap());
+        if let Method::Dliq { shift: DliqShift::Layer(shift), .. } = packed.format.method {
+            prop_assert_eq!(Some(shift), shifts.min_by_key(|&shift| least(shift)), "the smaller of equal shifts");
+        }
+        // One moment for all is no weight at all.
+        let plain = Request { select: Select::Error, ..request };
+        let same = quantize_with(codes, shape, &request, Some(&vec![2.0; members.len()])).unwrap();
+        prop_assert_eq!(same, quantize(codes, shape, &plain).unwrap());
+    }
+
+    #[test]
+    fn moments_that_are_none_are_refused(bad in prop_oneof![Just(f64::NAN), Just(f64::INFINITY), Just(-1.0)]) {
+        let shape = Shape { oc: 1, kh: 1, kw: 1, ic: 2 };
+        let request = Request { select: Select::Activation, ..Request::new(Kind::Mip2q) };
+        let refused = |moments: Option<&[f64]>| quantize_with(&[1, 2], shape, &request, moments).unwrap_err().to_string();
+        prop_assert!(refused(None).contains("from calibration"));
+        prop_assert!(refused(Some(&[1.0])).contains("expected 2 second moments, got 1"));
+        prop_assert!(refused(Some(&[1.0, bad])).contains("input channel 1"));
+        prop_assert!(quantize(&[1, 2], shape, &request).is_err());
     }
 
     #[test]

@@ -91,6 +91,7 @@ pub fn block(format: Format, shift: u8, select: Select, codes: &[i8]) -> Vec<(i8
         match select {
             Select::Error => (error, magnitude, i),
             Select::Magnitude => (magnitude, error, i),
+            Select::Activation => unreachable!("the oracle of weighted selection is a search"),
         }
     });
     let mut result: Vec<_> = codes.iter().map(|&c| (c, true)).collect();
