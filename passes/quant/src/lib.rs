@@ -1,4 +1,4 @@
-//! StruM weight formats: choosing low members, packing, unpacking, checking.
+//! StruM weight formats: choosing low members, packing, unpacking, checking, and correcting layers for what was lost.
 //!
 //! A StruM tensor stores every block of `w` neighbouring INT8 weight codes at two precision levels: exactly `low` members
 //! hold a short code, the others stay INT8. This crate is the only definition of that encoding on the compiler's side.
@@ -28,6 +28,7 @@
 
 mod audit;
 mod bits;
+mod correct;
 mod error;
 mod format;
 pub mod methods;
@@ -35,8 +36,10 @@ mod packed;
 mod quantize;
 mod select;
 mod slice;
+mod sqnr;
 
 pub use audit::{Audit, audit_set, sqnr_db};
+pub use correct::{Correct, Correction, Inputs, corrections};
 pub use error::{FormatError, PackError};
 pub use format::{Format, Shape, packed_bytes, set_bytes};
 pub use methods::{DliqShift, Kind, Method};
@@ -44,6 +47,7 @@ pub use packed::Packed;
 pub use quantize::{Request, Shift, pack, quantize, quantize_with};
 pub use select::Select;
 pub use slice::Slice;
+pub use sqnr::Sqnr;
 
 /// Every weight set, and the shift header, starts on a multiple of this many bytes.
 pub const ALIGN: usize = 16;
