@@ -3,8 +3,8 @@
 //! Each pass is a folder of this crate, named after its flag, with its documentation, its options and a folder of lit
 //! tests of the same name. Passes are thin: what they decide is plain Rust over the data of [`tosa`] and [`support`].
 //!
-//! Invariant: no pass changes a bit of an integer network's result, but for `strum-pack`, which changes weight codes and
-//! nothing else. Passes on float networks keep the result up to rounding.
+//! Invariant: no pass changes a bit of an integer network's result, but for `strum-pack`, which changes weight codes, and
+//! bias and scale where it is asked to correct them. Passes on float networks keep the result up to rounding.
 
 #[cfg(test)]
 mod docs;
@@ -14,6 +14,7 @@ pub mod machine;
 mod program;
 mod registry;
 mod rewrite;
+pub mod statistics;
 pub mod support;
 pub mod tosa;
 mod weights;

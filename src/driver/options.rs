@@ -41,6 +41,21 @@ enum Select {
     Error,
     /// the smallest
     Magnitude,
+    /// those that lose least, weighted by what calibration saw of their input channel
+    Activation,
+}
+
+/// What is corrected after selection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Correct {
+    /// nothing
+    None,
+    /// the bias, so that the mean of a sum stays
+    Bias,
+    /// the scale of each output channel, by least squares
+    Scale,
+    /// bias and scale
+    Both,
 }
 
 /// Shift of the low codes of `dliq`.
@@ -102,6 +117,10 @@ pub(super) struct PackingOptions {
     /// Which members become low [default: error].
     #[arg(long, value_enum, value_name = "HOW")]
     select: Option<Select>,
+
+    /// What is corrected by calibration once low members are chosen [default: none].
+    #[arg(long, value_enum, value_name = "WHAT")]
+    correct: Option<Correct>,
 
     /// Pack depthwise layers as well.
     #[arg(long)]
@@ -233,6 +252,13 @@ impl PackingOptions {
         let select = |select| match select {
             Select::Error => "select=error".to_owned(),
             Select::Magnitude => "select=magnitude".to_owned(),
+            Select::Activation => "select=activation".to_owned(),
+        };
+        let correct = |correct| match correct {
+            Correct::None => "correct=none".to_owned(),
+            Correct::Bias => "correct=bias".to_owned(),
+            Correct::Scale => "correct=scale".to_owned(),
+            Correct::Both => "correct=both".to_owned(),
         };
         let list = [
             ("--p", ALL, self.p.map(|p| format!("p={p}"))),
@@ -242,6 +268,7 @@ impl PackingOptions {
             ("--zero", &[Mip2q], self.zero.then(|| "zero=true".to_owned())),
             ("--shift", &[Dliq], self.shift.map(shift)),
             ("--select", ALL, self.select.map(select)),
+            ("--correct", ALL, self.correct.map(correct)),
             ("--depthwise", ALL, self.depthwise.then(|| "depthwise=true".to_owned())),
         ];
         list.into_iter().filter_map(|(flag, methods, text)| Some((flag, methods, text?))).collect()
@@ -258,6 +285,7 @@ impl PackingOptions {
             zero: self.zero && method == Method::Mip2q,
             shift: self.shift.filter(|_| method == Method::Dliq),
             select: self.select.filter(|_| packed),
+            correct: self.correct.filter(|_| packed),
             depthwise: self.depthwise && packed,
         }
     }
@@ -343,9 +371,9 @@ mod tests {
     fn every_option_arrives() {
         assert_eq!(
             text(
-                "--method mip2q --p 0.25 --w 8 --L 6 --zero --select magnitude --depthwise --machine a/m.toml"
+                "--method mip2q --p 0.25 --w 8 --L 6 --zero --select magnitude --correct both --depthwise --machine a/m.toml"
             ),
-            Ok("machine=a/m.toml method=mip2q p=0.25 w=8 L=6 zero=true select=magnitude depthwise=true"
+            Ok("machine=a/m.toml method=mip2q p=0.25 w=8 L=6 zero=true select=magnitude correct=both depthwise=true"
                 .into())
         );
         assert_eq!(
@@ -369,9 +397,10 @@ mod tests {
 
     #[test]
     fn a_method_gets_the_options_that_it_has() {
-        let line = "x --p 0.25 --w 8 --q 3 --L 6 --zero --shift 2 --select magnitude --depthwise";
+        let line =
+            "x --p 0.25 --w 8 --q 3 --L 6 --zero --shift 2 --select activation --correct bias --depthwise";
         let all = Line::try_parse_from(line.split_whitespace()).unwrap().options.packing;
-        assert_eq!(all.given().len(), 8);
+        assert_eq!(all.given().len(), 9);
         let mut used = std::collections::BTreeSet::new();
         for &method in Method::value_variants() {
             let packing = all.of(method);
@@ -383,7 +412,7 @@ mod tests {
             let options = CompileOptions { method: Some(method), packing, ..CompileOptions::default() };
             assert!(options.pipeline_options("x").is_ok());
         }
-        assert_eq!(used.len(), 8);
+        assert_eq!(used.len(), 9);
     }
 
     #[test]

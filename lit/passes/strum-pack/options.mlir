@@ -12,7 +12,7 @@
 // RANGE: error: p = 1.5 is not in 0 to 1
 // W: error: {{.*}}12
 // METHOD: error: method 'ternary' is not known, expected dense, sparse, dliq or mip2q
-// SELECT: error: select 'best' is not known, expected error or magnitude
+// SELECT: error: select 'best' is not known, expected error, magnitude or activation
 // SHIFT: error: shift 'row' is not known, expected layer, channel or a number
 // SHIFT5: error: {{.*}}5
 // L: error: {{.*}}9

@@ -4,15 +4,17 @@
 
 use std::borrow::Cow;
 
-use strum_float::Window;
 use strum_float::quantize::{
-    IntElem, IntGraph, IntId, IntNode, IntOp, Port, Range, Scale, WeightScales, Weights, quantize,
+    IntElem, IntGraph, IntId, IntNode, IntOp, Port, QuantizeError, Range, Scale, WeightScales, Weights,
+    correct_bias, observe_inputs, quantize,
 };
+use strum_float::{Tensor, Window};
 use strum_ir::{Attribute, Error, Operation, PassError, Type, Value};
 
 use super::Network;
 use super::sliding::{Sliding, dims, signed};
 use crate::rewrite::blocks;
+use crate::statistics::{self, INPUT_MEAN, INPUT_SQUARE};
 use crate::tosa::build::{Builder, RescaleSpec};
 use crate::tosa::elem::Elem;
 use crate::tosa::literal::Literal;
@@ -28,6 +30,20 @@ pub const OUTPUT_SCALES: &str = "strum.output_scales";
 /// See [`INPUT_SCALES`].
 pub const OUTPUT_ZERO_POINTS: &str = "strum.output_zero_points";
 
+/// Where the ranges of values come from.
+#[derive(Clone, Copy, Debug)]
+pub enum Calibration<'a> {
+    /// From random inputs, which say nothing of what real ones do to a layer.
+    Random,
+    /// From samples, by which layers are also told what they will see.
+    Samples {
+        /// The inputs of each sample.
+        samples: &'a [Vec<Tensor>],
+        /// Whether biases make up for the rounding of weights.
+        bias_correction: bool,
+    },
+}
+
 /// Quantizes a network in canonical form by the ranges of its values, and puts the integer network in the place of the
 /// function that it was read from.
 ///
@@ -38,12 +54,20 @@ pub fn quantize_function<'c>(
     network: &Network<'c>,
     ranges: &[Range],
     scales: WeightScales,
+    calibration: Calibration<'_>,
 ) -> Result<IntGraph, PassError> {
-    let int = quantize(&network.graph, ranges, scales).map_err(|error| {
+    let report = |error: QuantizeError| {
         let at = error.tag.and_then(|tag| network.source(tag)).unwrap_or(function.location());
         let said = if error.unsupported { UNSUPPORTED } else { "" };
         at.error(format!("{said}{}", error.reason))
-    })?;
+    };
+    let mut int = quantize(&network.graph, ranges, scales).map_err(report)?;
+    if let Calibration::Samples { samples, bias_correction } = calibration {
+        observe_inputs(&network.graph, samples, &mut int).map_err(|error| function.error(error))?;
+        if bias_correction {
+            correct_bias(&network.graph, &mut int).map_err(report)?;
+        }
+    }
     replace_function(function, network, &int)?;
     Ok(int)
 }
@@ -93,8 +117,8 @@ fn describe(
     [scales, zero_points]: [&str; 2],
 ) -> Result<(), PassError> {
     let context = function.context();
-    let list: Vec<String> = ports.iter().map(|port| format!("{:e}", port.params.scale)).collect();
-    function.set_attribute(scales, Attribute::parse(context, &format!("array<f64: {}>", list.join(", ")))?);
+    let list: Vec<f64> = ports.iter().map(|port| port.params.scale).collect();
+    function.set_attribute(scales, statistics::floats(context, &list)?);
     let list: Vec<i32> = ports.iter().map(|port| port.params.zero_point).collect();
     function.set_attribute(zero_points, Attribute::i32s(context, &list));
     Ok(())
@@ -225,11 +249,20 @@ impl<'c> Emitter<'c> {
             self.build.scalar(Elem::I8, 0)?,
         ];
         let context = self.build.context();
+        let [mean, square] = match &weights.inputs {
+            Some(inputs) => [
+                Some(statistics::floats(context, &inputs.mean)?),
+                Some(statistics::floats(context, &inputs.square)?),
+            ],
+            None => [None; 2],
+        };
         let element = Type::int(context, 32);
         let sliding = Sliding { image, image_shape, kernel, window, shape, element };
         sliding.insert(&mut self.build, |build, image| {
             build
                 .op(name)
+                .maybe_attribute(INPUT_MEAN, mean)
+                .maybe_attribute(INPUT_SQUARE, square)
                 .operand(image)
                 .operands(&operands)
                 .attribute("acc_type", Attribute::of_type(Type::int(context, 32)))

@@ -4,6 +4,8 @@ use strum_ir::{Error, Operation, Value};
 
 use super::Cx;
 use crate::rewrite::fused;
+use crate::statistics;
+use crate::tosa::elem::Elem;
 use crate::tosa::literal::Literal;
 use crate::tosa::{perm, view};
 
@@ -28,7 +30,11 @@ pub(super) fn transpose_into_weights<'c>(
         *slot = value;
     }
     let conv = cx.build.op(op.name()).operands(&operands).attributes_of(op).result(result.ty());
-    cx.build.insert(conv).map(Some)
+    let value = cx.build.insert(conv)?;
+    if let Some(made) = value.defining_op() {
+        statistics::reorder(made, found.order.as_deref())?;
+    }
+    Ok(Some(value))
 }
 
 struct Flattened<'c> {
@@ -38,6 +44,8 @@ struct Flattened<'c> {
     /// The shape of the flattened input.
     shape: Vec<u64>,
     weights: Literal<'c>,
+    /// For each new input channel the one that it was.
+    order: Option<Vec<usize>>,
 }
 
 fn flattened<'c>(op: Operation<'c>) -> Option<Flattened<'c>> {
@@ -57,7 +65,18 @@ fn flattened<'c>(op: Operation<'c>) -> Option<Flattened<'c>> {
         return None;
     }
     // Channel order of the weights: as they meet the elements now, then as the tensor has them.
-    let outputs = std::iter::once(oc).chain(turned.iter().skip(1).copied()).collect();
-    let weights = weights.reshape(outputs)?.transpose(&perm::invert(&perms)?)?.reshape(vec![oc, 1, 1, ic])?;
-    Some(Flattened { transpose, reshape, source: transpose.operand(0)?, shape, weights })
+    let outputs: Vec<u64> = std::iter::once(oc).chain(turned.iter().skip(1).copied()).collect();
+    let inverse = perm::invert(&perms)?;
+    let order = order(turned, &inverse);
+    let weights = weights.reshape(outputs)?.transpose(&inverse)?.reshape(vec![oc, 1, 1, ic])?;
+    Some(Flattened { transpose, reshape, source: transpose.operand(0)?, shape, weights, order })
+}
+
+/// The numbers of the elements of one image, turned as the weights are.
+fn order(mut turned: Vec<u64>, inverse: &[usize]) -> Option<Vec<usize>> {
+    *turned.first_mut()? = 1;
+    let count: u64 = turned.iter().product();
+    let numbers: Vec<i32> = (0..i32::try_from(count).ok()?).collect();
+    let order = Literal::from_values(turned, Elem::I32, &numbers)?.transpose(inverse)?;
+    order.values().map(|number| usize::try_from(number).ok()).collect()
 }

@@ -79,6 +79,9 @@ pub struct Choice {
     /// Which members become low.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub select: Option<String>,
+    /// What is corrected after selection.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub correct: Option<String>,
 }
 
 /// Shift of the low codes of `dliq`.
@@ -189,6 +192,7 @@ impl Choice {
             "zero" => put(&mut self.zero, name, value),
             "shift" => put(&mut self.shift, name, value),
             "select" => put(&mut self.select, name, value),
+            "correct" => put(&mut self.correct, name, value),
             _ => Err(format!("there is no parameter '{name}'")),
         }
     }
@@ -196,7 +200,7 @@ impl Choice {
     /// The settings of the pass that say the same, for a layer that is named: whatever its size.
     pub(super) fn settings(&self) -> Result<Settings, String> {
         const ALL: &[&str] = &["sparse", "dliq", "mip2q"];
-        let given: [(&str, bool, &[&str]); 7] = [
+        let given: [(&str, bool, &[&str]); 8] = [
             ("p", self.p.is_some(), ALL),
             ("w", self.w.is_some(), ALL),
             ("q", self.q.is_some(), &["dliq"]),
@@ -204,6 +208,7 @@ impl Choice {
             ("zero", self.zero.is_some(), &["mip2q"]),
             ("shift", self.shift.is_some(), &["dliq"]),
             ("select", self.select.is_some(), ALL),
+            ("correct", self.correct.is_some(), ALL),
         ];
         let shift = self.shift.as_ref().map(ShiftChoice::to_string);
         let raw = Raw::default();
@@ -216,6 +221,7 @@ impl Choice {
             zero: self.zero.unwrap_or(raw.zero),
             shift: shift.as_deref().unwrap_or(raw.shift),
             select: self.select.as_deref().unwrap_or(raw.select),
+            correct: self.correct.as_deref().unwrap_or(raw.correct),
             depthwise: true,
             min_channels: 0,
         };
@@ -231,7 +237,7 @@ impl std::fmt::Display for Choice {
     /// As [`Choice::parse`] reads it.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.method)?;
-        let list: [(&str, Option<String>); 7] = [
+        let list: [(&str, Option<String>); 8] = [
             ("p", self.p.map(|p| p.to_string())),
             ("w", self.w.map(|w| w.to_string())),
             ("q", self.q.map(|q| q.to_string())),
@@ -239,6 +245,7 @@ impl std::fmt::Display for Choice {
             ("zero", self.zero.map(|zero| zero.to_string())),
             ("shift", self.shift.as_ref().map(ShiftChoice::to_string)),
             ("select", self.select.clone()),
+            ("correct", self.correct.clone()),
         ];
         for (name, value) in list {
             if let Some(value) = value {
@@ -279,7 +286,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let text = r#"{"name": "3.conv2d", "method": "dliq", "q": 3, "shift": 2, "p": 0.25},
-            {"name": "7.conv2d", "weights": "16x3x3x16", "method": "mip2q", "L": 5, "zero": true, "select": "magnitude"},
+            {"name": "7.conv2d", "weights": "16x3x3x16", "method": "mip2q", "L": 5, "zero": true, "select": "magnitude", "correct": "bias"},
             {"name": "9.depthwise_conv2d", "location": "here", "method": "dense"},
             {"name": "11.conv2d", "method": "dliq", "shift": "channel"}"#;
         let packing = layers(text).unwrap();
@@ -310,7 +317,13 @@ mod tests {
 
     #[test]
     fn choices_are_read_and_shown() {
-        for text in ["dense", "mip2q,p=0.75,L=5", "dliq,q=3,shift=channel", "dliq,shift=2", "sparse,p=0.25"] {
+        for text in [
+            "dense",
+            "mip2q,p=0.75,L=5",
+            "dliq,q=3,shift=channel",
+            "dliq,shift=2,select=activation,correct=both",
+            "sparse,p=0.25",
+        ] {
             assert_eq!(Choice::parse(text).map(|c| c.to_string()), Ok(text.into()));
         }
         assert!(Choice::parse("mip2q,L=9").unwrap_err().contains('9'));

@@ -1,8 +1,9 @@
 //! `strum-pack`: constant weights in a StruM format.
 //!
-//! Invariant: weight codes change, and nothing else: scales, biases and activations are untouched, and every layer
-//! that is left dense is told with the reason.
+//! Invariant: weight codes change, and nothing else, unless corrections of bias and scale are asked for; activations are
+//! untouched, and every layer that is left dense or uncorrected is told with the reason.
 
+mod correct;
 mod file;
 mod request;
 mod told;
@@ -12,12 +13,14 @@ pub use request::OPTIONS;
 pub use told::{PackableLayer, packable, stored};
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use strum_ir::strum::{self, Conv};
 use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, PassOption, Value};
-use strum_quant::{Request, Shape, quantize};
+use strum_quant::{Correct, Request, Select, Shape, quantize_with};
 
 use crate::Documented;
+use crate::statistics::Statistics;
 use crate::tosa::literal::Literal;
 use crate::weights;
 use request::Settings;
@@ -35,6 +38,12 @@ Weights stay a tensor, with a remark that says why, where the layer is depthwise
 weight zero point other than 0, or reads weights that are not constant (`strum-canonicalize` folds those behind data movement).
 With `method=dense` all weights stay tensors: plain INT8 has one spelling before `strum-to-dpu`. Weights that are packed already
 stay as they are.
+
+`select=activation` weighs the error of a member by the second moment of its input channel, which `strumc quantize` writes on every layer
+(`strum.input_square`, and `strum.input_mean`); a layer without is an error. `correct=bias` adds to a layer's constant bias what the
+changed codes take from the mean of its sums; `scale` multiplies the scale of each output channel by the factor of least squares,
+inputs taken as independent, and `both` does both. A layer without a rescale, or with a bias that is not constant, is not
+corrected, with a remark; one that came packed is not either.
 
 `packing` names a file that says of single layers how their weights are stored (docs/packing.md); the other options are for the layers
 that it does not name. A layer that cannot be stored as the file says is an error.";
@@ -72,7 +81,14 @@ impl Pass for StrumPack {
 
 struct Packer<'c> {
     prefix: String,
-    done: BTreeMap<(Operation<'c>, bool, String), Value<'c>>,
+    done: BTreeMap<(Operation<'c>, bool, String, Vec<u64>), Stored<'c>>,
+}
+
+/// Packed weights, decoded where corrections ask for it.
+#[derive(Clone)]
+struct Stored<'c> {
+    value: Value<'c>,
+    decoded: Option<Rc<[i8]>>,
 }
 
 /// Weights that are going to be packed.
@@ -102,6 +118,33 @@ fn candidate<'c>(conv: &Conv<'c>, settings: &Settings) -> Result<Candidate<'c>, 
     Ok(Candidate { constant, codes, shape })
 }
 
+/// What calibration saw of a layer's inputs, if it is asked for.
+fn statistics<'c>(
+    op: Operation<'c>,
+    conv: &Conv<'c>,
+    candidate: &Candidate<'c>,
+    (request, correct): (&Request, Correct),
+) -> Result<Option<Statistics>, PassError> {
+    let option = match (request.select, correct) {
+        (Select::Activation, _) => "select=activation".to_owned(),
+        (Select::Error | Select::Magnitude, Correct::None) => return Ok(None),
+        (Select::Error | Select::Magnitude, correct) => format!("correct={}", correct.name()),
+    };
+    let axis = if conv.depthwise { 2 } else { 3 };
+    let channels = candidate.codes.shape().get(axis).copied().unwrap_or(0);
+    match Statistics::read(op, usize::try_from(channels).unwrap_or(0)) {
+        Ok(Some(seen)) => Ok(Some(seen)),
+        Ok(None) => {
+            let message = format!(
+                "{option} needs to know the inputs of the layer: quantize the network with calibration data \
+                 (strumc quantize --calibration), which writes 'strum.input_mean' and 'strum.input_square'"
+            );
+            Err(op.error(message).into())
+        }
+        Err(message) => Err(op.error(message).into()),
+    }
+}
+
 impl<'c> Packer<'c> {
     /// A layer that the options are for: it stays as it is where packing is of no use.
     fn layer(&mut self, op: Operation<'c>, conv: &Conv<'c>, settings: &Settings) -> Result<(), PassError> {
@@ -111,7 +154,7 @@ impl<'c> Packer<'c> {
             return Ok(());
         }
         match candidate(conv, settings) {
-            Ok(candidate) => self.store(op, conv, candidate, request),
+            Ok(candidate) => self.store(op, conv, &candidate, (request, settings.correct)),
             Err(reason) => {
                 op.location().remark(format!("weights stay dense: {reason}"));
                 Ok(())
@@ -132,43 +175,65 @@ impl<'c> Packer<'c> {
         let Some(request) = &settings.request else { return Ok(()) };
         let candidate = candidate(conv, settings)
             .map_err(|reason| op.error(format_args!("packing file: weights cannot be packed: {reason}")))?;
-        self.store(op, conv, candidate, request)
+        self.store(op, conv, &candidate, (request, settings.correct))
     }
 
     fn store(
         &mut self,
         op: Operation<'c>,
         conv: &Conv<'c>,
-        candidate: Candidate<'c>,
-        request: &Request,
+        candidate: &Candidate<'c>,
+        (request, correct): (&Request, Correct),
     ) -> Result<(), PassError> {
-        let constant = candidate.constant;
-        let key = (constant, conv.depthwise, format!("{request:?}"));
+        let statistics = statistics(op, conv, candidate, (request, correct))?;
+        let moments = statistics.as_ref().filter(|_| request.select == Select::Activation).map(|seen| {
+            let times = candidate.shape.ic / seen.square.len().max(1);
+            // A depthwise layer reads each input channel for several members.
+            seen.square.iter().flat_map(|&m| std::iter::repeat_n(m, times)).collect::<Vec<f64>>()
+        });
+        let weighed = moments.iter().flatten().map(|moment| moment.to_bits()).collect();
+        let key = (candidate.constant, conv.depthwise, format!("{request:?} {correct:?}"), weighed);
         let packed = match self.done.get(&key) {
-            Some(&packed) => packed,
+            Some(packed) => packed.clone(),
             None => {
-                let packed = self.pack(op, candidate, request)?;
-                self.done.insert(key, packed);
+                let packed = self.pack(op, candidate, (request, correct), moments.as_deref())?;
+                self.done.insert(key, packed.clone());
                 packed
             }
         };
-        op.set_operand(1, packed);
-        constant.erase_if_dead()?;
+        op.set_operand(1, packed.value);
+        if let (Some(seen), Some(decoded)) = (&statistics, &packed.decoded) {
+            let bytes = candidate.codes.bytes();
+            let before = bytemuck::cast_slice(&bytes);
+            let change = correct::Change { before, after: decoded, shape: candidate.codes.shape() };
+            correct::layer(op, &change, seen, correct)?;
+        }
+        candidate.constant.erase_if_dead()?;
         Ok(())
     }
 
     fn pack(
         &self,
         op: Operation<'c>,
-        candidate: Candidate<'c>,
-        request: &Request,
-    ) -> Result<Value<'c>, PassError> {
+        candidate: &Candidate<'c>,
+        (request, correct): (&Request, Correct),
+        moments: Option<&[f64]>,
+    ) -> Result<Stored<'c>, PassError> {
         let Candidate { constant, codes, shape } = candidate;
         let bytes = codes.bytes();
-        let packed = quantize(bytemuck::cast_slice(&bytes), shape, request)
+        let packed = quantize_with(bytemuck::cast_slice(&bytes), *shape, request, moments)
             .map_err(|error| op.error(format!("cannot be packed: {error}")))?;
+        let decoded = match correct {
+            Correct::None => None,
+            Correct::Bias | Correct::Scale | Correct::Both => {
+                let codes = packed.unpack().map_err(|error| PassError::Internal(error.to_string()))?;
+                Some(Rc::from(codes))
+            }
+        };
         let name = format!("{}_packed{}", self.prefix, self.done.len());
-        let made = strum::constant(packed, &name, constant.location())?.insert_before(constant)?;
-        made.single_result().ok_or_else(|| PassError::Internal("strum.constant without result".into()))
+        let made = strum::constant(packed, &name, constant.location())?.insert_before(*constant)?;
+        let value = made.single_result();
+        let value = value.ok_or_else(|| PassError::Internal("strum.constant without result".into()))?;
+        Ok(Stored { value, decoded })
     }
 }

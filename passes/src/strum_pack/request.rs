@@ -1,7 +1,7 @@
 //! The options of `strum-pack`.
 
 use strum_ir::{Error, Options, PassOption};
-use strum_quant::{Kind, Request, Select, Shape, Shift, quantize};
+use strum_quant::{Correct, Kind, Request, Select, Shape, Shift, quantize_with};
 
 /// What can be asked for.
 pub const OPTIONS: &[PassOption] = &[
@@ -12,7 +12,8 @@ pub const OPTIONS: &[PassOption] = &[
     PassOption::int("L", 7, "mip2q: largest exponent, 0 to 7"),
     PassOption::bool("zero", false, "mip2q: a spare code means 0"),
     PassOption::string("shift", "layer", "dliq: shift of the low codes: layer, channel or a number"),
-    PassOption::string("select", "error", "Which members become low: error or magnitude"),
+    PassOption::string("select", "error", "Which members become low: error, magnitude or activation"),
+    PassOption::string("correct", "none", "What is corrected by calibration: none, bias, scale or both"),
     PassOption::bool("depthwise", false, "Pack depthwise layers as well"),
     PassOption::int("min-channels", -1, "Fewest input channels of a layer that is packed; w if negative"),
     PACKING,
@@ -27,6 +28,8 @@ pub(super) const PACKING: PassOption =
 pub(super) struct Settings {
     /// What is asked of the packer; nothing for `method=dense`.
     pub(super) request: Option<Request>,
+    /// What is corrected after selection.
+    pub(super) correct: Correct,
     /// Pack depthwise layers as well.
     pub(super) depthwise: bool,
     /// Layers with fewer input channels stay dense.
@@ -43,6 +46,7 @@ pub(super) struct Raw<'a> {
     pub(super) zero: bool,
     pub(super) shift: &'a str,
     pub(super) select: &'a str,
+    pub(super) correct: &'a str,
     pub(super) depthwise: bool,
     pub(super) min_channels: i64,
 }
@@ -58,6 +62,7 @@ impl Default for Raw<'_> {
             zero: false,
             shift: "layer",
             select: "error",
+            correct: "none",
             depthwise: false,
             min_channels: -1,
         }
@@ -76,6 +81,7 @@ impl Settings {
             zero: options.bool("zero")?,
             shift: options.string("shift")?,
             select: options.string("select")?,
+            correct: options.string("correct")?,
             depthwise: options.bool("depthwise")?,
             min_channels: options.int("min-channels")?,
         };
@@ -100,13 +106,18 @@ impl Raw<'_> {
             zero: self.zero,
             shift: self.shift()?,
             select: Select::from_name(self.select).ok_or_else(|| {
-                format!("select '{}' is not known, expected error or magnitude", self.select)
+                format!("select '{}' is not known, expected error, magnitude or activation", self.select)
             })?,
             ..Request::new(kind)
         };
+        let correct = Correct::from_name(self.correct).ok_or_else(|| {
+            format!("correct '{}' is not known, expected none, bias, scale or both", self.correct)
+        })?;
         // One weight tells whether the parameters go together.
-        quantize(&[0], Shape { oc: 1, kh: 1, kw: 1, ic: 1 }, &request).map_err(|error| error.to_string())?;
+        let one = Shape { oc: 1, kh: 1, kw: 1, ic: 1 };
+        quantize_with(&[0], one, &request, Some(&[1.0])).map_err(|error| error.to_string())?;
         Ok(Settings {
+            correct,
             request: (kind != Kind::Dense).then_some(request),
             depthwise: self.depthwise,
             min_channels: u64::try_from(self.min_channels).unwrap_or(w.into()),
@@ -151,7 +162,9 @@ mod tests {
         use strum_ir::OptionKind;
         let kind = |name: &str| OPTIONS.iter().find(|o| o.name == name).map(|o| o.kind).unwrap();
         let raw = raw();
-        for (name, text) in [("method", raw.method), ("shift", raw.shift), ("select", raw.select)] {
+        for (name, text) in
+            [("method", raw.method), ("shift", raw.shift), ("select", raw.select), ("correct", raw.correct)]
+        {
             assert!(matches!(kind(name), OptionKind::String(default) if default == text), "{name}");
         }
         for (name, number) in [("w", raw.w), ("q", raw.q), ("L", raw.l), ("min-channels", raw.min_channels)] {
@@ -190,6 +203,8 @@ mod tests {
         assert!(fault(Raw { w: 12, ..raw() }).contains("12"));
         assert!(fault(Raw { l: 8, ..raw() }).contains('8'));
         assert!(fault(Raw { zero: true, ..raw() }).contains('7'));
+        assert!(fault(Raw { correct: "all", ..raw() }).contains("'all'"));
+        assert!(fault(Raw { select: "best", ..raw() }).contains("activation"));
         assert!(fault(Raw { method: "dliq", shift: "-1", ..raw() }).contains("'-1'"));
         assert!(fault(Raw { method: "dliq", shift: "5", ..raw() }).contains('5'));
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use strum_ir::strum::Conv;
 use strum_ir::{Operation, PassError};
+use strum_quant::Correct;
 
 use super::candidate;
 use super::file::Packing;
@@ -109,7 +110,7 @@ pub struct PackableLayer {
 /// The layers of a function, as it is before `strum-pack`, that a packing file can name with any method.
 #[must_use]
 pub fn packable(function: Operation<'_>) -> Vec<PackableLayer> {
-    let any = Settings { request: None, depthwise: true, min_channels: 0 };
+    let any = Settings { request: None, correct: Correct::None, depthwise: true, min_channels: 0 };
     let layers = convolutions(function).into_iter().filter_map(|(name, op, conv)| {
         let candidate = candidate(&conv, &any).ok()?;
         Some(PackableLayer {

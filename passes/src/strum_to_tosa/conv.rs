@@ -5,6 +5,7 @@ use strum_ir::{Attribute, Error, Operation, PassError, Type, Value};
 
 use super::{post, unreadable};
 use crate::rewrite::replace;
+use crate::statistics;
 use crate::strum_unpack::Decoder;
 use crate::tosa::build::Builder;
 use crate::tosa::elem::Elem;
@@ -83,6 +84,9 @@ fn accumulate<'c>(
         .attribute("stride", Attribute::i64s(context, &conv.strides))
         .attribute("dilation", Attribute::i64s(context, &conv.dilations));
     let value = build.insert(operator)?;
+    if let Some(made) = value.defining_op() {
+        statistics::carry(op, made);
+    }
     if (rows.made, columns.made) == (rows.wanted, columns.wanted) {
         return Ok(value);
     }

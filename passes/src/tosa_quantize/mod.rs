@@ -10,7 +10,7 @@ use strum_float::{Graph, Invalid, Tensor};
 use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, PassOption, Reported};
 
 use crate::Documented;
-use crate::float::emit::quantize_function;
+use crate::float::emit::{Calibration, quantize_function};
 use crate::float::{Network, calibration};
 use crate::rewrite::blocks;
 
@@ -76,7 +76,8 @@ impl Pass for TosaQuantize {
         let mut network = Network::read(op)?;
         let canonical = network.graph.canonicalize();
         network.graph = canonical.map_err(|error: Invalid| PassError::Internal(error.to_string()))?;
-        let samples = match options.string("calibration")? {
+        let file = options.string("calibration")?;
+        let samples = match file {
             "" => {
                 op.warning(format!("{}; give calibration", calibration::WARNING.replace('\n', " ")));
                 calibration::random(&network.graph)
@@ -84,7 +85,11 @@ impl Pass for TosaQuantize {
             path => read(op, &network.graph, path)?,
         };
         let ranges = observe(&network.graph, &samples, choice).map_err(|error| op.error(error))?;
-        quantize_function(op, &network, &ranges, scales).map(|_| ())
+        let seen = match file {
+            "" => Calibration::Random,
+            _ => Calibration::Samples { samples: &samples, bias_correction: false },
+        };
+        quantize_function(op, &network, &ranges, scales, seen).map(|_| ())
     }
 }
 

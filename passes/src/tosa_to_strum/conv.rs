@@ -5,6 +5,7 @@ use strum_ir::{Error, Operation, Value};
 
 use super::ppe::{Chain, Scales};
 use super::{operand, unreadable};
+use crate::statistics;
 use crate::tosa::build::Builder;
 use crate::tosa::elem::Elem;
 use crate::tosa::geometry::Axis;
@@ -27,8 +28,16 @@ pub(super) fn convert<'c>(build: &mut Builder<'c>, op: Operation<'c>) -> Result<
             }
             conv.ppe = chain.ppe.clone();
             let layer = build.insert(conv.build(chain.result.ty(), location)?)?;
+            carry(op, layer);
             chain.replace(layer)
         }
+    }
+}
+
+/// The layer keeps what calibration saw of its inputs.
+fn carry<'c>(op: Operation<'c>, layer: Value<'c>) {
+    if let Some(layer) = layer.defining_op() {
+        statistics::carry(op, layer);
     }
 }
 
@@ -59,6 +68,7 @@ fn with_dynamic_bias<'c>(
     let accumulators = op.single_result().ok_or_else(|| unreadable(op))?;
     let channels = view::shape(bias).and_then(|s| s.first().copied()).ok_or_else(|| unreadable(op))?;
     let layer = build.insert(conv.build(accumulators.ty(), op.location())?)?;
+    carry(op, layer);
     let bias = build.reshape(bias, &[1, 1, 1, channels])?;
     let sum = Eltwise {
         kind: EltwiseKind::Add,

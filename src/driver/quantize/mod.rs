@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use strum_float::Graph;
 use strum_float::quantize::{IntGraph, RangeChoice, WeightScales, observe};
 use strum_ir::{Context, Module, Operation, PassError, PrintOptions};
-use strum_passes::float::emit::quantize_function;
+use strum_passes::float::emit::{Calibration, quantize_function};
 use strum_passes::float::{Network, calibration as random};
 use strum_passes::tosa_quantize::{PERCENTILE, is_integer};
 
@@ -82,6 +82,10 @@ pub(super) struct QuantizeCommand {
     #[arg(long, value_enum, value_name = "SCALES", default_value_t)]
     weights: Scales,
 
+    /// Add to each bias what the rounding of weights takes from the mean of the layer's sums; needs --calibration.
+    #[arg(long)]
+    bias_correction: bool,
+
     #[command(flatten)]
     voice: Voice,
 }
@@ -114,6 +118,11 @@ impl QuantizeCommand {
 pub(super) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
     if command.percentile.is_some() && command.activations != Activations::Percentile {
         return Err(Failure::usage("--percentile has no effect without --activations percentile"));
+    }
+    if command.bias_correction && command.calibration.is_empty() {
+        return Err(Failure::usage(
+            "--bias-correction needs --calibration: random inputs have no mean of their own",
+        ));
     }
     let bytecode = command.output.extension().is_some_and(|e| e == "mlirbc");
     if bytecode {
@@ -178,8 +187,12 @@ fn lower(
     };
     let ranges = observe(graph, &samples, command.ranges()).map_err(Failure::input)?;
     progress.step("quantize");
+    let seen = match command.calibration.is_empty() {
+        true => Calibration::Random,
+        false => Calibration::Samples { samples: &samples, bias_correction: command.bias_correction },
+    };
     let (int, diagnostics) =
-        context.handle().capture(|| quantize_function(function, &network, &ranges, command.scales()));
+        context.handle().capture(|| quantize_function(function, &network, &ranges, command.scales(), seen));
     let int = int.map_err(|error| match error {
         PassError::Reported => progress.pause(|| origin.failure(&diagnostics)),
         PassError::Internal(text) => Failure::internal(text),

@@ -1,5 +1,6 @@
 //! Integer networks: what quantization gives. Invariant: an operator's operands have the element type that it takes.
 
+use crate::graph::ValueId;
 use crate::op::{Pool, PoolKind, Window};
 use crate::quantize::params::{QParams, Scale};
 
@@ -35,6 +36,32 @@ pub struct Weights {
     pub bias: Vec<i32>,
     /// Of the input.
     pub zero_point: i32,
+    /// What the codes stand for.
+    pub source: Source,
+    /// What calibration saw of the input, once [`observe_inputs`](super::observe_inputs) has looked.
+    pub inputs: Option<InputStatistics>,
+}
+
+/// What a layer's codes were made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// The input, in the float graph.
+    pub image: ValueId,
+    /// The weights, in the float graph.
+    pub weights: ValueId,
+    /// What the input's codes mean.
+    pub input: QParams,
+    /// Value of a weight's code, one for each output channel.
+    pub scales: Vec<f64>,
+}
+
+/// Mean and second moment of `code - zero point` for each input channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputStatistics {
+    /// The mean.
+    pub mean: Vec<f64>,
+    /// The mean of the square.
+    pub square: Vec<f64>,
 }
 
 /// An operator; those that are not described are TOSA's of the same name.

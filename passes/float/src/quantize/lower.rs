@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::int::{IntElem, IntGraph, IntId, IntOp, Port, Weights};
+use super::int::{IntElem, IntGraph, IntId, IntOp, Port, Source, Weights};
 use super::params::{CODES, QParams, Scale};
 use super::ranges::Range;
 use super::regions::{Regions, Target, is_global};
@@ -181,6 +181,8 @@ impl<'g> Lowering<'g> {
             shape: weights.shape().to_vec(),
             bias: coded.bias,
             zero_point: input.zero_point,
+            source: Source { image, weights: w, input, scales: coded.scales.clone() },
+            inputs: None,
         };
         let image = self.code(image, tag)?;
         let sums = self.out.push(make(*window, codes), &[image], (shape, IntElem::I32), tag);

@@ -4,6 +4,7 @@
 //! with the clamp behind it; a function of one value, however many operators it is made of, is a table. Values that only
 //! move, and those that are compared, keep the scale that they have.
 
+mod inputs;
 mod int;
 mod lower;
 mod params;
@@ -11,7 +12,8 @@ mod ranges;
 mod regions;
 mod weights;
 
-pub use int::{IntElem, IntGraph, IntId, IntNode, IntOp, Port, Weights};
+pub use inputs::{correct_bias, observe_inputs};
+pub use int::{InputStatistics, IntElem, IntGraph, IntId, IntNode, IntOp, Port, Source, Weights};
 pub use params::{QParams, Scale};
 pub use ranges::{Range, RangeChoice, evaluate_all, observe};
 

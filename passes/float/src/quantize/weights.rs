@@ -7,7 +7,7 @@ use crate::Tensor;
 const MAX_CODE: f64 = 127.0;
 
 /// Greatest bias: half of an accumulator, the other half is left to the sum.
-const MAX_BIAS: f64 = (1u32 << 30) as f64;
+pub(super) const MAX_BIAS: f64 = (1u32 << 30) as f64;
 
 /// A layer's weights as codes.
 pub(super) struct Coded {

@@ -1,0 +1,36 @@
+// RUN: strum-opt %s --split-input-file --verify-diagnostics --strum-pack="w=4 select=activation"
+
+func.func @none(%x: tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32> {
+  %w = "tosa.const"() <{values = dense<3> : tensor<1x1x1x4xi8>}> : () -> tensor<1x1x1x4xi8>
+  // expected-error@+1 {{select=activation needs to know the inputs of the layer: quantize the network with calibration data}}
+  %0 = strum.conv2d %x, %w : (tensor<1x1x1x4xi8>, tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32>
+  return %0 : tensor<1x1x1x1xi32>
+}
+
+// -----
+
+func.func @too_few(%x: tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32> {
+  %w = "tosa.const"() <{values = dense<3> : tensor<1x1x1x4xi8>}> : () -> tensor<1x1x1x4xi8>
+  // expected-error@+1 {{'strum.input_mean' has 1 values, the layer 4 input channels}}
+  %0 = strum.conv2d %x, %w {strum.input_mean = array<f64: 0.0>} : (tensor<1x1x1x4xi8>, tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32>
+  return %0 : tensor<1x1x1x1xi32>
+}
+
+// -----
+
+func.func @negative(%x: tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32> {
+  %w = "tosa.const"() <{values = dense<3> : tensor<1x1x1x4xi8>}> : () -> tensor<1x1x1x4xi8>
+  // expected-error@+1 {{'strum.input_square' holds -1}}
+  %0 = strum.conv2d %x, %w {strum.input_mean = array<f64: 0.0, 0.0, 0.0, 0.0>, strum.input_square = array<f64: 1.0, 1.0, -1.0, 1.0>}
+    : (tensor<1x1x1x4xi8>, tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32>
+  return %0 : tensor<1x1x1x1xi32>
+}
+
+// -----
+
+func.func @text(%x: tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32> {
+  %w = "tosa.const"() <{values = dense<3> : tensor<1x1x1x4xi8>}> : () -> tensor<1x1x1x4xi8>
+  // expected-error@+1 {{'strum.input_mean' is no array of f64}}
+  %0 = strum.conv2d %x, %w {strum.input_mean = "0"} : (tensor<1x1x1x4xi8>, tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32>
+  return %0 : tensor<1x1x1x1xi32>
+}
