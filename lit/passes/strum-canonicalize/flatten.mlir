@@ -7,14 +7,16 @@ func.func @fully_connected(%x: tensor<1x2x1x3xi8>, %b: tensor<1xi32>) -> tensor<
   // CHECK-DAG: %[[W:.*]] = "tosa.const"() <{values = dense<{{\[\[\[\[}}1, 3, 5, 2, 4, 6]]]]> : tensor<1x1x1x6xi8>}>
   // CHECK-NOT: tosa.transpose
   // CHECK: %[[Y:.*]] = tosa.reshape %[[X]], %{{.*}} -> tensor<1x1x1x6xi8>
-  // CHECK: tosa.conv2d %[[Y]], %[[W]],
+  // What calibration saw of the input channels goes with them.
+  // CHECK: tosa.conv2d %[[Y]], %[[W]],{{.*}} strum.input_mean = array<f64: 1.{{0*}}e+00, 3.{{0*}}e+00, 5.{{0*}}e+00, 2.{{0*}}e+00, 4.{{0*}}e+00, 6.{{0*}}e+00>
+  // CHECK-NOT: strum.input_square
   %w = "tosa.const"() <{values = dense<[[[[1, 2, 3, 4, 5, 6]]]]> : tensor<1x1x1x6xi8>}> : () -> tensor<1x1x1x6xi8>
   %z = "tosa.const"() <{values = dense<-3> : tensor<1xi8>}> : () -> tensor<1xi8>
   %wz = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
   %s = tosa.const_shape {values = dense<[1, 1, 1, 6]> : tensor<4xindex>} : () -> !tosa.shape<4>
   %0 = tosa.transpose %x {perms = array<i32: 0, 3, 1, 2>} : (tensor<1x2x1x3xi8>) -> tensor<1x3x2x1xi8>
   %1 = tosa.reshape %0, %s : (tensor<1x3x2x1xi8>, !tosa.shape<4>) -> tensor<1x1x1x6xi8>
-  %2 = tosa.conv2d %1, %w, %b, %z, %wz {acc_type = i32, dilation = array<i64: 1, 1>, pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 1, 1>} : (tensor<1x1x1x6xi8>, tensor<1x1x1x6xi8>, tensor<1xi32>, tensor<1xi8>, tensor<1xi8>) -> tensor<1x1x1x1xi32>
+  %2 = tosa.conv2d %1, %w, %b, %z, %wz {acc_type = i32, dilation = array<i64: 1, 1>, pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 1, 1>, strum.input_mean = array<f64: 1.0, 2.0, 3.0, 4.0, 5.0, 6.0>, strum.input_square = array<f64: 1.0>} : (tensor<1x1x1x6xi8>, tensor<1x1x1x6xi8>, tensor<1xi32>, tensor<1xi8>, tensor<1xi8>) -> tensor<1x1x1x1xi32>
   return %2 : tensor<1x1x1x1xi32>
 }
 

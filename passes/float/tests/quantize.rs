@@ -7,7 +7,8 @@ mod common;
 use ndarray::IxDyn;
 use proptest::prelude::*;
 use strum_float::quantize::{
-    IntElem, IntGraph, IntOp, QuantizeError, RangeChoice, WeightScales, Weights, observe, quantize,
+    InputStatistics, IntElem, IntGraph, IntOp, QuantizeError, RangeChoice, WeightScales, Weights,
+    correct_bias, observe, observe_inputs, quantize,
 };
 use strum_float::{Binary, Graph, Op, PoolKind, Tensor, Unary, ValueId, Window};
 use strum_ref as tosa;
@@ -126,7 +127,8 @@ fn run(int: &IntGraph, x: &Tensor) -> Vec<f64> {
 fn sqnr(expected: &Tensor, got: &[f64]) -> f64 {
     let signal: f64 = expected.iter().map(|&x| f64::from(x).powi(2)).sum();
     let noise: f64 = expected.iter().zip(got).map(|(&x, y)| (f64::from(x) - y).powi(2)).sum();
-    10.0 * (signal.max(1e-12) / noise.max(1e-12)).log10()
+    // An output of nothing but zeros has no signal, and loses none.
+    if noise < 1e-12 { f64::INFINITY } else { 10.0 * (signal.max(1e-12) / noise).log10() }
 }
 
 fn quantized(graph: &Graph, x: &Tensor, choice: RangeChoice) -> Result<IntGraph, QuantizeError> {
@@ -155,6 +157,76 @@ proptest! {
         let again = quantized(&graph, &x, RangeChoice::MinMax).unwrap();
         prop_assert_eq!(&int.nodes, &again.nodes);
         run(&int, &x);
+    }
+}
+
+/// The mean of each input channel and of its square, from the codes that the layer reads, one by one.
+fn naive_statistics(codes: &[i64], channels: usize) -> (Vec<f64>, Vec<f64>) {
+    let of = |channel: usize, f: &dyn Fn(i64) -> i64| {
+        let own: Vec<i64> = codes.iter().skip(channel).step_by(channels).map(|&c| f(c)).collect();
+        own.iter().sum::<i64>() as f64 / own.len() as f64
+    };
+    ((0..channels).map(|c| of(c, &|x| x)).collect(), (0..channels).map(|c| of(c, &|x| x * x)).collect())
+}
+
+#[test]
+fn layers_know_their_inputs_and_bias_correction_keeps_the_mean() {
+    let window = Window { stride: [1, 1], dilation: [1, 1], before: [0, 0], after: [0, 0] };
+    for depthwise in [false, true] {
+        let graph = single(&[1, 4, 5, 3], |graph, x| {
+            let op = if depthwise { Op::DepthwiseConv2d(window) } else { Op::Conv2d(window) };
+            let shape = if depthwise { [1, 1, 3, 2] } else { [2, 1, 1, 3] };
+            let w = graph.constant(ramp(&shape, -0.777, 0.31)).unwrap();
+            let b = graph.constant(ramp(&[if depthwise { 6 } else { 2 }], 0.1, 0.3)).unwrap();
+            graph.push(op, &[x, w, b]).unwrap()
+        });
+        let samples: Vec<_> =
+            [(0.2, 1.0), (-0.1, 3.0)].iter().map(|&(a, b)| vec![ramp(&[1, 4, 5, 3], a, b)]).collect();
+        let ranges = observe(&graph, &samples, RangeChoice::MinMax).unwrap();
+        let mut int = quantize(&graph, &ranges, WeightScales::PerTensor).unwrap();
+        assert!(correct_bias(&graph, &mut int).is_err(), "nothing was observed");
+        observe_inputs(&graph, &samples, &mut int).unwrap();
+        let params = int.inputs[0].params;
+        let codes: Vec<i64> = samples
+            .iter()
+            .flat_map(|s| s[0].iter())
+            .map(|&x| i64::from(params.code(x.into()) - params.zero_point))
+            .collect();
+        let (mean, square) = naive_statistics(&codes, 3);
+        let weights = |int: &IntGraph| match &int.nodes[0].op {
+            IntOp::Conv2d(_, weights) | IntOp::DepthwiseConv2d(_, weights) => weights.clone(),
+            _ => panic!("the first operator is the layer"),
+        };
+        assert_eq!(weights(&int).inputs, Some(InputStatistics { mean, square }));
+        // The mean of all results of a channel against that of the float layer, whose inputs are the codes' values.
+        let coded = |x: &Tensor| x.mapv(|x| params.value(params.code(x.into())) as f32);
+        let off = |int: &IntGraph| {
+            let weights = weights(int);
+            let scale = weights.source.scales[0] * params.scale;
+            let outputs = if depthwise { 6 } else { 2 };
+            let mut off = vec![0f64; outputs];
+            for sample in &samples {
+                let exact = graph.eval(&[coded(&sample[0])]).unwrap();
+                let x: Vec<i64> =
+                    sample[0].iter().map(|&x| i64::from(params.code(x.into()) - params.zero_point)).collect();
+                for (pixel, x) in x.chunks(3).enumerate() {
+                    for (o, off) in off.iter_mut().enumerate() {
+                        let sum: i64 = match depthwise {
+                            true => x[o / 2] * i64::from(weights.codes[o]),
+                            false => (0..3).map(|i| x[i] * i64::from(weights.codes[o * 3 + i])).sum(),
+                        };
+                        let got = (sum + i64::from(weights.bias[o])) as f64 * scale;
+                        *off += f64::from(exact[0].as_slice().unwrap()[pixel * outputs + o]) - got;
+                    }
+                }
+            }
+            off.iter().map(|off| off.abs() / 40.0 / scale).fold(0.0, f64::max)
+        };
+        let before = off(&int);
+        correct_bias(&graph, &mut int).unwrap();
+        // Two roundings are left: that of the bias before and after.
+        let after = off(&int);
+        assert!(before > 2.0 && after < 1.01, "{before} {after}");
     }
 }
 
