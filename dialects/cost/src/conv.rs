@@ -7,6 +7,7 @@ use dpu_isa::{ConvInv, ConvVar, Dtype, Machine, Method, PeKind, Stationary, Weig
 use crate::cut::{Cut, Piece, Window};
 use crate::pipeline::{Flow, Stage};
 use crate::skip::Extents;
+use crate::stored::{self, Stored};
 use crate::{Cost, Events, Low, idle_lanes, product};
 
 /// Bytes of the lookup table of results.
@@ -116,6 +117,41 @@ pub(crate) struct Tile<'a> {
     tables: u64,
 }
 
+/// Bytes that a block moves, or all blocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Moved {
+    pub(crate) acts: u64,
+    /// With their tables, unless these are counted apart.
+    pub(crate) weights: u64,
+    tables: u64,
+    psums: u64,
+    pub(crate) results: u64,
+}
+
+impl Moved {
+    fn loaded(&self) -> u64 {
+        let parts = [self.acts, self.weights, self.tables, self.psums];
+        parts.into_iter().fold(0, u64::saturating_add)
+    }
+
+    fn add(&mut self, more: &Moved) {
+        self.acts = self.acts.saturating_add(more.acts);
+        self.weights = self.weights.saturating_add(more.weights);
+        self.tables = self.tables.saturating_add(more.tables);
+        self.psums = self.psums.saturating_add(more.psums);
+        self.results = self.results.saturating_add(more.results);
+    }
+}
+
+/// What the blocks of a tile take together.
+pub(crate) struct StoredFlow {
+    /// Cycles of the pipeline.
+    pub(crate) cycles: u64,
+    /// Cycles of the PE array.
+    pub(crate) compute: u64,
+    pub(crate) moved: Moved,
+}
+
 /// One block.
 struct Kind {
     oc: Piece,
@@ -220,15 +256,17 @@ impl<'a> Tile<'a> {
         flow
     }
 
-    /// The blocks in order, each computed in slices of the cycles that `slices_of` says; cycles of the pipeline, and
-    /// of the PE array.
-    pub(crate) fn flow_of_slices(
+    /// The blocks in order, their operands as they are stored, each computed in `slices` slices of the cycles that
+    /// `slices_of` says; without an answer, as without zero skipping.
+    pub(crate) fn flow_stored(
         &self,
-        slices: u64,
-        mut slices_of: impl FnMut(&Extents) -> Vec<u64>,
-    ) -> (u64, u64) {
+        slices: Option<u64>,
+        stored: &Stored<'_>,
+        mut slices_of: impl FnMut(&Extents) -> Option<Vec<u64>>,
+    ) -> StoredFlow {
         let tree = u64::from(self.inv.sched_ic.max(1).ilog2());
-        let (mut flow, mut compute) = (Flow::new(slices, tree), 0u64);
+        let mut flow = Flow::new(slices.unwrap_or(self.steps.slices), tree);
+        let (mut compute, mut moved) = (0u64, Moved::default());
         let axes = match self.inv.stationary {
             Stationary::Output | Stationary::Weight => [&self.oc, &self.oy, &self.ox],
             Stationary::Input => [&self.oy, &self.ox, &self.oc],
@@ -241,13 +279,46 @@ impl<'a> Tile<'a> {
                         Stationary::Output | Stationary::Weight => [a.1, b.1, c.1],
                         Stationary::Input => [c.1, a.1, b.1],
                     };
-                    let cycles = slices_of(&extents);
-                    compute = cycles.iter().fold(compute, |sum, &n| sum.saturating_add(n));
-                    flow.add_slices(&self.stage(&kind), &cycles);
+                    let bytes = self.moved(&kind, &extents, stored);
+                    let stage = self.stage_of(&kind, bytes.loaded(), bytes.results);
+                    moved.add(&bytes);
+                    if let Some(cycles) = slices_of(&extents) {
+                        compute = cycles.iter().fold(compute, |sum, &n| sum.saturating_add(n));
+                        flow.add_slices(&stage, &cycles);
+                    } else {
+                        compute = compute.saturating_add(stage.compute);
+                        flow.add(&stage);
+                    }
                 }
             }
         }
-        (flow.cycles(), compute)
+        StoredFlow { cycles: flow.cycles(), compute, moved }
+    }
+
+    /// What a block moves, as it is stored.
+    fn moved(&self, kind: &Kind, [oc, oy, ox]: &Extents, stored: &Stored<'_>) -> Moved {
+        let (inv, var, m) = (self.inv, self.var, self.machine);
+        let raw = Moved { results: self.results(kind), ..self.raw(kind) };
+        let mut moved = raw;
+        if let (true, Some(kept)) = (kind.loads_acts, stored.acts) {
+            let taps = [(var.kernel_h, inv.dilation_y), (var.kernel_w, inv.dilation_x)];
+            let rows = stored::positions(*oy, (var.origin_y, inv.stride_y), taps[0], var.in_h);
+            let columns = stored::positions(*ox, (var.origin_x, inv.stride_x), taps[1], var.in_w);
+            let channels = stored::input_channels(inv, var, *oc);
+            let pixel = self.pixel_bytes(&kind.oc, kind.ox.holes);
+            moved.acts = stored::pixels((&rows, &columns), &channels, pixel, kept, m);
+        }
+        if let (true, false, Some(kept)) = (kind.loads_weights, inv.depthwise, stored.weights) {
+            let set = self.weights / u64::from(var.out_c.max(1));
+            moved.weights = stored::sets(oc.0..oc.1, set, kept, m);
+            moved.tables = share_of(self.tables, kind.oc.size, var.out_c.into());
+        }
+        if let (false, Some(kept)) = (var.acc_out, stored.results) {
+            let [rows, columns]: [Vec<u64>; 2] = [*oy, *ox].map(|(from, to)| (from..to).collect());
+            let pixel = kind.oc.size.saturating_mul(inv.out_dtype.bytes());
+            moved.results = stored::pixels((&rows, &columns), &(oc.0..oc.1), pixel, kept, m);
+        }
+        moved
     }
 
     /// A block, by its pieces in the order of [`Tile::flow`].
@@ -273,24 +344,39 @@ impl<'a> Tile<'a> {
         product([product(outputs), self.steps.all])
     }
 
-    /// Bytes that a block loads.
-    fn loaded(&self, kind: &Kind) -> u64 {
+    /// Bytes that a block loads of operands as they are.
+    fn raw(&self, kind: &Kind) -> Moved {
         let acts = product([kind.oy.window, kind.ox.window, self.pixel_bytes(&kind.oc, kind.ox.holes)]);
         let filters = share_of(self.weights.saturating_add(self.tables), kind.oc.size, self.var.out_c.into());
         let psums = product([kind.oc.size, kind.oy.size, kind.ox.size, Dtype::I32.bytes()]);
-        let parts = [(kind.loads_acts, acts), (kind.loads_weights, filters), (self.var.acc_in, psums)];
-        parts.into_iter().fold(0, |sum, (is, bytes)| if is { sum.saturating_add(bytes) } else { sum })
+        let only = |is: bool, bytes: u64| if is { bytes } else { 0 };
+        Moved {
+            acts: only(kind.loads_acts, acts),
+            weights: only(kind.loads_weights, filters),
+            tables: 0,
+            psums: only(self.var.acc_in, psums),
+            results: 0,
+        }
     }
 
-    /// Cycles of a block.
+    /// Bytes that a block stores of results as they are.
+    fn results(&self, kind: &Kind) -> u64 {
+        let element = if self.var.acc_out { Dtype::I32 } else { self.inv.out_dtype };
+        product([kind.oc.size, kind.oy.size, kind.ox.size, element.bytes()])
+    }
+
+    /// Cycles of a block whose operands are as they are.
     fn stage(&self, kind: &Kind) -> Stage {
-        let (inv, m) = (self.inv, self.machine);
-        let loaded = self.loaded(kind);
+        self.stage_of(kind, self.raw(kind).loaded(), self.results(kind))
+    }
+
+    /// Cycles of a block that loads and stores so many bytes.
+    fn stage_of(&self, kind: &Kind, loaded: u64, stored: u64) -> Stage {
+        let inv = self.inv;
         let outputs = product([kind.oc.size, kind.oy.size, kind.ox.size]);
-        let element = if self.var.acc_out { Dtype::I32 } else { inv.out_dtype };
-        let stored = outputs.saturating_mul(element.bytes());
         let held = [held(&kind.oc, inv.sched_oc), held(&kind.oy, inv.sched_oy), held(&kind.ox, inv.sched_ox)];
-        Stage::new(loaded, product([product(held), self.steps.all]), stored, outputs, m)
+        let compute = product([product(held), self.steps.all]);
+        Stage::new(loaded, compute, stored, outputs, self.machine)
     }
 
     /// Accesses of the register files and the adder trees.

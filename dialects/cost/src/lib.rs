@@ -15,6 +15,7 @@ mod events;
 mod pipeline;
 mod pool;
 mod skip;
+mod stored;
 mod vec;
 
 pub use conv::{conv, low_macs};
@@ -23,7 +24,8 @@ pub use dma::{Transfer, dma, dma_copy, dma_fill, end_of_transfer};
 pub use energy::Energy;
 pub use events::Events;
 pub use pool::pool;
-pub use skip::{Bitmap, conv_skipping, skips_zeros};
+pub use skip::{Bitmap, Present, conv_skipping, skips_zeros};
+pub use stored::{Pieces, Pixels, Stored, dma_copy_stored};
 pub use vec::{vec_binary, vec_reduce, vec_rescale, vec_table, vec_unary};
 
 use dpu_isa::{Instr, Machine};

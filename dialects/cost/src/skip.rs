@@ -6,7 +6,8 @@
 use dpu_isa::schedule::{Block, ScheduleError};
 use dpu_isa::{ConvInv, ConvVar, Machine, Method, PeKind};
 
-use crate::conv::Tile;
+use crate::conv::{StoredFlow, Tile};
+use crate::stored::Stored;
 use crate::{Cost, Events, product};
 
 /// Which operands are not zero: a row for each output position or output channel, in it a bit for each tap and input
@@ -59,8 +60,18 @@ pub fn skips_zeros(inv: &ConvInv, m: &Machine) -> bool {
     m.zero_skip != 0 && method && !inv.fold && m.pe_kind != PeKind::StrumStatic
 }
 
-/// A convolution variant on PEs that skip zeros; `acts` has a row for every output position (depthwise: and channel),
-/// `weights` for every output channel. The rules are those of "Zero skipping" in `docs/timing.md`.
+/// Which operands of a variant are not zero: of the activations, a row for every output position (depthwise: and
+/// channel), of the weights, a row for every output channel.
+#[derive(Clone, Debug)]
+pub struct Present {
+    /// Activations.
+    pub acts: Bitmap,
+    /// Weights.
+    pub weights: Bitmap,
+}
+
+/// A convolution variant on a machine with `zero_skip`: its PEs skip the pairs that are not `present`, if they can skip any,
+/// and operands are stored as `stored` says. The rules are those of "Zero skipping" in `docs/timing.md`.
 ///
 /// # Errors
 /// When the register files cannot hold what the schedule keeps in them.
@@ -68,17 +79,38 @@ pub fn conv_skipping(
     inv: &ConvInv,
     var: &ConvVar,
     m: &Machine,
-    acts: &Bitmap,
-    weights: &Bitmap,
+    present: Option<&Present>,
+    stored: &Stored<'_>,
 ) -> Result<Cost, ScheduleError> {
     let plain = crate::conv(inv, var, m)?;
     let tile = Tile::new(inv, var, m, &Block::of(inv, var, m)?);
-    let mut counter = Counter::new(inv, var, m, acts, weights);
-    let slices = counter.slices;
-    let (cycles, compute) =
-        tile.flow_of_slices(slices, |block| (0..slices).map(|slice| counter.slice(block, slice)).collect());
+    let mut counter = present.map(|present| Counter::new(inv, var, m, present));
+    let slices = counter.as_ref().map(|c| c.slices);
+    let StoredFlow { cycles, compute, moved } = tile.flow_stored(slices, stored, |block| {
+        let counter = counter.as_mut()?;
+        Some((0..counter.slices).map(|slice| counter.slice(block, slice)).collect())
+    });
+    let mut events = plain.events;
+    if let (Some(counter), Some(present)) = (&counter, present) {
+        events = skipped(inv, var, &plain, counter, present);
+        events.lane_idle = crate::idle_lanes(compute, counter.pairs, m);
+    }
+    if stored.acts.is_some() {
+        events.sram_act_read = moved.acts;
+    }
+    if stored.weights.is_some() && !inv.depthwise {
+        events.sram_weight_read = moved.weights;
+    }
+    if stored.results.is_some() && !var.acc_out {
+        events.sram_out_write = moved.results;
+    }
+    let cycles = u64::from(m.dpu_setup_cycles).saturating_add(cycles);
+    Ok(Cost { low: plain.low, ..Cost::on_chip(cycles, plain.macs, events) })
+}
+
+/// What is counted where pairs were skipped; idle lanes are not.
+fn skipped(inv: &ConvInv, var: &ConvVar, plain: &Cost, counter: &Counter<'_>, present: &Present) -> Events {
     let (pairs, steps) = (counter.pairs, counter.steps);
-    let dense = plain.events;
     let compressed = |bytes: u64, map: &Bitmap, of: u64| {
         let kept = u128::from(bytes) * u128::from(map.ones()) / u128::from(of.max(1));
         u64::try_from(kept).unwrap_or(u64::MAX).saturating_add(bytes.div_ceil(8))
@@ -88,20 +120,17 @@ pub fn conv_skipping(
     let channels = if inv.depthwise { u64::from(var.out_c) } else { 1 };
     let patches = product([var.out_h.into(), var.out_w.into(), channels, taps, depth]);
     let all = product([var.out_c.into(), taps, depth]);
-    let events = Events {
-        lane_idle: crate::idle_lanes(compute, pairs, m),
+    Events {
         pe_steps: steps,
         zero_skipped: plain.macs.saturating_sub(pairs),
         if_read: pairs,
         fl_read: pairs,
-        if_write: compressed(dense.if_write, acts, patches),
-        fl_write: compressed(dense.fl_write, weights, all),
+        if_write: compressed(plain.events.if_write, &present.acts, patches),
+        fl_write: compressed(plain.events.fl_write, &present.weights, all),
         of_read: steps.saturating_mul(4),
         of_write: steps.saturating_mul(4),
-        ..dense
-    };
-    let cycles = u64::from(m.dpu_setup_cycles).saturating_add(cycles);
-    Ok(Cost { low: plain.low, ..Cost::on_chip(cycles, plain.macs, events) })
+        ..plain.events
+    }
 }
 
 /// Outputs of a block along channels, rows and columns: from and to.
@@ -128,8 +157,7 @@ impl<'a> Counter<'a> {
         inv: &'a ConvInv,
         var: &'a ConvVar,
         m: &Machine,
-        acts: &'a Bitmap,
-        weights: &'a Bitmap,
+        Present { acts, weights }: &'a Present,
     ) -> Counter<'a> {
         let lanes = m.lanes.max(1) as usize;
         let width = lanes * usize::from(inv.sched_ic.max(1));

@@ -236,7 +236,7 @@ fn present(seed: u64, share: u64, place: [u64; 4]) -> bool {
 
 #[test]
 fn skipped_zeros_are_those_that_a_naive_count_skips() {
-    let (mut cases, mut faster) = (0, 0);
+    let (mut cases, mut faster, mut smaller) = (0, 0, 0);
     arbtest::arbtest(|u| {
         let m = Machine { zero_skip: 1, ..machine(u)? };
         let (inv, var) = layer(u, &m)?;
@@ -255,13 +255,49 @@ fn skipped_zeros_are_those_that_a_naive_count_skips() {
         };
         let weight = |oc: u64, ky: u64, kx: u64, ic: u64| present(seed, weights_of, [oc, ky, kx, ic + 1]);
         let (acts, weights) = bitmaps(&inv, &var, &act, &weight);
-        let cost = dpu_cost::conv_skipping(&inv, &var, &m, &acts, &weights).unwrap();
+        let result = |y: u64, x: u64, c: u64| present(seed, acts_of, [y, x, c, 2]);
+        let stored = [u.arbitrary()?, u.arbitrary::<bool>()? && inv.method == Method::Dense, u.arbitrary()?];
+        let stored = [stored[0], stored[1] && !inv.depthwise, stored[2] && layer_stores_bytes(&inv, &var)];
+        let skips = u.ratio(3, 4)?;
+        let count =
+            |is: &dyn Fn(u64) -> bool, range: std::ops::Range<u64>| range.filter(|&c| is(c)).count() as u64;
+        let kept_acts = |y: u64, x: u64, channels: std::ops::Range<u64>| {
+            count(&|c| act(y.cast_signed(), x.cast_signed(), c), channels)
+        };
+        let kept_results =
+            |y: u64, x: u64, channels: std::ops::Range<u64>| count(&|c| result(y, x, c), channels);
+        let (kh, kw, ic) = (u64::from(var.kernel_h), u64::from(var.kernel_w), u64::from(var.in_c));
+        let kept_weights =
+            |oc: u64| count(&|i| weight(oc, i / ic / kw, i / ic % kw, i % ic), 0..kh * kw * ic);
+        let operands = dpu_cost::Present { acts, weights };
+        let as_stored = dpu_cost::Stored {
+            acts: stored[0].then_some(&kept_acts as _),
+            weights: stored[1].then_some(&kept_weights as _),
+            results: stored[2].then_some(&kept_results as _),
+        };
+        let cost = dpu_cost::conv_skipping(&inv, &var, &m, skips.then_some(&operands), &as_stored).unwrap();
         let block = Block::of(&inv, &var, &m).unwrap();
         let (array, layer, schedule) = described(&inv, &var, &m, &block);
         let vectors = u64::from(m.if_rf_bytes.min(m.fl_rf_bytes) / 2 / m.lanes);
-        let seen = run_skipping(&array, &layer, &schedule, &Present { act: &act, weight: &weight, vectors });
+        let naive = Present { act: &act, weight: &weight, vectors, skips, result: &result, stored };
+        let seen = run_skipping(&array, &layer, &schedule, &naive);
         assert_eq!(cost.macs - cost.events.zero_skipped, seen.macs, "{inv:?} {var:?} {m:?}");
-        assert_eq!(cost.traffic, plain.traffic);
+        assert_eq!(
+            (cost.traffic.sram_read, cost.traffic.sram_write),
+            (seen.read, seen.written),
+            "{stored:?} {inv:?} {var:?} {m:?}"
+        );
+        if stored == [false; 3] {
+            assert_eq!(cost.traffic, plain.traffic);
+        }
+        // Never more than all bytes, and a bit for each of them; a block's bits are whole bytes.
+        let more = |got: u64, raw: u64| got > raw + raw.div_ceil(8) + seen.blocks;
+        let (got, raw) = (cost.events, plain.events);
+        assert!(
+            !more(got.sram_act_read, raw.sram_act_read) && !more(got.sram_weight_read, raw.sram_weight_read)
+        );
+        assert!(!more(got.sram_out_write, raw.sram_out_write));
+        smaller += usize::from(cost.traffic.sram_read < plain.traffic.sram_read);
         let closed = cost.cycles - u64::from(m.dpu_setup_cycles);
         let apart = closed.abs_diff(seen.cycles).saturating_sub(CONSTANT + seen.blocks);
         assert!(
@@ -276,8 +312,16 @@ fn skipped_zeros_are_those_that_a_naive_count_skips() {
     .budget_ms(6_000)
     .size_min(256)
     .size_max(1024);
-    println!("{cases} cases, {faster} of them faster than without skipping");
-    assert!(cases > 100 && faster > cases / 4, "{cases} cases, {faster} faster");
+    println!("{cases} cases, {faster} of them faster than without skipping, {smaller} read less");
+    assert!(
+        cases > 100 && faster > cases / 4 && smaller > cases / 8,
+        "{cases}, {faster} faster, {smaller} smaller"
+    );
+}
+
+/// Whether results are bytes.
+fn layer_stores_bytes(inv: &ConvInv, var: &ConvVar) -> bool {
+    !var.acc_out && inv.out_dtype.bytes() == 1
 }
 
 /// The operands as bitmaps.

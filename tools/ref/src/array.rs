@@ -14,6 +14,8 @@
 //! assert!((6..=9).contains(&run.cycles));
 //! ```
 
+use std::collections::BTreeSet;
+
 /// What there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Array {
@@ -134,8 +136,14 @@ pub struct Seen {
 /// One block on its way.
 #[derive(Clone, Debug)]
 struct Block {
-    /// Bytes to load.
+    /// Bytes to load, and of these, activations and weights.
     load: u64,
+    acts: u64,
+    weights: u64,
+    /// Bytes of an activation's pixel as it is.
+    pixel: u64,
+    /// Bytes to store.
+    stored: u64,
     /// All outputs.
     total: u64,
     /// Channel, row and column of the outputs of every PE.
@@ -166,12 +174,30 @@ pub struct Present<'a> {
     pub weight: &'a dyn Fn(u64, u64, u64, u64) -> bool,
     /// Vectors of a slice.
     pub vectors: u64,
+    /// Whether PEs skip anything.
+    pub skips: bool,
+    /// The result at a row, a column and a channel.
+    pub result: &'a dyn Fn(u64, u64, u64) -> bool,
+    /// Whether input, weights and results are stored without their zeros.
+    pub stored: [bool; 3],
 }
 
 /// Steps through a tile whose PEs skip zeros; its `macs` are the pairs that they took.
 #[must_use]
 pub fn run_skipping(array: &Array, layer: &Layer, schedule: &Schedule, present: &Present<'_>) -> Seen {
     let mut blocks = blocks(array, layer, schedule);
+    blocks.iter_mut().for_each(|block| pack(array, layer, present, block));
+    if !present.skips {
+        let (slices, products) = self::slices(array, layer, schedule);
+        for block in &mut blocks {
+            let outputs =
+                |steps: u64| block.places.iter().map(|places| places.len() as u64 * steps).collect();
+            block.work = slices.iter().map(|&steps| outputs(steps)).collect();
+        }
+        let outputs: u64 = blocks.iter().map(|b| b.total).sum();
+        let seen = step(array, layer, schedule, &blocks, slices.len());
+        return Seen { macs: outputs * products, ..seen };
+    }
     let held = present.vectors * array.lanes * schedule.tree;
     let slices = if layer.depthwise { 1 } else { layer.input[2].div_ceil(held) };
     let mut pairs = 0;
@@ -192,6 +218,73 @@ pub fn run_skipping(array: &Array, layer: &Layer, schedule: &Schedule, present: 
     }
     let seen = step(array, layer, schedule, &blocks, usize::try_from(slices).unwrap_or(0));
     Seen { macs: pairs, ..seen }
+}
+
+/// Counts what a block loads and stores if zeros are left out, byte by byte.
+fn pack(array: &Array, layer: &Layer, present: &Present<'_>, block: &mut Block) {
+    let packed = |of: &[bool], raw: u64| {
+        let (mut bits, mut words, mut room) = (0, 0, 0);
+        for &is in of {
+            bits += 1;
+            if is && room == 0 {
+                (words, room) = (words + 1, array.word);
+            }
+            room -= u64::from(is);
+        }
+        let bytes = words * array.word + (bits + 7) / 8;
+        if bytes < bits { bytes } else { raw }
+    };
+    // A flag for every pixel, eight to a byte.
+    let flags = |pixels: usize| (pixels as u64 + 7) / 8;
+    let outputs: BTreeSet<[u64; 3]> = block.places.iter().flatten().copied().collect();
+    let channels: BTreeSet<u64> = outputs.iter().map(|o| o[0]).collect();
+    if present.stored[0] && block.acts > 0 {
+        let each = layer.output[2] / layer.input[2].max(1);
+        let inputs: BTreeSet<u64> = if layer.depthwise {
+            channels.iter().map(|oc| oc / each).collect()
+        } else {
+            (0..layer.input[2]).collect()
+        };
+        let mut pixels = BTreeSet::new();
+        for &[_, oy, ox] in &outputs {
+            for (ky, kx) in (0..layer.kernel[0]).flat_map(|y| (0..layer.kernel[1]).map(move |x| (y, x))) {
+                let at = [(oy, ky), (ox, kx)].map(|(o, k)| (o, k));
+                let place = [0, 1].map(|i| {
+                    let reach = at[i].0 * layer.stride[i] + at[i].1 * layer.dilation[i];
+                    layer.origin[i] + i64::try_from(reach).unwrap_or(i64::MAX)
+                });
+                let size = [0, 1].map(|i| i64::try_from(layer.input[i]).unwrap_or(i64::MAX));
+                if (0..size[0]).contains(&place[0]) && (0..size[1]).contains(&place[1]) {
+                    pixels.insert(place);
+                }
+            }
+        }
+        let pixel = |place: &[i64; 2]| {
+            let of: Vec<bool> = inputs.iter().map(|&c| (present.act)(place[0], place[1], c)).collect();
+            packed(&of, block.pixel)
+        };
+        let acts = pixels.iter().map(pixel).sum::<u64>() + flags(pixels.len());
+        block.load = block.load - block.acts + acts;
+    }
+    if present.stored[1] && block.weights > 0 {
+        let [kernel_h, kernel_w] = layer.kernel;
+        let set = |&oc: &u64| {
+            let taps = (0..kernel_h).flat_map(|y| (0..kernel_w).map(move |x| (y, x)));
+            let of = taps.flat_map(|(y, x)| (0..layer.input[2]).map(move |c| (present.weight)(oc, y, x, c)));
+            let mut of: Vec<bool> = of.collect();
+            of.resize(usize::try_from(layer.set_bytes).unwrap_or(0), false);
+            packed(&of, layer.set_bytes)
+        };
+        block.load = block.load - block.weights + channels.iter().map(set).sum::<u64>();
+    }
+    if present.stored[2] {
+        let pixels: BTreeSet<[u64; 2]> = outputs.iter().map(|&[_, y, x]| [y, x]).collect();
+        let pixel = |&[y, x]: &[u64; 2]| {
+            let of: Vec<bool> = channels.iter().map(|&c| (present.result)(y, x, c)).collect();
+            packed(&of, of.len() as u64 * layer.out_bytes)
+        };
+        block.stored = pixels.iter().map(pixel).sum::<u64>() + flags(pixels.len());
+    }
 }
 
 /// Cycles that a PE of a tree takes for an output and these channels; adds up the pairs.
@@ -315,8 +408,9 @@ impl Stepper<'_> {
         {
             let room = (self.array.ppe * self.out_bytes).saturating_sub(self.queue) / self.out_bytes;
             let n = self.array.ppe.min(block.total - self.taken).min(room);
+            let bytes = |outputs: u64| block.stored * outputs / block.total;
+            self.queue += bytes(self.taken + n) - bytes(self.taken);
             self.taken += n;
-            self.queue += n * self.out_bytes;
         }
         let written = self.queue.min(self.array.write).min(bytes);
         self.queue -= written;
@@ -469,12 +563,14 @@ fn block(
     let apart = layer.gap || channels < in_c || holes;
     let pixel = if apart { channels.next_multiple_of(array.word) } else { channels };
     let share = |bytes: u64| bytes * c.1 / out_c - bytes * c.0 / out_c;
-    let mut load = 0;
+    let (mut load, mut acts, mut weights) = (0, 0, 0);
     if loads_acts {
-        load += rows * columns * pixel;
+        acts = rows * columns * pixel;
+        load += acts;
     }
     if loads_weights {
-        load += if layer.depthwise { share(layer.set_bytes) } else { layer.set_bytes * (c.1 - c.0) };
+        weights = if layer.depthwise { share(layer.set_bytes) } else { layer.set_bytes * (c.1 - c.0) };
+        load += weights;
         load += share(16 * out_c + layer.lut);
     }
     if layer.sums_in {
@@ -497,7 +593,8 @@ fn block(
             }
         }
     }
-    Block { load, total, places, work: Vec::new() }
+    let stored = total * layer.out_bytes;
+    Block { load, acts, weights, pixel, stored, total, places, work: Vec::new() }
 }
 
 /// Positions of the input along an axis that some tap of outputs `from..to` reads, and whether they are apart: with others
