@@ -37,6 +37,14 @@ impl Bitmap {
         }
     }
 
+    /// How many operands of a row are not zero.
+    #[must_use]
+    pub fn ones_of(&self, row: usize) -> u64 {
+        let words = self.taps * self.words;
+        let row = self.bits.iter().skip(row.saturating_mul(words)).take(words);
+        row.map(|word| u64::from(word.count_ones())).sum()
+    }
+
     /// How many are not zero.
     fn ones(&self) -> u64 {
         self.bits.iter().map(|word| u64::from(word.count_ones())).sum()

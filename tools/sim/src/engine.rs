@@ -5,16 +5,18 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use dpu_cost::Cost;
 use dpu_isa::{Engine, Instr, Machine, Program};
 
 use crate::barrier::{Barriers, Gateway, members};
 use crate::error::{Fault, SimError, Site, TrapKind};
-use crate::exec::{Core, Gate, semantics};
+use crate::exec::{Core, Gate, Roles, Semantics, semantics};
 use crate::hazard::{Checker, Clock};
 use crate::observe::{Dispatch, Observer, Task};
 use crate::report::{EngineReport, Recorder, Unit, Work};
+use crate::storage::{Storage, StorageFinder, Zeros};
 
 /// Engines before those of the tiles.
 const DMAS: usize = 2;
@@ -99,6 +101,17 @@ struct Dispatcher {
     busy: u64,
 }
 
+/// What the run has to do with storage without zeros.
+#[derive(Debug)]
+enum StorageUse {
+    /// Nothing.
+    None,
+    /// It finds out what is stored so.
+    Find(Box<StorageFinder>),
+    /// It knows.
+    Known(Arc<Storage>),
+}
+
 /// A program being executed.
 pub(crate) struct Simulation<'p, 'o> {
     program: &'p Program,
@@ -107,6 +120,7 @@ pub(crate) struct Simulation<'p, 'o> {
     max_cycles: u64,
     core: Core,
     checker: Option<Checker>,
+    storage: StorageUse,
     /// Whether tasks are executed, or take their time alone.
     executes: bool,
     barriers: Barriers,
@@ -124,6 +138,7 @@ pub(crate) struct Simulation<'p, 'o> {
 pub(crate) struct Finished {
     pub(crate) core: Core,
     pub(crate) checker: Option<Checker>,
+    pub(crate) storage: Option<StorageFinder>,
     pub(crate) recorder: Recorder,
     pub(crate) cycles: u64,
     pub(crate) serial: u64,
@@ -148,6 +163,7 @@ impl<'p, 'o> Simulation<'p, 'o> {
             max_cycles,
             core,
             checker,
+            storage: StorageUse::None,
             executes: true,
             barriers: Barriers::new(machine.barriers, machine.barrier_cycles),
             engines: (0..engines).map(|_| EngineState::default()).collect(),
@@ -164,6 +180,16 @@ impl<'p, 'o> Simulation<'p, 'o> {
     pub(crate) fn timing_only(mut self) -> Simulation<'p, 'o> {
         self.executes = false;
         self
+    }
+
+    /// Finds out what is stored without zeros.
+    pub(crate) fn finding(self, finder: StorageFinder) -> Simulation<'p, 'o> {
+        Simulation { storage: StorageUse::Find(Box::new(finder)), ..self }
+    }
+
+    /// Knows what is stored without zeros.
+    pub(crate) fn with_storage(self, storage: Arc<Storage>) -> Simulation<'p, 'o> {
+        Simulation { storage: StorageUse::Known(storage), ..self }
     }
 
     /// Runs until `end`.
@@ -203,6 +229,10 @@ impl<'p, 'o> Simulation<'p, 'o> {
             engines: std::iter::once(first).chain(rest).collect(),
             core: self.core,
             checker: self.checker,
+            storage: match self.storage {
+                StorageUse::Find(finder) => Some(*finder),
+                StorageUse::None | StorageUse::Known(_) => None,
+            },
             recorder: self.recorder,
             cycles: self.now,
             serial: self.serial.saturating_add(busy),
@@ -350,29 +380,61 @@ impl<'p, 'o> Simulation<'p, 'o> {
         let Some(instr) = self.program.instrs.get(index) else { return Ok(()) };
         let Some(semantics) = semantics(instr) else { return Ok(()) };
         let mut cost = semantics.cost(self.machine, &self.core).map_err(|fault| self.trap(index, fault))?;
+        let channel = self.channel;
         let mut end = dpu_cost::end_of_transfer(self.now, &cost, &mut self.channel);
-        self.check_fuel(index, end)?;
+        if self.machine.zero_skip == 0 {
+            self.check_fuel(index, end)?;
+        }
         self.barriers.consume(index, instr.wait()).map_err(|fault| self.trap(index, fault))?;
         if let (Some(checker), Some(clock)) = (&mut self.checker, &task.clock) {
             checker.start(number, clock, members(instr.wait()));
         }
-        let tile = instr.tile().unwrap_or(0);
-        let mut gate = Gate { checker: self.checker.as_mut(), index, tile };
         let low = if self.executes {
-            let touched = self.core.touch(semantics, &mut gate);
-            let measured = touched.and_then(|()| semantics.measure(self.machine, &self.core));
-            if let Some(found) = measured.map_err(|fault| fault.at(self.program, index, self.now))? {
-                end = self.now.saturating_add(found.cycles);
-                self.check_fuel(index, end)?;
+            let done = self.execute(index, semantics, instr.tile().unwrap_or(0));
+            let (low, found) = done.map_err(|fault| fault.at(self.program, index, self.now))?;
+            if let Some(found) = found {
+                self.channel = channel;
+                end = dpu_cost::end_of_transfer(self.now, &found, &mut self.channel);
                 cost = found;
             }
-            self.core.execute(index, semantics)
+            low
         } else {
-            semantics.skip(&mut self.core)
+            semantics.skip(&mut self.core).map_err(|fault| fault.at(self.program, index, self.now))?
         };
-        let low = low.map_err(|fault| fault.at(self.program, index, self.now))?;
+        self.check_fuel(index, end)?;
         self.record_task(number, task, end, &cost, low);
         Ok(())
+    }
+
+    /// Checks and executes a task. Returns the low multiply-accumulates, and the cost if that depends on values.
+    fn execute(
+        &mut self,
+        index: usize,
+        semantics: &dyn Semantics,
+        tile: u8,
+    ) -> Result<(u64, Option<Cost>), Fault> {
+        let mut finder = match &mut self.storage {
+            StorageUse::Find(finder) => {
+                let roles = semantics.roles(finder.machine(), &self.core)?;
+                finder.task(roles);
+                Some((&mut **finder, roles))
+            }
+            StorageUse::None | StorageUse::Known(_) => None,
+        };
+        let storage = finder.as_mut().map(|(finder, _)| &mut **finder);
+        let mut gate = Gate { checker: self.checker.as_mut(), storage, index, tile };
+        self.core.touch(semantics, &mut gate)?;
+        if let Some((finder, Roles { copies: true, .. })) = finder {
+            semantics.follow(index, finder)?;
+        }
+        let zeros = match &self.storage {
+            StorageUse::Known(storage) => storage.of(index),
+            StorageUse::None | StorageUse::Find(_) => Zeros::default(),
+        };
+        let observed = semantics.observe(self.machine, &self.core, zeros)?;
+        let low = self.core.execute(index, semantics)?;
+        let found = observed.map(|observed| semantics.measure(self.machine, &self.core, observed));
+        Ok((low, found.transpose()?))
     }
 
     /// Refuses a task that would end too late.

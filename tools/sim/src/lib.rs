@@ -19,6 +19,7 @@ mod region;
 mod report;
 mod retime;
 mod sram_map;
+mod storage;
 mod tensor;
 pub mod tensor_file;
 #[cfg(test)]
@@ -175,19 +176,52 @@ fn run_machine<'o>(
     observers: &'o mut [&'o mut dyn Observer],
 ) -> Result<Run, SimError> {
     let machine = timing_machine(program, options)?;
-    let kernel = kernel::Kernel::of(options.kernel).map_err(SimError::Host)?;
-    let memory = memory::Memory::new(program, options.max_memory)?;
-    let core = exec::Core::new(memory, kernel).with_threads(options.threads);
-    let mut core = core.with_profile(options.profile.as_ref());
-    let mut checker = options.checks.then(|| new_checker(program, &core)).transpose()?;
-    load_inputs(program, inputs, &mut core, checker.as_mut())?;
+    let storage = if machine.zero_skip == 0 { None } else { find_storage(program, machine, inputs, options) };
+    let (core, checker) = loaded(program, inputs, options, options.checks)?;
     let simulation = engine::Simulation::new(program, machine, options.max_cycles, core, checker, observers);
+    let simulation = match storage {
+        Some(storage) => simulation.with_storage(storage),
+        None => simulation,
+    };
     let finished = simulation.run()?;
     let outputs =
         program.outputs.iter().map(|desc| read_output(program, desc, &finished)).collect::<Result<_, _>>()?;
     let engine::Finished { core, checker, cycles, serial, engines, recorder, .. } = finished;
     let report = Report::new(program, machine, cycles, serial, engines, recorder);
     Ok((RunResult { outputs, report }, core, checker))
+}
+
+/// A machine's state with the inputs in its DRAM, and a checker if there are to be checks.
+fn loaded(
+    program: &Program,
+    inputs: &[TensorView<'_>],
+    options: &Options,
+    checks: bool,
+) -> Result<(exec::Core, Option<hazard::Checker>), SimError> {
+    let kernel = kernel::Kernel::of(options.kernel).map_err(SimError::Host)?;
+    let memory = memory::Memory::new(program, options.max_memory)?;
+    let core = exec::Core::new(memory, kernel).with_threads(options.threads);
+    let mut core = core.with_profile(options.profile.as_ref());
+    let mut checker = checks.then(|| new_checker(program, &core)).transpose()?;
+    load_inputs(program, inputs, &mut core, checker.as_mut())?;
+    Ok((core, checker))
+}
+
+/// What a machine that skips zeros stores without them, found by a run whose times do not count. `None` if that run fails:
+/// so will the one that counts, and say why.
+fn find_storage(
+    program: &Program,
+    machine: &Machine,
+    inputs: &[TensorView<'_>],
+    options: &Options,
+) -> Option<Arc<storage::Storage>> {
+    let plain = Machine { zero_skip: 0, ..machine.clone() };
+    let quiet = Options { profile: None, ..options.clone() };
+    let (core, _) = loaded(program, inputs, &quiet, false).ok()?;
+    let finder = storage::StorageFinder::new(program, machine, core.memory.tiles()).ok()?;
+    let simulation = engine::Simulation::new(program, &plain, u64::MAX, core, None, &mut []);
+    let finder = simulation.finding(finder).run().ok()?.storage?;
+    finder.finish(program).ok().map(Arc::new)
 }
 
 /// A checker that knows the engines of all tasks and the constants.

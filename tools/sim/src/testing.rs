@@ -51,6 +51,6 @@ pub(crate) fn get(core: &Core, at: usize, len: usize) -> &[u8] {
 /// Runs a task without looking for hazards. Returns the low multiply-accumulates.
 pub(crate) fn run_task(task: &impl Semantics, core: &mut Core) -> Result<u64, Fault> {
     task.cost(&Machine::flexnn_16x16(), core)?;
-    task.touch(core, &mut Gate { checker: None, index: 0, tile: 0 })?;
+    task.touch(core, &mut Gate { checker: None, storage: None, index: 0, tile: 0 })?;
     task.execute(core)
 }

@@ -1,12 +1,13 @@
 //! `dma_copy`: strided copies within and between the memories.
 
-use dpu_cost::Cost;
+use dpu_cost::{Cost, Pieces};
 use dpu_isa::{DmaCopy, Machine};
 
 use super::nest::{Nest, ROW, region, same_place};
-use super::{Core, Gate, Semantics};
+use super::{Core, Gate, Observed, Roles, Semantics};
 use crate::error::Fault;
 use crate::memory::{gather, scatter};
+use crate::storage::{StorageFinder, Zeros};
 
 impl Semantics for DmaCopy {
     fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
@@ -30,6 +31,50 @@ impl Semantics for DmaCopy {
             gate.read(&core.memory, "src", self.src.space, &src)?;
         }
         gate.write(&core.memory, "dst", self.dst.space, &dst)
+    }
+
+    fn roles(&self, machine: &Machine, _core: &Core) -> Result<Roles, Fault> {
+        // What is taken apart into less than words cannot stay without zeros.
+        let mut whole = true;
+        let nest = Nest::new(&self.dims, [self.src_strides, self.dst_strides]);
+        nest.try_for_each_row([self.src.offset, self.dst.offset], |row| {
+            whole &= row.stride == [u64::from(self.element); 2]
+                && row.len as u64 * u64::from(self.element) >= machine.sram_granule.into();
+            Ok(())
+        })?;
+        Ok(Roles { copies: whole, ..Roles::default() })
+    }
+
+    fn follow(&self, index: usize, finder: &mut StorageFinder) -> Result<(), Fault> {
+        let nest = Nest::new(&self.dims, [self.src_strides, self.dst_strides]);
+        nest.try_for_each_row([self.src.offset, self.dst.offset], |row| {
+            let [from, to] = row.at;
+            let bytes = row.len as u64 * u64::from(self.element);
+            finder.copy(index, self.tile, (self.src.space, from), (self.dst.space, to), bytes)
+        })
+    }
+
+    fn observe(&self, machine: &Machine, core: &Core, zeros: Zeros<'_>) -> Result<Option<Observed>, Fault> {
+        if zeros.pieces.is_empty() {
+            return Ok(None);
+        }
+        let memory = core.memory.space(self.src.space, self.tile)?;
+        let mut pieces = Pieces::default();
+        let mut next = zeros.pieces.iter();
+        let nest = Nest::new(&self.dims, [self.src_strides, self.dst_strides]);
+        nest.try_for_each_row([self.src.offset, self.dst.offset], |row| {
+            let [from, _] = row.at;
+            let mut bytes = crate::memory::slice(memory, from, row.len as u64 * u64::from(self.element))?;
+            while !bytes.is_empty() {
+                let Some(piece) = next.next() else { break };
+                let (part, rest) = bytes.split_at(bytes.len().min(piece.bytes as usize));
+                let kept = |zero: i8| part.iter().filter(|&&byte| byte.cast_signed() != zero).count();
+                pieces.add(part.len() as u64, piece.zero.map_or(part.len(), kept) as u64, machine);
+                bytes = rest;
+            }
+            Ok(())
+        })?;
+        Ok(Some(Observed::Cost(dpu_cost::dma_copy_stored(self, &pieces, machine))))
     }
 
     fn execute(&self, core: &mut Core) -> Result<u64, Fault> {

@@ -30,9 +30,32 @@ use crate::kernel::Kernel;
 use crate::memory::Memory;
 use crate::profile::{HostProfile, Phase};
 use crate::region::Region;
+use crate::storage::{StorageFinder, Zeros};
 
 /// Slots of a DPU.
 const SLOTS: usize = 16;
+
+/// What the operands of a task are to zero skipping: all others are stored as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Roles {
+    /// Its activations may leave out this value.
+    pub(crate) acts: Option<i8>,
+    /// Its weights may leave out this value.
+    pub(crate) weights: Option<i8>,
+    /// Its results may leave out a value.
+    pub(crate) results: bool,
+    /// It copies, and what leaves out a value may stay so.
+    pub(crate) copies: bool,
+}
+
+/// What the cost of a task depends on.
+#[derive(Debug)]
+pub(crate) enum Observed {
+    /// The cost itself.
+    Cost(Cost),
+    /// Operands of a convolution.
+    Conv(Box<conv::Operands>),
+}
 
 /// Semantics of a task.
 pub(crate) trait Semantics {
@@ -42,9 +65,32 @@ pub(crate) trait Semantics {
     /// Announces every byte that `execute` will read or write, reads before writes.
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault>;
 
-    /// What the task costs in place of `cost` if that depends on values; after `touch`, before `execute`.
-    fn measure(&self, _machine: &Machine, _core: &Core) -> Result<Option<Cost>, Fault> {
+    /// What the task's operands are to zero skipping.
+    fn roles(&self, _machine: &Machine, _core: &Core) -> Result<Roles, Fault> {
+        Ok(Roles::default())
+    }
+
+    /// Tells where the bytes of a copy go; `index` is the task's.
+    fn follow(&self, _index: usize, _finder: &mut StorageFinder) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// What the cost depends on, if it depends on values; after `touch`, before `execute`.
+    fn observe(
+        &self,
+        _machine: &Machine,
+        _core: &Core,
+        _zeros: Zeros<'_>,
+    ) -> Result<Option<Observed>, Fault> {
         Ok(None)
+    }
+
+    /// What the task costs in place of `cost`, by what was observed of it; after `execute`.
+    fn measure(&self, _machine: &Machine, _core: &Core, observed: Observed) -> Result<Cost, Fault> {
+        match observed {
+            Observed::Cost(cost) => Ok(cost),
+            Observed::Conv(_) => Err(Fault::operand("only convolutions have activations and weights")),
+        }
     }
 
     /// Computes. Returns how many multiply-accumulates were those of low members.
@@ -189,6 +235,8 @@ fn wrong_slot(tile: u8, slot: u8, found: &Slot, wanted: &str) -> Fault {
 pub(crate) struct Gate<'a> {
     /// Absent when hazards are not looked for; bounds are checked all the same.
     pub(crate) checker: Option<&'a mut Checker>,
+    /// Present when it is to be found what is stored without zeros.
+    pub(crate) storage: Option<&'a mut StorageFinder>,
     /// Position of the task in the stream.
     pub(crate) index: usize,
     /// The task's tile.
@@ -239,9 +287,16 @@ impl Gate<'_> {
         how: (bool, Purpose),
     ) -> Result<(), Fault> {
         in_bounds(memory, self.tile, what, space, region, "read")?;
+        self.follow(what, space, region, false)?;
         let Some(checker) = self.checker.as_deref_mut() else { return Ok(()) };
         let found = checker.read(self.index, space, self.tile, region, how);
         found.map_err(|conflict| explain(self.index, what, space, conflict, false))
+    }
+
+    /// Follows the bytes, if what is stored without zeros is to be found.
+    fn follow(&mut self, what: &str, space: Space, region: &Region, writes: bool) -> Result<(), Fault> {
+        let Some(storage) = self.storage.as_deref_mut() else { return Ok(()) };
+        storage.access(self.index, what, (space, self.tile), region, writes)
     }
 
     /// The task writes the region for its operand `what`.
@@ -253,6 +308,7 @@ impl Gate<'_> {
         region: &Region,
     ) -> Result<(), Fault> {
         in_bounds(memory, self.tile, what, space, region, "write")?;
+        self.follow(what, space, region, true)?;
         let Some(checker) = self.checker.as_deref_mut() else { return Ok(()) };
         if region.overlaps_itself() {
             let detail = format!("elements of '{what}' at {space} {:#x} share bytes", region.start());

@@ -16,13 +16,15 @@ use dpu_isa::{ConvInv, ConvVar, Dtype, Machine, Method, Space, WeightEntry};
 use fast::{Buffers, Plan};
 use golden::Tile;
 pub(crate) use layer::{Expected, Layers, Trace};
+pub(crate) use zeros::Operands;
 
 use super::ppe::{ENTRY, Ppe, load_table};
-use super::{Core, Gate, Lut, Semantics, Slot, wrong_slot};
+use super::{Core, Gate, Lut, Observed, Roles, Semantics, Slot, wrong_slot};
 use crate::error::Fault;
 use crate::hazard::Purpose;
 use crate::memory::Memory;
 use crate::region::{Region, Steps, window_steps};
+use crate::storage::Zeros;
 use crate::weights::Decoder;
 
 /// Most weights of a set, and most output channels: far beyond any SRAM in use, and within the host's memory.
@@ -98,12 +100,37 @@ impl Semantics for ConvVar {
         )
     }
 
-    fn measure(&self, machine: &Machine, core: &Core) -> Result<Option<Cost>, Fault> {
+    fn roles(&self, machine: &Machine, core: &Core) -> Result<Roles, Fault> {
         let inv = invariant(self, core)?;
-        if !dpu_cost::skips_zeros(inv, machine) {
+        let skips = dpu_cost::skips_zeros(inv, machine);
+        let zero = |zero_point: i16| i8::try_from(zero_point).ok();
+        let dense = inv.method == Method::Dense && !inv.depthwise;
+        Ok(Roles {
+            acts: zero(inv.in_zp).filter(|_| skips),
+            weights: zero(inv.wt_zp).filter(|_| skips && dense),
+            // The ODU leaves out zeros whatever the PEs do.
+            results: matches!(inv.method, Method::Dense | Method::Sparse)
+                && !self.acc_out
+                && inv.out_dtype == Dtype::I8,
+            copies: false,
+        })
+    }
+
+    fn observe(&self, machine: &Machine, core: &Core, zeros: Zeros<'_>) -> Result<Option<Observed>, Fault> {
+        let inv = invariant(self, core)?;
+        let skips = dpu_cost::skips_zeros(inv, machine);
+        if !skips && [zeros.acts, zeros.weights, zeros.results] == [None; 3] {
             return Ok(None);
         }
-        zeros::measure(inv, self, machine, &core.memory).map(Some)
+        let operands = Operands::read(inv, self, skips, zeros, &core.memory)?;
+        Ok(Some(Observed::Conv(Box::new(operands))))
+    }
+
+    fn measure(&self, machine: &Machine, core: &Core, observed: Observed) -> Result<Cost, Fault> {
+        match observed {
+            Observed::Cost(cost) => Ok(cost),
+            Observed::Conv(operands) => operands.cost(invariant(self, core)?, self, machine, &core.memory),
+        }
     }
 
     fn skip(&self, core: &mut Core) -> Result<u64, Fault> {

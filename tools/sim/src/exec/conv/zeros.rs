@@ -1,24 +1,99 @@
-//! What a variant costs on PEs that skip zeros: bitmaps of its operands, read as the plain definition reads them.
+//! What a variant costs on a machine that skips zeros: bitmaps of its operands, read as the plain definition reads them,
+//! and what is left of them where they are stored.
 
-use dpu_cost::{Bitmap, Cost, conv_skipping};
+use std::ops::Range;
+
+use dpu_cost::{Bitmap, Cost, Present, Stored, conv_skipping};
 use dpu_isa::{ConvInv, ConvVar, Machine, Space, WeightEntry};
 
 use super::super::ppe::load_table;
 use super::{decode_set, position};
 use crate::error::Fault;
 use crate::memory::{self, Memory};
+use crate::storage::Zeros;
 use crate::weights::Decoder;
 
 /// Most bits of a bitmap, a host's 512 MiB.
 const MAX_BITS: u64 = 1 << 32;
 
-/// The cost of a variant with the values that the SRAM holds.
-pub(super) fn measure(inv: &ConvInv, var: &ConvVar, m: &Machine, memory: &Memory) -> Result<Cost, Fault> {
-    let sram = memory.space(Space::Sram, var.tile)?;
-    let entries = load_table(sram, inv, var)?;
-    let acts = activations(inv, var, sram)?;
-    let weights = weights(inv, var, &entries, sram)?;
-    conv_skipping(inv, var, m, &acts, &weights).map_err(|error| Fault::operand(error.to_string()))
+/// What the cost of a variant depends on, as it was before the variant ran.
+#[derive(Debug)]
+pub(crate) struct Operands {
+    /// Which operands are not zero, if PEs skip pairs.
+    present: Option<Present>,
+    /// What is left out of activations, weights and results where they are stored.
+    zeros: [Option<i8>; 3],
+    /// Rows, pixels and channels of the input, if zeros are left out of it.
+    image: Vec<u8>,
+    /// Weights of every output channel that are left, if zeros are left out.
+    weights: Vec<u64>,
+}
+
+impl Operands {
+    /// Reads what the SRAM holds.
+    pub(super) fn read(
+        inv: &ConvInv,
+        var: &ConvVar,
+        skips: bool,
+        zeros: Zeros<'_>,
+        memory: &Memory,
+    ) -> Result<Operands, Fault> {
+        let sram = memory.space(Space::Sram, var.tile)?;
+        let zeros = [zeros.acts, zeros.weights, zeros.results];
+        let mut operands = Operands { present: None, zeros, image: Vec::new(), weights: Vec::new() };
+        if skips {
+            let entries = load_table(sram, inv, var)?;
+            let weights = weights(inv, var, &entries, sram)?;
+            if zeros[1].is_some() {
+                operands.weights = (0..var.out_c as usize).map(|oc| weights.ones_of(oc)).collect();
+            }
+            operands.present = Some(Present { acts: activations(inv, var, sram)?, weights });
+        }
+        if zeros[0].is_some() {
+            for y in 0..u64::from(var.in_h) {
+                for x in 0..u64::from(var.in_w) {
+                    let at = u64::from(var.act) + y * u64::from(var.act_row) + x * u64::from(var.act_pixel);
+                    // Pixels that no tap reads may lie beyond the memory; nobody counts them.
+                    match memory::slice(sram, at, var.in_c.into()) {
+                        Ok(pixel) => operands.image.extend_from_slice(pixel),
+                        Err(_) => operands.image.resize(operands.image.len() + var.in_c as usize, 0),
+                    }
+                }
+            }
+        }
+        Ok(operands)
+    }
+
+    /// The cost, once the memory has the results.
+    pub(super) fn cost(
+        &self,
+        inv: &ConvInv,
+        var: &ConvVar,
+        m: &Machine,
+        memory: &Memory,
+    ) -> Result<Cost, Fault> {
+        let sram = memory.space(Space::Sram, var.tile)?;
+        let [input, weights, results] = self.zeros;
+        let kept = |bytes: &[u8], zero: i8| bytes.iter().filter(|&&b| b.cast_signed() != zero).count() as u64;
+        let acts = |y: u64, x: u64, channels: Range<u64>| {
+            let pixel = (y * u64::from(var.in_w) + x) * u64::from(var.in_c);
+            let range = (pixel + channels.start) as usize..(pixel + channels.end) as usize;
+            kept(self.image.get(range).unwrap_or_default(), input.unwrap_or(0))
+        };
+        let set = |oc: u64| self.weights.get(oc as usize).copied().unwrap_or(0);
+        let out = |y: u64, x: u64, channels: Range<u64>| {
+            let pixel = u64::from(var.out) + y * u64::from(var.out_row) + x * u64::from(var.out_pixel);
+            let bytes = memory::slice(sram, pixel + channels.start, channels.end - channels.start);
+            kept(bytes.unwrap_or_default(), results.unwrap_or(0))
+        };
+        let stored = Stored {
+            acts: input.is_some().then_some(&acts),
+            weights: weights.is_some().then_some(&set),
+            results: results.is_some().then_some(&out),
+        };
+        conv_skipping(inv, var, m, self.present.as_ref(), &stored)
+            .map_err(|error| Fault::operand(error.to_string()))
+    }
 }
 
 /// An empty bitmap.

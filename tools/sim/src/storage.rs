@@ -1,0 +1,264 @@
+//! Which data a program keeps without their zeros, on a machine that skips zeros.
+//!
+//! No instruction says so: it follows from who reads what. Everything that is read by convolutions which skip zeros, and by
+//! them alone, with one zero point, is stored without zeros from its writer on, through all copies; whatever else reads or
+//! writes the same bytes keeps them as they are. This is found by a run that follows every byte; times are those of
+//! another run, which knows it. The rules are those of "Storage without zeros" in `docs/timing.md`.
+
+use std::collections::BTreeMap;
+
+use dpu_isa::{Machine, Program, Space};
+use petgraph::unionfind::UnionFind;
+
+use crate::error::{Fault, SimError};
+use crate::exec::Roles;
+use crate::io_range;
+use crate::region::Region;
+
+/// Operands of an instruction that may be stored without zeros.
+const OPERANDS: usize = 3;
+
+/// Bytes of the host that no task has written: a set for every so many of them, until somebody reads them together.
+const HOST_BYTES: u64 = 16;
+
+/// What the operands of an instruction hold in place of zero, each if it is stored without it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Zeros<'a> {
+    /// Activations of a convolution.
+    pub(crate) acts: Option<i8>,
+    /// Dense weights.
+    pub(crate) weights: Option<i8>,
+    /// Results of a convolution.
+    pub(crate) results: Option<i8>,
+    /// The bytes of a copy in order; none if nothing of it is stored without zeros.
+    pub(crate) pieces: &'a [Piece],
+}
+
+/// Neighbouring bytes of a copy, and what is left out of them, if something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) bytes: u64,
+    pub(crate) zero: Option<i8>,
+}
+
+/// What is stored without zeros.
+#[derive(Debug)]
+pub(crate) struct Storage {
+    operands: Vec<[Option<i8>; OPERANDS]>,
+    copies: BTreeMap<usize, Vec<Piece>>,
+}
+
+impl Storage {
+    /// Of the instruction at an index.
+    pub(crate) fn of(&self, index: usize) -> Zeros<'_> {
+        let [acts, weights, results] = self.operands.get(index).copied().unwrap_or_default();
+        let pieces = self.copies.get(&index).map_or(&[][..], Vec::as_slice);
+        Zeros { acts, weights, results, pieces }
+    }
+}
+
+/// Follows bytes from task to task.
+///
+/// All operands that share bytes are one set; a set has a zero, or none can be left out of it.
+#[derive(Debug)]
+pub(crate) struct StorageFinder {
+    /// The machine that skips zeros.
+    machine: Machine,
+    /// The operand whose bytes are as they are: the one after those of all instructions.
+    raw: u32,
+    sets: UnionFind<u32>,
+    /// What readers take for zero.
+    zeros: Vec<(u32, i8)>,
+    /// The set of each byte, which its writer gave it.
+    dram: Vec<u32>,
+    srams: Vec<Vec<u32>>,
+    /// Of each copy, neighbouring bytes of one set: how many, and which.
+    copies: BTreeMap<usize, Vec<(u64, u32)>>,
+    roles: Roles,
+}
+
+impl StorageFinder {
+    /// Knows the network's inputs, which are as the host has them.
+    ///
+    /// # Errors
+    /// When an input lies nowhere, and when the program is too long.
+    pub(crate) fn new(program: &Program, machine: &Machine, tiles: usize) -> Result<StorageFinder, SimError> {
+        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let operands = program.instrs.len().saturating_mul(OPERANDS);
+        // One more for everything that is as it is, and those of the host.
+        let sets = size(program.dram_bytes.div_ceil(HOST_BYTES)).saturating_add(operands + 1);
+        if u32::try_from(sets).is_err() {
+            let limit = u32::MAX.into();
+            return Err(SimError::Resource { what: "sets of bytes", needed: sets as u64, limit });
+        }
+        let first = operands as u64 + 1;
+        let host = (0..program.dram_bytes).map(|at| (first + at / HOST_BYTES) as u32);
+        let mut finder = StorageFinder {
+            machine: machine.clone(),
+            raw: operands as u32,
+            sets: UnionFind::new(sets),
+            zeros: Vec::new(),
+            dram: host.collect(),
+            srams: vec![vec![operands as u32; size(program.machine.sram_bytes)]; tiles],
+            copies: BTreeMap::new(),
+            roles: Roles::default(),
+        };
+        let raw = finder.raw;
+        for desc in &program.inputs {
+            let range = io_range(program, desc, "input")?;
+            finder.dram.get_mut(range).unwrap_or_default().fill(raw);
+        }
+        Ok(finder)
+    }
+
+    /// The machine that skips zeros.
+    pub(crate) fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// The next accesses are those of a task with these roles.
+    pub(crate) fn task(&mut self, roles: Roles) {
+        self.roles = roles;
+    }
+
+    /// The set of an operand of the instruction at `index`, and what it takes for zero.
+    fn operand(&self, index: usize, what: &str) -> (u32, Option<i8>) {
+        let own = |n: usize| (index * OPERANDS + n) as u32;
+        match what {
+            "act" if self.roles.acts.is_some() => (own(0), self.roles.acts),
+            "weights" if self.roles.weights.is_some() => (own(1), self.roles.weights),
+            "out" if self.roles.results => (own(2), None),
+            _ => (self.raw, None),
+        }
+    }
+
+    /// The task at `index` reads its operand `what`, or writes it.
+    ///
+    /// # Errors
+    /// When the region is none of the memory.
+    pub(crate) fn access(
+        &mut self,
+        index: usize,
+        what: &str,
+        (space, tile): (Space, u8),
+        region: &Region,
+        writes: bool,
+    ) -> Result<(), Fault> {
+        if self.roles.copies {
+            return Ok(());
+        }
+        let (set, zero) = self.operand(index, what);
+        self.zeros.extend(zero.map(|zero| (set, zero)));
+        let (memory, sets) = space_of(&mut self.dram, &mut self.srams, (space, tile), &mut self.sets)?;
+        region.try_for_each_run(|start, len| {
+            let (start, len) = (start as usize, len as usize);
+            let bytes = memory.get_mut(start..start.saturating_add(len)).unwrap_or_default();
+            if writes {
+                bytes.fill(set);
+                return Ok(());
+            }
+            let mut last = set;
+            for &mut byte in bytes {
+                if byte != last {
+                    sets.union(byte, set);
+                    last = byte;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The task at `index` copies `bytes` bytes, those that follow its last ones.
+    ///
+    /// # Errors
+    /// When there is no such memory.
+    pub(crate) fn copy(
+        &mut self,
+        index: usize,
+        tile: u8,
+        (from, source): (Space, u64),
+        (to, target): (Space, u64),
+        bytes: u64,
+    ) -> Result<(), Fault> {
+        let range = |at: u64| at as usize..at.saturating_add(bytes) as usize;
+        let (memory, _) = space_of(&mut self.dram, &mut self.srams, (from, tile), &mut self.sets)?;
+        let moved = memory.get(range(source)).unwrap_or_default().to_vec();
+        let copies = self.copies.entry(index).or_default();
+        for part in moved.chunk_by(|a, b| a == b) {
+            copies.extend(part.first().map(|&set| (part.len() as u64, set)));
+        }
+        // A piece ends here.
+        copies.push((0, self.raw));
+        let (memory, _) = space_of(&mut self.dram, &mut self.srams, (to, tile), &mut self.sets)?;
+        let target = memory.get_mut(range(target)).unwrap_or_default();
+        target.iter_mut().zip(moved).for_each(|(to, from)| *to = from);
+        Ok(())
+    }
+
+    /// What the run has shown. The host takes the outputs as they are.
+    ///
+    /// # Errors
+    /// When an output lies nowhere.
+    pub(crate) fn finish(mut self, program: &Program) -> Result<Storage, SimError> {
+        let raw = self.raw;
+        for desc in &program.outputs {
+            let range = io_range(program, desc, "output")?;
+            for &byte in self.dram.get(range).unwrap_or_default() {
+                self.sets.union(byte, raw);
+            }
+        }
+        // What each set takes for zero; `None` if that is nothing or several values.
+        let mut found: Vec<Option<Option<i8>>> = vec![None; self.sets.len()];
+        for &(set, zero) in &self.zeros {
+            if let Some(found) = found.get_mut(self.sets.find(set) as usize) {
+                *found = match *found {
+                    None => Some(Some(zero)),
+                    Some(other) => Some(other.filter(|&other| other == zero)),
+                };
+            }
+        }
+        let raw = self.sets.find_mut(raw);
+        let zero = |set: u32| {
+            let root = self.sets.find(set);
+            found.get(root as usize).copied().flatten().flatten().filter(|_| root != raw)
+        };
+        let of = |index: usize| [0, 1, 2].map(|n| zero((index * OPERANDS + n) as u32));
+        let mut copies = BTreeMap::new();
+        for (&index, parts) in &self.copies {
+            let mut pieces: Vec<Piece> = Vec::new();
+            let mut ended = true;
+            for &(bytes, set) in parts {
+                if bytes == 0 {
+                    ended = true;
+                    continue;
+                }
+                let zero = zero(set);
+                match pieces.last_mut().filter(|last| !ended && last.zero == zero) {
+                    Some(last) => last.bytes += bytes,
+                    None => pieces.push(Piece { bytes, zero }),
+                }
+                ended = false;
+            }
+            if pieces.iter().any(|piece| piece.zero.is_some()) {
+                copies.insert(index, pieces);
+            }
+        }
+        Ok(Storage { operands: (0..program.instrs.len()).map(of).collect(), copies })
+    }
+}
+
+/// The sets of a memory's bytes, beside what knows which of them are one.
+fn space_of<'a>(
+    dram: &'a mut Vec<u32>,
+    srams: &'a mut [Vec<u32>],
+    (space, tile): (Space, u8),
+    sets: &'a mut UnionFind<u32>,
+) -> Result<(&'a mut Vec<u32>, &'a mut UnionFind<u32>), Fault> {
+    let memory = match space {
+        Space::Dram => dram,
+        Space::Sram => srams
+            .get_mut(usize::from(tile))
+            .ok_or_else(|| Fault::operand(format!("there is no tile {tile}")))?,
+    };
+    Ok((memory, sets))
+}
