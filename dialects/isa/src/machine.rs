@@ -294,7 +294,8 @@ machine_fields! {
     /// Bytes of instructions that the dispatcher fetches in a cycle.
     fetch_bytes_per_cycle: u32 = 32 "bytes/cycle", "assumed as the DMA width", 1..=65536,
         absent "absent::fetch_bytes_per_cycle";
-    /// Whether PEs skip products with a zero activation or a zero weight of `dense` and `sparse` layers: 0 or 1.
+    /// Whether PEs skip products with a zero activation or a zero weight of `dense` and `sparse` layers, and the memories hold
+    /// what only such layers read without its zeros: 0 or 1.
     zero_skip: u32 = 0 "switch", "off; FlexNN skips both [3rd-party RTL]", 0..=1, absent "absent::zero_skip";
     }
 }

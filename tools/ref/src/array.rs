@@ -223,7 +223,7 @@ pub fn run_skipping(array: &Array, layer: &Layer, schedule: &Schedule, present: 
 /// Counts what a block loads and stores if zeros are left out, byte by byte.
 fn pack(array: &Array, layer: &Layer, present: &Present<'_>, block: &mut Block) {
     let packed = |of: &[bool], raw: u64| {
-        let (mut bits, mut words, mut room) = (0, 0, 0);
+        let (mut bits, mut words, mut room) = (0u64, 0, 0);
         for &is in of {
             bits += 1;
             if is && room == 0 {
@@ -231,11 +231,11 @@ fn pack(array: &Array, layer: &Layer, present: &Present<'_>, block: &mut Block) 
             }
             room -= u64::from(is);
         }
-        let bytes = words * array.word + (bits + 7) / 8;
+        let bytes = words * array.word + bits.div_ceil(8);
         if bytes < bits { bytes } else { raw }
     };
     // A flag for every pixel, eight to a byte.
-    let flags = |pixels: usize| (pixels as u64 + 7) / 8;
+    let flags = |pixels: usize| (pixels as u64).div_ceil(8);
     let outputs: BTreeSet<[u64; 3]> = block.places.iter().flatten().copied().collect();
     let channels: BTreeSet<u64> = outputs.iter().map(|o| o[0]).collect();
     if present.stored[0] && block.acts > 0 {
@@ -248,7 +248,7 @@ fn pack(array: &Array, layer: &Layer, present: &Present<'_>, block: &mut Block) 
         let mut pixels = BTreeSet::new();
         for &[_, oy, ox] in &outputs {
             for (ky, kx) in (0..layer.kernel[0]).flat_map(|y| (0..layer.kernel[1]).map(move |x| (y, x))) {
-                let at = [(oy, ky), (ox, kx)].map(|(o, k)| (o, k));
+                let at = [(oy, ky), (ox, kx)];
                 let place = [0, 1].map(|i| {
                     let reach = at[i].0 * layer.stride[i] + at[i].1 * layer.dilation[i];
                     layer.origin[i] + i64::try_from(reach).unwrap_or(i64::MAX)

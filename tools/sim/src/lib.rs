@@ -176,7 +176,10 @@ fn run_machine<'o>(
     observers: &'o mut [&'o mut dyn Observer],
 ) -> Result<Run, SimError> {
     let machine = timing_machine(program, options)?;
-    let storage = if machine.zero_skip == 0 { None } else { find_storage(program, machine, inputs, options) };
+    let storage = match machine.zero_skip {
+        0 => None,
+        _ => find_storage(program, machine, inputs, options)?,
+    };
     let (core, checker) = loaded(program, inputs, options, options.checks)?;
     let simulation = engine::Simulation::new(program, machine, options.max_cycles, core, checker, observers);
     let simulation = match storage {
@@ -209,19 +212,24 @@ fn loaded(
 
 /// What a machine that skips zeros stores without them, found by a run whose times do not count. `None` if that run fails:
 /// so will the one that counts, and say why.
+///
+/// # Errors
+/// When inputs do not fit the program, and when the host's memory does not suffice.
 fn find_storage(
     program: &Program,
     machine: &Machine,
     inputs: &[TensorView<'_>],
     options: &Options,
-) -> Option<Arc<storage::Storage>> {
+) -> Result<Option<Arc<storage::Storage>>, SimError> {
     let plain = Machine { zero_skip: 0, ..machine.clone() };
     let quiet = Options { profile: None, ..options.clone() };
-    let (core, _) = loaded(program, inputs, &quiet, false).ok()?;
-    let finder = storage::StorageFinder::new(program, machine, core.memory.tiles()).ok()?;
+    let (core, _) = loaded(program, inputs, &quiet, false)?;
+    let finder = storage::StorageFinder::new(program, machine, core.memory.tiles(), options.max_memory)?;
     let simulation = engine::Simulation::new(program, &plain, u64::MAX, core, None, &mut []);
-    let finder = simulation.finding(finder).run().ok()?.storage?;
-    finder.finish(program).ok().map(Arc::new)
+    let Ok(engine::Finished { storage: Some(finder), .. }) = simulation.finding(finder).run() else {
+        return Ok(None);
+    };
+    finder.finish(program).map(|storage| Some(Arc::new(storage)))
 }
 
 /// A checker that knows the engines of all tasks and the constants.

@@ -6,6 +6,7 @@
 //! another run, which knows it. The rules are those of "Storage without zeros" in `docs/timing.md`.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use dpu_isa::{Machine, Program, Space};
 use petgraph::unionfind::UnionFind;
@@ -20,6 +21,30 @@ const OPERANDS: usize = 3;
 
 /// Bytes of the host that no task has written: a set for every so many of them, until somebody reads them together.
 const HOST_BYTES: u64 = 16;
+
+/// The sets of a memory's bytes, which their writers gave them, each plus one; 0 where no task has written. Memory that is
+/// not used costs the host none.
+#[derive(Debug)]
+struct Sets {
+    of: Vec<u32>,
+    /// The set of the first bytes that no task has written, and how many bytes have one together; the next ones follow.
+    host: (u32, u64),
+}
+
+impl Sets {
+    /// The set of the byte at an address.
+    fn get(&self, at: usize) -> u32 {
+        let (first, bytes) = self.host;
+        match self.of.get(at).and_then(|of| of.checked_sub(1)) {
+            Some(set) => set,
+            None => first + (at as u64 / bytes) as u32,
+        }
+    }
+
+    fn put(&mut self, range: Range<usize>, set: u32) {
+        self.of.get_mut(range).unwrap_or_default().fill(set + 1);
+    }
+}
 
 /// What the operands of an instruction hold in place of zero, each if it is stored without it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,9 +94,8 @@ pub(crate) struct StorageFinder {
     sets: UnionFind<u32>,
     /// What readers take for zero.
     zeros: Vec<(u32, i8)>,
-    /// The set of each byte, which its writer gave it.
-    dram: Vec<u32>,
-    srams: Vec<Vec<u32>>,
+    dram: Sets,
+    srams: Vec<Sets>,
     /// Of each copy, neighbouring bytes of one set: how many, and which.
     copies: BTreeMap<usize, Vec<(u64, u32)>>,
     roles: Roles,
@@ -81,32 +105,37 @@ impl StorageFinder {
     /// Knows the network's inputs, which are as the host has them.
     ///
     /// # Errors
-    /// When an input lies nowhere, and when the program is too long.
-    pub(crate) fn new(program: &Program, machine: &Machine, tiles: usize) -> Result<StorageFinder, SimError> {
-        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-        let operands = program.instrs.len().saturating_mul(OPERANDS);
+    /// When an input lies nowhere, and when this takes more of the host's memory than it may.
+    pub(crate) fn new(
+        program: &Program,
+        machine: &Machine,
+        tiles: usize,
+        max_memory: u64,
+    ) -> Result<StorageFinder, SimError> {
+        let operands = program.instrs.len().saturating_mul(OPERANDS) as u64;
         // One more for everything that is as it is, and those of the host.
-        let sets = size(program.dram_bytes.div_ceil(HOST_BYTES)).saturating_add(operands + 1);
-        if u32::try_from(sets).is_err() {
-            let limit = u32::MAX.into();
-            return Err(SimError::Resource { what: "sets of bytes", needed: sets as u64, limit });
+        let sets = program.dram_bytes.div_ceil(HOST_BYTES).saturating_add(operands).saturating_add(1);
+        let srams = program.machine.sram_bytes.saturating_mul(tiles as u64);
+        let needed = program.dram_bytes.saturating_add(srams).saturating_mul(4).saturating_add(8 * sets);
+        if needed > max_memory || sets >= u32::MAX.into() {
+            let what = "bytes of the host's memory to find what is stored without zeros";
+            return Err(SimError::Resource { what, needed, limit: max_memory });
         }
-        let first = operands as u64 + 1;
-        let host = (0..program.dram_bytes).map(|at| (first + at / HOST_BYTES) as u32);
+        let raw = operands as u32;
+        let unwritten = |bytes: u64, host| Sets { of: vec![0; bytes as usize], host };
+        let sram = || unwritten(program.machine.sram_bytes, (raw, u64::MAX));
         let mut finder = StorageFinder {
             machine: machine.clone(),
-            raw: operands as u32,
-            sets: UnionFind::new(sets),
+            raw,
+            sets: UnionFind::new(sets as usize),
             zeros: Vec::new(),
-            dram: host.collect(),
-            srams: vec![vec![operands as u32; size(program.machine.sram_bytes)]; tiles],
+            dram: unwritten(program.dram_bytes, (raw + 1, HOST_BYTES)),
+            srams: (0..tiles).map(|_| sram()).collect(),
             copies: BTreeMap::new(),
             roles: Roles::default(),
         };
-        let raw = finder.raw;
         for desc in &program.inputs {
-            let range = io_range(program, desc, "input")?;
-            finder.dram.get_mut(range).unwrap_or_default().fill(raw);
+            finder.dram.put(io_range(program, desc, "input")?, raw);
         }
         Ok(finder)
     }
@@ -149,16 +178,17 @@ impl StorageFinder {
         }
         let (set, zero) = self.operand(index, what);
         self.zeros.extend(zero.map(|zero| (set, zero)));
-        let (memory, sets) = space_of(&mut self.dram, &mut self.srams, (space, tile), &mut self.sets)?;
+        let memory = space_of(&mut self.dram, &mut self.srams, (space, tile))?;
+        let sets = &mut self.sets;
         region.try_for_each_run(|start, len| {
-            let (start, len) = (start as usize, len as usize);
-            let bytes = memory.get_mut(start..start.saturating_add(len)).unwrap_or_default();
+            let range = start as usize..start.saturating_add(len) as usize;
             if writes {
-                bytes.fill(set);
+                memory.put(range, set);
                 return Ok(());
             }
             let mut last = set;
-            for &mut byte in bytes {
+            for at in range {
+                let byte = memory.get(at);
                 if byte != last {
                     sets.union(byte, set);
                     last = byte;
@@ -181,17 +211,19 @@ impl StorageFinder {
         bytes: u64,
     ) -> Result<(), Fault> {
         let range = |at: u64| at as usize..at.saturating_add(bytes) as usize;
-        let (memory, _) = space_of(&mut self.dram, &mut self.srams, (from, tile), &mut self.sets)?;
-        let moved = memory.get(range(source)).unwrap_or_default().to_vec();
+        let memory = space_of(&mut self.dram, &mut self.srams, (from, tile))?;
+        let moved: Vec<u32> = range(source).map(|at| memory.get(at)).collect();
+        let memory = space_of(&mut self.dram, &mut self.srams, (to, tile))?;
         let copies = self.copies.entry(index).or_default();
+        let mut at = range(target).start;
         for part in moved.chunk_by(|a, b| a == b) {
-            copies.extend(part.first().map(|&set| (part.len() as u64, set)));
+            let Some(&set) = part.first() else { continue };
+            copies.push((part.len() as u64, set));
+            memory.put(at..at + part.len(), set);
+            at += part.len();
         }
         // A piece ends here.
         copies.push((0, self.raw));
-        let (memory, _) = space_of(&mut self.dram, &mut self.srams, (to, tile), &mut self.sets)?;
-        let target = memory.get_mut(range(target)).unwrap_or_default();
-        target.iter_mut().zip(moved).for_each(|(to, from)| *to = from);
         Ok(())
     }
 
@@ -203,8 +235,8 @@ impl StorageFinder {
         let raw = self.raw;
         for desc in &program.outputs {
             let range = io_range(program, desc, "output")?;
-            for &byte in self.dram.get(range).unwrap_or_default() {
-                self.sets.union(byte, raw);
+            for at in range {
+                self.sets.union(self.dram.get(at), raw);
             }
         }
         // What each set takes for zero; `None` if that is nothing or several values.
@@ -247,18 +279,17 @@ impl StorageFinder {
     }
 }
 
-/// The sets of a memory's bytes, beside what knows which of them are one.
+/// A memory.
 fn space_of<'a>(
-    dram: &'a mut Vec<u32>,
-    srams: &'a mut [Vec<u32>],
+    dram: &'a mut Sets,
+    srams: &'a mut [Sets],
     (space, tile): (Space, u8),
-    sets: &'a mut UnionFind<u32>,
-) -> Result<(&'a mut Vec<u32>, &'a mut UnionFind<u32>), Fault> {
-    let memory = match space {
-        Space::Dram => dram,
-        Space::Sram => srams
-            .get_mut(usize::from(tile))
-            .ok_or_else(|| Fault::operand(format!("there is no tile {tile}")))?,
-    };
-    Ok((memory, sets))
+) -> Result<&'a mut Sets, Fault> {
+    match space {
+        Space::Dram => Ok(dram),
+        Space::Sram => {
+            let sram = srams.get_mut(usize::from(tile));
+            sram.ok_or_else(|| Fault::operand(format!("there is no tile {tile}")))
+        }
+    }
 }

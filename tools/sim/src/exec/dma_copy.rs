@@ -74,7 +74,7 @@ impl Semantics for DmaCopy {
             }
             Ok(())
         })?;
-        Ok(Some(Observed::Cost(dpu_cost::dma_copy_stored(self, &pieces, machine))))
+        Ok(Some(Observed::Cost(Box::new(dpu_cost::dma_copy_stored(self, &pieces, machine)))))
     }
 
     fn execute(&self, core: &mut Core) -> Result<u64, Fault> {

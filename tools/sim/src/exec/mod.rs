@@ -52,7 +52,7 @@ pub(crate) struct Roles {
 #[derive(Debug)]
 pub(crate) enum Observed {
     /// The cost itself.
-    Cost(Cost),
+    Cost(Box<Cost>),
     /// Operands of a convolution.
     Conv(Box<conv::Operands>),
 }
@@ -88,7 +88,7 @@ pub(crate) trait Semantics {
     /// What the task costs in place of `cost`, by what was observed of it; after `execute`.
     fn measure(&self, _machine: &Machine, _core: &Core, observed: Observed) -> Result<Cost, Fault> {
         match observed {
-            Observed::Cost(cost) => Ok(cost),
+            Observed::Cost(cost) => Ok(*cost),
             Observed::Conv(_) => Err(Fault::operand("only convolutions have activations and weights")),
         }
     }

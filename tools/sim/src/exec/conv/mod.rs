@@ -128,7 +128,7 @@ impl Semantics for ConvVar {
 
     fn measure(&self, machine: &Machine, core: &Core, observed: Observed) -> Result<Cost, Fault> {
         match observed {
-            Observed::Cost(cost) => Ok(cost),
+            Observed::Cost(cost) => Ok(*cost),
             Observed::Conv(operands) => operands.cost(invariant(self, core)?, self, machine, &core.memory),
         }
     }
