@@ -49,6 +49,27 @@ fn into_weights(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Opt
         }
         _ => (value, None),
     };
+    let Some(channels) = per_channel(cx, constant, cx.new.shape(source)) else { return Ok(None) };
+    let sums = match into_conv(cx, *binary, source, &channels)? {
+        Some(sums) => sums,
+        None => match into_parts(cx, *binary, source, &channels)? {
+            Some(sums) => sums,
+            None => return Ok(None),
+        },
+    };
+    match shape {
+        Some(shape) => cx.reshaped(sums, &shape).map(Some),
+        None => Ok(Some(sums)),
+    }
+}
+
+/// A convolution with a number for each channel in its weights and its bias.
+fn into_conv(
+    cx: &mut Sweep,
+    binary: Binary,
+    source: ValueId,
+    channels: &[f32],
+) -> Result<Option<ValueId>, Invalid> {
     let Some((op @ (Op::Conv2d(_) | Op::DepthwiseConv2d(_)), parts)) = cx.made_by(source) else {
         return Ok(None);
     };
@@ -56,22 +77,40 @@ fn into_weights(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Opt
     let (Some(old_weights), Some(old_bias)) = (cx.new.constant_of(weights), cx.new.constant_of(bias)) else {
         return Ok(None);
     };
-    let Some(channels) = per_channel(cx, constant, cx.new.shape(source)) else { return Ok(None) };
     let (old_weights, old_bias) = (old_weights.clone(), spread(old_bias, channels.len()));
     let (new_weights, new_bias) = match binary {
-        Binary::Mul => (scaled(&op, old_weights, &channels), zip(&old_bias, &channels, |b, s| b * s)),
-        Binary::Add => (old_weights, zip(&old_bias, &channels, |b, t| b + t)),
-        _ => (old_weights, zip(&old_bias, &channels, |b, t| b - t)),
+        Binary::Mul => (scaled(&op, old_weights, channels), zip(&old_bias, channels, |b, s| b * s)),
+        Binary::Add => (old_weights, zip(&old_bias, channels, |b, t| b + t)),
+        _ => (old_weights, zip(&old_bias, channels, |b, t| b - t)),
     };
-    let weights = if *binary == Binary::Mul { cx.new.constant(new_weights)? } else { weights };
+    let weights = if binary == Binary::Mul { cx.new.constant(new_weights)? } else { weights };
     let bias = cx.new.constant(Tensor::from_shape_fn(IxDyn(&[new_bias.len()]), |at| {
         new_bias.get(at[0]).copied().unwrap_or(0.0)
     }))?;
-    let sums = cx.new.push(op, &[image, weights, bias])?;
-    match shape {
-        Some(shape) => cx.reshaped(sums, &shape).map(Some),
-        None => Ok(Some(sums)),
+    cx.new.push(op, &[image, weights, bias]).map(Some)
+}
+
+/// The same for the convolutions of a concatenation of channels, as those of groups are.
+fn into_parts(
+    cx: &mut Sweep,
+    binary: Binary,
+    source: ValueId,
+    channels: &[f32],
+) -> Result<Option<ValueId>, Invalid> {
+    let Some((op @ Op::Concat { axis }, parts)) = cx.made_by(source) else { return Ok(None) };
+    if axis + 1 != cx.new.shape(source).len() || !parts.iter().all(|&part| cx.made_for_one(part)) {
+        return Ok(None);
     }
+    let mut rest = channels;
+    let mut folded = Vec::with_capacity(parts.len());
+    for part in parts {
+        let count = cx.new.shape(part).last().copied().unwrap_or(0);
+        let Some((own, others)) = rest.split_at_checked(count) else { return Ok(None) };
+        rest = others;
+        let Some(sums) = into_conv(cx, binary, part, own)? else { return Ok(None) };
+        folded.push(sums);
+    }
+    cx.new.push(op, &folded).map(Some)
 }
 
 fn result_shape(cx: &Sweep, node: &Node, operands: &[ValueId]) -> Result<Vec<usize>, Invalid> {

@@ -31,6 +31,11 @@ impl Sweep {
         id.and_then(|id| self.uses.get(id.index())) == Some(&1)
     }
 
+    /// Whether a value of the new graph is the operand of one node, as far as there are nodes.
+    pub(crate) fn made_for_one(&self, id: ValueId) -> bool {
+        self.new.nodes().iter().flat_map(|node| &node.operands).filter(|&&operand| operand == id).count() == 1
+    }
+
     /// The operator behind a value and its operands.
     pub(crate) fn made_by(&self, id: ValueId) -> Option<(Op, Vec<ValueId>)> {
         self.new.producer(id).map(|node| (node.op.clone(), node.operands.clone()))
@@ -214,6 +219,7 @@ impl Graph {
     /// # Errors
     /// Never for a graph that has been built node by node.
     pub fn fold_padding(&self) -> Result<Graph, Invalid> {
-        sweep(self, padding::RULES)?.without_dead_nodes()
+        let graph = sweep(self, padding::CUT_RULES)?.without_dead_nodes()?;
+        sweep(&graph, padding::RULES)?.without_dead_nodes()
     }
 }

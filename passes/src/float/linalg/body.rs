@@ -5,18 +5,22 @@ use std::collections::BTreeMap;
 use strum_float::{Binary, Op, Relation, Unary, ValueId};
 use strum_ir::{Block, Operation, Reported, Value};
 
+use super::index::Positions;
 use crate::float::Reader;
 use crate::verdict::UNSUPPORTED;
 
 /// What is known of a body's values. Each stands for a tensor with an axis for every loop.
 pub(super) struct Body<'c> {
     values: BTreeMap<Value<'c>, ValueId>,
+    positions: Positions<'c>,
     loops: usize,
 }
 
 impl<'c> Body<'c> {
-    pub(super) fn new(loops: usize) -> Self {
-        Body { values: BTreeMap::new(), loops }
+    /// A body inside of loops of these extents.
+    pub(super) fn new(extents: Vec<usize>) -> Self {
+        let loops = extents.len();
+        Body { values: BTreeMap::new(), positions: Positions::new(extents), loops }
     }
 
     pub(super) fn set(&mut self, value: Value<'c>, id: ValueId) {
@@ -42,8 +46,8 @@ impl<'c> Reader<'c> {
                         })
                         .collect();
                 }
-                // Read by what uses them.
-                "arith.cmpf" | "linalg.index" | "arith.index_cast" => {}
+                // Read by what uses it.
+                "arith.cmpf" => {}
                 "arith.constant" => {
                     if let (Some(value), Some(result)) =
                         (op.attribute("value").and_then(|a| a.as_f64()), op.result(0))
@@ -52,6 +56,7 @@ impl<'c> Reader<'c> {
                     }
                 }
                 "cf.assert" => self.assertion(body, op)?,
+                _ if Positions::computes(op) => body.positions.compute(op),
                 _ => {
                     let id = self.element(body, op)?;
                     if let Some(result) = op.result(0) {
@@ -99,6 +104,10 @@ impl<'c> Reader<'c> {
                 let x = self.read(body, op, 0)?;
                 let half = self.number(op, 0.5, body.loops)?;
                 self.push(op, Op::Binary(Binary::Pow), &[x, half])
+            }
+            "arith.sitofp" => {
+                let tensor = body.positions.floats(op)?;
+                self.constant(op, tensor)
             }
             "arith.select" => self.select(body, op),
             _ => {

@@ -39,6 +39,22 @@ impl<'c> Generic<'c> {
     fn loops(&self) -> usize {
         self.reduces.len()
     }
+
+    /// Iterations of every loop, as the shapes of operands have it.
+    fn extents(&self) -> Vec<usize> {
+        let mut extents = vec![1; self.loops()];
+        for (index, axes) in self.maps.iter().enumerate() {
+            let shape = self.op.operand(index).and_then(|value| value.ty().shape()).unwrap_or_default();
+            for (axis, extent) in axes.iter().zip(shape) {
+                if let Axis::Loop(l) = axis
+                    && let (Some(place), Ok(extent)) = (extents.get_mut(*l), usize::try_from(extent))
+                {
+                    *place = extent;
+                }
+            }
+        }
+        extents
+    }
 }
 
 impl<'c> Reader<'c> {
@@ -48,7 +64,7 @@ impl<'c> Reader<'c> {
             return self.reduction(&generic);
         }
         let Some(block) = op.body() else { return Err(op.error("has no body")) };
-        let mut body = Body::new(generic.loops());
+        let mut body = Body::new(generic.extents());
         for (index, argument) in block.arguments().into_iter().enumerate() {
             let known = op.operand(index).is_some_and(|value| self.values.contains_key(&value));
             if known && !argument.is_used() {

@@ -5,6 +5,7 @@
 
 mod body;
 mod generic;
+mod index;
 mod map;
 mod named;
 
@@ -84,10 +85,11 @@ impl<'c> Reader<'c> {
         let result = op.result(0).ok_or_else(|| op.error("the op has no result"))?;
         let wanted = shape(result.ty()).map_err(|reason| op.error(reason))?;
         match name {
-            "tensor.collapse_shape" | "tensor.expand_shape" => {
+            "tensor.collapse_shape" => {
                 let x = self.whole(op, 0)?;
                 self.push(op, Op::Reshape { shape: wanted }, &[x])
             }
+            "tensor.expand_shape" => self.expand(op, &wanted),
             "tensor.cast" => self.whole(op, 0),
             "tensor.pad" => self.pad(op, &wanted),
             "tensor.concat" => {
@@ -110,6 +112,27 @@ impl<'c> Reader<'c> {
             }
             _ => Err(crate::float::unknown(op)),
         }
+    }
+
+    /// `tensor.expand_shape`: an axis that stands for any extent becomes axes that do.
+    fn expand(&mut self, op: Operation<'c>, wanted: &[usize]) -> Result<ValueId, Reported> {
+        let groups = op.attribute("reassociation").and_then(|a| a.as_array());
+        let groups = groups.ok_or_else(|| op.error("the op has no reassociation"))?;
+        let x = self.narrow(op, 0)?;
+        let known = self.graph.shape(x).to_vec();
+        let mut shape = wanted.to_vec();
+        for (group, extent) in groups.iter().zip(known) {
+            let axes: Vec<usize> = group
+                .as_array()
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|axis| usize::try_from(axis.as_i64()?).ok())
+                .collect();
+            for axis in axes.into_iter().filter(|_| extent == 1) {
+                shape.get_mut(axis).into_iter().for_each(|extent| *extent = 1);
+            }
+        }
+        self.push(op, Op::Reshape { shape }, &[x])
     }
 
     fn pad(&mut self, op: Operation<'c>, wanted: &[usize]) -> Result<ValueId, Reported> {

@@ -56,6 +56,9 @@ impl<'c> Reader<'c> {
             return self.named_pool(op, channels_first, kind);
         }
         match name {
+            "linalg.conv_2d_ngchw_gfchw" | "linalg.conv_2d_ngchw_fgchw" => {
+                self.grouped_conv(op, name == "linalg.conv_2d_ngchw_fgchw")
+            }
             "linalg.matmul" => {
                 self.plain_maps(op)?;
                 let (a, b) = (self.whole(op, 0)?, self.whole(op, 1)?);
@@ -114,6 +117,77 @@ impl<'c> Reader<'c> {
             sums = self.turned(op, sums, &TO_NCHW)?;
         }
         self.added(op, sums, 2)
+    }
+
+    /// A convolution of groups of channels: image `[n, g, c, h, w]`, weights `[g, f, c, kh, kw]`, or with the first two axes
+    /// the other way round, result `[n, g, f, oh, ow]`.
+    fn grouped_conv(&mut self, op: Operation<'c>, filters_first: bool) -> Result<ValueId, Reported> {
+        let window = window(op)?;
+        let (image, mut weights) = (self.whole(op, 0)?, self.whole(op, 1)?);
+        if filters_first {
+            weights = self.turned(op, weights, &[1, 0, 2, 3, 4])?;
+        }
+        let (&[n, g, c, h, w], &[groups, f, channels, ..]) =
+            (self.graph.shape(image), self.graph.shape(weights))
+        else {
+            return Err(op.error("image and weights of a convolution of groups have five axes"));
+        };
+        if (groups, channels) != (g, c) {
+            return Err(
+                op.error(format!("weights for {groups} groups of {channels}, the image has {g} of {c}"))
+            );
+        }
+        let image = self.push(op, Op::Reshape { shape: vec![n, g * c, h, w] }, &[image])?;
+        let image = self.turned(op, image, &TO_NHWC)?;
+        let (bias, init) = self.bias_of(op, g, f)?;
+        let sums = if c == 1 {
+            let weights = self.turned(op, weights, &[3, 4, 0, 1, 2])?;
+            let shape = self.graph.shape(weights).get(..4).unwrap_or_default().to_vec();
+            let weights = self.push(op, Op::Reshape { shape }, &[weights])?;
+            self.push(op, Op::DepthwiseConv2d(window), &[image, weights, bias])?
+        } else {
+            let mut parts = Vec::with_capacity(g);
+            for group in 0..g {
+                let (start, size) = (vec![0, 0, 0, group * c], vec![n, h, w, c]);
+                let image = self.push(op, Op::Slice { start, size }, &[image])?;
+                let mut size = self.graph.shape(weights).to_vec();
+                size.iter_mut().take(1).for_each(|extent| *extent = 1);
+                let own = self.push(op, Op::Slice { start: vec![group, 0, 0, 0, 0], size }, &[weights])?;
+                let shape = self.graph.shape(own).get(1..).unwrap_or_default().to_vec();
+                let own = self.push(op, Op::Reshape { shape }, &[own])?;
+                let own = self.turned(op, own, &[0, 2, 3, 1])?;
+                let bias = self.push(op, Op::Slice { start: vec![group * f], size: vec![f] }, &[bias])?;
+                parts.push(self.push(op, Op::Conv2d(window), &[image, own, bias])?);
+            }
+            self.push(op, Op::Concat { axis: 3 }, &parts)?
+        };
+        let sums = self.turned(op, sums, &TO_NCHW)?;
+        let &[_, _, oh, ow] = self.graph.shape(sums) else { return Err(op.error("an image has four axes")) };
+        let sums = self.push(op, Op::Reshape { shape: vec![n, g, f, oh, ow] }, &[sums])?;
+        match init {
+            Some(init) => self.push(op, Op::Binary(Binary::Add), &[sums, init]),
+            None => Ok(sums),
+        }
+    }
+
+    /// What a convolution of groups adds to, as a bias if it is a constant for each channel, else as it is.
+    fn bias_of(
+        &mut self,
+        op: Operation<'c>,
+        g: usize,
+        f: usize,
+    ) -> Result<(ValueId, Option<ValueId>), Reported> {
+        let init = self.narrow(op, 2)?;
+        let number = self.graph.constant_of(init).and_then(|t| t.first().copied().filter(|_| t.len() == 1));
+        if let Some(number) = number {
+            let bias = self.constant(op, strum_float::Tensor::from_elem(vec![g * f], number))?;
+            return Ok((bias, None));
+        }
+        if self.graph.shape(init) == [1, g, f, 1, 1] && self.graph.constant_of(init).is_some() {
+            let bias = self.push(op, Op::Reshape { shape: vec![g * f] }, &[init])?;
+            return Ok((bias, None));
+        }
+        Ok((self.zeros(op, &[g * f])?, Some(init)))
     }
 
     fn named_pool(
