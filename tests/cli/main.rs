@@ -18,3 +18,4 @@ mod trace_rules;
 mod translate;
 mod tune;
 mod usage;
+mod zoo;

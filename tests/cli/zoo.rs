@@ -1,0 +1,40 @@
+//! `tools/zoo`, as far as it needs no PyTorch: help, the list, and options that do not go together.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn zoo(args: &[&str]) -> Output {
+    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/zoo");
+    Command::new(tool).args(args).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn help_and_list_need_nothing_installed() {
+    let help = zoo(&["--help"]);
+    assert!(help.status.success(), "{}", text(&help.stderr));
+    assert!(text(&help.stdout).contains("--state-dict"));
+    let list = zoo(&["--list"]);
+    assert!(list.status.success(), "{}", text(&list.stderr));
+    assert!(text(&list.stdout).lines().any(|line| line == "resnet18"));
+}
+
+#[test]
+fn wrong_options_are_refused_before_anything_is_installed() {
+    for (args, said) in [
+        (&[][..], "nothing to export"),
+        (&["resnet18"], "-o DIR is missing"),
+        (&["resnet19", "-o", "out"], "no network is called resnet19"),
+        (&["resnet18", "vgg11", "-o", "out", "--state-dict", "x"], "--state-dict goes with one network"),
+        (&["--onnx", "/nowhere/x.onnx", "-o", "out"], "there is no file /nowhere/x.onnx"),
+        (&["resnet18", "-o", "out", "--size", "0"], "'0' is no number from 1 on"),
+        (&["--onnx", "x.onnx", "-o", "out", "--shape", "1x3xq"], "'1x3xq' is no shape"),
+    ] {
+        let output = zoo(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(said), "{args:?}: {}", text(&output.stderr));
+    }
+}

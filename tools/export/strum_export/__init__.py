@@ -1,0 +1,1 @@
+"""Exports networks from PyTorch and ONNX to MLIR."""

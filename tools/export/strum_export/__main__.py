@@ -1,0 +1,125 @@
+"""The command line of tools/zoo."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from .names import TORCHVISION, size_of
+
+# Exit code of --check: the options are right, and there is something to export.
+READY = 10
+
+EPILOG = """\
+Each network becomes NAME.linalg.mlirbc and NAME.tosa.mlirbc, with NAME.input.npy, samples along the first axis, and NAME.output.npy, what PyTorch
+or ONNX Runtime answers. Weights are random, of a fixed seed, unless --state-dict gives them: such a network has the right shapes and cycles,
+and means nothing.
+
+examples:
+  tools/zoo resnet18 mobilenet_v2 -o nets
+  tools/zoo resnet18 --state-dict resnet18.pth -o nets
+  tools/zoo package.module:make_network --size 96 -o nets
+  tools/zoo --onnx network.onnx --shape 1x3x224x224 -o nets
+  strumc quantize nets/resnet18.linalg.mlirbc --calibration nets/resnet18.input.npy -o resnet18.int8.mlirbc
+"""
+
+
+def shape_of(text: str) -> list[int]:
+    """The shape that a text such as 1x3x224x224 says."""
+    extents = [int(part) if part.isdecimal() else 0 for part in text.split("x")]
+    if not all(extents):
+        raise argparse.ArgumentTypeError(f"'{text}' is no shape such as 1x3x224x224")
+    return extents
+
+
+def at_least_one(text: str) -> int:
+    """A number that is not 0."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number from 1 on")
+    return int(text)
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command takes."""
+    made = argparse.ArgumentParser(
+        prog="tools/zoo",
+        description="Exports networks from PyTorch and ONNX to MLIR, to linalg and to TOSA.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("networks", nargs="*", metavar="NAME", help="a network of --list, or MODULE:FUNCTION that makes one")
+    made.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder for what is written; made if it is missing")
+    made.add_argument("--list", action="store_true", help="list the networks that are known by name")
+    made.add_argument("--onnx", type=Path, nargs="+", default=[], metavar="FILE", help="ONNX files of one input")
+    made.add_argument("--shape", type=shape_of, help="--onnx: shape of the input, where the file leaves extents open")
+    made.add_argument("--state-dict", type=Path, metavar="FILE", help="weights of the only network, as torch.save writes a state_dict")
+    made.add_argument("--size", type=at_least_one, help="rows and columns of the input [default: what the network is made for]")
+    made.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
+    made.add_argument("--samples", type=at_least_one, default=4, help="samples in NAME.input.npy [default: 4]")
+    return made
+
+
+def check(arguments: argparse.Namespace, made: argparse.ArgumentParser) -> None:
+    """Ends the program where options do not go together."""
+    if not arguments.networks and not arguments.onnx:
+        made.error("nothing to export: name a network, or give --onnx; --list lists what is known")
+    if arguments.output is None:
+        made.error("-o DIR is missing")
+    unknown = [name for name in arguments.networks if name not in TORCHVISION and ":" not in name]
+    if unknown:
+        made.error(f"no network is called {', '.join(unknown)}; --list lists what is known")
+    if arguments.state_dict is not None and len(arguments.networks) != 1:
+        made.error("--state-dict goes with one network")
+    if arguments.shape is not None and len(arguments.onnx) != 1:
+        made.error("--shape goes with one ONNX file")
+    for path in [*arguments.onnx, *([arguments.state_dict] if arguments.state_dict else [])]:
+        if not path.is_file():
+            made.error(f"there is no file {path}")
+
+
+def weights(name: str | Path, arguments: argparse.Namespace) -> str:
+    """Where the weights of a network come from."""
+    if isinstance(name, Path):
+        return "weights of the file"
+    if arguments.state_dict is not None:
+        return "weights of --state-dict"
+    return "weights as MODULE:FUNCTION makes them" if ":" in name else "random weights"
+
+
+def main() -> int:
+    """Exports what is asked for; the others too, where one fails."""
+    made = parser()
+    arguments = made.parse_args()
+    if arguments.list:
+        print("\n".join(TORCHVISION))
+        return 0
+    check(arguments, made)
+    if arguments.check:
+        return READY
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    from . import onnx_file, pytorch
+
+    failed = 0
+    for name in [*arguments.networks, *arguments.onnx]:
+        problem = None
+        try:
+            if isinstance(name, Path):
+                written = onnx_file.export(name, arguments.output / name.stem, arguments.shape, arguments.samples)
+            else:
+                size = arguments.size or size_of(name)
+                network = pytorch.network(name, arguments.state_dict, size)
+                stem = arguments.output / name.replace(":", ".")
+                written = pytorch.export(network, stem, (1, 3, size, size), arguments.samples)
+        except pytorch.Partial as error:
+            written, problem = error.written, str(error)
+        except Exception as error:  # torch-mlir, PyTorch and ONNX have errors of many kinds, and the other networks go on
+            written, problem = [], str(error) or type(error).__name__
+        if written:
+            print(f"{name}: {', '.join(path.name for path in written)} ({weights(name, arguments)})", flush=True)
+        if problem is not None:
+            failed += 1
+            print(f"tools/zoo: {name}: {problem}", file=sys.stderr, flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
