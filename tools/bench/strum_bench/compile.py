@@ -1,4 +1,8 @@
-"""Compile time and memory of `strumc compile` beside Vela on the same networks, in one run, on one core."""
+"""Compile time and memory of `strumc compile` beside Vela on the same networks, in one run, on one core.
+
+Peak memory is everything resident: pages of libraries and of the input file, which the kernel shares and can drop, count as
+well. `own MB` is what it cannot drop: anonymous pages, the most that samples of one more run saw.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +48,22 @@ def run(command: list[str]) -> Run:
     return Run(seconds, usage.ru_maxrss * 1024)
 
 
+def own_memory(command: list[str]) -> int:
+    """The most anonymous bytes of a process, from samples every few milliseconds; 0 if it ended before the first."""
+    most = 0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            try:
+                rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
+            except OSError:
+                # It ended in between.
+                continue
+            fields = (line.split() for line in rollup.splitlines() if line.startswith("Anonymous:"))
+            most = max(most, *(int(field[1]) * 1024 for field in fields), 0)
+            time.sleep(0.002)
+    return most
+
+
 def write(name: str, text: Path, tflite: Path) -> None:
     """Writes a network for both compilers."""
     net = NETS[name]()
@@ -66,25 +86,32 @@ def measure(name: str, drivers: Path, options: list[str], runs: int, folder: Pat
     vela = str(Path(sys.executable).with_name("vela"))
     starts = [run([tool, "--version"]).peak for tool in (str(drivers / "strumc"), vela)]
     ours, theirs = [], []
+    program = str(folder / f"{name}.dpu")
+    commands = (
+        [str(drivers / "strumc"), "compile", str(bytecode), "-q", "-o", program, *options],
+        [vela, "--accelerator-config", VELA_MACHINE, str(tflite), "--output-dir", str(folder / "vela")],
+    )
     for _ in range(runs):
-        program = str(folder / f"{name}.dpu")
-        ours.append(run([str(drivers / "strumc"), "compile", str(bytecode), "-q", "-o", program, *options]))
-        theirs.append(run([vela, "--accelerator-config", VELA_MACHINE, str(tflite), "--output-dir", str(folder / "vela")]))
+        ours.append(run(commands[0]))
+        theirs.append(run(commands[1]))
     size = bytecode.stat().st_size
-    summaries = [_summary(runs, start, size) for runs, start in zip((ours, theirs), starts)]
+    own = [own_memory(command) for command in commands]
+    summaries = [_summary(*measured, size) for measured in zip((ours, theirs), starts, own)]
     return {"network": name, "model_bytes": size, "strumc": summaries[0], "vela": summaries[1]}
 
 
-def _summary(runs: list[Run], start: int, size: int) -> dict:
+def _summary(runs: list[Run], start: int, own: int, size: int) -> dict:
     """`start` is the peak of a process that only says its version: the pages of libraries, which processes share."""
     seconds = [r.seconds for r in runs]
     peak = max(r.peak for r in runs)
     return {"best_s": min(seconds), "median_s": statistics.median(seconds), "peak_bytes": peak, "start_bytes": start,
-            "peak_per_model": peak / size, "own_per_model": (peak - start) / size}
+            "own_bytes": own, "peak_per_model": peak / size, "rest_per_model": (peak - start) / size,
+            "own_per_model": own / size}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="tools/bench/compile", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tools/bench/compile", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--drivers", type=Path, required=True, help="folder of strum-opt and strumc")
     parser.add_argument("--net", nargs="+", choices=NETS, default=["resnet50"], help="networks (default: resnet50)")
     parser.add_argument("--runs", type=int, default=5, help="runs of each (default: 5)")
@@ -101,13 +128,14 @@ def main() -> int:
         print(json.dumps(rows, indent=2))
         return 0
     print(f"{'network':<20} {'compiler':<8} {'best s':>8} {'median s':>9} {'peak MB':>8} {'of model':>9} "
-          f"{'start MB':>9} {'rest of model':>14}")
+          f"{'start MB':>9} {'rest of model':>14} {'own MB':>7} {'of model':>9}")
     for row in rows:
         for who in ("strumc", "vela"):
             r = row[who]
             print(f"{row['network']:<20} {who:<8} {r['best_s']:>8.3f} {r['median_s']:>9.3f} "
                   f"{r['peak_bytes'] / 1e6:>8.1f} {r['peak_per_model']:>8.2f}x "
-                  f"{r['start_bytes'] / 1e6:>9.1f} {r['own_per_model']:>13.2f}x")
+                  f"{r['start_bytes'] / 1e6:>9.1f} {r['rest_per_model']:>13.2f}x "
+                  f"{r['own_bytes'] / 1e6:>7.1f} {r['own_per_model']:>8.2f}x")
         ratio = row["strumc"]["best_s"] / row["vela"]["best_s"]
         print(f"{row['network']:<20} strumc takes {ratio:.3f} of the time of vela ({VELA_MACHINE})")
     return 0
