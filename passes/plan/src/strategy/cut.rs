@@ -101,3 +101,35 @@ impl CutStrategy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(over: Option<&[u64]>, tile: &[u64]) -> Result<Option<Vec<u64>>, String> {
+        let cut = CutStrategy { by: None, over: over.map(<[u64]>::to_vec), tile: Some(tile.to_vec()) };
+        cut.tile(&[2000, 1000]).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn tiles_are_boxes_within_the_layer() {
+        assert_eq!(told(Some(&[2000, 1000]), &[1, 500]), Ok(Some(vec![1, 500])));
+        for (over, tile, expected) in [
+            (Some([2000, 999].as_slice()), [1, 1].as_slice(), "cut over [2000, 1000], not [2000, 999]"),
+            (None, &[2000], "must be 1 to [2000, 1000]"),
+            (None, &[0, 1000], "must be 1 to [2000, 1000]"),
+            (None, &[1, u64::MAX], "must be 1 to [2000, 1000]"),
+            (None, &[1, 1], "makes 2000000 tiles, at most 800000"),
+        ] {
+            let error = told(over, tile).unwrap_err();
+            assert!(error.starts_with("strategy: ") && error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_a_dma_engine_moves_has_no_tile() {
+        let cut = CutStrategy { by: Some(By::Dma), over: None, tile: Some(vec![1]) };
+        assert!(cut.tile(&[4]).is_err() && cut.check_vec().is_err());
+        assert_eq!(CutStrategy::dma(&[4]).tile(&[4]), Ok(None));
+    }
+}
