@@ -113,6 +113,8 @@ impl<'p> Recording<'p> {
             Some(memory) => (memory, false),
             None => (Memory::new(self.program, self.options.max_memory)?, true),
         };
+        // Only kernels are shared.
+        let threads = if self.kernel.is_some() { threads } else { 1 };
         let core = Core::new(memory, self.kernel).with_threads(threads);
         let core = core.with_profile(self.options.profile.as_ref());
         Ok(Replayer { recording: self, core, fresh, pool: Threads::new(threads)? })

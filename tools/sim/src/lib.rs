@@ -163,7 +163,12 @@ fn run_core<'o>(
     options: &Options,
     observers: &'o mut [&'o mut dyn Observer],
 ) -> Result<Run, SimError> {
-    Threads::new(options.threads)?.run(|| match &options.profile {
+    // Only kernels are shared, and counting zeros takes longer than they do.
+    let kernel = kernel::Kernel::of(options.kernel).map_err(SimError::Host)?;
+    let shared = kernel.is_some() && timing_machine(program, options)?.zero_skip == 0;
+    let threads = if shared { options.threads } else { 1 };
+    let options = &Options { threads, ..options.clone() };
+    Threads::new(threads)?.run(|| match &options.profile {
         Some(profile) => profile.time_sample(|| run_machine(program, inputs, options, observers)),
         None => run_machine(program, inputs, options, observers),
     })
