@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::common::{Scratch, npy};
+use crate::common::{Scratch, npy, run_in};
 
 /// A padded convolution, batch normalization with its statistics, and a ReLU, as torch-mlir writes them on linalg.
 const LINALG: &str = r#"#map = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>
@@ -168,6 +168,60 @@ fn a_trained_network_keeps_its_answers() {
         right += usize::from(best == usize::from(label));
     }
     assert!(right >= 59, "{right} of 60");
+}
+
+/// A layer of 16 channels, whose bias and scale corrections are ordinary bias and scale to every level below.
+#[test]
+fn corrected_layers_compute_what_their_tosa_computes() {
+    let scratch = Scratch::new();
+    let weight = |i: i32| format!("{:?}", f64::from((i * 37 + i * i * 11) % 101 - 50) / 64.0);
+    let row = |o: i32| (0..16).map(|i| weight(o * 16 + i)).collect::<Vec<_>>().join(", ");
+    let rows: Vec<String> = (0..4).map(|o| format!("[[[{}]]]", row(o))).collect();
+    let net = format!(
+        "func.func @main(%x: tensor<1x3x5x16xf32>) -> tensor<1x3x5x4xf32> {{
+  %w = \"tosa.const\"() <{{values = dense<[{}]> : tensor<4x1x1x16xf32>}}> : () -> tensor<4x1x1x16xf32>
+  %b = \"tosa.const\"() <{{values = dense<[0.1, -0.2, 3.0, 0.0]> : tensor<4xf32>}}> : () -> tensor<4xf32>
+  %z = \"tosa.const\"() <{{values = dense<0.0> : tensor<1xf32>}}> : () -> tensor<1xf32>
+  %y = tosa.conv2d %x, %w, %b, %z, %z {{acc_type = f32, dilation = array<i64: 1, 1>, pad = array<i64: 0, 0, 0, 0>, \
+   stride = array<i64: 1, 1>}} : (tensor<1x3x5x16xf32>, tensor<4x1x1x16xf32>, tensor<4xf32>, tensor<1xf32>, \
+   tensor<1xf32>) -> tensor<1x3x5x4xf32>
+  return %y : tensor<1x3x5x4xf32>
+}}",
+        rows.join(", ")
+    );
+    scratch.write("net.mlir", net);
+    let values: Vec<f32> = (0..480).map(|i| ((i * 29) % 83) as f32 / 20.0 - 1.0).collect();
+    scratch.write("c.npy", npy("<f4", &[2, 3, 5, 16], &floats(&values)));
+    scratch.strumc("quantize net.mlir -c c.npy -o q.mlir -q").ok();
+    let codes: Vec<u8> = (0..240).map(|i| (i * 53 % 256) as u8).collect();
+    scratch.write("x.npy", npy("|i1", &[1, 3, 5, 16], &codes));
+    let values = |line: &str| -> Value {
+        let done = scratch.strumc(&format!("run {line} --input x.npy --json")).ok();
+        serde_json::from_str::<Value>(&done.text()).unwrap()["outputs"][0]["values"].clone()
+    };
+    let mut seen = Vec::new();
+    for correct in ["none", "bias", "scale", "both"] {
+        let packed = values(&format!("q.mlir --method mip2q --select activation --correct {correct}"));
+        let passes = format!(
+            "builtin.module(func.func(strum-canonicalize,tosa-to-strum,strum-pack{{method=mip2q select=activation \
+             correct={correct}}},strum-to-tosa))"
+        );
+        let arguments = ["q.mlir", "--pass-pipeline", &passes, "-o", "plain.mlir"];
+        run_in(scratch.path(), env!("CARGO_BIN_EXE_strum-opt"), &arguments, &[]).ok();
+        assert!(packed.as_array().is_some_and(|list| list.len() == 60), "{packed}");
+        assert_eq!(packed, values("plain.mlir"), "{correct}");
+        seen.push(packed);
+    }
+    assert!(seen.windows(2).all(|pair| pair[0] != pair[1]), "corrections show");
+    // Without calibration nothing is known of inputs.
+    assert_eq!(scratch.strumc("quantize net.mlir -o random.mlir -q").code, Some(0));
+    for option in ["--select activation", "--correct bias"] {
+        let line = format!("compile random.mlir -o r.dpu --method mip2q {option}");
+        scratch.strumc(&line).fails(1, "quantize the network with calibration data");
+    }
+    scratch.strumc("quantize net.mlir -o r.mlir --bias-correction").fails(2, "needs --calibration");
+    scratch.strumc("quantize net.mlir -c c.npy -o b.mlir --bias-correction -q").ok();
+    assert_ne!(scratch.read("b.mlir"), scratch.read("q.mlir"));
 }
 
 #[test]
