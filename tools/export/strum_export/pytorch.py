@@ -62,6 +62,9 @@ def settle(made: torch.nn.Module, size: int) -> None:
 def freeze(made: torch.nn.Module) -> None:
     """Makes buffers parameters: torch-mlir hands buffers over as arguments of the function."""
     for module in made.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            # Counts for training alone.
+            module.num_batches_tracked = None
         for name, buffer in list(module.named_buffers(recurse=False)):
             if buffer.dtype.is_floating_point:
                 delattr(module, name)

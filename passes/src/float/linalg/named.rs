@@ -207,6 +207,7 @@ impl<'c> Reader<'c> {
         if channels_first {
             image = self.turned(op, image, &TO_NHWC)?;
         }
+        image = self.reached(op, image, [kh, kw], &window, channels_first)?;
         let mut pooled = self.push(op, Op::Pool(Pool { kind, kernel: [kh, kw], window }), &[image])?;
         if kind == PoolKind::Average {
             // A sum is a mean times the taps, all of which lie in the image.
@@ -225,6 +226,32 @@ impl<'c> Reader<'c> {
             Some(t) if t.iter().all(|&x| x <= f32::MIN) => Ok(pooled),
             _ => self.push(op, Op::Binary(Binary::Maximum), &[pooled, init]),
         }
+    }
+
+    /// What windows reach of an image NHWC: linalg moves them as often as the result has places, which may be less often than
+    /// the image has room for.
+    fn reached(
+        &mut self,
+        op: Operation<'c>,
+        image: ValueId,
+        kernel: [usize; 2],
+        window: &Window,
+        channels_first: bool,
+    ) -> Result<ValueId, Reported> {
+        let result = op.result(0).ok_or_else(|| op.error("the op has no result"))?;
+        let wanted = crate::float::shape(result.ty()).map_err(|reason| op.error(reason))?;
+        let mut size = self.graph.shape(image).to_vec();
+        let places = wanted.get(if channels_first { 2..4 } else { 1..3 }).unwrap_or_default();
+        let axes = kernel.iter().zip(places).zip(window.stride).zip(window.dilation);
+        for (extent, (((taps, places), stride), dilation)) in size.iter_mut().skip(1).zip(axes) {
+            let last = places.saturating_sub(1).saturating_mul(stride);
+            let reach = taps.saturating_sub(1).saturating_mul(dilation).saturating_add(1);
+            // A whole stride more is a place that the result does not have; less is what windows leave over anyway.
+            if last.saturating_add(reach).saturating_add(stride) <= *extent {
+                *extent = last + reach;
+            }
+        }
+        self.push(op, Op::Slice { start: vec![0; 4], size }, &[image])
     }
 
     /// Products of matrices may come with maps that transpose; those are not read.
