@@ -21,6 +21,7 @@ impl<'c> Reader<'c> {
             "arith.constant" => self.arith_constant(op),
             // Only ever written to.
             "tensor.empty" => Ok(()),
+            "tensor.expand_shape" | "tensor.collapse_shape" if self.is_empty(op) => Ok(()),
             "linalg.generic" => self.generic(op),
             "linalg.fill" => self.fill(op),
             "linalg.broadcast" => self.broadcast(op),
@@ -112,6 +113,16 @@ impl<'c> Reader<'c> {
             }
             _ => Err(crate::float::unknown(op)),
         }
+    }
+
+    /// Whether an op gives another shape to what is only ever written to.
+    fn is_empty(&self, op: Operation<'c>) -> bool {
+        op.operand(0).is_some_and(|value| {
+            let from = value.defining_op().map(Operation::name);
+            let nothing =
+                matches!(from, Some("tensor.empty" | "tensor.expand_shape" | "tensor.collapse_shape"));
+            nothing && !self.values.contains_key(&value)
+        })
     }
 
     /// `tensor.expand_shape`: an axis that stands for any extent becomes axes that do.
