@@ -9,6 +9,7 @@ use strum_quant::Correct;
 use super::candidate;
 use super::file::Packing;
 use super::request::Settings;
+use crate::statistics::INPUT_SQUARE;
 use crate::strum_to_dpu::{is_layer, layer_name};
 use crate::weights;
 
@@ -105,6 +106,8 @@ pub struct PackableLayer {
     pub depthwise: bool,
     /// Input channels, or all channels of a depthwise layer: what blocks run along.
     pub channels: u64,
+    /// Whether calibration tells of its inputs, so that `select=activation` and `correct` can be asked for.
+    pub calibrated: bool,
 }
 
 /// The layers of a function, as it is before `strum-pack`, that a packing file can name with any method.
@@ -120,6 +123,7 @@ pub fn packable(function: Operation<'_>) -> Vec<PackableLayer> {
             codes: bytemuck::cast_slice(&candidate.codes.bytes()).to_vec(),
             depthwise: conv.depthwise,
             channels: u64::try_from(candidate.shape.ic).ok()?,
+            calibrated: op.attribute(INPUT_SQUARE).is_some(),
         })
     });
     layers.collect()

@@ -31,7 +31,21 @@ Examples:
 
 docs/packing.md describes the file and the search.";
 
-/// What is tried for every layer if nothing is asked for.
+/// What is tried for every layer if nothing is asked for and calibration tells of the inputs of all.
+const CALIBRATED: [&str; 10] = [
+    "mip2q,select=activation,correct=both",
+    "mip2q,p=0.75,select=activation,correct=both",
+    "mip2q,p=1,correct=both",
+    "dliq",
+    "dliq,select=activation,correct=both",
+    "dliq,p=0.75,select=activation,correct=both",
+    "dliq,p=1,correct=both",
+    "dliq,q=3,select=activation,correct=both",
+    "dliq,q=2,p=0.75,select=activation,correct=both",
+    "sparse",
+];
+
+/// What is tried otherwise.
 const CANDIDATES: [&str; 9] = [
     "mip2q",
     "mip2q,p=0.75",
@@ -70,7 +84,7 @@ pub(super) struct TuneCommand {
     policy: Policy,
 
     /// What is tried for every layer beside plain INT8, named as strum-pack names it; uniform takes one. Can be repeated
-    /// [default: uniform: mip2q, search: nine of all methods].
+    /// [default: uniform: mip2q, search: nine or ten of all methods, corrected where calibration tells of the inputs].
     #[arg(long, value_name = "METHOD[,NAME=VALUE]…")]
     config: Vec<String>,
 
@@ -125,7 +139,7 @@ fn finite(text: &str) -> Result<f64, String> {
 
 /// Chooses, writes and tells.
 pub(super) fn run(command: &TuneCommand) -> Result<(), Failure> {
-    let configs = command.check()?;
+    let asked = command.check()?;
     let input = files::read(&command.network)?;
     let name = input.name.clone();
     let progress = Progress::begin(command.voice.quiet);
@@ -133,6 +147,7 @@ pub(super) fn run(command: &TuneCommand) -> Result<(), Failure> {
     if trials.layers.is_empty() {
         return Err(Failure::input("the network has no layer whose weights can be packed").in_file(&name));
     }
+    let configs = if asked.is_empty() { command.default_configs(&trials)? } else { asked };
     let (packing, outcome) = match command.policy {
         Policy::Uniform => (uniform(&trials, &configs), None),
         Policy::Search => {
@@ -174,8 +189,15 @@ fn uniform(trials: &Trials, configs: &[Choice]) -> Packing {
     Packing::new(vec![program])
 }
 
+fn choices_of<'t>(texts: impl Iterator<Item = &'t str>) -> Result<Vec<Choice>, Failure> {
+    let parse = |text: &str| {
+        Choice::parse(text).map_err(|error| Failure::usage(format_args!("--config {text}: {error}")))
+    };
+    texts.map(parse).collect()
+}
+
 impl TuneCommand {
-    /// What is tried; whatever is wrong with the command line is found here.
+    /// What is asked for; whatever is wrong with the command line is found here.
     fn check(&self) -> Result<Vec<Choice>, Failure> {
         if files::is_standard(&self.output) && !self.voice.quiet {
             return Err(Failure::usage("-o - needs --quiet: the summary goes to standard output, too"));
@@ -207,15 +229,17 @@ impl TuneCommand {
         if !search && self.config.len() > 1 {
             return Err(Failure::usage("--policy uniform takes one --config"));
         }
-        let default = CANDIDATES.iter().take(if search { CANDIDATES.len() } else { 1 });
-        let texts: Vec<&str> = match self.config.is_empty() {
-            true => default.copied().collect(),
-            false => self.config.iter().map(String::as_str).collect(),
-        };
-        let parse = |text: &str| {
-            Choice::parse(text).map_err(|error| Failure::usage(format_args!("--config {text}: {error}")))
-        };
-        texts.into_iter().map(parse).collect()
+        choices_of(self.config.iter().map(String::as_str))
+    }
+
+    /// What is tried if nothing is asked for.
+    fn default_configs(&self, trials: &Trials) -> Result<Vec<Choice>, Failure> {
+        let calibrated = trials.layers.iter().all(|layer| layer.calibrated);
+        match (self.policy, calibrated) {
+            (Policy::Uniform, _) => choices_of(["mip2q"].into_iter()),
+            (Policy::Search, true) => choices_of(CALIBRATED.into_iter()),
+            (Policy::Search, false) => choices_of(CANDIDATES.into_iter()),
+        }
     }
 
     fn search(&self, bench: &Bench<'_>, configs: &[Choice]) -> Result<(Packing, Outcome), Failure> {

@@ -28,7 +28,7 @@ CONFIGS = [
 LIKE = "mip2q"
 
 # The search measures on so many calibration samples.
-SEARCH_SAMPLES = 32
+SEARCH_SAMPLES = 48
 
 
 @dataclass
