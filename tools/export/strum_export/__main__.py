@@ -10,9 +10,9 @@ from .names import TORCHVISION, size_of
 READY = 10
 
 EPILOG = """\
-Each network becomes NAME.linalg.mlirbc and NAME.tosa.mlirbc, with NAME.input.npy, samples along the first axis, and NAME.output.npy, what PyTorch
-or ONNX Runtime answers. Weights are random, of a fixed seed, unless --state-dict gives them: such a network has the right shapes and cycles,
-and means nothing.
+Each network becomes NAME.linalg.mlirbc and NAME.tosa.mlirbc, with NAME.input.npy, samples along the first
+axis, and NAME.output.npy, what PyTorch or ONNX Runtime answers. Weights are random, of a fixed seed, unless
+--state-dict gives them: such a network has the right shapes and cycles, and means nothing.
 
 examples:
   tools/zoo resnet18 mobilenet_v2 -o nets
@@ -46,13 +46,21 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("networks", nargs="*", metavar="NAME", help="a network of --list, or MODULE:FUNCTION that makes one")
-    made.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder for what is written; made if it is missing")
+    made.add_argument(
+        "networks", nargs="*", metavar="NAME", help="a network of --list, or MODULE:FUNCTION that makes one"
+    )
+    made.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="folder for what is written; made if it is missing"
+    )
     made.add_argument("--list", action="store_true", help="list the networks that are known by name")
     made.add_argument("--onnx", type=Path, nargs="+", default=[], metavar="FILE", help="ONNX files of one input")
     made.add_argument("--shape", type=shape_of, help="--onnx: shape of the input, where the file leaves extents open")
-    made.add_argument("--state-dict", type=Path, metavar="FILE", help="weights of the only network, as torch.save writes a state_dict")
-    made.add_argument("--size", type=at_least_one, help="rows and columns of the input [default: what the network is made for]")
+    made.add_argument(
+        "--state-dict", type=Path, metavar="FILE", help="weights of the only network: a state_dict of torch.save"
+    )
+    made.add_argument(
+        "--size", type=at_least_one, help="rows and columns of the input [default: what the network is made for]"
+    )
     made.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
     made.add_argument("--samples", type=at_least_one, default=4, help="samples in NAME.input.npy [default: 4]")
     return made
@@ -111,7 +119,7 @@ def main() -> int:
                 written = pytorch.export(network, stem, (1, 3, size, size), arguments.samples)
         except pytorch.Partial as error:
             written, problem = error.written, str(error)
-        except Exception as error:  # torch-mlir, PyTorch and ONNX have errors of many kinds, and the other networks go on
+        except Exception as error:  # of torch-mlir, PyTorch and ONNX, of many kinds; the other networks go on
             written, problem = [], str(error) or type(error).__name__
         if written:
             print(f"{name}: {', '.join(path.name for path in written)} ({weights(name, arguments)})", flush=True)

@@ -1,7 +1,8 @@
 """Lets a PyTorch that was built for CUDA run on the processor alone, without the gigabytes of CUDA's libraries.
 
-The wheel of PyTorch that PyPI has for Linux on x86-64 names those libraries as needed, although an export calls nothing in them. This puts
-libraries beside PyTorch's that have the same names and symbols, each a function that answers "no device".
+The wheel of PyTorch that PyPI has for Linux on x86-64 names those libraries as needed, although an export calls
+nothing in them. This puts libraries beside PyTorch's that have the same names and symbols, each a function that
+answers "no device".
 """
 
 import re
@@ -23,7 +24,7 @@ def output_of(*command: str) -> str:
 
 
 def needed(libraries: list[Path]) -> tuple[set[str], dict[str, set[str]]]:
-    """CUDA's libraries that the given ones need, and the symbols of each; those without a version are under an empty name."""
+    """CUDA's libraries that the given ones need, and needed symbols by their version, which may be empty."""
     names: set[str] = set()
     symbols: dict[str, set[str]] = defaultdict(set)
     for library in libraries:
@@ -50,7 +51,8 @@ def make(library: Path, symbols: set[str], version: str) -> None:
         compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
         if compiler is None:
             sys.exit("tools/zoo: a C compiler is needed to run PyTorch without CUDA's libraries")
-        options = ["-shared", "-fPIC", "-w", "-fno-builtin", f"-Wl,-soname,{library.name}", f"-Wl,--version-script={script}"]
+        options = ["-shared", "-fPIC", "-w", "-fno-builtin"]
+        options += [f"-Wl,-soname,{library.name}", f"-Wl,--version-script={script}"]
         subprocess.run([compiler, *options, str(source), "-o", str(library)], check=True)
 
 
@@ -62,8 +64,9 @@ def main() -> None:
     libraries = sorted(path for path in package.joinpath("lib").glob("*.so*") if not LIBRARY.match(path.name))
     names, symbols = needed(libraries)
     for name in sorted(names):
-        # A version is the library's name, or begins it. Symbols without one may be of any library: all without versions have them.
-        own = [version for version in symbols if version and (version == name or name.startswith(f"lib{version.lower()}"))]
+        # A version is the library's name, or begins it. Symbols without one may be of any library: each without
+        # versions has them.
+        own = [known for known in symbols if known and (known == name or name.startswith(f"lib{known.lower()}"))]
         version = own[0] if own else ""
         make(package / "lib" / name, symbols.get(version, set()), version)
 

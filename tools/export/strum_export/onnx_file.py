@@ -21,7 +21,7 @@ def fixed(path: Path, shape: list[int] | None) -> onnx.ModelProto:
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model)
-    except (OSError, onnx.checker.ValidationError, Exception) as error:  # protobuf's errors have no common base
+    except Exception as error:  # of the file system, protobuf and ONNX, which have no common base
         raise Unusable(f"{path} is no ONNX file that can be read: {error}") from error
     held = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in held]
@@ -35,7 +35,7 @@ def fixed(path: Path, shape: list[int] | None) -> onnx.ModelProto:
             dim.dim_value = shape[axis]
         elif dim.dim_value <= 0:
             if axis > 0:
-                raise Unusable(f"{path} leaves extent {axis} of its input open: give --shape, such as 1x3x224x224")
+                raise Unusable(f"{path} leaves extent {axis} of its input open: give --shape, as 1x3x224x224")
             dim.dim_value = 1
     # The shapes that the file tells for what lies between may be of another size.
     del model.graph.value_info[:]
@@ -45,7 +45,7 @@ def fixed(path: Path, shape: list[int] | None) -> onnx.ModelProto:
 
 
 def simplified(model: onnx.ModelProto, stem: Path) -> Path:
-    """Writes the model as ONNX Runtime's basic optimizations leave it: batch norm and constant sub-graphs are folded."""
+    """Writes the model as ONNX Runtime's basic optimizations leave it: without batch norm and constant parts."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     path = stem.with_name(f"{stem.name}.simplified.onnx")
@@ -79,7 +79,8 @@ def export(path: Path, stem: Path, shape: list[int] | None, samples: int) -> lis
         for level in LEVELS:
             target = stem.with_name(f"{stem.name}.{level}.mlirbc")
             pipeline = f"--pass-pipeline=builtin.module({PIPELINES[level]})"
-            run(level, str(tools / "torch-mlir-opt"), str(temporary[1]), pipeline, "--emit-bytecode", "-o", str(target))
+            tool = str(tools / "torch-mlir-opt")
+            run(level, tool, str(temporary[1]), pipeline, "--emit-bytecode", "-o", str(target))
             written.append(target)
     finally:
         for file in [simple, *temporary]:

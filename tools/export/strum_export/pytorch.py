@@ -50,7 +50,7 @@ def network(name: str, state_dict: Path | None, size: int) -> torch.nn.Module:
 
 
 def settle(made: torch.nn.Module, size: int) -> None:
-    """Gives batch normalizations the statistics of random images: with those of a new network, signals fade from layer to layer."""
+    """Gives batch normalizations the statistics of random images; with those of a new network, signals fade."""
     made.train()
     for module in made.modules():
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
