@@ -9,6 +9,9 @@ const MAX_CODE: f64 = 127.0;
 /// Greatest bias: half of an accumulator, the other half is left to the sum.
 pub(super) const MAX_BIAS: f64 = (1u32 << 30) as f64;
 
+/// Greatest difference of a code of an activation and its zero point.
+const MAX_INPUT: f64 = 255.0;
+
 /// A layer's weights as codes.
 pub(super) struct Coded {
     pub(super) codes: Vec<i8>,
@@ -45,10 +48,19 @@ pub(super) fn code(
     }
     let shape = weights.shape();
     let mut largest = vec![0f64; channels];
+    let mut total = vec![0f64; channels];
     for (index, &w) in weights.iter().enumerate() {
-        if let Some(place) = largest.get_mut(channel_of(index, shape)) {
-            *place = place.max(f64::from(w).abs());
+        let channel = channel_of(index, shape);
+        if let (Some(largest), Some(total)) = (largest.get_mut(channel), total.get_mut(channel)) {
+            *largest = largest.max(f64::from(w).abs());
+            *total += f64::from(w).abs();
         }
+    }
+    // The bias takes half of an accumulator at most; the products, at their greatest and rounded, the other half.
+    #[allow(clippy::cast_precision_loss, reason = "a layer has far fewer than 2^52 weights")]
+    let room = MAX_BIAS / MAX_INPUT - (weights.len() / channels.max(1)) as f64 / 2.0;
+    if room < 1.0 {
+        return Err(QuantizeError::unsupported(tag, "a channel has so many weights that sums leave 32 bits"));
     }
     if choice == WeightScales::PerTensor {
         let all = largest.iter().copied().fold(0.0, f64::max);
@@ -58,7 +70,8 @@ pub(super) fn code(
     let scales: Vec<f64> = largest
         .iter()
         .zip(&bias)
-        .map(|(&largest, &bias)| {
+        .zip(&total)
+        .map(|((&largest, &bias), &total)| {
             // A channel that is nearly dead: weights lose precision, so that the bias fits.
             let least = bias.abs() / (input * MAX_BIAS);
             let scale = if largest > 0.0 {
@@ -66,7 +79,7 @@ pub(super) fn code(
             } else {
                 (bias.abs() / input / 2f64.powi(20)).max(0.0)
             };
-            let scale = scale.max(least);
+            let scale = scale.max(least).max(total / room);
             if scale > 0.0 { scale } else { output / input }
         })
         .collect();
@@ -86,4 +99,30 @@ pub(super) fn code(
         .map(|(bias, scale)| (bias / (input * scale)).round().clamp(-MAX_BIAS, MAX_BIAS) as i32)
         .collect();
     Ok(Coded { codes, bias, scales })
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::IxDyn;
+
+    use super::*;
+
+    #[test]
+    fn no_sum_leaves_32_bits() {
+        // As many weights at their greatest as would overflow with plain steps, beside a small channel and a large bias.
+        let n = 80_000;
+        let values: Vec<f32> =
+            (0..2 * n).map(|i| if i < n { 0.5 } else { if i % 50 == 0 { 6e-3 } else { 0.0 } }).collect();
+        let weights = Tensor::from_shape_vec(IxDyn(&[2, 1, 1, n]), values).unwrap();
+        let bias = Tensor::from_shape_vec(IxDyn(&[2]), vec![3e3, -1.0]).unwrap();
+        let choice = WeightScales::PerChannel;
+        let coded = code(&weights, &bias, 2, first_axis, (1e-3, 1.0), choice, 0).unwrap();
+        for (codes, &bias) in coded.codes.chunks(n).zip(&coded.bias) {
+            let greatest: i64 = codes.iter().map(|&c| i64::from(c).abs() * 255).sum();
+            assert!(greatest + i64::from(bias).abs() <= i64::from(i32::MAX), "{greatest} {bias}");
+        }
+        assert!(coded.codes[0] < 127 && coded.codes[0] > 30, "{}", coded.codes[0]);
+        let plain = f64::from(6e-3f32) / MAX_CODE;
+        assert!((coded.scales[1] - plain).abs() < 1e-12, "a channel that fits keeps its step");
+    }
 }
