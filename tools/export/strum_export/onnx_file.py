@@ -54,6 +54,16 @@ def simplified(model: onnx.ModelProto, stem: Path) -> Path:
     return path
 
 
+def tell_shapes(path: Path, answers: list[np.ndarray]) -> None:
+    """Writes into a model the shapes of its outputs, which an importer wants to find there."""
+    model = onnx.load(path)
+    for value, answer in zip(model.graph.output, answers, strict=True):
+        value.type.tensor_type.shape.ClearField("dim")
+        for extent in answer.shape:
+            value.type.tensor_type.shape.dim.add().dim_value = extent
+    onnx.save(model, path)
+
+
 def run(step: str, *command: str) -> None:
     """Runs a tool of torch-mlir."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -70,7 +80,9 @@ def export(path: Path, stem: Path, shape: list[int] | None, samples: int) -> lis
         session = onnxruntime.InferenceSession(str(simple), providers=["CPUExecutionProvider"])
         entry = session.get_inputs()[0]
         images = np.random.default_rng(0).standard_normal((samples, *entry.shape), dtype=np.float32)
-        outputs = np.stack([session.run(None, {entry.name: image})[0] for image in images])
+        answers = [session.run(None, {entry.name: image}) for image in images]
+        outputs = np.stack([answer[0] for answer in answers])
+        tell_shapes(simple, answers[0])
         written = [save(stem, "input", images), save(stem, "output", outputs)]
         tools = Path(sys.executable).parent
         run("import", str(tools / "torch-mlir-import-onnx"), str(simple), "-o", str(temporary[0]))
