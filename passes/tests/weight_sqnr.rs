@@ -56,7 +56,7 @@ fn layers(path: &Path) -> Vec<Layer> {
 }
 
 /// The weights of the table: name, what is asked for, figure of an independent program for EfficientNet-Lite0. That program chooses
-/// the low members of `dliq` by magnitude.
+/// the low members of `dliq` by magnitude, as is inferred: by error, they would be 33.1 and 26.9 dB and not 31.4 and 21.6.
 fn table() -> Vec<(&'static str, Request, f64)> {
     let dliq = |shift| Request { shift, select: Select::Magnitude, ..Request::new(Kind::Dliq) };
     let mip2q = |l| Request { l, ..Request::new(Kind::Mip2q) };

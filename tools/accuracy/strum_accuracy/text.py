@@ -91,7 +91,8 @@ def summary(results: list[Result]) -> str:
             what, cell = "logits dB", lambda row: decibels(row, "sqnr_db")
         cells = [cell(result.rows[name]) for name in SUMMARY]
         lines.append(f"| {result.network.title}: {what} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n\n" + NO_VALIDATION_SET + "\n"
+    searched = f"The searched packing stores no more bytes than uniform {LIKE}."
+    return "\n".join(lines) + f"\n\n{searched} {NO_VALIDATION_SET}\n"
 
 
 def put(readme: Path, text: str) -> None:
