@@ -224,6 +224,37 @@ fn corrected_layers_compute_what_their_tosa_computes() {
     assert_ne!(scratch.read("b.mlir"), scratch.read("q.mlir"));
 }
 
+/// Two layers whose channels differ by four powers of ten: 0.01 relu(100 x) + 100 relu(0.01 x).
+const UNEVEN: &str = r#"func.func @main(%x: tensor<1x1x8x1xf32>) -> tensor<1x1x8x1xf32> {
+  %w1 = "tosa.const"() <{values = dense<[[[[100.0]]], [[[0.01]]]]> : tensor<2x1x1x1xf32>}> : () -> tensor<2x1x1x1xf32>
+  %b1 = "tosa.const"() <{values = dense<0.0> : tensor<2xf32>}> : () -> tensor<2xf32>
+  %w2 = "tosa.const"() <{values = dense<[[[[0.01, 100.0]]]]> : tensor<1x1x1x2xf32>}> : () -> tensor<1x1x1x2xf32>
+  %b2 = "tosa.const"() <{values = dense<0.0> : tensor<1xf32>}> : () -> tensor<1xf32>
+  %z = "tosa.const"() <{values = dense<0.0> : tensor<1xf32>}> : () -> tensor<1xf32>
+  %0 = tosa.conv2d %x, %w1, %b1, %z, %z {acc_type = f32, dilation = array<i64: 1, 1>, pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 1, 1>} : (tensor<1x1x8x1xf32>, tensor<2x1x1x1xf32>, tensor<2xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<1x1x8x2xf32>
+  %1 = tosa.clamp %0 {min_val = 0.0 : f32, max_val = 3.40282347E+38 : f32} : (tensor<1x1x8x2xf32>) -> tensor<1x1x8x2xf32>
+  %2 = tosa.conv2d %1, %w2, %b2, %z, %z {acc_type = f32, dilation = array<i64: 1, 1>, pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 1, 1>} : (tensor<1x1x8x2xf32>, tensor<1x1x1x2xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<1x1x8x1xf32>
+  return %2 : tensor<1x1x8x1xf32>
+}"#;
+
+#[test]
+fn equalization_saves_channels_that_one_scale_would_lose() {
+    let scratch = folder();
+    scratch.write("uneven.mlir", UNEVEN);
+    let values: Vec<f32> = (0u8..32).map(|i| f32::from(i) / 16.0 - 1.0).collect();
+    scratch.write("x.npy", npy("<f4", &[4, 8], &floats(&values)));
+    let sqnr = |options: &str| -> f64 {
+        scratch.strumc(&format!("quantize uneven.mlir -c x.npy -o q.mlir -q {options}")).ok();
+        let done = scratch.strumc("eval q.mlir --inputs x.npy --against uneven.mlir --methods dense --json");
+        let json: serde_json::Value = serde_json::from_str(&done.ok().text()).unwrap();
+        json["rows"][1]["sqnr_db"].as_f64().unwrap()
+    };
+    // Without it, every channel is lost in one of the layers.
+    assert!(sqnr("--weights per-tensor") < 1.0);
+    assert!(sqnr("--weights per-tensor --equalize") > 35.0);
+    assert!(sqnr("--equalize") > 35.0);
+}
+
 #[test]
 fn odd_inputs_are_told_or_quantized() {
     let scratch = folder();

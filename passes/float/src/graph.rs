@@ -188,6 +188,28 @@ impl Graph {
         self.add(tensor.shape().to_vec(), Some(Arc::clone(tensor)))
     }
 
+    /// Gives a constant other elements, and maybe another shape, which every reader must take.
+    ///
+    /// # Errors
+    /// When the value is no constant, or a reader does not take the shape.
+    pub(crate) fn set_constant(&mut self, id: ValueId, tensor: Tensor) -> Result<(), Invalid> {
+        shape::check("const", tensor.shape())?;
+        match self.values.get_mut(id.0) {
+            Some(value @ Value { constant: Some(_), .. }) => {
+                value.shape = tensor.shape().to_vec();
+                value.constant = Some(Arc::new(tensor));
+            }
+            _ => return Err(Invalid::new("const", format!("value {} is no constant", id.0))),
+        }
+        for node in self.nodes.iter().filter(|node| node.operands.contains(&id)) {
+            let shapes: Vec<&[usize]> = node.operands.iter().map(|&id| self.shape(id)).collect();
+            if node.op.infer(&shapes)? != self.shape(node.result) {
+                return Err(Invalid::new(node.op.name(), "a constant of another shape"));
+            }
+        }
+        Ok(())
+    }
+
     /// Makes a value an output, after those before.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ mod common;
 
 use ndarray::IxDyn;
 use proptest::prelude::*;
-use strum_float::{Binary, Graph, Op, Tensor, Unary, Window};
+use strum_float::{Binary, Graph, Op, Pool, PoolKind, Tensor, Unary, Window};
 
 use common::{Dice, TO_NCHW, TO_NHWC, network};
 
@@ -27,12 +27,13 @@ proptest! {
     fn every_rewriting_keeps_the_result(seed: u64) {
         let (graph, x) = network(seed);
         let expected = graph.eval(std::slice::from_ref(&x)).unwrap();
-        let steps: [(&str, Step); 5] = [
+        let steps: [(&str, Step); 6] = [
             ("constants", Graph::fold_constants),
             ("layout", Graph::canonicalize_layout),
             ("activations", Graph::recognize_activations),
             ("padding", Graph::fold_padding),
             ("batch norm", Graph::fold_batch_norm),
+            ("equalization", Graph::equalize),
         ];
         let mut all = graph.clone();
         for (name, step) in steps {
@@ -94,4 +95,89 @@ fn transposes_meet_their_inverse_or_the_end() {
         // One at the input, one at the output or before the product.
         assert!(left <= 2, "seed {seed}: {left} transposes: {:?}", graph.nodes());
     }
+}
+
+/// Two layers with a ReLU and a pooling between, whose channels differ by powers of ten.
+fn uneven(seed: u64, relu6: bool, two_readers: bool) -> (Graph, Tensor) {
+    let mut dice = Dice(seed);
+    let mut graph = Graph::new();
+    let image = graph.input(&[1, 6, 6, 3]).unwrap();
+    let uneven = |dice: &mut Dice, shape: &[usize], axis: usize| {
+        let mut tensor = dice.tensor(shape);
+        for (index, w) in tensor.indexed_iter_mut() {
+            *w *= 10f32.powi(i32::try_from(index[axis]).unwrap() - 2);
+        }
+        tensor
+    };
+    let weights = graph.constant(uneven(&mut dice, &[5, 3, 3, 3], 0)).unwrap();
+    let bias = graph.constant(dice.tensor(&[1])).unwrap();
+    let x = graph.push(Op::Conv2d(Window::UNIT), &[image, weights, bias]).unwrap();
+    let max = if relu6 { 6.0 } else { f32::MAX };
+    let relu = graph.push(Op::Clamp { min: 0.0, max }, &[x]).unwrap();
+    let pool = Pool { kind: PoolKind::Average, kernel: [2, 2], window: Window::UNIT };
+    let pooled = graph.push(Op::Pool(pool), &[relu]).unwrap();
+    let weights = graph.constant(uneven(&mut dice, &[3, 3, 5, 2], 3)).unwrap();
+    let bias = graph.constant(dice.tensor(&[10])).unwrap();
+    let y = graph.push(Op::DepthwiseConv2d(Window::UNIT), &[pooled, weights, bias]).unwrap();
+    let weights = graph.constant(uneven(&mut dice, &[2, 1, 1, 10], 0)).unwrap();
+    let bias = graph.constant(dice.tensor(&[2])).unwrap();
+    let z = graph.push(Op::Conv2d(Window::UNIT), &[y, weights, bias]).unwrap();
+    graph.output(z).unwrap();
+    if two_readers {
+        graph.output(relu).unwrap();
+    }
+    let x = dice.tensor(&[1, 6, 6, 3]);
+    (graph, x)
+}
+
+/// How far apart the largest weights of the first layer's channels are.
+fn spread(graph: &Graph) -> f32 {
+    let weights = graph.constant_of(graph.nodes()[0].operands[1]).unwrap();
+    let ranges = weights.outer_iter().map(|w| w.iter().fold(0f32, |m, w| m.max(w.abs())));
+    let (least, most) = ranges.fold((f32::INFINITY, 0f32), |(a, b), r| (a.min(r), b.max(r)));
+    most / least
+}
+
+#[test]
+fn equalizing_changes_weights_and_not_a_bit_of_the_result() {
+    for seed in 0..20 {
+        let (graph, x) = uneven(seed, false, false);
+        let equalized = graph.equalize().unwrap();
+        let inputs = std::slice::from_ref(&x);
+        assert_eq!(equalized.eval(inputs).unwrap(), graph.eval(inputs).unwrap());
+        assert!(spread(&graph) > 1e3 && spread(&equalized) < spread(&graph) / 30.0, "{}", spread(&equalized));
+        // A bound at 6 is one for each channel, and an output must keep its scale.
+        for (relu6, two_readers) in [(true, false), (false, true)] {
+            let (graph, x) = uneven(seed, relu6, two_readers);
+            let equalized = graph.equalize().unwrap();
+            assert_eq!(spread(&equalized), spread(&graph));
+            let inputs = std::slice::from_ref(&x);
+            assert_eq!(equalized.eval(inputs).unwrap(), graph.eval(inputs).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_channel_that_is_not_used_keeps_its_weights() {
+    let mut graph = Graph::new();
+    let image = graph.input(&[1, 1, 1, 1]).unwrap();
+    let mut conv = |x, oc: usize, ic: usize, w: &[f32]| {
+        let weights =
+            graph.constant(Tensor::from_shape_vec(vec![oc, 1, 1, ic], w.to_vec()).unwrap()).unwrap();
+        let bias = graph.constant(Tensor::ones(IxDyn(&[oc]))).unwrap();
+        graph.push(Op::Conv2d(Window::UNIT), &[x, weights, bias]).unwrap()
+    };
+    let y = conv(image, 3, 1, &[0.0, 8.0, 64.0]);
+    let z = conv(y, 1, 3, &[1.0, 0.0, 1.0]);
+    graph.output(z).unwrap();
+    let equalized = graph.equalize().unwrap();
+    let of = |node: usize| {
+        equalized
+            .constant_of(equalized.nodes()[node].operands[1])
+            .unwrap()
+            .iter()
+            .copied()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((of(0), of(1)), (vec![0.0, 8.0, 8.0], vec![1.0, 0.0, 8.0]));
 }

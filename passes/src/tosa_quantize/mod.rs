@@ -49,6 +49,12 @@ impl Pass for TosaQuantize {
         ),
         PassOption::float("percentile", PERCENTILE, "share of the values that percentile leaves out"),
         PassOption::string("weights", "per-channel", "scales of weights: per-channel or per-tensor"),
+        PassOption::bool("bias-correction", false, "make up in biases for the rounding of weights"),
+        PassOption::bool(
+            "equalize",
+            false,
+            "scale channels between layers so that weights use their range alike",
+        ),
     ];
 
     fn run<'c>(&self, op: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
@@ -75,7 +81,12 @@ impl Pass for TosaQuantize {
         };
         let mut network = Network::read(op)?;
         let canonical = network.graph.canonicalize();
-        network.graph = canonical.map_err(|error: Invalid| PassError::Internal(error.to_string()))?;
+        let internal = |error: Invalid| PassError::Internal(error.to_string());
+        network.graph = canonical.map_err(internal)?;
+        if options.bool("equalize")? {
+            network.graph = network.graph.equalize().map_err(internal)?;
+        }
+        let bias_correction = options.bool("bias-correction")?;
         let file = options.string("calibration")?;
         let samples = match file {
             "" => {
@@ -86,8 +97,13 @@ impl Pass for TosaQuantize {
         };
         let ranges = observe(&network.graph, &samples, choice).map_err(|error| op.error(error))?;
         let seen = match file {
+            "" if bias_correction => {
+                return Err(op
+                    .error("bias-correction needs calibration: random inputs have no mean of their own")
+                    .into());
+            }
             "" => Calibration::Random,
-            _ => Calibration::Samples { samples: &samples, bias_correction: false },
+            _ => Calibration::Samples { samples: &samples, bias_correction },
         };
         quantize_function(op, &network, &ranges, scales, seen).map(|_| ())
     }

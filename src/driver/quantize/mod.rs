@@ -86,6 +86,10 @@ pub(super) struct QuantizeCommand {
     #[arg(long)]
     bias_correction: bool,
 
+    /// Scale channels between layers so that the weights of both use their range alike.
+    #[arg(long)]
+    equalize: bool,
+
     #[command(flatten)]
     voice: Voice,
 }
@@ -176,6 +180,9 @@ fn lower(
         Err(_) => return Err(progress.pause(|| origin.failure(&diagnostics))),
     };
     network.graph = network.graph.canonicalize().map_err(Failure::internal)?;
+    if command.equalize {
+        network.graph = network.graph.equalize().map_err(Failure::internal)?;
+    }
     let graph = &network.graph;
     progress.step("calibrate");
     let samples = match command.calibration.is_empty() {

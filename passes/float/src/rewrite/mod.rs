@@ -7,6 +7,7 @@
 mod activations;
 mod batch_norm;
 mod constants;
+mod equalize;
 mod layout;
 mod padding;
 
