@@ -266,6 +266,30 @@ fn functions_of_one_value_become_one_table() {
     assert!(sqnr(&graph.eval(std::slice::from_ref(&x)).unwrap()[0], &run(&int, &x)) > 40.0);
 }
 
+/// 1 / (1 + exp(-x)), as linalg spells the sigmoid: exp leaves the numbers where the function is 0.
+#[test]
+fn functions_may_leave_the_numbers_on_the_way() {
+    let sigmoid = |g: &mut Graph, x: ValueId| {
+        let one = g.constant(Tensor::from_elem(IxDyn(&[1, 1]), 1.0)).unwrap();
+        let minus = g.push(Op::Unary(Unary::Negate), &[x]).unwrap();
+        let exp = g.push(Op::Unary(Unary::Exp), &[minus]).unwrap();
+        (exp, g.push(Op::Binary(Binary::Add), &[exp, one]).unwrap())
+    };
+    let x = ramp(&[1, 256], -200.0, 200.0);
+    for choice in [RangeChoice::MinMax, RangeChoice::Percentile(0.01), RangeChoice::Mse] {
+        let graph = single(&[1, 256], |g, x| {
+            let (_, sum) = sigmoid(g, x);
+            g.push(Op::Unary(Unary::Reciprocal), &[sum]).unwrap()
+        });
+        let int = quantized(&graph, &x, choice).unwrap();
+        assert!(sqnr(&graph.eval(std::slice::from_ref(&x)).unwrap()[0], &run(&int, &x)) > 30.0);
+        // An infinite value that needs codes is refused.
+        let infinite = single(&[1, 256], |g, x| sigmoid(g, x).0);
+        let error = quantized(&infinite, &x, choice).unwrap_err();
+        assert!(error.reason.contains("infinite"), "{error}");
+    }
+}
+
 #[test]
 fn a_clamp_behind_a_layer_costs_nothing_when_its_range_is_the_codes() {
     let mut dice = Dice(3);

@@ -31,7 +31,7 @@ impl<'g> Lowering<'g> {
         scales: WeightScales,
     ) -> Result<Self, QuantizeError> {
         let regions = Regions::of(graph);
-        let params = all_params(graph, ranges)?;
+        let params = all_params(graph, ranges, &regions)?;
         Ok(Lowering { graph, regions, params, scales, out: IntGraph::default(), codes: BTreeMap::new() })
     }
 
@@ -63,7 +63,10 @@ impl<'g> Lowering<'g> {
 
     fn param(&self, id: ValueId, tag: u32) -> Result<QParams, QuantizeError> {
         self.params_of(id).ok_or_else(|| {
-            QuantizeError::invalid(Some(tag), "a value has no range: it was not seen in calibration")
+            QuantizeError::invalid(
+                Some(tag),
+                "calibration has not seen this value, or has seen it infinite or not a number",
+            )
         })
     }
 
@@ -296,7 +299,11 @@ fn scale(factor: f64, tag: u32) -> Result<Scale, QuantizeError> {
 }
 
 /// Scales and zero points of all values; those that only move share theirs.
-fn all_params(graph: &Graph, ranges: &[Range]) -> Result<Vec<Option<QParams>>, QuantizeError> {
+fn all_params(
+    graph: &Graph,
+    ranges: &[Range],
+    regions: &Regions,
+) -> Result<Vec<Option<QParams>>, QuantizeError> {
     let mut ranges: Vec<Range> =
         (0..graph.value_count()).map(|i| ranges.get(i).copied().unwrap_or(Range::EMPTY)).collect();
     let mut classes = Classes((0..ranges.len()).collect());
@@ -329,8 +336,10 @@ fn all_params(graph: &Graph, ranges: &[Range]) -> Result<Vec<Option<QParams>>, Q
         let range = unions.get(classes.of(index)).copied().unwrap_or(Range::EMPTY);
         // What was never seen has no scale; who asks for it says so.
         let seen = range.min <= range.max;
-        if seen && !range.is_finite() && !is_constant(graph, index) {
-            let node = graph.nodes().iter().find(|node| node.result.index() == index);
+        let node = graph.nodes().iter().find(|node| node.result.index() == index);
+        // Within a function that is tabulated, values have no codes: exp may leave the numbers on the way to a sigmoid.
+        let coded = node.is_none_or(|node| regions.root(node.result).is_none());
+        if seen && !range.is_finite() && coded && !is_constant(graph, index) {
             let reason = "calibration has seen a value that is infinite or not a number";
             return Err(QuantizeError::invalid(node.map(|node| node.tag), reason));
         }
