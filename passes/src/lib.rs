@@ -16,6 +16,7 @@ mod registry;
 mod rewrite;
 pub mod statistics;
 pub mod support;
+mod text_file;
 pub mod tosa;
 mod weights;
 

@@ -49,12 +49,7 @@ pub(super) fn check_options(stages: &[Stage]) -> Result<(), Vec<Captured>> {
     let (result, diagnostics) = context.handle().capture(|| {
         let mut module = Module::parse(context, b"func.func @main() { return }", "options")?;
         let packing = stages.iter().filter(|stage| stage.passes.contains("strum-pack"));
-        // A packing file is about the layers of the network.
-        let without = |passes: &str| {
-            let words = passes.split_inclusive([' ', '{', '}']);
-            words.map(|w| if w.starts_with("packing=") { &w[w.len() - 1..] } else { w }).collect::<String>()
-        };
-        packing.into_iter().try_for_each(|stage| module.run(&without(&stage.passes)))
+        packing.into_iter().try_for_each(|stage| module.run(&stage.passes))
     });
     result.map_err(|_| diagnostics)
 }

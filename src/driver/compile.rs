@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dpu_isa::{Machine, Program, asm};
-use strum_ir::{Captured, Module, PrintOptions};
+use strum_ir::{Captured, Context, Module, PrintOptions};
 use tracing::info_span;
 
 use super::backend::{self, Stage};
@@ -38,7 +38,9 @@ impl Plan {
         let spec = options.machine.as_deref().and_then(Path::to_str).unwrap_or(backend::DEFAULT_MACHINE);
         let machine = backend::resolve_machine(spec)?;
         let stages = backend::stages(&text)?;
-        backend::check_options(&stages).map_err(|diagnostics| {
+        // A packing file is about the layers of a network, which is not here yet.
+        let checked: Vec<&str> = text.split(' ').filter(|option| !option.starts_with("packing=")).collect();
+        backend::check_options(&backend::stages(&checked.join(" "))?).map_err(|diagnostics| {
             let messages: Vec<String> = diagnostics.into_iter().map(|d| d.message).collect();
             Failure::usage(messages.join("; "))
         })?;
@@ -55,14 +57,8 @@ impl Plan {
     ) -> Result<Program, Failure> {
         let temps = Temps::open(self.temps.as_deref())?;
         let context = backend::context();
-        progress.step("parse");
-        let mut module = progress.pause(|| network::parse(context, &mut input))?;
+        let mut module = self.load(context, &mut input, progress)?;
         let origin = Origin::new(&input.name, &input.bytes);
-        network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
-        let errors = network::check_sizes(context, &module, &self.machine);
-        if !errors.is_empty() {
-            return Err(progress.pause(|| origin.failure(&errors)));
-        }
         temps.module("input", &module)?;
         for stage in &self.stages {
             progress.step(stage.name);
@@ -79,7 +75,25 @@ impl Plan {
         Ok(program)
     }
 
-    fn judge(
+    /// Parses a network and leaves in the module what is to be compiled. Bytecode is taken out of the input.
+    pub(super) fn load<'c>(
+        &self,
+        context: &'c Context,
+        input: &mut Input,
+        progress: &Progress,
+    ) -> Result<Module<'c>, Failure> {
+        progress.step("parse");
+        let module = progress.pause(|| network::parse(context, input))?;
+        network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
+        let errors = network::check_sizes(context, &module, &self.machine);
+        if !errors.is_empty() {
+            return Err(progress.pause(|| Origin::new(&input.name, &input.bytes).failure(&errors)));
+        }
+        Ok(module)
+    }
+
+    /// Tells what MLIR says of a stage, and gives the failure that it amounts to.
+    pub(super) fn judge(
         &self,
         stage: &Stage,
         result: Result<(), strum_ir::Error>,

@@ -6,10 +6,13 @@
 
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dpu_isa::Program;
+use rayon::prelude::*;
 use strum_ir::{Context, Module, Operation};
-use strum_passes::strum_pack::{PackableLayer, Packing, packable, stored};
+use strum_passes::strum_pack::{LayerPacking, PackableLayer, Packing, ProgramPacking, packable, stored};
+use strum_quant::Sqnr;
 
 use super::backend::{self, Stage};
 use super::compile::Plan;
@@ -17,7 +20,6 @@ use super::diagnostics::Origin;
 use super::eval::Codes;
 use super::exit::Failure;
 use super::files::Input;
-use super::network;
 use super::options::{self, CompileOptions};
 use super::progress::Progress;
 
@@ -27,6 +29,7 @@ const PACKED: &str = "packed";
 /// A network before its weights are packed.
 pub(super) struct Trials {
     input: Input,
+    plan: Plan,
     machine_spec: String,
     bytecode: Vec<u8>,
     /// The function's name.
@@ -42,36 +45,7 @@ pub(super) struct Trial {
     /// The program.
     pub(super) program: Program,
     /// How far stored weights are from the INT8 codes, for every layer of [`Trials::layers`].
-    pub(super) weights: Vec<WeightError>,
-}
-
-/// Sums of squares over the weights of a layer.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct WeightError {
-    /// Of the INT8 codes.
-    pub(super) signal: f64,
-    /// Of the differences from them.
-    pub(super) noise: f64,
-}
-
-impl WeightError {
-    fn of(codes: &[i8], stored: &[i8]) -> Self {
-        let square = |x: i32| f64::from(x) * f64::from(x);
-        let pairs = codes.iter().zip(stored);
-        WeightError {
-            signal: codes.iter().map(|&c| square(c.into())).sum(),
-            noise: pairs.map(|(&a, &b)| square(i32::from(a) - i32::from(b))).sum(),
-        }
-    }
-}
-
-impl std::iter::Sum for WeightError {
-    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
-        all.fold(WeightError::default(), |a, b| WeightError {
-            signal: a.signal + b.signal,
-            noise: a.noise + b.noise,
-        })
-    }
+    pub(super) weights: Vec<Sqnr>,
 }
 
 /// How weights are to be stored.
@@ -106,27 +80,20 @@ impl Trials {
         let plan = Plan::new(&options)?;
         let machine_spec = options.machine_option(backend::DEFAULT_MACHINE)?;
         let context = backend::context();
-        progress.step("parse");
-        let text = input.clone();
-        let origin = Origin::new(&text.name, &text.bytes);
-        let mut parsed = input.clone();
-        let mut module = progress.pause(|| network::parse(context, &mut parsed))?;
-        network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
-        let errors = network::check_sizes(context, &module, &plan.machine);
-        if !errors.is_empty() {
-            return Err(progress.pause(|| origin.failure(&errors)));
-        }
+        let origin = Origin::new(&input.name, &input.bytes);
+        let mut module = plan.load(context, &mut input.clone(), progress)?;
+        // Attributes of the function are for the host, and need not outlive the passes.
         let codes = Codes::of(function(&module)?);
         for stage in plan.stages.iter().take_while(|stage| stage.name != PACKED) {
             progress.step(stage.name);
             let (result, diagnostics) = context.handle().capture(|| module.run(&stage.passes));
-            progress.pause(|| judge(result, &diagnostics, origin, false))?;
+            progress.pause(|| plan.judge(stage, result, &diagnostics, origin, false))?;
         }
         let body = function(&module)?;
         let (layers, name) = (packable(body), body.symbol().unwrap_or("main").to_owned());
         let bytecode = module.op().bytecode();
         module.destroy_with_constants();
-        Ok(Trials { input, machine_spec, bytecode, function: name, codes, layers })
+        Ok(Trials { input, plan, machine_spec, bytecode, function: name, codes, layers })
     }
 
     /// Compiles once; remarks are told unless `quiet`.
@@ -150,6 +117,16 @@ impl Trials {
         trial
     }
 
+    /// The packing of the network's function, layers that are not named being plain INT8.
+    pub(super) fn packing(&self, layers: Vec<LayerPacking>) -> Packing {
+        Packing::new(vec![ProgramPacking { name: self.function.clone(), layers }])
+    }
+
+    /// Compiles with one layer packed, all others plain INT8.
+    pub(super) fn alone(&self, layer: LayerPacking) -> Result<Trial, Failure> {
+        self.compile(&How::Packing(&self.packing(vec![layer])), true)
+    }
+
     fn compile_in(&self, context: &Context, stages: &[Stage], quiet: bool) -> Result<Trial, Failure> {
         let origin = Origin::new(&self.input.name, &self.input.bytes);
         let (parsed, diagnostics) =
@@ -158,35 +135,21 @@ impl Trials {
         let mut weights = Vec::new();
         for stage in stages.iter().skip_while(|stage| stage.name != PACKED) {
             let (result, diagnostics) = context.handle().capture(|| module.run(&stage.passes));
-            judge(result, &diagnostics, origin, quiet)?;
+            self.plan.judge(stage, result, &diagnostics, origin, quiet)?;
             if stage.name == PACKED {
                 let stored = stored(function(&module)?).map_err(Failure::internal)?;
                 let of = |layer: &PackableLayer| {
-                    stored.get(&layer.name).map(|stored| WeightError::of(&layer.codes, stored))
+                    let mut sqnr = Sqnr::default();
+                    let stored = stored.get(&layer.name).map_or(&layer.codes[..], Vec::as_slice);
+                    sqnr.add_codes(&layer.codes, stored).map(|()| sqnr)
                 };
-                weights = self.layers.iter().map(|layer| of(layer).unwrap_or_default()).collect();
+                weights = self.layers.iter().map(of).collect::<Result<_, _>>().map_err(Failure::internal)?;
             }
             module.release_unused_constants();
         }
         let program = backend::export(context, &module, origin)?;
         module.destroy_with_constants();
         Ok(Trial { program, weights })
-    }
-}
-
-fn judge(
-    result: Result<(), strum_ir::Error>,
-    diagnostics: &[strum_ir::Captured],
-    origin: Origin<'_>,
-    quiet: bool,
-) -> Result<(), Failure> {
-    match result {
-        Ok(()) => {
-            origin.tell(diagnostics, quiet);
-            Ok(())
-        }
-        Err(strum_ir::Error::Reported) => Err(origin.failure(diagnostics)),
-        Err(error) => Err(Failure::internal(error)),
     }
 }
 
@@ -198,4 +161,22 @@ fn temporary(packing: &Packing) -> Result<tempfile::NamedTempFile, Failure> {
         Ok(file)
     });
     written.map_err(|error| Failure::input(error).in_file("a temporary file"))
+}
+
+/// Does something for every item, on so many threads, and counts on the terminal what is done; results are in order.
+pub(super) fn each<T: Sync, R: Send>(
+    items: &[T],
+    threads: usize,
+    progress: &Progress,
+    body: impl Fn(&T) -> Result<R, Failure> + Sync,
+) -> Result<Vec<R>, Failure> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(Failure::internal)?;
+    let done = AtomicUsize::new(0);
+    let one = |item: &T| {
+        let result = body(item);
+        let count = done.fetch_add(1, Ordering::Relaxed) + 1;
+        progress.step(format!("{count} of {}", items.len()));
+        result
+    };
+    pool.install(|| items.par_iter().map(one).collect())
 }

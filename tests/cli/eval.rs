@@ -70,6 +70,8 @@ fn what_does_not_go_together_is_told() {
         "sample 0: an output is infinite or not a number",
     );
     fails("--inputs digits.npz:x --limit 0", 2, "--limit");
+    fails("--inputs digits.npz:x --layers", 2, "--layers has no effect");
+    fails("--inputs digits.npz:x --config mip2q,L=9", 2, "--config mip2q,L=9");
     fails("--inputs digits.npz:x --L 5", 2, "--L has no effect");
     scratch.strumc("eval model.tosa.mlirbc --inputs digits.npz:x --methods dliq,dliq").fails(2, "twice");
 }

@@ -7,12 +7,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::request::{Raw, Settings};
+use crate::text_file;
 
 /// The version that is written, and the only one that is read.
 const VERSION: u64 = 1;
-
-/// Largest packing file, in bytes.
-const MAX_FILE: u64 = 1 << 28;
 
 /// A packing file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,11 +111,7 @@ impl Packing {
     /// No such file, or text that [`Packing::from_json`] refuses.
     pub fn read(path: &str) -> Result<Self, String> {
         let fail = |e: &dyn std::fmt::Display| format!("packing file '{path}': {e}");
-        let metadata = std::fs::metadata(path).map_err(|e| fail(&e))?;
-        if metadata.is_dir() || metadata.len() > MAX_FILE {
-            return Err(fail(&format_args!("must be a file of at most {MAX_FILE} bytes")));
-        }
-        let text = std::fs::read_to_string(path).map_err(|e| fail(&e))?;
+        let text = text_file::read(path).map_err(|e| fail(&e))?;
         Packing::from_json(&text).map_err(|e| fail(&e))
     }
 

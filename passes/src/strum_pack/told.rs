@@ -7,7 +7,7 @@ use strum_ir::{Operation, PassError};
 use strum_quant::Correct;
 
 use super::candidate;
-use super::file::Packing;
+use super::file::{Choice, LayerPacking, Packing};
 use super::request::Settings;
 use crate::statistics::INPUT_SQUARE;
 use crate::strum_to_dpu::{is_layer, layer_name};
@@ -108,6 +108,19 @@ pub struct PackableLayer {
     pub channels: u64,
     /// Whether calibration tells of its inputs, so that `select=activation` and `correct` can be asked for.
     pub calibrated: bool,
+}
+
+impl PackableLayer {
+    /// Its entry in a packing file.
+    #[must_use]
+    pub fn stored_as(&self, choice: &Choice) -> LayerPacking {
+        LayerPacking {
+            name: self.name.clone(),
+            location: Some(self.location.clone()),
+            weights: Some(self.weights.clone()),
+            choice: choice.clone(),
+        }
+    }
 }
 
 /// The layers of a function, as it is before `strum-pack`, that a packing file can name with any method.

@@ -11,10 +11,8 @@ use strum_plan::residency::{Graph, Residency};
 use strum_plan::strategy::{LayerStrategy, ProgramStrategy, Strategy};
 
 use super::layer_name;
+use crate::text_file;
 use crate::tosa::view;
-
-/// Largest strategy file, in bytes.
-const MAX_FILE: u64 = 1 << 28;
 
 /// What a function is told, by layer.
 #[derive(Default)]
@@ -28,11 +26,7 @@ pub(super) struct Told {
 /// Reads a strategy file for a machine.
 pub(super) fn read(path: &str, machine: &Machine) -> Result<Strategy, String> {
     let fail = |e: &dyn std::fmt::Display| format!("strategy '{path}': {e}");
-    let metadata = std::fs::metadata(path).map_err(|e| fail(&e))?;
-    if metadata.is_dir() || metadata.len() > MAX_FILE {
-        return Err(fail(&format_args!("must be a file of at most {MAX_FILE} bytes")));
-    }
-    let text = std::fs::read_to_string(path).map_err(|e| fail(&e))?;
+    let text = text_file::read(path).map_err(|e| fail(&e))?;
     let strategy = Strategy::from_json(&text).map_err(|e| fail(&e))?;
     match &strategy.machine {
         Some(name) if *name != machine.name => {

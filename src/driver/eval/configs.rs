@@ -17,42 +17,42 @@ pub(super) struct Config {
 }
 
 enum Source {
-    /// Options of `strum-pack`.
-    Options(String),
+    /// One way for all layers that `strum-pack` packs with these options; they say the same as the choice.
+    Uniform(Choice, String),
     File(PathBuf, Packing),
 }
 
 impl Config {
+    /// One way for all layers, as `strum-pack` takes it: `method=mip2q p=0.75`.
+    fn uniform(name: String, options: String) -> Result<Self, Failure> {
+        // Which layers are packed is no part of how.
+        let words = options.split(' ').filter(|word| !word.starts_with("depthwise="));
+        let text =
+            words.map(|word| word.strip_prefix("method=").unwrap_or(word)).collect::<Vec<_>>().join(",");
+        let choice = Choice::parse(&text).map_err(Failure::usage)?;
+        Ok(Config { name, source: Source::Uniform(choice, options) })
+    }
+
     /// How the compiler is told.
     pub(super) fn how(&self) -> How<'_> {
         match &self.source {
-            Source::Options(text) => How::Options(text),
+            Source::Uniform(_, options) => How::Options(options),
             Source::File(path, _) => How::File(path),
         }
     }
 
     /// Whether nothing is packed.
     pub(super) fn is_dense(&self) -> bool {
-        matches!(&self.source, Source::Options(text) if text.starts_with("method=dense"))
+        matches!(&self.source, Source::Uniform(choice, _) if choice.method == "dense")
     }
 
-    /// How each layer is stored that is not plain INT8; layers that stay as they are may be among them.
-    pub(super) fn layers(&self, trials: &Trials) -> Result<Vec<LayerPacking>, Failure> {
+    /// How layers are stored, if they are packed.
+    pub(super) fn layers(&self, trials: &Trials) -> Vec<LayerPacking> {
         match &self.source {
-            Source::Options(text) => {
-                let words = text.split(' ').filter(|word| !word.starts_with("depthwise="));
-                let joined = words.collect::<Vec<_>>().join(",").replacen("method=", "", 1);
-                let choice = Choice::parse(&joined).map_err(Failure::internal)?;
-                let named = |name: &String| LayerPacking {
-                    name: name.clone(),
-                    choice: choice.clone(),
-                    ..LayerPacking::default()
-                };
-                Ok(trials.layers.iter().map(|layer| named(&layer.name)).collect())
-            }
+            Source::Uniform(choice, _) => trials.layers.iter().map(|layer| layer.stored_as(choice)).collect(),
             Source::File(_, packing) => {
                 let own = packing.programs.iter().filter(|program| program.name == trials.function);
-                Ok(own.flat_map(|program: &ProgramPacking| program.layers.clone()).collect())
+                own.flat_map(|program: &ProgramPacking| program.layers.clone()).collect()
             }
         }
     }
@@ -60,7 +60,7 @@ impl Config {
 
 /// All configurations, plain INT8 first.
 pub(super) fn all(command: &EvalCommand) -> Result<Vec<Config>, Failure> {
-    let mut configs = vec![Config { name: "dense".into(), source: Source::Options("method=dense".into()) }];
+    let mut configs = vec![Config::uniform("dense".into(), "method=dense".into())?];
     let nothing_else = command.config.is_empty() && command.packing.is_empty();
     let methods = match (command.methods.is_empty(), nothing_else) {
         (true, true) => vec![Method::Mip2q, Method::Dliq, Method::Sparse],
@@ -78,7 +78,7 @@ pub(super) fn all(command: &EvalCommand) -> Result<Vec<Config>, Failure> {
             };
             let text = options.pipeline_options("none")?;
             let text = text.split_once(' ').map_or("", |(_, options)| options).to_owned();
-            configs.push(Config { name: method.name().into(), source: Source::Options(text) });
+            configs.push(Config::uniform(method.name().into(), text)?);
         }
     }
     for (flag, of, _) in command.options.given() {
@@ -90,13 +90,16 @@ pub(super) fn all(command: &EvalCommand) -> Result<Vec<Config>, Failure> {
         let choice =
             Choice::parse(text).map_err(|error| Failure::usage(format_args!("--config {text}: {error}")))?;
         let options = format!("method={}", choice.to_string().replace(',', " "));
-        configs.push(Config { name: text.clone(), source: Source::Options(options) });
+        configs.push(Config { name: text.clone(), source: Source::Uniform(choice, options) });
     }
     for path in &command.packing {
         let text = path.to_str().ok_or_else(|| Failure::usage("--packing: the path is no text"))?;
         let packing = Packing::read(text).map_err(Failure::input)?;
         configs
             .push(Config { name: path.display().to_string(), source: Source::File(path.clone(), packing) });
+    }
+    if command.layers && configs.iter().all(Config::is_dense) {
+        return Err(Failure::usage("--layers has no effect where all weights are plain INT8"));
     }
     Ok(configs)
 }

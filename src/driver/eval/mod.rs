@@ -10,10 +10,12 @@ mod simulate;
 mod text;
 
 use std::path::PathBuf;
+use std::thread;
 
 use clap::Args;
 use strum_float::Graph;
 use strum_passes::float::Network;
+use strum_quant::Sqnr;
 
 use super::backend;
 use super::diagnostics::Origin;
@@ -23,14 +25,13 @@ use super::network;
 use super::options::{Method, PackingOptions};
 use super::progress::Progress;
 use super::strumc::Voice;
-use super::trial::Trials;
+use super::trial::{Trial, Trials};
 use crate::audit::audit;
-use configs::Config;
 use metrics::Row;
 
 pub(super) use data::{Codes, Data};
 pub(super) use metrics::{best, decibels, powers};
-pub(super) use simulate::{Answers, simulate, threads};
+pub(super) use simulate::{Answers, simulate};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,6 +40,26 @@ Examples:
   strumc eval net.int8.mlir --inputs d.npz:images --labels d.npz:labels --against net.float.mlir --json
 
 Inputs are the network's codes, or real numbers where the network says what its codes mean, as strumc quantize makes it.";
+
+/// How many samples are run, and on how many threads.
+#[derive(Debug, Args)]
+pub(super) struct SampleOptions {
+    /// No more than the first so many samples.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) limit: Option<u64>,
+
+    /// Threads that share the samples: by default, and at most, one for each core.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+}
+
+impl SampleOptions {
+    /// Threads to be used.
+    pub(super) fn threads(&self) -> usize {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        self.jobs.map_or(cores, |jobs| usize::from(jobs).min(cores)).max(1)
+    }
+}
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -76,13 +97,8 @@ pub(super) struct EvalCommand {
     #[arg(long)]
     layers: bool,
 
-    /// No more than the first so many samples.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    limit: Option<u64>,
-
-    /// Threads that share the samples: by default, and at most, one for each core.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
+    #[command(flatten)]
+    samples: SampleOptions,
 
     /// The machine: a built-in one by name, or a machine file [default: flexnn-16x16].
     #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Machine")]
@@ -103,7 +119,8 @@ pub(super) fn run(command: &EvalCommand) -> Result<(), Failure> {
     let progress = Progress::begin(command.voice.quiet);
     let trials = Trials::prepare(input, command.machine.as_deref(), &progress)?;
     progress.step("read samples");
-    let data = Data::read(&command.inputs, command.labels.as_deref(), command.limit)?;
+    let data = Data::read(&command.inputs, command.labels.as_deref(), command.samples.limit)?;
+    let threads = command.samples.threads();
     let mut rows = Vec::new();
     let mut reference: Option<Vec<Vec<f64>>> = None;
     if let Some(path) = &command.against {
@@ -119,12 +136,14 @@ pub(super) fn run(command: &EvalCommand) -> Result<(), Failure> {
         // All packing methods have the same to say of a network.
         let quiet = told || config.is_dense();
         told |= !quiet;
+        progress.step("compile");
+        let trial = progress.pause(|| trials.compile(&config.how(), quiet))?;
         let (mut row, logits) =
-            evaluate(command, config, &trials, &data, reference.as_deref(), &progress, quiet)?;
+            measured(&config.name, (&trials, &trial), &data, reference.as_deref(), threads, &progress)?;
         if command.layers
             && let Some(int8) = &int8
         {
-            row.layers = layers::rows(config, &trials, &data, int8, threads(command.jobs), &progress)?;
+            row.layers = layers::rows(config, (&trials, &trial), (&data, int8), threads, &progress)?;
         }
         rows.push(row);
         if reference.is_none() {
@@ -143,30 +162,31 @@ pub(super) fn run(command: &EvalCommand) -> Result<(), Failure> {
 }
 
 /// One row, and the answers.
-fn evaluate(
-    command: &EvalCommand,
-    config: &Config,
-    trials: &Trials,
+fn measured(
+    name: &str,
+    (trials, trial): (&Trials, &Trial),
     data: &Data,
     reference: Option<&[Vec<f64>]>,
+    threads: usize,
     progress: &Progress,
-    quiet: bool,
 ) -> Result<(Row, Vec<Vec<f64>>), Failure> {
-    progress.step("compile");
-    let trial = progress.pause(|| trials.compile(&config.how(), quiet))?;
-    let total = data.count;
-    let done = |n: u64| {
+    let answers = simulate(&trial.program, &trials.codes, data, threads, &counted(progress, data.count))?;
+    let mut row = Row::of(name, &answers.logits, reference, data)?;
+    row.cycles = Some(answers.report.cycles);
+    row.weight_bytes = Some(audit(&trial.program).map_err(Failure::internal)?.total.bytes);
+    let mut sqnr = Sqnr::default();
+    trial.weights.iter().for_each(|layer| sqnr.merge(layer));
+    row.weight_sqnr_db = decibels((sqnr.signal, sqnr.noise));
+    Ok((row, answers.logits))
+}
+
+/// Shows how many samples are done, now and then.
+pub(super) fn counted(progress: &Progress, total: usize) -> impl Fn(u64) + Sync {
+    move |n: u64| {
         if n.is_multiple_of(8) {
             progress.step(format!("simulate, {n} of {total} samples"));
         }
-    };
-    let answers = simulate(&trial.program, &trials.codes, data, threads(command.jobs), &done)?;
-    let mut row = Row::of(&config.name, &answers.logits, reference, data)?;
-    row.cycles = Some(answers.report.cycles);
-    row.weight_bytes = Some(audit(&trial.program).map_err(Failure::internal)?.total.bytes);
-    let error = trial.weights.iter().copied().sum::<super::trial::WeightError>();
-    row.weight_sqnr_db = decibels((error.signal, error.noise));
-    Ok((row, answers.logits))
+    }
 }
 
 /// The first output of a float network for every sample.

@@ -18,12 +18,6 @@ pub(in crate::driver) struct Answers {
     pub(in crate::driver) report: Report,
 }
 
-/// Threads for `jobs`, if so many were asked for: at most one for each core.
-pub(in crate::driver) fn threads(jobs: Option<u16>) -> usize {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    jobs.map_or(cores, |jobs| usize::from(jobs).min(cores)).max(1)
-}
-
 /// Runs all samples; `done` is told how many are.
 pub(in crate::driver) fn simulate(
     program: &Program,

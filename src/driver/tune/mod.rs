@@ -9,15 +9,15 @@ mod text;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use strum_passes::strum_pack::{Choice, LayerPacking, Packing};
+use strum_passes::strum_pack::{Choice, Packing};
 
-use super::eval::{Data, decibels, powers, threads};
+use super::eval::{Data, SampleOptions, best, decibels, powers};
 use super::exit::Failure;
 use super::files;
 use super::progress::Progress;
 use super::strumc::Voice;
 use super::trial::Trials;
-use measure::{Bench, Measured, Objective, named};
+use measure::{Bench, Measured, Objective};
 use search::{Point, choices, greatest, steps, within};
 use text::Outcome;
 
@@ -96,9 +96,8 @@ pub(super) struct TuneCommand {
     #[arg(long, value_name = "FILE[:KEY]")]
     labels: Option<String>,
 
-    /// No more than the first so many samples.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    limit: Option<u64>,
+    #[command(flatten)]
+    samples: SampleOptions,
 
     /// What is to be little [default: size].
     #[arg(long, value_enum, value_name = "WHAT")]
@@ -115,10 +114,6 @@ pub(super) struct TuneCommand {
     /// Store weights in no more than so many bytes, with the least error.
     #[arg(long, value_name = "BYTES", group = "budget")]
     max_bytes: Option<u64>,
-
-    /// Threads: by default, and at most, one for each core.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
 
     /// The machine: a built-in one by name, or a machine file [default: flexnn-16x16].
     #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Machine")]
@@ -152,12 +147,12 @@ pub(super) fn run(command: &TuneCommand) -> Result<(), Failure> {
         Policy::Uniform => (uniform(&trials, &configs), None),
         Policy::Search => {
             progress.step("read samples");
-            let data = Data::read(&command.calibration, command.labels.as_deref(), command.limit)?;
+            let data = Data::read(&command.calibration, command.labels.as_deref(), command.samples.limit)?;
             let bench = Bench {
                 trials: &trials,
                 data: &data,
                 objective: command.objective.unwrap_or_default(),
-                threads: threads(command.jobs),
+                threads: command.samples.threads(),
                 progress: &progress,
             };
             let (packing, outcome) = command.search(&bench, &configs)?;
@@ -182,11 +177,9 @@ fn uniform(trials: &Trials, configs: &[Choice]) -> Packing {
     let least = choice.w.and_then(|w| u64::try_from(w).ok()).unwrap_or(16);
     let layers = trials.layers.iter().map(|layer| {
         let packed = !layer.depthwise && layer.channels >= least;
-        named(layer, if packed { choice } else { &dense })
+        layer.stored_as(if packed { choice } else { &dense })
     });
-    let program =
-        strum_passes::strum_pack::ProgramPacking { name: trials.function.clone(), layers: layers.collect() };
-    Packing::new(vec![program])
+    trials.packing(layers.collect())
 }
 
 fn choices_of<'t>(texts: impl Iterator<Item = &'t str>) -> Result<Vec<Choice>, Failure> {
@@ -207,7 +200,7 @@ impl TuneCommand {
         let of_search = [
             ("--calibration", !self.calibration.is_empty()),
             ("--labels", self.labels.is_some()),
-            ("--limit", self.limit.is_some()),
+            ("--limit", self.samples.limit.is_some()),
             ("--objective", self.objective.is_some()),
             ("--max-loss, --min-sqnr or --max-bytes", budget),
         ];
@@ -243,35 +236,38 @@ impl TuneCommand {
     }
 
     fn search(&self, bench: &Bench<'_>, configs: &[Choice]) -> Result<(Packing, Outcome), Failure> {
-        let layers = &bench.trials.layers;
-        let dense = bench.measure(&bench.packing(Vec::new()))?;
+        let trials = bench.trials;
+        let plain = Choice { method: "dense".into(), ..Choice::default() };
+        let packing = |chosen: &[Option<usize>]| {
+            let of = |choice: &Option<usize>| choice.and_then(|c| configs.get(c)).unwrap_or(&plain);
+            let pairs = trials.layers.iter().zip(chosen);
+            trials.packing(pairs.map(|(layer, choice)| layer.stored_as(of(choice))).collect())
+        };
+        let dense = bench.measure(&trials.packing(Vec::new()))?;
+        // What cannot be had is told here, once, and not by every thread.
+        bench.progress.task("all layers alike: ");
+        let uniform = (0..configs.len()).map(|config| {
+            let chosen = vec![Some(config); trials.layers.len()];
+            Ok((bench.measure(&packing(&chosen))?, chosen))
+        });
+        let uniform: Vec<(Measured, Vec<Option<usize>>)> = uniform.collect::<Result<_, Failure>>()?;
         bench.progress.task("single layers: ");
         let points = bench.points(configs, &dense)?;
         bench.progress.task("together: ");
-        let packing = |chosen: &[Option<usize>]| {
-            let plain = Choice { method: "dense".into(), ..Choice::default() };
-            let pairs = layers.iter().zip(chosen);
-            let of = |choice: &Option<usize>| choice.and_then(|c| configs.get(c)).unwrap_or(&plain).clone();
-            let list: Vec<LayerPacking> = pairs.map(|(layer, choice)| named(layer, &of(choice))).collect();
-            bench.packing(list)
-        };
         let mut chosen = self.propose(bench, &points, &dense, &packing)?;
         let mut measured = bench.measure(&packing(&chosen))?;
         // Errors do not add exactly, so that one way for all can be better than what was proposed.
-        for config in 0..configs.len() {
-            let able = |list: &Vec<Option<Point>>| list.get(config).copied().flatten().map(|_| config);
-            let uniform: Vec<Option<usize>> = points.iter().map(able).collect();
-            let other = bench.measure(&packing(&uniform))?;
+        for (other, alike) in uniform {
             if self.holds(bench.data, &dense, &other) && self.better(&dense, &other, &measured) {
-                (chosen, measured) = (uniform, other);
+                (chosen, measured) = (alike, other);
             }
         }
         if !self.holds(bench.data, &dense, &measured) {
             return Err(Failure::internal("the choice is beyond the budget"));
         }
-        let predicted = chosen.iter().zip(&points).filter_map(|(c, list)| *list.get((*c)?)?);
-        let predicted: f64 = predicted.map(|point| point.noise).sum();
         let (signal, noise) = powers(&dense.answers.logits, &measured.answers.logits);
+        let alone: Vec<Option<f64>> =
+            chosen.iter().zip(&points).map(|(c, list)| Some(list.get((*c)?)?.noise)).collect();
         let outcome = Outcome {
             objective: bench.objective,
             samples: bench.data.count,
@@ -280,12 +276,8 @@ impl TuneCommand {
             loss: loss(bench.data, &dense, &measured),
             labelled: bench.data.labels.is_some(),
             sqnr_db: decibels((signal, noise)),
-            predicted_sqnr_db: decibels((signal, predicted)),
-            alone: chosen
-                .iter()
-                .zip(&points)
-                .map(|(c, list)| decibels((signal, list.get((*c)?).copied().flatten()?.noise)))
-                .collect(),
+            predicted_sqnr_db: decibels((signal, alone.iter().flatten().sum())),
+            alone: alone.into_iter().map(|noise| decibels((signal, noise?))).collect(),
         };
         Ok((packing(&chosen), outcome))
     }
@@ -294,7 +286,7 @@ impl TuneCommand {
     fn propose(
         &self,
         bench: &Bench<'_>,
-        points: &[Vec<Option<Point>>],
+        points: &[Vec<Point>],
         dense: &Measured,
         packing: &dyn Fn(&[Option<usize>]) -> Packing,
     ) -> Result<Vec<Option<usize>>, Failure> {
@@ -332,7 +324,6 @@ impl TuneCommand {
 
 /// Points that are lost: of right answers with labels, else of answers that are INT8's.
 fn loss(data: &Data, dense: &Measured, measured: &Measured) -> f64 {
-    let best = |list: &[f64]| super::eval::best(list);
     let pairs = dense.answers.logits.iter().zip(&measured.answers.logits);
     let lost = match &data.labels {
         None => pairs.filter(|(a, b)| best(a) != best(b)).count() as f64,

@@ -31,10 +31,10 @@ pub(super) struct Step {
     slope: f64,
 }
 
-/// All steps worth making, best first: `points[layer][choice]`, a choice that could not be measured being nothing.
+/// All steps worth making, best first, of `points[layer][choice]`.
 ///
 /// Every start of the list is a set of choices: that of a layer is its last step's.
-pub(super) fn steps(points: &[Vec<Option<Point>>]) -> Vec<Step> {
+pub(super) fn steps(points: &[Vec<Point>]) -> Vec<Step> {
     let mut all: Vec<Step> = points.iter().enumerate().flat_map(|(layer, list)| hull(layer, list)).collect();
     // Steps of one layer gain less and less per error, so that a stable sort keeps their order.
     all.sort_by(|a, b| a.slope.total_cmp(&b.slope));
@@ -42,13 +42,12 @@ pub(super) fn steps(points: &[Vec<Option<Point>>]) -> Vec<Step> {
 }
 
 /// The steps of one layer along the lower convex hull from plain INT8, which is (0, 0).
-fn hull(layer: usize, points: &[Option<Point>]) -> Vec<Step> {
+fn hull(layer: usize, points: &[Point]) -> Vec<Step> {
     let mut steps = Vec::new();
     let (mut at, mut from) = (Point { noise: 0.0, cost: 0.0 }, None);
     let mut least = f64::NEG_INFINITY;
     loop {
-        let cheaper = points.iter().enumerate().filter_map(|(i, p)| Some((i, (*p)?)));
-        let cheaper = cheaper.filter(|(_, p)| p.cost < at.cost);
+        let cheaper = points.iter().copied().enumerate().filter(|(_, p)| p.cost < at.cost);
         // The steepest step; a choice that is cheaper without more error first of all, the cheapest of those.
         let slope = |p: &Point| (p.cost - at.cost) / (p.noise - at.noise).max(0.0);
         let best = cheaper.min_by(|(_, a), (_, b)| {
@@ -86,11 +85,11 @@ const AMOUNTS: f64 = 65_536.0;
 ///
 /// Solved for every amount of cost that is left, layer by layer. Costs are rounded up to 1/65536 of what there is to
 /// choose about, so that the bound is kept; whole numbers up to that are exact.
-pub(super) fn within(points: &[Vec<Option<Point>>], from: f64, most: f64) -> Option<Vec<Option<usize>>> {
+pub(super) fn within(points: &[Vec<Point>], from: f64, most: f64) -> Option<Vec<Option<usize>>> {
     // Every layer's choices, plain INT8 first, with their cost above its least.
     let options = points.iter().map(|list| {
         let dense = (None, Point { noise: 0.0, cost: 0.0 });
-        let rest = list.iter().enumerate().filter_map(|(i, point)| Some((Some(i), (*point)?)));
+        let rest = list.iter().enumerate().map(|(i, point)| (Some(i), *point));
         let all: Vec<Way> = std::iter::once(dense).chain(rest).collect();
         let least = all.iter().map(|(_, point)| point.cost).fold(0.0, f64::min);
         (all, least)
@@ -161,8 +160,8 @@ pub(super) fn greatest<E>(most: usize, mut holds: impl FnMut(usize) -> Result<bo
 mod tests {
     use super::*;
 
-    fn point(noise: f64, cost: f64) -> Option<Point> {
-        Some(Point { noise, cost })
+    fn point(noise: f64, cost: f64) -> Point {
+        Point { noise, cost }
     }
 
     /// Numbers that look random and are the same every time.
@@ -172,11 +171,11 @@ mod tests {
     }
 
     /// Every set of choices: (noise, cost) of all of them.
-    fn everything(points: &[Vec<Option<Point>>]) -> Vec<(f64, f64)> {
+    fn everything(points: &[Vec<Point>]) -> Vec<(f64, f64)> {
         points.iter().fold(vec![(0.0, 0.0)], |sums, list| {
             let with = |(noise, cost): (f64, f64)| {
                 let dense = std::iter::once((noise, cost));
-                dense.chain(list.iter().flatten().map(move |p| (noise + p.noise, cost + p.cost)))
+                dense.chain(list.iter().map(move |p| (noise + p.noise, cost + p.cost)))
             };
             sums.into_iter().flat_map(with).collect()
         })
@@ -184,8 +183,7 @@ mod tests {
 
     #[test]
     fn what_costs_more_or_spoils_more_for_the_same_is_never_chosen() {
-        let steps =
-            steps(&[vec![point(1.0, -10.0), point(1.0, -8.0), point(0.5, 3.0), None, point(9.0, -10.0)]]);
+        let steps = steps(&[vec![point(1.0, -10.0), point(1.0, -8.0), point(0.5, 3.0), point(9.0, -10.0)]]);
         assert_eq!(steps.iter().map(|s| (s.from, s.to)).collect::<Vec<_>>(), [(None, 0)]);
         // Better without any error comes first, however little it is.
         let steps = super::steps(&[vec![point(1.0, -10.0)], vec![point(0.0, -1.0)]]);
@@ -198,7 +196,7 @@ mod tests {
     fn every_start_of_the_list_is_the_best_of_its_error() {
         let mut seed = 7;
         for _ in 0..200 {
-            let points: Vec<Vec<Option<Point>>> = (0..4)
+            let points: Vec<Vec<Point>> = (0..4)
                 .map(|_| (0..3).map(|_| point(random(&mut seed, 50), -random(&mut seed, 50))).collect())
                 .collect();
             let steps = steps(&points);
@@ -216,7 +214,8 @@ mod tests {
                     "step {count} of {steps:?}: {best} is to be had, not {cost}"
                 );
                 let chosen = choices(&steps, count + 1, 4);
-                let sum: f64 = chosen.iter().zip(&points).filter_map(|(c, p)| p[(*c)?]).map(|p| p.cost).sum();
+                let sum: f64 =
+                    chosen.iter().zip(&points).filter_map(|(c, p)| Some(p[(*c)?])).map(|p| p.cost).sum();
                 assert!((sum - cost).abs() < 1e-9);
             }
         }
@@ -226,7 +225,7 @@ mod tests {
     fn the_best_under_a_bound_on_costs_is_found() {
         let mut seed = 3;
         for round in 0..300 {
-            let points: Vec<Vec<Option<Point>>> = (0..4)
+            let points: Vec<Vec<Point>> = (0..4)
                 .map(|_| (0..3).map(|_| point(random(&mut seed, 50), 5.0 - random(&mut seed, 50))).collect())
                 .collect();
             let all = everything(&points);
@@ -238,7 +237,7 @@ mod tests {
             assert_eq!(chosen.is_some(), best.is_some());
             let Some(chosen) = chosen else { continue };
             let sum = |of: fn(&Point) -> f64| -> f64 {
-                chosen.iter().zip(&points).filter_map(|(c, p)| p[(*c)?]).map(|p| of(&p)).sum()
+                chosen.iter().zip(&points).filter_map(|(c, p)| Some(p[(*c)?])).map(|p| of(&p)).sum()
             };
             assert!(1000.0 + sum(|p| p.cost) <= most);
             assert_eq!(Some(sum(|p| p.noise)), best);

@@ -41,6 +41,10 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.2f}"
 
 
+def number(row: dict, key: str) -> str:
+    return "–" if row[key] is None else f"{row[key]:,}"
+
+
 def decibels(row: dict, key: str) -> str:
     if row["name"] == "float":
         return "–"
@@ -64,10 +68,9 @@ def table(result: Result) -> str:
     ]
     for name, row in result.rows.items():
         answers = f"{row['top1'] * result.labelled:.0f}" if few else top1(row)
-        number = lambda key: "–" if row[key] is None else f"{row[key]:,}"  # noqa: E731
         lines.append(
             f"| {TITLES[name]} | {answers} | {percent(row['agreement'])} | {decibels(row, 'sqnr_db')} "
-            f"| {decibels(row, 'weight_sqnr_db')} | {number('weight_bytes')} | {number('cycles')} |"
+            f"| {decibels(row, 'weight_sqnr_db')} | {number(row, 'weight_bytes')} | {number(row, 'cycles')} |"
         )
     return "\n".join(lines) + "\n"
 
