@@ -43,3 +43,35 @@ func.func @meets(%a: tensor<1x4x4x2xf32>, %b: tensor<1x2x4x4xf32>) -> tensor<1x2
   %1 = tosa.add %0, %b : (tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
   return %1 : tensor<1x2x4x4xf32>
 }
+
+// A layer of squeeze-and-excitation of MobileNetV3: torch-mlir writes transposes of one pixel as reshapes.
+// CHECK-LABEL: func.func @squeeze
+// CHECK-SAME: %[[X:.*]]: tensor<1x4x4x3xf32>, %[[A:.*]]: tensor<1x1x1x3xf32>
+// CHECK-NOT: tosa.reshape
+// CHECK: %[[CLAMPED:.*]] = tosa.clamp %[[A]]
+// CHECK: %[[Y:.*]] = tosa.mul %[[CLAMPED]], %[[X]]
+// CHECK-NEXT: return %[[Y]]
+func.func @squeeze(%x: tensor<1x4x4x3xf32>, %a: tensor<1x1x1x3xf32>) -> tensor<1x4x4x3xf32> {
+  %nchw = tosa.const_shape {values = dense<[1, 3, 1, 1]> : tensor<4xindex>} : () -> !tosa.shape<4>
+  %shift = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %0 = tosa.transpose %x {perms = array<i32: 0, 3, 1, 2>} : (tensor<1x4x4x3xf32>) -> tensor<1x3x4x4xf32>
+  %1 = tosa.reshape %a, %nchw : (tensor<1x1x1x3xf32>, !tosa.shape<4>) -> tensor<1x3x1x1xf32>
+  %2 = tosa.clamp %1 {max_val = 1.0 : f32, min_val = 0.0 : f32} : (tensor<1x3x1x1xf32>) -> tensor<1x3x1x1xf32>
+  %3 = tosa.mul %2, %0, %shift : (tensor<1x3x1x1xf32>, tensor<1x3x4x4xf32>, tensor<1xi8>) -> tensor<1x3x4x4xf32>
+  %4 = tosa.transpose %3 {perms = array<i32: 0, 2, 3, 1>} : (tensor<1x3x4x4xf32>) -> tensor<1x4x4x3xf32>
+  return %4 : tensor<1x4x4x3xf32>
+}
+
+// Before the first convolution of SqueezeNet: what its windows do not reach is cut off while the image is still NCHW.
+// CHECK-LABEL: func.func @cut
+// CHECK-SAME: %[[X:.*]]: tensor<1x3x8x8xf32>
+// CHECK: %[[T:.*]] = tosa.transpose %[[X]]
+// CHECK: %[[Y:.*]] = tosa.slice %[[T]], %{{.*}} -> tensor<1x7x8x3xf32>
+// CHECK-NEXT: return %[[Y]]
+func.func @cut(%x: tensor<1x3x8x8xf32>) -> tensor<1x7x8x3xf32> {
+  %start = tosa.const_shape {values = dense<0> : tensor<4xindex>} : () -> !tosa.shape<4>
+  %size = tosa.const_shape {values = dense<[1, 3, 7, 8]> : tensor<4xindex>} : () -> !tosa.shape<4>
+  %0 = tosa.slice %x, %start, %size : (tensor<1x3x8x8xf32>, !tosa.shape<4>, !tosa.shape<4>) -> tensor<1x3x7x8xf32>
+  %1 = tosa.transpose %0 {perms = array<i32: 0, 2, 3, 1>} : (tensor<1x3x7x8xf32>) -> tensor<1x7x8x3xf32>
+  return %1 : tensor<1x7x8x3xf32>
+}

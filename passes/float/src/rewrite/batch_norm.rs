@@ -1,6 +1,6 @@
 //! Scales and offsets of channels behind a convolution, as batch normalization is once its statistics are constants.
 
-use ndarray::{Axis, IxDyn};
+use ndarray::{ArrayViewD, Axis, IxDyn};
 
 use super::{Rule, Sweep};
 use crate::graph::{Node, ValueId};
@@ -9,20 +9,24 @@ use crate::{Invalid, Tensor};
 
 pub(super) const RULES: &[Rule] = &[fully_connected, super::constants::merge_reshapes, into_weights];
 
-/// A product with a constant matrix is a convolution of pixels.
+/// A product with a constant matrix is a convolution of pixels; torch-mlir repeats the matrix for every row of an image.
 fn fully_connected(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
     let (Op::Matmul, &[a, b]) = (&node.op, operands) else { return Ok(None) };
-    let (&[1, h, k], Some(matrix)) = (cx.new.shape(a), cx.new.constant_of(b)) else { return Ok(None) };
+    let (&[n, h, k], Some(matrices)) = (cx.new.shape(a), cx.new.constant_of(b)) else { return Ok(None) };
+    let mut each = matrices.outer_iter();
+    let Some(matrix) = each.next() else { return Ok(None) };
+    let same = |other: &ArrayViewD<f32>| other.iter().zip(&matrix).all(|(x, y)| x.to_bits() == y.to_bits());
+    if !each.all(|other| same(&other)) {
+        return Ok(None);
+    }
     let w = matrix.shape().last().copied().unwrap_or(0);
-    let rows = matrix.clone().into_shape_with_order((k, w));
-    let rows = rows.map_err(|e| Invalid::new("matmul", e.to_string()))?;
-    let weights = rows.t().as_standard_layout().into_owned().into_dyn();
+    let weights = matrix.t().as_standard_layout().into_owned();
     let weights = weights.into_shape_with_order(IxDyn(&[w, 1, 1, k]));
     let weights = cx.new.constant(weights.map_err(|e| Invalid::new("matmul", e.to_string()))?)?;
     let bias = cx.new.constant(Tensor::zeros(IxDyn(&[w])))?;
-    let image = cx.reshaped(a, &[1, 1, h, k])?;
+    let image = cx.reshaped(a, &[1, 1, n * h, k])?;
     let sums = cx.new.push(Op::Conv2d(Window::UNIT), &[image, weights, bias])?;
-    cx.reshaped(sums, &[1, h, w]).map(Some)
+    cx.reshaped(sums, &[n, h, w]).map(Some)
 }
 
 /// A product or a sum with a constant for each channel goes into weights and bias.

@@ -10,7 +10,8 @@ use crate::{Invalid, Tensor, eval};
 /// Constants do not become larger than this many elements and their operands by folding.
 const MAX_GROWTH: usize = 1 << 16;
 
-pub(super) const RULES: &[Rule] = &[fold, merge_reshapes, merge_products];
+pub(super) const RULES: &[Rule] =
+    &[fold, merge_reshapes, merge_slices, merge_concats, repeated_anyway, merge_products];
 
 /// Products of constants this near to 1 are 1: what is left of a sum made a mean.
 const NEAR_ONE: f32 = 4.0 * f32::EPSILON;
@@ -29,6 +30,52 @@ pub(super) fn merge_reshapes(
         },
         _ => Ok(None),
     }
+}
+
+/// A part of a part is a part: torch-mlir cuts one axis after the other.
+fn merge_slices(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
+    let (Op::Slice { start, size }, &[x]) = (&node.op, operands) else { return Ok(None) };
+    let Some((Op::Slice { start: first, .. }, from)) = cx.made_by(x) else { return Ok(None) };
+    let start = start.iter().zip(&first).map(|(a, b)| a + b).collect();
+    cx.new.push(Op::Slice { start, size: size.clone() }, &from).map(Some)
+}
+
+/// A concatenation takes the operands of one that it alone reads.
+fn merge_concats(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
+    let Op::Concat { axis } = &node.op else { return Ok(None) };
+    let mut parts = Vec::with_capacity(operands.len());
+    for (index, &operand) in operands.iter().enumerate() {
+        match cx.made_by(operand).filter(|_| cx.used_once(node, index)) {
+            Some((Op::Concat { axis: inner }, from)) if inner == *axis => parts.extend(from),
+            _ => parts.push(operand),
+        }
+    }
+    if parts.len() == operands.len() { Ok(None) } else { cx.new.push(node.op.clone(), &parts).map(Some) }
+}
+
+/// An element-wise operator repeats extents of 1 itself: torch-mlir repeats mean and variance of a layer normalization beforehand.
+fn repeated_anyway(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
+    if !matches!(node.op, Op::Binary(_) | Op::Select(_)) {
+        return Ok(None);
+    }
+    let shape_of = |cx: &Sweep, operands: &[ValueId]| {
+        let shapes: Vec<&[usize]> = operands.iter().map(|&id| cx.new.shape(id)).collect();
+        node.op.infer(&shapes)
+    };
+    let shape = shape_of(cx, operands)?;
+    let mut narrow = operands.to_vec();
+    for (index, &operand) in operands.iter().enumerate() {
+        let Some((Op::Tile { multiples }, from)) = cx.made_by(operand) else { continue };
+        let &[from] = from.as_slice() else { continue };
+        let repeats_ones =
+            cx.new.shape(from).iter().zip(&multiples).all(|(&extent, &m)| extent == 1 || m == 1);
+        let mut tried = narrow.clone();
+        tried.get_mut(index).into_iter().for_each(|place| *place = from);
+        if repeats_ones && shape_of(cx, &tried)? == shape {
+            narrow = tried;
+        }
+    }
+    if narrow == operands { Ok(None) } else { cx.new.push(node.op.clone(), &narrow).map(Some) }
 }
 
 /// A product with one number after a product with another.

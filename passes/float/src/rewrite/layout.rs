@@ -8,6 +8,20 @@ use crate::op::Op;
 
 pub(super) const RULES: &[Rule] = &[merge, through];
 
+/// For the beginning: torch-mlir writes a transpose of an image of one pixel as a reshape, which would stay where it is.
+pub(super) const FIRST_RULES: &[Rule] = &[from_reshape];
+
+/// A reshape that brings the channels of one pixel to another place is the transpose that does so with any image.
+fn from_reshape(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
+    let (Op::Reshape { shape }, &[x]) = (&node.op, operands) else { return Ok(None) };
+    let perms = match (cx.new.shape(x), shape.as_slice()) {
+        (&[_, 1, 1, channels], &[_, moved, 1, 1]) if moved == channels => [0, 3, 1, 2],
+        (&[_, channels, 1, 1], &[_, 1, 1, moved]) if moved == channels => [0, 2, 3, 1],
+        _ => return Ok(None),
+    };
+    cx.transposed(x, &perms).map(Some)
+}
+
 /// For afterwards: before, what has moved in front of a pad would move behind it again.
 pub(super) const PAD_RULES: &[Rule] = &[before_pad];
 
@@ -48,16 +62,25 @@ fn merge(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<Val
     cx.transposed(x, &perms).map(Some)
 }
 
-/// A transpose of a padded value that no one else needs is padded itself.
+/// A transpose of a padded value, or of a part, that no one else needs is padded or cut itself.
 fn before_pad(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
     let (Op::Transpose { perms }, &[x]) = (&node.op, operands) else { return Ok(None) };
-    let Some((Op::Pad { around, value }, from)) = cx.made_by(x).filter(|_| cx.used_once(node, 0)) else {
-        return Ok(None);
+    let Some((op, from)) = cx.made_by(x).filter(|_| cx.used_once(node, 0)) else { return Ok(None) };
+    let op = match op {
+        Op::Pad { around, value } => Op::Pad { around: in_order(&around, perms), value },
+        Op::Slice { start, size } => {
+            Op::Slice { start: in_order(&start, perms), size: in_order(&size, perms) }
+        }
+        _ => return Ok(None),
     };
     let &[from] = from.as_slice() else { return Ok(None) };
-    let around = perms.iter().filter_map(|&p| around.get(p).copied()).collect();
     let turned = cx.transposed(from, perms)?;
-    cx.new.push(Op::Pad { around, value }, &[turned]).map(Some)
+    cx.new.push(op, &[turned]).map(Some)
+}
+
+/// `list` in the order of the result of a transpose.
+fn in_order<T: Copy>(list: &[T], perms: &[usize]) -> Vec<T> {
+    perms.iter().filter_map(|&p| list.get(p).copied()).collect()
 }
 
 /// A transpose that only moves axes of extent 1 is a reshape.

@@ -201,7 +201,10 @@ impl Graph {
     /// Never for a graph that has been built node by node.
     pub fn canonicalize_layout(&self) -> Result<Graph, Invalid> {
         let mut graph = self.without_dead_nodes()?;
-        for rules in [layout::RULES, layout::PAD_RULES, layout::LAST_RULES] {
+        // Twice before pads: what is cut off may have been padded before.
+        let sweeps =
+            [layout::FIRST_RULES, layout::RULES, layout::PAD_RULES, layout::PAD_RULES, layout::LAST_RULES];
+        for rules in sweeps {
             graph = sweep(&graph, rules)?.without_dead_nodes()?;
         }
         Ok(graph)

@@ -8,7 +8,26 @@ use crate::op::{Binary, Op, Pool, PoolKind, Window};
 pub(super) const RULES: &[Rule] = &[merge, into_window, outside_left_out];
 
 /// For before the others: what is cut off of an image would be in their way.
-pub(super) const CUT_RULES: &[Rule] = &[cut_off];
+pub(super) const CUT_RULES: &[Rule] = &[cut_off, cut_padding];
+
+/// What is cut off of a padded image is left out of the padding: linalg pads a pooling whose last windows are not whole by
+/// more than they reach.
+fn cut_padding(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
+    let (Op::Slice { start, size }, &[x]) = (&node.op, operands) else { return Ok(None) };
+    let Some((Op::Pad { around, value }, from)) = cx.made_by(x) else { return Ok(None) };
+    let &[from] = from.as_slice() else { return Ok(None) };
+    let whole = cx.new.shape(from);
+    let mut left = Vec::with_capacity(around.len());
+    for (((&[before, _], &extent), &start), &size) in around.iter().zip(whole).zip(start).zip(size) {
+        let image = before..before + extent;
+        // Only padding goes: an image that is cut itself stays as it is.
+        if start > image.start || start + size < image.end {
+            return Ok(None);
+        }
+        left.push([image.start - start, start + size - image.end]);
+    }
+    cx.new.push_or_fold(Op::Pad { around: left, value }, &[from]).map(Some)
+}
 
 /// A window that does not reach what is cut off of its image needs no cut.
 fn cut_off(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
