@@ -40,6 +40,17 @@ fn at_equal_size_the_search_beats_one_way_for_all() {
         found["sqnr_db"].as_f64().unwrap() > uniform["sqnr_db"].as_f64().unwrap() + 1.0,
         "{found} {uniform}"
     );
+    // No one way for all layers is better within the bound, on the samples that were measured.
+    let seen = |config: &str| {
+        let line = format!("eval model.tosa.mlirbc --inputs digits.npz:x --limit 24 {config} --json");
+        json(&scratch, &line)["rows"][1].clone()
+    };
+    let best = seen("--packing p.json")["sqnr_db"].as_f64().unwrap();
+    for config in ["mip2q", "dliq", "sparse,p=0.25", "dliq,w=32", "dliq,q=5"] {
+        let row = seen(&format!("--config {config}"));
+        let fits = row["weight_bytes"].as_u64().unwrap() <= bytes;
+        assert!(!fits || row["sqnr_db"].as_f64().unwrap() <= best, "{row}");
+    }
     // Threads change nothing.
     let first = std::fs::read(scratch.path().join("p.json")).unwrap();
     json(&scratch, &format!("{line} --max-bytes {bytes} --jobs 1"));

@@ -2,24 +2,26 @@
 //!
 //! Invariant: what is written has been compiled and measured as a whole; sums of single measurements only propose it.
 
+mod budget;
+mod choose;
 mod measure;
+mod refine;
 mod search;
 mod text;
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use strum_passes::strum_pack::{Choice, Packing};
+use strum_passes::strum_pack::{Choice, PackableLayer, Packing};
 
-use super::eval::{Data, SampleOptions, best, decibels, powers};
+use super::eval::{Data, SampleOptions};
 use super::exit::Failure;
 use super::files;
 use super::progress::Progress;
 use super::strumc::Voice;
 use super::trial::Trials;
-use measure::{Bench, Measured, Objective};
-use search::{Point, choices, greatest, steps, within};
-use text::Outcome;
+use choose::{Bound, choose};
+use measure::{Bench, Objective};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,28 +34,36 @@ Examples:
 docs/packing.md describes the file and the search.";
 
 /// What is tried for every layer if nothing is asked for and calibration tells of the inputs of all.
-const CALIBRATED: [&str; 10] = [
+const CALIBRATED: [&str; 14] = [
     "mip2q,select=activation,correct=both",
     "mip2q,p=0.75,select=activation,correct=both",
     "mip2q,p=1,correct=both",
     "dliq",
     "dliq,select=activation,correct=both",
+    "dliq,w=32,select=activation,correct=both",
     "dliq,p=0.75,select=activation,correct=both",
     "dliq,p=1,correct=both",
+    "dliq,q=5,select=activation,correct=both",
+    "dliq,q=5,p=0.75,select=activation,correct=both",
     "dliq,q=3,select=activation,correct=both",
+    "dliq,q=3,p=0.75,select=activation,correct=both",
     "dliq,q=2,p=0.75,select=activation,correct=both",
     "sparse",
 ];
 
 /// What is tried otherwise.
-const CANDIDATES: [&str; 9] = [
+const CANDIDATES: [&str; 13] = [
     "mip2q",
     "mip2q,p=0.75",
     "mip2q,p=1",
     "dliq",
+    "dliq,w=32",
     "dliq,p=0.75",
     "dliq,p=1",
+    "dliq,q=5",
+    "dliq,q=5,p=0.75",
     "dliq,q=3",
+    "dliq,q=3,p=0.75",
     "dliq,q=2,p=0.75",
     "sparse",
 ];
@@ -84,7 +94,7 @@ pub(super) struct TuneCommand {
     policy: Policy,
 
     /// What is tried for every layer beside plain INT8, named as strum-pack names it; uniform takes one. Can be repeated
-    /// [default: uniform: mip2q, search: nine or ten of all methods, corrected where calibration tells of the inputs].
+    /// [default: uniform: mip2q, search: a dozen of all methods, corrected where calibration tells of the inputs].
     #[arg(long, value_name = "METHOD[,NAME=VALUE]…")]
     config: Vec<String>,
 
@@ -155,7 +165,8 @@ pub(super) fn run(command: &TuneCommand) -> Result<(), Failure> {
                 threads: command.samples.threads(),
                 progress: &progress,
             };
-            let (packing, outcome) = command.search(&bench, &configs)?;
+            let bound = command.bound().ok_or_else(|| Failure::internal("a search without a budget"))?;
+            let (packing, outcome) = choose(&bench, &configs, bound)?;
             (packing, Some(outcome))
         }
     };
@@ -172,14 +183,21 @@ pub(super) fn run(command: &TuneCommand) -> Result<(), Failure> {
 
 /// The same for every layer that `strum-pack` packs without being told more.
 fn uniform(trials: &Trials, configs: &[Choice]) -> Packing {
-    let dense = Choice { method: "dense".into(), ..Choice::default() };
+    let dense = dense();
     let choice = configs.first().unwrap_or(&dense);
+    let stored = |layer: &PackableLayer| layer.stored_as(if usual(layer, choice) { choice } else { &dense });
+    trials.packing(trials.layers.iter().map(stored).collect())
+}
+
+/// Plain INT8.
+fn dense() -> Choice {
+    Choice { method: "dense".into(), ..Choice::default() }
+}
+
+/// Whether `strum-pack` packs a layer so without being told more.
+fn usual(layer: &PackableLayer, choice: &Choice) -> bool {
     let least = choice.w.and_then(|w| u64::try_from(w).ok()).unwrap_or(16);
-    let layers = trials.layers.iter().map(|layer| {
-        let packed = !layer.depthwise && layer.channels >= least;
-        layer.stored_as(if packed { choice } else { &dense })
-    });
-    trials.packing(layers.collect())
+    !layer.depthwise && layer.channels >= least
 }
 
 fn choices_of<'t>(texts: impl Iterator<Item = &'t str>) -> Result<Vec<Choice>, Failure> {
@@ -235,102 +253,9 @@ impl TuneCommand {
         }
     }
 
-    fn search(&self, bench: &Bench<'_>, configs: &[Choice]) -> Result<(Packing, Outcome), Failure> {
-        let trials = bench.trials;
-        let plain = Choice { method: "dense".into(), ..Choice::default() };
-        let packing = |chosen: &[Option<usize>]| {
-            let of = |choice: &Option<usize>| choice.and_then(|c| configs.get(c)).unwrap_or(&plain);
-            let pairs = trials.layers.iter().zip(chosen);
-            trials.packing(pairs.map(|(layer, choice)| layer.stored_as(of(choice))).collect())
-        };
-        let dense = bench.measure(&trials.packing(Vec::new()))?;
-        // What cannot be had is told here, once, and not by every thread.
-        bench.progress.task("all layers alike: ");
-        let uniform = (0..configs.len()).map(|config| {
-            let chosen = vec![Some(config); trials.layers.len()];
-            Ok((bench.measure(&packing(&chosen))?, chosen))
-        });
-        let uniform: Vec<(Measured, Vec<Option<usize>>)> = uniform.collect::<Result<_, Failure>>()?;
-        bench.progress.task("single layers: ");
-        let points = bench.points(configs, &dense)?;
-        bench.progress.task("together: ");
-        let mut chosen = self.propose(bench, &points, &dense, &packing)?;
-        let mut measured = bench.measure(&packing(&chosen))?;
-        // Errors do not add exactly, so that one way for all can be better than what was proposed.
-        for (other, alike) in uniform {
-            if self.holds(bench.data, &dense, &other) && self.better(&dense, &other, &measured) {
-                (chosen, measured) = (alike, other);
-            }
-        }
-        if !self.holds(bench.data, &dense, &measured) {
-            return Err(Failure::internal("the choice is beyond the budget"));
-        }
-        let (signal, noise) = powers(&dense.answers.logits, &measured.answers.logits);
-        let alone: Vec<Option<f64>> =
-            chosen.iter().zip(&points).map(|(c, list)| Some(list.get((*c)?)?.noise)).collect();
-        let outcome = Outcome {
-            objective: bench.objective,
-            samples: bench.data.count,
-            dense: dense.cost,
-            chosen: measured.cost,
-            loss: loss(bench.data, &dense, &measured),
-            labelled: bench.data.labels.is_some(),
-            sqnr_db: decibels((signal, noise)),
-            predicted_sqnr_db: decibels((signal, alone.iter().flatten().sum())),
-            alone: alone.into_iter().map(|noise| decibels((signal, noise?))).collect(),
-        };
-        Ok((packing(&chosen), outcome))
+    /// What is asked for, as it is given.
+    fn bound(&self) -> Option<Bound> {
+        let loss = self.max_loss.map(Bound::Loss);
+        loss.or(self.min_sqnr.map(Bound::Sqnr)).or(self.max_bytes.map(|most| Bound::Bytes(most as f64)))
     }
-
-    /// What sums of single measurements say is best within the budget.
-    fn propose(
-        &self,
-        bench: &Bench<'_>,
-        points: &[Vec<Point>],
-        dense: &Measured,
-        packing: &dyn Fn(&[Option<usize>]) -> Packing,
-    ) -> Result<Vec<Option<usize>>, Failure> {
-        let steps = steps(points);
-        if let Some(most) = self.max_bytes {
-            return within(points, dense.cost, most as f64).ok_or_else(|| {
-                let least = steps.iter().fold(dense.cost, |sum, step| sum + step.cost);
-                Failure::input(format_args!("the least that these configurations come to is {least} bytes"))
-            });
-        }
-        let count = greatest(steps.len(), |count| {
-            let measured = bench.measure(&packing(&choices(&steps, count, points.len())))?;
-            Ok::<_, Failure>(self.holds(bench.data, dense, &measured))
-        })?;
-        Ok(choices(&steps, count, points.len()))
-    }
-
-    /// Whether one set of choices is better than another, both within the budget.
-    fn better(&self, dense: &Measured, one: &Measured, other: &Measured) -> bool {
-        let noise = |measured: &Measured| powers(&dense.answers.logits, &measured.answers.logits).1;
-        match self.max_bytes {
-            Some(_) => noise(one) < noise(other),
-            None => one.cost < other.cost,
-        }
-    }
-
-    /// Whether answers are within the budget.
-    fn holds(&self, data: &Data, dense: &Measured, measured: &Measured) -> bool {
-        let ratio = decibels(powers(&dense.answers.logits, &measured.answers.logits));
-        self.max_bytes.is_none_or(|most| measured.cost <= most as f64)
-            && self.max_loss.is_none_or(|most| loss(data, dense, measured) <= most)
-            && self.min_sqnr.is_none_or(|least| ratio.is_none_or(|ratio| ratio >= least))
-    }
-}
-
-/// Points that are lost: of right answers with labels, else of answers that are INT8's.
-fn loss(data: &Data, dense: &Measured, measured: &Measured) -> f64 {
-    let pairs = dense.answers.logits.iter().zip(&measured.answers.logits);
-    let lost = match &data.labels {
-        None => pairs.filter(|(a, b)| best(a) != best(b)).count() as f64,
-        Some(labels) => pairs
-            .zip(labels)
-            .map(|((a, b), &label)| f64::from(best(a) == label) - f64::from(best(b) == label))
-            .sum(),
-    };
-    100.0 * lost / data.count.max(1) as f64
 }
