@@ -1,6 +1,8 @@
 """The command line of tools/zoo."""
 
 import argparse
+import multiprocessing
+import signal
 import sys
 from pathlib import Path
 
@@ -104,29 +106,48 @@ def main() -> int:
     if arguments.check:
         return READY
     arguments.output.mkdir(parents=True, exist_ok=True)
-    from . import onnx_file, pytorch
+    # Imported here, once for all networks.
+    from . import onnx_file, pytorch  # noqa: F401
 
     failed = 0
     for name in [*arguments.networks, *arguments.onnx]:
-        problem = None
-        try:
-            if isinstance(name, Path):
-                written = onnx_file.export(name, arguments.output / name.stem, arguments.shape, arguments.samples)
-            else:
-                size = arguments.size or size_of(name)
-                network = pytorch.network(name, arguments.state_dict, size)
-                stem = arguments.output / name.replace(":", ".")
-                written = pytorch.export(network, stem, (1, 3, size, size), arguments.samples)
-        except pytorch.Partial as error:
-            written, problem = error.written, str(error)
-        except Exception as error:  # of torch-mlir, PyTorch and ONNX, of many kinds; the other networks go on
-            written, problem = [], str(error) or type(error).__name__
-        if written:
-            print(f"{name}: {', '.join(path.name for path in written)} ({weights(name, arguments)})", flush=True)
-        if problem is not None:
-            failed += 1
-            print(f"tools/zoo: {name}: {problem}", file=sys.stderr, flush=True)
+        # A process for each: where torch-mlir crashes, it takes its process with it.
+        process = multiprocessing.get_context("fork").Process(target=export, args=(name, arguments))
+        process.start()
+        process.join()
+        if process.exitcode is not None and process.exitcode < 0:
+            tell(name, f"torch-mlir has crashed ({signal.Signals(-process.exitcode).name}); what it said is above")
+        failed += process.exitcode != 0
     return 1 if failed else 0
+
+
+def tell(name: str | Path, problem: str) -> None:
+    """Says on standard error what is wrong with a network."""
+    print(f"tools/zoo: {name}: {problem}", file=sys.stderr, flush=True)
+
+
+def export(name: str | Path, arguments: argparse.Namespace) -> None:
+    """Exports a network; ends the process with 1 where that fails."""
+    from . import onnx_file, pytorch
+
+    problem = None
+    try:
+        if isinstance(name, Path):
+            written = onnx_file.export(name, arguments.output / name.stem, arguments.shape, arguments.samples)
+        else:
+            size = arguments.size or size_of(name)
+            network = pytorch.network(name, arguments.state_dict, size)
+            stem = arguments.output / name.replace(":", ".")
+            written = pytorch.export(network, stem, (1, 3, size, size), arguments.samples)
+    except pytorch.Partial as error:
+        written, problem = error.written, str(error)
+    except Exception as error:  # of torch-mlir, PyTorch and ONNX, of many kinds; the other networks go on
+        written, problem = [], str(error) or type(error).__name__
+    if written:
+        print(f"{name}: {', '.join(path.name for path in written)} ({weights(name, arguments)})", flush=True)
+    if problem is not None:
+        tell(name, problem)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """From PyTorch to MLIR."""
 
+import copy
 import importlib
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,26 @@ def network(name: str, state_dict: Path | None, size: int) -> torch.nn.Module:
     else:
         made = torchvision.models.get_model(name, weights=None, **ARGUMENTS.get(name, {}))
     if state_dict is not None:
-        # weights_only: a file of weights cannot run code.
-        made.load_state_dict(torch.load(state_dict, map_location="cpu", weights_only=True))
+        made.load_state_dict(weights_of(state_dict))
     elif name in TORCHVISION:
         settle(made, size)
     made.eval()
     freeze(made)
     return made
+
+
+def weights_of(path: Path) -> dict[str, Any]:
+    """The weights that a file of torch.save holds, alone or as "state_dict" among what else training needs."""
+    try:
+        # weights_only: a file of weights cannot run code.
+        held = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # of PyTorch, pickle and zipfile, of many kinds
+        raise Unusable(f"{path} is no file of weights that torch.load reads: {error}") from error
+    if isinstance(held, dict) and isinstance(held.get("state_dict"), dict):
+        held = held["state_dict"]
+    if not isinstance(held, dict):
+        raise Unusable(f"{path} holds {type(held).__name__}, and no state_dict")
+    return held
 
 
 def settle(made: torch.nn.Module, size: int) -> None:
@@ -71,8 +85,86 @@ def freeze(made: torch.nn.Module) -> None:
                 setattr(module, name, torch.nn.Parameter(buffer.clone(), requires_grad=False))
 
 
+def check_pools(made: torch.nn.Module, shape: tuple[int, ...]) -> None:
+    """Fails for adaptive poolings whose windows differ in size: torch-mlir stops at them, or crashes."""
+
+    def look(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        size = module.output_size if isinstance(module.output_size, tuple) else (module.output_size,) * 2
+        for extent, places in zip(inputs[0].shape[-2:], size, strict=True):
+            if places is not None and extent % places:
+                pixels = "x".join(map(str, inputs[0].shape[-2:]))
+                raise Unusable(
+                    f"an adaptive pooling from {pixels} to {'x'.join(map(str, size))} has windows of several sizes, "
+                    "which torch-mlir does not export: give a --size for which one divides the other"
+                )
+
+    hooks = [
+        module.register_forward_pre_hook(look)
+        for module in made.modules()
+        if isinstance(module, torch.nn.AdaptiveAvgPool2d)
+    ]
+    with torch.no_grad():
+        made(torch.zeros(shape))
+    for hook in hooks:
+        hook.remove()
+
+
+class Groups(torch.nn.Module):
+    """A convolution of groups of channels as a convolution for each of them."""
+
+    def __init__(self, whole: torch.nn.Conv2d) -> None:
+        super().__init__()
+        self.parts = torch.nn.ModuleList()
+        self.channels = whole.in_channels // whole.groups
+        filters = whole.out_channels // whole.groups
+        for group in range(whole.groups):
+            part = torch.nn.Conv2d(
+                self.channels,
+                filters,
+                whole.kernel_size,
+                whole.stride,
+                whole.padding,
+                whole.dilation,
+                bias=whole.bias is not None,
+            )
+            own = slice(group * filters, (group + 1) * filters)
+            part.weight = torch.nn.Parameter(whole.weight[own].detach(), requires_grad=False)
+            if whole.bias is not None:
+                part.bias = torch.nn.Parameter(whole.bias[own].detach(), requires_grad=False)
+            self.parts.append(part)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """The convolutions side by side."""
+        inputs = torch.split(images, self.channels, dim=1)
+        return torch.cat([part(own) for part, own in zip(self.parts, inputs, strict=True)], dim=1)
+
+
+def without_groups(made: torch.nn.Module) -> torch.nn.Module:
+    """The same network, in which convolutions of groups are taken apart: torch-mlir does not write them as TOSA.
+
+    Those of one channel a group, depthwise convolutions, it does.
+    """
+
+    def grouped(module: torch.nn.Module) -> bool:
+        return (
+            isinstance(module, torch.nn.Conv2d)
+            and 1 < module.groups < module.in_channels
+            and module.padding_mode == "zeros"
+        )
+
+    if not any(grouped(module) for module in made.modules()):
+        return made
+    made = copy.deepcopy(made)
+    for module in list(made.modules()):
+        for name, child in list(module.named_children()):
+            if grouped(child):
+                setattr(module, name, Groups(child))
+    return made.eval()
+
+
 def export(made: torch.nn.Module, stem: Path, shape: tuple[int, ...], samples: int) -> list[Path]:
     """Writes both levels, inputs, and PyTorch's outputs for them; gives the files."""
+    check_pools(made, shape)
     images = torch.randn(samples, *shape[1:])
     with torch.no_grad():
         outputs: Any = [made(image[None]) for image in images]
@@ -82,8 +174,9 @@ def export(made: torch.nn.Module, stem: Path, shape: tuple[int, ...], samples: i
     failed = []
     for level, output_type in LEVELS.items():
         path = stem.with_name(f"{stem.name}.{level}.mlirbc")
+        network = without_groups(made) if level == "tosa" else made
         try:
-            module = fx.export_and_import(made, torch.zeros(shape), output_type=output_type, func_name="main")
+            module = fx.export_and_import(network, torch.zeros(shape), output_type=output_type, func_name="main")
         except Exception as error:  # of torch-mlir; the other level may well succeed
             path.unlink(missing_ok=True)
             failed.append(f"no {path.name}: {reason(error)}")
@@ -99,7 +192,9 @@ def export(made: torch.nn.Module, stem: Path, shape: tuple[int, ...], samples: i
 def reason(error: Exception) -> str:
     """The line of torch-mlir's message that says what is wrong."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return next((line for line in lines if "error:" in line), lines[0] if lines else type(error).__name__)
+    said = next((line for line in lines if "error:" in line), lines[0] if lines else type(error).__name__)
+    # The diagnostics themselves go to standard error at once.
+    return said.removesuffix(" with the following diagnostics:")
 
 
 def save(stem: Path, kind: str, array: np.ndarray) -> Path:
