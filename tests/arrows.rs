@@ -10,7 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dpu-cost", &["dpu-isa"]),
     ("dpu-isa", &[]),
     ("dpu-sim", &["dpu-cost", "dpu-isa"]),
-    ("strum-float", &[]),
+    ("strum-float", &["strum-quant"]),
     ("strum-ir", &["dpu-isa", "strum-mlir-sys", "strum-quant"]),
     ("strum-mlir-sys", &[]),
     ("strum-opt", &["dpu-isa", "dpu-sim", "strum-float", "strum-ir", "strum-passes", "strum-quant"]),

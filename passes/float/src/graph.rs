@@ -332,7 +332,7 @@ impl Graph {
     }
 
     /// The constants and the inputs.
-    fn begin(&self, inputs: &[Tensor]) -> Result<Vec<Option<Arc<Tensor>>>, Invalid> {
+    pub(crate) fn begin(&self, inputs: &[Tensor]) -> Result<Vec<Option<Arc<Tensor>>>, Invalid> {
         if inputs.len() != self.inputs.len() {
             let reason = format!("{} tensors given, the network has {}", inputs.len(), self.inputs.len());
             return Err(Invalid::new("input", reason));
@@ -352,7 +352,7 @@ impl Graph {
     }
 
     /// For every value the last node that uses it; outputs are used after all nodes.
-    fn last_uses(&self) -> Vec<usize> {
+    pub(crate) fn last_uses(&self) -> Vec<usize> {
         let mut last = vec![usize::MAX; self.values.len()];
         for (index, node) in self.nodes.iter().enumerate() {
             for id in &node.operands {

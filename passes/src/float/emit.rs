@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 
 use strum_float::quantize::{
-    IntElem, IntGraph, IntId, IntNode, IntOp, Port, QuantizeError, Range, Scale, WeightScales, Weights,
-    correct_bias, observe_inputs, quantize,
+    IntElem, IntGraph, IntId, IntNode, IntOp, Port, QuantizeError, Range, Scale, Storage, WeightScales,
+    Weights, correct_bias, observe_inputs, quantize, round_with_feedback,
 };
 use strum_float::{Tensor, Window};
 use strum_ir::{Attribute, Error, Operation, PassError, Type, Value};
@@ -39,9 +39,21 @@ pub enum Calibration<'a> {
     Samples {
         /// The inputs of each sample.
         samples: &'a [Vec<Tensor>],
-        /// Whether biases make up for the rounding of weights.
-        bias_correction: bool,
+        /// How weights become codes.
+        rounding: Rounding,
     },
+}
+
+/// How weights become codes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Rounding {
+    /// The nearest.
+    #[default]
+    Nearest,
+    /// The nearest; biases make up for the mean error.
+    BiasCorrection,
+    /// With feedback, for this way of storing them if there is one.
+    Feedback(Option<Storage>),
 }
 
 /// Quantizes a network in canonical form by the ranges of its values, and puts the integer network in the place of the
@@ -62,10 +74,15 @@ pub fn quantize_function<'c>(
         at.error(format!("{said}{}", error.reason))
     };
     let mut int = quantize(&network.graph, ranges, scales).map_err(report)?;
-    if let Calibration::Samples { samples, bias_correction } = calibration {
-        observe_inputs(&network.graph, samples, &mut int).map_err(|error| function.error(error))?;
-        if bias_correction {
-            correct_bias(&network.graph, &mut int).map_err(report)?;
+    if let Calibration::Samples { samples, rounding } = calibration {
+        let graph = &network.graph;
+        observe_inputs(graph, samples, &mut int).map_err(|error| function.error(error))?;
+        match rounding {
+            Rounding::Nearest => {}
+            Rounding::BiasCorrection => correct_bias(graph, &mut int).map_err(report)?,
+            Rounding::Feedback(storage) => {
+                round_with_feedback(graph, samples, &mut int, storage.as_ref()).map_err(report)?;
+            }
         }
     }
     replace_function(function, network, &int)?;

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use strum_float::quantize::Storage;
 
 use super::request::{Raw, Settings};
 use crate::text_file;
@@ -168,6 +169,20 @@ impl Choice {
         }
         choice.settings()?;
         Ok(choice)
+    }
+
+    /// The same for weights that are rounded for it; nothing for plain INT8.
+    ///
+    /// # Errors
+    /// A parameter that is not legal, not one of the method, or says what is done with weights that are codes already.
+    pub fn storage(&self) -> Result<Option<Storage>, String> {
+        for (name, given) in [("select", self.select.is_some()), ("correct", self.correct.is_some())] {
+            if given {
+                return Err(format!("{name} has no effect on weights that are rounded for their storage"));
+            }
+        }
+        // As the pass does it for layers that it is not told of.
+        Ok(self.settings()?.request.map(|request| Storage { request, min_channels: request.w.into() }))
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {

@@ -7,12 +7,13 @@ use std::io::BufReader;
 
 use strum_float::quantize::{RangeChoice, WeightScales, observe};
 use strum_float::{Graph, Invalid, Tensor};
-use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, PassOption, Reported};
+use strum_ir::{Dialect, Error, Operation, Options, Pass, PassContext, PassError, PassOption, Reported};
 
 use crate::Documented;
-use crate::float::emit::{Calibration, quantize_function};
+use crate::float::emit::{Calibration, Rounding, quantize_function};
 use crate::float::{Network, calibration};
 use crate::rewrite::blocks;
+use crate::strum_pack::Choice;
 
 /// The share of the values that `percentile` leaves out unless another is asked for.
 pub const PERCENTILE: f64 = 0.0001;
@@ -49,6 +50,16 @@ impl Pass for TosaQuantize {
         ),
         PassOption::float("percentile", PERCENTILE, "share of the values that percentile leaves out"),
         PassOption::string("weights", "per-channel", "scales of weights: per-channel or per-tensor"),
+        PassOption::string(
+            "rounding",
+            "nearest",
+            "how weights become codes: nearest or feedback, which needs calibration",
+        ),
+        PassOption::string(
+            "storage",
+            "",
+            "round weights with feedback to such as this way of storing them holds without loss: mip2q,L=5, say",
+        ),
         PassOption::bool("bias-correction", false, "make up in biases for the rounding of weights"),
         PassOption::bool(
             "equalize",
@@ -86,7 +97,10 @@ impl Pass for TosaQuantize {
         if options.bool("equalize")? {
             network.graph = network.graph.equalize().map_err(internal)?;
         }
-        let bias_correction = options.bool("bias-correction")?;
+        let rounding = match rounding(&options)? {
+            Ok(rounding) => rounding,
+            Err(message) => return Err(op.error(message).into()),
+        };
         let file = options.string("calibration")?;
         let samples = match file {
             "" => {
@@ -97,16 +111,37 @@ impl Pass for TosaQuantize {
         };
         let ranges = observe(&network.graph, &samples, choice).map_err(|error| op.error(error))?;
         let seen = match file {
-            "" if bias_correction => {
-                return Err(op
-                    .error("bias-correction needs calibration: random inputs have no mean of their own")
-                    .into());
+            "" if rounding != Rounding::Nearest => {
+                let why = "random inputs say nothing of what real ones do to a layer";
+                return Err(op.error(format!("bias-correction and feedback need calibration: {why}")).into());
             }
             "" => Calibration::Random,
-            _ => Calibration::Samples { samples: &samples, bias_correction },
+            _ => Calibration::Samples { samples: &samples, rounding },
         };
         quantize_function(op, &network, &ranges, scales, seen).map(|_| ())
     }
+}
+
+/// How weights become codes: an error of the user is inside, one of this program outside.
+fn rounding(options: &Options<'_>) -> Result<Result<Rounding, String>, Error> {
+    let bias_correction = options.bool("bias-correction")?;
+    let storage = match options.string("storage")? {
+        "" => None,
+        text => match Choice::parse(text).and_then(|choice| choice.storage()) {
+            Ok(storage) => Some(storage),
+            Err(error) => return Ok(Err(format!("storage: {error}"))),
+        },
+    };
+    Ok(match (options.string("rounding")?, storage, bias_correction) {
+        ("nearest", None, false) => Ok(Rounding::Nearest),
+        ("nearest", None, true) => Ok(Rounding::BiasCorrection),
+        ("nearest" | "feedback", _, true) => {
+            Err("bias-correction has no effect: rounding with feedback corrects biases".into())
+        }
+        ("feedback", storage, false) => Ok(Rounding::Feedback(storage.flatten())),
+        ("nearest", Some(storage), false) => Ok(Rounding::Feedback(storage)),
+        (other, ..) => Err(format!("rounding is '{other}', expected nearest or feedback")),
+    })
 }
 
 /// Whether a function takes and gives integers alone.

@@ -11,8 +11,9 @@ use clap::{Args, ValueEnum};
 use strum_float::Graph;
 use strum_float::quantize::{IntGraph, RangeChoice, WeightScales, observe};
 use strum_ir::{Context, Module, Operation, PassError, PrintOptions};
-use strum_passes::float::emit::{Calibration, quantize_function};
+use strum_passes::float::emit::{Calibration, Rounding, quantize_function};
 use strum_passes::float::{Network, calibration as random};
+use strum_passes::strum_pack::Choice;
 use strum_passes::tosa_quantize::{PERCENTILE, is_integer};
 
 use super::backend;
@@ -29,6 +30,7 @@ Examples:
   strumc quantize net.mlir --calibration images.npy -o net.int8.mlir
   strumc quantize net.mlirbc --calibration data.npz:images -o net.int8.mlirbc --activations mse
   strumc compile net.int8.mlirbc -o net.dpu --method mip2q
+  strumc quantize net.mlir --calibration images.npy -o net.int8.mlir --storage mip2q
 
 The network is TOSA or linalg on tensors of f32, as torch-mlir writes it. Calibration data are samples along the first axis,
 prepared as the network wants them. docs/quantize.md says what is done.";
@@ -53,6 +55,15 @@ enum Scales {
     PerChannel,
     /// one scale for the layer
     PerTensor,
+}
+
+/// How weights become codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum RoundingChoice {
+    /// each weight to its nearest code
+    Nearest,
+    /// each error made up for by weights that are rounded later, as far as calibration says that their inputs go together
+    Feedback,
 }
 
 #[derive(Debug, Args)]
@@ -82,6 +93,14 @@ pub(super) struct QuantizeCommand {
     #[arg(long, value_enum, value_name = "SCALES", default_value_t)]
     weights: Scales,
 
+    /// How weights become codes; feedback needs --calibration [default: nearest, or feedback with --storage].
+    #[arg(long, value_enum, value_name = "HOW")]
+    rounding: Option<RoundingChoice>,
+
+    /// Round weights, with feedback, to such as this way of storing them holds without loss: mip2q,L=5, say. Compile with the same.
+    #[arg(long, value_name = "METHOD[,NAME=VALUE]…")]
+    storage: Option<String>,
+
     /// Add to each bias what the rounding of weights takes from the mean of the layer's sums; needs --calibration.
     #[arg(long)]
     bias_correction: bool,
@@ -110,6 +129,36 @@ impl QuantizeCommand {
         }
     }
 
+    /// How weights become codes.
+    fn rounding(&self) -> Result<Rounding, Failure> {
+        use RoundingChoice::{Feedback, Nearest};
+        let parsed = |text: &String| Choice::parse(text).and_then(|choice| choice.storage());
+        let storage = self.storage.as_ref().map(parsed).transpose();
+        let storage = storage.map_err(|error| Failure::usage(format_args!("--storage: {error}")))?;
+        let rounding = match (self.rounding, storage, self.bias_correction) {
+            (None | Some(Nearest), None, false) => return Ok(Rounding::Nearest),
+            (Some(Nearest), Some(_), _) => {
+                return Err(Failure::usage("--storage rounds with feedback, not with --rounding nearest"));
+            }
+            (None | Some(Nearest), None, true) => Rounding::BiasCorrection,
+            (Some(Feedback), _, true) | (_, Some(_), true) => {
+                return Err(Failure::usage(
+                    "--bias-correction has no effect: rounding with feedback corrects biases",
+                ));
+            }
+            (Some(Feedback), storage, false) | (None, storage @ Some(_), false) => {
+                Rounding::Feedback(storage.flatten())
+            }
+        };
+        match self.calibration.is_empty() {
+            false => Ok(rounding),
+            true => Err(Failure::usage(format_args!(
+                "{} needs --calibration: random inputs say nothing of what real ones do to a layer",
+                if self.bias_correction { "--bias-correction" } else { "rounding with feedback" }
+            ))),
+        }
+    }
+
     fn scales(&self) -> WeightScales {
         match self.weights {
             Scales::PerChannel => WeightScales::PerChannel,
@@ -123,11 +172,7 @@ pub(super) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
     if command.percentile.is_some() && command.activations != Activations::Percentile {
         return Err(Failure::usage("--percentile has no effect without --activations percentile"));
     }
-    if command.bias_correction && command.calibration.is_empty() {
-        return Err(Failure::usage(
-            "--bias-correction needs --calibration: random inputs have no mean of their own",
-        ));
-    }
+    let rounding = command.rounding()?;
     let bytecode = command.output.extension().is_some_and(|e| e == "mlirbc");
     if bytecode {
         files::check_binary_sink(&command.output)?;
@@ -146,7 +191,7 @@ pub(super) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
         progress.pause(|| say("note: the network is quantized already: it is written as it is"));
         None
     } else {
-        let (int, samples) = lower(command, context, function, &progress, origin)?;
+        let (int, samples) = lower((command, rounding), context, function, &progress, origin)?;
         Some((int, samples))
     };
     let (result, diagnostics) = context.handle().capture(|| module.op().verify());
@@ -167,7 +212,7 @@ pub(super) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
 
 /// Puts the integer network in the place of the float one; also the number of samples seen, none for random ones.
 fn lower(
-    command: &QuantizeCommand,
+    (command, rounding): (&QuantizeCommand, Rounding),
     context: &Context,
     function: Operation<'_>,
     progress: &Progress,
@@ -196,7 +241,7 @@ fn lower(
     progress.step("quantize");
     let seen = match command.calibration.is_empty() {
         true => Calibration::Random,
-        false => Calibration::Samples { samples: &samples, bias_correction: command.bias_correction },
+        false => Calibration::Samples { samples: &samples, rounding },
     };
     let (int, diagnostics) =
         context.handle().capture(|| quantize_function(function, &network, &ranges, command.scales(), seen));

@@ -49,7 +49,7 @@ pub(super) fn conv2d(
 }
 
 /// What the window of one position holds; padding is zero.
-fn gather(
+pub(crate) fn gather(
     window: &Window,
     image: &[f32],
     [h, w, c]: [usize; 3],

@@ -5,6 +5,8 @@ mod pool;
 
 use ndarray::{ArrayD, Axis, IxDyn, Slice};
 
+pub(crate) use conv::gather;
+
 use crate::op::{Binary, Op, Reduction, Relation, Unary};
 use crate::{Invalid, Tensor};
 

@@ -1,5 +1,7 @@
 //! Integer networks: what quantization gives. Invariant: an operator's operands have the element type that it takes.
 
+use std::collections::BTreeMap;
+
 use crate::graph::ValueId;
 use crate::op::{Pool, PoolKind, Window};
 use crate::quantize::params::{QParams, Scale};
@@ -49,6 +51,8 @@ pub struct Source {
     pub image: ValueId,
     /// The weights, in the float graph.
     pub weights: ValueId,
+    /// What the layer computes, before a clamp, in the float graph.
+    pub sums: ValueId,
     /// What the input's codes mean.
     pub input: QParams,
     /// Value of a weight's code, one for each output channel.
@@ -167,6 +171,8 @@ pub struct IntGraph {
     pub inputs: Vec<Port>,
     /// The outputs.
     pub outputs: Vec<Port>,
+    /// What the codes of the float graph's values mean, of those that have codes.
+    pub(crate) coded: BTreeMap<ValueId, QParams>,
 }
 
 impl IntGraph {

@@ -54,6 +54,7 @@ impl<'g> Lowering<'g> {
             let params = self.param(id, tag)?;
             self.out.outputs.push(Port { id: int, params });
         }
+        self.out.coded = self.codes.keys().filter_map(|&id| Some((id, self.params_of(id)?))).collect();
         Ok(self.out)
     }
 
@@ -184,7 +185,7 @@ impl<'g> Lowering<'g> {
             shape: weights.shape().to_vec(),
             bias: coded.bias,
             zero_point: input.zero_point,
-            source: Source { image, weights: w, input, scales: coded.scales.clone() },
+            source: Source { image, weights: w, sums: node.result, input, scales: coded.scales.clone() },
             inputs: None,
         };
         let image = self.code(image, tag)?;

@@ -4,6 +4,7 @@
 //! with the clamp behind it; a function of one value, however many operators it is made of, is a table. Values that only
 //! move, and those that are compared, keep the scale that they have.
 
+mod feedback;
 mod inputs;
 mod int;
 mod lower;
@@ -12,6 +13,7 @@ mod ranges;
 mod regions;
 mod weights;
 
+pub use feedback::{Storage, round_with_feedback};
 pub use inputs::{correct_bias, observe_inputs};
 pub use int::{InputStatistics, IntElem, IntGraph, IntId, IntNode, IntOp, Port, Source, Weights};
 pub use params::{QParams, Scale};

@@ -10,7 +10,7 @@ const MAX_CODE: f64 = 127.0;
 pub(super) const MAX_BIAS: f64 = (1u32 << 30) as f64;
 
 /// Greatest difference of a code of an activation and its zero point.
-const MAX_INPUT: f64 = 255.0;
+pub(super) const MAX_INPUT: f64 = 255.0;
 
 /// A layer's weights as codes.
 pub(super) struct Coded {

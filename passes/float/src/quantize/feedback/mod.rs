@@ -1,0 +1,319 @@
+//! Weights rounded with feedback: every error of rounding is made up for by the weights that are rounded later, as far as inputs go together.
+//!
+//! All samples run through the network twice, operator by operator: exactly (inputs `x` of a layer), and as codes, with the weights that
+//! have been rounded so far (`x'`). A layer's weights `w` are first moved to those that make the most of `x'`: least squares of `w x - w' x'`,
+//! means aside, gives `w' = w C H⁻¹` with `C = cov(x, x')` and `H = cov(x')`. They then become codes one by one, and what each lacks, `e`, is
+//! taken from the weights behind it by `-e Uᵢⱼ / Uᵢᵢ` with `Uᵀ U = H⁻¹`. The bias takes the difference of the means.
+//! (The order of rounding is that of GPTQ, Frantar and others 2023, the choice of low members that of SparseGPT, Frantar and Alistarh 2023;
+//! blocks of two precisions, and inputs as they are after earlier layers, are ours.)
+//!
+//! Invariant: the result depends on the samples and their order alone, not on the number of threads.
+
+mod matrix;
+mod rounding;
+mod streams;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use ndarray::{Array2, Axis, IxDyn};
+use rayon::prelude::*;
+use strum_quant::{Grids, Request, Shape};
+
+use super::QuantizeError;
+use super::int::{IntGraph, IntOp, Weights};
+use super::weights::{MAX_BIAS, MAX_INPUT};
+use crate::graph::{Graph, Node, ValueId};
+use crate::op::{Op, Window};
+use crate::{Invalid, Tensor};
+use rounding::{Block, Fit};
+use streams::{Streams, Windows, chosen, count, means, products};
+
+/// Most inputs whose covariance is looked at; of layers with more, groups of so many taken on their own.
+const MAX_GROUP: usize = 1024;
+
+/// How weights of layers that have enough input channels are going to be stored.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Storage {
+    /// The method and its parameters.
+    pub request: Request,
+    /// Layers with fewer input channels stay INT8.
+    pub min_channels: usize,
+}
+
+/// Rounds the weights of an integer network again, with feedback. `graph` is the float network that `int` was made from.
+///
+/// With a storage, the weights of every convolution that is not depthwise become such as its blocks hold without loss, so that packing
+/// in this way, with members selected by error, changes none of them.
+///
+/// Samples are taken as far as memory for their values goes (1 GiB), evenly.
+///
+/// # Errors
+/// When there are no samples or their inputs differ from the graph's, the storage is not legal, or the sums of a layer might leave 32 bits.
+pub fn round_with_feedback(
+    graph: &Graph,
+    samples: &[Vec<Tensor>],
+    int: &mut IntGraph,
+    storage: Option<&Storage>,
+) -> Result<(), QuantizeError> {
+    if samples.is_empty() {
+        return Err(QuantizeError::invalid(None, "feedback needs samples"));
+    }
+    let internal = |error: Invalid| QuantizeError::invalid(None, error.to_string());
+    let samples = chosen(graph, samples);
+    let coded = int.coded.clone();
+    let mut layers: BTreeMap<ValueId, &mut Weights> = BTreeMap::new();
+    for node in &mut int.nodes {
+        if let IntOp::Conv2d(_, weights) | IntOp::DepthwiseConv2d(_, weights) = &mut node.op {
+            layers.insert(weights.source.sums, weights);
+        }
+    }
+    let mut exact = Streams::begin(graph, &samples, None).map_err(internal)?;
+    let mut codes = Streams::begin(graph, &samples, Some(&coded)).map_err(internal)?;
+    for (index, node) in graph.nodes().iter().enumerate() {
+        let instead = match layers.remove(&node.result) {
+            Some(weights) => Layer::of(graph, node, weights)?.round(&exact, &codes, storage)?,
+            None => BTreeMap::new(),
+        };
+        exact.step(index, node, &BTreeMap::new()).map_err(internal)?;
+        codes.step(index, node, &instead).map_err(internal)?;
+    }
+    Ok(())
+}
+
+/// A layer that is rounded.
+struct Layer<'a> {
+    node: &'a Node,
+    weights: &'a mut Weights,
+    window: Window,
+    depthwise: bool,
+    /// Rows and columns of the result.
+    positions: [usize; 2],
+    /// In units of codes, in the order of the codes.
+    exact: Vec<f64>,
+}
+
+impl<'a> Layer<'a> {
+    fn of(graph: &'a Graph, node: &'a Node, weights: &'a mut Weights) -> Result<Self, QuantizeError> {
+        let internal = || QuantizeError::invalid(Some(node.tag), "the layer has changed: a bug");
+        let (window, depthwise) = match node.op {
+            Op::Conv2d(window) => (window, false),
+            Op::DepthwiseConv2d(window) => (window, true),
+            _ => return Err(internal()),
+        };
+        let &[_, h, w, channels] = graph.shape(node.result) else { return Err(internal()) };
+        let source = graph.constant_of(weights.source.weights).ok_or_else(internal)?;
+        let per = source.len() / channels.max(1);
+        let scale_of = |index: usize| {
+            let channel = if depthwise { index % channels.max(1) } else { index / per.max(1) };
+            weights.source.scales.get(channel).copied().unwrap_or(1.0)
+        };
+        let exact = source.iter().enumerate().map(|(i, &w)| f64::from(w) / scale_of(i)).collect();
+        Ok(Layer { node, weights, window, depthwise, positions: [h, w], exact })
+    }
+
+    /// Rounds, and gives weights and bias as the codes have them, in the place of the float network's.
+    fn round(
+        mut self,
+        exact: &Streams<'_>,
+        codes: &Streams<'_>,
+        storage: Option<&Storage>,
+    ) -> Result<BTreeMap<ValueId, Tensor>, QuantizeError> {
+        let tag = self.node.tag;
+        let fail = |reason: &str| QuantizeError::invalid(Some(tag), reason);
+        let &[image, weights, bias] = self.node.operands.as_slice() else {
+            return Err(fail("the layer has other operands: a bug"));
+        };
+        let kernel = match (self.depthwise, self.weights.shape.as_slice()) {
+            (false, &[_, kh, kw, _]) | (true, &[kh, kw, _, _]) => [kh, kw],
+            _ => return Err(fail("the weights have other axes: a bug")),
+        };
+        let step = self.weights.source.input.scale;
+        let windows = |streams: &Streams<'_>| {
+            let windows = streams.windows(image, step, (&self.window, kernel), self.positions);
+            windows.ok_or_else(|| fail("an input has no windows: a bug"))
+        };
+        let inputs = Inputs::of(windows(exact)?, windows(codes)?);
+        let rounded = if self.depthwise { self.depthwise(&inputs) } else { self.plain(&inputs, storage)? };
+        let rounded = rounded.ok_or_else(|| fail("a covariance of the inputs is not finite"))?;
+        self.keep(rounded, &inputs)?;
+        let [coded_weights, coded_bias] = self.values().map_err(|error| fail(&error.to_string()))?;
+        Ok(BTreeMap::from([(weights, coded_weights), (bias, coded_bias)]))
+    }
+
+    /// The codes of a convolution, OHWI; nothing where inputs are not finite.
+    fn plain(&self, inputs: &Inputs, storage: Option<&Storage>) -> Result<Option<Vec<i8>>, QuantizeError> {
+        let &[oc, kh, kw, ic] = self.weights.shape.as_slice() else { return Ok(None) };
+        let shape = Shape { oc, kh, kw, ic };
+        let grids = match storage.filter(|storage| ic >= storage.min_channels) {
+            Some(storage) => Grids::of(&self.weights.codes, shape, &storage.request)
+                .map_err(|error| QuantizeError::invalid(Some(self.node.tag), error.to_string()))?,
+            None => None,
+        };
+        let depth = kh * kw * ic;
+        let mut codes: Vec<Vec<i8>> = vec![Vec::with_capacity(depth); oc];
+        for group in groups(kh * kw, ic, grids.as_ref().map_or(1, Grids::block)) {
+            let Some(fit) = inputs.fit(group.clone()) else { return Ok(None) };
+            let blocks = blocks(&group, ic, grids.as_ref());
+            let rows = codes.par_iter_mut().zip(self.exact.par_chunks(depth.max(1)));
+            rows.enumerate().for_each(|(channel, (codes, exact))| {
+                let grid = grids.as_ref().and_then(|grids| grids.channel(channel));
+                codes.extend(fit.round(exact.get(group.clone()).unwrap_or_default(), &blocks, grid));
+            });
+        }
+        Ok(Some(codes.into_iter().flatten().collect()))
+    }
+
+    /// The codes of a depthwise convolution, HWCM; nothing where inputs are not finite.
+    fn depthwise(&self, inputs: &Inputs) -> Option<Vec<i8>> {
+        let &[kh, kw, ic, m] = self.weights.shape.as_slice() else { return None };
+        let (taps, channels) = (kh * kw, ic * m);
+        let all = [Block { members: taps, low: 0 }];
+        let of = |channel: usize| {
+            let fit = inputs.of_channel(channel, ic).fit(0..taps)?;
+            let rows = (channel * m..(channel + 1) * m).map(|output| {
+                let exact: Vec<f64> =
+                    self.exact.iter().skip(output).step_by(channels.max(1)).copied().collect();
+                fit.round(&exact, &all, None)
+            });
+            Some(rows.collect::<Vec<_>>())
+        };
+        let rows: Vec<Vec<i8>> =
+            (0..ic).into_par_iter().map(of).collect::<Option<Vec<_>>>()?.into_iter().flatten().collect();
+        let at = |tap: usize| rows.iter().map(move |row| row.get(tap).copied().unwrap_or(0));
+        Some((0..taps).flat_map(at).collect())
+    }
+
+    /// Takes codes over, with the bias that goes with them.
+    fn keep(&mut self, codes: Vec<i8>, inputs: &Inputs) -> Result<(), QuantizeError> {
+        let channels = self.weights.bias.len();
+        let mut shifts = vec![0f64; channels];
+        let mut totals = vec![0f64; channels];
+        let per = codes.len() / channels.max(1);
+        for (index, (&code, exact)) in codes.iter().zip(&self.exact).enumerate() {
+            let (output, column) = match (self.depthwise, self.weights.shape.as_slice()) {
+                (true, &[_, _, ic, m]) => {
+                    (index % channels, index / channels * ic + index % channels / m.max(1))
+                }
+                _ => (index / per.max(1), index % per.max(1)),
+            };
+            let mean = |means: &[f64]| means.get(column).copied().unwrap_or(0.0);
+            if let (Some(shift), Some(total)) = (shifts.get_mut(output), totals.get_mut(output)) {
+                *shift += exact * mean(&inputs.exact_means) - f64::from(code) * mean(&inputs.code_means);
+                *total += f64::from(code).abs();
+            }
+        }
+        for ((bias, shift), total) in self.weights.bias.iter_mut().zip(shifts).zip(totals) {
+            let corrected = (f64::from(*bias) + shift).round().clamp(-MAX_BIAS, MAX_BIAS);
+            if corrected.abs() + total * MAX_INPUT > f64::from(i32::MAX) {
+                let reason =
+                    "sums of weights that are rounded with feedback might leave 32 bits: round to nearest";
+                return Err(QuantizeError::unsupported(self.node.tag, reason));
+            }
+            #[allow(clippy::cast_possible_truncation, reason = "clamped before")]
+            let corrected = corrected as i32;
+            *bias = corrected;
+        }
+        self.weights.codes = codes;
+        Ok(())
+    }
+}
+
+impl Layer<'_> {
+    /// What codes of weights and biases stand for.
+    fn values(&self) -> Result<[Tensor; 2], ndarray::ShapeError> {
+        let scales = &self.weights.source.scales;
+        let per = self.weights.codes.len() / scales.len().max(1);
+        let scale = |index: usize| {
+            let channel = if self.depthwise { index % scales.len().max(1) } else { index / per.max(1) };
+            scales.get(channel).copied().unwrap_or(1.0)
+        };
+        let step = self.weights.source.input.scale;
+        #[allow(clippy::cast_possible_truncation, reason = "the network computes in single precision")]
+        let single = |x: f64| x as f32;
+        let weights = self.weights.codes.iter().enumerate();
+        let weights = weights.map(|(i, &code)| single(f64::from(code) * scale(i))).collect();
+        let bias = self.weights.bias.iter().zip(scales);
+        let bias: Vec<f32> = bias.map(|(&code, scale)| single(f64::from(code) * scale * step)).collect();
+        Ok([
+            Tensor::from_shape_vec(IxDyn(&self.weights.shape), weights)?,
+            Tensor::from_shape_vec(IxDyn(&[bias.len()]), bias)?,
+        ])
+    }
+}
+
+/// What a layer reads, exactly and as codes, in steps of its codes.
+struct Inputs {
+    exact: Windows,
+    codes: Windows,
+    exact_means: Vec<f64>,
+    code_means: Vec<f64>,
+}
+
+impl Inputs {
+    fn of(exact: Windows, codes: Windows) -> Self {
+        let (exact_means, code_means) = (means(&exact), means(&codes));
+        Inputs { exact, codes, exact_means, code_means }
+    }
+
+    /// Those of one channel of `ic`.
+    fn of_channel(&self, channel: usize, ic: usize) -> Inputs {
+        let part = |windows: &Windows| -> Windows {
+            let of = |sample: &Array2<f32>| {
+                sample.slice_axis(Axis(1), (channel..).into()).axis_iter(Axis(1)).step_by(ic.max(1)).fold(
+                    Array2::zeros((sample.nrows(), 0)),
+                    |mut columns, column| {
+                        // Heights are equal, so a column always fits.
+                        let _ = columns.push_column(column);
+                        columns
+                    },
+                )
+            };
+            windows.iter().map(of).collect()
+        };
+        Inputs::of(part(&self.exact), part(&self.codes))
+    }
+
+    /// What some columns say; nothing if a number is not finite.
+    fn fit(&self, columns: Range<usize>) -> Option<Fit> {
+        let exact = self.exact_means.get(columns.clone())?;
+        let codes = self.code_means.get(columns.clone())?;
+        let less = |mut products: Array2<f64>, means: &[f64]| {
+            for (mut row, a) in products.rows_mut().into_iter().zip(means) {
+                row.iter_mut().zip(codes).for_each(|(x, b)| *x -= a * b);
+            }
+            products
+        };
+        let coded = less(products(&self.codes, &self.codes, columns.clone()), codes);
+        let off = less(products(&self.exact, &self.codes, columns), exact) - &coded;
+        Fit::of(coded, &off, count(&self.codes))
+    }
+}
+
+/// The columns of windows in groups of at most [`MAX_GROUP`]: whole taps, or parts of a tap that hold whole blocks.
+fn groups(taps: usize, ic: usize, block: usize) -> Vec<Range<usize>> {
+    if ic <= MAX_GROUP {
+        let at_a_time = MAX_GROUP / ic.max(1);
+        let firsts = (0..taps).step_by(at_a_time.max(1));
+        return firsts.map(|tap| tap * ic..(tap + at_a_time).min(taps) * ic).collect();
+    }
+    let at_a_time = (MAX_GROUP / block * block).max(block);
+    let of_tap = |tap: usize| {
+        (0..ic).step_by(at_a_time).map(move |first| tap * ic + first..tap * ic + (first + at_a_time).min(ic))
+    };
+    (0..taps).flat_map(of_tap).collect()
+}
+
+/// The blocks of a group of columns; one, without low members, where nothing is stored low.
+fn blocks(columns: &Range<usize>, ic: usize, grids: Option<&Grids>) -> Vec<Block> {
+    let Some(grids) = grids else { return vec![Block { members: columns.len(), low: 0 }] };
+    let mut blocks = Vec::new();
+    let mut at = columns.start;
+    while at < columns.end {
+        let tap_end = (at / ic.max(1) + 1) * ic;
+        let members = grids.block().max(1).min(tap_end.min(columns.end) - at);
+        blocks.push(Block { members, low: grids.low(members) });
+        at += members;
+    }
+    blocks
+}

@@ -1,0 +1,140 @@
+//! From exact weights to codes, each error handed on to the weights behind it.
+
+use ndarray::Array2;
+use strum_quant::Grid;
+
+use super::matrix::inverse_factor;
+
+/// Part of the mean variance that is added to every variance: keeps the matrix positive.
+const RIDGE: f64 = 0.01;
+/// The same for every unknown a sample: of few samples, variances are taken as they are and correlations less so.
+const RIDGE_BY_SHARE: f64 = 0.1;
+/// More of both where weights make up for inputs that are not what they should be: that fits noise sooner.
+const TARGET_RIDGE: f64 = 0.02;
+const TARGET_RIDGE_BY_SHARE: f64 = 2.0;
+
+/// Codes of weights are symmetric.
+const MAX_CODE: f64 = 127.0;
+
+/// What samples say of a group of a layer's inputs.
+pub(super) struct Fit {
+    /// `U`, with `Uᵀ U` the inverse of the inputs' covariance.
+    feedback: Array2<f64>,
+    /// What is added to weights `w`, as `w · target`, for inputs that are not what they should be.
+    target: Array2<f64>,
+}
+
+/// Neighbouring weights, of which so many become low.
+pub(super) struct Block {
+    pub(super) members: usize,
+    pub(super) low: usize,
+}
+
+impl Fit {
+    /// From the covariance of the coded inputs, and what that of exact inputs with coded ones differs from it. Both are of `count`
+    /// positions.
+    ///
+    /// Nothing if a number is not finite.
+    pub(super) fn of(mut coded: Array2<f64>, off: &Array2<f64>, count: usize) -> Option<Fit> {
+        let n = coded.nrows();
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let (mean, share) = (coded.diag().sum() / n.max(1) as f64, n as f64 / count.max(1) as f64);
+        let mut add = |part: f64| {
+            // An input that never changes has no variance, and any number makes it harmless.
+            coded.diag_mut().iter_mut().for_each(|v| *v += part * mean + 1e-9);
+            inverse_factor(&coded)
+        };
+        let feedback = add(RIDGE + RIDGE_BY_SHARE * share)?;
+        let inverse = add(TARGET_RIDGE + TARGET_RIDGE_BY_SHARE * share)?;
+        let target = off.dot(&inverse.t()).dot(&inverse);
+        Some(Fit { feedback, target })
+    }
+
+    /// The codes of one output channel. `weights` are in units of codes; `grid` is what low members hold.
+    pub(super) fn round(&self, weights: &[f64], blocks: &[Block], grid: Option<&Grid>) -> Vec<i8> {
+        let exact = ndarray::ArrayView1::from(weights);
+        let mut rest = (exact.dot(&self.target) + exact).to_vec();
+        let mut codes = Vec::with_capacity(weights.len());
+        for block in blocks {
+            let first = codes.len();
+            let low =
+                self.low(rest.get(first..first + block.members).unwrap_or_default(), first, block, grid);
+            for (member, low) in low.into_iter().enumerate() {
+                let at = first + member;
+                let (Some(&weight), Some(row)) = (rest.get(at), self.feedback.row(at).to_slice()) else {
+                    break;
+                };
+                let code = match grid.filter(|_| low) {
+                    Some(grid) => grid.nearest(weight),
+                    #[allow(clippy::cast_possible_truncation, reason = "clamped before")]
+                    None => weight.round().clamp(-MAX_CODE, MAX_CODE) as i8,
+                };
+                codes.push(code);
+                let Some((&diagonal, ahead)) = row.get(at..).and_then(<[f64]>::split_first) else { break };
+                let error = (weight - f64::from(code)) / diagonal;
+                let behind = rest.iter_mut().skip(at + 1);
+                behind.zip(ahead).for_each(|(weight, factor)| *weight -= error * factor);
+            }
+        }
+        codes
+    }
+
+    /// Which members of a block become low: those whose error, after all that later weights make up for, is least.
+    fn low(&self, weights: &[f64], first: usize, block: &Block, grid: Option<&Grid>) -> Vec<bool> {
+        let mut low = vec![false; block.members];
+        let Some(grid) = grid else { return low };
+        let error = |(member, &weight): (usize, &f64)| {
+            let diagonal = self.feedback.get((first + member, first + member)).copied().unwrap_or(1.0);
+            (((weight - f64::from(grid.nearest(weight))) / diagonal).powi(2), member)
+        };
+        let mut errors: Vec<(f64, usize)> = weights.iter().enumerate().map(error).collect();
+        errors.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        for (_, member) in errors.into_iter().take(block.low) {
+            if let Some(low) = low.get_mut(member) {
+                *low = true;
+            }
+        }
+        low
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matrix(n: usize, of: impl Fn(usize, usize) -> f64) -> Array2<f64> {
+        Array2::from_shape_fn((n, n), |(i, j)| of(i, j))
+    }
+
+    fn all(members: usize) -> [Block; 1] {
+        [Block { members, low: 0 }]
+    }
+
+    #[test]
+    fn inputs_that_go_together_share_their_error() {
+        // Four times the same input: only the sum of the weights counts, which nearest rounding takes from 1.6 to 0.
+        let fit = Fit::of(matrix(4, |_, _| 100.0), &matrix(4, |_, _| 0.0), 1_000_000).unwrap();
+        let codes = fit.round(&[0.4; 4], &all(4), None);
+        assert_eq!(codes.iter().map(|&c| i32::from(c)).sum::<i32>(), 2, "{codes:?}");
+        // Inputs that have nothing to do with each other: nearest is best.
+        let apart =
+            Fit::of(matrix(4, |i, j| if i == j { 100.0 } else { 0.0 }), &matrix(4, |_, _| 0.0), 1_000_000);
+        assert_eq!(apart.unwrap().round(&[0.4, -1.6, 200.0, -200.0], &all(4), None), [0, -2, 127, -127]);
+    }
+
+    #[test]
+    fn inputs_that_came_in_too_small_get_larger_weights() {
+        // Coded inputs are half of the exact ones: C = E[x x'] = 2 E[x' x'].
+        let variances = matrix(2, |i, j| if i == j { 9.0 } else { 0.0 });
+        let fit = Fit::of(variances.clone(), &variances, usize::MAX).unwrap();
+        let codes = fit.round(&[10.0, -20.0], &all(2), None);
+        assert!((19..=20).contains(&codes[0]) && (-40..=-38).contains(&codes[1]), "{codes:?}");
+    }
+
+    #[test]
+    fn numbers_that_are_none_are_no_fit() {
+        assert!(Fit::of(matrix(2, |_, _| f64::NAN), &matrix(2, |_, _| 0.0), 10).is_none());
+        let constant = Fit::of(matrix(2, |_, _| 0.0), &matrix(2, |_, _| 0.0), 10).unwrap();
+        assert_eq!(constant.round(&[0.6, 1.4], &all(2), None), [1, 1]);
+    }
+}
