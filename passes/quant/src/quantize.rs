@@ -159,9 +159,9 @@ pub fn quantize_with(
     let moments = Moments::new(request, shape, moments)?;
     let tables = Tables::all(format, request.select);
     let (format, shifts) = match request.shift {
-        Shift::Fixed(shift) => (format, vec![shift; shape.oc]),
         // Without a choice there is nothing to search, nor a header to write.
-        _ if tables.len() == 1 && request.shift == Shift::AutoLayer => (format, vec![0; shape.oc]),
+        Shift::Fixed(_) | Shift::AutoLayer if tables.len() == 1 => (format, vec![0; shape.oc]),
+        Shift::Fixed(shift) => (format, vec![shift; shape.oc]),
         Shift::AutoLayer => {
             let shift = best_shift(&channel_errors(codes, shape, format, &tables, &moments)?);
             (request.format(DliqShift::Layer(shift)), vec![shift; shape.oc])
@@ -375,6 +375,19 @@ mod tests {
         let request = Request { shift: Shift::AutoLayer, ..request };
         let packed = quantize(&[0, 0, 0, 0, 8, -8, 16, 32], shape, &request).unwrap();
         assert_eq!(packed.format.method, crate::Method::Dliq { q: 4, shift: DliqShift::Layer(3) });
+    }
+
+    #[test]
+    fn methods_without_a_shift_ignore_it() {
+        let shape = Shape { oc: 1, kh: 1, kw: 1, ic: 4 };
+        for kind in [Kind::Sparse, Kind::Mip2q, Kind::Dense] {
+            let plain = Request { w: 4, low: 2, ..Request::new(kind) };
+            for shift in [Shift::Fixed(0), Shift::Fixed(2), Shift::AutoChannel] {
+                let given = quantize(&[3, -9, 0, 77], shape, &Request { shift, ..plain }).unwrap();
+                let unpacked = quantize(&[3, -9, 0, 77], shape, &plain).unwrap().unpack();
+                assert_eq!(given.unpack(), unpacked, "{kind} {shift:?}");
+            }
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::graph::{Graph, Node, ValueId};
 use crate::op::{Op, Window};
 use crate::{Invalid, Tensor};
 use rounding::{Block, Fit};
-use streams::{Streams, Windows, chosen, count, means, products};
+use streams::{Streams, Windows, center, chosen, count, products};
 
 /// Most inputs whose covariance is looked at; of layers with more, groups of so many taken on their own.
 const MAX_GROUP: usize = 1024;
@@ -205,7 +205,7 @@ impl<'a> Layer<'a> {
         }
         for ((bias, shift), total) in self.weights.bias.iter_mut().zip(shifts).zip(totals) {
             let corrected = (f64::from(*bias) + shift).round().clamp(-MAX_BIAS, MAX_BIAS);
-            if corrected.abs() + total * MAX_INPUT > f64::from(i32::MAX) {
+            if !is_within(corrected, total) {
                 let reason =
                     "sums of weights that are rounded with feedback might leave 32 bits: round to nearest";
                 return Err(QuantizeError::unsupported(self.node.tag, reason));
@@ -242,7 +242,13 @@ impl Layer<'_> {
     }
 }
 
-/// What a layer reads, exactly and as codes, in steps of its codes.
+/// Whether sums stay within 32 bits, whatever the inputs: with a bias, and weights whose magnitudes have this sum.
+fn is_within(bias: f64, magnitudes: f64) -> bool {
+    bias.abs() + magnitudes * MAX_INPUT <= f64::from(i32::MAX)
+}
+
+/// What a layer reads, exactly and as codes, in steps of its codes, less the means: of large numbers that vary little, products
+/// would not be precise enough.
 struct Inputs {
     exact: Windows,
     codes: Windows,
@@ -251,8 +257,8 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn of(exact: Windows, codes: Windows) -> Self {
-        let (exact_means, code_means) = (means(&exact), means(&codes));
+    fn of(mut exact: Windows, mut codes: Windows) -> Self {
+        let (exact_means, code_means) = (center(&mut exact), center(&mut codes));
         Inputs { exact, codes, exact_means, code_means }
     }
 
@@ -271,21 +277,19 @@ impl Inputs {
             };
             windows.iter().map(of).collect()
         };
-        Inputs::of(part(&self.exact), part(&self.codes))
+        let taps = |means: &[f64]| means.iter().skip(channel).step_by(ic.max(1)).copied().collect();
+        Inputs {
+            exact: part(&self.exact),
+            codes: part(&self.codes),
+            exact_means: taps(&self.exact_means),
+            code_means: taps(&self.code_means),
+        }
     }
 
     /// What some columns say; nothing if a number is not finite.
     fn fit(&self, columns: Range<usize>) -> Option<Fit> {
-        let exact = self.exact_means.get(columns.clone())?;
-        let codes = self.code_means.get(columns.clone())?;
-        let less = |mut products: Array2<f64>, means: &[f64]| {
-            for (mut row, a) in products.rows_mut().into_iter().zip(means) {
-                row.iter_mut().zip(codes).for_each(|(x, b)| *x -= a * b);
-            }
-            products
-        };
-        let coded = less(products(&self.codes, &self.codes, columns.clone()), codes);
-        let off = less(products(&self.exact, &self.codes, columns), exact) - &coded;
+        let coded = products(&self.codes, &self.codes, columns.clone());
+        let off = products(&self.exact, &self.codes, columns) - &coded;
         Fit::of(coded, &off, count(&self.codes))
     }
 }
@@ -316,4 +320,40 @@ fn blocks(columns: &Range<usize>, ic: usize, grids: Option<&Grids>) -> Vec<Block
         at += members;
     }
     blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_hold_whole_taps_or_whole_blocks() {
+        assert_eq!(groups(9, 64, 16), std::slice::from_ref(&(0..576)));
+        assert_eq!(groups(9, 256, 16), [0..1024, 1024..2048, 2048..2304]);
+        assert_eq!(groups(2, 1500, 16), [0..1024, 1024..1500, 1500..2524, 2524..3000]);
+        assert_eq!(groups(1, 2100, 12), [0..1020, 1020..2040, 2040..2100]);
+        assert_eq!(groups(1, 1, 1), std::slice::from_ref(&(0..1)));
+    }
+
+    #[test]
+    fn blocks_end_with_their_tap() {
+        let codes = vec![1; 40];
+        let request = Request { w: 16, low: 8, ..Request::new(strum_quant::Kind::Sparse) };
+        let grids = Grids::of(&codes, Shape { oc: 1, kh: 1, kw: 2, ic: 20 }, &request).unwrap();
+        let found: Vec<_> = blocks(&(0..40), 20, grids.as_ref()).iter().map(|b| (b.members, b.low)).collect();
+        assert_eq!(found, [(16, 8), (4, 0), (16, 8), (4, 0)]);
+        let found: Vec<_> =
+            blocks(&(16..20), 20, grids.as_ref()).iter().map(|b| (b.members, b.low)).collect();
+        assert_eq!(found, [(4, 0)]);
+        assert_eq!(blocks(&(0..40), 20, None).len(), 1);
+    }
+
+    #[test]
+    fn the_greatest_sum_has_32_bits() {
+        let most = f64::from(i32::MAX);
+        assert!(is_within(most, 0.0) && is_within(-most + 255.0, 1.0) && is_within(0.0, 8_421_504.0));
+        assert!(
+            !is_within(-most - 1.0, 0.0) && !is_within(most - 254.0, 1.0) && !is_within(0.0, 8_421_505.0)
+        );
+    }
 }

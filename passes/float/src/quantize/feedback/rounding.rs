@@ -1,6 +1,7 @@
 //! From exact weights to codes, each error handed on to the weights behind it.
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
+use rayon::prelude::*;
 use strum_quant::Grid;
 
 use super::matrix::inverse_factor;
@@ -12,6 +13,9 @@ const RIDGE_BY_SHARE: f64 = 0.1;
 /// More of both where weights make up for inputs that are not what they should be: that fits noise sooner.
 const TARGET_RIDGE: f64 = 0.02;
 const TARGET_RIDGE_BY_SHARE: f64 = 2.0;
+
+/// Rows of a product that one thread computes.
+const BAND: usize = 64;
 
 /// Codes of weights are symmetric.
 const MAX_CODE: f64 = 127.0;
@@ -46,7 +50,12 @@ impl Fit {
         };
         let feedback = add(RIDGE + RIDGE_BY_SHARE * share)?;
         let inverse = add(TARGET_RIDGE + TARGET_RIDGE_BY_SHARE * share)?;
-        let target = off.dot(&inverse.t()).dot(&inverse);
+        let mut target = off.clone();
+        let bands: Vec<_> = target.axis_chunks_iter_mut(Axis(0), BAND).collect();
+        bands.into_par_iter().for_each(|mut rows| {
+            let moved = rows.dot(&inverse.t()).dot(&inverse);
+            rows.assign(&moved);
+        });
         Some(Fit { feedback, target })
     }
 

@@ -157,15 +157,20 @@ pub(super) fn count(windows: &Windows) -> usize {
     windows.iter().map(Array2::nrows).sum()
 }
 
-/// The mean of every column.
+/// Takes the mean of every column off it, and gives the means.
 #[allow(clippy::cast_precision_loss, reason = "far fewer than 2^52 positions")]
-pub(super) fn means(windows: &Windows) -> Vec<f64> {
+pub(super) fn center(windows: &mut Windows) -> Vec<f64> {
     let mut means = vec![0.0; windows.first().map_or(0, Array2::ncols)];
     for row in windows.iter().flat_map(Array2::rows) {
         means.iter_mut().zip(row).for_each(|(mean, &x)| *mean += f64::from(x));
     }
     let count = count(windows).max(1) as f64;
-    means.iter().map(|sum| sum / count).collect()
+    means.iter_mut().for_each(|mean| *mean /= count);
+    windows.par_iter_mut().flat_map_iter(|sample| sample.axis_iter_mut(Axis(0))).for_each(|mut row| {
+        #[allow(clippy::cast_possible_truncation, reason = "single precision is enough")]
+        row.iter_mut().zip(&means).for_each(|(x, mean)| *x = (f64::from(*x) - mean) as f32);
+    });
+    means
 }
 
 /// The mean product of some columns of `a` with the same of `b`.
