@@ -170,9 +170,8 @@ fn a_trained_network_keeps_its_answers() {
     assert!(right >= 59, "{right} of 60");
 }
 
-/// A layer of 16 channels, whose bias and scale corrections are ordinary bias and scale to every level below.
-#[test]
-fn corrected_layers_compute_what_their_tosa_computes() {
+/// A layer of 16 channels, as `net.mlir`, with `c.npy` to calibrate it and `x.npy` to run it.
+fn sixteen_channels() -> Scratch {
     let scratch = Scratch::new();
     let weight = |i: i32| format!("{:?}", f64::from((i * 37 + i * i * 11) % 101 - 50) / 64.0);
     let row = |o: i32| (0..16).map(|i| weight(o * 16 + i)).collect::<Vec<_>>().join(", ");
@@ -192,13 +191,74 @@ fn corrected_layers_compute_what_their_tosa_computes() {
     scratch.write("net.mlir", net);
     let values: Vec<f32> = (0..480).map(|i| ((i * 29) % 83) as f32 / 20.0 - 1.0).collect();
     scratch.write("c.npy", npy("<f4", &[2, 3, 5, 16], &floats(&values)));
-    scratch.strumc("quantize net.mlir -c c.npy -o q.mlir -q").ok();
     let codes: Vec<u8> = (0..240).map(|i| (i * 53 % 256) as u8).collect();
     scratch.write("x.npy", npy("|i1", &[1, 3, 5, 16], &codes));
-    let values = |line: &str| -> Value {
-        let done = scratch.strumc(&format!("run {line} --input x.npy --json")).ok();
-        serde_json::from_str::<Value>(&done.text()).unwrap()["outputs"][0]["values"].clone()
-    };
+    scratch
+}
+
+/// The first output of a run on `x.npy`.
+fn outputs(scratch: &Scratch, line: &str) -> Value {
+    let done = scratch.strumc(&format!("run {line} --input x.npy --json")).ok();
+    let values = serde_json::from_str::<Value>(&done.text()).unwrap()["outputs"][0]["values"].clone();
+    assert!(values.as_array().is_some_and(|list| list.len() == 60), "{values}");
+    values
+}
+
+/// Weights that are rounded for a way of storing them are stored so without loss, and only so.
+#[test]
+fn weights_rounded_for_their_storage_lose_nothing() {
+    let scratch = sixteen_channels();
+    scratch.strumc("quantize net.mlir -c c.npy -o q.mlir -q").ok();
+    scratch.strumc("quantize net.mlir -c c.npy -o f.mlir -q --rounding feedback").ok();
+    assert_ne!(scratch.read("q.mlir"), scratch.read("f.mlir"));
+    for (storage, options) in [
+        ("mip2q", "--method mip2q"),
+        ("mip2q,L=5,p=0.75", "--method mip2q --L 5 --p 0.75"),
+        ("dliq", "--method dliq"),
+        ("dliq,shift=channel,q=3", "--method dliq --shift channel --q 3"),
+        ("sparse,w=8", "--method sparse --w 8"),
+    ] {
+        scratch.strumc(&format!("quantize net.mlir -c c.npy -o s.mlir -q --storage {storage}")).ok();
+        let dense = outputs(&scratch, "s.mlir");
+        assert_eq!(outputs(&scratch, &format!("s.mlir {options}")), dense, "{storage}");
+        assert_ne!(outputs(&scratch, &format!("q.mlir {options}")), outputs(&scratch, "q.mlir"), "{storage}");
+        // The pass does the same.
+        let pass = format!("--tosa-quantize=calibration=c.npy storage={storage}");
+        let arguments = ["net.mlir", &pass, "-o", "p.mlir"];
+        run_in(scratch.path(), env!("CARGO_BIN_EXE_strum-opt"), &arguments, &[]).ok();
+        assert_eq!(scratch.read("p.mlir"), scratch.read("s.mlir"), "{storage}");
+    }
+    scratch.strumc("quantize net.mlir -c c.npy -o s.mlir -q --storage dense").ok();
+    assert_eq!(scratch.read("s.mlir"), scratch.read("f.mlir"));
+}
+
+#[test]
+fn rounding_with_feedback_says_what_it_needs() {
+    let scratch = sixteen_channels();
+    for (options, message) in [
+        ("--rounding feedback", "needs --calibration"),
+        ("--storage mip2q", "needs --calibration"),
+        ("-c c.npy --rounding nearest --storage mip2q", "not with --rounding nearest"),
+        ("-c c.npy --rounding feedback --bias-correction", "--bias-correction has no effect"),
+        ("-c c.npy --storage mip2q --bias-correction", "--bias-correction has no effect"),
+        ("-c c.npy --storage best", "'best'"),
+        ("-c c.npy --storage mip2q,q=4", "q"),
+        ("-c c.npy --storage mip2q,L=9", "L must be in 0..=7"),
+        ("-c c.npy --storage mip2q,select=activation", "select has no effect"),
+        ("-c c.npy --storage mip2q,correct=both", "correct has no effect"),
+        ("-c c.npy --rounding best", "possible values: nearest, feedback"),
+    ] {
+        scratch.strumc(&format!("quantize net.mlir -o s.mlir -q {options}")).fails(2, message);
+    }
+    assert!(!scratch.path().join("s.mlir").exists());
+}
+
+/// A layer whose bias and scale corrections are ordinary bias and scale to every level below.
+#[test]
+fn corrected_layers_compute_what_their_tosa_computes() {
+    let scratch = sixteen_channels();
+    scratch.strumc("quantize net.mlir -c c.npy -o q.mlir -q").ok();
+    let values = |line: &str| outputs(&scratch, line);
     let mut seen = Vec::new();
     for correct in ["none", "bias", "scale", "both"] {
         let packed = values(&format!("q.mlir --method mip2q --select activation --correct {correct}"));
@@ -208,7 +268,6 @@ fn corrected_layers_compute_what_their_tosa_computes() {
         );
         let arguments = ["q.mlir", "--pass-pipeline", &passes, "-o", "plain.mlir"];
         run_in(scratch.path(), env!("CARGO_BIN_EXE_strum-opt"), &arguments, &[]).ok();
-        assert!(packed.as_array().is_some_and(|list| list.len() == 60), "{packed}");
         assert_eq!(packed, values("plain.mlir"), "{correct}");
         seen.push(packed);
     }

@@ -5,7 +5,15 @@
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="calibration=%S/Inputs/none.npy" 2>&1 | FileCheck %s --check-prefix=NONE
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="calibration=%s" 2>&1 | FileCheck %s --check-prefix=NPY
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="calibration=%S/Inputs/wrong.npy" 2>&1 | FileCheck %s --check-prefix=SHAPE
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="rounding=best" 2>&1 | FileCheck %s --check-prefix=ROUNDING
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="rounding=feedback" 2>&1 | FileCheck %s --check-prefix=RANDOM
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,L=9" 2>&1 | FileCheck %s --check-prefix=STORAGE
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q bias-correction" 2>&1 | FileCheck %s --check-prefix=BIAS
 
+// ROUNDING: error: 'func.func' op rounding is 'best', expected nearest or feedback
+// RANDOM: error: 'func.func' op bias-correction and feedback need calibration
+// STORAGE: error: 'func.func' op storage: L must be in 0..=7, got 9
+// BIAS: error: 'func.func' op bias-correction has no effect: rounding with feedback corrects biases
 // CHOICE: error: 'func.func' op activations is 'best', expected minmax, percentile or mse
 // WEIGHTS: error: 'func.func' op weights is 'some', expected per-channel or per-tensor
 // SHARE: error: 'func.func' op percentile is '1.5', expected a number from 0 to below 1

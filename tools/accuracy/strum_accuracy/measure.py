@@ -24,6 +24,17 @@ CONFIGS = [
     ("sparse, by activation, corrected", "sparse,select=activation,correct=both"),
 ]
 
+# Networks whose weights are rounded with feedback, for a way of storing them: title, `strumc quantize --storage`.
+STORAGES = [
+    ("INT8, rounded with feedback", "dense"),
+    ("mip2q, L = 7, rounded for it with feedback", "mip2q"),
+    ("dliq, shift per layer, rounded for it with feedback", "dliq"),
+    ("sparse, rounded for it with feedback", "sparse"),
+]
+
+# How rows of such networks are called.
+ROUNDED = "rounded {}"
+
 # The uniform configuration whose size the search is given.
 LIKE = "mip2q"
 
@@ -57,8 +68,32 @@ class Strumc:
         return json.loads(done.stdout)
 
 
-def measure(network: Network, models: Path, strumc: Strumc, limit: int | None) -> Result:
-    """Every row of a network."""
+@dataclass
+class Samples:
+    """Test samples in the driver's folder, and the float network that answers are compared with."""
+
+    strumc: Strumc
+    source: Path
+    count: int
+    labelled: int
+
+    def rows(self, net: str, *configs: object) -> list[dict]:
+        """What `strumc eval` says of a network, float and plain INT8 first."""
+        line = ["eval", net, "--inputs", "inputs.npy", "--against", self.source, *configs]
+        if self.labelled == self.count:
+            return self.strumc.json(*line, "--labels", "labels.npy")["rows"]
+        rows = self.strumc.json(*line)["rows"]
+        if self.labelled:
+            # Labels of the first samples only: their answers are counted apart.
+            few = ["--inputs", "first.npy", "--labels", "labels.npy"]
+            top = self.strumc.json("eval", net, *few, "--against", self.source, *configs)["rows"]
+            for row, counted in zip(rows, top, strict=True):
+                row["top1"], row["top1_error"] = counted["top1"], counted["top1_error"]
+        return rows
+
+
+def prepare(network: Network, models: Path, strumc: Strumc, limit: int | None) -> Samples:
+    """Writes calibration samples, test samples and labels."""
     folder = strumc.folder
     calibration, _ = network.samples(models, "calib")
     inputs, labels = network.samples(models, "test")
@@ -66,31 +101,28 @@ def measure(network: Network, models: Path, strumc: Strumc, limit: int | None) -
     labels = None if labels is None else labels[:limit]
     np.save(folder / "calibration.npy", calibration)
     np.save(folder / "inputs.npy", inputs)
-    source = network.float_file(models).resolve()
-    strumc.json("quantize", source, "--calibration", "calibration.npy", "-o", "net.mlirbc")
-    result = Result(network, len(inputs), 0 if labels is None else len(labels))
-    whole = labels is not None and len(labels) == len(inputs)
     if labels is not None:
         np.save(folder / "labels.npy", labels.astype("<i4"))
-    if whole:
-        samples = ["--inputs", "inputs.npy", "--labels", "labels.npy"]
-    else:
-        samples = ["--inputs", "inputs.npy"]
-    against = ["--against", source]
+        np.save(folder / "first.npy", inputs[: len(labels)])
+    source = network.float_file(models).resolve()
+    return Samples(strumc, source, len(inputs), 0 if labels is None else len(labels))
+
+
+def measure(network: Network, models: Path, strumc: Strumc, limit: int | None) -> Result:
+    """Every row of a network."""
+    samples = prepare(network, models, strumc, limit)
+    quantize = ["quantize", samples.source, "--calibration", "calibration.npy"]
+    strumc.json(*quantize, "-o", "net.mlirbc")
     configs = [arg for _, config in CONFIGS for arg in ("--config", config)]
-    rows = strumc.json("eval", "net.mlirbc", *samples, *against, *configs)["rows"]
+    rows = samples.rows("net.mlirbc", *configs)
+    for _, storage in STORAGES:
+        strumc.json(*quantize, "--storage", storage, "-o", "rounded.mlirbc")
+        config = ["--methods", "dense"] if storage == "dense" else ["--config", storage]
+        row = samples.rows("rounded.mlirbc", *config)[-1]
+        rows.append(row | {"name": ROUNDED.format(storage)})
     like = next(row for row in rows if row["name"] == LIKE)
     budget = ["--max-bytes", like["weight_bytes"], "--limit", SEARCH_SAMPLES]
     strumc.json("tune", "net.mlirbc", "-c", "calibration.npy", *budget, "-o", "packing.json")
-    packing = ["--packing", "packing.json"]
-    rows.append(strumc.json("eval", "net.mlirbc", *samples, *against, *packing)["rows"][-1])
-    if labels is not None and not whole:
-        # Labels of the first samples only: their answers are counted apart.
-        np.save(folder / "first.npy", inputs[: len(labels)])
-        few = ["--inputs", "first.npy", "--labels", "labels.npy"]
-        top = strumc.json("eval", "net.mlirbc", *few, *against, *configs, *packing)["rows"]
-        for row, counted in zip(rows, top, strict=True):
-            row["top1"], row["top1_error"] = counted["top1"], counted["top1_error"]
-    rows[-1]["name"] = "searched"
-    result.rows = {row["name"]: row for row in rows}
-    return result
+    row = samples.rows("net.mlirbc", "--packing", "packing.json")[-1]
+    rows.append(row | {"name": "searched"})
+    return Result(network, samples.count, samples.labelled, {row["name"]: row for row in rows})

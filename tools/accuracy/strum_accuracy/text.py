@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .measure import CONFIGS, LIKE, SEARCH_SAMPLES, Result
+from .measure import CONFIGS, LIKE, ROUNDED, SEARCH_SAMPLES, STORAGES, Result
 
 BEGIN, END = "<!-- accuracy: tools/accuracy/run -->", "<!-- end of accuracy -->"
 
@@ -12,6 +12,7 @@ TITLES = {
     "float": "float",
     "dense": "INT8",
     **{config: title for title, config in CONFIGS},
+    **{ROUNDED.format(storage): title for title, storage in STORAGES},
     "searched": f"searched, of the size of {LIKE}",
 }
 
@@ -29,7 +30,9 @@ Networks are quantized by `strumc quantize` with its defaults, from calibration 
 of each block of 16 weights is low (p = ½). Depthwise layers and layers of fewer than 16 input channels stay INT8, but for the
 searched rows, where `strumc tune --max-bytes` chooses for each layer by {SEARCH_SAMPLES} calibration samples, at no more bytes than
 uniform `{LIKE}` takes. "By activation" is `select=activation`, "corrected" `correct=both`: the least-squares factor of every
-channel and the mean error in its bias.
+channel and the mean error in its bias. "Rounded for it with feedback" is a network of its own, from `strumc quantize --storage`: its weights
+are rounded, each error made up for by later weights, to such as the format holds, so that nothing is lost when they are packed. Its
+settings are the same for all networks; other ridges than the one chosen gave answers within 0.3 points and 1.5 dB on these samples.
 
 `±` is the standard error of the share of right answers: differences between rows of one network, which are of the same samples,
 are surer than it. Agreement and the logits' ratio of signal to noise are against the float network; the weights' ratio is against
@@ -80,21 +83,34 @@ def document(results: list[Result]) -> str:
     return HEAD + "\n" + "\n".join(table(result) for result in results)
 
 
-SUMMARY = ["float", "dense", "mip2q", "dliq", "sparse", "searched"]
+# Title and row.
+SUMMARY = [
+    ("float", "float"),
+    ("INT8", "dense"),
+    ("mip2q", "mip2q"),
+    ("mip2q, rounded for it", "rounded mip2q"),
+    ("dliq, rounded for it", "rounded dliq"),
+    ("sparse", "sparse"),
+    ("sparse, rounded for it", "rounded sparse"),
+    ("searched", "searched"),
+]
 
 
 def summary(results: list[Result]) -> str:
     """The README's table."""
-    titles = ["float", "INT8", "mip2q", "dliq", "sparse", "searched"]
-    lines = ["| network | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
+    lines = [
+        "| network | " + " | ".join(title for title, _ in SUMMARY) + " |",
+        "|---" * (len(SUMMARY) + 1) + "|",
+    ]
     for result in results:
         if result.labelled == result.samples:
             what, cell = "top-1 %", top1
         else:
             what, cell = "logits dB", lambda row: decibels(row, "sqnr_db")
-        cells = [cell(result.rows[name]) for name in SUMMARY]
+        cells = [cell(result.rows[name]) for _, name in SUMMARY]
         lines.append(f"| {result.network.title}: {what} | " + " | ".join(cells) + " |")
-    searched = f"The searched packing stores no more bytes than uniform {LIKE}."
+    rounded = "Rounded for it: `strumc quantize --storage`, from the same calibration samples."
+    searched = f"{rounded} The searched packing stores no more bytes than uniform {LIKE}."
     return "\n".join(lines) + f"\n\n{searched} {NO_VALIDATION_SET}\n"
 
 
