@@ -238,7 +238,10 @@ fn lower(
         false => calibration::read(graph, &command.calibration)?,
     };
     let ranges = observe(graph, &samples, command.ranges()).map_err(Failure::input)?;
-    progress.step("quantize");
+    progress.step(match rounding {
+        Rounding::Feedback(_) => "quantize, with feedback",
+        Rounding::Nearest | Rounding::BiasCorrection => "quantize",
+    });
     let seen = match command.calibration.is_empty() {
         true => Calibration::Random,
         false => Calibration::Samples { samples: &samples, rounding },

@@ -132,9 +132,15 @@ pub(super) fn matmul(a: &Tensor, b: &Tensor, shape: &[usize]) -> Option<Tensor> 
     Some(result)
 }
 
-/// A tensor with the bias of its channel everywhere.
+/// A tensor with the bias of its channel everywhere; a bias of one element is that of all channels.
 fn filled(bias: &Tensor, shape: &[usize]) -> Option<Tensor> {
-    Some(bias.broadcast(IxDyn(shape))?.as_standard_layout().into_owned())
+    let channels = *shape.last()?;
+    let row: Vec<f32> = match bias.len() {
+        1 => vec![*bias.first()?; channels],
+        _ => bias.iter().copied().collect(),
+    };
+    let pixels = shape.iter().product::<usize>() / channels.max(1);
+    Tensor::from_shape_vec(IxDyn(shape), row.repeat(pixels)).ok()
 }
 
 fn four(shape: &[usize]) -> Option<&[usize; 4]> {

@@ -61,8 +61,11 @@ impl Fit {
 
     /// The codes of one output channel. `weights` are in units of codes; `grid` is what low members hold.
     pub(super) fn round(&self, weights: &[f64], blocks: &[Block], grid: Option<&Grid>) -> Vec<i8> {
-        let exact = ndarray::ArrayView1::from(weights);
-        let mut rest = (exact.dot(&self.target) + exact).to_vec();
+        let mut rest = weights.to_vec();
+        // Row by row, as the matrix lies in memory.
+        for (weight, row) in weights.iter().zip(self.target.rows()) {
+            rest.iter_mut().zip(row).for_each(|(x, part)| *x += weight * part);
+        }
         let mut codes = Vec::with_capacity(weights.len());
         for block in blocks {
             let first = codes.len();
