@@ -5,9 +5,11 @@
 pub mod calibration;
 pub mod emit;
 mod linalg;
+mod resample;
 mod sliding;
 pub(crate) mod step;
 mod tosa;
+mod tosa_image;
 pub mod write;
 
 use std::collections::BTreeMap;
@@ -122,6 +124,13 @@ impl<'c> Reader<'c> {
         let value = op.operand(index).ok_or_else(|| op.error(format!("operand #{index} is missing")))?;
         self.values.get(&value).copied().ok_or_else(|| {
             let from = value.defining_op().map_or("an argument", Operation::name);
+            if value.ty().element().is_some_and(|element| element.int_width().is_some()) {
+                return op.error(format!(
+                    "{UNSUPPORTED}operand #{index} is '{}' from {from}: a float network has no tensors of integers here. \
+                     Interpolation by tables of positions comes without them by way of ONNX",
+                    value.ty()
+                ));
+            }
             op.error(format!("operand #{index} of type '{}' from {from} has no value", value.ty()))
         })
     }

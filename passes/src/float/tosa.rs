@@ -50,6 +50,8 @@ impl<'c> Reader<'c> {
             }
             "identity" | "cast" => self.whole(op, 0),
             "conv2d" | "depthwise_conv2d" => self.tosa_conv(op, name),
+            "transpose_conv2d" => self.tosa_transpose_conv(op),
+            "resize" => self.tosa_resize(op),
             "matmul" => {
                 self.no_zero_points(op, &[2, 3])?;
                 let operands = [self.whole(op, 0)?, self.whole(op, 1)?];
@@ -141,7 +143,7 @@ impl<'c> Reader<'c> {
     }
 
     /// Float operators have zero points as well, and they are 0.
-    fn no_zero_points(&mut self, op: Operation<'c>, operands: &[usize]) -> Result<(), Reported> {
+    pub(super) fn no_zero_points(&mut self, op: Operation<'c>, operands: &[usize]) -> Result<(), Reported> {
         for &index in operands.iter().filter(|&&index| index < op.num_operands()) {
             let id = self.narrow(op, index)?;
             if !self.graph.constant_of(id).is_some_and(|zp| zp.iter().all(|&x| x == 0.0)) {
@@ -153,11 +155,11 @@ impl<'c> Reader<'c> {
 }
 
 /// What an op must have.
-fn required<T>(op: Operation<'_>, what: &str, value: Option<T>) -> Result<T, Reported> {
+pub(super) fn required<T>(op: Operation<'_>, what: &str, value: Option<T>) -> Result<T, Reported> {
     value.ok_or_else(|| op.error(format!("the op has no {what} that can be read")))
 }
 
-fn pair(op: Operation<'_>, name: &str) -> Result<[usize; 2], Reported> {
+pub(super) fn pair(op: Operation<'_>, name: &str) -> Result<[usize; 2], Reported> {
     let pair = view::array::<2>(op, name).map(|p| p.map(usize::try_from));
     match pair {
         Some([Ok(a), Ok(b)]) => Ok([a, b]),

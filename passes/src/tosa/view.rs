@@ -70,6 +70,12 @@ pub fn extents(op: Operation<'_>, index: usize) -> Option<Vec<u64>> {
     dims(op.operand(index)?)?.into_iter().map(|d| u64::try_from(d).ok()).collect()
 }
 
+/// The values of a `tosa.const_shape` operand, which may be negative, as offsets are.
+#[must_use]
+pub fn offsets(op: Operation<'_>, index: usize) -> Option<Vec<i64>> {
+    dims(op.operand(index)?)
+}
+
 /// The permutation of a `tosa.transpose`.
 #[must_use]
 pub fn perms(op: Operation<'_>) -> Option<Vec<usize>> {

@@ -6,10 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from .names import TORCHVISION, size_of
-
-# Exit code of --check: the options are right, and there is something to export.
-READY = 10
+from .names import READY, TORCHVISION, size_of
 
 EPILOG = """\
 Each network becomes NAME.linalg.mlirbc and NAME.tosa.mlirbc, with NAME.input.npy, samples along the first

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+# Exit code of --check: the options are right, and there is something to do.
+READY = 10
+
 # Of torchvision's networks for classification the convolutional ones that are of a size for this.
 TORCHVISION = (
     "alexnet convnext_tiny densenet121 efficientnet_b0 efficientnet_b1 efficientnet_v2_s googlenet inception_v3 "

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ndarray::ArrayD;
 use strum_float::{Binary, Op, Relation, Unary, ValueId};
 use strum_ir::{Block, Operation, Reported, Value};
 
@@ -21,6 +22,16 @@ impl<'c> Body<'c> {
     pub(super) fn new(extents: Vec<usize>) -> Self {
         let loops = extents.len();
         Body { values: BTreeMap::new(), positions: Positions::new(extents), loops }
+    }
+
+    /// The number of loops.
+    pub(super) fn loops(&self) -> usize {
+        self.loops
+    }
+
+    /// An operand that follows from positions and constants, with an axis for every loop.
+    pub(super) fn position(&self, op: Operation<'c>, index: usize) -> Option<ArrayD<i64>> {
+        self.positions.operand(op, index)
     }
 
     pub(super) fn set(&mut self, value: Value<'c>, id: ValueId) {
@@ -56,6 +67,12 @@ impl<'c> Reader<'c> {
                     }
                 }
                 "cf.assert" => self.assertion(body, op)?,
+                "arith.fptosi" => {
+                    let number = op.operand(0).and_then(|value| body.values.get(&value));
+                    if let Some(tensor) = number.and_then(|&id| self.graph.constant_of(id)) {
+                        body.positions.truncate(op, tensor);
+                    }
+                }
                 _ if Positions::computes(op) => body.positions.compute(op),
                 _ => {
                     let id = self.element(body, op)?;
@@ -110,6 +127,7 @@ impl<'c> Reader<'c> {
                 self.constant(op, tensor)
             }
             "arith.select" => self.select(body, op),
+            "tensor.extract" => self.extract(body, op),
             _ => {
                 Err(op
                     .error(format!("{UNSUPPORTED}no operator in the body of a linalg.generic that is known")))

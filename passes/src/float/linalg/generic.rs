@@ -86,7 +86,11 @@ impl<'c> Reader<'c> {
                 let id = self.mapped(op, id, &axes, generic.loops())?;
                 self.bind(op, index, id)?;
             } else if op.result(index).is_some_and(Value::is_used) {
-                return Err(op.error(format!("result #{index} is no tensor of f32")));
+                let ty = op.result(index).map(|value| value.ty().to_string()).unwrap_or_default();
+                return Err(op.error(format!(
+                    "{UNSUPPORTED}result #{index} is '{ty}', no tensor of f32: integers are positions within one body alone. \
+                     Interpolation by tables of positions comes without them by way of ONNX"
+                )));
             }
         }
         Ok(())

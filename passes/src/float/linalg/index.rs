@@ -58,7 +58,19 @@ impl<'c> Positions<'c> {
         }
     }
 
-    fn operand(&self, op: Operation<'c>, index: usize) -> Option<ArrayD<i64>> {
+    /// The result of `arith.fptosi` of numbers that are known. What is out of range has no value.
+    pub(super) fn truncate(&mut self, op: Operation<'c>, numbers: &Tensor) {
+        const LIMIT: f32 = 9e18;
+        #[allow(clippy::cast_possible_truncation, reason = "within the limit")]
+        let whole = |x: &f32| (x.abs() < LIMIT).then(|| x.trunc() as i64);
+        let values = numbers.iter().map(whole).collect::<Option<Vec<i64>>>();
+        let array = values.and_then(|values| ArrayD::from_shape_vec(numbers.raw_dim(), values).ok());
+        if let (Some(array), Some(result)) = (array, op.result(0)) {
+            self.values.insert(result, array);
+        }
+    }
+
+    pub(super) fn operand(&self, op: Operation<'c>, index: usize) -> Option<ArrayD<i64>> {
         let value = op.operand(index)?;
         let constant = || {
             let number = value.defined_by("arith.constant")?.int_attr("value")?;

@@ -4,6 +4,7 @@
 //! cancel later. What an operator adds to (`outs`) is added behind it.
 
 mod body;
+mod gather;
 mod generic;
 mod index;
 mod map;
@@ -111,6 +112,7 @@ impl<'c> Reader<'c> {
                 let part = self.push(op, Op::Slice { start, size }, &[x])?;
                 self.push(op, Op::Reshape { shape: wanted }, &[part])
             }
+            "tensor.insert_slice" => self.insert(op, &wanted),
             _ => Err(crate::float::unknown(op)),
         }
     }
