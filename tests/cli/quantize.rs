@@ -232,6 +232,27 @@ fn weights_rounded_for_their_storage_lose_nothing() {
     assert_eq!(scratch.read("s.mlir"), scratch.read("f.mlir"));
 }
 
+/// A flattened image is read in the order in which its blocks are stored, of linalg as well.
+#[test]
+fn a_whole_network_is_stored_as_it_was_rounded() {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mnist_lenet");
+    let models = models.display();
+    let scratch = Scratch::new();
+    for storage in ["sparse", "mip2q", "dliq"] {
+        let source = format!("{models}/float.linalg.mlirbc --calibration {models}/calibration.npz");
+        scratch.strumc(&format!("quantize {source} -o s.mlirbc -q --storage {storage}")).ok();
+        let line =
+            format!("eval s.mlirbc --inputs {models}/calibration.npz --methods {storage} --limit 4 --json");
+        // Remarks tell which layers stay INT8.
+        let done = scratch.strumc(&line);
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        let rows = serde_json::from_str::<Value>(&done.text()).unwrap()["rows"].clone();
+        let packed = &rows.as_array().unwrap()[1];
+        assert_eq!(packed["name"], storage);
+        assert!(packed["weight_sqnr_db"].is_null() && packed["sqnr_db"].is_null(), "{packed}");
+    }
+}
+
 #[test]
 fn rounding_with_feedback_says_what_it_needs() {
     let scratch = sixteen_channels();

@@ -181,3 +181,21 @@ fn a_channel_that_is_not_used_keeps_its_weights() {
     };
     assert_eq!((of(0), of(1)), (vec![0.0, 8.0, 8.0], vec![1.0, 0.0, 8.0]));
 }
+
+#[test]
+fn a_transpose_before_a_fully_connected_layer_goes_into_its_weights() {
+    let mut dice = Dice(9);
+    let mut graph = Graph::new();
+    let x = graph.input(&[2, 3, 4, 5]).unwrap();
+    let turned = graph.push(Op::Transpose { perms: TO_NCHW.to_vec() }, &[x]).unwrap();
+    let flat = graph.push(Op::Reshape { shape: vec![1, 2, 60] }, &[turned]).unwrap();
+    let weights = graph.constant(dice.tensor(&[1, 60, 7])).unwrap();
+    let sums = graph.push(Op::Matmul, &[flat, weights]).unwrap();
+    graph.output(sums).unwrap();
+    let new = graph.canonicalize().unwrap();
+    assert_eq!(count(&new, |op| matches!(op, Op::Transpose { .. })), 0);
+    assert_eq!(count(&new, |op| matches!(op, Op::Conv2d(_))), 1);
+    let image = dice.tensor(&[2, 3, 4, 5]);
+    let all = |graph: &Graph| graph.eval(std::slice::from_ref(&image)).unwrap();
+    assert!(close(&all(&graph)[0], &all(&new)[0]));
+}

@@ -8,6 +8,7 @@ mod activations;
 mod batch_norm;
 mod constants;
 mod equalize;
+mod flatten;
 mod layout;
 mod padding;
 
@@ -168,7 +169,12 @@ impl Graph {
     /// Never for a graph that has been built node by node.
     pub fn canonicalize(&self) -> Result<Graph, Invalid> {
         let graph = self.fold_constants()?.canonicalize_layout()?.recognize_activations()?;
-        graph.fold_padding()?.fold_batch_norm()?.fold_constants()
+        graph.fold_padding()?.fold_batch_norm()?.flatten()?.fold_constants()
+    }
+
+    /// With transposes in front of fully connected layers in their weights.
+    fn flatten(&self) -> Result<Graph, Invalid> {
+        sweep(self, flatten::RULES)?.without_dead_nodes()
     }
 
     /// Without the nodes that no output needs.
