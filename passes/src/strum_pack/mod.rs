@@ -6,6 +6,7 @@
 mod correct;
 mod file;
 mod request;
+mod sums;
 mod told;
 
 pub use file::{Choice, LayerPacking, Packing, ProgramPacking, ShiftChoice};
@@ -45,6 +46,8 @@ changed codes take from the mean of its sums; `scale` multiplies the scale of ea
 inputs taken as independent, and `both` does both. A layer without a rescale, or with a bias that is not constant, is not
 corrected, with a remark; one that came packed is not either.
 
+A layer whose sums cannot leave 32 bits with its INT8 weights, but could with those that are stored, is an error.
+
 `packing` names a file that says of single layers how their weights are stored (docs/packing.md); the other options are for the layers
 that it does not name. A layer that cannot be stored as the file says is an error.";
 }
@@ -68,6 +71,7 @@ impl Pass for StrumPack {
         }
         let prefix = op.symbol().unwrap_or("strum").to_owned();
         let mut packer = Packer { prefix, done: BTreeMap::new() };
+        let at_risk = sums::at_risk(op);
         for layer in op.walk() {
             let Some(conv) = Conv::read(layer) else { continue };
             match told.of(layer) {
@@ -75,7 +79,7 @@ impl Pass for StrumPack {
                 None => packer.layer(layer, &conv, &settings)?,
             }
         }
-        Ok(())
+        sums::check(op, &at_risk)
     }
 }
 

@@ -112,6 +112,8 @@ impl<'g> Lowering<'g> {
             }
             (Op::Matmul, &[a, b]) => {
                 let (pa, pb) = (self.param(a, tag)?, self.param(b, tag)?);
+                let terms = self.graph.shape(a).last().copied().unwrap_or(1);
+                check_sum(terms, pa.reach() * pb.reach(), tag)?;
                 let operands = [self.code(a, tag)?, self.code(b, tag)?];
                 let op = IntOp::Matmul([pa.zero_point, pb.zero_point]);
                 let sums = self.out.push(op, &operands, (shape, IntElem::I32), tag);
@@ -120,6 +122,8 @@ impl<'g> Lowering<'g> {
             (Op::Binary(binary), &[a, b]) => self.binary(node, *binary, a, b, target)?,
             (Op::Pool(pool), &[x]) => self.pool(node, pool, x, target)?,
             (Op::Reduce { reduction: Reduction::Sum, axis }, &[x]) => {
+                let terms = self.graph.shape(x).get(*axis).copied().unwrap_or(1);
+                check_sum(terms, self.param(x, tag)?.reach(), tag)?;
                 let wide = self.wide(x, 1.0, tag)?;
                 let sums =
                     self.out.push(IntOp::ReduceSum { axis: *axis }, &[wide], (shape, IntElem::I32), tag);
@@ -237,6 +241,9 @@ impl<'g> Lowering<'g> {
     fn pool(&mut self, node: &Node, pool: &Pool, x: ValueId, target: Target) -> Result<IntId, QuantizeError> {
         let tag = node.tag;
         let (image, shape) = (self.graph.shape(x), self.graph.shape(node.result));
+        if pool.kind == PoolKind::Average {
+            check_sum(pool.kernel.iter().product(), self.param(x, tag)?.reach(), tag)?;
+        }
         if let (true, &[n, h, w, c]) = (is_global(pool, image), image) {
             let wide = self.wide(x, 1.0, tag)?;
             let rows =
@@ -284,6 +291,16 @@ impl<'g> Lowering<'g> {
         }
         Ok(self.out.push(IntOp::Clamp { min, max }, &[codes], (shape, IntElem::I8), tag))
     }
+}
+
+/// Refuses sums of so many terms, each at most `greatest` in magnitude, that could leave 32 bits.
+fn check_sum(terms: usize, greatest: i64, tag: u32) -> Result<(), QuantizeError> {
+    let most = i64::try_from(terms).unwrap_or(i64::MAX).saturating_mul(greatest);
+    if most <= i64::from(i32::MAX) {
+        return Ok(());
+    }
+    let what = format!("a sum of {terms} terms of up to {greatest} could exceed 32 bits");
+    Err(QuantizeError::unsupported(tag, what))
 }
 
 fn code_of(params: &QParams, value: f64) -> i8 {

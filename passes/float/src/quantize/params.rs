@@ -31,6 +31,12 @@ impl QParams {
         round(value / self.scale + f64::from(self.zero_point))
     }
 
+    /// The greatest distance of a code from that of 0.
+    #[must_use]
+    pub(crate) fn reach(&self) -> i64 {
+        i64::from((CODES.1 - self.zero_point).max(self.zero_point - CODES.0))
+    }
+
     /// The value of a code.
     #[must_use]
     pub fn value(&self, code: i32) -> f64 {
