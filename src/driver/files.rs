@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 
-use dpu_sim::tensor_file::write_file;
+use dpu_sim::tensor_file::{Staged, write_file};
 
 use super::exit::{Failure, Kind};
 
@@ -66,6 +66,18 @@ pub(super) fn check_binary_sink(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Refuses a place that no file can be written to. To be asked before work that takes long; leaves nothing behind.
+pub(super) fn check_sink(path: &Path) -> Result<(), Failure> {
+    if is_standard(path) {
+        return Ok(());
+    }
+    if fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+        let opened = File::options().write(true).open(path);
+        return opened.map(drop).map_err(|error| Failure::input(error).in_file(&path.display().to_string()));
+    }
+    Ok(Staged::create(path).map(drop)?)
+}
+
 /// Writes a file, or to standard output.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     if is_standard(path) {
@@ -101,6 +113,16 @@ mod tests {
         assert_eq!(error.kind, Kind::Input);
         assert!(error.message.ends_with("is a directory"), "{}", error.message);
         assert!(read(&folder.path().join("none")).unwrap_err().message.contains("No such file"));
+    }
+
+    #[test]
+    fn places_for_files_are_tried_and_left_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(check_sink(&folder.path().join("x")).is_ok());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert!(check_sink(folder.path()).unwrap_err().message.contains("not a regular file"));
+        assert!(check_sink(&folder.path().join("none/x")).unwrap_err().message.contains("No such file"));
+        assert!(check_sink(Path::new("/dev/null")).is_ok() && check_sink(Path::new("-")).is_ok());
     }
 
     #[test]

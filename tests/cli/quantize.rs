@@ -390,3 +390,39 @@ fn odd_inputs_are_told_or_quantized() {
     scratch.write("outside.mlir", "func.func @main(%x: tensor<1x4xf32>, %mean: tensor<4xf32>) -> tensor<1x4xf32> { return %x : tensor<1x4xf32> }");
     fails("outside.mlir", 1, "looks like a parameter");
 }
+
+#[test]
+fn an_integer_network_is_told_as_an_object_too() {
+    let scratch = Scratch::new();
+    scratch.write("net.mlir", TOSA);
+    assert_eq!(scratch.strumc("quantize net.mlir -o int.mlir --quiet").code, Some(0));
+    let text = scratch.strumc("quantize int.mlir -o same.mlir --json");
+    let told: Value = serde_json::from_str(&text.text()).unwrap();
+    assert_eq!(told["already_integer"], true);
+    assert_eq!(told["inputs"][0]["shape"], serde_json::json!([1, 1, 4, 4]));
+    assert!(told["outputs"][0]["scale"].as_f64().unwrap() > 0.0, "{told}");
+    let read = |name: &str| std::fs::read(scratch.path().join(name)).unwrap();
+    assert_eq!(read("int.mlir"), read("same.mlir"));
+    scratch.strumc("quantize net.mlir -o - --json").fails(2, "standard output");
+    scratch.strumc("quantize net.mlir -o none/int.mlir").fails(1, "none/int.mlir");
+}
+
+#[test]
+fn sums_that_could_leave_32_bits_are_refused() {
+    let scratch = Scratch::new();
+    let net = |n: u64| {
+        format!(
+            "func.func @main(%a: tensor<1x1x{n}xf32>, %b: tensor<1x{n}x1xf32>) -> tensor<1x1x1xf32> {{\n\
+             %z = \"tosa.const\"() <{{values = dense<0.0> : tensor<1xf32>}}> : () -> tensor<1xf32>\n\
+             %0 = tosa.matmul %a, %b, %z, %z : (tensor<1x1x{n}xf32>, tensor<1x{n}x1xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<1x1x1xf32>\n\
+             return %0 : tensor<1x1x1xf32> }}"
+        )
+    };
+    // Codes of values of both signs are up to about 128 from that of 0; 2^31 / 128^2 is 131,072.
+    scratch.write("few.mlir", net(100_000));
+    assert_eq!(scratch.strumc("quantize few.mlir -o few.int.mlir --quiet").code, Some(0));
+    scratch.write("many.mlir", net(150_000));
+    let error = scratch.strumc("quantize many.mlir -o many.int.mlir --quiet");
+    error.fails(3, "a sum of 150000 terms");
+    assert!(!scratch.path().join("many.int.mlir").exists());
+}

@@ -115,6 +115,7 @@ fn what_does_not_go_together_is_told() {
     fails("-o p.json --policy uniform --config mip2q --config dliq", 2, "takes one --config");
     fails("-o - --policy uniform", 2, "needs --quiet");
     fails("-o p.json -c none.npy --max-loss 1", 1, "none.npy");
+    fails("-o none/p.json -c digits.npz:x --max-loss 1", 1, "none/p.json");
     assert!(!scratch.path().join("p.json").exists());
     scratch.strumc("tune digits.npz --policy uniform -o p.json").fails(1, "digits.npz");
 }

@@ -13,8 +13,8 @@ use crate::driver::exit::Failure;
 /// What the codes of inputs and outputs mean; empty where the network does not say it.
 #[derive(Clone, Debug, Default)]
 pub(in crate::driver) struct Codes {
-    inputs: Vec<QParams>,
-    outputs: Vec<QParams>,
+    pub(in crate::driver) inputs: Vec<QParams>,
+    pub(in crate::driver) outputs: Vec<QParams>,
 }
 
 impl Codes {

@@ -177,6 +177,10 @@ pub(super) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
     if bytecode {
         files::check_binary_sink(&command.output)?;
     }
+    if files::is_standard(&command.output) && command.voice.json {
+        return Err(Failure::usage("--json goes to standard output, where the network would be, too"));
+    }
+    files::check_sink(&command.output)?;
     let mut input = files::read(&command.network)?;
     let progress = Progress::begin(command.voice.quiet);
     let context = backend::context();
@@ -187,12 +191,12 @@ pub(super) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
     let function =
         module.body().operations().into_iter().find(|op| op.is("func.func") && op.body().is_some());
     let function = function.ok_or_else(|| Failure::input("the module holds no function with a body"))?;
-    let text = if is_integer(function) {
+    let (summary, lowered) = if is_integer(function) {
         progress.pause(|| say("note: the network is quantized already: it is written as it is"));
-        None
+        (summary::already_integer(function), false)
     } else {
         let (int, samples) = lower((command, rounding), context, function, &progress, origin)?;
-        Some((int, samples))
+        (summary::of(&int, samples), true)
     };
     let (result, diagnostics) = context.handle().capture(|| module.op().verify());
     if result.is_err() {
@@ -201,9 +205,7 @@ pub(super) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
     progress.step("write");
     write(&command.output, &module, bytecode)?;
     drop(progress);
-    let Some((int, samples)) = text else { return Ok(()) };
-    let summary = summary::of(&int, samples);
-    match (command.voice.json, command.voice.quiet || files::is_standard(&command.output)) {
+    match (command.voice.json, !lowered || command.voice.quiet || files::is_standard(&command.output)) {
         (true, _) => files::print(summary.json()?.as_bytes()),
         (false, true) => Ok(()),
         (false, false) => files::print(summary.text().as_bytes()),

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use strum_float::quantize::{IntGraph, IntOp, Port};
+use strum_float::quantize::{IntGraph, IntOp, Port, QParams};
+use strum_ir::{Operation, Type};
 
+use crate::driver::eval::Codes;
 use crate::driver::exit::Failure;
 
 /// What a user needs to prepare inputs and read outputs, and how the network is made up.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
+    /// Whether the network was integer before; nothing is told but its ends then.
+    already_integer: bool,
     /// Samples of calibration data; none if they were random.
     samples: Option<usize>,
     inputs: Vec<Ends>,
@@ -25,8 +29,34 @@ pub(super) struct Summary {
 #[derive(Debug, Serialize)]
 struct Ends {
     shape: Vec<usize>,
-    scale: f64,
-    zero_point: i32,
+    scale: Option<f64>,
+    zero_point: Option<i32>,
+}
+
+/// Of a network that was integer before, with what its codes mean as far as the function says so.
+pub(super) fn already_integer(function: Operation<'_>) -> Summary {
+    let (inputs, results) = function.function_type().unwrap_or_default();
+    let codes = Codes::of(function);
+    let ends = |types: &[Type<'_>], codes: &[QParams]| {
+        let end = |(index, ty): (usize, &Type<'_>)| {
+            let shape = ty.as_tensor().map(|tensor| tensor.shape).unwrap_or_default();
+            let params = codes.get(index);
+            Ends {
+                shape: shape.iter().map(|&d| usize::try_from(d).unwrap_or(0)).collect(),
+                scale: params.map(|params| params.scale),
+                zero_point: params.map(|params| params.zero_point),
+            }
+        };
+        types.iter().enumerate().map(end).collect()
+    };
+    Summary {
+        already_integer: true,
+        samples: None,
+        inputs: ends(&inputs, &codes.inputs),
+        outputs: ends(&results, &codes.outputs),
+        weights: 0,
+        operators: BTreeMap::new(),
+    }
 }
 
 pub(super) fn of(int: &IntGraph, samples: Option<usize>) -> Summary {
@@ -35,8 +65,8 @@ pub(super) fn of(int: &IntGraph, samples: Option<usize>) -> Summary {
             .iter()
             .map(|port| Ends {
                 shape: int.value(port.id).map(|(shape, _)| shape.to_vec()).unwrap_or_default(),
-                scale: port.params.scale,
-                zero_point: port.params.zero_point,
+                scale: Some(port.params.scale),
+                zero_point: Some(port.params.zero_point),
             })
             .collect()
     };
@@ -48,7 +78,14 @@ pub(super) fn of(int: &IntGraph, samples: Option<usize>) -> Summary {
             weights += w.codes.len();
         }
     }
-    Summary { samples, inputs: ends(&int.inputs), outputs: ends(&int.outputs), weights, operators }
+    Summary {
+        already_integer: false,
+        samples,
+        inputs: ends(&int.inputs),
+        outputs: ends(&int.outputs),
+        weights,
+        operators,
+    }
 }
 
 impl Summary {
@@ -66,7 +103,9 @@ impl Summary {
                 let _ = writeln!(
                     text,
                     "{name:<12} i8{:?}: scale {:.9}, zero point {}",
-                    end.shape, end.scale, end.zero_point
+                    end.shape,
+                    end.scale.unwrap_or(1.0),
+                    end.zero_point.unwrap_or(0)
                 );
             }
         }

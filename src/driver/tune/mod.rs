@@ -145,6 +145,8 @@ fn finite(text: &str) -> Result<f64, String> {
 /// Chooses, writes and tells.
 pub(super) fn run(command: &TuneCommand) -> Result<(), Failure> {
     let asked = command.check()?;
+    // A search takes minutes.
+    files::check_sink(&command.output)?;
     let input = files::read(&command.network)?;
     let name = input.name.clone();
     let progress = Progress::begin(command.voice.quiet);
