@@ -3,7 +3,7 @@
 use crate::methods::{DliqShift, decode_table};
 use crate::{PackError, Request, Shape, quantize_with};
 
-/// The values that a low member of an output channel can hold. Never empty.
+/// The values that a low member of an output channel can hold, -128 left out. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grid(Vec<i8>);
 
@@ -45,7 +45,9 @@ impl Grids {
             DliqShift::PerChannel => packed.shifts()?,
         };
         let grid = |&shift: &u8| {
-            let mut values: Vec<i8> = decode_table(&format.method, shift).into_iter().flatten().collect();
+            // Weights of integer networks are symmetric: other tools need not take -128.
+            let values = decode_table(&format.method, shift).into_iter().flatten();
+            let mut values: Vec<i8> = values.filter(|&value| value != i8::MIN).collect();
             values.sort_unstable();
             values.dedup();
             Grid(values)
@@ -94,12 +96,12 @@ mod tests {
         let mip2q = Request::new(Kind::Mip2q);
         assert_eq!(
             [0.1, -0.4, 2.9, 100.0, 300.0, -300.0].map(|x| nearest(&mip2q, x)),
-            [1, -1, 2, 64, 64, -128]
+            [1, -1, 2, 64, 64, -64]
         );
         let zero = Request { l: 5, zero: true, ..mip2q };
         assert_eq!([0.4, -0.6, 100.0].map(|x| nearest(&zero, x)), [0, -1, 32]);
         let dliq = Request { shift: Shift::Fixed(4), ..Request::new(Kind::Dliq) };
-        assert_eq!([7.9, 8.0, 8.1, -300.0].map(|x| nearest(&dliq, x)), [0, 0, 16, -128]);
+        assert_eq!([7.9, 8.0, 8.1, -300.0].map(|x| nearest(&dliq, x)), [0, 0, 16, -112]);
         assert_eq!(nearest(&Request::new(Kind::Sparse), -77.0), 0);
         assert_eq!(Grids::of(&codes(), SHAPE, &Request::new(Kind::Dense)), Ok(None));
     }
