@@ -1,4 +1,4 @@
-//! `tools/zoo`, as far as it needs no PyTorch: help, the list, and options that do not go together.
+//! `tools/zoo` and `tools/survey`, as far as they need no PyTorch: help, the list, and options that do not go together.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -37,4 +37,16 @@ fn wrong_options_are_refused_before_anything_is_installed() {
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output.stderr));
         assert!(text(&output.stderr).contains(said), "{args:?}: {}", text(&output.stderr));
     }
+}
+
+#[test]
+fn a_survey_knows_the_networks_by_name() {
+    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/survey");
+    let survey = |arg: &str| Command::new(&tool).arg(arg).output().unwrap();
+    let help = survey("--help");
+    assert!(help.status.success(), "{}", text(&help.stderr));
+    assert!(text(&help.stdout).contains("usage: tools/survey"));
+    let output = survey("resnet19");
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("no network is called resnet19"), "{}", text(&output.stderr));
 }

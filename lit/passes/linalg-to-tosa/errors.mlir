@@ -72,3 +72,83 @@ func.func @computed(%x: tensor<5xf32>) -> tensor<2x4xf32> {
   } -> tensor<2x4xf32>
   return %1 : tensor<2x4xf32>
 }
+
+// -----
+
+#map = affine_map<(d0) -> (d0)>
+
+// Positions by data, as embeddings have them.
+func.func @gather(%x: tensor<2x4xf32>) -> tensor<4xf32> {
+  %0 = tensor.empty() : tensor<4xf32>
+  %row = tensor.extract_slice %x[0, 0] [1, 4] [1, 1] : tensor<2x4xf32> to tensor<4xf32>
+  %1 = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel"]} ins(%row : tensor<4xf32>) outs(%0 : tensor<4xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %2 = arith.fptosi %in : f32 to i64
+    %3 = arith.index_cast %2 : i64 to index
+    // expected-error@+1 {{'tensor.extract' op unsupported: the position along axis 0, from arith.index_cast, must follow from loops and constants}}
+    %4 = tensor.extract %x[%3, %3] : tensor<2x4xf32>
+    linalg.yield %4 : f32
+  } -> tensor<4xf32>
+  return %1 : tensor<4xf32>
+}
+
+// -----
+
+#map = affine_map<(d0) -> (d0)>
+
+func.func @outside(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %c1 = arith.constant 1 : index
+  %0 = tensor.empty() : tensor<4xf32>
+  %1 = linalg.generic {indexing_maps = [#map], iterator_types = ["parallel"]} outs(%0 : tensor<4xf32>) {
+  ^bb0(%out: f32):
+    %2 = linalg.index 0 : index
+    %3 = arith.addi %2, %c1 : index
+    // expected-error@+1 {{a position outside of axis 0 of extent 4}}
+    %4 = tensor.extract %x[%3] : tensor<4xf32>
+    linalg.yield %4 : f32
+  } -> tensor<4xf32>
+  return %1 : tensor<4xf32>
+}
+
+// -----
+
+#map = affine_map<(d0) -> (d0)>
+
+func.func @diagonal(%x: tensor<4x4xf32>) -> tensor<4xf32> {
+  %0 = tensor.empty() : tensor<4xf32>
+  %1 = linalg.generic {indexing_maps = [#map], iterator_types = ["parallel"]} outs(%0 : tensor<4xf32>) {
+  ^bb0(%out: f32):
+    %2 = linalg.index 0 : index
+    // expected-error@+1 {{unsupported: two positions that follow one loop}}
+    %3 = tensor.extract %x[%2, %2] : tensor<4x4xf32>
+    linalg.yield %3 : f32
+  } -> tensor<4xf32>
+  return %1 : tensor<4xf32>
+}
+
+// -----
+
+#map = affine_map<(d0) -> (d0)>
+
+// Positions as a tensor, as torch-mlir has them for bilinear upsampling.
+func.func @positions() -> tensor<4xi64> {
+  %0 = tensor.empty() : tensor<4xi64>
+  // expected-error@+1 {{'linalg.generic' op unsupported: result #0 is 'tensor<4xi64>', no tensor of f32: integers are positions within one body alone}}
+  %1 = linalg.generic {indexing_maps = [#map], iterator_types = ["parallel"]} outs(%0 : tensor<4xi64>) {
+  ^bb0(%out: i64):
+    %2 = linalg.index 0 : index
+    %3 = arith.index_cast %2 : index to i64
+    linalg.yield %3 : i64
+  } -> tensor<4xi64>
+  return %1 : tensor<4xi64>
+}
+
+// -----
+
+func.func @replaced(%xs: tensor<1x4xf32>, %y: tensor<1x2xf32>) -> tensor<4xf32> {
+  %x = tensor.collapse_shape %xs [[0, 1]] : tensor<1x4xf32> into tensor<4xf32>
+  %0 = tensor.collapse_shape %y [[0, 1]] : tensor<1x2xf32> into tensor<2xf32>
+  // expected-error@+1 {{'tensor.insert_slice' op unsupported: only a part at a constant place of a tensor of one number can be replaced}}
+  %1 = tensor.insert_slice %0 into %x[1] [2] [1] : tensor<2xf32> into tensor<4xf32>
+  return %1 : tensor<4xf32>
+}
