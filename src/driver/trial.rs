@@ -38,6 +38,8 @@ pub(super) struct Trials {
     pub(super) codes: Codes,
     /// The layers whose weights can be packed, in order.
     pub(super) layers: Vec<PackableLayer>,
+    /// The types of the network's outputs.
+    pub(super) outputs: Vec<String>,
 }
 
 /// What became of one compilation.
@@ -84,6 +86,8 @@ impl Trials {
         let mut module = plan.load(context, &mut input.clone(), progress)?;
         // Attributes of the function are for the host, and need not outlive the passes.
         let codes = Codes::of(function(&module)?);
+        let outputs = function(&module)?.function_type().map(|(_, results)| results).unwrap_or_default();
+        let outputs = outputs.iter().map(ToString::to_string).collect();
         for stage in plan.stages.iter().take_while(|stage| stage.name != PACKED) {
             progress.step(stage.name);
             let (result, diagnostics) = context.handle().capture(|| module.run(&stage.passes));
@@ -93,7 +97,7 @@ impl Trials {
         let (layers, name) = (packable(body), body.symbol().unwrap_or("main").to_owned());
         let bytecode = module.op().bytecode();
         module.destroy_with_constants();
-        Ok(Trials { input, plan, machine_spec, bytecode, function: name, codes, layers })
+        Ok(Trials { input, plan, machine_spec, bytecode, function: name, codes, layers, outputs })
     }
 
     /// Compiles once; remarks are told unless `quiet`.

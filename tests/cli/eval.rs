@@ -75,3 +75,43 @@ fn what_does_not_go_together_is_told() {
     fails("--inputs digits.npz:x --L 5", 2, "--L has no effect");
     scratch.strumc("eval model.tosa.mlirbc --inputs digits.npz:x --methods dliq,dliq").fails(2, "twice");
 }
+
+#[test]
+fn of_several_outputs_one_is_asked_for() {
+    let scratch = crate::common::Scratch::new();
+    // Two outputs of different lengths, the second the classes.
+    scratch.write(
+        "net.mlir",
+        "func.func @main(%x: tensor<1x1x1x2xf32>) -> (tensor<1x1x1x2xf32>, tensor<1x1x1x3xf32>) {\n\
+         %w = \"tosa.const\"() <{values = dense<[[[[1.0, 0.0]]], [[[0.0, 1.0]]], [[[-1.0, -1.0]]]]> : tensor<3x1x1x2xf32>}> : () -> tensor<3x1x1x2xf32>\n\
+         %b = \"tosa.const\"() <{values = dense<0.0> : tensor<3xf32>}> : () -> tensor<3xf32>\n\
+         %z = \"tosa.const\"() <{values = dense<0.0> : tensor<1xf32>}> : () -> tensor<1xf32>\n\
+         %y = tosa.abs %x : (tensor<1x1x1x2xf32>) -> tensor<1x1x1x2xf32>\n\
+         %c = tosa.conv2d %x, %w, %b, %z, %z {acc_type = f32, dilation = array<i64: 1, 1>, pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 1, 1>} : (tensor<1x1x1x2xf32>, tensor<3x1x1x2xf32>, tensor<3xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<1x1x1x3xf32>\n\
+         return %y, %c : tensor<1x1x1x2xf32>, tensor<1x1x1x3xf32> }",
+    );
+    let floats = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+    scratch.write(
+        "x.npy",
+        crate::common::npy("<f4", &[3, 1, 1, 2], &floats(&[2.0, 0.5, -0.5, 1.0, -2.0, -1.0])),
+    );
+    scratch.write("y.npy", crate::common::npy("|u1", &[3], &[0, 1, 2]));
+    scratch.strumc("quantize net.mlir --calibration x.npy -o int.mlir --quiet").ok();
+    let line = "eval int.mlir --inputs x.npy --labels y.npy --against net.mlir --methods dense --json";
+    scratch.strumc(line).fails(
+        2,
+        "the network has 2 outputs: say with --logits which one is meant: 0 (tensor<1x1x1x2xi8>), 1",
+    );
+    scratch.strumc(&format!("{line} --logits 2")).fails(2, "--logits 2: the network's outputs are 0 (");
+    // The first has no third class.
+    scratch.strumc(&format!("{line} --logits 0")).fails(1, "label 2: the network has 2 classes");
+    let done = scratch.strumc(&format!("{line} --logits 1"));
+    let told: serde_json::Value = serde_json::from_str(&done.text()).unwrap();
+    for row in told["rows"].as_array().unwrap() {
+        assert_eq!(row["top1"], 1.0, "{told}");
+    }
+    assert!(told["rows"][1]["sqnr_db"].as_f64().is_none_or(|db| db > 30.0), "{told}");
+    let line = "tune int.mlir -c x.npy --max-loss 0 -o p.json";
+    scratch.strumc(line).fails(2, "--logits");
+    assert_eq!(scratch.strumc(&format!("{line} --logits 1 --labels y.npy --quiet")).code, Some(0));
+}

@@ -32,9 +32,9 @@ impl Codes {
         }
     }
 
-    /// The first output as values; the codes themselves if their meaning is not known.
-    pub(in crate::driver) fn values(&self, tensor: &Tensor) -> Vec<f64> {
-        let value = |code: i32| match self.outputs.first() {
+    /// An output as values; the codes themselves if their meaning is not known.
+    pub(in crate::driver) fn values(&self, output: usize, tensor: &Tensor) -> Vec<f64> {
+        let value = |code: i32| match self.outputs.get(output) {
             Some(params) => params.value(code),
             None => f64::from(code),
         };
@@ -49,6 +49,8 @@ pub(in crate::driver) struct Data {
     pub(in crate::driver) count: usize,
     /// The right class of each, if it is known.
     pub(in crate::driver) labels: Option<Vec<usize>>,
+    /// The output that is looked at.
+    pub(in crate::driver) output: usize,
 }
 
 impl Data {
@@ -57,6 +59,7 @@ impl Data {
         inputs: &[String],
         labels: Option<&str>,
         limit: Option<u64>,
+        output: usize,
     ) -> Result<Self, Failure> {
         let mut arrays = Vec::new();
         let mut count: Option<u64> = None;
@@ -75,7 +78,7 @@ impl Data {
         let all = count.unwrap_or(0);
         let count = usize::try_from(limit.map_or(all, |limit| limit.min(all))).unwrap_or(usize::MAX);
         let labels = labels.map(|arg| read_labels(arg, all, count)).transpose()?;
-        Ok(Data { arrays, count, labels })
+        Ok(Data { arrays, count, labels, output })
     }
 
     /// The values of one sample of one input.
@@ -128,7 +131,7 @@ impl Data {
         Ok(samples)
     }
 
-    /// The first output of a float network for every sample.
+    /// The output of a float network that is looked at, for every sample.
     pub(in crate::driver) fn evaluated(&self, graph: &Graph) -> Result<Vec<Vec<f64>>, Failure> {
         let shapes: Vec<&[usize]> = graph.inputs().iter().map(|&id| graph.shape(id)).collect();
         if self.arrays.iter().any(|array| array.integer) {
@@ -141,7 +144,13 @@ impl Data {
             let tensors = self.arrays.iter().zip(&shapes);
             tensors.map(|(array, shape)| (shape.to_vec(), Data::sample(array, index).to_vec())).collect()
         };
-        let outputs = evaluate_all(graph, self.count, &sample).map_err(Failure::input)?;
+        let outputs = graph.outputs();
+        let got = outputs.len();
+        if self.output >= got {
+            let number = self.output;
+            return Err(Failure::input(format_args!("there is no output #{number} but {got} in all")));
+        }
+        let outputs = evaluate_all(graph, self.output, self.count, &sample).map_err(Failure::input)?;
         Ok(outputs.into_iter().map(|values| values.into_iter().map(f64::from).collect()).collect())
     }
 

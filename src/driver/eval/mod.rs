@@ -51,9 +51,32 @@ pub(super) struct SampleOptions {
     /// Threads that share the samples: by default, and at most, one for each core.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+
+    /// Which output the answers are, counted from 0; needed if the network has several.
+    #[arg(long, value_name = "N")]
+    pub(super) logits: Option<u64>,
 }
 
 impl SampleOptions {
+    /// The output that is looked at: the only one, or the one that is asked for.
+    pub(super) fn output(&self, trials: &Trials) -> Result<usize, Failure> {
+        let list = || {
+            let of = |(i, ty): (usize, &String)| format!("{i} ({ty})");
+            trials.outputs.iter().enumerate().map(of).collect::<Vec<_>>().join(", ")
+        };
+        match (self.logits, trials.outputs.len()) {
+            (_, 0) => Err(Failure::input("the network has no output")),
+            (None, 1) => Ok(0),
+            (None, several) => Err(Failure::usage(format_args!(
+                "the network has {several} outputs: say with --logits which one is meant: {}",
+                list()
+            ))),
+            (Some(asked), count) => usize::try_from(asked).ok().filter(|&n| n < count).ok_or_else(|| {
+                Failure::usage(format_args!("--logits {asked}: the network's outputs are {}", list()))
+            }),
+        }
+    }
+
     /// Threads to be used.
     pub(super) fn threads(&self) -> usize {
         let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -119,7 +142,8 @@ pub(super) fn run(command: &EvalCommand) -> Result<(), Failure> {
     let progress = Progress::begin(command.voice.quiet);
     let trials = Trials::prepare(input, command.machine.as_deref(), &progress)?;
     progress.step("read samples");
-    let data = Data::read(&command.inputs, command.labels.as_deref(), command.samples.limit)?;
+    let output = command.samples.output(&trials)?;
+    let data = Data::read(&command.inputs, command.labels.as_deref(), command.samples.limit, output)?;
     let threads = command.samples.threads();
     let mut rows = Vec::new();
     let mut reference: Option<Vec<Vec<f64>>> = None;
@@ -189,7 +213,7 @@ pub(super) fn counted(progress: &Progress, total: usize) -> impl Fn(u64) + Sync 
     }
 }
 
-/// The first output of a float network for every sample.
+/// The output of a float network that is looked at, for every sample.
 fn float_logits(path: &std::path::Path, data: &Data, progress: &Progress) -> Result<Vec<Vec<f64>>, Failure> {
     let mut input = files::read(path)?;
     let context = backend::context();

@@ -12,7 +12,7 @@ use crate::driver::run::blame_compiler;
 
 /// What became of the samples.
 pub(in crate::driver) struct Answers {
-    /// The first output of every sample, as values if the network says what its codes mean.
+    /// The output that is looked at, of every sample, as values if the network says what its codes mean.
     pub(in crate::driver) logits: Vec<Vec<f64>>,
     /// Cycles, energy and bytes of the first sample.
     pub(in crate::driver) report: Report,
@@ -27,9 +27,6 @@ pub(in crate::driver) fn simulate(
     done: &(dyn Fn(u64) + Sync),
 ) -> Result<Answers, Failure> {
     let inputs = data.coded(&program.inputs, codes)?;
-    if program.outputs.is_empty() {
-        return Err(Failure::input("the network has no output"));
-    }
     let first = inputs.first().ok_or_else(|| Failure::input("there is no sample"))?;
     let options = Options::default();
     let fail = |error: SimError| blame_compiler(error.into());
@@ -45,11 +42,11 @@ pub(in crate::driver) fn simulate(
         let one = |sample: &Vec<Tensor>| {
             let outputs = replayer.run(&views(sample))?;
             done(count.fetch_add(1, Ordering::Relaxed) + 1);
-            Ok(logits(codes, &outputs))
+            Ok(logits(codes, data.output, &outputs))
         };
         samples.iter().map(one).collect()
     };
-    let mut all = vec![logits(codes, &result.outputs)];
+    let mut all = vec![logits(codes, data.output, &result.outputs)];
     if let ([samples], [replayer]) = (&parts[..], &mut replayers[..]) {
         all.extend(part(samples, replayer).map_err(fail)?);
         return Ok(Answers { logits: all, report: result.report });
@@ -66,8 +63,8 @@ pub(in crate::driver) fn simulate(
     Ok(Answers { logits: all, report: result.report })
 }
 
-fn logits(codes: &Codes, outputs: &[Tensor]) -> Vec<f64> {
-    outputs.first().map(|tensor| codes.values(tensor)).unwrap_or_default()
+fn logits(codes: &Codes, output: usize, outputs: &[Tensor]) -> Vec<f64> {
+    outputs.get(output).map(|tensor| codes.values(output, tensor)).unwrap_or_default()
 }
 
 fn views(sample: &[Tensor]) -> Vec<TensorView<'_>> {

@@ -159,7 +159,9 @@ pub(super) fn run(command: &TuneCommand) -> Result<(), Failure> {
         Policy::Uniform => (uniform(&trials, &configs), None),
         Policy::Search => {
             progress.step("read samples");
-            let data = Data::read(&command.calibration, command.labels.as_deref(), command.samples.limit)?;
+            let output = command.samples.output(&trials)?;
+            let (labels, limit) = (command.labels.as_deref(), command.samples.limit);
+            let data = Data::read(&command.calibration, labels, limit, output)?;
             let bench = Bench {
                 trials: &trials,
                 data: &data,
@@ -221,6 +223,7 @@ impl TuneCommand {
             ("--calibration", !self.calibration.is_empty()),
             ("--labels", self.labels.is_some()),
             ("--limit", self.samples.limit.is_some()),
+            ("--logits", self.samples.logits.is_some()),
             ("--objective", self.objective.is_some()),
             ("--max-loss, --min-sqnr or --max-bytes", budget),
         ];

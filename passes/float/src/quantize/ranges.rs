@@ -129,12 +129,13 @@ pub fn observe(graph: &Graph, samples: &[Vec<Tensor>], choice: RangeChoice) -> R
     Ok(ranges.iter().zip(&histograms).map(|(range, histogram)| narrowed(*range, histogram, choice)).collect())
 }
 
-/// The first output of a graph for `count` samples, on all cores. `sample` gives shapes and elements of the inputs of one.
+/// One output of a graph for `count` samples, on all cores; nothing if there is no such output. `sample` gives shapes and elements of the inputs of one.
 ///
 /// # Errors
 /// When a sample does not go with the graph's inputs.
 pub fn evaluate_all(
     graph: &Graph,
+    output: usize,
     count: usize,
     sample: &(dyn Fn(usize) -> Vec<(Vec<usize>, Vec<f32>)> + Sync),
 ) -> Result<Vec<Vec<f32>>, Invalid> {
@@ -143,7 +144,7 @@ pub fn evaluate_all(
             Tensor::from_shape_vec(shape, values).map_err(|e| Invalid::new("input", e.to_string()))
         });
         let outputs = graph.eval(&inputs.collect::<Result<Vec<_>, _>>()?)?;
-        Ok(outputs.first().map(|tensor| tensor.iter().copied().collect()).unwrap_or_default())
+        Ok(outputs.get(output).map(|tensor| tensor.iter().copied().collect()).unwrap_or_default())
     };
     (0..count).into_par_iter().map(one).collect()
 }
