@@ -12,7 +12,7 @@ use strum_float::quantize::{
     InputStatistics, IntGraph, IntOp, QuantizeError, RangeChoice, WeightScales, correct_bias, observe,
     observe_inputs, quantize,
 };
-use strum_float::{Binary, Graph, Op, Tensor, Unary, ValueId, Window};
+use strum_float::{Binary, Graph, Op, Reduction, Tensor, Unary, ValueId, Window};
 
 use common::{Dice, network, network_of};
 use integer::{run, sqnr};
@@ -189,6 +189,28 @@ fn a_clamp_behind_a_layer_costs_nothing_when_its_range_is_the_codes() {
     let names: Vec<&str> = int.nodes.iter().map(|n| n.op.name()).collect();
     assert_eq!(names, ["conv2d", "rescale"]);
     assert_eq!(int.outputs[0].params.zero_point, -128);
+}
+
+/// As the mean of what a layer normalization gives, which is 0 but for rounding: with a scale of its own, what is no
+/// longer 0 after quantization would be multiplied out of 32 bits.
+#[test]
+fn sums_that_cancel_fit_their_bits() {
+    let build: [fn(&mut Graph, ValueId) -> ValueId; 2] = [
+        |g, x| g.push(Op::Reduce { reduction: Reduction::Sum, axis: 1 }, &[x]).unwrap(),
+        |g, x| {
+            let half = g.push(Op::Slice { start: vec![0, 0], size: vec![1, 48] }, &[x]).unwrap();
+            let other = g.push(Op::Slice { start: vec![0, 48], size: vec![1, 48] }, &[x]).unwrap();
+            g.push(Op::Binary(Binary::Add), &[half, other]).unwrap()
+        },
+    ];
+    let x = Tensor::from_shape_fn(IxDyn(&[1, 96]), |at| if at[1] < 48 { 1.0 } else { -1.0 + 1e-7 });
+    for build in build {
+        let int = quantized(&single(&[1, 96], build), &x, RangeChoice::MinMax).unwrap();
+        let last = int.nodes.last().unwrap();
+        let IntOp::Rescale { scales, .. } = &last.op else { panic!("{} at the end", last.op.name()) };
+        // RESCALE wants values below 2^(shift - 1); sums of 96 codes need 15 bits, sums of two are made 20 bits above.
+        assert!(scales.iter().all(|scale| scale.shift > 15), "{scales:?}");
+    }
 }
 
 #[test]

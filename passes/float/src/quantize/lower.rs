@@ -368,16 +368,44 @@ fn all_params(
     Ok(params)
 }
 
-/// A range that is not out of all proportion to what it is clamped from: sums are scaled in 32 bits, and must fit them.
+/// A range that is not out of all proportion to what it is made of: sums are scaled in 32 bits, and must fit them even where
+/// values that calibration has not seen, or the rounding of those before, do not cancel as they should.
 fn widened(graph: &Graph, ranges: &[Range], index: usize, range: Range) -> Range {
-    /// How many times the codes of the clamped range the values before the clamp may span.
+    /// How many times a range the values that it is made of may be as large.
     const MOST: f32 = 65536.0;
-    let clamp =
-        graph.nodes().iter().find(|node| node.result.index() == index && matches!(node.op, Op::Clamp { .. }));
-    let before = clamp.and_then(|node| node.operands.first()).and_then(|x| ranges.get(x.index()));
-    let Some(before) = before.filter(|before| before.is_finite()) else { return range };
-    let least = before.min.abs().max(before.max.abs()) / MOST;
-    if range.max - range.min >= least { range } else { Range { max: range.min + least, ..range } }
+    let made = |index: usize| graph.nodes().iter().find(|node| node.result.index() == index);
+    let Some(node) = made(index) else { return range };
+    let mut largest = reach(graph, ranges, node);
+    if let (Op::Clamp { .. }, [before]) = (&node.op, node.operands.as_slice()) {
+        largest = made(before.index()).map_or(largest, |layer| largest.max(reach(graph, ranges, layer)));
+    }
+    let least = largest / MOST;
+    // A range that was never seen stays none.
+    if range.min > range.max || range.max - range.min >= least {
+        range
+    } else {
+        Range { max: range.min + least, ..range }
+    }
+}
+
+/// The largest magnitude that an operator can make of values in the ranges of its operands; 0 where that is not looked at.
+fn reach(graph: &Graph, ranges: &[Range], node: &Node) -> f32 {
+    let of = |id: &ValueId| {
+        let range = ranges.get(id.index()).filter(|range| range.is_finite());
+        range.map_or(0.0, |range| range.min.abs().max(range.max.abs()))
+    };
+    #[allow(clippy::cast_precision_loss, reason = "a bound, of few digits")]
+    let reach = match (&node.op, node.operands.as_slice()) {
+        (Op::Clamp { .. }, [x]) => of(x),
+        (Op::Pool(pool), [x]) if is_global(pool, graph.shape(*x)) => of(x),
+        (Op::Reduce { reduction: Reduction::Sum, axis }, [x]) => {
+            of(x) * graph.shape(*x).get(*axis).copied().unwrap_or(1) as f32
+        }
+        (Op::Binary(Binary::Mul), [a, b]) => of(a) * of(b),
+        (Op::Binary(Binary::Add | Binary::Sub), [a, b]) => of(a) + of(b),
+        _ => 0.0,
+    };
+    if reach.is_finite() { reach } else { 0.0 }
 }
 
 fn is_constant(graph: &Graph, index: usize) -> bool {
