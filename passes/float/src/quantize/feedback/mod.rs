@@ -3,7 +3,7 @@
 //! All samples run through the network twice, operator by operator: exactly (inputs `x` of a layer), and as codes, with the weights that
 //! have been rounded so far (`x'`). A layer's weights `w` are first moved to those that make the most of `x'`: least squares of `w x - w' x'`,
 //! means aside, gives `w' = w C H⁻¹` with `C = cov(x, x')` and `H = cov(x')`. They then become codes one by one, and what each lacks, `e`, is
-//! taken from the weights behind it by `-e Uᵢⱼ / Uᵢᵢ` with `Uᵀ U = H⁻¹`. The bias takes the difference of the means.
+//! taken from the weights behind it by `-e Uᵢⱼ / Uᵢᵢ` with `Uᵀ U = H⁻¹`. Single codes are then changed as long as that makes the error `e H eᵀ` less. The bias takes the difference of the means.
 //! (The order of rounding is that of GPTQ, Frantar and others 2023, the choice of low members that of SparseGPT, Frantar and Alistarh 2023;
 //! blocks of two precisions, and inputs as they are after earlier layers, are ours.)
 //!

@@ -22,6 +22,8 @@ const MAX_CODE: f64 = 127.0;
 
 /// What samples say of a group of a layer's inputs.
 pub(super) struct Fit {
+    /// The inputs' covariance `H`, with its ridge.
+    covariance: Array2<f64>,
     /// `U`, with `Uᵀ U` the inverse of the inputs' covariance.
     feedback: Array2<f64>,
     /// What is added to weights `w`, as `w · target`, for inputs that are not what they should be.
@@ -32,6 +34,18 @@ pub(super) struct Fit {
 pub(super) struct Block {
     pub(super) members: usize,
     pub(super) low: usize,
+}
+
+/// Most times that all codes of a channel are looked at again.
+const SWEEPS: usize = 8;
+
+/// The nearest code of a weight: a low value, or any.
+fn nearest(grid: Option<&Grid>, weight: f64) -> i8 {
+    match grid {
+        Some(grid) => grid.nearest(weight),
+        #[allow(clippy::cast_possible_truncation, reason = "clamped before")]
+        None => weight.round().clamp(-MAX_CODE, MAX_CODE) as i8,
+    }
 }
 
 impl Fit {
@@ -46,17 +60,17 @@ impl Fit {
         let mut add = |part: f64| {
             // An input that never changes has no variance, and any number makes it harmless.
             coded.diag_mut().iter_mut().for_each(|v| *v += part * mean + 1e-9);
-            inverse_factor(&coded)
+            Some((coded.clone(), inverse_factor(&coded)?))
         };
-        let feedback = add(RIDGE + RIDGE_BY_SHARE * share)?;
-        let inverse = add(TARGET_RIDGE + TARGET_RIDGE_BY_SHARE * share)?;
+        let (covariance, feedback) = add(RIDGE + RIDGE_BY_SHARE * share)?;
+        let (_, inverse) = add(TARGET_RIDGE + TARGET_RIDGE_BY_SHARE * share)?;
         let mut target = off.clone();
         let bands: Vec<_> = target.axis_chunks_iter_mut(Axis(0), BAND).collect();
         bands.into_par_iter().for_each(|mut rows| {
             let moved = rows.dot(&inverse.t()).dot(&inverse);
             rows.assign(&moved);
         });
-        Some(Fit { feedback, target })
+        Some(Fit { covariance, feedback, target })
     }
 
     /// The codes of one output channel. `weights` are in units of codes; `grid` is what low members hold.
@@ -66,7 +80,9 @@ impl Fit {
         for (weight, row) in weights.iter().zip(self.target.rows()) {
             rest.iter_mut().zip(row).for_each(|(x, part)| *x += weight * part);
         }
+        let wanted = rest.clone();
         let mut codes = Vec::with_capacity(weights.len());
+        let mut is_low = Vec::with_capacity(weights.len());
         for block in blocks {
             let first = codes.len();
             let low =
@@ -76,19 +92,43 @@ impl Fit {
                 let (Some(&weight), Some(row)) = (rest.get(at), self.feedback.row(at).to_slice()) else {
                     break;
                 };
-                let code = match grid.filter(|_| low) {
-                    Some(grid) => grid.nearest(weight),
-                    #[allow(clippy::cast_possible_truncation, reason = "clamped before")]
-                    None => weight.round().clamp(-MAX_CODE, MAX_CODE) as i8,
-                };
+                let code = nearest(grid.filter(|_| low), weight);
                 codes.push(code);
+                is_low.push(low);
                 let Some((&diagonal, ahead)) = row.get(at..).and_then(<[f64]>::split_first) else { break };
                 let error = (weight - f64::from(code)) / diagonal;
                 let behind = rest.iter_mut().skip(at + 1);
                 behind.zip(ahead).for_each(|(weight, factor)| *weight -= error * factor);
             }
         }
+        self.refine(&wanted, &mut codes, |member| grid.filter(|_| is_low.get(member) == Some(&true)));
         codes
+    }
+
+    /// Changes single codes as long as the error `e H eᵀ` of the sum, `e` what codes lack, becomes less.
+    fn refine<'g>(&self, wanted: &[f64], codes: &mut [i8], grid_of: impl Fn(usize) -> Option<&'g Grid>) {
+        let lacks: Vec<f64> = wanted.iter().zip(&*codes).map(|(w, &code)| w - f64::from(code)).collect();
+        // Half of the gradient, `e H`.
+        let mut slopes = vec![0.0; lacks.len()];
+        for (lack, row) in lacks.iter().zip(self.covariance.rows()) {
+            slopes.iter_mut().zip(row).for_each(|(slope, h)| *slope += lack * h);
+        }
+        for _ in 0..SWEEPS {
+            let mut changed = false;
+            for (member, (code, row)) in codes.iter_mut().zip(self.covariance.rows()).enumerate() {
+                let (Some(&slope), Some(&curve)) = (slopes.get(member), row.get(member)) else { break };
+                let better = nearest(grid_of(member), f64::from(*code) + slope / curve);
+                let step = f64::from(better) - f64::from(*code);
+                if step * step * curve - 2.0 * step * slope < 0.0 {
+                    *code = better;
+                    changed = true;
+                    slopes.iter_mut().zip(row).for_each(|(slope, h)| *slope -= step * h);
+                }
+            }
+            if !changed {
+                break;
+            }
+        }
     }
 
     /// Which members of a block become low: those whose error, after all that later weights make up for, is least.
@@ -141,6 +181,33 @@ mod tests {
         let fit = Fit::of(variances.clone(), &variances, usize::MAX).unwrap();
         let codes = fit.round(&[10.0, -20.0], &all(2), None);
         assert!((19..=20).contains(&codes[0]) && (-40..=-38).contains(&codes[1]), "{codes:?}");
+    }
+
+    /// `e H eᵀ`, term by term.
+    fn error(fit: &Fit, weights: &[f64], codes: &[i8]) -> f64 {
+        let lack = |i: usize| weights[i] - f64::from(codes[i]);
+        fit.covariance.indexed_iter().map(|((i, j), h)| lack(i) * h * lack(j)).sum()
+    }
+
+    #[test]
+    fn no_other_single_code_is_better() {
+        let mut state = 7u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f64::from(state >> 8) / f64::from(1 << 24) - 0.5
+        };
+        for _ in 0..50 {
+            let x = Array2::from_shape_fn((6, 8), |_| next());
+            let fit = Fit::of(x.t().dot(&x), &matrix(8, |_, _| 0.0), 1000).unwrap();
+            let weights: Vec<f64> = (0..8).map(|_| 30.0 * next()).collect();
+            let codes = fit.round(&weights, &all(8), None);
+            let least = error(&fit, &weights, &codes);
+            for (member, step) in (0..8).flat_map(|member| [(member, -1), (member, 1)]) {
+                let mut other = codes.clone();
+                other[member] += step;
+                assert!(error(&fit, &weights, &other) >= least - 1e-9, "{member} {step} {codes:?}");
+            }
+        }
     }
 
     #[test]
