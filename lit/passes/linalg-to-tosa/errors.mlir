@@ -40,6 +40,15 @@ func.func @statistics(%x: tensor<1x4xf32>, %mean: tensor<4xf32>) -> tensor<1x4xf
 
 // -----
 
+// The table of relative positions of a Swin Transformer.
+// expected-error@+1 {{argument #1: 'tensor<2401xi64>' looks like a parameter that the exporter has left outside}}
+func.func @table(%x: tensor<1x4xf32>, %positions: tensor<2401xi64>) -> tensor<1x4xf32> {
+  %0 = tensor.cast %x : tensor<1x4xf32> to tensor<1x4xf32>
+  return %0 : tensor<1x4xf32>
+}
+
+// -----
+
 #map = affine_map<(d0) -> (d0)>
 
 func.func @assertion() -> tensor<2xf32> {

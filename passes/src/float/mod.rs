@@ -74,14 +74,14 @@ impl<'c> Reader<'c> {
         for (index, &argument) in arguments.iter().enumerate() {
             let place = format!("argument #{index}");
             let fail = |reason: fmt::Arguments<'_>| function.error(format!("{place}: {reason}"));
-            let shape = shape(argument.ty()).map_err(|reason| function.error(at(&place, &reason)))?;
-            if shape.len() < 2 && arguments.len() > 1 {
+            if argument.ty().rank().is_some_and(|rank| rank < 2) && arguments.len() > 1 {
                 return Err(fail(format_args!(
                     "'{}' looks like a parameter that the exporter has left outside, such as the statistics of a batch \
                      normalization: make buffers parameters before the export, or fold them",
                     argument.ty()
                 )));
             }
+            let shape = shape(argument.ty()).map_err(|reason| function.error(at(&place, &reason)))?;
             let id = self.graph.input(&shape).map_err(|e| fail(format_args!("{e}")))?;
             self.values.insert(argument, id);
         }
