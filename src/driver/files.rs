@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use dpu_sim::tensor_file::{Staged, write_file};
@@ -71,7 +72,12 @@ pub(super) fn check_sink(path: &Path) -> Result<(), Failure> {
     if is_standard(path) {
         return Ok(());
     }
-    if fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+    let kind = fs::metadata(path).map(|m| m.file_type());
+    // The reader of a pipe takes the first writer's end for its own.
+    if kind.as_ref().is_ok_and(FileTypeExt::is_fifo) {
+        return Ok(());
+    }
+    if kind.is_ok_and(|kind| !kind.is_file() && !kind.is_dir()) {
         let opened = File::options().write(true).open(path);
         return opened.map(drop).map_err(|error| Failure::input(error).in_file(&path.display().to_string()));
     }
