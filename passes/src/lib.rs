@@ -16,7 +16,6 @@ mod registry;
 mod rewrite;
 pub mod statistics;
 pub mod support;
-mod text_file;
 pub mod tosa;
 mod weights;
 

@@ -25,7 +25,8 @@ pub fn resolve(spec: &str) -> Result<Machine, String> {
             Machine::builtin_names().collect::<Vec<_>>().join(", ")
         ));
     }
-    let text = std::fs::read_to_string(spec).map_err(|e| format!("machine file '{spec}': {e}"))?;
+    let text = strum_files::read_text(Path::new(spec))
+        .map_err(|e| format!("machine file '{spec}': {}", e.reason()))?;
     Machine::from_toml(&text).map_err(|e| format!("machine file '{spec}': {e}"))
 }
 

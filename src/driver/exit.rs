@@ -3,8 +3,8 @@
 use std::fmt;
 
 use dpu_isa::{ContainerError, MachineError, ValidateError};
-use dpu_sim::tensor_file::FileError;
 use dpu_sim::{BatchError, SimError};
+use strum_files::FileError;
 
 /// Whose fault it is that there is no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +92,10 @@ impl From<FileError> for Failure {
         match error {
             FileError::Usage(_) => Failure::usage(error),
             FileError::Io { .. } | FileError::Content { .. } => Failure::input(error),
+            FileError::TooLarge { .. } => Failure::new(Kind::Resource, error),
+            FileError::Limit { .. } => {
+                Failure::new(Kind::Resource, error).with_help("--memory-limit sets the limit")
+            }
         }
     }
 }

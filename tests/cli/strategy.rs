@@ -138,10 +138,9 @@ fn files_that_are_none_are_refused() {
     scratch.write("bytes.json", [0xff, 0xfe]);
     let compile = |options: &str| scratch.strumc(&format!("compile net.mlir -o net.dpu {options}"));
     compile("--read-strategy none.json").fails(1, "strategy 'none.json': No such file");
-    compile("--read-strategy folder").fails(1, "strategy 'folder': must be a file of at most");
-    compile("--read-strategy bytes.json")
-        .fails(1, "strategy 'bytes.json': stream did not contain valid UTF-8");
-    compile("--write-strategy folder").fails(1, "strategy 'folder': Is a directory");
+    compile("--read-strategy folder").fails(1, "strategy 'folder': is a directory");
+    compile("--read-strategy bytes.json").fails(1, "strategy 'bytes.json': not text: invalid utf-8");
+    compile("--write-strategy folder").fails(1, "strategy 'folder': exists and is not a regular file");
     compile("--write-strategy no/such/s.json").fails(1, "strategy 'no/such/s.json': No such file");
     compile("--read-strategy -").fails(2, "--read-strategy: a strategy needs a file");
     compile("--read-strategy a{b}").fails(2, "the name of a strategy file has letters");

@@ -11,7 +11,6 @@ use strum_plan::residency::{Graph, Residency};
 use strum_plan::strategy::{LayerStrategy, ProgramStrategy, Strategy};
 
 use super::layer_name;
-use crate::text_file;
 use crate::tosa::view;
 
 /// What a function is told, by layer.
@@ -26,7 +25,7 @@ pub(super) struct Told {
 /// Reads a strategy file for a machine.
 pub(super) fn read(path: &str, machine: &Machine) -> Result<Strategy, String> {
     let fail = |e: &dyn std::fmt::Display| format!("strategy '{path}': {e}");
-    let text = text_file::read(path).map_err(|e| fail(&e))?;
+    let text = strum_files::read_text(Path::new(path)).map_err(|e| fail(&e.reason()))?;
     let strategy = Strategy::from_json(&text).map_err(|e| fail(&e))?;
     match &strategy.machine {
         Some(name) if *name != machine.name => {
@@ -51,26 +50,11 @@ pub(super) fn check_programs(
     }
 }
 
-/// Writes a strategy file, whole or not at all.
+/// Writes a strategy file.
 pub(super) fn write(path: &str, strategy: &Strategy) -> Result<(), String> {
     let fail = |e: &dyn std::fmt::Display| format!("strategy '{path}': {e}");
     let text = strategy.to_json().map_err(|e| fail(&e))?;
-    let path = Path::new(path);
-    // Devices and pipes cannot be replaced by a finished file.
-    if std::fs::metadata(path).is_ok_and(|m| !m.is_file()) {
-        return std::fs::write(path, text).map_err(|e| fail(&e));
-    }
-    let name = path.file_name().ok_or_else(|| fail(&"is no file name"))?;
-    let mut beside = std::ffi::OsString::from(".");
-    beside.push(name);
-    beside.push(format!(".{}", std::process::id()));
-    let beside = path.with_file_name(beside);
-    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
-    written.map_err(|e| {
-        // What could not be finished is taken away; that this may fail, too, changes nothing.
-        let _ = std::fs::remove_file(&beside);
-        fail(&e)
-    })
+    strum_files::write(Path::new(path), text.as_bytes()).map_err(|e| fail(&e.reason()))
 }
 
 /// Shape and element type of what a layer makes: `1x56x56x64xi8`.

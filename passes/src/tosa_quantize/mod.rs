@@ -2,8 +2,8 @@
 //!
 //! Invariant: a function of integers stays as it is.
 
-use std::fs::File;
 use std::io::BufReader;
+use std::path::Path;
 
 use strum_float::quantize::{RangeChoice, WeightScales, observe};
 use strum_float::{Graph, Invalid, Tensor};
@@ -158,8 +158,8 @@ fn read(op: Operation<'_>, graph: &Graph, path: &str) -> Result<Vec<Vec<Tensor>>
         let count = graph.inputs().len();
         return Err(fail(format!("the network has {count} inputs, one is expected: use strumc quantize")));
     };
-    let file = File::open(path).map_err(|e| fail(e.to_string()))?;
-    let bytes = file.metadata().map_err(|e| fail(e.to_string()))?.len();
+    let (file, about) = strum_files::open(Path::new(path)).map_err(|e| fail(e.reason()))?;
+    let bytes = about.len();
     let array =
         npyz::NpyFile::new(BufReader::new(file)).map_err(|e| fail(format!("not an .npy file: {e}")))?;
     if array.order() != npyz::Order::C {

@@ -20,7 +20,9 @@ use crate::memory::Memory;
 use crate::observe::{Dispatch, Observer, Task};
 use crate::report::Report;
 use crate::tensor::{Tensor, TensorView};
-use crate::tensor_file::{FileError, SampleOutputs, Samples};
+use strum_files::FileError;
+
+use crate::tensor_file::{SampleOutputs, Samples};
 use crate::threads::Threads;
 use crate::{Options, RunResult, io_range, load_inputs, run_core, simulate};
 

@@ -11,12 +11,13 @@ use std::time::Instant;
 
 use clap::Parser;
 use dpu_isa::{ContainerError, Machine, Program};
-use dpu_sim::tensor_file::{FileError, OutputPlan, SampleOutputs, Samples, read_inputs};
+use dpu_sim::tensor_file::{OutputPlan, SampleOutputs, Samples, read_inputs};
 use dpu_sim::{
     BatchError, HostProfile, KernelChoice, Options, Report, RunFiles, SimError, Tensor, run_batch,
     simulate_observed, simulate_timing,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use strum_files::FileError;
 
 /// Exit codes beyond success.
 const INVALID: u8 = 1;
@@ -119,6 +120,10 @@ impl From<FileError> for Failure {
         match error {
             FileError::Usage(_) => failure(USAGE, error),
             FileError::Io { .. } | FileError::Content { .. } => failure(INVALID, error),
+            FileError::TooLarge { .. } => failure(LIMIT, error),
+            FileError::Limit { .. } => {
+                failure(LIMIT, format!("{error}\nhelp: --memory-limit sets the limit"))
+            }
         }
     }
 }

@@ -6,10 +6,10 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use dpu_isa::{Machine, Program};
+use strum_files::{FileError, Staged};
 
 use crate::observe::{Dispatch, Observer, Task};
 use crate::report::{Report, TimelineRecorder};
-use crate::tensor_file::{FileError, Staged};
 use crate::trace::TraceWriter;
 
 /// Records a run into files.
@@ -57,7 +57,7 @@ impl<'p> RunFiles<'p> {
             report.timeline = Some(timeline.finish());
             let json = report
                 .to_json()
-                .map_err(|error| FileError::Io { path: staged.path(), error: error.into() })?;
+                .map_err(|error| FileError::Io { path: staged.path().to_owned(), error: error.into() })?;
             staged.put(json.as_bytes())?;
             staged.put(b"\n")?;
             staged.commit()?;

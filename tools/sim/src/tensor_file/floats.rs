@@ -1,11 +1,12 @@
 //! Arrays of numbers of any type, read as single precision: what calibration and labels come as.
 
-use std::fs::File;
 use std::io;
 
 use npyz::{NpyHeader, Order};
 
-use super::{FileError, Place, npy, read_limited};
+use strum_files::FileError;
+
+use super::{Place, npy, read_limited};
 
 /// Most bytes of an array: what calibration holds in memory at a time.
 const MAX_BYTES: u64 = 1 << 33;
@@ -29,10 +30,7 @@ pub struct Floats {
 pub fn read_floats(arg: &str) -> Result<Floats, FileError> {
     let place = Place::parse(arg);
     let path = &place.path;
-    let mut file = File::open(path).map_err(FileError::io(path))?;
-    if file.metadata().map_err(FileError::io(path))?.is_dir() {
-        return Err(FileError::content(path, "is a directory"));
-    }
+    let (mut file, _) = strum_files::open(path)?;
     let array = if place.is_archive() {
         let mut archive = npyz::npz::NpzArchive::new(io::BufReader::new(file))
             .map_err(|e| FileError::content(path, format!("not an .npz archive: {e}")))?;

@@ -9,7 +9,9 @@ use std::thread;
 use dpu_isa::IoDesc;
 use npyz::npz::{NpzArchive, file_name_from_array_name};
 
-use super::{FileError, Place, choose_key, npy};
+use strum_files::FileError;
+
+use super::{Place, choose_key, npy};
 
 /// Samples that are unpacked ahead.
 const AHEAD: usize = 2;
@@ -46,7 +48,7 @@ impl Member {
     /// Opens the array of an input; `None` if it is none.
     pub(super) fn open(desc: &IoDesc, place: &Place) -> Result<Option<Found>, FileError> {
         let path = &place.path;
-        let file = File::open(path).map_err(FileError::io(path))?;
+        let (file, _) = strum_files::open(path)?;
         let mut archive = NpzArchive::new(BufReader::new(file))
             .map_err(|e| FileError::content(path, format!("not an .npz archive: {e}")))?;
         let key = choose_key(desc, place, &archive)?;

@@ -12,48 +12,13 @@ pub use floats::{Floats, read_floats};
 pub use samples::{SampleOutputs, Samples};
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use dpu_isa::IoDesc;
+use strum_files::{FileError, Staged};
 
 use crate::tensor::{Tensor, describe};
-
-/// Why tensors could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    /// The arguments do not name the program's tensors: wrong usage, whatever the files hold.
-    #[error("{0}")]
-    Usage(String),
-    /// The operating system refused.
-    #[error("{}: {error}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// The file is no array, or not the one that is needed.
-    #[error("{}: {reason}", path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, with what was expected and found.
-        reason: String,
-    },
-}
-
-impl FileError {
-    fn content(path: &Path, reason: impl Into<String>) -> FileError {
-        FileError::Content { path: path.to_owned(), reason: reason.into() }
-    }
-
-    fn io(path: &Path) -> impl FnOnce(io::Error) -> FileError {
-        let path = path.to_owned();
-        |error| FileError::Io { path, error }
-    }
-}
 
 /// A file, or an array in an archive.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -146,10 +111,7 @@ fn read_tensor(desc: &IoDesc, place: &Place) -> Result<Tensor, FileError> {
     let elements = desc.shape.iter().fold(1u64, |n, &d| n.saturating_mul(d));
     let limit = elements.saturating_mul(8).saturating_add(64 << 10);
     let path = &place.path;
-    let mut file = File::open(path).map_err(FileError::io(path))?;
-    if file.metadata().map_err(FileError::io(path))?.is_dir() {
-        return Err(FileError::content(path, "is a directory"));
-    }
+    let (mut file, _) = strum_files::open(path)?;
     let array = if place.is_archive() {
         let mut archive = npyz::npz::NpzArchive::new(io::BufReader::new(file))
             .map_err(|e| FileError::content(path, format!("not an .npz archive: {e}")))?;
@@ -243,91 +205,12 @@ impl OutputPlan {
                 arrays.map(|(_, tensor)| npy::encode(tensor)).next().unwrap_or_else(|| Ok(Vec::new()))
             };
             let bytes = bytes.map_err(FileError::io(path))?;
-            ready.push(stage(path, &bytes)?);
+            let mut staged = Staged::create(path)?;
+            staged.put(&bytes)?;
+            ready.push(staged);
         }
         ready.into_iter().try_for_each(Staged::commit)
     }
-}
-
-/// Writes one file whole or not at all, replacing an existing one.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    stage(path, bytes)?.commit()
-}
-
-/// A file in the making: under another name until it is complete, and gone if it never is.
-pub struct Staged {
-    temporary: tempfile::NamedTempFile,
-    path: PathBuf,
-}
-
-impl Staged {
-    /// Begins a file that will be at `path`.
-    ///
-    /// # Errors
-    /// When there is something else than a file, or its folder cannot be written to.
-    pub fn create(path: &Path) -> Result<Staged, FileError> {
-        let path = match fs::metadata(path) {
-            Ok(m) if !m.is_file() => {
-                return Err(FileError::content(path, "exists and is not a regular file"));
-            }
-            // A link stays one: its target is replaced.
-            Ok(_) => fs::canonicalize(path).map_err(FileError::io(path))?,
-            Err(_) => path.to_owned(),
-        };
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // As any new file: the user's mask decides.
-            builder.permissions(fs::Permissions::from_mode(0o666));
-        }
-        let temporary = builder.tempfile_in(folder).map_err(FileError::io(&path))?;
-        Ok(Staged { temporary, path })
-    }
-
-    /// Where the file will be.
-    #[must_use]
-    pub fn path(&self) -> PathBuf {
-        self.path.clone()
-    }
-
-    /// Adds bytes.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn put(&mut self, bytes: &[u8]) -> Result<(), FileError> {
-        self.temporary.write_all(bytes).map_err(FileError::io(&self.path))
-    }
-
-    /// Puts the file in its place.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn commit(self) -> Result<(), FileError> {
-        let Staged { mut temporary, path } = self;
-        temporary.flush().map_err(FileError::io(&path))?;
-        temporary.persist(&path).map(drop).map_err(|e| FileError::Io { path, error: e.error })
-    }
-}
-
-impl Write for Staged {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.temporary.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.temporary.flush()
-    }
-}
-
-fn stage(path: &Path, bytes: &[u8]) -> Result<Staged, FileError> {
-    let mut staged = Staged::create(path)?;
-    staged.put(bytes)?;
-    Ok(staged)
 }
 
 /// An in-memory archive under construction.
@@ -335,6 +218,8 @@ type Buffer = Cursor<Vec<u8>>;
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use dpu_isa::Dtype;
 
@@ -400,15 +285,6 @@ mod tests {
         plan.write(&tensors()).unwrap();
         let error = read_inputs(&pair()[1..], &[path]).unwrap_err().to_string();
         assert!(error.ends_with("x.npz: has no array 'b'; it has 'a', 'other'"), "{error}");
-    }
-
-    #[test]
-    fn special_files_are_not_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = write_file(folder.path(), b"x").unwrap_err().to_string();
-        assert!(error.ends_with("exists and is not a regular file"), "{error}");
-        let missing = folder.path().join("no/such/folder.npy");
-        assert!(matches!(write_file(&missing, b"x"), Err(FileError::Io { .. })));
     }
 
     #[test]

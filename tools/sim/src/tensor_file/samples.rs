@@ -7,8 +7,10 @@ use std::io::{Read, Seek, SeekFrom};
 
 use dpu_isa::{Dtype, IoDesc};
 
+use strum_files::{FileError, Staged};
+
 use super::member::{Found, Member};
-use super::{FileError, Place, Staged, all_inputs, assign, npy};
+use super::{Place, all_inputs, assign, npy};
 use crate::tensor::Tensor;
 
 /// The inputs of a batch.
@@ -139,11 +141,7 @@ impl Array {
     /// Opens the array of an input; `None` if it is none.
     fn open(desc: &IoDesc, place: &Place) -> Result<Option<Array>, FileError> {
         let path = &place.path;
-        let mut file = File::open(path).map_err(FileError::io(path))?;
-        let about = file.metadata().map_err(FileError::io(path))?;
-        if about.is_dir() {
-            return Err(FileError::content(path, "is a directory"));
-        }
+        let (mut file, about) = strum_files::open(path)?;
         if place.is_archive() {
             let found = Member::open(desc, place)?;
             return Ok(found.map(|Found { member, layout, start, size }| Array {
@@ -236,7 +234,8 @@ pub(super) fn descr(dtype: Dtype) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor_file::{OutputPlan, read_inputs, write_file};
+    use crate::tensor_file::{OutputPlan, read_inputs};
+    use strum_files::write;
 
     fn desc(dtype: Dtype, shape: &[u64]) -> IoDesc {
         IoDesc { name: "x".into(), dtype, shape: shape.to_vec(), addr: 0 }
@@ -294,7 +293,7 @@ mod tests {
             let mut bytes = std::fs::read(&path).unwrap();
             let entry = bytes.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
             bytes[entry + 16] ^= 1;
-            write_file(&path, &bytes).unwrap();
+            write(&path, &bytes).unwrap();
             let error = read().unwrap_err().to_string();
             assert!(error.to_lowercase().contains("checksum"), "{error}");
         }
@@ -308,7 +307,7 @@ mod tests {
         let one = [desc(Dtype::I8, &[1, 2])];
         let text = || Samples::open(&one, &arg).unwrap_err().to_string();
         let put = |shape: &[u64], data: &[u8]| {
-            write_file(&path, &[&npy::header(Dtype::I8, shape)[..], data].concat()).unwrap();
+            write(&path, &[&npy::header(Dtype::I8, shape)[..], data].concat()).unwrap();
         };
         put(&[3, 2], &[0; 5]);
         assert!(text().contains("5 bytes of data do not make 3 samples"), "{}", text());

@@ -1,0 +1,16 @@
+//! Files of all tools: inputs are bounded, outputs are written whole or not at all, lost output is an error.
+//!
+//! Invariant: nothing here allocates more than the [memory limit](budget::limit) allows, and no temporary file outlives the
+//! process, however it ends (where the file system has no unnamed files: unless it is killed).
+
+pub mod budget;
+mod error;
+mod input;
+mod output;
+mod staged;
+
+pub use budget::OverLimit;
+pub use error::FileError;
+pub use input::{Input, MAX_TEXT, is_standard, open, read, read_stream, read_text};
+pub use output::{check_distinct, check_sink, ignore_file_size_signal, print, write};
+pub use staged::Staged;

@@ -1,0 +1,169 @@
+//! Writing: `-` is standard output, a file is written whole or not at all, and a write that fails is an error.
+
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::SIGXFSZ;
+
+use crate::error::FileError;
+use crate::input::is_standard;
+use crate::staged::{Staged, follow};
+
+/// Refuses a place that no file can be written to, and to send binary data to a terminal. To be asked before work that takes long;
+/// leaves nothing behind.
+///
+/// # Errors
+/// What keeps the file from being written.
+pub fn check_sink(path: &Path, binary: bool) -> Result<(), FileError> {
+    if is_standard(path) {
+        if binary && io::stdout().is_terminal() {
+            let text = "will not write binary data to a terminal: give a file with -o";
+            return Err(FileError::Usage(text.into()));
+        }
+        return Ok(());
+    }
+    let kind = fs::metadata(path).map(|m| m.file_type());
+    // The reader of a pipe takes the first writer's end for its own.
+    if kind.as_ref().is_ok_and(FileTypeExt::is_fifo) {
+        return Ok(());
+    }
+    if kind.is_ok_and(|kind| !kind.is_file() && !kind.is_dir()) {
+        return File::options().write(true).open(path).map(drop).map_err(FileError::io(path));
+    }
+    Staged::create(path).map(drop)
+}
+
+/// Refuses outputs that would overwrite each other; each comes with the option that names it. Standard output can be given once,
+/// devices and pipes as often as one likes.
+///
+/// # Errors
+/// Two outputs in one file, also if links lead there.
+pub fn check_distinct<'p>(outputs: impl IntoIterator<Item = (&'p str, &'p Path)>) -> Result<(), FileError> {
+    let mut seen: Vec<(&str, PathBuf)> = Vec::new();
+    for (option, path) in outputs {
+        let place = place(path)?;
+        let Some(place) = place else { continue };
+        if let Some((other, _)) = seen.iter().find(|(_, known)| *known == place) {
+            let path = path.display();
+            let what = if *other == option {
+                format!("two of {option} would go to '{path}'")
+            } else {
+                format!("{other} and {option} would both go to '{path}'")
+            };
+            return Err(FileError::Usage(format!("{what}: give each a file of its own")));
+        }
+        seen.push((option, place));
+    }
+    Ok(())
+}
+
+/// The one name of a place, whatever links and dots lead there; nothing for what can take several outputs.
+fn place(path: &Path) -> Result<Option<PathBuf>, FileError> {
+    if is_standard(path) {
+        return Ok(Some(path.to_owned()));
+    }
+    if fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+        return Ok(None);
+    }
+    let path = follow(path)?;
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // A folder that does not exist is an error of its own, later.
+    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    Ok(Some(folder.join(path.file_name().unwrap_or_default())))
+}
+
+/// Writes a file whole or not at all, to a device or pipe, or to standard output.
+///
+/// # Errors
+/// When the system refuses.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    if is_standard(path) {
+        return print(bytes);
+    }
+    // Devices and pipes cannot be replaced by a finished file.
+    if fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+        let written = File::options().write(true).open(path).and_then(|mut file| file.write_all(bytes));
+        return written.map_err(FileError::io(path));
+    }
+    let mut staged = Staged::create(path)?;
+    staged.put(bytes)?;
+    staged.commit()
+}
+
+/// Writes to standard output. A reader that has seen enough (`| head`) is no failure.
+///
+/// # Errors
+/// When the system refuses, for instance since the disk is full.
+pub fn print(bytes: &[u8]) -> Result<(), FileError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(FileError::io(Path::new("<stdout>"))(error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Lets a write that exceeds `ulimit -f` fail instead of ending the process. To be called once, at the start.
+pub fn ignore_file_size_signal() {
+    // A handler that only sets a flag; where there can be none, the signal ends the process as it would without.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_for_files_are_tried_and_left_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(check_sink(&folder.path().join("x"), true).is_ok());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let text = |path: &Path| check_sink(path, false).unwrap_err().to_string();
+        assert!(text(folder.path()).contains("not a regular file"));
+        assert!(text(&folder.path().join("none/x")).contains("No such file"));
+        assert!(
+            check_sink(Path::new("/dev/null"), true).is_ok() && check_sink(Path::new("-"), false).is_ok()
+        );
+    }
+
+    #[test]
+    fn files_are_replaced_and_leave_nothing_beside() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        write(&path, b"one").unwrap();
+        write(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(write(folder.path(), b"x").is_err());
+        assert!(write(Path::new("/dev/null"), b"x").is_ok());
+    }
+
+    #[test]
+    fn a_full_device_is_an_error() {
+        let error = write(Path::new("/dev/full"), b"x").unwrap_err().to_string();
+        assert!(error.starts_with("/dev/full: No space left"), "{error}");
+    }
+
+    #[test]
+    fn outputs_in_one_file_are_refused_whatever_leads_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("d")).unwrap();
+        std::os::unix::fs::symlink("x", at("link")).unwrap();
+        let check = |a: &Path, b: &Path| check_distinct([("--report", a), ("--output", b)]);
+        assert!(check(&at("x"), &at("y")).is_ok());
+        assert!(check(Path::new("/dev/null"), Path::new("/dev/null")).is_ok());
+        for other in [at("x"), at("link"), at("d/../x")] {
+            let error = check(&at("x"), &other).unwrap_err().to_string();
+            assert!(error.starts_with("--report and --output would both go to"), "{error}");
+        }
+        assert!(check(Path::new("-"), Path::new("-")).is_err());
+        let twice = check_distinct([("--output", at("x").as_path()), ("--output", at("x").as_path())]);
+        assert!(twice.unwrap_err().to_string().starts_with("two of --output would go to"));
+    }
+}
