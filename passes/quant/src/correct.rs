@@ -4,8 +4,7 @@
 //! different channels and taps taken as independent, the sums are `y = Σ c x` and `y' = Σ c' x`.
 //! Invariant: codes that did not change ask for no correction.
 
-use crate::PackError;
-use crate::quantize::expect_count;
+use strum_formats::{PackError, expect_count};
 
 /// What is corrected after selection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]

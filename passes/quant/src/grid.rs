@@ -1,7 +1,8 @@
 //! What members of a layer's blocks can hold, for those who choose weights before they are codes.
 
-use crate::methods::{DliqShift, decode_table};
-use crate::{PackError, Request, Shape, quantize_with};
+use strum_formats::{DliqShift, Shape, decode_table};
+
+use crate::{QuantError, Request, quantize_with};
 
 /// The values that a low member of an output channel can hold, -128 left out. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,14 +34,14 @@ impl Grids {
     ///
     /// # Errors
     /// As [`quantize_with`]; selection by activations is taken for one by error, since shifts alone are looked for.
-    pub fn of(codes: &[i8], shape: Shape, request: &Request) -> Result<Option<Self>, PackError> {
+    pub fn of(codes: &[i8], shape: Shape, request: &Request) -> Result<Option<Self>, QuantError> {
         let request = Request { select: crate::Select::Error, ..*request };
         let packed = quantize_with(codes, shape, &request, None)?;
         let format = packed.format;
         if !format.is_packed() {
             return Ok(None);
         }
-        let shifts = match format.method.with(|m| m.shift()) {
+        let shifts = match format.method.shift() {
             DliqShift::Layer(shift) => vec![shift; shape.oc],
             DliqShift::PerChannel => packed.shifts()?,
         };
@@ -78,7 +79,8 @@ impl Grids {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Kind, Shift};
+    use crate::Shift;
+    use strum_formats::{Kind, Method};
 
     const SHAPE: Shape = Shape { oc: 2, kh: 1, kw: 1, ic: 16 };
 
@@ -98,7 +100,7 @@ mod tests {
             [0.1, -0.4, 2.9, 100.0, 300.0, -300.0].map(|x| nearest(&mip2q, x)),
             [1, -1, 2, 64, 64, -64]
         );
-        let zero = Request { l: 5, zero: true, ..mip2q };
+        let zero = Request { method: Method::Mip2q { l: 5, zero: true }, ..mip2q };
         assert_eq!([0.4, -0.6, 100.0].map(|x| nearest(&zero, x)), [0, -1, 32]);
         let dliq = Request { shift: Shift::Fixed(4), ..Request::new(Kind::Dliq) };
         assert_eq!([7.9, 8.0, 8.1, -300.0].map(|x| nearest(&dliq, x)), [0, 0, 16, -112]);

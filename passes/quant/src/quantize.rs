@@ -1,11 +1,15 @@
 //! From INT8 weight codes to packed bytes: choice of the shift, selection, encoding. Output channels are independent and
 //! run in parallel; the result does not depend on the number of threads.
 
-use crate::bits::BitWriter;
-use crate::methods::{DliqShift, Kind, LowMap};
-use crate::select::{self, Keys, Select};
-use crate::{Format, PackError, Packed, Shape, packed_bytes, set_bytes};
 use rayon::prelude::*;
+use strum_formats::{
+    DliqShift, Format, Kind, LowMap, Method, Packed, Shape, Spec, SpecError, blocks, expect_count, pack_by,
+    table,
+};
+
+use crate::choice::SELECT;
+use crate::error::QuantError;
+use crate::select::{self, Keys, Select};
 
 /// How the shift of `dliq` is found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -19,37 +23,55 @@ pub enum Shift {
     Fixed(u8),
 }
 
-/// What a user asks for. Parameters that the method does not have are ignored.
+/// How a layer is to be quantized and packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Request {
-    /// The method.
-    pub kind: Kind,
     /// Block length: 4, 8, 16 or 32.
     pub w: u8,
     /// Low members of each block, 0..=w.
     pub low: u8,
-    /// `dliq`: bits of a low code, 1..=8.
-    pub q: u8,
-    /// `mip2q`: largest exponent, 0..=7.
-    pub l: u8,
-    /// `mip2q`: whether a spare code means 0.
-    pub zero: bool,
-    /// `dliq`: how the shift is found.
+    /// The method; its shift is that of `shift`, whatever it says.
+    pub method: Method,
+    /// How the shift is found, for a method that has one.
     pub shift: Shift,
     /// Which members become low.
     pub select: Select,
 }
 
 impl Request {
-    /// The defaults: w = 16, low = 8, q = 4, L = 7, no zero code, one shift a layer, selection by error.
-    pub const fn new(kind: Kind) -> Self {
-        Self { kind, w: 16, low: 8, q: 4, l: 7, zero: false, shift: Shift::AutoLayer, select: Select::Error }
+    /// A method with all parameters at their defaults.
+    #[must_use]
+    pub fn new(kind: Kind) -> Self {
+        // Defaults are legal (a test holds that), so the other case does not occur.
+        let dense =
+            Request { w: 16, low: 0, method: Method::Dense, shift: Shift::AutoLayer, select: Select::Error };
+        Request::of(&Spec::new(&crate::SCHEMA, kind)).unwrap_or(dense)
+    }
+
+    /// What a specification asks for.
+    ///
+    /// # Errors
+    /// Its parameters do not go together.
+    pub fn of(spec: &Spec) -> Result<Self, SpecError> {
+        let Format { w, low, method } = spec.format()?;
+        let shift = match spec.get(&table::SHIFT) {
+            strum_formats::Value::Whole(shift) => Shift::Fixed(shift),
+            strum_formats::Value::Word(table::SHIFT_CHANNEL) => Shift::AutoChannel,
+            _ => Shift::AutoLayer,
+        };
+        let select = spec.word(&SELECT).and_then(Select::from_name).unwrap_or_default();
+        Ok(Request { w, low, method, shift, select })
+    }
+
+    /// The method without its parameters.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.method.kind()
     }
 
     /// The format, given where the shift stands.
     fn format(&self, shift: DliqShift) -> Format {
-        let method = self.kind.method(self, shift);
-        let format = Format { w: self.w, low: self.low, method };
+        let format = Format { w: self.w, low: self.low, method: self.method.with_shift(shift) };
         if format.is_packed() { format } else { Format::DENSE }
     }
 }
@@ -69,7 +91,7 @@ impl Tables {
 
     /// One for every legal shift of the format, indexed by shift.
     fn all(format: Format, select: Select) -> Vec<Self> {
-        (0..=format.method.with(|m| m.max_shift())).map(|shift| Self::new(format, shift, select)).collect()
+        (0..=format.method.max_shift()).map(|shift| Self::new(format, shift, select)).collect()
     }
 
     /// The mask of the block with this number in its output channel.
@@ -104,16 +126,16 @@ struct Moments<'a> {
 }
 
 impl<'a> Moments<'a> {
-    fn new(request: &Request, shape: Shape, moments: Option<&'a [f64]>) -> Result<Self, PackError> {
+    fn new(request: &Request, shape: Shape, moments: Option<&'a [f64]>) -> Result<Self, QuantError> {
         let w = usize::from(request.w.max(1));
         let blocks = shape.ic.div_ceil(w).max(1);
         if request.select != Select::Activation {
             return Ok(Self { of: None, w, blocks });
         }
-        let moments = moments.ok_or(PackError::NoMoments)?;
+        let moments = moments.ok_or(QuantError::NoMoments)?;
         expect_count("second moments", shape.ic, moments.len())?;
         match moments.iter().enumerate().find(|(_, m)| !(m.is_finite() && **m >= 0.0)) {
-            Some((channel, got)) => Err(PackError::Moment { channel, got: got.to_string() }),
+            Some((channel, got)) => Err(QuantError::Moment { channel, got: got.to_string() }),
             None => Ok(Self { of: Some(moments), w, blocks }),
         }
     }
@@ -125,16 +147,11 @@ impl<'a> Moments<'a> {
     }
 }
 
-/// The real members of each block of one output channel, in order.
-fn blocks(codes: &[i8], ic: usize, format: Format) -> impl Iterator<Item = &[i8]> {
-    codes.chunks(ic.max(1)).flat_map(move |tap| tap.chunks(usize::from(format.w.max(1))))
-}
-
 /// Quantizes `codes`, an INT8 tensor `[oc][ky][kx][ic]`, and packs the result.
 ///
 /// # Errors
 /// The request is not legal, it selects by activations, or the number of codes is not that of the shape.
-pub fn quantize(codes: &[i8], shape: Shape, request: &Request) -> Result<Packed, PackError> {
+pub fn quantize(codes: &[i8], shape: Shape, request: &Request) -> Result<Packed, QuantError> {
     quantize_with(codes, shape, request, None)
 }
 
@@ -148,13 +165,13 @@ pub fn quantize_with(
     shape: Shape,
     request: &Request,
     moments: Option<&[f64]>,
-) -> Result<Packed, PackError> {
+) -> Result<Packed, QuantError> {
     let layer = DliqShift::Layer(if let Shift::Fixed(shift) = request.shift { shift } else { 0 });
     let format = request.format(layer);
     format.validate()?;
     expect_count("weight codes", shape.weights()?, codes.len())?;
     if !format.is_packed() {
-        return pack_dense(codes, shape);
+        return Ok(pack_by(codes, shape, Format::DENSE, &[], |_, _, _| 0)?);
     }
     let moments = Moments::new(request, shape, moments)?;
     let tables = Tables::all(format, request.select);
@@ -172,82 +189,11 @@ pub fn quantize_with(
             (request.format(DliqShift::PerChannel), shifts)
         }
     };
-    encode(codes, shape, format, &shifts, |_, shift, set, out| {
-        if let Some(tables) = tables.get(usize::from(shift)) {
-            write_set(out, set, shape.ic, format, &tables.map, |index, block| {
-                tables.mask(format, &moments, index, block)
-            });
-        }
-    })
-}
-
-/// Packs `codes` with a choice of low members made elsewhere. A low member is stored as the nearest low value.
-///
-/// `high` says of every weight whether it is high; `shifts` holds one shift an output channel for `dliq` with
-/// [`DliqShift::PerChannel`] and is empty otherwise.
-///
-/// # Errors
-/// The format is not legal, a count is wrong, a shift is out of range, or a block does not have the number of low members
-/// that the format and the padding rule ask for.
-pub fn pack(
-    codes: &[i8],
-    high: &[bool],
-    shape: Shape,
-    format: Format,
-    shifts: &[u8],
-) -> Result<Packed, PackError> {
-    format.validate()?;
-    let len = shape.weights()?;
-    expect_count("weight codes", len, codes.len())?;
-    if !format.is_packed() {
-        return pack_dense(codes, shape);
-    }
-    expect_count("mask entries", len, high.len())?;
-    let shifts = match format.method.with(|m| m.shift()) {
-        DliqShift::Layer(shift) => {
-            expect_count("shifts", 0, shifts.len())?;
-            vec![shift; shape.oc]
-        }
-        DliqShift::PerChannel => {
-            expect_count("shifts", shape.oc, shifts.len())?;
-            check_shifts(format, shifts)?;
-            shifts.to_vec()
-        }
-    };
-    let set_len = shape.set_len()?;
-    let masks: Vec<Vec<u32>> = high
-        .par_chunks(set_len)
-        .enumerate()
-        .map(|(oc, high)| set_masks(oc, high, shape.ic, format))
-        .collect::<Vec<_>>()
-        .into_iter()
-        .collect::<Result<_, _>>()?;
-    let maps: Vec<_> =
-        (0..=format.method.with(|m| m.max_shift())).map(|s| LowMap::new(&format.method, s)).collect();
-    encode(codes, shape, format, &shifts, |oc, shift, set, out| {
-        if let (Some(map), Some(masks)) = (maps.get(usize::from(shift)), masks.get(oc)) {
-            write_set(out, set, shape.ic, format, map, |block, _| {
-                masks.get(block).copied().unwrap_or_default()
-            });
-        }
-    })
-}
-
-/// The masks of one output channel, padding included.
-fn set_masks(oc: usize, high: &[bool], ic: usize, format: Format) -> Result<Vec<u32>, PackError> {
-    let blocks = high.chunks(ic.max(1)).flat_map(|tap| tap.chunks(usize::from(format.w)));
-    let expected = u32::from(format.w - format.low);
-    blocks
-        .enumerate()
-        .map(|(block, high)| {
-            let real = high.iter().enumerate().fold(0, |mask, (i, &high)| mask | u32::from(high) << i);
-            let mask = real | select::padding_mask(format.w, format.low, high.len());
-            match mask.count_ones() {
-                got if got == expected => Ok(mask),
-                got => Err(PackError::HighCount { oc, block, expected, got }),
-            }
-        })
-        .collect()
+    Ok(pack_by(codes, shape, format, &shifts, |oc, index, block| {
+        let shift = shifts.get(oc).copied().unwrap_or_default();
+        let tables = tables.get(usize::from(shift));
+        tables.map_or(0, |tables| tables.mask(format, &moments, index, block))
+    })?)
 }
 
 /// Squared error of every output channel for every shift, weighted where the selection is: `[oc][shift]`.
@@ -257,7 +203,7 @@ fn channel_errors(
     format: Format,
     tables: &[Tables],
     moments: &Moments<'_>,
-) -> Result<Vec<Vec<f64>>, PackError> {
+) -> Result<Vec<Vec<f64>>, QuantError> {
     let sets = codes.par_chunks(shape.set_len()?);
     Ok(sets.map(|set| tables.iter().map(|t| t.set_error(format, shape.ic, moments, set)).collect()).collect())
 }
@@ -272,96 +218,6 @@ fn best_shift(errors: &[Vec<f64>]) -> u8 {
         .unwrap_or(0)
 }
 
-/// Plain INT8: the codes of each output channel, padded.
-fn pack_dense(codes: &[i8], shape: Shape) -> Result<Packed, PackError> {
-    encode(codes, shape, Format::DENSE, &vec![0; shape.oc], |_, _, set, out| {
-        for (to, from) in out.iter_mut().zip(set) {
-            *to = from.cast_unsigned();
-        }
-    })
-}
-
-/// Fills a packed tensor set by set; `write(oc, shift, codes, out)` runs in parallel.
-fn encode(
-    codes: &[i8],
-    shape: Shape,
-    format: Format,
-    shifts: &[u8],
-    write: impl Fn(usize, u8, &[i8], &mut [u8]) + Sync,
-) -> Result<Packed, PackError> {
-    let mut packed = empty(shape, format, shifts)?;
-    let (set, header) = (set_bytes(format, shape)?, format.header_bytes(shape)?);
-    let sets = packed.bytes.get_mut(header..).unwrap_or_default().par_chunks_mut(set);
-    let channels = codes.par_chunks(shape.set_len()?);
-    sets.zip(channels)
-        .zip(shifts)
-        .enumerate()
-        .for_each(|(oc, ((out, codes), &shift))| write(oc, shift, codes, out));
-    Ok(packed)
-}
-
-/// A packed tensor of zero sets, with its shift header.
-fn empty(shape: Shape, format: Format, shifts: &[u8]) -> Result<Packed, PackError> {
-    let mut bytes = vec![0; packed_bytes(format, shape)?];
-    if format.header_bytes(shape)? > 0 {
-        for (to, &shift) in bytes.iter_mut().zip(shifts) {
-            *to = shift;
-        }
-    }
-    Ok(Packed { shape, format, bytes })
-}
-
-/// Refuses a shift beyond what the code width leaves.
-pub(crate) fn check_shifts(format: Format, shifts: &[u8]) -> Result<(), PackError> {
-    let max = format.method.with(|m| m.max_shift());
-    match shifts.iter().enumerate().find(|&(_, &shift)| shift > max) {
-        Some((oc, &got)) => Err(PackError::Shift { oc, max, got }),
-        None => Ok(()),
-    }
-}
-
-pub(crate) fn expect_count(what: &'static str, expected: usize, got: usize) -> Result<(), PackError> {
-    if expected == got { Ok(()) } else { Err(PackError::Count { what, expected, got }) }
-}
-
-/// Encodes one output channel into zeroed bytes; `mask_of(block, members)` chooses.
-fn write_set(
-    out: &mut [u8],
-    codes: &[i8],
-    ic: usize,
-    format: Format,
-    map: &LowMap,
-    mask_of: impl Fn(usize, &[i8]) -> u32,
-) {
-    let mut writer = BitWriter::new(out);
-    let (w, low_bits) = (usize::from(format.w), format.low_bits());
-    let (high_count, low_count) = (usize::from(format.w - format.low), usize::from(format.low));
-    for (index, block) in blocks(codes, ic, format).enumerate() {
-        let mask = mask_of(index, block);
-        // Every member is written to both lists and only one index moves on: no branch to mispredict.
-        let (mut highs, mut lows, mut h, mut l) = ([0u8; 33], [0u8; 33], 0, 0);
-        for i in 0..w {
-            let (code, low) = match block.get(i) {
-                Some(c) => (c.cast_unsigned(), map.code[usize::from(c.cast_unsigned())]),
-                None => (0, 0),
-            };
-            highs[h] = code;
-            lows[l] = low;
-            let high = (mask >> i & 1) as usize;
-            h += high;
-            l += 1 - high;
-        }
-        writer.push(mask, u32::from(format.w));
-        for &code in highs.iter().take(high_count) {
-            writer.push(u32::from(code), 8);
-        }
-        for &code in lows.iter().take(low_count) {
-            writer.push(u32::from(code), low_bits);
-        }
-    }
-    writer.finish();
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -374,7 +230,7 @@ mod tests {
         assert_eq!(packed.shifts().unwrap(), [0, 3]);
         let request = Request { shift: Shift::AutoLayer, ..request };
         let packed = quantize(&[0, 0, 0, 0, 8, -8, 16, 32], shape, &request).unwrap();
-        assert_eq!(packed.format.method, crate::Method::Dliq { q: 4, shift: DliqShift::Layer(3) });
+        assert_eq!(packed.format.method, Method::Dliq { q: 4, shift: DliqShift::Layer(3) });
     }
 
     #[test]
@@ -393,7 +249,7 @@ mod tests {
     #[test]
     fn bad_input_is_refused() {
         let shape = Shape { oc: 1, kh: 1, kw: 1, ic: 4 };
-        let text = |r: Result<Packed, PackError>| r.unwrap_err().to_string();
+        let text = |r: Result<Packed, QuantError>| r.unwrap_err().to_string();
         assert_eq!(
             text(quantize(&[0; 3], shape, &Request::new(Kind::Dense))),
             "expected 4 weight codes, got 3"
@@ -406,18 +262,6 @@ mod tests {
         assert_eq!(
             text(quantize(&[0; 4], shape, &request)),
             "low must be at most the block length 16, got 17"
-        );
-        let format = Format { w: 4, low: 2, method: crate::Method::Sparse };
-        let high = [true, true, true, false];
-        assert_eq!(
-            text(pack(&[0; 4], &high, shape, format, &[])),
-            "output channel 0, block 0: mask has 3 high members, expected 2"
-        );
-        assert_eq!(text(pack(&[0; 4], &high, shape, format, &[1])), "expected 0 shifts, got 1");
-        let format = Format { method: crate::Method::Dliq { q: 6, shift: DliqShift::PerChannel }, ..format };
-        assert_eq!(
-            text(pack(&[0; 4], &high, shape, format, &[3])),
-            "output channel 0: shift must be at most 2, got 3"
         );
     }
 }

@@ -3,7 +3,7 @@
 //! Under "exactly `low` members" the errors of different members add, so the set of least error is found exactly by
 //! sorting on the error of each. A key packs the whole order into one integer; keys of a block are all different.
 
-use crate::methods::LowMap;
+use strum_formats::{LowMap, padding_mask};
 
 /// By what the low members of a block are chosen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -107,16 +107,10 @@ pub(crate) fn weighted(map: &LowMap, w: u8, codes: &[i8], moments: &[f64], low: 
     high | padding_mask(w, low, codes.len())
 }
 
-/// The mask of the padding of a block with `real` real members: bit = 1 where a padding position is high.
-pub(crate) fn padding_mask(w: u8, low: u8, real: usize) -> u32 {
-    let first_high = real.saturating_add(usize::from(low));
-    (first_high..usize::from(w)).fold(0, |mask, i| mask | 1 << i)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::methods::Method;
+    use strum_formats::{DliqShift, Method};
 
     fn low_indices(method: Method, select: Select, w: u8, low: u32, codes: &[i8]) -> Vec<u32> {
         let mask = mask(&Keys::new(&LowMap::new(&method, 0), select), w, codes, low);
@@ -135,7 +129,7 @@ mod tests {
 
     #[test]
     fn magnitude_ties_by_error() {
-        let dliq = Method::Dliq { q: 4, shift: crate::DliqShift::Layer(0) };
+        let dliq = Method::Dliq { q: 4, shift: DliqShift::Layer(0) };
         // -8 is exact in four bits, 8 is not.
         assert_eq!(low_indices(dliq, Select::Magnitude, 4, 1, &[8, -8, 9, 9]), [1]);
     }

@@ -2,8 +2,7 @@
 //!
 //! Invariant: adding layers one by one gives what all their weights at once give, up to rounding.
 
-use crate::PackError;
-use crate::quantize::expect_count;
+use strum_formats::{PackError, expect_count};
 
 /// Sums of squares of weights and of what has become different about them, in double precision.
 ///

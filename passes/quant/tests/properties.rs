@@ -6,10 +6,10 @@ mod common;
 
 use common::{block, channel_errors, format, low_values, nearest, quantized, request, select, tensor};
 use proptest::prelude::*;
-use strum_quant::{
-    DliqShift, Format, Kind, Method, Packed, Request, Select, Shape, Shift, audit_set, pack, packed_bytes,
-    quantize, quantize_with, set_bytes, sqnr_db,
+use strum_formats::{
+    DliqShift, Format, Kind, Method, Packed, Shape, audit_set, pack, packed_bytes, set_bytes, sqnr_db,
 };
+use strum_quant::{Request, Select, Shift, quantize, quantize_with};
 
 /// The tensor packed in this format, with the shift of each channel that the format or the search gives.
 fn packed(tensor: &common::Tensor, format: Format, select: Select) -> Packed {
@@ -285,7 +285,7 @@ proptest! {
             prop_assert_eq!(audit.high_values[at], count(true) as u64);
             prop_assert_eq!(audit.low_values[at], count(false) as u64);
         }
-        let mut by_set = strum_quant::Audit::default();
+        let mut by_set = strum_formats::Audit::default();
         let set = set_bytes(format, tensor.shape).unwrap();
         for (bytes, &shift) in packed.bytes.chunks(set).zip(&packed.shifts().unwrap()) {
             by_set.merge(&audit_set(format, tensor.shape, shift, bytes).unwrap());

@@ -2,10 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
-use strum_quant::{
-    DliqShift, Format, Kind, Method, Packed, Request, Select, Shape, Shift, pack, packed_bytes, quantize,
-    set_bytes,
-};
+use strum_formats::{DliqShift, Format, Kind, Method, Packed, Shape, pack, packed_bytes, set_bytes};
+use strum_quant::{Request, Select, Shift, quantize};
 
 const CODES: [i8; 16] = [-97, 3, 14, -6, 41, 0, -22, 9, -1, 64, -35, 5, 118, -12, 2, -50];
 const BLOCK: Shape = Shape { oc: 1, kh: 1, kw: 1, ic: 16 };
@@ -22,7 +20,8 @@ fn squared_error(packed: &Packed) -> i32 {
 #[test]
 fn the_worked_block_under_every_method() {
     let by_magnitude = [1, 3, 5, 7, 8, 11, 13, 14];
-    let mip2q = |l, select| Request { l, select, ..Request::new(Kind::Mip2q) };
+    let mip2q =
+        |l, select| Request { method: Method::Mip2q { l, zero: false }, select, ..Request::new(Kind::Mip2q) };
     let dliq = |shift, select| Request { shift: Shift::Fixed(shift), select, ..Request::new(Kind::Dliq) };
     let sparse = |select| Request { select, ..Request::new(Kind::Sparse) };
     let (error, magnitude) = (Select::Error, Select::Magnitude);

@@ -2,7 +2,8 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test binary uses its own part")]
 
 use proptest::prelude::*;
-use strum_quant::{DliqShift, Format, Kind, Method, Request, Select, Shape, Shift};
+use strum_formats::{DliqShift, Format, Method, Shape};
+use strum_quant::{Request, Select, Shift};
 
 /// A weight tensor with its shape.
 #[derive(Debug, Clone)]
@@ -45,15 +46,12 @@ pub fn tensor() -> impl Strategy<Value = Tensor> {
 
 /// The request that leads to this format.
 pub fn request(format: Format, select: Select) -> Request {
-    let base = Request { w: format.w, low: format.low, select, ..Request::new(format.method.kind()) };
-    match format.method {
-        Method::Dense | Method::Sparse => base,
-        Method::Dliq { q, shift: DliqShift::Layer(shift) } => {
-            Request { q, shift: Shift::Fixed(shift), ..base }
-        }
-        Method::Dliq { q, shift: DliqShift::PerChannel } => Request { q, shift: Shift::AutoChannel, ..base },
-        Method::Mip2q { l, zero } => Request { l, zero, ..base },
-    }
+    let shift = match format.method {
+        Method::Dense | Method::Sparse | Method::Mip2q { .. } => Shift::AutoLayer,
+        Method::Dliq { shift: DliqShift::Layer(shift), .. } => Shift::Fixed(shift),
+        Method::Dliq { shift: DliqShift::PerChannel, .. } => Shift::AutoChannel,
+    };
+    Request { w: format.w, low: format.low, method: format.method, shift, select }
 }
 
 /// All values a low member can have, from the words of the format's definition.
@@ -123,5 +121,5 @@ pub fn channel_errors(tensor: &Tensor, decoded: &[(i8, bool)]) -> Vec<i64> {
 }
 
 pub fn dliq(w: u8, low: u8, q: u8, shift: Shift) -> Request {
-    Request { w, low, q, shift, ..Request::new(Kind::Dliq) }
+    Request { w, low, method: Method::Dliq { q, shift: DliqShift::Layer(0) }, shift, select: Select::Error }
 }

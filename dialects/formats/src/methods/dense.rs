@@ -1,7 +1,7 @@
 //! Plain INT8: no blocks, no mask, no low members.
 
 use super::{DliqShift, QuantMethod};
-use crate::{FormatError, Request};
+use crate::{FormatError, Spec};
 use std::fmt;
 
 /// Plain INT8 has no parameters.
@@ -28,7 +28,7 @@ impl QuantMethod for Dense {
         Some(code.cast_signed())
     }
 
-    fn from_request(_request: &Request, _shift: DliqShift) -> Self {
+    fn from_spec(_spec: &Spec, _shift: DliqShift) -> Self {
         Self
     }
 }

@@ -1,7 +1,7 @@
 //! What a packed tensor really holds, counted from its bytes.
 
+use crate::pack::{check_shifts, expect_count};
 use crate::packed::Layout;
-use crate::quantize::{check_shifts, expect_count};
 use crate::{Format, PackError, Packed, Shape, set_bytes};
 
 /// Counts over one or several packed tensors. Padding is in `bytes` and in nothing else.

@@ -4,7 +4,8 @@
 //! with a minus sign stays reserved, as all codes above `L` are.
 
 use super::{DliqShift, QuantMethod, in_range};
-use crate::{FormatError, Request};
+use crate::table::{L, ZERO};
+use crate::{FormatError, Spec};
 use std::fmt;
 
 /// Largest exponent and the meaning of the spare code.
@@ -27,7 +28,7 @@ impl Mip2q {
 
 impl QuantMethod for Mip2q {
     fn validate(&self) -> Result<(), FormatError> {
-        in_range("L", self.l, 0, 7)?;
+        in_range(&L, self.l)?;
         if self.zero && self.l >= self.top() { Err(FormatError::NoSpareCode(self.l)) } else { Ok(()) }
     }
 
@@ -62,8 +63,8 @@ impl QuantMethod for Mip2q {
         }
     }
 
-    fn from_request(request: &Request, _shift: DliqShift) -> Self {
-        Self { l: request.l, zero: request.zero }
+    fn from_spec(spec: &Spec, _shift: DliqShift) -> Self {
+        Self { l: spec.whole(&L), zero: spec.flag(&ZERO) }
     }
 }
 

@@ -3,7 +3,8 @@
 //! To add a method: a file with a struct of its parameters that implements `QuantMethod`, and one entry in `methods!`.
 
 use crate::error::FormatError;
-use crate::quantize::Request;
+use crate::parameter::{Domain, Parameter, or};
+use crate::spec::Spec;
 use std::fmt;
 
 /// Where the shift of a `dliq` layer is kept.
@@ -44,14 +45,14 @@ pub(crate) trait QuantMethod: fmt::Display {
     /// The value of a low code, or nothing where the code is reserved. A `code` of more than `code_bits` is reserved.
     fn decode(&self, code: u8, shift: u8) -> Option<i8>;
 
-    /// The method as a request describes it, with the shift already chosen.
-    fn from_request(request: &Request, shift: DliqShift) -> Self
+    /// The method as a specification describes it, with the shift already chosen.
+    fn from_spec(spec: &Spec, shift: DliqShift) -> Self
     where
         Self: Sized;
 }
 
 macro_rules! methods {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $module:ident $({ $($(#[doc = $field_doc:literal])+ $field:ident: $ty:ty),* })?,)+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $module:ident, $help:literal $({ $($(#[doc = $field_doc:literal])+ $field:ident: $ty:ty),* })?,)+) => {
         $(mod $module;)+
 
         /// A method with its parameters.
@@ -65,7 +66,7 @@ macro_rules! methods {
         pub enum Kind { $($(#[doc = $doc])+ $variant,)+ }
 
         impl Kind {
-            /// Every method, in the order of their codes in the instruction set.
+            /// Every method, in the order of their codes in the instruction set, which the index is.
             pub const ALL: &[Kind] = &[$(Kind::$variant),+];
 
             /// The name as users write it.
@@ -73,11 +74,16 @@ macro_rules! methods {
                 match self { $(Kind::$variant => stringify!($module),)+ }
             }
 
-            /// The method of this kind that a request describes, with the shift already chosen.
-            pub(crate) fn method(self, request: &Request, shift: DliqShift) -> Method {
+            /// One line: what a low member is.
+            pub const fn help(self) -> &'static str {
+                match self { $(Kind::$variant => $help,)+ }
+            }
+
+            /// The method of this kind that a specification describes, with the shift already chosen.
+            pub fn method(self, spec: &Spec, shift: DliqShift) -> Method {
                 match self {
                     $(Kind::$variant => {
-                        let $module::$variant $({ $($field),* })? = QuantMethod::from_request(request, shift);
+                        let $module::$variant $({ $($field),* })? = QuantMethod::from_spec(spec, shift);
                         Method::$variant $({ $($field),* })?
                     })+
                 }
@@ -100,18 +106,18 @@ macro_rules! methods {
 
 methods! {
     /// Plain INT8, no low members.
-    Dense = dense,
+    Dense = dense, "plain INT8, lossless",
     /// A low member is 0 and takes no bits.
-    Sparse = sparse,
+    Sparse = sparse, "low members are zero",
     /// A low member is a `q`-bit integer, shifted left.
-    Dliq = dliq {
+    Dliq = dliq, "low members are shifted q-bit integers" {
         /// Bits of a low code, 1..=8.
         q: u8,
         /// The shift, 0..=8-q.
         shift: DliqShift
     },
     /// A low member is a signed power of two.
-    Mip2q = mip2q {
+    Mip2q = mip2q, "low members are signed powers of two" {
         /// Largest exponent, 0..=7.
         l: u8,
         /// Whether the greatest exponent code, with a plus sign, means 0.
@@ -119,12 +125,36 @@ methods! {
     },
 }
 
+impl Method {
+    /// Where the shift of low codes is kept; `Layer(0)` for methods without one.
+    pub fn shift(&self) -> DliqShift {
+        self.with(|m| m.shift())
+    }
+
+    /// Greatest legal shift of low codes; 0 for methods without one.
+    pub fn max_shift(&self) -> u8 {
+        self.with(|m| m.max_shift())
+    }
+
+    /// The same method with another shift, if it has one.
+    #[must_use]
+    pub const fn with_shift(self, shift: DliqShift) -> Self {
+        match self {
+            Method::Dliq { q, shift: _ } => Method::Dliq { q, shift },
+            Method::Dense | Method::Sparse | Method::Mip2q { .. } => self,
+        }
+    }
+}
+
 impl Kind {
     /// The method of that name.
+    ///
+    /// # Errors
+    /// There is none.
     pub fn from_name(name: &str) -> Result<Kind, FormatError> {
         Kind::ALL.iter().copied().find(|kind| kind.name() == name).ok_or_else(|| {
-            let expected: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-            FormatError::UnknownMethod { got: name.into(), expected: expected.join(", ") }
+            let all = Kind::ALL.iter().map(|kind| kind.name().to_owned()).collect();
+            FormatError::UnknownMethod { got: name.into(), expected: or(all) }
         })
     }
 }
@@ -135,21 +165,30 @@ impl fmt::Display for Kind {
     }
 }
 
+/// Refuses a value that is not in the domain of its parameter.
+fn in_range(parameter: &'static Parameter, got: u8) -> Result<(), FormatError> {
+    match parameter.domain {
+        Domain::Range(min, max) => in_bounds(parameter.name, got, min, max),
+        Domain::Share | Domain::OneOf(_) | Domain::Flag | Domain::Words(_) | Domain::WordsOr(..) => Ok(()),
+    }
+}
+
 /// Refuses a parameter outside `min..=max`.
-fn in_range(name: &'static str, got: u8, min: u8, max: u8) -> Result<(), FormatError> {
+fn in_bounds(name: &'static str, got: u8, min: u8, max: u8) -> Result<(), FormatError> {
     if (min..=max).contains(&got) { Ok(()) } else { Err(FormatError::Parameter { name, min, max, got }) }
 }
 
 /// A low map as tables over all 256 weight codes, for one shift.
-pub(crate) struct LowMap {
+pub struct LowMap {
     /// Low code of each weight code, indexed by its bits.
-    pub(crate) code: [u8; 256],
+    pub code: [u8; 256],
     /// Squared error of storing each weight code low.
-    pub(crate) error: [u16; 256],
+    pub error: [u16; 256],
 }
 
 impl LowMap {
-    pub(crate) fn new(method: &Method, shift: u8) -> Self {
+    /// The map of a validated method with a legal shift.
+    pub fn new(method: &Method, shift: u8) -> Self {
         method.with(|m| {
             let mut map = Self { code: [0; 256], error: [0; 256] };
             for c in i8::MIN..=i8::MAX {
@@ -166,7 +205,7 @@ impl LowMap {
 }
 
 /// The values of all low codes, for one shift; `None` where reserved.
-pub(crate) fn decode_table(method: &Method, shift: u8) -> [Option<i8>; 256] {
+pub fn decode_table(method: &Method, shift: u8) -> [Option<i8>; 256] {
     method
         .with(|m| std::array::from_fn(|code| u8::try_from(code).ok().and_then(|code| m.decode(code, shift))))
 }
@@ -257,7 +296,7 @@ mod tests {
         }
         assert_eq!(
             Kind::from_name("int4").unwrap_err().to_string(),
-            "unknown method 'int4', expected one of dense, sparse, dliq, mip2q"
+            "method 'int4' is not known, expected dense, sparse, dliq or mip2q"
         );
     }
 }

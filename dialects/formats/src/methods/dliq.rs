@@ -1,7 +1,8 @@
 //! Dual-level integers: a low code is a `q`-bit two's complement integer `v` and means `v << shift`, saturating.
 
-use super::{DliqShift, QuantMethod, in_range};
-use crate::{FormatError, Request};
+use super::{DliqShift, QuantMethod, in_bounds, in_range};
+use crate::table::Q;
+use crate::{FormatError, Spec};
 use std::fmt;
 
 /// Code width and shift.
@@ -12,9 +13,9 @@ pub(super) struct Dliq {
 
 impl QuantMethod for Dliq {
     fn validate(&self) -> Result<(), FormatError> {
-        in_range("q", self.q, 1, 8)?;
+        in_range(&Q, self.q)?;
         match self.shift {
-            DliqShift::Layer(shift) => in_range("shift", shift, 0, self.max_shift()),
+            DliqShift::Layer(shift) => in_bounds("shift", shift, 0, self.max_shift()),
             DliqShift::PerChannel => Ok(()),
         }
     }
@@ -50,8 +51,8 @@ impl QuantMethod for Dliq {
         i8::try_from(i32::from(v) << shift).ok()
     }
 
-    fn from_request(request: &Request, shift: DliqShift) -> Self {
-        Self { q: request.q, shift }
+    fn from_spec(spec: &Spec, shift: DliqShift) -> Self {
+        Self { q: spec.whole(&Q), shift }
     }
 }
 

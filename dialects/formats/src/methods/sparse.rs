@@ -1,7 +1,7 @@
 //! Structured sparsity: a low member is 0, and nothing but the mask says so.
 
 use super::{DliqShift, QuantMethod};
-use crate::{FormatError, Request};
+use crate::{FormatError, Spec};
 use std::fmt;
 
 /// Structured sparsity has no parameters.
@@ -24,7 +24,7 @@ impl QuantMethod for Sparse {
         (code == 0).then_some(0)
     }
 
-    fn from_request(_request: &Request, _shift: DliqShift) -> Self {
+    fn from_spec(_spec: &Spec, _shift: DliqShift) -> Self {
         Self
     }
 }

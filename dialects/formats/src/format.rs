@@ -55,7 +55,7 @@ impl Format {
     }
 
     /// Bytes of the shift header in front of the sets; 0 unless the shift differs by output channel.
-    pub(crate) fn header_bytes(&self, shape: Shape) -> Result<usize, PackError> {
+    pub fn header_bytes(&self, shape: Shape) -> Result<usize, PackError> {
         match self.method.with(|m| m.shift()) {
             DliqShift::PerChannel => {
                 shape.oc.checked_next_multiple_of(ALIGN).ok_or_else(|| PackError::TooLarge(shape.to_string()))
@@ -103,7 +103,7 @@ impl Shape {
     }
 
     /// Weights of one output channel.
-    pub(crate) fn set_len(&self) -> Result<usize, PackError> {
+    pub fn set_len(&self) -> Result<usize, PackError> {
         if [self.oc, self.kh, self.kw, self.ic].contains(&0) {
             return Err(PackError::EmptyShape(self.to_string()));
         }

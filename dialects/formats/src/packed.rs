@@ -3,8 +3,7 @@
 
 use crate::bits::BitReader;
 use crate::methods::{DliqShift, decode_table};
-use crate::quantize::check_shifts;
-use crate::select::padding_mask;
+use crate::pack::{check_shifts, padding_mask};
 use crate::{Format, PackError, Shape, packed_bytes, set_bytes};
 use rayon::prelude::*;
 
@@ -108,7 +107,7 @@ impl Packed {
             return Err(PackError::Length { expected, got: self.bytes.len() });
         }
         let header = self.format.header_bytes(self.shape)?;
-        let shifts = match self.format.method.with(|m| m.shift()) {
+        let shifts = match self.format.method.shift() {
             DliqShift::Layer(shift) => vec![shift; self.shape.oc],
             DliqShift::PerChannel => {
                 let (shifts, rest) =

@@ -1,0 +1,84 @@
+//! The table of parameters. Methods have a table of their own, in [`methods`](crate::methods).
+//!
+//! A row is all that a parameter needs to be known: the text form, the packing file, the options of passes, the command line with its
+//! help, "has no effect with …" and the tables of the documentation follow from it. What the parameter means is up to the
+//! method that reads it.
+
+use crate::methods::Kind::{self, Dliq, Mip2q, Sparse};
+use crate::parameter::{Domain, Value, Word};
+
+/// The methods that have blocks.
+pub const PACKED: &[Kind] = &[Sparse, Dliq, Mip2q];
+
+/// Declares parameters as constants, and the list of them.
+#[macro_export]
+macro_rules! parameters {
+    (
+        $(#[$list_doc:meta])* $list:ident:
+        $($(#[$doc:meta])+ $constant:ident = {
+            $name:literal, $value_name:literal, $domain:expr, $default:expr, $methods:expr, $help:literal $(,)?
+        })+
+    ) => {
+        $($(#[$doc])+ pub const $constant: $crate::Parameter = $crate::Parameter {
+            name: $name, value_name: $value_name, domain: $domain, default: $default, methods: $methods, help: $help,
+        };)+
+
+        $(#[$list_doc])*
+        pub const $list: &[&$crate::Parameter] = &[$(&$constant),+];
+    };
+}
+
+parameters! {
+    /// The parameters of formats, in the order in which they are shown.
+    PARAMETERS:
+
+    /// Fraction of low members in a block; `p` times `w` is the number of low members.
+    P = {"p", "SHARE", Domain::Share, Value::Real(0.5), PACKED, "fraction of low members in each block"}
+
+    /// Members of a block.
+    W = {"w", "N", Domain::OneOf(&[4, 8, 16, 32]), Value::Whole(16), PACKED, "block size, in input channels"}
+
+    /// Bits of a low code of `dliq`.
+    Q = {"q", "BITS", Domain::Range(1, 8), Value::Whole(4), &[Dliq], "bits per low code"}
+
+    /// Largest exponent of `mip2q`.
+    L = {"L", "N", Domain::Range(0, 7), Value::Whole(7), &[Mip2q], "largest exponent"}
+
+    /// Whether a spare code of `mip2q` means 0.
+    ZERO = {"zero", "BOOL", Domain::Flag, Value::Flag(false), &[Mip2q], "use a spare code for 0"}
+
+    /// Left shift of the low codes of `dliq`.
+    SHIFT = {
+        "shift", "SHIFT", Domain::WordsOr(SHIFTS, 7), Value::Word(SHIFT_LAYER), &[Dliq],
+        "left shift of low codes",
+    }
+}
+
+/// One shift for the layer.
+pub const SHIFT_LAYER: &str = "layer";
+/// One shift for each output channel.
+pub const SHIFT_CHANNEL: &str = "channel";
+
+const SHIFTS: &[Word] = &[
+    Word { name: SHIFT_LAYER, help: "the one of least squared error for the layer" },
+    Word { name: SHIFT_CHANNEL, help: "the one of least squared error for each output channel" },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_values_of_their_domains() {
+        for row in PARAMETERS {
+            assert_eq!(row.domain.read(&row.default.to_string()), Some(row.default), "{}", row.name);
+            assert!(!row.methods.is_empty() && !row.methods.contains(&Kind::Dense), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let names: std::collections::BTreeSet<_> = PARAMETERS.iter().map(|row| row.name).collect();
+        assert_eq!(names.len(), PARAMETERS.len());
+    }
+}
