@@ -26,6 +26,7 @@ pub mod fold_batch_norm;
 pub mod fold_constants;
 pub mod fold_padding;
 pub mod linalg_to_tosa;
+mod options;
 pub mod pipeline;
 pub mod recognize_activations;
 pub mod strum_canonicalize;

@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use strum_ir::{Error, OptionKind, Options, PassOption, Pipeline, register_pipeline};
 
+use crate::options::join;
 use crate::strum_to_dpu::{OBJECTIVE, READ_STRATEGY, WRITE_STRATEGY};
 use crate::{machine, strum_pack};
 
@@ -28,21 +29,8 @@ const MACHINE: PassOption =
 const PLAN: &[PassOption] = &[OBJECTIVE, READ_STRATEGY, WRITE_STRATEGY];
 
 /// The options of `strum-pack`, those of the plan, and the machine.
-pub const OPTIONS: &[PassOption] = &{
-    const PACK: &[PassOption] = strum_pack::OPTIONS;
-    let mut options = [MACHINE; PACK.len() + PLAN.len() + 1];
-    let mut i = 0;
-    while i < PACK.len() {
-        options[i] = PACK[i];
-        i += 1;
-    }
-    let mut j = 0;
-    while j < PLAN.len() {
-        options[i + j] = PLAN[j];
-        j += 1;
-    }
-    options
-};
+pub const OPTIONS: &[PassOption] =
+    &join::<{ strum_pack::OPTIONS.len() + PLAN.len() + 1 }>(&[strum_pack::OPTIONS, PLAN, &[MACHINE]]);
 
 /// The stages, for options as text: `method=mip2q p=0.5 machine=flexnn-16x16`, each at most once.
 ///

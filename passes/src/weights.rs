@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
+use strum_formats::{Packed, Shape};
 use strum_ir::strum::{Conv, PackedType};
 use strum_ir::{Operation, Value};
-use strum_quant::{Packed, Shape};
 
 use crate::tosa::elem::Elem;
 use crate::tosa::literal::Literal;

@@ -8,9 +8,10 @@
 use std::path::Path;
 
 use strum_float::Op;
+use strum_formats::{Kind, Method, Shape};
 use strum_ir::{Context, Module};
 use strum_passes::float::Network;
-use strum_quant::{Kind, Request, Select, Shape, Shift, Sqnr, quantize};
+use strum_quant::{Request, Select, Shift, Sqnr, quantize};
 
 /// Float weights `[oc][ky][kx][ic]` with their INT8 codes, symmetric, a scale for each output channel.
 struct Layer {
@@ -59,7 +60,7 @@ fn layers(path: &Path) -> Vec<Layer> {
 /// the low members of `dliq` by magnitude, as is inferred: by error, they would be 33.1 and 26.9 dB and not 31.4 and 21.6.
 fn table() -> Vec<(&'static str, Request, f64)> {
     let dliq = |shift| Request { shift, select: Select::Magnitude, ..Request::new(Kind::Dliq) };
-    let mip2q = |l| Request { l, ..Request::new(Kind::Mip2q) };
+    let mip2q = |l| Request { method: Method::Mip2q { l, zero: false }, ..Request::new(Kind::Mip2q) };
     vec![
         ("INT8", Request::new(Kind::Dense), 41.9),
         ("sparse", Request::new(Kind::Sparse), 12.8),

@@ -17,7 +17,7 @@ use dpu_isa::{
     WeightFormat,
 };
 use serde::Serialize;
-use strum_quant::{Audit, DliqShift, Format, Method as QuantMethod, Shape, audit_set};
+use strum_formats::{Audit, DliqShift, Format, Method as QuantMethod, Shape, audit_set};
 use thiserror::Error;
 
 use origin::{Origins, Piece};

@@ -4,7 +4,8 @@ use dpu_isa::{
     ConvInv, ConvVar, DmaCopy, DmaFill, End, Instr, InstrMeta, Layer, Machine, Manifest, MemAddr, Method,
     Program, WeightEntry,
 };
-use strum_quant::{Kind, Request, Shape, quantize};
+use strum_formats::{Kind, Shape};
+use strum_quant::{Request, quantize};
 
 use super::{AuditError, ProgramAudit, audit};
 

@@ -4,11 +4,12 @@
 
 use dpu_isa::Round;
 use proptest::prelude::*;
+use strum_formats::{DliqShift, Kind, Method, Shape};
 use strum_ir::{
     Attribute, Context, Location, Module, Operation, Type,
     strum::{self, Conv, Eltwise, EltwiseKind, Format, MatMul, PackedType, Ppe, Rescale},
 };
-use strum_quant::{DliqShift, Kind, Method, Request, Shape, quantize};
+use strum_quant::{Request, quantize};
 
 const TEXT: &str = r#"
 func.func @f(%x: tensor<1x8x8x16xi8>, %w: tensor<4x3x3x16xi8>, %d: tensor<3x3x16x1xi8>, %b: tensor<4xi32>,

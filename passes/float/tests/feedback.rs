@@ -12,7 +12,8 @@ use strum_float::quantize::{
     IntGraph, IntOp, RangeChoice, Storage, WeightScales, Weights, observe, quantize, round_with_feedback,
 };
 use strum_float::{Graph, Op, Tensor, ValueId, Window};
-use strum_quant::{Kind, Request, Shape, Shift};
+use strum_formats::{Kind, Method, Shape};
+use strum_quant::{Request, Shift};
 
 use common::{Dice, network};
 use integer::{run, sqnr};
@@ -101,9 +102,9 @@ fn answers_on_other_samples_are_nearer() {
         let mut int = nearest.clone();
         round_with_feedback(&graph, seen, &mut int, Some(&storage(request))).unwrap();
         let (before, after) = (quality(&graph, &plain, others), quality(&graph, &int, others));
-        assert!(after > before + gain, "{}: {before:.2} dB, with feedback {after:.2}", request.kind.name());
+        assert!(after > before + gain, "{}: {before:.2} dB, with feedback {after:.2}", request.kind().name());
         for weights in layers(&mut int) {
-            assert_eq!(packed(weights, &request), weights.codes, "{}", request.kind.name());
+            assert_eq!(packed(weights, &request), weights.codes, "{}", request.kind().name());
         }
     }
 }
@@ -178,6 +179,9 @@ fn what_cannot_be_rounded_is_refused() {
     };
     let mip2q = Request::new(Kind::Mip2q);
     assert!(refused(&mut int, &[], mip2q).contains("samples"));
-    assert!(refused(&mut int, &samples, Request { l: 9, ..mip2q }).contains("0..=7"));
+    assert!(
+        refused(&mut int, &samples, Request { method: Method::Mip2q { l: 9, zero: false }, ..mip2q })
+            .contains("0..=7")
+    );
     assert!(refused(&mut int, &[vec![]], mip2q).contains("0 tensors given"));
 }

@@ -5,8 +5,9 @@
 use std::time::{Duration, Instant};
 
 use dpu_isa::{Dtype, Instr, Machine, Round, Space};
+use strum_formats::{Kind, Shape};
 use strum_plan::{ConvLayer, Draft, PlanError, Ppe, Role, Scale, Tensor, Weights, plan_conv};
-use strum_quant::{Kind, Request, Shape, quantize};
+use strum_quant::{Request, quantize};
 
 /// Name, input rows and columns, input channels, output channels, kernel, stride, padding, and how often.
 type Row = (&'static str, u64, u64, u64, u64, u64, u64, u64);

@@ -1,7 +1,7 @@
 //! Matrix products with both operands computed by the program: a pointwise convolution with dynamic weights.
 
 use dpu_isa::{ConvInv, Dtype, Machine};
-use strum_quant::Format;
+use strum_formats::Format;
 
 use crate::conv::emit::{self, Layer};
 use crate::conv::weights::{Channels, Source, Strided};

@@ -4,11 +4,12 @@
 
 use dpu_isa::{Dtype, Instr, Machine, PoolMode, Space};
 use dpu_sim::{Options, Report, Tensor as Data, TensorView, simulate};
+use strum_formats::{Kind, Shape};
 use strum_plan::{
     ConvLayer, Draft, Forecast, Objective, PoolLayer, Ppe, Role, Scale, Source, Tensor, Weights, finish,
     plan_conv, plan_depthwise, plan_pool, to_program,
 };
-use strum_quant::{Kind, Request, Shape, quantize};
+use strum_quant::{Request, quantize};
 
 /// A small generator of numbers.
 struct Dice(u64);

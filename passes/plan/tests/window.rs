@@ -9,11 +9,12 @@ use common::naive::{self, Shape};
 use common::{run, sram_bytes};
 use dpu_isa::{Dtype, Machine, PoolMode, Round, Space};
 use proptest::prelude::*;
+use strum_formats::{Kind, Packed};
 use strum_plan::{
     BufferId, ConvLayer, Draft, MatmulLayer, PlanError, PoolLayer, Ppe, Role, Scale, Tensor, Weights,
     plan_conv, plan_depthwise, plan_matmul, plan_pool,
 };
-use strum_quant::{Kind, Packed, Request, Shift, quantize};
+use strum_quant::{Request, Shift, quantize};
 
 /// A machine with so many bytes of SRAM.
 fn machine(sram: u64) -> Machine {
@@ -69,11 +70,11 @@ struct Conv {
     seed: u64,
 }
 
-fn weights_of(c: &Conv) -> (strum_quant::Shape, Vec<i8>) {
+fn weights_of(c: &Conv) -> (strum_formats::Shape, Vec<i8>) {
     let s = &c.shape;
     let (oc, ic) = if c.depthwise { (1, s.oc) } else { (s.oc, s.ic) };
     let [kh, kw] = s.kernel.map(|k| k as usize);
-    let shape = strum_quant::Shape { oc: oc as usize, kh, kw, ic: ic as usize };
+    let shape = strum_formats::Shape { oc: oc as usize, kh, kw, ic: ic as usize };
     (shape, noise(c.seed ^ 7, (oc * ic) * s.kernel[0] * s.kernel[1]))
 }
 

@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 use dpu_isa::{Dtype, Machine, PoolMode, Round, Space};
+use strum_formats::{Kind, Packed, Shape};
 use strum_plan::{
     BufferId, ConvLayer, Draft, MatmulLayer, PlanError, PoolLayer, Ppe, Role, Scale, Tensor, Weights,
     plan_conv, plan_depthwise, plan_matmul, plan_pool,
 };
-use strum_quant::{Kind, Packed, Request, Shape, quantize};
+use strum_quant::{Request, quantize};
 
 fn tensor(draft: &mut Draft, dtype: Dtype, shape: &[u64]) -> Tensor {
     let id = draft.tensor(Space::Dram, dtype, shape, Role::Scratch).unwrap();

@@ -4,11 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 use dpu_isa::{Dtype, Machine, PeKind, PoolMode, Round, Space};
+use strum_formats::{Kind, Packed, Shape};
 use strum_plan::{
     ConvLayer, Draft, MatmulLayer, PlanError, PoolLayer, Ppe, Role, Scale, Tensor, Weights, plan_conv,
     plan_depthwise, plan_matmul, plan_pool,
 };
-use strum_quant::{Kind, Packed, Request, Shape, quantize};
+use strum_quant::{Request, quantize};
 
 fn small() -> Machine {
     Machine { sram_bytes: 65536, ..Machine::flexnn_16x16() }

@@ -1,7 +1,8 @@
 //! Weights a second, on one thread, of quantizing and of decoding: `cargo run --release -p strum-quant --example throughput`.
 
 use std::time::Instant;
-use strum_quant::{Kind, PackError, Request, Select, Shape, quantize};
+use strum_formats::{Kind, PackError, Shape};
+use strum_quant::{Request, Select, quantize};
 
 fn main() -> Result<(), PackError> {
     let shape = Shape { oc: 256, kh: 3, kw: 3, ic: 1024 };
@@ -32,7 +33,7 @@ fn main() -> Result<(), PackError> {
             let start = Instant::now();
             let decoded = packed.unpack()?;
             let unpack = start.elapsed().as_secs_f64();
-            let sqnr = strum_quant::sqnr_db(&codes, &decoded);
+            let sqnr = strum_formats::sqnr_db(&codes, &decoded);
             println!(
                 "{name:<24} {:6.0} M/s quantized, {:6.0} M/s decoded, {sqnr:.1} dB",
                 weights / pack / 1e6,

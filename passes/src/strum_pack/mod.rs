@@ -9,16 +9,17 @@ mod request;
 mod sums;
 mod told;
 
-pub use file::{Choice, LayerPacking, Packing, ProgramPacking, ShiftChoice};
+pub use file::{LayerPacking, Packing, ProgramPacking, storage};
 pub use request::OPTIONS;
 pub use told::{PackableLayer, packable, stored};
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use strum_formats::Shape;
 use strum_ir::strum::{self, Conv};
 use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, PassOption, Value};
-use strum_quant::{Correct, Request, Select, Shape, quantize_with};
+use strum_quant::{Correct, Request, Select, quantize_with};
 
 use crate::Documented;
 use crate::statistics::Statistics;
@@ -62,7 +63,7 @@ impl Pass for StrumPack {
     fn run<'c>(&self, op: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
         let settings = match request::Settings::read(&cx.options())? {
             Ok(settings) => settings,
-            Err(message) => return Err(op.location().error(message).into()),
+            Err(error) => return Err(op.location().error(error).into()),
         };
         let told = Told::read(cx.options().string(request::PACKING.name)?, op)?;
         if settings.request.is_none() && told.is_empty() {

@@ -1,27 +1,57 @@
-//! The options of `strum-pack`.
+//! The options of `strum-pack`: the parameters of formats and of selection, and which layers they are for.
 
-use strum_ir::{Error, Options, PassOption};
-use strum_quant::{Correct, Kind, Request, Select, Shape, Shift, quantize_with};
+use strum_formats::{Kind, METHOD, Parameter, Spec, SpecError, Value, table};
+use strum_ir::{Error, OptionKind, Options, PassOption};
+use strum_quant::{Choice, Correct, Request, SCHEMA, SELECTION};
 
-/// What can be asked for.
-pub const OPTIONS: &[PassOption] = &[
-    PassOption::string("method", "mip2q", "Weight format: dense, sparse, dliq or mip2q"),
-    PassOption::float("p", 0.5, "Share of low members in each block; p times w is a whole number"),
-    PassOption::int("w", 16, "Members of a block: 4, 8, 16 or 32"),
-    PassOption::int("q", 4, "dliq: bits of a low code, 1 to 8"),
-    PassOption::int("L", 7, "mip2q: largest exponent, 0 to 7"),
-    PassOption::bool("zero", false, "mip2q: a spare code means 0"),
-    PassOption::string("shift", "layer", "dliq: shift of the low codes: layer, channel or a number"),
-    PassOption::string("select", "error", "Which members become low: error, magnitude or activation"),
-    PassOption::string("correct", "none", "What is corrected by calibration: none, bias, scale or both"),
-    PassOption::bool("depthwise", false, "Pack depthwise layers as well"),
-    PassOption::int("min-channels", -1, "Fewest input channels of a layer that is packed; w if negative"),
-    PACKING,
-];
+use crate::options::join;
+
+/// The method that is packed unless another one is asked for.
+pub(super) const DEFAULT_METHOD: Kind = Kind::Mip2q;
+
+const METHOD_OPTION: PassOption =
+    PassOption::string(METHOD, DEFAULT_METHOD.name(), "weight format: dense, sparse, dliq or mip2q");
+
+const DEPTHWISE: PassOption = PassOption::bool("depthwise", false, "also pack depthwise layers");
+
+const MIN_CHANNELS: PassOption = PassOption::int(
+    "min-channels",
+    -1,
+    "fewest input channels of a layer that is packed; the block size if negative",
+);
 
 /// Where the packing file is.
 pub(super) const PACKING: PassOption =
-    PassOption::string("packing", "", "Packing file that says of layers how their weights are stored");
+    PassOption::string("packing", "", "packing file with the formats of single layers, see docs/packing.md");
+
+const FORMAT: [PassOption; table::PARAMETERS.len()] = options(table::PARAMETERS);
+const SELECT: [PassOption; SELECTION.len()] = options(SELECTION);
+
+/// What can be asked for.
+pub const OPTIONS: &[PassOption] = &join::<{ FORMAT.len() + SELECT.len() + 4 }>(&[
+    &[METHOD_OPTION],
+    &FORMAT,
+    &SELECT,
+    &[DEPTHWISE, MIN_CHANNELS, PACKING],
+]);
+
+/// The options that parameters become.
+const fn options<const N: usize>(parameters: &[&'static Parameter]) -> [PassOption; N] {
+    let mut all = [METHOD_OPTION; N];
+    let mut i = 0;
+    while i < N {
+        let Parameter { name, help, default, .. } = *parameters[i];
+        let kind = match default {
+            Value::Real(number) => OptionKind::Float(number),
+            Value::Whole(number) => OptionKind::Int(number as i64),
+            Value::Flag(flag) => OptionKind::Bool(flag),
+            Value::Word(word) => OptionKind::String(word),
+        };
+        all[i] = PassOption { name, description: help, kind };
+        i += 1;
+    }
+    all
+}
 
 /// The options, understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,116 +66,65 @@ pub(super) struct Settings {
     pub(super) min_channels: u64,
 }
 
-/// The options as the user gave them.
-pub(super) struct Raw<'a> {
-    pub(super) method: &'a str,
-    pub(super) p: f64,
-    pub(super) w: i64,
-    pub(super) q: i64,
-    pub(super) l: i64,
-    pub(super) zero: bool,
-    pub(super) shift: &'a str,
-    pub(super) select: &'a str,
-    pub(super) correct: &'a str,
-    pub(super) depthwise: bool,
-    pub(super) min_channels: i64,
-}
-
-impl Default for Raw<'_> {
-    fn default() -> Self {
-        Raw {
-            method: "mip2q",
-            p: 0.5,
-            w: 16,
-            q: 4,
-            l: 7,
-            zero: false,
-            shift: "layer",
-            select: "error",
-            correct: "none",
-            depthwise: false,
-            min_channels: -1,
-        }
-    }
-}
-
 impl Settings {
     /// Reads the options of a run: an error of the user is inside, one of this program outside.
-    pub(super) fn read(options: &Options<'_>) -> Result<Result<Self, String>, Error> {
-        let raw = Raw {
-            method: options.string("method")?,
-            p: options.float("p")?,
-            w: options.int("w")?,
-            q: options.int("q")?,
-            l: options.int("L")?,
-            zero: options.bool("zero")?,
-            shift: options.string("shift")?,
-            select: options.string("select")?,
-            correct: options.string("correct")?,
-            depthwise: options.bool("depthwise")?,
-            min_channels: options.int("min-channels")?,
-        };
-        Ok(raw.understand())
+    pub(super) fn read(options: &Options<'_>) -> Result<Result<Self, SpecError>, Error> {
+        let mut given = Vec::new();
+        for parameter in SCHEMA.parameters() {
+            given.push((parameter, value(options, parameter)?));
+        }
+        let choice = choice(options.string(METHOD_OPTION.name)?, &given);
+        let depthwise = options.bool(DEPTHWISE.name)?;
+        let least = u64::try_from(options.int(MIN_CHANNELS.name)?).ok();
+        Ok(choice.map(|choice| {
+            let settings = Settings { depthwise, ..Settings::of(&choice) };
+            Settings { min_channels: least.unwrap_or(settings.block()), ..settings }
+        }))
+    }
+
+    /// The settings for a layer that is named: whatever it is.
+    pub(super) fn of(choice: &Choice) -> Self {
+        Settings { request: choice.request(), correct: choice.correct(), depthwise: true, min_channels: 0 }
+    }
+
+    /// The block length, in input channels.
+    fn block(&self) -> u64 {
+        self.request.map_or(0, |request| request.w.into())
     }
 }
 
-impl Raw<'_> {
-    pub(super) fn understand(&self) -> Result<Settings, String> {
-        let kind = Kind::from_name(self.method).map_err(|_| {
-            format!("method '{}' is not known, expected dense, sparse, dliq or mip2q", self.method)
-        })?;
-        let byte = |name: &str, value: i64| {
-            u8::try_from(value).map_err(|_| format!("{name} = {value} is not in 0 to 255"))
-        };
-        let w = byte("w", self.w)?;
-        let request = Request {
-            w,
-            low: low(self.p, w)?,
-            q: byte("q", self.q)?,
-            l: byte("L", self.l)?,
-            zero: self.zero,
-            shift: self.shift()?,
-            select: Select::from_name(self.select).ok_or_else(|| {
-                format!("select '{}' is not known, expected error, magnitude or activation", self.select)
-            })?,
-            ..Request::new(kind)
-        };
-        let correct = Correct::from_name(self.correct).ok_or_else(|| {
-            format!("correct '{}' is not known, expected none, bias, scale or both", self.correct)
-        })?;
-        // One weight tells whether the parameters go together.
-        let one = Shape { oc: 1, kh: 1, kw: 1, ic: 1 };
-        quantize_with(&[0], one, &request, Some(&[1.0])).map_err(|error| error.to_string())?;
-        Ok(Settings {
-            correct,
-            request: (kind != Kind::Dense).then_some(request),
-            depthwise: self.depthwise,
-            min_channels: u64::try_from(self.min_channels).unwrap_or(w.into()),
-        })
-    }
-
-    fn shift(&self) -> Result<Shift, String> {
-        match self.shift {
-            "layer" => Ok(Shift::AutoLayer),
-            "channel" => Ok(Shift::AutoChannel),
-            number => number
-                .parse()
-                .map(Shift::Fixed)
-                .map_err(|_| format!("shift '{number}' is not known, expected layer, channel or a number")),
+/// The choice that a method and the values of its parameters make. MLIR does not tell a default from its absence, so that a value that is
+/// the default counts as not given.
+fn choice(
+    method: &str,
+    values: &[(&'static Parameter, Result<Value, SpecError>)],
+) -> Result<Choice, SpecError> {
+    let mut spec = Spec::new(&SCHEMA, Kind::from_name(method)?);
+    for (parameter, value) in values {
+        let value = value.clone()?;
+        if value != parameter.default {
+            spec.give(parameter, value)?;
         }
     }
+    Choice::of(spec)
 }
 
-/// The number of low members, `p` times `w`.
-fn low(p: f64, w: u8) -> Result<u8, String> {
-    if !(0.0..=1.0).contains(&p) {
-        return Err(format!("p = {p} is not in 0 to 1"));
-    }
-    let exact = p * f64::from(w);
-    let whole = (0..=w).find(|&low| (exact - f64::from(low)).abs() < 1e-9);
-    whole.ok_or_else(|| {
-        let shown = (exact * 1e6).round() / 1e6;
-        format!("p = {p} of w = {w} is {shown} low members, expected a whole number")
+/// The value of a parameter in the options of a run.
+fn value(options: &Options<'_>, parameter: &'static Parameter) -> Result<Result<Value, SpecError>, Error> {
+    let Parameter { name, domain, default, .. } = parameter;
+    let or_refuse =
+        |value: Option<Value>, got: &dyn std::fmt::Display| value.ok_or_else(|| parameter.refuse(got));
+    Ok(match default {
+        Value::Real(_) => {
+            let number = options.float(name)?;
+            or_refuse(domain.real(number), &number)
+        }
+        Value::Whole(_) => {
+            let number = options.int(name)?;
+            or_refuse(domain.whole(number), &number)
+        }
+        Value::Flag(_) => Ok(Value::Flag(options.bool(name)?)),
+        Value::Word(_) => parameter.read(options.string(name)?),
     })
 }
 
@@ -153,59 +132,35 @@ fn low(p: f64, w: u8) -> Result<u8, String> {
 mod tests {
     use super::*;
 
-    fn raw() -> Raw<'static> {
-        Raw::default()
+    fn read(method: &str, values: &[(&'static Parameter, Value)]) -> Result<Choice, String> {
+        let values: Vec<_> = values.iter().map(|(parameter, value)| (*parameter, Ok(*value))).collect();
+        choice(method, &values).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn the_defaults_are_those_of_the_options() {
-        use strum_ir::OptionKind;
-        let kind = |name: &str| OPTIONS.iter().find(|o| o.name == name).map(|o| o.kind).unwrap();
-        let raw = raw();
-        for (name, text) in
-            [("method", raw.method), ("shift", raw.shift), ("select", raw.select), ("correct", raw.correct)]
-        {
-            assert!(matches!(kind(name), OptionKind::String(default) if default == text), "{name}");
+    fn every_parameter_is_an_option_with_its_default() {
+        for parameter in SCHEMA.parameters() {
+            let option = OPTIONS.iter().find(|option| option.name == parameter.name).unwrap();
+            let default = match option.kind {
+                OptionKind::Bool(flag) => Value::Flag(flag),
+                OptionKind::Int(number) => parameter.domain.whole(number).unwrap(),
+                OptionKind::Float(number) => Value::Real(number),
+                OptionKind::String(word) => parameter.domain.read(word).unwrap(),
+                OptionKind::IntList => panic!("no parameter is a list"),
+            };
+            assert_eq!(default, parameter.default, "{}", parameter.name);
+            // What reads an option of each kind.
+            assert!(!matches!((option.kind, &parameter.domain), (OptionKind::String(_), Domain::Flag)));
         }
-        for (name, number) in [("w", raw.w), ("q", raw.q), ("L", raw.l), ("min-channels", raw.min_channels)] {
-            assert!(matches!(kind(name), OptionKind::Int(default) if default == number), "{name}");
-        }
-        for (name, flag) in [("zero", raw.zero), ("depthwise", raw.depthwise)] {
-            assert!(matches!(kind(name), OptionKind::Bool(default) if default == flag), "{name}");
-        }
-        assert!(matches!(kind("p"), OptionKind::Float(default) if default == raw.p));
     }
 
     #[test]
-    fn defaults() {
-        let settings = raw().understand().unwrap();
-        assert_eq!(settings.request, Some(Request::new(Kind::Mip2q)));
-        assert_eq!(settings.min_channels, 16);
-        let dense = Raw { method: "dense", ..raw() }.understand().unwrap();
-        assert_eq!(dense.request, None);
-        let asked = Raw { min_channels: 0, w: 8, ..raw() }.understand().unwrap();
-        assert_eq!((asked.min_channels, asked.request.map(|r| r.low)), (0, Some(4)));
-    }
-
-    #[test]
-    fn shares() {
-        assert_eq!(low(0.25, 4), Ok(1));
-        assert_eq!(low(0.0, 16), Ok(0));
-        assert_eq!(low(1.0, 32), Ok(32));
-        assert_eq!(low(0.1 + 0.2 + 0.2, 16), Ok(8));
-        assert!(low(f64::NAN, 16).is_err() && low(-0.5, 16).is_err() && low(0.3, 16).is_err());
-    }
-
-    #[test]
-    fn faults_are_told() {
-        let fault = |raw: Raw<'static>| raw.understand().unwrap_err();
-        assert!(fault(Raw { w: 300, ..raw() }).contains("300"));
-        assert!(fault(Raw { w: 12, ..raw() }).contains("12"));
-        assert!(fault(Raw { l: 8, ..raw() }).contains('8'));
-        assert!(fault(Raw { zero: true, ..raw() }).contains('7'));
-        assert!(fault(Raw { correct: "all", ..raw() }).contains("'all'"));
-        assert!(fault(Raw { select: "best", ..raw() }).contains("activation"));
-        assert!(fault(Raw { method: "dliq", shift: "-1", ..raw() }).contains("'-1'"));
-        assert!(fault(Raw { method: "dliq", shift: "5", ..raw() }).contains('5'));
+    fn defaults_have_no_effect_and_other_values_do_or_are_refused() {
+        assert_eq!(read("mip2q", &[(&table::Q, Value::Whole(4))]), Ok(Choice::new(Kind::Mip2q)));
+        assert_eq!(read("dense", &[(&table::P, Value::Real(0.5))]).unwrap().request(), None);
+        let fault = read("mip2q", &[(&table::Q, Value::Whole(3))]).unwrap_err();
+        assert_eq!(fault, "q has no effect with method mip2q, but with dliq");
+        let settings = Settings::of(&Choice::new(DEFAULT_METHOD));
+        assert_eq!((settings.request, settings.block()), (Some(Request::new(Kind::Mip2q)), 16));
     }
 }

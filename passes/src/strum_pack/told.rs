@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use strum_ir::strum::Conv;
 use strum_ir::{Operation, PassError};
-use strum_quant::Correct;
+use strum_quant::{Choice, Correct};
 
 use super::candidate;
-use super::file::{Choice, LayerPacking, Packing};
+use super::file::{LayerPacking, Packing};
 use super::request::Settings;
 use crate::statistics::INPUT_SQUARE;
 use crate::strum_to_dpu::{is_layer, layer_name};
@@ -40,9 +40,7 @@ impl<'c> Told<'c> {
                     format_args!("packing file: the weights of layer '{}' are {is}, not {told}", layer.name);
                 return Err(op.error(what).into());
             }
-            let settings =
-                layer.choice.settings().map_err(|e| op.error(format_args!("packing file: {e}")))?;
-            layers.insert(*op, settings);
+            layers.insert(*op, Settings::of(&layer.choice));
         }
         Ok(Told { layers })
     }

@@ -1,13 +1,13 @@
 //! The layers of the `strum` dialect as planner layers.
 
 use dpu_isa::{BinaryOp, Dtype, Machine, Space};
+use strum_formats::{Format, Packed, Shape, pack};
 use strum_ir::Operation;
 use strum_ir::strum::{self, Conv, Eltwise, EltwiseKind, MatMul, PackedType};
 use strum_plan::{
     BinaryLayer, ConvLayer, Draft, MatmulLayer, PlanError, Post, Ppe, Pre, RescaleLayer, Role, Scale,
     Scaling, Tensor, Weights, plan_binary, plan_conv, plan_depthwise, plan_matmul, plan_rescale,
 };
-use strum_quant::{Kind, Packed, Request, Shape, quantize};
 
 use super::values::{Values, unsigned};
 use crate::tosa::view;
@@ -61,7 +61,7 @@ fn constant_weights(conv: &Conv<'_>) -> Result<Option<Packed>, PlanError> {
         Shape { oc: a, kh: b, kw: c, ic: d }
     };
     let codes: Vec<i8> = literal.bytes().iter().map(|&b| b.cast_signed()).collect();
-    quantize(&codes, shape, &Request::new(Kind::Dense)).map(Some).map_err(|e| fail(e.to_string()))
+    pack(&codes, &[], shape, Format::DENSE, &[]).map(Some).map_err(|e| fail(e.to_string()))
 }
 
 /// A `strum.conv2d` or `strum.depthwise_conv2d`.

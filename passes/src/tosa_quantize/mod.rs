@@ -13,7 +13,7 @@ use crate::Documented;
 use crate::float::emit::{Calibration, Rounding, quantize_function};
 use crate::float::{Network, calibration};
 use crate::rewrite::blocks;
-use crate::strum_pack::Choice;
+use crate::strum_pack::storage;
 
 /// The share of the values that `percentile` leaves out unless another is asked for.
 pub const PERCENTILE: f64 = 0.0001;
@@ -127,7 +127,7 @@ fn rounding(options: &Options<'_>) -> Result<Result<Rounding, String>, Error> {
     let bias_correction = options.bool("bias-correction")?;
     let storage = match options.string("storage")? {
         "" => None,
-        text => match Choice::parse(text).and_then(|choice| choice.storage()) {
+        text => match storage(text) {
             Ok(storage) => Some(storage),
             Err(error) => return Ok(Err(format!("storage: {error}"))),
         },

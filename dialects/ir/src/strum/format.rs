@@ -1,11 +1,11 @@
 //! Weight formats, the type of packed weights, and their constants.
 
+use strum_formats::{DliqShift, Method, Packed, Shape};
 use strum_mlir_sys as sys;
-use strum_quant::{DliqShift, Method, Packed, Shape};
 
 use crate::{Attribute, Error, Location, OpBuilder, Type, location::len};
 
-pub use strum_quant::Format;
+pub use strum_formats::Format;
 
 use sys::StrumMethod as Raw;
 

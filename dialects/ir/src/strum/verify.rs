@@ -1,6 +1,6 @@
 //! What relates the parts of a `strum` operation. ODS has checked the kinds of operands and attributes before.
 
-use strum_quant::{Kind, Packed};
+use strum_formats::{Kind, Packed};
 
 use super::{Conv, Eltwise, EltwiseKind, MatMul, PackedType, Ppe, Rescale};
 use crate::{Operation, PassError, Type, Value};

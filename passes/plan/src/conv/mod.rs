@@ -5,7 +5,7 @@ pub(crate) mod emit;
 pub(crate) mod weights;
 
 use dpu_isa::{ConvInv, Dtype, Machine, Method as IsaMethod, PeKind};
-use strum_quant::{DliqShift, Format, Method, Packed};
+use strum_formats::{DliqShift, Format, Method, Packed};
 
 pub use depthwise::plan_depthwise;
 

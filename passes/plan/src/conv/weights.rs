@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use dpu_isa::{Dtype, UnaryOp, VecUnary, WeightEntry};
-use strum_quant::Packed;
+use strum_formats::Packed;
 
 use crate::dma::{At, Dim, Mover};
 use crate::draft::{BufferId, Draft};
@@ -329,6 +329,6 @@ fn index(range: &Range<u64>) -> Result<Range<usize>, PlanError> {
     Ok(narrow(range.start, "a weight index")?..narrow(range.end, "a weight index")?)
 }
 
-fn bad_weights(error: strum_quant::PackError) -> PlanError {
+fn bad_weights(error: strum_formats::PackError) -> PlanError {
     PlanError::internal(format!("weights: {error}"))
 }

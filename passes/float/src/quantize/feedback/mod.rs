@@ -18,7 +18,8 @@ use std::ops::Range;
 
 use ndarray::{Array2, Axis, IxDyn};
 use rayon::prelude::*;
-use strum_quant::{Grids, Request, Shape};
+use strum_formats::Shape;
+use strum_quant::{Grids, Request};
 
 use super::QuantizeError;
 use super::int::{IntGraph, IntOp, Weights};
@@ -338,7 +339,7 @@ mod tests {
     #[test]
     fn blocks_end_with_their_tap() {
         let codes = vec![1; 40];
-        let request = Request { w: 16, low: 8, ..Request::new(strum_quant::Kind::Sparse) };
+        let request = Request { w: 16, low: 8, ..Request::new(strum_formats::Kind::Sparse) };
         let grids = Grids::of(&codes, Shape { oc: 1, kh: 1, kw: 2, ic: 20 }, &request).unwrap();
         let found: Vec<_> = blocks(&(0..40), 20, grids.as_ref()).iter().map(|b| (b.members, b.low)).collect();
         assert_eq!(found, [(16, 8), (4, 0), (16, 8), (4, 0)]);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use dpu_isa::{ConvVar, Dtype, FieldKind, Instr, Machine, Round};
-use strum_quant::{Kind, Packed, Request, Shape, quantize};
+use strum_formats::{Kind, Packed, Shape};
+use strum_quant::{Request, quantize};
 
 use crate::conv::{ConvLayer, Weights, describe, emit};
 use crate::draft::{Draft, Role, Task};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use dpu_isa::{ConvInv, ConvVar, WeightEntry};
-use strum_quant::{DliqShift, Method, Packed, Shape};
+use strum_formats::{DliqShift, Method, Packed, Shape};
 
 use crate::conv::weights::{Channels, Claim, Source, Strided};
 use crate::draft::{BufferId, Draft, Role, Task};
@@ -122,7 +122,7 @@ impl<'a> WeightCheck<'a> {
         id: BufferId,
         part: &Claim,
     ) -> Result<(), PlanError> {
-        let bad = |e: strum_quant::PackError| wrong(format!("weights: {e}"));
+        let bad = |e: strum_formats::PackError| wrong(format!("weights: {e}"));
         let depthwise = self.subject.per_channel.is_some();
         let shifts = packed.shifts().map_err(bad)?;
         let shift = |channel: u64| ppe::of_channel(&shifts, if depthwise { 0 } else { channel });
@@ -130,7 +130,7 @@ impl<'a> WeightCheck<'a> {
         let len = |r: &Range<u64>| usize::try_from(r.end - r.start).unwrap_or(usize::MAX);
         let (oc, ic) = if depthwise { (&(0..1), &part.oc) } else { (&part.oc, &part.ic) };
         let shape = Shape { oc: len(oc), kh: len(&part.ky), kw: len(&part.kx), ic: len(ic) };
-        let set = strum_quant::set_bytes(packed.format, Shape { oc: 1, ..shape }).map_err(bad)?;
+        let set = strum_formats::set_bytes(packed.format, Shape { oc: 1, ..shape }).map_err(bad)?;
         for (i, entry) in entries.iter().enumerate() {
             let offset = if depthwise { 0 } else { i * set };
             ensure(usize::try_from(entry.weight_offset) == Ok(offset), || format!("the offset of set {i}"))?;
