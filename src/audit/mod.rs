@@ -13,11 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dpu_isa::weights::ENTRY_BYTES;
 use dpu_isa::{
-    ConvInv, ConvVar, DmaCopy, Instr, InstrMeta, MemAddr, Method, Program, Slots, Space, WeightEntry,
-    WeightFormat,
+    ConvInv, ConvVar, DmaCopy, Instr, InstrMeta, MemAddr, Program, Slots, Space, WeightEntry, WeightFormat,
 };
 use serde::Serialize;
-use strum_formats::{Audit, DliqShift, Format, Method as QuantMethod, Shape, audit_set};
+use strum_formats::{Audit, Format, InstrFields, Shape, audit_set};
 use thiserror::Error;
 
 use origin::{Origins, Piece};
@@ -146,7 +145,8 @@ impl Walk<'_> {
             if tally.seen.contains(&pieces) {
                 continue;
             }
-            let format = quant_format(inv, entry.code_shift);
+            let format = format_of(inv, entry.code_shift)
+                .ok_or_else(|| fail(format!("method {} is not known", inv.method)))?;
             let set = self.constant(&pieces).unwrap_or_default();
             let counts = audit_set(format, set_shape(inv, var), entry.code_shift, &set)
                 .map_err(|error| fail(format!("weight set at {:#x}: {error}", address_of(&pieces))))?;
@@ -259,13 +259,11 @@ fn row(name: &str, op: &str, tally: &Tally) -> LayerAudit {
     }
 }
 
-/// The compiler's name for the format that an invariant declares.
-fn quant_format(inv: &ConvInv, code_shift: u8) -> Format {
-    let method = match inv.method {
-        Method::Dense => return Format::DENSE,
-        Method::Sparse => QuantMethod::Sparse,
-        Method::Dliq => QuantMethod::Dliq { q: inv.param, shift: DliqShift::Layer(code_shift) },
-        Method::Mip2q => QuantMethod::Mip2q { l: inv.param, zero: inv.zero },
-    };
-    Format { w: inv.block, low: inv.low, method }
+/// The format that an invariant declares; nothing if the compiler does not know its method.
+fn format_of(inv: &ConvInv, code_shift: u8) -> Option<Format> {
+    let (method, block, low) = (inv.method as usize, inv.block, inv.low);
+    Format::from_instr_fields(
+        InstrFields { method, block, low, param: inv.param, zero: inv.zero },
+        code_shift,
+    )
 }

@@ -33,6 +33,24 @@ pub enum FormatError {
     /// `zero` was asked for, but every code of `mip2q` with this L already has a meaning.
     #[error("mip2q with L = {0} has no spare code that could mean zero")]
     NoSpareCode(u8),
+    /// A field that takes a byte.
+    #[error("{name} = {got} is not in 0 to 255")]
+    Byte {
+        /// The field.
+        name: &'static str,
+        /// The value given.
+        got: i64,
+    },
+    /// The number of values is not that of the method's fields.
+    #[error("{kind} has {expected} fields, got {got}")]
+    Fields {
+        /// The method.
+        kind: Kind,
+        /// The fields it has.
+        expected: usize,
+        /// The values given.
+        got: usize,
+    },
     /// No method has this name.
     #[error("method '{got}' is not known, expected {expected}")]
     UnknownMethod {
@@ -41,6 +59,13 @@ pub enum FormatError {
         /// The names there are.
         expected: String,
     },
+}
+
+impl FormatError {
+    /// Values that are not as many as a method's own fields.
+    pub(crate) fn fields(kind: Kind, values: &[i64]) -> Self {
+        FormatError::Fields { kind, expected: kind.own_fields().len(), got: values.len() }
+    }
 }
 
 /// Why text, fields or options are no [`Spec`](crate::Spec).

@@ -35,7 +35,7 @@ impl Format {
 
     /// Whether there are blocks with masks, that is, whether this is anything but plain INT8.
     pub fn is_packed(&self) -> bool {
-        self.method.with(|m| m.is_packed())
+        self.method.kind().is_packed()
     }
 
     /// Bits of one low code (8 for plain INT8).
@@ -67,18 +67,6 @@ impl Format {
     /// Blocks of one `(oc, ky, kx)`.
     pub(crate) fn blocks_per_tap(&self, ic: usize) -> usize {
         ic.div_ceil(usize::from(self.w.max(1)))
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.method.kind().name())?;
-        if self.is_packed() {
-            write!(f, "<w = {}, low = {}", self.w, self.low)?;
-            self.method.with(|m| m.fmt(f))?;
-            f.write_str(">")?;
-        }
-        Ok(())
     }
 }
 

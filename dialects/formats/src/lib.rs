@@ -28,6 +28,7 @@
 mod audit;
 mod bits;
 mod error;
+mod fields;
 mod format;
 pub mod methods;
 mod pack;
@@ -39,6 +40,7 @@ pub mod table;
 
 pub use audit::{Audit, audit_set, sqnr_db};
 pub use error::{FormatError, PackError, SpecError};
+pub use fields::{Field, FieldKind, InstrFields, WORD};
 pub use format::{Format, Shape, packed_bytes, set_bytes};
 pub use methods::{DliqShift, Kind, LowMap, Method, decode_table};
 pub use pack::{blocks, expect_count, pack, pack_by, padding_mask};

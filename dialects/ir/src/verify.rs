@@ -13,7 +13,12 @@ pub(crate) fn install() {
     static ONCE: Once = Once::new();
     // SAFETY: the hooks are functions, and are in place before any registry with the dialects exists.
     ONCE.call_once(|| unsafe {
-        sys::strumSetHooks(sys::StrumHooks { verify: Some(verify), fields: Some(dpu::text::fields) })
+        sys::strumSetHooks(sys::StrumHooks {
+            verify: Some(verify),
+            fields: Some(dpu::text::fields),
+            formatFields: Some(strum::format::fields),
+            formatFault: Some(strum::format::fault),
+        })
     });
 }
 

@@ -8,5 +8,11 @@
 /// Runs the verifier that Rust has installed (capi/Hooks.h). Without one the operation is an error: nothing passes unseen.
 llvm::LogicalResult verifyInRust(mlir::Operation *op);
 
+/// The fields of a weight format; nothing if there is no such method.
+std::optional<llvm::ArrayRef<StrumFormatField>> formatFields(llvm::StringRef method);
+
+/// What is wrong with the values of a format's fields; empty if they are legal.
+std::string formatFault(llvm::StringRef method, llvm::ArrayRef<int64_t> values);
+
 /// The fields of an instruction; none if Rust has installed nothing, in which case its verifier reports that.
 llvm::ArrayRef<StrumField> instrFields(llvm::StringRef mnemonic);

@@ -1,10 +1,10 @@
 //! Weights a second, on one thread, of quantizing and of decoding: `cargo run --release -p strum-quant --example throughput`.
 
 use std::time::Instant;
-use strum_formats::{Kind, PackError, Shape};
-use strum_quant::{Request, Select, quantize};
+use strum_formats::{Kind, Shape};
+use strum_quant::{QuantError, Request, Select, quantize};
 
-fn main() -> Result<(), PackError> {
+fn main() -> Result<(), QuantError> {
     let shape = Shape { oc: 256, kh: 3, kw: 3, ic: 1024 };
     // Sums of uniform bytes: near enough to the bell shape of real weights.
     let mut state = 1u64;

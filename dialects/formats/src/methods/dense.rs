@@ -1,8 +1,11 @@
 //! Plain INT8: no blocks, no mask, no low members.
 
 use super::{DliqShift, QuantMethod};
+use crate::fields::Field;
 use crate::{FormatError, Spec};
-use std::fmt;
+
+/// The fields of a format.
+pub(super) const FIELDS: &[Field] = &[];
 
 /// Plain INT8 has no parameters.
 pub(super) struct Dense;
@@ -10,10 +13,6 @@ pub(super) struct Dense;
 impl QuantMethod for Dense {
     fn validate(&self) -> Result<(), FormatError> {
         Ok(())
-    }
-
-    fn is_packed(&self) -> bool {
-        false
     }
 
     fn code_bits(&self) -> u32 {
@@ -31,10 +30,12 @@ impl QuantMethod for Dense {
     fn from_spec(_spec: &Spec, _shift: DliqShift) -> Self {
         Self
     }
-}
 
-impl fmt::Display for Dense {
-    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Ok(())
+    fn from_values(_values: &[i64]) -> Result<Self, FormatError> {
+        Ok(Self)
+    }
+
+    fn from_instr_fields(_param: u8, _zero: bool, _shift: u8) -> Self {
+        Self
     }
 }

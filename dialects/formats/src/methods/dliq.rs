@@ -1,9 +1,15 @@
 //! Dual-level integers: a low code is a `q`-bit two's complement integer `v` and means `v << shift`, saturating.
 
-use super::{DliqShift, QuantMethod, in_bounds, in_range};
-use crate::table::Q;
+use super::{DliqShift, Kind, QuantMethod, in_bounds, in_range};
+use crate::fields::{Field, FieldKind, WORD, small};
+use crate::table::{Q, SHIFT};
 use crate::{FormatError, Spec};
-use std::fmt;
+
+/// The fields of a format.
+pub(super) const FIELDS: &[Field] = &[
+    Field { name: Q.name, kind: FieldKind::Number },
+    Field { name: SHIFT.name, kind: FieldKind::NumberOr("per_channel") },
+];
 
 /// Code width and shift.
 pub(super) struct Dliq {
@@ -51,18 +57,33 @@ impl QuantMethod for Dliq {
         i8::try_from(i32::from(v) << shift).ok()
     }
 
+    fn values(&self) -> Vec<i64> {
+        let shift = match self.shift {
+            DliqShift::Layer(shift) => shift.into(),
+            DliqShift::PerChannel => WORD,
+        };
+        vec![self.q.into(), shift]
+    }
+
+    fn instr_fields(&self) -> (u8, bool) {
+        (self.q, false)
+    }
+
     fn from_spec(spec: &Spec, shift: DliqShift) -> Self {
         Self { q: spec.whole(&Q), shift }
     }
-}
 
-impl fmt::Display for Dliq {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, ", q = {}, shift = ", self.q)?;
-        match self.shift {
-            DliqShift::Layer(shift) => write!(f, "{shift}"),
-            DliqShift::PerChannel => f.write_str("per_channel"),
-        }
+    fn from_values(values: &[i64]) -> Result<Self, FormatError> {
+        let &[q, shift] = values else { return Err(FormatError::fields(Kind::Dliq, values)) };
+        let shift = match shift {
+            WORD => DliqShift::PerChannel,
+            shift => DliqShift::Layer(small(SHIFT.name, shift)?),
+        };
+        Ok(Self { q: small(Q.name, q)?, shift })
+    }
+
+    fn from_instr_fields(param: u8, _zero: bool, shift: u8) -> Self {
+        Self { q: param, shift: DliqShift::Layer(shift) }
     }
 }
 

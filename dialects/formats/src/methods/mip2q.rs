@@ -3,10 +3,14 @@
 //! +128 is no int8, so the code (+, 7) is reserved. With `zero`, the greatest exponent code with a plus sign means 0, and
 //! with a minus sign stays reserved, as all codes above `L` are.
 
-use super::{DliqShift, QuantMethod, in_range};
+use super::{DliqShift, Kind, QuantMethod, in_range};
+use crate::fields::{Field, FieldKind, small};
 use crate::table::{L, ZERO};
 use crate::{FormatError, Spec};
-use std::fmt;
+
+/// The fields of a format.
+pub(super) const FIELDS: &[Field] =
+    &[Field { name: L.name, kind: FieldKind::Number }, Field { name: ZERO.name, kind: FieldKind::Flag }];
 
 /// Largest exponent and the meaning of the spare code.
 pub(super) struct Mip2q {
@@ -63,14 +67,25 @@ impl QuantMethod for Mip2q {
         }
     }
 
+    fn values(&self) -> Vec<i64> {
+        vec![self.l.into(), self.zero.into()]
+    }
+
+    fn instr_fields(&self) -> (u8, bool) {
+        (self.l, self.zero)
+    }
+
     fn from_spec(spec: &Spec, _shift: DliqShift) -> Self {
         Self { l: spec.whole(&L), zero: spec.flag(&ZERO) }
     }
-}
 
-impl fmt::Display for Mip2q {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, ", L = {}{}", self.l, if self.zero { ", zero" } else { "" })
+    fn from_values(values: &[i64]) -> Result<Self, FormatError> {
+        let &[l, zero] = values else { return Err(FormatError::fields(Kind::Mip2q, values)) };
+        Ok(Self { l: small(L.name, l)?, zero: zero != 0 })
+    }
+
+    fn from_instr_fields(param: u8, zero: bool, _shift: u8) -> Self {
+        Self { l: param, zero }
     }
 }
 

@@ -3,6 +3,7 @@
 //! To add a method: a file with a struct of its parameters that implements `QuantMethod`, and one entry in `methods!`.
 
 use crate::error::FormatError;
+use crate::fields::Field;
 use crate::parameter::{Domain, Parameter, or};
 use crate::spec::Spec;
 use std::fmt;
@@ -17,14 +18,9 @@ pub enum DliqShift {
 }
 
 /// What a weight format makes of its low members.
-pub(crate) trait QuantMethod: fmt::Display {
+pub(crate) trait QuantMethod {
     /// Whether the parameters are legal.
     fn validate(&self) -> Result<(), FormatError>;
-
-    /// Whether blocks and masks exist at all. Only plain INT8 says no.
-    fn is_packed(&self) -> bool {
-        true
-    }
 
     /// Bits of one low code, 0..=8.
     fn code_bits(&self) -> u32;
@@ -45,8 +41,28 @@ pub(crate) trait QuantMethod: fmt::Display {
     /// The value of a low code, or nothing where the code is reserved. A `code` of more than `code_bits` is reserved.
     fn decode(&self, code: u8, shift: u8) -> Option<i8>;
 
+    /// The values of the fields that the method has beside the block's.
+    fn values(&self) -> Vec<i64> {
+        Vec::new()
+    }
+
+    /// The number and the flag that an instruction keeps.
+    fn instr_fields(&self) -> (u8, bool) {
+        (0, false)
+    }
+
     /// The method as a specification describes it, with the shift already chosen.
     fn from_spec(spec: &Spec, shift: DliqShift) -> Self
+    where
+        Self: Sized;
+
+    /// The method with these values.
+    fn from_values(values: &[i64]) -> Result<Self, FormatError>
+    where
+        Self: Sized;
+
+    /// The method that an instruction means.
+    fn from_instr_fields(param: u8, zero: bool, shift: u8) -> Self
     where
         Self: Sized;
 }
@@ -77,6 +93,32 @@ macro_rules! methods {
             /// One line: what a low member is.
             pub const fn help(self) -> &'static str {
                 match self { $(Kind::$variant => $help,)+ }
+            }
+
+            /// The fields that formats of this method have beside the block's.
+            pub(crate) const fn own_fields(self) -> &'static [Field] {
+                match self { $(Kind::$variant => $module::FIELDS,)+ }
+            }
+
+            /// The method of this kind with these values of its own fields.
+            pub(crate) fn from_values(self, values: &[i64]) -> Result<Method, FormatError> {
+                Ok(match self {
+                    $(Kind::$variant => {
+                        let $module::$variant $({ $($field),* })? = QuantMethod::from_values(values)?;
+                        Method::$variant $({ $($field),* })?
+                    })+
+                })
+            }
+
+            /// The method of this kind that an instruction means.
+            pub(crate) fn from_instr_fields(self, param: u8, zero: bool, shift: u8) -> Method {
+                match self {
+                    $(Kind::$variant => {
+                        let $module::$variant $({ $($field),* })? =
+                            QuantMethod::from_instr_fields(param, zero, shift);
+                        Method::$variant $({ $($field),* })?
+                    })+
+                }
             }
 
             /// The method of this kind that a specification describes, with the shift already chosen.
@@ -147,6 +189,21 @@ impl Method {
 }
 
 impl Kind {
+    /// Its code in the instruction set: the index in [`Kind::ALL`].
+    #[must_use]
+    pub const fn code(self) -> usize {
+        self as usize
+    }
+
+    /// Whether there are blocks with masks, that is, whether this is anything but plain INT8.
+    #[must_use]
+    pub const fn is_packed(self) -> bool {
+        match self {
+            Kind::Dense => false,
+            Kind::Sparse | Kind::Dliq | Kind::Mip2q => true,
+        }
+    }
+
     /// The method of that name.
     ///
     /// # Errors

@@ -1,8 +1,11 @@
 //! Structured sparsity: a low member is 0, and nothing but the mask says so.
 
 use super::{DliqShift, QuantMethod};
+use crate::fields::Field;
 use crate::{FormatError, Spec};
-use std::fmt;
+
+/// The fields of a format.
+pub(super) const FIELDS: &[Field] = &[];
 
 /// Structured sparsity has no parameters.
 pub(super) struct Sparse;
@@ -27,10 +30,12 @@ impl QuantMethod for Sparse {
     fn from_spec(_spec: &Spec, _shift: DliqShift) -> Self {
         Self
     }
-}
 
-impl fmt::Display for Sparse {
-    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Ok(())
+    fn from_values(_values: &[i64]) -> Result<Self, FormatError> {
+        Ok(Self)
+    }
+
+    fn from_instr_fields(_param: u8, _zero: bool, _shift: u8) -> Self {
+        Self
     }
 }

@@ -1,54 +1,97 @@
 //! Weight formats, the type of packed weights, and their constants.
 
-use strum_formats::{DliqShift, Method, Packed, Shape};
+use std::ffi::c_void;
+use std::sync::LazyLock;
+
+use strum_formats::{Field, FieldKind, Kind, Packed, Shape};
 use strum_mlir_sys as sys;
 
-use crate::{Attribute, Error, Location, OpBuilder, Type, location::len};
+use crate::{Attribute, Error, Location, OpBuilder, Type, ffi, location::len};
 
 pub use strum_formats::Format;
 
-use sys::StrumMethod as Raw;
+/// The fields of a method, as C++ wants them. Their strings are static.
+struct Row(Vec<sys::StrumFormatField>);
 
-/// `per_channel`, as C has it.
-const PER_CHANNEL: i64 = -1;
+// SAFETY: the pointers in it are to static strings.
+unsafe impl Send for Row {}
+// SAFETY: the pointers in it are to static strings.
+unsafe impl Sync for Row {}
+
+static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let field = |field: &Field| {
+        let word = if let FieldKind::NumberOr(word) = field.kind { word } else { "" };
+        sys::StrumFormatField {
+            name: ffi::string_ref(field.name),
+            word: ffi::string_ref(word),
+            isFlag: field.kind == FieldKind::Flag,
+        }
+    };
+    Kind::ALL.iter().map(|kind| Row(kind.fields().map(field).collect())).collect()
+});
+
+/// The hook that tells C++ the fields of a format.
+///
+/// # Safety
+/// The method must be a valid string, and `fields` valid for writes.
+pub(crate) unsafe extern "C" fn fields(
+    method: sys::MlirStringRef,
+    fields: *mut *const sys::StrumFormatField,
+) -> isize {
+    // SAFETY: by this function's contract.
+    let kind = Kind::from_name(unsafe { ffi::str_of(method) });
+    let Some(Row(row)) = kind.ok().and_then(|kind| ROWS.get(kind.code())) else { return -1 };
+    // SAFETY: by this function's contract; the row lives for the life of the process.
+    unsafe { *fields = row.as_ptr() };
+    len(row)
+}
+
+/// The hook that tells C++ what is wrong with the values of a format's fields.
+///
+/// # Safety
+/// The method must be a valid string, there must be `count` values, and the callback must belong to the data.
+pub(crate) unsafe extern "C" fn fault(
+    method: sys::MlirStringRef,
+    count: isize,
+    values: *const i64,
+    reason: sys::MlirStringCallback,
+    user: *mut c_void,
+) {
+    // SAFETY: by this function's contract.
+    let (method, values) = unsafe {
+        let count = usize::try_from(count).unwrap_or(0);
+        let values = if count == 0 { &[] } else { std::slice::from_raw_parts(values, count) };
+        (ffi::str_of(method), values)
+    };
+    let format = Kind::from_name(method).and_then(|kind| Format::from_values(kind, values));
+    if let (Err(error), Some(reason)) = (format, reason) {
+        // SAFETY: the callback belongs to the data, and copies the text.
+        unsafe { reason(ffi::string_ref(&error.to_string()), user) };
+    }
+}
 
 impl<'c> Attribute<'c> {
-    /// The weight format that an attribute `#strum.dense`, `#strum.sparse`, `#strum.dliq` or `#strum.mip2q` stands for.
+    /// The weight format that an attribute such as `#strum.dense` stands for.
     pub fn as_format(self) -> Option<Format> {
-        let mut raw =
-            sys::StrumFormat { method: Raw::STRUM_DENSE, w: 0, low: 0, param: 0, shift: 0, zero: false };
-        // SAFETY: the attribute is valid.
-        if !unsafe { sys::strumAttributeGetFormat(self.raw(), &mut raw) } {
-            return None;
-        }
-        let param = u8::try_from(raw.param).ok()?;
-        let method = match raw.method {
-            Raw::STRUM_DENSE => return Some(Format::DENSE),
-            Raw::STRUM_SPARSE => Method::Sparse,
-            Raw::STRUM_DLIQ if raw.shift == PER_CHANNEL => {
-                Method::Dliq { q: param, shift: DliqShift::PerChannel }
+        let mut raw = sys::StrumFormat { method: ffi::string_ref(""), nValues: 0, values: std::ptr::null() };
+        // SAFETY: the attribute is valid; the method and the values live in the context, which outlives this call.
+        let (method, values) = unsafe {
+            if !sys::strumAttributeGetFormat(self.raw(), &mut raw) {
+                return None;
             }
-            Raw::STRUM_DLIQ => {
-                Method::Dliq { q: param, shift: DliqShift::Layer(u8::try_from(raw.shift).ok()?) }
-            }
-            Raw::STRUM_MIP2Q => Method::Mip2q { l: param, zero: raw.zero },
-            _ => return None,
+            let count = usize::try_from(raw.nValues).ok()?;
+            let values = if count == 0 { &[] } else { std::slice::from_raw_parts(raw.values, count) };
+            (ffi::str_of(raw.method), values)
         };
-        Some(Format { w: u8::try_from(raw.w).ok()?, low: u8::try_from(raw.low).ok()?, method })
+        Format::from_values(Kind::from_name(method).ok()?, values).ok()
     }
 
     /// The attribute of a weight format. What is wrong with a format that is not legal is emitted at `location`.
     pub fn format(location: Location<'c>, format: Format) -> Result<Self, Error> {
-        let (w, low) = (i64::from(format.w), i64::from(format.low));
-        let (method, param, shift, zero) = match format.method {
-            Method::Dense => (Raw::STRUM_DENSE, 0, 0, false),
-            Method::Sparse => (Raw::STRUM_SPARSE, 0, 0, false),
-            Method::Dliq { q, shift: DliqShift::Layer(shift) } => (Raw::STRUM_DLIQ, q, shift.into(), false),
-            Method::Dliq { q, shift: DliqShift::PerChannel } => (Raw::STRUM_DLIQ, q, PER_CHANNEL, false),
-            Method::Mip2q { l, zero } => (Raw::STRUM_MIP2Q, l, 0, zero),
-        };
-        let raw = sys::StrumFormat { method, w, low, param: param.into(), shift, zero };
-        // SAFETY: the location is valid for `'c`.
+        let values = format.values();
+        let method = ffi::string_ref(format.method.kind().name());
+        let raw = sys::StrumFormat { method, nValues: len(&values), values: values.as_ptr() };
+        // SAFETY: the location is valid for `'c`, and the values have the given length and are copied.
         unsafe { Self::from_raw_option(sys::strumFormatGetChecked(location.raw(), raw)) }
             .ok_or_else(|| Error::Attribute(format.to_string()))
     }

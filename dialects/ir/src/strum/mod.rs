@@ -24,7 +24,7 @@
 //! [`OpBuilder`]: crate::OpBuilder
 
 mod arithmetic;
-mod format;
+pub(crate) mod format;
 mod layers;
 pub(crate) mod verify;
 

@@ -11,15 +11,12 @@ extern "C" {
 MLIR_DECLARE_CAPI_DIALECT_REGISTRATION(Strum, strum);
 MLIR_DECLARE_CAPI_DIALECT_REGISTRATION(Dpu, dpu);
 
-/// A weight format attribute, taken apart. Fields that the method does not have are 0.
-typedef enum { STRUM_DENSE, STRUM_SPARSE, STRUM_DLIQ, STRUM_MIP2Q } StrumMethod;
+/// A weight format attribute, taken apart: the method, and the values of its fields in the order of the table. Both live as long as the
+/// context.
 typedef struct {
-  StrumMethod method;
-  int64_t w;
-  int64_t low;
-  int64_t param;   // q of dliq, L of mip2q
-  int64_t shift;   // of dliq; -1: per channel
-  bool zero;       // of mip2q
+  MlirStringRef method;
+  intptr_t nValues;
+  const int64_t *values;
 } StrumFormat;
 
 /// Reads a format attribute; false if the attribute is none.

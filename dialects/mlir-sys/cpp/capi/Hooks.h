@@ -25,12 +25,23 @@ typedef struct {
   MlirStringRef neutralKeyword; // the default of a keyword
 } StrumField;
 
+/// A field of a weight format, as its text needs to know it.
+typedef struct {
+  MlirStringRef name;
+  MlirStringRef word; // what stands for the value -1; empty if nothing does
+  bool isFlag;        // the name alone, for the value 1
+} StrumFormatField;
+
 typedef struct {
   /// Verifies one operation of the strum or dpu dialect, after its declared constraints have been checked. Reports what it finds
   /// as MLIR errors. Called on any thread.
   MlirLogicalResult (*verify)(MlirOperation op);
   /// The fields of the instruction `mnemonic`, in the order of the table: their number, and where they are for the life of the process.
   intptr_t (*fields)(MlirStringRef mnemonic, const StrumField **fields);
+  /// The fields of the weight format `method`: their number, and where they are for the life of the process; -1 if there is no such method.
+  intptr_t (*formatFields)(MlirStringRef method, const StrumFormatField **fields);
+  /// Tells what is wrong with the values of a format's fields; nothing if they are legal.
+  void (*formatFault)(MlirStringRef method, intptr_t nValues, const int64_t *values, MlirStringCallback reason, void *userData);
 } StrumHooks;
 
 /// Installs the hooks, process-wide. To be called before the dialects are used.

@@ -5,6 +5,7 @@
 #include "capi/Dialects.h"
 #include "mlir/CAPI/IR.h"
 #include "mlir/CAPI/Registration.h"
+#include "mlir/CAPI/Support.h"
 #include "mlir/IR/Diagnostics.h"
 
 using namespace mlir;
@@ -21,33 +22,15 @@ template <typename T, typename... Args> static T checked(MlirLocation location, 
 static Round toRound(bool isDouble) { return isDouble ? Round::Double : Round::Single; }
 
 bool strumAttributeGetFormat(MlirAttribute attribute, StrumFormat *format) {
-  Attribute attr = unwrap(attribute);
-  if (isa<DenseAttr>(attr)) {
-    *format = {STRUM_DENSE, 0, 0, 0, 0, false};
-  } else if (auto sparse = dyn_cast<SparseAttr>(attr)) {
-    *format = {STRUM_SPARSE, sparse.getW(), sparse.getLow(), 0, 0, false};
-  } else if (auto dliq = dyn_cast<DliqAttr>(attr)) {
-    *format = {STRUM_DLIQ, dliq.getW(), dliq.getLow(), dliq.getQ(), dliq.getShift(), false};
-  } else if (auto mip2q = dyn_cast<Mip2qAttr>(attr)) {
-    *format = {STRUM_MIP2Q, mip2q.getW(), mip2q.getLow(), mip2q.getL(), 0, mip2q.getZero()};
-  } else {
+  auto attr = dyn_cast<FormatAttr>(unwrap(attribute));
+  if (!attr)
     return false;
-  }
+  *format = {wrap(attr.getMethod()), static_cast<intptr_t>(attr.getValues().size()), attr.getValues().data()};
   return true;
 }
 
 MlirAttribute strumFormatGetChecked(MlirLocation location, StrumFormat f) {
-  switch (f.method) {
-  case STRUM_DENSE:
-    return wrap(DenseAttr::get(unwrap(location).getContext()));
-  case STRUM_SPARSE:
-    return wrap(checked<SparseAttr>(location, f.w, f.low));
-  case STRUM_DLIQ:
-    return wrap(checked<DliqAttr>(location, f.w, f.low, f.param, f.shift));
-  case STRUM_MIP2Q:
-    return wrap(checked<Mip2qAttr>(location, f.w, f.low, f.param, f.zero));
-  }
-  return {nullptr};
+  return wrap(checked<FormatAttr>(location, unwrap(f.method), ArrayRef(f.values, f.nValues)));
 }
 
 bool strumAttributeGetRescale(MlirAttribute attribute, StrumRescale *rescale) {

@@ -2,7 +2,9 @@
 
 #include "strum/Strum.h"
 
+#include "Hooks.h"
 #include "Shape.h"
+#include "mlir/CAPI/Support.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
@@ -16,27 +18,6 @@ using EmitError = function_ref<InFlightDiagnostic()>;
 // Custom pieces of assembly formats
 //===----------------------------------------------------------------------===//
 
-/// `2` or `per_channel`.
-static ParseResult parseShift(AsmParser &parser, int64_t &shift) {
-  if (succeeded(parser.parseOptionalKeyword("per_channel"))) {
-    shift = DliqAttr::kPerChannel;
-    return success();
-  }
-  SMLoc loc = parser.getCurrentLocation();
-  if (parser.parseInteger(shift))
-    return failure();
-  if (shift < 0)
-    return parser.emitError(loc, "shift must not be negative, got ") << shift;
-  return success();
-}
-
-static void printShift(AsmPrinter &printer, int64_t shift) {
-  if (shift == DliqAttr::kPerChannel)
-    printer << "per_channel";
-  else
-    printer << shift;
-}
-
 /// Nothing, or `, <keyword>`.
 static ParseResult parseFlag(AsmParser &parser, StringRef keyword, bool &flag) {
   flag = succeeded(parser.parseOptionalComma());
@@ -48,8 +29,6 @@ static void printFlag(AsmPrinter &printer, StringRef keyword, bool flag) {
     printer << ", " << keyword;
 }
 
-static ParseResult parseZero(AsmParser &parser, bool &zero) { return parseFlag(parser, "zero", zero); }
-static void printZero(AsmPrinter &printer, bool zero) { printFlag(printer, "zero", zero); }
 static ParseResult parseUnsigned(AsmParser &parser, bool &flag) { return parseFlag(parser, "unsigned", flag); }
 static void printUnsigned(AsmPrinter &printer, bool flag) { printFlag(printer, "unsigned", flag); }
 
@@ -77,42 +56,91 @@ void StrumDialect::registerTypes() {
 // Weight formats
 //===----------------------------------------------------------------------===//
 
-static LogicalResult verifyBlock(EmitError emitError, int64_t w, int64_t low) {
-  if (w != 4 && w != 8 && w != 16 && w != 32)
-    return emitError() << "w must be 4, 8, 16 or 32, got " << w;
-  if (low < 0 || low > w)
-    return emitError() << "low must be in 0.." << w << ", got " << low;
-  return success();
+/// The value of a field that its word stands for.
+static constexpr int64_t kWord = -1;
+
+LogicalResult FormatAttr::verify(EmitError emitError, StringRef method, ArrayRef<int64_t> values) {
+  std::string reason = formatFault(method, values);
+  return reason.empty() ? success() : LogicalResult(emitError() << reason);
 }
 
-LogicalResult SparseAttr::verify(EmitError emitError, int64_t w, int64_t low) {
-  return verifyBlock(emitError, w, low);
+Attribute FormatAttr::parseFields(AsmParser &parser, StringRef method) {
+  SMLoc loc = parser.getCurrentLocation();
+  std::optional<ArrayRef<StrumFormatField>> fields = formatFields(method);
+  SmallVector<int64_t> values(fields->size(), 0);
+  bool first = true;
+  for (auto [field, value] : llvm::zip_equal(*fields, values)) {
+    // A flag that is not there ends the fields, or leaves the comma to the next one.
+    StringRef separator = std::exchange(first, false) ? "<" : ",";
+    if (field.isFlag) {
+      value = succeeded(separator == "<" ? parser.parseOptionalLess() : parser.parseOptionalComma());
+      if (value && parser.parseKeyword(unwrap(field.name)))
+        return {};
+      continue;
+    }
+    if ((separator == "<" ? parser.parseLess() : parser.parseComma()) || parser.parseKeyword(unwrap(field.name)) ||
+        parser.parseEqual())
+      return {};
+    StringRef word = unwrap(field.word);
+    if (!word.empty() && succeeded(parser.parseOptionalKeyword(word))) {
+      value = kWord;
+      continue;
+    }
+    SMLoc at = parser.getCurrentLocation();
+    if (parser.parseInteger(value))
+      return {};
+    if (value < 0)
+      return parser.emitError(at, unwrap(field.name)) << " must not be negative, got " << value, Attribute();
+  }
+  if (!fields->empty() && parser.parseGreater())
+    return {};
+  return getChecked([&] { return parser.emitError(loc); }, parser.getContext(), method, values);
 }
 
-LogicalResult DliqAttr::verify(EmitError emitError, int64_t w, int64_t low, int64_t q, int64_t shift) {
-  if (failed(verifyBlock(emitError, w, low)))
-    return failure();
-  if (q < 1 || q > 8)
-    return emitError() << "q must be in 1..8, got " << q;
-  if (shift != kPerChannel && (shift < 0 || shift > 8 - q))
-    return emitError() << "shift must be per_channel or in 0.." << 8 - q << " for q = " << q << ", got " << shift;
-  return success();
+void FormatAttr::printFields(AsmPrinter &printer) const {
+  printer << getMethod();
+  std::optional<ArrayRef<StrumFormatField>> fields = formatFields(getMethod());
+  if (!fields || fields->empty())
+    return;
+  printer << '<';
+  StringRef separator;
+  for (auto [field, value] : llvm::zip_equal(*fields, getValues())) {
+    if (field.isFlag && !value)
+      continue;
+    printer << std::exchange(separator, ", ") << unwrap(field.name);
+    if (field.isFlag)
+      continue;
+    printer << " = ";
+    if (value == kWord)
+      printer << unwrap(field.word);
+    else
+      printer << value;
+  }
+  printer << '>';
 }
 
-LogicalResult Mip2qAttr::verify(EmitError emitError, int64_t w, int64_t low, int64_t L, bool zero) {
-  if (failed(verifyBlock(emitError, w, low)))
-    return failure();
-  if (L < 0 || L > 7)
-    return emitError() << "L must be in 0..7, got " << L;
-  // The exponents 0..L leave a code spare unless they fill their bits.
-  if (zero && llvm::isPowerOf2_64(L + 1))
-    return emitError() << "zero needs a spare exponent code, and L = " << L << " leaves none";
-  return success();
+Attribute StrumDialect::parseAttribute(DialectAsmParser &parser, Type type) const {
+  SMLoc loc = parser.getCurrentLocation();
+  StringRef mnemonic;
+  Attribute attribute;
+  OptionalParseResult result = generatedAttributeParser(parser, &mnemonic, type, attribute);
+  if (result.has_value())
+    return attribute;
+  if (formatFields(mnemonic))
+    return FormatAttr::parseFields(parser, mnemonic);
+  parser.emitError(loc) << "unknown attribute '" << mnemonic << "' in dialect 'strum'";
+  return {};
+}
+
+void StrumDialect::printAttribute(Attribute attribute, DialectAsmPrinter &printer) const {
+  if (auto format = dyn_cast<FormatAttr>(attribute))
+    return format.printFields(printer);
+  (void)generatedAttributePrinter(attribute, printer);
 }
 
 LogicalResult PackedType::verify(EmitError emitError, ArrayRef<int64_t> shape, Type elementType, Attribute format) {
-  if (!isa<DenseAttr, SparseAttr, DliqAttr, Mip2qAttr>(format))
-    return emitError() << "format must be #strum.dense, #strum.sparse, #strum.dliq or #strum.mip2q, got " << format;
+  if (!isa<FormatAttr>(format))
+    return emitError() << "format must be a weight format, such as #strum.dense, got " << format;
   if (!elementType.isSignlessInteger(8))
     return emitError() << "element type must be i8, got " << elementType;
   if (shape.size() != 4)

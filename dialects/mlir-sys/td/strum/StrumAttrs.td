@@ -15,61 +15,30 @@ class Strum_Attr<string name, string attrMnemonic> : AttrDef<Strum_Dialect, name
 // Weight formats
 //===------------------------------------------------------------------------------------------------------------------===//
 
-def Strum_DenseAttr : Strum_Attr<"Dense", "dense"> {
-  let summary = "plain INT8 weights";
+def Strum_FormatAttr : AttrDef<Strum_Dialect, "Format"> {
+  let attrName = "strum.format"; // its mnemonic is the method
+  let summary = "how weights are stored";
   let description = [{
-    No low members: each output channel's weights are contiguous `i8`, padded to 16 bytes.
-  }];
-}
-
-class Strum_BlockFormat<string name, string attrMnemonic> : Strum_Attr<name, attrMnemonic> {
-  let genVerifyDecl = 1;
-}
-
-def Strum_SparseAttr : Strum_BlockFormat<"Sparse", "sparse"> {
-  let summary = "blocks whose low members are zero";
-  let description = [{
-    Of every `w` neighbouring weights along the input channel, `low` are zero and take no code.
+    A method and its fields. The methods, the fields of each and what their values may be come from the table of weight formats, which also
+    verifies them; `docs/formats.md` lists them. Of every `w` neighbouring weights along the input channel, `low` are low members.
+    `dense` is plain INT8 and has no fields: each output channel's weights are contiguous `i8`, padded to 16 bytes.
 
     ```mlir
+    #strum.dense
     #strum.sparse<w = 16, low = 8>
-    ```
-  }];
-  let parameters = (ins "int64_t":$w, "int64_t":$low);
-  let assemblyFormat = "`<` struct($w, $low) `>`";
-}
-
-def Strum_DliqAttr : Strum_BlockFormat<"Dliq", "dliq"> {
-  let summary = "blocks whose low members are q-bit integers";
-  let description = [{
-    A low member is a `q`-bit two's complement integer, shifted left by `shift`: one shift for the layer, or `per_channel`, one
-    for each output channel, stored with the weights.
-
-    ```mlir
     #strum.dliq<w = 16, low = 8, q = 4, shift = 2>
     #strum.dliq<w = 16, low = 8, q = 4, shift = per_channel>
-    ```
-  }];
-  let parameters = (ins "int64_t":$w, "int64_t":$low, "int64_t":$q, "int64_t":$shift);
-  let assemblyFormat = "`<` struct($w, $low, $q, custom<Shift>($shift)) `>`";
-  let extraClassDeclaration = [{
-    /// The value of `shift` that stands for `per_channel`.
-    static constexpr int64_t kPerChannel = -1;
-  }];
-}
-
-def Strum_Mip2qAttr : Strum_BlockFormat<"Mip2q", "mip2q"> {
-  let summary = "blocks whose low members are signed powers of two";
-  let description = [{
-    A low member is a sign and an exponent in `0..L`. With `zero`, which needs a spare code, one code means 0.
-
-    ```mlir
     #strum.mip2q<w = 16, low = 8, L = 7>
     #strum.mip2q<w = 16, low = 8, L = 6, zero>
     ```
   }];
-  let parameters = (ins "int64_t":$w, "int64_t":$low, "int64_t":$L, "bool":$zero);
-  let assemblyFormat = "`<` struct($w, $low, $L) `` custom<Zero>($zero) `>`";
+  let parameters = (ins StringRefParameter<"the method">:$method, ArrayRefParameter<"int64_t">:$values);
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Reads the fields of `method`, whose name has been read.
+    static ::mlir::Attribute parseFields(::mlir::AsmParser &parser, ::llvm::StringRef method);
+    void printFields(::mlir::AsmPrinter &printer) const;
+  }];
 }
 
 //===------------------------------------------------------------------------------------------------------------------===//

@@ -17,9 +17,11 @@ def Strum_Dialect : Dialect {
     `strum-to-tosa` writes it so. Activations are NHWC, weights OHWI, accumulators 32 bits wide and wrapping.
   }];
   let useDefaultTypePrinterParser = 1;
-  let useDefaultAttributePrinterParser = 1;
   let hasConstantMaterializer = 1;
   let extraClassDeclaration = [{
+    /// A format's mnemonic is its method, which the table of weight formats knows; all other attributes are ODS's.
+    ::mlir::Attribute parseAttribute(::mlir::DialectAsmParser &parser, ::mlir::Type type) const override;
+    void printAttribute(::mlir::Attribute attribute, ::mlir::DialectAsmPrinter &printer) const override;
     void registerAttributes();
     void registerTypes();
   }];

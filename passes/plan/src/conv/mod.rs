@@ -5,7 +5,7 @@ pub(crate) mod emit;
 pub(crate) mod weights;
 
 use dpu_isa::{ConvInv, Dtype, Machine, Method as IsaMethod, PeKind};
-use strum_formats::{DliqShift, Format, Method, Packed};
+use strum_formats::{Format, Packed};
 
 pub use depthwise::plan_depthwise;
 
@@ -106,7 +106,7 @@ fn conv_layer<'a>(
         Source::Dynamic(_) => Format::DENSE,
     };
     let mut inv = ConvInv { depthwise: problem.per_channel.is_some(), ..ConvInv::default() };
-    set_format(&mut inv, &format);
+    set_format(&mut inv, &format)?;
     inv.in_zp = zero_point(layer.input_zp, "the input")?;
     inv.wt_zp = zero_point(layer.weight_zp, "the weights")?;
     if inv.wt_zp != 0 && format.is_packed() {
@@ -246,14 +246,26 @@ pub(crate) fn problem(
 }
 
 /// Fills the fields of an invariant that say how weights are stored.
-fn set_format(inv: &mut ConvInv, format: &Format) {
-    let packed = format.is_packed();
-    inv.block = if packed { format.w } else { 16 };
-    inv.low = if packed { format.low } else { 0 };
-    (inv.method, inv.param, inv.zero) = match format.method {
-        Method::Dense => (IsaMethod::Dense, 0, false),
-        Method::Sparse => (IsaMethod::Sparse, 0, false),
-        Method::Dliq { q, shift: DliqShift::Layer(_) | DliqShift::PerChannel } => (IsaMethod::Dliq, q, false),
-        Method::Mip2q { l, zero } => (IsaMethod::Mip2q, l, zero),
-    };
+///
+/// # Errors
+/// An internal error if the instruction set does not have the method.
+fn set_format(inv: &mut ConvInv, format: &Format) -> Result<(), PlanError> {
+    let fields = format.instr_fields();
+    inv.method = IsaMethod::from_index(fields.method)
+        .ok_or_else(|| PlanError::internal(format!("the instruction set has no method for {format}")))?;
+    (inv.block, inv.low, inv.param, inv.zero) = (fields.block, fields.low, fields.param, fields.zero);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use strum_formats::Kind;
+
+    use super::*;
+
+    #[test]
+    fn methods_have_their_codes_in_the_instruction_set() {
+        let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        assert_eq!(names, IsaMethod::NAMES);
+    }
 }
