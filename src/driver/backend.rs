@@ -43,17 +43,6 @@ fn is_default(option: &str) -> bool {
     })
 }
 
-/// Lets the pass that stores weights look at its options, on a function without layers. An error is its verdict.
-pub(super) fn check_options(stages: &[Stage]) -> Result<(), Vec<Captured>> {
-    let context = context();
-    let (result, diagnostics) = context.handle().capture(|| {
-        let mut module = Module::parse(context, b"func.func @main() { return }", "options")?;
-        let packing = stages.iter().filter(|stage| stage.passes.contains("strum-pack"));
-        packing.into_iter().try_for_each(|stage| module.run(&stage.passes))
-    });
-    result.map_err(|_| diagnostics)
-}
-
 /// The program of a module that holds exactly one scheduled `dpu.program`.
 pub(super) fn export(context: &Context, module: &Module<'_>, origin: Origin<'_>) -> Result<Program, Failure> {
     let (result, diagnostics) = context.handle().capture(|| {

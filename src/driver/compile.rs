@@ -38,12 +38,6 @@ impl Plan {
         let spec = options.machine.as_deref().and_then(Path::to_str).unwrap_or(backend::DEFAULT_MACHINE);
         let machine = backend::resolve_machine(spec)?;
         let stages = backend::stages(&text)?;
-        // A packing file is about the layers of a network, which is not here yet.
-        let checked: Vec<&str> = text.split(' ').filter(|option| !option.starts_with("packing=")).collect();
-        backend::check_options(&backend::stages(&checked.join(" "))?).map_err(|diagnostics| {
-            let messages: Vec<String> = diagnostics.into_iter().map(|d| d.message).collect();
-            Failure::usage(messages.join("; "))
-        })?;
         let pipeline = format!("builtin.module({}{{{text}}})", backend::PIPELINE);
         Ok(Plan { pipeline, stages, machine, temps: options.save_temps.clone() })
     }

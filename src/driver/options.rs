@@ -4,127 +4,137 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
+use strum_formats::table::PACKED;
+use strum_formats::{Domain, Kind, METHOD, Parameter, Spec, Value};
+use strum_quant::{Choice, SCHEMA};
 
 use super::exit::Failure;
 
-/// How weights are stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Method {
-    /// plain INT8: nothing is lost
-    #[default]
-    Dense,
-    /// low members are zero
-    Sparse,
-    /// low members are short integers, shifted
-    Dliq,
-    /// low members are signed powers of two
-    Mip2q,
+/// The methods as values of an option.
+pub(super) fn methods() -> impl TypedValueParser<Value = Kind> {
+    let value = |kind: &Kind| PossibleValue::new(kind.name()).help(kind.help());
+    PossibleValuesParser::new(Kind::ALL.iter().map(value)).try_map(|name| Kind::from_name(&name))
 }
 
-impl Method {
-    /// The name on the command line and in a pipeline.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Method::Dense => "dense",
-            Method::Sparse => "sparse",
-            Method::Dliq => "dliq",
-            Method::Mip2q => "mip2q",
-        }
-    }
-}
-
-/// Which members of a block become low.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Select {
-    /// those that lose least
-    Error,
-    /// the smallest
-    Magnitude,
-    /// those that lose least, weighted by what calibration saw of their input channel
-    Activation,
-}
-
-/// What is corrected after selection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Correct {
-    /// nothing
-    None,
-    /// the bias, so that the mean of a sum stays
-    Bias,
-    /// the scale of each output channel, by least squares
-    Scale,
-    /// bias and scale
-    Both,
-}
-
-/// Shift of the low codes of `dliq`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shift {
-    Layer,
-    Channel,
-    Fixed(u8),
-}
-
-impl Shift {
-    fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "layer" => Ok(Shift::Layer),
-            "channel" => Ok(Shift::Channel),
-            number => match number.parse() {
-                Ok(shift @ 0..=7) => Ok(Shift::Fixed(shift)),
-                _ => Err("expected layer, channel or a number from 0 to 7".into()),
-            },
-        }
-    }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|p| (0.0..=1.0).contains(p))
-        .ok_or_else(|| "expected a number from 0 to 1".into())
-}
-
-/// How packed weights are stored.
-#[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Weights")]
+/// How packed weights are stored: an option for each parameter of formats and of selection.
+#[derive(Clone, Debug, Default)]
 pub(super) struct PackingOptions {
-    /// Share of low members in a block [default: 0.5].
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    p: Option<f64>,
-
-    /// Members of a block: 4, 8, 16 or 32 [default: 16].
-    #[arg(long, value_name = "N")]
-    w: Option<u8>,
-
-    /// dliq: bits of a low code, 1 to 8 [default: 4].
-    #[arg(long, value_name = "BITS")]
-    q: Option<u8>,
-
-    /// mip2q: largest exponent, 0 to 7 [default: 7].
-    #[arg(long = "L", value_name = "N")]
-    l: Option<u8>,
-
-    /// mip2q: a spare code means 0.
-    #[arg(long)]
-    zero: bool,
-
-    /// dliq: shift of the low codes: layer, channel or a number [default: layer].
-    #[arg(long, value_name = "SHIFT", value_parser = Shift::parse)]
-    shift: Option<Shift>,
-
-    /// Which members become low [default: error].
-    #[arg(long, value_enum, value_name = "HOW")]
-    select: Option<Select>,
-
-    /// What is corrected by calibration once low members are chosen [default: none].
-    #[arg(long, value_enum, value_name = "WHAT")]
-    correct: Option<Correct>,
-
-    /// Pack depthwise layers as well.
-    #[arg(long)]
+    given: Vec<(&'static Parameter, Value)>,
     depthwise: bool,
+}
+
+/// Pack depthwise layers, too.
+const DEPTHWISE: &str = "depthwise";
+
+/// The option of a parameter.
+fn argument(parameter: &'static Parameter) -> Arg {
+    let Parameter { name, value_name, domain, default, methods, help } = parameter;
+    let of = if *methods == PACKED { String::new() } else { format!("{}: ", names(methods)) };
+    let range = match domain {
+        Domain::Range(..) | Domain::OneOf(_) | Domain::WordsOr(..) => format!(", {domain}"),
+        Domain::Share | Domain::Flag | Domain::Words(_) => String::new(),
+    };
+    let mut help = format!("{of}{help}{range}");
+    if of.is_empty() {
+        help = help.chars().take(1).flat_map(char::to_uppercase).chain(help.chars().skip(1)).collect();
+    }
+    let arg = Arg::new(*name).long(*name).help_heading("Weights");
+    if *domain == Domain::Flag {
+        return arg.help(help).action(ArgAction::SetTrue);
+    }
+    let arg = arg.help(format!("{help} [default: {default}]")).value_name(*value_name);
+    match domain {
+        Domain::Words(words) => {
+            let values = words.iter().map(|word| PossibleValue::new(word.name).help(word.help));
+            arg.value_parser(PossibleValuesParser::new(values).try_map(|word| parameter.read(&word)))
+        }
+        _ => arg.value_parser(move |text: &str| {
+            parameter.domain.read(text).ok_or_else(|| format!("expected {}", parameter.domain))
+        }),
+    }
+}
+
+impl Args for PackingOptions {
+    fn augment_args(command: Command) -> Command {
+        let help = "Also pack depthwise layers";
+        let depthwise = Arg::new(DEPTHWISE).long(DEPTHWISE).help(help).help_heading("Weights");
+        let command = command.args(SCHEMA.parameters().map(argument));
+        command.arg(depthwise.action(ArgAction::SetTrue))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for PackingOptions {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let value = |parameter: &'static Parameter| match parameter.domain {
+            Domain::Flag => matches.get_flag(parameter.name).then_some(Value::Flag(true)),
+            _ => matches.get_one::<Value>(parameter.name).copied(),
+        };
+        let given = SCHEMA.parameters().filter_map(|parameter| Some((parameter, value(parameter)?)));
+        Ok(PackingOptions { given: given.collect(), depthwise: matches.get_flag(DEPTHWISE) })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// `sparse, dliq, mip2q`
+fn names(methods: &[Kind]) -> String {
+    methods.iter().map(|method| method.name()).collect::<Vec<_>>().join(", ")
+}
+
+impl PackingOptions {
+    /// The options that were given, with the methods that they are for.
+    pub(super) fn given(&self) -> impl Iterator<Item = (String, &'static [Kind])> + '_ {
+        let of_table = self.given.iter().map(|(p, _)| (format!("--{}", p.name), p.methods));
+        of_table.chain(self.depthwise.then(|| (format!("--{DEPTHWISE}"), PACKED)))
+    }
+
+    /// Whether depthwise layers are packed, too.
+    pub(super) fn depthwise(&self) -> bool {
+        self.depthwise
+    }
+
+    /// The options that have an effect with this method.
+    pub(super) fn of(&self, method: Kind) -> PackingOptions {
+        let given = self.given.iter().filter(|(parameter, _)| parameter.methods.contains(&method));
+        PackingOptions { given: given.copied().collect(), depthwise: self.depthwise && method.is_packed() }
+    }
+
+    /// The method with these parameters.
+    ///
+    /// # Errors
+    /// An option that has no effect with the method, or parameters that do not go together.
+    pub(super) fn choice(&self, method: Kind) -> Result<Choice, Failure> {
+        if let Some((flag, methods)) = self.given().find(|(_, methods)| !methods.contains(&method)) {
+            let useful = names(methods);
+            return Err(Failure::usage(format_args!(
+                "{flag} has no effect with --method {method}, but with {useful}"
+            )));
+        }
+        let mut spec = Spec::new(&SCHEMA, method);
+        let all = self.given.iter().try_for_each(|(parameter, value)| spec.give(parameter, *value));
+        all.and_then(|()| Choice::of(spec)).map_err(Failure::usage)
+    }
+}
+
+/// A choice as options of `strum-pack`: `method=mip2q p=0.75`.
+pub(super) fn pack_options(choice: &Choice, depthwise: bool) -> String {
+    let mut text = format!("{METHOD}={}", choice.kind());
+    for (parameter, value) in choice.spec().given() {
+        text.push_str(&format!(" {}={value}", parameter.name));
+    }
+    if depthwise {
+        text.push_str(&format!(" {DEPTHWISE}=true"));
+    }
+    text
 }
 
 /// What plans are to be good at.
@@ -209,9 +219,9 @@ pub(super) fn packing_path(path: &Path) -> Result<&str, Failure> {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Weights")]
 pub(super) struct CompileOptions {
-    /// How weights are stored [default: dense].
-    #[arg(long, value_enum, value_name = "METHOD")]
-    pub(super) method: Option<Method>,
+    /// Weight format [default: dense].
+    #[arg(long, value_parser = methods(), value_name = "METHOD")]
+    pub(super) method: Option<Kind>,
 
     #[command(flatten)]
     pub(super) packing: PackingOptions,
@@ -239,70 +249,18 @@ pub(super) struct CompileOptions {
 /// How a machine is named in a pipeline.
 const SAFE: &str = "-_./+@%,:=~";
 
-impl PackingOptions {
-    /// The options that were given: flag, methods that they are for, option of the pipeline.
-    pub(super) fn given(&self) -> Vec<(&'static str, &'static [Method], String)> {
-        use Method::{Dliq, Mip2q, Sparse};
-        const ALL: &[Method] = &[Sparse, Dliq, Mip2q];
-        let shift = |shift| match shift {
-            Shift::Layer => "shift=layer".to_owned(),
-            Shift::Channel => "shift=channel".to_owned(),
-            Shift::Fixed(n) => format!("shift={n}"),
-        };
-        let select = |select| match select {
-            Select::Error => "select=error".to_owned(),
-            Select::Magnitude => "select=magnitude".to_owned(),
-            Select::Activation => "select=activation".to_owned(),
-        };
-        let correct = |correct| match correct {
-            Correct::None => "correct=none".to_owned(),
-            Correct::Bias => "correct=bias".to_owned(),
-            Correct::Scale => "correct=scale".to_owned(),
-            Correct::Both => "correct=both".to_owned(),
-        };
-        let list = [
-            ("--p", ALL, self.p.map(|p| format!("p={p}"))),
-            ("--w", ALL, self.w.map(|w| format!("w={w}"))),
-            ("--q", &[Dliq], self.q.map(|q| format!("q={q}"))),
-            ("--L", &[Mip2q], self.l.map(|l| format!("L={l}"))),
-            ("--zero", &[Mip2q], self.zero.then(|| "zero=true".to_owned())),
-            ("--shift", &[Dliq], self.shift.map(shift)),
-            ("--select", ALL, self.select.map(select)),
-            ("--correct", ALL, self.correct.map(correct)),
-            ("--depthwise", ALL, self.depthwise.then(|| "depthwise=true".to_owned())),
-        ];
-        list.into_iter().filter_map(|(flag, methods, text)| Some((flag, methods, text?))).collect()
-    }
-
-    /// The options that have an effect with this method.
-    pub(super) fn of(&self, method: Method) -> PackingOptions {
-        let packed = method != Method::Dense;
-        PackingOptions {
-            p: self.p.filter(|_| packed),
-            w: self.w.filter(|_| packed),
-            q: self.q.filter(|_| method == Method::Dliq),
-            l: self.l.filter(|_| method == Method::Mip2q),
-            zero: self.zero && method == Method::Mip2q,
-            shift: self.shift.filter(|_| method == Method::Dliq),
-            select: self.select.filter(|_| packed),
-            correct: self.correct.filter(|_| packed),
-            depthwise: self.depthwise && packed,
-        }
-    }
-}
-
 impl CompileOptions {
     /// The options that were given, other than the machine, which means something for a compiled program as well.
-    pub(super) fn given(&self) -> Vec<&'static str> {
+    pub(super) fn given(&self) -> Vec<String> {
         let list = [
             ("--method", self.method.is_some()),
             ("--packing", self.packing_file.is_some()),
             ("--save-temps", self.save_temps.is_some()),
             ("--print-pipeline", self.print_pipeline),
         ];
-        let given = list.into_iter().filter(|(_, given)| *given).map(|(name, _)| name);
-        let given = given.chain(self.packing.given().into_iter().map(|(name, _, _)| name));
-        given.chain(self.plan.given()).collect()
+        let given = list.into_iter().filter(|(_, given)| *given).map(|(name, _)| name.to_owned());
+        let given = given.chain(self.packing.given().map(|(name, _)| name));
+        given.chain(self.plan.given().map(str::to_owned)).collect()
     }
 
     /// The options of `strum-pipeline` that say the same: `machine=flexnn-16x16 method=mip2q p=0.5`.
@@ -310,18 +268,9 @@ impl CompileOptions {
     /// # Errors
     /// An option that has no effect with the method, or a path that a pipeline cannot hold.
     pub(super) fn pipeline_options(&self, default_machine: &str) -> Result<String, Failure> {
-        let method = self.method.unwrap_or_default();
-        let mut text = format!("machine={} method={}", self.machine_option(default_machine)?, method.name());
-        for (flag, methods, option) in self.packing.given() {
-            if !methods.contains(&method) {
-                let (name, list) = (method.name(), methods.iter().map(|m| m.name()).collect::<Vec<_>>());
-                let message =
-                    format!("{flag} has no effect with --method {name}, but with {}", list.join(", "));
-                return Err(Failure::usage(message));
-            }
-            text.push(' ');
-            text.push_str(&option);
-        }
+        let choice = self.packing.choice(self.method.unwrap_or(Kind::Dense))?;
+        let machine = self.machine_option(default_machine)?;
+        let mut text = format!("machine={machine} {}", pack_options(&choice, self.packing.depthwise));
         if let Some(path) = &self.packing_file {
             text.push_str(&format!(" packing={}", packing_path(path)?));
         }
@@ -397,22 +346,29 @@ mod tests {
 
     #[test]
     fn a_method_gets_the_options_that_it_has() {
-        let line =
-            "x --p 0.25 --w 8 --q 3 --L 6 --zero --shift 2 --select activation --correct bias --depthwise";
+        let line = "x --p 0.25 --w 8 --q 3 --L 5 --zero --shift 2 --select activation --correct bias --depthwise";
         let all = Line::try_parse_from(line.split_whitespace()).unwrap().options.packing;
-        assert_eq!(all.given().len(), 9);
+        let count = SCHEMA.parameters().count() + 1;
+        assert_eq!(all.given().count(), count);
         let mut used = std::collections::BTreeSet::new();
-        for &method in Method::value_variants() {
+        for &method in Kind::ALL {
             let packing = all.of(method);
-            for (flag, methods, _) in all.given() {
-                let kept = packing.given().iter().any(|(other, _, _)| *other == flag);
+            for (flag, methods) in all.given() {
+                let kept = packing.given().any(|(other, _)| other == flag);
                 assert_eq!(kept, methods.contains(&method), "{flag} {method:?}");
                 used.extend(kept.then_some(flag));
             }
             let options = CompileOptions { method: Some(method), packing, ..CompileOptions::default() };
             assert!(options.pipeline_options("x").is_ok());
         }
-        assert_eq!(used.len(), 9);
+        assert_eq!(used.len(), count);
+    }
+
+    #[test]
+    fn parameters_that_do_not_go_together_are_wrong_usage() {
+        assert!(text("--method mip2q --zero").unwrap_err().contains("no spare code"));
+        assert!(text("--method mip2q --p 0.3").unwrap_err().contains("expected a whole number"));
+        assert!(text("--method dliq --q 6 --shift 3").unwrap_err().contains("shift must be in 0..=2"));
     }
 
     #[test]

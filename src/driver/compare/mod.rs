@@ -13,13 +13,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dpu_isa::Machine;
+use strum_formats::Kind;
 use dpu_sim::tensor_file::{Samples, read_inputs};
 use dpu_sim::{LayerReport, Observer, Options, Report, Tensor, TimelineRecorder, simulate_observed};
 
 use super::compile::Plan;
 use super::exit::Failure;
 use super::files::{self, Input};
-use super::options::{CompileOptions, Method, PackingOptions};
+use super::options::{CompileOptions, PackingOptions, methods};
 use super::progress::Progress;
 use super::report::{self, Named};
 use super::run::blame_compiler;
@@ -52,12 +53,12 @@ pub(super) struct CompareCommand {
     /// Methods that are set against the baseline, each on every machine of --machines.
     #[arg(
         long,
-        value_enum,
+        value_parser = methods(),
         value_name = "METHOD,…",
         value_delimiter = ',',
         default_value = "mip2q,dliq,sparse"
     )]
-    methods: Vec<Method>,
+    methods: Vec<Kind>,
 
     /// Machines of the methods: built-in ones by name, or machine files.
     #[arg(
@@ -93,7 +94,7 @@ pub(super) struct CompareCommand {
 
 /// A run: what was compiled how for what, and what became of it.
 struct Run {
-    method: Method,
+    method: Kind,
     machine: Machine,
     /// The passes with their options.
     pipeline: String,
@@ -116,14 +117,14 @@ pub(super) fn run(command: &CompareCommand) -> Result<(), Failure> {
         return Err(Failure::input("a compiled program").in_file(&input.name).with_help(help));
     }
     let progress = Progress::begin(command.voice.quiet);
-    let mut outputs: Vec<(Method, Vec<Tensor>)> = Vec::new();
+    let mut outputs: Vec<(Kind, Vec<Tensor>)> = Vec::new();
     let mut runs = Vec::new();
     let mut told = command.voice.quiet;
     for (i, (method, plan)) in plans.iter().enumerate() {
         let (name, machine) = (method.name(), &plan.machine.name);
         progress.task(format!("{} of {}, {name} on {machine}: ", i + 1, plans.len()));
         // All packing methods have the same to say of a network.
-        let quiet = told || *method == Method::Dense;
+        let quiet = told || *method == Kind::Dense;
         told |= !quiet;
         let (report, tensors) = simulated(command, plan, &input, &progress, quiet)?;
         if let Some((_, first)) = outputs.iter().find(|(other, _)| other == method)
@@ -157,7 +158,7 @@ pub(super) fn run(command: &CompareCommand) -> Result<(), Failure> {
 }
 
 /// What is to be compiled, the baseline first. Whatever is wrong with the command line is found here.
-fn plans(command: &CompareCommand) -> Result<Vec<(Method, Plan)>, Failure> {
+fn plans(command: &CompareCommand) -> Result<Vec<(Kind, Plan)>, Failure> {
     let (methods, machines) = (&command.methods, &command.machines);
     for (i, method) in methods.iter().enumerate() {
         if methods.iter().skip(i + 1).any(|other| other == method) {
@@ -180,16 +181,16 @@ fn plans(command: &CompareCommand) -> Result<Vec<(Method, Plan)>, Failure> {
             "{count} runs with the baseline; {what} has at most {most}"
         )));
     }
-    for (flag, of, _) in command.packing.given() {
+    for (flag, of) in command.packing.given() {
         if !methods.iter().any(|method| of.contains(method)) {
-            let names = |list: &[Method]| list.iter().map(|m| m.name()).collect::<Vec<_>>().join(", ");
+            let names = |list: &[Kind]| list.iter().map(|m| m.name()).collect::<Vec<_>>().join(", ");
             let (given, useful) = (names(methods), names(of));
             let message = format!("{flag} has no effect with --methods {given}, but with {useful}");
             return Err(Failure::usage(message));
         }
     }
     let on = |machine| methods.iter().map(move |method| (*method, machine));
-    let runs = std::iter::once((Method::Dense, &command.baseline)).chain(machines.iter().flat_map(on));
+    let runs = std::iter::once((Kind::Dense, &command.baseline)).chain(machines.iter().flat_map(on));
     let plans = runs.map(|(method, machine)| {
         let options = CompileOptions {
             method: Some(method),
@@ -314,7 +315,7 @@ mod tests {
             manifest: Manifest::default(),
         };
         let report = dpu_sim::simulate(&program, &[], &Options::default()).unwrap().report;
-        Run { method: Method::Dense, machine, pipeline: String::new(), report }
+        Run { method: Kind::Dense, machine, pipeline: String::new(), report }
     }
 
     fn comparison(change: impl FnOnce(&mut Report)) -> Comparison {

@@ -7,7 +7,6 @@ use dpu_isa::{Machine, PeKind};
 use super::figures::Figures;
 use super::table::{layer_tables, table, unit_for};
 use super::{Comparison, Run, paper};
-use crate::driver::options::Method;
 
 /// All of it; with `layers` also a table for each layer.
 pub(super) fn render(comparison: &Comparison, layers: bool) -> String {
@@ -81,8 +80,8 @@ pub(super) fn difference(comparison: &Comparison) -> String {
     };
     let share = |part: u64| 100.0 * part as f64 / before.energy_fj.pe.max(1) as f64;
     let work = match run.method {
-        Method::Sparse => ", which sparse spares the reads of dropped members".to_owned(),
-        method @ (Method::Dense | Method::Dliq | Method::Mip2q) => {
+        Kind::Sparse => ", which sparse spares the reads of dropped members".to_owned(),
+        method @ (Kind::Dense | Kind::Dliq | Kind::Mip2q) => {
             format!(", whose work {} does not change", method.name())
         }
     };
@@ -108,7 +107,7 @@ pub(super) fn difference(comparison: &Comparison) -> String {
 fn headline(comparison: &Comparison) -> Option<&Run> {
     let rest = &comparison.rest;
     rest.iter()
-        .find(|run| run.method == Method::Mip2q && run.machine.pe_kind == PeKind::StrumDynamic)
+        .find(|run| run.method == Kind::Mip2q && run.machine.pe_kind == PeKind::StrumDynamic)
         .or(rest.first())
 }
 

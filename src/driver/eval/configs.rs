@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use strum_passes::strum_pack::{Choice, LayerPacking, Packing, ProgramPacking};
+use strum_formats::Kind;
+use strum_passes::strum_pack::{LayerPacking, Packing, ProgramPacking};
+use strum_quant::Choice;
 
 use super::EvalCommand;
 use crate::driver::exit::Failure;
-use crate::driver::options::{CompileOptions, Method};
+use crate::driver::options::pack_options;
 use crate::driver::trial::{How, Trials};
 
 /// A way of storing all weights of a network.
@@ -23,14 +25,11 @@ enum Source {
 }
 
 impl Config {
-    /// One way for all layers, as `strum-pack` takes it: `method=mip2q p=0.75`.
-    fn uniform(name: String, options: String) -> Result<Self, Failure> {
+    /// One format for all layers that `strum-pack` packs.
+    fn uniform(name: String, choice: Choice, depthwise: bool) -> Self {
         // Which layers are packed is no part of how.
-        let words = options.split(' ').filter(|word| !word.starts_with("depthwise="));
-        let text =
-            words.map(|word| word.strip_prefix("method=").unwrap_or(word)).collect::<Vec<_>>().join(",");
-        let choice = Choice::parse(&text).map_err(Failure::usage)?;
-        Ok(Config { name, source: Source::Uniform(choice, options) })
+        let options = pack_options(&choice, depthwise);
+        Config { name, source: Source::Uniform(choice, options) }
     }
 
     /// How the compiler is told.
@@ -43,7 +42,7 @@ impl Config {
 
     /// Whether nothing is packed.
     pub(super) fn is_dense(&self) -> bool {
-        matches!(&self.source, Source::Uniform(choice, _) if choice.method == "dense")
+        matches!(&self.source, Source::Uniform(choice, _) if choice.kind() == Kind::Dense)
     }
 
     /// How layers are stored, if they are packed.
@@ -60,28 +59,22 @@ impl Config {
 
 /// All configurations, plain INT8 first.
 pub(super) fn all(command: &EvalCommand) -> Result<Vec<Config>, Failure> {
-    let mut configs = vec![Config::uniform("dense".into(), "method=dense".into())?];
+    let mut configs = vec![Config::uniform("dense".into(), Choice::new(Kind::Dense), false)];
     let nothing_else = command.config.is_empty() && command.packing.is_empty();
     let methods = match (command.methods.is_empty(), nothing_else) {
-        (true, true) => vec![Method::Mip2q, Method::Dliq, Method::Sparse],
+        (true, true) => vec![Kind::Mip2q, Kind::Dliq, Kind::Sparse],
         _ => command.methods.clone(),
     };
     for (index, &method) in methods.iter().enumerate() {
         if methods.iter().take(index).any(|&other| other == method) {
             return Err(Failure::usage(format_args!("--methods has {} twice", method.name())));
         }
-        if method != Method::Dense {
-            let options = CompileOptions {
-                method: Some(method),
-                packing: command.options.of(method),
-                ..CompileOptions::default()
-            };
-            let text = options.pipeline_options("none")?;
-            let text = text.split_once(' ').map_or("", |(_, options)| options).to_owned();
-            configs.push(Config::uniform(method.name().into(), text)?);
+        if method != Kind::Dense {
+            let options = command.options.of(method);
+            configs.push(Config::uniform(method.name().into(), options.choice(method)?, options.depthwise()));
         }
     }
-    for (flag, of, _) in command.options.given() {
+    for (flag, of) in command.options.given() {
         if !methods.iter().any(|method| of.contains(method)) {
             return Err(Failure::usage(format_args!("{flag} has no effect with these --methods")));
         }
@@ -89,8 +82,7 @@ pub(super) fn all(command: &EvalCommand) -> Result<Vec<Config>, Failure> {
     for text in &command.config {
         let choice =
             Choice::parse(text).map_err(|error| Failure::usage(format_args!("--config {text}: {error}")))?;
-        let options = format!("method={}", choice.to_string().replace(',', " "));
-        configs.push(Config { name: text.clone(), source: Source::Uniform(choice, options) });
+        configs.push(Config::uniform(text.clone(), choice, false));
     }
     for path in &command.packing {
         let text = path.to_str().ok_or_else(|| Failure::usage("--packing: the path is no text"))?;

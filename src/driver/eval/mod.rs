@@ -15,6 +15,7 @@ use std::thread;
 use clap::Args;
 use strum_float::Graph;
 use strum_passes::float::Network;
+use strum_formats::Kind;
 use strum_quant::Sqnr;
 
 use super::backend;
@@ -22,7 +23,7 @@ use super::diagnostics::Origin;
 use super::exit::Failure;
 use super::files;
 use super::network;
-use super::options::{Method, PackingOptions};
+use super::options::{PackingOptions, methods};
 use super::progress::Progress;
 use super::strumc::Voice;
 use super::trial::{Trial, Trials};
@@ -104,8 +105,8 @@ pub(super) struct EvalCommand {
     against: Option<PathBuf>,
 
     /// Methods, each a row beside plain INT8 [default: mip2q,dliq,sparse, if nothing else is to be evaluated].
-    #[arg(long, value_enum, value_name = "METHOD,…", value_delimiter = ',')]
-    methods: Vec<Method>,
+    #[arg(long, value_parser = methods(), value_name = "METHOD,…", value_delimiter = ',')]
+    methods: Vec<Kind>,
 
     /// A row of its own for a method with these parameters, named as strum-pack names them. Can be repeated.
     #[arg(long, value_name = "METHOD[,NAME=VALUE]…")]

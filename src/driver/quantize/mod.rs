@@ -13,7 +13,7 @@ use strum_float::quantize::{IntGraph, RangeChoice, WeightScales, observe};
 use strum_ir::{Context, Module, Operation, PassError, PrintOptions};
 use strum_passes::float::emit::{Calibration, Rounding, quantize_function};
 use strum_passes::float::{Network, calibration as random};
-use strum_passes::strum_pack::Choice;
+use strum_passes::strum_pack::storage;
 use strum_passes::tosa_quantize::{PERCENTILE, is_integer};
 
 use super::backend;
@@ -132,8 +132,7 @@ impl QuantizeCommand {
     /// How weights become codes.
     fn rounding(&self) -> Result<Rounding, Failure> {
         use RoundingChoice::{Feedback, Nearest};
-        let parsed = |text: &String| Choice::parse(text).and_then(|choice| choice.storage());
-        let storage = self.storage.as_ref().map(parsed).transpose();
+        let storage = self.storage.as_deref().map(storage).transpose();
         let storage = storage.map_err(|error| Failure::usage(format_args!("--storage: {error}")))?;
         let rounding = match (self.rounding, storage, self.bias_correction) {
             (None | Some(Nearest), None, false) => return Ok(Rounding::Nearest),

@@ -2,7 +2,8 @@
 //!
 //! Invariant: of everything that was measured as a whole and kept the budget, nothing is better than what is taken.
 
-use strum_passes::strum_pack::{Choice, Packing};
+use strum_passes::strum_pack::Packing;
+use strum_quant::Choice;
 
 use super::budget::{Budget, Measured};
 use super::measure::{Bench, Dense};

@@ -3,7 +3,8 @@
 use clap::ValueEnum;
 use dpu_isa::Program;
 use dpu_sim::Report;
-use strum_passes::strum_pack::{Choice, LayerPacking, Packing};
+use strum_passes::strum_pack::{LayerPacking, Packing};
+use strum_quant::Choice;
 
 use super::budget::Measured;
 use super::search::Point;

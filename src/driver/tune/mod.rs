@@ -12,7 +12,9 @@ mod text;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use strum_passes::strum_pack::{Choice, PackableLayer, Packing};
+use strum_formats::{Kind, table};
+use strum_passes::strum_pack::{PackableLayer, Packing};
+use strum_quant::Choice;
 
 use super::eval::{Data, SampleOptions};
 use super::exit::Failure;
@@ -195,12 +197,12 @@ fn uniform(trials: &Trials, configs: &[Choice]) -> Packing {
 
 /// Plain INT8.
 fn dense() -> Choice {
-    Choice { method: "dense".into(), ..Choice::default() }
+    Choice::new(Kind::Dense)
 }
 
 /// Whether `strum-pack` packs a layer so without being told more.
 fn usual(layer: &PackableLayer, choice: &Choice) -> bool {
-    let least = choice.w.and_then(|w| u64::try_from(w).ok()).unwrap_or(16);
+    let least = u64::from(choice.spec().whole(&table::W));
     !layer.depthwise && layer.channels >= least
 }
 
