@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use dpu_isa::{Machine, PeKind};
+use strum_formats::Kind;
 
 use super::figures::Figures;
 use super::table::{layer_tables, table, unit_for};
