@@ -29,3 +29,12 @@ func.func @missing() -> tensor<4xf32> {
   %0 = "tosa.const"() <{values = dense_resource<gone> : tensor<4xf32>}> : () -> tensor<4xf32>
   return %0 : tensor<4xf32>
 }
+
+// -----
+
+// One number, repeated more often than bytes can be counted.
+func.func @too_large() -> tensor<4611686018427387904x4xf32> {
+  // expected-error@+1 {{a constant of type 'tensor<4611686018427387904x4xf32>' is too large}}
+  %0 = "tosa.const"() <{values = dense<1.0> : tensor<4611686018427387904x4xf32>}> : () -> tensor<4611686018427387904x4xf32>
+  return %0 : tensor<4611686018427387904x4xf32>
+}

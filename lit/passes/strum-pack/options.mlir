@@ -3,6 +3,8 @@
 // RUN: not strum-opt %s --strum-pack=w=12 2>&1 | FileCheck %s --check-prefix=W
 // RUN: not strum-opt %s --strum-pack=method=ternary 2>&1 | FileCheck %s --check-prefix=METHOD
 // RUN: not strum-opt %s --strum-pack=select=best 2>&1 | FileCheck %s --check-prefix=SELECT
+// RUN: not strum-opt %s --strum-pack=correct=most 2>&1 | FileCheck %s --check-prefix=CORRECT
+// RUN: not strum-opt %s --strum-pack=w=300 2>&1 | FileCheck %s --check-prefix=BYTE
 // RUN: not strum-opt %s --strum-pack="method=dliq shift=row" 2>&1 | FileCheck %s --check-prefix=SHIFT
 // RUN: not strum-opt %s --strum-pack="method=dliq q=4 shift=5" 2>&1 | FileCheck %s --check-prefix=SHIFT5
 // RUN: not strum-opt %s --strum-pack="method=mip2q L=9" 2>&1 | FileCheck %s --check-prefix=L
@@ -13,6 +15,8 @@
 // W: error: {{.*}}12
 // METHOD: error: method 'ternary' is not known, expected dense, sparse, dliq or mip2q
 // SELECT: error: select 'best' is not known, expected error, magnitude or activation
+// CORRECT: error: correct 'most' is not known, expected none, bias, scale or both
+// BYTE: error: w = 300 is not in 0 to 255
 // SHIFT: error: shift 'row' is not known, expected layer, channel or a number
 // SHIFT5: error: {{.*}}5
 // L: error: {{.*}}9

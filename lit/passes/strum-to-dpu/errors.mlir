@@ -31,3 +31,18 @@ func.func @too_large() -> tensor<8589934592xi8> {
   %0 = tosa.clamp %c {min_val = 0 : i8, max_val = 6 : i8} : (tensor<8589934592xi8>) -> tensor<8589934592xi8>
   return %0 : tensor<8589934592xi8>
 }
+
+// -----
+
+// expected-error @+1 {{'func.func' op does not end in func.return}}
+func.func @endless(%x: tensor<4xi8>) -> tensor<4xi8> {
+  ub.unreachable
+}
+
+// -----
+
+func.func @extent(%x: tensor<1x2147483648x1x1xi8>) -> tensor<1x2147483648x1x1xi8> {
+  // expected-error @+1 {{'tosa.max_pool2d' op unsupported: the input has an extent of 2147483648: must be 1 to 2^31 - 1}}
+  %0 = tosa.max_pool2d %x {kernel = array<i64: 1, 1>, pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 1, 1>} : (tensor<1x2147483648x1x1xi8>) -> tensor<1x2147483648x1x1xi8>
+  return %0 : tensor<1x2147483648x1x1xi8>
+}

@@ -12,11 +12,21 @@
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="rounding=best" 2>&1 | FileCheck %s --check-prefix=ROUNDING
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="rounding=feedback" 2>&1 | FileCheck %s --check-prefix=RANDOM
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,L=9" 2>&1 | FileCheck %s --check-prefix=STORAGE
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,M=9" 2>&1 | FileCheck %s --check-prefix=PARAMETER
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,L=all" 2>&1 | FileCheck %s --check-prefix=VALUE
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,L=5,L=6" 2>&1 | FileCheck %s --check-prefix=TWICE
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,L" 2>&1 | FileCheck %s --check-prefix=EQUALS
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,select=magnitude" 2>&1 | FileCheck %s --check-prefix=EFFECT
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q bias-correction" 2>&1 | FileCheck %s --check-prefix=BIAS
 
 // ROUNDING: error: 'func.func' op rounding is 'best', expected nearest or feedback
 // RANDOM: error: 'func.func' op bias-correction and feedback need calibration: random inputs say nothing of what real ones do to a layer
 // STORAGE: error: 'func.func' op storage: L must be in 0..=7, got 9
+// PARAMETER: error: 'func.func' op storage: there is no parameter 'M'
+// VALUE: error: 'func.func' op storage: L: 'all' is no value
+// TWICE: error: 'func.func' op storage: L is there twice
+// EQUALS: error: 'func.func' op storage: 'L' is not NAME=VALUE
+// EFFECT: error: 'func.func' op storage: select has no effect on weights that are rounded for their storage
 // BIAS: error: 'func.func' op bias-correction has no effect: rounding with feedback corrects biases
 // CHOICE: error: 'func.func' op activations is 'best', expected minmax, percentile or mse
 // WEIGHTS: error: 'func.func' op weights is 'some', expected per-channel or per-tensor
