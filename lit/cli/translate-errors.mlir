@@ -1,4 +1,4 @@
-// Modules that are no binary, each with its reason.
+// Modules that cannot be translated to a binary.
 // RUN: split-file %s %t
 
 // RUN: not strum-translate --mlir-to-dpu %t/functions.mlir -o %t.dpu 2>&1 | FileCheck %s --check-prefix=FUNCTIONS

@@ -1,8 +1,8 @@
-//! What a machine can hold of STYLE.md: sizes and heads of files, paths and flags that documents name, a case of error for every
-//! pass, and a test for every message.
+//! The rules of STYLE.md that can be checked mechanically: sizes and first lines of files, paths and flags that documents name, an error
+//! case for every pass, and a test for every message.
 //!
-//! Invariant: these tests read the sources and nothing else. Every exception stands in a list with its reason, and one that is no longer
-//! needed is a fault as well, so that the lists can only shrink.
+//! Invariant: these tests read the sources and nothing else. Every exception is listed with its reason, and an exception that is no longer
+//! needed is a failure as well, so the lists can only shrink.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -20,44 +20,44 @@ const FUNCTION_LINES: usize = 70;
 
 /// Files and functions that are longer.
 const LONG: [(&str, &str); 5] = [
-    ("dialects/isa/src/table.rs", "one table, which is to be read as one"),
+    ("dialects/isa/src/table.rs", "a single table"),
     (
         "dialects/cost/tests/cycles.rs: skipped_zeros_are_those_that_a_naive_count_skips",
-        "one random case from end to end",
+        "one random case from start to end",
     ),
-    ("passes/float/tests/common/integer.rs: reference", "an arm for every operator"),
+    ("passes/float/tests/common/integer.rs: reference", "one match arm for each operator"),
     ("passes/plan/tests/interp/mod.rs: run", "the steps of one loop"),
-    ("tools/sim/src/exec/tests/vec.rs: binary_operators", "the fields of one instruction"),
+    ("tools/sim/src/exec/tests/vec.rs: binary_operators", "every field of one instruction"),
 ];
 
-/// Flags of programs of others that documents name, and whose.
+/// Flags of third-party programs that documents name, and the program.
 const FOREIGN_FLAGS: [(&str, &str); 1] = [("strict", "mypy")];
 
-/// Documents beside those in `docs` whose paths and flags must be true.
+/// Documents outside `docs` whose paths and flags must exist.
 const DOCUMENTS: [&str; 4] = ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "STYLE.md"];
 
-/// Where every text is a message, unless something in [`NO_MESSAGE`] takes it.
+/// Sources in which every string is a message, except for arguments of what [`NO_MESSAGE`] lists.
 const MESSAGES: [&str; 3] = ["dialects/ir/src/", "dialects/mlir-sys/cpp/", "passes/src/"];
 const NO_MESSAGE: &str =
     "# Attribute Build InUse Internal Program Type [ allow debug! decline internal list required";
 
-/// Where texts are many things, and a message what one of [`REFUSALS`] takes.
+/// Sources in which a string is a message if it is an argument of one of [`REFUSALS`].
 const BELOW: [&str; 3] = ["passes/float/src/quantize/", "passes/plan/src/", "passes/quant/src/"];
 const REFUSALS: [&str; 5] = ["error", "refuse", "refused", "resource", "unsupported"];
 
-/// Sources whose messages no user sees.
+/// Sources whose messages do not reach users.
 const NOT_FOR_USERS: [(&str, &str); 5] = [
-    ("dialects/ir/src/dpu/ods.rs", "writes the definitions of ops"),
-    ("dialects/ir/src/error.rs", "becomes an internal error of the pass"),
-    ("passes/plan/src/alloc/check.rs", "a checker: becomes an internal error"),
-    ("passes/plan/src/barriers/check.rs", "a checker: becomes an internal error"),
-    ("passes/plan/src/deps/check.rs", "a checker: becomes an internal error"),
+    ("dialects/ir/src/dpu/ods.rs", "generates ODS definitions"),
+    ("dialects/ir/src/error.rs", "reported as an internal error of the pass"),
+    ("passes/plan/src/alloc/check.rs", "a checker, reported as an internal error"),
+    ("passes/plan/src/barriers/check.rs", "a checker, reported as an internal error"),
+    ("passes/plan/src/deps/check.rs", "a checker, reported as an internal error"),
 ];
 
-/// Messages in no test, by their longest piece, and what is in the way of one.
+/// Messages without a test, by their longest fragment, grouped by the reason.
 const UNTESTED: [(&str, &[&str]); 4] = [
     (
-        "the declaration of the op, or its verifier in MLIR, refuses it first",
+        "rejected earlier, by ODS or by MLIR's verifiers",
         &[
             "a barrier has no number",
             "a result without the first or the last tap of every pixel",
@@ -83,6 +83,7 @@ const UNTESTED: [(&str, &[&str]); 4] = [
             "no result",
             "operands do not fit the fields of",
             "start or size",
+            "the image has",
             "the body yields nothing",
             "the buffer has no address",
             "the constant has no type",
@@ -99,7 +100,7 @@ const UNTESTED: [(&str, &[&str]); 4] = [
         ],
     ),
     (
-        "the caller makes sure of it",
+        "ruled out by the callers",
         &[
             "a function of one value cannot be tabulated",
             "a part without positions",
@@ -126,7 +127,7 @@ const UNTESTED: [(&str, &[&str]); 4] = [
         ],
     ),
     (
-        "needs a tensor, a program or a machine beyond all limits",
+        "needs a tensor, a program or a machine beyond the limits of a test",
         &[
             "SRAM bytes for tiles of one element",
             "a tile of",
@@ -142,7 +143,7 @@ const UNTESTED: [(&str, &[&str]); 4] = [
         ],
     ),
     (
-        "a bug of ours",
+        "internal errors",
         &[
             "cannot be verified: strum_ir::dialect_registry() has not been called",
             "the program is invalid for no reason",
@@ -150,7 +151,7 @@ const UNTESTED: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// These tests, whose lists are no documents and no cases.
+/// These tests, whose own lists must not count.
 const OWN: &str = "tests/tidy/";
 
 fn root() -> &'static Path {
@@ -161,7 +162,7 @@ fn read(path: &str) -> String {
     String::from_utf8_lossy(&fs::read(root().join(path)).unwrap()).into_owned()
 }
 
-/// All files below a folder that are the project's, in order.
+/// All source files below a folder, sorted.
 fn files(folder: &str) -> Vec<String> {
     let mut entries: Vec<_> = fs::read_dir(root().join(folder)).unwrap().map(Result::unwrap).collect();
     entries.sort_by_key(fs::DirEntry::file_name);
@@ -182,14 +183,14 @@ fn ends_in(path: &str, kinds: &[&str]) -> bool {
     kinds.iter().any(|kind| path.ends_with(kind))
 }
 
-/// Fails with what is wrong, and with the exceptions that nothing needs.
+/// Fails with all faults, and with the exceptions that are no longer needed.
 fn expect_none<'a>(
     mut faults: Vec<String>,
     exceptions: impl IntoIterator<Item = &'a str>,
     needed: &BTreeSet<String>,
 ) {
     let idle = exceptions.into_iter().filter(|&name| !needed.contains(name));
-    faults.extend(idle.map(|name| format!("no exception is needed any more: {name}")));
+    faults.extend(idle.map(|name| format!("an exception that is no longer needed: {name}")));
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
@@ -211,14 +212,14 @@ fn files_and_functions_are_short_and_say_what_they_are() {
             long(format!("{path}: {name}"), lines, FUNCTION_LINES);
         }
         if !text.starts_with(if path.ends_with(".rs") { "//!" } else { "//" }) {
-            headless.push(format!("{path}: does not say in its first line what it is"));
+            headless.push(format!("{path}: does not open with a comment that says what it is"));
         }
     }
     faults.extend(headless);
     expect_none(faults, LONG.map(|(name, _)| name), &needed);
 }
 
-/// The documents, with their lines.
+/// The documents: path and text.
 fn documents() -> Vec<(String, String)> {
     let docs = files("docs").into_iter().filter(|path| path.ends_with(".md"));
     docs.chain(DOCUMENTS.map(str::to_owned)).map(|path| (path.clone(), read(&path))).collect()
@@ -236,7 +237,7 @@ fn paths_in_documents_exist() {
                 faults.push(format!("{document}: a link to {link}"));
             }
         }
-        // What stands between backticks is every other piece of a line.
+        // Every other piece of a line is in backticks.
         let quoted = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
         for path in quoted
             .filter(|path| path.contains(['/', '.']) && !path.contains([' ', '<', '*', '{', '$', '(', '|']))
@@ -268,7 +269,7 @@ fn flags_in_documents_exist() {
         {
             let name = source::word(&text[at + 2..]);
             let is_flag = name.starts_with(|c: char| c.is_ascii_alphabetic());
-            // In a script, in a list, and as a field that clap makes a flag of.
+            // As a script writes it, as a string, and as a field that clap derives a flag from.
             let forms =
                 [format!("--{name}"), format!("\"{name}\""), format!(" {}: ", name.replace('-', "_"))];
             let is_foreign = FOREIGN_FLAGS.iter().any(|(flag, _)| *flag == name);
@@ -281,7 +282,7 @@ fn flags_in_documents_exist() {
 }
 
 #[test]
-fn every_pass_has_a_case_of_error() {
+fn every_pass_has_an_error_case() {
     let mut faults = Vec::new();
     let passes: BTreeSet<String> =
         files("lit/passes").iter().map(|path| path.split('/').nth(2).unwrap().to_owned()).collect();
@@ -291,7 +292,7 @@ fn every_pass_has_a_case_of_error() {
         }
         let cases: String = files(&format!("lit/passes/{pass}")).iter().map(|path| read(path)).collect();
         if !["expected-error", "RUN: not "].iter().any(|mark| cases.contains(mark)) {
-            faults.push(format!("lit/passes/{pass} has no case of an error"));
+            faults.push(format!("lit/passes/{pass} has no error case"));
         }
     }
     expect_none(faults, [], &BTreeSet::new());
@@ -304,9 +305,17 @@ fn every_message_is_in_a_test() {
     for path in files("").iter().filter(|path| !path.starts_with(OWN)) {
         let within = |folders: &[&str]| folders.iter().any(|folder| path.starts_with(folder));
         let is_code = ends_in(path, &[".rs", ".cpp"]);
-        // The pages of passes are compared with the passes, so that they hold the texts of options.
-        if !is_code && (within(&["lit/", "docs/passes.md", "docs/supported.md"]) || path.ends_with(".snap")) {
+        // These pages are generated and compared with the sources, so they test the descriptions of passes and options.
+        if within(&["docs/passes.md", "docs/supported.md"]) || path.ends_with(".snap") {
             tested += &read(path);
+        } else if within(&["lit/"]) {
+            let text = read(path);
+            tested.extend(text.lines().filter(|line| is_expectation(line)).flat_map(|line| {
+                [
+                    line, "
+",
+                ]
+            }));
         }
         if !is_code {
             continue;
@@ -340,7 +349,14 @@ fn every_message_is_in_a_test() {
     expect_none(faults, UNTESTED.iter().flat_map(|(_, pieces)| pieces.iter().copied()), &needed);
 }
 
-/// The longest piece of a message between what is filled in.
+/// Whether lit's line says what a test expects: a diagnostic, or a pattern of FileCheck.
+fn is_expectation(line: &str) -> bool {
+    let prefix = line.trim_start_matches(['/', '#', ' ']).split_once(": ").map_or("", |(prefix, _)| prefix);
+    let is_prefix = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || "-_".contains(c);
+    line.contains("expected-") || !prefix.is_empty() && prefix != "RUN" && prefix.chars().all(is_prefix)
+}
+
+/// The longest fragment of a message between its placeholders.
 fn longest_piece(message: &str) -> String {
     // Doubled braces are braces.
     let message = message.replace("{{", "\u{1}").replace("}}", "\u{2}");

@@ -1,13 +1,14 @@
-//! Just enough of Rust and C++ to tell code from comments and strings. Invariant: `code` has every byte of the text in its place, with
-//! those of comments and of strings blank.
+//! A lexer for Rust and C++ that separates code from comments and strings.
+//!
+//! Invariant: `code` has the length of the text, with comments and the contents of strings replaced by blanks.
 
 use std::ops::Range;
 
 /// A string literal.
 pub(crate) struct Literal {
-    /// Where it begins.
+    /// Its position.
     pub(crate) at: usize,
-    /// What it says.
+    /// Its value.
     pub(crate) text: String,
 }
 
@@ -40,17 +41,17 @@ impl Source {
         source
     }
 
-    /// The line of a place, from 1.
+    /// The line of a position, from 1.
     pub(crate) fn line(&self, at: usize) -> usize {
         self.code[..at].matches('\n').count() + 1
     }
 
-    /// Whether a place is built for unit tests alone.
+    /// Whether a position is inside a `#[cfg(test)]` item.
     pub(crate) fn is_test(&self, at: usize) -> bool {
         self.tests.iter().any(|range| range.contains(&at))
     }
 
-    /// The functions of Rust: name, and lines from `fn` to the closing brace.
+    /// The Rust functions: name, and lines from `fn` to the closing brace.
     pub(crate) fn functions(&self) -> impl Iterator<Item = (&str, usize)> {
         let starts = self.code.match_indices("fn ").map(|(at, _)| at);
         let starts =
@@ -60,7 +61,7 @@ impl Source {
         })
     }
 
-    /// Where the item ends that begins at a place: at the brace that closes its block, or at a semicolon.
+    /// The end of the item that begins at a position: the brace that closes its block, or a semicolon.
     fn block_end(&self, from: usize) -> usize {
         let (mut braces, mut others) = (0, 0);
         for (offset, byte) in self.code[from..].bytes().enumerate() {
@@ -78,7 +79,7 @@ impl Source {
         self.code.len()
     }
 
-    /// What takes a literal as an argument, formatting aside: `error`, `debug!`, `[` for a list, or nothing.
+    /// The function, macro or attribute that a literal is an argument of, formatting macros aside; `[` for an array, empty for none.
     pub(crate) fn callee(&self, at: usize) -> &str {
         let mut depth = 0;
         for (offset, byte) in self.code[..at].bytes().enumerate().rev() {
@@ -98,7 +99,7 @@ impl Source {
     }
 }
 
-/// What the next token holds that is no code, and where it ends.
+/// The range of the next token that is not code, and the end of the token.
 fn token(text: &str, at: usize) -> (Range<usize>, usize) {
     let rest = &text[at..];
     let until = |from: usize, close: &str| text[from..].find(close).map_or(text.len(), |n| from + n);
@@ -157,14 +158,14 @@ pub(crate) fn word(text: &str) -> &str {
     &text[..end.unwrap_or(text.len())]
 }
 
-/// The word that a text ends with: a name, a macro's with its mark, or the mark of an attribute.
+/// The word that a text ends with: a name, a macro with its `!`, or the `#` of an attribute.
 fn last_word(text: &str) -> &str {
     let text = text.trim_end();
     let start = text.rfind(|c: char| !(c.is_alphanumeric() || c == '_' || c == '!' || c == '#'));
     &text[start.map_or(0, |n| n + 1)..]
 }
 
-/// A text with one space wherever it has some.
+/// A text with runs of whitespace replaced by one space.
 pub(crate) fn spaced(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

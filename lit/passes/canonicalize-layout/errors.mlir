@@ -1,7 +1,7 @@
-// Images of another size are read as parts of the image put together: there are only so many.
+// A resampled image is a concatenation of slices, and their number is limited.
 // RUN: strum-opt %s --canonicalize-layout --split-input-file --verify-diagnostics
 
-// Every other of 2050 pixels.
+// Nearest-neighbor downsampling by 2: every pixel is a slice of its own.
 func.func @places(%x: tensor<1x1x2050x1xf32>) -> tensor<1x1x1025x1xf32> {
   %scale = tosa.const_shape {values = dense<[1, 1, 1, 2]> : tensor<4xindex>} : () -> !tosa.shape<4>
   %offset = tosa.const_shape {values = dense<0> : tensor<2xindex>} : () -> !tosa.shape<2>
@@ -13,7 +13,7 @@ func.func @places(%x: tensor<1x1x2050x1xf32>) -> tensor<1x1x1025x1xf32> {
 
 // -----
 
-// A table of axes that is as long as the image has them, but an operator that is not known between two that are.
+// An unknown operator in front of a known one.
 func.func @between(%x: tensor<1x2x2x4xf32>) -> tensor<1x4x2x2xf32> {
   // expected-error@+1 {{'tosa.sin' op unsupported: no operator of a float network that is known}}
   %0 = tosa.sin %x : (tensor<1x2x2x4xf32>) -> tensor<1x2x2x4xf32>

@@ -1,7 +1,7 @@
-// What finds no place.
+// Buffers that cannot be placed.
 // RUN: strum-opt %s --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(dpu.program(dpu-allocate))'
 
-// All constants, inputs and outputs stay in DRAM from start to end: the smaller machine has 256 MB of it.
+// Constants, inputs and outputs are live from start to end. The smaller machine has 256 MB of DRAM.
 // expected-error @+1 {{'dpu.program' op does not fit the machine: l: DRAM bytes: needs 268435472, the limit is 268435456}}
 dpu.program @dram machine "flexnn-4x4" stage draft {
   %x = dpu.input "x" : !dpu.buffer<dram, 16xi8>
@@ -14,7 +14,7 @@ dpu.program @dram machine "flexnn-4x4" stage draft {
 
 // -----
 
-// A buffer that is as large as the SRAM has no room beside another, not even one of a single byte.
+// A buffer of the size of the SRAM leaves no room for another, not even for a single byte.
 // expected-error @+1 {{'dpu.program' op does not fit the machine: l: SRAM bytes: needs 65552, the limit is 65536}}
 dpu.program @sram machine "flexnn-4x4" stage draft {
   %a = dpu.alloc : !dpu.buffer<sram, 65536xi8>
@@ -32,8 +32,8 @@ dpu.program @alignment machine "flexnn-16x16" stage draft {
 
 // -----
 
-// What an invariant points to is in use until its last variant, although no later task names it: the other three buffers alone fill
-// the SRAM.
+// The lookup table of an invariant is live until the last variant that uses the slot, although no later task names it. The other three
+// buffers alone fill the SRAM.
 // expected-error @+1 {{does not fit the machine: l: SRAM bytes: needs 2097408, the limit is 2097152}}
 dpu.program @invariant machine "flexnn-16x16" stage draft {
   %x = dpu.input "x" : !dpu.buffer<dram, 1x4x4x16xi8>

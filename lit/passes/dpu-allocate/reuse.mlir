@@ -1,8 +1,8 @@
-// Where buffers lie: on which multiples, when they share memory, and how long they are in use.
+// Alignment, and reuse of memory by buffers whose live ranges do not overlap.
 // RUN: strum-opt %s --split-input-file --pass-pipeline='builtin.module(dpu.program(dpu-allocate))' | FileCheck %s
 
-// SRAM is handed out in granules of 16 bytes unless a buffer asks for more, DRAM in 64. The second tensor in DRAM is made of the first's
-// result, and takes its place; what no task uses is at 0.
+// SRAM is allocated in granules of 16 bytes unless a buffer asks for a larger alignment, DRAM in granules of 64. The two scratch buffers in
+// DRAM are never live at the same time and share an address. A buffer that no task uses is at address 0.
 // CHECK-LABEL: dpu.program @alignment
 // CHECK: dpu.alloc address 0 : !dpu.buffer<sram, 20xi8>
 // CHECK: dpu.alloc address 32 : !dpu.buffer<sram, 20xi8>
@@ -32,7 +32,7 @@ dpu.program @alignment machine "flexnn-16x16" stage draft {
 
 // -----
 
-// In place: an operation that writes over its operand names one buffer twice, which has one address. The copy of it beside has another.
+// In place: an instruction that overwrites its operand names one buffer twice. The copy, which is still needed, gets an address of its own.
 // CHECK-LABEL: dpu.program @in_place
 // CHECK: %[[A:.*]] = dpu.alloc address 0 : !dpu.buffer<sram, 64xi8>
 // CHECK: %[[B:.*]] = dpu.alloc address 64 : !dpu.buffer<sram, 64xi8>
@@ -52,7 +52,7 @@ dpu.program @in_place machine "flexnn-16x16" stage draft {
 
 // -----
 
-// Two slots are enough for any number of tiles: the third tile is loaded when the first has been stored.
+// Two slots are enough for three tiles: the third is loaded after the first has been stored.
 // CHECK-LABEL: dpu.program @slots
 // CHECK-COUNT-2: dpu.alloc address 0 : !dpu.buffer<sram, 1048576xi8>
 // CHECK: dpu.alloc address 1048576 : !dpu.buffer<sram, 1048576xi8>

@@ -1,6 +1,6 @@
 // RUN: strum-opt %s --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(dpu.program(dpu-assign-barriers))'
 
-// The text of a machine file that a program carries may be wrong as well.
+// A program carries the text of its machine file, which may be invalid.
 // expected-error @+1 {{has a machine file that is none: machine file: TOML parse error}}
 dpu.program @no_machine machine "mine" stage allocated attributes {machine_toml = "rows = many"} {
 }
@@ -13,7 +13,7 @@ dpu.program @unknown machine "mine" stage allocated {
 
 // -----
 
-// No machine has more than one tile, yet.
+// Only tile 0 is supported.
 // expected-error @+1 {{unsupported: task 0 is for a tile other than 0}}
 dpu.program @tile machine "flexnn-16x16" stage allocated {
   %a = dpu.alloc address 0 : !dpu.buffer<sram, 16xi8>

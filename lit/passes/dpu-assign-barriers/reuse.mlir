@@ -1,8 +1,7 @@
-// Barriers are few: their numbers are used again, and edges share one where there are more edges than barriers.
+// Barrier numbers are reused, and edges are folded where there are more edges than barriers.
 // RUN: strum-opt %s --split-input-file --pass-pipeline='builtin.module(dpu.program(dpu-assign-barriers))' | FileCheck %s
 
-// The smaller machine has 8 barriers, and each of nine loads is waited for by a store: the ninth pair takes number 0 again, once its
-// first use is over.
+// The smaller machine has 8 barriers, and nine loads are each followed by a store that waits for it: the ninth pair reuses barrier 0.
 // CHECK-LABEL: dpu.program @nine_pairs
 // CHECK: dpu.bar_cfg barrier 0 producers 1 consumers 1
 // CHECK: dpu.bar_cfg barrier 1 producers 1 consumers 1
@@ -51,8 +50,8 @@ dpu.program @nine_pairs machine "flexnn-4x4" stage allocated {
 
 // -----
 
-// Ten loads in flight at once. The first stores wait for a load that is later than their own, since loads end in order: an edge more
-// than is needed, and no barrier more than there is.
+// Ten loads in flight at once. An engine executes its tasks in order, so a store may wait for a later load than its own: two edges are folded
+// into others, and 8 barriers are enough.
 // CHECK-LABEL: dpu.program @ten_in_flight
 // CHECK-NOT: dpu.bar_cfg
 // CHECK: dpu.dma_copy element 16 src(%x : <dram, 256xi8>)
@@ -102,7 +101,7 @@ dpu.program @ten_in_flight machine "flexnn-4x4" stage allocated {
 
 // -----
 
-// The same on a machine with 64 barriers: one for each load, and every store waits for its own.
+// With fewer edges than barriers, every store waits for its own load.
 // CHECK-LABEL: dpu.program @three_in_flight
 // CHECK: %[[A:.*]] = dpu.bar_cfg barrier 0 producers 1 consumers 1
 // CHECK-NEXT: dpu.dma_copy post(%[[A]])
@@ -131,7 +130,7 @@ dpu.program @three_in_flight machine "flexnn-16x16" stage allocated {
 
 // -----
 
-// Two buffers at one address: the second load overwrites what the first store reads, and waits for it.
+// Two buffers at the same address: the second load overwrites what the first store reads, so it waits for that store.
 // CHECK-LABEL: dpu.program @overwritten
 // CHECK: %[[FULL:.*]] = dpu.bar_cfg
 // CHECK: dpu.dma_copy post(%[[FULL]])

@@ -1,4 +1,4 @@
-// What is no float network: the function, its arguments, its constants.
+// Functions, arguments and constants that are not those of a float network.
 // RUN: strum-opt %s --fold-constants --split-input-file --verify-diagnostics
 
 // expected-error@+1 {{a float network is a function of one block with a body}}
@@ -32,7 +32,7 @@ func.func @missing() -> tensor<4xf32> {
 
 // -----
 
-// One number, repeated more often than bytes can be counted.
+// A splat whose size in bytes overflows 64 bits.
 func.func @too_large() -> tensor<4611686018427387904x4xf32> {
   // expected-error@+1 {{a constant of type 'tensor<4611686018427387904x4xf32>' is too large}}
   %0 = "tosa.const"() <{values = dense<1.0> : tensor<4611686018427387904x4xf32>}> : () -> tensor<4611686018427387904x4xf32>

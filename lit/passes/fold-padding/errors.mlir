@@ -1,4 +1,4 @@
-// What must be constant around images: the value that pads, and zero points, which a float network has as 0.
+// The value of a padding must be constant, and zero points of float operators must be the constant 0.
 // RUN: strum-opt %s --fold-padding --split-input-file --verify-diagnostics
 
 func.func @value(%x: tensor<1x2x2x1xf32>, %y: tensor<1x1xf32>) -> tensor<1x4x4x1xf32> {

@@ -1,9 +1,9 @@
-// What a linalg.generic may not do: its maps, its body, and what it reduces.
+// Indexing maps, bodies and reductions of linalg.generic that are not supported.
 // RUN: strum-opt %s --linalg-to-tosa --split-input-file --verify-diagnostics
 
 #map = affine_map<(d0) -> (d0)>
 
-// An accumulator that nothing has been written to.
+// The output operand is an uninitialized tensor.
 func.func @nothing_to_add_to(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = tensor.empty() : tensor<4xf32>
   %1 = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel"]} ins(%x : tensor<4xf32>) outs(%0 : tensor<4xf32>) {
@@ -19,7 +19,7 @@ func.func @nothing_to_add_to(%x: tensor<4xf32>) -> tensor<4xf32> {
 
 #map = affine_map<(d0) -> (d0)>
 
-// A choice by position instead of by value.
+// A select by position instead of by value.
 func.func @choice(%x: tensor<4xf32>) -> tensor<4xf32> {
   %c2 = arith.constant 2 : index
   %zero = arith.constant 0.0 : f32
@@ -39,7 +39,7 @@ func.func @choice(%x: tensor<4xf32>) -> tensor<4xf32> {
 
 #map = affine_map<(d0) -> (d0)>
 
-// A comparison that is true of NaN alone.
+// An unordered comparison.
 func.func @comparison(%x: tensor<4xf32>) -> tensor<4xf32> {
   %zero = arith.constant 0.0 : f32
   %0 = tensor.empty() : tensor<4xf32>
@@ -92,7 +92,7 @@ func.func @assertion_on_data(%x: tensor<4xf32>) -> tensor<4xf32> {
 
 #map = affine_map<(d0) -> (d0)>
 
-// Arithmetic on positions that averages do not need.
+// Integer arithmetic on loop indices that the reader does not evaluate.
 func.func @integer() -> tensor<4xf32> {
   %c1 = arith.constant 1 : i64
   %0 = tensor.empty() : tensor<4xf32>
@@ -161,7 +161,7 @@ func.func @fixed_position(%x: tensor<4xf32>) -> tensor<4x1xf32> {
 #map = affine_map<(d0, d1) -> (d0, d1)>
 #row = affine_map<(d0, d1) -> (d1)>
 
-// Every row is written over the one before.
+// A parallel loop that the result does not depend on.
 func.func @overwritten(%x: tensor<4x4xf32>) -> tensor<4xf32> {
   %0 = tensor.empty() : tensor<4xf32>
   // expected-error@+1 {{a result that does not depend on every loop is not supported}}
@@ -177,7 +177,7 @@ func.func @overwritten(%x: tensor<4x4xf32>) -> tensor<4xf32> {
 #map = affine_map<(d0) -> (d0)>
 #all = affine_map<(d0) -> ()>
 
-// A scalar product written out.
+// A dot product.
 func.func @two_inputs(%x: tensor<1x4xf32>, %y: tensor<1x4xf32>) -> tensor<f32> {
   %zero = arith.constant dense<0.0> : tensor<f32>
   %a = tensor.collapse_shape %x [[0, 1]] : tensor<1x4xf32> into tensor<4xf32>
@@ -214,7 +214,7 @@ func.func @two_results(%x: tensor<4xf32>) -> (tensor<f32>, tensor<f32>) {
 #map = affine_map<(d0) -> (d0)>
 #all = affine_map<(d0) -> ()>
 
-// A sum of squares in one op: the square belongs before the sum.
+// A sum of squares fused into one op.
 func.func @squares(%x: tensor<4xf32>) -> tensor<f32> {
   %zero = arith.constant dense<0.0> : tensor<f32>
   // expected-error@+1 {{unsupported: what is reduced must be an input and the result so far}}

@@ -1,7 +1,7 @@
-// What named operators of linalg, and tensor operators, may not do.
+// Forms of named linalg operators and of tensor operators that are not supported.
 // RUN: strum-opt %s --linalg-to-tosa --split-input-file --verify-diagnostics
 
-// A matrix product that transposes its left side by its map: linalg.transpose says it.
+// A matrix product whose indexing map transposes its left operand.
 func.func @transposed(%x: tensor<2x3xf32>, %y: tensor<2x4xf32>) -> tensor<3x4xf32> {
   %zero = arith.constant dense<0.0> : tensor<3x4xf32>
   // expected-error@+1 {{a product of matrices with maps of its own is not supported: [affine_map<(d0, d1, d2) -> (d2, d0)>}}
@@ -57,7 +57,7 @@ func.func @padding_value(%x: tensor<1x4xf32>) -> tensor<1x6xf32> {
 
 // -----
 
-// What a tensor holds that nothing has been written to is nobody's to say.
+// An uninitialized tensor that is read.
 func.func @empty() -> tensor<4x1xf32> {
   %0 = tensor.empty() : tensor<1x4xf32>
   %1 = tensor.empty() : tensor<4x1xf32>

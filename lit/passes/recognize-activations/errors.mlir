@@ -1,4 +1,4 @@
-// An activation that chooses by anything but a comparison.
+// Selects whose condition is not a comparison that only they use.
 // RUN: strum-opt %s --recognize-activations --split-input-file --verify-diagnostics
 
 func.func @mask(%x: tensor<1x4xf32>) -> tensor<1x4xf32> {
@@ -11,7 +11,7 @@ func.func @mask(%x: tensor<1x4xf32>) -> tensor<1x4xf32> {
 
 // -----
 
-// A comparison whose answer is read as well as chosen by.
+// A comparison whose result is also returned.
 func.func @answer(%x: tensor<1x4xf32>) -> (tensor<1x4xf32>, tensor<1x4xi1>) {
   %zero = "tosa.const"() <{values = dense<0.0> : tensor<1x1xf32>}> : () -> tensor<1x1xf32>
   // expected-error@+1 {{'tosa.greater' op unsupported: no operator of a float network that is known}}

@@ -1,4 +1,4 @@
-// What correction cannot make up for is told, and stays as it is.
+// Layers and channels that cannot be corrected are left as they are, with a remark.
 // RUN: strum-opt %s --split-input-file --verify-diagnostics --strum-pack="p=0.5 w=4 method=sparse correct=scale" -o /dev/null
 // RUN: strum-opt %s --split-input-file --strum-pack="p=0.5 w=4 method=sparse correct=bias" -o /dev/null 2>&1 | FileCheck %s --check-prefix=BIAS
 

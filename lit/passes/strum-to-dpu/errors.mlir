@@ -49,7 +49,7 @@ func.func @extent(%x: tensor<1x2147483648x1x1xi8>) -> tensor<1x2147483648x1x1xi8
 
 // -----
 
-// What tosa-to-strum would have refused is refused here as well.
+// tosa-to-strum refuses these three as well; here they arrive without it.
 func.func @shift(%x: tensor<4xi32>) -> tensor<4xi8> {
   %m = "tosa.const"() <{values = dense<1073741824> : tensor<1xi32>}> : () -> tensor<1xi32>
   %s = "tosa.const"() <{values = dense<1> : tensor<1xi8>}> : () -> tensor<1xi8>
@@ -71,7 +71,7 @@ func.func @table(%x: tensor<4xi16>) -> tensor<4xi16> {
 
 // -----
 
-// Every other dimension is repeated, so that no two can be walked as one.
+// Every other dimension is broadcast, so no two of them can be merged.
 func.func @dimensions(%x: tensor<2x3x2x3x2x3x2xi32>, %y: tensor<1x3x1x3x1x3x1xi32>) -> tensor<2x3x2x3x2x3x2xi32> {
   // expected-error @+1 {{'tosa.add' op unsupported: 7 dimensions that cannot be merged: at most 6}}
   %0 = tosa.add %x, %y : (tensor<2x3x2x3x2x3x2xi32>, tensor<1x3x1x3x1x3x1xi32>) -> tensor<2x3x2x3x2x3x2xi32>

@@ -1,13 +1,13 @@
-// A load of weights waits for nothing, so that it can be issued ahead of an earlier layer's tasks, where the DMA engine would only wait for
-// a slot: the next layer then finds its weights in SRAM. `prefetch_bytes` says how much SRAM such loads may fill. With 0, or where
-// the strategy says so of the layer, loads are where the layer begins.
+// Prefetch: loads of weights depend on nothing, so they are issued ahead of an earlier layer's tasks where the DMA engine would otherwise wait
+// for a free slot. `prefetch_bytes` is the SRAM that they may fill. With 0, or with `prefetch` false for the layer, the loads are
+// issued where the layer begins.
 //
 // RUN: split-file %s %t
 // RUN: strum-opt %t/layers.mlir --strum-to-dpu=read-strategy=%t/ahead.json | FileCheck %s --check-prefixes=CHECK,AHEAD
 // RUN: strum-opt %t/layers.mlir --strum-to-dpu=read-strategy=%t/no-bytes.json | FileCheck %s --check-prefixes=CHECK,LATE
 // RUN: strum-opt %t/layers.mlir --strum-to-dpu=read-strategy=%t/not-this.json | FileCheck %s --check-prefixes=CHECK,LATE
 
-// Layer 0 has four tiles in two slots: the last one is loaded when the second has been computed, and then the engine is free.
+// Layer 0 has four tiles in two slots: the last one is loaded after the second has been computed, and then the engine is idle.
 // CHECK-LABEL: dpu.program @main
 // CHECK: %[[X:.*]] = dpu.input
 // CHECK: dpu.layer "1.conv2d"

@@ -1,11 +1,10 @@
-// Which tensors between layers stay in SRAM, where tiles read and write them in place, and which go through DRAM.
+// Residency: which tensors between layers stay in SRAM, where tiles read and write them directly, and which go through DRAM.
 // RUN: split-file %s %t
 // RUN: strum-opt %t/layers.mlir --strum-to-dpu=machine=flexnn-4x4 | FileCheck %s
 // RUN: strum-opt %t/chain.mlir --strum-to-dpu="machine=flexnn-4x4 read-strategy=%t/through-dram.json" | FileCheck %s --check-prefix=TOLD
 
-// Each of these tensors has 4 KB, the SRAM 64: after the image has been loaded nothing but weights is, and nothing but the result is stored.
-// The sum is written over one of its operands,
-// which nobody reads later: two buffers are enough for three tensors.
+// Each of these tensors has 4 KB, the SRAM 64 KB: after the image, only weights are loaded, and only the result is stored. The sum overwrites
+// an operand that is not read later, so two buffers are enough for three tensors.
 // CHECK-LABEL: dpu.program @stays
 // CHECK: %[[X:.*]] = dpu.input
 // CHECK: %[[Y:.*]] = dpu.output
@@ -24,13 +23,13 @@
 // CHECK: dpu.conv_var act(%[[SUM]] : {{.*}} layer 3
 // CHECK: dpu.dma_copy engine 1 {{.*}} dst(%[[Y]] :
 
-// The tensor between these has 128 KB, twice the SRAM: one layer stores its tiles in DRAM, the other loads its own from there.
+// The tensor between these layers has 128 KB, twice the SRAM: the first layer stores its tiles to DRAM, the second loads its own from there.
 // CHECK-LABEL: dpu.program @spills
 // CHECK: %[[T:.*]] = dpu.alloc : !dpu.buffer<dram, 1x64x64x32xi8>
 // CHECK: dpu.dma_copy engine 1 {{.*}} dst(%[[T]] : {{.*}} layer 0
 // CHECK: dpu.dma_copy src(%[[T]] : {{.*}} layer 1
 
-// A strategy may send one through DRAM that would have room.
+// A strategy can send a tensor through DRAM although it would fit.
 // TOLD-LABEL: dpu.program @chain
 // TOLD: %[[T:.*]] = dpu.alloc : !dpu.buffer<dram, 1x16x16x16xi8>
 // TOLD: dpu.dma_copy engine 1 {{.*}} dst(%[[T]] : {{.*}} layer 0

@@ -1,5 +1,5 @@
-// A strategy says layer by layer what the planner is to do, and is refused at the layer that it cannot be followed in. Each line is a
-// strategy with one decision.
+// A strategy fixes decisions of the planner layer by layer. One that cannot be followed is refused at the layer. Each case below is a strategy
+// with one decision.
 
 // RUN: echo '{"version": 1, "programs": [{"name": "main", "layers": [{"name": "2.max_pool2d", "tiling": {"split_weights": true}}]}]}' > %t.json
 // RUN: not strum-opt %s --strum-to-dpu=read-strategy=%t.json 2>&1 | FileCheck %s --check-prefix=SPLIT

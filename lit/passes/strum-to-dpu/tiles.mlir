@@ -1,11 +1,11 @@
-// A layer that does not fit is cut into tiles, and tile after tile goes through two slots: while one is computed, the next is loaded and the
-// one before is stored. Here a strategy says how to cut, so that the layers can be small.
+// Tiling: a layer that does not fit the SRAM is cut into tiles that are double-buffered: while one is computed, the next is loaded and the
+// previous one is stored. A strategy fixes the cuts here, so that the layers can be small.
 //
 // RUN: split-file %s %t
 // RUN: strum-opt %t/layers.mlir --strum-to-dpu=read-strategy=%t/cuts.json | FileCheck %s
 
-// Along rows: four tiles of 16 rows of 32 pixels. A 3x3 kernel reaches into the rows above and below, which are loaded twice; the image's
-// first and last tile have padding there instead. Weights are loaded once.
+// Along rows: four tiles of 16 rows of 32 pixels. A 3x3 kernel needs a halo of one row above and below, which is loaded twice; at the edges of
+// the image there is padding instead. Weights are loaded once.
 //
 // CHECK-LABEL: dpu.program @rows
 // CHECK: %[[X:.*]] = dpu.input
@@ -27,8 +27,8 @@
 // CHECK-NEXT: dpu.dma_copy engine 1 src(%[[D]] : {{.*}} dst(%[[Y]] + 24576 :
 // CHECK-NEXT: }
 
-// Along output channels: three tiles of 32 of the 96. The image is loaded once and stays, the weights go through two slots, and every
-// tile's results are written between those of the others: 16 pixels of 32 bytes, 96 bytes apart.
+// Along output channels: three tiles of 32 of the 96. The image is loaded once, the weights are double-buffered, and each tile's results are
+// stored with a stride: 16 pixels of 32 bytes, 96 bytes apart.
 //
 // CHECK-LABEL: dpu.program @channels
 // CHECK: %[[X:.*]] = dpu.input
@@ -47,8 +47,8 @@
 // CHECK-NEXT: dpu.dma_copy engine 1 {{.*}} dst(%[[Y]] + 64 : {{.*}} dims [1, 1, 1, 1, 16, 32] {{.*}} dst_strides [0, 0, 0, 0, 96, 1]
 // CHECK-NEXT: }
 
-// Along the reduction: 192 input channels in three parts of 64. The first part leaves its sums in 32 bits (acc_out), the second adds to them
-// (acc_in acc_out), and only the last one scales the whole (acc_in) and has an output.
+// Along the reduction: 192 input channels in three tiles of 64. The first writes 32-bit partial sums (acc_out), the second adds to them
+// (acc_in acc_out), and only the last (acc_in) is rescaled and writes an output.
 //
 // CHECK-LABEL: dpu.program @reduction
 // CHECK: %[[X:.*]] = dpu.input

@@ -1,7 +1,7 @@
-// What a float network computes and integers do not, and values that no scale fits.
+// Operators without an integer form, and values that no scale can represent.
 // RUN: strum-opt %s --tosa-quantize --split-input-file --verify-diagnostics
 
-// Weights that are computed have no scale for each channel.
+// Weights that are not constant.
 // expected-warning@+1 {{no calibration data}}
 func.func @weights(%x: tensor<1x4x4x2xf32>, %w: tensor<1x1x1x2xf32>) -> tensor<1x4x4x1xf32> {
   %zero = "tosa.const"() <{values = dense<0.0> : tensor<1xf32>}> : () -> tensor<1xf32>
@@ -31,7 +31,7 @@ func.func @product(%x: tensor<1x4xf32>) -> tensor<1x1xf32> {
 
 // -----
 
-// Random inputs are negative as well, and their sum may be: a logarithm of it is not a number.
+// Half of the random inputs are negative, and their logarithm is NaN.
 // expected-warning@+1 {{no calibration data}}
 func.func @logarithm(%x: tensor<1x64xf32>) -> tensor<1x64xf32> {
   %0 = tosa.log %x : (tensor<1x64xf32>) -> tensor<1x64xf32>
@@ -44,7 +44,7 @@ func.func @logarithm(%x: tensor<1x64xf32>) -> tensor<1x64xf32> {
 
 // -----
 
-// The smaller of two values whose ranges are thirty orders of magnitude apart.
+// The minimum of two values whose ranges differ by thirty orders of magnitude.
 // expected-warning@+1 {{no calibration data}}
 func.func @factor(%x: tensor<1x4x4x1xf32>, %y: tensor<1x4x4x1xf32>) -> tensor<1x4x4x1xf32> {
   %much = "tosa.const"() <{values = dense<1.0e30> : tensor<1x1x1x1xf32>}> : () -> tensor<1x1x1x1xf32>

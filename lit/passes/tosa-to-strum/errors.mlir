@@ -181,7 +181,7 @@ func.func @unsigned_input(%x: tensor<4xi32>) -> tensor<4xi8> {
 
 // -----
 
-// A constant that lists the elements that are not zero.
+// A constant as sparse elements.
 func.func @sparse() -> tensor<4xi8> {
   // expected-error@+1 {{'sparse<0, 1> : tensor<4xi8>' is not a constant tensor with a static shape}}
   %0 = "tosa.const"() <{values = sparse<[[0]], [1]> : tensor<4xi8>}> : () -> tensor<4xi8>
