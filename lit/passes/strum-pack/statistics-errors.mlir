@@ -2,7 +2,7 @@
 
 func.func @none(%x: tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32> {
   %w = "tosa.const"() <{values = dense<3> : tensor<1x1x1x4xi8>}> : () -> tensor<1x1x1x4xi8>
-  // expected-error@+1 {{select=activation needs to know the inputs of the layer: quantize the network with calibration data}}
+  // expected-error@+1 {{select=activation needs to know the inputs of the layer: quantize the network with calibration data (strumc quantize --calibration), which writes 'strum.input_mean' and 'strum.input_square'}}
   %0 = strum.conv2d %x, %w : (tensor<1x1x1x4xi8>, tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32>
   return %0 : tensor<1x1x1x1xi32>
 }
