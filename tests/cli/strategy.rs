@@ -73,7 +73,7 @@ fn what_cannot_be_followed_is_refused_where_it_is() {
         (tiling("ic", 3), "strategy: ic is 3: must be a multiple of 16 or all 16"),
         (tiling("oc_groups", 2), "strategy: any oc in oc_groups 2: must be one of 2 in 1"),
         (tiling("act_slots", 0), "strategy: act_slots is 0: must be at least 1"),
-        (tiling("act_slots", 1 << 40), "strategy: the tiling takes at least"),
+        (tiling("act_slots", 1 << 40), "strategy: the tiling does not fit the"),
         (
             conv("tiling", json!({ "gather": true, "ox": 16, "oc": 2 })),
             "strategy: gather needs several tiles in a round",

@@ -133,7 +133,7 @@ func.func @several_loops(%x: tensor<16xf32>) -> tensor<4x4xf32> {
 
 func.func @diagonal(%x: tensor<4x4xf32>) -> tensor<4xf32> {
   %0 = tensor.empty() : tensor<4xf32>
-  // expected-error@+1 {{a diagonal of a tensor is not supported}}
+  // expected-error@+1 {{unsupported: a diagonal of a tensor}}
   %1 = linalg.generic {indexing_maps = [#diagonal, #map], iterator_types = ["parallel"]} ins(%x : tensor<4x4xf32>) outs(%0 : tensor<4xf32>) {
   ^bb0(%in: f32, %out: f32):
     linalg.yield %in : f32
@@ -148,7 +148,7 @@ func.func @diagonal(%x: tensor<4x4xf32>) -> tensor<4xf32> {
 
 func.func @fixed_position(%x: tensor<4xf32>) -> tensor<4x1xf32> {
   %0 = tensor.empty() : tensor<4x1xf32>
-  // expected-error@+1 {{a result with a fixed position is not supported}}
+  // expected-error@+1 {{unsupported: a result at a fixed position}}
   %1 = linalg.generic {indexing_maps = [#map, #column], iterator_types = ["parallel"]} ins(%x : tensor<4xf32>) outs(%0 : tensor<4x1xf32>) {
   ^bb0(%in: f32, %out: f32):
     linalg.yield %in : f32
@@ -164,7 +164,7 @@ func.func @fixed_position(%x: tensor<4xf32>) -> tensor<4x1xf32> {
 // A parallel loop that the result does not depend on.
 func.func @overwritten(%x: tensor<4x4xf32>) -> tensor<4xf32> {
   %0 = tensor.empty() : tensor<4xf32>
-  // expected-error@+1 {{a result that does not depend on every loop is not supported}}
+  // expected-error@+1 {{unsupported: a result that does not depend on every loop}}
   %1 = linalg.generic {indexing_maps = [#map, #row], iterator_types = ["parallel", "parallel"]} ins(%x : tensor<4x4xf32>) outs(%0 : tensor<4xf32>) {
   ^bb0(%in: f32, %out: f32):
     linalg.yield %in : f32

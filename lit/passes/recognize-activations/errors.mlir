@@ -4,7 +4,7 @@
 func.func @mask(%x: tensor<1x4xf32>) -> tensor<1x4xf32> {
   %mask = "tosa.const"() <{values = dense<[[true, false, true, false]]> : tensor<1x4xi1>}> : () -> tensor<1x4xi1>
   %zero = "tosa.const"() <{values = dense<0.0> : tensor<1x1xf32>}> : () -> tensor<1x1xf32>
-  // expected-error@+1 {{the condition of a choice must be equal, greater or greater_equal}}
+  // expected-error@+1 {{unsupported: a select whose condition is not tosa.equal, tosa.greater or tosa.greater_equal}}
   %0 = tosa.select %mask, %x, %zero : (tensor<1x4xi1>, tensor<1x4xf32>, tensor<1x1xf32>) -> tensor<1x4xf32>
   return %0 : tensor<1x4xf32>
 }

@@ -27,7 +27,7 @@
 
 // RUN: echo '{"version": 1, "programs": [{"name": "main", "layers": [{"name": "0.conv2d", "tiling": {"act_slots": 1099511627776}}]}]}' > %t.json
 // RUN: not strum-opt %s --strum-to-dpu=read-strategy=%t.json 2>&1 | FileCheck %s --check-prefix=ROOM
-// ROOM: error: 'strum.conv2d' op strategy: the tiling takes at least {{[0-9]+}} bytes of SRAM: tensors that stay leave {{[0-9]+}}
+// ROOM: error: 'strum.conv2d' op strategy: the tiling does not fit the {{[0-9]+}} bytes of SRAM that resident tensors leave
 
 // RUN: echo '{"version": 1, "programs": [{"name": "main", "layers": [{"name": "0.conv2d", "schedules": [{"tile": {"oc": 1, "oy": 1, "ox": 1, "ic": 1}}, {"tile": {"oc": 1, "oy": 1, "ox": 1, "ic": 1}}]}]}]}' > %t.json
 // RUN: not strum-opt %s --strum-to-dpu=read-strategy=%t.json 2>&1 | FileCheck %s --check-prefix=TWICE
