@@ -7,6 +7,7 @@ mod compare;
 mod compile;
 mod eval;
 mod hostile;
+mod machine;
 mod networks;
 mod quantize;
 mod report;

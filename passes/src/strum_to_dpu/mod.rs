@@ -98,6 +98,8 @@ impl Pass for StrumToDpu {
         if functions.is_empty() {
             debug!("no function to lower");
             cx.mark_unchanged();
+        } else if let Some(warning) = machine::unused(&machine) {
+            module.location().warning(warning);
         }
         let strategy = match options.string("read-strategy")? {
             "" => Strategy::new(&machine.name, Vec::new()),
