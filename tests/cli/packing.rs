@@ -34,7 +34,7 @@ fn every_field_of_a_layer_is_followed_or_refused() {
         list(|i| ((i * 7 % 16) as f64 * 9.0 + 20.0).powi(2))
     );
     scratch.write("net.mlir", network.replace("stride = array<i64: 1, 1>} :", &seen));
-    let mut compile = |layer: &Value| {
+    let compile = |layer: &Value| {
         scratch.write("p.json", file(layer));
         let done = scratch.strumc("compile net.mlir -o net.dpu -q --packing p.json");
         if done.code == Some(0) { Ok(scratch.read("net.dpu")) } else { Err(done.stderr) }
