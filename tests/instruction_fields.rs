@@ -157,7 +157,9 @@ fn every_field_of_every_instruction_has_an_effect() {
             check(&smith::single_op(*kind, seed).unwrap(), "method=dense machine=flexnn-4x4");
         }
     }
-    for method in ["sparse p=0.5", "dliq p=0.5", "mip2q p=0.5", "mip2q p=0.5 L=6 zero=true", "mip2q p=0.5 L=5"] {
+    for method in
+        ["sparse p=0.5", "dliq p=0.5", "mip2q p=0.5", "mip2q p=0.5 L=6 zero=true", "mip2q p=0.5 L=5"]
+    {
         for kind in [Kind::Conv2d, Kind::DepthwiseConv2d] {
             for seed in 0..4 {
                 let options = format!("method={method} w=4 min-channels=0 depthwise=true");
@@ -213,7 +215,9 @@ fn a_field_that_is_switched_off_may_hold_anything() {
                 let before = desc.fields.iter().take_while(|field| field.name != name);
                 before.map(|field| field.count).sum::<usize>()
             };
-            for (_, (switch, value), fields) in OFF.iter().filter(|(mnemonic, _, _)| *mnemonic == desc.mnemonic) {
+            for (_, (switch, value), fields) in
+                OFF.iter().filter(|(mnemonic, _, _)| *mnemonic == desc.mnemonic)
+            {
                 let starts = *fields == ["psum"] && raw[place("acc_in")] != 0;
                 if raw[place(switch)] != *value || starts {
                     continue;

@@ -166,7 +166,8 @@ fn compile(context: &Context, machine: &Machine, options: &str) -> Result<(Progr
     std::fs::write(file.path(), machine.to_toml()).unwrap();
     let pipeline = format!("strum-pipeline{{{options} machine={}}}", file.path().display());
     let (program, diagnostics) = context.handle().capture(|| {
-        let mut module = Module::parse(context, network().as_bytes(), "test.mlir").map_err(|e| e.to_string())?;
+        let mut module =
+            Module::parse(context, network().as_bytes(), "test.mlir").map_err(|e| e.to_string())?;
         module.run(&pipeline).map_err(|e| e.to_string())?;
         let op = translation::find_program(module.op()).map_err(|e| e.to_string())?;
         translation::export(op).map_err(|e| e.to_string())
@@ -185,7 +186,8 @@ fn compile(context: &Context, machine: &Machine, options: &str) -> Result<(Progr
 fn run(program: &Program, machine: Option<Machine>) -> Result<RunResult, SimError> {
     let input = &program.inputs[0];
     let size: u64 = input.shape.iter().product();
-    let values: Vec<i32> = (0..size).map(|i| if i % 3 == 0 { 0 } else { (i * 31 % 251) as i32 - 125 }).collect();
+    let values: Vec<i32> =
+        (0..size).map(|i| if i % 3 == 0 { 0 } else { (i * 31 % 251) as i32 - 125 }).collect();
     let input = Tensor::from_values(input.dtype, &input.shape, &values);
     let views: [TensorView<'_>; 1] = [input.view()];
     simulate(program, &views, &Options { machine, ..Options::default() })
@@ -211,7 +213,8 @@ fn experiment(context: &Context, entry: &Entry) -> (Vec<Effect>, Vec<Effect>) {
     let (program, warnings) = compile(context, &machine, options).unwrap();
     assert_eq!(warnings, Vec::<String>::new(), "{field}");
     let own = run(&program, None).unwrap();
-    let told = |text: &str| entry.effects.iter().find(|e| matches!(e, Refused(t) | Warned(t) if text.contains(t)));
+    let told =
+        |text: &str| entry.effects.iter().find(|e| matches!(e, Refused(t) | Warned(t) if text.contains(t)));
     let mut found = Vec::new();
     match compile(context, &other, options) {
         Err(error) => {
@@ -238,7 +241,10 @@ fn experiment(context: &Context, entry: &Entry) -> (Vec<Effect>, Vec<Effect>) {
             let structural = check_retiming(&machine, &other).is_err();
             let expected = format!("{field} = {value}, the program was made for");
             assert!(!structural || text.contains(&expected), "{field}: {text}");
-            assert!(matches!(error, SimError::Machine(_)) && text.contains("cannot run this program"), "{text}");
+            assert!(
+                matches!(error, SimError::Machine(_)) && text.contains("cannot run this program"),
+                "{text}"
+            );
             vec![Refused("")]
         }
     };
@@ -262,7 +268,10 @@ fn every_parameter_of_a_machine_has_an_effect() {
                 faults.push(format!("{name} = {}: {missing:?} expected, {found:?} found", entry.value));
             }
             if retimed.is_empty() {
-                faults.push(format!("{name} = {}: 'dpu-sim --machine' takes it and shows nothing", entry.value));
+                faults.push(format!(
+                    "{name} = {}: 'dpu-sim --machine' takes it and shows nothing",
+                    entry.value
+                ));
             }
         }
     }

@@ -258,7 +258,8 @@ fn changed_decisions_are_followed_or_refused() {
     // tilings are tried one by one below.
     let idle = fields.iter().filter(|(name, flips)| !**flips && !name.starts_with("tiling/"));
     let idle: Vec<&str> = idle.map(|(name, _)| name.as_str()).collect();
-    let keys = ["cuts/over", "schedules/tile/ic", "schedules/tile/oc", "schedules/tile/ox", "schedules/tile/oy"];
+    let keys =
+        ["cuts/over", "schedules/tile/ic", "schedules/tile/oc", "schedules/tile/ox", "schedules/tile/oy"];
     assert_eq!(idle, keys, "{fields:?}");
     let tilings: Vec<&str> = fields.keys().filter_map(|name| name.strip_prefix("tiling/")).collect();
     let mut tried: Vec<&str> = TILINGS.iter().map(|(_, _, field, _)| *field).collect();
@@ -310,7 +311,8 @@ fn every_field_of_a_tiling_makes_another_binary() {
     let elf = |network: &str, tiling: &Value| {
         let name = if network == CONV { "0.conv2d" } else { "0.depthwise_conv2d" };
         let layer = serde_json::json!({ "name": name, "tiling": tiling });
-        let strategy = serde_json::json!({ "version": 1, "programs": [{ "name": "main", "layers": [layer] }] });
+        let strategy =
+            serde_json::json!({ "version": 1, "programs": [{ "name": "main", "layers": [layer] }] });
         std::fs::write(&told, strategy.to_string()).unwrap();
         bench.elf(network.as_bytes(), &format!("method=dense read-strategy={}", told.display()))
     };
@@ -322,7 +324,9 @@ fn every_field_of_a_tiling_makes_another_binary() {
         match (elf(network, &tiling), elf(network, &changed)) {
             (Ok(one), Ok(two)) if one != two => {}
             (Ok(_), Ok(_)) => faults.push(format!("{tiling}: {field} = {other} changes nothing")),
-            (one, two) => faults.push(format!("{tiling}, {field} = {other}: {:?} {:?}", one.err(), two.err())),
+            (one, two) => {
+                faults.push(format!("{tiling}, {field} = {other}: {:?} {:?}", one.err(), two.err()))
+            }
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));

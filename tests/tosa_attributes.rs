@@ -133,7 +133,8 @@ fn rescale_pair(attribute: &str, both: bool) -> ([String; 2], Outcome) {
         ];
         changes.iter().chain(&plain).fold(RESCALE.to_owned(), |text, (from, to)| text.replace(from, to))
     };
-    let channels = [("@MULT", "[1073741824, 1073741825]"), ("@SHIFT", "[38, 39]"), ("@MS", "2xi32"), ("@SS", "2xi8")];
+    let channels =
+        [("@MULT", "[1073741824, 1073741825]"), ("@SHIFT", "[38, 39]"), ("@MS", "2xi32"), ("@SS", "2xi8")];
     let (other, outcome) = match attribute {
         "input_unsigned" if both => (text(&[("@IU", "true"), ("@OU", "true")]), Refused("unsigned")),
         "input_unsigned" => (text(&[("@IU", "true")]), Other),
@@ -256,7 +257,11 @@ fn pairs(op: &str, attribute: &str) -> Vec<([String; 2], Outcome)> {
         "max_pool2d" | "avg_pool2d" => vec![pool_pair(op, attribute)],
         "rescale" => {
             let two = matches!(attribute, "input_unsigned" | "rounding_mode");
-            [false, true].into_iter().take(if two { 2 } else { 1 }).map(|b| rescale_pair(attribute, b)).collect()
+            [false, true]
+                .into_iter()
+                .take(if two { 2 } else { 1 })
+                .map(|b| rescale_pair(attribute, b))
+                .collect()
         }
         _ => INLINE
             .iter()
@@ -330,6 +335,18 @@ fn a_misspelt_attribute_of_a_tosa_op_is_an_error_and_a_note_is_none() {
     };
     let plain = with("other.note = 1").unwrap();
     assert_eq!(with("onnx_node_name = \"relu\"").unwrap(), plain);
+    // Where an op is rewritten, too.
+    let ([text, _], _) = pool_pair("max_pool2d", "kernel");
+    let padded =
+        text.replace("kernel = array<i64: 2, 2>", "kernel = array<i64: 2, 2>, strides = array<i64: 1, 1>");
+    let error = compile(&context, padded.as_bytes(), "strum-pipeline{method=dense}").unwrap_err();
+    assert!(
+        error.contains("'tosa.max_pool2d' op has no attribute 'strides'; the nearest is 'stride'"),
+        "{error}"
+    );
     let error = with("max_vall = 9 : i8").unwrap_err();
-    assert!(error.contains("'tosa.clamp' op has no attribute 'max_vall'; the nearest is 'max_val'"), "{error}");
+    assert!(
+        error.contains("'tosa.clamp' op has no attribute 'max_vall'; the nearest is 'max_val'"),
+        "{error}"
+    );
 }

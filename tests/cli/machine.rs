@@ -26,7 +26,10 @@ fn tiles_that_are_not_used_are_warned_about_once() {
     };
     warned("compile net.mlir -o net.dpu --machine three.toml", 0);
     warned("run net.mlir --input x.npy --machine three.toml", 0);
-    warned("compare net.mlir --input x.npy --baseline one.toml --machines three.toml --methods mip2q,sparse", 0);
+    warned(
+        "compare net.mlir --input x.npy --baseline one.toml --machines three.toml --methods mip2q,sparse",
+        0,
+    );
     scratch.write("xs.npy", npy("|i1", &[1, 1, 4, 4, 16], &[3; 256]));
     warned("eval net.mlir --inputs xs.npy --config dense --config mip2q --machine three.toml --logits 0", 0);
     warned("tune net.mlir --calibration xs.npy --max-loss 1 --machine three.toml -o p.json --logits 0", 0);
@@ -42,7 +45,9 @@ fn tiles_that_are_not_used_are_warned_about_once() {
 fn more_tiles_change_no_figure_of_a_compiled_program() {
     let scratch = scratch();
     let report = |machine: &str| {
-        scratch.strumc(&format!("run net.mlir --input x.npy -q --report r.json --machine {machine}.toml")).ok();
+        scratch
+            .strumc(&format!("run net.mlir --input x.npy -q --report r.json --machine {machine}.toml"))
+            .ok();
         let report: serde_json::Value = serde_json::from_slice(&scratch.read("r.json")).unwrap();
         (report["total"].clone(), report["layers"].clone(), report["cycles"].clone())
     };

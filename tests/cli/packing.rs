@@ -27,7 +27,8 @@ fn every_field_of_a_layer_is_followed_or_refused() {
     let scratch = Scratch::new();
     let network = String::from_utf8(scratch.read("net.mlir")).unwrap();
     // What calibration would have told of the inputs: they differ, so that selection by them differs.
-    let list = |value: fn(usize) -> f64| (0..16).map(|i| format!("{:.1}", value(i))).collect::<Vec<_>>().join(", ");
+    let list =
+        |value: fn(usize) -> f64| (0..16).map(|i| format!("{:.1}", value(i))).collect::<Vec<_>>().join(", ");
     let seen = format!(
         "strum.input_mean = array<f64: {}>, strum.input_square = array<f64: {}>, stride = array<i64: 1, 1>}} :",
         list(|i| i as f64 + 20.0),
@@ -47,7 +48,12 @@ fn every_field_of_a_layer_is_followed_or_refused() {
     let experiments = [
         (&dliq, "name", json!("1.conv2d"), Refused("there is no convolution '1.conv2d'")),
         (&dliq, "location", json!("elsewhere"), Same),
-        (&dliq, "weights", json!("2x1x1x8"), Refused("the weights of layer '0.conv2d' are 2x1x1x16, not 2x1x1x8")),
+        (
+            &dliq,
+            "weights",
+            json!("2x1x1x8"),
+            Refused("the weights of layer '0.conv2d' are 2x1x1x16, not 2x1x1x8"),
+        ),
         (&dliq, "method", json!("dense"), Refused("p is no parameter of method dense")),
         (&dliq, "p", json!(0.25), Other),
         (&dliq, "w", json!(8), Other),

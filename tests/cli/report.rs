@@ -128,7 +128,8 @@ fn fields_that_no_report_has_are_warned_about() {
     report["total"]["bytes"]["tape_read"] = 1.into();
     scratch.write("r.json", report.to_string());
     let done = scratch.strumc("report r.json -o page.html");
-    let warning = "r.json: warning: the page does not show 'layers[1].colour' and 1 more: no field of this version\n";
+    let warning =
+        "r.json: warning: the page does not show 'layers[1].colour' and 1 more: no field of this version\n";
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), warning));
 }
 

@@ -115,10 +115,9 @@ impl Operation<'_> {
     /// What is wrong with an attribute of an operation of any dialect that has no prefix, is not declared, and is called nearly as one
     /// that is. Others without a prefix may be notes of the tool that made the file.
     pub fn misspelt_attribute(self) -> Option<String> {
-        let declared = self.declared_attributes();
         let notes = self.discardable_attributes().into_iter().filter(|(name, _)| !name.contains('.'));
         notes.into_iter().find_map(|(name, _)| {
-            let known = nearest(name, &declared)?;
+            let known = nearest(name, &self.declared_attributes())?;
             Some(format!("has no attribute '{name}'; the nearest is '{known}'"))
         })
     }
@@ -143,7 +142,8 @@ fn form(op: Operation<'_>, known: &Known, value: Attribute<'_>) -> Verdict {
     let Known { name, form, .. } = known;
     let count = match form {
         Form::Scales | Form::Means | Form::Squares => {
-            let values = value.as_f64s().ok_or_else(|| format!("expects '{name}' as array<f64>, got {value}"))?;
+            let values =
+                value.as_f64s().ok_or_else(|| format!("expects '{name}' as array<f64>, got {value}"))?;
             let legal = |v: f64| match form {
                 Form::Scales => v > 0.0,
                 Form::Squares => v >= 0.0,
@@ -156,7 +156,8 @@ fn form(op: Operation<'_>, known: &Known, value: Attribute<'_>) -> Verdict {
             values.len()
         }
         Form::Codes => {
-            let values = value.as_i64s().ok_or_else(|| format!("expects '{name}' as array<i32>, got {value}"))?;
+            let values =
+                value.as_i64s().ok_or_else(|| format!("expects '{name}' as array<i32>, got {value}"))?;
             if let Some(wrong) = values.iter().find(|v| i32::try_from(**v).is_err()) {
                 return Err(format!("has {wrong} in '{name}'"));
             }

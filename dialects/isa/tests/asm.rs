@@ -136,9 +136,22 @@ fn every_character_of_a_program_counts() {
     let text = asm::print(&program);
     assert_eq!(asm::parse(&text).as_ref(), Ok(&program));
     for directive in [
-        ".dpu", ".machine", ".manifest", ".dram", ".loc", ".layer", ".input", ".output", ".code", ".at", ".const",
+        ".dpu",
+        ".machine",
+        ".manifest",
+        ".dram",
+        ".loc",
+        ".layer",
+        ".input",
+        ".output",
+        ".code",
+        ".at",
+        ".const",
     ] {
-        assert!(text.contains(&format!("{directive} ")) || text.contains(&format!("{directive}\n")), "{directive}");
+        assert!(
+            text.contains(&format!("{directive} ")) || text.contains(&format!("{directive}\n")),
+            "{directive}"
+        );
     }
     let mut tried = 0;
     for (i, c) in text.char_indices() {
@@ -151,7 +164,10 @@ fn every_character_of_a_program_counts() {
         let changed = format!("{}{other}{}", &text[..i], &text[i + c.len_utf8()..]);
         let line = text[..i].matches('\n').count() + 1;
         if asm::parse(&changed).as_ref() == Ok(&program) {
-            panic!("line {line}: '{}' means the same with '{other}' for '{c}'", text.lines().nth(line - 1).unwrap());
+            panic!(
+                "line {line}: '{}' means the same with '{other}' for '{c}'",
+                text.lines().nth(line - 1).unwrap()
+            );
         }
         tried += 1;
     }

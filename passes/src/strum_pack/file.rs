@@ -362,10 +362,11 @@ mod tests {
 
     #[test]
     fn the_page_names_every_field() {
-        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/packing.md")).unwrap();
+        let page =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/packing.md")).unwrap();
         for name in [
-            "version", "programs", "name", "layers", "location", "weights", "method", "p", "w", "q", "shift", "L", "zero",
-            "select", "correct",
+            "version", "programs", "name", "layers", "location", "weights", "method", "p", "w", "q", "shift",
+            "L", "zero", "select", "correct",
         ] {
             assert!(page.contains(&format!("`{name}`")) || page.contains(&format!("[].{name}`")), "{name}");
         }

@@ -50,7 +50,8 @@ impl Documented for StrumToDpu {
 Every function becomes a `dpu.program` of the same name: its arguments and results become inputs and outputs in DRAM, its
 constants become `dpu.constant`, and each op becomes a `dpu.layer` with the tasks that compute it. Tiles are chosen for
 the machine: a layer of any size is cut along images, rows, columns and channels, and a reduction along its taps, until
-double-buffered tiles fit the SRAM. Packed weights are cut into the tiles' weight sets, which stay packed.
+double-buffered tiles fit the SRAM. Packed weights are cut into the tiles' weight sets, which stay packed. Everything runs on one of the
+machine's `tiles`; a warning says so if it has more.
 
 A tensor between layers stays in SRAM, where it is written and read in place, if it fits beside the tiles of all layers
 until its last use; else it goes through DRAM. Those that save most traffic for the room they take come first, and an

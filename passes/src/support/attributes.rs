@@ -62,7 +62,12 @@ pub const ATTRIBUTES: &[Attribute] = &[
     attribute("per_channel", &["rescale"], Followed, "followed"),
     attribute("perms", &["transpose"], Followed, "followed"),
     attribute("round", &["arithmetic_right_shift"], Followed, "followed"),
-    attribute("rounding_mode", &["rescale"], Limited, "SINGLE_ROUND, and DOUBLE_ROUND with `scale32`; others are refused"),
+    attribute(
+        "rounding_mode",
+        &["rescale"],
+        Limited,
+        "SINGLE_ROUND, and DOUBLE_ROUND with `scale32`; others are refused",
+    ),
     attribute("scale32", &["rescale"], Followed, "followed: the width of multipliers"),
     attribute("stride", WINDOWS, Limited, "followed up to 8192"),
     attribute("values", &["const", "const_shape"], Followed, "followed"),
