@@ -31,3 +31,10 @@ func.func @too_large() -> tensor<8589934592xi8> {
   %0 = tosa.clamp %c {min_val = 0 : i8, max_val = 6 : i8} : (tensor<8589934592xi8>) -> tensor<8589934592xi8>
   return %0 : tensor<8589934592xi8>
 }
+
+// -----
+
+// expected-error@+1 {{'func.func' op expects 'tosa.tensor_name' in arg_attrs to be a string, got 3 : i64}}
+func.func @name(%x: tensor<4x4xi8> {tosa.tensor_name = 3}) -> tensor<4x4xi8> {
+  return %x : tensor<4x4xi8>
+}

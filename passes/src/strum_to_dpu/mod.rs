@@ -257,12 +257,12 @@ impl<'c, 'm> Lowering<'c, 'm> {
         terminator: Operation<'c>,
     ) -> Result<Vec<(Value<'c>, Tensor)>, PassError> {
         for (i, argument) in arguments.iter().enumerate() {
-            let name = names::of(function, "arg_attrs", i).unwrap_or_else(|| format!("arg{i}"));
+            let name = names::of(function, "arg_attrs", i)?.unwrap_or_else(|| format!("arg{i}"));
             self.values.input(&mut self.draft, *argument, &name).map_err(|e| report(function, &e))?;
         }
         let mut copies = Vec::new();
         for (i, value) in terminator.operands().into_iter().enumerate() {
-            let name = names::of(function, "res_attrs", i).unwrap_or_else(|| format!("out{i}"));
+            let name = names::of(function, "res_attrs", i)?.unwrap_or_else(|| format!("out{i}"));
             let made = self.values.output(&mut self.draft, value, &name);
             let made = made.and_then(|b| b.map(|b| Tensor::of(&self.draft, b)).transpose());
             copies.extend(made.map_err(|e| report(terminator, &e))?.map(|tensor| (value, tensor)));
