@@ -36,9 +36,24 @@ pub fn resolve(spec: &str) -> Result<Machine, String> {
 /// The name is of no built-in machine, or the program's machine file is not one.
 pub fn of_program(program: Program<'_>) -> Result<Machine, String> {
     match program.machine_toml() {
-        Some(text) => Machine::from_toml(text).map_err(|e| format!("has a machine file that is none: {e}")),
+        Some(text) => {
+            let machine =
+                Machine::from_toml(text).map_err(|e| format!("has a machine file that is none: {e}"))?;
+            let (name, file) = (program.machine(), &machine.name);
+            if name != file {
+                return Err(format!("is for machine '{name}' and has the file of machine '{file}'"));
+            }
+            Ok(machine)
+        }
         None => Machine::builtin(program.machine()).map_err(|e| e.to_string()),
     }
+}
+
+/// What of a machine no compiled program uses: a warning, in one line.
+#[must_use]
+pub fn unused(machine: &Machine) -> Option<String> {
+    let Machine { name, tiles, .. } = machine;
+    (*tiles > 1).then(|| format!("the compiler uses 1 of the {tiles} tiles of machine '{name}'"))
 }
 
 /// The text of the machine's file, if it is not a built-in one: what a program must carry beside the name.

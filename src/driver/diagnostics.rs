@@ -2,7 +2,9 @@
 //!
 //! Invariant: a failure that MLIR has reported is told once, and its exit code follows from the first error.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::{Mutex, PoisonError};
 
 use dpu_isa::AsmError;
 use strum_ir::{Captured, Severity};
@@ -35,11 +37,12 @@ impl<'a> Origin<'a> {
         Origin { name, text: std::str::from_utf8(bytes).ok() }
     }
 
-    /// Says everything; with `quiet` the errors alone.
+    /// Says everything; with `quiet` the errors alone. A warning is said once, however often the network is compiled.
     pub(super) fn tell(&self, diagnostics: &[Captured], quiet: bool) {
-        for diagnostic in diagnostics {
-            if !quiet || diagnostic.severity == Severity::Error {
-                say(self.render(diagnostic).trim_end());
+        for diagnostic in diagnostics.iter().filter(|d| !quiet || d.severity == Severity::Error) {
+            let text = self.render(diagnostic);
+            if diagnostic.severity != Severity::Warning || is_new(&text) {
+                say(text.trim_end());
             }
         }
     }
@@ -136,6 +139,13 @@ impl<'a> Origin<'a> {
             let _ = writeln!(text, "{}\n{:caret$}^", shown.trim_end(), "", caret = column - start);
         }
     }
+}
+
+/// Whether a warning has not been said yet.
+fn is_new(warning: &str) -> bool {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    // A thread that failed while it held the lock has said its warning or will not.
+    SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.to_owned())
 }
 
 /// The kind of failure that an error of a pass or of MLIR is.

@@ -11,10 +11,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use dpu_isa::Program;
 use rayon::prelude::*;
 use strum_ir::{Context, Module, Operation};
+use strum_passes::machine;
 use strum_passes::strum_pack::{LayerPacking, PackableLayer, Packing, ProgramPacking, packable, stored};
 use strum_quant::Sqnr;
 
 use super::backend::{self, Stage};
+use super::cli;
 use super::compile::Plan;
 use super::diagnostics::Origin;
 use super::eval::Codes;
@@ -98,6 +100,13 @@ impl Trials {
         let bytecode = module.op().bytecode();
         module.destroy_with_constants();
         Ok(Trials { input, plan, machine_spec, bytecode, function: name, codes, layers, outputs })
+    }
+
+    /// Tells what of the machine is not used, for commands that tell nothing of single compilations.
+    pub(super) fn warn(&self) {
+        if let Some(warning) = machine::unused(&self.plan.machine) {
+            cli::say(format_args!("{}: warning: {warning}", self.input.name));
+        }
     }
 
     /// Compiles once; remarks are told unless `quiet`.

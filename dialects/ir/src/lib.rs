@@ -21,6 +21,7 @@ mod builder;
 mod context;
 mod diagnostic;
 mod dictionary;
+mod discardable;
 pub mod dpu;
 mod error;
 mod ffi;

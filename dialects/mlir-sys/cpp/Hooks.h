@@ -8,5 +8,8 @@
 /// Runs the verifier that Rust has installed (capi/Hooks.h). Without one the operation is an error: nothing passes unseen.
 llvm::LogicalResult verifyInRust(mlir::Operation *op);
 
+/// Runs Rust's check of an attribute whose name begins with one of the dialects, on an operation, or on one of its arguments or results.
+llvm::LogicalResult verifyAttributeInRust(mlir::Operation *op, mlir::NamedAttribute attribute, bool onOperation);
+
 /// The fields of an instruction; none if Rust has installed nothing, in which case its verifier reports that.
 llvm::ArrayRef<StrumField> instrFields(llvm::StringRef mnemonic);

@@ -161,3 +161,11 @@ func.func @replaced(%xs: tensor<1x4xf32>, %y: tensor<1x2xf32>) -> tensor<4xf32> 
   %1 = tensor.insert_slice %0 into %x[1] [2] [1] : tensor<2xf32> into tensor<4xf32>
   return %1 : tensor<4xf32>
 }
+
+// -----
+
+func.func @misspelt(%x: tensor<1x5x5x1xf32>, %w: tensor<1x1x1x1xf32>, %y: tensor<1x5x5x1xf32>) -> tensor<1x5x5x1xf32> {
+  // expected-error@+1 {{'linalg.conv_2d_nhwc_hwcf' op has no attribute 'stride'; the nearest is 'strides'}}
+  %0 = linalg.conv_2d_nhwc_hwcf {stride = dense<1> : tensor<2xi64>} ins(%x, %w : tensor<1x5x5x1xf32>, tensor<1x1x1x1xf32>) outs(%y : tensor<1x5x5x1xf32>) -> tensor<1x5x5x1xf32>
+  return %0 : tensor<1x5x5x1xf32>
+}

@@ -77,3 +77,10 @@ func.func @dimensions(%x: tensor<2x3x2x3x2x3x2xi32>, %y: tensor<1x3x1x3x1x3x1xi3
   %0 = tosa.add %x, %y : (tensor<2x3x2x3x2x3x2xi32>, tensor<1x3x1x3x1x3x1xi32>) -> tensor<2x3x2x3x2x3x2xi32>
   return %0 : tensor<2x3x2x3x2x3x2xi32>
 }
+
+// -----
+
+// expected-error@+1 {{'func.func' op expects 'tosa.tensor_name' in arg_attrs to be a string, got 3 : i64}}
+func.func @name(%x: tensor<4x4xi8> {tosa.tensor_name = 3}) -> tensor<4x4xi8> {
+  return %x : tensor<4x4xi8>
+}

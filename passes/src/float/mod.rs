@@ -91,6 +91,9 @@ impl<'c> Reader<'c> {
     fn op(&mut self, op: Operation<'c>) -> Result<(), Reported> {
         self.graph.set_tag(u32::try_from(self.sources.len()).unwrap_or(u32::MAX));
         self.sources.push(op.location());
+        if let Some(fault) = op.misspelt_attribute() {
+            return Err(op.error(fault));
+        }
         match op.dialect() {
             "tosa" => self.tosa(op),
             "linalg" | "tensor" | "arith" | "math" => self.linalg(op),

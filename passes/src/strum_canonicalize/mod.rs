@@ -83,10 +83,19 @@ impl Pass for StrumCanonicalize {
         let _span =
             tracing::debug_span!("strum-canonicalize", function = op.symbol().unwrap_or("?")).entered();
         for block in blocks(op) {
+            // Before a rule makes another op, without the attribute.
+            spelling(block)?;
             canonicalize(block, fold_limit)?;
         }
         Ok(())
     }
+}
+
+/// Refuses attributes that are called nearly as one of their op.
+fn spelling(block: Block<'_>) -> Result<(), PassError> {
+    let faults = block.operations().into_iter().filter_map(|op| Some((op, op.misspelt_attribute()?)));
+    let reported = faults.map(|(op, fault)| Err(op.error(fault).into()));
+    reported.fold(Ok(()), Result::and)
 }
 
 fn canonicalize(block: Block<'_>, fold_limit: usize) -> Result<(), PassError> {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use strum_float::quantize::Storage;
+use strum_plan::strategy::{Object, object_list};
 
 use super::request::{Raw, Settings};
 
@@ -20,7 +21,7 @@ pub struct Packing {
     /// Version of the format.
     pub version: u64,
     /// Programs, one for each function.
-    #[serde(default)]
+    #[serde(deserialize_with = "object_list", default)]
     pub programs: Vec<ProgramPacking>,
 }
 
@@ -31,7 +32,7 @@ pub struct ProgramPacking {
     /// The function.
     pub name: String,
     /// Layers, in any order. The options of the pass are for those that are not here.
-    #[serde(default)]
+    #[serde(deserialize_with = "object_list", default)]
     pub layers: Vec<LayerPacking>,
 }
 
@@ -122,11 +123,11 @@ impl Packing {
     /// No JSON (with line and column), another version, a field that does not exist or has another type, parameters that are
     /// not legal or not those of the method, a program or layer that is there twice.
     pub fn from_json(text: &str) -> Result<Self, String> {
-        let Versioned { version } = serde_json::from_str(text).map_err(|e| e.to_string())?;
+        let Object(Versioned { version }) = serde_json::from_str(text).map_err(|e| e.to_string())?;
         if version != VERSION {
             return Err(format!("version {version}: this program reads version {VERSION}"));
         }
-        let packing: Packing = serde_json::from_str(text).map_err(|e| e.to_string())?;
+        let Object(packing) = serde_json::from_str::<Object<Packing>>(text).map_err(|e| e.to_string())?;
         let mut programs = BTreeSet::new();
         for program in &packing.programs {
             if !programs.insert(&program.name) {
@@ -322,6 +323,53 @@ mod tests {
         assert!(Packing::from_json(r#"{"version": 2, "x": 0}"#).unwrap_err().contains("version 2"));
         let twice = r#"{"version": 1, "programs": [{"name": "f"}, {"name": "f"}]}"#;
         assert!(Packing::from_json(twice).unwrap_err().contains("'f' is there twice"));
+    }
+
+    #[test]
+    fn no_object_takes_a_field_twice_or_a_list() {
+        let fault = |text: &str| Packing::from_json(text).unwrap_err();
+        for text in ["[1]", r#"{"version": 1, "programs": [["f"]]}"#] {
+            assert!(fault(text).contains("invalid type: sequence, expected an object"), "{}", fault(text));
+        }
+        assert!(layers(r#"["a", null, null, "dense"]"#).unwrap_err().contains("expected an object"));
+        assert!(fault(r#"{"version": 1, "version": 1}"#).contains("duplicate field `version`"));
+        assert!(fault(r#"{"version": 1, "news": 1}"#).contains("unknown field `news`"));
+        let fields = [
+            ("name", "\"a\""),
+            ("location", "\"x\""),
+            ("weights", "\"1x1x1x1\""),
+            ("method", "\"dliq\""),
+            ("p", "0.5"),
+            ("w", "16"),
+            ("q", "4"),
+            ("shift", "\"layer\""),
+            ("L", "7"),
+            ("zero", "false"),
+            ("select", "\"error\""),
+            ("correct", "\"none\""),
+        ];
+        // Every field of a layer is here: a new one shows in what is written.
+        let all: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
+        let read = serde_json::from_str::<LayerPacking>(&format!("{{{}}}", all.join(", "))).unwrap();
+        let debug = format!("{read:?}");
+        assert!(!debug.contains("None"), "{debug}");
+        for (name, value) in fields {
+            let text = format!("{{{}, \"{name}\": {value}}}", all.join(", "));
+            let error = layers(&text).unwrap_err();
+            assert!(error.contains(&format!("duplicate field `{name}`")), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_page_names_every_field() {
+        let page =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/packing.md")).unwrap();
+        for name in [
+            "version", "programs", "name", "layers", "location", "weights", "method", "p", "w", "q", "shift",
+            "L", "zero", "select", "correct",
+        ] {
+            assert!(page.contains(&format!("`{name}`")) || page.contains(&format!("[].{name}`")), "{name}");
+        }
     }
 
     #[test]

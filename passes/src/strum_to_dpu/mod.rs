@@ -50,7 +50,8 @@ impl Documented for StrumToDpu {
 Every function becomes a `dpu.program` of the same name: its arguments and results become inputs and outputs in DRAM, its
 constants become `dpu.constant`, and each op becomes a `dpu.layer` with the tasks that compute it. Tiles are chosen for
 the machine: a layer of any size is cut along images, rows, columns and channels, and a reduction along its taps, until
-double-buffered tiles fit the SRAM. Packed weights are cut into the tiles' weight sets, which stay packed.
+double-buffered tiles fit the SRAM. Packed weights are cut into the tiles' weight sets, which stay packed. Everything runs on one of the
+machine's `tiles`; a warning says so if it has more.
 
 A tensor between layers stays in SRAM, where it is written and read in place, if it fits beside the tiles of all layers
 until its last use; else it goes through DRAM. Those that save most traffic for the room they take come first, and an
@@ -98,6 +99,8 @@ impl Pass for StrumToDpu {
         if functions.is_empty() {
             debug!("no function to lower");
             cx.mark_unchanged();
+        } else if let Some(warning) = machine::unused(&machine) {
+            module.location().warning(warning);
         }
         let strategy = match options.string("read-strategy")? {
             "" => Strategy::new(&machine.name, Vec::new()),
@@ -254,12 +257,12 @@ impl<'c, 'm> Lowering<'c, 'm> {
         terminator: Operation<'c>,
     ) -> Result<Vec<(Value<'c>, Tensor)>, PassError> {
         for (i, argument) in arguments.iter().enumerate() {
-            let name = names::of(function, "arg_attrs", i).unwrap_or_else(|| format!("arg{i}"));
+            let name = names::of(function, "arg_attrs", i)?.unwrap_or_else(|| format!("arg{i}"));
             self.values.input(&mut self.draft, *argument, &name).map_err(|e| report(function, &e))?;
         }
         let mut copies = Vec::new();
         for (i, value) in terminator.operands().into_iter().enumerate() {
-            let name = names::of(function, "res_attrs", i).unwrap_or_else(|| format!("out{i}"));
+            let name = names::of(function, "res_attrs", i)?.unwrap_or_else(|| format!("out{i}"));
             let made = self.values.output(&mut self.draft, value, &name);
             let made = made.and_then(|b| b.map(|b| Tensor::of(&self.draft, b)).transpose());
             copies.extend(made.map_err(|e| report(terminator, &e))?.map(|tensor| (value, tensor)));

@@ -1,5 +1,6 @@
 //! `docs/supported.md`, written from the matrix.
 
+use super::attributes::{ATTRIBUTES, Attribute};
 use super::matrix::{MATRIX, MAX_RANK};
 
 /// The whole page.
@@ -18,6 +19,16 @@ pub fn page() -> String {
         let types: Vec<String> = row.types.iter().map(|s| s.to_string().replace("->", "→")).collect();
         let cells = [format!("`{}`", row.op), row.becomes.into(), types.join("<br>"), rules.join("<br>")];
         page.push_str(&format!("| {} |\n", cells.join(" | ").replace("  ", " ")));
+    }
+    page.push_str(
+        "\n## Attributes\n\n\
+         Other attributes are MLIR's to keep and mean nothing, as those that name ops in another tool. One that is called nearly as\n\
+         an attribute of its op is an error, and so is one that begins with `strum.` or `dpu.` and is none of these dialects.\n\n\
+         | attribute | of | values |\n|---|---|---|\n",
+    );
+    for Attribute { name, ops, text, .. } in ATTRIBUTES {
+        let ops: Vec<String> = ops.iter().map(|op| format!("`{op}`")).collect();
+        page.push_str(&format!("| `{name}` | {} | {text} |\n", ops.join(", ")));
     }
     page
 }

@@ -36,6 +36,9 @@ fn check(op: Operation<'_>) -> Result<(), PassError> {
     if let Some(error) = broken_constant(op) {
         return Err(op.error(error).into());
     }
+    if let Some(fault) = op.misspelt_attribute() {
+        return Err(op.error(fault).into());
+    }
     let Err(refusal) = support::check(&facts(op)) else { return Ok(()) };
     let mut outcome = Ok(());
     let last = refusal.faults.len().saturating_sub(1);

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use dpu_sim::Report;
 
+use super::cli::say;
 use super::exit::{Failure, Kind};
 use super::files;
 
@@ -61,6 +62,13 @@ pub(super) fn run(command: &ReportCommand) -> Result<(), Failure> {
             Failure::new(kind, error).in_file(&input.name)
         })?;
         check(&report).map_err(|error| Failure::input(error).in_file(&input.name))?;
+        if let [first, rest @ ..] = &report.unread(&input.bytes)[..] {
+            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            say(format_args!(
+                "{}: warning: the page does not show '{first}'{more}: no field of this version",
+                input.name
+            ));
+        }
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let name = if files::is_standard(path) { None } else { stem };
         Ok(Named { name: name.unwrap_or_else(|| "stdin".to_owned()), report })

@@ -151,6 +151,9 @@ pub(super) fn run(command: &TuneCommand) -> Result<(), Failure> {
     let name = input.name.clone();
     let progress = Progress::begin(command.voice.quiet);
     let trials = Trials::prepare(input, command.machine.as_deref(), &progress)?;
+    if !command.voice.quiet {
+        progress.pause(|| trials.warn());
+    }
     if trials.layers.is_empty() {
         return Err(Failure::input("the network has no layer whose weights can be packed").in_file(&name));
     }

@@ -150,6 +150,9 @@ fn timing_machine<'p>(program: &'p Program, options: &'p Options) -> Result<&'p 
     let machine = options.machine.as_ref().unwrap_or(&program.machine);
     machine.check().map_err(|error| SimError::Machine(error.to_string()))?;
     check_retiming(&program.machine, machine).map_err(SimError::Machine)?;
+    if options.machine.is_some() {
+        retime::check_schedules(program, machine).map_err(SimError::Machine)?;
+    }
     Ok(machine)
 }
 

@@ -148,6 +148,24 @@ fn another_machine_changes_the_time_and_nothing_else() {
 }
 
 #[test]
+fn register_files_that_cannot_follow_a_schedule_are_refused_before_the_run() {
+    let mut program = program(&Conv::SMALL);
+    let index = nth(&program, "conv_inv", 0);
+    if let Instr::ConvInv(inv) = &mut program.instrs[index] {
+        (inv.block_oc, inv.block_oy, inv.block_ox) = (1, 1, 4);
+    }
+    let with = |acc_per_pe| {
+        let machine = Machine { acc_per_pe, name: "small".into(), ..Machine::flexnn_16x16() };
+        run_with(&program, &Conv::SMALL, &Options { machine: Some(machine), ..Options::default() })
+    };
+    assert!(with(4).is_ok());
+    let error = with(3).unwrap_err();
+    assert!(matches!(error, SimError::Machine(_)), "{error}");
+    let expected = "machine 'small' cannot run this program: instruction";
+    assert!(error.to_string().starts_with(expected) && error.to_string().contains("a PE has 3"), "{error}");
+}
+
+#[test]
 fn a_short_fifo_stalls_the_dispatcher() {
     let conv = Conv { tiles: 8, ..Conv::SMALL };
     let program = program(&conv);

@@ -116,3 +116,11 @@ void strumOperationDropAllReferences(MlirOperation op) {
 MlirOperation strumOperationGetPrevInBlock(MlirOperation op) { return wrap(unwrap(op)->getPrevNode()); }
 
 bool strumOperationIsTriviallyDead(MlirOperation op) { return isOpTriviallyDead(unwrap(op)); }
+
+intptr_t strumOperationGetNumDeclaredAttributes(MlirOperation op) {
+  return unwrap(op)->getName().getAttributeNames().size();
+}
+
+MlirStringRef strumOperationGetDeclaredAttribute(MlirOperation op, intptr_t index) {
+  return wrap(unwrap(op)->getName().getAttributeNames()[index].strref());
+}

@@ -42,6 +42,12 @@ MlirOperation strumOperationGetPrevInBlock(MlirOperation op);
 /// Whether the operation can be removed when none of its results is used.
 bool strumOperationIsTriviallyDead(MlirOperation op);
 
+/// The number of attributes that the operation's definition declares.
+intptr_t strumOperationGetNumDeclaredAttributes(MlirOperation op);
+
+/// The name of one of them.
+MlirStringRef strumOperationGetDeclaredAttribute(MlirOperation op, intptr_t index);
+
 #ifdef __cplusplus
 }
 #endif
