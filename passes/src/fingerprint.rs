@@ -18,7 +18,8 @@ pub(crate) fn of_function(function: Operation<'_>) -> String {
         }
     }
     // Resource names depend on what else lives in the context, so constants are left out of the text.
-    let options = PrintOptions { elide_longer_than: Some(0), generic: true, ..PrintOptions::default() };
+    let options =
+        PrintOptions { elide_longer_than: Some(0), generic: true, local: true, ..PrintOptions::default() };
     hash.update(without_constants(&function.print(&options)));
     hash.finalize().iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

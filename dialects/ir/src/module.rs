@@ -13,6 +13,9 @@ pub struct PrintOptions {
     pub locations: bool,
     /// In the generic form, without custom assembly.
     pub generic: bool,
+    /// As if nothing were around the operation: values are numbered in it alone, and nothing is abbreviated by a name that is
+    /// explained elsewhere. Else the whole module is numbered, however small the operation is.
+    pub local: bool,
     /// With constants and resources longer than this many elements, or characters, left out. The text can then not be parsed again.
     pub elide_longer_than: Option<usize>,
 }
@@ -133,6 +136,9 @@ impl<'c> Operation<'c> {
             }
             if options.generic {
                 sys::mlirOpPrintingFlagsPrintGenericOpForm(flags);
+            }
+            if options.local {
+                sys::mlirOpPrintingFlagsUseLocalScope(flags);
             }
             if let Some(limit) = options.elide_longer_than.and_then(|limit| isize::try_from(limit).ok()) {
                 sys::mlirOpPrintingFlagsElideLargeElementsAttrs(flags, limit);

@@ -109,10 +109,10 @@ impl Pass for StrumToDpu {
         let objective: Objective =
             options.string("objective")?.parse().map_err(|e: String| module.location().error(e))?;
         strategy::check_programs(&strategy, module, &functions)?;
-        let mut decided = Vec::new();
+        let (mut decided, mut constants) = (Vec::new(), emit::Constants::default());
         for function in functions {
             let lowered = Lowering::run(&machine, function, objective, &strategy)?;
-            emit::program(function, &machine, options.string("provenance")?, &lowered)?;
+            emit::program(function, &machine, options.string("provenance")?, &lowered, &mut constants)?;
             function.erase()?;
             decided.push(lowered.strategy);
         }
