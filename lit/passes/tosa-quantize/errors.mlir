@@ -10,13 +10,13 @@
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,L=9" 2>&1 | FileCheck %s --check-prefix=STORAGE
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q bias-correction" 2>&1 | FileCheck %s --check-prefix=BIAS
 
-// ROUNDING: error: 'func.func' op rounding is 'best', expected nearest or feedback
+// ROUNDING: error: wrong option: rounding is 'best', expected nearest or feedback
 // RANDOM: error: 'func.func' op bias-correction and feedback need calibration
-// STORAGE: error: 'func.func' op storage: L must be in 0..=7, got 9
-// BIAS: error: 'func.func' op bias-correction has no effect: rounding with feedback corrects biases
-// CHOICE: error: 'func.func' op activations is 'best', expected minmax, percentile or mse
-// WEIGHTS: error: 'func.func' op weights is 'some', expected per-channel or per-tensor
-// SHARE: error: 'func.func' op percentile is '1.5', expected a number from 0 to below 1
+// STORAGE: error: wrong option: storage: L must be in 0..=7, got 9
+// BIAS: error: wrong option: bias-correction has no effect: rounding with feedback corrects biases
+// CHOICE: error: wrong option: activations is 'best', expected minmax, percentile or mse
+// WEIGHTS: error: wrong option: weights is 'some', expected per-channel or per-tensor
+// SHARE: error: wrong option: percentile is '1.5', expected a number from 0 to below 1
 // NONE: error: 'func.func' op calibration data '{{.*}}none.npy': No such file
 // NPY: error: 'func.func' op calibration data '{{.*}}': not an .npy file
 // SHAPE: error: 'func.func' op calibration data '{{.*}}wrong.npy': an array of shape [2, 3] holds no samples of it along a first axis

@@ -7,6 +7,7 @@ mod emit;
 mod graph;
 mod layers;
 mod names;
+mod sizes;
 mod strategy;
 mod tosa;
 mod values;
@@ -21,6 +22,8 @@ use strum_plan::{CopyLayer, Draft, Guide, Objective, PlanError, Tensor, plan_cop
 use tracing::debug;
 
 use crate::program::report;
+use crate::tosa_to_strum::check;
+use crate::verdict::USAGE;
 use crate::{Documented, machine};
 use strategy::Told;
 use values::{Values, is_alias};
@@ -87,7 +90,14 @@ impl Pass for StrumToDpu {
 
     fn run<'c>(&self, module: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
         let options = cx.options();
-        let machine = machine::resolve(options.string("machine")?).map_err(|e| module.location().error(e))?;
+        // What is wrong with an option or its file has no place in the module.
+        let nowhere = Location::unknown(module.context());
+        let wrong = |error: String| nowhere.error(format_args!("{USAGE}{error}"));
+        let spec = options.string("machine")?;
+        let machine = machine::resolve(spec).map_err(|error| match spec.ends_with(".toml") {
+            true => nowhere.error(error),
+            false => wrong(error),
+        })?;
         let functions: Vec<_> = module
             .body()
             .map(|b| b.operations())
@@ -101,11 +111,14 @@ impl Pass for StrumToDpu {
         }
         let strategy = match options.string("read-strategy")? {
             "" => Strategy::new(&machine.name, Vec::new()),
-            path => strategy::read(path, &machine).map_err(|e| module.location().error(e))?,
+            path => strategy::read(path, &machine).map_err(|e| nowhere.error(e))?,
         };
-        let objective: Objective =
-            options.string("objective")?.parse().map_err(|e: String| module.location().error(e))?;
+        let objective: Objective = options.string("objective")?.parse().map_err(wrong)?;
         strategy::check_programs(&strategy, module, &functions)?;
+        for &function in &functions {
+            check::function(function)?;
+            sizes::check(function, &machine)?;
+        }
         let mut decided = Vec::new();
         for function in functions {
             let lowered = Lowering::run(&machine, function, objective, &strategy)?;
@@ -116,7 +129,7 @@ impl Pass for StrumToDpu {
         match options.string("write-strategy")? {
             "" => Ok(()),
             path => strategy::write(path, &Strategy::new(&machine.name, decided))
-                .map_err(|e| module.location().error(e).into()),
+                .map_err(|e| nowhere.error(e).into()),
         }
     }
 }
