@@ -31,14 +31,14 @@ pub fn return_freed_memory() {
     unsafe { sys::strumReturnFreedMemory() }
 }
 
-/// Calls `main` with arguments as C takes them.
+/// Calls `main` with arguments as C takes them. They live as long as the process: LLVM keeps pieces of them in its options.
 pub(crate) fn with_argv<R>(arguments: &[OsString], main: impl FnOnce(c_int, *const *const c_char) -> R) -> R {
     // An argument with a null in it cannot have come from a command line; it is cut there.
     let cut = |argument: &OsString| {
         let bytes = argument.as_bytes().split(|&byte| byte == 0).next().unwrap_or_default();
         CString::new(bytes).unwrap_or_default()
     };
-    let strings: Vec<CString> = arguments.iter().map(cut).collect();
+    let strings = arguments.iter().map(cut).collect::<Vec<CString>>().leak();
     let mut argv: Vec<*const c_char> = strings.iter().map(|string| string.as_ptr()).collect();
     argv.push(std::ptr::null());
     main(c_int::try_from(strings.len()).unwrap_or(c_int::MAX), argv.as_ptr())

@@ -8,12 +8,12 @@
 // RUN: not strum-opt %s --strum-pack="method=mip2q L=9" 2>&1 | FileCheck %s --check-prefix=L
 // RUN: not strum-opt %s --strum-pack="method=mip2q L=7 zero=true" 2>&1 | FileCheck %s --check-prefix=SPARE
 
-// P: error: p = 0.3 of w = 16 is 4.8 low members, expected a whole number
-// RANGE: error: p = 1.5 is not in 0 to 1
+// P: error: wrong option: p = 0.3 of w = 16 is 4.8 low members, expected a whole number
+// RANGE: error: wrong option: p = 1.5 is not in 0 to 1
 // W: error: {{.*}}12
-// METHOD: error: method 'ternary' is not known, expected dense, sparse, dliq or mip2q
-// SELECT: error: select 'best' is not known, expected error, magnitude or activation
-// SHIFT: error: shift 'row' is not known, expected layer, channel or a number
+// METHOD: error: wrong option: method 'ternary' is not known, expected dense, sparse, dliq or mip2q
+// SELECT: error: wrong option: select 'best' is not known, expected error, magnitude or activation
+// SHIFT: error: wrong option: shift 'row' is not known, expected layer, channel or a number
 // SHIFT5: error: {{.*}}5
 // L: error: {{.*}}9
 // SPARE: error: {{.*}}7

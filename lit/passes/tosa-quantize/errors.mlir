@@ -11,7 +11,7 @@
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q bias-correction" 2>&1 | FileCheck %s --check-prefix=BIAS
 
 // ROUNDING: error: wrong option: rounding is 'best', expected nearest or feedback
-// RANDOM: error: 'func.func' op bias-correction and feedback need calibration
+// RANDOM: error: wrong option: bias-correction and feedback need calibration
 // STORAGE: error: wrong option: storage: L must be in 0..=7, got 9
 // BIAS: error: wrong option: bias-correction has no effect: rounding with feedback corrects biases
 // CHOICE: error: wrong option: activations is 'best', expected minmax, percentile or mse

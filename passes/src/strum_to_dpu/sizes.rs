@@ -8,9 +8,8 @@ use strum_ir::{Operation, PassError, Type};
 use crate::tosa::view;
 use crate::verdict::RESOURCE;
 
-/// Refuses them at the op that makes them.
+/// Refuses the first of them, at the op that makes it.
 pub(super) fn check(function: Operation<'_>, machine: &Machine) -> Result<(), PassError> {
-    let mut outcome = Ok(());
     for op in std::iter::once(function).chain(function.walk()) {
         let arguments = op.regions().into_iter().flat_map(|r| r.blocks()).flat_map(|b| b.arguments());
         for value in op.results().into_iter().chain(arguments) {
@@ -19,14 +18,13 @@ pub(super) fn check(function: Operation<'_>, machine: &Machine) -> Result<(), Pa
                 continue;
             };
             let (limit, name) = (machine.dram_bytes, &machine.name);
-            outcome = Err(op
-                .error(format_args!(
-                    "{RESOURCE}a tensor of type '{ty}' has {bytes} bytes, the DRAM of '{name}' has {limit}"
-                ))
-                .into());
+            let what = format_args!(
+                "{RESOURCE}a tensor of type '{ty}' has {bytes} bytes, the DRAM of '{name}' has {limit}"
+            );
+            return Err(op.error(what).into());
         }
     }
-    outcome
+    Ok(())
 }
 
 /// Size of a tensor, saturating; `None` for what is none.
