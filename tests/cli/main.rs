@@ -8,6 +8,7 @@ mod compile;
 mod eval;
 mod hostile;
 mod networks;
+mod opt;
 mod quantize;
 mod report;
 mod run;
