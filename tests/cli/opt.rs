@@ -173,18 +173,18 @@ fn files_that_locations_name_are_not_opened() {
         r#""name"("fifo":1:1)"#,
     ] {
         scratch.write("net.mlir", from(location));
-        // An error of a pass, of the verifier of an operation, and of the expectations.
+        // An error of a pass, and one that was not expected.
         opt(&scratch, "net.mlir --tosa-to-strum").fails(3, "'tosa.identity' op unsupported: ");
         let done =
             opt(&scratch, "net.mlir --tosa-to-strum --verify-diagnostics").fails(1, "unexpected error");
         assert!(!done.stderr.contains("a secret line"), "{done:?}");
-        let wrong = from(location).replace("-> tensor<4xi48> loc", "-> tensor<5xi48> loc");
-        let wrong = wrong
-            .replace("-> tensor<4xi48> {", "-> tensor<5xi48> {")
-            .replace("%0 : tensor<4", "%0 : tensor<5");
+        let wrong = format!(
+            "func.func @main() {{\n  %0 = \"tosa.const\"() <{{values = dense<0> : tensor<4xi8>}}> : () -> tensor<5xi8> \
+             loc({location})\n  return\n}}\n"
+        );
         scratch.write("net.mlir", wrong);
         for tool in ["", "--verify-diagnostics", "--verify-roundtrip", "--split-input-file"] {
-            let done = opt(&scratch, &format!("net.mlir {tool}")).fails(1, "'tosa.identity' op ");
+            let done = opt(&scratch, &format!("net.mlir {tool}")).fails(1, "'tosa.const' op ");
             assert!(!done.stderr.contains("a secret line"), "{done:?}");
         }
     }
@@ -356,14 +356,14 @@ fn nesting_is_limited_and_works_up_to_there() {
     let two = "module {\nfunc.func private @f(%x: i8) -> i8 {\n return %x : i8\n}\nmodule {}\n";
     for text in [
         format!("{}{}", two.repeat(2000), "}\n".repeat(2000)),
-        format!("module attributes {{a = {}1{}}} {{}}", "[".repeat(2000), "]".repeat(2000)),
+        format!("module attributes {{x.a = {}1{}}} {{}}", "[".repeat(2000), "]".repeat(2000)),
         format!("func.func @f(%c: i1) {{\n{}{}return }}", "scf.if %c {\n".repeat(2000), "}\n".repeat(2000)),
     ] {
         scratch.write("deep.mlir", text);
         for line in ["--verify-roundtrip", "--canonicalize --cse --symbol-dce", "--emit-bytecode"] {
-            opt(&scratch, &format!("deep.mlir {line} -o deep")).ok();
+            opt(&scratch, &format!("deep.mlir {line} --allow-unregistered-dialect -o deep")).ok();
         }
-        opt(&scratch, "deep -o again.mlir").ok();
+        opt(&scratch, "deep --allow-unregistered-dialect -o again.mlir").ok();
     }
 }
 
@@ -380,7 +380,7 @@ fn bytecode_keeps_what_no_dialect_knows() {
     }
     scratch.write("foreign.mlir", "\"a.b\"() : () -> ()");
     opt(&scratch, "foreign.mlir --allow-unregistered-dialect --emit-bytecode -o foreign.mlirbc").ok();
-    opt(&scratch, "foreign.mlirbc").fails(1, "a.b");
+    opt(&scratch, "foreign.mlirbc").fails(1, "dialect 'a' is unknown");
     assert!(opt(&scratch, "foreign.mlirbc --allow-unregistered-dialect").ok().text().contains("\"a.b\"()"));
 }
 
@@ -399,7 +399,7 @@ fn lines_are_those_of_the_whole_file_and_chunks_are_processed_alone() {
         "net.mlir",
         format!("{good}// -----\n{good}\nfunc.func @g() -> i8 {{ return }}\n// -----\n{good}"),
     );
-    opt(&scratch, "net.mlir --split-input-file -o out.mlir").fails(1, "net.mlir:4:24: error: ");
+    opt(&scratch, "net.mlir --split-input-file -o out.mlir").fails(1, "net.mlir:5:24: error: ");
     assert!(!scratch.has("out.mlir"));
     scratch.write("net.mlir", format!("{good}// -----\n{good}"));
     assert_eq!(opt(&scratch, "net.mlir --split-input-file").ok().text().matches("@f").count(), 2);

@@ -66,6 +66,8 @@ Loads of weights and tables stand ahead of earlier layers' tasks where the SRAM 
 alone, takes fewer cycles. Reshapes cost nothing;
 concat, slice, pad and transpose are DMA copies. Tasks are in an order in which they could be executed one after the other.
 
+What `tosa-to-strum` does not take is an error here, too, and so is a tensor that is larger than the machine's DRAM.
+
 Every decision can be written to a strategy file and read back, changed or not: what the file leaves out is searched as usual,
 and what it says is followed, or refused at the op that it is about.
 ";
