@@ -7,6 +7,8 @@
 pub const UNSUPPORTED: &str = "unsupported: ";
 /// Begins the message on something that is valid but larger than the machine.
 pub const RESOURCE: &str = "does not fit the machine: ";
+/// Begins the message on an option of a pass that makes no sense.
+pub const USAGE: &str = "wrong option: ";
 /// Begins the message on a fault of this project.
 pub const INTERNAL: &str = "internal error: ";
 
@@ -15,6 +17,8 @@ pub const INTERNAL: &str = "internal error: ";
 pub enum Verdict {
     /// The user's: the input breaks a rule.
     Invalid,
+    /// The user's: an option of a pass makes no sense.
+    Usage,
     /// A limit of this project.
     Unsupported,
     /// A limit of the machine.
@@ -35,6 +39,8 @@ pub fn verdict(message: &str) -> Verdict {
         Verdict::Resource
     } else if said.starts_with(INTERNAL) {
         Verdict::Internal
+    } else if said.starts_with(USAGE) {
+        Verdict::Usage
     } else {
         Verdict::Invalid
     }
@@ -56,6 +62,7 @@ mod tests {
             Verdict::Resource
         );
         assert_eq!(verdict("internal error: this is a bug"), Verdict::Internal);
+        assert_eq!(verdict("wrong option: no such machine"), Verdict::Usage);
         assert_eq!(verdict("'tosa.conv2d' op attribute 'pad' of 'x' op unsupported: y"), Verdict::Invalid);
         assert_eq!(verdict("expected ':'"), Verdict::Invalid);
     }

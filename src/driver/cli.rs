@@ -33,7 +33,7 @@ pub(super) struct Common {
     log: LevelFilter,
 }
 
-fn level(text: &str) -> Result<LevelFilter, String> {
+pub(super) fn level(text: &str) -> Result<LevelFilter, String> {
     let known = ["off", "error", "warn", "info", "debug", "trace"];
     let level = text.parse().ok().filter(|_| known.contains(&text));
     level.ok_or_else(|| format!("expected {}", known.join(", ")))
@@ -41,10 +41,15 @@ fn level(text: &str) -> Result<LevelFilter, String> {
 
 impl Common {
     fn start_log(&self) {
-        let log = tracing_subscriber::fmt().with_max_level(self.log).with_writer(io::stderr).without_time();
-        // A second logger in one process changes nothing.
-        let _ = log.try_init();
+        start_log(self.log);
     }
+}
+
+/// Has what is logged from this level on told on standard error.
+pub(super) fn start_log(level: LevelFilter) {
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).without_time();
+    // A second logger in one process changes nothing.
+    let _ = log.try_init();
 }
 
 /// Arguments of a driver.
@@ -55,16 +60,21 @@ pub(super) trait Arguments: Parser + Send + 'static {
 
 /// Parses the arguments, does the work, and ends.
 pub(super) fn main<A: Arguments>(tool: &'static str, work: fn(A) -> Result<(), Failure>) -> ExitCode {
-    if let Some(name) = isolate::asked_to_read(std::env::args_os()) {
-        return finish(tool, guarded(move || isolate::serve(&name)));
+    if let Some(request) = isolate::asked_to_read(std::env::args_os()) {
+        return end(tool, move || isolate::serve(&request));
     }
     match parse::<A>(std::env::args_os()) {
         Ok(arguments) => {
             arguments.common().start_log();
-            finish(tool, guarded(move || work(arguments)))
+            end(tool, move || work(arguments))
         }
         Err(code) => ExitCode::from(code),
     }
+}
+
+/// Does the work, and ends.
+pub(super) fn end(tool: &str, work: impl FnOnce() -> Result<(), Failure> + Send + 'static) -> ExitCode {
+    finish(tool, guarded(work))
 }
 
 /// The arguments, or the exit code after what clap has to say.

@@ -17,37 +17,53 @@ use super::diagnostics::Origin;
 use super::exit::{Failure, Kind};
 use super::files::{self, Input};
 
-/// First argument of the second process; the name of the file follows.
+/// First argument of the second process; the name of the file follows, and what it may hold.
 const FLAG: &str = "--isolated-reader-of-bytecode";
 
-/// The name of the file, if these are the arguments of a second process.
-pub(super) fn asked_to_read(mut arguments: impl Iterator<Item = OsString>) -> Option<String> {
-    (arguments.nth(1)? == OsStr::new(FLAG))
-        .then(|| arguments.next().unwrap_or_default().to_string_lossy().into_owned())
+/// Last argument of a second process that lets operations of unknown dialects through.
+const UNREGISTERED: &str = "--allow-unregistered-dialect";
+
+/// What a second process is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Request {
+    /// The name of the file.
+    name: String,
+    /// Whether operations of unknown dialects are let through.
+    allow_unregistered: bool,
+}
+
+/// What is asked for, if these are the arguments of a second process.
+pub(super) fn asked_to_read(mut arguments: impl Iterator<Item = OsString>) -> Option<Request> {
+    (arguments.nth(1)? == OsStr::new(FLAG)).then(|| Request {
+        name: arguments.next().unwrap_or_default().to_string_lossy().into_owned(),
+        allow_unregistered: arguments.any(|argument| argument == UNREGISTERED),
+    })
 }
 
 /// The work of the second process: standard input is read, and written to standard output.
-pub(super) fn serve(name: &str) -> Result<(), Failure> {
+pub(super) fn serve(request: &Request) -> Result<(), Failure> {
+    let name = &request.name;
     let mut bytes = Vec::new();
     io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::input)?;
     let context = backend::context();
-    let (module, diagnostics) = context.handle().capture(|| Module::parse(context, &bytes, name));
+    context.allow_unregistered_dialects(request.allow_unregistered);
+    let (clean, diagnostics) = context.handle().capture(|| Module::rewrite_bytecode(context, &bytes, name));
     let origin = Origin::new(name, &[]);
-    drop(bytes);
-    match module {
-        Ok(module) => {
+    match clean {
+        Ok(clean) => {
             origin.tell(&diagnostics, false);
-            files::print(&module.op().bytecode())
+            files::print(&clean)
         }
         Err(_) => Err(origin.failure(&diagnostics)),
     }
 }
 
-/// Has bytecode read by a second process. Nothing if there can be none.
-pub(super) fn read(input: &Input) -> Result<Option<Vec<u8>>, Failure> {
+/// Has bytecode read by a second process, with operations of unknown dialects or without. Nothing if there can be none.
+pub(super) fn read(input: &Input, allow_unregistered: bool) -> Result<Option<Vec<u8>>, Failure> {
     let spawned = std::env::current_exe().and_then(|program| {
         Command::new(program)
             .args([FLAG, &input.name])
+            .args(allow_unregistered.then_some(UNREGISTERED))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -85,8 +101,11 @@ mod tests {
     #[test]
     fn only_the_flag_asks() {
         let ask = |words: &[&str]| asked_to_read(words.iter().map(OsString::from));
-        assert_eq!(ask(&["strumc", FLAG, "x.mlirbc"]), Some("x.mlirbc".into()));
-        assert_eq!(ask(&["strumc", FLAG]), Some(String::new()));
+        let request = Request { name: "x.mlirbc".into(), allow_unregistered: false };
+        assert_eq!(ask(&["strumc", FLAG, "x.mlirbc"]), Some(request.clone()));
+        let request = Request { allow_unregistered: true, ..request };
+        assert_eq!(ask(&["strum-opt", FLAG, "x.mlirbc", UNREGISTERED]), Some(request));
+        assert_eq!(ask(&["strumc", FLAG]), Some(Request::default()));
         assert_eq!(ask(&["strumc", "compile", FLAG]), None);
         assert_eq!((ask(&["strumc"]), ask(&[])), (None, None));
     }

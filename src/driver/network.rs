@@ -22,10 +22,7 @@ pub(super) fn parse<'c>(context: &'c Context, input: &mut Input) -> Result<Modul
     if input.bytes.is_empty() {
         return Err(Failure::input("the file is empty").in_file(&input.name));
     }
-    if is_text(&input.bytes) && depth_exceeds(&input.bytes, MAX_DEPTH) {
-        let message = format_args!("brackets are nested deeper than the limit of {MAX_DEPTH}");
-        return Err(Failure::new(Kind::Resource, message).in_file(&input.name));
-    }
+    check_depth(input)?;
     if !is_text(&input.bytes) {
         return parse_bytecode(context, input);
     }
@@ -35,8 +32,17 @@ pub(super) fn parse<'c>(context: &'c Context, input: &mut Input) -> Result<Modul
     judge(module, &diagnostics, origin, &input.name)
 }
 
+/// Refuses text whose brackets are nested so deep that MLIR's parser would run out of stack.
+pub(super) fn check_depth(input: &Input) -> Result<(), Failure> {
+    if is_text(&input.bytes) && depth_exceeds(&input.bytes, MAX_DEPTH) {
+        let message = format_args!("brackets are nested deeper than the limit of {MAX_DEPTH}");
+        return Err(Failure::new(Kind::Resource, message).in_file(&input.name));
+    }
+    Ok(())
+}
+
 fn parse_bytecode<'c>(context: &'c Context, input: &mut Input) -> Result<Module<'c>, Failure> {
-    let clean = isolate::read(input)?;
+    let clean = isolate::read(input, false)?;
     let bytes = std::mem::take(&mut input.bytes);
     let bytes = clean.unwrap_or(bytes);
     let (module, diagnostics) = context.handle().capture(|| Module::parse(context, &bytes, &input.name));
@@ -60,7 +66,7 @@ fn judge<'c>(
 }
 
 /// Whether the bytes are not MLIR bytecode.
-fn is_text(bytes: &[u8]) -> bool {
+pub(super) fn is_text(bytes: &[u8]) -> bool {
     !bytes.starts_with(b"ML\xefR")
 }
 

@@ -9,6 +9,7 @@ mod eval;
 mod hostile;
 mod machine;
 mod networks;
+mod opt;
 mod packing;
 mod quantize;
 mod report;

@@ -15,6 +15,9 @@ pub enum BlobError {
     /// Not elements of a static tensor.
     #[error("'{0}' is not a constant tensor with a static shape")]
     NotElements(String),
+    /// Elements of which only some are written down.
+    #[error("a sparse constant; write all of its elements out, as 'dense<…>'")]
+    Sparse,
     /// Elements that do not fill bytes, or are no numbers.
     #[error("constants of type '{0}' are not supported: elements must be whole bytes")]
     Element(String),
@@ -58,6 +61,9 @@ impl<'c> Attribute<'c> {
                     return Err(BlobError::Length { key: key(), ty: ty.to_string(), expected, got });
                 }
                 return Ok(Cow::Borrowed(borrow(data, size)));
+            }
+            if sys::mlirAttributeIsASparseElements(self.raw()) {
+                return Err(BlobError::Sparse);
             }
             if !sys::mlirAttributeIsADenseElements(self.raw()) {
                 return Err(not_elements());

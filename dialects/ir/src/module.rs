@@ -67,6 +67,21 @@ impl<'c> Module<'c> {
         }
     }
 
+    /// Parses and verifies bytecode and writes it again, whatever its operation is, with the resources that no dialect knows. Of what is
+    /// damaged, MLIR's reader notices much and not everything: it may fault or corrupt the heap.
+    pub fn rewrite_bytecode(context: &'c Context, bytes: &[u8], name: &str) -> Result<Vec<u8>, Error> {
+        let raw = sys::MlirStringRef { data: bytes.as_ptr().cast(), length: bytes.len() };
+        let mut written = false;
+        let out = ffi::collect_bytes(|user| {
+            // SAFETY: the context is valid, the bytes are copied, and `append` gets the buffer it wants.
+            written = unsafe {
+                let name = ffi::string_ref(name);
+                sys::strumRewriteBytecode(context.handle().raw(), raw, name, Some(ffi::append), user)
+            };
+        });
+        if written { Ok(out) } else { Err(Error::Reported) }
+    }
+
     /// The module as an operation.
     pub fn op(&self) -> Operation<'c> {
         self.op

@@ -10,17 +10,17 @@
 // RUN: not strum-opt %s --strum-pack="method=mip2q L=9" 2>&1 | FileCheck %s --check-prefix=L
 // RUN: not strum-opt %s --strum-pack="method=mip2q L=7 zero=true" 2>&1 | FileCheck %s --check-prefix=SPARE
 
-// P: error: p = 0.3 of w = 16 is 4.8 low members, expected a whole number
-// RANGE: error: p = 1.5 is not in 0 to 1
-// W: error: block length w must be 4, 8, 16 or 32, got 12
-// METHOD: error: method 'ternary' is not known, expected dense, sparse, dliq or mip2q
-// SELECT: error: select 'best' is not known, expected error, magnitude or activation
-// CORRECT: error: correct 'most' is not known, expected none, bias, scale or both
-// BYTE: error: w = 300 is not in 0 to 255
-// SHIFT: error: shift 'row' is not known, expected layer, channel or a number
-// SHIFT5: error: shift must be in 0..=4, got 5
-// L: error: L must be in 0..=7, got 9
-// SPARE: error: mip2q with L = 7 has no spare code that could mean zero
+// P: error: wrong option: p = 0.3 of w = 16 is 4.8 low members, expected a whole number
+// RANGE: error: wrong option: p = 1.5 is not in 0 to 1
+// W: error: wrong option: block length w must be 4, 8, 16 or 32, got 12
+// METHOD: error: wrong option: method 'ternary' is not known, expected dense, sparse, dliq or mip2q
+// SELECT: error: wrong option: select 'best' is not known, expected error, magnitude or activation
+// CORRECT: error: wrong option: correct 'most' is not known, expected none, bias, scale or both
+// BYTE: error: wrong option: w = 300 is not in 0 to 255
+// SHIFT: error: wrong option: shift 'row' is not known, expected layer, channel or a number
+// SHIFT5: error: wrong option: shift must be in 0..=4, got 5
+// L: error: wrong option: L must be in 0..=7, got 9
+// SPARE: error: wrong option: mip2q with L = 7 has no spare code that could mean zero
 func.func @f(%x: tensor<1x2x2x16xi8>) -> tensor<1x2x2x1xi32> {
   %w = "tosa.const"() <{values = dense<5> : tensor<1x1x1x16xi8>}> : () -> tensor<1x1x1x16xi8>
   %0 = strum.conv2d %x, %w : (tensor<1x2x2x16xi8>, tensor<1x1x1x16xi8>) -> tensor<1x2x2x1xi32>

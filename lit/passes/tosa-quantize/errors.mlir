@@ -19,18 +19,18 @@
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,select=magnitude" 2>&1 | FileCheck %s --check-prefix=EFFECT
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q bias-correction" 2>&1 | FileCheck %s --check-prefix=BIAS
 
-// ROUNDING: error: 'func.func' op rounding is 'best', expected nearest or feedback
-// RANDOM: error: 'func.func' op bias-correction and feedback need calibration: random inputs say nothing of what real ones do to a layer
-// STORAGE: error: 'func.func' op storage: L must be in 0..=7, got 9
-// PARAMETER: error: 'func.func' op storage: there is no parameter 'M'
-// VALUE: error: 'func.func' op storage: L: 'all' is no value
-// TWICE: error: 'func.func' op storage: L is there twice
-// EQUALS: error: 'func.func' op storage: 'L' is not NAME=VALUE
-// EFFECT: error: 'func.func' op storage: select has no effect on weights that are rounded for their storage
-// BIAS: error: 'func.func' op bias-correction has no effect: rounding with feedback corrects biases
-// CHOICE: error: 'func.func' op activations is 'best', expected minmax, percentile or mse
-// WEIGHTS: error: 'func.func' op weights is 'some', expected per-channel or per-tensor
-// SHARE: error: 'func.func' op percentile is '1.5', expected a number from 0 to below 1
+// ROUNDING: error: wrong option: rounding is 'best', expected nearest or feedback
+// RANDOM: error: wrong option: bias-correction and feedback need calibration: random inputs say nothing of what real ones do to a layer
+// STORAGE: error: wrong option: storage: L must be in 0..=7, got 9
+// PARAMETER: error: wrong option: storage: there is no parameter 'M'
+// VALUE: error: wrong option: storage: L: 'all' is no value
+// TWICE: error: wrong option: storage: L is there twice
+// EQUALS: error: wrong option: storage: 'L' is not NAME=VALUE
+// EFFECT: error: wrong option: storage: select has no effect on weights that are rounded for their storage
+// BIAS: error: wrong option: bias-correction has no effect: rounding with feedback corrects biases
+// CHOICE: error: wrong option: activations is 'best', expected minmax, percentile or mse
+// WEIGHTS: error: wrong option: weights is 'some', expected per-channel or per-tensor
+// SHARE: error: wrong option: percentile is '1.5', expected a number from 0 to below 1
 // NONE: error: 'func.func' op calibration data '{{.*}}none.npy': No such file
 // NPY: error: 'func.func' op calibration data '{{.*}}': not an .npy file: {{.+}}
 // SHAPE: error: 'func.func' op calibration data '{{.*}}wrong.npy': an array of shape [2, 3] holds no samples of it along a first axis

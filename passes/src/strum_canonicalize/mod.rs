@@ -8,11 +8,12 @@ mod movement;
 mod padding;
 mod pointwise;
 
-use strum_ir::{Block, Dialect, Error, Operation, Pass, PassContext, PassError, PassOption, Value};
+use strum_ir::{Block, Dialect, Error, Location, Operation, Pass, PassContext, PassError, PassOption, Value};
 
 use crate::Documented;
 use crate::rewrite::{blocks, remove_dead, replace};
 use crate::tosa::build::Builder;
+use crate::verdict::USAGE;
 
 /// The pass.
 pub struct StrumCanonicalize;
@@ -87,7 +88,8 @@ impl Pass for StrumCanonicalize {
     fn run<'c>(&self, op: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
         let limit = cx.options().int("fold-limit")?;
         let Ok(fold_limit) = usize::try_from(limit) else {
-            return Err(op.location().error(format!("fold-limit {limit} is negative")).into());
+            let nowhere = Location::unknown(op.context());
+            return Err(nowhere.error(format_args!("{USAGE}fold-limit {limit} is negative")).into());
         };
         let _span =
             tracing::debug_span!("strum-canonicalize", function = op.symbol().unwrap_or("?")).entered();

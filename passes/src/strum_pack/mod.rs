@@ -17,12 +17,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use strum_ir::strum::{self, Conv};
-use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, PassOption, Value};
+use strum_ir::{Dialect, Location, Operation, Pass, PassContext, PassError, PassOption, Value};
 use strum_quant::{Correct, Request, Select, Shape, quantize_with};
 
 use crate::Documented;
 use crate::statistics::Statistics;
 use crate::tosa::literal::Literal;
+use crate::verdict::USAGE;
 use crate::weights;
 use request::Settings;
 use told::Told;
@@ -62,7 +63,10 @@ impl Pass for StrumPack {
     fn run<'c>(&self, op: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
         let settings = match request::Settings::read(&cx.options())? {
             Ok(settings) => settings,
-            Err(message) => return Err(op.location().error(message).into()),
+            Err(message) => {
+                let nowhere = Location::unknown(op.context());
+                return Err(nowhere.error(format_args!("{USAGE}{message}")).into());
+            }
         };
         let told = Told::read(cx.options().string(request::PACKING.name)?, op)?;
         if settings.request.is_none() && told.is_empty() {

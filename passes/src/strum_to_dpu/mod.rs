@@ -7,6 +7,7 @@ mod emit;
 mod graph;
 mod layers;
 mod names;
+mod sizes;
 mod strategy;
 mod tosa;
 mod values;
@@ -21,6 +22,8 @@ use strum_plan::{CopyLayer, Draft, Guide, Objective, PlanError, Tensor, plan_cop
 use tracing::debug;
 
 use crate::program::report;
+use crate::tosa_to_strum::check;
+use crate::verdict::USAGE;
 use crate::{Documented, machine};
 use strategy::Told;
 use values::{Values, is_alias};
@@ -64,6 +67,8 @@ Loads of weights and tables stand ahead of earlier layers' tasks where the SRAM 
 alone, takes fewer cycles. Reshapes cost nothing;
 concat, slice, pad and transpose are DMA copies. Tasks are in an order in which they could be executed one after the other.
 
+What `tosa-to-strum` does not take is an error here, too, and so is a tensor that is larger than the machine's DRAM.
+
 Every decision can be written to a strategy file and read back, changed or not: what the file leaves out is searched as usual,
 and what it says is followed, or refused at the op that it is about.
 ";
@@ -88,7 +93,14 @@ impl Pass for StrumToDpu {
 
     fn run<'c>(&self, module: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
         let options = cx.options();
-        let machine = machine::resolve(options.string("machine")?).map_err(|e| module.location().error(e))?;
+        // What is wrong with an option or its file has no place in the module.
+        let nowhere = Location::unknown(module.context());
+        let wrong = |error: String| nowhere.error(format_args!("{USAGE}{error}"));
+        let spec = options.string("machine")?;
+        let machine = machine::resolve(spec).map_err(|error| match spec.ends_with(".toml") {
+            true => nowhere.error(error),
+            false => wrong(error),
+        })?;
         let functions: Vec<_> = module
             .body()
             .map(|b| b.operations())
@@ -104,11 +116,14 @@ impl Pass for StrumToDpu {
         }
         let strategy = match options.string("read-strategy")? {
             "" => Strategy::new(&machine.name, Vec::new()),
-            path => strategy::read(path, &machine).map_err(|e| module.location().error(e))?,
+            path => strategy::read(path, &machine).map_err(|e| nowhere.error(e))?,
         };
-        let objective: Objective =
-            options.string("objective")?.parse().map_err(|e: String| module.location().error(e))?;
+        let objective: Objective = options.string("objective")?.parse().map_err(wrong)?;
         strategy::check_programs(&strategy, module, &functions)?;
+        for &function in &functions {
+            check::function(function)?;
+            sizes::check(function, &machine)?;
+        }
         let (mut decided, mut constants) = (Vec::new(), emit::Constants::default());
         for function in functions {
             let lowered = Lowering::run(&machine, function, objective, &strategy)?;
@@ -119,7 +134,7 @@ impl Pass for StrumToDpu {
         match options.string("write-strategy")? {
             "" => Ok(()),
             path => strategy::write(path, &Strategy::new(&machine.name, decided))
-                .map_err(|e| module.location().error(e).into()),
+                .map_err(|e| nowhere.error(e).into()),
         }
     }
 }

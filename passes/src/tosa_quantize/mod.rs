@@ -7,13 +7,16 @@ use std::path::Path;
 
 use strum_float::quantize::{RangeChoice, WeightScales, observe};
 use strum_float::{Graph, Invalid, Tensor};
-use strum_ir::{Dialect, Error, Operation, Options, Pass, PassContext, PassError, PassOption, Reported};
+use strum_ir::{
+    Dialect, Error, Location, Operation, Options, Pass, PassContext, PassError, PassOption, Reported,
+};
 
 use crate::Documented;
 use crate::float::emit::{Calibration, Rounding, quantize_function};
 use crate::float::{Network, calibration};
 use crate::rewrite::blocks;
 use crate::strum_pack::Choice;
+use crate::verdict::USAGE;
 
 /// The share of the values that `percentile` leaves out unless another is asked for.
 pub const PERCENTILE: f64 = 0.0001;
@@ -74,8 +77,9 @@ impl Pass for TosaQuantize {
         }
         let options = cx.options();
         let share = options.float("percentile")?;
+        let usage = |message: String| Location::unknown(op.context()).error(format!("{USAGE}{message}"));
         let unknown =
-            |what: &str, got: &str, wanted: &str| op.error(format!("{what} is '{got}', expected {wanted}"));
+            |what: &str, got: &str, wanted: &str| usage(format!("{what} is '{got}', expected {wanted}"));
         let choice = match options.string("activations")? {
             "minmax" => RangeChoice::MinMax,
             "percentile" if (0.0..1.0).contains(&share) => RangeChoice::Percentile(share),
@@ -99,7 +103,7 @@ impl Pass for TosaQuantize {
         }
         let rounding = match rounding(&options)? {
             Ok(rounding) => rounding,
-            Err(message) => return Err(op.error(message).into()),
+            Err(message) => return Err(usage(message).into()),
         };
         let file = options.string("calibration")?;
         let samples = match file {
@@ -113,7 +117,7 @@ impl Pass for TosaQuantize {
         let seen = match file {
             "" if rounding != Rounding::Nearest => {
                 let why = "random inputs say nothing of what real ones do to a layer";
-                return Err(op.error(format!("bias-correction and feedback need calibration: {why}")).into());
+                return Err(usage(format!("bias-correction and feedback need calibration: {why}")).into());
             }
             "" => Calibration::Random,
             _ => Calibration::Samples { samples: &samples, rounding },

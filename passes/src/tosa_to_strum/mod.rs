@@ -3,7 +3,7 @@
 //! Invariant: the whole function is checked before anything is changed, and every fault is reported at its op; what
 //! comes out holds only ops that the DPU path can run.
 
-mod check;
+pub(crate) mod check;
 mod conv;
 mod eltwise;
 mod matmul;
