@@ -7,6 +7,8 @@
 pub const UNSUPPORTED: &str = "unsupported: ";
 /// Begins the message on something that is valid but larger than the machine.
 pub const RESOURCE: &str = "does not fit the machine: ";
+/// Begins the message on something that is valid but takes more memory than there may be.
+pub const MEMORY: &str = "out of memory: ";
 /// Begins the message on a fault of this project.
 pub const INTERNAL: &str = "internal error: ";
 
@@ -17,7 +19,7 @@ pub enum Verdict {
     Invalid,
     /// A limit of this project.
     Unsupported,
-    /// A limit of the machine.
+    /// A limit of the machine, or of this computer.
     Resource,
     /// A bug of this project.
     Internal,
@@ -31,7 +33,7 @@ pub fn verdict(message: &str) -> Verdict {
     let said = named.map_or(message, |(_, said)| said);
     if said.starts_with(UNSUPPORTED) {
         Verdict::Unsupported
-    } else if said.starts_with(RESOURCE) {
+    } else if said.starts_with(RESOURCE) || said.starts_with(MEMORY) {
         Verdict::Resource
     } else if said.starts_with(INTERNAL) {
         Verdict::Internal
@@ -55,6 +57,7 @@ mod tests {
             verdict("'tosa.conv2d' op does not fit the machine: x: needs 2, the limit is 1"),
             Verdict::Resource
         );
+        assert_eq!(verdict("out of memory: x: 2 bytes are needed"), Verdict::Resource);
         assert_eq!(verdict("internal error: this is a bug"), Verdict::Internal);
         assert_eq!(verdict("'tosa.conv2d' op attribute 'pad' of 'x' op unsupported: y"), Verdict::Invalid);
         assert_eq!(verdict("expected ':'"), Verdict::Invalid);

@@ -1,4 +1,5 @@
-//! `mlir-opt` with the dialects `strum` and `dpu` and this project's passes. It has one option of its own, `--strum-log`.
+//! `mlir-opt` with the dialects `strum` and `dpu` and this project's passes. Its own options are
+//! `--strum-log` and `--strum-memory-limit`.
 
 use std::process::ExitCode;
 
@@ -7,11 +8,19 @@ use tracing::level_filters::LevelFilter;
 /// What `--help` begins with.
 const TITLE: &str = "strum-opt, an MLIR compiler for StruM-packed convolutional networks\n\n\
   --strum-log=LEVEL  what the passes report about their work on the standard error:\n\
-                     off, error, warn (the default), info, debug or trace\n";
+                     off, error, warn (the default), info, debug or trace\n  \
+  --strum-memory-limit=SIZE  most memory to use, such as 2GB or 512MiB\n";
 
 fn main() -> ExitCode {
     let (own, arguments): (Vec<String>, Vec<String>) =
         std::env::args().partition(|argument| argument.starts_with("--strum-log"));
+    let arguments = match strum_files::budget::take_option("--strum-memory-limit", arguments) {
+        Ok(arguments) => arguments,
+        Err(message) => {
+            eprintln!("strum-opt: {message}");
+            return ExitCode::from(2);
+        }
+    };
     if arguments.iter().skip(1).any(|argument| argument == "--version") {
         println!("strum-opt {} (LLVM {})", env!("CARGO_PKG_VERSION"), strum_ir::llvm_version());
         return ExitCode::SUCCESS;

@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use std::thread;
 
 use clap::{Args, Parser};
+use strum_files::budget;
 use tracing::level_filters::LevelFilter;
 
 use super::exit::{Failure, Kind};
@@ -31,6 +32,11 @@ pub(super) struct Common {
     /// What to tell on standard error about the work: off, error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL", default_value = "warn", value_parser = level, global = true)]
     log: LevelFilter,
+
+    /// Most memory to use, such as 2GB or 512MiB: constants, tensors, simulated memories, and everything that is read [default: 7/8
+    /// of what this computer has, or allows this process].
+    #[arg(long, value_name = "SIZE", value_parser = budget::parse, global = true)]
+    memory_limit: Option<u64>,
 }
 
 fn level(text: &str) -> Result<LevelFilter, String> {
@@ -40,6 +46,12 @@ fn level(text: &str) -> Result<LevelFilter, String> {
 }
 
 impl Common {
+    fn limit_memory(&self) {
+        if let Some(bytes) = self.memory_limit {
+            budget::set_limit(bytes);
+        }
+    }
+
     fn start_log(&self) {
         let log = tracing_subscriber::fmt().with_max_level(self.log).with_writer(io::stderr).without_time();
         // A second logger in one process changes nothing.
@@ -55,12 +67,13 @@ pub(super) trait Arguments: Parser + Send + 'static {
 
 /// Parses the arguments, does the work, and ends.
 pub(super) fn main<A: Arguments>(tool: &'static str, work: fn(A) -> Result<(), Failure>) -> ExitCode {
-    if let Some(name) = isolate::asked_to_read(std::env::args_os()) {
-        return finish(tool, guarded(move || isolate::serve(&name)));
+    if let Some(task) = isolate::asked_to_read(std::env::args_os()) {
+        return finish(tool, guarded(move || isolate::serve(&task)));
     }
     match parse::<A>(std::env::args_os()) {
         Ok(arguments) => {
             arguments.common().start_log();
+            arguments.common().limit_memory();
             finish(tool, guarded(move || work(arguments)))
         }
         Err(code) => ExitCode::from(code),

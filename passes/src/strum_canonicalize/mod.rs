@@ -11,6 +11,7 @@ mod pointwise;
 use strum_ir::{Block, Dialect, Error, Operation, Pass, PassContext, PassError, PassOption, Value};
 
 use crate::Documented;
+use crate::limits;
 use crate::rewrite::{blocks, remove_dead, replace};
 use crate::tosa::build::Builder;
 
@@ -82,6 +83,7 @@ impl Pass for StrumCanonicalize {
         };
         let _span =
             tracing::debug_span!("strum-canonicalize", function = op.symbol().unwrap_or("?")).entered();
+        limits::check(op, 0)?;
         for block in blocks(op) {
             canonicalize(block, fold_limit)?;
         }

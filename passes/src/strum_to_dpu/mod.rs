@@ -21,7 +21,7 @@ use strum_plan::{CopyLayer, Draft, Guide, Objective, PlanError, Tensor, plan_cop
 use tracing::debug;
 
 use crate::program::report;
-use crate::{Documented, machine};
+use crate::{Documented, limits, machine};
 use strategy::Told;
 use values::{Values, is_alias};
 
@@ -86,8 +86,10 @@ impl Pass for StrumToDpu {
     const DIALECTS: &'static [Dialect] = &[Dialect::Dpu];
 
     fn run<'c>(&self, module: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
+        limits::check(module, 0)?;
         let options = cx.options();
         let machine = machine::resolve(options.string("machine")?).map_err(|e| module.location().error(e))?;
+        limits::check_dram(module, &machine)?;
         let functions: Vec<_> = module
             .body()
             .map(|b| b.operations())

@@ -92,8 +92,9 @@ pub fn read_stream(name: &Path, stream: impl Read, most: u64) -> Result<Vec<u8>,
         return Err(too_large(name, most));
     }
     let what = format!("a stream of more than {cap} bytes");
-    let over = OverLimit { what, needed: cap.saturating_mul(PIPE_SHARE), held: 0, limit: budget::limit() };
-    Err(FileError::Limit { path: name.to_owned(), over })
+    let (held, limit) = (budget::held(), budget::limit());
+    let over = OverLimit { what, needed: cap.saturating_mul(PIPE_SHARE), held, limit };
+    Err(FileError::limit(name)(over))
 }
 
 fn read_file(path: &Path, file: File, metadata: &Metadata, most: u64) -> Result<Vec<u8>, FileError> {
@@ -104,12 +105,7 @@ fn read_file(path: &Path, file: File, metadata: &Metadata, most: u64) -> Result<
     if size > most {
         return Err(too_large(path, most));
     }
-    budget::check("the file", size).map_err(FileError::limit(path))?;
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX)).map_err(|_| {
-        let over = OverLimit { what: "the file".into(), needed: size, held: 0, limit: budget::limit() };
-        FileError::Limit { path: path.to_owned(), over }
-    })?;
+    let mut bytes = budget::buffer("the file", size).map_err(FileError::limit(path))?;
     // A file of /proc has no size of its own, and others may grow.
     if size == 0 {
         return read_stream(path, file, most);

@@ -6,6 +6,7 @@ use std::fmt;
 
 use dpu_isa::{InstrMeta, Program};
 use serde::Serialize;
+use strum_files::OverLimit;
 
 /// Why a simulation gave no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +33,9 @@ pub enum SimError {
         /// How much there may be.
         limit: u64,
     },
+    /// There is less memory than the run needs.
+    #[error("out of memory: {0}")]
+    Memory(OverLimit),
     /// The machine found a fault of the program.
     #[error("{0}")]
     Trap(Box<Trap>),

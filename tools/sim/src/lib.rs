@@ -48,6 +48,7 @@ pub use tensor::{Tensor, TensorView};
 pub use trace::TraceWriter;
 
 use error::Fault;
+use strum_files::budget;
 use tensor::{describe, tensor_bytes};
 use threads::Threads;
 
@@ -56,7 +57,8 @@ use threads::Threads;
 pub struct Options {
     /// Fuel: the run stops before a task that would end after this cycle.
     pub max_cycles: u64,
-    /// Most bytes of simulated memory, DRAM and SRAMs together.
+    /// Most bytes of simulated memory, DRAM and SRAMs together, and of what is kept about it; see also
+    /// [`strum_files::budget`], of which they are claimed.
     pub max_memory: u64,
     /// Whether to look for hazards: unwritten reads, races, overlaps. Bounds and barriers are always checked.
     pub checks: bool,
@@ -79,7 +81,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             max_cycles: Options::MAX_CYCLES,
-            max_memory: 16 << 30,
+            max_memory: strum_files::budget::limit(),
             checks: true,
             machine: None,
             kernel: KernelChoice::Auto,
@@ -295,6 +297,8 @@ fn read_output(program: &Program, desc: &IoDesc, finished: &engine::Finished) ->
         let detail = format!("output '{}': nothing has written dram {start:#x}..{end:#x}", desc.name);
         return Err(Fault::new(TrapKind::UnwrittenRead, detail).at(program, finished.end, finished.cycles));
     }
+    let what = format!("output '{}'", desc.name);
+    budget::check(&what, place.len() as u64).map_err(SimError::Memory)?;
     let dram = finished.core.memory.space(Space::Dram, 0).map_err(|f| SimError::Program(f.detail))?;
     let data = dram.get(place).unwrap_or_default().to_vec();
     Ok(Tensor { dtype: desc.dtype, shape: desc.shape.clone(), data })
