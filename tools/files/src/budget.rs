@@ -44,6 +44,27 @@ pub struct OverLimit {
 #[must_use = "the bytes are free again when the claim is dropped"]
 pub struct Claim(u64);
 
+impl Claim {
+    /// Bytes that are set aside.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.0
+    }
+
+    /// Sets more bytes aside, if they are less than `bytes`.
+    ///
+    /// # Errors
+    /// When the limit does not leave so many; the claim stays as it was.
+    pub fn grow_to(&mut self, what: &str, bytes: u64) -> Result<(), OverLimit> {
+        let Some(more) = bytes.checked_sub(self.0) else { return Ok(()) };
+        let added = claim(what, more)?;
+        self.0 = self.0.saturating_add(more);
+        // Its bytes are this claim's now.
+        std::mem::forget(added);
+        Ok(())
+    }
+}
+
 impl Drop for Claim {
     fn drop(&mut self) {
         HELD.fetch_sub(self.0, Ordering::Relaxed);
@@ -221,6 +242,11 @@ mod tests {
         let error = claim("more", limit / 2).unwrap_err();
         assert_eq!((error.needed, error.limit), (limit / 2, limit));
         assert!(error.held >= limit / 4 * 3 && held() >= limit / 4 * 3 && left() <= limit / 4 + 3);
+        let mut small = claim("small", 10).unwrap();
+        assert!(small.grow_to("more", limit / 2).is_err() && small.bytes() == 10);
+        small.grow_to("a little more", 20).unwrap();
+        small.grow_to("less", 5).unwrap();
+        assert_eq!(small.bytes(), 20);
         drop(most);
         assert!(claim("more", limit / 2).is_ok());
         assert!(check("overflow", u64::MAX).is_err());

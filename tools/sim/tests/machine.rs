@@ -167,7 +167,7 @@ fn fuel_is_a_limit_on_cycles() {
     let cycles = run(&program, &Conv::SMALL).unwrap().report.cycles;
     let fuel = |max_cycles| run_with(&program, &Conv::SMALL, &Options { max_cycles, ..Options::default() });
     assert!(fuel(cycles).is_ok());
-    let SimError::OutOfFuel { needed, limit, at } = fuel(cycles - 1).unwrap_err() else {
+    let SimError::OutOfFuel { needed, limit, at, .. } = fuel(cycles - 1).unwrap_err() else {
         panic!("no fuel error")
     };
     assert_eq!((needed, limit, at.mnemonic), (cycles, cycles - 1, "dma_copy"));
