@@ -7,6 +7,7 @@ mod compare;
 mod compile;
 mod eval;
 mod hostile;
+mod memory;
 mod networks;
 mod quantize;
 mod report;
