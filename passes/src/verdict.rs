@@ -3,6 +3,10 @@
 //!
 //! Invariant: a phrase counts only where it begins the message, after the name of the op that MLIR puts in front.
 
+use std::path::Path;
+
+use strum_files::{FileError, budget};
+
 /// Begins the message on something that is valid but not supported.
 pub const UNSUPPORTED: &str = "unsupported: ";
 /// Begins the message on something that is valid but larger than the machine.
@@ -11,6 +15,23 @@ pub const RESOURCE: &str = "does not fit the machine: ";
 pub const MEMORY: &str = "out of memory: ";
 /// Begins the message on a fault of this project.
 pub const INTERNAL: &str = "internal error: ";
+
+/// The message on a file that cannot be read: `what` it is, and why.
+pub(crate) fn unreadable(what: &str, path: &str, error: &FileError) -> String {
+    let limit = matches!(error, FileError::TooLarge { .. } | FileError::Limit { .. });
+    format!("{}{what} '{path}': {}", if limit { MEMORY } else { "" }, error.reason())
+}
+
+/// Memory that data of this project may take, for each byte of the JSON text that they are in: an entry of few letters is a structure.
+const JSON_PEAK: u64 = 128;
+
+/// Reads a text in JSON, `what` for messages.
+pub(crate) fn read_json(what: &str, path: &str) -> Result<String, String> {
+    let text = strum_files::read_text(Path::new(path)).map_err(|error| unreadable(what, path, &error))?;
+    let needed = (text.len() as u64).saturating_mul(JSON_PEAK);
+    budget::check("its contents", needed).map_err(|over| format!("{MEMORY}{what} '{path}': {over}"))?;
+    Ok(text)
+}
 
 /// Whose fault an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -114,7 +114,7 @@ impl From<ContainerError> for Failure {
     fn from(error: ContainerError) -> Self {
         let kind = match error {
             ContainerError::Version { .. } => Kind::Unsupported,
-            ContainerError::TooLarge { .. } => Kind::Resource,
+            ContainerError::TooLarge { .. } | ContainerError::Room { .. } => Kind::Resource,
             _ => Kind::Input,
         };
         Failure::new(kind, error)

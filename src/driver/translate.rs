@@ -153,9 +153,8 @@ fn dpu_audit(input: &Input, json: bool) -> Result<Vec<u8>, Failure> {
 
 /// Reads a binary, and validates it where asked.
 pub(super) fn read_program(input: &Input, verify: bool) -> Result<Program, Failure> {
-    budget::check("the program", input.bytes.len() as u64).map_err(|over| out_of_memory(&over))?;
-    let program =
-        Program::from_elf(&input.bytes).map_err(|error| Failure::from(error).in_file(&input.name))?;
+    let program = Program::from_elf_within(&input.bytes, budget::left())
+        .map_err(|error| Failure::from(error).in_file(&input.name))?;
     if verify {
         program.validate().map_err(|errors| Failure::from(errors).in_file(&input.name))?;
     }

@@ -9,8 +9,11 @@ use std::path::Path;
 use crate::budget::{self, OverLimit};
 use crate::error::FileError;
 
-/// Most bytes of a text that a person or a tool writes: strategies, packings, reports, machines.
+/// Most bytes of a text that a person or a tool writes: strategies, packings, reports.
 pub const MAX_TEXT: u64 = 1 << 28;
+
+/// Most bytes of a machine file.
+pub const MAX_MACHINE: u64 = 1 << 20;
 
 /// Part of what the memory limit leaves that a pipe may fill: nobody knows how long it is, and the buffer grows by copies.
 const PIPE_SHARE: u64 = 4;
@@ -57,7 +60,15 @@ pub fn read(path: &Path, most: u64) -> Result<Input, FileError> {
 /// # Errors
 /// As [`read`], and bytes that are not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, FileError> {
-    let Input { name, bytes } = read(path, MAX_TEXT)?;
+    read_text_within(path, MAX_TEXT)
+}
+
+/// Reads a text of at most `most` bytes.
+///
+/// # Errors
+/// As [`read`], and bytes that are not UTF-8.
+pub fn read_text_within(path: &Path, most: u64) -> Result<String, FileError> {
+    let Input { name, bytes } = read(path, most)?;
     String::from_utf8(bytes)
         .map_err(|error| FileError::content(Path::new(&name), format!("not text: {error}")))
 }

@@ -273,10 +273,12 @@ fn load_program(path: &Path) -> Result<Program, Failure> {
     const MAX_PROGRAM: u64 = 1 << 33;
     let bytes = strum_files::read(path, MAX_PROGRAM)?.bytes;
     let name = path.display();
-    budget::check("the program", bytes.len() as u64)
-        .map_err(|over| failure(LIMIT, format_args!("{name}: {over}")))?;
-    let program = Program::from_elf(&bytes).map_err(|error| {
-        let code = if matches!(error, ContainerError::Version { .. }) { UNSUPPORTED } else { INVALID };
+    let program = Program::from_elf_within(&bytes, budget::left()).map_err(|error| {
+        let code = match error {
+            ContainerError::Version { .. } => UNSUPPORTED,
+            ContainerError::TooLarge { .. } | ContainerError::Room { .. } => LIMIT,
+            _ => INVALID,
+        };
         failure(code, format_args!("{name}: {error}"))
     })?;
     program.validate().map_err(|errors| {
@@ -288,6 +290,6 @@ fn load_program(path: &Path) -> Result<Program, Failure> {
 
 fn load_machine(path: &Path) -> Result<Machine, Failure> {
     let name = path.display();
-    let text = strum_files::read_text(path)?;
+    let text = strum_files::read_text_within(path, strum_files::MAX_MACHINE)?;
     Machine::from_toml(&text).map_err(|error| failure(INVALID, format_args!("{name}: {error}")))
 }
