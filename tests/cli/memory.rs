@@ -205,3 +205,22 @@ fn tensors_without_elements_are_invalid_at_their_place() {
         }
     }
 }
+
+#[test]
+fn constants_that_grow_by_folding_are_refused_where_they_do() {
+    let scratch = Scratch::new();
+    let ty = |n: u64| format!("tensor<{n}xi8>");
+    let mut text = format!("func.func @main() -> {} {{\n", ty(4 << 26));
+    text += "  %c0 = \"tosa.const\"() <{values = dense<[1, 2, 3, 4]> : tensor<4xi8>}> : () -> tensor<4xi8>\n";
+    for i in 0..26 {
+        let (half, whole) = (ty(4 << i), ty(8 << i));
+        text += &format!(
+            "  %c{} = tosa.concat %c{i}, %c{i} {{axis = 0 : i32}} : ({half}, {half}) -> {whole}\n",
+            i + 1
+        );
+    }
+    text += &format!("  return %c26 : {}\n}}\n", ty(4 << 26));
+    scratch.write("grow.mlir", text);
+    let done = scratch.strumc("compile grow.mlir -o n.dpu --memory-limit 256MB");
+    done.fails(4, "'tosa.concat' op out of memory: a folded constant: ");
+}

@@ -86,10 +86,10 @@ impl Pass for StrumToDpu {
     const DIALECTS: &'static [Dialect] = &[Dialect::Dpu];
 
     fn run<'c>(&self, module: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
-        limits::check(module, 0)?;
         let options = cx.options();
         let machine = machine::resolve(options.string("machine")?).map_err(|e| module.location().error(e))?;
         limits::check_dram(module, &machine)?;
+        limits::check(module, 0)?;
         let functions: Vec<_> = module
             .body()
             .map(|b| b.operations())
