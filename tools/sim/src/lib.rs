@@ -59,8 +59,8 @@ pub struct Options {
     /// Fuel: the run stops before a task that would end after this cycle. It also stops before a task with which the host would have
     /// more steps to do than there are cycles here, or than [`Options::MAX_CYCLES`] if these are more.
     pub max_cycles: u64,
-    /// Most bytes of simulated memory, DRAM and SRAMs together, and of what is kept about it; see also
-    /// [`strum_files::budget`], of which they are claimed.
+    /// Most bytes of simulated memory, DRAM and SRAMs together. They are claimed of the process's memory limit,
+    /// [`strum_files::budget`], whatever is said here.
     pub max_memory: u64,
     /// Whether to look for hazards: unwritten reads, races, overlaps. Bounds and barriers are always checked.
     pub checks: bool,
@@ -84,7 +84,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             max_cycles: Options::MAX_CYCLES,
-            max_memory: strum_files::budget::limit(),
+            max_memory: u64::MAX,
             checks: true,
             machine: None,
             kernel: KernelChoice::Auto,
