@@ -8,6 +8,8 @@ use std::path::Path;
 use dpu_isa::Machine;
 use strum_ir::dpu::Program;
 
+use crate::verdict::unreadable;
+
 /// The machine that is compiled for unless the user says otherwise.
 pub const DEFAULT: &str = "flexnn-16x16";
 
@@ -25,8 +27,8 @@ pub fn resolve(spec: &str) -> Result<Machine, String> {
             Machine::builtin_names().collect::<Vec<_>>().join(", ")
         ));
     }
-    let text = strum_files::read_text(Path::new(spec))
-        .map_err(|e| format!("machine file '{spec}': {}", e.reason()))?;
+    let text = strum_files::read_text_within(Path::new(spec), strum_files::MAX_MACHINE)
+        .map_err(|error| unreadable("machine file", spec, &error))?;
     Machine::from_toml(&text).map_err(|e| format!("machine file '{spec}': {e}"))
 }
 

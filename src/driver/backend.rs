@@ -3,10 +3,11 @@
 use dpu_isa::{Machine, Program};
 use strum_ir::{Captured, Context, Module, OptionKind};
 use strum_passes::translation::{self, ExportError};
+use strum_passes::verdict::{Verdict, verdict};
 use strum_passes::{machine, pipeline};
 
 use super::diagnostics::Origin;
-use super::exit::Failure;
+use super::exit::{Failure, Kind};
 
 pub(super) use strum_passes::machine::DEFAULT as DEFAULT_MACHINE;
 pub(super) use strum_passes::pipeline::{NAME as PIPELINE, Stage};
@@ -20,8 +21,11 @@ pub(super) fn context() -> &'static Context {
 /// The machine of this name or file. A name that is not known is wrong usage, a file that is none is wrong input.
 pub(super) fn resolve_machine(spec: &str) -> Result<Machine, Failure> {
     let is_file = spec.ends_with(".toml");
-    machine::resolve(spec)
-        .map_err(|error| if is_file { Failure::input(error) } else { Failure::usage(error) })
+    machine::resolve(spec).map_err(|error| match verdict(&error) {
+        Verdict::Resource => Failure::new(Kind::Resource, error),
+        _ if is_file => Failure::input(error),
+        _ => Failure::usage(error),
+    })
 }
 
 /// The stages of `strum-pipeline` with these options.

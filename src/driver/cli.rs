@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use std::thread;
 
 use clap::{Args, Parser};
+use strum_files::budget;
 use tracing::level_filters::LevelFilter;
 
 use super::exit::{Failure, Kind};
@@ -31,6 +32,11 @@ pub(super) struct Common {
     /// What to tell on standard error about the work: off, error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL", default_value = "warn", value_parser = level, global = true)]
     log: LevelFilter,
+
+    /// Most memory to use, such as 2GB or 512MiB: constants, tensors, simulated memories, and everything that is read [default: 7/8
+    /// of what this computer has, or allows this process].
+    #[arg(long, value_name = "SIZE", value_parser = budget::parse, global = true)]
+    memory_limit: Option<u64>,
 }
 
 pub(super) fn level(text: &str) -> Result<LevelFilter, String> {
@@ -40,6 +46,12 @@ pub(super) fn level(text: &str) -> Result<LevelFilter, String> {
 }
 
 impl Common {
+    fn limit_memory(&self) {
+        if let Some(bytes) = self.memory_limit {
+            budget::set_limit(bytes);
+        }
+    }
+
     fn start_log(&self) {
         start_log(self.log);
     }
@@ -66,6 +78,7 @@ pub(super) fn main<A: Arguments>(tool: &'static str, work: fn(A) -> Result<(), F
     match parse::<A>(std::env::args_os()) {
         Ok(arguments) => {
             arguments.common().start_log();
+            arguments.common().limit_memory();
             end(tool, move || work(arguments))
         }
         Err(code) => ExitCode::from(code),

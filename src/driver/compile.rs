@@ -8,12 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dpu_isa::{Machine, Program, asm};
+use strum_files::budget;
 use strum_ir::{Captured, Context, Module, PrintOptions};
 use tracing::info_span;
 
 use super::backend::{self, Stage};
 use super::diagnostics::Origin;
-use super::exit::{Failure, Kind};
+use super::exit::{Failure, Kind, out_of_memory};
 use super::files::{self, Input};
 use super::network;
 use super::options::CompileOptions;
@@ -85,7 +86,7 @@ impl Plan {
         progress.step("parse");
         let module = progress.pause(|| network::parse(context, input))?;
         network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
-        let errors = network::check_sizes(context, &module, &self.machine);
+        let errors = network::check_sizes(context, &module, &self.machine, input.bytes.len());
         if !errors.is_empty() {
             return Err(progress.pause(|| Origin::new(&input.name, &input.bytes).failure(&errors)));
         }
@@ -167,5 +168,6 @@ impl<'p> Temps<'p> {
 
 /// The binary of a program that is valid.
 pub(super) fn elf(program: &Program) -> Result<Vec<u8>, Failure> {
+    budget::check("the binary", program.consts.len() as u64).map_err(|over| out_of_memory(&over))?;
     program.to_elf().map_err(Failure::internal)
 }

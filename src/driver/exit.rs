@@ -4,7 +4,8 @@ use std::fmt;
 
 use dpu_isa::{ContainerError, MachineError, ValidateError};
 use dpu_sim::{BatchError, SimError};
-use strum_files::FileError;
+use strum_files::{FileError, OverLimit};
+use strum_passes::verdict::MEMORY;
 
 /// Whose fault it is that there is no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,12 +93,14 @@ impl From<FileError> for Failure {
         match error {
             FileError::Usage(_) => Failure::usage(error),
             FileError::Io { .. } | FileError::Content { .. } => Failure::input(error),
-            FileError::TooLarge { .. } => Failure::new(Kind::Resource, error),
-            FileError::Limit { .. } => {
-                Failure::new(Kind::Resource, error).with_help("--memory-limit sets the limit")
-            }
+            FileError::TooLarge { .. } | FileError::Limit { .. } => Failure::new(Kind::Resource, error),
         }
     }
+}
+
+/// There is less memory than needed.
+pub(super) fn out_of_memory(over: &OverLimit) -> Failure {
+    Failure::new(Kind::Resource, format_args!("{MEMORY}{over}"))
 }
 
 impl From<MachineError> for Failure {
@@ -111,7 +114,7 @@ impl From<ContainerError> for Failure {
     fn from(error: ContainerError) -> Self {
         let kind = match error {
             ContainerError::Version { .. } => Kind::Unsupported,
-            ContainerError::TooLarge { .. } => Kind::Resource,
+            ContainerError::TooLarge { .. } | ContainerError::Room { .. } => Kind::Resource,
             _ => Kind::Input,
         };
         Failure::new(kind, error)
@@ -130,7 +133,7 @@ impl From<SimError> for Failure {
         match &error {
             SimError::Input(_) | SimError::Program(_) | SimError::Machine(_) => Failure::input(error),
             SimError::Host(_) => Failure::new(Kind::Unsupported, error),
-            SimError::Resource { .. } => Failure::new(Kind::Resource, error),
+            SimError::Resource { .. } | SimError::Memory(_) => Failure::new(Kind::Resource, error),
             SimError::OutOfFuel { .. } => {
                 Failure::new(Kind::Resource, error).with_help("--fuel sets the limit")
             }

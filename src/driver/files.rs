@@ -7,7 +7,7 @@ pub(super) use strum_files::{Input, is_standard};
 use super::exit::Failure;
 
 /// Most bytes of a network or program, those of the largest binary.
-const MAX_INPUT: u64 = 1 << 33;
+pub(super) const MAX_INPUT: u64 = 1 << 33;
 
 /// Reads a network or program, or standard input.
 pub(super) fn read(path: &Path) -> Result<Input, Failure> {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
-use strum_files::{FileError, Staged};
+use strum_files::{FileError, Staged, budget};
 use strum_ir::{Captured, DialectRegistry, OptLine, OptOutcome, OptSource, Severity, run_opt};
 use tracing::level_filters::LevelFilter;
 
@@ -22,13 +22,15 @@ use super::{cli, isolate, network};
 
 const TOOL: &str = "strum-opt";
 
-/// The one option that is not MLIR's.
+/// The options that are not MLIR's.
 const LOG: &str = "--strum-log";
+const MEMORY_LIMIT: &str = "--strum-memory-limit";
 
 /// What `--help` begins with.
 const TITLE: &str = "strum-opt, an MLIR compiler for StruM-packed convolutional networks\n\n\
   --strum-log=LEVEL  what the passes report about their work on the standard error:\n\
-                     off, error, warn (the default), info, debug or trace\n\n\
+                     off, error, warn (the default), info, debug or trace\n  \
+  --strum-memory-limit=SIZE  most memory to use, such as 2GB or 512MiB\n\n\
 Exit codes: 0 done, 1 invalid input, 2 wrong usage, 3 not supported, 4 a limit, 70 a bug of this program\n";
 
 /// Runs on the process's arguments, and ends.
@@ -44,7 +46,7 @@ pub(super) fn main() -> ExitCode {
             return files::print(format!("{TOOL} {}\n", cli::version()).as_bytes());
         }
         cli::start_log(level(&own)?);
-        work(&arguments)
+        work(&budget::take_option(MEMORY_LIMIT, arguments).map_err(Failure::usage)?)
     })
 }
 

@@ -46,7 +46,8 @@ pub(super) struct RunOptions {
     #[arg(long, conflicts_with_all = ["quiet", "json"])]
     layers: bool,
 
-    /// Stop after so many cycles.
+    /// Stop after so many cycles, and before the host has more steps to do than a hundred times VGG-11, or than cycles here if these
+    /// are more: see docs/timing.md.
     #[arg(long, value_name = "CYCLES", default_value_t = Options::MAX_CYCLES)]
     fuel: u64,
 

@@ -8,6 +8,7 @@ mod compile;
 mod eval;
 mod hostile;
 mod machine;
+mod memory;
 mod networks;
 mod opt;
 mod packing;

@@ -73,7 +73,15 @@ impl<'c> Attribute<'c> {
                 return Ok(Cow::Borrowed(borrow(data, total)));
             }
             let width = element_bytes(ty)?;
-            Ok(Cow::Owned(borrow(data, width).repeat(total / width.max(1))))
+            // A splat of a few characters may be larger than the memory, which must not end the process.
+            let mut bytes = Vec::new();
+            bytes.try_reserve_exact(total).map_err(|_| BlobError::TooLarge(ty.to_string()))?;
+            let element: &[u8] = borrow(data, width);
+            match element {
+                [byte] => bytes.resize(total, *byte),
+                _ => (0..total / width.max(1)).for_each(|_| bytes.extend_from_slice(element)),
+            }
+            Ok(Cow::Owned(bytes))
         }
     }
 

@@ -29,6 +29,7 @@ func.func private @declaration(tensor<4xi8>) -> tensor<4xi8>
 func.func @too_large() -> tensor<8589934592xi8> {
   // expected-error @+1 {{'tosa.const' op does not fit the machine: a tensor of type 'tensor<8589934592xi8>' has 8589934592 bytes, the DRAM of 'flexnn-16x16' has 4294967296}}
   %c = "tosa.const"() <{values = dense<1> : tensor<8589934592xi8>}> : () -> tensor<8589934592xi8>
+  // expected-error @+1 {{'tosa.clamp' op does not fit the machine: a tensor of type 'tensor<8589934592xi8>' has 8589934592 bytes, the DRAM of 'flexnn-16x16' has 4294967296}}
   %0 = tosa.clamp %c {min_val = 0 : i8, max_val = 6 : i8} : (tensor<8589934592xi8>) -> tensor<8589934592xi8>
   return %0 : tensor<8589934592xi8>
 }
@@ -38,6 +39,13 @@ func.func @too_large() -> tensor<8589934592xi8> {
 // expected-error @+1 {{'func.func' op does not end in func.return}}
 func.func @endless(%x: tensor<4xi8>) -> tensor<4xi8> {
   ub.unreachable
+}
+
+// -----
+
+// expected-error @+1 {{a tensor of type 'tensor<0x4xi8>' has no elements: in TOSA every extent is at least 1}}
+func.func @empty(%x: tensor<0x4xi8>) -> tensor<0x4xi8> {
+  return %x : tensor<0x4xi8>
 }
 
 // -----
@@ -84,4 +92,11 @@ func.func @dimensions(%x: tensor<2x3x2x3x2x3x2xi32>, %y: tensor<1x3x1x3x1x3x1xi3
 // expected-error@+1 {{'func.func' op expects 'tosa.tensor_name' in arg_attrs to be a string, got 3 : i64}}
 func.func @name(%x: tensor<4x4xi8> {tosa.tensor_name = 3}) -> tensor<4x4xi8> {
   return %x : tensor<4x4xi8>
+}
+
+// -----
+
+// expected-error @+1 {{'func.func' op does not fit the machine: a tensor of type 'tensor<2147483648x2147483648x2147483648xi8>' has 18446744073709551615 bytes or more}}
+func.func @overflow(%x: tensor<2147483648x2147483648x2147483648xi8>) -> tensor<2147483648x2147483648x2147483648xi8> {
+  return %x : tensor<2147483648x2147483648x2147483648xi8>
 }

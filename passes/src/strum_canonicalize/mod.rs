@@ -11,6 +11,7 @@ mod pointwise;
 use strum_ir::{Block, Dialect, Error, Location, Operation, Pass, PassContext, PassError, PassOption, Value};
 
 use crate::Documented;
+use crate::limits;
 use crate::rewrite::{blocks, remove_dead, replace};
 use crate::tosa::build::Builder;
 use crate::verdict::USAGE;
@@ -94,6 +95,7 @@ impl Pass for StrumCanonicalize {
         let _span =
             tracing::debug_span!("strum-canonicalize", function = op.symbol().unwrap_or("?")).entered();
         let verify_each = cx.options().bool("verify-each")?;
+        limits::check(op, 0)?;
         for block in blocks(op) {
             // Before a rule makes another op, without the attribute.
             spelling(block)?;

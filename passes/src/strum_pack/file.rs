@@ -3,13 +3,13 @@
 //! Invariant: everything a file says is either followed or refused with the layer it is about.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use strum_float::quantize::Storage;
 use strum_plan::strategy::{Object, object_list};
 
 use super::request::{Raw, Settings};
+use crate::verdict::read_json;
 
 /// The version that is written, and the only one that is read.
 const VERSION: u64 = 1;
@@ -113,7 +113,7 @@ impl Packing {
     /// No such file, or text that [`Packing::from_json`] refuses.
     pub fn read(path: &str) -> Result<Self, String> {
         let fail = |e: &dyn std::fmt::Display| format!("packing file '{path}': {e}");
-        let text = strum_files::read_text(Path::new(path)).map_err(|e| fail(&e.reason()))?;
+        let text = read_json("packing file", path)?;
         Packing::from_json(&text).map_err(|e| fail(&e))
     }
 

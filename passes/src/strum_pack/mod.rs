@@ -16,14 +16,16 @@ pub use told::{PackableLayer, packable, stored};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use strum_files::budget;
 use strum_ir::strum::{self, Conv};
 use strum_ir::{Dialect, Location, Operation, Pass, PassContext, PassError, PassOption, Value};
 use strum_quant::{Correct, Request, Select, Shape, quantize_with};
 
 use crate::Documented;
+use crate::limits;
 use crate::statistics::Statistics;
 use crate::tosa::literal::Literal;
-use crate::verdict::USAGE;
+use crate::verdict::{MEMORY, USAGE};
 use crate::weights;
 use request::Settings;
 use told::Told;
@@ -73,6 +75,7 @@ impl Pass for StrumPack {
             tracing::debug!("strum-pack does not apply: method=dense leaves weights as tensors");
             return Ok(());
         }
+        limits::check(op, 0)?;
         let prefix = op.symbol().unwrap_or("strum").to_owned();
         let mut packer = Packer { prefix, done: BTreeMap::new() };
         let at_risk = sums::at_risk(op);
@@ -228,7 +231,9 @@ impl<'c> Packer<'c> {
         moments: Option<&[f64]>,
     ) -> Result<Stored<'c>, PassError> {
         let Candidate { constant, codes, shape } = candidate;
-        let bytes = codes.bytes();
+        let bytes = codes.checked_bytes().map_err(|over| op.error(format_args!("{MEMORY}{over}")))?;
+        budget::check("packed weights", bytes.len() as u64)
+            .map_err(|over| op.error(format_args!("{MEMORY}{over}")))?;
         let packed = quantize_with(bytemuck::cast_slice(&bytes), *shape, request, moments)
             .map_err(|error| op.error(format!("cannot be packed: {error}")))?;
         let decoded = match correct {

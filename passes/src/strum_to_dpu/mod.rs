@@ -7,7 +7,6 @@ mod emit;
 mod graph;
 mod layers;
 mod names;
-mod sizes;
 mod strategy;
 mod tosa;
 mod values;
@@ -24,7 +23,7 @@ use tracing::debug;
 use crate::program::report;
 use crate::tosa_to_strum::check;
 use crate::verdict::USAGE;
-use crate::{Documented, machine};
+use crate::{Documented, limits, machine};
 use strategy::Told;
 use values::{Values, is_alias};
 
@@ -101,6 +100,8 @@ impl Pass for StrumToDpu {
             true => nowhere.error(error),
             false => wrong(error),
         })?;
+        limits::check_dram(module, &machine)?;
+        limits::check(module, 0)?;
         let functions: Vec<_> = module
             .body()
             .map(|b| b.operations())
@@ -122,7 +123,6 @@ impl Pass for StrumToDpu {
         strategy::check_programs(&strategy, module, &functions)?;
         for &function in &functions {
             check::function(function)?;
-            sizes::check(function, &machine)?;
         }
         let (mut decided, mut constants) = (Vec::new(), emit::Constants::default());
         for function in functions {

@@ -13,6 +13,7 @@ use strum_plan::strategy::{LayerStrategy, ProgramStrategy, Strategy};
 
 use super::layer_name;
 use crate::tosa::view;
+use crate::verdict::read_json;
 
 /// What a function is told, by layer.
 #[derive(Default)]
@@ -26,7 +27,7 @@ pub(super) struct Told {
 /// Reads a strategy file for a machine.
 pub(super) fn read(path: &str, machine: &Machine) -> Result<Strategy, String> {
     let fail = |e: &dyn std::fmt::Display| format!("strategy '{path}': {e}");
-    let text = strum_files::read_text(Path::new(path)).map_err(|e| fail(&e.reason()))?;
+    let text = read_json("strategy", path)?;
     let strategy = Strategy::from_json(&text).map_err(|e| fail(&e))?;
     match &strategy.machine {
         Some(name) if *name != machine.name => {

@@ -158,7 +158,8 @@ impl<'c> Values<'c> {
                 self.dram_bytes,
             ));
         }
-        let buffer = draft.constant(literal.bytes().into_owned())?;
+        let bytes = literal.checked_bytes().map_err(|over| PlanError::memory(over.to_string()))?;
+        let buffer = draft.constant(bytes.into_owned())?;
         let tensor = Tensor { buffer, dtype: dtype(elem), shape };
         self.tensors.insert(value, tensor.clone());
         Ok(tensor)

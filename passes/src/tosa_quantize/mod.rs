@@ -5,6 +5,7 @@
 use std::io::BufReader;
 use std::path::Path;
 
+use strum_files::budget;
 use strum_float::quantize::{RangeChoice, WeightScales, observe};
 use strum_float::{Graph, Invalid, Tensor};
 use strum_ir::{
@@ -16,7 +17,7 @@ use crate::float::emit::{Calibration, Rounding, quantize_function};
 use crate::float::{Network, calibration};
 use crate::rewrite::blocks;
 use crate::strum_pack::Choice;
-use crate::verdict::USAGE;
+use crate::verdict::{MEMORY, USAGE};
 
 /// The share of the values that `percentile` leaves out unless another is asked for.
 pub const PERCENTILE: f64 = 0.0001;
@@ -175,6 +176,9 @@ fn read(op: Operation<'_>, graph: &Graph, path: &str) -> Result<Vec<Vec<Tensor>>
     if array.len().checked_mul(4).is_none_or(|needed| needed > bytes) {
         return Err(fail(format!("{bytes} bytes do not hold an array of shape {shape:?}")));
     }
+    // The file's values, as numbers, and once more as samples.
+    budget::check("calibration data", bytes.saturating_mul(2))
+        .map_err(|over| op.error(format_args!("{MEMORY}calibration data '{path}': {over}")))?;
     let values: Vec<f32> = array.into_vec().map_err(|e| fail(e.to_string()))?;
     let samples = calibration::samples(graph.shape(input), &shape, &values).map_err(&fail)?;
     Ok(samples.into_iter().map(|tensor| vec![tensor]).collect())

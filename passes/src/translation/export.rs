@@ -3,13 +3,14 @@
 use dpu_isa::validate::{MAX_TEXT, Place};
 use dpu_isa::{InstrMeta, IoDesc, Layer, Manifest, Program as Binary, Space};
 use indexmap::IndexSet;
+use strum_files::budget;
 use strum_ir::dpu::{self, Program, Role, Stage};
 use strum_ir::{Location, Operation, Reported};
 use thiserror::Error;
 
 use super::{INPUT_SHA256, PIPELINE, TOOL, tool};
 use crate::machine;
-use crate::verdict::INTERNAL;
+use crate::verdict::{INTERNAL, MEMORY};
 
 /// Why there is no binary.
 #[derive(Debug, Error)]
@@ -151,8 +152,16 @@ fn memory(program: Program<'_>) -> Result<Memory, ExportError> {
             Role::Alloc => {}
             Role::Constant(value) => {
                 let bytes = value.bytes().map_err(|e| op.error(e))?;
-                place(&mut memory.consts, address, &bytes)
-                    .ok_or_else(|| op.error("does not fit into memory"))?;
+                let grown = address.saturating_add(bytes.len() as u64);
+                budget::check(
+                    "the constants of the binary",
+                    grown.saturating_sub(memory.consts.len() as u64),
+                )
+                .map_err(|over| op.error(format_args!("{MEMORY}{over}")))?;
+                place(&mut memory.consts, address, &bytes).ok_or_else(|| {
+                    let over = budget::refused("the constants of the binary", grown);
+                    op.error(format_args!("{MEMORY}{over}"))
+                })?;
             }
         }
     }

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dpu_sim::Report;
+use strum_files::budget;
 
 use super::cli::say;
-use super::exit::{Failure, Kind};
+use super::exit::{Failure, Kind, out_of_memory};
 use super::files;
 
 const EXAMPLES: &str = "\
@@ -54,6 +55,9 @@ pub(super) fn run(command: &ReportCommand) -> Result<(), Failure> {
     }
     let reports = paths.iter().map(|path| {
         let input = files::read(path)?;
+        // Rows of numbers become rows of larger ones, which are text again on the page.
+        budget::check("the report", (input.bytes.len() as u64).saturating_mul(8))
+            .map_err(|over| out_of_memory(&over).in_file(&input.name))?;
         let report = Report::from_json(&input.bytes).map_err(|error| {
             let kind = match error {
                 dpu_sim::ReportError::Version { .. } => Kind::Unsupported,

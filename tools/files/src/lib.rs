@@ -11,6 +11,8 @@ mod staged;
 
 pub use budget::OverLimit;
 pub use error::FileError;
-pub use input::{Input, MAX_TEXT, is_standard, open, read, read_stream, read_text};
+pub use input::{
+    Input, MAX_MACHINE, MAX_TEXT, is_standard, open, read, read_stream, read_text, read_text_within,
+};
 pub use output::{check_distinct, check_sink, ignore_file_size_signal, print, write};
 pub use staged::Staged;

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use dpu_isa::{Machine, Program, Space};
 use petgraph::unionfind::UnionFind;
+use strum_files::budget::{self, Claim};
 
 use crate::error::{Fault, SimError};
 use crate::exec::Roles;
@@ -99,6 +100,8 @@ pub(crate) struct StorageFinder {
     /// Of each copy, neighbouring bytes of one set: how many, and which.
     copies: BTreeMap<usize, Vec<(u64, u32)>>,
     roles: Roles,
+    /// The bytes of all of these.
+    _claim: Claim,
 }
 
 impl StorageFinder {
@@ -121,6 +124,8 @@ impl StorageFinder {
             let what = "bytes of the host's memory to find what is stored without zeros";
             return Err(SimError::Resource { what, needed, limit: max_memory });
         }
+        let what = "to find what is stored without zeros";
+        let claim = budget::claim(what, needed).map_err(SimError::Memory)?;
         let raw = operands as u32;
         let unwritten = |bytes: u64, host| Sets { of: vec![0; bytes as usize], host };
         let sram = || unwritten(program.machine.sram_bytes, (raw, u64::MAX));
@@ -133,6 +138,7 @@ impl StorageFinder {
             srams: (0..tiles).map(|_| sram()).collect(),
             copies: BTreeMap::new(),
             roles: Roles::default(),
+            _claim: claim,
         };
         for desc in &program.inputs {
             finder.dram.put(io_range(program, desc, "input")?, raw);

@@ -185,7 +185,7 @@ fn fuel_is_a_limit_on_cycles() {
     let cycles = run(&program, &Conv::SMALL).unwrap().report.cycles;
     let fuel = |max_cycles| run_with(&program, &Conv::SMALL, &Options { max_cycles, ..Options::default() });
     assert!(fuel(cycles).is_ok());
-    let SimError::OutOfFuel { needed, limit, at } = fuel(cycles - 1).unwrap_err() else {
+    let SimError::OutOfFuel { needed, limit, at, .. } = fuel(cycles - 1).unwrap_err() else {
         panic!("no fuel error")
     };
     assert_eq!((needed, limit, at.mnemonic), (cycles, cycles - 1, "dma_copy"));
@@ -214,7 +214,10 @@ fn memory_is_refused_rather_than_exhausted() {
     );
     huge.machine.dram_bytes = 1 << 40;
     huge.dram_bytes = 1 << 39;
-    assert!(matches!(run(&huge, &Conv::SMALL), Err(SimError::Resource { needed, .. }) if needed > 1 << 39));
+    assert!(matches!(run(&huge, &Conv::SMALL), Err(SimError::Memory(over)) if over.needed > 1 << 39));
+    let little = Options { max_memory: 1 << 20, ..Options::default() };
+    let error = run_with(&program(&Conv::SMALL), &Conv::SMALL, &little).unwrap_err();
+    assert!(matches!(error, SimError::Resource { limit: 1048576, .. }), "{error}");
     let mut none = program(&Conv::SMALL);
     none.dram_bytes = 1;
     assert!(matches!(run(&none, &Conv::SMALL), Err(SimError::Program(_))));

@@ -16,7 +16,7 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use dpu_isa::IoDesc;
-use strum_files::{FileError, Staged};
+use strum_files::{FileError, Staged, budget};
 
 use crate::tensor::{Tensor, describe};
 
@@ -111,31 +111,51 @@ fn read_tensor(desc: &IoDesc, place: &Place) -> Result<Tensor, FileError> {
     let elements = desc.shape.iter().fold(1u64, |n, &d| n.saturating_mul(d));
     let limit = elements.saturating_mul(8).saturating_add(64 << 10);
     let path = &place.path;
-    let (mut file, _) = strum_files::open(path)?;
+    let (file, about) = strum_files::open(path)?;
     let array = if place.is_archive() {
         let mut archive = npyz::npz::NpzArchive::new(io::BufReader::new(file))
             .map_err(|e| FileError::content(path, format!("not an .npz archive: {e}")))?;
         let key = choose_key(desc, place, &archive)?;
         let member = npyz::npz::file_name_from_array_name(&key);
         let entry = archive.zip_archive().by_name(&member);
-        let mut entry = entry.map_err(|e| FileError::content(path, format!("array '{key}': {e}")))?;
-        read_limited(&mut entry, limit).map_err(FileError::io(path))?
+        let entry = entry.map_err(|e| FileError::content(path, format!("array '{key}': {e}")))?;
+        let size = entry.size();
+        read_limited(path, entry, Some(size), limit)?
     } else {
-        read_limited(&mut file, limit).map_err(FileError::io(path))?
+        read_limited(path, file, about.is_file().then_some(about.len()), limit)?
     };
     let reason = |reason: String| FileError::content(path, format!("input '{}': {reason}", desc.name));
     let Some(bytes) = array else {
         let want = describe(desc.dtype, &desc.shape);
         return Err(reason(format!("expected {want}, got a file of more than {limit} bytes")));
     };
+    let what = format!("input '{}'", desc.name);
+    budget::check(&what, npy::decoding_bytes(&bytes, desc)).map_err(FileError::limit(path))?;
     npy::decode(&bytes, desc).map_err(reason)
 }
 
-/// At most `limit` bytes; `None` if there are more.
-fn read_limited(source: &mut impl Read, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    source.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    Ok((bytes.len() as u64 <= limit).then_some(bytes))
+/// At most `limit` bytes of a source that claims `size` bytes, if it has a size; `None` if there are more.
+fn read_limited(
+    path: &Path,
+    source: impl Read,
+    size: Option<u64>,
+    limit: u64,
+) -> Result<Option<Vec<u8>>, FileError> {
+    let Some(size) = size else {
+        return match strum_files::read_stream(path, source, limit) {
+            Err(FileError::TooLarge { .. }) => Ok(None),
+            read => read.map(Some),
+        };
+    };
+    if size > limit {
+        return Ok(None);
+    }
+    let mut bytes = budget::buffer("the array", size.saturating_add(1)).map_err(FileError::limit(path))?;
+    source.take(size.saturating_add(1)).read_to_end(&mut bytes).map_err(FileError::io(path))?;
+    match u64::try_from(bytes.len()) {
+        Ok(len) if len <= size => Ok(Some(bytes)),
+        _ => Err(FileError::content(path, format!("holds more than the {size} bytes that it claims"))),
+    }
 }
 
 /// The array of an archive to read: the one asked for, the only one, or the one of the input's name.
@@ -199,6 +219,12 @@ impl OutputPlan {
         for (path, arrays) in &self.files {
             let arrays = arrays.iter().filter_map(|(i, key)| Some((key.as_str(), outputs.get(*i)?)));
             let place = Place { path: path.clone(), key: None };
+            let arrays: Vec<_> = arrays.collect();
+            // The bytes of the file, and an array's elements as numbers.
+            let needed =
+                arrays.iter().fold(0, |sum: u64, (_, t)| sum.saturating_add(6 * t.data.len() as u64));
+            budget::check("to write outputs", needed).map_err(FileError::limit(path))?;
+            let arrays = arrays.into_iter();
             let bytes = if place.is_archive() {
                 npy::encode_archive(arrays)
             } else {

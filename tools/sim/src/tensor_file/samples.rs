@@ -7,7 +7,7 @@ use std::io::{Read, Seek, SeekFrom};
 
 use dpu_isa::{Dtype, IoDesc};
 
-use strum_files::{FileError, Staged};
+use strum_files::{FileError, Staged, budget};
 
 use super::member::{Found, Member};
 use super::{Place, all_inputs, assign, npy};
@@ -76,6 +76,8 @@ impl Samples {
                 let data = size.saturating_sub(start);
                 return Err(reason(format!("{data} bytes of data do not make {n} samples")));
             }
+            let sample = layout.sample_bytes(&desc.shape).unwrap_or(u64::MAX);
+            budget::check("a sample", sample.saturating_mul(2)).map_err(FileError::limit(&place.path))?;
             inputs.push(Source::Array { place, data, layout, desc: desc.clone() });
         }
         Ok(count.map(|(count, _)| Samples { inputs, count }))
