@@ -92,7 +92,9 @@ pub fn read_stream(name: &Path, stream: impl Read, most: u64) -> Result<Vec<u8>,
         return Err(too_large(name, most));
     }
     let what = format!("a stream of more than {cap} bytes");
-    let over = OverLimit { what, needed: cap.saturating_mul(PIPE_SHARE), held: 0, limit: budget::limit() };
+    let needed = cap.saturating_add(1).saturating_mul(PIPE_SHARE);
+    let limit = budget::limit();
+    let over = OverLimit { what, needed, held: limit.saturating_sub(left * PIPE_SHARE), limit };
     Err(FileError::Limit { path: name.to_owned(), over })
 }
 
@@ -107,8 +109,8 @@ fn read_file(path: &Path, file: File, metadata: &Metadata, most: u64) -> Result<
     budget::check("the file", size).map_err(FileError::limit(path))?;
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX)).map_err(|_| {
-        let over = OverLimit { what: "the file".into(), needed: size, held: 0, limit: budget::limit() };
-        FileError::Limit { path: path.to_owned(), over }
+        let text = format!("out of memory: this computer gives no {size} bytes more");
+        FileError::io(path)(io::Error::new(io::ErrorKind::OutOfMemory, text))
     })?;
     // A file of /proc has no size of its own, and others may grow.
     if size == 0 {

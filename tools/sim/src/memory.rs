@@ -31,11 +31,11 @@ impl Memory {
         let tiles = tiles(program) as u64;
         let total = tiles.saturating_mul(machine.sram_bytes).saturating_add(program.dram_bytes);
         check("simulated memory (bytes)", total, limit)?;
-        let mut dram = zeroed(program.dram_bytes, limit)?;
+        let mut dram = zeroed(program.dram_bytes)?;
         for (to, from) in dram.iter_mut().zip(&program.consts) {
             *to = *from;
         }
-        let sram = (0..tiles).map(|_| zeroed(machine.sram_bytes, limit)).collect::<Result<_, _>>()?;
+        let sram = (0..tiles).map(|_| zeroed(machine.sram_bytes)).collect::<Result<_, _>>()?;
         Ok(Memory { dram, sram })
     }
 
@@ -121,13 +121,11 @@ fn check(what: &'static str, needed: u64, limit: u64) -> Result<(), SimError> {
 }
 
 /// `bytes` zeros, or an error where an allocation would abort.
-fn zeroed(bytes: u64, limit: u64) -> Result<Vec<u8>, SimError> {
-    let failed = SimError::Resource { what: "host memory (bytes)", needed: bytes, limit };
-    let Ok(len) = usize::try_from(bytes) else { return Err(failed) };
+fn zeroed(bytes: u64) -> Result<Vec<u8>, SimError> {
+    let failed = || SimError::HostLimit(format!("out of memory: this computer gives no {bytes} bytes more"));
+    let len = usize::try_from(bytes).map_err(|_| failed())?;
     // The probe finds out whether the host can give as much; `vec!` then gets pages that are zero already.
-    if Vec::<u8>::new().try_reserve_exact(len).is_err() {
-        return Err(failed);
-    }
+    Vec::<u8>::new().try_reserve_exact(len).map_err(|_| failed())?;
     Ok(vec![0; len])
 }
 

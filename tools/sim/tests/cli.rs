@@ -6,7 +6,7 @@ mod common;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use common::{Conv, nth, program};
 use dpu_isa::{Machine, Program};
@@ -48,6 +48,16 @@ impl Setup {
     fn run(&self, args: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dpu-sim"));
         command.current_dir(self.folder.path()).args(args).output().unwrap()
+    }
+
+    /// Runs a line of a shell, in which `$0` is the simulator.
+    fn shell(&self, line: &str) -> Output {
+        let mut command = Command::new("sh");
+        command
+            .current_dir(self.folder.path())
+            .args(["-c", line, env!("CARGO_BIN_EXE_dpu-sim")])
+            .output()
+            .unwrap()
     }
 
     /// Runs and expects this exit code; returns standard error.
@@ -317,4 +327,95 @@ fn machines_for_timing() {
     assert!(text.contains("sram_bytes = 65536, the program was made for 2097152"), "{text}");
     assert!(setup.fails(1, &["p.dpu", "-i", "x.npy", "--machine", "broken.toml"]).contains("broken.toml: "));
     assert!(setup.fails(1, &["p.dpu", "-i", "x.npy", "--machine", "none.toml"]).contains("No such file"));
+}
+
+/// Commands with something to say on standard output.
+const TALKING: [&[&str]; 7] = [
+    &["--help"],
+    &["--version"],
+    &["p.dpu", "-i", "x.npy"],
+    &["p.dpu", "-i", "x.npy", "--json"],
+    &["p.dpu", "-i", "x.npy", "--layers"],
+    &["p.dpu", "-i", "x.npy", "--profile"],
+    &["p.dpu", "--timing-only"],
+];
+
+#[test]
+fn failed_writes_to_standard_output_are_errors() {
+    let setup = Setup::new();
+    for args in TALKING {
+        for (redirected, message) in [
+            ("> /dev/full", "error: <stdout>: No space left on device"),
+            ("1< /dev/null", "error: <stdout>: Bad file descriptor"),
+        ] {
+            let output = setup.shell(&format!("\"$0\" {} {redirected}", args.join(" ")));
+            let text = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.code() == Some(1) && text.starts_with(message), "{args:?}: {text}");
+        }
+        // A closed standard output is /dev/null to a program written in Rust.
+        let output = setup.shell(&format!("\"$0\" {} >&-", args.join(" ")));
+        assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{args:?}");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_dpu-sim"))
+            .current_dir(setup.folder.path())
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{args:?}");
+    }
+}
+
+#[test]
+fn two_outputs_with_one_name_are_refused_in_every_pair_of_options() {
+    let setup = Setup::new();
+    std::os::unix::fs::symlink("same", setup.path("link")).unwrap();
+    let options = ["--output", "--report", "--trace"];
+    for (i, a) in options.iter().enumerate() {
+        for b in &options[i + 1..] {
+            for (one, other) in [("same", "same"), ("same", "./same"), ("link", "same")] {
+                let text = setup.fails(2, &["p.dpu", "-i", "x.npy", a, one, b, other]);
+                assert!(text.contains(a) && text.contains(b) && text.contains("would both go to"), "{text}");
+            }
+        }
+    }
+    for (option, path) in [("--output", "x.npy"), ("--report", "./p.dpu"), ("--trace", "x.npy")] {
+        let text = setup.fails(2, &["p.dpu", "-i", "x.npy", option, path]);
+        assert!(text.contains(&format!("{option} would overwrite '{path}'")), "{text}");
+        let text = setup.fails(2, &["p.dpu", "-i", "x.npy", option, "-"]);
+        assert!(text.contains("expected the name of a file"), "{text}");
+        let text = setup.fails(1, &["none.dpu", "-i", "x.npy", option, "no/folder/file"]);
+        assert!(text.contains("no/folder"), "{text}");
+    }
+    assert_eq!(fs::read_dir(setup.folder.path()).unwrap().count(), 3);
+    assert_eq!(setup.run(&["p.dpu", "-i", "x.npy", "-q", "--report", "link"]).status.code(), Some(0));
+    assert!(fs::symlink_metadata(setup.path("link")).unwrap().is_symlink());
+    assert!(fs::read(setup.path("same")).unwrap().starts_with(b"{"));
+}
+
+#[test]
+fn the_limit_of_file_sizes_is_an_error_and_leaves_no_file_behind() {
+    let setup = Setup::new();
+    setup.write("many.npy", &npy("(19, 8, 8, 16)", "|i1", &CONV.input().repeat(19)));
+    for args in ["-i many.npy -o y.npy", "-i x.npy --report r.json", "-i x.npy --trace t.json"] {
+        let output = setup.shell(&format!("ulimit -f 1; exec \"$0\" p.dpu {args}"));
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && text.contains("File too large"), "{args}: {text}");
+        assert_eq!(fs::read_dir(setup.folder.path()).unwrap().count(), 3, "{args}");
+    }
+}
+
+#[test]
+fn limits_of_the_container_are_code_4() {
+    let setup = Setup::new();
+    let mut large = program(&CONV);
+    large.manifest.pipeline = "x".repeat(70_000);
+    setup.program("large.dpu", &large);
+    let text = setup.fails(4, &["large.dpu", "-i", "x.npy"]);
+    assert!(text.contains("70000 exceed the limit of 65536"), "{text}");
+    setup.write("large.toml", &[b'#'; 70_000]);
+    let text = setup.fails(4, &["p.dpu", "-i", "x.npy", "--machine", "large.toml"]);
+    assert!(text.contains("70000 bytes, more than 65536"), "{text}");
 }
