@@ -10,6 +10,7 @@ const TITLE: &str = "strum-opt, an MLIR compiler for StruM-packed convolutional 
                      off, error, warn (the default), info, debug or trace\n";
 
 fn main() -> ExitCode {
+    strum_files::ignore_file_size_signal();
     let (own, arguments): (Vec<String>, Vec<String>) =
         std::env::args().partition(|argument| argument.starts_with("--strum-log"));
     if arguments.iter().skip(1).any(|argument| argument == "--version") {

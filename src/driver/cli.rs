@@ -10,7 +10,12 @@ use std::sync::LazyLock;
 use std::thread;
 
 use clap::{Args, Parser};
+use strum_passes::strum_pack::remark;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
 
 use super::exit::{Failure, Kind};
 use super::isolate;
@@ -41,9 +46,11 @@ fn level(text: &str) -> Result<LevelFilter, String> {
 
 impl Common {
     fn start_log(&self) {
-        let log = tracing_subscriber::fmt().with_max_level(self.log).with_writer(io::stderr).without_time();
+        // Remarks are always made: what is told of them is decided later.
+        let shown = Targets::new().with_default(self.log).with_target(remark::TARGET, LevelFilter::INFO);
+        let layer = fmt::layer().with_writer(io::stderr).without_time().with_filter(shown);
         // A second logger in one process changes nothing.
-        let _ = log.try_init();
+        let _ = tracing_subscriber::registry().with(layer).try_init();
     }
 }
 
@@ -55,6 +62,7 @@ pub(super) trait Arguments: Parser + Send + 'static {
 
 /// Parses the arguments, does the work, and ends.
 pub(super) fn main<A: Arguments>(tool: &'static str, work: fn(A) -> Result<(), Failure>) -> ExitCode {
+    strum_files::ignore_file_size_signal();
     if let Some(name) = isolate::asked_to_read(std::env::args_os()) {
         return finish(tool, guarded(move || isolate::serve(&name)));
     }
@@ -63,17 +71,19 @@ pub(super) fn main<A: Arguments>(tool: &'static str, work: fn(A) -> Result<(), F
             arguments.common().start_log();
             finish(tool, guarded(move || work(arguments)))
         }
-        Err(code) => ExitCode::from(code),
+        Err(outcome) => finish(tool, outcome),
     }
 }
 
-/// The arguments, or the exit code after what clap has to say.
-fn parse<A: Parser>(arguments: impl Iterator<Item = OsString>) -> Result<A, u8> {
-    A::try_parse_from(arguments).map_err(|error| {
+/// The arguments, or the outcome after what clap has to say.
+fn parse<A: Parser>(arguments: impl Iterator<Item = OsString>) -> Result<A, Result<(), Failure>> {
+    A::try_parse_from(arguments).map_err(|text| {
         // Help and version are no errors; clap knows where each belongs.
-        let code = if error.use_stderr() { Kind::Usage.code() } else { 0 };
-        let _ = error.print();
-        code
+        if text.use_stderr() {
+            let _ = text.print();
+            return Err(Failure::told(Kind::Usage));
+        }
+        Ok(strum_files::print_styled(&text.render().ansi().to_string())?)
     })
 }
 

@@ -16,6 +16,7 @@ mod network;
 mod options;
 mod progress;
 mod quantize;
+mod remarks;
 mod report;
 mod run;
 mod strumc;

@@ -8,9 +8,11 @@ mod compile;
 mod eval;
 mod hostile;
 mod networks;
+mod outputs;
 mod quantize;
 mod report;
 mod run;
+mod signals;
 mod strategy;
 mod trace;
 #[path = "../../tools/sim/tests/common/trace_rules.rs"]

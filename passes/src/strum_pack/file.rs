@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use strum_float::quantize::Storage;
 
 use super::request::{Raw, Settings};
+use crate::verdict::RESOURCE;
 
 /// The version that is written, and the only one that is read.
 const VERSION: u64 = 1;
@@ -112,7 +113,8 @@ impl Packing {
     /// No such file, or text that [`Packing::from_json`] refuses.
     pub fn read(path: &str) -> Result<Self, String> {
         let fail = |e: &dyn std::fmt::Display| format!("packing file '{path}': {e}");
-        let text = strum_files::read_text(Path::new(path)).map_err(|e| fail(&e.reason()))?;
+        let text = strum_files::read_text(Path::new(path))
+            .map_err(|e| format!("{}{}", if e.is_limit() { RESOURCE } else { "" }, fail(&e.reason())))?;
         Packing::from_json(&text).map_err(|e| fail(&e))
     }
 

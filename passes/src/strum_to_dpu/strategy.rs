@@ -12,6 +12,7 @@ use strum_plan::strategy::{LayerStrategy, ProgramStrategy, Strategy};
 
 use super::layer_name;
 use crate::tosa::view;
+use crate::verdict::RESOURCE;
 
 /// What a function is told, by layer.
 #[derive(Default)]
@@ -25,7 +26,8 @@ pub(super) struct Told {
 /// Reads a strategy file for a machine.
 pub(super) fn read(path: &str, machine: &Machine) -> Result<Strategy, String> {
     let fail = |e: &dyn std::fmt::Display| format!("strategy '{path}': {e}");
-    let text = strum_files::read_text(Path::new(path)).map_err(|e| fail(&e.reason()))?;
+    let text = strum_files::read_text(Path::new(path))
+        .map_err(|e| format!("{}{}", if e.is_limit() { RESOURCE } else { "" }, fail(&e.reason())))?;
     let strategy = Strategy::from_json(&text).map_err(|e| fail(&e))?;
     match &strategy.machine {
         Some(name) if *name != machine.name => {

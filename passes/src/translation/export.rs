@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::{INPUT_SHA256, PIPELINE, TOOL, tool};
 use crate::machine;
-use crate::verdict::INTERNAL;
+use crate::verdict::{INTERNAL, RESOURCE};
 
 /// Why there is no binary.
 #[derive(Debug, Error)]
@@ -105,7 +105,8 @@ fn validate(op: Operation<'_>, program: Program<'_>, binary: &Binary) -> Result<
             Place::Instr(index, _) => instructions.get(index).copied().unwrap_or(op),
             _ => op,
         };
-        let _: Reported = at.error(fault);
+        let limit = if fault.kind.is_limit() { RESOURCE } else { "" };
+        let _: Reported = at.error(format_args!("{limit}{fault}"));
     }
     if faults.is_empty() {
         let _: Reported = op.error(format_args!("{INTERNAL}the program is invalid for no reason"));
@@ -151,8 +152,9 @@ fn memory(program: Program<'_>) -> Result<Memory, ExportError> {
             Role::Alloc => {}
             Role::Constant(value) => {
                 let bytes = value.bytes().map_err(|e| op.error(e))?;
-                place(&mut memory.consts, address, &bytes)
-                    .ok_or_else(|| op.error("does not fit into memory"))?;
+                place(&mut memory.consts, address, &bytes).ok_or_else(|| {
+                    op.error(format_args!("{RESOURCE}constants do not fit the memory of this computer"))
+                })?;
             }
         }
     }

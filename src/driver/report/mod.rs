@@ -10,7 +10,7 @@ use clap::Args;
 use dpu_sim::Report;
 
 use super::exit::{Failure, Kind};
-use super::files;
+use super::files::{self, Places};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,6 +51,7 @@ pub(super) fn run(command: &ReportCommand) -> Result<(), Failure> {
     if paths.iter().filter(|path| files::is_standard(path)).count() > 1 {
         return Err(Failure::usage("standard input can be read once"));
     }
+    Places::default().reads("R.json", paths).writes("--output", [&command.output]).check()?;
     let reports = paths.iter().map(|path| {
         let input = files::read(path)?;
         let report = Report::from_json(&input.bytes).map_err(|error| {
