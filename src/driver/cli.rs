@@ -69,6 +69,7 @@ pub(super) fn main<A: Arguments>(tool: &'static str, work: fn(A) -> Result<(), F
     match parse::<A>(std::env::args_os()) {
         Ok(arguments) => {
             arguments.common().start_log();
+            tracing::debug!(tool, version = version(), "starts");
             finish(tool, guarded(move || work(arguments)))
         }
         Err(outcome) => finish(tool, outcome),

@@ -169,7 +169,7 @@ fn what_is_not_supported_is_said_at_its_place() {
 }
 
 /// `NETWORK` with fewer input channels than a block has members.
-fn narrow() -> String {
+pub(crate) fn narrow() -> String {
     NETWORK
         .replace("x16xi8>", "x4xi8>")
         .replace(", 5, -6, 7, -8, 9, -10, 11, -12, 13, -14, 15, -16", "")

@@ -8,6 +8,7 @@ mod compile;
 mod eval;
 mod hostile;
 mod networks;
+mod options;
 mod outputs;
 mod quantize;
 mod report;

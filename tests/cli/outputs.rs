@@ -207,7 +207,7 @@ fn outputs_do_not_overwrite_what_is_read() {
         "tune net.mlir --policy uniform -o net.mlir",
         "tune net.mlir -c x.npy --max-loss 1 -o x.npy",
         "tune net.mlir -c x.npy --labels c.npy --max-loss 1 -o c.npy",
-        "tune net.mlir --policy uniform --machine m.toml -o m.toml",
+        "tune net.mlir -c x.npy --max-loss 1 --machine m.toml -o m.toml",
         "quantize float.mlir -c c.npy -o float.mlir",
         "quantize float.mlir -c c.npy -o c.npy",
         "report r.json -o r.json",

@@ -51,7 +51,7 @@ pub(super) struct SampleOptions {
 
     /// Threads that share the samples: by default, and at most, one for each core.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
+    pub(super) jobs: Option<u16>,
 
     /// Which output the answers are, counted from 0; needed if the network has several.
     #[arg(long, value_name = "N")]
@@ -118,7 +118,7 @@ pub(super) struct EvalCommand {
 
     /// Figures of every layer as well: the weights', and the answers' with this layer alone stored so, which takes a run of
     /// all samples for each.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "quiet")]
     layers: bool,
 
     #[command(flatten)]

@@ -231,7 +231,9 @@ impl TuneCommand {
             ("--calibration", !self.calibration.is_empty()),
             ("--labels", self.labels.is_some()),
             ("--limit", self.samples.limit.is_some()),
+            ("--jobs", self.samples.jobs.is_some()),
             ("--logits", self.samples.logits.is_some()),
+            ("--machine", self.machine.is_some()),
             ("--objective", self.objective.is_some()),
             ("--max-loss, --min-sqnr or --max-bytes", budget),
         ];
