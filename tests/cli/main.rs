@@ -7,6 +7,7 @@ mod compare;
 mod compile;
 mod eval;
 mod hostile;
+mod limits;
 mod networks;
 mod options;
 mod outputs;

@@ -9,7 +9,9 @@
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="rounding=feedback" 2>&1 | FileCheck %s --check-prefix=RANDOM
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,L=9" 2>&1 | FileCheck %s --check-prefix=STORAGE
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q bias-correction" 2>&1 | FileCheck %s --check-prefix=BIAS
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="percentile=0.01" 2>&1 | FileCheck %s --check-prefix=UNUSED
 
+// UNUSED: error: 'func.func' op percentile has no effect without activations=percentile
 // ROUNDING: error: 'func.func' op rounding is 'best', expected nearest or feedback
 // RANDOM: error: 'func.func' op bias-correction and feedback need calibration
 // STORAGE: error: 'func.func' op storage: L must be in 0..=7, got 9

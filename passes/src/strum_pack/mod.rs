@@ -1,7 +1,7 @@
 //! `strum-pack`: constant weights in a StruM format.
 //!
 //! Invariant: weight codes change, and nothing else, unless corrections of bias and scale are asked for; activations are
-//! untouched, and every layer that is left dense or uncorrected is told with the reason.
+//! untouched, and who asks is told of every layer that is left dense or uncorrected, with the reason.
 
 mod correct;
 mod file;
@@ -45,7 +45,7 @@ stay as they are.
 (`strum.input_square`, and `strum.input_mean`); a layer without is an error. `correct=bias` adds to a layer's constant bias what the
 changed codes take from the mean of its sums; `scale` multiplies the scale of each output channel by the factor of least squares,
 inputs taken as independent, and `both` does both. A layer without a rescale, or with a bias that is not constant, is not
-corrected, with a remark; one that came packed is not either.
+corrected, with such a remark; one that came packed is not either.
 
 A layer whose sums cannot leave 32 bits with its INT8 weights, but could with those that are stored, is an error.
 

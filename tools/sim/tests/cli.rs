@@ -5,11 +5,11 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use common::{Conv, nth, program};
-use dpu_isa::{Machine, Program};
+use dpu_isa::{Instr, Machine, Program};
 
 /// A folder with a program, its input and the expected output.
 struct Setup {
@@ -41,7 +41,7 @@ impl Setup {
         fs::write(self.folder.path().join(name), bytes).unwrap();
     }
 
-    fn path(&self, name: &str) -> std::path::PathBuf {
+    fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -58,6 +58,21 @@ impl Setup {
             .args(["-c", line, env!("CARGO_BIN_EXE_dpu-sim")])
             .output()
             .unwrap()
+    }
+
+    /// Exit code, standard output and new files of a run; the files are removed again.
+    fn left(&self, line: &str) -> (Option<i32>, Vec<u8>, Vec<(PathBuf, Vec<u8>)>) {
+        let list = || fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let before: Vec<_> = list().collect();
+        let output = self.run(&line.split(' ').collect::<Vec<_>>());
+        let mut made: Vec<_> = list().filter(|path| !before.contains(path)).collect();
+        made.sort();
+        let read = |path: PathBuf| {
+            let bytes = fs::read(&path).unwrap();
+            fs::remove_file(&path).unwrap();
+            (path, bytes)
+        };
+        (output.status.code(), output.stdout, made.into_iter().map(read).collect())
     }
 
     /// Runs and expects this exit code; returns standard error.
@@ -418,4 +433,107 @@ fn limits_of_the_container_are_code_4() {
     setup.write("large.toml", &[b'#'; 70_000]);
     let text = setup.fails(4, &["p.dpu", "-i", "x.npy", "--machine", "large.toml"]);
     assert!(text.contains("70000 bytes, more than 65536"), "{text}");
+}
+
+/// What has an effect on what, for every option of the command: the command without it, with it, or why it is refused.
+enum Shown {
+    /// Standard output or files differ.
+    Differs(&'static str, &'static str),
+    /// Wrong usage, with this message.
+    Refused(&'static str, &'static str),
+    /// A test of this name shows it: outputs do not depend on it.
+    By(&'static str),
+}
+
+use Shown::{By, Differs, Refused};
+
+const OPTIONS: [(&str, Shown); 28] = [
+    ("--input", Differs("p.dpu -i x.npy -o y.npy", "p.dpu -i x2.npy -o y.npy")),
+    ("--output", Differs("p.dpu -i x.npy", "p.dpu -i x.npy -o y.npy")),
+    ("--report", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --report r.json")),
+    ("--trace", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --trace t.json")),
+    ("--machine", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --machine slow.toml")),
+    ("--json", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --json")),
+    ("--json", Refused("p.dpu -i x.npy --json -q", "cannot be used with")),
+    ("--layers", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --layers")),
+    ("--layers", Refused("p.dpu -i x.npy --layers -q", "cannot be used with")),
+    ("--layers", Refused("p.dpu -i x.npy --layers --json", "cannot be used with")),
+    ("--quiet", Differs("p.dpu -i x.npy", "p.dpu -i x.npy -q")),
+    ("--profile", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --profile")),
+    ("--profile", Refused("p.dpu -i x.npy --profile --json", "cannot be used with")),
+    ("--fuel", Differs("p.dpu -i x.npy --fuel 10", "p.dpu -i x.npy --fuel 1000000")),
+    ("--no-checks", Differs("race.dpu -i x.npy", "race.dpu -i x.npy --no-checks")),
+    ("--no-checks", Refused("p.dpu --timing-only --no-checks", "cannot be used with")),
+    ("--kernel", By("every_kernel_gives_the_same_bytes")),
+    ("--kernel", Refused("p.dpu --timing-only --kernel scalar", "cannot be used with")),
+    ("--kernel", Refused("p.dpu -i x.npy --golden --kernel scalar", "cannot be used with")),
+    ("--golden", By("every_kernel_gives_the_same_bytes")),
+    ("--golden", Refused("p.dpu --timing-only --golden", "cannot be used with")),
+    ("--timing-only", Differs("p.dpu", "p.dpu --timing-only --json")),
+    ("--timing-only", Refused("p.dpu --timing-only -i x.npy", "cannot be used with")),
+    ("--timing-only", Refused("p.dpu --timing-only -o y.npy", "cannot be used with")),
+    ("--timing-only", Refused("p.dpu --timing-only --profile", "cannot be used with")),
+    ("--jobs", By("a_batch_is_its_samples_one_by_one")),
+    ("--jobs", Refused("p.dpu --timing-only --jobs 1", "cannot be used with")),
+    // Also tested where the limit is.
+    ("--memory-limit", Refused("p.dpu -i x.npy --memory-limit 1", "--memory-limit")),
+];
+
+#[test]
+fn every_option_has_an_effect_or_is_refused() {
+    use Shown::{By, Differs, Refused};
+    let setup = Setup::new();
+    setup.write(
+        "x2.npy",
+        &npy("(1, 8, 8, 16)", "|i1", &CONV.input().iter().map(|b| b ^ 1).collect::<Vec<_>>()),
+    );
+    // The reload of a buffer does not wait for what is still computed from it.
+    let mut race = program(&CONV);
+    let reload = nth(&race, "dma_copy", 6);
+    let waited = race.instrs[reload].masks_mut().map_or(0, |(wait, _)| std::mem::take(wait));
+    for instr in &mut race.instrs {
+        if let Instr::BarCfg(bar) = instr
+            && waited >> bar.barrier & 1 == 1
+        {
+            bar.consumers -= 1;
+        }
+    }
+    setup.program("race.dpu", &race);
+    let slow = Machine { dram_latency_cycles: 9999, ..Machine::flexnn_16x16() };
+    setup.write("slow.toml", slow.to_toml().as_bytes());
+    let help = String::from_utf8(setup.run(&["--help"]).stdout).unwrap();
+    let flag = |line: &str| {
+        line.split_whitespace().find(|w| w.starts_with("--")).map(|w| w.trim_end_matches(',').to_owned())
+    };
+    let of = |line: &str| flag(line).filter(|_| line.trim_start().starts_with('-') && line.starts_with("  "));
+    let options: Vec<String> = help.lines().filter_map(of).collect();
+    assert!(options.len() > 15, "{options:?}");
+    for option in options.iter().filter(|option| *option != "--help" && *option != "--version") {
+        assert!(OPTIONS.iter().any(|(name, _)| name == option), "{option} is in no row of the table");
+    }
+    for (option, shown) in &OPTIONS {
+        match *shown {
+            Differs(without, with) => {
+                let (a, b) = (setup.left(without), setup.left(with));
+                assert!(b.0 == Some(0) && a != b, "{option}: {with}");
+            }
+            Refused(line, message) => {
+                let text = setup.fails(2, &line.split(' ').collect::<Vec<_>>());
+                assert!(text.contains(message), "{option}: {line}: {text}");
+            }
+            By(test) => {
+                assert!(include_str!("cli.rs").contains(&format!("fn {test}()")), "{test}");
+            }
+        }
+    }
+}
+
+#[test]
+fn memory_that_the_computer_does_not_give_is_a_limit_that_says_so() {
+    let setup = Setup::new();
+    setup.program("huge.dpu", &Program { dram_bytes: 1 << 32, ..program(&CONV) });
+    let output = setup.shell("ulimit -v 3000000; exec \"$0\" huge.dpu -i x.npy --jobs 1");
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(4) && text.starts_with("error: out of"), "{text}");
+    assert!(text.contains("4294967296 bytes") && !text.contains("the limit is 17179869184"), "{text}");
 }
