@@ -11,6 +11,9 @@ use std::process::{Command, Output, Stdio};
 use common::{Conv, nth, program};
 use dpu_isa::{Instr, Machine, Program};
 
+/// What a run leaves: exit code, standard output, new files.
+type Left = (Option<i32>, Vec<u8>, Vec<(PathBuf, Vec<u8>)>);
+
 /// A folder with a program, its input and the expected output.
 struct Setup {
     folder: tempfile::TempDir,
@@ -61,7 +64,7 @@ impl Setup {
     }
 
     /// Exit code, standard output and new files of a run; the files are removed again.
-    fn left(&self, line: &str) -> (Option<i32>, Vec<u8>, Vec<(PathBuf, Vec<u8>)>) {
+    fn left(&self, line: &str) -> Left {
         let list = || fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
         let before: Vec<_> = list().collect();
         let output = self.run(&line.split(' ').collect::<Vec<_>>());
