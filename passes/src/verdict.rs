@@ -20,8 +20,7 @@ pub const INTERNAL: &str = "internal error: ";
 
 /// The message on a file that cannot be read: `what` it is, and why.
 pub(crate) fn unreadable(what: &str, path: &str, error: &FileError) -> String {
-    let limit = matches!(error, FileError::TooLarge { .. } | FileError::Limit { .. });
-    format!("{}{what} '{path}': {}", if limit { MEMORY } else { "" }, error.reason())
+    format!("{}{what} '{path}': {}", if error.is_limit() { MEMORY } else { "" }, error.reason())
 }
 
 /// Memory that data of this project may take, for each byte of the JSON text that they are in: an entry of few letters is a structure.

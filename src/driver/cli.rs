@@ -11,7 +11,12 @@ use std::thread;
 
 use clap::{Args, Parser};
 use strum_files::budget;
+use strum_passes::strum_pack::remark;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
 
 use super::exit::{Failure, Kind};
 use super::isolate;
@@ -53,15 +58,17 @@ impl Common {
     }
 
     fn start_log(&self) {
-        start_log(self.log);
+        // Remarks are always made: what is told of them is decided later.
+        let shown = Targets::new().with_default(self.log).with_target(remark::TARGET, LevelFilter::INFO);
+        start_log(shown);
     }
 }
 
-/// Has what is logged from this level on told on standard error.
-pub(super) fn start_log(level: LevelFilter) {
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).without_time();
+/// Has what is logged told on standard error, as far as it is asked for.
+pub(super) fn start_log(shown: Targets) {
+    let layer = fmt::layer().with_writer(io::stderr).without_time().with_filter(shown);
     // A second logger in one process changes nothing.
-    let _ = log.try_init();
+    let _ = tracing_subscriber::registry().with(layer).try_init();
 }
 
 /// Arguments of a driver.
@@ -72,6 +79,7 @@ pub(super) trait Arguments: Parser + Send + 'static {
 
 /// Parses the arguments, does the work, and ends.
 pub(super) fn main<A: Arguments>(tool: &'static str, work: fn(A) -> Result<(), Failure>) -> ExitCode {
+    strum_files::ignore_file_size_signal();
     if let Some(request) = isolate::asked_to_read(std::env::args_os()) {
         return end(tool, move || isolate::serve(&request));
     }
@@ -79,9 +87,10 @@ pub(super) fn main<A: Arguments>(tool: &'static str, work: fn(A) -> Result<(), F
         Ok(arguments) => {
             arguments.common().start_log();
             arguments.common().limit_memory();
+            tracing::debug!(tool, version = version(), "starts");
             end(tool, move || work(arguments))
         }
-        Err(code) => ExitCode::from(code),
+        Err(outcome) => finish(tool, outcome),
     }
 }
 
@@ -90,13 +99,15 @@ pub(super) fn end(tool: &str, work: impl FnOnce() -> Result<(), Failure> + Send 
     finish(tool, guarded(work))
 }
 
-/// The arguments, or the exit code after what clap has to say.
-fn parse<A: Parser>(arguments: impl Iterator<Item = OsString>) -> Result<A, u8> {
-    A::try_parse_from(arguments).map_err(|error| {
+/// The arguments, or the outcome after what clap has to say.
+fn parse<A: Parser>(arguments: impl Iterator<Item = OsString>) -> Result<A, Result<(), Failure>> {
+    A::try_parse_from(arguments).map_err(|text| {
         // Help and version are no errors; clap knows where each belongs.
-        let code = if error.use_stderr() { Kind::Usage.code() } else { 0 };
-        let _ = error.print();
-        code
+        if text.use_stderr() {
+            let _ = text.print();
+            return Err(Failure::told(Kind::Usage));
+        }
+        Ok(strum_files::print_styled(&text.render().ansi().to_string())?)
     })
 }
 

@@ -17,6 +17,7 @@ mod opt;
 mod options;
 mod progress;
 mod quantize;
+mod remarks;
 mod report;
 mod run;
 mod strumc;
@@ -24,7 +25,15 @@ mod translate;
 mod trial;
 mod tune;
 
+use clap::CommandFactory;
+
 pub use exit::{Failure, Kind};
+
+/// The command lines of `strumc` and `strum-translate`, for who wants to know their options.
+#[must_use]
+pub fn command_lines() -> [clap::Command; 2] {
+    [strumc::StrumcArgs::command(), translate::TranslateArgs::command()]
+}
 
 /// Runs `strumc` on the process's arguments.
 pub fn strumc() -> std::process::ExitCode {

@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use strum_files::{FileError, Staged, budget};
 use strum_ir::{Captured, DialectRegistry, OptLine, OptOutcome, OptSource, Severity, run_opt};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 
 use super::diagnostics::{Origin, kind};
 use super::exit::{Failure, Kind};
@@ -45,7 +46,7 @@ pub(super) fn main() -> ExitCode {
         if arguments.iter().skip(1).any(|argument| argument == "--version") {
             return files::print(format!("{TOOL} {}\n", cli::version()).as_bytes());
         }
-        cli::start_log(level(&own)?);
+        cli::start_log(Targets::new().with_default(level(&own)?));
         work(&budget::take_option(MEMORY_LIMIT, arguments).map_err(Failure::usage)?)
     })
 }

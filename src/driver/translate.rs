@@ -13,7 +13,7 @@ use super::cli::{Arguments, Common, version};
 use super::compile::elf;
 use super::diagnostics::Origin;
 use super::exit::{Failure, out_of_memory};
-use super::files::{self, Input};
+use super::files::{self, Input, Places};
 use super::{backend, network};
 use crate::audit::audit;
 
@@ -82,6 +82,7 @@ impl Arguments for TranslateArgs {
 
 /// Does what the arguments say.
 pub(super) fn run(args: TranslateArgs) -> Result<(), Failure> {
+    Places::default().reads("FILE", [&args.input]).writes("--output", [&args.output]).check()?;
     if args.mlir_to_dpu || args.asm_to_dpu {
         files::check_binary_sink(&args.output)?;
     }

@@ -9,7 +9,11 @@
 // RUN: not strum-opt %s --strum-pack="method=dliq q=4 shift=5" 2>&1 | FileCheck %s --check-prefix=SHIFT5
 // RUN: not strum-opt %s --strum-pack="method=mip2q L=9" 2>&1 | FileCheck %s --check-prefix=L
 // RUN: not strum-opt %s --strum-pack="method=mip2q L=7 zero=true" 2>&1 | FileCheck %s --check-prefix=SPARE
+// RUN: not strum-opt %s --strum-pack="method=sparse q=3" 2>&1 | FileCheck %s --check-prefix=Q
+// RUN: not strum-opt %s --strum-pack="method=dense depthwise=true" 2>&1 | FileCheck %s --check-prefix=DENSE
 
+// Q: error: wrong option: q has no effect with method=sparse, but with dliq
+// DENSE: error: wrong option: depthwise has no effect with method=dense, but with sparse, dliq, mip2q
 // P: error: wrong option: p = 0.3 of w = 16 is 4.8 low members, expected a whole number
 // RANGE: error: wrong option: p = 1.5 is not in 0 to 1
 // W: error: wrong option: block length w must be 4, 8, 16 or 32, got 12

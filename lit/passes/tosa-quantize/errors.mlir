@@ -18,7 +18,9 @@
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,L" 2>&1 | FileCheck %s --check-prefix=EQUALS
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,select=magnitude" 2>&1 | FileCheck %s --check-prefix=EFFECT
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q bias-correction" 2>&1 | FileCheck %s --check-prefix=BIAS
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="percentile=0.01" 2>&1 | FileCheck %s --check-prefix=UNUSED
 
+// UNUSED: error: wrong option: percentile has no effect without activations=percentile
 // ROUNDING: error: wrong option: rounding is 'best', expected nearest or feedback
 // RANDOM: error: wrong option: bias-correction and feedback need calibration: random inputs say nothing of what real ones do to a layer
 // STORAGE: error: wrong option: storage: L must be in 0..=7, got 9

@@ -1,10 +1,11 @@
 //! `strum-pack`: constant weights in a StruM format.
 //!
 //! Invariant: weight codes change, and nothing else, unless corrections of bias and scale are asked for; activations are
-//! untouched, and every layer that is left dense or uncorrected is told with the reason.
+//! untouched, and who asks is told of every layer that is left dense or uncorrected, with the reason.
 
 mod correct;
 mod file;
+pub mod remark;
 mod request;
 mod sums;
 mod told;
@@ -38,7 +39,7 @@ impl Documented for StrumPack {
 Chooses the low members of every block of weights, and packs the constant weights of `strum.conv2d`, and where asked of
 `strum.depthwise_conv2d`, into a `strum.constant` of type `!strum.packed`. Of every block of `w` weights exactly `p`·`w` become low.
 
-Weights stay a tensor, with a remark that says why, where the layer is depthwise, has fewer than `min-channels` input channels, has a
+Weights stay a tensor, with a remark that says why if `--strum-log=info` asks for it, where the layer is depthwise, has fewer than `min-channels` input channels, has a
 weight zero point other than 0, or reads weights that are not constant (`strum-canonicalize` folds those behind data movement).
 With `method=dense` all weights stay tensors: plain INT8 has one spelling before `strum-to-dpu`. Weights that are packed already
 stay as they are.
@@ -47,7 +48,7 @@ stay as they are.
 (`strum.input_square`, and `strum.input_mean`); a layer without is an error. `correct=bias` adds to a layer's constant bias what the
 changed codes take from the mean of its sums; `scale` multiplies the scale of each output channel by the factor of least squares,
 inputs taken as independent, and `both` does both. A layer without a rescale, or with a bias that is not constant, is not
-corrected, with a remark; one that came packed is not either.
+corrected, with such a remark; one that came packed is not either.
 
 A layer whose sums cannot leave 32 bits with its INT8 weights, but could with those that are stored, is an error.
 
@@ -112,19 +113,20 @@ struct Candidate<'c> {
 /// The weights of a layer, or why they stay as they are.
 fn candidate<'c>(conv: &Conv<'c>, settings: &Settings) -> Result<Candidate<'c>, String> {
     if conv.depthwise && !settings.depthwise {
-        return Err("the layer is depthwise (option 'depthwise')".into());
+        return Err(format!("{} (depthwise=true packs it)", remark::DEPTHWISE));
     }
     if conv.weight_zp != 0 {
-        return Err(format!("their zero point is {}", conv.weight_zp));
+        return Err(format!("{} {}", remark::ZERO_POINT, conv.weight_zp));
     }
-    let (constant, codes) = weights::constant(conv.weights).ok_or("they are not constant")?;
+    let (constant, codes) = weights::constant(conv.weights).ok_or(remark::VARIABLE)?;
     let shape =
         weights::block_shape(conv.depthwise, codes.shape()).ok_or("their shape is not that of a layer")?;
     let channels = u64::try_from(shape.ic).unwrap_or(u64::MAX);
     if channels < settings.min_channels {
         let what = if conv.depthwise { "channels" } else { "input channels" };
         let least = settings.min_channels;
-        return Err(format!("{channels} {what}, packing begins at {least} (option 'min-channels')"));
+        let few = remark::FEW_CHANNELS;
+        return Err(format!("{channels} {what}, {few} {least} (min-channels={channels} packs it)"));
     }
     Ok(Candidate { constant, codes, shape })
 }
@@ -167,7 +169,7 @@ impl<'c> Packer<'c> {
         match candidate(conv, settings) {
             Ok(candidate) => self.store(op, conv, &candidate, (request, settings.correct)),
             Err(reason) => {
-                op.location().remark(format!("weights stay dense: {reason}"));
+                remark::emit(op, format_args!("{}{reason}", remark::DENSE));
                 Ok(())
             }
         }

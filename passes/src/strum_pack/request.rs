@@ -85,7 +85,7 @@ impl Settings {
             depthwise: options.bool("depthwise")?,
             min_channels: options.int("min-channels")?,
         };
-        Ok(raw.understand())
+        Ok(raw.understand().and_then(|settings| raw.check_effect().map(|()| settings)))
     }
 }
 
@@ -122,6 +122,31 @@ impl Raw<'_> {
             depthwise: self.depthwise,
             min_channels: u64::try_from(self.min_channels).unwrap_or(w.into()),
         })
+    }
+
+    /// Refuses options that are not at their defaults and change nothing with the method.
+    fn check_effect(&self) -> Result<(), String> {
+        const ALL: &[&str] = &["sparse", "dliq", "mip2q"];
+        let default = Raw::default();
+        let list: [(&str, bool, &[&str]); 10] = [
+            ("p", self.p != default.p, ALL),
+            ("w", self.w != default.w, ALL),
+            ("q", self.q != default.q, &["dliq"]),
+            ("L", self.l != default.l, &["mip2q"]),
+            ("zero", self.zero, &["mip2q"]),
+            ("shift", self.shift != default.shift, &["dliq"]),
+            ("select", self.select != default.select, ALL),
+            ("correct", self.correct != default.correct, ALL),
+            ("depthwise", self.depthwise, ALL),
+            ("min-channels", self.min_channels != default.min_channels, ALL),
+        ];
+        match list.iter().find(|(_, given, methods)| *given && !methods.contains(&self.method)) {
+            Some((name, _, methods)) => {
+                let (method, useful) = (self.method, methods.join(", "));
+                Err(format!("{name} has no effect with method={method}, but with {useful}"))
+            }
+            None => Ok(()),
+        }
     }
 
     fn shift(&self) -> Result<Shift, String> {
@@ -194,6 +219,22 @@ mod tests {
         assert_eq!(low(1.0, 32), Ok(32));
         assert_eq!(low(0.1 + 0.2 + 0.2, 16), Ok(8));
         assert!(low(f64::NAN, 16).is_err() && low(-0.5, 16).is_err() && low(0.3, 16).is_err());
+    }
+
+    #[test]
+    fn options_without_effect_are_refused() {
+        let fault = |raw: Raw<'static>| raw.check_effect().unwrap_err();
+        assert!(
+            fault(Raw { method: "dense", p: 0.25, ..raw() }).starts_with("p has no effect with method=dense")
+        );
+        assert!(fault(Raw { method: "dense", depthwise: true, ..raw() }).contains("sparse, dliq, mip2q"));
+        assert!(fault(Raw { method: "dense", min_channels: 0, ..raw() }).starts_with("min-channels"));
+        assert!(fault(Raw { method: "sparse", q: 3, ..raw() }).ends_with("but with dliq"));
+        assert!(fault(Raw { method: "dliq", l: 5, ..raw() }).starts_with("L has no effect"));
+        assert!(fault(Raw { method: "mip2q", shift: "channel", ..raw() }).starts_with("shift"));
+        for method in ["dense", "sparse", "dliq", "mip2q"] {
+            assert_eq!(Raw { method, ..raw() }.check_effect(), Ok(()));
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod tosa;
 mod values;
 
 use dpu_isa::Machine;
+use dpu_isa::validate::MAX_IO;
 use strum_ir::strum::{Conv, Eltwise, MatMul};
 use strum_ir::{Block, Dialect, Location, Operation, Pass, PassContext, PassError, PassOption, Value};
 use strum_plan::prefetch::{self, Chosen};
@@ -22,7 +23,7 @@ use tracing::debug;
 
 use crate::program::report;
 use crate::tosa_to_strum::check;
-use crate::verdict::USAGE;
+use crate::verdict::{RESOURCE, USAGE};
 use crate::{Documented, limits, machine};
 use strategy::Told;
 use values::{Values, is_alias};
@@ -271,6 +272,12 @@ impl<'c, 'm> Lowering<'c, 'm> {
         arguments: &[Value<'c>],
         terminator: Operation<'c>,
     ) -> Result<Vec<(Value<'c>, Tensor)>, PassError> {
+        let list = [("inputs", arguments.len()), ("outputs", terminator.operands().len())];
+        if let Some((what, count)) = list.into_iter().find(|(_, count)| *count > MAX_IO) {
+            let message =
+                format_args!("{RESOURCE}{what} of a function: needs {count}, the limit is {MAX_IO}");
+            return Err(function.error(message).into());
+        }
         for (i, argument) in arguments.iter().enumerate() {
             let name = names::of(function, "arg_attrs", i)?.unwrap_or_else(|| format!("arg{i}"));
             self.values.input(&mut self.draft, *argument, &name).map_err(|e| report(function, &e))?;

@@ -90,6 +90,9 @@ impl Pass for TosaQuantize {
             "mse" => RangeChoice::Mse,
             other => return Err(unknown("activations", other, "minmax, percentile or mse").into()),
         };
+        if share != PERCENTILE && !matches!(choice, RangeChoice::Percentile(_)) {
+            return Err(op.error("percentile has no effect without activations=percentile").into());
+        }
         let scales = match options.string("weights")? {
             "per-channel" => WeightScales::PerChannel,
             "per-tensor" => WeightScales::PerTensor,

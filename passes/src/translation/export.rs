@@ -106,7 +106,8 @@ fn validate(op: Operation<'_>, program: Program<'_>, binary: &Binary) -> Result<
             Place::Instr(index, _) => instructions.get(index).copied().unwrap_or(op),
             _ => op,
         };
-        let _: Reported = at.error(fault);
+        let limit = if fault.kind.is_limit() { RESOURCE } else { "" };
+        let _: Reported = at.error(format_args!("{limit}{fault}"));
     }
     if faults.is_empty() {
         let _: Reported = op.error(format_args!("{INTERNAL}the program is invalid for no reason"));

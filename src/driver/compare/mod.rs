@@ -13,14 +13,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dpu_isa::Machine;
-use dpu_sim::tensor_file::{Samples, read_inputs};
+use dpu_sim::tensor_file::{Samples, input_files, read_inputs};
 use dpu_sim::{LayerReport, Observer, Options, Report, Tensor, TimelineRecorder, simulate_observed};
 
 use super::compile::Plan;
 use super::exit::Failure;
-use super::files::{self, Input};
-use super::options::{CompileOptions, Method, PackingOptions};
+use super::files::{self, Input, Places};
+use super::options::{CompileOptions, Method, PackingOptions, is_machine_file};
 use super::progress::Progress;
+use super::remarks::{Detail, Remarks};
 use super::report::{self, Named};
 use super::run::blame_compiler;
 use super::strumc::Voice;
@@ -87,6 +88,9 @@ pub(super) struct CompareCommand {
     #[command(flatten, next_help_heading = None)]
     voice: Voice,
 
+    #[command(flatten, next_help_heading = None)]
+    detail: Detail,
+
     #[command(flatten)]
     packing: PackingOptions,
 }
@@ -107,9 +111,22 @@ struct Comparison {
     rest: Vec<Run>,
 }
 
+impl CompareCommand {
+    fn places(&self) -> Places {
+        let machines = self.machines.iter().filter(|spec| is_machine_file(spec));
+        Places::default()
+            .reads("NET.mlir", [&self.network])
+            .reads("--input", input_files(&self.input))
+            .reads("--machines", machines)
+            .reads("--baseline", Some(&self.baseline).filter(|spec| is_machine_file(spec)))
+            .writes("--page", &self.page)
+    }
+}
+
 /// Compares and prints.
 pub(super) fn run(command: &CompareCommand) -> Result<(), Failure> {
     let plans = plans(command)?;
+    command.places().check()?;
     let input = files::read(&command.network)?;
     if input.bytes.starts_with(b"\x7fELF") {
         let help = "the network is compiled once for every method: give its integer TOSA";
@@ -118,14 +135,15 @@ pub(super) fn run(command: &CompareCommand) -> Result<(), Failure> {
     let progress = Progress::begin(command.voice.quiet);
     let mut outputs: Vec<(Method, Vec<Tensor>)> = Vec::new();
     let mut runs = Vec::new();
-    let mut told = command.voice.quiet;
+    let mut told = false;
     for (i, (method, plan)) in plans.iter().enumerate() {
         let (name, machine) = (method.name(), &plan.machine.name);
         progress.task(format!("{} of {}, {name} on {machine}: ", i + 1, plans.len()));
         // All packing methods have the same to say of a network.
-        let quiet = told || *method == Method::Dense;
-        told |= !quiet;
-        let (report, tensors) = simulated(command, plan, &input, &progress, quiet)?;
+        let silent = told || *method == Method::Dense;
+        told |= !silent;
+        let remarks = if silent { Remarks::Silent } else { command.detail.remarks(&command.voice) };
+        let (report, tensors) = simulated(command, plan, &input, &progress, remarks)?;
         if let Some((_, first)) = outputs.iter().find(|(other, _)| other == method)
             && *first != tensors
         {
@@ -208,9 +226,9 @@ fn simulated(
     plan: &Plan,
     input: &Input,
     progress: &Progress,
-    quiet: bool,
+    remarks: Remarks,
 ) -> Result<(Report, Vec<Tensor>), Failure> {
-    let program = plan.compile(input.clone(), progress, quiet)?;
+    let program = plan.compile(input.clone(), progress, remarks)?;
     progress.step("simulate");
     let tensors = match Samples::open(&program.inputs, &command.input)? {
         Some(mut samples) => samples.read(0)?,

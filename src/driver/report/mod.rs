@@ -12,7 +12,7 @@ use strum_files::budget;
 
 use super::cli::say;
 use super::exit::{Failure, Kind, out_of_memory};
-use super::files;
+use super::files::{self, Places};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,6 +53,7 @@ pub(super) fn run(command: &ReportCommand) -> Result<(), Failure> {
     if paths.iter().filter(|path| files::is_standard(path)).count() > 1 {
         return Err(Failure::usage("standard input can be read once"));
     }
+    Places::default().reads("R.json", paths).writes("--output", [&command.output]).check()?;
     let reports = paths.iter().map(|path| {
         let input = files::read(path)?;
         // Rows of numbers become rows of larger ones, which are text again on the page.

@@ -12,11 +12,13 @@ mod text;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use dpu_sim::tensor_file::input_files;
 use strum_passes::strum_pack::{Choice, PackableLayer, Packing};
 
 use super::eval::{Data, SampleOptions};
 use super::exit::Failure;
-use super::files;
+use super::files::{self, Places};
+use super::options::is_machine_file;
 use super::progress::Progress;
 use super::strumc::Voice;
 use super::trial::Trials;
@@ -145,8 +147,14 @@ fn finite(text: &str) -> Result<f64, String> {
 /// Chooses, writes and tells.
 pub(super) fn run(command: &TuneCommand) -> Result<(), Failure> {
     let asked = command.check()?;
-    // A search takes minutes.
-    files::check_sink(&command.output)?;
+    let machine = command.machine.iter().filter(|spec| is_machine_file(spec));
+    Places::default()
+        .reads("NET.mlir", [&command.network])
+        .reads("--calibration", input_files(&command.calibration))
+        .reads("--labels", input_files(command.labels.as_slice()))
+        .reads("--machine", machine)
+        .writes("--output", [&command.output])
+        .check()?;
     let input = files::read(&command.network)?;
     let name = input.name.clone();
     let progress = Progress::begin(command.voice.quiet);
@@ -226,7 +234,9 @@ impl TuneCommand {
             ("--calibration", !self.calibration.is_empty()),
             ("--labels", self.labels.is_some()),
             ("--limit", self.samples.limit.is_some()),
+            ("--jobs", self.samples.jobs.is_some()),
             ("--logits", self.samples.logits.is_some()),
+            ("--machine", self.machine.is_some()),
             ("--objective", self.objective.is_some()),
             ("--max-loss, --min-sqnr or --max-bytes", budget),
         ];

@@ -9,14 +9,14 @@ use std::thread::available_parallelism;
 use std::time::Instant;
 
 use clap::Parser;
-use dpu_isa::{ContainerError, Machine, Program};
-use dpu_sim::tensor_file::{OutputPlan, SampleOutputs, Samples, read_inputs};
+use dpu_isa::{ContainerError, Machine, MachineError, Program};
+use dpu_sim::tensor_file::{OutputPlan, SampleOutputs, Samples, input_files, output_files, read_inputs};
 use dpu_sim::{
     BatchError, HostProfile, KernelChoice, Options, Report, RunFiles, SimError, Tensor, run_batch,
     simulate_observed, simulate_timing,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use strum_files::{FileError, budget};
+use strum_files::{FileError, Places, budget};
 
 /// Exit codes beyond success.
 const INVALID: u8 = 1;
@@ -124,6 +124,7 @@ impl From<FileError> for Failure {
     fn from(error: FileError) -> Failure {
         match error {
             FileError::Usage(_) => failure(USAGE, error),
+            FileError::Io { .. } if error.is_limit() => failure(LIMIT, error),
             FileError::Io { .. } | FileError::Content { .. } => failure(INVALID, error),
             FileError::TooLarge { .. } | FileError::Limit { .. } => failure(LIMIT, error),
         }
@@ -157,6 +158,7 @@ impl From<SimError> for Failure {
 /// Does what the arguments say. Returns the text for standard output.
 pub(crate) fn run(args: &Args) -> Result<String, Failure> {
     args.memory_limit.into_iter().for_each(budget::set_limit);
+    places(args)?.check()?;
     let program = load_program(&args.program)?;
     let options = Options {
         max_cycles: args.fuel,
@@ -175,6 +177,18 @@ pub(crate) fn run(args: &Args) -> Result<String, Failure> {
         Some(profile) => format!("{text}\n{}", profile.table(&program)),
         None => text,
     })
+}
+
+/// What is read and what is written.
+fn places(args: &Args) -> Result<Places, FileError> {
+    let places = Places::default()
+        .reads("PROGRAM", [&args.program])
+        .reads("--input", input_files(&args.input))
+        .reads("--machine", &args.machine)
+        .writes_files("--output", output_files(&args.output)?)
+        .writes_files("--report", &args.report)
+        .writes_files("--trace", &args.trace);
+    Ok(places)
 }
 
 /// Runs a program on what the arguments name. Returns what there is to say of the run.
@@ -283,7 +297,8 @@ fn load_program(path: &Path) -> Result<Program, Failure> {
     })?;
     program.validate().map_err(|errors| {
         let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        failure(INVALID, format_args!("{name}: the program is not valid\n  {}", list.join("\n  ")))
+        let code = if errors.iter().all(|error| error.kind.is_limit()) { LIMIT } else { INVALID };
+        failure(code, format_args!("{name}: the program is not valid\n  {}", list.join("\n  ")))
     })?;
     Ok(program)
 }
@@ -291,5 +306,8 @@ fn load_program(path: &Path) -> Result<Program, Failure> {
 fn load_machine(path: &Path) -> Result<Machine, Failure> {
     let name = path.display();
     let text = strum_files::read_text_within(path, strum_files::MAX_MACHINE)?;
-    Machine::from_toml(&text).map_err(|error| failure(INVALID, format_args!("{name}: {error}")))
+    Machine::from_toml(&text).map_err(|error| {
+        let code = if matches!(error, MachineError::TooLarge { .. }) { LIMIT } else { INVALID };
+        failure(code, format_args!("{name}: {error}"))
+    })
 }

@@ -23,6 +23,9 @@ pub enum SimError {
     /// The host cannot run what was asked for.
     #[error("{0}")]
     Host(String),
+    /// This computer does not give what the limits allow.
+    #[error("{0}")]
+    HostLimit(String),
     /// The program needs more of something than it may have.
     #[error("out of {what}: needs {needed}, the limit is {limit}")]
     Resource {

@@ -120,7 +120,11 @@ impl StorageFinder {
         let sets = program.dram_bytes.div_ceil(HOST_BYTES).saturating_add(operands).saturating_add(1);
         let srams = program.machine.sram_bytes.saturating_mul(tiles as u64);
         let needed = program.dram_bytes.saturating_add(srams).saturating_mul(4).saturating_add(8 * sets);
-        if needed > max_memory || sets >= u32::MAX.into() {
+        if sets >= u32::MAX.into() {
+            let what = "sets of bytes that are stored alike";
+            return Err(SimError::Resource { what, needed: sets, limit: u64::from(u32::MAX) - 1 });
+        }
+        if needed > max_memory {
             let what = "bytes of the host's memory to find what is stored without zeros";
             return Err(SimError::Resource { what, needed, limit: max_memory });
         }
