@@ -9,7 +9,7 @@ use strum_files::OverLimit;
 use crate::error::{Fault, TrapKind};
 use crate::region::Region;
 
-/// Steps that a run has at least, however little fuel it is given: about ten seconds of the host. VGG-11, the largest network of the zoo,
+/// Steps that a run has at least, however little fuel it is given: some ten to twenty-five seconds of the host. VGG-11, the largest network of the zoo,
 /// takes a hundredth of them.
 const LEAST_STEPS: u64 = crate::Options::MAX_CYCLES;
 
