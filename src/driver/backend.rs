@@ -5,7 +5,6 @@ use std::path::Path;
 use dpu_isa::{Machine, Program};
 use strum_ir::{Captured, Context, Module, OptionKind};
 use strum_passes::translation::{self, ExportError};
-use strum_passes::verdict::{Verdict, verdict};
 use strum_passes::{machine, pipeline};
 
 use super::diagnostics::Origin;

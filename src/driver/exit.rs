@@ -137,7 +137,9 @@ impl From<SimError> for Failure {
         match &error {
             SimError::Input(_) | SimError::Program(_) | SimError::Machine(_) => Failure::input(error),
             SimError::Host(_) => Failure::new(Kind::Unsupported, error),
-            SimError::Resource { .. } | SimError::Memory(_) => Failure::new(Kind::Resource, error),
+            SimError::HostLimit(_) | SimError::Resource { .. } | SimError::Memory(_) => {
+                Failure::new(Kind::Resource, error)
+            }
             SimError::OutOfFuel { .. } => {
                 Failure::new(Kind::Resource, error).with_help("--fuel sets the limit")
             }

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::{INPUT_SHA256, PIPELINE, TOOL, tool};
 use crate::machine;
-use crate::verdict::{INTERNAL, MEMORY};
+use crate::verdict::{INTERNAL, MEMORY, RESOURCE};
 
 /// Why there is no binary.
 #[derive(Debug, Error)]

@@ -148,7 +148,7 @@ impl From<SimError> for Failure {
         match &error {
             SimError::Input(_) | SimError::Program(_) | SimError::Machine(_) => failure(INVALID, error),
             SimError::Host(_) => failure(UNSUPPORTED, error),
-            SimError::Resource { .. } | SimError::Memory(_) => failure(LIMIT, error),
+            SimError::HostLimit(_) | SimError::Resource { .. } | SimError::Memory(_) => failure(LIMIT, error),
             SimError::OutOfFuel { .. } => failure(LIMIT, format!("{error}\nhelp: --fuel sets the limit")),
             SimError::Trap(_) => failure(TRAP, error),
         }
