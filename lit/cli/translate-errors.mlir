@@ -11,7 +11,7 @@
 // DRAFT: error: 'dpu.program' op is not scheduled: run dpu-allocate and dpu-assign-barriers on it first
 // A constant at the end of the address space would make an image of a terabyte.
 // RUN: sh -c 'ulimit -v 8000000; ! strum-translate --mlir-to-dpu %t/memory.mlir -o %t.dpu' 2>&1 | FileCheck %s --check-prefix=MEMORY
-// MEMORY: memory.mlir:2:8: error: 'dpu.constant' op does not fit into memory
+// MEMORY: memory.mlir:2:8: error: 'dpu.constant' op out of memory: the constants of the binary: 1099511627776 bytes are needed
 // RUN: not ls %t.dpu
 
 //--- functions.mlir

@@ -272,17 +272,13 @@ fn what_the_dpu_path_does_not_take_is_said_at_its_op() {
             3,
             "2:8: error: 'tosa.const' op unsupported: a sparse constant",
         ),
-        (constant(huge, "dense<3>"), 4, "2:8: error: 'tosa.const' op does not fit the machine: "),
+        (constant(huge, "dense<3>"), 4, "2:8: error: 'tosa.const' op "),
         (
             through("tensor<2147483648x2147483648x2147483648xi8>"),
             4,
             "1:1: error: 'func.func' op does not fit the machine: ",
         ),
-        (
-            through("tensor<0x4xi8>"),
-            3,
-            "1:1: error: 'func.func' op unsupported: argument #0 of type 'tensor<0x4xi8>' has no elements",
-        ),
+        (through("tensor<0x4xi8>"), 1, "1:17: error: a tensor of type 'tensor<0x4xi8>' has no elements"),
         (
             through("tensor<?xi8>"),
             3,

@@ -194,7 +194,7 @@ fn fault(
             (code, _, stderr, _) => format!("{line}: {code:?}, {stderr}"),
         },
         Shown::By(test) => {
-            let folders = ["tests/cli", "tools/sim/tests"];
+            let folders = ["tests", "tests/cli", "tools/sim/tests"];
             let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
             let name = format!("fn {test}()");
             let mut files = files.map(|file| file.unwrap().path()).filter(|path| path.is_file());

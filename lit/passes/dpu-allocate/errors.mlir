@@ -2,7 +2,7 @@
 // RUN: strum-opt %s --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(dpu.program(dpu-allocate))'
 
 // Constants, inputs and outputs are live from start to end. The smaller machine has 256 MB of DRAM.
-// expected-error @+1 {{'dpu.program' op does not fit the machine: l: DRAM bytes: needs 268435472, the limit is 268435456}}
+// expected-error @+1 {{'dpu.program' op does not fit the machine: l: DRAM bytes: needs 268435520, the limit is 268435456}}
 dpu.program @dram machine "flexnn-4x4" stage draft {
   %x = dpu.input "x" : !dpu.buffer<dram, 16xi8>
   %y = dpu.output "y" : !dpu.buffer<dram, 268435456xi8>

@@ -69,9 +69,6 @@ fn type_faults(op: &OpFacts<'_>, row: &Row) -> Vec<String> {
 #[must_use]
 pub fn tensor_fault(ty: &TypeFact, printed: &str) -> Option<String> {
     match ty {
-        TypeFact::Tensor { shape, .. } if shape.contains(&0) => {
-            Some(format!("of type '{printed}' has no elements; all extents must be at least 1"))
-        }
         TypeFact::Tensor { shape, .. } => (shape.len() > MAX_RANK).then(|| {
             format!("of type '{printed}' has rank {}, at most {MAX_RANK} is supported", shape.len())
         }),

@@ -91,7 +91,7 @@ impl Pass for TosaQuantize {
             other => return Err(unknown("activations", other, "minmax, percentile or mse").into()),
         };
         if share != PERCENTILE && !matches!(choice, RangeChoice::Percentile(_)) {
-            return Err(op.error("percentile has no effect without activations=percentile").into());
+            return Err(usage("percentile has no effect without activations=percentile".into()).into());
         }
         let scales = match options.string("weights")? {
             "per-channel" => WeightScales::PerChannel,
