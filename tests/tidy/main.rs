@@ -143,6 +143,7 @@ const UNTESTED: [(&str, &[&str]); 6] = [
             "a constant of type",
             "a constant that is written out",
             "error: out of memory for",
+            "out of memory for",
             "its contents",
             "more than can be counted",
             "weights as they are stored",
