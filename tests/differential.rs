@@ -7,32 +7,19 @@
 
 mod common;
 
-use common::{compile, context, round_trip, run, run_otherwise};
-use dpu_isa::Dtype;
+use common::{compile, context, round_trip, run, run_otherwise, simulated};
 use dpu_sim::Tensor;
 use strum_ir::Context;
 use strum_ref::smith::{self, Case, Kind, Size};
-
-/// A tensor of the oracle as the simulator takes it.
-fn tensor(from: &strum_ref::Tensor) -> Tensor {
-    let dtype = match from.dtype {
-        strum_ref::Dtype::I8 => Dtype::I8,
-        strum_ref::Dtype::I16 => Dtype::I16,
-        strum_ref::Dtype::I32 => Dtype::I32,
-    };
-    let shape: Vec<u64> = from.shape.iter().map(|&d| d as u64).collect();
-    let values: Vec<i32> = from.data.iter().map(|&v| v as i32).collect();
-    Tensor::from_values(dtype, &shape, &values)
-}
 
 /// Compiles and runs a case, and compares every output.
 fn check(context: &Context, case: &Case, options: &str) -> Result<(), String> {
     let pipeline = format!("strum-pipeline{{{options}}}");
     let program =
         compile(context, case.mlir.as_bytes(), &pipeline).map_err(|e| format!("{e}\n{}", case.mlir))?;
-    let inputs: Vec<Tensor> = case.inputs.iter().map(tensor).collect();
+    let inputs: Vec<Tensor> = case.inputs.iter().map(simulated).collect();
     let outputs = run(&program, &inputs)?;
-    let expected: Vec<Tensor> = case.outputs.iter().map(tensor).collect();
+    let expected: Vec<Tensor> = case.outputs.iter().map(simulated).collect();
     if outputs != expected {
         return Err(format!("wrong result\n{}", case.mlir));
     }
@@ -85,6 +72,17 @@ fn graphs() {
     }
 }
 
+#[test]
+fn what_the_canonicalizer_rewrites() {
+    let context = context();
+    for seed in 0..100 {
+        let case = smith::rewrites(seed).unwrap();
+        if let Err(error) = check(&context, &case, "method=dense machine=flexnn-16x16") {
+            panic!("rewrites {seed}: {error}");
+        }
+    }
+}
+
 /// Packed weights must compute what the same weights decoded compute: the simulator's decoder against the compiler's.
 #[test]
 fn packed_weights_are_their_decoded_selves() {
@@ -103,7 +101,7 @@ fn packed_weights_are_their_decoded_selves() {
     for kind in [Kind::Conv2d, Kind::DepthwiseConv2d] {
         for seed in 0..28 {
             let case = smith::single_op(kind, seed).unwrap();
-            let inputs: Vec<Tensor> = case.inputs.iter().map(tensor).collect();
+            let inputs: Vec<Tensor> = case.inputs.iter().map(simulated).collect();
             let format = formats[seed as usize % formats.len()];
             let pack = format!("func.func(strum-pack{{{format} depthwise=true min-channels=1}})");
             let run_with = |middle: &str| {

@@ -5,7 +5,7 @@
 //! for any text within a line. All transcripts of a document run in order in one scratch folder that sees the repository's
 //! `models`, with the built drivers first on the path.
 //!
-//! `BLESS=1 cargo test --test readme` writes the real output over what differs. The transcript of `tools/demo`, which
+//! `STRUM_BLESS=1 cargo test --test readme` writes the real output over what differs. The transcript of `tools/demo`, which
 //! builds in release mode first, has a test of its own that `.ci/run` asks for with `--ignored`.
 
 use std::io;
@@ -122,7 +122,7 @@ fn run(command: &str, folder: &Path) -> Result<String, String> {
 fn check(document: &str, folder: &Path, chosen: impl Fn(&Example) -> bool) -> io::Result<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
     let text = std::fs::read_to_string(&path)?;
-    let bless = std::env::var_os("BLESS").is_some();
+    let bless = std::env::var_os("STRUM_BLESS").is_some();
     let mut report = String::new();
     let mut replacements: Vec<(Range<usize>, String)> = Vec::new();
     for example in examples(&text).into_iter().filter(chosen) {
@@ -150,7 +150,7 @@ fn check(document: &str, folder: &Path, chosen: impl Fn(&Example) -> bool) -> io
 #[test]
 fn the_tour_is_true() {
     let report = check(README, &scratch_folder("readme").unwrap(), |example| !example.is_demo()).unwrap();
-    assert!(report.is_empty(), "examples that are not true (BLESS=1 rewrites them):\n{report}");
+    assert!(report.is_empty(), "examples that are not true (STRUM_BLESS=1 rewrites them):\n{report}");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn documents_are_true() {
     for document in DOCUMENTS {
         let folder = scratch_folder("documents").unwrap();
         let report = check(document, &folder, |_| true).unwrap();
-        assert!(report.is_empty(), "examples that are not true (BLESS=1 rewrites them):\n{report}");
+        assert!(report.is_empty(), "examples that are not true (STRUM_BLESS=1 rewrites them):\n{report}");
         let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).unwrap();
         assert!(!examples(&text).is_empty(), "{document} has no transcript");
     }
@@ -168,7 +168,7 @@ fn documents_are_true() {
 #[ignore = "builds in release mode; .ci/run asks for it"]
 fn the_demonstration_is_true() {
     let report = check(README, Path::new(env!("CARGO_MANIFEST_DIR")), Example::is_demo).unwrap();
-    assert!(report.is_empty(), "examples that are not true (BLESS=1 rewrites them):\n{report}");
+    assert!(report.is_empty(), "examples that are not true (STRUM_BLESS=1 rewrites them):\n{report}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use common::{compile, context, run};
@@ -161,6 +162,14 @@ struct Tally {
     /// Of those, changes of a cut.
     cuts_followed: usize,
     cuts_refused: usize,
+    /// Every field that a strategy has: whether a change of it that was followed made another binary.
+    fields: BTreeMap<String, bool>,
+}
+
+/// The field that a place is of: `/programs/0/layers/2/schedules/0/pes/oc` is `schedules/pes/oc`.
+fn field(place: &str) -> String {
+    let names = place.split('/').filter(|part| !part.is_empty() && part.parse::<usize>().is_err());
+    names.filter(|name| !["programs", "layers"].contains(name)).collect::<Vec<_>>().join("/")
 }
 
 /// Changes one decision of a network after the other: each change is followed or refused, and no result is wrong.
@@ -169,6 +178,10 @@ fn check_changes(bench: &Bench<'_>, case: &Case, machine: &str, dice: &mut Dice,
     let strategy: Value = serde_json::from_str(&bench.round_trip(mlir, &options)).unwrap();
     let mut places = Vec::new();
     decisions(&strategy, "", &mut places);
+    let plain = bench.elf(mlir, &options).unwrap();
+    for place in &places {
+        tally.fields.entry(field(place)).or_default();
+    }
     let inputs: Vec<Tensor> = case.inputs.iter().map(tensor).collect();
     let expected: Vec<Tensor> = case.outputs.iter().map(tensor).collect();
     let (told, done) = (bench.path("told.json"), bench.path("done.json"));
@@ -191,6 +204,9 @@ fn check_changes(bench: &Bench<'_>, case: &Case, machine: &str, dice: &mut Dice,
                 tally.cuts_followed += usize::from(place.contains("/cuts/"));
                 let text = format!("{place} = {wish} on {machine}\n{}", case.mlir);
                 assert_eq!(run(&program, &inputs).as_ref(), Ok(&expected), "{text}");
+                if program.to_elf().unwrap() != plain {
+                    tally.fields.insert(field(place), true);
+                }
                 let done: Value = serde_json::from_str(&std::fs::read_to_string(&done).unwrap()).unwrap();
                 assert_eq!(done.pointer(place), Some(&wish), "{text}");
             }
@@ -234,8 +250,84 @@ fn changed_decisions_are_followed_or_refused() {
             check_changes(&bench, &case, "flexnn-16x16", &mut dice, &mut tally);
         }
     }
-    let Tally { followed, refused, cuts_followed, cuts_refused } = tally;
+    let Tally { followed, refused, cuts_followed, cuts_refused, fields } = tally;
     let text = format!("{followed} followed, {refused} refused; cuts: {cuts_followed} and {cuts_refused}");
     println!("{text}");
     assert!(followed > 100 && refused > 100 && cuts_followed > 50 && cuts_refused > 50, "{text}");
+    // Every decision changes a binary; what says which layer or tile it is about is no decision, and another one is refused. Those of
+    // tilings are tried one by one below.
+    let idle = fields.iter().filter(|(name, flips)| !**flips && !name.starts_with("tiling/"));
+    let idle: Vec<&str> = idle.map(|(name, _)| name.as_str()).collect();
+    let keys =
+        ["cuts/over", "schedules/tile/ic", "schedules/tile/oc", "schedules/tile/ox", "schedules/tile/oy"];
+    assert_eq!(idle, keys, "{fields:?}");
+    let tilings: Vec<&str> = fields.keys().filter_map(|name| name.strip_prefix("tiling/")).collect();
+    let mut tried: Vec<&str> = TILINGS.iter().map(|(_, _, field, _)| *field).collect();
+    tried.sort_unstable();
+    assert_eq!(tilings, tried);
+}
+
+const CONV: &str = r#"func.func @main(%x: tensor<1x16x16x32xi8>) -> tensor<1x16x16x32xi32> {
+  %w = "tosa.const"() <{values = dense<3> : tensor<32x3x3x32xi8>}> : () -> tensor<32x3x3x32xi8>
+  %b = "tosa.const"() <{values = dense<1> : tensor<1xi32>}> : () -> tensor<1xi32>
+  %z = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %y = tosa.conv2d %x, %w, %b, %z, %z {acc_type = i32, dilation = array<i64: 1, 1>, pad = array<i64: 1, 1, 1, 1>, stride = array<i64: 1, 1>} : (tensor<1x16x16x32xi8>, tensor<32x3x3x32xi8>, tensor<1xi32>, tensor<1xi8>, tensor<1xi8>) -> tensor<1x16x16x32xi32>
+  return %y : tensor<1x16x16x32xi32>
+}
+"#;
+
+/// Four input channels, two outputs of each.
+const DEPTHWISE: &str = r#"func.func @main(%x: tensor<1x16x16x4xi8>) -> tensor<1x16x16x8xi32> {
+  %w = "tosa.const"() <{values = dense<3> : tensor<3x3x4x2xi8>}> : () -> tensor<3x3x4x2xi8>
+  %b = "tosa.const"() <{values = dense<1> : tensor<1xi32>}> : () -> tensor<1xi32>
+  %z = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %y = tosa.depthwise_conv2d %x, %w, %b, %z, %z {acc_type = i32, dilation = array<i64: 1, 1>, pad = array<i64: 1, 1, 1, 1>, stride = array<i64: 1, 1>} : (tensor<1x16x16x4xi8>, tensor<3x3x4x2xi8>, tensor<1xi32>, tensor<1xi8>, tensor<1xi8>) -> tensor<1x16x16x8xi32>
+  return %y : tensor<1x16x16x8xi32>
+}
+"#;
+
+/// A layer, what is told of its tiling, and a field with another value: both are followed, and make different binaries.
+const TILINGS: &[(&str, &str, &str, &str)] = &[
+    (CONV, r#"{"oy": 4}"#, "oy", "8"),
+    (CONV, r#"{"ox": 4}"#, "ox", "8"),
+    (CONV, r#"{"oc": 16}"#, "oc", "8"),
+    (DEPTHWISE, r#"{"oc_groups": 1}"#, "oc_groups", "4"),
+    (CONV, r#"{"ic": 32}"#, "ic", "16"),
+    (CONV, r#"{"ky": 3}"#, "ky", "1"),
+    (CONV, r#"{"kx": 3}"#, "kx", "1"),
+    (CONV, r#"{"oy": 4, "oc": 16, "order": "spatial_outer"}"#, "order", "\"channel_outer\""),
+    (CONV, r#"{"oy": 4, "oc": 16, "gather": false}"#, "gather", "true"),
+    (CONV, r#"{"oy": 4, "act_slots": 2}"#, "act_slots", "3"),
+    (CONV, r#"{"weight_slots": 1}"#, "weight_slots", "2"),
+    (CONV, r#"{"oy": 4, "out_slots": 2}"#, "out_slots", "3"),
+    (CONV, r#"{"oc": 16, "split_weights": false}"#, "split_weights", "true"),
+];
+
+#[test]
+fn every_field_of_a_tiling_makes_another_binary() {
+    let context = context();
+    let bench = Bench::new(&context);
+    let told = bench.path("told.json");
+    let elf = |network: &str, tiling: &Value| {
+        let name = if network == CONV { "0.conv2d" } else { "0.depthwise_conv2d" };
+        let layer = serde_json::json!({ "name": name, "tiling": tiling });
+        let strategy =
+            serde_json::json!({ "version": 1, "programs": [{ "name": "main", "layers": [layer] }] });
+        std::fs::write(&told, strategy.to_string()).unwrap();
+        bench.elf(network.as_bytes(), &format!("method=dense read-strategy={}", told.display()))
+    };
+    let mut faults = Vec::new();
+    for (network, tiling, field, other) in TILINGS {
+        let tiling: Value = serde_json::from_str(tiling).unwrap();
+        let mut changed = tiling.clone();
+        changed[field] = serde_json::from_str(other).unwrap();
+        match (elf(network, &tiling), elf(network, &changed)) {
+            (Ok(one), Ok(two)) if one != two => {}
+            (Ok(_), Ok(_)) => faults.push(format!("{tiling}: {field} = {other} changes nothing")),
+            (one, two) => {
+                faults.push(format!("{tiling}, {field} = {other}: {:?} {:?}", one.err(), two.err()))
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

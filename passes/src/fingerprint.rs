@@ -5,6 +5,8 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 use strum_ir::{Operation, PrintOptions};
 
+use crate::limits;
+
 /// SHA-256 of a function's text without locations, and of the bytes of its constants, as 64 lower-case hex digits.
 ///
 /// The hash does not depend on file names, on how constants are spelled, or on anything around the function.
@@ -12,18 +14,38 @@ pub(crate) fn of_function(function: Operation<'_>) -> String {
     let mut hash = Sha256::new();
     for op in function.walk() {
         let constant = op.attribute("values").or_else(|| op.attribute("value"));
-        if let Some(bytes) = constant.and_then(|c| c.bytes().ok()) {
-            hash.update((bytes.len() as u64).to_le_bytes());
-            hash.update(&bytes);
+        let Some(constant) = constant else { continue };
+        match (constant.splat_bytes(), constant.ty().and_then(limits::tensor_bytes)) {
+            (Some(element), Some(total)) => hash_splat(&mut hash, element, total),
+            _ => {
+                let Ok(bytes) = constant.bytes() else { continue };
+                hash.update((bytes.len() as u64).to_le_bytes());
+                hash.update(&bytes);
+            }
         }
     }
     // Resource names depend on what else lives in the context, so constants are left out of the text.
-    let options = PrintOptions { elide_longer_than: Some(0), generic: true, ..PrintOptions::default() };
+    let options =
+        PrintOptions { elide_longer_than: Some(0), generic: true, local: true, ..PrintOptions::default() };
     hash.update(without_constants(&function.print(&options)));
     hash.finalize().iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// Takes in a constant of `total` bytes that repeats one element, as if it were written out.
+fn hash_splat(hash: &mut Sha256, element: &[u8], total: u64) {
+    /// Elements that are written out at a time.
+    const PART: usize = 1 << 14;
+    hash.update(total.to_le_bytes());
+    let part = element.repeat(PART);
+    let mut left = total;
+    while left > 0 {
+        let taken = part.get(..usize::try_from(left).unwrap_or(usize::MAX)).unwrap_or(&part);
+        hash.update(taken);
+        left = left.saturating_sub(taken.len() as u64);
+    }
 }
 
 /// The text with the names of resources and the values of constants cut out.
@@ -43,7 +65,20 @@ fn without_constants(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::without_constants;
+    use super::{Sha256, hash_splat, without_constants};
+    use sha2::Digest;
+
+    #[test]
+    fn a_splat_counts_as_if_it_were_written_out() {
+        for (element, count) in [(&[7u8][..], 3), (&[1, 2, 3, 4], 100_000), (&[5, 6], 1 << 14)] {
+            let (mut splat, mut whole) = (Sha256::new(), Sha256::new());
+            let bytes = element.repeat(count);
+            hash_splat(&mut splat, element, bytes.len() as u64);
+            whole.update((bytes.len() as u64).to_le_bytes());
+            whole.update(&bytes);
+            assert_eq!(splat.finalize(), whole.finalize());
+        }
+    }
 
     #[test]
     fn spelling_of_constants_does_not_count() {

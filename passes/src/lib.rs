@@ -10,6 +10,7 @@
 mod docs;
 mod fingerprint;
 pub mod float;
+pub mod limits;
 pub mod machine;
 mod program;
 mod registry;

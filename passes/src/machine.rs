@@ -8,6 +8,8 @@ use std::path::Path;
 use dpu_isa::Machine;
 use strum_ir::dpu::Program;
 
+use crate::verdict::unreadable;
+
 /// The machine that is compiled for unless the user says otherwise.
 pub const DEFAULT: &str = "flexnn-16x16";
 
@@ -25,8 +27,8 @@ pub fn resolve(spec: &str) -> Result<Machine, String> {
             Machine::builtin_names().collect::<Vec<_>>().join(", ")
         ));
     }
-    let text = strum_files::read_text(Path::new(spec))
-        .map_err(|e| format!("machine file '{spec}': {}", e.reason()))?;
+    let text = strum_files::read_text_within(Path::new(spec), strum_files::MAX_MACHINE)
+        .map_err(|error| unreadable("machine file", spec, &error))?;
     Machine::from_toml(&text).map_err(|e| format!("machine file '{spec}': {e}"))
 }
 
@@ -36,9 +38,24 @@ pub fn resolve(spec: &str) -> Result<Machine, String> {
 /// The name is of no built-in machine, or the program's machine file is not one.
 pub fn of_program(program: Program<'_>) -> Result<Machine, String> {
     match program.machine_toml() {
-        Some(text) => Machine::from_toml(text).map_err(|e| format!("has a machine file that is none: {e}")),
+        Some(text) => {
+            let machine =
+                Machine::from_toml(text).map_err(|e| format!("has a machine file that is none: {e}"))?;
+            let (name, file) = (program.machine(), &machine.name);
+            if name != file {
+                return Err(format!("is for machine '{name}' and has the file of machine '{file}'"));
+            }
+            Ok(machine)
+        }
         None => Machine::builtin(program.machine()).map_err(|e| e.to_string()),
     }
+}
+
+/// What of a machine no compiled program uses: a warning, in one line.
+#[must_use]
+pub fn unused(machine: &Machine) -> Option<String> {
+    let Machine { name, tiles, .. } = machine;
+    (*tiles > 1).then(|| format!("the compiler uses 1 of the {tiles} tiles of machine '{name}'"))
 }
 
 /// The text of the machine's file, if it is not a built-in one: what a program must carry beside the name.

@@ -9,7 +9,7 @@ use strum_ir::{Operation, PassError, Value};
 use strum_plan::{Buffer, BufferId, LayerInfo, PlanError, Role, Task};
 
 use crate::machine;
-use crate::verdict::{RESOURCE, UNSUPPORTED};
+use crate::verdict::{INTERNAL, MEMORY, RESOURCE, UNSUPPORTED};
 
 /// A program read from the IR.
 pub(crate) struct Plain<'c> {
@@ -84,7 +84,8 @@ pub(crate) fn report(op: Operation<'_>, error: &PlanError) -> PassError {
         PlanError::Resource { what, need, limit } => {
             op.error(format_args!("{RESOURCE}{what}: needs {need}, the limit is {limit}")).into()
         }
+        PlanError::Memory { what } => op.error(format_args!("{MEMORY}{what}")).into(),
         PlanError::Refused { what } => op.error(format_args!("strategy: {what}")).into(),
-        other => PassError::Internal(format!("{}: {other}", op.location().describe())),
+        other => op.error(format_args!("{INTERNAL}this is a bug in strum-opt: {other}")).into(),
     }
 }

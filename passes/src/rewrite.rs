@@ -29,11 +29,21 @@ pub(crate) fn replace<'c>(op: Operation<'c>, value: Value<'c>) -> Result<(), Err
     Ok(())
 }
 
+/// The most parts of a fused location: what is made of more ops names the first of them.
+const MAX_PARTS: usize = 256;
+
 /// The location of what is made of several ops.
 pub(crate) fn fused<'c>(ops: &[Operation<'c>]) -> Option<Location<'c>> {
     let first = ops.first()?;
-    let locations: Vec<Location<'c>> = ops.iter().map(|op| op.location()).collect();
-    Some(Location::fused(first.context(), &locations))
+    let mut parts = Vec::new();
+    for location in ops.iter().map(|op| op.location()) {
+        parts.extend(location.parts().unwrap_or_else(|| vec![location]));
+        if parts.len() >= MAX_PARTS {
+            parts.truncate(MAX_PARTS);
+            break;
+        }
+    }
+    Some(Location::fused(first.context(), &parts))
 }
 
 /// The blocks of the body of a function; none for a declaration.

@@ -3,21 +3,47 @@
 //!
 //! Invariant: a phrase counts only where it begins the message, after the name of the op that MLIR puts in front.
 
+use std::path::Path;
+
+use strum_files::{FileError, budget};
+
 /// Begins the message on something that is valid but not supported.
 pub const UNSUPPORTED: &str = "unsupported: ";
 /// Begins the message on something that is valid but larger than the machine.
 pub const RESOURCE: &str = "does not fit the machine: ";
+/// Begins the message on an option of a pass that makes no sense.
+pub const USAGE: &str = "wrong option: ";
+/// Begins the message on something that is valid but takes more memory than there may be.
+pub const MEMORY: &str = "out of memory: ";
 /// Begins the message on a fault of this project.
 pub const INTERNAL: &str = "internal error: ";
+
+/// The message on a file that cannot be read: `what` it is, and why.
+pub(crate) fn unreadable(what: &str, path: &str, error: &FileError) -> String {
+    format!("{}{what} '{path}': {}", if error.is_limit() { MEMORY } else { "" }, error.reason())
+}
+
+/// Memory that data of this project may take, for each byte of the JSON text that they are in: an entry of few letters is a structure.
+const JSON_PEAK: u64 = 128;
+
+/// Reads a text in JSON, `what` for messages.
+pub(crate) fn read_json(what: &str, path: &str) -> Result<String, String> {
+    let text = strum_files::read_text(Path::new(path)).map_err(|error| unreadable(what, path, &error))?;
+    let needed = (text.len() as u64).saturating_mul(JSON_PEAK);
+    budget::check("its contents", needed).map_err(|over| format!("{MEMORY}{what} '{path}': {over}"))?;
+    Ok(text)
+}
 
 /// Whose fault an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The user's: the input breaks a rule.
     Invalid,
+    /// The user's: an option of a pass makes no sense.
+    Usage,
     /// A limit of this project.
     Unsupported,
-    /// A limit of the machine.
+    /// A limit of the machine, or of this computer.
     Resource,
     /// A bug of this project.
     Internal,
@@ -31,10 +57,12 @@ pub fn verdict(message: &str) -> Verdict {
     let said = named.map_or(message, |(_, said)| said);
     if said.starts_with(UNSUPPORTED) {
         Verdict::Unsupported
-    } else if said.starts_with(RESOURCE) {
+    } else if said.starts_with(RESOURCE) || said.starts_with(MEMORY) {
         Verdict::Resource
     } else if said.starts_with(INTERNAL) {
         Verdict::Internal
+    } else if said.starts_with(USAGE) {
+        Verdict::Usage
     } else {
         Verdict::Invalid
     }
@@ -55,7 +83,9 @@ mod tests {
             verdict("'tosa.conv2d' op does not fit the machine: x: needs 2, the limit is 1"),
             Verdict::Resource
         );
+        assert_eq!(verdict("out of memory: x: 2 bytes are needed"), Verdict::Resource);
         assert_eq!(verdict("internal error: this is a bug"), Verdict::Internal);
+        assert_eq!(verdict("wrong option: no such machine"), Verdict::Usage);
         assert_eq!(verdict("'tosa.conv2d' op attribute 'pad' of 'x' op unsupported: y"), Verdict::Invalid);
         assert_eq!(verdict("expected ':'"), Verdict::Invalid);
     }

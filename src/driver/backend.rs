@@ -1,5 +1,7 @@
 //! The calls into `strum-passes`: the pipeline by name, and the way between the dpu dialect and a program.
 
+use std::path::Path;
+
 use dpu_isa::{Machine, Program};
 use strum_ir::{Captured, Context, Module, OptionKind};
 use strum_passes::translation::{self, ExportError};
@@ -7,6 +9,7 @@ use strum_passes::{machine, pipeline};
 
 use super::diagnostics::Origin;
 use super::exit::Failure;
+use super::options::is_machine_file;
 
 pub(super) use strum_passes::machine::DEFAULT as DEFAULT_MACHINE;
 pub(super) use strum_passes::pipeline::{NAME as PIPELINE, Stage};
@@ -19,9 +22,11 @@ pub(super) fn context() -> &'static Context {
 
 /// The machine of this name or file. A name that is not known is wrong usage, a file that is none is wrong input.
 pub(super) fn resolve_machine(spec: &str) -> Result<Machine, Failure> {
-    let is_file = spec.ends_with(".toml");
-    machine::resolve(spec)
-        .map_err(|error| if is_file { Failure::input(error) } else { Failure::usage(error) })
+    if !is_machine_file(Path::new(spec)) {
+        return machine::resolve(spec).map_err(Failure::usage);
+    }
+    let text = strum_files::read_text_within(Path::new(spec), strum_files::MAX_MACHINE)?;
+    Machine::from_toml(&text).map_err(|error| Failure::from(error).in_file(&format!("machine file '{spec}'")))
 }
 
 /// The stages of `strum-pipeline` with these options.

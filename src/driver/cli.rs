@@ -10,7 +10,13 @@ use std::sync::LazyLock;
 use std::thread;
 
 use clap::{Args, Parser};
+use strum_files::budget;
+use strum_passes::strum_pack::remark;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
 
 use super::exit::{Failure, Kind};
 use super::isolate;
@@ -31,20 +37,38 @@ pub(super) struct Common {
     /// What to tell on standard error about the work: off, error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL", default_value = "warn", value_parser = level, global = true)]
     log: LevelFilter,
+
+    /// Most memory to use, such as 2GB or 512MiB: constants, tensors, simulated memories, and everything that is read [default: 7/8
+    /// of what this computer has, or allows this process].
+    #[arg(long, value_name = "SIZE", value_parser = budget::parse, global = true)]
+    memory_limit: Option<u64>,
 }
 
-fn level(text: &str) -> Result<LevelFilter, String> {
+pub(super) fn level(text: &str) -> Result<LevelFilter, String> {
     let known = ["off", "error", "warn", "info", "debug", "trace"];
     let level = text.parse().ok().filter(|_| known.contains(&text));
     level.ok_or_else(|| format!("expected {}", known.join(", ")))
 }
 
 impl Common {
-    fn start_log(&self) {
-        let log = tracing_subscriber::fmt().with_max_level(self.log).with_writer(io::stderr).without_time();
-        // A second logger in one process changes nothing.
-        let _ = log.try_init();
+    fn limit_memory(&self) {
+        if let Some(bytes) = self.memory_limit {
+            budget::set_limit(bytes);
+        }
     }
+
+    fn start_log(&self) {
+        // Remarks are always made: what is told of them is decided later.
+        let shown = Targets::new().with_default(self.log).with_target(remark::TARGET, LevelFilter::INFO);
+        start_log(shown);
+    }
+}
+
+/// Has what is logged told on standard error, as far as it is asked for.
+pub(super) fn start_log(shown: Targets) {
+    let layer = fmt::layer().with_writer(io::stderr).without_time().with_filter(shown);
+    // A second logger in one process changes nothing.
+    let _ = tracing_subscriber::registry().with(layer).try_init();
 }
 
 /// Arguments of a driver.
@@ -55,25 +79,35 @@ pub(super) trait Arguments: Parser + Send + 'static {
 
 /// Parses the arguments, does the work, and ends.
 pub(super) fn main<A: Arguments>(tool: &'static str, work: fn(A) -> Result<(), Failure>) -> ExitCode {
-    if let Some(name) = isolate::asked_to_read(std::env::args_os()) {
-        return finish(tool, guarded(move || isolate::serve(&name)));
+    strum_files::ignore_file_size_signal();
+    if let Some(request) = isolate::asked_to_read(std::env::args_os()) {
+        return end(tool, move || isolate::serve(&request));
     }
     match parse::<A>(std::env::args_os()) {
         Ok(arguments) => {
             arguments.common().start_log();
-            finish(tool, guarded(move || work(arguments)))
+            arguments.common().limit_memory();
+            tracing::debug!(tool, version = version(), "starts");
+            end(tool, move || work(arguments))
         }
-        Err(code) => ExitCode::from(code),
+        Err(outcome) => finish(tool, outcome),
     }
 }
 
-/// The arguments, or the exit code after what clap has to say.
-fn parse<A: Parser>(arguments: impl Iterator<Item = OsString>) -> Result<A, u8> {
-    A::try_parse_from(arguments).map_err(|error| {
+/// Does the work, and ends.
+pub(super) fn end(tool: &str, work: impl FnOnce() -> Result<(), Failure> + Send + 'static) -> ExitCode {
+    finish(tool, guarded(work))
+}
+
+/// The arguments, or the outcome after what clap has to say.
+fn parse<A: Parser>(arguments: impl Iterator<Item = OsString>) -> Result<A, Result<(), Failure>> {
+    A::try_parse_from(arguments).map_err(|text| {
         // Help and version are no errors; clap knows where each belongs.
-        let code = if error.use_stderr() { Kind::Usage.code() } else { 0 };
-        let _ = error.print();
-        code
+        if text.use_stderr() {
+            let _ = text.print();
+            return Err(Failure::told(Kind::Usage));
+        }
+        Ok(strum_files::print_styled(&text.render().ansi().to_string())?)
     })
 }
 

@@ -8,16 +8,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dpu_isa::{Machine, Program, asm};
+use strum_files::budget;
 use strum_ir::{Captured, Context, Module, PrintOptions};
 use tracing::info_span;
 
 use super::backend::{self, Stage};
 use super::diagnostics::Origin;
-use super::exit::{Failure, Kind};
+use super::exit::{Failure, Kind, out_of_memory};
 use super::files::{self, Input};
 use super::network;
 use super::options::CompileOptions;
 use super::progress::Progress;
+use super::remarks::{self, Remarks};
 
 /// What is compiled how, understood from the options.
 pub(super) struct Plan {
@@ -47,7 +49,7 @@ impl Plan {
         &self,
         mut input: Input,
         progress: &Progress,
-        quiet: bool,
+        remarks: Remarks,
     ) -> Result<Program, Failure> {
         let temps = Temps::open(self.temps.as_deref())?;
         let context = backend::context();
@@ -58,7 +60,7 @@ impl Plan {
             progress.step(stage.name);
             let _span = info_span!("stage", name = stage.name).entered();
             let (result, diagnostics) = context.handle().capture(|| module.run(&stage.passes));
-            progress.pause(|| self.judge(stage, result, &diagnostics, origin, quiet))?;
+            progress.pause(|| self.judge(stage, result, &diagnostics, origin, remarks))?;
             module.release_unused_constants();
             temps.module(stage.name, &module)?;
         }
@@ -79,7 +81,7 @@ impl Plan {
         progress.step("parse");
         let module = progress.pause(|| network::parse(context, input))?;
         network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
-        let errors = network::check_sizes(context, &module, &self.machine);
+        let errors = network::check_sizes(context, &module, &self.machine, input.bytes.len());
         if !errors.is_empty() {
             return Err(progress.pause(|| Origin::new(&input.name, &input.bytes).failure(&errors)));
         }
@@ -93,11 +95,11 @@ impl Plan {
         result: Result<(), strum_ir::Error>,
         diagnostics: &[Captured],
         origin: Origin<'_>,
-        quiet: bool,
+        remarks: Remarks,
     ) -> Result<(), Failure> {
         let failure = match result {
             Ok(()) => {
-                origin.tell(diagnostics, quiet);
+                remarks::tell(diagnostics, origin, remarks);
                 return Ok(());
             }
             Err(strum_ir::Error::Reported) => origin.failure(diagnostics),
@@ -124,6 +126,19 @@ impl Plan {
     }
 }
 
+/// What `--save-temps` writes: the folder, and every file in it.
+pub(super) fn temporaries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let stages = backend::stages("")?.into_iter().map(|stage| format!("{}.mlir", stage.name));
+    let names = std::iter::once("input.mlir".to_owned()).chain(stages);
+    let names = names.chain(["program.dpu", "program.dpuasm"].map(str::to_owned));
+    let files = names.enumerate().map(|(number, name)| folder.join(numbered(number, &name)));
+    Ok(std::iter::once(folder.to_owned()).chain(files).collect())
+}
+
+fn numbered(number: usize, name: &str) -> String {
+    format!("{number:02}-{name}")
+}
+
 /// The folder of `--save-temps`.
 struct Temps<'p> {
     folder: Option<&'p Path>,
@@ -143,7 +158,7 @@ impl<'p> Temps<'p> {
     fn keep(&self, name: &str, content: impl FnOnce() -> Result<Vec<u8>, Failure>) -> Result<(), Failure> {
         let Some(folder) = self.folder else { return Ok(()) };
         let number = self.next.replace(self.next.get() + 1);
-        files::write(&folder.join(format!("{number:02}-{name}")), &content()?)
+        files::write(&folder.join(numbered(number, name)), &content()?)
     }
 
     /// Keeps the IR after a stage.
@@ -161,5 +176,6 @@ impl<'p> Temps<'p> {
 
 /// The binary of a program that is valid.
 pub(super) fn elf(program: &Program) -> Result<Vec<u8>, Failure> {
+    budget::check("the binary", program.consts.len() as u64).map_err(|over| out_of_memory(&over))?;
     program.to_elf().map_err(Failure::internal)
 }

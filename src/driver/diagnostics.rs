@@ -2,7 +2,9 @@
 //!
 //! Invariant: a failure that MLIR has reported is told once, and its exit code follows from the first error.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::{Mutex, PoisonError};
 
 use dpu_isa::AsmError;
 use strum_ir::{Captured, Severity};
@@ -19,6 +21,8 @@ const SHOWN: usize = 120;
 pub(super) struct Origin<'a> {
     name: &'a str,
     text: Option<&'a str>,
+    /// Who speaks of what is in no file, such as a wrong option of a pass.
+    tool: Option<&'static str>,
 }
 
 /// A place in a file, counted from 1.
@@ -32,14 +36,20 @@ struct Place<'a> {
 impl<'a> Origin<'a> {
     /// The origin of a file's contents; binary contents are not shown.
     pub(super) fn new(name: &'a str, bytes: &'a [u8]) -> Self {
-        Origin { name, text: std::str::from_utf8(bytes).ok() }
+        Origin { name, text: std::str::from_utf8(bytes).ok(), tool: None }
     }
 
-    /// Says everything; with `quiet` the errors alone.
+    /// The same for a tool whose command line can be at fault for a diagnostic.
+    pub(super) fn of_tool(self, tool: &'static str) -> Self {
+        Origin { tool: Some(tool), ..self }
+    }
+
+    /// Says everything; with `quiet` the errors alone. A warning is said once, however often the network is compiled.
     pub(super) fn tell(&self, diagnostics: &[Captured], quiet: bool) {
-        for diagnostic in diagnostics {
-            if !quiet || diagnostic.severity == Severity::Error {
-                say(self.render(diagnostic).trim_end());
+        for diagnostic in diagnostics.iter().filter(|d| !quiet || d.severity == Severity::Error) {
+            let text = self.render(diagnostic);
+            if diagnostic.severity != Severity::Warning || is_new(&text) {
+                say(text.trim_end());
             }
         }
     }
@@ -87,7 +97,10 @@ impl<'a> Origin<'a> {
                 writeln!(text, "{file}:{line}:{column}: {severity}: {message}")
             }
             (None, elsewhere) if elsewhere == "?" || elsewhere.ends_with(":0:0") => {
-                writeln!(text, "{}: {severity}: {message}", self.name)
+                // What is said of an op is in the file, although nobody knows where.
+                let of_op = elsewhere != "?" || message.starts_with('\'') && message.contains("' op ");
+                let name = self.tool.filter(|_| !of_op).unwrap_or(self.name);
+                writeln!(text, "{name}: {severity}: {message}")
             }
             (None, elsewhere) => writeln!(text, "{}: {severity}: {message} (at {elsewhere})", self.name),
         };
@@ -138,10 +151,18 @@ impl<'a> Origin<'a> {
     }
 }
 
+/// Whether a warning has not been said yet.
+fn is_new(warning: &str) -> bool {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    // A thread that failed while it held the lock has said its warning or will not.
+    SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.to_owned())
+}
+
 /// The kind of failure that an error of a pass or of MLIR is.
-fn kind(message: &str) -> Kind {
+pub(super) fn kind(message: &str) -> Kind {
     match verdict(message) {
         Verdict::Invalid => Kind::Input,
+        Verdict::Usage => Kind::Usage,
         Verdict::Unsupported => Kind::Unsupported,
         Verdict::Resource => Kind::Resource,
         Verdict::Internal => Kind::Internal,
@@ -196,6 +217,9 @@ mod tests {
         assert_eq!(origin.render(&captured("net.mlirbc:0:0", "bad")), "net.mlirbc: error: bad\n");
         assert_eq!(origin.render(&captured("layer3", "bad")), "net.mlirbc: error: bad (at layer3)\n");
         assert_eq!(origin.render(&captured("x.py:1:2", "bad")), "x.py:1:2: error: bad\n");
+        let origin = origin.of_tool("strum-opt");
+        assert_eq!(origin.render(&captured("?", "no machine")), "strum-opt: error: no machine\n");
+        assert_eq!(origin.render(&captured("?", "'a.b' op bad")), "net.mlirbc: error: 'a.b' op bad\n");
     }
 
     #[test]

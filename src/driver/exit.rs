@@ -4,7 +4,8 @@ use std::fmt;
 
 use dpu_isa::{ContainerError, MachineError, ValidateError};
 use dpu_sim::{BatchError, SimError};
-use strum_files::FileError;
+use strum_files::{FileError, OverLimit};
+use strum_passes::verdict::MEMORY;
 
 /// Whose fault it is that there is no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,18 +92,22 @@ impl From<FileError> for Failure {
     fn from(error: FileError) -> Self {
         match error {
             FileError::Usage(_) => Failure::usage(error),
+            FileError::Io { .. } if error.is_limit() => Failure::new(Kind::Resource, error),
             FileError::Io { .. } | FileError::Content { .. } => Failure::input(error),
-            FileError::TooLarge { .. } => Failure::new(Kind::Resource, error),
-            FileError::Limit { .. } => {
-                Failure::new(Kind::Resource, error).with_help("--memory-limit sets the limit")
-            }
+            FileError::TooLarge { .. } | FileError::Limit { .. } => Failure::new(Kind::Resource, error),
         }
     }
 }
 
+/// There is less memory than needed.
+pub(super) fn out_of_memory(over: &OverLimit) -> Failure {
+    Failure::new(Kind::Resource, format_args!("{MEMORY}{over}"))
+}
+
 impl From<MachineError> for Failure {
     fn from(error: MachineError) -> Self {
-        Failure::input(error)
+        let limit = matches!(error, MachineError::TooLarge { .. });
+        Failure::new(if limit { Kind::Resource } else { Kind::Input }, error)
     }
 }
 
@@ -111,7 +116,7 @@ impl From<ContainerError> for Failure {
     fn from(error: ContainerError) -> Self {
         let kind = match error {
             ContainerError::Version { .. } => Kind::Unsupported,
-            ContainerError::TooLarge { .. } => Kind::Resource,
+            ContainerError::TooLarge { .. } | ContainerError::Room { .. } => Kind::Resource,
             _ => Kind::Input,
         };
         Failure::new(kind, error)
@@ -121,7 +126,9 @@ impl From<ContainerError> for Failure {
 impl From<Vec<ValidateError>> for Failure {
     fn from(errors: Vec<ValidateError>) -> Self {
         let list: Vec<String> = errors.iter().map(|error| format!("\n  {error}")).collect();
-        Failure::input(format_args!("the program is not valid{}", list.concat()))
+        let limits = errors.iter().all(|error| error.kind.is_limit());
+        let kind = if limits { Kind::Resource } else { Kind::Input };
+        Failure::new(kind, format_args!("the program is not valid{}", list.concat()))
     }
 }
 
@@ -130,7 +137,9 @@ impl From<SimError> for Failure {
         match &error {
             SimError::Input(_) | SimError::Program(_) | SimError::Machine(_) => Failure::input(error),
             SimError::Host(_) => Failure::new(Kind::Unsupported, error),
-            SimError::Resource { .. } => Failure::new(Kind::Resource, error),
+            SimError::HostLimit(_) | SimError::Resource { .. } | SimError::Memory(_) => {
+                Failure::new(Kind::Resource, error)
+            }
             SimError::OutOfFuel { .. } => {
                 Failure::new(Kind::Resource, error).with_help("--fuel sets the limit")
             }
@@ -165,9 +174,27 @@ mod tests {
     }
 
     #[test]
+    fn limits_of_programs_and_machines_are_limits() {
+        use dpu_isa::validate::{Place, ValidateErrorKind};
+        let place = Place::Program;
+        let limit = ValidateErrorKind::Limit { what: "inputs", got: 5000, max: 4096 };
+        let fault = ValidateErrorKind::MissingEnd;
+        let of = |kinds: Vec<ValidateErrorKind>| {
+            let errors = kinds.into_iter().map(|kind| ValidateError { place, kind });
+            Failure::from(errors.collect::<Vec<_>>()).kind
+        };
+        assert_eq!(of(vec![limit.clone()]), Kind::Resource);
+        assert_eq!(of(vec![limit, fault]), Kind::Input);
+        assert_eq!(Failure::from(MachineError::TooLarge { got: 2, max: 1 }).kind, Kind::Resource);
+        let file = FileError::Io { path: "x".into(), error: std::io::ErrorKind::OutOfMemory.into() };
+        assert_eq!(Failure::from(file).kind, Kind::Resource);
+    }
+
+    #[test]
     fn kinds_of_the_simulator_stay_apart() {
         let resource = SimError::Resource { what: "bytes", needed: 2, limit: 1 };
         assert_eq!(Failure::from(resource).kind, Kind::Resource);
+        assert_eq!(Failure::from(SimError::HostLimit("x".into())).kind, Kind::Resource);
         assert_eq!(Failure::from(SimError::Program("x".into())).kind, Kind::Input);
         let version = ContainerError::Version { got: 9, expected: 1 };
         assert_eq!(Failure::from(version).kind, Kind::Unsupported);

@@ -2,24 +2,19 @@
 
 use std::path::Path;
 
-pub(super) use strum_files::{Input, is_standard};
+pub(super) use strum_files::{Input, Places, is_standard};
 
 use super::exit::Failure;
 
 /// Most bytes of a network or program, those of the largest binary.
-const MAX_INPUT: u64 = 1 << 33;
+pub(super) const MAX_INPUT: u64 = 1 << 33;
 
 /// Reads a network or program, or standard input.
 pub(super) fn read(path: &Path) -> Result<Input, Failure> {
     Ok(strum_files::read(path, MAX_INPUT)?)
 }
 
-/// Refuses a place that no file can be written to. To be asked before work that takes long.
-pub(super) fn check_sink(path: &Path) -> Result<(), Failure> {
-    Ok(strum_files::check_sink(path, false)?)
-}
-
-/// As [`check_sink`], and refuses to let binary data go to a terminal.
+/// Refuses a place that no file can be written to, and to let binary data go to a terminal.
 pub(super) fn check_binary_sink(path: &Path) -> Result<(), Failure> {
     Ok(strum_files::check_sink(path, true)?)
 }

@@ -4,11 +4,12 @@
 //! nothing behind can refuse them: the one overflows the stack, the other the memory.
 
 use dpu_isa::Machine;
-use strum_ir::{Captured, Context, Module, Operation, Type};
-use strum_passes::verdict::RESOURCE;
+use strum_files::budget;
+use strum_ir::{Captured, Context, Module, Operation};
+use strum_passes::limits;
 
 use super::diagnostics::Origin;
-use super::exit::{Failure, Kind};
+use super::exit::{Failure, Kind, out_of_memory};
 use super::files::Input;
 use super::isolate;
 
@@ -22,21 +23,29 @@ pub(super) fn parse<'c>(context: &'c Context, input: &mut Input) -> Result<Modul
     if input.bytes.is_empty() {
         return Err(Failure::input("the file is empty").in_file(&input.name));
     }
-    if is_text(&input.bytes) && depth_exceeds(&input.bytes, MAX_DEPTH) {
-        let message = format_args!("brackets are nested deeper than the limit of {MAX_DEPTH}");
-        return Err(Failure::new(Kind::Resource, message).in_file(&input.name));
-    }
+    check_depth(input)?;
     if !is_text(&input.bytes) {
         return parse_bytecode(context, input);
     }
+    let parsed = parsed_bytes(&input.bytes);
+    budget::check("to parse the text", parsed).map_err(|over| out_of_memory(&over).in_file(&input.name))?;
     let origin = Origin::new(&input.name, &input.bytes);
     let (module, diagnostics) =
         context.handle().capture(|| Module::parse(context, &input.bytes, &input.name));
     judge(module, &diagnostics, origin, &input.name)
 }
 
+/// Refuses text whose brackets are nested so deep that MLIR's parser would run out of stack.
+pub(super) fn check_depth(input: &Input) -> Result<(), Failure> {
+    if is_text(&input.bytes) && depth_exceeds(&input.bytes, MAX_DEPTH) {
+        let message = format_args!("brackets are nested deeper than the limit of {MAX_DEPTH}");
+        return Err(Failure::new(Kind::Resource, message).in_file(&input.name));
+    }
+    Ok(())
+}
+
 fn parse_bytecode<'c>(context: &'c Context, input: &mut Input) -> Result<Module<'c>, Failure> {
-    let clean = isolate::read(input)?;
+    let clean = isolate::read(input, false)?;
     let bytes = std::mem::take(&mut input.bytes);
     let bytes = clean.unwrap_or(bytes);
     let (module, diagnostics) = context.handle().capture(|| Module::parse(context, &bytes, &input.name));
@@ -59,8 +68,17 @@ fn judge<'c>(
     }
 }
 
+/// Bytes in memory while a text is parsed, at most, beside its own: MLIR has a copy of it, constants in hexadecimal are copied again and
+/// then half as long, and while a list is read, there is a token for every number.
+fn parsed_bytes(text: &[u8]) -> u64 {
+    /// A token in a buffer that grows by doubling, and in the one that it grew from.
+    const TOKEN: u64 = 100;
+    let numbers = text.iter().filter(|&&c| c == b',').count();
+    2 * text.len() as u64 + TOKEN * numbers as u64
+}
+
 /// Whether the bytes are not MLIR bytecode.
-fn is_text(bytes: &[u8]) -> bool {
+pub(super) fn is_text(bytes: &[u8]) -> bool {
     !bytes.starts_with(b"ML\xefR")
 }
 
@@ -139,31 +157,17 @@ pub(super) fn choose_function(module: &Module<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses tensors that are larger than the machine's DRAM, at the op that makes them.
-pub(super) fn check_sizes(context: &Context, module: &Module<'_>, machine: &Machine) -> Vec<Captured> {
-    let (_, diagnostics) = context.handle().capture(|| {
-        for op in module.op().walk() {
-            let arguments = op.regions().into_iter().flat_map(|r| r.blocks()).flat_map(|b| b.arguments());
-            for value in op.results().into_iter().chain(arguments) {
-                let ty = value.ty();
-                if let Some(bytes) = bytes(ty).filter(|&bytes| bytes > u128::from(machine.dram_bytes)) {
-                    let (limit, name) = (machine.dram_bytes, &machine.name);
-                    let _: strum_ir::Reported = op.error(format_args!(
-                        "{RESOURCE}a tensor of type '{ty}' has {bytes} bytes, the DRAM of '{name}' has {limit}"
-                    ));
-                }
-            }
-        }
-    });
-    diagnostics
-}
-
-/// Size of a static tensor, saturating; `None` for what is no such tensor.
-fn bytes(ty: Type<'_>) -> Option<u128> {
-    let tensor = ty.as_tensor()?;
-    let width = tensor.element.int_width().map_or(1, |bits| bits.div_ceil(8));
-    let extents = tensor.shape.iter().map(|&d| u128::try_from(d).unwrap_or(0));
-    Some(extents.fold(u128::from(width), u128::saturating_mul))
+/// Refuses tensors that are larger than the machine's DRAM, and what [`limits::check`] refuses, at their places. `text` bytes stay in
+/// memory beside the module.
+pub(super) fn check_sizes(
+    context: &Context,
+    module: &Module<'_>,
+    machine: &Machine,
+    text: usize,
+) -> Vec<Captured> {
+    let check =
+        || limits::check_dram(module.op(), machine).and_then(|()| limits::check(module.op(), text as u64));
+    context.handle().capture(check).1
 }
 
 #[cfg(test)]
@@ -214,7 +218,7 @@ mod tests {
                     return %0 : tensor<1000000x1000000xi32> }";
         let module = Module::parse(&context, text.as_bytes(), "x.mlir").unwrap();
         let machine = Machine::builtin("flexnn-16x16").unwrap();
-        let errors = check_sizes(&context, &module, &machine);
+        let errors = check_sizes(&context, &module, &machine, text.len());
         assert_eq!(errors.len(), 1);
         assert_eq!(errors[0].location, "x.mlir:2:6");
         assert!(errors[0].message.contains("4000000000000 bytes"), "{}", errors[0].message);

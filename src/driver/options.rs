@@ -10,7 +10,9 @@ use strum_formats::table::PACKED;
 use strum_formats::{Domain, Kind, METHOD, Parameter, Spec, Value};
 use strum_quant::{Choice, SCHEMA};
 
+use super::compile;
 use super::exit::Failure;
+use super::files::Places;
 
 /// The methods as values of an option.
 pub(super) fn methods() -> impl TypedValueParser<Value = Kind> {
@@ -215,6 +217,11 @@ pub(super) fn packing_path(path: &Path) -> Result<&str, Failure> {
     pipeline_path("--packing", "packing", path)
 }
 
+/// Whether a machine is named by its file.
+pub(super) fn is_machine_file(spec: &Path) -> bool {
+    spec.extension().is_some_and(|extension| extension == "toml")
+}
+
 /// Options of a compilation.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Weights")]
@@ -261,6 +268,17 @@ impl CompileOptions {
         let given = list.into_iter().filter(|(_, given)| *given).map(|(name, _)| name.to_owned());
         let given = given.chain(self.packing.given().map(|(name, _)| name));
         given.chain(self.plan.given().map(str::to_owned)).collect()
+    }
+
+    /// Adds the files that a compilation reads and writes.
+    pub(super) fn places(&self, places: Places) -> Result<Places, Failure> {
+        let temps = self.save_temps.as_deref().map(compile::temporaries).transpose()?;
+        Ok(places
+            .reads("--machine", self.machine.iter().filter(|spec| is_machine_file(spec)))
+            .reads("--packing", &self.packing_file)
+            .reads("--read-strategy", &self.plan.read_strategy)
+            .writes_files("--write-strategy", &self.plan.write_strategy)
+            .keeps("--save-temps", temps.into_iter().flatten()))
     }
 
     /// The options of `strum-pipeline` that say the same: `machine=flexnn-16x16 method=mip2q p=0.5`.

@@ -7,13 +7,14 @@ use std::time::Instant;
 
 use clap::Args;
 use dpu_isa::{Dtype, Machine, Program};
-use dpu_sim::tensor_file::{OutputPlan, SampleOutputs, Samples, read_inputs};
+use dpu_sim::tensor_file::{OutputPlan, SampleOutputs, Samples, input_files, output_files, read_inputs};
 use dpu_sim::{
     KernelChoice, Options, Report, RunFiles, RunResult, Tensor, Traffic, run_batch, simulate_observed,
 };
 use serde::Serialize;
 
 use super::exit::{Failure, Kind};
+use super::files::Places;
 use super::progress::Progress;
 
 /// Most values of an output in the summary.
@@ -46,7 +47,8 @@ pub(super) struct RunOptions {
     #[arg(long, conflicts_with_all = ["quiet", "json"])]
     layers: bool,
 
-    /// Stop after so many cycles.
+    /// Stop after so many cycles, and before the host has more steps to do than a hundred times VGG-11, or than cycles here if these
+    /// are more: see docs/timing.md.
     #[arg(long, value_name = "CYCLES", default_value_t = Options::MAX_CYCLES)]
     fuel: u64,
 
@@ -62,6 +64,17 @@ pub(super) struct RunOptions {
     /// than threads: by default, and at most, one for each core. Outputs and times do not depend on it.
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+}
+
+impl RunOptions {
+    /// Adds the files that a run reads and writes.
+    pub(super) fn places(&self, places: Places) -> Result<Places, Failure> {
+        Ok(places
+            .reads("--input", input_files(&self.input))
+            .writes_files("--output", output_files(&self.output)?)
+            .writes_files("--report", &self.report)
+            .writes_files("--trace", &self.trace))
+    }
 }
 
 /// What a run has given.

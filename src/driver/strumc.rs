@@ -12,10 +12,11 @@ use super::compare::{self, CompareCommand};
 use super::compile::{Plan, elf};
 use super::eval::{self, EvalCommand};
 use super::exit::Failure;
-use super::files::{self, Input};
+use super::files::{self, Input, Places};
 use super::options::CompileOptions;
 use super::progress::Progress;
 use super::quantize::{self, QuantizeCommand};
+use super::remarks::Detail;
 use super::report::{self, ReportCommand};
 use super::run::{self, RunOptions};
 use super::translate::read_program;
@@ -100,6 +101,9 @@ struct CompileCommand {
     voice: Voice,
 
     #[command(flatten)]
+    detail: Detail,
+
+    #[command(flatten)]
     options: CompileOptions,
 }
 
@@ -111,6 +115,9 @@ struct RunCommand {
 
     #[command(flatten)]
     voice: Voice,
+
+    #[command(flatten)]
+    detail: Detail,
 
     #[command(flatten)]
     run: RunOptions,
@@ -145,11 +152,16 @@ fn compile(command: &CompileCommand) -> Result<(), Failure> {
     else {
         return files::print(format!("{}\n", plan.pipeline).as_bytes());
     };
+    if files::is_standard(output) && command.voice.json {
+        return Err(Failure::usage("--json goes to standard output, where the program would be, too"));
+    }
+    let places = Places::default().reads("NET.mlir", [network]).writes("--output", [output]);
+    command.options.places(places)?.check()?;
     files::check_binary_sink(output)?;
     strum_ir::return_freed_memory();
     let input = files::read(network)?;
     let progress = Progress::begin(command.voice.quiet);
-    let program = plan.compile(input, &progress, command.voice.quiet)?;
+    let program = plan.compile(input, &progress, command.detail.remarks(&command.voice))?;
     let binary = elf(&program)?;
     let weights = audit(&program).map_err(Failure::internal)?.total;
     files::write(output, &binary)?;
@@ -259,10 +271,13 @@ fn run_network(command: &RunCommand) -> Result<(), Failure> {
     let Some(network) = command.network.as_ref().filter(|_| !command.options.print_pipeline) else {
         return files::print(format!("{}\n", Plan::new(&command.options)?.pipeline).as_bytes());
     };
+    let places = command.run.places(Places::default().reads("NET.mlir|PROG.dpu", [network]))?;
+    command.options.places(places)?.check()?;
     let input = files::read(network)?;
     let progress = Progress::begin(quiet);
     let (program, result) = if is_binary(&input) {
-        let program = compiled(&input, &command.options)?;
+        let verbose = command.detail.verbose.then_some("--verbose");
+        let program = compiled(&input, verbose.into_iter().chain(command.options.given()))?;
         let machine = command.options.machine.as_ref().map(|spec| {
             let spec = spec.to_str().ok_or_else(|| Failure::usage("--machine: the path is not UTF-8"))?;
             backend::resolve_machine(spec)
@@ -270,7 +285,8 @@ fn run_network(command: &RunCommand) -> Result<(), Failure> {
         let result = run::run(&program, machine.transpose()?, &command.run, &progress)?;
         (program, result)
     } else {
-        let program = Plan::new(&command.options)?.compile(input, &progress, quiet)?;
+        let program =
+            Plan::new(&command.options)?.compile(input, &progress, command.detail.remarks(&command.voice))?;
         let result = run::run(&program, None, &command.run, &progress).map_err(run::blame_compiler)?;
         (program, result)
     };
@@ -288,8 +304,8 @@ fn is_binary(input: &Input) -> bool {
 }
 
 /// A program that has been compiled, for which options of the compiler come too late.
-fn compiled(input: &Input, options: &CompileOptions) -> Result<Program, Failure> {
-    match options.given().first() {
+fn compiled(input: &Input, mut given: impl Iterator<Item = &'static str>) -> Result<Program, Failure> {
+    match given.next() {
         Some(flag) => Err(Failure::usage(format_args!("{flag} has no effect: '{}' is compiled", input.name))),
         None => read_program(input, true),
     }

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser};
 use dpu_isa::{Program, asm};
+use strum_files::budget;
 use strum_ir::PrintOptions;
 
 use super::cli::{Arguments, Common, version};
 use super::compile::elf;
 use super::diagnostics::Origin;
-use super::exit::Failure;
-use super::files::{self, Input};
+use super::exit::{Failure, out_of_memory};
+use super::files::{self, Input, Places};
 use super::{backend, network};
 use crate::audit::audit;
 
@@ -81,6 +82,7 @@ impl Arguments for TranslateArgs {
 
 /// Does what the arguments say.
 pub(super) fn run(args: TranslateArgs) -> Result<(), Failure> {
+    Places::default().reads("FILE", [&args.input]).writes("--output", [&args.output]).check()?;
     if args.mlir_to_dpu || args.asm_to_dpu {
         files::check_binary_sink(&args.output)?;
     }
@@ -96,7 +98,10 @@ impl TranslateArgs {
         } else if self.dpu_to_mlir {
             dpu_to_mlir(&input, !self.no_locations)
         } else if self.dpu_to_asm {
-            Ok(asm::print(&read_program(&input, !self.no_verify)?).into_bytes())
+            let program = read_program(&input, !self.no_verify)?;
+            let text = program.consts.len() as u64 * 4;
+            budget::check("the assembly", text).map_err(|over| out_of_memory(&over))?;
+            Ok(asm::print(&program).into_bytes())
         } else if self.asm_to_dpu {
             asm_to_dpu(&input, !self.no_verify)
         } else {
@@ -116,6 +121,9 @@ fn mlir_to_dpu(input: &mut Input) -> Result<Vec<u8>, Failure> {
 
 fn dpu_to_mlir(input: &Input, locations: bool) -> Result<Vec<u8>, Failure> {
     let program = read_program(input, true)?;
+    // Hexadecimal text, in several copies while it is made.
+    let text = program.consts.len() as u64 * 6;
+    budget::check("the module as text", text).map_err(|over| out_of_memory(&over))?;
     let context = backend::context();
     let module = backend::import(&program, context, Origin::new(&input.name, &input.bytes))?;
     let text = module.op().print(&PrintOptions { locations, ..PrintOptions::default() });
@@ -146,8 +154,8 @@ fn dpu_audit(input: &Input, json: bool) -> Result<Vec<u8>, Failure> {
 
 /// Reads a binary, and validates it where asked.
 pub(super) fn read_program(input: &Input, verify: bool) -> Result<Program, Failure> {
-    let program =
-        Program::from_elf(&input.bytes).map_err(|error| Failure::from(error).in_file(&input.name))?;
+    let program = Program::from_elf_within(&input.bytes, budget::left())
+        .map_err(|error| Failure::from(error).in_file(&input.name))?;
     if verify {
         program.validate().map_err(|errors| Failure::from(errors).in_file(&input.name))?;
     }

@@ -4,17 +4,19 @@
 //! several can run side by side and each is gone when it is done. Invariant: the program is the one that `strumc compile`
 //! makes with the same options, byte for byte.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dpu_isa::Program;
 use rayon::prelude::*;
+use strum_files::Unnamed;
 use strum_ir::{Context, Module, Operation};
+use strum_passes::machine;
 use strum_passes::strum_pack::{LayerPacking, PackableLayer, Packing, ProgramPacking, packable, stored};
 use strum_quant::Sqnr;
 
 use super::backend::{self, Stage};
+use super::cli;
 use super::compile::Plan;
 use super::diagnostics::Origin;
 use super::eval::Codes;
@@ -22,6 +24,7 @@ use super::exit::Failure;
 use super::files::Input;
 use super::options::{self, CompileOptions};
 use super::progress::Progress;
+use super::remarks::Remarks;
 
 /// The stage that stores weights, and the first that is run anew.
 const PACKED: &str = "packed";
@@ -91,7 +94,7 @@ impl Trials {
         for stage in plan.stages.iter().take_while(|stage| stage.name != PACKED) {
             progress.step(stage.name);
             let (result, diagnostics) = context.handle().capture(|| module.run(&stage.passes));
-            progress.pause(|| plan.judge(stage, result, &diagnostics, origin, false))?;
+            progress.pause(|| plan.judge(stage, result, &diagnostics, origin, Remarks::Counted))?;
         }
         let body = function(&module)?;
         let (layers, name) = (packable(body), body.symbol().unwrap_or("main").to_owned());
@@ -100,20 +103,29 @@ impl Trials {
         Ok(Trials { input, plan, machine_spec, bytecode, function: name, codes, layers, outputs })
     }
 
-    /// Compiles once; remarks are told unless `quiet`.
-    pub(super) fn compile(&self, how: &How<'_>, quiet: bool) -> Result<Trial, Failure> {
+    /// Tells what of the machine is not used, for commands that tell nothing of single compilations.
+    pub(super) fn warn(&self) {
+        if let Some(warning) = machine::unused(&self.plan.machine) {
+            cli::say(format_args!("{}: warning: {warning}", self.input.name));
+        }
+    }
+
+    /// Compiles once, and tells so much of remarks.
+    pub(super) fn compile(&self, how: &How<'_>, remarks: Remarks) -> Result<Trial, Failure> {
         let file;
         let options = match how {
             How::Options(text) => (*text).to_owned(),
             How::File(path) => format!("method=dense packing={}", options::packing_path(path)?),
             How::Packing(packing) => {
-                file = temporary(packing)?;
-                format!("method=dense packing={}", options::packing_path(file.path())?)
+                // In memory: no file stays, whatever ends the process.
+                let text = packing.to_json().map_err(Failure::internal)?;
+                file = Unnamed::new(text.as_bytes())?;
+                format!("method=dense packing={}", options::packing_path(&file.path())?)
             }
         };
         let stages = backend::stages(&format!("machine={} {options}", self.machine_spec))?;
         let context = Context::new();
-        let trial = self.compile_in(&context, &stages, quiet);
+        let trial = self.compile_in(&context, &stages, remarks);
         if trial.is_err() {
             // After a fault nothing of MLIR's is torn down.
             std::mem::forget(context);
@@ -128,10 +140,10 @@ impl Trials {
 
     /// Compiles with one layer packed, all others plain INT8.
     pub(super) fn alone(&self, layer: LayerPacking) -> Result<Trial, Failure> {
-        self.compile(&How::Packing(&self.packing(vec![layer])), true)
+        self.compile(&How::Packing(&self.packing(vec![layer])), Remarks::Silent)
     }
 
-    fn compile_in(&self, context: &Context, stages: &[Stage], quiet: bool) -> Result<Trial, Failure> {
+    fn compile_in(&self, context: &Context, stages: &[Stage], remarks: Remarks) -> Result<Trial, Failure> {
         let origin = Origin::new(&self.input.name, &self.input.bytes);
         let (parsed, diagnostics) =
             context.handle().capture(|| Module::parse(context, &self.bytecode, &self.input.name));
@@ -139,7 +151,7 @@ impl Trials {
         let mut weights = Vec::new();
         for stage in stages.iter().skip_while(|stage| stage.name != PACKED) {
             let (result, diagnostics) = context.handle().capture(|| module.run(&stage.passes));
-            self.plan.judge(stage, result, &diagnostics, origin, quiet)?;
+            self.plan.judge(stage, result, &diagnostics, origin, remarks)?;
             if stage.name == PACKED {
                 let stored = stored(function(&module)?).map_err(Failure::internal)?;
                 let of = |layer: &PackableLayer| {
@@ -155,16 +167,6 @@ impl Trials {
         module.destroy_with_constants();
         Ok(Trial { program, weights })
     }
-}
-
-/// A packing file that is gone when it is dropped.
-fn temporary(packing: &Packing) -> Result<tempfile::NamedTempFile, Failure> {
-    let text = packing.to_json().map_err(Failure::internal)?;
-    let written = tempfile::NamedTempFile::new().and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        Ok(file)
-    });
-    written.map_err(|error| Failure::input(error).in_file("a temporary file"))
 }
 
 /// Does something for every item, on so many threads, and counts on the terminal what is done; results are in order.

@@ -168,20 +168,71 @@ fn what_is_not_supported_is_said_at_its_place() {
     assert!(!scratch.has("n.dpu"));
 }
 
+/// `NETWORK` with fewer input channels than a block has members.
+pub(crate) fn narrow() -> String {
+    NETWORK
+        .replace("x16xi8>", "x4xi8>")
+        .replace(", 5, -6, 7, -8, 9, -10, 11, -12, 13, -14, 15, -16", "")
+        .replace(", 41, 0, -22, 9, -1, 64, -35, 5, 118, -12, 2, -50", "")
+}
+
 #[test]
-fn remarks_are_told_unless_quiet() {
+fn layers_that_stay_dense_are_counted_named_or_not_told() {
+    let scratch = Scratch::new();
+    scratch.write("net.mlir", narrow());
+    let told = |more: &str| {
+        let done = scratch.strumc(&format!("compile net.mlir -o n.dpu --method mip2q {more}"));
+        assert_eq!(done.code, Some(0), "{done:?}");
+        (scratch.read("n.dpu"), done.stderr)
+    };
+    let count = "note: 1 layer stays dense: fewer input channels than a block has members \
+                 (pack them with --packing); --verbose names each\n";
+    let (program, counted) = told("");
+    assert_eq!(counted, count);
+    for each in ["-v", "--verbose --json", "-v --log off"] {
+        let (same, text) = told(each);
+        assert!(same == program, "{each}");
+        let remark = "net.mlir:5:8: remark: weights stay dense: 4 input channels, packing begins at 16 (min-channels=4 packs it)\n";
+        assert!(text.starts_with(remark), "{text}");
+        assert_eq!((text.matches("remark").count(), text.contains("note:")), (1, false), "{text}");
+    }
+    assert!(told("--log info").1.contains("remark: weights stay dense"));
+    for silent in ["-q", "--log error", "--log off", "-q --log error"] {
+        assert_eq!(told(silent).1, "", "{silent}");
+    }
+    scratch.strumc("compile net.mlir -o n.dpu --method mip2q -q -v").fails(2, "cannot be used with");
+    scratch.strumc("run n.dpu --input x.npy -v").fails(2, "--verbose has no effect: 'n.dpu' is compiled");
+}
+
+/// The advice of a remark holds, in the command line tool and in the pass.
+#[test]
+fn what_a_remark_advises_packs_the_layer() {
     let scratch = Scratch::new();
     scratch.write(
         "net.mlir",
-        NETWORK
-            .replace("x16xi8>", "x4xi8>")
-            .replace(", 5, -6, 7, -8, 9, -10, 11, -12, 13, -14, 15, -16", "")
-            .replace(", 41, 0, -22, 9, -1, 64, -35, 5, 118, -12, 2, -50", ""),
+        "func.func @main(%x: tensor<1x4x4x16xi8>) -> tensor<1x4x4x16xi32> {\n\
+         %w = \"tosa.const\"() <{values = dense<5> : tensor<1x1x16x1xi8>}> : () -> tensor<1x1x16x1xi8>\n\
+         %b = \"tosa.const\"() <{values = dense<7> : tensor<16xi32>}> : () -> tensor<16xi32>\n\
+         %z = \"tosa.const\"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>\n\
+         %0 = tosa.depthwise_conv2d %x, %w, %b, %z, %z {acc_type = i32, dilation = array<i64: 1, 1>, pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 1, 1>} : (tensor<1x4x4x16xi8>, tensor<1x1x16x1xi8>, tensor<16xi32>, tensor<1xi8>, tensor<1xi8>) -> tensor<1x4x4x16xi32>\n\
+         return %0 : tensor<1x4x4x16xi32> }",
     );
-    let done = scratch.strumc("compile net.mlir -o n.dpu --method mip2q");
-    assert_eq!(done.code, Some(0), "{done:?}");
-    assert!(done.stderr.contains("remark: weights stay dense: 4 input channels"), "{done:?}");
-    scratch.strumc("compile net.mlir -o n.dpu --method mip2q -q").ok();
+    let compile = "compile net.mlir -o n.dpu --method mip2q";
+    let done = scratch.strumc(compile);
+    let note = "note: 1 layer stays dense: depthwise (pack them with --depthwise); --verbose names each\n";
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), note));
+    scratch.strumc(&format!("{compile} --depthwise")).ok();
+    let opt = |more: &[&str], pipeline: &str| {
+        let words = [&["net.mlir", "-o", "n.mlir", pipeline][..], more].concat();
+        run_in(scratch.path(), OPT, &words, b"")
+    };
+    opt(&[], "--strum-pipeline=method=mip2q").ok();
+    let done = opt(&["--strum-log=info"], "--strum-pipeline=method=mip2q");
+    assert!(
+        done.stderr.contains("remark: weights stay dense: the layer is depthwise (depthwise=true packs it)")
+    );
+    let done = opt(&["--strum-log=info"], "--strum-pipeline=method=mip2q depthwise=true");
+    assert!(!done.stderr.contains("remark"), "{done:?}");
 }
 
 #[test]
@@ -189,7 +240,7 @@ fn files_that_cannot_be_written_are_named() {
     let scratch = Scratch::new();
     scratch.strumc("compile net.mlir -o no/such/folder/n.dpu").fails(1, "no/such/folder");
     scratch.strumc("compile net.mlir -o .").fails(1, "regular file");
-    scratch.strumc("compile net.mlir -o n.dpu --save-temps net.mlir").fails(1, "net.mlir: ");
+    scratch.strumc("compile net.mlir -o n.dpu --save-temps x.npy").fails(1, "x.npy: ");
     assert_eq!(scratch.names(), ["net.mlir", "x.npy"]);
     scratch.strumc("compile net.mlir -o /dev/null -q").ok();
 }

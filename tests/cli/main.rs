@@ -7,10 +7,18 @@ mod compare;
 mod compile;
 mod eval;
 mod hostile;
+mod limits;
+mod machine;
+mod memory;
 mod networks;
+mod opt;
+mod options;
+mod outputs;
+mod packing;
 mod quantize;
 mod report;
 mod run;
+mod signals;
 mod strategy;
 mod trace;
 #[path = "../../tools/sim/tests/common/trace_rules.rs"]

@@ -117,3 +117,47 @@ fn what_is_no_report_is_refused() {
     scratch.strumc("report a.json -o page.html").fails(1, "damaged");
     assert!(!scratch.has("page.html"));
 }
+
+#[test]
+fn fields_that_no_report_has_are_warned_about() {
+    let scratch = Scratch::new();
+    scratch.strumc("run net.mlir --input x.npy --report r.json -q").ok();
+    scratch.strumc("report r.json -o page.html").ok();
+    let mut report: Value = serde_json::from_slice(&scratch.read("r.json")).unwrap();
+    report["layers"][1]["colour"] = "red".into();
+    report["total"]["bytes"]["tape_read"] = 1.into();
+    scratch.write("r.json", report.to_string());
+    let done = scratch.strumc("report r.json -o page.html");
+    let warning =
+        "r.json: warning: the page does not show 'layers[1].colour' and 1 more: no field of this version\n";
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), warning));
+}
+
+#[test]
+fn every_field_of_a_report_is_read() {
+    // A field is left out, or has a value of another type: both are errors at it, so that none is read by nobody.
+    fn pointers(value: &Value, path: &str, out: &mut Vec<String>) {
+        if let Value::Object(fields) = value {
+            for (key, value) in fields {
+                out.push(format!("{path}/{key}"));
+                pointers(value, &format!("{path}/{key}"), out);
+            }
+        } else if let Value::Array(items) = value
+            && let Some(first) = items.first()
+        {
+            pointers(first, &format!("{path}/0"), out);
+        }
+    }
+    let scratch = Scratch::new();
+    scratch.strumc("run net.mlir --input x.npy --report r.json -q").ok();
+    let report: Value = serde_json::from_slice(&scratch.read("r.json")).unwrap();
+    let mut places = Vec::new();
+    pointers(&report, "", &mut places);
+    assert!(places.len() > 100);
+    for place in places {
+        let mut changed = report.clone();
+        *changed.pointer_mut(&place).unwrap() = serde_json::json!([[]]);
+        let error = dpu_sim::Report::from_json(changed.to_string().as_bytes());
+        assert!(error.is_err(), "{place}");
+    }
+}

@@ -76,7 +76,7 @@ fn wrong_command_lines_of_strumc() {
         ("run net.mlir --input y=x.npy", "no input is called 'y'"),
         ("run net.mlir --input x.npy x.npy", "2 inputs given, the program has 1"),
         ("run net.mlir --input x.npy --output z=y.npy", "no output is called 'z'"),
-        ("run net.mlir --input x.npy --output y.npy y.npy", "two outputs would go to the same place"),
+        ("run net.mlir --input x.npy --output y.npy y.npy", "two of --output would go to 'y.npy'"),
         ("run net.mlir --input x.npy --fuel many", "invalid value 'many'"),
     ] {
         scratch.strumc(line).fails(2, message);

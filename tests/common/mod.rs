@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "shared by tests that take what they need")]
 
-use dpu_isa::Program;
+use dpu_isa::{Dtype, Program};
 use dpu_sim::{KernelChoice, Options, Recording, Tensor, TensorView, simulate};
 use strum_ir::{Context, Module};
 use strum_passes::translation;
@@ -22,6 +22,18 @@ pub(crate) fn compile(context: &Context, mlir: &[u8], pipeline: &str) -> Result<
         translation::export(op).map_err(|e| e.to_string())
     });
     program.map_err(|error| diagnostics.iter().fold(error, |text, d| format!("{text}\n{d}")))
+}
+
+/// A tensor of the oracle as the simulator takes it.
+pub(crate) fn simulated(from: &strum_ref::Tensor) -> Tensor {
+    let dtype = match from.dtype {
+        strum_ref::Dtype::I8 => Dtype::I8,
+        strum_ref::Dtype::I16 => Dtype::I16,
+        strum_ref::Dtype::I32 => Dtype::I32,
+    };
+    let shape: Vec<u64> = from.shape.iter().map(|&d| d as u64).collect();
+    let values: Vec<i32> = from.data.iter().map(|&v| v as i32).collect();
+    Tensor::from_values(dtype, &shape, &values)
 }
 
 /// Runs a program after writing it to a file's bytes and reading it back.

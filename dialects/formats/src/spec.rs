@@ -242,13 +242,19 @@ impl<'de> Visitor<'de> for Fields {
                 continue;
             }
             let parameter = self.0.find(&name).map_err(de::Error::custom)?;
-            fields.push((parameter, map.next_value::<Field>()?));
+            // As in the fields around it, null is the same as nothing.
+            if let Some(field) = map.next_value::<Option<Field>>()? {
+                fields.push((parameter, field));
+            }
         }
         let method = method.ok_or_else(|| de::Error::missing_field(METHOD))?;
         let mut spec = Spec::new(self.0, Kind::from_name(&method).map_err(de::Error::custom)?);
         for (parameter, field) in fields {
             let value = field.value(parameter).map_err(de::Error::custom)?;
-            spec.give(parameter, value).map_err(de::Error::custom)?;
+            spec.give(parameter, value).map_err(|error| match error {
+                SpecError::Twice(name) => de::Error::duplicate_field(name),
+                error => de::Error::custom(error),
+            })?;
         }
         Ok(spec)
     }

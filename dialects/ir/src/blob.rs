@@ -15,6 +15,9 @@ pub enum BlobError {
     /// Not elements of a static tensor.
     #[error("'{0}' is not a constant tensor with a static shape")]
     NotElements(String),
+    /// Elements of which only some are written down.
+    #[error("a sparse constant; write all of its elements out, as 'dense<…>'")]
+    Sparse,
     /// Elements that do not fill bytes, or are no numbers.
     #[error("constants of type '{0}' are not supported: elements must be whole bytes")]
     Element(String),
@@ -59,6 +62,9 @@ impl<'c> Attribute<'c> {
                 }
                 return Ok(Cow::Borrowed(borrow(data, size)));
             }
+            if sys::mlirAttributeIsASparseElements(self.raw()) {
+                return Err(BlobError::Sparse);
+            }
             if !sys::mlirAttributeIsADenseElements(self.raw()) {
                 return Err(not_elements());
             }
@@ -67,7 +73,15 @@ impl<'c> Attribute<'c> {
                 return Ok(Cow::Borrowed(borrow(data, total)));
             }
             let width = element_bytes(ty)?;
-            Ok(Cow::Owned(borrow(data, width).repeat(total / width.max(1))))
+            // A splat of a few characters may be larger than the memory, which must not end the process.
+            let mut bytes = Vec::new();
+            bytes.try_reserve_exact(total).map_err(|_| BlobError::TooLarge(ty.to_string()))?;
+            let element: &[u8] = borrow(data, width);
+            match element {
+                [byte] => bytes.resize(total, *byte),
+                _ => (0..total / width.max(1)).for_each(|_| bytes.extend_from_slice(element)),
+            }
+            Ok(Cow::Owned(bytes))
         }
     }
 

@@ -147,7 +147,7 @@ unsafe extern "C" fn record(diagnostic: sys::MlirDiagnostic, user: *mut c_void) 
 
 /// # Safety
 /// The diagnostic must be valid.
-unsafe fn read(diagnostic: sys::MlirDiagnostic) -> Captured {
+pub(crate) unsafe fn read(diagnostic: sys::MlirDiagnostic) -> Captured {
     // SAFETY: valid by this function's contract, and notes are asked for within their number.
     unsafe {
         let severity = match sys::mlirDiagnosticGetSeverity(diagnostic) {

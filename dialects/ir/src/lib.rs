@@ -8,7 +8,7 @@
 //! - Constants without copies: [`Attribute::bytes`], [`Attribute::resource`].
 //! - Saying what is wrong: [`Operation::error`], [`Location::diagnostic`], [`ContextRef::capture`].
 //! - Passes and pipelines: [`Pass`], [`register_pass`], [`Pipeline`], [`register_pipeline`].
-//! - Running them: [`Module::run`], [`opt_main`].
+//! - Running them: [`Module::run`], [`run_opt`].
 //! - The dialects: [`strum`], [`dpu`].
 //!
 //! Two rules keep handles sound, which the compiler cannot check: they are not kept over a run of MLIR's own passes
@@ -21,6 +21,7 @@ mod builder;
 mod context;
 mod diagnostic;
 mod dictionary;
+mod discardable;
 pub mod dpu;
 mod error;
 mod ffi;
@@ -29,6 +30,7 @@ mod interop;
 mod location;
 mod module;
 mod operation;
+mod opt;
 mod pass;
 mod splat;
 pub mod strum;
@@ -47,9 +49,10 @@ pub use error::Error;
 pub use location::Location;
 pub use module::{Module, PrintOptions};
 pub use operation::Operation;
+pub use opt::{OptLine, OptOutcome, OptSource, run_opt};
 pub use pass::{
     OptionKind, Options, Pass, PassContext, PassError, PassOption, Pipeline, register_pass, register_pipeline,
 };
-pub use tool::{llvm_version, lsp_main, opt_main, return_freed_memory};
+pub use tool::{llvm_version, lsp_main, return_freed_memory};
 pub use types::{TensorType, Type};
 pub use value::{Use, Value};

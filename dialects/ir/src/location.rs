@@ -111,12 +111,13 @@ impl<'c> Location<'c> {
                 let file = sys::mlirIdentifierStr(sys::mlirLocationFileLineColRangeGetFilename(self.raw));
                 let line = sys::mlirLocationFileLineColRangeGetStartLine(self.raw);
                 let column = sys::mlirLocationFileLineColRangeGetStartColumn(self.raw);
-                return format!("{}:{line}:{column}", ffi::str_of(file));
+                return format!("{}:{line}:{column}", String::from_utf8_lossy(ffi::bytes_of(file)));
             }
             if sys::mlirLocationIsAName(self.raw) {
-                let name = ffi::str_of(sys::mlirIdentifierStr(sys::mlirLocationNameGetName(self.raw)));
+                let name = sys::mlirIdentifierStr(sys::mlirLocationNameGetName(self.raw));
+                let name = String::from_utf8_lossy(ffi::bytes_of(name));
                 let child = Self::from_raw(sys::mlirLocationNameGetChildLoc(self.raw)).describe();
-                return if child == "?" { name.to_owned() } else { format!("{name}@{child}") };
+                return if child == "?" { name.into_owned() } else { format!("{name}@{child}") };
             }
             if sys::mlirLocationIsACallSite(self.raw) {
                 return Self::from_raw(sys::mlirLocationCallSiteGetCallee(self.raw)).describe();

@@ -13,6 +13,9 @@ pub struct PrintOptions {
     pub locations: bool,
     /// In the generic form, without custom assembly.
     pub generic: bool,
+    /// As if nothing were around the operation: values are numbered in it alone, and nothing is abbreviated by a name that is
+    /// explained elsewhere. Else the whole module is numbered, however small the operation is.
+    pub local: bool,
     /// With constants and resources longer than this many elements, or characters, left out. The text can then not be parsed again.
     pub elide_longer_than: Option<usize>,
 }
@@ -62,6 +65,21 @@ impl<'c> Module<'c> {
         unsafe {
             Self::from_raw_result(sys::strumParseBytes(context.handle().raw(), raw, ffi::string_ref(name)))
         }
+    }
+
+    /// Parses and verifies bytecode and writes it again, whatever its operation is, with the resources that no dialect knows. Of what is
+    /// damaged, MLIR's reader notices much and not everything: it may fault or corrupt the heap.
+    pub fn rewrite_bytecode(context: &'c Context, bytes: &[u8], name: &str) -> Result<Vec<u8>, Error> {
+        let raw = sys::MlirStringRef { data: bytes.as_ptr().cast(), length: bytes.len() };
+        let mut written = false;
+        let out = ffi::collect_bytes(|user| {
+            // SAFETY: the context is valid, the bytes are copied, and `append` gets the buffer it wants.
+            written = unsafe {
+                let name = ffi::string_ref(name);
+                sys::strumRewriteBytecode(context.handle().raw(), raw, name, Some(ffi::append), user)
+            };
+        });
+        if written { Ok(out) } else { Err(Error::Reported) }
     }
 
     /// The module as an operation.
@@ -133,6 +151,9 @@ impl<'c> Operation<'c> {
             }
             if options.generic {
                 sys::mlirOpPrintingFlagsPrintGenericOpForm(flags);
+            }
+            if options.local {
+                sys::mlirOpPrintingFlagsUseLocalScope(flags);
             }
             if let Some(limit) = options.elide_longer_than.and_then(|limit| isize::try_from(limit).ok()) {
                 sys::mlirOpPrintingFlagsElideLargeElementsAttrs(flags, limit);

@@ -233,6 +233,29 @@ impl<'c> Operation<'c> {
         }
     }
 
+    /// The attributes that its definition does not declare, with their names.
+    pub fn discardable_attributes(self) -> Vec<(&'c str, Attribute<'c>)> {
+        // SAFETY: attributes are asked for within their number; their names live in the context.
+        unsafe {
+            let n = sys::mlirOperationGetNumDiscardableAttributes(self.raw);
+            (0..n)
+                .map(|i| {
+                    let named = sys::mlirOperationGetDiscardableAttribute(self.raw, i);
+                    (ffi::str_of(sys::mlirIdentifierStr(named.name)), Attribute::from_raw(named.attribute))
+                })
+                .collect()
+        }
+    }
+
+    /// The names of the attributes that its definition declares, whether it has them or not.
+    pub fn declared_attributes(self) -> Vec<&'c str> {
+        // SAFETY: names are asked for within their number, and live in the context.
+        unsafe {
+            let n = sys::strumOperationGetNumDeclaredAttributes(self.raw);
+            (0..n).map(|i| ffi::str_of(sys::strumOperationGetDeclaredAttribute(self.raw, i))).collect()
+        }
+    }
+
     /// All attributes with their names.
     pub fn attributes(self) -> Vec<(&'c str, Attribute<'c>)> {
         // SAFETY: attributes are asked for within their number; their names live in the context.

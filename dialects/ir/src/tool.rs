@@ -1,23 +1,17 @@
 //! MLIR's tools, run from Rust.
 
-use std::ffi::{CString, c_char, c_int};
+use std::{
+    ffi::{CString, OsString, c_char, c_int},
+    os::unix::ffi::OsStrExt,
+};
 
 use strum_mlir_sys as sys;
 
 use crate::{DialectRegistry, ffi};
 
-/// Runs the main function of `mlir-opt` with the dialects of `registry` and the passes that have been registered. `arguments` begin with
-/// the program's name. Returns the exit code.
-pub fn opt_main(arguments: &[String], title: &str, registry: &DialectRegistry) -> i32 {
-    with_argv(arguments, |argc, argv| {
-        // SAFETY: `argv` holds `argc` strings and a null, and the registry is valid.
-        unsafe { sys::strumOptMain(argc, argv, ffi::string_ref(title), registry.raw()) }
-    })
-}
-
 /// Runs the main function of `mlir-lsp-server` with the dialects of `registry`. `arguments` begin with the program's name. Returns the
 /// exit code.
-pub fn lsp_main(arguments: &[String], registry: &DialectRegistry) -> i32 {
+pub fn lsp_main(arguments: &[OsString], registry: &DialectRegistry) -> i32 {
     with_argv(arguments, |argc, argv| {
         // SAFETY: `argv` holds `argc` strings and a null, and the registry is valid.
         unsafe { sys::strumLspMain(argc, argv, registry.raw()) }
@@ -37,13 +31,14 @@ pub fn return_freed_memory() {
     unsafe { sys::strumReturnFreedMemory() }
 }
 
-fn with_argv(arguments: &[String], main: impl FnOnce(c_int, *const *const c_char) -> c_int) -> i32 {
+/// Calls `main` with arguments as C takes them. They live as long as the process: LLVM keeps pieces of them in its options.
+pub(crate) fn with_argv<R>(arguments: &[OsString], main: impl FnOnce(c_int, *const *const c_char) -> R) -> R {
     // An argument with a null in it cannot have come from a command line; it is cut there.
-    let cut = |argument: &String| {
-        let end = argument.find('\0').unwrap_or(argument.len());
-        CString::new(&argument.as_bytes()[..end]).unwrap_or_default()
+    let cut = |argument: &OsString| {
+        let bytes = argument.as_bytes().split(|&byte| byte == 0).next().unwrap_or_default();
+        CString::new(bytes).unwrap_or_default()
     };
-    let strings: Vec<CString> = arguments.iter().map(cut).collect();
+    let strings = arguments.iter().map(cut).collect::<Vec<CString>>().leak();
     let mut argv: Vec<*const c_char> = strings.iter().map(|string| string.as_ptr()).collect();
     argv.push(std::ptr::null());
     main(c_int::try_from(strings.len()).unwrap_or(c_int::MAX), argv.as_ptr())

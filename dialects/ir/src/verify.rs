@@ -1,12 +1,13 @@
 //! The verifiers of the `strum` and `dpu` dialects.
 //!
-//! ODS checks operand and attribute kinds; what relates them is checked here. C++ calls [`verify`] for every operation of the dialects.
+//! ODS checks operand and attribute kinds; what relates them is checked here. C++ calls [`verify`] for every operation of the dialects, and
+//! [`verify_attribute`] for every attribute with a prefix of theirs.
 
 use std::sync::Once;
 
 use strum_mlir_sys as sys;
 
-use crate::{Operation, PassError, dpu, pass::guard, strum};
+use crate::{Attribute, Operation, PassError, discardable, dpu, ffi, pass::guard, strum};
 
 /// Installs the verifiers, once.
 pub(crate) fn install() {
@@ -15,6 +16,7 @@ pub(crate) fn install() {
     ONCE.call_once(|| unsafe {
         sys::strumSetHooks(sys::StrumHooks {
             verify: Some(verify),
+            verifyAttribute: Some(verify_attribute),
             fields: Some(dpu::text::fields),
             formatFields: Some(strum::format::fields),
             formatFault: Some(strum::format::fault),
@@ -27,6 +29,7 @@ unsafe extern "C" fn verify(op: sys::MlirOperation) -> sys::MlirLogicalResult {
     // SAFETY: MLIR hands an operation that is valid during the call.
     let op = unsafe { Operation::from_raw(op) };
     guard(op, || {
+        discardable::verify_own(op)?;
         match op.dialect() {
             "strum" => strum::verify::verify(op)?,
             "dpu" => dpu::verify::verify(op)?,
@@ -34,4 +37,17 @@ unsafe extern "C" fn verify(op: sys::MlirOperation) -> sys::MlirLogicalResult {
         }
         Ok(())
     })
+}
+
+/// The hook for attributes.
+unsafe extern "C" fn verify_attribute(
+    op: sys::MlirOperation,
+    name: sys::MlirStringRef,
+    value: sys::MlirAttribute,
+    on_operation: bool,
+) -> sys::MlirLogicalResult {
+    // SAFETY: MLIR hands what is valid during the call.
+    let (op, name, value) =
+        unsafe { (Operation::from_raw(op), ffi::str_of(name), Attribute::from_raw(value)) };
+    guard(op, || discardable::verify_prefixed(op, name, value, on_operation))
 }

@@ -56,7 +56,7 @@ fn what_is_not_bytes_is_an_error() {
         );
     }
     let sparse = attribute(&context, "sparse<[[0]], [1]> : tensor<4xi8>");
-    assert!(matches!(sparse.bytes(), Err(BlobError::NotElements(_))));
+    assert_eq!(sparse.bytes(), Err(BlobError::Sparse));
     let missing = attribute(&context, "dense_resource<nowhere> : tensor<4xi8>");
     assert_eq!(missing.bytes(), Err(BlobError::Missing("nowhere".into())));
     let too_large = attribute(&context, "dense_resource<nowhere> : tensor<9223372036854775807x9xi8>");

@@ -4,6 +4,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::Instr;
 use crate::codec::{self, DecodeError};
 use crate::elf::{self, DATA, SECTIONS};
 use crate::field::FieldError;
@@ -61,8 +62,20 @@ pub enum ContainerError {
     Encode { index: usize, mnemonic: &'static str, error: FieldError },
     #[error("{got} origins for {expected} instructions")]
     MetaCount { got: usize, expected: usize },
+    #[error("the program takes up to {needed} bytes of memory beside those of the file, {room} are left")]
+    Room { needed: u64, room: u64 },
     #[error("{what} of {got} entries or bytes exceed 32 bits")]
     TooLong { what: &'static str, got: usize },
+}
+
+/// Bytes that a program takes at most: a word of code may be an instruction, and lists grow by doubling.
+fn memory_bytes(code: &[u8], consts: &[u8], lists: &[&[u8]]) -> u64 {
+    const WORD: usize = 8;
+    /// An entry of any list takes so many times its bytes in the file.
+    const ENTRY: usize = 16;
+    let instrs = (code.len() / WORD).saturating_mul(2 * size_of::<Instr>());
+    let lists = lists.iter().fold(0, |sum: usize, list| sum.saturating_add(list.len().saturating_mul(ENTRY)));
+    instrs.saturating_add(consts.len()).saturating_add(lists) as u64
 }
 
 impl Program {
@@ -94,7 +107,19 @@ impl Program {
     /// # Errors
     /// When the file is not exactly what [`Program::to_elf`] writes for some program.
     pub fn from_elf(bytes: &[u8]) -> Result<Program, ContainerError> {
+        Program::from_elf_within(bytes, u64::MAX)
+    }
+
+    /// As [`Program::from_elf`], if the program takes no more than `room` bytes of memory beside those of the file.
+    ///
+    /// # Errors
+    /// As [`Program::from_elf`], and when the program would take more.
+    pub fn from_elf_within(bytes: &[u8], room: u64) -> Result<Program, ContainerError> {
         let [machine, manifest, io, layers, locs, code, meta, consts] = elf::read(bytes)?;
+        let needed = memory_bytes(code, consts, &[manifest, io, layers, locs, meta]);
+        if needed > room {
+            return Err(ContainerError::Room { needed, room });
+        }
         let machine = read_machine(machine)?;
         let (dram_bytes, manifest) = read_section(1, manifest, |r| read_manifest(r, &machine))?;
         let manifest = manifest.ok_or(ContainerError::Fingerprint)?;

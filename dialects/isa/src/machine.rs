@@ -196,7 +196,8 @@ macro_rules! machine_fields {
 
 machine_fields! {
     first {
-    /// Tiles, each with its own SRAM and DPU.
+    /// Tiles, each with its own SRAM, DPU and vector engine. The compiler uses one of them, and warns; programs that are written by hand
+    /// can use all.
     tiles: u32 = 1 "tiles", "assumed; the products have 2 to 6 [datasheet]", 1..=256;
     /// Rows of the PE array.
     rows: u32 = 16 "PEs", "256 PEs [datasheet]; the shape is assumed", 1..=256;

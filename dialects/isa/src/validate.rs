@@ -166,6 +166,14 @@ pub enum ValidateErrorKind {
     InputHash(String),
 }
 
+impl ValidateErrorKind {
+    /// Whether the program is larger than the format allows, and otherwise well.
+    #[must_use]
+    pub fn is_limit(&self) -> bool {
+        matches!(self, Kind::Limit { .. } | Kind::TooManyElements { .. })
+    }
+}
+
 use ValidateErrorKind as Kind;
 
 /// Collects violations up to the limit.

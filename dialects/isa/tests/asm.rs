@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+use dpu_isa::testing::{Rng, random_program};
 use dpu_isa::{BarCfg, InstrMeta, Machine, asm};
 
 /// A small program around lines of code.
@@ -126,4 +127,49 @@ fn missing_parts() {
     assert_eq!(lacks(".dpu 1\n.dram 1\n"), "the program lacks '.code'");
     assert_eq!(lacks(".dpu 1\n.code\n"), "the program lacks '.machine'");
     assert_eq!(lacks(&source("end").replace(".dram 4096\n", "")), "the program lacks '.dram'");
+}
+
+#[test]
+fn every_character_of_a_program_counts() {
+    let mut rng = Rng::new(5);
+    let program = random_program(&mut rng, 12);
+    let text = asm::print(&program);
+    assert_eq!(asm::parse(&text).as_ref(), Ok(&program));
+    for directive in [
+        ".dpu",
+        ".machine",
+        ".manifest",
+        ".dram",
+        ".loc",
+        ".layer",
+        ".input",
+        ".output",
+        ".code",
+        ".at",
+        ".const",
+    ] {
+        assert!(
+            text.contains(&format!("{directive} ")) || text.contains(&format!("{directive}\n")),
+            "{directive}"
+        );
+    }
+    let mut tried = 0;
+    for (i, c) in text.char_indices() {
+        let other = match c {
+            '0'..='8' | 'a'..='y' | 'A'..='Y' => char::from_u32(u32::from(c) + 1).unwrap(),
+            '9' => '0',
+            'z' => 'a',
+            _ => continue,
+        };
+        let changed = format!("{}{other}{}", &text[..i], &text[i + c.len_utf8()..]);
+        let line = text[..i].matches('\n').count() + 1;
+        if asm::parse(&changed).as_ref() == Ok(&program) {
+            panic!(
+                "line {line}: '{}' means the same with '{other}' for '{c}'",
+                text.lines().nth(line - 1).unwrap()
+            );
+        }
+        tried += 1;
+    }
+    assert!(tried > 3000, "{tried}");
 }

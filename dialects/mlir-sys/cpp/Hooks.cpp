@@ -17,6 +17,13 @@ LogicalResult verifyInRust(Operation *op) {
   return unwrap(hooks.verify(wrap(op)));
 }
 
+LogicalResult verifyAttributeInRust(Operation *op, NamedAttribute attribute, bool onOperation) {
+  if (!hooks.verifyAttribute)
+    return op->emitOpError("cannot be verified: strum_ir::dialect_registry() has not been called");
+  return unwrap(
+      hooks.verifyAttribute(wrap(op), wrap(attribute.getName().strref()), wrap(attribute.getValue()), onOperation));
+}
+
 ArrayRef<StrumField> instrFields(StringRef mnemonic) {
   const StrumField *fields = nullptr;
   intptr_t count = hooks.fields ? hooks.fields(wrap(mnemonic), &fields) : 0;

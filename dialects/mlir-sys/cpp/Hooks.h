@@ -14,5 +14,8 @@ std::optional<llvm::ArrayRef<StrumFormatField>> formatFields(llvm::StringRef met
 /// What is wrong with the values of a format's fields; empty if they are legal.
 std::string formatFault(llvm::StringRef method, llvm::ArrayRef<int64_t> values);
 
+/// Runs Rust's check of an attribute whose name begins with one of the dialects, on an operation, or on one of its arguments or results.
+llvm::LogicalResult verifyAttributeInRust(mlir::Operation *op, mlir::NamedAttribute attribute, bool onOperation);
+
 /// The fields of an instruction; none if Rust has installed nothing, in which case its verifier reports that.
 llvm::ArrayRef<StrumField> instrFields(llvm::StringRef mnemonic);

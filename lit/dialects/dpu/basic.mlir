@@ -44,8 +44,8 @@ dpu.program @draft machine "flexnn-16x16" stage draft {
   dpu.pool_var slot 3 act(%s : <sram, 4096xi8>) out(%s + 8 : <sram, 4096xi8>)
   // CHECK: dpu.vec_binary op asr_round a(%[[S]] : <sram, 4096xi8>) a_dtype u8 b(%[[S]] : <sram, 4096xi8>) out(%[[S]] : <sram, 4096xi8>)
   dpu.vec_binary op asr_round a(%s : <sram, 4096xi8>) a_dtype u8 b(%s : <sram, 4096xi8>) out(%s : <sram, 4096xi8>)
-  // CHECK: dpu.vec_unary op clz src(%[[S]] : <sram, 4096xi8>) out(%[[S]] : <sram, 4096xi8>) {note = "discardable"}
-  dpu.vec_unary op clz src(%s : <sram, 4096xi8>) out(%s : <sram, 4096xi8>) {note = "discardable"}
+  // CHECK: dpu.vec_unary op clz src(%[[S]] : <sram, 4096xi8>) out(%[[S]] : <sram, 4096xi8>) {other.note = "discardable"}
+  dpu.vec_unary op clz src(%s : <sram, 4096xi8>) out(%s : <sram, 4096xi8>) {other.note = "discardable"}
   // CHECK: dpu.vec_rescale src(%[[S]] : <sram, 4096xi8>) out(%[[S]] : <sram, 4096xi8>) per_channel params(%[[S]] : <sram, 4096xi8>)
   dpu.vec_rescale src(%s : <sram, 4096xi8>) out(%s : <sram, 4096xi8>) per_channel params(%s : <sram, 4096xi8>)
   // CHECK: dpu.vec_table src(%[[S]] : <sram, 4096xi8>) src_dtype i16 out(%[[S]] : <sram, 4096xi8>) table(%[[S]] : <sram, 4096xi8>)

@@ -506,3 +506,35 @@ dpu.program @p machine "flexnn-16x16" stage draft {
   // expected-error@+1 {{'dpu.dma_fill' op field 'dims[5]': value -1 is outside 1..=4294967295}}
   "dpu.dma_fill"(%s) <{operandSegmentSizes = array<i32: 0, 0, 1>, dims = array<i64: 1, 1, 1, 1, 1, -1>}> : (!dpu.buffer<sram, 256xi8>) -> ()
 }
+
+// -----
+
+// expected-error@+1 {{'builtin.module' op has no attribute 'dpu.machine'}}
+module attributes {dpu.machine = "flexnn-4x4"} {}
+
+// -----
+
+// expected-error@+1 {{'dpu.program' op has no attribute 'pipline'; the nearest is 'pipeline'}}
+dpu.program @p machine "flexnn-16x16" stage draft attributes {pipline = "x"} {
+}
+
+// -----
+
+// expected-error@+1 {{'dpu.program' op expects 'tool' to be a string, got 1 : i64}}
+dpu.program @p machine "flexnn-16x16" stage draft attributes {tool = 1 : i64} {
+}
+
+// -----
+
+dpu.program @p machine "flexnn-16x16" stage draft {
+  // expected-error@+1 {{'dpu.alloc' op has no attribute 'adress'; the nearest is 'address'}}
+  %s = dpu.alloc {adress = 0 : i64} : !dpu.buffer<sram, 256xi8>
+}
+
+// -----
+
+dpu.program @p machine "flexnn-16x16" stage draft {
+  %s = dpu.alloc : !dpu.buffer<sram, 256xi8>
+  // expected-error@+1 {{'dpu.dma_fill' op has no attribute 'dim'; the nearest is 'dims'}}
+  dpu.dma_fill dst(%s : <sram, 256xi8>) {dim = array<i64: 1, 1, 1, 1, 1, 256>}
+}

@@ -32,7 +32,7 @@ func.func @dynamic(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
 
 // -----
 
-// expected-error@+1 {{argument #1: 'tensor<4xf32>' looks like a parameter that the exporter has left outside}}
+// expected-error@+1 {{argument #1: 'tensor<4xf32>' looks like a parameter that the exporter has left outside, such as the statistics of a batch normalization: make buffers parameters before the export, or fold them}}
 func.func @statistics(%x: tensor<1x4xf32>, %mean: tensor<4xf32>) -> tensor<1x4xf32> {
   %0 = tensor.cast %x : tensor<1x4xf32> to tensor<1x4xf32>
   return %0 : tensor<1x4xf32>
@@ -94,7 +94,7 @@ func.func @gather(%x: tensor<2x4xf32>) -> tensor<4xf32> {
   ^bb0(%in: f32, %out: f32):
     %2 = arith.fptosi %in : f32 to i64
     %3 = arith.index_cast %2 : i64 to index
-    // expected-error@+1 {{'tensor.extract' op unsupported: the position along axis 0, from arith.index_cast, must follow from loops and constants}}
+    // expected-error@+1 {{'tensor.extract' op unsupported: the position along axis 0, from arith.index_cast, must follow from loops and constants: gathers by data, and interpolation by tables of positions, are not supported}}
     %4 = tensor.extract %x[%3, %3] : tensor<2x4xf32>
     linalg.yield %4 : f32
   } -> tensor<4xf32>
@@ -142,7 +142,7 @@ func.func @diagonal(%x: tensor<4x4xf32>) -> tensor<4xf32> {
 // Positions as a tensor, as torch-mlir has them for bilinear upsampling.
 func.func @positions() -> tensor<4xi64> {
   %0 = tensor.empty() : tensor<4xi64>
-  // expected-error@+1 {{'linalg.generic' op unsupported: result #0 is 'tensor<4xi64>', no tensor of f32: integers are positions within one body alone}}
+  // expected-error@+1 {{'linalg.generic' op unsupported: result #0 is 'tensor<4xi64>', no tensor of f32: integers are positions within one body alone. Interpolation by tables of positions comes without them by way of ONNX}}
   %1 = linalg.generic {indexing_maps = [#map], iterator_types = ["parallel"]} outs(%0 : tensor<4xi64>) {
   ^bb0(%out: i64):
     %2 = linalg.index 0 : index
@@ -160,4 +160,12 @@ func.func @replaced(%xs: tensor<1x4xf32>, %y: tensor<1x2xf32>) -> tensor<4xf32> 
   // expected-error@+1 {{'tensor.insert_slice' op unsupported: only a part at a constant place of a tensor of one number can be replaced}}
   %1 = tensor.insert_slice %0 into %x[1] [2] [1] : tensor<2xf32> into tensor<4xf32>
   return %1 : tensor<4xf32>
+}
+
+// -----
+
+func.func @misspelt(%x: tensor<1x5x5x1xf32>, %w: tensor<1x1x1x1xf32>, %y: tensor<1x5x5x1xf32>) -> tensor<1x5x5x1xf32> {
+  // expected-error@+1 {{'linalg.conv_2d_nhwc_hwcf' op has no attribute 'stride'; the nearest is 'strides'}}
+  %0 = linalg.conv_2d_nhwc_hwcf {stride = dense<1> : tensor<2xi64>} ins(%x, %w : tensor<1x5x5x1xf32>, tensor<1x1x1x1xf32>) outs(%y : tensor<1x5x5x1xf32>) -> tensor<1x5x5x1xf32>
+  return %0 : tensor<1x5x5x1xf32>
 }

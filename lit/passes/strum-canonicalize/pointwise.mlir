@@ -113,6 +113,25 @@ func.func @rescale_above_reshape(%a: tensor<1x2x3xi8>, %b: tensor<1x3x2xi8>) -> 
 
 // -----
 
+// A scale of the only channel is one for all elements, also in front of the reshape, where there are more channels.
+// CHECK-LABEL: func.func @scale_of_one_channel
+func.func @scale_of_one_channel(%y: tensor<1x2x2x2xi32>) -> tensor<8x1xi8> {
+  // CHECK: %[[A:.*]] = tosa.maximum
+  // CHECK: %[[R:.*]] = tosa.rescale %[[A]], {{.*}}per_channel = false{{.*}} -> tensor<1x2x2x2xi8>
+  // CHECK: tosa.reshape %[[R]], {{.*}} -> tensor<8x1xi8>
+  %m = "tosa.const"() <{values = dense<1073741824> : tensor<1xi32>}> : () -> tensor<1xi32>
+  %s = "tosa.const"() <{values = dense<33> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %z = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %zi = "tosa.const"() <{values = dense<0> : tensor<1xi32>}> : () -> tensor<1xi32>
+  %sh = tosa.const_shape {values = dense<[8, 1]> : tensor<2xindex>} : () -> !tosa.shape<2>
+  %0 = tosa.maximum %y, %y : (tensor<1x2x2x2xi32>, tensor<1x2x2x2xi32>) -> tensor<1x2x2x2xi32>
+  %1 = tosa.reshape %0, %sh : (tensor<1x2x2x2xi32>, !tosa.shape<2>) -> tensor<8x1xi32>
+  %2 = tosa.rescale %1, %m, %s, %zi, %z {input_unsigned = false, output_unsigned = false, per_channel = true, rounding_mode = SINGLE_ROUND, scale32 = true} : (tensor<8x1xi32>, tensor<1xi32>, tensor<1xi8>, tensor<1xi32>, tensor<1xi8>) -> tensor<8x1xi8>
+  return %2 : tensor<8x1xi8>
+}
+
+// -----
+
 // A rescale of i8 and a clamp are one table. Entry v + 128 is clamp(-v - 1): the rescale reads unsigned bytes.
 // CHECK-LABEL: func.func @table_of_chain
 func.func @table_of_chain(%x: tensor<1x8xi8>) -> tensor<1x8xi8> {

@@ -13,13 +13,17 @@
 // RUN: not strum-opt %s --strum-pack="packing=%t.json" 2>&1 | FileCheck %s --check-prefix=FUNCTION
 // RUN: echo '{"version": 1, "programs": [{"name": "named", "layers": [{"name": "0.conv2d", "method": "mip2q", "L": 8}]}]}' > %t.json
 // RUN: not strum-opt %s --strum-pack="packing=%t.json" 2>&1 | FileCheck %s --check-prefix=VALUE
+// RUN: echo '{"version": 1, "programs": [{"name": "named", "layers": [{"name": "0.conv2d", "method": "sparse"}]}]}' > %t.json
+// RUN: strum-opt %s --strum-pack="method=mip2q min-channels=1" -o %t.packed.mlir
+// RUN: not strum-opt %t.packed.mlir --strum-pack="packing=%t.json" 2>&1 | FileCheck %s --check-prefix=AGAIN
 // RUN: not strum-opt %s --strum-pack="packing=%t.none" 2>&1 | FileCheck %s --check-prefix=FILE
 
-// NONE: file.mlir:[[@LINE+7]]:{{[0-9]+}}: error: {{.*}}packing file: there is no convolution '2.conv2d', but '2.depthwise_conv2d'
-// SHAPE: file.mlir:[[@LINE+14]]:{{[0-9]+}}: error: {{.*}}packing file: the weights of layer '0.conv2d' are 2x1x1x3, not 2x1x1x4
+// NONE: file.mlir:[[@LINE+8]]:{{[0-9]+}}: error: {{.*}}packing file: there is no convolution '2.conv2d', but '2.depthwise_conv2d'
+// SHAPE: file.mlir:[[@LINE+15]]:{{[0-9]+}}: error: {{.*}}packing file: the weights of layer '0.conv2d' are 2x1x1x3, not 2x1x1x4
 // ZERO: error: {{.*}}packing file: weights cannot be packed: their zero point is 4
 // FUNCTION: error: {{.*}}packing file: there is no function 'other'
 // VALUE: error: {{.*}}packing file '{{.*}}.json': layer '0.conv2d': {{.*}}8
+// AGAIN: error: {{.*}}packing file: the weights of this layer are packed already
 // FILE: error: {{.*}}packing file '{{.*}}.none': No such file
 // CHECK-LABEL: func.func @named
 func.func @named(%x: tensor<1x2x2x3xi8>) -> tensor<1x2x2x1xi32> {

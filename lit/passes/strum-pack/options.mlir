@@ -3,20 +3,28 @@
 // RUN: not strum-opt %s --strum-pack=w=12 2>&1 | FileCheck %s --check-prefix=W
 // RUN: not strum-opt %s --strum-pack=method=ternary 2>&1 | FileCheck %s --check-prefix=METHOD
 // RUN: not strum-opt %s --strum-pack=select=best 2>&1 | FileCheck %s --check-prefix=SELECT
+// RUN: not strum-opt %s --strum-pack=correct=most 2>&1 | FileCheck %s --check-prefix=CORRECT
+// RUN: not strum-opt %s --strum-pack=w=300 2>&1 | FileCheck %s --check-prefix=BYTE
 // RUN: not strum-opt %s --strum-pack="method=dliq shift=row" 2>&1 | FileCheck %s --check-prefix=SHIFT
 // RUN: not strum-opt %s --strum-pack="method=dliq q=4 shift=5" 2>&1 | FileCheck %s --check-prefix=SHIFT5
 // RUN: not strum-opt %s --strum-pack="method=mip2q L=9" 2>&1 | FileCheck %s --check-prefix=L
 // RUN: not strum-opt %s --strum-pack="method=mip2q L=7 zero=true" 2>&1 | FileCheck %s --check-prefix=SPARE
+// RUN: not strum-opt %s --strum-pack="method=sparse q=3" 2>&1 | FileCheck %s --check-prefix=Q
+// RUN: not strum-opt %s --strum-pack="method=dense depthwise=true" 2>&1 | FileCheck %s --check-prefix=DENSE
 
-// P: error: p = 0.3 of w = 16 is 4.8 low members, expected a whole number
-// RANGE: error: p = 1.5 is not in 0 to 1
-// W: error: {{.*}}12
-// METHOD: error: method 'ternary' is not known, expected dense, sparse, dliq or mip2q
-// SELECT: error: select 'best' is not known, expected error, magnitude or activation
-// SHIFT: error: shift 'row' is not known, expected layer, channel or a number
-// SHIFT5: error: {{.*}}5
-// L: error: {{.*}}9
-// SPARE: error: {{.*}}7
+// Q: error: wrong option: q has no effect with method=sparse, but with dliq
+// DENSE: error: wrong option: depthwise has no effect with method=dense, but with sparse, dliq, mip2q
+// P: error: wrong option: p = 0.3 of w = 16 is 4.8 low members, expected a whole number
+// RANGE: error: wrong option: p = 1.5 is not in 0 to 1
+// W: error: wrong option: block length w must be 4, 8, 16 or 32, got 12
+// METHOD: error: wrong option: method 'ternary' is not known, expected dense, sparse, dliq or mip2q
+// SELECT: error: wrong option: select 'best' is not known, expected error, magnitude or activation
+// CORRECT: error: wrong option: correct 'most' is not known, expected none, bias, scale or both
+// BYTE: error: wrong option: w = 300 is not in 0 to 255
+// SHIFT: error: wrong option: shift 'row' is not known, expected layer, channel or a number
+// SHIFT5: error: wrong option: shift must be in 0..=4, got 5
+// L: error: wrong option: L must be in 0..=7, got 9
+// SPARE: error: wrong option: mip2q with L = 7 has no spare code that could mean zero
 func.func @f(%x: tensor<1x2x2x16xi8>) -> tensor<1x2x2x1xi32> {
   %w = "tosa.const"() <{values = dense<5> : tensor<1x1x1x16xi8>}> : () -> tensor<1x1x1x16xi8>
   %0 = strum.conv2d %x, %w : (tensor<1x2x2x16xi8>, tensor<1x1x1x16xi8>) -> tensor<1x2x2x1xi32>

@@ -2,7 +2,7 @@
 
 func.func @none(%x: tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32> {
   %w = "tosa.const"() <{values = dense<3> : tensor<1x1x1x4xi8>}> : () -> tensor<1x1x1x4xi8>
-  // expected-error@+1 {{select=activation needs to know the inputs of the layer: quantize the network with calibration data}}
+  // expected-error@+1 {{select=activation needs to know the inputs of the layer: quantize the network with calibration data (strumc quantize --calibration), which writes 'strum.input_mean' and 'strum.input_square'}}
   %0 = strum.conv2d %x, %w : (tensor<1x1x1x4xi8>, tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32>
   return %0 : tensor<1x1x1x1xi32>
 }
@@ -20,7 +20,7 @@ func.func @too_few(%x: tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32> {
 
 func.func @negative(%x: tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32> {
   %w = "tosa.const"() <{values = dense<3> : tensor<1x1x1x4xi8>}> : () -> tensor<1x1x1x4xi8>
-  // expected-error@+1 {{'strum.input_square' holds -1}}
+  // expected-error@+1 {{has -1 in 'strum.input_square'}}
   %0 = strum.conv2d %x, %w {strum.input_mean = array<f64: 0.0, 0.0, 0.0, 0.0>, strum.input_square = array<f64: 1.0, 1.0, -1.0, 1.0>}
     : (tensor<1x1x1x4xi8>, tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32>
   return %0 : tensor<1x1x1x1xi32>
@@ -30,7 +30,7 @@ func.func @negative(%x: tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32> {
 
 func.func @text(%x: tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32> {
   %w = "tosa.const"() <{values = dense<3> : tensor<1x1x1x4xi8>}> : () -> tensor<1x1x1x4xi8>
-  // expected-error@+1 {{'strum.input_mean' is no array of f64}}
+  // expected-error@+1 {{'strum.conv2d' op expects 'strum.input_mean' as array<f64>, got "0"}}
   %0 = strum.conv2d %x, %w {strum.input_mean = "0"} : (tensor<1x1x1x4xi8>, tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32>
   return %0 : tensor<1x1x1x1xi32>
 }

@@ -1,11 +1,13 @@
-// RUN: strum-opt %s --split-input-file --verify-diagnostics --strum-pack | FileCheck %s
+// RUN: strum-opt %s --strum-log=info --split-input-file --verify-diagnostics --strum-pack | FileCheck %s
+// Nobody asked: nobody is told.
+// RUN: strum-opt %s --split-input-file --strum-pack 2>&1 | FileCheck %s --implicit-check-not='remark:'
 
 // Does not apply: fewer input channels than a block has members.
 // CHECK-LABEL: func.func @first_layer
 func.func @first_layer(%x: tensor<1x2x2x3xi8>) -> tensor<1x2x2x1xi32> {
   // CHECK-NOT: strum.constant
   %w = "tosa.const"() <{values = dense<5> : tensor<1x1x1x3xi8>}> : () -> tensor<1x1x1x3xi8>
-  // expected-remark@+1 {{weights stay dense: 3 input channels, packing begins at 16 (option 'min-channels')}}
+  // expected-remark@+1 {{weights stay dense: 3 input channels, packing begins at 16 (min-channels=3 packs it)}}
   %0 = strum.conv2d %x, %w : (tensor<1x2x2x3xi8>, tensor<1x1x1x3xi8>) -> tensor<1x2x2x1xi32>
   return %0 : tensor<1x2x2x1xi32>
 }
@@ -16,7 +18,7 @@ func.func @first_layer(%x: tensor<1x2x2x3xi8>) -> tensor<1x2x2x1xi32> {
 func.func @depthwise(%x: tensor<1x2x2x16xi8>) -> tensor<1x2x2x16xi32> {
   // CHECK-NOT: strum.constant
   %w = "tosa.const"() <{values = dense<5> : tensor<1x1x16x1xi8>}> : () -> tensor<1x1x16x1xi8>
-  // expected-remark@+1 {{weights stay dense: the layer is depthwise (option 'depthwise')}}
+  // expected-remark@+1 {{weights stay dense: the layer is depthwise (depthwise=true packs it)}}
   %0 = strum.depthwise_conv2d %x, %w : (tensor<1x2x2x16xi8>, tensor<1x1x16x1xi8>) -> tensor<1x2x2x16xi32>
   return %0 : tensor<1x2x2x16xi32>
 }

@@ -5,21 +5,41 @@
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="calibration=%S/Inputs/none.npy" 2>&1 | FileCheck %s --check-prefix=NONE
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="calibration=%s" 2>&1 | FileCheck %s --check-prefix=NPY
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="calibration=%S/Inputs/wrong.npy" 2>&1 | FileCheck %s --check-prefix=SHAPE
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="calibration=%S/Inputs/fortran.npy" 2>&1 | FileCheck %s --check-prefix=ORDER
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="calibration=%S/Inputs/short.npy" 2>&1 | FileCheck %s --check-prefix=SHORT
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="calibration=%S/Inputs/nan.npy" 2>&1 | FileCheck %s --check-prefix=NAN
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="calibration=%S/Inputs/empty.npy" 2>&1 | FileCheck %s --check-prefix=EMPTY
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="rounding=best" 2>&1 | FileCheck %s --check-prefix=ROUNDING
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="rounding=feedback" 2>&1 | FileCheck %s --check-prefix=RANDOM
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,L=9" 2>&1 | FileCheck %s --check-prefix=STORAGE
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,M=9" 2>&1 | FileCheck %s --check-prefix=PARAMETER
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,L=all" 2>&1 | FileCheck %s --check-prefix=VALUE
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,L=5,L=6" 2>&1 | FileCheck %s --check-prefix=TWICE
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,L" 2>&1 | FileCheck %s --check-prefix=EQUALS
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,select=magnitude" 2>&1 | FileCheck %s --check-prefix=EFFECT
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q bias-correction" 2>&1 | FileCheck %s --check-prefix=BIAS
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="percentile=0.01" 2>&1 | FileCheck %s --check-prefix=UNUSED
 
-// ROUNDING: error: 'func.func' op rounding is 'best', expected nearest or feedback
-// RANDOM: error: 'func.func' op bias-correction and feedback need calibration
-// STORAGE: error: 'func.func' op storage: L must be in 0..=7, got 9
-// BIAS: error: 'func.func' op bias-correction has no effect: rounding with feedback corrects biases
-// CHOICE: error: 'func.func' op activations is 'best', expected minmax, percentile or mse
-// WEIGHTS: error: 'func.func' op weights is 'some', expected per-channel or per-tensor
-// SHARE: error: 'func.func' op percentile is '1.5', expected a number from 0 to below 1
+// UNUSED: error: wrong option: percentile has no effect without activations=percentile
+// ROUNDING: error: wrong option: rounding is 'best', expected nearest or feedback
+// RANDOM: error: wrong option: bias-correction and feedback need calibration: random inputs say nothing of what real ones do to a layer
+// STORAGE: error: wrong option: storage: L must be in 0..=7, got 9
+// PARAMETER: error: wrong option: storage: there is no parameter 'M'
+// VALUE: error: wrong option: storage: L: 'all' is no value
+// TWICE: error: wrong option: storage: L is there twice
+// EQUALS: error: wrong option: storage: 'L' is not NAME=VALUE
+// EFFECT: error: wrong option: storage: select has no effect on weights that are rounded for their storage
+// BIAS: error: wrong option: bias-correction has no effect: rounding with feedback corrects biases
+// CHOICE: error: wrong option: activations is 'best', expected minmax, percentile or mse
+// WEIGHTS: error: wrong option: weights is 'some', expected per-channel or per-tensor
+// SHARE: error: wrong option: percentile is '1.5', expected a number from 0 to below 1
 // NONE: error: 'func.func' op calibration data '{{.*}}none.npy': No such file
-// NPY: error: 'func.func' op calibration data '{{.*}}': not an .npy file
+// NPY: error: 'func.func' op calibration data '{{.*}}': not an .npy file: {{.+}}
 // SHAPE: error: 'func.func' op calibration data '{{.*}}wrong.npy': an array of shape [2, 3] holds no samples of it along a first axis
+// ORDER: error: 'func.func' op calibration data '{{.*}}fortran.npy': the array is not in row-major order
+// SHORT: error: 'func.func' op calibration data '{{.*}}short.npy': 136 bytes do not hold an array of shape [1000, 2]
+// NAN: error: 'func.func' op calibration data '{{.*}}nan.npy': a value is NaN
+// EMPTY: error: 'func.func' op calibration data '{{.*}}empty.npy': there is no sample
 
 // expected-error@+1 {{the network has 2 inputs, one is expected: use strumc quantize}}
 func.func @two(%x: tensor<1x2xf32>, %y: tensor<1x2xf32>) -> tensor<1x2xf32> {

@@ -57,7 +57,7 @@ func.func @blocks(%x: tensor<4xi8>) -> tensor<4xi8> {
 // -----
 
 func.func @dynamic(%x: tensor<?x4xi8>) -> tensor<?x4xi8> {
-  // expected-error@+3 {{operand #0 of type 'tensor<?x4xi8>' has a dynamic shape}}
+  // expected-error@+3 {{operand #0 of type 'tensor<?x4xi8>' has a dynamic shape; all extents must be known}}
   // expected-error@+2 {{result #0 of type 'tensor<?x4xi8>' has a dynamic shape}}
   // expected-note@+1 {{supported for 'tosa.identity'}}
   %0 = tosa.identity %x : (tensor<?x4xi8>) -> tensor<?x4xi8>
@@ -66,14 +66,14 @@ func.func @dynamic(%x: tensor<?x4xi8>) -> tensor<?x4xi8> {
 
 // -----
 
-// expected-error@+1 {{argument #0 of type 'tensor<*xi8>' has no rank}}
+// expected-error@+1 {{argument #0 of type 'tensor<*xi8>' has no rank; all extents must be known}}
 func.func @unranked(%x: tensor<*xi8>) {
   return
 }
 
 // -----
 
-// expected-error@+1 {{argument #0 of type 'memref<4xi8>' is not a tensor}}
+// expected-error@+1 {{unsupported: argument #0 of type 'memref<4xi8>' is not a tensor}}
 func.func @memref(%x: memref<4xi8>) {
   return
 }
@@ -164,4 +164,26 @@ func.func @zero_points(%x: tensor<1x2x2x1xi8>, %w: tensor<1x1x1x1xi8>, %b: tenso
   // expected-note@+1 {{supported for 'tosa.conv2d'}}
   %0 = tosa.conv2d %x, %w, %b, %z, %z {acc_type = i32, dilation = array<i64: 1, 1>, pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 1, 1>} : (tensor<1x2x2x1xi8>, tensor<1x1x1x1xi8>, tensor<1xi32>, tensor<1xi8>, tensor<1xi8>) -> tensor<1x2x2x1xi32>
   return %0 : tensor<1x2x2x1xi32>
+}
+
+// -----
+
+func.func @unsigned_input(%x: tensor<4xi32>) -> tensor<4xi8> {
+  %m = "tosa.const"() <{values = dense<1073741824> : tensor<1xi32>}> : () -> tensor<1xi32>
+  %s = "tosa.const"() <{values = dense<30> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %z = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %zi = "tosa.const"() <{values = dense<0> : tensor<1xi32>}> : () -> tensor<1xi32>
+  // expected-error@+2 {{unsupported: i32 is never unsigned, but the side of input_zp is said to be}}
+  // expected-note@+1 {{supported for 'tosa.rescale'}}
+  %0 = tosa.rescale %x, %m, %s, %zi, %z {input_unsigned = true, output_unsigned = false, per_channel = false, rounding_mode = SINGLE_ROUND, scale32 = true} : (tensor<4xi32>, tensor<1xi32>, tensor<1xi8>, tensor<1xi32>, tensor<1xi8>) -> tensor<4xi8>
+  return %0 : tensor<4xi8>
+}
+
+// -----
+
+// A constant as sparse elements.
+func.func @sparse() -> tensor<4xi8> {
+  // expected-error@+1 {{unsupported: a sparse constant; write all of its elements out, as 'dense<…>'}}
+  %0 = "tosa.const"() <{values = sparse<[[0]], [1]> : tensor<4xi8>}> : () -> tensor<4xi8>
+  return %0 : tensor<4xi8>
 }

@@ -59,14 +59,7 @@ impl Op {
                 shape
             }
             (Op::Concat { axis }, [first, rest @ ..]) => concat(*axis, first, rest).map_err(fail)?,
-            (Op::Pad { around, .. }, [x]) => {
-                same_rank(around.len(), x).map_err(fail)?;
-                x.iter()
-                    .zip(around)
-                    .map(|(&d, &[before, after])| d.checked_add(before)?.checked_add(after))
-                    .collect::<Option<_>>()
-                    .ok_or_else(|| fail("the result is too large".into()))?
-            }
+            (Op::Pad { around, .. }, [x]) => pad(around, x).map_err(fail)?,
             (Op::Reshape { shape }, [x]) => {
                 if volume(shape) != volume(x) {
                     return Err(fail(format!("{x:?} and {shape:?} differ in their number of elements")));
@@ -75,11 +68,7 @@ impl Op {
             }
             (Op::Slice { start, size }, [x]) => slice(start, size, x).map_err(fail)?,
             (Op::Transpose { perms }, [x]) => transpose(perms, x).map_err(fail)?,
-            (Op::Tile { multiples }, [x]) => {
-                same_rank(multiples.len(), x).map_err(fail)?;
-                let all = x.iter().zip(multiples).map(|(d, m)| d.checked_mul(*m)).collect::<Option<_>>();
-                all.ok_or_else(|| fail("the result is too large".into()))?
-            }
+            (Op::Tile { multiples }, [x]) => tile(multiples, x).map_err(fail)?,
             (Op::Conv2d(_) | Op::DepthwiseConv2d(_), _) => return Err(wrong_count(3)),
             (Op::Select(_), _) => return Err(wrong_count(4)),
             (Op::Matmul | Op::Binary(_), _) => return Err(wrong_count(2)),
@@ -112,6 +101,19 @@ fn same_rank(rank: usize, shape: &[usize]) -> Result<(), String> {
     } else {
         Err(format!("{rank} axes given, {shape:?} has {}", shape.len()))
     }
+}
+
+fn pad(around: &[[usize; 2]], x: &[usize]) -> Result<Vec<usize>, String> {
+    same_rank(around.len(), x)?;
+    let extents =
+        x.iter().zip(around).map(|(&d, &[before, after])| d.checked_add(before)?.checked_add(after));
+    extents.collect::<Option<_>>().ok_or_else(|| "the result is too large".into())
+}
+
+fn tile(multiples: &[usize], x: &[usize]) -> Result<Vec<usize>, String> {
+    same_rank(multiples.len(), x)?;
+    let extents = x.iter().zip(multiples).map(|(d, m)| d.checked_mul(*m));
+    extents.collect::<Option<_>>().ok_or_else(|| "the result is too large".into())
 }
 
 /// Positions of a kernel of `taps` taps along an axis; TOSA wants the last one to end with the padding.

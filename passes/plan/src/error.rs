@@ -25,6 +25,12 @@ pub enum PlanError {
         /// How much there is.
         limit: u64,
     },
+    /// This computer has not the memory for what is planned.
+    #[error("out of memory: {what}")]
+    Memory {
+        /// What the memory is for, how much is needed, and the limit.
+        what: String,
+    },
     /// The layer cannot be planned as its strategy says.
     #[error("strategy: {what}")]
     Refused {
@@ -50,6 +56,11 @@ impl PlanError {
         PlanError::Resource { what: what.into(), need, limit }
     }
 
+    /// There is not the memory for something.
+    pub fn memory(what: impl Into<String>) -> Self {
+        PlanError::Memory { what: what.into() }
+    }
+
     /// The strategy asks for what cannot be.
     pub fn refused(what: impl Into<String>) -> Self {
         PlanError::Refused { what: what.into() }
@@ -68,6 +79,7 @@ impl PlanError {
             PlanError::Resource { what, need, limit } => {
                 PlanError::Resource { what: format!("{layer}: {what}"), need, limit }
             }
+            PlanError::Memory { what } => PlanError::Memory { what: format!("{layer}: {what}") },
             PlanError::Refused { what } => PlanError::Refused { what: format!("{layer}: {what}") },
             PlanError::Internal { what } => PlanError::Internal { what: format!("{layer}: {what}") },
         }

@@ -58,6 +58,9 @@ pub struct Residency {
 /// First and last layer that touch a tensor, inclusive.
 type Span = (usize, usize);
 
+/// The layers that read a tensor, in order, and as how many operands.
+type Readers = Vec<(usize, u64)>;
+
 impl Graph {
     /// The layers during which each tensor is needed; `None` for one that no layer makes.
     fn spans(&self) -> Vec<Option<Span>> {
@@ -73,6 +76,21 @@ impl Graph {
             }
         }
         spans
+    }
+
+    /// The layers that read each tensor, in order, and as how many operands.
+    fn readers(&self) -> Vec<Readers> {
+        let mut readers = vec![Readers::new(); self.values.len()];
+        for (i, node) in self.nodes.iter().enumerate() {
+            for &input in &node.inputs {
+                let Some(readers) = readers.get_mut(input) else { continue };
+                match readers.last_mut() {
+                    Some((last, times)) if *last == i => *times += 1,
+                    _ => readers.push((i, 1)),
+                }
+            }
+        }
+        readers
     }
 
     fn bytes(&self, value: usize) -> u64 {
@@ -91,32 +109,38 @@ const LEAST_SHARE: u64 = 32;
 /// Decides what stays in `sram` bytes. `pinned` says of some tensors that they must or must not stay: those that must
 /// may fill all `total` bytes, and leave nothing to tiles; those that cannot stay nevertheless are left out.
 pub fn decide(graph: &Graph, sram: u64, total: u64, pinned: &[Option<bool>]) -> Residency {
-    let spans = graph.spans();
-    let mut solver = Solver { graph, spans: &spans, sram, stays: vec![false; graph.values.len()] };
-    let place_of = places(graph, &spans);
-    let must = |v: usize| pinned.get(v).copied().flatten() == Some(true);
-    for value in order(graph, &spans, pinned) {
-        solver.admit(value, &place_of, must(value).then_some(total));
-    }
-    let stays = solver.stays;
-    let stay = |v: usize| stays.get(v).copied().unwrap_or(false);
-    let place_of: Vec<_> =
-        place_of.into_iter().enumerate().map(|(v, p)| p.filter(|&p| stay(v) && stay(p))).collect();
-    let held_bytes = (0..graph.nodes.len()).map(|n| held(graph, &spans, &place_of, &stays, n)).collect();
-    let shared_bytes = (0..graph.nodes.len()).map(|n| shared_bytes(graph, &stays, n)).collect();
-    Residency { stays, place_of, held_bytes, shared_bytes }
+    decide_counted(graph, sram, total, pinned).0
 }
 
-/// Bytes of the largest tensor that a layer of the vector engine makes of or for tensors in SRAM of layer `n`.
-fn shared_bytes(graph: &Graph, stays: &[bool], n: usize) -> u64 {
-    let Some(node) = graph.nodes.get(n).filter(|n| !n.is_vector) else { return 0 };
+/// What stays, and how often the solver looked at a layer.
+fn decide_counted(graph: &Graph, sram: u64, total: u64, pinned: &[Option<bool>]) -> (Residency, usize) {
+    let (spans, readers) = (graph.spans(), graph.readers());
+    let place_of = places(graph, &spans);
+    let mut solver = Solver::new(graph, &spans, &readers, &place_of, sram);
+    let must = |v: usize| pinned.get(v).copied().flatten() == Some(true);
+    for value in order(graph, &spans, &readers, pinned) {
+        solver.admit(value, must(value).then_some(total));
+    }
+    let Solver { stays, held, looks, .. } = solver;
+    let stay = |v: usize| stays.get(v).copied().unwrap_or(false);
+    let taken = place_of.iter().enumerate().map(|(v, p)| p.filter(|&p| stay(v) && stay(p))).collect();
+    let held_bytes = held.into_iter().map(saturated).collect();
+    let shared_bytes = shared_bytes(graph, &spans, &readers, &stays);
+    (Residency { stays, place_of: taken, held_bytes, shared_bytes }, looks)
+}
+
+/// For every layer, bytes of the largest tensor that a layer of the vector engine makes of or for tensors in SRAM of it.
+fn shared_bytes(graph: &Graph, spans: &[Option<Span>], readers: &[Readers], stays: &[bool]) -> Vec<u64> {
     let stay = |v: &usize| stays.get(*v) == Some(&true);
-    let neighbours = graph.nodes.iter().filter(|other| {
-        other.is_vector
-            && (other.inputs.contains(&node.output) && stay(&node.output)
-                || node.inputs.contains(&other.output) && stay(&other.output))
-    });
-    neighbours.map(|other| graph.bytes(other.output)).max().unwrap_or(0)
+    let maker = |v: &usize| spans.get(*v).copied().flatten().map(|(first, _)| first);
+    let of = |node: &Node| {
+        let after = Some(&node.output).filter(|v| stay(v)).and_then(|&v| readers.get(v));
+        let before = node.inputs.iter().filter(|v| stay(v)).filter_map(maker);
+        let neighbours = after.into_iter().flatten().map(|&(n, _)| n).chain(before);
+        let neighbours = neighbours.filter_map(|n| graph.nodes.get(n)).filter(|other| other.is_vector);
+        neighbours.map(|other| graph.bytes(other.output)).max().unwrap_or(0)
+    };
+    graph.nodes.iter().map(|node| if node.is_vector { 0 } else { of(node) }).collect()
 }
 
 /// For every tensor the one whose place it could take: an operand that its layer is the last to read.
@@ -136,7 +160,7 @@ fn places(graph: &Graph, spans: &[Option<Span>]) -> Vec<Option<usize>> {
 }
 
 /// The tensors that may stay, the most worthwhile first: most bytes saved for each byte and layer that is blocked.
-fn order(graph: &Graph, spans: &[Option<Span>], pinned: &[Option<bool>]) -> Vec<usize> {
+fn order(graph: &Graph, spans: &[Option<Span>], readers: &[Readers], pinned: &[Option<bool>]) -> Vec<usize> {
     let pin = |v: usize| pinned.get(v).copied().flatten();
     let mut order: Vec<(bool, u64, usize)> = Vec::new();
     for (v, value) in graph.values.iter().enumerate() {
@@ -144,8 +168,8 @@ fn order(graph: &Graph, spans: &[Option<Span>], pinned: &[Option<bool>]) -> Vec<
         if !value.may_stay || last == first || pin(v) == Some(false) {
             continue;
         }
-        let reads = graph.nodes.iter().skip(first).take(last - first + 1);
-        let reads = reads.filter(|n| n.inputs.contains(&v)).count() as u64;
+        let reads =
+            readers.get(v).map_or(0, |readers| readers.iter().filter(|&&(n, _)| n >= first).count()) as u64;
         let worth = (reads + 1).saturating_mul(1 << 20) / (last - first) as u64;
         order.push((pin(v) != Some(true), worth, v));
     }
@@ -156,57 +180,137 @@ fn order(graph: &Graph, spans: &[Option<Span>], pinned: &[Option<bool>]) -> Vec<
 struct Solver<'a> {
     graph: &'a Graph,
     spans: &'a [Option<Span>],
+    readers: &'a [Readers],
+    place_of: &'a [Option<usize>],
     sram: u64,
     stays: Vec<bool>,
+    /// For every layer, the bytes that tensors hold while it runs; one that takes another's place needs none of its own
+    /// while that is there.
+    held: Vec<u128>,
+    /// For every layer, what its tiles ask for: of its operands that are in DRAM, its constants, and at least.
+    asked: Vec<u64>,
+    /// How often a layer was looked at.
+    looks: usize,
 }
 
-impl Solver<'_> {
+/// What a tensor changes in a layer if it stays.
+#[derive(Clone, Copy, Default)]
+struct Change {
+    /// Bytes that are held.
+    more: u64,
+    /// Bytes that are not held any more, because another tensor takes the place of this one.
+    freed: u64,
+    /// Bytes that tiles ask for no longer.
+    less: u64,
+}
+
+impl Change {
+    /// What is held after it.
+    fn held(&self, before: u128) -> u128 {
+        (before + u128::from(self.more)).saturating_sub(self.freed.into())
+    }
+}
+
+/// A sum that does not wrap.
+fn saturated(sum: u128) -> u64 {
+    u64::try_from(sum).unwrap_or(u64::MAX)
+}
+
+impl<'a> Solver<'a> {
+    fn new(
+        graph: &'a Graph,
+        spans: &'a [Option<Span>],
+        readers: &'a [Readers],
+        place_of: &'a [Option<usize>],
+        sram: u64,
+    ) -> Self {
+        let mut this = Solver {
+            graph,
+            spans,
+            readers,
+            place_of,
+            sram,
+            stays: vec![false; graph.values.len()],
+            held: vec![0; graph.nodes.len()],
+            asked: Vec::new(),
+            looks: 0,
+        };
+        this.asked = graph.nodes.iter().map(|node| this.asks(node)).collect();
+        this
+    }
+
+    /// What the tiles of a layer ask for while all of its operands are in DRAM.
+    fn asks(&self, layer: &Node) -> u64 {
+        let moved = layer.inputs.iter().chain([&layer.output]);
+        let tiles = moved.map(|&v| self.share(v)).fold(0, u64::saturating_add);
+        let constants = layer.const_bytes.min(self.sram / CONST_SHARE);
+        tiles.saturating_add(constants).saturating_add(self.sram / LEAST_SHARE)
+    }
+
+    /// What tiles ask for an operand in DRAM.
+    fn share(&self, value: usize) -> u64 {
+        self.graph.bytes(value).min(self.sram / OPERAND_SHARE)
+    }
+
+    fn stay(&self, value: usize) -> bool {
+        self.stays.get(value).copied().unwrap_or(false)
+    }
+
+    /// What a tensor changes in each layer of its span if it stays.
+    fn changes(&self, value: usize, (first, last): Span) -> impl Iterator<Item = (usize, Change)> {
+        let bytes = self.graph.bytes(value);
+        let mut readers = self.readers.get(value).map_or(&[][..], Vec::as_slice).iter().peekable();
+        (first..=last).map(move |layer| {
+            while readers.next_if(|(reader, _)| *reader < layer).is_some() {}
+            let reads = readers.peek().filter(|(reader, _)| *reader == layer).map_or(0, |&&(_, times)| times);
+            match self.graph.nodes.get(layer).filter(|_| reads > 0 || layer == first) {
+                Some(node) => (layer, self.change(value, node, layer == first, reads)),
+                None => (layer, Change { more: bytes, ..Change::default() }),
+            }
+        })
+    }
+
+    /// What a tensor changes in a layer that makes it or reads it as so many operands.
+    fn change(&self, value: usize, node: &Node, makes: bool, reads: u64) -> Change {
+        let place = |v: usize| self.place_of.get(v).copied().flatten();
+        let shared = makes && place(value).is_some_and(|p| self.stay(p));
+        let takes = node.output != value && place(node.output) == Some(value) && self.stay(node.output);
+        let uses = reads + u64::from(node.output == value);
+        Change {
+            more: if shared { 0 } else { self.graph.bytes(value) },
+            freed: if takes { self.graph.bytes(node.output) } else { 0 },
+            less: self.share(value).saturating_mul(uses),
+        }
+    }
+
     /// Lets a tensor stay if all layers that it concerns still have room, or if it and its like fit `all` bytes.
-    fn admit(&mut self, value: usize, place_of: &[Option<usize>], all: Option<u64>) {
-        let Some((first, last)) = self.spans.get(value).copied().flatten() else { return };
+    fn admit(&mut self, value: usize, all: Option<u64>) {
+        let Some(span) = self.spans.get(value).copied().flatten() else { return };
+        let fits = |(layer, change): (usize, Change)| {
+            let (held, asked) = (self.held.get(layer).copied(), self.asked.get(layer).copied());
+            let held = saturated(change.held(held.unwrap_or(0)));
+            match all {
+                Some(all) => held <= all,
+                None => held.saturating_add(asked.unwrap_or(0).saturating_sub(change.less)) <= self.sram,
+            }
+        };
+        let misfit = self.changes(value, span).position(|layer| !fits(layer));
+        self.looks += misfit.map_or(span.1 - span.0 + 1, |at| at + 1);
+        if misfit.is_some() {
+            return;
+        }
+        let (mut held, mut asked) = (std::mem::take(&mut self.held), std::mem::take(&mut self.asked));
+        for (layer, change) in self.changes(value, span) {
+            if let (Some(held), Some(asked)) = (held.get_mut(layer), asked.get_mut(layer)) {
+                *held = change.held(*held);
+                *asked = asked.saturating_sub(change.less);
+            }
+        }
+        (self.held, self.asked) = (held, asked);
         if let Some(stay) = self.stays.get_mut(value) {
             *stay = true;
         }
-        let fits = (first..=last).all(|n| match all {
-            Some(all) => held(self.graph, self.spans, place_of, &self.stays, n) <= all,
-            None => self.fits(n, place_of),
-        });
-        if let Some(stay) = self.stays.get_mut(value).filter(|_| !fits) {
-            *stay = false;
-        }
     }
-
-    /// Whether the tiles of a layer have what they ask for.
-    fn fits(&self, node: usize, place_of: &[Option<usize>]) -> bool {
-        let Some(layer) = self.graph.nodes.get(node) else { return false };
-        let held = held(self.graph, self.spans, place_of, &self.stays, node);
-        let moved = layer.inputs.iter().chain([&layer.output]);
-        let moved = moved.filter(|&&v| !self.stays.get(v).copied().unwrap_or(false));
-        let tiles: u64 = moved.map(|&v| self.graph.bytes(v).min(self.sram / OPERAND_SHARE)).sum();
-        let constants = layer.const_bytes.min(self.sram / CONST_SHARE);
-        let asked = tiles.saturating_add(constants).saturating_add(self.sram / LEAST_SHARE);
-        held.saturating_add(asked) <= self.sram
-    }
-}
-
-/// Bytes that tensors hold while a layer runs; one that takes another's place needs none of its own while that is there.
-fn held(
-    graph: &Graph,
-    spans: &[Option<Span>],
-    place_of: &[Option<usize>],
-    stays: &[bool],
-    node: usize,
-) -> u64 {
-    let stay = |v: usize| stays.get(v).copied().unwrap_or(false);
-    let mut bytes = 0u64;
-    for (v, span) in spans.iter().enumerate() {
-        let Some((first, last)) = span.filter(|_| stay(v)) else { continue };
-        let shared = first == node && place_of.get(v).copied().flatten().is_some_and(stay);
-        if (first..=last).contains(&node) && !shared {
-            bytes = bytes.saturating_add(graph.bytes(v));
-        }
-    }
-    bytes
 }
 
 /// Checks a residency on its own: walks the layers and counts the bytes of the places in use.
@@ -216,8 +320,16 @@ fn held(
 pub fn check(graph: &Graph, residency: &Residency, sram: u64) -> Result<(), String> {
     // The place in use of every tensor, and the tensor that is in it.
     let mut places: Vec<(usize, u64)> = Vec::new();
+    let mut last_read = vec![0; graph.values.len()];
     for (i, node) in graph.nodes.iter().enumerate() {
-        let later = |v: usize| graph.nodes.iter().skip(i + 1).any(|n| n.inputs.contains(&v));
+        for &input in &node.inputs {
+            if let Some(last) = last_read.get_mut(input) {
+                *last = i;
+            }
+        }
+    }
+    for (i, node) in graph.nodes.iter().enumerate() {
+        let later = |v: usize| last_read.get(v).is_some_and(|&last| last > i);
         let stays = |v: usize| residency.stays.get(v) == Some(&true);
         if stays(node.output) {
             match residency.place_of.get(node.output).copied().flatten() {
@@ -317,5 +429,26 @@ mod tests {
         assert_eq!(residency.place_of[3], Some(0));
         assert_eq!(residency.held_bytes, [800, 1008, 1808, 1600, 800]);
         assert_eq!(residency.shared_bytes, [800, 0, 800, 0, 800]);
+    }
+
+    #[test]
+    fn a_chain_takes_as_many_looks_as_it_has_layers() {
+        let chain = |layers: usize| {
+            let values = (0..=layers).map(|v| Value { bytes: 16, may_stay: v > 0 && v < layers }).collect();
+            let node = |i: usize| Node {
+                inputs: vec![i],
+                output: i + 1,
+                const_bytes: 0,
+                in_place: if i.is_multiple_of(2) { vec![i] } else { Vec::new() },
+                is_vector: i.is_multiple_of(2),
+            };
+            Graph { values, nodes: (0..layers).map(node).collect() }
+        };
+        for layers in [100, 10_000] {
+            let (residency, looks) = decide_counted(&chain(layers), 4096, 4096, &[]);
+            assert_eq!(looks, 2 * (layers - 1), "every tensor concerns two layers");
+            assert!(residency.stays.iter().skip(1).take(layers - 1).all(|&stays| stays));
+            assert_eq!(check(&chain(layers), &residency, 4096), Ok(()));
+        }
     }
 }

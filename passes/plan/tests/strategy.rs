@@ -101,7 +101,9 @@ fn bad_files_are_refused_with_place_and_reason() {
     for (text, expected) in [
         ("", "EOF while parsing a value at line 1 column 0"),
         ("{", "EOF while parsing an object at line 1 column 1"),
-        ("[]", "invalid length 0, expected struct Versioned"),
+        ("[]", "invalid type: sequence, expected an object at line 1 column 0"),
+        ("[1]", "invalid type: sequence, expected an object"),
+        (r#"{"version": 1, "programs": [["f"]]}"#, "invalid type: sequence, expected an object"),
         ("{}", "missing field `version` at line 1 column 2"),
         (r#"{"version": 2, "news": 1}"#, "version 2: this program reads version 1"),
         (r#"{"version": -1}"#, "invalid value: integer `-1`, expected u64 at line 1 column 14"),
@@ -125,6 +127,56 @@ fn bad_files_are_refused_with_place_and_reason() {
     ] {
         let error = error(text);
         assert!(error.contains(expected), "{text}: {error}");
+    }
+}
+
+/// The places of all objects and of all fields, as pointers.
+fn places(value: &Value, path: &str, objects: &mut Vec<String>, fields: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            objects.push(path.to_owned());
+            for (key, value) in map {
+                fields.push(format!("{path}/{key}"));
+                places(value, &format!("{path}/{key}"), objects, fields);
+            }
+        }
+        Value::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                places(item, &format!("{path}/{i}"), objects, fields);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn no_object_takes_an_unknown_field_a_field_twice_or_a_list() {
+    let (mut objects, mut fields) = (Vec::new(), Vec::new());
+    places(&full(), "", &mut objects, &mut fields);
+    assert!(objects.len() >= 9 && fields.len() > 30, "{objects:?}");
+    let refused = |text: &str, expected: &str| {
+        let error = error(text);
+        assert!(error.contains(expected), "{text}: {error}");
+    };
+    for place in &objects {
+        let mut strategy = full();
+        let object = strategy.pointer_mut(place).unwrap();
+        object["news"] = json!(1);
+        refused(&strategy.to_string(), "unknown field `news`");
+        let mut strategy = full();
+        let object = strategy.pointer_mut(place).unwrap();
+        *object = object.as_object().unwrap().values().cloned().collect::<Vec<_>>().into();
+        refused(&strategy.to_string(), "invalid type: sequence, expected an object");
+        *strategy.pointer_mut(place).unwrap() = json!([]);
+        refused(&strategy.to_string(), "invalid type: sequence, expected an object");
+    }
+    for place in &fields {
+        // A mark in place of the value is replaced in the text, since no object can hold a key twice.
+        let mut strategy = full();
+        let value = std::mem::replace(strategy.pointer_mut(place).unwrap(), json!("mark")).to_string();
+        let name = place.rsplit('/').next().unwrap();
+        let twice = format!("{value}, \"{name}\": {value}");
+        refused(&strategy.to_string().replace("\"mark\"", &twice), &format!("duplicate field `{name}`"));
     }
 }
 

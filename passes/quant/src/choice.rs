@@ -170,7 +170,7 @@ mod tests {
         assert!(fault(r#"{"method": "mip2q", "L": "5"}"#).contains("L must be 0 to 7, got '5'"));
         assert!(fault(r#"{"method": "mip2q", "p": true}"#).contains("p must be 0 to 1, got true"));
         assert!(fault(r#"{"method": "mip2q", "colour": 1}"#).contains("no parameter 'colour'"));
-        assert!(fault(r#"{"method": "dliq", "q": 3, "q": 4}"#).contains("q is given twice"));
+        assert!(fault(r#"{"method": "dliq", "q": 3, "q": 4}"#).contains("duplicate field `q`"));
     }
 
     #[test]

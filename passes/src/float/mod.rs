@@ -19,6 +19,7 @@ use ndarray::IxDyn;
 use strum_float::{Graph, Op, Tensor, ValueId};
 use strum_ir::{Location, Operation, Reported, Type, Value};
 
+use crate::limits;
 use crate::rewrite::blocks;
 use crate::verdict::UNSUPPORTED;
 
@@ -45,6 +46,7 @@ impl<'c> Network<'c> {
         let &[block] = blocks(function).as_slice() else {
             return Err(function.error("a float network is a function of one block with a body"));
         };
+        limits::check(function, 0)?;
         let mut reader = Reader {
             graph: Graph::new(),
             sources: Vec::new(),
@@ -91,6 +93,9 @@ impl<'c> Reader<'c> {
     fn op(&mut self, op: Operation<'c>) -> Result<(), Reported> {
         self.graph.set_tag(u32::try_from(self.sources.len()).unwrap_or(u32::MAX));
         self.sources.push(op.location());
+        if let Some(fault) = op.misspelt_attribute() {
+            return Err(op.error(fault));
+        }
         match op.dialect() {
             "tosa" => self.tosa(op),
             "linalg" | "tensor" | "arith" | "math" => self.linalg(op),

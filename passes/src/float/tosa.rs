@@ -5,6 +5,7 @@ use strum_ir::{Operation, Reported};
 
 use super::{Reader, elements};
 use crate::tosa::view;
+use crate::verdict::UNSUPPORTED;
 
 impl<'c> Reader<'c> {
     pub(super) fn tosa(&mut self, op: Operation<'c>) -> Result<(), Reported> {
@@ -101,7 +102,9 @@ impl<'c> Reader<'c> {
         let condition = op.operand(0).and_then(strum_ir::Value::defining_op);
         let found = condition.and_then(|c| Some((c, relation(c.name().strip_prefix("tosa.")?)?)));
         let Some((condition, relation)) = found else {
-            return Err(op.error("the condition of a choice must be equal, greater or greater_equal"));
+            return Err(op.error(format_args!(
+                "{UNSUPPORTED}a select whose condition is not tosa.equal, tosa.greater or tosa.greater_equal"
+            )));
         };
         let operands = [
             self.narrow(condition, 0)?,

@@ -1,6 +1,7 @@
 //! Constants through data movement and element-wise ops.
 
-use strum_ir::{Error, Operation, Value};
+use strum_files::budget;
+use strum_ir::{Error, Operation, Reported, Value};
 
 use super::Cx;
 use crate::support::{self, read::facts};
@@ -8,14 +9,29 @@ use crate::tosa::elem::Elem;
 use crate::tosa::literal::{Literal, volume};
 use crate::tosa::num::{RescaleEnds, Scale};
 use crate::tosa::view;
+use crate::verdict::MEMORY;
 
 /// An op whose inputs are constant is a constant.
 pub(super) fn fold<'c>(cx: &mut Cx<'c>, op: Operation<'c>) -> Result<Option<Value<'c>>, Error> {
+    room(op, cx.fold_limit)?;
     match evaluate(op, cx.fold_limit) {
         // What is not supported must not disappear: the check of `tosa-to-strum` is to see it.
         Some(literal) if support::check(&facts(op)).is_ok() => cx.build.constant(literal).map(Some),
         _ => Ok(None),
     }
+}
+
+/// Asks whether there is memory for what folding may write out: input and result, while the result is made.
+fn room(op: Operation<'_>, limit: usize) -> Result<(), Error> {
+    let Some(first) = op.operand(0).and_then(view::literal) else { return Ok(()) };
+    let result = op.result(0).and_then(|result| view::tensor(result.ty()));
+    let bytes = result.and_then(|(shape, elem)| volume(&shape)?.checked_mul(elem.bytes()));
+    let Some(bytes) = bytes.filter(|&bytes| bytes <= limit) else { return Ok(()) };
+    let needed = bytes.saturating_add(if first.as_splat().is_some() { 0 } else { first.byte_len() });
+    budget::check("a folded constant", needed as u64).map_err(|over| {
+        let _: Reported = op.error(format_args!("{MEMORY}{over}"));
+        Error::Reported
+    })
 }
 
 fn evaluate<'c>(op: Operation<'c>, limit: usize) -> Option<Literal<'c>> {

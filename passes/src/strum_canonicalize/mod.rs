@@ -8,11 +8,13 @@ mod movement;
 mod padding;
 mod pointwise;
 
-use strum_ir::{Block, Dialect, Error, Operation, Pass, PassContext, PassError, PassOption, Value};
+use strum_ir::{Block, Dialect, Error, Location, Operation, Pass, PassContext, PassError, PassOption, Value};
 
 use crate::Documented;
+use crate::limits;
 use crate::rewrite::{blocks, remove_dead, replace};
 use crate::tosa::build::Builder;
+use crate::verdict::USAGE;
 
 /// The pass.
 pub struct StrumCanonicalize;
@@ -22,6 +24,8 @@ struct Cx<'c> {
     build: Builder<'c>,
     /// Constants that are not splats are not folded into anything larger than this many bytes.
     fold_limit: usize,
+    /// The IR is verified after every rewrite.
+    verify_each: bool,
 }
 
 /// Gives the value that takes the place of the op's result, if the rule applies.
@@ -46,6 +50,11 @@ const RULES: &[(&str, Rule)] = &[
     ("tabulate-chain", pointwise::tabulate_chain),
     ("raise-over-reshape", pointwise::raise_over_reshape),
 ];
+
+/// The names of all rules, in the order in which they are tried: what the field `rule` of the pass's events holds.
+pub fn rules() -> impl Iterator<Item = &'static str> {
+    RULES.iter().map(|(name, _)| *name)
+}
 
 /// More sweeps than any graph needs: each one but the last makes progress along every chain of ops.
 const MAX_SWEEPS: usize = 10_000;
@@ -72,26 +81,40 @@ impl Pass for StrumCanonicalize {
         "Fold constants and merge data movement and element-wise chains of a TOSA graph";
     const ROOT: &'static str = "func.func";
     const DIALECTS: &'static [Dialect] = &[Dialect::Tosa];
-    const OPTIONS: &'static [PassOption] =
-        &[PassOption::int("fold-limit", 1 << 28, "Largest constant, in bytes, that folding may write out")];
+    const OPTIONS: &'static [PassOption] = &[
+        PassOption::int("fold-limit", 1 << 28, "Largest constant, in bytes, that folding may write out"),
+        PassOption::bool("verify-each", false, "Verify the IR after every rewrite"),
+    ];
 
     fn run<'c>(&self, op: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
         let limit = cx.options().int("fold-limit")?;
         let Ok(fold_limit) = usize::try_from(limit) else {
-            return Err(op.location().error(format!("fold-limit {limit} is negative")).into());
+            let nowhere = Location::unknown(op.context());
+            return Err(nowhere.error(format_args!("{USAGE}fold-limit {limit} is negative")).into());
         };
         let _span =
             tracing::debug_span!("strum-canonicalize", function = op.symbol().unwrap_or("?")).entered();
+        let verify_each = cx.options().bool("verify-each")?;
+        limits::check(op, 0)?;
         for block in blocks(op) {
-            canonicalize(block, fold_limit)?;
+            // Before a rule makes another op, without the attribute.
+            spelling(block)?;
+            canonicalize(block, fold_limit, verify_each)?;
         }
         Ok(())
     }
 }
 
-fn canonicalize(block: Block<'_>, fold_limit: usize) -> Result<(), PassError> {
+/// Refuses attributes that are called nearly as one of their op.
+fn spelling(block: Block<'_>) -> Result<(), PassError> {
+    let faults = block.operations().into_iter().filter_map(|op| Some((op, op.misspelt_attribute()?)));
+    let reported = faults.map(|(op, fault)| Err(op.error(fault).into()));
+    reported.fold(Ok(()), Result::and)
+}
+
+fn canonicalize(block: Block<'_>, fold_limit: usize, verify_each: bool) -> Result<(), PassError> {
     let Some(last) = block.operations().pop() else { return Ok(()) };
-    let mut cx = Cx { build: Builder::before(last)?, fold_limit };
+    let mut cx = Cx { build: Builder::before(last)?, fold_limit, verify_each };
     for _ in 0..MAX_SWEEPS {
         let mut changed = false;
         for op in block.operations() {
@@ -109,16 +132,22 @@ fn canonicalize(block: Block<'_>, fold_limit: usize) -> Result<(), PassError> {
 }
 
 /// Applies the first rule that fits.
-fn apply<'c>(cx: &mut Cx<'c>, op: Operation<'c>) -> Result<bool, Error> {
+fn apply<'c>(cx: &mut Cx<'c>, op: Operation<'c>) -> Result<bool, PassError> {
     let Some(result) = op.single_result().filter(|r| r.is_used()) else { return Ok(false) };
+    let function = op.parent();
     for (name, rule) in RULES {
         cx.build.go(op);
         let Some(value) = rule(cx, op)? else { continue };
         if value.ty() != result.ty() {
-            return Err(Error::Build(format!("{name}: '{}' in place of '{}'", value.ty(), result.ty())));
+            return Err(
+                Error::Build(format!("{name}: '{}' in place of '{}'", value.ty(), result.ty())).into()
+            );
         }
         tracing::debug!(rule = name, op = op.name(), location = ?op.location(), "applied");
         replace(op, value)?;
+        if cx.verify_each && function.is_some_and(|function| function.verify().is_err()) {
+            return Err(PassError::Internal(format!("the IR is not valid after the rule '{name}'")));
+        }
         return Ok(true);
     }
     Ok(false)

@@ -1,6 +1,6 @@
 //! Element-wise ops: clamps, tables, and the way past a reshape.
 
-use strum_ir::{Error, Operation, Value};
+use strum_ir::{Attribute, Error, OpBuilder, Operation, Value};
 
 use super::Cx;
 use crate::rewrite::fused;
@@ -11,6 +11,9 @@ use crate::tosa::view;
 /// How far back the range of a value is looked for.
 const RANGE_DEPTH: usize = 8;
 
+/// At how many values in all: one may be found on many ways.
+const RANGE_VALUES: usize = 10_000;
+
 fn bounds(op: Operation<'_>) -> Option<(i32, i32)> {
     match op.is("tosa.clamp").then(|| view::unary(op)).flatten()? {
         Unary::Clamp(lo, hi) if lo <= hi => Some((lo, hi)),
@@ -18,17 +21,19 @@ fn bounds(op: Operation<'_>) -> Option<(i32, i32)> {
     }
 }
 
-/// The smallest and largest value that can occur, as far as the last few ops tell.
-fn range(value: Value<'_>, depth: usize) -> Option<(i32, i32)> {
+/// The smallest and largest value that can occur, as far as the last few ops tell. `left` counts the values that may still be
+/// looked at.
+fn range(value: Value<'_>, depth: usize, left: &mut usize) -> Option<(i32, i32)> {
     let whole = view::elem(value)?.range();
-    let Some(op) = value.defining_op().filter(|_| depth > 0) else { return Some(whole) };
-    let input = || range(op.operand(0)?, depth - 1);
+    let Some(op) = value.defining_op().filter(|_| depth > 0 && *left > 0) else { return Some(whole) };
+    *left -= 1;
+    let mut input = || range(op.operand(0)?, depth - 1, left);
     let found = match op.name() {
         "tosa.clamp" => bounds(op),
         "tosa.reshape" | "tosa.transpose" | "tosa.slice" | "tosa.identity" | "tosa.max_pool2d"
         | "tosa.reduce_max" | "tosa.reduce_min" => input(),
         "tosa.concat" => {
-            let parts = op.operands().into_iter().map(|part| range(part, depth - 1));
+            let parts = op.operands().into_iter().map(|part| range(part, depth - 1, left));
             parts.reduce(|a, b| Some((a?.0.min(b?.0), a?.1.max(b?.1)))).flatten()
         }
         "tosa.table" => match view::unary(op) {
@@ -44,7 +49,10 @@ fn range(value: Value<'_>, depth: usize) -> Option<(i32, i32)> {
 
 /// A clamp that no value of its input can reach.
 pub(super) fn drop_clamp<'c>(_: &mut Cx<'c>, op: Operation<'c>) -> Result<Option<Value<'c>>, Error> {
-    let found = bounds(op).zip(op.operand(0)).zip(op.operand(0).and_then(|v| range(v, RANGE_DEPTH)));
+    let Some(clamp) = bounds(op) else { return Ok(None) };
+    let mut left = RANGE_VALUES;
+    let input = op.operand(0);
+    let found = Some(clamp).zip(input).zip(input.and_then(|v| range(v, RANGE_DEPTH, &mut left)));
     Ok(found.and_then(|(((lo, hi), input), (least, most))| (lo <= least && most <= hi).then_some(input)))
 }
 
@@ -118,19 +126,33 @@ pub(super) fn raise_over_reshape<'c>(cx: &mut Cx<'c>, op: Operation<'c>) -> Resu
         *first = source;
     }
     let ty = cx.build.retype(source, elem)?;
-    let raised = cx.build.op(op.name()).operands(&operands).attributes_of(op).result(ty);
+    // The scale of a single channel is one for the whole tensor, which has more channels in front of the reshape.
+    let more_channels = innermost(source) != op.operand(0).and_then(innermost);
+    let whole = more_channels.then(|| Attribute::bool(cx.build.context(), false));
+    let attributes = op.attributes().into_iter().map(|(name, value)| match whole {
+        Some(whole) if name == "per_channel" => (name, whole),
+        _ => (name, value),
+    });
+    let raised = cx.build.op(op.name()).operands(&operands).result(ty);
+    let raised =
+        attributes.fold(raised, |raised: OpBuilder<'c>, (name, value)| raised.attribute(name, value));
     let raised = cx.build.insert(raised)?;
     cx.build.set_location(reshape.location());
     cx.build.reshape(raised, &shape).map(Some)
+}
+
+/// The extent of the innermost dimension.
+fn innermost(value: Value<'_>) -> Option<u64> {
+    view::shape(value)?.last().copied()
 }
 
 fn raisable<'c>(op: Operation<'c>) -> Option<(Operation<'c>, Value<'c>)> {
     let input = op.operand(0)?;
     let reshape = input.defined_by("tosa.reshape")?;
     let source = reshape.operand(0)?;
-    let last = |value: Value<'c>| view::shape(value)?.last().copied();
     // Scales of channels go with the innermost dimension, which must be the same on both sides.
-    let same = view::unary(op).is_some() || (view::rescale(op).is_some() && last(source)? == last(input)?);
+    let same =
+        view::unary(op).is_some() || (view::rescale(op).is_some() && innermost(source)? == innermost(input)?);
     let grows = view::elem(op.result(0)?)?.bytes() > view::elem(input)?.bytes();
     let before = source.defining_op()?;
     let takes_in = matches!(

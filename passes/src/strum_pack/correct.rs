@@ -6,6 +6,7 @@ use strum_ir::strum::{Conv, Ppe};
 use strum_ir::{Operation, PassError};
 use strum_quant::{Correct, Correction, Inputs, corrections};
 
+use super::remark::{self, NO_RESCALE, NO_ROOM, UNCORRECTED, VARIABLE_BIAS};
 use crate::rewrite::replace;
 use crate::statistics::{self, Statistics};
 use crate::tosa::build::Builder;
@@ -20,7 +21,7 @@ pub(super) struct Change<'a> {
     pub(super) shape: &'a [u64],
 }
 
-/// Corrects a layer whose weights have been packed; what cannot be corrected is told in a remark.
+/// Corrects a layer whose weights have been packed; what cannot be corrected is told in a remark to who asks.
 pub(super) fn layer<'c>(
     op: Operation<'c>,
     change: &Change<'_>,
@@ -31,11 +32,11 @@ pub(super) fn layer<'c>(
     let (mut conv, result) = Conv::read(op).zip(op.single_result()).ok_or_else(|| internal("attributes"))?;
     let correct = match (correct, &conv.ppe) {
         (Correct::Scale, None) => {
-            op.location().remark("not corrected: the layer has no scale, since no rescale follows");
+            remark::emit(op, format_args!("{UNCORRECTED}the layer has no scale, since {NO_RESCALE}"));
             return Ok(());
         }
         (Correct::Both, None) => {
-            op.location().remark("the bias alone is corrected, since no rescale follows");
+            remark::emit(op, format_args!("{UNCORRECTED}the scale, since {NO_RESCALE}; the bias is"));
             Correct::Bias
         }
         (correct, _) => correct,
@@ -49,7 +50,7 @@ pub(super) fn layer<'c>(
             bias.into_iter().cycle().take(channels).collect()
         }
         Some(None) => {
-            op.location().remark("not corrected: the bias is not constant");
+            remark::emit(op, format_args!("{UNCORRECTED}{VARIABLE_BIAS}"));
             return Ok(());
         }
     };
@@ -64,9 +65,8 @@ pub(super) fn layer<'c>(
     let list = list.map_err(|error| op.error(format!("cannot be corrected: {error}")))?;
     let (bias, ppe, left) = apply(&list, &bias, conv.ppe.as_ref());
     if left > 0 {
-        let message =
-            format!("{left} of {channels} output channels are not corrected: bias or scale would not fit");
-        op.location().remark(message);
+        let which = format_args!("{left} of {channels} output channels, whose bias or scale {NO_ROOM}");
+        remark::emit(op, format_args!("{UNCORRECTED}{which}"));
     }
     let mut build = Builder::before(op)?;
     conv.bias = Some(build.vector(Elem::I32, &bias)?);

@@ -3,11 +3,13 @@
 //! Invariant: everything a file says is either followed or refused with the layer it is about.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use strum_float::quantize::Storage;
+use strum_plan::strategy::{Object, object_list};
 use strum_quant::{CORRECT, Choice, SELECT};
+
+use crate::verdict::read_json;
 
 /// The version that is written, and the only one that is read.
 const VERSION: u64 = 1;
@@ -19,7 +21,7 @@ pub struct Packing {
     /// Version of the format.
     pub version: u64,
     /// Programs, one for each function.
-    #[serde(default)]
+    #[serde(deserialize_with = "object_list", default)]
     pub programs: Vec<ProgramPacking>,
 }
 
@@ -30,7 +32,7 @@ pub struct ProgramPacking {
     /// The function.
     pub name: String,
     /// Layers, in any order. The options of the pass are for those that are not here.
-    #[serde(default)]
+    #[serde(deserialize_with = "object_list", default)]
     pub layers: Vec<LayerPacking>,
 }
 
@@ -70,7 +72,7 @@ impl Packing {
     /// No such file, or text that [`Packing::from_json`] refuses.
     pub fn read(path: &str) -> Result<Self, String> {
         let fail = |e: &dyn std::fmt::Display| format!("packing file '{path}': {e}");
-        let text = strum_files::read_text(Path::new(path)).map_err(|e| fail(&e.reason()))?;
+        let text = read_json("packing file", path)?;
         Packing::from_json(&text).map_err(|e| fail(&e))
     }
 
@@ -80,11 +82,11 @@ impl Packing {
     /// No JSON (with line and column), another version, a field that does not exist or has another type, parameters that are
     /// not legal or not those of the method, a program or layer that is there twice.
     pub fn from_json(text: &str) -> Result<Self, String> {
-        let Versioned { version } = serde_json::from_str(text).map_err(|e| e.to_string())?;
+        let Object(Versioned { version }) = serde_json::from_str(text).map_err(|e| e.to_string())?;
         if version != VERSION {
             return Err(format!("version {version}: this program reads version {VERSION}"));
         }
-        let packing: Packing = serde_json::from_str(text).map_err(|e| e.to_string())?;
+        let Object(packing) = serde_json::from_str::<Object<Packing>>(text).map_err(|e| e.to_string())?;
         let mut programs = BTreeSet::new();
         for program in &packing.programs {
             if !programs.insert(&program.name) {
@@ -132,6 +134,9 @@ pub fn storage(text: &str) -> Result<Option<Storage>, String> {
 
 #[cfg(test)]
 mod tests {
+    use strum_formats::{Kind, Parameter, Value};
+    use strum_quant::SCHEMA;
+
     use super::*;
 
     fn layers(text: &str) -> Result<Packing, String> {
@@ -168,5 +173,43 @@ mod tests {
         assert!(Packing::from_json(r#"{"version": 2, "x": 0}"#).unwrap_err().contains("version 2"));
         let twice = r#"{"version": 1, "programs": [{"name": "f"}, {"name": "f"}]}"#;
         assert!(Packing::from_json(twice).unwrap_err().contains("'f' is there twice"));
+    }
+
+    #[test]
+    fn no_object_takes_a_field_twice_or_a_list() {
+        let fault = |text: &str| Packing::from_json(text).unwrap_err();
+        for text in ["[1]", r#"{"version": 1, "programs": [["f"]]}"#] {
+            assert!(fault(text).contains("invalid type: sequence, expected an object"), "{}", fault(text));
+        }
+        assert!(layers(r#"["a", null, null, "dense"]"#).unwrap_err().contains("expected an object"));
+        assert!(fault(r#"{"version": 1, "version": 1}"#).contains("duplicate field `version`"));
+        assert!(fault(r#"{"version": 1, "news": 1}"#).contains("unknown field `news`"));
+        let of_layer = [("name", "\"a\"".to_owned()), ("location", "\"x\"".into()), ("weights", "\"1x1\"".into())];
+        for &kind in Kind::ALL {
+            let of_kind = SCHEMA.parameters().filter(|parameter| parameter.methods.contains(&kind));
+            let value = |parameter: &Parameter| match parameter.default {
+                Value::Word(word) => format!("\"{word}\""),
+                value => value.to_string(),
+            };
+            let fields = of_layer.iter().cloned().chain([("method", format!("\"{kind}\""))]);
+            let fields: Vec<_> = fields.chain(of_kind.map(|p| (p.name, value(p)))).collect();
+            let all: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
+            assert!(layers(&format!("{{{}}}", all.join(", "))).is_ok(), "{kind}");
+            for (name, value) in fields {
+                let text = format!("{{{}, \"{name}\": {value}}}", all.join(", "));
+                let error = layers(&text).unwrap_err();
+                assert!(error.contains(&format!("duplicate field `{name}`")), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_names_every_field() {
+        let page =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/packing.md")).unwrap();
+        let fixed = ["version", "programs", "name", "layers", "location", "weights", "method"];
+        for name in fixed.into_iter().chain(SCHEMA.parameters().map(|parameter| parameter.name)) {
+            assert!(page.contains(&format!("`{name}`")) || page.contains(&format!("[].{name}`")), "{name}");
+        }
     }
 }

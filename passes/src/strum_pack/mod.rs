@@ -1,10 +1,11 @@
 //! `strum-pack`: constant weights in a StruM format.
 //!
 //! Invariant: weight codes change, and nothing else, unless corrections of bias and scale are asked for; activations are
-//! untouched, and every layer that is left dense or uncorrected is told with the reason.
+//! untouched, and who asks is told of every layer that is left dense or uncorrected, with the reason.
 
 mod correct;
 mod file;
+pub mod remark;
 mod request;
 mod sums;
 mod told;
@@ -16,14 +17,17 @@ pub use told::{PackableLayer, packable, stored};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use strum_files::budget;
 use strum_formats::Shape;
 use strum_ir::strum::{self, Conv};
-use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, PassOption, Value};
+use strum_ir::{Dialect, Location, Operation, Pass, PassContext, PassError, PassOption, Value};
 use strum_quant::{Correct, Request, Select, quantize_with};
 
 use crate::Documented;
+use crate::limits;
 use crate::statistics::Statistics;
 use crate::tosa::literal::Literal;
+use crate::verdict::{MEMORY, USAGE};
 use crate::weights;
 use request::Settings;
 use told::Told;
@@ -36,7 +40,7 @@ impl Documented for StrumPack {
 Chooses the low members of every block of weights, and packs the constant weights of `strum.conv2d`, and where asked of
 `strum.depthwise_conv2d`, into a `strum.constant` of type `!strum.packed`. Of every block of `w` weights exactly `p`·`w` become low.
 
-Weights stay a tensor, with a remark that says why, where the layer is depthwise, has fewer than `min-channels` input channels, has a
+Weights stay a tensor, with a remark that says why if `--strum-log=info` asks for it, where the layer is depthwise, has fewer than `min-channels` input channels, has a
 weight zero point other than 0, or reads weights that are not constant (`strum-canonicalize` folds those behind data movement).
 With `method=dense` all weights stay tensors: plain INT8 has one spelling before `strum-to-dpu`. Weights that are packed already
 stay as they are.
@@ -45,7 +49,7 @@ stay as they are.
 (`strum.input_square`, and `strum.input_mean`); a layer without is an error. `correct=bias` adds to a layer's constant bias what the
 changed codes take from the mean of its sums; `scale` multiplies the scale of each output channel by the factor of least squares,
 inputs taken as independent, and `both` does both. A layer without a rescale, or with a bias that is not constant, is not
-corrected, with a remark; one that came packed is not either.
+corrected, with such a remark; one that came packed is not either.
 
 A layer whose sums cannot leave 32 bits with its INT8 weights, but could with those that are stored, is an error.
 
@@ -63,13 +67,17 @@ impl Pass for StrumPack {
     fn run<'c>(&self, op: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
         let settings = match request::Settings::read(&cx.options())? {
             Ok(settings) => settings,
-            Err(error) => return Err(op.location().error(error).into()),
+            Err(message) => {
+                let nowhere = Location::unknown(op.context());
+                return Err(nowhere.error(format_args!("{USAGE}{message}")).into());
+            }
         };
         let told = Told::read(cx.options().string(request::PACKING.name)?, op)?;
         if settings.request.is_none() && told.is_empty() {
             tracing::debug!("strum-pack does not apply: method=dense leaves weights as tensors");
             return Ok(());
         }
+        limits::check(op, 0)?;
         let prefix = op.symbol().unwrap_or("strum").to_owned();
         let mut packer = Packer { prefix, done: BTreeMap::new() };
         let at_risk = sums::at_risk(op);
@@ -106,19 +114,20 @@ struct Candidate<'c> {
 /// The weights of a layer, or why they stay as they are.
 fn candidate<'c>(conv: &Conv<'c>, settings: &Settings) -> Result<Candidate<'c>, String> {
     if conv.depthwise && !settings.depthwise {
-        return Err("the layer is depthwise (option 'depthwise')".into());
+        return Err(format!("{} (depthwise=true packs it)", remark::DEPTHWISE));
     }
     if conv.weight_zp != 0 {
-        return Err(format!("their zero point is {}", conv.weight_zp));
+        return Err(format!("{} {}", remark::ZERO_POINT, conv.weight_zp));
     }
-    let (constant, codes) = weights::constant(conv.weights).ok_or("they are not constant")?;
+    let (constant, codes) = weights::constant(conv.weights).ok_or(remark::VARIABLE)?;
     let shape =
         weights::block_shape(conv.depthwise, codes.shape()).ok_or("their shape is not that of a layer")?;
     let channels = u64::try_from(shape.ic).unwrap_or(u64::MAX);
     if channels < settings.min_channels {
         let what = if conv.depthwise { "channels" } else { "input channels" };
         let least = settings.min_channels;
-        return Err(format!("{channels} {what}, packing begins at {least} (option 'min-channels')"));
+        let few = remark::FEW_CHANNELS;
+        return Err(format!("{channels} {what}, {few} {least} (min-channels={channels} packs it)"));
     }
     Ok(Candidate { constant, codes, shape })
 }
@@ -161,7 +170,7 @@ impl<'c> Packer<'c> {
         match candidate(conv, settings) {
             Ok(candidate) => self.store(op, conv, &candidate, (request, settings.correct)),
             Err(reason) => {
-                op.location().remark(format!("weights stay dense: {reason}"));
+                remark::emit(op, format_args!("{}{reason}", remark::DENSE));
                 Ok(())
             }
         }
@@ -225,7 +234,9 @@ impl<'c> Packer<'c> {
         moments: Option<&[f64]>,
     ) -> Result<Stored<'c>, PassError> {
         let Candidate { constant, codes, shape } = candidate;
-        let bytes = codes.bytes();
+        let bytes = codes.checked_bytes().map_err(|over| op.error(format_args!("{MEMORY}{over}")))?;
+        budget::check("packed weights", bytes.len() as u64)
+            .map_err(|over| op.error(format_args!("{MEMORY}{over}")))?;
         let packed = quantize_with(bytemuck::cast_slice(&bytes), *shape, request, moments)
             .map_err(|error| op.error(format!("cannot be packed: {error}")))?;
         let decoded = match correct {

@@ -76,9 +76,16 @@ impl Settings {
         let choice = choice(options.string(METHOD_OPTION.name)?, &given);
         let depthwise = options.bool(DEPTHWISE.name)?;
         let least = u64::try_from(options.int(MIN_CHANNELS.name)?).ok();
-        Ok(choice.map(|choice| {
-            let settings = Settings { depthwise, ..Settings::of(&choice) };
-            Settings { min_channels: least.unwrap_or(settings.block()), ..settings }
+        Ok(choice.and_then(|choice| {
+            let (kind, of) = (choice.kind(), table::PACKED);
+            let given = [(DEPTHWISE.name, depthwise), (MIN_CHANNELS.name, least.is_some())];
+            match given.into_iter().find(|(_, given)| *given && !kind.is_packed()) {
+                Some((name, _)) => Err(SpecError::NoEffect { name, kind, of }),
+                None => {
+                    let settings = Settings { depthwise, ..Settings::of(&choice) };
+                    Ok(Settings { min_channels: least.unwrap_or(settings.block()), ..settings })
+                }
+            }
         }))
     }
 

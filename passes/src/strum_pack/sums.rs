@@ -49,7 +49,7 @@ impl<'c> Sums<'c> {
     fn of(conv: &Conv<'c>) -> Option<Self> {
         let bias = match conv.bias {
             None => 0,
-            Some(bias) => view::literal(bias)?.values().map(|b| i64::from(b).abs()).max().unwrap_or(0),
+            Some(bias) => view::literal(bias)?.distinct().map(|b| i64::from(b).abs()).max().unwrap_or(0),
         };
         let codes = match weights::is_packed(conv) {
             true => weights::decode(conv).ok()?,

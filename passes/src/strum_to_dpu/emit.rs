@@ -10,12 +10,28 @@ use strum_plan::{Buffer, Role};
 use super::Lowered;
 use crate::{fingerprint, machine};
 
+/// Names the constants of a module: `weights`, `weights_1` and so on, as MLIR does with a name that is taken, but without
+/// asking for each number again.
+#[derive(Default)]
+pub(super) struct Constants {
+    count: usize,
+}
+
+impl Constants {
+    fn name(&mut self) -> String {
+        let number = self.count;
+        self.count += 1;
+        if number == 0 { "weights".into() } else { format!("weights_{number}") }
+    }
+}
+
 /// Puts the program of `function` after it.
 pub(super) fn program<'c>(
     function: Operation<'c>,
     machine: &Machine,
     provenance: &str,
     lowered: &Lowered<'c>,
+    constants: &mut Constants,
 ) -> Result<(), PassError> {
     let location = function.location();
     let name = function.symbol().unwrap_or("main");
@@ -31,7 +47,7 @@ pub(super) fn program<'c>(
     if !provenance.is_empty() {
         op.set_attribute("pipeline", Attribute::string(context, provenance));
     }
-    let buffers = declare(body, location, lowered)?;
+    let buffers = declare(body, location, lowered, constants)?;
     for layer in &lowered.draft.layers {
         let at = source(lowered, layer.loc, location);
         dpu::layer(&layer.name, &layer.op, layer.macs, at).append_to(body)?;
@@ -59,6 +75,7 @@ fn declare<'c>(
     body: Block<'c>,
     location: Location<'c>,
     lowered: &Lowered<'c>,
+    constants: &mut Constants,
 ) -> Result<Vec<Option<Value<'c>>>, PassError> {
     let draft = &lowered.draft;
     let mut used = vec![false; draft.buffers.len()];
@@ -77,7 +94,7 @@ fn declare<'c>(
                 values.push(None);
                 continue;
             }
-            Role::Const(bytes) => dpu::constant(Arc::clone(bytes), "weights", ty, location)?,
+            Role::Const(bytes) => dpu::constant(Arc::clone(bytes), &constants.name(), ty, location)?,
             Role::Scratch => dpu::alloc(ty, location),
         };
         let align = i64::try_from(buffer.align).unwrap_or(i64::MAX);

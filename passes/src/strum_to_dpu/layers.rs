@@ -1,6 +1,7 @@
 //! The layers of the `strum` dialect as planner layers.
 
 use dpu_isa::{BinaryOp, Dtype, Machine, Space};
+use strum_files::budget;
 use strum_formats::{Format, Packed, Shape, pack};
 use strum_ir::Operation;
 use strum_ir::strum::{self, Conv, Eltwise, EltwiseKind, MatMul, PackedType};
@@ -60,8 +61,11 @@ fn constant_weights(conv: &Conv<'_>) -> Result<Option<Packed>, PlanError> {
     } else {
         Shape { oc: a, kh: b, kw: c, ic: d }
     };
-    let codes: Vec<i8> = literal.bytes().iter().map(|&b| b.cast_signed()).collect();
-    pack(&codes, &[], shape, Format::DENSE, &[]).map(Some).map_err(|e| fail(e.to_string()))
+    let codes = literal.checked_bytes().map_err(|over| PlanError::memory(over.to_string()))?;
+    let codes: &[i8] = bytemuck::cast_slice(&codes);
+    budget::check("weights as they are stored", codes.len() as u64)
+        .map_err(|over| PlanError::memory(over.to_string()))?;
+    pack(codes, &[], shape, Format::DENSE, &[]).map(Some).map_err(|e| fail(e.to_string()))
 }
 
 /// A `strum.conv2d` or `strum.depthwise_conv2d`.

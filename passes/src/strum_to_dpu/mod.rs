@@ -12,6 +12,7 @@ mod tosa;
 mod values;
 
 use dpu_isa::Machine;
+use dpu_isa::validate::MAX_IO;
 use strum_ir::strum::{Conv, Eltwise, MatMul};
 use strum_ir::{Block, Dialect, Location, Operation, Pass, PassContext, PassError, PassOption, Value};
 use strum_plan::prefetch::{self, Chosen};
@@ -21,7 +22,9 @@ use strum_plan::{CopyLayer, Draft, Guide, Objective, PlanError, Tensor, plan_cop
 use tracing::debug;
 
 use crate::program::report;
-use crate::{Documented, machine};
+use crate::tosa_to_strum::check;
+use crate::verdict::{RESOURCE, USAGE};
+use crate::{Documented, limits, machine};
 use strategy::Told;
 use values::{Values, is_alias};
 
@@ -50,7 +53,8 @@ impl Documented for StrumToDpu {
 Every function becomes a `dpu.program` of the same name: its arguments and results become inputs and outputs in DRAM, its
 constants become `dpu.constant`, and each op becomes a `dpu.layer` with the tasks that compute it. Tiles are chosen for
 the machine: a layer of any size is cut along images, rows, columns and channels, and a reduction along its taps, until
-double-buffered tiles fit the SRAM. Packed weights are cut into the tiles' weight sets, which stay packed.
+double-buffered tiles fit the SRAM. Packed weights are cut into the tiles' weight sets, which stay packed. Everything runs on one of the
+machine's `tiles`; a warning says so if it has more.
 
 A tensor between layers stays in SRAM, where it is written and read in place, if it fits beside the tiles of all layers
 until its last use; else it goes through DRAM. Those that save most traffic for the room they take come first, and an
@@ -62,6 +66,8 @@ or DRAM traffic. The estimates are those of the timing and energy rules that the
 Loads of weights and tables stand ahead of earlier layers' tasks where the SRAM has room for them and the whole, run in time
 alone, takes fewer cycles. Reshapes cost nothing;
 concat, slice, pad and transpose are DMA copies. Tasks are in an order in which they could be executed one after the other.
+
+What `tosa-to-strum` does not take is an error here, too, and so is a tensor that is larger than the machine's DRAM.
 
 Every decision can be written to a strategy file and read back, changed or not: what the file leaves out is searched as usual,
 and what it says is followed, or refused at the op that it is about.
@@ -87,7 +93,16 @@ impl Pass for StrumToDpu {
 
     fn run<'c>(&self, module: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
         let options = cx.options();
-        let machine = machine::resolve(options.string("machine")?).map_err(|e| module.location().error(e))?;
+        // What is wrong with an option or its file has no place in the module.
+        let nowhere = Location::unknown(module.context());
+        let wrong = |error: String| nowhere.error(format_args!("{USAGE}{error}"));
+        let spec = options.string("machine")?;
+        let machine = machine::resolve(spec).map_err(|error| match spec.ends_with(".toml") {
+            true => nowhere.error(error),
+            false => wrong(error),
+        })?;
+        limits::check_dram(module, &machine)?;
+        limits::check(module, 0)?;
         let functions: Vec<_> = module
             .body()
             .map(|b| b.operations())
@@ -98,25 +113,29 @@ impl Pass for StrumToDpu {
         if functions.is_empty() {
             debug!("no function to lower");
             cx.mark_unchanged();
+        } else if let Some(warning) = machine::unused(&machine) {
+            module.location().warning(warning);
         }
         let strategy = match options.string("read-strategy")? {
             "" => Strategy::new(&machine.name, Vec::new()),
-            path => strategy::read(path, &machine).map_err(|e| module.location().error(e))?,
+            path => strategy::read(path, &machine).map_err(|e| nowhere.error(e))?,
         };
-        let objective: Objective =
-            options.string("objective")?.parse().map_err(|e: String| module.location().error(e))?;
+        let objective: Objective = options.string("objective")?.parse().map_err(wrong)?;
         strategy::check_programs(&strategy, module, &functions)?;
-        let mut decided = Vec::new();
+        for &function in &functions {
+            check::function(function)?;
+        }
+        let (mut decided, mut constants) = (Vec::new(), emit::Constants::default());
         for function in functions {
             let lowered = Lowering::run(&machine, function, objective, &strategy)?;
-            emit::program(function, &machine, options.string("provenance")?, &lowered)?;
+            emit::program(function, &machine, options.string("provenance")?, &lowered, &mut constants)?;
             function.erase()?;
             decided.push(lowered.strategy);
         }
         match options.string("write-strategy")? {
             "" => Ok(()),
             path => strategy::write(path, &Strategy::new(&machine.name, decided))
-                .map_err(|e| module.location().error(e).into()),
+                .map_err(|e| nowhere.error(e).into()),
         }
     }
 }
@@ -253,13 +272,19 @@ impl<'c, 'm> Lowering<'c, 'm> {
         arguments: &[Value<'c>],
         terminator: Operation<'c>,
     ) -> Result<Vec<(Value<'c>, Tensor)>, PassError> {
+        let list = [("inputs", arguments.len()), ("outputs", terminator.operands().len())];
+        if let Some((what, count)) = list.into_iter().find(|(_, count)| *count > MAX_IO) {
+            let message =
+                format_args!("{RESOURCE}{what} of a function: needs {count}, the limit is {MAX_IO}");
+            return Err(function.error(message).into());
+        }
         for (i, argument) in arguments.iter().enumerate() {
-            let name = names::of(function, "arg_attrs", i).unwrap_or_else(|| format!("arg{i}"));
+            let name = names::of(function, "arg_attrs", i)?.unwrap_or_else(|| format!("arg{i}"));
             self.values.input(&mut self.draft, *argument, &name).map_err(|e| report(function, &e))?;
         }
         let mut copies = Vec::new();
         for (i, value) in terminator.operands().into_iter().enumerate() {
-            let name = names::of(function, "res_attrs", i).unwrap_or_else(|| format!("out{i}"));
+            let name = names::of(function, "res_attrs", i)?.unwrap_or_else(|| format!("out{i}"));
             let made = self.values.output(&mut self.draft, value, &name);
             let made = made.and_then(|b| b.map(|b| Tensor::of(&self.draft, b)).transpose());
             copies.extend(made.map_err(|e| report(terminator, &e))?.map(|tensor| (value, tensor)));

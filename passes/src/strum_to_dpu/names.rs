@@ -1,13 +1,21 @@
 //! The names of a function's arguments and results, as front ends leave them.
 
-use strum_ir::Operation;
+use strum_ir::{Operation, Reported};
 
 /// Attributes in which converters keep a tensor's name: that of the TOSA tools, and that of ML program importers.
 const KEYS: [&str; 2] = ["tosa.tensor_name", "ml_program.identifier"];
 
 /// The name of argument or result `index`; `list` is `arg_attrs` or `res_attrs`. An empty name is none.
-pub(super) fn of(function: Operation<'_>, list: &str, index: usize) -> Option<String> {
-    let attributes = *function.attribute(list)?.as_array()?.get(index)?;
-    let name = KEYS.iter().find_map(|key| attributes.entry(key)?.as_str())?;
-    (!name.is_empty()).then(|| name.to_owned())
+///
+/// # Errors
+/// A name that is no text.
+pub(super) fn of(function: Operation<'_>, list: &str, index: usize) -> Result<Option<String>, Reported> {
+    let entries = function.attribute(list).and_then(|list| list.as_array()).unwrap_or_default();
+    let Some(attributes) = entries.get(index) else { return Ok(None) };
+    let given = KEYS.iter().find_map(|key| Some((key, attributes.entry(key)?)));
+    let Some((key, value)) = given else { return Ok(None) };
+    let name = value.as_str().ok_or_else(|| {
+        function.error(format_args!("expects '{key}' in {list} to be a string, got {value}"))
+    })?;
+    Ok((!name.is_empty()).then(|| name.to_owned()))
 }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: everything a file says is either followed or refused at the op it is about.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use dpu_isa::Machine;
@@ -12,6 +13,7 @@ use strum_plan::strategy::{LayerStrategy, ProgramStrategy, Strategy};
 
 use super::layer_name;
 use crate::tosa::view;
+use crate::verdict::read_json;
 
 /// What a function is told, by layer.
 #[derive(Default)]
@@ -25,7 +27,7 @@ pub(super) struct Told {
 /// Reads a strategy file for a machine.
 pub(super) fn read(path: &str, machine: &Machine) -> Result<Strategy, String> {
     let fail = |e: &dyn std::fmt::Display| format!("strategy '{path}': {e}");
-    let text = strum_files::read_text(Path::new(path)).map_err(|e| fail(&e.reason()))?;
+    let text = read_json("strategy", path)?;
     let strategy = Strategy::from_json(&text).map_err(|e| fail(&e))?;
     match &strategy.machine {
         Some(name) if *name != machine.name => {
@@ -41,8 +43,8 @@ pub(super) fn check_programs(
     module: Operation<'_>,
     functions: &[Operation<'_>],
 ) -> Result<(), PassError> {
-    let known = |name: &str| functions.iter().any(|f| f.symbol().unwrap_or("main") == name);
-    match strategy.programs.iter().find(|program| !known(&program.name)) {
+    let known: BTreeSet<&str> = functions.iter().map(|f| f.symbol().unwrap_or("main")).collect();
+    match strategy.programs.iter().find(|program| !known.contains(program.name.as_str())) {
         Some(program) => {
             Err(module.error(format_args!("strategy: there is no function '{}'", program.name)).into())
         }
@@ -81,11 +83,12 @@ impl Told {
             return Err(function.error(what).into());
         }
         told.prefetch_bytes = program.prefetch_bytes;
+        let names: BTreeMap<String, usize> =
+            ops.iter().enumerate().map(|(i, op)| (layer_name(i, *op), i)).collect();
         for layer in &program.layers {
-            let found = ops.iter().zip(&mut told.layers).enumerate();
-            let found = found.map(|(i, (op, told))| (i, *op, told));
-            let Some((i, op, told)) = found.into_iter().find(|(i, op, _)| layer_name(*i, *op) == layer.name)
-            else {
+            let found =
+                names.get(&layer.name).and_then(|&i| Some((i, *ops.get(i)?, told.layers.get_mut(i)?)));
+            let Some((i, op, told)) = found else {
                 return Err(function.error(unknown(&layer.name, ops)).into());
             };
             if let (Some(is), Some(told)) = (output(op), &layer.output)

@@ -55,6 +55,8 @@ pub(super) struct Values<'c> {
     /// What stays in SRAM, and the numbers of the values in it.
     residency: Residency,
     numbers: BTreeMap<Value<'c>, usize>,
+    /// The buffers of numbered values that have one.
+    buffers: BTreeMap<usize, BufferId>,
 }
 
 impl<'c> Values<'c> {
@@ -66,6 +68,7 @@ impl<'c> Values<'c> {
             dram_bytes: machine.dram_bytes,
             residency,
             numbers,
+            buffers: BTreeMap::new(),
         }
     }
 
@@ -94,9 +97,8 @@ impl<'c> Values<'c> {
             let space = if stays { Space::Sram } else { Space::Dram };
             return draft.tensor(space, dtype, shape, Role::Scratch);
         };
-        let old = self.numbers.iter().find(|(_, n)| **n == old).and_then(|(v, _)| self.tensors.get(v));
-        let old = old.ok_or_else(|| PlanError::internal("the place of a value that is not there"))?;
-        Ok(old.buffer)
+        let old = self.buffers.get(&old).copied();
+        old.ok_or_else(|| PlanError::internal("the place of a value that is not there"))
     }
 
     /// Makes `value` an input of the program.
@@ -156,7 +158,8 @@ impl<'c> Values<'c> {
                 self.dram_bytes,
             ));
         }
-        let buffer = draft.constant(literal.bytes().into_owned())?;
+        let bytes = literal.checked_bytes().map_err(|over| PlanError::memory(over.to_string()))?;
+        let buffer = draft.constant(bytes.into_owned())?;
         let tensor = Tensor { buffer, dtype: dtype(elem), shape };
         self.tensors.insert(value, tensor.clone());
         Ok(tensor)
@@ -171,6 +174,9 @@ impl<'c> Values<'c> {
         };
         let tensor = Tensor { buffer, dtype: dtype(elem), shape };
         self.tensors.insert(value, tensor.clone());
+        if let Some(number) = self.numbers.get(&value) {
+            self.buffers.insert(*number, buffer);
+        }
         Ok(tensor)
     }
 }

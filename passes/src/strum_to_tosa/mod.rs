@@ -10,6 +10,7 @@ use strum_ir::strum::{Eltwise, EltwiseKind, MatMul, PackedType};
 use strum_ir::{Block, Dialect, Error, Operation, Pass, PassContext, PassError, Value};
 
 use crate::Documented;
+use crate::limits;
 use crate::rewrite::{blocks, remove_dead, replace};
 use crate::strum_unpack::Decoder;
 use crate::tosa::build::Builder;
@@ -39,6 +40,7 @@ impl Pass for StrumToTosa {
     const DIALECTS: &'static [Dialect] = &[Dialect::Tosa];
 
     fn run<'c>(&self, op: Operation<'c>, _: &PassContext<'c>) -> Result<(), PassError> {
+        limits::check(op, 0)?;
         let mut outcome = Ok(());
         for block in blocks(op) {
             outcome = convert(block).and(outcome);

@@ -8,6 +8,7 @@ use strum_ir::strum::Conv;
 use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, Value};
 
 use crate::Documented;
+use crate::limits;
 use crate::tosa::build::Builder;
 use crate::weights;
 
@@ -27,6 +28,7 @@ impl Pass for StrumUnpack {
     const DIALECTS: &'static [Dialect] = &[Dialect::Tosa];
 
     fn run<'c>(&self, op: Operation<'c>, _: &PassContext<'c>) -> Result<(), PassError> {
+        limits::check(op, 0)?;
         let mut decoder = Decoder::default();
         let mut outcome = Ok(());
         for layer in op.walk() {

@@ -1,5 +1,6 @@
 //! What the DPU path supports: the matrix, its check, and the page that documents it.
 
+pub mod attributes;
 mod check;
 mod doc;
 pub mod facts;

@@ -224,7 +224,7 @@ fn scales(op: &OpFacts<'_>) -> Vec<String> {
         if u64::try_from(values.len()) != Ok(channels) {
             faults.push(format!("{what} has {} elements, expected {channels}", values.len()));
         }
-        if let Some(value) = values.values().find(|v| !range.contains(v)) {
+        if let Some(value) = values.distinct().find(|v| !range.contains(v)) {
             faults.push(format!("{what} {value} is not in {} to {}", range.start(), range.end()));
         }
     }

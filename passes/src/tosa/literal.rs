@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use strum_files::{OverLimit, budget};
+
 use super::elem::Elem;
 
 /// A constant tensor, borrowing the data of the attribute that it was read from as long as nothing changes.
@@ -150,6 +152,11 @@ impl<'a> Literal<'a> {
         (0..self.len()).map_while(|i| self.get(i))
     }
 
+    /// All values that there are, each at least once: a splat's only once.
+    pub fn distinct(&self) -> impl Iterator<Item = i32> + '_ {
+        self.values().take(self.as_splat().map_or(usize::MAX, |_| 1))
+    }
+
     /// The splat value, if the tensor is held as one.
     #[must_use]
     pub fn as_splat(&self) -> Option<i32> {
@@ -157,6 +164,22 @@ impl<'a> Literal<'a> {
             Data::Splat(value) => Some(value),
             Data::Dense(_) => None,
         }
+    }
+
+    /// As [`Literal::bytes`], after asking whether there is memory to write a splat out.
+    ///
+    /// # Errors
+    /// When the memory limit or the system does not leave so much.
+    pub fn checked_bytes(&self) -> Result<Cow<'_, [u8]>, OverLimit> {
+        let Data::Splat(value) = &self.data else { return Ok(self.bytes()) };
+        let what = "a constant that is written out";
+        let mut bytes = budget::buffer(what, u64::try_from(self.byte_len()).unwrap_or(u64::MAX))?;
+        let width = self.elem.bytes();
+        match value.to_le_bytes() {
+            [byte, ..] if width == 1 => bytes.resize(self.byte_len(), byte),
+            all => (0..self.len()).for_each(|_| bytes.extend(all.iter().take(width))),
+        }
+        Ok(Cow::Owned(bytes))
     }
 
     /// Little-endian bytes of all elements; borrowed where the tensor still borrows its source.
@@ -419,6 +442,13 @@ mod tests {
         assert_eq!(huge.pad(&[(1, 0), (0, 0)], 255).unwrap().as_splat(), Some(-1));
         assert_eq!(huge.map(Elem::I32, |x| Some(x * 3)).unwrap().as_splat(), Some(-3));
         assert_eq!(Literal::concat(&[huge.clone(), huge.clone()], 0).unwrap().as_splat(), Some(-1));
+        assert_eq!(huge.distinct().collect::<Vec<_>>(), [-1]);
+        let beyond = Literal::splat(vec![1 << 30, 1 << 20], Elem::I8, -1);
+        assert!(beyond.checked_bytes().unwrap_err().to_string().contains("1125899906842624 bytes"));
+        for elem in [Elem::I8, Elem::I16, Elem::I32] {
+            let small = Literal::splat(vec![2, 3], elem, -77);
+            assert_eq!(small.checked_bytes().unwrap(), small.bytes());
+        }
     }
 
     #[test]

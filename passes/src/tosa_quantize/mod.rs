@@ -5,15 +5,19 @@
 use std::io::BufReader;
 use std::path::Path;
 
+use strum_files::budget;
 use strum_float::quantize::{RangeChoice, WeightScales, observe};
 use strum_float::{Graph, Invalid, Tensor};
-use strum_ir::{Dialect, Error, Operation, Options, Pass, PassContext, PassError, PassOption, Reported};
+use strum_ir::{
+    Dialect, Error, Location, Operation, Options, Pass, PassContext, PassError, PassOption, Reported,
+};
 
 use crate::Documented;
 use crate::float::emit::{Calibration, Rounding, quantize_function};
 use crate::float::{Network, calibration};
 use crate::rewrite::blocks;
 use crate::strum_pack::storage;
+use crate::verdict::{MEMORY, USAGE};
 
 /// The share of the values that `percentile` leaves out unless another is asked for.
 pub const PERCENTILE: f64 = 0.0001;
@@ -74,8 +78,9 @@ impl Pass for TosaQuantize {
         }
         let options = cx.options();
         let share = options.float("percentile")?;
+        let usage = |message: String| Location::unknown(op.context()).error(format!("{USAGE}{message}"));
         let unknown =
-            |what: &str, got: &str, wanted: &str| op.error(format!("{what} is '{got}', expected {wanted}"));
+            |what: &str, got: &str, wanted: &str| usage(format!("{what} is '{got}', expected {wanted}"));
         let choice = match options.string("activations")? {
             "minmax" => RangeChoice::MinMax,
             "percentile" if (0.0..1.0).contains(&share) => RangeChoice::Percentile(share),
@@ -85,6 +90,9 @@ impl Pass for TosaQuantize {
             "mse" => RangeChoice::Mse,
             other => return Err(unknown("activations", other, "minmax, percentile or mse").into()),
         };
+        if share != PERCENTILE && !matches!(choice, RangeChoice::Percentile(_)) {
+            return Err(usage("percentile has no effect without activations=percentile".into()).into());
+        }
         let scales = match options.string("weights")? {
             "per-channel" => WeightScales::PerChannel,
             "per-tensor" => WeightScales::PerTensor,
@@ -99,7 +107,7 @@ impl Pass for TosaQuantize {
         }
         let rounding = match rounding(&options)? {
             Ok(rounding) => rounding,
-            Err(message) => return Err(op.error(message).into()),
+            Err(message) => return Err(usage(message).into()),
         };
         let file = options.string("calibration")?;
         let samples = match file {
@@ -113,7 +121,7 @@ impl Pass for TosaQuantize {
         let seen = match file {
             "" if rounding != Rounding::Nearest => {
                 let why = "random inputs say nothing of what real ones do to a layer";
-                return Err(op.error(format!("bias-correction and feedback need calibration: {why}")).into());
+                return Err(usage(format!("bias-correction and feedback need calibration: {why}")).into());
             }
             "" => Calibration::Random,
             _ => Calibration::Samples { samples: &samples, rounding },
@@ -171,6 +179,9 @@ fn read(op: Operation<'_>, graph: &Graph, path: &str) -> Result<Vec<Vec<Tensor>>
     if array.len().checked_mul(4).is_none_or(|needed| needed > bytes) {
         return Err(fail(format!("{bytes} bytes do not hold an array of shape {shape:?}")));
     }
+    // The file's values, as numbers, and once more as samples.
+    budget::check("calibration data", bytes.saturating_mul(2))
+        .map_err(|over| op.error(format_args!("{MEMORY}calibration data '{path}': {over}")))?;
     let values: Vec<f32> = array.into_vec().map_err(|e| fail(e.to_string()))?;
     let samples = calibration::samples(graph.shape(input), &shape, &values).map_err(&fail)?;
     Ok(samples.into_iter().map(|tensor| vec![tensor]).collect())

@@ -1,14 +1,15 @@
 //! The check of a function against the support matrix.
 
-use strum_ir::{Operation, PassError, Severity};
+use strum_ir::{BlobError, Operation, PassError, Severity};
 
 use crate::rewrite::blocks;
 use crate::support;
 use crate::support::read::{facts, type_fact};
 use crate::tosa::view;
+use crate::verdict::UNSUPPORTED;
 
 /// Reports everything in a function that the DPU path does not take.
-pub(super) fn function(function: Operation<'_>) -> Result<(), PassError> {
+pub(crate) fn function(function: Operation<'_>) -> Result<(), PassError> {
     let mut outcome = Ok(());
     let blocks = blocks(function);
     if blocks.len() > 1 {
@@ -36,6 +37,9 @@ fn check(op: Operation<'_>) -> Result<(), PassError> {
     if let Some(error) = broken_constant(op) {
         return Err(op.error(error).into());
     }
+    if let Some(fault) = op.misspelt_attribute() {
+        return Err(op.error(fault).into());
+    }
     let Err(refusal) = support::check(&facts(op)) else { return Ok(()) };
     let mut outcome = Ok(());
     let last = refusal.faults.len().saturating_sub(1);
@@ -56,8 +60,12 @@ fn broken_constant(op: Operation<'_>) -> Option<String> {
     }
     view::tensor(op.result(0)?.ty())?;
     let values = op.attribute("values")?;
-    match values.splat_bytes() {
-        Some(_) => None,
-        None => values.bytes().err().map(|error| error.to_string()),
+    if values.splat_bytes().is_some() {
+        return None;
+    }
+    match values.bytes() {
+        Ok(_) => None,
+        Err(error @ BlobError::Sparse) => Some(format!("{UNSUPPORTED}{error}")),
+        Err(error) => Some(error.to_string()),
     }
 }

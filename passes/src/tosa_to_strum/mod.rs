@@ -3,7 +3,7 @@
 //! Invariant: the whole function is checked before anything is changed, and every fault is reported at its op; what
 //! comes out holds only ops that the DPU path can run.
 
-mod check;
+pub(crate) mod check;
 mod conv;
 mod eltwise;
 mod matmul;
@@ -12,6 +12,7 @@ mod ppe;
 use strum_ir::{Block, Dialect, Error, Operation, Pass, PassContext, PassError, Value};
 
 use crate::Documented;
+use crate::limits;
 use crate::rewrite::{blocks, remove_dead};
 use crate::tosa::build::Builder;
 
@@ -45,6 +46,7 @@ impl Pass for TosaToStrum {
 
     fn run<'c>(&self, op: Operation<'c>, _: &PassContext<'c>) -> Result<(), PassError> {
         let _span = tracing::debug_span!("tosa-to-strum", function = op.symbol().unwrap_or("?")).entered();
+        limits::check(op, 0)?;
         check::function(op)?;
         for block in blocks(op) {
             convert(block)?;

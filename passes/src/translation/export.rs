@@ -1,15 +1,16 @@
 //! A scheduled `dpu.program` as a binary program.
 
-use dpu_isa::validate::Place;
+use dpu_isa::validate::{MAX_TEXT, Place};
 use dpu_isa::{InstrMeta, IoDesc, Layer, Manifest, Program as Binary, Space};
 use indexmap::IndexSet;
+use strum_files::budget;
 use strum_ir::dpu::{self, Program, Role, Stage};
 use strum_ir::{Location, Operation, Reported};
 use thiserror::Error;
 
 use super::{INPUT_SHA256, PIPELINE, TOOL, tool};
 use crate::machine;
-use crate::verdict::INTERNAL;
+use crate::verdict::{INTERNAL, MEMORY, RESOURCE};
 
 /// Why there is no binary.
 #[derive(Debug, Error)]
@@ -105,7 +106,8 @@ fn validate(op: Operation<'_>, program: Program<'_>, binary: &Binary) -> Result<
             Place::Instr(index, _) => instructions.get(index).copied().unwrap_or(op),
             _ => op,
         };
-        let _: Reported = at.error(fault);
+        let limit = if fault.kind.is_limit() { RESOURCE } else { "" };
+        let _: Reported = at.error(format_args!("{limit}{fault}"));
     }
     if faults.is_empty() {
         let _: Reported = op.error(format_args!("{INTERNAL}the program is invalid for no reason"));
@@ -151,8 +153,16 @@ fn memory(program: Program<'_>) -> Result<Memory, ExportError> {
             Role::Alloc => {}
             Role::Constant(value) => {
                 let bytes = value.bytes().map_err(|e| op.error(e))?;
-                place(&mut memory.consts, address, &bytes)
-                    .ok_or_else(|| op.error("does not fit into memory"))?;
+                let grown = address.saturating_add(bytes.len() as u64);
+                budget::check(
+                    "the constants of the binary",
+                    grown.saturating_sub(memory.consts.len() as u64),
+                )
+                .map_err(|over| op.error(format_args!("{MEMORY}{over}")))?;
+                place(&mut memory.consts, address, &bytes).ok_or_else(|| {
+                    let over = budget::refused("the constants of the binary", grown);
+                    op.error(format_args!("{MEMORY}{over}"))
+                })?;
             }
         }
     }
@@ -181,13 +191,33 @@ struct Locations {
 
 impl Locations {
     fn index(&mut self, location: Location<'_>) -> u32 {
-        let text = without_folders(&location.describe());
+        let text = shortened(without_folders(&location.describe()));
         if text == "?" {
             return InstrMeta::NONE;
         }
         let (index, _) = self.names.insert_full(text);
         u32::try_from(index).unwrap_or(InstrMeta::NONE)
     }
+}
+
+/// The location without its last parts, if it is longer than a text of a binary may be.
+fn shortened(location: String) -> String {
+    const AND: &str = " + ";
+    if location.len() <= MAX_TEXT {
+        return location;
+    }
+    let parts: Vec<&str> = location.split(AND).collect();
+    // Room for how many are left out.
+    let room = MAX_TEXT - 32;
+    let mut short = String::new();
+    for (i, part) in parts.iter().enumerate() {
+        if short.len() + AND.len() + part.len() > room {
+            return if i == 0 { location } else { format!("{short}{AND}{} more", parts.len() - i) };
+        }
+        short.push_str(if i == 0 { "" } else { AND });
+        short.push_str(part);
+    }
+    short
 }
 
 /// The location with its files' folders left out: a binary must not depend on where its source lies.
@@ -206,7 +236,7 @@ fn without_folders(location: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{place, without_folders};
+    use super::{MAX_TEXT, place, shortened, without_folders};
 
     #[test]
     fn folders_are_left_out() {
@@ -216,6 +246,19 @@ mod tests {
             "conv/1@net.mlir:3:4 + y.mlir:1:2"
         );
         assert_eq!(without_folders("model/conv;model/bias"), "model/conv;model/bias");
+    }
+
+    #[test]
+    fn locations_that_are_too_long_name_their_first_parts() {
+        let parts: Vec<String> = (0..9000).map(|line| format!("net.mlir:{line}:3")).collect();
+        assert_eq!(shortened(parts[..10].join(" + ")), parts[..10].join(" + "));
+        let short = shortened(parts.join(" + "));
+        assert!(short.len() <= MAX_TEXT && short.len() > MAX_TEXT - 64, "{}", short.len());
+        let (kept, left) = short.rsplit_once(" + ").unwrap();
+        assert!(parts.join(" + ").starts_with(kept));
+        assert_eq!(left, format!("{} more", 9000 - kept.split(" + ").count()));
+        let name = "n".repeat(MAX_TEXT + 1);
+        assert_eq!(shortened(name.clone()), name, "the validator says what is wrong with it");
     }
 
     #[test]

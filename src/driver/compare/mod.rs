@@ -13,15 +13,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dpu_isa::Machine;
-use strum_formats::Kind;
-use dpu_sim::tensor_file::{Samples, read_inputs};
+use dpu_sim::tensor_file::{Samples, input_files, read_inputs};
 use dpu_sim::{LayerReport, Observer, Options, Report, Tensor, TimelineRecorder, simulate_observed};
+use strum_formats::Kind;
 
 use super::compile::Plan;
 use super::exit::Failure;
-use super::files::{self, Input};
-use super::options::{CompileOptions, PackingOptions, methods};
+use super::files::{self, Input, Places};
+use super::options::{CompileOptions, PackingOptions, is_machine_file, methods};
 use super::progress::Progress;
+use super::remarks::{Detail, Remarks};
 use super::report::{self, Named};
 use super::run::blame_compiler;
 use super::strumc::Voice;
@@ -81,12 +82,15 @@ pub(super) struct CompareCommand {
     #[arg(long, conflicts_with_all = ["quiet", "json"])]
     layers: bool,
 
-    /// Stop a run after so many cycles.
+    /// Stop a run after so many cycles, or steps of the host: see strumc run.
     #[arg(long, value_name = "CYCLES", default_value_t = Options::MAX_CYCLES)]
     fuel: u64,
 
     #[command(flatten, next_help_heading = None)]
     voice: Voice,
+
+    #[command(flatten, next_help_heading = None)]
+    detail: Detail,
 
     #[command(flatten)]
     packing: PackingOptions,
@@ -108,9 +112,22 @@ struct Comparison {
     rest: Vec<Run>,
 }
 
+impl CompareCommand {
+    fn places(&self) -> Places {
+        let machines = self.machines.iter().filter(|spec| is_machine_file(spec));
+        Places::default()
+            .reads("NET.mlir", [&self.network])
+            .reads("--input", input_files(&self.input))
+            .reads("--machines", machines)
+            .reads("--baseline", Some(&self.baseline).filter(|spec| is_machine_file(spec)))
+            .writes("--page", &self.page)
+    }
+}
+
 /// Compares and prints.
 pub(super) fn run(command: &CompareCommand) -> Result<(), Failure> {
     let plans = plans(command)?;
+    command.places().check()?;
     let input = files::read(&command.network)?;
     if input.bytes.starts_with(b"\x7fELF") {
         let help = "the network is compiled once for every method: give its integer TOSA";
@@ -119,14 +136,15 @@ pub(super) fn run(command: &CompareCommand) -> Result<(), Failure> {
     let progress = Progress::begin(command.voice.quiet);
     let mut outputs: Vec<(Kind, Vec<Tensor>)> = Vec::new();
     let mut runs = Vec::new();
-    let mut told = command.voice.quiet;
+    let mut told = false;
     for (i, (method, plan)) in plans.iter().enumerate() {
         let (name, machine) = (method.name(), &plan.machine.name);
         progress.task(format!("{} of {}, {name} on {machine}: ", i + 1, plans.len()));
         // All packing methods have the same to say of a network.
-        let quiet = told || *method == Kind::Dense;
-        told |= !quiet;
-        let (report, tensors) = simulated(command, plan, &input, &progress, quiet)?;
+        let silent = told || *method == Kind::Dense;
+        told |= !silent;
+        let remarks = if silent { Remarks::Silent } else { command.detail.remarks(&command.voice) };
+        let (report, tensors) = simulated(command, plan, &input, &progress, remarks)?;
         if let Some((_, first)) = outputs.iter().find(|(other, _)| other == method)
             && *first != tensors
         {
@@ -209,9 +227,9 @@ fn simulated(
     plan: &Plan,
     input: &Input,
     progress: &Progress,
-    quiet: bool,
+    remarks: Remarks,
 ) -> Result<(Report, Vec<Tensor>), Failure> {
-    let program = plan.compile(input.clone(), progress, quiet)?;
+    let program = plan.compile(input.clone(), progress, remarks)?;
     progress.step("simulate");
     let tensors = match Samples::open(&program.inputs, &command.input)? {
         Some(mut samples) => samples.read(0)?,

@@ -3,12 +3,13 @@
 use dpu_isa::IoDesc;
 use dpu_sim::Tensor;
 use dpu_sim::tensor_file::{Floats, read_floats};
+use strum_files::budget;
 use strum_float::Graph;
 use strum_float::quantize::{QParams, evaluate_all};
 use strum_ir::Operation;
 use strum_passes::float::emit;
 
-use crate::driver::exit::Failure;
+use crate::driver::exit::{Failure, out_of_memory};
 
 /// What the codes of inputs and outputs mean; empty where the network does not say it.
 #[derive(Clone, Debug, Default)]
@@ -108,6 +109,11 @@ impl Data {
                 .with_help("give codes, or a network that strumc quantize has made")),
             })
             .collect::<Result<_, _>>()?;
+        let pairs = self.arrays.iter().zip(descs);
+        let bytes = pairs.map(|(array, desc)| (array.values.len() as u64).saturating_mul(desc.dtype.bytes()));
+        // A buffer that grows by doubling.
+        let needed = bytes.fold(0, u64::saturating_add).saturating_mul(2);
+        budget::check("samples as inputs of the program", needed).map_err(|over| out_of_memory(&over))?;
         let mut samples = Vec::with_capacity(self.count);
         for index in 0..self.count {
             let mut inputs = Vec::with_capacity(descs.len());

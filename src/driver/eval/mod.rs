@@ -25,6 +25,7 @@ use super::files;
 use super::network;
 use super::options::{PackingOptions, methods};
 use super::progress::Progress;
+use super::remarks::{Detail, Remarks};
 use super::strumc::Voice;
 use super::trial::{Trial, Trials};
 use crate::audit::audit;
@@ -51,7 +52,7 @@ pub(super) struct SampleOptions {
 
     /// Threads that share the samples: by default, and at most, one for each core.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
+    pub(super) jobs: Option<u16>,
 
     /// Which output the answers are, counted from 0; needed if the network has several.
     #[arg(long, value_name = "N")]
@@ -118,7 +119,7 @@ pub(super) struct EvalCommand {
 
     /// Figures of every layer as well: the weights', and the answers' with this layer alone stored so, which takes a run of
     /// all samples for each.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "quiet")]
     layers: bool,
 
     #[command(flatten)]
@@ -130,6 +131,9 @@ pub(super) struct EvalCommand {
 
     #[command(flatten)]
     voice: Voice,
+
+    #[command(flatten)]
+    detail: Detail,
 
     #[command(flatten)]
     options: PackingOptions,
@@ -155,14 +159,15 @@ pub(super) fn run(command: &EvalCommand) -> Result<(), Failure> {
         reference = Some(logits);
     }
     let mut int8: Option<Vec<Vec<f64>>> = None;
-    let mut told = command.voice.quiet;
+    let mut told = false;
     for (index, config) in configs.iter().enumerate() {
         progress.task(format!("{} of {}, {}: ", index + 1, configs.len(), config.name));
         // All packing methods have the same to say of a network.
-        let quiet = told || config.is_dense();
-        told |= !quiet;
+        let silent = told || config.is_dense();
+        told |= !silent;
+        let remarks = if silent { Remarks::Silent } else { command.detail.remarks(&command.voice) };
         progress.step("compile");
-        let trial = progress.pause(|| trials.compile(&config.how(), quiet))?;
+        let trial = progress.pause(|| trials.compile(&config.how(), remarks))?;
         let (mut row, logits) =
             measured(&config.name, (&trials, &trial), &data, reference.as_deref(), threads, &progress)?;
         if command.layers

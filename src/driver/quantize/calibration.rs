@@ -1,11 +1,12 @@
 //! Samples for calibration from files.
 
 use dpu_sim::tensor_file::read_floats;
+use strum_files::budget;
 use strum_float::{Graph, Tensor};
 use strum_passes::float::calibration;
 
 use super::describe_input;
-use crate::driver::exit::Failure;
+use crate::driver::exit::{Failure, out_of_memory};
 
 /// Samples from files, one for each input of the network, in order.
 pub(super) fn read(graph: &Graph, args: &[String]) -> Result<Vec<Vec<Tensor>>, Failure> {
@@ -21,6 +22,9 @@ pub(super) fn read(graph: &Graph, args: &[String]) -> Result<Vec<Vec<Tensor>>, F
         let fail = |reason: String| {
             Failure::input(format!("{}: {reason}", describe_input(graph, index))).in_file(arg)
         };
+        // Samples are copies.
+        budget::check("calibration data as samples", data.values.len() as u64 * 4)
+            .map_err(|over| out_of_memory(&over).in_file(arg))?;
         let tensors = calibration::samples(graph.shape(id), &data.shape, &data.values).map_err(fail)?;
         if index > 0 && samples.len() != tensors.len() {
             return Err(fail(format!("{} samples, the first input has {}", tensors.len(), samples.len())));

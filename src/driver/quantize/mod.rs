@@ -8,6 +8,7 @@ mod summary;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use dpu_sim::tensor_file::input_files;
 use strum_float::Graph;
 use strum_float::quantize::{IntGraph, RangeChoice, WeightScales, observe};
 use strum_ir::{Context, Module, Operation, PassError, PrintOptions};
@@ -20,7 +21,7 @@ use super::backend;
 use super::cli::say;
 use super::diagnostics::Origin;
 use super::exit::Failure;
-use super::files;
+use super::files::{self, Places};
 use super::network;
 use super::progress::Progress;
 use super::strumc::Voice;
@@ -179,7 +180,11 @@ pub(super) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
     if files::is_standard(&command.output) && command.voice.json {
         return Err(Failure::usage("--json goes to standard output, where the network would be, too"));
     }
-    files::check_sink(&command.output)?;
+    Places::default()
+        .reads("NET.mlir", [&command.network])
+        .reads("--calibration", input_files(&command.calibration))
+        .writes("--output", [&command.output])
+        .check()?;
     let mut input = files::read(&command.network)?;
     let progress = Progress::begin(command.voice.quiet);
     let context = backend::context();

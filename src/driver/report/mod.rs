@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dpu_sim::Report;
+use strum_files::budget;
 
-use super::exit::{Failure, Kind};
-use super::files;
+use super::cli::say;
+use super::exit::{Failure, Kind, out_of_memory};
+use super::files::{self, Places};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,8 +53,12 @@ pub(super) fn run(command: &ReportCommand) -> Result<(), Failure> {
     if paths.iter().filter(|path| files::is_standard(path)).count() > 1 {
         return Err(Failure::usage("standard input can be read once"));
     }
+    Places::default().reads("R.json", paths).writes("--output", [&command.output]).check()?;
     let reports = paths.iter().map(|path| {
         let input = files::read(path)?;
+        // Rows of numbers become rows of larger ones, which are text again on the page.
+        budget::check("the report", (input.bytes.len() as u64).saturating_mul(8))
+            .map_err(|over| out_of_memory(&over).in_file(&input.name))?;
         let report = Report::from_json(&input.bytes).map_err(|error| {
             let kind = match error {
                 dpu_sim::ReportError::Version { .. } => Kind::Unsupported,
@@ -61,6 +67,13 @@ pub(super) fn run(command: &ReportCommand) -> Result<(), Failure> {
             Failure::new(kind, error).in_file(&input.name)
         })?;
         check(&report).map_err(|error| Failure::input(error).in_file(&input.name))?;
+        if let [first, rest @ ..] = &report.unread(&input.bytes)[..] {
+            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            say(format_args!(
+                "{}: warning: the page does not show '{first}'{more}: no field of this version",
+                input.name
+            ));
+        }
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let name = if files::is_standard(path) { None } else { stem };
         Ok(Named { name: name.unwrap_or_else(|| "stdin".to_owned()), report })

@@ -12,6 +12,7 @@ use crate::audit::audit;
 use crate::driver::eval::{Answers, Data, best, counted, powers, simulate};
 use crate::driver::exit::Failure;
 use crate::driver::progress::Progress;
+use crate::driver::remarks::Remarks;
 use crate::driver::trial::{How, Trial, Trials, each};
 
 /// What is to be little.
@@ -70,7 +71,7 @@ impl Bench<'_> {
 
     /// Runs all samples with these weights, on so many threads.
     fn run(&self, packing: &Packing, threads: usize) -> Result<(Answers, f64), Failure> {
-        let trial = self.trials.compile(&How::Packing(packing), true)?;
+        let trial = self.trials.compile(&How::Packing(packing), Remarks::Silent)?;
         let done = counted(self.progress, self.data.count);
         let silent = |_| {};
         let done: &(dyn Fn(u64) + Sync) = if threads == 1 { &silent } else { &done };

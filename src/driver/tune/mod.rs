@@ -12,13 +12,15 @@ mod text;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use dpu_sim::tensor_file::input_files;
 use strum_formats::{Kind, table};
 use strum_passes::strum_pack::{PackableLayer, Packing};
 use strum_quant::Choice;
 
 use super::eval::{Data, SampleOptions};
 use super::exit::Failure;
-use super::files;
+use super::files::{self, Places};
+use super::options::is_machine_file;
 use super::progress::Progress;
 use super::strumc::Voice;
 use super::trial::Trials;
@@ -147,12 +149,21 @@ fn finite(text: &str) -> Result<f64, String> {
 /// Chooses, writes and tells.
 pub(super) fn run(command: &TuneCommand) -> Result<(), Failure> {
     let asked = command.check()?;
-    // A search takes minutes.
-    files::check_sink(&command.output)?;
+    let machine = command.machine.iter().filter(|spec| is_machine_file(spec));
+    Places::default()
+        .reads("NET.mlir", [&command.network])
+        .reads("--calibration", input_files(&command.calibration))
+        .reads("--labels", input_files(command.labels.as_slice()))
+        .reads("--machine", machine)
+        .writes("--output", [&command.output])
+        .check()?;
     let input = files::read(&command.network)?;
     let name = input.name.clone();
     let progress = Progress::begin(command.voice.quiet);
     let trials = Trials::prepare(input, command.machine.as_deref(), &progress)?;
+    if !command.voice.quiet {
+        progress.pause(|| trials.warn());
+    }
     if trials.layers.is_empty() {
         return Err(Failure::input("the network has no layer whose weights can be packed").in_file(&name));
     }
@@ -225,7 +236,9 @@ impl TuneCommand {
             ("--calibration", !self.calibration.is_empty()),
             ("--labels", self.labels.is_some()),
             ("--limit", self.samples.limit.is_some()),
+            ("--jobs", self.samples.jobs.is_some()),
             ("--logits", self.samples.logits.is_some()),
+            ("--machine", self.machine.is_some()),
             ("--objective", self.objective.is_some()),
             ("--max-loss, --min-sqnr or --max-bytes", budget),
         ];

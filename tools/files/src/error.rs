@@ -57,6 +57,16 @@ impl FileError {
         |error| FileError::Io { path, error }
     }
 
+    /// Whether more was asked for than a limit or this computer allows.
+    #[must_use]
+    pub fn is_limit(&self) -> bool {
+        match self {
+            FileError::Usage(_) | FileError::Content { .. } => false,
+            FileError::Io { error, .. } => error.kind() == io::ErrorKind::OutOfMemory,
+            FileError::TooLarge { .. } | FileError::Limit { .. } => true,
+        }
+    }
+
     /// What is wrong, without the name of the file.
     #[must_use]
     pub fn reason(&self) -> String {

@@ -9,8 +9,11 @@ use std::path::Path;
 use crate::budget::{self, OverLimit};
 use crate::error::FileError;
 
-/// Most bytes of a text that a person or a tool writes: strategies, packings, reports, machines.
+/// Most bytes of a text that a person or a tool writes: strategies, packings, reports.
 pub const MAX_TEXT: u64 = 1 << 28;
+
+/// Most bytes of a machine file.
+pub const MAX_MACHINE: u64 = 1 << 20;
 
 /// Part of what the memory limit leaves that a pipe may fill: nobody knows how long it is, and the buffer grows by copies.
 const PIPE_SHARE: u64 = 4;
@@ -57,7 +60,15 @@ pub fn read(path: &Path, most: u64) -> Result<Input, FileError> {
 /// # Errors
 /// As [`read`], and bytes that are not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, FileError> {
-    let Input { name, bytes } = read(path, MAX_TEXT)?;
+    read_text_within(path, MAX_TEXT)
+}
+
+/// Reads a text of at most `most` bytes.
+///
+/// # Errors
+/// As [`read`], and bytes that are not UTF-8.
+pub fn read_text_within(path: &Path, most: u64) -> Result<String, FileError> {
+    let Input { name, bytes } = read(path, most)?;
     String::from_utf8(bytes)
         .map_err(|error| FileError::content(Path::new(&name), format!("not text: {error}")))
 }
@@ -92,8 +103,9 @@ pub fn read_stream(name: &Path, stream: impl Read, most: u64) -> Result<Vec<u8>,
         return Err(too_large(name, most));
     }
     let what = format!("a stream of more than {cap} bytes");
-    let over = OverLimit { what, needed: cap.saturating_mul(PIPE_SHARE), held: 0, limit: budget::limit() };
-    Err(FileError::Limit { path: name.to_owned(), over })
+    let (held, limit) = (budget::held(), budget::limit());
+    let over = OverLimit { what, needed: cap.saturating_mul(PIPE_SHARE), held, limit };
+    Err(FileError::limit(name)(over))
 }
 
 fn read_file(path: &Path, file: File, metadata: &Metadata, most: u64) -> Result<Vec<u8>, FileError> {
@@ -104,12 +116,7 @@ fn read_file(path: &Path, file: File, metadata: &Metadata, most: u64) -> Result<
     if size > most {
         return Err(too_large(path, most));
     }
-    budget::check("the file", size).map_err(FileError::limit(path))?;
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX)).map_err(|_| {
-        let over = OverLimit { what: "the file".into(), needed: size, held: 0, limit: budget::limit() };
-        FileError::Limit { path: path.to_owned(), over }
-    })?;
+    let mut bytes = budget::buffer("the file", size).map_err(FileError::limit(path))?;
     // A file of /proc has no size of its own, and others may grow.
     if size == 0 {
         return read_stream(path, file, most);

@@ -7,10 +7,16 @@ pub mod budget;
 mod error;
 mod input;
 mod output;
+mod places;
 mod staged;
+mod unnamed;
 
 pub use budget::OverLimit;
 pub use error::FileError;
-pub use input::{Input, MAX_TEXT, is_standard, open, read, read_stream, read_text};
-pub use output::{check_distinct, check_sink, ignore_file_size_signal, print, write};
+pub use input::{
+    Input, MAX_MACHINE, MAX_TEXT, is_standard, open, read, read_stream, read_text, read_text_within,
+};
+pub use output::{check_sink, ignore_file_size_signal, print, print_styled, write};
+pub use places::{Places, check_distinct, resolve};
 pub use staged::Staged;
+pub use unnamed::Unnamed;

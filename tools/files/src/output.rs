@@ -2,8 +2,9 @@
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -11,7 +12,7 @@ use signal_hook::consts::SIGXFSZ;
 
 use crate::error::FileError;
 use crate::input::is_standard;
-use crate::staged::{Staged, follow};
+use crate::staged::Staged;
 
 /// Refuses a place that no file can be written to, and to send binary data to a terminal. To be asked before work that takes long;
 /// leaves nothing behind.
@@ -37,45 +38,6 @@ pub fn check_sink(path: &Path, binary: bool) -> Result<(), FileError> {
     Staged::create(path).map(drop)
 }
 
-/// Refuses outputs that would overwrite each other; each comes with the option that names it. Standard output can be given once,
-/// devices and pipes as often as one likes.
-///
-/// # Errors
-/// Two outputs in one file, also if links lead there.
-pub fn check_distinct<'p>(outputs: impl IntoIterator<Item = (&'p str, &'p Path)>) -> Result<(), FileError> {
-    let mut seen: Vec<(&str, PathBuf)> = Vec::new();
-    for (option, path) in outputs {
-        let place = place(path)?;
-        let Some(place) = place else { continue };
-        if let Some((other, _)) = seen.iter().find(|(_, known)| *known == place) {
-            let path = path.display();
-            let what = if *other == option {
-                format!("two of {option} would go to '{path}'")
-            } else {
-                format!("{other} and {option} would both go to '{path}'")
-            };
-            return Err(FileError::Usage(format!("{what}: give each a file of its own")));
-        }
-        seen.push((option, place));
-    }
-    Ok(())
-}
-
-/// The one name of a place, whatever links and dots lead there; nothing for what can take several outputs.
-fn place(path: &Path) -> Result<Option<PathBuf>, FileError> {
-    if is_standard(path) {
-        return Ok(Some(path.to_owned()));
-    }
-    if fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
-        return Ok(None);
-    }
-    let path = follow(path)?;
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // A folder that does not exist is an error of its own, later.
-    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-    Ok(Some(folder.join(path.file_name().unwrap_or_default())))
-}
-
 /// Writes a file whole or not at all, to a device or pipe, or to standard output.
 ///
 /// # Errors
@@ -96,16 +58,35 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 
 /// Writes to standard output. A reader that has seen enough (`| head`) is no failure.
 ///
+/// A standard output that is closed when the process begins is `/dev/null`: Rust's runtime opens that in its place, so that no
+/// file gets its number.
+///
 /// # Errors
 /// When the system refuses, for instance since the disk is full.
 pub fn print(bytes: &[u8]) -> Result<(), FileError> {
-    let mut out = io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    // A second handle, since the one of the standard library takes a descriptor that cannot be written to for success.
+    let stdout = io::stdout().lock();
+    let written = stdout.as_fd().try_clone_to_owned().and_then(|fd| File::from(fd).write_all(bytes));
+    match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(FileError::io(Path::new("<stdout>"))(error))
         }
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// Writes a text with the styles of a terminal to standard output, without them where that is no terminal.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_styled(text: &str) -> Result<(), FileError> {
+    let choice = anstream::AutoStream::choice(&io::stdout());
+    let mut styled = anstream::AutoStream::new(Vec::new(), choice);
+    styled.write_all(text.as_bytes()).map_err(FileError::io(Path::new("<stdout>")))?;
+    print(&styled.into_inner())
 }
 
 /// Lets a write that exceeds `ulimit -f` fail instead of ending the process. To be called once, at the start.
@@ -147,23 +128,5 @@ mod tests {
     fn a_full_device_is_an_error() {
         let error = write(Path::new("/dev/full"), b"x").unwrap_err().to_string();
         assert!(error.starts_with("/dev/full: No space left"), "{error}");
-    }
-
-    #[test]
-    fn outputs_in_one_file_are_refused_whatever_leads_there() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        fs::create_dir(at("d")).unwrap();
-        std::os::unix::fs::symlink("x", at("link")).unwrap();
-        let check = |a: &Path, b: &Path| check_distinct([("--report", a), ("--output", b)]);
-        assert!(check(&at("x"), &at("y")).is_ok());
-        assert!(check(Path::new("/dev/null"), Path::new("/dev/null")).is_ok());
-        for other in [at("x"), at("link"), at("d/../x")] {
-            let error = check(&at("x"), &other).unwrap_err().to_string();
-            assert!(error.starts_with("--report and --output would both go to"), "{error}");
-        }
-        assert!(check(Path::new("-"), Path::new("-")).is_err());
-        let twice = check_distinct([("--output", at("x").as_path()), ("--output", at("x").as_path())]);
-        assert!(twice.unwrap_err().to_string().starts_with("two of --output would go to"));
     }
 }

@@ -1,5 +1,5 @@
 //! Writes random cases to files: `cargo run --release -p strum-ref --example smith -- DIR KIND FIRST_SEED COUNT [large]`,
-//! where KIND is an operator, `graph`, or `all`, and `large` makes the operators large. A case is `KIND-SEED.mlir` with its `KIND-SEED.in0.npy`, `….out0.npy` and so on.
+//! where KIND is an operator, `graph`, `rewrites`, or `all`, and `large` makes the operators large. A case is `KIND-SEED.mlir` with its `KIND-SEED.in0.npy`, `….out0.npy` and so on.
 
 use std::error::Error;
 use std::fs;
@@ -23,6 +23,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         if kind == "all" || kind == "graph" {
             write(dir, &format!("graph-{seed}"), &smith::graph(seed)?)?;
+        }
+        if kind == "all" || kind == "rewrites" {
+            write(dir, &format!("rewrites-{seed}"), &smith::rewrites(seed)?)?;
         }
     }
     Ok(())

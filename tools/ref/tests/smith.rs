@@ -13,6 +13,8 @@ fn a_seed_is_a_case() -> Result<(), Invalid> {
     }
     assert_eq!(smith::graph(9)?, smith::graph(9)?);
     assert_ne!(smith::graph(9)?, smith::graph(10)?);
+    assert_eq!(smith::rewrites(9)?, smith::rewrites(9)?);
+    assert_ne!(smith::rewrites(9)?, smith::rewrites(10)?);
     Ok(())
 }
 
@@ -32,6 +34,7 @@ fn cases_compute_what_they_say() -> Result<(), Invalid> {
             check(case)?;
         }
         check(smith::graph(seed)?)?;
+        check(smith::rewrites(seed)?)?;
     }
     Ok(())
 }
@@ -85,5 +88,24 @@ fn networks_hold_every_operator() -> Result<(), Invalid> {
     let missing: Vec<_> = Kind::ALL.iter().filter(|kind| !names.contains(kind.name())).collect();
     assert!(missing.is_empty(), "{missing:?}");
     assert!(cases().any(|case| case.inputs.len() > 2) && cases().any(|case| case.outputs.len() > 2));
+    Ok(())
+}
+
+#[test]
+fn networks_to_rewrite_have_odd_shapes() -> Result<(), Invalid> {
+    let all = visited((0..150).flat_map(smith::rewrites))?;
+    let any = |what: &str, corner: &dyn Fn(&Op) -> bool| {
+        assert!(all.iter().any(|(op, ..)| corner(op)), "no {what}")
+    };
+    any(
+        "scale of a single channel",
+        &|op| matches!(op, Op::Rescale(r) if r.per_channel && r.multiplier.len() == 1),
+    );
+    any("scales of channels", &|op| matches!(op, Op::Rescale(r) if r.per_channel && r.multiplier.len() > 1));
+    any("unsigned rescale", &|op| matches!(op, Op::Rescale(r) if r.input_unsigned || r.output_unsigned));
+    any("full clamp", &|op| matches!(op, Op::Clamp { min: -128, max: 127 }));
+    any("slice of everything", &|op| matches!(op, Op::Slice { start, .. } if start.iter().all(|&s| s == 0)));
+    let ranks: BTreeSet<_> = all.iter().map(|(.., rank)| *rank).collect();
+    assert!((0..=6).all(|rank| ranks.contains(&rank)), "{ranks:?}");
     Ok(())
 }

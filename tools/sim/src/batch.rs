@@ -19,8 +19,8 @@ use crate::kernel::Kernel;
 use crate::memory::Memory;
 use crate::observe::{Dispatch, Observer, Task};
 use crate::report::Report;
-use crate::tensor::{Tensor, TensorView};
-use strum_files::FileError;
+use crate::tensor::{Tensor, TensorView, tensor_bytes};
+use strum_files::{FileError, budget};
 
 use crate::tensor_file::{SampleOutputs, Samples};
 use crate::threads::Threads;
@@ -132,6 +132,8 @@ impl<'p> Recording<'p> {
         let Recording { program, options, order, expected, renew, .. } = self;
         let Some(expected) = expected else { return Ok(None) };
         if *renew && !*fresh {
+            // The old one goes first: there may be room for one alone.
+            core.memory = Memory::none(program);
             core.memory = Memory::new(program, options.max_memory)?;
         }
         *fresh = false;
@@ -261,6 +263,14 @@ pub fn run_batch(
         // Those that are left over go to the first ones.
         let threads = jobs / count + usize::from(number < jobs % count);
         replayers.push(recording.replayer_on(threads).map_err(at(1))?);
+    }
+    if count > 0 {
+        let tensors = program.inputs.iter().chain(&program.outputs);
+        let bytes = tensors.map(|desc| tensor_bytes(desc.dtype, &desc.shape).unwrap_or(u64::MAX));
+        let sample = bytes.fold(0, u64::saturating_add);
+        let needed = sample.saturating_mul((count * ROUND).min(rest) as u64);
+        let over = |over| BatchError::Sample { sample: 1, error: SimError::Memory(over) };
+        budget::check("samples between two writes of outputs", needed).map_err(over)?;
     }
     let mut next = 1;
     while next < samples.count() {

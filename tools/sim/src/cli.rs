@@ -3,21 +3,20 @@
 //! Nothing is written before the program has halted, and then every file whole.
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Instant;
 
 use clap::Parser;
-use dpu_isa::{ContainerError, Machine, Program};
-use dpu_sim::tensor_file::{OutputPlan, SampleOutputs, Samples, read_inputs};
+use dpu_isa::{ContainerError, Machine, MachineError, Program};
+use dpu_sim::tensor_file::{OutputPlan, SampleOutputs, Samples, input_files, output_files, read_inputs};
 use dpu_sim::{
     BatchError, HostProfile, KernelChoice, Options, Report, RunFiles, SimError, Tensor, run_batch,
     simulate_observed, simulate_timing,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use strum_files::FileError;
+use strum_files::{FileError, Places, budget};
 
 /// Exit codes beyond success.
 const INVALID: u8 = 1;
@@ -71,9 +70,15 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["quiet", "json"])]
     profile: bool,
 
-    /// Stop after so many cycles.
+    /// Stop after so many cycles, and before the host has more steps to do than a hundred times VGG-11, or than cycles here if these
+    /// are more: see docs/timing.md.
     #[arg(long, value_name = "CYCLES", default_value_t = Options::MAX_CYCLES)]
     fuel: u64,
+
+    /// Most memory to use, such as 2GB or 512MiB: tensors, simulated memories, and everything that is read [default: 7/8 of what
+    /// this computer has, or allows this process].
+    #[arg(long, value_name = "SIZE", value_parser = budget::parse)]
+    memory_limit: Option<u64>,
 
     /// Do not look for hazards: unwritten reads, races, overlaps.
     #[arg(long)]
@@ -119,11 +124,9 @@ impl From<FileError> for Failure {
     fn from(error: FileError) -> Failure {
         match error {
             FileError::Usage(_) => failure(USAGE, error),
+            FileError::Io { .. } if error.is_limit() => failure(LIMIT, error),
             FileError::Io { .. } | FileError::Content { .. } => failure(INVALID, error),
-            FileError::TooLarge { .. } => failure(LIMIT, error),
-            FileError::Limit { .. } => {
-                failure(LIMIT, format!("{error}\nhelp: --memory-limit sets the limit"))
-            }
+            FileError::TooLarge { .. } | FileError::Limit { .. } => failure(LIMIT, error),
         }
     }
 }
@@ -145,7 +148,7 @@ impl From<SimError> for Failure {
         match &error {
             SimError::Input(_) | SimError::Program(_) | SimError::Machine(_) => failure(INVALID, error),
             SimError::Host(_) => failure(UNSUPPORTED, error),
-            SimError::Resource { .. } => failure(LIMIT, error),
+            SimError::HostLimit(_) | SimError::Resource { .. } | SimError::Memory(_) => failure(LIMIT, error),
             SimError::OutOfFuel { .. } => failure(LIMIT, format!("{error}\nhelp: --fuel sets the limit")),
             SimError::Trap(_) => failure(TRAP, error),
         }
@@ -154,6 +157,8 @@ impl From<SimError> for Failure {
 
 /// Does what the arguments say. Returns the text for standard output.
 pub(crate) fn run(args: &Args) -> Result<String, Failure> {
+    args.memory_limit.into_iter().for_each(budget::set_limit);
+    places(args)?.check()?;
     let program = load_program(&args.program)?;
     let options = Options {
         max_cycles: args.fuel,
@@ -172,6 +177,18 @@ pub(crate) fn run(args: &Args) -> Result<String, Failure> {
         Some(profile) => format!("{text}\n{}", profile.table(&program)),
         None => text,
     })
+}
+
+/// What is read and what is written.
+fn places(args: &Args) -> Result<Places, FileError> {
+    let places = Places::default()
+        .reads("PROGRAM", [&args.program])
+        .reads("--input", input_files(&args.input))
+        .reads("--machine", &args.machine)
+        .writes_files("--output", output_files(&args.output)?)
+        .writes_files("--report", &args.report)
+        .writes_files("--trace", &args.trace);
+    Ok(places)
 }
 
 /// Runs a program on what the arguments name. Returns what there is to say of the run.
@@ -264,28 +281,33 @@ fn run_samples(
     Ok(format!("{text}samples {count}, each with these counts; simulated {rate:.1} a second\n"))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    fs::read(path).map_err(|error| failure(INVALID, format_args!("{}: {error}", path.display())))
-}
-
 /// Reads and validates the program.
 fn load_program(path: &Path) -> Result<Program, Failure> {
-    let bytes = read(path)?;
+    /// Most bytes of a program.
+    const MAX_PROGRAM: u64 = 1 << 33;
+    let bytes = strum_files::read(path, MAX_PROGRAM)?.bytes;
     let name = path.display();
-    let program = Program::from_elf(&bytes).map_err(|error| {
-        let code = if matches!(error, ContainerError::Version { .. }) { UNSUPPORTED } else { INVALID };
+    let program = Program::from_elf_within(&bytes, budget::left()).map_err(|error| {
+        let code = match error {
+            ContainerError::Version { .. } => UNSUPPORTED,
+            ContainerError::TooLarge { .. } | ContainerError::Room { .. } => LIMIT,
+            _ => INVALID,
+        };
         failure(code, format_args!("{name}: {error}"))
     })?;
     program.validate().map_err(|errors| {
         let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        failure(INVALID, format_args!("{name}: the program is not valid\n  {}", list.join("\n  ")))
+        let code = if errors.iter().all(|error| error.kind.is_limit()) { LIMIT } else { INVALID };
+        failure(code, format_args!("{name}: the program is not valid\n  {}", list.join("\n  ")))
     })?;
     Ok(program)
 }
 
 fn load_machine(path: &Path) -> Result<Machine, Failure> {
     let name = path.display();
-    let bytes = read(path)?;
-    let text = String::from_utf8(bytes).map_err(|error| failure(INVALID, format_args!("{name}: {error}")))?;
-    Machine::from_toml(&text).map_err(|error| failure(INVALID, format_args!("{name}: {error}")))
+    let text = strum_files::read_text_within(path, strum_files::MAX_MACHINE)?;
+    Machine::from_toml(&text).map_err(|error| {
+        let code = if matches!(error, MachineError::TooLarge { .. }) { LIMIT } else { INVALID };
+        failure(code, format_args!("{name}: {error}"))
+    })
 }

@@ -11,8 +11,9 @@ use dpu_cost::Cost;
 use dpu_isa::{Engine, Instr, Machine, Program};
 
 use crate::barrier::{Barriers, Gateway, members};
-use crate::error::{Fault, SimError, Site, TrapKind};
+use crate::error::{Fault, FuelUnit, SimError, Site, TrapKind};
 use crate::exec::{Core, Gate, Roles, Semantics, semantics};
+use crate::fuel::Meter;
 use crate::hazard::{Checker, Clock};
 use crate::observe::{Dispatch, Observer, Task};
 use crate::report::{EngineReport, Recorder, Unit, Work};
@@ -20,6 +21,8 @@ use crate::storage::{Storage, StorageFinder, Zeros};
 
 /// Engines before those of the tiles.
 const DMAS: usize = 2;
+/// What counting zeros takes of the host, as a multiple of computing.
+const COUNTING: u64 = 8;
 /// Engines of a tile.
 const PER_TILE: usize = 2;
 
@@ -118,6 +121,8 @@ pub(crate) struct Simulation<'p, 'o> {
     /// The machine that sets the times.
     machine: &'p Machine,
     max_cycles: u64,
+    /// Counts the steps of the host.
+    meter: Meter,
     core: Core,
     checker: Option<Checker>,
     storage: StorageUse,
@@ -161,6 +166,7 @@ impl<'p, 'o> Simulation<'p, 'o> {
             program,
             machine,
             max_cycles,
+            meter: Meter::of_fuel(max_cycles),
             core,
             checker,
             storage: StorageUse::None,
@@ -180,6 +186,11 @@ impl<'p, 'o> Simulation<'p, 'o> {
     pub(crate) fn timing_only(mut self) -> Simulation<'p, 'o> {
         self.executes = false;
         self
+    }
+
+    /// Counts steps of the host by another limit than that of the cycles.
+    pub(crate) fn with_meter(self, meter: Meter) -> Simulation<'p, 'o> {
+        Simulation { meter, ..self }
     }
 
     /// Finds out what is stored without zeros.
@@ -382,16 +393,20 @@ impl<'p, 'o> Simulation<'p, 'o> {
         let mut cost = semantics.cost(self.machine, &self.core).map_err(|fault| self.trap(index, fault))?;
         let channel = self.channel;
         let mut end = dpu_cost::end_of_transfer(self.now, &cost, &mut self.channel);
-        if self.machine.zero_skip == 0 {
+        let by_values = self.machine.zero_skip != 0 && matches!(instr, Instr::ConvVar(_) | Instr::DmaCopy(_));
+        if !by_values {
             self.check_fuel(index, end)?;
         }
         self.barriers.consume(index, instr.wait()).map_err(|fault| self.trap(index, fault))?;
         if let (Some(checker), Some(clock)) = (&mut self.checker, &task.clock) {
             checker.start(number, clock, members(instr.wait()));
         }
+        let steps = if self.executes { semantics.steps(&self.core) } else { 0 };
+        let steps = if self.machine.zero_skip == 0 { steps } else { steps.saturating_mul(COUNTING) };
+        self.meter.begin(steps).map_err(|fault| self.stopped(index, fault))?;
         let low = if self.executes {
             let done = self.execute(index, semantics, instr.tile().unwrap_or(0));
-            let (low, found) = done.map_err(|fault| fault.at(self.program, index, self.now))?;
+            let (low, found) = done.map_err(|fault| self.stopped(index, fault))?;
             if let Some(found) = found {
                 self.channel = channel;
                 end = dpu_cost::end_of_transfer(self.now, &found, &mut self.channel);
@@ -422,7 +437,8 @@ impl<'p, 'o> Simulation<'p, 'o> {
             StorageUse::None | StorageUse::Known(_) => None,
         };
         let storage = finder.as_mut().map(|(finder, _)| &mut **finder);
-        let mut gate = Gate { checker: self.checker.as_mut(), storage, index, tile };
+        let (checker, meter) = (self.checker.as_mut(), &mut self.meter);
+        let mut gate = Gate { checker, storage, meter, index, tile };
         self.core.touch(semantics, &mut gate)?;
         if let Some((finder, Roles { copies: true, .. })) = finder {
             semantics.follow(index, finder)?;
@@ -442,8 +458,22 @@ impl<'p, 'o> Simulation<'p, 'o> {
         if end <= self.max_cycles {
             return Ok(());
         }
-        let at = Site::of(self.program, index);
-        Err(SimError::OutOfFuel { needed: end, limit: self.max_cycles, at })
+        Err(self.out_of_fuel(index, FuelUnit::Cycles, (end, self.max_cycles)))
+    }
+
+    fn out_of_fuel(&self, index: usize, unit: FuelUnit, (needed, limit): (u64, u64)) -> SimError {
+        let tasks = self.engines.iter().fold(0, |sum: u64, engine| sum.saturating_add(engine.tasks));
+        let at = Box::new(Site::of(self.program, index));
+        SimError::OutOfFuel { unit, needed, limit, tasks, cycle: self.now, at }
+    }
+
+    /// Why a task stopped: by a fault, or since the host would have too much to do.
+    fn stopped(&self, index: usize, fault: Fault) -> SimError {
+        match (self.meter.memory(), self.meter.exceeded()) {
+            (Some(over), _) => SimError::Memory(over.clone()),
+            (None, Some(steps)) => self.out_of_fuel(index, FuelUnit::Steps, steps),
+            (None, None) => self.trap(index, fault),
+        }
     }
 
     /// Counts a started task.

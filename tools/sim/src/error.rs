@@ -6,6 +6,7 @@ use std::fmt;
 
 use dpu_isa::{InstrMeta, Program};
 use serde::Serialize;
+use strum_files::OverLimit;
 
 /// Why a simulation gave no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +23,9 @@ pub enum SimError {
     /// The host cannot run what was asked for.
     #[error("{0}")]
     Host(String),
+    /// This computer does not give what the limits allow.
+    #[error("{0}")]
+    HostLimit(String),
     /// The program needs more of something than it may have.
     #[error("out of {what}: needs {needed}, the limit is {limit}")]
     Resource {
@@ -32,21 +36,51 @@ pub enum SimError {
         /// How much there may be.
         limit: u64,
     },
+    /// There is less memory than the run needs.
+    #[error("out of memory: {0}")]
+    Memory(OverLimit),
     /// The machine found a fault of the program.
     #[error("{0}")]
     Trap(Box<Trap>),
     /// The fuel ran out before the program ended.
-    #[error(
-        "out of fuel: the next step would end at cycle {needed}, the limit is {limit} cycles\n  --> {at}"
-    )]
+    #[error("out of fuel: {}", unit.describe(*needed, *limit, *tasks, *cycle, at))]
     OutOfFuel {
-        /// When the step that no longer fits would end, in cycles; saturates.
+        /// What ran out.
+        unit: FuelUnit,
+        /// When the task that no longer fits would end, or how many steps there would be with it; saturates.
         needed: u64,
-        /// The fuel, in cycles.
+        /// How many there may be.
         limit: u64,
-        /// The instruction that would be next.
-        at: Site,
+        /// Tasks that have begun.
+        tasks: u64,
+        /// The cycle in which the next would have begun.
+        cycle: u64,
+        /// The task that would be next.
+        at: Box<Site>,
     },
+}
+
+/// What fuel is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FuelUnit {
+    /// Cycles of the machine.
+    Cycles,
+    /// Steps of the host: what it moves, checks and computes, whatever the machine file says of cycles.
+    Steps,
+}
+
+impl FuelUnit {
+    fn describe(self, needed: u64, limit: u64, tasks: u64, cycle: u64, at: &Site) -> String {
+        let why = match self {
+            FuelUnit::Cycles => {
+                format!("the next task would end at cycle {needed}, the limit is {limit} cycles")
+            }
+            FuelUnit::Steps => format!(
+                "with the next task the host would have {needed} steps to do, the limit is {limit} steps"
+            ),
+        };
+        format!("{why}; {tasks} tasks have run until cycle {cycle}\n  --> {at}")
+    }
 }
 
 /// An instruction of the program and where it comes from.

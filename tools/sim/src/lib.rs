@@ -8,6 +8,7 @@ mod batch;
 mod engine;
 mod error;
 mod exec;
+mod fuel;
 mod hazard;
 mod kernel;
 mod memory;
@@ -34,7 +35,7 @@ use std::sync::Arc;
 use dpu_isa::{Instr, IoDesc, Machine, Program, Space};
 
 pub use batch::{BatchError, Recording, Replayer, run_batch};
-pub use error::{Note, SimError, Site, Trap, TrapKind};
+pub use error::{FuelUnit, Note, SimError, Site, Trap, TrapKind};
 pub use kernel::KernelChoice;
 pub use observe::{Dispatch, Observer, Task};
 pub use profile::HostProfile;
@@ -48,15 +49,18 @@ pub use tensor::{Tensor, TensorView};
 pub use trace::TraceWriter;
 
 use error::Fault;
+use strum_files::budget;
 use tensor::{describe, tensor_bytes};
 use threads::Threads;
 
 /// Limits and switches of a run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Fuel: the run stops before a task that would end after this cycle.
+    /// Fuel: the run stops before a task that would end after this cycle. It also stops before a task with which the host would have
+    /// more steps to do than there are cycles here, or than [`Options::MAX_CYCLES`] if these are more.
     pub max_cycles: u64,
-    /// Most bytes of simulated memory, DRAM and SRAMs together.
+    /// Most bytes of simulated memory, DRAM and SRAMs together. They are claimed of the process's memory limit,
+    /// [`strum_files::budget`], whatever is said here.
     pub max_memory: u64,
     /// Whether to look for hazards: unwritten reads, races, overlaps. Bounds and barriers are always checked.
     pub checks: bool,
@@ -71,7 +75,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// The default fuel, in cycles: some seconds of machine time, far beyond one inference of any network.
+    /// The default fuel, in cycles, and in steps of the host: some seconds of either, and at least a hundred times what an
+    /// inference of VGG-11 or ResNet-50 takes.
     pub const MAX_CYCLES: u64 = 10_000_000_000;
 }
 
@@ -79,7 +84,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             max_cycles: Options::MAX_CYCLES,
-            max_memory: 16 << 30,
+            max_memory: u64::MAX,
             checks: true,
             machine: None,
             kernel: KernelChoice::Auto,
@@ -150,6 +155,9 @@ fn timing_machine<'p>(program: &'p Program, options: &'p Options) -> Result<&'p 
     let machine = options.machine.as_ref().unwrap_or(&program.machine);
     machine.check().map_err(|error| SimError::Machine(error.to_string()))?;
     check_retiming(&program.machine, machine).map_err(SimError::Machine)?;
+    if options.machine.is_some() {
+        retime::check_schedules(program, machine).map_err(SimError::Machine)?;
+    }
     Ok(machine)
 }
 
@@ -230,9 +238,14 @@ fn find_storage(
     let quiet = Options { profile: None, ..options.clone() };
     let (core, _) = loaded(program, inputs, &quiet, false)?;
     let finder = storage::StorageFinder::new(program, machine, core.memory.tiles(), options.max_memory)?;
+    // Without skipping it may take more cycles than there are.
     let simulation = engine::Simulation::new(program, &plain, u64::MAX, core, None, &mut []);
-    let Ok(engine::Finished { storage: Some(finder), .. }) = simulation.finding(finder).run() else {
-        return Ok(None);
+    let simulation = simulation.with_meter(fuel::Meter::of_fuel(options.max_cycles));
+    let finder = match simulation.finding(finder).run() {
+        Ok(engine::Finished { storage: Some(finder), .. }) => finder,
+        // What is too much for the host is so at the second time, too.
+        Err(error @ SimError::OutOfFuel { .. }) => return Err(error),
+        Ok(_) | Err(_) => return Ok(None),
     };
     finder.finish(program).map(|storage| Some(Arc::new(storage)))
 }
@@ -295,6 +308,8 @@ fn read_output(program: &Program, desc: &IoDesc, finished: &engine::Finished) ->
         let detail = format!("output '{}': nothing has written dram {start:#x}..{end:#x}", desc.name);
         return Err(Fault::new(TrapKind::UnwrittenRead, detail).at(program, finished.end, finished.cycles));
     }
+    let what = format!("output '{}'", desc.name);
+    budget::check(&what, place.len() as u64).map_err(SimError::Memory)?;
     let dram = finished.core.memory.space(Space::Dram, 0).map_err(|f| SimError::Program(f.detail))?;
     let data = dram.get(place).unwrap_or_default().to_vec();
     Ok(Tensor { dtype: desc.dtype, shape: desc.shape.clone(), data })

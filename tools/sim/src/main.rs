@@ -9,31 +9,45 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use cli::Failure;
 
 fn main() -> ExitCode {
+    strum_files::ignore_file_size_signal();
     let args = match cli::Args::try_parse() {
         Ok(args) => args,
-        Err(error) => {
-            // Help and version are no errors; clap knows where each belongs.
-            let code = if error.use_stderr() { cli::USAGE } else { 0 };
+        // Help and version are no errors; clap knows where each belongs.
+        Err(error) if error.use_stderr() => {
             let _ = error.print();
-            return ExitCode::from(code);
+            return ExitCode::from(cli::USAGE);
+        }
+        Err(text) => {
+            return finish(
+                strum_files::print_styled(&text.render().ansi().to_string()).map_err(Failure::from),
+            );
         }
     };
     // Nothing is meant to panic; if something does, the user should know whose fault it is.
-    let outcome = std::panic::catch_unwind(|| cli::run(&args));
-    let (text, code) = match outcome {
-        Ok(Ok(text)) => (text, 0),
-        Ok(Err(failure)) => {
-            let _ = writeln!(io::stderr(), "{failure}");
-            (String::new(), failure.code)
-        }
-        Err(_) => {
+    let outcome = std::panic::catch_unwind(|| {
+        let text = cli::run(&args)?;
+        strum_files::print(text.as_bytes()).map_err(Failure::from)
+    });
+    outcome.map_or_else(
+        |_| {
             let _ = writeln!(io::stderr(), "internal error: this is a bug in dpu-sim, not in your program");
-            (String::new(), cli::INTERNAL)
+            ExitCode::from(cli::INTERNAL)
+        },
+        finish,
+    )
+}
+
+/// Says what failed, if anything did, and gives the exit code.
+fn finish(outcome: Result<(), Failure>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // If standard error is closed, there is nobody to tell.
+            let _ = writeln!(io::stderr(), "{failure}");
+            ExitCode::from(failure.code)
         }
-    };
-    // A reader that has seen enough (`| head`) is no failure.
-    let _ = io::stdout().write_all(text.as_bytes());
-    ExitCode::from(code)
+    }
 }

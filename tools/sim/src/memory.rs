@@ -3,8 +3,12 @@
 //! Memory is reserved at the start and never grows; the host commits it page by page as it is touched.
 
 use dpu_isa::{Dtype, Program, Space};
+use strum_files::budget::{self, Claim};
 
 use crate::error::{Fault, SimError, TrapKind};
+
+/// What memory is claimed for.
+const SIMULATED: &str = "the simulated memories";
 
 /// DRAM and SRAMs, byte addressed.
 #[derive(Debug)]
@@ -12,6 +16,8 @@ pub(crate) struct Memory {
     dram: Vec<u8>,
     /// One for each tile that an instruction names.
     sram: Vec<Vec<u8>>,
+    /// The bytes of both.
+    _claim: Option<Claim>,
 }
 
 impl Memory {
@@ -31,17 +37,18 @@ impl Memory {
         let tiles = tiles(program) as u64;
         let total = tiles.saturating_mul(machine.sram_bytes).saturating_add(program.dram_bytes);
         check("simulated memory (bytes)", total, limit)?;
-        let mut dram = zeroed(program.dram_bytes, limit)?;
+        let claim = budget::claim(SIMULATED, total).map_err(SimError::Memory)?;
+        let mut dram = zeroed(program.dram_bytes)?;
         for (to, from) in dram.iter_mut().zip(&program.consts) {
             *to = *from;
         }
-        let sram = (0..tiles).map(|_| zeroed(machine.sram_bytes, limit)).collect::<Result<_, _>>()?;
-        Ok(Memory { dram, sram })
+        let sram = (0..tiles).map(|_| zeroed(machine.sram_bytes)).collect::<Result<_, _>>()?;
+        Ok(Memory { dram, sram, _claim: Some(claim) })
     }
 
     /// Memories without a byte, for as many tiles as [`Memory::new`] would make.
     pub(crate) fn none(program: &Program) -> Memory {
-        Memory { dram: Vec::new(), sram: vec![Vec::new(); tiles(program)] }
+        Memory { dram: Vec::new(), sram: vec![Vec::new(); tiles(program)], _claim: None }
     }
 
     /// Number of tiles with an SRAM.
@@ -121,13 +128,11 @@ fn check(what: &'static str, needed: u64, limit: u64) -> Result<(), SimError> {
 }
 
 /// `bytes` zeros, or an error where an allocation would abort.
-fn zeroed(bytes: u64, limit: u64) -> Result<Vec<u8>, SimError> {
-    let failed = SimError::Resource { what: "host memory (bytes)", needed: bytes, limit };
-    let Ok(len) = usize::try_from(bytes) else { return Err(failed) };
+fn zeroed(bytes: u64) -> Result<Vec<u8>, SimError> {
+    let failed = || SimError::Memory(budget::refused(SIMULATED, bytes));
+    let len = usize::try_from(bytes).map_err(|_| failed())?;
     // The probe finds out whether the host can give as much; `vec!` then gets pages that are zero already.
-    if Vec::<u8>::new().try_reserve_exact(len).is_err() {
-        return Err(failed);
-    }
+    Vec::<u8>::new().try_reserve_exact(len).map_err(|_| failed())?;
     Ok(vec![0; len])
 }
 

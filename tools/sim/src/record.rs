@@ -6,7 +6,7 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use dpu_isa::{Machine, Program};
-use strum_files::{FileError, Staged};
+use strum_files::{FileError, Staged, check_distinct};
 
 use crate::observe::{Dispatch, Observer, Task};
 use crate::report::{Report, TimelineRecorder};
@@ -29,11 +29,8 @@ impl<'p> RunFiles<'p> {
         report: Option<&Path>,
         trace: Option<&Path>,
     ) -> Result<Self, FileError> {
-        if let (Some(a), Some(b)) = (report, trace)
-            && a == b
-        {
-            return Err(FileError::Usage(format!("'{}' cannot be both report and trace", a.display())));
-        }
+        let named = report.map(|path| ("--report", path)).into_iter();
+        check_distinct(named.chain(trace.map(|path| ("--trace", path))))?;
         let report = report.map(|path| Ok((Staged::create(path)?, TimelineRecorder::new(program))));
         let trace = trace.map(|path| {
             let out = BufWriter::new(Staged::create(path)?);

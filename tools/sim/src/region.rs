@@ -78,6 +78,16 @@ impl Region {
         self.rank += 1;
     }
 
+    /// Number of runs; saturates.
+    pub(crate) fn runs(&self) -> u64 {
+        self.dims.iter().take(self.rank).fold(1, |n, &(count, _)| n.saturating_mul(count))
+    }
+
+    /// Bytes of each run.
+    pub(crate) fn run_bytes(&self) -> u64 {
+        self.run
+    }
+
     /// First byte.
     pub(crate) fn start(&self) -> u64 {
         self.base

@@ -1,8 +1,12 @@
 //! Which parameters of a machine may change under a program that was compiled for another.
 //!
-//! A program relies on memories, engines, barriers and array; rates, latencies and energies only set the time.
+//! A program relies on memories, engines, barriers and array; rates, latencies and energies only set the time. Register files and lanes
+//! set it too, as long as they can follow the program's schedules.
 
-use dpu_isa::Machine;
+use std::collections::BTreeMap;
+
+use dpu_isa::schedule::Block;
+use dpu_isa::{ConvInv, Instr, Machine, Program};
 
 /// Parameters that change neither the result nor the legality of a program.
 const TIMING: &[&str] = &[
@@ -61,6 +65,34 @@ pub fn check_retiming(own: &Machine, other: &Machine) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("machine '{}' cannot run this program: {}", other.name, differ.join("; ")))
+}
+
+/// Checks that the register files of `other` can follow the schedules of a program, which is valid on its own machine.
+///
+/// # Errors
+/// Names the first instruction whose schedule does not fit.
+pub(crate) fn check_schedules(program: &Program, other: &Machine) -> Result<(), String> {
+    let mut slots: BTreeMap<(u8, u8), &ConvInv> = BTreeMap::new();
+    for (index, instr) in program.instrs.iter().enumerate() {
+        let (inv, var) = match instr {
+            Instr::ConvInv(inv) => {
+                slots.insert((inv.tile, inv.slot), inv);
+                continue;
+            }
+            Instr::ConvVar(var) => match slots.get(&(var.tile, var.slot)) {
+                Some(inv) => (inv, var),
+                None => continue,
+            },
+            _ => continue,
+        };
+        if let Err(error) = Block::of(inv, var, other) {
+            let name = &other.name;
+            return Err(format!(
+                "machine '{name}' cannot run this program: instruction {index} (conv_var): {error}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use dpu_isa::{Machine, Program, Space};
 use petgraph::unionfind::UnionFind;
+use strum_files::budget::{self, Claim};
 
 use crate::error::{Fault, SimError};
 use crate::exec::Roles;
@@ -99,6 +100,8 @@ pub(crate) struct StorageFinder {
     /// Of each copy, neighbouring bytes of one set: how many, and which.
     copies: BTreeMap<usize, Vec<(u64, u32)>>,
     roles: Roles,
+    /// The bytes of all of these.
+    _claim: Claim,
 }
 
 impl StorageFinder {
@@ -117,10 +120,16 @@ impl StorageFinder {
         let sets = program.dram_bytes.div_ceil(HOST_BYTES).saturating_add(operands).saturating_add(1);
         let srams = program.machine.sram_bytes.saturating_mul(tiles as u64);
         let needed = program.dram_bytes.saturating_add(srams).saturating_mul(4).saturating_add(8 * sets);
-        if needed > max_memory || sets >= u32::MAX.into() {
+        if sets >= u32::MAX.into() {
+            let what = "sets of bytes that are stored alike";
+            return Err(SimError::Resource { what, needed: sets, limit: u64::from(u32::MAX) - 1 });
+        }
+        if needed > max_memory {
             let what = "bytes of the host's memory to find what is stored without zeros";
             return Err(SimError::Resource { what, needed, limit: max_memory });
         }
+        let what = "to find what is stored without zeros";
+        let claim = budget::claim(what, needed).map_err(SimError::Memory)?;
         let raw = operands as u32;
         let unwritten = |bytes: u64, host| Sets { of: vec![0; bytes as usize], host };
         let sram = || unwritten(program.machine.sram_bytes, (raw, u64::MAX));
@@ -133,6 +142,7 @@ impl StorageFinder {
             srams: (0..tiles).map(|_| sram()).collect(),
             copies: BTreeMap::new(),
             roles: Roles::default(),
+            _claim: claim,
         };
         for desc in &program.inputs {
             finder.dram.put(io_range(program, desc, "input")?, raw);

@@ -4,6 +4,7 @@ use dpu_isa::{Instr, Machine, Manifest, Program, Space};
 
 use crate::error::Fault;
 use crate::exec::{Core, Gate, Semantics};
+use crate::fuel::Meter;
 use crate::kernel::{Kernel, KernelChoice};
 use crate::memory::Memory;
 
@@ -51,6 +52,8 @@ pub(crate) fn get(core: &Core, at: usize, len: usize) -> &[u8] {
 /// Runs a task without looking for hazards. Returns the low multiply-accumulates.
 pub(crate) fn run_task(task: &impl Semantics, core: &mut Core) -> Result<u64, Fault> {
     task.cost(&Machine::flexnn_16x16(), core)?;
-    task.touch(core, &mut Gate { checker: None, storage: None, index: 0, tile: 0 })?;
+    let meter = &mut Meter::of_fuel(u64::MAX);
+    meter.begin(task.steps(core))?;
+    task.touch(core, &mut Gate { checker: None, storage: None, meter, index: 0, tile: 0 })?;
     task.execute(core)
 }

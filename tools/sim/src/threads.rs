@@ -31,7 +31,7 @@ impl Threads {
     pub(crate) fn new(threads: usize) -> Result<Threads, SimError> {
         let build = || ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = (threads > 1).then(build).transpose();
-        pool.map(Threads).map_err(|error| SimError::Host(error.to_string()))
+        pool.map(Threads).map_err(|error| SimError::HostLimit(format!("cannot start threads: {error}")))
     }
 
     /// Threads of the pool.

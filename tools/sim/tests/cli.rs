@@ -5,11 +5,14 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use common::{Conv, nth, program};
-use dpu_isa::{Machine, Program};
+use dpu_isa::{Instr, Machine, Program};
+
+/// What a run leaves: exit code, standard output, new files.
+type Left = (Option<i32>, Vec<u8>, Vec<(PathBuf, Vec<u8>)>);
 
 /// A folder with a program, its input and the expected output.
 struct Setup {
@@ -41,13 +44,38 @@ impl Setup {
         fs::write(self.folder.path().join(name), bytes).unwrap();
     }
 
-    fn path(&self, name: &str) -> std::path::PathBuf {
+    fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     fn run(&self, args: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dpu-sim"));
         command.current_dir(self.folder.path()).args(args).output().unwrap()
+    }
+
+    /// Runs a line of a shell, in which `$0` is the simulator.
+    fn shell(&self, line: &str) -> Output {
+        let mut command = Command::new("sh");
+        command
+            .current_dir(self.folder.path())
+            .args(["-c", line, env!("CARGO_BIN_EXE_dpu-sim")])
+            .output()
+            .unwrap()
+    }
+
+    /// Exit code, standard output and new files of a run; the files are removed again.
+    fn left(&self, line: &str) -> Left {
+        let list = || fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let before: Vec<_> = list().collect();
+        let output = self.run(&line.split(' ').collect::<Vec<_>>());
+        let mut made: Vec<_> = list().filter(|path| !before.contains(path)).collect();
+        made.sort();
+        let read = |path: PathBuf| {
+            let bytes = fs::read(&path).unwrap();
+            fs::remove_file(&path).unwrap();
+            (path, bytes)
+        };
+        (output.status.code(), output.stdout, made.into_iter().map(read).collect())
     }
 
     /// Runs and expects this exit code; returns standard error.
@@ -317,4 +345,202 @@ fn machines_for_timing() {
     assert!(text.contains("sram_bytes = 65536, the program was made for 2097152"), "{text}");
     assert!(setup.fails(1, &["p.dpu", "-i", "x.npy", "--machine", "broken.toml"]).contains("broken.toml: "));
     assert!(setup.fails(1, &["p.dpu", "-i", "x.npy", "--machine", "none.toml"]).contains("No such file"));
+}
+
+/// Commands with something to say on standard output.
+const TALKING: [&[&str]; 7] = [
+    &["--help"],
+    &["--version"],
+    &["p.dpu", "-i", "x.npy"],
+    &["p.dpu", "-i", "x.npy", "--json"],
+    &["p.dpu", "-i", "x.npy", "--layers"],
+    &["p.dpu", "-i", "x.npy", "--profile"],
+    &["p.dpu", "--timing-only"],
+];
+
+#[test]
+fn failed_writes_to_standard_output_are_errors() {
+    let setup = Setup::new();
+    for args in TALKING {
+        for (redirected, message) in [
+            ("> /dev/full", "error: <stdout>: No space left on device"),
+            ("1< /dev/null", "error: <stdout>: Bad file descriptor"),
+        ] {
+            let output = setup.shell(&format!("\"$0\" {} {redirected}", args.join(" ")));
+            let text = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.code() == Some(1) && text.starts_with(message), "{args:?}: {text}");
+        }
+        // A closed standard output is /dev/null to a program written in Rust.
+        let output = setup.shell(&format!("\"$0\" {} >&-", args.join(" ")));
+        assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{args:?}");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_dpu-sim"))
+            .current_dir(setup.folder.path())
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{args:?}");
+    }
+}
+
+#[test]
+fn two_outputs_with_one_name_are_refused_in_every_pair_of_options() {
+    let setup = Setup::new();
+    std::os::unix::fs::symlink("same", setup.path("link")).unwrap();
+    let options = ["--output", "--report", "--trace"];
+    for (i, a) in options.iter().enumerate() {
+        for b in &options[i + 1..] {
+            for (one, other) in [("same", "same"), ("same", "./same"), ("link", "same")] {
+                let text = setup.fails(2, &["p.dpu", "-i", "x.npy", a, one, b, other]);
+                assert!(text.contains(a) && text.contains(b) && text.contains("would both go to"), "{text}");
+            }
+        }
+    }
+    for (option, path) in [("--output", "x.npy"), ("--report", "./p.dpu"), ("--trace", "x.npy")] {
+        let text = setup.fails(2, &["p.dpu", "-i", "x.npy", option, path]);
+        assert!(text.contains(&format!("{option} would overwrite '{path}'")), "{text}");
+        let text = setup.fails(2, &["p.dpu", "-i", "x.npy", option, "-"]);
+        assert!(text.contains("expected the name of a file"), "{text}");
+        let text = setup.fails(1, &["none.dpu", "-i", "x.npy", option, "no/folder/file"]);
+        assert!(text.contains("no/folder"), "{text}");
+    }
+    assert_eq!(fs::read_dir(setup.folder.path()).unwrap().count(), 3);
+    assert_eq!(setup.run(&["p.dpu", "-i", "x.npy", "-q", "--report", "link"]).status.code(), Some(0));
+    assert!(fs::symlink_metadata(setup.path("link")).unwrap().is_symlink());
+    assert!(fs::read(setup.path("same")).unwrap().starts_with(b"{"));
+}
+
+#[test]
+fn the_limit_of_file_sizes_is_an_error_and_leaves_no_file_behind() {
+    let setup = Setup::new();
+    setup.write("many.npy", &npy("(19, 8, 8, 16)", "|i1", &CONV.input().repeat(19)));
+    for args in ["-i many.npy -o y.npy", "-i x.npy --report r.json", "-i x.npy --trace t.json"] {
+        let output = setup.shell(&format!("ulimit -f 1; exec \"$0\" p.dpu {args}"));
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && text.contains("File too large"), "{args}: {text}");
+        assert_eq!(fs::read_dir(setup.folder.path()).unwrap().count(), 3, "{args}");
+    }
+}
+
+#[test]
+fn limits_of_the_container_are_code_4() {
+    let setup = Setup::new();
+    let mut large = program(&CONV);
+    large.manifest.pipeline = "x".repeat(70_000);
+    setup.program("large.dpu", &large);
+    let text = setup.fails(4, &["large.dpu", "-i", "x.npy"]);
+    assert!(text.contains("70000 exceed the limit of 65536"), "{text}");
+    setup.write("large.toml", &[b'#'; 70_000]);
+    let text = setup.fails(4, &["p.dpu", "-i", "x.npy", "--machine", "large.toml"]);
+    assert!(text.contains("70000 bytes, more than 65536"), "{text}");
+}
+
+/// What has an effect on what, for every option of the command: the command without it, with it, or why it is refused.
+enum Shown {
+    /// Standard output or files differ.
+    Differs(&'static str, &'static str),
+    /// Wrong usage, with this message.
+    Refused(&'static str, &'static str),
+    /// A test of this name shows it: outputs do not depend on it.
+    By(&'static str),
+}
+
+use Shown::{By, Differs, Refused};
+
+const OPTIONS: [(&str, Shown); 28] = [
+    ("--input", Differs("p.dpu -i x.npy -o y.npy", "p.dpu -i x2.npy -o y.npy")),
+    ("--output", Differs("p.dpu -i x.npy", "p.dpu -i x.npy -o y.npy")),
+    ("--report", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --report r.json")),
+    ("--trace", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --trace t.json")),
+    ("--machine", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --machine slow.toml")),
+    ("--json", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --json")),
+    ("--json", Refused("p.dpu -i x.npy --json -q", "cannot be used with")),
+    ("--layers", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --layers")),
+    ("--layers", Refused("p.dpu -i x.npy --layers -q", "cannot be used with")),
+    ("--layers", Refused("p.dpu -i x.npy --layers --json", "cannot be used with")),
+    ("--quiet", Differs("p.dpu -i x.npy", "p.dpu -i x.npy -q")),
+    ("--profile", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --profile")),
+    ("--profile", Refused("p.dpu -i x.npy --profile --json", "cannot be used with")),
+    ("--fuel", Differs("p.dpu -i x.npy --fuel 10", "p.dpu -i x.npy --fuel 1000000")),
+    ("--no-checks", Differs("race.dpu -i x.npy", "race.dpu -i x.npy --no-checks")),
+    ("--no-checks", Refused("p.dpu --timing-only --no-checks", "cannot be used with")),
+    ("--kernel", By("every_kernel_gives_the_same_bytes")),
+    ("--kernel", Refused("p.dpu --timing-only --kernel scalar", "cannot be used with")),
+    ("--kernel", Refused("p.dpu -i x.npy --golden --kernel scalar", "cannot be used with")),
+    ("--golden", By("every_kernel_gives_the_same_bytes")),
+    ("--golden", Refused("p.dpu --timing-only --golden", "cannot be used with")),
+    ("--timing-only", Differs("p.dpu", "p.dpu --timing-only --json")),
+    ("--timing-only", Refused("p.dpu --timing-only -i x.npy", "cannot be used with")),
+    ("--timing-only", Refused("p.dpu --timing-only -o y.npy", "cannot be used with")),
+    ("--timing-only", Refused("p.dpu --timing-only --profile", "cannot be used with")),
+    ("--jobs", By("a_batch_is_its_samples_one_by_one")),
+    ("--jobs", Refused("p.dpu --timing-only --jobs 1", "cannot be used with")),
+    // Also tested where the limit is.
+    ("--memory-limit", Refused("p.dpu -i x.npy --memory-limit 1", "--memory-limit")),
+];
+
+#[test]
+fn every_option_has_an_effect_or_is_refused() {
+    use Shown::{By, Differs, Refused};
+    let setup = Setup::new();
+    setup.write(
+        "x2.npy",
+        &npy("(1, 8, 8, 16)", "|i1", &CONV.input().iter().map(|b| b ^ 1).collect::<Vec<_>>()),
+    );
+    // The reload of a buffer does not wait for what is still computed from it.
+    let mut race = program(&CONV);
+    let reload = nth(&race, "dma_copy", 6);
+    let waited = race.instrs[reload].masks_mut().map_or(0, |(wait, _)| std::mem::take(wait));
+    for instr in &mut race.instrs {
+        if let Instr::BarCfg(bar) = instr
+            && waited >> bar.barrier & 1 == 1
+        {
+            bar.consumers -= 1;
+        }
+    }
+    setup.program("race.dpu", &race);
+    let slow = Machine { dram_latency_cycles: 9999, ..Machine::flexnn_16x16() };
+    setup.write("slow.toml", slow.to_toml().as_bytes());
+    let help = String::from_utf8(setup.run(&["--help"]).stdout).unwrap();
+    let flag = |line: &str| {
+        line.split_whitespace().find(|w| w.starts_with("--")).map(|w| w.trim_end_matches(',').to_owned())
+    };
+    let of = |line: &str| flag(line).filter(|_| line.trim_start().starts_with('-') && line.starts_with("  "));
+    let options: Vec<String> = help.lines().filter_map(of).collect();
+    assert!(options.len() > 15, "{options:?}");
+    for option in options.iter().filter(|option| *option != "--help" && *option != "--version") {
+        assert!(OPTIONS.iter().any(|(name, _)| name == option), "{option} is in no row of the table");
+    }
+    for (option, shown) in &OPTIONS {
+        match *shown {
+            Differs(without, with) => {
+                let (a, b) = (setup.left(without), setup.left(with));
+                assert!(b.0 == Some(0) && a != b, "{option}: {with}");
+            }
+            Refused(line, message) => {
+                let text = setup.fails(2, &line.split(' ').collect::<Vec<_>>());
+                assert!(text.contains(message), "{option}: {line}: {text}");
+            }
+            By(test) => {
+                assert!(include_str!("cli.rs").contains(&format!("fn {test}()")), "{test}");
+            }
+        }
+    }
+}
+
+#[test]
+fn memory_that_the_computer_does_not_give_is_a_limit_that_says_so() {
+    let setup = Setup::new();
+    setup.program("huge.dpu", &Program { dram_bytes: 1 << 32, ..program(&CONV) });
+    let output = setup.shell("ulimit -v 3000000; exec \"$0\" huge.dpu -i x.npy --jobs 1");
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(4) && text.starts_with("error: out of"), "{text}");
+    // Seven eighths of what the shell allows.
+    assert!(
+        text.contains("4297064448 bytes are needed") && text.contains("the memory limit is 2688000000"),
+        "{text}"
+    );
 }

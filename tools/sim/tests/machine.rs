@@ -148,6 +148,24 @@ fn another_machine_changes_the_time_and_nothing_else() {
 }
 
 #[test]
+fn register_files_that_cannot_follow_a_schedule_are_refused_before_the_run() {
+    let mut program = program(&Conv::SMALL);
+    let index = nth(&program, "conv_inv", 0);
+    if let Instr::ConvInv(inv) = &mut program.instrs[index] {
+        (inv.block_oc, inv.block_oy, inv.block_ox) = (1, 1, 4);
+    }
+    let with = |acc_per_pe| {
+        let machine = Machine { acc_per_pe, name: "small".into(), ..Machine::flexnn_16x16() };
+        run_with(&program, &Conv::SMALL, &Options { machine: Some(machine), ..Options::default() })
+    };
+    assert!(with(4).is_ok());
+    let error = with(3).unwrap_err();
+    assert!(matches!(error, SimError::Machine(_)), "{error}");
+    let expected = "machine 'small' cannot run this program: instruction";
+    assert!(error.to_string().starts_with(expected) && error.to_string().contains("a PE has 3"), "{error}");
+}
+
+#[test]
 fn a_short_fifo_stalls_the_dispatcher() {
     let conv = Conv { tiles: 8, ..Conv::SMALL };
     let program = program(&conv);
@@ -167,7 +185,7 @@ fn fuel_is_a_limit_on_cycles() {
     let cycles = run(&program, &Conv::SMALL).unwrap().report.cycles;
     let fuel = |max_cycles| run_with(&program, &Conv::SMALL, &Options { max_cycles, ..Options::default() });
     assert!(fuel(cycles).is_ok());
-    let SimError::OutOfFuel { needed, limit, at } = fuel(cycles - 1).unwrap_err() else {
+    let SimError::OutOfFuel { needed, limit, at, .. } = fuel(cycles - 1).unwrap_err() else {
         panic!("no fuel error")
     };
     assert_eq!((needed, limit, at.mnemonic), (cycles, cycles - 1, "dma_copy"));
@@ -196,7 +214,10 @@ fn memory_is_refused_rather_than_exhausted() {
     );
     huge.machine.dram_bytes = 1 << 40;
     huge.dram_bytes = 1 << 39;
-    assert!(matches!(run(&huge, &Conv::SMALL), Err(SimError::Resource { needed, .. }) if needed > 1 << 39));
+    assert!(matches!(run(&huge, &Conv::SMALL), Err(SimError::Memory(over)) if over.needed > 1 << 39));
+    let little = Options { max_memory: 1 << 20, ..Options::default() };
+    let error = run_with(&program(&Conv::SMALL), &Conv::SMALL, &little).unwrap_err();
+    assert!(matches!(error, SimError::Resource { limit: 1048576, .. }), "{error}");
     let mut none = program(&Conv::SMALL);
     none.dram_bytes = 1;
     assert!(matches!(run(&none, &Conv::SMALL), Err(SimError::Program(_))));

@@ -253,5 +253,8 @@ fn report_and_trace_are_two_files() {
     let program = program(&Conv::SMALL);
     let path = std::path::Path::new("x.json");
     let error = RunFiles::create(&program, &program.machine, Some(path), Some(path)).err().unwrap();
-    assert_eq!(error.to_string(), "'x.json' cannot be both report and trace");
+    assert_eq!(
+        error.to_string(),
+        "--report and --trace would both go to 'x.json': give each a file of its own"
+    );
 }

@@ -36,6 +36,9 @@ typedef struct {
   /// Verifies one operation of the strum or dpu dialect, after its declared constraints have been checked. Reports what it finds
   /// as MLIR errors. Called on any thread.
   MlirLogicalResult (*verify)(MlirOperation op);
+  /// Verifies an attribute that `op` does not declare and whose name begins with `strum.` or `dpu.`; if not `onOperation`, it is one of an
+  /// argument or a result. Reports and is called as `verify`.
+  MlirLogicalResult (*verifyAttribute)(MlirOperation op, MlirStringRef name, MlirAttribute value, bool onOperation);
   /// The fields of the instruction `mnemonic`, in the order of the table: their number, and where they are for the life of the process.
   intptr_t (*fields)(MlirStringRef mnemonic, const StrumField **fields);
   /// The fields of the weight format `method`: their number, and where they are for the life of the process; -1 if there is no such method.

@@ -2,8 +2,13 @@
 
 #include "capi/IR.h"
 
+#include "parsed/Parsed.h"
+
+#include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/CAPI/IR.h"
 #include "mlir/CAPI/Support.h"
+#include "mlir/CAPI/Utils.h"
+#include "mlir/IR/AsmState.h"
 #include "mlir/IR/AttrTypeSubElements.h"
 #include "mlir/IR/BuiltinDialect.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -80,7 +85,10 @@ static bool isBytecodeFile(StringRef buffer) { return buffer.starts_with("ML\xef
 static MlirModule parse(MlirContext context, std::unique_ptr<llvm::MemoryBuffer> buffer) {
   auto sources = std::make_shared<llvm::SourceMgr>();
   sources->AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
-  return wrap(parseSourceFile<ModuleOp>(sources, ParserConfig(unwrap(context))).release());
+  auto module = parseSourceFile<ModuleOp>(sources, ParserConfig(unwrap(context), /*verifyAfterParse=*/false));
+  if (!module || failed(strum::verifyParsed(*module)))
+    return {nullptr};
+  return wrap(module.release());
 }
 
 MlirModule strumParseFile(MlirContext context, MlirStringRef path) {
@@ -95,17 +103,37 @@ MlirModule strumParseFile(MlirContext context, MlirStringRef path) {
   return parse(context, std::move(*buffer));
 }
 
-MlirModule strumParseBytes(MlirContext context, MlirStringRef bytes, MlirStringRef name) {
+/// A copy of bytes that the parser can take; nothing, and an error, if there is no memory for it.
+static std::unique_ptr<llvm::MemoryBuffer> copied(MlirContext context, StringRef source, StringRef name) {
   // Bytecode may ask for any alignment of its resources, and gets at most a page from a file, too.
   const llvm::Align page(4096);
-  StringRef source = unwrap(bytes);
-  auto buffer = llvm::WritableMemoryBuffer::getNewUninitMemBuffer(source.size(), unwrap(name), page);
-  if (!buffer) {
+  auto buffer = llvm::WritableMemoryBuffer::getNewUninitMemBuffer(source.size(), name, page);
+  if (buffer)
+    llvm::copy(source, buffer->getBufferStart());
+  else
     emitError(UnknownLoc::get(unwrap(context))) << "out of memory for " << source.size() << " bytes";
-    return {nullptr};
-  }
-  llvm::copy(source, buffer->getBufferStart());
-  return parse(context, std::move(buffer));
+  return buffer;
+}
+
+MlirModule strumParseBytes(MlirContext context, MlirStringRef bytes, MlirStringRef name) {
+  auto buffer = copied(context, unwrap(bytes), unwrap(name));
+  return buffer ? parse(context, std::move(buffer)) : MlirModule{nullptr};
+}
+
+bool strumRewriteBytecode(MlirContext context, MlirStringRef bytes, MlirStringRef name, MlirStringCallback out,
+                          void *userData) {
+  auto buffer = copied(context, unwrap(bytes), unwrap(name));
+  if (!buffer)
+    return false;
+  auto sources = std::make_shared<llvm::SourceMgr>();
+  sources->AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
+  FallbackAsmResourceMap others;
+  OwningOpRef<Operation *> op =
+      parseSourceFile(sources, ParserConfig(unwrap(context), /*verifyAfterParse=*/false, &others));
+  if (!op || failed(strum::verifyParsed(*op)))
+    return false;
+  mlir::detail::CallbackOstream stream(out, userData);
+  return succeeded(writeBytecodeToFile(*op, stream, BytecodeWriterConfig(others)));
 }
 
 void strumOperationDropAllReferences(MlirOperation op) {
@@ -116,3 +144,11 @@ void strumOperationDropAllReferences(MlirOperation op) {
 MlirOperation strumOperationGetPrevInBlock(MlirOperation op) { return wrap(unwrap(op)->getPrevNode()); }
 
 bool strumOperationIsTriviallyDead(MlirOperation op) { return isOpTriviallyDead(unwrap(op)); }
+
+intptr_t strumOperationGetNumDeclaredAttributes(MlirOperation op) {
+  return unwrap(op)->getName().getAttributeNames().size();
+}
+
+MlirStringRef strumOperationGetDeclaredAttribute(MlirOperation op, intptr_t index) {
+  return wrap(unwrap(op)->getName().getAttributeNames()[index].strref());
+}

@@ -32,6 +32,10 @@ MlirModule strumParseFile(MlirContext context, MlirStringRef path);
 /// Parses a module from memory; `name` stands for the file in locations. The bytes are copied.
 MlirModule strumParseBytes(MlirContext context, MlirStringRef bytes, MlirStringRef name);
 
+/// Parses and verifies bytecode, and writes it again as `out` receives it in pieces: the same operation, and the resources that no
+/// dialect knows, too. False after errors.
+bool strumRewriteBytecode(MlirContext context, MlirStringRef bytes, MlirStringRef name, MlirStringCallback out, void *userData);
+
 /// Drops what an operation and all operations in it refer to, so that it may be destroyed later, in any order. The operation must
 /// have been removed from its block, and no operation outside may use its results.
 void strumOperationDropAllReferences(MlirOperation op);
@@ -41,6 +45,12 @@ MlirOperation strumOperationGetPrevInBlock(MlirOperation op);
 
 /// Whether the operation can be removed when none of its results is used.
 bool strumOperationIsTriviallyDead(MlirOperation op);
+
+/// The number of attributes that the operation's definition declares.
+intptr_t strumOperationGetNumDeclaredAttributes(MlirOperation op);
+
+/// The name of one of them.
+MlirStringRef strumOperationGetDeclaredAttribute(MlirOperation op, intptr_t index);
 
 #ifdef __cplusplus
 }

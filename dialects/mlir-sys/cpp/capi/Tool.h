@@ -8,9 +8,6 @@
 extern "C" {
 #endif
 
-/// mlir-opt's main function. Returns the exit code.
-int strumOptMain(int argc, const char *const *argv, MlirStringRef toolName, MlirDialectRegistry registry);
-
 /// mlir-lsp-server's main function. Returns the exit code.
 int strumLspMain(int argc, const char *const *argv, MlirDialectRegistry registry);
 

@@ -36,6 +36,16 @@ void DpuDialect::initialize() {
       >();
 }
 
+LogicalResult DpuDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
+  return verifyAttributeInRust(op, attribute, true);
+}
+LogicalResult DpuDialect::verifyRegionArgAttribute(Operation *op, unsigned, unsigned, NamedAttribute attribute) {
+  return verifyAttributeInRust(op, attribute, false);
+}
+LogicalResult DpuDialect::verifyRegionResultAttribute(Operation *op, unsigned, unsigned, NamedAttribute attribute) {
+  return verifyAttributeInRust(op, attribute, false);
+}
+
 using SetName = OpAsmSetValueNameFn;
 
 void InputOp::getAsmResultNames(SetName set) { set(getBuffer(), getName()); }

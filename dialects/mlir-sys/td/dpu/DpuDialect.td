@@ -21,9 +21,15 @@ def Dpu_Dialect : Dialect {
     Instructions share one text form: the name of each field that is not at its default, followed by its value. A flag is its name alone;
     an address is `field(%buffer + offset : <type>)`, or `field(offset)` where the instruction does not use it; `wait` and `post` are
     lists of barriers. The fields may come in any order, and are printed in the table's.
+
+    A program may have the attributes `tool`, `pipeline` and `input_sha256`, which become the manifest of the binary. Any other
+    attribute without a prefix that an operation does not declare is an error, and so is every attribute `dpu.…`.
   }];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
+  let hasOperationAttrVerify = 1;
+  let hasRegionArgAttrVerify = 1;
+  let hasRegionResultAttrVerify = 1;
 }
 
 #endif // DPU_DIALECT_TD

@@ -13,11 +13,19 @@ def Strum_Dialect : Dialect {
     What TOSA cannot say. A `strum` operation is one layer of the DPU: an operator with its bias, rescaling, clamp and table fused,
     reading weights that may be packed in a StruM format. Everything else of a network stays in the `tosa` dialect.
 
+    Attributes `strum.…` of operations of any dialect are those that `strumc quantize` writes: `strum.input_mean` and
+    `strum.input_square` of convolutions, `strum.input_scales`, `strum.input_zero_points`, `strum.output_scales` and
+    `strum.output_zero_points` of functions. Any other one is an error, and so is an attribute without a prefix that an operation of
+    this dialect does not declare.
+
     The integer meaning of a network is fixed before this level: `strum` with its weights decoded is integer TOSA 1.0, and the pass
     `strum-to-tosa` writes it so. Activations are NHWC, weights OHWI, accumulators 32 bits wide and wrapping.
   }];
   let useDefaultTypePrinterParser = 1;
   let hasConstantMaterializer = 1;
+  let hasOperationAttrVerify = 1;
+  let hasRegionArgAttrVerify = 1;
+  let hasRegionResultAttrVerify = 1;
   let extraClassDeclaration = [{
     /// A format's mnemonic is its method, which the table of weight formats knows; all other attributes are ODS's.
     ::mlir::Attribute parseAttribute(::mlir::DialectAsmParser &parser, ::mlir::Type type) const override;

@@ -125,4 +125,25 @@ mod tests {
         let plain = f64::from(6e-3f32) / MAX_CODE;
         assert!((coded.scales[1] - plain).abs() < 1e-12, "a channel that fits keeps its step");
     }
+
+    /// Why weights of one channel, all the same, are refused.
+    fn refusal(count: usize, weight: f32) -> QuantizeError {
+        let weights = Tensor::from_elem(IxDyn(&[1, 1, 1, count]), weight);
+        let bias = Tensor::zeros(IxDyn(&[1]));
+        code(&weights, &bias, 1, first_axis, (1e-3, 1.0), WeightScales::PerChannel, 0).err().unwrap()
+    }
+
+    #[test]
+    fn a_channel_whose_sums_cannot_fit_is_unsupported() {
+        let refused = refusal(9_000_000, 0.0);
+        assert_eq!(refused.reason, "a channel has so many weights that sums leave 32 bits");
+        assert!(refused.unsupported);
+    }
+
+    #[test]
+    fn a_weight_that_is_not_a_number_is_invalid() {
+        let refused = refusal(4, f32::NAN);
+        assert_eq!(refused.reason, "a weight or a bias is NaN");
+        assert!(!refused.unsupported);
+    }
 }

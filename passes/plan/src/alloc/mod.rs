@@ -204,11 +204,11 @@ fn place_dram(
                 continue;
             }
             let time = live[i].map(|l| l.first);
-            let at = end.checked_next_multiple_of(buffer.align.max(DRAM_ALIGN));
-            let top = at.and_then(|at| at.checked_add(buffer.bytes)).filter(|&top| top <= limit);
-            let (Some(at), Some(top)) = (at, top) else {
-                return Err(too_big(time, end.saturating_add(buffer.bytes)));
-            };
+            let at = end.checked_next_multiple_of(buffer.align.max(DRAM_ALIGN)).unwrap_or(u64::MAX);
+            let top = at.saturating_add(buffer.bytes);
+            if top > limit || top == u64::MAX {
+                return Err(too_big(time, top));
+            }
             result.of[i] = at;
             end = top;
         }

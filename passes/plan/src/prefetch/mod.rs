@@ -27,13 +27,7 @@ const REACH: usize = 256;
 /// An internal error if a task names a buffer that does not exist.
 fn order(draft: &Draft, sram: u64, may_move: impl Fn(u32) -> bool) -> Result<Vec<usize>, PlanError> {
     let live = live_ranges(&draft.buffers, &draft.tasks)?;
-    let mut used = vec![0u64; draft.tasks.len()];
-    for (buffer, range) in draft.buffers.iter().zip(&live) {
-        let Some(range) = range.filter(|_| buffer.space == Space::Sram) else { continue };
-        for at in used.iter_mut().take(range.last as usize + 1).skip(range.first as usize) {
-            *at = at.saturating_add(round_up(buffer.bytes));
-        }
-    }
+    let mut used = used(draft, &live);
     // Where each task goes: before the task that stands at this index.
     let mut place: Vec<usize> = (0..draft.tasks.len()).collect();
     let mut earliest = [0usize; ENGINES];
@@ -61,6 +55,25 @@ fn order(draft: &Draft, sram: u64, may_move: impl Fn(u32) -> bool) -> Result<Vec
     let mut order: Vec<usize> = (0..place.len()).collect();
     order.sort_by_key(|&i| place.get(i).map(|&to| (to, to == i, i)));
     Ok(order)
+}
+
+/// The SRAM bytes of the buffers that are live at each task.
+fn used(draft: &Draft, live: &[Option<alloc::Live>]) -> Vec<u64> {
+    let mut changes = vec![0i128; draft.tasks.len() + 1];
+    for (buffer, range) in draft.buffers.iter().zip(live) {
+        let Some(range) = range.filter(|_| buffer.space == Space::Sram) else { continue };
+        let bytes = i128::from(round_up(buffer.bytes));
+        for (at, change) in [(range.first as usize, bytes), (range.last as usize + 1, -bytes)] {
+            if let Some(sum) = changes.get_mut(at) {
+                *sum += change;
+            }
+        }
+    }
+    let sums = changes.iter().take(draft.tasks.len()).scan(0i128, |sum, change| {
+        *sum += change;
+        Some(u64::try_from(*sum).unwrap_or(u64::MAX))
+    });
+    sums.collect()
 }
 
 /// Tasks in another order.

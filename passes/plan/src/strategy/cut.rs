@@ -1,9 +1,7 @@
 //! How layers of the vector engine and transpositions are cut: boxes of elements over the dimensions that are left once those
 //! which all operands walk without a gap are one.
 
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
 
 use crate::draft::MAX_TASKS;
 use crate::error::PlanError;
@@ -31,15 +29,6 @@ pub enum By {
     Vec,
     /// A DMA engine, without tiles.
     Dma,
-}
-
-/// Reads a list of cuts. All fields of one may be left out, so that its fields as a list would be taken for nothing said.
-///
-/// # Errors
-/// Whatever is no list of objects with these fields.
-pub(super) fn list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<CutStrategy>, D::Error> {
-    let cuts = Vec::<Map<String, Value>>::deserialize(from)?.into_iter();
-    cuts.map(|cut| CutStrategy::deserialize(Value::Object(cut)).map_err(D::Error::custom)).collect()
 }
 
 impl CutStrategy {

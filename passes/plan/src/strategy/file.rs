@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::ProgramStrategy;
+use super::{Object, ProgramStrategy};
 
 /// The version that is written, and the only one that is read.
 pub const VERSION: u64 = 1;
@@ -20,7 +20,7 @@ pub struct Strategy {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub machine: Option<String>,
     /// Programs, one for each function.
-    #[serde(default)]
+    #[serde(deserialize_with = "super::object::list", default)]
     pub programs: Vec<ProgramStrategy>,
 }
 
@@ -59,11 +59,11 @@ impl Strategy {
     /// No JSON (with line and column), another version, a field that does not exist or has another type, a program or layer
     /// that is there twice.
     pub fn from_json(text: &str) -> Result<Self, StrategyError> {
-        let Versioned { version } = serde_json::from_str(text)?;
+        let Object(Versioned { version }) = serde_json::from_str(text)?;
         if version != VERSION {
             return Err(StrategyError::Version(version));
         }
-        let strategy: Strategy = serde_json::from_str(text)?;
+        let Object(strategy) = serde_json::from_str::<Object<Strategy>>(text)?;
         let mut programs = BTreeSet::new();
         for program in &strategy.programs {
             if !programs.insert(&program.name) {

@@ -5,11 +5,13 @@
 
 mod cut;
 mod file;
+mod object;
 
 use serde::{Deserialize, Serialize};
 
 pub use cut::{By, CutStrategy};
 pub use file::{Strategy, StrategyError, VERSION};
+pub use object::{Object, list as object_list};
 
 use crate::error::PlanError;
 use crate::tile::sched::{Array, BlockSize, Extent, Sched, Schedule, Stays};
@@ -25,7 +27,7 @@ pub struct ProgramStrategy {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub prefetch_bytes: Option<u64>,
     /// Layers, in any order.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list", default)]
     pub layers: Vec<LayerStrategy>,
 }
 
@@ -48,13 +50,13 @@ pub struct LayerStrategy {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub prefetch: Option<bool>,
     /// How the layer is cut; layers of the DPU only.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object::option", default)]
     pub tiling: Option<TilingStrategy>,
     /// How the PE array is used, by the size of the tile; convolutions and matrix products only.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list", default)]
     pub schedules: Vec<ScheduleStrategy>,
     /// How what the vector engine does of the layer is cut, or a transposition, in the order in which it is done.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "cut::list", default)]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list", default)]
     pub cuts: Vec<CutStrategy>,
 }
 
@@ -129,15 +131,16 @@ impl TilingStrategy {
 #[serde(deny_unknown_fields)]
 pub struct ScheduleStrategy {
     /// The tile.
+    #[serde(deserialize_with = "object::one")]
     pub tile: Extent,
     /// PEs along each dimension.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object::option", default)]
     pub pes: Option<Sched>,
     /// The operand that stays in the register files.
     #[serde(rename = "stationary", skip_serializing_if = "Option::is_none", default)]
     pub stays: Option<Stays>,
     /// Outputs of a PE at a time.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object::option", default)]
     pub block: Option<BlockSize>,
     /// Columns of the kernel and channels fill the lanes as one run.
     #[serde(skip_serializing_if = "Option::is_none", default)]

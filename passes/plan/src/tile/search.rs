@@ -282,8 +282,8 @@ impl Finder<'_> {
                 PlanError::resource("SRAM bytes for the smallest tiles", self.smallest, self.budget.sram)
             }
             None => PlanError::refused(format!(
-                "the tiling takes at least {} bytes of SRAM: tensors that stay leave {}",
-                self.smallest, self.budget.sram
+                "the tiling does not fit the {} bytes of SRAM that resident tensors leave",
+                self.budget.sram
             )),
         })
     }

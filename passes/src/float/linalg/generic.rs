@@ -131,7 +131,7 @@ impl<'c> Reader<'c> {
                 && let Some(place) = shape.get_mut(*l)
             {
                 if *place != 1 {
-                    return Err(op.error("a diagonal of a tensor is not supported"));
+                    return Err(op.error(format_args!("{UNSUPPORTED}a diagonal of a tensor")));
                 }
                 *place = extent;
             }
@@ -151,11 +151,13 @@ impl<'c> Reader<'c> {
         for axis in axes {
             match axis {
                 Axis::Loop(l) => perms.push(*l),
-                Axis::First => return Err(op.error("a result with a fixed position is not supported")),
+                Axis::First => {
+                    return Err(op.error(format_args!("{UNSUPPORTED}a result at a fixed position")));
+                }
             }
         }
         if perms.len() != loops {
-            return Err(op.error("a result that does not depend on every loop is not supported"));
+            return Err(op.error(format_args!("{UNSUPPORTED}a result that does not depend on every loop")));
         }
         self.turned(op, id, &perms)
     }

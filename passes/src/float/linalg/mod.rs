@@ -15,6 +15,7 @@ use strum_float::{Op, Tensor, ValueId};
 use strum_ir::{Operation, Reported, Value};
 
 use super::{Reader, elements, shape};
+use crate::verdict::UNSUPPORTED;
 
 impl<'c> Reader<'c> {
     pub(super) fn linalg(&mut self, op: Operation<'c>) -> Result<(), Reported> {
@@ -103,9 +104,9 @@ impl<'c> Reader<'c> {
             }
             "tensor.extract_slice" => {
                 if op.num_operands() != 1 || statics(op, "static_strides")?.iter().any(|&s| s != 1) {
-                    return Err(op.error(
-                        "a part with a stride, or one that is not at a constant place, is not supported",
-                    ));
+                    return Err(op.error(format_args!(
+                        "{UNSUPPORTED}a slice with a stride or without constant offsets"
+                    )));
                 }
                 let (start, size) = (statics(op, "static_offsets")?, statics(op, "static_sizes")?);
                 let x = self.whole(op, 0)?;
@@ -150,11 +151,11 @@ impl<'c> Reader<'c> {
 
     fn pad(&mut self, op: Operation<'c>, wanted: &[usize]) -> Result<ValueId, Reported> {
         if op.num_operands() != 1 {
-            return Err(op.error("padding must be constant"));
+            return Err(op.error(format_args!("{UNSUPPORTED}padding that is not constant")));
         }
         let yielded = op.body().and_then(|body| body.terminator()).and_then(|end| end.operand(0));
         let Some(value) = yielded.and_then(|value| self.scalars.get(&value).copied()) else {
-            return Err(op.error("the value of the padding must be constant"));
+            return Err(op.error(format_args!("{UNSUPPORTED}a padding value that is not constant")));
         };
         let around = statics(op, "static_low")?.into_iter().zip(statics(op, "static_high")?);
         #[allow(clippy::cast_possible_truncation, reason = "the network computes in single precision")]

@@ -4,6 +4,7 @@ use strum_float::{Binary, Op, Pool, PoolKind, ValueId, Window};
 use strum_ir::{Operation, Reported};
 
 use crate::float::Reader;
+use crate::verdict::UNSUPPORTED;
 
 /// From NCHW to NHWC, and back.
 const TO_NHWC: [usize; 4] = [0, 2, 3, 1];
@@ -262,9 +263,9 @@ impl<'c> Reader<'c> {
             "[affine_map<(d0, d1, d2, d3) -> (d0, d1, d3)>, affine_map<(d0, d1, d2, d3) -> (d0, d3, d2)>, affine_map<(d0, d1, d2, d3) -> (d0, d1, d2)>]",
         ];
         match maps {
-            Some(maps) if !plain.contains(&maps.as_str()) => {
-                Err(op.error(format!("a product of matrices with maps of its own is not supported: {maps}")))
-            }
+            Some(maps) if !plain.contains(&maps.as_str()) => Err(op.error(format_args!(
+                "{UNSUPPORTED}a matrix product with other indexing maps than the usual ones: {maps}"
+            ))),
             _ => Ok(()),
         }
     }

@@ -59,6 +59,11 @@ impl Builder {
         nodes.filter(|(_, node)| !matches!(node, Node::Const(_))).map(|(i, _)| NodeId(i)).collect()
     }
 
+    /// Whether an operator makes it.
+    pub(crate) fn is_computed(&self, id: NodeId) -> bool {
+        matches!(self.graph.nodes()[id.0], Node::Op(..))
+    }
+
     /// Results of operators that nothing uses.
     pub(crate) fn sinks(&self) -> Vec<NodeId> {
         let mut sinks: Vec<_> = (0..self.values.len()).map(NodeId).collect();
@@ -68,7 +73,7 @@ impl Builder {
                 .nodes()
                 .iter()
                 .any(|node| matches!(node, Node::Op(_, operands) if operands.contains(&id)));
-            !used && matches!(self.graph.nodes()[id.0], Node::Op(..))
+            !used && self.is_computed(id)
         });
         sinks
     }

@@ -9,7 +9,7 @@ use crate::op::{Pool, Rescale, Round};
 use crate::{Dtype, Invalid, NodeId, Op};
 
 /// A step adds operators, or finds nothing to put them on.
-type Step = fn(&mut Builder) -> Result<Option<NodeId>, Invalid>;
+pub(crate) type Step = fn(&mut Builder) -> Result<Option<NodeId>, Invalid>;
 
 /// The steps with how often each is taken.
 const STEPS: &[(usize, Step)] = &[
@@ -40,16 +40,9 @@ const ELEMENTS: usize = 1 << 14;
 pub(crate) fn grow(rng: &mut Rng) -> Result<Case, Invalid> {
     let mut b = Builder::new(rng.fork(), Size::Small, 8);
     new_input(&mut b)?;
-    let total: usize = STEPS.iter().map(|step| step.0).sum();
     let mut wanted = b.rng.between(4, 14);
     while wanted > 0 {
-        let mut at = b.rng.below(total);
-        let step = STEPS.iter().find(|(weight, _)| {
-            let found = at < *weight;
-            at = at.saturating_sub(*weight);
-            found
-        });
-        let Some((_, step)) = step else { continue };
+        let step = draw(&mut b, STEPS);
         if step(&mut b)?.is_some() {
             wanted -= 1;
         }
@@ -68,6 +61,18 @@ pub(crate) fn grow(rng: &mut Rng) -> Result<Case, Invalid> {
         b.output(output);
     }
     b.finish()
+}
+
+/// One of the steps, as often as its weight says.
+pub(crate) fn draw(b: &mut Builder, steps: &[(usize, Step)]) -> Step {
+    let mut at = b.rng.below(steps.iter().map(|step| step.0).sum());
+    for &(weight, step) in steps {
+        if at < weight {
+            return step;
+        }
+        at -= weight;
+    }
+    identity
 }
 
 /// A value that is there, the later ones more often.
@@ -94,7 +99,7 @@ fn new_input(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
 }
 
 /// A rescale of `x` to that type whose results mostly fit.
-fn rescale_to(b: &mut Builder, x: NodeId, to: Dtype) -> Result<Option<NodeId>, Invalid> {
+pub(crate) fn rescale_to(b: &mut Builder, x: NodeId, to: Dtype) -> Result<Option<NodeId>, Invalid> {
     let value = b.value(x);
     let (from, channels) = (value.dtype, value.shape.last().copied().unwrap_or(1));
     let largest = value.data.iter().map(|v| v.unsigned_abs()).max().unwrap_or(0).max(1);
@@ -119,7 +124,7 @@ fn rescale_to(b: &mut Builder, x: NodeId, to: Dtype) -> Result<Option<NodeId>, I
 }
 
 /// To i8, the way back to the next layer.
-fn finish_layer(b: &mut Builder, x: Option<NodeId>) -> Result<Option<NodeId>, Invalid> {
+pub(crate) fn finish_layer(b: &mut Builder, x: Option<NodeId>) -> Result<Option<NodeId>, Invalid> {
     let Some(x) = x else { return Ok(None) };
     let Some(mut y) = rescale_to(b, x, Dtype::I8)? else { return Ok(None) };
     if b.rng.chance(30) {
@@ -153,7 +158,7 @@ fn matmul_layer(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
 }
 
 /// Both sides to i32, an operator, and back.
-fn eltwise_layer(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+pub(crate) fn eltwise_layer(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     let Some(left) = choose(b, |b, id| b.value(id).dtype != Dtype::I32) else { return Ok(None) };
     let shape = b.value(left).shape.clone();
     let broadcasts = |b: &Builder, id: NodeId| {
@@ -272,7 +277,7 @@ fn transpose(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
 }
 
 /// A shift by a constant amount.
-fn shift(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+pub(crate) fn shift(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     let Some(x) = choose(b, |_, _| true) else { return Ok(None) };
     let (rank, dtype) = (b.value(x).rank(), b.value(x).dtype);
     let amount = b.rng.int(0, i64::from(dtype.bits()) - 1);

@@ -389,7 +389,7 @@ fn rescale(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
 }
 
 /// A zero point that the type may have.
-fn zero_point(b: &mut Builder, dtype: Dtype, unsigned: bool) -> i64 {
+pub(crate) fn zero_point(b: &mut Builder, dtype: Dtype, unsigned: bool) -> i64 {
     match (dtype, unsigned) {
         (Dtype::I8, false) => b.rng.int(-128, 127),
         (Dtype::I8, true) => b.rng.int(0, 255),

@@ -7,6 +7,7 @@ mod builder;
 mod chain;
 mod kinds;
 mod layers;
+mod rewrites;
 mod rng;
 
 pub use kinds::Kind;
@@ -69,4 +70,12 @@ pub fn sized_op(kind: Kind, size: Size, seed: u64) -> Result<Case, Invalid> {
 /// Never, unless the generator itself makes an illegal operator.
 pub fn graph(seed: u64) -> Result<Case, Invalid> {
     chain::grow(&mut Rng::new(seed ^ 0x6e65_7400 << 32))
+}
+
+/// A small network of data movement and element-wise operators in rows, around layers: what a compiler rewrites.
+///
+/// # Errors
+/// Never, unless the generator itself makes an illegal operator.
+pub fn rewrites(seed: u64) -> Result<Case, Invalid> {
+    rewrites::grow(&mut Rng::new(seed ^ 0x7265_7700 << 32))
 }

@@ -15,6 +15,10 @@ impl Semantics for DmaCopy {
         Ok(dpu_cost::dma_copy(self, machine))
     }
 
+    fn steps(&self, _core: &Core) -> u64 {
+        Nest::new(&self.dims, [self.src_strides, self.dst_strides]).steps_of(u64::from(self.element))
+    }
+
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {
         let element = u64::from(self.element);
         let src = region(self.src.offset, element, &self.dims, &self.src_strides);

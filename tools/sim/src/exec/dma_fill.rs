@@ -14,6 +14,10 @@ impl Semantics for DmaFill {
         Ok(dpu_cost::dma_fill(self, machine))
     }
 
+    fn steps(&self, _core: &Core) -> u64 {
+        Nest::new(&self.dims, [self.dst_strides]).steps_of(u64::from(self.element))
+    }
+
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {
         let region = region(self.dst.offset, u64::from(self.element), &self.dims, &self.dst_strides);
         gate.write(&core.memory, "dst", self.dst.space, &region)

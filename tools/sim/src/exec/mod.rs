@@ -25,6 +25,7 @@ use dpu_cost::Cost;
 use dpu_isa::{ConvInv, Dtype, Instr, Machine, PoolInv, Space};
 
 use crate::error::{Fault, TrapKind};
+use crate::fuel::Meter;
 use crate::hazard::{Checker, Conflict, ConflictKind, Purpose};
 use crate::kernel::Kernel;
 use crate::memory::Memory;
@@ -61,6 +62,9 @@ pub(crate) enum Observed {
 pub(crate) trait Semantics {
     /// Time, bytes and multiply-accumulates.
     fn cost(&self, machine: &Machine, core: &Core) -> Result<Cost, Fault>;
+
+    /// Steps of the host that `execute` takes at most; see [`crate::fuel`].
+    fn steps(&self, core: &Core) -> u64;
 
     /// Announces every byte that `execute` will read or write, reads before writes.
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault>;
@@ -237,6 +241,8 @@ pub(crate) struct Gate<'a> {
     pub(crate) checker: Option<&'a mut Checker>,
     /// Present when it is to be found what is stored without zeros.
     pub(crate) storage: Option<&'a mut StorageFinder>,
+    /// Counts the steps of the host.
+    pub(crate) meter: &'a mut Meter,
     /// Position of the task in the stream.
     pub(crate) index: usize,
     /// The task's tile.
@@ -287,8 +293,10 @@ impl Gate<'_> {
         how: (bool, Purpose),
     ) -> Result<(), Fault> {
         in_bounds(memory, self.tile, what, space, region, "read")?;
+        self.meter.region(region)?;
         self.follow(what, space, region, false)?;
         let Some(checker) = self.checker.as_deref_mut() else { return Ok(()) };
+        checker.make_room(region).map_err(|over| self.meter.out_of_memory(over))?;
         let found = checker.read(self.index, space, self.tile, region, how);
         found.map_err(|conflict| explain(self.index, what, space, conflict, false))
     }
@@ -308,12 +316,14 @@ impl Gate<'_> {
         region: &Region,
     ) -> Result<(), Fault> {
         in_bounds(memory, self.tile, what, space, region, "write")?;
+        self.meter.region(region)?;
         self.follow(what, space, region, true)?;
         let Some(checker) = self.checker.as_deref_mut() else { return Ok(()) };
         if region.overlaps_itself() {
             let detail = format!("elements of '{what}' at {space} {:#x} share bytes", region.start());
             return Err(Fault::new(TrapKind::SelfOverlap, detail));
         }
+        checker.make_room(region).map_err(|over| self.meter.out_of_memory(over))?;
         let found = checker.write(self.index, space, self.tile, region);
         found.map_err(|conflict| explain(self.index, what, space, conflict, true))
     }

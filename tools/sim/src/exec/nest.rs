@@ -1,6 +1,7 @@
 //! Walks strided operands of one index space together, row by row, with as few and as long rows as possible.
 
 use crate::error::Fault;
+use crate::fuel;
 use crate::region::Region;
 
 /// Most elements of a row handed out at once, so that row buffers stay small.
@@ -48,6 +49,27 @@ impl<const N: usize> Nest<N> {
         }
         nest.rank = nest.rank.max(1);
         nest
+    }
+
+    /// Rows that are handed out, and their elements; both saturate.
+    pub(super) fn size(&self) -> (u64, u64) {
+        let outer = self.outer().iter().fold(1, |n: u64, &(extent, _)| n.saturating_mul(extent));
+        let (inner, _) = self.inner();
+        (outer.saturating_mul(inner.div_ceil(ROW as u64)), outer.saturating_mul(inner))
+    }
+
+    /// Steps of computing with all elements, so many for each; see [`crate::fuel`].
+    pub(super) fn steps(&self, each: u64) -> u64 {
+        let (rows, elements) = self.size();
+        fuel::rows(rows, elements.saturating_mul(each))
+    }
+
+    /// Steps of moving all elements of so many bytes: whole rows go faster.
+    pub(super) fn steps_of(&self, element: u64) -> u64 {
+        let (rows, elements) = self.size();
+        let whole = self.inner().1.iter().all(|&stride| stride == element);
+        let moved = if whole { elements.saturating_mul(element) / fuel::BYTES } else { elements };
+        fuel::rows(rows, moved)
     }
 
     /// The dimensions around a row.
@@ -184,5 +206,6 @@ mod tests {
         })
         .unwrap();
         assert_eq!(lens, [(0, 4096), (4096, 4096), (8192, 1808)]);
+        assert_eq!(nest.size(), (3, 10000));
     }
 }

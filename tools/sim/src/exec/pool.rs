@@ -15,6 +15,10 @@ impl Semantics for PoolInv {
         Ok(dpu_cost::INVARIANT)
     }
 
+    fn steps(&self, _core: &Core) -> u64 {
+        0
+    }
+
     fn touch(&self, _core: &Core, _gate: &mut Gate<'_>) -> Result<(), Fault> {
         Ok(())
     }
@@ -32,6 +36,14 @@ impl Semantics for PoolInv {
 impl Semantics for PoolVar {
     fn cost(&self, machine: &Machine, core: &Core) -> Result<Cost, Fault> {
         Ok(dpu_cost::pool(invariant(self, core)?, self, machine))
+    }
+
+    fn steps(&self, _core: &Core) -> u64 {
+        let pixels = [self.out_h, self.out_w].map(u64::from).into_iter().fold(1, u64::saturating_mul);
+        let taps = u64::from(self.kernel_h) * u64::from(self.kernel_w);
+        // Channels go side by side.
+        let channels = u64::from(self.in_c) / 8;
+        pixels.saturating_mul((taps + 1).saturating_mul(8 + channels))
     }
 
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {

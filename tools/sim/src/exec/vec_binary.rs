@@ -16,6 +16,11 @@ impl Semantics for VecBinary {
         Ok(dpu_cost::vec_binary(self, machine))
     }
 
+    fn steps(&self, _core: &Core) -> u64 {
+        let scales = [self.a_scale, self.b_scale, self.scale].map(u64::from);
+        Nest::new(&self.dims, nest_strides(self)).steps(1 + scales.iter().sum::<u64>())
+    }
+
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {
         let out_strides = self.out_strides.map(u64::from);
         let out = (u64::from(self.out), self.out_dtype.bytes(), &out_strides);
@@ -47,7 +52,6 @@ impl Semantics for VecBinary {
         let clamp =
             if self.clamp { Clamp::new(self.clamp_lo, self.clamp_hi, self.out_dtype)? } else { Clamp::NONE };
         let lut = self.lut.then(|| Lut::load(sram, self.lut_addr, self.out_dtype)).transpose()?;
-        let strides = [self.a_strides, self.b_strides, self.out_strides].map(|s| s.map(u64::from));
         let bases = [self.a, self.b, self.out].map(u64::from);
         let scales = [a_scale, b_scale, scale];
         let bytes = [self.a_dtype, self.b_dtype, self.out_dtype] == [Dtype::I8; 3]
@@ -57,7 +61,7 @@ impl Semantics for VecBinary {
         let direct = Binary { op: self.op, zero_points: [self.a_zp, self.b_zp], scales, finish };
         let direct = kernel.filter(|_| bytes).map(|kernel| (kernel, direct));
         let (mut results, mut others) = ([0; ROW], [0; ROW]);
-        Nest::new(&self.dims, strides).try_for_each_row(bases, |row| {
+        Nest::new(&self.dims, nest_strides(self)).try_for_each_row(bases, |row| {
             if let Some((kernel, work)) = &direct
                 && row.stride == [1; 3]
                 && let Some(()) = kernel.binary(sram, row.at.map(|at| at as usize), row.len, work)
@@ -78,6 +82,11 @@ impl Semantics for VecBinary {
         })?;
         Ok(0)
     }
+}
+
+/// The strides of both sides and of the result.
+fn nest_strides(x: &VecBinary) -> [[u64; 6]; 3] {
+    [x.a_strides, x.b_strides, x.out_strides].map(|s| s.map(u64::from))
 }
 
 /// The arithmetic of a row, into `xs`.

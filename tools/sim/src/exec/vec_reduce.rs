@@ -6,11 +6,21 @@ use dpu_isa::{Machine, ReduceOp, Space, VecReduce};
 use super::nest::{Nest, ROW, region};
 use super::{Core, Gate, Semantics};
 use crate::error::Fault;
+use crate::fuel;
 use crate::memory;
 
 impl Semantics for VecReduce {
     fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
         Ok(dpu_cost::vec_reduce(self, machine))
+    }
+
+    fn steps(&self, _core: &Core) -> u64 {
+        let Ok((dims, length)) = without_axis(self) else { return 0 };
+        let (rows, elements) =
+            Nest::new(&dims, [self.src_strides, self.out_strides].map(|s| s.map(u64::from))).size();
+        // Rows of one element are combined along the axis, longer ones begin anew for each step along it.
+        let again = if rows == elements { 1 } else { length };
+        fuel::rows(rows.saturating_mul(again), elements.saturating_mul(length))
     }
 
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {

@@ -20,6 +20,10 @@ impl Semantics for VecRescale {
         Ok(dpu_cost::vec_rescale(self, machine))
     }
 
+    fn steps(&self, _core: &Core) -> u64 {
+        Nest::new(&self.dims, nest_strides(self)).steps(2)
+    }
+
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {
         if self.per_channel {
             let params = Region::contiguous(u64::from(self.params), ENTRY * channels(self));
@@ -45,12 +49,9 @@ impl Semantics for VecRescale {
         let clamp = Clamp::new(self.clamp_lo, self.clamp_hi, self.out_dtype)?;
         let lut = self.lut.then(|| Lut::load(sram, self.lut_addr, self.out_dtype)).transpose()?;
         let scales = load_scales(self, sram)?;
-        // A third operand walks along with the others: the parameters, 1 apart in the last dimension.
-        let param = if self.per_channel { 1 } else { 0 };
-        let [src, out] = [self.src_strides, self.out_strides].map(|s| s.map(u64::from));
         let bases = [u64::from(self.src), u64::from(self.out), 0];
         let mut results = [0; ROW];
-        Nest::new(&self.dims, [src, out, [0, 0, 0, 0, 0, param]]).try_for_each_row(bases, |row| {
+        Nest::new(&self.dims, nest_strides(self)).try_for_each_row(bases, |row| {
             let values = results.get_mut(..row.len).unwrap_or_default();
             memory::load(sram, row.at[0], row.stride[0], self.src_dtype, values)?;
             let scales = scales.get(row.at[2] as usize..).unwrap_or_default();
@@ -65,6 +66,12 @@ impl Semantics for VecRescale {
         })?;
         Ok(0)
     }
+}
+
+/// The strides of input, output and parameters, which walk along as a third operand, 1 apart in the last dimension.
+fn nest_strides(x: &VecRescale) -> [[u64; 6]; 3] {
+    let [src, out] = [x.src_strides, x.out_strides].map(|s| s.map(u64::from));
+    [src, out, [0, 0, 0, 0, 0, u64::from(x.per_channel)]]
 }
 
 /// The arithmetic of a row.

@@ -19,6 +19,11 @@ impl Semantics for VecTable {
         Ok(dpu_cost::vec_table(self, machine))
     }
 
+    fn steps(&self, _core: &Core) -> u64 {
+        Nest::new(&self.dims, [self.src_strides, self.out_strides].map(|s| s.map(u64::from)))
+            .steps(if self.src_dtype == Dtype::I16 { 4 } else { 1 })
+    }
+
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {
         let table = match self.src_dtype {
             Dtype::I8 => Lut::BYTES,

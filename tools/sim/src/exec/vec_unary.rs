@@ -13,6 +13,10 @@ impl Semantics for VecUnary {
         Ok(dpu_cost::vec_unary(self, machine))
     }
 
+    fn steps(&self, _core: &Core) -> u64 {
+        Nest::new(&self.dims, [self.src_strides, self.out_strides].map(|s| s.map(u64::from))).steps(1)
+    }
+
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {
         let strides = [self.src_strides, self.out_strides].map(|s| s.map(u64::from));
         touch_pair(

@@ -13,8 +13,11 @@ mod shadow;
 use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use dpu_isa::Space;
+use strum_files::OverLimit;
+use strum_files::budget::{self, Claim};
 
 use crate::region::Region;
 use origins::Origins;
@@ -87,6 +90,9 @@ pub(crate) struct Checker {
     dram: History,
     sram: Vec<History>,
     origins: Origins,
+    /// Bytes that the histories hold, and those that are claimed for them.
+    held: Arc<AtomicU64>,
+    claim: Option<Claim>,
 }
 
 impl Checker {
@@ -100,9 +106,10 @@ impl Checker {
         barriers: usize,
     ) -> Checker {
         let zero = vec![NEVER; engines];
+        let held = Arc::default();
         let history = || History {
-            writer: Shadow::default(),
-            readers: (0..engines).map(|_| Shadow::default()).collect(),
+            writer: Shadow::counted(&held),
+            readers: (0..engines).map(|_| Shadow::counted(&held)).collect(),
         };
         let barrier = || BarrierClock { posted: zero.clone(), waited: zero.clone() };
         Checker {
@@ -113,6 +120,26 @@ impl Checker {
             barriers: (0..barriers).map(|_| barrier()).collect(),
             dram: history(),
             sram: (0..tiles).map(|_| history()).collect(),
+            held,
+            claim: None,
+        }
+    }
+
+    /// Claims the memory that the history of an access to the region may take.
+    ///
+    /// # Errors
+    /// When there is not so much.
+    pub(crate) fn make_room(&mut self, region: &Region) -> Result<(), OverLimit> {
+        /// Claims grow in steps of so many bytes.
+        const STEP: u64 = 1 << 20;
+        let needed = self.held.load(Ordering::Relaxed).saturating_add(shadow::growth(region));
+        if self.claim.as_ref().is_some_and(|claim| claim.bytes() >= needed) {
+            return Ok(());
+        }
+        let (what, bytes) = ("the history of the simulated memories", needed.saturating_add(STEP));
+        match &mut self.claim {
+            Some(claim) => claim.grow_to(what, bytes),
+            none => budget::claim(what, bytes).map(|claim| *none = Some(claim)),
         }
     }
 

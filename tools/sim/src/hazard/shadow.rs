@@ -3,6 +3,11 @@
 //! A tensor that is written whole costs a few words; only pages where tensors meet or interleave hold more, and
 //! only those with edges off the granules hold single bytes.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::region::Region;
+
 /// Bytes in a page.
 const PAGE: usize = 1024;
 /// Bytes in a granule: channels mostly come in multiples of it.
@@ -10,10 +15,15 @@ const GRANULE: usize = 8;
 /// Bytes in a chunk.
 const CHUNK: usize = 256 * PAGE;
 
+/// Bytes of the pages of a chunk, without their cells.
+const PAGES_BYTES: usize = CHUNK / PAGE * size_of::<Page>();
+
 /// A map from byte addresses to `u32`; everything is 0 at first.
 #[derive(Debug, Default)]
 pub(super) struct Shadow {
     chunks: Vec<Chunk>,
+    /// Bytes that chunks and pages hold, here and in all maps that share the count.
+    held: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -29,7 +39,20 @@ enum Page {
     Bytes(Box<[u32; PAGE]>),
 }
 
+/// Bytes that setting the runs of a region may add at most: only pages and chunks with an edge of a run in them are held apart.
+pub(super) fn growth(region: &Region) -> u64 {
+    let span = region.end().map_or(u64::MAX, |end| end - region.start());
+    let edges = region.runs().saturating_mul(2);
+    let within = |size: usize, bytes: usize| edges.min(span / size as u64 + 2).saturating_mul(bytes as u64);
+    within(PAGE, size_of::<[u32; PAGE]>()).saturating_add(within(CHUNK, PAGES_BYTES))
+}
+
 impl Shadow {
+    /// A map that adds the bytes it holds to a count.
+    pub(super) fn counted(held: &Arc<AtomicU64>) -> Shadow {
+        Shadow { chunks: Vec::new(), held: Arc::clone(held) }
+    }
+
     /// Whether nothing was ever set.
     pub(super) fn is_empty(&self) -> bool {
         self.chunks.is_empty()
@@ -42,7 +65,7 @@ impl Shadow {
                 self.chunks.resize_with(index + 1, || Chunk::Uniform(0));
             }
             if let Some(chunk) = self.chunks.get_mut(index) {
-                chunk.set(lo, hi, value);
+                chunk.set(lo, hi, value, &self.held);
             }
         }
     }
@@ -86,8 +109,12 @@ impl Shadow {
 }
 
 impl Chunk {
-    fn set(&mut self, lo: usize, hi: usize, value: u32) {
+    fn set(&mut self, lo: usize, hi: usize, value: u32, held: &AtomicU64) {
         if hi - lo == CHUNK {
+            if let Chunk::Pages(pages) = self {
+                let bytes = pages.iter().fold(PAGES_BYTES, |sum, page| sum + page.bytes());
+                held.fetch_sub(bytes as u64, Ordering::Relaxed);
+            }
             *self = Chunk::Uniform(value);
             return;
         }
@@ -95,18 +122,36 @@ impl Chunk {
             if old == value {
                 return;
             }
+            held.fetch_add(PAGES_BYTES as u64, Ordering::Relaxed);
             *self = Chunk::Pages((0..CHUNK / PAGE).map(|_| Page::Uniform(old)).collect());
         }
         let Chunk::Pages(pages) = self else { return };
         for (index, lo, hi) in pieces(lo, hi - lo, PAGE) {
             if let Some(page) = pages.get_mut(index) {
+                let before = page.bytes();
                 page.set(lo, hi, value);
+                match page.bytes() {
+                    after if after == before => {}
+                    after => {
+                        held.fetch_add(after as u64, Ordering::Relaxed);
+                        held.fetch_sub(before as u64, Ordering::Relaxed);
+                    }
+                }
             }
         }
     }
 }
 
 impl Page {
+    /// Bytes of its cells.
+    fn bytes(&self) -> usize {
+        match self {
+            Page::Uniform(_) => 0,
+            Page::Granules(cells) => size_of_val(&**cells),
+            Page::Bytes(cells) => size_of_val(&**cells),
+        }
+    }
+
     fn set(&mut self, lo: usize, hi: usize, value: u32) {
         if hi - lo == PAGE {
             *self = Page::Uniform(value);
@@ -220,6 +265,32 @@ mod tests {
         shadow.set(0, CHUNK, 9);
         assert!(matches!(shadow.chunks[..], [Chunk::Uniform(9)]));
         assert_eq!(read(&shadow, CHUNK - 1, 2), [9, 0]);
+    }
+
+    #[test]
+    fn what_is_held_is_counted_and_foreseen() {
+        arbtest::arbtest(|u| {
+            let held = Arc::new(AtomicU64::new(0));
+            let mut maps = [Shadow::counted(&held), Shadow::counted(&held)];
+            for _ in 0..u.int_in_range(1..=8)? {
+                let unit = *u.choose(&[1, GRANULE as u64, PAGE as u64])?;
+                let dims = [(u.int_in_range(1..=40)?, u.int_in_range(1..=300)? * unit)];
+                let base = u.int_in_range(0..=CHUNK as u64)?;
+                let region = Region::strided(base, u.int_in_range(1..=8)? * unit, &dims);
+                let (before, value) = (held.load(Ordering::Relaxed), u.int_in_range(0..=3)?);
+                let map = u.choose_index(2)?;
+                let set = |start, len| {
+                    maps[map].set(start as usize, len as usize, value);
+                    Ok::<(), ()>(())
+                };
+                region.try_for_each_run(set).unwrap();
+                let after = held.load(Ordering::Relaxed);
+                assert!(after <= before + growth(&region), "{before} {after} {region:?}");
+            }
+            maps.iter_mut().for_each(|map| map.set(0, 400 * CHUNK, 7));
+            assert_eq!(held.load(Ordering::Relaxed), 0);
+            Ok(())
+        });
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
 use super::Report;
@@ -65,6 +66,40 @@ impl Report {
             return Err(ReportError::Version { got: heading.version });
         }
         serde_json::from_slice(text).map_err(ReportError::Content)
+    }
+
+    /// The fields of the text that this report was read from which it does not have, as `layers[2].colour`: a later tool may have
+    /// written them.
+    #[must_use]
+    pub fn unread(&self, text: &[u8]) -> Vec<String> {
+        let mut found = Vec::new();
+        if let (Ok(given), Ok(own)) = (serde_json::from_slice(text), serde_json::to_value(self)) {
+            missing(&given, &own, "", &mut found);
+        }
+        found
+    }
+}
+
+/// Finds the fields of `given` that `own` lacks.
+fn missing(given: &Value, own: &Value, path: &str, found: &mut Vec<String>) {
+    match (given, own) {
+        (Value::Object(given), Value::Object(own)) => {
+            for (key, value) in given {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                match own.get(key) {
+                    Some(own) => missing(value, own, &path, found),
+                    // A part that may be left out, and is null.
+                    None if value.is_null() => {}
+                    None => found.push(path),
+                }
+            }
+        }
+        (Value::Array(given), Value::Array(own)) => {
+            for (i, (value, own)) in given.iter().zip(own).enumerate() {
+                missing(value, own, &format!("{path}[{i}]"), found);
+            }
+        }
+        _ => {}
     }
 }
 

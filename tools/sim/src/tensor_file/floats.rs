@@ -4,7 +4,7 @@ use std::io;
 
 use npyz::{NpyHeader, Order};
 
-use strum_files::FileError;
+use strum_files::{FileError, budget};
 
 use super::{Place, npy, read_limited};
 
@@ -30,21 +30,25 @@ pub struct Floats {
 pub fn read_floats(arg: &str) -> Result<Floats, FileError> {
     let place = Place::parse(arg);
     let path = &place.path;
-    let (mut file, _) = strum_files::open(path)?;
+    let (file, about) = strum_files::open(path)?;
     let array = if place.is_archive() {
         let mut archive = npyz::npz::NpzArchive::new(io::BufReader::new(file))
             .map_err(|e| FileError::content(path, format!("not an .npz archive: {e}")))?;
         let key = only_key(&place, archive.array_names())?;
         let member = npyz::npz::file_name_from_array_name(&key);
         let entry = archive.zip_archive().by_name(&member);
-        let mut entry = entry.map_err(|e| FileError::content(path, format!("array '{key}': {e}")))?;
-        read_limited(&mut entry, MAX_BYTES).map_err(FileError::io(path))?
+        let entry = entry.map_err(|e| FileError::content(path, format!("array '{key}': {e}")))?;
+        let size = entry.size();
+        read_limited(path, entry, Some(size), MAX_BYTES)?
     } else {
-        read_limited(&mut file, MAX_BYTES).map_err(FileError::io(path))?
+        read_limited(path, file, about.is_file().then_some(about.len()), MAX_BYTES)?
     };
     let Some(bytes) = array else {
-        return Err(FileError::content(path, format!("an array of more than {MAX_BYTES} bytes")));
+        return Err(FileError::TooLarge { path: path.clone(), most: MAX_BYTES });
     };
+    // Single precision, twice in column-major order.
+    let needed = npy::elements(&bytes).saturating_mul(8);
+    budget::check("the array as numbers", needed).map_err(FileError::limit(path))?;
     decode(&bytes).map_err(|reason| FileError::content(path, reason))
 }
 

@@ -9,7 +9,7 @@ use std::thread;
 use dpu_isa::IoDesc;
 use npyz::npz::{NpzArchive, file_name_from_array_name};
 
-use strum_files::FileError;
+use strum_files::{FileError, budget};
 
 use super::{Place, choose_key, npy};
 
@@ -56,6 +56,9 @@ impl Member {
         let entry = archive.zip_archive().by_name(&name);
         let mut entry = entry.map_err(|e| FileError::content(path, format!("array '{key}': {e}")))?;
         let size = entry.size();
+        let sample = desc.shape.iter().fold(8u64, |n, &d| n.saturating_mul(d));
+        let ahead = sample.min(size).saturating_mul(AHEAD as u64 + 2);
+        budget::check("samples that are unpacked ahead", ahead).map_err(FileError::limit(path))?;
         let Ok((layout, start)) = npy::layout(&mut entry) else { return Ok(None) };
         let member = Member { path: path.clone(), name: name.clone(), start, stream: None };
         Ok(Some(Found { member, layout, start, size }))

@@ -16,7 +16,7 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use dpu_isa::IoDesc;
-use strum_files::{FileError, Staged};
+use strum_files::{FileError, Staged, budget, check_distinct};
 
 use crate::tensor::{Tensor, describe};
 
@@ -42,13 +42,57 @@ impl Place {
     }
 }
 
+/// Splits `NAME=PATH`. What exists as a file is no such argument.
+fn split_name(arg: &str) -> Option<(&str, &str)> {
+    arg.split_once('=').filter(|_| !Path::new(arg).exists())
+}
+
+/// The files that arguments for inputs name: what a command can look at before it has a program.
+#[must_use]
+pub fn input_files(args: &[String]) -> Vec<PathBuf> {
+    args.iter().map(|arg| Place::parse(split_name(arg).map_or(arg, |(_, path)| path)).path).collect()
+}
+
+/// The files that arguments for outputs name, an archive once for all of its arrays.
+///
+/// # Errors
+/// Two arguments for the same array of an archive.
+pub fn output_files(args: &[String]) -> Result<Vec<PathBuf>, FileError> {
+    let mut files = Vec::new();
+    let mut archives: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+    for arg in args {
+        let (name, path) = split_name(arg).unzip();
+        let place = Place::parse(path.unwrap_or(arg));
+        if !place.is_archive() {
+            files.push(place.path);
+            continue;
+        }
+        let resolved = strum_files::resolve(&place.path)?;
+        if !archives.contains_key(&resolved) {
+            files.push(place.path.clone());
+        }
+        let keys = archives.entry(resolved).or_default();
+        // Where an argument does not say, the array has the name of an output that is not known here.
+        let key = place.key.as_deref().or(name);
+        if let Some(key) = key.filter(|&key| keys.iter().any(|known| known == key)) {
+            return Err(same_place(&place.path, key));
+        }
+        keys.extend(key.map(str::to_owned));
+    }
+    Ok(files)
+}
+
+fn same_place(path: &Path, key: &str) -> FileError {
+    let path = path.display();
+    FileError::Usage(format!("two of --output would go to array '{key}' of '{path}': give each a name"))
+}
+
 /// For each of `descs` its argument, if there is one.
 fn assign(kind: &str, descs: &[IoDesc], args: &[String]) -> Result<Vec<Option<Place>>, FileError> {
     let mut places: Vec<Option<Place>> = vec![None; descs.len()];
     let mut unnamed = Vec::new();
     for arg in args {
-        let named = arg.split_once('=').filter(|_| !Path::new(arg).exists());
-        let Some((name, path)) = named else {
+        let Some((name, path)) = split_name(arg) else {
             unnamed.push(arg);
             continue;
         };
@@ -111,31 +155,51 @@ fn read_tensor(desc: &IoDesc, place: &Place) -> Result<Tensor, FileError> {
     let elements = desc.shape.iter().fold(1u64, |n, &d| n.saturating_mul(d));
     let limit = elements.saturating_mul(8).saturating_add(64 << 10);
     let path = &place.path;
-    let (mut file, _) = strum_files::open(path)?;
+    let (file, about) = strum_files::open(path)?;
     let array = if place.is_archive() {
         let mut archive = npyz::npz::NpzArchive::new(io::BufReader::new(file))
             .map_err(|e| FileError::content(path, format!("not an .npz archive: {e}")))?;
         let key = choose_key(desc, place, &archive)?;
         let member = npyz::npz::file_name_from_array_name(&key);
         let entry = archive.zip_archive().by_name(&member);
-        let mut entry = entry.map_err(|e| FileError::content(path, format!("array '{key}': {e}")))?;
-        read_limited(&mut entry, limit).map_err(FileError::io(path))?
+        let entry = entry.map_err(|e| FileError::content(path, format!("array '{key}': {e}")))?;
+        let size = entry.size();
+        read_limited(path, entry, Some(size), limit)?
     } else {
-        read_limited(&mut file, limit).map_err(FileError::io(path))?
+        read_limited(path, file, about.is_file().then_some(about.len()), limit)?
     };
     let reason = |reason: String| FileError::content(path, format!("input '{}': {reason}", desc.name));
     let Some(bytes) = array else {
         let want = describe(desc.dtype, &desc.shape);
         return Err(reason(format!("expected {want}, got a file of more than {limit} bytes")));
     };
+    let what = format!("input '{}'", desc.name);
+    budget::check(&what, npy::decoding_bytes(&bytes, desc)).map_err(FileError::limit(path))?;
     npy::decode(&bytes, desc).map_err(reason)
 }
 
-/// At most `limit` bytes; `None` if there are more.
-fn read_limited(source: &mut impl Read, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    source.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    Ok((bytes.len() as u64 <= limit).then_some(bytes))
+/// At most `limit` bytes of a source that claims `size` bytes, if it has a size; `None` if there are more.
+fn read_limited(
+    path: &Path,
+    source: impl Read,
+    size: Option<u64>,
+    limit: u64,
+) -> Result<Option<Vec<u8>>, FileError> {
+    let Some(size) = size else {
+        return match strum_files::read_stream(path, source, limit) {
+            Err(FileError::TooLarge { .. }) => Ok(None),
+            read => read.map(Some),
+        };
+    };
+    if size > limit {
+        return Ok(None);
+    }
+    let mut bytes = budget::buffer("the array", size.saturating_add(1)).map_err(FileError::limit(path))?;
+    source.take(size.saturating_add(1)).read_to_end(&mut bytes).map_err(FileError::io(path))?;
+    match u64::try_from(bytes.len()) {
+        Ok(len) if len <= size => Ok(Some(bytes)),
+        _ => Err(FileError::content(path, format!("holds more than the {size} bytes that it claims"))),
+    }
 }
 
 /// The array of an archive to read: the one asked for, the only one, or the one of the input's name.
@@ -161,45 +225,59 @@ fn choose_key<R: Read + io::Seek>(
 /// Where the outputs of a program go.
 #[derive(Clone, Debug)]
 pub struct OutputPlan {
-    /// For each file, the outputs (index and name of the array) that it takes.
-    files: BTreeMap<PathBuf, Vec<(usize, String)>>,
+    files: Vec<OutputFile>,
+}
+
+/// A file, and the outputs (index and name of the array) that it takes.
+#[derive(Clone, Debug)]
+struct OutputFile {
+    path: PathBuf,
+    archive: bool,
+    arrays: Vec<(usize, String)>,
 }
 
 impl OutputPlan {
     /// Resolves the arguments against the outputs. Outputs without an argument are not written.
     ///
     /// # Errors
-    /// When an argument names no output, or two name the same place.
+    /// When an argument names no output, or two name the same place, also if links lead there.
     pub fn resolve(descs: &[IoDesc], args: &[String]) -> Result<OutputPlan, FileError> {
-        let mut files: BTreeMap<PathBuf, Vec<(usize, String)>> = BTreeMap::new();
-        for (index, place) in assign("output", descs, args)?.into_iter().enumerate() {
+        let mut files: BTreeMap<PathBuf, OutputFile> = BTreeMap::new();
+        let places = assign("output", descs, args)?;
+        let plain = places.iter().flatten().filter(|place| !place.is_archive());
+        check_distinct(plain.map(|place| ("--output", place.path.as_path())))?;
+        for (index, place) in places.into_iter().enumerate() {
             let Some(place) = place else { continue };
             let archive = place.is_archive();
             let name = descs.get(index).map(|d| d.name.clone()).unwrap_or_default();
             let key = place.key.unwrap_or(name);
-            let arrays = files.entry(place.path.clone()).or_default();
-            let taken = if archive { arrays.iter().any(|(_, k)| *k == key) } else { !arrays.is_empty() };
-            if taken {
-                let path = place.path.display();
-                return Err(FileError::Usage(format!("two outputs would go to the same place in '{path}'")));
+            let file = || OutputFile { path: place.path.clone(), archive, arrays: Vec::new() };
+            let arrays = &mut files.entry(strum_files::resolve(&place.path)?).or_insert_with(file).arrays;
+            if arrays.iter().any(|(_, known)| *known == key) {
+                return Err(same_place(&place.path, &key));
             }
             arrays.push((index, key));
         }
-        Ok(OutputPlan { files })
+        Ok(OutputPlan { files: files.into_values().collect() })
     }
 
     /// Writes the outputs, given in the order of the descriptors. Existing files are replaced.
     ///
-    /// All files are first written beside their destination and then renamed, so that none is ever seen half done.
+    /// All files are complete before the first gets its name.
     ///
     /// # Errors
     /// When a file cannot be written.
     pub fn write(&self, outputs: &[Tensor]) -> Result<(), FileError> {
         let mut ready = Vec::new();
-        for (path, arrays) in &self.files {
+        for OutputFile { path, archive, arrays } in &self.files {
             let arrays = arrays.iter().filter_map(|(i, key)| Some((key.as_str(), outputs.get(*i)?)));
-            let place = Place { path: path.clone(), key: None };
-            let bytes = if place.is_archive() {
+            let arrays: Vec<_> = arrays.collect();
+            // The bytes of the file, and an array's elements as numbers.
+            let needed =
+                arrays.iter().fold(0, |sum: u64, (_, t)| sum.saturating_add(6 * t.data.len() as u64));
+            budget::check("to write outputs", needed).map_err(FileError::limit(path))?;
+            let arrays = arrays.into_iter();
+            let bytes = if *archive {
                 npy::encode_archive(arrays)
             } else {
                 arrays.map(|(_, tensor)| npy::encode(tensor)).next().unwrap_or_else(|| Ok(Vec::new()))
@@ -258,7 +336,9 @@ mod tests {
         let missing = read_inputs(&pair(), &args(&["b=x.npy"])).unwrap_err();
         assert!(matches!(&missing, FileError::Usage(t) if t.starts_with("no file for input 'a'")));
         let twice = OutputPlan::resolve(&pair(), &args(&["x.npy", "x.npy"])).unwrap_err();
-        assert_eq!(twice.to_string(), "two outputs would go to the same place in 'x.npy'");
+        assert!(twice.to_string().starts_with("two of --output would go to 'x.npy'"), "{twice}");
+        let twice = OutputPlan::resolve(&pair(), &args(&["x.npz:k", "./x.npz:k"])).unwrap_err();
+        assert!(twice.to_string().starts_with("two of --output would go to array 'k' of"), "{twice}");
     }
 
     #[test]
@@ -275,6 +355,19 @@ mod tests {
         assert_eq!(read_inputs(&pair(), &list).unwrap(), tensors());
         let leftovers = fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(leftovers, 3);
+    }
+
+    #[test]
+    fn an_archive_is_one_file_however_it_is_spelled() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| format!("{}/{name}", folder.path().display());
+        let list = [at("all.npz:first"), at("./all.npz:second")];
+        assert_eq!(output_files(&list).unwrap().len(), 1);
+        OutputPlan::resolve(&pair(), &list).unwrap().write(&tensors()).unwrap();
+        assert_eq!(read_inputs(&pair(), &list).unwrap(), tensors());
+        assert_eq!(output_files(&args(&["a=x.npz", "b=x.npz", "y.npz"])).unwrap().len(), 2);
+        assert!(output_files(&args(&["a=x.npz", "x.npz:a"])).is_err());
+        assert_eq!(output_files(&args(&["x.npy", "x.npy"])).unwrap().len(), 2);
     }
 
     #[test]

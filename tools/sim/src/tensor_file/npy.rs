@@ -61,7 +61,11 @@ pub(super) fn decode(bytes: &[u8], desc: &IoDesc) -> Result<Tensor, String> {
     if got != want {
         return Err(format!("expected shape {want:?}, got {got:?}"));
     }
+    let layout = Layout { shape: Vec::new(), column_major: false, stored, big_endian };
     let needed = usize::try_from(header.len()).ok().and_then(|n| n.checked_mul(stored.bytes()));
+    if needed == Some(rest.len()) && layout.is_plain(desc.dtype) && header.order() == Order::C {
+        return layout.values(rest, desc);
+    }
     if needed != Some(rest.len()) {
         let (name, got) = (stored.name(), rest.len());
         return Err(format!("{got} bytes of data do not make {name}{want:?}"));
@@ -74,6 +78,19 @@ pub(super) fn decode(bytes: &[u8], desc: &IoDesc) -> Result<Tensor, String> {
         values = row_major(&values, want);
     }
     Ok(Tensor::from_values(desc.dtype, want, &values))
+}
+
+/// Elements of an array, as its header claims and as its bytes allow; 0 if there is none.
+pub(super) fn elements(bytes: &[u8]) -> u64 {
+    let mut rest = bytes;
+    let header = check_header(bytes).ok().and_then(|()| NpyHeader::from_reader(&mut rest).ok());
+    header.map_or(0, |header| header.len().min(bytes.len() as u64))
+}
+
+/// Bytes that [`decode`] needs at most, beside those of the file.
+pub(super) fn decoding_bytes(bytes: &[u8], desc: &IoDesc) -> u64 {
+    // The tensor, which may grow by doubling, and elements of other types as numbers of 32 bits, twice in column-major order.
+    elements(bytes).saturating_mul(2 * desc.dtype.bytes() + 8)
 }
 
 /// What the header of a file says.
@@ -91,9 +108,14 @@ impl Layout {
         shape.iter().try_fold(self.stored.bytes() as u64, |n, &d| n.checked_mul(d))
     }
 
+    /// Whether elements are stored as a tensor of `dtype` has them.
+    fn is_plain(&self, dtype: Dtype) -> bool {
+        self.stored == Stored::of(dtype) && (self.stored.bytes() == 1 || !self.big_endian)
+    }
+
     /// The elements of a part, as `desc` wants them.
     pub(super) fn values(&self, data: &[u8], desc: &IoDesc) -> Result<Tensor, String> {
-        if self.stored == Stored::of(desc.dtype) && (self.stored.bytes() == 1 || !self.big_endian) {
+        if self.is_plain(desc.dtype) {
             return Ok(Tensor { dtype: desc.dtype, shape: desc.shape.clone(), data: data.to_vec() });
         }
         let elements = data.chunks_exact(self.stored.bytes());

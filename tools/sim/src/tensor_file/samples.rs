@@ -7,7 +7,7 @@ use std::io::{Read, Seek, SeekFrom};
 
 use dpu_isa::{Dtype, IoDesc};
 
-use strum_files::{FileError, Staged};
+use strum_files::{FileError, Staged, budget, check_distinct};
 
 use super::member::{Found, Member};
 use super::{Place, all_inputs, assign, npy};
@@ -76,6 +76,8 @@ impl Samples {
                 let data = size.saturating_sub(start);
                 return Err(reason(format!("{data} bytes of data do not make {n} samples")));
             }
+            let sample = layout.sample_bytes(&desc.shape).unwrap_or(u64::MAX);
+            budget::check("a sample", sample.saturating_mul(2)).map_err(FileError::limit(&place.path))?;
             inputs.push(Source::Array { place, data, layout, desc: desc.clone() });
         }
         Ok(count.map(|(count, _)| Samples { inputs, count }))
@@ -170,16 +172,11 @@ impl SampleOutputs {
     /// When an argument names no output or an archive, or a file cannot be written.
     pub fn create(descs: &[IoDesc], args: &[String], count: u64) -> Result<SampleOutputs, FileError> {
         let places = assign("output", descs, args)?;
-        for (i, place) in places.iter().flatten().enumerate() {
-            if place.is_archive() {
-                let path = place.path.display();
-                return Err(FileError::Usage(format!("'{path}': the outputs of a batch go to .npy files")));
-            }
-            if places.iter().flatten().take(i).any(|other| other.path == place.path) {
-                let path = place.path.display();
-                return Err(FileError::Usage(format!("two outputs would go to the same place in '{path}'")));
-            }
+        if let Some(place) = places.iter().flatten().find(|place| place.is_archive()) {
+            let path = place.path.display();
+            return Err(FileError::Usage(format!("'{path}': the outputs of a batch go to .npy files")));
         }
+        check_distinct(places.iter().flatten().map(|place| ("--output", place.path.as_path())))?;
         let files = descs.iter().zip(places).map(|(desc, place)| {
             let Some(place) = place else { return Ok(None) };
             let mut staged = Staged::create(&place.path)?;

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use dpu_isa::{ConvInv, ConvVar, Space, WeightFormat};
 use rayon::prelude::*;
+use strum_files::budget;
 
 use super::super::Lut;
 use super::layer::{Layer, Prepared};
@@ -22,11 +23,13 @@ const SHARED_PRODUCTS: u64 = if cfg!(test) { 1 } else { 1 << 20 };
 /// Fewest values of a copy that they share.
 const SHARED_VALUES: usize = if cfg!(test) { 1 } else { 1 << 16 };
 
-/// Most elements of a tile that is copied; larger ones take the golden path.
+/// Most elements of a tile that is copied, and most pixels that are computed; larger ones take the golden path.
 const MAX_COPY: u64 = 32 << 20;
 
 /// Most weights that are decoded at once: far more than fit an SRAM, unless weight sets overlap.
 const MAX_WEIGHTS: u64 = 1 << 27;
+/// Part of the memory limit that they may be.
+const SHARE: u64 = 8;
 
 /// What makes a signed byte an unsigned one that is greater by 128.
 const BIAS: u8 = 0x80;
@@ -74,12 +77,13 @@ pub(super) struct Plan<'a> {
 impl<'a> Plan<'a> {
     /// `None` where only the golden path will do.
     pub(super) fn new(kernel: Kernel, inv: &'a ConvInv, var: &'a ConvVar) -> Option<Plan<'a>> {
-        if writes_what_it_reads(inv, var) {
+        let pixels = u64::from(var.out_h).saturating_mul(var.out_w.into());
+        if writes_what_it_reads(inv, var) || pixels > MAX_COPY {
             return None;
         }
         let taps = u64::from(var.kernel_h) * u64::from(var.kernel_w);
         let weights = taps.saturating_mul(u64::from(var.in_c)).saturating_mul(u64::from(var.out_c));
-        if !inv.depthwise && weights > MAX_WEIGHTS {
+        if !inv.depthwise && weights > MAX_WEIGHTS.min(budget::limit() / SHARE) {
             return None;
         }
         let y = Axis::new(var.origin_y, var.out_h, inv.stride_y, var.kernel_h, inv.dilation_y, var.in_h);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use dpu_isa::{ConvInv, ConvVar, Method, WeightEntry};
 use rayon::prelude::*;
+use strum_files::budget::{self, Claim};
 
 use super::super::ppe::{Channels, ENTRY, load_table};
 use super::{decode_set, runs_of};
@@ -17,8 +18,9 @@ use crate::kernel::{Blocks, Kernel, Operands, PanelMut, Panels};
 use crate::memory;
 use crate::weights::Decoder;
 
-/// Most bytes of prepared layers that are kept.
-const MAX_BYTES: usize = 2 << 30;
+/// Most bytes of prepared layers that are kept, and the part of what memory there is left that they may take.
+const MAX_BYTES: u64 = 2 << 30;
+const SHARE: u64 = 4;
 
 /// A layer's weights and table as a kernel takes them.
 #[derive(Debug)]
@@ -304,7 +306,8 @@ impl Expected {
 #[derive(Debug, Default)]
 pub(crate) struct Layers {
     known: BTreeMap<[u32; 6], Vec<Arc<Layer>>>,
-    bytes: usize,
+    bytes: u64,
+    claims: Vec<Claim>,
     /// What all convolutions so far have done.
     trace: Vec<Trace>,
     /// The recorded run that is repeated, if one is, and how many of its convolutions have come.
@@ -349,12 +352,15 @@ impl Layers {
             Some(layer) => Arc::clone(layer),
             None => {
                 let layer = Arc::new(Layer::new(kernel, inv, var, sram)?);
-                let size = layer.size();
-                if self.bytes.saturating_add(size) > MAX_BYTES {
+                let size = layer.size() as u64;
+                let most = MAX_BYTES.min(budget::left() / SHARE);
+                let claim = budget::claim("prepared weights", size).ok().filter(|_| size <= most);
+                let Some(claim) = claim.filter(|_| self.bytes.saturating_add(size) <= MAX_BYTES) else {
                     self.trace.push(Trace::Plain { dense: inv.method == Method::Dense });
                     return Ok(layer);
-                }
+                };
                 self.bytes += size;
+                self.claims.push(claim);
                 known.push(Arc::clone(&layer));
                 layer
             }

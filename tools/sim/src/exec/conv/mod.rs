@@ -7,11 +7,13 @@ mod fast;
 mod golden;
 mod layer;
 mod products;
+mod steps;
 mod tile;
 mod zeros;
 
 use dpu_cost::Cost;
 use dpu_isa::{ConvInv, ConvVar, Dtype, Machine, Method, Space, WeightEntry};
+use strum_files::budget;
 
 use fast::{Buffers, Plan};
 use golden::Tile;
@@ -48,6 +50,10 @@ impl Semantics for ConvInv {
         Ok(dpu_cost::INVARIANT)
     }
 
+    fn steps(&self, _core: &Core) -> u64 {
+        0
+    }
+
     fn touch(&self, _core: &Core, _gate: &mut Gate<'_>) -> Result<(), Fault> {
         Ok(())
     }
@@ -67,6 +73,11 @@ impl Semantics for ConvVar {
         let inv = invariant(self, core)?;
         check_schedule(inv, machine)?;
         dpu_cost::conv(inv, self, machine).map_err(|error| Fault::operand(error.to_string()))
+    }
+
+    fn steps(&self, core: &Core) -> u64 {
+        let Ok(inv) = invariant(self, core) else { return 0 };
+        steps::of(inv, self)
     }
 
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {
@@ -204,10 +215,12 @@ fn check_schedule(inv: &ConvInv, machine: &Machine) -> Result<(), Fault> {
 fn check_size(inv: &ConvInv, var: &ConvVar) -> Result<(), Fault> {
     let channels = if inv.depthwise { var.out_c } else { var.in_c };
     let weights = (u64::from(var.kernel_h) * u64::from(var.kernel_w)).saturating_mul(u64::from(channels));
-    if weights > MAX_SET || var.out_c > MAX_CHANNELS {
+    // Decoded weights have two bytes.
+    let most = MAX_SET.min(budget::limit() / 16);
+    if weights > most || var.out_c > MAX_CHANNELS {
         let out = var.out_c;
         return Err(Fault::operand(format!(
-            "{out} channels with sets of {weights} weights; the simulator takes {MAX_CHANNELS} and {MAX_SET}"
+            "{out} channels with sets of {weights} weights; the simulator takes {MAX_CHANNELS} and {most}"
         )));
     }
     Ok(())

@@ -1,0 +1,196 @@
+//! Attributes that an operation does not declare. MLIR keeps them and gives them no meaning, so that one that is misspelt would change
+//! nothing and say nothing.
+//!
+//! Invariant: an attribute with the prefix of one of our dialects is one that this project reads, where it reads it and as it reads it; and
+//! our operations have no attribute without a prefix but those that they declare.
+
+use crate::{Attribute, Operation, PassError};
+
+/// What is wrong, to be reported at the operation.
+type Verdict = Result<(), String>;
+
+/// Which operations an attribute is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Functions.
+    Function(Side),
+    /// Convolutions of `tosa` and `strum`.
+    Convolution,
+}
+
+/// Which values of a function an attribute is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Arguments,
+    Results,
+}
+
+/// What an attribute holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// `array<f64>`, positive.
+    Scales,
+    /// `array<i32>`.
+    Codes,
+    /// `array<f64>`.
+    Means,
+    /// `array<f64>`, not negative.
+    Squares,
+}
+
+/// An attribute of the strum dialect.
+struct Known {
+    name: &'static str,
+    place: Place,
+    form: Form,
+    /// The attribute without which it says nothing.
+    with: Option<&'static str>,
+}
+
+/// The attributes that `strumc quantize` writes.
+const KNOWN: &[Known] = &[
+    scales("strum.input_scales", Side::Arguments, "strum.input_zero_points"),
+    codes("strum.input_zero_points", Side::Arguments, "strum.input_scales"),
+    scales("strum.output_scales", Side::Results, "strum.output_zero_points"),
+    codes("strum.output_zero_points", Side::Results, "strum.output_scales"),
+    Known { name: "strum.input_mean", place: Place::Convolution, form: Form::Means, with: None },
+    Known { name: "strum.input_square", place: Place::Convolution, form: Form::Squares, with: None },
+];
+
+const fn scales(name: &'static str, side: Side, with: &'static str) -> Known {
+    Known { name, place: Place::Function(side), form: Form::Scales, with: Some(with) }
+}
+
+const fn codes(name: &'static str, side: Side, with: &'static str) -> Known {
+    Known { name, place: Place::Function(side), form: Form::Codes, with: Some(with) }
+}
+
+/// What a program says of its making, without a prefix.
+const OF_PROGRAM: &[&str] = &["tool", "pipeline", "input_sha256"];
+
+const CONVOLUTIONS: &[&str] =
+    &["tosa.conv2d", "tosa.depthwise_conv2d", "strum.conv2d", "strum.depthwise_conv2d"];
+
+/// Verifies an attribute whose name begins with a dialect of ours.
+pub(crate) fn verify_prefixed(
+    op: Operation<'_>,
+    name: &str,
+    value: Attribute<'_>,
+    on_operation: bool,
+) -> Result<(), PassError> {
+    let verdict = match KNOWN.iter().find(|known| known.name == name) {
+        Some(known) if on_operation => place(op, known).and_then(|()| form(op, known, value)),
+        Some(known) => Err(format!("has '{name}' on an argument or result: it is for {}", whose(known))),
+        None => {
+            let prefix = name.split_inclusive('.').next().unwrap_or_default();
+            let known: Vec<_> = KNOWN.iter().map(|k| k.name).filter(|k| k.starts_with(prefix)).collect();
+            let place = if on_operation { "" } else { " on an argument or result" };
+            Err(unknown(&format!("'{name}'{place}"), name, &known))
+        }
+    };
+    verdict.map_err(|message| op.error(message).into())
+}
+
+/// Verifies that an operation of ours has no attribute without a prefix that it does not declare.
+pub(crate) fn verify_own(op: Operation<'_>) -> Result<(), PassError> {
+    let allowed: &[&str] = if op.is("dpu.program") { OF_PROGRAM } else { &[] };
+    for (name, value) in op.discardable_attributes() {
+        if name.contains('.') {
+            continue;
+        }
+        if !allowed.contains(&name) {
+            let mut known = [&op.declared_attributes(), allowed].concat();
+            // What MLIR itself keeps there is nothing to write.
+            known.retain(|known| *known != "operandSegmentSizes");
+            return Err(op.error(unknown(&format!("'{name}'"), name, &known)).into());
+        }
+        if value.as_str().is_none() {
+            return Err(op.error(format_args!("expects '{name}' to be a string, got {value}")).into());
+        }
+    }
+    Ok(())
+}
+
+impl Operation<'_> {
+    /// What is wrong with an attribute of an operation of any dialect that has no prefix, is not declared, and is called nearly as one
+    /// that is. Others without a prefix may be notes of the tool that made the file.
+    pub fn misspelt_attribute(self) -> Option<String> {
+        let notes = self.discardable_attributes().into_iter().filter(|(name, _)| !name.contains('.'));
+        notes.into_iter().find_map(|(name, _)| {
+            let known = nearest(name, &self.declared_attributes())?;
+            Some(format!("has no attribute '{name}'; the nearest is '{known}'"))
+        })
+    }
+}
+
+fn place(op: Operation<'_>, known: &Known) -> Verdict {
+    let right = match known.place {
+        Place::Function(_) => op.is("func.func"),
+        Place::Convolution => CONVOLUTIONS.contains(&op.name()),
+    };
+    if right { Ok(()) } else { Err(format!("has '{}', which is for {}", known.name, whose(known))) }
+}
+
+fn whose(known: &Known) -> &'static str {
+    match known.place {
+        Place::Function(_) => "functions",
+        Place::Convolution => "convolutions",
+    }
+}
+
+fn form(op: Operation<'_>, known: &Known, value: Attribute<'_>) -> Verdict {
+    let Known { name, form, .. } = known;
+    let count = match form {
+        Form::Scales | Form::Means | Form::Squares => {
+            let values =
+                value.as_f64s().ok_or_else(|| format!("expects '{name}' as array<f64>, got {value}"))?;
+            let legal = |v: f64| match form {
+                Form::Scales => v > 0.0,
+                Form::Squares => v >= 0.0,
+                Form::Means | Form::Codes => true,
+            };
+            let wrong = |v: &&f64| !v.is_finite() || !legal(**v);
+            if let Some(wrong) = values.iter().find(wrong) {
+                return Err(format!("has {wrong} in '{name}'"));
+            }
+            values.len()
+        }
+        Form::Codes => {
+            let values =
+                value.as_i64s().ok_or_else(|| format!("expects '{name}' as array<i32>, got {value}"))?;
+            if let Some(wrong) = values.iter().find(|v| i32::try_from(**v).is_err()) {
+                return Err(format!("has {wrong} in '{name}'"));
+            }
+            values.len()
+        }
+    };
+    if let Some(other) = known.with.filter(|other| op.attribute(other).is_none()) {
+        return Err(format!("has '{name}' without '{other}'"));
+    }
+    let Place::Function(side) = known.place else { return Ok(()) };
+    let Some((arguments, results)) = op.function_type() else { return Ok(()) };
+    let (what, expected) = match side {
+        Side::Arguments => ("arguments", arguments.len()),
+        Side::Results => ("results", results.len()),
+    };
+    if count == expected {
+        return Ok(());
+    }
+    Err(format!("has {expected} {what}, and {count} values in '{name}'"))
+}
+
+/// Says that an attribute does not exist, and which one may have been meant.
+fn unknown(what: &str, name: &str, known: &[&str]) -> String {
+    match (nearest(name, known), known) {
+        (Some(known), _) => format!("has no attribute {what}; the nearest is '{known}'"),
+        (None, []) => format!("has no attribute {what}"),
+        (None, known) => format!("has no attribute {what}; there are {}", known.join(", ")),
+    }
+}
+
+/// The name that is nearest, if it is near enough for a slip.
+fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
+    const NEAR: f64 = 0.6;
+    let near = known.iter().map(|known| (strsim::normalized_damerau_levenshtein(name, known), *known));
+    near.filter(|(near, _)| *near > NEAR).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
+}

@@ -1,0 +1,121 @@
+//! The work of `mlir-opt`, with diagnostics, input and output in the caller's hands.
+//!
+//! Invariant: no file is opened here but those that options of MLIR's name for additional output.
+
+use std::ffi::{OsStr, OsString, c_void};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+
+use strum_mlir_sys as sys;
+
+use crate::{Captured, DialectRegistry, diagnostic, ffi, tool::with_argv};
+
+/// What a command line says that its caller has to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptLine {
+    /// The file to read; `-` is standard input.
+    pub input: OsString,
+    /// The file to write; `-` is standard output.
+    pub output: OsString,
+    /// A file with dialects in IRDL, to be read before.
+    pub irdl: Option<OsString>,
+    /// Whether operations of unknown dialects are let through.
+    pub allow_unregistered: bool,
+    /// Whether dialects or passes are listed, and nothing is read.
+    pub lists: bool,
+}
+
+impl OptLine {
+    /// Declares the options of `mlir-opt` and those of all registered passes, and reads a command line, which begins with the program's
+    /// name; to be called once. `None` if it is wrong, of which the user has been told.
+    ///
+    /// Ends the process after what `--help` prints, beginning with `title`.
+    pub fn read(arguments: &[OsString], title: &str, registry: &DialectRegistry) -> Option<Self> {
+        let empty = sys::MlirStringRef { data: std::ptr::null(), length: 0 };
+        let mut line = sys::StrumOptLine {
+            input: empty,
+            output: empty,
+            irdl: empty,
+            allowUnregistered: false,
+            lists: false,
+        };
+        let read = with_argv(arguments, |argc, argv| {
+            // SAFETY: `argv` holds `argc` strings and a null, and the registry is valid.
+            unsafe { sys::strumOptReadLine(argc, argv, ffi::string_ref(title), registry.raw(), &mut line) }
+        });
+        // SAFETY: the strings live as long as the process.
+        let text = |text| OsStr::from_bytes(unsafe { ffi::bytes_of(text) }).to_owned();
+        read.then(|| Self {
+            input: text(line.input),
+            output: text(line.output),
+            irdl: Some(text(line.irdl)).filter(|file| !file.is_empty()),
+            allow_unregistered: line.allowUnregistered,
+            lists: line.lists,
+        })
+    }
+}
+
+/// Something to be read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OptSource<'a> {
+    /// What locations name it.
+    pub name: &'a str,
+    /// Text or bytecode.
+    pub bytes: &'a [u8],
+}
+
+/// How the work ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptOutcome {
+    /// Everything is written.
+    Done,
+    /// Something has failed, and diagnostics or standard error say what.
+    Failed {
+        /// Whether the command line is wrong.
+        usage: bool,
+    },
+    /// The output could not be written: the error's number.
+    Unwritten(i32),
+}
+
+/// Does what the last command line says that [`OptLine::read`] has read. `tell` receives every diagnostic that the user wants to see, on
+/// any thread, but for those that `--verify-diagnostics` expects.
+pub fn run_opt(
+    input: OptSource<'_>,
+    irdl: OptSource<'_>,
+    output: BorrowedFd<'_>,
+    registry: &DialectRegistry,
+    tell: &(dyn Fn(Captured) + Sync),
+) -> OptOutcome {
+    let source = |source: OptSource<'_>| sys::StrumOptSource {
+        name: ffi::string_ref(source.name),
+        bytes: sys::MlirStringRef { data: source.bytes.as_ptr().cast(), length: source.bytes.len() },
+    };
+    let user: *const &(dyn Fn(Captured) + Sync) = &raw const tell;
+    let job = sys::StrumOptJob {
+        input: source(input),
+        irdl: source(irdl),
+        output: output.as_raw_fd(),
+        diagnostic: Some(hand_over),
+        userData: user.cast_mut().cast(),
+    };
+    // SAFETY: what the job borrows outlives the call, and `hand_over` takes the user data as the closure it is.
+    let result = unsafe { sys::strumOptRun(&job, registry.raw()) };
+    match result {
+        sys::StrumOptResult { success: false, usage, .. } => OptOutcome::Failed { usage },
+        sys::StrumOptResult { writeError: 0, .. } => OptOutcome::Done,
+        sys::StrumOptResult { writeError, .. } => OptOutcome::Unwritten(writeError),
+    }
+}
+
+/// The receiver of diagnostics.
+unsafe extern "C" fn hand_over(raw: sys::MlirDiagnostic, notes: bool, user: *mut c_void) {
+    // SAFETY: `user` is the closure that `run_opt` borrows for the whole call, and MLIR hands a valid diagnostic.
+    let (tell, mut diagnostic) =
+        unsafe { (*user.cast::<&(dyn Fn(Captured) + Sync)>(), diagnostic::read(raw)) };
+    if !notes {
+        diagnostic.notes.clear();
+    }
+    // A panic cannot cross C++.
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tell(diagnostic)));
+}

@@ -1,0 +1,74 @@
+//! The attributes of supported TOSA ops, and what becomes of each value.
+//!
+//! Invariant: every attribute that TOSA declares for an op of the matrix is here. A test holds it, and another one that every entry is true.
+
+/// What an attribute does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Honour {
+    /// Every legal value is followed.
+    Followed,
+    /// Some legal values are refused.
+    Limited,
+    /// Integers leave nothing for it to decide; every value is right.
+    Idle,
+}
+
+/// An attribute.
+#[derive(Clone, Copy, Debug)]
+pub struct Attribute {
+    /// Its name.
+    pub name: &'static str,
+    /// The ops that have it, without their dialect.
+    pub ops: &'static [&'static str],
+    /// What it does.
+    pub honour: Honour,
+    /// The same as a sentence.
+    pub text: &'static str,
+}
+
+use Honour::{Followed, Idle, Limited};
+
+const CONVOLUTIONS: &[&str] = &["conv2d", "depthwise_conv2d"];
+const POOLING: &[&str] = &["avg_pool2d", "max_pool2d"];
+const WINDOWS: &[&str] = &["avg_pool2d", "conv2d", "depthwise_conv2d", "max_pool2d"];
+
+const fn attribute(
+    name: &'static str,
+    ops: &'static [&'static str],
+    honour: Honour,
+    text: &'static str,
+) -> Attribute {
+    Attribute { name, ops, honour, text }
+}
+
+/// All of them, by name.
+pub const ATTRIBUTES: &[Attribute] = &[
+    attribute("acc_type", &["avg_pool2d", "conv2d", "depthwise_conv2d"], Limited, "i32; others are refused"),
+    attribute("axis", &["concat", "reduce_max", "reduce_min", "reduce_sum"], Followed, "followed"),
+    attribute("dilation", CONVOLUTIONS, Limited, "followed up to 8192"),
+    attribute("input_unsigned", &["rescale"], Limited, "followed between 8 and 16 bits, on one side"),
+    attribute("kernel", POOLING, Limited, "followed up to 8192"),
+    attribute("local_bound", CONVOLUTIONS, Idle, "either: it bounds errors of floats"),
+    attribute("max_val", &["clamp"], Followed, "followed"),
+    attribute("min_val", &["clamp"], Followed, "followed"),
+    attribute(
+        "nan_mode",
+        &["clamp", "max_pool2d", "maximum", "minimum", "reduce_max", "reduce_min"],
+        Idle,
+        "either: no integer is NaN",
+    ),
+    attribute("output_unsigned", &["rescale"], Limited, "followed between 8 and 16 bits, on one side"),
+    attribute("pad", WINDOWS, Limited, "followed up to 8192"),
+    attribute("per_channel", &["rescale"], Followed, "followed"),
+    attribute("perms", &["transpose"], Followed, "followed"),
+    attribute("round", &["arithmetic_right_shift"], Followed, "followed"),
+    attribute(
+        "rounding_mode",
+        &["rescale"],
+        Limited,
+        "SINGLE_ROUND, and DOUBLE_ROUND with `scale32`; others are refused",
+    ),
+    attribute("scale32", &["rescale"], Followed, "followed: the width of multipliers"),
+    attribute("stride", WINDOWS, Limited, "followed up to 8192"),
+    attribute("values", &["const", "const_shape"], Followed, "followed"),
+];

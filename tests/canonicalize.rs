@@ -1,0 +1,178 @@
+//! `strum-canonicalize` on random networks, against the project's internal oracle: the IR is verified after every single rewrite, and
+//! what comes out is read back and evaluated.
+//!
+//! `STRUM_GRAPHS` says how many networks to rewrite there are, and a tenth as many of those that other tests compile;
+//! `STRUM_FIRST_SEED` is the first. `STRUM_GRAPHS=100000 cargo test --test canonicalize`, a run of some minutes, is for who
+//! changes a rule.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod common;
+#[path = "common/reference.rs"]
+mod reference;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use common::{compile, context, run, simulated};
+use strum_ir::{Context, Module};
+use strum_passes::strum_canonicalize;
+use strum_ref::smith::{self, Case};
+use strum_ref::{Dtype, Invalid, Tensor};
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context as Scope, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// How many networks there are unless asked otherwise: enough for every rule.
+const GRAPHS: u64 = 1000;
+
+/// How often each rule was applied.
+type Counts = Arc<Mutex<BTreeMap<String, usize>>>;
+
+/// Counts the rules that the pass says it applied.
+struct Counter(Counts);
+
+impl<S: tracing::Subscriber> Layer<S> for Counter {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Scope<'_, S>) {
+        let mut rule = Rule(None);
+        event.record(&mut rule);
+        if let Some(rule) = rule.0 {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(rule).or_default() += 1;
+        }
+    }
+}
+
+/// The field `rule` of an event.
+struct Rule(Option<String>);
+
+impl Visit for Rule {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "rule" {
+            self.0 = Some(value.to_owned());
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}")))
+}
+
+/// Canonicalizes a network, and evaluates what it has become.
+fn check(context: &Context, case: &Case) -> Result<(), String> {
+    let (done, diagnostics) = context.handle().capture(|| {
+        let mut module =
+            Module::parse(context, case.mlir.as_bytes(), "test.mlir").map_err(|e| e.to_string())?;
+        let done = (|| {
+            let pass = "func.func(strum-canonicalize{verify-each=true})";
+            module.run(pass).map_err(|e| e.to_string())?;
+            let function = module.symbol("main").ok_or("@main is gone")?;
+            let graph = reference::import(function)?;
+            let run = graph.run(&case.inputs).map_err(|e| format!("not legal: {e}\n{}", module.op()))?;
+            if run.unpredictable.is_some() || run.outputs != case.outputs {
+                return Err(format!("wrong result\n{}", module.op()));
+            }
+            Ok(())
+        })();
+        module.destroy_with_constants();
+        done
+    });
+    let text = |error: String| diagnostics.iter().fold(error, |text, d| format!("{text}\n{d}"));
+    done.map_err(|error| format!("{}\nfrom\n{}", text(error), case.mlir))
+}
+
+fn all(kind: &str, make: fn(u64) -> Result<Case, Invalid>, seeds: std::ops::Range<u64>) {
+    let mut at = context();
+    for seed in seeds {
+        if seed % 1000 == 999 {
+            at = context(); // the old one takes its constants with it
+        }
+        if let Err(error) = check(&at, &make(seed).unwrap()) {
+            panic!("{kind} {seed}: {error}");
+        }
+    }
+}
+
+#[test]
+fn every_rule_keeps_the_ir_valid_and_the_results() {
+    let counts = Counts::default();
+    tracing_subscriber::registry().with(Counter(Arc::clone(&counts))).init();
+    let (first, graphs) = (number("STRUM_FIRST_SEED", 0), number("STRUM_GRAPHS", GRAPHS));
+    all("rewrites", smith::rewrites, first..first.saturating_add(graphs));
+    all("graph", smith::graph, first..first.saturating_add(graphs / 10));
+    let counts = counts.lock().unwrap();
+    println!("{counts:#?}");
+    let idle: Vec<&str> = strum_canonicalize::rules().filter(|rule| !counts.contains_key(*rule)).collect();
+    assert!(idle.is_empty() || graphs < GRAPHS, "rules that no network met: {idle:?}");
+}
+
+/// A rescale of one channel, said to have a scale for each, behind a reshape of what has several channels.
+const ONE_CHANNEL: [(&str, &str); 2] = [
+    (
+        "%y: tensor<1x2x2x2xi32>",
+        "%a = tosa.maximum %y, %y : (tensor<1x2x2x2xi32>, tensor<1x2x2x2xi32>) -> tensor<1x2x2x2xi32>",
+    ),
+    (
+        "%x: tensor<1x2x2x4xi8>",
+        r#"%w = "tosa.const"() <{values = dense<3> : tensor<2x1x1x4xi8>}> : () -> tensor<2x1x1x4xi8>
+  %b = "tosa.const"() <{values = dense<[3, -90]> : tensor<2xi32>}> : () -> tensor<2xi32>
+  %a = tosa.conv2d %x, %w, %b, %z, %z {acc_type = i32, dilation = array<i64: 1, 1>, pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 1, 1>} : (tensor<1x2x2x4xi8>, tensor<2x1x1x4xi8>, tensor<2xi32>, tensor<1xi8>, tensor<1xi8>) -> tensor<1x2x2x2xi32>"#,
+    ),
+];
+
+#[test]
+fn the_scale_of_a_single_channel_moves_to_where_there_are_more() {
+    let context = context();
+    for (argument, layer) in ONE_CHANNEL {
+        let mlir = format!(
+            r#"func.func @main({argument}) -> tensor<8x1xi8> {{
+  %m = "tosa.const"() <{{values = dense<1073741824> : tensor<1xi32>}}> : () -> tensor<1xi32>
+  %s = "tosa.const"() <{{values = dense<33> : tensor<1xi8>}}> : () -> tensor<1xi8>
+  %z = "tosa.const"() <{{values = dense<0> : tensor<1xi8>}}> : () -> tensor<1xi8>
+  %zi = "tosa.const"() <{{values = dense<0> : tensor<1xi32>}}> : () -> tensor<1xi32>
+  %sh = tosa.const_shape {{values = dense<[8, 1]> : tensor<2xindex>}} : () -> !tosa.shape<2>
+  {layer}
+  %r = tosa.reshape %a, %sh : (tensor<1x2x2x2xi32>, !tosa.shape<2>) -> tensor<8x1xi32>
+  %0 = tosa.rescale %r, %m, %s, %zi, %z {{input_unsigned = false, output_unsigned = false, per_channel = true, rounding_mode = SINGLE_ROUND, scale32 = true}} : (tensor<8x1xi32>, tensor<1xi32>, tensor<1xi8>, tensor<1xi32>, tensor<1xi8>) -> tensor<8x1xi8>
+  return %0 : tensor<8x1xi8>
+}}"#
+        );
+        let (dtype, shape) =
+            if argument.ends_with("i32>") { (Dtype::I32, [1, 2, 2, 2]) } else { (Dtype::I8, [1, 2, 2, 4]) };
+        let values: Vec<i64> =
+            (0..shape.iter().product::<usize>()).map(|i| 37 * i as i64 % 101 - 50).collect();
+        let input = Tensor::new(dtype, shape, values).unwrap();
+        let module = Module::parse(&context, mlir.as_bytes(), "test.mlir").unwrap();
+        let graph = reference::import(module.symbol("main").unwrap()).unwrap();
+        let inputs = vec![input];
+        let outputs = graph.run(&inputs).unwrap().outputs;
+        let case = Case { mlir, inputs, outputs, graph };
+        check(&context, &case).unwrap_or_else(|error| panic!("{error}"));
+        let program = compile(&context, case.mlir.as_bytes(), "strum-pipeline{method=dense}").unwrap();
+        let inputs: Vec<_> = case.inputs.iter().map(simulated).collect();
+        let expected: Vec<_> = case.outputs.iter().map(simulated).collect();
+        assert_eq!(run(&program, &inputs).unwrap(), expected);
+    }
+}
+
+#[test]
+fn thousands_of_ops_become_one_whose_location_fits_a_binary() {
+    let context = context();
+    let ty = "tensor<4xi8>";
+    let mut mlir = format!("func.func @main(%v0: {ty}) -> {ty} {{\n");
+    mlir.push_str("  %z = \"tosa.const\"() <{values = dense<3> : tensor<1xi8>}> : () -> tensor<1xi8>\n");
+    for i in 0..5000 {
+        let next = i + 1;
+        mlir.push_str(&format!(
+            "  %v{next} = tosa.negate %v{i}, %z, %z : ({ty}, tensor<1xi8>, tensor<1xi8>) -> {ty}\n"
+        ));
+    }
+    mlir.push_str(&format!("  return %v5000 : {ty}\n}}\n"));
+    let program = compile(&context, mlir.as_bytes(), "strum-pipeline{method=dense}").unwrap();
+    let input = simulated(&Tensor::new(Dtype::I8, [4], [-128, -127, 0, 127]).unwrap());
+    // An even number of negations, of which the first saturates -128 and thereby changes it.
+    let output = simulated(&Tensor::new(Dtype::I8, [4], [-121, -121, 0, 127]).unwrap());
+    assert_eq!(run(&program, &[input]).unwrap(), [output]);
+}

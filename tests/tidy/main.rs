@@ -1,0 +1,392 @@
+//! The rules of STYLE.md that can be checked mechanically: sizes and first lines of files, paths and flags that documents name, an error
+//! case for every pass, and a test for every message.
+//!
+//! Invariant: these tests read the sources and nothing else. Every exception is listed with its reason, and an exception that is no longer
+//! needed is a failure as well, so the lists can only shrink.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod source;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use source::Source;
+
+/// Most lines of a source file, and of a function from its `fn` to its closing brace.
+const FILE_LINES: usize = 600;
+const FUNCTION_LINES: usize = 70;
+
+/// Files and functions that are longer.
+const LONG: [(&str, &str); 5] = [
+    ("dialects/isa/src/table.rs", "a single table"),
+    (
+        "dialects/cost/tests/cycles.rs: skipped_zeros_are_those_that_a_naive_count_skips",
+        "one random case from start to end",
+    ),
+    ("passes/float/tests/common/integer.rs: reference", "one match arm for each operator"),
+    ("passes/plan/tests/interp/mod.rs: run", "the steps of one loop"),
+    ("tools/sim/src/exec/tests/vec.rs: binary_operators", "every field of one instruction"),
+];
+
+/// Flags of third-party programs that documents name, and the program.
+const FOREIGN_FLAGS: [(&str, &str); 1] = [("strict", "mypy")];
+
+/// Documents outside `docs` whose paths and flags must exist.
+const DOCUMENTS: [&str; 4] = ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "STYLE.md"];
+
+/// Sources in which every string is a message, except for arguments of what [`NO_MESSAGE`] lists.
+const MESSAGES: [&str; 3] = ["dialects/ir/src/", "dialects/mlir-sys/cpp/", "passes/src/"];
+const NO_MESSAGE: &str =
+    "# Attribute Build InUse Internal Program Type [ allow debug! decline internal list required";
+
+/// Sources in which a string is a message if it is an argument of one of [`REFUSALS`].
+const BELOW: [&str; 3] = ["passes/float/src/quantize/", "passes/plan/src/", "passes/quant/src/"];
+const REFUSALS: [&str; 5] = ["error", "refuse", "refused", "resource", "unsupported"];
+
+/// Sources whose messages do not reach users.
+const NOT_FOR_USERS: [(&str, &str); 5] = [
+    ("dialects/ir/src/dpu/ods.rs", "generates ODS definitions"),
+    ("dialects/ir/src/error.rs", "reported as an internal error of the pass"),
+    ("passes/plan/src/alloc/check.rs", "a checker, reported as an internal error"),
+    ("passes/plan/src/barriers/check.rs", "a checker, reported as an internal error"),
+    ("passes/plan/src/deps/check.rs", "a checker, reported as an internal error"),
+];
+
+/// Messages without a test, by their longest fragment, grouped by the reason.
+const UNTESTED: [(&str, &[&str]); 6] = [
+    (
+        "rejected earlier, by ODS or by MLIR's verifiers",
+        &[
+            "a barrier has no number",
+            "a result without the first or the last tap of every pixel",
+            "an image has four axes",
+            "axes, its map",
+            "expects a packed result",
+            "expects a static result",
+            "expects a typed value",
+            "expects an integer result",
+            "expects integers",
+            "is no array of f64",
+            "expects two operands",
+            "image and weights of a convolution of groups have five axes",
+            "images and weights have four axes",
+            "is a constant, input or output in SRAM: it must be in DRAM",
+            "maps, loops and operands differ in number",
+            "min_val and max_val are not integers",
+            "must be -128 to 127",
+            "must be 0 unless dense",
+            "must be 2 to 62",
+            "must be 3",
+            "must have a static type with elements of integers, index or floats",
+            "must be two numbers",
+            "no message",
+            "operands do not fit the fields of",
+            "start or size",
+            "the image has",
+            "the body yields nothing",
+            "the buffer has no address",
+            "the constant has no type",
+            "the constant has no value",
+            "the op has no dimension that can be read",
+            "the op has no dimensions",
+            "the op has no reassociation",
+            "the op has no result",
+            "the op has no such result",
+            "of static shape",
+            "the op reads no tensor",
+            "the part does not fit the whole",
+            "the type says",
+            "uses a buffer that its program does not declare",
+        ],
+    ),
+    (
+        "ruled out by the callers",
+        &[
+            "a function of one value cannot be tabulated",
+            "at least 0, and 2 to 62",
+            "bytes of DRAM for a constant",
+            "dimensions that cannot be merged: at most 6",
+            "does not end in func.return",
+            "is not a constant tensor with a static shape",
+            "must be a static tensor of i8, i16 or i32",
+            "no DPU layer stands for it",
+            "a part without positions",
+            "an element-wise layer with one multiplier for each channel",
+            "cannot be corrected",
+            "has no address field",
+            "has no axis",
+            "has no option",
+            "in type",
+            "is no dpu.program",
+            "is not a number of at least 0",
+            "is not a slice of 0",
+            "is not an instruction",
+            "is outside of axis",
+            "no verifier for",
+            "packed weights that are not a strum.constant",
+            "selection by activations needs the second moment of every input channel, from calibration",
+            "table must be a dense attribute, got",
+            "the program contradicts itself",
+            "the value is not constant",
+            "the weights are not packed",
+            "the weights do not go with the input",
+            "their shape is not that of a layer",
+            "this one is from",
+        ],
+    ),
+    (
+        "needs a tensor, a program or a machine beyond the limits of a test",
+        &[
+            "SRAM bytes for tiles of one element",
+            "a constant of type",
+            "a constant that is written out",
+            "error: out of memory for",
+            "out of memory for",
+            "its contents",
+            "more than can be counted",
+            "weights as they are stored",
+            "a tile of",
+            "buffers of a program",
+            "dimensions: a DMA task has 6",
+            "layers of a program",
+            "reaches beyond the address space",
+            "strategy: with loads ahead of time in prefetch_bytes, buffers find no place",
+            "the result is too large",
+            "which its instruction field cannot hold",
+        ],
+    ),
+    ("descriptions of options, in strum-opt's help", &["Output filename", "input file"]),
+    (
+        "faults of MLIR's own printer and writer, which none is known to have",
+        &[
+            "and is now",
+            "cannot be read again from its",
+            "cannot be written as bytecode",
+            "is another one when it is read again from its",
+        ],
+    ),
+    (
+        "internal errors",
+        &[
+            "cannot be verified: strum_ir::dialect_registry() has not been called",
+            "the program is invalid for no reason",
+        ],
+    ),
+];
+
+/// These tests, whose own lists must not count.
+const OWN: &str = "tests/tidy/";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    String::from_utf8_lossy(&fs::read(root().join(path)).unwrap()).into_owned()
+}
+
+/// All source files below a folder, sorted.
+fn files(folder: &str) -> Vec<String> {
+    let mut entries: Vec<_> = fs::read_dir(root().join(folder)).unwrap().map(Result::unwrap).collect();
+    entries.sort_by_key(fs::DirEntry::file_name);
+    let mut found = Vec::new();
+    for entry in entries {
+        let name = entry.file_name().into_string().unwrap();
+        let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+        match entry.file_type().unwrap().is_dir() {
+            _ if name.starts_with('.') || name == "target" || name == "__pycache__" => {}
+            true => found.extend(files(&path)),
+            false => found.push(path),
+        }
+    }
+    found
+}
+
+fn ends_in(path: &str, kinds: &[&str]) -> bool {
+    kinds.iter().any(|kind| path.ends_with(kind))
+}
+
+/// Fails with all faults, and with the exceptions that are no longer needed.
+fn expect_none<'a>(
+    mut faults: Vec<String>,
+    exceptions: impl IntoIterator<Item = &'a str>,
+    needed: &BTreeSet<String>,
+) {
+    let idle = exceptions.into_iter().filter(|&name| !needed.contains(name));
+    faults.extend(idle.map(|name| format!("an exception that is no longer needed: {name}")));
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[test]
+fn files_and_functions_are_short_and_say_what_they_are() {
+    let (mut faults, mut needed) = (Vec::new(), BTreeSet::new());
+    let mut long =
+        |name: String, lines: usize, most: usize| match LONG.iter().any(|(known, _)| *known == name) {
+            _ if lines <= most => {}
+            true => _ = needed.insert(name),
+            false => faults.push(format!("{name}: {lines} lines, at most {most}")),
+        };
+    let mut headless = Vec::new();
+    for path in files("").iter().filter(|path| ends_in(path, &[".rs", ".cpp", ".h"])) {
+        let text = read(path);
+        long(path.clone(), text.lines().count(), FILE_LINES);
+        let source = Source::new(&text);
+        for (name, lines) in source.functions() {
+            long(format!("{path}: {name}"), lines, FUNCTION_LINES);
+        }
+        if !text.starts_with(if path.ends_with(".rs") { "//!" } else { "//" }) {
+            headless.push(format!("{path}: does not open with a comment that says what it is"));
+        }
+    }
+    faults.extend(headless);
+    expect_none(faults, LONG.map(|(name, _)| name), &needed);
+}
+
+/// The documents: path and text.
+fn documents() -> Vec<(String, String)> {
+    let docs = files("docs").into_iter().filter(|path| path.ends_with(".md"));
+    docs.chain(DOCUMENTS.map(str::to_owned)).map(|path| (path.clone(), read(&path))).collect()
+}
+
+#[test]
+fn paths_in_documents_exist() {
+    let all = files("");
+    let mut faults = Vec::new();
+    for (document, text) in documents() {
+        let folder = Path::new(&document).parent().unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        for link in links.filter(|link| !link.is_empty() && !link.contains("://")) {
+            if !root().join(folder).join(link).exists() {
+                faults.push(format!("{document}: a link to {link}"));
+            }
+        }
+        // Every other piece of a line is in backticks.
+        let quoted = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+        for path in quoted
+            .filter(|path| path.contains(['/', '.']) && !path.contains([' ', '<', '*', '{', '$', '(', '|']))
+        {
+            let first = path.split('/').next().unwrap();
+            let is_ours = path.contains('/') && !first.is_empty() && root().join(first).exists();
+            let is_source = ends_in(path, &[".rs", ".py", ".td", ".js", ".cpp"]) && !path.starts_with('.');
+            let exists =
+                root().join(path).exists() || all.iter().any(|file| file.ends_with(&format!("/{path}")));
+            if (is_ours || is_source) && !exists {
+                faults.push(format!("{document}: `{path}`"));
+            }
+        }
+    }
+    expect_none(faults, [], &BTreeSet::new());
+}
+
+#[test]
+fn flags_in_documents_exist() {
+    let code = files("")
+        .into_iter()
+        .filter(|path| !ends_in(path, &[".md", ".mlir", ".snap"]) && !path.starts_with(OWN));
+    let code: String = code.map(|path| read(&path)).collect();
+    let mut faults = BTreeSet::new();
+    for (document, text) in documents() {
+        for (at, _) in text
+            .match_indices("--")
+            .filter(|&(at, _)| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '-'))
+        {
+            let name = source::word(&text[at + 2..]);
+            let is_flag = name.starts_with(|c: char| c.is_ascii_alphabetic());
+            // As a script writes it, as a string, and as a field that clap derives a flag from.
+            let forms =
+                [format!("--{name}"), format!("\"{name}\""), format!(" {}: ", name.replace('-', "_"))];
+            let is_foreign = FOREIGN_FLAGS.iter().any(|(flag, _)| *flag == name);
+            if is_flag && !is_foreign && !forms.iter().any(|form| code.contains(form)) {
+                faults.insert(format!("{document}: --{name}"));
+            }
+        }
+    }
+    expect_none(faults.into_iter().collect(), [], &BTreeSet::new());
+}
+
+#[test]
+fn every_pass_has_an_error_case() {
+    let mut faults = Vec::new();
+    let passes: BTreeSet<String> =
+        files("lit/passes").iter().map(|path| path.split('/').nth(2).unwrap().to_owned()).collect();
+    for pass in passes {
+        if !root().join("passes/src").join(pass.replace('-', "_")).join("mod.rs").is_file() {
+            faults.push(format!("lit/passes/{pass} is of no pass"));
+        }
+        let cases: String = files(&format!("lit/passes/{pass}")).iter().map(|path| read(path)).collect();
+        if !["expected-error", "RUN: not "].iter().any(|mark| cases.contains(mark)) {
+            faults.push(format!("lit/passes/{pass} has no error case"));
+        }
+    }
+    expect_none(faults, [], &BTreeSet::new());
+}
+
+#[test]
+fn every_message_is_in_a_test() {
+    let mut tested = String::new();
+    let mut messages: Vec<(String, String)> = Vec::new();
+    for path in files("").iter().filter(|path| !path.starts_with(OWN)) {
+        let within = |folders: &[&str]| folders.iter().any(|folder| path.starts_with(folder));
+        let is_code = ends_in(path, &[".rs", ".cpp"]);
+        // These pages are generated and compared with the sources, so they test the descriptions of passes and options.
+        if within(&["docs/passes.md", "docs/supported.md"]) || path.ends_with(".snap") {
+            tested += &read(path);
+        } else if within(&["lit/"]) {
+            let text = read(path);
+            tested.extend(text.lines().filter(|line| is_expectation(line)).flat_map(|line| {
+                [
+                    line, "
+",
+                ]
+            }));
+        }
+        if !is_code {
+            continue;
+        }
+        let source = Source::new(&read(path));
+        let is_test = path.contains("tests/") || path.ends_with("tests.rs");
+        for literal in &source.literals {
+            if is_test || source.is_test(literal.at) {
+                tested += &literal.text;
+                tested.push('\n');
+                continue;
+            }
+            let (callee, piece) = (source.callee(literal.at), longest_piece(&literal.text));
+            let takes = within(&MESSAGES) && !NO_MESSAGE.split(' ').any(|no| no == callee);
+            let refuses = within(&BELOW) && REFUSALS.contains(&callee);
+            let is_seen = !NOT_FOR_USERS.iter().any(|(file, _)| path == file);
+            if (takes || refuses) && is_seen && piece.contains(' ') {
+                messages.push((format!("{path}:{}", source.line(literal.at)), piece));
+            }
+        }
+    }
+    let tested = source::spaced(&tested);
+    let (mut faults, mut needed) = (Vec::new(), BTreeSet::new());
+    for (place, message) in messages.into_iter().filter(|(_, message)| !tested.contains(message.as_str())) {
+        if UNTESTED.iter().any(|(_, known)| known.contains(&message.as_str())) {
+            needed.insert(message);
+        } else {
+            faults.push(format!("{place}: no test has \"{message}\""));
+        }
+    }
+    expect_none(faults, UNTESTED.iter().flat_map(|(_, pieces)| pieces.iter().copied()), &needed);
+}
+
+/// Whether lit's line says what a test expects: a diagnostic, or a pattern of FileCheck.
+fn is_expectation(line: &str) -> bool {
+    let prefix = line.trim_start_matches(['/', '#', ' ']).split_once(": ").map_or("", |(prefix, _)| prefix);
+    let is_prefix = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || "-_".contains(c);
+    line.contains("expected-") || !prefix.is_empty() && prefix != "RUN" && prefix.chars().all(is_prefix)
+}
+
+/// The longest fragment of a message between its placeholders.
+fn longest_piece(message: &str) -> String {
+    // Doubled braces are braces.
+    let message = message.replace("{{", "\u{1}").replace("}}", "\u{2}");
+    let pieces = message.split('{').map(|piece| piece.split_once('}').map_or(piece, |(_, after)| after));
+    let longest = pieces.max_by_key(|piece| piece.len()).unwrap_or_default();
+    let longest = source::spaced(&longest.replace('\u{1}', "{").replace('\u{2}', "}"));
+    longest.trim_matches(|c: char| c == ' ' || c.is_ascii_punctuation()).to_owned()
+}
