@@ -85,16 +85,18 @@ fn measured(layers: &[Layer], request: &Request) -> f64 {
 /// The same by the words of the formats, weight by weight; the shift of a layer by trying all.
 fn naive(layers: &[Layer], request: &Request) -> f64 {
     let values = |shift: u32| -> Vec<i32> {
-        match request.kind {
-            Kind::Dense => (-128..=127).collect(),
-            Kind::Sparse => vec![0],
-            Kind::Dliq => (-8..8).map(|v| v << shift).collect(),
-            Kind::Mip2q => (0..=request.l).flat_map(|e| [1 << e, -(1 << e)]).filter(|&v| v < 128).collect(),
+        match request.method {
+            Method::Dense => (-128..=127).collect(),
+            Method::Sparse => vec![0],
+            Method::Dliq { .. } => (-8..8).map(|v| v << shift).collect(),
+            Method::Mip2q { l, .. } => {
+                (0..=l).flat_map(|e| [1 << e, -(1 << e)]).filter(|&v| v < 128).collect()
+            }
         }
     };
     let (mut signal, mut noise) = (0f64, 0f64);
     for layer in layers {
-        let shifts = match (request.kind, request.shift) {
+        let shifts = match (request.kind(), request.shift) {
             (Kind::Dliq, Shift::AutoLayer) => 0..=4,
             (Kind::Dliq, Shift::Fixed(shift)) => u32::from(shift)..=u32::from(shift),
             _ => 0..=0,
@@ -122,7 +124,7 @@ fn naive(layers: &[Layer], request: &Request) -> f64 {
                     // Padding is low first.
                     let low = 8usize.saturating_sub(16 - block.len());
                     for (rank, &i) in order.iter().enumerate() {
-                        let stored = match rank < low && request.kind != Kind::Dense {
+                        let stored = match rank < low && request.kind() != Kind::Dense {
                             true => nearest(block[i]),
                             false => i32::from(block[i]),
                         };

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dpu_isa::{Machine, Program};
-use strum_ir::{Captured, Context, Module, OptionKind};
+use strum_ir::{Context, Module, OptionKind};
 use strum_passes::translation::{self, ExportError};
 use strum_passes::{machine, pipeline};
 

@@ -34,7 +34,7 @@ pub(super) fn version() -> &'static str {
 /// Options of every driver.
 #[derive(Debug, Args)]
 pub(super) struct Common {
-    /// What to tell on standard error about the work: off, error, warn, info, debug or trace.
+    /// Log level on standard error: off, error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL", default_value = "warn", value_parser = level, global = true)]
     log: LevelFilter,
 

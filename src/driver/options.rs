@@ -33,15 +33,11 @@ const DEPTHWISE: &str = "depthwise";
 /// The option of a parameter.
 fn argument(parameter: &'static Parameter) -> Arg {
     let Parameter { name, value_name, domain, default, methods, help } = parameter;
-    let of = if *methods == PACKED { String::new() } else { format!("{}: ", names(methods)) };
-    let range = match domain {
-        Domain::Range(..) | Domain::OneOf(_) | Domain::WordsOr(..) => format!(", {domain}"),
-        Domain::Share | Domain::Flag | Domain::Words(_) => String::new(),
+    // Help of a single method begins with its name.
+    let help = match *methods == PACKED {
+        true => help.chars().take(1).flat_map(char::to_uppercase).chain(help.chars().skip(1)).collect(),
+        false => (*help).to_owned(),
     };
-    let mut help = format!("{of}{help}{range}");
-    if of.is_empty() {
-        help = help.chars().take(1).flat_map(char::to_uppercase).chain(help.chars().skip(1)).collect();
-    }
     let arg = Arg::new(*name).long(*name).help_heading("Weights");
     if *domain == Domain::Flag {
         return arg.help(help).action(ArgAction::SetTrue);
@@ -142,13 +138,13 @@ pub(super) fn pack_options(choice: &Choice, depthwise: bool) -> String {
 /// What plans are to be good at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Objective {
-    /// few cycles
+    /// cycles
     Latency,
-    /// little energy
+    /// energy
     Energy,
-    /// a small product of energy and cycles
+    /// energy-delay product
     Edp,
-    /// little DRAM traffic
+    /// DRAM traffic
     Bytes,
 }
 
@@ -168,15 +164,15 @@ impl Objective {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Plan")]
 pub(super) struct PlanOptions {
-    /// What tiles and schedules are to be good at [default: latency].
+    /// Quantity to minimize when choosing tiles and schedules [default: latency].
     #[arg(long, value_enum, value_name = "WHAT")]
     objective: Option<Objective>,
 
-    /// Follow the decisions in this file; what it leaves out is searched (docs/strategy.md).
+    /// Follow this strategy file; what it leaves open is searched (docs/strategy.md).
     #[arg(long, value_name = "S.json")]
     read_strategy: Option<PathBuf>,
 
-    /// Write all decisions to this file: tiles, schedules, what stays in SRAM, loads ahead of time.
+    /// Write the strategy that was followed: tiles, schedules, resident tensors, prefetch.
     #[arg(long, value_name = "S.json")]
     write_strategy: Option<PathBuf>,
 }
@@ -233,22 +229,22 @@ pub(super) struct CompileOptions {
     #[command(flatten)]
     pub(super) packing: PackingOptions,
 
-    /// Store the weights of layers as this file says, those of the others as the options say (docs/packing.md).
+    /// Per-layer weight formats; layers not listed use the options (docs/packing.md).
     #[arg(long = "packing", value_name = "P.json")]
     pub(super) packing_file: Option<PathBuf>,
 
     #[command(flatten)]
     pub(super) plan: PlanOptions,
 
-    /// The machine: a built-in one by name, or a machine file [default: flexnn-16x16].
+    /// Machine: a built-in name or a machine file [default: flexnn-16x16].
     #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Machine")]
     pub(super) machine: Option<PathBuf>,
 
-    /// Keep the IR after every stage, the binary and its assembly in this folder.
+    /// Write the IR after every stage, the binary and its assembly to this folder.
     #[arg(long, value_name = "DIR", help_heading = "Inspection")]
     pub(super) save_temps: Option<PathBuf>,
 
-    /// Print the pipeline that the options stand for, for strum-opt --pass-pipeline, and stop.
+    /// Print the equivalent strum-opt --pass-pipeline and exit.
     #[arg(long, help_heading = "Inspection")]
     pub(super) print_pipeline: bool,
 }
@@ -347,7 +343,7 @@ mod tests {
             text("--method dliq --q 3 --shift channel"),
             Ok("machine=flexnn-16x16 method=dliq q=3 shift=channel".into())
         );
-        assert!(text("--method dliq --shift 5").unwrap().ends_with(" shift=5"));
+        assert!(text("--method dliq --shift 4").unwrap().ends_with(" shift=4"));
     }
 
     #[test]
@@ -364,7 +360,8 @@ mod tests {
 
     #[test]
     fn a_method_gets_the_options_that_it_has() {
-        let line = "x --p 0.25 --w 8 --q 3 --L 5 --zero --shift 2 --select activation --correct bias --depthwise";
+        let line =
+            "x --p 0.25 --w 8 --q 3 --L 5 --zero --shift 2 --select activation --correct bias --depthwise";
         let all = Line::try_parse_from(line.split_whitespace()).unwrap().options.packing;
         let count = SCHEMA.parameters().count() + 1;
         assert_eq!(all.given().count(), count);

@@ -26,24 +26,24 @@ const LISTED: usize = 1024;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Run")]
 pub(super) struct RunOptions {
-    /// An input tensor: .npy, or .npz with the array after a colon. Without a name, the next input in order.
-    /// With a leading axis of samples, all samples are run and outputs have that axis, too.
+    /// Input tensor: .npy, or .npz:KEY. Without NAME, the next input in order.
+    /// A leading batch axis runs every sample, and outputs get that axis, too.
     #[arg(long, short, value_name = "[NAME=]FILE[:KEY]", num_args = 1..)]
     input: Vec<String>,
 
-    /// Where an output tensor goes: .npy, or .npz with the array after a colon. Existing files are replaced.
+    /// File for an output tensor: .npy, or .npz:KEY. Existing files are replaced.
     #[arg(long, short, value_name = "[NAME=]FILE[:KEY]", num_args = 1..)]
     output: Vec<String>,
 
-    /// Write the simulator's full report with its timeline, as JSON, to this file; see strumc report.
+    /// Write the full report with its timeline as JSON, for strumc report.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 
-    /// Write a trace of every task in Chrome's format, which Perfetto opens, to this file.
+    /// Write a trace of every task in Chrome's trace event format (opens in Perfetto).
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
 
-    /// Print the table of layers with the summary.
+    /// Also print a table of layers.
     #[arg(long, conflicts_with_all = ["quiet", "json"])]
     layers: bool,
 
@@ -52,11 +52,11 @@ pub(super) struct RunOptions {
     #[arg(long, value_name = "CYCLES", default_value_t = Options::MAX_CYCLES)]
     fuel: u64,
 
-    /// Do not look for hazards: unwritten reads, races, overlaps.
+    /// Skip hazard checks (uninitialized reads, races, overlaps).
     #[arg(long)]
     no_checks: bool,
 
-    /// Simulate every instruction by its plain definition: slow, and what the fast kernels are tested against.
+    /// Use the reference implementation of every instruction (slow); the fast kernels are tested against it.
     #[arg(long)]
     golden: bool,
 

@@ -55,22 +55,22 @@ enum Command {
     /// Compile a network to a DPU program.
     #[command(after_help = EXAMPLES, max_term_width = 100)]
     Compile(CompileCommand),
-    /// Compile a network, run it on the simulator, and write its outputs.
+    /// Compile a network, simulate it and write its outputs.
     #[command(after_help = EXAMPLES, max_term_width = 100)]
     Run(RunCommand),
-    /// Compare methods at the same work: time, energy and power of the PEs and of everything, beside the paper's figures.
+    /// Compare methods on one workload: cycles, energy and power of the PEs and in total, beside the paper's figures.
     #[command(max_term_width = 100)]
     Compare(CompareCommand),
-    /// Evaluate methods on samples: accuracy, agreement, signal-to-noise ratio, by exact results of the simulator.
+    /// Evaluate methods on a data set: accuracy, agreement and SQNR, from the simulator's exact results.
     #[command(max_term_width = 100)]
     Eval(EvalCommand),
-    /// Quantize a float network to integer TOSA, by calibration data.
+    /// Quantize a float network to integer TOSA (post-training, from calibration data).
     #[command(max_term_width = 100)]
     Quantize(QuantizeCommand),
-    /// Choose how the weights of each layer are stored, by measured sensitivity and a budget.
+    /// Choose a weight format for each layer, from measured sensitivity and a budget.
     #[command(max_term_width = 100)]
     Tune(TuneCommand),
-    /// Show reports of runs on one page: time, energy, bytes, timeline and SRAM, side by side.
+    /// Render run reports side by side on one page: time, energy, traffic, timeline, SRAM occupancy.
     #[command(max_term_width = 100)]
     Report(ReportCommand),
 }
@@ -78,22 +78,22 @@ enum Command {
 /// What is printed.
 #[derive(Debug, Args)]
 pub(super) struct Voice {
-    /// Print one JSON object instead of the summary.
+    /// Print a JSON object instead of the summary.
     #[arg(long)]
     pub(super) json: bool,
 
-    /// Print nothing but errors.
+    /// Print errors only.
     #[arg(long, short, conflicts_with = "json")]
     pub(super) quiet: bool,
 }
 
 #[derive(Debug, Args)]
 struct CompileCommand {
-    /// The network, integer TOSA, MLIR text or bytecode; - is standard input.
+    /// The network: integer TOSA as MLIR text or bytecode; - reads standard input.
     #[arg(value_name = "NET.mlir", required_unless_present = "print_pipeline")]
     network: Option<PathBuf>,
 
-    /// The program to write; - is standard output.
+    /// The program to write; - writes to standard output.
     #[arg(long, short, value_name = "PROG.dpu", required_unless_present = "print_pipeline")]
     output: Option<PathBuf>,
 
@@ -109,7 +109,7 @@ struct CompileCommand {
 
 #[derive(Debug, Args)]
 struct RunCommand {
-    /// The network, integer TOSA, MLIR text or bytecode, or a program that has been compiled; - is standard input.
+    /// The network (integer TOSA as MLIR text or bytecode) or a compiled program; - reads standard input.
     #[arg(value_name = "NET.mlir|PROG.dpu", required_unless_present = "print_pipeline")]
     network: Option<PathBuf>,
 
@@ -276,7 +276,7 @@ fn run_network(command: &RunCommand) -> Result<(), Failure> {
     let input = files::read(network)?;
     let progress = Progress::begin(quiet);
     let (program, result) = if is_binary(&input) {
-        let verbose = command.detail.verbose.then_some("--verbose");
+        let verbose = command.detail.verbose.then(|| "--verbose".to_owned());
         let program = compiled(&input, verbose.into_iter().chain(command.options.given()))?;
         let machine = command.options.machine.as_ref().map(|spec| {
             let spec = spec.to_str().ok_or_else(|| Failure::usage("--machine: the path is not UTF-8"))?;
@@ -304,7 +304,7 @@ fn is_binary(input: &Input) -> bool {
 }
 
 /// A program that has been compiled, for which options of the compiler come too late.
-fn compiled(input: &Input, mut given: impl Iterator<Item = &'static str>) -> Result<Program, Failure> {
+fn compiled(input: &Input, mut given: impl Iterator<Item = String>) -> Result<Program, Failure> {
     match given.next() {
         Some(flag) => Err(Failure::usage(format_args!("{flag} has no effect: '{}' is compiled", input.name))),
         None => read_program(input, true),

@@ -38,7 +38,7 @@ pub(super) struct TranslateArgs {
     #[arg(long, group = "translation", help_heading = "Translations")]
     dpu_to_mlir: bool,
 
-    /// A binary to assembly text, which holds all that the binary holds.
+    /// A binary to assembly text, without loss.
     #[arg(long, group = "translation", help_heading = "Translations")]
     dpu_to_asm: bool,
 
@@ -46,27 +46,27 @@ pub(super) struct TranslateArgs {
     #[arg(long, group = "translation", help_heading = "Translations")]
     asm_to_dpu: bool,
 
-    /// What weights a binary holds, read back from it: formats, bits per weight, low shares, histogram.
+    /// Weights in a binary, read back from it: formats, bits per weight, low shares, histogram.
     #[arg(long, group = "translation", help_heading = "Translations")]
     dpu_audit: bool,
 
-    /// What to read; - is standard input.
+    /// File to read; - reads standard input.
     #[arg(value_name = "FILE", default_value = "-")]
     input: PathBuf,
 
-    /// What to write; - is standard output.
+    /// File to write; - writes to standard output.
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     output: PathBuf,
 
-    /// The audit as JSON.
+    /// Print the audit as JSON.
     #[arg(long, conflicts_with_all = ["mlir_to_dpu", "dpu_to_mlir", "dpu_to_asm", "asm_to_dpu"])]
     json: bool,
 
-    /// Leave locations out of the module: shorter, but no longer all that the binary holds.
+    /// Omit locations from the module: shorter, but not lossless.
     #[arg(long, conflicts_with_all = ["mlir_to_dpu", "dpu_to_asm", "asm_to_dpu", "dpu_audit"])]
     no_locations: bool,
 
-    /// Do not validate the program: for binaries and texts that are broken on purpose.
+    /// Skip validation, for binaries and assembly that are broken on purpose.
     #[arg(long, conflicts_with_all = ["mlir_to_dpu", "dpu_to_mlir", "dpu_audit"])]
     no_verify: bool,
 

@@ -264,7 +264,7 @@ fn rounding_with_feedback_says_what_it_needs() {
         ("-c c.npy --storage mip2q --bias-correction", "--bias-correction has no effect"),
         ("-c c.npy --storage best", "'best'"),
         ("-c c.npy --storage mip2q,q=4", "q"),
-        ("-c c.npy --storage mip2q,L=9", "L must be in 0..=7"),
+        ("-c c.npy --storage mip2q,L=9", "L must be 0 to 7"),
         ("-c c.npy --storage mip2q,select=activation", "select has no effect"),
         ("-c c.npy --storage mip2q,correct=both", "correct has no effect"),
         ("-c c.npy --rounding best", "possible values: nearest, feedback"),

@@ -62,7 +62,7 @@ fn wrong_command_lines_of_strumc() {
         ("compile net.mlir -o n.dpu --method mip2q --L 8", "8"),
         ("compile net.mlir -o n.dpu --method mip2q --zero", "7"),
         ("compile net.mlir -o n.dpu --method dliq --q 9", "9"),
-        ("compile net.mlir -o n.dpu --method dliq --shift row", "expected layer, channel or a number"),
+        ("compile net.mlir -o n.dpu --method dliq --shift row", "expected layer, channel or 0 to 7"),
         ("compile net.mlir -o n.dpu --method dliq --q 4 --shift 5", "5"),
         ("compile net.mlir -o n.dpu --method dliq --select best", "invalid value 'best'"),
         ("compile net.mlir -o n.dpu --p 0.5", "--p has no effect with --method dense"),

@@ -114,7 +114,7 @@ impl fmt::Display for Domain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = |words: &[Word]| words.iter().map(|word| word.name.to_owned()).collect::<Vec<_>>();
         match self {
-            Domain::Share => f.write_str("0 to 1"),
+            Domain::Share => f.write_str("a number from 0 to 1"),
             Domain::Range(min, max) => write!(f, "{min} to {max}"),
             Domain::OneOf(all) => f.write_str(&or(all.iter().map(u8::to_string).collect())),
             Domain::Flag => f.write_str("true or false"),

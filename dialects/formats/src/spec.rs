@@ -84,6 +84,9 @@ impl Spec {
             return Err(SpecError::Twice(parameter.name));
         }
         self.given.push((parameter, value));
+        // In one order, whatever the order in which they were given.
+        let place = |known: &Parameter| self.schema.parameters().position(|p| p.name == known.name);
+        self.given.sort_by_key(|(known, _)| place(known));
         Ok(())
     }
 
@@ -125,7 +128,7 @@ impl Spec {
 
     /// What was given, in the order of the schema.
     pub fn given(&self) -> impl Iterator<Item = (&'static Parameter, Value)> + '_ {
-        self.schema.parameters().filter_map(|parameter| Some((parameter, self.value(parameter)?)))
+        self.given.iter().copied()
     }
 
     /// The format, with the shift that is asked for, or 0 where it is left to be found.

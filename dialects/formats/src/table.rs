@@ -36,21 +36,21 @@ parameters! {
     P = {"p", "SHARE", Domain::Share, Value::Real(0.5), PACKED, "fraction of low members in each block"}
 
     /// Members of a block.
-    W = {"w", "N", Domain::OneOf(&[4, 8, 16, 32]), Value::Whole(16), PACKED, "block size, in input channels"}
+    W = {"w", "N", Domain::OneOf(&[4, 8, 16, 32]), Value::Whole(16), PACKED, "block size in input channels: 4, 8, 16 or 32"}
 
     /// Bits of a low code of `dliq`.
-    Q = {"q", "BITS", Domain::Range(1, 8), Value::Whole(4), &[Dliq], "bits per low code"}
+    Q = {"q", "BITS", Domain::Range(1, 8), Value::Whole(4), &[Dliq], "dliq: bits per low code, 1 to 8"}
 
     /// Largest exponent of `mip2q`.
-    L = {"L", "N", Domain::Range(0, 7), Value::Whole(7), &[Mip2q], "largest exponent"}
+    L = {"L", "N", Domain::Range(0, 7), Value::Whole(7), &[Mip2q], "mip2q: largest exponent, 0 to 7"}
 
     /// Whether a spare code of `mip2q` means 0.
-    ZERO = {"zero", "BOOL", Domain::Flag, Value::Flag(false), &[Mip2q], "use a spare code for 0"}
+    ZERO = {"zero", "BOOL", Domain::Flag, Value::Flag(false), &[Mip2q], "mip2q: use a spare code for 0"}
 
     /// Left shift of the low codes of `dliq`.
     SHIFT = {
         "shift", "SHIFT", Domain::WordsOr(SHIFTS, 7), Value::Word(SHIFT_LAYER), &[Dliq],
-        "left shift of low codes",
+        "dliq: left shift of low codes: layer, channel or 0 to 7",
     }
 }
 
@@ -67,12 +67,26 @@ const SHIFTS: &[Word] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parameter::Parameter;
 
     #[test]
     fn defaults_are_values_of_their_domains() {
         for row in PARAMETERS {
             assert_eq!(row.domain.read(&row.default.to_string()), Some(row.default), "{}", row.name);
             assert!(!row.methods.is_empty() && !row.methods.contains(&Kind::Dense), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn help_says_which_methods_and_values_a_parameter_has() {
+        for Parameter { name, domain, methods, help, .. } in PARAMETERS {
+            let known = matches!(domain, Domain::Share | Domain::Flag) || help.contains(&domain.to_string());
+            assert!(known, "{name}: {help}");
+            let of: Vec<&str> = methods.iter().map(|method| method.name()).collect();
+            assert!(
+                *methods == PACKED || help.starts_with(&format!("{}: ", of.join(", "))),
+                "{name}: {help}"
+            );
         }
     }
 

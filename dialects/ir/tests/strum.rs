@@ -92,7 +92,10 @@ fn what_is_not_legal_is_reported() {
         diagnostics[0].message.clone()
     };
     let format = Format { w: 12, low: 4, method: Method::Sparse };
-    assert_eq!(message(&|| Attribute::format(location, format).is_err()), "w must be 4, 8, 16 or 32, got 12");
+    assert_eq!(
+        message(&|| Attribute::format(location, format).is_err()),
+        "block length w must be 4, 8, 16 or 32, got 12"
+    );
     let empty = PackedType { shape: Shape { oc: 0, kh: 1, kw: 1, ic: 1 }, format: Format::DENSE };
     assert_eq!(message(&|| empty.ty(location).is_err()), "dimensions must be positive, got 0");
     let rescale = Rescale { zp: 0, multiplier: 1, shift: 1, round: Round::Single, unsigned: false };

@@ -5,28 +5,48 @@ func.func private @f() attributes {a = #strum.sparse<w = 12, low = 4>}
 
 // -----
 
-// expected-error@+1 {{low must be in 0..16, got 17}}
+// expected-error@+1 {{low must be at most the block length 16, got 17}}
 func.func private @f() attributes {a = #strum.sparse<w = 16, low = 17>}
 
 // -----
 
-// expected-error@+1 {{low must be in 0..16, got -1}}
+// expected-error@+1 {{low must not be negative, got -1}}
 func.func private @f() attributes {a = #strum.dliq<w = 16, low = -1, q = 4, shift = 0>}
 
 // -----
 
-// expected-error@+1 {{q must be in 1..8, got 0}}
+// expected-error@+1 {{q must be in 1..=8, got 0}}
 func.func private @f() attributes {a = #strum.dliq<w = 16, low = 8, q = 0, shift = 0>}
 
 // -----
 
-// expected-error@+1 {{q must be in 1..8, got 9}}
+// expected-error@+1 {{q must be in 1..=8, got 9}}
 func.func private @f() attributes {a = #strum.dliq<w = 16, low = 8, q = 9, shift = 0>}
 
 // -----
 
-// expected-error@+1 {{shift must be per_channel or in 0..4 for q = 4, got 5}}
+// expected-error@+1 {{shift must be in 0..=4, got 5}}
 func.func private @f() attributes {a = #strum.dliq<w = 16, low = 8, q = 4, shift = 5>}
+
+// -----
+
+// expected-error@+1 {{'mip2q' needs the field 'L'}}
+func.func private @f() attributes {a = #strum.mip2q<w = 16, low = 8>}
+
+// -----
+
+// expected-error@+1 {{field 'w' is given twice}}
+func.func private @f() attributes {a = #strum.sparse<w = 16, low = 8, w = 16>}
+
+// -----
+
+// expected-error@+1 {{w = 300 is not in 0 to 255}}
+func.func private @f() attributes {a = #strum.sparse<w = 300, low = 8>}
+
+// -----
+
+// expected-error@+1 {{unknown attribute 'mip3q' in dialect 'strum'}}
+func.func private @f() attributes {a = #strum.mip3q<w = 16, low = 8>}
 
 // -----
 
@@ -41,27 +61,27 @@ func.func private @f() attributes {a = #strum.mip2q<w = 64, low = 8, L = 7>}
 
 // -----
 
-// expected-error@+1 {{L must be in 0..7, got 8}}
+// expected-error@+1 {{L must be in 0..=7, got 8}}
 func.func private @f() attributes {a = #strum.mip2q<w = 16, low = 8, L = 8>}
 
 // -----
 
-// expected-error@+1 {{zero needs a spare exponent code, and L = 7 leaves none}}
+// expected-error@+1 {{mip2q with L = 7 has no spare code that could mean zero}}
 func.func private @f() attributes {a = #strum.mip2q<w = 16, low = 8, L = 7, zero>}
 
 // -----
 
-// expected-error@+1 {{zero needs a spare exponent code, and L = 0 leaves none}}
+// expected-error@+1 {{mip2q with L = 0 has no spare code that could mean zero}}
 func.func private @f() attributes {a = #strum.mip2q<w = 16, low = 8, L = 0, zero>}
 
 // -----
 
-// expected-error@+1 {{expected 'zero'}}
+// expected-error@+1 {{'mip2q' has no field 'nil'}}
 func.func private @f() attributes {a = #strum.mip2q<w = 16, low = 8, L = 6, nil>}
 
 // -----
 
-// expected-error@+1 {{format must be #strum.dense, #strum.sparse, #strum.dliq or #strum.mip2q, got 3}}
+// expected-error@+1 {{format must be a weight format, such as #strum.dense, got 3}}
 func.func private @f(!strum.packed<1x1x1x1xi8, 3>)
 
 // -----

@@ -22,7 +22,7 @@
 // SHAPE: file.mlir:[[@LINE+15]]:{{[0-9]+}}: error: {{.*}}packing file: the weights of layer '0.conv2d' are 2x1x1x3, not 2x1x1x4
 // ZERO: error: {{.*}}packing file: weights cannot be packed: their zero point is 4
 // FUNCTION: error: {{.*}}packing file: there is no function 'other'
-// VALUE: error: {{.*}}packing file '{{.*}}.json': layer '0.conv2d': {{.*}}8
+// VALUE: error: {{.*}}packing file '{{.*}}.json': L must be 0 to 7, got 8 at line 1
 // AGAIN: error: {{.*}}packing file: the weights of this layer are packed already
 // FILE: error: {{.*}}packing file '{{.*}}.none': No such file
 // CHECK-LABEL: func.func @named

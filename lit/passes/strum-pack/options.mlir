@@ -12,18 +12,18 @@
 // RUN: not strum-opt %s --strum-pack="method=sparse q=3" 2>&1 | FileCheck %s --check-prefix=Q
 // RUN: not strum-opt %s --strum-pack="method=dense depthwise=true" 2>&1 | FileCheck %s --check-prefix=DENSE
 
-// Q: error: wrong option: q has no effect with method=sparse, but with dliq
-// DENSE: error: wrong option: depthwise has no effect with method=dense, but with sparse, dliq, mip2q
+// Q: error: wrong option: q has no effect with method sparse, but with dliq
+// DENSE: error: wrong option: depthwise has no effect with method dense, but with sparse, dliq, mip2q
 // P: error: wrong option: p = 0.3 of w = 16 is 4.8 low members, expected a whole number
-// RANGE: error: wrong option: p = 1.5 is not in 0 to 1
-// W: error: wrong option: block length w must be 4, 8, 16 or 32, got 12
+// RANGE: error: wrong option: p must be a number from 0 to 1, got 1.5
+// W: error: wrong option: w must be 4, 8, 16 or 32, got 12
 // METHOD: error: wrong option: method 'ternary' is not known, expected dense, sparse, dliq or mip2q
-// SELECT: error: wrong option: select 'best' is not known, expected error, magnitude or activation
-// CORRECT: error: wrong option: correct 'most' is not known, expected none, bias, scale or both
-// BYTE: error: wrong option: w = 300 is not in 0 to 255
-// SHIFT: error: wrong option: shift 'row' is not known, expected layer, channel or a number
+// SELECT: error: wrong option: select must be error, magnitude or activation, got best
+// CORRECT: error: wrong option: correct must be none, bias, scale or both, got most
+// BYTE: error: wrong option: w must be 4, 8, 16 or 32, got 300
+// SHIFT: error: wrong option: shift must be layer, channel or 0 to 7, got row
 // SHIFT5: error: wrong option: shift must be in 0..=4, got 5
-// L: error: wrong option: L must be in 0..=7, got 9
+// L: error: wrong option: L must be 0 to 7, got 9
 // SPARE: error: wrong option: mip2q with L = 7 has no spare code that could mean zero
 func.func @f(%x: tensor<1x2x2x16xi8>) -> tensor<1x2x2x1xi32> {
   %w = "tosa.const"() <{values = dense<5> : tensor<1x1x1x16xi8>}> : () -> tensor<1x1x1x16xi8>

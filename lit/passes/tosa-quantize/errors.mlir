@@ -23,12 +23,12 @@
 // UNUSED: error: wrong option: percentile has no effect without activations=percentile
 // ROUNDING: error: wrong option: rounding is 'best', expected nearest or feedback
 // RANDOM: error: wrong option: bias-correction and feedback need calibration: random inputs say nothing of what real ones do to a layer
-// STORAGE: error: wrong option: storage: L must be in 0..=7, got 9
-// PARAMETER: error: wrong option: storage: there is no parameter 'M'
-// VALUE: error: wrong option: storage: L: 'all' is no value
-// TWICE: error: wrong option: storage: L is there twice
+// STORAGE: error: wrong option: storage: L must be 0 to 7, got 9
+// PARAMETER: error: wrong option: storage: there is no parameter 'M', expected p, w, q, L, zero, shift, select or correct
+// VALUE: error: wrong option: storage: L must be 0 to 7, got all
+// TWICE: error: wrong option: storage: L is given twice
 // EQUALS: error: wrong option: storage: 'L' is not NAME=VALUE
-// EFFECT: error: wrong option: storage: select has no effect on weights that are rounded for their storage
+// EFFECT: error: wrong option: storage: select has no effect on weights that are rounded for their format
 // BIAS: error: wrong option: bias-correction has no effect: rounding with feedback corrects biases
 // CHOICE: error: wrong option: activations is 'best', expected minmax, percentile or mse
 // WEIGHTS: error: wrong option: weights is 'some', expected per-channel or per-tensor

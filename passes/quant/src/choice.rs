@@ -15,13 +15,13 @@ parameters! {
     /// How the low members of a block are selected.
     SELECT = {
         "select", "HOW", Domain::Words(SELECTS), Value::Word(Select::Error.name()), PACKED,
-        "how the low members of a block are selected",
+        "how the low members of a block are selected: error, magnitude or activation",
     }
 
     /// What is corrected after selection.
     CORRECT = {
         "correct", "WHAT", Domain::Words(CORRECTS), Value::Word(Correct::None.name()), PACKED,
-        "what is corrected after selection, from calibration statistics",
+        "what is corrected after selection, from calibration statistics: none, bias, scale or both",
     }
 }
 
@@ -36,8 +36,8 @@ const SELECTS: &[Word] = &[
 
 const CORRECTS: &[Word] = &[
     Word { name: Correct::None.name(), help: "nothing" },
-    Word { name: Correct::Bias.name(), help: "bias: keeps the mean of each accumulator" },
-    Word { name: Correct::Scale.name(), help: "scale of each output channel, by least squares" },
+    Word { name: Correct::Bias.name(), help: "the bias, to keep the mean of each accumulator" },
+    Word { name: Correct::Scale.name(), help: "the scale of each output channel, by least squares" },
     Word { name: Correct::Both.name(), help: "bias and scale" },
 ];
 
@@ -157,6 +157,13 @@ mod tests {
     }
 
     #[test]
+    fn help_says_which_values_a_parameter_has() {
+        for parameter in SELECTION {
+            assert!(parameter.help.contains(&parameter.domain.to_string()), "{}", parameter.help);
+        }
+    }
+
+    #[test]
     fn files_hold_what_text_holds() {
         for text in
             ["dense", "mip2q,p=0.75,L=5,zero=true", "dliq,q=3,shift=2,select=magnitude", "dliq,shift=channel"]
@@ -168,7 +175,9 @@ mod tests {
         let fault = |json: &str| serde_json::from_str::<Choice>(json).unwrap_err().to_string();
         assert!(fault("{}").contains("missing field `method`"));
         assert!(fault(r#"{"method": "mip2q", "L": "5"}"#).contains("L must be 0 to 7, got '5'"));
-        assert!(fault(r#"{"method": "mip2q", "p": true}"#).contains("p must be 0 to 1, got true"));
+        assert!(
+            fault(r#"{"method": "mip2q", "p": true}"#).contains("p must be a number from 0 to 1, got true")
+        );
         assert!(fault(r#"{"method": "mip2q", "colour": 1}"#).contains("no parameter 'colour'"));
         assert!(fault(r#"{"method": "dliq", "q": 3, "q": 4}"#).contains("duplicate field `q`"));
     }

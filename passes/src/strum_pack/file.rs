@@ -1,6 +1,6 @@
 //! The packing file: JSON that says of every layer how its weights are stored.
 //!
-//! Invariant: everything a file says is either followed or refused with the layer it is about.
+//! Invariant: everything a file says is either followed or refused, with its line or with the layer it is about.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,6 @@ pub struct ProgramPacking {
 
 /// How the weights of one layer are stored. What is left out has the default of `strum-pack`, whatever its options say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct LayerPacking {
     /// Index of the layer and its operator, as reports have it: `12.conv2d`.
     pub name: String,
@@ -184,7 +183,8 @@ mod tests {
         assert!(layers(r#"["a", null, null, "dense"]"#).unwrap_err().contains("expected an object"));
         assert!(fault(r#"{"version": 1, "version": 1}"#).contains("duplicate field `version`"));
         assert!(fault(r#"{"version": 1, "news": 1}"#).contains("unknown field `news`"));
-        let of_layer = [("name", "\"a\"".to_owned()), ("location", "\"x\"".into()), ("weights", "\"1x1\"".into())];
+        let of_layer =
+            [("name", "\"a\"".to_owned()), ("location", "\"x\"".into()), ("weights", "\"1x1\"".into())];
         for &kind in Kind::ALL {
             let of_kind = SCHEMA.parameters().filter(|parameter| parameter.methods.contains(&kind));
             let value = |parameter: &Parameter| match parameter.default {
@@ -193,7 +193,8 @@ mod tests {
             };
             let fields = of_layer.iter().cloned().chain([("method", format!("\"{kind}\""))]);
             let fields: Vec<_> = fields.chain(of_kind.map(|p| (p.name, value(p)))).collect();
-            let all: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
+            let all: Vec<String> =
+                fields.iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
             assert!(layers(&format!("{{{}}}", all.join(", "))).is_ok(), "{kind}");
             for (name, value) in fields {
                 let text = format!("{{{}, \"{name}\": {value}}}", all.join(", "));

@@ -137,6 +137,8 @@ fn value(options: &Options<'_>, parameter: &'static Parameter) -> Result<Result<
 
 #[cfg(test)]
 mod tests {
+    use strum_formats::Domain;
+
     use super::*;
 
     fn read(method: &str, values: &[(&'static Parameter, Value)]) -> Result<Choice, String> {

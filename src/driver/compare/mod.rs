@@ -42,7 +42,7 @@ const MAX_RUNS: usize = 16;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, next_help_heading = "Comparison")]
 pub(super) struct CompareCommand {
-    /// The network, integer TOSA, MLIR text or bytecode; - is standard input.
+    /// The network: integer TOSA as MLIR text or bytecode; - reads standard input.
     #[arg(value_name = "NET.mlir", help_heading = None)]
     network: PathBuf,
 
@@ -51,7 +51,7 @@ pub(super) struct CompareCommand {
     #[arg(long, short, value_name = "[NAME=]FILE[:KEY]", num_args = 1..)]
     input: Vec<String>,
 
-    /// Methods that are set against the baseline, each on every machine of --machines.
+    /// Methods to compare with the baseline, each on every machine of --machines.
     #[arg(
         long,
         value_parser = methods(),
@@ -61,7 +61,7 @@ pub(super) struct CompareCommand {
     )]
     methods: Vec<Kind>,
 
-    /// Machines of the methods: built-in ones by name, or machine files.
+    /// Machines for the methods: built-in names or machine files.
     #[arg(
         long,
         value_name = "MACHINE,…",
@@ -70,15 +70,15 @@ pub(super) struct CompareCommand {
     )]
     machines: Vec<PathBuf>,
 
-    /// Machine of the baseline, which is plain INT8.
+    /// Machine of the baseline (plain INT8).
     #[arg(long, value_name = "MACHINE", default_value = "flexnn-16x16-dense")]
     baseline: PathBuf,
 
-    /// Write the runs side by side, with timelines, as a page; see strumc report. - is standard output, with --quiet.
+    /// Write the runs side by side as an HTML page (see strumc report); - writes to standard output and needs --quiet.
     #[arg(long, value_name = "PAGE.html")]
     page: Option<PathBuf>,
 
-    /// Print the same for every layer.
+    /// Also print every layer.
     #[arg(long, conflicts_with_all = ["quiet", "json"])]
     layers: bool,
 
@@ -333,7 +333,7 @@ mod tests {
             manifest: Manifest::default(),
         };
         let report = dpu_sim::simulate(&program, &[], &Options::default()).unwrap().report;
-        Run { method: Kind::Dense, machine, pipeline: String::new(), report }
+        Run { method: strum_formats::Kind::Dense, machine, pipeline: String::new(), report }
     }
 
     fn comparison(change: impl FnOnce(&mut Report)) -> Comparison {

@@ -14,8 +14,8 @@ use std::thread;
 
 use clap::Args;
 use strum_float::Graph;
-use strum_passes::float::Network;
 use strum_formats::Kind;
+use strum_passes::float::Network;
 use strum_quant::Sqnr;
 
 use super::backend;
@@ -46,15 +46,15 @@ Inputs are the network's codes, or real numbers where the network says what its 
 /// How many samples are run, and on how many threads.
 #[derive(Debug, Args)]
 pub(super) struct SampleOptions {
-    /// No more than the first so many samples.
+    /// Use only the first N samples.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) limit: Option<u64>,
 
-    /// Threads that share the samples: by default, and at most, one for each core.
+    /// Worker threads [default and maximum: number of cores].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) jobs: Option<u16>,
 
-    /// Which output the answers are, counted from 0; needed if the network has several.
+    /// Index of the output that holds the logits, from 0; required if the network has several outputs.
     #[arg(long, value_name = "N")]
     pub(super) logits: Option<u64>,
 }
@@ -89,7 +89,7 @@ impl SampleOptions {
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct EvalCommand {
-    /// The network, integer TOSA, MLIR text or bytecode; - is standard input.
+    /// The network: integer TOSA as MLIR text or bytecode; - reads standard input.
     #[arg(value_name = "NET.mlir")]
     network: PathBuf,
 
@@ -97,23 +97,23 @@ pub(super) struct EvalCommand {
     #[arg(long, short, value_name = "FILE[:KEY]", num_args = 1.., required = true)]
     inputs: Vec<String>,
 
-    /// The right class of each sample.
+    /// Ground-truth class of each sample.
     #[arg(long, value_name = "FILE[:KEY]")]
     labels: Option<String>,
 
-    /// A float network, TOSA or linalg, whose answers are the reference. Without it the reference is plain INT8.
+    /// Float network (TOSA or linalg) to use as the reference. Without it, plain INT8 is the reference.
     #[arg(long, value_name = "FLOAT.mlir")]
     against: Option<PathBuf>,
 
-    /// Methods, each a row beside plain INT8 [default: mip2q,dliq,sparse, if nothing else is to be evaluated].
+    /// Methods to evaluate, one row each [default: mip2q,dliq,sparse unless --config or --packing is given].
     #[arg(long, value_parser = methods(), value_name = "METHOD,…", value_delimiter = ',')]
     methods: Vec<Kind>,
 
-    /// A row of its own for a method with these parameters, named as strum-pack names them. Can be repeated.
+    /// A further row: a method with parameters, e.g. mip2q,p=0.75,L=5. Repeatable.
     #[arg(long, value_name = "METHOD[,NAME=VALUE]…")]
     config: Vec<String>,
 
-    /// A row of its own for weights that are stored as a packing file says (docs/packing.md). Can be repeated.
+    /// A further row: per-layer formats from a packing file (docs/packing.md). Repeatable.
     #[arg(long, value_name = "P.json")]
     packing: Vec<PathBuf>,
 
@@ -125,7 +125,7 @@ pub(super) struct EvalCommand {
     #[command(flatten)]
     samples: SampleOptions,
 
-    /// The machine: a built-in one by name, or a machine file [default: flexnn-16x16].
+    /// Machine: a built-in name or a machine file [default: flexnn-16x16].
     #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Machine")]
     machine: Option<PathBuf>,
 

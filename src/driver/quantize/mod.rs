@@ -36,14 +36,14 @@ Examples:
 The network is TOSA or linalg on tensors of f32, as torch-mlir writes it. Calibration data are samples along the first axis,
 prepared as the network wants them. docs/quantize.md says what is done.";
 
-/// How the range of an activation's codes is chosen.
+/// How activation ranges are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Activations {
-    /// from the least to the greatest value seen
+    /// smallest to largest value seen
     Minmax,
-    /// without the share of values that --percentile gives
+    /// clip the fraction given by --percentile
     Percentile,
-    /// the range of least mean square error
+    /// range with the least mean squared error
     #[default]
     Mse,
 }
@@ -51,17 +51,17 @@ enum Activations {
 /// Whether the channels of a layer have a scale each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Scales {
-    /// a scale for each output channel
+    /// one scale per output channel
     #[default]
     PerChannel,
-    /// one scale for the layer
+    /// one scale per layer
     PerTensor,
 }
 
 /// How weights become codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum RoundingChoice {
-    /// each weight to its nearest code
+    /// round to nearest
     Nearest,
     /// each error made up for by weights that are rounded later, as far as calibration says that their inputs go together
     Feedback,
@@ -70,7 +70,7 @@ enum RoundingChoice {
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct QuantizeCommand {
-    /// The network, TOSA or linalg on f32, MLIR text or bytecode; - is standard input.
+    /// The float network: TOSA or linalg on f32, as MLIR text or bytecode; - reads standard input.
     #[arg(value_name = "NET.mlir")]
     network: PathBuf,
 
@@ -78,11 +78,11 @@ pub(super) struct QuantizeCommand {
     #[arg(long, short, value_name = "FILE[:KEY]", num_args = 1..)]
     calibration: Vec<String>,
 
-    /// The integer network to write, bytecode if its name ends in .mlirbc; - is standard output.
+    /// The integer network to write, as bytecode if the name ends in .mlirbc; - writes to standard output.
     #[arg(long, short, value_name = "NET.mlir")]
     output: PathBuf,
 
-    /// How the range of an activation's codes is chosen.
+    /// How activation ranges are chosen.
     #[arg(long, value_enum, value_name = "CHOICE", default_value_t)]
     activations: Activations,
 
@@ -90,11 +90,11 @@ pub(super) struct QuantizeCommand {
     #[arg(long, value_name = "SHARE", value_parser = share)]
     percentile: Option<f64>,
 
-    /// Scales of weights.
+    /// Granularity of weight scales.
     #[arg(long, value_enum, value_name = "SCALES", default_value_t)]
     weights: Scales,
 
-    /// How weights become codes; feedback needs --calibration [default: nearest, or feedback with --storage].
+    /// How weights are rounded; feedback needs --calibration [default: nearest, or feedback with --storage].
     #[arg(long, value_enum, value_name = "HOW")]
     rounding: Option<RoundingChoice>,
 
@@ -102,11 +102,11 @@ pub(super) struct QuantizeCommand {
     #[arg(long, value_name = "METHOD[,NAME=VALUE]…")]
     storage: Option<String>,
 
-    /// Add to each bias what the rounding of weights takes from the mean of the layer's sums; needs --calibration.
+    /// Correct each bias for the mean shift that weight rounding causes; needs --calibration.
     #[arg(long)]
     bias_correction: bool,
 
-    /// Scale channels between layers so that the weights of both use their range alike.
+    /// Equalize weight ranges across consecutive layers (cross-layer equalization).
     #[arg(long)]
     equalize: bool,
 

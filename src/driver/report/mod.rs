@@ -28,11 +28,11 @@ pub(super) const MAX_REPORTS: usize = 8;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ReportCommand {
-    /// Reports of runs; the first one is what the others are compared with. - is standard input.
+    /// Run reports; the first is the baseline. - reads standard input.
     #[arg(value_name = "R.json", required = true, num_args = 1..)]
     reports: Vec<PathBuf>,
 
-    /// The page to write; - is standard output.
+    /// The page to write; - writes to standard output.
     #[arg(long, short, value_name = "PAGE.html")]
     output: PathBuf,
 }

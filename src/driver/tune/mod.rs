@@ -72,12 +72,12 @@ const CANDIDATES: [&str; 13] = [
     "sparse",
 ];
 
-/// How choices are made.
+/// How formats are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Policy {
     /// the same for every layer that is not depthwise and has as many input channels as a block has members
     Uniform,
-    /// what each layer bears, by measurement
+    /// per layer, by measured sensitivity
     #[default]
     Search,
 }
@@ -85,15 +85,15 @@ enum Policy {
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct TuneCommand {
-    /// The network, integer TOSA, MLIR text or bytecode; - is standard input.
+    /// The network: integer TOSA as MLIR text or bytecode; - reads standard input.
     #[arg(value_name = "NET.mlir")]
     network: PathBuf,
 
-    /// The packing file to write; - is standard output, with --quiet.
+    /// The packing file to write; - writes to standard output and needs --quiet.
     #[arg(long, short, value_name = "P.json")]
     output: PathBuf,
 
-    /// How choices are made.
+    /// How formats are chosen.
     #[arg(long, value_enum, default_value_t)]
     policy: Policy,
 
@@ -106,30 +106,30 @@ pub(super) struct TuneCommand {
     #[arg(long, short, value_name = "FILE[:KEY]", num_args = 1..)]
     calibration: Vec<String>,
 
-    /// The right class of each sample: loss is of right answers then, without them of answers like INT8's.
+    /// Ground-truth class of each sample. Without labels, loss is measured as disagreement with INT8.
     #[arg(long, value_name = "FILE[:KEY]")]
     labels: Option<String>,
 
     #[command(flatten)]
     samples: SampleOptions,
 
-    /// What is to be little [default: size].
+    /// Quantity to minimize [default: size].
     #[arg(long, value_enum, value_name = "WHAT")]
     objective: Option<Objective>,
 
-    /// Lose no more than so many points: per cent of the samples.
+    /// Maximum accuracy loss, in percentage points.
     #[arg(long, value_name = "POINTS", value_parser = points, allow_negative_numbers = true, group = "budget")]
     max_loss: Option<f64>,
 
-    /// Keep the answers' ratio of signal to noise against INT8 at least at so many decibels.
+    /// Minimum SQNR of the logits against INT8, in dB.
     #[arg(long, value_name = "DB", value_parser = finite, allow_negative_numbers = true, group = "budget")]
     min_sqnr: Option<f64>,
 
-    /// Store weights in no more than so many bytes, with the least error.
+    /// Maximum bytes of stored weights; minimizes the error under this budget.
     #[arg(long, value_name = "BYTES", group = "budget")]
     max_bytes: Option<u64>,
 
-    /// The machine: a built-in one by name, or a machine file [default: flexnn-16x16].
+    /// Machine: a built-in name or a machine file [default: flexnn-16x16].
     #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Machine")]
     machine: Option<PathBuf>,
 

@@ -33,24 +33,24 @@ pub(crate) struct Args {
     /// The program, an ELF file.
     program: PathBuf,
 
-    /// An input tensor: .npy, or .npz with the array after a colon. Without a name, the next input in order.
-    /// With a leading axis of samples, all samples are run and outputs have that axis, too.
+    /// Input tensor: .npy, or .npz:KEY. Without NAME, the next input in order.
+    /// A leading batch axis runs every sample, and outputs get that axis, too.
     #[arg(long, short, value_name = "[NAME=]FILE[:KEY]", num_args = 1..)]
     input: Vec<String>,
 
-    /// Where an output tensor goes: .npy, or .npz with the array after a colon. Existing files are replaced.
+    /// File for an output tensor: .npy, or .npz:KEY. Existing files are replaced.
     #[arg(long, short, value_name = "[NAME=]FILE[:KEY]", num_args = 1..)]
     output: Vec<String>,
 
-    /// Write the full report with its timeline, as JSON, to this file: docs/report.md describes it.
+    /// Write the full report with its timeline as JSON (docs/report.md).
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 
-    /// Write a trace of every task in Chrome's format, which Perfetto opens, to this file.
+    /// Write a trace of every task in Chrome's trace event format (opens in Perfetto).
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
 
-    /// Take the times of this machine file; only timing parameters may differ from the program's machine.
+    /// Use the timing parameters of this machine; no other parameter may differ from the program's.
     #[arg(long, value_name = "FILE")]
     machine: Option<PathBuf>,
 
@@ -58,7 +58,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["quiet", "layers"])]
     json: bool,
 
-    /// Print the table of layers with the summary.
+    /// Also print a table of layers.
     #[arg(long, conflicts_with = "quiet")]
     layers: bool,
 
@@ -66,7 +66,7 @@ pub(crate) struct Args {
     #[arg(long, short)]
     quiet: bool,
 
-    /// Print what the time of this host went into, by kind of instruction and by layer.
+    /// Print a profile of host time, by instruction and by layer.
     #[arg(long, conflicts_with_all = ["quiet", "json"])]
     profile: bool,
 
@@ -80,15 +80,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SIZE", value_parser = budget::parse)]
     memory_limit: Option<u64>,
 
-    /// Do not look for hazards: unwritten reads, races, overlaps.
+    /// Skip hazard checks (uninitialized reads, races, overlaps).
     #[arg(long)]
     no_checks: bool,
 
-    /// The instructions of the host to compute with: auto, vnni, avx2, scalar. Outputs and times are the same.
+    /// SIMD kernels of the host: auto, vnni, avx2 or scalar. Results and cycles do not depend on it.
     #[arg(long, value_name = "KERNEL", default_value_t = KernelChoice::Auto)]
     kernel: KernelChoice,
 
-    /// Compute every instruction by its plain definition: slow, and what the kernels are tested against.
+    /// Use the reference implementation of every instruction (slow); the fast kernels are tested against it.
     #[arg(long, conflicts_with = "kernel")]
     golden: bool,
 

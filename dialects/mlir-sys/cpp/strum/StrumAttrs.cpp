@@ -64,36 +64,51 @@ LogicalResult FormatAttr::verify(EmitError emitError, StringRef method, ArrayRef
   return reason.empty() ? success() : LogicalResult(emitError() << reason);
 }
 
+/// Reads the value of a field whose name has been read.
+static ParseResult parseValue(AsmParser &parser, const StrumFormatField &field, int64_t &value) {
+  value = 1;
+  if (field.isFlag)
+    return success();
+  if (parser.parseEqual())
+    return failure();
+  StringRef word = unwrap(field.word);
+  if (!word.empty() && succeeded(parser.parseOptionalKeyword(word))) {
+    value = kWord;
+    return success();
+  }
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseInteger(value))
+    return failure();
+  if (value < 0)
+    return parser.emitError(loc, unwrap(field.name)) << " must not be negative, got " << value;
+  return success();
+}
+
 Attribute FormatAttr::parseFields(AsmParser &parser, StringRef method) {
   SMLoc loc = parser.getCurrentLocation();
-  std::optional<ArrayRef<StrumFormatField>> fields = formatFields(method);
-  SmallVector<int64_t> values(fields->size(), 0);
-  bool first = true;
-  for (auto [field, value] : llvm::zip_equal(*fields, values)) {
-    // A flag that is not there ends the fields, or leaves the comma to the next one.
-    StringRef separator = std::exchange(first, false) ? "<" : ",";
-    if (field.isFlag) {
-      value = succeeded(separator == "<" ? parser.parseOptionalLess() : parser.parseOptionalComma());
-      if (value && parser.parseKeyword(unwrap(field.name)))
-        return {};
-      continue;
-    }
-    if ((separator == "<" ? parser.parseLess() : parser.parseComma()) || parser.parseKeyword(unwrap(field.name)) ||
-        parser.parseEqual())
-      return {};
-    StringRef word = unwrap(field.word);
-    if (!word.empty() && succeeded(parser.parseOptionalKeyword(word))) {
-      value = kWord;
-      continue;
-    }
+  ArrayRef<StrumFormatField> fields = *formatFields(method);
+  SmallVector<std::optional<int64_t>> given(fields.size());
+  auto parseField = [&]() -> ParseResult {
     SMLoc at = parser.getCurrentLocation();
-    if (parser.parseInteger(value))
-      return {};
-    if (value < 0)
-      return parser.emitError(at, unwrap(field.name)) << " must not be negative, got " << value, Attribute();
-  }
-  if (!fields->empty() && parser.parseGreater())
+    StringRef name;
+    if (parser.parseKeyword(&name))
+      return failure();
+    const auto *field = llvm::find_if(fields, [&](const StrumFormatField &field) { return unwrap(field.name) == name; });
+    if (field == fields.end())
+      return parser.emitError(at, "'") << method << "' has no field '" << name << "'";
+    std::optional<int64_t> &value = given[field - fields.begin()];
+    if (value)
+      return parser.emitError(at, "field '") << name << "' is given twice";
+    return parseValue(parser, *field, value.emplace());
+  };
+  if (!fields.empty() && parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseField))
     return {};
+  SmallVector<int64_t> values;
+  for (auto [field, value] : llvm::zip_equal(fields, given)) {
+    if (!value && !field.isFlag)
+      return parser.emitError(loc, "'") << method << "' needs the field '" << unwrap(field.name) << "'", Attribute();
+    values.push_back(value.value_or(0));
+  }
   return getChecked([&] { return parser.emitError(loc); }, parser.getContext(), method, values);
 }
 
