@@ -62,7 +62,7 @@ impl Format {
         }
         let format = match values {
             [w, low, own @ ..] if kind.is_packed() => {
-                Format { w: small(W.name, *w)?, low: small(LOW.name, *low)?, method: kind.from_values(own)? }
+                Format { w: small(W.name, *w)?, low: small(LOW.name, *low)?, method: kind.with_values(own)? }
             }
             _ => Format::DENSE,
         };
@@ -131,7 +131,7 @@ impl Format {
         if !kind.is_packed() {
             return Some(Format::DENSE);
         }
-        let method = kind.from_instr_fields(fields.param, fields.zero, shift);
+        let method = kind.with_instr_fields(fields.param, fields.zero, shift);
         Some(Format { w: fields.block, low: fields.low, method })
     }
 }

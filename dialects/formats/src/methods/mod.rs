@@ -101,7 +101,7 @@ macro_rules! methods {
             }
 
             /// The method of this kind with these values of its own fields.
-            pub(crate) fn from_values(self, values: &[i64]) -> Result<Method, FormatError> {
+            pub(crate) fn with_values(self, values: &[i64]) -> Result<Method, FormatError> {
                 Ok(match self {
                     $(Kind::$variant => {
                         let $module::$variant $({ $($field),* })? = QuantMethod::from_values(values)?;
@@ -111,7 +111,7 @@ macro_rules! methods {
             }
 
             /// The method of this kind that an instruction means.
-            pub(crate) fn from_instr_fields(self, param: u8, zero: bool, shift: u8) -> Method {
+            pub(crate) fn with_instr_fields(self, param: u8, zero: bool, shift: u8) -> Method {
                 match self {
                     $(Kind::$variant => {
                         let $module::$variant $({ $($field),* })? =
