@@ -39,8 +39,8 @@ pub fn resolve(spec: &str) -> Result<Machine, String> {
 pub fn of_program(program: Program<'_>) -> Result<Machine, String> {
     match program.machine_toml() {
         Some(text) => {
-            let machine =
-                Machine::from_toml(text).map_err(|e| format!("has a machine file that is none: {e}"))?;
+            let machine = Machine::from_toml(text)
+                .map_err(|e| format!("has a machine file that cannot be used: {e}"))?;
             let (name, file) = (program.machine(), &machine.name);
             if name != file {
                 return Err(format!("is for machine '{name}' and has the file of machine '{file}'"));

@@ -13,6 +13,9 @@ use super::exit::{Failure, Kind, out_of_memory};
 use super::files::Input;
 use super::isolate;
 
+/// Most functions that an error names.
+const MAX_NAMES: usize = 8;
+
 /// Deepest nesting of brackets in a text.
 const MAX_DEPTH: usize = 2048;
 
@@ -139,9 +142,11 @@ pub(super) fn choose_function(module: &Module<'_>) -> Result<(), Failure> {
         ([only], _) => *only,
         (_, Some(main)) => main,
         (several, None) => {
-            let names: Vec<String> =
-                several.iter().map(|op| format!("'{}'", op.symbol().unwrap_or("?"))).collect();
-            let list = names.join(", ");
+            let name = |op: &Operation<'_>| format!("'{}'", op.symbol().unwrap_or("?"));
+            let mut list = several.iter().take(MAX_NAMES).map(name).collect::<Vec<_>>().join(", ");
+            if let Some(more @ 1..) = several.len().checked_sub(MAX_NAMES) {
+                list.push_str(&format!(" and {more} more"));
+            }
             return Err(Failure::input(format_args!(
                 "the module holds several functions and none is called 'main': {list}"
             )));
@@ -202,6 +207,12 @@ mod tests {
             chosen("func.func @f() { return } func.func @g() { return }"),
             Err("the module holds several functions and none is called 'main': 'f', 'g'".into())
         );
+    }
+
+    #[test]
+    fn of_many_functions_a_few_are_named() {
+        let text: String = (0..20).map(|i| format!("func.func @f{i}() {{ return }} ")).collect();
+        assert!(chosen(&text).unwrap_err().ends_with("'f6', 'f7' and 12 more"));
     }
 
     #[test]

@@ -111,7 +111,6 @@ const UNTESTED: [(&str, &[&str]); 6] = [
             "does not end in func.return",
             "is not a constant tensor with a static shape",
             "must be a static tensor of i8, i16 or i32",
-            "no DPU layer stands for it",
             "a part without positions",
             "an element-wise layer with one multiplier for each channel",
             "cannot be corrected",

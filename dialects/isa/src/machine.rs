@@ -40,7 +40,7 @@ impl PeKind {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MachineError {
     /// Not a TOML file of the expected fields.
-    #[error("machine file: {0}")]
+    #[error("not a machine file: {0}")]
     Syntax(String),
     /// A value outside its range.
     #[error("machine field '{field}': value {got} is outside {min}..={max} ({unit})")]

@@ -98,7 +98,7 @@ fn directives() {
     fails(".dpu 1\n§.at layer=0 loc=0", "only possible inside '.code'");
     fails(".dpu 1\n.code\n.at layer=§4294967295 loc=0", "reserved");
     fails(".dpu 1\n§.machine\nname = \"x\"\n", "has no '.end'");
-    fails(".dpu 1\n§.machine\nname = \"x\"\n.end\n", "machine file: ");
+    fails(".dpu 1\n§.machine\nname = \"x\"\n.end\n", "not a machine file: ");
     fails(".dpu 1\n.manifest tool=§x", "expected a string, found 'x'");
     fails(".dpu 1\n.manifest §pipeline=", "expected 'tool='");
     fails(".dpu 1\n.loc §1 \"a\"", "number 1 is out of order, expected 0");

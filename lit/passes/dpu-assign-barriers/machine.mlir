@@ -1,7 +1,7 @@
 // RUN: strum-opt %s --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(dpu.program(dpu-assign-barriers))'
 
 // A program carries the text of its machine file, which may be invalid.
-// expected-error @+1 {{has a machine file that is none: machine file: TOML parse error}}
+// expected-error @+1 {{has a machine file that cannot be used: not a machine file: TOML parse error}}
 dpu.program @no_machine machine "mine" stage allocated attributes {machine_toml = "rows = many"} {
 }
 

@@ -62,3 +62,12 @@ func.func @name(%x: tensor<4x4xi8> {tosa.tensor_name = 3}) -> tensor<4x4xi8> {
 func.func @overflow(%x: tensor<2147483648x2147483648x2147483648xi8>) -> tensor<2147483648x2147483648x2147483648xi8> {
   return %x : tensor<2147483648x2147483648x2147483648xi8>
 }
+
+// -----
+
+func.func @not_fused(%a: tensor<1x2x2xi8>) -> tensor<1x2x2xi32> {
+  %z = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
+  // expected-error @+1 {{'tosa.matmul' op unsupported: only as a layer of the strum dialect: run tosa-to-strum first}}
+  %0 = tosa.matmul %a, %a, %z, %z : (tensor<1x2x2xi8>, tensor<1x2x2xi8>, tensor<1xi8>, tensor<1xi8>) -> tensor<1x2x2xi32>
+  return %0 : tensor<1x2x2xi32>
+}

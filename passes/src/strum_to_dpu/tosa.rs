@@ -53,7 +53,7 @@ impl Op<'_, '_> {
             "tosa.pad" => self.pad(),
             "tosa.slice" => self.slice(),
             "tosa.transpose" => self.transpose(),
-            name => Err(PlanError::unsupported(format!("'{name}': no DPU layer stands for it"))),
+            _ => Err(PlanError::unsupported("only as a layer of the strum dialect: run tosa-to-strum first")),
         }
     }
 

@@ -47,7 +47,11 @@ impl Staged {
         match unnamed(folder(&path)) {
             Ok(file) => Ok(Staged { file, name: None, path }),
             // Some file systems have no unnamed files, and some kernels take the request for one for a folder.
-            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => Staged::named(path),
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => {
+                // The error of a missing folder would name the temporary file.
+                fs::metadata(folder(&path)).map_err(FileError::io(&path))?;
+                Staged::named(path)
+            }
             Err(error) => Err(FileError::Io { path, error: error.into() }),
         }
     }
@@ -284,6 +288,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = |path: &Path| Staged::create(path).err().unwrap().to_string();
         assert!(error(folder.path()).ends_with("exists and is not a regular file"));
-        assert!(error(&folder.path().join("no/such/x")).contains("No such file"));
+        assert!(
+            error(&folder.path().join("no/such/x"))
+                .ends_with("no/such/x: No such file or directory (os error 2)")
+        );
     }
 }
