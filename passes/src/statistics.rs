@@ -28,7 +28,7 @@ impl Statistics {
     pub(crate) fn read(op: Operation<'_>, channels: usize) -> Result<Option<Self>, String> {
         let list = |name: &str| {
             let Some(attribute) = op.attribute(name) else { return Ok(None) };
-            let values = attribute.as_f64s().ok_or_else(|| format!("'{name}' is no array of f64"))?;
+            let values = attribute.as_f64s().ok_or_else(|| format!("'{name}' is not an array of f64"))?;
             if values.len() != channels {
                 let got = values.len();
                 return Err(format!("'{name}' has {got} values, the layer {channels} input channels"));

@@ -85,7 +85,7 @@ fn check_response_files(arguments: &[OsString]) -> Result<(), Failure> {
         let path = Path::new(std::ffi::OsStr::from_bytes(name));
         // What is no file stays an argument.
         if fs::metadata(path).is_ok_and(|about| !about.is_file() || about.len() > strum_files::MAX_TEXT) {
-            let what = format_args!("'{}' is no file of arguments", argument.display());
+            let what = format_args!("'{}' is not a file of arguments", argument.display());
             return Err(Failure::usage(what));
         }
     }

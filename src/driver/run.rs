@@ -47,8 +47,7 @@ pub(super) struct RunOptions {
     #[arg(long, conflicts_with_all = ["quiet", "json"])]
     layers: bool,
 
-    /// Stop after so many cycles, and before the host has more steps to do than a hundred times VGG-11, or than cycles here if these
-    /// are more: see docs/timing.md.
+    /// Limit on simulated cycles. It also bounds the steps of the host that simulates them (docs/timing.md, Fuel).
     #[arg(long, value_name = "CYCLES", default_value_t = Options::MAX_CYCLES)]
     fuel: u64,
 

@@ -68,7 +68,7 @@ const UNTESTED: [(&str, &[&str]); 6] = [
             "expects a typed value",
             "expects an integer result",
             "expects integers",
-            "is no array of f64",
+            "is not an array of f64",
             "expects two operands",
             "image and weights of a convolution of groups have five axes",
             "images and weights have four axes",

@@ -10,14 +10,14 @@ func.func @blocks(%x: tensor<1x4xf32>) -> tensor<1x4xf32> {
 
 // -----
 
-// expected-error@+1 {{argument #0: 'tensor<*xf32>' is no ranked tensor}}
+// expected-error@+1 {{argument #0: 'tensor<*xf32>' is not a ranked tensor}}
 func.func @unranked(%x: tensor<*xf32>) -> tensor<*xf32> {
   return %x : tensor<*xf32>
 }
 
 // -----
 
-// expected-error@+1 {{argument #0: 'tensor<1x4xf16>' is no tensor of f32; a network that is quantized already needs no calibration}}
+// expected-error@+1 {{argument #0: 'tensor<1x4xf16>' is not a tensor of f32; a network that is already quantized needs no calibration}}
 func.func @half(%x: tensor<1x4xf16>) -> tensor<1x4xf16> {
   return %x : tensor<1x4xf16>
 }

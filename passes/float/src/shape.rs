@@ -234,5 +234,5 @@ fn transpose(perms: &[usize], x: &[usize]) -> Result<Vec<usize>, String> {
         .iter()
         .map(|&axis| (!std::mem::replace(seen.get_mut(axis)?, true)).then(|| x.get(axis).copied())?)
         .collect::<Option<_>>()
-        .ok_or_else(|| format!("{perms:?} is no permutation of the axes of {x:?}"))
+        .ok_or_else(|| format!("{perms:?} is not a permutation of the axes of {x:?}"))
 }

@@ -186,11 +186,11 @@ fn unknown(op: Operation<'_>) -> Reported {
 /// The shape of a static tensor of f32, or what else it is.
 fn shape(ty: Type<'_>) -> Result<Vec<usize>, String> {
     if ty.rank().is_none() {
-        return Err(format!("'{ty}' is no ranked tensor"));
+        return Err(format!("'{ty}' is not a ranked tensor"));
     }
     if !ty.element().is_some_and(Type::is_f32) {
         return Err(format!(
-            "'{ty}' is no tensor of f32; a network that is quantized already needs no calibration"
+            "'{ty}' is not a tensor of f32; a network that is already quantized needs no calibration"
         ));
     }
     let shape = ty.as_tensor().map(|tensor| tensor.shape.iter().map(|&d| usize::try_from(d).ok()).collect());

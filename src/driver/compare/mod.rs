@@ -82,7 +82,7 @@ pub(super) struct CompareCommand {
     #[arg(long, conflicts_with_all = ["quiet", "json"])]
     layers: bool,
 
-    /// Stop a run after so many cycles, or steps of the host: see strumc run.
+    /// Limit on simulated cycles of each run, as in strumc run.
     #[arg(long, value_name = "CYCLES", default_value_t = Options::MAX_CYCLES)]
     fuel: u64,
 

@@ -315,7 +315,10 @@ fn one_operand() {
     let clamp = Op::Clamp { min: -3, max: 2 };
     assert_eq!(eval(clamp.clone(), &[&i16s([3], [-300, 0, 300])]).data, [-3, 0, 2]);
     assert_eq!(error(clamp, &[&x]), "clamp: input must be i8 or i16, got i32");
-    assert_eq!(error(Op::Clamp { min: 0, max: 128 }, &[&i8s([1], [0])]), "clamp: 0..=128 is no range of i8");
+    assert_eq!(
+        error(Op::Clamp { min: 0, max: 128 }, &[&i8s([1], [0])]),
+        "clamp: 0..=128 is not a range of i8"
+    );
 }
 
 #[test]
@@ -377,7 +380,7 @@ fn layouts() {
 
     assert_eq!(
         error(Op::Transpose { perms: vec![0, 0] }, &[&x]),
-        "transpose: [0, 0] is no permutation of 2 axes"
+        "transpose: [0, 0] is not a permutation of 2 axes"
     );
     assert_eq!(error(Op::Reshape { shape: vec![5] }, &[&x]), "reshape: [2, 3] and [5] have different sizes");
     assert_eq!(

@@ -301,7 +301,7 @@ fn decide_turn(
 /// Plans a transposition.
 ///
 /// # Errors
-/// An internal error if `perm` is no permutation or the shapes do not match it.
+/// An internal error if `perm` is not a permutation or the shapes do not match it.
 pub fn plan_transpose(draft: &mut Draft, machine: &Machine, layer: &TransposeLayer) -> Result<(), PlanError> {
     let (input, output) = (&layer.input, &layer.output);
     check_all(draft, std::slice::from_ref(input), output)?;

@@ -96,7 +96,7 @@ pub(crate) fn clamp(x: &Tensor, min: i64, max: i64) -> Result<Tensor, Invalid> {
     let op = "clamp";
     expect_dtype(op, "input", x, &[Dtype::I8, Dtype::I16])?;
     let fits = min <= max && min >= x.dtype.min() && max <= x.dtype.max();
-    require(fits, op, format!("{min}..={max} is no range of {}", x.dtype))?;
+    require(fits, op, format!("{min}..={max} is not a range of {}", x.dtype))?;
     map(x, x.dtype, |value| value.clamp(min, max))
 }
 

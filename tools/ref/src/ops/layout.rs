@@ -80,7 +80,7 @@ pub(crate) fn transpose(x: &Tensor, perms: &[usize]) -> Result<Tensor, Invalid> 
     let mut sorted = perms.to_vec();
     sorted.sort_unstable();
     let fits = sorted.iter().copied().eq(0..x.rank());
-    require(fits, "transpose", format!("{perms:?} is no permutation of {} axes", x.rank()))?;
+    require(fits, "transpose", format!("{perms:?} is not a permutation of {} axes", x.rank()))?;
     let shape: Vec<_> = perms.iter().map(|&axis| x.shape[axis]).collect();
     Tensor::from_fn(x.dtype, shape, |at| {
         let mut index = vec![0; x.rank()];

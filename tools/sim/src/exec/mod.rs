@@ -398,7 +398,7 @@ impl Clamp {
     /// When the bounds are no values of the type or in the wrong order.
     fn new(lo: i32, hi: i32, dtype: Dtype) -> Result<Clamp, Fault> {
         if lo > hi || !dtype.contains(lo) || !dtype.contains(hi) {
-            return Err(Fault::operand(format!("clamp {lo}..={hi} is no range of {dtype}")));
+            return Err(Fault::operand(format!("clamp {lo}..={hi} is not a range of {dtype}")));
         }
         Ok(Clamp { lo, hi })
     }

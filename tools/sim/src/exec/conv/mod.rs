@@ -84,7 +84,9 @@ impl Semantics for ConvVar {
         let inv = invariant(self, core)?;
         if inv.depthwise && !self.out_c.is_multiple_of(self.in_c) {
             let (out, input) = (self.out_c, self.in_c);
-            return Err(Fault::operand(format!("depthwise: out_c = {out} is no multiple of in_c = {input}")));
+            return Err(Fault::operand(format!(
+                "depthwise: out_c = {out} is not a multiple of in_c = {input}"
+            )));
         }
         check_size(inv, self)?;
         let memory = &core.memory;
@@ -206,7 +208,7 @@ fn check_schedule(inv: &ConvInv, machine: &Machine) -> Result<(), Fault> {
     let tree = machine.adder_tree_max;
     if !inv.sched_ic.is_power_of_two() || u32::from(inv.sched_ic) > tree {
         let ic = inv.sched_ic;
-        return Err(Fault::operand(format!("sched_ic = {ic} is no power of two up to {tree}")));
+        return Err(Fault::operand(format!("sched_ic = {ic} is not a power of two up to {tree}")));
     }
     Ok(())
 }
