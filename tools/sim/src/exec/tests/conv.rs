@@ -288,7 +288,7 @@ fn whatever_a_variant_cannot_do_is_refused() {
     operand(try_out(inv, var, [0xff; 16]), "weight table entry of output channel 0");
     operand(try_out(inv, var, [16, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]), "beyond 0x0");
     let depthwise = ConvInv { depthwise: true, ..inv };
-    operand(try_out(depthwise, ConvVar { in_c: 2, out_c: 3, ..var }, good), "no multiple");
+    operand(try_out(depthwise, ConvVar { in_c: 2, out_c: 3, ..var }, good), "is not a multiple");
     operand(try_out(ConvInv { clamp_hi: 128, ..inv }, var, good), "clamp -128..=128");
     let wide = ConvInv { out_dtype: Dtype::I16, lut: true, ..inv };
     operand(try_out(wide, var, good), "a lookup table needs i8");
