@@ -7,8 +7,8 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{compile, context};
-use dpu_isa::{Dtype, Instr, Program, TABLE};
+use common::{compile, context, simulated};
+use dpu_isa::{Instr, Program, TABLE};
 use dpu_sim::{Options, RunResult, Tensor, TensorView, simulate};
 use strum_ref::smith::{self, Case, Kind, Size};
 
@@ -22,17 +22,6 @@ enum Shown {
     Refused,
     /// A value that it takes runs otherwise.
     Runs,
-}
-
-fn tensor(from: &strum_ref::Tensor) -> Tensor {
-    let dtype = match from.dtype {
-        strum_ref::Dtype::I8 => Dtype::I8,
-        strum_ref::Dtype::I16 => Dtype::I16,
-        strum_ref::Dtype::I32 => Dtype::I32,
-    };
-    let shape: Vec<u64> = from.shape.iter().map(|&d| d as u64).collect();
-    let values: Vec<i32> = from.data.iter().map(|&v| v as i32).collect();
-    Tensor::from_values(dtype, &shape, &values)
 }
 
 fn run(program: &Program, inputs: &[Tensor]) -> Result<RunResult, String> {
@@ -149,7 +138,7 @@ fn every_field_of_every_instruction_has_an_effect() {
     let mut check = |case: &Case, options: &str| {
         let pipeline = format!("strum-pipeline{{{options}}}");
         let program = compile(&context, case.mlir.as_bytes(), &pipeline).unwrap();
-        let inputs: Vec<Tensor> = case.inputs.iter().map(tensor).collect();
+        let inputs: Vec<Tensor> = case.inputs.iter().map(simulated).collect();
         try_fields(&program, &inputs, &mut shown);
     };
     for kind in Kind::ALL {
@@ -207,7 +196,7 @@ fn a_field_that_is_switched_off_may_hold_anything() {
     let mut tried: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut check = |case: &Case| {
         let program = compile(&context, case.mlir.as_bytes(), "strum-pipeline{method=dense}").unwrap();
-        let inputs: Vec<Tensor> = case.inputs.iter().map(tensor).collect();
+        let inputs: Vec<Tensor> = case.inputs.iter().map(simulated).collect();
         let own = run(&program, &inputs);
         for (index, instr) in program.instrs.iter().enumerate() {
             let (desc, raw) = (instr.desc(), instr.raw_fields());

@@ -7,8 +7,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use common::{compile, context, run};
-use dpu_isa::Dtype;
+use common::{compile, context, run, simulated};
 use dpu_sim::Tensor;
 use serde_json::Value;
 use strum_ir::Context;
@@ -52,17 +51,6 @@ impl<'c> Bench<'c> {
         assert_eq!(first, second, "{options}");
         first
     }
-}
-
-fn tensor(from: &strum_ref::Tensor) -> Tensor {
-    let dtype = match from.dtype {
-        strum_ref::Dtype::I8 => Dtype::I8,
-        strum_ref::Dtype::I16 => Dtype::I16,
-        strum_ref::Dtype::I32 => Dtype::I32,
-    };
-    let shape: Vec<u64> = from.shape.iter().map(|&d| d as u64).collect();
-    let values: Vec<i32> = from.data.iter().map(|&v| v as i32).collect();
-    Tensor::from_values(dtype, &shape, &values)
 }
 
 #[test]
@@ -182,8 +170,8 @@ fn check_changes(bench: &Bench<'_>, case: &Case, machine: &str, dice: &mut Dice,
     for place in &places {
         tally.fields.entry(field(place)).or_default();
     }
-    let inputs: Vec<Tensor> = case.inputs.iter().map(tensor).collect();
-    let expected: Vec<Tensor> = case.outputs.iter().map(tensor).collect();
+    let inputs: Vec<Tensor> = case.inputs.iter().map(simulated).collect();
+    let expected: Vec<Tensor> = case.outputs.iter().map(simulated).collect();
     let (told, done) = (bench.path("told.json"), bench.path("done.json"));
     for _ in 0..6 {
         let mut changed = strategy.clone();

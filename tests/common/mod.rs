@@ -48,7 +48,6 @@ pub(crate) fn run(program: &Program, inputs: &[Tensor]) -> Result<Vec<Tensor>, S
 /// Runs a program in the simulator's other ways: on its golden path, and as a sample of a batch that began with another one.
 ///
 /// The other sample holds the elements in reverse, so that its values are as legal as the sample's own.
-#[allow(dead_code, reason = "not every test that shares this file needs it")]
 pub(crate) fn run_otherwise(
     program: &Program,
     inputs: &[Tensor],
@@ -74,7 +73,6 @@ fn reverse(tensor: &Tensor) -> Tensor {
 }
 
 /// Checks that the program survives every other form of it: assembly, and the `dpu` dialect.
-#[allow(dead_code, reason = "not every test that shares this file needs it")]
 pub(crate) fn round_trip(context: &Context, program: &Program) -> Result<(), String> {
     let text = dpu_isa::asm::print(program);
     let parsed = dpu_isa::asm::parse(&text).map_err(|e| e.to_string())?;
