@@ -63,7 +63,7 @@ pub enum Value {
 }
 
 impl Domain {
-    /// Reads a value; nothing if the text is no value of the domain.
+    /// Parses a value; `None` if it is outside the domain.
     #[must_use]
     pub fn read(&self, text: &str) -> Option<Value> {
         match self {

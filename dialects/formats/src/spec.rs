@@ -160,7 +160,7 @@ impl Parameter {
     /// Reads a value.
     ///
     /// # Errors
-    /// The text is no value of the parameter.
+    /// The text is not a valid value of the parameter.
     pub fn read(&'static self, text: &str) -> Result<Value, SpecError> {
         self.domain.read(text).ok_or_else(|| self.refuse(text))
     }

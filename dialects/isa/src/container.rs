@@ -71,7 +71,7 @@ pub enum ContainerError {
 /// Bytes that a program takes at most: a word of code may be an instruction, and lists grow by doubling.
 fn memory_bytes(code: &[u8], consts: &[u8], lists: &[&[u8]]) -> u64 {
     const WORD: usize = 8;
-    /// An entry of any list takes so many times its bytes in the file.
+    /// Upper bound on the memory of a list entry, as a multiple of its bytes in the file.
     const ENTRY: usize = 16;
     let instrs = (code.len() / WORD).saturating_mul(2 * size_of::<Instr>());
     let lists = lists.iter().fold(0, |sum: usize, list| sum.saturating_add(list.len().saturating_mul(ENTRY)));

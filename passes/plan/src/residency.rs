@@ -270,7 +270,7 @@ impl<'a> Solver<'a> {
         })
     }
 
-    /// What a tensor changes in a layer that makes it or reads it as so many operands.
+    /// How the SRAM use of a layer changes if a tensor that it makes, or reads through `reads` operands, becomes resident.
     fn change(&self, value: usize, node: &Node, makes: bool, reads: u64) -> Change {
         let place = |v: usize| self.place_of.get(v).copied().flatten();
         let shared = makes && place(value).is_some_and(|p| self.stay(p));

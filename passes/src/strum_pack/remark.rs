@@ -19,7 +19,7 @@ pub const FEW_CHANNELS: &str = "packing begins at";
 pub const ZERO_POINT: &str = "their zero point is";
 /// Weights stay a tensor: they are computed.
 pub const VARIABLE: &str = "they are not constant";
-/// Begins a remark on what `correct` leaves as it is.
+/// Prefix of remarks about layers that `correct` does not change.
 pub const UNCORRECTED: &str = "not corrected: ";
 /// Not corrected: there is no scale.
 pub const NO_RESCALE: &str = "no rescale follows";
