@@ -1,10 +1,18 @@
-//! The drivers of strum-opt.
+//! The drivers of strum-opt. The binaries hold nothing but their names.
+//!
+//! `driver` is the frame, `commands` has a folder for each subcommand of `strumc`, [`audit`] reads weights back from a
+//! binary.
 
 pub mod audit;
-pub mod driver;
+mod commands;
+mod driver;
+mod opt;
+mod translate;
 
+use std::process::ExitCode;
 use std::sync::Once;
 
+use clap::CommandFactory;
 use strum_ir::DialectRegistry;
 
 /// Every dialect that the tools know: MLIR's own, `strum` and `dpu`.
@@ -19,4 +27,25 @@ pub fn register_all() {
         strum_ir::register_mlir_passes();
         strum_passes::register_passes();
     });
+}
+
+/// The command lines of `strumc` and `strum-translate`, for who wants to know their options.
+#[must_use]
+pub fn command_lines() -> [clap::Command; 2] {
+    [commands::StrumcArgs::command(), translate::TranslateArgs::command()]
+}
+
+/// Runs `strumc` on the process's arguments.
+pub fn strumc() -> ExitCode {
+    driver::cli::main("strumc", commands::run)
+}
+
+/// Runs `strum-opt` on the process's arguments.
+pub fn strum_opt() -> ExitCode {
+    opt::main()
+}
+
+/// Runs `strum-translate` on the process's arguments.
+pub fn strum_translate() -> ExitCode {
+    driver::cli::main("strum-translate", translate::run)
 }

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use common::{compile, context, run, simulated};
 use strum_ir::{Context, Module};
-use strum_passes::strum_canonicalize;
+use strum_passes::tosa::strum_canonicalize;
 use strum_ref::smith::{self, Case};
 use strum_ref::{Dtype, Invalid, Tensor};
 use tracing::field::{Field, Visit};

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 
 use common::{compile, context};
 use strum_ir::{Context, Location, Module, OpBuilder};
-use strum_passes::support::attributes::{ATTRIBUTES, Honour};
-use strum_passes::support::matrix::MATRIX;
+use strum_passes::common::support::attributes::{ATTRIBUTES, Honour};
+use strum_passes::common::support::matrix::MATRIX;
 
 /// An op in a function, with the attribute's two values between `[` and `]`, and what the second one gives.
 struct Experiment {

@@ -3,25 +3,28 @@
 use std::path::Path;
 
 use dpu_isa::{Machine, Program};
+use strum_files::budget;
 use strum_ir::{Context, Module, OptionKind};
+use strum_passes::common::machine;
+use strum_passes::pipeline;
 use strum_passes::translation::{self, ExportError};
-use strum_passes::{machine, pipeline};
 
 use super::diagnostics::Origin;
 use super::exit::Failure;
+use super::files::Input;
 use super::options::is_machine_file;
 
-pub(super) use strum_passes::machine::DEFAULT as DEFAULT_MACHINE;
-pub(super) use strum_passes::pipeline::{NAME as PIPELINE, Stage};
+pub(crate) use strum_passes::common::machine::DEFAULT as DEFAULT_MACHINE;
+pub(crate) use strum_passes::pipeline::{NAME as PIPELINE, Stage};
 
 /// A context that lives as long as the process, which ends soon: tearing down a large one takes long, and after a
 /// fault of MLIR's reader nothing may be torn down.
-pub(super) fn context() -> &'static Context {
+pub(crate) fn context() -> &'static Context {
     Box::leak(Box::new(Context::new()))
 }
 
 /// The machine of this name or file. A name that is not known is wrong usage, a file that is none is wrong input.
-pub(super) fn resolve_machine(spec: &str) -> Result<Machine, Failure> {
+pub(crate) fn resolve_machine(spec: &str) -> Result<Machine, Failure> {
     if !is_machine_file(Path::new(spec)) {
         return machine::resolve(spec).map_err(Failure::usage);
     }
@@ -30,7 +33,7 @@ pub(super) fn resolve_machine(spec: &str) -> Result<Machine, Failure> {
 }
 
 /// The stages of `strum-pipeline` with these options.
-pub(super) fn stages(options: &str) -> Result<Vec<Stage>, Failure> {
+pub(crate) fn stages(options: &str) -> Result<Vec<Stage>, Failure> {
     // The named pipeline sees no difference between a default and its absence, and a program tells its options.
     let given: Vec<&str> = options.split_whitespace().filter(|option| !is_default(option)).collect();
     pipeline::stages(&given.join(" ")).map_err(Failure::usage)
@@ -49,7 +52,7 @@ fn is_default(option: &str) -> bool {
 }
 
 /// The program of a module that holds exactly one scheduled `dpu.program`.
-pub(super) fn export(context: &Context, module: &Module<'_>, origin: Origin<'_>) -> Result<Program, Failure> {
+pub(crate) fn export(context: &Context, module: &Module<'_>, origin: Origin<'_>) -> Result<Program, Failure> {
     let (result, diagnostics) = context.handle().capture(|| {
         let program = translation::find_program(module.op())?;
         translation::export(program)
@@ -65,7 +68,7 @@ pub(super) fn export(context: &Context, module: &Module<'_>, origin: Origin<'_>)
 }
 
 /// A module with the `dpu.program` that stands for a program, which must be valid.
-pub(super) fn import<'c>(
+pub(crate) fn import<'c>(
     program: &Program,
     context: &'c Context,
     origin: Origin<'_>,
@@ -76,6 +79,16 @@ pub(super) fn import<'c>(
         Err(_) if !diagnostics.is_empty() => Err(origin.failure(&diagnostics)),
         Err(error) => Err(Failure::internal(error)),
     }
+}
+
+/// Reads a binary, and validates it where asked.
+pub(crate) fn read_program(input: &Input, verify: bool) -> Result<Program, Failure> {
+    let program = Program::from_elf_within(&input.bytes, budget::left())
+        .map_err(|error| Failure::from(error).in_file(&input.name))?;
+    if verify {
+        program.validate().map_err(|errors| Failure::from(errors).in_file(&input.name))?;
+    }
+    Ok(program)
 }
 
 #[cfg(test)]

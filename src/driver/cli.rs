@@ -11,7 +11,7 @@ use std::thread;
 
 use clap::{Args, Parser};
 use strum_files::budget;
-use strum_passes::strum_pack::remark;
+use strum_passes::strum::strum_pack::remark;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -25,7 +25,7 @@ use super::isolate;
 const STACK: usize = 256 << 20;
 
 /// `0.1.0 (LLVM 22.1.8)`.
-pub(super) fn version() -> &'static str {
+pub(crate) fn version() -> &'static str {
     static TEXT: LazyLock<String> =
         LazyLock::new(|| format!("{} (LLVM {})", env!("CARGO_PKG_VERSION"), strum_ir::llvm_version()));
     &TEXT
@@ -33,7 +33,7 @@ pub(super) fn version() -> &'static str {
 
 /// Options of every driver.
 #[derive(Debug, Args)]
-pub(super) struct Common {
+pub(crate) struct Common {
     /// Log level on standard error: off, error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL", default_value = "warn", value_parser = level, global = true)]
     log: LevelFilter,
@@ -44,10 +44,22 @@ pub(super) struct Common {
     memory_limit: Option<u64>,
 }
 
-pub(super) fn level(text: &str) -> Result<LevelFilter, String> {
+pub(crate) fn level(text: &str) -> Result<LevelFilter, String> {
     let known = ["off", "error", "warn", "info", "debug", "trace"];
     let level = text.parse().ok().filter(|_| known.contains(&text));
     level.ok_or_else(|| format!("expected {}", known.join(", ")))
+}
+
+/// What is printed.
+#[derive(Debug, Args)]
+pub(crate) struct Voice {
+    /// Print a JSON object instead of the summary.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Print errors only.
+    #[arg(long, short, conflicts_with = "json")]
+    pub(crate) quiet: bool,
 }
 
 impl Common {
@@ -65,20 +77,20 @@ impl Common {
 }
 
 /// Has what is logged told on standard error, as far as it is asked for.
-pub(super) fn start_log(shown: Targets) {
+pub(crate) fn start_log(shown: Targets) {
     let layer = fmt::layer().with_writer(io::stderr).without_time().with_filter(shown);
     // A second logger in one process changes nothing.
     let _ = tracing_subscriber::registry().with(layer).try_init();
 }
 
 /// Arguments of a driver.
-pub(super) trait Arguments: Parser + Send + 'static {
+pub(crate) trait Arguments: Parser + Send + 'static {
     /// The options that all drivers have.
     fn common(&self) -> &Common;
 }
 
 /// Parses the arguments, does the work, and ends.
-pub(super) fn main<A: Arguments>(tool: &'static str, work: fn(A) -> Result<(), Failure>) -> ExitCode {
+pub(crate) fn main<A: Arguments>(tool: &'static str, work: fn(A) -> Result<(), Failure>) -> ExitCode {
     strum_files::ignore_file_size_signal();
     if let Some(request) = isolate::asked_to_read(std::env::args_os()) {
         return end(tool, move || isolate::serve(&request));
@@ -95,7 +107,7 @@ pub(super) fn main<A: Arguments>(tool: &'static str, work: fn(A) -> Result<(), F
 }
 
 /// Does the work, and ends.
-pub(super) fn end(tool: &str, work: impl FnOnce() -> Result<(), Failure> + Send + 'static) -> ExitCode {
+pub(crate) fn end(tool: &str, work: impl FnOnce() -> Result<(), Failure> + Send + 'static) -> ExitCode {
     finish(tool, guarded(work))
 }
 
@@ -139,7 +151,7 @@ fn finish(tool: &str, result: Result<(), Failure>) -> ExitCode {
 }
 
 /// A line on standard error. If that is closed, there is nobody to tell.
-pub(super) fn say(message: impl std::fmt::Display) {
+pub(crate) fn say(message: impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "{message}");
 }
 

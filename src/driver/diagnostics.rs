@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use dpu_isa::AsmError;
 use strum_ir::{Captured, Severity};
-use strum_passes::verdict::{Verdict, verdict};
+use strum_passes::common::verdict::{Verdict, verdict};
 
 use super::cli::say;
 use super::exit::{Failure, Kind};
@@ -18,7 +18,7 @@ const SHOWN: usize = 120;
 
 /// What the user gave: its name in locations, and its text if it is text.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Origin<'a> {
+pub(crate) struct Origin<'a> {
     name: &'a str,
     text: Option<&'a str>,
     /// Who speaks of what is in no file, such as a wrong option of a pass.
@@ -35,17 +35,17 @@ struct Place<'a> {
 
 impl<'a> Origin<'a> {
     /// The origin of a file's contents; binary contents are not shown.
-    pub(super) fn new(name: &'a str, bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(name: &'a str, bytes: &'a [u8]) -> Self {
         Origin { name, text: std::str::from_utf8(bytes).ok(), tool: None }
     }
 
     /// The same for a tool whose command line can be at fault for a diagnostic.
-    pub(super) fn of_tool(self, tool: &'static str) -> Self {
+    pub(crate) fn of_tool(self, tool: &'static str) -> Self {
         Origin { tool: Some(tool), ..self }
     }
 
     /// Says everything; with `quiet` the errors alone. A warning is said once, however often the network is compiled.
-    pub(super) fn tell(&self, diagnostics: &[Captured], quiet: bool) {
+    pub(crate) fn tell(&self, diagnostics: &[Captured], quiet: bool) {
         for diagnostic in diagnostics.iter().filter(|d| !quiet || d.severity == Severity::Error) {
             let text = self.render(diagnostic);
             if diagnostic.severity != Severity::Warning || is_new(&text) {
@@ -55,7 +55,7 @@ impl<'a> Origin<'a> {
     }
 
     /// Says everything, and gives the failure that the diagnostics amount to.
-    pub(super) fn failure(&self, diagnostics: &[Captured]) -> Failure {
+    pub(crate) fn failure(&self, diagnostics: &[Captured]) -> Failure {
         self.tell(diagnostics, false);
         let first = diagnostics.iter().find(|d| d.severity == Severity::Error);
         match first {
@@ -65,7 +65,7 @@ impl<'a> Origin<'a> {
     }
 
     /// The failure of an assembly text, told.
-    pub(super) fn assembly(&self, error: &AsmError) -> Failure {
+    pub(crate) fn assembly(&self, error: &AsmError) -> Failure {
         let place = Place { file: self.name, line: error.line, column: error.col };
         let mut text = format!("{}:{}:{}: error: {}\n", self.name, error.line, error.col, error.msg);
         self.excerpt(&mut text, place);
@@ -159,7 +159,7 @@ fn is_new(warning: &str) -> bool {
 }
 
 /// The kind of failure that an error of a pass or of MLIR is.
-pub(super) fn kind(message: &str) -> Kind {
+pub(crate) fn kind(message: &str) -> Kind {
     match verdict(message) {
         Verdict::Invalid => Kind::Input,
         Verdict::Usage => Kind::Usage,

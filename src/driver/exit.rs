@@ -5,11 +5,11 @@ use std::fmt;
 use dpu_isa::{ContainerError, MachineError, ValidateError};
 use dpu_sim::{BatchError, SimError};
 use strum_files::{FileError, OverLimit};
-use strum_passes::verdict::MEMORY;
+use strum_passes::common::verdict::MEMORY;
 
 /// Whose fault it is that there is no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// The input: a file that cannot be read, IR or a binary that is invalid, tensors that do not fit.
     Input,
     /// The command line.
@@ -27,7 +27,7 @@ pub enum Kind {
 impl Kind {
     /// The exit code; 0 is success.
     #[must_use]
-    pub const fn code(self) -> u8 {
+    pub(crate) const fn code(self) -> u8 {
         match self {
             Kind::Input => 1,
             Kind::Usage => 2,
@@ -41,49 +41,49 @@ impl Kind {
 
 /// A failure: whose it is, and what to tell the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// Whose fault.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// What to print; empty if everything has been said.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 impl Failure {
     /// A failure with a message.
-    pub fn new(kind: Kind, message: impl fmt::Display) -> Self {
+    pub(crate) fn new(kind: Kind, message: impl fmt::Display) -> Self {
         Failure { kind, message: message.to_string() }
     }
 
     /// Bad input.
-    pub fn input(message: impl fmt::Display) -> Self {
+    pub(crate) fn input(message: impl fmt::Display) -> Self {
         Failure::new(Kind::Input, message)
     }
 
     /// A wrong command line.
-    pub fn usage(message: impl fmt::Display) -> Self {
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
         Failure::new(Kind::Usage, format_args!("{message}\n\nFor more information, try '--help'."))
     }
 
     /// A bug of ours.
-    pub fn internal(message: impl fmt::Display) -> Self {
+    pub(crate) fn internal(message: impl fmt::Display) -> Self {
         Failure::new(Kind::Internal, format_args!("internal error: this is a bug in strum-opt: {message}"))
     }
 
     /// A failure of which the user has been told.
     #[must_use]
-    pub fn told(kind: Kind) -> Self {
+    pub(crate) fn told(kind: Kind) -> Self {
         Failure { kind, message: String::new() }
     }
 
     /// The same failure, with the name of the file, or of a part of it, in front.
     #[must_use]
-    pub fn in_file(self, name: &str) -> Self {
+    pub(crate) fn in_file(self, name: &str) -> Self {
         Failure { message: format!("{name}: {}", self.message), ..self }
     }
 
     /// The same failure, with advice on a line of its own.
     #[must_use]
-    pub fn with_help(self, help: impl fmt::Display) -> Self {
+    pub(crate) fn with_help(self, help: impl fmt::Display) -> Self {
         Failure { message: format!("{}\nhelp: {help}", self.message), ..self }
     }
 }
@@ -100,7 +100,7 @@ impl From<FileError> for Failure {
 }
 
 /// There is less memory than needed.
-pub(super) fn out_of_memory(over: &OverLimit) -> Failure {
+pub(crate) fn out_of_memory(over: &OverLimit) -> Failure {
     Failure::new(Kind::Resource, format_args!("{MEMORY}{over}"))
 }
 
@@ -154,6 +154,16 @@ impl From<BatchError> for Failure {
             BatchError::File(error) => error.into(),
             BatchError::Sample { sample, error } => Failure::from(error).in_file(&format!("sample {sample}")),
         }
+    }
+}
+
+/// A fault of a program that this tool has compiled is a fault of this tool.
+pub(crate) fn blame_compiler(failure: Failure) -> Failure {
+    match failure.kind {
+        Kind::Trap => failure.with_help(
+            "the program was compiled by this tool: please report this, with what --save-temps DIR keeps",
+        ),
+        Kind::Input | Kind::Usage | Kind::Unsupported | Kind::Resource | Kind::Internal => failure,
     }
 }
 

@@ -27,7 +27,7 @@ const UNREGISTERED: &str = "--allow-unregistered-dialect";
 
 /// What a second process is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// The memory limit, in bytes; that of this computer if it is not given.
     limit: Option<u64>,
     /// The name of the file.
@@ -37,7 +37,7 @@ pub(super) struct Request {
 }
 
 /// What is asked for, if these are the arguments of a second process.
-pub(super) fn asked_to_read(mut arguments: impl Iterator<Item = OsString>) -> Option<Request> {
+pub(crate) fn asked_to_read(mut arguments: impl Iterator<Item = OsString>) -> Option<Request> {
     (arguments.nth(1)? == OsStr::new(FLAG)).then(|| {
         let mut next = || arguments.next().unwrap_or_default().to_string_lossy().into_owned();
         let (limit, name) = (next().parse().ok(), next());
@@ -46,7 +46,7 @@ pub(super) fn asked_to_read(mut arguments: impl Iterator<Item = OsString>) -> Op
 }
 
 /// The work of the second process: standard input is read, and written to standard output.
-pub(super) fn serve(request: &Request) -> Result<(), Failure> {
+pub(crate) fn serve(request: &Request) -> Result<(), Failure> {
     let name = request.name.as_str();
     request.limit.into_iter().for_each(budget::set_limit);
     let bytes = strum_files::read_stream(Path::new(name), io::stdin().lock(), files::MAX_INPUT)?;
@@ -64,7 +64,7 @@ pub(super) fn serve(request: &Request) -> Result<(), Failure> {
 }
 
 /// Has bytecode read by a second process, with operations of unknown dialects or without. Nothing if there can be none.
-pub(super) fn read(input: &Input, allow_unregistered: bool) -> Result<Option<Vec<u8>>, Failure> {
+pub(crate) fn read(input: &Input, allow_unregistered: bool) -> Result<Option<Vec<u8>>, Failure> {
     let spawned = std::env::current_exe().and_then(|program| {
         Command::new(program)
             .args([FLAG, &budget::limit().to_string(), &input.name])

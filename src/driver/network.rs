@@ -6,7 +6,7 @@
 use dpu_isa::Machine;
 use strum_files::budget;
 use strum_ir::{Captured, Context, Module, Operation};
-use strum_passes::limits;
+use strum_passes::common::limits;
 
 use super::diagnostics::Origin;
 use super::exit::{Failure, Kind, out_of_memory};
@@ -22,7 +22,7 @@ const MAX_DEPTH: usize = 2048;
 /// Parses and verifies a module, text or bytecode, and tells what MLIR says of it.
 ///
 /// Bytecode is taken out of the input: no message shows it, and MLIR holds a copy as large.
-pub(super) fn parse<'c>(context: &'c Context, input: &mut Input) -> Result<Module<'c>, Failure> {
+pub(crate) fn parse<'c>(context: &'c Context, input: &mut Input) -> Result<Module<'c>, Failure> {
     if input.bytes.is_empty() {
         return Err(Failure::input("the file is empty").in_file(&input.name));
     }
@@ -39,7 +39,7 @@ pub(super) fn parse<'c>(context: &'c Context, input: &mut Input) -> Result<Modul
 }
 
 /// Refuses text whose brackets are nested so deep that MLIR's parser would run out of stack.
-pub(super) fn check_depth(input: &Input) -> Result<(), Failure> {
+pub(crate) fn check_depth(input: &Input) -> Result<(), Failure> {
     if is_text(&input.bytes) && depth_exceeds(&input.bytes, MAX_DEPTH) {
         let message = format_args!("brackets are nested deeper than the limit of {MAX_DEPTH}");
         return Err(Failure::new(Kind::Resource, message).in_file(&input.name));
@@ -81,7 +81,7 @@ fn parsed_bytes(text: &[u8]) -> u64 {
 }
 
 /// Whether the bytes are not MLIR bytecode.
-pub(super) fn is_text(bytes: &[u8]) -> bool {
+pub(crate) fn is_text(bytes: &[u8]) -> bool {
     !bytes.starts_with(b"ML\xefR")
 }
 
@@ -128,7 +128,7 @@ fn end_of_line(text: &[u8], start: usize) -> usize {
 }
 
 /// Leaves one function in the module: the only one, or `main`.
-pub(super) fn choose_function(module: &Module<'_>) -> Result<(), Failure> {
+pub(crate) fn choose_function(module: &Module<'_>) -> Result<(), Failure> {
     let functions: Vec<Operation<'_>> =
         module.body().operations().into_iter().filter(|op| op.is("func.func")).collect();
     let defined: Vec<Operation<'_>> = functions.iter().copied().filter(|op| op.body().is_some()).collect();
@@ -164,7 +164,7 @@ pub(super) fn choose_function(module: &Module<'_>) -> Result<(), Failure> {
 
 /// Refuses tensors that are larger than the machine's DRAM, and what [`limits::check`] refuses, at their places. `text` bytes stay in
 /// memory beside the module.
-pub(super) fn check_sizes(
+pub(crate) fn check_sizes(
     context: &Context,
     module: &Module<'_>,
     machine: &Machine,

@@ -10,19 +10,19 @@ use strum_formats::table::PACKED;
 use strum_formats::{Domain, Kind, METHOD, Parameter, Spec, Value};
 use strum_quant::{Choice, SCHEMA};
 
-use super::compile;
 use super::exit::Failure;
 use super::files::Places;
+use super::plan;
 
 /// The methods as values of an option.
-pub(super) fn methods() -> impl TypedValueParser<Value = Kind> {
+pub(crate) fn methods() -> impl TypedValueParser<Value = Kind> {
     let value = |kind: &Kind| PossibleValue::new(kind.name()).help(kind.help());
     PossibleValuesParser::new(Kind::ALL.iter().map(value)).try_map(|name| Kind::from_name(&name))
 }
 
 /// How packed weights are stored: an option for each parameter of formats and of selection.
 #[derive(Clone, Debug, Default)]
-pub(super) struct PackingOptions {
+pub(crate) struct PackingOptions {
     given: Vec<(&'static Parameter, Value)>,
     depthwise: bool,
 }
@@ -90,18 +90,18 @@ fn names(methods: &[Kind]) -> String {
 
 impl PackingOptions {
     /// The options that were given, with the methods that they are for.
-    pub(super) fn given(&self) -> impl Iterator<Item = (String, &'static [Kind])> + '_ {
+    pub(crate) fn given(&self) -> impl Iterator<Item = (String, &'static [Kind])> + '_ {
         let of_table = self.given.iter().map(|(p, _)| (format!("--{}", p.name), p.methods));
         of_table.chain(self.depthwise.then(|| (format!("--{DEPTHWISE}"), PACKED)))
     }
 
     /// Whether depthwise layers are packed, too.
-    pub(super) fn depthwise(&self) -> bool {
+    pub(crate) fn depthwise(&self) -> bool {
         self.depthwise
     }
 
     /// The options that have an effect with this method.
-    pub(super) fn of(&self, method: Kind) -> PackingOptions {
+    pub(crate) fn of(&self, method: Kind) -> PackingOptions {
         let given = self.given.iter().filter(|(parameter, _)| parameter.methods.contains(&method));
         PackingOptions { given: given.copied().collect(), depthwise: self.depthwise && method.is_packed() }
     }
@@ -110,7 +110,7 @@ impl PackingOptions {
     ///
     /// # Errors
     /// An option that has no effect with the method, or parameters that do not go together.
-    pub(super) fn choice(&self, method: Kind) -> Result<Choice, Failure> {
+    pub(crate) fn choice(&self, method: Kind) -> Result<Choice, Failure> {
         if let Some((flag, methods)) = self.given().find(|(_, methods)| !methods.contains(&method)) {
             let useful = names(methods);
             return Err(Failure::usage(format_args!(
@@ -124,7 +124,7 @@ impl PackingOptions {
 }
 
 /// A choice as options of `strum-pack`: `method=mip2q p=0.75`.
-pub(super) fn pack_options(choice: &Choice, depthwise: bool) -> String {
+pub(crate) fn pack_options(choice: &Choice, depthwise: bool) -> String {
     let mut text = format!("{METHOD}={}", choice.kind());
     for (parameter, value) in choice.spec().given() {
         text.push_str(&format!(" {}={value}", parameter.name));
@@ -163,7 +163,7 @@ impl Objective {
 /// What the planner follows and what it tells.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Plan")]
-pub(super) struct PlanOptions {
+pub(crate) struct PlanOptions {
     /// Quantity to minimize when choosing tiles and schedules [default: latency].
     #[arg(long, value_enum, value_name = "WHAT")]
     objective: Option<Objective>,
@@ -209,44 +209,44 @@ fn pipeline_path<'p>(flag: &str, what: &str, path: &'p Path) -> Result<&'p str, 
 }
 
 /// The text of the path of a packing file that a pipeline holds.
-pub(super) fn packing_path(path: &Path) -> Result<&str, Failure> {
+pub(crate) fn packing_path(path: &Path) -> Result<&str, Failure> {
     pipeline_path("--packing", "packing", path)
 }
 
 /// Whether a machine is named by its file.
-pub(super) fn is_machine_file(spec: &Path) -> bool {
+pub(crate) fn is_machine_file(spec: &Path) -> bool {
     spec.extension().is_some_and(|extension| extension == "toml")
 }
 
 /// Options of a compilation.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Weights")]
-pub(super) struct CompileOptions {
+pub(crate) struct CompileOptions {
     /// Weight format [default: dense].
     #[arg(long, value_parser = methods(), value_name = "METHOD")]
-    pub(super) method: Option<Kind>,
+    pub(crate) method: Option<Kind>,
 
     #[command(flatten)]
-    pub(super) packing: PackingOptions,
+    pub(crate) packing: PackingOptions,
 
     /// Per-layer weight formats; layers not listed use the options (docs/packing.md).
     #[arg(long = "packing", value_name = "P.json")]
-    pub(super) packing_file: Option<PathBuf>,
+    pub(crate) packing_file: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(super) plan: PlanOptions,
+    pub(crate) plan: PlanOptions,
 
     /// Machine: a built-in name or a machine file [default: flexnn-16x16].
     #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Machine")]
-    pub(super) machine: Option<PathBuf>,
+    pub(crate) machine: Option<PathBuf>,
 
     /// Write the IR after every stage, the binary and its assembly to this folder.
     #[arg(long, value_name = "DIR", help_heading = "Inspection")]
-    pub(super) save_temps: Option<PathBuf>,
+    pub(crate) save_temps: Option<PathBuf>,
 
     /// Print the equivalent strum-opt --pass-pipeline and exit.
     #[arg(long, help_heading = "Inspection")]
-    pub(super) print_pipeline: bool,
+    pub(crate) print_pipeline: bool,
 }
 
 /// How a machine is named in a pipeline.
@@ -254,7 +254,7 @@ const SAFE: &str = "-_./+@%,:=~";
 
 impl CompileOptions {
     /// The options that were given, other than the machine, which means something for a compiled program as well.
-    pub(super) fn given(&self) -> Vec<String> {
+    pub(crate) fn given(&self) -> Vec<String> {
         let list = [
             ("--method", self.method.is_some()),
             ("--packing", self.packing_file.is_some()),
@@ -267,8 +267,8 @@ impl CompileOptions {
     }
 
     /// Adds the files that a compilation reads and writes.
-    pub(super) fn places(&self, places: Places) -> Result<Places, Failure> {
-        let temps = self.save_temps.as_deref().map(compile::temporaries).transpose()?;
+    pub(crate) fn places(&self, places: Places) -> Result<Places, Failure> {
+        let temps = self.save_temps.as_deref().map(plan::temporaries).transpose()?;
         Ok(places
             .reads("--machine", self.machine.iter().filter(|spec| is_machine_file(spec)))
             .reads("--packing", &self.packing_file)
@@ -281,7 +281,7 @@ impl CompileOptions {
     ///
     /// # Errors
     /// An option that has no effect with the method, or a path that a pipeline cannot hold.
-    pub(super) fn pipeline_options(&self, default_machine: &str) -> Result<String, Failure> {
+    pub(crate) fn pipeline_options(&self, default_machine: &str) -> Result<String, Failure> {
         let choice = self.packing.choice(self.method.unwrap_or(Kind::Dense))?;
         let machine = self.machine_option(default_machine)?;
         let mut text = format!("machine={machine} {}", pack_options(&choice, self.packing.depthwise));
@@ -301,7 +301,7 @@ impl CompileOptions {
     }
 
     /// How the machine is named in a pipeline.
-    pub(super) fn machine_option(&self, default: &str) -> Result<String, Failure> {
+    pub(crate) fn machine_option(&self, default: &str) -> Result<String, Failure> {
         let Some(path) = &self.machine else { return Ok(default.to_owned()) };
         pipeline_path("--machine", "machine", path).map(str::to_owned)
     }

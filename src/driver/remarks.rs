@@ -4,16 +4,16 @@
 
 use clap::Args;
 use strum_ir::{Captured, Severity};
-use strum_passes::strum_pack::remark;
+use strum_passes::strum::strum_pack::remark;
 use tracing::Level;
 
+use super::cli::Voice;
 use super::cli::say;
 use super::diagnostics::Origin;
-use super::strumc::Voice;
 
 /// How much is told of remarks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Remarks {
+pub(crate) enum Remarks {
     /// Errors alone.
     Silent,
     /// How many there are of each kind.
@@ -24,15 +24,15 @@ pub(super) enum Remarks {
 
 /// Options of commands that pack weights.
 #[derive(Clone, Copy, Debug, Args)]
-pub(super) struct Detail {
+pub(crate) struct Detail {
     /// Name every layer that stays dense or uncorrected, with the reason, instead of counting them.
     #[arg(long, short, conflicts_with = "quiet")]
-    pub(super) verbose: bool,
+    pub(crate) verbose: bool,
 }
 
 impl Detail {
     /// How much is told; `--log` decides where the options do not.
-    pub(super) fn remarks(self, voice: &Voice) -> Remarks {
+    pub(crate) fn remarks(self, voice: &Voice) -> Remarks {
         if self.verbose || (!voice.quiet && tracing::enabled!(Level::INFO)) {
             Remarks::Each
         } else if voice.quiet || !tracing::enabled!(Level::WARN) {
@@ -44,7 +44,7 @@ impl Detail {
 }
 
 /// Tells what a stage that succeeded has to say.
-pub(super) fn tell(diagnostics: &[Captured], origin: Origin<'_>, remarks: Remarks) {
+pub(crate) fn tell(diagnostics: &[Captured], origin: Origin<'_>, remarks: Remarks) {
     let is_remark = |d: &&Captured| d.severity == Severity::Remark;
     match remarks {
         Remarks::Silent => origin.tell(diagnostics, true),

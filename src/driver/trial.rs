@@ -11,18 +11,20 @@ use dpu_isa::Program;
 use rayon::prelude::*;
 use strum_files::Unnamed;
 use strum_ir::{Context, Module, Operation};
-use strum_passes::machine;
-use strum_passes::strum_pack::{LayerPacking, PackableLayer, Packing, ProgramPacking, packable, stored};
+use strum_passes::common::machine;
+use strum_passes::strum::strum_pack::{
+    LayerPacking, PackableLayer, Packing, ProgramPacking, packable, stored,
+};
 use strum_quant::Sqnr;
 
 use super::backend::{self, Stage};
 use super::cli;
-use super::compile::Plan;
+use super::codes::Codes;
 use super::diagnostics::Origin;
-use super::eval::Codes;
 use super::exit::Failure;
 use super::files::Input;
 use super::options::{self, CompileOptions};
+use super::plan::Plan;
 use super::progress::Progress;
 use super::remarks::Remarks;
 
@@ -30,31 +32,31 @@ use super::remarks::Remarks;
 const PACKED: &str = "packed";
 
 /// A network before its weights are packed.
-pub(super) struct Trials {
+pub(crate) struct Trials {
     input: Input,
     plan: Plan,
     machine_spec: String,
     bytecode: Vec<u8>,
     /// The function's name.
-    pub(super) function: String,
+    pub(crate) function: String,
     /// What the codes of inputs and outputs mean, as far as the network says so.
-    pub(super) codes: Codes,
+    pub(crate) codes: Codes,
     /// The layers whose weights can be packed, in order.
-    pub(super) layers: Vec<PackableLayer>,
+    pub(crate) layers: Vec<PackableLayer>,
     /// The types of the network's outputs.
-    pub(super) outputs: Vec<String>,
+    pub(crate) outputs: Vec<String>,
 }
 
 /// What became of one compilation.
-pub(super) struct Trial {
+pub(crate) struct Trial {
     /// The program.
-    pub(super) program: Program,
+    pub(crate) program: Program,
     /// How far stored weights are from the INT8 codes, for every layer of [`Trials::layers`].
-    pub(super) weights: Vec<Sqnr>,
+    pub(crate) weights: Vec<Sqnr>,
 }
 
 /// How weights are to be stored.
-pub(super) enum How<'a> {
+pub(crate) enum How<'a> {
     /// As these options of `strum-pack` say: `method=mip2q p=0.75`.
     Options(&'a str),
     /// As this file says, all other layers dense.
@@ -72,7 +74,7 @@ fn function<'c>(module: &Module<'c>) -> Result<Operation<'c>, Failure> {
 
 impl Trials {
     /// Reads a network and runs the stages that do not depend on how weights are stored.
-    pub(super) fn prepare(
+    pub(crate) fn prepare(
         input: Input,
         machine: Option<&Path>,
         progress: &Progress,
@@ -104,14 +106,14 @@ impl Trials {
     }
 
     /// Tells what of the machine is not used, for commands that tell nothing of single compilations.
-    pub(super) fn warn(&self) {
+    pub(crate) fn warn(&self) {
         if let Some(warning) = machine::unused(&self.plan.machine) {
             cli::say(format_args!("{}: warning: {warning}", self.input.name));
         }
     }
 
     /// Compiles once, and tells so much of remarks.
-    pub(super) fn compile(&self, how: &How<'_>, remarks: Remarks) -> Result<Trial, Failure> {
+    pub(crate) fn compile(&self, how: &How<'_>, remarks: Remarks) -> Result<Trial, Failure> {
         let file;
         let options = match how {
             How::Options(text) => (*text).to_owned(),
@@ -134,12 +136,12 @@ impl Trials {
     }
 
     /// The packing of the network's function, layers that are not named being plain INT8.
-    pub(super) fn packing(&self, layers: Vec<LayerPacking>) -> Packing {
+    pub(crate) fn packing(&self, layers: Vec<LayerPacking>) -> Packing {
         Packing::new(vec![ProgramPacking { name: self.function.clone(), layers }])
     }
 
     /// Compiles with one layer packed, all others plain INT8.
-    pub(super) fn alone(&self, layer: LayerPacking) -> Result<Trial, Failure> {
+    pub(crate) fn alone(&self, layer: LayerPacking) -> Result<Trial, Failure> {
         self.compile(&How::Packing(&self.packing(vec![layer])), Remarks::Silent)
     }
 
@@ -170,7 +172,7 @@ impl Trials {
 }
 
 /// Does something for every item, on so many threads, and counts on the terminal what is done; results are in order.
-pub(super) fn each<T: Sync, R: Send>(
+pub(crate) fn each<T: Sync, R: Send>(
     items: &[T],
     threads: usize,
     progress: &Progress,

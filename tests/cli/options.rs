@@ -229,7 +229,7 @@ fn every_option_of_every_command_and_pass_has_a_row() {
         let rows = table().into_iter().filter(|(command, _, _)| *command == name);
         rows.map(|(_, option, _)| option.to_owned()).collect()
     };
-    let [strumc, translate] = strum_opt::driver::command_lines();
+    let [strumc, translate] = strum_opt::command_lines();
     for command in strumc.get_subcommands() {
         assert_eq!(ids(command), known(command.get_name()), "{}", command.get_name());
     }

@@ -1,0 +1,62 @@
+//! Evaluates a float network, and compares its answers with those that a front end gave.
+//!
+//!     cargo run --release -p strum-passes --example evaluate -- NET.mlirbc INPUT.npy EXPECTED.npy
+//!
+//! Prints the largest difference from the expected outputs, relative to the largest of them, and fails where it exceeds 1e-4. The arrays are
+//! samples along their first axis, f32, of the network's only input and output.
+
+#![allow(clippy::print_stdout, reason = "the answer is for the terminal")]
+
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+
+use ndarray::{Axis, IxDyn};
+use npyz::NpyFile;
+use strum_float::Tensor;
+use strum_ir::{Context, Module};
+use strum_passes::common::network::Network;
+
+const TOLERANCE: f32 = 1e-4;
+
+fn read(path: &str) -> Result<Tensor, Box<dyn Error>> {
+    let file = NpyFile::new(std::io::BufReader::new(std::fs::File::open(path)?))?;
+    let shape = file.shape().iter().map(|&d| usize::try_from(d)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Tensor::from_shape_vec(IxDyn(&shape), file.into_vec::<f32>()?)?)
+}
+
+fn largest_difference(net: &str, input: &str, expected: &str) -> Result<f32, Box<dyn Error>> {
+    let context = Context::new();
+    let module = Module::parse_file(&context, Path::new(net)).map_err(|e| e.to_string())?;
+    let function =
+        module.body().operations().into_iter().find(|op| op.is("func.func") && op.body().is_some());
+    let network = Network::read(function.ok_or("no function with a body")?).map_err(|_| "not read")?;
+    let graph = &network.graph;
+    let (Some(&x), Some(&y)) = (graph.inputs().first(), graph.outputs().first()) else {
+        return Err("a network of one input and one output is expected".into());
+    };
+    let (inputs, expected) = (read(input)?, read(expected)?);
+    let mut largest = 0.0f32;
+    for (input, expected) in inputs.axis_iter(Axis(0)).zip(expected.axis_iter(Axis(0))) {
+        let input = Tensor::from_shape_vec(graph.shape(x).to_vec(), input.iter().copied().collect())?;
+        let expected = Tensor::from_shape_vec(graph.shape(y).to_vec(), expected.iter().copied().collect())?;
+        let outputs = graph.eval(&[input])?;
+        let scale = expected.iter().fold(f32::MIN_POSITIVE, |m, v| m.max(v.abs()));
+        for (a, b) in outputs.first().ok_or("no output")?.iter().zip(&expected) {
+            let difference = (a - b).abs() / scale;
+            // NaN is no small difference.
+            largest = if difference.is_nan() { f32::INFINITY } else { largest.max(difference) };
+        }
+    }
+    Ok(largest)
+}
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [net, input, expected] = arguments.as_slice() else {
+        return Err("NET.mlirbc INPUT.npy EXPECTED.npy expected".into());
+    };
+    let difference = largest_difference(net, input, expected)?;
+    println!("{difference:.2e}");
+    Ok(if difference <= TOLERANCE { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,13 @@
+//! What several passes use: reading and writing networks, TOSA as data, the support matrix, machines, limits, verdicts.
+
+pub(crate) mod fingerprint;
+pub mod limits;
+pub mod machine;
+pub mod network;
+pub(crate) mod program;
+pub(crate) mod rewrite;
+pub mod statistics;
+pub mod support;
+pub mod tosa;
+pub mod verdict;
+pub(crate) mod weights;

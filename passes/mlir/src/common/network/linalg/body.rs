@@ -1,0 +1,226 @@
+//! Bodies of `linalg.generic` as graph operators. Invariant: every op of a body is one that is listed here.
+
+use std::collections::BTreeMap;
+
+use ndarray::ArrayD;
+use strum_float::{Binary, Op, Relation, Unary, ValueId};
+use strum_ir::{Block, Operation, Reported, Value};
+
+use super::index::Positions;
+use crate::common::network::Reader;
+use crate::common::verdict::UNSUPPORTED;
+
+/// What is known of a body's values. Each stands for a tensor with an axis for every loop.
+pub(super) struct Body<'c> {
+    values: BTreeMap<Value<'c>, ValueId>,
+    positions: Positions<'c>,
+    loops: usize,
+}
+
+impl<'c> Body<'c> {
+    /// A body inside of loops of these extents.
+    pub(super) fn new(extents: Vec<usize>) -> Self {
+        let loops = extents.len();
+        Body { values: BTreeMap::new(), positions: Positions::new(extents), loops }
+    }
+
+    /// The number of loops.
+    pub(super) fn loops(&self) -> usize {
+        self.loops
+    }
+
+    /// An operand that follows from positions and constants, with an axis for every loop.
+    pub(super) fn position(&self, op: Operation<'c>, index: usize) -> Option<ArrayD<i64>> {
+        self.positions.operand(op, index)
+    }
+
+    pub(super) fn set(&mut self, value: Value<'c>, id: ValueId) {
+        self.values.insert(value, id);
+    }
+}
+
+impl<'c> Reader<'c> {
+    /// What a body yields; nothing for a value that is no float.
+    pub(super) fn body(
+        &mut self,
+        body: &mut Body<'c>,
+        at: Operation<'c>,
+        block: Block<'c>,
+    ) -> Result<Vec<Option<ValueId>>, Reported> {
+        for op in block.operations() {
+            match op.name() {
+                "linalg.yield" => {
+                    return (0..op.num_operands())
+                        .map(|i| match op.operand(i) {
+                            Some(value) if value.ty().is_f32() => self.read(body, op, i).map(Some),
+                            _ => Ok(None),
+                        })
+                        .collect();
+                }
+                // Read by what uses it.
+                "arith.cmpf" => {}
+                "arith.constant" => {
+                    if let (Some(value), Some(result)) =
+                        (op.attribute("value").and_then(|a| a.as_f64()), op.result(0))
+                    {
+                        self.scalars.insert(result, value);
+                    }
+                }
+                "cf.assert" => self.assertion(body, op)?,
+                "arith.fptosi" => {
+                    let number = op.operand(0).and_then(|value| body.values.get(&value));
+                    if let Some(tensor) = number.and_then(|&id| self.graph.constant_of(id)) {
+                        body.positions.truncate(op, tensor);
+                    }
+                }
+                _ if Positions::computes(op) => body.positions.compute(op),
+                _ => {
+                    let id = self.element(body, op)?;
+                    if let Some(result) = op.result(0) {
+                        body.set(result, id);
+                    }
+                }
+            }
+        }
+        Err(at.error("the body yields nothing"))
+    }
+
+    /// An operand of an op of a body.
+    fn read(&mut self, body: &Body<'c>, op: Operation<'c>, index: usize) -> Result<ValueId, Reported> {
+        let value = op.operand(index);
+        if let Some(&id) = value.and_then(|value| body.values.get(&value)) {
+            return Ok(id);
+        }
+        match value.and_then(|value| self.scalar(value)) {
+            Some(number) => self.number(op, number, body.loops),
+            None => {
+                let from = value.and_then(Value::defining_op).map_or("an argument", Operation::name);
+                Err(op.error(format!("operand #{index} of '{}', from {from}, is not known here", op.name())))
+            }
+        }
+    }
+
+    fn element(&mut self, body: &Body<'c>, op: Operation<'c>) -> Result<ValueId, Reported> {
+        if let Some(binary) = binary(op.name()) {
+            let operands = [self.read(body, op, 0)?, self.read(body, op, 1)?];
+            return self.push(op, Op::Binary(binary), &operands);
+        }
+        if let Some(unary) = unary(op.name()) {
+            let x = self.read(body, op, 0)?;
+            return self.push(op, Op::Unary(unary), &[x]);
+        }
+        match op.name() {
+            // Constants of double precision, such as a small number under a root.
+            "arith.truncf" | "arith.extf" => self.read(body, op, 0),
+            "arith.divf" => {
+                let (x, y) = (self.read(body, op, 0)?, self.read(body, op, 1)?);
+                let inverse = self.push(op, Op::Unary(Unary::Reciprocal), &[y])?;
+                self.push(op, Op::Binary(Binary::Mul), &[x, inverse])
+            }
+            "math.sqrt" => {
+                let x = self.read(body, op, 0)?;
+                let half = self.number(op, 0.5, body.loops)?;
+                self.push(op, Op::Binary(Binary::Pow), &[x, half])
+            }
+            "arith.sitofp" => {
+                let tensor = body.positions.floats(op)?;
+                self.constant(op, tensor)
+            }
+            "arith.select" => self.select(body, op),
+            "tensor.extract" => self.extract(body, op),
+            _ => {
+                Err(op
+                    .error(format!("{UNSUPPORTED}no operator in the body of a linalg.generic that is known")))
+            }
+        }
+    }
+
+    /// A choice by comparison.
+    fn select(&mut self, body: &Body<'c>, op: Operation<'c>) -> Result<ValueId, Reported> {
+        let condition = op.operand(0).and_then(|value| value.defined_by("arith.cmpf"));
+        let Some(compare) = condition else {
+            return Err(op.error("unsupported: the condition of a choice must be 'arith.cmpf'"));
+        };
+        let (relation, swapped, negated) = predicate(compare)?;
+        let (mut a, mut b) = (self.read(body, compare, 0)?, self.read(body, compare, 1)?);
+        let (mut yes, mut no) = (self.read(body, op, 1)?, self.read(body, op, 2)?);
+        if swapped {
+            std::mem::swap(&mut a, &mut b);
+        }
+        if negated {
+            std::mem::swap(&mut yes, &mut no);
+        }
+        self.push(op, Op::Select(relation), &[a, b, yes, no])
+    }
+
+    /// What a body asserts must hold for constants; nothing can be said of other values.
+    fn assertion(&mut self, body: &Body<'c>, op: Operation<'c>) -> Result<(), Reported> {
+        let message = op.str_attr("msg").unwrap_or("no message").to_owned();
+        let condition = op.operand(0).and_then(|value| value.defined_by("arith.cmpf"));
+        let Some(compare) = condition else {
+            return Err(op.error(format!(
+                "{UNSUPPORTED}an assertion that is no comparison is not supported: {message}"
+            )));
+        };
+        let (relation, swapped, negated) = predicate(compare)?;
+        let (mut a, mut b) = (self.read(body, compare, 0)?, self.read(body, compare, 1)?);
+        if swapped {
+            std::mem::swap(&mut a, &mut b);
+        }
+        let (yes, no) = (self.number(op, 1.0, body.loops)?, self.number(op, 0.0, body.loops)?);
+        let (yes, no) = if negated { (no, yes) } else { (yes, no) };
+        let holds = self.push(op, Op::Select(relation), &[a, b, yes, no])?;
+        match self.graph.constant_of(holds) {
+            Some(holds) if holds.iter().all(|&x| x == 1.0) => Ok(()),
+            Some(_) => Err(op.error(format!("the assertion does not hold: {message}"))),
+            None => Err(op.error(format!(
+                "{UNSUPPORTED}an assertion on a value that is not constant is not supported: {message}"
+            ))),
+        }
+    }
+}
+
+/// What a comparison asks: the relation, whether its operands are swapped, and whether its answer is.
+///
+/// Ordered and unordered predicates differ for NaN alone, which no network is meant to compute.
+fn predicate(compare: Operation<'_>) -> Result<(Relation, bool, bool), Reported> {
+    let text = compare.attribute("predicate").map(|a| a.to_string()).unwrap_or_default();
+    let number = compare.int_attr("predicate");
+    // The numbers are those of `arith.cmpf`.
+    Ok(match number {
+        Some(1 | 8) => (Relation::Equal, false, false),
+        Some(2 | 9) => (Relation::Greater, false, false),
+        Some(3 | 10) => (Relation::GreaterEqual, false, false),
+        Some(4 | 11) => (Relation::Greater, true, false),
+        Some(5 | 12) => (Relation::GreaterEqual, true, false),
+        Some(6 | 13) => (Relation::Equal, false, true),
+        _ => return Err(compare.error(format!("{UNSUPPORTED}the comparison {text} is not supported"))),
+    })
+}
+
+fn binary(name: &str) -> Option<Binary> {
+    Some(match name {
+        "arith.addf" => Binary::Add,
+        "arith.subf" => Binary::Sub,
+        "arith.mulf" => Binary::Mul,
+        "arith.maximumf" | "arith.maxnumf" => Binary::Maximum,
+        "arith.minimumf" | "arith.minnumf" => Binary::Minimum,
+        "math.powf" => Binary::Pow,
+        _ => return None,
+    })
+}
+
+fn unary(name: &str) -> Option<Unary> {
+    Some(match name {
+        "arith.negf" => Unary::Negate,
+        "math.absf" => Unary::Abs,
+        "math.ceil" => Unary::Ceil,
+        "math.erf" => Unary::Erf,
+        "math.exp" => Unary::Exp,
+        "math.floor" => Unary::Floor,
+        "math.log" => Unary::Log,
+        "math.rsqrt" => Unary::Rsqrt,
+        "math.tanh" => Unary::Tanh,
+        _ => return None,
+    })
+}

@@ -1,0 +1,220 @@
+//! `linalg.generic`: element by element, or along axes.
+
+use strum_float::{Binary, Op, Reduction, ValueId};
+use strum_ir::{Operation, Reported, Value};
+
+use super::body::Body;
+use super::map::{self, Axis};
+use crate::common::network::{Reader, shape};
+use crate::common::verdict::UNSUPPORTED;
+
+/// A generic taken apart.
+struct Generic<'c> {
+    op: Operation<'c>,
+    /// For every operand, inputs first, the loops of its axes.
+    maps: Vec<Vec<Axis>>,
+    /// Whether a loop reduces.
+    reduces: Vec<bool>,
+    inputs: usize,
+}
+
+impl<'c> Generic<'c> {
+    fn read(op: Operation<'c>) -> Result<Self, Reported> {
+        let fail = |reason: &str| op.error(format!("{UNSUPPORTED}{reason}"));
+        let maps = op.attribute("indexing_maps").and_then(|a| a.as_array()).unwrap_or_default();
+        let parsed: Option<Vec<_>> = maps.iter().map(|m| map::parse(&m.to_string())).collect();
+        let parsed = parsed.ok_or_else(|| {
+            let text: Vec<String> = maps.iter().map(ToString::to_string).collect();
+            fail(&format!("only maps that pick loops are supported, got {}", text.join(", ")))
+        })?;
+        let kinds = op.attribute("iterator_types").and_then(|a| a.as_array()).unwrap_or_default();
+        let reduces: Vec<bool> = kinds.iter().map(|kind| kind.to_string().contains("reduction")).collect();
+        if parsed.len() != op.num_operands() || parsed.iter().any(|(loops, _)| *loops != reduces.len()) {
+            return Err(fail("maps, loops and operands differ in number"));
+        }
+        let maps = parsed.into_iter().map(|(_, axes)| axes).collect();
+        Ok(Generic { op, maps, reduces, inputs: op.num_operands().saturating_sub(op.num_results()) })
+    }
+
+    fn loops(&self) -> usize {
+        self.reduces.len()
+    }
+
+    /// Iterations of every loop, as the shapes of operands have it.
+    fn extents(&self) -> Vec<usize> {
+        let mut extents = vec![1; self.loops()];
+        for (index, axes) in self.maps.iter().enumerate() {
+            let shape = self.op.operand(index).and_then(|value| value.ty().shape()).unwrap_or_default();
+            for (axis, extent) in axes.iter().zip(shape) {
+                if let Axis::Loop(l) = axis
+                    && let (Some(place), Ok(extent)) = (extents.get_mut(*l), usize::try_from(extent))
+                {
+                    *place = extent;
+                }
+            }
+        }
+        extents
+    }
+}
+
+impl<'c> Reader<'c> {
+    pub(super) fn generic(&mut self, op: Operation<'c>) -> Result<(), Reported> {
+        let generic = Generic::read(op)?;
+        if generic.reduces.contains(&true) {
+            return self.reduction(&generic);
+        }
+        let Some(block) = op.body() else { return Err(op.error("has no body")) };
+        let mut body = Body::new(generic.extents());
+        for (index, argument) in block.arguments().into_iter().enumerate() {
+            let known = op.operand(index).is_some_and(|value| self.values.contains_key(&value));
+            if known && !argument.is_used() {
+                continue;
+            }
+            if known {
+                let axes = generic.maps.get(index).cloned().unwrap_or_default();
+                let id = self.over_loops(op, index, &axes, generic.loops())?;
+                body.set(argument, id);
+            } else if let Some(number) = op.operand(index).and_then(|value| self.scalar(value)) {
+                let id = self.number(op, number, generic.loops())?;
+                body.set(argument, id);
+            }
+        }
+        let results = self.body(&mut body, op, block)?;
+        for (index, &id) in results.iter().enumerate() {
+            let axes = generic.maps.get(generic.inputs + index).cloned().unwrap_or_default();
+            if let Some(id) = id {
+                let id = self.mapped(op, id, &axes, generic.loops())?;
+                self.bind(op, index, id)?;
+            } else if op.result(index).is_some_and(Value::is_used) {
+                let ty = op.result(index).map(|value| value.ty().to_string()).unwrap_or_default();
+                return Err(op.error(format!(
+                    "{UNSUPPORTED}result #{index} is '{ty}', no tensor of f32: integers are positions within one body alone. \
+                     Interpolation by tables of positions comes without them by way of ONNX"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// An operand with an axis for every loop, of extent 1 where it has none.
+    fn over_loops(
+        &mut self,
+        op: Operation<'c>,
+        index: usize,
+        axes: &[Axis],
+        loops: usize,
+    ) -> Result<ValueId, Reported> {
+        let x = self.narrow(op, index)?;
+        let extents = self.graph.shape(x).to_vec();
+        if extents.len() != axes.len() {
+            return Err(op.error(format!(
+                "operand #{index} has {} axes, its map {}",
+                extents.len(),
+                axes.len()
+            )));
+        }
+        // Axes at their first position are dropped, the others brought into the order of the loops.
+        let start = vec![0; axes.len()];
+        let size =
+            axes.iter().zip(&extents).map(|(axis, &n)| if *axis == Axis::First { 1 } else { n }).collect();
+        let first = self.push(op, Op::Slice { start, size }, &[x])?;
+        let mut order: Vec<usize> = (0..axes.len()).collect();
+        let key = |axis: usize| match axes.get(axis) {
+            Some(Axis::Loop(l)) => *l,
+            _ => usize::MAX,
+        };
+        order.sort_by_key(|&axis| key(axis));
+        let turned = self.turned(op, first, &order)?;
+        let mut shape = vec![1; loops];
+        for (axis, &extent) in axes.iter().zip(&extents) {
+            if let Axis::Loop(l) = axis
+                && let Some(place) = shape.get_mut(*l)
+            {
+                if *place != 1 {
+                    return Err(op.error(format_args!("{UNSUPPORTED}a diagonal of a tensor")));
+                }
+                *place = extent;
+            }
+        }
+        self.push(op, Op::Reshape { shape }, &[turned])
+    }
+
+    /// A value with an axis for every loop, as the map of a result has it.
+    fn mapped(
+        &mut self,
+        op: Operation<'c>,
+        id: ValueId,
+        axes: &[Axis],
+        loops: usize,
+    ) -> Result<ValueId, Reported> {
+        let mut perms = Vec::with_capacity(axes.len());
+        for axis in axes {
+            match axis {
+                Axis::Loop(l) => perms.push(*l),
+                Axis::First => {
+                    return Err(op.error(format_args!("{UNSUPPORTED}a result at a fixed position")));
+                }
+            }
+        }
+        if perms.len() != loops {
+            return Err(op.error(format_args!("{UNSUPPORTED}a result that does not depend on every loop")));
+        }
+        self.turned(op, id, &perms)
+    }
+
+    /// Sums, maxima and minima along axes.
+    fn reduction(&mut self, generic: &Generic<'c>) -> Result<(), Reported> {
+        let op = generic.op;
+        let seen = |text: &str| op.error(format!("{UNSUPPORTED}{text}"));
+        let Some(block) = op.body() else { return Err(seen("no body")) };
+        let arguments = block.arguments();
+        let (Some(end), [x, acc, ..]) = (block.terminator(), arguments.as_slice()) else {
+            return Err(seen("a reduction of one input is expected"));
+        };
+        let (x, acc) = (*x, *acc);
+        if generic.inputs != 1 {
+            return Err(seen("a reduction of one input is expected"));
+        }
+        // A second result, the position of the greatest element, must have no use.
+        if (1..op.num_results()).any(|i| op.result(i).is_some_and(Value::is_used)) {
+            return Err(seen("a reduction with several results is not supported"));
+        }
+        let combined = end.operand(0).and_then(Value::defining_op);
+        let of_both = |c: &Operation<'c>| {
+            let pair = (c.operand(0), c.operand(1));
+            pair == (Some(x), Some(acc)) || pair == (Some(acc), Some(x))
+        };
+        let Some(combined) = combined.filter(of_both) else {
+            return Err(seen("what is reduced must be an input and the result so far"));
+        };
+        let (reduction, binary) = match combined.name() {
+            "arith.addf" => (Reduction::Sum, Binary::Add),
+            "arith.mulf" => (Reduction::Product, Binary::Mul),
+            "arith.maximumf" | "arith.maxnumf" => (Reduction::Max, Binary::Maximum),
+            "arith.minimumf" | "arith.minnumf" => (Reduction::Min, Binary::Minimum),
+            name => return Err(seen(&format!("a reduction by '{name}' is not supported"))),
+        };
+        let axes = generic.maps.first().cloned().unwrap_or_default();
+        let mut id = self.whole(op, 0)?;
+        for (axis, place) in axes.iter().enumerate() {
+            if matches!(place, Axis::Loop(l) if generic.reduces.get(*l) == Some(&true)) {
+                id = self.push(op, Op::Reduce { reduction, axis }, &[id])?;
+            }
+        }
+        let result = op.result(0).ok_or_else(|| seen("no result"))?;
+        let wanted = shape(result.ty()).map_err(|reason| op.error(reason))?;
+        let id = self.push(op, Op::Reshape { shape: wanted }, &[id])?;
+        let init = self.narrow(op, 1)?;
+        let neutral = match reduction {
+            Reduction::Sum => 0.0,
+            Reduction::Product => 1.0,
+            Reduction::Max => f32::NEG_INFINITY,
+            Reduction::Min => f32::INFINITY,
+        };
+        let id = match self.graph.constant_of(init) {
+            Some(t) if t.iter().all(|&v| v == neutral) => id,
+            _ => self.push(op, Op::Binary(binary), &[id, init])?,
+        };
+        self.bind(op, 0, id)
+    }
+}

@@ -1,0 +1,107 @@
+//! Arithmetic on positions in bodies of `linalg.generic`, as averages that leave padding out count their taps.
+//!
+//! Invariant: what is computed here depends on positions and constants alone, so that it is a constant of the network.
+
+use std::collections::BTreeMap;
+
+use ndarray::{ArrayD, IxDyn, Zip};
+use strum_float::Tensor;
+use strum_ir::{Operation, Reported, Value};
+
+use crate::common::verdict::UNSUPPORTED;
+
+/// The integers of a body that are known: an axis for every loop, of extent 1 where a value does not depend on it.
+pub(super) struct Positions<'c> {
+    extents: Vec<usize>,
+    values: BTreeMap<Value<'c>, ArrayD<i64>>,
+}
+
+impl<'c> Positions<'c> {
+    /// Of loops of these extents.
+    pub(super) fn new(extents: Vec<usize>) -> Self {
+        Positions { extents, values: BTreeMap::new() }
+    }
+
+    /// Whether an op computes an integer, and is read here.
+    pub(super) fn computes(op: Operation<'c>) -> bool {
+        let integer = op.result(0).is_some_and(|r| r.ty().is_index() || r.ty().int_width().is_some());
+        integer && !matches!(op.name(), "arith.cmpf" | "arith.select")
+    }
+
+    /// Computes the result of an op. What is not understood has no value, and is an error where it is used.
+    pub(super) fn compute(&mut self, op: Operation<'c>) {
+        if let (Some(value), Some(result)) = (self.value(op), op.result(0)) {
+            self.values.insert(result, value);
+        }
+    }
+
+    fn value(&self, op: Operation<'c>) -> Option<ArrayD<i64>> {
+        match op.name() {
+            "linalg.index" => {
+                let axis = usize::try_from(op.int_attr("dim")?).ok()?;
+                let mut shape = vec![1; self.extents.len()];
+                *shape.get_mut(axis)? = *self.extents.get(axis)?;
+                Some(ArrayD::from_shape_fn(IxDyn(&shape), |at| i64::try_from(at[axis]).unwrap_or(i64::MAX)))
+            }
+            "arith.index_cast" | "arith.extsi" => self.operand(op, 0),
+            name => {
+                let f = binary(name)?;
+                let (a, b) = (self.operand(op, 0)?, self.operand(op, 1)?);
+                let extents = a.shape().iter().zip(b.shape());
+                let shape: Vec<usize> = extents.map(|(&a, &b)| a.max(b)).collect();
+                let (a, b) = (a.broadcast(IxDyn(&shape))?, b.broadcast(IxDyn(&shape))?);
+                // Any position without a value leaves the whole without one.
+                let all = Zip::from(&a).and(&b).map_collect(|&a, &b| f(a, b));
+                let values = all.iter().copied().collect::<Option<Vec<i64>>>()?;
+                ArrayD::from_shape_vec(IxDyn(&shape), values).ok()
+            }
+        }
+    }
+
+    /// The result of `arith.fptosi` of numbers that are known. What is out of range has no value.
+    pub(super) fn truncate(&mut self, op: Operation<'c>, numbers: &Tensor) {
+        const LIMIT: f32 = 9e18;
+        #[allow(clippy::cast_possible_truncation, reason = "within the limit")]
+        let whole = |x: &f32| (x.abs() < LIMIT).then(|| x.trunc() as i64);
+        let values = numbers.iter().map(whole).collect::<Option<Vec<i64>>>();
+        let array = values.and_then(|values| ArrayD::from_shape_vec(numbers.raw_dim(), values).ok());
+        if let (Some(array), Some(result)) = (array, op.result(0)) {
+            self.values.insert(result, array);
+        }
+    }
+
+    pub(super) fn operand(&self, op: Operation<'c>, index: usize) -> Option<ArrayD<i64>> {
+        let value = op.operand(index)?;
+        let constant = || {
+            let number = value.defined_by("arith.constant")?.int_attr("value")?;
+            Some(ArrayD::from_elem(vec![1; self.extents.len()], number))
+        };
+        self.values.get(&value).cloned().or_else(constant)
+    }
+
+    /// The operand of a conversion to f32 as a tensor.
+    pub(super) fn floats(&self, op: Operation<'c>) -> Result<Tensor, Reported> {
+        #[allow(clippy::cast_precision_loss, reason = "what sitofp does, rounding included")]
+        let tensor = self.operand(op, 0).map(|values| values.mapv(|v| v as f32));
+        tensor.ok_or_else(|| {
+            let from = op.operand(0).and_then(Value::defining_op).map_or("an argument", Operation::name);
+            op.error(format!(
+                "{UNSUPPORTED}an integer from {from}: only sums, differences, products, quotients, minima and maxima of positions and constants \
+                 are known"
+            ))
+        })
+    }
+}
+
+/// Integer arithmetic whose result fits.
+fn binary(name: &str) -> Option<fn(i64, i64) -> Option<i64>> {
+    Some(match name {
+        "arith.addi" => i64::checked_add,
+        "arith.subi" => i64::checked_sub,
+        "arith.muli" => i64::checked_mul,
+        "arith.divsi" => i64::checked_div,
+        "arith.minsi" => |a, b| Some(a.min(b)),
+        "arith.maxsi" => |a, b| Some(a.max(b)),
+        _ => return None,
+    })
+}

@@ -1,0 +1,209 @@
+//! Float networks of the IR as plain graphs: both doors, TOSA and linalg on tensors, lead to one [`Graph`].
+//!
+//! Invariant: an op that is not understood is an error at that op which says what was seen; nothing is skipped.
+
+pub mod calibration;
+pub mod emit;
+mod linalg;
+mod resample;
+mod sliding;
+pub(crate) mod step;
+mod tosa;
+mod tosa_image;
+pub mod write;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use ndarray::IxDyn;
+use strum_float::{Graph, Op, Tensor, ValueId};
+use strum_ir::{Location, Operation, Reported, Type, Value};
+
+use crate::common::limits;
+use crate::common::rewrite::blocks;
+use crate::common::verdict::UNSUPPORTED;
+
+/// A float network, and where its nodes come from.
+pub struct Network<'c> {
+    /// The network. The tag of a node is an index into `sources`.
+    pub graph: Graph,
+    /// The locations of the ops that have become nodes.
+    pub sources: Vec<Location<'c>>,
+}
+
+impl<'c> Network<'c> {
+    /// Where a node comes from.
+    #[must_use]
+    pub fn source(&self, tag: u32) -> Option<Location<'c>> {
+        usize::try_from(tag).ok().and_then(|tag| self.sources.get(tag).copied())
+    }
+
+    /// Reads a function in the form in which front ends export it.
+    ///
+    /// # Errors
+    /// Reported at the op or the function that is at fault.
+    pub fn read(function: Operation<'c>) -> Result<Self, Reported> {
+        let &[block] = blocks(function).as_slice() else {
+            return Err(function.error("a float network is a function of one block with a body"));
+        };
+        limits::check(function, 0)?;
+        let mut reader = Reader {
+            graph: Graph::new(),
+            sources: Vec::new(),
+            values: BTreeMap::new(),
+            scalars: BTreeMap::new(),
+        };
+        reader.inputs(function, &block.arguments())?;
+        for op in block.operations() {
+            reader.op(op)?;
+        }
+        Ok(Network { graph: reader.graph, sources: reader.sources })
+    }
+}
+
+/// What is known while a function is read from its first op to its last.
+pub(crate) struct Reader<'c> {
+    graph: Graph,
+    sources: Vec<Location<'c>>,
+    /// Tensors. A value may be narrower than its type: an extent of 1 is repeated, so that broadcasts cost nothing.
+    values: BTreeMap<Value<'c>, ValueId>,
+    /// Constants that are no tensors.
+    scalars: BTreeMap<Value<'c>, f64>,
+}
+
+impl<'c> Reader<'c> {
+    fn inputs(&mut self, function: Operation<'c>, arguments: &[Value<'c>]) -> Result<(), Reported> {
+        for (index, &argument) in arguments.iter().enumerate() {
+            let place = format!("argument #{index}");
+            let fail = |reason: fmt::Arguments<'_>| function.error(format!("{place}: {reason}"));
+            if argument.ty().rank().is_some_and(|rank| rank < 2) && arguments.len() > 1 {
+                return Err(fail(format_args!(
+                    "'{}' looks like a parameter that the exporter has left outside, such as the statistics of a batch \
+                     normalization: make buffers parameters before the export, or fold them",
+                    argument.ty()
+                )));
+            }
+            let shape = shape(argument.ty()).map_err(|reason| function.error(at(&place, &reason)))?;
+            let id = self.graph.input(&shape).map_err(|e| fail(format_args!("{e}")))?;
+            self.values.insert(argument, id);
+        }
+        Ok(())
+    }
+
+    fn op(&mut self, op: Operation<'c>) -> Result<(), Reported> {
+        self.graph.set_tag(u32::try_from(self.sources.len()).unwrap_or(u32::MAX));
+        self.sources.push(op.location());
+        if let Some(fault) = op.misspelt_attribute() {
+            return Err(op.error(fault));
+        }
+        match op.dialect() {
+            "tosa" => self.tosa(op),
+            "linalg" | "tensor" | "arith" | "math" => self.linalg(op),
+            "func" if op.is("func.return") => {
+                for index in 0..op.num_operands() {
+                    let id = self.whole(op, index)?;
+                    self.graph.output(id).map_err(|e| op.error(e))?;
+                }
+                Ok(())
+            }
+            _ => Err(unknown(op)),
+        }
+    }
+
+    /// An operand in the shape of its type.
+    fn whole(&mut self, op: Operation<'c>, index: usize) -> Result<ValueId, Reported> {
+        let value = op.operand(index).ok_or_else(|| op.error(format!("operand #{index} is missing")))?;
+        let id = self.narrow(op, index)?;
+        let wanted =
+            shape(value.ty()).map_err(|reason| op.error(at(&format!("operand #{index}"), &reason)))?;
+        let known = self.graph.shape(id);
+        if known == wanted {
+            return Ok(id);
+        }
+        let multiples = wanted.iter().zip(known).map(|(&w, &k)| if k == 1 { w } else { 1 }).collect();
+        self.push(op, Op::Tile { multiples }, &[id])
+    }
+
+    /// An operand, in which an extent of 1 may stand for any.
+    fn narrow(&self, op: Operation<'c>, index: usize) -> Result<ValueId, Reported> {
+        let value = op.operand(index).ok_or_else(|| op.error(format!("operand #{index} is missing")))?;
+        self.values.get(&value).copied().ok_or_else(|| {
+            let from = value.defining_op().map_or("an argument", Operation::name);
+            if value.ty().element().is_some_and(|element| element.int_width().is_some()) {
+                return op.error(format!(
+                    "{UNSUPPORTED}operand #{index} is '{}' from {from}: a float network has no tensors of integers here. \
+                     Interpolation by tables of positions comes without them by way of ONNX",
+                    value.ty()
+                ));
+            }
+            op.error(format!("operand #{index} of type '{}' from {from} has no value", value.ty()))
+        })
+    }
+
+    /// Adds a node for an op; a fault of its operands is reported there.
+    fn push(&mut self, op: Operation<'c>, node: Op, operands: &[ValueId]) -> Result<ValueId, Reported> {
+        self.graph.push_or_fold(node, operands).map_err(|e| op.error(e))
+    }
+
+    /// Adds a constant.
+    fn constant(&mut self, op: Operation<'c>, tensor: Tensor) -> Result<ValueId, Reported> {
+        self.graph.constant(tensor).map_err(|e| op.error(e))
+    }
+
+    /// Adds a number that goes with tensors of a rank.
+    fn number(&mut self, op: Operation<'c>, value: f64, rank: usize) -> Result<ValueId, Reported> {
+        #[allow(clippy::cast_possible_truncation, reason = "the network computes in single precision")]
+        self.constant(op, Tensor::from_elem(IxDyn(&vec![1; rank]), value as f32))
+    }
+
+    /// Makes a value the result of an op. It must go with the type that the op gives it.
+    fn bind(&mut self, op: Operation<'c>, index: usize, id: ValueId) -> Result<(), Reported> {
+        let value = op.result(index).ok_or_else(|| op.error("the op has no such result"))?;
+        let wanted = shape(value.ty()).map_err(|reason| op.error(reason))?;
+        let known = self.graph.shape(id);
+        let goes = known.len() == wanted.len() && known.iter().zip(&wanted).all(|(&k, &w)| k == w || k == 1);
+        if !goes {
+            return Err(op.error(format!("the result has the shape {known:?}, its type says {wanted:?}")));
+        }
+        self.values.insert(value, id);
+        Ok(())
+    }
+}
+
+/// A reason with its place; the phrase that makes it a limit of ours stays in front.
+fn at(place: &str, reason: &str) -> String {
+    match reason.strip_prefix(UNSUPPORTED) {
+        Some(reason) => format!("{UNSUPPORTED}{place}: {reason}"),
+        None => format!("{place}: {reason}"),
+    }
+}
+
+/// The error at an op that no door knows.
+fn unknown(op: Operation<'_>) -> Reported {
+    op.error(format!("{UNSUPPORTED}no operator of a float network that is known"))
+}
+
+/// The shape of a static tensor of f32, or what else it is.
+fn shape(ty: Type<'_>) -> Result<Vec<usize>, String> {
+    if ty.rank().is_none() {
+        return Err(format!("'{ty}' is not a ranked tensor"));
+    }
+    if !ty.element().is_some_and(Type::is_f32) {
+        return Err(format!(
+            "'{ty}' is not a tensor of f32; a network that is already quantized needs no calibration"
+        ));
+    }
+    let shape = ty.as_tensor().map(|tensor| tensor.shape.iter().map(|&d| usize::try_from(d).ok()).collect());
+    shape.flatten().ok_or_else(|| {
+        format!("{UNSUPPORTED}'{ty}' has a dynamic dimension: export the network for one size, with a batch of 1, say")
+    })
+}
+
+/// The elements of a constant tensor of f32.
+fn elements(attribute: strum_ir::Attribute<'_>) -> Result<Tensor, String> {
+    let ty = attribute.ty().ok_or("the constant has no type")?;
+    let shape = shape(ty)?;
+    let bytes = attribute.bytes().map_err(|e| e.to_string())?;
+    let values = bytes.chunks_exact(4).map(|b| b.try_into().map_or(f32::NAN, f32::from_le_bytes)).collect();
+    Tensor::from_shape_vec(IxDyn(&shape), values).map_err(|e| e.to_string())
+}

@@ -1,0 +1,87 @@
+//! Ops that move a window over an image.
+//!
+//! Invariant: windows fit their images exactly, as TOSA demands: what no window reaches is cut off first.
+
+use strum_float::Window;
+use strum_ir::{Attribute, Error, OpBuilder, Type, Value};
+
+use crate::common::tosa::build::Builder;
+use crate::common::tosa::geometry::{Axis, Exact};
+
+/// A window on an image.
+pub(super) struct Sliding<'a, 'c> {
+    /// The image.
+    pub(super) image: Value<'c>,
+    /// Its shape, NHWC.
+    pub(super) image_shape: &'a [usize],
+    /// Rows and columns of the window.
+    pub(super) kernel: [usize; 2],
+    /// How it moves.
+    pub(super) window: &'a Window,
+    /// The shape of the result, NHWC.
+    pub(super) shape: &'a [usize],
+    /// The element type of the result.
+    pub(super) element: Type<'c>,
+}
+
+/// Numbers as MLIR's attributes hold them.
+pub(super) fn signed(list: &[usize]) -> Vec<i64> {
+    list.iter().map(|&d| i64::try_from(d).unwrap_or(i64::MAX)).collect()
+}
+
+/// Extents as the builder takes them.
+pub(super) fn dims(shape: &[usize]) -> Vec<u64> {
+    shape.iter().map(|&d| d as u64).collect()
+}
+
+impl<'c> Sliding<'_, 'c> {
+    /// The extent of the image that is left, the padding behind it, and the extent of the result, along an axis.
+    fn fit(&self, axis: usize, input: usize, wanted: usize) -> Option<(u64, u64, u64)> {
+        let pick = |pair: [usize; 2]| pair.get(axis).map_or(0, |&d| d as u64);
+        let of = Axis {
+            input: input as u64,
+            before: pick(self.window.before),
+            after: pick(self.window.after),
+            kernel: pick(self.kernel),
+            stride: pick(self.window.stride),
+            dilation: pick(self.window.dilation),
+        };
+        Some(match of.exact()? {
+            Exact::Cut { input, after } => (input, after, wanted as u64),
+            Exact::Grow { after } => (input as u64, after, wanted as u64 + 1),
+        })
+    }
+
+    /// Makes the op on what windows reach of the image, and cuts off of the result what is too much. `make` begins an op
+    /// on an image; padding, stride and result are added here.
+    pub(super) fn insert(
+        &self,
+        build: &mut Builder<'c>,
+        make: impl FnOnce(&Builder<'c>, Value<'c>) -> OpBuilder<'c>,
+    ) -> Result<Value<'c>, Error> {
+        let unfit = || Error::Build(format!("a window of {:?} on {:?}", self.kernel, self.image_shape));
+        let (&[n, h, w, c], &[_, oh, ow, oc]) = (self.image_shape, self.shape) else { return Err(unfit()) };
+        let rows = self.fit(0, h, oh).ok_or_else(unfit)?;
+        let columns = self.fit(1, w, ow).ok_or_else(unfit)?;
+        let mut image = self.image;
+        if (rows.0, columns.0) != (h as u64, w as u64) {
+            image = build.slice(image, &[0; 4], &[n as u64, rows.0, columns.0, c as u64])?;
+        }
+        let extent = |n: u64| i64::try_from(n).map_err(|_| unfit());
+        let before = signed(&self.window.before);
+        let [top, left] = [0, 1].map(|i| before.get(i).copied().unwrap_or(0));
+        let pads = [top, extent(rows.1)?, left, extent(columns.1)?];
+        let shape = [extent(n as u64)?, extent(rows.2)?, extent(columns.2)?, extent(oc as u64)?];
+        let ty = Type::tensor(&shape, self.element)?;
+        let context = build.context();
+        let op = make(build, image)
+            .attribute("pad", Attribute::i64s(context, &pads))
+            .attribute("stride", Attribute::i64s(context, &signed(&self.window.stride)))
+            .result(ty);
+        let value = build.insert(op)?;
+        if (rows.2, columns.2) == (oh as u64, ow as u64) {
+            return Ok(value);
+        }
+        build.slice(value, &[0; 4], &dims(self.shape))
+    }
+}

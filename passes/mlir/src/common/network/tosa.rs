@@ -1,0 +1,229 @@
+//! The TOSA door: every operator is the graph's operator of the same name.
+
+use strum_float::{Binary, Op, Pool, PoolKind, Reduction, Relation, Unary, ValueId, Window};
+use strum_ir::{Operation, Reported};
+
+use super::{Reader, elements};
+use crate::common::tosa::view;
+use crate::common::verdict::UNSUPPORTED;
+
+impl<'c> Reader<'c> {
+    pub(super) fn tosa(&mut self, op: Operation<'c>) -> Result<(), Reported> {
+        let name = op.name().strip_prefix("tosa.").unwrap_or_default();
+        // Read by the ops that use them.
+        let is_integer =
+            |value: strum_ir::Value<'c>| value.ty().element().is_none_or(|e| e.int_width().is_some());
+        if name == "const_shape" || name == "const" && op.result(0).is_some_and(is_integer) {
+            return Ok(());
+        }
+        // A relation is read by the choice that uses it.
+        if relation(name).is_some()
+            && op.result(0).is_some_and(|r| r.uses().iter().all(|u| u.user.is("tosa.select")))
+        {
+            return Ok(());
+        }
+        let id = self.tosa_value(op, name)?;
+        self.bind(op, 0, id)
+    }
+
+    fn tosa_value(&mut self, op: Operation<'c>, name: &str) -> Result<ValueId, Reported> {
+        if let Some(unary) = unary(name) {
+            if unary == Unary::Negate {
+                self.no_zero_points(op, &[1, 2])?;
+            }
+            let x = self.whole(op, 0)?;
+            return self.push(op, Op::Unary(unary), &[x]);
+        }
+        if let Some(binary) = binary(name) {
+            let operands = [self.narrow(op, 0)?, self.narrow(op, 1)?];
+            return self.push(op, Op::Binary(binary), &operands);
+        }
+        if let Some(reduction) = reduction(name) {
+            let axis = required(op, "axis", view::axis(op))?;
+            let x = self.whole(op, 0)?;
+            return self.push(op, Op::Reduce { reduction, axis }, &[x]);
+        }
+        match name {
+            "const" => {
+                let values = required(op, "values", op.attribute("values"))?;
+                let tensor = elements(values).map_err(|reason| op.error(reason))?;
+                self.constant(op, tensor)
+            }
+            "identity" | "cast" => self.whole(op, 0),
+            "conv2d" | "depthwise_conv2d" => self.tosa_conv(op, name),
+            "transpose_conv2d" => self.tosa_transpose_conv(op),
+            "resize" => self.tosa_resize(op),
+            "matmul" => {
+                self.no_zero_points(op, &[2, 3])?;
+                let operands = [self.whole(op, 0)?, self.whole(op, 1)?];
+                self.push(op, Op::Matmul, &operands)
+            }
+            "avg_pool2d" | "max_pool2d" => self.tosa_pool(op, name),
+            "clamp" => {
+                let bound = |name: &str| required(op, name, op.attribute(name).and_then(|a| a.as_f64()));
+                #[allow(clippy::cast_possible_truncation, reason = "bounds are f32 in the IR")]
+                let node = Op::Clamp { min: bound("min_val")? as f32, max: bound("max_val")? as f32 };
+                let x = self.whole(op, 0)?;
+                self.push(op, node, &[x])
+            }
+            "select" => self.tosa_select(op),
+            "concat" => {
+                let axis = required(op, "axis", view::axis(op))?;
+                let operands =
+                    (0..op.num_operands()).map(|i| self.whole(op, i)).collect::<Result<Vec<_>, _>>()?;
+                self.push(op, Op::Concat { axis }, &operands)
+            }
+            "pad" | "reshape" | "slice" | "transpose" | "tile" => self.tosa_movement(op, name),
+            _ => Err(super::unknown(op)),
+        }
+    }
+
+    fn tosa_conv(&mut self, op: Operation<'c>, name: &str) -> Result<ValueId, Reported> {
+        self.no_zero_points(op, &[3, 4])?;
+        let window = Window { stride: pair(op, "stride")?, dilation: pair(op, "dilation")?, ..padding(op)? };
+        let operands = [self.whole(op, 0)?, self.whole(op, 1)?, self.whole(op, 2)?];
+        let node = if name == "conv2d" { Op::Conv2d(window) } else { Op::DepthwiseConv2d(window) };
+        self.push(op, node, &operands)
+    }
+
+    fn tosa_pool(&mut self, op: Operation<'c>, name: &str) -> Result<ValueId, Reported> {
+        let kind = if name == "avg_pool2d" { PoolKind::Average } else { PoolKind::Max };
+        if kind == PoolKind::Average {
+            self.no_zero_points(op, &[1, 2])?;
+        }
+        let window = Window { stride: pair(op, "stride")?, dilation: [1; 2], ..padding(op)? };
+        let node = Op::Pool(Pool { kind, kernel: pair(op, "kernel")?, window });
+        let x = self.whole(op, 0)?;
+        self.push(op, node, &[x])
+    }
+
+    /// A choice whose condition is a relation.
+    fn tosa_select(&mut self, op: Operation<'c>) -> Result<ValueId, Reported> {
+        let condition = op.operand(0).and_then(strum_ir::Value::defining_op);
+        let found = condition.and_then(|c| Some((c, relation(c.name().strip_prefix("tosa.")?)?)));
+        let Some((condition, relation)) = found else {
+            return Err(op.error(format_args!(
+                "{UNSUPPORTED}a select whose condition is not tosa.equal, tosa.greater or tosa.greater_equal"
+            )));
+        };
+        let operands = [
+            self.narrow(condition, 0)?,
+            self.narrow(condition, 1)?,
+            self.narrow(op, 1)?,
+            self.narrow(op, 2)?,
+        ];
+        self.push(op, Op::Select(relation), &operands)
+    }
+
+    fn tosa_movement(&mut self, op: Operation<'c>, name: &str) -> Result<ValueId, Reported> {
+        let list = |index: usize| {
+            let list = view::extents(op, index)
+                .map(|list| list.into_iter().map(|d| usize::try_from(d).ok()).collect());
+            required(op, "constant shape", list.flatten())
+        };
+        let node = match name {
+            "pad" => {
+                let value = self.narrow(op, 2)?;
+                let value = self.graph.constant_of(value).and_then(|t| t.first().copied());
+                let pairs = required(op, "constant padding", view::padding(op))?;
+                let around =
+                    pairs.iter().map(|&(b, a)| Some([usize::try_from(b).ok()?, usize::try_from(a).ok()?]));
+                Op::Pad {
+                    around: required(op, "padding", around.collect())?,
+                    value: required(op, "constant value", value)?,
+                }
+            }
+            "reshape" => Op::Reshape { shape: list(1)? },
+            "slice" => Op::Slice { start: list(1)?, size: list(2)? },
+            "transpose" => Op::Transpose { perms: required(op, "perms", view::perms(op))? },
+            "tile" => Op::Tile { multiples: list(1)? },
+            _ => {
+                return Err(super::unknown(op));
+            }
+        };
+        let x = self.whole(op, 0)?;
+        self.push(op, node, &[x])
+    }
+
+    /// Float operators have zero points as well, and they are 0.
+    pub(super) fn no_zero_points(&mut self, op: Operation<'c>, operands: &[usize]) -> Result<(), Reported> {
+        for &index in operands.iter().filter(|&&index| index < op.num_operands()) {
+            let id = self.narrow(op, index)?;
+            if !self.graph.constant_of(id).is_some_and(|zp| zp.iter().all(|&x| x == 0.0)) {
+                return Err(op.error(format!("operand #{index}, a zero point, must be the constant 0")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What an op must have.
+pub(super) fn required<T>(op: Operation<'_>, what: &str, value: Option<T>) -> Result<T, Reported> {
+    value.ok_or_else(|| op.error(format!("the op has no {what} that can be read")))
+}
+
+pub(super) fn pair(op: Operation<'_>, name: &str) -> Result<[usize; 2], Reported> {
+    let pair = view::array::<2>(op, name).map(|p| p.map(usize::try_from));
+    match pair {
+        Some([Ok(a), Ok(b)]) => Ok([a, b]),
+        _ => required(op, name, None),
+    }
+}
+
+/// A window with the padding of an op and nothing else.
+fn padding(op: Operation<'_>) -> Result<Window, Reported> {
+    match view::array::<4>(op, "pad").map(|p| p.map(usize::try_from)) {
+        Some([Ok(top), Ok(bottom), Ok(left), Ok(right)]) => {
+            Ok(Window { before: [top, left], after: [bottom, right], ..Window::UNIT })
+        }
+        _ => required(op, "pad", None),
+    }
+}
+
+fn unary(name: &str) -> Option<Unary> {
+    Some(match name {
+        "abs" => Unary::Abs,
+        "ceil" => Unary::Ceil,
+        "erf" => Unary::Erf,
+        "exp" => Unary::Exp,
+        "floor" => Unary::Floor,
+        "log" => Unary::Log,
+        "negate" => Unary::Negate,
+        "reciprocal" => Unary::Reciprocal,
+        "rsqrt" => Unary::Rsqrt,
+        "sigmoid" => Unary::Sigmoid,
+        "tanh" => Unary::Tanh,
+        _ => return None,
+    })
+}
+
+fn binary(name: &str) -> Option<Binary> {
+    Some(match name {
+        "add" => Binary::Add,
+        "maximum" => Binary::Maximum,
+        "minimum" => Binary::Minimum,
+        "mul" => Binary::Mul,
+        "pow" => Binary::Pow,
+        "sub" => Binary::Sub,
+        _ => return None,
+    })
+}
+
+fn reduction(name: &str) -> Option<Reduction> {
+    Some(match name {
+        "reduce_max" => Reduction::Max,
+        "reduce_min" => Reduction::Min,
+        "reduce_product" => Reduction::Product,
+        "reduce_sum" => Reduction::Sum,
+        _ => return None,
+    })
+}
+
+fn relation(name: &str) -> Option<Relation> {
+    Some(match name {
+        "equal" => Relation::Equal,
+        "greater" => Relation::Greater,
+        "greater_equal" => Relation::GreaterEqual,
+        _ => return None,
+    })
+}

@@ -1,0 +1,90 @@
+//! The TOSA door's operators that change the size of an image. Invariant: positions are those of TOSA's `RESIZE`.
+
+use strum_float::ValueId;
+use strum_ir::{Operation, Reported};
+
+use super::Reader;
+use super::tosa::{pair, required};
+use crate::common::tosa::view;
+
+/// Where the result of `RESIZE` looks along an axis.
+#[derive(Debug, PartialEq)]
+struct Looks {
+    /// The pixel before and the pixel after, at every position.
+    pixels: [Vec<usize>; 2],
+    /// How much of the way from one to the other.
+    parts: Vec<f32>,
+}
+
+/// Where `places` positions look in `extent` pixels: a position is `place · d + offset` n-th parts of a pixel.
+fn looks(places: usize, extent: usize, [n, d]: [i64; 2], offset: i64) -> Option<Looks> {
+    let last = i64::try_from(extent).ok().filter(|&extent| extent > 0)? - 1;
+    let mut looks = Looks { pixels: [Vec::new(), Vec::new()], parts: Vec::new() };
+    for place in 0..places {
+        let at = i64::try_from(place).ok()?.checked_mul(d)?.checked_add(offset)?;
+        let (pixel, rest) = (at.checked_div_euclid(n)?, at.checked_rem_euclid(n)?);
+        for (list, pixel) in looks.pixels.iter_mut().zip([pixel, pixel.saturating_add(1)]) {
+            list.push(usize::try_from(pixel.clamp(0, last)).ok()?);
+        }
+        #[allow(clippy::cast_precision_loss, reason = "scales of TOSA are below 2^11")]
+        looks.parts.push(rest as f32 / n as f32);
+    }
+    Some(looks)
+}
+
+impl<'c> Reader<'c> {
+    pub(super) fn tosa_transpose_conv(&mut self, op: Operation<'c>) -> Result<ValueId, Reported> {
+        self.no_zero_points(op, &[3, 4])?;
+        let pads = op.ints_attr("out_pad").and_then(|pads| <[i64; 4]>::try_from(pads).ok());
+        let operands = [self.whole(op, 0)?, self.whole(op, 1)?, self.narrow(op, 2)?];
+        let [top, bottom, left, right] = required(op, "out_pad", pads)?;
+        self.transposed_conv(op, operands, pair(op, "stride")?, [[top, bottom], [left, right]])
+    }
+
+    pub(super) fn tosa_resize(&mut self, op: Operation<'c>) -> Result<ValueId, Reported> {
+        let list = |index: usize, what: &str| {
+            let list = view::offsets(op, index);
+            required(op, what, list)
+        };
+        let (scale, offset) = (list(1, "constant scale")?, list(2, "constant offset")?);
+        let mode = op.attribute("mode").map(|mode| mode.to_string()).unwrap_or_default();
+        let nearest = mode.contains("NEAREST");
+        let mut x = self.whole(op, 0)?;
+        let places = op.result(0).and_then(|r| r.ty().shape()).unwrap_or_default();
+        for axis in [1, 2] {
+            let at = (axis - 1) * 2;
+            let ratio = scale.get(at).copied().zip(scale.get(at + 1).copied()).map(|(n, d)| [n, d]);
+            let extent = self.graph.shape(x).get(axis).copied().unwrap_or(0);
+            let places = places.get(axis).and_then(|&n| usize::try_from(n).ok());
+            let looks = places
+                .zip(ratio)
+                .zip(offset.get(axis - 1))
+                .and_then(|((places, ratio), &offset)| looks(places, extent, ratio, offset));
+            let Looks { pixels: [before, after], parts } = required(op, "scale and offset", looks)?;
+            x = if nearest {
+                let both = before.iter().zip(&after).zip(&parts);
+                let nearest: Vec<usize> =
+                    both.map(|((&a, &b), &part)| if part >= 0.5 { b } else { a }).collect();
+                self.pick(op, x, axis, &nearest)?
+            } else {
+                self.mixed(op, x, axis, [&before, &after], &parts)?
+            };
+        }
+        Ok(x)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_are_those_of_the_specification() {
+        // Twice as large with pixels in the middle of what they cover: scale 4/2, offset -1.
+        let twice = looks(4, 2, [4, 2], -1).map(|l| (l.pixels, l.parts));
+        let pixels = [vec![0, 0, 0, 1], vec![0, 1, 1, 1]];
+        assert_eq!(twice, Some((pixels, vec![0.75, 0.25, 0.75, 0.25])));
+        assert_eq!(looks(4, 2, [0, 2], -1), None);
+        assert_eq!(looks(4, 0, [4, 2], -1), None);
+    }
+}

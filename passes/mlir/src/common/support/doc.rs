@@ -1,0 +1,34 @@
+//! `docs/supported.md`, written from the matrix.
+
+use super::attributes::{ATTRIBUTES, Attribute};
+use super::matrix::{MATRIX, MAX_RANK};
+
+/// The whole page.
+#[must_use]
+pub fn page() -> String {
+    let mut page = format!(
+        "# Supported TOSA ops\n\n\
+         <!-- Written from passes/mlir/src/common/support/matrix.rs; `STRUM_BLESS=1 cargo test -p strum-passes` brings it up to date. -->\n\n\
+         `tosa-to-strum` takes functions of one block that hold these ops of TOSA 1.0, integer profile, in the spelling of\n\
+         LLVM 22, with tensors of rank 0 to {MAX_RANK} whose extents are known and not 0. Element types are signless; `tosa.rescale` alone reads and\n\
+         writes unsigned 8 and 16-bit values. Anything else is an error at the op that says what is not supported.\n\n\
+         | op | becomes | element types | conditions |\n|---|---|---|---|\n"
+    );
+    for row in MATRIX {
+        let rules: Vec<&str> = row.rules.iter().map(|rule| rule.text).collect();
+        let types: Vec<String> = row.types.iter().map(|s| s.to_string().replace("->", "→")).collect();
+        let cells = [format!("`{}`", row.op), row.becomes.into(), types.join("<br>"), rules.join("<br>")];
+        page.push_str(&format!("| {} |\n", cells.join(" | ").replace("  ", " ")));
+    }
+    page.push_str(
+        "\n## Attributes\n\n\
+         Other attributes are MLIR's to keep and mean nothing, as those that name ops in another tool. One that is called nearly as\n\
+         an attribute of its op is an error, and so is one that begins with `strum.` or `dpu.` and is none of these dialects.\n\n\
+         | attribute | of | values |\n|---|---|---|\n",
+    );
+    for Attribute { name, ops, text, .. } in ATTRIBUTES {
+        let ops: Vec<String> = ops.iter().map(|op| format!("`{op}`")).collect();
+        page.push_str(&format!("| `{name}` | {} | {text} |\n", ops.join(", ")));
+    }
+    page
+}

@@ -1,0 +1,171 @@
+//! The support matrix: which TOSA ops, types and attributes the DPU path takes.
+//!
+//! Invariant: this table is the only statement of what is supported. The check of `tosa-to-strum`, the notes of its
+//! errors and `docs/supported.md` all come from it.
+
+use super::facts::OpFacts;
+use super::rules;
+use crate::common::tosa::elem::Elem::{self, I8, I16, I32};
+
+/// The largest rank of a tensor.
+pub const MAX_RANK: usize = 6;
+
+/// One admitted combination of element types.
+#[derive(Clone, Copy, Debug)]
+pub struct Signature {
+    /// Of the data operands in order; the last one stands for all further operands of a variadic op.
+    pub operands: &'static [Elem],
+    /// Of the result.
+    pub result: Elem,
+}
+
+/// A condition beyond the element types.
+#[derive(Clone, Copy)]
+pub struct Rule {
+    /// What has to hold, as the documentation says it.
+    pub text: &'static str,
+    /// Says what is wrong with an op, one message a fault.
+    pub check: fn(&OpFacts<'_>) -> Vec<String>,
+}
+
+/// One op of the matrix.
+#[derive(Clone, Copy)]
+pub struct Row {
+    /// Full name of the op.
+    pub op: &'static str,
+    /// What `tosa-to-strum` makes of it.
+    pub becomes: &'static str,
+    /// Admitted element types; empty if the op has no tensor operand or result to be checked.
+    pub types: &'static [Signature],
+    /// Further conditions.
+    pub rules: &'static [Rule],
+}
+
+const fn sig(operands: &'static [Elem], result: Elem) -> Signature {
+    Signature { operands, result }
+}
+
+const SAME_ONE: &[Signature] = &[sig(&[I8], I8), sig(&[I16], I16), sig(&[I32], I32)];
+const SAME_TWO: &[Signature] = &[sig(&[I8, I8], I8), sig(&[I16, I16], I16), sig(&[I32, I32], I32)];
+const I32_TWO: &[Signature] = &[sig(&[I32, I32], I32)];
+const I32_ONE: &[Signature] = &[sig(&[I32], I32)];
+const NARROW_ONE: &[Signature] = &[sig(&[I8], I8), sig(&[I16], I16)];
+const ANY_TO_ANY: &[Signature] = &[
+    sig(&[I8], I8),
+    sig(&[I8], I16),
+    sig(&[I8], I32),
+    sig(&[I16], I8),
+    sig(&[I16], I16),
+    sig(&[I16], I32),
+    sig(&[I32], I8),
+    sig(&[I32], I16),
+    sig(&[I32], I32),
+];
+
+const CONV_RULES: &[Rule] = &[rules::ACC_I32, rules::CONV_ZERO_POINTS, rules::WINDOW];
+
+const fn row(
+    op: &'static str,
+    becomes: &'static str,
+    types: &'static [Signature],
+    rules: &'static [Rule],
+) -> Row {
+    Row { op, becomes, types, rules }
+}
+
+const LAYER: &str = "the `ppe` of the layer before it, or stays";
+const STAYS: &str = "stays";
+
+/// All supported ops, in the order of the TOSA specification.
+pub const MATRIX: &[Row] = &[
+    row("tosa.avg_pool2d", STAYS, NARROW_ONE, &[rules::ACC_I32, rules::POOL_ZERO_POINTS, rules::WINDOW]),
+    row("tosa.conv2d", "`strum.conv2d`", &[sig(&[I8, I8, I32], I32)], CONV_RULES),
+    row("tosa.depthwise_conv2d", "`strum.depthwise_conv2d`", &[sig(&[I8, I8, I32], I32)], CONV_RULES),
+    row(
+        "tosa.matmul",
+        "`strum.conv2d` 1x1 (one batch, constant right side), else `strum.matmul`",
+        &[sig(&[I8, I8], I32)],
+        &[rules::MATMUL_ZERO_POINTS],
+    ),
+    row("tosa.max_pool2d", STAYS, NARROW_ONE, &[rules::WINDOW]),
+    row("tosa.clamp", LAYER, NARROW_ONE, &[rules::CLAMP_ORDER]),
+    row("tosa.add", "`strum.eltwise add`", I32_TWO, &[]),
+    row("tosa.arithmetic_right_shift", STAYS, SAME_TWO, &[]),
+    row("tosa.logical_left_shift", STAYS, SAME_TWO, &[]),
+    row("tosa.maximum", "`strum.eltwise max`", I32_TWO, &[]),
+    row("tosa.minimum", "`strum.eltwise min`", I32_TWO, &[]),
+    row(
+        "tosa.mul",
+        "`strum.eltwise mul`",
+        &[sig(&[I8, I8], I32), sig(&[I16, I16], I32), sig(&[I32, I32], I32)],
+        &[rules::MUL_SHIFT],
+    ),
+    row("tosa.sub", "`strum.eltwise sub`", I32_TWO, &[]),
+    row("tosa.table", LAYER, &[sig(&[I8, I8], I8), sig(&[I16, I16], I32)], &[rules::TABLE]),
+    row("tosa.abs", STAYS, I32_ONE, &[]),
+    row("tosa.clz", STAYS, I32_ONE, &[]),
+    row("tosa.negate", STAYS, SAME_ONE, &[rules::NEGATE_ZERO_POINTS]),
+    row("tosa.reduce_max", STAYS, SAME_ONE, &[]),
+    row("tosa.reduce_min", STAYS, SAME_ONE, &[]),
+    row("tosa.reduce_sum", STAYS, I32_ONE, &[]),
+    row("tosa.concat", STAYS, SAME_ONE, &[]),
+    row("tosa.pad", STAYS, SAME_ONE, &[rules::PADDING]),
+    row("tosa.reshape", STAYS, SAME_ONE, &[]),
+    row("tosa.slice", STAYS, SAME_ONE, &[rules::SLICE]),
+    row("tosa.transpose", STAYS, SAME_ONE, &[]),
+    row(
+        "tosa.cast",
+        STAYS,
+        &[
+            sig(&[I8], I16),
+            sig(&[I8], I32),
+            sig(&[I16], I8),
+            sig(&[I16], I32),
+            sig(&[I32], I8),
+            sig(&[I32], I16),
+        ],
+        &[],
+    ),
+    row(
+        "tosa.rescale",
+        "the `ppe` of the layer before it or the input stage of a `strum.eltwise`, or stays",
+        ANY_TO_ANY,
+        &[rules::RESCALE_SHAPE, rules::ROUNDING, rules::SCALES, rules::RESCALE_ZERO_POINTS],
+    ),
+    row("tosa.const", STAYS, &[sig(&[], I8), sig(&[], I16), sig(&[], I32)], &[]),
+    row("tosa.identity", STAYS, SAME_ONE, &[]),
+    row("tosa.const_shape", STAYS, &[], &[]),
+];
+
+/// The row of an op.
+#[must_use]
+pub fn find(op: &str) -> Option<&'static Row> {
+    MATRIX.iter().find(|row| row.op == op)
+}
+
+/// The names of all supported ops without their dialect, for messages.
+#[must_use]
+pub fn op_names() -> String {
+    let names: Vec<&str> = MATRIX.iter().filter_map(|row| row.op.strip_prefix("tosa.")).collect();
+    names.join(", ")
+}
+
+impl Row {
+    /// The admitted types in one line.
+    #[must_use]
+    pub fn types_text(&self) -> String {
+        let list: Vec<String> = self.types.iter().map(Signature::to_string).collect();
+        list.join(", ")
+    }
+}
+
+impl std::fmt::Display for Signature {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let operands: Vec<String> = self.operands.iter().map(Elem::to_string).collect();
+        match operands.as_slice() {
+            [] => write!(f, "{}", self.result),
+            [one] => write!(f, "{one} -> {}", self.result),
+            many => write!(f, "({}) -> {}", many.join(", "), self.result),
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The conditions of the support matrix, each with the sentence that documents it.
+
+use super::facts::OpFacts;
+use super::matrix::Rule;
+use crate::common::tosa::elem::Elem;
+
+/// The largest kernel, stride and dilation of the instruction set.
+const MAX_WINDOW: i64 = 8192;
+
+pub(super) const ACC_I32: Rule = Rule {
+    text: "`acc_type` is i32",
+    check: |op| {
+        fault(!op.mentions("acc_type", "i32"), || {
+            format!("acc_type {} is not supported, accumulators are i32", attr_text(op, "acc_type"))
+        })
+    },
+};
+
+pub(super) const CONV_ZERO_POINTS: Rule = Rule {
+    text: "zero points are constant",
+    check: |op| constants(op, &[(3, "input_zp"), (4, "weight_zp")]),
+};
+
+pub(super) const MATMUL_ZERO_POINTS: Rule =
+    Rule { text: "zero points are constant", check: |op| constants(op, &[(2, "a_zp"), (3, "b_zp")]) };
+
+pub(super) const POOL_ZERO_POINTS: Rule = Rule {
+    text: "zero points are constant, and 0 unless the type is i8",
+    check: |op| zero_points(op, &[(1, "input_zp"), (2, "output_zp")]),
+};
+
+pub(super) const NEGATE_ZERO_POINTS: Rule = Rule {
+    text: "zero points are constant, and 0 unless the type is i8",
+    check: |op| zero_points(op, &[(1, "input1_zp"), (2, "output_zp")]),
+};
+
+pub(super) const WINDOW: Rule =
+    Rule { text: "kernel, stride and dilation are 1 to 8192, padding 0 to 8192", check: window };
+
+pub(super) const CLAMP_ORDER: Rule = Rule {
+    text: "`min_val` is not above `max_val`",
+    check: |op| match (int(op, "min_val"), int(op, "max_val")) {
+        (Some(lo), Some(hi)) => fault(lo > hi, || format!("min_val {lo} is above max_val {hi}")),
+        _ => vec!["min_val and max_val are not integers".into()],
+    },
+};
+
+pub(super) const MUL_SHIFT: Rule = Rule {
+    text: "`shift` is constant, 0 to 63, and 0 unless the type is i32",
+    check: |op| match op.scalar(2) {
+        None => vec![not_constant("shift")],
+        Some(shift) if !(0..=63).contains(&shift) => vec![format!("shift {shift} is not in 0 to 63")],
+        Some(shift) => fault(shift != 0 && !is_elem(op, Elem::I32), || {
+            format!("shift {shift} needs i32 operands, others take shift 0")
+        }),
+    },
+};
+
+pub(super) const TABLE: Rule = Rule {
+    text: "the table is constant, with 256 entries for i8 and 513 for i16",
+    check: |op| {
+        let want = if is_elem(op, Elem::I8) { 256 } else { 513 };
+        match op.operands.get(1).and_then(|o| o.constant.as_ref()) {
+            None => vec![not_constant("table")],
+            Some(table) => fault(table.len() != want, || {
+                format!("the table has {} entries, expected {want}", table.len())
+            }),
+        }
+    },
+};
+
+pub(super) const PADDING: Rule = Rule {
+    text: "`padding` and `pad_const` are constant, and `padding` is not negative",
+    check: |op| {
+        let mut faults = constants(op, &[(2, "pad_const")]);
+        match op.operands.get(1).and_then(|o| o.dims.as_ref()) {
+            None => faults.push(not_constant("padding")),
+            Some(dims) => {
+                faults.extend(dims.iter().find(|&&d| d < 0).map(|d| format!("padding {d} is negative")))
+            }
+        }
+        faults
+    },
+};
+
+pub(super) const SLICE: Rule = Rule {
+    text: "`start` and `size` are constant, the slice lies inside its input, and `size` is the result's shape",
+    check: |op| {
+        let (Some(start), Some(size)) = (dims(op, 1), dims(op, 2)) else {
+            return vec![not_constant("start or size")];
+        };
+        let Some((shape, _)) = op.operand(0) else { return Vec::new() };
+        let inside = |i: usize| match (start.get(i), size.get(i), i64::try_from(shape[i])) {
+            (Some(&a), Some(&n), Ok(d)) => a >= 0 && n >= 1 && a.checked_add(n).is_some_and(|end| end <= d),
+            _ => false,
+        };
+        let mut faults = fault(!(0..shape.len()).all(inside), || {
+            format!("start {start:?} and size {size:?} do not lie inside {shape:?}")
+        });
+        if let Some((result, _)) = op.result() {
+            let same = result.iter().map(|&d| i64::try_from(d).ok()).eq(size.iter().map(|&n| Some(n)));
+            faults.extend(fault(!same, || format!("size {size:?} is not the result's shape {result:?}")));
+        }
+        faults
+    },
+};
+
+pub(super) const ROUNDING: Rule = Rule {
+    text: "rounding is SINGLE_ROUND, or DOUBLE_ROUND with 32-bit multipliers",
+    check: |op| {
+        let inexact = op.mentions("rounding_mode", "INEXACT");
+        let double16 = op.mentions("rounding_mode", "DOUBLE") && !op.flag("scale32");
+        let mut faults =
+            fault(inexact, || "INEXACT_ROUND has no exact result; use SINGLE_ROUND or DOUBLE_ROUND".into());
+        faults.extend(fault(double16, || "DOUBLE_ROUND needs scale32 = true".into()));
+        faults
+    },
+};
+
+pub(super) const SCALES: Rule = Rule {
+    text: "multipliers and shifts are constant, 0 or more and 2 to 62, one for the tensor or one a channel",
+    check: scales,
+};
+
+pub(super) const RESCALE_SHAPE: Rule = Rule {
+    text: "the result has the shape of the input",
+    check: |op| match (op.operand(0), op.result()) {
+        (Some((input, _)), Some((result, _))) => {
+            fault(input != result, || format!("the result's shape {result:?} is not the input's {input:?}"))
+        }
+        _ => Vec::new(),
+    },
+};
+
+pub(super) const RESCALE_ZERO_POINTS: Rule = Rule {
+    text: "zero points are constant: any for 8 bits, 0 or 32768 for unsigned 16 bits, else 0; unsigned is one side at most, and only \
+           between 8 and 16 bits",
+    check: rescale_zero_points,
+};
+
+fn fault(broken: bool, message: impl FnOnce() -> String) -> Vec<String> {
+    if broken { vec![message()] } else { Vec::new() }
+}
+
+fn not_constant(what: &str) -> String {
+    format!("{what} is not constant")
+}
+
+fn constants(op: &OpFacts<'_>, wanted: &[(usize, &str)]) -> Vec<String> {
+    let missing = wanted.iter().filter(|(index, _)| op.scalar(*index).is_none());
+    missing.map(|(_, what)| not_constant(what)).collect()
+}
+
+fn zero_points(op: &OpFacts<'_>, wanted: &[(usize, &str)]) -> Vec<String> {
+    let mut faults = constants(op, wanted);
+    for (index, what) in wanted {
+        let value = op.scalar(*index).unwrap_or(0);
+        faults.extend(fault(value != 0 && !is_elem(op, Elem::I8), || {
+            format!("{what} {value} needs an i8 tensor, others take zero point 0")
+        }));
+    }
+    faults
+}
+
+fn is_elem(op: &OpFacts<'_>, elem: Elem) -> bool {
+    op.operand(0).is_some_and(|(_, e)| e == elem)
+}
+
+fn int(op: &OpFacts<'_>, name: &str) -> Option<i64> {
+    match op.attrs.get(name) {
+        Some(super::facts::AttrFact::Int(value)) => Some(*value),
+        _ => None,
+    }
+}
+
+fn dims<'o>(op: &'o OpFacts<'_>, index: usize) -> Option<&'o [i64]> {
+    op.operands.get(index)?.dims.as_deref()
+}
+
+fn attr_text(op: &OpFacts<'_>, name: &str) -> String {
+    match op.attrs.get(name) {
+        Some(super::facts::AttrFact::Text(text)) => text.clone(),
+        _ => "(missing)".into(),
+    }
+}
+
+fn window(op: &OpFacts<'_>) -> Vec<String> {
+    let mut faults = Vec::new();
+    let outside =
+        |values: &[i64], least: i64| values.iter().copied().find(|v| !(least..=MAX_WINDOW).contains(v));
+    for (name, least) in [("kernel", 1), ("stride", 1), ("dilation", 1), ("pad", 0)] {
+        if let Some(value) = outside(op.ints(name), least) {
+            faults.push(format!("{name} {value} is not in {least} to {MAX_WINDOW}"));
+        }
+    }
+    // Weights hold the kernel of a convolution: OHWI, or HWCM for depthwise.
+    let taps = match (op.name.as_str(), op.operand(1)) {
+        ("tosa.conv2d", Some((&[_, h, w, _], _))) | ("tosa.depthwise_conv2d", Some((&[h, w, _, _], _))) => {
+            [h, w]
+        }
+        _ => [1, 1],
+    };
+    for extent in taps {
+        faults.extend(fault(extent > MAX_WINDOW.unsigned_abs(), || {
+            format!("kernel {extent} is not in 1 to {MAX_WINDOW}")
+        }));
+    }
+    faults
+}
+
+fn scales(op: &OpFacts<'_>) -> Vec<String> {
+    let channels = match (op.flag("per_channel"), op.operand(0)) {
+        (true, Some((shape, _))) => shape.last().copied(),
+        (true, None) => return Vec::new(),
+        (false, _) => Some(1),
+    };
+    let Some(channels) = channels else { return vec!["per_channel needs a tensor of rank 1 or more".into()] };
+    let mut faults = Vec::new();
+    for (index, what, range) in [(1, "multiplier", 0..=i32::MAX), (2, "shift", 2..=62)] {
+        let Some(values) = op.operands.get(index).and_then(|o| o.constant.as_ref()) else {
+            faults.push(not_constant(what));
+            continue;
+        };
+        if u64::try_from(values.len()) != Ok(channels) {
+            faults.push(format!("{what} has {} elements, expected {channels}", values.len()));
+        }
+        if let Some(value) = values.distinct().find(|v| !range.contains(v)) {
+            faults.push(format!("{what} {value} is not in {} to {}", range.start(), range.end()));
+        }
+    }
+    faults
+}
+
+fn rescale_zero_points(op: &OpFacts<'_>) -> Vec<String> {
+    let mut faults = constants(op, &[(3, "input_zp"), (4, "output_zp")]);
+    let (input, output) = (op.flag("input_unsigned"), op.flag("output_unsigned"));
+    if input && output {
+        faults.push("input and output cannot both be unsigned".into());
+    }
+    for (flag, on, ty) in [("input_unsigned", input, op.result()), ("output_unsigned", output, op.operand(0))]
+    {
+        if on && ty.is_some_and(|(_, elem)| elem == Elem::I32) {
+            faults.push(format!("{flag} is not supported with i32 on the other side"));
+        }
+    }
+    let sides = [(3, "input_zp", input, op.operand(0)), (4, "output_zp", output, op.result())];
+    for (index, what, unsigned, ty) in sides {
+        let (Some(value), Some((_, elem))) = (op.scalar(index), ty) else { continue };
+        if unsigned && elem == Elem::I32 {
+            faults.push(format!("i32 is never unsigned, but the side of {what} is said to be"));
+        }
+        let legal = match (elem, unsigned) {
+            (Elem::I8, _) => true,
+            (Elem::I16, true) => matches!(elem.zero_extend(value), 0 | 0x8000),
+            _ => value == 0,
+        };
+        faults.extend(fault(!legal, || format!("{what} {value} is not supported for {elem}")));
+    }
+    faults
+}

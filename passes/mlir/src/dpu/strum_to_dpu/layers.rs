@@ -1,0 +1,263 @@
+//! The layers of the `strum` dialect as planner layers.
+
+use dpu_isa::{BinaryOp, Dtype, Machine, Space};
+use strum_files::budget;
+use strum_formats::{Format, Packed, Shape, pack};
+use strum_ir::Operation;
+use strum_ir::strum::{self, Conv, Eltwise, EltwiseKind, MatMul, PackedType};
+use strum_plan::{
+    BinaryLayer, ConvLayer, Draft, MatmulLayer, PlanError, Post, Ppe, Pre, RescaleLayer, Role, Scale,
+    Scaling, Tensor, Weights, plan_binary, plan_conv, plan_depthwise, plan_matmul, plan_rescale,
+};
+
+use super::values::{Values, unsigned};
+use crate::common::tosa::view;
+
+fn unreadable(op: Operation<'_>) -> PlanError {
+    PlanError::internal(format!("'{}' cannot be read", op.name()))
+}
+
+/// The planner's form of a `#strum.ppe`.
+fn ppe(ppe: &Option<strum::Ppe>) -> Ppe {
+    let Some(ppe) = ppe else { return Ppe::default() };
+    Ppe {
+        scale: Some(Scale { multiplier: ppe.multiplier.clone(), shift: ppe.shift.clone(), round: ppe.round }),
+        zp: ppe.zp,
+        clamp: Some(ppe.clamp),
+        lut: ppe.table.clone(),
+    }
+}
+
+/// The tensor with the signedness that a `#strum.ppe` stores.
+fn stored(tensor: Tensor, ppe: &Option<strum::Ppe>) -> Tensor {
+    let dtype = if ppe.as_ref().is_some_and(|p| p.unsigned) { unsigned(tensor.dtype) } else { tensor.dtype };
+    Tensor { dtype, ..tensor }
+}
+
+/// Constant weights as the planner takes them; `None` if the program computes them.
+fn constant_weights(conv: &Conv<'_>) -> Result<Option<Packed>, PlanError> {
+    let fail = |what: String| PlanError::internal(format!("weights: {what}"));
+    if let Some(packed) = PackedType::read(conv.weights.ty()) {
+        let value = conv
+            .weights
+            .constant()
+            .ok_or_else(|| PlanError::unsupported("packed weights that are not a strum.constant"))?;
+        let bytes = value.bytes().map_err(|e| fail(e.to_string()))?.into_owned();
+        return Ok(Some(Packed { shape: packed.shape, format: packed.format, bytes }));
+    }
+    let Some(literal) = view::literal(conv.weights) else { return Ok(None) };
+    let dims: Vec<usize> = literal
+        .shape()
+        .iter()
+        .map(|&d| usize::try_from(d))
+        .collect::<Result<_, _>>()
+        .map_err(|e| fail(e.to_string()))?;
+    let &[a, b, c, d] = dims.as_slice() else {
+        return Err(fail(format!("rank {}", dims.len())));
+    };
+    // TOSA's depthwise weights are [KH, KW, C, M]: one set whose channels are C*M.
+    let shape = if conv.depthwise {
+        Shape { oc: 1, kh: a, kw: b, ic: c.checked_mul(d).ok_or_else(|| fail("too large".into()))? }
+    } else {
+        Shape { oc: a, kh: b, kw: c, ic: d }
+    };
+    let codes = literal.checked_bytes().map_err(|over| PlanError::memory(over.to_string()))?;
+    let codes: &[i8] = bytemuck::cast_slice(&codes);
+    budget::check("weights as they are stored", codes.len() as u64)
+        .map_err(|over| PlanError::memory(over.to_string()))?;
+    pack(codes, &[], shape, Format::DENSE, &[]).map(Some).map_err(|e| fail(e.to_string()))
+}
+
+/// A `strum.conv2d` or `strum.depthwise_conv2d`.
+pub(super) fn conv<'c>(
+    draft: &mut Draft,
+    machine: &Machine,
+    values: &mut Values<'c>,
+    op: Operation<'c>,
+    conv: &Conv<'c>,
+) -> Result<(), PlanError> {
+    let result = op.single_result().ok_or_else(|| unreadable(op))?;
+    let input = values.operand(draft, conv.input)?;
+    let packed = constant_weights(conv)?;
+    let weights = match &packed {
+        Some(packed) => Weights::Packed(packed),
+        None => Weights::Dynamic(values.operand(draft, conv.weights)?),
+    };
+    let bias = match conv.bias {
+        None => Some(Vec::new()),
+        Some(bias) => view::literal(bias).map(|l| l.values().collect()),
+    };
+    let output = values.result(draft, result)?;
+    let unsigned = |v: [i64; 2]| v.map(|x| u64::try_from(x).unwrap_or(0));
+    let mut layer = ConvLayer {
+        input,
+        output: stored(output.clone(), &conv.ppe),
+        weights,
+        bias: Vec::new(),
+        stride: unsigned(conv.strides),
+        pad: conv.pads.map(|x| u64::try_from(x).unwrap_or(0)),
+        dilation: unsigned(conv.dilations),
+        input_zp: conv.input_zp,
+        weight_zp: conv.weight_zp,
+        ppe: ppe(&conv.ppe),
+    };
+    let plan = if conv.depthwise { plan_depthwise } else { plan_conv };
+    match (bias, conv.bias) {
+        (Some(bias), _) => {
+            layer.bias = bias;
+            plan(draft, machine, &layer)
+        }
+        (None, Some(bias)) => {
+            let bias = values.operand(draft, bias)?;
+            let sums = scratch_i32(draft, &output.shape)?;
+            let (ppe, output) =
+                (std::mem::take(&mut layer.ppe), std::mem::replace(&mut layer.output, sums.clone()));
+            plan(draft, machine, &layer)?;
+            add_bias(draft, machine, sums, bias, &ppe, output)
+        }
+        (None, None) => Err(unreadable(op)),
+    }
+}
+
+fn scratch_i32(draft: &mut Draft, shape: &[u64]) -> Result<Tensor, PlanError> {
+    let buffer = draft.tensor(Space::Dram, Dtype::I32, shape, Role::Scratch)?;
+    Ok(Tensor { buffer, dtype: Dtype::I32, shape: shape.to_vec() })
+}
+
+/// Adds a bias that the program computes, which no weight table can hold, and then does what the PPE would have done.
+fn add_bias(
+    draft: &mut Draft,
+    machine: &Machine,
+    sums: Tensor,
+    bias: Tensor,
+    ppe: &Ppe,
+    output: Tensor,
+) -> Result<(), PlanError> {
+    let biased = match ppe.scale {
+        Some(_) => scratch_i32(draft, &output.shape)?,
+        None => output.clone(),
+    };
+    let mut shape = vec![1; output.shape.len()];
+    if let (Some(last), Some(extent)) = (shape.last_mut(), bias.shape.last()) {
+        *last = *extent;
+    }
+    let add = BinaryLayer {
+        op: BinaryOp::Add,
+        mul_shift: 0,
+        a: sums,
+        pre_a: Pre::default(),
+        b: bias.with_shape(&shape),
+        pre_b: Pre::default(),
+        post: Post::default(),
+        output: biased.clone(),
+    };
+    plan_binary(draft, machine, &add)?;
+    let Some(scale) = &ppe.scale else { return Ok(()) };
+    let rescale = RescaleLayer {
+        input: biased,
+        in_zp: 0,
+        multiplier: scale.multiplier.clone(),
+        shift: scale.shift.clone(),
+        round: scale.round,
+        out_zp: ppe.zp,
+        clamp: ppe.clamp,
+        lut: ppe.lut.clone(),
+        output,
+    };
+    plan_rescale(draft, machine, &rescale)
+}
+
+/// A `strum.matmul`.
+pub(super) fn matmul<'c>(
+    draft: &mut Draft,
+    machine: &Machine,
+    values: &mut Values<'c>,
+    op: Operation<'c>,
+    matmul: &MatMul<'c>,
+) -> Result<(), PlanError> {
+    let result = op.single_result().ok_or_else(|| unreadable(op))?;
+    let layer = MatmulLayer {
+        a: values.operand(draft, matmul.a)?,
+        b: values.operand(draft, matmul.b)?,
+        output: stored(values.result(draft, result)?, &matmul.ppe),
+        a_zp: matmul.a_zp,
+        b_zp: matmul.b_zp,
+        ppe: ppe(&matmul.ppe),
+    };
+    plan_matmul(draft, machine, &layer)
+}
+
+/// A `strum.eltwise`.
+pub(super) fn eltwise<'c>(
+    draft: &mut Draft,
+    machine: &Machine,
+    values: &mut Values<'c>,
+    op: Operation<'c>,
+    eltwise: &Eltwise<'c>,
+) -> Result<(), PlanError> {
+    let result = op.single_result().ok_or_else(|| unreadable(op))?;
+    let (a, pre_a) = operand(values.operand(draft, eltwise.a)?, eltwise.lhs);
+    let (b, pre_b) = operand(values.operand(draft, eltwise.b)?, eltwise.rhs);
+    let layer = BinaryLayer {
+        op: match eltwise.kind {
+            EltwiseKind::Add => BinaryOp::Add,
+            EltwiseKind::Sub => BinaryOp::Sub,
+            EltwiseKind::Mul => BinaryOp::Mul,
+            EltwiseKind::Max => BinaryOp::Max,
+            EltwiseKind::Min => BinaryOp::Min,
+        },
+        mul_shift: u8::try_from(eltwise.shift).map_err(|_| unreadable(op))?,
+        a,
+        pre_a,
+        b,
+        pre_b,
+        post: post(&eltwise.ppe)?,
+        output: stored(values.result(draft, result)?, &eltwise.ppe),
+    };
+    plan_binary(draft, machine, &layer)
+}
+
+/// An operand with its rescaling.
+fn operand(tensor: Tensor, rescale: Option<strum::Rescale>) -> (Tensor, Pre) {
+    let Some(rescale) = rescale else { return (tensor, Pre::default()) };
+    let dtype = if rescale.unsigned { unsigned(tensor.dtype) } else { tensor.dtype };
+    let scale = Scaling { multiplier: rescale.multiplier, shift: rescale.shift, round: rescale.round };
+    (Tensor { dtype, ..tensor }, Pre { zp: rescale.zp, scale: Some(scale) })
+}
+
+/// A `#strum.ppe` with one multiplier.
+fn post(ppe: &Option<strum::Ppe>) -> Result<Post, PlanError> {
+    let Some(ppe) = ppe else { return Ok(Post::default()) };
+    let (&[multiplier], &[shift]) = (ppe.multiplier.as_slice(), ppe.shift.as_slice()) else {
+        return Err(PlanError::unsupported("an element-wise layer with one multiplier for each channel"));
+    };
+    Ok(Post {
+        scale: Some(Scaling { multiplier, shift, round: ppe.round }),
+        zp: ppe.zp,
+        clamp: Some(ppe.clamp),
+        lut: ppe.table.clone(),
+    })
+}
+
+/// Multiply-accumulates of a layer, padding taps included; 0 for what is no convolution or matrix product.
+pub(super) fn macs(op: Operation<'_>) -> u64 {
+    let shape = |index| op.operand(index).and_then(|v| view::tensor(v.ty())).map(|(shape, _)| shape);
+    let output = op.single_result().and_then(|v| view::shape(v)).unwrap_or_default();
+    let outputs = output.iter().fold(1u64, |n, &d| n.saturating_mul(d));
+    let depth = if let Some(conv) = Conv::read(op) {
+        let dims = match PackedType::read(conv.weights.ty()) {
+            Some(PackedType { shape: s, .. }) => [s.oc, s.kh, s.kw, s.ic].map(|d| d as u64).to_vec(),
+            None => shape(1).unwrap_or_default(),
+        };
+        match (conv.depthwise, PackedType::read(conv.weights.ty()).is_some(), dims.as_slice()) {
+            (true, true, &[_, kh, kw, _]) | (true, false, &[kh, kw, ..]) => kh.saturating_mul(kw),
+            (false, _, &[_, kh, kw, ic]) => kh.saturating_mul(kw).saturating_mul(ic),
+            _ => 0,
+        }
+    } else if op.is("strum.matmul") {
+        shape(0).and_then(|s| s.last().copied()).unwrap_or(0)
+    } else {
+        0
+    };
+    outputs.saturating_mul(depth)
+}

@@ -1,0 +1,205 @@
+//! What stays `tosa` beside the `strum` layers, as planner layers.
+
+use dpu_isa::{BinaryOp, Dtype, Machine, PoolMode, ReduceOp, UnaryOp};
+use strum_ir::Operation;
+use strum_plan::{
+    BinaryLayer, ConcatLayer, Draft, PadLayer, PlanError, PoolLayer, Post, Pre, ReduceLayer, RescaleLayer,
+    SliceLayer, Table, TableLayer, Tensor, TransposeLayer, UnaryLayer, plan_binary, plan_concat, plan_pad,
+    plan_pool, plan_reduce, plan_rescale, plan_slice, plan_table, plan_transpose, plan_unary,
+};
+
+use super::values::{Values, unsigned};
+use crate::common::tosa::num::Round;
+use crate::common::tosa::view;
+
+/// What lowering one op needs.
+pub(super) struct Op<'a, 'c> {
+    pub(super) draft: &'a mut Draft,
+    pub(super) machine: &'a Machine,
+    pub(super) values: &'a mut Values<'c>,
+    pub(super) op: Operation<'c>,
+}
+
+impl Op<'_, '_> {
+    /// Plans the op.
+    ///
+    /// # Errors
+    /// The planner's, or unsupported for an op that no layer stands for.
+    pub(super) fn plan(mut self) -> Result<(), PlanError> {
+        match self.op.name() {
+            "tosa.max_pool2d" => self.pool(PoolMode::Max),
+            "tosa.avg_pool2d" => self.pool(PoolMode::Avg),
+            "tosa.rescale" => self.rescale(),
+            "tosa.clamp" => self.clamp(),
+            "tosa.table" => self.table(),
+            "tosa.add" => self.binary(BinaryOp::Add),
+            "tosa.sub" => self.binary(BinaryOp::Sub),
+            "tosa.mul" => self.binary(BinaryOp::Mul),
+            "tosa.maximum" => self.binary(BinaryOp::Max),
+            "tosa.minimum" => self.binary(BinaryOp::Min),
+            "tosa.logical_left_shift" => self.binary(BinaryOp::Lsl),
+            "tosa.arithmetic_right_shift" => match self.op.bool_attr("round") {
+                Some(true) => self.binary(BinaryOp::AsrRound),
+                _ => self.binary(BinaryOp::Asr),
+            },
+            "tosa.abs" => self.unary(UnaryOp::Abs, 0, 0),
+            "tosa.clz" => self.unary(UnaryOp::Clz, 0, 0),
+            "tosa.cast" => self.unary(UnaryOp::Copy, 0, 0),
+            "tosa.negate" => self.negate(),
+            "tosa.reduce_sum" => self.reduce(ReduceOp::Sum),
+            "tosa.reduce_max" => self.reduce(ReduceOp::Max),
+            "tosa.reduce_min" => self.reduce(ReduceOp::Min),
+            "tosa.concat" => self.concat(),
+            "tosa.pad" => self.pad(),
+            "tosa.slice" => self.slice(),
+            "tosa.transpose" => self.transpose(),
+            _ => Err(PlanError::unsupported("only as a layer of the strum dialect: run tosa-to-strum first")),
+        }
+    }
+
+    fn unreadable(&self) -> PlanError {
+        PlanError::internal(format!("'{}' cannot be read", self.op.name()))
+    }
+
+    fn input(&mut self, index: usize) -> Result<Tensor, PlanError> {
+        let value = self.op.operand(index).ok_or_else(|| self.unreadable())?;
+        self.values.operand(self.draft, value)
+    }
+
+    fn output(&mut self) -> Result<Tensor, PlanError> {
+        let value = self.op.single_result().ok_or_else(|| self.unreadable())?;
+        self.values.result(self.draft, value)
+    }
+
+    fn pool(&mut self, mode: PoolMode) -> Result<(), PlanError> {
+        let array = |name| view::array::<2>(self.op, name).ok_or_else(|| self.unreadable());
+        let (kernel, stride) = (array("kernel")?, array("stride")?);
+        let pad = view::array::<4>(self.op, "pad").ok_or_else(|| self.unreadable())?;
+        let zp = |index| match mode {
+            PoolMode::Max => Ok(0),
+            PoolMode::Avg => view::scalar_operand(self.op, index).ok_or_else(|| self.unreadable()),
+        };
+        let (input_zp, output_zp) = (zp(1)?, zp(2)?);
+        let (input, output) = (self.input(0)?, self.output()?);
+        let layer = PoolLayer { mode, input, output, kernel, stride, pad, input_zp, output_zp, clamp: None };
+        plan_pool(self.draft, self.machine, &layer)
+    }
+
+    fn rescale(&mut self) -> Result<(), PlanError> {
+        let rescale = view::rescale(self.op).ok_or_else(|| self.unreadable())?;
+        let signed = |tensor: Tensor, is_unsigned: bool| match is_unsigned {
+            true => Tensor { dtype: unsigned(tensor.dtype), ..tensor },
+            false => tensor,
+        };
+        let shift: Result<Vec<u8>, _> = rescale.shifts.iter().map(|&s| u8::try_from(s)).collect();
+        let layer = RescaleLayer {
+            input: signed(self.input(0)?, rescale.ends.input_unsigned),
+            in_zp: rescale.ends.input_zp,
+            multiplier: rescale.multipliers.clone(),
+            shift: shift.map_err(|_| self.unreadable())?,
+            round: match rescale.round {
+                Round::Single => dpu_isa::Round::Single,
+                Round::Double => dpu_isa::Round::Double,
+            },
+            out_zp: rescale.ends.output_zp,
+            clamp: None,
+            lut: None,
+            output: signed(self.output()?, rescale.ends.output_unsigned),
+        };
+        plan_rescale(self.draft, self.machine, &layer)
+    }
+
+    fn clamp(&mut self) -> Result<(), PlanError> {
+        let bound = |name: &str| {
+            self.op.int_attr(name).and_then(|v| i32::try_from(v).ok()).ok_or_else(|| self.unreadable())
+        };
+        let clamp = Some((bound("min_val")?, bound("max_val")?));
+        let (input, output) = (self.input(0)?, self.output()?);
+        let layer = UnaryLayer { op: UnaryOp::Copy, input, in_zp: 0, out_zp: 0, clamp, output };
+        plan_unary(self.draft, self.machine, &layer)
+    }
+
+    /// An operator without clamp: the low bits of the result are stored.
+    fn unary(&mut self, op: UnaryOp, in_zp: i32, out_zp: i32) -> Result<(), PlanError> {
+        let (input, output) = (self.input(0)?, self.output()?);
+        let layer = UnaryLayer { op, input, in_zp, out_zp, clamp: None, output };
+        plan_unary(self.draft, self.machine, &layer)
+    }
+
+    /// TOSA saturates a negation to its type, but for i32, which wraps.
+    fn negate(&mut self) -> Result<(), PlanError> {
+        let zp = |index| view::scalar_operand(self.op, index).ok_or_else(|| self.unreadable());
+        let (in_zp, out_zp) = (zp(1)?, zp(2)?);
+        let (input, output) = (self.input(0)?, self.output()?);
+        let clamp = (output.dtype != Dtype::I32).then(|| (output.dtype.min(), output.dtype.max()));
+        let layer = UnaryLayer { op: UnaryOp::Negate, input, in_zp, out_zp, clamp, output };
+        plan_unary(self.draft, self.machine, &layer)
+    }
+
+    fn table(&mut self) -> Result<(), PlanError> {
+        let (input, output) = (self.input(0)?, self.output()?);
+        let literal = self.op.operand(1).and_then(view::literal).ok_or_else(|| self.unreadable())?;
+        let table = match input.dtype {
+            Dtype::I8 => Table::I8(literal.values().filter_map(|v| i8::try_from(v).ok()).collect()),
+            _ => Table::I16(literal.values().filter_map(|v| i16::try_from(v).ok()).collect()),
+        };
+        plan_table(self.draft, self.machine, &TableLayer { input, table, output })
+    }
+
+    fn binary(&mut self, op: BinaryOp) -> Result<(), PlanError> {
+        let mul_shift = match op {
+            BinaryOp::Mul => view::scalar_operand(self.op, 2)
+                .and_then(|s| u8::try_from(s).ok())
+                .ok_or_else(|| self.unreadable())?,
+            _ => 0,
+        };
+        let (a, b, output) = (self.input(0)?, self.input(1)?, self.output()?);
+        let layer = BinaryLayer {
+            op,
+            mul_shift,
+            a,
+            pre_a: Pre::default(),
+            b,
+            pre_b: Pre::default(),
+            post: Post::default(),
+            output,
+        };
+        plan_binary(self.draft, self.machine, &layer)
+    }
+
+    fn reduce(&mut self, op: ReduceOp) -> Result<(), PlanError> {
+        let axis = view::axis(self.op).ok_or_else(|| self.unreadable())?;
+        let (input, output) = (self.input(0)?, self.output()?);
+        plan_reduce(self.draft, self.machine, &ReduceLayer { op, axis, input, output })
+    }
+
+    fn concat(&mut self) -> Result<(), PlanError> {
+        let axis = view::axis(self.op).ok_or_else(|| self.unreadable())?;
+        let inputs = (0..self.op.num_operands()).map(|i| self.input(i)).collect::<Result<_, _>>()?;
+        let output = self.output()?;
+        plan_concat(self.draft, self.machine, &ConcatLayer { inputs, axis, output })
+    }
+
+    fn pad(&mut self) -> Result<(), PlanError> {
+        let padding = view::padding(self.op).ok_or_else(|| self.unreadable())?;
+        let value = view::scalar_operand(self.op, 2).ok_or_else(|| self.unreadable())?;
+        let side = |pick: fn(&(u64, u64)) -> u64| -> Result<Vec<i64>, PlanError> {
+            padding.iter().map(|p| i64::try_from(pick(p)).map_err(|_| self.unreadable())).collect()
+        };
+        let (before, after) = (side(|p| p.0)?, side(|p| p.1)?);
+        let (input, output) = (self.input(0)?, self.output()?);
+        plan_pad(self.draft, self.machine, &PadLayer { input, before, after, value, output })
+    }
+
+    fn slice(&mut self) -> Result<(), PlanError> {
+        let start = view::extents(self.op, 1).ok_or_else(|| self.unreadable())?;
+        let (input, output) = (self.input(0)?, self.output()?);
+        plan_slice(self.draft, self.machine, &SliceLayer { input, start, output })
+    }
+
+    fn transpose(&mut self) -> Result<(), PlanError> {
+        let perm = view::perms(self.op).ok_or_else(|| self.unreadable())?;
+        let (input, output) = (self.input(0)?, self.output()?);
+        plan_transpose(self.draft, self.machine, &TransposeLayer { input, perm, output })
+    }
+}

@@ -1,0 +1,32 @@
+//! `fold-batch-norm`: scales and offsets of channels in weights and biases.
+//!
+//! Invariant: the result stays as it is up to rounding.
+
+use strum_float::Graph;
+use strum_ir::{Dialect, Operation, Pass, PassContext, PassError};
+
+use crate::Documented;
+use crate::common::network::step::{applies_to_floats, run};
+
+/// The pass.
+pub struct FoldBatchNorm;
+
+impl Documented for FoldBatchNorm {
+    const DOC: &'static str = applies_to_floats!(
+        "\
+Folds products and sums with a constant for each channel behind a convolution into its weights and its bias: that is what batch normalization
+becomes when the operators on its statistics are computed. A `matmul` with a constant matrix becomes a `conv2d` of pixels first, whose
+bias is folded in the same way. For images NHWC: run `canonicalize-layout` before it."
+    );
+}
+
+impl Pass for FoldBatchNorm {
+    const ARGUMENT: &'static str = "fold-batch-norm";
+    const DESCRIPTION: &'static str = "Fold batch normalization and biases of a float network into weights";
+    const ROOT: &'static str = "func.func";
+    const DIALECTS: &'static [Dialect] = &[Dialect::Tosa];
+
+    fn run<'c>(&self, op: Operation<'c>, _: &PassContext<'c>) -> Result<(), PassError> {
+        run(op, Graph::fold_batch_norm)
+    }
+}

@@ -1,0 +1,43 @@
+//! `linalg-to-tosa`: a float network of linalg as TOSA.
+//!
+//! Invariant: what is written has an operator of TOSA for what each op of linalg computes, and nothing is rewritten beyond
+//! that.
+
+use strum_float::Invalid;
+use strum_ir::{Dialect, Operation, Pass, PassContext, PassError};
+
+use crate::Documented;
+use crate::common::network::{Network, write};
+use crate::common::rewrite::blocks;
+
+/// The pass.
+pub struct LinalgToTosa;
+
+impl Documented for LinalgToTosa {
+    const DOC: &'static str = "\
+Reads a function of linalg on tensors of f32, as torch-mlir exports it, and writes it as TOSA on f32: named operators by their name,
+`linalg.generic` by its body, tensor operators as data movement. Operators of TOSA are NHWC, so that convolutions and poolings that are NCHW
+get transposes around them, which `canonicalize-layout` takes away again; what an operator adds to (`outs`) is added behind it. Operators on constants
+are computed on the way, and broadcasts of what is repeated anyway are left out. docs/quantize.md lists what is read.
+
+A function of TOSA alone stays as it is. An op that no operator of a float network is known for, a dynamic dimension, an assertion that
+does not hold: errors at the op.";
+}
+
+impl Pass for LinalgToTosa {
+    const ARGUMENT: &'static str = "linalg-to-tosa";
+    const DESCRIPTION: &'static str = "Write a float network of linalg as TOSA";
+    const ROOT: &'static str = "func.func";
+    const DIALECTS: &'static [Dialect] = &[Dialect::Tosa];
+
+    fn run<'c>(&self, op: Operation<'c>, _: &PassContext<'c>) -> Result<(), PassError> {
+        let ops: Vec<Operation<'c>> = blocks(op).iter().flat_map(|block| block.operations()).collect();
+        if ops.iter().all(|op| matches!(op.dialect(), "tosa" | "func")) {
+            return Ok(());
+        }
+        let mut network = Network::read(op)?;
+        let live = network.graph.without_dead_nodes();
+        network.graph = live.map_err(|error: Invalid| PassError::Internal(error.to_string()))?;
+        write::replace_function(op, &network)
+    }
+}

@@ -1,0 +1,32 @@
+//! `recognize-activations`: activations of float networks in one spelling.
+//!
+//! Invariant: the result stays as it is for all numbers; a choice by comparison replaces NaN, a clamp keeps it.
+
+use strum_float::Graph;
+use strum_ir::{Dialect, Operation, Pass, PassContext, PassError};
+
+use crate::Documented;
+use crate::common::network::step::{applies_to_floats, run};
+
+/// The pass.
+pub struct RecognizeActivations;
+
+impl Documented for RecognizeActivations {
+    const DOC: &'static str = applies_to_floats!(
+        "\
+Writes activations as `tosa.clamp`: `maximum` and `minimum` with one number (ReLU6, hard tanh, the inner part of hard swish and hard sigmoid), the
+choice of a value or a number by comparing the two (ReLU in linalg), and clamps one after the other, which become one. An open end is an
+infinity."
+    );
+}
+
+impl Pass for RecognizeActivations {
+    const ARGUMENT: &'static str = "recognize-activations";
+    const DESCRIPTION: &'static str = "Write the activations of a float network as clamps";
+    const ROOT: &'static str = "func.func";
+    const DIALECTS: &'static [Dialect] = &[Dialect::Tosa];
+
+    fn run<'c>(&self, op: Operation<'c>, _: &PassContext<'c>) -> Result<(), PassError> {
+        run(op, Graph::recognize_activations)
+    }
+}

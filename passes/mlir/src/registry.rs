@@ -1,0 +1,115 @@
+//! The list of passes, and what follows from it: registration and the reference page.
+
+use strum_ir::{OptionKind, Pass, PassOption};
+
+/// A pass with its chapter of the reference.
+pub trait Documented: Pass {
+    /// What the pass does, when it does not apply, and what it leaves behind: markdown without headings.
+    const DOC: &'static str;
+}
+
+/// Everything that the reference says of a pass.
+#[derive(Clone, Copy, Debug)]
+pub struct PassDoc {
+    /// The flag.
+    pub argument: &'static str,
+    /// One line.
+    pub description: &'static str,
+    /// The op that it runs on.
+    pub root: &'static str,
+    /// Its options.
+    pub options: &'static [PassOption],
+    /// Its chapter.
+    pub doc: &'static str,
+}
+
+impl PassDoc {
+    pub(crate) const fn of<P: Documented>() -> Self {
+        Self {
+            argument: P::ARGUMENT,
+            description: P::DESCRIPTION,
+            root: P::ROOT,
+            options: P::OPTIONS,
+            doc: P::DOC,
+        }
+    }
+}
+
+/// Declares [`crate::PASSES`] and [`crate::register_passes`] from one list.
+macro_rules! passes {
+    ($($level:ident :: $module:ident :: $pass:ident),* $(,)?) => {
+        /// The reference of every pass, in the order of the pipeline.
+        pub const PASSES: &[PassDoc] = &[$(PassDoc::of::<$level::$module::$pass>()),*];
+
+        /// Puts every pass and the pipeline into MLIR's registry. May be called often.
+        pub fn register_passes() {
+            static ONCE: std::sync::Once = std::sync::Once::new();
+            ONCE.call_once(|| {
+                $(strum_ir::register_pass($level::$module::$pass);)*
+                $crate::pipeline::register();
+            });
+        }
+    };
+}
+pub(crate) use passes;
+
+/// The reference page, `docs/passes.md`.
+#[must_use]
+pub fn page() -> String {
+    let mut page = String::from(
+        "# Passes\n\n\
+         <!-- Written from the passes themselves; `STRUM_BLESS=1 cargo test -p strum-passes` brings it up to date. -->\n\n\
+         All passes work in `strum-opt`, in the order given, beside MLIR's own. `--strum-log=debug` says of each place where a pass\n\
+         does not apply why it does not.\n",
+    );
+    for pass in crate::PASSES {
+        page.push_str(&format!(
+            "\n## `--{}`\n\n{}. Runs on `{}`.\n\n",
+            pass.argument, pass.description, pass.root
+        ));
+        page.push_str(pass.doc);
+        page.push('\n');
+        if !pass.options.is_empty() {
+            page.push_str("\n| option | default | meaning |\n|---|---|---|\n");
+        }
+        for option in pass.options {
+            let default = default_text(option.kind);
+            page.push_str(&format!("| `{}` | {default} | {} |\n", option.name, option.description));
+        }
+    }
+    page
+}
+
+fn default_text(kind: OptionKind) -> String {
+    match kind {
+        OptionKind::Bool(value) => format!("`{value}`"),
+        OptionKind::Int(value) => format!("`{value}`"),
+        OptionKind::Float(value) => format!("`{value}`"),
+        OptionKind::String("") => "(empty)".into(),
+        OptionKind::String(value) => format!("`{value}`"),
+        OptionKind::IntList => "(empty)".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn page_is_up_to_date() {
+        crate::docs::expect_page("passes.md", &super::page());
+    }
+
+    #[test]
+    fn every_pass_has_its_folders() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for pass in crate::PASSES {
+            let folder = pass.argument.replace('-', "_");
+            let of_level = |level| root.join("src").join(level).join(&folder).join("mod.rs").is_file();
+            assert!(["float", "tosa", "strum", "dpu"].into_iter().any(of_level), "{folder}");
+            let lit = root.join("../../lit/passes").join(pass.argument);
+            assert!(lit.is_dir(), "{}", lit.display());
+            assert!(!pass.doc.is_empty() && !pass.description.ends_with('.'), "{}", pass.argument);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The packing file: JSON that says of every layer how its weights are stored.
+//!
+//! Invariant: everything a file says is either followed or refused, with its line or with the layer it is about.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use strum_float::quantize::Storage;
+use strum_plan::strategy::{Object, object_list};
+use strum_quant::{CORRECT, Choice, SELECT};
+
+use crate::common::verdict::read_json;
+
+/// The version that is written, and the only one that is read.
+const VERSION: u64 = 1;
+
+/// A packing file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Packing {
+    /// Version of the format.
+    pub version: u64,
+    /// Programs, one for each function.
+    #[serde(deserialize_with = "object_list", default)]
+    pub programs: Vec<ProgramPacking>,
+}
+
+/// How the weights of one function are stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramPacking {
+    /// The function.
+    pub name: String,
+    /// Layers, in any order. The options of the pass are for those that are not here.
+    #[serde(deserialize_with = "object_list", default)]
+    pub layers: Vec<LayerPacking>,
+}
+
+/// How the weights of one layer are stored. What is left out has the default of `strum-pack`, whatever its options say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerPacking {
+    /// Index of the layer and its operator, as reports have it: `12.conv2d`.
+    pub name: String,
+    /// Where the layer is in the source; for readers alone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub location: Option<String>,
+    /// Shape of its weights, OHWI or HWCM: `64x3x3x32`. A layer with others is refused.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub weights: Option<String>,
+    /// How they are stored.
+    #[serde(flatten)]
+    pub choice: Choice,
+}
+
+/// Reads the version alone, so that a file of another version is not judged by the fields of this one.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u64,
+}
+
+impl Packing {
+    /// A file for programs.
+    #[must_use]
+    pub fn new(programs: Vec<ProgramPacking>) -> Self {
+        Packing { version: VERSION, programs }
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// No such file, or text that [`Packing::from_json`] refuses.
+    pub fn read(path: &str) -> Result<Self, String> {
+        let fail = |e: &dyn std::fmt::Display| format!("packing file '{path}': {e}");
+        let text = read_json("packing file", path)?;
+        Packing::from_json(&text).map_err(|e| fail(&e))
+    }
+
+    /// Understands a file's text.
+    ///
+    /// # Errors
+    /// No JSON (with line and column), another version, a field that does not exist or has another type, parameters that are
+    /// not legal or not those of the method, a program or layer that is there twice.
+    pub fn from_json(text: &str) -> Result<Self, String> {
+        let Object(Versioned { version }) = serde_json::from_str(text).map_err(|e| e.to_string())?;
+        if version != VERSION {
+            return Err(format!("version {version}: this program reads version {VERSION}"));
+        }
+        let Object(packing) = serde_json::from_str::<Object<Packing>>(text).map_err(|e| e.to_string())?;
+        let mut programs = BTreeSet::new();
+        for program in &packing.programs {
+            if !programs.insert(&program.name) {
+                return Err(format!("program '{}' is there twice", program.name));
+            }
+            let mut layers = BTreeSet::new();
+            for layer in &program.layers {
+                if !layers.insert(&layer.name) {
+                    return Err(format!(
+                        "layer '{}' of program '{}' is there twice",
+                        layer.name, program.name
+                    ));
+                }
+            }
+        }
+        Ok(packing)
+    }
+
+    /// The text of the file.
+    ///
+    /// # Errors
+    /// A share that is no number.
+    pub fn to_json(&self) -> Result<String, String> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(|e| e.to_string())
+    }
+}
+
+/// Reads `METHOD[,NAME=VALUE]…` as the format that weights are rounded for; nothing for plain INT8.
+///
+/// # Errors
+/// Text that [`Choice::parse`] refuses, or a parameter that says what is done with weights that are codes already.
+pub fn storage(text: &str) -> Result<Option<Storage>, String> {
+    let choice = Choice::parse(text).map_err(|error| error.to_string())?;
+    for parameter in [&SELECT, &CORRECT] {
+        if choice.spec().value(parameter).is_some() {
+            return Err(format!(
+                "{} has no effect on weights that are rounded for their format",
+                parameter.name
+            ));
+        }
+    }
+    // As the pass does it for layers that it is not told of.
+    Ok(choice.request().map(|request| Storage { request, min_channels: request.w.into() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use strum_formats::{Kind, Parameter, Value};
+    use strum_quant::SCHEMA;
+
+    use super::*;
+
+    fn layers(text: &str) -> Result<Packing, String> {
+        Packing::from_json(&format!(
+            r#"{{"version": 1, "programs": [{{"name": "main", "layers": [{text}]}}]}}"#
+        ))
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let text = r#"{"name": "3.conv2d", "method": "dliq", "q": 3, "shift": 2, "p": 0.25},
+            {"name": "7.conv2d", "weights": "16x3x3x16", "method": "mip2q", "L": 5, "zero": true, "select": "magnitude", "correct": "bias"},
+            {"name": "9.depthwise_conv2d", "location": "here", "method": "dense"},
+            {"name": "11.conv2d", "method": "dliq", "shift": "channel"}"#;
+        let packing = layers(text).unwrap();
+        assert_eq!(Packing::from_json(&packing.to_json().unwrap()), Ok(packing));
+    }
+
+    #[test]
+    fn faults_are_told() {
+        let fault = |text: &str| layers(text).unwrap_err();
+        assert!(fault(r#"{"name": "a"}"#).contains("missing field `method`"));
+        assert!(fault(r#"{"name": "a", "method": "mip3q"}"#).contains("method 'mip3q' is not known"));
+        assert!(
+            fault(r#"{"name": "a", "method": "mip2q", "q": 4}"#)
+                .contains("q has no effect with method mip2q")
+        );
+        assert!(fault(r#"{"name": "a", "method": "dense", "p": 0.5}"#).contains("p has no effect"));
+        assert!(fault(r#"{"name": "a", "method": "mip2q", "p": 0.3}"#).contains("whole number"));
+        assert!(fault(r#"{"name": "a", "method": "mip2q", "colour": 1}"#).contains("colour"));
+        let twice = r#"{"name": "a", "method": "dense"}, {"name": "a", "method": "dense"}"#;
+        assert!(fault(twice).contains("layer 'a' of program 'main' is there twice"));
+        assert!(Packing::from_json("").unwrap_err().contains("line 1"));
+        assert!(Packing::from_json(r#"{"version": 2, "x": 0}"#).unwrap_err().contains("version 2"));
+        let twice = r#"{"version": 1, "programs": [{"name": "f"}, {"name": "f"}]}"#;
+        assert!(Packing::from_json(twice).unwrap_err().contains("'f' is there twice"));
+    }
+
+    #[test]
+    fn no_object_takes_a_field_twice_or_a_list() {
+        let fault = |text: &str| Packing::from_json(text).unwrap_err();
+        for text in ["[1]", r#"{"version": 1, "programs": [["f"]]}"#] {
+            assert!(fault(text).contains("invalid type: sequence, expected an object"), "{}", fault(text));
+        }
+        assert!(layers(r#"["a", null, null, "dense"]"#).unwrap_err().contains("expected an object"));
+        assert!(fault(r#"{"version": 1, "version": 1}"#).contains("duplicate field `version`"));
+        assert!(fault(r#"{"version": 1, "news": 1}"#).contains("unknown field `news`"));
+        let of_layer =
+            [("name", "\"a\"".to_owned()), ("location", "\"x\"".into()), ("weights", "\"1x1\"".into())];
+        for &kind in Kind::ALL {
+            let of_kind = SCHEMA.parameters().filter(|parameter| parameter.methods.contains(&kind));
+            let value = |parameter: &Parameter| match parameter.default {
+                Value::Word(word) => format!("\"{word}\""),
+                value => value.to_string(),
+            };
+            let fields = of_layer.iter().cloned().chain([("method", format!("\"{kind}\""))]);
+            let fields: Vec<_> = fields.chain(of_kind.map(|p| (p.name, value(p)))).collect();
+            let all: Vec<String> =
+                fields.iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
+            assert!(layers(&format!("{{{}}}", all.join(", "))).is_ok(), "{kind}");
+            for (name, value) in fields {
+                let text = format!("{{{}, \"{name}\": {value}}}", all.join(", "));
+                let error = layers(&text).unwrap_err();
+                assert!(error.contains(&format!("duplicate field `{name}`")), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_names_every_field() {
+        let page =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/packing.md")).unwrap();
+        let fixed = ["version", "programs", "name", "layers", "location", "weights", "method"];
+        for name in fixed.into_iter().chain(SCHEMA.parameters().map(|parameter| parameter.name)) {
+            assert!(page.contains(&format!("`{name}`")) || page.contains(&format!("[].{name}`")), "{name}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What a packing file tells the layers of a function, and which layers there are to be told.
+
+use std::collections::BTreeMap;
+
+use strum_ir::strum::Conv;
+use strum_ir::{Operation, PassError};
+use strum_quant::{Choice, Correct};
+
+use super::candidate;
+use super::file::{LayerPacking, Packing};
+use super::request::Settings;
+use crate::common::statistics::INPUT_SQUARE;
+use crate::common::weights;
+use crate::dpu::strum_to_dpu::{is_layer, layer_name};
+
+/// Settings of the layers that a packing file names.
+#[derive(Default)]
+pub(super) struct Told<'c> {
+    layers: BTreeMap<Operation<'c>, Settings>,
+}
+
+impl<'c> Told<'c> {
+    /// Reads the file of that path for a function; nothing without a path.
+    pub(super) fn read(path: &str, function: Operation<'c>) -> Result<Self, PassError> {
+        if path.is_empty() {
+            return Ok(Told::default());
+        }
+        let packing = Packing::read(path).map_err(|error| function.error(error))?;
+        check_programs(&packing, function)?;
+        let name = function.symbol().unwrap_or("main");
+        let mut layers = BTreeMap::new();
+        let ops = convolutions(function);
+        for layer in packing.programs.iter().filter(|p| p.name == name).flat_map(|p| &p.layers) {
+            let found = ops.iter().find(|(name, _, _)| *name == layer.name);
+            let Some((_, op, conv)) = found else { return Err(unknown(&layer.name, function, &ops)) };
+            if let (Some(told), Some(is)) = (&layer.weights, weights_text(conv))
+                && *told != is
+            {
+                let what =
+                    format_args!("packing file: the weights of layer '{}' are {is}, not {told}", layer.name);
+                return Err(op.error(what).into());
+            }
+            layers.insert(*op, Settings::of(&layer.choice));
+        }
+        Ok(Told { layers })
+    }
+
+    /// Whether no layer is told anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// What a layer is told.
+    pub(super) fn of(&self, op: Operation<'c>) -> Option<&Settings> {
+        self.layers.get(&op)
+    }
+}
+
+/// Refuses programs that no function of the module stands for.
+fn check_programs(packing: &Packing, function: Operation<'_>) -> Result<(), PassError> {
+    let Some(block) = function.block() else { return Ok(()) };
+    let names: Vec<&str> = block.operations().into_iter().filter_map(Operation::symbol).collect();
+    match packing.programs.iter().find(|program| !names.contains(&program.name.as_str())) {
+        Some(program) => {
+            Err(function.error(format_args!("packing file: there is no function '{}'", program.name)).into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// The convolutions of a function, by name.
+fn convolutions<'c>(function: Operation<'c>) -> Vec<(String, Operation<'c>, Conv<'c>)> {
+    let Some(body) = function.body() else { return Vec::new() };
+    let layers = body.operations().into_iter().filter(|op| is_layer(*op)).enumerate();
+    layers.filter_map(|(i, op)| Some((layer_name(i, op), op, Conv::read(op)?))).collect()
+}
+
+fn unknown(name: &str, function: Operation<'_>, ops: &[(String, Operation<'_>, Conv<'_>)]) -> PassError {
+    let index = name.split('.').next();
+    let near = ops.iter().map(|(other, _, _)| other).find(|other| other.split('.').next() == index);
+    let near = near.or(ops.first().map(|(other, _, _)| other));
+    let hint = near.map(|near| format!(", but '{near}'")).unwrap_or_default();
+    function.error(format_args!("packing file: there is no convolution '{name}'{hint}")).into()
+}
+
+/// Shape of a layer's weights: `64x3x3x32`.
+fn weights_text(conv: &Conv<'_>) -> Option<String> {
+    let (_, codes) = weights::constant(conv.weights)?;
+    Some(codes.shape().iter().map(u64::to_string).collect::<Vec<_>>().join("x"))
+}
+
+/// A layer whose weights can be packed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackableLayer {
+    /// Index of the layer and its operator: `12.conv2d`.
+    pub name: String,
+    /// Where it is in the source.
+    pub location: String,
+    /// Shape of its weights, OHWI or HWCM.
+    pub weights: String,
+    /// INT8 weight codes in that order.
+    pub codes: Vec<i8>,
+    /// Whether it is a depthwise convolution.
+    pub depthwise: bool,
+    /// Input channels, or all channels of a depthwise layer: what blocks run along.
+    pub channels: u64,
+    /// Whether calibration tells of its inputs, so that `select=activation` and `correct` can be asked for.
+    pub calibrated: bool,
+}
+
+impl PackableLayer {
+    /// Its entry in a packing file.
+    #[must_use]
+    pub fn stored_as(&self, choice: &Choice) -> LayerPacking {
+        LayerPacking {
+            name: self.name.clone(),
+            location: Some(self.location.clone()),
+            weights: Some(self.weights.clone()),
+            choice: choice.clone(),
+        }
+    }
+}
+
+/// The layers of a function, as it is before `strum-pack`, that a packing file can name with any method.
+#[must_use]
+pub fn packable(function: Operation<'_>) -> Vec<PackableLayer> {
+    let any = Settings { request: None, correct: Correct::None, depthwise: true, min_channels: 0 };
+    let layers = convolutions(function).into_iter().filter_map(|(name, op, conv)| {
+        let candidate = candidate(&conv, &any).ok()?;
+        Some(PackableLayer {
+            name,
+            location: op.location().describe(),
+            weights: weights_text(&conv)?,
+            codes: bytemuck::cast_slice(&candidate.codes.bytes()).to_vec(),
+            depthwise: conv.depthwise,
+            channels: u64::try_from(candidate.shape.ic).ok()?,
+            calibrated: op.attribute(INPUT_SQUARE).is_some(),
+        })
+    });
+    layers.collect()
+}
+
+/// The weights of the convolutions of a function after `strum-pack`, by name: what the DPU multiplies with.
+///
+/// # Errors
+/// Packed weights that are not legal.
+pub fn stored(function: Operation<'_>) -> Result<BTreeMap<String, Vec<i8>>, String> {
+    let mut all = BTreeMap::new();
+    for (name, _, conv) in convolutions(function) {
+        let literal = match weights::is_packed(&conv) {
+            true => weights::decode(&conv)?,
+            false => match weights::constant(conv.weights) {
+                Some((_, literal)) => literal,
+                None => continue,
+            },
+        };
+        all.insert(name, bytemuck::cast_slice(&literal.bytes()).to_vec());
+    }
+    Ok(all)
+}

@@ -1,0 +1,4 @@
+//! Passes on integer TOSA: canonicalization, and the conversion to layers of the `strum` dialect.
+
+pub mod strum_canonicalize;
+pub mod tosa_to_strum;

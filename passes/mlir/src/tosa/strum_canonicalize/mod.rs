@@ -1,0 +1,154 @@
+//! `strum-canonicalize`: the graph in the form that the other passes expect.
+//!
+//! Invariant: no rule changes a bit of any result. Where TOSA leaves a value unpredictable, nothing is folded.
+
+mod constants;
+mod flatten;
+mod movement;
+mod padding;
+mod pointwise;
+
+use strum_ir::{Block, Dialect, Error, Location, Operation, Pass, PassContext, PassError, PassOption, Value};
+
+use crate::Documented;
+use crate::common::limits;
+use crate::common::rewrite::{blocks, remove_dead, replace};
+use crate::common::tosa::build::Builder;
+use crate::common::verdict::USAGE;
+
+/// The pass.
+pub struct StrumCanonicalize;
+
+/// What the rules share while they run on a block.
+struct Cx<'c> {
+    build: Builder<'c>,
+    /// Constants that are not splats are not folded into anything larger than this many bytes.
+    fold_limit: usize,
+    /// The IR is verified after every rewrite.
+    verify_each: bool,
+}
+
+/// Gives the value that takes the place of the op's result, if the rule applies.
+type Rule = for<'c> fn(&mut Cx<'c>, Operation<'c>) -> Result<Option<Value<'c>>, Error>;
+
+/// All rules, in the order in which they are tried. A rule either makes the graph smaller, or moves an op over another
+/// one in the one direction, so that the rules come to an end.
+const RULES: &[(&str, Rule)] = &[
+    ("fold-constant", constants::fold),
+    ("drop-identity", movement::drop_identity),
+    ("merge-reshapes", movement::merge_reshapes),
+    ("merge-transposes", movement::merge_transposes),
+    ("transpose-to-reshape", movement::transpose_to_reshape),
+    ("merge-slices", movement::merge_slices),
+    ("slice-of-concat", movement::slice_of_concat),
+    ("merge-concats", movement::merge_concats),
+    ("merge-pads", movement::merge_pads),
+    ("pad-into-window", padding::into_window),
+    ("transpose-into-weights", flatten::transpose_into_weights),
+    ("drop-clamp", pointwise::drop_clamp),
+    ("merge-clamps", pointwise::merge_clamps),
+    ("tabulate-chain", pointwise::tabulate_chain),
+    ("raise-over-reshape", pointwise::raise_over_reshape),
+];
+
+/// The names of all rules, in the order in which they are tried: what the field `rule` of the pass's events holds.
+pub fn rules() -> impl Iterator<Item = &'static str> {
+    RULES.iter().map(|(name, _)| *name)
+}
+
+/// More sweeps than any graph needs: each one but the last makes progress along every chain of ops.
+const MAX_SWEEPS: usize = 10_000;
+
+impl Documented for StrumCanonicalize {
+    const DOC: &'static str = "\
+Brings a TOSA graph into the form that the other passes expect, and never changes a bit of a result:
+
+- constants are folded through data movement (`reshape`, `slice`, `transpose`, `pad`, `concat`) and through element-wise ops;
+  a value that TOSA leaves unpredictable is not folded;
+- ops that do nothing go, and so does everything without a user;
+- `transpose`, `reshape`, `slice`, `pad` and `concat` are merged with their like; a `transpose` that moves only dimensions of size 1
+  becomes a `reshape`;
+- `pad` with the input's zero point goes into `conv2d` and `depthwise_conv2d`, `pad` with the smallest value into `max_pool2d`;
+- a `transpose` in front of a flattened fully connected layer goes into the order of the layer's weights;
+- a `clamp` that cannot change its input goes, two become one;
+- two or more element-wise ops from i8 to i8 in a row become one `table`;
+- an element-wise op behind a `reshape` moves in front of it, where the layer before can take it in.";
+}
+
+impl Pass for StrumCanonicalize {
+    const ARGUMENT: &'static str = "strum-canonicalize";
+    const DESCRIPTION: &'static str =
+        "Fold constants and merge data movement and element-wise chains of a TOSA graph";
+    const ROOT: &'static str = "func.func";
+    const DIALECTS: &'static [Dialect] = &[Dialect::Tosa];
+    const OPTIONS: &'static [PassOption] = &[
+        PassOption::int("fold-limit", 1 << 28, "Largest constant, in bytes, that folding may write out"),
+        PassOption::bool("verify-each", false, "Verify the IR after every rewrite"),
+    ];
+
+    fn run<'c>(&self, op: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
+        let limit = cx.options().int("fold-limit")?;
+        let Ok(fold_limit) = usize::try_from(limit) else {
+            let nowhere = Location::unknown(op.context());
+            return Err(nowhere.error(format_args!("{USAGE}fold-limit {limit} is negative")).into());
+        };
+        let _span =
+            tracing::debug_span!("strum-canonicalize", function = op.symbol().unwrap_or("?")).entered();
+        let verify_each = cx.options().bool("verify-each")?;
+        limits::check(op, 0)?;
+        for block in blocks(op) {
+            // Before a rule makes another op, without the attribute.
+            spelling(block)?;
+            canonicalize(block, fold_limit, verify_each)?;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses attributes that are called nearly as one of their op.
+fn spelling(block: Block<'_>) -> Result<(), PassError> {
+    let faults = block.operations().into_iter().filter_map(|op| Some((op, op.misspelt_attribute()?)));
+    let reported = faults.map(|(op, fault)| Err(op.error(fault).into()));
+    reported.fold(Ok(()), Result::and)
+}
+
+fn canonicalize(block: Block<'_>, fold_limit: usize, verify_each: bool) -> Result<(), PassError> {
+    let Some(last) = block.operations().pop() else { return Ok(()) };
+    let mut cx = Cx { build: Builder::before(last)?, fold_limit, verify_each };
+    for _ in 0..MAX_SWEEPS {
+        let mut changed = false;
+        for op in block.operations() {
+            // An op that was erased earlier in this sweep is in no block any more.
+            if op.block().is_some() && op.dialect() == "tosa" {
+                changed |= apply(&mut cx, op)?;
+            }
+        }
+        changed |= remove_dead(block)?;
+        if !changed {
+            return Ok(());
+        }
+    }
+    Err(PassError::Internal(format!("the rules do not come to an end in {MAX_SWEEPS} sweeps")))
+}
+
+/// Applies the first rule that fits.
+fn apply<'c>(cx: &mut Cx<'c>, op: Operation<'c>) -> Result<bool, PassError> {
+    let Some(result) = op.single_result().filter(|r| r.is_used()) else { return Ok(false) };
+    let function = op.parent();
+    for (name, rule) in RULES {
+        cx.build.go(op);
+        let Some(value) = rule(cx, op)? else { continue };
+        if value.ty() != result.ty() {
+            return Err(
+                Error::Build(format!("{name}: '{}' in place of '{}'", value.ty(), result.ty())).into()
+            );
+        }
+        tracing::debug!(rule = name, op = op.name(), location = ?op.location(), "applied");
+        replace(op, value)?;
+        if cx.verify_each && function.is_some_and(|function| function.verify().is_err()) {
+            return Err(PassError::Internal(format!("the IR is not valid after the rule '{name}'")));
+        }
+        return Ok(true);
+    }
+    Ok(false)
+}

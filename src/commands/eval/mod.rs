@@ -1,0 +1,242 @@
+//! `strumc eval`: what a method does to the answers of a network, on the simulator's exact results.
+//!
+//! Invariant: all rows are of the same samples, in the same order.
+
+mod configs;
+mod data;
+mod layers;
+mod metrics;
+mod simulate;
+mod text;
+
+use std::path::PathBuf;
+use std::thread;
+
+use clap::Args;
+use strum_float::Graph;
+use strum_formats::Kind;
+use strum_passes::common::network::Network;
+use strum_quant::Sqnr;
+
+use crate::audit::audit;
+use crate::driver::backend;
+use crate::driver::cli::Voice;
+use crate::driver::diagnostics::Origin;
+use crate::driver::exit::Failure;
+use crate::driver::files;
+use crate::driver::network;
+use crate::driver::options::{PackingOptions, methods};
+use crate::driver::progress::Progress;
+use crate::driver::remarks::{Detail, Remarks};
+use crate::driver::trial::{Trial, Trials};
+use metrics::Row;
+
+pub(crate) use data::Data;
+pub(crate) use metrics::{best, decibels, powers};
+pub(crate) use simulate::{Answers, simulate};
+
+const EXAMPLES: &str = "\
+Examples:
+  strumc eval net.mlir --inputs x.npy --labels y.npy --methods mip2q,dliq,sparse
+  strumc eval net.mlir --inputs x.npy --config mip2q,L=5 --config dliq,q=3,p=0.75 --packing p.json --layers
+  strumc eval net.int8.mlir --inputs d.npz:images --labels d.npz:labels --against net.float.mlir --json
+
+Inputs are the network's codes, or real numbers where the network says what its codes mean, as strumc quantize makes it.";
+
+/// How many samples are run, and on how many threads.
+#[derive(Debug, Args)]
+pub(crate) struct SampleOptions {
+    /// Use only the first N samples.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+
+    /// Worker threads [default and maximum: number of cores].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+
+    /// Index of the output that holds the logits, from 0; required if the network has several outputs.
+    #[arg(long, value_name = "N")]
+    pub(crate) logits: Option<u64>,
+}
+
+impl SampleOptions {
+    /// The output that is looked at: the only one, or the one that is asked for.
+    pub(crate) fn output(&self, trials: &Trials) -> Result<usize, Failure> {
+        let list = || {
+            let of = |(i, ty): (usize, &String)| format!("{i} ({ty})");
+            trials.outputs.iter().enumerate().map(of).collect::<Vec<_>>().join(", ")
+        };
+        match (self.logits, trials.outputs.len()) {
+            (_, 0) => Err(Failure::input("the network has no output")),
+            (None, 1) => Ok(0),
+            (None, several) => Err(Failure::usage(format_args!(
+                "the network has {several} outputs: say with --logits which one is meant: {}",
+                list()
+            ))),
+            (Some(asked), count) => usize::try_from(asked).ok().filter(|&n| n < count).ok_or_else(|| {
+                Failure::usage(format_args!("--logits {asked}: the network's outputs are {}", list()))
+            }),
+        }
+    }
+
+    /// Threads to be used.
+    pub(crate) fn threads(&self) -> usize {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        self.jobs.map_or(cores, |jobs| usize::from(jobs).min(cores)).max(1)
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct EvalCommand {
+    /// The network: integer TOSA as MLIR text or bytecode; - reads standard input.
+    #[arg(value_name = "NET.mlir")]
+    network: PathBuf,
+
+    /// Samples of an input, along the first axis: .npy, or .npz with the array after a colon. Inputs in order.
+    #[arg(long, short, value_name = "FILE[:KEY]", num_args = 1.., required = true)]
+    inputs: Vec<String>,
+
+    /// Ground-truth class of each sample.
+    #[arg(long, value_name = "FILE[:KEY]")]
+    labels: Option<String>,
+
+    /// Float network (TOSA or linalg) to use as the reference. Without it, plain INT8 is the reference.
+    #[arg(long, value_name = "FLOAT.mlir")]
+    against: Option<PathBuf>,
+
+    /// Methods to evaluate, one row each [default: mip2q,dliq,sparse unless --config or --packing is given].
+    #[arg(long, value_parser = methods(), value_name = "METHOD,…", value_delimiter = ',')]
+    methods: Vec<Kind>,
+
+    /// A further row: a method with parameters, e.g. mip2q,p=0.75,L=5. Repeatable.
+    #[arg(long, value_name = "METHOD[,NAME=VALUE]…")]
+    config: Vec<String>,
+
+    /// A further row: per-layer formats from a packing file (docs/packing.md). Repeatable.
+    #[arg(long, value_name = "P.json")]
+    packing: Vec<PathBuf>,
+
+    /// Figures of every layer as well: the weights', and the answers' with this layer alone stored so, which takes a run of
+    /// all samples for each.
+    #[arg(long, conflicts_with = "quiet")]
+    layers: bool,
+
+    #[command(flatten)]
+    samples: SampleOptions,
+
+    /// Machine: a built-in name or a machine file [default: flexnn-16x16].
+    #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Machine")]
+    machine: Option<PathBuf>,
+
+    #[command(flatten)]
+    voice: Voice,
+
+    #[command(flatten)]
+    detail: Detail,
+
+    #[command(flatten)]
+    options: PackingOptions,
+}
+
+/// Evaluates and prints.
+pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
+    let configs = configs::all(command)?;
+    let input = files::read(&command.network)?;
+    let name = input.name.clone();
+    let progress = Progress::begin(command.voice.quiet);
+    let trials = Trials::prepare(input, command.machine.as_deref(), &progress)?;
+    progress.step("read samples");
+    let output = command.samples.output(&trials)?;
+    let data = Data::read(&command.inputs, command.labels.as_deref(), command.samples.limit, output)?;
+    let threads = command.samples.threads();
+    let mut rows = Vec::new();
+    let mut reference: Option<Vec<Vec<f64>>> = None;
+    if let Some(path) = &command.against {
+        progress.step("evaluate the float network");
+        let logits = float_logits(path, &data, &progress)?;
+        rows.push(Row::of("float", &logits, None, &data)?);
+        reference = Some(logits);
+    }
+    let mut int8: Option<Vec<Vec<f64>>> = None;
+    let mut told = false;
+    for (index, config) in configs.iter().enumerate() {
+        progress.task(format!("{} of {}, {}: ", index + 1, configs.len(), config.name));
+        // All packing methods have the same to say of a network.
+        let silent = told || config.is_dense();
+        told |= !silent;
+        let remarks = if silent { Remarks::Silent } else { command.detail.remarks(&command.voice) };
+        progress.step("compile");
+        let trial = progress.pause(|| trials.compile(&config.how(), remarks))?;
+        let (mut row, logits) =
+            measured(&config.name, (&trials, &trial), &data, reference.as_deref(), threads, &progress)?;
+        if command.layers
+            && let Some(int8) = &int8
+        {
+            row.layers = layers::rows(config, (&trials, &trial), (&data, int8), threads, &progress)?;
+        }
+        rows.push(row);
+        if reference.is_none() {
+            reference = Some(logits.clone());
+        }
+        // Plain INT8 is the first.
+        int8.get_or_insert(logits);
+    }
+    drop(progress);
+    let text = match (command.voice.json, command.voice.quiet) {
+        (true, _) => text::json(&name, &data, &rows)?,
+        (false, true) => String::new(),
+        (false, false) => text::table(&name, &data, &rows),
+    };
+    files::print(text.as_bytes())
+}
+
+/// One row, and the answers.
+fn measured(
+    name: &str,
+    (trials, trial): (&Trials, &Trial),
+    data: &Data,
+    reference: Option<&[Vec<f64>]>,
+    threads: usize,
+    progress: &Progress,
+) -> Result<(Row, Vec<Vec<f64>>), Failure> {
+    let answers = simulate(&trial.program, &trials.codes, data, threads, &counted(progress, data.count))?;
+    let mut row = Row::of(name, &answers.logits, reference, data)?;
+    row.cycles = Some(answers.report.cycles);
+    row.weight_bytes = Some(audit(&trial.program).map_err(Failure::internal)?.total.bytes);
+    let mut sqnr = Sqnr::default();
+    trial.weights.iter().for_each(|layer| sqnr.merge(layer));
+    row.weight_sqnr_db = decibels((sqnr.signal, sqnr.noise));
+    Ok((row, answers.logits))
+}
+
+/// Shows how many samples are done, now and then.
+pub(crate) fn counted(progress: &Progress, total: usize) -> impl Fn(u64) + Sync {
+    move |n: u64| {
+        if n.is_multiple_of(8) {
+            progress.step(format!("simulate, {n} of {total} samples"));
+        }
+    }
+}
+
+/// The output of a float network that is looked at, for every sample.
+fn float_logits(path: &std::path::Path, data: &Data, progress: &Progress) -> Result<Vec<Vec<f64>>, Failure> {
+    let mut input = files::read(path)?;
+    let context = backend::context();
+    let module = progress.pause(|| network::parse(context, &mut input))?;
+    network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
+    let origin = Origin::new(&input.name, &input.bytes);
+    let function =
+        module.body().operations().into_iter().find(|op| op.is("func.func") && op.body().is_some());
+    let function = function.ok_or_else(|| Failure::input("the module holds no function with a body"))?;
+    let (read, diagnostics) = context.handle().capture(|| Network::read(function));
+    let Ok(network) = read else { return Err(progress.pause(|| origin.failure(&diagnostics))) };
+    let graph: Graph = network.graph.canonicalize().map_err(Failure::internal)?;
+    let logits = data.evaluated(&graph).map_err(|failure| failure.in_file(&input.name))?;
+    // NaN is neither right nor wrong.
+    if let Some(sample) = logits.iter().position(|list| list.iter().any(|x| !x.is_finite())) {
+        let message = format_args!("sample {sample}: an output is infinite or not a number");
+        return Err(Failure::input(message).in_file(&input.name));
+    }
+    Ok(logits)
+}

@@ -1,0 +1,117 @@
+//! What is said of a network that has been quantized.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use strum_float::quantize::{IntGraph, IntOp, Port, QParams};
+use strum_ir::{Operation, Type};
+
+use crate::driver::codes::Codes;
+use crate::driver::exit::Failure;
+
+/// What a user needs to prepare inputs and read outputs, and how the network is made up.
+#[derive(Debug, Serialize)]
+pub(super) struct Summary {
+    /// Whether the network was integer before; nothing is told but its ends then.
+    already_integer: bool,
+    /// Samples of calibration data; none if they were random.
+    samples: Option<usize>,
+    inputs: Vec<Ends>,
+    outputs: Vec<Ends>,
+    /// Weights of convolutions.
+    weights: usize,
+    /// Operators by name.
+    operators: BTreeMap<&'static str, usize>,
+}
+
+/// A value at the border: `value = scale · (code − zero_point)`.
+#[derive(Debug, Serialize)]
+struct Ends {
+    shape: Vec<usize>,
+    scale: Option<f64>,
+    zero_point: Option<i32>,
+}
+
+/// Of a network that was integer before, with what its codes mean as far as the function says so.
+pub(super) fn already_integer(function: Operation<'_>) -> Summary {
+    let (inputs, results) = function.function_type().unwrap_or_default();
+    let codes = Codes::of(function);
+    let ends = |types: &[Type<'_>], codes: &[QParams]| {
+        let end = |(index, ty): (usize, &Type<'_>)| {
+            let shape = ty.as_tensor().map(|tensor| tensor.shape).unwrap_or_default();
+            let params = codes.get(index);
+            Ends {
+                shape: shape.iter().map(|&d| usize::try_from(d).unwrap_or(0)).collect(),
+                scale: params.map(|params| params.scale),
+                zero_point: params.map(|params| params.zero_point),
+            }
+        };
+        types.iter().enumerate().map(end).collect()
+    };
+    Summary {
+        already_integer: true,
+        samples: None,
+        inputs: ends(&inputs, &codes.inputs),
+        outputs: ends(&results, &codes.outputs),
+        weights: 0,
+        operators: BTreeMap::new(),
+    }
+}
+
+pub(super) fn of(int: &IntGraph, samples: Option<usize>) -> Summary {
+    let ends = |ports: &[Port]| {
+        ports
+            .iter()
+            .map(|port| Ends {
+                shape: int.value(port.id).map(|(shape, _)| shape.to_vec()).unwrap_or_default(),
+                scale: Some(port.params.scale),
+                zero_point: Some(port.params.zero_point),
+            })
+            .collect()
+    };
+    let mut operators = BTreeMap::new();
+    let mut weights = 0;
+    for node in &int.nodes {
+        *operators.entry(node.op.name()).or_insert(0) += 1;
+        if let IntOp::Conv2d(_, w) | IntOp::DepthwiseConv2d(_, w) = &node.op {
+            weights += w.codes.len();
+        }
+    }
+    Summary {
+        already_integer: false,
+        samples,
+        inputs: ends(&int.inputs),
+        outputs: ends(&int.outputs),
+        weights,
+        operators,
+    }
+}
+
+impl Summary {
+    pub(super) fn json(&self) -> Result<String, Failure> {
+        Ok(serde_json::to_string(self).map_err(Failure::internal)? + "\n")
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        let calibration = self.samples.map_or("random data".into(), |n| format!("{n} samples"));
+        let _ = writeln!(text, "calibration  {calibration}");
+        for (what, ends) in [("input", &self.inputs), ("output", &self.outputs)] {
+            for (index, end) in ends.iter().enumerate() {
+                let name = format!("{what} #{index}");
+                let _ = writeln!(
+                    text,
+                    "{name:<12} i8{:?}: scale {:.9}, zero point {}",
+                    end.shape,
+                    end.scale.unwrap_or(1.0),
+                    end.zero_point.unwrap_or(0)
+                );
+            }
+        }
+        let operators: Vec<String> = self.operators.iter().map(|(name, n)| format!("{n} {name}")).collect();
+        let _ = writeln!(text, "weights      {}", self.weights);
+        let _ = writeln!(text, "operators    {}", operators.join(", "));
+        text
+    }
+}

@@ -1,0 +1,166 @@
+//! The search: what is measured, in which order, and what is taken.
+//!
+//! Invariant: of everything that was measured as a whole and kept the budget, nothing is better than what is taken.
+
+use strum_passes::strum::strum_pack::Packing;
+use strum_quant::Choice;
+
+use super::budget::{Budget, Measured};
+use super::measure::{Bench, Dense};
+use super::refine::{Chosen, refine};
+use super::search::{Point, choices, greatest, steps, within};
+use super::text::Outcome;
+use super::{dense, usual};
+use crate::commands::eval::{decibels, powers};
+use crate::driver::exit::Failure;
+
+/// Sets of choices that are refined.
+const STARTS: usize = 2;
+
+/// Most measurements for the refinement of each.
+const MEASUREMENTS: usize = 128;
+
+/// What a user gives as a budget.
+#[derive(Clone, Copy)]
+pub(super) enum Bound {
+    /// Points that may be lost.
+    Loss(f64),
+    /// Least ratio of signal to noise of the answers, in decibels.
+    Sqnr(f64),
+    /// Most bytes of stored weights.
+    Bytes(f64),
+}
+
+/// A search in progress.
+struct Search<'a> {
+    bench: &'a Bench<'a>,
+    configs: &'a [Choice],
+    dense: Dense,
+    budget: Budget,
+}
+
+/// The best choices that are found, and what they come to.
+pub(super) fn choose(
+    bench: &Bench<'_>,
+    configs: &[Choice],
+    bound: Bound,
+) -> Result<(Packing, Outcome), Failure> {
+    let dense = bench.dense()?;
+    let (signal, _) = powers(&dense.answers.logits, &dense.answers.logits);
+    let budget = match bound {
+        Bound::Loss(most) => Budget::Loss(most),
+        Bound::Sqnr(least) => Budget::Noise(signal / 10f64.powf(least / 10.0)),
+        Bound::Bytes(most) => Budget::Cost(most),
+    };
+    let search = Search { bench, configs, dense, budget };
+    let mut starts = search.uniform()?;
+    bench.progress.task("single layers: ");
+    let points = bench.points(configs, &search.dense)?;
+    bench.progress.task("together: ");
+    starts.push(search.propose(&points)?);
+    let (chosen, measured) = search.refined(&points, starts)?;
+    let alone = search.alone(&points, &chosen)?;
+    let outcome = Outcome {
+        objective: bench.objective,
+        samples: bench.data.count,
+        dense: search.dense.cost,
+        chosen: measured.cost,
+        loss: measured.loss,
+        labelled: bench.data.labels.is_some(),
+        sqnr_db: decibels((signal, measured.noise)),
+        predicted_sqnr_db: decibels((signal, alone.iter().flatten().sum())),
+        alone: alone.into_iter().map(|noise| decibels((signal, noise?))).collect(),
+    };
+    Ok((search.packing(&chosen), outcome))
+}
+
+impl Search<'_> {
+    fn packing(&self, chosen: &[Option<usize>]) -> Packing {
+        let plain = dense();
+        let of = |choice: &Option<usize>| choice.and_then(|c| self.configs.get(c)).unwrap_or(&plain);
+        let pairs = self.bench.trials.layers.iter().zip(chosen);
+        self.bench.trials.packing(pairs.map(|(layer, choice)| layer.stored_as(of(choice))).collect())
+    }
+
+    fn measure(&self, chosen: &[Option<usize>]) -> Result<Measured, Failure> {
+        self.bench.measure(&self.packing(chosen), &self.dense)
+    }
+
+    /// One way for all layers, and for those only that are packed without being told more.
+    ///
+    /// What cannot be had is told here, once, and not by every thread.
+    fn uniform(&self) -> Result<Vec<(Chosen, Measured)>, Failure> {
+        self.bench.progress.task("all layers alike: ");
+        let layers = &self.bench.trials.layers;
+        let mut all: Vec<(Chosen, Measured)> = Vec::new();
+        for (index, choice) in self.configs.iter().enumerate() {
+            let every: Chosen = vec![Some(index); layers.len()];
+            let some: Chosen = layers.iter().map(|layer| usual(layer, choice).then_some(index)).collect();
+            for chosen in [every, some] {
+                if all.iter().all(|(other, _)| *other != chosen) {
+                    let measured = self.measure(&chosen)?;
+                    all.push((chosen, measured));
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// What sums of single measurements say is best within the budget.
+    fn propose(&self, points: &[Vec<Point>]) -> Result<(Chosen, Measured), Failure> {
+        let steps = steps(points);
+        if let Budget::Cost(most) = self.budget {
+            let chosen = within(points, self.dense.cost, most).ok_or_else(|| {
+                let least = steps.iter().fold(self.dense.cost, |sum, step| sum + step.cost);
+                Failure::input(format_args!("the least that these configurations come to is {least} bytes"))
+            })?;
+            let measured = self.measure(&chosen)?;
+            return Ok((chosen, measured));
+        }
+        let count = greatest(steps.len(), |count| {
+            Ok::<_, Failure>(self.budget.holds(&self.measure(&choices(&steps, count, points.len()))?))
+        })?;
+        let chosen = choices(&steps, count, points.len());
+        let measured = self.measure(&chosen)?;
+        Ok((chosen, measured))
+    }
+
+    /// The best of the starts, and of what is near the two best.
+    fn refined(
+        &self,
+        points: &[Vec<Point>],
+        mut starts: Vec<(Chosen, Measured)>,
+    ) -> Result<(Chosen, Measured), Failure> {
+        starts.retain(|(_, measured)| self.budget.holds(measured));
+        let mut best: Option<(Chosen, Measured)> = None;
+        let better = |one: &Measured, other: &Measured| self.budget.better(one, other);
+        starts.sort_by(|(_, a), (_, b)| better(b, a).cmp(&better(a, b)));
+        starts.dedup_by(|a, b| a.0 == b.0);
+        for start in starts.into_iter().take(STARTS) {
+            let found = refine(points, self.budget, start, MEASUREMENTS, |sets| {
+                let packings: Vec<Packing> = sets.iter().map(|chosen| self.packing(chosen)).collect();
+                self.bench.all(&packings, &self.dense)
+            })?;
+            if best.as_ref().is_none_or(|(_, best)| better(&found.1, best)) {
+                best = Some(found);
+            }
+        }
+        best.ok_or_else(|| Failure::internal("nothing is within the budget"))
+    }
+
+    /// The error of every layer alone as it was chosen; nothing for plain INT8.
+    fn alone(&self, points: &[Vec<Point>], chosen: &[Option<usize>]) -> Result<Vec<Option<f64>>, Failure> {
+        let layers = self.bench.trials.layers.iter().zip(points).zip(chosen);
+        let noise = layers.map(|((layer, list), choice)| {
+            let Some((point, config)) = choice.and_then(|c| Some((list.get(c)?, self.configs.get(c)?)))
+            else {
+                return Ok(None);
+            };
+            match point.noise.is_finite() {
+                true => Ok(Some(point.noise)),
+                false => self.bench.noise_alone(&layer.stored_as(config), &self.dense).map(Some),
+            }
+        });
+        noise.collect()
+    }
+}

@@ -1,0 +1,281 @@
+//! `strumc tune`: how the weights of every layer are to be stored, by what that does to the answers.
+//!
+//! Invariant: what is written has been compiled and measured as a whole; sums of single measurements only propose it.
+
+mod budget;
+mod choose;
+mod measure;
+mod refine;
+mod search;
+mod text;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use dpu_sim::tensor_file::input_files;
+use strum_formats::{Kind, table};
+use strum_passes::strum::strum_pack::{PackableLayer, Packing};
+use strum_quant::Choice;
+
+use crate::commands::eval::{Data, SampleOptions};
+use crate::driver::cli::Voice;
+use crate::driver::exit::Failure;
+use crate::driver::files::{self, Places};
+use crate::driver::options::is_machine_file;
+use crate::driver::progress::Progress;
+use crate::driver::trial::Trials;
+use choose::{Bound, choose};
+use measure::{Bench, Objective};
+
+const EXAMPLES: &str = "\
+Examples:
+  strumc tune net.mlir --calibration x.npy --max-loss 0.5 -o p.json
+  strumc tune net.mlir --calibration d.npz:x --labels d.npz:y --objective energy --max-loss 0.5 -o p.json
+  strumc tune net.mlir --calibration x.npy --max-bytes 250000 --config mip2q --config mip2q,p=0.75 -o p.json
+  strumc tune net.mlir --policy uniform --config dliq,q=3 -o p.json
+  strumc compile net.mlir -o net.dpu --packing p.json
+
+docs/packing.md describes the file and the search.";
+
+/// What is tried for every layer if nothing is asked for and calibration tells of the inputs of all.
+const CALIBRATED: [&str; 14] = [
+    "mip2q,select=activation,correct=both",
+    "mip2q,p=0.75,select=activation,correct=both",
+    "mip2q,p=1,correct=both",
+    "dliq",
+    "dliq,select=activation,correct=both",
+    "dliq,w=32,select=activation,correct=both",
+    "dliq,p=0.75,select=activation,correct=both",
+    "dliq,p=1,correct=both",
+    "dliq,q=5,select=activation,correct=both",
+    "dliq,q=5,p=0.75,select=activation,correct=both",
+    "dliq,q=3,select=activation,correct=both",
+    "dliq,q=3,p=0.75,select=activation,correct=both",
+    "dliq,q=2,p=0.75,select=activation,correct=both",
+    "sparse",
+];
+
+/// What is tried otherwise.
+const CANDIDATES: [&str; 13] = [
+    "mip2q",
+    "mip2q,p=0.75",
+    "mip2q,p=1",
+    "dliq",
+    "dliq,w=32",
+    "dliq,p=0.75",
+    "dliq,p=1",
+    "dliq,q=5",
+    "dliq,q=5,p=0.75",
+    "dliq,q=3",
+    "dliq,q=3,p=0.75",
+    "dliq,q=2,p=0.75",
+    "sparse",
+];
+
+/// How formats are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Policy {
+    /// the same for every layer that is not depthwise and has as many input channels as a block has members
+    Uniform,
+    /// per layer, by measured sensitivity
+    #[default]
+    Search,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct TuneCommand {
+    /// The network: integer TOSA as MLIR text or bytecode; - reads standard input.
+    #[arg(value_name = "NET.mlir")]
+    network: PathBuf,
+
+    /// The packing file to write; - writes to standard output and needs --quiet.
+    #[arg(long, short, value_name = "P.json")]
+    output: PathBuf,
+
+    /// How formats are chosen.
+    #[arg(long, value_enum, default_value_t)]
+    policy: Policy,
+
+    /// What is tried for every layer beside plain INT8, named as strum-pack names it; uniform takes one. Can be repeated
+    /// [default: uniform: mip2q, search: a dozen of all methods, corrected where calibration tells of the inputs].
+    #[arg(long, value_name = "METHOD[,NAME=VALUE]…")]
+    config: Vec<String>,
+
+    /// Samples to measure on, of each input, along the first axis: .npy, or .npz with the array after a colon.
+    #[arg(long, short, value_name = "FILE[:KEY]", num_args = 1..)]
+    calibration: Vec<String>,
+
+    /// Ground-truth class of each sample. Without labels, loss is measured as disagreement with INT8.
+    #[arg(long, value_name = "FILE[:KEY]")]
+    labels: Option<String>,
+
+    #[command(flatten)]
+    samples: SampleOptions,
+
+    /// Quantity to minimize [default: size].
+    #[arg(long, value_enum, value_name = "WHAT")]
+    objective: Option<Objective>,
+
+    /// Maximum accuracy loss, in percentage points.
+    #[arg(long, value_name = "POINTS", value_parser = points, allow_negative_numbers = true, group = "budget")]
+    max_loss: Option<f64>,
+
+    /// Minimum SQNR of the logits against INT8, in dB.
+    #[arg(long, value_name = "DB", value_parser = finite, allow_negative_numbers = true, group = "budget")]
+    min_sqnr: Option<f64>,
+
+    /// Maximum bytes of stored weights; minimizes the error under this budget.
+    #[arg(long, value_name = "BYTES", group = "budget")]
+    max_bytes: Option<u64>,
+
+    /// Machine: a built-in name or a machine file [default: flexnn-16x16].
+    #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Machine")]
+    machine: Option<PathBuf>,
+
+    #[command(flatten)]
+    voice: Voice,
+}
+
+fn points(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|x| (0.0..=100.0).contains(x));
+    number.ok_or_else(|| "expected a number from 0 to 100".into())
+}
+
+fn finite(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|x: &f64| x.is_finite()).ok_or_else(|| "expected a number".into())
+}
+
+/// Chooses, writes and tells.
+pub(crate) fn run(command: &TuneCommand) -> Result<(), Failure> {
+    let asked = command.check()?;
+    let machine = command.machine.iter().filter(|spec| is_machine_file(spec));
+    Places::default()
+        .reads("NET.mlir", [&command.network])
+        .reads("--calibration", input_files(&command.calibration))
+        .reads("--labels", input_files(command.labels.as_slice()))
+        .reads("--machine", machine)
+        .writes("--output", [&command.output])
+        .check()?;
+    let input = files::read(&command.network)?;
+    let name = input.name.clone();
+    let progress = Progress::begin(command.voice.quiet);
+    let trials = Trials::prepare(input, command.machine.as_deref(), &progress)?;
+    if !command.voice.quiet {
+        progress.pause(|| trials.warn());
+    }
+    if trials.layers.is_empty() {
+        return Err(Failure::input("the network has no layer whose weights can be packed").in_file(&name));
+    }
+    let configs = if asked.is_empty() { command.default_configs(&trials)? } else { asked };
+    let (packing, outcome) = match command.policy {
+        Policy::Uniform => (uniform(&trials, &configs), None),
+        Policy::Search => {
+            progress.step("read samples");
+            let output = command.samples.output(&trials)?;
+            let (labels, limit) = (command.labels.as_deref(), command.samples.limit);
+            let data = Data::read(&command.calibration, labels, limit, output)?;
+            let bench = Bench {
+                trials: &trials,
+                data: &data,
+                objective: command.objective.unwrap_or_default(),
+                threads: command.samples.threads(),
+                progress: &progress,
+            };
+            let bound = command.bound().ok_or_else(|| Failure::internal("a search without a budget"))?;
+            let (packing, outcome) = choose(&bench, &configs, bound)?;
+            (packing, Some(outcome))
+        }
+    };
+    drop(progress);
+    let json = packing.to_json().map_err(Failure::internal)?;
+    files::write(&command.output, json.as_bytes())?;
+    let text = match (command.voice.json, command.voice.quiet) {
+        (true, _) => text::json(&name, &packing, outcome.as_ref())?,
+        (false, true) => String::new(),
+        (false, false) => text::table(&name, &packing, outcome.as_ref()),
+    };
+    files::print(text.as_bytes())
+}
+
+/// The same for every layer that `strum-pack` packs without being told more.
+fn uniform(trials: &Trials, configs: &[Choice]) -> Packing {
+    let dense = dense();
+    let choice = configs.first().unwrap_or(&dense);
+    let stored = |layer: &PackableLayer| layer.stored_as(if usual(layer, choice) { choice } else { &dense });
+    trials.packing(trials.layers.iter().map(stored).collect())
+}
+
+/// Plain INT8.
+fn dense() -> Choice {
+    Choice::new(Kind::Dense)
+}
+
+/// Whether `strum-pack` packs a layer so without being told more.
+fn usual(layer: &PackableLayer, choice: &Choice) -> bool {
+    let least = u64::from(choice.spec().whole(&table::W));
+    !layer.depthwise && layer.channels >= least
+}
+
+fn choices_of<'t>(texts: impl Iterator<Item = &'t str>) -> Result<Vec<Choice>, Failure> {
+    let parse = |text: &str| {
+        Choice::parse(text).map_err(|error| Failure::usage(format_args!("--config {text}: {error}")))
+    };
+    texts.map(parse).collect()
+}
+
+impl TuneCommand {
+    /// What is asked for; whatever is wrong with the command line is found here.
+    fn check(&self) -> Result<Vec<Choice>, Failure> {
+        if files::is_standard(&self.output) && !self.voice.quiet {
+            return Err(Failure::usage("-o - needs --quiet: the summary goes to standard output, too"));
+        }
+        let search = self.policy == Policy::Search;
+        let budget = self.max_loss.is_some() || self.min_sqnr.is_some() || self.max_bytes.is_some();
+        let of_search = [
+            ("--calibration", !self.calibration.is_empty()),
+            ("--labels", self.labels.is_some()),
+            ("--limit", self.samples.limit.is_some()),
+            ("--jobs", self.samples.jobs.is_some()),
+            ("--logits", self.samples.logits.is_some()),
+            ("--machine", self.machine.is_some()),
+            ("--objective", self.objective.is_some()),
+            ("--max-loss, --min-sqnr or --max-bytes", budget),
+        ];
+        if let Some((flag, _)) = of_search.iter().find(|(_, given)| *given && !search) {
+            return Err(Failure::usage(format_args!("{flag} has no effect with --policy uniform")));
+        }
+        if search && self.calibration.is_empty() {
+            return Err(Failure::usage("--policy search measures on samples: give --calibration"));
+        }
+        if search && !budget {
+            return Err(Failure::usage("give a budget: --max-loss, --min-sqnr or --max-bytes"));
+        }
+        if self.max_bytes.is_some() && !matches!(self.objective, None | Some(Objective::Size)) {
+            return Err(Failure::usage("--max-bytes is about --objective size"));
+        }
+        if self.max_bytes.is_some() && self.labels.is_some() {
+            return Err(Failure::usage("--labels has no effect with --max-bytes"));
+        }
+        if !search && self.config.len() > 1 {
+            return Err(Failure::usage("--policy uniform takes one --config"));
+        }
+        choices_of(self.config.iter().map(String::as_str))
+    }
+
+    /// What is tried if nothing is asked for.
+    fn default_configs(&self, trials: &Trials) -> Result<Vec<Choice>, Failure> {
+        let calibrated = trials.layers.iter().all(|layer| layer.calibrated);
+        match (self.policy, calibrated) {
+            (Policy::Uniform, _) => choices_of(["mip2q"].into_iter()),
+            (Policy::Search, true) => choices_of(CALIBRATED.into_iter()),
+            (Policy::Search, false) => choices_of(CANDIDATES.into_iter()),
+        }
+    }
+
+    /// What is asked for, as it is given.
+    fn bound(&self) -> Option<Bound> {
+        let loss = self.max_loss.map(Bound::Loss);
+        loss.or(self.min_sqnr.map(Bound::Sqnr)).or(self.max_bytes.map(|most| Bound::Bytes(most as f64)))
+    }
+}

@@ -1,0 +1,108 @@
+//! What was chosen, as a table and as JSON.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use strum_passes::strum::strum_pack::{LayerPacking, Packing};
+
+use super::measure::Objective;
+use crate::driver::exit::Failure;
+
+/// What a search came to.
+pub(super) struct Outcome {
+    pub(super) objective: Objective,
+    pub(super) samples: usize,
+    /// The figure of plain INT8 and of the choice.
+    pub(super) dense: f64,
+    pub(super) chosen: f64,
+    /// Points that are lost.
+    pub(super) loss: f64,
+    /// Whether of right answers, and not of answers like INT8's.
+    pub(super) labelled: bool,
+    /// Measured ratio of signal to noise, and the one that sums of single measurements promise.
+    pub(super) sqnr_db: Option<f64>,
+    pub(super) predicted_sqnr_db: Option<f64>,
+    /// The ratio with each layer alone; none for plain INT8 and where nothing changes.
+    pub(super) alone: Vec<Option<f64>>,
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    network: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<ResultObject>,
+    layers: Vec<LayerObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct ResultObject {
+    samples: usize,
+    unit: &'static str,
+    dense: f64,
+    chosen: f64,
+    loss_points: f64,
+    loss_of: &'static str,
+    sqnr_db: Option<f64>,
+    predicted_sqnr_db: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct LayerObject<'a> {
+    name: &'a str,
+    choice: String,
+    output_sqnr_db: Option<f64>,
+}
+
+fn layers<'a>(
+    packing: &'a Packing,
+    outcome: Option<&'a Outcome>,
+) -> impl Iterator<Item = (&'a LayerPacking, Option<f64>)> {
+    let alone = outcome.map(|outcome| outcome.alone.as_slice()).unwrap_or_default();
+    let list = packing.programs.iter().flat_map(|program| &program.layers);
+    list.enumerate().map(|(i, layer)| (layer, alone.get(i).copied().flatten()))
+}
+
+fn of(outcome: &Outcome) -> &'static str {
+    if outcome.labelled { "right answers" } else { "answers like INT8's" }
+}
+
+pub(super) fn json(network: &str, packing: &Packing, outcome: Option<&Outcome>) -> Result<String, Failure> {
+    let layers = layers(packing, outcome).map(|(layer, output_sqnr_db)| LayerObject {
+        name: &layer.name,
+        choice: layer.choice.to_string(),
+        output_sqnr_db,
+    });
+    let result = outcome.map(|outcome| ResultObject {
+        samples: outcome.samples,
+        unit: outcome.objective.unit(),
+        dense: outcome.dense,
+        chosen: outcome.chosen,
+        loss_points: outcome.loss,
+        loss_of: of(outcome),
+        sqnr_db: outcome.sqnr_db,
+        predicted_sqnr_db: outcome.predicted_sqnr_db,
+    });
+    let object = Object { network, result, layers: layers.collect() };
+    Ok(serde_json::to_string(&object).map_err(Failure::internal)? + "\n")
+}
+
+pub(super) fn table(network: &str, packing: &Packing, outcome: Option<&Outcome>) -> String {
+    let mut text = format!("network  {network}\n\n");
+    let _ = writeln!(text, "{:<22} {:<16} {:>11}  stored", "layer", "weights", "answers dB");
+    for (layer, alone) in layers(packing, outcome) {
+        let alone = alone.map_or_else(|| "-".into(), |db| format!("{db:.2}"));
+        let weights = layer.weights.as_deref().unwrap_or("-");
+        let _ = writeln!(text, "{:<22} {weights:<16} {alone:>11}  {}", layer.name, layer.choice);
+    }
+    if let Some(outcome) = outcome {
+        let db = |db: Option<f64>| db.map_or_else(|| "exact".into(), |db| format!("{db:.2} dB"));
+        let Outcome { samples, dense, chosen, loss, .. } = outcome;
+        let share = 100.0 * (chosen - dense) / dense.max(1.0);
+        let unit = outcome.objective.unit();
+        let _ = writeln!(text, "\n{unit:<9} {chosen}, plain INT8 {dense} ({share:+.1} %)");
+        let _ = writeln!(text, "loss      {loss:.2} points of {}, {samples} samples", of(outcome));
+        let (got, promised) = (db(outcome.sqnr_db), db(outcome.predicted_sqnr_db));
+        let _ = writeln!(text, "answers   {got} against INT8; the sum of single layers is {promised}");
+    }
+    text
+}

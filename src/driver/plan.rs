@@ -1,0 +1,181 @@
+//! From a network to a program: the stages of `strum-pipeline`, one by one, each of them inspectable.
+//!
+//! Invariant: the passes and their options are those of `strum-opt --strum-pipeline`, and nothing else touches the IR,
+//! so the program is the same, byte for byte.
+
+use std::cell::Cell;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use dpu_isa::{Machine, Program, asm};
+use strum_files::budget;
+use strum_ir::{Captured, Context, Module, PrintOptions};
+use tracing::info_span;
+
+use super::backend::{self, Stage};
+use super::diagnostics::Origin;
+use super::exit::{Failure, Kind, out_of_memory};
+use super::files::{self, Input};
+use super::network;
+use super::options::CompileOptions;
+use super::progress::Progress;
+use super::remarks::{self, Remarks};
+
+/// What is compiled how, understood from the options.
+pub(crate) struct Plan {
+    /// The pipeline with its options, as `strum-opt --pass-pipeline` takes it.
+    pub(crate) pipeline: String,
+    /// The machine that is compiled for.
+    pub(crate) machine: Machine,
+    /// Its stages.
+    pub(crate) stages: Vec<Stage>,
+    temps: Option<PathBuf>,
+}
+
+impl Plan {
+    /// Understands the options.
+    pub(crate) fn new(options: &CompileOptions) -> Result<Self, Failure> {
+        crate::register_all();
+        let text = options.pipeline_options(backend::DEFAULT_MACHINE)?;
+        let spec = options.machine.as_deref().and_then(Path::to_str).unwrap_or(backend::DEFAULT_MACHINE);
+        let machine = backend::resolve_machine(spec)?;
+        let stages = backend::stages(&text)?;
+        let pipeline = format!("builtin.module({}{{{text}}})", backend::PIPELINE);
+        Ok(Plan { pipeline, stages, machine, temps: options.save_temps.clone() })
+    }
+
+    /// Compiles a network.
+    pub(crate) fn compile(
+        &self,
+        mut input: Input,
+        progress: &Progress,
+        remarks: Remarks,
+    ) -> Result<Program, Failure> {
+        let temps = Temps::open(self.temps.as_deref())?;
+        let context = backend::context();
+        let mut module = self.load(context, &mut input, progress)?;
+        let origin = Origin::new(&input.name, &input.bytes);
+        temps.module("input", &module)?;
+        for stage in &self.stages {
+            progress.step(stage.name);
+            let _span = info_span!("stage", name = stage.name).entered();
+            let (result, diagnostics) = context.handle().capture(|| module.run(&stage.passes));
+            progress.pause(|| self.judge(stage, result, &diagnostics, origin, remarks))?;
+            module.release_unused_constants();
+            temps.module(stage.name, &module)?;
+        }
+        progress.step("emit");
+        let program = progress.pause(|| backend::export(context, &module, origin))?;
+        module.destroy_with_constants();
+        temps.program(&program)?;
+        Ok(program)
+    }
+
+    /// Parses a network and leaves in the module what is to be compiled. Bytecode is taken out of the input.
+    pub(crate) fn load<'c>(
+        &self,
+        context: &'c Context,
+        input: &mut Input,
+        progress: &Progress,
+    ) -> Result<Module<'c>, Failure> {
+        progress.step("parse");
+        let module = progress.pause(|| network::parse(context, input))?;
+        network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
+        let errors = network::check_sizes(context, &module, &self.machine, input.bytes.len());
+        if !errors.is_empty() {
+            return Err(progress.pause(|| Origin::new(&input.name, &input.bytes).failure(&errors)));
+        }
+        Ok(module)
+    }
+
+    /// Tells what MLIR says of a stage, and gives the failure that it amounts to.
+    pub(crate) fn judge(
+        &self,
+        stage: &Stage,
+        result: Result<(), strum_ir::Error>,
+        diagnostics: &[Captured],
+        origin: Origin<'_>,
+        remarks: Remarks,
+    ) -> Result<(), Failure> {
+        let failure = match result {
+            Ok(()) => {
+                remarks::tell(diagnostics, origin, remarks);
+                return Ok(());
+            }
+            Err(strum_ir::Error::Reported) => origin.failure(diagnostics),
+            Err(error) => Failure::internal(error),
+        };
+        Err(if failure.kind == Kind::Internal { self.with_reproducer(stage, failure) } else { failure })
+    }
+
+    /// Says how a bug can be reproduced.
+    fn with_reproducer(&self, stage: &Stage, failure: Failure) -> Failure {
+        let message = match failure.message.is_empty() {
+            true => format!("stage '{}' failed", stage.name),
+            false => failure.message,
+        };
+        let failure = Failure::new(failure.kind, message);
+        match &self.temps {
+            Some(folder) => failure.with_help(format_args!(
+                "reproduce it with strum-opt --pass-pipeline='builtin.module({})' on the last file in '{}'",
+                stage.passes,
+                folder.display()
+            )),
+            None => failure.with_help("--save-temps DIR keeps the IR from which it can be reproduced"),
+        }
+    }
+}
+
+/// What `--save-temps` writes: the folder, and every file in it.
+pub(crate) fn temporaries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let stages = backend::stages("")?.into_iter().map(|stage| format!("{}.mlir", stage.name));
+    let names = std::iter::once("input.mlir".to_owned()).chain(stages);
+    let names = names.chain(["program.dpu", "program.dpuasm"].map(str::to_owned));
+    let files = names.enumerate().map(|(number, name)| folder.join(numbered(number, &name)));
+    Ok(std::iter::once(folder.to_owned()).chain(files).collect())
+}
+
+fn numbered(number: usize, name: &str) -> String {
+    format!("{number:02}-{name}")
+}
+
+/// The folder of `--save-temps`.
+struct Temps<'p> {
+    folder: Option<&'p Path>,
+    next: Cell<usize>,
+}
+
+impl<'p> Temps<'p> {
+    fn open(folder: Option<&'p Path>) -> Result<Self, Failure> {
+        if let Some(folder) = folder {
+            let fail = |error| Failure::input(error).in_file(&folder.display().to_string());
+            fs::create_dir_all(folder).map_err(fail)?;
+        }
+        Ok(Temps { folder, next: Cell::new(0) })
+    }
+
+    /// Keeps what `content` makes, under the next number.
+    fn keep(&self, name: &str, content: impl FnOnce() -> Result<Vec<u8>, Failure>) -> Result<(), Failure> {
+        let Some(folder) = self.folder else { return Ok(()) };
+        let number = self.next.replace(self.next.get() + 1);
+        files::write(&folder.join(numbered(number, name)), &content()?)
+    }
+
+    /// Keeps the IR after a stage.
+    fn module(&self, stage: &str, module: &Module<'_>) -> Result<(), Failure> {
+        let text = || Ok((module.op().print(&PrintOptions::default()) + "\n").into_bytes());
+        self.keep(&format!("{stage}.mlir"), text)
+    }
+
+    /// Keeps the binary and its assembly.
+    fn program(&self, program: &Program) -> Result<(), Failure> {
+        self.keep("program.dpu", || elf(program))?;
+        self.keep("program.dpuasm", || Ok(asm::print(program).into_bytes()))
+    }
+}
+
+/// The binary of a program that is valid.
+pub(crate) fn elf(program: &Program) -> Result<Vec<u8>, Failure> {
+    budget::check("the binary", program.consts.len() as u64).map_err(|over| out_of_memory(&over))?;
+    program.to_elf().map_err(Failure::internal)
+}

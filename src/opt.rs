@@ -1,0 +1,196 @@
+//! `strum-opt`: mlir-opt's work, with the files, the messages and the exit codes of the other drivers.
+//!
+//! Invariant: the files that are opened are those that the command line names; locations in the IR open none.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+
+use strum_files::{FileError, Staged, budget};
+use strum_ir::{Captured, DialectRegistry, OptLine, OptOutcome, OptSource, Severity, run_opt};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+
+use crate::driver::diagnostics::{Origin, kind};
+use crate::driver::exit::{Failure, Kind};
+use crate::driver::files::{self, Input};
+use crate::driver::{cli, isolate, network};
+
+const TOOL: &str = "strum-opt";
+
+/// The options that are not MLIR's.
+const LOG: &str = "--strum-log";
+const MEMORY_LIMIT: &str = "--strum-memory-limit";
+
+/// What `--help` begins with.
+const TITLE: &str = "strum-opt, an MLIR compiler for StruM-packed convolutional networks\n\n\
+  --strum-log=LEVEL  what the passes report about their work on the standard error:\n\
+                     off, error, warn (the default), info, debug or trace\n  \
+  --strum-memory-limit=SIZE  most memory to use, such as 2GB or 512MiB\n\n\
+Exit codes: 0 done, 1 invalid input, 2 wrong usage, 3 not supported, 4 a limit, 70 a bug of this program\n";
+
+/// Runs on the process's arguments, and ends.
+pub(crate) fn main() -> ExitCode {
+    if let Some(request) = isolate::asked_to_read(std::env::args_os()) {
+        return cli::end(TOOL, move || isolate::serve(&request));
+    }
+    strum_files::ignore_file_size_signal();
+    let (own, arguments): (Vec<OsString>, Vec<OsString>) =
+        std::env::args_os().partition(|argument| argument.as_encoded_bytes().starts_with(LOG.as_bytes()));
+    cli::end(TOOL, move || {
+        if arguments.iter().skip(1).any(|argument| argument == "--version") {
+            return files::print(format!("{TOOL} {}\n", cli::version()).as_bytes());
+        }
+        cli::start_log(Targets::new().with_default(level(&own)?));
+        work(&budget::take_option(MEMORY_LIMIT, arguments).map_err(Failure::usage)?)
+    })
+}
+
+/// What the last of the options says.
+fn level(options: &[OsString]) -> Result<LevelFilter, Failure> {
+    let Some(option) = options.last() else { return Ok(LevelFilter::WARN) };
+    let value = option.to_str().and_then(|text| text.strip_prefix(LOG)?.strip_prefix('='));
+    value.and_then(|text| cli::level(text).ok()).ok_or_else(|| {
+        Failure::usage(format_args!("{LOG}=LEVEL takes off, error, warn, info, debug or trace"))
+    })
+}
+
+fn work(arguments: &[OsString]) -> Result<(), Failure> {
+    check_response_files(arguments)?;
+    crate::register_all();
+    let registry = crate::registry();
+    let line = OptLine::read(arguments, TITLE, &registry).ok_or_else(|| Failure::told(Kind::Usage))?;
+    if line.lists {
+        let nothing = OptSource::default();
+        run_opt(nothing, nothing, io::stdout().as_fd(), &registry, &|_| ());
+        return Ok(());
+    }
+    let input = read(Path::new(&line.input), &line)?;
+    let irdl = line.irdl.as_ref().map(|path| read(Path::new(path), &line)).transpose()?;
+    let sink = Sink::open(Path::new(&line.output))?;
+    run(&input, irdl.as_ref(), &sink, &registry)?;
+    sink.finish()
+}
+
+/// LLVM reads `@file` for more arguments, however long it is.
+fn check_response_files(arguments: &[OsString]) -> Result<(), Failure> {
+    use std::os::unix::ffi::OsStrExt;
+    for argument in arguments.iter().skip(1) {
+        let Some(name) = argument.as_bytes().strip_prefix(b"@") else { continue };
+        let path = Path::new(std::ffi::OsStr::from_bytes(name));
+        // What is no file stays an argument.
+        if fs::metadata(path).is_ok_and(|about| !about.is_file() || about.len() > strum_files::MAX_TEXT) {
+            let what = format_args!("'{}' is not a file of arguments", argument.display());
+            return Err(Failure::usage(what));
+        }
+    }
+    Ok(())
+}
+
+/// Reads text or bytecode that MLIR can take without harm.
+fn read(path: &Path, line: &OptLine) -> Result<Input, Failure> {
+    let mut input = files::read(path)?;
+    network::check_depth(&input)?;
+    if !network::is_text(&input.bytes)
+        && let Some(clean) = isolate::read(&input, line.allow_unregistered)?
+    {
+        input.bytes = clean;
+    }
+    Ok(input)
+}
+
+/// Does the work, and tells what is to be told.
+fn run(input: &Input, irdl: Option<&Input>, sink: &Sink, registry: &DialectRegistry) -> Result<(), Failure> {
+    fn source(input: &Input) -> OptSource<'_> {
+        OptSource { name: &input.name, bytes: &input.bytes }
+    }
+    let origin = Origin::new(&input.name, &input.bytes).of_tool(TOOL);
+    let first: Mutex<Option<Kind>> = Mutex::new(None);
+    let tell = |diagnostic: Captured| {
+        let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
+        if diagnostic.severity == Severity::Error {
+            first.get_or_insert(kind(&diagnostic.message));
+        }
+        origin.tell(&[diagnostic], false);
+    };
+    let irdl = irdl.map(source).unwrap_or_default();
+    match run_opt(source(input), irdl, sink.as_fd(), registry, &tell) {
+        OptOutcome::Done => Ok(()),
+        OptOutcome::Failed { usage: true } => Err(Failure::told(Kind::Usage)),
+        OptOutcome::Failed { usage: false } => {
+            let first = first.into_inner().unwrap_or_else(PoisonError::into_inner);
+            Err(Failure::told(first.unwrap_or(Kind::Input)))
+        }
+        OptOutcome::Unwritten(code) => sink.failed(io::Error::from_raw_os_error(code)),
+    }
+}
+
+/// Where the output goes.
+enum Sink {
+    /// Standard output.
+    Standard(io::Stdout),
+    /// A device or a pipe, which no finished file can replace.
+    Special(File, PathBuf),
+    /// A file that appears whole or not at all.
+    Staged(Staged),
+}
+
+impl Sink {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        if files::is_standard(path) {
+            return Ok(Sink::Standard(io::stdout()));
+        }
+        let kind = fs::metadata(path).map(|about| about.file_type());
+        if kind.is_ok_and(|kind| kind.is_char_device() || kind.is_block_device() || kind.is_fifo()) {
+            let file = File::options().write(true).open(path).map_err(FileError::io(path))?;
+            return Ok(Sink::Special(file, path.to_owned()));
+        }
+        Ok(Sink::Staged(Staged::create(path)?))
+    }
+
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Sink::Standard(out) => out.as_fd(),
+            Sink::Special(file, _) => file.as_fd(),
+            Sink::Staged(staged) => staged.file().as_fd(),
+        }
+    }
+
+    /// The failure that an error of writing is: none, if a reader of standard output has seen enough.
+    fn failed(&self, error: io::Error) -> Result<(), Failure> {
+        let path = match self {
+            Sink::Standard(_) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            Sink::Standard(_) => Path::new("<stdout>"),
+            Sink::Special(_, path) => path,
+            Sink::Staged(staged) => staged.path(),
+        };
+        Err(FileError::io(path)(error).into())
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        match self {
+            Sink::Standard(_) | Sink::Special(..) => Ok(()),
+            Sink::Staged(staged) => Ok(staged.commit()?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_level_counts_and_others_are_wrong_usage() {
+        let level = |options: &[&str]| level(&options.iter().map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(level(&[]), Ok(LevelFilter::WARN));
+        assert_eq!(level(&["--strum-log=loud", "--strum-log=debug"]), Ok(LevelFilter::DEBUG));
+        for wrong in ["--strum-log", "--strum-log=", "--strum-log=loud", "--strum-logs=debug"] {
+            assert_eq!(level(&[wrong]).unwrap_err().kind, Kind::Usage, "{wrong}");
+        }
+    }
+}

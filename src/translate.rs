@@ -1,0 +1,153 @@
+//! `strum-translate`: between the dpu dialect, the binary and its assembly, and the audit of a binary.
+//!
+//! Invariant: nothing is written before everything has been read and understood.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Parser};
+use dpu_isa::asm;
+use strum_files::budget;
+use strum_ir::PrintOptions;
+
+use crate::audit::audit;
+use crate::driver::cli::{Arguments, Common, version};
+use crate::driver::diagnostics::Origin;
+use crate::driver::exit::{Failure, out_of_memory};
+use crate::driver::files::{self, Input, Places};
+use crate::driver::plan::elf;
+use crate::driver::{backend, network};
+
+const EXAMPLES: &str = "\
+Examples:
+  strum-opt net.mlir --strum-pipeline=\"method=mip2q p=0.5\" --emit-bytecode | strum-translate --mlir-to-dpu -o net.dpu
+  strum-translate --dpu-to-asm net.dpu | less
+  strum-translate --dpu-audit net.dpu
+
+Exit codes: 0 done, 1 invalid input, 2 wrong usage, 3 not supported, 4 a limit, 70 a bug of this program";
+
+/// Translate between the dpu dialect, DPU binaries and their assembly.
+#[derive(Debug, Parser)]
+#[command(name = "strum-translate", version = version(), after_help = EXAMPLES, max_term_width = 100)]
+#[command(group = ArgGroup::new("translation").required(true))]
+pub(crate) struct TranslateArgs {
+    /// A module with one scheduled dpu.program (text or bytecode) to a binary.
+    #[arg(long, group = "translation", help_heading = "Translations")]
+    mlir_to_dpu: bool,
+
+    /// A binary to a module with one dpu.program.
+    #[arg(long, group = "translation", help_heading = "Translations")]
+    dpu_to_mlir: bool,
+
+    /// A binary to assembly text, without loss.
+    #[arg(long, group = "translation", help_heading = "Translations")]
+    dpu_to_asm: bool,
+
+    /// Assembly text to a binary.
+    #[arg(long, group = "translation", help_heading = "Translations")]
+    asm_to_dpu: bool,
+
+    /// Weights in a binary, read back from it: formats, bits per weight, low shares, histogram.
+    #[arg(long, group = "translation", help_heading = "Translations")]
+    dpu_audit: bool,
+
+    /// File to read; - reads standard input.
+    #[arg(value_name = "FILE", default_value = "-")]
+    input: PathBuf,
+
+    /// File to write; - writes to standard output.
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+
+    /// Print the audit as JSON.
+    #[arg(long, conflicts_with_all = ["mlir_to_dpu", "dpu_to_mlir", "dpu_to_asm", "asm_to_dpu"])]
+    json: bool,
+
+    /// Omit locations from the module: shorter, but not lossless.
+    #[arg(long, conflicts_with_all = ["mlir_to_dpu", "dpu_to_asm", "asm_to_dpu", "dpu_audit"])]
+    no_locations: bool,
+
+    /// Skip validation, for binaries and assembly that are broken on purpose.
+    #[arg(long, conflicts_with_all = ["mlir_to_dpu", "dpu_to_mlir", "dpu_audit"])]
+    no_verify: bool,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Arguments for TranslateArgs {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+/// Does what the arguments say.
+pub(crate) fn run(args: TranslateArgs) -> Result<(), Failure> {
+    Places::default().reads("FILE", [&args.input]).writes("--output", [&args.output]).check()?;
+    if args.mlir_to_dpu || args.asm_to_dpu {
+        files::check_binary_sink(&args.output)?;
+    }
+    let input = files::read(&args.input)?;
+    let output = args.translate(input)?;
+    files::write(&args.output, &output)
+}
+
+impl TranslateArgs {
+    fn translate(&self, mut input: Input) -> Result<Vec<u8>, Failure> {
+        if self.mlir_to_dpu {
+            mlir_to_dpu(&mut input)
+        } else if self.dpu_to_mlir {
+            dpu_to_mlir(&input, !self.no_locations)
+        } else if self.dpu_to_asm {
+            let program = backend::read_program(&input, !self.no_verify)?;
+            let text = program.consts.len() as u64 * 4;
+            budget::check("the assembly", text).map_err(|over| out_of_memory(&over))?;
+            Ok(asm::print(&program).into_bytes())
+        } else if self.asm_to_dpu {
+            asm_to_dpu(&input, !self.no_verify)
+        } else {
+            dpu_audit(&input, self.json)
+        }
+    }
+}
+
+fn mlir_to_dpu(input: &mut Input) -> Result<Vec<u8>, Failure> {
+    let context = backend::context();
+    let module = network::parse(context, input)?;
+    let origin = Origin::new(&input.name, &input.bytes);
+    let program = backend::export(context, &module, origin)
+        .map_err(|failure| if failure.message.is_empty() { failure } else { failure.in_file(&input.name) })?;
+    elf(&program)
+}
+
+fn dpu_to_mlir(input: &Input, locations: bool) -> Result<Vec<u8>, Failure> {
+    let program = backend::read_program(input, true)?;
+    // Hexadecimal text, in several copies while it is made.
+    let text = program.consts.len() as u64 * 6;
+    budget::check("the module as text", text).map_err(|over| out_of_memory(&over))?;
+    let context = backend::context();
+    let module = backend::import(&program, context, Origin::new(&input.name, &input.bytes))?;
+    let text = module.op().print(&PrintOptions { locations, ..PrintOptions::default() });
+    Ok((text + "\n").into_bytes())
+}
+
+fn asm_to_dpu(input: &Input, verify: bool) -> Result<Vec<u8>, Failure> {
+    let text = std::str::from_utf8(&input.bytes)
+        .map_err(|error| Failure::input(format_args!("not assembly text: {error}")).in_file(&input.name))?;
+    let origin = Origin::new(&input.name, &input.bytes);
+    let program = asm::parse(text).map_err(|error| origin.assembly(&error))?;
+    if verify {
+        program.validate().map_err(|errors| Failure::from(errors).in_file(&input.name))?;
+    }
+    // What was written by hand may hold what no binary can.
+    program.to_elf().map_err(|error| Failure::input(error).in_file(&input.name))
+}
+
+fn dpu_audit(input: &Input, json: bool) -> Result<Vec<u8>, Failure> {
+    let program = backend::read_program(input, true)?;
+    let audit = audit(&program).map_err(|error| Failure::input(error).in_file(&input.name))?;
+    let text = match json {
+        true => serde_json::to_string_pretty(&audit).map_err(Failure::internal)? + "\n",
+        false => audit.to_string(),
+    };
+    Ok(text.into_bytes())
+}
