@@ -5,9 +5,7 @@
 use std::fmt;
 
 use crate::method::Method;
-use crate::types::{
-    BinaryOp, Dtype, Engine, MemAddr, PoolMode, ReduceOp, Round, Space, Stationary, UnaryOp,
-};
+use crate::types::{BinaryOp, Dtype, Engine, MemAddr, PoolMode, ReduceOp, Round, Space, Stationary, UnaryOp};
 
 /// Bits of an enumeration's encoding, wide enough for members to come.
 const ENUM_BITS: u32 = 4;

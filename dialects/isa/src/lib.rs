@@ -37,11 +37,9 @@ pub use footprint::Access;
 pub use machine::{Machine, MachineError, PeKind};
 pub use method::{LowWork, Method, MethodDesc};
 pub use program::{InstrMeta, IoDesc, Layer, Manifest, Program};
-pub use slots::{SlotUse, Slots};
+pub use slots::{SlotUse, Slots, Variant};
 pub use table::*;
-pub use types::{
-    BinaryOp, Dtype, Engine, MemAddr, PoolMode, ReduceOp, Round, Space, Stationary, UnaryOp,
-};
+pub use types::{BinaryOp, Dtype, Engine, MemAddr, PoolMode, ReduceOp, Round, Space, Stationary, UnaryOp};
 pub use validate::{Place, ValidateError, ValidateErrorKind};
 pub use weights::{RescaleEntry, TableEntryError, WeightEntry, WeightFormat};
 pub use wire::WireError;

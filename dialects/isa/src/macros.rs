@@ -286,6 +286,22 @@ macro_rules! isa_operands {
         $name:ident [$($inv:ident)?] $names:tt $x:ident $($with:ident)?,
         $($verb:ident $field:ident : $shape:ident ($($args:tt)*) $(, if $cond:expr)?;)*
     ) => {
+        $(impl Variant for $name {
+            type Invariant = $inv;
+            const INVARIANT: &'static InstrDesc = &$inv::DESC;
+
+            fn place(&self) -> (u8, u8) {
+                (self.tile, self.slot)
+            }
+
+            fn invariant(held: &Instr) -> Option<&$inv> {
+                match held {
+                    Instr::$inv(inv) => Some(inv),
+                    _ => None,
+                }
+            }
+        })?
+
         #[allow(unused_variables, clippy::unused_self, reason = "a row may have no operands")]
         impl $name {
             fn put_clauses(&self, held: Option<&Instr>, list: &mut Vec<Clause>) {

@@ -51,8 +51,7 @@ impl Operand {
     /// Whether both have the same elements in the same places.
     pub(crate) fn coincides(&self, other: &Operand) -> bool {
         // The stride of a dimension of extent 1 is never used.
-        let mut used =
-            self.dims.iter().zip(self.strides.iter().zip(&other.strides)).filter(|&(&d, _)| d > 1);
+        let mut used = self.dims.iter().zip(self.strides.iter().zip(&other.strides)).filter(|&(&d, _)| d > 1);
         self.addr == other.addr
             && self.element == other.element
             && self.dims == other.dims

@@ -31,6 +31,18 @@ impl Instr {
     }
 }
 
+/// A task that runs with an invariant.
+pub trait Variant {
+    /// The invariant's row.
+    type Invariant;
+    /// That row.
+    const INVARIANT: &'static InstrDesc;
+    /// The tile and the slot.
+    fn place(&self) -> (u8, u8);
+    /// The invariant in what a slot holds; `None` if it holds another kind.
+    fn invariant(held: &Instr) -> Option<&Self::Invariant>;
+}
+
 /// The invariants in the slots of all tiles, as they are when an instruction is dispatched.
 #[derive(Clone, Debug, Default)]
 pub struct Slots(BTreeMap<(u8, u8), Instr>);
@@ -52,23 +64,35 @@ impl Slots {
         }
     }
 
-    /// The invariant that a variant runs with; `None` for other instructions.
+    /// The invariant that an instruction runs with; `None` for one that is no variant.
     ///
     /// # Errors
     /// When the slot is empty or holds the wrong kind.
     pub fn held_by(&self, instr: &Instr) -> Result<Option<&Instr>, Kind> {
-        let (Role::Variant(InstrDesc { mnemonic: expected, .. }), Some(slot)) =
-            (instr.desc().role, instr.slot())
-        else {
+        let (Role::Variant(of), SlotUse::Needs(slot)) = (instr.desc().role, instr.slot_use()) else {
             return Ok(None);
         };
-        let tile = instr.tile().unwrap_or(0);
+        self.get((instr.tile().unwrap_or(0), slot), of).map(Some)
+    }
+
+    /// As [`Slots::held_by`], of a known variant.
+    ///
+    /// # Errors
+    /// When the slot is empty or holds the wrong kind.
+    pub fn invariant_of<V: Variant>(&self, variant: &V) -> Result<&V::Invariant, Kind> {
+        let held = self.get(variant.place(), V::INVARIANT)?;
+        V::invariant(held).ok_or_else(|| wrong(variant.place(), held, V::INVARIANT))
+    }
+
+    fn get(&self, (tile, slot): (u8, u8), of: &'static InstrDesc) -> Result<&Instr, Kind> {
         match self.0.get(&(tile, slot)) {
             None => Err(Kind::EmptySlot { tile, slot }),
-            Some(inv) if inv.mnemonic() != *expected => {
-                Err(Kind::SlotKind { tile, slot, found: inv.mnemonic(), expected })
-            }
-            Some(inv) => Ok(Some(inv)),
+            Some(held) if held.mnemonic() != of.mnemonic => Err(wrong((tile, slot), held, of)),
+            Some(held) => Ok(held),
         }
     }
+}
+
+fn wrong((tile, slot): (u8, u8), held: &Instr, of: &'static InstrDesc) -> Kind {
+    Kind::SlotKind { tile, slot, found: held.mnemonic(), expected: of.mnemonic }
 }

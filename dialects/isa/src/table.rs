@@ -4,13 +4,12 @@
 //! The doc texts are the normative semantics and become `docs/isa.md`.
 
 use crate::field::{FieldDesc, FieldError, FieldKind, FieldValue, InstrDesc, Role, int, sram, uint};
+use crate::method::Method;
 use crate::operand::{self, Address as _, Clause, LUT_BYTES, LUT16_BYTES, Use};
+use crate::slots::Variant;
 #[cfg(feature = "testing")]
 use crate::testing::Places;
-use crate::method::Method;
-use crate::types::{
-    BinaryOp, Dtype, Engine, MemAddr, PoolMode, ReduceOp, Round, Stationary, UnaryOp,
-};
+use crate::types::{BinaryOp, Dtype, Engine, MemAddr, PoolMode, ReduceOp, Round, Stationary, UnaryOp};
 use crate::weights::{ENTRY_BYTES, WeightFormat};
 
 const BOOL: FieldKind = FieldKind::Bool;

@@ -35,7 +35,12 @@ impl<'a> Places<'a> {
     }
 
     /// Place and strides of an array: without gaps, or an operand that is repeated along some dimensions.
-    pub(crate) fn array<A: Address, S: Strides>(&mut self, how: Use, dims: &[u32; 6], element: u64) -> (A, S) {
+    pub(crate) fn array<A: Address, S: Strides>(
+        &mut self,
+        how: Use,
+        dims: &[u32; 6],
+        element: u64,
+    ) -> (A, S) {
         let mut strides = contiguous(&dims.map(u64::from), element);
         let repeats = how != Use::Write && self.rng.one_in(4);
         for (stride, &extent) in strides.iter_mut().zip(dims) {
