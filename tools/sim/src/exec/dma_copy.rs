@@ -1,18 +1,17 @@
 //! `dma_copy`: strided copies within and between the memories.
 
-use dpu_cost::{Cost, Pieces};
+use dpu_cost::Pieces;
 use dpu_isa::{DmaCopy, Machine};
 
 use super::nest::{Nest, ROW, region, same_place};
-use super::{Core, Gate, Observed, Roles, Semantics};
+use super::{Core, Gate, Measure, Roles, Semantics, SkipsZeros};
 use crate::error::Fault;
 use crate::memory::{gather, scatter};
 use crate::storage::{StorageFinder, Zeros};
 
 impl Semantics for DmaCopy {
-    fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
-        super::dma_fill::engine_exists(self.engine, machine)?;
-        Ok(dpu_cost::dma_copy(self, machine))
+    fn check(&self, machine: &Machine, _core: &Core) -> Result<(), Fault> {
+        super::dma_fill::engine_exists(self.engine, machine)
     }
 
     fn steps(&self, _core: &Core) -> u64 {
@@ -37,6 +36,24 @@ impl Semantics for DmaCopy {
         gate.write(&core.memory, "dst", self.dst.space, &dst)
     }
 
+    fn execute(&self, core: &mut Core) -> Result<u64, Fault> {
+        match self.element {
+            1 => copy::<1>(self, core),
+            2 => copy::<2>(self, core),
+            4 => copy::<4>(self, core),
+            8 => copy::<8>(self, core),
+            16 => copy::<16>(self, core),
+            other => Err(Fault::operand(format!("element size {other}"))),
+        }?;
+        Ok(0)
+    }
+
+    fn skips_zeros(&self) -> Option<&dyn SkipsZeros> {
+        Some(self)
+    }
+}
+
+impl SkipsZeros for DmaCopy {
     fn roles(&self, machine: &Machine, _core: &Core) -> Result<Roles, Fault> {
         // What is taken apart into less than words cannot stay without zeros.
         let mut whole = true;
@@ -58,7 +75,7 @@ impl Semantics for DmaCopy {
         })
     }
 
-    fn observe(&self, machine: &Machine, core: &Core, zeros: Zeros<'_>) -> Result<Option<Observed>, Fault> {
+    fn observe(&self, machine: &Machine, core: &Core, zeros: Zeros<'_>) -> Result<Option<Measure>, Fault> {
         if zeros.pieces.is_empty() {
             return Ok(None);
         }
@@ -78,19 +95,8 @@ impl Semantics for DmaCopy {
             }
             Ok(())
         })?;
-        Ok(Some(Observed::Cost(Box::new(dpu_cost::dma_copy_stored(self, &pieces, machine)))))
-    }
-
-    fn execute(&self, core: &mut Core) -> Result<u64, Fault> {
-        match self.element {
-            1 => copy::<1>(self, core),
-            2 => copy::<2>(self, core),
-            4 => copy::<4>(self, core),
-            8 => copy::<8>(self, core),
-            16 => copy::<16>(self, core),
-            other => Err(Fault::operand(format!("element size {other}"))),
-        }?;
-        Ok(0)
+        let cost = dpu_cost::dma_copy_stored(self, &pieces, machine);
+        Ok(Some(Box::new(move |_, _| Ok(cost))))
     }
 }
 
@@ -131,7 +137,7 @@ mod tests {
         run_task(&x, &mut core).unwrap();
         assert_eq!(core.memory.space(dpu_isa::Space::Sram, 0).unwrap()[16..22], [1, 4, 2, 5, 3, 6]);
         // Six elements, none of them neighbours on both sides.
-        assert_eq!(x.cost(&Machine::flexnn_16x16(), &core).unwrap().cycles, 6);
+        assert_eq!(core.cost(&x.into(), &x, &Machine::flexnn_16x16()).unwrap().cost.cycles, 6);
     }
 
     #[test]

@@ -282,7 +282,7 @@ fn whatever_a_variant_cannot_do_is_refused() {
         assert_eq!(kind, TrapKind::IllegalOperand);
         assert!(detail.contains(text), "{detail}");
     };
-    operand(try_out(inv, ConvVar { slot: 3, ..var }, good), "slot 3 of tile 0 holds nothing");
+    operand(try_out(inv, ConvVar { slot: 3, ..var }, good), "slot 3 of tile 0 is empty");
     operand(try_out(ConvInv { sched_oc: 300, ..inv }, var, good), "needs 300 PEs of 256");
     operand(try_out(ConvInv { sched_ic: 3, ..inv }, var, good), "sched_ic = 3");
     operand(try_out(inv, var, [0xff; 16]), "weight table entry of output channel 0");

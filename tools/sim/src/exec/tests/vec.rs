@@ -2,8 +2,8 @@
 
 use arbtest::arbitrary::{Result, Unstructured};
 use dpu_isa::{
-    BinaryOp, Dtype, ReduceOp, RescaleEntry, Round, UnaryOp, VecBinary, VecReduce, VecRescale, VecTable,
-    VecUnary,
+    BinaryOp, Dtype, Instr, ReduceOp, RescaleEntry, Round, UnaryOp, VecBinary, VecReduce, VecRescale,
+    VecTable, VecUnary,
 };
 
 use super::{apply_scale, element, random_bytes, random_clamp, random_scale};
@@ -73,7 +73,7 @@ fn random_dtype(u: &mut Unstructured<'_>) -> Result<Dtype> {
 
 /// Runs the task and compares every result with `want(index)`, where it is not empty.
 fn check(
-    task: &impl Semantics,
+    task: &(impl Semantics + Copy + Into<Instr>),
     core: &mut Core,
     dims: &[u32; 6],
     (strides, dtype): (&[u32; 6], Dtype),
