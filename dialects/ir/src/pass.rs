@@ -14,7 +14,7 @@ use std::{
 use strum_mlir_sys as sys;
 
 use crate::{
-    Dialect, Error, OptionSet, Operation, PassOption, Reported, ffi, graveyard, location::len,
+    Dialect, Error, Operation, OptionSet, PassOption, Reported, ffi, graveyard, location::len,
     pass_manager::PassManager,
 };
 
@@ -99,8 +99,7 @@ pub(crate) fn guard(
         Ok(Err(PassError::Internal(message))) => message,
         Err(payload) => panic_text(payload.as_ref()),
     };
-    let _: Reported =
-        op.location().error(format_args!("{BUG}{message}"));
+    let _: Reported = op.location().error(format_args!("{BUG}{message}"));
     ffi::FAILURE
 }
 

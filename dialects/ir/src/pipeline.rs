@@ -107,9 +107,8 @@ impl Passes {
                 Step::Mlir(name) => unsafe { add_pipeline(manager, name) }?,
                 Step::Nested(operation, passes) => {
                     // SAFETY: the manager is valid, and owns the nested one.
-                    let nested = unsafe {
-                        sys::mlirOpPassManagerGetNestedUnder(manager, ffi::string_ref(operation))
-                    };
+                    let nested =
+                        unsafe { sys::mlirOpPassManagerGetNestedUnder(manager, ffi::string_ref(operation)) };
                     // SAFETY: valid as long as the outer one.
                     unsafe { passes.add_to(nested) }?;
                 }
@@ -173,7 +172,8 @@ unsafe extern "C" fn build<P: Pipeline>(
     // SAFETY: by this function's contract.
     let bytes = unsafe { ffi::bytes_of(options) };
     let built = catch_unwind(AssertUnwindSafe(|| {
-        let text = std::str::from_utf8(bytes).map_err(|_| format!("the options of {} are not UTF-8", P::ARGUMENT))?;
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| format!("the options of {} are not UTF-8", P::ARGUMENT))?;
         let options = P::parse(P::ARGUMENT, text).map_err(|error| error.to_string())?;
         // SAFETY: by this function's contract.
         unsafe { options.passes().add_to(manager) }.map_err(|error| error.to_string())

@@ -191,10 +191,7 @@ fn pipelines_take_options() {
         let message = message(pipeline);
         assert!(message.contains(text), "{pipeline}: {message}");
     };
-    expect(
-        "test-pipeline{share=2}",
-        "option 'share' of test-pipeline must be a number from 0 to 1, got '2'",
-    );
+    expect("test-pipeline{share=2}", "option 'share' of test-pipeline must be a number from 0 to 1, got '2'");
     expect("test-pipeline{text=panic}", "internal error: this is a bug in strum-opt: ");
     expect("test-pipeline{txt=1}", "unknown option 'txt' of test-pipeline; did you mean 'text'?");
     expect("func.func(test-mark{numbr=1})", "unknown option 'numbr' of test-mark; did you mean 'number'?");

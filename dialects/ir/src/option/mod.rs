@@ -28,8 +28,7 @@ pub struct PassOption {
 impl PassOption {
     /// An option of a domain.
     pub fn new<T>(name: &'static str, help: &'static str, domain: &impl Domain<T>, default: &T) -> Self {
-        let (expected, value_name, default) =
-            (domain.expected(), domain.value_name(), domain.show(default));
+        let (expected, value_name, default) = (domain.expected(), domain.value_name(), domain.show(default));
         Self { name, help, expected, value_name, default }
     }
 }
@@ -70,7 +69,8 @@ pub trait OptionSet: Clone + Default + Send + Sync + 'static {
 
     /// The text that [`OptionSet::parse`] reads as the same, defaults left out.
     fn text(&self) -> String {
-        let pairs = self.changed().into_iter().map(|(name, value)| format!("{name}={}", text::quoted(&value)));
+        let pairs =
+            self.changed().into_iter().map(|(name, value)| format!("{name}={}", text::quoted(&value)));
         pairs.collect::<Vec<_>>().join(" ")
     }
 }
@@ -209,7 +209,7 @@ fn suggestion(near: Option<&str>) -> String {
 ///     /// The options of a pass.
 ///     pub struct Example {
 ///         share("share"): f64 = 0.5, in 0.0..=1.0, "share of the values";
-///         side("side"): u8 = 0, in Words([("left", 0), ("right", 1)]), "where to begin";
+///         side("side"): u8 = 0, in Words(vec![("left", 0), ("right", 1)]), "where to begin";
 ///         ..shared: Shared;
 ///     }
 /// }
@@ -321,7 +321,7 @@ mod tests {
             flag("a-flag"): bool = true, "a flag";
             count("count"): usize = 3, "a count";
             share("share"): f64 = 0.5, in 0.0..=1.0, "a share";
-            kind("kind"): u8 = 0, in Words([("first", 0), ("second", 1)]), "a kind";
+            kind("kind"): u8 = 0, in Words(vec![("first", 0), ("second", 1)]), "a kind";
             note("note"): String = "none".to_owned(), "a note";
             ..shared: Shared;
         }
@@ -340,7 +340,8 @@ mod tests {
     fn options_are_read_in_any_order() {
         assert_eq!(All::parse("x", ""), Ok(All::default()));
         assert_eq!(All::parse("x", "  "), Ok(All::default()));
-        let all = All::parse("x", "kind=second file='a b' a-flag=false note={x {y}}  share=1 count=0").unwrap();
+        let all =
+            All::parse("x", "kind=second file='a b' a-flag=false note={x {y}}  share=1 count=0").unwrap();
         let shared = Shared { file: Some("a b".into()) };
         let expected = All { flag: false, count: 0, share: 1.0, kind: 1, note: "x {y}".into(), shared };
         assert_eq!(all, expected);
@@ -378,7 +379,10 @@ mod tests {
     #[test]
     fn values_that_are_twice_there_empty_or_out_of_range_are_refused() {
         assert_eq!(fault("count=1 count=1"), "option 'count' of test-all is given twice");
-        assert_eq!(fault("count="), "option 'count' of test-all has no value, expected a whole number of at least 0");
+        assert_eq!(
+            fault("count="),
+            "option 'count' of test-all has no value, expected a whole number of at least 0"
+        );
         assert_eq!(fault("share"), "option 'share' of test-all has no value, expected a number from 0 to 1");
         assert_eq!(fault("share=1.5"), "option 'share' of test-all must be a number from 0 to 1, got '1.5'");
         assert_eq!(

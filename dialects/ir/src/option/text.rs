@@ -78,7 +78,10 @@ mod tests {
     #[test]
     fn words_end_at_blanks_outside_of_marks() {
         assert_eq!(words(" a=1  b c= "), [("a", Some("1")), ("b", None), ("c", Some(""))]);
-        assert_eq!(words("a='x y' b=\"{\" c={1 {2 3}}"), [("a", Some("x y")), ("b", Some("{")), ("c", Some("1 {2 3}"))]);
+        assert_eq!(
+            words("a='x y' b=\"{\" c={1 {2 3}}"),
+            [("a", Some("x y")), ("b", Some("{")), ("c", Some("1 {2 3}"))]
+        );
         assert_eq!(words("a={1},{2}"), [("a", Some("{1},{2}"))]);
         assert_eq!(words("a=b=c"), [("a", Some("b=c"))]);
     }
