@@ -7,8 +7,8 @@
 //! - Reading and changing IR: [`Operation`], [`Value`], [`Block`], [`OpBuilder`].
 //! - Constants without copies: [`Attribute::bytes`], [`Attribute::resource`].
 //! - Saying what is wrong: [`Operation::error`], [`Location::diagnostic`], [`ContextRef::capture`].
-//! - Passes and pipelines: [`Pass`], [`register_pass`], [`Pipeline`], [`register_pipeline`].
-//! - Running them: [`Module::run`], [`run_opt`].
+//! - Passes with options, and pipelines of them: [`Pass`], [`pass_options!`], [`register_pass`], [`Pipeline`], [`register_pipeline`].
+//! - Running them: [`Module::run`], [`Module::run_passes`], [`run_opt`].
 //! - The dialects: [`strum`], [`dpu`].
 //!
 //! Two rules keep handles sound, which the compiler cannot check: they are not kept over a run of MLIR's own passes
@@ -31,7 +31,10 @@ mod location;
 mod module;
 mod operation;
 mod opt;
+mod option;
 mod pass;
+mod pass_manager;
+mod pipeline;
 mod splat;
 pub mod strum;
 mod tool;
@@ -50,9 +53,9 @@ pub use location::Location;
 pub use module::{Module, PrintOptions};
 pub use operation::Operation;
 pub use opt::{OptLine, OptOutcome, OptSource, run_opt};
-pub use pass::{
-    OptionKind, Options, Pass, PassContext, PassError, PassOption, Pipeline, register_pass, register_pipeline,
-};
+pub use option::{Any, Domain, Given, OptionError, OptionSet, PassOption, Refused, Words};
+pub use pass::{Pass, PassContext, PassError, register_pass};
+pub use pipeline::{Passes, Pipeline, register_pipeline};
 pub use tool::{llvm_version, lsp_main, return_freed_memory};
 pub use types::{TensorType, Type};
 pub use value::{Use, Value};

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use strum_mlir_sys as sys;
 
-use crate::{Block, Context, Error, Location, Operation, ffi, graveyard, register_mlir_passes};
+use crate::{
+    Block, Context, Error, Location, Operation, Passes, ffi, graveyard, pass_manager::PassManager,
+    register_mlir_passes,
+};
 
 /// How to print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,10 +106,20 @@ impl<'c> Module<'c> {
     ///
     /// Handles into the module must not be kept over a run: passes of MLIR's own free what they erase.
     pub fn run(&mut self, pipeline: &str) -> Result<(), Error> {
+        self.run_with(|manager| manager.add(pipeline))
+    }
+
+    /// Runs passes, under the conditions of [`Module::run`].
+    pub fn run_passes(&mut self, passes: &Passes) -> Result<(), Error> {
+        // SAFETY: the manager is valid.
+        self.run_with(|manager| unsafe { passes.add_to(manager.op_manager()) })
+    }
+
+    fn run_with(&mut self, fill: impl FnOnce(&PassManager) -> Result<(), Error>) -> Result<(), Error> {
         register_mlir_passes();
         let plot = graveyard::Plot::begin();
         let manager = PassManager::new(self.op, "builtin.module");
-        manager.add(pipeline)?;
+        fill(&manager)?;
         // SAFETY: the manager is for the module's context and kind.
         let result = unsafe { sys::mlirPassManagerRunOnOp(manager.raw, self.op.raw()) };
         drop(plot);
@@ -173,42 +186,5 @@ impl<'c> Operation<'c> {
         ffi::collect_bytes(|user| unsafe {
             sys::mlirOperationWriteBytecode(self.raw(), Some(ffi::append), user)
         })
-    }
-}
-
-/// A pass manager that is destroyed in time.
-pub(crate) struct PassManager {
-    pub(crate) raw: sys::MlirPassManager,
-}
-
-impl PassManager {
-    pub(crate) fn new(op: Operation<'_>, anchor: &str) -> Self {
-        let context = op.context().raw();
-        // SAFETY: the context is valid.
-        Self { raw: unsafe { sys::mlirPassManagerCreateOnOperation(context, ffi::string_ref(anchor)) } }
-    }
-
-    pub(crate) fn op_manager(&self) -> sys::MlirOpPassManager {
-        // SAFETY: the manager is valid.
-        unsafe { sys::mlirPassManagerGetAsOpPassManager(self.raw) }
-    }
-
-    pub(crate) fn add(&self, pipeline: &str) -> Result<(), Error> {
-        let mut added = sys::MlirLogicalResult { value: 0 };
-        let message = ffi::collect(|user| {
-            // SAFETY: the manager is valid, and `append` gets the buffer it wants.
-            added = unsafe {
-                let text = ffi::string_ref(pipeline);
-                sys::mlirOpPassManagerAddPipeline(self.op_manager(), text, Some(ffi::append), user)
-            };
-        });
-        if added.value == 0 { Err(Error::Pipeline(message.trim().to_owned())) } else { Ok(()) }
-    }
-}
-
-impl Drop for PassManager {
-    fn drop(&mut self) {
-        // SAFETY: made by `new`, destroyed once.
-        unsafe { sys::mlirPassManagerDestroy(self.raw) }
     }
 }

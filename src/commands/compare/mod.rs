@@ -151,7 +151,7 @@ pub(crate) fn run(command: &CompareCommand) -> Result<(), Failure> {
             return Err(Failure::internal(message));
         }
         outputs.push((*method, tensors));
-        let (machine, pipeline) = (plan.machine.clone(), plan.pipeline.clone());
+        let (machine, pipeline) = (plan.machine.clone(), plan.pipeline());
         runs.push(Run { method: *method, machine, pipeline, report });
     }
     drop(progress);
