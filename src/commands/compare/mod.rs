@@ -13,9 +13,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dpu_isa::Machine;
-use dpu_sim::tensor_file::{Samples, input_files, read_inputs};
 use dpu_sim::{LayerReport, Observer, Options, Report, Tensor, TimelineRecorder, simulate_observed};
 use strum_formats::Kind;
+use strum_tensors::{Samples, input_files, read_inputs};
 
 use crate::commands::report::{self, Named};
 use crate::driver::cli::Voice;

@@ -8,7 +8,6 @@ mod summary;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use dpu_sim::tensor_file::input_files;
 use strum_float::Graph;
 use strum_float::quantize::{IntGraph, RangeChoice, WeightScales, observe};
 use strum_ir::{Context, Module, Operation, PassError, PrintOptions};
@@ -16,6 +15,7 @@ use strum_passes::common::network::emit::{Calibration, Rounding, quantize_functi
 use strum_passes::common::network::{Network, calibration as random};
 use strum_passes::float::tosa_quantize::{PERCENTILE, is_integer};
 use strum_passes::strum::strum_pack::{rounded_for, storage_of};
+use strum_tensors::input_files;
 
 use crate::driver::backend;
 use crate::driver::cli::Voice;

@@ -4,13 +4,11 @@
 
 mod options;
 
-use std::io::BufReader;
-use std::path::Path;
-
 use strum_files::budget;
 use strum_float::quantize::{RangeChoice, observe};
 use strum_float::{Graph, Invalid, Tensor};
 use strum_ir::{Dialect, Location, Operation, Pass, PassContext, PassError, Reported};
+use strum_tensors::read_floats;
 
 use crate::Documented;
 use crate::common::network::emit::{Calibration, Rounding, quantize_function};
@@ -111,23 +109,13 @@ fn read(op: Operation<'_>, graph: &Graph, path: &str) -> Result<Vec<Vec<Tensor>>
         let count = graph.inputs().len();
         return Err(fail(format!("the network has {count} inputs, one is expected: use strumc quantize")));
     };
-    let (file, about) = strum_files::open(Path::new(path)).map_err(|e| fail(e.reason()))?;
-    let bytes = about.len();
-    let array =
-        npyz::NpyFile::new(BufReader::new(file)).map_err(|e| fail(format!("not an .npy file: {e}")))?;
-    if array.order() != npyz::Order::C {
-        return Err(fail("the array is not in row-major order".into()));
-    }
-    let shape = array.shape().to_vec();
-    calibration::check_shape(graph.shape(input), &shape).map_err(&fail)?;
-    // A header may claim any size.
-    if array.len().checked_mul(4).is_none_or(|needed| needed > bytes) {
-        return Err(fail(format!("{bytes} bytes do not hold an array of shape {shape:?}")));
-    }
-    // The file's values, as numbers, and once more as samples.
-    budget::check("calibration data", bytes.saturating_mul(2))
+    let array = read_floats(path).map_err(|error| match error.is_limit() {
+        true => op.error(format_args!("{MEMORY}calibration data '{path}': {}", error.reason())),
+        false => fail(error.reason()),
+    })?;
+    // Samples are copies.
+    budget::check("calibration data", array.values.len() as u64 * 4)
         .map_err(|over| op.error(format_args!("{MEMORY}calibration data '{path}': {over}")))?;
-    let values: Vec<f32> = array.into_vec().map_err(|e| fail(e.to_string()))?;
-    let samples = calibration::samples(graph.shape(input), &shape, &values).map_err(&fail)?;
+    let samples = calibration::samples(graph.shape(input), &array.shape, &array.values).map_err(&fail)?;
     Ok(samples.into_iter().map(|tensor| vec![tensor]).collect())
 }
