@@ -118,6 +118,9 @@ fn copy<const N: usize>(x: &DmaCopy, core: &mut Core) -> Result<(), Fault> {
 #[cfg(test)]
 mod tests {
     use dpu_isa::MemAddr;
+    use proptest::array::uniform6;
+    use proptest::prelude::*;
+    use proptest::sample::select;
 
     use super::*;
     use crate::testing::{run_task, sram_filled};
@@ -140,16 +143,17 @@ mod tests {
         assert_eq!(core.cost(&x.into(), &x, &Machine::flexnn_16x16()).unwrap().cost.cycles, 6);
     }
 
-    #[test]
-    fn random_copies_move_every_element() {
-        arbtest::arbtest(|u| {
-            let element = *u.choose(&[1u8, 2, 4, 8, 16])?;
-            let mut x = DmaCopy { element, ..DmaCopy::default() };
+    proptest! {
+        #[test]
+        fn random_copies_move_every_element(
+            element in select(&[1u8, 2, 4, 8, 16]),
+            dims in uniform6(1..=3u32),
+            steps in uniform6(0..=5u64),
+        ) {
             let step = u64::from(element);
+            let mut x = DmaCopy { element, dims, src_strides: steps.map(|n| n * step), ..DmaCopy::default() };
             let (mut src, mut dst) = (vec![0], vec![0]);
             for d in 0..6 {
-                x.dims[d] = u.int_in_range(1..=3)?;
-                x.src_strides[d] = u.int_in_range(0..=5)? * step;
                 // Each dimension spans those inside it, in one of two orders, so that nothing is written twice.
                 x.dst_strides[d] = step << (2 * if x.dims[0] == 1 { d } else { 5 - d });
                 let all = |at: &[u64], stride| -> Vec<u64> {
@@ -167,8 +171,7 @@ mod tests {
             }
             run_task(&x, &mut core).unwrap();
             let sram = core.memory.space(dpu_isa::Space::Sram, 0).unwrap();
-            assert_eq!(sram[4096..want.len()], want[4096..], "{x:?}");
-            Ok(())
-        });
+            prop_assert_eq!(&sram[4096..want.len()], &want[4096..], "{:?}", x);
+        }
     }
 }
