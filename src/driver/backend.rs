@@ -47,7 +47,6 @@ fn is_default(option: &str) -> bool {
         OptionKind::Int(default) => default.to_string() == value,
         OptionKind::Float(default) => default.to_string() == value,
         OptionKind::String(default) => default == value,
-        OptionKind::IntList => false,
     })
 }
 

@@ -9,9 +9,13 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
+use melior::ir::OperationRef;
 use strum_mlir_sys as sys;
 
-use crate::{Dialect, Error, Operation, Reported, ffi, graveyard, location::len, module::PassManager};
+use crate::{
+    Dialect, Error, Operation, Reported,
+    raw::{graveyard, len, text as ffi},
+};
 
 /// The kind of an option, with its default.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,8 +28,6 @@ pub enum OptionKind {
     Float(f64),
     /// text without blanks
     String(&'static str),
-    /// integers with commas between them; empty by default
-    IntList,
 }
 
 /// An option of a pass or pipeline.
@@ -58,11 +60,6 @@ impl PassOption {
     /// A text option.
     pub const fn string(name: &'static str, default: &'static str, description: &'static str) -> Self {
         Self { name, description, kind: OptionKind::String(default) }
-    }
-
-    /// An option that is a list of integers, empty by default.
-    pub const fn int_list(name: &'static str, description: &'static str) -> Self {
-        Self { name, description, kind: OptionKind::IntList }
     }
 }
 
@@ -154,18 +151,6 @@ impl<'a> Options<'a> {
         // SAFETY: the option exists and has this kind; its text lives as long as the run.
         Ok(unsafe { ffi::str_of(sys::strumOptionGetString(self.raw, index)) })
     }
-
-    /// The value of a list option.
-    pub fn int_list(&self, name: &str) -> Result<&'a [i64], Error> {
-        let index = self.find(name, "list", |kind| kind == OptionKind::IntList)?;
-        let mut data = std::ptr::null();
-        // SAFETY: the option exists and has this kind; the list lives as long as the run.
-        unsafe {
-            let length = sys::strumOptionGetI64List(self.raw, index, &mut data);
-            let length = usize::try_from(length).unwrap_or(0);
-            Ok(if length == 0 { &[] } else { std::slice::from_raw_parts(data, length) })
-        }
-    }
 }
 
 /// A running pass.
@@ -184,17 +169,6 @@ impl<'c> PassContext<'c> {
     pub fn mark_unchanged(&self) {
         // SAFETY: the pass is running.
         unsafe { sys::strumPassMarkAllAnalysesPreserved(self.raw) }
-    }
-
-    /// Runs a pipeline, as text without its anchor, on `op`, which must be the operation that the pass runs on or one inside of it.
-    ///
-    /// Handles to operations inside of `op` must not be kept over the run: passes of MLIR's own free what they erase.
-    pub fn run_pipeline(&self, op: Operation<'c>, pipeline: &str) -> Result<(), PassError> {
-        let manager = PassManager::new(op, op.name());
-        manager.add(pipeline)?;
-        // SAFETY: the pass is running, and the manager is for the operation's kind.
-        let result = unsafe { sys::strumPassRunPipeline(self.raw, manager.op_manager(), op.raw()) };
-        if result.value == 0 { Err(PassError::Reported) } else { Ok(()) }
     }
 }
 
@@ -230,7 +204,7 @@ unsafe extern "C" fn run<P: Pass>(
     user: *const c_void,
 ) -> sys::MlirLogicalResult {
     // SAFETY: MLIR hands an operation that is valid during the call, and the pass that `register_pass` leaked.
-    let (op, this) = unsafe { (Operation::from_raw(op), &*user.cast::<P>()) };
+    let (op, this) = unsafe { (Operation(OperationRef::from_raw(op)), &*user.cast::<P>()) };
     let options = Options { declared: P::OPTIONS, raw: options, run: PhantomData };
     let _plot = graveyard::Plot::begin();
     guard(op, || this.run(op, &PassContext { raw: pass, options }))
@@ -250,7 +224,6 @@ impl RawOptions {
             OptionKind::Int(value) => value.to_string(),
             OptionKind::Float(value) => value.to_string(),
             OptionKind::String(value) => value.to_owned(),
-            OptionKind::IntList => String::new(),
         };
         let defaults: Vec<_> = options.iter().map(default).collect();
         let raw = options.iter().zip(&defaults).map(|(option, default)| sys::StrumOption {
@@ -262,7 +235,6 @@ impl RawOptions {
                 OptionKind::Int(_) => Kind::STRUM_OPTION_I64,
                 OptionKind::Float(_) => Kind::STRUM_OPTION_F64,
                 OptionKind::String(_) => Kind::STRUM_OPTION_STRING,
-                OptionKind::IntList => Kind::STRUM_OPTION_I64_LIST,
             },
         });
         Self { raw: raw.collect(), _defaults: defaults }
@@ -275,7 +247,7 @@ pub fn register_pass<P: Pass>(pass: P) {
     let pass: &'static P = Box::leak(Box::new(pass));
     let id: &'static u64 = Box::leak(Box::new(0));
     let options = RawOptions::new(P::OPTIONS);
-    let dialects: Vec<_> = P::DIALECTS.iter().map(|dialect| dialect.handle()).collect();
+    let dialects: Vec<_> = P::DIALECTS.iter().map(|dialect| dialect.handle().to_raw()).collect();
     let root = if P::ROOT == "any" { "" } else { P::ROOT };
     // SAFETY: the address of `id` is unique and aligned to 8; all lists have the given lengths and are copied; `run` is for `P`.
     unsafe {

@@ -82,7 +82,6 @@ fn given(options: &Options<'_>) -> Result<String, Error> {
             OptionKind::String(default) => {
                 Some(options.string(name)?).filter(|v| *v != default).map(str::to_owned)
             }
-            OptionKind::IntList => None,
         };
         if let Some(value) = value {
             let _ = write!(text, "{name}={value} ");

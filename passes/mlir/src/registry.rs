@@ -87,7 +87,6 @@ fn default_text(kind: OptionKind) -> String {
         OptionKind::Float(value) => format!("`{value}`"),
         OptionKind::String("") => "(empty)".into(),
         OptionKind::String(value) => format!("`{value}`"),
-        OptionKind::IntList => "(empty)".into(),
     }
 }
 

@@ -34,7 +34,7 @@ std::vector<OptionSpec> copyOptions(intptr_t n, const StrumOption *options) {
 /// Options with their values. `Parent` is what they belong to, a Pass or a PassOptions.
 class OptionTable {
 public:
-  template <template <typename> class Option, template <typename> class List, typename Parent>
+  template <template <typename> class Option, typename Parent>
   void fill(Parent &parent, const std::vector<OptionSpec> &specs) {
     for (const OptionSpec &spec : specs) {
       StringRef text = spec.defaultValue;
@@ -57,9 +57,6 @@ public:
       case STRUM_OPTION_STRING:
         add<Option<std::string>>(parent, spec, llvm::cl::init(spec.defaultValue));
         break;
-      case STRUM_OPTION_I64_LIST:
-        add<List<int64_t>>(parent, spec);
-        break;
       }
     }
   }
@@ -79,7 +76,6 @@ private:
 const OptionTable &unwrap(StrumOptionValues values) { return *static_cast<const OptionTable *>(values.ptr); }
 
 template <typename T> using FreeOption = PassOptions::Option<T>;
-template <typename T> using FreeList = PassOptions::ListOption<T>;
 
 //===----------------------------------------------------------------------===//
 // Passes
@@ -99,7 +95,7 @@ public:
   explicit RustPass(std::shared_ptr<const PassSpec> spec)
       : Pass(spec->id, spec->opName.empty() ? std::nullopt : std::optional<StringRef>(spec->opName)),
         spec(std::move(spec)) {
-    options.fill<PassOption, PassList>(*this, this->spec->options);
+    options.fill<PassOption>(*this, this->spec->options);
   }
 
   StringRef getName() const override { return spec->name; }
@@ -123,12 +119,10 @@ public:
   }
 
   using Pass::markAllAnalysesPreserved;
-  using Pass::runPipeline;
 
 private:
   // The options of a pass are declared through types that Pass keeps to its subclasses.
   template <typename T> struct PassOption : Pass::Option<T> { using Pass::Option<T>::Option; };
-  template <typename T> struct PassList : Pass::ListOption<T> { using Pass::ListOption<T>::ListOption; };
 
   std::shared_ptr<const PassSpec> spec;
   OptionTable options;
@@ -154,12 +148,6 @@ MlirStringRef strumOptionGetString(StrumOptionValues values, intptr_t index) {
   return wrap(StringRef(unwrap(values).get<FreeOption<std::string>>(index).getValue()));
 }
 
-intptr_t strumOptionGetI64List(StrumOptionValues values, intptr_t index, const int64_t **data) {
-  ArrayRef<int64_t> list = unwrap(values).get<FreeList<int64_t>>(index);
-  *data = list.data();
-  return list.size();
-}
-
 void strumRegisterPass(const StrumPassDesc *desc) {
   auto spec = std::make_shared<PassSpec>();
   spec->id = unwrap(desc->id);
@@ -174,10 +162,6 @@ void strumRegisterPass(const StrumPassDesc *desc) {
   registerPass([spec]() -> std::unique_ptr<Pass> { return std::make_unique<RustPass>(spec); });
 }
 
-MlirLogicalResult strumPassRunPipeline(StrumPass pass, MlirOpPassManager pipeline, MlirOperation op) {
-  return wrap(unwrap(pass).runPipeline(*unwrap(pipeline), unwrap(op)));
-}
-
 void strumPassMarkAllAnalysesPreserved(StrumPass pass) { unwrap(pass).markAllAnalysesPreserved(); }
 
 //===----------------------------------------------------------------------===//
@@ -189,7 +173,7 @@ namespace {
 /// The options of one use of a pipeline.
 struct PipelineOptions : PassOptions {
   explicit PipelineOptions(const std::vector<OptionSpec> &specs) {
-    table.fill<FreeOption, FreeList>(static_cast<PassOptions &>(*this), specs);
+    table.fill<FreeOption>(static_cast<PassOptions &>(*this), specs);
   }
   OptionTable table;
 };

@@ -9,9 +9,9 @@
 extern "C" {
 #endif
 
-typedef enum { STRUM_OPTION_BOOL, STRUM_OPTION_I64, STRUM_OPTION_F64, STRUM_OPTION_STRING, STRUM_OPTION_I64_LIST } StrumOptionKind;
+typedef enum { STRUM_OPTION_BOOL, STRUM_OPTION_I64, STRUM_OPTION_F64, STRUM_OPTION_STRING } StrumOptionKind;
 
-/// An option of a pass or pipeline. `defaultValue` is the option's text: `true`, `12`, `0.5`, a string; a list starts empty.
+/// An option of a pass or pipeline. `defaultValue` is the option's text: `true`, `12`, `0.5`, a string.
 typedef struct {
   MlirStringRef name;
   MlirStringRef description;
@@ -28,7 +28,6 @@ bool strumOptionGetBool(StrumOptionValues values, intptr_t index);
 int64_t strumOptionGetI64(StrumOptionValues values, intptr_t index);
 double strumOptionGetF64(StrumOptionValues values, intptr_t index);
 MlirStringRef strumOptionGetString(StrumOptionValues values, intptr_t index);
-intptr_t strumOptionGetI64List(StrumOptionValues values, intptr_t index, const int64_t **data);
 
 /// A pass that is running.
 typedef struct {
@@ -51,9 +50,6 @@ typedef struct {
 
 /// Puts a pass into MLIR's registry. The description is copied.
 void strumRegisterPass(const StrumPassDesc *desc);
-
-/// Runs a pipeline on an operation inside the running pass's, as a C++ pass does with runPipeline.
-MlirLogicalResult strumPassRunPipeline(StrumPass pass, MlirOpPassManager pipeline, MlirOperation op);
 
 /// Declares that the running pass has changed nothing.
 void strumPassMarkAllAnalysesPreserved(StrumPass pass);

@@ -155,7 +155,6 @@ mod tests {
                 OptionKind::Int(number) => parameter.domain.whole(number).unwrap(),
                 OptionKind::Float(number) => Value::Real(number),
                 OptionKind::String(word) => parameter.domain.read(word).unwrap(),
-                OptionKind::IntList => panic!("no parameter is a list"),
             };
             assert_eq!(default, parameter.default, "{}", parameter.name);
             // What reads an option of each kind.
