@@ -1,60 +1,33 @@
 //! Attributes: making them, and reading them without surprises.
 
-use std::{ffi::c_int, fmt, marker::PhantomData};
+use std::fmt;
 
-use strum_mlir_sys as sys;
+use melior::ir::{
+    TypeLike,
+    attribute::{
+        ArrayAttribute, Attribute as Melior, AttributeLike, BoolAttribute, DenseI32ArrayAttribute,
+        DenseI64ArrayAttribute, DictionaryAttribute, FlatSymbolRefAttribute, FloatAttribute,
+        IntegerAttribute, StringAttribute, TypeAttribute,
+    },
+};
 
-use crate::{Context, ContextRef, Error, Type, ffi, location::len};
+use crate::{ContextRef, Error, Type, raw};
 
 /// An attribute.
-#[derive(Clone, Copy)]
-pub struct Attribute<'c> {
-    raw: sys::MlirAttribute,
-    context: PhantomData<&'c Context>,
-}
-
-impl<'c> Attribute<'c> {
-    /// # Safety
-    /// The attribute must be valid for `'c`.
-    pub(crate) unsafe fn from_raw(raw: sys::MlirAttribute) -> Self {
-        Self { raw, context: PhantomData }
-    }
-
-    /// As [`Attribute::from_raw`], but null is `None`.
-    ///
-    /// # Safety
-    /// The attribute must be null, or valid for `'c`.
-    pub(crate) unsafe fn from_raw_option(raw: sys::MlirAttribute) -> Option<Self> {
-        // SAFETY: not null, so valid by this function's contract.
-        (!raw.ptr.is_null()).then(|| unsafe { Self::from_raw(raw) })
-    }
-
-    pub(crate) fn raw(self) -> sys::MlirAttribute {
-        self.raw
-    }
-
-    /// The context.
-    pub fn context(self) -> ContextRef<'c> {
-        // SAFETY: an attribute's context is valid for `'c`.
-        unsafe { ContextRef::from_raw(sys::mlirAttributeGetContext(self.raw)) }
-    }
-}
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Attribute<'c>(pub(crate) Melior<'c>);
 
 /// Making attributes.
 impl<'c> Attribute<'c> {
     /// Parses an attribute. MLIR emits what is wrong with it.
     pub fn parse(context: impl Into<ContextRef<'c>>, text: &str) -> Result<Self, Error> {
-        // SAFETY: the context is valid for `'c`.
-        unsafe {
-            Self::from_raw_option(sys::mlirAttributeParseGet(context.into().raw(), ffi::string_ref(text)))
-        }
-        .ok_or_else(|| Error::Parse(text.into()))
+        let parsed = context.into().with(|context| Melior::parse(context, text));
+        parsed.map(Self).ok_or_else(|| Error::Parse(text.into()))
     }
 
     /// `value : iWIDTH`; the value is cut to the width.
     pub fn int(context: impl Into<ContextRef<'c>>, width: u32, value: i64) -> Self {
-        // SAFETY: the type is valid for `'c`, and an integer type.
-        unsafe { Self::from_raw(sys::mlirIntegerAttrGet(Type::int(context, width).raw(), value)) }
+        Self(IntegerAttribute::new(Type::int(context, width).0, value).into())
     }
 
     /// `value : i64`.
@@ -69,198 +42,127 @@ impl<'c> Attribute<'c> {
 
     /// `true` or `false`.
     pub fn bool(context: impl Into<ContextRef<'c>>, value: bool) -> Self {
-        // SAFETY: the context is valid for `'c`.
-        unsafe { Self::from_raw(sys::mlirBoolAttrGet(context.into().raw(), c_int::from(value))) }
+        Self(context.into().with(|context| BoolAttribute::new(context, value).into()))
     }
 
     /// `"text"`.
     pub fn string(context: impl Into<ContextRef<'c>>, text: &str) -> Self {
-        // SAFETY: the context is valid for `'c`, and copies the text.
-        unsafe { Self::from_raw(sys::mlirStringAttrGet(context.into().raw(), ffi::string_ref(text))) }
+        Self(context.into().with(|context| StringAttribute::new(context, text).into()))
     }
 
     /// `unit`.
     pub fn unit(context: impl Into<ContextRef<'c>>) -> Self {
-        // SAFETY: the context is valid for `'c`.
-        unsafe { Self::from_raw(sys::mlirUnitAttrGet(context.into().raw())) }
+        Self(context.into().with(Melior::unit))
     }
 
     /// A type as an attribute.
     pub fn of_type(ty: Type<'c>) -> Self {
-        // SAFETY: the type is valid for `'c`.
-        unsafe { Self::from_raw(sys::mlirTypeAttrGet(ty.raw())) }
+        Self(TypeAttribute::new(ty.0).into())
     }
 
     /// `@symbol`.
     pub fn symbol(context: impl Into<ContextRef<'c>>, symbol: &str) -> Self {
-        // SAFETY: the context is valid for `'c`, and copies the text.
-        unsafe {
-            Self::from_raw(sys::mlirFlatSymbolRefAttrGet(context.into().raw(), ffi::string_ref(symbol)))
-        }
+        Self(context.into().with(|context| FlatSymbolRefAttribute::new(context, symbol).into()))
     }
 
     /// `[a, b, …]`.
     pub fn array(context: impl Into<ContextRef<'c>>, elements: &[Self]) -> Self {
-        let raw: Vec<_> = elements.iter().map(|element| element.raw).collect();
-        // SAFETY: the context and the elements are valid for `'c`.
-        unsafe { Self::from_raw(sys::mlirArrayAttrGet(context.into().raw(), len(&raw), raw.as_ptr())) }
+        let elements: Vec<_> = elements.iter().map(|element| element.0).collect();
+        Self(context.into().with(|context| ArrayAttribute::new(context, &elements).into()))
     }
 
     /// `array<i64: …>`.
     pub fn i64s(context: impl Into<ContextRef<'c>>, values: &[i64]) -> Self {
-        // SAFETY: the context is valid for `'c`, and copies the values.
-        unsafe {
-            Self::from_raw(sys::mlirDenseI64ArrayGet(context.into().raw(), len(values), values.as_ptr()))
-        }
+        Self(context.into().with(|context| DenseI64ArrayAttribute::new(context, values).into()))
     }
 
     /// `array<i32: …>`.
     pub fn i32s(context: impl Into<ContextRef<'c>>, values: &[i32]) -> Self {
-        // SAFETY: the context is valid for `'c`, and copies the values.
-        unsafe {
-            Self::from_raw(sys::mlirDenseI32ArrayGet(context.into().raw(), len(values), values.as_ptr()))
-        }
-    }
-
-    /// `array<i8: …>`.
-    pub fn i8s(context: impl Into<ContextRef<'c>>, values: &[i8]) -> Self {
-        // SAFETY: the context is valid for `'c`, and copies the values.
-        unsafe {
-            Self::from_raw(sys::mlirDenseI8ArrayGet(context.into().raw(), len(values), values.as_ptr()))
-        }
+        Self(context.into().with(|context| DenseI32ArrayAttribute::new(context, values).into()))
     }
 }
 
 /// Reading attributes. Each getter answers `None` for an attribute of another kind.
+///
+/// The kind is asked before melior casts: the error of a cast that fails prints the attribute, with all weights that are in it.
 impl<'c> Attribute<'c> {
+    /// The context.
+    pub fn context(self) -> ContextRef<'c> {
+        ContextRef(self.0.context())
+    }
+
+    fn cast<T: TryFrom<Melior<'c>>>(self, is_kind: bool) -> Option<T> {
+        if is_kind { T::try_from(self.0).ok() } else { None }
+    }
+
     /// The value of an integer attribute, sign-extended (zero-extended if its type is unsigned); `None` if it is wider than 64 bits.
     pub fn as_i64(self) -> Option<i64> {
-        // SAFETY: the getters are called on integer attributes only, each on its signedness.
-        unsafe {
-            if !sys::mlirAttributeIsAInteger(self.raw) {
-                return None;
-            }
-            let ty = Type::from_raw(sys::mlirAttributeGetType(self.raw));
-            match ty.int_width() {
-                Some(width) if width > 64 => None,
-                Some(_) if ty.is_unsigned_int() => {
-                    i64::try_from(sys::mlirIntegerAttrGetValueUInt(self.raw)).ok()
-                }
-                Some(_) if !sys::mlirIntegerTypeIsSignless(ty.raw()) => {
-                    Some(sys::mlirIntegerAttrGetValueSInt(self.raw))
-                }
-                _ => Some(sys::mlirIntegerAttrGetValueInt(self.raw)),
-            }
+        let attribute: IntegerAttribute<'_> = self.cast(self.0.is_integer())?;
+        let ty = Type(self.0.r#type());
+        if ty.int_width().is_some_and(|width| width > 64) {
+            None
+        } else if ty.is_unsigned_int() {
+            i64::try_from(attribute.unsigned_value()).ok()
+        } else if ty.is_signed_int() {
+            Some(attribute.signed_value())
+        } else {
+            Some(attribute.value())
         }
     }
 
     /// The value of a float attribute of any type, as the nearest double.
     pub fn as_f64(self) -> Option<f64> {
-        // SAFETY: the value is asked of float attributes only.
-        unsafe { sys::mlirAttributeIsAFloat(self.raw).then(|| sys::mlirFloatAttrGetValueDouble(self.raw)) }
+        self.cast(self.0.is_float()).map(|attribute: FloatAttribute<'_>| attribute.value())
     }
 
     /// The value of a boolean attribute; a unit attribute is true.
     pub fn as_bool(self) -> Option<bool> {
-        // SAFETY: the value is asked of boolean attributes only.
-        unsafe {
-            if sys::mlirAttributeIsAUnit(self.raw) {
-                return Some(true);
-            }
-            sys::mlirAttributeIsABool(self.raw).then(|| sys::mlirBoolAttrGetValue(self.raw))
+        if self.0.is_unit() {
+            return Some(true);
         }
+        self.cast(self.0.is_bool()).map(|attribute: BoolAttribute<'_>| attribute.value())
     }
 
     /// The text of a string attribute, if it is UTF-8.
     pub fn as_str(self) -> Option<&'c str> {
-        // SAFETY: the text is asked of string attributes only, and lives in the context.
-        unsafe {
-            sys::mlirAttributeIsAString(self.raw)
-                .then(|| ffi::bytes_of(sys::mlirStringAttrGetValue(self.raw)))
-                .and_then(|bytes| std::str::from_utf8(bytes).ok())
-        }
-    }
-
-    /// The name of a flat symbol reference.
-    pub fn as_symbol(self) -> Option<&'c str> {
-        // SAFETY: the name is asked of flat symbol references only, and lives in the context.
-        unsafe {
-            sys::mlirAttributeIsAFlatSymbolRef(self.raw)
-                .then(|| ffi::str_of(sys::mlirFlatSymbolRefAttrGetValue(self.raw)))
-        }
+        raw::text::of_string(self)
     }
 
     /// The type in a type attribute.
     pub fn as_type(self) -> Option<Type<'c>> {
-        // SAFETY: the type is asked of type attributes only.
-        unsafe {
-            sys::mlirAttributeIsAType(self.raw).then(|| Type::from_raw(sys::mlirTypeAttrGetValue(self.raw)))
-        }
+        self.cast(self.0.is_type()).map(|attribute: TypeAttribute<'_>| Type(attribute.value()))
     }
 
     /// The type of a typed attribute, such as the tensor type of elements.
     pub fn ty(self) -> Option<Type<'c>> {
-        // SAFETY: the attribute is valid. The C interface answers the none type for untyped attributes.
-        let ty = unsafe { Type::from_raw_option(sys::mlirAttributeGetType(self.raw)) };
-        // SAFETY: the type is valid.
-        ty.filter(|ty| !unsafe { sys::mlirTypeIsANone(ty.raw()) })
+        // The C interface answers the none type for untyped attributes.
+        Some(self.0.r#type()).filter(|ty| !ty.is_none()).map(Type)
     }
 
     /// The elements of an array attribute.
     pub fn as_array(self) -> Option<Vec<Self>> {
-        // SAFETY: elements are asked of array attributes only, within their number.
-        unsafe {
-            sys::mlirAttributeIsAArray(self.raw).then(|| {
-                let n = sys::mlirArrayAttrGetNumElements(self.raw);
-                (0..n).map(|i| Self::from_raw(sys::mlirArrayAttrGetElement(self.raw, i))).collect()
-            })
-        }
+        let array: ArrayAttribute<'_> = self.cast(self.0.is_array())?;
+        Some((0..array.len()).map_while(|i| array.element(i).ok().map(Self)).collect())
+    }
+
+    /// The entry of a dictionary attribute; `None` if it is absent, or this is no dictionary.
+    pub fn entry(self, name: &str) -> Option<Self> {
+        let dictionary: DictionaryAttribute<'_> = self.cast(self.0.is_dictionary())?;
+        dictionary.element_by_name(name).map(Self)
     }
 
     /// The values of a dense array of integers of 8, 16, 32 or 64 bits, of an array attribute of integers, or of a constant vector of
     /// 64-bit integers, such as the strides of linalg's operators.
     pub fn as_i64s(self) -> Option<Vec<i64>> {
-        if let Some(elements) = self.as_array() {
-            return elements.into_iter().map(Self::as_i64).collect();
-        }
-        // SAFETY: elements are asked of dense arrays of the right width only, within their number.
-        unsafe {
-            let raw = self.raw;
-            let indices = || 0..sys::mlirDenseArrayGetNumElements(raw);
-            if sys::mlirAttributeIsADenseI64Array(raw) {
-                Some(indices().map(|i| sys::mlirDenseI64ArrayGetElement(raw, i)).collect())
-            } else if sys::mlirAttributeIsADenseI32Array(raw) {
-                Some(indices().map(|i| sys::mlirDenseI32ArrayGetElement(raw, i).into()).collect())
-            } else if sys::mlirAttributeIsADenseI16Array(raw) {
-                Some(indices().map(|i| sys::mlirDenseI16ArrayGetElement(raw, i).into()).collect())
-            } else if sys::mlirAttributeIsADenseI8Array(raw) {
-                Some(indices().map(|i| sys::mlirDenseI8ArrayGetElement(raw, i).into()).collect())
-            } else if sys::mlirAttributeIsADenseIntElements(raw) && self.is_vector_of_i64() {
-                let n = sys::mlirElementsAttrGetNumElements(raw) as isize;
-                Some((0..n).map(|i| sys::mlirDenseElementsAttrGetInt64Value(raw, i)).collect())
-            } else {
-                None
-            }
+        match self.as_array() {
+            Some(elements) => elements.into_iter().map(Self::as_i64).collect(),
+            None => raw::attribute::integers(self),
         }
     }
 
     /// The values of a dense array of `f64`.
     pub fn as_f64s(self) -> Option<Vec<f64>> {
-        // SAFETY: elements are asked of dense arrays of this type only, within their number.
-        unsafe {
-            sys::mlirAttributeIsADenseF64Array(self.raw).then(|| {
-                let n = sys::mlirDenseArrayGetNumElements(self.raw);
-                (0..n).map(|i| sys::mlirDenseF64ArrayGetElement(self.raw, i)).collect()
-            })
-        }
-    }
-
-    fn is_vector_of_i64(self) -> bool {
-        // SAFETY: the element type is asked of vectors only.
-        unsafe {
-            let ty = sys::mlirAttributeGetType(self.raw);
-            sys::mlirTypeIsAVector(ty) && Type::from_raw(sys::mlirShapedTypeGetElementType(ty)).is_int(64)
-        }
+        raw::attribute::doubles(self)
     }
 
     /// The keyword of an enumeration attribute of any dialect, such as `SINGLE_ROUND` of `#tosa.rounding_mode<SINGLE_ROUND>`; also the
@@ -277,20 +179,9 @@ impl<'c> Attribute<'c> {
     }
 }
 
-impl PartialEq for Attribute<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.raw.ptr == other.raw.ptr // attributes are unique in their context
-    }
-}
-
-impl Eq for Attribute<'_> {}
-
 impl fmt::Display for Attribute<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // SAFETY: the attribute is valid, and `append` gets the buffer it wants.
-        f.write_str(&ffi::collect(|user| unsafe {
-            sys::mlirAttributePrint(self.raw, Some(ffi::append), user)
-        }))
+        f.write_str(&raw::text::of_attribute(*self))
     }
 }
 

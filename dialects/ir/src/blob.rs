@@ -3,11 +3,11 @@
 //! Elements are little-endian, row-major, without padding, whatever the attribute holds them in: `dense<…>`, a splat, or a
 //! `dense_resource<…>` that may lie in a mapped file.
 
-use std::{borrow::Cow, ffi::c_void, ops::Deref, slice, sync::Arc};
+use std::{borrow::Cow, ops::Deref, sync::Arc};
 
-use strum_mlir_sys as sys;
+use melior::ir::attribute::AttributeLike;
 
-use crate::{Attribute, Error, Type, ffi};
+use crate::{Attribute, Error, Type, raw};
 
 /// Why the elements of an attribute cannot be had as bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,41 +48,29 @@ impl<'c> Attribute<'c> {
         let not_elements = || BlobError::NotElements(shorten(self.to_string()));
         let ty = self.ty().ok_or_else(not_elements)?;
         let total = tensor_bytes(ty)?;
-        // SAFETY: each getter is called on the kind of attribute it is for, and the bytes live in the context.
-        unsafe {
-            if sys::mlirAttributeIsADenseResourceElements(self.raw()) {
-                let key = || ffi::str_of(sys::strumDenseResourceGetKey(self.raw())).to_owned();
-                let (mut data, mut size) = (std::ptr::null(), 0);
-                if !sys::strumDenseResourceGetBlob(self.raw(), &mut data, &mut size) {
-                    return Err(BlobError::Missing(key()));
-                }
-                if size != total {
-                    let (expected, got) = (total as u64, size as u64);
-                    return Err(BlobError::Length { key: key(), ty: ty.to_string(), expected, got });
-                }
-                return Ok(Cow::Borrowed(borrow(data, size)));
+        if let Some((key, bytes)) = raw::elements::resource(self) {
+            let bytes = bytes.ok_or_else(|| BlobError::Missing(key.to_owned()))?;
+            if bytes.len() != total {
+                let (key, expected, got) = (key.to_owned(), total as u64, bytes.len() as u64);
+                return Err(BlobError::Length { key, ty: ty.to_string(), expected, got });
             }
-            if sys::mlirAttributeIsASparseElements(self.raw()) {
-                return Err(BlobError::Sparse);
-            }
-            if !sys::mlirAttributeIsADenseElements(self.raw()) {
-                return Err(not_elements());
-            }
-            let data = sys::mlirDenseElementsAttrGetRawData(self.raw()).cast();
-            if !sys::mlirDenseElementsAttrIsSplat(self.raw()) {
-                return Ok(Cow::Borrowed(borrow(data, total)));
-            }
-            let width = element_bytes(ty)?;
-            // A splat of a few characters may be larger than the memory, which must not end the process.
-            let mut bytes = Vec::new();
-            bytes.try_reserve_exact(total).map_err(|_| BlobError::TooLarge(ty.to_string()))?;
-            let element: &[u8] = borrow(data, width);
-            match element {
-                [byte] => bytes.resize(total, *byte),
-                _ => (0..total / width.max(1)).for_each(|_| bytes.extend_from_slice(element)),
-            }
-            Ok(Cow::Owned(bytes))
+            return Ok(Cow::Borrowed(bytes));
         }
+        if self.0.is_sparse_elements() {
+            return Err(BlobError::Sparse);
+        }
+        let (bytes, is_splat) = raw::elements::dense(self)?.ok_or_else(not_elements)?;
+        if !is_splat {
+            return Ok(Cow::Borrowed(bytes));
+        }
+        // A splat of a few characters may be larger than the memory, which must not end the process.
+        let (element, mut bytes) = (bytes, Vec::new());
+        bytes.try_reserve_exact(total).map_err(|_| BlobError::TooLarge(ty.to_string()))?;
+        match element {
+            [byte] => bytes.resize(total, *byte),
+            _ => (0..total / element.len().max(1)).for_each(|_| bytes.extend_from_slice(element)),
+        }
+        Ok(Cow::Owned(bytes))
     }
 
     /// The elements of a constant tensor of signless or signed integers of 8, 16, 32 or 64 bits, or of `index`, sign-extended; of
@@ -110,11 +98,13 @@ impl<'c> Attribute<'c> {
         }
     }
 
-    /// The value of a constant tensor all of whose elements are the same integer, such as a zero point.
-    pub fn int_splat(self) -> Option<i64> {
-        let elements = self.int_elements().ok()?;
-        let (&first, rest) = elements.split_first()?;
-        rest.iter().all(|&element| element == first).then_some(first)
+    /// The bytes of the one element of a `dense` splat whose elements are integers of whole bytes; `None` for anything else.
+    pub fn splat_bytes(self) -> Option<&'c [u8]> {
+        self.ty()?.element()?.int_width()?;
+        match raw::elements::dense(self) {
+            Ok(Some((element, true))) => Some(element),
+            _ => None,
+        }
     }
 
     /// `dense<…>` of a static tensor type, from its bytes, which are copied and uniqued: for small constants.
@@ -123,15 +113,20 @@ impl<'c> Attribute<'c> {
         if bytes.is_empty() {
             return Self::parse(ty.context(), &format!("dense<> : {ty}"));
         }
-        // SAFETY: the type is valid, and the buffer has the length that it takes.
-        unsafe {
-            Self::from_raw_option(sys::mlirDenseElementsAttrRawBufferGet(
-                ty.raw(),
-                bytes.len(),
-                bytes.as_ptr().cast(),
-            ))
+        raw::elements::new_dense(ty, bytes).ok_or_else(|| Error::Attribute(format!("constant of type {ty}")))
+    }
+
+    /// `dense<x>` of a static tensor type of integers of whole bytes or f32, from the bytes of the one element.
+    pub fn dense_splat(ty: Type<'c>, element: &[u8]) -> Result<Self, Error> {
+        let bits = ty.element().and_then(|e| if e.is_f32() { Some(32) } else { e.int_width() });
+        let width = bits.and_then(|bits| usize::try_from(bits / 8).ok());
+        if width != Some(element.len()) {
+            let expected = width.unwrap_or(0);
+            return Err(Error::Bytes { ty: ty.to_string(), expected, got: element.len() });
         }
-        .ok_or_else(|| Error::Attribute(format!("constant of type {ty}")))
+        // A buffer of one element makes a splat.
+        raw::elements::new_dense(ty, element)
+            .ok_or_else(|| Error::Attribute(format!("constant of type {ty}")))
     }
 
     /// `dense_resource<name>` of a static tensor type, from its bytes, which are handed over without a copy: for weights.
@@ -142,27 +137,8 @@ impl<'c> Attribute<'c> {
         check_length(ty, bytes.len())?;
         // The alignment is written to files, so it must not depend on where the allocator has put the bytes.
         let alignment = element_bytes(ty).map_or(1, usize::next_power_of_two);
-        let bytes = if bytes.as_ptr().align_offset(alignment) == 0 {
-            Buffer::Bytes(bytes)
-        } else {
-            Buffer::words(&bytes)
-        };
-        let buffer = Box::new(bytes);
-        let (data, length) = buffer.parts();
-        // SAFETY: the bytes are valid until `free` is called with the box that owns them, and MLIR calls it once.
-        unsafe {
-            Self::from_raw_option(sys::mlirUnmanagedDenseResourceElementsAttrGet(
-                ty.raw(),
-                ffi::string_ref(name),
-                data.cast_mut().cast(),
-                length,
-                alignment,
-                false,
-                Some(free),
-                Box::into_raw(buffer).cast(),
-            ))
-        }
-        .ok_or_else(|| Error::Attribute(format!("resource of type {ty}")))
+        raw::elements::new_resource(ty, name, bytes, alignment)
+            .ok_or_else(|| Error::Attribute(format!("resource of type {ty}")))
     }
 }
 
@@ -198,62 +174,15 @@ impl Deref for Bytes {
     }
 }
 
-/// Bytes that MLIR has been handed.
-enum Buffer {
-    Bytes(Bytes),
-    /// For data that must be aligned; the number is the length in bytes.
-    Words(Vec<u64>, usize),
-}
-
-impl Buffer {
-    fn words(bytes: &[u8]) -> Self {
-        let word = |chunk: &[u8]| {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            u64::from_ne_bytes(word)
-        };
-        Self::Words(bytes.chunks(8).map(word).collect(), bytes.len())
-    }
-
-    fn parts(&self) -> (*const u8, usize) {
-        match self {
-            Self::Bytes(bytes) => (bytes.as_ptr(), bytes.len()),
-            Self::Words(words, length) => (words.as_ptr().cast(), *length),
-        }
-    }
-}
-
-/// Frees a resource made by [`Attribute::resource`].
-unsafe extern "C" fn free(user: *mut c_void, _data: *const c_void, _size: usize, _alignment: usize) {
-    // SAFETY: `user` is the box that `resource` gave away, and comes back once.
-    drop(unsafe { Box::from_raw(user.cast::<Buffer>()) });
-}
-
-/// # Safety
-/// `data` must be valid for reads of `length` bytes for `'c`, unless the length is 0.
-unsafe fn borrow<'c>(data: *const u8, length: usize) -> &'c [u8] {
-    if length == 0 || data.is_null() {
-        return &[];
-    }
-    // SAFETY: by this function's contract.
-    unsafe { slice::from_raw_parts(data, length) }
-}
-
 /// The width of a tensor's elements in bytes.
-fn element_bytes(ty: Type<'_>) -> Result<usize, BlobError> {
+pub(crate) fn element_bytes(ty: Type<'_>) -> Result<usize, BlobError> {
     let wrong = || BlobError::Element(ty.to_string());
     let element = ty.element().ok_or_else(wrong)?;
     let bits = match element.int_width() {
         Some(bits) => bits,
         // Constants of `index` are stored with 64 bits.
         None if element.is_index() => 64,
-        // SAFETY: the width is asked of float types only.
-        None => unsafe {
-            if !sys::mlirTypeIsAFloat(element.raw()) {
-                return Err(wrong());
-            }
-            sys::mlirFloatTypeGetWidth(element.raw())
-        },
+        None => element.float_width().ok_or_else(wrong)?,
     };
     if bits == 0 || bits % 8 != 0 || !(bits / 8).is_power_of_two() {
         return Err(wrong());
@@ -262,7 +191,7 @@ fn element_bytes(ty: Type<'_>) -> Result<usize, BlobError> {
 }
 
 /// The bytes that the elements of a tensor take.
-fn tensor_bytes(ty: Type<'_>) -> Result<usize, BlobError> {
+pub(crate) fn tensor_bytes(ty: Type<'_>) -> Result<usize, BlobError> {
     let tensor = ty.as_tensor().ok_or_else(|| BlobError::NotElements(ty.to_string()))?;
     let width = element_bytes(ty)?;
     tensor

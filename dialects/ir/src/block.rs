@@ -1,97 +1,43 @@
 //! Blocks and regions.
 
-use std::{fmt, marker::PhantomData};
+use std::{fmt, iter};
 
-use strum_mlir_sys as sys;
+use melior::ir::{BlockLike, BlockRef, RegionLike, RegionRef};
 
-use crate::{Context, Error, Location, Operation, Type, Value};
+use crate::{Operation, Value};
 
 /// A block: arguments and a list of operations.
-#[derive(Clone, Copy)]
-pub struct Block<'c> {
-    raw: sys::MlirBlock,
-    context: PhantomData<&'c Context>,
-}
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Block<'c>(pub(crate) BlockRef<'c, 'c>);
 
 impl<'c> Block<'c> {
-    /// # Safety
-    /// The block must be valid for `'c`.
-    pub(crate) unsafe fn from_raw(raw: sys::MlirBlock) -> Self {
-        Self { raw, context: PhantomData }
-    }
-
-    pub(crate) fn raw(self) -> sys::MlirBlock {
-        self.raw
-    }
-
     /// Its operations, in order: a list that stays as it is while the block is changed.
     pub fn operations(self) -> Vec<Operation<'c>> {
-        let mut operations = Vec::new();
-        // SAFETY: the list of operations is not changed while it is walked.
-        unsafe {
-            let mut next = sys::mlirBlockGetFirstOperation(self.raw);
-            while !next.ptr.is_null() {
-                operations.push(Operation::from_raw(next));
-                next = sys::mlirOperationGetNextInBlock(next);
-            }
-        }
-        operations
+        iter::successors(self.first(), |op| op.next_in_block()).collect()
     }
 
     /// Its first operation.
     pub fn first(self) -> Option<Operation<'c>> {
-        // SAFETY: the block is valid.
-        unsafe { Operation::from_raw_option(sys::mlirBlockGetFirstOperation(self.raw)) }
+        self.0.first_operation().map(Operation)
     }
 
     /// Its last operation, if that is a terminator.
     pub fn terminator(self) -> Option<Operation<'c>> {
-        // SAFETY: the block is valid.
-        unsafe { Operation::from_raw_option(sys::mlirBlockGetTerminator(self.raw)) }
+        self.0.terminator().map(Operation)
     }
 
     /// Its arguments.
     pub fn arguments(self) -> Vec<Value<'c>> {
-        // SAFETY: arguments are asked for within their number.
-        unsafe {
-            let n = sys::mlirBlockGetNumArguments(self.raw);
-            (0..n).map(|i| Value::from_raw(sys::mlirBlockGetArgument(self.raw, i))).collect()
-        }
-    }
-
-    /// Adds an argument at the end.
-    pub fn add_argument(self, ty: Type<'c>, location: Location<'c>) -> Value<'c> {
-        // SAFETY: everything is valid.
-        unsafe { Value::from_raw(sys::mlirBlockAddArgument(self.raw, ty.raw(), location.raw())) }
-    }
-
-    /// Removes an argument that nothing uses.
-    pub fn erase_argument(self, index: usize) -> Result<(), Error> {
-        let argument = self.arguments().get(index).copied();
-        match argument {
-            Some(argument) if !argument.is_used() => {
-                // SAFETY: the argument exists and has no uses.
-                unsafe { sys::mlirBlockEraseArgument(self.raw, index as u32) };
-                Ok(())
-            }
-            _ => Err(Error::InUse(format!("block argument {index}"))),
-        }
+        (0..self.0.argument_count())
+            .map_while(|i| self.0.argument(i).ok().map(|argument| Value(argument.into())))
+            .collect()
     }
 
     /// The operation that it belongs to.
     pub fn parent_op(self) -> Option<Operation<'c>> {
-        // SAFETY: the block is valid.
-        unsafe { Operation::from_raw_option(sys::mlirBlockGetParentOperation(self.raw)) }
+        self.0.parent_operation().map(Operation)
     }
 }
-
-impl PartialEq for Block<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.raw.ptr == other.raw.ptr
-    }
-}
-
-impl Eq for Block<'_> {}
 
 impl fmt::Debug for Block<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,48 +47,17 @@ impl fmt::Debug for Block<'_> {
 
 /// A region: a list of blocks.
 #[derive(Clone, Copy)]
-pub struct Region<'c> {
-    raw: sys::MlirRegion,
-    context: PhantomData<&'c Context>,
-}
+pub struct Region<'c>(pub(crate) RegionRef<'c, 'c>);
 
 impl<'c> Region<'c> {
-    /// # Safety
-    /// The region must be valid for `'c`.
-    pub(crate) unsafe fn from_raw(raw: sys::MlirRegion) -> Self {
-        Self { raw, context: PhantomData }
-    }
-
     /// Its blocks, in order.
     pub fn blocks(self) -> Vec<Block<'c>> {
-        let mut blocks = Vec::new();
-        // SAFETY: the list of blocks is not changed while it is walked.
-        unsafe {
-            let mut next = sys::mlirRegionGetFirstBlock(self.raw);
-            while !next.ptr.is_null() {
-                blocks.push(Block::from_raw(next));
-                next = sys::mlirBlockGetNextInRegion(next);
-            }
-        }
-        blocks
+        iter::successors(self.entry(), |block| block.0.next_in_region().map(Block)).collect()
     }
 
     /// Its first block.
     pub fn entry(self) -> Option<Block<'c>> {
-        self.blocks().into_iter().next()
-    }
-
-    /// Adds an empty block at the end, with arguments of the given types.
-    pub fn append_block(self, arguments: &[(Type<'c>, Location<'c>)]) -> Block<'c> {
-        let (types, locations): (Vec<_>, Vec<_>) =
-            arguments.iter().map(|(ty, location)| (ty.raw(), location.raw())).unzip();
-        // SAFETY: both lists have the given length; the region takes the block over.
-        unsafe {
-            let block =
-                sys::mlirBlockCreate(crate::location::len(&types), types.as_ptr(), locations.as_ptr());
-            sys::mlirRegionAppendOwnedBlock(self.raw, block);
-            Block::from_raw(block)
-        }
+        self.0.first_block().map(Block)
     }
 }
 

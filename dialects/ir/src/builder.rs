@@ -1,8 +1,11 @@
 //! Making operations.
 
-use strum_mlir_sys as sys;
+use melior::ir::{
+    Block as OwnedBlock, BlockLike, Identifier, Operation as OwnedOperation, Region, RegionLike,
+    operation::OperationBuilder,
+};
 
-use crate::{Attribute, Block, Error, Location, Operation, Type, Value, ffi, location::len};
+use crate::{Attribute, Block, Error, Location, Operation, Type, Value};
 
 /// An operation under construction, which comes into being where it is inserted.
 ///
@@ -97,27 +100,18 @@ impl<'c> OpBuilder<'c> {
     /// Makes the operation before `anchor`.
     pub fn insert_before(self, anchor: Operation<'c>) -> Result<Operation<'c>, Error> {
         let block = anchor.check_in_block()?;
-        let op = self.create()?;
-        // SAFETY: the block holds the anchor, and takes the operation over.
-        unsafe { sys::mlirBlockInsertOwnedOperationBefore(block.raw(), anchor.raw(), op.raw()) };
-        Ok(op)
+        Ok(Operation(block.0.insert_operation_before(anchor.0, self.create()?)))
     }
 
     /// Makes the operation after `anchor`.
     pub fn insert_after(self, anchor: Operation<'c>) -> Result<Operation<'c>, Error> {
         let block = anchor.check_in_block()?;
-        let op = self.create()?;
-        // SAFETY: the block holds the anchor, and takes the operation over.
-        unsafe { sys::mlirBlockInsertOwnedOperationAfter(block.raw(), anchor.raw(), op.raw()) };
-        Ok(op)
+        Ok(Operation(block.0.insert_operation_after(anchor.0, self.create()?)))
     }
 
     /// Makes the operation at the end of a block.
     pub fn append_to(self, block: Block<'c>) -> Result<Operation<'c>, Error> {
-        let op = self.create()?;
-        // SAFETY: the block takes the operation over.
-        unsafe { sys::mlirBlockAppendOwnedOperation(block.raw(), op.raw()) };
-        Ok(op)
+        Ok(Operation(block.0.append_operation(self.create()?)))
     }
 
     /// Makes the operation at the beginning of a block.
@@ -129,36 +123,30 @@ impl<'c> OpBuilder<'c> {
     }
 
     /// Makes the operation, in no block yet.
-    fn create(self) -> Result<Operation<'c>, Error> {
-        let context = self.location.context();
-        if !context.knows_operation(&self.name) {
-            return Err(Error::UnknownOperation(self.name));
-        }
-        let operands: Vec<_> = self.operands.iter().map(|value| value.raw()).collect();
-        let results: Vec<_> = self.results.iter().map(|ty| ty.raw()).collect();
-        let named = |(name, attribute): &(String, Attribute<'c>)| {
-            // SAFETY: the context is valid and copies the name; the attribute is valid.
-            unsafe {
-                let name = sys::mlirIdentifierGet(context.raw(), ffi::string_ref(name));
-                sys::mlirNamedAttributeGet(name, attribute.raw())
+    ///
+    /// melior's builder borrows the name without saying so, and leaks what it has been given if it is not built: hence both in one call.
+    fn create(self) -> Result<OwnedOperation<'c>, Error> {
+        let name = self.name.as_str();
+        let operands: Vec<_> = self.operands.iter().map(|value| value.0).collect();
+        let results: Vec<_> = self.results.iter().map(|ty| ty.0).collect();
+        let built = self.location.context().with(|context| {
+            if !context.is_registered_operation(name) {
+                return Err(Error::UnknownOperation(name.into()));
             }
-        };
-        let attributes: Vec<_> = self.attributes.iter().map(named).collect();
-        // SAFETY: all lists have the given lengths and live until the operation is made; it takes the regions over, and they their
-        // blocks.
-        let op = unsafe {
-            let mut state = sys::mlirOperationStateGet(ffi::string_ref(&self.name), self.location.raw());
-            sys::mlirOperationStateAddOperands(&mut state, len(&operands), operands.as_ptr());
-            sys::mlirOperationStateAddResults(&mut state, len(&results), results.as_ptr());
-            sys::mlirOperationStateAddAttributes(&mut state, len(&attributes), attributes.as_ptr());
+            let named =
+                |(name, attribute): &(String, Attribute<'c>)| (Identifier::new(context, name), attribute.0);
+            let attributes: Vec<_> = self.attributes.iter().map(named).collect();
+            let mut builder = OperationBuilder::new(name, self.location.0)
+                .add_operands(&operands)
+                .add_results(&results)
+                .add_attributes(&attributes);
             for _ in 0..self.regions {
-                let region = sys::mlirRegionCreate();
-                let block = sys::mlirBlockCreate(0, std::ptr::null(), std::ptr::null());
-                sys::mlirRegionAppendOwnedBlock(region, block);
-                sys::mlirOperationStateAddOwnedRegions(&mut state, 1, &region);
+                let region = Region::new();
+                region.append_block(OwnedBlock::new(&[]));
+                builder = builder.add_regions([region]);
             }
-            Operation::from_raw_option(sys::mlirOperationCreate(&mut state))
-        };
-        op.ok_or(Error::Build(self.name))
+            Ok(builder.build())
+        });
+        built?.map_err(|_| Error::Build(self.name))
     }
 }

@@ -1,14 +1,8 @@
 //! Emitting diagnostics, and capturing those that others emit.
 
-use std::{
-    ffi::c_void,
-    fmt,
-    sync::{Mutex, PoisonError},
-};
+use std::fmt;
 
-use strum_mlir_sys as sys;
-
-use crate::{ContextRef, Location, ffi, location::len};
+use crate::{ContextRef, Location, raw};
 
 /// How bad a diagnostic is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +36,10 @@ pub struct Reported(());
 /// A diagnostic under construction.
 #[must_use = "a diagnostic says nothing before `emit` or `fail`"]
 pub struct Diagnostic<'c> {
-    severity: Severity,
-    location: Location<'c>,
-    message: String,
-    notes: Vec<(Location<'c>, String)>,
+    pub(crate) severity: Severity,
+    pub(crate) location: Location<'c>,
+    pub(crate) message: String,
+    pub(crate) notes: Vec<(Location<'c>, String)>,
 }
 
 impl<'c> Diagnostic<'c> {
@@ -68,25 +62,7 @@ impl<'c> Diagnostic<'c> {
 
     /// Hands it to MLIR.
     pub fn emit(self) {
-        let severity = match self.severity {
-            Severity::Error => sys::StrumSeverity::STRUM_ERROR,
-            Severity::Warning => sys::StrumSeverity::STRUM_WARNING,
-            Severity::Remark | Severity::Note => sys::StrumSeverity::STRUM_REMARK,
-        };
-        let locations: Vec<_> = self.notes.iter().map(|(location, _)| location.raw()).collect();
-        let notes: Vec<_> = self.notes.iter().map(|(_, text)| ffi::string_ref(text)).collect();
-        let message = ffi::string_ref(&self.message);
-        // SAFETY: the locations are valid, the strings live until after the call, and both lists have the given length.
-        unsafe {
-            sys::strumEmit(
-                self.location.raw(),
-                severity,
-                message,
-                len(&notes),
-                locations.as_ptr(),
-                notes.as_ptr(),
-            );
-        }
+        raw::diagnostic::emit(&self);
     }
 }
 
@@ -113,55 +89,6 @@ impl fmt::Display for Captured {
 impl<'c> ContextRef<'c> {
     /// Runs `body`, and returns with its result all diagnostics emitted meanwhile, which go nowhere else.
     pub fn capture<R>(self, body: impl FnOnce() -> R) -> (R, Vec<Captured>) {
-        /// Detaches the handler, even if `body` unwinds.
-        struct Attached<'c>(ContextRef<'c>, sys::MlirDiagnosticHandlerID);
-        impl Drop for Attached<'_> {
-            fn drop(&mut self) {
-                // SAFETY: attached to this context below, detached once.
-                unsafe { sys::mlirContextDetachDiagnosticHandler(self.0.raw(), self.1) }
-            }
-        }
-
-        let captured: Mutex<Vec<Captured>> = Mutex::default();
-        let user: *const Mutex<Vec<Captured>> = &raw const captured;
-        // SAFETY: the handler is detached before `captured` goes out of scope, and takes it as the Mutex it is.
-        let id = unsafe {
-            sys::mlirContextAttachDiagnosticHandler(self.raw(), Some(record), user.cast_mut().cast(), None)
-        };
-        let attached = Attached(self, id);
-        let result = body();
-        drop(attached);
-        (result, captured.into_inner().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// The handler of [`ContextRef::capture`].
-unsafe extern "C" fn record(diagnostic: sys::MlirDiagnostic, user: *mut c_void) -> sys::MlirLogicalResult {
-    // SAFETY: `user` is the Mutex that `capture` attached, which outlives the attachment.
-    let captured = unsafe { &*user.cast::<Mutex<Vec<Captured>>>() };
-    // SAFETY: MLIR hands a valid diagnostic.
-    let diagnostic = unsafe { read(diagnostic) };
-    captured.lock().unwrap_or_else(PoisonError::into_inner).push(diagnostic);
-    ffi::SUCCESS
-}
-
-/// # Safety
-/// The diagnostic must be valid.
-pub(crate) unsafe fn read(diagnostic: sys::MlirDiagnostic) -> Captured {
-    // SAFETY: valid by this function's contract, and notes are asked for within their number.
-    unsafe {
-        let severity = match sys::mlirDiagnosticGetSeverity(diagnostic) {
-            sys::MlirDiagnosticSeverity_MlirDiagnosticError => Severity::Error,
-            sys::MlirDiagnosticSeverity_MlirDiagnosticWarning => Severity::Warning,
-            sys::MlirDiagnosticSeverity_MlirDiagnosticNote => Severity::Note,
-            _ => Severity::Remark,
-        };
-        let notes = sys::mlirDiagnosticGetNumNotes(diagnostic);
-        Captured {
-            severity,
-            location: Location::from_raw(sys::mlirDiagnosticGetLocation(diagnostic)).describe(),
-            message: ffi::collect(|user| sys::mlirDiagnosticPrint(diagnostic, Some(ffi::append), user)),
-            notes: (0..notes).map(|i| read(sys::mlirDiagnosticGetNote(diagnostic, i))).collect(),
-        }
+        raw::diagnostic::capture(self, body)
     }
 }

@@ -1,8 +1,8 @@
 //! A safe view of MLIR for this project's passes and tools, and of its dialects `strum` and `dpu`.
 //!
 //! Everything hangs on a [`Context`]; [`Operation`], [`Value`], [`Block`], [`Type`], [`Attribute`] and [`Location`] are handles into it
-//! that are copied freely. The interface is small and goes straight to MLIR's C interface: it holds what passes need, with an answer
-//! for every input, and no more.
+//! that are copied freely: newtypes of melior's, which most of this crate is built on. The interface is small: it holds what passes need,
+//! with an answer for every input, and no more. What melior lacks or does unsoundly, and all that is `unsafe`, is in `raw`, which says why.
 //!
 //! - Reading and changing IR: [`Operation`], [`Value`], [`Block`], [`OpBuilder`].
 //! - Constants without copies: [`Attribute::bytes`], [`Attribute::resource`].
@@ -12,7 +12,9 @@
 //! - The dialects: [`strum`], [`dpu`].
 //!
 //! Two rules keep handles sound, which the compiler cannot check: they are not kept over a run of MLIR's own passes
-//! ([`Module::run`], [`PassContext::run_pipeline`]) nor over the end of their [`Module`].
+//! ([`Module::run`], [`Module::run_passes`]) nor over the end of their [`Module`].
+
+#![deny(unsafe_code)]
 
 mod attribute;
 mod blob;
@@ -20,27 +22,22 @@ mod block;
 mod builder;
 mod context;
 mod diagnostic;
-mod dictionary;
 mod discardable;
 pub mod dpu;
 mod error;
-mod ffi;
-mod graveyard;
-mod interop;
 mod location;
 mod module;
 mod operation;
-mod opt;
 mod option;
+#[allow(unsafe_code, reason = "hands values of options over, and is called by C++")]
 mod pass;
-mod pass_manager;
+#[allow(unsafe_code, reason = "hands passes over, and is called by C++")]
 mod pipeline;
-mod splat;
+#[allow(unsafe_code, reason = "calls MLIR")]
+mod raw;
 pub mod strum;
-mod tool;
 mod types;
 mod value;
-mod verify;
 
 pub use attribute::Attribute;
 pub use blob::{BlobError, Bytes};
@@ -52,10 +49,10 @@ pub use error::Error;
 pub use location::Location;
 pub use module::{Module, PrintOptions};
 pub use operation::Operation;
-pub use opt::{OptLine, OptOutcome, OptSource, run_opt};
 pub use option::{Any, Domain, Given, OptionError, OptionSet, PassOption, Refused, Words};
 pub use pass::{Pass, PassContext, PassError, register_pass};
 pub use pipeline::{Passes, Pipeline, register_pipeline};
-pub use tool::{llvm_version, lsp_main, return_freed_memory};
+pub use raw::opt::{OptLine, OptOutcome, OptSource, run_opt};
+pub use raw::tool::{llvm_version, lsp_main, return_freed_memory};
 pub use types::{TensorType, Type};
 pub use value::{Use, Value};

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use strum_mlir_sys as sys;
+use melior::ir::{Module as Owned, operation::OperationLike};
 
-use crate::{
-    Block, Context, Error, Location, Operation, Passes, ffi, graveyard, pass_manager::PassManager,
-    register_mlir_passes,
-};
+use melior::pass::PassManager;
+
+use crate::{Block, Context, Error, Location, Operation, Passes, raw, register_mlir_passes};
 
 /// How to print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,76 +23,39 @@ pub struct PrintOptions {
 }
 
 /// A module that this code owns.
-#[derive(Debug)]
-pub struct Module<'c> {
-    op: Operation<'c>,
-}
+pub struct Module<'c>(pub(crate) Owned<'c>);
 
 impl<'c> Module<'c> {
     /// A module without operations.
     pub fn empty(location: Location<'c>) -> Self {
-        // SAFETY: the location is valid, and the module is owned by the result.
-        unsafe { Self::from_raw(sys::mlirModuleCreateEmpty(location.raw())) }
-    }
-
-    /// # Safety
-    /// The module must be valid, owned by nobody, and of a context that is valid for `'c`.
-    unsafe fn from_raw(module: sys::MlirModule) -> Self {
-        // SAFETY: by this function's contract.
-        Self { op: unsafe { Operation::from_raw(sys::mlirModuleGetOperation(module)) } }
-    }
-
-    /// # Safety
-    /// As for [`Module::from_raw`], or the module is null.
-    unsafe fn from_raw_result(module: sys::MlirModule) -> Result<Self, Error> {
-        if module.ptr.is_null() {
-            return Err(Error::Reported);
-        }
-        // SAFETY: not null, so valid by this function's contract.
-        Ok(unsafe { Self::from_raw(module) })
+        Self(Owned::new(location.0))
     }
 
     /// Parses and verifies a file, text or bytecode. Locations name the file; resources of a bytecode file are not copied but mapped, so
     /// the file must not change while the context lives.
     pub fn parse_file(context: &'c Context, path: &Path) -> Result<Self, Error> {
-        let path = path.to_string_lossy();
-        // SAFETY: the context is valid for `'c`.
-        unsafe { Self::from_raw_result(sys::strumParseFile(context.handle().raw(), ffi::string_ref(&path))) }
+        raw::module::parse_file(context.handle(), &path.to_string_lossy()).map(Self).ok_or(Error::Reported)
     }
 
     /// Parses and verifies text or bytecode in memory. Locations name `name` as the file.
     pub fn parse(context: &'c Context, bytes: &[u8], name: &str) -> Result<Self, Error> {
-        let raw = sys::MlirStringRef { data: bytes.as_ptr().cast(), length: bytes.len() };
-        // SAFETY: the context is valid for `'c`, and the parser copies the bytes.
-        unsafe {
-            Self::from_raw_result(sys::strumParseBytes(context.handle().raw(), raw, ffi::string_ref(name)))
-        }
+        raw::module::parse(context.handle(), bytes, name).map(Self).ok_or(Error::Reported)
     }
 
     /// Parses and verifies bytecode and writes it again, whatever its operation is, with the resources that no dialect knows. Of what is
     /// damaged, MLIR's reader notices much and not everything: it may fault or corrupt the heap.
     pub fn rewrite_bytecode(context: &'c Context, bytes: &[u8], name: &str) -> Result<Vec<u8>, Error> {
-        let raw = sys::MlirStringRef { data: bytes.as_ptr().cast(), length: bytes.len() };
-        let mut written = false;
-        let out = ffi::collect_bytes(|user| {
-            // SAFETY: the context is valid, the bytes are copied, and `append` gets the buffer it wants.
-            written = unsafe {
-                let name = ffi::string_ref(name);
-                sys::strumRewriteBytecode(context.handle().raw(), raw, name, Some(ffi::append), user)
-            };
-        });
-        if written { Ok(out) } else { Err(Error::Reported) }
+        raw::module::rewrite_bytecode(context.handle(), bytes, name).ok_or(Error::Reported)
     }
 
     /// The module as an operation.
     pub fn op(&self) -> Operation<'c> {
-        self.op
+        raw::module::op(self)
     }
 
     /// Its block.
     pub fn body(&self) -> Block<'c> {
-        // SAFETY: a module has exactly one block.
-        unsafe { Block::from_raw(sys::mlirModuleGetBody(sys::mlirModuleFromOperation(self.op.raw()))) }
+        raw::module::body(self)
     }
 
     /// The function or program of the given name.
@@ -106,24 +68,20 @@ impl<'c> Module<'c> {
     ///
     /// Handles into the module must not be kept over a run: passes of MLIR's own free what they erase.
     pub fn run(&mut self, pipeline: &str) -> Result<(), Error> {
-        self.run_with(|manager| manager.add(pipeline))
+        self.run_with(|manager| raw::module::add_pipeline(manager.as_operation_pass_manager(), pipeline))
     }
 
     /// Runs passes, under the conditions of [`Module::run`].
     pub fn run_passes(&mut self, passes: &Passes) -> Result<(), Error> {
-        // SAFETY: the manager is valid.
-        self.run_with(|manager| unsafe { passes.add_to(manager.op_manager()) })
+        self.run_with(|manager| passes.add_to(manager.as_operation_pass_manager()))
     }
 
-    fn run_with(&mut self, fill: impl FnOnce(&PassManager) -> Result<(), Error>) -> Result<(), Error> {
+    fn run_with(&mut self, fill: impl FnOnce(&PassManager<'_>) -> Result<(), Error>) -> Result<(), Error> {
         register_mlir_passes();
-        let plot = graveyard::Plot::begin();
-        let manager = PassManager::new(self.op, "builtin.module");
+        let _plot = raw::graveyard::Plot::begin();
+        let manager = raw::module::manager(self.op(), "builtin.module");
         fill(&manager)?;
-        // SAFETY: the manager is for the module's context and kind.
-        let result = unsafe { sys::mlirPassManagerRunOnOp(manager.raw, self.op.raw()) };
-        drop(plot);
-        if result.value == 0 { Err(Error::Reported) } else { Ok(()) }
+        manager.run(&mut self.0).map_err(|_| Error::Reported)
     }
 
     /// Frees the elements of all `dense_resource` constants of the context that this module does not use, which would otherwise live as
@@ -131,60 +89,31 @@ impl<'c> Module<'c> {
     ///
     /// As with [`Module::run`], what was borrowed before from a constant that is gone must not be kept over it.
     pub fn release_unused_constants(&mut self) {
-        // SAFETY: the module is valid.
-        unsafe { sys::strumReleaseUnusedResources(self.op.context().raw(), self.op.raw()) }
+        raw::module::release_unused(self.op().context(), Some(self.op()));
     }
 
     /// Destroys the module and the elements of all `dense_resource` constants of its context, under the same condition.
     pub fn destroy_with_constants(self) {
-        let context = self.op.context();
+        let context = self.op().context();
         drop(self);
-        // SAFETY: the context is valid.
-        unsafe {
-            sys::strumReleaseUnusedResources(context.raw(), sys::MlirOperation { ptr: std::ptr::null_mut() })
-        }
+        raw::module::release_unused(context, None);
     }
 }
 
-impl Drop for Module<'_> {
-    fn drop(&mut self) {
-        // SAFETY: owned, and destroyed once. Handles that are left over cannot be used soundly: as with `run`, that is the caller's part.
-        unsafe { sys::mlirModuleDestroy(sys::mlirModuleFromOperation(self.op.raw())) }
+impl std::fmt::Debug for Module<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Module").field(&self.op()).finish()
     }
 }
 
-impl<'c> Operation<'c> {
+impl Operation<'_> {
     /// Its text.
     pub fn print(self, options: &PrintOptions) -> String {
-        // SAFETY: the operation is valid, the flags are destroyed once, and `append` gets the buffer it wants.
-        unsafe {
-            let flags = sys::mlirOpPrintingFlagsCreate();
-            if options.locations {
-                sys::mlirOpPrintingFlagsEnableDebugInfo(flags, true, false);
-            }
-            if options.generic {
-                sys::mlirOpPrintingFlagsPrintGenericOpForm(flags);
-            }
-            if options.local {
-                sys::mlirOpPrintingFlagsUseLocalScope(flags);
-            }
-            if let Some(limit) = options.elide_longer_than.and_then(|limit| isize::try_from(limit).ok()) {
-                sys::mlirOpPrintingFlagsElideLargeElementsAttrs(flags, limit);
-                sys::mlirOpPrintingFlagsElideLargeResourceString(flags, limit);
-            }
-            let text = ffi::collect(|user| {
-                sys::mlirOperationPrintWithFlags(self.raw(), flags, Some(ffi::append), user)
-            });
-            sys::mlirOpPrintingFlagsDestroy(flags);
-            text
-        }
+        raw::operation::print(self, options)
     }
 
     /// Its bytecode.
     pub fn bytecode(self) -> Vec<u8> {
-        // SAFETY: the operation is valid, and `append` gets the buffer it wants.
-        ffi::collect_bytes(|user| unsafe {
-            sys::mlirOperationWriteBytecode(self.raw(), Some(ffi::append), user)
-        })
+        self.0.write_bytecode()
     }
 }

@@ -1,54 +1,33 @@
 //! Operations: reading and changing them.
 
-use std::{fmt, marker::PhantomData};
+use std::{cmp::Ordering, fmt, hash};
 
-use strum_mlir_sys as sys;
+use melior::ir::{
+    OperationRef,
+    operation::{OperationLike, OperationMutLike},
+};
 
 use crate::{
-    Attribute, Block, Context, ContextRef, Error, Location, Region, Reported, Type, Value,
+    Attribute, Block, ContextRef, Error, Location, Region, Reported, Type, Value,
     diagnostic::{Diagnostic, Severity},
-    ffi, graveyard,
+    raw,
 };
 
 /// An operation, by reference: handles are copied freely, and equal when they stand for the same operation.
 ///
 /// An erased operation can still be asked, but has lost its operands and its place; see [`Operation::erase`].
 #[derive(Clone, Copy)]
-pub struct Operation<'c> {
-    raw: sys::MlirOperation,
-    context: PhantomData<&'c Context>,
-}
+pub struct Operation<'c>(pub(crate) OperationRef<'c, 'c>);
 
 impl<'c> Operation<'c> {
-    /// # Safety
-    /// The operation must be valid for `'c`.
-    pub(crate) unsafe fn from_raw(raw: sys::MlirOperation) -> Self {
-        Self { raw, context: PhantomData }
-    }
-
-    /// As [`Operation::from_raw`], but null is `None`.
-    ///
-    /// # Safety
-    /// The operation must be null, or valid for `'c`.
-    pub(crate) unsafe fn from_raw_option(raw: sys::MlirOperation) -> Option<Self> {
-        // SAFETY: not null, so valid by this function's contract.
-        (!raw.ptr.is_null()).then(|| unsafe { Self::from_raw(raw) })
-    }
-
-    pub(crate) fn raw(self) -> sys::MlirOperation {
-        self.raw
-    }
-
     /// The context.
     pub fn context(self) -> ContextRef<'c> {
-        // SAFETY: an operation's context is valid for `'c`.
-        unsafe { ContextRef::from_raw(sys::mlirOperationGetContext(self.raw)) }
+        ContextRef(self.0.context())
     }
 
     /// Its full name, such as `tosa.conv2d`.
     pub fn name(self) -> &'c str {
-        // SAFETY: the operation is valid, and its name lives in the context.
-        unsafe { ffi::str_of(sys::mlirIdentifierStr(sys::mlirOperationGetName(self.raw))) }
+        raw::text::of_name(self.0.name())
     }
 
     /// Whether it is called `name`.
@@ -63,14 +42,12 @@ impl<'c> Operation<'c> {
 
     /// Where it comes from.
     pub fn location(self) -> Location<'c> {
-        // SAFETY: the operation is valid.
-        unsafe { Location::from_raw(sys::mlirOperationGetLocation(self.raw)) }
+        Location(self.0.location())
     }
 
     /// Changes where it comes from.
     pub fn set_location(self, location: Location<'c>) {
-        // SAFETY: both are valid.
-        unsafe { sys::mlirOperationSetLocation(self.raw, location.raw()) }
+        raw::operation::to_change(self).set_location(location.0);
     }
 
     /// Emits the error `'<name>' op <message>` at its location, as MLIR's own verifiers do.
@@ -90,52 +67,47 @@ impl<'c> Operation<'c> {
 
     /// Checks it and everything in it. MLIR emits what is wrong.
     pub fn verify(self) -> Result<(), Error> {
-        // SAFETY: the operation is valid.
-        if unsafe { sys::mlirOperationVerify(self.raw) } { Ok(()) } else { Err(Error::Reported) }
+        if self.0.verify() { Ok(()) } else { Err(Error::Reported) }
     }
 }
 
 /// Operands, results and structure.
+///
+/// Numbers are checked before melior is asked, whose error for a wrong one prints the operation.
 impl<'c> Operation<'c> {
     /// The number of operands.
     pub fn num_operands(self) -> usize {
-        // SAFETY: the operation is valid.
-        unsafe { sys::mlirOperationGetNumOperands(self.raw) as usize }
+        self.0.operand_count()
     }
 
     /// An operand.
     pub fn operand(self, index: usize) -> Option<Value<'c>> {
-        // SAFETY: the operand exists.
-        (index < self.num_operands())
-            .then(|| unsafe { Value::from_raw(sys::mlirOperationGetOperand(self.raw, index as isize)) })
+        if index < self.num_operands() { raw::operation::operand(self, index) } else { None }
     }
 
     /// All operands.
     pub fn operands(self) -> Vec<Value<'c>> {
-        (0..self.num_operands()).filter_map(|i| self.operand(i)).collect()
+        (0..self.num_operands()).filter_map(|i| raw::operation::operand(self, i)).collect()
     }
 
     /// Replaces an operand; false if there is none of that number.
     pub fn set_operand(self, index: usize, value: Value<'c>) -> bool {
         let exists = index < self.num_operands();
         if exists {
-            // SAFETY: the operand exists.
-            unsafe { sys::mlirOperationSetOperand(self.raw, index as isize, value.raw()) };
+            raw::operation::to_change(self).set_operand(index, value.0);
         }
         exists
     }
 
     /// The number of results.
     pub fn num_results(self) -> usize {
-        // SAFETY: the operation is valid.
-        unsafe { sys::mlirOperationGetNumResults(self.raw) as usize }
+        self.0.result_count()
     }
 
     /// A result.
     pub fn result(self, index: usize) -> Option<Value<'c>> {
-        // SAFETY: the result exists.
-        (index < self.num_results())
-            .then(|| unsafe { Value::from_raw(sys::mlirOperationGetResult(self.raw, index as isize)) })
+        let exists = index < self.num_results();
+        exists.then(|| self.0.result(index).ok()).flatten().map(|result| Value(result.into()))
     }
 
     /// All results.
@@ -150,16 +122,13 @@ impl<'c> Operation<'c> {
 
     /// A region.
     pub fn region(self, index: usize) -> Option<Region<'c>> {
-        // SAFETY: the region exists.
-        unsafe {
-            let exists = index < sys::mlirOperationGetNumRegions(self.raw) as usize;
-            exists.then(|| Region::from_raw(sys::mlirOperationGetRegion(self.raw, index as isize)))
-        }
+        let exists = index < self.0.region_count();
+        exists.then(|| self.0.region(index).ok()).flatten().map(Region)
     }
 
     /// All regions.
     pub fn regions(self) -> Vec<Region<'c>> {
-        (0..).map_while(|i| self.region(i)).collect()
+        (0..self.0.region_count()).filter_map(|i| self.region(i)).collect()
     }
 
     /// The first block of the first region: the body of a module, a function or a program.
@@ -169,40 +138,23 @@ impl<'c> Operation<'c> {
 
     /// The block that it is in.
     pub fn block(self) -> Option<Block<'c>> {
-        // SAFETY: the operation is valid.
-        let block = unsafe { sys::mlirOperationGetBlock(self.raw) };
-        // SAFETY: not null, so the block that holds the operation.
-        (!block.ptr.is_null()).then(|| unsafe { Block::from_raw(block) })
+        self.0.block().map(Block)
     }
 
     /// The operation that it is in.
     pub fn parent(self) -> Option<Self> {
-        // SAFETY: an operation without a block has no parent to ask for.
-        self.block()?;
-        // SAFETY: the operation is in a block.
-        unsafe { Self::from_raw_option(sys::mlirOperationGetParentOperation(self.raw)) }
+        self.0.parent_operation().map(Self)
     }
 
     /// The next operation in its block.
     pub fn next(self) -> Option<Self> {
-        self.block()?;
-        // SAFETY: the operation is in a block.
-        unsafe { Self::from_raw_option(sys::mlirOperationGetNextInBlock(self.raw)) }
+        self.block()?; // MLIR looks for the next in the block
+        self.next_in_block()
     }
 
-    /// The operation before it in its block.
-    pub fn previous(self) -> Option<Self> {
-        self.block()?;
-        // SAFETY: the operation is in a block.
-        unsafe { Self::from_raw_option(sys::strumOperationGetPrevInBlock(self.raw)) }
-    }
-
-    /// Whether it comes before `other` in the block that both are in.
-    pub fn is_before(self, other: Self) -> bool {
-        // SAFETY: both are in the same block, as MLIR demands.
-        self.block().is_some()
-            && self.block() == other.block()
-            && unsafe { sys::mlirOperationIsBeforeInBlock(self.raw, other.raw) }
+    /// As [`Operation::next`], for an operation that is in a block.
+    pub(crate) fn next_in_block(self) -> Option<Self> {
+        self.0.next_in_block().map(Self)
     }
 
     /// Everything in it, itself not included, in the order of the text: a list that stays as it is while operations change.
@@ -227,59 +179,38 @@ impl<'c> Operation<'c> {
 impl<'c> Operation<'c> {
     /// An attribute. One that is not written has its default, if the operation declares one.
     pub fn attribute(self, name: &str) -> Option<Attribute<'c>> {
-        // SAFETY: the operation is valid; null is taken for absent.
-        unsafe {
-            Attribute::from_raw_option(sys::mlirOperationGetAttributeByName(self.raw, ffi::string_ref(name)))
-        }
+        self.0.attribute(name).ok().map(Attribute)
     }
 
     /// The attributes that its definition does not declare, with their names.
-    pub fn discardable_attributes(self) -> Vec<(&'c str, Attribute<'c>)> {
-        // SAFETY: attributes are asked for within their number; their names live in the context.
-        unsafe {
-            let n = sys::mlirOperationGetNumDiscardableAttributes(self.raw);
-            (0..n)
-                .map(|i| {
-                    let named = sys::mlirOperationGetDiscardableAttribute(self.raw, i);
-                    (ffi::str_of(sys::mlirIdentifierStr(named.name)), Attribute::from_raw(named.attribute))
-                })
-                .collect()
-        }
+    pub(crate) fn discardable_attributes(self) -> Vec<(&'c str, Attribute<'c>)> {
+        (0..self.0.discardable_attribute_count())
+            .filter_map(|i| self.0.discardable_attribute_at(i).ok())
+            .map(|(name, attribute)| (raw::text::of_name(name), Attribute(attribute)))
+            .collect()
     }
 
     /// The names of the attributes that its definition declares, whether it has them or not.
     pub fn declared_attributes(self) -> Vec<&'c str> {
-        // SAFETY: names are asked for within their number, and live in the context.
-        unsafe {
-            let n = sys::strumOperationGetNumDeclaredAttributes(self.raw);
-            (0..n).map(|i| ffi::str_of(sys::strumOperationGetDeclaredAttribute(self.raw, i))).collect()
-        }
+        raw::operation::declared_attributes(self)
     }
 
     /// All attributes with their names.
     pub fn attributes(self) -> Vec<(&'c str, Attribute<'c>)> {
-        // SAFETY: attributes are asked for within their number; their names live in the context.
-        unsafe {
-            let n = sys::mlirOperationGetNumAttributes(self.raw);
-            (0..n)
-                .map(|i| {
-                    let named = sys::mlirOperationGetAttribute(self.raw, i);
-                    (ffi::str_of(sys::mlirIdentifierStr(named.name)), Attribute::from_raw(named.attribute))
-                })
-                .collect()
-        }
+        self.0
+            .attributes()
+            .map(|(name, attribute)| (raw::text::of_name(name), Attribute(attribute)))
+            .collect()
     }
 
     /// Sets an attribute.
     pub fn set_attribute(self, name: &str, attribute: Attribute<'c>) {
-        // SAFETY: both are valid.
-        unsafe { sys::mlirOperationSetAttributeByName(self.raw, ffi::string_ref(name), attribute.raw()) }
+        raw::operation::to_change(self).set_attribute(name, attribute.0);
     }
 
     /// Removes an attribute; false if there was none.
     pub fn remove_attribute(self, name: &str) -> bool {
-        // SAFETY: the operation is valid.
-        unsafe { sys::mlirOperationRemoveAttributeByName(self.raw, ffi::string_ref(name)) }
+        raw::operation::to_change(self).remove_attribute(name).is_ok()
     }
 
     /// An integer attribute.
@@ -326,8 +257,7 @@ impl<'c> Operation<'c> {
         if self.results().into_iter().any(Value::is_used) {
             return Err(Error::InUse(self.name().into()));
         }
-        // SAFETY: in a block, hence not erased before, and its results have no uses.
-        unsafe { graveyard::bury(self.raw) };
+        raw::graveyard::bury(self);
         Ok(())
     }
 
@@ -346,8 +276,7 @@ impl<'c> Operation<'c> {
 
     /// Erases it, and then what it alone used and so on, as far as that has no effects. False if it is used or has effects itself.
     pub fn erase_if_dead(self) -> Result<bool, Error> {
-        // SAFETY: the operation is valid.
-        if self.block().is_none() || !unsafe { sys::strumOperationIsTriviallyDead(self.raw) } {
+        if self.block().is_none() || !raw::operation::is_dead(self) {
             return Ok(false);
         }
         let operands: Vec<_> = self.operands().into_iter().filter_map(Value::defining_op).collect();
@@ -356,39 +285,6 @@ impl<'c> Operation<'c> {
             op.erase_if_dead()?;
         }
         Ok(true)
-    }
-
-    /// Moves it before `other`, which must be in a block.
-    pub fn move_before(self, other: Self) -> Result<(), Error> {
-        self.check_in_block()?;
-        other.check_in_block()?;
-        if self != other {
-            // SAFETY: both are in blocks.
-            unsafe { sys::mlirOperationMoveBefore(self.raw, other.raw) };
-        }
-        Ok(())
-    }
-
-    /// Moves it after `other`, which must be in a block.
-    pub fn move_after(self, other: Self) -> Result<(), Error> {
-        self.check_in_block()?;
-        other.check_in_block()?;
-        if self != other {
-            // SAFETY: both are in blocks.
-            unsafe { sys::mlirOperationMoveAfter(self.raw, other.raw) };
-        }
-        Ok(())
-    }
-
-    /// Puts a copy, with everything in it, before itself. The copy has the same operands.
-    pub fn clone_before(self) -> Result<Self, Error> {
-        let block = self.check_in_block()?;
-        // SAFETY: the copy is handed over to the block that holds the original.
-        unsafe {
-            let copy = sys::mlirOperationClone(self.raw);
-            sys::mlirBlockInsertOwnedOperationBefore(block.raw(), self.raw, copy);
-            Ok(Self::from_raw(copy))
-        }
     }
 
     pub(crate) fn check_in_block(self) -> Result<Block<'c>, Error> {
@@ -414,30 +310,36 @@ impl<'c> Operation<'c> {
     }
 }
 
+impl Operation<'_> {
+    fn address(self) -> *const std::ffi::c_void {
+        self.0.to_raw().ptr
+    }
+}
+
 impl PartialEq for Operation<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.raw.ptr == other.raw.ptr
+        self.address() == other.address()
     }
 }
 
 impl Eq for Operation<'_> {}
 
-impl std::hash::Hash for Operation<'_> {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.raw.ptr.hash(state);
-    }
-}
-
 impl PartialOrd for Operation<'_> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 /// By address: good for maps, not for anything that reaches the output.
 impl Ord for Operation<'_> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.raw.ptr.cmp(&other.raw.ptr)
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.address().cmp(&other.address())
+    }
+}
+
+impl hash::Hash for Operation<'_> {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        self.address().hash(state);
     }
 }
 

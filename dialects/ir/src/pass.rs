@@ -11,11 +11,12 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use melior::ir::OperationRef;
 use strum_mlir_sys as sys;
 
 use crate::{
-    Dialect, Error, Operation, OptionSet, PassOption, Reported, ffi, graveyard, location::len,
-    pass_manager::PassManager,
+    Dialect, Error, Operation, OptionSet, PassOption, Reported,
+    raw::{graveyard, len, text as ffi},
 };
 
 /// Begins the message on a fault of this program.
@@ -69,22 +70,11 @@ pub struct PassContext<'c> {
     run: PhantomData<&'c ()>,
 }
 
-impl<'c> PassContext<'c> {
+impl PassContext<'_> {
     /// Says that the pass has changed nothing, so that MLIR may keep what it knows.
     pub fn mark_unchanged(&self) {
         // SAFETY: the pass is running.
         unsafe { sys::strumPassMarkAllAnalysesPreserved(self.raw) }
-    }
-
-    /// Runs a pipeline, as text without its anchor, on `op`, which must be the operation that the pass runs on or one inside of it.
-    ///
-    /// Handles to operations inside of `op` must not be kept over the run: passes of MLIR's own free what they erase.
-    pub fn run_pipeline(&self, op: Operation<'c>, pipeline: &str) -> Result<(), PassError> {
-        let manager = PassManager::new(op, op.name());
-        manager.add(pipeline)?;
-        // SAFETY: the pass is running, and the manager is for the operation's kind.
-        let result = unsafe { sys::strumPassRunPipeline(self.raw, manager.op_manager(), op.raw()) };
-        if result.value == 0 { Err(PassError::Reported) } else { Ok(()) }
     }
 }
 
@@ -118,7 +108,7 @@ unsafe extern "C" fn run<P: Pass>(
     value: *const c_void,
 ) -> sys::MlirLogicalResult {
     // SAFETY: MLIR hands an operation that is valid during the call, and a value that lives as long as the pass, if there is one.
-    let (op, this) = unsafe { (Operation::from_raw(op), value.cast::<P>().as_ref()) };
+    let (op, this) = unsafe { (Operation(OperationRef::from_raw(op)), value.cast::<P>().as_ref()) };
     let _plot = graveyard::Plot::begin();
     guard(op, || {
         let this = this.ok_or_else(|| PassError::Internal("a pass without options".into()))?;
@@ -206,7 +196,7 @@ fn describe<P: Pass>() -> Spec {
     let id: &'static u64 = Box::leak(Box::new(0));
     let options = RawOptions::new(P::declared());
     let (n_options, list) = options.list();
-    let dialects: Vec<_> = P::DIALECTS.iter().map(|dialect| dialect.handle()).collect();
+    let dialects: Vec<_> = P::DIALECTS.iter().map(|dialect| dialect.handle().to_raw()).collect();
     let root = if P::ROOT == "any" { "" } else { P::ROOT };
     // SAFETY: the address of `id` is unique and aligned to 8; all lists have the given lengths and are copied; the functions are for `P`.
     Spec(unsafe {

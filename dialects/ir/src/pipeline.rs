@@ -7,12 +7,13 @@ use std::{
     sync::Arc,
 };
 
+use melior::pass::OperationPassManager;
 use strum_mlir_sys as sys;
 
 use crate::{
-    Error, OptionSet, Pass, ffi,
+    Error, OptionSet, Pass,
     pass::{BUG, RawOptions, create, panic_text},
-    pass_manager::add_pipeline,
+    raw::{module::add_pipeline, text as ffi},
 };
 
 /// Passes in order, with the values of their options. Its text is what MLIR reads as the same pipeline.
@@ -85,33 +86,24 @@ impl Passes {
     }
 
     /// Adds them to a pass manager.
-    ///
-    /// # Safety
-    /// The manager must be valid.
-    pub(crate) unsafe fn add_to(&self, manager: sys::MlirOpPassManager) -> Result<(), Error> {
+    pub(crate) fn add_to(&self, manager: OperationPassManager<'_, '_>) -> Result<(), Error> {
         for step in &self.0 {
             match step {
                 Step::Own(pass) => {
                     let mut added = ffi::FAILURE;
                     let error = ffi::collect(|user| {
+                        let (manager, pass) = (manager.to_raw(), pass.create());
                         // SAFETY: the manager is valid and takes the pass; `append` gets the buffer it wants.
                         added = unsafe {
-                            sys::strumOpPassManagerAddPass(manager, pass.create(), Some(ffi::append), user)
+                            sys::strumOpPassManagerAddPass(manager, pass, Some(ffi::append), user)
                         };
                     });
                     if added.value == 0 {
                         return Err(Error::Pipeline(error));
                     }
                 }
-                // SAFETY: the manager is valid.
-                Step::Mlir(name) => unsafe { add_pipeline(manager, name) }?,
-                Step::Nested(operation, passes) => {
-                    // SAFETY: the manager is valid, and owns the nested one.
-                    let nested =
-                        unsafe { sys::mlirOpPassManagerGetNestedUnder(manager, ffi::string_ref(operation)) };
-                    // SAFETY: valid as long as the outer one.
-                    unsafe { passes.add_to(nested) }?;
-                }
+                Step::Mlir(name) => add_pipeline(manager, name)?,
+                Step::Nested(operation, passes) => passes.add_to(manager.nested_under(operation))?,
             }
         }
         Ok(())
@@ -176,7 +168,8 @@ unsafe extern "C" fn build<P: Pipeline>(
             .map_err(|_| format!("the options of {} are not UTF-8", P::ARGUMENT))?;
         let options = P::parse(P::ARGUMENT, text).map_err(|error| error.to_string())?;
         // SAFETY: by this function's contract.
-        unsafe { options.passes().add_to(manager) }.map_err(|error| error.to_string())
+        let manager = unsafe { OperationPassManager::from_raw(manager) };
+        options.passes().add_to(manager).map_err(|error| error.to_string())
     }));
     let built = built.unwrap_or_else(|payload| Err(format!("{BUG}{}", panic_text(payload.as_ref()))));
     match built {

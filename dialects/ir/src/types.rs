@@ -1,17 +1,16 @@
 //! Types, and what can be asked of tensors.
 
-use std::{fmt, marker::PhantomData};
+use std::fmt;
 
-use strum_mlir_sys as sys;
+use melior::ir::r#type::{
+    FunctionType, IntegerType, RankedTensorType, ShapedTypeLike, Type as Melior, TypeLike,
+};
 
-use crate::{Context, ContextRef, Error, Location, ffi, location::len};
+use crate::{ContextRef, Error, raw};
 
 /// A type.
-#[derive(Clone, Copy)]
-pub struct Type<'c> {
-    raw: sys::MlirType,
-    context: PhantomData<&'c Context>,
-}
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Type<'c>(pub(crate) Melior<'c>);
 
 /// A tensor type with static shape, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,42 +34,20 @@ impl TensorType<'_> {
 }
 
 impl<'c> Type<'c> {
-    /// # Safety
-    /// The type must be valid for `'c`.
-    pub(crate) unsafe fn from_raw(raw: sys::MlirType) -> Self {
-        Self { raw, context: PhantomData }
-    }
-
-    /// As [`Type::from_raw`], but null is `None`.
-    ///
-    /// # Safety
-    /// The type must be null, or valid for `'c`.
-    pub(crate) unsafe fn from_raw_option(raw: sys::MlirType) -> Option<Self> {
-        // SAFETY: not null, so valid by this function's contract.
-        (!raw.ptr.is_null()).then(|| unsafe { Self::from_raw(raw) })
-    }
-
-    pub(crate) fn raw(self) -> sys::MlirType {
-        self.raw
-    }
-
     /// Parses a type. MLIR emits what is wrong with it.
     pub fn parse(context: impl Into<ContextRef<'c>>, text: &str) -> Result<Self, Error> {
-        // SAFETY: the context is valid for `'c`.
-        unsafe { Self::from_raw_option(sys::mlirTypeParseGet(context.into().raw(), ffi::string_ref(text))) }
-            .ok_or_else(|| Error::Parse(text.into()))
+        let parsed = context.into().with(|context| Melior::parse(context, text));
+        parsed.map(Self).ok_or_else(|| Error::Parse(text.into()))
     }
 
     /// The signless integer type of the given width in bits.
     pub fn int(context: impl Into<ContextRef<'c>>, width: u32) -> Self {
-        // SAFETY: the context is valid for `'c`.
-        unsafe { Self::from_raw(sys::mlirIntegerTypeGet(context.into().raw(), width)) }
+        Self(context.into().with(|context| IntegerType::new(context, width).into()))
     }
 
     /// The unsigned integer type of the given width in bits.
     pub fn unsigned_int(context: impl Into<ContextRef<'c>>, width: u32) -> Self {
-        // SAFETY: the context is valid for `'c`.
-        unsafe { Self::from_raw(sys::mlirIntegerTypeUnsignedGet(context.into().raw(), width)) }
+        Self(context.into().with(|context| IntegerType::unsigned(context, width).into()))
     }
 
     /// `tensor<SHAPExELEMENT>`.
@@ -78,100 +55,85 @@ impl<'c> Type<'c> {
         if let Some(dim) = shape.iter().find(|&&dim| dim < 0) {
             return Err(Error::Type(format!("a tensor with the dimension {dim}")));
         }
-        let location = Location::unknown(element.context());
-        let no_encoding = sys::MlirAttribute { ptr: std::ptr::null() };
-        // SAFETY: everything is valid for `'c`, and the shape has the given length.
-        unsafe {
-            Self::from_raw_option(sys::mlirRankedTensorTypeGetChecked(
-                location.raw(),
-                len(shape),
-                shape.as_ptr(),
-                element.raw,
-                no_encoding,
-            ))
-        }
-        .ok_or_else(|| Error::Type(format!("a tensor of {element}")))
+        raw::attribute::tensor_type(shape, element)
+            .ok_or_else(|| Error::Type(format!("a tensor of {element}")))
     }
 
     /// The type of a function.
     pub fn function(context: impl Into<ContextRef<'c>>, inputs: &[Self], results: &[Self]) -> Self {
-        let raw = |types: &[Self]| types.iter().map(|t| t.raw).collect::<Vec<_>>();
-        let (inputs, results) = (raw(inputs), raw(results));
-        // SAFETY: everything is valid for `'c`, and the lists have the given lengths.
-        unsafe {
-            Self::from_raw(sys::mlirFunctionTypeGet(
-                context.into().raw(),
-                len(&inputs),
-                inputs.as_ptr(),
-                len(&results),
-                results.as_ptr(),
-            ))
-        }
+        let melior = |types: &[Self]| types.iter().map(|ty| ty.0).collect::<Vec<_>>();
+        let (inputs, results) = (melior(inputs), melior(results));
+        Self(context.into().with(|context| FunctionType::new(context, &inputs, &results).into()))
     }
 
     /// The context.
     pub fn context(self) -> ContextRef<'c> {
-        // SAFETY: a type's context is valid for `'c`.
-        unsafe { ContextRef::from_raw(sys::mlirTypeGetContext(self.raw)) }
+        ContextRef(self.0.context())
+    }
+
+    fn as_int(self) -> Option<IntegerType<'c>> {
+        // Asked first: the error of a failing `try_from` prints the type.
+        if self.0.is_integer() { self.0.try_into().ok() } else { None }
+    }
+
+    fn as_ranked(self) -> Option<RankedTensorType<'c>> {
+        if self.0.is_ranked_tensor() { self.0.try_into().ok() } else { None }
     }
 
     /// The width in bits of an integer type, of whatever signedness.
     pub fn int_width(self) -> Option<u32> {
-        // SAFETY: the width is asked of integers only.
-        unsafe { sys::mlirTypeIsAInteger(self.raw).then(|| sys::mlirIntegerTypeGetWidth(self.raw)) }
+        self.as_int().map(|ty| ty.width())
     }
 
     /// Whether this is the signless integer type of the given width.
     pub fn is_int(self, width: u32) -> bool {
-        // SAFETY: the signedness is asked of integers only.
-        self.int_width() == Some(width) && unsafe { sys::mlirIntegerTypeIsSignless(self.raw) }
+        self.as_int().is_some_and(|ty| ty.width() == width && ty.is_signless())
+    }
+
+    /// Whether this is a signed integer type (`si8`), which a signless one is not.
+    pub(crate) fn is_signed_int(self) -> bool {
+        self.as_int().is_some_and(|ty| ty.is_signed())
     }
 
     /// Whether this is an unsigned integer type (`ui8`), which a signless one is not.
     pub fn is_unsigned_int(self) -> bool {
-        // SAFETY: the signedness is asked of integers only.
-        self.int_width().is_some() && unsafe { sys::mlirIntegerTypeIsUnsigned(self.raw) }
+        self.as_int().is_some_and(|ty| ty.is_unsigned())
     }
 
     /// Whether this is `f32`.
     pub fn is_f32(self) -> bool {
-        // SAFETY: the type is valid.
-        unsafe { sys::mlirTypeIsAF32(self.raw) }
+        self.0.is_f32()
+    }
+
+    /// The width in bits of a float type.
+    pub(crate) fn float_width(self) -> Option<u32> {
+        self.0.is_float().then(|| self.0.float_width())
     }
 
     /// Whether this is `index`.
     pub fn is_index(self) -> bool {
-        // SAFETY: the type is valid.
-        unsafe { sys::mlirTypeIsAIndex(self.raw) }
+        self.0.is_index()
     }
 
     /// The rank of a ranked tensor type, with static shape or not.
     pub fn rank(self) -> Option<usize> {
-        // SAFETY: the rank is asked of ranked tensors only.
-        unsafe {
-            sys::mlirTypeIsARankedTensor(self.raw)
-                .then(|| usize::try_from(sys::mlirShapedTypeGetRank(self.raw)).ok())
-                .flatten()
-        }
+        self.as_ranked().map(|tensor| tensor.rank())
     }
 
     /// Whether this is a tensor type without rank.
     pub fn is_unranked_tensor(self) -> bool {
-        // SAFETY: the type is valid.
-        unsafe { sys::mlirTypeIsAUnrankedTensor(self.raw) }
+        self.0.is_unranked_tensor()
     }
 
     /// The parts of a ranked tensor type whose dimensions are all known.
     pub fn as_tensor(self) -> Option<TensorType<'c>> {
-        // SAFETY: the rank and dimensions are asked of ranked tensors only, within the rank.
-        unsafe {
-            if !sys::mlirTypeIsARankedTensor(self.raw) || !sys::mlirShapedTypeHasStaticShape(self.raw) {
-                return None;
-            }
-            let rank = sys::mlirShapedTypeGetRank(self.raw) as isize;
-            let shape = (0..rank).map(|i| sys::mlirShapedTypeGetDimSize(self.raw, i)).collect();
-            Some(TensorType { shape, element: Self::from_raw(sys::mlirShapedTypeGetElementType(self.raw)) })
-        }
+        let tensor = self.as_ranked().filter(ShapedTypeLike::has_static_shape)?;
+        let dim = |index| match tensor.dim_size(index) {
+            Ok(melior::ir::r#type::DimSize::Static(dim)) => i64::try_from(dim).ok(),
+            _ => None,
+        };
+        let shape = (0..tensor.rank()).map(dim).collect::<Option<_>>()?;
+        Some(TensorType { shape, element: Self(tensor.element()) })
     }
 
     /// The shape of a static ranked tensor type.
@@ -181,11 +143,7 @@ impl<'c> Type<'c> {
 
     /// The element type of a ranked tensor type, with static shape or not.
     pub fn element(self) -> Option<Self> {
-        // SAFETY: the element type is asked of ranked tensors only.
-        unsafe {
-            sys::mlirTypeIsARankedTensor(self.raw)
-                .then(|| Self::from_raw(sys::mlirShapedTypeGetElementType(self.raw)))
-        }
+        self.as_ranked().map(|tensor| Self(tensor.element()))
     }
 
     /// A static tensor of this type's element type and another shape.
@@ -196,33 +154,19 @@ impl<'c> Type<'c> {
 
     /// The inputs and results of a function type.
     pub fn as_function(self) -> Option<(Vec<Self>, Vec<Self>)> {
-        // SAFETY: inputs and results are asked of function types only, within their numbers.
-        unsafe {
-            if !sys::mlirTypeIsAFunction(self.raw) {
-                return None;
-            }
-            let inputs = sys::mlirFunctionTypeGetNumInputs(self.raw);
-            let results = sys::mlirFunctionTypeGetNumResults(self.raw);
-            Some((
-                (0..inputs).map(|i| Self::from_raw(sys::mlirFunctionTypeGetInput(self.raw, i))).collect(),
-                (0..results).map(|i| Self::from_raw(sys::mlirFunctionTypeGetResult(self.raw, i))).collect(),
-            ))
+        if !self.0.is_function() {
+            return None;
         }
+        let function = FunctionType::try_from(self.0).ok()?;
+        let inputs = (0..function.input_count()).map_while(|i| function.input(i).ok().map(Self));
+        let results = (0..function.result_count()).map_while(|i| function.result(i).ok().map(Self));
+        Some((inputs.collect(), results.collect()))
     }
 }
-
-impl PartialEq for Type<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.raw.ptr == other.raw.ptr // types are unique in their context
-    }
-}
-
-impl Eq for Type<'_> {}
 
 impl fmt::Display for Type<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // SAFETY: the type is valid, and `append` gets the buffer it wants.
-        f.write_str(&ffi::collect(|user| unsafe { sys::mlirTypePrint(self.raw, Some(ffi::append), user) }))
+        f.write_str(&raw::text::of_type(*self))
     }
 }
 

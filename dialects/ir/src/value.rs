@@ -1,17 +1,14 @@
 //! Values: results of operations and arguments of blocks.
 
-use std::{fmt, marker::PhantomData};
+use std::{cmp::Ordering, fmt, hash};
 
-use strum_mlir_sys as sys;
+use melior::ir::{Value as Melior, ValueLike, operation::OperationResult};
 
-use crate::{Attribute, Block, Context, Location, Operation, Type, ffi};
+use crate::{Attribute, Location, Operation, Type, raw};
 
 /// A value.
 #[derive(Clone, Copy)]
-pub struct Value<'c> {
-    raw: sys::MlirValue,
-    context: PhantomData<&'c Context>,
-}
+pub struct Value<'c>(pub(crate) Melior<'c, 'c>);
 
 /// One use of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,41 +20,28 @@ pub struct Use<'c> {
 }
 
 impl<'c> Value<'c> {
-    /// # Safety
-    /// The value must be valid for `'c`.
-    pub(crate) unsafe fn from_raw(raw: sys::MlirValue) -> Self {
-        Self { raw, context: PhantomData }
-    }
-
-    pub(crate) fn raw(self) -> sys::MlirValue {
-        self.raw
-    }
-
     /// Its type.
     pub fn ty(self) -> Type<'c> {
-        // SAFETY: the value is valid.
-        unsafe { Type::from_raw(sys::mlirValueGetType(self.raw)) }
+        Type(self.0.r#type())
     }
 
     /// Gives it another type. Its operation and its users must agree with it before the next verification.
     pub fn set_type(self, ty: Type<'c>) {
-        // SAFETY: both are valid, and of one context.
-        unsafe { sys::mlirValueSetType(self.raw, ty.raw()) }
+        self.0.set_type(ty.0);
     }
 
     /// Where it comes from.
     pub fn location(self) -> Location<'c> {
-        // SAFETY: the value is valid.
-        unsafe { Location::from_raw(sys::mlirValueGetLocation(self.raw)) }
+        Location(self.0.location())
     }
 
     /// The operation that it is a result of.
     pub fn defining_op(self) -> Option<Operation<'c>> {
-        // SAFETY: the owner is asked of results only.
-        unsafe {
-            sys::mlirValueIsAOpResult(self.raw)
-                .then(|| Operation::from_raw(sys::mlirOpResultGetOwner(self.raw)))
+        // Asked first: the error of a failing `try_from` prints the value, which is the operation.
+        if !self.0.is_operation_result() {
+            return None;
         }
+        OperationResult::try_from(self.0).ok().map(|result| Operation(result.owner()))
     }
 
     /// The operation that it is a result of, if that is called `name`.
@@ -65,46 +49,14 @@ impl<'c> Value<'c> {
         self.defining_op().filter(|op| op.is(name))
     }
 
-    /// Which result of its operation it is.
-    pub fn result_number(self) -> Option<usize> {
-        // SAFETY: the number is asked of results only.
-        let number = unsafe {
-            sys::mlirValueIsAOpResult(self.raw).then(|| sys::mlirOpResultGetResultNumber(self.raw))
-        };
-        number.and_then(|n| usize::try_from(n).ok())
-    }
-
-    /// The block that it is an argument of, and which.
-    pub fn as_argument(self) -> Option<(Block<'c>, usize)> {
-        // SAFETY: block and number are asked of arguments only.
-        unsafe {
-            if !sys::mlirValueIsABlockArgument(self.raw) {
-                return None;
-            }
-            let number = usize::try_from(sys::mlirBlockArgumentGetArgNumber(self.raw)).ok()?;
-            Some((Block::from_raw(sys::mlirBlockArgumentGetOwner(self.raw)), number))
-        }
-    }
-
     /// Its uses. The order is MLIR's, latest first as a rule; sort where it reaches the output.
     pub fn uses(self) -> Vec<Use<'c>> {
-        let mut uses = Vec::new();
-        // SAFETY: the list of uses is not changed while it is walked.
-        unsafe {
-            let mut next = sys::mlirValueGetFirstUse(self.raw);
-            while !sys::mlirOpOperandIsNull(next) {
-                let user = Operation::from_raw(sys::mlirOpOperandGetOwner(next));
-                uses.push(Use { user, operand: sys::mlirOpOperandGetOperandNumber(next) as usize });
-                next = sys::mlirOpOperandGetNextUse(next);
-            }
-        }
-        uses
+        raw::operation::uses(self)
     }
 
     /// Whether anything uses it.
     pub fn is_used(self) -> bool {
-        // SAFETY: the value is valid.
-        unsafe { !sys::mlirOpOperandIsNull(sys::mlirValueGetFirstUse(self.raw)) }
+        raw::operation::is_used(self)
     }
 
     /// Its only use, if there is exactly one.
@@ -117,8 +69,7 @@ impl<'c> Value<'c> {
 
     /// Lets every user use `other` instead.
     pub fn replace_all_uses_with(self, other: Self) {
-        // SAFETY: both are valid.
-        unsafe { sys::mlirValueReplaceAllUsesOfWith(self.raw, other.raw) }
+        raw::operation::replace_all_uses(self, other);
     }
 
     /// The attribute of the constant that it is: of `tosa.const`, `tosa.const_shape`, `arith.constant` or `strum.constant`.
@@ -131,43 +82,41 @@ impl<'c> Value<'c> {
         }
     }
 
-    /// The one integer of a constant tensor, such as a zero point, all of whose elements are equal.
-    pub fn constant_int(self) -> Option<i64> {
-        self.constant()?.int_splat()
+    fn address(self) -> *const std::ffi::c_void {
+        self.0.to_raw().ptr
     }
 }
 
 impl PartialEq for Value<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.raw.ptr == other.raw.ptr
+        self.address() == other.address()
     }
 }
 
 impl Eq for Value<'_> {}
 
 impl PartialOrd for Value<'_> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 /// By address: good for maps, not for anything that reaches the output.
 impl Ord for Value<'_> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.raw.ptr.cmp(&other.raw.ptr)
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.address().cmp(&other.address())
     }
 }
 
-impl std::hash::Hash for Value<'_> {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.raw.ptr.hash(state);
+impl hash::Hash for Value<'_> {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        self.address().hash(state);
     }
 }
 
 impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // SAFETY: the value is valid, and `append` gets the buffer it wants.
-        f.write_str(&ffi::collect(|user| unsafe { sys::mlirValuePrint(self.raw, Some(ffi::append), user) }))
+        f.write_str(&raw::text::of_value(*self))
     }
 }
 

@@ -41,10 +41,9 @@ fn structure() {
     assert_eq!(block.terminator(), Some(ret));
     assert_eq!(block.parent_op(), Some(function));
     assert_eq!(
-        (add0.next(), add0.previous(), ret.next(), ret.previous()),
-        (Some(add1), None, None, Some(abs))
+        (add0.next(), abs.next(), ret.next(), module.op().next()),
+        (Some(add1), Some(ret), None, None)
     );
-    assert!(add0.is_before(abs) && !abs.is_before(add0) && !function.is_before(add0));
     assert_eq!((add0.parent(), module.op().parent(), module.op().block()), (Some(function), None, None));
     assert!(module.symbol("g").is_none());
     assert!(function.region(1).is_none() && ret.regions().is_empty());
@@ -57,13 +56,9 @@ fn values_and_uses() {
     let block = body(&module);
     let [add0, add1, abs, ret] = block.operations()[..] else { panic!("{block:?}") };
     let arguments = block.arguments();
-    assert_eq!(arguments[1].as_argument(), Some((block, 1)));
-    assert_eq!((arguments[1].defining_op(), arguments[1].result_number()), (None, None));
+    assert_eq!(arguments[1].defining_op(), None);
     let value = add0.single_result().unwrap();
-    assert_eq!(
-        (value.defining_op(), value.result_number(), value.as_argument()),
-        (Some(add0), Some(0), None)
-    );
+    assert_eq!(value.defining_op(), Some(add0));
     assert_eq!((value.defined_by("tosa.add"), value.defined_by("tosa.abs")), (Some(add0), None));
     let mut operands: Vec<_> = value.uses().into_iter().map(|u| (u.user, u.operand)).collect();
     operands.sort();
@@ -95,8 +90,7 @@ fn constants_behind_values() {
     let block = body(&module);
     let results: Vec<Value<'_>> =
         block.operations().into_iter().filter_map(Operation::single_result).collect();
-    assert_eq!(results[0].constant_int(), Some(-7));
-    assert_eq!(results[1].constant_int(), None);
+    assert_eq!(results[0].constant().unwrap().int_elements().unwrap(), [-7]);
     assert_eq!(results[1].constant().unwrap().int_elements().unwrap(), [1, 2]);
     assert_eq!(results[2].constant().unwrap().int_elements().unwrap(), [4, 5]);
     assert_eq!(block.arguments()[0].constant(), None);
@@ -112,7 +106,8 @@ fn erase_needs_unused_results() {
     abs.erase().unwrap();
     assert_eq!(body(&module).operations().len(), 3);
     // What is left of it is harmless.
-    assert_eq!((abs.name(), abs.num_operands(), abs.block()), ("tosa.abs", 1, None));
+    assert_eq!((abs.name(), abs.block(), abs.next(), abs.parent()), ("tosa.abs", None, None, None));
+    assert_eq!((abs.operand(0), abs.operands()), (None, vec![]));
     assert_eq!(abs.erase(), Err(Error::Detached("tosa.abs".into())));
     module.op().verify().unwrap();
 }
@@ -145,17 +140,16 @@ fn replace_and_clean_up() {
     assert_eq!(add1.erase_if_dead(), Ok(true)); // add0 goes with it
     assert_eq!(block.operations(), [ret]);
     assert_eq!(add0.block(), None);
-    block.erase_argument(1).unwrap();
-    assert!(matches!(block.erase_argument(0), Err(Error::InUse(_))));
-    assert!(matches!(block.erase_argument(7), Err(Error::InUse(_))));
+    let wider = Type::tensor(&[8], Type::int(&context, 32)).unwrap();
+    arguments[0].set_type(wider);
     module.symbol("f").unwrap().update_function_type().unwrap();
     module.op().verify().unwrap();
     let (inputs, results) = module.symbol("f").unwrap().function_type().unwrap();
-    assert_eq!((inputs.len(), results.len()), (1, 1));
+    assert_eq!((inputs[0], inputs.len(), results), (wider, 2, vec![wider]));
 }
 
 #[test]
-fn build_and_move() {
+fn build() {
     let context = Context::new();
     let module = parse(&context, TEXT);
     let block = body(&module);
@@ -178,13 +172,10 @@ fn build_and_move() {
     let negate =
         new.operands(&[block.arguments()[0], zp]).operand(zp).results(&[ty]).insert_after(add1).unwrap();
     assert_eq!(block.operations(), [zero, add0, add1, negate, abs, ret]);
-    negate.move_before(add0).unwrap();
-    abs.move_after(add1).unwrap();
-    negate.move_before(negate).unwrap();
-    assert_eq!(block.operations(), [zero, negate, add0, add1, abs, ret]);
-    assert!(matches!(negate.move_after(module.op()), Err(Error::Detached(_))));
-    let copy = add1.clone_before().unwrap();
-    assert_eq!((copy.operands(), copy.next()), (add1.operands(), Some(add1)));
+    assert!(matches!(
+        OpBuilder::new("tosa.negate", add0.location()).insert_before(module.op()),
+        Err(Error::Detached(name)) if name == "builtin.module"
+    ));
     let variant = OpBuilder::new("tosa.sub", add0.location())
         .operands(&add0.operands())
         .result(ty)
@@ -225,7 +216,7 @@ fn attributes() {
         [Some(vec![1, -2]), Some(vec![]), Some(vec![3]), Some(vec![-128]), Some(vec![1, 2]), None, None]
     );
     assert_eq!(f.attribute("ty").unwrap().as_type().unwrap().shape(), Some(vec![2]));
-    assert_eq!(f.attribute("sym").unwrap().as_symbol(), Some("g"));
+    assert_eq!(f.attribute("sym").unwrap().to_string(), "@g");
     assert_eq!(f.keyword_attr("round").as_deref(), Some("DOUBLE_ROUND"));
     assert_eq!(f.keyword_attr("flow").as_deref(), Some("nsw"));
     assert_eq!((f.keyword_attr("text").as_deref(), f.keyword_attr("i")), (Some("a\0b"), None));
@@ -237,7 +228,6 @@ fn attributes() {
     assert_eq!(Attribute::int(&context, 8, 255).as_i64(), Some(-1));
     assert_eq!(Attribute::array(&context, &[]).as_array(), Some(vec![]));
     assert_eq!(Attribute::symbol(&context, "x").to_string(), "@x");
-    assert_eq!(Attribute::i8s(&context, &[1]).to_string(), "array<i8: 1>");
     assert!(matches!(
         context.handle().capture(|| Attribute::parse(&context, "#nope<")).0,
         Err(Error::Parse(_))

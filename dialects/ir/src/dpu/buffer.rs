@@ -1,9 +1,8 @@
 //! Buffers: their type, and the operations that declare them.
 
 use dpu_isa::{Dtype, Space};
-use strum_mlir_sys as sys;
 
-use crate::{Attribute, Bytes, Error, Location, OpBuilder, Operation, Type, Value, location::len};
+use crate::{Attribute, Bytes, Error, Location, OpBuilder, Operation, Type, Value, raw};
 
 /// `!dpu.buffer<space, SHAPExTYPE>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,17 +18,7 @@ pub struct BufferType {
 impl BufferType {
     /// Reads a type.
     pub fn read(ty: Type<'_>) -> Option<Self> {
-        let null = sys::MlirType { ptr: std::ptr::null() };
-        let mut raw = sys::DpuBuffer { sram: false, rank: 0, shape: std::ptr::null(), elementType: null };
-        // SAFETY: the type is valid; the shape lives in the context and has the given length.
-        let (shape, element) = unsafe {
-            if !sys::dpuTypeGetBuffer(ty.raw(), &mut raw) {
-                return None;
-            }
-            let rank = usize::try_from(raw.rank).ok()?;
-            let shape = if rank == 0 { &[] } else { std::slice::from_raw_parts(raw.shape, rank) };
-            (shape, Type::from_raw(raw.elementType))
-        };
+        let (sram, shape, element) = raw::dialects::buffer(ty)?;
         let dtype = match (element.int_width()?, element.is_unsigned_int()) {
             (8, false) => Dtype::I8,
             (8, true) => Dtype::U8,
@@ -39,7 +28,7 @@ impl BufferType {
             _ => return None,
         };
         let shape: Result<Vec<u64>, _> = shape.iter().map(|&dim| u64::try_from(dim)).collect();
-        Some(Self { space: if raw.sram { Space::Sram } else { Space::Dram }, dtype, shape: shape.ok()? })
+        Some(Self { space: if sram { Space::Sram } else { Space::Dram }, dtype, shape: shape.ok()? })
     }
 
     /// The type. What is wrong with it is emitted at `location`.
@@ -55,14 +44,8 @@ impl BufferType {
             Dtype::U16 => Type::unsigned_int(context, 16),
             Dtype::I32 => Type::int(context, 32),
         };
-        let raw = sys::DpuBuffer {
-            sram: self.space == Space::Sram,
-            rank: len(&shape),
-            shape: shape.as_ptr(),
-            elementType: element.raw(),
-        };
-        // SAFETY: the location and the element type are valid, and the shape has the given length.
-        unsafe { Type::from_raw_option(sys::dpuBufferTypeGetChecked(location.raw(), raw)) }.ok_or_else(failed)
+        let sram = self.space == Space::Sram;
+        raw::dialects::new_buffer(location, sram, &shape, element).ok_or_else(failed)
     }
 
     /// The size in bytes; `None` if it does not fit, which no type that was read has.

@@ -1,9 +1,7 @@
 //! Programs and their layers.
 
-use strum_mlir_sys as sys;
-
 use super::{Buffer, is_instruction};
-use crate::{Attribute, Block, ContextRef, Error, Location, OpBuilder, Operation};
+use crate::{Attribute, Block, ContextRef, Error, Location, OpBuilder, Operation, raw};
 
 /// How far a program has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,9 +17,8 @@ pub enum Stage {
 impl Stage {
     const ALL: [Self; 3] = [Self::Draft, Self::Allocated, Self::Scheduled];
 
-    fn attribute(self, context: ContextRef<'_>) -> Attribute<'_> {
-        // SAFETY: the context is valid, and the number is one of the dialect's.
-        unsafe { Attribute::from_raw(sys::dpuStageGet(context.raw(), self as i32)) }
+    fn attribute(self, context: ContextRef<'_>) -> Option<Attribute<'_>> {
+        raw::dialects::new_stage(context, self as i32)
     }
 }
 
@@ -56,7 +53,7 @@ impl<'c> Program<'c> {
         Ok(OpBuilder::new("dpu.program", location)
             .attribute("sym_name", Attribute::string(context, name))
             .attribute("machine", Attribute::string(context, machine))
-            .attribute("stage", Stage::Draft.attribute(context))
+            .maybe_attribute("stage", Stage::Draft.attribute(context))
             .region())
     }
 
@@ -87,17 +84,15 @@ impl<'c> Program<'c> {
 
     /// Its stage.
     pub fn stage(self) -> Stage {
-        let index = self.op.attribute("stage").map(|stage| {
-            // SAFETY: the attribute is valid.
-            unsafe { sys::dpuAttributeGetStage(stage.raw()) }
-        });
-        let index = index.and_then(|index| usize::try_from(index).ok());
+        let index = self.op.attribute("stage").and_then(raw::dialects::stage);
         index.and_then(|index| Stage::ALL.get(index).copied()).unwrap_or(Stage::Draft)
     }
 
     /// Declares that it has come to a stage, which the verifier then checks.
     pub fn set_stage(self, stage: Stage) {
-        self.op.set_attribute("stage", stage.attribute(self.op.context()));
+        if let Some(stage) = stage.attribute(self.op.context()) {
+            self.op.set_attribute("stage", stage);
+        }
     }
 
     /// Its block. A program that was read has one.

@@ -1,13 +1,12 @@
 //! Instructions as operations: reading them into the structs of `dpu-isa`, and making them from those.
 
 use dpu_isa::{FieldError, FieldKind, Instr, MemAddr, Space};
-use strum_mlir_sys as sys;
 
 use super::{
     Buffer, BufferType,
     text::{self, Field, Form, Row},
 };
-use crate::{Attribute, ContextRef, Error, Location, OpBuilder, Operation, Type, Value};
+use crate::{Attribute, ContextRef, Error, Location, OpBuilder, Operation, Value, raw};
 
 /// Where the sizes of operand groups are kept.
 const SEGMENTS: &str = "operandSegmentSizes";
@@ -104,13 +103,11 @@ pub fn barrier_number(barrier: Value<'_>) -> Option<u8> {
 /// `dpu.bar_cfg`; the result is the barrier.
 pub fn bar_cfg(producers: u16, consumers: u16, number: Option<u8>, location: Location<'_>) -> OpBuilder<'_> {
     let context = location.context();
-    // SAFETY: the context is valid.
-    let barrier = unsafe { Type::from_raw(sys::dpuBarrierTypeGet(context.raw())) };
     OpBuilder::new("dpu.bar_cfg", location)
         .maybe_attribute("barrier", number.map(|number| Attribute::i64(context, number.into())))
         .attribute("producers", Attribute::i64(context, producers.into()))
         .attribute("consumers", Attribute::i64(context, consumers.into()))
-        .result(barrier)
+        .result(raw::dialects::barrier(context))
 }
 
 impl<'c> Task<'c> {

@@ -4,9 +4,6 @@
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use dpu_isa::{FieldDesc, FieldKind, InstrDesc};
-use strum_mlir_sys as sys;
-
-use crate::{ffi, location::len};
 
 /// How a field appears on an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +35,6 @@ pub(crate) struct Row {
     pub(crate) fields: Vec<Field>,
     /// The number of operand groups.
     pub(crate) groups: usize,
-    text: Vec<TextField>,
 }
 
 impl Row {
@@ -59,8 +55,7 @@ impl Row {
             fields.push(Field { desc: field, form, raw });
             raw += field.count;
         }
-        let text = fields.iter().map(TextField::new).collect();
-        Self { desc, fields, groups, text }
+        Self { desc, fields, groups }
     }
 }
 
@@ -72,47 +67,7 @@ pub(crate) fn row(mnemonic: &str) -> Option<&'static Row> {
     ROWS.get(mnemonic)
 }
 
-/// A field as C++ wants it. Its strings are static.
-#[repr(transparent)]
-struct TextField(sys::StrumField);
-
-// SAFETY: the pointers in it are to static strings.
-unsafe impl Send for TextField {}
-// SAFETY: the pointers in it are to static strings.
-unsafe impl Sync for TextField {}
-
-impl TextField {
-    fn new(field: &Field) -> Self {
-        use sys::StrumFieldKind as Kind;
-        let (kind, keyword) = match field.form {
-            Form::Int => (Kind::STRUM_FIELD_INT, ""),
-            Form::Flag => (Kind::STRUM_FIELD_FLAG, ""),
-            Form::Keyword(names) => (Kind::STRUM_FIELD_KEYWORD, names.first().copied().unwrap_or("")),
-            Form::Address(_) => (Kind::STRUM_FIELD_ADDRESS, ""),
-            Form::Barriers(_) => (Kind::STRUM_FIELD_BARRIERS, ""),
-        };
-        Self(sys::StrumField {
-            name: ffi::string_ref(field.desc.name),
-            kind,
-            count: isize::try_from(field.desc.count).unwrap_or(1),
-            neutral: field.desc.kind.neutral(),
-            neutralKeyword: ffi::string_ref(keyword),
-        })
-    }
-}
-
-/// The hook that tells C++ the fields of an instruction.
-///
-/// # Safety
-/// The mnemonic must be a valid string, and `fields` valid for writes.
-pub(crate) unsafe extern "C" fn fields(
-    mnemonic: sys::MlirStringRef,
-    fields: *mut *const sys::StrumField,
-) -> isize {
-    // SAFETY: by this function's contract.
-    let row = row(unsafe { ffi::str_of(mnemonic) });
-    let text = row.map_or(&[][..], |row| &row.text);
-    // SAFETY: by this function's contract; a TextField is a StrumField, and lives for the life of the process.
-    unsafe { *fields = text.as_ptr().cast() };
-    len(text)
+/// All rows.
+pub(crate) fn rows() -> impl Iterator<Item = &'static Row> {
+    ROWS.values()
 }

@@ -3,7 +3,7 @@
 use dpu_isa::Round;
 use strum_mlir_sys as sys;
 
-use crate::{Attribute, Error, Location, Type, location::len};
+use crate::{Attribute, Error, Location, Type, raw};
 
 /// `#strum.rescale<…>`: `apply_scale(a - zp, multiplier, shift)` before an element-wise operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +23,7 @@ pub struct Rescale {
 impl Rescale {
     /// Reads an attribute.
     pub fn read(attribute: Attribute<'_>) -> Option<Self> {
-        let mut raw =
-            sys::StrumRescale { zp: 0, multiplier: 0, shift: 0, doubleRound: false, isUnsigned: false };
-        // SAFETY: the attribute is valid.
-        if !unsafe { sys::strumAttributeGetRescale(attribute.raw(), &mut raw) } {
-            return None;
-        }
+        let raw = raw::dialects::rescale(attribute)?;
         Some(Self {
             zp: raw.zp,
             multiplier: raw.multiplier,
@@ -47,9 +42,7 @@ impl Rescale {
             doubleRound: self.round == Round::Double,
             isUnsigned: self.unsigned,
         };
-        // SAFETY: the location is valid for `'c`.
-        unsafe { Attribute::from_raw_option(sys::strumRescaleGetChecked(location.raw(), raw)) }
-            .ok_or_else(|| Error::Attribute(format!("{self:?}")))
+        raw::dialects::new_rescale(location, raw).ok_or_else(|| Error::Attribute(format!("{self:?}")))
     }
 }
 
@@ -75,42 +68,19 @@ pub struct Ppe {
 impl Ppe {
     /// Reads an attribute.
     pub fn read(attribute: Attribute<'_>) -> Option<Self> {
-        let null = sys::MlirAttribute { ptr: std::ptr::null() };
-        let mut raw = sys::StrumPpe {
-            channels: 0,
-            multiplier: std::ptr::null(),
-            shift: std::ptr::null(),
-            doubleRound: false,
-            isUnsigned: false,
-            zp: 0,
-            clampLo: 0,
-            clampHi: 0,
-            table: null,
-        };
-        // SAFETY: the attribute is valid; the lists live in the context, have the given length, and are never empty.
-        let (multiplier, shift, table) = unsafe {
-            if !sys::strumAttributeGetPpe(attribute.raw(), &mut raw) {
-                return None;
-            }
-            let channels = usize::try_from(raw.channels).ok()?;
-            (
-                std::slice::from_raw_parts(raw.multiplier, channels).to_vec(),
-                std::slice::from_raw_parts(raw.shift, channels),
-                Attribute::from_raw_option(raw.table),
-            )
-        };
-        let shift: Result<Vec<u8>, _> = shift.iter().map(|&shift| u8::try_from(shift)).collect();
-        let table = match table {
+        let raw = raw::dialects::ppe(attribute)?;
+        let shift: Result<Vec<u8>, _> = raw.shift.iter().map(|&shift| u8::try_from(shift)).collect();
+        let table = match raw.table {
             Some(table) => Some(table.bytes().ok()?.iter().map(|&byte| byte as i8).collect()),
             None => None,
         };
         Some(Self {
-            multiplier,
+            multiplier: raw.multiplier.to_vec(),
             shift: shift.ok()?,
-            round: round(raw.doubleRound),
+            round: round(raw.double_round),
             zp: raw.zp,
-            clamp: (raw.clampLo, raw.clampHi),
-            unsigned: raw.isUnsigned,
+            clamp: raw.clamp,
+            unsigned: raw.unsigned,
             table,
         })
     }
@@ -119,32 +89,26 @@ impl Ppe {
     pub fn attribute<'c>(&self, location: Location<'c>) -> Result<Attribute<'c>, Error> {
         let failed =
             || Error::Attribute(format!("post-processing with {} multipliers", self.multiplier.len()));
-        if self.multiplier.len() != self.shift.len() {
-            return Err(failed());
-        }
         let table = match &self.table {
             Some(table) => {
                 let length = i64::try_from(table.len()).map_err(|_| failed())?;
                 let ty = Type::tensor(&[length], Type::int(location.context(), 8))?;
                 let bytes: Vec<u8> = table.iter().map(|&entry| entry as u8).collect();
-                Attribute::dense(ty, &bytes)?.raw()
+                Some(Attribute::dense(ty, &bytes)?)
             }
-            None => sys::MlirAttribute { ptr: std::ptr::null() },
+            None => None,
         };
         let shift: Vec<i32> = self.shift.iter().map(|&shift| shift.into()).collect();
-        let raw = sys::StrumPpe {
-            channels: len(&self.multiplier),
-            multiplier: self.multiplier.as_ptr(),
-            shift: shift.as_ptr(),
-            doubleRound: self.round == Round::Double,
-            isUnsigned: self.unsigned,
+        let raw = raw::dialects::Ppe {
+            multiplier: &self.multiplier,
+            shift: &shift,
+            double_round: self.round == Round::Double,
+            unsigned: self.unsigned,
             zp: self.zp,
-            clampLo: self.clamp.0,
-            clampHi: self.clamp.1,
+            clamp: self.clamp,
             table,
         };
-        // SAFETY: the location and the table are valid, and both lists have the given length.
-        unsafe { Attribute::from_raw_option(sys::strumPpeGetChecked(location.raw(), raw)) }.ok_or_else(failed)
+        raw::dialects::new_ppe(location, &raw).ok_or_else(failed)
     }
 }
 

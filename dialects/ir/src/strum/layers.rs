@@ -1,9 +1,7 @@
 //! The dialect's layers as structs. An attribute that is absent has its default.
 
-use strum_mlir_sys as sys;
-
 use super::{Ppe, Rescale};
-use crate::{Attribute, ContextRef, Error, Location, OpBuilder, Operation, Type, Value};
+use crate::{Attribute, ContextRef, Error, Location, OpBuilder, Operation, Type, Value, raw};
 
 /// `strum.conv2d` or `strum.depthwise_conv2d`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,14 +146,13 @@ impl<'c> Eltwise<'c> {
         if !op.is("strum.eltwise") {
             return None;
         }
-        // SAFETY: the attribute is valid.
-        let kind = unsafe { sys::strumAttributeGetEltwiseKind(op.attribute("kind")?.raw()) };
+        let kind = raw::dialects::eltwise_kind(op.attribute("kind")?)?;
         let rescale = |name| match op.attribute(name) {
             Some(attribute) => Rescale::read(attribute).map(Some),
             None => Some(None),
         };
         Some(Self {
-            kind: EltwiseKind::ALL.get(usize::try_from(kind).ok()?).copied()?,
+            kind: EltwiseKind::ALL.get(kind).copied()?,
             a: op.operand(0)?,
             b: op.operand(1)?,
             lhs: rescale("lhs")?,
@@ -168,14 +165,13 @@ impl<'c> Eltwise<'c> {
     /// The operation, with a result of type `result`.
     pub fn build(&self, result: Type<'c>, location: Location<'c>) -> Result<OpBuilder<'c>, Error> {
         let context = location.context();
-        // SAFETY: the context is valid, and the number is one of the dialect's.
-        let kind = unsafe { Attribute::from_raw(sys::strumEltwiseKindGet(context.raw(), self.kind as i32)) };
+        let kind = raw::dialects::new_eltwise_kind(context, self.kind as i32);
         let rescale =
             |rescale: Option<Rescale>| rescale.map(|rescale| rescale.attribute(location)).transpose();
         Ok(OpBuilder::new("strum.eltwise", location)
             .operands(&[self.a, self.b])
             .result(result)
-            .attribute("kind", kind)
+            .maybe_attribute("kind", kind)
             .maybe_attribute("lhs", rescale(self.lhs)?)
             .maybe_attribute("rhs", rescale(self.rhs)?)
             .maybe_attribute("shift", nonzero(context, self.shift))

@@ -77,7 +77,6 @@ typedef struct {
 bool dpuTypeGetBuffer(MlirType type, DpuBuffer *buffer);
 MlirType dpuBufferTypeGetChecked(MlirLocation location, DpuBuffer buffer);
 
-bool dpuTypeIsBarrier(MlirType type);
 MlirType dpuBarrierTypeGet(MlirContext context);
 
 /// The stage of a dpu.program (0 draft, 1 allocated, 2 scheduled); -1 if the attribute is none.

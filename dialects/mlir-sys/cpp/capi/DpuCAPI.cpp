@@ -28,8 +28,6 @@ MlirType dpuBufferTypeGetChecked(MlirLocation location, DpuBuffer b) {
                                      unwrap(b.elementType)));
 }
 
-bool dpuTypeIsBarrier(MlirType type) { return isa<BarrierType>(unwrap(type)); }
-
 MlirType dpuBarrierTypeGet(MlirContext context) { return wrap(BarrierType::get(unwrap(context))); }
 
 int32_t dpuAttributeGetStage(MlirAttribute attribute) {

@@ -141,8 +141,6 @@ void strumOperationDropAllReferences(MlirOperation op) {
   unwrap(op)->dropAllReferences();
 }
 
-MlirOperation strumOperationGetPrevInBlock(MlirOperation op) { return wrap(unwrap(op)->getPrevNode()); }
-
 bool strumOperationIsTriviallyDead(MlirOperation op) { return isOpTriviallyDead(unwrap(op)); }
 
 intptr_t strumOperationGetNumDeclaredAttributes(MlirOperation op) {

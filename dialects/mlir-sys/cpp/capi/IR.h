@@ -40,9 +40,6 @@ bool strumRewriteBytecode(MlirContext context, MlirStringRef bytes, MlirStringRe
 /// have been removed from its block, and no operation outside may use its results.
 void strumOperationDropAllReferences(MlirOperation op);
 
-/// The operation before `op` in its block, or the null operation.
-MlirOperation strumOperationGetPrevInBlock(MlirOperation op);
-
 /// Whether the operation can be removed when none of its results is used.
 bool strumOperationIsTriviallyDead(MlirOperation op);
 

@@ -104,7 +104,6 @@ public:
 
   using Pass::getOpName;
   using Pass::markAllAnalysesPreserved;
-  using Pass::runPipeline;
 
 private:
   // The options of a pass are declared through a type that Pass keeps to its subclasses.
@@ -173,10 +172,6 @@ MlirLogicalResult strumOpPassManagerAddPass(MlirOpPassManager manager, MlirPass 
                      error, errorData));
   to.addPass(std::move(pass));
   return wrap(success());
-}
-
-MlirLogicalResult strumPassRunPipeline(StrumPass pass, MlirOpPassManager pipeline, MlirOperation op) {
-  return wrap(unwrap(pass).runPipeline(*unwrap(pipeline), unwrap(op)));
 }
 
 void strumPassMarkAllAnalysesPreserved(StrumPass pass) { unwrap(pass).markAllAnalysesPreserved(); }

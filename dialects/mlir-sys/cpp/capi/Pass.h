@@ -58,9 +58,6 @@ MlirPass strumPassCreate(StrumPassSpec spec, void *value, MlirStringRef text);
 MlirLogicalResult strumOpPassManagerAddPass(MlirOpPassManager manager, MlirPass pass, MlirStringCallback error,
                                             void *errorData);
 
-/// Runs a pipeline on an operation inside the running pass's, as a C++ pass does with runPipeline.
-MlirLogicalResult strumPassRunPipeline(StrumPass pass, MlirOpPassManager pipeline, MlirOperation op);
-
 /// Declares that the running pass has changed nothing.
 void strumPassMarkAllAnalysesPreserved(StrumPass pass);
 

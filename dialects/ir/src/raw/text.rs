@@ -1,8 +1,11 @@
-//! Strings and callbacks across MLIR's C interface.
+//! Strings and callbacks across MLIR's C interface, and what is printed through them.
 
-use std::{ffi::c_void, slice};
+use std::{borrow::Cow, ffi::c_void, slice};
 
-use strum_mlir_sys::{MlirLogicalResult, MlirStringCallback, MlirStringRef};
+use melior::ir::{Identifier, TypeLike, ValueLike, attribute::AttributeLike};
+use strum_mlir_sys::{self as sys, MlirLogicalResult, MlirStringCallback, MlirStringRef};
+
+use crate::{Attribute, Type, Value};
 
 /// Success, in C.
 pub(crate) const SUCCESS: MlirLogicalResult = MlirLogicalResult { value: 1 };
@@ -12,6 +15,11 @@ pub(crate) const FAILURE: MlirLogicalResult = MlirLogicalResult { value: 0 };
 /// Borrows a string for the duration of a call.
 pub(crate) fn string_ref(text: &str) -> MlirStringRef {
     MlirStringRef { data: text.as_ptr().cast(), length: text.len() }
+}
+
+/// Borrows bytes for the duration of a call.
+pub(crate) fn bytes_ref(bytes: &[u8]) -> MlirStringRef {
+    MlirStringRef { data: bytes.as_ptr().cast(), length: bytes.len() }
 }
 
 /// The bytes of a string of MLIR's. MLIR may use a null pointer for the empty string.
@@ -66,4 +74,43 @@ pub(crate) fn collect_bytes(print: impl FnOnce(*mut c_void)) -> Vec<u8> {
 /// As [`collect_bytes`], for text.
 pub(crate) fn collect(print: impl FnOnce(*mut c_void)) -> String {
     String::from_utf8_lossy(&collect_bytes(print)).into_owned()
+}
+
+/// The text of an identifier, such as the name of an operation or attribute; the empty string if it is not UTF-8.
+pub(crate) fn of_name(name: Identifier<'_>) -> &str {
+    // SAFETY: an identifier's text lives in the context.
+    unsafe { str_of(sys::mlirIdentifierStr(name.to_raw())) }
+}
+
+/// The text of an identifier that may be anything, such as the name of a file.
+pub(crate) fn of_identifier(name: Identifier<'_>) -> Cow<'_, str> {
+    // SAFETY: an identifier's text lives in the context.
+    String::from_utf8_lossy(unsafe { bytes_of(sys::mlirIdentifierStr(name.to_raw())) })
+}
+
+/// The text of a string attribute, if it is UTF-8; of any other attribute, none.
+pub(crate) fn of_string(attribute: Attribute<'_>) -> Option<&str> {
+    // SAFETY: the text is asked of string attributes only, and lives in the context.
+    let bytes = unsafe {
+        attribute.0.is_string().then(|| bytes_of(sys::mlirStringAttrGetValue(attribute.0.to_raw())))
+    };
+    std::str::from_utf8(bytes?).ok()
+}
+
+/// What MLIR prints for a type.
+pub(crate) fn of_type(ty: Type<'_>) -> String {
+    // SAFETY: the type is valid, and `append` gets the buffer it wants.
+    collect(|user| unsafe { sys::mlirTypePrint(ty.0.to_raw(), Some(append), user) })
+}
+
+/// What MLIR prints for an attribute.
+pub(crate) fn of_attribute(attribute: Attribute<'_>) -> String {
+    // SAFETY: the attribute is valid, and `append` gets the buffer it wants.
+    collect(|user| unsafe { sys::mlirAttributePrint(attribute.0.to_raw(), Some(append), user) })
+}
+
+/// What MLIR prints for a value.
+pub(crate) fn of_value(value: Value<'_>) -> String {
+    // SAFETY: the value is valid, and `append` gets the buffer it wants.
+    collect(|user| unsafe { sys::mlirValuePrint(value.0.to_raw(), Some(append), user) })
 }

@@ -8,7 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use strum_mlir_sys as sys;
 
-use crate::{Captured, DialectRegistry, diagnostic, ffi, tool::with_argv};
+use super::{diagnostic, text, tool::with_argv};
+use crate::{Captured, DialectRegistry};
 
 /// What a command line says that its caller has to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,14 +42,16 @@ impl OptLine {
         };
         let read = with_argv(arguments, |argc, argv| {
             // SAFETY: `argv` holds `argc` strings and a null, and the registry is valid.
-            unsafe { sys::strumOptReadLine(argc, argv, ffi::string_ref(title), registry.raw(), &mut line) }
+            unsafe {
+                sys::strumOptReadLine(argc, argv, text::string_ref(title), registry.0.to_raw(), &mut line)
+            }
         });
         // SAFETY: the strings live as long as the process.
-        let text = |text| OsStr::from_bytes(unsafe { ffi::bytes_of(text) }).to_owned();
+        let file = |name| OsStr::from_bytes(unsafe { text::bytes_of(name) }).to_owned();
         read.then(|| Self {
-            input: text(line.input),
-            output: text(line.output),
-            irdl: Some(text(line.irdl)).filter(|file| !file.is_empty()),
+            input: file(line.input),
+            output: file(line.output),
+            irdl: Some(file(line.irdl)).filter(|file| !file.is_empty()),
             allow_unregistered: line.allowUnregistered,
             lists: line.lists,
         })
@@ -88,8 +91,8 @@ pub fn run_opt(
     tell: &(dyn Fn(Captured) + Sync),
 ) -> OptOutcome {
     let source = |source: OptSource<'_>| sys::StrumOptSource {
-        name: ffi::string_ref(source.name),
-        bytes: sys::MlirStringRef { data: source.bytes.as_ptr().cast(), length: source.bytes.len() },
+        name: text::string_ref(source.name),
+        bytes: text::bytes_ref(source.bytes),
     };
     let user: *const &(dyn Fn(Captured) + Sync) = &raw const tell;
     let job = sys::StrumOptJob {
@@ -100,7 +103,7 @@ pub fn run_opt(
         userData: user.cast_mut().cast(),
     };
     // SAFETY: what the job borrows outlives the call, and `hand_over` takes the user data as the closure it is.
-    let result = unsafe { sys::strumOptRun(&job, registry.raw()) };
+    let result = unsafe { sys::strumOptRun(&job, registry.0.to_raw()) };
     match result {
         sys::StrumOptResult { success: false, usage, .. } => OptOutcome::Failed { usage },
         sys::StrumOptResult { writeError: 0, .. } => OptOutcome::Done,

@@ -8,21 +8,21 @@ use std::cell::RefCell;
 
 use strum_mlir_sys as sys;
 
+use crate::{ContextRef, Operation, raw};
+
 thread_local! {
     static ERASED: RefCell<Vec<sys::MlirOperation>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Takes an operation out of the IR.
-///
-/// # Safety
-/// The operation must be valid, in a block, and its results must have no uses.
-pub(crate) unsafe fn bury(op: sys::MlirOperation) {
-    // SAFETY: by this function's contract.
+/// Takes an operation out of the IR, which must be in a block, and whose results must have no uses.
+pub(crate) fn bury(op: Operation<'_>) {
+    let raw = op.0.to_raw();
+    // SAFETY: the operation is valid; what it refers to is dropped, so that it can be destroyed in any order.
     unsafe {
-        sys::mlirOperationRemoveFromParent(op);
-        sys::strumOperationDropAllReferences(op);
+        sys::mlirOperationRemoveFromParent(raw);
+        sys::strumOperationDropAllReferences(raw);
     }
-    ERASED.with_borrow_mut(|erased| erased.push(op));
+    ERASED.with_borrow_mut(|erased| erased.push(raw));
 }
 
 /// Everything buried on this thread from its creation on, freed when it is dropped: made at the beginning of each pass.
@@ -42,7 +42,8 @@ impl Drop for Plot {
 }
 
 /// Frees everything of one context that is buried on this thread.
-pub(crate) fn empty(context: sys::MlirContext) {
+pub(crate) fn empty(context: ContextRef<'_>) {
+    let context = raw::operation::raw_context(context);
     // SAFETY: buried operations are valid until they are freed.
     let is_of = |op: &mut sys::MlirOperation| unsafe { sys::mlirOperationGetContext(*op).ptr == context.ptr };
     let dead: Vec<_> = ERASED.with_borrow_mut(|erased| erased.extract_if(.., is_of).collect());

@@ -7,21 +7,22 @@ use std::{
 
 use strum_mlir_sys as sys;
 
-use crate::{DialectRegistry, ffi};
+use super::text;
+use crate::DialectRegistry;
 
 /// Runs the main function of `mlir-lsp-server` with the dialects of `registry`. `arguments` begin with the program's name. Returns the
 /// exit code.
 pub fn lsp_main(arguments: &[OsString], registry: &DialectRegistry) -> i32 {
     with_argv(arguments, |argc, argv| {
         // SAFETY: `argv` holds `argc` strings and a null, and the registry is valid.
-        unsafe { sys::strumLspMain(argc, argv, registry.raw()) }
+        unsafe { sys::strumLspMain(argc, argv, registry.0.to_raw()) }
     })
 }
 
 /// The version of LLVM, such as `22.1.8`.
 pub fn llvm_version() -> &'static str {
     // SAFETY: the string is static.
-    unsafe { ffi::str_of(sys::strumLlvmVersion()) }
+    unsafe { text::str_of(sys::strumLlvmVersion()) }
 }
 
 /// Has the C library give large blocks back to the system as soon as they are freed: lowers the peak memory of a process that holds one

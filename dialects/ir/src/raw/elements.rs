@@ -1,0 +1,122 @@
+//! The elements of constants: reading them where they lie, and handing bytes over to MLIR.
+
+use std::{ffi::c_void, slice};
+
+use melior::ir::{
+    TypeLike,
+    attribute::{AttributeLike, DenseElementsAttribute},
+};
+use strum_mlir_sys as sys;
+
+use super::{attribute::attribute, text};
+use crate::{
+    Attribute, BlobError, Bytes, Type,
+    blob::{element_bytes, tensor_bytes},
+};
+
+/// # Safety
+/// `data` must be valid for reads of `length` bytes for `'c`, unless the length is 0.
+unsafe fn borrow<'c>(data: *const u8, length: usize) -> &'c [u8] {
+    if length == 0 || data.is_null() {
+        return &[];
+    }
+    // SAFETY: by this function's contract.
+    unsafe { slice::from_raw_parts(data, length) }
+}
+
+/// The name and the bytes of a `dense_resource`; no bytes if its file does not hold them. `None` for other attributes.
+pub(crate) fn resource(of: Attribute<'_>) -> Option<(&str, Option<&[u8]>)> {
+    let raw = of.0.to_raw();
+    // SAFETY: name and bytes are asked of resources only, and live in the context.
+    unsafe {
+        if !sys::mlirAttributeIsADenseResourceElements(raw) {
+            return None;
+        }
+        let (mut data, mut size) = (std::ptr::null(), 0);
+        let is_there = sys::strumDenseResourceGetBlob(raw, &mut data, &mut size);
+        Some((text::str_of(sys::strumDenseResourceGetKey(raw)), is_there.then(|| borrow(data, size))))
+    }
+}
+
+/// The bytes of a `dense` attribute; if it is a splat, those of its element. `None` for other attributes.
+pub(crate) fn dense(of: Attribute<'_>) -> Result<Option<(&[u8], bool)>, BlobError> {
+    if !of.0.is_dense_elements() {
+        return Ok(None);
+    }
+    let (Ok(elements), Some(ty)) = (DenseElementsAttribute::try_from(of.0), of.ty()) else { return Ok(None) };
+    let is_splat = elements.is_splat();
+    let length = if is_splat { element_bytes(ty)? } else { tensor_bytes(ty)? };
+    // SAFETY: elements of whole bytes lie in the context one after the other, or one for all.
+    Ok(Some((unsafe { borrow(elements.raw_data().cast(), length) }, is_splat)))
+}
+
+/// `dense<…>` of a tensor type from its bytes, or from those of one element. `None` if they do not fit.
+pub(crate) fn new_dense<'c>(ty: Type<'c>, bytes: &[u8]) -> Option<Attribute<'c>> {
+    ty.as_tensor()?;
+    // SAFETY: the type is a tensor's, and MLIR checks that the buffer has the length that it takes, and copies it.
+    unsafe {
+        let data = bytes.as_ptr().cast();
+        attribute(sys::mlirDenseElementsAttrRawBufferGet(ty.0.to_raw(), bytes.len(), data))
+    }
+}
+
+/// `dense_resource<name>` of a tensor type from its bytes, which are not copied unless they must be aligned.
+pub(crate) fn new_resource<'c>(
+    ty: Type<'c>,
+    name: &str,
+    bytes: Bytes,
+    alignment: usize,
+) -> Option<Attribute<'c>> {
+    ty.as_tensor()?;
+    let bytes = if bytes.as_ptr().align_offset(alignment) == 0 {
+        Buffer::Bytes(bytes)
+    } else {
+        Buffer::words(&bytes)
+    };
+    let buffer = Box::new(bytes);
+    let (data, length) = buffer.parts();
+    // SAFETY: the bytes are valid until `free` is called with the box that owns them, and MLIR calls it once.
+    unsafe {
+        attribute(sys::mlirUnmanagedDenseResourceElementsAttrGet(
+            ty.0.to_raw(),
+            text::string_ref(name),
+            data.cast_mut().cast(),
+            length,
+            alignment,
+            false,
+            Some(free),
+            Box::into_raw(buffer).cast(),
+        ))
+    }
+}
+
+/// Bytes that MLIR has been handed.
+enum Buffer {
+    Bytes(Bytes),
+    /// For data that must be aligned; the number is the length in bytes.
+    Words(Vec<u64>, usize),
+}
+
+impl Buffer {
+    fn words(bytes: &[u8]) -> Self {
+        let word = |chunk: &[u8]| {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            u64::from_ne_bytes(word)
+        };
+        Self::Words(bytes.chunks(8).map(word).collect(), bytes.len())
+    }
+
+    fn parts(&self) -> (*const u8, usize) {
+        match self {
+            Self::Bytes(bytes) => (bytes.as_ptr(), bytes.len()),
+            Self::Words(words, length) => (words.as_ptr().cast(), *length),
+        }
+    }
+}
+
+/// Frees a resource made by [`new_resource`].
+unsafe extern "C" fn free(user: *mut c_void, _data: *const c_void, _size: usize, _alignment: usize) {
+    // SAFETY: `user` is the box that `new_resource` gave away, and comes back once.
+    drop(unsafe { Box::from_raw(user.cast::<Buffer>()) });
+}

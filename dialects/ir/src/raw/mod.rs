@@ -1,0 +1,46 @@
+//! Everything in this crate that is `unsafe`, as safe functions on its handles. Nothing outside of this folder is, but for `pass`.
+//!
+//! The handles are those of melior, and so is most of what is done with them. What is here, melior lacks, or does in a way that a
+//! compiler for arbitrary input cannot use:
+//!
+//! - [`graveyard`]: melior's references to operations dangle once the operation is erased; ours can still be asked.
+//! - [`text`]: melior's `StringRef::as_str` reads out of bounds for the empty string and drops a trailing NUL, which rules out
+//!   `StringAttribute::value`, `FlatSymbolRefAttribute::value` and its printing, which also panics at pieces that are not UTF-8.
+//! - [`operation`]: melior's `previous_in_block`, uses of values, and the attributes that an operation declares are missing; references
+//!   to change an operation through must be made from raw pointers.
+//! - [`attribute`]: arrays of other than `i32` and `i64`, fused locations without metadata, tensor types that are checked and have no
+//!   encoding; melior makes `dense` attributes without a check for failure.
+//! - [`elements`]: constants as bytes, and resources, which melior lacks.
+//! - [`diagnostic`]: melior emits nothing, and its handlers may outlive what they borrow.
+//! - [`module`]: files that are mapped and named in locations, pipelines on any operation.
+//! - [`hooks`], [`dialects`]: our own dialects. [`opt`], [`tool`]: LLVM's command lines.
+//!
+//! The invariant behind every block: a handle of lifetime `'c` is valid for `'c`. Handles are made from pointers here only, from those
+//! that MLIR gives; [`graveyard`] upholds it for operations that are erased, and the two rules of the crate's documentation for the rest.
+
+pub(crate) mod attribute;
+pub(crate) mod diagnostic;
+pub(crate) mod dialects;
+pub(crate) mod elements;
+pub(crate) mod graveyard;
+pub(crate) mod hooks;
+pub(crate) mod module;
+pub(crate) mod operation;
+pub(crate) mod opt;
+pub(crate) mod text;
+pub(crate) mod tool;
+
+/// A slice's length as MLIR counts; slices are never longer than `isize::MAX`.
+pub(crate) fn len<T>(slice: &[T]) -> isize {
+    slice.len() as isize
+}
+
+/// # Safety
+/// `data` must be valid for reads of `length` values for `'c`, unless the length is not positive.
+pub(crate) unsafe fn list<'c, T>(data: *const T, length: isize) -> &'c [T] {
+    match usize::try_from(length) {
+        // SAFETY: by this function's contract.
+        Ok(length) if length > 0 => unsafe { std::slice::from_raw_parts(data, length) },
+        _ => &[],
+    }
+}

@@ -1,0 +1,78 @@
+//! Modules from files and memory, their resources, and pass managers.
+
+use melior::ir::{BlockLike, BlockRef, OperationRef};
+use melior::{
+    ir::Module as Owned,
+    pass::{OperationPassManager, PassManager},
+};
+use strum_mlir_sys as sys;
+
+use super::{operation::raw_context, text};
+use crate::{Block, ContextRef, Error, Module, Operation};
+
+/// Parses and verifies a file.
+pub(crate) fn parse_file<'c>(context: ContextRef<'c>, path: &str) -> Option<Owned<'c>> {
+    // SAFETY: the context is valid for `'c`; a module that is not null is ours.
+    unsafe { Owned::from_option_raw(sys::strumParseFile(raw_context(context), text::string_ref(path))) }
+}
+
+/// Parses and verifies text or bytecode.
+pub(crate) fn parse<'c>(context: ContextRef<'c>, bytes: &[u8], name: &str) -> Option<Owned<'c>> {
+    let (bytes, name) = (text::bytes_ref(bytes), text::string_ref(name));
+    // SAFETY: the context is valid for `'c`, and the parser copies the bytes; a module that is not null is ours.
+    unsafe { Owned::from_option_raw(sys::strumParseBytes(raw_context(context), bytes, name)) }
+}
+
+/// Parses and verifies bytecode and writes it again.
+pub(crate) fn rewrite_bytecode(context: ContextRef<'_>, bytes: &[u8], name: &str) -> Option<Vec<u8>> {
+    let (bytes, name) = (text::bytes_ref(bytes), text::string_ref(name));
+    let mut written = false;
+    let out = text::collect_bytes(|user| {
+        let context = raw_context(context);
+        // SAFETY: the context is valid, the bytes are copied, and `append` gets the buffer it wants.
+        written = unsafe { sys::strumRewriteBytecode(context, bytes, name, Some(text::append), user) };
+    });
+    written.then_some(out)
+}
+
+/// The module as an operation.
+pub(crate) fn op<'c>(module: &Module<'c>) -> Operation<'c> {
+    // SAFETY: valid until the module goes, which the crate's second rule is about.
+    Operation(unsafe { OperationRef::from_raw(module.0.as_operation().to_raw()) })
+}
+
+/// The module's block.
+pub(crate) fn body<'c>(module: &Module<'c>) -> Block<'c> {
+    // SAFETY: as for `op`.
+    Block(unsafe { BlockRef::from_raw(BlockLike::to_raw(&module.0.body())) })
+}
+
+/// Frees the elements of all resources of the context that `root`, if there is one, does not use.
+pub(crate) fn release_unused(context: ContextRef<'_>, root: Option<Operation<'_>>) {
+    let null = sys::MlirOperation { ptr: std::ptr::null_mut() };
+    let root = root.map_or(null, |root| root.0.to_raw());
+    // SAFETY: the context is valid, and the operation valid or null.
+    unsafe { sys::strumReleaseUnusedResources(raw_context(context), root) }
+}
+
+/// A pass manager for operations named `anchor`.
+pub(crate) fn manager<'c>(op: Operation<'c>, anchor: &str) -> PassManager<'c> {
+    // SAFETY: the context is valid for `'c`, and the manager is ours.
+    unsafe {
+        let anchor = text::string_ref(anchor);
+        PassManager::from_raw(sys::mlirPassManagerCreateOnOperation(raw_context(op.context()), anchor))
+    }
+}
+
+/// Adds a pipeline to a pass manager, as text without its anchor.
+pub(crate) fn add_pipeline(manager: OperationPassManager<'_, '_>, pipeline: &str) -> Result<(), Error> {
+    let pipeline = text::string_ref(pipeline);
+    let mut added = text::FAILURE;
+    let message = text::collect(|user| {
+        // SAFETY: the manager is valid, and `append` gets the buffer it wants.
+        added = unsafe {
+            sys::mlirOpPassManagerAddPipeline(manager.to_raw(), pipeline, Some(text::append), user)
+        };
+    });
+    if added.value == 0 { Err(Error::Pipeline(message.trim().to_owned())) } else { Ok(()) }
+}
