@@ -42,7 +42,7 @@ pub use audit::{Audit, audit_set, sqnr_db};
 pub use error::{FormatError, PackError, SpecError};
 pub use fields::{Field, FieldKind, InstrFields, WORD};
 pub use format::{Format, Shape, packed_bytes, set_bytes};
-pub use methods::{DliqShift, Kind, LowMap, Method, decode_table};
+pub use methods::{DliqShift, Kind, LowMap, METHOD_HELP, Method, decode_table};
 pub use pack::{blocks, expect_count, pack, pack_by, padding_mask};
 pub use packed::Packed;
 pub use parameter::{Domain, Parameter, Value, Word};

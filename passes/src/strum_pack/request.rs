@@ -1,6 +1,6 @@
 //! The options of `strum-pack`: the parameters of formats and of selection, and which layers they are for.
 
-use strum_formats::{Kind, METHOD, Parameter, Spec, SpecError, Value, table};
+use strum_formats::{Kind, METHOD, METHOD_HELP, Parameter, Spec, SpecError, Value, table};
 use strum_ir::{Error, OptionKind, Options, PassOption};
 use strum_quant::{Choice, Correct, Request, SCHEMA, SELECTION};
 
@@ -9,8 +9,7 @@ use crate::options::join;
 /// The method that is packed unless another one is asked for.
 pub(super) const DEFAULT_METHOD: Kind = Kind::Mip2q;
 
-const METHOD_OPTION: PassOption =
-    PassOption::string(METHOD, DEFAULT_METHOD.name(), "weight format: dense, sparse, dliq or mip2q");
+const METHOD_OPTION: PassOption = PassOption::string(METHOD, DEFAULT_METHOD.name(), METHOD_HELP);
 
 const DEPTHWISE: PassOption = PassOption::bool("depthwise", false, "also pack depthwise layers");
 
