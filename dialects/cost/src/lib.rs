@@ -19,16 +19,15 @@ mod stored;
 mod task;
 mod vec;
 
-pub use conv::{conv, low_macs};
+pub use conv::conv;
 pub use counts::{Counts, Traffic};
-pub use dma::{Transfer, dma, dma_copy, dma_fill, end_of_transfer};
+pub use dma::{Transfer, dma, end_of_transfer};
 pub use energy::Energy;
 pub use events::Events;
 pub use pool::pool;
 pub use skip::{Bitmap, Present, conv_skipping, skips_zeros};
 pub use stored::{Pieces, Pixels, Stored, dma_copy_stored};
 pub use task::{Task, TaskError, task};
-pub use vec::{vec_binary, vec_reduce, vec_rescale, vec_table, vec_unary};
 
 use dpu_isa::{Instr, Machine};
 
@@ -64,7 +63,7 @@ pub enum Low {
 }
 
 /// A slot register is filled in one cycle (*assumed*).
-pub const INVARIANT: Cost = Cost {
+const INVARIANT: Cost = Cost {
     cycles: 1,
     latency: 0,
     dram: 0,

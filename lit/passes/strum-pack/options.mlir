@@ -17,7 +17,7 @@
 // P: error: wrong option: p = 0.3 of w = 16 is 4.8 low members, expected a whole number
 // RANGE: error: wrong option: p must be a number from 0 to 1, got 1.5
 // W: error: wrong option: w must be 4, 8, 16 or 32, got 12
-// METHOD: error: wrong option: method 'ternary' is not known, expected dense, sparse, dliq or mip2q
+// METHOD: error: wrong option: method 'ternary' is not known, expected dense, sparse, dliq
 // SELECT: error: wrong option: select must be error, magnitude or activation, got best
 // CORRECT: error: wrong option: correct must be none, bias, scale or both, got most
 // BYTE: error: wrong option: w must be 4, 8, 16 or 32, got 300

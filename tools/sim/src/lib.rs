@@ -30,7 +30,7 @@ mod weights;
 pub use dpu_cost::{Energy, Events, Traffic};
 use std::sync::Arc;
 
-use dpu_isa::{Instr, IoDesc, Machine, Program, Space};
+use dpu_isa::{Engine, Instr, IoDesc, Machine, Program, Space};
 
 pub use batch::{BatchError, Recording, Replayer, run_batch};
 pub use error::{FuelUnit, Note, SimError, Site, Trap, TrapKind};
@@ -260,7 +260,7 @@ fn new_checker(program: &Program, core: &exec::Core) -> Result<hazard::Checker, 
     let engine_of = program.instrs.iter().map(number).collect();
     let tiles = core.memory.tiles();
     let barriers = engine::Simulation::barriers(&program.machine);
-    let moves = |i| matches!(program.instrs.get(i), Some(Instr::DmaCopy(_) | Instr::DmaFill(_)));
+    let moves = |i| matches!(program.instrs.get(i).map(Instr::engine), Some(Engine::Dma0 | Engine::Dma1));
     let mut checker = hazard::Checker::new(engine_of, moves, engine::engines(tiles), tiles, barriers);
     checker.host_constants(program.consts.len());
     Ok(checker)
