@@ -1,7 +1,7 @@
 //! What a task of the DPU costs: cycles, bytes, multiply-accumulates and countable events from the fields of an
-//! instruction and the machine file, and energy from what was counted.
+//! instruction and the machine file, and energy from what was counted. And how tasks overlap: [`timeline`].
 //!
-//! Pure functions of their arguments, so that whoever plans a task and whoever runs it find the same cost. The result
+//! Costs are pure functions of their arguments, so that whoever plans a task and whoever runs it find the same. The result
 //! of a program never depends on anything here. `docs/timing.md` has the rules with their sources; those without a known
 //! source are marked *assumed*. `⌈x⌉` is rounding up, bandwidths and latencies are the machine's fields of the same names.
 //! All sums and products saturate.
@@ -17,6 +17,7 @@ mod pool;
 mod skip;
 mod stored;
 mod task;
+pub mod timeline;
 mod vec;
 
 pub use conv::conv;
