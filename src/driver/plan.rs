@@ -13,12 +13,12 @@ use strum_ir::{Captured, Context, Module, PrintOptions};
 use tracing::info_span;
 
 use super::backend::{self, Stage};
+use super::cli::Progress;
 use super::diagnostics::Origin;
 use super::exit::{Failure, Kind, out_of_memory};
 use super::files::{self, Input};
 use super::network;
 use super::options::CompileOptions;
-use super::progress::Progress;
 use super::remarks::{self, Remarks};
 
 /// What is compiled how, understood from the options.

@@ -19,13 +19,13 @@ use strum_quant::Sqnr;
 
 use super::backend::{self, Stage};
 use super::cli;
+use super::cli::Progress;
 use super::codes::Codes;
 use super::diagnostics::Origin;
 use super::exit::Failure;
 use super::files::Input;
 use super::options::{self, CompileOptions};
 use super::plan::Plan;
-use super::progress::Progress;
 use super::remarks::Remarks;
 
 /// The stage that stores weights, and the first that is run anew.
