@@ -234,7 +234,11 @@ fn exit_codes_say_whose_fault_it_is() {
         ("net.mlir other.mlir", 2, "Too many positional arguments"),
         ("net.mlir --pass-pipeline=builtin.module(none)", 2, "'none' does not refer to a registered pass"),
         ("net.mlir --emit-bytecode-version=3", 2, "--emit-bytecode"),
-        ("net.mlir --strum-log=loud", 2, "--strum-log=LEVEL takes off, error, warn, info, debug or trace"),
+        (
+            "net.mlir --strum-log=loud",
+            2,
+            "--strum-log: expected off, error, warn, info, debug, trace, or directives such as",
+        ),
         ("@/dev/zero", 2, "is not a file of arguments"),
         ("net.mlir --strum-to-dpu", 3, "net.mlir:5:8: error: 'tosa.conv2d' op unsupported: "),
     ] {

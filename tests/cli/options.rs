@@ -76,7 +76,7 @@ const DEPTHWISE: &str = r#"func.func @main(%x: tensor<1x4x4x16xi8>) -> tensor<1x
 "#;
 
 /// A folder with an input of every kind.
-fn folder() -> Scratch {
+pub(crate) fn folder() -> Scratch {
     let scratch = Scratch::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (from, to) in [

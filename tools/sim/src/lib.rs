@@ -5,6 +5,7 @@
 
 mod barrier;
 mod batch;
+pub mod cli;
 mod engine;
 mod error;
 mod exec;
