@@ -35,6 +35,7 @@ mod raw;
 pub mod strum;
 mod types;
 mod value;
+mod verdict;
 
 pub use attribute::Attribute;
 pub use blob::{BlobError, Bytes};
