@@ -50,7 +50,6 @@ fn what_cannot_be_written_out_is_an_error_at_its_constant() {
 
 #[test]
 fn resources_of_types_without_bytes_cannot_be_written_out() {
-    let context = Context::new();
     let cases = [
         (
             "tensor<1xcomplex<f32>>",
@@ -59,6 +58,7 @@ fn resources_of_types_without_bytes_cannot_be_written_out() {
         ("tensor<9223372036854775807x9xi8>", "has 1 bytes, and its type takes more than can be counted"),
     ];
     for (ty, expected) in cases {
+        let context = Context::new();
         let text = format!(
             "func.func @f(%x: tensor<2xi8>, %z: tensor<1xi8>) {{\n\
              %a = arith.constant dense_resource<zero> : {ty}\n\
