@@ -6,8 +6,8 @@ use melior::ir::{
     TypeLike,
     attribute::{
         ArrayAttribute, Attribute as Melior, AttributeLike, BoolAttribute, DenseI32ArrayAttribute,
-        DenseI64ArrayAttribute, DictionaryAttribute, FlatSymbolRefAttribute, FloatAttribute,
-        IntegerAttribute, StringAttribute, TypeAttribute,
+        DenseI64ArrayAttribute, DictionaryAttribute, FloatAttribute, IntegerAttribute, StringAttribute,
+        TypeAttribute,
     },
 };
 
@@ -50,25 +50,9 @@ impl<'c> Attribute<'c> {
         Self(context.into().with(|context| StringAttribute::new(context, text).into()))
     }
 
-    /// `unit`.
-    pub fn unit(context: impl Into<ContextRef<'c>>) -> Self {
-        Self(context.into().with(Melior::unit))
-    }
-
     /// A type as an attribute.
     pub fn of_type(ty: Type<'c>) -> Self {
         Self(TypeAttribute::new(ty.0).into())
-    }
-
-    /// `@symbol`.
-    pub fn symbol(context: impl Into<ContextRef<'c>>, symbol: &str) -> Self {
-        Self(context.into().with(|context| FlatSymbolRefAttribute::new(context, symbol).into()))
-    }
-
-    /// `[a, b, …]`.
-    pub fn array(context: impl Into<ContextRef<'c>>, elements: &[Self]) -> Self {
-        let elements: Vec<_> = elements.iter().map(|element| element.0).collect();
-        Self(context.into().with(|context| ArrayAttribute::new(context, &elements).into()))
     }
 
     /// `array<i64: …>`.
@@ -86,11 +70,6 @@ impl<'c> Attribute<'c> {
 ///
 /// The kind is asked before melior casts: the error of a cast that fails prints the attribute, with all weights that are in it.
 impl<'c> Attribute<'c> {
-    /// The context.
-    pub fn context(self) -> ContextRef<'c> {
-        ContextRef(self.0.context())
-    }
-
     fn cast<T: TryFrom<Melior<'c>>>(self, is_kind: bool) -> Option<T> {
         if is_kind { T::try_from(self.0).ok() } else { None }
     }
@@ -129,7 +108,7 @@ impl<'c> Attribute<'c> {
     }
 
     /// The type in a type attribute.
-    pub fn as_type(self) -> Option<Type<'c>> {
+    pub(crate) fn as_type(self) -> Option<Type<'c>> {
         self.cast(self.0.is_type()).map(|attribute: TypeAttribute<'_>| Type(attribute.value()))
     }
 
@@ -167,7 +146,7 @@ impl<'c> Attribute<'c> {
 
     /// The keyword of an enumeration attribute of any dialect, such as `SINGLE_ROUND` of `#tosa.rounding_mode<SINGLE_ROUND>`; also the
     /// text of a string attribute.
-    pub fn as_keyword(self) -> Option<String> {
+    pub(crate) fn as_keyword(self) -> Option<String> {
         if let Some(text) = self.as_str() {
             return Some(text.to_owned());
         }

@@ -1,7 +1,7 @@
 //! The elements of constant tensors, as bytes.
 //!
 //! Elements are little-endian, row-major, without padding, whatever the attribute holds them in: `dense<…>`, a splat, or a
-//! `dense_resource<…>` that may lie in a mapped file.
+//! `dense_resource<…>`.
 
 use std::{borrow::Cow, ops::Deref, sync::Arc};
 

@@ -17,7 +17,7 @@ impl<'c> Block<'c> {
     }
 
     /// Its first operation.
-    pub fn first(self) -> Option<Operation<'c>> {
+    pub(crate) fn first(self) -> Option<Operation<'c>> {
         self.0.first_operation().map(Operation)
     }
 
@@ -56,7 +56,7 @@ impl<'c> Region<'c> {
     }
 
     /// Its first block.
-    pub fn entry(self) -> Option<Block<'c>> {
+    pub(crate) fn entry(self) -> Option<Block<'c>> {
         self.0.first_block().map(Block)
     }
 }

@@ -64,12 +64,6 @@ impl<'c> OpBuilder<'c> {
         self
     }
 
-    /// Adds results.
-    pub fn results(mut self, types: &[Type<'c>]) -> Self {
-        self.results.extend_from_slice(types);
-        self
-    }
-
     /// Adds an attribute.
     pub fn attribute(mut self, name: &str, attribute: Attribute<'c>) -> Self {
         self.attributes.push((name.into(), attribute));

@@ -49,12 +49,9 @@ pub struct DialectRegistry(pub(crate) melior::dialect::DialectRegistry);
 impl DialectRegistry {
     /// Makes a registry with every dialect, and installs the verifiers of `strum` and `dpu`.
     pub fn new() -> Self {
-        raw::hooks::install();
         let registry = melior::dialect::DialectRegistry::new();
         melior::utility::register_all_dialects(&registry);
-        for dialect in [Dialect::Strum, Dialect::Dpu] {
-            dialect.handle().insert_dialect(&registry);
-        }
+        raw::hooks::insert_dialects(&registry);
         Self(registry)
     }
 }

@@ -38,6 +38,7 @@ mod raw;
 pub mod strum;
 mod types;
 mod value;
+mod verdict;
 
 pub use attribute::Attribute;
 pub use blob::{BlobError, Bytes};

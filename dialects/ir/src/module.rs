@@ -1,7 +1,5 @@
 //! Modules: parsing, printing, writing, and running pipelines on them.
 
-use std::path::Path;
-
 use melior::ir::{Module as Owned, operation::OperationLike};
 
 use melior::pass::PassManager;
@@ -29,12 +27,6 @@ impl<'c> Module<'c> {
     /// A module without operations.
     pub fn empty(location: Location<'c>) -> Self {
         Self(Owned::new(location.0))
-    }
-
-    /// Parses and verifies a file, text or bytecode. Locations name the file; resources of a bytecode file are not copied but mapped, so
-    /// the file must not change while the context lives.
-    pub fn parse_file(context: &'c Context, path: &Path) -> Result<Self, Error> {
-        raw::module::parse_file(context.handle(), &path.to_string_lossy()).map(Self).ok_or(Error::Reported)
     }
 
     /// Parses and verifies text or bytecode in memory. Locations name `name` as the file.

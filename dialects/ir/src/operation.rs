@@ -45,11 +45,6 @@ impl<'c> Operation<'c> {
         Location(self.0.location())
     }
 
-    /// Changes where it comes from.
-    pub fn set_location(self, location: Location<'c>) {
-        raw::operation::to_change(self).set_location(location.0);
-    }
-
     /// Emits the error `'<name>' op <message>` at its location, as MLIR's own verifiers do.
     pub fn error(self, message: impl fmt::Display) -> Reported {
         self.diagnostic(Severity::Error, message).fail()
@@ -146,13 +141,7 @@ impl<'c> Operation<'c> {
         self.0.parent_operation().map(Self)
     }
 
-    /// The next operation in its block.
-    pub fn next(self) -> Option<Self> {
-        self.block()?; // MLIR looks for the next in the block
-        self.next_in_block()
-    }
-
-    /// As [`Operation::next`], for an operation that is in a block.
+    /// The next operation in its block, for an operation that is in one: MLIR looks for it there.
     pub(crate) fn next_in_block(self) -> Option<Self> {
         self.0.next_in_block().map(Self)
     }

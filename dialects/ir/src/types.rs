@@ -28,7 +28,7 @@ impl TensorType<'_> {
     }
 
     /// The number of elements, or `None` if it does not fit.
-    pub fn num_elements(&self) -> Option<u64> {
+    pub(crate) fn num_elements(&self) -> Option<u64> {
         self.shape.iter().try_fold(1u64, |n, &dim| n.checked_mul(u64::try_from(dim).ok()?))
     }
 }
@@ -46,7 +46,7 @@ impl<'c> Type<'c> {
     }
 
     /// The unsigned integer type of the given width in bits.
-    pub fn unsigned_int(context: impl Into<ContextRef<'c>>, width: u32) -> Self {
+    pub(crate) fn unsigned_int(context: impl Into<ContextRef<'c>>, width: u32) -> Self {
         Self(context.into().with(|context| IntegerType::unsigned(context, width).into()))
     }
 
@@ -60,14 +60,14 @@ impl<'c> Type<'c> {
     }
 
     /// The type of a function.
-    pub fn function(context: impl Into<ContextRef<'c>>, inputs: &[Self], results: &[Self]) -> Self {
+    pub(crate) fn function(context: impl Into<ContextRef<'c>>, inputs: &[Self], results: &[Self]) -> Self {
         let melior = |types: &[Self]| types.iter().map(|ty| ty.0).collect::<Vec<_>>();
         let (inputs, results) = (melior(inputs), melior(results));
         Self(context.into().with(|context| FunctionType::new(context, &inputs, &results).into()))
     }
 
     /// The context.
-    pub fn context(self) -> ContextRef<'c> {
+    pub(crate) fn context(self) -> ContextRef<'c> {
         ContextRef(self.0.context())
     }
 
@@ -96,7 +96,7 @@ impl<'c> Type<'c> {
     }
 
     /// Whether this is an unsigned integer type (`ui8`), which a signless one is not.
-    pub fn is_unsigned_int(self) -> bool {
+    pub(crate) fn is_unsigned_int(self) -> bool {
         self.as_int().is_some_and(|ty| ty.is_unsigned())
     }
 
@@ -153,7 +153,7 @@ impl<'c> Type<'c> {
     }
 
     /// The inputs and results of a function type.
-    pub fn as_function(self) -> Option<(Vec<Self>, Vec<Self>)> {
+    pub(crate) fn as_function(self) -> Option<(Vec<Self>, Vec<Self>)> {
         if !self.0.is_function() {
             return None;
         }
@@ -173,5 +173,33 @@ impl fmt::Display for Type<'_> {
 impl fmt::Debug for Type<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Context;
+
+    #[test]
+    fn types() {
+        let context = Context::new();
+        let ty = Type::parse(&context, "tensor<2x3xi16>").unwrap();
+        let tensor = ty.as_tensor().unwrap();
+        assert_eq!((tensor.rank(), tensor.num_elements(), &tensor.shape[..]), (2, Some(6), &[2, 3][..]));
+        assert!(tensor.element.is_int(16) && !tensor.element.is_int(8) && !tensor.element.is_unsigned_int());
+        assert_eq!(ty.with_shape(&[]).unwrap().to_string(), "tensor<i16>");
+        for text in ["tensor<?xi8>", "tensor<*xi8>", "i8", "index"] {
+            assert_eq!(Type::parse(&context, text).unwrap().shape(), None, "{text}");
+        }
+        let unsigned = Type::unsigned_int(&context, 8);
+        assert!(unsigned.is_unsigned_int() && !unsigned.is_int(8) && unsigned.int_width() == Some(8));
+        assert!(matches!(Type::tensor(&[-1], unsigned), Err(Error::Type(_))));
+        let function = Type::function(&context, &[ty], &[]);
+        assert_eq!(function.as_function(), Some((vec![ty], vec![])));
+        let none_in_tensors = context.handle().capture(|| Type::tensor(&[1], function)).0;
+        assert!(matches!(none_in_tensors, Err(Error::Type(_))));
+        let huge = Type::tensor(&[i64::MAX, 3], unsigned).unwrap().as_tensor().unwrap();
+        assert_eq!(huge.num_elements(), None);
     }
 }

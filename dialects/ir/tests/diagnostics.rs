@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use std::path::Path;
-
 use strum_ir::{Context, Error, Location, Module, Severity};
 
 #[test]
@@ -58,18 +56,6 @@ fn errors_of_the_parser_have_a_place() {
         context.handle().capture(|| Module::parse(&context, text.as_bytes(), "bad.mlir").map(drop));
     assert_eq!(result, Err(Error::Reported));
     assert_eq!(diagnostics[0].to_string(), "bad.mlir:2:10: error: use of undeclared SSA value name");
-
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("bad.mlir");
-    std::fs::write(&path, text).unwrap();
-    let (result, diagnostics) = context.handle().capture(|| Module::parse_file(&context, &path).map(drop));
-    assert_eq!(result, Err(Error::Reported));
-    assert_eq!(diagnostics[0].location, format!("{}:2:10", path.display()));
-
-    let (result, diagnostics) =
-        context.handle().capture(|| Module::parse_file(&context, Path::new("/nowhere/x.mlir")).map(drop));
-    assert_eq!(result, Err(Error::Reported));
-    assert_eq!(diagnostics[0].message, "cannot open '/nowhere/x.mlir': No such file or directory");
 }
 
 #[test]

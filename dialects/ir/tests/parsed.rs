@@ -49,6 +49,31 @@ fn what_cannot_be_written_out_is_an_error_at_its_constant() {
 }
 
 #[test]
+fn resources_of_types_without_bytes_cannot_be_written_out() {
+    let cases = [
+        (
+            "tensor<1xcomplex<f32>>",
+            "must have a static shape and elements that are integers, index or floats",
+        ),
+        ("tensor<9223372036854775807x9xi8>", "has 1 bytes, and its type takes more than can be counted"),
+    ];
+    for (ty, expected) in cases {
+        let context = Context::new();
+        let text = format!(
+            "func.func @f(%x: tensor<2xi8>, %z: tensor<1xi8>) {{\n\
+             %a = arith.constant dense_resource<zero> : {ty}\n\
+             %0 = \"tosa.negate\"(%x, %a, %z) : (tensor<2xi8>, {ty}, tensor<1xi8>) -> tensor<2xi8>\n\
+             return\n}}\n\
+             {{-# dialect_resources: {{ builtin: {{ zero: \"0x0100000007\" }} }} #-}}\n"
+        );
+        let (module, told) =
+            context.handle().capture(|| Module::parse(&context, text.as_bytes(), "t.mlir").map(drop));
+        assert!(module.is_err());
+        assert_eq!(told[0].message, format!("'arith.constant' op the resource 'zero' {expected}"));
+    }
+}
+
+#[test]
 fn bytecode_is_rewritten_with_what_no_dialect_knows() {
     let context = Context::new();
     let text = "func.func @f() { return } {-# external_resources: { other: { key: \"value\" } } #-}";

@@ -60,7 +60,10 @@ impl Pass for Fail {
     const DESCRIPTION: &'static str = "test";
     const ROOT: &'static str = "func.func";
     fn run<'c>(&self, op: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
-        let inner = op.body().and_then(|body| body.first()).ok_or(PassError::Internal("empty".into()))?;
+        let inner = op
+            .body()
+            .and_then(|body| body.operations().first().copied())
+            .ok_or(PassError::Internal("empty".into()))?;
         match self.how.as_str() {
             "report" => {
                 let note = op.location();
@@ -78,7 +81,7 @@ impl Pass for Fail {
                 inner.erase()?;
             }
             "invalid" => {
-                op.set_attribute("function_type", Attribute::unit(op.context()));
+                op.set_attribute("function_type", Attribute::bool(op.context(), true));
             }
             _ => cx.mark_unchanged(),
         }
@@ -98,8 +101,10 @@ impl Pass for Make {
     fn run<'c>(&self, op: Operation<'c>, _: &PassContext<'c>) -> Result<(), PassError> {
         let context = op.context();
         for function in op.walk_named("func.func") {
-            let first =
-                function.body().and_then(|body| body.first()).ok_or(PassError::Internal("empty".into()))?;
+            let first = function
+                .body()
+                .and_then(|body| body.operations().first().copied())
+                .ok_or(PassError::Internal("empty".into()))?;
             for _ in 0..2 {
                 OpBuilder::new("arith.constant", function.location())
                     .attribute("value", Attribute::i32(context, 1))

@@ -116,7 +116,7 @@ fn what_is_not_legal_is_reported() {
     let said = message(&|| table.attribute(location).is_err());
     assert_eq!(said, "table must have 256 elements of type i8, got 'tensor<3xi8>'");
     assert_eq!(PackedType::read(Type::int(&context, 8)), None);
-    assert_eq!(Attribute::unit(&context).as_format(), None);
+    assert_eq!(Attribute::bool(&context, true).as_format(), None);
 }
 
 fn formats() -> impl Strategy<Value = Format> {

@@ -1,11 +1,11 @@
-// What C++ asks of Rust.
+// What C++ asks of Rust, through the hooks that come with the dialects (capi/Hooks.h).
 
 #pragma once
 
 #include "capi/Hooks.h"
 #include "mlir/IR/Operation.h"
 
-/// Runs the verifier that Rust has installed (capi/Hooks.h). Without one the operation is an error: nothing passes unseen.
+/// Runs Rust's verifier.
 llvm::LogicalResult verifyInRust(mlir::Operation *op);
 
 /// The fields of a weight format; nothing if there is no such method.
@@ -17,5 +17,19 @@ std::string formatFault(llvm::StringRef method, llvm::ArrayRef<int64_t> values);
 /// Runs Rust's check of an attribute whose name begins with one of the dialects, on an operation, or on one of its arguments or results.
 llvm::LogicalResult verifyAttributeInRust(mlir::Operation *op, mlir::NamedAttribute attribute, bool onOperation);
 
-/// The fields of an instruction; none if Rust has installed nothing, in which case its verifier reports that.
+/// The fields of an instruction.
 llvm::ArrayRef<StrumField> instrFields(llvm::StringRef mnemonic);
+
+/// Defines how a dialect verifies the attributes that bear its prefix: in Rust.
+#define VERIFY_ATTRIBUTES_IN_RUST(DIALECT)                                                                             \
+  llvm::LogicalResult DIALECT::verifyOperationAttribute(mlir::Operation *op, mlir::NamedAttribute attribute) {         \
+    return verifyAttributeInRust(op, attribute, /*onOperation=*/true);                                                 \
+  }                                                                                                                    \
+  llvm::LogicalResult DIALECT::verifyRegionArgAttribute(mlir::Operation *op, unsigned, unsigned,                       \
+                                                        mlir::NamedAttribute attribute) {                              \
+    return verifyAttributeInRust(op, attribute, /*onOperation=*/false);                                                \
+  }                                                                                                                    \
+  llvm::LogicalResult DIALECT::verifyRegionResultAttribute(mlir::Operation *op, unsigned, unsigned,                    \
+                                                           mlir::NamedAttribute attribute) {                           \
+    return verifyAttributeInRust(op, attribute, /*onOperation=*/false);                                                \
+  }

@@ -56,7 +56,7 @@ func.func @inside() {
 
 // -----
 
-// expected-error@+1 {{'dpu.program' op is scheduled, and does not end with dpu.end}}
+// expected-error@+1 {{'dpu.program' op is scheduled but does not end with dpu.end}}
 dpu.program @p machine "flexnn-16x16" stage scheduled {
 }
 
@@ -70,7 +70,7 @@ dpu.program @p machine "flexnn-16x16" stage done {
 // -----
 
 dpu.program @p machine "flexnn-16x16" stage draft {
-  // expected-error@+1 {{'arith.constant' op does not belong into a program: only dpu operations do}}
+  // expected-error@+1 {{'arith.constant' op is not allowed in a program: only dpu operations are}}
   %0 = arith.constant 0 : i32
 }
 
@@ -184,7 +184,7 @@ dpu.program @p machine "flexnn-16x16" stage draft {
 // -----
 
 dpu.program @p machine "flexnn-16x16" stage draft {
-  // expected-error@+1 {{'dpu.layer' op expects macs that are not negative}}
+  // expected-error@+1 {{'dpu.layer' op expects non-negative macs}}
   dpu.layer "l" of "o" macs -1
 }
 
@@ -192,7 +192,7 @@ dpu.program @p machine "flexnn-16x16" stage draft {
 
 dpu.program @p machine "flexnn-16x16" stage draft {
   dpu.layer "l" of "o" macs 0
-  // expected-error@+1 {{'dpu.conv_inv' op is of layer 1, and the program has 1}}
+  // expected-error@+1 {{'dpu.conv_inv' op refers to layer 1, the program has 1}}
   dpu.conv_inv layer 1
 }
 
@@ -213,14 +213,14 @@ dpu.program @p machine "flexnn-16x16" stage draft {
 // -----
 
 dpu.program @p machine "flexnn-16x16" stage draft {
-  // expected-error@+1 {{'dpu.end' op belongs into a scheduled program}}
+  // expected-error@+1 {{'dpu.end' op is only allowed in a scheduled program}}
   dpu.end
 }
 
 // -----
 
 dpu.program @p machine "flexnn-16x16" stage allocated {
-  // expected-error@+1 {{'dpu.bar_cfg' op belongs into a scheduled program}}
+  // expected-error@+1 {{'dpu.bar_cfg' op is only allowed in a scheduled program}}
   %b = dpu.bar_cfg producers 1 consumers 1
 }
 
@@ -314,7 +314,7 @@ dpu.program @p machine "flexnn-16x16" stage draft {
 // -----
 
 dpu.program @p machine "flexnn-16x16" stage draft {
-  // expected-error@+1 {{'dpu.conv_inv' op field 'method': 'ternary' is none of dense, sparse, dliq, mip2q}}
+  // expected-error@+1 {{'dpu.conv_inv' op field 'method': unknown value 'ternary', expected one of dense, sparse, dliq, mip2q}}
   dpu.conv_inv method ternary
 }
 
@@ -328,14 +328,14 @@ dpu.program @p machine "flexnn-16x16" stage draft {
 // -----
 
 dpu.program @p machine "flexnn-16x16" stage draft {
-  // expected-error@+1 {{'dpu.dma_fill' op field 'dst': the instruction uses this address, and no buffer is given}}
+  // expected-error@+1 {{'dpu.dma_fill' op field 'dst': address is required}}
   dpu.dma_fill
 }
 
 // -----
 
 dpu.program @p machine "flexnn-16x16" stage draft {
-  // expected-error@+1 {{'dpu.conv_inv' op field 'lut_addr': the instruction uses this address, and no buffer is given}}
+  // expected-error@+1 {{'dpu.conv_inv' op field 'lut_addr': address is required}}
   dpu.conv_inv lut
 }
 
@@ -343,7 +343,7 @@ dpu.program @p machine "flexnn-16x16" stage draft {
 
 dpu.program @p machine "flexnn-16x16" stage draft {
   %s = dpu.alloc : !dpu.buffer<sram, 256xi8>
-  // expected-error@+1 {{'dpu.conv_inv' op field 'lut_addr': a buffer is given, and the instruction does not use this address}}
+  // expected-error@+1 {{'dpu.conv_inv' op field 'lut_addr': address is not used by this instruction}}
   dpu.conv_inv lut_addr(%s : <sram, 256xi8>)
 }
 
@@ -351,7 +351,7 @@ dpu.program @p machine "flexnn-16x16" stage draft {
 
 dpu.program @p machine "flexnn-16x16" stage draft {
   %s = dpu.alloc : !dpu.buffer<sram, 256xi8>
-  // expected-error@+1 {{'dpu.conv_var' op field 'out': the instruction uses this address, and no buffer is given}}
+  // expected-error@+1 {{'dpu.conv_var' op field 'out': address is required}}
   dpu.conv_var act(%s : <sram, 256xi8>) weights(%s : <sram, 256xi8>) table(%s : <sram, 256xi8>)
 }
 
@@ -359,7 +359,7 @@ dpu.program @p machine "flexnn-16x16" stage draft {
 
 dpu.program @p machine "flexnn-16x16" stage draft {
   %s = dpu.alloc : !dpu.buffer<sram, 256xi8>
-  // expected-error@+1 {{'dpu.conv_var' op field 'psum': the instruction uses this address, and no buffer is given}}
+  // expected-error@+1 {{'dpu.conv_var' op field 'psum': address is required}}
   dpu.conv_var act(%s : <sram, 256xi8>) weights(%s : <sram, 256xi8>) table(%s : <sram, 256xi8>) out(%s : <sram, 256xi8>) acc_in
 }
 
@@ -367,7 +367,7 @@ dpu.program @p machine "flexnn-16x16" stage draft {
 
 dpu.program @p machine "flexnn-16x16" stage draft {
   %s = dpu.alloc : !dpu.buffer<sram, 256xi8>
-  // expected-error@+1 {{'dpu.conv_var' op field 'out': a buffer is given, and the instruction does not use this address}}
+  // expected-error@+1 {{'dpu.conv_var' op field 'out': address is not used by this instruction}}
   dpu.conv_var act(%s : <sram, 256xi8>) weights(%s : <sram, 256xi8>) table(%s : <sram, 256xi8>) out(%s : <sram, 256xi8>) psum(%s : <sram, 256xi8>) acc_out
 }
 
@@ -375,7 +375,7 @@ dpu.program @p machine "flexnn-16x16" stage draft {
 
 dpu.program @p machine "flexnn-16x16" stage draft {
   %s = dpu.alloc : !dpu.buffer<sram, 256xi8>
-  // expected-error@+1 {{'dpu.pool_var' op field 'psum': a buffer is given, and the instruction does not use this address}}
+  // expected-error@+1 {{'dpu.pool_var' op field 'psum': address is not used by this instruction}}
   dpu.pool_var act(%s : <sram, 256xi8>) out(%s : <sram, 256xi8>) psum(%s : <sram, 256xi8>)
 }
 
@@ -383,7 +383,7 @@ dpu.program @p machine "flexnn-16x16" stage draft {
 
 dpu.program @p machine "flexnn-16x16" stage draft {
   %s = dpu.alloc : !dpu.buffer<sram, 256xi8>
-  // expected-error@+1 {{'dpu.vec_rescale' op field 'params': the instruction uses this address, and no buffer is given}}
+  // expected-error@+1 {{'dpu.vec_rescale' op field 'params': address is required}}
   dpu.vec_rescale src(%s : <sram, 256xi8>) out(%s : <sram, 256xi8>) per_channel
 }
 
@@ -391,7 +391,7 @@ dpu.program @p machine "flexnn-16x16" stage draft {
 
 dpu.program @p machine "flexnn-16x16" stage draft {
   %s = dpu.alloc : !dpu.buffer<sram, 256xi8>
-  // expected-error@+1 {{'dpu.vec_binary' op field 'lut_addr': a buffer is given, and the instruction does not use this address}}
+  // expected-error@+1 {{'dpu.vec_binary' op field 'lut_addr': address is not used by this instruction}}
   dpu.vec_binary a(%s : <sram, 256xi8>) b(%s : <sram, 256xi8>) out(%s : <sram, 256xi8>) lut_addr(%s : <sram, 256xi8>)
 }
 

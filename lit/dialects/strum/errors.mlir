@@ -101,7 +101,7 @@ func.func @input_rank(%x: tensor<8x8x16xi8>, %w: tensor<4x3x3x16xi8>) {
 // -----
 
 func.func @empty(%x: tensor<1x8x0x16xi8>, %w: tensor<4x3x3x16xi8>) {
-  // expected-error@+1 {{'strum.conv2d' op expects input without empty dimensions, got 1x8x0x16}}
+  // expected-error@+1 {{'strum.conv2d' op expects input without zero-size dimensions, got 1x8x0x16}}
   %0 = strum.conv2d %x, %w : (tensor<1x8x0x16xi8>, tensor<4x3x3x16xi8>) -> tensor<1x6x6x4xi32>
   return
 }

@@ -8,7 +8,6 @@
 #![allow(clippy::print_stdout, reason = "the answer is for the terminal")]
 
 use std::error::Error;
-use std::path::Path;
 use std::process::ExitCode;
 
 use ndarray::{Axis, IxDyn};
@@ -27,7 +26,7 @@ fn read(path: &str) -> Result<Tensor, Box<dyn Error>> {
 
 fn largest_difference(net: &str, input: &str, expected: &str) -> Result<f32, Box<dyn Error>> {
     let context = Context::new();
-    let module = Module::parse_file(&context, Path::new(net)).map_err(|e| e.to_string())?;
+    let module = Module::parse(&context, &std::fs::read(net)?, net).map_err(|e| e.to_string())?;
     let function =
         module.body().operations().into_iter().find(|op| op.is("func.func") && op.body().is_some());
     let network = Network::read(function.ok_or("no function with a body")?).map_err(|_| "not read")?;

@@ -32,4 +32,5 @@ pub(crate) mod verify;
 
 pub use buffer::{Buffer, BufferType, Role, alloc, constant, input, output};
 pub use program::{Layer, Program, Stage, layer};
-pub use task::{Task, TaskError, bar_cfg, barrier_number, is_instruction};
+pub(crate) use task::is_instruction;
+pub use task::{Task, TaskError, bar_cfg};

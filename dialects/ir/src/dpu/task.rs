@@ -24,7 +24,7 @@ pub enum TaskError {
     #[error("field '{0}': the attribute has the wrong kind or length")]
     Attribute(&'static str),
     /// A keyword that the field does not know.
-    #[error("field '{field}': '{got}' is none of {}", names.join(", "))]
+    #[error("field '{field}': unknown value '{got}', expected one of {}", names.join(", "))]
     Keyword {
         /// The field.
         field: &'static str,
@@ -34,7 +34,7 @@ pub enum TaskError {
         names: &'static [&'static str],
     },
     /// Operands that do not fit the fields.
-    #[error("operands do not fit the fields of '{0}'")]
+    #[error("operands do not match the fields of '{0}'")]
     Operands(&'static str),
     /// No address field of that name.
     #[error("'{instr}' has no address field '{field}'")]
@@ -45,10 +45,10 @@ pub enum TaskError {
         field: String,
     },
     /// An address that is needed and not given.
-    #[error("field '{0}': the instruction uses this address, and no buffer is given")]
+    #[error("field '{0}': address is required")]
     MissingBuffer(&'static str),
     /// An address that is given and not needed.
-    #[error("field '{0}': a buffer is given, and the instruction does not use this address")]
+    #[error("field '{0}': address is not used by this instruction")]
     UnusedBuffer(&'static str),
     /// A buffer in the wrong memory.
     #[error("field '{0}': the buffer must be in SRAM")]
@@ -64,10 +64,10 @@ pub enum TaskError {
         bytes: u64,
     },
     /// A buffer without an address, where one is needed.
-    #[error("field '{0}': the buffer has no address")]
+    #[error("field '{0}': buffer has no address")]
     NoAddress(&'static str),
     /// A barrier that is no result of a `dpu.bar_cfg`, or has no number where one is needed.
-    #[error("field '{0}': a barrier has no number")]
+    #[error("field '{0}': barrier has no number")]
     NoNumber(&'static str),
 }
 
@@ -87,7 +87,7 @@ pub struct Task<'c> {
 }
 
 /// Whether an operation is an instruction of the table.
-pub fn is_instruction(op: Operation<'_>) -> bool {
+pub(crate) fn is_instruction(op: Operation<'_>) -> bool {
     row_of(op).is_some()
 }
 
@@ -96,7 +96,7 @@ fn row_of(op: Operation<'_>) -> Option<&'static Row> {
 }
 
 /// The physical number of a barrier, if it has one already.
-pub fn barrier_number(barrier: Value<'_>) -> Option<u8> {
+pub(crate) fn barrier_number(barrier: Value<'_>) -> Option<u8> {
     barrier.defined_by("dpu.bar_cfg")?.int_attr("barrier").and_then(|number| u8::try_from(number).ok())
 }
 

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use dpu_isa::{MemAddr, Space};
 
 use super::{Buffer, Layer, Program, Role, Stage, Task, is_instruction};
-use crate::{Operation, PassError};
-
-/// What is wrong, to be reported at the operation.
-type Verdict = Result<(), String>;
+use crate::{
+    Operation, PassError,
+    verdict::{Verdict, declared, report},
+};
 
 /// Verifies one operation of the dialect.
 pub(crate) fn verify(op: Operation<'_>) -> Result<(), PassError> {
@@ -17,22 +17,22 @@ pub(crate) fn verify(op: Operation<'_>) -> Result<(), PassError> {
         return verify_program(program);
     }
     let verdict = if is_instruction(op) {
-        Task::read(op).map(|_| ()).map_err(|error| error.to_string())
+        Task::read(op).map(|_| ()).map_err(|error| error.to_string().into())
     } else if op.is("dpu.layer") {
-        Layer::read(op).map(|_| ()).ok_or_else(|| "expects macs that are not negative".into())
+        Layer::read(op).map(|_| ()).ok_or_else(|| "expects non-negative macs".into())
     } else {
         buffer(op)
     };
-    verdict.map_err(|message| op.error(message).into())
+    report(verdict, op)
 }
 
 fn buffer(op: Operation<'_>) -> Verdict {
-    let buffer = Buffer::read(op).ok_or_else(|| format!("no verifier for '{}'", op.name()))?;
+    let buffer = declared(Buffer::read(op))?;
     let bytes = buffer.ty.bytes().ok_or("is too large")?;
     if let Some(align) = op.int_attr("align")
         && !u64::try_from(align).is_ok_and(u64::is_power_of_two)
     {
-        return Err(format!("expects an alignment that is a power of two, got {align}"));
+        return Err(format!("expects an alignment that is a power of two, got {align}").into());
     }
     if buffer.ty.space == Space::Sram && buffer.role != Role::Alloc {
         return Err("expects a buffer in DRAM".into());
@@ -40,7 +40,7 @@ fn buffer(op: Operation<'_>) -> Verdict {
     if let Role::Constant(value) = buffer.role {
         let got = value.bytes().map_err(|error| error.to_string())?.len() as u64;
         if got != bytes {
-            return Err(format!("expects a value of {bytes} bytes, got {got}"));
+            return Err(format!("expects a value of {bytes} bytes, got {got}").into());
         }
     }
     let Some(address) = op.int_attr("address") else { return Ok(()) };
@@ -50,10 +50,12 @@ fn buffer(op: Operation<'_>) -> Verdict {
     };
     let end = u64::try_from(address).ok().and_then(|address| address.checked_add(bytes));
     if end.is_none_or(|end| end > limit) {
-        return Err(format!("expects an address in 0..{limit} with its {bytes} bytes, got {address}"));
+        return Err(format!("expects an address in 0..{limit} with its {bytes} bytes, got {address}").into());
     }
     if buffer.address.is_some_and(|address| address % buffer.align != 0) {
-        return Err(format!("expects an address that is a multiple of {}, got {address}", buffer.align));
+        return Err(
+            format!("expects an address that is a multiple of {}, got {address}", buffer.align).into()
+        );
     }
     Ok(())
 }
@@ -67,24 +69,20 @@ fn verify_program(program: Program<'_>) -> Result<(), PassError> {
         let buffer = Buffer::read(op);
         let verdict = match buffer.as_ref().map(|buffer| buffer.role) {
             Some(Role::Input(name)) if !inputs.insert(name) => {
-                Err(format!("is a second input called '{name}'"))
+                Err(format!("is a second input called '{name}'").into())
             }
             Some(Role::Output(name)) if !outputs.insert(name) => {
-                Err(format!("is a second output called '{name}'"))
+                Err(format!("is a second output called '{name}'").into())
             }
-            _ if op.dialect() != "dpu" => {
-                Err("does not belong into a program: only dpu operations do".into())
-            }
+            _ if op.dialect() != "dpu" => Err("is not allowed in a program: only dpu operations are".into()),
             _ => layer(op, layers),
         };
         let verdict = verdict.and_then(|()| at_stage(op, buffer.as_ref(), stage, is_last));
-        if let Err(message) = verdict {
-            return Err(op.error(message).into());
-        }
+        report(verdict, op)?;
     }
     let ends = operations.last().is_some_and(|op| op.is("dpu.end"));
     if stage == Stage::Scheduled && !ends {
-        return Err(program.op().error("is scheduled, and does not end with dpu.end").into());
+        return Err(program.op().error("is scheduled but does not end with dpu.end").into());
     }
     Ok(())
 }
@@ -92,7 +90,7 @@ fn verify_program(program: Program<'_>) -> Result<(), PassError> {
 fn layer(op: Operation<'_>, layers: usize) -> Verdict {
     match op.int_attr("layer") {
         Some(layer) if !usize::try_from(layer).is_ok_and(|layer| layer < layers) => {
-            Err(format!("is of layer {layer}, and the program has {layers}"))
+            Err(format!("refers to layer {layer}, the program has {layers}").into())
         }
         _ => Ok(()),
     }
@@ -120,8 +118,8 @@ fn at_stage(op: Operation<'_>, buffer: Option<&Buffer<'_>>, stage: Stage, is_las
         if op.is("dpu.bar_cfg") && op.attribute("barrier").is_none() {
             return Err("has no number in a scheduled program".into());
         }
-        return task.resolve().map(|_| ()).map_err(|error| error.to_string());
+        return task.resolve().map(|_| ()).map_err(|error| error.to_string().into());
     }
     let orders = op.is("dpu.bar_cfg") || op.is("dpu.end") || !task.waits.is_empty() || !task.posts.is_empty();
-    if orders { Err("belongs into a scheduled program".into()) } else { Ok(()) }
+    if orders { Err("is only allowed in a scheduled program".into()) } else { Ok(()) }
 }

@@ -105,9 +105,10 @@ pub(crate) fn ppe(of: Attribute<'_>) -> Option<Ppe<'_>> {
     }
 }
 
-/// `#strum.ppe`; `None`, and nothing emitted, if there is not one shift for each multiplier.
+/// `#strum.ppe`; `None`, and nothing emitted, if there is not one shift for each multiplier, or the table is not `dense`.
 pub(crate) fn new_ppe<'c>(location: Location<'c>, ppe: &Ppe<'_>) -> Option<Attribute<'c>> {
-    if ppe.multiplier.len() != ppe.shift.len() {
+    if ppe.multiplier.len() != ppe.shift.len() || ppe.table.is_some_and(|table| !table.0.is_dense_elements())
+    {
         return None;
     }
     let raw = sys::StrumPpe {

@@ -7,10 +7,10 @@
 use std::{
     collections::BTreeMap,
     ffi::c_void,
-    sync::{LazyLock, Once},
+    sync::{LazyLock, Mutex},
 };
 
-use melior::ir::OperationRef;
+use melior::{dialect::DialectRegistry, ir::OperationRef};
 use strum_formats::{Field as FormatField, FieldKind, Format, Kind};
 use strum_mlir_sys as sys;
 
@@ -25,19 +25,19 @@ use crate::{
     strum,
 };
 
-/// Installs the verifiers, once.
-pub(crate) fn install() {
-    static ONCE: Once = Once::new();
-    // SAFETY: the hooks are functions, and are in place before any registry with the dialects exists.
-    ONCE.call_once(|| unsafe {
-        sys::strumSetHooks(sys::StrumHooks {
-            verify: Some(verify),
-            verifyAttribute: Some(verify_attribute),
-            fields: Some(fields),
-            formatFields: Some(format_fields),
-            formatFault: Some(format_fault),
-        })
-    });
+/// Puts the dialects into a registry, with what they need of Rust.
+pub(crate) fn insert_dialects(registry: &DialectRegistry) {
+    let hooks = sys::StrumHooks {
+        verify: Some(verify),
+        verifyAttribute: Some(verify_attribute),
+        fields: Some(fields),
+        formatFields: Some(format_fields),
+        formatFault: Some(format_fault),
+    };
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock();
+    // SAFETY: the registry is valid; the hooks are functions, and installed by one thread, before it has a registry with the dialects.
+    unsafe { sys::strumInsertDialects(registry.to_raw(), hooks) };
 }
 
 /// The hook for operations.

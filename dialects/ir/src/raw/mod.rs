@@ -12,7 +12,7 @@
 //!   encoding; melior makes `dense` attributes without a check for failure.
 //! - [`elements`]: constants as bytes, and resources, which melior lacks.
 //! - [`diagnostic`]: melior emits nothing, and its handlers may outlive what they borrow.
-//! - [`module`]: files that are mapped and named in locations, pipelines on any operation.
+//! - [`module`]: parsing that names a file in locations and makes sure of what MLIR's verifiers take for granted; pipelines without anchor.
 //! - [`hooks`], [`dialects`]: our own dialects. [`opt`], [`tool`]: LLVM's command lines.
 //!
 //! The invariant behind every block: a handle of lifetime `'c` is valid for `'c`. Handles are made from pointers here only, from those

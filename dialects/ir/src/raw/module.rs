@@ -10,12 +10,6 @@ use strum_mlir_sys as sys;
 use super::{operation::raw_context, text};
 use crate::{Block, ContextRef, Error, Module, Operation};
 
-/// Parses and verifies a file.
-pub(crate) fn parse_file<'c>(context: ContextRef<'c>, path: &str) -> Option<Owned<'c>> {
-    // SAFETY: the context is valid for `'c`; a module that is not null is ours.
-    unsafe { Owned::from_option_raw(sys::strumParseFile(raw_context(context), text::string_ref(path))) }
-}
-
 /// Parses and verifies text or bytecode.
 pub(crate) fn parse<'c>(context: ContextRef<'c>, bytes: &[u8], name: &str) -> Option<Owned<'c>> {
     let (bytes, name) = (text::bytes_ref(bytes), text::string_ref(name));

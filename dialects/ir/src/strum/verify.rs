@@ -3,15 +3,15 @@
 use strum_formats::{Kind, Packed};
 
 use super::{Conv, Eltwise, EltwiseKind, MatMul, PackedType, Ppe, Rescale};
-use crate::{Operation, PassError, Type, Value};
+use crate::{
+    Operation, PassError, Type, Value,
+    verdict::{Fault, Verdict, declared, report},
+};
 
 /// Greatest kernel, stride, dilation and padding, of TOSA's largest level and of the instruction set.
 const MAX_WINDOW: i64 = 8192;
 /// Greatest rank of an element-wise layer.
 const MAX_RANK: usize = 6;
-
-/// What is wrong, to be reported at the operation.
-type Verdict = Result<(), String>;
 
 /// Verifies one operation of the dialect.
 pub(crate) fn verify(op: Operation<'_>) -> Result<(), PassError> {
@@ -20,31 +20,31 @@ pub(crate) fn verify(op: Operation<'_>) -> Result<(), PassError> {
         "strum.conv2d" | "strum.depthwise_conv2d" => convolution(op),
         "strum.matmul" => matmul(op),
         "strum.eltwise" => eltwise(op),
-        name => return Err(PassError::Internal(format!("no verifier for '{name}'"))),
+        _ => Err(Fault::Undeclared),
     };
-    verdict.map_err(|message| op.error(message).into())
+    report(verdict, op)
 }
 
 fn constant(op: Operation<'_>) -> Verdict {
-    let packed =
-        op.result(0).and_then(|result| PackedType::read(result.ty())).ok_or("expects a packed result")?;
-    let value = op.attribute("value").ok_or("expects a value")?;
-    let ty = value.ty().ok_or("expects a typed value")?;
+    let packed = declared(op.result(0).and_then(|result| PackedType::read(result.ty())))?;
+    let value = declared(op.attribute("value"))?;
+    let ty = declared(value.ty())?;
     match ty.as_tensor() {
         Some(tensor) if tensor.rank() == 1 && tensor.element.is_int(8) => {}
-        _ => return Err(format!("expects a value of type 'tensor<Nxi8>', got '{ty}'")),
+        _ => return Err(format!("expects a value of type 'tensor<Nxi8>', got '{ty}'").into()),
     }
     let bytes = value.bytes().map_err(|error| error.to_string())?.into_owned();
-    Packed { shape: packed.shape, format: packed.format, bytes }.check().map_err(|error| error.to_string())
+    let packed = Packed { shape: packed.shape, format: packed.format, bytes };
+    packed.check().map_err(|error| error.to_string().into())
 }
 
 /// The weights of a convolution as `[oc, kh, kw, ic]`; depthwise, `oc` is 0 and `ic` is the output channels.
-fn weight_shape(conv: &Conv<'_>) -> Result<[i64; 4], String> {
+fn weight_shape(conv: &Conv<'_>) -> Verdict<[i64; 4]> {
     let ty = conv.weights.ty();
     if let Some(PackedType { shape, .. }) = PackedType::read(ty) {
         let dim = |value: usize| i64::try_from(value).map_err(|error| error.to_string());
         if conv.depthwise && shape.oc != 1 {
-            return Err(format!("expects packed weights of shape 1xKHxKWx(C*M), got {shape}"));
+            return Err(format!("expects packed weights of shape 1xKHxKWx(C*M), got {shape}").into());
         }
         return Ok([dim(shape.oc)?, dim(shape.kh)?, dim(shape.kw)?, dim(shape.ic)?]);
     }
@@ -61,7 +61,7 @@ fn weight_shape(conv: &Conv<'_>) -> Result<[i64; 4], String> {
 
 fn convolution(op: Operation<'_>) -> Verdict {
     let conv = Conv::read(op).ok_or("expects two strides, two dilations and four pads")?;
-    let result = op.result(0).ok_or("expects a result")?;
+    let result = declared(op.result(0))?;
     window("strides", &conv.strides, 1)?;
     window("dilations", &conv.dilations, 1)?;
     window("pads", &conv.pads, 0)?;
@@ -74,7 +74,8 @@ fn convolution(op: Operation<'_>) -> Verdict {
             return Err(format!(
                 "expects output channels that are a multiple of the {} input channels, got {ic}",
                 input[3]
-            ));
+            )
+            .into());
         }
     } else {
         expect("weights", "input channels", ic, input[3])?;
@@ -84,7 +85,7 @@ fn convolution(op: Operation<'_>) -> Verdict {
     let is_packed =
         PackedType::read(conv.weights.ty()).is_some_and(|ty| ty.format.method.kind() != Kind::Dense);
     if is_packed && conv.weight_zp != 0 {
-        return Err(format!("expects weight_zp 0 with packed weights, got {}", conv.weight_zp));
+        return Err(format!("expects weight_zp 0 with packed weights, got {}", conv.weight_zp).into());
     }
     if let Some(bias) = conv.bias {
         one_or_channels(shape::<1>(bias, "bias")?[0], channels, "bias of")?;
@@ -95,14 +96,14 @@ fn convolution(op: Operation<'_>) -> Verdict {
     let expected = [input[0], rows, columns, channels];
     let got = shape::<4>(result, "result")?;
     if got != expected {
-        return Err(format!("expects a result of shape {}, got {}", dims(&expected), dims(&got)));
+        return Err(format!("expects a result of shape {}, got {}", dims(&expected), dims(&got)).into());
     }
     post_processing(conv.ppe.as_ref(), result.ty(), channels)
 }
 
 fn matmul(op: Operation<'_>) -> Verdict {
-    let matmul = MatMul::read(op).ok_or("expects two operands")?;
-    let result = op.result(0).ok_or("expects a result")?;
+    let matmul = declared(MatMul::read(op))?;
+    let result = declared(op.result(0))?;
     let (a, b) = (shape::<3>(matmul.a, "left operand")?, shape::<3>(matmul.b, "right operand")?);
     expect("right operand", "batches", b[0], a[0])?;
     expect("right operand", "rows", b[1], a[2])?;
@@ -110,17 +111,17 @@ fn matmul(op: Operation<'_>) -> Verdict {
     zero_point("b_zp", matmul.b_zp, 8, false)?;
     let (expected, got) = ([a[0], a[1], b[2]], shape::<3>(result, "result")?);
     if got != expected {
-        return Err(format!("expects a result of shape {}, got {}", dims(&expected), dims(&got)));
+        return Err(format!("expects a result of shape {}, got {}", dims(&expected), dims(&got)).into());
     }
     post_processing(matmul.ppe.as_ref(), result.ty(), 1)
 }
 
 fn eltwise(op: Operation<'_>) -> Verdict {
-    let eltwise = Eltwise::read(op).ok_or("expects two operands")?;
-    let result = op.result(0).ok_or("expects a result")?;
-    let shape = result.ty().shape().ok_or("expects a static result")?;
+    let eltwise = declared(Eltwise::read(op))?;
+    let result = declared(op.result(0))?;
+    let shape = declared(result.ty().shape())?;
     if shape.len() > MAX_RANK {
-        return Err(format!("expects at most {MAX_RANK} dimensions, got {}", shape.len()));
+        return Err(format!("expects at most {MAX_RANK} dimensions, got {}", shape.len()).into());
     }
     let (a, b) = (
         shape_of(eltwise.a, "left operand", shape.len())?,
@@ -130,7 +131,7 @@ fn eltwise(op: Operation<'_>) -> Verdict {
         let expected = match (a, b) {
             (a, b) if a == b => a,
             (1, other) | (other, 1) => other,
-            _ => return Err(format!("cannot broadcast dimension {index}: {a} and {b}")),
+            _ => return Err(format!("cannot broadcast dimension {index}: {a} and {b}").into()),
         };
         expect("result", &format!("elements in dimension {index}"), got, expected)?;
     }
@@ -138,7 +139,7 @@ fn eltwise(op: Operation<'_>) -> Verdict {
     rescale("rhs", eltwise.rhs, eltwise.b)?;
     match eltwise.kind {
         EltwiseKind::Mul if !(0..=63).contains(&eltwise.shift) => {
-            return Err(format!("expects a shift in 0..63, got {}", eltwise.shift));
+            return Err(format!("expects a shift in 0..63, got {}", eltwise.shift).into());
         }
         EltwiseKind::Mul => {}
         _ if eltwise.shift != 0 => return Err("expects a shift only for mul".into()),
@@ -149,21 +150,21 @@ fn eltwise(op: Operation<'_>) -> Verdict {
 
 fn rescale(name: &str, rescale: Option<Rescale>, operand: Value<'_>) -> Verdict {
     let Some(rescale) = rescale else { return Ok(()) };
-    let width = operand.ty().element().and_then(Type::int_width).ok_or("expects integers")?;
+    let width = declared(operand.ty().element().and_then(Type::int_width))?;
     if rescale.unsigned && width == 32 {
-        return Err(format!("expects {name} without unsigned for 32-bit values"));
+        return Err(format!("expects {name} without unsigned for 32-bit values").into());
     }
     zero_point(&format!("zp of {name}"), rescale.zp, width, rescale.unsigned)
 }
 
 /// The rules of a PPE attribute against the result that it makes.
 fn post_processing(ppe: Option<&Ppe>, result: Type<'_>, channels: i64) -> Verdict {
-    let width = result.element().and_then(Type::int_width).ok_or("expects an integer result")?;
+    let width = declared(result.element().and_then(Type::int_width))?;
     let Some(ppe) = ppe else {
         return if width == 32 {
             Ok(())
         } else {
-            Err(format!("expects an i32 result without ppe, got i{width}"))
+            Err(format!("expects an i32 result without ppe, got i{width}").into())
         };
     };
     let length = i64::try_from(ppe.multiplier.len()).map_err(|error| error.to_string())?;
@@ -174,33 +175,36 @@ fn post_processing(ppe: Option<&Ppe>, result: Type<'_>, channels: i64) -> Verdic
     let (min, max) = range(width, ppe.unsigned);
     let (lo, hi) = (i64::from(ppe.clamp.0), i64::from(ppe.clamp.1));
     if lo < min || hi > max {
-        return Err(format!("expects a clamp within [{min}, {max}], got [{lo}, {hi}]"));
+        return Err(format!("expects a clamp within [{min}, {max}], got [{lo}, {hi}]").into());
     }
     if ppe.table.is_some() && width != 8 {
-        return Err(format!("expects an i8 result with a table, got i{width}"));
+        return Err(format!("expects an i8 result with a table, got i{width}").into());
     }
     zero_point("zp of ppe", ppe.zp, width, ppe.unsigned)
 }
 
-/// The static shape of a value, without empty dimensions.
-fn shape_of(value: Value<'_>, what: &str, rank: usize) -> Result<Vec<i64>, String> {
-    let shape = value.ty().shape().ok_or_else(|| format!("expects {what} of static shape"))?;
+/// The static shape of a value, without zero-size dimensions.
+fn shape_of(value: Value<'_>, what: &str, rank: usize) -> Verdict<Vec<i64>> {
+    let shape = declared(value.ty().shape())?;
     if shape.len() != rank {
-        return Err(format!("expects {what} of rank {rank}, got {}", shape.len()));
+        return Err(format!("expects {what} of rank {rank}, got {}", shape.len()).into());
     }
     if shape.contains(&0) {
-        return Err(format!("expects {what} without empty dimensions, got {}", dims(&shape)));
+        return Err(format!("expects {what} without zero-size dimensions, got {}", dims(&shape)).into());
     }
     Ok(shape)
 }
 
 /// As [`shape_of`], with a rank known here.
-fn shape<const RANK: usize>(value: Value<'_>, what: &str) -> Result<[i64; RANK], String> {
-    shape_of(value, what, RANK)?.try_into().map_err(|_| format!("expects {what} of rank {RANK}"))
+fn shape<const RANK: usize>(value: Value<'_>, what: &str) -> Verdict<[i64; RANK]> {
+    declared(shape_of(value, what, RANK)?.try_into().ok())
 }
 
 fn expect(whose: &str, what: &str, got: i64, expected: i64) -> Verdict {
-    if got == expected { Ok(()) } else { Err(format!("expects {whose} with {expected} {what}, got {got}")) }
+    if got == expected {
+        return Ok(());
+    }
+    Err(format!("expects {whose} with {expected} {what}, got {got}").into())
 }
 
 fn one_or_channels(got: i64, channels: i64, what: &str) -> Verdict {
@@ -208,18 +212,18 @@ fn one_or_channels(got: i64, channels: i64, what: &str) -> Verdict {
         return Ok(());
     }
     let choice = if channels == 1 { "1 channel".to_owned() } else { format!("1 or {channels} channels") };
-    Err(format!("expects {what} {choice}, got {got}"))
+    Err(format!("expects {what} {choice}, got {got}").into())
 }
 
 fn window(what: &str, values: &[i64], min: i64) -> Verdict {
     match values.iter().find(|value| !(min..=MAX_WINDOW).contains(value)) {
-        Some(value) => Err(format!("expects {what} in {min}..{MAX_WINDOW}, got {value}")),
+        Some(value) => Err(format!("expects {what} in {min}..{MAX_WINDOW}, got {value}").into()),
         None => Ok(()),
     }
 }
 
 /// The output rows or columns of a convolution.
-fn extent(what: &str, input: i64, pads: i64, kernel: i64, stride: i64, dilation: i64) -> Result<i64, String> {
+fn extent(what: &str, input: i64, pads: i64, kernel: i64, stride: i64, dilation: i64) -> Verdict<i64> {
     let reach = (kernel - 1) * dilation;
     let padded = input.checked_add(pads).ok_or_else(|| format!("has too many {what}"))?;
     let last = padded - 1 - reach;
@@ -227,7 +231,8 @@ fn extent(what: &str, input: i64, pads: i64, kernel: i64, stride: i64, dilation:
         return Err(format!(
             "expects a kernel within the padded input, got {} {what} for {padded}",
             reach + 1
-        ));
+        )
+        .into());
     }
     Ok(last / stride + 1)
 }
@@ -249,7 +254,7 @@ fn zero_point(what: &str, zp: i32, width: u32, unsigned: bool) -> Verdict {
     if (min..=max).contains(&i64::from(zp)) {
         Ok(())
     } else {
-        Err(format!("expects {what} in [{min}, {max}], got {zp}"))
+        Err(format!("expects {what} in [{min}, {max}], got {zp}").into())
     }
 }
 

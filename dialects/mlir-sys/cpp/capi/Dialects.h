@@ -36,7 +36,7 @@ typedef struct {
 bool strumAttributeGetRescale(MlirAttribute attribute, StrumRescale *rescale);
 MlirAttribute strumRescaleGetChecked(MlirLocation location, StrumRescale rescale);
 
-/// A #strum.ppe, taken apart. The lists, `channels` long, live as long as the context; `table` is the null attribute if there is none.
+/// A #strum.ppe, taken apart. The lists, `channels` long, live as long as the context; `table` is `dense`, or the null attribute if there is none.
 typedef struct {
   intptr_t channels;
   const int32_t *multiplier;

@@ -47,8 +47,8 @@ typedef struct {
   void (*formatFault)(MlirStringRef method, intptr_t nValues, const int64_t *values, MlirStringCallback reason, void *userData);
 } StrumHooks;
 
-/// Installs the hooks, process-wide. To be called before the dialects are used.
-void strumSetHooks(StrumHooks hooks);
+/// Puts both dialects into a registry, and installs their hooks, process-wide: the dialects must not be loaded otherwise before.
+void strumInsertDialects(MlirDialectRegistry registry, StrumHooks hooks);
 
 #ifdef __cplusplus
 }

@@ -80,60 +80,34 @@ void strumEmit(MlirLocation location, StrumSeverity severity, MlirStringRef mess
     diagnostic.attachNote(unwrap(noteLocations[i])) << unwrap(notes[i]);
 }
 
-static bool isBytecodeFile(StringRef buffer) { return buffer.starts_with("ML\xefR"); }
-
-static MlirModule parse(MlirContext context, std::unique_ptr<llvm::MemoryBuffer> buffer) {
+/// Parses bytes, which are copied, and verifies what is in them. Null after errors.
+template <typename Op>
+static OwningOpRef<Op> parse(MlirContext context, MlirStringRef bytes, MlirStringRef name,
+                             FallbackAsmResourceMap *others = nullptr) {
+  std::string error;
+  std::unique_ptr<llvm::MemoryBuffer> buffer = strum::copyToParse(unwrap(bytes), unwrap(name), error);
+  if (!buffer) {
+    emitError(UnknownLoc::get(unwrap(context))) << error;
+    return nullptr;
+  }
   auto sources = std::make_shared<llvm::SourceMgr>();
   sources->AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
-  auto module = parseSourceFile<ModuleOp>(sources, ParserConfig(unwrap(context), /*verifyAfterParse=*/false));
-  if (!module || failed(strum::verifyParsed(*module)))
-    return {nullptr};
-  return wrap(module.release());
-}
-
-MlirModule strumParseFile(MlirContext context, MlirStringRef path) {
-  // The parser of text wants a terminating null; bytecode must be mapped as it is, or its resources would be copied.
-  auto buffer = llvm::MemoryBuffer::getFile(unwrap(path), /*IsText=*/false, /*RequiresNullTerminator=*/false);
-  if (buffer && !isBytecodeFile((*buffer)->getBuffer()))
-    buffer = llvm::MemoryBuffer::getFile(unwrap(path));
-  if (!buffer) {
-    emitError(UnknownLoc::get(unwrap(context))) << "cannot open '" << unwrap(path) << "': " << buffer.getError().message();
-    return {nullptr};
-  }
-  return parse(context, std::move(*buffer));
-}
-
-/// A copy of bytes that the parser can take; nothing, and an error, if there is no memory for it.
-static std::unique_ptr<llvm::MemoryBuffer> copied(MlirContext context, StringRef source, StringRef name) {
-  // Bytecode may ask for any alignment of its resources, and gets at most a page from a file, too.
-  const llvm::Align page(4096);
-  auto buffer = llvm::WritableMemoryBuffer::getNewUninitMemBuffer(source.size(), name, page);
-  if (buffer)
-    llvm::copy(source, buffer->getBufferStart());
-  else
-    emitError(UnknownLoc::get(unwrap(context))) << "out of memory for " << source.size() << " bytes";
-  return buffer;
+  auto op = parseSourceFile<Op>(sources, ParserConfig(unwrap(context), /*verifyAfterParse=*/false, others));
+  if (op && failed(strum::verifyParsed(*op)))
+    return nullptr;
+  return op;
 }
 
 MlirModule strumParseBytes(MlirContext context, MlirStringRef bytes, MlirStringRef name) {
-  auto buffer = copied(context, unwrap(bytes), unwrap(name));
-  return buffer ? parse(context, std::move(buffer)) : MlirModule{nullptr};
+  return wrap(parse<ModuleOp>(context, bytes, name).release());
 }
 
 bool strumRewriteBytecode(MlirContext context, MlirStringRef bytes, MlirStringRef name, MlirStringCallback out,
                           void *userData) {
-  auto buffer = copied(context, unwrap(bytes), unwrap(name));
-  if (!buffer)
-    return false;
-  auto sources = std::make_shared<llvm::SourceMgr>();
-  sources->AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
   FallbackAsmResourceMap others;
-  OwningOpRef<Operation *> op =
-      parseSourceFile(sources, ParserConfig(unwrap(context), /*verifyAfterParse=*/false, &others));
-  if (!op || failed(strum::verifyParsed(*op)))
-    return false;
+  auto op = parse<Operation *>(context, bytes, name, &others);
   mlir::detail::CallbackOstream stream(out, userData);
-  return succeeded(writeBytecodeToFile(*op, stream, BytecodeWriterConfig(others)));
+  return op && succeeded(writeBytecodeToFile(*op, stream, BytecodeWriterConfig(others)));
 }
 
 void strumOperationDropAllReferences(MlirOperation op) {

@@ -25,11 +25,8 @@ typedef enum { STRUM_ERROR, STRUM_WARNING, STRUM_REMARK } StrumSeverity;
 void strumEmit(MlirLocation location, StrumSeverity severity, MlirStringRef message, intptr_t nNotes,
                const MlirLocation *noteLocations, const MlirStringRef *notes);
 
-/// Parses a module from a file, text or bytecode. Resources of a bytecode file are not copied: they point into the mapped file. The
-/// null module after errors, which carry the place in the file.
-MlirModule strumParseFile(MlirContext context, MlirStringRef path);
-
-/// Parses a module from memory; `name` stands for the file in locations. The bytes are copied.
+/// Parses a module, text or bytecode; `name` stands for the file in locations. The bytes are copied. The null module after errors, which
+/// carry the place in the file.
 MlirModule strumParseBytes(MlirContext context, MlirStringRef bytes, MlirStringRef name);
 
 /// Parses and verifies bytecode, and writes it again as `out` receives it in pieces: the same operation, and the resources that no

@@ -202,12 +202,9 @@ LogicalResult Chunk::roundTrip(Operation *op, bool bytecode) {
     what->print(stream, flags);
     return text;
   };
-  std::string reference = print(op), written = bytecode ? std::string() : reference;
-  if (bytecode) {
-    llvm::raw_string_ostream stream(written);
-    if (failed(writeBytecodeToFile(op, stream)))
-      return op->emitOpError("cannot be written as bytecode");
-  }
+  std::string reference = print(op), written = bytecode ? std::string() : reference, found;
+  llvm::raw_string_ostream stream(written);
+  bool isWritten = !bytecode || succeeded(writeBytecodeToFile(op, stream));
   // A context of its own, in which resources get the names that they had.
   MLIRContext other(context->getDialectRegistry());
   other.allowUnregisteredDialects(context->allowsUnregisteredDialects());
@@ -216,15 +213,15 @@ LogicalResult Chunk::roundTrip(Operation *op, bool bytecode) {
     return failure();
   FallbackAsmResourceMap others;
   auto again = parseSourceString<Operation *>(written, ParserConfig(&other, /*verifyAfterParse=*/false, &others));
-  StringRef form = bytecode ? "bytecode" : "text";
-  if (!again || failed(strum::verifyParsed(*again, config.shouldVerifyOnParsing())))
-    return op->emitOpError() << "cannot be read again from its " << form;
-  std::string found = print(*again);
+  if (isWritten && again && succeeded(strum::verifyParsed(*again, config.shouldVerifyOnParsing())))
+    found = print(*again);
   if (found == reference)
     return success();
-  return op->emitOpError() << "is another one when it is read again from its " << form << "; it was\n"
-                           << reference << "\nand is now\n"
-                           << found;
+  InFlightDiagnostic error = op->emitOpError() << "is not preserved by a round trip through " << (bytecode ? "bytecode" : "text");
+  error.attachNote() << "written:\n" << reference;
+  if (!found.empty())
+    error.attachNote() << "read:\n" << found;
+  return error;
 }
 
 LogicalResult Chunk::enableRemarks() {
@@ -349,14 +346,13 @@ StrumOptResult strumOptRun(const StrumOptJob *job, MlirDialectRegistry registry)
     list(config, *unwrap(registry));
     return result;
   }
-  StringRef bytes = unwrap(job->input.bytes), name = unwrap(job->input.name);
-  // Resources of bytecode stay where they are, and want an alignment of up to a page.
-  auto input = llvm::WritableMemoryBuffer::getNewUninitMemBuffer(bytes.size(), name, llvm::Align(4096));
+  StringRef name = unwrap(job->input.name);
+  std::string error;
+  std::unique_ptr<llvm::MemoryBuffer> input = strum::copyToParse(unwrap(job->input.bytes), name, error);
   if (!input) {
-    llvm::errs() << name << ": error: out of memory for " << bytes.size() << " bytes\n";
+    llvm::errs() << name << ": error: " << error << "\n";
     return {false, false, 0};
   }
-  llvm::copy(bytes, input->getBufferStart());
 
   // The threads of this context serve those of all chunks.
   MLIRContext threads;

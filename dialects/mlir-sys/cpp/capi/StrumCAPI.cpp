@@ -62,12 +62,7 @@ bool strumAttributeGetPpe(MlirAttribute attribute, StrumPpe *ppe) {
 }
 
 MlirAttribute strumPpeGetChecked(MlirLocation location, StrumPpe p) {
-  Attribute raw = unwrap(p.table);
-  auto table = dyn_cast_or_null<DenseElementsAttr>(raw);
-  if (raw && !table) {
-    emitError(unwrap(location)) << "table must be a dense attribute, got " << raw;
-    return {nullptr};
-  }
+  auto table = cast_or_null<DenseElementsAttr>(unwrap(p.table));
   return wrap(checked<PpeAttr>(location, ArrayRef(p.multiplier, p.channels), ArrayRef(p.shift, p.channels),
                                toRound(p.doubleRound), p.zp, p.clampLo, p.clampHi, p.isUnsigned, table));
 }

@@ -36,15 +36,7 @@ void DpuDialect::initialize() {
       >();
 }
 
-LogicalResult DpuDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
-  return verifyAttributeInRust(op, attribute, true);
-}
-LogicalResult DpuDialect::verifyRegionArgAttribute(Operation *op, unsigned, unsigned, NamedAttribute attribute) {
-  return verifyAttributeInRust(op, attribute, false);
-}
-LogicalResult DpuDialect::verifyRegionResultAttribute(Operation *op, unsigned, unsigned, NamedAttribute attribute) {
-  return verifyAttributeInRust(op, attribute, false);
-}
+VERIFY_ATTRIBUTES_IN_RUST(DpuDialect)
 
 using SetName = OpAsmSetValueNameFn;
 

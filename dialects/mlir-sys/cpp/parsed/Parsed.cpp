@@ -9,6 +9,7 @@
 #include "mlir/IR/Verifier.h"
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -64,7 +65,7 @@ static DenseElementsAttr writtenOut(Operation *constant, DenseResourceElementsAt
     return {};
   };
   if (!type.hasStaticShape() || !type.getElementType().isIntOrIndexOrFloat())
-    return fail("must have a static type with elements of integers, index or floats");
+    return fail("must have a static shape and elements that are integers, index or floats");
   AsmResourceBlob *blob = resource.getRawHandle().getBlob();
   if (!blob)
     return fail("is not in the file");
@@ -94,6 +95,16 @@ static void writeOut(Operation *reader, llvm::SmallPtrSetImpl<Operation *> &brok
         broken.insert(constant);
     }
   }
+}
+
+std::unique_ptr<llvm::MemoryBuffer> strum::copyToParse(StringRef bytes, StringRef name, std::string &error) {
+  // At most a page, as in a mapped file.
+  auto buffer = llvm::WritableMemoryBuffer::getNewUninitMemBuffer(bytes.size(), name, llvm::Align(4096));
+  if (buffer)
+    llvm::copy(bytes, buffer->getBufferStart());
+  else
+    error = "out of memory: " + std::to_string(bytes.size()) + " bytes to parse";
+  return buffer;
 }
 
 LogicalResult strum::verifyParsed(Operation *root, bool verify) {

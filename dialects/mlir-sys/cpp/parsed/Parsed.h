@@ -14,4 +14,8 @@ namespace strum {
 /// stay what they are: they are shared, and may be large. With `verify` false, nothing else is checked.
 mlir::LogicalResult verifyParsed(mlir::Operation *root, bool verify = true);
 
+/// A copy of `bytes` that the parser can take, with the alignment that resources of bytecode may want. Null, and the reason in `error`, if
+/// there is no memory for it.
+std::unique_ptr<llvm::MemoryBuffer> copyToParse(llvm::StringRef bytes, llvm::StringRef name, std::string &error);
+
 } // namespace strum

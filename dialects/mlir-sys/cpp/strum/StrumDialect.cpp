@@ -37,15 +37,7 @@ void StrumDialect::initialize() {
   addInterfaces<StrumAsm>();
 }
 
-LogicalResult StrumDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
-  return verifyAttributeInRust(op, attribute, true);
-}
-LogicalResult StrumDialect::verifyRegionArgAttribute(Operation *op, unsigned, unsigned, NamedAttribute attribute) {
-  return verifyAttributeInRust(op, attribute, false);
-}
-LogicalResult StrumDialect::verifyRegionResultAttribute(Operation *op, unsigned, unsigned, NamedAttribute attribute) {
-  return verifyAttributeInRust(op, attribute, false);
-}
+VERIFY_ATTRIBUTES_IN_RUST(StrumDialect)
 
 Operation *StrumDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type, Location loc) {
   auto elements = dyn_cast<ElementsAttr>(value);

@@ -1,0 +1,45 @@
+//! What verifiers of our dialects find.
+//!
+//! ODS has checked the kinds of operands, results and attributes before. What it should have refused is a bug of ours, and no message for
+//! users: [`declared`].
+
+use crate::{Operation, PassError};
+
+/// What is wrong with an operation.
+pub(crate) enum Fault {
+    /// To be reported at the operation.
+    Invalid(String),
+    /// A part that ODS declares is missing or of another kind.
+    Undeclared,
+}
+
+/// The result of a verifier.
+pub(crate) type Verdict<T = ()> = Result<T, Fault>;
+
+impl From<String> for Fault {
+    fn from(message: String) -> Self {
+        Self::Invalid(message)
+    }
+}
+
+impl From<&str> for Fault {
+    fn from(message: &str) -> Self {
+        Self::Invalid(message.into())
+    }
+}
+
+/// A part that is there if what ODS declares holds.
+pub(crate) fn declared<T>(part: Option<T>) -> Verdict<T> {
+    part.ok_or(Fault::Undeclared)
+}
+
+/// Reports what is wrong with an operation.
+pub(crate) fn report(verdict: Verdict, op: Operation<'_>) -> Result<(), PassError> {
+    match verdict {
+        Ok(()) => Ok(()),
+        Err(Fault::Invalid(message)) => Err(op.error(message).into()),
+        Err(Fault::Undeclared) => {
+            Err(PassError::Internal(format!("ODS let a malformed '{}' pass", op.name())))
+        }
+    }
+}
