@@ -1,7 +1,8 @@
 //! The instruction table: the one place where an instruction is declared.
 //!
 //! Opcodes, field order and widths of released rows are frozen (`tests/golden/isa-v1.txt` holds them).
-//! The doc texts are the normative semantics and become `docs/isa.md`.
+//! The doc texts are the normative semantics and become `docs/isa.md`; the clauses behind the fields say what is touched and
+//! what holds between fields (`macros.rs` lists them).
 
 use crate::field::{FieldDesc, FieldError, FieldKind, FieldValue, InstrDesc, Role, int, sram, uint};
 use crate::method::Method;
