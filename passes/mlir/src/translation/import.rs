@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dpu_isa::barrier::members;
 use dpu_isa::{FieldKind, Instr, InstrMeta, Machine, MemAddr, Program as Binary, Space};
 use strum_ir::dpu::{self, BufferType, Program, Stage, Task};
 use strum_ir::{Attribute, Block, Context, Error, Location, Module, Value};
@@ -139,9 +140,8 @@ fn task<'c>(
 }
 
 fn barriers<'c>(mask: u64, armed: &BTreeMap<u8, Value<'c>>) -> Result<Vec<Value<'c>>, ImportError> {
-    let numbers = (0..64u8).filter(|bit| mask >> bit & 1 == 1);
     let armed = |n: u8| {
         armed.get(&n).copied().ok_or_else(|| ImportError::Program(format!("barrier {n} is not armed")))
     };
-    numbers.map(armed).collect()
+    members(mask).map(armed).collect()
 }

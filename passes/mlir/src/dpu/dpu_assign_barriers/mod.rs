@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use dpu_isa::barrier::members;
 use dpu_isa::{End, Instr};
 use strum_ir::dpu::{self, Stage, Task};
 use strum_ir::{Dialect, Location, Operation, Pass, PassContext, PassError, Value, pass_options};
@@ -67,7 +68,7 @@ fn apply<'c>(instructions: &[(Operation<'c>, Task<'c>)], assignment: &Assignment
     for config in &assignment.configs {
         configs.entry(config.before as usize).or_default().push(config);
     }
-    let mut armed: BTreeMap<u32, Value<'c>> = BTreeMap::new();
+    let mut armed: BTreeMap<u8, Value<'c>> = BTreeMap::new();
     for (index, (op, task)) in instructions.iter().enumerate() {
         let location: Location<'c> = op.location();
         for config in configs.remove(&index).unwrap_or_default() {
@@ -76,7 +77,7 @@ fn apply<'c>(instructions: &[(Operation<'c>, Task<'c>)], assignment: &Assignment
                 .maybe_attribute("layer", layer)
                 .insert_before(*op)?;
             if let Some(value) = barrier.single_result() {
-                armed.insert(config.barrier.into(), value);
+                armed.insert(config.barrier, value);
             }
         }
         let mask = |masks: &[u64]| masks.get(index).copied().unwrap_or(0);
@@ -92,9 +93,8 @@ fn apply<'c>(instructions: &[(Operation<'c>, Task<'c>)], assignment: &Assignment
 }
 
 /// The barriers of a mask.
-fn barriers<'c>(armed: &BTreeMap<u32, Value<'c>>, mask: u64) -> Result<Vec<Value<'c>>, PassError> {
-    let numbers = (0..u64::BITS).filter(|bit| mask >> bit & 1 == 1);
-    numbers
+fn barriers<'c>(armed: &BTreeMap<u8, Value<'c>>, mask: u64) -> Result<Vec<Value<'c>>, PassError> {
+    members(mask)
         .map(|n| {
             armed.get(&n).copied().ok_or_else(|| PassError::Internal(format!("barrier {n} is not armed")))
         })

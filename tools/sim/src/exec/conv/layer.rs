@@ -61,7 +61,9 @@ impl Shape {
     }
 }
 
-/// The fields that decide what a prepared layer holds.
+/// The invariant as far as a prepared layer depends on it, to be compared with others': every field that must not count has a constant
+/// value. Those are where the layer runs and how the array shares it, where its windows lie, and the table that follows. A field that is
+/// new in the instruction counts until it is named here.
 fn relevant(inv: &ConvInv) -> ConvInv {
     ConvInv {
         tile: 0,
@@ -69,6 +71,7 @@ fn relevant(inv: &ConvInv) -> ConvInv {
         stride_y: 1,
         stride_x: 1,
         dilation_y: 1,
+        // Whether it is 1 decides the order of the weights: only then the taps of a row are one run (`runs_of`).
         dilation_x: inv.dilation_x.min(2),
         lut: false,
         lut_addr: 0,
