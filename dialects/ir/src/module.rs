@@ -5,7 +5,8 @@ use std::path::Path;
 use strum_mlir_sys as sys;
 
 use crate::{
-    Block, Context, Error, Location, Operation, Passes, ffi, graveyard, pass_manager::PassManager,
+    Block, Context, Error, Location, Operation, Passes, ffi, graveyard,
+    pass_manager::{OpPassManager, PassManager},
     register_mlir_passes,
 };
 
@@ -106,20 +107,19 @@ impl<'c> Module<'c> {
     ///
     /// Handles into the module must not be kept over a run: passes of MLIR's own free what they erase.
     pub fn run(&mut self, pipeline: &str) -> Result<(), Error> {
-        self.run_with(|manager| manager.add(pipeline))
+        self.run_with(|manager| manager.add_pipeline(pipeline))
     }
 
     /// Runs passes, under the conditions of [`Module::run`].
     pub fn run_passes(&mut self, passes: &Passes) -> Result<(), Error> {
-        // SAFETY: the manager is valid.
-        self.run_with(|manager| unsafe { passes.add_to(manager.op_manager()) })
+        self.run_with(|manager| passes.add_to(manager))
     }
 
-    fn run_with(&mut self, fill: impl FnOnce(&PassManager) -> Result<(), Error>) -> Result<(), Error> {
+    fn run_with(&mut self, fill: impl FnOnce(OpPassManager<'_>) -> Result<(), Error>) -> Result<(), Error> {
         register_mlir_passes();
         let plot = graveyard::Plot::begin();
         let manager = PassManager::new(self.op, "builtin.module");
-        fill(&manager)?;
+        fill(manager.passes())?;
         // SAFETY: the manager is for the module's context and kind.
         let result = unsafe { sys::mlirPassManagerRunOnOp(manager.raw, self.op.raw()) };
         drop(plot);

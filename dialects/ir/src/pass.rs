@@ -14,8 +14,9 @@ use std::{
 use strum_mlir_sys as sys;
 
 use crate::{
-    Dialect, Error, Operation, OptionSet, PassOption, Reported, ffi, graveyard, location::len,
-    pass_manager::PassManager,
+    Dialect, Error, Operation, OptionSet, PassOption, Reported, ffi, graveyard,
+    location::len,
+    pass_manager::{OwnedPass, PassManager},
 };
 
 /// Begins the message on a fault of this program.
@@ -81,9 +82,9 @@ impl<'c> PassContext<'c> {
     /// Handles to operations inside of `op` must not be kept over the run: passes of MLIR's own free what they erase.
     pub fn run_pipeline(&self, op: Operation<'c>, pipeline: &str) -> Result<(), PassError> {
         let manager = PassManager::new(op, op.name());
-        manager.add(pipeline)?;
+        manager.passes().add_pipeline(pipeline)?;
         // SAFETY: the pass is running, and the manager is for the operation's kind.
-        let result = unsafe { sys::strumPassRunPipeline(self.raw, manager.op_manager(), op.raw()) };
+        let result = unsafe { sys::strumPassRunPipeline(self.raw, manager.passes().raw(), op.raw()) };
         if result.value == 0 { Err(PassError::Reported) } else { Ok(()) }
     }
 }
@@ -232,12 +233,12 @@ pub fn register_pass<P: Pass>() {
     unsafe { sys::strumRegisterPass(spec::<P>()) }
 }
 
-/// A pass for a pass manager, which must be given to one.
-pub(crate) fn create<P: Pass>(pass: &P) -> sys::MlirPass {
+/// A pass for a pass manager.
+pub(crate) fn create<P: Pass>(pass: &P) -> OwnedPass {
     let value: *mut P = Box::into_raw(Box::new(pass.clone()));
     let text = pass.text();
     // SAFETY: the description is that of `P`, and the pass takes the value; the text is copied.
-    unsafe { sys::strumPassCreate(spec::<P>(), value.cast(), ffi::string_ref(&text)) }
+    unsafe { OwnedPass::from_raw(sys::strumPassCreate(spec::<P>(), value.cast(), ffi::string_ref(&text))) }
 }
 
 impl fmt::Debug for PassContext<'_> {

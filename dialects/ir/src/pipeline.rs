@@ -12,7 +12,7 @@ use strum_mlir_sys as sys;
 use crate::{
     Error, OptionSet, Pass, ffi,
     pass::{BUG, RawOptions, create, panic_text},
-    pass_manager::add_pipeline,
+    pass_manager::{OpPassManager, OwnedPass},
 };
 
 /// Passes in order, with the values of their options. Its text is what MLIR reads as the same pipeline.
@@ -31,13 +31,13 @@ enum Step {
 
 /// A pass of any type.
 trait AnyPass: Send + Sync {
-    fn create(&self) -> sys::MlirPass;
+    fn create(&self) -> OwnedPass;
     fn name(&self) -> &'static str;
     fn options(&self) -> String;
 }
 
 impl<P: Pass> AnyPass for P {
-    fn create(&self) -> sys::MlirPass {
+    fn create(&self) -> OwnedPass {
         create(self)
     }
 
@@ -85,36 +85,12 @@ impl Passes {
     }
 
     /// Adds them to a pass manager.
-    ///
-    /// # Safety
-    /// The manager must be valid.
-    pub(crate) unsafe fn add_to(&self, manager: sys::MlirOpPassManager) -> Result<(), Error> {
-        for step in &self.0 {
-            match step {
-                Step::Own(pass) => {
-                    let mut added = ffi::FAILURE;
-                    let error = ffi::collect(|user| {
-                        // SAFETY: the manager is valid and takes the pass; `append` gets the buffer it wants.
-                        added = unsafe {
-                            sys::strumOpPassManagerAddPass(manager, pass.create(), Some(ffi::append), user)
-                        };
-                    });
-                    if added.value == 0 {
-                        return Err(Error::Pipeline(error));
-                    }
-                }
-                // SAFETY: the manager is valid.
-                Step::Mlir(name) => unsafe { add_pipeline(manager, name) }?,
-                Step::Nested(operation, passes) => {
-                    // SAFETY: the manager is valid, and owns the nested one.
-                    let nested =
-                        unsafe { sys::mlirOpPassManagerGetNestedUnder(manager, ffi::string_ref(operation)) };
-                    // SAFETY: valid as long as the outer one.
-                    unsafe { passes.add_to(nested) }?;
-                }
-            }
-        }
-        Ok(())
+    pub(crate) fn add_to(&self, manager: OpPassManager<'_>) -> Result<(), Error> {
+        self.0.iter().try_for_each(|step| match step {
+            Step::Own(pass) => manager.add(pass.create()),
+            Step::Mlir(name) => manager.add_pipeline(name),
+            Step::Nested(operation, passes) => passes.add_to(manager.nested(operation)),
+        })
     }
 }
 
@@ -170,13 +146,12 @@ unsafe extern "C" fn build<P: Pipeline>(
     data: *mut c_void,
 ) -> sys::MlirLogicalResult {
     // SAFETY: by this function's contract.
-    let bytes = unsafe { ffi::bytes_of(options) };
+    let (bytes, manager) = unsafe { (ffi::bytes_of(options), OpPassManager::from_raw(manager)) };
     let built = catch_unwind(AssertUnwindSafe(|| {
-        let text = std::str::from_utf8(bytes)
-            .map_err(|_| format!("the options of {} are not UTF-8", P::ARGUMENT))?;
+        let text = std::str::from_utf8(bytes);
+        let text = text.map_err(|_| format!("the options of {} are not UTF-8", P::ARGUMENT))?;
         let options = P::parse(P::ARGUMENT, text).map_err(|error| error.to_string())?;
-        // SAFETY: by this function's contract.
-        unsafe { options.passes().add_to(manager) }.map_err(|error| error.to_string())
+        options.passes().add_to(manager).map_err(|error| error.to_string())
     }));
     let built = built.unwrap_or_else(|payload| Err(format!("{BUG}{}", panic_text(payload.as_ref()))));
     match built {
