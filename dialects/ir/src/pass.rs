@@ -16,7 +16,7 @@ use strum_mlir_sys as sys;
 
 use crate::{
     Dialect, Error, Operation, OptionSet, PassOption, Reported,
-    raw::{graveyard, len, text as ffi},
+    raw::{graveyard, len, module::OwnedPass, text as ffi},
 };
 
 /// Begins the message on a fault of this program.
@@ -222,12 +222,12 @@ pub fn register_pass<P: Pass>() {
     unsafe { sys::strumRegisterPass(spec::<P>()) }
 }
 
-/// A pass for a pass manager, which must be given to one.
-pub(crate) fn create<P: Pass>(pass: &P) -> sys::MlirPass {
+/// A pass for a pass manager.
+pub(crate) fn create<P: Pass>(pass: &P) -> OwnedPass {
     let value: *mut P = Box::into_raw(Box::new(pass.clone()));
     let text = pass.text();
     // SAFETY: the description is that of `P`, and the pass takes the value; the text is copied.
-    unsafe { sys::strumPassCreate(spec::<P>(), value.cast(), ffi::string_ref(&text)) }
+    unsafe { OwnedPass::from_raw(sys::strumPassCreate(spec::<P>(), value.cast(), ffi::string_ref(&text))) }
 }
 
 impl fmt::Debug for PassContext<'_> {

@@ -13,7 +13,8 @@ use strum_mlir_sys as sys;
 use crate::{
     Error, OptionSet, Pass,
     pass::{BUG, RawOptions, create, panic_text},
-    raw::{module::add_pipeline, text as ffi},
+    raw::module::{OwnedPass, add_pass, add_pipeline},
+    raw::text as ffi,
 };
 
 /// Passes in order, with the values of their options. Its text is what MLIR reads as the same pipeline.
@@ -32,13 +33,13 @@ enum Step {
 
 /// A pass of any type.
 trait AnyPass: Send + Sync {
-    fn create(&self) -> sys::MlirPass;
+    fn create(&self) -> OwnedPass;
     fn name(&self) -> &'static str;
     fn options(&self) -> String;
 }
 
 impl<P: Pass> AnyPass for P {
-    fn create(&self) -> sys::MlirPass {
+    fn create(&self) -> OwnedPass {
         create(self)
     }
 
@@ -87,26 +88,11 @@ impl Passes {
 
     /// Adds them to a pass manager.
     pub(crate) fn add_to(&self, manager: OperationPassManager<'_, '_>) -> Result<(), Error> {
-        for step in &self.0 {
-            match step {
-                Step::Own(pass) => {
-                    let mut added = ffi::FAILURE;
-                    let error = ffi::collect(|user| {
-                        let (manager, pass) = (manager.to_raw(), pass.create());
-                        // SAFETY: the manager is valid and takes the pass; `append` gets the buffer it wants.
-                        added = unsafe {
-                            sys::strumOpPassManagerAddPass(manager, pass, Some(ffi::append), user)
-                        };
-                    });
-                    if added.value == 0 {
-                        return Err(Error::Pipeline(error));
-                    }
-                }
-                Step::Mlir(name) => add_pipeline(manager, name)?,
-                Step::Nested(operation, passes) => passes.add_to(manager.nested_under(operation))?,
-            }
-        }
-        Ok(())
+        self.0.iter().try_for_each(|step| match step {
+            Step::Own(pass) => add_pass(manager, pass.create()),
+            Step::Mlir(name) => add_pipeline(manager, name),
+            Step::Nested(operation, passes) => passes.add_to(manager.nested_under(operation)),
+        })
     }
 }
 
@@ -162,13 +148,11 @@ unsafe extern "C" fn build<P: Pipeline>(
     data: *mut c_void,
 ) -> sys::MlirLogicalResult {
     // SAFETY: by this function's contract.
-    let bytes = unsafe { ffi::bytes_of(options) };
+    let (bytes, manager) = unsafe { (ffi::bytes_of(options), OperationPassManager::from_raw(manager)) };
     let built = catch_unwind(AssertUnwindSafe(|| {
-        let text = std::str::from_utf8(bytes)
-            .map_err(|_| format!("the options of {} are not UTF-8", P::ARGUMENT))?;
+        let text = std::str::from_utf8(bytes);
+        let text = text.map_err(|_| format!("the options of {} are not UTF-8", P::ARGUMENT))?;
         let options = P::parse(P::ARGUMENT, text).map_err(|error| error.to_string())?;
-        // SAFETY: by this function's contract.
-        let manager = unsafe { OperationPassManager::from_raw(manager) };
         options.passes().add_to(manager).map_err(|error| error.to_string())
     }));
     let built = built.unwrap_or_else(|payload| Err(format!("{BUG}{}", panic_text(payload.as_ref()))));

@@ -70,3 +70,24 @@ pub(crate) fn add_pipeline(manager: OperationPassManager<'_, '_>, pipeline: &str
     });
     if added.value == 0 { Err(Error::Pipeline(message.trim().to_owned())) } else { Ok(()) }
 }
+
+/// A pass that no pass manager owns yet.
+pub(crate) struct OwnedPass(sys::MlirPass);
+
+impl OwnedPass {
+    /// # Safety
+    /// The pass must be one that `strumPassCreate` made, and owned by nobody.
+    pub(crate) unsafe fn from_raw(pass: sys::MlirPass) -> Self {
+        Self(pass)
+    }
+}
+
+/// Adds a pass to a pass manager.
+pub(crate) fn add_pass(manager: OperationPassManager<'_, '_>, pass: OwnedPass) -> Result<(), Error> {
+    let mut added = text::FAILURE;
+    let error = text::collect(|user| {
+        // SAFETY: the manager is valid and takes the pass; `append` gets the buffer it wants.
+        added = unsafe { sys::strumOpPassManagerAddPass(manager.to_raw(), pass.0, Some(text::append), user) };
+    });
+    if added.value == 0 { Err(Error::Pipeline(error)) } else { Ok(()) }
+}
