@@ -95,9 +95,6 @@ pub(crate) struct TuneCommand {
     #[arg(long, value_name = "FILE.npy|FILE.npz[:KEY]", help_heading = "Inputs")]
     labels: Option<String>,
 
-    #[command(flatten)]
-    samples: SampleOptions,
-
     /// The packing file to write; - writes to standard output and needs --quiet.
     #[arg(long, short, value_name = "P.json", help_heading = "Outputs")]
     output: PathBuf,
@@ -140,6 +137,9 @@ pub(crate) struct TuneCommand {
     /// Maximum size of the packed weights; the search minimizes the error within it.
     #[arg(long, value_name = "BYTES", group = "budget", help_heading = "Search")]
     max_bytes: Option<u64>,
+
+    #[command(flatten)]
+    samples: SampleOptions,
 
     /// Target machine: a built-in name or a machine file [default: flexnn-16x16].
     #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Planning")]
