@@ -183,12 +183,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_level_counts_and_others_are_wrong_usage() {
-        let level = |options: &[&str]| level(&options.iter().map(OsString::from).collect::<Vec<_>>());
-        assert_eq!(level(&[]), Ok(LevelFilter::WARN));
-        assert_eq!(level(&["--strum-log=loud", "--strum-log=debug"]), Ok(LevelFilter::DEBUG));
+    fn the_last_filter_counts_and_others_are_wrong_usage() {
+        let filter = |options: &[&str]| filter(&options.iter().map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(filter(&["--strum-log=loud", "--strum-log=debug"]).ok(), "debug".parse().ok());
         for wrong in ["--strum-log", "--strum-log=", "--strum-log=loud", "--strum-logs=debug"] {
-            assert_eq!(level(&[wrong]).unwrap_err().kind, Kind::Usage, "{wrong}");
+            assert_eq!(filter(&[wrong]).unwrap_err().kind, Kind::Usage, "{wrong}");
         }
     }
 }

@@ -20,11 +20,12 @@ use crate::driver::{backend, network};
 
 const EXAMPLES: &str = "\
 Examples:
-  strum-opt net.mlir --strum-pipeline=\"method=mip2q p=0.5\" --emit-bytecode | strum-translate --mlir-to-dpu -o net.dpu
+  strum-opt net.mlir --strum-pipeline=method=mip2q | strum-translate --mlir-to-dpu -o net.dpu
   strum-translate --dpu-to-asm net.dpu | less
   strum-translate --dpu-audit net.dpu
 
-Exit codes: 0 success, 1 invalid input, 2 wrong usage, 3 not supported, 4 limit exceeded, 70 internal error";
+Exit codes: 0 success, 1 invalid input, 2 wrong usage, 3 not supported, 4 limit exceeded,
+70 internal error";
 
 /// Translate between the dpu dialect, DPU binaries and their assembly.
 #[derive(Debug, Parser)]

@@ -2,8 +2,9 @@
 
 // RUN: strum-opt %s --strum-pipeline="method=mip2q p=0.5" --emit-bytecode | strum-translate --mlir-to-dpu -o %t.dpu
 // RUN: strum-translate --dpu-audit %t.dpu | FileCheck %s --check-prefix=AUDIT
-// AUDIT: layer op weights low bytes bits/w vs INT8 format
-// AUDIT: conv2d strum.conv2d 32 50.00 % 32 8.000 1.0000 mip2q<w = 16, low = 8, L = 7>
+// AUDIT: low bits per size
+// AUDIT: layer op weights % bytes weight vs INT8 format
+// AUDIT: conv2d strum.conv2d 32 50.00 32 8.000 1.0000 mip2q<w = 16, low = 8, L = 7>
 // AUDIT: total 32
 // AUDIT: magnitude
 // AUDIT: high

@@ -27,8 +27,8 @@ Examples:
   strumc compile net.mlir -o net.dpu --method mip2q --p 0.5
   strumc run net.dpu --input x.npy --output y.npy
 
-Exit codes: 0 success, 1 invalid input, 2 wrong usage, 3 not supported, 4 limit exceeded, 5 trap of the machine,
-70 internal error";
+Exit codes: 0 success, 1 invalid input, 2 wrong usage, 3 not supported, 4 limit exceeded,
+5 trap of the machine, 70 internal error";
 
 /// Compile neural networks with StruM weights for a DPU, simulate them, and evaluate weight formats.
 #[derive(Debug, Parser)]

@@ -13,7 +13,7 @@ const COMMANDS: [(&str, &str, Schema); 8] = [
     ("run", "run net.dpu --input x.npy --json", RUN),
     ("run", "run net.dpu --timing-only --json", RUN),
     ("compare", "compare net.mlir --input x.npy --methods mip2q --json", COMPARE),
-    ("eval", "eval net.mlir --inputs many.npy --methods mip2q --json", EVAL),
+    ("eval", "eval net.mlir --inputs many.npy --logits 0 --methods mip2q --json", EVAL),
     ("tune", "tune net.mlir --policy uniform -o p2.json --json", TUNE),
     ("quantize", "quantize ff.mlir -c f.npy -o q2.mlir --json", QUANTIZE),
     ("strum-translate", "--dpu-audit net.dpu --json", AUDIT),

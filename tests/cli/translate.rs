@@ -42,7 +42,7 @@ fn the_audit_is_read_from_the_binary() {
     let scratch = Scratch::new();
     scratch.compile("--method mip2q");
     let text = scratch.translate("--dpu-audit net.dpu").ok().text();
-    assert!(text.contains("mip2q<w = 16, low = 8, L = 7>") && text.contains("50.00 %"), "{text}");
+    assert!(text.contains("mip2q<w = 16, low = 8, L = 7>") && text.contains(" 50.00 "), "{text}");
     let json = scratch.translate("--dpu-audit --json net.dpu").ok();
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json["total"]["weights"], 32);

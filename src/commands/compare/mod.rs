@@ -29,8 +29,7 @@ const EXAMPLES: &str = "\
 Examples:
   strumc compare net.mlir --input x.npy
   strumc compare net.mlir --input x.npy --methods mip2q --p 0.75 --layers
-  strumc compare net.mlir --input x.npy --methods mip2q,dliq --machines flexnn-16x16 --page compared.html
-  strumc compare net.mlir --input x.npy --json > compared.json
+  strumc compare net.mlir --input x.npy --machines flexnn-16x16 --page compared.html
 
 docs/compare.md describes the figures and the JSON object, docs/energy.md the energy model.";
 
@@ -47,6 +46,10 @@ pub(crate) struct CompareCommand {
     /// Input tensor. Without NAME, the next input in order. Of a batch, the first sample is used.
     #[arg(long, short, value_name = "[NAME=]FILE.npy|FILE.npz[:KEY]", num_args = 1.., help_heading = "Inputs")]
     input: Vec<String>,
+
+    /// Write the runs side by side as an HTML page, as strumc report does; - writes to standard output and needs --quiet.
+    #[arg(long, value_name = "PAGE.html", help_heading = "Outputs")]
+    page: Option<PathBuf>,
 
     /// Weight formats to compare with the baseline, each on every machine of --machines.
     #[arg(
@@ -73,26 +76,22 @@ pub(crate) struct CompareCommand {
     #[arg(long, value_name = "MACHINE", default_value = "flexnn-16x16-dense", help_heading = "Comparison")]
     baseline: PathBuf,
 
-    /// Write the runs side by side as an HTML page, as strumc report does; - writes to standard output and needs --quiet.
-    #[arg(long, value_name = "PAGE.html", help_heading = "Outputs")]
-    page: Option<PathBuf>,
-
-    /// Also print a table for each layer.
-    #[arg(long, conflicts_with_all = ["quiet", "json"], help_heading = "Reporting")]
-    layers: bool,
+    #[command(flatten)]
+    packing: PackingOptions,
 
     /// Limit on simulated cycles of each run, as in strumc run.
     #[arg(long, value_name = "CYCLES", default_value_t = Options::MAX_CYCLES, help_heading = "Simulation")]
     fuel: u64,
+
+    /// Also print a table for each layer.
+    #[arg(long, conflicts_with_all = ["quiet", "json"], help_heading = "Reporting")]
+    layers: bool,
 
     #[command(flatten)]
     voice: Voice,
 
     #[command(flatten)]
     detail: Detail,
-
-    #[command(flatten)]
-    packing: PackingOptions,
 }
 
 /// A run: what was compiled how for what, and what became of it.

@@ -21,7 +21,8 @@ Examples:
   strumc compile net.mlir -o net.dpu --packing p.json --objective energy
   strumc compile net.mlir -o net.dpu --write-strategy s.json --save-temps stages
 
-The passes are those of strum-opt --strum-pipeline; strum-translate --dpu-audit lists the weights of a binary.";
+The passes are those of strum-opt --strum-pipeline. strum-translate --dpu-audit lists the weights
+of a binary.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -41,13 +42,13 @@ pub(crate) struct CompileCommand {
     output: Option<PathBuf>,
 
     #[command(flatten)]
+    options: CompileOptions,
+
+    #[command(flatten)]
     voice: Voice,
 
     #[command(flatten)]
     detail: Detail,
-
-    #[command(flatten)]
-    options: CompileOptions,
 }
 
 /// Compiles a network, writes the program, and says what it holds.

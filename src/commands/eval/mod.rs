@@ -36,10 +36,11 @@ pub(crate) use simulate::{Answers, simulate};
 const EXAMPLES: &str = "\
 Examples:
   strumc eval net.mlir --inputs x.npy --labels y.npy --methods mip2q,dliq,sparse
-  strumc eval net.mlir --inputs x.npy --config mip2q,L=5 --config dliq,q=3,p=0.75 --packing p.json --layers
-  strumc eval net.int8.mlir --inputs d.npz:images --labels d.npz:labels --against net.float.mlir --json
+  strumc eval net.mlir --inputs x.npy --config mip2q,L=5 --config dliq,q=3 --packing p.json --layers
+  strumc eval net.mlir --inputs d.npz:x --labels d.npz:y --against float.mlir --json
 
-Samples are integer codes, or real numbers if the network carries its quantization parameters, as strumc quantize writes them.";
+Samples are integer codes, or real numbers if the network carries its quantization parameters,
+as strumc quantize writes them.";
 
 /// How many samples are run, and on how many threads.
 #[derive(Debug, Args)]
@@ -127,26 +128,26 @@ pub(crate) struct EvalCommand {
     #[arg(long, value_name = "P.json", help_heading = "Weight format")]
     packing: Vec<PathBuf>,
 
-    /// Also report each layer: SQNR of its weights, and of the logits with this layer alone in its format. Runs all samples
-    /// once per layer.
-    #[arg(long, conflicts_with = "quiet", help_heading = "Reporting")]
-    layers: bool,
-
     #[command(flatten)]
-    samples: SampleOptions,
+    options: PackingOptions,
 
     /// Target machine: a built-in name or a machine file [default: flexnn-16x16].
     #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Planning")]
     machine: Option<PathBuf>,
 
     #[command(flatten)]
+    samples: SampleOptions,
+
+    /// Also report each layer: SQNR of its weights, and of the logits with this layer alone in its format. Runs all samples
+    /// once per layer.
+    #[arg(long, conflicts_with = "quiet", help_heading = "Reporting")]
+    layers: bool,
+
+    #[command(flatten)]
     voice: Voice,
 
     #[command(flatten)]
     detail: Detail,
-
-    #[command(flatten)]
-    options: PackingOptions,
 }
 
 /// Evaluates and prints.

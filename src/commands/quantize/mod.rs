@@ -31,8 +31,8 @@ Examples:
   strumc quantize net.mlirbc --calibration data.npz:images -o net.int8.mlirbc --activations mse
   strumc quantize net.mlir --calibration images.npy -o net.int8.mlir --storage mip2q
 
-The network is TOSA or linalg on f32 tensors, as torch-mlir writes it. Calibration samples are preprocessed as the network expects.
-docs/quantize.md describes the quantization.";
+The network is TOSA or linalg on f32 tensors, as torch-mlir writes it. Calibration samples are
+preprocessed as the network expects. docs/quantize.md describes the quantization.";
 
 /// How activation ranges are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -28,16 +28,16 @@ pub(crate) struct RunCommand {
     network: Option<PathBuf>,
 
     #[command(flatten)]
-    voice: Voice,
-
-    #[command(flatten)]
-    detail: Detail,
-
-    #[command(flatten)]
     run: RunArgs,
 
     #[command(flatten)]
     options: CompileOptions,
+
+    #[command(flatten)]
+    voice: Voice,
+
+    #[command(flatten)]
+    detail: Detail,
 }
 
 /// Compiles a network if it has to be, simulates it, and says what came of it.

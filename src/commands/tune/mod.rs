@@ -29,8 +29,8 @@ use measure::{Bench, Objective};
 const EXAMPLES: &str = "\
 Examples:
   strumc tune net.mlir --calibration x.npy --max-loss 0.5 -o p.json
-  strumc tune net.mlir --calibration d.npz:x --labels d.npz:y --objective energy --max-loss 0.5 -o p.json
-  strumc tune net.mlir --calibration x.npy --max-bytes 250000 --config mip2q --config mip2q,p=0.75 -o p.json
+  strumc tune net.mlir -c d.npz:x --labels d.npz:y --objective energy --max-loss 0.5 -o p.json
+  strumc tune net.mlir -c x.npy --max-bytes 250000 --config mip2q --config mip2q,p=0.75 -o p.json
   strumc tune net.mlir --policy uniform --config dliq,q=3 -o p.json
 
 docs/packing.md describes the packing file and the search.";
@@ -87,19 +87,6 @@ pub(crate) struct TuneCommand {
     #[arg(value_name = "NET.mlir")]
     network: PathBuf,
 
-    /// The packing file to write; - writes to standard output and needs --quiet.
-    #[arg(long, short, value_name = "P.json", help_heading = "Outputs")]
-    output: PathBuf,
-
-    /// How weight formats are chosen.
-    #[arg(long, value_enum, default_value_t, help_heading = "Search")]
-    policy: Policy,
-
-    /// A candidate besides plain INT8, such as mip2q,p=0.75; uniform takes one. Repeatable [default: uniform: mip2q; search: a
-    /// dozen of all methods, corrected if the network carries calibration statistics].
-    #[arg(long, value_name = "METHOD[,NAME=VALUE]…", help_heading = "Weight format")]
-    config: Vec<String>,
-
     /// Calibration samples along the first axis: one array for each input of the network, in order.
     #[arg(long, short, value_name = "FILE.npy|FILE.npz[:KEY]", num_args = 1.., help_heading = "Inputs")]
     calibration: Vec<String>,
@@ -108,8 +95,18 @@ pub(crate) struct TuneCommand {
     #[arg(long, value_name = "FILE.npy|FILE.npz[:KEY]", help_heading = "Inputs")]
     labels: Option<String>,
 
-    #[command(flatten)]
-    samples: SampleOptions,
+    /// The packing file to write; - writes to standard output and needs --quiet.
+    #[arg(long, short, value_name = "P.json", help_heading = "Outputs")]
+    output: PathBuf,
+
+    /// A candidate besides plain INT8, such as mip2q,p=0.75; uniform takes one. Repeatable [default: uniform: mip2q; search: a
+    /// dozen of all methods, corrected if the network carries calibration statistics].
+    #[arg(long, value_name = "METHOD[,NAME=VALUE]…", help_heading = "Weight format")]
+    config: Vec<String>,
+
+    /// How weight formats are chosen.
+    #[arg(long, value_enum, default_value_t, help_heading = "Search")]
+    policy: Policy,
 
     /// Quantity to minimize [default: size].
     #[arg(long, value_enum, value_name = "WHAT", help_heading = "Search")]
@@ -140,6 +137,9 @@ pub(crate) struct TuneCommand {
     /// Maximum size of the packed weights; the search minimizes the error within it.
     #[arg(long, value_name = "BYTES", group = "budget", help_heading = "Search")]
     max_bytes: Option<u64>,
+
+    #[command(flatten)]
+    samples: SampleOptions,
 
     /// Target machine: a built-in name or a machine file [default: flexnn-16x16].
     #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Planning")]

@@ -15,8 +15,8 @@ Examples:
   dpu-sim net.dpu --input images.npz:x --layers --report report.json
   dpu-sim net.dpu --timing-only --machine slow.toml
 
-Exit codes: 0 success, 1 invalid input, 2 wrong usage, 3 not supported, 4 limit exceeded, 5 trap of the machine,
-70 internal error";
+Exit codes: 0 success, 1 invalid input, 2 wrong usage, 3 not supported, 4 limit exceeded,
+5 trap of the machine, 70 internal error";
 
 /// Simulate a DPU program: exact outputs, cycles, traffic, energy and hazards.
 #[derive(Debug, Parser)]

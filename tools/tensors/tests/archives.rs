@@ -129,10 +129,9 @@ fn sizes_of_64_bits_are_believed_as_far_as_memory_goes() {
 #[test]
 fn an_array_of_more_bytes_than_it_claims_is_refused() {
     let _alone = alone();
-    let [floats, input, batch] = errors(&stored(&[("x.npy", &zeros(8), 40)]));
-    assert!(floats.contains("larger than its declared"), "{floats}");
-    assert!(input.contains("larger than its declared"), "{input}");
-    assert!(batch.contains("bytes of data do not make 8 samples"), "{batch}");
+    for error in errors(&stored(&[("x.npy", &zeros(8), 40)])) {
+        assert!(error.ends_with("larger than its declared uncompressed size"), "{error}");
+    }
 }
 
 #[test]
