@@ -11,7 +11,7 @@ parameter = lit_config.params.get
 
 config.name = "strum-opt"
 config.test_format = lit.formats.ShTest(execute_external=False)
-config.suffixes = [".mlir", ".s", ".test"]
+config.suffixes = [".mlir", ".test"]
 config.excludes = ["Inputs"]
 config.test_source_root = os.path.join(root, "lit")
 config.test_exec_root = os.path.join(parameter("out", os.path.join(root, "target")), "lit")

@@ -9,7 +9,7 @@ use std::process::Command;
 const ARROWS: &[(&str, &[&str])] = &[
     ("dpu-cost", &["dpu-isa"]),
     ("dpu-isa", &[]),
-    ("dpu-sim", &["dpu-cost", "dpu-isa", "strum-files"]),
+    ("dpu-sim", &["dpu-cost", "dpu-isa", "strum-files", "strum-tensors"]),
     ("strum-files", &[]),
     ("strum-float", &["strum-formats", "strum-quant"]),
     ("strum-formats", &[]),
@@ -26,15 +26,26 @@ const ARROWS: &[(&str, &[&str])] = &[
             "strum-ir",
             "strum-passes",
             "strum-quant",
+            "strum-tensors",
         ],
     ),
     (
         "strum-passes",
-        &["dpu-isa", "strum-files", "strum-float", "strum-formats", "strum-ir", "strum-plan", "strum-quant"],
+        &[
+            "dpu-isa",
+            "strum-files",
+            "strum-float",
+            "strum-formats",
+            "strum-ir",
+            "strum-plan",
+            "strum-quant",
+            "strum-tensors",
+        ],
     ),
     ("strum-plan", &["dpu-cost", "dpu-isa", "strum-formats"]),
     ("strum-quant", &["strum-formats"]),
     ("strum-ref", &[]),
+    ("strum-tensors", &["dpu-isa", "strum-files"]),
 ];
 
 /// Crates that must stay free of MLIR, so that they build and test in seconds, with what stands for MLIR.
@@ -48,6 +59,7 @@ const WITHOUT_MLIR: &[&str] = &[
     "strum-plan",
     "strum-quant",
     "strum-ref",
+    "strum-tensors",
 ];
 
 /// A crate of this name exists, and is another project's.

@@ -107,7 +107,7 @@ struct Walk<'p> {
 impl Walk<'_> {
     fn step(&mut self, index: usize, instr: &Instr) -> Result<(), AuditError> {
         // A validated program fills its slots before it uses them.
-        let inv = self.slots.step(instr).ok().flatten();
+        let inv = self.slots.step(instr).ok().flatten().copied();
         if let (Instr::ConvVar(var), Some(Instr::ConvInv(inv))) = (instr, &inv) {
             self.convolution(index, inv, var)?;
         }

@@ -5,9 +5,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use strum_formats::table::PACKED;
-use strum_formats::{Domain, Kind, METHOD, Parameter, Spec, Value};
+use strum_formats::{Domain, Kind, Parameter, Spec, Value};
+use strum_passes::common::machine::Target;
+use strum_passes::dpu::strum_to_dpu::{self, Objective};
+use strum_passes::pipeline;
+use strum_passes::strum::strum_pack::{LayerOptions, PackingSource, StrumPack};
 use strum_quant::{Choice, SCHEMA};
 
 use super::exit::Failure;
@@ -123,41 +127,13 @@ impl PackingOptions {
     }
 }
 
-/// A choice as options of `strum-pack`: `method=mip2q p=0.75`.
-pub(crate) fn pack_options(choice: &Choice, depthwise: bool) -> String {
-    let mut text = format!("{METHOD}={}", choice.kind());
-    for (parameter, value) in choice.spec().given() {
-        text.push_str(&format!(" {}={value}", parameter.name));
-    }
-    if depthwise {
-        text.push_str(&format!(" {DEPTHWISE}=true"));
-    }
-    text
-}
-
-/// What plans are to be good at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Objective {
-    /// cycles
-    Latency,
-    /// energy
-    Energy,
-    /// energy-delay product
-    Edp,
-    /// DRAM traffic
-    Bytes,
-}
-
-impl Objective {
-    /// The name in a pipeline.
-    const fn name(self) -> &'static str {
-        match self {
-            Objective::Latency => "latency",
-            Objective::Energy => "energy",
-            Objective::Edp => "edp",
-            Objective::Bytes => "bytes",
-        }
-    }
+/// The objectives as values of an option.
+fn objectives() -> impl TypedValueParser<Value = Objective> {
+    let value = |objective: Objective| PossibleValue::new(objective.name()).help(objective.help());
+    PossibleValuesParser::new(Objective::ALL.map(value)).try_map(|name| {
+        let named = Objective::ALL.into_iter().find(|objective| objective.name() == name);
+        named.ok_or_else(|| format!("there is no objective '{name}'"))
+    })
 }
 
 /// What the planner follows and what it tells.
@@ -165,7 +141,7 @@ impl Objective {
 #[command(next_help_heading = "Plan")]
 pub(crate) struct PlanOptions {
     /// Quantity to minimize when choosing tiles and schedules [default: latency].
-    #[arg(long, value_enum, value_name = "WHAT")]
+    #[arg(long, value_parser = objectives(), value_name = "WHAT")]
     objective: Option<Objective>,
 
     /// Follow this strategy file; what it leaves open is searched (docs/strategy.md).
@@ -180,17 +156,28 @@ pub(crate) struct PlanOptions {
 impl PlanOptions {
     /// The flags that were given.
     fn given(&self) -> impl Iterator<Item = &'static str> {
-        let objective = self.objective.map(|_| "--objective");
-        objective.into_iter().chain(self.files().map(|(flag, _, _)| flag))
+        let flags = [
+            self.objective.map(|_| "--objective"),
+            self.read_strategy.as_ref().map(|_| "--read-strategy"),
+            self.write_strategy.as_ref().map(|_| "--write-strategy"),
+        ];
+        flags.into_iter().flatten()
     }
 
-    /// The files that were given: flag, option of the pipeline, path.
-    fn files(&self) -> impl Iterator<Item = (&'static str, &'static str, &PathBuf)> {
-        let list = [
-            ("--read-strategy", "read-strategy", &self.read_strategy),
-            ("--write-strategy", "write-strategy", &self.write_strategy),
-        ];
-        list.into_iter().filter_map(|(flag, option, path)| Some((flag, option, path.as_ref()?)))
+    /// The options of the pass that plans.
+    fn of_pass(&self) -> Result<strum_to_dpu::PlanOptions, Failure> {
+        let path = |flag, path: &Option<PathBuf>| match path.as_deref() {
+            None => Ok(None),
+            Some(path) if path.as_os_str() == "-" => {
+                Err(Failure::usage(format_args!("{flag}: a strategy needs a file")))
+            }
+            Some(path) => pipeline_path(flag, "strategy", path).map(Some),
+        };
+        Ok(strum_to_dpu::PlanOptions {
+            objective: self.objective.unwrap_or_default(),
+            read_strategy: path("--read-strategy", &self.read_strategy)?,
+            write_strategy: path("--write-strategy", &self.write_strategy)?,
+        })
     }
 }
 
@@ -198,19 +185,15 @@ impl PlanOptions {
 ///
 /// # Errors
 /// Characters that mean something in a pipeline.
-fn pipeline_path<'p>(flag: &str, what: &str, path: &'p Path) -> Result<&'p str, Failure> {
+fn pipeline_path(flag: &str, what: &str, path: &Path) -> Result<String, Failure> {
     let safe = |c: char| c.is_alphanumeric() || SAFE.contains(c);
-    path.to_str().filter(|text| !text.is_empty() && text.chars().all(safe)).ok_or_else(|| {
+    let text = path.to_str().filter(|text| !text.is_empty() && text.chars().all(safe));
+    text.map(str::to_owned).ok_or_else(|| {
         Failure::usage(format_args!(
             "{flag} '{}': the name of a {what} file has letters, digits and {SAFE}, since a pipeline holds it",
             path.display()
         ))
     })
-}
-
-/// The text of the path of a packing file that a pipeline holds.
-pub(crate) fn packing_path(path: &Path) -> Result<&str, Failure> {
-    pipeline_path("--packing", "packing", path)
 }
 
 /// Whether a machine is named by its file.
@@ -268,7 +251,7 @@ impl CompileOptions {
 
     /// Adds the files that a compilation reads and writes.
     pub(crate) fn places(&self, places: Places) -> Result<Places, Failure> {
-        let temps = self.save_temps.as_deref().map(plan::temporaries).transpose()?;
+        let temps = self.save_temps.as_deref().map(plan::temporaries);
         Ok(places
             .reads("--machine", self.machine.iter().filter(|spec| is_machine_file(spec)))
             .reads("--packing", &self.packing_file)
@@ -277,33 +260,29 @@ impl CompileOptions {
             .keeps("--save-temps", temps.into_iter().flatten()))
     }
 
-    /// The options of `strum-pipeline` that say the same: `machine=flexnn-16x16 method=mip2q p=0.5`.
+    /// The options of `strum-pipeline` that say the same.
     ///
     /// # Errors
-    /// An option that has no effect with the method, or a path that a pipeline cannot hold.
-    pub(crate) fn pipeline_options(&self, default_machine: &str) -> Result<String, Failure> {
+    /// An option that has no effect with the method, or a path that the text of a pipeline cannot hold.
+    pub(crate) fn pipeline(&self) -> Result<pipeline::Options, Failure> {
         let choice = self.packing.choice(self.method.unwrap_or(Kind::Dense))?;
-        let machine = self.machine_option(default_machine)?;
-        let mut text = format!("machine={machine} {}", pack_options(&choice, self.packing.depthwise));
-        if let Some(path) = &self.packing_file {
-            text.push_str(&format!(" packing={}", packing_path(path)?));
-        }
-        if let Some(objective) = self.plan.objective {
-            text.push_str(&format!(" objective={}", objective.name()));
-        }
-        for (flag, option, path) in self.plan.files() {
-            if path.as_os_str() == "-" {
-                return Err(Failure::usage(format_args!("{flag}: a strategy needs a file")));
-            }
-            text.push_str(&format!(" {option}={}", pipeline_path(flag, "strategy", path)?));
-        }
-        Ok(text)
-    }
-
-    /// How the machine is named in a pipeline.
-    pub(crate) fn machine_option(&self, default: &str) -> Result<String, Failure> {
-        let Some(path) = &self.machine else { return Ok(default.to_owned()) };
-        pipeline_path("--machine", "machine", path).map(str::to_owned)
+        let machine = self.machine.as_deref().map(|path| pipeline_path("--machine", "machine", path));
+        let machine = machine.transpose()?;
+        let packing = self.packing_file.as_deref();
+        let packing = packing.map(|path| pipeline_path("--packing", "packing", path)).transpose()?;
+        let packing = packing.map(PackingSource::File).unwrap_or_default();
+        Ok(pipeline::Options {
+            target: machine.map(|machine| Target { machine }).unwrap_or_default(),
+            pack: StrumPack {
+                choice,
+                layers: LayerOptions {
+                    depthwise: self.packing.depthwise,
+                    packing,
+                    ..LayerOptions::default()
+                },
+            },
+            plan: self.plan.of_pass()?,
+        })
     }
 }
 
@@ -322,12 +301,12 @@ mod tests {
     fn text(line: &str) -> Result<String, String> {
         let words = std::iter::once("x").chain(line.split_whitespace());
         let line = Line::try_parse_from(words).map_err(|e| e.to_string())?;
-        line.options.pipeline_options("flexnn-16x16").map_err(|e| e.message)
+        line.options.pipeline().map(|options| options.to_string()).map_err(|e| e.message)
     }
 
     #[test]
     fn dense_is_the_default() {
-        assert_eq!(text(""), Ok("machine=flexnn-16x16 method=dense".into()));
+        assert_eq!(text(""), Ok("method=dense".into()));
     }
 
     #[test]
@@ -336,13 +315,10 @@ mod tests {
             text(
                 "--method mip2q --p 0.25 --w 8 --L 6 --zero --select magnitude --correct both --depthwise --machine a/m.toml"
             ),
-            Ok("machine=a/m.toml method=mip2q p=0.25 w=8 L=6 zero=true select=magnitude correct=both depthwise=true"
+            Ok("machine=a/m.toml p=0.25 w=8 L=6 zero=true select=magnitude correct=both depthwise=true"
                 .into())
         );
-        assert_eq!(
-            text("--method dliq --q 3 --shift channel"),
-            Ok("machine=flexnn-16x16 method=dliq q=3 shift=channel".into())
-        );
+        assert_eq!(text("--method dliq --q 3 --shift channel"), Ok("method=dliq q=3 shift=channel".into()));
         assert!(text("--method dliq --shift 4").unwrap().ends_with(" shift=4"));
     }
 
@@ -374,7 +350,7 @@ mod tests {
                 used.extend(kept.then_some(flag));
             }
             let options = CompileOptions { method: Some(method), packing, ..CompileOptions::default() };
-            assert!(options.pipeline_options("x").is_ok());
+            assert!(options.pipeline().is_ok());
         }
         assert_eq!(used.len(), count);
     }
@@ -397,7 +373,7 @@ mod tests {
     fn machine_files_that_a_pipeline_cannot_hold_are_refused() {
         for path in ["a b.toml", "a}.toml", "a'.toml", "a\".toml"] {
             let options = CompileOptions { machine: Some(path.into()), ..CompileOptions::default() };
-            assert!(options.pipeline_options("x").unwrap_err().message.contains("since a pipeline holds it"));
+            assert!(options.pipeline().unwrap_err().message.contains("since a pipeline holds it"));
         }
     }
 

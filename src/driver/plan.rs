@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use dpu_isa::{Machine, Program, asm};
 use strum_files::budget;
 use strum_ir::{Captured, Context, Module, PrintOptions};
+use strum_passes::pipeline::{self, Stage};
 use tracing::info_span;
 
-use super::backend::{self, Stage};
+use super::backend;
 use super::diagnostics::Origin;
 use super::exit::{Failure, Kind, out_of_memory};
 use super::files::{self, Input};
@@ -23,8 +24,8 @@ use super::remarks::{self, Remarks};
 
 /// What is compiled how, understood from the options.
 pub(crate) struct Plan {
-    /// The pipeline with its options, as `strum-opt --pass-pipeline` takes it.
-    pub(crate) pipeline: String,
+    /// The options of the pipeline.
+    pub(crate) options: pipeline::Options,
     /// The machine that is compiled for.
     pub(crate) machine: Machine,
     /// Its stages.
@@ -36,12 +37,17 @@ impl Plan {
     /// Understands the options.
     pub(crate) fn new(options: &CompileOptions) -> Result<Self, Failure> {
         crate::register_all();
-        let text = options.pipeline_options(backend::DEFAULT_MACHINE)?;
-        let spec = options.machine.as_deref().and_then(Path::to_str).unwrap_or(backend::DEFAULT_MACHINE);
-        let machine = backend::resolve_machine(spec)?;
-        let stages = backend::stages(&text)?;
-        let pipeline = format!("builtin.module({}{{{text}}})", backend::PIPELINE);
-        Ok(Plan { pipeline, stages, machine, temps: options.save_temps.clone() })
+        let temps = options.save_temps.clone();
+        let options = options.pipeline()?;
+        let machine = backend::resolve_machine(&options.target.machine)?;
+        Ok(Plan { stages: options.stages(), options, machine, temps })
+    }
+
+    /// The pipeline with its options, as `strum-opt --pass-pipeline` takes it.
+    pub(crate) fn pipeline(&self) -> String {
+        let options = self.options.to_string();
+        let options = if options.is_empty() { options } else { format!("{{{options}}}") };
+        format!("builtin.module({}{options})", pipeline::NAME)
     }
 
     /// Compiles a network.
@@ -59,7 +65,7 @@ impl Plan {
         for stage in &self.stages {
             progress.step(stage.name);
             let _span = info_span!("stage", name = stage.name).entered();
-            let (result, diagnostics) = context.handle().capture(|| module.run(&stage.passes));
+            let (result, diagnostics) = context.handle().capture(|| module.run_passes(&stage.passes));
             progress.pause(|| self.judge(stage, result, &diagnostics, origin, remarks))?;
             module.release_unused_constants();
             temps.module(stage.name, &module)?;
@@ -127,12 +133,13 @@ impl Plan {
 }
 
 /// What `--save-temps` writes: the folder, and every file in it.
-pub(crate) fn temporaries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let stages = backend::stages("")?.into_iter().map(|stage| format!("{}.mlir", stage.name));
+pub(crate) fn temporaries(folder: &Path) -> Vec<PathBuf> {
+    let stages =
+        pipeline::Options::default().stages().into_iter().map(|stage| format!("{}.mlir", stage.name));
     let names = std::iter::once("input.mlir".to_owned()).chain(stages);
     let names = names.chain(["program.dpu", "program.dpuasm"].map(str::to_owned));
     let files = names.enumerate().map(|(number, name)| folder.join(numbered(number, &name)));
-    Ok(std::iter::once(folder.to_owned()).chain(files).collect())
+    std::iter::once(folder.to_owned()).chain(files).collect()
 }
 
 fn numbered(number: usize, name: &str) -> String {

@@ -5,37 +5,36 @@
 //! makes with the same options, byte for byte.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dpu_isa::Program;
 use rayon::prelude::*;
-use strum_files::Unnamed;
+use strum_formats::Kind;
 use strum_ir::{Context, Module, Operation};
 use strum_passes::common::machine;
+use strum_passes::pipeline::{self, Stage};
 use strum_passes::strum::strum_pack::{
-    LayerPacking, PackableLayer, Packing, ProgramPacking, packable, stored,
+    LayerOptions, LayerPacking, PackableLayer, Packing, PackingSource, ProgramPacking, StrumPack, packable,
+    stored,
 };
-use strum_quant::Sqnr;
+use strum_quant::{Choice, Sqnr};
 
-use super::backend::{self, Stage};
+use super::backend;
 use super::cli;
 use super::codes::Codes;
 use super::diagnostics::Origin;
 use super::exit::Failure;
 use super::files::Input;
-use super::options::{self, CompileOptions};
+use super::options::CompileOptions;
 use super::plan::Plan;
 use super::progress::Progress;
 use super::remarks::Remarks;
-
-/// The stage that stores weights, and the first that is run anew.
-const PACKED: &str = "packed";
 
 /// A network before its weights are packed.
 pub(crate) struct Trials {
     input: Input,
     plan: Plan,
-    machine_spec: String,
     bytecode: Vec<u8>,
     /// The function's name.
     pub(crate) function: String,
@@ -55,14 +54,10 @@ pub(crate) struct Trial {
     pub(crate) weights: Vec<Sqnr>,
 }
 
-/// How weights are to be stored.
-pub(crate) enum How<'a> {
-    /// As these options of `strum-pack` say: `method=mip2q p=0.75`.
-    Options(&'a str),
-    /// As this file says, all other layers dense.
-    File(&'a Path),
-    /// The same, for a file that is not there.
-    Packing(&'a Packing),
+/// Packs layers as told, all others staying plain INT8.
+pub(crate) fn as_packing(packing: Arc<Packing>) -> StrumPack {
+    let layers = LayerOptions { packing: PackingSource::Value(packing), ..LayerOptions::default() };
+    StrumPack { choice: Choice::new(Kind::Dense), layers }
 }
 
 /// The function of a module, after [`network::choose_function`].
@@ -85,7 +80,6 @@ impl Trials {
         }
         let options = CompileOptions { machine: machine.map(Path::to_owned), ..CompileOptions::default() };
         let plan = Plan::new(&options)?;
-        let machine_spec = options.machine_option(backend::DEFAULT_MACHINE)?;
         let context = backend::context();
         let origin = Origin::new(&input.name, &input.bytes);
         let mut module = plan.load(context, &mut input.clone(), progress)?;
@@ -93,16 +87,16 @@ impl Trials {
         let codes = Codes::of(function(&module)?);
         let outputs = function(&module)?.function_type().map(|(_, results)| results).unwrap_or_default();
         let outputs = outputs.iter().map(ToString::to_string).collect();
-        for stage in plan.stages.iter().take_while(|stage| stage.name != PACKED) {
+        for stage in plan.stages.iter().take_while(|stage| stage.name != pipeline::Options::PACKED) {
             progress.step(stage.name);
-            let (result, diagnostics) = context.handle().capture(|| module.run(&stage.passes));
+            let (result, diagnostics) = context.handle().capture(|| module.run_passes(&stage.passes));
             progress.pause(|| plan.judge(stage, result, &diagnostics, origin, Remarks::Counted))?;
         }
         let body = function(&module)?;
         let (layers, name) = (packable(body), body.symbol().unwrap_or("main").to_owned());
         let bytecode = module.op().bytecode();
         module.destroy_with_constants();
-        Ok(Trials { input, plan, machine_spec, bytecode, function: name, codes, layers, outputs })
+        Ok(Trials { input, plan, bytecode, function: name, codes, layers, outputs })
     }
 
     /// Tells what of the machine is not used, for commands that tell nothing of single compilations.
@@ -112,20 +106,10 @@ impl Trials {
         }
     }
 
-    /// Compiles once, and tells so much of remarks.
-    pub(crate) fn compile(&self, how: &How<'_>, remarks: Remarks) -> Result<Trial, Failure> {
-        let file;
-        let options = match how {
-            How::Options(text) => (*text).to_owned(),
-            How::File(path) => format!("method=dense packing={}", options::packing_path(path)?),
-            How::Packing(packing) => {
-                // In memory: no file stays, whatever ends the process.
-                let text = packing.to_json().map_err(Failure::internal)?;
-                file = Unnamed::new(text.as_bytes())?;
-                format!("method=dense packing={}", options::packing_path(&file.path())?)
-            }
-        };
-        let stages = backend::stages(&format!("machine={} {options}", self.machine_spec))?;
+    /// Compiles once with weights packed by this pass, and tells so much of remarks.
+    pub(crate) fn compile(&self, pack: StrumPack, remarks: Remarks) -> Result<Trial, Failure> {
+        let options = pipeline::Options { pack, ..self.plan.options.clone() };
+        let stages = options.stages();
         let context = Context::new();
         let trial = self.compile_in(&context, &stages, remarks);
         if trial.is_err() {
@@ -142,7 +126,7 @@ impl Trials {
 
     /// Compiles with one layer packed, all others plain INT8.
     pub(crate) fn alone(&self, layer: LayerPacking) -> Result<Trial, Failure> {
-        self.compile(&How::Packing(&self.packing(vec![layer])), Remarks::Silent)
+        self.compile(as_packing(self.packing(vec![layer]).into()), Remarks::Silent)
     }
 
     fn compile_in(&self, context: &Context, stages: &[Stage], remarks: Remarks) -> Result<Trial, Failure> {
@@ -151,10 +135,10 @@ impl Trials {
             context.handle().capture(|| Module::parse(context, &self.bytecode, &self.input.name));
         let mut module = parsed.map_err(|_| origin.failure(&diagnostics))?;
         let mut weights = Vec::new();
-        for stage in stages.iter().skip_while(|stage| stage.name != PACKED) {
-            let (result, diagnostics) = context.handle().capture(|| module.run(&stage.passes));
+        for stage in stages.iter().skip_while(|stage| stage.name != pipeline::Options::PACKED) {
+            let (result, diagnostics) = context.handle().capture(|| module.run_passes(&stage.passes));
             self.plan.judge(stage, result, &diagnostics, origin, remarks)?;
-            if stage.name == PACKED {
+            if stage.name == pipeline::Options::PACKED {
                 let stored = stored(function(&module)?).map_err(Failure::internal)?;
                 let of = |layer: &PackableLayer| {
                     let mut sqnr = Sqnr::default();

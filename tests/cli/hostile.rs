@@ -1,32 +1,14 @@
 //! Whatever a driver is given, it ends with a documented exit code and says why.
 
+use dpu_isa::testing::{Rng, mutate};
+
 use crate::common::{NETWORK, OPT, Scratch, run_in};
 
-/// A small generator of numbers (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % below.max(1) as u64).unwrap()
-    }
-
-    /// The bytes with a few of them changed, removed or cut off.
-    fn mutate(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut bytes = bytes.to_vec();
-        for _ in 0..=self.next(4) {
-            let at = self.next(bytes.len());
-            match self.next(8) {
-                0 => drop(bytes.drain(at..(at + 4).min(bytes.len()))),
-                1 => bytes.truncate(at.max(1)),
-                _ => bytes[at] = u8::try_from(self.next(256)).unwrap(),
-            }
-        }
-        bytes
-    }
+/// The bytes with a few of them changed, removed, repeated or cut off.
+fn changed(rng: &mut Rng, bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    mutate(rng, &mut bytes);
+    bytes
 }
 
 #[test]
@@ -86,9 +68,9 @@ fn files_that_are_no_programs_are_refused() {
 fn a_changed_program_is_noticed() {
     let scratch = Scratch::new();
     let program = scratch.compile("--method mip2q");
-    let mut random = Random(1);
+    let mut rng = Rng::new(1);
     for _ in 0..40 {
-        let changed = random.mutate(&program);
+        let changed = changed(&mut rng, &program);
         if changed != program {
             scratch.write("changed.dpu", changed);
             scratch.translate("--dpu-to-asm changed.dpu").fails(1, "changed.dpu: ");
@@ -100,10 +82,10 @@ fn a_changed_program_is_noticed() {
 fn changed_networks_never_crash_a_driver() {
     let scratch = Scratch::new();
     run_in(scratch.path(), OPT, &["net.mlir", "--emit-bytecode", "-o", "net.mlirbc"], b"").ok();
-    let mut random = Random(2);
+    let mut rng = Rng::new(2);
     for original in [NETWORK.as_bytes(), &scratch.read("net.mlirbc")] {
         for round in 0..60 {
-            scratch.write("changed", random.mutate(original));
+            scratch.write("changed", changed(&mut rng, original));
             let done = scratch.strumc("compile changed -o changed.dpu");
             let documented = matches!(done.code, Some(0 | 1 | 3 | 4));
             assert!(documented && (done.code == Some(0) || !done.stderr.is_empty()), "{round}: {done:?}");
@@ -141,8 +123,8 @@ fn changed_networks_never_crash_strum_opt_whatever_the_pass() {
         ("acc_type = i32", "acc_type = f32"),
         ("SINGLE_ROUND", "INEXACT_ROUND"),
     ];
-    let mut random = Random(3);
-    let changed = (0..40).map(|_| random.mutate(NETWORK.as_bytes()));
+    let mut rng = Rng::new(3);
+    let changed = (0..40).map(|_| changed(&mut rng, NETWORK.as_bytes()));
     let texts = replaced.iter().map(|(from, to)| NETWORK.replace(from, to).into_bytes()).chain(changed);
     let mut pass = PASSES.iter().cycle();
     for (round, text) in texts.enumerate() {

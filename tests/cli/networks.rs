@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use npyz::npz::NpzArchive;
+use strum_tensors::{Floats, read_floats};
 
 use crate::common::{Scratch, npy, read_npy};
 
@@ -12,11 +12,10 @@ fn model(name: &str) -> PathBuf {
 
 /// The first `count` samples of the int8 arrays `x` and `ref` of an archive: their bytes, and the shape of a sample of `x`.
 fn samples(archive: &Path, count: usize) -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<usize>) {
-    let mut archive = NpzArchive::open(archive).unwrap();
-    let mut array = |name: &str| {
-        let npy = archive.by_name(name).unwrap().unwrap();
-        let shape: Vec<usize> = npy.shape().iter().map(|&d| usize::try_from(d).unwrap()).collect();
-        let values: Vec<u8> = npy.into_vec::<i8>().unwrap().into_iter().map(i8::cast_unsigned).collect();
+    let array = |name: &str| {
+        let Floats { shape, values, .. } = read_floats(&format!("{}:{name}", archive.display())).unwrap();
+        let shape: Vec<usize> = shape.iter().map(|&d| usize::try_from(d).unwrap()).collect();
+        let values: Vec<u8> = values.into_iter().map(|v| (v as i8).cast_unsigned()).collect();
         let one = shape[1..].iter().product();
         (values.chunks(one).take(count).map(<[u8]>::to_vec).collect::<Vec<_>>(), shape[1..].to_vec())
     };

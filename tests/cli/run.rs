@@ -1,8 +1,6 @@
 //! `strumc run`: networks and programs on tensors.
 
-use std::process::{Command, Stdio};
-
-use crate::common::{STRUMC, Scratch, WEIGHTS, bytes, expected, i32s, npy, read_npy, rescaled, run_in};
+use crate::common::{Scratch, WEIGHTS, bytes, expected, i32s, npy, read_npy, rescaled};
 
 /// The outputs of `NETWORK`, read back from two files.
 fn outputs(scratch: &Scratch, first: &str, second: &str) -> (Vec<i32>, Vec<u8>) {
@@ -160,27 +158,4 @@ fn outputs_that_cannot_be_written_are_named() {
 fn little_fuel_is_a_limit() {
     let done = Scratch::new().strumc("run net.mlir --input x.npy --fuel 10").fails(4, "out of fuel");
     assert!(done.stderr.contains("help: --fuel sets the limit"), "{done:?}");
-}
-
-#[test]
-fn a_reader_that_has_seen_enough_is_no_failure() {
-    let scratch = Scratch::new();
-    let mut child = Command::new(STRUMC)
-        .args(["run", "net.mlir", "--input", "x.npy"])
-        .current_dir(scratch.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    let done = child.wait_with_output().unwrap();
-    assert_eq!((done.status.code(), done.stderr), (Some(0), Vec::new()));
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_full_disk_is_said_to_be_that() {
-    let scratch = Scratch::new();
-    let line = format!("{STRUMC} run net.mlir --input x.npy > /dev/full");
-    run_in(scratch.path(), "sh", &["-c", &line], b"").fails(1, "<stdout>: No space left on device");
 }

@@ -2,7 +2,7 @@
 
 use dpu_isa::schedule::{Block, ScheduleError};
 use dpu_isa::weights::ENTRY_BYTES;
-use dpu_isa::{ConvInv, ConvVar, Dtype, Machine, Method, PeKind, Stationary, WeightFormat};
+use dpu_isa::{ConvInv, ConvVar, Dtype, LowWork, Machine, PeKind, Stationary, WeightFormat};
 
 use crate::cut::{Cut, Piece, Window};
 use crate::pipeline::{Flow, Stage};
@@ -31,17 +31,17 @@ pub fn conv(inv: &ConvInv, var: &ConvVar, m: &Machine) -> Result<Cost, ScheduleE
         ppe_ops: if var.acc_out { 0 } else { outputs },
         sram_act_read: tile.acts(),
         sram_weight_read: weights,
-        packed_weight_read: if inv.method == Method::Dense { 0 } else { weights },
+        packed_weight_read: if inv.method.is_packed() { weights } else { 0 },
         sram_table_read: product([tile.tables, tile.weight_loads()]),
         sram_psum_read: if var.acc_in { psum } else { 0 },
         sram_psum_write: psum_out,
         sram_out_write: out,
         ..tile.register_files()
     };
-    let low = match inv.method {
-        Method::Dense | Method::Sparse => Low::Zero,
-        Method::Dliq => Low::Product(inv.param),
-        Method::Mip2q => Low::Shift,
+    let low = match inv.method.low_work() {
+        LowWork::Nothing => Low::Zero,
+        LowWork::Shift => Low::Shift,
+        LowWork::Product => Low::Product(WeightFormat::of(inv).code_bits() as u8),
     };
     Ok(Cost { low, ..Cost::on_chip(cycles, macs, events) })
 }
@@ -50,7 +50,7 @@ pub fn conv(inv: &ConvInv, var: &ConvVar, m: &Machine) -> Result<Cost, ScheduleE
 /// counts them from the masks.
 #[must_use]
 pub fn low_macs(inv: &ConvInv, var: &ConvVar) -> u64 {
-    if inv.method == Method::Dense {
+    if !inv.method.is_packed() {
         return 0;
     }
     // Blocks run along the input channels; depthwise, along the output channels of a tap.
@@ -82,10 +82,10 @@ struct Steps {
 impl Steps {
     fn of(inv: &ConvInv, var: &ConvVar, m: &Machine) -> Steps {
         // Of a PE that shifts with half of its lanes: the busier half of a block decides.
-        let (lanes, weights) = match (m.pe_kind, inv.method) {
+        let (lanes, weights) = match (m.pe_kind, inv.method.is_packed()) {
             (PeKind::Dense | PeKind::StrumDynamic, _) => (1, 1),
-            (PeKind::StrumStatic, Method::Dense) => (2, 1),
-            (PeKind::StrumStatic, Method::Sparse | Method::Dliq | Method::Mip2q) => {
+            (PeKind::StrumStatic, false) => (2, 1),
+            (PeKind::StrumStatic, true) => {
                 let (w, low) = (u64::from(inv.block.max(1)), u64::from(inv.low));
                 (2 * w.saturating_sub(low).max(low), w)
             }
@@ -448,6 +448,8 @@ fn share_of(bytes: u64, part: u64, whole: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use dpu_isa::Method;
+
     use super::*;
 
     fn conv_56(method: Method) -> (ConvInv, ConvVar) {

@@ -16,6 +16,7 @@ mod pipeline;
 mod pool;
 mod skip;
 mod stored;
+mod task;
 mod vec;
 
 pub use conv::{conv, low_macs};
@@ -26,6 +27,7 @@ pub use events::Events;
 pub use pool::pool;
 pub use skip::{Bitmap, Present, conv_skipping, skips_zeros};
 pub use stored::{Pieces, Pixels, Stored, dma_copy_stored};
+pub use task::{Task, TaskError, task};
 pub use vec::{vec_binary, vec_reduce, vec_rescale, vec_table, vec_unary};
 
 use dpu_isa::{Instr, Machine};

@@ -4,7 +4,7 @@
 //! This depends on values, given as bitmaps. Pipeline, blocks and bytes are those of [`crate::conv()`].
 
 use dpu_isa::schedule::{Block, ScheduleError};
-use dpu_isa::{ConvInv, ConvVar, Machine, Method, PeKind};
+use dpu_isa::{ConvInv, ConvVar, LowWork, Machine, PeKind};
 
 use crate::conv::{StoredFlow, Tile};
 use crate::stored::Stored;
@@ -64,8 +64,10 @@ impl Bitmap {
 /// lanes.
 #[must_use]
 pub fn skips_zeros(inv: &ConvInv, m: &Machine) -> bool {
-    let method = matches!(inv.method, Method::Dense | Method::Sparse);
-    m.zero_skip != 0 && method && !inv.fold && m.pe_kind != PeKind::StrumStatic
+    m.zero_skip != 0
+        && inv.method.low_work() == LowWork::Nothing
+        && !inv.fold
+        && m.pe_kind != PeKind::StrumStatic
 }
 
 /// Which operands of a variant are not zero: of the activations, a row for every output position (depthwise: and

@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
-use arbtest::arbitrary::{Result, Unstructured};
-use dpu_cost::Bitmap;
+use std::cell::Cell;
+use std::ops::Range;
+
+use dpu_cost::{Bitmap, Cost};
 use dpu_isa::schedule::Block;
 use dpu_isa::{ConvInv, ConvVar, Dtype, Machine, Method, PeKind, Stationary, WeightFormat};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
 use strum_ref::array::{Array, Layer, Present, Schedule, Seen, Stays, run, run_skipping};
 
 /// By how much the two may differ, besides a few cycles, and half a cycle for every block: the model that steps knows only
@@ -13,101 +17,156 @@ use strum_ref::array::{Array, Layer, Present, Schedule, Seen, Stays, run, run_sk
 const SHARE: f64 = 0.02;
 const CONSTANT: u64 = 8;
 
-fn machine(u: &mut Unstructured<'_>) -> Result<Machine> {
-    let side = *u.choose(&[2, 4, 16])?;
-    Ok(Machine {
-        rows: side,
-        cols: side,
-        pe_kind: *u.choose(&[PeKind::Dense, PeKind::StrumDynamic, PeKind::StrumStatic])?,
-        lanes: *u.choose(&[4, 8])?,
-        acc_per_pe: *u.choose(&[8, 64])?,
-        if_rf_bytes: *u.choose(&[16, 64, 4096])?,
-        fl_rf_bytes: *u.choose(&[16, 64, 4096])?,
-        sram_read_bytes_per_cycle: *u.choose(&[16, 64, 128])?,
-        sram_write_bytes_per_cycle: *u.choose(&[16, 128])?,
-        ppe_per_cycle: *u.choose(&[4, 64])?,
-        ..Machine::flexnn_16x16()
-    })
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-/// Input, outputs, taps and first position along an axis. Padding of up to two at either end leaves every window a tap.
-fn axis(u: &mut Unstructured<'_>, stride: u16, dilation: u16) -> Result<(u32, u32, u16, i32)> {
-    let (outputs, taps) = (u.int_in_range(1..=20u32)?, u.int_in_range(1..=5u16)?);
-    let reach = (outputs - 1) * u32::from(stride) + u32::from((taps - 1) * dilation) + 1;
-    let pad = u32::from((taps - 1) * dilation).min(2);
-    let (before, after) = (u.int_in_range(-pad.cast_signed()..=2)?, u.int_in_range(0..=pad)?);
-    let input = reach.saturating_add_signed(before).saturating_sub(after).max(1);
-    Ok((input, outputs, taps, before))
-}
-
-/// A layer with a schedule, both as an instruction says it; not always legal.
-fn layer(u: &mut Unstructured<'_>, m: &Machine) -> Result<(ConvInv, ConvVar)> {
-    let pes = u16::try_from(m.rows * m.cols).unwrap();
-    let depthwise = u.ratio(1, 4)?;
-    let method = *u.choose(&[Method::Dense, Method::Dense, Method::Sparse, Method::Mip2q])?;
-    let sched_ic = if depthwise { 1 } else { 1 << u.int_in_range(0..=pes.ilog2().min(4))? };
-    let mut left = pes / sched_ic;
-    let mut sched = [1u16; 3];
-    for part in &mut sched {
-        *part = u.int_in_range(1..=left)?;
-        left /= *part;
+prop_compose! {
+    fn machine()(
+        side in select(&[2, 4, 16]),
+        pe_kind in select(&[PeKind::Dense, PeKind::StrumDynamic, PeKind::StrumStatic]),
+        lanes in select(&[4, 8]),
+        acc_per_pe in select(&[8, 64]),
+        if_rf_bytes in select(&[16, 64, 4096]),
+        fl_rf_bytes in select(&[16, 64, 4096]),
+        sram_read_bytes_per_cycle in select(&[16, 64, 128]),
+        sram_write_bytes_per_cycle in select(&[16, 128]),
+        ppe_per_cycle in select(&[4, 64]),
+    ) -> Machine {
+        Machine {
+            rows: side,
+            cols: side,
+            pe_kind,
+            lanes,
+            acc_per_pe,
+            if_rf_bytes,
+            fl_rf_bytes,
+            sram_read_bytes_per_cycle,
+            sram_write_bytes_per_cycle,
+            ppe_per_cycle,
+            ..Machine::flexnn_16x16()
+        }
     }
-    let [sched_oc, sched_oy, sched_ox] = sched;
-    let field =
-        |u: &mut Unstructured<'_>, max: u16| if u.ratio(1, 2)? { Ok(0) } else { u.int_in_range(1..=max) };
-    let inv = ConvInv {
-        depthwise,
-        method,
-        block: 16,
-        low: if method == Method::Dense { 0 } else { *u.choose(&[4, 8])? },
-        param: if method == Method::Mip2q { 7 } else { 0 },
-        stride_y: u.int_in_range(1..=3)?,
-        stride_x: u.int_in_range(1..=3)?,
-        dilation_y: 1,
-        dilation_x: 1,
-        lut: u.arbitrary()?,
-        sched_oc,
-        sched_oy,
-        sched_ox,
-        sched_ic,
-        stationary: *u.choose(&[
-            Stationary::Output,
-            Stationary::Output,
-            Stationary::Weight,
-            Stationary::Input,
-        ])?,
-        fold: !depthwise && u.ratio(1, 3)?,
-        block_oc: field(u, 4)?,
-        block_oy: field(u, 4)?,
-        block_ox: field(u, 8)?,
-        ..ConvInv::default()
-    };
-    // The positions that windows of different stride and dilation read are counted from above.
-    let (odd, even) =
-        (|stride: u16| stride % 2 == 1 && stride > 1, |u: &mut Unstructured<'_>| u.int_in_range(1..=2));
-    let dilation_y = if odd(inv.stride_y) { 1 } else { even(u)? };
-    let dilation_x = if odd(inv.stride_x) { 1 } else { even(u)? };
-    let inv = ConvInv { dilation_y, dilation_x, ..inv };
-    let in_c = u.int_in_range(1..=70)?;
-    let [(in_h, out_h, kernel_h, origin_y), (in_w, out_w, kernel_w, origin_x)] =
-        [axis(u, inv.stride_y, inv.dilation_y)?, axis(u, inv.stride_x, inv.dilation_x)?];
-    let var = ConvVar {
-        in_h,
-        in_w,
-        in_c,
-        act_pixel: if u.ratio(1, 3)? { in_c + 5 } else { in_c },
-        origin_y,
-        origin_x,
-        kernel_h,
-        kernel_w,
-        out_h,
-        out_w,
-        out_c: if depthwise { in_c * u.int_in_range(1..=2)? } else { u.int_in_range(1..=70)? },
-        acc_in: u.ratio(1, 4)?,
-        acc_out: u.ratio(1, 4)?,
-        ..ConvVar::default()
-    };
-    Ok((inv, var))
+}
+
+/// Positions along an axis, with padding of up to two at either end that leaves every window a tap.
+#[derive(Clone, Copy, Debug)]
+struct Axis {
+    stride: u16,
+    dilation: u16,
+    input: u32,
+    outputs: u32,
+    taps: u16,
+    origin: i32,
+}
+
+prop_compose! {
+    fn axis()(stride in 1..=3u16, dilation in 1..=2u16, outputs in 1..=20u32, taps in 1..=5u16)(
+        stride in Just(stride),
+        // The positions that windows of different stride and dilation read are counted from above.
+        dilation in Just(if stride == 3 { 1 } else { dilation }),
+        (outputs, taps) in (Just(outputs), Just(taps)),
+        (before, after) in (any::<Index>(), any::<Index>()),
+    ) -> Axis {
+        let reach = (outputs - 1) * u32::from(stride) + u32::from((taps - 1) * dilation) + 1;
+        let pad = u32::from((taps - 1) * dilation).min(2);
+        let origin = before.index(pad as usize + 3) as i32 - pad.cast_signed();
+        let input = reach.saturating_add_signed(origin).saturating_sub(after.index(pad as usize + 1) as u32);
+        Axis { stride, dilation, input: input.max(1), outputs, taps, origin }
+    }
+}
+
+prop_compose! {
+    /// A split of so many PEs over channels, rows, columns and the tree.
+    fn split(pes: u16, depthwise: bool)(
+        tree in if depthwise { 0..=0 } else { 0..=pes.ilog2().min(4) },
+        parts in prop::array::uniform3(any::<Index>()),
+    ) -> [u16; 4] {
+        let mut left = pes >> tree;
+        let [oc, oy, ox] = parts.map(|part| {
+            let part = part.index(left.into()) as u16 + 1;
+            left /= part;
+            part
+        });
+        [oc, oy, ox, 1 << tree]
+    }
+}
+
+/// A field of which 0 leaves the choice to the machine.
+fn field(max: u16) -> impl Strategy<Value = u16> {
+    prop_oneof![Just(0), 1..=max]
+}
+
+prop_compose! {
+    fn invariant(pes: u16)(depthwise in prop::bool::weighted(0.25))(
+        depthwise in Just(depthwise),
+        method in select(&[Method::Dense, Method::Dense, Method::Sparse, Method::Mip2q]),
+        low in select(&[4, 8]),
+        lut in any::<bool>(),
+        [sched_oc, sched_oy, sched_ox, sched_ic] in split(pes, depthwise),
+        stationary in select(&[Stationary::Output, Stationary::Output, Stationary::Weight, Stationary::Input]),
+        fold in prop::bool::weighted(1.0 / 3.0),
+        (block_oc, block_oy, block_ox) in (field(4), field(4), field(8)),
+    ) -> ConvInv {
+        ConvInv {
+            depthwise,
+            method,
+            block: 16,
+            low: if method == Method::Dense { 0 } else { low },
+            param: if method == Method::Mip2q { 7 } else { 0 },
+            lut,
+            sched_oc,
+            sched_oy,
+            sched_ox,
+            sched_ic,
+            stationary,
+            fold: fold && !depthwise,
+            block_oc,
+            block_oy,
+            block_ox,
+            ..ConvInv::default()
+        }
+    }
+}
+
+prop_compose! {
+    /// A layer with a schedule, both as an instruction says it; not always legal.
+    fn layer(m: Machine)(
+        inv in invariant(u16::try_from(m.rows * m.cols).unwrap()),
+        (y, x) in (axis(), axis()),
+        (in_c, out_c, multiplier) in (1..=70u32, 1..=70u32, 1..=2u32),
+        gap in prop::bool::weighted(1.0 / 3.0),
+        (acc_in, acc_out) in (prop::bool::weighted(0.25), prop::bool::weighted(0.25)),
+    ) -> (ConvInv, ConvVar) {
+        let inv = ConvInv {
+            stride_y: y.stride,
+            stride_x: x.stride,
+            dilation_y: y.dilation,
+            dilation_x: x.dilation,
+            ..inv
+        };
+        let var = ConvVar {
+            in_h: y.input,
+            in_w: x.input,
+            in_c,
+            act_pixel: if gap { in_c + 5 } else { in_c },
+            origin_y: y.origin,
+            origin_x: x.origin,
+            kernel_h: y.taps,
+            kernel_w: x.taps,
+            out_h: y.outputs,
+            out_w: x.outputs,
+            out_c: if inv.depthwise { in_c * multiplier } else { out_c },
+            acc_in,
+            acc_out,
+            ..ConvVar::default()
+        };
+        (inv, var)
+    }
+}
+
+fn layers_on_machines() -> impl Strategy<Value = (Machine, (ConvInv, ConvVar))> {
+    machine().prop_flat_map(|m| (Just(m.clone()), layer(m)))
 }
 
 /// The same for the model that steps.
@@ -160,33 +219,29 @@ fn described(inv: &ConvInv, var: &ConvVar, m: &Machine, block: &Block) -> (Array
 #[test]
 fn the_closed_form_agrees_with_every_cycle_stepped() {
     assert_eq!(ConvInv::default().out_dtype, Dtype::I8);
-    let (mut cases, mut close, mut refused) = (0usize, 0, 0);
-    arbtest::arbtest(|u| {
-        let m = machine(u)?;
-        let (inv, var) = layer(u, &m)?;
+    let counts = Cell::new((0usize, 0usize, 0));
+    proptest!(config(8_000), |((m, (inv, var)) in layers_on_machines())| {
+        let (cases, close, refused) = counts.get();
         let Ok(cost) = dpu_cost::conv(&inv, &var, &m) else {
-            refused += 1;
+            counts.set((cases, close, refused + 1));
             return Ok(());
         };
         let seen = stepped(&inv, &var, &m, &Block::of(&inv, &var, &m).unwrap());
         let closed = cost.cycles - u64::from(m.dpu_setup_cycles);
         let apart = closed.abs_diff(seen.cycles).saturating_sub(CONSTANT);
         let share = |n: u64| n as f64 / seen.cycles as f64;
-        assert!(
+        prop_assert!(
             share(apart.saturating_sub(seen.blocks / 2)) <= SHARE,
-            "{closed} cycles, {} stepped, {} blocks: {inv:?} {var:?} {m:?}",
+            "{} cycles, {} stepped, {} blocks",
+            closed,
             seen.cycles,
             seen.blocks
         );
-        close += usize::from(share(apart) <= SHARE);
-        assert_eq!((cost.macs, cost.traffic.sram_write), (seen.macs, seen.written));
-        assert_eq!(cost.traffic.sram_read, seen.read, "{inv:?} {var:?} {m:?}");
-        cases += 1;
-        Ok(())
-    })
-    .budget_ms(6_000)
-    .size_min(256)
-    .size_max(1024);
+        prop_assert_eq!((cost.macs, cost.traffic.sram_write), (seen.macs, seen.written));
+        prop_assert_eq!(cost.traffic.sram_read, seen.read);
+        counts.set((cases + 1, close + usize::from(share(apart) <= SHARE), refused));
+    });
+    let (cases, close, refused) = counts.get();
     println!("{cases} cases, {close} of them within 2 %, {refused} refused");
     assert!(cases > 300 && close * 100 > cases * 97, "{cases} cases, {close} within 2 %, {refused} refused");
 }
@@ -234,84 +289,108 @@ fn present(seed: u64, share: u64, place: [u64; 4]) -> bool {
     (mix >> 40) % 8 < share
 }
 
+/// Where values are: noise from a seed, in eighths of activations and weights.
+#[derive(Clone, Copy, Debug)]
+struct Values {
+    seed: u64,
+    acts: u64,
+    weights: u64,
+}
+
+prop_compose! {
+    fn values()(seed: u64, acts in 0..=8u64, weights in 0..=8u64) -> Values {
+        Values { seed, acts, weights }
+    }
+}
+
+impl Values {
+    fn act(&self, var: &ConvVar, y: i64, x: i64, c: u64) -> bool {
+        let inside = (0..i64::from(var.in_h)).contains(&y) && (0..i64::from(var.in_w)).contains(&x);
+        inside && present(self.seed, self.acts, [y.cast_unsigned(), x.cast_unsigned(), c, 0])
+    }
+
+    fn weight(&self, oc: u64, ky: u64, kx: u64, ic: u64) -> bool {
+        present(self.seed, self.weights, [oc, ky, kx, ic + 1])
+    }
+
+    fn result(&self, y: u64, x: u64, c: u64) -> bool {
+        present(self.seed, self.acts, [y, x, c, 2])
+    }
+}
+
+/// What a convolution costs by the closed form and by the naive count, with zeros skipped if `skips`.
+/// `stored`: whether activations, weights and results are stored without their zeros.
+fn skipping(
+    (inv, var): (&ConvInv, &ConvVar),
+    m: &Machine,
+    values: &Values,
+    skips: bool,
+    stored: [bool; 3],
+) -> (Cost, Seen) {
+    let act = |y: i64, x: i64, c: u64| values.act(var, y, x, c);
+    let weight = |oc: u64, ky: u64, kx: u64, ic: u64| values.weight(oc, ky, kx, ic);
+    let result = |y: u64, x: u64, c: u64| values.result(y, x, c);
+    let (acts, weights) = bitmaps(inv, var, &act, &weight);
+    let kept_acts = |y: u64, x: u64, channels: Range<u64>| {
+        channels.filter(|&c| act(y.cast_signed(), x.cast_signed(), c)).count() as u64
+    };
+    let kept_results =
+        |y: u64, x: u64, channels: Range<u64>| channels.filter(|&c| result(y, x, c)).count() as u64;
+    let (kh, kw, ic) = (u64::from(var.kernel_h), u64::from(var.kernel_w), u64::from(var.in_c));
+    let kept_weights =
+        |oc: u64| (0..kh * kw * ic).filter(|i| weight(oc, i / ic / kw, i / ic % kw, i % ic)).count() as u64;
+    let operands = dpu_cost::Present { acts, weights };
+    let as_stored = dpu_cost::Stored {
+        acts: stored[0].then_some(&kept_acts as _),
+        weights: stored[1].then_some(&kept_weights as _),
+        results: stored[2].then_some(&kept_results as _),
+    };
+    let cost = dpu_cost::conv_skipping(inv, var, m, skips.then_some(&operands), &as_stored).unwrap();
+    let (array, layer, schedule) = described(inv, var, m, &Block::of(inv, var, m).unwrap());
+    let vectors = u64::from(m.if_rf_bytes.min(m.fl_rf_bytes) / 2 / m.lanes);
+    let naive = Present { act: &act, weight: &weight, vectors, skips, result: &result, stored };
+    (cost, run_skipping(&array, &layer, &schedule, &naive))
+}
+
 #[test]
 fn skipped_zeros_are_those_that_a_naive_count_skips() {
-    let (mut cases, mut faster, mut smaller) = (0, 0, 0);
-    arbtest::arbtest(|u| {
-        let m = Machine { zero_skip: 1, ..machine(u)? };
-        let (inv, var) = layer(u, &m)?;
-        if !dpu_cost::skips_zeros(&inv, &m) {
-            return Ok(());
-        }
+    let counts = Cell::new((0, 0, 0));
+    let skips = (prop::bool::weighted(0.75), prop::array::uniform3(any::<bool>()));
+    let cases = (layers_on_machines(), values(), skips);
+    proptest!(config(8_000), |(((m, (inv, var)), values, (skips, stored)) in cases)| {
+        let m = Machine { zero_skip: 1, ..m };
         let Ok(plain) = dpu_cost::conv(&inv, &var, &m) else { return Ok(()) };
-        if plain.macs > 200_000 {
+        if !dpu_cost::skips_zeros(&inv, &m) || plain.macs > 200_000 {
             return Ok(());
         }
-        let (seed, acts_of, weights_of) = (u.arbitrary()?, u.int_in_range(0..=8)?, u.int_in_range(0..=8)?);
-        let (rows, columns) = (i64::from(var.in_h), i64::from(var.in_w));
-        let act = |y: i64, x: i64, c: u64| {
-            let inside = (0..rows).contains(&y) && (0..columns).contains(&x);
-            inside && present(seed, acts_of, [y.cast_unsigned(), x.cast_unsigned(), c, 0])
-        };
-        let weight = |oc: u64, ky: u64, kx: u64, ic: u64| present(seed, weights_of, [oc, ky, kx, ic + 1]);
-        let (acts, weights) = bitmaps(&inv, &var, &act, &weight);
-        let result = |y: u64, x: u64, c: u64| present(seed, acts_of, [y, x, c, 2]);
-        let stored = [u.arbitrary()?, u.arbitrary::<bool>()? && inv.method == Method::Dense, u.arbitrary()?];
-        let stored = [stored[0], stored[1] && !inv.depthwise, stored[2] && layer_stores_bytes(&inv, &var)];
-        let skips = u.ratio(3, 4)?;
-        let count =
-            |is: &dyn Fn(u64) -> bool, range: std::ops::Range<u64>| range.filter(|&c| is(c)).count() as u64;
-        let kept_acts = |y: u64, x: u64, channels: std::ops::Range<u64>| {
-            count(&|c| act(y.cast_signed(), x.cast_signed(), c), channels)
-        };
-        let kept_results =
-            |y: u64, x: u64, channels: std::ops::Range<u64>| count(&|c| result(y, x, c), channels);
-        let (kh, kw, ic) = (u64::from(var.kernel_h), u64::from(var.kernel_w), u64::from(var.in_c));
-        let kept_weights =
-            |oc: u64| count(&|i| weight(oc, i / ic / kw, i / ic % kw, i % ic), 0..kh * kw * ic);
-        let operands = dpu_cost::Present { acts, weights };
-        let as_stored = dpu_cost::Stored {
-            acts: stored[0].then_some(&kept_acts as _),
-            weights: stored[1].then_some(&kept_weights as _),
-            results: stored[2].then_some(&kept_results as _),
-        };
-        let cost = dpu_cost::conv_skipping(&inv, &var, &m, skips.then_some(&operands), &as_stored).unwrap();
-        let block = Block::of(&inv, &var, &m).unwrap();
-        let (array, layer, schedule) = described(&inv, &var, &m, &block);
-        let vectors = u64::from(m.if_rf_bytes.min(m.fl_rf_bytes) / 2 / m.lanes);
-        let naive = Present { act: &act, weight: &weight, vectors, skips, result: &result, stored };
-        let seen = run_skipping(&array, &layer, &schedule, &naive);
-        assert_eq!(cost.macs - cost.events.zero_skipped, seen.macs, "{inv:?} {var:?} {m:?}");
-        assert_eq!(
-            (cost.traffic.sram_read, cost.traffic.sram_write),
-            (seen.read, seen.written),
-            "{stored:?} {inv:?} {var:?} {m:?}"
-        );
+        let stored = [
+            stored[0],
+            stored[1] && inv.method == Method::Dense && !inv.depthwise,
+            stored[2] && layer_stores_bytes(&inv, &var),
+        ];
+        let (cost, seen) = skipping((&inv, &var), &m, &values, skips, stored);
+        prop_assert_eq!(cost.macs - cost.events.zero_skipped, seen.macs);
+        prop_assert_eq!((cost.traffic.sram_read, cost.traffic.sram_write), (seen.read, seen.written));
         if stored == [false; 3] {
-            assert_eq!(cost.traffic, plain.traffic);
+            prop_assert_eq!(cost.traffic, plain.traffic);
         }
         // Never more than all bytes, and a bit for each of them; a block's bits are whole bytes.
         let more = |got: u64, raw: u64| got > raw + raw.div_ceil(8) + seen.blocks;
         let (got, raw) = (cost.events, plain.events);
-        assert!(
-            !more(got.sram_act_read, raw.sram_act_read) && !more(got.sram_weight_read, raw.sram_weight_read)
-        );
-        assert!(!more(got.sram_out_write, raw.sram_out_write));
-        smaller += usize::from(cost.traffic.sram_read < plain.traffic.sram_read);
+        prop_assert!(!more(got.sram_act_read, raw.sram_act_read));
+        prop_assert!(!more(got.sram_weight_read, raw.sram_weight_read));
+        prop_assert!(!more(got.sram_out_write, raw.sram_out_write));
         let closed = cost.cycles - u64::from(m.dpu_setup_cycles);
         let apart = closed.abs_diff(seen.cycles).saturating_sub(CONSTANT + seen.blocks);
-        assert!(
-            apart as f64 <= SHARE * seen.cycles as f64,
-            "{closed} cycles, {}: {inv:?} {var:?} {m:?}",
-            seen.cycles
-        );
-        cases += 1;
-        faster += usize::from(cost.cycles < plain.cycles);
-        Ok(())
-    })
-    .budget_ms(6_000)
-    .size_min(256)
-    .size_max(1024);
+        prop_assert!(apart as f64 <= SHARE * seen.cycles as f64, "{} cycles, {} stepped", closed, seen.cycles);
+        let (cases, faster, smaller) = counts.get();
+        counts.set((
+            cases + 1,
+            faster + usize::from(cost.cycles < plain.cycles),
+            smaller + usize::from(cost.traffic.sram_read < plain.traffic.sram_read),
+        ));
+    });
+    let (cases, faster, smaller) = counts.get();
     println!("{cases} cases, {faster} of them faster than without skipping, {smaller} read less");
     assert!(
         cases > 100 && faster > cases / 4 && smaller > cases / 8,

@@ -48,14 +48,6 @@ pub enum Error {
         /// The bytes given.
         got: usize,
     },
-    /// An option that the pass does not declare, or declares with another kind.
-    #[error("there is no {kind} option '{name}'")]
-    Option {
-        /// Its name.
-        name: String,
-        /// The kind that was asked for.
-        kind: &'static str,
-    },
     /// A textual pipeline that MLIR rejects.
     #[error("{0}")]
     Pipeline(String),

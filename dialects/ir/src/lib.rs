@@ -7,12 +7,12 @@
 //! - Reading and changing IR: [`Operation`], [`Value`], [`Block`], [`OpBuilder`].
 //! - Constants without copies: [`Attribute::bytes`], [`Attribute::resource`].
 //! - Saying what is wrong: [`Operation::error`], [`Location::diagnostic`], [`ContextRef::capture`].
-//! - Passes and pipelines: [`Pass`], [`register_pass`], [`Pipeline`], [`register_pipeline`].
-//! - Running them: [`Module::run`], [`run_opt`].
+//! - Passes with options, and pipelines of them: [`Pass`], [`pass_options!`], [`register_pass`], [`Pipeline`], [`register_pipeline`].
+//! - Running them: [`Module::run`], [`Module::run_passes`], [`run_opt`].
 //! - The dialects: [`strum`], [`dpu`].
 //!
 //! Two rules keep handles sound, which the compiler cannot check: they are not kept over a run of MLIR's own passes
-//! ([`Module::run`], [`PassContext::run_pipeline`]) nor over the end of their [`Module`].
+//! ([`Module::run`]) nor over the end of their [`Module`].
 
 #![deny(unsafe_code)]
 
@@ -28,9 +28,10 @@ mod error;
 mod location;
 mod module;
 mod operation;
-#[allow(unsafe_code, reason = "hands values of options over, and is called by C++")]
+mod option;
 mod pass;
-#[allow(unsafe_code, reason = "calls MLIR")]
+mod pipeline;
+#[allow(unsafe_code, reason = "calls MLIR, and is called by it")]
 mod raw;
 pub mod strum;
 mod types;
@@ -47,10 +48,11 @@ pub use error::Error;
 pub use location::Location;
 pub use module::{Module, PrintOptions};
 pub use operation::Operation;
-pub use pass::{
-    OptionKind, Options, Pass, PassContext, PassError, PassOption, Pipeline, register_pass, register_pipeline,
-};
+pub use option::{Any, Domain, Given, OptionError, OptionSet, PassOption, Refused, Words};
+pub use pass::{Pass, PassError};
+pub use pipeline::{Passes, Pipeline};
 pub use raw::opt::{OptLine, OptOutcome, OptSource, run_opt};
+pub use raw::pass::{PassContext, register_pass, register_pipeline};
 pub use raw::tool::{llvm_version, lsp_main, return_freed_memory};
 pub use types::{TensorType, Type};
 pub use value::{Use, Value};

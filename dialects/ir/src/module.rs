@@ -1,8 +1,11 @@
 //! Modules: parsing, printing, writing, and running pipelines on them.
 
-use melior::ir::{Module as Owned, operation::OperationLike};
+use melior::{
+    ir::{Module as Owned, operation::OperationLike},
+    pass::OperationPassManager,
+};
 
-use crate::{Block, Context, Error, Location, Operation, raw, register_mlir_passes};
+use crate::{Block, Context, Error, Location, Operation, Passes, raw, register_mlir_passes};
 
 /// How to print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,9 +61,22 @@ impl<'c> Module<'c> {
     ///
     /// Handles into the module must not be kept over a run: passes of MLIR's own free what they erase.
     pub fn run(&mut self, pipeline: &str) -> Result<(), Error> {
+        self.run_with(|manager| raw::pass::add_pipeline(manager, pipeline))
+    }
+
+    /// Runs passes, under the conditions of [`Module::run`].
+    pub fn run_passes(&mut self, passes: &Passes) -> Result<(), Error> {
+        self.run_with(|manager| passes.add_to(manager))
+    }
+
+    fn run_with(
+        &mut self,
+        fill: impl FnOnce(OperationPassManager<'_, '_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         register_mlir_passes();
         let _plot = raw::graveyard::Plot::begin();
-        let manager = raw::module::manager(self.op(), "builtin.module", pipeline)?;
+        let manager = raw::module::manager(self.op().context());
+        fill(manager.as_operation_pass_manager())?;
         manager.run(&mut self.0).map_err(|_| Error::Reported)
     }
 

@@ -5,53 +5,66 @@
 use std::sync::{Mutex, Once};
 
 use strum_ir::{
-    Attribute, Captured, Context, Dialect, Error, Location, Module, OpBuilder, Operation, Options, Pass,
-    PassContext, PassError, PassOption, Pipeline, Severity, register_pass, register_pipeline,
+    Attribute, Captured, Context, Dialect, Error, Location, Module, OpBuilder, Operation, OptionSet, Pass,
+    PassContext, PassError, Passes, Pipeline, Severity, pass_options, register_pass, register_pipeline,
 };
 
-const OPTIONS: &[PassOption] = &[
-    PassOption::bool("flag", true, "a flag"),
-    PassOption::int("number", -3, "a number"),
-    PassOption::float("share", 0.5, "a share"),
-    PassOption::string("text", "none", "a text"),
-];
-
-fn describe(options: &Options<'_>) -> Result<String, Error> {
-    Ok(format!(
-        "{} {} {} {:?}",
-        options.bool("flag")?,
-        options.int("number")?,
-        options.float("share")?,
-        options.string("text")?
-    ))
+pass_options! {
+    /// Writes its options to an attribute.
+    struct Mark {
+        flag("flag"): bool = true, "a flag";
+        number("number"): u64 = 3, "a number";
+        share("share"): f64 = 0.5, in 0.0..=1.0, "a share";
+        text("text"): String = "none".to_owned(), "a text";
+    }
 }
 
-/// Writes its options to an attribute.
-struct Mark;
 impl Pass for Mark {
     const ARGUMENT: &'static str = "test-mark";
     const DESCRIPTION: &'static str = "test";
     const ROOT: &'static str = "func.func";
-    const OPTIONS: &'static [PassOption] = OPTIONS;
-    fn run<'c>(&self, op: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
-        op.set_attribute("mark", Attribute::string(op.context(), &describe(&cx.options())?));
+    fn run<'c>(&self, op: Operation<'c>, _: &PassContext<'c>) -> Result<(), PassError> {
+        let Mark { flag, number, share, text } = self;
+        let mark = format!("{flag} {number} {share} {text:?}");
+        op.set_attribute("mark", Attribute::string(op.context(), &mark));
         Ok(())
     }
 }
 
-/// Fails in the ways there are, chosen by an option.
-struct Fail;
+pass_options! {
+    /// A mark with a number, by way of a pipeline.
+    struct Marks {
+        ..mark: Mark;
+    }
+}
+
+impl Pipeline for Marks {
+    const ARGUMENT: &'static str = "test-pipeline";
+    const DESCRIPTION: &'static str = "test";
+    fn passes(&self) -> Passes {
+        assert_ne!(self.mark.text, "panic", "no pipeline");
+        let mark = Mark { number: 7, ..self.mark.clone() };
+        Passes::new().then_nested("func.func", Passes::new().then(mark)).then_mlir("canonicalize")
+    }
+}
+
+pass_options! {
+    /// Fails in the ways there are, chosen by an option.
+    struct Fail {
+        how("how"): String = "not".to_owned(), "how";
+    }
+}
+
 impl Pass for Fail {
     const ARGUMENT: &'static str = "test-fail";
     const DESCRIPTION: &'static str = "test";
     const ROOT: &'static str = "func.func";
-    const OPTIONS: &'static [PassOption] = &[PassOption::string("how", "not", "how")];
     fn run<'c>(&self, op: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
         let inner = op
             .body()
             .and_then(|body| body.operations().first().copied())
             .ok_or(PassError::Internal("empty".into()))?;
-        match cx.options().string("how")? {
+        match self.how.as_str() {
             "report" => {
                 let note = op.location();
                 return Err(inner
@@ -61,9 +74,6 @@ impl Pass for Fail {
                     .into());
             }
             "panic" => panic!("index {} is out of reach", 7),
-            "option" => {
-                cx.options().int("how")?;
-            }
             "unknown" => {
                 OpBuilder::new("spirv.Return", op.location()).insert_before(inner)?;
             }
@@ -79,8 +89,11 @@ impl Pass for Fail {
     }
 }
 
-/// Makes constants of a dialect that the input does not hold.
-struct Make;
+pass_options! {
+    /// Makes constants of a dialect that the input does not hold.
+    struct Make;
+}
+
 impl Pass for Make {
     const ARGUMENT: &'static str = "test-make";
     const DESCRIPTION: &'static str = "test";
@@ -105,8 +118,11 @@ impl Pass for Make {
 
 static THREADS: Mutex<Vec<std::thread::ThreadId>> = Mutex::new(Vec::new());
 
-/// Records its thread, erases everything that is unused, one by one, and so tests the graveyard on MLIR's threads.
-struct Threads;
+pass_options! {
+    /// Records its thread, erases everything that is unused, one by one, and so tests the graveyard on MLIR's threads.
+    struct Threads;
+}
+
 impl Pass for Threads {
     const ARGUMENT: &'static str = "test-threads";
     const DESCRIPTION: &'static str = "test";
@@ -126,30 +142,27 @@ impl Pass for Threads {
 fn register() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        register_pass(Mark);
-        register_pass(Fail);
-        register_pass(Make);
-        register_pass(Threads);
-        register_pipeline(Pipeline {
-            argument: "test-pipeline",
-            description: "test",
-            options: OPTIONS,
-            build: |options| match options.string("text").map_err(|error| error.to_string())? {
-                "bad" => Err("there is no text 'bad'".into()),
-                "panic" => panic!("no pipeline"),
-                text => Ok(format!("func.func(test-mark{{text={text} number=7}}),canonicalize")),
-            },
-        });
+        register_pass::<Mark>();
+        register_pass::<Fail>();
+        register_pass::<Make>();
+        register_pass::<Threads>();
+        register_pipeline::<Marks>();
     });
 }
 
 /// Runs a pipeline on one function, and returns the module's function's mark, or what was said.
 fn run(pipeline: &str) -> Result<Option<String>, (Error, Vec<Captured>)> {
     register();
+    run_by(|module| module.run(pipeline))
+}
+
+fn run_by(
+    body: impl FnOnce(&mut Module<'_>) -> Result<(), Error>,
+) -> Result<Option<String>, (Error, Vec<Captured>)> {
     let context = Context::new();
     let text = "func.func @f(%a: i32) {\n  func.call @f(%a) : (i32) -> ()\n  return\n}\n";
     let mut module = Module::parse(&context, text.as_bytes(), "f.mlir").unwrap();
-    let (result, diagnostics) = context.handle().capture(|| module.run(pipeline));
+    let (result, diagnostics) = context.handle().capture(|| body(&mut module));
     match result {
         Ok(()) => Ok(module.symbol("f").unwrap().str_attr("mark").map(str::to_owned)),
         Err(error) => Err((error, diagnostics)),
@@ -164,7 +177,7 @@ fn failure(how: &str) -> Vec<Captured> {
 
 #[test]
 fn options_and_their_defaults() {
-    assert_eq!(run("func.func(test-mark)").unwrap().unwrap(), "true -3 0.5 \"none\"");
+    assert_eq!(run("func.func(test-mark)").unwrap().unwrap(), "true 3 0.5 \"none\"");
     let all = "func.func(test-mark{flag=false number=12345678901 share=0.25 text=a,b})";
     assert_eq!(run(all).unwrap().unwrap(), "false 12345678901 0.25 \"a,b\"");
 }
@@ -173,22 +186,41 @@ fn options_and_their_defaults() {
 fn pipelines_take_options() {
     assert_eq!(run("test-pipeline").unwrap().unwrap(), "true 7 0.5 \"none\"");
     assert_eq!(run("test-pipeline{text=x}").unwrap().unwrap(), "true 7 0.5 \"x\"");
-    let message = |pipeline| match run(pipeline).unwrap_err() {
+    assert_eq!(run("test-pipeline{text={x y}}").unwrap().unwrap(), "true 7 0.5 \"x y\"");
+    let message = |pipeline: &str| match run(pipeline).unwrap_err() {
         (Error::Pipeline(message), _) => message,
         other => panic!("{other:?}"),
     };
-    assert!(message("test-pipeline{text=bad}").contains("there is no text 'bad'"));
-    assert!(
-        message("test-pipeline{text=panic}")
-            .contains("internal error: this is a bug in strum-opt: no pipeline")
-    );
-    assert!(message("test-pipeline{nope=1}").contains("nope"));
-    assert!(message("no-such-pass").contains("'no-such-pass' does not refer to a registered pass"));
-    assert!(
-        message("func.func(test-mark").contains("unbalanced parentheses"),
-        "{}",
-        message("func.func(test-mark")
-    );
+    let expect = |pipeline: &str, text: &str| {
+        let message = message(pipeline);
+        assert!(message.contains(text), "{pipeline}: {message}");
+    };
+    expect("test-pipeline{share=2}", "option 'share' of test-pipeline must be a number from 0 to 1, got '2'");
+    expect("test-pipeline{text=panic}", "internal error: this is a bug in strum-opt: ");
+    expect("test-pipeline{txt=1}", "unknown option 'txt' of test-pipeline; did you mean 'text'?");
+    expect("func.func(test-mark{numbr=1})", "unknown option 'numbr' of test-mark; did you mean 'number'?");
+    expect("func.func(test-mark{number=1 number=1})", "option 'number' of test-mark is given twice");
+    expect("test-make{x=1}", "unknown option 'x' of test-make; it has no options");
+    expect("no-such-pass", "'no-such-pass' does not refer to a registered pass");
+    expect("func.func(test-mark", "unbalanced parentheses");
+}
+
+#[test]
+fn passes_run_with_values() {
+    let mark = Mark { share: 0.123_456_789_012_345_6, text: "a b".into(), ..Mark::default() };
+    let passes = Passes::new().then_nested("func.func", Passes::new().then(mark.clone()).then_mlir("cse"));
+    let text = "func.func(test-mark{share=0.1234567890123456 text={a b}},cse)";
+    assert_eq!(passes.to_string(), text);
+    let expected = "true 3 0.1234567890123456 \"a b\"";
+    assert_eq!(run_by(|module| module.run_passes(&passes)).unwrap().unwrap(), expected);
+    assert_eq!(run(text).unwrap().unwrap(), expected);
+    assert_eq!(Mark::parse("test-mark", &mark.text()), Ok(mark.clone()));
+    // A pass for functions, on a module.
+    let wrong = Passes::new().then_nested("builtin.module", Passes::new().then(mark));
+    match run_by(|module| module.run_passes(&wrong)).unwrap_err() {
+        (Error::Pipeline(message), _) => assert!(message.contains("Can't add pass 'test-mark'"), "{message}"),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -205,7 +237,6 @@ fn failures_are_reported_where_they_are() {
 fn bugs_are_internal_errors() {
     let expected = [
         ("panic", "index 7 is out of reach"),
-        ("option", "there is no integer option 'how'"),
         ("unknown", "operation 'spirv.Return' is not known: its dialect is not loaded"),
     ];
     for (how, text) in expected {

@@ -4,9 +4,8 @@
 
 use std::fmt;
 
-use crate::types::{
-    BinaryOp, Dtype, Engine, MemAddr, Method, PoolMode, ReduceOp, Round, Space, Stationary, UnaryOp,
-};
+use crate::method::Method;
+use crate::types::{BinaryOp, Dtype, Engine, MemAddr, PoolMode, ReduceOp, Round, Space, Stationary, UnaryOp};
 
 /// Bits of an enumeration's encoding, wide enough for members to come.
 const ENUM_BITS: u32 = 4;
@@ -156,6 +155,19 @@ impl FieldDesc {
     }
 }
 
+/// What an instruction is to the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The dispatcher executes it.
+    Control,
+    /// It fills a slot of the DPU with what variants share.
+    Invariant,
+    /// An engine executes it.
+    Task,
+    /// The DPU executes it with an invariant of this row.
+    Variant(&'static InstrDesc),
+}
+
 /// One instruction of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InstrDesc {
@@ -163,6 +175,8 @@ pub struct InstrDesc {
     pub mnemonic: &'static str,
     /// Frozen operation code, bits 0..8 of the first word.
     pub opcode: u8,
+    /// What it is to the machine.
+    pub role: Role,
     /// Exact semantics.
     pub doc: &'static str,
     /// Fields in encoding order.

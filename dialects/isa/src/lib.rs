@@ -14,10 +14,13 @@ pub mod field;
 pub mod footprint;
 pub mod machine;
 pub mod manual;
+pub mod method;
+mod operand;
 pub mod program;
 mod progress;
 pub mod rules;
 pub mod schedule;
+pub mod slots;
 pub mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -29,14 +32,14 @@ mod wire;
 pub use asm::AsmError;
 pub use codec::{DecodeError, DecodeErrorKind, decode, decode_one, encode, encode_one};
 pub use container::ContainerError;
-pub use field::{FieldDesc, FieldError, FieldErrorKind, FieldKind, InstrDesc};
+pub use field::{FieldDesc, FieldError, FieldErrorKind, FieldKind, InstrDesc, Role};
 pub use footprint::Access;
 pub use machine::{Machine, MachineError, PeKind};
+pub use method::{LowWork, Method, MethodDesc};
 pub use program::{InstrMeta, IoDesc, Layer, Manifest, Program};
+pub use slots::{SlotUse, Slots, Variant};
 pub use table::*;
-pub use types::{
-    BinaryOp, Dtype, Engine, MemAddr, Method, PoolMode, ReduceOp, Round, Space, Stationary, UnaryOp,
-};
-pub use validate::{Place, Slots, ValidateError, ValidateErrorKind};
+pub use types::{BinaryOp, Dtype, Engine, MemAddr, PoolMode, ReduceOp, Round, Space, Stationary, UnaryOp};
+pub use validate::{Place, ValidateError, ValidateErrorKind};
 pub use weights::{RescaleEntry, TableEntryError, WeightEntry, WeightFormat};
 pub use wire::WireError;

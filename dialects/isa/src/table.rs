@@ -3,10 +3,14 @@
 //! Opcodes, field order and widths of released rows are frozen (`tests/golden/isa-v1.txt` holds them).
 //! The doc texts are the normative semantics and become `docs/isa.md`.
 
-use crate::field::{FieldDesc, FieldError, FieldKind, FieldValue, InstrDesc, int, sram, uint};
-use crate::types::{
-    BinaryOp, Dtype, Engine, MemAddr, Method, PoolMode, ReduceOp, Round, Stationary, UnaryOp,
-};
+use crate::field::{FieldDesc, FieldError, FieldKind, FieldValue, InstrDesc, Role, int, sram, uint};
+use crate::method::Method;
+use crate::operand::{self, Address as _, Clause, LUT_BYTES, LUT16_BYTES, Use};
+use crate::slots::Variant;
+#[cfg(feature = "testing")]
+use crate::testing::Places;
+use crate::types::{BinaryOp, Dtype, Engine, MemAddr, PoolMode, ReduceOp, Round, Stationary, UnaryOp};
+use crate::weights::{ENTRY_BYTES, WeightFormat};
 
 const BOOL: FieldKind = FieldKind::Bool;
 const DTYPE: FieldKind = FieldKind::Enum(Dtype::NAMES);
@@ -75,6 +79,9 @@ isa! {
         src_strides: [u64; 6] = DMA_STRIDE,
         /// Destination strides in bytes; the written elements must not overlap.
         dst_strides: [u64; 6] = DMA_STRIDE,
+    } |x| {
+        read src: array(&x.dims, src_strides, x.element.into());
+        write dst: array(&x.dims, dst_strides, x.element.into());
     }
 
     /// Write one value to every element of a strided array.
@@ -94,6 +101,8 @@ isa! {
         dst_strides: [u64; 6] = DMA_STRIDE,
         /// The value; its low bytes are stored.
         value: i32 = WORD,
+    } |x| {
+        write dst: array(&x.dims, dst_strides, x.element.into());
     }
 
     /// Convolution invariant: fill a DPU slot with what all tiles of a layer share.
@@ -161,6 +170,10 @@ isa! {
         block_oy: u16 = uint(8, 0, 255),
         /// Schedule: output columns that a PE accumulates at a time; 0 leaves the choice to the machine.
         block_ox: u16 = uint(10, 0, 1023),
+    } |x| {
+        clamp clamp_lo: to(clamp_hi, x.out_dtype);
+        dtype out_dtype: of([Dtype::I8]), if x.lut;
+        hold lut_addr: bytes(LUT_BYTES), if x.lut;
     }
 
     /// Convolution variant: compute one tile of a layer.
@@ -192,7 +205,7 @@ isa! {
     /// up to `param` with the sign in the bit above it, and means `+2^e` or `-2^e`; with `zero`, sign 0 and all
     /// exponent bits set means 0. A mask without exactly `block - low` ones, and a code without an `i8` value
     /// (+128 has none), are traps.
-    conv_var = ConvVar @ 0x21, task(Dpu) {
+    conv_var = ConvVar @ 0x21, task(Dpu, ConvInv) {
         /// A slot that holds a convolution invariant.
         slot: u8 = SLOT,
         /// Activations, `i8`, channels contiguous.
@@ -237,6 +250,14 @@ isa! {
         acc_out: bool = BOOL,
         /// Partial sums, contiguous `i32`.
         psum: u32 = ALIGNED,
+    } |x, inv| {
+        read act: image([x.in_h, x.in_w, x.in_c], act_row, act_pixel, Dtype::I8);
+        read weights: bytes(WeightFormat::all_sets_bytes(inv, x).unwrap_or(u64::MAX));
+        read table: bytes(ENTRY_BYTES.saturating_mul(x.out_c.into()));
+        read psum: packed([x.out_h, x.out_w, x.out_c], Dtype::I32), if x.acc_in;
+        write psum: packed([x.out_h, x.out_w, x.out_c], Dtype::I32), if x.acc_out;
+        write out: image([x.out_h, x.out_w, x.out_c], out_row, out_pixel, inv.out_dtype), if !x.acc_out;
+        held lut_addr: bytes(LUT_BYTES), if inv.lut && !x.acc_out;
     }
 
     /// Pooling invariant: fill a DPU slot with what all tiles of a pooling layer share.
@@ -261,6 +282,9 @@ isa! {
         clamp_lo: i32 = WORD,
         /// Upper clamp; a value of `dtype`, at least `clamp_lo`.
         clamp_hi: i32 = WORD,
+    } |x| {
+        dtype dtype: of([Dtype::I8, Dtype::I16]);
+        clamp clamp_lo: to(clamp_hi, x.dtype);
     }
 
     /// Pooling variant: compute one tile of a pooling layer.
@@ -276,7 +300,7 @@ isa! {
     /// of TOSA, and stores `clamp(apply_scale(acc, m, s, single) + out_zp)`. The `win` and `bound` fields describe
     /// the whole window when the kernel is split over several variants; unsplit, they repeat kernel, origin and input size.
     /// A `max` without any value and a count of 0 are traps.
-    pool_var = PoolVar @ 0x23, task(Dpu) {
+    pool_var = PoolVar @ 0x23, task(Dpu, PoolInv) {
         /// A slot that holds a pooling invariant.
         slot: u8 = SLOT,
         /// Input, channels contiguous.
@@ -327,6 +351,11 @@ isa! {
         bound_h: u32 = DIM,
         /// Columns that count.
         bound_w: u32 = DIM,
+    } |x, inv| {
+        read act: image([x.in_h, x.in_w, x.in_c], act_row, act_pixel, inv.dtype);
+        read psum: packed([x.out_h, x.out_w, x.in_c], Dtype::I32), if x.acc_in;
+        write psum: packed([x.out_h, x.out_w, x.in_c], Dtype::I32), if x.acc_out;
+        write out: image([x.out_h, x.out_w, x.in_c], out_row, out_pixel, inv.dtype), if !x.acc_out;
     }
 
     /// Element-wise operator on two arrays.
@@ -404,6 +433,13 @@ isa! {
         lut: bool = BOOL,
         /// The 256 table bytes; value `v` selects byte `v + 128`.
         lut_addr: u32 = ALIGNED,
+    } |x| {
+        map a: array(&x.dims, a_strides, x.a_dtype.bytes());
+        map b: array(&x.dims, b_strides, x.b_dtype.bytes());
+        write out: array(&x.dims, out_strides, x.out_dtype.bytes());
+        clamp clamp_lo: to(clamp_hi, x.out_dtype), if x.clamp;
+        dtype out_dtype: of([Dtype::I8]), if x.lut;
+        read lut_addr: bytes(LUT_BYTES), if x.lut;
     }
 
     /// Element-wise operator on one array.
@@ -438,6 +474,10 @@ isa! {
         clamp_lo: i32 = WORD,
         /// Upper clamp; with `clamp`, a value of `out_dtype`, at least `clamp_lo`.
         clamp_hi: i32 = WORD,
+    } |x| {
+        map src: array(&x.dims, src_strides, x.src_dtype.bytes());
+        write out: array(&x.dims, out_strides, x.out_dtype.bytes());
+        clamp clamp_lo: to(clamp_hi, x.out_dtype), if x.clamp;
     }
 
     /// Rescale an array, per tensor or per channel.
@@ -484,6 +524,13 @@ isa! {
         lut: bool = BOOL,
         /// The 256 table bytes; value `v` selects byte `v + 128`.
         lut_addr: u32 = ALIGNED,
+    } |x| {
+        map src: array(&x.dims, src_strides, x.src_dtype.bytes());
+        write out: array(&x.dims, out_strides, x.out_dtype.bytes());
+        clamp clamp_lo: to(clamp_hi, x.out_dtype);
+        dtype out_dtype: of([Dtype::I8]), if x.lut;
+        read params: bytes(ENTRY_BYTES.saturating_mul(x.channels().into())), if x.per_channel;
+        read lut_addr: bytes(LUT_BYTES), if x.lut;
     }
 
     /// Look every element up in a table.
@@ -506,6 +553,11 @@ isa! {
         out_strides: [u32; 6] = STRIDE,
         /// The table.
         table: u32 = ALIGNED,
+    } |x| {
+        dtype src_dtype: of([Dtype::I8, Dtype::I16]);
+        map src: array(&x.dims, src_strides, x.src_dtype.bytes());
+        write out: array(&x.dims, out_strides, x.out_dtype().bytes());
+        read table: bytes(if x.out_dtype() == Dtype::I8 { LUT_BYTES } else { LUT16_BYTES });
     }
 
     /// Reduce an array along one dimension.
@@ -533,6 +585,42 @@ isa! {
         out_strides: [u32; 6] = STRIDE,
         /// Start from the elements already in `out`.
         accumulate: bool = BOOL,
+    } |x| {
+        read src: array(&x.dims, src_strides, x.src_dtype.bytes());
+        read out: array(&x.out_dims(), out_strides, x.out_dtype.bytes()), if x.accumulate;
+        write out: array(&x.out_dims(), out_strides, x.out_dtype.bytes());
+    }
+}
+
+impl VecRescale {
+    /// Number of channels: the extent of the last dimension.
+    #[must_use]
+    pub const fn channels(&self) -> u32 {
+        let [.., channels] = self.dims;
+        channels
+    }
+}
+
+impl VecTable {
+    /// Type of the results: `i8` for `i8`, `i32` for `i16`.
+    #[must_use]
+    pub const fn out_dtype(&self) -> Dtype {
+        match self.src_dtype {
+            Dtype::I16 | Dtype::U16 | Dtype::I32 => Dtype::I32,
+            Dtype::I8 | Dtype::U8 => Dtype::I8,
+        }
+    }
+}
+
+impl VecReduce {
+    /// Extents of the results: 1 along the reduced dimension.
+    #[must_use]
+    pub fn out_dims(&self) -> [u32; 6] {
+        let mut dims = self.dims;
+        if let Some(extent) = dims.get_mut(usize::from(self.axis)) {
+            *extent = 1;
+        }
+        dims
     }
 }
 

@@ -45,13 +45,15 @@ macro_rules! field_enum {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.name())
             }
         }
     };
 }
+
+pub(crate) use field_enum;
 
 field_enum! {
     /// Element type of a tensor.
@@ -127,20 +129,6 @@ field_enum! {
         Dram = "dram",
         /// The tile's on-chip memory.
         Sram = "sram",
-    }
-}
-
-field_enum! {
-    /// How convolution weights are stored.
-    Method {
-        /// Plain INT8, no low members.
-        Dense = "dense",
-        /// Low members are zero and take no code bits.
-        Sparse = "sparse",
-        /// Low members are `q`-bit two's complement integers, shifted left by the entry's code shift.
-        Dliq = "dliq",
-        /// Low members are signed powers of two with exponents 0 to `L`.
-        Mip2q = "mip2q",
     }
 }
 

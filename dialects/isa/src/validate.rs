@@ -12,18 +12,19 @@
 //!
 //! What depends on data (weight tables, weight codes, windows without a tap) is left to execution, which traps.
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::field::FieldError;
 use crate::machine::{Machine, MachineError};
+use crate::method::Method;
 use crate::program::{InstrMeta, IoDesc, Program};
 use crate::progress;
 use crate::rules;
 use crate::schedule::ScheduleError;
+use crate::slots::Slots;
 use crate::table::Instr;
-use crate::types::{BinaryOp, Dtype, Method, Space};
+use crate::types::{BinaryOp, Dtype, Space};
 
 /// Most violations that are reported.
 pub const MAX_ERRORS: usize = 100;
@@ -290,8 +291,8 @@ impl Program {
                 None
             });
             check_masks(instr, &self.machine).into_iter().for_each(&mut add);
-            rules::check(instr, inv.as_ref(), &self.machine).into_iter().for_each(&mut add);
-            let accesses = instr.footprint(inv.as_ref());
+            rules::check(instr, inv, &self.machine).into_iter().for_each(&mut add);
+            let accesses = instr.footprint(inv);
             rules::check_bounds(&accesses, &self.machine, self.dram_bytes, consts)
                 .into_iter()
                 .for_each(&mut add);
@@ -370,47 +371,4 @@ fn check_masks(instr: &Instr, machine: &Machine) -> Vec<Kind> {
     all.filter(|&(_, barrier)| barrier >= barriers)
         .map(|(field, barrier)| Kind::NoSuchBarrier { field, barrier, barriers })
         .collect()
-}
-
-/// The invariants in the slots of all tiles, as they are when an instruction is dispatched.
-///
-/// The DPU executes invariants and variants in order, so program order says what a variant will find.
-#[derive(Clone, Debug, Default)]
-pub struct Slots(BTreeMap<(u8, u8), Instr>);
-
-impl Slots {
-    /// Follows `instr`; for a variant, the invariant that it runs with.
-    ///
-    /// # Errors
-    /// When a variant's slot is empty or holds the wrong kind.
-    pub fn step(&mut self, instr: &Instr) -> Result<Option<Instr>, ValidateErrorKind> {
-        let (tile, slot, expected) = match instr {
-            Instr::ConvInv(x) => {
-                self.0.insert((x.tile, x.slot), *instr);
-                return Ok(None);
-            }
-            Instr::PoolInv(x) => {
-                self.0.insert((x.tile, x.slot), *instr);
-                return Ok(None);
-            }
-            Instr::ConvVar(x) => (x.tile, x.slot, "conv_inv"),
-            Instr::PoolVar(x) => (x.tile, x.slot, "pool_inv"),
-            Instr::BarCfg(_)
-            | Instr::End(_)
-            | Instr::DmaCopy(_)
-            | Instr::DmaFill(_)
-            | Instr::VecBinary(_)
-            | Instr::VecUnary(_)
-            | Instr::VecRescale(_)
-            | Instr::VecTable(_)
-            | Instr::VecReduce(_) => return Ok(None),
-        };
-        match self.0.get(&(tile, slot)) {
-            None => Err(Kind::EmptySlot { tile, slot }),
-            Some(inv) if inv.mnemonic() != expected => {
-                Err(Kind::SlotKind { tile, slot, found: inv.mnemonic(), expected })
-            }
-            Some(inv) => Ok(Some(*inv)),
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! Weight tables, rescale parameters and the size of weight sets: the data formats that instructions refer to.
 
+use crate::method::Method;
 use crate::table::{ConvInv, ConvVar};
-use crate::types::Method;
 
 /// Bytes of a weight-table or rescale-parameter entry.
 pub const ENTRY_BYTES: u64 = 16;
@@ -102,7 +102,7 @@ impl WeightEntry {
     /// When the code shift does not fit the method, or the set lies outside the area of the variant's sets.
     pub fn check_for(&self, inv: &ConvInv, var: &ConvVar) -> Result<(), TableEntryError> {
         self.check()?;
-        let max = if inv.method == Method::Dliq { 8u8.saturating_sub(inv.param) } else { 0 };
+        let max = (inv.method.desc().max_code_shift)(inv.param);
         if self.code_shift > max {
             return Err(TableEntryError::CodeShift { got: self.code_shift, max });
         }
@@ -183,26 +183,20 @@ impl WeightFormat {
         WeightFormat { method: inv.method, block: inv.block, low: inv.low, param: inv.param }
     }
 
-    /// Bits of a low code: 0 (`sparse`, `dense`), `q` (`dliq`), 1 + ceil(log2(L + 1)) (`mip2q`).
+    /// Bits of a low code, 0 where there is none.
     #[must_use]
-    pub const fn code_bits(&self) -> u32 {
-        match self.method {
-            Method::Dense | Method::Sparse => 0,
-            Method::Dliq => self.param as u32,
-            // ceil(log2(L + 1)) is the number of bits of L.
-            Method::Mip2q => 1 + (u8::BITS - self.param.leading_zeros()),
-        }
+    pub fn code_bits(&self) -> u32 {
+        (self.method.desc().code_bits)(self.param)
     }
 
     /// Bits of a block of `block` weights.
     #[must_use]
-    pub const fn block_bits(&self) -> u64 {
-        let (w, low) = (self.block as u64, self.low as u64);
-        match self.method {
-            Method::Dense => 8 * w,
-            Method::Sparse | Method::Dliq | Method::Mip2q => {
-                w + 8 * w.saturating_sub(low) + low * self.code_bits() as u64
-            }
+    pub fn block_bits(&self) -> u64 {
+        let (w, low) = (u64::from(self.block), u64::from(self.low));
+        if self.method.is_packed() {
+            w + 8 * w.saturating_sub(low) + low * u64::from(self.code_bits())
+        } else {
+            8 * w
         }
     }
 
@@ -213,12 +207,11 @@ impl WeightFormat {
     #[must_use]
     pub fn set_bytes(&self, kernel_h: u16, kernel_w: u16, channels: u32) -> Option<u64> {
         let taps = u64::from(kernel_h) * u64::from(kernel_w);
-        let bytes = match self.method {
-            Method::Dense => taps.checked_mul(u64::from(channels))?,
-            Method::Sparse | Method::Dliq | Method::Mip2q => {
-                let blocks = u64::from(channels).div_ceil(u64::from(self.block.max(1)));
-                taps.checked_mul(blocks)?.checked_mul(self.block_bits())?.div_ceil(8)
-            }
+        let bytes = if self.method.is_packed() {
+            let blocks = u64::from(channels).div_ceil(u64::from(self.block.max(1)));
+            taps.checked_mul(blocks)?.checked_mul(self.block_bits())?.div_ceil(8)
+        } else {
+            taps.checked_mul(u64::from(channels))?
         };
         bytes.checked_next_multiple_of(SET_ALIGN)
     }

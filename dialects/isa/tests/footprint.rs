@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use dpu_isa::testing::{Rng, random_program};
-use dpu_isa::{Access, ConvInv, ConvVar, Instr, Slots, Space};
+use std::collections::BTreeSet;
+
+use dpu_isa::{Access, ConvInv, ConvVar, FieldKind, Instr, Slots, Space, TABLE};
 
 /// All addresses of a strided array, enumerated.
 fn addresses(base: u64, dims: &[u32], strides: &[u64], element: u64) -> Vec<u64> {
@@ -55,9 +57,9 @@ fn hulls_of_random_tasks() {
         let mut slots = Slots::default();
         for instr in random_program(&mut rng, 40).instrs {
             let inv = slots.step(&instr).expect("slots are filled");
-            let list = instr.footprint(inv.as_ref());
+            let list = instr.footprint(inv);
             match (instr, inv) {
-                (Instr::ConvVar(x), Some(Instr::ConvInv(inv))) => images(&list, &x, &inv),
+                (Instr::ConvVar(x), Some(Instr::ConvInv(inv))) => images(&list, &x, inv),
                 (Instr::DmaCopy(x), _) => {
                     hull(
                         &list,
@@ -116,4 +118,25 @@ fn conflicts() {
     let read = access(Space::Sram, 16, 16, false);
     assert!(read.overlaps(&read) && !read.conflicts(&read));
     assert_eq!(access(Space::Dram, 5, u64::MAX, false).end(), u64::MAX);
+}
+
+#[test]
+fn random_programs_have_every_instruction_at_every_address() {
+    let mut rng = Rng::new(43);
+    let mut used = BTreeSet::new();
+    for _ in 0..40 {
+        for instr in random_program(&mut rng, 40).instrs {
+            used.insert((instr.mnemonic(), ""));
+            let fields = instr.desc().fields.iter().filter(|f| instr.uses_address(f.name));
+            used.extend(fields.map(|f| (instr.mnemonic(), f.name)));
+        }
+    }
+    for desc in TABLE {
+        assert!(used.contains(&(desc.mnemonic, "")), "no random program has a {}", desc.mnemonic);
+        let address = |kind| matches!(kind, FieldKind::Sram { .. } | FieldKind::Mem);
+        for field in desc.fields.iter().filter(|f| address(f.kind)) {
+            let (row, name) = (desc.mnemonic, field.name);
+            assert!(used.contains(&(row, name)), "the row {row} does not say what is at {name}");
+        }
+    }
 }

@@ -11,17 +11,17 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use ndarray::{Axis, IxDyn};
-use npyz::NpyFile;
 use strum_float::Tensor;
 use strum_ir::{Context, Module};
 use strum_passes::common::network::Network;
+use strum_tensors::read_floats;
 
 const TOLERANCE: f32 = 1e-4;
 
 fn read(path: &str) -> Result<Tensor, Box<dyn Error>> {
-    let file = NpyFile::new(std::io::BufReader::new(std::fs::File::open(path)?))?;
-    let shape = file.shape().iter().map(|&d| usize::try_from(d)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Tensor::from_shape_vec(IxDyn(&shape), file.into_vec::<f32>()?)?)
+    let array = read_floats(path)?;
+    let shape = array.shape.iter().map(|&d| usize::try_from(d)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Tensor::from_shape_vec(IxDyn(&shape), array.values)?)
 }
 
 fn largest_difference(net: &str, input: &str, expected: &str) -> Result<f32, Box<dyn Error>> {

@@ -17,7 +17,6 @@ pub mod translation;
 
 #[cfg(test)]
 mod docs;
-mod options;
 pub mod pipeline;
 mod registry;
 

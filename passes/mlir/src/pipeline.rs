@@ -2,126 +2,143 @@
 //!
 //! The stages are listed once; the named pipeline, `strumc` and its `--save-temps` all come from that list.
 
-use std::fmt::Write;
+use std::fmt;
+use std::str::FromStr;
 
-use strum_ir::{Error, OptionKind, Options, PassOption, Pipeline, register_pipeline};
+use strum_ir::{OptionError, OptionSet, Passes, Pipeline, pass_options, register_pipeline};
 
-use crate::common::machine;
-use crate::dpu::strum_to_dpu::{OBJECTIVE, READ_STRATEGY, WRITE_STRATEGY};
-use crate::options::join;
-use crate::strum::strum_pack;
+use crate::common::machine::Target;
+use crate::dpu::dpu_allocate::DpuAllocate;
+use crate::dpu::dpu_assign_barriers::DpuAssignBarriers;
+use crate::dpu::strum_to_dpu::{PlanOptions, StrumToDpu};
+use crate::strum::strum_pack::StrumPack;
+use crate::tosa::strum_canonicalize::StrumCanonicalize;
+use crate::tosa::tosa_to_strum::TosaToStrum;
 
 /// A step of the pipeline after which the IR is worth a look.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Stage {
     /// Short name, for files.
     pub name: &'static str,
-    /// Textual pipeline on the module.
-    pub passes: String,
+    /// Passes on the module.
+    pub passes: Passes,
 }
 
 /// The name of the pipeline.
 pub const NAME: &str = "strum-pipeline";
 
-const MACHINE: PassOption =
-    PassOption::string("machine", machine::DEFAULT, "name of a built-in machine, or path of a machine file");
-
-/// Options that go to `strum-to-dpu` as they are.
-const PLAN: &[PassOption] = &[OBJECTIVE, READ_STRATEGY, WRITE_STRATEGY];
-
-/// The options of `strum-pack`, those of the plan, and the machine.
-pub const OPTIONS: &[PassOption] =
-    &join::<{ strum_pack::OPTIONS.len() + PLAN.len() + 1 }>(&[strum_pack::OPTIONS, PLAN, &[MACHINE]]);
-
-/// The stages, for options as text: `method=mip2q p=0.5 machine=flexnn-16x16`, each at most once.
-///
-/// # Errors
-/// An option that does not exist.
-pub fn stages(options: &str) -> Result<Vec<Stage>, String> {
-    let (mut pack, mut plan, mut machine) = (Vec::new(), String::new(), machine::DEFAULT);
-    for option in options.split_whitespace() {
-        match option.split_once('=') {
-            Some(("machine", value)) => machine = value,
-            Some((name, _)) if PLAN.iter().any(|o| o.name == name) => {
-                plan.push(' ');
-                plan.push_str(option);
-            }
-            Some((name, _)) if strum_pack::OPTIONS.iter().any(|o| o.name == name) => pack.push(option),
-            _ => return Err(format!("{NAME} has no option '{option}'")),
-        }
+pass_options! {
+    /// The options of the pipeline: those of its passes.
+    pub struct Options {
+        ..target: Target;
+        ..pack: StrumPack;
+        ..plan: PlanOptions;
     }
-    let pack = pack.join(" ");
-    let provenance =
-        if pack.is_empty() { NAME.to_owned() } else { format!("{NAME},{}", pack.replace(' ', ",")) };
-    let stage = |name, passes: &str| Stage { name, passes: passes.to_owned() };
-    Ok(vec![
-        stage("tosa", "func.func(strum-canonicalize,cse)"),
-        stage("strum", "func.func(tosa-to-strum,strum-canonicalize,cse)"),
-        stage("packed", &format!("func.func(strum-pack{{{pack}}})")),
-        stage("dpu", &format!("strum-to-dpu{{machine={machine} provenance={provenance}{plan}}}")),
-        stage("allocated", "dpu.program(dpu-allocate)"),
-        stage("scheduled", "dpu.program(dpu-assign-barriers)"),
-    ])
 }
 
-/// The options that are not at their defaults, as text that [`stages`] reads.
-fn given(options: &Options<'_>) -> Result<String, Error> {
-    let mut text = String::new();
-    for option in OPTIONS {
-        let (name, kind) = (option.name, option.kind);
-        let value = match kind {
-            OptionKind::Bool(default) => {
-                Some(options.bool(name)?).filter(|v| *v != default).map(|v| v.to_string())
-            }
-            OptionKind::Int(default) => {
-                Some(options.int(name)?).filter(|v| *v != default).map(|v| v.to_string())
-            }
-            OptionKind::Float(default) => {
-                Some(options.float(name)?).filter(|v| *v != default).map(|v| v.to_string())
-            }
-            OptionKind::String(default) => {
-                Some(options.string(name)?).filter(|v| *v != default).map(str::to_owned)
-            }
-        };
-        if let Some(value) = value {
-            let _ = write!(text, "{name}={value} ");
-        }
+/// As the pipeline reads it, defaults left out: `machine=flexnn-4x4 method=dliq q=3`.
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
     }
-    Ok(text)
+}
+
+impl FromStr for Options {
+    type Err = OptionError;
+
+    fn from_str(text: &str) -> Result<Self, OptionError> {
+        Options::parse(NAME, text)
+    }
+}
+
+impl Options {
+    /// What the binary's manifest says: the pipeline and how weights are packed, defaults left out.
+    fn provenance(&self) -> String {
+        let pack = self.pack.changed().into_iter().map(|(name, value)| format!(",{name}={value}"));
+        format!("{NAME}{}", pack.collect::<String>())
+    }
+
+    /// The stages, in order.
+    #[must_use]
+    pub fn stages(&self) -> Vec<Stage> {
+        let on_functions = |passes: Passes| Passes::new().then_nested("func.func", passes);
+        let on_programs = |passes: Passes| Passes::new().then_nested("dpu.program", passes);
+        let stage = |name, passes| Stage { name, passes };
+        let (target, plan) = (self.target.clone(), self.plan.clone());
+        let to_dpu = StrumToDpu { provenance: self.provenance(), target, plan };
+        let canonicalized =
+            |passes: Passes| on_functions(passes.then(StrumCanonicalize::default()).then_mlir("cse"));
+        vec![
+            stage("tosa", canonicalized(Passes::new())),
+            stage("strum", canonicalized(Passes::new().then(TosaToStrum))),
+            stage(Self::PACKED, on_functions(Passes::new().then(self.pack.clone()))),
+            stage("dpu", Passes::new().then(to_dpu)),
+            stage("allocated", on_programs(Passes::new().then(DpuAllocate))),
+            stage("scheduled", on_programs(Passes::new().then(DpuAssignBarriers))),
+        ]
+    }
+
+    /// The stage that packs weights.
+    pub const PACKED: &str = "packed";
+}
+
+impl Pipeline for Options {
+    const ARGUMENT: &'static str = NAME;
+    const DESCRIPTION: &'static str = "From integer TOSA to a scheduled DPU program";
+
+    fn passes(&self) -> Passes {
+        self.stages().into_iter().fold(Passes::new(), |all, stage| all.then_all(stage.passes))
+    }
 }
 
 /// Puts the pipeline into MLIR's registry. May be called often.
 pub fn register() {
     static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        register_pipeline(Pipeline {
-            argument: NAME,
-            description: "From integer TOSA to a scheduled DPU program",
-            options: OPTIONS,
-            build: |options| {
-                let stages = stages(&given(options).map_err(|e| e.to_string())?)?;
-                Ok(stages.into_iter().map(|stage| stage.passes).collect::<Vec<_>>().join(","))
-            },
-        });
-    });
+    ONCE.call_once(register_pipeline::<Options>);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn stages(options: &str) -> Vec<String> {
+        let stages = options.parse::<Options>().unwrap().stages();
+        stages.iter().map(|stage| stage.passes.to_string()).collect()
+    }
+
     #[test]
     fn options_reach_their_passes() {
-        let all = stages("method=dliq p=0.25 machine=flexnn-4x4").unwrap();
-        let text: Vec<&str> = all.iter().map(|s| s.passes.as_str()).collect();
-        assert!(text.contains(&"func.func(strum-pack{method=dliq p=0.25})"), "{text:?}");
-        let dpu = "strum-to-dpu{machine=flexnn-4x4 provenance=strum-pipeline,method=dliq,p=0.25}";
-        assert!(text.contains(&dpu), "{text:?}");
+        let text = stages("method=dliq p=0.25 machine=flexnn-4x4 objective=energy");
+        assert!(text.contains(&"func.func(strum-pack{method=dliq p=0.25})".to_owned()), "{text:?}");
+        let dpu =
+            "strum-to-dpu{provenance=strum-pipeline,method=dliq,p=0.25 machine=flexnn-4x4 objective=energy}";
+        assert!(text.contains(&dpu.to_owned()), "{text:?}");
+    }
+
+    #[test]
+    fn defaults_are_the_same_as_nothing() {
+        let text = "machine=flexnn-16x16 method=mip2q p=0.5 w=16 zero=false select=error";
+        assert_eq!(stages(text), stages(""));
+        assert_ne!(stages("method=dense"), stages(""));
+        assert_eq!(text.parse::<Options>().unwrap().to_string(), "");
+    }
+
+    #[test]
+    fn text_reads_as_the_same() {
+        let text =
+            "machine=a/m.toml method=mip2q L=5 zero=true packing=p.json objective=edp write-strategy=s.json";
+        let options: Options = text.parse().unwrap();
+        assert_eq!(options.to_string(), text.replace("method=mip2q ", ""));
+        assert_eq!(options.to_string().parse(), Ok(options));
     }
 
     #[test]
     fn unknown_options_are_refused() {
-        assert!(stages("metod=dliq").unwrap_err().contains("metod=dliq"));
-        assert!(stages("method").is_err());
+        let fault = |text: &str| text.parse::<Options>().unwrap_err().to_string();
+        assert_eq!(fault("metod=dliq"), "unknown option 'metod' of strum-pipeline; did you mean 'method'?");
+        assert_eq!(
+            fault("method"),
+            "option 'method' of strum-pipeline has no value, expected dense, sparse, dliq or mip2q"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! The list of passes, and what follows from it: registration and the reference page.
 
-use strum_ir::{OptionKind, Pass, PassOption};
+use strum_ir::{Pass, PassOption};
 
 /// A pass with its chapter of the reference.
 pub trait Documented: Pass {
@@ -18,7 +18,7 @@ pub struct PassDoc {
     /// The op that it runs on.
     pub root: &'static str,
     /// Its options.
-    pub options: &'static [PassOption],
+    pub options: fn() -> Vec<PassOption>,
     /// Its chapter.
     pub doc: &'static str,
 }
@@ -29,7 +29,7 @@ impl PassDoc {
             argument: P::ARGUMENT,
             description: P::DESCRIPTION,
             root: P::ROOT,
-            options: P::OPTIONS,
+            options: P::declared,
             doc: P::DOC,
         }
     }
@@ -45,7 +45,7 @@ macro_rules! passes {
         pub fn register_passes() {
             static ONCE: std::sync::Once = std::sync::Once::new();
             ONCE.call_once(|| {
-                $(strum_ir::register_pass($level::$module::$pass);)*
+                $(strum_ir::register_pass::<$level::$module::$pass>();)*
                 $crate::pipeline::register();
             });
         }
@@ -69,25 +69,16 @@ pub fn page() -> String {
         ));
         page.push_str(pass.doc);
         page.push('\n');
-        if !pass.options.is_empty() {
-            page.push_str("\n| option | default | meaning |\n|---|---|---|\n");
+        let options = (pass.options)();
+        if !options.is_empty() {
+            page.push_str("\n| option | values | default | meaning |\n|---|---|---|---|\n");
         }
-        for option in pass.options {
-            let default = default_text(option.kind);
-            page.push_str(&format!("| `{}` | {default} | {} |\n", option.name, option.description));
+        for PassOption { name, help, expected, default, .. } in options {
+            let default = if default.is_empty() { "(empty)".into() } else { format!("`{default}`") };
+            page.push_str(&format!("| `{name}` | {expected} | {default} | {help} |\n"));
         }
     }
     page
-}
-
-fn default_text(kind: OptionKind) -> String {
-    match kind {
-        OptionKind::Bool(value) => format!("`{value}`"),
-        OptionKind::Int(value) => format!("`{value}`"),
-        OptionKind::Float(value) => format!("`{value}`"),
-        OptionKind::String("") => "(empty)".into(),
-        OptionKind::String(value) => format!("`{value}`"),
-    }
 }
 
 #[cfg(test)]

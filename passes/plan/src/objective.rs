@@ -1,7 +1,6 @@
 //! What a plan is to be good at.
 
 use std::fmt;
-use std::str::FromStr;
 
 use dpu_cost::{Counts, Energy};
 use dpu_isa::Machine;
@@ -31,6 +30,16 @@ impl Objective {
             Objective::Energy => "energy",
             Objective::Edp => "edp",
             Objective::Bytes => "bytes",
+        }
+    }
+
+    /// What it minimizes, in a few words.
+    pub const fn help(self) -> &'static str {
+        match self {
+            Objective::Latency => "cycles",
+            Objective::Energy => "energy",
+            Objective::Edp => "energy-delay product",
+            Objective::Bytes => "DRAM traffic",
         }
     }
 
@@ -73,16 +82,5 @@ pub(crate) fn energy(counts: &Counts, machine: &Machine) -> u64 {
 impl fmt::Display for Objective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-impl FromStr for Objective {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Objective::ALL.into_iter().find(|o| o.name() == text).ok_or_else(|| {
-            let names = Objective::ALL.map(Objective::name).join(", ");
-            format!("unknown objective '{text}': must be one of {names}")
-        })
     }
 }

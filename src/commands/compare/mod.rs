@@ -13,9 +13,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dpu_isa::Machine;
-use dpu_sim::tensor_file::{Samples, input_files, read_inputs};
 use dpu_sim::{LayerReport, Observer, Options, Report, Tensor, TimelineRecorder, simulate_observed};
 use strum_formats::Kind;
+use strum_tensors::{Samples, input_files, read_inputs};
 
 use crate::commands::report::{self, Named};
 use crate::driver::cli::Voice;
@@ -151,7 +151,7 @@ pub(crate) fn run(command: &CompareCommand) -> Result<(), Failure> {
             return Err(Failure::internal(message));
         }
         outputs.push((*method, tensors));
-        let (machine, pipeline) = (plan.machine.clone(), plan.pipeline.clone());
+        let (machine, pipeline) = (plan.machine.clone(), plan.pipeline());
         runs.push(Run { method: *method, machine, pipeline, report });
     }
     drop(progress);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use dpu_isa::{Machine, PeKind};
+use dpu_isa::{LowWork, Machine, PeKind};
 use strum_formats::Kind;
 
 use super::figures::Figures;
@@ -80,18 +80,18 @@ pub(super) fn difference(comparison: &Comparison) -> String {
         None => "no".to_owned(),
     };
     let share = |part: u64| 100.0 * part as f64 / before.energy_fj.pe.max(1) as f64;
-    let work = match run.method {
-        Kind::Sparse => ", which sparse spares the reads of dropped members".to_owned(),
-        method @ (Kind::Dense | Kind::Dliq | Kind::Mip2q) => {
-            format!(", whose work {} does not change", method.name())
-        }
+    let name = run.method.name();
+    let dropped = run.method.is_packed() && low_work(run.method) == Some(LowWork::Nothing);
+    let work = if dropped {
+        format!(", which {name} spares the reads of dropped members")
+    } else {
+        format!(", whose work {name} does not change")
     };
     format!(
-        "{} on {} PEs takes {} PE energy than {} on {} PEs, and {} PE power while the DPU works; the paper states 31 to \
+        "{name} on {} PEs takes {} PE energy than {} on {} PEs, and {} PE power while the DPU works; the paper states 31 to \
          34 % less PE power [paper]. By the unit energies of these machines, multipliers take {:.1} % of the baseline's \
          PE energy and register files{}, {:.1} %: even multiplications that cost nothing would \
          save no more than the former. {}",
-        run.method.name(),
         run.machine.pe_kind.name(),
         saved(after.against(&before).pe_energy),
         base.method.name(),
@@ -102,6 +102,11 @@ pub(super) fn difference(comparison: &Comparison) -> String {
         share(before.energy_fj.register_files),
         paper::UNKNOWN,
     )
+}
+
+/// What PEs do with low members of this method.
+fn low_work(kind: Kind) -> Option<LowWork> {
+    dpu_isa::Method::from_index(kind.code()).map(dpu_isa::Method::low_work)
 }
 
 /// The run that is nearest to what the paper measures: mip2q on PEs that can do both.

@@ -41,7 +41,7 @@ pub(crate) fn run(command: &CompileCommand) -> Result<(), Failure> {
     let (Some(network), Some(output), false) =
         (&command.network, &command.output, command.options.print_pipeline)
     else {
-        return files::print(format!("{}\n", plan.pipeline).as_bytes());
+        return files::print(format!("{}\n", plan.pipeline()).as_bytes());
     };
     if files::is_standard(output) && command.voice.json {
         return Err(Failure::usage("--json goes to standard output, where the program would be, too"));

@@ -1,15 +1,14 @@
 //! What is to be evaluated: plain INT8 and every configuration that was asked for.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use strum_formats::Kind;
-use strum_passes::strum::strum_pack::{LayerPacking, Packing, ProgramPacking};
+use strum_passes::strum::strum_pack::{LayerOptions, LayerPacking, Packing, ProgramPacking, StrumPack};
 use strum_quant::Choice;
 
 use super::EvalCommand;
 use crate::driver::exit::Failure;
-use crate::driver::options::pack_options;
-use crate::driver::trial::{How, Trials};
+use crate::driver::trial::{Trials, as_packing};
 
 /// A way of storing all weights of a network.
 pub(super) struct Config {
@@ -19,37 +18,39 @@ pub(super) struct Config {
 }
 
 enum Source {
-    /// One way for all layers that `strum-pack` packs with these options; they say the same as the choice.
-    Uniform(Choice, String),
-    File(PathBuf, Packing),
+    /// One format for all layers that the pass packs.
+    Uniform(StrumPack),
+    /// A packing file's formats.
+    File(Arc<Packing>),
 }
 
 impl Config {
     /// One format for all layers that `strum-pack` packs.
     fn uniform(name: String, choice: Choice, depthwise: bool) -> Self {
-        // Which layers are packed is no part of how.
-        let options = pack_options(&choice, depthwise);
-        Config { name, source: Source::Uniform(choice, options) }
+        let layers = LayerOptions { depthwise, ..LayerOptions::default() };
+        Config { name, source: Source::Uniform(StrumPack { choice, layers }) }
     }
 
-    /// How the compiler is told.
-    pub(super) fn how(&self) -> How<'_> {
+    /// The pass that packs weights so.
+    pub(super) fn pass(&self) -> StrumPack {
         match &self.source {
-            Source::Uniform(_, options) => How::Options(options),
-            Source::File(path, _) => How::File(path),
+            Source::Uniform(pass) => pass.clone(),
+            Source::File(packing) => as_packing(packing.clone()),
         }
     }
 
     /// Whether nothing is packed.
     pub(super) fn is_dense(&self) -> bool {
-        matches!(&self.source, Source::Uniform(choice, _) if choice.kind() == Kind::Dense)
+        matches!(&self.source, Source::Uniform(pass) if pass.choice.kind() == Kind::Dense)
     }
 
     /// How layers are stored, if they are packed.
     pub(super) fn layers(&self, trials: &Trials) -> Vec<LayerPacking> {
         match &self.source {
-            Source::Uniform(choice, _) => trials.layers.iter().map(|layer| layer.stored_as(choice)).collect(),
-            Source::File(_, packing) => {
+            Source::Uniform(pass) => {
+                trials.layers.iter().map(|layer| layer.stored_as(&pass.choice)).collect()
+            }
+            Source::File(packing) => {
                 let own = packing.programs.iter().filter(|program| program.name == trials.function);
                 own.flat_map(|program: &ProgramPacking| program.layers.clone()).collect()
             }
@@ -87,8 +88,7 @@ pub(super) fn all(command: &EvalCommand) -> Result<Vec<Config>, Failure> {
     for path in &command.packing {
         let text = path.to_str().ok_or_else(|| Failure::usage("--packing: the path is no text"))?;
         let packing = Packing::read(text).map_err(Failure::input)?;
-        configs
-            .push(Config { name: path.display().to_string(), source: Source::File(path.clone(), packing) });
+        configs.push(Config { name: path.display().to_string(), source: Source::File(packing.into()) });
     }
     if command.layers && configs.iter().all(Config::is_dense) {
         return Err(Failure::usage("--layers has no effect where all weights are plain INT8"));

@@ -2,10 +2,10 @@
 
 use dpu_isa::IoDesc;
 use dpu_sim::Tensor;
-use dpu_sim::tensor_file::{Floats, read_floats};
 use strum_files::budget;
 use strum_float::Graph;
 use strum_float::quantize::{QParams, evaluate_all};
+use strum_tensors::{Floats, read_floats};
 
 use crate::driver::codes::Codes;
 use crate::driver::exit::{Failure, out_of_memory};

@@ -167,7 +167,7 @@ pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
         told |= !silent;
         let remarks = if silent { Remarks::Silent } else { command.detail.remarks(&command.voice) };
         progress.step("compile");
-        let trial = progress.pause(|| trials.compile(&config.how(), remarks))?;
+        let trial = progress.pause(|| trials.compile(config.pass(), remarks))?;
         let (mut row, logits) =
             measured(&config.name, (&trials, &trial), &data, reference.as_deref(), threads, &progress)?;
         if command.layers

@@ -1,9 +1,9 @@
 //! Samples for calibration from files.
 
-use dpu_sim::tensor_file::read_floats;
 use strum_files::budget;
 use strum_float::{Graph, Tensor};
 use strum_passes::common::network::calibration;
+use strum_tensors::read_floats;
 
 use super::describe_input;
 use crate::driver::exit::{Failure, out_of_memory};

@@ -8,14 +8,14 @@ mod summary;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use dpu_sim::tensor_file::input_files;
 use strum_float::Graph;
 use strum_float::quantize::{IntGraph, RangeChoice, WeightScales, observe};
 use strum_ir::{Context, Module, Operation, PassError, PrintOptions};
 use strum_passes::common::network::emit::{Calibration, Rounding, quantize_function};
 use strum_passes::common::network::{Network, calibration as random};
 use strum_passes::float::tosa_quantize::{PERCENTILE, is_integer};
-use strum_passes::strum::strum_pack::storage;
+use strum_passes::strum::strum_pack::{rounded_for, storage_of};
+use strum_tensors::input_files;
 
 use crate::driver::backend;
 use crate::driver::cli::Voice;
@@ -133,8 +133,9 @@ impl QuantizeCommand {
     /// How weights become codes.
     fn rounding(&self) -> Result<Rounding, Failure> {
         use RoundingChoice::{Feedback, Nearest};
-        let storage = self.storage.as_deref().map(storage).transpose();
-        let storage = storage.map_err(|error| Failure::usage(format_args!("--storage: {error}")))?;
+        let format = self.storage.as_deref().map(rounded_for).transpose();
+        let format = format.map_err(|error| Failure::usage(format_args!("--storage: {error}")))?;
+        let storage = format.as_ref().map(storage_of);
         let rounding = match (self.rounding, storage, self.bias_correction) {
             (None | Some(Nearest), None, false) => return Ok(Rounding::Nearest),
             (Some(Nearest), Some(_), _) => {

@@ -38,7 +38,7 @@ pub(crate) struct RunCommand {
 pub(crate) fn run(command: &RunCommand) -> Result<(), Failure> {
     let Voice { json, quiet } = command.voice;
     let Some(network) = command.network.as_ref().filter(|_| !command.options.print_pipeline) else {
-        return files::print(format!("{}\n", Plan::new(&command.options)?.pipeline).as_bytes());
+        return files::print(format!("{}\n", Plan::new(&command.options)?.pipeline()).as_bytes());
     };
     let places = command.run.places(Places::default().reads("NET.mlir|PROG.dpu", [network]))?;
     command.options.places(places)?.check()?;

@@ -9,11 +9,11 @@ use std::time::Instant;
 
 use clap::Args;
 use dpu_isa::{Dtype, Machine, Program};
-use dpu_sim::tensor_file::{OutputPlan, SampleOutputs, Samples, input_files, output_files, read_inputs};
 use dpu_sim::{
     KernelChoice, Options, Report, RunFiles, RunResult, Tensor, Traffic, run_batch, simulate_observed,
 };
 use serde::Serialize;
+use strum_tensors::{OutputPlan, SampleOutputs, Samples, input_files, output_files, read_inputs};
 
 use crate::driver::exit::Failure;
 use crate::driver::files::Places;

@@ -2,6 +2,8 @@
 //!
 //! Invariant: of everything that was measured as a whole and kept the budget, nothing is better than what is taken.
 
+use std::sync::Arc;
+
 use strum_passes::strum::strum_pack::Packing;
 use strum_quant::Choice;
 
@@ -83,7 +85,7 @@ impl Search<'_> {
     }
 
     fn measure(&self, chosen: &[Option<usize>]) -> Result<Measured, Failure> {
-        self.bench.measure(&self.packing(chosen), &self.dense)
+        self.bench.measure(&self.packing(chosen).into(), &self.dense)
     }
 
     /// One way for all layers, and for those only that are packed without being told more.
@@ -138,7 +140,8 @@ impl Search<'_> {
         starts.dedup_by(|a, b| a.0 == b.0);
         for start in starts.into_iter().take(STARTS) {
             let found = refine(points, self.budget, start, MEASUREMENTS, |sets| {
-                let packings: Vec<Packing> = sets.iter().map(|chosen| self.packing(chosen)).collect();
+                let packings: Vec<Arc<Packing>> =
+                    sets.iter().map(|chosen| self.packing(chosen).into()).collect();
                 self.bench.all(&packings, &self.dense)
             })?;
             if best.as_ref().is_none_or(|(_, best)| better(&found.1, best)) {

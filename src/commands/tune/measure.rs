@@ -1,5 +1,7 @@
 //! What every way of storing every layer's weights costs and spoils, measured one at a time on the simulator.
 
+use std::sync::Arc;
+
 use clap::ValueEnum;
 use dpu_isa::Program;
 use dpu_sim::Report;
@@ -13,7 +15,7 @@ use crate::commands::eval::{Answers, Data, best, counted, powers, simulate};
 use crate::driver::exit::Failure;
 use crate::driver::progress::Progress;
 use crate::driver::remarks::Remarks;
-use crate::driver::trial::{How, Trial, Trials, each};
+use crate::driver::trial::{Trial, Trials, as_packing, each};
 
 /// What is to be little.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -65,13 +67,13 @@ pub(super) struct Dense {
 impl Bench<'_> {
     /// Runs all samples as plain INT8.
     pub(super) fn dense(&self) -> Result<Dense, Failure> {
-        let (answers, cost) = self.run(&self.trials.packing(Vec::new()), self.threads)?;
+        let (answers, cost) = self.run(&self.trials.packing(Vec::new()).into(), self.threads)?;
         Ok(Dense { answers, cost })
     }
 
     /// Runs all samples with these weights, on so many threads.
-    fn run(&self, packing: &Packing, threads: usize) -> Result<(Answers, f64), Failure> {
-        let trial = self.trials.compile(&How::Packing(packing), Remarks::Silent)?;
+    fn run(&self, packing: &Arc<Packing>, threads: usize) -> Result<(Answers, f64), Failure> {
+        let trial = self.trials.compile(as_packing(packing.clone()), Remarks::Silent)?;
         let done = counted(self.progress, self.data.count);
         let silent = |_| {};
         let done: &(dyn Fn(u64) + Sync) = if threads == 1 { &silent } else { &done };
@@ -86,12 +88,12 @@ impl Bench<'_> {
     }
 
     /// Measures a set of choices, on all threads.
-    pub(super) fn measure(&self, packing: &Packing, dense: &Dense) -> Result<Measured, Failure> {
+    pub(super) fn measure(&self, packing: &Arc<Packing>, dense: &Dense) -> Result<Measured, Failure> {
         Ok(self.against(dense, &self.run(packing, self.threads)?))
     }
 
     /// Measures several sets of choices side by side.
-    pub(super) fn all(&self, packings: &[Packing], dense: &Dense) -> Result<Vec<Measured>, Failure> {
+    pub(super) fn all(&self, packings: &[Arc<Packing>], dense: &Dense) -> Result<Vec<Measured>, Failure> {
         each(packings, self.threads, self.progress, |packing| Ok(self.against(dense, &self.run(packing, 1)?)))
     }
 

@@ -12,10 +12,10 @@ mod text;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use dpu_sim::tensor_file::input_files;
 use strum_formats::{Kind, table};
 use strum_passes::strum::strum_pack::{PackableLayer, Packing};
 use strum_quant::Choice;
+use strum_tensors::input_files;
 
 use crate::commands::eval::{Data, SampleOptions};
 use crate::driver::cli::Voice;

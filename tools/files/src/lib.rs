@@ -9,7 +9,6 @@ mod input;
 mod output;
 mod places;
 mod staged;
-mod unnamed;
 
 pub use budget::OverLimit;
 pub use error::FileError;
@@ -19,4 +18,3 @@ pub use input::{
 pub use output::{check_sink, ignore_file_size_signal, print, print_styled, write};
 pub use places::{Places, check_distinct, resolve};
 pub use staged::Staged;
-pub use unnamed::Unnamed;

@@ -1,4 +1,5 @@
-//! Tensors as `.npy` files of int8, int16 and int32.
+//! Tensors as `.npy` files of int8, int16 and int32. Apart from `strum-tensors` on purpose: what is compared with the simulator should not
+//! be read and written by the same code.
 
 use crate::{Dtype, Invalid, Tensor};
 use npyz::{NpyFile, Order, TypeStr, WriterBuilder};

@@ -19,10 +19,10 @@ use crate::kernel::Kernel;
 use crate::memory::Memory;
 use crate::observe::{Dispatch, Observer, Task};
 use crate::report::Report;
-use crate::tensor::{Tensor, TensorView, tensor_bytes};
-use strum_files::{FileError, budget};
 
-use crate::tensor_file::{SampleOutputs, Samples};
+use strum_files::{FileError, budget};
+use strum_tensors::{SampleOutputs, Samples, Tensor, TensorView, tensor_bytes};
+
 use crate::threads::Threads;
 use crate::{Options, RunResult, io_range, load_inputs, run_core, simulate};
 

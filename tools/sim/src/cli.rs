@@ -10,13 +10,13 @@ use std::time::Instant;
 
 use clap::Parser;
 use dpu_isa::{ContainerError, Machine, MachineError, Program};
-use dpu_sim::tensor_file::{OutputPlan, SampleOutputs, Samples, input_files, output_files, read_inputs};
 use dpu_sim::{
     BatchError, HostProfile, KernelChoice, Options, Report, RunFiles, SimError, Tensor, run_batch,
     simulate_observed, simulate_timing,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use strum_files::{FileError, Places, budget};
+use strum_tensors::{OutputPlan, SampleOutputs, Samples, input_files, output_files, read_inputs};
 
 /// Exit codes beyond success.
 const INVALID: u8 = 1;

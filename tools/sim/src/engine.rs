@@ -390,10 +390,11 @@ impl<'p, 'o> Simulation<'p, 'o> {
         let index = task.index;
         let Some(instr) = self.program.instrs.get(index) else { return Ok(()) };
         let Some(semantics) = semantics(instr) else { return Ok(()) };
-        let mut cost = semantics.cost(self.machine, &self.core).map_err(|fault| self.trap(index, fault))?;
+        let dpu_cost::Task { mut cost, low_macs } =
+            self.core.cost(instr, semantics, self.machine).map_err(|fault| self.trap(index, fault))?;
         let channel = self.channel;
         let mut end = dpu_cost::end_of_transfer(self.now, &cost, &mut self.channel);
-        let by_values = self.machine.zero_skip != 0 && matches!(instr, Instr::ConvVar(_) | Instr::DmaCopy(_));
+        let by_values = self.machine.zero_skip != 0 && semantics.skips_zeros().is_some();
         if !by_values {
             self.check_fuel(index, end)?;
         }
@@ -414,7 +415,8 @@ impl<'p, 'o> Simulation<'p, 'o> {
             }
             low
         } else {
-            semantics.skip(&mut self.core).map_err(|fault| fault.at(self.program, index, self.now))?
+            self.core.skip(instr);
+            low_macs
         };
         self.check_fuel(index, end)?;
         self.record_task(number, task, end, &cost, low);
@@ -428,9 +430,11 @@ impl<'p, 'o> Simulation<'p, 'o> {
         semantics: &dyn Semantics,
         tile: u8,
     ) -> Result<(u64, Option<Cost>), Fault> {
+        let skips = semantics.skips_zeros();
         let mut finder = match &mut self.storage {
             StorageUse::Find(finder) => {
-                let roles = semantics.roles(finder.machine(), &self.core)?;
+                let roles = skips.map(|skips| skips.roles(finder.machine(), &self.core)).transpose()?;
+                let roles = roles.unwrap_or_default();
                 finder.task(roles);
                 Some((&mut **finder, roles))
             }
@@ -440,16 +444,16 @@ impl<'p, 'o> Simulation<'p, 'o> {
         let (checker, meter) = (self.checker.as_mut(), &mut self.meter);
         let mut gate = Gate { checker, storage, meter, index, tile };
         self.core.touch(semantics, &mut gate)?;
-        if let Some((finder, Roles { copies: true, .. })) = finder {
-            semantics.follow(index, finder)?;
+        if let (Some((finder, Roles { copies: true, .. })), Some(skips)) = (finder, skips) {
+            skips.follow(index, finder)?;
         }
         let zeros = match &self.storage {
             StorageUse::Known(storage) => storage.of(index),
             StorageUse::None | StorageUse::Find(_) => Zeros::default(),
         };
-        let observed = semantics.observe(self.machine, &self.core, zeros)?;
+        let observed = skips.map(|skips| skips.observe(self.machine, &self.core, zeros)).transpose()?;
         let low = self.core.execute(index, semantics)?;
-        let found = observed.map(|observed| semantics.measure(self.machine, &self.core, observed));
+        let found = observed.flatten().map(|measure| measure(self.machine, &self.core));
         Ok((low, found.transpose()?))
     }
 

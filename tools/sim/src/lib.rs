@@ -1,7 +1,7 @@
 //! The ISA-level simulator of the DPU: exact results, cycles, traffic and hazards of a program, in one run.
 //!
 //! [`simulate`] executes a [`dpu_isa::Program`] from the binary alone. Whatever the program, the answer is a result
-//! or a [`SimError`]; nothing panics. [`tensor_file`] reads and writes the tensors as `.npy` and `.npz`.
+//! or a [`SimError`]; nothing panics.
 
 mod barrier;
 mod batch;
@@ -21,8 +21,6 @@ mod report;
 mod retime;
 mod sram_map;
 mod storage;
-mod tensor;
-pub mod tensor_file;
 #[cfg(test)]
 mod testing;
 mod threads;
@@ -45,12 +43,12 @@ pub use report::{
     Timeline, TimelineRecorder, Work,
 };
 pub use retime::check_retiming;
-pub use tensor::{Tensor, TensorView};
+pub use strum_tensors::{Tensor, TensorView};
 pub use trace::TraceWriter;
 
 use error::Fault;
 use strum_files::budget;
-use tensor::{describe, tensor_bytes};
+use strum_tensors::{describe, tensor_bytes};
 use threads::Threads;
 
 /// Limits and switches of a run.

@@ -225,8 +225,12 @@ fn clip(start: i128, len: u64, count: u64, stride: u64, size: u64, out: &mut Vec
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::collections::BTreeSet;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
 
     fn runs(region: &Region) -> Vec<(u64, u64)> {
         let mut runs = Vec::new();
@@ -275,36 +279,28 @@ mod tests {
         assert_eq!(Region::strided(0, 1, &[(u64::MAX, 2)]).end(), None);
     }
 
-    #[test]
-    fn random_regions_cover_exactly_their_elements() {
-        arbtest::arbtest(|u| {
-            let element = u.int_in_range(1..=4)?;
-            let dims: Vec<(u64, u64)> = (0..u.int_in_range(0..=4)?)
-                .map(|_| Ok((u.int_in_range(1..=4)?, u.int_in_range(0..=40)?)))
-                .collect::<Result<_, arbtest::arbitrary::Error>>()?;
+    proptest! {
+        #[test]
+        fn random_regions_cover_exactly_their_elements(
+            element in 1..=4u64,
+            dims in vec((1..=4u64, 0..=40u64), 0..=4),
+        ) {
             let mut want = BTreeSet::from([0]);
             for &(count, stride) in &dims {
                 want = want.iter().flat_map(|b| (0..count).map(move |i| b + i * stride)).collect();
             }
             let want: BTreeSet<u64> = want.iter().flat_map(|b| *b..b + element).collect();
             let region = Region::strided(0, element, &dims);
-            assert_eq!(bytes(&region), want, "{dims:?}");
-            assert_eq!(region.end(), want.last().map(|b| b + 1));
-            Ok(())
-        });
-    }
+            prop_assert_eq!(bytes(&region), want.clone());
+            prop_assert_eq!(region.end(), want.last().map(|b| b + 1));
+        }
 
-    #[test]
-    fn random_windows_touch_exactly_their_taps() {
-        arbtest::arbtest(|u| {
-            let origin = u.int_in_range(-20..=20)?;
-            let [windows, stride, taps, dilation] = [
-                u.int_in_range(1..=6)?,
-                u.int_in_range(1..=7)?,
-                u.int_in_range(1..=5)?,
-                u.int_in_range(1..=4)?,
-            ];
-            let size = u.int_in_range(1..=24)?;
+        #[test]
+        fn random_windows_touch_exactly_their_taps(
+            origin in -20..=20i64,
+            (windows, stride, taps, dilation) in (1..=6u64, 1..=7u64, 1..=5u64, 1..=4u64),
+            size in 1..=24u64,
+        ) {
             let want: BTreeSet<u64> = (0..windows)
                 .flat_map(|o| (0..taps).map(move |k| origin + (o * stride + k * dilation) as i64))
                 .filter_map(|p| u64::try_from(p).ok().filter(|&p| p < size))
@@ -315,9 +311,8 @@ mod tests {
                 .flat_map(|s| (0..s.count).map(move |i| s.start + i * s.stride).map(move |p| (p, s.len)))
                 .flat_map(|(p, len)| p..p + len)
                 .collect();
-            assert_eq!(got, want, "{origin} {windows} {stride} {taps} {dilation} {size}: {steps:?}");
-            Ok(())
-        });
+            prop_assert_eq!(got, want, "{:?}", steps);
+        }
     }
 
     #[test]

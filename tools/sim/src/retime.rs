@@ -3,10 +3,8 @@
 //! A program relies on memories, engines, barriers and array; rates, latencies and energies only set the time. Register files and lanes
 //! set it too, as long as they can follow the program's schedules.
 
-use std::collections::BTreeMap;
-
 use dpu_isa::schedule::Block;
-use dpu_isa::{ConvInv, Instr, Machine, Program};
+use dpu_isa::{Instr, Machine, Program, Slots};
 
 /// Parameters that change neither the result nor the legality of a program.
 const TIMING: &[&str] = &[
@@ -72,20 +70,11 @@ pub fn check_retiming(own: &Machine, other: &Machine) -> Result<(), String> {
 /// # Errors
 /// Names the first instruction whose schedule does not fit.
 pub(crate) fn check_schedules(program: &Program, other: &Machine) -> Result<(), String> {
-    let mut slots: BTreeMap<(u8, u8), &ConvInv> = BTreeMap::new();
+    let mut slots = Slots::default();
     for (index, instr) in program.instrs.iter().enumerate() {
-        let (inv, var) = match instr {
-            Instr::ConvInv(inv) => {
-                slots.insert((inv.tile, inv.slot), inv);
-                continue;
-            }
-            Instr::ConvVar(var) => match slots.get(&(var.tile, var.slot)) {
-                Some(inv) => (inv, var),
-                None => continue,
-            },
-            _ => continue,
-        };
-        if let Err(error) = Block::of(inv, var, other) {
+        if let (Instr::ConvVar(var), Some(Instr::ConvInv(inv))) = (instr, slots.step(instr).ok().flatten())
+            && let Err(error) = Block::of(inv, var, other)
+        {
             let name = &other.name;
             return Err(format!(
                 "machine '{name}' cannot run this program: instruction {index} (conv_var): {error}"

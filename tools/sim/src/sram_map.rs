@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use dpu_isa::{Access, Instr, Space};
+use dpu_isa::{Access, Slots, Space};
 
 use crate::observe::Task;
 
@@ -33,8 +33,7 @@ struct Live {
 /// Follows the accesses of tasks.
 #[derive(Debug, Default)]
 pub(crate) struct SramMap {
-    /// Invariants in the DPU slots, by tile and slot.
-    slots: BTreeMap<(u8, u8), Instr>,
+    slots: Slots,
     /// Live buffers by tile and first byte.
     live: BTreeMap<(u8, u64), Live>,
     done: Vec<Rect>,
@@ -44,18 +43,7 @@ impl SramMap {
     /// A task of this layer starts.
     pub(crate) fn task(&mut self, task: &Task<'_>, layer: usize) {
         let tile = task.instr.tile().unwrap_or(0);
-        let slot = match task.instr {
-            Instr::ConvInv(x) => Some((x.slot, true)),
-            Instr::PoolInv(x) => Some((x.slot, true)),
-            Instr::ConvVar(x) => Some((x.slot, false)),
-            Instr::PoolVar(x) => Some((x.slot, false)),
-            _ => None,
-        };
-        if let Some((slot, true)) = slot {
-            self.slots.insert((tile, slot), *task.instr);
-            return;
-        }
-        let inv = slot.and_then(|(slot, _)| self.slots.get(&(tile, slot)));
+        let inv = self.slots.step(task.instr).ok().flatten();
         let accesses: Vec<Access> =
             task.instr.footprint(inv).into_iter().filter(|a| a.space == Space::Sram).collect();
         for read in accesses.iter().filter(|a| !a.write) {

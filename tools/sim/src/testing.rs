@@ -50,8 +50,8 @@ pub(crate) fn get(core: &Core, at: usize, len: usize) -> &[u8] {
 }
 
 /// Runs a task without looking for hazards. Returns the low multiply-accumulates.
-pub(crate) fn run_task(task: &impl Semantics, core: &mut Core) -> Result<u64, Fault> {
-    task.cost(&Machine::flexnn_16x16(), core)?;
+pub(crate) fn run_task(task: &(impl Semantics + Copy + Into<Instr>), core: &mut Core) -> Result<u64, Fault> {
+    core.cost(&(*task).into(), task, &Machine::flexnn_16x16())?;
     let meter = &mut Meter::of_fuel(u64::MAX);
     meter.begin(task.steps(core))?;
     task.touch(core, &mut Gate { checker: None, storage: None, meter, index: 0, tile: 0 })?;

@@ -4,14 +4,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
-use arbtest::arbitrary::{Result, Unstructured};
 use dpu_isa::{
     BarCfg, DmaCopy, Dtype, End, Instr, InstrMeta, IoDesc, Machine, Manifest, MemAddr, Program, UnaryOp,
     VecUnary,
 };
 use dpu_sim::{Options, Report, SimError, TrapKind, simulate};
+use proptest::prelude::*;
+use proptest::test_runner::TestRng;
 
 /// Bytes of SRAM and of DRAM that the tasks fight over.
 const ARENA: u32 = 24;
@@ -44,10 +46,10 @@ fn span(start: u64, len: u64) -> BTreeSet<u64> {
 }
 
 /// A copy of a few bytes: constants to SRAM, SRAM to SRAM, or between SRAM and DRAM.
-fn random_task(u: &mut Unstructured<'_>, engine: usize) -> Result<(Task, Instr)> {
+fn random_task(rng: &mut TestRng, engine: usize) -> (Task, Instr) {
     let arena = u64::from(ARENA);
-    let len = u.int_in_range(1..=6u64)?;
-    let (from, to) = (u.int_in_range(0..=arena - len)?, u.int_in_range(0..=arena - len)?);
+    let len = rng.random_range(1..=6u64);
+    let (from, to) = (rng.random_range(0..=arena - len), rng.random_range(0..=arena - len));
     let (dims, strides) = ([1, 1, 1, 1, 1, len as u32], [0, 0, 0, 0, 0, 1]);
     let mut task = Task { engine, ..Task::default() };
     if engine == 2 {
@@ -63,9 +65,9 @@ fn random_task(u: &mut Unstructured<'_>, engine: usize) -> Result<(Task, Instr)>
             out_strides: strides,
             ..VecUnary::default()
         };
-        return Ok((task, x.into()));
+        return (task, x.into());
     }
-    let (src, dst) = match u.int_in_range(0..=2)? {
+    let (src, dst) = match rng.random_range(0..3) {
         0 => (MemAddr::dram(from), MemAddr::sram(to)),
         1 => (MemAddr::sram(arena + from), MemAddr::dram(DRAM + to)),
         _ => (MemAddr::dram(DRAM + from), MemAddr::sram(to)),
@@ -85,26 +87,26 @@ fn random_task(u: &mut Unstructured<'_>, engine: usize) -> Result<(Task, Instr)>
         dst_strides: strides.map(u64::from),
         ..DmaCopy::default()
     };
-    Ok((task, x.into()))
+    (task, x.into())
 }
 
 /// Generations of one barrier, one after the other; producers come before consumers, so that nothing can block.
-fn random_generations(u: &mut Unstructured<'_>, barrier: u8, tasks: usize) -> Result<Vec<Generation>> {
+fn random_generations(rng: &mut TestRng, barrier: u8, tasks: usize) -> Vec<Generation> {
     let mut list = Vec::new();
-    let mut at = u.int_in_range(1..=tasks / 2)?;
-    while at + 2 < tasks && u.ratio(3, 4)? {
-        let end = u.int_in_range(at + 2..=tasks)?;
-        let middle = u.int_in_range(at + 1..=end - 1)?;
-        let mut pick = |range: std::ops::Range<usize>| -> Result<BTreeSet<usize>> {
-            range.filter_map(|t| u.ratio(1, 3).map(|yes| yes.then_some(t)).transpose()).collect()
+    let mut at = rng.random_range(1..=tasks / 2);
+    while at + 2 < tasks && rng.random_ratio(3, 4) {
+        let end = rng.random_range(at + 2..=tasks);
+        let middle = rng.random_range(at + 1..end);
+        let mut pick = |range: std::ops::Range<usize>| -> BTreeSet<usize> {
+            range.filter(|_| rng.random_ratio(1, 3)).collect()
         };
-        let mut producers = pick(at..middle)?;
+        let mut producers = pick(at..middle);
         producers.insert(at);
-        let consumers = pick(middle..end)?;
+        let consumers = pick(middle..end);
         list.push(Generation { barrier, at, producers, consumers });
         at = end;
     }
-    Ok(list)
+    list
 }
 
 /// Writes constants over the whole arena: task 0, on the first engine.
@@ -123,19 +125,18 @@ fn prologue() -> (Vec<Task>, Vec<Instr>) {
     (vec![task], vec![fill(MemAddr::dram(DRAM), ARENA).into(), last.into()])
 }
 
-/// A random program and its model.
-fn random_case(u: &mut Unstructured<'_>) -> Result<(Program, Vec<Task>, Vec<Generation>)> {
-    let count = u.int_in_range(6..=16usize)?;
+/// A random program of so many tasks and its model.
+fn random_case(count: usize, mut rng: TestRng) -> (Program, Vec<Task>, Vec<Generation>) {
     let mut generations = Vec::new();
     for barrier in 0..4 {
-        generations.extend(random_generations(u, barrier, count)?);
+        generations.extend(random_generations(&mut rng, barrier, count));
     }
     let (mut tasks, first) = prologue();
     let mut bodies = Vec::new();
     let mut seen = [true, false, false];
     for index in 1..count {
-        let engine = u.int_in_range(0..=2)?;
-        let (mut task, body) = random_task(u, engine)?;
+        let engine = rng.random_range(0..3);
+        let (mut task, body) = random_task(&mut rng, engine);
         if !std::mem::replace(&mut seen[task.engine], true) {
             task.wait |= 1 << READY;
         }
@@ -166,7 +167,7 @@ fn random_case(u: &mut Unstructured<'_>) -> Result<(Program, Vec<Task>, Vec<Gene
         instrs.push(body);
     }
     instrs.push(End {}.into());
-    Ok((program(instrs), tasks, generations))
+    (program(instrs), tasks, generations)
 }
 
 fn program(instrs: Vec<Instr>) -> Program {
@@ -256,32 +257,31 @@ fn assert_bounds(report: &Report) {
 
 #[test]
 fn races_are_found_exactly_and_without_them_time_does_not_matter() {
-    let (mut racy, mut clean) = (0, 0);
-    arbtest::arbtest(|u| {
-        let (program, tasks, generations) = random_case(u)?;
-        assert_eq!(program.validate(), Ok(()), "{tasks:?}");
+    let (racy, clean) = (Cell::new(0), Cell::new(0));
+    let cases = (6..=16usize).prop_perturb(random_case);
+    let config = ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |((program, tasks, generations) in cases)| {
+        prop_assert_eq!(program.validate(), Ok(()), "{:?}", tasks);
         let expected = races(&tasks, &generations);
         let mut results = BTreeSet::new();
         for machine in speeds() {
             let options = Options { machine: Some(machine), ..Options::default() };
             match simulate(&program, &[], &options) {
                 Ok(result) => {
-                    assert!(!expected, "missed a race in {:?}", program.instrs);
+                    prop_assert!(!expected, "missed a race in {:?}", program.instrs);
                     assert_bounds(&result.report);
                     results.insert(result.outputs[0].data.clone());
                 }
                 Err(SimError::Trap(trap)) if trap.kind == TrapKind::Race => {
-                    assert!(expected, "{trap}\n{:?}", program.instrs);
+                    prop_assert!(expected, "{}\n{:?}", trap, program.instrs);
                 }
                 Err(other) => panic!("{other}"),
             }
         }
-        assert!(results.len() <= 1, "time changed the result of {:?}", program.instrs);
-        *if expected { &mut racy } else { &mut clean } += 1;
-        Ok(())
-    })
-    .size_min(400)
-    .size_max(4_000)
-    .budget_ms(3_000);
+        prop_assert!(results.len() <= 1, "time changed the result of {:?}", program.instrs);
+        let count = if expected { &racy } else { &clean };
+        count.set(count.get() + 1);
+    });
+    let (racy, clean) = (racy.get(), clean.get());
     assert!(racy > 50 && clean > 50, "{racy} with and {clean} without a race");
 }

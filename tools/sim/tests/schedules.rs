@@ -6,32 +6,81 @@
 
 mod common;
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
-use arbtest::arbitrary::{Result, Unstructured};
 use common::Conv;
 use dpu_isa::schedule::ScheduleError;
 use dpu_isa::{
-    ConvInv, Instr, Machine, Method, Place, Program, Space, Stationary, ValidateErrorKind as Kind,
+    ConvInv, Instr, Machine, Method, Place, Program, Space, Stationary, ValidateError,
+    ValidateErrorKind as Kind,
 };
 use dpu_sim::{Options, Report, SimError, TensorView, TrapKind, simulate, simulate_timing};
+use proptest::array::uniform4;
+use proptest::prelude::*;
+use proptest::sample::select;
 
-/// A schedule, legal or not.
-fn schedule(u: &mut Unstructured<'_>, inv: &ConvInv) -> Result<ConvInv> {
-    let field =
-        |u: &mut Unstructured<'_>, max: u16| if u.ratio(1, 3)? { Ok(0) } else { u.int_in_range(1..=max) };
-    Ok(ConvInv {
-        sched_oc: 1 << u.int_in_range(0..=4)?,
-        sched_oy: u.int_in_range(1..=4)?,
-        sched_ox: u.int_in_range(1..=8)?,
-        sched_ic: 1 << u.int_in_range(0..=4)?,
-        stationary: *u.choose(&[Stationary::Output, Stationary::Weight, Stationary::Input])?,
-        fold: u.arbitrary()?,
-        block_oc: field(u, 8)?,
-        block_oy: field(u, 4)?,
-        block_ox: field(u, 8)?,
+/// A field of which 0 leaves the choice to the machine.
+fn field(max: u16) -> impl Strategy<Value = u16> {
+    prop_oneof![1 => Just(0), 2 => 1..=max]
+}
+
+prop_compose! {
+    /// The fields of a schedule, legal or not.
+    fn schedule()(
+        (oc, oy, ox, ic) in (0..=4u16, 1..=4u16, 1..=8u16, 0..=4u16),
+        stationary in select(&[Stationary::Output, Stationary::Weight, Stationary::Input]),
+        fold in any::<bool>(),
+        (block_oc, block_oy, block_ox) in (field(8), field(4), field(8)),
+    ) -> ConvInv {
+        ConvInv {
+            sched_oc: 1 << oc,
+            sched_oy: oy,
+            sched_ox: ox,
+            sched_ic: 1 << ic,
+            stationary,
+            fold,
+            block_oc,
+            block_oy,
+            block_ox,
+            ..ConvInv::default()
+        }
+    }
+}
+
+/// The layer with the schedule of another.
+fn scheduled(inv: &ConvInv, schedule: &ConvInv) -> ConvInv {
+    ConvInv {
+        sched_oc: schedule.sched_oc,
+        sched_oy: schedule.sched_oy,
+        sched_ox: schedule.sched_ox,
+        sched_ic: schedule.sched_ic,
+        stationary: schedule.stationary,
+        fold: schedule.fold,
+        block_oc: schedule.block_oc,
+        block_oy: schedule.block_oy,
+        block_ox: schedule.block_ox,
         ..*inv
-    })
+    }
+}
+
+prop_compose! {
+    /// A layer, and its program on a machine with register files of any size.
+    fn layer()(
+        (size, in_c, out_c) in (select(&[4u32, 8]), select(&[16u32, 32]), 1..=20u32),
+        method in select(&[Method::Dense, Method::Mip2q]),
+        tiles in select(&[1, 2, 4]),
+        fl_rf_bytes in select(&[64, 1024]),
+        if_rf_bytes in select(&[64, 4096]),
+        schedules in uniform4(schedule()),
+    ) -> (Conv, Program) {
+        let conv = Conv { size, in_c, out_c, method, tiles };
+        let machine = Machine { fl_rf_bytes, if_rf_bytes, ..Machine::flexnn_16x16() };
+        let mut schedules = schedules.iter().cycle();
+        let program = Program { machine, ..common::program(&conv) };
+        let program = with(&program, |inv| scheduled(inv, schedules.next().unwrap()));
+        (conv, program)
+    }
 }
 
 /// The program with the invariants that `change` makes.
@@ -93,69 +142,52 @@ fn run_on(program: &Program, conv: &Conv, machine: Option<Machine>) -> (Vec<u8>,
 
 #[test]
 fn legal_schedules_change_cycles_and_never_a_result() {
-    let (mut times, mut energies) = (BTreeSet::new(), BTreeSet::new());
-    let (mut legal, mut refused) = (0, 0);
-    arbtest::arbtest(|u| {
-        let conv = Conv {
-            size: *u.choose(&[4, 8])?,
-            in_c: *u.choose(&[16, 32])?,
-            out_c: u.int_in_range(1..=20)?,
-            method: *u.choose(&[Method::Dense, Method::Mip2q])?,
-            tiles: *u.choose(&[1, 2, 4])?,
-        };
-        let machine = Machine {
-            fl_rf_bytes: *u.choose(&[64, 1024])?,
-            if_rf_bytes: *u.choose(&[64, 4096])?,
-            ..Machine::flexnn_16x16()
-        };
-        let plain = Program { machine, ..common::program(&conv) };
-        let mut drawn = Ok(());
-        let program = with(&plain, |inv| {
-            schedule(u, inv).unwrap_or_else(|error| {
-                drawn = Err(error);
-                *inv
-            })
-        });
-        drawn?;
+    let (times, energies) = (RefCell::new(BTreeSet::new()), RefCell::new(BTreeSet::new()));
+    let (legal, refused) = (Cell::new(0), Cell::new(0));
+    let config = ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |((conv, program) in layer())| {
         if let Err(errors) = program.validate() {
-            // The validator names the instruction, and whoever runs it all the same is told, too.
-            let located = errors.iter().all(|error| {
-                let Place::Instr(at, _) = error.place else { return false };
-                matches!(program.instrs[at], Instr::ConvInv(_) | Instr::ConvVar(_))
-                    && matches!(error.kind, Kind::Schedule { .. } | Kind::Block(_))
-            });
-            assert!(located, "{errors:?}");
-            let input = conv.input();
-            let x = TensorView { dtype: dpu_isa::Dtype::I8, shape: &program.inputs[0].shape, data: &input };
-            let error = simulate(&program, &[x], &Options::default()).unwrap_err();
-            let SimError::Trap(trap) = error else { panic!("{error}") };
-            assert_eq!(trap.kind, TrapKind::IllegalOperand, "{trap}");
-            refused += 1;
+            check_refusal(&conv, &program, &errors);
+            refused.set(refused.get() + 1);
             return Ok(());
         }
         let (result, report) = run(&program, &conv);
-        assert_eq!(result, conv.expected());
+        prop_assert_eq!(&result, &conv.expected());
         check_counts(&program, &conv, &report);
         let skipping = Machine { zero_skip: 1, ..program.machine.clone() };
         let (skipped, other) = run_on(&program, &conv, Some(skipping));
-        assert_eq!(skipped, result);
-        assert_eq!(other.total.macs(), report.total.macs());
+        prop_assert_eq!(skipped, result);
+        prop_assert_eq!(other.total.macs(), report.total.macs());
         let (raw, stored) = (report.total.bytes, other.total.bytes);
         let most = |raw: u64| raw + raw.div_ceil(8) + 64;
-        assert!(stored.dram_read <= most(raw.dram_read) && stored.sram_read <= most(raw.sram_read));
+        prop_assert!(stored.dram_read <= most(raw.dram_read) && stored.sram_read <= most(raw.sram_read));
         // Times depend on no value.
         let timed = simulate_timing(&program, &Options::default(), &mut []).unwrap();
-        assert_eq!(Report { samples: 1, ..timed }, report);
+        prop_assert_eq!(&Report { samples: 1, ..timed }, &report);
         if (conv.size, conv.in_c, conv.tiles, conv.method) == (8, 32, 1, Method::Dense) {
-            times.insert(report.total.busy.dpu);
-            energies.insert(report.total.energy_fj.pe);
+            times.borrow_mut().insert(report.total.busy.dpu);
+            energies.borrow_mut().insert(report.total.energy_fj.pe);
         }
-        legal += 1;
-        Ok(())
-    })
-    .budget_ms(3_000);
+        legal.set(legal.get() + 1);
+    });
+    let (legal, refused) = (legal.get(), refused.get());
     assert!(legal > 50 && refused > 50, "{legal} legal, {refused} refused");
-    assert!(times.len() > 5 && energies.len() > 5, "{times:?} {energies:?}");
+    assert!(times.borrow().len() > 5 && energies.borrow().len() > 5, "{times:?} {energies:?}");
+}
+
+/// The validator names the instruction, and whoever runs it all the same is told, too.
+fn check_refusal(conv: &Conv, program: &Program, errors: &[ValidateError]) {
+    let located = errors.iter().all(|error| {
+        let Place::Instr(at, _) = error.place else { return false };
+        matches!(program.instrs[at], Instr::ConvInv(_) | Instr::ConvVar(_))
+            && matches!(error.kind, Kind::Schedule { .. } | Kind::Block(_))
+    });
+    assert!(located, "{errors:?}");
+    let input = conv.input();
+    let x = TensorView { dtype: dpu_isa::Dtype::I8, shape: &program.inputs[0].shape, data: &input };
+    let error = simulate(program, &[x], &Options::default()).unwrap_err();
+    let SimError::Trap(trap) = error else { panic!("{error}") };
+    assert_eq!(trap.kind, TrapKind::IllegalOperand, "{trap}");
 }
 
 #[test]

@@ -1,15 +1,9 @@
 //! Dual-level integers: a low code is a `q`-bit two's complement integer `v` and means `v << shift`, saturating.
 
-use super::{DliqShift, Kind, QuantMethod, in_bounds, in_range};
+use super::{DliqShift, Kind, Method, Parameters, QuantMethod, in_bounds, in_range};
 use crate::fields::{Field, FieldKind, WORD, small};
 use crate::table::{Q, SHIFT};
 use crate::{FormatError, Spec};
-
-/// The fields of a format.
-pub(super) const FIELDS: &[Field] = &[
-    Field { name: Q.name, kind: FieldKind::Number },
-    Field { name: SHIFT.name, kind: FieldKind::NumberOr("per_channel") },
-];
 
 /// Code width and shift.
 pub(super) struct Dliq {
@@ -68,6 +62,17 @@ impl QuantMethod for Dliq {
     fn instr_fields(&self) -> (u8, bool) {
         (self.q, false)
     }
+
+    fn with_shift(&self, shift: DliqShift) -> Option<Method> {
+        Some(Method::Dliq { q: self.q, shift })
+    }
+}
+
+impl Parameters for Dliq {
+    const FIELDS: &'static [Field] = &[
+    Field { name: Q.name, kind: FieldKind::Number },
+    Field { name: SHIFT.name, kind: FieldKind::NumberOr("per_channel") },
+];
 
     fn from_spec(spec: &Spec, shift: DliqShift) -> Self {
         Self { q: spec.whole(&Q), shift }

@@ -3,14 +3,10 @@
 //! +128 is no int8, so the code (+, 7) is reserved. With `zero`, the greatest exponent code with a plus sign means 0, and
 //! with a minus sign stays reserved, as all codes above `L` are.
 
-use super::{DliqShift, Kind, QuantMethod, in_range};
+use super::{DliqShift, Kind, Parameters, QuantMethod, in_range};
 use crate::fields::{Field, FieldKind, small};
 use crate::table::{L, ZERO};
 use crate::{FormatError, Spec};
-
-/// The fields of a format.
-pub(super) const FIELDS: &[Field] =
-    &[Field { name: L.name, kind: FieldKind::Number }, Field { name: ZERO.name, kind: FieldKind::Flag }];
 
 /// Largest exponent and the meaning of the spare code.
 pub(super) struct Mip2q {
@@ -74,6 +70,10 @@ impl QuantMethod for Mip2q {
     fn instr_fields(&self) -> (u8, bool) {
         (self.l, self.zero)
     }
+}
+
+impl Parameters for Mip2q {
+    const FIELDS: &'static [Field] = &[Field { name: L.name, kind: FieldKind::Number }, Field { name: ZERO.name, kind: FieldKind::Flag }];
 
     fn from_spec(spec: &Spec, _shift: DliqShift) -> Self {
         Self { l: spec.whole(&L), zero: spec.flag(&ZERO) }

@@ -1,6 +1,7 @@
 //! The low maps, one file each. A method says what a low code means; selection, packing and checking know nothing of it.
 //!
-//! To add a method: a file with a struct of its parameters that implements `QuantMethod`, and one entry in `methods!`.
+//! To add a method: a file with a struct that implements `QuantMethod` (and `Parameters`, if it has any), and one entry in
+//! `methods!`.
 
 use crate::error::FormatError;
 use crate::fields::Field;
@@ -20,7 +21,9 @@ pub enum DliqShift {
 /// What a weight format makes of its low members.
 pub(crate) trait QuantMethod {
     /// Whether the parameters are legal.
-    fn validate(&self) -> Result<(), FormatError>;
+    fn validate(&self) -> Result<(), FormatError> {
+        Ok(())
+    }
 
     /// Bits of one low code, 0..=8.
     fn code_bits(&self) -> u32;
@@ -51,20 +54,46 @@ pub(crate) trait QuantMethod {
         (0, false)
     }
 
-    /// The method as a specification describes it, with the shift already chosen.
-    fn from_spec(spec: &Spec, shift: DliqShift) -> Self
-    where
-        Self: Sized;
+    /// The same method with another shift, if it has one.
+    fn with_shift(&self, _shift: DliqShift) -> Option<Method> {
+        None
+    }
+}
 
-    /// The method with these values.
-    fn from_values(values: &[i64]) -> Result<Self, FormatError>
-    where
-        Self: Sized;
+/// A method with parameters, and where they come from.
+pub(crate) trait Parameters: QuantMethod + Sized {
+    /// The fields that formats of this method have beside the block's.
+    const FIELDS: &'static [Field];
+
+    /// The method as a specification describes it, with the shift already chosen.
+    fn from_spec(spec: &Spec, shift: DliqShift) -> Self;
+
+    /// The method with these values of its fields.
+    fn from_values(values: &[i64]) -> Result<Self, FormatError>;
 
     /// The method that an instruction means.
-    fn from_instr_fields(param: u8, zero: bool, shift: u8) -> Self
-    where
-        Self: Sized;
+    fn from_instr_fields(param: u8, zero: bool, shift: u8) -> Self;
+}
+
+/// A method whose parameters, if it has any, are what `$from` gives.
+macro_rules! construct {
+    ($module:ident $variant:ident, $from:expr) => {
+        Method::$variant
+    };
+    ($module:ident $variant:ident { $($field:ident),* }, $from:expr) => {{
+        let $module::$variant { $($field),* } = $from;
+        Method::$variant { $($field),* }
+    }};
+}
+
+/// The fields of a method that has parameters; of another there are none.
+macro_rules! own_fields {
+    ($module:ident $variant:ident) => {
+        &[]
+    };
+    ($module:ident $variant:ident { $($field:ident),* }) => {
+        <$module::$variant as Parameters>::FIELDS
+    };
 }
 
 macro_rules! methods {
@@ -97,15 +126,14 @@ macro_rules! methods {
 
             /// The fields that formats of this method have beside the block's.
             pub(crate) const fn own_fields(self) -> &'static [Field] {
-                match self { $(Kind::$variant => $module::FIELDS,)+ }
+                match self { $(Kind::$variant => own_fields!($module $variant $({ $($field),* })?),)+ }
             }
 
             /// The method of this kind with these values of its own fields.
             pub(crate) fn with_values(self, values: &[i64]) -> Result<Method, FormatError> {
                 Ok(match self {
                     $(Kind::$variant => {
-                        let $module::$variant $({ $($field),* })? = QuantMethod::from_values(values)?;
-                        Method::$variant $({ $($field),* })?
+                        construct!($module $variant $({ $($field),* })?, Parameters::from_values(values)?)
                     })+
                 })
             }
@@ -114,9 +142,10 @@ macro_rules! methods {
             pub(crate) fn with_instr_fields(self, param: u8, zero: bool, shift: u8) -> Method {
                 match self {
                     $(Kind::$variant => {
-                        let $module::$variant $({ $($field),* })? =
-                            QuantMethod::from_instr_fields(param, zero, shift);
-                        Method::$variant $({ $($field),* })?
+                        construct!(
+                            $module $variant $({ $($field),* })?,
+                            Parameters::from_instr_fields(param, zero, shift)
+                        )
                     })+
                 }
             }
@@ -125,8 +154,7 @@ macro_rules! methods {
             pub fn method(self, spec: &Spec, shift: DliqShift) -> Method {
                 match self {
                     $(Kind::$variant => {
-                        let $module::$variant $({ $($field),* })? = QuantMethod::from_spec(spec, shift);
-                        Method::$variant $({ $($field),* })?
+                        construct!($module $variant $({ $($field),* })?, Parameters::from_spec(spec, shift))
                     })+
                 }
             }
@@ -180,11 +208,8 @@ impl Method {
 
     /// The same method with another shift, if it has one.
     #[must_use]
-    pub const fn with_shift(self, shift: DliqShift) -> Self {
-        match self {
-            Method::Dliq { q, shift: _ } => Method::Dliq { q, shift },
-            Method::Dense | Method::Sparse | Method::Mip2q { .. } => self,
-        }
+    pub fn with_shift(self, shift: DliqShift) -> Self {
+        self.with(|m| m.with_shift(shift)).unwrap_or(self)
     }
 }
 
@@ -198,10 +223,7 @@ impl Kind {
     /// Whether there are blocks with masks, that is, whether this is anything but plain INT8.
     #[must_use]
     pub const fn is_packed(self) -> bool {
-        match self {
-            Kind::Dense => false,
-            Kind::Sparse | Kind::Dliq | Kind::Mip2q => true,
-        }
+        !matches!(self, Kind::Dense)
     }
 
     /// The method of that name.
@@ -271,17 +293,24 @@ pub fn decode_table(method: &Method, shift: u8) -> [Option<i8>; 256] {
 mod tests {
     use super::*;
 
-    /// Every legal method, with every legal shift.
+    /// Every legal packed method, with every legal shift.
     fn all() -> Vec<(Method, u8)> {
-        let mut all = vec![(Method::Sparse, 0)];
-        for q in 1..=8 {
-            all.extend((0..=8 - q).map(|s| (Method::Dliq { q, shift: DliqShift::Layer(s) }, s)));
-            all.extend((0..=8 - q).map(|s| (Method::Dliq { q, shift: DliqShift::PerChannel }, s)));
-        }
-        for l in 0..=7 {
-            all.push((Method::Mip2q { l, zero: false }, 0));
-            if matches!(l, 2 | 4..=6) {
-                all.push((Method::Mip2q { l, zero: true }, 0));
+        let mut all = Vec::new();
+        for &kind in Kind::ALL.iter().filter(|kind| kind.is_packed()) {
+            let mut values = vec![Vec::new()];
+            for _ in kind.own_fields() {
+                // Wider than any domain, and with the value of a word.
+                let longer = |v: &Vec<i64>| (-1..=9).map(|x| [&v[..], &[x]].concat()).collect::<Vec<_>>();
+                values = values.iter().flat_map(longer).collect();
+            }
+            let methods = values.iter().filter_map(|values| kind.with_values(values).ok());
+            let legal = methods.filter(|m| m.with(|m| m.validate()).is_ok()).collect::<Vec<_>>();
+            assert!(!legal.is_empty(), "{kind} has no legal parameters");
+            for method in legal {
+                match method.shift() {
+                    DliqShift::Layer(shift) => all.push((method, shift)),
+                    DliqShift::PerChannel => all.extend((0..=method.max_shift()).map(|s| (method, s))),
+                }
             }
         }
         all

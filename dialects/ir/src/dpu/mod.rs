@@ -33,4 +33,4 @@ pub(crate) mod verify;
 pub use buffer::{Buffer, BufferType, Role, alloc, constant, input, output};
 pub use program::{Layer, Program, Stage, layer};
 pub(crate) use task::is_instruction;
-pub use task::{Task, TaskError, address_in_use, bar_cfg};
+pub use task::{Task, TaskError, bar_cfg};

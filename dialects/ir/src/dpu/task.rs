@@ -230,28 +230,13 @@ impl<'c> Task<'c> {
                 continue;
             }
             let buffer = self.buffers.iter().find(|(i, _)| *i == index).map(|(_, buffer)| *buffer);
-            match (buffer, address_in_use(&self.instr, name)) {
+            match (buffer, self.instr.uses_address(name)) {
                 (Some(_), true) | (None, false) => {}
                 (None, true) => return Err(TaskError::MissingBuffer(name)),
                 (Some(_), false) => return Err(TaskError::UnusedBuffer(name)),
             }
         }
         Ok(())
-    }
-}
-
-/// Whether an instruction reads or writes at one of its addresses.
-pub fn address_in_use(instr: &Instr, field: &str) -> bool {
-    match (instr, field) {
-        (Instr::ConvInv(x), "lut_addr") => x.lut,
-        (Instr::VecBinary(x), "lut_addr") => x.lut,
-        (Instr::VecRescale(x), "lut_addr") => x.lut,
-        (Instr::VecRescale(x), "params") => x.per_channel,
-        (Instr::ConvVar(x), "psum") => x.acc_in || x.acc_out,
-        (Instr::ConvVar(x), "out") => !x.acc_out,
-        (Instr::PoolVar(x), "psum") => x.acc_in || x.acc_out,
-        (Instr::PoolVar(x), "out") => !x.acc_out,
-        _ => true,
     }
 }
 

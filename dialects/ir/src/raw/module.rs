@@ -5,7 +5,7 @@ use melior::{ir::Module as Owned, pass::PassManager};
 use strum_mlir_sys as sys;
 
 use super::{operation::raw_context, text};
-use crate::{Block, ContextRef, Error, Module, Operation};
+use crate::{Block, ContextRef, Module, Operation};
 
 /// Parses and verifies text or bytecode.
 pub(crate) fn parse<'c>(context: ContextRef<'c>, bytes: &[u8], name: &str) -> Option<Owned<'c>> {
@@ -46,19 +46,11 @@ pub(crate) fn release_unused(context: ContextRef<'_>, root: Option<Operation<'_>
     unsafe { sys::strumReleaseUnusedResources(raw_context(context), root) }
 }
 
-/// A pass manager for operations named `anchor`, with a pipeline in it that is written without the anchor.
-pub(crate) fn manager<'c>(op: Operation<'c>, anchor: &str, pipeline: &str) -> Result<PassManager<'c>, Error> {
-    let (anchor, pipeline) = (text::string_ref(anchor), text::string_ref(pipeline));
+/// A pass manager for modules, without passes: melior's are for any operation, to which passes for modules cannot be added.
+pub(crate) fn manager<'c>(context: ContextRef<'c>) -> PassManager<'c> {
     // SAFETY: the context is valid for `'c`, and the manager is ours.
-    let manager = unsafe {
-        let raw = sys::mlirPassManagerCreateOnOperation(raw_context(op.context()), anchor);
-        PassManager::from_raw(raw)
-    };
-    let mut added = text::FAILURE;
-    let message = text::collect(|user| {
-        let passes = manager.as_operation_pass_manager().to_raw();
-        // SAFETY: the manager is valid, and `append` gets the buffer it wants.
-        added = unsafe { sys::mlirOpPassManagerAddPipeline(passes, pipeline, Some(text::append), user) };
-    });
-    if added.value == 0 { Err(Error::Pipeline(message.trim().to_owned())) } else { Ok(manager) }
+    unsafe {
+        let anchor = text::string_ref("builtin.module");
+        PassManager::from_raw(sys::mlirPassManagerCreateOnOperation(raw_context(context), anchor))
+    }
 }

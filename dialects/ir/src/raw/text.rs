@@ -3,7 +3,7 @@
 use std::{borrow::Cow, ffi::c_void, slice};
 
 use melior::ir::{Identifier, TypeLike, ValueLike, attribute::AttributeLike};
-use strum_mlir_sys::{self as sys, MlirLogicalResult, MlirStringRef};
+use strum_mlir_sys::{self as sys, MlirLogicalResult, MlirStringCallback, MlirStringRef};
 
 use crate::{Attribute, Type, Value};
 
@@ -51,6 +51,17 @@ pub(crate) unsafe extern "C" fn append(text: MlirStringRef, user: *mut c_void) {
     // SAFETY: by this function's contract.
     let (out, text) = unsafe { (&mut *user.cast::<Vec<u8>>(), bytes_of(text)) };
     out.extend_from_slice(text);
+}
+
+/// Hands text to a callback of the other side, if there is one.
+///
+/// # Safety
+/// The callback must belong to the data, and copy the text.
+pub(crate) unsafe fn answer(callback: MlirStringCallback, data: *mut c_void, text: &str) {
+    if let Some(callback) = callback {
+        // SAFETY: by this function's contract.
+        unsafe { callback(string_ref(text), data) };
+    }
 }
 
 /// Collects what `print` hands to the callback and user data that it is given, see [`append`].

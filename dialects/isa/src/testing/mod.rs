@@ -3,9 +3,11 @@
 //! Everything is a function of the generator's seed.
 
 mod instr;
+mod places;
 mod program;
 
 pub use instr::{random_instr, random_of};
+pub(crate) use places::Places;
 pub use program::random_program;
 
 /// A small deterministic generator (SplitMix64).

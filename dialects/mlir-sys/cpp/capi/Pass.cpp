@@ -20,62 +20,33 @@ namespace {
 
 /// A copy of a StrumOption. The command line keeps references to the strings, so it must outlive the options made from it.
 struct OptionSpec {
-  std::string name, description, defaultValue;
-  StrumOptionKind kind;
+  std::string name, description, valueName, defaultValue;
 };
 
 std::vector<OptionSpec> copyOptions(intptr_t n, const StrumOption *options) {
   std::vector<OptionSpec> specs;
   for (const StrumOption &o : ArrayRef(options, n))
-    specs.push_back({unwrap(o.name).str(), unwrap(o.description).str(), unwrap(o.defaultValue).str(), o.kind});
+    specs.push_back({unwrap(o.name).str(), unwrap(o.description).str(), unwrap(o.valueName).str(),
+                     unwrap(o.defaultValue).str()});
   return specs;
 }
 
-/// Options with their values. `Parent` is what they belong to, a Pass or a PassOptions.
-class OptionTable {
+/// Options as MLIR lists and prints them. Their values are text, so that a printed pipeline holds what was written and no rounded
+/// number. `Parent` is what they belong to, a Pass or a PassOptions.
+template <typename Option> class OptionTable {
 public:
-  template <template <typename> class Option, typename Parent>
-  void fill(Parent &parent, const std::vector<OptionSpec> &specs) {
-    for (const OptionSpec &spec : specs) {
-      StringRef text = spec.defaultValue;
-      switch (spec.kind) {
-      case STRUM_OPTION_BOOL:
-        add<Option<bool>>(parent, spec, llvm::cl::init(text == "true"));
-        break;
-      case STRUM_OPTION_I64: {
-        int64_t value = 0;
-        (void)text.getAsInteger(10, value);
-        add<Option<int64_t>>(parent, spec, llvm::cl::init(value));
-        break;
-      }
-      case STRUM_OPTION_F64: {
-        double value = 0;
-        (void)text.getAsDouble(value);
-        add<Option<double>>(parent, spec, llvm::cl::init(value));
-        break;
-      }
-      case STRUM_OPTION_STRING:
-        add<Option<std::string>>(parent, spec, llvm::cl::init(spec.defaultValue));
-        break;
-      }
-    }
+  template <typename Parent> OptionTable(Parent &parent, const std::vector<OptionSpec> &specs) {
+    for (const OptionSpec &spec : specs)
+      options.push_back(std::make_unique<Option>(parent, spec.name, llvm::cl::desc(spec.description),
+                                                 llvm::cl::value_desc(spec.valueName),
+                                                 llvm::cl::init(spec.defaultValue)));
   }
-
-  template <typename T> const T &get(intptr_t index) const { return static_cast<const T &>(*options[index]); }
 
 private:
-  template <typename T, typename Parent, typename... Args>
-  void add(Parent &parent, const OptionSpec &spec, Args &&...args) {
-    options.push_back(
-        std::make_unique<T>(parent, spec.name, llvm::cl::desc(spec.description), std::forward<Args>(args)...));
-  }
-
-  std::vector<std::unique_ptr<llvm::cl::Option>> options;
+  std::vector<std::unique_ptr<Option>> options;
 };
 
-const OptionTable &unwrap(StrumOptionValues values) { return *static_cast<const OptionTable *>(values.ptr); }
-
-template <typename T> using FreeOption = PassOptions::Option<T>;
+void append(MlirStringRef text, void *to) { *static_cast<std::string *>(to) += unwrap(text); }
 
 //===----------------------------------------------------------------------===//
 // Passes
@@ -83,83 +54,124 @@ template <typename T> using FreeOption = PassOptions::Option<T>;
 
 struct PassSpec {
   TypeID id;
-  std::string name, argument, description, opName;
+  std::string argument, description, opName;
   std::vector<MlirDialectHandle> dialects;
   std::vector<OptionSpec> options;
-  const void *userData;
-  MlirLogicalResult (*run)(MlirOperation, StrumPass, StrumOptionValues, const void *);
+  void *(*read)(MlirStringRef, MlirStringCallback, void *);
+  void (*drop)(void *);
+  MlirLogicalResult (*run)(MlirOperation, StrumPass, const void *);
 };
 
 class RustPass : public Pass {
 public:
-  explicit RustPass(std::shared_ptr<const PassSpec> spec)
-      : Pass(spec->id, spec->opName.empty() ? std::nullopt : std::optional<StringRef>(spec->opName)),
-        spec(std::move(spec)) {
-    options.fill<PassOption>(*this, this->spec->options);
-  }
+  /// Takes the value.
+  RustPass(const PassSpec &spec, void *value) : RustPass(spec, std::shared_ptr<void>(value, spec.drop)) {}
 
-  StringRef getName() const override { return spec->name; }
-  StringRef getArgument() const override { return spec->argument; }
-  StringRef getDescription() const override { return spec->description; }
+  StringRef getName() const override { return spec.argument; }
+  StringRef getArgument() const override { return spec.argument; }
+  StringRef getDescription() const override { return spec.description; }
 
   bool canScheduleOn(RegisteredOperationName name) const override {
     return !getOpName() || name.getStringRef() == *getOpName();
   }
 
   void getDependentDialects(DialectRegistry &registry) const override {
-    for (MlirDialectHandle dialect : spec->dialects)
+    for (MlirDialectHandle dialect : spec.dialects)
       mlirDialectHandleInsertDialect(dialect, wrap(&registry));
   }
 
-  std::unique_ptr<Pass> clonePass() const override { return std::make_unique<RustPass>(spec); }
+  LogicalResult initializeOptions(StringRef text,
+                                  function_ref<LogicalResult(const Twine &)> errorHandler) override {
+    std::string answer;
+    void *read = spec.read(wrap(text), append, &answer);
+    if (!read)
+      return errorHandler(answer);
+    value = std::shared_ptr<void>(read, spec.drop);
+    return show(answer, errorHandler);
+  }
+
+  /// Lets MLIR know the text of the options.
+  LogicalResult show(StringRef text, function_ref<LogicalResult(const Twine &)> errorHandler) {
+    return Pass::initializeOptions(text, errorHandler);
+  }
+
+  std::unique_ptr<Pass> clonePass() const override { return std::unique_ptr<Pass>(new RustPass(spec, value)); }
 
   void runOnOperation() override {
-    if (failed(unwrap(spec->run(wrap(getOperation()), {this}, {&options}, spec->userData))))
+    if (failed(unwrap(spec.run(wrap(getOperation()), {this}, value.get()))))
       signalPassFailure();
   }
 
+  using Pass::getOpName;
   using Pass::markAllAnalysesPreserved;
 
 private:
-  // The options of a pass are declared through types that Pass keeps to its subclasses.
-  template <typename T> struct PassOption : Pass::Option<T> { using Pass::Option<T>::Option; };
+  // The options of a pass are declared through a type that Pass keeps to its subclasses.
+  struct PassOption : Pass::Option<std::string> { using Pass::Option<std::string>::Option; };
 
-  std::shared_ptr<const PassSpec> spec;
-  OptionTable options;
+  RustPass(const PassSpec &spec, std::shared_ptr<void> value)
+      : Pass(spec.id, spec.opName.empty() ? std::nullopt : std::optional<StringRef>(spec.opName)), spec(spec),
+        value(std::move(value)), options(*this, spec.options) {}
+
+  const PassSpec &spec;
+  std::shared_ptr<void> value; // what Rust made of the options
+  OptionTable<PassOption> options;
 };
 
 RustPass &unwrap(StrumPass pass) { return *static_cast<RustPass *>(pass.ptr); }
 
+const PassSpec &unwrap(StrumPassSpec spec) { return *static_cast<const PassSpec *>(spec.ptr); }
+
+/// Hands the reason of a failure to Rust.
+LogicalResult fail(const Twine &reason, MlirStringCallback error, void *errorData) {
+  std::string text = reason.str();
+  error(wrap(StringRef(text)), errorData);
+  return failure();
+}
+
 } // namespace
 
-bool strumOptionGetBool(StrumOptionValues values, intptr_t index) {
-  return unwrap(values).get<FreeOption<bool>>(index).getValue();
+StrumPassSpec strumPassSpecCreate(const StrumPassDesc *desc) {
+  // Kept for good: the registry and its passes refer to it.
+  auto *spec = new PassSpec{unwrap(desc->id),
+                            unwrap(desc->argument).str(),
+                            unwrap(desc->description).str(),
+                            unwrap(desc->opName).str(),
+                            {desc->dialects, desc->dialects + desc->nDialects},
+                            copyOptions(desc->nOptions, desc->options),
+                            desc->read,
+                            desc->drop,
+                            desc->run};
+  return {spec};
 }
 
-int64_t strumOptionGetI64(StrumOptionValues values, intptr_t index) {
-  return unwrap(values).get<FreeOption<int64_t>>(index).getValue();
+void strumRegisterPass(StrumPassSpec handle) {
+  const PassSpec &spec = unwrap(handle);
+  registerPass([&spec]() -> std::unique_ptr<Pass> {
+    std::string ignored;
+    return std::make_unique<RustPass>(spec, spec.read(wrap(StringRef()), append, &ignored));
+  });
 }
 
-double strumOptionGetF64(StrumOptionValues values, intptr_t index) {
-  return unwrap(values).get<FreeOption<double>>(index).getValue();
+MlirPass strumPassCreate(StrumPassSpec spec, void *value, MlirStringRef text) {
+  auto pass = std::make_unique<RustPass>(unwrap(spec), value);
+  // Text of Rust's own, which is right; and only printed pipelines know it.
+  (void)pass->show(unwrap(text), [](const Twine &) { return failure(); });
+  return wrap(static_cast<Pass *>(pass.release()));
 }
 
-MlirStringRef strumOptionGetString(StrumOptionValues values, intptr_t index) {
-  return wrap(StringRef(unwrap(values).get<FreeOption<std::string>>(index).getValue()));
-}
-
-void strumRegisterPass(const StrumPassDesc *desc) {
-  auto spec = std::make_shared<PassSpec>();
-  spec->id = unwrap(desc->id);
-  spec->name = unwrap(desc->name).str();
-  spec->argument = unwrap(desc->argument).str();
-  spec->description = unwrap(desc->description).str();
-  spec->opName = unwrap(desc->opName).str();
-  spec->dialects.assign(desc->dialects, desc->dialects + desc->nDialects);
-  spec->options = copyOptions(desc->nOptions, desc->options);
-  spec->userData = desc->userData;
-  spec->run = desc->run;
-  registerPass([spec]() -> std::unique_ptr<Pass> { return std::make_unique<RustPass>(spec); });
+MlirLogicalResult strumOpPassManagerAddPass(MlirOpPassManager manager, MlirPass raw, MlirStringCallback error,
+                                            void *errorData) {
+  std::unique_ptr<RustPass> pass(static_cast<RustPass *>(unwrap(raw)));
+  OpPassManager &to = *unwrap(manager);
+  std::optional<StringRef> runsOn = pass->getOpName(), intended = to.getOpName();
+  // As MLIR's parser of pipelines has it; its addPass ends the process.
+  if (to.getNesting() == OpPassManager::Nesting::Explicit && runsOn && intended && *runsOn != *intended)
+    return wrap(fail("Can't add pass '" + pass->getName() + "' restricted to '" + *runsOn +
+                         "' on a PassManager intended to run on '" + *intended + "', did you intend to nest?",
+                     error, errorData));
+  to.addPass(std::move(pass));
+  return wrap(success());
 }
 
 void strumPassMarkAllAnalysesPreserved(StrumPass pass) { unwrap(pass).markAllAnalysesPreserved(); }
@@ -170,35 +182,23 @@ void strumPassMarkAllAnalysesPreserved(StrumPass pass) { unwrap(pass).markAllAna
 
 namespace {
 
-/// The options of one use of a pipeline.
+/// The options of a pipeline, as MLIR lists them.
 struct PipelineOptions : PassOptions {
-  explicit PipelineOptions(const std::vector<OptionSpec> &specs) {
-    table.fill<FreeOption>(static_cast<PassOptions &>(*this), specs);
-  }
-  OptionTable table;
+  explicit PipelineOptions(const std::vector<OptionSpec> &specs) : table(static_cast<PassOptions &>(*this), specs) {}
+  OptionTable<PassOptions::Option<std::string>> table;
 };
-
-void append(MlirStringRef text, void *to) { *static_cast<std::string *>(to) += unwrap(text); }
 
 } // namespace
 
 void strumRegisterPipeline(const StrumPipelineDesc *desc) {
   auto specs = std::make_shared<std::vector<OptionSpec>>(copyOptions(desc->nOptions, desc->options));
   auto build = desc->build;
-  const void *userData = desc->userData;
   registerPassPipeline(
       unwrap(desc->argument), unwrap(desc->description),
-      [specs, build, userData](OpPassManager &manager, StringRef text,
-                               function_ref<LogicalResult(const Twine &)> errorHandler) -> LogicalResult {
-        PipelineOptions options(*specs);
+      [build](OpPassManager &manager, StringRef text,
+              function_ref<LogicalResult(const Twine &)> errorHandler) -> LogicalResult {
         std::string error;
-        llvm::raw_string_ostream errors(error);
-        if (failed(options.parseFromString(text, errors)))
-          return errorHandler(error);
-        std::string pipeline;
-        if (failed(unwrap(build({&options.table}, append, &pipeline, userData))))
-          return errorHandler(pipeline);
-        if (failed(parsePassPipeline(pipeline, manager, errors)))
+        if (failed(unwrap(build(wrap(text), wrap(&manager), append, &error))))
           return errorHandler(error);
         return success();
       },

@@ -9,25 +9,13 @@
 extern "C" {
 #endif
 
-typedef enum { STRUM_OPTION_BOOL, STRUM_OPTION_I64, STRUM_OPTION_F64, STRUM_OPTION_STRING } StrumOptionKind;
-
-/// An option of a pass or pipeline. `defaultValue` is the option's text: `true`, `12`, `0.5`, a string.
+/// An option of a pass or pipeline, for MLIR's help, listings and printed pipelines; its text is read by Rust.
 typedef struct {
   MlirStringRef name;
   MlirStringRef description;
+  MlirStringRef valueName; // stands for the value in help
   MlirStringRef defaultValue;
-  StrumOptionKind kind;
 } StrumOption;
-
-/// The options of one run, in the order of their declaration. Valid during the callback that receives it.
-typedef struct {
-  const void *ptr;
-} StrumOptionValues;
-
-bool strumOptionGetBool(StrumOptionValues values, intptr_t index);
-int64_t strumOptionGetI64(StrumOptionValues values, intptr_t index);
-double strumOptionGetF64(StrumOptionValues values, intptr_t index);
-MlirStringRef strumOptionGetString(StrumOptionValues values, intptr_t index);
 
 /// A pass that is running.
 typedef struct {
@@ -36,7 +24,6 @@ typedef struct {
 
 typedef struct {
   MlirTypeID id; // one for each pass, of an address that nothing else has
-  MlirStringRef name;
   MlirStringRef argument;
   MlirStringRef description;
   MlirStringRef opName; // the empty string: any operation
@@ -44,12 +31,32 @@ typedef struct {
   const MlirDialectHandle *dialects; // the dialects that the pass may create operations of
   intptr_t nOptions;
   const StrumOption *options;
-  const void *userData; // shared by all clones on all threads, for the life of the process
-  MlirLogicalResult (*run)(MlirOperation op, StrumPass pass, StrumOptionValues options, const void *userData);
+  /// Reads options. Returns their value, which the caller owns, and hands their text, defaults left out, to `answer`; or returns null
+  /// and hands over the reason.
+  void *(*read)(MlirStringRef text, MlirStringCallback answer, void *answerData);
+  /// Destroys a value.
+  void (*drop)(void *value);
+  /// Runs with a value, which clones of the pass share on all threads.
+  MlirLogicalResult (*run)(MlirOperation op, StrumPass pass, const void *value);
 } StrumPassDesc;
 
-/// Puts a pass into MLIR's registry. The description is copied.
-void strumRegisterPass(const StrumPassDesc *desc);
+/// A description that is kept for the life of the process.
+typedef struct {
+  const void *ptr;
+} StrumPassSpec;
+
+/// Copies a description.
+StrumPassSpec strumPassSpecCreate(const StrumPassDesc *desc);
+
+/// Puts a pass into MLIR's registry.
+void strumRegisterPass(StrumPassSpec spec);
+
+/// A pass with a value of its options, which it owns from now on, and their text. The caller owns the pass.
+MlirPass strumPassCreate(StrumPassSpec spec, void *value, MlirStringRef text);
+
+/// Adds a pass to a pass manager, which owns it from now on; or destroys it, fails, and hands the reason to `error`.
+MlirLogicalResult strumOpPassManagerAddPass(MlirOpPassManager manager, MlirPass pass, MlirStringCallback error,
+                                            void *errorData);
 
 /// Declares that the running pass has changed nothing.
 void strumPassMarkAllAnalysesPreserved(StrumPass pass);
@@ -59,9 +66,8 @@ typedef struct {
   MlirStringRef description;
   intptr_t nOptions;
   const StrumOption *options;
-  const void *userData;
-  /// Hands the textual pipeline for the options, without its anchor, to `text`; or fails and hands it the reason.
-  MlirLogicalResult (*build)(StrumOptionValues options, MlirStringCallback text, void *textData, const void *userData);
+  /// Adds the passes for the options of this text to the pass manager; or fails and hands the reason to `error`.
+  MlirLogicalResult (*build)(MlirStringRef options, MlirOpPassManager manager, MlirStringCallback error, void *errorData);
 } StrumPipelineDesc;
 
 /// Puts a pipeline into MLIR's registry: `--<argument>="option=value …"`. The description is copied.

@@ -7,11 +7,19 @@ use std::path::Path;
 
 use dpu_isa::Machine;
 use strum_ir::dpu::Program;
+use strum_ir::pass_options;
 
 use crate::common::verdict::unreadable;
 
 /// The machine that is compiled for unless the user says otherwise.
 pub const DEFAULT: &str = "flexnn-16x16";
+
+pass_options! {
+    /// The machine that is compiled for.
+    pub struct Target {
+        machine("machine"): String = DEFAULT.to_owned(), "name of a built-in machine, or path of a machine file";
+    }
+}
 
 /// Finds a machine by its built-in name, or by the path of its file.
 ///

@@ -124,7 +124,7 @@ fn task<'c>(
             FieldKind::Mem | FieldKind::Sram { .. } => memories.sram,
             _ => continue,
         };
-        if dpu::address_in_use(instr, field.name) {
+        if instr.uses_address(field.name) {
             let memory = memory.ok_or_else(|| ImportError::Program("an address without memory".into()))?;
             buffers.push((index, memory));
         }

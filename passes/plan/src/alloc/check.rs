@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use dpu_isa::{Instr, Machine, Space};
+use dpu_isa::{Machine, SlotUse, Space};
 use thiserror::Error;
 
 use super::Addresses;
@@ -142,12 +142,10 @@ fn timeline(buffers: &[Buffer], tasks: &[Task]) -> Vec<(usize, Event)> {
     let mut loaded: BTreeMap<u8, usize> = BTreeMap::new();
     for (t, task) in tasks.iter().enumerate() {
         let mut users = vec![t];
-        match &task.instr {
-            Instr::ConvInv(inv) => drop(loaded.insert(inv.slot, t)),
-            Instr::PoolInv(inv) => drop(loaded.insert(inv.slot, t)),
-            Instr::ConvVar(var) => users.extend(loaded.get(&var.slot)),
-            Instr::PoolVar(var) => users.extend(loaded.get(&var.slot)),
-            _ => {}
+        match task.instr.slot_use() {
+            SlotUse::Fills(slot) => drop(loaded.insert(slot, t)),
+            SlotUse::Needs(slot) => users.extend(loaded.get(&slot)),
+            SlotUse::None => {}
         }
         for (_, id) in users.iter().flat_map(|&u| &tasks[u].bufs) {
             if let Some(entry) = span.get_mut(id.index()) {

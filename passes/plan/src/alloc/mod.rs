@@ -11,7 +11,7 @@ mod fit;
 
 pub use fit::{Effort, Fit, Misfit, Request, fit};
 
-use dpu_isa::{ConvInv, ConvVar, Instr, Machine, PoolInv, PoolVar, Space};
+use dpu_isa::{Machine, SlotUse, Space};
 
 use crate::draft::{Buffer, BufferId, LayerInfo, Role, Task};
 use crate::error::PlanError;
@@ -58,17 +58,15 @@ pub fn live_ranges(buffers: &[Buffer], tasks: &[Task]) -> Result<Vec<Option<Live
     for (t, task) in tasks.iter().enumerate() {
         let now = u32::try_from(t)
             .map_err(|_| PlanError::resource("tasks of a program", t as u64, u64::from(u32::MAX)))?;
-        let inherited: &[(usize, BufferId)] = match task.instr {
-            Instr::ConvInv(ConvInv { slot, .. }) | Instr::PoolInv(PoolInv { slot, .. }) => {
+        let inherited: &[(usize, BufferId)] = match task.instr.slot_use() {
+            SlotUse::Fills(slot) => {
                 if let Some(held) = slots.get_mut(usize::from(slot)) {
                     *held = &task.bufs;
                 }
                 &[]
             }
-            Instr::ConvVar(ConvVar { slot, .. }) | Instr::PoolVar(PoolVar { slot, .. }) => {
-                slots.get(usize::from(slot)).copied().unwrap_or_default()
-            }
-            _ => &[],
+            SlotUse::Needs(slot) => slots.get(usize::from(slot)).copied().unwrap_or_default(),
+            SlotUse::None => &[],
         };
         for &(_, id) in task.bufs.iter().chain(inherited) {
             let range = live.get_mut(id.index()).ok_or_else(|| {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dpu_isa::{DmaCopy, Dtype};
+use dpu_isa::{ConvInv, ConvVar, DmaCopy, Dtype, Instr};
 use proptest::prelude::*;
 
 use super::check::{Fault, check};

@@ -9,7 +9,7 @@
 pub mod check;
 mod ranges;
 
-use dpu_isa::{Access, Engine, Instr, Space};
+use dpu_isa::{Access, Engine, Instr, Slots, Space};
 use petgraph::graph::DiGraph;
 
 use crate::error::PlanError;
@@ -68,7 +68,7 @@ pub fn engine_index(engine: Engine) -> Option<u8> {
 /// An internal error for a control instruction or a variant without invariant in its slot, an unsupported error for a
 /// tile other than 0.
 pub fn nodes(instrs: &[Instr]) -> Result<Vec<Node>, PlanError> {
-    let mut slots: Vec<Option<&Instr>> = Vec::new();
+    let mut slots = Slots::default();
     let mut nodes = Vec::with_capacity(instrs.len());
     for (t, instr) in instrs.iter().enumerate() {
         let Some(engine) = engine_index(instr.engine()) else {
@@ -77,37 +77,8 @@ pub fn nodes(instrs: &[Instr]) -> Result<Vec<Node>, PlanError> {
         if instr.tile().is_some_and(|tile| tile != 0) {
             return Err(PlanError::unsupported(format!("task {t} is for a tile other than 0")));
         }
-        let defines = match instr {
-            Instr::ConvInv(inv) => Some(inv.slot),
-            Instr::PoolInv(inv) => Some(inv.slot),
-            _ => None,
-        };
-        if let Some(slot) = defines {
-            let slot = usize::from(slot);
-            if slots.len() <= slot {
-                slots.resize(slot + 1, None);
-            }
-            slots[slot] = Some(instr);
-            nodes.push(Node { engine, accesses: Vec::new(), synchronizes: false });
-            continue;
-        }
-        let invariant = match instr {
-            Instr::ConvVar(var) => Some(var.slot),
-            Instr::PoolVar(var) => Some(var.slot),
-            _ => None,
-        };
-        let invariant = match invariant {
-            None => None,
-            Some(slot) => match slots.get(usize::from(slot)) {
-                Some(Some(invariant)) => Some(*invariant),
-                _ => {
-                    return Err(PlanError::internal(format!(
-                        "task {t} uses slot {slot}, which is not loaded"
-                    )));
-                }
-            },
-        };
-        nodes.push(Node { engine, accesses: instr.footprint(invariant), synchronizes: true });
+        let inv = slots.step(instr).map_err(|error| PlanError::internal(format!("task {t}: {error}")))?;
+        nodes.push(Node { engine, accesses: instr.footprint(inv), synchronizes: instr.masks().is_some() });
     }
     Ok(nodes)
 }

@@ -51,7 +51,7 @@ impl Forecast {
 pub(crate) struct Forecaster<'m> {
     machine: &'m Machine,
     /// The costs of the draft's tasks, in its own order.
-    costs: Vec<costs::Task>,
+    costs: Vec<dpu_cost::Task>,
 }
 
 impl<'m> Forecaster<'m> {

@@ -1,18 +1,17 @@
 //! `dma_copy`: strided copies within and between the memories.
 
-use dpu_cost::{Cost, Pieces};
+use dpu_cost::Pieces;
 use dpu_isa::{DmaCopy, Machine};
 
 use super::nest::{Nest, ROW, region, same_place};
-use super::{Core, Gate, Observed, Roles, Semantics};
+use super::{Core, Gate, Measure, Roles, Semantics, SkipsZeros};
 use crate::error::Fault;
 use crate::memory::{gather, scatter};
 use crate::storage::{StorageFinder, Zeros};
 
 impl Semantics for DmaCopy {
-    fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
-        super::dma_fill::engine_exists(self.engine, machine)?;
-        Ok(dpu_cost::dma_copy(self, machine))
+    fn check(&self, machine: &Machine, _core: &Core) -> Result<(), Fault> {
+        super::dma_fill::engine_exists(self.engine, machine)
     }
 
     fn steps(&self, _core: &Core) -> u64 {
@@ -37,6 +36,24 @@ impl Semantics for DmaCopy {
         gate.write(&core.memory, "dst", self.dst.space, &dst)
     }
 
+    fn execute(&self, core: &mut Core) -> Result<u64, Fault> {
+        match self.element {
+            1 => copy::<1>(self, core),
+            2 => copy::<2>(self, core),
+            4 => copy::<4>(self, core),
+            8 => copy::<8>(self, core),
+            16 => copy::<16>(self, core),
+            other => Err(Fault::operand(format!("element size {other}"))),
+        }?;
+        Ok(0)
+    }
+
+    fn skips_zeros(&self) -> Option<&dyn SkipsZeros> {
+        Some(self)
+    }
+}
+
+impl SkipsZeros for DmaCopy {
     fn roles(&self, machine: &Machine, _core: &Core) -> Result<Roles, Fault> {
         // What is taken apart into less than words cannot stay without zeros.
         let mut whole = true;
@@ -58,7 +75,7 @@ impl Semantics for DmaCopy {
         })
     }
 
-    fn observe(&self, machine: &Machine, core: &Core, zeros: Zeros<'_>) -> Result<Option<Observed>, Fault> {
+    fn observe(&self, machine: &Machine, core: &Core, zeros: Zeros<'_>) -> Result<Option<Measure>, Fault> {
         if zeros.pieces.is_empty() {
             return Ok(None);
         }
@@ -78,19 +95,8 @@ impl Semantics for DmaCopy {
             }
             Ok(())
         })?;
-        Ok(Some(Observed::Cost(Box::new(dpu_cost::dma_copy_stored(self, &pieces, machine)))))
-    }
-
-    fn execute(&self, core: &mut Core) -> Result<u64, Fault> {
-        match self.element {
-            1 => copy::<1>(self, core),
-            2 => copy::<2>(self, core),
-            4 => copy::<4>(self, core),
-            8 => copy::<8>(self, core),
-            16 => copy::<16>(self, core),
-            other => Err(Fault::operand(format!("element size {other}"))),
-        }?;
-        Ok(0)
+        let cost = dpu_cost::dma_copy_stored(self, &pieces, machine);
+        Ok(Some(Box::new(move |_, _| Ok(cost))))
     }
 }
 
@@ -112,6 +118,9 @@ fn copy<const N: usize>(x: &DmaCopy, core: &mut Core) -> Result<(), Fault> {
 #[cfg(test)]
 mod tests {
     use dpu_isa::MemAddr;
+    use proptest::array::uniform6;
+    use proptest::prelude::*;
+    use proptest::sample::select;
 
     use super::*;
     use crate::testing::{run_task, sram_filled};
@@ -131,19 +140,20 @@ mod tests {
         run_task(&x, &mut core).unwrap();
         assert_eq!(core.memory.space(dpu_isa::Space::Sram, 0).unwrap()[16..22], [1, 4, 2, 5, 3, 6]);
         // Six elements, none of them neighbours on both sides.
-        assert_eq!(x.cost(&Machine::flexnn_16x16(), &core).unwrap().cycles, 6);
+        assert_eq!(core.cost(&x.into(), &x, &Machine::flexnn_16x16()).unwrap().cost.cycles, 6);
     }
 
-    #[test]
-    fn random_copies_move_every_element() {
-        arbtest::arbtest(|u| {
-            let element = *u.choose(&[1u8, 2, 4, 8, 16])?;
-            let mut x = DmaCopy { element, ..DmaCopy::default() };
+    proptest! {
+        #[test]
+        fn random_copies_move_every_element(
+            element in select(&[1u8, 2, 4, 8, 16]),
+            dims in uniform6(1..=3u32),
+            steps in uniform6(0..=5u64),
+        ) {
             let step = u64::from(element);
+            let mut x = DmaCopy { element, dims, src_strides: steps.map(|n| n * step), ..DmaCopy::default() };
             let (mut src, mut dst) = (vec![0], vec![0]);
             for d in 0..6 {
-                x.dims[d] = u.int_in_range(1..=3)?;
-                x.src_strides[d] = u.int_in_range(0..=5)? * step;
                 // Each dimension spans those inside it, in one of two orders, so that nothing is written twice.
                 x.dst_strides[d] = step << (2 * if x.dims[0] == 1 { d } else { 5 - d });
                 let all = |at: &[u64], stride| -> Vec<u64> {
@@ -161,8 +171,7 @@ mod tests {
             }
             run_task(&x, &mut core).unwrap();
             let sram = core.memory.space(dpu_isa::Space::Sram, 0).unwrap();
-            assert_eq!(sram[4096..want.len()], want[4096..], "{x:?}");
-            Ok(())
-        });
+            prop_assert_eq!(&sram[4096..want.len()], &want[4096..], "{:?}", x);
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! `dma_fill`: one value for every element of a strided array.
 
-use dpu_cost::Cost;
 use dpu_isa::{DmaFill, Dtype, Machine};
 
 use super::nest::{Nest, ROW, region};
@@ -9,9 +8,8 @@ use crate::error::Fault;
 use crate::memory::store;
 
 impl Semantics for DmaFill {
-    fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
-        engine_exists(self.engine, machine)?;
-        Ok(dpu_cost::dma_fill(self, machine))
+    fn check(&self, machine: &Machine, _core: &Core) -> Result<(), Fault> {
+        engine_exists(self.engine, machine)
     }
 
     fn steps(&self, _core: &Core) -> u64 {
@@ -80,7 +78,7 @@ mod tests {
         let core = sram_filled(&[]);
         let machine = Machine { dma_engines: 1, ..Machine::flexnn_16x16() };
         let x = DmaFill { engine: 1, ..DmaFill::default() };
-        assert_eq!(x.cost(&machine, &core).unwrap_err().detail, "DMA engine 1 of a machine with 1");
+        assert_eq!(x.check(&machine, &core).unwrap_err().detail, "DMA engine 1 of a machine with 1");
         let x = DmaFill { dst: MemAddr::sram(1 << 39), ..DmaFill::default() };
         assert_eq!(run_task(&x, &mut sram_filled(&[])).unwrap_err().kind, TrapKind::OutOfBounds);
     }

@@ -1,7 +1,8 @@
 //! What every instruction means: one file for each family, one row of [`semantics`] for each instruction.
 //!
-//! A task is executed in three steps, each of which refuses what it cannot do: `cost` (time and bytes, from the
-//! fields), `touch` (every byte it will access, checked against bounds and hazards), `execute` (the values).
+//! A task is executed in three steps, each of which refuses what it cannot do: [`Core::cost`] (time and bytes, from the
+//! fields, by the rules of `dpu-cost`), `touch` (every byte it will access, checked against bounds and hazards), `execute`
+//! (the values). Where zeros are skipped, cost depends on values: that is [`SkipsZeros`], which few tasks implement.
 
 mod conv;
 mod dma_copy;
@@ -22,7 +23,7 @@ pub(crate) use conv::{Expected, Trace};
 use std::sync::Arc;
 
 use dpu_cost::Cost;
-use dpu_isa::{ConvInv, Dtype, Instr, Machine, PoolInv, Space};
+use dpu_isa::{Dtype, Instr, Machine, Slots, Space, Variant};
 
 use crate::error::{Fault, TrapKind};
 use crate::fuel::Meter;
@@ -32,9 +33,6 @@ use crate::memory::Memory;
 use crate::profile::{HostProfile, Phase};
 use crate::region::Region;
 use crate::storage::{StorageFinder, Zeros};
-
-/// Slots of a DPU.
-const SLOTS: usize = 16;
 
 /// What the operands of a task are to zero skipping: all others are stored as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,19 +47,15 @@ pub(crate) struct Roles {
     pub(crate) copies: bool,
 }
 
-/// What the cost of a task depends on.
-#[derive(Debug)]
-pub(crate) enum Observed {
-    /// The cost itself.
-    Cost(Box<Cost>),
-    /// Operands of a convolution.
-    Conv(Box<conv::Operands>),
-}
+/// The cost of a task in place of that of its fields, once the memory has the results.
+pub(crate) type Measure = Box<dyn FnOnce(&Machine, &Core) -> Result<Cost, Fault>>;
 
 /// Semantics of a task.
 pub(crate) trait Semantics {
-    /// Time, bytes and multiply-accumulates.
-    fn cost(&self, machine: &Machine, core: &Core) -> Result<Cost, Fault>;
+    /// Refuses what the machine cannot do.
+    fn check(&self, _machine: &Machine, _core: &Core) -> Result<(), Fault> {
+        Ok(())
+    }
 
     /// Steps of the host that `execute` takes at most; see [`crate::fuel`].
     fn steps(&self, core: &Core) -> u64;
@@ -69,10 +63,19 @@ pub(crate) trait Semantics {
     /// Announces every byte that `execute` will read or write, reads before writes.
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault>;
 
-    /// What the task's operands are to zero skipping.
-    fn roles(&self, _machine: &Machine, _core: &Core) -> Result<Roles, Fault> {
-        Ok(Roles::default())
+    /// Computes. Returns how many multiply-accumulates were those of low members.
+    fn execute(&self, core: &mut Core) -> Result<u64, Fault>;
+
+    /// How the task takes part in zero skipping, if it does.
+    fn skips_zeros(&self) -> Option<&dyn SkipsZeros> {
+        None
     }
+}
+
+/// What zero skipping has to know of a task whose cost depends on values.
+pub(crate) trait SkipsZeros {
+    /// What the task's operands are to zero skipping.
+    fn roles(&self, machine: &Machine, core: &Core) -> Result<Roles, Fault>;
 
     /// Tells where the bytes of a copy go; `index` is the task's.
     fn follow(&self, _index: usize, _finder: &mut StorageFinder) -> Result<(), Fault> {
@@ -80,30 +83,7 @@ pub(crate) trait Semantics {
     }
 
     /// What the cost depends on, if it depends on values; after `touch`, before `execute`.
-    fn observe(
-        &self,
-        _machine: &Machine,
-        _core: &Core,
-        _zeros: Zeros<'_>,
-    ) -> Result<Option<Observed>, Fault> {
-        Ok(None)
-    }
-
-    /// What the task costs in place of `cost`, by what was observed of it; after `execute`.
-    fn measure(&self, _machine: &Machine, _core: &Core, observed: Observed) -> Result<Cost, Fault> {
-        match observed {
-            Observed::Cost(cost) => Ok(*cost),
-            Observed::Conv(_) => Err(Fault::operand("only convolutions have activations and weights")),
-        }
-    }
-
-    /// Computes. Returns how many multiply-accumulates were those of low members.
-    fn execute(&self, core: &mut Core) -> Result<u64, Fault>;
-
-    /// In place of `execute`, where only times count: does what the costs of later tasks depend on, and touches no memory.
-    fn skip(&self, _core: &mut Core) -> Result<u64, Fault> {
-        Ok(0)
-    }
+    fn observe(&self, machine: &Machine, core: &Core, zeros: Zeros<'_>) -> Result<Option<Measure>, Fault>;
 }
 
 /// The semantics of an instruction; `None` for those of the dispatcher.
@@ -124,24 +104,12 @@ pub(crate) fn semantics(instr: &Instr) -> Option<&dyn Semantics> {
     }
 }
 
-/// Contents of a DPU slot.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) enum Slot {
-    /// Never filled.
-    #[default]
-    Empty,
-    /// A convolution layer.
-    Conv(ConvInv),
-    /// A pooling layer.
-    Pool(PoolInv),
-}
-
 /// The state that instructions work on.
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) memory: Memory,
     /// The slots of every tile's DPU.
-    slots: Vec<[Slot; SLOTS]>,
+    slots: Slots,
     scratch: conv::Scratch,
     pool: pool::Buffers,
     /// What convolutions have prepared.
@@ -156,8 +124,7 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(memory: Memory, kernel: Option<Kernel>) -> Core {
-        let slots = vec![[Slot::Empty; SLOTS]; memory.tiles()];
-        let (scratch, pool, layers) = Default::default();
+        let (slots, scratch, pool, layers) = Default::default();
         Core { memory, slots, scratch, pool, layers, kernel, threads: 1, profile: None }
     }
 
@@ -209,30 +176,27 @@ impl Core {
         self.layers = conv::Layers::default();
     }
 
-    fn fill_slot(&mut self, tile: u8, slot: u8, value: Slot) -> Result<(), Fault> {
-        let place = self.slots.get_mut(usize::from(tile)).and_then(|s| s.get_mut(usize::from(slot)));
-        *place.ok_or_else(|| no_slot(tile, slot))? = value;
-        Ok(())
+    /// Time, bytes and multiply-accumulates of a task, whose instruction is `instr`.
+    pub(crate) fn cost(
+        &self,
+        instr: &Instr,
+        task: &dyn Semantics,
+        machine: &Machine,
+    ) -> Result<dpu_cost::Task, Fault> {
+        task.check(machine, self)?;
+        let inv = self.slots.held_by(instr).map_err(|error| Fault::operand(error.to_string()))?;
+        dpu_cost::task(instr, inv, machine).map_err(|error| Fault::operand(error.to_string()))
     }
 
-    fn slot(&self, tile: u8, slot: u8) -> Result<&Slot, Fault> {
-        let place = self.slots.get(usize::from(tile)).and_then(|s| s.get(usize::from(slot)));
-        place.ok_or_else(|| no_slot(tile, slot))
+    /// In place of `execute`, where only times count: does what the costs of later tasks depend on.
+    pub(crate) fn skip(&mut self, instr: &Instr) {
+        self.slots.fill(instr);
     }
-}
 
-fn no_slot(tile: u8, slot: u8) -> Fault {
-    Fault::operand(format!("tile {tile} has no slot {slot}"))
-}
-
-/// A slot that does not hold what the variant needs.
-fn wrong_slot(tile: u8, slot: u8, found: &Slot, wanted: &str) -> Fault {
-    let found = match found {
-        Slot::Empty => "nothing",
-        Slot::Conv(_) => "a convolution",
-        Slot::Pool(_) => "a pooling",
-    };
-    Fault::operand(format!("slot {slot} of tile {tile} holds {found}, expected {wanted}"))
+    /// The invariant that a variant runs with.
+    fn invariant_of<V: Variant>(&self, variant: &V) -> Result<&V::Invariant, Fault> {
+        self.slots.invariant_of(variant).map_err(|error| Fault::operand(error.to_string()))
+    }
 }
 
 /// Where a task announces its accesses.

@@ -153,20 +153,20 @@ pub(super) fn same_place(dims: &[u32; 6], a: (u64, u64, &[u64; 6]), b: (u64, u64
 
 #[cfg(test)]
 mod tests {
+    use proptest::array::{uniform2, uniform6};
+    use proptest::prelude::*;
+
     use super::*;
 
-    #[test]
-    fn visits_every_index_in_order() {
-        arbtest::arbtest(|u| {
-            let mut dims = [1; 6];
-            let mut strides = [[0; 6]; 2];
-            for d in 0..6 {
-                dims[d] = u.int_in_range(1..=3)?;
-                strides[0][d] = u.int_in_range(0..=9)?;
-                strides[1][d] = u.int_in_range(0..=9)?;
-            }
-            if u.arbitrary()? {
-                // Contiguous in the first operand.
+    proptest! {
+        #[test]
+        fn visits_every_index_in_order(
+            dims in uniform6(1..=3u32),
+            mut strides in uniform2(uniform6(0..=9u64)),
+            contiguous: bool,
+        ) {
+            if contiguous {
+                // In the first operand.
                 strides[0] = std::array::from_fn(|d| dims[d + 1..].iter().map(|&n| u64::from(n)).product());
             }
             let mut want = vec![[100, 200]];
@@ -183,9 +183,8 @@ mod tests {
                 Ok(())
             })
             .unwrap();
-            assert_eq!(got, want);
-            Ok(())
-        });
+            prop_assert_eq!(got, want);
+        }
     }
 
     #[test]

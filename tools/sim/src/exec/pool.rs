@@ -1,20 +1,15 @@
 //! `pool_inv` and `pool_var`: maximum and average pooling.
 
-use dpu_cost::Cost;
-use dpu_isa::{Dtype, Machine, PoolInv, PoolMode, PoolVar, Space};
+use dpu_isa::{Dtype, PoolInv, PoolMode, PoolVar, Space};
 
 use super::conv::{Results, Window, position, touch_results, touch_window};
-use super::{Clamp, Core, Gate, Semantics, Slot, wrong_slot};
+use super::{Clamp, Core, Gate, Semantics};
 use crate::error::Fault;
 use crate::kernel::{Kernel, Vectorize};
 use crate::memory;
 use crate::numerics::{Scale, reciprocal_scale};
 
 impl Semantics for PoolInv {
-    fn cost(&self, _machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
-        Ok(dpu_cost::INVARIANT)
-    }
-
     fn steps(&self, _core: &Core) -> u64 {
         0
     }
@@ -24,20 +19,12 @@ impl Semantics for PoolInv {
     }
 
     fn execute(&self, core: &mut Core) -> Result<u64, Fault> {
-        core.fill_slot(self.tile, self.slot, Slot::Pool(*self))?;
+        core.slots.fill(&(*self).into());
         Ok(0)
-    }
-
-    fn skip(&self, core: &mut Core) -> Result<u64, Fault> {
-        self.execute(core)
     }
 }
 
 impl Semantics for PoolVar {
-    fn cost(&self, machine: &Machine, core: &Core) -> Result<Cost, Fault> {
-        Ok(dpu_cost::pool(invariant(self, core)?, self, machine))
-    }
-
     fn steps(&self, _core: &Core) -> u64 {
         let pixels = [self.out_h, self.out_w].map(u64::from).into_iter().fold(1, u64::saturating_mul);
         let taps = u64::from(self.kernel_h) * u64::from(self.kernel_w);
@@ -47,7 +34,7 @@ impl Semantics for PoolVar {
     }
 
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {
-        let inv = invariant(self, core)?;
+        let inv = core.invariant_of(self)?;
         if !matches!(inv.dtype, Dtype::I8 | Dtype::I16) {
             return Err(Fault::operand(format!("pooling of {}, expected i8 or i16", inv.dtype)));
         }
@@ -79,7 +66,7 @@ impl Semantics for PoolVar {
     }
 
     fn execute(&self, core: &mut Core) -> Result<u64, Fault> {
-        let inv = *invariant(self, core)?;
+        let inv = *core.invariant_of(self)?;
         let clamp = Clamp::new(inv.clamp_lo, inv.clamp_hi, inv.dtype)?;
         let Core { memory, pool, kernel, .. } = core;
         let tile = Tile { inv: &inv, var: self, clamp, kernel: kernel.unwrap_or(Kernel::PORTABLE) };
@@ -101,14 +88,6 @@ pub(super) struct Buffers {
     acc: Vec<i32>,
     /// Where the taps of a pixel are.
     taps: Vec<u64>,
-}
-
-/// The invariant of a variant's slot.
-fn invariant<'a>(var: &PoolVar, core: &'a Core) -> Result<&'a PoolInv, Fault> {
-    match core.slot(var.tile, var.slot)? {
-        Slot::Pool(inv) => Ok(inv),
-        other @ (Slot::Empty | Slot::Conv(_)) => Err(wrong_slot(var.tile, var.slot, other, "a pooling")),
-    }
 }
 
 /// A variant about to be computed.

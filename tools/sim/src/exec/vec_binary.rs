@@ -1,7 +1,6 @@
 //! `vec_binary`: element-wise operators on two arrays, with a scaling of either side and of the result.
 
-use dpu_cost::Cost;
-use dpu_isa::{BinaryOp, Dtype, Machine, Round, Space, VecBinary};
+use dpu_isa::{BinaryOp, Dtype, Round, Space, VecBinary};
 
 use super::nest::{Nest, ROW, region, same_place};
 use super::{Clamp, Core, Gate, Lut, Semantics};
@@ -12,10 +11,6 @@ use crate::numerics::{Scale, mul_shift};
 use crate::region::Region;
 
 impl Semantics for VecBinary {
-    fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
-        Ok(dpu_cost::vec_binary(self, machine))
-    }
-
     fn steps(&self, _core: &Core) -> u64 {
         let scales = [self.a_scale, self.b_scale, self.scale].map(u64::from);
         Nest::new(&self.dims, nest_strides(self)).steps(1 + scales.iter().sum::<u64>())

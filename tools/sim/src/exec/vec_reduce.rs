@@ -1,7 +1,6 @@
 //! `vec_reduce`: sum, maximum or minimum along one dimension.
 
-use dpu_cost::Cost;
-use dpu_isa::{Machine, ReduceOp, Space, VecReduce};
+use dpu_isa::{ReduceOp, Space, VecReduce};
 
 use super::nest::{Nest, ROW, region};
 use super::{Core, Gate, Semantics};
@@ -10,10 +9,6 @@ use crate::fuel;
 use crate::memory;
 
 impl Semantics for VecReduce {
-    fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
-        Ok(dpu_cost::vec_reduce(self, machine))
-    }
-
     fn steps(&self, _core: &Core) -> u64 {
         let Ok((dims, length)) = without_axis(self) else { return 0 };
         let (rows, elements) =

@@ -1,7 +1,6 @@
 //! `vec_rescale`: scaling per tensor or per channel.
 
-use dpu_cost::Cost;
-use dpu_isa::{Machine, RescaleEntry, Space, VecRescale};
+use dpu_isa::{RescaleEntry, Space, VecRescale};
 
 use super::nest::{Nest, ROW};
 use super::vec_unary::touch_pair;
@@ -16,10 +15,6 @@ use crate::region::Region;
 const ENTRY: u64 = 16;
 
 impl Semantics for VecRescale {
-    fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
-        Ok(dpu_cost::vec_rescale(self, machine))
-    }
-
     fn steps(&self, _core: &Core) -> u64 {
         Nest::new(&self.dims, nest_strides(self)).steps(2)
     }

@@ -1,7 +1,6 @@
 //! `vec_table`: a lookup of every element, with interpolation for 16 bits.
 
-use dpu_cost::Cost;
-use dpu_isa::{Dtype, Machine, Space, VecTable};
+use dpu_isa::{Dtype, Space, VecTable};
 
 use super::nest::{Nest, ROW};
 use super::vec_unary::touch_pair;
@@ -15,10 +14,6 @@ use crate::region::Region;
 const ENTRIES_16: usize = 513;
 
 impl Semantics for VecTable {
-    fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
-        Ok(dpu_cost::vec_table(self, machine))
-    }
-
     fn steps(&self, _core: &Core) -> u64 {
         Nest::new(&self.dims, [self.src_strides, self.out_strides].map(|s| s.map(u64::from)))
             .steps(if self.src_dtype == Dtype::I16 { 4 } else { 1 })

@@ -1,7 +1,6 @@
 //! `vec_unary`: element-wise operators on one array, casts and clamps.
 
-use dpu_cost::Cost;
-use dpu_isa::{Machine, Space, UnaryOp, VecUnary};
+use dpu_isa::{Space, UnaryOp, VecUnary};
 
 use super::nest::{Nest, ROW, region, same_place};
 use super::{Clamp, Core, Gate, Semantics};
@@ -9,10 +8,6 @@ use crate::error::Fault;
 use crate::memory;
 
 impl Semantics for VecUnary {
-    fn cost(&self, machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
-        Ok(dpu_cost::vec_unary(self, machine))
-    }
-
     fn steps(&self, _core: &Core) -> u64 {
         Nest::new(&self.dims, [self.src_strides, self.out_strides].map(|s| s.map(u64::from))).steps(1)
     }

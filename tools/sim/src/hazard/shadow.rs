@@ -219,6 +219,10 @@ fn pieces(start: usize, len: usize, size: usize) -> impl Iterator<Item = (usize,
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     fn read(shadow: &Shadow, start: usize, len: usize) -> Vec<u32> {
@@ -233,28 +237,29 @@ mod tests {
         out
     }
 
-    #[test]
-    fn behaves_as_a_flat_array() {
-        arbtest::arbtest(|u| {
-            let size = 2 * CHUNK + 3 * PAGE;
-            let mut flat = vec![0; size];
+    const SIZE: usize = 2 * CHUNK + 3 * PAGE;
+
+    /// Most edges lie on a granule, page or chunk.
+    fn edge() -> impl Strategy<Value = usize> {
+        let unit = select(&[1, GRANULE, GRANULE, PAGE, CHUNK]);
+        unit.prop_flat_map(|unit| (0..=SIZE / unit).prop_map(move |n| n * unit))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        #[test]
+        fn behaves_as_a_flat_array(writes in vec((edge(), edge(), 0..=3u32), 1..=12), lo in 0..=SIZE) {
+            let mut flat = vec![0; SIZE];
             let mut shadow = Shadow::default();
-            for _ in 0..u.int_in_range(1..=12)? {
-                // Most edges lie on a granule, page or chunk.
-                let mut edge = || {
-                    let unit = *u.choose(&[1, GRANULE, GRANULE, PAGE, CHUNK])?;
-                    Ok::<_, arbtest::arbitrary::Error>(u.int_in_range(0..=size / unit)? * unit)
-                };
-                let (a, b) = (edge()?, edge()?);
-                let value = u.int_in_range(0..=3)?;
+            for (a, b, value) in writes {
                 flat[a.min(b)..a.max(b)].fill(value);
                 shadow.set(a.min(b), a.max(b) - a.min(b), value);
             }
-            assert_eq!(read(&shadow, 0, size), flat);
-            let lo = u.int_in_range(0..=size)?;
-            assert_eq!(read(&shadow, lo, size - lo), flat[lo..]);
-            Ok(())
-        });
+            // A comparison of some megabytes that would be long to print.
+            prop_assert!(read(&shadow, 0, SIZE) == flat);
+            prop_assert!(read(&shadow, lo, SIZE - lo) == flat[lo..]);
+        }
     }
 
     #[test]
@@ -267,30 +272,34 @@ mod tests {
         assert_eq!(read(&shadow, CHUNK - 1, 2), [9, 0]);
     }
 
-    #[test]
-    fn what_is_held_is_counted_and_foreseen() {
-        arbtest::arbtest(|u| {
+    /// Elements of one to eight units, so many units apart.
+    fn region() -> impl Strategy<Value = Region> {
+        let unit = select(&[1, GRANULE as u64, PAGE as u64]);
+        (unit, 0..=CHUNK as u64, 1..=8u64, 1..=40u64, 1..=300u64).prop_map(
+            |(unit, base, element, count, stride)| {
+                Region::strided(base, element * unit, &[(count, stride * unit)])
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_held_is_counted_and_foreseen(writes in vec((region(), 0..=3u32, 0..2usize), 1..=8)) {
             let held = Arc::new(AtomicU64::new(0));
             let mut maps = [Shadow::counted(&held), Shadow::counted(&held)];
-            for _ in 0..u.int_in_range(1..=8)? {
-                let unit = *u.choose(&[1, GRANULE as u64, PAGE as u64])?;
-                let dims = [(u.int_in_range(1..=40)?, u.int_in_range(1..=300)? * unit)];
-                let base = u.int_in_range(0..=CHUNK as u64)?;
-                let region = Region::strided(base, u.int_in_range(1..=8)? * unit, &dims);
-                let (before, value) = (held.load(Ordering::Relaxed), u.int_in_range(0..=3)?);
-                let map = u.choose_index(2)?;
+            for (region, value, map) in writes {
+                let before = held.load(Ordering::Relaxed);
                 let set = |start, len| {
                     maps[map].set(start as usize, len as usize, value);
                     Ok::<(), ()>(())
                 };
                 region.try_for_each_run(set).unwrap();
                 let after = held.load(Ordering::Relaxed);
-                assert!(after <= before + growth(&region), "{before} {after} {region:?}");
+                prop_assert!(after <= before + growth(&region), "{} {} {:?}", before, after, region);
             }
             maps.iter_mut().for_each(|map| map.set(0, 400 * CHUNK, 7));
-            assert_eq!(held.load(Ordering::Relaxed), 0);
-            Ok(())
-        });
+            prop_assert_eq!(held.load(Ordering::Relaxed), 0);
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use dpu_isa::{
 };
 
 /// A 3x3 convolution with padding 1 and stride 1.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Conv {
     pub(crate) size: u32,
     pub(crate) in_c: u32,

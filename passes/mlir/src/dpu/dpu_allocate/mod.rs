@@ -4,15 +4,17 @@
 //! memory. Invariant: the tasks, still executed one after the other, compute the same.
 
 use strum_ir::dpu::Stage;
-use strum_ir::{Dialect, Operation, Pass, PassContext, PassError};
+use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, pass_options};
 use strum_plan::alloc;
 use tracing::debug;
 
 use crate::Documented;
 use crate::common::program;
 
-/// The pass.
-pub struct DpuAllocate;
+pass_options! {
+    /// The pass.
+    pub struct DpuAllocate;
+}
 
 impl Documented for DpuAllocate {
     const DOC: &'static str = "\

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use dpu_isa::{End, Instr};
 use strum_ir::dpu::{self, Stage, Task};
-use strum_ir::{Dialect, Location, Operation, Pass, PassContext, PassError, Value};
+use strum_ir::{Dialect, Location, Operation, Pass, PassContext, PassError, Value, pass_options};
 use strum_plan::barriers::Assignment;
 use strum_plan::schedule;
 use tracing::debug;
@@ -16,8 +16,10 @@ use tracing::debug;
 use crate::Documented;
 use crate::common::program;
 
-/// The pass.
-pub struct DpuAssignBarriers;
+pass_options! {
+    /// The pass.
+    pub struct DpuAssignBarriers;
+}
 
 impl Documented for DpuAssignBarriers {
     const DOC: &'static str = "\

@@ -7,6 +7,7 @@ mod emit;
 mod graph;
 mod layers;
 mod names;
+mod options;
 mod strategy;
 mod tosa;
 mod values;
@@ -14,11 +15,11 @@ mod values;
 use dpu_isa::Machine;
 use dpu_isa::validate::MAX_IO;
 use strum_ir::strum::{Conv, Eltwise, MatMul};
-use strum_ir::{Block, Dialect, Location, Operation, Pass, PassContext, PassError, PassOption, Value};
+use strum_ir::{Block, Dialect, Location, Operation, Pass, PassContext, PassError, Value};
 use strum_plan::prefetch::{self, Chosen};
 use strum_plan::residency::{self, Graph, Residency};
 use strum_plan::strategy::{ProgramStrategy, Strategy};
-use strum_plan::{CopyLayer, Draft, Guide, Objective, PlanError, Tensor, plan_copy};
+use strum_plan::{CopyLayer, Draft, Guide, PlanError, Tensor, plan_copy};
 use tracing::debug;
 
 use crate::Documented;
@@ -30,24 +31,8 @@ use strategy::Told;
 use values::{Values, is_alias};
 
 pub(crate) use graph::is_layer;
-
-/// The pass.
-pub struct StrumToDpu;
-
-/// The option that says what plans are to be good at.
-pub(crate) const OBJECTIVE: PassOption = PassOption::string(
-    "objective",
-    "latency",
-    "what plans are to be good at: latency, energy, edp (energy times cycles) or bytes (DRAM traffic)",
-);
-
-/// The option that names a strategy to follow.
-pub(crate) const READ_STRATEGY: PassOption =
-    PassOption::string("read-strategy", "", "strategy file to follow, see docs/strategy.md");
-
-/// The option that names the file to write what was decided to.
-pub(crate) const WRITE_STRATEGY: PassOption =
-    PassOption::string("write-strategy", "", "file for the strategy that was followed, decision by decision");
+pub use options::{PlanOptions, StrumToDpu};
+pub use strum_plan::Objective;
 
 impl Documented for StrumToDpu {
     const DOC: &'static str = "\
@@ -79,28 +64,16 @@ impl Pass for StrumToDpu {
     const ARGUMENT: &'static str = "strum-to-dpu";
     const DESCRIPTION: &'static str =
         "Tile layers onto a machine: functions become programs of DPU tasks on buffers";
-    const OPTIONS: &'static [PassOption] = &[
-        PassOption::string(
-            "machine",
-            machine::DEFAULT,
-            "name of a built-in machine, or path of a machine file",
-        ),
-        PassOption::string("provenance", "", "what the binary's manifest says of the pipeline"),
-        OBJECTIVE,
-        READ_STRATEGY,
-        WRITE_STRATEGY,
-    ];
     const DIALECTS: &'static [Dialect] = &[Dialect::Dpu];
 
     fn run<'c>(&self, module: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
-        let options = cx.options();
+        let PlanOptions { objective, read_strategy, write_strategy } = &self.plan;
         // What is wrong with an option or its file has no place in the module.
         let nowhere = Location::unknown(module.context());
-        let wrong = |error: String| nowhere.error(format_args!("{USAGE}{error}"));
-        let spec = options.string("machine")?;
+        let spec = &self.target.machine;
         let machine = machine::resolve(spec).map_err(|error| match spec.ends_with(".toml") {
             true => nowhere.error(error),
-            false => wrong(error),
+            false => nowhere.error(format_args!("{USAGE}{error}")),
         })?;
         limits::check_dram(module, &machine)?;
         limits::check(module, 0)?;
@@ -117,25 +90,24 @@ impl Pass for StrumToDpu {
         } else if let Some(warning) = machine::unused(&machine) {
             module.location().warning(warning);
         }
-        let strategy = match options.string("read-strategy")? {
-            "" => Strategy::new(&machine.name, Vec::new()),
-            path => strategy::read(path, &machine).map_err(|e| nowhere.error(e))?,
+        let strategy = match read_strategy {
+            None => Strategy::new(&machine.name, Vec::new()),
+            Some(path) => strategy::read(path, &machine).map_err(|e| nowhere.error(e))?,
         };
-        let objective: Objective = options.string("objective")?.parse().map_err(wrong)?;
         strategy::check_programs(&strategy, module, &functions)?;
         for &function in &functions {
             check::function(function)?;
         }
         let (mut decided, mut constants) = (Vec::new(), emit::Constants::default());
         for function in functions {
-            let lowered = Lowering::run(&machine, function, objective, &strategy)?;
-            emit::program(function, &machine, options.string("provenance")?, &lowered, &mut constants)?;
+            let lowered = Lowering::run(&machine, function, *objective, &strategy)?;
+            emit::program(function, &machine, &self.provenance, &lowered, &mut constants)?;
             function.erase()?;
             decided.push(lowered.strategy);
         }
-        match options.string("write-strategy")? {
-            "" => Ok(()),
-            path => strategy::write(path, &Strategy::new(&machine.name, decided))
+        match write_strategy {
+            None => Ok(()),
+            Some(path) => strategy::write(path, &Strategy::new(&machine.name, decided))
                 .map_err(|e| nowhere.error(e).into()),
         }
     }

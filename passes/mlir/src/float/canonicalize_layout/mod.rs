@@ -3,13 +3,15 @@
 //! Invariant: the result stays as it is, bit for bit: elements are moved and nothing is computed.
 
 use strum_float::Graph;
-use strum_ir::{Dialect, Operation, Pass, PassContext, PassError};
+use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, pass_options};
 
 use crate::Documented;
 use crate::common::network::step::{applies_to_floats, run};
 
-/// The pass.
-pub struct CanonicalizeLayout;
+pass_options! {
+    /// The pass.
+    pub struct CanonicalizeLayout;
+}
 
 impl Documented for CanonicalizeLayout {
     const DOC: &'static str = applies_to_floats!(

@@ -4,14 +4,16 @@
 //! that.
 
 use strum_float::Invalid;
-use strum_ir::{Dialect, Operation, Pass, PassContext, PassError};
+use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, pass_options};
 
 use crate::Documented;
 use crate::common::network::{Network, write};
 use crate::common::rewrite::blocks;
 
-/// The pass.
-pub struct LinalgToTosa;
+pass_options! {
+    /// The pass.
+    pub struct LinalgToTosa;
+}
 
 impl Documented for LinalgToTosa {
     const DOC: &'static str = "\

@@ -3,13 +3,15 @@
 //! Invariant: the result stays as it is for all numbers; a choice by comparison replaces NaN, a clamp keeps it.
 
 use strum_float::Graph;
-use strum_ir::{Dialect, Operation, Pass, PassContext, PassError};
+use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, pass_options};
 
 use crate::Documented;
 use crate::common::network::step::{applies_to_floats, run};
 
-/// The pass.
-pub struct RecognizeActivations;
+pass_options! {
+    /// The pass.
+    pub struct RecognizeActivations;
+}
 
 impl Documented for RecognizeActivations {
     const DOC: &'static str = applies_to_floats!(

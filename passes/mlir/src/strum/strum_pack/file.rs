@@ -113,11 +113,11 @@ impl Packing {
     }
 }
 
-/// Reads `METHOD[,NAME=VALUE]…` as the format that weights are rounded for; nothing for plain INT8.
+/// Reads `METHOD[,NAME=VALUE]…` as a format that weights are rounded for.
 ///
 /// # Errors
 /// Text that [`Choice::parse`] refuses, or a parameter that says what is done with weights that are codes already.
-pub fn storage(text: &str) -> Result<Option<Storage>, String> {
+pub fn rounded_for(text: &str) -> Result<Choice, String> {
     let choice = Choice::parse(text).map_err(|error| error.to_string())?;
     for parameter in [&SELECT, &CORRECT] {
         if choice.spec().value(parameter).is_some() {
@@ -127,8 +127,14 @@ pub fn storage(text: &str) -> Result<Option<Storage>, String> {
             ));
         }
     }
+    Ok(choice)
+}
+
+/// The format that weights are rounded for; nothing for plain INT8.
+#[must_use]
+pub fn storage_of(choice: &Choice) -> Option<Storage> {
     // As the pass does it for layers that it is not told of.
-    Ok(choice.request().map(|request| Storage { request, min_channels: request.w.into() }))
+    choice.request().map(|request| Storage { request, min_channels: request.w.into() })
 }
 
 #[cfg(test)]

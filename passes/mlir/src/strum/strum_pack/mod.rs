@@ -10,8 +10,8 @@ mod request;
 mod sums;
 mod told;
 
-pub use file::{LayerPacking, Packing, ProgramPacking, storage};
-pub use request::OPTIONS;
+pub use file::{LayerPacking, Packing, ProgramPacking, rounded_for, storage_of};
+pub use request::{LayerOptions, PackingSource, StrumPack};
 pub use told::{PackableLayer, packable, stored};
 
 use std::collections::BTreeMap;
@@ -20,20 +20,17 @@ use std::rc::Rc;
 use strum_files::budget;
 use strum_formats::Shape;
 use strum_ir::strum::{self, Conv};
-use strum_ir::{Dialect, Location, Operation, Pass, PassContext, PassError, PassOption, Value};
+use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, Value};
 use strum_quant::{Correct, Request, Select, quantize_with};
 
 use crate::Documented;
 use crate::common::limits;
 use crate::common::statistics::Statistics;
 use crate::common::tosa::literal::Literal;
-use crate::common::verdict::{MEMORY, USAGE};
+use crate::common::verdict::MEMORY;
 use crate::common::weights;
 use request::Settings;
 use told::Told;
-
-/// The pass.
-pub struct StrumPack;
 
 impl Documented for StrumPack {
     const DOC: &'static str = "\
@@ -62,17 +59,10 @@ impl Pass for StrumPack {
     const DESCRIPTION: &'static str = "Pack constant weights in a StruM format";
     const ROOT: &'static str = "func.func";
     const DIALECTS: &'static [Dialect] = &[Dialect::Strum];
-    const OPTIONS: &'static [PassOption] = request::OPTIONS;
 
-    fn run<'c>(&self, op: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
-        let settings = match request::Settings::read(&cx.options())? {
-            Ok(settings) => settings,
-            Err(message) => {
-                let nowhere = Location::unknown(op.context());
-                return Err(nowhere.error(format_args!("{USAGE}{message}")).into());
-            }
-        };
-        let told = Told::read(cx.options().string(request::PACKING.name)?, op)?;
+    fn run<'c>(&self, op: Operation<'c>, _: &PassContext<'c>) -> Result<(), PassError> {
+        let settings = Settings::of_others(self);
+        let told = Told::read(&self.layers.packing, op)?;
         if settings.request.is_none() && told.is_empty() {
             tracing::debug!("strum-pack does not apply: method=dense leaves weights as tensors");
             return Ok(());

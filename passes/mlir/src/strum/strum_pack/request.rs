@@ -1,59 +1,159 @@
 //! The options of `strum-pack`: the parameters of formats and of selection, and which layers they are for.
 
-use strum_formats::{Kind, METHOD, Parameter, Spec, SpecError, Value, table};
-use strum_ir::{Error, OptionKind, Options, PassOption};
-use strum_quant::{Choice, Correct, Request, SCHEMA, SELECTION};
+use std::sync::Arc;
 
-use crate::options::join;
+use strum_formats::{Domain as Values, Kind, METHOD, Parameter, Spec, SpecError, Value, table};
+use strum_ir::{Domain, Given, OptionError, OptionSet, PassOption, Refused, Words, pass_options};
+use strum_quant::{Choice, Correct, Request, SCHEMA};
+
+use super::file::Packing;
 
 /// The method that is packed unless another one is asked for.
 pub(super) const DEFAULT_METHOD: Kind = Kind::Mip2q;
 
-const METHOD_OPTION: PassOption =
-    PassOption::string(METHOD, DEFAULT_METHOD.name(), "weight format: dense, sparse, dliq or mip2q");
-
-const DEPTHWISE: PassOption = PassOption::bool("depthwise", false, "also pack depthwise layers");
-
-const MIN_CHANNELS: PassOption = PassOption::int(
-    "min-channels",
-    -1,
-    "fewest input channels of a layer that is packed; the block size if negative",
-);
-
-/// Where the packing file is.
-pub(super) const PACKING: PassOption =
-    PassOption::string("packing", "", "packing file with the formats of single layers, see docs/packing.md");
-
-const FORMAT: [PassOption; table::PARAMETERS.len()] = options(table::PARAMETERS);
-const SELECT: [PassOption; SELECTION.len()] = options(SELECTION);
-
-/// What can be asked for.
-pub const OPTIONS: &[PassOption] = &join::<{ FORMAT.len() + SELECT.len() + 4 }>(&[
-    &[METHOD_OPTION],
-    &FORMAT,
-    &SELECT,
-    &[DEPTHWISE, MIN_CHANNELS, PACKING],
-]);
-
-/// The options that parameters become.
-const fn options<const N: usize>(parameters: &[&'static Parameter]) -> [PassOption; N] {
-    let mut all = [METHOD_OPTION; N];
-    let mut i = 0;
-    while i < N {
-        let Parameter { name, help, default, .. } = *parameters[i];
-        let kind = match default {
-            Value::Real(number) => OptionKind::Float(number),
-            Value::Whole(number) => OptionKind::Int(number as i64),
-            Value::Flag(flag) => OptionKind::Bool(flag),
-            Value::Word(word) => OptionKind::String(word),
-        };
-        all[i] = PassOption { name, description: help, kind };
-        i += 1;
-    }
-    all
+/// Where the formats of single layers come from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum PackingSource {
+    /// There are none: the options are for all layers.
+    #[default]
+    None,
+    /// The packing file of this path.
+    File(String),
+    /// A value of this process, which no text stands for.
+    Value(Arc<Packing>),
 }
 
-/// The options, understood.
+/// Paths of packing files.
+struct Paths;
+
+impl Domain<PackingSource> for Paths {
+    fn read(&self, text: &str) -> Result<PackingSource, Refused> {
+        Ok(PackingSource::File(text.to_owned()))
+    }
+
+    fn show(&self, value: &PackingSource) -> String {
+        match value {
+            PackingSource::None => String::new(),
+            PackingSource::File(path) => path.clone(),
+            PackingSource::Value(_) => "<value>".into(),
+        }
+    }
+
+    fn expected(&self) -> String {
+        "text".into()
+    }
+
+    fn value_name(&self) -> String {
+        "string".into()
+    }
+}
+
+pass_options! {
+    /// Which layers are packed, and how single ones are.
+    pub struct LayerOptions {
+        depthwise("depthwise"): bool = false, "also pack depthwise layers";
+        min_channels("min-channels"): Option<u64> = None,
+            "fewest input channels of a layer that is packed; the block size if empty";
+        packing("packing"): PackingSource = PackingSource::None, in Paths,
+            "packing file with the formats of single layers, see docs/packing.md";
+    }
+}
+
+/// The pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StrumPack {
+    /// The format of layers that [`LayerOptions::packing`] does not name.
+    pub choice: Choice,
+    /// Options of layers.
+    pub layers: LayerOptions,
+}
+
+impl Default for StrumPack {
+    fn default() -> Self {
+        StrumPack { choice: Choice::new(DEFAULT_METHOD), layers: LayerOptions::default() }
+    }
+}
+
+/// The methods by name.
+fn methods() -> Words<Kind> {
+    Words(Kind::ALL.iter().map(|kind| (kind.name(), *kind)).collect())
+}
+
+/// A row of the table of parameters.
+struct Row(&'static Parameter);
+
+/// The values of a parameter of formats.
+impl Domain<Value> for Row {
+    fn read(&self, text: &str) -> Result<Value, Refused> {
+        self.0.domain.read(text).ok_or(Refused::Outside)
+    }
+
+    fn show(&self, value: &Value) -> String {
+        value.to_string()
+    }
+
+    fn expected(&self) -> String {
+        self.0.domain.to_string()
+    }
+
+    fn value_name(&self) -> String {
+        match self.0.domain {
+            Values::Words(_) => self.words().join("|"),
+            Values::Flag => "bool".into(),
+            Values::Share | Values::Range(..) | Values::OneOf(_) | Values::WordsOr(..) => {
+                self.0.value_name.to_lowercase()
+            }
+        }
+    }
+
+    fn words(&self) -> Vec<&'static str> {
+        self.0.domain.words().iter().map(|word| word.name).collect()
+    }
+
+    fn bare(&self) -> Option<Value> {
+        (self.0.domain == Values::Flag).then_some(Value::Flag(true))
+    }
+}
+
+impl OptionSet for StrumPack {
+    fn declared() -> Vec<PassOption> {
+        let method = PassOption::new(METHOD, "weight format", &methods(), &DEFAULT_METHOD);
+        let of_row = |row: &'static Parameter| PassOption::new(row.name, row.help, &Row(row), &row.default);
+        let format = std::iter::once(method).chain(SCHEMA.parameters().map(of_row));
+        format.chain(LayerOptions::declared()).collect()
+    }
+
+    fn take(given: &Given<'_>) -> Result<Self, OptionError> {
+        let refuse = |error: SpecError| given.refuse(error);
+        let mut spec = Spec::new(&SCHEMA, given.value(METHOD, &methods(), DEFAULT_METHOD)?);
+        for row in SCHEMA.parameters() {
+            // Printed pipelines have all options, so that a value that is the default counts as not given.
+            let value = given.value(row.name, &Row(row), row.default)?;
+            if value != row.default {
+                spec.give(row, value).map_err(refuse)?;
+            }
+        }
+        let this =
+            StrumPack { choice: Choice::of(spec).map_err(refuse)?, layers: LayerOptions::take(given)? };
+        let LayerOptions { depthwise, min_channels, .. } = &this.layers;
+        let of_layers = [("depthwise", *depthwise), ("min-channels", min_channels.is_some())];
+        let kind = this.choice.kind();
+        match of_layers.into_iter().find(|(_, given)| *given && !kind.is_packed()) {
+            Some((name, _)) => Err(refuse(SpecError::NoEffect { name, kind, of: table::PACKED })),
+            None => Ok(this),
+        }
+    }
+
+    fn changed(&self) -> Vec<(&'static str, String)> {
+        let kind = self.choice.kind();
+        let method = (kind != DEFAULT_METHOD).then(|| (METHOD, kind.name().to_owned()));
+        let given = self.choice.spec().given().filter(|(row, value)| *value != row.default);
+        let given = given.map(|(row, value)| (row.name, value.to_string()));
+        method.into_iter().chain(given).chain(self.layers.changed()).collect()
+    }
+}
+
+/// What is done with a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Settings {
     /// What is asked of the packer; nothing for `method=dense`.
@@ -67,26 +167,11 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Reads the options of a run: an error of the user is inside, one of this program outside.
-    pub(super) fn read(options: &Options<'_>) -> Result<Result<Self, SpecError>, Error> {
-        let mut given = Vec::new();
-        for parameter in SCHEMA.parameters() {
-            given.push((parameter, value(options, parameter)?));
-        }
-        let choice = choice(options.string(METHOD_OPTION.name)?, &given);
-        let depthwise = options.bool(DEPTHWISE.name)?;
-        let least = u64::try_from(options.int(MIN_CHANNELS.name)?).ok();
-        Ok(choice.and_then(|choice| {
-            let (kind, of) = (choice.kind(), table::PACKED);
-            let given = [(DEPTHWISE.name, depthwise), (MIN_CHANNELS.name, least.is_some())];
-            match given.into_iter().find(|(_, given)| *given && !kind.is_packed()) {
-                Some((name, _)) => Err(SpecError::NoEffect { name, kind, of }),
-                None => {
-                    let settings = Settings { depthwise, ..Settings::of(&choice) };
-                    Ok(Settings { min_channels: least.unwrap_or(settings.block()), ..settings })
-                }
-            }
-        }))
+    /// The settings for a layer that is not named.
+    pub(super) fn of_others(pass: &StrumPack) -> Self {
+        let named = Settings::of(&pass.choice);
+        let LayerOptions { depthwise, min_channels, .. } = pass.layers;
+        Settings { depthwise, min_channels: min_channels.unwrap_or(named.block()), ..named }
     }
 
     /// The settings for a layer that is named: whatever it is.
@@ -100,75 +185,50 @@ impl Settings {
     }
 }
 
-/// The choice that a method and the values of its parameters make. MLIR does not tell a default from its absence, so that a value that is
-/// the default counts as not given.
-fn choice(
-    method: &str,
-    values: &[(&'static Parameter, Result<Value, SpecError>)],
-) -> Result<Choice, SpecError> {
-    let mut spec = Spec::new(&SCHEMA, Kind::from_name(method)?);
-    for (parameter, value) in values {
-        let value = value.clone()?;
-        if value != parameter.default {
-            spec.give(parameter, value)?;
-        }
-    }
-    Choice::of(spec)
-}
-
-/// The value of a parameter in the options of a run.
-fn value(options: &Options<'_>, parameter: &'static Parameter) -> Result<Result<Value, SpecError>, Error> {
-    let Parameter { name, domain, default, .. } = parameter;
-    let or_refuse =
-        |value: Option<Value>, got: &dyn std::fmt::Display| value.ok_or_else(|| parameter.refuse(got));
-    Ok(match default {
-        Value::Real(_) => {
-            let number = options.float(name)?;
-            or_refuse(domain.real(number), &number)
-        }
-        Value::Whole(_) => {
-            let number = options.int(name)?;
-            or_refuse(domain.whole(number), &number)
-        }
-        Value::Flag(_) => Ok(Value::Flag(options.bool(name)?)),
-        Value::Word(_) => parameter.read(options.string(name)?),
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use strum_formats::Domain;
-
     use super::*;
 
-    fn read(method: &str, values: &[(&'static Parameter, Value)]) -> Result<Choice, String> {
-        let values: Vec<_> = values.iter().map(|(parameter, value)| (*parameter, Ok(*value))).collect();
-        choice(method, &values).map_err(|error| error.to_string())
+    fn read(text: &str) -> Result<StrumPack, String> {
+        StrumPack::parse("strum-pack", text).map_err(|error| error.to_string())
     }
 
     #[test]
     fn every_parameter_is_an_option_with_its_default() {
-        for parameter in SCHEMA.parameters() {
-            let option = OPTIONS.iter().find(|option| option.name == parameter.name).unwrap();
-            let default = match option.kind {
-                OptionKind::Bool(flag) => Value::Flag(flag),
-                OptionKind::Int(number) => parameter.domain.whole(number).unwrap(),
-                OptionKind::Float(number) => Value::Real(number),
-                OptionKind::String(word) => parameter.domain.read(word).unwrap(),
-            };
-            assert_eq!(default, parameter.default, "{}", parameter.name);
-            // What reads an option of each kind.
-            assert!(!matches!((option.kind, &parameter.domain), (OptionKind::String(_), Domain::Flag)));
+        let declared = StrumPack::declared();
+        for row in SCHEMA.parameters() {
+            let option = declared.iter().find(|option| option.name == row.name).unwrap();
+            assert_eq!(row.domain.read(&option.default), Some(row.default), "{}", row.name);
         }
     }
 
     #[test]
     fn defaults_have_no_effect_and_other_values_do_or_are_refused() {
-        assert_eq!(read("mip2q", &[(&table::Q, Value::Whole(4))]), Ok(Choice::new(Kind::Mip2q)));
-        assert_eq!(read("dense", &[(&table::P, Value::Real(0.5))]).unwrap().request(), None);
-        let fault = read("mip2q", &[(&table::Q, Value::Whole(3))]).unwrap_err();
-        assert_eq!(fault, "q has no effect with method mip2q, but with dliq");
-        let settings = Settings::of(&Choice::new(DEFAULT_METHOD));
-        assert_eq!((settings.request, settings.block()), (Some(Request::new(Kind::Mip2q)), 16));
+        assert_eq!(read("").unwrap().choice, Choice::new(DEFAULT_METHOD));
+        assert_eq!(read("q=4").unwrap().choice, Choice::new(Kind::Mip2q));
+        assert_eq!(read("method=dense p=0.5").unwrap().choice.request(), None);
+        let fault = |text: &str| read(text).unwrap_err();
+        assert_eq!(fault("q=3"), "strum-pack: q has no effect with method mip2q, but with dliq");
+        assert_eq!(
+            fault("method=dense min-channels=4"),
+            "strum-pack: min-channels has no effect with method dense, but with sparse, dliq, mip2q"
+        );
+        let settings = |text: &str| Settings::of_others(&read(text).unwrap());
+        assert_eq!((settings("").request, settings("").min_channels), (Some(Request::new(Kind::Mip2q)), 16));
+        assert_eq!((settings("w=8").min_channels, settings("min-channels=3").min_channels), (8, 3));
+    }
+
+    #[test]
+    fn text_has_options_in_one_order_without_defaults() {
+        for (text, expected) in [
+            ("", ""),
+            ("method=mip2q p=0.5 w=16 zero=false select=error", ""),
+            ("depthwise shift=4 q=3 method=dliq", "method=dliq q=3 shift=4 depthwise=true"),
+            ("packing=a.json min-channels=2 L=5", "L=5 min-channels=2 packing=a.json"),
+        ] {
+            let pass = read(text).unwrap();
+            assert_eq!(pass.text(), expected);
+            assert_eq!(read(expected), Ok(pass));
+        }
     }
 }

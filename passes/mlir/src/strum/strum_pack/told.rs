@@ -8,7 +8,7 @@ use strum_quant::{Choice, Correct};
 
 use super::candidate;
 use super::file::{LayerPacking, Packing};
-use super::request::Settings;
+use super::request::{PackingSource, Settings};
 use crate::common::statistics::INPUT_SQUARE;
 use crate::common::weights;
 use crate::dpu::strum_to_dpu::{is_layer, layer_name};
@@ -20,13 +20,20 @@ pub(super) struct Told<'c> {
 }
 
 impl<'c> Told<'c> {
-    /// Reads the file of that path for a function; nothing without a path.
-    pub(super) fn read(path: &str, function: Operation<'c>) -> Result<Self, PassError> {
-        if path.is_empty() {
-            return Ok(Told::default());
+    /// What is told of a function.
+    pub(super) fn read(source: &PackingSource, function: Operation<'c>) -> Result<Self, PassError> {
+        match source {
+            PackingSource::None => Ok(Told::default()),
+            PackingSource::File(path) => {
+                let packing = Packing::read(path).map_err(|error| function.error(error))?;
+                Told::of_packing(&packing, function)
+            }
+            PackingSource::Value(packing) => Told::of_packing(packing, function),
         }
-        let packing = Packing::read(path).map_err(|error| function.error(error))?;
-        check_programs(&packing, function)?;
+    }
+
+    fn of_packing(packing: &Packing, function: Operation<'c>) -> Result<Self, PassError> {
+        check_programs(packing, function)?;
         let name = function.symbol().unwrap_or("main");
         let mut layers = BTreeMap::new();
         let ops = convolutions(function);

@@ -7,7 +7,7 @@ mod conv;
 mod post;
 
 use strum_ir::strum::{Eltwise, EltwiseKind, MatMul, PackedType};
-use strum_ir::{Block, Dialect, Error, Operation, Pass, PassContext, PassError, Value};
+use strum_ir::{Block, Dialect, Error, Operation, Pass, PassContext, PassError, Value, pass_options};
 
 use crate::Documented;
 use crate::common::limits;
@@ -17,8 +17,10 @@ use crate::common::tosa::elem::Elem;
 use crate::common::tosa::view;
 use crate::strum::strum_unpack::Decoder;
 
-/// The pass.
-pub struct StrumToTosa;
+pass_options! {
+    /// The pass.
+    pub struct StrumToTosa;
+}
 
 impl Documented for StrumToTosa {
     const DOC: &'static str = "\

@@ -5,15 +5,17 @@
 use std::collections::BTreeMap;
 
 use strum_ir::strum::Conv;
-use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, Value};
+use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, Value, pass_options};
 
 use crate::Documented;
 use crate::common::limits;
 use crate::common::tosa::build::Builder;
 use crate::common::weights;
 
-/// The pass.
-pub struct StrumUnpack;
+pass_options! {
+    /// The pass.
+    pub struct StrumUnpack;
+}
 
 impl Documented for StrumUnpack {
     const DOC: &'static str = "\

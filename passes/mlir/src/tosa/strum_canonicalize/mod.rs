@@ -8,16 +8,20 @@ mod movement;
 mod padding;
 mod pointwise;
 
-use strum_ir::{Block, Dialect, Error, Location, Operation, Pass, PassContext, PassError, PassOption, Value};
+use strum_ir::{Block, Dialect, Error, Operation, Pass, PassContext, PassError, Value, pass_options};
 
 use crate::Documented;
 use crate::common::limits;
 use crate::common::rewrite::{blocks, remove_dead, replace};
 use crate::common::tosa::build::Builder;
-use crate::common::verdict::USAGE;
 
-/// The pass.
-pub struct StrumCanonicalize;
+pass_options! {
+    /// The pass.
+    pub struct StrumCanonicalize {
+        fold_limit("fold-limit"): usize = 1 << 28, "largest constant, in bytes, that folding may write out";
+        verify_each("verify-each"): bool = false, "verify the IR after every rewrite";
+    }
+}
 
 /// What the rules share while they run on a block.
 struct Cx<'c> {
@@ -81,25 +85,15 @@ impl Pass for StrumCanonicalize {
         "Fold constants and merge data movement and element-wise chains of a TOSA graph";
     const ROOT: &'static str = "func.func";
     const DIALECTS: &'static [Dialect] = &[Dialect::Tosa];
-    const OPTIONS: &'static [PassOption] = &[
-        PassOption::int("fold-limit", 1 << 28, "Largest constant, in bytes, that folding may write out"),
-        PassOption::bool("verify-each", false, "Verify the IR after every rewrite"),
-    ];
 
-    fn run<'c>(&self, op: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
-        let limit = cx.options().int("fold-limit")?;
-        let Ok(fold_limit) = usize::try_from(limit) else {
-            let nowhere = Location::unknown(op.context());
-            return Err(nowhere.error(format_args!("{USAGE}fold-limit {limit} is negative")).into());
-        };
+    fn run<'c>(&self, op: Operation<'c>, _: &PassContext<'c>) -> Result<(), PassError> {
         let _span =
             tracing::debug_span!("strum-canonicalize", function = op.symbol().unwrap_or("?")).entered();
-        let verify_each = cx.options().bool("verify-each")?;
         limits::check(op, 0)?;
         for block in blocks(op) {
             // Before a rule makes another op, without the attribute.
             spelling(block)?;
-            canonicalize(block, fold_limit, verify_each)?;
+            canonicalize(block, self.fold_limit, self.verify_each)?;
         }
         Ok(())
     }

@@ -9,15 +9,17 @@ mod eltwise;
 mod matmul;
 mod ppe;
 
-use strum_ir::{Block, Dialect, Error, Operation, Pass, PassContext, PassError, Value};
+use strum_ir::{Block, Dialect, Error, Operation, Pass, PassContext, PassError, Value, pass_options};
 
 use crate::Documented;
 use crate::common::limits;
 use crate::common::rewrite::{blocks, remove_dead};
 use crate::common::tosa::build::Builder;
 
-/// The pass.
-pub struct TosaToStrum;
+pass_options! {
+    /// The pass.
+    pub struct TosaToStrum;
+}
 
 impl Documented for TosaToStrum {
     const DOC: &'static str = "\

@@ -13,7 +13,7 @@ mod window;
 
 use std::collections::BTreeMap;
 
-use dpu_isa::{DmaCopy, Instr, Machine, Space, UnaryOp};
+use dpu_isa::{DmaCopy, Instr, Machine, SlotUse, Space, UnaryOp};
 
 use crate::conv::weights::{Channels, Claim, Source};
 use crate::draft::{BufferId, Draft, Task};
@@ -128,10 +128,9 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// Every access lies inside its buffer.
     fn bounds(&self, task: &Task) -> Result<(), PlanError> {
-        let slot = match &task.instr {
-            Instr::ConvVar(x) => Some(x.slot),
-            Instr::PoolVar(x) => Some(x.slot),
-            _ => None,
+        let slot = match task.instr.slot_use() {
+            SlotUse::Needs(slot) => Some(slot),
+            SlotUse::Fills(_) | SlotUse::None => None,
         };
         let inv = slot.and_then(|s| self.slots.get(&s));
         ensure(slot.is_none() || inv.is_some(), || "a variant without an invariant".to_owned())?;

@@ -11,17 +11,16 @@ mod steps;
 mod tile;
 mod zeros;
 
-use dpu_cost::Cost;
-use dpu_isa::{ConvInv, ConvVar, Dtype, Machine, Method, Space, WeightEntry};
+use dpu_isa::{ConvInv, ConvVar, Dtype, LowWork, Machine, Space, WeightEntry};
 use strum_files::budget;
 
 use fast::{Buffers, Plan};
 use golden::Tile;
 pub(crate) use layer::{Expected, Layers, Trace};
-pub(crate) use zeros::Operands;
+use zeros::Operands;
 
 use super::ppe::{ENTRY, Ppe, load_table};
-use super::{Core, Gate, Lut, Observed, Roles, Semantics, Slot, wrong_slot};
+use super::{Core, Gate, Lut, Measure, Roles, Semantics, SkipsZeros};
 use crate::error::Fault;
 use crate::hazard::Purpose;
 use crate::memory::Memory;
@@ -46,10 +45,6 @@ pub(super) struct Scratch {
 }
 
 impl Semantics for ConvInv {
-    fn cost(&self, _machine: &Machine, _core: &Core) -> Result<Cost, Fault> {
-        Ok(dpu_cost::INVARIANT)
-    }
-
     fn steps(&self, _core: &Core) -> u64 {
         0
     }
@@ -59,29 +54,23 @@ impl Semantics for ConvInv {
     }
 
     fn execute(&self, core: &mut Core) -> Result<u64, Fault> {
-        core.fill_slot(self.tile, self.slot, Slot::Conv(*self))?;
+        core.slots.fill(&(*self).into());
         Ok(0)
-    }
-
-    fn skip(&self, core: &mut Core) -> Result<u64, Fault> {
-        self.execute(core)
     }
 }
 
 impl Semantics for ConvVar {
-    fn cost(&self, machine: &Machine, core: &Core) -> Result<Cost, Fault> {
-        let inv = invariant(self, core)?;
-        check_schedule(inv, machine)?;
-        dpu_cost::conv(inv, self, machine).map_err(|error| Fault::operand(error.to_string()))
+    fn check(&self, machine: &Machine, core: &Core) -> Result<(), Fault> {
+        check_schedule(core.invariant_of(self)?, machine)
     }
 
     fn steps(&self, core: &Core) -> u64 {
-        let Ok(inv) = invariant(self, core) else { return 0 };
+        let Ok(inv) = core.invariant_of(self) else { return 0 };
         steps::of(inv, self)
     }
 
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {
-        let inv = invariant(self, core)?;
+        let inv = core.invariant_of(self)?;
         if inv.depthwise && !self.out_c.is_multiple_of(self.in_c) {
             let (out, input) = (self.out_c, self.in_c);
             return Err(Fault::operand(format!(
@@ -113,45 +102,8 @@ impl Semantics for ConvVar {
         )
     }
 
-    fn roles(&self, machine: &Machine, core: &Core) -> Result<Roles, Fault> {
-        let inv = invariant(self, core)?;
-        let skips = dpu_cost::skips_zeros(inv, machine);
-        let zero = |zero_point: i16| i8::try_from(zero_point).ok();
-        let dense = inv.method == Method::Dense && !inv.depthwise;
-        Ok(Roles {
-            acts: zero(inv.in_zp).filter(|_| skips),
-            weights: zero(inv.wt_zp).filter(|_| skips && dense),
-            // The ODU leaves out zeros whatever the PEs do.
-            results: matches!(inv.method, Method::Dense | Method::Sparse)
-                && !self.acc_out
-                && inv.out_dtype == Dtype::I8,
-            copies: false,
-        })
-    }
-
-    fn observe(&self, machine: &Machine, core: &Core, zeros: Zeros<'_>) -> Result<Option<Observed>, Fault> {
-        let inv = invariant(self, core)?;
-        let skips = dpu_cost::skips_zeros(inv, machine);
-        if !skips && [zeros.acts, zeros.weights, zeros.results] == [None; 3] {
-            return Ok(None);
-        }
-        let operands = Operands::read(inv, self, skips, zeros, &core.memory)?;
-        Ok(Some(Observed::Conv(Box::new(operands))))
-    }
-
-    fn measure(&self, machine: &Machine, core: &Core, observed: Observed) -> Result<Cost, Fault> {
-        match observed {
-            Observed::Cost(cost) => Ok(*cost),
-            Observed::Conv(operands) => operands.cost(invariant(self, core)?, self, machine, &core.memory),
-        }
-    }
-
-    fn skip(&self, core: &mut Core) -> Result<u64, Fault> {
-        Ok(dpu_cost::low_macs(invariant(self, core)?, self))
-    }
-
     fn execute(&self, core: &mut Core) -> Result<u64, Fault> {
-        let inv = *invariant(self, core)?;
+        let inv = *core.invariant_of(self)?;
         let Core { memory, scratch, layers, kernel, threads, .. } = core;
         if let Some((kernel, plan)) = kernel.and_then(|k| Some((k, Plan::new(k, &inv, self)?))) {
             let layer = layers.get((kernel, *threads), &inv, self, memory.space(Space::Sram, self.tile)?)?;
@@ -164,6 +116,37 @@ impl Semantics for ConvVar {
         let ppe = if self.acc_out { None } else { Some(Ppe::new(sram, &inv, &entries)?) };
         let tile = Tile { inv: &inv, var: self, decoder: &decoder, entries: &entries, ppe: ppe.as_ref() };
         if inv.depthwise { tile.depthwise(memory, scratch) } else { tile.dense(memory, scratch) }
+    }
+
+    fn skips_zeros(&self) -> Option<&dyn SkipsZeros> {
+        Some(self)
+    }
+}
+
+impl SkipsZeros for ConvVar {
+    fn roles(&self, machine: &Machine, core: &Core) -> Result<Roles, Fault> {
+        let inv = core.invariant_of(self)?;
+        let skips = dpu_cost::skips_zeros(inv, machine);
+        let zero = |zero_point: i16| i8::try_from(zero_point).ok();
+        let dense = !inv.method.is_packed() && !inv.depthwise;
+        Ok(Roles {
+            acts: zero(inv.in_zp).filter(|_| skips),
+            weights: zero(inv.wt_zp).filter(|_| skips && dense),
+            // The ODU leaves out zeros whatever the PEs do.
+            results: inv.method.low_work() == LowWork::Nothing && !self.acc_out && inv.out_dtype == Dtype::I8,
+            copies: false,
+        })
+    }
+
+    fn observe(&self, machine: &Machine, core: &Core, zeros: Zeros<'_>) -> Result<Option<Measure>, Fault> {
+        let inv = core.invariant_of(self)?;
+        let skips = dpu_cost::skips_zeros(inv, machine);
+        if !skips && [zeros.acts, zeros.weights, zeros.results] == [None; 3] {
+            return Ok(None);
+        }
+        let operands = Operands::read(inv, self, skips, zeros, &core.memory)?;
+        let (inv, var) = (*inv, *self);
+        Ok(Some(Box::new(move |machine, core| operands.cost(&inv, &var, machine, &core.memory))))
     }
 }
 
@@ -187,14 +170,6 @@ fn decode_set(
         return Err(Fault::operand(format!("code shift {shift} exceeds {max}")));
     }
     decoder.decode(packed, channels as usize, shift, out)
-}
-
-/// The invariant of a variant's slot.
-fn invariant<'a>(var: &ConvVar, core: &'a Core) -> Result<&'a ConvInv, Fault> {
-    match core.slot(var.tile, var.slot)? {
-        Slot::Conv(inv) => Ok(inv),
-        other @ (Slot::Empty | Slot::Pool(_)) => Err(wrong_slot(var.tile, var.slot, other, "a convolution")),
-    }
 }
 
 /// Refuses a schedule that the PE array cannot follow.
@@ -250,8 +225,11 @@ fn touch_weights(
     };
     if inv.depthwise {
         let shift = entries.first().map_or(0, |e| e.code_shift);
-        if inv.method == Method::Dliq && entries.iter().any(|e| e.code_shift != shift) {
-            return Err(Fault::operand("depthwise dliq: the code shifts of the weight table differ"));
+        if entries.iter().any(|e| e.code_shift != shift) {
+            let method = inv.method;
+            return Err(Fault::operand(format!(
+                "depthwise {method}: the code shifts of the weight table differ"
+            )));
         }
         return read(u64::from(var.weights), u64::from(var.weights).saturating_add(bytes));
     }

@@ -71,17 +71,23 @@ pub(super) fn accumulate_depthwise(act: &[u8], zero_point: i16, weights: &[i16],
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
-    #[test]
-    fn sums_of_products_for_every_shape() {
-        arbtest::arbtest(|u| {
-            let (pixels, channels) = (u.int_in_range(1..=3usize)?, u.int_in_range(1..=9usize)?);
-            let k = LANES * u.int_in_range(1..=3usize)?;
-            let mut values = |n: usize| -> arbtest::arbitrary::Result<Vec<i16>> {
-                (0..n).map(|_| u.int_in_range(-383..=383)).collect()
-            };
-            let (patches, weights) = (values(pixels * k)?, values(channels * k)?);
+    /// Pixels, channels, products for each of both, and the two operands.
+    fn operands() -> impl Strategy<Value = (usize, usize, usize, Vec<i16>, Vec<i16>)> {
+        let values = |n: usize| vec(-383..=383i16, n);
+        (1..=3usize, 1..=9usize, 1..=3usize).prop_flat_map(move |(pixels, channels, vectors)| {
+            let k = LANES * vectors;
+            (Just(pixels), Just(channels), Just(k), values(pixels * k), values(channels * k))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn sums_of_products_for_every_shape((pixels, channels, k, patches, weights) in operands()) {
             let mut acc: Vec<i32> = (0..pixels * channels).map(|i| i32::MAX - i as i32).collect();
             let mut want = acc.clone();
             for p in 0..pixels {
@@ -93,9 +99,8 @@ mod tests {
                 }
             }
             accumulate(&patches, &weights, k, channels, &mut acc);
-            assert_eq!(acc, want);
-            Ok(())
-        });
+            prop_assert_eq!(acc, want);
+        }
     }
 
     #[test]

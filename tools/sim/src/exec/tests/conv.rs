@@ -1,10 +1,13 @@
 //! Convolutions of random formats, strides, dilations, paddings, zero points and layouts against plain loops.
 
-use arbtest::arbitrary::{Result, Unstructured};
 use dpu_isa::{ConvInv, ConvVar, Dtype, Method, Round, WeightEntry};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest::test_runner::TestRng;
 
-use super::packed::{random_format, random_set};
-use super::{apply_scale, element, random_bytes, random_clamp, random_scale};
+use super::packed::{code_shift, format, random_set};
+use super::{Noise, apply_scale, clamp, element, noise, scale};
 use crate::error::TrapKind;
 use crate::exec::Core;
 use crate::testing::{get, kernels, put, run_task, sram_filled};
@@ -16,11 +19,13 @@ const LUT: usize = 64 << 10;
 const OUT: usize = 66 << 10;
 const PSUM: usize = 88 << 10;
 
-/// A random tile, with everything a naive computation needs.
+/// A tile, with everything a naive computation needs.
+#[derive(Debug)]
 struct Case {
     inv: ConvInv,
     var: ConvVar,
     entries: Vec<WeightEntry>,
+    packed: Vec<u8>,
     /// Weights less zero point: `[oc][ky][kx][ic]`, or `[ky][kx][oc]` for depthwise.
     weights: Vec<i32>,
     low: u64,
@@ -29,109 +34,153 @@ struct Case {
     lut: Vec<u8>,
 }
 
-fn random_layer(u: &mut Unstructured<'_>) -> Result<ConvInv> {
-    let out_dtype = *u.choose(&[Dtype::I8, Dtype::I8, Dtype::I16, Dtype::I32, Dtype::U8, Dtype::U16])?;
-    let (clamp_lo, clamp_hi) = random_clamp(u, out_dtype)?;
-    Ok(ConvInv {
-        depthwise: u.arbitrary()?,
-        stride_y: u.int_in_range(1..=3)?,
-        stride_x: u.int_in_range(1..=3)?,
-        dilation_y: u.int_in_range(1..=3)?,
-        dilation_x: u.int_in_range(1..=3)?,
-        in_zp: *u.choose(&[0, -128, 127, 255, 5])?,
-        scale: u.arbitrary()?,
-        round: if u.arbitrary()? { Round::Double } else { Round::Single },
-        out_dtype,
-        out_zp: *u.choose(&[0, -128, 127, 1000, i32::MAX])?,
-        clamp_lo,
-        clamp_hi,
-        lut: out_dtype == Dtype::I8 && u.arbitrary()?,
-        lut_addr: LUT as u32,
-        ..random_format(u)?
-    })
-}
-
-fn random_tile(u: &mut Unstructured<'_>, inv: &ConvInv) -> Result<ConvVar> {
-    let in_c = if u.ratio(1, 8)? { u.int_in_range(17..=70)? } else { u.int_in_range(1..=9)? };
-    let [in_h, in_w] = [u.int_in_range(1..=6)?, u.int_in_range(1..=6)?];
-    let [out_h, out_w] = [u.int_in_range(1..=4)?, u.int_in_range(1..=4)?];
-    let out_c = match (inv.depthwise, u.ratio(1, 8)?) {
-        (true, _) => in_c * u.int_in_range(1..=3)?,
-        // Whole and partial panels of every kernel.
-        (false, true) if in_c < 10 => u.int_in_range(7..=110)?,
-        (false, _) => u.int_in_range(1..=6)?,
-    };
-    let gap = |u: &mut Unstructured<'_>| Ok::<u32, arbtest::arbitrary::Error>(*u.choose(&[0, 0, 3, 16])?);
-    let act_pixel = in_c + gap(u)?;
-    let size = inv.out_dtype.bytes() as u32;
-    let out_pixel = (out_c + gap(u)?) * size;
-    Ok(ConvVar {
-        act: ACT as u32,
-        in_h,
-        in_w,
-        in_c,
-        act_row: act_pixel * in_w + gap(u)?,
-        act_pixel,
-        origin_y: u.int_in_range(-4..=3)?,
-        origin_x: u.int_in_range(-4..=3)?,
-        kernel_h: u.int_in_range(1..=3)?,
-        kernel_w: u.int_in_range(1..=4)?,
-        weights: WEIGHTS as u32,
-        table: TABLE as u32,
-        out: OUT as u32,
-        out_h,
-        out_w,
-        out_c,
-        out_row: out_pixel * out_w + gap(u)? * size,
-        out_pixel,
-        acc_in: u.arbitrary()?,
-        acc_out: u.arbitrary()?,
-        psum: PSUM as u32,
-        ..ConvVar::default()
-    })
-}
-
-/// Fills the SRAM and keeps what went in.
-fn random_case(u: &mut Unstructured<'_>) -> Result<(Case, Core)> {
-    let inv = random_layer(u)?;
-    let var = random_tile(u, &inv)?;
-    let mut core = sram_filled(&[]);
-    let act = random_bytes(u, (var.act_row * var.in_h) as usize)?;
-    put(&mut core, ACT, &act);
-    let (sets, channels) = if inv.depthwise { (1, var.out_c) } else { (var.out_c, var.in_c) };
-    let taps = usize::from(var.kernel_h) * usize::from(var.kernel_w);
-    let shift = |u: &mut Unstructured<'_>| match inv.method {
-        Method::Dliq => u.int_in_range(0..=8 - inv.param),
-        Method::Dense | Method::Sparse | Method::Mip2q => Ok(0),
-    };
-    let common = shift(u)?;
-    let (mut entries, mut weights, mut low, mut at) = (Vec::new(), Vec::new(), 0, 0);
-    for oc in 0..var.out_c {
-        let (multiplier, shift_right) = random_scale(u)?;
-        let code_shift = if inv.depthwise { common } else { shift(u)? };
-        let mut weight_offset = 0;
-        if oc < sets {
-            let (bytes, values, members) = random_set(u, &inv, taps, channels as usize, code_shift)?;
-            put(&mut core, WEIGHTS + at, &bytes);
-            weight_offset = at as u32;
-            at += bytes.len();
-            low += members;
-            weights.extend(values.iter().map(|v| v - i32::from(inv.wt_zp)));
+prop_compose! {
+    fn layer()(
+        out_dtype in select(&[Dtype::I8, Dtype::I8, Dtype::I16, Dtype::I32, Dtype::U8, Dtype::U16]),
+    )(
+        inv in format(),
+        out_dtype in Just(out_dtype),
+        (clamp_lo, clamp_hi) in clamp(out_dtype),
+        (depthwise, scale, lut) in any::<(bool, bool, bool)>(),
+        (stride_y, stride_x) in (1..=3u16, 1..=3u16),
+        (dilation_y, dilation_x) in (1..=3u16, 1..=3u16),
+        in_zp in select(&[0, -128, 127, 255, 5]),
+        round in select(&[Round::Double, Round::Single]),
+        out_zp in select(&[0, -128, 127, 1000, i32::MAX]),
+    ) -> ConvInv {
+        ConvInv {
+            depthwise,
+            stride_y,
+            stride_x,
+            dilation_y,
+            dilation_x,
+            in_zp,
+            scale,
+            round,
+            out_dtype,
+            out_zp,
+            clamp_lo,
+            clamp_hi,
+            lut: out_dtype == Dtype::I8 && lut,
+            lut_addr: LUT as u32,
+            ..inv
         }
-        let bias = *u.choose(&[0, 1000, -1000, 1 << 30, i32::MAX, i32::MIN])?;
-        let entry = WeightEntry { weight_offset, multiplier, shift: shift_right, code_shift, bias };
-        put(&mut core, TABLE + 16 * oc as usize, &entry.encode());
-        entries.push(entry);
     }
-    let lut = random_bytes(u, 256)?;
-    put(&mut core, LUT, &lut);
-    let sums = (var.out_h * var.out_w * var.out_c) as usize;
-    let psum = (0..sums).map(|_| u.arbitrary()).collect::<Result<Vec<i32>>>()?;
-    put(&mut core, PSUM, &psum.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>());
-    Ok((Case { inv, var, entries, weights, low, act, psum, lut }, core))
+}
+
+/// Input, origin, taps and outputs along an axis.
+fn axis(taps: u16) -> impl Strategy<Value = (u32, i32, u16, u32)> {
+    (1..=6u32, -4..=3, 1..=taps, 1..=4u32)
+}
+
+prop_compose! {
+    fn tile(inv: ConvInv)(
+        in_c in prop_oneof![1 => 17..=70u32, 7 => 1..=9u32],
+    )(
+        in_c in Just(in_c),
+        out_c in match inv.depthwise {
+            true => (1..=3u32).prop_map(move |multiplier| multiplier * in_c).boxed(),
+            // Whole and partial panels of every kernel.
+            false if in_c < 10 => prop_oneof![1 => 7..=110u32, 7 => 1..=6u32].boxed(),
+            false => (1..=6u32).boxed(),
+        },
+        (in_h, origin_y, kernel_h, out_h) in axis(3),
+        (in_w, origin_x, kernel_w, out_w) in axis(4),
+        gaps in prop::array::uniform4(select(&[0, 0, 3, 16])),
+        (acc_in, acc_out) in any::<(bool, bool)>(),
+    ) -> ConvVar {
+        let size = inv.out_dtype.bytes() as u32;
+        let (act_pixel, out_pixel) = (in_c + gaps[0], (out_c + gaps[1]) * size);
+        ConvVar {
+            act: ACT as u32,
+            in_h,
+            in_w,
+            in_c,
+            act_row: act_pixel * in_w + gaps[2],
+            act_pixel,
+            origin_y,
+            origin_x,
+            kernel_h,
+            kernel_w,
+            weights: WEIGHTS as u32,
+            table: TABLE as u32,
+            out: OUT as u32,
+            out_h,
+            out_w,
+            out_c,
+            out_row: out_pixel * out_w + gaps[3] * size,
+            out_pixel,
+            acc_in,
+            acc_out,
+            psum: PSUM as u32,
+            ..ConvVar::default()
+        }
+    }
+}
+
+/// What the table says of a channel: multiplier and shift, bias, shift of low codes.
+type Channel = ((i32, u8), i32, Index);
+
+fn case() -> impl Strategy<Value = Case> {
+    let channel = (scale(), select(&[0, 1000, -1000, 1 << 30, i32::MAX, i32::MIN]), any::<Index>());
+    // Channels repeat after a number that no kernel has lanes of.
+    let channels = vec(channel, 17);
+    let layers = layer().prop_flat_map(|inv| (Just(inv), tile(inv)));
+    (layers, channels, [noise(), noise(), noise()]).prop_perturb(
+        |((inv, var), channels, [act, psum, lut]), mut rng| {
+            let mut case = Case {
+                inv,
+                var,
+                entries: Vec::new(),
+                packed: Vec::new(),
+                weights: Vec::new(),
+                low: 0,
+                act: act.bytes((var.act_row * var.in_h) as usize),
+                psum: sums(psum, (var.out_h * var.out_w * var.out_c) as usize),
+                lut: lut.bytes(256),
+            };
+            case.pack(&channels, &mut rng);
+            case
+        },
+    )
+}
+
+fn sums(noise: Noise, n: usize) -> Vec<i32> {
+    noise.bytes(4 * n).chunks_exact(4).map(|sum| element(sum, 0, Dtype::I32)).collect()
 }
 
 impl Case {
+    /// Draws the weights.
+    fn pack(&mut self, channels: &[Channel], rng: &mut TestRng) {
+        let (inv, var) = (&self.inv, &self.var);
+        let (sets, depth) = if inv.depthwise { (1, var.out_c) } else { (var.out_c, var.in_c) };
+        let taps = usize::from(var.kernel_h) * usize::from(var.kernel_w);
+        for (oc, &((multiplier, shift), bias, any)) in (0..var.out_c).zip(channels.iter().cycle()) {
+            let code_shift = code_shift(inv, if inv.depthwise { channels[0].2 } else { any });
+            let mut weight_offset = 0;
+            if oc < sets {
+                let set = random_set(rng, inv, taps, depth as usize, code_shift);
+                weight_offset = self.packed.len() as u32;
+                self.packed.extend(set.bytes);
+                self.low += set.low;
+                self.weights.extend(set.values.iter().map(|v| v - i32::from(inv.wt_zp)));
+            }
+            self.entries.push(WeightEntry { weight_offset, multiplier, shift, code_shift, bias });
+        }
+    }
+
+    /// A core that holds the operands.
+    fn core(&self) -> Core {
+        let mut core = sram_filled(&[]);
+        put(&mut core, ACT, &self.act);
+        put(&mut core, WEIGHTS, &self.packed);
+        put(&mut core, LUT, &self.lut);
+        for (oc, entry) in self.entries.iter().enumerate() {
+            put(&mut core, TABLE + 16 * oc, &entry.encode());
+        }
+        core
+    }
+
     /// The accumulator of one output.
     fn acc(&self, oy: i64, ox: i64, oc: i64) -> i32 {
         let (inv, var) = (&self.inv, &self.var);
@@ -196,12 +245,13 @@ impl Case {
     }
 }
 
-#[test]
-fn random_tiles_agree_with_plain_loops() {
-    arbtest::arbtest(|u| {
-        let (case, mut core) = random_case(u)?;
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn random_tiles_agree_with_plain_loops(case in case(), threads in 2..=4usize) {
+        let mut core = case.core();
         let pixels = u64::from(case.var.out_h * case.var.out_w);
-        let threads = u.int_in_range(2..=4)?;
         for (kernel, threads) in kernels().into_iter().flat_map(|k| [(k, 1), (k, threads)]) {
             core.set_kernel(kernel, threads);
             // What the tile leaves is in the way of the next kernel.
@@ -210,13 +260,10 @@ fn random_tiles_agree_with_plain_loops() {
             run_task(&case.inv, &mut core).unwrap();
             let low = run_task(&case.var, &mut core)
                 .unwrap_or_else(|fault| panic!("{fault:?} of {:?} {:?}", case.inv, case.var));
-            assert_eq!(low, case.low * pixels);
+            prop_assert_eq!(low, case.low * pixels);
             case.check(&core);
         }
-        Ok(())
-    })
-    .size_max(40_000)
-    .budget_ms(4_000);
+    }
 }
 
 #[test]
@@ -282,7 +329,7 @@ fn whatever_a_variant_cannot_do_is_refused() {
         assert_eq!(kind, TrapKind::IllegalOperand);
         assert!(detail.contains(text), "{detail}");
     };
-    operand(try_out(inv, ConvVar { slot: 3, ..var }, good), "slot 3 of tile 0 holds nothing");
+    operand(try_out(inv, ConvVar { slot: 3, ..var }, good), "slot 3 of tile 0 is empty");
     operand(try_out(ConvInv { sched_oc: 300, ..inv }, var, good), "needs 300 PEs of 256");
     operand(try_out(ConvInv { sched_ic: 3, ..inv }, var, good), "sched_ic = 3");
     operand(try_out(inv, var, [0xff; 16]), "weight table entry of output channel 0");

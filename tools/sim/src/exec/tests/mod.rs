@@ -6,6 +6,7 @@ mod pool;
 mod vec;
 
 use dpu_isa::Dtype;
+use proptest::prelude::*;
 
 use super::{Clamp, Lut};
 use crate::error::TrapKind;
@@ -19,42 +20,41 @@ fn apply_scale(value: i32, multiplier: i32, shift: u8, double: bool) -> i32 {
     ((i128::from(value) * i128::from(multiplier) + round) >> shift) as i32
 }
 
-/// A random multiplier and shift, half of them as quantizers make them.
-fn random_scale(u: &mut arbtest::arbitrary::Unstructured<'_>) -> arbtest::arbitrary::Result<(i32, u8)> {
-    if u.arbitrary()? {
-        return Ok((u.int_in_range(1 << 30..=i32::MAX)?, u.int_in_range(30..=50)?));
-    }
-    Ok((u.int_in_range(0..=i32::MAX)?, u.int_in_range(2..=62)?))
+/// A multiplier and shift, half of them as quantizers make them.
+fn scale() -> impl Strategy<Value = (i32, u8)> {
+    prop_oneof![(1 << 30..=i32::MAX, 30..=50u8), (0..=i32::MAX, 2..=62u8)]
 }
 
 /// A clamp within a type, sometimes all of it.
-fn random_clamp(
-    u: &mut arbtest::arbitrary::Unstructured<'_>,
-    dtype: Dtype,
-) -> arbtest::arbitrary::Result<(i32, i32)> {
-    if u.arbitrary()? {
-        return Ok((dtype.min(), dtype.max()));
-    }
-    let lo = u.int_in_range(dtype.min()..=dtype.max())?;
-    Ok((lo, u.int_in_range(lo..=dtype.max())?))
+fn clamp(dtype: Dtype) -> impl Strategy<Value = (i32, i32)> {
+    let value = || dtype.min()..=dtype.max();
+    let ends = (value(), value()).prop_map(|(a, b)| (a.min(b), a.max(b)));
+    prop_oneof![Just((dtype.min(), dtype.max())), ends]
 }
 
-/// `n` random bytes.
-fn random_bytes(
-    u: &mut arbtest::arbitrary::Unstructured<'_>,
-    n: usize,
-) -> arbtest::arbitrary::Result<Vec<u8>> {
-    // Cheap for large n: a random start and step are random enough for arithmetic, once the ends are mixed in.
-    let (start, step): (u32, u32) = (u.arbitrary()?, u.arbitrary()?);
-    let byte = |i: u32| {
-        let x = start.wrapping_add(i.wrapping_mul(step | 1)).wrapping_mul(0x9e37_79b9);
-        match x >> 28 {
-            0 => 0x80,
-            1 => 0x7f,
-            _ => (x >> 16) as u8,
-        }
-    };
-    Ok((0..n as u32).map(byte).collect())
+/// Any number of bytes, cheaply: a start and a step are random enough for arithmetic, once the ends are mixed in.
+#[derive(Clone, Copy, Debug)]
+struct Noise {
+    start: u32,
+    step: u32,
+}
+
+impl Noise {
+    fn bytes(self, n: usize) -> Vec<u8> {
+        let byte = |i: u32| {
+            let x = self.start.wrapping_add(i.wrapping_mul(self.step | 1)).wrapping_mul(0x9e37_79b9);
+            match x >> 28 {
+                0 => 0x80,
+                1 => 0x7f,
+                _ => (x >> 16) as u8,
+            }
+        };
+        (0..n as u32).map(byte).collect()
+    }
+}
+
+fn noise() -> impl Strategy<Value = Noise> {
+    any::<(u32, u32)>().prop_map(|(start, step)| Noise { start, step })
 }
 
 /// An element of `dtype` at a byte position.

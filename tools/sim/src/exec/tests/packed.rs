@@ -1,72 +1,92 @@
 //! Random packed weight sets, written bit by bit from the format's definition together with their values.
 
-use arbtest::arbitrary::{Result, Unstructured};
+use std::cell::Cell;
+
 use dpu_isa::{ConvInv, Method};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest::test_runner::TestRng;
 
 use crate::testing::kernels;
 use crate::weights::Decoder;
 
-/// A format with random parameters.
-pub(super) fn random_format(u: &mut Unstructured<'_>) -> Result<ConvInv> {
-    let method = *u.choose(&[Method::Dense, Method::Sparse, Method::Dliq, Method::Mip2q])?;
-    let block = *u.choose(&[4u8, 8, 16, 32])?;
-    let mut inv = ConvInv { method, block, ..ConvInv::default() };
-    match method {
-        Method::Dense => inv.wt_zp = *u.choose(&[0, 0, -128, 127, 3])?,
-        Method::Sparse => {}
-        Method::Dliq => inv.param = u.int_in_range(1..=8)?,
-        Method::Mip2q => {
-            inv.param = u.int_in_range(0..=7)?;
-            inv.zero = matches!(inv.param, 2 | 4 | 5 | 6) && u.arbitrary()?;
+prop_compose! {
+    /// A format with any parameters.
+    pub(super) fn format()(
+        method in select(&[Method::Dense, Method::Sparse, Method::Dliq, Method::Mip2q]),
+        block in select(&[4u8, 8, 16, 32]),
+        low in any::<Index>(),
+        (bits, exponent, zero) in (1..=8u8, 0..=7u8, any::<bool>()),
+        zero_point in select(&[0, 0, -128, 127, 3]),
+    ) -> ConvInv {
+        let mut inv = ConvInv { method, block, ..ConvInv::default() };
+        match method {
+            Method::Dense => inv.wt_zp = zero_point,
+            Method::Sparse => {}
+            Method::Dliq => inv.param = bits,
+            Method::Mip2q => {
+                inv.param = exponent;
+                inv.zero = zero && matches!(exponent, 2 | 4 | 5 | 6);
+            }
         }
+        if method != Method::Dense {
+            inv.low = low.index(usize::from(block) + 1) as u8;
+        }
+        inv
     }
-    if method != Method::Dense {
-        inv.low = u.int_in_range(0..=block)?;
-    }
-    Ok(inv)
+}
+
+/// A shift of low codes that the format allows.
+pub(super) fn code_shift(inv: &ConvInv, any: Index) -> u8 {
+    if inv.method == Method::Dliq { any.index(usize::from(9 - inv.param)) as u8 } else { 0 }
 }
 
 /// Bits of a low code and a random legal code with its value.
-fn low_member(u: &mut Unstructured<'_>, inv: &ConvInv, shift: u8) -> Result<(usize, u32, i32)> {
-    Ok(match inv.method {
+fn low_member(rng: &mut TestRng, inv: &ConvInv, shift: u8) -> (usize, u32, i32) {
+    match inv.method {
         Method::Dense | Method::Sparse => (0, 0, 0),
         Method::Dliq => {
             let q = u32::from(inv.param);
-            let code = u.int_in_range(0..=(1u32 << q) - 1)?;
+            let code = rng.random_range(0..1u32 << q);
             let value = if code >> (q - 1) == 1 { code as i32 - (1 << q) } else { code as i32 };
             (q as usize, code, value << shift)
         }
         Method::Mip2q => {
             let width = [0, 1, 2, 2, 3, 3, 3, 3][usize::from(inv.param)];
-            if inv.zero && u.ratio(1, 4)? {
-                return Ok((width + 1, (1 << width) - 1, 0));
+            if inv.zero && rng.random_ratio(1, 4) {
+                return (width + 1, (1 << width) - 1, 0);
             }
-            let negative = u.arbitrary()?;
+            let negative = rng.random();
             let greatest = if negative { u32::from(inv.param) } else { u32::from(inv.param.min(6)) };
-            let e = u.int_in_range(0..=greatest)?;
+            let e = rng.random_range(0..=greatest);
             let value = if negative { -(1 << e) } else { 1 << e };
             (width + 1, e | u32::from(negative) << width, value)
         }
-    })
+    }
 }
 
-/// A random set of `taps` × `channels` weights: its bytes, its values (before any zero point), its low members.
-pub(super) fn random_set(
-    u: &mut Unstructured<'_>,
-    inv: &ConvInv,
-    taps: usize,
-    channels: usize,
-    shift: u8,
-) -> Result<(Vec<u8>, Vec<i32>, u64)> {
+/// A set of weights.
+#[derive(Debug)]
+pub(super) struct Set {
+    pub(super) bytes: Vec<u8>,
+    /// Before any zero point.
+    pub(super) values: Vec<i32>,
+    /// Its low members.
+    pub(super) low: u64,
+}
+
+/// A random set of `taps` × `channels` weights.
+pub(super) fn random_set(rng: &mut TestRng, inv: &ConvInv, taps: usize, channels: usize, shift: u8) -> Set {
     let (w, low) = (usize::from(inv.block), usize::from(inv.low));
     let mut bits: Vec<bool> = Vec::new();
     let mut put = |value: u32, n: usize| bits.extend((0..n).map(|i| value >> i & 1 == 1));
     let (mut values, mut low_members) = (Vec::new(), 0);
     for _ in 0..taps {
         if inv.method == Method::Dense {
-            for byte in super::random_bytes(u, channels)? {
-                put(u32::from(byte), 8);
-                values.push(i32::from(byte as i8));
+            for _ in 0..channels {
+                let value: i8 = rng.random();
+                put(u32::from(value as u8), 8);
+                values.push(i32::from(value));
             }
             continue;
         }
@@ -75,16 +95,16 @@ pub(super) fn random_set(
             // Any w − low positions are high.
             let mut order: Vec<usize> = (0..w).collect();
             for i in (1..w).rev() {
-                order.swap(i, u.int_in_range(0..=i)?);
+                order.swap(i, rng.random_range(0..=i));
             }
             let high: Vec<bool> = (0..w).map(|i| order.iter().take(w - low).any(|&p| p == i)).collect();
             let mut members = Vec::new();
             for (i, &is_high) in high.iter().enumerate() {
                 let (n, code, value) = if is_high {
-                    let value: i8 = u.arbitrary()?;
+                    let value: i8 = rng.random();
                     (8, u32::from(value as u8), i32::from(value))
                 } else {
-                    low_member(u, inv, shift)?
+                    low_member(rng, inv, shift)
                 };
                 members.push((n, if i < real { code } else { 0 }));
                 if i < real {
@@ -101,40 +121,38 @@ pub(super) fn random_set(
     }
     bits.resize(bits.len().next_multiple_of(128), false);
     let bytes = bits.chunks(8).map(|byte| byte.iter().rev().fold(0, |v, &b| v << 1 | u8::from(b))).collect();
-    Ok((bytes, values, low_members))
+    Set { bytes, values, low: low_members }
 }
 
 #[test]
 fn kernels_decode_what_the_plain_decoder_does_and_nothing_else() {
-    let (mut whole, mut damaged) = (0, 0);
-    arbtest::arbtest(|u| {
-        let inv = random_format(u)?;
-        let taps = u.int_in_range(1..=3usize)?;
-        let channels = u.int_in_range(1..=70usize)?;
-        let shift = if inv.method == Method::Dliq { u.int_in_range(0..=8 - inv.param)? } else { 0 };
-        let (mut set, values, low) = random_set(u, &inv, taps, channels, shift)?;
-        let damage = u.arbitrary()?;
-        if damage {
-            let bit = u.int_in_range(0..=8 * set.len() - 1)?;
-            set[bit / 8] ^= 1 << (bit % 8);
+    let sets = (format(), 1..=3usize, 1..=70usize, any::<Index>()).prop_perturb(
+        |(inv, taps, channels, shift), mut rng| {
+            let shift = code_shift(&inv, shift);
+            (inv, channels, shift, random_set(&mut rng, &inv, taps, channels, shift))
+        },
+    );
+    let (whole, damaged) = (Cell::new(0), Cell::new(0));
+    proptest!(ProptestConfig::with_cases(2_000), |((inv, channels, shift, set) in sets, damage: Option<Index>)| {
+        let Set { mut bytes, values, low } = set;
+        if let Some(bit) = damage.map(|bit| bit.index(8 * bytes.len())) {
+            bytes[bit / 8] ^= 1 << (bit % 8);
         }
         let decoder = Decoder::new(&inv).unwrap();
-        let mut plain = vec![0i16; taps * channels];
-        let want = decoder.decode(&set, channels, shift, &mut plain).ok();
-        assert!(damage || want == Some(low));
-        let Some(blocks) = decoder.blocks(shift) else { return Ok(()) };
+        let mut plain = vec![0i16; values.len()];
+        let want = decoder.decode(&bytes, channels, shift, &mut plain).ok();
+        prop_assert!(damage.is_some() || want == Some(low));
         for kernel in kernels().into_iter().flatten() {
-            let mut got = vec![0i8; taps * channels];
-            let Some(found) = kernel.decode(&blocks, &set, channels, &mut got) else { continue };
-            assert_eq!(Some(found), want, "{inv:?}");
-            assert!(got.iter().zip(&plain).all(|(a, b)| i16::from(*a) == *b), "{inv:?}");
-            assert!(damage || got.iter().zip(&values).all(|(a, b)| i32::from(*a) == *b), "{inv:?}");
-            if damage { damaged += 1 } else { whole += 1 }
+            let Some(blocks) = decoder.blocks(shift) else { break };
+            let mut got = vec![0i8; values.len()];
+            let Some(found) = kernel.decode(&blocks, &bytes, channels, &mut got) else { continue };
+            prop_assert_eq!(Some(found), want);
+            prop_assert!(got.iter().zip(&plain).all(|(a, b)| i16::from(*a) == *b));
+            prop_assert!(damage.is_some() || got.iter().zip(&values).all(|(a, b)| i32::from(*a) == *b));
+            let count = if damage.is_some() { &damaged } else { &whole };
+            count.set(count.get() + 1);
         }
-        Ok(())
-    })
-    .size_max(40_000)
-    .budget_ms(1_000);
+    });
     // A host without the instructions decodes nothing here.
-    assert_eq!(whole > 0, damaged > 0);
+    assert_eq!(whole.get() > 0, damaged.get() > 0);
 }

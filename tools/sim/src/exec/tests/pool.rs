@@ -1,9 +1,10 @@
 //! Pooling of random tiles against plain loops, and the corners of the divisor.
 
-use arbtest::arbitrary::{Result, Unstructured};
 use dpu_isa::{Dtype, PoolInv, PoolMode, PoolVar};
+use proptest::prelude::*;
+use proptest::sample::select;
 
-use super::{apply_scale, element, random_bytes, random_clamp};
+use super::{apply_scale, clamp, element, noise};
 use crate::error::TrapKind;
 use crate::exec::Core;
 use crate::testing::{get, kernels, put, run_task, sram_filled};
@@ -11,55 +12,81 @@ use crate::testing::{get, kernels, put, run_task, sram_filled};
 const OUT: usize = 32 << 10;
 const PSUM: usize = 64 << 10;
 
-fn random_case(u: &mut Unstructured<'_>) -> Result<(PoolInv, PoolVar)> {
-    let dtype = *u.choose(&[Dtype::I8, Dtype::I16])?;
-    let (clamp_lo, clamp_hi) = random_clamp(u, dtype)?;
-    let inv = PoolInv {
-        mode: *u.choose(&[PoolMode::Max, PoolMode::Avg])?,
-        stride_y: u.int_in_range(1..=3)?,
-        stride_x: u.int_in_range(1..=3)?,
-        dtype,
-        in_zp: u.int_in_range(-128..=127)?,
-        out_zp: u.int_in_range(-128..=127)?,
-        clamp_lo,
-        clamp_hi,
-        ..PoolInv::default()
-    };
-    let size = dtype.bytes() as u32;
-    let [in_h, in_w] = [u.int_in_range(1..=7)?, u.int_in_range(1..=7)?];
-    let in_c = if u.ratio(1, 4)? { u.int_in_range(10..=100)? } else { u.int_in_range(1..=9)? };
-    let pixel = (in_c + u.int_in_range(0..=2)?) * size;
-    let [origin_y, origin_x] = [u.int_in_range(-2..=1)?, u.int_in_range(-2..=1)?];
-    let [kernel_h, kernel_w] = [u.int_in_range(1..=4)?, u.int_in_range(1..=4)?];
-    let [out_h, out_w] = [u.int_in_range(1..=3)?, u.int_in_range(1..=3)?];
-    let var = PoolVar {
-        in_h,
-        in_w,
-        in_c,
-        act_row: pixel * in_w,
-        act_pixel: pixel,
-        origin_y,
-        origin_x,
-        kernel_h,
-        kernel_w,
-        out: OUT as u32,
-        out_h,
-        out_w,
-        out_row: pixel * out_w,
-        out_pixel: pixel,
-        acc_in: u.arbitrary()?,
-        acc_out: u.arbitrary()?,
-        psum: PSUM as u32,
-        // The window of which this kernel may be a part.
-        win_h: kernel_h + u.int_in_range(0..=2)?,
-        win_w: kernel_w + u.int_in_range(0..=2)?,
-        win_y: origin_y - u.int_in_range(0..=1)?,
-        win_x: origin_x - u.int_in_range(0..=1)?,
-        bound_h: in_h + u.int_in_range(0..=2)?,
-        bound_w: in_w + u.int_in_range(0..=2)?,
-        ..PoolVar::default()
-    };
-    Ok((inv, var))
+prop_compose! {
+    fn layer()(dtype in select(&[Dtype::I8, Dtype::I16]))(
+        (clamp_lo, clamp_hi) in clamp(dtype),
+        mode in select(&[PoolMode::Max, PoolMode::Avg]),
+        (stride_y, stride_x) in (1..=3u16, 1..=3u16),
+        (in_zp, out_zp) in (-128..=127, -128..=127),
+        dtype in Just(dtype),
+    ) -> PoolInv {
+        PoolInv {
+            mode, stride_y, stride_x, dtype, in_zp, out_zp, clamp_lo, clamp_hi, ..PoolInv::default()
+        }
+    }
+}
+
+/// Positions of a tile along an axis: input, origin, taps and outputs; of the window of which the taps may be a part, its
+/// first position and its taps, and the input that it sees.
+#[derive(Clone, Copy, Debug)]
+struct Axis {
+    input: u32,
+    origin: i32,
+    taps: u16,
+    outputs: u32,
+    window: (i32, u16, u32),
+}
+
+prop_compose! {
+    fn axis()(
+        input in 1..=7u32,
+        origin in -2..=1,
+        (taps, outputs) in (1..=4u16, 1..=3u32),
+        (before, behind, beyond) in (0..=1, 0..=2u16, 0..=2u32),
+    ) -> Axis {
+        Axis { input, origin, taps, outputs, window: (origin - before, taps + behind, input + beyond) }
+    }
+}
+
+prop_compose! {
+    /// A tile of a layer.
+    fn case()(
+        inv in layer(),
+        (y, x) in (axis(), axis()),
+        in_c in prop_oneof![1 => 10..=100u32, 3 => 1..=9u32],
+        gap in 0..=2u32,
+        (acc_in, acc_out) in any::<(bool, bool)>(),
+    ) -> (PoolInv, PoolVar) {
+        let pixel = (in_c + gap) * inv.dtype.bytes() as u32;
+        let ((win_y, win_h, bound_h), (win_x, win_w, bound_w)) = (y.window, x.window);
+        let var = PoolVar {
+            in_h: y.input,
+            in_w: x.input,
+            in_c,
+            act_row: pixel * x.input,
+            act_pixel: pixel,
+            origin_y: y.origin,
+            origin_x: x.origin,
+            kernel_h: y.taps,
+            kernel_w: x.taps,
+            out: OUT as u32,
+            out_h: y.outputs,
+            out_w: x.outputs,
+            out_row: pixel * x.outputs,
+            out_pixel: pixel,
+            acc_in,
+            acc_out,
+            psum: PSUM as u32,
+            win_h,
+            win_w,
+            win_y,
+            win_x,
+            bound_h,
+            bound_w,
+            ..PoolVar::default()
+        };
+        (inv, var)
+    }
 }
 
 /// The value that one output should have; nothing where the machine must trap.
@@ -112,22 +139,18 @@ fn naive(inv: &PoolInv, var: &PoolVar, sram: &[u8], (oy, ox, c): (u32, u32, u32)
     Some(mean.wrapping_add(inv.out_zp).clamp(inv.clamp_lo, inv.clamp_hi))
 }
 
-#[test]
-fn random_tiles_agree_with_plain_loops() {
-    arbtest::arbtest(|u| {
-        let (inv, var) = random_case(u)?;
-        let mut core = sram_filled(&random_bytes(u, (var.act_row * var.in_h) as usize)?);
-        let sums = 4 * (var.out_h * var.out_w * var.in_c) as usize;
-        put(&mut core, PSUM, &random_bytes(u, sums)?);
+proptest! {
+    #[test]
+    fn random_tiles_agree_with_plain_loops((inv, var) in case(), (acts, psum) in (noise(), noise())) {
+        let mut core = sram_filled(&acts.bytes((var.act_row * var.in_h) as usize));
+        put(&mut core, PSUM, &psum.bytes(4 * (var.out_h * var.out_w * var.in_c) as usize));
         let before = get(&core, 0, 128 << 10).to_vec();
         for kernel in kernels() {
             core.set_kernel(kernel, 1);
             put(&mut core, 0, &before);
             agrees(&inv, &var, &mut core, &before);
         }
-        Ok(())
-    })
-    .size_max(30_000);
+    }
 }
 
 /// Runs a tile and compares everything it leaves with plain loops over what there was before.

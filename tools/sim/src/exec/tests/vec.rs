@@ -1,12 +1,16 @@
 //! The vector engine: every operator on random strided arrays against plain loops.
 
-use arbtest::arbitrary::{Result, Unstructured};
 use dpu_isa::{
-    BinaryOp, Dtype, ReduceOp, RescaleEntry, Round, UnaryOp, VecBinary, VecReduce, VecRescale, VecTable,
-    VecUnary,
+    BinaryOp, Dtype, Instr, ReduceOp, RescaleEntry, Round, UnaryOp, VecBinary, VecReduce, VecRescale,
+    VecTable, VecUnary,
 };
+use proptest::array::{uniform5, uniform6};
+use proptest::bool::weighted;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
 
-use super::{apply_scale, element, random_bytes, random_clamp, random_scale};
+use super::{Noise, apply_scale, clamp, element, noise, scale};
 use crate::error::TrapKind;
 use crate::exec::{Core, Semantics};
 use crate::testing::{get, kernels, put, run_task, sram_filled};
@@ -16,24 +20,78 @@ const OUT: u32 = 48 << 10;
 const LUT: u32 = 112 << 10;
 const PARAMS: u32 = 113 << 10;
 
-fn random_dims(u: &mut Unstructured<'_>) -> Result<[u32; 6]> {
-    let mut dims = [1; 6];
-    for dim in &mut dims {
-        *dim = *u.choose(&[1, 1, 2, 3])?;
-    }
-    dims[5] = u.int_in_range(1..=20)?;
-    Ok(dims)
+fn dims() -> impl Strategy<Value = [u32; 6]> {
+    (uniform5(select(&[1, 1, 2, 3])), 1..=20u32).prop_map(|([a, b, c, d, e], f)| [a, b, c, d, e, f])
 }
 
-/// Strides of an operand: contiguous, broadcast somewhere, or arbitrary.
-fn random_strides(u: &mut Unstructured<'_>, dims: &[u32; 6], dtype: Dtype) -> Result<[u32; 6]> {
-    let mut strides = contiguous(dims, dtype);
-    for stride in &mut strides {
-        if u.ratio(1, 4)? {
-            *stride = dtype.bytes() as u32 * u.int_in_range(0..=9)?;
-        }
+fn dtype() -> impl Strategy<Value = Dtype> {
+    select(Dtype::ALL)
+}
+
+fn round() -> impl Strategy<Value = Round> {
+    select(&[Round::Single, Round::Double])
+}
+
+/// An operand: its type, how it lies in memory, and what is subtracted from it.
+#[derive(Clone, Copy, Debug)]
+struct Operand {
+    dtype: Dtype,
+    /// For each axis whose stride is not that of contiguous memory the stride in elements; 0 is a broadcast.
+    steps: [Option<u32>; 6],
+    zp: i32,
+}
+
+fn operand(types: &'static [Dtype]) -> impl Strategy<Value = Operand> {
+    let steps = uniform6(prop::option::weighted(0.25, 0..=9u32));
+    let zp = select(&[0, -128, 7, 255, i32::MIN, i32::MAX]);
+    (select(types), steps, zp).prop_map(|(dtype, steps, zp)| Operand { dtype, steps, zp })
+}
+
+impl Operand {
+    fn strides(&self, dims: &[u32; 6]) -> [u32; 6] {
+        let plain = contiguous(dims, self.dtype);
+        std::array::from_fn(|d| self.steps[d].map_or(plain[d], |n| n * self.dtype.bytes() as u32))
     }
-    Ok(strides)
+}
+
+/// What becomes of a result.
+#[derive(Clone, Copy, Debug)]
+struct Output {
+    dtype: Dtype,
+    zp: i32,
+    clamp: bool,
+    range: (i32, i32),
+    lut: bool,
+}
+
+prop_compose! {
+    fn output()(dtype in dtype())(
+        dtype in Just(dtype),
+        zp in select(&[0, -128, i32::MAX]),
+        range in clamp(dtype),
+        (clamp, lut) in any::<(bool, bool)>(),
+    ) -> Output {
+        Output { dtype, zp, clamp, range, lut: lut && dtype == Dtype::I8 }
+    }
+}
+
+/// A multiplier and shift that may be off, and how it rounds.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    on: bool,
+    mult: i32,
+    shift: u8,
+    round: Round,
+}
+
+fn scaling() -> impl Strategy<Value = Scale> {
+    (any::<bool>(), scale(), round()).prop_map(|(on, (mult, shift), round)| Scale { on, mult, shift, round })
+}
+
+impl Scale {
+    fn apply(&self, v: i32) -> i32 {
+        if self.on { apply_scale(v, self.mult, self.shift, self.round == Round::Double) } else { v }
+    }
 }
 
 /// Row-major strides.
@@ -61,19 +119,15 @@ fn at(base: u32, index: &[u32; 6], strides: &[u32; 6]) -> usize {
     (base + index.iter().zip(strides).map(|(i, s)| i * s).sum::<u32>()) as usize
 }
 
-/// A core full of random bytes, and a copy of its SRAM.
-fn random_core(u: &mut Unstructured<'_>) -> Result<(Core, Vec<u8>)> {
-    let bytes = random_bytes(u, 128 << 10)?;
-    Ok((sram_filled(&bytes), bytes))
-}
-
-fn random_dtype(u: &mut Unstructured<'_>) -> Result<Dtype> {
-    u.choose(Dtype::ALL).copied()
+/// A core full of noise, and a copy of its SRAM.
+fn core_of(noise: Noise) -> (Core, Vec<u8>) {
+    let bytes = noise.bytes(128 << 10);
+    (sram_filled(&bytes), bytes)
 }
 
 /// Runs the task and compares every result with `want(index)`, where it is not empty.
 fn check(
-    task: &impl Semantics,
+    task: &(impl Semantics + Copy + Into<Instr>),
     core: &mut Core,
     dims: &[u32; 6],
     (strides, dtype): (&[u32; 6], Dtype),
@@ -115,112 +169,117 @@ fn binary(op: BinaryOp, shift: u8, x: i32, y: i32) -> i32 {
     }
 }
 
-#[test]
-fn binary_operators() {
-    arbtest::arbtest(|u| {
-        let (mut core, sram) = random_core(u)?;
-        let dims = random_dims(u)?;
-        // Bytes side by side have loops of their own.
-        let bytes = u.arbitrary()?;
-        let [a_dtype, b_dtype, out_dtype] = match bytes {
-            true => [Dtype::I8; 3],
-            false => [random_dtype(u)?, random_dtype(u)?, random_dtype(u)?],
-        };
-        let op = *u.choose(BinaryOp::ALL)?;
-        let round = |u: &mut Unstructured<'_>| u.choose(&[Round::Single, Round::Double]).copied();
-        let (clamp_lo, clamp_hi) = random_clamp(u, out_dtype)?;
-        let ((a_mult, a_shift), (b_mult, b_shift), (mult, shift)) =
-            (random_scale(u)?, random_scale(u)?, random_scale(u)?);
-        let x = VecBinary {
-            op,
-            mul_shift: if op == BinaryOp::Mul && !u.ratio(1, 3)? { u.int_in_range(0..=63)? } else { 0 },
-            dims,
-            a_dtype,
-            a_strides: if bytes && !u.ratio(1, 3)? {
-                contiguous(&dims, a_dtype)
-            } else {
-                random_strides(u, &dims, a_dtype)?
-            },
-            a_zp: *u.choose(&[0, -128, 7, i32::MIN])?,
-            a_scale: u.arbitrary()?,
-            a_mult,
-            a_shift,
-            a_round: round(u)?,
-            b: B,
-            b_dtype,
-            b_strides: if bytes && !u.ratio(1, 3)? {
-                contiguous(&dims, b_dtype)
-            } else {
-                random_strides(u, &dims, b_dtype)?
-            },
-            b_zp: *u.choose(&[0, -128, 7, i32::MAX])?,
-            b_scale: u.arbitrary()?,
-            b_mult,
-            b_shift,
-            b_round: round(u)?,
-            out: OUT,
-            out_dtype,
-            out_strides: contiguous(&dims, out_dtype),
-            scale: u.arbitrary()?,
-            mult,
-            shift,
-            round: round(u)?,
-            out_zp: *u.choose(&[0, -128, i32::MAX])?,
-            clamp: u.arbitrary()?,
-            clamp_lo,
-            clamp_hi,
-            lut: out_dtype == Dtype::I8 && u.arbitrary()?,
-            lut_addr: LUT,
-            ..VecBinary::default()
-        };
-        let scaled = |on: bool, v: i32, mult, shift, round| {
-            if on { apply_scale(v, mult, shift, round == Round::Double) } else { v }
-        };
-        check(&x, &mut core, &dims, (&x.out_strides, out_dtype), |index| {
-            let a = element(&sram, at(0, index, &x.a_strides), a_dtype).wrapping_sub(x.a_zp);
-            let b = element(&sram, at(B, index, &x.b_strides), b_dtype).wrapping_sub(x.b_zp);
-            let a = scaled(x.a_scale, a, a_mult, a_shift, x.a_round);
-            let b = scaled(x.b_scale, b, b_mult, b_shift, x.b_round);
-            let v =
-                scaled(x.scale, binary(op, x.mul_shift, a, b), mult, shift, x.round).wrapping_add(x.out_zp);
-            let v = if x.clamp { v.clamp(clamp_lo, clamp_hi) } else { v };
+prop_compose! {
+    /// A binary operator with both operands' and its own scale. Bytes side by side have loops of their own.
+    fn binary_case()(bytes in any::<bool>())(
+        op in select(BinaryOp::ALL),
+        mul_shift in prop_oneof![1 => Just(0), 2 => 0..=63u8],
+        dims in dims(),
+        (mut a, mut b, mut y) in (operand(Dtype::ALL), operand(Dtype::ALL), output()),
+        scales in [scaling(), scaling(), scaling()],
+        contiguous in [weighted(2.0 / 3.0), weighted(2.0 / 3.0)],
+        bytes in Just(bytes),
+        range in clamp(Dtype::I8),
+    ) -> (VecBinary, [Scale; 3]) {
+        if bytes {
+            (a.dtype, b.dtype) = (Dtype::I8, Dtype::I8);
+            y = Output { dtype: Dtype::I8, range, ..y };
+        }
+        for (operand, _) in [&mut a, &mut b].into_iter().zip(contiguous).filter(|(_, all)| bytes && *all) {
+            operand.steps = [None; 6];
+        }
+        (binary_task(op, mul_shift, &dims, [&a, &b], &y, &scales), scales)
+    }
+}
+
+fn binary_task(
+    op: BinaryOp,
+    mul_shift: u8,
+    dims: &[u32; 6],
+    [a, b]: [&Operand; 2],
+    y: &Output,
+    [a_scale, b_scale, scale]: &[Scale; 3],
+) -> VecBinary {
+    VecBinary {
+        op,
+        mul_shift: if op == BinaryOp::Mul { mul_shift } else { 0 },
+        dims: *dims,
+        a_dtype: a.dtype,
+        a_strides: a.strides(dims),
+        a_zp: a.zp,
+        a_scale: a_scale.on,
+        a_mult: a_scale.mult,
+        a_shift: a_scale.shift,
+        a_round: a_scale.round,
+        b: B,
+        b_dtype: b.dtype,
+        b_strides: b.strides(dims),
+        b_zp: b.zp,
+        b_scale: b_scale.on,
+        b_mult: b_scale.mult,
+        b_shift: b_scale.shift,
+        b_round: b_scale.round,
+        out: OUT,
+        out_dtype: y.dtype,
+        out_strides: contiguous(dims, y.dtype),
+        scale: scale.on,
+        mult: scale.mult,
+        shift: scale.shift,
+        round: scale.round,
+        out_zp: y.zp,
+        clamp: y.clamp,
+        clamp_lo: y.range.0,
+        clamp_hi: y.range.1,
+        lut: y.lut,
+        lut_addr: LUT,
+        ..VecBinary::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn binary_operators((x, [a_scale, b_scale, scale]) in binary_case(), noise in noise()) {
+        let (mut core, sram) = core_of(noise);
+        check(&x, &mut core, &x.dims, (&x.out_strides, x.out_dtype), |index| {
+            let a = element(&sram, at(0, index, &x.a_strides), x.a_dtype).wrapping_sub(x.a_zp);
+            let b = element(&sram, at(B, index, &x.b_strides), x.b_dtype).wrapping_sub(x.b_zp);
+            let v = scale.apply(binary(x.op, x.mul_shift, a_scale.apply(a), b_scale.apply(b)));
+            let v = v.wrapping_add(x.out_zp);
+            let v = if x.clamp { v.clamp(x.clamp_lo, x.clamp_hi) } else { v };
             if x.lut {
                 element(&sram, (LUT as i32 + wrap(v, Dtype::I8) + 128) as usize, Dtype::I8)
             } else {
                 v
             }
         });
-        Ok(())
-    })
-    .size_max(4_000)
-    .budget_ms(1_000);
-}
+    }
 
-#[test]
-fn unary_operators() {
-    arbtest::arbtest(|u| {
-        let (mut core, sram) = random_core(u)?;
-        let dims = random_dims(u)?;
-        let [src_dtype, out_dtype] = [random_dtype(u)?, random_dtype(u)?];
-        let op = *u.choose(UnaryOp::ALL)?;
-        let (clamp_lo, clamp_hi) = random_clamp(u, out_dtype)?;
+    #[test]
+    fn unary_operators(
+        op in select(UnaryOp::ALL),
+        dims in dims(),
+        (src, y, noise) in (operand(Dtype::ALL), output(), noise()),
+    ) {
+        let (mut core, sram) = core_of(noise);
         let x = VecUnary {
             op,
             dims,
-            src_dtype,
-            src_strides: random_strides(u, &dims, src_dtype)?,
-            in_zp: *u.choose(&[0, -128, 7, i32::MIN])?,
+            src_dtype: src.dtype,
+            src_strides: src.strides(&dims),
+            in_zp: src.zp,
             out: OUT,
-            out_dtype,
-            out_strides: contiguous(&dims, out_dtype),
-            out_zp: *u.choose(&[0, -128, i32::MAX])?,
-            clamp: u.arbitrary()?,
-            clamp_lo,
-            clamp_hi,
+            out_dtype: y.dtype,
+            out_strides: contiguous(&dims, y.dtype),
+            out_zp: y.zp,
+            clamp: y.clamp,
+            clamp_lo: y.range.0,
+            clamp_hi: y.range.1,
             ..VecUnary::default()
         };
-        check(&x, &mut core, &dims, (&x.out_strides, out_dtype), |index| {
-            let v = element(&sram, at(0, index, &x.src_strides), src_dtype).wrapping_sub(x.in_zp);
+        check(&x, &mut core, &dims, (&x.out_strides, y.dtype), |index| {
+            let v = element(&sram, at(0, index, &x.src_strides), src.dtype).wrapping_sub(x.in_zp);
             let v = match op {
                 UnaryOp::Copy => v,
                 UnaryOp::Abs => i64::from(v).abs() as i32,
@@ -228,119 +287,112 @@ fn unary_operators() {
                 UnaryOp::Clz => (0..32).rev().take_while(|bit| (v as u32) >> bit == 0).count() as i32,
             };
             let v = v.wrapping_add(x.out_zp);
-            if x.clamp { v.clamp(clamp_lo, clamp_hi) } else { v }
+            if x.clamp { v.clamp(x.clamp_lo, x.clamp_hi) } else { v }
         });
-        Ok(())
-    })
-    .size_max(2_000);
-}
+    }
 
-#[test]
-fn rescales_per_tensor_and_per_channel() {
-    arbtest::arbtest(|u| {
-        let (mut core, sram) = random_core(u)?;
-        let dims = random_dims(u)?;
-        let [src_dtype, out_dtype] = [random_dtype(u)?, random_dtype(u)?];
-        let (clamp_lo, clamp_hi) = random_clamp(u, out_dtype)?;
-        let channels = dims[5];
-        let scales = (0..channels).map(|_| random_scale(u)).collect::<Result<Vec<_>>>()?;
+    #[test]
+    fn rescales_per_tensor_and_per_channel(
+        dims in dims(),
+        (src, y, noise) in (operand(Dtype::ALL), output(), noise()),
+        scales in vec(scale(), 20),
+        (per_channel, round) in (any::<bool>(), round()),
+    ) {
+        let (mut core, sram) = core_of(noise);
         for (channel, &(multiplier, shift)) in scales.iter().enumerate() {
             let entry = RescaleEntry { multiplier, shift: i32::from(shift) };
             put(&mut core, PARAMS as usize + 16 * channel, &entry.encode());
         }
         let x = VecRescale {
             dims,
-            src_dtype,
-            src_strides: random_strides(u, &dims, src_dtype)?,
-            in_zp: *u.choose(&[0, -128, 7, 255])?,
+            src_dtype: src.dtype,
+            src_strides: src.strides(&dims),
+            in_zp: src.zp,
             out: OUT,
-            out_dtype,
-            out_strides: contiguous(&dims, out_dtype),
-            out_zp: *u.choose(&[0, -128, i32::MAX])?,
-            per_channel: u.arbitrary()?,
+            out_dtype: y.dtype,
+            out_strides: contiguous(&dims, y.dtype),
+            out_zp: y.zp,
+            per_channel,
             params: PARAMS,
             mult: scales[0].0,
             shift: scales[0].1,
-            round: *u.choose(&[Round::Single, Round::Double])?,
-            clamp_lo,
-            clamp_hi,
-            lut: out_dtype == Dtype::I8 && u.arbitrary()?,
+            round,
+            clamp_lo: y.range.0,
+            clamp_hi: y.range.1,
+            lut: y.lut,
             lut_addr: LUT,
             ..VecRescale::default()
         };
-        check(&x, &mut core, &dims, (&x.out_strides, out_dtype), |index| {
-            let v = element(&sram, at(0, index, &x.src_strides), src_dtype).wrapping_sub(x.in_zp);
-            let (multiplier, shift) = scales[if x.per_channel { index[5] as usize } else { 0 }];
-            let v = apply_scale(v, multiplier, shift, x.round == Round::Double).wrapping_add(x.out_zp);
-            let v = v.clamp(clamp_lo, clamp_hi);
+        check(&x, &mut core, &dims, (&x.out_strides, y.dtype), |index| {
+            let v = element(&sram, at(0, index, &x.src_strides), src.dtype).wrapping_sub(x.in_zp);
+            let (multiplier, shift) = scales[if per_channel { index[5] as usize } else { 0 }];
+            let v = apply_scale(v, multiplier, shift, round == Round::Double).wrapping_add(x.out_zp);
+            let v = v.clamp(x.clamp_lo, x.clamp_hi);
             if x.lut { element(&sram, (LUT as i32 + v + 128) as usize, Dtype::I8) } else { v }
         });
-        Ok(())
-    })
-    .size_max(2_000);
-}
+    }
 
-#[test]
-fn tables_of_both_widths() {
-    arbtest::arbtest(|u| {
-        let (mut core, sram) = random_core(u)?;
-        let dims = random_dims(u)?;
-        let src_dtype = *u.choose(&[Dtype::I8, Dtype::I16])?;
+    #[test]
+    fn tables_of_both_widths(
+        dims in dims(),
+        src in operand(&[Dtype::I8, Dtype::I16]),
+        noise in noise(),
+    ) {
+        let (mut core, sram) = core_of(noise);
         let mut x = VecTable {
             dims,
-            src_dtype,
-            src_strides: random_strides(u, &dims, src_dtype)?,
+            src_dtype: src.dtype,
+            src_strides: src.strides(&dims),
             out: OUT,
             table: LUT,
             ..VecTable::default()
         };
         x.out_strides = contiguous(&dims, x.out_dtype());
         check(&x, &mut core, &dims, (&x.out_strides, x.out_dtype()), |index| {
-            let v = element(&sram, at(0, index, &x.src_strides), src_dtype);
-            if src_dtype == Dtype::I8 {
+            let v = element(&sram, at(0, index, &x.src_strides), src.dtype);
+            if src.dtype == Dtype::I8 {
                 return element(&sram, (LUT as i32 + v + 128) as usize, Dtype::I8);
             }
             let entry = |i: i32| element(&sram, LUT as usize + 2 * i as usize, Dtype::I16);
             let i = (v + 32768).div_euclid(128);
             entry(i) * 128 + (entry(i + 1) - entry(i)) * (v + 32768).rem_euclid(128)
         });
-        Ok(())
-    })
-    .size_max(1_000);
-}
+    }
 
-#[test]
-fn reductions() {
-    arbtest::arbtest(|u| {
-        let (mut core, sram) = random_core(u)?;
-        let dims = random_dims(u)?;
-        let [src_dtype, out_dtype] = [random_dtype(u)?, random_dtype(u)?];
-        let axis = u.int_in_range(0..=5u8)?;
+    #[test]
+    fn reductions(
+        op in select(ReduceOp::ALL),
+        axis in 0..=5u8,
+        dims in dims(),
+        (src, out_dtype, accumulate) in (operand(Dtype::ALL), dtype(), any::<bool>()),
+        noise in noise(),
+    ) {
+        let (mut core, sram) = core_of(noise);
+        let along = usize::from(axis);
         let mut outer = dims;
-        outer[usize::from(axis)] = 1;
+        outer[along] = 1;
         let mut out_strides = contiguous(&outer, out_dtype);
-        out_strides[usize::from(axis)] = 0;
-        let op = *u.choose(ReduceOp::ALL)?;
+        out_strides[along] = 0;
         let x = VecReduce {
             op,
             axis,
             dims,
-            src_dtype,
-            src_strides: random_strides(u, &dims, src_dtype)?,
+            src_dtype: src.dtype,
+            src_strides: src.strides(&dims),
             out: OUT,
             out_dtype,
             out_strides,
-            accumulate: u.arbitrary()?,
+            accumulate,
             ..VecReduce::default()
         };
         check(&x, &mut core, &outer, (&out_strides, out_dtype), |index| {
             let before = element(&sram, at(OUT, index, &out_strides), out_dtype);
-            let along = (0..dims[usize::from(axis)]).map(|i| {
+            let elements = (0..dims[along]).map(|i| {
                 let mut index = *index;
-                index[usize::from(axis)] = i;
-                element(&sram, at(0, &index, &x.src_strides), src_dtype)
+                index[along] = i;
+                element(&sram, at(0, &index, &x.src_strides), src.dtype)
             });
-            let all = x.accumulate.then_some(before).into_iter().chain(along);
+            let all = accumulate.then_some(before).into_iter().chain(elements);
             let combined = match op {
                 ReduceOp::Sum => all.fold(None, |s: Option<i32>, v| Some(s.unwrap_or(0).wrapping_add(v))),
                 ReduceOp::Max => all.max(),
@@ -348,9 +400,7 @@ fn reductions() {
             };
             combined.unwrap()
         });
-        Ok(())
-    })
-    .size_max(1_000);
+    }
 }
 
 #[test]
@@ -370,7 +420,7 @@ fn long_single_reductions_cross_row_buffers() {
 
 #[test]
 fn whatever_a_vector_cannot_do_is_refused() {
-    let refused = |task: &dyn Fn(&mut Core) -> std::result::Result<u64, crate::error::Fault>, text: &str| {
+    let refused = |task: &dyn Fn(&mut Core) -> Result<u64, crate::error::Fault>, text: &str| {
         let fault = task(&mut sram_filled(&[])).unwrap_err();
         assert_eq!(fault.kind, TrapKind::IllegalOperand);
         assert!(fault.detail.contains(text), "{}", fault.detail);

@@ -1,12 +1,11 @@
 //! Arrays of numbers of any type, read as single precision: what calibration and labels come as.
 
-use std::io;
-
-use npyz::{NpyHeader, Order};
-
 use strum_files::{FileError, budget};
 
-use super::{Place, npy, read_limited};
+use crate::arguments::Place;
+use crate::element::{Accept, row_major};
+use crate::inputs::read_array;
+use crate::npy::{self, Layout};
 
 /// Most bytes of an array: what calibration holds in memory at a time.
 const MAX_BYTES: u64 = 1 << 33;
@@ -30,20 +29,7 @@ pub struct Floats {
 pub fn read_floats(arg: &str) -> Result<Floats, FileError> {
     let place = Place::parse(arg);
     let path = &place.path;
-    let (file, about) = strum_files::open(path)?;
-    let array = if place.is_archive() {
-        let mut archive = npyz::npz::NpzArchive::new(io::BufReader::new(file))
-            .map_err(|e| FileError::content(path, format!("not an .npz archive: {e}")))?;
-        let key = only_key(&place, archive.array_names())?;
-        let member = npyz::npz::file_name_from_array_name(&key);
-        let entry = archive.zip_archive().by_name(&member);
-        let entry = entry.map_err(|e| FileError::content(path, format!("array '{key}': {e}")))?;
-        let size = entry.size();
-        read_limited(path, entry, Some(size), MAX_BYTES)?
-    } else {
-        read_limited(path, file, about.is_file().then_some(about.len()), MAX_BYTES)?
-    };
-    let Some(bytes) = array else {
+    let Some(bytes) = read_array(&place, None, MAX_BYTES)? else {
         return Err(FileError::TooLarge { path: path.clone(), most: MAX_BYTES });
     };
     // Single precision, twice in column-major order.
@@ -52,41 +38,14 @@ pub fn read_floats(arg: &str) -> Result<Floats, FileError> {
     decode(&bytes).map_err(|reason| FileError::content(path, reason))
 }
 
-/// The array of an archive that is meant.
-fn only_key<'a>(place: &Place, names: impl Iterator<Item = &'a str>) -> Result<String, FileError> {
-    let mut names: Vec<&str> = names.collect();
-    names.sort_unstable();
-    let found = match (place.key.as_deref(), &names[..]) {
-        (Some(key), names) => names.iter().find(|&&n| n == key),
-        (None, [only]) => Some(only),
-        (None, _) => None,
-    };
-    found.map(|&name| name.to_owned()).ok_or_else(|| {
-        let known = names.join("', '");
-        let text = match &place.key {
-            Some(key) => format!("has no array '{key}'; it has '{known}'"),
-            None => format!("which array? Name one of '{known}' after a colon"),
-        };
-        FileError::content(&place.path, text)
-    })
-}
-
 /// The array in the bytes of an `.npy` file.
 fn decode(bytes: &[u8]) -> Result<Floats, String> {
-    if bytes.is_empty() {
-        return Err("the file is empty".to_owned());
-    }
-    npy::check_header(bytes)?;
-    let mut rest = bytes;
-    let header = NpyHeader::from_reader(&mut rest).map_err(|e| format!("not an .npy file: {e}"))?;
-    let (shape, element) = (header.shape().to_vec(), npy::number_type(&header.dtype())?);
-    let needed = usize::try_from(header.len()).ok().and_then(|n| n.checked_mul(element.bytes()));
-    if needed != Some(rest.len()) {
-        return Err(format!("{} bytes of data do not make an array of shape {shape:?}", rest.len()));
-    }
-    let mut values: Vec<f32> = rest.chunks_exact(element.bytes()).map(|bytes| element.value(bytes)).collect();
-    if header.order() == Order::Fortran {
-        values = npy::row_major(&values, &shape);
+    let (layout, data) = Layout::parse(bytes, Accept::Numbers)?;
+    layout.check_data(data)?;
+    let Layout { shape, column_major, element } = layout;
+    let mut values: Vec<f32> = data.chunks_exact(element.bytes()).map(|bytes| element.float(bytes)).collect();
+    if column_major {
+        values = row_major(&values, &shape);
     }
     Ok(Floats { shape, values, integer: element.is_integer() })
 }
@@ -94,11 +53,10 @@ fn decode(bytes: &[u8]) -> Result<Floats, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing;
 
     fn file(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
-        let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
-        let len = u16::try_from(text.len()).unwrap().to_le_bytes();
-        [b"\x93NUMPY\x01\x00", &len[..], text.as_bytes(), data].concat()
+        testing::file(descr, "False", shape, data)
     }
 
     #[test]

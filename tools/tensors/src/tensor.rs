@@ -3,7 +3,7 @@
 use dpu_isa::Dtype;
 
 /// Number of bytes of a tensor; `None` if it does not fit 64 bits.
-pub(crate) fn tensor_bytes(dtype: Dtype, shape: &[u64]) -> Option<u64> {
+pub fn tensor_bytes(dtype: Dtype, shape: &[u64]) -> Option<u64> {
     shape.iter().try_fold(dtype.bytes(), |n, &d| n.checked_mul(d))
 }
 
@@ -63,7 +63,7 @@ fn chunks<const N: usize>(data: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
 }
 
 /// `i8[1, 8, 8, 64]`, for messages.
-pub(crate) fn describe(dtype: Dtype, shape: &[u64]) -> String {
+pub fn describe(dtype: Dtype, shape: &[u64]) -> String {
     format!("{dtype}{shape:?}")
 }
 

@@ -1,27 +1,26 @@
 //! An array in an archive, unpacked as it is read: a few samples are held at once, and nothing goes to the disk.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use dpu_isa::IoDesc;
-use npyz::npz::{NpzArchive, file_name_from_array_name};
-
 use strum_files::{FileError, budget};
 
-use super::{Place, choose_key, npy};
+use crate::archive::Archive;
+use crate::arguments::Place;
+use crate::npy::Layout;
 
 /// Samples that are unpacked ahead.
 const AHEAD: usize = 2;
 
 /// The array.
 #[derive(Debug)]
-pub(super) struct Member {
+pub(crate) struct Member {
     path: PathBuf,
     /// Its name in the archive.
-    name: String,
+    key: String,
     /// Bytes before its values.
     start: u64,
     /// Samples on their way, once there was a read.
@@ -36,31 +35,28 @@ struct Stream {
 }
 
 /// What an archive says of an array.
-pub(super) struct Found {
-    pub(super) member: Member,
-    pub(super) layout: npy::Layout,
+pub(crate) struct Found {
+    pub(crate) member: Member,
+    pub(crate) layout: Layout,
     /// Bytes before its values, and all bytes.
-    pub(super) start: u64,
-    pub(super) size: u64,
+    pub(crate) start: u64,
+    pub(crate) size: u64,
 }
 
 impl Member {
     /// Opens the array of an input; `None` if it is none.
-    pub(super) fn open(desc: &IoDesc, place: &Place) -> Result<Option<Found>, FileError> {
+    pub(crate) fn open(desc: &IoDesc, place: &Place) -> Result<Option<Found>, FileError> {
         let path = &place.path;
-        let (file, _) = strum_files::open(path)?;
-        let mut archive = NpzArchive::new(BufReader::new(file))
-            .map_err(|e| FileError::content(path, format!("not an .npz archive: {e}")))?;
-        let key = choose_key(desc, place, &archive)?;
-        let name = file_name_from_array_name(&key);
-        let entry = archive.zip_archive().by_name(&name);
-        let mut entry = entry.map_err(|e| FileError::content(path, format!("array '{key}': {e}")))?;
-        let size = entry.size();
+        let mut archive = Archive::open(path)?;
+        let key = archive.choose(place, Some(&desc.name))?;
+        let mut array = archive.array(&key)?;
+        let size = array.size();
         let sample = desc.shape.iter().fold(8u64, |n, &d| n.saturating_mul(d));
         let ahead = sample.min(size).saturating_mul(AHEAD as u64 + 2);
         budget::check("samples that are unpacked ahead", ahead).map_err(FileError::limit(path))?;
-        let Ok((layout, start)) = npy::layout(&mut entry) else { return Ok(None) };
-        let member = Member { path: path.clone(), name: name.clone(), start, stream: None };
+        let Ok((layout, start)) = Layout::read(&mut array) else { return Ok(None) };
+        drop(array);
+        let member = Member { path: path.clone(), key, start, stream: None };
         Ok(Some(Found { member, layout, start, size }))
     }
 
@@ -68,7 +64,7 @@ impl Member {
     ///
     /// # Errors
     /// When the archive cannot be read, is damaged, or ends too early.
-    pub(super) fn read(&mut self, sample: u64, values: &mut [u8]) -> io::Result<()> {
+    pub(crate) fn read(&mut self, sample: u64, values: &mut [u8]) -> io::Result<()> {
         let mut stream = match self.stream.take() {
             Some(stream) if stream.next <= sample => stream,
             Some(_) | None => self.unpack(values.len())?,
@@ -86,10 +82,10 @@ impl Member {
 
     /// Begins to unpack samples of so many bytes, from the first on.
     fn unpack(&self, len: usize) -> io::Result<Stream> {
-        let (path, name, start) = (self.path.clone(), self.name.clone(), self.start);
+        let (path, key, start) = (self.path.clone(), self.key.clone(), self.start);
         let (to, samples) = sync_channel(AHEAD);
         thread::Builder::new().spawn(move || {
-            if let Err(error) = pump(&path, &name, start, len, &to) {
+            if let Err(error) = pump(&path, &key, start, len, &to) {
                 // Nobody waits for it if the reader is gone.
                 let _ = to.send(Err(error));
             }
@@ -101,13 +97,13 @@ impl Member {
 /// Sends all samples, the last of them when the archive's checksum of the array has been found right.
 fn pump(
     path: &Path,
-    name: &str,
+    key: &str,
     start: u64,
     len: usize,
     to: &SyncSender<io::Result<Vec<u8>>>,
 ) -> io::Result<()> {
-    let mut archive = NpzArchive::new(BufReader::new(File::open(path)?))?;
-    let mut entry = archive.zip_archive().by_name(name)?;
+    let mut archive = Archive::open(path).map_err(|error| io::Error::other(error.reason()))?;
+    let mut entry = archive.array(key).map_err(|error| io::Error::other(error.reason()))?;
     io::copy(&mut entry.by_ref().take(start), &mut io::sink())?;
     let mut last: Option<Vec<u8>> = None;
     loop {

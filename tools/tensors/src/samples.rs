@@ -1,16 +1,17 @@
-//! Many samples in one file: an array with a leading axis of samples, read and written one at a time.
+//! Many samples in one file: an array with a leading axis of samples, read one at a time.
 //!
 //! No more than a few samples of a file are held at once, however many there are.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
-use dpu_isa::{Dtype, IoDesc};
+use dpu_isa::IoDesc;
+use strum_files::{FileError, budget};
 
-use strum_files::{FileError, Staged, budget, check_distinct};
-
-use super::member::{Found, Member};
-use super::{Place, all_inputs, assign, npy};
+use crate::arguments::{Place, all_inputs};
+use crate::inputs::read_tensor;
+use crate::member::{Found, Member};
+use crate::npy::Layout;
 use crate::tensor::Tensor;
 
 /// The inputs of a batch.
@@ -26,7 +27,7 @@ enum Source {
     /// The same for every sample.
     Constant(Tensor),
     /// An array with a leading axis of samples.
-    Array { place: Place, data: Data, layout: npy::Layout, desc: IoDesc },
+    Array { place: Place, data: Data, layout: Layout, desc: IoDesc },
 }
 
 /// Where an array is.
@@ -52,13 +53,12 @@ impl Samples {
             let array = Array::open(desc, &place)?;
             let reason =
                 |reason: String| FileError::content(&place.path, format!("input '{}': {reason}", desc.name));
-            let batch_of = |layout: &npy::Layout| {
-                batch(&layout.shape, &desc.shape).filter(|_| layout.shape != desc.shape)
-            };
+            let batch_of =
+                |layout: &Layout| batch(&layout.shape, &desc.shape).filter(|_| layout.shape != desc.shape);
             let found = array.and_then(|array| Some((batch_of(&array.layout)?, array)));
             let Some((n, Array { layout, start, size, data })) = found else {
                 // The input itself, or what is wrong with it.
-                inputs.push(Source::Constant(super::read_tensor(desc, &place)?));
+                inputs.push(Source::Constant(read_tensor(desc, &place)?));
                 continue;
             };
             if n == 0 {
@@ -71,12 +71,12 @@ impl Samples {
                 return Err(reason(format!("{n} samples, and {other} of input '{name}'")));
             }
             count = Some((n, &desc.name));
-            let bytes = layout.sample_bytes(&desc.shape).and_then(|b| b.checked_mul(n));
+            let bytes = layout.part_bytes(&desc.shape).and_then(|b| b.checked_mul(n));
             if bytes.and_then(|b| b.checked_add(start)) != Some(size) {
                 let data = size.saturating_sub(start);
                 return Err(reason(format!("{data} bytes of data do not make {n} samples")));
             }
-            let sample = layout.sample_bytes(&desc.shape).unwrap_or(u64::MAX);
+            let sample = layout.part_bytes(&desc.shape).unwrap_or(u64::MAX);
             budget::check("a sample", sample.saturating_mul(2)).map_err(FileError::limit(&place.path))?;
             inputs.push(Source::Array { place, data, layout, desc: desc.clone() });
         }
@@ -105,7 +105,7 @@ impl Source {
             Source::Array { place, data, layout, desc } => (place, data, layout, desc),
         };
         let path = &place.path;
-        let bytes = layout.sample_bytes(&desc.shape).unwrap_or(0);
+        let bytes = layout.part_bytes(&desc.shape).unwrap_or(0);
         let mut values = vec![0; usize::try_from(bytes).unwrap_or(0)];
         match data {
             Data::File { file, start } => {
@@ -131,7 +131,7 @@ fn batch(got: &[u64], want: &[u64]) -> Option<u64> {
 
 /// An array as its file describes it.
 struct Array {
-    layout: npy::Layout,
+    layout: Layout,
     /// Bytes before the values.
     start: u64,
     /// All bytes.
@@ -153,89 +153,23 @@ impl Array {
                 data: Data::Member(member),
             }));
         }
-        let found = npy::layout(&mut file).ok();
+        let found = Layout::read(&mut file).ok();
         let size = about.len();
         Ok(found.map(|(layout, start)| Array { layout, start, size, data: Data::File { file, start } }))
     }
 }
 
-/// The outputs of a batch, written sample after sample.
-pub struct SampleOutputs {
-    /// For every output its file, if it goes to one.
-    files: Vec<Option<Staged>>,
-}
-
-impl SampleOutputs {
-    /// Begins the files that `args` name, for `count` samples.
-    ///
-    /// # Errors
-    /// When an argument names no output or an archive, or a file cannot be written.
-    pub fn create(descs: &[IoDesc], args: &[String], count: u64) -> Result<SampleOutputs, FileError> {
-        let places = assign("output", descs, args)?;
-        if let Some(place) = places.iter().flatten().find(|place| place.is_archive()) {
-            let path = place.path.display();
-            return Err(FileError::Usage(format!("'{path}': the outputs of a batch go to .npy files")));
-        }
-        check_distinct(places.iter().flatten().map(|place| ("--output", place.path.as_path())))?;
-        let files = descs.iter().zip(places).map(|(desc, place)| {
-            let Some(place) = place else { return Ok(None) };
-            let mut staged = Staged::create(&place.path)?;
-            staged.put(&npy::header(desc.dtype, &batch_shape(&desc.shape, count)))?;
-            Ok(Some(staged))
-        });
-        Ok(SampleOutputs { files: files.collect::<Result<_, FileError>>()? })
-    }
-
-    /// Adds the outputs of the next sample.
-    ///
-    /// # Errors
-    /// When a file cannot be written.
-    pub fn put(&mut self, outputs: &[Tensor]) -> Result<(), FileError> {
-        for (file, tensor) in self.files.iter_mut().zip(outputs) {
-            if let Some(file) = file {
-                file.put(&tensor.data)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Puts all files in their places.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn commit(self) -> Result<(), FileError> {
-        self.files.into_iter().flatten().try_for_each(Staged::commit)
-    }
-}
-
-/// The shape of `count` tensors in one: a leading 1 becomes the axis of samples.
-fn batch_shape(shape: &[u64], count: u64) -> Vec<u64> {
-    let rest = match shape {
-        [1, rest @ ..] => rest,
-        all => all,
-    };
-    std::iter::once(count).chain(rest.iter().copied()).collect()
-}
-
-/// The type string of numpy.
-pub(super) fn descr(dtype: Dtype) -> &'static str {
-    match dtype {
-        Dtype::I8 => "|i1",
-        Dtype::U8 => "|u1",
-        Dtype::I16 => "<i2",
-        Dtype::U16 => "<u2",
-        Dtype::I32 => "<i4",
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::tensor_file::{OutputPlan, read_inputs};
+    use dpu_isa::Dtype;
     use strum_files::write;
 
+    use super::*;
+    use crate::testing;
+    use crate::{OutputPlan, SampleOutputs, npy, read_inputs};
+
     fn desc(dtype: Dtype, shape: &[u64]) -> IoDesc {
-        IoDesc { name: "x".into(), dtype, shape: shape.to_vec(), addr: 0 }
+        testing::desc("x", dtype, shape)
     }
 
     #[test]
@@ -245,8 +179,6 @@ mod tests {
         assert_eq!(batch(&[5, 1, 2, 3], &[1, 2, 3]), Some(5));
         assert_eq!(batch(&[5, 2, 4], &[2, 3]), None);
         assert_eq!(batch(&[], &[1]), None);
-        assert_eq!(batch_shape(&[1, 10], 3), [3, 10]);
-        assert_eq!(batch_shape(&[10], 3), [3, 10]);
     }
 
     #[test]

@@ -1,0 +1,57 @@
+//! The cost of any instruction: the one place that says which rule is whose.
+//!
+//! Whoever plans, forecasts or runs a task asks here, so that an instruction without a rule does not build.
+
+use dpu_isa::schedule::ScheduleError;
+use dpu_isa::{Instr, Machine};
+
+use crate::{Cost, INVARIANT, conv, dma_copy, dma_fill, low_macs, pool};
+use crate::{vec_binary, vec_reduce, vec_rescale, vec_table, vec_unary};
+
+/// What a task takes, as far as it depends on no value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Task {
+    /// Cycles, bytes and events.
+    pub cost: Cost,
+    /// Multiply-accumulates with low members of the weights, if padding is low first.
+    pub low_macs: u64,
+}
+
+/// Why a task has no cost.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TaskError {
+    /// It is a variant of what is not there.
+    #[error("a {0} without its invariant")]
+    Invariant(&'static str),
+    /// The register files cannot hold what its schedule keeps in them.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+}
+
+/// What an instruction takes; `inv` is the invariant in its slot. The dispatcher's own take nothing of an engine.
+///
+/// # Errors
+/// For a variant without its invariant, or with one whose schedule the register files cannot follow.
+pub fn task(instr: &Instr, inv: Option<&Instr>, m: &Machine) -> Result<Task, TaskError> {
+    let missing = TaskError::Invariant(instr.mnemonic());
+    let cost = match instr {
+        Instr::BarCfg(_) | Instr::End(_) => Cost::default(),
+        Instr::ConvInv(_) | Instr::PoolInv(_) => INVARIANT,
+        Instr::DmaCopy(x) => dma_copy(x, m),
+        Instr::DmaFill(x) => dma_fill(x, m),
+        Instr::ConvVar(x) => {
+            let Some(Instr::ConvInv(inv)) = inv else { return Err(missing) };
+            return Ok(Task { cost: conv(inv, x, m)?, low_macs: low_macs(inv, x) });
+        }
+        Instr::PoolVar(x) => {
+            let Some(Instr::PoolInv(inv)) = inv else { return Err(missing) };
+            pool(inv, x, m)
+        }
+        Instr::VecBinary(x) => vec_binary(x, m),
+        Instr::VecUnary(x) => vec_unary(x, m),
+        Instr::VecRescale(x) => vec_rescale(x, m),
+        Instr::VecTable(x) => vec_table(x, m),
+        Instr::VecReduce(x) => vec_reduce(x, m),
+    };
+    Ok(Task { cost, low_macs: 0 })
+}

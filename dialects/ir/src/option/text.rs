@@ -1,0 +1,95 @@
+//! `name=value …`, as MLIR writes the options of a pass.
+
+/// The names and values of options; of a name without `=`, no value. Values lose the quotation marks or braces around them.
+pub(super) fn split(mut text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    std::iter::from_fn(move || {
+        text = text.trim_start();
+        if text.is_empty() {
+            return None;
+        }
+        let (word, rest) = text.split_at(end(text));
+        text = rest;
+        Some(word.split_once('=').map_or((word, None), |(name, value)| (name, Some(inside(value)))))
+    })
+}
+
+/// The length of the first word: up to a blank outside of quotation marks and braces. What is not closed ends the text.
+fn end(text: &str) -> usize {
+    let (mut quote, mut depth) = (None, 0usize);
+    for (index, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(open), _) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '{') => depth += 1,
+            (None, '}') => depth = depth.saturating_sub(1),
+            (None, _) if c.is_whitespace() && depth == 0 => return index,
+            (None, _) => {}
+        }
+    }
+    text.len()
+}
+
+/// A value without the quotation marks or braces around the whole of it.
+fn inside(value: &str) -> &str {
+    let quoted = ['\'', '"'].into_iter().find_map(|mark| {
+        let inner = value.strip_prefix(mark)?.strip_suffix(mark)?;
+        (!inner.contains(mark)).then_some(inner)
+    });
+    quoted.or_else(|| braced(value)).unwrap_or(value)
+}
+
+/// What is inside of braces that close at the end and not before.
+fn braced(value: &str) -> Option<&str> {
+    let inner = value.strip_prefix('{')?.strip_suffix('}')?;
+    let mut depth = 0usize;
+    for c in inner.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+    }
+    Some(inner)
+}
+
+/// A value as [`split`] reads it.
+pub(super) fn quoted(value: &str) -> String {
+    let plain = |c: char| !c.is_whitespace() && !"'\"{}".contains(c);
+    if value.chars().all(plain) {
+        value.to_owned()
+    } else if !value.contains(['\'', '"']) && braced(&format!("{{{value}}}")).is_some() {
+        format!("{{{value}}}")
+    } else if value.contains('\'') {
+        format!("\"{value}\"")
+    } else {
+        format!("'{value}'")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<(&str, Option<&str>)> {
+        split(text).collect()
+    }
+
+    #[test]
+    fn words_end_at_blanks_outside_of_marks() {
+        assert_eq!(words(" a=1  b c= "), [("a", Some("1")), ("b", None), ("c", Some(""))]);
+        assert_eq!(
+            words("a='x y' b=\"{\" c={1 {2 3}}"),
+            [("a", Some("x y")), ("b", Some("{")), ("c", Some("1 {2 3}"))]
+        );
+        assert_eq!(words("a={1},{2}"), [("a", Some("{1},{2}"))]);
+        assert_eq!(words("a=b=c"), [("a", Some("b=c"))]);
+    }
+
+    #[test]
+    fn what_is_not_closed_ends_the_text() {
+        assert_eq!(words("a='x y"), [("a", Some("'x y"))]);
+        assert_eq!(words("a={x y"), [("a", Some("{x y"))]);
+        assert_eq!(words("}a b"), [("}a", None), ("b", None)]);
+    }
+}

@@ -1,0 +1,98 @@
+//! The slot registers of the DPU: which instructions fill them, which run with what they hold.
+//!
+//! The DPU executes invariants and variants in order, so program order says what a variant will find.
+
+use std::collections::BTreeMap;
+
+use crate::field::{InstrDesc, Role};
+use crate::table::Instr;
+use crate::validate::ValidateErrorKind as Kind;
+
+/// What an instruction has to do with the slots of its tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotUse {
+    /// Nothing.
+    None,
+    /// It fills this one.
+    Fills(u8),
+    /// It runs with what this one holds.
+    Needs(u8),
+}
+
+impl Instr {
+    /// What it has to do with the slots of its tile.
+    #[must_use]
+    pub const fn slot_use(&self) -> SlotUse {
+        match (self.desc().role, self.slot()) {
+            (Role::Invariant, Some(slot)) => SlotUse::Fills(slot),
+            (Role::Variant(_), Some(slot)) => SlotUse::Needs(slot),
+            (Role::Control | Role::Invariant | Role::Task | Role::Variant(_), _) => SlotUse::None,
+        }
+    }
+}
+
+/// A task that runs with an invariant.
+pub trait Variant {
+    /// The invariant's row.
+    type Invariant;
+    /// That row.
+    const INVARIANT: &'static InstrDesc;
+    /// The tile and the slot.
+    fn place(&self) -> (u8, u8);
+    /// The invariant in what a slot holds; `None` if it holds another kind.
+    fn invariant(held: &Instr) -> Option<&Self::Invariant>;
+}
+
+/// The invariants in the slots of all tiles, as they are when an instruction is dispatched.
+#[derive(Clone, Debug, Default)]
+pub struct Slots(BTreeMap<(u8, u8), Instr>);
+
+impl Slots {
+    /// Follows `instr`; for a variant, the invariant that it runs with.
+    ///
+    /// # Errors
+    /// When a variant's slot is empty or holds the wrong kind.
+    pub fn step(&mut self, instr: &Instr) -> Result<Option<&Instr>, Kind> {
+        self.fill(instr);
+        self.held_by(instr)
+    }
+
+    /// Puts an invariant into its slot; other instructions change nothing.
+    pub fn fill(&mut self, instr: &Instr) {
+        if let SlotUse::Fills(slot) = instr.slot_use() {
+            self.0.insert((instr.tile().unwrap_or(0), slot), *instr);
+        }
+    }
+
+    /// The invariant that an instruction runs with; `None` for one that is no variant.
+    ///
+    /// # Errors
+    /// When the slot is empty or holds the wrong kind.
+    pub fn held_by(&self, instr: &Instr) -> Result<Option<&Instr>, Kind> {
+        let (Role::Variant(of), SlotUse::Needs(slot)) = (instr.desc().role, instr.slot_use()) else {
+            return Ok(None);
+        };
+        self.get((instr.tile().unwrap_or(0), slot), of).map(Some)
+    }
+
+    /// As [`Slots::held_by`], of a known variant.
+    ///
+    /// # Errors
+    /// When the slot is empty or holds the wrong kind.
+    pub fn invariant_of<V: Variant>(&self, variant: &V) -> Result<&V::Invariant, Kind> {
+        let held = self.get(variant.place(), V::INVARIANT)?;
+        V::invariant(held).ok_or_else(|| wrong(variant.place(), held, V::INVARIANT))
+    }
+
+    fn get(&self, (tile, slot): (u8, u8), of: &'static InstrDesc) -> Result<&Instr, Kind> {
+        match self.0.get(&(tile, slot)) {
+            None => Err(Kind::EmptySlot { tile, slot }),
+            Some(held) if held.mnemonic() != of.mnemonic => Err(wrong((tile, slot), held, of)),
+            Some(held) => Ok(held),
+        }
+    }
+}
+
+fn wrong((tile, slot): (u8, u8), held: &Instr, of: &'static InstrDesc) -> Kind {
+    Kind::SlotKind { tile, slot, found: held.mnemonic(), expected: of.mnemonic }
+}

@@ -1,0 +1,75 @@
+//! The options of `tosa-quantize`.
+
+use strum_float::quantize::WeightScales;
+use strum_ir::{Domain, Refused, Words, pass_options};
+use strum_quant::Choice;
+
+use crate::strum::strum_pack::rounded_for;
+
+/// The share of the values that `percentile` leaves out unless another is asked for.
+pub const PERCENTILE: f64 = 0.0001;
+
+/// How ranges of activations are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activations {
+    /// From the least to the greatest value seen.
+    MinMax,
+    /// Without a share of the values.
+    Percentile,
+    /// By least mean square error.
+    Mse,
+}
+
+/// How weights become codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoundingMode {
+    /// The nearest one.
+    Nearest,
+    /// With feedback from calibration samples.
+    Feedback,
+}
+
+/// Formats that weights can be rounded for: `mip2q,L=5`.
+struct Formats;
+
+impl Domain<Option<Choice>> for Formats {
+    fn read(&self, text: &str) -> Result<Option<Choice>, Refused> {
+        rounded_for(text).map(Some).map_err(Refused::Because)
+    }
+
+    fn show(&self, value: &Option<Choice>) -> String {
+        value.as_ref().map(Choice::to_string).unwrap_or_default()
+    }
+
+    fn expected(&self) -> String {
+        "a weight format".into()
+    }
+
+    fn value_name(&self) -> String {
+        "format".into()
+    }
+}
+
+pass_options! {
+    /// The pass.
+    pub struct TosaQuantize {
+        calibration("calibration"): Option<String> = None,
+            ".npy file of f32 samples of the only input, along the first axis; random ones without it";
+        activations("activations"): Activations = Activations::Mse,
+            in Words(vec![
+                ("minmax", Activations::MinMax), ("percentile", Activations::Percentile), ("mse", Activations::Mse),
+            ]),
+            "how ranges of activations are chosen";
+        percentile("percentile"): f64 = PERCENTILE, in 0.0..1.0, "share of the values that percentile leaves out";
+        weights("weights"): WeightScales = WeightScales::PerChannel,
+            in Words(vec![("per-channel", WeightScales::PerChannel), ("per-tensor", WeightScales::PerTensor)]),
+            "scales of weights";
+        rounding("rounding"): RoundingMode = RoundingMode::Nearest, in Words(vec![("nearest", RoundingMode::Nearest), ("feedback", RoundingMode::Feedback)]),
+            "how weights become codes; feedback needs calibration";
+        storage("storage"): Option<Choice> = None, in Formats,
+            "round weights with feedback to values that this format holds without loss, such as mip2q,L=5";
+        bias_correction("bias-correction"): bool = false, "make up in biases for the rounding of weights";
+        equalize("equalize"): bool = false,
+            "scale channels between layers so that weights use their range alike";
+    }
+}

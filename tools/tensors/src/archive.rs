@@ -1,0 +1,103 @@
+//! Archives of arrays, `.npz`: a ZIP file with an `.npy` file for each array. Invariant: an array that is read has one name, and
+//! no other array has it.
+
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Write};
+use std::path::{Path, PathBuf};
+
+use npyz::npz::{array_name_from_file_name, file_name_from_array_name};
+use strum_files::FileError;
+use zip::read::ZipFile;
+use zip::write::SimpleFileOptions;
+use zip::{DateTime, ZipArchive, ZipWriter};
+
+use crate::arguments::Place;
+use crate::npy;
+use crate::tensor::Tensor;
+
+/// An archive that is read.
+pub(crate) struct Archive {
+    path: PathBuf,
+    zip: ZipArchive<BufReader<File>>,
+}
+
+/// An array in an archive, unpacked as it is read. Its end is an error if the archive's checksum is another one.
+pub(crate) type Packed<'a> = ZipFile<'a, BufReader<File>>;
+
+impl Archive {
+    /// Opens an archive.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is no archive, or has two members of one name.
+    pub(crate) fn open(path: &Path) -> Result<Archive, FileError> {
+        let (file, _) = strum_files::open(path)?;
+        let zip = ZipArchive::new(BufReader::new(file))
+            .map_err(|error| FileError::content(path, format!("not an .npz archive: {error}")))?;
+        let archive = Archive { path: path.to_owned(), zip };
+        let mut names = archive.names();
+        let all = names.len();
+        names.dedup();
+        if archive.zip.has_duplicate_names() || names.len() < all {
+            return Err(FileError::content(path, "two arrays of the archive have one name"));
+        }
+        Ok(archive)
+    }
+
+    /// The names of all arrays, in order.
+    fn names(&self) -> Vec<String> {
+        let files = self.zip.file_names().filter_map(Result::ok);
+        let mut names: Vec<String> =
+            files.filter_map(|file| array_name_from_file_name(&file).map(str::to_owned)).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The array that is meant: the one asked for, the only one, or the one of this name.
+    ///
+    /// # Errors
+    /// When there is none, with the names that there are.
+    pub(crate) fn choose(&self, place: &Place, name: Option<&str>) -> Result<String, FileError> {
+        let names = self.names();
+        let found = match (place.key.as_deref(), &names[..]) {
+            (Some(key), names) => names.iter().find(|&n| n == key),
+            (None, [only]) => Some(only),
+            (None, names) => names.iter().find(|&n| Some(n.as_str()) == name),
+        };
+        found.cloned().ok_or_else(|| {
+            let known = names.join("', '");
+            let text = match place.key.as_deref().or(name) {
+                Some(wanted) => format!("has no array '{wanted}'; it has '{known}'"),
+                None => format!("which array? Name one of '{known}' after a colon"),
+            };
+            FileError::content(&self.path, text)
+        })
+    }
+
+    /// The bytes of the `.npy` file of an array.
+    ///
+    /// # Errors
+    /// When there is no such array, or it is packed in a way that is not read.
+    pub(crate) fn array(&mut self, key: &str) -> Result<Packed<'_>, FileError> {
+        let path = &self.path;
+        let entry = self.zip.by_name(&file_name_from_array_name(key));
+        entry.map_err(|error| FileError::content(path, format!("array '{key}': {error}")))
+    }
+}
+
+/// The bytes of an archive. Equal arrays give equal bytes: no time is recorded.
+///
+/// # Errors
+/// None in practice: it is written to memory.
+pub(crate) fn encode<'a>(arrays: impl Iterator<Item = (&'a str, &'a Tensor)>) -> io::Result<Vec<u8>> {
+    /// From so many bytes on, sizes are written with 64 bits: an incompressible array grows by little.
+    const LARGE: usize = 1 << 31;
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, tensor) in arrays {
+        let options = SimpleFileOptions::default().last_modified_time(DateTime::default());
+        let options = options.large_file(tensor.data.len() >= LARGE);
+        zip.start_file(file_name_from_array_name(name), options)?;
+        zip.write_all(&npy::header(tensor.dtype, &tensor.shape))?;
+        zip.write_all(&tensor.data)?;
+    }
+    Ok(zip.finish()?.into_inner())
+}

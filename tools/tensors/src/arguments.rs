@@ -1,0 +1,157 @@
+//! Arguments that name tensor files: which file is for which tensor. Invariant: a tensor has at most one file, and no output's place
+//! is another's.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use dpu_isa::IoDesc;
+use strum_files::FileError;
+
+use crate::tensor::describe;
+
+/// A file, or an array in an archive.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) path: PathBuf,
+    /// Array in an `.npz`; `None` where the argument does not say.
+    pub(crate) key: Option<String>,
+}
+
+impl Place {
+    /// Splits `FILE.npz:KEY`.
+    pub(crate) fn parse(text: &str) -> Place {
+        match text.rsplit_once(".npz:") {
+            Some((stem, key)) => Place { path: format!("{stem}.npz").into(), key: Some(key.to_owned()) },
+            None => Place { path: text.into(), key: None },
+        }
+    }
+
+    pub(crate) fn is_archive(&self) -> bool {
+        self.path.extension().is_some_and(|e| e == "npz")
+    }
+}
+
+/// Splits `NAME=PATH`. What exists as a file is no such argument.
+fn split_name(arg: &str) -> Option<(&str, &str)> {
+    arg.split_once('=').filter(|_| !Path::new(arg).exists())
+}
+
+/// The files that arguments for inputs name: what a command can look at before it has a program.
+#[must_use]
+pub fn input_files(args: &[String]) -> Vec<PathBuf> {
+    args.iter().map(|arg| Place::parse(split_name(arg).map_or(arg, |(_, path)| path)).path).collect()
+}
+
+/// The files that arguments for outputs name, an archive once for all of its arrays.
+///
+/// # Errors
+/// Two arguments for the same array of an archive.
+pub fn output_files(args: &[String]) -> Result<Vec<PathBuf>, FileError> {
+    let mut files = Vec::new();
+    let mut archives: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+    for arg in args {
+        let (name, path) = split_name(arg).unzip();
+        let place = Place::parse(path.unwrap_or(arg));
+        if !place.is_archive() {
+            files.push(place.path);
+            continue;
+        }
+        let resolved = strum_files::resolve(&place.path)?;
+        if !archives.contains_key(&resolved) {
+            files.push(place.path.clone());
+        }
+        let keys = archives.entry(resolved).or_default();
+        // Where an argument does not say, the array has the name of an output that is not known here.
+        let key = place.key.as_deref().or(name);
+        if let Some(key) = key.filter(|&key| keys.iter().any(|known| known == key)) {
+            return Err(same_place(&place.path, key));
+        }
+        keys.extend(key.map(str::to_owned));
+    }
+    Ok(files)
+}
+
+pub(crate) fn same_place(path: &Path, key: &str) -> FileError {
+    let path = path.display();
+    FileError::Usage(format!("two of --output would go to array '{key}' of '{path}': give each a name"))
+}
+
+/// For each of `descs` its argument, if there is one.
+pub(crate) fn assign(kind: &str, descs: &[IoDesc], args: &[String]) -> Result<Vec<Option<Place>>, FileError> {
+    let mut places: Vec<Option<Place>> = vec![None; descs.len()];
+    let mut unnamed = Vec::new();
+    for arg in args {
+        let Some((name, path)) = split_name(arg) else {
+            unnamed.push(arg);
+            continue;
+        };
+        let Some(place) = descs.iter().position(|d| d.name == name).and_then(|i| places.get_mut(i)) else {
+            return Err(FileError::Usage(format!("no {kind} is called '{name}'; {}", known(kind, descs))));
+        };
+        if place.replace(Place::parse(path)).is_some() {
+            return Err(FileError::Usage(format!("{kind} '{name}' is given twice")));
+        }
+    }
+    let mut free = places.iter_mut().filter(|p| p.is_none());
+    for arg in unnamed {
+        let Some(place) = free.next() else {
+            let (got, want) = (args.len(), descs.len());
+            let known = known(kind, descs);
+            return Err(FileError::Usage(format!("{got} {kind}s given, the program has {want}; {known}")));
+        };
+        *place = Some(Place::parse(arg));
+    }
+    Ok(places)
+}
+
+/// `the inputs are 'x' (i8[1, 28, 28, 1])`.
+fn known(kind: &str, descs: &[IoDesc]) -> String {
+    let list: Vec<String> =
+        descs.iter().map(|d| format!("'{}' ({})", d.name, describe(d.dtype, &d.shape))).collect();
+    match list.is_empty() {
+        true => format!("it has no {kind}s"),
+        false => format!("the {kind}s are {}", list.join(", ")),
+    }
+}
+
+/// Where each input is; every one must be named.
+pub(crate) fn all_inputs(descs: &[IoDesc], args: &[String]) -> Result<Vec<Place>, FileError> {
+    let places = assign("input", descs, args)?;
+    let missing: Vec<&IoDesc> =
+        descs.iter().zip(&places).filter(|(_, p)| p.is_none()).map(|(d, _)| d).collect();
+    if let [first, ..] = missing[..] {
+        let text = format!("no file for input '{}'; {}", first.name, known("input", descs));
+        return Err(FileError::Usage(text));
+    }
+    Ok(places.into_iter().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{args, pair};
+    use crate::{OutputPlan, read_inputs};
+
+    #[test]
+    fn names_come_first_and_the_rest_in_order() {
+        let place = |text: &str| Some(Place::parse(text));
+        let got = assign("input", &pair(), &args(&["b=y.npz:k", "x.npy"])).unwrap();
+        assert_eq!(got, [place("x.npy"), place("y.npz:k")]);
+        let place = got[1].clone().unwrap();
+        assert_eq!((place.path.to_str(), place.key.as_deref()), (Some("y.npz"), Some("k")));
+    }
+
+    #[test]
+    fn wrong_arguments_are_usage_errors() {
+        let text = |list: &[&str]| assign("input", &pair(), &args(list)).unwrap_err().to_string();
+        assert_eq!(text(&["c=x.npy"]), "no input is called 'c'; the inputs are 'a' (i8[2, 3]), 'b' (i32[4])");
+        assert_eq!(text(&["a=x.npy", "a=y.npy"]), "input 'a' is given twice");
+        assert!(text(&["x", "y", "z"]).starts_with("3 inputs given, the program has 2"));
+        let missing = read_inputs(&pair(), &args(&["b=x.npy"])).unwrap_err();
+        assert!(matches!(&missing, FileError::Usage(t) if t.starts_with("no file for input 'a'")));
+        let twice = OutputPlan::resolve(&pair(), &args(&["x.npy", "x.npy"])).unwrap_err();
+        assert!(twice.to_string().starts_with("two of --output would go to 'x.npy'"), "{twice}");
+        let twice = OutputPlan::resolve(&pair(), &args(&["x.npz:k", "./x.npz:k"])).unwrap_err();
+        assert!(twice.to_string().starts_with("two of --output would go to array 'k' of"), "{twice}");
+    }
+}

@@ -1,0 +1,208 @@
+//! The outputs of a program: of one sample, or of many, written one at a time. Invariant: a file gets its name when all outputs are
+//! complete.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use dpu_isa::IoDesc;
+use strum_files::{FileError, Staged, budget, check_distinct};
+
+use crate::arguments::{assign, same_place};
+use crate::tensor::Tensor;
+use crate::{archive, npy};
+
+/// Where the outputs of a program go.
+#[derive(Clone, Debug)]
+pub struct OutputPlan {
+    files: Vec<OutputFile>,
+}
+
+/// A file, and the outputs (index and name of the array) that it takes.
+#[derive(Clone, Debug)]
+struct OutputFile {
+    path: PathBuf,
+    archive: bool,
+    arrays: Vec<(usize, String)>,
+}
+
+impl OutputPlan {
+    /// Resolves the arguments against the outputs. Outputs without an argument are not written.
+    ///
+    /// # Errors
+    /// When an argument names no output, or two name the same place, also if links lead there.
+    pub fn resolve(descs: &[IoDesc], args: &[String]) -> Result<OutputPlan, FileError> {
+        let mut files: BTreeMap<PathBuf, OutputFile> = BTreeMap::new();
+        let places = assign("output", descs, args)?;
+        let plain = places.iter().flatten().filter(|place| !place.is_archive());
+        check_distinct(plain.map(|place| ("--output", place.path.as_path())))?;
+        for (index, place) in places.into_iter().enumerate() {
+            let Some(place) = place else { continue };
+            let archive = place.is_archive();
+            let name = descs.get(index).map(|d| d.name.clone()).unwrap_or_default();
+            let key = place.key.unwrap_or(name);
+            let file = || OutputFile { path: place.path.clone(), archive, arrays: Vec::new() };
+            let arrays = &mut files.entry(strum_files::resolve(&place.path)?).or_insert_with(file).arrays;
+            if arrays.iter().any(|(_, known)| *known == key) {
+                return Err(same_place(&place.path, &key));
+            }
+            arrays.push((index, key));
+        }
+        Ok(OutputPlan { files: files.into_values().collect() })
+    }
+
+    /// Writes the outputs, given in the order of the descriptors. Existing files are replaced.
+    ///
+    /// All files are complete before the first gets its name.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write(&self, outputs: &[Tensor]) -> Result<(), FileError> {
+        let mut ready = Vec::new();
+        for OutputFile { path, archive, arrays } in &self.files {
+            let arrays = arrays.iter().filter_map(|(i, key)| Some((key.as_str(), outputs.get(*i)?)));
+            let mut staged = Staged::create(path)?;
+            if *archive {
+                let arrays: Vec<_> = arrays.collect();
+                // The archive is made in memory, and its buffer may grow by doubling.
+                let needed =
+                    arrays.iter().fold(0, |sum: u64, (_, t)| sum.saturating_add(3 * t.data.len() as u64));
+                budget::check("to write outputs", needed).map_err(FileError::limit(path))?;
+                staged.put(&archive::encode(arrays.into_iter()).map_err(FileError::io(path))?)?;
+            } else {
+                for (_, tensor) in arrays {
+                    staged.put(&npy::header(tensor.dtype, &tensor.shape))?;
+                    staged.put(&tensor.data)?;
+                }
+            }
+            ready.push(staged);
+        }
+        ready.into_iter().try_for_each(Staged::commit)
+    }
+}
+
+/// The outputs of a batch, written sample after sample.
+pub struct SampleOutputs {
+    /// For every output its file, if it goes to one.
+    files: Vec<Option<Staged>>,
+}
+
+impl SampleOutputs {
+    /// Begins the files that `args` name, for `count` samples.
+    ///
+    /// # Errors
+    /// When an argument names no output or an archive, or a file cannot be written.
+    pub fn create(descs: &[IoDesc], args: &[String], count: u64) -> Result<SampleOutputs, FileError> {
+        let places = assign("output", descs, args)?;
+        if let Some(place) = places.iter().flatten().find(|place| place.is_archive()) {
+            let path = place.path.display();
+            return Err(FileError::Usage(format!("'{path}': the outputs of a batch go to .npy files")));
+        }
+        check_distinct(places.iter().flatten().map(|place| ("--output", place.path.as_path())))?;
+        let files = descs.iter().zip(places).map(|(desc, place)| {
+            let Some(place) = place else { return Ok(None) };
+            let mut staged = Staged::create(&place.path)?;
+            staged.put(&npy::header(desc.dtype, &batch_shape(&desc.shape, count)))?;
+            Ok(Some(staged))
+        });
+        Ok(SampleOutputs { files: files.collect::<Result<_, FileError>>()? })
+    }
+
+    /// Adds the outputs of the next sample.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn put(&mut self, outputs: &[Tensor]) -> Result<(), FileError> {
+        for (file, tensor) in self.files.iter_mut().zip(outputs) {
+            if let Some(file) = file {
+                file.put(&tensor.data)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts all files in their places.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn commit(self) -> Result<(), FileError> {
+        self.files.into_iter().flatten().try_for_each(Staged::commit)
+    }
+}
+
+/// The shape of `count` tensors in one: a leading 1 becomes the axis of samples.
+fn batch_shape(shape: &[u64], count: u64) -> Vec<u64> {
+    let rest = match shape {
+        [1, rest @ ..] => rest,
+        all => all,
+    };
+    std::iter::once(count).chain(rest.iter().copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::testing::{args, pair, tensors};
+    use crate::{output_files, read_inputs};
+
+    #[test]
+    fn files_and_archives_keep_their_tensors() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        for list in [[at("a.npy"), at("b.npy")], [at("all.npz"), at("all.npz:second")]] {
+            OutputPlan::resolve(&pair(), &list).unwrap().write(&tensors()).unwrap();
+            let list = [list[0].replace("all.npz", "all.npz:a"), list[1].clone()];
+            assert_eq!(read_inputs(&pair(), &list).unwrap(), tensors());
+        }
+        // The array of the input's name is found without a key.
+        let list = [format!("b={}", at("all.npz:second")), format!("a={}", at("all.npz"))];
+        assert_eq!(read_inputs(&pair(), &list).unwrap(), tensors());
+        let leftovers = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(leftovers, 3);
+    }
+
+    #[test]
+    fn an_archive_is_one_file_however_it_is_spelled() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| format!("{}/{name}", folder.path().display());
+        let list = [at("all.npz:first"), at("./all.npz:second")];
+        assert_eq!(output_files(&list).unwrap().len(), 1);
+        OutputPlan::resolve(&pair(), &list).unwrap().write(&tensors()).unwrap();
+        assert_eq!(read_inputs(&pair(), &list).unwrap(), tensors());
+        assert_eq!(output_files(&args(&["a=x.npz", "b=x.npz", "y.npz"])).unwrap().len(), 2);
+        assert!(output_files(&args(&["a=x.npz", "x.npz:a"])).is_err());
+        assert_eq!(output_files(&args(&["x.npy", "x.npy"])).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn archives_without_the_array_say_what_they_have() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npz").to_str().unwrap().to_owned();
+        let plan = OutputPlan::resolve(&pair(), &args(&[&path, &format!("{path}:other")])).unwrap();
+        plan.write(&tensors()).unwrap();
+        let error = read_inputs(&pair()[1..], &[path]).unwrap_err().to_string();
+        assert!(error.ends_with("x.npz: has no array 'b'; it has 'a', 'other'"), "{error}");
+    }
+
+    #[test]
+    fn huge_and_empty_files_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npy");
+        let arg = [path.to_str().unwrap().to_owned()];
+        let text = || read_inputs(&pair()[..1], &arg).unwrap_err().to_string();
+        fs::write(&path, b"").unwrap();
+        assert!(text().ends_with("x.npy: input 'a': the file is empty"), "{}", text());
+        fs::write(&path, vec![0; 1 << 20]).unwrap();
+        assert!(text().contains("expected i8[2, 3], got a file of more than 65584 bytes"), "{}", text());
+        fs::write(folder.path().join("x.npz"), b"PK").unwrap();
+        let arg = [folder.path().join("x.npz").to_str().unwrap().to_owned()];
+        assert!(read_inputs(&pair()[..1], &arg).unwrap_err().to_string().contains("not an .npz archive"));
+    }
+
+    #[test]
+    fn a_leading_1_becomes_the_axis_of_samples() {
+        assert_eq!(batch_shape(&[1, 10], 3), [3, 10]);
+        assert_eq!(batch_shape(&[10], 3), [3, 10]);
+    }
+}
