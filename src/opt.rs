@@ -13,9 +13,8 @@ use std::sync::{Mutex, PoisonError};
 
 use strum_files::{FileError, Staged, budget};
 use strum_ir::{Captured, DialectRegistry, OptLine, OptOutcome, OptSource, Severity, run_opt};
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
 
+use crate::driver::cli::Filter;
 use crate::driver::diagnostics::{Origin, kind};
 use crate::driver::exit::{Failure, Kind};
 use crate::driver::files::{self, Input};
@@ -29,10 +28,10 @@ const MEMORY_LIMIT: &str = "--strum-memory-limit";
 
 /// What `--help` begins with.
 const TITLE: &str = "strum-opt, an MLIR compiler for StruM-packed convolutional networks\n\n\
-  --strum-log=LEVEL  what the passes report about their work on the standard error:\n\
-                     off, error, warn (the default), info, debug or trace\n  \
-  --strum-memory-limit=SIZE  most memory to use, such as 2GB or 512MiB\n\n\
-Exit codes: 0 done, 1 invalid input, 2 wrong usage, 3 not supported, 4 a limit, 70 a bug of this program\n";
+  --strum-log=FILTER         log to standard error: a level (off, error, warn, info, debug, trace) or directives\n\
+                             such as warn,strum_passes=debug; the default is STRUM_LOG, or warn\n  \
+  --strum-memory-limit=SIZE  memory limit of the process, such as 2GB or 512MiB\n\n\
+Exit codes: 0 success, 1 invalid input, 2 wrong usage, 3 not supported, 4 limit exceeded, 70 internal error\n";
 
 /// Runs on the process's arguments, and ends.
 pub(crate) fn main() -> ExitCode {
@@ -46,18 +45,17 @@ pub(crate) fn main() -> ExitCode {
         if arguments.iter().skip(1).any(|argument| argument == "--version") {
             return files::print(format!("{TOOL} {}\n", cli::version()).as_bytes());
         }
-        cli::start_log(Targets::new().with_default(level(&own)?));
+        cli::start_log(&filter(&own)?, None);
         work(&budget::take_option(MEMORY_LIMIT, arguments).map_err(Failure::usage)?)
     })
 }
 
-/// What the last of the options says.
-fn level(options: &[OsString]) -> Result<LevelFilter, Failure> {
-    let Some(option) = options.last() else { return Ok(LevelFilter::WARN) };
+/// What the last of the options says, or the environment without one.
+fn filter(options: &[OsString]) -> Result<Filter, Failure> {
+    let Some(option) = options.last() else { return Filter::of_environment().map_err(Failure::usage) };
     let value = option.to_str().and_then(|text| text.strip_prefix(LOG)?.strip_prefix('='));
-    value.and_then(|text| cli::level(text).ok()).ok_or_else(|| {
-        Failure::usage(format_args!("{LOG}=LEVEL takes off, error, warn, info, debug or trace"))
-    })
+    let filter = value.map_or_else(|| Err("takes a filter".to_owned()), str::parse);
+    filter.map_err(|error| Failure::usage(format_args!("{LOG}: {error}")))
 }
 
 fn work(arguments: &[OsString]) -> Result<(), Failure> {

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser};
 use dpu_isa::asm;
+use strum_cli::json;
 use strum_files::budget;
 use strum_ir::PrintOptions;
 
 use crate::audit::audit;
-use crate::driver::cli::{Arguments, Common, version};
+use crate::driver::cli::{ALSO_LOGGED, Arguments, Common, version};
 use crate::driver::diagnostics::Origin;
 use crate::driver::exit::{Failure, out_of_memory};
 use crate::driver::files::{self, Input, Places};
@@ -23,30 +24,30 @@ Examples:
   strum-translate --dpu-to-asm net.dpu | less
   strum-translate --dpu-audit net.dpu
 
-Exit codes: 0 done, 1 invalid input, 2 wrong usage, 3 not supported, 4 a limit, 70 a bug of this program";
+Exit codes: 0 success, 1 invalid input, 2 wrong usage, 3 not supported, 4 limit exceeded, 70 internal error";
 
 /// Translate between the dpu dialect, DPU binaries and their assembly.
 #[derive(Debug, Parser)]
 #[command(name = "strum-translate", version = version(), after_help = EXAMPLES, max_term_width = 100)]
 #[command(group = ArgGroup::new("translation").required(true))]
 pub(crate) struct TranslateArgs {
-    /// A module with one scheduled dpu.program (text or bytecode) to a binary.
+    /// Translate a module with one scheduled dpu.program (text or bytecode) to a binary.
     #[arg(long, group = "translation", help_heading = "Translations")]
     mlir_to_dpu: bool,
 
-    /// A binary to a module with one dpu.program.
+    /// Translate a binary to a module with one dpu.program.
     #[arg(long, group = "translation", help_heading = "Translations")]
     dpu_to_mlir: bool,
 
-    /// A binary to assembly text, without loss.
+    /// Disassemble a binary, losslessly.
     #[arg(long, group = "translation", help_heading = "Translations")]
     dpu_to_asm: bool,
 
-    /// Assembly text to a binary.
+    /// Assemble a binary.
     #[arg(long, group = "translation", help_heading = "Translations")]
     asm_to_dpu: bool,
 
-    /// Weights in a binary, read back from it: formats, bits per weight, low shares, histogram.
+    /// List the weights of a binary: formats, bits per weight, fraction of low members, histogram.
     #[arg(long, group = "translation", help_heading = "Translations")]
     dpu_audit: bool,
 
@@ -55,19 +56,19 @@ pub(crate) struct TranslateArgs {
     input: PathBuf,
 
     /// File to write; - writes to standard output.
-    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    #[arg(long, short, value_name = "FILE", default_value = "-", help_heading = "Outputs")]
     output: PathBuf,
 
-    /// Print the audit as JSON.
-    #[arg(long, conflicts_with_all = ["mlir_to_dpu", "dpu_to_mlir", "dpu_to_asm", "asm_to_dpu"])]
+    /// Print the audit as a JSON object.
+    #[arg(long, help_heading = "Reporting", conflicts_with_all = ["mlir_to_dpu", "dpu_to_mlir", "dpu_to_asm", "asm_to_dpu"])]
     json: bool,
 
     /// Omit locations from the module: shorter, but not lossless.
-    #[arg(long, conflicts_with_all = ["mlir_to_dpu", "dpu_to_asm", "asm_to_dpu", "dpu_audit"])]
+    #[arg(long, help_heading = "Translations", conflicts_with_all = ["mlir_to_dpu", "dpu_to_asm", "asm_to_dpu", "dpu_audit"])]
     no_locations: bool,
 
-    /// Skip validation, for binaries and assembly that are broken on purpose.
-    #[arg(long, conflicts_with_all = ["mlir_to_dpu", "dpu_to_mlir", "dpu_audit"])]
+    /// Skip validation, for binaries and assembly that are invalid on purpose.
+    #[arg(long, help_heading = "Translations", conflicts_with_all = ["mlir_to_dpu", "dpu_to_mlir", "dpu_audit"])]
     no_verify: bool,
 
     #[command(flatten)]
@@ -75,6 +76,8 @@ pub(crate) struct TranslateArgs {
 }
 
 impl Arguments for TranslateArgs {
+    const ALSO_LOGGED: Option<&'static str> = ALSO_LOGGED;
+
     fn common(&self) -> &Common {
         &self.common
     }
@@ -146,7 +149,7 @@ fn dpu_audit(input: &Input, json: bool) -> Result<Vec<u8>, Failure> {
     let program = backend::read_program(input, true)?;
     let audit = audit(&program).map_err(|error| Failure::input(error).in_file(&input.name))?;
     let text = match json {
-        true => serde_json::to_string_pretty(&audit).map_err(Failure::internal)? + "\n",
+        true => json::pretty(json::AUDIT, &audit).map_err(Failure::internal)?,
         false => audit.to_string(),
     };
     Ok(text.into_bytes())

@@ -9,7 +9,8 @@ use std::process::Command;
 const ARROWS: &[(&str, &[&str])] = &[
     ("dpu-cost", &["dpu-isa"]),
     ("dpu-isa", &[]),
-    ("dpu-sim", &["dpu-cost", "dpu-isa", "strum-files", "strum-tensors"]),
+    ("dpu-sim", &["dpu-cost", "dpu-isa", "strum-cli", "strum-files", "strum-tensors"]),
+    ("strum-cli", &["dpu-isa", "strum-files"]),
     ("strum-files", &[]),
     ("strum-float", &["strum-formats", "strum-quant"]),
     ("strum-formats", &[]),
@@ -20,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "dpu-isa",
             "dpu-sim",
+            "strum-cli",
             "strum-files",
             "strum-float",
             "strum-formats",
@@ -53,6 +55,7 @@ const WITHOUT_MLIR: &[&str] = &[
     "dpu-cost",
     "dpu-isa",
     "dpu-sim",
+    "strum-cli",
     "strum-files",
     "strum-float",
     "strum-formats",

@@ -15,8 +15,8 @@
 // COMPILE: program {{.*}}.strumc.dpu, {{[0-9]+}} bytes: {{[0-9]+}} instructions in 1 layers, 512 macs
 // COMPILE: weights 32 in 32 bytes: 8.000 bits each, 50.00 % low
 
-// RUN: strumc compile --print-pipeline --method mip2q --p 0.5 | FileCheck %s --check-prefix=PIPELINE
-// PIPELINE: builtin.module(strum-pipeline{machine=flexnn-16x16 method=mip2q p=0.5})
+// RUN: strumc compile --print-pipeline --method mip2q --p 0.25 --machine flexnn-4x4 | FileCheck %s --check-prefix=PIPELINE
+// PIPELINE: builtin.module(strum-pipeline{machine=flexnn-4x4 p=0.25})
 
 // Assembly and IR hold all that the binary holds.
 // RUN: strum-translate --dpu-to-asm %t.dpu | FileCheck %s --check-prefix=ASM

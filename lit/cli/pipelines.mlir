@@ -16,6 +16,11 @@
 // NAMED: dpu-allocate
 // NAMED: dpu-assign-barriers
 
+// A reproducer runs the same pipeline again, real numbers included.
+// RUN: strum-opt %s --tosa-quantize="percentile=0.123456789 activations=percentile" --mlir-generate-reproducer=%t.again.mlir -o %t.out
+// RUN: strum-opt %t.again.mlir --run-reproducer --dump-pass-pipeline 2>&1 >/dev/null | FileCheck %s --check-prefix=REAL
+// REAL: tosa-quantize{activations=percentile {{.*}}percentile=0.123456789 {{.*}}weights=per-channel}
+
 // RUN: strum-opt %s --cse --strum-pack="w=8 method=sparse" --dump-pass-pipeline 2>&1 >/dev/null | FileCheck %s --check-prefix=ORDER
 // ORDER: cse,
 // ORDER: strum-pack

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use strum_cli::table::{Column, Table};
+
 use super::{LayerAudit, ProgramAudit};
 
 /// Upper ends of the magnitude classes of the histogram: 0, 1, 2, 3..4, 5..8 and so on up to 128.
@@ -9,52 +11,50 @@ const CLASSES: [u32; 9] = [0, 1, 2, 4, 8, 16, 32, 64, 128];
 
 impl fmt::Display for ProgramAudit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: Vec<&LayerAudit> = self.layers.iter().chain([&self.total]).collect();
-        let name = rows.iter().map(|r| r.name.chars().count()).max().unwrap_or(0).max(5);
-        let op = rows.iter().map(|r| r.op.chars().count()).max().unwrap_or(0).max(2);
-        writeln!(
-            f,
-            "{:<name$}  {:<op$}  {:>10}  {:>7}  {:>10}  {:>8}  {:>7}  format",
-            "layer", "op", "weights", "low", "bytes", "bits/w", "vs INT8"
-        )?;
-        for row in &rows {
-            let share = format!("{:.2} %", 100.0 * row.low_share());
-            write!(
-                f,
-                "{:<name$}  {:<op$}  {:>10}  {:>7}  {:>10}  {:>8.3}  {:>7.4}  ",
-                row.name,
-                row.op,
-                row.weights,
-                share,
-                row.bytes,
-                row.bits_per_weight,
-                row.bits_per_weight / 8.0
-            )?;
-            match (row.formats.is_empty(), row.dynamic_tasks) {
-                (true, 0) => writeln!(f, "-")?,
-                (true, _) => writeln!(f, "computed at run time")?,
-                (false, 0) => writeln!(f, "{}", row.formats.join(", "))?,
-                (false, _) => writeln!(f, "{}, and some computed at run time", row.formats.join(", "))?,
-            }
+        let mut table = Table::new([
+            Column::text("layer"),
+            Column::text("op"),
+            Column::number("weights"),
+            Column::number("low\n%"),
+            Column::number("bytes"),
+            Column::number("bits per\nweight"),
+            Column::number("size\nvs INT8"),
+            Column::text("format"),
+        ]);
+        for layer in self.layers.iter().chain([&self.total]) {
+            let formats = layer.formats.join(", ");
+            table.row([
+                layer.name.clone(),
+                layer.op.clone(),
+                layer.weights.to_string(),
+                format!("{:.2}", 100.0 * layer.low_share()),
+                layer.bytes.to_string(),
+                format!("{:.3}", layer.bits_per_weight),
+                format!("{:.4}", layer.bits_per_weight / 8.0),
+                match (layer.formats.is_empty(), layer.dynamic_tasks) {
+                    (true, 0) => "-".to_owned(),
+                    (true, _) => "computed at run time".to_owned(),
+                    (false, 0) => formats,
+                    (false, _) => format!("{formats}, and some computed at run time"),
+                },
+            ]);
         }
-        histogram(f, &self.total)
+        write!(f, "{table}\n{}", histogram(&self.total))
     }
 }
 
-fn histogram(f: &mut fmt::Formatter<'_>, total: &LayerAudit) -> fmt::Result {
-    write!(f, "\nmagnitude")?;
-    for (class, &top) in CLASSES.iter().enumerate() {
+/// How many high and low weights there are of each magnitude.
+fn histogram(total: &LayerAudit) -> Table {
+    let labels = CLASSES.iter().enumerate().map(|(class, &top)| {
         let bottom = class.checked_sub(1).and_then(|c| CLASSES.get(c)).map_or(0, |below| below + 1);
-        let label = if bottom >= top { top.to_string() } else { format!("{bottom}..{top}") };
-        write!(f, "  {label:>9}")?;
-    }
+        if bottom >= top { top.to_string() } else { format!("{bottom}..{top}") }
+    });
+    let mut table = Table::new([Column::text("magnitude")].into_iter().chain(labels.map(Column::number)));
     for (label, values) in [("high", &total.high_values), ("low", &total.low_values)] {
-        write!(f, "\n{label:<9}")?;
-        for count in classes(values) {
-            write!(f, "  {count:>9}")?;
-        }
+        let counts = classes(values).map(|count| count.to_string());
+        table.row([label.to_owned()].into_iter().chain(counts));
     }
-    writeln!(f)
+    table
 }
 
 /// Sums the counts of values −128..=127 by class of magnitude.

@@ -11,7 +11,7 @@ mod tune;
 
 use clap::{Parser, Subcommand};
 
-use crate::driver::cli::{Arguments, Common, version};
+use crate::driver::cli::{ALSO_LOGGED, Arguments, Common, version};
 use crate::driver::exit::Failure;
 use compare::CompareCommand;
 use compile::CompileCommand;
@@ -23,21 +23,14 @@ use tune::TuneCommand;
 
 const EXAMPLES: &str = "\
 Examples:
-  strumc compile net.mlir -o net.dpu --method mip2q --p 0.5
-  strumc run net.mlir --input x.npy --output y.npy
-  strumc run net.mlir --input a=x.npz:first --input b=x.npz:second --output y.npz --method dliq --q 4
-  strumc run net.dpu --input x.npy --output y.npy --report report.json
-  strumc compare net.mlir --input x.npy
-  strumc eval net.mlir --inputs x.npy --labels y.npy
   strumc quantize float.mlir --calibration images.npy -o net.mlir
-  strumc report report.json -o report.html
+  strumc compile net.mlir -o net.dpu --method mip2q --p 0.5
+  strumc run net.dpu --input x.npy --output y.npy
 
-The passes are those of strum-opt --strum-pipeline. What a binary holds: strum-translate --dpu-audit.
+Exit codes: 0 success, 1 invalid input, 2 wrong usage, 3 not supported, 4 limit exceeded, 5 trap of the machine,
+70 internal error";
 
-Exit codes: 0 done, 1 invalid input, 2 wrong usage, 3 not supported, 4 a limit, 5 the machine trapped,
-70 a bug of this program";
-
-/// Compile an integer TOSA network with StruM weights to a DPU program, or compile and run it.
+/// Compile neural networks with StruM weights for a DPU, simulate them, and evaluate weight formats.
 #[derive(Debug, Parser)]
 #[command(name = "strumc", version = version(), after_help = EXAMPLES, max_term_width = 100)]
 pub(crate) struct StrumcArgs {
@@ -51,29 +44,31 @@ pub(crate) struct StrumcArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Compile a network to a DPU program.
-    #[command(after_help = EXAMPLES, max_term_width = 100)]
+    #[command(max_term_width = 100)]
     Compile(CompileCommand),
-    /// Compile a network, simulate it and write its outputs.
-    #[command(after_help = EXAMPLES, max_term_width = 100)]
+    /// Run a network or a compiled program on the simulator.
+    #[command(max_term_width = 100)]
     Run(RunCommand),
-    /// Compare methods on one workload: cycles, energy and power of the PEs and in total, beside the paper's figures.
+    /// Compare weight formats and machines on one network: cycles, energy and power, next to the figures of the paper.
     #[command(max_term_width = 100)]
     Compare(CompareCommand),
-    /// Evaluate methods on a data set: accuracy, agreement and SQNR, from the simulator's exact results.
+    /// Evaluate weight formats on a data set: accuracy, agreement and SQNR, from exact simulation.
     #[command(max_term_width = 100)]
     Eval(EvalCommand),
-    /// Quantize a float network to integer TOSA (post-training, from calibration data).
+    /// Quantize a float network to integer TOSA (post-training quantization).
     #[command(max_term_width = 100)]
     Quantize(QuantizeCommand),
-    /// Choose a weight format for each layer, from measured sensitivity and a budget.
+    /// Choose a weight format for each layer from its measured sensitivity, within a budget.
     #[command(max_term_width = 100)]
     Tune(TuneCommand),
-    /// Render run reports side by side on one page: time, energy, traffic, timeline, SRAM occupancy.
+    /// Render reports of runs as an HTML page: time, energy, traffic, timeline, SRAM occupancy.
     #[command(max_term_width = 100)]
     Report(ReportCommand),
 }
 
 impl Arguments for StrumcArgs {
+    const ALSO_LOGGED: Option<&'static str> = ALSO_LOGGED;
+
     fn common(&self) -> &Common {
         &self.common
     }
@@ -89,5 +84,35 @@ pub(crate) fn run(args: StrumcArgs) -> Result<(), Failure> {
         Command::Tune(command) => tune::run(&command),
         Command::Quantize(command) => quantize::run(&command),
         Command::Report(command) => report::run(&command),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// The lines of an example in a help text.
+    fn examples(command: &clap::Command) -> Vec<String> {
+        let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        text.lines().filter(|line| line.starts_with("  ")).map(|line| line.trim().to_owned()).collect()
+    }
+
+    #[test]
+    fn every_help_has_examples_of_its_command_that_parse() {
+        let strumc = StrumcArgs::command();
+        let all = strumc.get_subcommands().map(|command| {
+            let own = format!("strumc {} ", command.get_name());
+            (examples(command), own)
+        });
+        for (examples, own) in all.chain([(examples(&strumc), "strumc ".to_owned())]) {
+            assert!(!examples.is_empty(), "{own}");
+            for example in examples {
+                assert!(example.starts_with(&own), "{own}: {example}");
+                let parsed = StrumcArgs::try_parse_from(example.split_whitespace());
+                assert!(parsed.is_ok(), "{example}: {:?}", parsed.err().map(|error| error.to_string()));
+            }
+        }
     }
 }

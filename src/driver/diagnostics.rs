@@ -1,6 +1,10 @@
 //! MLIR's diagnostics as the user sees them: `file:line:col: error: …`, the line, a caret, and the notes.
 //!
 //! Invariant: a failure that MLIR has reported is told once, and its exit code follows from the first error.
+//!
+//! The form is that of MLIR's own tools and of other compilers, which editors and FileCheck tests read: a crate such as annotate-snippets
+//! renders rustc's form instead (`error: …`, `--> file:line:col`, numbered lines), and would replace the fifteen lines of `excerpt` alone:
+//! locations, notes and what is in no file are MLIR's.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -14,6 +14,5 @@ pub(crate) mod isolate;
 pub(crate) mod network;
 pub(crate) mod options;
 pub(crate) mod plan;
-pub(crate) mod progress;
 pub(crate) mod remarks;
 pub(crate) mod trial;

@@ -42,7 +42,7 @@ fn argument(parameter: &'static Parameter) -> Arg {
         true => help.chars().take(1).flat_map(char::to_uppercase).chain(help.chars().skip(1)).collect(),
         false => (*help).to_owned(),
     };
-    let arg = Arg::new(*name).long(*name).help_heading("Weights");
+    let arg = Arg::new(*name).long(*name).help_heading("Weight format");
     if *domain == Domain::Flag {
         return arg.help(help).action(ArgAction::SetTrue);
     }
@@ -61,7 +61,7 @@ fn argument(parameter: &'static Parameter) -> Arg {
 impl Args for PackingOptions {
     fn augment_args(command: Command) -> Command {
         let help = "Also pack depthwise layers";
-        let depthwise = Arg::new(DEPTHWISE).long(DEPTHWISE).help(help).help_heading("Weights");
+        let depthwise = Arg::new(DEPTHWISE).long(DEPTHWISE).help(help).help_heading("Weight format");
         let command = command.args(SCHEMA.parameters().map(argument));
         command.arg(depthwise.action(ArgAction::SetTrue))
     }
@@ -138,17 +138,17 @@ fn objectives() -> impl TypedValueParser<Value = Objective> {
 
 /// What the planner follows and what it tells.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Plan")]
+#[command(next_help_heading = "Planning")]
 pub(crate) struct PlanOptions {
     /// Quantity to minimize when choosing tiles and schedules [default: latency].
     #[arg(long, value_parser = objectives(), value_name = "WHAT")]
     objective: Option<Objective>,
 
-    /// Follow this strategy file; what it leaves open is searched (docs/strategy.md).
+    /// Follow this strategy file; the planner searches what it leaves open (docs/strategy.md).
     #[arg(long, value_name = "S.json")]
     read_strategy: Option<PathBuf>,
 
-    /// Write the strategy that was followed: tiles, schedules, resident tensors, prefetch.
+    /// Write the strategy that was chosen: tiles, schedules, resident tensors, prefetch.
     #[arg(long, value_name = "S.json")]
     write_strategy: Option<PathBuf>,
 }
@@ -203,7 +203,7 @@ pub(crate) fn is_machine_file(spec: &Path) -> bool {
 
 /// Options of a compilation.
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Weights")]
+#[command(next_help_heading = "Weight format")]
 pub(crate) struct CompileOptions {
     /// Weight format [default: dense].
     #[arg(long, value_parser = methods(), value_name = "METHOD")]
@@ -219,8 +219,8 @@ pub(crate) struct CompileOptions {
     #[command(flatten)]
     pub(crate) plan: PlanOptions,
 
-    /// Machine: a built-in name or a machine file [default: flexnn-16x16].
-    #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Machine")]
+    /// Target machine: a built-in name or a machine file [default: flexnn-16x16].
+    #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Planning")]
     pub(crate) machine: Option<PathBuf>,
 
     /// Write the IR after every stage, the binary and its assembly to this folder.

@@ -14,12 +14,12 @@ use strum_passes::pipeline::{self, Stage};
 use tracing::info_span;
 
 use super::backend;
+use super::cli::Progress;
 use super::diagnostics::Origin;
 use super::exit::{Failure, Kind, out_of_memory};
 use super::files::{self, Input};
 use super::network;
 use super::options::CompileOptions;
-use super::progress::Progress;
 use super::remarks::{self, Remarks};
 
 /// What is compiled how, understood from the options.

@@ -25,8 +25,8 @@ pub(crate) enum Remarks {
 /// Options of commands that pack weights.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Detail {
-    /// Name every layer that stays dense or uncorrected, with the reason, instead of counting them.
-    #[arg(long, short, conflicts_with = "quiet")]
+    /// List every layer that stays dense or uncorrected, with the reason, instead of a count.
+    #[arg(long, short, conflicts_with = "quiet", help_heading = "Reporting")]
     pub(crate) verbose: bool,
 }
 

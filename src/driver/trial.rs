@@ -22,13 +22,13 @@ use strum_quant::{Choice, Sqnr};
 
 use super::backend;
 use super::cli;
+use super::cli::Progress;
 use super::codes::Codes;
 use super::diagnostics::Origin;
 use super::exit::Failure;
 use super::files::Input;
 use super::options::CompileOptions;
 use super::plan::Plan;
-use super::progress::Progress;
 use super::remarks::Remarks;
 
 /// A network before its weights are packed.

@@ -69,7 +69,7 @@ fn every_field_is_documented() {
     for key in found {
         assert!(document.contains(&format!("`{key}`")), "docs/compare.md does not name `{key}`");
     }
-    assert_eq!((object["schema"].as_str(), object["version"].as_u64()), (Some("strumc-compare"), Some(1)));
+    assert_eq!((object["schema"].as_str(), object["version"].as_u64()), (Some("strum.compare"), Some(1)));
 }
 
 /// Figures of a layer or a run: sums, and powers worked out anew.

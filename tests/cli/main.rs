@@ -7,6 +7,7 @@ mod compare;
 mod compile;
 mod eval;
 mod hostile;
+mod json;
 mod limits;
 mod machine;
 mod memory;

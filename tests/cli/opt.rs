@@ -203,18 +203,42 @@ fn exit_codes_say_whose_fault_it_is() {
         ("net.mlir --strum-to-dpu=machine=bad.toml", 1, "strum-opt: error: machine file 'bad.toml': "),
         ("net.mlir --strum-to-dpu=read-strategy=none.json", 1, "strum-opt: error: strategy 'none.json': "),
         ("net.mlir --strum-to-dpu=machine=tpu", 2, "strum-opt: error: wrong option: unknown machine 'tpu'"),
-        ("net.mlir --strum-pipeline=objective=speed", 2, "strum-opt: error: wrong option: unknown objective"),
+        (
+            "net.mlir --strum-pipeline=objective=enrgy",
+            2,
+            "strum-opt: error: option 'objective' of strum-pipeline must be latency, energy, edp or bytes, \
+             got 'enrgy'; did you mean 'energy'?",
+        ),
+        (
+            "net.mlir --strum-pack=methd=dliq",
+            2,
+            "strum-opt: error: unknown option 'methd' of strum-pack; did you mean 'method'?",
+        ),
+        (
+            "net.mlir --strum-pipeline=objectve=edp",
+            2,
+            "strum-opt: error: unknown option 'objectve' of strum-pipeline; did you mean 'objective'?",
+        ),
+        (
+            "net.mlir --pass-pipeline=builtin.module(func.func(strum-pack{methd=dliq}))",
+            2,
+            "strum-opt: error: unknown option 'methd' of strum-pack; did you mean 'method'?",
+        ),
         (
             "net.mlir --tosa-to-strum --strum-pack=method=int4",
             2,
-            "strum-opt: error: wrong option: method 'int4'",
+            "strum-opt: error: option 'method' of strum-pack must be dense, sparse, dliq or mip2q, got 'int4'",
         ),
-        ("net.mlir --strum-canonicalize=fold-limit=-1", 2, "strum-opt: error: wrong option: fold-limit"),
+        ("net.mlir --strum-canonicalize=fold-limit=-1", 2, "strum-opt: error: option 'fold-limit'"),
         ("net.mlir --no-such-option", 2, "Unknown command line argument '--no-such-option'"),
         ("net.mlir other.mlir", 2, "Too many positional arguments"),
         ("net.mlir --pass-pipeline=builtin.module(none)", 2, "'none' does not refer to a registered pass"),
         ("net.mlir --emit-bytecode-version=3", 2, "--emit-bytecode"),
-        ("net.mlir --strum-log=loud", 2, "--strum-log=LEVEL takes off, error, warn, info, debug or trace"),
+        (
+            "net.mlir --strum-log=loud",
+            2,
+            "--strum-log: expected off, error, warn, info, debug, trace, or directives such as",
+        ),
         ("@/dev/zero", 2, "is not a file of arguments"),
         ("net.mlir --strum-to-dpu", 3, "net.mlir:5:8: error: 'tosa.conv2d' op unsupported: "),
     ] {

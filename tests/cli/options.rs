@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use dpu_isa::{Instr, Program};
+use strum_ir::OptionSet;
 
 use crate::common::{OPT, STRUMC, Scratch, TRANSLATE, npy, run_in};
 
@@ -75,7 +76,7 @@ const DEPTHWISE: &str = r#"func.func @main(%x: tensor<1x4x4x16xi8>) -> tensor<1x
 "#;
 
 /// A folder with an input of every kind.
-fn folder() -> Scratch {
+pub(crate) fn folder() -> Scratch {
     let scratch = Scratch::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (from, to) in [
@@ -234,12 +235,12 @@ fn every_option_of_every_command_and_pass_has_a_row() {
         assert_eq!(ids(command), known(command.get_name()), "{}", command.get_name());
     }
     assert_eq!(ids(&translate), known("strum-translate"));
-    let of = |pass: &str, options: &[strum_ir::PassOption]| -> Vec<String> {
+    let of = |pass: &str, options: Vec<strum_ir::PassOption>| -> Vec<String> {
         options.iter().map(|option| format!("{pass}.{}", option.name)).collect()
     };
     let mut passes: BTreeSet<String> =
-        strum_passes::PASSES.iter().flat_map(|pass| of(pass.argument, pass.options)).collect();
-    passes.extend(of(strum_passes::pipeline::NAME, strum_passes::pipeline::OPTIONS));
+        strum_passes::PASSES.iter().flat_map(|pass| of(pass.argument, (pass.options)())).collect();
+    passes.extend(of(strum_passes::pipeline::NAME, strum_passes::pipeline::Options::declared()));
     assert_eq!(passes, known("strum-opt"));
 }
 

@@ -1,6 +1,6 @@
 //! Command lines: help, version, and everything that is refused with exit code 2.
 
-use crate::common::{STRUMC, Scratch, TRANSLATE, run_in};
+use crate::common::{OPT, STRUMC, Scratch, TRANSLATE, run_in};
 
 fn help(program: &str, arguments: &[&str]) -> String {
     run_in(&std::env::temp_dir(), program, arguments, b"").ok().text()
@@ -24,6 +24,21 @@ fn help_of_strumc_run() {
 #[test]
 fn help_of_strumc_compare() {
     insta::assert_snapshot!(help(STRUMC, &["compare", "--help"]));
+}
+
+#[test]
+fn help_of_strumc_eval() {
+    insta::assert_snapshot!(help(STRUMC, &["eval", "--help"]));
+}
+
+#[test]
+fn help_of_strumc_quantize() {
+    insta::assert_snapshot!(help(STRUMC, &["quantize", "--help"]));
+}
+
+#[test]
+fn help_of_strumc_tune() {
+    insta::assert_snapshot!(help(STRUMC, &["tune", "--help"]));
 }
 
 #[test]
@@ -68,7 +83,10 @@ fn wrong_command_lines_of_strumc() {
         ("compile net.mlir -o n.dpu --p 0.5", "--p has no effect with --method dense"),
         ("compile net.mlir -o n.dpu --method sparse --q 4", "--q has no effect with --method sparse"),
         ("compile net.mlir -o n.dpu --machine tpu", "unknown machine 'tpu'"),
-        ("compile net.mlir -o n.dpu --log loud", "expected off, error, warn, info, debug, trace"),
+        (
+            "compile net.mlir -o n.dpu --log loud",
+            "expected off, error, warn, info, debug, trace, or directives such as warn,strum_passes=debug",
+        ),
         ("compile net.mlir -o n.dpu -q --json", "cannot be used with"),
         ("compile net.mlir other.mlir -o n.dpu", "unexpected argument 'other.mlir'"),
         ("run", "required arguments were not provided"),
@@ -113,5 +131,31 @@ fn binary_data_does_not_go_to_a_terminal() {
         let done = run_in(scratch.path(), "script", &["-qec", &command, "/dev/null"], b"");
         assert_eq!(done.code, Some(2), "{done:?}");
         assert!(done.text().contains("will not write binary data to a terminal"), "{done:?}");
+    }
+}
+
+#[test]
+fn the_log_is_that_of_the_option_or_of_the_environment() {
+    let scratch = Scratch::new();
+    let run = |program: &str, arguments: &str, variable: &str| {
+        let mut command = std::process::Command::new(program);
+        let command = command.current_dir(scratch.path()).args(arguments.split(' '));
+        let done = command.env("STRUM_LOG", variable).output().unwrap();
+        (done.status.code(), String::from_utf8(done.stderr).unwrap())
+    };
+    let compile = "compile net.mlir -o n.dpu -q --method mip2q";
+    let opt = "net.mlir --strum-pipeline";
+    for (program, line, log) in [(STRUMC, compile, "--log"), (OPT, opt, "--strum-log")] {
+        let told = |variable: &str, option: &str| run(program, &format!("{line}{option}"), variable);
+        assert!(!told("warn", "").1.contains("DEBUG"), "{program}");
+        let (_, all) = told("debug", "");
+        assert!(all.contains("DEBUG") && all.contains("strum_to_dpu"), "{program}: {all}");
+        // The option takes precedence.
+        assert!(!told("debug", &format!(" {log}=error")).1.contains("DEBUG"), "{program}");
+        let (_, some) = told("error", &format!(" {log}=warn,strum_passes::dpu::strum_to_dpu=debug"));
+        assert!(some.lines().all(|line| !line.contains("DEBUG") || line.contains("strum_to_dpu")), "{some}");
+        assert!(some.contains("DEBUG"), "{program}: {some}");
+        let (code, error) = told("loud", "");
+        assert!(code == Some(2) && error.contains("expected off, error, warn, info"), "{error}");
     }
 }

@@ -48,8 +48,7 @@ pub fn conv(inv: &ConvInv, var: &ConvVar, m: &Machine) -> Result<Cost, ScheduleE
 
 /// Multiply-accumulates of a variant with low members of its weights, if padding is low first, as packers have it; a run
 /// counts them from the masks.
-#[must_use]
-pub fn low_macs(inv: &ConvInv, var: &ConvVar) -> u64 {
+pub(crate) fn low_macs(inv: &ConvInv, var: &ConvVar) -> u64 {
     if !inv.method.is_packed() {
         return 0;
     }

@@ -20,8 +20,7 @@ pub struct Transfer {
 }
 
 /// Cost of a copy.
-#[must_use]
-pub fn dma_copy(x: &DmaCopy, m: &Machine) -> Cost {
+pub(crate) fn dma_copy(x: &DmaCopy, m: &Machine) -> Cost {
     let element = u64::from(x.element);
     let runs = |space, strides| if space == Space::Dram { runs_of(&x.dims, [strides], element) } else { 0 };
     let transfer = Transfer {
@@ -35,8 +34,7 @@ pub fn dma_copy(x: &DmaCopy, m: &Machine) -> Cost {
 }
 
 /// Cost of a fill.
-#[must_use]
-pub fn dma_fill(x: &DmaFill, m: &Machine) -> Cost {
+pub(crate) fn dma_fill(x: &DmaFill, m: &Machine) -> Cost {
     let element = u64::from(x.element);
     let rows = runs_of(&x.dims, [&x.dst_strides], element);
     let transfer = Transfer {

@@ -1,7 +1,7 @@
 //! What a task of the DPU costs: cycles, bytes, multiply-accumulates and countable events from the fields of an
-//! instruction and the machine file, and energy from what was counted.
+//! instruction and the machine file, and energy from what was counted. And how tasks overlap: [`timeline`].
 //!
-//! Pure functions of their arguments, so that whoever plans a task and whoever runs it find the same cost. The result
+//! Costs are pure functions of their arguments, so that whoever plans a task and whoever runs it find the same. The result
 //! of a program never depends on anything here. `docs/timing.md` has the rules with their sources; those without a known
 //! source are marked *assumed*. `⌈x⌉` is rounding up, bandwidths and latencies are the machine's fields of the same names.
 //! All sums and products saturate.
@@ -17,18 +17,18 @@ mod pool;
 mod skip;
 mod stored;
 mod task;
+pub mod timeline;
 mod vec;
 
-pub use conv::{conv, low_macs};
+pub use conv::conv;
 pub use counts::{Counts, Traffic};
-pub use dma::{Transfer, dma, dma_copy, dma_fill, end_of_transfer};
+pub use dma::{Transfer, dma, end_of_transfer};
 pub use energy::Energy;
 pub use events::Events;
 pub use pool::pool;
 pub use skip::{Bitmap, Present, conv_skipping, skips_zeros};
 pub use stored::{Pieces, Pixels, Stored, dma_copy_stored};
 pub use task::{Task, TaskError, task};
-pub use vec::{vec_binary, vec_reduce, vec_rescale, vec_table, vec_unary};
 
 use dpu_isa::{Instr, Machine};
 
@@ -64,7 +64,7 @@ pub enum Low {
 }
 
 /// A slot register is filled in one cycle (*assumed*).
-pub const INVARIANT: Cost = Cost {
+const INVARIANT: Cost = Cost {
     cycles: 1,
     latency: 0,
     dram: 0,

@@ -5,8 +5,11 @@
 use dpu_isa::schedule::ScheduleError;
 use dpu_isa::{Instr, Machine};
 
-use crate::{Cost, INVARIANT, conv, dma_copy, dma_fill, low_macs, pool};
-use crate::{vec_binary, vec_reduce, vec_rescale, vec_table, vec_unary};
+use crate::conv::{conv, low_macs};
+use crate::dma::{dma_copy, dma_fill};
+use crate::pool::pool;
+use crate::vec::{vec_binary, vec_reduce, vec_rescale, vec_table, vec_unary};
+use crate::{Cost, INVARIANT};
 
 /// What a task takes, as far as it depends on no value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -22,8 +22,7 @@ fn vec(dims: &[u32; 6], factor: u64, read: u64, written: u64, m: &Machine) -> Co
 }
 
 /// Cost of an element-wise operator with two operands.
-#[must_use]
-pub fn vec_binary(x: &VecBinary, m: &Machine) -> Cost {
+pub(crate) fn vec_binary(x: &VecBinary, m: &Machine) -> Cost {
     let op = match x.op {
         BinaryOp::Mul => 2,
         BinaryOp::Add
@@ -40,8 +39,7 @@ pub fn vec_binary(x: &VecBinary, m: &Machine) -> Cost {
 }
 
 /// Cost of an element-wise operator with one operand.
-#[must_use]
-pub fn vec_unary(x: &VecUnary, m: &Machine) -> Cost {
+pub(crate) fn vec_unary(x: &VecUnary, m: &Machine) -> Cost {
     let factor = match x.op {
         UnaryOp::Copy | UnaryOp::Abs | UnaryOp::Negate | UnaryOp::Clz => 1,
     };
@@ -49,21 +47,18 @@ pub fn vec_unary(x: &VecUnary, m: &Machine) -> Cost {
 }
 
 /// Cost of a scaling.
-#[must_use]
-pub fn vec_rescale(x: &VecRescale, m: &Machine) -> Cost {
+pub(crate) fn vec_rescale(x: &VecRescale, m: &Machine) -> Cost {
     vec(&x.dims, 2 + u64::from(x.lut), x.src_dtype.bytes(), x.out_dtype.bytes(), m)
 }
 
 /// Cost of a lookup.
-#[must_use]
-pub fn vec_table(x: &VecTable, m: &Machine) -> Cost {
+pub(crate) fn vec_table(x: &VecTable, m: &Machine) -> Cost {
     let factor = if x.src_dtype == Dtype::I16 { 3 } else { 1 };
     vec(&x.dims, factor, x.src_dtype.bytes(), x.out_dtype().bytes(), m)
 }
 
 /// Cost of a reduction, which moves its inputs in and its outputs out (and in, if it accumulates).
-#[must_use]
-pub fn vec_reduce(x: &VecReduce, m: &Machine) -> Cost {
+pub(crate) fn vec_reduce(x: &VecReduce, m: &Machine) -> Cost {
     let Cost { cycles, mut events, .. } = vec(&x.dims, 1, x.src_dtype.bytes(), 0, m);
     let outer = x.dims.iter().enumerate().filter(|(i, _)| *i != usize::from(x.axis));
     let outputs = product(outer.map(|(_, &d)| u64::from(d))).saturating_mul(x.out_dtype.bytes());

@@ -4,11 +4,14 @@
 //! help, "has no effect with …" and the tables of the documentation follow from it. What the parameter means is up to the
 //! method that reads it.
 
-use crate::methods::Kind::{self, Dliq, Mip2q, Sparse};
+use crate::methods::Kind::{self, Dliq, Mip2q};
 use crate::parameter::{Domain, Value, Word};
 
-/// The methods that have blocks.
-pub const PACKED: &[Kind] = &[Sparse, Dliq, Mip2q];
+/// The methods that have blocks: all but the first.
+pub const PACKED: &[Kind] = match Kind::ALL {
+    [Kind::Dense, packed @ ..] => packed,
+    all => all,
+};
 
 /// Declares parameters as constants, and the list of them.
 #[macro_export]

@@ -7,6 +7,7 @@
 mod macros;
 
 pub mod asm;
+pub mod barrier;
 pub mod codec;
 pub mod container;
 mod elf;

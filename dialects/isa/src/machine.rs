@@ -82,6 +82,15 @@ pub enum MachineError {
     },
 }
 
+/// Whether a program that was compiled for one value can run with another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldClass {
+    /// Memories, engines, barriers, the array: a program relies on the value.
+    Structure,
+    /// The value sets time and energy alone, or what schedules must follow and can be checked.
+    Timing,
+}
+
 /// One numeric field of the machine description, for manuals and user interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MachineField {
@@ -91,6 +100,8 @@ pub struct MachineField {
     pub doc: &'static str,
     /// Unit of the value.
     pub unit: &'static str,
+    /// Whether programs rely on the value.
+    pub class: FieldClass,
     /// Where the default value comes from.
     pub source: &'static str,
     /// Least legal value.
@@ -112,17 +123,18 @@ pub const SOURCE_TAGS: &[(&str, &str)] = &[
     ("assumed", "no source: a plausible value"),
 ];
 
-/// Declares the numeric fields: documentation, type, default, unit, source of the default, legal range. Fields under
+/// Declares the numeric fields: documentation, type, default, unit, class, source of the default, legal range. Fields under
 /// `later` came after the first release: a file without them means their defaults, and says where serde finds these.
 macro_rules! machine_fields {
     (
         first { $(
             $(#[doc = $doc:literal])*
-            $field:ident : $ty:ty = $default:literal $unit:literal, $source:literal, $min:literal ..= $max:expr;
+            $field:ident : $ty:ty = $default:literal $unit:literal, $class:ident, $source:literal,
+                $min:literal ..= $max:expr;
         )* }
         later { $(
             $(#[doc = $ldoc:literal])*
-            $lfield:ident : $lty:ty = $ldefault:literal $lunit:literal, $lsource:literal,
+            $lfield:ident : $lty:ty = $ldefault:literal $lunit:literal, $lclass:ident, $lsource:literal,
                 $lmin:literal ..= $lmax:expr, absent $absent:literal;
         )* }
     ) => {
@@ -160,6 +172,7 @@ macro_rules! machine_fields {
                 name: stringify!($field),
                 doc: concat!($($doc),*),
                 unit: $unit,
+                class: FieldClass::$class,
                 source: $source,
                 min: $min,
                 max: $max,
@@ -168,6 +181,7 @@ macro_rules! machine_fields {
                 name: stringify!($lfield),
                 doc: concat!($($ldoc),*),
                 unit: $lunit,
+                class: FieldClass::$lclass,
                 source: $lsource,
                 min: $lmin,
                 max: $lmax,
@@ -198,106 +212,106 @@ machine_fields! {
     first {
     /// Tiles, each with its own SRAM, DPU and vector engine. The compiler uses one of them, and warns; programs that are written by hand
     /// can use all.
-    tiles: u32 = 1 "tiles", "assumed; the products have 2 to 6 [datasheet]", 1..=256;
+    tiles: u32 = 1 "tiles", Structure, "assumed; the products have 2 to 6 [datasheet]", 1..=256;
     /// Rows of the PE array.
-    rows: u32 = 16 "PEs", "256 PEs [datasheet]; the shape is assumed", 1..=256;
+    rows: u32 = 16 "PEs", Structure, "256 PEs [datasheet]; the shape is assumed", 1..=256;
     /// Columns of the PE array.
-    cols: u32 = 16 "PEs", "256 PEs [datasheet]; the shape is assumed", 1..=256;
+    cols: u32 = 16 "PEs", Structure, "256 PEs [datasheet]; the shape is assumed", 1..=256;
     /// Lanes of a PE, each one INT8 MAC a cycle.
-    lanes: u32 = 8 "MAC/cycle", "256 MPEs x 8 [npu-src]", 1..=64;
+    lanes: u32 = 8 "MAC/cycle", Timing, "256 MPEs x 8 [npu-src]", 1..=64;
     /// Accumulators of a PE.
-    acc_per_pe: u32 = 64 "int32 words", "16384 outputs / 256 MPEs [derived]", 1..=4096;
+    acc_per_pe: u32 = 64 "int32 words", Timing, "16384 outputs / 256 MPEs [derived]", 1..=4096;
     /// Input feature register file of a PE.
-    if_rf_bytes: u32 = 64 "bytes", "assumed; 32 B a shadow half [3rd-party RTL]", 1..=65536;
+    if_rf_bytes: u32 = 64 "bytes", Timing, "assumed; 32 B a shadow half [3rd-party RTL]", 1..=65536;
     /// Filter register file of a PE.
-    fl_rf_bytes: u32 = 64 "bytes", "assumed; 32 B a shadow half [3rd-party RTL]", 1..=65536;
+    fl_rf_bytes: u32 = 64 "bytes", Timing, "assumed; 32 B a shadow half [3rd-party RTL]", 1..=65536;
     /// Output register file of a PE.
-    of_rf_bytes: u32 = 256 "bytes", "64 int32 accumulators [derived]", 4..=65536;
+    of_rf_bytes: u32 = 256 "bytes", Timing, "64 int32 accumulators [derived]", 4..=65536;
     /// Most PEs that one adder tree joins (FlexTree); a power of two.
-    adder_tree_max: u32 = 16 "PEs", "assumed; the depth is set per layer [patent]", 1..=16;
+    adder_tree_max: u32 = 16 "PEs", Structure, "assumed; the depth is set per layer [patent]", 1..=16;
     /// SRAM of a tile.
-    sram_bytes: u64 = 2097152 "bytes", "2 MB CMX slice [npu-src]", 65536..=(1 << 32);
+    sram_bytes: u64 = 2097152 "bytes", Structure, "2 MB CMX slice [npu-src]", 65536..=(1 << 32);
     /// Unit of SRAM access; a power of two.
-    sram_granule: u32 = 16 "bytes", "16 B CMX word [npu-src]", 16..=256;
+    sram_granule: u32 = 16 "bytes", Structure, "16 B CMX word [npu-src]", 16..=256;
     /// Banks of the SRAM.
-    sram_banks: u32 = 16 "banks", "assumed", 1..=1024;
+    sram_banks: u32 = 16 "banks", Timing, "assumed", 1..=1024;
     /// SRAM read bandwidth of the DPU.
-    sram_read_bytes_per_cycle: u32 = 128 "bytes/cycle", "16 B x 8 read ports [npu-src]", 1..=65536;
+    sram_read_bytes_per_cycle: u32 = 128 "bytes/cycle", Timing, "16 B x 8 read ports [npu-src]", 1..=65536;
     /// SRAM write bandwidth of the DPU.
-    sram_write_bytes_per_cycle: u32 = 128 "bytes/cycle", "four 256-bit write ports [datasheet]", 1..=65536;
+    sram_write_bytes_per_cycle: u32 = 128 "bytes/cycle", Timing, "four 256-bit write ports [datasheet]", 1..=65536;
     /// DMA engines.
-    dma_engines: u32 = 2 "engines", "2 DMA engines [npu-src]", 1..=2;
+    dma_engines: u32 = 2 "engines", Structure, "2 DMA engines [npu-src]", 1..=2;
     /// Bytes a DMA engine moves in a cycle.
-    dma_bytes_per_cycle: u32 = 32 "bytes/cycle", "DMA width 32 B [npu-src]", 1..=65536;
+    dma_bytes_per_cycle: u32 = 32 "bytes/cycle", Timing, "DMA width 32 B [npu-src]", 1..=65536;
     /// DRAM bandwidth, shared by the DMA engines.
-    dram_bytes_per_cycle: u32 = 21 "bytes/cycle", "27 GB/s at 1.3 GHz [derived]", 1..=65536;
+    dram_bytes_per_cycle: u32 = 21 "bytes/cycle", Timing, "27 GB/s at 1.3 GHz [derived]", 1..=65536;
     /// Latency of a DRAM access.
-    dram_latency_cycles: u32 = 1240 "cycles", "956 ns at 1.3 GHz [derived]", 0..=1000000;
+    dram_latency_cycles: u32 = 1240 "cycles", Timing, "956 ns at 1.3 GHz [derived]", 0..=1000000;
     /// Most DRAM a program may use.
-    dram_bytes: u64 = 4294967296 "bytes", "assumed", 65536..=(1 << 40);
+    dram_bytes: u64 = 4294967296 "bytes", Structure, "assumed", 65536..=(1 << 40);
     /// Barriers.
-    barriers: u32 = 64 "barriers", "64 on 37XX [npu-src]", 1..=64;
+    barriers: u32 = 64 "barriers", Structure, "64 on 37XX [npu-src]", 1..=64;
     /// Tasks that wait in the FIFO of an engine.
-    fifo_depth: u32 = 64 "tasks", "assumed", 1..=65536;
+    fifo_depth: u32 = 64 "tasks", Timing, "assumed", 1..=65536;
     /// Time from a post to the start of a waiting task.
-    barrier_cycles: u32 = 8 "cycles", "assumed", 0..=1000000;
+    barrier_cycles: u32 = 8 "cycles", Timing, "assumed", 0..=1000000;
     /// Time to dispatch an instruction.
-    dispatch_cycles: u32 = 4 "cycles", "assumed", 0..=1000000;
+    dispatch_cycles: u32 = 4 "cycles", Timing, "assumed", 0..=1000000;
     /// Outputs that the post-processing elements finish in a cycle.
-    ppe_per_cycle: u32 = 64 "outputs/cycle", "64 PPEs [datasheet]", 1..=65536;
+    ppe_per_cycle: u32 = 64 "outputs/cycle", Timing, "64 PPEs [datasheet]", 1..=65536;
     /// Elements that the vector engine computes in a cycle.
-    vec_lanes: u32 = 64 "elements/cycle", "assumed; element-wise C*H*W/64 [npu-src]", 1..=65536;
+    vec_lanes: u32 = 64 "elements/cycle", Timing, "assumed; element-wise C*H*W/64 [npu-src]", 1..=65536;
     /// Time to start a vector task.
-    vec_setup_cycles: u32 = 32 "cycles", "assumed", 0..=1000000;
+    vec_setup_cycles: u32 = 32 "cycles", Timing, "assumed", 0..=1000000;
     /// Time to start a DPU variant.
-    dpu_setup_cycles: u32 = 32 "cycles", "assumed", 0..=1000000;
+    dpu_setup_cycles: u32 = 32 "cycles", Timing, "assumed", 0..=1000000;
     /// Clock of all engines.
-    clock_mhz: u32 = 1300 "MHz", "DPU clock of 2.7 (37XX) [npu-src]", 1..=100000;
+    clock_mhz: u32 = 1300 "MHz", Timing, "DPU clock of 2.7 (37XX) [npu-src]", 1..=100000;
     /// Energy of an 8 x 8 bit multiplication.
-    mult_fj: u64 = 200 "fJ", "8-bit multiply 0.2 pJ [Horowitz]", 0..=1000000000;
+    mult_fj: u64 = 200 "fJ", Timing, "8-bit multiply 0.2 pJ [Horowitz]", 0..=1000000000;
     /// Energy of a low product of `mip2q`: shift by the exponent, and the sign.
-    shift_fj: u64 = 53 "fJ", "assumed as a 16-bit add: three stages of multiplexers over 16 bits", 0..=1000000000;
+    shift_fj: u64 = 53 "fJ", Timing, "assumed as a 16-bit add: three stages of multiplexers over 16 bits", 0..=1000000000;
     /// Energy of a low product of `dliq`, per bit of its code.
-    low_mult_bit_fj: u64 = 25 "fJ/bit", "assumed: a row of an array multiplier, an eighth of the 8-bit multiply", 0..=1000000000;
+    low_mult_bit_fj: u64 = 25 "fJ/bit", Timing, "assumed: a row of an array multiplier, an eighth of the 8-bit multiply", 0..=1000000000;
     /// Energy of choosing between multiplier and shifter, per product, in PEs of kind `strum-dynamic`.
-    path_fj: u64 = 18 "fJ", "assumed: one of the three stages of a shift", 0..=1000000000;
+    path_fj: u64 = 18 "fJ", Timing, "assumed: one of the three stages of a shift", 0..=1000000000;
     /// Energy of adding a product to those of the other lanes.
-    product_add_fj: u64 = 53 "fJ", "16-bit add, between 0.03 pJ for 8 bits and 0.1 pJ for 32 bits [Horowitz]", 0..=1000000000;
+    product_add_fj: u64 = 53 "fJ", Timing, "16-bit add, between 0.03 pJ for 8 bits and 0.1 pJ for 32 bits [Horowitz]", 0..=1000000000;
     /// Energy of a 32-bit addition: accumulators, adder trees between PEs, pooling.
-    add_fj: u64 = 100 "fJ", "32-bit add 0.1 pJ [Horowitz]", 0..=1000000000;
+    add_fj: u64 = 100 "fJ", Timing, "32-bit add 0.1 pJ [Horowitz]", 0..=1000000000;
     /// Energy of an input register file access, per byte.
-    if_byte_fj: u64 = 110 "fJ/byte", "8 KB cache 10 pJ per 64 bits [Horowitz], by the root of the size to 64 B", 0..=1000000000;
+    if_byte_fj: u64 = 110 "fJ/byte", Timing, "8 KB cache 10 pJ per 64 bits [Horowitz], by the root of the size to 64 B", 0..=1000000000;
     /// Energy of a filter register file access, per byte.
-    fl_byte_fj: u64 = 110 "fJ/byte", "8 KB cache 10 pJ per 64 bits [Horowitz], by the root of the size to 64 B", 0..=1000000000;
+    fl_byte_fj: u64 = 110 "fJ/byte", Timing, "8 KB cache 10 pJ per 64 bits [Horowitz], by the root of the size to 64 B", 0..=1000000000;
     /// Energy of an output register file access, per byte.
-    of_byte_fj: u64 = 221 "fJ/byte", "8 KB cache 10 pJ per 64 bits [Horowitz], by the root of the size to 256 B", 0..=1000000000;
+    of_byte_fj: u64 = 221 "fJ/byte", Timing, "8 KB cache 10 pJ per 64 bits [Horowitz], by the root of the size to 256 B", 0..=1000000000;
     /// Energy of decoding packed weights, per byte of them.
-    unpack_byte_fj: u64 = 30 "fJ/byte", "assumed as an 8-bit add: the rank of a mask bit", 0..=1000000000;
+    unpack_byte_fj: u64 = 30 "fJ/byte", Timing, "assumed as an 8-bit add: the rank of a mask bit", 0..=1000000000;
     /// Energy of an SRAM read, per byte.
-    sram_read_byte_fj: u64 = 12500 "fJ/byte", "1 MB cache 100 pJ per 64 bits [Horowitz]", 0..=1000000000;
+    sram_read_byte_fj: u64 = 12500 "fJ/byte", Timing, "1 MB cache 100 pJ per 64 bits [Horowitz]", 0..=1000000000;
     /// Energy of an SRAM write, per byte.
-    sram_write_byte_fj: u64 = 12500 "fJ/byte", "assumed as the read", 0..=1000000000;
+    sram_write_byte_fj: u64 = 12500 "fJ/byte", Timing, "assumed as the read", 0..=1000000000;
     /// Energy of a DRAM access, per byte.
-    dram_byte_fj: u64 = 162500 "fJ/byte", "1.3 to 2.6 nJ per 64 bits [Horowitz]; the lower", 0..=1000000000;
+    dram_byte_fj: u64 = 162500 "fJ/byte", Timing, "1.3 to 2.6 nJ per 64 bits [Horowitz]; the lower", 0..=1000000000;
     /// Energy of one output in the post-processing element.
-    ppe_op_fj: u64 = 3300 "fJ", "32-bit multiply 3.1 pJ and two 32-bit adds [Horowitz]", 0..=1000000000;
+    ppe_op_fj: u64 = 3300 "fJ", Timing, "32-bit multiply 3.1 pJ and two 32-bit adds [Horowitz]", 0..=1000000000;
     /// Energy of one element in the vector engine.
-    vec_op_fj: u64 = 3300 "fJ", "assumed as one PPE output", 0..=1000000000;
+    vec_op_fj: u64 = 3300 "fJ", Timing, "assumed as one PPE output", 0..=1000000000;
     /// Energy of every cycle, whatever happens in it: clock and leakage of the whole machine.
-    idle_cycle_fj: u64 = 0 "fJ/cycle", "unknown, so not counted", 0..=1000000000000;
+    idle_cycle_fj: u64 = 0 "fJ/cycle", Timing, "unknown, so not counted", 0..=1000000000000;
     }
     later {
     /// Bytes that a DMA engine asks the DRAM for at a time.
-    dma_request_bytes: u32 = 64 "bytes", "assumed: a burst of 64 B", 16..=65536, absent "absent::dma_request_bytes";
+    dma_request_bytes: u32 = 64 "bytes", Timing, "assumed: a burst of 64 B", 16..=65536, absent "absent::dma_request_bytes";
     /// Requests to the DRAM that a DMA engine has under way at a time.
-    dma_outstanding: u32 = 512 "requests", "assumed: latency x bandwidth take 407 requests", 1..=65536,
+    dma_outstanding: u32 = 512 "requests", Timing, "assumed: latency x bandwidth take 407 requests", 1..=65536,
         absent "absent::dma_outstanding";
     /// Bytes of instructions that the dispatcher fetches in a cycle.
-    fetch_bytes_per_cycle: u32 = 32 "bytes/cycle", "assumed as the DMA width", 1..=65536,
+    fetch_bytes_per_cycle: u32 = 32 "bytes/cycle", Timing, "assumed as the DMA width", 1..=65536,
         absent "absent::fetch_bytes_per_cycle";
     /// Whether PEs skip products with a zero activation or a zero weight of `dense` and `sparse` layers, and the memories hold
     /// what only such layers read without its zeros: 0 or 1.
-    zero_skip: u32 = 0 "switch", "off; FlexNN skips both [3rd-party RTL]", 0..=1, absent "absent::zero_skip";
+    zero_skip: u32 = 0 "switch", Timing, "off; FlexNN skips both [3rd-party RTL]", 0..=1, absent "absent::zero_skip";
     }
 }
 
@@ -409,7 +423,7 @@ impl Machine {
             self.pe_kind.name()
         );
         for (field, value) in Machine::FIELDS.iter().zip(self.values()) {
-            let MachineField { name, doc, unit, source, min, max, absent } = field;
+            let MachineField { name, doc, unit, source, min, max, absent, .. } = field;
             let absent = absent.map_or_else(String::new, |n| format!(" If left out: {n}."));
             let _ = write!(
                 out,

@@ -30,10 +30,10 @@
 //! | `held f: shape` | reads at the address in the invariant's field `f` |
 //! | `clamp lo: to(hi, dtype)` | `lo` and `hi` are an ascending pair of values of the type |
 //! | `dtype f: of(types)` | field `f` is one of the types |
+//! | `rule name: of(x)` | what else holds between fields: the function `Rules::name` in `rules.rs` |
 //!
 //! Shapes are `array(dims, strides, element)`, where `strides` names a field, `image([h, w, c], row, pixel, dtype)`, where
-//! `row` and `pixel` name fields, `packed([h, w, c], dtype)` and `bytes(length)`. What they cannot say, as rules between
-//! other fields, is in `rules.rs`.
+//! `row` and `pixel` name fields, `packed([h, w, c], dtype)` and `bytes(length)`.
 
 /// Declares the instruction table.
 macro_rules! isa {
@@ -106,6 +106,11 @@ macro_rules! isa {
                 let mut list = Vec::new();
                 match self { $(Instr::$name(x) => x.put_clauses(inv, &mut list),)* }
                 list
+            }
+
+            /// Holds the instruction against what its row says.
+            pub(crate) fn check(&self, inv: Option<&Instr>, rules: &mut Rules<'_>) {
+                match self { $(Instr::$name(x) => x.check(inv, rules),)* }
             }
 
             /// Gives every operand strides and a place of its own.
@@ -302,7 +307,7 @@ macro_rules! isa_operands {
             }
         })?
 
-        #[allow(unused_variables, clippy::unused_self, reason = "a row may have no operands")]
+        #[allow(unused_variables, clippy::ptr_arg, clippy::unused_self, reason = "a row may have no operands")]
         impl $name {
             fn put_clauses(&self, held: Option<&Instr>, list: &mut Vec<Clause>) {
                 $(let Some(Instr::$inv($with)) = held else { return };)?
@@ -310,6 +315,12 @@ macro_rules! isa_operands {
                 $(if true $(&& $cond)? {
                     list.extend(isa_clause!($names $verb $field $shape ($($args)*)));
                 })*
+            }
+
+            fn check(&self, held: Option<&Instr>, rules: &mut Rules<'_>) {
+                $(let Some(Instr::$inv($with)) = held else { return };)?
+                let $x = self;
+                $(if true $(&& $cond)? { isa_check!(rules $names $verb $field $shape ($($args)*)); })*
             }
 
             fn uses_address(&self, field: &str) -> bool {
@@ -327,8 +338,21 @@ macro_rules! isa_operands {
     };
 }
 
-/// A clause with the values of an instruction's fields; `None` for what only variants touch.
+/// Holds an instruction against a clause.
+macro_rules! isa_check {
+    ($rules:ident $names:tt rule $name:ident of ($($arg:expr),*)) => {
+        $rules.$name($($arg),*)
+    };
+    ($rules:ident $names:tt $($clause:tt)*) => {
+        isa_clause!($names $($clause)*).iter().for_each(|clause| $rules.clause(clause))
+    };
+}
+
+/// A clause with the values of an instruction's fields; `None` for a rule, and for what only variants touch.
 macro_rules! isa_clause {
+    ($names:tt rule $name:ident of $args:tt) => {
+        None::<Clause>
+    };
     (($x:ident $($inv:ident)?) clamp $lo:ident to ($hi:ident, $dtype:expr)) => {
         Some(Clause::Clamp { lo: $x.$lo, hi: $x.$hi, dtype: $dtype })
     };
@@ -384,6 +408,9 @@ macro_rules! isa_uses {
     ($name:ident held $field:ident $($cond:expr)?) => {
         false
     };
+    ($name:ident rule $field:ident $($cond:expr)?) => {
+        false
+    };
     ($name:ident $verb:ident $field:ident $($cond:expr)?) => {
         ($name == stringify!($field) $(&& $cond)?)
     };
@@ -398,6 +425,7 @@ macro_rules! isa_lay_out {
     };
     ($this:ident $x:ident $places:ident dtype $($clause:tt)*) => {};
     ($this:ident $x:ident $places:ident held $($clause:tt)*) => {};
+    ($this:ident $x:ident $places:ident rule $($clause:tt)*) => {};
     (
         $this:ident $x:ident $places:ident $verb:ident $field:ident
         array ($dims:expr, $strides:ident, $element:expr)

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::field::{FieldDesc, FieldKind, InstrDesc};
-use crate::machine::{Machine, MachineField, SOURCE_TAGS};
+use crate::machine::{FieldClass, Machine, MachineField, SOURCE_TAGS};
 use crate::table::TABLE;
 
 /// What holds for all instructions.
@@ -21,18 +21,24 @@ pub fn manual() -> String {
     }
     TABLE.iter().for_each(|desc| section(&mut out, desc));
     out.push_str(
-        "\n## The machine file\n\n| field | default | unit | range | meaning | source of the default |\n",
+        "\n## The machine file\n\nA program relies on fields of class *structure*; `dpu-sim --machine` may give it others of class *timing*, and another PE kind.\n\n\
+         | field | default | unit | range | class | meaning | source of the default |\n",
     );
-    out.push_str("|---|---|---|---|---|---|\n| `name` | `flexnn-16x16` | | letters, digits, `-`, `_`, `.` | Name. | |\n");
+    out.push_str("|---|---|---|---|---|---|---|\n| `name` | `flexnn-16x16` | | letters, digits, `-`, `_`, `.` | | Name. | |\n");
     out.push_str(
-        "| `pe_kind` | `strum-dynamic` | | `dense`, `strum-dynamic`, `strum-static` | Kind of the PEs. | |\n",
+        "| `pe_kind` | `strum-dynamic` | | `dense`, `strum-dynamic`, `strum-static` | | Kind of the PEs. | |\n",
     );
     let machine = Machine::flexnn_16x16();
     for (field, value) in Machine::FIELDS.iter().zip(machine.values()) {
-        let MachineField { name, doc, unit, source, min, max, absent } = field;
+        let MachineField { name, doc, unit, class, source, min, max, absent } = field;
+        let class = match class {
+            FieldClass::Structure => "structure",
+            FieldClass::Timing => "timing",
+        };
         let doc = doc.trim();
         let doc = absent.map_or_else(|| doc.to_owned(), |n| format!("{doc} If left out: {n}."));
-        let _ = writeln!(out, "| `{name}` | {value} | {unit} | {min} to {max} | {doc} | {source} |");
+        let _ =
+            writeln!(out, "| `{name}` | {value} | {unit} | {min} to {max} | {class} | {doc} | {source} |");
     }
     out.push_str("\nTags of the sources:\n");
     for (tag, meaning) in SOURCE_TAGS {

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::barrier::{Expected, MAX_BARRIERS, members};
 use crate::machine::Machine;
 use crate::table::Instr;
 use crate::types::Engine;
@@ -32,17 +33,12 @@ impl Generation {
     }
 }
 
-/// The barriers in a mask.
-pub(crate) fn bits(mask: u64) -> impl Iterator<Item = u32> {
-    (0..u64::BITS).filter(move |b| mask >> b & 1 == 1)
-}
-
 /// Compares the announced with the actual producers and consumers of every barrier generation.
 ///
 /// Gives up after about [`MAX_ERRORS`] violations, since one instruction can name 128 barriers.
 pub(crate) fn counts(instrs: &[Instr]) -> Vec<Issue> {
     let mut out = Vec::new();
-    let mut armed: [Option<Generation>; 64] = [None; 64];
+    let mut armed: [Option<Generation>; MAX_BARRIERS] = [None; MAX_BARRIERS];
     for (at, instr) in instrs.iter().enumerate() {
         if out.len() >= MAX_ERRORS {
             return out;
@@ -58,10 +54,10 @@ pub(crate) fn counts(instrs: &[Instr]) -> Vec<Issue> {
         }
         let masks = [("wait", instr.wait()), ("post", instr.post())];
         for (field, barrier) in
-            masks.into_iter().flat_map(|(field, mask)| bits(mask).map(move |b| (field, b)))
+            masks.into_iter().flat_map(|(field, mask)| members(mask).map(move |b| (field, b)))
         {
-            match armed.get_mut(barrier as usize).and_then(Option::as_mut) {
-                None => out.push((at, Kind::BarrierNotArmed { field, barrier })),
+            match armed.get_mut(usize::from(barrier)).and_then(Option::as_mut) {
+                None => out.push((at, Kind::BarrierNotArmed { field, barrier: barrier.into() })),
                 Some(g) if field == "wait" => g.consumers.1 = g.consumers.1.saturating_add(1),
                 Some(g) => g.producers.1 = g.producers.1.saturating_add(1),
             }
@@ -75,17 +71,20 @@ pub(crate) fn counts(instrs: &[Instr]) -> Vec<Issue> {
     out
 }
 
+/// What every barrier expects.
+type Barriers = [Expected; MAX_BARRIERS];
+
 /// Runs the program without time; the instruction at which it stands still, if it does.
 ///
 /// Presumes that [`counts`] found nothing.
 pub(crate) fn deadlock(instrs: &[Instr], machine: &Machine) -> Option<Issue> {
     let depth = usize::try_from(machine.fifo_depth).unwrap_or(usize::MAX);
-    let mut left = [(0u32, 0u32); 64];
+    let mut barriers = [Expected::default(); MAX_BARRIERS];
     let mut fifos: BTreeMap<(u8, Engine), VecDeque<usize>> = BTreeMap::new();
     let mut next = 0;
     loop {
-        let dispatched = dispatch(instrs, depth, &mut next, &mut left, &mut fifos);
-        let executed = fifos.values_mut().fold(false, |any, fifo| drain(instrs, fifo, &mut left) | any);
+        let dispatched = dispatch(instrs, depth, &mut next, &mut barriers, &mut fifos);
+        let executed = fifos.values_mut().fold(false, |any, fifo| drain(instrs, fifo, &mut barriers) | any);
         if !dispatched && !executed {
             break;
         }
@@ -93,10 +92,15 @@ pub(crate) fn deadlock(instrs: &[Instr], machine: &Machine) -> Option<Issue> {
     let waiting = fifos.values().filter_map(|fifo| fifo.front().copied()).min();
     let stuck = waiting.or((next < instrs.len()).then_some(next))?;
     let barrier = match instrs.get(stuck) {
-        Some(Instr::BarCfg(x)) => u32::from(x.barrier),
-        instr => bits(instr.map_or(0, Instr::wait)).find(|&b| left[b as usize].0 > 0).unwrap_or(0),
+        Some(Instr::BarCfg(x)) => x.barrier,
+        instr => closed(&barriers, instr.map_or(0, Instr::wait)).unwrap_or(0),
     };
-    Some((stuck, Kind::Deadlock { barrier, dispatched: next }))
+    Some((stuck, Kind::Deadlock { barrier: barrier.into(), dispatched: next }))
+}
+
+/// The first barrier of a mask that holds a waiting task up.
+fn closed(barriers: &Barriers, mask: u64) -> Option<u8> {
+    members(mask).find(|&b| barriers.get(usize::from(b)).is_some_and(|expected| expected.closed()))
 }
 
 /// Dispatches as far as possible; whether anything was.
@@ -104,14 +108,16 @@ fn dispatch(
     instrs: &[Instr],
     depth: usize,
     next: &mut usize,
-    left: &mut [(u32, u32); 64],
+    barriers: &mut Barriers,
     fifos: &mut BTreeMap<(u8, Engine), VecDeque<usize>>,
 ) -> bool {
     let start = *next;
     while let Some(instr) = instrs.get(*next) {
         match (instr, instr.tile()) {
-            (Instr::BarCfg(x), _) => match left.get_mut(usize::from(x.barrier)) {
-                Some(counts @ (0, 0)) => *counts = (u32::from(x.producers), u32::from(x.consumers)),
+            (Instr::BarCfg(x), _) => match barriers.get_mut(usize::from(x.barrier)) {
+                Some(expected) if expected.idle() => {
+                    *expected = Expected { producers: x.producers, consumers: x.consumers };
+                }
                 _ => break,
             },
             (_, Some(tile)) => {
@@ -129,16 +135,25 @@ fn dispatch(
 }
 
 /// Executes the tasks at the front whose barriers are done; whether there was one.
-fn drain(instrs: &[Instr], fifo: &mut VecDeque<usize>, left: &mut [(u32, u32); 64]) -> bool {
+fn drain(instrs: &[Instr], fifo: &mut VecDeque<usize>, barriers: &mut Barriers) -> bool {
     let mut any = false;
     while let Some(instr) = fifo.front().and_then(|&i| instrs.get(i)) {
-        if bits(instr.wait()).any(|b| left[b as usize].0 > 0) {
+        if closed(barriers, instr.wait()).is_some() {
             break;
         }
-        bits(instr.wait()).for_each(|b| left[b as usize].1 = left[b as usize].1.saturating_sub(1));
-        bits(instr.post()).for_each(|b| left[b as usize].0 = left[b as usize].0.saturating_sub(1));
+        step(barriers, instr.wait(), Expected::consumed);
+        step(barriers, instr.post(), Expected::posted);
         fifo.pop_front();
         any = true;
     }
     any
+}
+
+/// Takes a task off the counts of a mask's barriers; [`counts`] has seen that it is expected.
+fn step(barriers: &mut Barriers, mask: u64, next: fn(Expected) -> Option<Expected>) {
+    for barrier in members(mask) {
+        if let Some(expected) = barriers.get_mut(usize::from(barrier)) {
+            *expected = next(*expected).unwrap_or(*expected);
+        }
+    }
 }

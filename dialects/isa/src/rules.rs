@@ -30,26 +30,7 @@ pub(crate) fn check(instr: &Instr, inv: Option<&Instr>, machine: &Machine) -> Ve
         Engine::Dma1 => rules.dma_engine(1),
         Engine::Control | Engine::Dpu | Engine::Vec => {}
     }
-    instr.clauses(inv).iter().for_each(|clause| rules.clause(clause));
-    match instr {
-        Instr::BarCfg(x) => rules.bar_cfg(x),
-        Instr::ConvInv(x) => rules.conv_inv(x),
-        Instr::ConvVar(x) => {
-            if let Some(Instr::ConvInv(inv)) = inv {
-                rules.conv_var(x, inv);
-            }
-        }
-        Instr::VecBinary(x) => rules.vec_binary(x),
-        Instr::VecReduce(x) => rules.vec_reduce(x),
-        Instr::End(_)
-        | Instr::DmaCopy(_)
-        | Instr::DmaFill(_)
-        | Instr::PoolInv(_)
-        | Instr::PoolVar(_)
-        | Instr::VecUnary(_)
-        | Instr::VecRescale(_)
-        | Instr::VecTable(_) => {}
-    }
+    instr.check(inv, &mut rules);
     rules.overlaps(&instr.operands(inv));
     rules.found
 }
@@ -59,8 +40,8 @@ impl Rules<'_> {
         self.found.push(kind);
     }
 
-    /// What the row says.
-    fn clause(&mut self, clause: &Clause) {
+    /// What a row says of operands and values.
+    pub(crate) fn clause(&mut self, clause: &Clause) {
         match *clause {
             Clause::Operand(ref operand) => self.operand(operand),
             Clause::Clamp { lo, hi, dtype } => {
@@ -76,7 +57,8 @@ impl Rules<'_> {
         }
     }
 
-    fn bar_cfg(&mut self, x: &BarCfg) {
+    /// The machine has the barrier.
+    pub(crate) fn barrier(&mut self, x: &BarCfg) {
         if u32::from(x.barrier) >= self.machine.barriers {
             let (barrier, barriers) = (u32::from(x.barrier), self.machine.barriers);
             self.fail(Kind::NoSuchBarrier { field: "barrier", barrier, barriers });
@@ -89,7 +71,8 @@ impl Rules<'_> {
         }
     }
 
-    fn conv_inv(&mut self, x: &ConvInv) {
+    /// The parameters of the weights go together.
+    pub(crate) fn weights(&mut self, x: &ConvInv) {
         let desc = x.method.desc();
         if desc.packed && x.wt_zp != 0 {
             self.fail(Kind::WeightZeroPoint { method: x.method, wt_zp: x.wt_zp });
@@ -105,10 +88,10 @@ impl Rules<'_> {
         if x.zero && !(desc.spare_code)(x.param) {
             self.fail(Kind::NoSpareCode { method: x.method, param: x.param });
         }
-        self.schedule(x);
     }
 
-    fn schedule(&mut self, x: &ConvInv) {
+    /// The PE array can follow the schedule.
+    pub(crate) fn schedule(&mut self, x: &ConvInv) {
         let factors = [x.sched_oc, x.sched_oy, x.sched_ox, x.sched_ic];
         let used: u64 = factors.iter().map(|&f| u64::from(f)).product();
         let pes = u64::from(self.machine.rows) * u64::from(self.machine.cols);
@@ -124,11 +107,15 @@ impl Rules<'_> {
         }
     }
 
-    fn conv_var(&mut self, x: &ConvVar, inv: &ConvInv) {
+    /// Every input channel of a depthwise convolution has as many output channels.
+    pub(crate) fn depthwise(&mut self, x: &ConvVar, inv: &ConvInv) {
         if inv.depthwise && !x.out_c.is_multiple_of(x.in_c) {
             self.fail(Kind::Depthwise { in_c: x.in_c, out_c: x.out_c });
         }
-        // Accumulators are the invariant's affair.
+    }
+
+    /// The register files hold the blocks of this tile. A schedule that fits no tile is reported at the invariant.
+    pub(crate) fn accumulators(&mut self, x: &ConvVar, inv: &ConvInv) {
         if schedule::check(inv, self.machine).is_ok()
             && let Err(error) = Block::of(inv, x, self.machine)
         {
@@ -136,13 +123,15 @@ impl Rules<'_> {
         }
     }
 
-    fn vec_binary(&mut self, x: &VecBinary) {
+    /// Only products are shifted.
+    pub(crate) fn mul_shift(&mut self, x: &VecBinary) {
         if x.mul_shift != 0 && x.op != BinaryOp::Mul {
             self.fail(Kind::MulShift { op: x.op, mul_shift: x.mul_shift });
         }
     }
 
-    fn vec_reduce(&mut self, x: &VecReduce) {
+    /// Results do not advance along the reduced dimension.
+    pub(crate) fn reduced_stride(&mut self, x: &VecReduce) {
         let along = x.out_strides.get(usize::from(x.axis)).copied();
         if let Some(stride) = along.filter(|&s| s != 0) {
             self.fail(Kind::ReducedStride { axis: x.axis, stride });

@@ -6,6 +6,7 @@
 use crate::field::{FieldDesc, FieldError, FieldKind, FieldValue, InstrDesc, Role, int, sram, uint};
 use crate::method::Method;
 use crate::operand::{self, Address as _, Clause, LUT_BYTES, LUT16_BYTES, Use};
+use crate::rules::Rules;
 use crate::slots::Variant;
 #[cfg(feature = "testing")]
 use crate::testing::Places;
@@ -50,6 +51,8 @@ isa! {
         producers: u16 = uint(16, 1, 65535),
         /// Number of tasks that will wait for it.
         consumers: u16 = uint(16, 0, 65535),
+    } |x| {
+        rule barrier: of(x);
     }
 
     /// End of the program.
@@ -173,6 +176,8 @@ isa! {
     } |x| {
         clamp clamp_lo: to(clamp_hi, x.out_dtype);
         dtype out_dtype: of([Dtype::I8]), if x.lut;
+        rule weights: of(x);
+        rule schedule: of(x);
         hold lut_addr: bytes(LUT_BYTES), if x.lut;
     }
 
@@ -258,6 +263,8 @@ isa! {
         write psum: packed([x.out_h, x.out_w, x.out_c], Dtype::I32), if x.acc_out;
         write out: image([x.out_h, x.out_w, x.out_c], out_row, out_pixel, inv.out_dtype), if !x.acc_out;
         held lut_addr: bytes(LUT_BYTES), if inv.lut && !x.acc_out;
+        rule depthwise: of(x, inv);
+        rule accumulators: of(x, inv);
     }
 
     /// Pooling invariant: fill a DPU slot with what all tiles of a pooling layer share.
@@ -437,6 +444,7 @@ isa! {
         map a: array(&x.dims, a_strides, x.a_dtype.bytes());
         map b: array(&x.dims, b_strides, x.b_dtype.bytes());
         write out: array(&x.dims, out_strides, x.out_dtype.bytes());
+        rule mul_shift: of(x);
         clamp clamp_lo: to(clamp_hi, x.out_dtype), if x.clamp;
         dtype out_dtype: of([Dtype::I8]), if x.lut;
         read lut_addr: bytes(LUT_BYTES), if x.lut;
@@ -587,6 +595,7 @@ isa! {
         accumulate: bool = BOOL,
     } |x| {
         read src: array(&x.dims, src_strides, x.src_dtype.bytes());
+        rule reduced_stride: of(x);
         read out: array(&x.out_dims(), out_strides, x.out_dtype.bytes()), if x.accumulate;
         write out: array(&x.out_dims(), out_strides, x.out_dtype.bytes());
     }

@@ -15,6 +15,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::barrier::members;
 use crate::field::FieldError;
 use crate::machine::{Machine, MachineError};
 use crate::method::Method;
@@ -366,7 +367,7 @@ impl Program {
 
 fn check_masks(instr: &Instr, machine: &Machine) -> Vec<Kind> {
     let masks = [("wait", instr.wait()), ("post", instr.post())];
-    let all = masks.into_iter().flat_map(|(field, mask)| progress::bits(mask).map(move |b| (field, b)));
+    let all = masks.into_iter().flat_map(|(field, mask)| members(mask).map(move |b| (field, u32::from(b))));
     let barriers = machine.barriers;
     all.filter(|&(_, barrier)| barrier >= barriers)
         .map(|(field, barrier)| Kind::NoSuchBarrier { field, barrier, barriers })

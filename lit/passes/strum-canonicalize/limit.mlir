@@ -1,7 +1,7 @@
 // RUN: strum-opt %s --strum-canonicalize=fold-limit=8 | FileCheck %s
 // RUN: not strum-opt %s --strum-canonicalize=fold-limit=-1 2>&1 | FileCheck %s --check-prefix=NEGATIVE
 
-// NEGATIVE: strum-opt: error: wrong option: fold-limit -1 is negative
+// NEGATIVE: strum-opt: error: option 'fold-limit' of strum-canonicalize must be a whole number of at least 0, got '-1'
 
 // Does not apply: the constant would be larger than the user allows. Splats take no room.
 // CHECK-LABEL: func.func @limit

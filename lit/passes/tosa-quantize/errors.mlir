@@ -20,18 +20,18 @@
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="percentile=0.01" 2>&1 | FileCheck %s --check-prefix=UNUSED
 
 // UNUSED: error: wrong option: percentile has no effect without activations=percentile
-// ROUNDING: error: wrong option: rounding is 'best', expected nearest or feedback
+// ROUNDING: error: option 'rounding' of tosa-quantize must be nearest or feedback, got 'best'
 // RANDOM: error: wrong option: bias-correction and feedback need calibration: random inputs say nothing of what real ones do to a layer
-// STORAGE: error: wrong option: storage: L must be 0 to 7, got 9
-// PARAMETER: error: wrong option: storage: there is no parameter 'M', expected p, w, q, L, zero, shift, select or correct
-// VALUE: error: wrong option: storage: L must be 0 to 7, got all
-// TWICE: error: wrong option: storage: L is given twice
-// EQUALS: error: wrong option: storage: 'L' is not NAME=VALUE
-// EFFECT: error: wrong option: storage: select has no effect on weights that are rounded for their format
+// STORAGE: error: tosa-quantize: storage: L must be 0 to 7, got 9
+// PARAMETER: error: tosa-quantize: storage: there is no parameter 'M', expected p, w, q, L, zero, shift, select or correct
+// VALUE: error: tosa-quantize: storage: L must be 0 to 7, got all
+// TWICE: error: tosa-quantize: storage: L is given twice
+// EQUALS: error: tosa-quantize: storage: 'L' is not NAME=VALUE
+// EFFECT: error: tosa-quantize: storage: select has no effect on weights that are rounded for their format
 // BIAS: error: wrong option: bias-correction has no effect: rounding with feedback corrects biases
-// CHOICE: error: wrong option: activations is 'best', expected minmax, percentile or mse
-// WEIGHTS: error: wrong option: weights is 'some', expected per-channel or per-tensor
-// SHARE: error: wrong option: percentile is '1.5', expected a number from 0 to below 1
+// CHOICE: error: option 'activations' of tosa-quantize must be minmax, percentile or mse, got 'best'
+// WEIGHTS: error: option 'weights' of tosa-quantize must be per-channel or per-tensor, got 'some'
+// SHARE: error: option 'percentile' of tosa-quantize must be a number from 0 to below 1, got '1.5'
 // NONE: error: 'func.func' op calibration data '{{.*}}none.npy': No such file
 // NPY: error: 'func.func' op calibration data '{{.*}}': not an .npy file: {{.+}}
 // SHAPE: error: 'func.func' op calibration data '{{.*}}wrong.npy': an array of shape [2, 3] holds no samples of it along a first axis

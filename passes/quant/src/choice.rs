@@ -148,8 +148,8 @@ mod tests {
         assert_eq!(fault("mip2q,L=5,L=5"), "L is given twice");
         assert!(fault("mip2q,depth=5").starts_with("there is no parameter 'depth', expected p, w, q, L"));
         assert_eq!(fault("sparse,q=2"), "q has no effect with method sparse, but with dliq");
-        assert_eq!(fault("dense,p=0.5"), "p has no effect with method dense, but with sparse, dliq, mip2q");
-        assert_eq!(fault("mip3q"), "method 'mip3q' is not known, expected dense, sparse, dliq or mip2q");
+        assert!(fault("dense,p=0.5").starts_with("p has no effect with method dense, but with sparse, dliq"));
+        assert!(fault("mip3q").starts_with("method 'mip3q' is not known, expected dense, sparse, dliq"));
         assert_eq!(fault("mip2q,p=0.3"), "p = 0.3 of w = 16 is 4.8 low members, expected a whole number");
         assert_eq!(fault("mip2q,zero=true"), "mip2q with L = 7 has no spare code that could mean zero");
         assert!(fault("dliq,shift=5").contains("shift must be in 0..=4, got 5"));

@@ -1,6 +1,7 @@
 //! The comparison as one JSON object; `docs/compare.md` describes it.
 
 use serde::Serialize;
+use strum_cli::json;
 
 use super::Comparison;
 use super::figures::{Figures, Ratios};
@@ -9,15 +10,8 @@ use super::table::REGISTER_FILE_SHARES;
 use super::text::difference;
 use crate::driver::exit::Failure;
 
-/// What the object calls itself.
-const SCHEMA: &str = "strumc-compare";
-/// Grows when a field changes its meaning or goes.
-const VERSION: u32 = 1;
-
 #[derive(Serialize)]
 struct Object<'c> {
-    schema: &'static str,
-    version: u32,
     network: &'c str,
     input_sha256: &'c str,
     macs: u64,
@@ -109,8 +103,6 @@ pub(super) fn render(comparison: &Comparison) -> Result<String, Failure> {
         }
     });
     let object = Object {
-        schema: SCHEMA,
-        version: VERSION,
         network: &comparison.network,
         input_sha256: &base.report.program.input_sha256,
         macs: base.report.total.macs(),
@@ -119,5 +111,5 @@ pub(super) fn render(comparison: &Comparison) -> Result<String, Failure> {
         paper: JsonPaper { title: paper::TITLE, claims: paper::CLAIMS, unknown: paper::UNKNOWN },
         difference: difference(comparison),
     };
-    Ok(serde_json::to_string(&object).map_err(Failure::internal)? + "\n")
+    json::line(json::COMPARE, &object).map_err(Failure::internal)
 }

@@ -18,12 +18,11 @@ use strum_formats::Kind;
 use strum_tensors::{Samples, input_files, read_inputs};
 
 use crate::commands::report::{self, Named};
-use crate::driver::cli::Voice;
+use crate::driver::cli::{Progress, Voice};
 use crate::driver::exit::{Failure, blame_compiler};
 use crate::driver::files::{self, Input, Places};
 use crate::driver::options::{CompileOptions, PackingOptions, is_machine_file, methods};
 use crate::driver::plan::Plan;
-use crate::driver::progress::Progress;
 use crate::driver::remarks::{Detail, Remarks};
 
 const EXAMPLES: &str = "\
@@ -33,30 +32,30 @@ Examples:
   strumc compare net.mlir --input x.npy --methods mip2q,dliq --machines flexnn-16x16 --page compared.html
   strumc compare net.mlir --input x.npy --json > compared.json
 
-docs/compare.md explains the figures and describes the JSON object, docs/energy.md the energies.";
+docs/compare.md describes the figures and the JSON object, docs/energy.md the energy model.";
 
 /// Most runs of one comparison: a table has a column for each.
 const MAX_RUNS: usize = 16;
 
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES, next_help_heading = "Comparison")]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct CompareCommand {
     /// The network: integer TOSA as MLIR text or bytecode; - reads standard input.
-    #[arg(value_name = "NET.mlir", help_heading = None)]
+    #[arg(value_name = "NET.mlir")]
     network: PathBuf,
 
-    /// An input tensor: .npy, or .npz with the array after a colon; of many samples, the first is taken. Without a name,
-    /// the next input in order.
-    #[arg(long, short, value_name = "[NAME=]FILE[:KEY]", num_args = 1..)]
+    /// Input tensor. Without NAME, the next input in order. Of a batch, the first sample is used.
+    #[arg(long, short, value_name = "[NAME=]FILE.npy|FILE.npz[:KEY]", num_args = 1.., help_heading = "Inputs")]
     input: Vec<String>,
 
-    /// Methods to compare with the baseline, each on every machine of --machines.
+    /// Weight formats to compare with the baseline, each on every machine of --machines.
     #[arg(
         long,
         value_parser = methods(),
         value_name = "METHOD,…",
         value_delimiter = ',',
-        default_value = "mip2q,dliq,sparse"
+        default_value = "mip2q,dliq,sparse",
+        help_heading = "Comparison"
     )]
     methods: Vec<Kind>,
 
@@ -65,30 +64,31 @@ pub(crate) struct CompareCommand {
         long,
         value_name = "MACHINE,…",
         value_delimiter = ',',
-        default_value = "flexnn-16x16,flexnn-16x16-static"
+        default_value = "flexnn-16x16,flexnn-16x16-static",
+        help_heading = "Comparison"
     )]
     machines: Vec<PathBuf>,
 
     /// Machine of the baseline (plain INT8).
-    #[arg(long, value_name = "MACHINE", default_value = "flexnn-16x16-dense")]
+    #[arg(long, value_name = "MACHINE", default_value = "flexnn-16x16-dense", help_heading = "Comparison")]
     baseline: PathBuf,
 
-    /// Write the runs side by side as an HTML page (see strumc report); - writes to standard output and needs --quiet.
-    #[arg(long, value_name = "PAGE.html")]
+    /// Write the runs side by side as an HTML page, as strumc report does; - writes to standard output and needs --quiet.
+    #[arg(long, value_name = "PAGE.html", help_heading = "Outputs")]
     page: Option<PathBuf>,
 
-    /// Also print every layer.
-    #[arg(long, conflicts_with_all = ["quiet", "json"])]
+    /// Also print a table for each layer.
+    #[arg(long, conflicts_with_all = ["quiet", "json"], help_heading = "Reporting")]
     layers: bool,
 
     /// Limit on simulated cycles of each run, as in strumc run.
-    #[arg(long, value_name = "CYCLES", default_value_t = Options::MAX_CYCLES)]
+    #[arg(long, value_name = "CYCLES", default_value_t = Options::MAX_CYCLES, help_heading = "Simulation")]
     fuel: u64,
 
-    #[command(flatten, next_help_heading = None)]
+    #[command(flatten)]
     voice: Voice,
 
-    #[command(flatten, next_help_heading = None)]
+    #[command(flatten)]
     detail: Detail,
 
     #[command(flatten)]

@@ -2,14 +2,16 @@
 
 use std::fmt::Write as _;
 
+use strum_cli::table::{Column, Table, shortened};
+
 use super::figures::{Figures, Parts};
 use super::{Comparison, Run};
 
 /// Shares of the register files' energy for which the PE's is worked out anew.
 pub(super) const REGISTER_FILE_SHARES: &[(f64, &str)] = &[(0.5, "1/2"), (0.25, "1/4"), (0.0, "0")];
 
-/// Width of a table's first column.
-const LABEL: usize = 27;
+/// Most characters of a layer's name.
+const NAME: usize = 27;
 
 /// A unit of energy and its size in fJ.
 pub(super) type Unit = (&'static str, f64);
@@ -28,36 +30,24 @@ const PE_PARTS: [Row; 7] = [
 const REST: [Row; 4] =
     [("PPE", |p| p.ppe), ("VEC", |p| p.vec), ("SRAM", |p| p.sram), ("clock and leakage", |p| p.idle)];
 
-/// A table under construction.
-struct Grid {
-    widths: Vec<usize>,
-    text: String,
-}
+/// A table with a column for each run.
+struct Grid(Table);
 
 impl Grid {
-    /// Begins with methods and machines.
-    fn new(comparison: &Comparison, what: &str) -> Grid {
-        let labels = comparison.labels();
-        let width = |label: &[String; 2]| label.iter().map(|l| l.chars().count()).fold(8, usize::max);
-        let mut grid = Grid { widths: labels.iter().map(width).collect(), text: String::new() };
-        let (methods, machines): (Vec<_>, Vec<_>) = labels.into_iter().map(<(String, String)>::from).unzip();
-        grid.line("", methods);
-        grid.line(what, machines);
-        grid
+    /// Begins with methods and machines, behind what the rows are.
+    fn new(comparison: &Comparison, what: String) -> Grid {
+        let runs = comparison.labels().into_iter().map(|label| Column::number(label.join("\n")));
+        Grid(Table::new([Column::text(what)].into_iter().chain(runs)))
     }
 
     fn line(&mut self, label: &str, cells: Vec<String>) {
-        let mut row = format!("{label:<LABEL$}");
-        for (cell, width) in cells.iter().zip(&self.widths) {
-            let _ = write!(row, "  {cell:>width$}");
-        }
-        let _ = writeln!(self.text, "{}", row.trim_end());
+        self.0.row([label.to_owned()].into_iter().chain(cells));
     }
 }
 
 /// One block: energies, cycles and powers of all runs; nothing for a run that has no such layer.
 pub(super) fn table(comparison: &Comparison, figures: &[Option<Figures>], unit: Unit) -> String {
-    let mut grid = Grid::new(comparison, &format!("energy, {}", unit.0));
+    let mut grid = Grid::new(comparison, format!("energy, {}", unit.0));
     let cells = |value: &dyn Fn(&Figures) -> String| -> Vec<String> {
         figures.iter().map(|f| f.as_ref().map_or_else(|| "-".to_owned(), value)).collect()
     };
@@ -95,7 +85,7 @@ pub(super) fn table(comparison: &Comparison, figures: &[Option<Figures>], unit: 
     grid.line("  against the baseline", change(&|f, base| f.against(base).pe_busy_power));
     grid.line("power, mW", cells(&|f| power(f.total_mw)));
     grid.line("  against the baseline", change(&|f, base| f.against(base).total_power));
-    grid.text
+    grid.0.to_string()
 }
 
 /// The figures of a layer of the baseline in every run that has it.
@@ -108,15 +98,15 @@ fn figures_of_layer(comparison: &Comparison, place: usize) -> Vec<Option<Figures
 
 /// A line for each layer: the PEs' energy in the baseline, and its change in the other runs.
 fn overview(comparison: &Comparison, unit: Unit) -> String {
-    let mut grid = Grid::new(comparison, &format!("PE energy, {}", unit.0));
+    let mut grid = Grid::new(comparison, format!("PE energy, {}", unit.0));
     for (place, layer) in comparison.base.report.layers.iter().enumerate() {
         let figures = figures_of_layer(comparison, place);
         let Some(base) = figures.first().copied().flatten().filter(|f| f.energy_fj.pe > 0) else { continue };
         let first = std::iter::once(significant(base.energy_fj.pe as f64 / unit.1));
         let rest = figures.iter().skip(1).map(|f| percent(f.and_then(|f| f.against(&base).pe_energy)));
-        grid.line(&shortened(&layer.name, LABEL), first.chain(rest).collect());
+        grid.line(&shortened(&layer.name, NAME), first.chain(rest).collect());
     }
-    grid.text
+    grid.0.to_string()
 }
 
 /// A table for each layer, after one of all.
@@ -156,14 +146,6 @@ fn percent(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{:+.1} %", (ratio - 1.0) * 100.0))
 }
 
-/// A text of at most so many characters, which loses its end.
-fn shortened(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        None => text.to_owned(),
-        Some(_) => text.chars().take(most.saturating_sub(1)).chain(std::iter::once('…')).collect(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,10 +156,5 @@ mod tests {
         assert_eq!(texts, ["0", "0.000", "1.235", "12.35", "123.5", "12346"]);
         assert_eq!((percent(Some(0.942)), percent(None)), ("-5.8 %".to_owned(), "-".to_owned()));
         assert_eq!([0, 9_999_999_999, 10_000_000_000].map(|fj| unit_for(fj).0), ["nJ", "nJ", "uJ"]);
-    }
-
-    #[test]
-    fn long_names_lose_their_end() {
-        assert_eq!([shortened("äöü", 3), shortened("äöüß", 3)], ["äöü", "äö…"]);
     }
 }

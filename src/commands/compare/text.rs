@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use dpu_isa::{LowWork, Machine, PeKind};
+use strum_cli::table::{Column, Table};
 use strum_formats::Kind;
 
 use super::figures::Figures;
@@ -61,12 +62,11 @@ fn differences(a: &Machine, b: &Machine) -> Vec<&'static str> {
 
 /// What the paper states.
 fn statements() -> String {
-    let mut text = format!("What the paper states, not computed here:\n  {}\n", paper::TITLE);
-    for claim in paper::CLAIMS {
-        let paper::Claim { quantity, statement, tag, seen_in, .. } = claim;
-        let _ = writeln!(text, "  {quantity:<17} {statement:<34} {tag} {seen_in}");
+    let mut table = Table::new(["quantity", "statement", "", "seen in"].map(Column::text));
+    for paper::Claim { quantity, statement, tag, seen_in, .. } in paper::CLAIMS {
+        table.row([*quantity, *statement, *tag, *seen_in]);
     }
-    text
+    format!("What the paper states, not computed here: {}\n\n{table}", paper::TITLE)
 }
 
 /// How far our figure is from the paper's, and what makes the difference.

@@ -5,24 +5,39 @@ use std::path::PathBuf;
 use clap::Args;
 use dpu_isa::{IoDesc, Program};
 use serde::Serialize;
+use strum_cli::json;
 
 use crate::audit::{LayerAudit, audit};
-use crate::driver::cli::Voice;
+use crate::driver::cli::{Progress, Voice};
 use crate::driver::exit::Failure;
 use crate::driver::files::{self, Places};
 use crate::driver::options::CompileOptions;
 use crate::driver::plan::{Plan, elf};
-use crate::driver::progress::Progress;
 use crate::driver::remarks::Detail;
 
+const EXAMPLES: &str = "\
+Examples:
+  strumc compile net.mlir -o net.dpu --method mip2q --p 0.5
+  strumc compile net.mlir -o net.dpu --packing p.json --objective energy
+  strumc compile net.mlir -o net.dpu --write-strategy s.json --save-temps stages
+
+The passes are those of strum-opt --strum-pipeline; strum-translate --dpu-audit lists the weights of a binary.";
+
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct CompileCommand {
     /// The network: integer TOSA as MLIR text or bytecode; - reads standard input.
     #[arg(value_name = "NET.mlir", required_unless_present = "print_pipeline")]
     network: Option<PathBuf>,
 
     /// The program to write; - writes to standard output.
-    #[arg(long, short, value_name = "PROG.dpu", required_unless_present = "print_pipeline")]
+    #[arg(
+        long,
+        short,
+        value_name = "PROG.dpu",
+        required_unless_present = "print_pipeline",
+        help_heading = "Outputs"
+    )]
     output: Option<PathBuf>,
 
     #[command(flatten)]
@@ -131,7 +146,7 @@ fn compiled_json(
         inputs: program.inputs.iter().map(json_io).collect(),
         outputs: program.outputs.iter().map(json_io).collect(),
     };
-    Ok(serde_json::to_string(&object).map_err(Failure::internal)? + "\n")
+    json::line(json::COMPILE, &object).map_err(Failure::internal)
 }
 
 fn json_io(desc: &IoDesc) -> JsonIo<'_> {

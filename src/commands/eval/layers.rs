@@ -4,8 +4,8 @@ use super::configs::Config;
 use super::data::Data;
 use super::metrics::{LayerRow, decibels, powers};
 use super::simulate::simulate;
+use crate::driver::cli::Progress;
 use crate::driver::exit::Failure;
-use crate::driver::progress::Progress;
 use crate::driver::trial::{Trial, Trials, each};
 
 /// A row for every layer whose stored weights in `whole` differ from the INT8 codes: each layer is packed alone, and all

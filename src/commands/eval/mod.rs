@@ -10,7 +10,6 @@ mod simulate;
 mod text;
 
 use std::path::PathBuf;
-use std::thread;
 
 use clap::Args;
 use strum_float::Graph;
@@ -20,13 +19,12 @@ use strum_quant::Sqnr;
 
 use crate::audit::audit;
 use crate::driver::backend;
-use crate::driver::cli::Voice;
+use crate::driver::cli::{Progress, Voice};
 use crate::driver::diagnostics::Origin;
 use crate::driver::exit::Failure;
 use crate::driver::files;
 use crate::driver::network;
 use crate::driver::options::{PackingOptions, methods};
-use crate::driver::progress::Progress;
 use crate::driver::remarks::{Detail, Remarks};
 use crate::driver::trial::{Trial, Trials};
 use metrics::Row;
@@ -41,21 +39,21 @@ Examples:
   strumc eval net.mlir --inputs x.npy --config mip2q,L=5 --config dliq,q=3,p=0.75 --packing p.json --layers
   strumc eval net.int8.mlir --inputs d.npz:images --labels d.npz:labels --against net.float.mlir --json
 
-Inputs are the network's codes, or real numbers where the network says what its codes mean, as strumc quantize makes it.";
+Samples are integer codes, or real numbers if the network carries its quantization parameters, as strumc quantize writes them.";
 
 /// How many samples are run, and on how many threads.
 #[derive(Debug, Args)]
 pub(crate) struct SampleOptions {
     /// Use only the first N samples.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Inputs")]
     pub(crate) limit: Option<u64>,
 
-    /// Worker threads [default and maximum: number of cores].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    /// Threads [default and maximum: number of cores].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Simulation")]
     pub(crate) jobs: Option<u16>,
 
     /// Index of the output that holds the logits, from 0; required if the network has several outputs.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Inputs")]
     pub(crate) logits: Option<u64>,
 }
 
@@ -81,8 +79,7 @@ impl SampleOptions {
 
     /// Threads to be used.
     pub(crate) fn threads(&self) -> usize {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        self.jobs.map_or(cores, |jobs| usize::from(jobs).min(cores)).max(1)
+        strum_cli::jobs(self.jobs)
     }
 }
 
@@ -93,40 +90,53 @@ pub(crate) struct EvalCommand {
     #[arg(value_name = "NET.mlir")]
     network: PathBuf,
 
-    /// Samples of an input, along the first axis: .npy, or .npz with the array after a colon. Inputs in order.
-    #[arg(long, short, value_name = "FILE[:KEY]", num_args = 1.., required = true)]
+    /// Samples along the first axis: one array for each input of the network, in order.
+    #[arg(
+        long,
+        short,
+        value_name = "FILE.npy|FILE.npz[:KEY]",
+        num_args = 1..,
+        required = true,
+        help_heading = "Inputs"
+    )]
     inputs: Vec<String>,
 
-    /// Ground-truth class of each sample.
-    #[arg(long, value_name = "FILE[:KEY]")]
+    /// Ground-truth labels: the class of each sample.
+    #[arg(long, value_name = "FILE.npy|FILE.npz[:KEY]", help_heading = "Inputs")]
     labels: Option<String>,
 
     /// Float network (TOSA or linalg) to use as the reference. Without it, plain INT8 is the reference.
-    #[arg(long, value_name = "FLOAT.mlir")]
+    #[arg(long, value_name = "FLOAT.mlir", help_heading = "Inputs")]
     against: Option<PathBuf>,
 
-    /// Methods to evaluate, one row each [default: mip2q,dliq,sparse unless --config or --packing is given].
-    #[arg(long, value_parser = methods(), value_name = "METHOD,…", value_delimiter = ',')]
+    /// Weight formats to evaluate, one row each [default: mip2q,dliq,sparse unless --config or --packing is given].
+    #[arg(
+        long,
+        value_parser = methods(),
+        value_name = "METHOD,…",
+        value_delimiter = ',',
+        help_heading = "Weight format"
+    )]
     methods: Vec<Kind>,
 
-    /// A further row: a method with parameters, e.g. mip2q,p=0.75,L=5. Repeatable.
-    #[arg(long, value_name = "METHOD[,NAME=VALUE]…")]
+    /// A further row: a weight format with parameters, such as mip2q,p=0.75,L=5. Repeatable.
+    #[arg(long, value_name = "METHOD[,NAME=VALUE]…", help_heading = "Weight format")]
     config: Vec<String>,
 
     /// A further row: per-layer formats from a packing file (docs/packing.md). Repeatable.
-    #[arg(long, value_name = "P.json")]
+    #[arg(long, value_name = "P.json", help_heading = "Weight format")]
     packing: Vec<PathBuf>,
 
-    /// Figures of every layer as well: the weights', and the answers' with this layer alone stored so, which takes a run of
-    /// all samples for each.
-    #[arg(long, conflicts_with = "quiet")]
+    /// Also report each layer: SQNR of its weights, and of the logits with this layer alone in its format. Runs all samples
+    /// once per layer.
+    #[arg(long, conflicts_with = "quiet", help_heading = "Reporting")]
     layers: bool,
 
     #[command(flatten)]
     samples: SampleOptions,
 
-    /// Machine: a built-in name or a machine file [default: flexnn-16x16].
-    #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Machine")]
+    /// Target machine: a built-in name or a machine file [default: flexnn-16x16].
+    #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Planning")]
     machine: Option<PathBuf>,
 
     #[command(flatten)]

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use strum_cli::json;
+use strum_cli::table::{Column, Table};
 
 use super::data::Data;
 use super::metrics::Row;
@@ -20,40 +22,41 @@ struct Object<'a> {
 pub(super) fn json(network: &str, data: &Data, rows: &[Row]) -> Result<String, Failure> {
     let reference = rows.first().map_or("", |row| &row.name);
     let object = Object { network, samples: data.count, reference, rows };
-    Ok(serde_json::to_string(&object).map_err(Failure::internal)? + "\n")
+    json::line(json::EVAL, &object).map_err(Failure::internal)
 }
 
 pub(super) fn table(network: &str, data: &Data, rows: &[Row]) -> String {
     let reference = rows.first().map_or("", |row| &row.name);
-    let mut text = format!("network  {network}, {} samples\n\n", data.count);
-    let width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(8);
-    let _ = writeln!(
-        text,
-        "{:<width$} {:>16} {:>8} {:>8} {:>10} {:>11} {:>11} {:>11}",
-        "weights", "top-1 %", "top-5 %", "agree %", "SQNR dB", "weights dB", "bytes", "cycles"
-    );
+    let numbers = [
+        "top-1\n%",
+        "error\n+- %",
+        "top-5\n%",
+        "agreement\n%",
+        "SQNR\ndB",
+        "weight SQNR\ndB",
+        "weights\nbytes",
+        "cycles",
+    ];
+    let mut table = Table::new([Column::text("weights")].into_iter().chain(numbers.map(Column::number)));
     let percent = |share: Option<f64>| share.map_or_else(|| "-".into(), |p| format!("{:.2}", 100.0 * p));
+    let number = |n: Option<u64>| n.map_or_else(|| "-".into(), |n| n.to_string());
     for row in rows {
-        let top1 = match (row.top1, row.top1_error) {
-            (Some(p), Some(e)) => format!("{:.2} +- {:.2}", 100.0 * p, 100.0 * e),
-            _ => "-".into(),
-        };
-        let sqnr = if row.agreement.is_none() { "-".into() } else { ratio(row.sqnr_db) };
-        let weights = if row.cycles.is_none() { "-".into() } else { ratio(row.weight_sqnr_db) };
-        let number = |n: Option<u64>| n.map_or_else(|| "-".into(), |n| n.to_string());
-        let _ = writeln!(
-            text,
-            "{:<width$} {top1:>16} {:>8} {:>8} {sqnr:>10} {weights:>11} {:>11} {:>11}",
-            row.name,
+        table.row([
+            row.name.clone(),
+            percent(row.top1),
+            percent(row.top1_error),
             percent(row.top5),
             percent(row.agreement),
+            if row.agreement.is_none() { "-".into() } else { ratio(row.sqnr_db) },
+            if row.cycles.is_none() { "-".into() } else { ratio(row.weight_sqnr_db) },
             number(row.weight_bytes),
-            number(row.cycles)
-        );
+            number(row.cycles),
+        ]);
     }
-    let _ = writeln!(
-        text,
-        "\nagreement and signal-to-noise ratio of the logits: against the row '{reference}'; of the weights: against INT8 codes"
+    let mut text = format!(
+        "network  {network}, {} samples\n\n{table}\nagreement and SQNR of the logits: against '{reference}'; SQNR of the weights: \
+         against INT8 codes\n",
+        data.count
     );
     rows.iter().filter(|row| !row.layers.is_empty()).for_each(|row| layers(&mut text, row));
     text
@@ -64,20 +67,25 @@ fn ratio(db: Option<f64>) -> String {
 }
 
 fn layers(text: &mut String, row: &Row) {
-    let _ = writeln!(
-        text,
-        "\nlayers of '{}'; answers against INT8 with this layer alone stored so\n{:<22} {:<16} {:>11} {:>11}  stored",
-        row.name, "layer", "weights", "weights dB", "answers dB"
-    );
+    let mut table = Table::new([
+        Column::text("layer"),
+        Column::text("weights"),
+        Column::number("weight SQNR\ndB"),
+        Column::number("logit SQNR\ndB"),
+        Column::text("format"),
+    ]);
     for layer in &row.layers {
-        let _ = writeln!(
-            text,
-            "{:<22} {:<16} {:>11} {:>11}  {}",
-            layer.name,
-            layer.weights,
+        table.row([
+            layer.name.clone(),
+            layer.weights.clone(),
             ratio(layer.weight_sqnr_db),
             ratio(layer.output_sqnr_db),
-            layer.choice
-        );
+            layer.choice.clone(),
+        ]);
     }
+    let _ = write!(
+        text,
+        "\nlayers of '{}'; SQNR of the logits against INT8 with this layer alone in its format\n\n{table}",
+        row.name
+    );
 }

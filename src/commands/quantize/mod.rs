@@ -18,23 +18,21 @@ use strum_passes::strum::strum_pack::{rounded_for, storage_of};
 use strum_tensors::input_files;
 
 use crate::driver::backend;
-use crate::driver::cli::Voice;
 use crate::driver::cli::say;
+use crate::driver::cli::{Progress, Voice};
 use crate::driver::diagnostics::Origin;
 use crate::driver::exit::Failure;
 use crate::driver::files::{self, Places};
 use crate::driver::network;
-use crate::driver::progress::Progress;
 
 const EXAMPLES: &str = "\
 Examples:
   strumc quantize net.mlir --calibration images.npy -o net.int8.mlir
   strumc quantize net.mlirbc --calibration data.npz:images -o net.int8.mlirbc --activations mse
-  strumc compile net.int8.mlirbc -o net.dpu --method mip2q
   strumc quantize net.mlir --calibration images.npy -o net.int8.mlir --storage mip2q
 
-The network is TOSA or linalg on tensors of f32, as torch-mlir writes it. Calibration data are samples along the first axis,
-prepared as the network wants them. docs/quantize.md says what is done.";
+The network is TOSA or linalg on f32 tensors, as torch-mlir writes it. Calibration samples are preprocessed as the network expects.
+docs/quantize.md describes the quantization.";
 
 /// How activation ranges are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -63,7 +61,7 @@ enum Scales {
 enum RoundingChoice {
     /// round to nearest
     Nearest,
-    /// each error made up for by weights that are rounded later, as far as calibration says that their inputs go together
+    /// GPTQ-style: compensate each rounding error in the weights that are rounded later
     Feedback,
 }
 
@@ -74,40 +72,41 @@ pub(crate) struct QuantizeCommand {
     #[arg(value_name = "NET.mlir")]
     network: PathBuf,
 
-    /// Samples of an input, along the first axis: .npy, or .npz with the array after a colon. Inputs in order.
-    #[arg(long, short, value_name = "FILE[:KEY]", num_args = 1..)]
+    /// Calibration samples along the first axis: one array for each input of the network, in order.
+    #[arg(long, short, value_name = "FILE.npy|FILE.npz[:KEY]", num_args = 1.., help_heading = "Inputs")]
     calibration: Vec<String>,
 
     /// The integer network to write, as bytecode if the name ends in .mlirbc; - writes to standard output.
-    #[arg(long, short, value_name = "NET.mlir")]
+    #[arg(long, short, value_name = "NET.mlir", help_heading = "Outputs")]
     output: PathBuf,
 
     /// How activation ranges are chosen.
-    #[arg(long, value_enum, value_name = "CHOICE", default_value_t)]
+    #[arg(long, value_enum, value_name = "CHOICE", default_value_t, help_heading = "Quantization")]
     activations: Activations,
 
-    /// percentile: share of the values that is left out, half at each end [default: 0.0001].
-    #[arg(long, value_name = "SHARE", value_parser = share)]
+    /// percentile: fraction of the values to clip, half at each end [default: 0.0001].
+    #[arg(long, value_name = "SHARE", value_parser = share, help_heading = "Quantization")]
     percentile: Option<f64>,
 
     /// Granularity of weight scales.
-    #[arg(long, value_enum, value_name = "SCALES", default_value_t)]
+    #[arg(long, value_enum, value_name = "SCALES", default_value_t, help_heading = "Quantization")]
     weights: Scales,
 
     /// How weights are rounded; feedback needs --calibration [default: nearest, or feedback with --storage].
-    #[arg(long, value_enum, value_name = "HOW")]
+    #[arg(long, value_enum, value_name = "HOW", help_heading = "Quantization")]
     rounding: Option<RoundingChoice>,
 
-    /// Round weights, with feedback, to such as this way of storing them holds without loss: mip2q,L=5, say. Compile with the same.
-    #[arg(long, value_name = "METHOD[,NAME=VALUE]…")]
+    /// Round weights with feedback to values that this weight format holds exactly, such as mip2q,L=5. Compile with the same
+    /// format.
+    #[arg(long, value_name = "METHOD[,NAME=VALUE]…", help_heading = "Quantization")]
     storage: Option<String>,
 
     /// Correct each bias for the mean shift that weight rounding causes; needs --calibration.
-    #[arg(long)]
+    #[arg(long, help_heading = "Quantization")]
     bias_correction: bool,
 
     /// Equalize weight ranges across consecutive layers (cross-layer equalization).
-    #[arg(long)]
+    #[arg(long, help_heading = "Quantization")]
     equalize: bool,
 
     #[command(flatten)]

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use strum_cli::json;
+use strum_cli::table::{Column, Table};
 use strum_float::quantize::{IntGraph, IntOp, Port, QParams};
 use strum_ir::{Operation, Type};
 
@@ -90,25 +92,24 @@ pub(super) fn of(int: &IntGraph, samples: Option<usize>) -> Summary {
 
 impl Summary {
     pub(super) fn json(&self) -> Result<String, Failure> {
-        Ok(serde_json::to_string(self).map_err(Failure::internal)? + "\n")
+        json::line(json::QUANTIZE, self).map_err(Failure::internal)
     }
 
     pub(super) fn text(&self) -> String {
-        let mut text = String::new();
-        let calibration = self.samples.map_or("random data".into(), |n| format!("{n} samples"));
-        let _ = writeln!(text, "calibration  {calibration}");
+        let texts = ["tensor", "type"].map(Column::text);
+        let mut table = Table::new(texts.into_iter().chain(["scale", "zero point"].map(Column::number)));
         for (what, ends) in [("input", &self.inputs), ("output", &self.outputs)] {
             for (index, end) in ends.iter().enumerate() {
-                let name = format!("{what} #{index}");
-                let _ = writeln!(
-                    text,
-                    "{name:<12} i8{:?}: scale {:.9}, zero point {}",
-                    end.shape,
-                    end.scale.unwrap_or(1.0),
-                    end.zero_point.unwrap_or(0)
-                );
+                table.row([
+                    format!("{what} #{index}"),
+                    format!("i8{:?}", end.shape),
+                    format!("{:.9}", end.scale.unwrap_or(1.0)),
+                    end.zero_point.unwrap_or(0).to_string(),
+                ]);
             }
         }
+        let calibration = self.samples.map_or("random data".into(), |n| format!("{n} samples"));
+        let mut text = format!("{table}\ncalibration  {calibration}\n");
         let operators: Vec<String> = self.operators.iter().map(|(name, n)| format!("{n} {name}")).collect();
         let _ = writeln!(text, "weights      {}", self.weights);
         let _ = writeln!(text, "operators    {}", operators.join(", "));

@@ -16,11 +16,10 @@ use crate::driver::files::{self, Places};
 
 const EXAMPLES: &str = "\
 Examples:
-  strumc run net.mlir --input x.npy --report dense.json
   strumc report dense.json -o dense.html
   strumc report dense.json mip2q.json dliq.json -o compared.html
 
-Reports come from dpu-sim --report and strumc run --report; docs/report.md describes them.";
+Reports are written by dpu-sim --report and strumc run --report; docs/report.md describes them.";
 
 /// Most reports on one page: colours tell them apart.
 pub(crate) const MAX_REPORTS: usize = 8;
@@ -33,7 +32,7 @@ pub(crate) struct ReportCommand {
     reports: Vec<PathBuf>,
 
     /// The page to write; - writes to standard output.
-    #[arg(long, short, value_name = "PAGE.html")]
+    #[arg(long, short, value_name = "PAGE.html", help_heading = "Outputs")]
     output: PathBuf,
 }
 

@@ -12,8 +12,8 @@ use super::budget::Measured;
 use super::search::Point;
 use crate::audit::audit;
 use crate::commands::eval::{Answers, Data, best, counted, powers, simulate};
+use crate::driver::cli::Progress;
 use crate::driver::exit::Failure;
-use crate::driver::progress::Progress;
 use crate::driver::remarks::Remarks;
 use crate::driver::trial::{Trial, Trials, as_packing, each};
 

@@ -18,11 +18,10 @@ use strum_quant::Choice;
 use strum_tensors::input_files;
 
 use crate::commands::eval::{Data, SampleOptions};
-use crate::driver::cli::Voice;
+use crate::driver::cli::{Progress, Voice};
 use crate::driver::exit::Failure;
 use crate::driver::files::{self, Places};
 use crate::driver::options::is_machine_file;
-use crate::driver::progress::Progress;
 use crate::driver::trial::Trials;
 use choose::{Bound, choose};
 use measure::{Bench, Objective};
@@ -33,9 +32,8 @@ Examples:
   strumc tune net.mlir --calibration d.npz:x --labels d.npz:y --objective energy --max-loss 0.5 -o p.json
   strumc tune net.mlir --calibration x.npy --max-bytes 250000 --config mip2q --config mip2q,p=0.75 -o p.json
   strumc tune net.mlir --policy uniform --config dliq,q=3 -o p.json
-  strumc compile net.mlir -o net.dpu --packing p.json
 
-docs/packing.md describes the file and the search.";
+docs/packing.md describes the packing file and the search.";
 
 /// What is tried for every layer if nothing is asked for and calibration tells of the inputs of all.
 const CALIBRATED: [&str; 14] = [
@@ -75,9 +73,9 @@ const CANDIDATES: [&str; 13] = [
 /// How formats are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Policy {
-    /// the same for every layer that is not depthwise and has as many input channels as a block has members
+    /// one format for every layer that is not depthwise and has at least a block of input channels
     Uniform,
-    /// per layer, by measured sensitivity
+    /// per layer, by its measured sensitivity
     #[default]
     Search,
 }
@@ -90,47 +88,61 @@ pub(crate) struct TuneCommand {
     network: PathBuf,
 
     /// The packing file to write; - writes to standard output and needs --quiet.
-    #[arg(long, short, value_name = "P.json")]
+    #[arg(long, short, value_name = "P.json", help_heading = "Outputs")]
     output: PathBuf,
 
-    /// How formats are chosen.
-    #[arg(long, value_enum, default_value_t)]
+    /// How weight formats are chosen.
+    #[arg(long, value_enum, default_value_t, help_heading = "Search")]
     policy: Policy,
 
-    /// What is tried for every layer beside plain INT8, named as strum-pack names it; uniform takes one. Can be repeated
-    /// [default: uniform: mip2q, search: a dozen of all methods, corrected where calibration tells of the inputs].
-    #[arg(long, value_name = "METHOD[,NAME=VALUE]…")]
+    /// A candidate besides plain INT8, such as mip2q,p=0.75; uniform takes one. Repeatable [default: uniform: mip2q; search: a
+    /// dozen of all methods, corrected if the network carries calibration statistics].
+    #[arg(long, value_name = "METHOD[,NAME=VALUE]…", help_heading = "Weight format")]
     config: Vec<String>,
 
-    /// Samples to measure on, of each input, along the first axis: .npy, or .npz with the array after a colon.
-    #[arg(long, short, value_name = "FILE[:KEY]", num_args = 1..)]
+    /// Calibration samples along the first axis: one array for each input of the network, in order.
+    #[arg(long, short, value_name = "FILE.npy|FILE.npz[:KEY]", num_args = 1.., help_heading = "Inputs")]
     calibration: Vec<String>,
 
-    /// Ground-truth class of each sample. Without labels, loss is measured as disagreement with INT8.
-    #[arg(long, value_name = "FILE[:KEY]")]
+    /// Ground-truth labels. Without them, loss is disagreement with plain INT8.
+    #[arg(long, value_name = "FILE.npy|FILE.npz[:KEY]", help_heading = "Inputs")]
     labels: Option<String>,
 
     #[command(flatten)]
     samples: SampleOptions,
 
     /// Quantity to minimize [default: size].
-    #[arg(long, value_enum, value_name = "WHAT")]
+    #[arg(long, value_enum, value_name = "WHAT", help_heading = "Search")]
     objective: Option<Objective>,
 
     /// Maximum accuracy loss, in percentage points.
-    #[arg(long, value_name = "POINTS", value_parser = points, allow_negative_numbers = true, group = "budget")]
+    #[arg(
+        long,
+        value_name = "POINTS",
+        value_parser = points,
+        allow_negative_numbers = true,
+        group = "budget",
+        help_heading = "Search"
+    )]
     max_loss: Option<f64>,
 
     /// Minimum SQNR of the logits against INT8, in dB.
-    #[arg(long, value_name = "DB", value_parser = finite, allow_negative_numbers = true, group = "budget")]
+    #[arg(
+        long,
+        value_name = "DB",
+        value_parser = finite,
+        allow_negative_numbers = true,
+        group = "budget",
+        help_heading = "Search"
+    )]
     min_sqnr: Option<f64>,
 
-    /// Maximum bytes of stored weights; minimizes the error under this budget.
-    #[arg(long, value_name = "BYTES", group = "budget")]
+    /// Maximum size of the packed weights; the search minimizes the error within it.
+    #[arg(long, value_name = "BYTES", group = "budget", help_heading = "Search")]
     max_bytes: Option<u64>,
 
-    /// Machine: a built-in name or a machine file [default: flexnn-16x16].
-    #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Machine")]
+    /// Target machine: a built-in name or a machine file [default: flexnn-16x16].
+    #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Planning")]
     machine: Option<PathBuf>,
 
     #[command(flatten)]

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use strum_cli::json;
+use strum_cli::table::{Column, Table};
 use strum_passes::strum::strum_pack::{LayerPacking, Packing};
 
 use super::measure::Objective;
@@ -83,17 +85,22 @@ pub(super) fn json(network: &str, packing: &Packing, outcome: Option<&Outcome>) 
         predicted_sqnr_db: outcome.predicted_sqnr_db,
     });
     let object = Object { network, result, layers: layers.collect() };
-    Ok(serde_json::to_string(&object).map_err(Failure::internal)? + "\n")
+    json::line(json::TUNE, &object).map_err(Failure::internal)
 }
 
 pub(super) fn table(network: &str, packing: &Packing, outcome: Option<&Outcome>) -> String {
-    let mut text = format!("network  {network}\n\n");
-    let _ = writeln!(text, "{:<22} {:<16} {:>11}  stored", "layer", "weights", "answers dB");
+    let mut table = Table::new([
+        Column::text("layer"),
+        Column::text("weights"),
+        Column::number("logit SQNR\ndB"),
+        Column::text("format"),
+    ]);
     for (layer, alone) in layers(packing, outcome) {
         let alone = alone.map_or_else(|| "-".into(), |db| format!("{db:.2}"));
         let weights = layer.weights.as_deref().unwrap_or("-");
-        let _ = writeln!(text, "{:<22} {weights:<16} {alone:>11}  {}", layer.name, layer.choice);
+        table.row([layer.name.as_str(), weights, &alone, &layer.choice.to_string()]);
     }
+    let mut text = format!("network  {network}\n\n{table}");
     if let Some(outcome) = outcome {
         let db = |db: Option<f64>| db.map_or_else(|| "exact".into(), |db| format!("{db:.2} dB"));
         let Outcome { samples, dense, chosen, loss, .. } = outcome;
@@ -102,7 +109,10 @@ pub(super) fn table(network: &str, packing: &Packing, outcome: Option<&Outcome>)
         let _ = writeln!(text, "\n{unit:<9} {chosen}, plain INT8 {dense} ({share:+.1} %)");
         let _ = writeln!(text, "loss      {loss:.2} points of {}, {samples} samples", of(outcome));
         let (got, promised) = (db(outcome.sqnr_db), db(outcome.predicted_sqnr_db));
-        let _ = writeln!(text, "answers   {got} against INT8; the sum of single layers is {promised}");
+        let _ = writeln!(
+            text,
+            "SQNR      {got} of the logits against INT8; {promised} predicted from single layers"
+        );
     }
     text
 }

@@ -71,13 +71,9 @@ impl<'p> Recording<'p> {
     ) -> Result<(Recording<'p>, RunResult), SimError> {
         let mut order = Order { order: Vec::new(), other: observers };
         let (result, mut core, checker) = run_core(program, inputs, options, &mut [&mut order])?;
-        let writes_constants = program.instrs.iter().any(|instr| {
-            let to = match instr {
-                Instr::DmaCopy(x) => x.dst,
-                Instr::DmaFill(x) => x.dst,
-                _ => return false,
-            };
-            to.space == Space::Dram && to.offset < program.consts.len() as u64
+        // No invariant has an operand in DRAM.
+        let writes_constants = program.instrs.iter().flat_map(|instr| instr.footprint(None)).any(|access| {
+            access.write && access.space == Space::Dram && access.lo < program.consts.len() as u64
         });
         let renew = writes_constants || !options.checks;
         let (order, trace) = (order.order, core.take_trace());

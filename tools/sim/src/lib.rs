@@ -5,6 +5,7 @@
 
 mod barrier;
 mod batch;
+pub mod cli;
 mod engine;
 mod error;
 mod exec;
@@ -30,7 +31,8 @@ mod weights;
 pub use dpu_cost::{Energy, Events, Traffic};
 use std::sync::Arc;
 
-use dpu_isa::{Instr, IoDesc, Machine, Program, Space};
+use dpu_cost::timeline;
+use dpu_isa::{Engine, Instr, IoDesc, Machine, Program, Space};
 
 pub use batch::{BatchError, Recording, Replayer, run_batch};
 pub use error::{FuelUnit, Note, SimError, Site, Trap, TrapKind};
@@ -256,12 +258,12 @@ fn new_checker(program: &Program, core: &exec::Core) -> Result<hazard::Checker, 
         let (needed, limit) = (program.instrs.len() as u64, MAX_INSTRS as u64);
         return Err(SimError::Resource { what: "instructions", needed, limit });
     }
-    let number = |i| engine::engine_of(i).and_then(|e| u16::try_from(e).ok()).unwrap_or(u16::MAX);
+    let number = |i| timeline::engine_of(i).and_then(|e| u16::try_from(e).ok()).unwrap_or(u16::MAX);
     let engine_of = program.instrs.iter().map(number).collect();
     let tiles = core.memory.tiles();
-    let barriers = engine::Simulation::barriers(&program.machine);
-    let moves = |i| matches!(program.instrs.get(i), Some(Instr::DmaCopy(_) | Instr::DmaFill(_)));
-    let mut checker = hazard::Checker::new(engine_of, moves, engine::engines(tiles), tiles, barriers);
+    let barriers = timeline::Barriers::count(&program.machine);
+    let moves = |i| matches!(program.instrs.get(i).map(Instr::engine), Some(Engine::Dma0 | Engine::Dma1));
+    let mut checker = hazard::Checker::new(engine_of, moves, timeline::engines(tiles), tiles, barriers);
     checker.host_constants(program.consts.len());
     Ok(checker)
 }

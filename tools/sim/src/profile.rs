@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use dpu_isa::Program;
+use strum_cli::table::{Column, Table};
 
 use crate::report::layer_of;
 
@@ -92,11 +93,13 @@ impl HostProfile {
     pub fn table(&self, program: &Program) -> String {
         let total = self.samples.milliseconds();
         let share = |ms: f64| if total > 0.0 { 100.0 * ms / total } else { 0.0 };
-        let mut text =
-            format!("{:<28} {:>10} {:>7} {:>9} {:>9}\n", "host time", "ms", "share", "calls", "us each");
+        let numbers = ["time\nms", "%", "calls", "each\nus"].map(Column::number);
+        let mut table = Table::new([Column::text("host time")].into_iter().chain(numbers));
         let mut line = |name: &str, ms: f64, calls: u64| {
             let each = if calls > 0 { 1e3 * ms / calls as f64 } else { 0.0 };
-            let _ = writeln!(text, "{name:<28} {ms:>10.2} {:>6.1}% {calls:>9} {each:>9.2}", share(ms));
+            let numbers =
+                [format!("{ms:.2}"), format!("{:.1}", share(ms)), calls.to_string(), format!("{each:.2}")];
+            table.row([name.to_owned()].into_iter().chain(numbers));
         };
         let mut kinds: BTreeMap<&str, (f64, u64)> = BTreeMap::new();
         let mut layers = vec![0.0; program.layers.len()];
@@ -116,20 +119,22 @@ impl HostProfile {
         let rest = (total - computed - self.checks.milliseconds()).max(0.0);
         line("(clock, counters, transfer)", rest, self.samples.calls());
         line("all samples", total, self.samples.calls());
-        text + &self.layer_table(program, &layers, share)
+        format!("{table}\n{}", self.layer_table(program, &layers, share))
     }
 
     fn layer_table(&self, program: &Program, layers: &[f64], share: impl Fn(f64) -> f64) -> String {
         let mut order: Vec<_> = program.layers.iter().zip(layers).filter(|(_, ms)| **ms > 0.0).collect();
         order.sort_by(|a, b| b.1.total_cmp(a.1));
-        let mut text =
-            format!("\n{:<40} {:>10} {:>7} {:>9}\n", "layers that took most", "ms", "share", "GMAC/s");
+        let texts = ["slowest layers", "op"].map(Column::text);
+        let numbers = ["time\nms", "%", "rate\nGMAC/s"].map(Column::number);
+        let mut table = Table::new(texts.into_iter().chain(numbers));
         let samples = self.samples.calls() as f64;
         for (layer, ms) in order.iter().take(LAYERS) {
             let rate = layer.macs as f64 * samples / (**ms * 1e6);
-            let name = format!("{} {}", layer.name, layer.op);
-            let _ = writeln!(text, "{name:<40} {ms:>10.2} {:>6.1}% {rate:>9.1}", share(**ms));
+            let numbers = [format!("{ms:.2}"), format!("{:.1}", share(**ms)), format!("{rate:.1}")];
+            table.row([layer.name.clone(), layer.op.clone()].into_iter().chain(numbers));
         }
+        let mut text = table.to_string();
         if let Some(more) = order.len().checked_sub(LAYERS).filter(|&more| more > 0) {
             let _ = writeln!(text, "and {more} more");
         }

@@ -120,7 +120,7 @@ fn names_archives_and_quiet() {
     setup.run(&args);
     assert_eq!(fs::read(setup.path("all.npz")).unwrap(), first);
     let text = setup.fails(1, &["p.dpu", "-i", "all.npz:result"]);
-    assert_eq!(text, "error: all.npz: input 'x': expected shape [1, 8, 8, 16], got [1, 8, 8, 8]\n");
+    assert_eq!(text, "dpu-sim: error: all.npz: input 'x': expected shape [1, 8, 8, 16], got [1, 8, 8, 8]\n");
 }
 
 #[test]
@@ -129,8 +129,9 @@ fn json_and_layers_go_to_standard_output() {
     let output = setup.run(&["p.dpu", "--input", "x.npy", "--json"]);
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["layers"][0]["name"], "conv1");
+    assert!(output.stdout.starts_with(b"{\n  \"schema\": \"dpu-sim-report\",\n  \"version\": 1,\n"));
     let output = setup.run(&["p.dpu", "--input", "x.npy", "--layers", "--no-checks"]);
-    assert!(String::from_utf8(output.stdout).unwrap().starts_with("layer   op"));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("layer  op"));
 }
 
 #[test]
@@ -174,7 +175,7 @@ fn a_batch_is_its_samples_one_by_one() {
     setup.fails(2, &["p.dpu", "--input", "many.npy", "--output", "y.npz"]);
     setup.fails(2, &["p.dpu", "--input", "many.npy", "--jobs", "0"]);
     let text = setup.fails(4, &["p.dpu", "--input", "many.npy", "--output", "y.npy", "--fuel", "10"]);
-    assert!(text.starts_with("error: sample 0: out of fuel"), "{text}");
+    assert!(text.starts_with("dpu-sim: error: sample 0: out of fuel"), "{text}");
 }
 
 #[test]
@@ -215,6 +216,24 @@ fn every_kernel_gives_the_same_bytes() {
 }
 
 #[test]
+fn help() {
+    insta::assert_snapshot!(String::from_utf8(Setup::new().run(&["--help"]).stdout).unwrap());
+}
+
+#[test]
+fn the_log_is_that_of_the_option_or_of_the_environment() {
+    let setup = Setup::new();
+    let told = |variable: &str, option: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dpu-sim"));
+        command.current_dir(setup.folder.path()).args(["p.dpu", "-i", "x.npy", "-q"]).args(option);
+        String::from_utf8(command.env("STRUM_LOG", variable).output().unwrap().stderr).unwrap()
+    };
+    assert!(told("debug", &[]).contains("DEBUG") && told("dpu_sim=debug", &[]).contains("program read"));
+    assert!(!told("warn", &[]).contains("DEBUG") && !told("debug", &["--log", "warn"]).contains("DEBUG"));
+    assert!(told("loud", &[]).contains("expected off, error, warn, info, debug, trace"));
+}
+
+#[test]
 fn help_and_version_succeed() {
     let setup = Setup::new();
     for flag in ["--help", "--version"] {
@@ -229,7 +248,7 @@ fn wrong_files_are_code_1() {
     let setup = Setup::new();
     assert!(setup.fails(1, &["none.dpu"]).contains("none.dpu: No such file"));
     setup.write("empty.dpu", b"");
-    assert!(setup.fails(1, &["empty.dpu"]).starts_with("error: empty.dpu: "));
+    assert!(setup.fails(1, &["empty.dpu"]).starts_with("dpu-sim: error: empty.dpu: "));
     assert!(setup.fails(1, &["x.npy"]).contains("not an ELF file"));
     let mut bytes = program(&CONV).to_elf().unwrap();
     let middle = bytes.len() / 2;
@@ -242,7 +261,10 @@ fn wrong_files_are_code_1() {
     invalid.meta.remove(at);
     setup.program("invalid.dpu", &invalid);
     let text = setup.fails(1, &["invalid.dpu", "-i", "x.npy"]);
-    assert!(text.starts_with("error: invalid.dpu: the program is not valid\n  instruction "), "{text}");
+    assert!(
+        text.starts_with("dpu-sim: error: invalid.dpu: the program is not valid\n  instruction "),
+        "{text}"
+    );
     assert!(text.contains("barrier 0 was not armed before"), "{text}");
 }
 
@@ -253,12 +275,12 @@ fn wrong_tensors_are_code_1() {
         setup.write("bad.npy", bytes);
         setup.fails(1, &["p.dpu", "-i", "bad.npy", "-o", "y.npy"])
     };
-    assert_eq!(try_input(b""), "error: bad.npy: input 'x': the file is empty\n");
+    assert_eq!(try_input(b""), "dpu-sim: error: bad.npy: input 'x': the file is empty\n");
     assert!(try_input(b"hello").contains("not an .npy file"));
     let flat = try_input(&npy("(1024,)", "|i1", &CONV.input()));
-    assert_eq!(flat, "error: bad.npy: input 'x': expected shape [1, 8, 8, 16], got [1024]\n");
+    assert_eq!(flat, "dpu-sim: error: bad.npy: input 'x': expected shape [1, 8, 8, 16], got [1024]\n");
     let unsigned = try_input(&npy("(1, 8, 8, 16)", "|u1", &CONV.input()));
-    assert_eq!(unsigned, "error: bad.npy: input 'x': expected int8, got uint8\n");
+    assert_eq!(unsigned, "dpu-sim: error: bad.npy: input 'x': expected int8, got uint8\n");
     let float = try_input(&npy("(1, 8, 8, 16)", "<f4", &CONV.input().repeat(4)));
     assert!(float.contains("elements of type '<f4', expected integers"), "{float}");
     let short = try_input(&npy("(1, 8, 8, 16)", "|i1", &CONV.input()[1..]));
@@ -281,7 +303,7 @@ fn limits_are_code_4_and_traps_code_5() {
     let setup = Setup::new();
     let text = setup.fails(4, &["p.dpu", "-i", "x.npy", "--fuel", "10"]);
     assert!(
-        text.starts_with("error: out of fuel") && text.ends_with("help: --fuel sets the limit\n"),
+        text.starts_with("dpu-sim: error: out of fuel") && text.ends_with("help: --fuel sets the limit\n"),
         "{text}"
     );
     // Bad weights pass validation, which does not look at data.
@@ -289,7 +311,10 @@ fn limits_are_code_4_and_traps_code_5() {
     bad.consts[0] ^= 1;
     setup.program("bad.dpu", &bad);
     let text = setup.fails(5, &["bad.dpu", "-i", "x.npy", "-o", "y.npy"]);
-    assert!(text.starts_with("error: illegal weights: output channel 0: block 0 of 1 at tap 0"), "{text}");
+    assert!(
+        text.starts_with("dpu-sim: error: illegal weights: output channel 0: block 0 of 1 at tap 0"),
+        "{text}"
+    );
     assert!(text.contains("--> #17 conv_var (layer 'conv1') at net.mlir:12:8"), "{text}");
 }
 
@@ -308,7 +333,7 @@ fn times_alone_need_no_input_and_are_those_of_a_run() {
     assert_eq!(timed, run);
     let output = setup.run(&["p.dpu", "--timing-only", "--report", "r.json"]);
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.lines().last().unwrap().starts_with("timing alone, in "), "{text}");
+    assert!(text.lines().last().unwrap().starts_with("timing only, in "), "{text}");
     assert!(fs::read_to_string(setup.path("r.json")).unwrap().contains("timeline"));
     for more in [["-i", "x.npy"], ["-o", "y.npy"], ["--kernel", "scalar"], ["--jobs", "2"]] {
         let text = setup.fails(2, &[&["p.dpu", "--timing-only"], &more[..]].concat());
@@ -363,8 +388,8 @@ fn failed_writes_to_standard_output_are_errors() {
     let setup = Setup::new();
     for args in TALKING {
         for (redirected, message) in [
-            ("> /dev/full", "error: <stdout>: No space left on device"),
-            ("1< /dev/null", "error: <stdout>: Bad file descriptor"),
+            ("> /dev/full", "dpu-sim: error: <stdout>: No space left on device"),
+            ("1< /dev/null", "dpu-sim: error: <stdout>: Bad file descriptor"),
         ] {
             let output = setup.shell(&format!("\"$0\" {} {redirected}", args.join(" ")));
             let text = String::from_utf8(output.stderr).unwrap();
@@ -537,7 +562,7 @@ fn memory_that_the_computer_does_not_give_is_a_limit_that_says_so() {
     setup.program("huge.dpu", &Program { dram_bytes: 1 << 32, ..program(&CONV) });
     let output = setup.shell("ulimit -v 3000000; exec \"$0\" huge.dpu -i x.npy --jobs 1");
     let text = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.code() == Some(4) && text.starts_with("error: out of"), "{text}");
+    assert!(output.status.code() == Some(4) && text.starts_with("dpu-sim: error: out of"), "{text}");
     // Seven eighths of what the shell allows.
     assert!(
         text.contains("4297064448 bytes are needed") && text.contains("the memory limit is 2688000000"),

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use super::AsmError;
 use super::cursor::Cursor;
+use crate::barrier::members;
 use crate::field::{FieldDesc, FieldKind, InstrDesc, pack_mem, unpack_mem};
-use crate::progress::bits;
 use crate::table::{Instr, TABLE};
 use crate::types::{MemAddr, Space};
 
@@ -71,7 +71,7 @@ fn push_value(out: &mut String, kind: &FieldKind, raw: i64) {
         }
         FieldKind::Mask => {
             out.push('{');
-            for (i, barrier) in bits(raw as u64).enumerate() {
+            for (i, barrier) in members(raw as u64).enumerate() {
                 let comma = if i == 0 { "" } else { "," };
                 let _ = write!(out, "{comma}{barrier}");
             }

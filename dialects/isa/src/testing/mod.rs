@@ -10,7 +10,7 @@ pub use instr::{random_instr, random_of};
 pub(crate) use places::Places;
 pub use program::random_program;
 
-/// A small deterministic generator (SplitMix64).
+/// A small generator of our own (SplitMix64): a seed means the same program whatever versions the dependencies have.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 

@@ -1,11 +1,14 @@
-//! What a whole draft takes: it is given addresses and barriers as it will have them, and its stream is run in time alone.
+//! What a whole draft takes: it is given addresses and barriers as it will have them, and its stream runs on the clock of
+//! [`dpu_cost::timeline`], which is the simulator's, too. Nothing is executed.
 //!
 //! Invariant: the cycles, energy and DRAM bytes are those that a run counts, if they depend on no value: on a machine that
 //! skips zeros they are those without skipping, and low members are counted as packers place them.
 
 mod costs;
-mod events;
 
+use std::convert::Infallible;
+
+use dpu_cost::timeline::{Dispatched, Start, Stop, Tasks, Timeline};
 use dpu_cost::{Cost, Counts};
 use dpu_isa::{Instr, Machine};
 
@@ -76,6 +79,33 @@ impl<'m> Forecaster<'m> {
             _ => order.get(*origin).and_then(|&t| self.costs.get(t)).map(|t| t.cost).unwrap_or_default(),
         };
         let costs: Vec<Cost> = instrs.iter().zip(&origin).map(cost).collect();
-        events::run(&instrs, &costs, self.machine)
+        // Plans use one tile.
+        let mut timeline = Timeline::new(&instrs, self.machine, 1);
+        timeline.run(&mut Costs(&costs)).map_err(|stop| match stop {
+            Stop::Task(never) => match never {},
+            Stop::Program { index, flaw } => {
+                PlanError::internal(format!("the plan stops at instruction {index}: {flaw:?}"))
+            }
+        })
     }
+}
+
+/// The cost of every instruction of a stream. Tasks do nothing but take their time.
+struct Costs<'c>(&'c [Cost]);
+
+impl Tasks for Costs<'_> {
+    type Ticket = ();
+    type Error = Infallible;
+
+    fn check(&mut self, _index: usize, _instr: &Instr, _now: u64) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn dispatched(&mut self, _dispatched: &Dispatched<'_>) {}
+
+    fn start(&mut self, start: &Start<'_>, (): ()) -> Result<Cost, Infallible> {
+        Ok(self.0.get(start.index).copied().unwrap_or_default())
+    }
+
+    fn ended(&mut self, _engine: usize, _index: usize, _instr: &Instr) {}
 }

@@ -258,9 +258,9 @@ pub struct Report {
 
 impl Report {
     /// What the JSON form calls itself.
-    pub const SCHEMA: &'static str = "dpu-sim-report";
+    pub const SCHEMA: &'static str = strum_cli::json::REPORT.name;
     /// Version of the JSON form: another one means that a field has changed its meaning or gone.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = strum_cli::json::REPORT.version;
 
     /// The report of a finished run.
     pub(crate) fn new(

@@ -4,8 +4,10 @@
 
 use std::fmt;
 
-use super::{Report, Work};
 use dpu_cost::Energy;
+use strum_cli::table::{Column, Table, shortened};
+
+use super::{Report, Work};
 
 impl Report {
     /// The totals, a few lines.
@@ -39,36 +41,58 @@ impl Report {
 /// A table of layers, engines and totals; at most 120 columns wide as long as numbers are those of real networks.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rows = vec![HEADER.map(str::to_owned), UNITS.map(str::to_owned)];
+        let mut table = table();
         for l in &self.layers {
-            rows.push(row(&l.name, &l.op, self.cycles, &l.work));
+            table.row(row(&l.name, &l.op, self.cycles, &l.work));
         }
-        rows.push(row("total", "", self.cycles, &self.total));
-        write_table(f, &rows)?;
+        table.row(row("total", "", self.cycles, &self.total));
+        write!(f, "{table}")?;
         writeln!(f, "{EXPLANATION}\n")?;
-        let s = &self.total.stalls;
+        let mut table = Table::new([
+            Column::text("engine"),
+            Column::number("busy\ncycles"),
+            Column::number("%"),
+            Column::number("tasks"),
+        ]);
         for e in &self.engines {
-            let share = percent(e.busy, self.cycles);
-            writeln!(f, "{:<12} {:>12} cycles busy ({share}%), {} tasks", e.name, e.busy, e.tasks)?;
+            let cells = [e.busy.to_string(), percent(e.busy, self.cycles), e.tasks.to_string()];
+            table.row([e.name.clone()].into_iter().chain(cells));
         }
-        let stalls = format!(
-            "stalls       {:>12} cycles for barriers, {} for a full FIFO, {} to arm a barrier",
+        writeln!(f, "{table}")?;
+        let s = &self.total.stalls;
+        writeln!(
+            f,
+            "stalls  {} cycles for barriers, {} for a full FIFO, {} to arm a barrier",
             s.barrier_wait, s.fifo_full, s.barrier_arm
-        );
-        writeln!(f, "{stalls}")?;
+        )?;
         write!(f, "{}", self.summary())
     }
 }
 
 const COLUMNS: usize = 13;
-const HEADER: [&str; COLUMNS] =
-    ["layer", "op", "cycles", "", "dpu", "vec", "dma", "wait", "MACs", "low", "DRAM", "SRAM", "energy"];
-const UNITS: [&str; COLUMNS] =
-    ["", "", "", "%", "busy", "busy", "busy", "cycles", "M", "%", "kB", "kB", "uJ"];
+/// Headers of the columns of numbers.
+const NUMBERS: [&str; COLUMNS - 2] = [
+    "cycles",
+    "%",
+    "dpu\nbusy",
+    "vec\nbusy",
+    "dma\nbusy",
+    "wait\ncycles",
+    "MACs\nM",
+    "low\n%",
+    "DRAM\nkB",
+    "SRAM\nkB",
+    "energy\nuJ",
+];
 const EXPLANATION: &str = "cycles of the run by what they go to; dpu, vec and dma may be busy at the same time; \
                            bytes read and written";
 /// Most characters of a name: what is longer loses its middle.
 const NAME: usize = 20;
+
+fn table() -> Table {
+    let texts = ["layer", "op"].map(Column::text);
+    Table::new(texts.into_iter().chain(NUMBERS.map(Column::number)))
+}
 
 fn row(name: &str, op: &str, all_cycles: u64, w: &Work) -> [String; COLUMNS] {
     let (b, cycles) = (&w.bytes, w.elapsed.total());
@@ -101,17 +125,6 @@ fn decimals(value: f64, count: usize) -> String {
     format!("{value:.count$}")
 }
 
-/// A text of at most so many characters.
-fn shortened(text: &str, most: usize) -> String {
-    let count = text.chars().count();
-    if count <= most {
-        return text.to_owned();
-    }
-    let half = most / 2;
-    let end: String = text.chars().skip(count - (most - half - 1)).collect();
-    text.chars().take(half).chain(std::iter::once('…')).collect::<String>() + &end
-}
-
 /// Where the energy went, part by part.
 fn shares(energy: &Energy) -> String {
     let rest = [
@@ -133,33 +146,9 @@ fn percent(part: u64, whole: u64) -> String {
     if whole == 0 { "-".to_owned() } else { format!("{:.1}", part as f64 * 100.0 / whole as f64) }
 }
 
-/// Columns as wide as needed; the first two to the left, numbers to the right.
-fn write_table<const N: usize>(f: &mut fmt::Formatter<'_>, rows: &[[String; N]]) -> fmt::Result {
-    let width = |c: usize| rows.iter().map(|r| r.get(c).map_or(0, |t| t.chars().count())).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    for row in rows {
-        let mut line = String::new();
-        for (c, (text, &width)) in row.iter().zip(&widths).enumerate() {
-            let gap = if c == 0 { "" } else { "  " };
-            let cell = if c < 2 { format!("{gap}{text:<width$}") } else { format!("{gap}{text:>width$}") };
-            line.push_str(&cell);
-        }
-        writeln!(f, "{}", line.trim_end())?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn long_names_lose_their_middle() {
-        assert_eq!(shortened("0.conv2d", 20), "0.conv2d");
-        let short = shortened("model/stage_1/block_12/convolution_3", 20);
-        assert_eq!((short.as_str(), short.chars().count()), ("model/stag…olution_3", 20));
-        assert_eq!(shortened("ääääää", 3), "ä…ä");
-    }
 
     #[test]
     fn a_table_of_a_large_network_has_120_columns() {
@@ -168,15 +157,9 @@ mod tests {
         (work.busy.dma0, work.stalls.barrier_wait) = (2_836_579, 2_836_579);
         (work.bytes.dram_read, work.bytes.sram_read) = (28_113_500, 164_962_980);
         work.energy_fj.total = 9_693_900_000_000;
-        let total = row("a layer that has a very long name", "strum.conv2d", 2_836_579, &work);
-        let rows = [HEADER.map(str::to_owned), UNITS.map(str::to_owned), total];
-        struct Table([[String; COLUMNS]; 3]);
-        impl fmt::Display for Table {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_table(f, &self.0)
-            }
-        }
-        let text = Table(rows).to_string();
+        let mut table = table();
+        table.row(row("a layer that has a very long name", "strum.conv2d", 2_836_579, &work));
+        let text = table.to_string();
         let widest = text.lines().map(|line| line.chars().count()).max();
         assert!(widest.is_some_and(|width| width <= 120), "{widest:?}\n{text}");
     }

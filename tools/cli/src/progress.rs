@@ -5,13 +5,13 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A line on standard error that says what is being done. Gone when it is dropped; never there without a terminal.
-pub(crate) struct Progress {
+pub struct Progress {
     bar: ProgressBar,
 }
 
 impl Progress {
     /// Begins; `quiet` shows nothing.
-    pub(crate) fn begin(quiet: bool) -> Self {
+    pub fn begin(quiet: bool) -> Self {
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(None, target);
         if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}{msg} ({elapsed})") {
@@ -22,17 +22,17 @@ impl Progress {
     }
 
     /// What all steps from now on are for.
-    pub(crate) fn task(&self, what: impl Into<String>) {
+    pub fn task(&self, what: impl Into<String>) {
         self.bar.set_prefix(what.into());
     }
 
     /// What is done from now on.
-    pub(crate) fn step(&self, what: impl Into<String>) {
+    pub fn step(&self, what: impl Into<String>) {
         self.bar.set_message(what.into());
     }
 
     /// From now on, `total` samples are worked on; see [`Progress::samples_done`].
-    pub(crate) fn samples(&self, total: u64) {
+    pub fn samples(&self, total: u64) {
         let template = "{bar:30} {pos} of {len} samples, {per_sec}, {eta} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style);
@@ -42,12 +42,12 @@ impl Progress {
     }
 
     /// How many samples are done.
-    pub(crate) fn samples_done(&self, done: u64) {
+    pub fn samples_done(&self, done: u64) {
         self.bar.set_position(done);
     }
 
     /// Does something that writes to standard error.
-    pub(crate) fn pause<R>(&self, body: impl FnOnce() -> R) -> R {
+    pub fn pause<R>(&self, body: impl FnOnce() -> R) -> R {
         self.bar.suspend(body)
     }
 }

@@ -1,0 +1,93 @@
+//! The headings of JSON objects: what an object is, and which version of it.
+//!
+//! Invariant: every object that a tool prints or writes begins with `schema` and `version`, and both are in [`SCHEMAS`].
+
+use serde::Serialize;
+
+/// What an object calls itself, and the version of its form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// The field `schema`.
+    pub name: &'static str,
+    /// The field `version`: it grows when a field changes its meaning or goes.
+    pub version: u32,
+    /// The command that gives it.
+    pub command: &'static str,
+}
+
+/// `strumc compile --json`
+pub const COMPILE: Schema = Schema { name: "strum.compile", version: 1, command: "strumc compile --json" };
+/// `strumc run --json`
+pub const RUN: Schema = Schema { name: "strum.run", version: 1, command: "strumc run --json" };
+/// `strumc compare --json`
+pub const COMPARE: Schema = Schema { name: "strum.compare", version: 1, command: "strumc compare --json" };
+/// `strumc eval --json`
+pub const EVAL: Schema = Schema { name: "strum.eval", version: 1, command: "strumc eval --json" };
+/// `strumc tune --json`
+pub const TUNE: Schema = Schema { name: "strum.tune", version: 1, command: "strumc tune --json" };
+/// `strumc quantize --json`
+pub const QUANTIZE: Schema = Schema { name: "strum.quantize", version: 1, command: "strumc quantize --json" };
+/// `strum-translate --dpu-audit --json`
+pub const AUDIT: Schema =
+    Schema { name: "strum.audit", version: 1, command: "strum-translate --dpu-audit --json" };
+/// `--report`, and `dpu-sim --json`
+pub const REPORT: Schema = Schema {
+    name: "dpu-sim-report",
+    version: 1,
+    command: "dpu-sim --json, dpu-sim --report, strumc run --report",
+};
+
+/// All of them.
+pub const SCHEMAS: [Schema; 8] = [COMPILE, RUN, COMPARE, EVAL, TUNE, QUANTIZE, AUDIT, REPORT];
+
+#[derive(Serialize)]
+struct Headed<'a, T> {
+    schema: &'static str,
+    version: u32,
+    #[serde(flatten)]
+    body: &'a T,
+}
+
+/// An object with its heading, on one line.
+///
+/// # Errors
+/// When `body` is no object.
+pub fn line(schema: Schema, body: &impl Serialize) -> Result<String, serde_json::Error> {
+    Ok(serde_json::to_string(&headed(schema, body))? + "\n")
+}
+
+/// An object with its heading, a line for each member.
+///
+/// # Errors
+/// When `body` is no object.
+pub fn pretty(schema: Schema, body: &impl Serialize) -> Result<String, serde_json::Error> {
+    Ok(serde_json::to_string_pretty(&headed(schema, body))? + "\n")
+}
+
+fn headed<T: Serialize>(schema: Schema, body: &T) -> Headed<'_, T> {
+    Headed { schema: schema.name, version: schema.version, body }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Body {
+        b: f32,
+        a: u64,
+    }
+
+    #[test]
+    fn the_heading_comes_first() {
+        let text = line(RUN, &Body { b: 0.1, a: u64::MAX }).unwrap_or_default();
+        assert_eq!(text, "{\"schema\":\"strum.run\",\"version\":1,\"b\":0.1,\"a\":18446744073709551615}\n");
+    }
+
+    #[test]
+    fn names_are_different() {
+        for (i, schema) in SCHEMAS.iter().enumerate() {
+            assert!(SCHEMAS.iter().skip(i + 1).all(|other| other.name != schema.name));
+        }
+    }
+}

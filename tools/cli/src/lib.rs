@@ -1,0 +1,18 @@
+//! The frame of every command line: exit codes, the log, progress, tables, and the headings of JSON objects.
+//!
+//! Invariant: whatever happens below, a process ends with one of the documented exit codes, and a panic is reported as what it is, a
+//! bug in this project.
+
+mod exit;
+mod frame;
+mod jobs;
+pub mod json;
+mod log;
+mod progress;
+pub mod table;
+
+pub use exit::{Failure, Kind};
+pub use frame::{Arguments, Common, Voice, end, main, say};
+pub use jobs::jobs;
+pub use log::{Filter, start_log};
+pub use progress::Progress;

@@ -1,0 +1,78 @@
+//! The log: what `--log` and the variable `STRUM_LOG` ask for goes to standard error.
+
+use std::io;
+use std::str::FromStr;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Directive;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
+
+/// What is logged: a level, or directives such as `warn,strum_passes=debug`, in the syntax of `EnvFilter`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter(String);
+
+impl Filter {
+    /// The environment variable for a filter; an option takes precedence.
+    pub const VARIABLE: &'static str = "STRUM_LOG";
+    /// The default.
+    pub const DEFAULT: &'static str = "warn";
+
+    /// The filter of the environment, or the default.
+    ///
+    /// # Errors
+    /// Says what is wrong with the variable.
+    pub fn of_environment() -> Result<Filter, String> {
+        match std::env::var(Filter::VARIABLE) {
+            Ok(text) => text.parse().map_err(|error| format!("{}={text}: {error}", Filter::VARIABLE)),
+            Err(_) => Filter::DEFAULT.parse(),
+        }
+    }
+}
+
+impl FromStr for Filter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Filter, String> {
+        let expected =
+            "expected off, error, warn, info, debug, trace, or directives such as warn,strum_passes=debug";
+        for directive in text.split(',') {
+            // EnvFilter takes a lone word for a target and a number for a level: here, either is a slip.
+            let level = ["off", "error", "warn", "info", "debug", "trace"].contains(&directive);
+            let directs = directive.contains(['=', '[']) && Directive::from_str(directive).is_ok();
+            if !level && !directs {
+                return Err(expected.to_owned());
+            }
+        }
+        Ok(Filter(text.to_owned()))
+    }
+}
+
+/// Logs what the filter asks for on standard error. Events of `also` are always enabled at level `info`: what is done with them
+/// is decided elsewhere.
+pub fn start_log(filter: &Filter, also: Option<&'static str>) {
+    let mut shown =
+        EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).parse_lossy(&filter.0);
+    if let Some(directive) = also.and_then(|target| format!("{target}=info").parse().ok()) {
+        shown = shown.add_directive(directive);
+    }
+    let layer = fmt::layer().with_writer(io::stderr).without_time().with_filter(shown);
+    // A second logger in one process changes nothing.
+    let _ = tracing_subscriber::registry().with(layer).try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_and_directives_are_filters_and_nothing_else() {
+        for good in ["off", "debug", "warn,strum_passes=debug", "dpu_sim[run]=trace,error"] {
+            assert_eq!(good.parse(), Ok(Filter(good.to_owned())));
+        }
+        for bad in ["", "3", "loud", "debug,", "strum_passes", "strum_passes=loud"] {
+            assert!(bad.parse::<Filter>().is_err_and(|error| error.starts_with("expected off, ")), "{bad}");
+        }
+    }
+}

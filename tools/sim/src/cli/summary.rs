@@ -1,0 +1,91 @@
+//! What is said of a run: for a person, and as the JSON object of `strumc run --json`.
+
+use std::fmt::Write as _;
+
+use dpu_cost::Traffic;
+use dpu_isa::{Dtype, Program};
+use serde::Serialize;
+use strum_cli::json;
+use strum_tensors::Tensor;
+
+use super::{Ran, RunArgs};
+use crate::Report;
+
+/// Most values of an output in the summary.
+const SHOWN: usize = 16;
+/// Most values of an output in the JSON object.
+const LISTED: usize = 1024;
+
+/// An output in the JSON object.
+#[derive(Serialize)]
+struct Output<'a> {
+    name: &'a str,
+    dtype: &'static str,
+    shape: &'a [u64],
+    /// All values in row-major order; left out of large tensors and of batches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values: Option<Vec<i32>>,
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    /// Samples of a batch; everything else is of one of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    samples: Option<u64>,
+    cycles: u64,
+    ms: f64,
+    macs: u64,
+    macs_high: u64,
+    macs_low: u64,
+    bytes: Traffic,
+    machine: &'a str,
+    outputs: Vec<Output<'a>>,
+}
+
+impl Ran {
+    /// The run as one JSON object, a line.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn json(&self, program: &Program) -> Result<String, serde_json::Error> {
+        let of = |index: usize| self.outputs.as_ref().and_then(|outputs| outputs.get(index));
+        let values = |index| of(index).filter(|tensor| count(tensor) <= LISTED).map(Tensor::values);
+        let outputs = program.outputs.iter().enumerate().map(|(index, desc)| Output {
+            name: &desc.name,
+            dtype: Dtype::name(desc.dtype),
+            shape: &desc.shape,
+            values: values(index),
+        });
+        let Report { cycles, milliseconds, machine, total, samples, .. } = &self.report;
+        let object = Object {
+            samples: self.batch.then_some(*samples),
+            cycles: *cycles,
+            ms: *milliseconds,
+            macs: total.macs(),
+            macs_high: total.macs_high,
+            macs_low: total.macs_low,
+            bytes: total.bytes,
+            machine,
+            outputs: outputs.collect(),
+        };
+        json::line(json::RUN, &object)
+    }
+
+    /// The run for a person.
+    #[must_use]
+    pub fn summary(&self, program: &Program, args: &RunArgs) -> String {
+        let mut text = if args.layers { self.report.to_string() } else { self.report.summary() };
+        for (desc, tensor) in program.outputs.iter().zip(self.outputs.iter().flatten()) {
+            let shown: Vec<String> = tensor.values().iter().take(SHOWN).map(ToString::to_string).collect();
+            let more = if count(tensor) > SHOWN { " …" } else { "" };
+            let (name, dtype, shape) = (&desc.name, Dtype::name(tensor.dtype), &tensor.shape);
+            let _ = writeln!(text, "output  {name} {dtype}{shape:?}: {}{more}", shown.join(" "));
+        }
+        self.host.iter().for_each(|line| text.push_str(line));
+        text
+    }
+}
+
+fn count(tensor: &Tensor) -> usize {
+    tensor.data.len() / usize::try_from(tensor.dtype.bytes()).unwrap_or(1)
+}
