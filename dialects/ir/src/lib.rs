@@ -12,7 +12,7 @@
 //! - The dialects: [`strum`], [`dpu`].
 //!
 //! Two rules keep handles sound, which the compiler cannot check: they are not kept over a run of MLIR's own passes
-//! ([`Module::run`], [`Module::run_passes`]) nor over the end of their [`Module`].
+//! ([`Module::run`]) nor over the end of their [`Module`].
 
 #![deny(unsafe_code)]
 
@@ -29,11 +29,9 @@ mod location;
 mod module;
 mod operation;
 mod option;
-#[allow(unsafe_code, reason = "hands values of options over, and is called by C++")]
 mod pass;
-#[allow(unsafe_code, reason = "hands passes over, and is called by C++")]
 mod pipeline;
-#[allow(unsafe_code, reason = "calls MLIR")]
+#[allow(unsafe_code, reason = "calls MLIR, and is called by it")]
 mod raw;
 pub mod strum;
 mod types;
@@ -51,9 +49,10 @@ pub use location::Location;
 pub use module::{Module, PrintOptions};
 pub use operation::Operation;
 pub use option::{Any, Domain, Given, OptionError, OptionSet, PassOption, Refused, Words};
-pub use pass::{Pass, PassContext, PassError, register_pass};
-pub use pipeline::{Passes, Pipeline, register_pipeline};
+pub use pass::{Pass, PassError};
+pub use pipeline::{Passes, Pipeline};
 pub use raw::opt::{OptLine, OptOutcome, OptSource, run_opt};
+pub use raw::pass::{PassContext, register_pass, register_pipeline};
 pub use raw::tool::{llvm_version, lsp_main, return_freed_memory};
 pub use types::{TensorType, Type};
 pub use value::{Use, Value};

@@ -1,8 +1,9 @@
 //! Modules: parsing, printing, writing, and running pipelines on them.
 
-use melior::ir::{Module as Owned, operation::OperationLike};
-
-use melior::pass::PassManager;
+use melior::{
+    ir::{Module as Owned, operation::OperationLike},
+    pass::OperationPassManager,
+};
 
 use crate::{Block, Context, Error, Location, Operation, Passes, raw, register_mlir_passes};
 
@@ -60,19 +61,22 @@ impl<'c> Module<'c> {
     ///
     /// Handles into the module must not be kept over a run: passes of MLIR's own free what they erase.
     pub fn run(&mut self, pipeline: &str) -> Result<(), Error> {
-        self.run_with(|manager| raw::module::add_pipeline(manager.as_operation_pass_manager(), pipeline))
+        self.run_with(|manager| raw::pass::add_pipeline(manager, pipeline))
     }
 
     /// Runs passes, under the conditions of [`Module::run`].
     pub fn run_passes(&mut self, passes: &Passes) -> Result<(), Error> {
-        self.run_with(|manager| passes.add_to(manager.as_operation_pass_manager()))
+        self.run_with(|manager| passes.add_to(manager))
     }
 
-    fn run_with(&mut self, fill: impl FnOnce(&PassManager<'_>) -> Result<(), Error>) -> Result<(), Error> {
+    fn run_with(
+        &mut self,
+        fill: impl FnOnce(OperationPassManager<'_, '_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         register_mlir_passes();
         let _plot = raw::graveyard::Plot::begin();
-        let manager = raw::module::manager(self.op(), "builtin.module");
-        fill(&manager)?;
+        let manager = raw::module::manager(self.op().context());
+        fill(manager.as_operation_pass_manager())?;
         manager.run(&mut self.0).map_err(|_| Error::Reported)
     }
 

@@ -1,21 +1,10 @@
 //! Pipelines: passes with their options in order, and named pipelines in MLIR's registry.
 
-use std::{
-    ffi::c_void,
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{fmt, sync::Arc};
 
 use melior::pass::OperationPassManager;
-use strum_mlir_sys as sys;
 
-use crate::{
-    Error, OptionSet, Pass,
-    pass::{BUG, RawOptions, create, panic_text},
-    raw::module::{OwnedPass, add_pass, add_pipeline},
-    raw::text as ffi,
-};
+use crate::{Error, OptionSet, Pass, raw};
 
 /// Passes in order, with the values of their options. Its text is what MLIR reads as the same pipeline.
 #[derive(Clone, Default)]
@@ -33,14 +22,14 @@ enum Step {
 
 /// A pass of any type.
 trait AnyPass: Send + Sync {
-    fn create(&self) -> OwnedPass;
+    fn add_to(&self, manager: OperationPassManager<'_, '_>) -> Result<(), Error>;
     fn name(&self) -> &'static str;
     fn options(&self) -> String;
 }
 
 impl<P: Pass> AnyPass for P {
-    fn create(&self) -> OwnedPass {
-        create(self)
+    fn add_to(&self, manager: OperationPassManager<'_, '_>) -> Result<(), Error> {
+        raw::pass::add(manager, self)
     }
 
     fn name(&self) -> &'static str {
@@ -89,8 +78,8 @@ impl Passes {
     /// Adds them to a pass manager.
     pub(crate) fn add_to(&self, manager: OperationPassManager<'_, '_>) -> Result<(), Error> {
         self.0.iter().try_for_each(|step| match step {
-            Step::Own(pass) => add_pass(manager, pass.create()),
-            Step::Mlir(name) => add_pipeline(manager, name),
+            Step::Own(pass) => pass.add_to(manager),
+            Step::Mlir(name) => raw::pass::add_pipeline(manager, name),
             Step::Nested(operation, passes) => passes.add_to(manager.nested_under(operation)),
         })
     }
@@ -135,50 +124,4 @@ pub trait Pipeline: OptionSet {
 
     /// The passes for these options.
     fn passes(&self) -> Passes;
-}
-
-/// What MLIR calls to expand a pipeline.
-///
-/// # Safety
-/// The text and the manager must be valid during the call, and the callback belong to the data.
-unsafe extern "C" fn build<P: Pipeline>(
-    options: sys::MlirStringRef,
-    manager: sys::MlirOpPassManager,
-    error: sys::MlirStringCallback,
-    data: *mut c_void,
-) -> sys::MlirLogicalResult {
-    // SAFETY: by this function's contract.
-    let (bytes, manager) = unsafe { (ffi::bytes_of(options), OperationPassManager::from_raw(manager)) };
-    let built = catch_unwind(AssertUnwindSafe(|| {
-        let text = std::str::from_utf8(bytes);
-        let text = text.map_err(|_| format!("the options of {} are not UTF-8", P::ARGUMENT))?;
-        let options = P::parse(P::ARGUMENT, text).map_err(|error| error.to_string())?;
-        options.passes().add_to(manager).map_err(|error| error.to_string())
-    }));
-    let built = built.unwrap_or_else(|payload| Err(format!("{BUG}{}", panic_text(payload.as_ref()))));
-    match built {
-        Ok(()) => ffi::SUCCESS,
-        Err(reason) => {
-            // SAFETY: by this function's contract.
-            unsafe { ffi::answer(error, data, &reason) };
-            ffi::FAILURE
-        }
-    }
-}
-
-/// Puts a pipeline into MLIR's registry, for the life of the process. The passes in it must be registered, too, so that MLIR can read
-/// what it prints.
-pub fn register_pipeline<P: Pipeline>() {
-    let options = RawOptions::new(P::declared());
-    let (n_options, list) = options.list();
-    // SAFETY: all lists have the given lengths and are copied; `build` is for `P`.
-    unsafe {
-        sys::strumRegisterPipeline(&sys::StrumPipelineDesc {
-            argument: ffi::string_ref(P::ARGUMENT),
-            description: ffi::string_ref(P::DESCRIPTION),
-            nOptions: n_options,
-            options: list,
-            build: Some(build::<P>),
-        });
-    }
 }

@@ -14,14 +14,13 @@ use melior::{dialect::DialectRegistry, ir::OperationRef};
 use strum_formats::{Field as FormatField, FieldKind, Format, Kind};
 use strum_mlir_sys as sys;
 
-use super::{attribute::attribute, len, text};
+use super::{attribute::attribute, len, pass::guard, text};
 use crate::{
     Operation, discardable,
     dpu::{
         self,
         text::{Field, Form},
     },
-    pass::guard,
     strum,
 };
 
@@ -153,8 +152,8 @@ unsafe extern "C" fn format_fault(
     // SAFETY: by this function's contract.
     let (method, values) = unsafe { (text::str_of(method), super::list(values, count)) };
     let format = Kind::from_name(method).and_then(|kind| Format::from_values(kind, values));
-    if let (Err(error), Some(reason)) = (format, reason) {
+    if let Err(error) = format {
         // SAFETY: the callback belongs to the data, and copies the text.
-        unsafe { reason(text::string_ref(&error.to_string()), user) };
+        unsafe { text::answer(reason, user, &error.to_string()) };
     }
 }

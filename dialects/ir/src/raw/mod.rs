@@ -1,4 +1,4 @@
-//! Everything in this crate that is `unsafe`, as safe functions on its handles. Nothing outside of this folder is, but for `pass`.
+//! Everything in this crate that is `unsafe`, as safe functions on its handles.
 //!
 //! The handles are those of melior, and so is most of what is done with them. What is here, melior lacks, or does in a way that a
 //! compiler for arbitrary input cannot use:
@@ -12,7 +12,8 @@
 //!   encoding; melior makes `dense` attributes without a check for failure.
 //! - [`elements`]: constants as bytes, and resources, which melior lacks.
 //! - [`diagnostic`]: melior emits nothing, and its handlers may outlive what they borrow.
-//! - [`module`]: parsing that names a file in locations and makes sure of what MLIR's verifiers take for granted; pipelines without anchor.
+//! - [`module`]: parsing that names a file in locations and makes sure of what MLIR's verifiers take for granted.
+//! - [`pass`]: passes with options, in MLIR's registry; pipelines as text without anchor.
 //! - [`hooks`], [`dialects`]: our own dialects. [`opt`], [`tool`]: LLVM's command lines.
 //!
 //! The invariant behind every block: a handle of lifetime `'c` is valid for `'c`. Handles are made from pointers here only, from those
@@ -27,6 +28,7 @@ pub(crate) mod hooks;
 pub(crate) mod module;
 pub(crate) mod operation;
 pub(crate) mod opt;
+pub(crate) mod pass;
 pub(crate) mod text;
 pub(crate) mod tool;
 

@@ -1,14 +1,11 @@
 //! Modules from files and memory, their resources, and pass managers.
 
 use melior::ir::{BlockLike, BlockRef, OperationRef};
-use melior::{
-    ir::Module as Owned,
-    pass::{OperationPassManager, PassManager},
-};
+use melior::{ir::Module as Owned, pass::PassManager};
 use strum_mlir_sys as sys;
 
 use super::{operation::raw_context, text};
-use crate::{Block, ContextRef, Error, Module, Operation};
+use crate::{Block, ContextRef, Module, Operation};
 
 /// Parses and verifies text or bytecode.
 pub(crate) fn parse<'c>(context: ContextRef<'c>, bytes: &[u8], name: &str) -> Option<Owned<'c>> {
@@ -49,45 +46,11 @@ pub(crate) fn release_unused(context: ContextRef<'_>, root: Option<Operation<'_>
     unsafe { sys::strumReleaseUnusedResources(raw_context(context), root) }
 }
 
-/// A pass manager for operations named `anchor`.
-pub(crate) fn manager<'c>(op: Operation<'c>, anchor: &str) -> PassManager<'c> {
+/// A pass manager for modules, without passes: melior's are for any operation, to which passes for modules cannot be added.
+pub(crate) fn manager<'c>(context: ContextRef<'c>) -> PassManager<'c> {
     // SAFETY: the context is valid for `'c`, and the manager is ours.
     unsafe {
-        let anchor = text::string_ref(anchor);
-        PassManager::from_raw(sys::mlirPassManagerCreateOnOperation(raw_context(op.context()), anchor))
+        let anchor = text::string_ref("builtin.module");
+        PassManager::from_raw(sys::mlirPassManagerCreateOnOperation(raw_context(context), anchor))
     }
-}
-
-/// Adds a pipeline to a pass manager, as text without its anchor.
-pub(crate) fn add_pipeline(manager: OperationPassManager<'_, '_>, pipeline: &str) -> Result<(), Error> {
-    let pipeline = text::string_ref(pipeline);
-    let mut added = text::FAILURE;
-    let message = text::collect(|user| {
-        // SAFETY: the manager is valid, and `append` gets the buffer it wants.
-        added = unsafe {
-            sys::mlirOpPassManagerAddPipeline(manager.to_raw(), pipeline, Some(text::append), user)
-        };
-    });
-    if added.value == 0 { Err(Error::Pipeline(message.trim().to_owned())) } else { Ok(()) }
-}
-
-/// A pass that no pass manager owns yet.
-pub(crate) struct OwnedPass(sys::MlirPass);
-
-impl OwnedPass {
-    /// # Safety
-    /// The pass must be one that `strumPassCreate` made, and owned by nobody.
-    pub(crate) unsafe fn from_raw(pass: sys::MlirPass) -> Self {
-        Self(pass)
-    }
-}
-
-/// Adds a pass to a pass manager.
-pub(crate) fn add_pass(manager: OperationPassManager<'_, '_>, pass: OwnedPass) -> Result<(), Error> {
-    let mut added = text::FAILURE;
-    let error = text::collect(|user| {
-        // SAFETY: the manager is valid and takes the pass; `append` gets the buffer it wants.
-        added = unsafe { sys::strumOpPassManagerAddPass(manager.to_raw(), pass.0, Some(text::append), user) };
-    });
-    if added.value == 0 { Err(Error::Pipeline(error)) } else { Ok(()) }
 }
