@@ -20,7 +20,7 @@ mod vec;
 
 pub use conv::{conv, low_macs};
 pub use counts::{Counts, Traffic};
-pub use dma::{Transfer, dma, dma_copy, dma_fill, end_of_transfer};
+pub use dma::{Transfer, awaited, channel_cycles, dma, dma_copy, dma_fill, end_of_transfer};
 pub use energy::Energy;
 pub use events::Events;
 pub use pool::pool;
