@@ -151,7 +151,6 @@ const UNTESTED: [(&str, &[&str]); 6] = [
             "dimensions: a DMA task has 6",
             "layers of a program",
             "reaches beyond the address space",
-            "strategy: with loads ahead of time in prefetch_bytes, buffers find no place",
             "the result is too large",
             "which its instruction field cannot hold",
         ],

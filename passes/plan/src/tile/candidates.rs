@@ -1,10 +1,9 @@
 //! What the search tries: cuts of every dimension, loop orders and slot counts.
 
 use super::axis::{Axis, Split, ladder};
-use super::cost::product;
 use crate::strategy::TilingStrategy;
 
-use super::{Order, Problem, Tiling, WINDOW_MAX};
+use super::{Order, Problem, Tiling, WINDOW_MAX, product};
 
 /// The most slots of a stream.
 const SLOTS_MAX: u64 = 64;

@@ -6,7 +6,7 @@ use crate::error::PlanError;
 use crate::strategy::TilingStrategy;
 
 use super::axis::{Axis, Split};
-use super::cost::Budget;
+use super::budget::Budget;
 use super::{Problem, Tiling, WINDOW_MAX, candidates};
 
 /// Refuses cuts that the problem does not have.
