@@ -32,9 +32,12 @@ fn tiles(net: &Net, plan: &Plan, layer: usize) -> u64 {
     shape[1..].iter().zip(cut).map(|(&extent, size)| extent.div_ceil(size.unwrap())).product()
 }
 
-/// A strategy that says of some layers what is changed in them.
-fn strategy(changes: &[(&str, fn(&mut LayerStrategy))]) -> ProgramStrategy {
-    let layer = |(name, change): &(&str, fn(&mut LayerStrategy))| {
+/// What a strategy says of a layer.
+type Change = fn(&mut LayerStrategy);
+
+/// A strategy that says something of the layers of these names.
+fn strategy(changes: &[(&str, Change)]) -> ProgramStrategy {
+    let layer = |(name, change): &(&str, Change)| {
         let mut layer = LayerStrategy { name: (*name).to_owned(), ..LayerStrategy::default() };
         change(&mut layer);
         layer
@@ -230,7 +233,7 @@ fn what_cannot_be_followed_is_refused_where_it_is_said() {
     refused(&told, Place::Layer(2), makes);
     let told = strategy(&[("3.add", |layer| layer.stays = Some(true))]);
     refused(&told, Place::Layer(3), "an output of the function cannot stay in SRAM");
-    let stay: fn(&mut LayerStrategy) = |layer| layer.stays = Some(true);
+    let stay: Change = |layer| layer.stays = Some(true);
     let told = strategy(&[("0.conv2d", stay), ("1.conv2d", stay), ("2.conv2d", stay)]);
     let room = "it does not fit beside the tensors that must stay, or no layer reads it";
     refused(&told, Place::Layer(0), room);

@@ -90,7 +90,7 @@ pub struct TilingStrategy {
     /// Which of the two outer loops is outermost.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub order: Option<Order>,
-    /// The outputs of a round of the outermost loop are stored at once.
+    /// The outputs of an iteration of the outermost loop are stored at once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub gather: Option<bool>,
     /// Activation tiles in SRAM.

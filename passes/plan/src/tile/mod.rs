@@ -151,7 +151,7 @@ pub(crate) struct Tiling {
     pub(crate) kx: Split,
     /// Loop order.
     pub(crate) order: Order,
-    /// An output slot holds a whole round of the outer loop, stored at once, and not one tile.
+    /// An output slot holds a whole iteration of the outer loop, stored at once, and not one tile.
     pub(crate) gather: bool,
     /// Activation tiles kept in SRAM.
     pub(crate) act_slots: u64,

@@ -155,7 +155,7 @@ impl Timeline<'_, '_> {
                 slot.read = Some(variant);
             }
         }
-        if step.last && !p.holds_output() && (!t.gather || step.ends_round) {
+        if step.last && !p.holds_output() && (!t.gather || step.ends_iteration) {
             self.store(step, variant);
         }
     }
