@@ -76,7 +76,7 @@ fn what_cannot_be_followed_is_refused_where_it_is() {
         (tiling("act_slots", 1 << 40), "strategy: the tiling does not fit the"),
         (
             conv("tiling", json!({ "gather": true, "ox": 16, "oc": 2 })),
-            "strategy: gather needs several tiles in a round",
+            "strategy: gather needs several tiles in an iteration of the outermost loop",
         ),
         (conv("stays", json!(true)), "strategy: an output of the function cannot stay in SRAM"),
         (conv("output", json!("1x4x4x2xi8")), "strategy: layer '0.conv2d' makes 1x4x4x2xi32, not 1x4x4x2xi8"),

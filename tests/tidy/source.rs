@@ -41,6 +41,11 @@ impl Source {
         source
     }
 
+    /// The text with comments and the contents of strings blank.
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
     /// The line of a position, from 1.
     pub(crate) fn line(&self, at: usize) -> usize {
         self.code[..at].matches('\n').count() + 1

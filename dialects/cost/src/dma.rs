@@ -2,7 +2,7 @@
 
 use dpu_isa::{DmaCopy, DmaFill, Machine, Space};
 
-use crate::{Cost, Events, Low, Traffic, per_cycle, product};
+use crate::{Cost, Events, Low, Traffic, per_cycle};
 
 /// What a DMA task moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,9 +73,9 @@ pub fn dma(t: &Transfer, m: &Machine) -> Cost {
     }
     (traffic.sram_read, traffic.sram_write) = events.sram();
     let dram_bytes = traffic.dram_read.saturating_add(traffic.dram_write);
-    let dram = per_cycle(dram_bytes, m.dram_bytes_per_cycle);
+    let dram = channel_cycles(dram_bytes, m);
     let latency = if dram_bytes > 0 { u64::from(m.dram_latency_cycles) } else { 0 };
-    let moving = per_cycle(t.bytes, m.dma_bytes_per_cycle).max(dram).max(t.rows).max(requests(t, latency, m));
+    let moving = per_cycle(t.bytes, m.dma_bytes_per_cycle).max(dram).max(t.rows).max(requests(t, m));
     Cost {
         cycles: latency.saturating_add(moving).max(1),
         latency,
@@ -87,16 +87,31 @@ pub fn dma(t: &Transfer, m: &Machine) -> Cost {
     }
 }
 
-/// Cycles until the answers to all DRAM requests are there, if so many are under way at a time (Little's law).
-fn requests(t: &Transfer, latency: u64, m: &Machine) -> u64 {
+/// Cycles until the answers to all DRAM requests are there.
+fn requests(t: &Transfer, m: &Machine) -> u64 {
     let sides = u64::from(t.from == Some(Space::Dram)) + u64::from(t.to == Space::Dram);
-    if sides == 0 {
+    if sides == 0 || t.bytes == 0 {
         return 0;
     }
     let runs = t.dram_runs.max(sides);
     let run = t.bytes.saturating_mul(sides).div_ceil(runs);
     let each = per_cycle(run, m.dma_request_bytes).max(1);
-    per_cycle(product([runs, each, latency]), m.dma_outstanding)
+    let (waiting, outstanding) = awaited(runs.saturating_mul(each), m);
+    waiting.div_ceil(outstanding)
+}
+
+/// Cycles until the DRAM has answered `requests`, of which `dma_outstanding` are under way at a time (Little's law), as
+/// numerator and denominator: the cost of a task rounds up, an estimate of many tasks together rounds down.
+#[must_use]
+pub fn awaited(requests: u64, m: &Machine) -> (u64, u64) {
+    let waiting = requests.saturating_mul(u64::from(m.dram_latency_cycles));
+    (waiting, u64::from(m.dma_outstanding).max(1))
+}
+
+/// Cycles that the DRAM channel takes for `bytes`.
+#[must_use]
+pub fn channel_cycles(bytes: u64, m: &Machine) -> u64 {
+    per_cycle(bytes, m.dram_bytes_per_cycle)
 }
 
 /// When a task that starts at `start` ends, if the DRAM channel is free from `channel` on; moves `channel`.

@@ -22,7 +22,7 @@ mod vec;
 
 pub use conv::conv;
 pub use counts::{Counts, Traffic};
-pub use dma::{Transfer, dma, end_of_transfer};
+pub use dma::{Transfer, awaited, channel_cycles, dma, end_of_transfer};
 pub use energy::Energy;
 pub use events::Events;
 pub use pool::pool;

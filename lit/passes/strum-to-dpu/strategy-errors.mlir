@@ -19,7 +19,7 @@
 
 // RUN: echo '{"version": 1, "programs": [{"name": "main", "layers": [{"name": "0.conv2d", "stays": true, "tiling": {"gather": true}}]}]}' > %t.json
 // RUN: not strum-opt %s --strum-to-dpu=read-strategy=%t.json 2>&1 | FileCheck %s --check-prefix=GATHER
-// GATHER: error: 'strum.conv2d' op strategy: gather needs several tiles in a round, of one image, and an output that is not in SRAM as a whole
+// GATHER: error: 'strum.conv2d' op strategy: gather needs several tiles in an iteration of the outermost loop, of one image, and an output that is not in SRAM as a whole
 
 // RUN: echo '{"version": 1, "programs": [{"name": "main", "layers": [{"name": "0.conv2d", "stays": false, "tiling": {"oy": 1, "ox": 64, "out_slots": 1}}]}]}' > %t.json
 // RUN: not strum-opt %s --strum-to-dpu=read-strategy=%t.json 2>&1 | FileCheck %s --check-prefix=SLOTS

@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use dpu_isa::{Dtype, Instr, Machine, Round, Space};
 use strum_formats::{Kind, Shape};
-use strum_plan::{ConvLayer, Draft, PlanError, Ppe, Role, Scale, Tensor, Weights, plan_conv};
+use strum_plan::{
+    Constraints, ConvLayer, Draft, LayerInfo, Objective, PlanError, Planner, Ppe, Role, Scale, Tensor,
+    Weights, plan_conv,
+};
 use strum_quant::{Request, quantize};
 
 /// Name, input rows and columns, input channels, output channels, kernel, stride, padding, and how often.
@@ -57,7 +60,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             (0..oc * kernel * kernel * ic).map(|i| ((i * 2_654_435_761) >> 7) as i8).collect();
         let packed = quantize(&codes, shape, &Request::new(Kind::Dense))?;
         let mut draft = Draft::new();
-        draft.layer(name, "conv2d", 0, 0)?;
         let role = |name: &str| Role::Input { name: name.into() };
         let input = draft.tensor(Space::Dram, Dtype::I8, &[1, size, size, ic], role("in"))?;
         let output = draft.tensor(Space::Dram, Dtype::I8, &[1, out, out, oc], role("out"))?;
@@ -75,7 +77,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ppe: Ppe { scale: Some(scale), zp: -128, clamp: None, lut: None },
         };
         let start = Instant::now();
-        plan_conv(&mut draft, &machine, &layer)?;
+        let mut planner = Planner::new(&machine, Objective::default());
+        let info = LayerInfo { name: name.into(), op: "conv2d".into(), loc: 0, macs: 0 };
+        let mut scope = planner.layer(&mut draft, info, Constraints::default())?;
+        plan_conv(&mut scope, &layer)?;
+        scope.end()?;
         let took = start.elapsed();
         total += took * u32::try_from(times)?;
         count += times;

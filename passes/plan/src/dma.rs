@@ -4,7 +4,7 @@ use dpu_isa::{DmaCopy, Machine, MemAddr, Space};
 
 use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, narrow};
-use crate::tile::cost::Budget;
+use crate::tile::budget::Budget;
 
 /// A place in a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

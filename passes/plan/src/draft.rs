@@ -5,12 +5,9 @@
 
 use std::sync::Arc;
 
-use dpu_isa::{Dtype, FieldKind, Instr, Machine, Space};
+use dpu_isa::{Dtype, FieldKind, Instr, Space};
 
 use crate::error::{PlanError, mul};
-use crate::objective::Objective;
-use crate::strategy::{CutStrategy, LayerStrategy};
-use crate::tile::search::Memo;
 
 /// The most tasks a draft may hold; beyond it the program is of no use to anybody.
 pub const MAX_TASKS: usize = 4_000_000;
@@ -104,34 +101,6 @@ pub struct LayerInfo {
     pub macs: u64,
 }
 
-/// How the layer under way is to be planned, and what was decided for all layers so far.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Guide {
-    /// What plans are to be good at.
-    pub objective: Objective,
-    /// What the layer under way is told.
-    pub told: LayerStrategy,
-    /// What was decided, by layer.
-    pub decided: Vec<LayerStrategy>,
-    /// Cycles that the DPU is expected to take, by layer; `None` for layers that it does not compute.
-    pub dpu_cycles: Vec<Option<u64>>,
-    /// Searches that are done.
-    pub(crate) memo: Memo,
-}
-
-impl Guide {
-    /// Nothing decided yet.
-    pub fn new(objective: Objective) -> Self {
-        Guide { objective, ..Guide::default() }
-    }
-
-    /// Forgets what was decided, but not what was searched.
-    pub fn forget(&mut self) {
-        self.decided.clear();
-        self.dpu_cycles.clear();
-    }
-}
-
 /// A program under construction.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Draft {
@@ -141,12 +110,6 @@ pub struct Draft {
     pub tasks: Vec<Task>,
     /// The layers; [`Task::layer`] is the index.
     pub layers: Vec<LayerInfo>,
-    /// How layers are to be planned, and how they were.
-    pub guide: Guide,
-    /// SRAM bytes of the layer under way that whole tensors hold, and tiles may not take.
-    pub held_bytes: u64,
-    /// Bytes that the vector engine makes of or for tensors in SRAM of the layer under way, while it runs.
-    pub shared_bytes: u64,
 }
 
 impl Draft {
@@ -169,66 +132,8 @@ impl Draft {
         let index = u32::try_from(self.layers.len()).map_err(|_| {
             PlanError::resource("layers of a program", self.layers.len() as u64, u64::from(u32::MAX))
         })?;
-        let name = name.into();
-        self.guide.decided.push(LayerStrategy { name: name.clone(), ..LayerStrategy::default() });
-        self.guide.dpu_cycles.push(None);
-        self.layers.push(LayerInfo { name, op: op.into(), loc, macs });
+        self.layers.push(LayerInfo { name: name.into(), op: op.into(), loc, macs });
         Ok(index)
-    }
-
-    /// Ends a layer: what it was told must have found its place.
-    ///
-    /// # Errors
-    /// Refused: a tiling, schedules or cuts for a layer that has none or fewer.
-    pub fn end_layer(&mut self) -> Result<(), PlanError> {
-        let told = std::mem::take(&mut self.guide.told);
-        let decided = self.decided()?;
-        if told.tiling.is_some() && decided.tiling.is_none() {
-            return Err(PlanError::refused("a tiling for a layer that the DPU does not compute"));
-        }
-        if !told.schedules.is_empty() && decided.schedules.is_empty() {
-            return Err(PlanError::refused(
-                "schedules for a layer that is neither convolution nor matrix product",
-            ));
-        }
-        if told.cuts.len() > decided.cuts.len() {
-            let (told, has) = (told.cuts.len(), decided.cuts.len());
-            return Err(PlanError::refused(format!("{told} cuts for a layer that has {has}")));
-        }
-        Ok(())
-    }
-
-    /// Adds to the cycles that the DPU is expected to take for the layer under way.
-    ///
-    /// # Errors
-    /// An internal error if there is no layer yet.
-    pub(crate) fn decided_cycles(&mut self, cycles: u64) -> Result<(), PlanError> {
-        let told = self.guide.dpu_cycles.last_mut();
-        let told = told.ok_or_else(|| PlanError::internal("a decision outside of any layer"))?;
-        *told = Some(told.unwrap_or(0).saturating_add(cycles));
-        Ok(())
-    }
-
-    /// What was decided for the layer under way.
-    ///
-    /// # Errors
-    /// An internal error if there is no layer yet.
-    pub(crate) fn decided(&mut self) -> Result<&mut LayerStrategy, PlanError> {
-        self.guide.decided.last_mut().ok_or_else(|| PlanError::internal("a decision outside of any layer"))
-    }
-
-    /// What is told of the next cut of the layer under way.
-    ///
-    /// # Errors
-    /// An internal error if there is no layer yet.
-    pub(crate) fn told_cut(&mut self) -> Result<CutStrategy, PlanError> {
-        let index = self.decided()?.cuts.len();
-        Ok(self.guide.told.cuts.get(index).cloned().unwrap_or_default())
-    }
-
-    /// SRAM bytes that the tiles of the layer under way may take.
-    pub(crate) fn tile_bytes(&self, machine: &Machine) -> u64 {
-        machine.sram_bytes.saturating_sub(self.held_bytes)
     }
 
     /// Whether the buffer is a whole tensor in SRAM.

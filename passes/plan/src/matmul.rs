@@ -1,15 +1,15 @@
 //! Matrix products with both operands computed by the program: a pointwise convolution with dynamic weights.
 
-use dpu_isa::{ConvInv, Dtype, Machine};
+use dpu_isa::{ConvInv, Dtype};
 use strum_formats::Format;
 
 use crate::conv::emit::{self, Layer};
 use crate::conv::weights::{Channels, Source, Strided};
 use crate::conv::{OUT_TYPES, ic_grain, mac_cost, problem, split_channels, zero_point};
-use crate::draft::Draft;
 use crate::error::{PlanError, mul};
 use crate::movement::Tensor;
 use crate::ppe::Ppe;
+use crate::scope::LayerScope;
 use crate::tile::WeightSize;
 use crate::tile::axis::Axis;
 use crate::view::{Field, Geometry, View, check_type};
@@ -36,7 +36,7 @@ pub struct MatmulLayer {
 ///
 /// # Errors
 /// As for [`crate::plan_conv`].
-pub fn plan_matmul(draft: &mut Draft, machine: &Machine, layer: &MatmulLayer) -> Result<(), PlanError> {
+pub fn plan_matmul(scope: &mut LayerScope<'_>, layer: &MatmulLayer) -> Result<(), PlanError> {
     let [n, h, c] = rank3(&layer.a, &[Dtype::I8], "the left operand")?;
     let [bn, bc, w] = rank3(&layer.b, &[Dtype::I8], "the right operand")?;
     let [on, oh, ow] = rank3(&layer.output, OUT_TYPES, "the output")?;
@@ -45,9 +45,9 @@ pub fn plan_matmul(draft: &mut Draft, machine: &Machine, layer: &MatmulLayer) ->
             "a product of {n}x{h}x{c} and {bn}x{bc}x{w} into {on}x{oh}x{ow}"
         )));
     }
-    let input = View::new(draft, &layer.a, [n, 1, h, c], "the left operand")?;
-    View::new(draft, &layer.b, [bn, 1, bc, w], "the right operand")?;
-    let output = View::new(draft, &layer.output, [n, 1, h, w], "the output")?;
+    let input = View::new(scope.draft, &layer.a, [n, 1, h, c], "the left operand")?;
+    View::new(scope.draft, &layer.b, [bn, 1, bc, w], "the right operand")?;
+    let output = View::new(scope.draft, &layer.output, [n, 1, h, w], "the output")?;
     let (y, x) = (Axis::new(1, 1, 1, 1, 1, 0), Axis::new(h, h, 1, 1, 1, 0));
     let field = Field { images: 1, y, x, input, output, geometry: Geometry::POINTWISE };
     let strided = Strided {
@@ -63,7 +63,7 @@ pub fn plan_matmul(draft: &mut Draft, machine: &Machine, layer: &MatmulLayer) ->
     let mut problem = problem(&field, c, w, None, size, ic_grain(size), split_channels(w));
     problem.repeats = n;
     problem.staged = strided.transposed;
-    problem.macs = mac_cost(machine, &Format::DENSE);
+    problem.macs = mac_cost(scope.machine, &Format::DENSE);
     problem.resident = layer.ppe.lut.as_ref().map_or(0, |_| 256);
     let out_type = layer.output.dtype;
     layer.ppe.check(w, out_type)?;
@@ -76,7 +76,7 @@ pub fn plan_matmul(draft: &mut Draft, machine: &Machine, layer: &MatmulLayer) ->
     layer.ppe.fill(&mut inv, out_type);
     problem.inv = inv;
     let channels = Channels { bias: &[], ppe: &layer.ppe };
-    emit::plan(draft, machine, &Layer { problem, field, source: Source::Dynamic(strided), channels })
+    emit::plan(scope, &Layer { problem, field, source: Source::Dynamic(strided), channels })
 }
 
 fn rank3(tensor: &Tensor, types: &[Dtype], what: &str) -> Result<[u64; 3], PlanError> {

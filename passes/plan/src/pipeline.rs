@@ -82,7 +82,7 @@ pub(crate) struct OutPlace {
     pub(crate) pixel: u64,
 }
 
-/// Output slots: a tile each, or the tiles of a round of the outer loop, side by side as they are stored; none for a tensor
+/// Output slots: a tile each, or the tiles of an iteration of the outer loop, side by side as they are stored; none for a tensor
 /// in SRAM, which is written in place.
 pub(crate) struct Outputs {
     ring: Ring,
@@ -91,7 +91,7 @@ pub(crate) struct Outputs {
     extents: [u64; 3],
     gather: bool,
     order: Order,
-    /// The slot of the round under way.
+    /// The slot of the iteration under way.
     open: Option<BufferId>,
 }
 
@@ -145,7 +145,7 @@ impl Outputs {
         Ok(OutPlace { at: At { buffer, offset }, row: width * pixel, pixel })
     }
 
-    /// Stores what a step has completed: its tile, or the round if it is the last of one.
+    /// Stores what a step has completed: its tile, or the iteration of the outer loop if it is the last of one.
     ///
     /// # Errors
     /// An unsupported error if the copy does not fit its instruction.
@@ -157,7 +157,7 @@ impl Outputs {
         step: &Step,
         image: u64,
     ) -> Result<(), PlanError> {
-        let Some(buffer) = self.open.filter(|_| !self.gather || step.ends_round) else { return Ok(()) };
+        let Some(buffer) = self.open.filter(|_| !self.gather || step.ends_iteration) else { return Ok(()) };
         self.open = None;
         let [rows, columns, channels] = self.extents;
         let (to, dims) = match (self.gather, self.order) {

@@ -6,6 +6,7 @@
 //!
 //! Invariant: of the tensors that stay, those that are needed at the same time fit the SRAM together (see [`check`]).
 
+use crate::error::PlanError;
 use crate::tile::round_up;
 
 /// A tensor between layers; its index names it.
@@ -105,6 +106,29 @@ const CONST_SHARE: u64 = 4;
 
 /// What a layer's tiles ask for at least.
 const LEAST_SHARE: u64 = 32;
+
+/// The part of the SRAM that is planned with, in eighths: less of it if buffers cannot be placed, and in the end nothing
+/// stays there between layers.
+const SRAM_EIGHTHS: [u64; 5] = [8, 7, 6, 4, 0];
+
+/// What may stay in `sram` bytes, most first; each differs from the one before, and the last is the least there can be. For
+/// `pinned` see [`decide`].
+///
+/// # Errors
+/// An internal error if one of them does not pass [`check`], in debug builds.
+pub fn candidates(graph: &Graph, sram: u64, pinned: &[Option<bool>]) -> Result<Vec<Residency>, PlanError> {
+    let mut all: Vec<Residency> = Vec::new();
+    for eighths in SRAM_EIGHTHS {
+        let residency = decide(graph, sram / 8 * eighths, sram, pinned);
+        if cfg!(debug_assertions) {
+            check(graph, &residency, sram).map_err(PlanError::internal)?;
+        }
+        if all.last() != Some(&residency) {
+            all.push(residency);
+        }
+    }
+    Ok(all)
+}
 
 /// Decides what stays in `sram` bytes. `pinned` says of some tensors that they must or must not stay: those that must
 /// may fill all `total` bytes, and leave nothing to tiles; those that cannot stay nevertheless are left out.

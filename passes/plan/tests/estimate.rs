@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod layer;
+
 use dpu_isa::{Dtype, Instr, Machine, PoolMode, Space};
 use dpu_sim::{Options, Report, Tensor as Data, TensorView, simulate};
 use strum_formats::{Kind, Shape};
 use strum_plan::{
-    ConvLayer, Draft, Forecast, Objective, PoolLayer, Ppe, Role, Scale, Source, Tensor, Weights, finish,
-    plan_conv, plan_depthwise, plan_pool, to_program,
+    Constraints, ConvLayer, Draft, Forecast, LayerInfo, LayerOutcome, LayerScope, Objective, PlanError,
+    Planner, PoolLayer, Ppe, Role, Scale, Source, Tensor, Weights, finish, plan_conv, plan_depthwise,
+    plan_pool, to_program,
 };
 use strum_quant::{Request, quantize};
 
@@ -85,9 +88,12 @@ impl Case {
 
     /// Plans the layer.
     fn draft(&self, objective: Objective) -> Draft {
+        self.plan(objective).0
+    }
+
+    /// Plans the layer; returns what was decided, too.
+    fn plan(&self, objective: Objective) -> (Draft, LayerOutcome) {
         let mut draft = Draft::new();
-        draft.guide.objective = objective;
-        draft.layer("layer", "test", 0, 0).unwrap();
         let (shape, pad) = self.output();
         let mut input = self.input;
         // What no window reaches is cut off, so that the size is the one that the window gives.
@@ -111,8 +117,7 @@ impl Case {
                 output_zp: 0,
                 clamp: None,
             };
-            plan_pool(&mut draft, &self.machine, &layer).unwrap();
-            return draft;
+            return self.layer(draft, objective, |scope| plan_pool(scope, &layer));
         }
         let side = self.kernel as usize;
         let (oc, ic) = match self.op {
@@ -136,8 +141,19 @@ impl Case {
             ppe: Ppe { scale: Some(scale), zp: 0, clamp: Some((-128, 127)), lut: None },
         };
         let plan = if self.op == Op::Depthwise { plan_depthwise } else { plan_conv };
-        plan(&mut draft, &self.machine, &layer).unwrap();
-        draft
+        self.layer(draft, objective, |scope| plan(scope, &layer))
+    }
+
+    fn layer(
+        &self,
+        mut draft: Draft,
+        objective: Objective,
+        plan: impl FnOnce(&mut LayerScope<'_>) -> Result<(), PlanError>,
+    ) -> (Draft, LayerOutcome) {
+        let mut planner = Planner::new(&self.machine, objective);
+        let info = LayerInfo { name: "layer".into(), op: "test".into(), loc: 0, macs: 0 };
+        let outcome = layer::plan_as(&mut draft, &mut planner, info, Constraints::default(), plan).unwrap();
+        (draft, outcome)
     }
 
     /// Simulates a plan of the layer.
@@ -159,11 +175,11 @@ fn the_dpu_takes_the_cycles_that_are_expected() {
     let mut dice = Dice(3);
     for _ in 0..150 {
         let case = Case::random(&mut dice);
-        let draft = case.draft(dice.pick(&Objective::ALL));
+        let (draft, outcome) = case.plan(dice.pick(&Objective::ALL));
         let invariants =
             draft.tasks.iter().filter(|t| matches!(t.instr, Instr::ConvInv(_) | Instr::PoolInv(_)));
         // An invariant takes a cycle of the engine.
-        let expected = draft.guide.dpu_cycles[0].unwrap() + invariants.count() as u64;
+        let expected = outcome.dpu_cycles.unwrap() + invariants.count() as u64;
         assert_eq!(case.run(&draft).layers[0].work.busy.dpu, expected, "{case:?}");
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure is a failed test")]
 
 mod interp;
+mod layer;
 
 use dpu_isa::{Dtype, Instr, Machine};
 use interp::case::{Case, SEEDS, Values, dtype, machine, shape, sram};
@@ -46,10 +47,10 @@ proptest! {
         let outputs = [case.output(&sliced), case.output(&turned), case.output(&flat)];
         let [slice, turn, copy] = outputs;
         let layer = SliceLayer { input: input.clone(), start, output: slice };
-        plan_slice(&mut case.draft, &case.machine, &layer).unwrap();
+        case.plan(|scope| plan_slice(scope, &layer)).unwrap();
         let layer = TransposeLayer { input: input.clone(), perm, output: turn };
-        plan_transpose(&mut case.draft, &case.machine, &layer).unwrap();
-        plan_copy(&mut case.draft, &case.machine, &CopyLayer { input, output: copy }).unwrap();
+        case.plan(|scope| plan_transpose(scope, &layer)).unwrap();
+        case.plan(|scope| plan_copy(scope, &CopyLayer { input, output: copy })).unwrap();
         case.check(SEEDS);
     }
 
@@ -78,7 +79,7 @@ proptest! {
         let mut case = Case::new(machine(65536));
         let inputs = values.iter().map(|v| case.input(v)).collect();
         let output = case.output(&expected);
-        plan_concat(&mut case.draft, &case.machine, &ConcatLayer { inputs, axis, output }).unwrap();
+        case.plan(|scope| plan_concat(scope, &ConcatLayer { inputs, axis, output })).unwrap();
         case.check(SEEDS);
     }
 
@@ -105,7 +106,7 @@ proptest! {
         let input = case.input(&values);
         let output = case.output(&expected);
         let layer = PadLayer { input, before, after, value, output };
-        plan_pad(&mut case.draft, &case.machine, &layer).unwrap();
+        case.plan(|scope| plan_pad(scope, &layer)).unwrap();
         case.check(SEEDS);
     }
 }
@@ -124,7 +125,7 @@ fn transpositions_take_the_faster_way() {
         });
         let (input, output) = (case.input(&values), case.output(&expected));
         let layer = TransposeLayer { input, perm: perm.to_vec(), output };
-        plan_transpose(&mut case.draft, &case.machine, &layer).unwrap();
+        case.plan(|scope| plan_transpose(scope, &layer)).unwrap();
         case.check(&[0, 1]);
         for task in &case.draft.tasks {
             if let Instr::DmaCopy(x) = &task.instr {
@@ -152,7 +153,7 @@ fn frames_are_filled_the_faster_way() {
         let output = case.scratch(Dtype::I8, &[size + 2, size + 2, 16]);
         let (before, after) = (vec![1, 1, 0], vec![1, 1, 0]);
         let layer = PadLayer { input, before, after, value: 0, output };
-        plan_pad(&mut case.draft, &case.machine, &layer).unwrap();
+        case.plan(|scope| plan_pad(scope, &layer)).unwrap();
         case.draft.tasks.len()
     };
     assert_eq!((tasks(8), tasks(200)), (2, 5));
@@ -175,15 +176,17 @@ fn what_contradicts_itself_is_refused() {
         value: 0,
         output: b.clone().with_shape(&[2, 3]),
     };
-    unsupported(plan_pad(draft, machine, &pad(1)));
-    unsupported(plan_pad(draft, machine, &pad(-1)));
+    unsupported(layer::plan(draft, machine, |scope| plan_pad(scope, &pad(1))));
+    unsupported(layer::plan(draft, machine, |scope| plan_pad(scope, &pad(-1))));
     let turn = |perm: &[usize]| TransposeLayer { input: a.clone(), perm: perm.to_vec(), output: b.clone() };
-    internal(plan_transpose(draft, machine, &turn(&[0, 1])));
-    internal(plan_transpose(draft, machine, &turn(&[1, 1])));
-    internal(plan_transpose(draft, machine, &turn(&[1])));
+    internal(layer::plan(draft, machine, |scope| plan_transpose(scope, &turn(&[0, 1]))));
+    internal(layer::plan(draft, machine, |scope| plan_transpose(scope, &turn(&[1, 1]))));
+    internal(layer::plan(draft, machine, |scope| plan_transpose(scope, &turn(&[1]))));
     let slice = SliceLayer { input: a.clone(), start: vec![1, 0], output: b.clone().with_shape(&[2, 3]) };
-    internal(plan_slice(draft, machine, &slice));
-    internal(plan_copy(draft, machine, &CopyLayer { input: a.clone(), output: c.clone() }));
+    internal(layer::plan(draft, machine, |scope| plan_slice(scope, &slice)));
+    internal(layer::plan(draft, machine, |scope| {
+        plan_copy(scope, &CopyLayer { input: a.clone(), output: c.clone() })
+    }));
     let whole = b.clone().with_shape(&[2, 3]);
     let concat = |inputs: &[&Tensor], axis| ConcatLayer {
         inputs: inputs.iter().map(|&t| t.clone()).collect(),
@@ -191,7 +194,7 @@ fn what_contradicts_itself_is_refused() {
         output: whole.clone(),
     };
     let half = a.clone().with_shape(&[1, 3]);
-    internal(plan_concat(draft, machine, &concat(&[&half], 0)));
-    internal(plan_concat(draft, machine, &concat(&[&half, &half, &half], 0)));
-    internal(plan_concat(draft, machine, &concat(&[&half], 2)));
+    internal(layer::plan(draft, machine, |scope| plan_concat(scope, &concat(&[&half], 0))));
+    internal(layer::plan(draft, machine, |scope| plan_concat(scope, &concat(&[&half, &half, &half], 0))));
+    internal(layer::plan(draft, machine, |scope| plan_concat(scope, &concat(&[&half], 2))));
 }

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure is a failed test")]
 
+mod layer;
+
 use dpu_isa::{BinaryOp, DmaCopy, Dtype, Instr, InstrMeta, Machine, Manifest, MemAddr, Space, VecUnary};
 use proptest::prelude::*;
 use strum_plan::{
-    BinaryLayer, Draft, PlanError, Post, Pre, ReduceLayer, Role, Scheduled, Source, Tensor, alloc, finish,
-    plan_binary, plan_reduce, schedule, to_program,
+    BinaryLayer, Constraints, Draft, LayerInfo, Objective, PlanError, Planner, Post, Pre, ReduceLayer, Role,
+    Scheduled, Source, Tensor, alloc, finish, plan_binary, plan_reduce, schedule, to_program,
 };
 
 fn machine(barriers: u32) -> Machine {
@@ -24,7 +26,6 @@ fn draft(machine: &Machine) -> Draft {
     let b = tensor(Dtype::I8, &[601], Role::Const(vec![3; 601].into()));
     let sum = tensor(Dtype::I16, &[300, 601], Role::Scratch);
     let y = tensor(Dtype::I16, &[1, 601], Role::Output { name: "y".into() });
-    draft.layer("sum", "add", 1, 7).unwrap();
     let layer = BinaryLayer {
         op: BinaryOp::Add,
         mul_shift: 0,
@@ -35,10 +36,13 @@ fn draft(machine: &Machine) -> Draft {
         post: Post::default(),
         output: sum.clone(),
     };
-    plan_binary(&mut draft, machine, &layer).unwrap();
-    draft.layer("most", "reduce_max", 9, 0).unwrap();
+    let mut planner = Planner::new(machine, Objective::default());
+    let info = LayerInfo { name: "sum".into(), op: "add".into(), loc: 1, macs: 7 };
+    let free = Constraints::default;
+    layer::plan_as(&mut draft, &mut planner, info, free(), |scope| plan_binary(scope, &layer)).unwrap();
     let layer = ReduceLayer { op: dpu_isa::ReduceOp::Max, axis: 0, input: sum, output: y };
-    plan_reduce(&mut draft, machine, &layer).unwrap();
+    let info = LayerInfo { name: "most".into(), op: "reduce_max".into(), loc: 9, macs: 0 };
+    layer::plan_as(&mut draft, &mut planner, info, free(), |scope| plan_reduce(scope, &layer)).unwrap();
     draft
 }
 

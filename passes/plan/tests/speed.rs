@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure is a failed test")]
 
+mod layer;
+
 use std::time::{Duration, Instant};
 
 use dpu_isa::{BinaryOp, Dtype, Machine, Space};
@@ -21,16 +23,15 @@ fn draft(machine: &Machine, tasks: usize) -> Draft {
     };
     let mut last = tensor(&mut draft, &shape, Role::Input { name: "x".into() });
     while draft.tasks.len() < tasks {
-        draft.layer(format!("layer{}", draft.layers.len()), "add", 0, 0).unwrap();
         let bias = tensor(&mut draft, &[61], Role::Scratch);
         let next = tensor(&mut draft, &shape, Role::Scratch);
         let (pre_a, pre_b, post) = (Pre::default(), Pre::default(), Post::default());
         let (a, output) = (last, next.clone());
         let layer = BinaryLayer { op: BinaryOp::Add, mul_shift: 0, a, pre_a, b: bias, pre_b, post, output };
-        plan_binary(&mut draft, machine, &layer).unwrap();
+        layer::plan(&mut draft, machine, |scope| plan_binary(scope, &layer)).unwrap();
         let turned = tensor(&mut draft, &[1, 400, 333, 61], Role::Scratch);
         let layer = TransposeLayer { input: next, perm: vec![0, 2, 1, 3], output: turned.clone() };
-        plan_transpose(&mut draft, machine, &layer).unwrap();
+        layer::plan(&mut draft, machine, |scope| plan_transpose(scope, &layer)).unwrap();
         last = turned.with_shape(&shape);
     }
     draft

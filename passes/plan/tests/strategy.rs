@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use strum_plan::strategy::{
-    CutStrategy, LayerStrategy, ProgramStrategy, ScheduleStrategy, Strategy, StrategyError, TilingStrategy,
-    VERSION,
+    CutStrategy, Document, DocumentError, LayerStrategy, ProgramStrategy, ScheduleStrategy, Strategy,
+    TilingStrategy, VERSION,
 };
 
 /// A strategy that has every field.
@@ -209,7 +209,7 @@ fn every_field_checks_its_type() {
             let pointer = format!("/{}", path.join("/"));
             *strategy.pointer_mut(&pointer).unwrap() = wrong.clone();
             assert!(
-                matches!(Strategy::from_json(&strategy.to_string()), Err(StrategyError::Json(_))),
+                matches!(Strategy::from_json(&strategy.to_string()), Err(DocumentError::Json(_))),
                 "{pointer} = {wrong}"
             );
         }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure is a failed test")]
 
 mod interp;
+mod layer;
 
 use dpu_isa::{BinaryOp, Dtype, Machine, ReduceOp, Round, UnaryOp};
 use interp::case::{Case, SEEDS, Values, dtype, machine, shape, sram};
@@ -85,7 +86,7 @@ proptest! {
         let (a, b) = (case.input(&a), case.input(&b));
         let output = case.output(&expected);
         let layer = BinaryLayer { op, mul_shift, a, pre_a: pres.0, b, pre_b: pres.1, post, output };
-        plan_binary(&mut case.draft, &case.machine, &layer).unwrap();
+        case.plan(|scope| plan_binary(scope, &layer)).unwrap();
         case.check(SEEDS);
     }
 
@@ -105,7 +106,7 @@ proptest! {
         let input = case.input(&values);
         let output = case.output(&expected);
         let layer = UnaryLayer { op, input, in_zp: zps.0, out_zp: zps.1, clamp, output };
-        plan_unary(&mut case.draft, &case.machine, &layer).unwrap();
+        case.plan(|scope| plan_unary(scope, &layer)).unwrap();
         case.check(SEEDS);
     }
 
@@ -136,7 +137,7 @@ proptest! {
         let layer = RescaleLayer {
             input, in_zp: zps.0, multiplier, shift, round, out_zp: zps.1, clamp, lut, output,
         };
-        plan_rescale(&mut case.draft, &case.machine, &layer).unwrap();
+        case.plan(|scope| plan_rescale(scope, &layer)).unwrap();
         case.check(SEEDS);
     }
 
@@ -163,7 +164,7 @@ proptest! {
         let mut case = Case::new(machine(sram));
         let input = case.input(&values);
         let output = case.output(&expected);
-        plan_table(&mut case.draft, &case.machine, &TableLayer { input, table, output }).unwrap();
+        case.plan(|scope| plan_table(scope, &TableLayer { input, table, output })).unwrap();
         case.check(SEEDS);
     }
 
@@ -197,7 +198,7 @@ proptest! {
         let mut case = Case::new(machine(sram));
         let input = case.input(&values);
         let output = case.output(&expected);
-        plan_reduce(&mut case.draft, &case.machine, &ReduceLayer { op, axis, input, output }).unwrap();
+        case.plan(|scope| plan_reduce(scope, &ReduceLayer { op, axis, input, output })).unwrap();
         case.check(SEEDS);
     }
 
@@ -224,11 +225,11 @@ proptest! {
             op: BinaryOp::Add, mul_shift: 0, a, pre_a: Pre::default(), b, pre_b: Pre::default(),
             post: Post::default(), output: first.clone(),
         };
-        plan_binary(&mut case.draft, &case.machine, &layer).unwrap();
+        case.plan(|scope| plan_binary(scope, &layer)).unwrap();
         let layer = TransposeLayer { input: first, perm: vec![1, 0], output: second.clone() };
-        plan_transpose(&mut case.draft, &case.machine, &layer).unwrap();
+        case.plan(|scope| plan_transpose(scope, &layer)).unwrap();
         let layer = ReduceLayer { op: ReduceOp::Max, axis: 0, input: second, output };
-        plan_reduce(&mut case.draft, &case.machine, &layer).unwrap();
+        case.plan(|scope| plan_reduce(scope, &layer)).unwrap();
         case.check(&[0, 1, 2, 3, 4, 5]);
     }
 }
@@ -252,7 +253,7 @@ fn huge_and_ragged_layers_on_the_smallest_machine() {
             post: Post::default(),
             output,
         };
-        plan_binary(&mut case.draft, &case.machine, &layer).unwrap();
+        case.plan(|scope| plan_binary(scope, &layer)).unwrap();
         case.check(&[7]);
     };
     let values = |shape: &[u64]| Values::random(Dtype::I32, shape, 3);
@@ -280,7 +281,7 @@ fn huge_and_ragged_layers_on_the_smallest_machine() {
         let mut case = Case::new(machine(65536));
         let input = case.input(&values);
         let output = case.output(&sums);
-        plan_reduce(&mut case.draft, &case.machine, &ReduceLayer { op: ReduceOp::Sum, axis, input, output })
+        case.plan(|scope| plan_reduce(scope, &ReduceLayer { op: ReduceOp::Sum, axis, input, output }))
             .unwrap();
         case.check(&[7]);
     }
@@ -311,7 +312,7 @@ fn rescale_of_more_channels_than_the_sram_holds() {
         lut: None,
         output,
     };
-    plan_rescale(&mut case.draft, &case.machine, &layer).unwrap();
+    case.plan(|scope| plan_rescale(scope, &layer)).unwrap();
     case.check(&[0, 9]);
 }
 
@@ -327,7 +328,7 @@ fn operands_are_loaded_no_more_often_than_needed() {
     let post = Post { lut: Some(vec![0; 256]), ..Post::default() };
     let layer =
         BinaryLayer { op: BinaryOp::Add, mul_shift: 0, a: input, pre_a, b: bias, pre_b, post, output };
-    plan_binary(&mut case.draft, &case.machine, &layer).unwrap();
+    case.plan(|scope| plan_binary(scope, &layer)).unwrap();
     let named = |name| case.draft.tasks.iter().filter(|t| t.instr.mnemonic() == name).count();
     let tiles = named("vec_binary");
     assert!((8..=40).contains(&tiles), "{tiles} tiles for 16 MiB");
@@ -354,21 +355,21 @@ fn what_contradicts_itself_is_refused() {
     let internal = |r: Result<(), PlanError>| assert!(matches!(r, Err(PlanError::Internal { .. })), "{r:?}");
     let unsupported =
         |r: Result<(), PlanError>| assert!(matches!(r, Err(PlanError::Unsupported { .. })), "{r:?}");
-    internal(plan_binary(draft, machine, &binary(&a, &b, &c, 0)));
-    internal(plan_binary(draft, machine, &binary(&a, &c, &c, 0)));
-    unsupported(plan_binary(draft, machine, &binary(&a, &a, &c, 64)));
+    internal(layer::plan(draft, machine, |scope| plan_binary(scope, &binary(&a, &b, &c, 0))));
+    internal(layer::plan(draft, machine, |scope| plan_binary(scope, &binary(&a, &c, &c, 0))));
+    unsupported(layer::plan(draft, machine, |scope| plan_binary(scope, &binary(&a, &a, &c, 64))));
     let mut bad = binary(&a, &a, &c, 0);
     bad.pre_a.scale = Some(Scaling { multiplier: 1, shift: 1, round: Round::Single });
-    unsupported(plan_binary(draft, machine, &bad));
+    unsupported(layer::plan(draft, machine, |scope| plan_binary(scope, &bad)));
     let mut bad = binary(&a, &a, &b.clone().with_shape(&[2, 3]), 0);
     bad.post.clamp = Some((-129, 0));
-    unsupported(plan_binary(draft, machine, &bad));
+    unsupported(layer::plan(draft, machine, |scope| plan_binary(scope, &bad)));
     let reduce = |axis| ReduceLayer { op: ReduceOp::Sum, axis, input: a.clone(), output: c.clone() };
-    internal(plan_reduce(draft, machine, &reduce(2)));
-    internal(plan_reduce(draft, machine, &reduce(1)));
+    internal(layer::plan(draft, machine, |scope| plan_reduce(scope, &reduce(2))));
+    internal(layer::plan(draft, machine, |scope| plan_reduce(scope, &reduce(1))));
     let table = TableLayer { input: a.clone(), table: Table::I16(vec![0; 513]), output: c.clone() };
-    unsupported(plan_table(draft, machine, &table));
+    unsupported(layer::plan(draft, machine, |scope| plan_table(scope, &table)));
     let table =
         TableLayer { input: a.clone(), table: Table::I8(vec![0; 255]), output: b.with_shape(&[2, 3]) };
-    internal(plan_table(draft, machine, &table));
+    internal(layer::plan(draft, machine, |scope| plan_table(scope, &table)));
 }

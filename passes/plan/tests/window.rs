@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod common;
+mod layer;
 
 use common::naive::{self, Shape};
 use common::{run, sram_bytes};
@@ -41,9 +42,7 @@ fn bytes(values: &[i8]) -> Vec<u8> {
 /// A tensor in DRAM, or in SRAM as a whole, where it takes room of its own.
 fn tensor(draft: &mut Draft, dtype: Dtype, shape: &[u64], name: &str, held: bool) -> BufferId {
     if held {
-        let id = draft.tensor(Space::Sram, dtype, shape, Role::Scratch).unwrap();
-        draft.held_bytes += draft.buffers[id.index()].bytes.next_multiple_of(16);
-        return id;
+        return draft.tensor(Space::Sram, dtype, shape, Role::Scratch).unwrap();
     }
     let role = match name {
         "out" => Role::Output { name: name.into() },
@@ -90,7 +89,6 @@ fn check_conv(c: &Conv) -> bool {
     let (s, seed) = (&c.shape, c.seed);
     let [oh, ow] = s.out().unwrap();
     let mut draft = Draft::new();
-    draft.layer("conv", "conv2d", 0, 0).unwrap();
     let input = tensor(&mut draft, Dtype::I8, &[s.n, s.h, s.w, s.ic], "in", seed.is_multiple_of(3));
     let output = tensor(&mut draft, c.out, &[s.n, oh, ow, s.oc], "out", seed % 5 < 2);
     let acts = noise(c.seed, s.n * s.h * s.w * s.ic);
@@ -107,7 +105,7 @@ fn check_conv(c: &Conv) -> bool {
             (Weights::Dynamic(Tensor::of(&draft, buffer).unwrap()), codes)
         }
     };
-    let held = draft.held_bytes;
+    let held = sram_bytes(&draft);
     let bias: Vec<i32> = match c.bias {
         0 => vec![],
         1 => vec![12345],
@@ -126,7 +124,9 @@ fn check_conv(c: &Conv) -> bool {
         ppe: c.ppe.clone(),
     };
     let plan = if c.depthwise { plan_depthwise } else { plan_conv };
-    if let Err(error) = plan(&mut draft, &machine(c.sram + held), &layer) {
+    if let Err(error) =
+        layer::plan_beside(&mut draft, &machine(c.sram + held), held, |scope| plan(scope, &layer))
+    {
         assert!(matches!(error, PlanError::Resource { .. }) && c.sram < 16384, "{error}");
         return false;
     }
@@ -249,15 +249,16 @@ proptest! {
 fn check_matmul([n, h, c, w]: [u64; 4], a_zp: i32, b_zp: i32, scaled: bool, sram: u64, seed: u64) {
     let out = if scaled { Dtype::I8 } else { Dtype::I32 };
     let mut draft = Draft::new();
-    draft.layer("matmul", "matmul", 0, 0).unwrap();
     let a = tensor(&mut draft, Dtype::I8, &[n, h, c], "a", seed.is_multiple_of(3));
     let b = tensor(&mut draft, Dtype::I8, &[n, c, w], "b", seed % 7 < 2);
     let output = tensor(&mut draft, out, &[n, h, w], "out", seed % 5 < 2);
-    let held = draft.held_bytes;
+    let held = sram_bytes(&draft);
     let ppe = ppes(w, out, seed);
     let [ta, tb, tout] = [a, b, output].map(|id| Tensor::of(&draft, id).unwrap());
     let layer = MatmulLayer { a: ta, b: tb, output: tout, a_zp, b_zp, ppe: ppe.clone() };
-    if let Err(error) = plan_matmul(&mut draft, &machine(sram + held), &layer) {
+    if let Err(error) =
+        layer::plan_beside(&mut draft, &machine(sram + held), held, |scope| plan_matmul(scope, &layer))
+    {
         assert!(matches!(error, PlanError::Resource { .. }) && sram < 4096, "{error}");
         return;
     }
@@ -283,10 +284,9 @@ fn check_pool(s: &Shape, mode: PoolMode, wide: bool, (in_zp, out_zp): (i32, i32)
     let dtype = if wide { Dtype::I16 } else { Dtype::I8 };
     let [oh, ow] = s.out().unwrap();
     let mut draft = Draft::new();
-    draft.layer("pool", "pool", 0, 0).unwrap();
     let input = tensor(&mut draft, dtype, &[s.n, s.h, s.w, s.ic], "in", seed.is_multiple_of(3));
     let output = tensor(&mut draft, dtype, &[s.n, oh, ow, s.ic], "out", seed % 5 < 2);
-    let held = draft.held_bytes;
+    let held = sram_bytes(&draft);
     let clamp = seed.is_multiple_of(3).then_some((-100, 77));
     let layer = PoolLayer {
         mode,
@@ -302,7 +302,7 @@ fn check_pool(s: &Shape, mode: PoolMode, wide: bool, (in_zp, out_zp): (i32, i32)
     let in_padding = |k: u64, p: u64, o: u64, st: u64, i: u64| k <= p || (o - 1) * st >= i + p;
     let illegal = in_padding(s.kernel[0], s.pad[0], oh, s.stride[0], s.h)
         || in_padding(s.kernel[1], s.pad[2], ow, s.stride[1], s.w);
-    match plan_pool(&mut draft, &machine(sram + held), &layer) {
+    match layer::plan_beside(&mut draft, &machine(sram + held), held, |scope| plan_pool(scope, &layer)) {
         Err(PlanError::Unsupported { .. }) if illegal => return,
         result => result.unwrap(),
     }

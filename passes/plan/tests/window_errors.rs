@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
+mod layer;
+
 use dpu_isa::{Dtype, Machine, PoolMode, Round, Space};
 use strum_formats::{Kind, Packed, Shape};
 use strum_plan::{
@@ -23,7 +25,6 @@ fn packed(kind: Kind) -> Packed {
 /// Plans a 3x3 convolution of 16 to 4 channels that `change` has changed.
 fn conv_with(kind: Kind, change: impl FnOnce(&mut Draft, &mut ConvLayer<'_>)) -> Result<(), PlanError> {
     let mut draft = Draft::new();
-    draft.layer("conv", "conv2d", 0, 0).unwrap();
     let packed = packed(kind);
     let mut layer = ConvLayer {
         input: tensor(&mut draft, Dtype::I8, &[1, 8, 8, 16]),
@@ -38,7 +39,7 @@ fn conv_with(kind: Kind, change: impl FnOnce(&mut Draft, &mut ConvLayer<'_>)) ->
         ppe: Ppe::default(),
     };
     change(&mut draft, &mut layer);
-    plan_conv(&mut draft, &Machine::flexnn_16x16(), &layer)
+    layer::plan(&mut draft, &Machine::flexnn_16x16(), |scope| plan_conv(scope, &layer))
 }
 
 fn conv(change: impl FnOnce(&mut Draft, &mut ConvLayer<'_>)) -> String {
@@ -125,7 +126,6 @@ fn damaged_weights() {
     let mut damaged = packed(Kind::Mip2q);
     damaged.bytes.pop();
     let mut draft = Draft::new();
-    draft.layer("conv", "conv2d", 0, 0).unwrap();
     let layer = ConvLayer {
         input: tensor(&mut draft, Dtype::I8, &[1, 8, 8, 16]),
         output: tensor(&mut draft, Dtype::I8, &[1, 6, 6, 4]),
@@ -138,14 +138,14 @@ fn damaged_weights() {
         weight_zp: 0,
         ppe: Ppe::default(),
     };
-    let error = plan_conv(&mut draft, &Machine::flexnn_16x16(), &layer).unwrap_err();
+    let error =
+        layer::plan(&mut draft, &Machine::flexnn_16x16(), |scope| plan_conv(scope, &layer)).unwrap_err();
     assert!(error.to_string().starts_with("internal: weights: "), "{error}");
 }
 
 #[test]
 fn depthwise_channels_are_multiples() {
     let mut draft = Draft::new();
-    draft.layer("depthwise", "depthwise_conv2d", 0, 0).unwrap();
     let layer = ConvLayer {
         input: tensor(&mut draft, Dtype::I8, &[1, 4, 4, 4]),
         output: tensor(&mut draft, Dtype::I8, &[1, 4, 4, 6]),
@@ -158,14 +158,14 @@ fn depthwise_channels_are_multiples() {
         weight_zp: 0,
         ppe: Ppe::default(),
     };
-    let error = plan_depthwise(&mut draft, &Machine::flexnn_16x16(), &layer).unwrap_err();
+    let error =
+        layer::plan(&mut draft, &Machine::flexnn_16x16(), |scope| plan_depthwise(scope, &layer)).unwrap_err();
     assert!(error.to_string().contains("depthwise weights of 6 channels on tensors of 4 and 6"), "{error}");
 }
 
 #[test]
 fn products_that_do_not_match() {
     let mut draft = Draft::new();
-    draft.layer("matmul", "matmul", 0, 0).unwrap();
     let layer = MatmulLayer {
         a: tensor(&mut draft, Dtype::I8, &[2, 3, 4]),
         b: tensor(&mut draft, Dtype::I8, &[2, 5, 6]),
@@ -174,7 +174,8 @@ fn products_that_do_not_match() {
         b_zp: 0,
         ppe: Ppe::default(),
     };
-    let error = plan_matmul(&mut draft, &Machine::flexnn_16x16(), &layer).unwrap_err();
+    let error =
+        layer::plan(&mut draft, &Machine::flexnn_16x16(), |scope| plan_matmul(scope, &layer)).unwrap_err();
     assert_eq!(error.to_string(), "internal: a product of 2x3x4 and 2x5x6 into 2x3x6");
 }
 
@@ -182,7 +183,6 @@ fn products_that_do_not_match() {
 fn pooling_windows_need_an_input() {
     let pool = |change: &dyn Fn(&mut Draft, &mut PoolLayer)| {
         let mut draft = Draft::new();
-        draft.layer("pool", "avg_pool2d", 0, 0).unwrap();
         let mut layer = PoolLayer {
             mode: PoolMode::Avg,
             input: tensor(&mut draft, Dtype::I8, &[1, 4, 4, 2]),
@@ -195,7 +195,7 @@ fn pooling_windows_need_an_input() {
             clamp: None,
         };
         change(&mut draft, &mut layer);
-        plan_pool(&mut draft, &Machine::flexnn_16x16(), &layer)
+        layer::plan(&mut draft, &Machine::flexnn_16x16(), |scope| plan_pool(scope, &layer))
     };
     pool(&|_, _| ()).unwrap();
     let refused = |change: &dyn Fn(&mut Draft, &mut PoolLayer)| pool(change).unwrap_err().to_string();
@@ -218,7 +218,6 @@ fn pooling_windows_need_an_input() {
 #[test]
 fn a_machine_that_is_too_small_is_named() {
     let mut draft = Draft::new();
-    draft.layer("conv", "conv2d", 0, 0).unwrap();
     let packed = packed(Kind::Dense);
     let layer = ConvLayer {
         input: tensor(&mut draft, Dtype::I8, &[1, 8, 8, 16]),
@@ -233,7 +232,7 @@ fn a_machine_that_is_too_small_is_named() {
         ppe: Ppe::default(),
     };
     let machine = Machine { sram_bytes: 64, ..Machine::flexnn_16x16() };
-    let error = plan_conv(&mut draft, &machine, &layer).unwrap_err();
+    let error = layer::plan(&mut draft, &machine, |scope| plan_conv(scope, &layer)).unwrap_err();
     let PlanError::Resource { what, need, limit } = error else { panic!("{error}") };
     assert_eq!((what.as_str(), limit), ("SRAM bytes for the smallest tiles", 64));
     assert!(need > limit);

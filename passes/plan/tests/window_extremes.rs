@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
+mod layer;
+
 use dpu_isa::{Dtype, Machine, PeKind, PoolMode, Round, Space};
 use strum_formats::{Kind, Packed, Shape};
 use strum_plan::{
@@ -18,12 +20,6 @@ fn small() -> Machine {
 fn tensor(draft: &mut Draft, dtype: Dtype, shape: &[u64]) -> Tensor {
     let id = draft.tensor(Space::Dram, dtype, shape, Role::Scratch).unwrap();
     Tensor::of(draft, id).unwrap()
-}
-
-fn draft() -> Draft {
-    let mut draft = Draft::new();
-    draft.layer("layer", "op", 0, 0).unwrap();
-    draft
 }
 
 fn packed(kind: Kind, oc: u64, kh: u64, kw: u64, ic: u64) -> Packed {
@@ -58,7 +54,7 @@ impl Window {
 }
 
 fn conv_on(machine: &Machine, w: &Window, kind: Option<Kind>, per_channel: bool) -> Result<Draft, PlanError> {
-    let mut draft = draft();
+    let mut draft = Draft::new();
     let [n, _, _, c] = w.input;
     let [oc, kh, kw] = w.kernel;
     let [oh, ow] = w.out();
@@ -88,7 +84,7 @@ fn conv_on(machine: &Machine, w: &Window, kind: Option<Kind>, per_channel: bool)
         },
     };
     let plan = if per_channel { plan_depthwise } else { plan_conv };
-    plan(&mut draft, machine, &layer)?;
+    layer::plan(&mut draft, machine, |scope| plan(scope, &layer))?;
     Ok(draft)
 }
 
@@ -163,7 +159,7 @@ fn matrix_products_of_any_shape() {
         [[1, 1, 10000, 1], [1, 2000, 1, 2000], [2, 1, 3000, 500], [300, 2, 3, 4], [1, 3000, 700, 9]]
     {
         for dtype in [Dtype::I32, Dtype::I8] {
-            let mut draft = draft();
+            let mut draft = Draft::new();
             let layer = MatmulLayer {
                 a: tensor(&mut draft, Dtype::I8, &[n, h, c]),
                 b: tensor(&mut draft, Dtype::I8, &[n, c, w]),
@@ -172,7 +168,7 @@ fn matrix_products_of_any_shape() {
                 b_zp: -4,
                 ppe: Ppe::default(),
             };
-            plan_matmul(&mut draft, &small(), &layer).unwrap();
+            layer::plan(&mut draft, &small(), |scope| plan_matmul(scope, &layer)).unwrap();
         }
     }
 }
@@ -180,7 +176,7 @@ fn matrix_products_of_any_shape() {
 #[test]
 fn pooling_of_any_window() {
     let pool = |mode: PoolMode, dtype: Dtype, w: &Window| {
-        let mut draft = draft();
+        let mut draft = Draft::new();
         let [n, _, _, c] = w.input;
         let [oh, ow] = w.out();
         let layer = PoolLayer {
@@ -194,7 +190,7 @@ fn pooling_of_any_window() {
             output_zp: 2,
             clamp: None,
         };
-        plan_pool(&mut draft, &small(), &layer).unwrap();
+        layer::plan(&mut draft, &small(), |scope| plan_pool(scope, &layer)).unwrap();
     };
     for mode in [PoolMode::Max, PoolMode::Avg] {
         for dtype in [Dtype::I8, Dtype::I16] {
@@ -236,7 +232,7 @@ fn plans_are_reproducible() {
 
 #[test]
 fn a_plan_of_too_many_tasks_is_refused_with_the_numbers() {
-    let mut draft = draft();
+    let mut draft = Draft::new();
     let side = 40_000;
     let machine = Machine { sram_bytes: 65536, ..Machine::flexnn_16x16() };
     let layer = MatmulLayer {
@@ -247,7 +243,7 @@ fn a_plan_of_too_many_tasks_is_refused_with_the_numbers() {
         b_zp: 0,
         ppe: Ppe::default(),
     };
-    let error = plan_matmul(&mut draft, &machine, &layer).unwrap_err();
+    let error = layer::plan(&mut draft, &machine, |scope| plan_matmul(scope, &layer)).unwrap_err();
     let PlanError::Resource { what, need, limit } = error else { panic!("{error}") };
     assert_eq!((what.as_str(), limit), ("tasks of a program", 4_000_000));
     assert!(need > limit);

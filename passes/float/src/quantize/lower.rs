@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use petgraph::unionfind::UnionFind;
+
 use super::int::{IntElem, IntGraph, IntId, IntOp, Port, Source, Weights};
 use super::params::{CODES, QParams, Scale};
 use super::ranges::Range;
@@ -324,7 +326,8 @@ fn all_params(
 ) -> Result<Vec<Option<QParams>>, QuantizeError> {
     let mut ranges: Vec<Range> =
         (0..graph.value_count()).map(|i| ranges.get(i).copied().unwrap_or(Range::EMPTY)).collect();
-    let mut classes = Classes((0..ranges.len()).collect());
+    // Values in classes, those of a class under one label.
+    let mut classes = UnionFind::new(ranges.len());
     for node in graph.nodes() {
         for id in &node.operands {
             if let Some(tensor) = graph.constant_of(*id)
@@ -339,19 +342,22 @@ fn all_params(
             *range = range.union(Range { min: value, max: value });
         }
         if shares(graph, node) {
-            node.operands.iter().for_each(|id| classes.join(id.index(), node.result.index()));
+            for id in &node.operands {
+                // Both are values of the graph, so that none is out of range.
+                let _ = classes.try_union(id.index(), node.result.index());
+            }
         }
     }
+    let classes = classes.into_labeling();
     let mut unions = vec![Range::EMPTY; ranges.len()];
-    for (index, range) in ranges.iter().enumerate() {
-        let class = classes.of(index);
+    for (&class, range) in classes.iter().zip(&ranges) {
         if let Some(union) = unions.get_mut(class) {
             *union = union.union(*range);
         }
     }
     let mut params = Vec::with_capacity(ranges.len());
-    for index in 0..ranges.len() {
-        let range = unions.get(classes.of(index)).copied().unwrap_or(Range::EMPTY);
+    for (index, class) in classes.into_iter().enumerate() {
+        let range = unions.get(class).copied().unwrap_or(Range::EMPTY);
         // What was never seen has no scale; who asks for it says so.
         let seen = range.min <= range.max;
         let node = graph.nodes().iter().find(|node| node.result.index() == index);
@@ -434,26 +440,5 @@ fn shares(graph: &Graph, node: &Node) -> bool {
         | Op::Clamp { .. }
         | Op::Binary(_)
         | Op::Select(_) => false,
-    }
-}
-
-/// Values in classes, each with the least member as its name.
-struct Classes(Vec<usize>);
-
-impl Classes {
-    fn of(&self, mut index: usize) -> usize {
-        while let Some(&next) = self.0.get(index)
-            && next != index
-        {
-            index = next;
-        }
-        index
-    }
-
-    fn join(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.of(a), self.of(b));
-        if let Some(place) = self.0.get_mut(a.max(b)) {
-            *place = a.min(b);
-        }
     }
 }

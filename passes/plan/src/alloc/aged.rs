@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::fit::{Fit, Request};
+use super::{Fit, Request};
 
 /// A part of the range.
 #[derive(Clone, Copy, Debug)]

@@ -9,29 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::aged;
-
-/// A block to place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// Size in bytes.
-    pub bytes: u64,
-    /// Alignment in bytes, a power of two.
-    pub align: u64,
-    /// Time of the first use.
-    pub first: u32,
-    /// Time of the last use, inclusive and not before `first`.
-    pub last: u32,
-}
-
-/// Where the blocks went.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fit {
-    /// Offset of every block, in request order.
-    pub offsets: Vec<u64>,
-    /// One past the highest byte in use.
-    pub end: u64,
-}
+use super::{Fit, Request, aged};
 
 /// Why no placement was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,12 +9,34 @@ mod aged;
 pub mod check;
 mod fit;
 
-pub use fit::{Effort, Fit, Misfit, Request, fit};
+pub use fit::{Effort, Misfit, fit};
 
 use dpu_isa::{Machine, SlotUse, Space};
 
 use crate::draft::{Buffer, BufferId, LayerInfo, Role, Task};
 use crate::error::PlanError;
+
+/// A block to place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Alignment in bytes, a power of two.
+    pub align: u64,
+    /// Time of the first use.
+    pub first: u32,
+    /// Time of the last use, inclusive and not before `first`.
+    pub last: u32,
+}
+
+/// Where the blocks went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fit {
+    /// Offset of every block, in request order.
+    pub offsets: Vec<u64>,
+    /// One past the highest byte in use.
+    pub end: u64,
+}
 
 /// Every DRAM buffer begins on a multiple of this many bytes.
 pub const DRAM_ALIGN: u64 = 64;

@@ -14,7 +14,9 @@ pub mod check;
 
 use std::collections::VecDeque;
 
-use crate::deps::{ENGINES, Edge, Node};
+use petgraph::visit::IntoNodeIdentifiers;
+
+use crate::deps::{self, ENGINES, Edge, Node};
 use crate::error::PlanError;
 
 /// The most barriers a wait or post mask can name.
@@ -105,27 +107,27 @@ pub fn assign(nodes: &[Node], edges: &[Edge], barriers: u32) -> Result<Assignmen
 
 /// The producers in program order, each with its earliest consumer on every engine.
 fn consumers_of(nodes: &[Node], edges: &[Edge]) -> Result<Vec<(u32, PerEngine)>, PlanError> {
-    let mut sorted: Vec<(u32, u32)> = edges.iter().map(|e| (e.from, e.to)).collect();
-    sorted.sort_unstable();
+    let graph = deps::graph(nodes.len(), edges)?;
     let mut result: Vec<(u32, PerEngine)> = Vec::new();
-    for (from, to) in sorted {
-        let ends = (nodes.get(from as usize), nodes.get(to as usize));
-        let (Some(producer), Some(consumer)) = ends else {
-            return Err(PlanError::internal(format!("edge {from} -> {to} leaves the task list")));
-        };
-        let legal =
-            from < to && producer.engine != consumer.engine && producer.synchronizes && consumer.synchronizes;
-        if !legal {
-            return Err(PlanError::internal(format!("edge {from} -> {to} cannot be a barrier")));
+    for (from, producer) in graph.node_identifiers().zip(nodes) {
+        let mut wanted = PerEngine::default();
+        for &to in graph.neighbors_slice(from) {
+            let legal = |consumer: &&Node| {
+                from < to
+                    && producer.engine != consumer.engine
+                    && producer.synchronizes
+                    && consumer.synchronizes
+            };
+            let Some(consumer) = nodes.get(to as usize).filter(legal) else {
+                return Err(PlanError::internal(format!("edge {from} -> {to} cannot be a barrier")));
+            };
+            if let Some(slot) = wanted.get_mut(usize::from(consumer.engine)) {
+                // Neighbours are sorted, so the first one on an engine is the earliest.
+                slot.get_or_insert(to);
+            }
         }
-        if result.last().is_none_or(|(task, _)| *task != from) {
-            result.push((from, PerEngine::default()));
-        }
-        if let Some((_, wanted)) = result.last_mut()
-            && let Some(slot) = wanted.get_mut(usize::from(consumer.engine))
-        {
-            // Edges are sorted, so the first one on an engine is the earliest.
-            slot.get_or_insert(to);
+        if wanted != PerEngine::default() {
+            result.push((from, wanted));
         }
     }
     Ok(result)

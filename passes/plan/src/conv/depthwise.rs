@@ -1,9 +1,10 @@
 //! Depthwise convolutions: every output channel reads one input channel, and one weight set serves all of them.
 
-use dpu_isa::{Dtype, Machine};
+use dpu_isa::Dtype;
 
 use crate::draft::Draft;
 use crate::error::{PlanError, mul};
+use crate::scope::LayerScope;
 use crate::tile::WeightSize;
 use crate::tile::axis::{Split, ladder};
 use crate::view::{Field, Geometry, View};
@@ -16,12 +17,12 @@ use super::{ConvLayer, OUT_TYPES, Weights, conv_layer, dynamic_shape, emit, prob
 ///
 /// # Errors
 /// As for [`super::plan_conv`].
-pub fn plan_depthwise(draft: &mut Draft, machine: &Machine, layer: &ConvLayer<'_>) -> Result<(), PlanError> {
-    let input = View::nhwc(draft, &layer.input, &[Dtype::I8], "the input")?;
-    let output = View::nhwc(draft, &layer.output, OUT_TYPES, "the output")?;
+pub fn plan_depthwise(scope: &mut LayerScope<'_>, layer: &ConvLayer<'_>) -> Result<(), PlanError> {
+    let input = View::nhwc(scope.draft, &layer.input, &[Dtype::I8], "the input")?;
+    let output = View::nhwc(scope.draft, &layer.output, OUT_TYPES, "the output")?;
     let [_, _, _, channels] = input.shape;
     let [_, _, _, oc] = output.shape;
-    let (source, kernel, weight_oc) = depthwise_source(draft, &layer.weights)?;
+    let (source, kernel, weight_oc) = depthwise_source(scope.draft, &layer.weights)?;
     if weight_oc != oc || oc % channels != 0 {
         return Err(PlanError::internal(format!(
             "depthwise weights of {weight_oc} channels on tensors of {channels} and {oc}"
@@ -34,7 +35,7 @@ pub fn plan_depthwise(draft: &mut Draft, machine: &Machine, layer: &ConvLayer<'_
     let splits = split_channels(channels, multiplier, size);
     let mut problem = problem(&field, channels, oc, Some(multiplier), size, 1, splits);
     problem.oc_grain = aligned_channels(multiplier, size) * multiplier;
-    emit::plan(draft, machine, &conv_layer(machine, layer, source, field, problem)?)
+    emit::plan(scope, &conv_layer(scope.machine, layer, source, field, problem)?)
 }
 
 /// The source of the weights, the kernel `[kh, kw]` and the number of output channels.

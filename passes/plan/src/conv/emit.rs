@@ -9,12 +9,12 @@ use crate::dma::{At, Dim, Mover};
 use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, narrow};
 use crate::pipeline::{Outputs, Pipeline, check_tasks};
+use crate::scope::LayerScope;
 use crate::strategy::{ScheduleStrategy, check_schedules};
 use crate::tile::check::{Mark, Subject, check};
-use crate::tile::cost::Budget;
 use crate::tile::dataflow::Tiles;
 use crate::tile::sched::{Array, Extent, Schedule};
-use crate::tile::search::{self, Choice};
+use crate::tile::search::Choice;
 use crate::tile::steps::{Step, for_each_step};
 use crate::tile::stream::Stream;
 use crate::tile::{Problem, Tiling};
@@ -45,11 +45,11 @@ impl Layer<'_> {
 ///
 /// # Errors
 /// As for [`super::plan_conv`].
-pub(crate) fn plan(draft: &mut Draft, machine: &Machine, layer: &Layer<'_>) -> Result<(), PlanError> {
-    let mark = Mark::of(draft);
-    let claims = emit(draft, machine, layer)?;
+pub(crate) fn plan(scope: &mut LayerScope<'_>, layer: &Layer<'_>) -> Result<(), PlanError> {
+    let mark = Mark::of(scope.draft);
+    let claims = emit(scope, layer)?;
     if cfg!(debug_assertions) {
-        check(draft, machine, &layer.subject(&claims), mark)?;
+        check(scope.draft, scope.tile_bytes(), &layer.subject(&claims), mark)?;
     }
     Ok(())
 }
@@ -59,28 +59,26 @@ pub(crate) fn plan(draft: &mut Draft, machine: &Machine, layer: &Layer<'_>) -> R
 /// # Errors
 /// As for [`super::plan_conv`].
 pub(crate) fn emit(
-    draft: &mut Draft,
-    machine: &Machine,
+    scope: &mut LayerScope<'_>,
     layer: &Layer<'_>,
 ) -> Result<BTreeMap<BufferId, Claim>, PlanError> {
-    check_schedules(&draft.guide.told.schedules, &Array::of(machine))?;
-    let choice = search::decide(draft, machine, &layer.problem)?;
-    check_tasks(draft, &choice)?;
-    let told = draft.guide.told.schedules.clone();
-    let budget = Budget::of(machine).in_layer(draft, machine);
-    let tiles = Tiles::new(&layer.problem, &budget, &told);
-    let mut emitter = Emitter::new(draft, machine, layer, &choice, tiles)?;
+    let given = scope.given_schedules().to_vec();
+    check_schedules(&given, &Array::of(scope.machine))?;
+    let choice = scope.decide_tiling(&layer.problem)?;
+    check_tasks(scope.draft, &choice)?;
+    let budget = scope.budget();
+    let tiles = Tiles::new(&layer.problem, &budget, &given);
+    let mut emitter = Emitter::new(scope.draft, scope.machine, layer, &choice, tiles)?;
     for image in 0..layer.problem.repeats {
-        for_each_step(&layer.problem, &choice.tiling, |step| emitter.step(draft, image, step))?;
+        for_each_step(&layer.problem, &choice.tiling, |step| emitter.step(scope.draft, image, step))?;
     }
-    emitter.pipeline.flush(draft)?;
-    let unused = told.iter().find(|s| !emitter.scheds.contains_key(&s.tile));
+    emitter.pipeline.flush(scope.draft)?;
+    let unused = given.iter().find(|s| !emitter.scheds.contains_key(&s.tile));
     if let Some(s) = unused {
         return Err(PlanError::refused(format!("schedule for tile {}: there is none", s.tile)));
     }
-    draft.decided()?.schedules =
-        emitter.scheds.iter().map(|(&tile, schedule)| ScheduleStrategy::of(tile, schedule)).collect();
-    draft.decided_cycles(choice.estimate.compute)?;
+    let schedules = emitter.scheds.iter().map(|(&tile, schedule)| ScheduleStrategy::of(tile, schedule));
+    scope.decide_schedules(schedules.collect());
     Ok(emitter.weights.into_claims())
 }
 

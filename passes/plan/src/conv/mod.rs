@@ -13,6 +13,7 @@ use crate::draft::Draft;
 use crate::error::{PlanError, mul, narrow};
 use crate::movement::Tensor;
 use crate::ppe::{self, Ppe};
+use crate::scope::LayerScope;
 use crate::tile::axis::{Split, ladder};
 use crate::tile::sched::MacCost;
 use crate::tile::{EXTENT_MAX, Problem, WeightSize};
@@ -63,9 +64,9 @@ pub struct ConvLayer<'a> {
 /// # Errors
 /// Unsupported: a parameter that no instruction field can hold. Resource: not even the smallest tiles fit the SRAM, or
 /// the plan needs too many tasks. Internal: the description contradicts itself.
-pub fn plan_conv(draft: &mut Draft, machine: &Machine, layer: &ConvLayer<'_>) -> Result<(), PlanError> {
-    let layer = describe(draft, machine, layer)?;
-    emit::plan(draft, machine, &layer)
+pub fn plan_conv(scope: &mut LayerScope<'_>, layer: &ConvLayer<'_>) -> Result<(), PlanError> {
+    let layer = describe(scope.draft, scope.machine, layer)?;
+    emit::plan(scope, &layer)
 }
 
 /// A convolution ready to be tiled.

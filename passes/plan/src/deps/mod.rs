@@ -5,12 +5,17 @@
 //!
 //! Accesses are the conservative intervals of [`Instr::footprint`]. For every byte range the analysis remembers, per
 //! engine, the last task that wrote it and the last that read it since; earlier ones are ordered through those.
+//!
+//! The result is a graph of `petgraph`, see [`graph()`]. Edges that others imply are not found in that graph but left out on
+//! the way, by a vector clock over the four engines: that is linear in the tasks, where `petgraph::algo::tred` keeps the
+//! closure of every node, which is quadratic in the hundreds of thousands of tasks that networks have.
 
 pub mod check;
 mod ranges;
 
 use dpu_isa::{Access, Engine, Instr, Slots, Space};
-use petgraph::graph::DiGraph;
+use petgraph::Directed;
+use petgraph::csr::Csr;
 
 use crate::error::PlanError;
 use ranges::Ranges;
@@ -167,16 +172,21 @@ fn keep_needed(
     clock
 }
 
-/// The task graph: a node for every task (weight: its index in the list), and the edges of [`edges`].
-pub fn graph(nodes: &[Node], edges: &[Edge]) -> DiGraph<usize, Hazard> {
-    let mut graph = DiGraph::with_capacity(nodes.len(), edges.len());
-    let ids: Vec<_> = (0..nodes.len()).map(|t| graph.add_node(t)).collect();
-    for edge in edges {
-        if let (Some(&from), Some(&to)) = (ids.get(edge.from as usize), ids.get(edge.to as usize)) {
-            graph.add_edge(from, to, edge.hazard);
-        }
+/// The task graph: a node for every task, by its index in the list, and an edge to every task that must wait for it.
+pub type TaskGraph = Csr<(), Hazard, Directed, u32>;
+
+/// The task graph of `tasks` tasks and the edges of [`edges`].
+///
+/// # Errors
+/// An internal error for an edge that leaves the task list, or is there twice.
+pub fn graph(tasks: usize, edges: &[Edge]) -> Result<TaskGraph, PlanError> {
+    let within = |task: u32| (task as usize) < tasks;
+    if let Some(Edge { from, to, .. }) = edges.iter().find(|e| !within(e.from) || !within(e.to)) {
+        return Err(PlanError::internal(format!("edge {from} -> {to} leaves the task list")));
     }
-    graph
+    let mut sorted: Vec<(u32, u32, Hazard)> = edges.iter().map(|e| (e.from, e.to, e.hazard)).collect();
+    sorted.sort_unstable();
+    Csr::from_sorted_edges(&sorted).map_err(|_| PlanError::internal("an edge between tasks is there twice"))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use dpu_isa::Machine;
 
 use crate::draft::Draft;
 use crate::error::PlanError;
+use crate::scope::LayerScope;
 use crate::strategy::{By, CutStrategy};
 
 /// The DMA engine that loads tiles.
@@ -128,24 +129,24 @@ fn dims(extents: &[u64], src: &[u64], dst: &[u64], element: u64) -> Vec<Dim> {
 ///
 /// # Errors
 /// An internal error if the sizes differ.
-pub fn plan_copy(draft: &mut Draft, machine: &Machine, layer: &CopyLayer) -> Result<(), PlanError> {
-    check_all(draft, std::slice::from_ref(&layer.input), &layer.output)?;
+pub fn plan_copy(scope: &mut LayerScope<'_>, layer: &CopyLayer) -> Result<(), PlanError> {
+    check_all(scope.draft, std::slice::from_ref(&layer.input), &layer.output)?;
     let (from, to) = (layer.input.bytes()?, layer.output.bytes()?);
     if from != to {
         return Err(contradiction(format!("it copies {from} bytes to {to}")));
     }
     let src = Place { buffer: layer.input.buffer, offset: 0 };
     let dst = Place { buffer: layer.output.buffer, offset: 0 };
-    copy(draft, store_engine(machine), src, dst, &[], from)
+    copy(scope.draft, store_engine(scope.machine), src, dst, &[], from)
 }
 
 /// Plans a concatenation.
 ///
 /// # Errors
 /// An internal error if the shapes do not match.
-pub fn plan_concat(draft: &mut Draft, machine: &Machine, layer: &ConcatLayer) -> Result<(), PlanError> {
+pub fn plan_concat(scope: &mut LayerScope<'_>, layer: &ConcatLayer) -> Result<(), PlanError> {
     let output = &layer.output;
-    check_all(draft, &layer.inputs, output)?;
+    check_all(scope.draft, &layer.inputs, output)?;
     let Some(&whole) = output.shape.get(layer.axis) else {
         return Err(contradiction(format!("axis {} of shape {:?}", layer.axis, output.shape)));
     };
@@ -156,7 +157,7 @@ pub fn plan_concat(draft: &mut Draft, machine: &Machine, layer: &ConcatLayer) ->
     let row = |extent: u64| extent.saturating_mul(below).saturating_mul(element);
     let mut done = 0u64;
     // Parts that do not interleave may be copied side by side.
-    let mut engines = [LOAD_ENGINE, store_engine(machine)].into_iter().cycle();
+    let mut engines = [LOAD_ENGINE, store_engine(scope.machine)].into_iter().cycle();
     for input in &layer.inputs {
         let mut expected = output.shape.clone();
         let part = input.shape.get(layer.axis).copied().unwrap_or(0);
@@ -170,9 +171,9 @@ pub fn plan_concat(draft: &mut Draft, machine: &Machine, layer: &ConcatLayer) ->
         };
         let src = Place { buffer: input.buffer, offset: 0 };
         let dst = Place { buffer: output.buffer, offset: row(done) };
-        let engine = engines.next().filter(|_| rows == 1).unwrap_or(store_engine(machine));
+        let engine = engines.next().filter(|_| rows == 1).unwrap_or(store_engine(scope.machine));
         let rows = [Dim { extent: rows, src: row(part), dst: row(whole) }];
-        copy(draft, engine, src, dst, &rows, row(part))?;
+        copy(scope.draft, engine, src, dst, &rows, row(part))?;
         done = end;
     }
     if done != whole {
@@ -185,9 +186,9 @@ pub fn plan_concat(draft: &mut Draft, machine: &Machine, layer: &ConcatLayer) ->
 ///
 /// # Errors
 /// An internal error if the box leaves the tensor.
-pub fn plan_slice(draft: &mut Draft, machine: &Machine, layer: &SliceLayer) -> Result<(), PlanError> {
+pub fn plan_slice(scope: &mut LayerScope<'_>, layer: &SliceLayer) -> Result<(), PlanError> {
     let (input, output) = (&layer.input, &layer.output);
-    check_all(draft, std::slice::from_ref(input), output)?;
+    check_all(scope.draft, std::slice::from_ref(input), output)?;
     let rank = input.shape.len();
     let inside = input.shape.iter().zip(&output.shape).zip(&layer.start);
     let inside =
@@ -204,7 +205,7 @@ pub fn plan_slice(draft: &mut Draft, machine: &Machine, layer: &SliceLayer) -> R
     let src = Place { buffer: input.buffer, offset };
     let dst = Place { buffer: output.buffer, offset: 0 };
     let dims = dims(&output.shape, &strides, &output.strides()?, element);
-    copy(draft, store_engine(machine), src, dst, &dims, element)
+    copy(scope.draft, store_engine(scope.machine), src, dst, &dims, element)
 }
 
 /// Extents and start of a box.
@@ -235,9 +236,9 @@ fn frame(machine: &Machine, layer: &PadLayer, before: &[u64], after: &[u64]) -> 
 ///
 /// # Errors
 /// An unsupported error for a negative padding, an internal error if the shapes do not match.
-pub fn plan_pad(draft: &mut Draft, machine: &Machine, layer: &PadLayer) -> Result<(), PlanError> {
+pub fn plan_pad(scope: &mut LayerScope<'_>, layer: &PadLayer) -> Result<(), PlanError> {
     let (input, output) = (&layer.input, &layer.output);
-    check_all(draft, std::slice::from_ref(input), output)?;
+    check_all(scope.draft, std::slice::from_ref(input), output)?;
     let amounts = |list: &[i64]| {
         let checked = list.iter().map(|&n| {
             u64::try_from(n)
@@ -256,34 +257,29 @@ pub fn plan_pad(draft: &mut Draft, machine: &Machine, layer: &PadLayer) -> Resul
         )));
     }
     let element = output.dtype.bytes();
-    let engine = store_engine(machine);
+    let engine = store_engine(scope.machine);
     let strides = output.strides()?;
-    for (slab, start) in frame(machine, layer, &before, &after)? {
+    for (slab, start) in frame(scope.machine, layer, &before, &after)? {
         let dst = offset(&strides, start.iter().copied(), element)?;
         let dst = Place { buffer: output.buffer, offset: dst };
-        fill(draft, engine, dst, &dims(&slab, &strides, &strides, element), element, layer.value)?;
+        fill(scope.draft, engine, dst, &dims(&slab, &strides, &strides, element), element, layer.value)?;
     }
     let src = Place { buffer: input.buffer, offset: 0 };
     let dst = Place { buffer: output.buffer, offset: offset(&strides, before.iter().copied(), element)? };
-    copy(draft, engine, src, dst, &dims(&input.shape, &input.strides()?, &strides, element), element)
+    copy(scope.draft, engine, src, dst, &dims(&input.shape, &input.strides()?, &strides, element), element)
 }
 
 /// How a transposition is cut, or nothing if a DMA engine does it: as it is told, or else whatever takes fewer cycles. The
 /// draft then knows of it.
-fn decide_turn(
-    draft: &mut Draft,
-    machine: &Machine,
-    dims: &[Dim],
-    element: u64,
-) -> Result<Option<Turn>, PlanError> {
-    let (told, sram) = (draft.told_cut()?, draft.tile_bytes(machine));
+fn decide_turn(scope: &mut LayerScope<'_>, dims: &[Dim], element: u64) -> Result<Option<Turn>, PlanError> {
+    let (told, sram) = (scope.given_cut(), scope.tile_bytes());
     let over: Vec<u64> = dims.iter().map(|d| d.extent).collect();
     let turn = match (told.tile(&over)?, told.by) {
         (Some(tile), _) => Turn::told(dims, element, &tile, sram)?,
         (None, Some(By::Dma)) => None,
-        (None, Some(By::Vec)) => Turn::new(machine, sram, dims, element),
-        (None, None) => Turn::new(machine, sram, dims, element)
-            .filter(|turn| turn.cycles < turn::direct_cycles(machine, dims, element)),
+        (None, Some(By::Vec)) => Turn::new(scope.machine, sram, dims, element),
+        (None, None) => Turn::new(scope.machine, sram, dims, element)
+            .filter(|turn| turn.cycles < turn::direct_cycles(scope.machine, dims, element)),
     };
     if turn.is_none() && (told.by == Some(By::Vec) || told.tile.is_some()) {
         let what = "the vector engine cannot do this transposition: it needs runs of 1, 2 or 4 bytes and at most \
@@ -294,7 +290,7 @@ fn decide_turn(
         Some(turn) => CutStrategy::vec(&over, turn.tile.clone()),
         None => CutStrategy::dma(&over),
     };
-    draft.decided()?.cuts.push(cut);
+    scope.decide_cut(cut);
     Ok(turn)
 }
 
@@ -302,9 +298,9 @@ fn decide_turn(
 ///
 /// # Errors
 /// An internal error if `perm` is not a permutation or the shapes do not match it.
-pub fn plan_transpose(draft: &mut Draft, machine: &Machine, layer: &TransposeLayer) -> Result<(), PlanError> {
+pub fn plan_transpose(scope: &mut LayerScope<'_>, layer: &TransposeLayer) -> Result<(), PlanError> {
     let (input, output) = (&layer.input, &layer.output);
-    check_all(draft, std::slice::from_ref(input), output)?;
+    check_all(scope.draft, std::slice::from_ref(input), output)?;
     let rank = input.shape.len();
     let is_permutation = layer.perm.len() == rank && (0..rank).all(|d| layer.perm.contains(&d));
     let permuted: Vec<u64> = layer.perm.iter().filter_map(|&p| input.shape.get(p).copied()).collect();
@@ -322,8 +318,8 @@ pub fn plan_transpose(draft: &mut Draft, machine: &Machine, layer: &TransposeLay
     let dst = Place { buffer: output.buffer, offset: 0 };
     let (merged, wide) = strided::canonical(&dims, element, 0, 4);
     let wide = u64::from(wide);
-    if let Some(turn) = decide_turn(draft, machine, &merged, wide)? {
-        return turn.emit(draft, machine, src, dst);
+    if let Some(turn) = decide_turn(scope, &merged, wide)? {
+        return turn.emit(scope.draft, scope.machine, src, dst);
     }
-    copy(draft, store_engine(machine), src, dst, &dims, element)
+    copy(scope.draft, store_engine(scope.machine), src, dst, &dims, element)
 }

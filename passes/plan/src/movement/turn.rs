@@ -35,7 +35,7 @@ pub(super) struct Turn {
 
 /// Cycles of a DMA task that moves `bytes` from DRAM to DRAM, or half of them across, in `rows` runs.
 fn dma_cycles(machine: &Machine, bytes: u64, rows: u64) -> u64 {
-    bytes.div_ceil(u64::from(machine.dram_bytes_per_cycle).max(1)).max(rows)
+    dpu_cost::channel_cycles(bytes, machine).max(rows)
 }
 
 /// Estimated cycles of the transposition as a single DMA task.

@@ -9,10 +9,11 @@ use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, narrow};
 use crate::movement::Tensor;
 use crate::pipeline::{Outputs, Pipeline, check_tasks};
+use crate::scope::LayerScope;
 use crate::tile::axis::{Axis, Split, ladder};
 use crate::tile::check::{Mark, Subject, check};
 use crate::tile::sched::MacCost;
-use crate::tile::search::{self, Choice};
+use crate::tile::search::Choice;
 use crate::tile::steps::{Step, for_each_step};
 use crate::tile::stream::Stream;
 use crate::tile::{Problem, Tiling, WINDOW_MAX};
@@ -46,18 +47,17 @@ pub struct PoolLayer {
 /// # Errors
 /// Unsupported: a window wholly in padding, or a parameter that no instruction field can hold. Resource: not even the
 /// smallest tiles fit the SRAM, or the plan needs too many tasks. Internal: the description contradicts itself.
-pub fn plan_pool(draft: &mut Draft, machine: &Machine, layer: &PoolLayer) -> Result<(), PlanError> {
-    let plan = PoolPlan::new(draft, layer)?;
-    let choice = search::decide(draft, machine, &plan.problem)?;
-    check_tasks(draft, &choice)?;
-    draft.decided_cycles(choice.estimate.compute)?;
-    let mark = Mark::of(draft);
-    let mut emitter = Emitter::new(draft, machine, &plan, &choice)?;
-    for_each_step(&plan.problem, &choice.tiling, |step| emitter.step(draft, step))?;
-    emitter.pipeline.flush(draft)?;
+pub fn plan_pool(scope: &mut LayerScope<'_>, layer: &PoolLayer) -> Result<(), PlanError> {
+    let plan = PoolPlan::new(scope.draft, layer)?;
+    let choice = scope.decide_tiling(&plan.problem)?;
+    check_tasks(scope.draft, &choice)?;
+    let mark = Mark::of(scope.draft);
+    let mut emitter = Emitter::new(scope.draft, scope.machine, &plan, &choice)?;
+    for_each_step(&plan.problem, &choice.tiling, |step| emitter.step(scope.draft, step))?;
+    emitter.pipeline.flush(scope.draft)?;
     if cfg!(debug_assertions) {
         let subject = Subject { field: &plan.field, per_channel: Some(1), weights: None };
-        check(draft, machine, &subject, mark)?;
+        check(scope.draft, scope.tile_bytes(), &subject, mark)?;
     }
     Ok(())
 }

@@ -19,19 +19,19 @@ const EIGHTHS: u64 = 8;
 /// Layer by layer, so many tasks are run in trials, all trials together.
 const TRIED_TASKS: usize = 1 << 13;
 
-/// What is told of loads ahead of time.
+/// What a strategy says of prefetching.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Told<'a> {
-    /// SRAM bytes that they may fill.
+pub struct Limits<'a> {
+    /// SRAM bytes that prefetched constants may fill.
     pub bytes: Option<u64>,
-    /// For every layer, whether its loads may move; those that are missing are open.
+    /// For every layer, whether its constants may be prefetched; those that are missing are open.
     pub layers: &'a [Option<bool>],
 }
 
-/// What was chosen.
+/// What is prefetched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Chosen {
-    /// SRAM bytes that loads may fill; 0: no load moves.
+pub struct Prefetch {
+    /// SRAM bytes that prefetched constants may fill; 0: no load moves.
     pub bytes: u64,
     /// Layers whose loads keep their places.
     pub kept: BTreeSet<u32>,
@@ -48,13 +48,13 @@ struct Trials<'a, 'm> {
 
 impl Trials<'_, '_> {
     /// The order of a choice.
-    fn order(&mut self, choice: &Chosen) -> Result<Vec<usize>, PlanError> {
+    fn order(&mut self, choice: &Prefetch) -> Result<Vec<usize>, PlanError> {
         self.draft.tasks.clone_from(&self.tasks);
         order(self.draft, choice.bytes, |layer| choice.bytes > 0 && !choice.kept.contains(&layer))
     }
 
     /// The cycles of a choice, if buffers find a place.
-    fn cycles(&mut self, choice: &Chosen) -> Result<Option<u64>, PlanError> {
+    fn cycles(&mut self, choice: &Prefetch) -> Result<Option<u64>, PlanError> {
         let order = self.order(choice)?;
         if let Some(cycles) = self.tried.get(&order) {
             return Ok(*cycles);
@@ -70,7 +70,7 @@ impl Trials<'_, '_> {
     }
 
     /// The layers whose loads a choice moves, those that move most bytes first.
-    fn moved(&mut self, choice: &Chosen) -> Result<Vec<u32>, PlanError> {
+    fn moved(&mut self, choice: &Prefetch) -> Result<Vec<u32>, PlanError> {
         let mut ahead: BTreeMap<u32, u64> = BTreeMap::new();
         let mut latest = None;
         for &task in self.order(choice)?.iter().rev() {
@@ -90,25 +90,29 @@ impl Trials<'_, '_> {
     }
 }
 
-/// Moves loads of constants ahead of time where that pays, as it is told; returns what it did, or nothing if buffers find
+/// Moves loads of constants ahead of time where that pays, within limits; returns what it did, or nothing if buffers find
 /// no place, with the tasks as they were.
 ///
 /// # Errors
 /// An internal error if the draft is none that can be run.
-pub fn choose(draft: &mut Draft, machine: &Machine, told: &Told<'_>) -> Result<Option<Chosen>, PlanError> {
-    let layer = |layer: u32| told.layers.get(layer as usize).copied().flatten();
+pub fn choose(
+    draft: &mut Draft,
+    machine: &Machine,
+    limits: &Limits<'_>,
+) -> Result<Option<Prefetch>, PlanError> {
+    let layer = |layer: u32| limits.layers.get(layer as usize).copied().flatten();
     let layers = (0..draft.layers.len()).filter_map(|l| u32::try_from(l).ok());
     let kept: BTreeSet<u32> = layers.filter(|&l| layer(l) == Some(false)).collect();
     let forecaster = Forecaster::new(draft, machine)?;
     let tasks = draft.tasks.clone();
     let mut trials = Trials { draft, forecaster, tasks, tried: BTreeMap::new() };
-    let amounts: Vec<u64> = match told.bytes {
+    let amounts: Vec<u64> = match limits.bytes {
         Some(bytes) => vec![bytes],
         None => (0..=EIGHTHS).map(|eighths| machine.sram_bytes / EIGHTHS * eighths).collect(),
     };
-    let mut best: Option<(u64, Chosen)> = None;
+    let mut best: Option<(u64, Prefetch)> = None;
     for bytes in amounts {
-        let choice = Chosen { bytes, kept: kept.clone() };
+        let choice = Prefetch { bytes, kept: kept.clone() };
         if let Some(cycles) = trials.cycles(&choice)?
             && best.as_ref().is_none_or(|(least, _)| cycles < *least)
         {

@@ -15,7 +15,7 @@ use crate::draft::{Draft, Role, Task};
 use crate::error::PlanError;
 use crate::tile::round_up;
 
-pub use choice::{Chosen, Told, choose};
+pub use choice::{Limits, Prefetch, choose};
 
 /// A load is moved ahead of at most so many tasks.
 const REACH: usize = 256;

@@ -4,14 +4,16 @@
 //! told, or is refused; what was written and is read back gives the same plan.
 
 mod cut;
+mod document;
 mod file;
 mod object;
 
 use serde::{Deserialize, Serialize};
 
 pub use cut::{By, CutStrategy};
-pub use file::{Strategy, StrategyError, VERSION};
-pub use object::{Object, list as object_list};
+pub use document::{Document, DocumentError};
+pub use file::{Strategy, VERSION};
+pub use object::list as object_list;
 
 use crate::error::PlanError;
 use crate::tile::sched::{Array, BlockSize, Extent, Sched, Schedule, Stays};
@@ -88,7 +90,7 @@ pub struct TilingStrategy {
     /// Which of the two outer loops is outermost.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub order: Option<Order>,
-    /// The outputs of a round of the outermost loop are stored at once.
+    /// The outputs of an iteration of the outermost loop are stored at once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub gather: Option<bool>,
     /// Activation tiles in SRAM.

@@ -1,10 +1,9 @@
 //! What the search tries: cuts of every dimension, loop orders and slot counts.
 
 use super::axis::{Axis, Split, ladder};
-use super::cost::product;
 use crate::strategy::TilingStrategy;
 
-use super::{Order, Problem, Tiling, WINDOW_MAX};
+use super::{Order, Problem, Tiling, WINDOW_MAX, product};
 
 /// The most slots of a stream.
 const SLOTS_MAX: u64 = 64;
@@ -101,15 +100,15 @@ fn slot_counts(least: u64, more: u64, told: Option<u64>) -> impl Iterator<Item =
     std::iter::once(told.unwrap_or(least)).chain(more)
 }
 
-/// Whether the outputs of a round can be stored at once, in the given order or in any.
+/// Whether the outputs of an iteration of the outer loop can be stored at once, in the given order or in any.
 pub(crate) fn may_gather(p: &Problem, least: &Tiling, order: Option<Order>) -> bool {
     let orders = [Order::SpatialOuter, Order::ChannelOuter].into_iter();
     let mut orders = orders.filter(|o| order.is_none_or(|told| told == *o));
     orders.any(|order| gathered(p, &Tiling { order, ..*least }).is_some())
 }
 
-/// The same tiling with the outputs of a round of the outer loop stored at once; none where that changes nothing, or
-/// where a round spans images.
+/// The same tiling with the outputs of an iteration of the outer loop stored at once; none where that changes nothing, or
+/// where an iteration spans images.
 fn gathered(p: &Problem, t: &Tiling) -> Option<Tiling> {
     let spatial = product([p.images, t.oy.count(), t.ox.count()]);
     let (outer, inner, outputs) = match t.order {

@@ -16,10 +16,10 @@ use crate::objective::{self, Figures, Objective, Rank};
 use crate::strategy::{BLOCK_MAX, ScheduleStrategy};
 
 use super::axis::Window;
-use super::cost::{Budget, product};
+use super::budget::Budget;
 use super::sched::{BlockSize, Extent, Sched, Schedule, Stays, for_each_split};
 use super::steps::Step;
-use super::{Problem, Tiling};
+use super::{Problem, Tiling, product};
 
 /// Splits of the array that are costed exactly, by time and by energy.
 const SPLITS: usize = 10;
@@ -85,6 +85,33 @@ impl<'a> Tiles<'a> {
         self.choose(t, &extent).ok().map(|(_, cost)| cost)
     }
 
+    /// What the DPU takes for a tiling, without set-up: cycles and, if the objective asks for it, energy.
+    pub(crate) fn compute(&mut self, tiling: &Tiling) -> (u64, u64) {
+        let (problem, budget) = (self.problem, self.budget);
+        let setup = u64::from(budget.machine().dpu_setup_cycles);
+        let (mut cycles, mut energy) = (0u64, 0u64);
+        for (oc, n_oc) in tiling.oc.classes() {
+            for (oy, n_oy) in tiling.oy.classes() {
+                for (ox, n_ox) in tiling.ox.classes() {
+                    for (ic, n_ic) in tiling.ic.classes() {
+                        // Kernel tiles of one size: the sum is a sum over taps.
+                        let kernels = product([tiling.ky.count(), tiling.kx.count()]);
+                        let count = product([n_oc, n_oy, n_ox, n_ic, problem.images, kernels]);
+                        let Some(cost) = self.cost(tiling, &Extent { oc, oy, ox, ic }) else {
+                            return (u64::MAX, u64::MAX);
+                        };
+                        cycles =
+                            cycles.saturating_add(cost.cycles.saturating_sub(setup).saturating_mul(count));
+                        if budget.objective.needs_energy() {
+                            energy = energy.saturating_add(self.energy(&cost).saturating_mul(count));
+                        }
+                    }
+                }
+            }
+        }
+        (cycles, energy)
+    }
+
     /// Cycles of the variant of a step, set-up included.
     pub(crate) fn cycles(&mut self, t: &Tiling, step: &Step) -> u64 {
         let len = |r: &std::ops::Range<u64>| r.end - r.start;
@@ -133,17 +160,17 @@ impl<'a> Tiles<'a> {
     fn search(&self, t: &Tiling, extent: &Extent) -> Result<(Schedule, Cost), ScheduleError> {
         let told = self.told.iter().find(|s| s.tile == *extent);
         let place = middle(self.problem, t, extent);
-        let mut best = Best { objective: self.budget.objective, found: None, error: None };
-        let try_one = |schedule: Schedule, best: &mut Best| {
+        let mut best = Incumbent { objective: self.budget.objective, found: None, error: None };
+        let try_one = |schedule: Schedule, best: &mut Incumbent| {
             let cost = self.conv_cost(t, extent, &place, &schedule);
             best.offer(schedule, cost, |cost| self.figures(cost));
         };
         let stays =
             Stays::ALL.into_iter().filter(|s| told.and_then(|t| t.stays).is_none_or(|told| told == *s));
         let block = told.and_then(|t| t.block);
-        for (rough, pes, fold) in self.splits(t, extent, told) {
+        for (bound, pes, fold) in self.splits(t, extent, told) {
             // What the split takes at least is more than what was found.
-            let least = u64::from(self.budget.machine().dpu_setup_cycles).saturating_add(rough);
+            let least = u64::from(self.budget.machine().dpu_setup_cycles).saturating_add(bound);
             if self.budget.objective == Objective::Latency && best.cycles().is_some_and(|c| c <= least) {
                 continue;
             }
@@ -190,7 +217,7 @@ impl<'a> Tiles<'a> {
         told: Option<&ScheduleStrategy>,
     ) -> Vec<(u64, Sched, bool)> {
         let (p, b) = (self.problem, self.budget);
-        let rough = Rough::new(p, t, extent, b);
+        let bound = SplitBound::new(p, t, extent, b);
         let folds = match told.and_then(|t| t.fold) {
             Some(fold) => vec![fold],
             None if p.per_channel.is_none() && t.kx.size > 1 && !extent.ic.is_multiple_of(b.array.lanes) => {
@@ -199,20 +226,20 @@ impl<'a> Tiles<'a> {
             None => vec![false],
         };
         let saves = b.objective.needs_energy();
-        let mut fast = Top::new(SPLITS);
-        let mut saving = Top::new(if saves { SAVING_SPLITS } else { 0 });
+        let mut fast = Shortlist::new(SPLITS);
+        let mut saving = Shortlist::new(if saves { SAVING_SPLITS } else { 0 });
         for fold in folds {
             let mut offer = |pes: Sched| {
-                let cycles = rough.cycles(&pes, fold);
+                let cycles = bound.cycles(&pes, fold);
                 fast.offer((cycles.0.into(), cycles.1), (cycles.0, pes, fold));
                 if saves {
-                    let figures = Figures { cycles: cycles.0, energy: rough.energy(&pes, fold), bytes: 0 };
+                    let figures = Figures { cycles: cycles.0, energy: bound.energy(&pes, fold), bytes: 0 };
                     saving.offer(b.objective.rank(&figures), (cycles.0, pes, fold));
                 }
             };
             match told.and_then(|t| t.pes) {
                 Some(pes) => offer(pes),
-                None => for_each_split(&b.array, extent, |ic| rough.steps(ic, fold), &mut offer),
+                None => for_each_split(&b.array, extent, |ic| bound.steps(ic, fold), &mut offer),
             }
         }
         let mut all: Vec<(u64, Sched, bool)> = fast.items().collect();
@@ -293,13 +320,13 @@ impl<'a> Tiles<'a> {
 }
 
 /// The best schedule so far, and why another one cannot be.
-struct Best {
+struct Incumbent {
     objective: Objective,
     found: Option<(Rank, Schedule, Cost)>,
     error: Option<ScheduleError>,
 }
 
-impl Best {
+impl Incumbent {
     fn cycles(&self) -> Option<u64> {
         self.found.as_ref().map(|(.., cost)| cost.cycles)
     }
@@ -325,14 +352,14 @@ impl Best {
 }
 
 /// The few best of many, best first; of equals those that came first.
-struct Top<T> {
+struct Shortlist<T> {
     most: usize,
     items: Vec<(Rank, T)>,
 }
 
-impl<T> Top<T> {
+impl<T> Shortlist<T> {
     fn new(most: usize) -> Self {
-        Top { most, items: Vec::with_capacity(most + 1) }
+        Shortlist { most, items: Vec::with_capacity(most + 1) }
     }
 
     fn offer(&mut self, rank: Rank, item: T) {
@@ -349,9 +376,9 @@ impl<T> Top<T> {
     }
 }
 
-/// What splits of the array take at least, roughly: the units of the DPU perfectly overlapped, blocks as the machine
+/// A lower bound of what a split of the array takes: the units of the DPU perfectly overlapped, blocks as the machine
 /// chooses them.
-struct Rough<'a> {
+struct SplitBound<'a> {
     problem: &'a Problem,
     budget: &'a Budget,
     extent: Extent,
@@ -362,12 +389,12 @@ struct Rough<'a> {
     accumulators: u64,
 }
 
-impl<'a> Rough<'a> {
+impl<'a> SplitBound<'a> {
     fn new(p: &'a Problem, t: &Tiling, extent: &Extent, budget: &'a Budget) -> Self {
         let taps = [t.ky.size, t.kx.size];
         let (rows, columns) = (p.y.window_max(extent.oy, taps[0]), p.x.window_max(extent.ox, taps[1]));
         let outputs = product([extent.oc, extent.oy, extent.ox]);
-        Rough {
+        SplitBound {
             problem: p,
             budget,
             extent: *extent,

@@ -6,7 +6,7 @@ use crate::error::PlanError;
 use crate::strategy::TilingStrategy;
 
 use super::axis::{Axis, Split};
-use super::cost::Budget;
+use super::budget::Budget;
 use super::{Problem, Tiling, WINDOW_MAX, candidates};
 
 /// Refuses cuts that the problem does not have.
@@ -91,8 +91,7 @@ pub(crate) fn check_slots(p: &Problem, told: &TilingStrategy, least: &Tiling) ->
         }
     }
     if told.gather == Some(true) && !candidates::may_gather(p, least, told.order) {
-        let why =
-            "needs several tiles in a round, of one image, and an output that is not in SRAM as a whole";
+        let why = "needs several tiles in an iteration of the outermost loop, of one image, and an output that is not in SRAM as a whole";
         return refuse(format!("gather {why}"));
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! [`check`] proves the resulting tasks right with logic of its own.
 
 pub(crate) mod axis;
+pub(crate) mod budget;
 mod candidates;
 pub(crate) mod check;
 pub(crate) mod cost;
@@ -150,7 +151,7 @@ pub(crate) struct Tiling {
     pub(crate) kx: Split,
     /// Loop order.
     pub(crate) order: Order,
-    /// An output slot holds a whole round of the outer loop, stored at once, and not one tile.
+    /// An output slot holds a whole iteration of the outer loop, stored at once, and not one tile.
     pub(crate) gather: bool,
     /// Activation tiles kept in SRAM.
     pub(crate) act_slots: u64,
@@ -193,4 +194,9 @@ impl Tiling {
 /// `bytes` rounded up to whole granules.
 pub(crate) fn round_up(bytes: u64) -> u64 {
     bytes.saturating_add(GRANULE - 1) / GRANULE * GRANULE
+}
+
+/// `a * b * …`, saturating.
+pub(crate) fn product<const N: usize>(factors: [u64; N]) -> u64 {
+    factors.into_iter().fold(1, u64::saturating_mul)
 }

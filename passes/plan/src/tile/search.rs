@@ -3,18 +3,16 @@
 //! Deterministic, in integers. All candidates are ranked with an estimate; the best few are then replayed task by task
 //! with the schedules they will get.
 
-use dpu_isa::Machine;
-
-use crate::draft::Draft;
 use crate::error::PlanError;
 use crate::objective::{Figures, Objective, Rank};
-use crate::strategy::{LayerStrategy, ScheduleStrategy, TilingStrategy};
+use crate::strategy::{ScheduleStrategy, TilingStrategy};
 
 use super::axis::Split;
+use super::budget::Budget;
 use super::candidates::{Reduction, smallest, variants};
-use super::cost::{self, Budget, Estimate, Sweep};
+use super::cost::{self, Estimate, Sweep};
 use super::dataflow::Tiles;
-use super::{Order, Problem, Tiling, given, timeline};
+use super::{Order, Problem, Tiling, given, product, timeline};
 
 /// Candidates that are looked at closely.
 const FINALISTS: usize = 12;
@@ -46,35 +44,47 @@ pub(crate) struct Choice {
     sram: u64,
 }
 
+impl Choice {
+    /// Whether this one is taken in place of `best`: it is better by more than one percent; or it is no worse than by one
+    /// percent and takes less SRAM, which leaves room for the neighbours' loads.
+    fn replaces(&self, best: &Choice) -> bool {
+        let (rank, best_rank) = (self.rank.0, best.rank.0);
+        let percent = best_rank / 100;
+        rank < best_rank - percent || rank <= best_rank.saturating_add(percent) && self.sram < best.sram
+    }
+}
+
 /// Tilings that were found, by problem and budget: equal layers are searched once.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Memo(Vec<(Problem, Budget, Choice)>);
 
-/// The best tiling for the layer under way, which the draft then knows of.
-///
-/// # Errors
-/// As for [`search`].
-pub(crate) fn decide(draft: &mut Draft, machine: &Machine, problem: &Problem) -> Result<Choice, PlanError> {
-    let budget = Budget::of(machine).in_layer(draft, machine);
-    let LayerStrategy { tiling, schedules, .. } = draft.guide.told.clone();
-    let choice = match tiling {
-        Some(told) => search(problem, &budget, &told, &schedules)?,
-        None if !schedules.is_empty() => search(problem, &budget, &TilingStrategy::default(), &schedules)?,
-        None => {
-            let memo = &draft.guide.memo.0;
-            match memo.iter().find(|(p, b, _)| p == problem && *b == budget) {
-                Some((.., choice)) => *choice,
-                None => {
-                    let choice = search(problem, &budget, &TilingStrategy::default(), &[])?;
-                    draft.guide.memo.0.push((problem.clone(), budget, choice));
-                    choice
-                }
-            }
+impl Memo {
+    /// The best tiling for a problem, of those that have what is told; searched, unless nothing is told and an equal
+    /// problem was searched before.
+    ///
+    /// # Errors
+    /// A resource error if not even the smallest tiles fit the SRAM; refused if there is no tiling as told.
+    pub(crate) fn search(
+        &mut self,
+        problem: &Problem,
+        budget: Budget,
+        told: Option<&TilingStrategy>,
+        schedules: &[ScheduleStrategy],
+    ) -> Result<Choice, PlanError> {
+        if let Some(told) = told {
+            return search(problem, &budget, told, schedules);
         }
-    };
-    let strategy = TilingStrategy::of(&choice.tiling, choice.estimate.split_weights);
-    draft.decided()?.tiling = Some(strategy);
-    Ok(choice)
+        let open = TilingStrategy::default();
+        if !schedules.is_empty() {
+            return search(problem, &budget, &open, schedules);
+        }
+        if let Some((.., choice)) = self.0.iter().find(|(p, b, _)| p == problem && *b == budget) {
+            return Ok(*choice);
+        }
+        let choice = search(problem, &budget, &open, &[])?;
+        self.0.push((problem.clone(), budget, choice));
+        Ok(choice)
+    }
 }
 
 /// The best tiling of those that have what is told.
@@ -202,7 +212,7 @@ impl Finder<'_> {
             return;
         }
         let mut estimate = cost::estimate(self.problem, &tiling, self.budget, &sweep, None);
-        estimate.cycles = estimate.cycles.saturating_add(self.nuisance(&tiling, &estimate, &sweep));
+        estimate.cycles = estimate.cycles.saturating_add(self.interference(&tiling, &estimate, &sweep));
         let energy = if objective.needs_energy() { estimate.rough_energy(self.budget) } else { 0 };
         let figures = Figures { cycles: estimate.cycles, energy, bytes: estimate.dram_bytes() };
         let choice = Choice { tiling, estimate, rank: objective.rank(&figures), sweep, sram };
@@ -222,9 +232,9 @@ impl Finder<'_> {
 
     /// What a tiling costs the layers around this one, in cycles: the vector engine waits for the first rows or the layer
     /// for its last ones, and weights that are loaded again take the memory from the next layer's.
-    fn nuisance(&self, t: &Tiling, estimate: &Estimate, sweep: &Sweep) -> u64 {
+    fn interference(&self, t: &Tiling, estimate: &Estimate, sweep: &Sweep) -> u64 {
         let in_order = t.order == Order::SpatialOuter || t.oc.count() == 1;
-        let rows = cost::product([self.problem.images, t.oy.count(), t.ox.count()]);
+        let rows = product([self.problem.images, t.oy.count(), t.ox.count()]);
         let wait = estimate.compute.min(self.budget.shared_cycles) / if in_order { rows.max(1) } else { 1 };
         let once = sweep.weights.bytes.saturating_mul(self.problem.repeats);
         let again = estimate.weights.bytes.saturating_sub(once);
@@ -265,16 +275,9 @@ impl Finder<'_> {
                 continue;
             }
             let choice = if replays { self.replay(choice) } else { self.estimate(choice) };
-            // Within one percent the smaller footprint wins: it leaves room for the neighbours' loads.
-            let key = |c: &Choice| c.rank.0;
-            best = match best {
-                Some(b) if key(&choice) < key(&b) - key(&b) / 100 => Some(choice),
-                Some(b) if key(&choice) <= key(&b).saturating_add(key(&b) / 100) && choice.sram < b.sram => {
-                    Some(choice)
-                }
-                None => Some(choice),
-                other => other,
-            };
+            if best.as_ref().is_none_or(|best| choice.replaces(best)) {
+                best = Some(choice);
+            }
         }
         best.ok_or_else(|| match self.refusal {
             Some(refusal) => refusal,
@@ -290,8 +293,8 @@ impl Finder<'_> {
 
     /// The choice with so many cycles, energy of the DPU as given.
     fn ranked(&self, mut choice: Choice, cycles: u64, dpu_energy: u64) -> Choice {
-        let nuisance = self.nuisance(&choice.tiling, &choice.estimate, &choice.sweep);
-        choice.estimate.cycles = cycles.saturating_add(nuisance);
+        let interference = self.interference(&choice.tiling, &choice.estimate, &choice.sweep);
+        choice.estimate.cycles = cycles.saturating_add(interference);
         let energy = dpu_energy.saturating_mul(self.problem.repeats);
         let energy = energy.saturating_add(choice.estimate.dma_energy(self.budget));
         let bytes = choice.estimate.dram_bytes();
@@ -302,7 +305,7 @@ impl Finder<'_> {
     /// The choice with its cycles estimated from the exact compute.
     fn estimate(&mut self, mut choice: Choice) -> Choice {
         let (p, t) = (self.problem, &choice.tiling);
-        let (cycles, energy) = cost::compute(p, t, &mut self.tiles, self.budget);
+        let (cycles, energy) = self.tiles.compute(&choice.tiling);
         choice.estimate = cost::estimate(p, t, self.budget, &choice.sweep, Some(cycles));
         if let Some(told) = self.told.split_weights {
             choice.estimate.split_weights = told;
@@ -314,7 +317,7 @@ impl Finder<'_> {
     /// The choice with its cycles replayed: weights loaded by one engine or by both, and few output slots or more.
     fn replay(&mut self, choice: Choice) -> Choice {
         let energy = match self.budget.objective.needs_energy() {
-            true => cost::compute(self.problem, &choice.tiling, &mut self.tiles, self.budget).1,
+            true => self.tiles.compute(&choice.tiling).1,
             false => 0,
         };
         let mut best: Option<Choice> = None;

@@ -36,8 +36,8 @@ pub(crate) struct Step {
     pub(crate) first: bool,
     /// No later step adds to these outputs.
     pub(crate) last: bool,
-    /// No later step makes outputs of this round of the outer loop.
-    pub(crate) ends_round: bool,
+    /// No later step makes outputs of this iteration of the outer loop.
+    pub(crate) ends_iteration: bool,
 }
 
 /// Calls `f` for all steps of a tiling in order.
@@ -58,14 +58,14 @@ pub(crate) fn for_each_step(
     let (mut inner_back, mut reduction_back) = (false, false);
     for o in 0..outer {
         for i in 0..inner {
-            let ends_round = i + 1 == inner;
+            let ends_iteration = i + 1 == inner;
             let i = if inner_back { inner - 1 - i } else { i };
             let (s, c) = match tiling.order {
                 Order::SpatialOuter => (o, i),
                 Order::ChannelOuter => (i, o),
             };
             reduce(problem, tiling, (s, c), reduction_back, |step| {
-                f(&Step { ends_round: ends_round && step.last, ..step })
+                f(&Step { ends_iteration: ends_iteration && step.last, ..step })
             })?;
             reduction_back = !reduction_back;
         }
@@ -112,7 +112,7 @@ fn reduce(
             reduction: (ic * tiling.ky.count() + iy) * tiling.kx.count() + ix,
             first: n == 0,
             last: n + 1 == count,
-            ends_round: false,
+            ends_iteration: false,
         })?;
     }
     Ok(())

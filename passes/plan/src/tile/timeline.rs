@@ -4,10 +4,10 @@
 //! list order; a task starts when what it needs is loaded and what it overwrites is no longer needed. The channel to the
 //! memory serves one transfer after the other.
 
-use super::cost::{self, Budget, Traffic};
+use super::budget::{Budget, Traffic};
 use super::dataflow::Tiles;
 use super::steps::{Step, for_each_step};
-use super::{Order, Problem, Tiling};
+use super::{Order, Problem, Tiling, product};
 
 const DPU: usize = 2;
 const ENGINES: usize = 3;
@@ -128,7 +128,7 @@ impl Timeline<'_, '_> {
         let (p, t) = (self.problem, self.tiling);
         let len = |r: &std::ops::Range<u64>| r.end - r.start;
         let parts = t.reductions();
-        let spatial = cost::product([p.images, t.oy.count(), t.ox.count()]);
+        let spatial = product([p.images, t.oy.count(), t.ox.count()]);
         let place = repeat * spatial + step.spatial;
         let act_tile = match p.per_channel {
             Some(_) => (place * t.oc.count() + step.channel) * parts + step.reduction,
@@ -155,7 +155,7 @@ impl Timeline<'_, '_> {
                 slot.read = Some(variant);
             }
         }
-        if step.last && !p.holds_output() && (!t.gather || step.ends_round) {
+        if step.last && !p.holds_output() && (!t.gather || step.ends_iteration) {
             self.store(step, variant);
         }
     }
@@ -171,7 +171,7 @@ impl Timeline<'_, '_> {
             (true, _) if p.x.step == 1 => rows,
             _ => rows * columns,
         };
-        Traffic { tasks: 1, bytes: cost::product([rows, columns, channels, p.in_bytes]), runs }
+        Traffic { tasks: 1, bytes: product([rows, columns, channels, p.in_bytes]), runs }
     }
 
     /// The task that loads a tile; a new one if the tile is in no slot.
@@ -210,7 +210,7 @@ impl Timeline<'_, '_> {
             (true, false) => rows,
             _ => rows * columns,
         };
-        let bytes = cost::product([rows, columns, channels, p.out_bytes]);
+        let bytes = product([rows, columns, channels, p.out_bytes]);
         let traffic = Traffic { tasks: 1, bytes, runs };
         let engine = usize::from(self.budget.has_two_engines());
         let task = transfer(self.budget, engine, &traffic, [Some(variant), None, None]);

@@ -1,12 +1,12 @@
 //! Element-wise operators on two tensors, with broadcasting.
 
-use dpu_isa::{BinaryOp, Machine, VecBinary};
+use dpu_isa::{BinaryOp, VecBinary};
 
 use super::pipeline::elementwise;
 use super::{NO_SCALE, Post, Pre, check_clamp, input, lut_operand, output};
-use crate::draft::Draft;
 use crate::error::PlanError;
 use crate::movement::Tensor;
+use crate::scope::LayerScope;
 
 /// `output = post(op(pre_a(a), pre_b(b)))`, element by element.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,20 +34,20 @@ pub struct BinaryLayer {
 /// # Errors
 /// An unsupported error for parameters out of range or more than six dimensions that cannot be merged, an internal
 /// error if the shapes do not match, a resource error if the draft grows too long.
-pub fn plan_binary(draft: &mut Draft, machine: &Machine, layer: &BinaryLayer) -> Result<(), PlanError> {
+pub fn plan_binary(scope: &mut LayerScope<'_>, layer: &BinaryLayer) -> Result<(), PlanError> {
     let BinaryLayer { a, b, output: out, post, .. } = layer;
     check_clamp(post.clamp, out.dtype)?;
     let dims = &out.shape;
-    let mut operands = vec![input(draft, "a", a, dims, out)?, input(draft, "b", b, dims, out)?];
+    let mut operands = vec![input(scope.draft, "a", a, dims, out)?, input(scope.draft, "b", b, dims, out)?];
     if let Some(lut) = &post.lut {
-        operands.push(lut_operand(draft, lut, out.dtype, dims.len())?);
+        operands.push(lut_operand(scope.draft, lut, out.dtype, dims.len())?);
     }
     let last = operands.len();
-    operands.push(output(draft, out)?);
+    operands.push(output(scope.draft, out)?);
     let (scale_a, scale_b) = (layer.pre_a.scale.unwrap_or(NO_SCALE), layer.pre_b.scale.unwrap_or(NO_SCALE));
     let scale = post.scale.unwrap_or(NO_SCALE);
     let (clamp_lo, clamp_hi) = post.clamp.unwrap_or_default();
-    elementwise(draft, machine, dims, &operands, |shape| {
+    elementwise(scope, dims, &operands, |shape| {
         VecBinary {
             op: layer.op,
             mul_shift: layer.mul_shift,

@@ -9,6 +9,7 @@ use super::grid::{Grid, Tile, Walk};
 use crate::draft::{BufferId, Draft};
 use crate::error::PlanError;
 use crate::movement::{Dim, LOAD_ENGINE, Place, copy, store_engine};
+use crate::scope::LayerScope;
 use crate::strategy::CutStrategy;
 use crate::tile::stream::Stream;
 
@@ -159,21 +160,19 @@ pub(crate) fn six(values: &[u64], filler: u32) -> Result<[u32; 6], PlanError> {
 /// A resource error if the SRAM is too small or the draft grows too long, an unsupported error for more than six
 /// dimensions or a field out of range.
 pub(super) fn elementwise(
-    draft: &mut Draft,
-    machine: &Machine,
+    scope: &mut LayerScope<'_>,
     dims: &[u64],
     operands: &[Operand],
     build: impl Fn(&Shape) -> Instr,
 ) -> Result<(), PlanError> {
     let walks = operands.iter().map(|o| o.walk.clone()).collect();
-    let told = draft.told_cut()?;
-    let grid = Grid::new(dims, walks, draft.tile_bytes(machine), &told)?;
-    draft.decided()?.cuts.push(CutStrategy::vec(&grid.dims, grid.tile_extents()));
+    let grid = Grid::new(dims, walks, scope.tile_bytes(), &scope.given_cut())?;
+    scope.decide_cut(CutStrategy::vec(&grid.dims, grid.tile_extents()));
     let mut streams = Vec::with_capacity(operands.len());
     for (slots, bytes) in grid.slots() {
-        streams.push(Stream::new(draft, slots, bytes)?);
+        streams.push(Stream::new(scope.draft, slots, bytes)?);
     }
-    let mut pipeline = Pipeline::new(machine);
+    let mut pipeline = Pipeline::new(scope.machine);
     grid.for_each(|tile| {
         let mut loads = Vec::new();
         let mut bufs = Vec::with_capacity(operands.len());
@@ -198,7 +197,7 @@ pub(super) fn elementwise(
             }
         }
         let instr = build(&Shape::of(&grid, tile)?);
-        pipeline.step(draft, &loads, Compute { instr, bufs, store })
+        pipeline.step(scope.draft, &loads, Compute { instr, bufs, store })
     })?;
-    pipeline.flush(draft)
+    pipeline.flush(scope.draft)
 }

@@ -3,13 +3,14 @@
 //! The tensor is seen as `[outer][axis][inner]`. Tiles take ranges of all three; those along the axis follow each other
 //! and accumulate into the output tile in SRAM, which is stored after the last of them.
 
-use dpu_isa::{Machine, ReduceOp, VecReduce};
+use dpu_isa::{ReduceOp, VecReduce};
 
 use super::grid::GRANULE;
 use super::pipeline::{Compute, Pipeline, Transfer, six};
 use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, narrow};
 use crate::movement::{Dim, Place, Tensor, product};
+use crate::scope::LayerScope;
 use crate::strategy::CutStrategy;
 use crate::tile::stream::Stream;
 
@@ -102,13 +103,12 @@ fn choose(whole: Block, elements: Elements, sram: u64) -> Result<Block, PlanErro
 
 /// The tile size that is told, or else the best one, which the draft then knows of.
 fn decide(
-    draft: &mut Draft,
-    machine: &Machine,
+    scope: &mut LayerScope<'_>,
     whole: Block,
     elements: Elements,
     held: [bool; 2],
 ) -> Result<Block, PlanError> {
-    let (told, sram) = (draft.told_cut()?, draft.tile_bytes(machine));
+    let (told, sram) = (scope.given_cut(), scope.tile_bytes());
     told.check_vec()?;
     let over = [whole.outer, whole.axis, whole.inner];
     let tile = match told.tile(&over)?.as_deref() {
@@ -122,7 +122,7 @@ fn decide(
         }
         _ => choose(whole, elements, sram)?,
     };
-    draft.decided()?.cuts.push(CutStrategy::vec(&over, vec![tile.outer, tile.axis, tile.inner]));
+    scope.decide_cut(CutStrategy::vec(&over, vec![tile.outer, tile.axis, tile.inner]));
     Ok(tile)
 }
 
@@ -151,16 +151,16 @@ fn view(draft: &Draft, layer: &ReduceLayer) -> Result<Block, PlanError> {
 ///
 /// # Errors
 /// An internal error if the shapes do not match, a resource error if the draft grows too long.
-pub fn plan_reduce(draft: &mut Draft, machine: &Machine, layer: &ReduceLayer) -> Result<(), PlanError> {
-    let whole = view(draft, layer)?;
+pub fn plan_reduce(scope: &mut LayerScope<'_>, layer: &ReduceLayer) -> Result<(), PlanError> {
+    let whole = view(scope.draft, layer)?;
     let elements = (layer.input.dtype.bytes(), layer.output.dtype.bytes());
-    let held = [draft.holds(layer.input.buffer)?, draft.holds(layer.output.buffer)?];
+    let held = [scope.draft.holds(layer.input.buffer)?, scope.draft.holds(layer.output.buffer)?];
     let [in_held, out_held] = held;
-    let tile = decide(draft, machine, whole, elements, held)?;
+    let tile = decide(scope, whole, elements, held)?;
     let (source, result) = tile.slots(elements);
-    let mut sources = Stream::new(draft, if in_held { 0 } else { 2 }, source)?;
-    let mut results = Stream::new(draft, if out_held { 0 } else { 2 }, result)?;
-    let mut pipeline = Pipeline::new(machine);
+    let mut sources = Stream::new(scope.draft, if in_held { 0 } else { 2 }, source)?;
+    let mut results = Stream::new(scope.draft, if out_held { 0 } else { 2 }, result)?;
+    let mut pipeline = Pipeline::new(scope.machine);
     let (mut step, mut output) = (0, 0);
     for (outer_at, outer) in pieces(whole.outer, tile.outer) {
         for (inner_at, inner) in pieces(whole.inner, tile.inner) {
@@ -189,11 +189,11 @@ pub fn plan_reduce(draft: &mut Draft, machine: &Machine, layer: &ReduceLayer) ->
                         transfer(&target, &Side::of_result(layer, &whole, &at), &outputs)
                     }),
                 };
-                pipeline.step(draft, load.as_slice(), compute)?;
+                pipeline.step(scope.draft, load.as_slice(), compute)?;
             }
         }
     }
-    pipeline.flush(draft)
+    pipeline.flush(scope.draft)
 }
 
 /// Starts and lengths of the pieces of `extent`.

@@ -1,13 +1,13 @@
 //! Rescale: TOSA's change of scale and type, per tensor or per channel.
 
-use dpu_isa::{Machine, Round, VecRescale};
+use dpu_isa::{Round, VecRescale};
 
 use super::grid::Walk;
 use super::pipeline::{Operand, elementwise};
 use super::{check_clamp, input, lut_operand, output};
-use crate::draft::Draft;
 use crate::error::PlanError;
 use crate::movement::Tensor;
+use crate::scope::LayerScope;
 
 /// `output = table(clamp(apply_scale(input - in_zp) + out_zp))`, element by element; unsigned types are types of the
 /// tensors.
@@ -41,11 +41,11 @@ const PARAM_BYTES: usize = 16;
 /// # Errors
 /// An unsupported error for parameters out of range, an internal error if shapes or lengths do not match, a resource
 /// error if the draft grows too long.
-pub fn plan_rescale(draft: &mut Draft, machine: &Machine, layer: &RescaleLayer) -> Result<(), PlanError> {
+pub fn plan_rescale(scope: &mut LayerScope<'_>, layer: &RescaleLayer) -> Result<(), PlanError> {
     let RescaleLayer { input: src, output: out, .. } = layer;
     check_clamp(layer.clamp, out.dtype)?;
     let dims = &out.shape;
-    let mut operands = vec![input(draft, "src", src, dims, out)?];
+    let mut operands = vec![input(scope.draft, "src", src, dims, out)?];
     if src.shape != out.shape {
         return Err(PlanError::internal(format!("{:?} is rescaled to {dims:?}", src.shape)));
     }
@@ -57,16 +57,16 @@ pub fn plan_rescale(draft: &mut Draft, machine: &Machine, layer: &RescaleLayer) 
             *last = 1;
         }
         let walk = Walk { strides, element: PARAM_BYTES as u64, held: false };
-        operands.push(Operand { field: "params", buffer: draft.constant(bytes)?, walk });
+        operands.push(Operand { field: "params", buffer: scope.draft.constant(bytes)?, walk });
     }
     if let Some(lut) = &layer.lut {
-        operands.push(lut_operand(draft, lut, out.dtype, dims.len())?);
+        operands.push(lut_operand(scope.draft, lut, out.dtype, dims.len())?);
     }
     let last = operands.len();
-    operands.push(output(draft, out)?);
+    operands.push(output(scope.draft, out)?);
     let (clamp_lo, clamp_hi) = layer.clamp.unwrap_or((out.dtype.min(), out.dtype.max()));
     let all = |per_tensor| if per_channel { None } else { per_tensor };
-    elementwise(draft, machine, dims, &operands, |shape| {
+    elementwise(scope, dims, &operands, |shape| {
         VecRescale {
             dims: shape.dims,
             src: shape.at(0),

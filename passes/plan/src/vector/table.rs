@@ -1,12 +1,12 @@
 //! Table look-up, as TOSA has it.
 
-use dpu_isa::{Dtype, Machine, VecTable};
+use dpu_isa::{Dtype, VecTable};
 
 use super::pipeline::elementwise;
 use super::{input, output, resident};
-use crate::draft::Draft;
 use crate::error::PlanError;
 use crate::movement::Tensor;
+use crate::scope::LayerScope;
 
 /// The contents of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct TableLayer {
 ///
 /// # Errors
 /// An unsupported error for other types, an internal error if shapes or the table's length do not match.
-pub fn plan_table(draft: &mut Draft, machine: &Machine, layer: &TableLayer) -> Result<(), PlanError> {
+pub fn plan_table(scope: &mut LayerScope<'_>, layer: &TableLayer) -> Result<(), PlanError> {
     let TableLayer { input: src, output: out, .. } = layer;
     let (bytes, len, types): (Vec<u8>, _, _) = match &layer.table {
         Table::I8(t) => (t.iter().map(|v| v.cast_unsigned()).collect(), 256, (Dtype::I8, Dtype::I8)),
@@ -48,11 +48,11 @@ pub fn plan_table(draft: &mut Draft, machine: &Machine, layer: &TableLayer) -> R
         )));
     }
     let operands = [
-        input(draft, "src", src, &out.shape, out)?,
-        resident(draft, "table", bytes, out.shape.len())?,
-        output(draft, out)?,
+        input(scope.draft, "src", src, &out.shape, out)?,
+        resident(scope.draft, "table", bytes, out.shape.len())?,
+        output(scope.draft, out)?,
     ];
-    elementwise(draft, machine, &out.shape, &operands, |shape| {
+    elementwise(scope, &out.shape, &operands, |shape| {
         VecTable {
             dims: shape.dims,
             src: shape.at(0),

@@ -1,12 +1,12 @@
 //! Element-wise operators on one tensor: absolute value, negation, leading zeros, cast, clamp.
 
-use dpu_isa::{Machine, UnaryOp, VecUnary};
+use dpu_isa::{UnaryOp, VecUnary};
 
 use super::pipeline::elementwise;
 use super::{check_clamp, input, output};
-use crate::draft::Draft;
 use crate::error::PlanError;
 use crate::movement::Tensor;
+use crate::scope::LayerScope;
 
 /// `output = clamp(op(input - in_zp) + out_zp)`, element by element. With [`UnaryOp::Copy`] it is a cast or a clamp.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,12 +30,12 @@ pub struct UnaryLayer {
 /// # Errors
 /// An unsupported error for a clamp out of range, an internal error if the shapes do not match, a resource error if the
 /// draft grows too long.
-pub fn plan_unary(draft: &mut Draft, machine: &Machine, layer: &UnaryLayer) -> Result<(), PlanError> {
+pub fn plan_unary(scope: &mut LayerScope<'_>, layer: &UnaryLayer) -> Result<(), PlanError> {
     let UnaryLayer { input: src, output: out, .. } = layer;
     check_clamp(layer.clamp, out.dtype)?;
-    let operands = [input(draft, "src", src, &out.shape, out)?, output(draft, out)?];
+    let operands = [input(scope.draft, "src", src, &out.shape, out)?, output(scope.draft, out)?];
     let (clamp_lo, clamp_hi) = layer.clamp.unwrap_or_default();
-    elementwise(draft, machine, &out.shape, &operands, |shape| {
+    elementwise(scope, &out.shape, &operands, |shape| {
         VecUnary {
             op: layer.op,
             dims: shape.dims,

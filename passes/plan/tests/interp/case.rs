@@ -2,7 +2,7 @@
 
 use dpu_isa::{Dtype, Machine, Program, Space};
 use proptest::prelude::*;
-use strum_plan::{BufferId, Draft, Role, Source, Tensor, finish, to_program};
+use strum_plan::{BufferId, Draft, LayerScope, PlanError, Role, Source, Tensor, finish, to_program};
 
 use super::{Memory, decode, encode, run};
 
@@ -81,9 +81,15 @@ pub(crate) fn machine(sram: u64) -> Machine {
 
 impl Case {
     pub(crate) fn new(machine: Machine) -> Self {
-        let mut draft = Draft::new();
-        draft.layer("test", "test", 0, 0).unwrap();
-        Case { draft, machine, inputs: Vec::new(), outputs: Vec::new() }
+        Case { draft: Draft::new(), machine, inputs: Vec::new(), outputs: Vec::new() }
+    }
+
+    /// Plans a layer.
+    pub(crate) fn plan(
+        &mut self,
+        f: impl FnOnce(&mut LayerScope<'_>) -> Result<(), PlanError>,
+    ) -> Result<(), PlanError> {
+        crate::layer::plan(&mut self.draft, &self.machine, f)
     }
 
     pub(crate) fn tensor(&mut self, dtype: Dtype, shape: &[u64], role: Role) -> Tensor {

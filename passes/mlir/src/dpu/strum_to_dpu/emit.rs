@@ -5,9 +5,8 @@ use std::sync::Arc;
 use dpu_isa::Machine;
 use strum_ir::dpu::{self, BufferType, Program, Task};
 use strum_ir::{Attribute, Block, Location, Operation, PassError, Value};
-use strum_plan::{Buffer, Role};
+use strum_plan::{Buffer, Draft, Role};
 
-use super::Lowered;
 use crate::common::{fingerprint, machine};
 
 /// Names the constants of a module: `weights`, `weights_1` and so on, as MLIR does with a name that is taken, but without
@@ -25,12 +24,21 @@ impl Constants {
     }
 }
 
+/// A function that was planned.
+#[derive(Clone, Copy)]
+pub(super) struct Lowered<'a, 'c> {
+    /// Buffers, tasks, layers.
+    pub(super) draft: &'a Draft,
+    /// Where the layers come from; [`strum_plan::LayerInfo::loc`] is the index.
+    pub(super) sources: &'a [Location<'c>],
+}
+
 /// Puts the program of `function` after it.
 pub(super) fn program<'c>(
     function: Operation<'c>,
     machine: &Machine,
     provenance: &str,
-    lowered: &Lowered<'c>,
+    lowered: Lowered<'_, 'c>,
     constants: &mut Constants,
 ) -> Result<(), PassError> {
     let location = function.location();
@@ -74,10 +82,10 @@ pub(super) fn program<'c>(
 fn declare<'c>(
     body: Block<'c>,
     location: Location<'c>,
-    lowered: &Lowered<'c>,
+    lowered: Lowered<'_, 'c>,
     constants: &mut Constants,
 ) -> Result<Vec<Option<Value<'c>>>, PassError> {
-    let draft = &lowered.draft;
+    let draft = lowered.draft;
     let mut used = vec![false; draft.buffers.len()];
     for (_, id) in draft.tasks.iter().flat_map(|task| &task.bufs) {
         if let Some(flag) = used.get_mut(id.index()) {
@@ -113,6 +121,6 @@ fn buffer_type(buffer: &Buffer) -> BufferType {
     }
 }
 
-fn source<'c>(lowered: &Lowered<'c>, loc: u32, otherwise: Location<'c>) -> Location<'c> {
+fn source<'c>(lowered: Lowered<'_, 'c>, loc: u32, otherwise: Location<'c>) -> Location<'c> {
     lowered.sources.get(loc as usize).copied().unwrap_or(otherwise)
 }

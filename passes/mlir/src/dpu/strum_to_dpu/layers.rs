@@ -1,13 +1,13 @@
 //! The layers of the `strum` dialect as planner layers.
 
-use dpu_isa::{BinaryOp, Dtype, Machine, Space};
+use dpu_isa::{BinaryOp, Dtype, Space};
 use strum_files::budget;
 use strum_formats::{Format, Packed, Shape, pack};
 use strum_ir::Operation;
 use strum_ir::strum::{self, Conv, Eltwise, EltwiseKind, MatMul, PackedType};
 use strum_plan::{
-    BinaryLayer, ConvLayer, Draft, MatmulLayer, PlanError, Post, Ppe, Pre, RescaleLayer, Role, Scale,
-    Scaling, Tensor, Weights, plan_binary, plan_conv, plan_depthwise, plan_matmul, plan_rescale,
+    BinaryLayer, ConvLayer, Draft, LayerScope, MatmulLayer, PlanError, Post, Ppe, Pre, RescaleLayer, Role,
+    Scale, Scaling, Tensor, Weights, plan_binary, plan_conv, plan_depthwise, plan_matmul, plan_rescale,
 };
 
 use super::values::{Values, unsigned};
@@ -70,24 +70,23 @@ fn constant_weights(conv: &Conv<'_>) -> Result<Option<Packed>, PlanError> {
 
 /// A `strum.conv2d` or `strum.depthwise_conv2d`.
 pub(super) fn conv<'c>(
-    draft: &mut Draft,
-    machine: &Machine,
-    values: &mut Values<'c>,
+    scope: &mut LayerScope<'_>,
+    values: &mut Values<'c, '_, '_>,
     op: Operation<'c>,
     conv: &Conv<'c>,
 ) -> Result<(), PlanError> {
     let result = op.single_result().ok_or_else(|| unreadable(op))?;
-    let input = values.operand(draft, conv.input)?;
+    let input = values.operand(scope.draft, conv.input)?;
     let packed = constant_weights(conv)?;
     let weights = match &packed {
         Some(packed) => Weights::Packed(packed),
-        None => Weights::Dynamic(values.operand(draft, conv.weights)?),
+        None => Weights::Dynamic(values.operand(scope.draft, conv.weights)?),
     };
     let bias = match conv.bias {
         None => Some(Vec::new()),
         Some(bias) => view::literal(bias).map(|l| l.values().collect()),
     };
-    let output = values.result(draft, result)?;
+    let output = values.result(scope.draft, result)?;
     let unsigned = |v: [i64; 2]| v.map(|x| u64::try_from(x).unwrap_or(0));
     let mut layer = ConvLayer {
         input,
@@ -105,15 +104,15 @@ pub(super) fn conv<'c>(
     match (bias, conv.bias) {
         (Some(bias), _) => {
             layer.bias = bias;
-            plan(draft, machine, &layer)
+            plan(scope, &layer)
         }
         (None, Some(bias)) => {
-            let bias = values.operand(draft, bias)?;
-            let sums = scratch_i32(draft, &output.shape)?;
+            let bias = values.operand(scope.draft, bias)?;
+            let sums = scratch_i32(scope.draft, &output.shape)?;
             let (ppe, output) =
                 (std::mem::take(&mut layer.ppe), std::mem::replace(&mut layer.output, sums.clone()));
-            plan(draft, machine, &layer)?;
-            add_bias(draft, machine, sums, bias, &ppe, output)
+            plan(scope, &layer)?;
+            add_bias(scope, sums, bias, &ppe, output)
         }
         (None, None) => Err(unreadable(op)),
     }
@@ -126,15 +125,14 @@ fn scratch_i32(draft: &mut Draft, shape: &[u64]) -> Result<Tensor, PlanError> {
 
 /// Adds a bias that the program computes, which no weight table can hold, and then does what the PPE would have done.
 fn add_bias(
-    draft: &mut Draft,
-    machine: &Machine,
+    scope: &mut LayerScope<'_>,
     sums: Tensor,
     bias: Tensor,
     ppe: &Ppe,
     output: Tensor,
 ) -> Result<(), PlanError> {
     let biased = match ppe.scale {
-        Some(_) => scratch_i32(draft, &output.shape)?,
+        Some(_) => scratch_i32(scope.draft, &output.shape)?,
         None => output.clone(),
     };
     let mut shape = vec![1; output.shape.len()];
@@ -151,7 +149,7 @@ fn add_bias(
         post: Post::default(),
         output: biased.clone(),
     };
-    plan_binary(draft, machine, &add)?;
+    plan_binary(scope, &add)?;
     let Some(scale) = &ppe.scale else { return Ok(()) };
     let rescale = RescaleLayer {
         input: biased,
@@ -164,40 +162,38 @@ fn add_bias(
         lut: ppe.lut.clone(),
         output,
     };
-    plan_rescale(draft, machine, &rescale)
+    plan_rescale(scope, &rescale)
 }
 
 /// A `strum.matmul`.
 pub(super) fn matmul<'c>(
-    draft: &mut Draft,
-    machine: &Machine,
-    values: &mut Values<'c>,
+    scope: &mut LayerScope<'_>,
+    values: &mut Values<'c, '_, '_>,
     op: Operation<'c>,
     matmul: &MatMul<'c>,
 ) -> Result<(), PlanError> {
     let result = op.single_result().ok_or_else(|| unreadable(op))?;
     let layer = MatmulLayer {
-        a: values.operand(draft, matmul.a)?,
-        b: values.operand(draft, matmul.b)?,
-        output: stored(values.result(draft, result)?, &matmul.ppe),
+        a: values.operand(scope.draft, matmul.a)?,
+        b: values.operand(scope.draft, matmul.b)?,
+        output: stored(values.result(scope.draft, result)?, &matmul.ppe),
         a_zp: matmul.a_zp,
         b_zp: matmul.b_zp,
         ppe: ppe(&matmul.ppe),
     };
-    plan_matmul(draft, machine, &layer)
+    plan_matmul(scope, &layer)
 }
 
 /// A `strum.eltwise`.
 pub(super) fn eltwise<'c>(
-    draft: &mut Draft,
-    machine: &Machine,
-    values: &mut Values<'c>,
+    scope: &mut LayerScope<'_>,
+    values: &mut Values<'c, '_, '_>,
     op: Operation<'c>,
     eltwise: &Eltwise<'c>,
 ) -> Result<(), PlanError> {
     let result = op.single_result().ok_or_else(|| unreadable(op))?;
-    let (a, pre_a) = operand(values.operand(draft, eltwise.a)?, eltwise.lhs);
-    let (b, pre_b) = operand(values.operand(draft, eltwise.b)?, eltwise.rhs);
+    let (a, pre_a) = operand(values.operand(scope.draft, eltwise.a)?, eltwise.lhs);
+    let (b, pre_b) = operand(values.operand(scope.draft, eltwise.b)?, eltwise.rhs);
     let layer = BinaryLayer {
         op: match eltwise.kind {
             EltwiseKind::Add => BinaryOp::Add,
@@ -212,9 +208,9 @@ pub(super) fn eltwise<'c>(
         b,
         pre_b,
         post: post(&eltwise.ppe)?,
-        output: stored(values.result(draft, result)?, &eltwise.ppe),
+        output: stored(values.result(scope.draft, result)?, &eltwise.ppe),
     };
-    plan_binary(draft, machine, &layer)
+    plan_binary(scope, &layer)
 }
 
 /// An operand with its rescaling.

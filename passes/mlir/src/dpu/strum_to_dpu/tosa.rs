@@ -1,11 +1,12 @@
 //! What stays `tosa` beside the `strum` layers, as planner layers.
 
-use dpu_isa::{BinaryOp, Dtype, Machine, PoolMode, ReduceOp, UnaryOp};
+use dpu_isa::{BinaryOp, Dtype, PoolMode, ReduceOp, UnaryOp};
 use strum_ir::Operation;
 use strum_plan::{
-    BinaryLayer, ConcatLayer, Draft, PadLayer, PlanError, PoolLayer, Post, Pre, ReduceLayer, RescaleLayer,
-    SliceLayer, Table, TableLayer, Tensor, TransposeLayer, UnaryLayer, plan_binary, plan_concat, plan_pad,
-    plan_pool, plan_reduce, plan_rescale, plan_slice, plan_table, plan_transpose, plan_unary,
+    BinaryLayer, ConcatLayer, LayerScope, PadLayer, PlanError, PoolLayer, Post, Pre, ReduceLayer,
+    RescaleLayer, SliceLayer, Table, TableLayer, Tensor, TransposeLayer, UnaryLayer, plan_binary,
+    plan_concat, plan_pad, plan_pool, plan_reduce, plan_rescale, plan_slice, plan_table, plan_transpose,
+    plan_unary,
 };
 
 use super::values::{Values, unsigned};
@@ -13,14 +14,13 @@ use crate::common::tosa::num::Round;
 use crate::common::tosa::view;
 
 /// What lowering one op needs.
-pub(super) struct Op<'a, 'c> {
-    pub(super) draft: &'a mut Draft,
-    pub(super) machine: &'a Machine,
-    pub(super) values: &'a mut Values<'c>,
+pub(super) struct Op<'a, 'c, 's, 'v, 't> {
+    pub(super) scope: &'a mut LayerScope<'s>,
+    pub(super) values: &'a mut Values<'c, 'v, 't>,
     pub(super) op: Operation<'c>,
 }
 
-impl Op<'_, '_> {
+impl Op<'_, '_, '_, '_, '_> {
     /// Plans the op.
     ///
     /// # Errors
@@ -63,12 +63,12 @@ impl Op<'_, '_> {
 
     fn input(&mut self, index: usize) -> Result<Tensor, PlanError> {
         let value = self.op.operand(index).ok_or_else(|| self.unreadable())?;
-        self.values.operand(self.draft, value)
+        self.values.operand(self.scope.draft, value)
     }
 
     fn output(&mut self) -> Result<Tensor, PlanError> {
         let value = self.op.single_result().ok_or_else(|| self.unreadable())?;
-        self.values.result(self.draft, value)
+        self.values.result(self.scope.draft, value)
     }
 
     fn pool(&mut self, mode: PoolMode) -> Result<(), PlanError> {
@@ -82,7 +82,7 @@ impl Op<'_, '_> {
         let (input_zp, output_zp) = (zp(1)?, zp(2)?);
         let (input, output) = (self.input(0)?, self.output()?);
         let layer = PoolLayer { mode, input, output, kernel, stride, pad, input_zp, output_zp, clamp: None };
-        plan_pool(self.draft, self.machine, &layer)
+        plan_pool(self.scope, &layer)
     }
 
     fn rescale(&mut self) -> Result<(), PlanError> {
@@ -106,7 +106,7 @@ impl Op<'_, '_> {
             lut: None,
             output: signed(self.output()?, rescale.ends.output_unsigned),
         };
-        plan_rescale(self.draft, self.machine, &layer)
+        plan_rescale(self.scope, &layer)
     }
 
     fn clamp(&mut self) -> Result<(), PlanError> {
@@ -116,14 +116,14 @@ impl Op<'_, '_> {
         let clamp = Some((bound("min_val")?, bound("max_val")?));
         let (input, output) = (self.input(0)?, self.output()?);
         let layer = UnaryLayer { op: UnaryOp::Copy, input, in_zp: 0, out_zp: 0, clamp, output };
-        plan_unary(self.draft, self.machine, &layer)
+        plan_unary(self.scope, &layer)
     }
 
     /// An operator without clamp: the low bits of the result are stored.
     fn unary(&mut self, op: UnaryOp, in_zp: i32, out_zp: i32) -> Result<(), PlanError> {
         let (input, output) = (self.input(0)?, self.output()?);
         let layer = UnaryLayer { op, input, in_zp, out_zp, clamp: None, output };
-        plan_unary(self.draft, self.machine, &layer)
+        plan_unary(self.scope, &layer)
     }
 
     /// TOSA saturates a negation to its type, but for i32, which wraps.
@@ -133,7 +133,7 @@ impl Op<'_, '_> {
         let (input, output) = (self.input(0)?, self.output()?);
         let clamp = (output.dtype != Dtype::I32).then(|| (output.dtype.min(), output.dtype.max()));
         let layer = UnaryLayer { op: UnaryOp::Negate, input, in_zp, out_zp, clamp, output };
-        plan_unary(self.draft, self.machine, &layer)
+        plan_unary(self.scope, &layer)
     }
 
     fn table(&mut self) -> Result<(), PlanError> {
@@ -143,7 +143,7 @@ impl Op<'_, '_> {
             Dtype::I8 => Table::I8(literal.values().filter_map(|v| i8::try_from(v).ok()).collect()),
             _ => Table::I16(literal.values().filter_map(|v| i16::try_from(v).ok()).collect()),
         };
-        plan_table(self.draft, self.machine, &TableLayer { input, table, output })
+        plan_table(self.scope, &TableLayer { input, table, output })
     }
 
     fn binary(&mut self, op: BinaryOp) -> Result<(), PlanError> {
@@ -164,20 +164,20 @@ impl Op<'_, '_> {
             post: Post::default(),
             output,
         };
-        plan_binary(self.draft, self.machine, &layer)
+        plan_binary(self.scope, &layer)
     }
 
     fn reduce(&mut self, op: ReduceOp) -> Result<(), PlanError> {
         let axis = view::axis(self.op).ok_or_else(|| self.unreadable())?;
         let (input, output) = (self.input(0)?, self.output()?);
-        plan_reduce(self.draft, self.machine, &ReduceLayer { op, axis, input, output })
+        plan_reduce(self.scope, &ReduceLayer { op, axis, input, output })
     }
 
     fn concat(&mut self) -> Result<(), PlanError> {
         let axis = view::axis(self.op).ok_or_else(|| self.unreadable())?;
         let inputs = (0..self.op.num_operands()).map(|i| self.input(i)).collect::<Result<_, _>>()?;
         let output = self.output()?;
-        plan_concat(self.draft, self.machine, &ConcatLayer { inputs, axis, output })
+        plan_concat(self.scope, &ConcatLayer { inputs, axis, output })
     }
 
     fn pad(&mut self) -> Result<(), PlanError> {
@@ -188,18 +188,18 @@ impl Op<'_, '_> {
         };
         let (before, after) = (side(|p| p.0)?, side(|p| p.1)?);
         let (input, output) = (self.input(0)?, self.output()?);
-        plan_pad(self.draft, self.machine, &PadLayer { input, before, after, value, output })
+        plan_pad(self.scope, &PadLayer { input, before, after, value, output })
     }
 
     fn slice(&mut self) -> Result<(), PlanError> {
         let start = view::extents(self.op, 1).ok_or_else(|| self.unreadable())?;
         let (input, output) = (self.input(0)?, self.output()?);
-        plan_slice(self.draft, self.machine, &SliceLayer { input, start, output })
+        plan_slice(self.scope, &SliceLayer { input, start, output })
     }
 
     fn transpose(&mut self) -> Result<(), PlanError> {
         let perm = view::perms(self.op).ok_or_else(|| self.unreadable())?;
         let (input, output) = (self.input(0)?, self.output()?);
-        plan_transpose(self.draft, self.machine, &TransposeLayer { input, perm, output })
+        plan_transpose(self.scope, &TransposeLayer { input, perm, output })
     }
 }

@@ -2,17 +2,12 @@
 //!
 //! Invariant: everything a file says is either followed or refused, with its line or with the layer it is about.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 use strum_float::quantize::Storage;
-use strum_plan::strategy::{Object, object_list};
+use strum_plan::strategy::{Document, object_list};
 use strum_quant::{CORRECT, Choice, SELECT};
 
 use crate::common::verdict::read_json;
-
-/// The version that is written, and the only one that is read.
-const VERSION: u64 = 1;
 
 /// A packing file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,56 +47,36 @@ pub struct LayerPacking {
     pub choice: Choice,
 }
 
-/// Reads the version alone, so that a file of another version is not judged by the fields of this one.
-#[derive(Deserialize)]
-struct Versioned {
-    version: u64,
+impl Document for Packing {
+    const VERSION: u64 = 1;
+
+    fn names(&self) -> Vec<(&str, Vec<&str>)> {
+        let programs = self.programs.iter();
+        programs
+            .map(|program| {
+                let layers = program.layers.iter().map(|layer| layer.name.as_str());
+                (program.name.as_str(), layers.collect())
+            })
+            .collect()
+    }
 }
 
 impl Packing {
     /// A file for programs.
     #[must_use]
     pub fn new(programs: Vec<ProgramPacking>) -> Self {
-        Packing { version: VERSION, programs }
+        Packing { version: Packing::VERSION, programs }
     }
 
     /// Reads a file.
     ///
     /// # Errors
-    /// No such file, or text that [`Packing::from_json`] refuses.
+    /// No such file, or text that [`Document::from_json`] refuses: no JSON, another version, a field that does not exist or has another
+    /// type, parameters that are not legal or not those of the method, a program or layer that is there twice.
     pub fn read(path: &str) -> Result<Self, String> {
         let fail = |e: &dyn std::fmt::Display| format!("packing file '{path}': {e}");
         let text = read_json("packing file", path)?;
         Packing::from_json(&text).map_err(|e| fail(&e))
-    }
-
-    /// Understands a file's text.
-    ///
-    /// # Errors
-    /// No JSON (with line and column), another version, a field that does not exist or has another type, parameters that are
-    /// not legal or not those of the method, a program or layer that is there twice.
-    pub fn from_json(text: &str) -> Result<Self, String> {
-        let Object(Versioned { version }) = serde_json::from_str(text).map_err(|e| e.to_string())?;
-        if version != VERSION {
-            return Err(format!("version {version}: this program reads version {VERSION}"));
-        }
-        let Object(packing) = serde_json::from_str::<Object<Packing>>(text).map_err(|e| e.to_string())?;
-        let mut programs = BTreeSet::new();
-        for program in &packing.programs {
-            if !programs.insert(&program.name) {
-                return Err(format!("program '{}' is there twice", program.name));
-            }
-            let mut layers = BTreeSet::new();
-            for layer in &program.layers {
-                if !layers.insert(&layer.name) {
-                    return Err(format!(
-                        "layer '{}' of program '{}' is there twice",
-                        layer.name, program.name
-                    ));
-                }
-            }
-        }
-        Ok(packing)
     }
 
     /// The text of the file.
@@ -144,10 +119,12 @@ mod tests {
 
     use super::*;
 
+    fn read(text: &str) -> Result<Packing, String> {
+        Packing::from_json(text).map_err(|error| error.to_string())
+    }
+
     fn layers(text: &str) -> Result<Packing, String> {
-        Packing::from_json(&format!(
-            r#"{{"version": 1, "programs": [{{"name": "main", "layers": [{text}]}}]}}"#
-        ))
+        read(&format!(r#"{{"version": 1, "programs": [{{"name": "main", "layers": [{text}]}}]}}"#))
     }
 
     #[test]
@@ -157,7 +134,7 @@ mod tests {
             {"name": "9.depthwise_conv2d", "location": "here", "method": "dense"},
             {"name": "11.conv2d", "method": "dliq", "shift": "channel"}"#;
         let packing = layers(text).unwrap();
-        assert_eq!(Packing::from_json(&packing.to_json().unwrap()), Ok(packing));
+        assert_eq!(read(&packing.to_json().unwrap()), Ok(packing));
     }
 
     #[test]
@@ -174,15 +151,15 @@ mod tests {
         assert!(fault(r#"{"name": "a", "method": "mip2q", "colour": 1}"#).contains("colour"));
         let twice = r#"{"name": "a", "method": "dense"}, {"name": "a", "method": "dense"}"#;
         assert!(fault(twice).contains("layer 'a' of program 'main' is there twice"));
-        assert!(Packing::from_json("").unwrap_err().contains("line 1"));
-        assert!(Packing::from_json(r#"{"version": 2, "x": 0}"#).unwrap_err().contains("version 2"));
+        assert!(read("").unwrap_err().contains("line 1"));
+        assert!(read(r#"{"version": 2, "x": 0}"#).unwrap_err().contains("version 2"));
         let twice = r#"{"version": 1, "programs": [{"name": "f"}, {"name": "f"}]}"#;
-        assert!(Packing::from_json(twice).unwrap_err().contains("'f' is there twice"));
+        assert!(read(twice).unwrap_err().contains("'f' is there twice"));
     }
 
     #[test]
     fn no_object_takes_a_field_twice_or_a_list() {
-        let fault = |text: &str| Packing::from_json(text).unwrap_err();
+        let fault = |text: &str| read(text).unwrap_err();
         for text in ["[1]", r#"{"version": 1, "programs": [["f"]]}"#] {
             assert!(fault(text).contains("invalid type: sequence, expected an object"), "{}", fault(text));
         }

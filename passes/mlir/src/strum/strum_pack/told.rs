@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use strum_ir::strum::Conv;
 use strum_ir::{Operation, PassError};
+use strum_plan::strategy::Document;
 use strum_quant::{Choice, Correct};
 
 use super::candidate;
@@ -66,11 +67,9 @@ impl<'c> Told<'c> {
 /// Refuses programs that no function of the module stands for.
 fn check_programs(packing: &Packing, function: Operation<'_>) -> Result<(), PassError> {
     let Some(block) = function.block() else { return Ok(()) };
-    let names: Vec<&str> = block.operations().into_iter().filter_map(Operation::symbol).collect();
-    match packing.programs.iter().find(|program| !names.contains(&program.name.as_str())) {
-        Some(program) => {
-            Err(function.error(format_args!("packing file: there is no function '{}'", program.name)).into())
-        }
+    let functions = block.operations().into_iter().filter_map(Operation::symbol).collect();
+    match packing.stray(&functions) {
+        Some(name) => Err(function.error(format_args!("packing file: there is no function '{name}'")).into()),
         None => Ok(()),
     }
 }

@@ -13,7 +13,7 @@ mod window;
 
 use std::collections::BTreeMap;
 
-use dpu_isa::{DmaCopy, Instr, Machine, SlotUse, Space, UnaryOp};
+use dpu_isa::{DmaCopy, Instr, SlotUse, Space, UnaryOp};
 
 use crate::conv::weights::{Channels, Claim, Source};
 use crate::draft::{BufferId, Draft, Task};
@@ -67,21 +67,19 @@ fn ensure(holds: bool, what: impl Fn() -> String) -> Result<(), PlanError> {
     if holds { Ok(()) } else { Err(wrong(what())) }
 }
 
-/// Checks the tasks from `mark` on.
+/// Checks the tasks from `mark` on, whose slots may take `sram_bytes`.
 ///
 /// # Errors
 /// An internal error that names the first thing wrong.
 pub(crate) fn check(
     draft: &Draft,
-    machine: &Machine,
+    sram_bytes: u64,
     subject: &Subject<'_>,
     mark: Mark,
 ) -> Result<(), PlanError> {
     let sram = draft.buffers.iter().skip(mark.buffers).filter(|b| b.space == Space::Sram);
-    let bytes: u64 = sram.map(|b| super::round_up(b.bytes)).sum::<u64>().saturating_add(draft.held_bytes);
-    ensure(bytes <= machine.sram_bytes, || {
-        format!("slots and tensors of {bytes} bytes in {} of SRAM", machine.sram_bytes)
-    })?;
+    let bytes: u64 = sram.map(|b| super::round_up(b.bytes)).sum();
+    ensure(bytes <= sram_bytes, || format!("slots of {bytes} bytes in {sram_bytes} of SRAM"))?;
     let mut content = BTreeMap::new();
     let input = subject.field.input.buffer;
     if subject.field.input.held {

@@ -10,7 +10,7 @@ use crate::conv::{ConvLayer, Weights, describe, emit};
 use crate::draft::{Draft, Role, Task};
 use crate::movement::Tensor;
 use crate::ppe::{Ppe, Scale};
-use crate::{BufferId, PlanError};
+use crate::{BufferId, Constraints, LayerInfo, Objective, PlanError, Planner};
 
 use super::{Mark, check};
 
@@ -49,21 +49,23 @@ impl Planned {
             (0..20u32 * 9 * 48).map(|i| (i.wrapping_mul(2_654_435_761) >> 20) as i8).collect();
         let packed = quantize(&codes, shape, &Request::new(Kind::Mip2q)).unwrap();
         let mut draft = Draft::new();
-        draft.layer("conv", "conv2d", 0, 0).unwrap();
         let tensors = [[2, 11, 12, 48], [2, 6, 11, 20]].map(|shape| {
             let id = draft.tensor(dpu_isa::Space::Dram, Dtype::I8, &shape, Role::Scratch).unwrap();
             Tensor::of(&draft, id).unwrap()
         });
         let described = layer(&packed, &tensors);
         let described = describe(&draft, &machine, &described).unwrap();
-        let claims = emit::emit(&mut draft, &machine, &described).unwrap();
+        let mut planner = Planner::new(&machine, Objective::default());
+        let info = LayerInfo { name: "conv".into(), op: "conv2d".into(), loc: 0, macs: 0 };
+        let mut scope = planner.layer(&mut draft, info, Constraints::default()).unwrap();
+        let claims = emit::emit(&mut scope, &described).unwrap();
         Planned { draft, machine, packed, tensors, claims }
     }
 
     fn check(&self, draft: &Draft) -> Result<(), PlanError> {
         let layer = layer(&self.packed, &self.tensors);
         let described = describe(draft, &self.machine, &layer).unwrap();
-        check(draft, &self.machine, &described.subject(&self.claims), Mark { tasks: 0, buffers: 0 })
+        check(draft, self.machine.sram_bytes, &described.subject(&self.claims), Mark { tasks: 0, buffers: 0 })
     }
 
     /// How many of `damages`, each applied to the plan by itself, are noticed.

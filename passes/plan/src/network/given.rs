@@ -1,0 +1,105 @@
+//! What a strategy says of a network, checked against it.
+//!
+//! Invariant: everything that it says is either followed or refused at the layer that it is about.
+
+use std::collections::BTreeMap;
+
+use dpu_isa::Machine;
+
+use super::{Failure, Layer, Network, Place, TensorInfo};
+use crate::error::PlanError;
+use crate::residency::{Graph, Residency};
+use crate::strategy::{LayerStrategy, ProgramStrategy};
+
+/// What a network is told.
+#[derive(Default)]
+pub(super) struct Given {
+    /// For every layer, what its strategy says; empty without a strategy.
+    pub(super) layers: Vec<LayerStrategy>,
+    /// SRAM bytes that prefetched constants may fill.
+    pub(super) prefetch_bytes: Option<u64>,
+}
+
+fn refuse<T>(place: Place, what: String) -> Result<T, Failure> {
+    Err(Failure { place, error: PlanError::refused(what) })
+}
+
+impl Given {
+    /// What a program's strategy says of the layers of a network.
+    ///
+    /// # Errors
+    /// Refused: a layer that is not there, or makes something else; more SRAM than there is; an output that must stay.
+    pub(super) fn of(
+        strategy: &ProgramStrategy,
+        network: &Network,
+        graph: &Graph,
+        machine: &Machine,
+    ) -> Result<Self, Failure> {
+        let has = machine.sram_bytes;
+        if let Some(bytes) = strategy.prefetch_bytes.filter(|bytes| *bytes > has) {
+            let what = format!("prefetch_bytes is {bytes}: the machine has {has} of SRAM");
+            return refuse(Place::Network, what);
+        }
+        let mut layers = vec![LayerStrategy::default(); network.layers.len()];
+        let names = network.layers.iter().enumerate().map(|(i, layer)| (layer.info.name.as_str(), i));
+        let names: BTreeMap<&str, usize> = names.collect();
+        for told in &strategy.layers {
+            let index = names.get(told.name.as_str()).copied();
+            let found = index.and_then(|i| Some((i, network.layers.get(i)?, layers.get_mut(i)?)));
+            let Some((i, Layer { node, .. }, slot)) = found else {
+                return refuse(Place::Network, unknown(&told.name, network));
+            };
+            if let (Some(is), Some(output)) =
+                (network.tensors.get(node.output).map(TensorInfo::text), &told.output)
+                && is != *output
+            {
+                let what = format!("layer '{}' makes {is}, not {output}", told.name);
+                return refuse(Place::Layer(i), what);
+            }
+            let value = graph.values.get(node.output);
+            if told.stays == Some(true) && !value.is_some_and(|v| v.may_stay) {
+                return refuse(Place::Layer(i), "an output of the function cannot stay in SRAM".into());
+            }
+            *slot = told.clone();
+        }
+        Ok(Given { layers, prefetch_bytes: strategy.prefetch_bytes })
+    }
+
+    /// Which tensors of the graph must stay, and which must not.
+    pub(super) fn pins(&self, graph: &Graph) -> Vec<Option<bool>> {
+        let mut pins = vec![None; graph.values.len()];
+        for (layer, node) in self.layers.iter().zip(&graph.nodes) {
+            if let Some(pin) = pins.get_mut(node.output) {
+                *pin = layer.stays;
+            }
+        }
+        pins
+    }
+
+    /// Refuses what must stay and does not.
+    ///
+    /// # Errors
+    /// Refused, at the layer.
+    pub(super) fn check_residency(&self, graph: &Graph, residency: &Residency) -> Result<(), Failure> {
+        let mut layers = self.layers.iter().zip(&graph.nodes);
+        let stays = |output: usize| residency.stays.get(output) == Some(&true);
+        match layers.position(|(layer, node)| layer.stays == Some(true) && !stays(node.output)) {
+            Some(i) => {
+                let what = "the result cannot stay in SRAM: \
+                            it does not fit beside the tensors that must stay, or no layer reads it";
+                refuse(Place::Layer(i), what.into())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Says which layers there are.
+fn unknown(name: &str, network: &Network) -> String {
+    let index = name.split_once('.').and_then(|(index, _)| index.parse::<usize>().ok());
+    let known = match index.and_then(|i| network.layers.get(i)) {
+        Some(same) => format!("that layer is '{}'", same.info.name),
+        None => format!("there are {} layers", network.layers.len()),
+    };
+    format!("there is no layer '{name}': {known}")
+}
