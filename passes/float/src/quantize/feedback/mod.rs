@@ -60,7 +60,7 @@ pub fn round_with_feedback(
     if samples.is_empty() {
         return Err(QuantizeError::invalid(None, "feedback needs samples"));
     }
-    let internal = |error: Invalid| QuantizeError::invalid(None, error.to_string());
+    let internal = |error: Invalid| QuantizeError::internal(None, error);
     let samples = chosen(graph, samples);
     let coded = int.coded.clone();
     let mut layers: BTreeMap<ValueId, &mut Weights> = BTreeMap::new();
@@ -96,7 +96,7 @@ struct Layer<'a> {
 
 impl<'a> Layer<'a> {
     fn of(graph: &'a Graph, node: &'a Node, weights: &'a mut Weights) -> Result<Self, QuantizeError> {
-        let internal = || QuantizeError::invalid(Some(node.tag), "the layer has changed: a bug");
+        let internal = || QuantizeError::internal(Some(node.tag), "the layer has changed");
         let (window, depthwise) = match node.op {
             Op::Conv2d(window) => (window, false),
             Op::DepthwiseConv2d(window) => (window, true),
@@ -121,18 +121,18 @@ impl<'a> Layer<'a> {
         storage: Option<&Storage>,
     ) -> Result<BTreeMap<ValueId, Tensor>, QuantizeError> {
         let tag = self.node.tag;
-        let fail = |reason: &str| QuantizeError::invalid(Some(tag), reason);
+        let fail = |reason: &str| QuantizeError::internal(Some(tag), reason);
         let &[image, weights, bias] = self.node.operands.as_slice() else {
-            return Err(fail("the layer has other operands: a bug"));
+            return Err(fail("the layer has other operands"));
         };
         let kernel = match (self.depthwise, self.weights.shape.as_slice()) {
             (false, &[_, kh, kw, _]) | (true, &[kh, kw, _, _]) => [kh, kw],
-            _ => return Err(fail("the weights have other axes: a bug")),
+            _ => return Err(fail("the weights have other axes")),
         };
         let step = self.weights.source.input.scale;
         let windows = |streams: &Streams<'_>| {
             let windows = streams.windows(image, step, (&self.window, kernel), self.positions);
-            windows.ok_or_else(|| fail("an input has no windows: a bug"))
+            windows.ok_or_else(|| fail("an input has no windows"))
         };
         let inputs = Inputs::of(windows(exact)?, windows(codes)?);
         let rounded = if self.depthwise { self.depthwise(&inputs) } else { self.plain(&inputs, storage)? };

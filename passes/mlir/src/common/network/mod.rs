@@ -2,11 +2,8 @@
 //!
 //! Invariant: an op that is not understood is an error at that op which says what was seen; nothing is skipped.
 
-pub mod calibration;
-pub mod emit;
 mod linalg;
 mod resample;
-mod sliding;
 pub(crate) mod step;
 mod tosa;
 mod tosa_image;

@@ -2,25 +2,22 @@
 //!
 //! Invariant: a function of integers stays as it is.
 
-use std::io::BufReader;
-use std::path::Path;
+mod samples;
 
-use strum_files::budget;
-use strum_float::quantize::{RangeChoice, WeightScales, observe};
-use strum_float::{Graph, Invalid, Tensor};
+use strum_float::Tensor;
+use strum_float::quantize::{
+    Activations, Fault, Notation, Options, PERCENTILE, Quantized, RANDOM_WARNING, Recipe, RoundingChoice,
+    Stage, WeightScales,
+};
 use strum_ir::{
-    Dialect, Error, Location, Operation, Options, Pass, PassContext, PassError, PassOption, Reported,
+    Dialect, Error, Location, Operation, Options as PassOptions, Pass, PassContext, PassError, PassOption,
 };
 
 use crate::Documented;
-use crate::common::network::emit::{Calibration, Rounding, quantize_function};
-use crate::common::network::{Network, calibration};
+use crate::common::network::Network;
+use crate::common::network::write::replace_by_integers;
 use crate::common::rewrite::blocks;
-use crate::common::verdict::{MEMORY, USAGE};
-use crate::strum::strum_pack::storage;
-
-/// The share of the values that `percentile` leaves out unless another is asked for.
-pub const PERCENTILE: f64 = 0.0001;
+use crate::common::verdict::{UNSUPPORTED, USAGE};
 
 /// The pass.
 pub struct TosaQuantize;
@@ -56,8 +53,8 @@ impl Pass for TosaQuantize {
         PassOption::string("weights", "per-channel", "scales of weights: per-channel or per-tensor"),
         PassOption::string(
             "rounding",
-            "nearest",
-            "how weights become codes: nearest or feedback, which needs calibration",
+            "",
+            "how weights become codes: nearest or feedback, which needs calibration; nearest unless storage is given",
         ),
         PassOption::string(
             "storage",
@@ -76,80 +73,82 @@ impl Pass for TosaQuantize {
         if blocks(op).is_empty() || is_integer(op) {
             return Ok(());
         }
-        let options = cx.options();
-        let share = options.float("percentile")?;
-        let usage = |message: String| Location::unknown(op.context()).error(format!("{USAGE}{message}"));
-        let unknown =
-            |what: &str, got: &str, wanted: &str| usage(format!("{what} is '{got}', expected {wanted}"));
-        let choice = match options.string("activations")? {
-            "minmax" => RangeChoice::MinMax,
-            "percentile" if (0.0..1.0).contains(&share) => RangeChoice::Percentile(share),
-            "percentile" => {
-                return Err(unknown("percentile", &share.to_string(), "a number from 0 to below 1").into());
-            }
-            "mse" => RangeChoice::Mse,
-            other => return Err(unknown("activations", other, "minmax, percentile or mse").into()),
-        };
-        if share != PERCENTILE && !matches!(choice, RangeChoice::Percentile(_)) {
-            return Err(usage("percentile has no effect without activations=percentile".into()).into());
-        }
-        let scales = match options.string("weights")? {
-            "per-channel" => WeightScales::PerChannel,
-            "per-tensor" => WeightScales::PerTensor,
-            other => return Err(unknown("weights", other, "per-channel or per-tensor").into()),
-        };
-        let mut network = Network::read(op)?;
-        let canonical = network.graph.canonicalize();
-        let internal = |error: Invalid| PassError::Internal(error.to_string());
-        network.graph = canonical.map_err(internal)?;
-        if options.bool("equalize")? {
-            network.graph = network.graph.equalize().map_err(internal)?;
-        }
-        let rounding = match rounding(&options)? {
-            Ok(rounding) => rounding,
+        let usage = |message| Location::unknown(op.context()).error(format!("{USAGE}{message}"));
+        let recipe = match recipe(&cx.options())? {
+            Ok(recipe) => recipe,
             Err(message) => return Err(usage(message).into()),
         };
-        let file = options.string("calibration")?;
-        let samples = match file {
+        let network = Network::read(op)?;
+        let samples = match cx.options().string("calibration")? {
             "" => {
-                op.warning(format!("{}; give calibration", calibration::WARNING.replace('\n', " ")));
-                calibration::random(&network.graph)
+                op.warning(format!("{RANDOM_WARNING}; give calibration"));
+                None
             }
-            path => read(op, &network.graph, path)?,
+            path => Some(samples::read(op, &network.graph, path)?),
         };
-        let ranges = observe(&network.graph, &samples, choice).map_err(|error| op.error(error))?;
-        let seen = match file {
-            "" if rounding != Rounding::Nearest => {
-                let why = "random inputs say nothing of what real ones do to a layer";
-                return Err(usage(format!("bias-correction and feedback need calibration: {why}")).into());
-            }
-            "" => Calibration::Random,
-            _ => Calibration::Samples { samples: &samples, rounding },
-        };
-        quantize_function(op, &network, &ranges, scales, seen).map(|_| ())
+        quantize_function(op, &network, &recipe, samples.as_deref(), |_| {}).map(|_| ())
     }
 }
 
-/// How weights become codes: an error of the user is inside, one of this program outside.
-fn rounding(options: &Options<'_>) -> Result<Result<Rounding, String>, Error> {
-    let bias_correction = options.bool("bias-correction")?;
-    let storage = match options.string("storage")? {
-        "" => None,
-        text => match storage(text) {
-            Ok(storage) => Some(storage),
-            Err(error) => return Ok(Err(format!("storage: {error}"))),
-        },
+/// The recipe that the options ask for: an error of the user is inside, one of this program outside.
+fn recipe(options: &PassOptions<'_>) -> Result<Result<Recipe, String>, Error> {
+    let unknown =
+        |what: &str, got: &str, wanted: &str| Ok(Err(format!("{what} is '{got}', expected {wanted}")));
+    let activations = match options.string("activations")? {
+        "minmax" => Activations::MinMax,
+        "percentile" => Activations::Percentile,
+        "mse" => Activations::Mse,
+        other => return unknown("activations", other, "minmax, percentile or mse"),
     };
-    Ok(match (options.string("rounding")?, storage, bias_correction) {
-        ("nearest", None, false) => Ok(Rounding::Nearest),
-        ("nearest", None, true) => Ok(Rounding::BiasCorrection),
-        ("nearest" | "feedback", _, true) => {
-            Err("bias-correction has no effect: rounding with feedback corrects biases".into())
-        }
-        ("feedback", storage, false) => Ok(Rounding::Feedback(storage.flatten())),
-        ("nearest", Some(storage), false) => Ok(Rounding::Feedback(storage)),
-        (other, ..) => Err(format!("rounding is '{other}', expected nearest or feedback")),
-    })
+    let weights = match options.string("weights")? {
+        "per-channel" => WeightScales::PerChannel,
+        "per-tensor" => WeightScales::PerTensor,
+        other => return unknown("weights", other, "per-channel or per-tensor"),
+    };
+    let rounding = match options.string("rounding")? {
+        "" => None,
+        "nearest" => Some(RoundingChoice::Nearest),
+        "feedback" => Some(RoundingChoice::Feedback),
+        other => return unknown("rounding", other, "nearest or feedback"),
+    };
+    let share = options.float("percentile")?;
+    let given = |text: &'_ str| !text.is_empty();
+    let asked = Options {
+        calibrated: given(options.string("calibration")?),
+        activations,
+        percentile: (share != PERCENTILE).then_some(share),
+        weights,
+        rounding,
+        storage: Some(options.string("storage")?).filter(|text| given(text)),
+        bias_correction: options.bool("bias-correction")?,
+        equalize: options.bool("equalize")?,
+    };
+    Ok(asked.recipe(Notation::Pass))
+}
+
+/// Quantizes a network, and puts the integer network in the place of the function that it was read from. `begin` is told of the stages.
+///
+/// # Errors
+/// Those of the recipe, reported at the op or at the function.
+pub fn quantize_function<'c>(
+    function: Operation<'c>,
+    network: &Network<'c>,
+    recipe: &Recipe,
+    samples: Option<&[Vec<Tensor>]>,
+    begin: impl FnMut(Stage),
+) -> Result<Quantized, PassError> {
+    let quantized = recipe.run_staged(&network.graph, samples, begin).map_err(|error| {
+        let phrase = match error.fault {
+            Fault::Invalid => "",
+            Fault::Unsupported => UNSUPPORTED,
+            Fault::Internal => return PassError::Internal(error.reason),
+        };
+        let message = format!("{phrase}{}", error.reason);
+        let source = error.tag.and_then(|tag| network.source(tag));
+        source.map_or_else(|| function.error(&message), |at| at.error(&message)).into()
+    })?;
+    replace_by_integers(function, network, &quantized.network)?;
+    Ok(quantized)
 }
 
 /// Whether a function takes and gives integers alone.
@@ -157,32 +156,4 @@ fn rounding(options: &Options<'_>) -> Result<Result<Rounding, String>, Error> {
 pub fn is_integer(function: Operation<'_>) -> bool {
     let Some((inputs, results)) = function.function_type() else { return false };
     inputs.iter().chain(&results).all(|ty| ty.element().is_some_and(|e| e.int_width().is_some()))
-}
-
-/// The samples of a file.
-fn read(op: Operation<'_>, graph: &Graph, path: &str) -> Result<Vec<Vec<Tensor>>, Reported> {
-    let fail = |reason: String| op.error(format!("calibration data '{path}': {reason}"));
-    let &[input] = graph.inputs() else {
-        let count = graph.inputs().len();
-        return Err(fail(format!("the network has {count} inputs, one is expected: use strumc quantize")));
-    };
-    let (file, about) = strum_files::open(Path::new(path)).map_err(|e| fail(e.reason()))?;
-    let bytes = about.len();
-    let array =
-        npyz::NpyFile::new(BufReader::new(file)).map_err(|e| fail(format!("not an .npy file: {e}")))?;
-    if array.order() != npyz::Order::C {
-        return Err(fail("the array is not in row-major order".into()));
-    }
-    let shape = array.shape().to_vec();
-    calibration::check_shape(graph.shape(input), &shape).map_err(&fail)?;
-    // A header may claim any size.
-    if array.len().checked_mul(4).is_none_or(|needed| needed > bytes) {
-        return Err(fail(format!("{bytes} bytes do not hold an array of shape {shape:?}")));
-    }
-    // The file's values, as numbers, and once more as samples.
-    budget::check("calibration data", bytes.saturating_mul(2))
-        .map_err(|over| op.error(format_args!("{MEMORY}calibration data '{path}': {over}")))?;
-    let values: Vec<f32> = array.into_vec().map_err(|e| fail(e.to_string()))?;
-    let samples = calibration::samples(graph.shape(input), &shape, &values).map_err(&fail)?;
-    Ok(samples.into_iter().map(|tensor| vec![tensor]).collect())
 }

@@ -5,9 +5,8 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use strum_float::quantize::Storage;
 use strum_plan::strategy::{Object, object_list};
-use strum_quant::{CORRECT, Choice, SELECT};
+use strum_quant::Choice;
 
 use crate::common::verdict::read_json;
 
@@ -111,24 +110,6 @@ impl Packing {
     pub fn to_json(&self) -> Result<String, String> {
         serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(|e| e.to_string())
     }
-}
-
-/// Reads `METHOD[,NAME=VALUE]…` as the format that weights are rounded for; nothing for plain INT8.
-///
-/// # Errors
-/// Text that [`Choice::parse`] refuses, or a parameter that says what is done with weights that are codes already.
-pub fn storage(text: &str) -> Result<Option<Storage>, String> {
-    let choice = Choice::parse(text).map_err(|error| error.to_string())?;
-    for parameter in [&SELECT, &CORRECT] {
-        if choice.spec().value(parameter).is_some() {
-            return Err(format!(
-                "{} has no effect on weights that are rounded for their format",
-                parameter.name
-            ));
-        }
-    }
-    // As the pass does it for layers that it is not told of.
-    Ok(choice.request().map(|request| Storage { request, min_channels: request.w.into() }))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ mod request;
 mod sums;
 mod told;
 
-pub use file::{LayerPacking, Packing, ProgramPacking, storage};
+pub use file::{LayerPacking, Packing, ProgramPacking};
 pub use request::OPTIONS;
 pub use told::{PackableLayer, packable, stored};
 
