@@ -22,7 +22,7 @@
 
 // UNUSED: error: wrong option: percentile has no effect without activations=percentile
 // ROUNDING: error: wrong option: rounding is 'best', expected nearest or feedback
-// RANDOM: error: wrong option: bias-correction and feedback need calibration: random inputs say nothing of what real ones do to a layer
+// RANDOM: error: wrong option: rounding=feedback needs calibration: random inputs do not represent the real ones
 // STORAGE: error: wrong option: storage: L must be 0 to 7, got 9
 // PARAMETER: error: wrong option: storage: there is no parameter 'M', expected p, w, q, L, zero, shift, select or correct
 // VALUE: error: wrong option: storage: L must be 0 to 7, got all
@@ -32,16 +32,16 @@
 // BIAS: error: wrong option: bias-correction has no effect: rounding with feedback corrects biases
 // CHOICE: error: wrong option: activations is 'best', expected minmax, percentile or mse
 // WEIGHTS: error: wrong option: weights is 'some', expected per-channel or per-tensor
-// SHARE: error: wrong option: percentile is '1.5', expected a number from 0 to below 1
+// SHARE: error: wrong option: percentile is 1.5, expected a number in [0, 1)
 // NONE: error: 'func.func' op calibration data '{{.*}}none.npy': No such file
 // NPY: error: 'func.func' op calibration data '{{.*}}': not an .npy file: {{.+}}
-// SHAPE: error: 'func.func' op calibration data '{{.*}}wrong.npy': an array of shape [2, 3] holds no samples of it along a first axis
+// SHAPE: error: 'func.func' op calibration data '{{.*}}wrong.npy': array of shape [2, 3] does not match the input shape [1, 2] with samples along axis 0
 // ORDER: error: 'func.func' op calibration data '{{.*}}fortran.npy': the array is not in row-major order
-// SHORT: error: 'func.func' op calibration data '{{.*}}short.npy': 136 bytes do not hold an array of shape [1000, 2]
-// NAN: error: 'func.func' op calibration data '{{.*}}nan.npy': a value is NaN
-// EMPTY: error: 'func.func' op calibration data '{{.*}}empty.npy': there is no sample
+// SHORT: error: 'func.func' op calibration data '{{.*}}short.npy': file of 136 bytes is too short for an array of shape [1000, 2]
+// NAN: error: 'func.func' op calibration data '{{.*}}nan.npy': contains the value NaN; all values must be finite
+// EMPTY: error: 'func.func' op calibration data '{{.*}}empty.npy': contains no samples
 
-// expected-error@+1 {{the network has 2 inputs, one is expected: use strumc quantize}}
+// expected-error@+1 {{the network has 2 inputs, this pass supports one: use strumc quantize}}
 func.func @two(%x: tensor<1x2xf32>, %y: tensor<1x2xf32>) -> tensor<1x2xf32> {
   %0 = tosa.add %x, %y : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>
   return %0 : tensor<1x2xf32>
@@ -50,7 +50,7 @@ func.func @two(%x: tensor<1x2xf32>, %y: tensor<1x2xf32>) -> tensor<1x2xf32> {
 // -----
 
 func.func @unknown(%x: tensor<1x2xf32>) -> tensor<1x2xf32> {
-  // expected-error@+1 {{'tosa.sin' op unsupported: no operator of a float network that is known}}
+  // expected-error@+1 {{'tosa.sin' op unsupported: operation is not supported in a float network}}
   %0 = tosa.sin %x : (tensor<1x2xf32>) -> tensor<1x2xf32>
   return %0 : tensor<1x2xf32>
 }

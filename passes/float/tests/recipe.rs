@@ -134,7 +134,7 @@ fn weights_that_are_rounded_for_a_format_survive_packing() {
         let IntOp::Conv2d(_, weights) = &node.op else { continue };
         let [oc, kh, kw, ic] = weights.shape[..] else { panic!("four axes") };
         let shape = strum_formats::Shape { oc, kh, kw, ic };
-        let packed = strum_quant::quantize(&weights.codes, shape, &request).unwrap();
+        let packed = strum_quant::pack(&weights.codes, shape, &request).unwrap();
         assert_eq!(packed.unpack().unwrap(), weights.codes);
         layers += 1;
     }

@@ -17,6 +17,8 @@ pub mod translation;
 
 #[cfg(test)]
 mod docs;
+#[cfg(test)]
+mod example;
 mod options;
 pub mod pipeline;
 mod registry;

@@ -1,6 +1,8 @@
 //! The list of passes, and what follows from it: registration and the reference page.
 
-use strum_ir::{OptionKind, Pass, PassOption};
+#[cfg(test)]
+use strum_ir::OptionKind;
+use strum_ir::{Pass, PassOption};
 
 /// A pass with its chapter of the reference.
 pub trait Documented: Pass {
@@ -54,8 +56,8 @@ macro_rules! passes {
 pub(crate) use passes;
 
 /// The reference page, `docs/passes.md`.
-#[must_use]
-pub fn page() -> String {
+#[cfg(test)]
+fn page() -> String {
     let mut page = String::from(
         "# Passes\n\n\
          <!-- Written from the passes themselves; `STRUM_BLESS=1 cargo test -p strum-passes` brings it up to date. -->\n\n\
@@ -76,10 +78,13 @@ pub fn page() -> String {
             let default = default_text(option.kind);
             page.push_str(&format!("| `{}` | {default} | {} |\n", option.name, option.description));
         }
+        page.push('\n');
+        page.push_str(&crate::example::example(pass.argument));
     }
     page
 }
 
+#[cfg(test)]
 fn default_text(kind: OptionKind) -> String {
     match kind {
         OptionKind::Bool(value) => format!("`{value}`"),

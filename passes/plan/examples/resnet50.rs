@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use dpu_isa::{Dtype, Instr, Machine, Round, Space};
 use strum_formats::{Kind, Shape};
 use strum_plan::{ConvLayer, Draft, PlanError, Ppe, Role, Scale, Tensor, Weights, plan_conv};
-use strum_quant::{Request, quantize};
+use strum_quant::{Request, pack};
 
 /// Name, input rows and columns, input channels, output channels, kernel, stride, padding, and how often.
 type Row = (&'static str, u64, u64, u64, u64, u64, u64, u64);
@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let shape = Shape { oc: oc as usize, kh: kernel as usize, kw: kernel as usize, ic: ic as usize };
         let codes: Vec<i8> =
             (0..oc * kernel * kernel * ic).map(|i| ((i * 2_654_435_761) >> 7) as i8).collect();
-        let packed = quantize(&codes, shape, &Request::new(Kind::Dense))?;
+        let packed = pack(&codes, shape, &Request::new(Kind::Dense))?;
         let mut draft = Draft::new();
         draft.layer(name, "conv2d", 0, 0)?;
         let role = |name: &str| Role::Input { name: name.into() };

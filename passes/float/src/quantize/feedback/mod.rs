@@ -69,8 +69,9 @@ pub fn round_with_feedback(
             layers.insert(weights.source.sums, weights);
         }
     }
-    let mut exact = Streams::begin(graph, &samples, None).map_err(internal)?;
-    let mut codes = Streams::begin(graph, &samples, Some(&coded)).map_err(internal)?;
+    let wrong_samples = |error: Invalid| QuantizeError::invalid(None, error.to_string());
+    let mut exact = Streams::begin(graph, &samples, None).map_err(wrong_samples)?;
+    let mut codes = Streams::begin(graph, &samples, Some(&coded)).map_err(wrong_samples)?;
     for (index, node) in graph.nodes().iter().enumerate() {
         let instead = match layers.remove(&node.result) {
             Some(weights) => Layer::of(graph, node, weights)?.round(&exact, &codes, storage)?,
@@ -136,7 +137,9 @@ impl<'a> Layer<'a> {
         };
         let inputs = Inputs::of(windows(exact)?, windows(codes)?);
         let rounded = if self.depthwise { self.depthwise(&inputs) } else { self.plain(&inputs, storage)? };
-        let rounded = rounded.ok_or_else(|| fail("a covariance of the inputs is not finite"))?;
+        let not_finite =
+            || QuantizeError::invalid(Some(tag), "a covariance of the layer's inputs is not finite");
+        let rounded = rounded.ok_or_else(not_finite)?;
         self.keep(rounded, &inputs)?;
         let [coded_weights, coded_bias] = self.values().map_err(|error| fail(&error.to_string()))?;
         Ok(BTreeMap::from([(weights, coded_weights), (bias, coded_bias)]))
@@ -207,8 +210,7 @@ impl<'a> Layer<'a> {
         for ((bias, shift), total) in self.weights.bias.iter_mut().zip(shifts).zip(totals) {
             let corrected = (f64::from(*bias) + shift).round().clamp(-MAX_BIAS, MAX_BIAS);
             if !is_within(corrected, total) {
-                let reason =
-                    "sums of weights that are rounded with feedback might leave 32 bits: round to nearest";
+                let reason = "accumulators could overflow 32 bits with weights rounded with feedback: round to nearest";
                 return Err(QuantizeError::unsupported(self.node.tag, reason));
             }
             #[allow(clippy::cast_possible_truncation, reason = "clamped before")]

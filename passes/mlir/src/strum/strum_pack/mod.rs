@@ -21,7 +21,7 @@ use strum_files::budget;
 use strum_formats::Shape;
 use strum_ir::strum::{self, Conv};
 use strum_ir::{Dialect, Location, Operation, Pass, PassContext, PassError, PassOption, Value};
-use strum_quant::{Correct, Request, Select, quantize_with};
+use strum_quant::{Correct, Request, Select, pack_with};
 
 use crate::Documented;
 use crate::common::limits;
@@ -237,7 +237,7 @@ impl<'c> Packer<'c> {
         let bytes = codes.checked_bytes().map_err(|over| op.error(format_args!("{MEMORY}{over}")))?;
         budget::check("packed weights", bytes.len() as u64)
             .map_err(|over| op.error(format_args!("{MEMORY}{over}")))?;
-        let packed = quantize_with(bytemuck::cast_slice(&bytes), *shape, request, moments)
+        let packed = pack_with(bytemuck::cast_slice(&bytes), *shape, request, moments)
             .map_err(|error| op.error(format!("cannot be packed: {error}")))?;
         let decoded = match correct {
             Correct::None => None,
