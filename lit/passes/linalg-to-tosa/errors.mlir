@@ -169,20 +169,3 @@ func.func @misspelt(%x: tensor<1x5x5x1xf32>, %w: tensor<1x1x1x1xf32>, %y: tensor
   %0 = linalg.conv_2d_nhwc_hwcf {stride = dense<1> : tensor<2xi64>} ins(%x, %w : tensor<1x5x5x1xf32>, tensor<1x1x1x1xf32>) outs(%y : tensor<1x5x5x1xf32>) -> tensor<1x5x5x1xf32>
   return %0 : tensor<1x5x5x1xf32>
 }
-
-// -----
-
-#map = affine_map<(d0) -> (d0)>
-
-// No iteration, so nothing is read.
-func.func @nothing(%x: tensor<4xf32>) -> tensor<0xf32> {
-  %0 = tensor.empty() : tensor<0xf32>
-  %1 = linalg.generic {indexing_maps = [#map], iterator_types = ["parallel"]} outs(%0 : tensor<0xf32>) {
-  ^bb0(%out: f32):
-    %2 = linalg.index 0 : index
-    // expected-error@+1 {{unsupported: resampling to an empty axis is not supported}}
-    %3 = tensor.extract %x[%2] : tensor<4xf32>
-    linalg.yield %3 : f32
-  } -> tensor<0xf32>
-  return %1 : tensor<0xf32>
-}

@@ -51,7 +51,7 @@ func.func @factor(%x: tensor<1x4x4x1xf32>, %y: tensor<1x4x4x1xf32>) -> tensor<1x
   %shift = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
   %0 = tosa.mul %x, %much, %shift : (tensor<1x4x4x1xf32>, tensor<1x1x1x1xf32>, tensor<1xi8>) -> tensor<1x4x4x1xf32>
   %2 = tosa.abs %0 : (tensor<1x4x4x1xf32>) -> tensor<1x4x4x1xf32>
-  // expected-error@+1 {{rescale factor {{.+}} is out of range: use other calibration data}}
+  // expected-error-re@+1 {{rescale factor {{.+}} is out of range: use other calibration data}}
   %1 = tosa.minimum %2, %y : (tensor<1x4x4x1xf32>, tensor<1x4x4x1xf32>) -> tensor<1x4x4x1xf32>
   return %1 : tensor<1x4x4x1xf32>
 }

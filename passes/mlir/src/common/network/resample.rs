@@ -22,7 +22,7 @@ impl<'c> Reader<'c> {
     ) -> Result<ValueId, Reported> {
         let extent = self.graph.shape(x).get(axis).copied().unwrap_or(0);
         let (Some(&first), Some(&last)) = (positions.first(), positions.last()) else {
-            return Err(op.error(format_args!("{UNSUPPORTED}resampling to an empty axis is not supported")));
+            return Err(internal(op, "no index"));
         };
         if let Some(position) = positions.iter().find(|&&position| position >= extent) {
             return Err(internal(op, format_args!("index {position} along axis {axis} of size {extent}")));
