@@ -100,10 +100,7 @@ fn random_case(u: &mut Unstructured<'_>) -> Result<(Case, Core)> {
     put(&mut core, ACT, &act);
     let (sets, channels) = if inv.depthwise { (1, var.out_c) } else { (var.out_c, var.in_c) };
     let taps = usize::from(var.kernel_h) * usize::from(var.kernel_w);
-    let shift = |u: &mut Unstructured<'_>| match inv.method {
-        Method::Dliq => u.int_in_range(0..=8 - inv.param),
-        Method::Dense | Method::Sparse | Method::Mip2q => Ok(0),
-    };
+    let shift = |u: &mut Unstructured<'_>| u.int_in_range(0..=(inv.method.desc().max_code_shift)(inv.param));
     let common = shift(u)?;
     let (mut entries, mut weights, mut low, mut at) = (Vec::new(), Vec::new(), 0, 0);
     for oc in 0..var.out_c {

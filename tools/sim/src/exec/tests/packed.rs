@@ -8,20 +8,16 @@ use crate::weights::Decoder;
 
 /// A format with random parameters.
 pub(super) fn random_format(u: &mut Unstructured<'_>) -> Result<ConvInv> {
-    let method = *u.choose(&[Method::Dense, Method::Sparse, Method::Dliq, Method::Mip2q])?;
+    let method = *u.choose(Method::ALL)?;
     let block = *u.choose(&[4u8, 8, 16, 32])?;
     let mut inv = ConvInv { method, block, ..ConvInv::default() };
-    match method {
-        Method::Dense => inv.wt_zp = *u.choose(&[0, 0, -128, 127, 3])?,
-        Method::Sparse => {}
-        Method::Dliq => inv.param = u.int_in_range(1..=8)?,
-        Method::Mip2q => {
-            inv.param = u.int_in_range(0..=7)?;
-            inv.zero = matches!(inv.param, 2 | 4 | 5 | 6) && u.arbitrary()?;
-        }
-    }
-    if method != Method::Dense {
+    let desc = method.desc();
+    inv.param = u.int_in_range(desc.param.0..=desc.param.1)?;
+    inv.zero = (desc.spare_code)(inv.param) && u.arbitrary()?;
+    if desc.packed {
         inv.low = u.int_in_range(0..=block)?;
+    } else {
+        inv.wt_zp = *u.choose(&[0, 0, -128, 127, 3])?;
     }
     Ok(inv)
 }
