@@ -100,7 +100,6 @@ const UNTESTED: [(&str, &[&str]); 4] = [
             "an element-wise layer with one multiplier for each channel",
             "cannot be corrected",
             "has no axis",
-            "has no option",
             "in type",
             "is no dpu.program",
             "is not a number of at least 0",
