@@ -3,4 +3,4 @@
 // RUN: strum-opt --help | FileCheck %s
 
 // CHECK: USAGE: strum-opt [options] <input file>
-// CHECK: -o <filename> {{.*}} - Output filename
+// CHECK: -o <filename> - Output filename

@@ -77,7 +77,6 @@ const UNTESTED: [(&str, &[&str]); 4] = [
             "must be a static tensor of i8, i16 or i32",
             "an element-wise layer with one multiplier for each channel",
             "cannot be corrected",
-            "has no option",
             "in type",
             "is no dpu.program",
             "is not a number of at least 0",

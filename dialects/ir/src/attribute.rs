@@ -77,15 +77,11 @@ impl<'c> Attribute<'c> {
     /// The value of an integer attribute, sign-extended (zero-extended if its type is unsigned); `None` if it is wider than 64 bits.
     pub fn as_i64(self) -> Option<i64> {
         let attribute: IntegerAttribute<'_> = self.cast(self.0.is_integer())?;
-        let ty = Type(self.0.r#type());
-        if ty.int_width().is_some_and(|width| width > 64) {
-            None
-        } else if ty.is_unsigned_int() {
-            i64::try_from(attribute.unsigned_value()).ok()
-        } else if ty.is_signed_int() {
-            Some(attribute.signed_value())
-        } else {
-            Some(attribute.value())
+        match Type(self.0.r#type()).as_int() {
+            Some(ty) if ty.width() > 64 => None,
+            Some(ty) if ty.is_unsigned() => i64::try_from(attribute.unsigned_value()).ok(),
+            Some(ty) if ty.is_signed() => Some(attribute.signed_value()),
+            _ => Some(attribute.value()),
         }
     }
 

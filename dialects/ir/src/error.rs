@@ -4,9 +4,6 @@
 /// should be checked before and reported at an operation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// A dialect that is not registered.
-    #[error("dialect '{0}' is not registered")]
-    UnknownDialect(String),
     /// An operation of a dialect that is not loaded.
     #[error("operation '{0}' is not known: its dialect is not loaded")]
     UnknownOperation(String),

@@ -168,7 +168,7 @@ impl<'c> Operation<'c> {
 impl<'c> Operation<'c> {
     /// An attribute. One that is not written has its default, if the operation declares one.
     pub fn attribute(self, name: &str) -> Option<Attribute<'c>> {
-        self.0.attribute(name).ok().map(Attribute)
+        raw::operation::attribute(self, name)
     }
 
     /// The attributes that its definition does not declare, with their names.

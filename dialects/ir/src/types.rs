@@ -71,7 +71,7 @@ impl<'c> Type<'c> {
         ContextRef(self.0.context())
     }
 
-    fn as_int(self) -> Option<IntegerType<'c>> {
+    pub(crate) fn as_int(self) -> Option<IntegerType<'c>> {
         // Asked first: the error of a failing `try_from` prints the type.
         if self.0.is_integer() { self.0.try_into().ok() } else { None }
     }
@@ -88,11 +88,6 @@ impl<'c> Type<'c> {
     /// Whether this is the signless integer type of the given width.
     pub fn is_int(self, width: u32) -> bool {
         self.as_int().is_some_and(|ty| ty.width() == width && ty.is_signless())
-    }
-
-    /// Whether this is a signed integer type (`si8`), which a signless one is not.
-    pub(crate) fn is_signed_int(self) -> bool {
-        self.as_int().is_some_and(|ty| ty.is_signed())
     }
 
     /// Whether this is an unsigned integer type (`ui8`), which a signless one is not.
@@ -128,12 +123,7 @@ impl<'c> Type<'c> {
     /// The parts of a ranked tensor type whose dimensions are all known.
     pub fn as_tensor(self) -> Option<TensorType<'c>> {
         let tensor = self.as_ranked().filter(ShapedTypeLike::has_static_shape)?;
-        let dim = |index| match tensor.dim_size(index) {
-            Ok(melior::ir::r#type::DimSize::Static(dim)) => i64::try_from(dim).ok(),
-            _ => None,
-        };
-        let shape = (0..tensor.rank()).map(dim).collect::<Option<_>>()?;
-        Some(TensorType { shape, element: Self(tensor.element()) })
+        Some(TensorType { shape: raw::attribute::shape(tensor), element: Self(tensor.element()) })
     }
 
     /// The shape of a static ranked tensor type.

@@ -218,7 +218,11 @@ fn passes_run_with_values() {
     // A pass for functions, on a module.
     let wrong = Passes::new().then_nested("builtin.module", Passes::new().then(mark));
     match run_by(|module| module.run_passes(&wrong)).unwrap_err() {
-        (Error::Pipeline(message), _) => assert!(message.contains("Can't add pass 'test-mark'"), "{message}"),
+        (Error::Pipeline(message), _) => assert_eq!(
+            message,
+            "Can't add pass 'test-mark' restricted to 'func.func' on a PassManager intended to run on \
+             'builtin.module', did you intend to nest?"
+        ),
         other => panic!("{other:?}"),
     }
 }

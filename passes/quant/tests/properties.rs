@@ -7,7 +7,7 @@ mod common;
 use common::{block, channel_errors, format, low_values, nearest, quantized, request, select, tensor};
 use proptest::prelude::*;
 use strum_formats::{
-    DliqShift, Format, Kind, Method, Packed, Shape, audit_set, packed_bytes, set_bytes, sqnr_db,
+    DliqShift, Format, Kind, Method, Packed, Shape, audit_set, packed_bytes, set_bytes, sqnr_db, table,
 };
 use strum_quant::{Request, Select, Shift, pack, pack_with};
 
@@ -84,7 +84,7 @@ proptest! {
         members in prop::collection::vec((any::<i8>(), any::<i8>(), 0u16..300), 1..=8),
         w in prop_oneof![Just(4u8), Just(8)],
         share in 0u8..=8,
-        kind in prop_oneof![Just(Kind::Sparse), Just(Kind::Dliq), Just(Kind::Mip2q)],
+        kind in prop::sample::select(table::PACKED),
     ) {
         let low = share.min(w);
         let moments: Vec<f64> = members.iter().map(|m| f64::from(m.2)).collect();
@@ -99,14 +99,9 @@ proptest! {
         let decoded = packed.unpack().unwrap();
         let got: i64 = codes.iter().zip(&decoded).enumerate()
             .map(|(i, (&c, &d))| weigh(c, i32::from(d), i % members.len())).sum();
-        let shifts = if kind == Kind::Dliq { 0..=4 } else { 0..=0 };
+        let shifts = 0..=request.method.max_shift();
         let least = |shift: u8| {
-            let method = match kind {
-                Kind::Dliq => Method::Dliq { q: 4, shift: DliqShift::Layer(shift) },
-                Kind::Mip2q => Method::Mip2q { l: 7, zero: false },
-                Kind::Sparse | Kind::Dense => Method::Sparse,
-            };
-            let values = low_values(method, shift);
+            let values = low_values(request.method, shift);
             let blocks = codes.chunks(members.len()).flat_map(|tap| tap.chunks(usize::from(w)).enumerate());
             blocks.map(|(number, block)| {
                 let low = u32::from(low).saturating_sub((usize::from(w) - block.len()) as u32);

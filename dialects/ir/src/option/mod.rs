@@ -256,7 +256,7 @@ macro_rules! pass_options {
                 pub $field: $type,
             )*
             $(
-                #[doc = concat!("Options of ", stringify!($group_type), ".")]
+                #[doc = concat!("[`", stringify!($group_type), "`].")]
                 pub $group: $group_type,
             )*
         }

@@ -1,6 +1,10 @@
 //! Attributes, types and locations: what melior lacks, or makes without a check.
 
-use melior::ir::{TypeLike, attribute::AttributeLike};
+use melior::ir::{
+    TypeLike,
+    attribute::AttributeLike,
+    r#type::{RankedTensorType, ShapedTypeLike},
+};
 use strum_mlir_sys as sys;
 
 use super::{len, operation::raw_context};
@@ -35,6 +39,13 @@ pub(crate) fn tensor_type<'c>(shape: &[i64], element: Type<'c>) -> Option<Type<'
         let element = element.0.to_raw();
         ty(sys::mlirRankedTensorTypeGetChecked(location, len(shape), shape.as_ptr(), element, NULL))
     }
+}
+
+/// The dimensions of a tensor type, all at once: melior counts them for each. One that is not known is negative.
+pub(crate) fn shape(tensor: RankedTensorType<'_>) -> Vec<i64> {
+    let raw = tensor.to_raw();
+    // SAFETY: dimensions are asked for within their number.
+    (0..tensor.rank()).map(|i| unsafe { sys::mlirShapedTypeGetDimSize(raw, i as isize) }).collect()
 }
 
 /// A fused location without metadata.

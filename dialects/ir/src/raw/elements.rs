@@ -1,6 +1,6 @@
 //! The elements of constants: reading them where they lie, and handing bytes over to MLIR.
 
-use std::{ffi::c_void, slice};
+use std::ffi::c_void;
 
 use melior::ir::{
     TypeLike,
@@ -8,21 +8,11 @@ use melior::ir::{
 };
 use strum_mlir_sys as sys;
 
-use super::{attribute::attribute, text};
+use super::{attribute::attribute, list, text};
 use crate::{
     Attribute, BlobError, Bytes, Type,
     blob::{element_bytes, tensor_bytes},
 };
-
-/// # Safety
-/// `data` must be valid for reads of `length` bytes for `'c`, unless the length is 0.
-unsafe fn borrow<'c>(data: *const u8, length: usize) -> &'c [u8] {
-    if length == 0 || data.is_null() {
-        return &[];
-    }
-    // SAFETY: by this function's contract.
-    unsafe { slice::from_raw_parts(data, length) }
-}
 
 /// The name and the bytes of a `dense_resource`; no bytes if its file does not hold them. `None` for other attributes.
 pub(crate) fn resource(of: Attribute<'_>) -> Option<(&str, Option<&[u8]>)> {
@@ -34,7 +24,10 @@ pub(crate) fn resource(of: Attribute<'_>) -> Option<(&str, Option<&[u8]>)> {
         }
         let (mut data, mut size) = (std::ptr::null(), 0);
         let is_there = sys::strumDenseResourceGetBlob(raw, &mut data, &mut size);
-        Some((text::str_of(sys::strumDenseResourceGetKey(raw)), is_there.then(|| borrow(data, size))))
+        Some((
+            text::str_of(sys::strumDenseResourceGetKey(raw)),
+            is_there.then(|| list(data, size.try_into().unwrap_or(0))),
+        ))
     }
 }
 
@@ -47,7 +40,7 @@ pub(crate) fn dense(of: Attribute<'_>) -> Result<Option<(&[u8], bool)>, BlobErro
     let is_splat = elements.is_splat();
     let length = if is_splat { element_bytes(ty)? } else { tensor_bytes(ty)? };
     // SAFETY: elements of whole bytes lie in the context one after the other, or one for all.
-    Ok(Some((unsafe { borrow(elements.raw_data().cast(), length) }, is_splat)))
+    Ok(Some((unsafe { list(elements.raw_data().cast(), length.try_into().unwrap_or(0)) }, is_splat)))
 }
 
 /// `dense<…>` of a tensor type from its bytes, or from those of one element. `None` if they do not fit.

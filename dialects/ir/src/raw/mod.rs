@@ -6,8 +6,8 @@
 //! - [`graveyard`]: melior's references to operations dangle once the operation is erased; ours can still be asked.
 //! - [`text`]: melior's `StringRef::as_str` reads out of bounds for the empty string and drops a trailing NUL, which rules out
 //!   `StringAttribute::value`, `FlatSymbolRefAttribute::value` and its printing, which also panics at pieces that are not UTF-8.
-//! - [`operation`]: melior's `previous_in_block`, uses of values, and the attributes that an operation declares are missing; references
-//!   to change an operation through must be made from raw pointers.
+//! - [`operation`]: uses of values and the attributes that an operation declares are missing; references to change an operation through must
+//!   be made from raw pointers, and those to a context, which every constructor takes, lie where the handle does.
 //! - [`attribute`]: arrays of other than `i32` and `i64`, fused locations without metadata, tensor types that are checked and have no
 //!   encoding; melior makes `dense` attributes without a check for failure.
 //! - [`elements`]: constants as bytes, and resources, which melior lacks.

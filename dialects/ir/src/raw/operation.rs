@@ -4,7 +4,7 @@ use melior::ir::{OperationRef, ValueLike, operation::OperationRefMut};
 use strum_mlir_sys as sys;
 
 use super::text;
-use crate::{ContextRef, Operation, PrintOptions, Use, Value};
+use crate::{Attribute, ContextRef, Operation, PrintOptions, Use, Value};
 
 /// A handle to a context.
 pub(crate) fn context_ref(context: &melior::Context) -> ContextRef<'_> {
@@ -39,6 +39,17 @@ pub(crate) fn operand(op: Operation<'_>, index: usize) -> Option<Value<'_>> {
     unsafe {
         let value = sys::mlirOperationGetOperand(op.0.to_raw(), index as isize);
         (!value.ptr.is_null()).then(|| Value(melior::ir::Value::from_raw(value)))
+    }
+}
+
+/// An attribute; melior makes a message for each that is absent, which most are when they are asked for.
+pub(crate) fn attribute<'c>(op: Operation<'c>, name: &str) -> Option<Attribute<'c>> {
+    // SAFETY: the operation is valid for `'c`; null is taken for absent.
+    unsafe {
+        super::attribute::attribute(sys::mlirOperationGetAttributeByName(
+            op.0.to_raw(),
+            text::string_ref(name),
+        ))
     }
 }
 

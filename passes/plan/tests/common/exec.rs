@@ -1,6 +1,7 @@
 //! The semantics of the instructions that the window planners use, written down naively.
 
 use dpu_isa::{ConvInv, ConvVar, DmaCopy, Dtype, Instr, Method, PoolInv, PoolMode, PoolVar, Round};
+use strum_formats::{Format, InstrFields, decode_table};
 use strum_plan::{BufferId, Task};
 
 use super::Memory;
@@ -101,13 +102,11 @@ fn entry(memory: &Memory, table: BufferId, at: u64) -> Entry {
     }
 }
 
-/// Bits of a low code.
-fn code_bits(inv: &ConvInv) -> u64 {
-    match inv.method {
-        Method::Dense | Method::Sparse => 0,
-        Method::Dliq => inv.param.into(),
-        Method::Mip2q => [1, 2, 3, 3, 4, 4, 4, 4][inv.param as usize],
-    }
+/// The format of a layer, for the channels whose code shift is `shift`.
+fn format(inv: &ConvInv, shift: u8) -> Format {
+    let ConvInv { method, block, low, param, zero, .. } = *inv;
+    let fields = InstrFields { method: method as usize, block, low, param, zero };
+    Format::from_instr_fields(fields, shift).expect("a method that packers know")
 }
 
 fn bits(memory: &Memory, buffer: BufferId, at: u64, from: u64, count: u64) -> u32 {
@@ -117,27 +116,6 @@ fn bits(memory: &Memory, buffer: BufferId, at: u64, from: u64, count: u64) -> u3
             u32::from(memory.read(buffer, at + bit / 8) >> (bit % 8) & 1) << i
         })
         .sum()
-}
-
-/// A low code's value.
-fn low_value(inv: &ConvInv, code: u32, code_shift: u8) -> i32 {
-    match inv.method {
-        Method::Dense | Method::Sparse => 0,
-        Method::Dliq => {
-            let q = u32::from(inv.param);
-            ((code << (32 - q)) as i32 >> (32 - q)) << code_shift
-        }
-        Method::Mip2q => {
-            let exponent_bits = code_bits(inv) as u32 - 1;
-            let exponent = code & ((1 << exponent_bits) - 1);
-            let negative = code >> exponent_bits != 0;
-            if exponent > inv.param.into() {
-                assert!(inv.zero);
-                return 0;
-            }
-            if negative { -(1 << exponent) } else { 1 << exponent }
-        }
-    }
 }
 
 /// Decodes a weight set of `taps` times `channels` weights.
@@ -153,7 +131,9 @@ fn decode(
     if inv.method == Method::Dense {
         return (0..taps * channels).map(|i| memory.load(buffer, at + i, Dtype::I8)).collect();
     }
-    let (w, low, q) = (u64::from(inv.block), u64::from(inv.low), code_bits(inv));
+    let format = format(inv, shift);
+    let (w, low, q) = (u64::from(inv.block), u64::from(inv.low), u64::from(format.low_bits()));
+    let values = decode_table(&format.method, shift);
     let block_bits = w + 8 * (w - low) + q * low;
     let mut out = vec![0; (taps * channels) as usize];
     for tap in 0..taps {
@@ -166,7 +146,8 @@ fn decode(
                     bits(memory, buffer, at, high_at - 8, 8) as u8 as i8 as i32
                 } else {
                     low_at += q;
-                    low_value(inv, bits(memory, buffer, at, low_at - q, q), shift)
+                    let code = bits(memory, buffer, at, low_at - q, q);
+                    values[code as usize].expect("no reserved code").into()
                 };
                 let channel = block * w + i;
                 if channel < channels {

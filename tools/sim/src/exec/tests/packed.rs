@@ -13,32 +13,30 @@ use crate::weights::Decoder;
 prop_compose! {
     /// A format with any parameters.
     pub(super) fn format()(
-        method in select(&[Method::Dense, Method::Sparse, Method::Dliq, Method::Mip2q]),
+        method in select(Method::ALL),
         block in select(&[4u8, 8, 16, 32]),
         low in any::<Index>(),
-        (bits, exponent, zero) in (1..=8u8, 0..=7u8, any::<bool>()),
+        (param, zero) in any::<(Index, bool)>(),
         zero_point in select(&[0, 0, -128, 127, 3]),
     ) -> ConvInv {
-        let mut inv = ConvInv { method, block, ..ConvInv::default() };
-        match method {
-            Method::Dense => inv.wt_zp = zero_point,
-            Method::Sparse => {}
-            Method::Dliq => inv.param = bits,
-            Method::Mip2q => {
-                inv.param = exponent;
-                inv.zero = zero && matches!(exponent, 2 | 4 | 5 | 6);
-            }
+        let desc = method.desc();
+        let (least, greatest) = desc.param;
+        let param = least + param.index(usize::from(greatest - least) + 1) as u8;
+        let inv = ConvInv { method, block, param, ..ConvInv::default() };
+        match desc.packed {
+            true => ConvInv {
+                low: low.index(usize::from(block) + 1) as u8,
+                zero: zero && (desc.spare_code)(param),
+                ..inv
+            },
+            false => ConvInv { wt_zp: zero_point, ..inv },
         }
-        if method != Method::Dense {
-            inv.low = low.index(usize::from(block) + 1) as u8;
-        }
-        inv
     }
 }
 
 /// A shift of low codes that the format allows.
 pub(super) fn code_shift(inv: &ConvInv, any: Index) -> u8 {
-    if inv.method == Method::Dliq { any.index(usize::from(9 - inv.param)) as u8 } else { 0 }
+    any.index(usize::from((inv.method.desc().max_code_shift)(inv.param)) + 1) as u8
 }
 
 /// Bits of a low code and a random legal code with its value.
