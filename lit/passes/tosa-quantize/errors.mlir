@@ -33,7 +33,7 @@
 // WEIGHTS: error: wrong option: weights is 'some', expected per-channel or per-tensor
 // SHARE: error: wrong option: percentile is '1.5', expected a number from 0 to below 1
 // NONE: error: 'func.func' op calibration data '{{.*}}none.npy': No such file
-// NPY: error: 'func.func' op calibration data '{{.*}}': not an .npy file: {{.+}}
+// NPY: error: 'func.func' op calibration data '{{.*}}': not an .npy file
 // SHAPE: error: 'func.func' op calibration data '{{.*}}wrong.npy': an array of shape [2, 3] holds no samples of it along a first axis
 // SHORT: error: 'func.func' op calibration data '{{.*}}short.npy': {{[0-9]+}} bytes of data do not make float32[1000, 2]
 // NAN: error: 'func.func' op calibration data '{{.*}}nan.npy': a value is NaN
