@@ -33,7 +33,7 @@
 // WEIGHTS: error: option 'weights' of tosa-quantize must be per-channel or per-tensor, got 'some'
 // SHARE: error: option 'percentile' of tosa-quantize must be a number from 0 to below 1, got '1.5'
 // NONE: error: 'func.func' op calibration data '{{.*}}none.npy': No such file
-// NPY: error: 'func.func' op calibration data '{{.*}}': not an .npy file: {{.+}}
+// NPY: error: 'func.func' op calibration data '{{.*}}': not an .npy file
 // SHAPE: error: 'func.func' op calibration data '{{.*}}wrong.npy': an array of shape [2, 3] holds no samples of it along a first axis
 // SHORT: error: 'func.func' op calibration data '{{.*}}short.npy': {{[0-9]+}} bytes of data do not make float32[1000, 2]
 // NAN: error: 'func.func' op calibration data '{{.*}}nan.npy': a value is NaN
