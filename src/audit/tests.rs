@@ -5,7 +5,7 @@ use dpu_isa::{
     Program, WeightEntry,
 };
 use strum_formats::{Kind, Shape};
-use strum_quant::{Request, quantize};
+use strum_quant::{Request, pack};
 
 use super::{AuditError, ProgramAudit, audit};
 
@@ -125,7 +125,7 @@ fn dense_weights_have_eight_bits_each() {
 #[test]
 fn packed_weights_are_decoded() {
     let shape = Shape { oc: 1, kh: 1, kw: 1, ic: 16 };
-    let packed = quantize(&CODES, shape, &Request::new(Kind::Mip2q)).unwrap();
+    let packed = pack(&CODES, shape, &Request::new(Kind::Mip2q)).unwrap();
     let inv = ConvInv { method: Method::Mip2q, block: 16, low: 8, param: 7, ..conv_inv() };
     let audit = audit(&one_layer(inv, &[&packed.bytes], 0)).unwrap();
     assert_eq!(total(&audit), (16, 8, 16));
@@ -140,7 +140,7 @@ fn packed_weights_are_decoded() {
 #[test]
 fn the_code_shift_of_the_table_is_used() {
     let shape = Shape { oc: 1, kh: 1, kw: 1, ic: 16 };
-    let packed = quantize(&CODES, shape, &Request::new(Kind::Dliq)).unwrap();
+    let packed = pack(&CODES, shape, &Request::new(Kind::Dliq)).unwrap();
     let shift = packed.shifts().unwrap()[0];
     let inv = ConvInv { method: Method::Dliq, block: 16, low: 8, param: 4, ..conv_inv() };
     let audit = audit(&one_layer(inv, &[&packed.bytes], shift)).unwrap();
@@ -265,7 +265,7 @@ fn a_program_without_weights_has_an_empty_audit() {
 fn the_table_is_easy_to_read() {
     let shape = Shape { oc: 2, kh: 1, kw: 1, ic: 16 };
     let codes: Vec<i8> = CODES.iter().chain(CODES.iter().rev()).copied().collect();
-    let packed = quantize(&codes, shape, &Request::new(Kind::Mip2q)).unwrap();
+    let packed = pack(&codes, shape, &Request::new(Kind::Mip2q)).unwrap();
     let inv = ConvInv { method: Method::Mip2q, block: 16, low: 8, param: 7, ..conv_inv() };
     let (first, second) = packed.bytes.split_at(16);
     let audit = audit(&one_layer(inv, &[first, second], 0)).unwrap();

@@ -3,7 +3,7 @@
 use dpu_sim::Tensor;
 use strum_float::quantize::QParams;
 use strum_ir::Operation;
-use strum_passes::common::network::emit;
+use strum_passes::common::network::write;
 
 /// What the codes of inputs and outputs mean; empty where the network does not say it.
 #[derive(Clone, Debug, Default)]
@@ -22,8 +22,8 @@ impl Codes {
             pairs.map(|(scale, zp)| Some(QParams { scale, zero_point: i32::try_from(zp).ok()? })).collect()
         };
         Codes {
-            inputs: list(emit::INPUT_SCALES, emit::INPUT_ZERO_POINTS).unwrap_or_default(),
-            outputs: list(emit::OUTPUT_SCALES, emit::OUTPUT_ZERO_POINTS).unwrap_or_default(),
+            inputs: list(write::INPUT_SCALES, write::INPUT_ZERO_POINTS).unwrap_or_default(),
+            outputs: list(write::OUTPUT_SCALES, write::OUTPUT_ZERO_POINTS).unwrap_or_default(),
         }
     }
 

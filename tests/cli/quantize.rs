@@ -260,7 +260,7 @@ fn rounding_with_feedback_says_what_it_needs() {
     for (options, message) in [
         ("--rounding feedback", "needs --calibration"),
         ("--storage mip2q", "needs --calibration"),
-        ("-c c.npy --rounding nearest --storage mip2q", "not with --rounding nearest"),
+        ("-c c.npy --rounding nearest --storage mip2q", "contradicts --rounding nearest"),
         ("-c c.npy --rounding feedback --bias-correction", "--bias-correction has no effect"),
         ("-c c.npy --storage mip2q --bias-correction", "--bias-correction has no effect"),
         ("-c c.npy --storage best", "'best'"),
@@ -364,9 +364,9 @@ fn odd_inputs_are_told_or_quantized() {
     scratch.write("huge.npy", npy("<f4", &[1, 4, 4], &floats(&[1e37; 16])));
     scratch.strumc("quantize tosa.mlir -c huge.npy -o huge.mlir -q").ok();
     scratch.write("inf.npy", npy("<f4", &[1, 4, 4], &floats(&[f32::INFINITY; 16])));
-    fails("tosa.mlir -c inf.npy", 1, "a value is inf");
+    fails("tosa.mlir -c inf.npy", 1, "contains the value inf");
     scratch.write("none.npy", npy("<f4", &[0, 4, 4], &[]));
-    fails("tosa.mlir -c none.npy", 1, "there is no sample");
+    fails("tosa.mlir -c none.npy", 1, "contains no samples");
     scratch.write("shape.npy", npy("<f4", &[3, 5, 4], &floats(&[0.0; 60])));
     fails("tosa.mlir -c shape.npy", 1, "[3, 5, 4]");
     scratch.write("empty.npy", []);

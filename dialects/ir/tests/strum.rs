@@ -9,7 +9,7 @@ use strum_ir::{
     Attribute, Context, Location, Module, Operation, Type,
     strum::{self, Conv, Eltwise, EltwiseKind, Format, MatMul, PackedType, Ppe, Rescale},
 };
-use strum_quant::{Request, quantize};
+use strum_quant::{Request, pack};
 
 const TEXT: &str = r#"
 func.func @f(%x: tensor<1x8x8x16xi8>, %w: tensor<4x3x3x16xi8>, %d: tensor<3x3x16x1xi8>, %b: tensor<4xi32>,
@@ -72,7 +72,7 @@ fn packed_constants() {
     let shape = Shape { oc: 2, kh: 1, kw: 3, ic: 20 };
     let codes: Vec<i8> = (0..120).map(|i| (i * 37 % 251) as i8).collect();
     for kind in Kind::ALL {
-        let packed = quantize(&codes, shape, &Request::new(*kind)).unwrap();
+        let packed = pack(&codes, shape, &Request::new(*kind)).unwrap();
         let op = strum::constant(packed.clone(), "w", location).unwrap().append_to(module.body()).unwrap();
         op.verify().unwrap();
         let ty = PackedType::read(op.result(0).unwrap().ty()).unwrap();

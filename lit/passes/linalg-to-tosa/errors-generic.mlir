@@ -8,7 +8,7 @@ func.func @nothing_to_add_to(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = tensor.empty() : tensor<4xf32>
   %1 = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel"]} ins(%x : tensor<4xf32>) outs(%0 : tensor<4xf32>) {
   ^bb0(%in: f32, %out: f32):
-    // expected-error@+1 {{operand #1 of 'arith.addf', from an argument, is not known here}}
+    // expected-error@+1 {{operand #1 of 'arith.addf' (defined by an argument) is not a supported value}}
     %2 = arith.addf %in, %out : f32
     linalg.yield %2 : f32
   } -> tensor<4xf32>
@@ -28,7 +28,7 @@ func.func @choice(%x: tensor<4xf32>) -> tensor<4xf32> {
   ^bb0(%in: f32, %out: f32):
     %i = linalg.index 0 : index
     %first = arith.cmpi slt, %i, %c2 : index
-    // expected-error@+1 {{unsupported: the condition of a choice must be 'arith.cmpf'}}
+    // expected-error@+1 {{unsupported: the condition of arith.select must be an arith.cmpf}}
     %2 = arith.select %first, %in, %zero : f32
     linalg.yield %2 : f32
   } -> tensor<4xf32>
@@ -45,7 +45,7 @@ func.func @comparison(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = tensor.empty() : tensor<4xf32>
   %1 = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel"]} ins(%x : tensor<4xf32>) outs(%0 : tensor<4xf32>) {
   ^bb0(%in: f32, %out: f32):
-    // expected-error@+1 {{unsupported: the comparison 14 : i64 is not supported}}
+    // expected-error@+1 {{unsupported: comparison predicate 'uno' is not supported}}
     %nan = arith.cmpf uno, %in, %in : f32
     %2 = arith.select %nan, %zero, %in : f32
     linalg.yield %2 : f32
@@ -64,7 +64,7 @@ func.func @assertion_on_positions(%x: tensor<4xf32>) -> tensor<4xf32> {
   ^bb0(%in: f32, %out: f32):
     %i = linalg.index 0 : index
     %inside = arith.cmpi slt, %i, %c4 : index
-    // expected-error@+1 {{unsupported: an assertion that is no comparison is not supported: index out of range}}
+    // expected-error@+1 {{unsupported: the condition of cf.assert must be an arith.cmpf: index out of range}}
     cf.assert %inside, "index out of range"
     linalg.yield %in : f32
   } -> tensor<4xf32>
@@ -81,7 +81,7 @@ func.func @assertion_on_data(%x: tensor<4xf32>) -> tensor<4xf32> {
   %1 = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel"]} ins(%x : tensor<4xf32>) outs(%0 : tensor<4xf32>) {
   ^bb0(%in: f32, %out: f32):
     %positive = arith.cmpf ogt, %in, %zero : f32
-    // expected-error@+1 {{unsupported: an assertion on a value that is not constant is not supported: negative}}
+    // expected-error@+1 {{unsupported: cf.assert on a non-constant value is not supported: negative}}
     cf.assert %positive, "negative"
     linalg.yield %in : f32
   } -> tensor<4xf32>
@@ -101,7 +101,7 @@ func.func @integer() -> tensor<4xf32> {
     %i = linalg.index 0 : index
     %2 = arith.index_cast %i : index to i64
     %3 = arith.xori %2, %c1 : i64
-    // expected-error@+1 {{unsupported: an integer from arith.xori: only sums, differences, products, quotients, minima and maxima of positions and constants are known}}
+    // expected-error@+1 {{unsupported: integer computed by arith.xori: only +, -, *, /, min and max of loop indices and constants are supported}}
     %4 = arith.sitofp %3 : i64 to f32
     linalg.yield %4 : f32
   } -> tensor<4xf32>
@@ -119,7 +119,7 @@ func.func @several_loops(%x: tensor<16xf32>) -> tensor<4x4xf32> {
     %i = linalg.index 0 : index
     %j = linalg.index 1 : index
     %2 = arith.addi %i, %j : index
-    // expected-error@+1 {{unsupported: the position along axis 0 follows several loops}}
+    // expected-error@+1 {{unsupported: the index along axis 0 depends on more than one loop}}
     %3 = tensor.extract %x[%2] : tensor<16xf32>
     linalg.yield %3 : f32
   } -> tensor<4x4xf32>
@@ -133,7 +133,7 @@ func.func @several_loops(%x: tensor<16xf32>) -> tensor<4x4xf32> {
 
 func.func @diagonal(%x: tensor<4x4xf32>) -> tensor<4xf32> {
   %0 = tensor.empty() : tensor<4xf32>
-  // expected-error@+1 {{unsupported: a diagonal of a tensor}}
+  // expected-error@+1 {{unsupported: reading the diagonal of a tensor is not supported}}
   %1 = linalg.generic {indexing_maps = [#diagonal, #map], iterator_types = ["parallel"]} ins(%x : tensor<4x4xf32>) outs(%0 : tensor<4xf32>) {
   ^bb0(%in: f32, %out: f32):
     linalg.yield %in : f32
@@ -148,7 +148,7 @@ func.func @diagonal(%x: tensor<4x4xf32>) -> tensor<4xf32> {
 
 func.func @fixed_position(%x: tensor<4xf32>) -> tensor<4x1xf32> {
   %0 = tensor.empty() : tensor<4x1xf32>
-  // expected-error@+1 {{unsupported: a result at a fixed position}}
+  // expected-error@+1 {{unsupported: a constant in the indexing map of a result is not supported}}
   %1 = linalg.generic {indexing_maps = [#map, #column], iterator_types = ["parallel"]} ins(%x : tensor<4xf32>) outs(%0 : tensor<4x1xf32>) {
   ^bb0(%in: f32, %out: f32):
     linalg.yield %in : f32
@@ -164,7 +164,7 @@ func.func @fixed_position(%x: tensor<4xf32>) -> tensor<4x1xf32> {
 // A parallel loop that the result does not depend on.
 func.func @overwritten(%x: tensor<4x4xf32>) -> tensor<4xf32> {
   %0 = tensor.empty() : tensor<4xf32>
-  // expected-error@+1 {{unsupported: a result that does not depend on every loop}}
+  // expected-error@+1 {{unsupported: the indexing map of a result must use every parallel loop}}
   %1 = linalg.generic {indexing_maps = [#map, #row], iterator_types = ["parallel", "parallel"]} ins(%x : tensor<4x4xf32>) outs(%0 : tensor<4xf32>) {
   ^bb0(%in: f32, %out: f32):
     linalg.yield %in : f32
@@ -182,7 +182,7 @@ func.func @two_inputs(%x: tensor<1x4xf32>, %y: tensor<1x4xf32>) -> tensor<f32> {
   %zero = arith.constant dense<0.0> : tensor<f32>
   %a = tensor.collapse_shape %x [[0, 1]] : tensor<1x4xf32> into tensor<4xf32>
   %b = tensor.collapse_shape %y [[0, 1]] : tensor<1x4xf32> into tensor<4xf32>
-  // expected-error@+1 {{unsupported: a reduction of one input is expected}}
+  // expected-error@+1 {{unsupported: a reduction must have exactly one input}}
   %0 = linalg.generic {indexing_maps = [#map, #map, #all], iterator_types = ["reduction"]} ins(%a, %b : tensor<4xf32>, tensor<4xf32>) outs(%zero : tensor<f32>) {
   ^bb0(%u: f32, %v: f32, %sum: f32):
     %1 = arith.mulf %u, %v : f32
@@ -199,7 +199,7 @@ func.func @two_inputs(%x: tensor<1x4xf32>, %y: tensor<1x4xf32>) -> tensor<f32> {
 
 func.func @two_results(%x: tensor<4xf32>) -> (tensor<f32>, tensor<f32>) {
   %zero = arith.constant dense<0.0> : tensor<f32>
-  // expected-error@+1 {{unsupported: a reduction with several results is not supported}}
+  // expected-error@+1 {{unsupported: a reduction with more than one used result is not supported}}
   %0:2 = linalg.generic {indexing_maps = [#map, #all, #all], iterator_types = ["reduction"]} ins(%x : tensor<4xf32>) outs(%zero, %zero : tensor<f32>, tensor<f32>) {
   ^bb0(%in: f32, %sum: f32, %most: f32):
     %1 = arith.addf %sum, %in : f32
@@ -217,7 +217,7 @@ func.func @two_results(%x: tensor<4xf32>) -> (tensor<f32>, tensor<f32>) {
 // A sum of squares fused into one op.
 func.func @squares(%x: tensor<4xf32>) -> tensor<f32> {
   %zero = arith.constant dense<0.0> : tensor<f32>
-  // expected-error@+1 {{unsupported: what is reduced must be an input and the result so far}}
+  // expected-error@+1 {{unsupported: the body must combine the input with the accumulator}}
   %0 = linalg.generic {indexing_maps = [#map, #all], iterator_types = ["reduction"]} ins(%x : tensor<4xf32>) outs(%zero : tensor<f32>) {
   ^bb0(%in: f32, %sum: f32):
     %1 = arith.mulf %in, %in : f32

@@ -6,7 +6,7 @@ func.func @unknown(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = tensor.empty() : tensor<4xf32>
   %1 = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel"]} ins(%x : tensor<4xf32>) outs(%0 : tensor<4xf32>) {
   ^bb0(%in: f32, %out: f32):
-    // expected-error@+1 {{'math.atan' op unsupported: no operator in the body of a linalg.generic that is known}}
+    // expected-error@+1 {{'math.atan' op unsupported: operation is not supported in the body of linalg.generic}}
     %2 = math.atan %in : f32
     linalg.yield %2 : f32
   } -> tensor<4xf32>
@@ -17,14 +17,14 @@ func.func @unknown(%x: tensor<4xf32>) -> tensor<4xf32> {
 
 func.func @named(%x: tensor<1x8x2xf32>, %w: tensor<3x2x4xf32>) -> tensor<1x6x4xf32> {
   %0 = tensor.empty() : tensor<1x6x4xf32>
-  // expected-error@+1 {{'linalg.conv_1d_nwc_wcf' op unsupported: no operator of a float network that is known}}
+  // expected-error@+1 {{'linalg.conv_1d_nwc_wcf' op unsupported: operation is not supported in a float network}}
   %1 = linalg.conv_1d_nwc_wcf ins(%x, %w : tensor<1x8x2xf32>, tensor<3x2x4xf32>) outs(%0 : tensor<1x6x4xf32>) -> tensor<1x6x4xf32>
   return %1 : tensor<1x6x4xf32>
 }
 
 // -----
 
-// expected-error@+1 {{argument #0: 'tensor<?x4xf32>' has a dynamic dimension: export the network for one size, with a batch of 1, say}}
+// expected-error@+1 {{argument #0: 'tensor<?x4xf32>' has a dynamic dimension: export the network with static shapes, for example with a batch size of 1}}
 func.func @dynamic(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
   %0 = tensor.cast %x : tensor<?x4xf32> to tensor<?x4xf32>
   return %0 : tensor<?x4xf32>
@@ -32,7 +32,7 @@ func.func @dynamic(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
 
 // -----
 
-// expected-error@+1 {{argument #1: 'tensor<4xf32>' looks like a parameter that the exporter has left outside, such as the statistics of a batch normalization: make buffers parameters before the export, or fold them}}
+// expected-error@+1 {{argument #1: 'tensor<4xf32>' looks like a parameter that the exporter left as an argument, such as batch-norm statistics: turn buffers into parameters before exporting, or fold them}}
 func.func @statistics(%x: tensor<1x4xf32>, %mean: tensor<4xf32>) -> tensor<1x4xf32> {
   %0 = tensor.cast %x : tensor<1x4xf32> to tensor<1x4xf32>
   return %0 : tensor<1x4xf32>
@@ -41,7 +41,7 @@ func.func @statistics(%x: tensor<1x4xf32>, %mean: tensor<4xf32>) -> tensor<1x4xf
 // -----
 
 // The table of relative positions of a Swin Transformer.
-// expected-error@+1 {{argument #1: 'tensor<2401xi64>' looks like a parameter that the exporter has left outside}}
+// expected-error@+1 {{argument #1: 'tensor<2401xi64>' looks like a parameter that the exporter left as an argument}}
 func.func @table(%x: tensor<1x4xf32>, %positions: tensor<2401xi64>) -> tensor<1x4xf32> {
   %0 = tensor.cast %x : tensor<1x4xf32> to tensor<1x4xf32>
   return %0 : tensor<1x4xf32>
@@ -59,7 +59,7 @@ func.func @assertion() -> tensor<2xf32> {
   %1 = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel"]} ins(%x : tensor<2xf32>) outs(%0 : tensor<2xf32>) {
   ^bb0(%in: f32, %out: f32):
     %2 = arith.cmpf one, %in, %cst : f32
-    // expected-error@+1 {{the assertion does not hold: unimplemented: tensor with zero element}}
+    // expected-error@+1 {{assertion fails: unimplemented: tensor with zero element}}
     cf.assert %2, "unimplemented: tensor with zero element"
     %3 = arith.divf %one, %in : f32
     linalg.yield %3 : f32
@@ -74,7 +74,7 @@ func.func @assertion() -> tensor<2xf32> {
 
 func.func @computed(%x: tensor<5xf32>) -> tensor<2x4xf32> {
   %0 = tensor.empty() : tensor<2x4xf32>
-  // expected-error@+1 {{unsupported: only maps that pick loops are supported, got affine_map<(d0, d1) -> (d0 + d1)>}}
+  // expected-error@+1 {{unsupported: only projected permutations are supported as indexing maps, got affine_map<(d0, d1) -> (d0 + d1)>}}
   %1 = linalg.generic {indexing_maps = [#map, #map1], iterator_types = ["parallel", "parallel"]} ins(%x : tensor<5xf32>) outs(%0 : tensor<2x4xf32>) {
   ^bb0(%in: f32, %out: f32):
     linalg.yield %in : f32
@@ -94,7 +94,7 @@ func.func @gather(%x: tensor<2x4xf32>) -> tensor<4xf32> {
   ^bb0(%in: f32, %out: f32):
     %2 = arith.fptosi %in : f32 to i64
     %3 = arith.index_cast %2 : i64 to index
-    // expected-error@+1 {{'tensor.extract' op unsupported: the position along axis 0, from arith.index_cast, must follow from loops and constants: gathers by data, and interpolation by tables of positions, are not supported}}
+    // expected-error@+1 {{'tensor.extract' op unsupported: the index along axis 0 (from arith.index_cast) must be computed from loop indices and constants; data-dependent gathers are not supported}}
     %4 = tensor.extract %x[%3, %3] : tensor<2x4xf32>
     linalg.yield %4 : f32
   } -> tensor<4xf32>
@@ -112,7 +112,7 @@ func.func @outside(%x: tensor<4xf32>) -> tensor<4xf32> {
   ^bb0(%out: f32):
     %2 = linalg.index 0 : index
     %3 = arith.addi %2, %c1 : index
-    // expected-error@+1 {{a position outside of axis 0 of extent 4}}
+    // expected-error@+1 {{index out of bounds along axis 0 of size 4}}
     %4 = tensor.extract %x[%3] : tensor<4xf32>
     linalg.yield %4 : f32
   } -> tensor<4xf32>
@@ -128,7 +128,7 @@ func.func @diagonal(%x: tensor<4x4xf32>) -> tensor<4xf32> {
   %1 = linalg.generic {indexing_maps = [#map], iterator_types = ["parallel"]} outs(%0 : tensor<4xf32>) {
   ^bb0(%out: f32):
     %2 = linalg.index 0 : index
-    // expected-error@+1 {{unsupported: two positions that follow one loop}}
+    // expected-error@+1 {{unsupported: two indices depend on the same loop}}
     %3 = tensor.extract %x[%2, %2] : tensor<4x4xf32>
     linalg.yield %3 : f32
   } -> tensor<4xf32>
@@ -142,7 +142,7 @@ func.func @diagonal(%x: tensor<4x4xf32>) -> tensor<4xf32> {
 // Positions as a tensor, as torch-mlir has them for bilinear upsampling.
 func.func @positions() -> tensor<4xi64> {
   %0 = tensor.empty() : tensor<4xi64>
-  // expected-error@+1 {{'linalg.generic' op unsupported: result #0 is 'tensor<4xi64>', no tensor of f32: integers are positions within one body alone. Interpolation by tables of positions comes without them by way of ONNX}}
+  // expected-error@+1 {{'linalg.generic' op unsupported: result #0 has type 'tensor<4xi64>', expected a tensor of f32: integer values are supported only inside one body (export interpolation through ONNX, which uses none)}}
   %1 = linalg.generic {indexing_maps = [#map], iterator_types = ["parallel"]} outs(%0 : tensor<4xi64>) {
   ^bb0(%out: i64):
     %2 = linalg.index 0 : index
@@ -157,7 +157,7 @@ func.func @positions() -> tensor<4xi64> {
 func.func @replaced(%xs: tensor<1x4xf32>, %y: tensor<1x2xf32>) -> tensor<4xf32> {
   %x = tensor.collapse_shape %xs [[0, 1]] : tensor<1x4xf32> into tensor<4xf32>
   %0 = tensor.collapse_shape %y [[0, 1]] : tensor<1x2xf32> into tensor<2xf32>
-  // expected-error@+1 {{'tensor.insert_slice' op unsupported: only a part at a constant place of a tensor of one number can be replaced}}
+  // expected-error@+1 {{'tensor.insert_slice' op unsupported: tensor.insert_slice is supported only at constant offsets into a splat}}
   %1 = tensor.insert_slice %0 into %x[1] [2] [1] : tensor<2xf32> into tensor<4xf32>
   return %1 : tensor<4xf32>
 }

@@ -3,7 +3,7 @@
 // RUN: strum-opt %s --tosa-quantize="calibration=%S/Inputs/range.npy activations=minmax" --tosa-to-strum | FileCheck %s --check-prefix=STRUM
 
 // Inputs from -1 to 1.55 have steps of 0.01, and code -28 for 0.
-// WARN: warning: {{.*}}no calibration data: ranges come from 8 random inputs (normal, mean 0, deviation 1). The network computes, and its cycles and sizes are right, but its accuracy is not that of a calibrated one; give calibration
+// WARN: warning: {{.*}}no calibration data: activation ranges are estimated from 8 random inputs (normal, mean 0, standard deviation 1); cycles and sizes are valid, accuracy is not; give calibration
 // CHECK-LABEL: func.func @layer
 // CHECK-SAME: (%[[X:.*]]: tensor<1x2xi8>) -> tensor<1x2xi8>
 // CHECK-SAME: strum.input_scales = array<f64: 0.0{{0999|10000}}{{[0-9]*}}>, strum.input_zero_points = array<i32: -28>

@@ -21,7 +21,7 @@
 
 // UNUSED: error: wrong option: percentile has no effect without activations=percentile
 // ROUNDING: error: option 'rounding' of tosa-quantize must be nearest or feedback, got 'best'
-// RANDOM: error: wrong option: bias-correction and feedback need calibration: random inputs say nothing of what real ones do to a layer
+// RANDOM: error: wrong option: rounding=feedback needs calibration: random inputs do not represent the real ones
 // STORAGE: error: tosa-quantize: storage: L must be 0 to 7, got 9
 // PARAMETER: error: tosa-quantize: storage: there is no parameter 'M', expected p, w, q, L, zero, shift, select or correct
 // VALUE: error: tosa-quantize: storage: L must be 0 to 7, got all
@@ -34,12 +34,12 @@
 // SHARE: error: option 'percentile' of tosa-quantize must be a number from 0 to below 1, got '1.5'
 // NONE: error: 'func.func' op calibration data '{{.*}}none.npy': No such file
 // NPY: error: 'func.func' op calibration data '{{.*}}': not an .npy file
-// SHAPE: error: 'func.func' op calibration data '{{.*}}wrong.npy': an array of shape [2, 3] holds no samples of it along a first axis
+// SHAPE: error: 'func.func' op calibration data '{{.*}}wrong.npy': array of shape [2, 3] does not match the input shape [1, 2] with samples along axis 0
 // SHORT: error: 'func.func' op calibration data '{{.*}}short.npy': {{[0-9]+}} bytes of data do not make float32[1000, 2]
-// NAN: error: 'func.func' op calibration data '{{.*}}nan.npy': a value is NaN
-// EMPTY: error: 'func.func' op calibration data '{{.*}}empty.npy': there is no sample
+// NAN: error: 'func.func' op calibration data '{{.*}}nan.npy': contains the value NaN; all values must be finite
+// EMPTY: error: 'func.func' op calibration data '{{.*}}empty.npy': contains no samples
 
-// expected-error@+1 {{the network has 2 inputs, one is expected: use strumc quantize}}
+// expected-error@+1 {{the network has 2 inputs, this pass supports one: use strumc quantize}}
 func.func @two(%x: tensor<1x2xf32>, %y: tensor<1x2xf32>) -> tensor<1x2xf32> {
   %0 = tosa.add %x, %y : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>
   return %0 : tensor<1x2xf32>
@@ -48,7 +48,7 @@ func.func @two(%x: tensor<1x2xf32>, %y: tensor<1x2xf32>) -> tensor<1x2xf32> {
 // -----
 
 func.func @unknown(%x: tensor<1x2xf32>) -> tensor<1x2xf32> {
-  // expected-error@+1 {{'tosa.sin' op unsupported: no operator of a float network that is known}}
+  // expected-error@+1 {{'tosa.sin' op unsupported: operation is not supported in a float network}}
   %0 = tosa.sin %x : (tensor<1x2xf32>) -> tensor<1x2xf32>
   return %0 : tensor<1x2xf32>
 }

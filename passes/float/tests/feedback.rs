@@ -39,7 +39,7 @@ fn layers(int: &mut IntGraph) -> impl Iterator<Item = &mut Weights> {
 fn packed(weights: &Weights, request: &Request) -> Vec<i8> {
     let [oc, kh, kw, ic] = weights.shape[..] else { panic!("four axes") };
     let shape = Shape { oc, kh, kw, ic };
-    strum_quant::quantize(&weights.codes, shape, request).unwrap().unpack().unwrap()
+    strum_quant::pack(&weights.codes, shape, request).unwrap().unpack().unwrap()
 }
 
 /// Images whose channels are mixtures of a few smooth ones, as those within networks are.

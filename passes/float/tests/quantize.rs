@@ -259,5 +259,5 @@ fn odd_weights_and_values() {
     let got = run(&quantized(&graph, &wide, RangeChoice::MinMax).unwrap(), &wide);
     assert!(sqnr(&graph.eval(std::slice::from_ref(&wide)).unwrap()[0], &got) > 35.0);
     let graph = graph.canonicalize().unwrap();
-    assert!(observe(&graph, &[], RangeChoice::MinMax).unwrap_err().reason.contains("no sample"));
+    assert!(observe(&graph, &[], RangeChoice::MinMax).unwrap_err().reason.contains("no samples"));
 }

@@ -17,10 +17,12 @@ pub mod translation;
 
 #[cfg(test)]
 mod docs;
+#[cfg(test)]
+mod example;
 pub mod pipeline;
 mod registry;
 
-pub use registry::{Documented, PassDoc, page};
+pub use registry::{Documented, PassDoc};
 
 // Every pass of this crate, in the order in which the pipeline runs them: a new pass is one line here, and its `mod` in its level.
 registry::passes![

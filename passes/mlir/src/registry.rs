@@ -54,8 +54,8 @@ macro_rules! passes {
 pub(crate) use passes;
 
 /// The reference page, `docs/passes.md`.
-#[must_use]
-pub fn page() -> String {
+#[cfg(test)]
+fn page() -> String {
     let mut page = String::from(
         "# Passes\n\n\
          <!-- Written from the passes themselves; `STRUM_BLESS=1 cargo test -p strum-passes` brings it up to date. -->\n\n\
@@ -77,6 +77,8 @@ pub fn page() -> String {
             let default = if default.is_empty() { "(empty)".into() } else { format!("`{default}`") };
             page.push_str(&format!("| `{name}` | {expected} | {default} | {help} |\n"));
         }
+        page.push('\n');
+        page.push_str(&crate::example::example(pass.argument));
     }
     page
 }

@@ -11,7 +11,7 @@ use strum_float::Op;
 use strum_formats::{Kind, Method, Shape};
 use strum_ir::{Context, Module};
 use strum_passes::common::network::Network;
-use strum_quant::{Request, Select, Shift, Sqnr, quantize};
+use strum_quant::{Request, Select, Shift, Sqnr, pack};
 
 /// Float weights `[oc][ky][kx][ic]` with their INT8 codes, symmetric, a scale for each output channel.
 struct Layer {
@@ -76,7 +76,7 @@ fn table() -> Vec<(&'static str, Request, f64)> {
 fn measured(layers: &[Layer], request: &Request) -> f64 {
     let mut sum = Sqnr::default();
     for layer in layers {
-        let stored = quantize(&layer.codes, layer.shape, request).unwrap().unpack().unwrap();
+        let stored = pack(&layer.codes, layer.shape, request).unwrap().unpack().unwrap();
         sum.add_weights(&layer.weights, &stored, &layer.scales).unwrap();
     }
     sum.db()

@@ -10,7 +10,7 @@ use strum_plan::{
     Constraints, ConvLayer, Draft, LayerInfo, Objective, PlanError, Planner, Ppe, Role, Scale, Tensor,
     Weights, plan_conv,
 };
-use strum_quant::{Request, quantize};
+use strum_quant::{Request, pack};
 
 /// Name, input rows and columns, input channels, output channels, kernel, stride, padding, and how often.
 type Row = (&'static str, u64, u64, u64, u64, u64, u64, u64);
@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let shape = Shape { oc: oc as usize, kh: kernel as usize, kw: kernel as usize, ic: ic as usize };
         let codes: Vec<i8> =
             (0..oc * kernel * kernel * ic).map(|i| ((i * 2_654_435_761) >> 7) as i8).collect();
-        let packed = quantize(&codes, shape, &Request::new(Kind::Dense))?;
+        let packed = pack(&codes, shape, &Request::new(Kind::Dense))?;
         let mut draft = Draft::new();
         let role = |name: &str| Role::Input { name: name.into() };
         let input = draft.tensor(Space::Dram, Dtype::I8, &[1, size, size, ic], role("in"))?;

@@ -12,7 +12,7 @@ use strum_plan::{
     Planner, PoolLayer, Ppe, Role, Scale, Source, Tensor, Weights, finish, plan_conv, plan_depthwise,
     plan_pool, to_program,
 };
-use strum_quant::{Request, quantize};
+use strum_quant::{Request, pack};
 
 /// A small generator of numbers.
 struct Dice(u64);
@@ -126,7 +126,7 @@ impl Case {
         };
         let codes: Vec<i8> = (0..oc * side * side * ic).map(|i| (i * 37 % 255) as i8).collect();
         let kind = if let Op::Conv(kind) = self.op { kind } else { Kind::Dense };
-        let weights = quantize(&codes, Shape { oc, kh: side, kw: side, ic }, &Request::new(kind)).unwrap();
+        let weights = pack(&codes, Shape { oc, kh: side, kw: side, ic }, &Request::new(kind)).unwrap();
         let scale = Scale { multiplier: vec![1 << 30], shift: vec![40], round: dpu_isa::Round::Single };
         let layer = ConvLayer {
             input: x,

@@ -15,7 +15,7 @@ use strum_plan::{
     BufferId, ConvLayer, Draft, MatmulLayer, PlanError, PoolLayer, Ppe, Role, Scale, Tensor, Weights,
     plan_conv, plan_depthwise, plan_matmul, plan_pool,
 };
-use strum_quant::{Request, Shift, quantize};
+use strum_quant::{Request, Shift};
 
 /// A machine with so many bytes of SRAM.
 fn machine(sram: u64) -> Machine {
@@ -81,7 +81,7 @@ fn pack(c: &Conv, kind: Kind) -> Packed {
     let (shape, codes) = weights_of(c);
     let shift = if c.per_channel_shift { Shift::AutoChannel } else { Shift::AutoLayer };
     let request = Request { w: c.w, low: c.low, shift, ..Request::new(kind) };
-    quantize(&codes, shape, &request).unwrap()
+    strum_quant::pack(&codes, shape, &request).unwrap()
 }
 
 /// Plans, executes and compares. False if the plan does not fit a machine that may be too small.

@@ -10,7 +10,7 @@ use strum_plan::{
     BufferId, ConvLayer, Draft, MatmulLayer, PlanError, PoolLayer, Ppe, Role, Scale, Tensor, Weights,
     plan_conv, plan_depthwise, plan_matmul, plan_pool,
 };
-use strum_quant::{Request, quantize};
+use strum_quant::{Request, pack};
 
 fn tensor(draft: &mut Draft, dtype: Dtype, shape: &[u64]) -> Tensor {
     let id = draft.tensor(Space::Dram, dtype, shape, Role::Scratch).unwrap();
@@ -19,7 +19,7 @@ fn tensor(draft: &mut Draft, dtype: Dtype, shape: &[u64]) -> Tensor {
 
 fn packed(kind: Kind) -> Packed {
     let shape = Shape { oc: 4, kh: 3, kw: 3, ic: 16 };
-    quantize(&[1; 4 * 9 * 16], shape, &Request::new(kind)).unwrap()
+    pack(&[1; 4 * 9 * 16], shape, &Request::new(kind)).unwrap()
 }
 
 /// Plans a 3x3 convolution of 16 to 4 channels that `change` has changed.

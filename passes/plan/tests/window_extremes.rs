@@ -11,7 +11,7 @@ use strum_plan::{
     ConvLayer, Draft, MatmulLayer, PlanError, PoolLayer, Ppe, Role, Scale, Tensor, Weights, plan_conv,
     plan_depthwise, plan_matmul, plan_pool,
 };
-use strum_quant::{Request, quantize};
+use strum_quant::{Request, pack};
 
 fn small() -> Machine {
     Machine { sram_bytes: 65536, ..Machine::flexnn_16x16() }
@@ -26,7 +26,7 @@ fn packed(kind: Kind, oc: u64, kh: u64, kw: u64, ic: u64) -> Packed {
     let shape = Shape { oc: oc as usize, kh: kh as usize, kw: kw as usize, ic: ic as usize };
     let codes: Vec<i8> =
         (0..oc * kh * kw * ic).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as i8).collect();
-    quantize(&codes, shape, &Request::new(kind)).unwrap()
+    pack(&codes, shape, &Request::new(kind)).unwrap()
 }
 
 /// Input `[n, h, w, c]`, kernel `[oc, kh, kw]`, strides, padding, dilations.

@@ -1,8 +1,8 @@
-//! Weights a second, on one thread, of quantizing and of decoding: `cargo run --release -p strum-quant --example throughput`.
+//! Weights a second, on one thread, of packing and of decoding: `cargo run --release -p strum-quant --example throughput`.
 
 use std::time::Instant;
 use strum_formats::{Kind, Shape};
-use strum_quant::{QuantError, Request, Select, quantize};
+use strum_quant::{QuantError, Request, Select, pack};
 
 fn main() -> Result<(), QuantError> {
     let shape = Shape { oc: 256, kh: 3, kw: 3, ic: 1024 };
@@ -28,14 +28,14 @@ fn main() -> Result<(), QuantError> {
     pool.install(|| {
         for (name, request) in cases {
             let start = Instant::now();
-            let packed = quantize(&codes, shape, &request)?;
+            let packed = pack(&codes, shape, &request)?;
             let pack = start.elapsed().as_secs_f64();
             let start = Instant::now();
             let decoded = packed.unpack()?;
             let unpack = start.elapsed().as_secs_f64();
             let sqnr = strum_formats::sqnr_db(&codes, &decoded);
             println!(
-                "{name:<24} {:6.0} M/s quantized, {:6.0} M/s decoded, {sqnr:.1} dB",
+                "{name:<24} {:6.0} M/s packed, {:6.0} M/s decoded, {sqnr:.1} dB",
                 weights / pack / 1e6,
                 weights / unpack / 1e6,
             );

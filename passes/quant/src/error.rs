@@ -1,9 +1,9 @@
-//! Why a layer could not be quantized.
+//! Why a layer could not be packed.
 
 use strum_formats::{FormatError, PackError};
 use thiserror::Error;
 
-/// Why a layer could not be quantized.
+/// Why a layer could not be packed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum QuantError {
     /// The format, the shape or a count is not legal.

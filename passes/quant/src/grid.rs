@@ -2,7 +2,7 @@
 
 use strum_formats::{DliqShift, Shape, decode_table};
 
-use crate::{QuantError, Request, quantize_with};
+use crate::{QuantError, Request, pack_with};
 
 /// The values that a low member of an output channel can hold, -128 left out. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,14 +29,14 @@ pub struct Grids {
 }
 
 impl Grids {
-    /// How a request stores a layer that has these codes, or codes near them: shifts of `dliq` are those that [`quantize`](crate::quantize)
+    /// How a request stores a layer that has these codes, or codes near them: shifts of `dliq` are those that [`pack`](crate::pack)
     /// finds for them. Nothing for plain INT8.
     ///
     /// # Errors
-    /// As [`quantize_with`]; selection by activations is taken for one by error, since shifts alone are looked for.
+    /// As [`pack_with`]; selection by activations is taken for one by error, since shifts alone are looked for.
     pub fn of(codes: &[i8], shape: Shape, request: &Request) -> Result<Option<Self>, QuantError> {
         let request = Request { select: crate::Select::Error, ..*request };
-        let packed = quantize_with(codes, shape, &request, None)?;
+        let packed = pack_with(codes, shape, &request, None)?;
         let format = packed.format;
         if !format.is_packed() {
             return Ok(None);

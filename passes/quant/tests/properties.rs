@@ -7,13 +7,13 @@ mod common;
 use common::{block, channel_errors, format, low_values, nearest, quantized, request, select, tensor};
 use proptest::prelude::*;
 use strum_formats::{
-    DliqShift, Format, Kind, Method, Packed, Shape, audit_set, pack, packed_bytes, set_bytes, sqnr_db, table,
+    DliqShift, Format, Kind, Method, Packed, Shape, audit_set, packed_bytes, set_bytes, sqnr_db, table,
 };
-use strum_quant::{Request, Select, Shift, quantize, quantize_with};
+use strum_quant::{Request, Select, Shift, pack, pack_with};
 
 /// The tensor packed in this format, with the shift of each channel that the format or the search gives.
 fn packed(tensor: &common::Tensor, format: Format, select: Select) -> Packed {
-    let packed = quantize(&tensor.codes, tensor.shape, &request(format, select)).unwrap();
+    let packed = pack(&tensor.codes, tensor.shape, &request(format, select)).unwrap();
     assert_eq!(packed.format, format);
     packed
 }
@@ -22,7 +22,14 @@ fn packed(tensor: &common::Tensor, format: Format, select: Select) -> Packed {
 fn repacked(packed: &Packed) -> Packed {
     let per_channel = matches!(packed.format.method, Method::Dliq { shift: DliqShift::PerChannel, .. });
     let shifts = if per_channel { packed.shifts().unwrap() } else { Vec::new() };
-    pack(&packed.unpack().unwrap(), &packed.high().unwrap(), packed.shape, packed.format, &shifts).unwrap()
+    strum_formats::pack(
+        &packed.unpack().unwrap(),
+        &packed.high().unwrap(),
+        packed.shape,
+        packed.format,
+        &shifts,
+    )
+    .unwrap()
 }
 
 proptest! {
@@ -56,7 +63,7 @@ proptest! {
         let w = usize::from(format.w);
         let codes = &codes[..codes.len().min(w)];
         let shape = Shape { oc: 1, kh: 1, kw: 1, ic: codes.len() };
-        let decoded = quantize(codes, shape, &request(format, Select::Error)).unwrap().unpack().unwrap();
+        let decoded = pack(codes, shape, &request(format, Select::Error)).unwrap().unpack().unwrap();
         let got: i32 = codes.iter().zip(&decoded).map(|(&c, &d)| (i32::from(c) - i32::from(d)).pow(2)).sum();
         let shift = if let Method::Dliq { shift: DliqShift::Layer(s), .. } = format.method { s } else { 0 };
         let low = u32::from(format.low).saturating_sub((w - codes.len()) as u32);
@@ -85,7 +92,7 @@ proptest! {
         let codes = &set[..rows * members.len()];
         let shape = Shape { oc: 1, kh: rows, kw: 1, ic: members.len() };
         let request = Request { w, low, select: Select::Activation, ..Request::new(kind) };
-        let packed = quantize_with(codes, shape, &request, Some(&moments)).unwrap();
+        let packed = pack_with(codes, shape, &request, Some(&moments)).unwrap();
         prop_assert_eq!(packed.check(), Ok(()));
         // Whole moments: sums are exact in integers here and in doubles there.
         let weigh = |c: i8, d: i32, channel: usize| i64::from((i32::from(c) - d).pow(2)) * i64::from(members[channel].2);
@@ -111,23 +118,23 @@ proptest! {
         }
         // One moment for all is no weight at all.
         let plain = Request { select: Select::Error, ..request };
-        let same = quantize_with(codes, shape, &request, Some(&vec![2.0; members.len()])).unwrap();
-        prop_assert_eq!(same, quantize(codes, shape, &plain).unwrap());
+        let same = pack_with(codes, shape, &request, Some(&vec![2.0; members.len()])).unwrap();
+        prop_assert_eq!(same, pack(codes, shape, &plain).unwrap());
     }
 
     #[test]
     fn moments_that_are_none_are_refused(bad in prop_oneof![Just(f64::NAN), Just(f64::INFINITY), Just(-1.0)]) {
         let shape = Shape { oc: 1, kh: 1, kw: 1, ic: 2 };
         let request = Request { select: Select::Activation, ..Request::new(Kind::Mip2q) };
-        let refused = |moments: Option<&[f64]>| quantize_with(&[1, 2], shape, &request, moments).unwrap_err().to_string();
+        let refused = |moments: Option<&[f64]>| pack_with(&[1, 2], shape, &request, moments).unwrap_err().to_string();
         prop_assert!(refused(None).contains("from calibration"));
         prop_assert!(refused(Some(&[1.0])).contains("expected 2 second moments, got 1"));
         prop_assert!(refused(Some(&[1.0, bad])).contains("input channel 1"));
-        prop_assert!(quantize(&[1, 2], shape, &request).is_err());
+        prop_assert!(pack(&[1, 2], shape, &request).is_err());
     }
 
     #[test]
-    fn quantizing_twice_is_quantizing_once(tensor in tensor(), format in format()) {
+    fn packing_twice_is_packing_once(tensor in tensor(), format in format()) {
         let once = packed(&tensor, format, Select::Error);
         let decoded = common::Tensor { codes: once.unpack().unwrap(), ..tensor };
         prop_assert_eq!(packed(&decoded, format, Select::Error), once);
@@ -143,12 +150,12 @@ proptest! {
         let smallest_best = |of: &dyn Fn(&[i64]) -> i64| (0..errors.len()).min_by_key(|&s| of(&errors[s])).unwrap() as u8;
 
         let request = Request { select, ..common::dliq(8, low, q, Shift::AutoLayer) };
-        let layer = quantize(&tensor.codes, tensor.shape, &request).unwrap();
+        let layer = pack(&tensor.codes, tensor.shape, &request).unwrap();
         let shift = smallest_best(&|channels| channels.iter().sum());
         prop_assert_eq!(layer.format.method, Method::Dliq { q, shift: DliqShift::Layer(shift) });
 
         let request = Request { shift: Shift::AutoChannel, ..request };
-        let channel = quantize(&tensor.codes, tensor.shape, &request).unwrap();
+        let channel = pack(&tensor.codes, tensor.shape, &request).unwrap();
         let shifts: Vec<_> = (0..tensor.shape.oc).map(|oc| smallest_best(&|channels| channels[oc])).collect();
         prop_assert_eq!(channel.shifts().unwrap(), shifts.clone());
         prop_assert_eq!(channel.check(), Ok(()));
@@ -168,7 +175,7 @@ proptest! {
         if channel {
             request.shift = Shift::AutoChannel;
         }
-        let mut packed = quantize(&tensor.codes, tensor.shape, &request).unwrap();
+        let mut packed = pack(&tensor.codes, tensor.shape, &request).unwrap();
         prop_assert_eq!(&repacked(&packed), &packed);
         for flip in flips {
             let bit = flip.index(packed.bytes.len() * 8);
@@ -214,7 +221,7 @@ proptest! {
         if channel {
             request.shift = Shift::AutoChannel;
         }
-        let packed = quantize(&tensor.codes, tensor.shape, &request).unwrap();
+        let packed = pack(&tensor.codes, tensor.shape, &request).unwrap();
         let Shape { oc, kh, kw, ic } = tensor.shape;
         let range = |i: usize, len: usize| {
             let start = pick[i].index(len);
@@ -330,9 +337,9 @@ fn equal_channels_have_the_shift_of_the_layer() {
     let one: Vec<i8> = (-40..40).map(|i| i * 3).collect();
     let codes = one.repeat(3);
     let shape = Shape { oc: 3, kh: 5, kw: 1, ic: 16 };
-    let layer = quantize(&codes, shape, &Request::new(Kind::Dliq)).unwrap();
+    let layer = pack(&codes, shape, &Request::new(Kind::Dliq)).unwrap();
     let request = Request { shift: Shift::AutoChannel, ..Request::new(Kind::Dliq) };
-    let channel = quantize(&codes, shape, &request).unwrap();
+    let channel = pack(&codes, shape, &request).unwrap();
     assert_eq!(layer.shifts(), channel.shifts());
     assert_eq!(layer.bytes, channel.bytes[16..]);
 }
@@ -345,7 +352,7 @@ fn threads_do_not_matter() {
     let request = Request { shift: Shift::AutoChannel, ..Request::new(Kind::Dliq) };
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| quantize(&codes, shape, &request).unwrap())
+        pool.install(|| pack(&codes, shape, &request).unwrap())
     };
     assert_eq!(run(1), run(7));
 }

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
-use strum_formats::{DliqShift, Format, Kind, Method, Packed, Shape, pack, packed_bytes, set_bytes};
-use strum_quant::{Request, Select, Shift, quantize};
+use strum_formats::{DliqShift, Format, Kind, Method, Packed, Shape, packed_bytes, set_bytes};
+use strum_quant::{Request, Select, Shift, pack};
 
 const CODES: [i8; 16] = [-97, 3, 14, -6, 41, 0, -22, 9, -1, 64, -35, 5, 118, -12, 2, -50];
 const BLOCK: Shape = Shape { oc: 1, kh: 1, kw: 1, ic: 16 };
@@ -38,7 +38,7 @@ fn the_worked_block_under_every_method() {
         (sparse(magnitude), by_magnitude, 300),
     ];
     for (request, low, sse) in cases {
-        let packed = quantize(&CODES, BLOCK, &request).unwrap();
+        let packed = pack(&CODES, BLOCK, &request).unwrap();
         packed.check().unwrap();
         assert_eq!(low_indices(&packed), low, "{request:?}");
         assert_eq!(squared_error(&packed), sse, "{request:?}");
@@ -47,12 +47,12 @@ fn the_worked_block_under_every_method() {
 
 #[test]
 fn the_bytes_of_the_worked_block() {
-    let packed = quantize(&CODES, BLOCK, &Request::new(Kind::Mip2q)).unwrap();
+    let packed = pack(&CODES, BLOCK, &Request::new(Kind::Mip2q)).unwrap();
     let bytes = [0x55, 0xb4, 0x9f, 0x0e, 0x29, 0xea, 0xdd, 0x76, 0xf4, 0xce, 0xa1, 0x30, 0x68, 0x12, 0, 0];
     assert_eq!(packed.bytes, bytes);
     assert_eq!(packed.unpack().unwrap(), [-97, 2, 14, -4, 41, 1, -22, 8, -1, 64, -35, 4, 118, -12, 2, -50]);
     assert_eq!(packed.format.to_string(), "mip2q<w = 16, low = 8, L = 7>");
-    let again = pack(&CODES, &packed.high().unwrap(), BLOCK, packed.format, &[]).unwrap();
+    let again = strum_formats::pack(&CODES, &packed.high().unwrap(), BLOCK, packed.format, &[]).unwrap();
     assert_eq!(again, packed);
 }
 
@@ -112,7 +112,7 @@ fn formats_print_as_users_write_them() {
 /// Every way to break the worked block is named with its place.
 #[test]
 fn broken_bytes_are_named() {
-    let good = quantize(&CODES, BLOCK, &Request::new(Kind::Mip2q)).unwrap();
+    let good = pack(&CODES, BLOCK, &Request::new(Kind::Mip2q)).unwrap();
     let broken = |index: usize, flip: u8| {
         let mut packed = good.clone();
         packed.bytes[index] ^= flip;
@@ -134,7 +134,7 @@ fn broken_bytes_are_named() {
 fn more_padding_than_low_members() {
     let shape = Shape { oc: 1, kh: 1, kw: 1, ic: 3 };
     let request = Request { w: 8, low: 2, ..Request::new(Kind::Mip2q) };
-    let packed = quantize(&[0, 5, -7], shape, &request).unwrap();
+    let packed = pack(&[0, 5, -7], shape, &request).unwrap();
     assert_eq!(packed.bytes[..8], [0b1110_0111, 0, 5, 0xf9, 0, 0, 0, 0]);
     assert_eq!(packed.unpack().unwrap(), [0, 5, -7]);
     let mut other_order = packed.clone();
@@ -153,7 +153,7 @@ fn more_padding_than_low_members() {
 fn the_shift_header() {
     let shape = Shape { oc: 2, kh: 1, kw: 1, ic: 4 };
     let request = Request { w: 4, low: 4, shift: Shift::AutoChannel, ..Request::new(Kind::Dliq) };
-    let packed = quantize(&[1, 2, 3, 4, 16, 32, 48, -128], shape, &request).unwrap();
+    let packed = pack(&[1, 2, 3, 4, 16, 32, 48, -128], shape, &request).unwrap();
     assert_eq!(packed.bytes[..16], [0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(packed.unpack().unwrap(), [1, 2, 3, 4, 16, 32, 48, -128]);
     let broken = |index: usize, value: u8| {

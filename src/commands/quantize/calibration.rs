@@ -1,8 +1,8 @@
 //! Samples for calibration from files.
 
 use strum_files::budget;
+use strum_float::quantize;
 use strum_float::{Graph, Tensor};
-use strum_passes::common::network::calibration;
 use strum_tensors::read_floats;
 
 use super::describe_input;
@@ -25,7 +25,7 @@ pub(super) fn read(graph: &Graph, args: &[String]) -> Result<Vec<Vec<Tensor>>, F
         // Samples are copies.
         budget::check("calibration data as samples", data.values.len() as u64 * 4)
             .map_err(|over| out_of_memory(&over).in_file(arg))?;
-        let tensors = calibration::samples(graph.shape(id), &data.shape, &data.values).map_err(fail)?;
+        let tensors = quantize::samples(graph.shape(id), &data.shape, &data.values).map_err(fail)?;
         if index > 0 && samples.len() != tensors.len() {
             return Err(fail(format!("{} samples, the first input has {}", tensors.len(), samples.len())));
         }

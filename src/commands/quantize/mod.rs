@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use strum_float::Graph;
-use strum_float::quantize::{IntGraph, RangeChoice, WeightScales, observe};
+use strum_float::quantize::{
+    self, Notation, Options, Quantized, RANDOM_WARNING, Recipe, RoundingChoice, Stage, Storage, WeightScales,
+};
 use strum_ir::{Context, Module, Operation, PassError, PrintOptions};
-use strum_passes::common::network::emit::{Calibration, Rounding, quantize_function};
-use strum_passes::common::network::{Network, calibration as random};
-use strum_passes::float::tosa_quantize::{PERCENTILE, is_integer};
-use strum_passes::strum::strum_pack::{rounded_for, storage_of};
+use strum_passes::common::network::Network;
+use strum_passes::float::tosa_quantize::{is_integer, quantize_function};
 use strum_tensors::input_files;
 
 use crate::driver::backend;
@@ -58,7 +58,7 @@ enum Scales {
 
 /// How weights become codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum RoundingChoice {
+enum Rounding {
     /// round to nearest
     Nearest,
     /// GPTQ-style: compensate each rounding error in the weights that are rounded later
@@ -85,7 +85,7 @@ pub(crate) struct QuantizeCommand {
     activations: Activations,
 
     /// percentile: fraction of the values to clip, half at each end [default: 0.0001].
-    #[arg(long, value_name = "SHARE", value_parser = share, help_heading = "Quantization")]
+    #[arg(long, value_name = "SHARE", help_heading = "Quantization")]
     percentile: Option<f64>,
 
     /// Granularity of weight scales.
@@ -94,7 +94,7 @@ pub(crate) struct QuantizeCommand {
 
     /// How weights are rounded; feedback needs --calibration [default: nearest, or feedback with --storage].
     #[arg(long, value_enum, value_name = "HOW", help_heading = "Quantization")]
-    rounding: Option<RoundingChoice>,
+    rounding: Option<Rounding>,
 
     /// Round weights with feedback to values that this weight format holds exactly, such as mip2q,L=5. Compile with the same
     /// format.
@@ -113,66 +113,38 @@ pub(crate) struct QuantizeCommand {
     voice: Voice,
 }
 
-fn share(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|p| (0.0..1.0).contains(p))
-        .ok_or_else(|| "expected a number from 0 to below 1".into())
-}
-
 impl QuantizeCommand {
-    fn ranges(&self) -> RangeChoice {
-        match self.activations {
-            Activations::Minmax => RangeChoice::MinMax,
-            Activations::Percentile => RangeChoice::Percentile(self.percentile.unwrap_or(PERCENTILE)),
-            Activations::Mse => RangeChoice::Mse,
-        }
-    }
-
-    /// How weights become codes.
-    fn rounding(&self) -> Result<Rounding, Failure> {
-        use RoundingChoice::{Feedback, Nearest};
-        let format = self.storage.as_deref().map(rounded_for).transpose();
-        let format = format.map_err(|error| Failure::usage(format_args!("--storage: {error}")))?;
-        let storage = format.as_ref().map(storage_of);
-        let rounding = match (self.rounding, storage, self.bias_correction) {
-            (None | Some(Nearest), None, false) => return Ok(Rounding::Nearest),
-            (Some(Nearest), Some(_), _) => {
-                return Err(Failure::usage("--storage rounds with feedback, not with --rounding nearest"));
-            }
-            (None | Some(Nearest), None, true) => Rounding::BiasCorrection,
-            (Some(Feedback), _, true) | (_, Some(_), true) => {
-                return Err(Failure::usage(
-                    "--bias-correction has no effect: rounding with feedback corrects biases",
-                ));
-            }
-            (Some(Feedback), storage, false) | (None, storage @ Some(_), false) => {
-                Rounding::Feedback(storage.flatten())
-            }
+    /// The recipe that the options ask for.
+    fn recipe(&self) -> Result<Recipe, Failure> {
+        let storage = self.storage.as_deref().map(Storage::choice).transpose();
+        let storage = storage.map_err(|error| Failure::usage(format_args!("--storage: {error}")))?;
+        let options = Options {
+            calibrated: !self.calibration.is_empty(),
+            activations: match self.activations {
+                Activations::Minmax => quantize::Activations::MinMax,
+                Activations::Percentile => quantize::Activations::Percentile,
+                Activations::Mse => quantize::Activations::Mse,
+            },
+            percentile: self.percentile,
+            weights: match self.weights {
+                Scales::PerChannel => WeightScales::PerChannel,
+                Scales::PerTensor => WeightScales::PerTensor,
+            },
+            rounding: self.rounding.map(|rounding| match rounding {
+                Rounding::Nearest => RoundingChoice::Nearest,
+                Rounding::Feedback => RoundingChoice::Feedback,
+            }),
+            storage: storage.as_ref(),
+            bias_correction: self.bias_correction,
+            equalize: self.equalize,
         };
-        match self.calibration.is_empty() {
-            false => Ok(rounding),
-            true => Err(Failure::usage(format_args!(
-                "{} needs --calibration: random inputs say nothing of what real ones do to a layer",
-                if self.bias_correction { "--bias-correction" } else { "rounding with feedback" }
-            ))),
-        }
-    }
-
-    fn scales(&self) -> WeightScales {
-        match self.weights {
-            Scales::PerChannel => WeightScales::PerChannel,
-            Scales::PerTensor => WeightScales::PerTensor,
-        }
+        options.recipe(Notation::CommandLine).map_err(Failure::usage)
     }
 }
 
 /// Quantizes, writes, and says what has become of the network.
 pub(crate) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
-    if command.percentile.is_some() && command.activations != Activations::Percentile {
-        return Err(Failure::usage("--percentile has no effect without --activations percentile"));
-    }
-    let rounding = command.rounding()?;
+    let recipe = command.recipe()?;
     let bytecode = command.output.extension().is_some_and(|e| e == "mlirbc");
     if bytecode {
         files::check_binary_sink(&command.output)?;
@@ -199,8 +171,8 @@ pub(crate) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
         progress.pause(|| say("note: the network is quantized already: it is written as it is"));
         (summary::already_integer(function), false)
     } else {
-        let (int, samples) = lower((command, rounding), context, function, &progress, origin)?;
-        (summary::of(&int, samples), true)
+        let quantized = lower((command, &recipe), context, function, &progress, origin)?;
+        (summary::of(&quantized), true)
     };
     let (result, diagnostics) = context.handle().capture(|| module.op().verify());
     if result.is_err() {
@@ -216,49 +188,44 @@ pub(crate) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
     }
 }
 
-/// Puts the integer network in the place of the float one; also the number of samples seen, none for random ones.
+/// Puts the integer network in the place of the float one.
 fn lower(
-    (command, rounding): (&QuantizeCommand, Rounding),
+    (command, recipe): (&QuantizeCommand, &Recipe),
     context: &Context,
     function: Operation<'_>,
     progress: &Progress,
     origin: Origin<'_>,
-) -> Result<(IntGraph, Option<usize>), Failure> {
+) -> Result<Quantized, Failure> {
     progress.step("read the network");
     let (read, diagnostics) = context.handle().capture(|| Network::read(function));
-    let mut network = match read {
+    let network = match read {
         Ok(network) => network,
         Err(_) => return Err(progress.pause(|| origin.failure(&diagnostics))),
     };
-    network.graph = network.graph.canonicalize().map_err(Failure::internal)?;
-    if command.equalize {
-        network.graph = network.graph.equalize().map_err(Failure::internal)?;
-    }
-    let graph = &network.graph;
-    progress.step("calibrate");
     let samples = match command.calibration.is_empty() {
         true => {
-            progress.pause(|| say(format_args!("warning: {}. Give --calibration", random::WARNING)));
-            random::random(graph)
+            progress.pause(|| say(format_args!("warning: {RANDOM_WARNING}; give --calibration")));
+            None
         }
-        false => calibration::read(graph, &command.calibration)?,
+        false => {
+            progress.step("read calibration data");
+            Some(calibration::read(&network.graph, &command.calibration)?)
+        }
     };
-    let ranges = observe(graph, &samples, command.ranges()).map_err(Failure::input)?;
-    progress.step(match rounding {
-        Rounding::Feedback(_) => "quantize, with feedback",
-        Rounding::Nearest | Rounding::BiasCorrection => "quantize",
-    });
-    let seen = match command.calibration.is_empty() {
-        true => Calibration::Random,
-        false => Calibration::Samples { samples: &samples, rounding },
+    let begin = |stage| {
+        progress.step(match stage {
+            Stage::Rewrite => "rewrite",
+            Stage::Calibrate => "calibrate",
+            Stage::Quantize => "quantize",
+            Stage::Round => "round weights with feedback",
+        });
     };
-    let (int, diagnostics) =
-        context.handle().capture(|| quantize_function(function, &network, &ranges, command.scales(), seen));
-    let int = int.map_err(|error| match error {
+    let quantize = || quantize_function(function, &network, recipe, samples.as_deref(), begin);
+    let (quantized, diagnostics) = context.handle().capture(quantize);
+    quantized.map_err(|error| match error {
         PassError::Reported => progress.pause(|| origin.failure(&diagnostics)),
         PassError::Internal(text) => Failure::internal(text),
-    })?;
-    Ok((int, (!command.calibration.is_empty()).then_some(samples.len())))
+    })
 }
 
 fn write(path: &Path, module: &Module<'_>, bytecode: bool) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use strum_cli::json;
 use strum_cli::table::{Column, Table};
-use strum_float::quantize::{IntGraph, IntOp, Port, QParams};
+use strum_float::quantize::{Port, QParams, Quantized};
 use strum_ir::{Operation, Type};
 
 use crate::driver::codes::Codes;
@@ -61,32 +61,25 @@ pub(super) fn already_integer(function: Operation<'_>) -> Summary {
     }
 }
 
-pub(super) fn of(int: &IntGraph, samples: Option<usize>) -> Summary {
+pub(super) fn of(quantized: &Quantized) -> Summary {
+    let (network, report) = (&quantized.network, &quantized.report);
     let ends = |ports: &[Port]| {
         ports
             .iter()
             .map(|port| Ends {
-                shape: int.value(port.id).map(|(shape, _)| shape.to_vec()).unwrap_or_default(),
+                shape: network.value(port.id).map(|(shape, _)| shape.to_vec()).unwrap_or_default(),
                 scale: Some(port.params.scale),
                 zero_point: Some(port.params.zero_point),
             })
             .collect()
     };
-    let mut operators = BTreeMap::new();
-    let mut weights = 0;
-    for node in &int.nodes {
-        *operators.entry(node.op.name()).or_insert(0) += 1;
-        if let IntOp::Conv2d(_, w) | IntOp::DepthwiseConv2d(_, w) = &node.op {
-            weights += w.codes.len();
-        }
-    }
     Summary {
         already_integer: false,
-        samples,
-        inputs: ends(&int.inputs),
-        outputs: ends(&int.outputs),
-        weights,
-        operators,
+        samples: report.samples,
+        inputs: ends(&network.inputs),
+        outputs: ends(&network.outputs),
+        weights: report.weights,
+        operators: report.operators.clone(),
     }
 }
 

@@ -65,12 +65,8 @@ impl<'g> Lowering<'g> {
     }
 
     fn param(&self, id: ValueId, tag: u32) -> Result<QParams, QuantizeError> {
-        self.params_of(id).ok_or_else(|| {
-            QuantizeError::invalid(
-                Some(tag),
-                "calibration has not seen this value, or has seen it infinite or not a number",
-            )
-        })
+        self.params_of(id)
+            .ok_or_else(|| QuantizeError::invalid(Some(tag), "no finite range was observed for this value"))
     }
 
     /// The codes of a value, which may have to be made: a constant, or a table of what the value is a function of.
@@ -87,14 +83,13 @@ impl<'g> Lowering<'g> {
             let root = self
                 .regions
                 .root(id)
-                .ok_or_else(|| QuantizeError::invalid(Some(tag), "an operand comes after its use"))?;
+                .ok_or_else(|| QuantizeError::internal(Some(tag), "an operand comes after its use"))?;
             let (from, of) = (self.code(root, tag)?, self.param(root, tag)?);
             #[allow(clippy::cast_possible_truncation, reason = "the network computes in single precision")]
             let points: Vec<f32> = (CODES.0..=CODES.1).map(|code| of.value(code) as f32).collect();
             let values = self.regions.samples(self.graph, id, root, &points);
-            let values = values.ok_or_else(|| {
-                QuantizeError::unsupported(tag, "a function of one value cannot be tabulated")
-            })?;
+            let values =
+                values.ok_or_else(|| QuantizeError::internal(Some(tag), "a function without values"))?;
             let table = values.iter().map(|&x| code_of(&params, f64::from(x))).collect();
             self.out.push(IntOp::Table(table), &[from], (shape, IntElem::I8), tag)
         };
@@ -153,7 +148,7 @@ impl<'g> Lowering<'g> {
             Op::Transpose { perms } => IntOp::Transpose { perms: perms.clone() },
             Op::Tile { multiples } => IntOp::Tile { multiples: multiples.clone() },
             _ => {
-                let what = format!("'{}' of several values has no integer form here", op.name());
+                let what = format!("'{}' of more than one value cannot be quantized", op.name());
                 return Err(QuantizeError::unsupported(tag, what));
             }
         };
@@ -235,7 +230,7 @@ impl<'g> Lowering<'g> {
                 self.finish(chosen, &[unit], target, tag)
             }
             Binary::Pow => {
-                Err(QuantizeError::unsupported(tag, "'pow' of two values has no integer form here"))
+                Err(QuantizeError::unsupported(tag, "'pow' of more than one value cannot be quantized"))
             }
         }
     }
@@ -301,7 +296,7 @@ fn check_sum(terms: usize, greatest: i64, tag: u32) -> Result<(), QuantizeError>
     if most <= i64::from(i32::MAX) {
         return Ok(());
     }
-    let what = format!("a sum of {terms} terms of up to {greatest} could exceed 32 bits");
+    let what = format!("a sum of {terms} terms of magnitude {greatest} could overflow 32 bits");
     Err(QuantizeError::unsupported(tag, what))
 }
 
@@ -313,7 +308,7 @@ fn scale(factor: f64, tag: u32) -> Result<Scale, QuantizeError> {
     Scale::of(factor).ok_or_else(|| {
         QuantizeError::invalid(
             Some(tag),
-            format!("a factor of {factor:e} between two scales is out of range: calibrate on other data"),
+            format!("rescale factor {factor:e} is out of range: use other calibration data"),
         )
     })
 }
@@ -364,7 +359,7 @@ fn all_params(
         // Within a function that is tabulated, values have no codes: exp may leave the numbers on the way to a sigmoid.
         let coded = node.is_none_or(|node| regions.root(node.result).is_none());
         if seen && !range.is_finite() && coded && !is_constant(graph, index) {
-            let reason = "calibration has seen a value that is infinite or not a number";
+            let reason = "calibration data make this value infinite or not a number";
             return Err(QuantizeError::invalid(node.map(|node| node.tag), reason));
         }
         let range = widened(graph, &ranges, index, range);

@@ -3,21 +3,29 @@
 //! Weights are symmetric, for each channel or for the tensor; activations are i8 with a zero point. A layer is an operator
 //! with the clamp behind it; a function of one value, however many operators it is made of, is a table. Values that only
 //! move, and those that are compared, keep the scale that they have.
+//!
+//! [`Recipe`] is the whole of it, from a network as a front end exports it; [`Options`] are what a user says of a recipe.
 
 mod feedback;
 mod inputs;
 mod int;
 mod lower;
+mod options;
 mod params;
 mod ranges;
+mod recipe;
 mod regions;
+mod samples;
 mod weights;
 
 pub use feedback::{Storage, round_with_feedback};
 pub use inputs::{correct_bias, observe_inputs};
 pub use int::{InputStatistics, IntElem, IntGraph, IntId, IntNode, IntOp, Port, Source, Weights};
+pub use options::{Activations, Notation, Options, PERCENTILE, RoundingChoice};
 pub use params::{QParams, Scale};
 pub use ranges::{Range, RangeChoice, evaluate_all, observe};
+pub use recipe::{Quantized, Recipe, Report, Stage, WeightRounding};
+pub use samples::{RANDOM_WARNING, samples};
 
 use crate::graph::Graph;
 
@@ -30,32 +38,47 @@ pub enum WeightScales {
     PerTensor,
 }
 
+/// Whose fault it is that a network cannot be quantized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The network or the samples are invalid.
+    Invalid,
+    /// The network is valid, but has no integer form here.
+    Unsupported,
+    /// A bug of this crate.
+    Internal,
+}
+
 /// Why a network cannot be quantized.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct QuantizeError {
-    /// The tag of the node that is at fault, if it is one.
+    /// The tag of the node at fault, if it is a node.
     pub tag: Option<u32>,
-    /// Whether the network is fine, and this crate at its end.
-    pub unsupported: bool,
+    /// Whose fault.
+    pub fault: Fault,
     /// What is wrong.
     pub reason: String,
 }
 
 impl QuantizeError {
     fn invalid(tag: Option<u32>, reason: impl Into<String>) -> Self {
-        QuantizeError { tag, unsupported: false, reason: reason.into() }
+        QuantizeError { tag, fault: Fault::Invalid, reason: reason.into() }
     }
 
     fn unsupported(tag: u32, reason: impl Into<String>) -> Self {
-        QuantizeError { tag: Some(tag), unsupported: true, reason: reason.into() }
+        QuantizeError { tag: Some(tag), fault: Fault::Unsupported, reason: reason.into() }
+    }
+
+    fn internal(tag: Option<u32>, reason: impl ToString) -> Self {
+        QuantizeError { tag, fault: Fault::Internal, reason: reason.to_string() }
     }
 }
 
-/// Quantizes a network. `ranges` are those of its values, by their index, as [`observe`] gives them.
+/// Quantizes a network, weights rounded to nearest. `ranges` are those of its values, by their index, as [`observe`] gives them.
 ///
 /// # Errors
-/// When an operator has no integer form here, or a value, a weight or a bias is not finite.
+/// An operator has no integer form, or a value, a weight or a bias is not finite.
 pub fn quantize(graph: &Graph, ranges: &[Range], scales: WeightScales) -> Result<IntGraph, QuantizeError> {
     lower::Lowering::new(graph, ranges, scales)?.run()
 }

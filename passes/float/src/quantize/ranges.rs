@@ -104,7 +104,7 @@ impl Observer for Counting<'_> {
 /// When the inputs of a sample differ from the graph's, or there is no sample.
 pub fn observe(graph: &Graph, samples: &[Vec<Tensor>], choice: RangeChoice) -> Result<Vec<Range>, Invalid> {
     if samples.is_empty() {
-        return Err(Invalid::new("calibration", "there is no sample"));
+        return Err(Invalid::new("calibration", "there are no samples"));
     }
     let empty = || Extremes(vec![Range::EMPTY; graph.value_count()]);
     let extremes = samples

@@ -60,7 +60,10 @@ pub(super) fn code(
     #[allow(clippy::cast_precision_loss, reason = "a layer has far fewer than 2^52 weights")]
     let room = MAX_BIAS / MAX_INPUT - (weights.len() / channels.max(1)) as f64 / 2.0;
     if room < 1.0 {
-        return Err(QuantizeError::unsupported(tag, "a channel has so many weights that sums leave 32 bits"));
+        return Err(QuantizeError::unsupported(
+            tag,
+            "too many weights per channel: accumulators could overflow 32 bits",
+        ));
     }
     if choice == WeightScales::PerTensor {
         let all = largest.iter().copied().fold(0.0, f64::max);
@@ -106,6 +109,7 @@ mod tests {
     use ndarray::IxDyn;
 
     use super::*;
+    use crate::quantize::Fault;
 
     #[test]
     fn no_sum_leaves_32_bits() {
@@ -136,14 +140,14 @@ mod tests {
     #[test]
     fn a_channel_whose_sums_cannot_fit_is_unsupported() {
         let refused = refusal(9_000_000, 0.0);
-        assert_eq!(refused.reason, "a channel has so many weights that sums leave 32 bits");
-        assert!(refused.unsupported);
+        assert_eq!(refused.reason, "too many weights per channel: accumulators could overflow 32 bits");
+        assert_eq!(refused.fault, Fault::Unsupported);
     }
 
     #[test]
     fn a_weight_that_is_not_a_number_is_invalid() {
         let refused = refusal(4, f32::NAN);
         assert_eq!(refused.reason, "a weight or a bias is NaN");
-        assert!(!refused.unsupported);
+        assert_eq!(refused.fault, Fault::Invalid);
     }
 }

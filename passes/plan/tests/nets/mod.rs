@@ -12,7 +12,7 @@ use strum_plan::{
     BinaryLayer, ConvLayer, CopyLayer, LayerInfo, LayerScope, Objective, PlanError, Post, Ppe, Pre, Scale,
     Source, Weights, finish, plan_binary, plan_conv, plan_copy, to_program,
 };
-use strum_quant::{Request, quantize};
+use strum_quant::{Request, pack};
 
 /// What a layer computes.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ impl Net {
         let [n, h, w, ic] = self.shape(input);
         let shape = Shape { oc: oc as usize, kh: kernel as usize, kw: kernel as usize, ic: ic as usize };
         let codes = pattern(oc * kernel * kernel * ic, self.ops.len() as u64);
-        let packed = quantize(&codes, shape, &Request::new(Kind::Dense)).unwrap();
+        let packed = pack(&codes, shape, &Request::new(Kind::Dense)).unwrap();
         let output = self.tensor(&[n, h, w, oc], Origin::Computed);
         let const_bytes = packed.bytes.len() as u64;
         let node = Node { inputs: vec![input], output, const_bytes, ..Node::default() };

@@ -60,7 +60,7 @@ pub fn round_with_feedback(
     if samples.is_empty() {
         return Err(QuantizeError::invalid(None, "feedback needs samples"));
     }
-    let internal = |error: Invalid| QuantizeError::invalid(None, error.to_string());
+    let internal = |error: Invalid| QuantizeError::internal(None, error);
     let samples = chosen(graph, samples);
     let coded = int.coded.clone();
     let mut layers: BTreeMap<ValueId, &mut Weights> = BTreeMap::new();
@@ -69,8 +69,9 @@ pub fn round_with_feedback(
             layers.insert(weights.source.sums, weights);
         }
     }
-    let mut exact = Streams::begin(graph, &samples, None).map_err(internal)?;
-    let mut codes = Streams::begin(graph, &samples, Some(&coded)).map_err(internal)?;
+    let wrong_samples = |error: Invalid| QuantizeError::invalid(None, error.to_string());
+    let mut exact = Streams::begin(graph, &samples, None).map_err(wrong_samples)?;
+    let mut codes = Streams::begin(graph, &samples, Some(&coded)).map_err(wrong_samples)?;
     for (index, node) in graph.nodes().iter().enumerate() {
         let instead = match layers.remove(&node.result) {
             Some(weights) => Layer::of(graph, node, weights)?.round(&exact, &codes, storage)?,
@@ -96,7 +97,7 @@ struct Layer<'a> {
 
 impl<'a> Layer<'a> {
     fn of(graph: &'a Graph, node: &'a Node, weights: &'a mut Weights) -> Result<Self, QuantizeError> {
-        let internal = || QuantizeError::invalid(Some(node.tag), "the layer has changed: a bug");
+        let internal = || QuantizeError::internal(Some(node.tag), "the layer has changed");
         let (window, depthwise) = match node.op {
             Op::Conv2d(window) => (window, false),
             Op::DepthwiseConv2d(window) => (window, true),
@@ -121,22 +122,24 @@ impl<'a> Layer<'a> {
         storage: Option<&Storage>,
     ) -> Result<BTreeMap<ValueId, Tensor>, QuantizeError> {
         let tag = self.node.tag;
-        let fail = |reason: &str| QuantizeError::invalid(Some(tag), reason);
+        let fail = |reason: &str| QuantizeError::internal(Some(tag), reason);
         let &[image, weights, bias] = self.node.operands.as_slice() else {
-            return Err(fail("the layer has other operands: a bug"));
+            return Err(fail("the layer has other operands"));
         };
         let kernel = match (self.depthwise, self.weights.shape.as_slice()) {
             (false, &[_, kh, kw, _]) | (true, &[kh, kw, _, _]) => [kh, kw],
-            _ => return Err(fail("the weights have other axes: a bug")),
+            _ => return Err(fail("the weights have other axes")),
         };
         let step = self.weights.source.input.scale;
         let windows = |streams: &Streams<'_>| {
             let windows = streams.windows(image, step, (&self.window, kernel), self.positions);
-            windows.ok_or_else(|| fail("an input has no windows: a bug"))
+            windows.ok_or_else(|| fail("an input has no windows"))
         };
         let inputs = Inputs::of(windows(exact)?, windows(codes)?);
         let rounded = if self.depthwise { self.depthwise(&inputs) } else { self.plain(&inputs, storage)? };
-        let rounded = rounded.ok_or_else(|| fail("a covariance of the inputs is not finite"))?;
+        let not_finite =
+            || QuantizeError::invalid(Some(tag), "a covariance of the layer's inputs is not finite");
+        let rounded = rounded.ok_or_else(not_finite)?;
         self.keep(rounded, &inputs)?;
         let [coded_weights, coded_bias] = self.values().map_err(|error| fail(&error.to_string()))?;
         Ok(BTreeMap::from([(weights, coded_weights), (bias, coded_bias)]))
@@ -207,8 +210,7 @@ impl<'a> Layer<'a> {
         for ((bias, shift), total) in self.weights.bias.iter_mut().zip(shifts).zip(totals) {
             let corrected = (f64::from(*bias) + shift).round().clamp(-MAX_BIAS, MAX_BIAS);
             if !is_within(corrected, total) {
-                let reason =
-                    "sums of weights that are rounded with feedback might leave 32 bits: round to nearest";
+                let reason = "accumulators could overflow 32 bits with weights rounded with feedback: round to nearest";
                 return Err(QuantizeError::unsupported(self.node.tag, reason));
             }
             #[allow(clippy::cast_possible_truncation, reason = "clamped before")]

@@ -2,11 +2,8 @@
 //!
 //! Invariant: an op that is not understood is an error at that op which says what was seen; nothing is skipped.
 
-pub mod calibration;
-pub mod emit;
 mod linalg;
 mod resample;
-mod sliding;
 pub(crate) mod step;
 mod tosa;
 mod tosa_image;
@@ -17,11 +14,11 @@ use std::fmt;
 
 use ndarray::IxDyn;
 use strum_float::{Graph, Op, Tensor, ValueId};
-use strum_ir::{Location, Operation, Reported, Type, Value};
+use strum_ir::{Attribute, Location, Operation, Reported, Type, Value};
 
 use crate::common::limits;
 use crate::common::rewrite::blocks;
-use crate::common::verdict::UNSUPPORTED;
+use crate::common::verdict::{INTERNAL, UNSUPPORTED};
 
 /// A float network, and where its nodes come from.
 pub struct Network<'c> {
@@ -44,7 +41,7 @@ impl<'c> Network<'c> {
     /// Reported at the op or the function that is at fault.
     pub fn read(function: Operation<'c>) -> Result<Self, Reported> {
         let &[block] = blocks(function).as_slice() else {
-            return Err(function.error("a float network is a function of one block with a body"));
+            return Err(function.error("a float network must be a function with a single block"));
         };
         limits::check(function, 0)?;
         let mut reader = Reader {
@@ -78,8 +75,8 @@ impl<'c> Reader<'c> {
             let fail = |reason: fmt::Arguments<'_>| function.error(format!("{place}: {reason}"));
             if argument.ty().rank().is_some_and(|rank| rank < 2) && arguments.len() > 1 {
                 return Err(fail(format_args!(
-                    "'{}' looks like a parameter that the exporter has left outside, such as the statistics of a batch \
-                     normalization: make buffers parameters before the export, or fold them",
+                    "'{}' looks like a parameter that the exporter left as an argument, such as batch-norm statistics: \
+                     turn buffers into parameters before exporting, or fold them",
                     argument.ty()
                 )));
             }
@@ -131,12 +128,12 @@ impl<'c> Reader<'c> {
             let from = value.defining_op().map_or("an argument", Operation::name);
             if value.ty().element().is_some_and(|element| element.int_width().is_some()) {
                 return op.error(format!(
-                    "{UNSUPPORTED}operand #{index} is '{}' from {from}: a float network has no tensors of integers here. \
-                     Interpolation by tables of positions comes without them by way of ONNX",
+                    "{UNSUPPORTED}operand #{index} of type '{}' (from {from}): integer tensors are not supported in a float \
+                     network (export interpolation through ONNX, which uses none)",
                     value.ty()
                 ));
             }
-            op.error(format!("operand #{index} of type '{}' from {from} has no value", value.ty()))
+            op.error(format!("operand #{index} of type '{}' (from {from}) is uninitialized", value.ty()))
         })
     }
 
@@ -158,12 +155,12 @@ impl<'c> Reader<'c> {
 
     /// Makes a value the result of an op. It must go with the type that the op gives it.
     fn bind(&mut self, op: Operation<'c>, index: usize, id: ValueId) -> Result<(), Reported> {
-        let value = op.result(index).ok_or_else(|| op.error("the op has no such result"))?;
+        let value = op.result(index).ok_or_else(|| internal(op, format_args!("no result #{index}")))?;
         let wanted = shape(value.ty()).map_err(|reason| op.error(reason))?;
         let known = self.graph.shape(id);
         let goes = known.len() == wanted.len() && known.iter().zip(&wanted).all(|(&k, &w)| k == w || k == 1);
         if !goes {
-            return Err(op.error(format!("the result has the shape {known:?}, its type says {wanted:?}")));
+            return Err(op.error(format!("result has shape {known:?}, its type has {wanted:?}")));
         }
         self.values.insert(value, id);
         Ok(())
@@ -178,9 +175,14 @@ fn at(place: &str, reason: &str) -> String {
     }
 }
 
+/// The error at an op that a verifier or a caller should have ruled out.
+fn internal(op: Operation<'_>, what: impl fmt::Display) -> Reported {
+    op.error(format_args!("{INTERNAL}{what}"))
+}
+
 /// The error at an op that no door knows.
 fn unknown(op: Operation<'_>) -> Reported {
-    op.error(format!("{UNSUPPORTED}no operator of a float network that is known"))
+    op.error(format!("{UNSUPPORTED}operation is not supported in a float network"))
 }
 
 /// The shape of a static tensor of f32, or what else it is.
@@ -189,21 +191,19 @@ fn shape(ty: Type<'_>) -> Result<Vec<usize>, String> {
         return Err(format!("'{ty}' is not a ranked tensor"));
     }
     if !ty.element().is_some_and(Type::is_f32) {
-        return Err(format!(
-            "'{ty}' is not a tensor of f32; a network that is already quantized needs no calibration"
-        ));
+        return Err(format!("'{ty}' is not a tensor of f32"));
     }
     let shape = ty.as_tensor().map(|tensor| tensor.shape.iter().map(|&d| usize::try_from(d).ok()).collect());
     shape.flatten().ok_or_else(|| {
-        format!("{UNSUPPORTED}'{ty}' has a dynamic dimension: export the network for one size, with a batch of 1, say")
+        format!("{UNSUPPORTED}'{ty}' has a dynamic dimension: export the network with static shapes, for example with a batch size of 1")
     })
 }
 
 /// The elements of a constant tensor of f32.
-fn elements(attribute: strum_ir::Attribute<'_>) -> Result<Tensor, String> {
-    let ty = attribute.ty().ok_or("the constant has no type")?;
-    let shape = shape(ty)?;
-    let bytes = attribute.bytes().map_err(|e| e.to_string())?;
+fn elements(op: Operation<'_>, attribute: Attribute<'_>) -> Result<Tensor, Reported> {
+    let ty = attribute.ty().ok_or_else(|| internal(op, "a constant without a type"))?;
+    let shape = shape(ty).map_err(|reason| op.error(reason))?;
+    let bytes = attribute.bytes().map_err(|e| op.error(e))?;
     let values = bytes.chunks_exact(4).map(|b| b.try_into().map_or(f32::NAN, f32::from_le_bytes)).collect();
-    Tensor::from_shape_vec(IxDyn(&shape), values).map_err(|e| e.to_string())
+    Tensor::from_shape_vec(IxDyn(&shape), values).map_err(|e| internal(op, e))
 }

@@ -5,7 +5,7 @@
 use strum_float::{Binary, Op, Tensor, ValueId, Window};
 use strum_ir::{Operation, Reported};
 
-use super::Reader;
+use super::{Reader, internal};
 use crate::common::verdict::UNSUPPORTED;
 
 /// More pieces than this make no sensible program.
@@ -22,10 +22,10 @@ impl<'c> Reader<'c> {
     ) -> Result<ValueId, Reported> {
         let extent = self.graph.shape(x).get(axis).copied().unwrap_or(0);
         let (Some(&first), Some(&last)) = (positions.first(), positions.last()) else {
-            return Err(op.error("a part without positions"));
+            return Err(internal(op, "no index"));
         };
         if let Some(position) = positions.iter().find(|&&position| position >= extent) {
-            return Err(op.error(format!("position {position} is outside of axis {axis} of extent {extent}")));
+            return Err(internal(op, format_args!("index {position} along axis {axis} of size {extent}")));
         }
         let times = positions.iter().take_while(|&&position| position == first).count();
         if positions.iter().enumerate().all(|(i, &position)| position == first + i / times) {
@@ -41,7 +41,7 @@ impl<'c> Reader<'c> {
         }
         if pieces.len() > MAX_PIECES {
             return Err(op.error(format!(
-                "{UNSUPPORTED}axis {axis} is picked from at {} places, more than {MAX_PIECES}",
+                "{UNSUPPORTED}resampling axis {axis} needs {} slices, at most {MAX_PIECES} are supported",
                 pieces.len()
             )));
         }
@@ -111,9 +111,9 @@ impl<'c> Reader<'c> {
         times: usize,
     ) -> Result<(ValueId, Vec<usize>), Reported> {
         let mut shape = self.graph.shape(x).to_vec();
-        let too_large = || op.error("the result is too large");
+        let too_large = || internal(op, "the result is too large");
         let Some((before, after)) = shape.split_at_checked(axis + 1) else {
-            return Err(op.error(format!("{shape:?} has no axis {axis}")));
+            return Err(internal(op, format_args!("{shape:?} has no axis {axis}")));
         };
         let rows = vec![before.iter().product(), 1, after.iter().product()];
         if let Some(extent) = shape.get_mut(axis) {
@@ -172,7 +172,7 @@ impl<'c> Reader<'c> {
             let ([Some(before), Some(after)], Some(b), Some(a)) =
                 (pads, window.before.get_mut(i), window.after.get_mut(i))
             else {
-                return Err(op.error("a result without the first or the last tap of every pixel"));
+                return Err(internal(op, "out_pad is less than the kernel allows"));
             };
             (*b, *a) = (before, after);
         }

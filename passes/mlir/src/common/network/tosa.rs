@@ -16,7 +16,7 @@ impl<'c> Reader<'c> {
         if name == "const_shape" || name == "const" && op.result(0).is_some_and(is_integer) {
             return Ok(());
         }
-        // A relation is read by the choice that uses it.
+        // A relation is read by the select that uses it.
         if relation(name).is_some()
             && op.result(0).is_some_and(|r| r.uses().iter().all(|u| u.user.is("tosa.select")))
         {
@@ -46,7 +46,7 @@ impl<'c> Reader<'c> {
         match name {
             "const" => {
                 let values = required(op, "values", op.attribute("values"))?;
-                let tensor = elements(values).map_err(|reason| op.error(reason))?;
+                let tensor = elements(op, values)?;
                 self.constant(op, tensor)
             }
             "identity" | "cast" => self.whole(op, 0),
@@ -97,13 +97,13 @@ impl<'c> Reader<'c> {
         self.push(op, node, &[x])
     }
 
-    /// A choice whose condition is a relation.
+    /// A select whose condition is a relation.
     fn tosa_select(&mut self, op: Operation<'c>) -> Result<ValueId, Reported> {
         let condition = op.operand(0).and_then(strum_ir::Value::defining_op);
         let found = condition.and_then(|c| Some((c, relation(c.name().strip_prefix("tosa.")?)?)));
         let Some((condition, relation)) = found else {
             return Err(op.error(format_args!(
-                "{UNSUPPORTED}a select whose condition is not tosa.equal, tosa.greater or tosa.greater_equal"
+                "{UNSUPPORTED}the condition of tosa.select must be tosa.equal, tosa.greater or tosa.greater_equal"
             )));
         };
         let operands = [
@@ -119,18 +119,18 @@ impl<'c> Reader<'c> {
         let list = |index: usize| {
             let list = view::extents(op, index)
                 .map(|list| list.into_iter().map(|d| usize::try_from(d).ok()).collect());
-            required(op, "constant shape", list.flatten())
+            required(op, "shape", list.flatten())
         };
         let node = match name {
             "pad" => {
                 let value = self.narrow(op, 2)?;
                 let value = self.graph.constant_of(value).and_then(|t| t.first().copied());
-                let pairs = required(op, "constant padding", view::padding(op))?;
+                let pairs = required(op, "padding", view::padding(op))?;
                 let around =
                     pairs.iter().map(|&(b, a)| Some([usize::try_from(b).ok()?, usize::try_from(a).ok()?]));
                 Op::Pad {
                     around: required(op, "padding", around.collect())?,
-                    value: required(op, "constant value", value)?,
+                    value: required(op, "padding value", value)?,
                 }
             }
             "reshape" => Op::Reshape { shape: list(1)? },
@@ -150,7 +150,7 @@ impl<'c> Reader<'c> {
         for &index in operands.iter().filter(|&&index| index < op.num_operands()) {
             let id = self.narrow(op, index)?;
             if !self.graph.constant_of(id).is_some_and(|zp| zp.iter().all(|&x| x == 0.0)) {
-                return Err(op.error(format!("operand #{index}, a zero point, must be the constant 0")));
+                return Err(op.error(format!("zero point (operand #{index}) must be the constant 0")));
             }
         }
         Ok(())
@@ -159,7 +159,7 @@ impl<'c> Reader<'c> {
 
 /// What an op must have.
 pub(super) fn required<T>(op: Operation<'_>, what: &str, value: Option<T>) -> Result<T, Reported> {
-    value.ok_or_else(|| op.error(format!("the op has no {what} that can be read")))
+    value.ok_or_else(|| op.error(format!("{what} is missing or not constant")))
 }
 
 pub(super) fn pair(op: Operation<'_>, name: &str) -> Result<[usize; 2], Reported> {

@@ -46,7 +46,7 @@ impl<'c> Reader<'c> {
             let list = view::offsets(op, index);
             required(op, what, list)
         };
-        let (scale, offset) = (list(1, "constant scale")?, list(2, "constant offset")?);
+        let (scale, offset) = (list(1, "scale")?, list(2, "offset")?);
         let mode = op.attribute("mode").map(|mode| mode.to_string()).unwrap_or_default();
         let nearest = mode.contains("NEAREST");
         let mut x = self.whole(op, 0)?;

@@ -22,8 +22,7 @@ Reads a function of linalg on tensors of f32, as torch-mlir exports it, and writ
 get transposes around them, which `canonicalize-layout` takes away again; what an operator adds to (`outs`) is added behind it. Operators on constants
 are computed on the way, and broadcasts of what is repeated anyway are left out. docs/quantize.md lists what is read.
 
-A function of TOSA alone stays as it is. An op that no operator of a float network is known for, a dynamic dimension, an assertion that
-does not hold: errors at the op.";
+A function of TOSA alone stays as it is. An op that is not supported, a dynamic dimension and an assertion that fails are errors at the op.";
 }
 
 impl Pass for LinalgToTosa {

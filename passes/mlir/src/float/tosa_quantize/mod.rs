@@ -5,20 +5,20 @@
 mod options;
 
 use strum_files::budget;
-use strum_float::quantize::{RangeChoice, observe};
-use strum_float::{Graph, Invalid, Tensor};
+use strum_float::quantize::{
+    Fault, Notation, Options, PERCENTILE, Quantized, RANDOM_WARNING, Recipe, Stage, samples,
+};
+use strum_float::{Graph, Tensor};
 use strum_ir::{Dialect, Location, Operation, Pass, PassContext, PassError, Reported};
 use strum_tensors::read_floats;
 
 use crate::Documented;
-use crate::common::network::emit::{Calibration, Rounding, quantize_function};
-use crate::common::network::{Network, calibration};
+use crate::common::network::Network;
+use crate::common::network::write::replace_by_integers;
 use crate::common::rewrite::blocks;
-use crate::common::verdict::{MEMORY, USAGE};
-use crate::strum::strum_pack::storage_of;
-use options::RoundingMode;
+use crate::common::verdict::{MEMORY, UNSUPPORTED, USAGE};
 
-pub use options::{Activations, PERCENTILE, TosaQuantize};
+pub use options::TosaQuantize;
 
 impl Documented for TosaQuantize {
     const DOC: &'static str = "\
@@ -41,58 +41,60 @@ impl Pass for TosaQuantize {
         if blocks(op).is_empty() || is_integer(op) {
             return Ok(());
         }
-        let share = self.percentile;
-        let usage = |message: String| Location::unknown(op.context()).error(format!("{USAGE}{message}"));
-        let choice = match self.activations {
-            Activations::MinMax => RangeChoice::MinMax,
-            Activations::Percentile => RangeChoice::Percentile(share),
-            Activations::Mse => RangeChoice::Mse,
-        };
-        if share != PERCENTILE && !matches!(choice, RangeChoice::Percentile(_)) {
-            return Err(usage("percentile has no effect without activations=percentile".into()).into());
-        }
-        let mut network = Network::read(op)?;
-        let canonical = network.graph.canonicalize();
-        let internal = |error: Invalid| PassError::Internal(error.to_string());
-        network.graph = canonical.map_err(internal)?;
-        if self.equalize {
-            network.graph = network.graph.equalize().map_err(internal)?;
-        }
-        let rounding = self.how_to_round().map_err(usage)?;
+        let usage = |message| Location::unknown(op.context()).error(format!("{USAGE}{message}"));
+        let recipe = self.recipe().map_err(usage)?;
+        let network = Network::read(op)?;
         let samples = match &self.calibration {
             None => {
-                op.warning(format!("{}; give calibration", calibration::WARNING.replace('\n', " ")));
-                calibration::random(&network.graph)
+                op.warning(format!("{RANDOM_WARNING}; give calibration"));
+                None
             }
-            Some(path) => read(op, &network.graph, path)?,
+            Some(path) => Some(read(op, &network.graph, path)?),
         };
-        let ranges = observe(&network.graph, &samples, choice).map_err(|error| op.error(error))?;
-        let seen = match self.calibration {
-            None if rounding != Rounding::Nearest => {
-                let why = "random inputs say nothing of what real ones do to a layer";
-                return Err(usage(format!("bias-correction and feedback need calibration: {why}")).into());
-            }
-            None => Calibration::Random,
-            Some(_) => Calibration::Samples { samples: &samples, rounding },
-        };
-        quantize_function(op, &network, &ranges, self.weights, seen).map(|_| ())
+        quantize_function(op, &network, &recipe, samples.as_deref(), |_| {}).map(|_| ())
     }
 }
 
 impl TosaQuantize {
-    /// How weights become codes, or why the options do not go together.
-    fn how_to_round(&self) -> Result<Rounding, String> {
-        let storage = self.storage.as_ref().map(storage_of);
-        match (self.rounding, storage, self.bias_correction) {
-            (RoundingMode::Nearest, None, false) => Ok(Rounding::Nearest),
-            (RoundingMode::Nearest, None, true) => Ok(Rounding::BiasCorrection),
-            (_, _, true) => {
-                Err("bias-correction has no effect: rounding with feedback corrects biases".into())
-            }
-            (RoundingMode::Feedback, storage, false) => Ok(Rounding::Feedback(storage.flatten())),
-            (RoundingMode::Nearest, Some(storage), false) => Ok(Rounding::Feedback(storage)),
-        }
+    /// The recipe that the options ask for, or why they do not go together.
+    fn recipe(&self) -> Result<Recipe, String> {
+        let options = Options {
+            calibrated: self.calibration.is_some(),
+            activations: self.activations,
+            percentile: (self.percentile != PERCENTILE).then_some(self.percentile),
+            weights: self.weights,
+            rounding: self.rounding,
+            storage: self.storage.as_ref(),
+            bias_correction: self.bias_correction,
+            equalize: self.equalize,
+        };
+        options.recipe(Notation::Pass)
     }
+}
+
+/// Quantizes a network, and puts the integer network in the place of the function that it was read from. `begin` is told of the stages.
+///
+/// # Errors
+/// Those of the recipe, reported at the op or at the function.
+pub fn quantize_function<'c>(
+    function: Operation<'c>,
+    network: &Network<'c>,
+    recipe: &Recipe,
+    samples: Option<&[Vec<Tensor>]>,
+    begin: impl FnMut(Stage),
+) -> Result<Quantized, PassError> {
+    let quantized = recipe.run_staged(&network.graph, samples, begin).map_err(|error| {
+        let phrase = match error.fault {
+            Fault::Invalid => "",
+            Fault::Unsupported => UNSUPPORTED,
+            Fault::Internal => return PassError::Internal(error.reason),
+        };
+        let message = format!("{phrase}{}", error.reason);
+        let source = error.tag.and_then(|tag| network.source(tag));
+        source.map_or_else(|| function.error(&message), |at| at.error(&message)).into()
+    })?;
+    replace_by_integers(function, network, &quantized.network)?;
+    Ok(quantized)
 }
 
 /// Whether a function takes and gives integers alone.
@@ -102,12 +104,14 @@ pub fn is_integer(function: Operation<'_>) -> bool {
     inputs.iter().chain(&results).all(|ty| ty.element().is_some_and(|e| e.int_width().is_some()))
 }
 
-/// The samples of a file.
+/// The calibration data of the only input of a network.
 fn read(op: Operation<'_>, graph: &Graph, path: &str) -> Result<Vec<Vec<Tensor>>, Reported> {
     let fail = |reason: String| op.error(format!("calibration data '{path}': {reason}"));
     let &[input] = graph.inputs() else {
         let count = graph.inputs().len();
-        return Err(fail(format!("the network has {count} inputs, one is expected: use strumc quantize")));
+        return Err(fail(format!(
+            "the network has {count} inputs, this pass supports one: use strumc quantize"
+        )));
     };
     let array = read_floats(path).map_err(|error| match error.is_limit() {
         true => op.error(format_args!("{MEMORY}calibration data '{path}': {}", error.reason())),
@@ -116,6 +120,6 @@ fn read(op: Operation<'_>, graph: &Graph, path: &str) -> Result<Vec<Vec<Tensor>>
     // Samples are copies.
     budget::check("calibration data", array.values.len() as u64 * 4)
         .map_err(|over| op.error(format_args!("{MEMORY}calibration data '{path}': {over}")))?;
-    let samples = calibration::samples(graph.shape(input), &array.shape, &array.values).map_err(&fail)?;
+    let samples = samples(graph.shape(input), &array.shape, &array.values).map_err(&fail)?;
     Ok(samples.into_iter().map(|tensor| vec![tensor]).collect())
 }

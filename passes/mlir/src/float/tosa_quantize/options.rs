@@ -1,40 +1,15 @@
 //! The options of `tosa-quantize`.
 
-use strum_float::quantize::WeightScales;
+use strum_float::quantize::{Activations, PERCENTILE, RoundingChoice, Storage, WeightScales};
 use strum_ir::{Domain, Refused, Words, pass_options};
 use strum_quant::Choice;
-
-use crate::strum::strum_pack::rounded_for;
-
-/// The share of the values that `percentile` leaves out unless another is asked for.
-pub const PERCENTILE: f64 = 0.0001;
-
-/// How ranges of activations are chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activations {
-    /// From the least to the greatest value seen.
-    MinMax,
-    /// Without a share of the values.
-    Percentile,
-    /// By least mean square error.
-    Mse,
-}
-
-/// How weights become codes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RoundingMode {
-    /// The nearest one.
-    Nearest,
-    /// With feedback from calibration samples.
-    Feedback,
-}
 
 /// Formats that weights can be rounded for: `mip2q,L=5`.
 struct Formats;
 
 impl Domain<Option<Choice>> for Formats {
     fn read(&self, text: &str) -> Result<Option<Choice>, Refused> {
-        rounded_for(text).map(Some).map_err(Refused::Because)
+        Storage::choice(text).map(Some).map_err(Refused::Because)
     }
 
     fn show(&self, value: &Option<Choice>) -> String {
@@ -64,8 +39,9 @@ pass_options! {
         weights("weights"): WeightScales = WeightScales::PerChannel,
             in Words(vec![("per-channel", WeightScales::PerChannel), ("per-tensor", WeightScales::PerTensor)]),
             "scales of weights";
-        rounding("rounding"): RoundingMode = RoundingMode::Nearest, in Words(vec![("nearest", RoundingMode::Nearest), ("feedback", RoundingMode::Feedback)]),
-            "how weights become codes; feedback needs calibration";
+        rounding("rounding"): Option<RoundingChoice> = None,
+            in Words(vec![("nearest", Some(RoundingChoice::Nearest)), ("feedback", Some(RoundingChoice::Feedback))]),
+            "how weights become codes; feedback needs calibration; nearest unless storage is given";
         storage("storage"): Option<Choice> = None, in Formats,
             "round weights with feedback to values that this format holds without loss, such as mip2q,L=5";
         bias_correction("bias-correction"): bool = false, "make up in biases for the rounding of weights";

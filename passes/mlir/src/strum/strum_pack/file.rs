@@ -3,9 +3,8 @@
 //! Invariant: everything a file says is either followed or refused, with its line or with the layer it is about.
 
 use serde::{Deserialize, Serialize};
-use strum_float::quantize::Storage;
 use strum_plan::strategy::{Document, object_list};
-use strum_quant::{CORRECT, Choice, SELECT};
+use strum_quant::Choice;
 
 use crate::common::verdict::read_json;
 
@@ -86,30 +85,6 @@ impl Packing {
     pub fn to_json(&self) -> Result<String, String> {
         serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(|e| e.to_string())
     }
-}
-
-/// Reads `METHOD[,NAME=VALUE]…` as a format that weights are rounded for.
-///
-/// # Errors
-/// Text that [`Choice::parse`] refuses, or a parameter that says what is done with weights that are codes already.
-pub fn rounded_for(text: &str) -> Result<Choice, String> {
-    let choice = Choice::parse(text).map_err(|error| error.to_string())?;
-    for parameter in [&SELECT, &CORRECT] {
-        if choice.spec().value(parameter).is_some() {
-            return Err(format!(
-                "{} has no effect on weights that are rounded for their format",
-                parameter.name
-            ));
-        }
-    }
-    Ok(choice)
-}
-
-/// The format that weights are rounded for; nothing for plain INT8.
-#[must_use]
-pub fn storage_of(choice: &Choice) -> Option<Storage> {
-    // As the pass does it for layers that it is not told of.
-    choice.request().map(|request| Storage { request, min_channels: request.w.into() })
 }
 
 #[cfg(test)]

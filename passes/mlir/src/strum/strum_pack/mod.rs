@@ -10,7 +10,7 @@ mod request;
 mod sums;
 mod told;
 
-pub use file::{LayerPacking, Packing, ProgramPacking, rounded_for, storage_of};
+pub use file::{LayerPacking, Packing, ProgramPacking};
 pub use request::{LayerOptions, PackingSource, StrumPack};
 pub use told::{PackableLayer, packable, stored};
 
@@ -21,7 +21,7 @@ use strum_files::budget;
 use strum_formats::Shape;
 use strum_ir::strum::{self, Conv};
 use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, Value};
-use strum_quant::{Correct, Request, Select, quantize_with};
+use strum_quant::{Correct, Request, Select, pack_with};
 
 use crate::Documented;
 use crate::common::limits;
@@ -227,7 +227,7 @@ impl<'c> Packer<'c> {
         let bytes = codes.checked_bytes().map_err(|over| op.error(format_args!("{MEMORY}{over}")))?;
         budget::check("packed weights", bytes.len() as u64)
             .map_err(|over| op.error(format_args!("{MEMORY}{over}")))?;
-        let packed = quantize_with(bytemuck::cast_slice(&bytes), *shape, request, moments)
+        let packed = pack_with(bytemuck::cast_slice(&bytes), *shape, request, moments)
             .map_err(|error| op.error(format!("cannot be packed: {error}")))?;
         let decoded = match correct {
             Correct::None => None,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dpu_isa::{ConvVar, Dtype, FieldKind, Instr, Machine, Round};
 use strum_formats::{Kind, Packed, Shape};
-use strum_quant::{Request, quantize};
+use strum_quant::{Request, pack};
 
 use crate::conv::{ConvLayer, Weights, describe, emit};
 use crate::draft::{Draft, Role, Task};
@@ -47,7 +47,7 @@ impl Planned {
         let shape = Shape { oc: 20, kh: 3, kw: 3, ic: 48 };
         let codes: Vec<i8> =
             (0..20u32 * 9 * 48).map(|i| (i.wrapping_mul(2_654_435_761) >> 20) as i8).collect();
-        let packed = quantize(&codes, shape, &Request::new(Kind::Mip2q)).unwrap();
+        let packed = pack(&codes, shape, &Request::new(Kind::Mip2q)).unwrap();
         let mut draft = Draft::new();
         let tensors = [[2, 11, 12, 48], [2, 6, 11, 20]].map(|shape| {
             let id = draft.tensor(dpu_isa::Space::Dram, Dtype::I8, &shape, Role::Scratch).unwrap();

@@ -7,7 +7,7 @@ use strum_float::{Binary, Op, Relation, Unary, ValueId};
 use strum_ir::{Block, Operation, Reported, Value};
 
 use super::index::Positions;
-use crate::common::network::Reader;
+use crate::common::network::{Reader, internal};
 use crate::common::verdict::UNSUPPORTED;
 
 /// What is known of a body's values. Each stands for a tensor with an axis for every loop.
@@ -82,7 +82,7 @@ impl<'c> Reader<'c> {
                 }
             }
         }
-        Err(at.error("the body yields nothing"))
+        Err(internal(at, "the body yields nothing"))
     }
 
     /// An operand of an op of a body.
@@ -95,7 +95,10 @@ impl<'c> Reader<'c> {
             Some(number) => self.number(op, number, body.loops),
             None => {
                 let from = value.and_then(Value::defining_op).map_or("an argument", Operation::name);
-                Err(op.error(format!("operand #{index} of '{}', from {from}, is not known here", op.name())))
+                Err(op.error(format!(
+                    "operand #{index} of '{}' (defined by {from}) is not a supported value",
+                    op.name()
+                )))
             }
         }
     }
@@ -128,18 +131,19 @@ impl<'c> Reader<'c> {
             }
             "arith.select" => self.select(body, op),
             "tensor.extract" => self.extract(body, op),
-            _ => {
-                Err(op
-                    .error(format!("{UNSUPPORTED}no operator in the body of a linalg.generic that is known")))
-            }
+            _ => Err(op.error(format_args!(
+                "{UNSUPPORTED}operation is not supported in the body of linalg.generic"
+            ))),
         }
     }
 
-    /// A choice by comparison.
+    /// A select by comparison.
     fn select(&mut self, body: &Body<'c>, op: Operation<'c>) -> Result<ValueId, Reported> {
         let condition = op.operand(0).and_then(|value| value.defined_by("arith.cmpf"));
         let Some(compare) = condition else {
-            return Err(op.error("unsupported: the condition of a choice must be 'arith.cmpf'"));
+            return Err(
+                op.error(format_args!("{UNSUPPORTED}the condition of arith.select must be an arith.cmpf"))
+            );
         };
         let (relation, swapped, negated) = predicate(compare)?;
         let (mut a, mut b) = (self.read(body, compare, 0)?, self.read(body, compare, 1)?);
@@ -155,12 +159,12 @@ impl<'c> Reader<'c> {
 
     /// What a body asserts must hold for constants; nothing can be said of other values.
     fn assertion(&mut self, body: &Body<'c>, op: Operation<'c>) -> Result<(), Reported> {
-        let message = op.str_attr("msg").unwrap_or("no message").to_owned();
+        let message = op.str_attr("msg").unwrap_or_default().to_owned();
         let condition = op.operand(0).and_then(|value| value.defined_by("arith.cmpf"));
         let Some(compare) = condition else {
-            return Err(op.error(format!(
-                "{UNSUPPORTED}an assertion that is no comparison is not supported: {message}"
-            )));
+            return Err(
+                op.error(format!("{UNSUPPORTED}the condition of cf.assert must be an arith.cmpf: {message}"))
+            );
         };
         let (relation, swapped, negated) = predicate(compare)?;
         let (mut a, mut b) = (self.read(body, compare, 0)?, self.read(body, compare, 1)?);
@@ -172,9 +176,9 @@ impl<'c> Reader<'c> {
         let holds = self.push(op, Op::Select(relation), &[a, b, yes, no])?;
         match self.graph.constant_of(holds) {
             Some(holds) if holds.iter().all(|&x| x == 1.0) => Ok(()),
-            Some(_) => Err(op.error(format!("the assertion does not hold: {message}"))),
+            Some(_) => Err(op.error(format!("assertion fails: {message}"))),
             None => Err(op.error(format!(
-                "{UNSUPPORTED}an assertion on a value that is not constant is not supported: {message}"
+                "{UNSUPPORTED}cf.assert on a non-constant value is not supported: {message}"
             ))),
         }
     }
@@ -184,7 +188,6 @@ impl<'c> Reader<'c> {
 ///
 /// Ordered and unordered predicates differ for NaN alone, which no network is meant to compute.
 fn predicate(compare: Operation<'_>) -> Result<(Relation, bool, bool), Reported> {
-    let text = compare.attribute("predicate").map(|a| a.to_string()).unwrap_or_default();
     let number = compare.int_attr("predicate");
     // The numbers are those of `arith.cmpf`.
     Ok(match number {
@@ -194,7 +197,17 @@ fn predicate(compare: Operation<'_>) -> Result<(Relation, bool, bool), Reported>
         Some(4 | 11) => (Relation::Greater, true, false),
         Some(5 | 12) => (Relation::GreaterEqual, true, false),
         Some(6 | 13) => (Relation::Equal, false, true),
-        _ => return Err(compare.error(format!("{UNSUPPORTED}the comparison {text} is not supported"))),
+        number => {
+            let name = match number {
+                Some(7) => "ord",
+                Some(14) => "uno",
+                Some(15) => "true",
+                _ => "false",
+            };
+            return Err(
+                compare.error(format_args!("{UNSUPPORTED}comparison predicate '{name}' is not supported"))
+            );
+        }
     })
 }
 

@@ -7,7 +7,7 @@ use strum_ir::{Operation, Reported, Value};
 
 use super::body::Body;
 use super::{Reader, statics};
-use crate::common::network::shape;
+use crate::common::network::{internal, shape};
 use crate::common::verdict::UNSUPPORTED;
 
 const TO_NHWC: [usize; 4] = [0, 2, 3, 1];
@@ -34,7 +34,7 @@ impl<'c> Reader<'c> {
         for p in &picked {
             let Some(place) = p.along.and_then(|l| extents.get_mut(l)) else { continue };
             if *place != 1 {
-                return Err(op.error(format!("{UNSUPPORTED}two positions that follow one loop")));
+                return Err(op.error(format!("{UNSUPPORTED}two indices depend on the same loop")));
             }
             *place = p.positions.len();
         }
@@ -60,7 +60,7 @@ impl<'c> Reader<'c> {
         if image { self.turned(op, x, &TO_NCHW) } else { Ok(x) }
     }
 
-    /// `tensor.insert_slice` into a tensor of one number: pixels moved apart, and padding around them.
+    /// `tensor.insert_slice` into a splat: pixels moved apart, and padding around them.
     pub(super) fn insert(&mut self, op: Operation<'c>, wanted: &[usize]) -> Result<ValueId, Reported> {
         let dest = op.operand(1).and_then(|value| self.values.get(&value).copied());
         let number = dest.and_then(|id| self.graph.constant_of(id)).and_then(|t| {
@@ -69,7 +69,7 @@ impl<'c> Reader<'c> {
         });
         let (Some(number), 2) = (number, op.num_operands()) else {
             return Err(op.error(format!(
-                "{UNSUPPORTED}only a part at a constant place of a tensor of one number can be replaced"
+                "{UNSUPPORTED}tensor.insert_slice is supported only at constant offsets into a splat"
             )));
         };
         let (offsets, sizes) = (statics(op, "static_offsets")?, statics(op, "static_sizes")?);
@@ -89,7 +89,7 @@ impl<'c> Reader<'c> {
         let inner = self.graph.shape(x).iter().zip(&offsets).zip(wanted);
         let around = inner.map(|((&n, &at), &whole)| Some([at, whole.checked_sub(n.checked_add(at)?)?]));
         let around = around.collect::<Option<Vec<_>>>();
-        let around = around.ok_or_else(|| op.error("the part does not fit the whole"))?;
+        let around = around.ok_or_else(|| internal(op, "the slice does not fit the destination"))?;
         self.push(op, Op::Pad { around, value: number }, &[x])
     }
 }
@@ -99,20 +99,22 @@ fn picked<'c>(body: &Body<'c>, op: Operation<'c>, axis: usize) -> Result<Picked,
     let Some(values) = body.position(op, axis + 1) else {
         let from = op.operand(axis + 1).and_then(Value::defining_op).map_or("an argument", Operation::name);
         return Err(op.error(format!(
-            "{UNSUPPORTED}the position along axis {axis}, from {from}, must follow from loops and constants: gathers by data, and \
-             interpolation by tables of positions, are not supported"
+            "{UNSUPPORTED}the index along axis {axis} (from {from}) must be computed from loop indices and constants; \
+             data-dependent gathers are not supported"
         )));
     };
     let loops: Vec<usize> =
         values.shape().iter().enumerate().filter(|&(_, &n)| n > 1).map(|(l, _)| l).collect();
     if loops.len() > 1 {
-        return Err(op.error(format!("{UNSUPPORTED}the position along axis {axis} follows several loops")));
+        return Err(
+            op.error(format!("{UNSUPPORTED}the index along axis {axis} depends on more than one loop"))
+        );
     }
-    let ty = op.operand(0).map(Value::ty).ok_or_else(|| op.error("the op reads no tensor"))?;
+    let ty = op.operand(0).map(Value::ty).ok_or_else(|| internal(op, "no operand"))?;
     let extent = shape(ty).map_err(|reason| op.error(reason))?.get(axis).copied().unwrap_or(0);
     let inside = |&at: &i64| usize::try_from(at).ok().filter(|&at| at < extent);
     let positions = values.iter().map(inside).collect::<Option<Vec<_>>>();
-    let positions =
-        positions.ok_or_else(|| op.error(format!("a position outside of axis {axis} of extent {extent}")))?;
+    let positions = positions
+        .ok_or_else(|| op.error(format!("index out of bounds along axis {axis} of size {extent}")))?;
     Ok(Picked { along: loops.first().copied(), positions })
 }

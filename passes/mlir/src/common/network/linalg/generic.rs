@@ -5,7 +5,7 @@ use strum_ir::{Operation, Reported, Value};
 
 use super::body::Body;
 use super::map::{self, Axis};
-use crate::common::network::{Reader, shape};
+use crate::common::network::{Reader, internal, shape};
 use crate::common::verdict::UNSUPPORTED;
 
 /// A generic taken apart.
@@ -25,12 +25,15 @@ impl<'c> Generic<'c> {
         let parsed: Option<Vec<_>> = maps.iter().map(|m| map::parse(&m.to_string())).collect();
         let parsed = parsed.ok_or_else(|| {
             let text: Vec<String> = maps.iter().map(ToString::to_string).collect();
-            fail(&format!("only maps that pick loops are supported, got {}", text.join(", ")))
+            fail(&format!(
+                "only projected permutations are supported as indexing maps, got {}",
+                text.join(", ")
+            ))
         })?;
         let kinds = op.attribute("iterator_types").and_then(|a| a.as_array()).unwrap_or_default();
         let reduces: Vec<bool> = kinds.iter().map(|kind| kind.to_string().contains("reduction")).collect();
         if parsed.len() != op.num_operands() || parsed.iter().any(|(loops, _)| *loops != reduces.len()) {
-            return Err(fail("maps, loops and operands differ in number"));
+            return Err(internal(op, "maps, loops and operands differ in number"));
         }
         let maps = parsed.into_iter().map(|(_, axes)| axes).collect();
         Ok(Generic { op, maps, reduces, inputs: op.num_operands().saturating_sub(op.num_results()) })
@@ -63,7 +66,7 @@ impl<'c> Reader<'c> {
         if generic.reduces.contains(&true) {
             return self.reduction(&generic);
         }
-        let Some(block) = op.body() else { return Err(op.error("has no body")) };
+        let Some(block) = op.body() else { return Err(internal(op, "no body")) };
         let mut body = Body::new(generic.extents());
         for (index, argument) in block.arguments().into_iter().enumerate() {
             let known = op.operand(index).is_some_and(|value| self.values.contains_key(&value));
@@ -88,8 +91,8 @@ impl<'c> Reader<'c> {
             } else if op.result(index).is_some_and(Value::is_used) {
                 let ty = op.result(index).map(|value| value.ty().to_string()).unwrap_or_default();
                 return Err(op.error(format!(
-                    "{UNSUPPORTED}result #{index} is '{ty}', no tensor of f32: integers are positions within one body alone. \
-                     Interpolation by tables of positions comes without them by way of ONNX"
+                    "{UNSUPPORTED}result #{index} has type '{ty}', expected a tensor of f32: integer values are supported \
+                     only inside one body (export interpolation through ONNX, which uses none)"
                 )));
             }
         }
@@ -107,11 +110,7 @@ impl<'c> Reader<'c> {
         let x = self.narrow(op, index)?;
         let extents = self.graph.shape(x).to_vec();
         if extents.len() != axes.len() {
-            return Err(op.error(format!(
-                "operand #{index} has {} axes, its map {}",
-                extents.len(),
-                axes.len()
-            )));
+            return Err(internal(op, format_args!("the map of operand #{index} has {} results", axes.len())));
         }
         // Axes at their first position are dropped, the others brought into the order of the loops.
         let start = vec![0; axes.len()];
@@ -131,7 +130,9 @@ impl<'c> Reader<'c> {
                 && let Some(place) = shape.get_mut(*l)
             {
                 if *place != 1 {
-                    return Err(op.error(format_args!("{UNSUPPORTED}a diagonal of a tensor")));
+                    return Err(op.error(format_args!(
+                        "{UNSUPPORTED}reading the diagonal of a tensor is not supported"
+                    )));
                 }
                 *place = extent;
             }
@@ -152,12 +153,16 @@ impl<'c> Reader<'c> {
             match axis {
                 Axis::Loop(l) => perms.push(*l),
                 Axis::First => {
-                    return Err(op.error(format_args!("{UNSUPPORTED}a result at a fixed position")));
+                    return Err(op.error(format_args!(
+                        "{UNSUPPORTED}a constant in the indexing map of a result is not supported"
+                    )));
                 }
             }
         }
         if perms.len() != loops {
-            return Err(op.error(format_args!("{UNSUPPORTED}a result that does not depend on every loop")));
+            return Err(op.error(format_args!(
+                "{UNSUPPORTED}the indexing map of a result must use every parallel loop"
+            )));
         }
         self.turned(op, id, &perms)
     }
@@ -166,18 +171,18 @@ impl<'c> Reader<'c> {
     fn reduction(&mut self, generic: &Generic<'c>) -> Result<(), Reported> {
         let op = generic.op;
         let seen = |text: &str| op.error(format!("{UNSUPPORTED}{text}"));
-        let Some(block) = op.body() else { return Err(seen("no body")) };
+        let Some(block) = op.body() else { return Err(internal(op, "no body")) };
         let arguments = block.arguments();
         let (Some(end), [x, acc, ..]) = (block.terminator(), arguments.as_slice()) else {
-            return Err(seen("a reduction of one input is expected"));
+            return Err(seen("a reduction must have exactly one input"));
         };
         let (x, acc) = (*x, *acc);
         if generic.inputs != 1 {
-            return Err(seen("a reduction of one input is expected"));
+            return Err(seen("a reduction must have exactly one input"));
         }
         // A second result, the position of the greatest element, must have no use.
         if (1..op.num_results()).any(|i| op.result(i).is_some_and(Value::is_used)) {
-            return Err(seen("a reduction with several results is not supported"));
+            return Err(seen("a reduction with more than one used result is not supported"));
         }
         let combined = end.operand(0).and_then(Value::defining_op);
         let of_both = |c: &Operation<'c>| {
@@ -185,7 +190,7 @@ impl<'c> Reader<'c> {
             pair == (Some(x), Some(acc)) || pair == (Some(acc), Some(x))
         };
         let Some(combined) = combined.filter(of_both) else {
-            return Err(seen("what is reduced must be an input and the result so far"));
+            return Err(seen("the body must combine the input with the accumulator"));
         };
         let (reduction, binary) = match combined.name() {
             "arith.addf" => (Reduction::Sum, Binary::Add),
@@ -201,7 +206,7 @@ impl<'c> Reader<'c> {
                 id = self.push(op, Op::Reduce { reduction, axis }, &[id])?;
             }
         }
-        let result = op.result(0).ok_or_else(|| seen("no result"))?;
+        let result = op.result(0).ok_or_else(|| internal(op, "no result"))?;
         let wanted = shape(result.ty()).map_err(|reason| op.error(reason))?;
         let id = self.push(op, Op::Reshape { shape: wanted }, &[id])?;
         let init = self.narrow(op, 1)?;

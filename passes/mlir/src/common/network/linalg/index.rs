@@ -86,8 +86,8 @@ impl<'c> Positions<'c> {
         tensor.ok_or_else(|| {
             let from = op.operand(0).and_then(Value::defining_op).map_or("an argument", Operation::name);
             op.error(format!(
-                "{UNSUPPORTED}an integer from {from}: only sums, differences, products, quotients, minima and maxima of positions and constants \
-                 are known"
+                "{UNSUPPORTED}integer computed by {from}: only +, -, *, /, min and max of loop indices and constants are \
+                 supported"
             ))
         })
     }

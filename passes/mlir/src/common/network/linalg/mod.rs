@@ -14,7 +14,7 @@ use ndarray::IxDyn;
 use strum_float::{Op, Tensor, ValueId};
 use strum_ir::{Operation, Reported, Value};
 
-use super::{Reader, elements, shape};
+use super::{Reader, elements, internal, shape};
 use crate::common::verdict::UNSUPPORTED;
 
 impl<'c> Reader<'c> {
@@ -41,7 +41,7 @@ impl<'c> Reader<'c> {
 
     fn arith_constant(&mut self, op: Operation<'c>) -> Result<(), Reported> {
         let (Some(value), Some(result)) = (op.attribute("value"), op.result(0)) else {
-            return Err(op.error("the constant has no value"));
+            return Err(internal(op, "no value"));
         };
         if let Some(number) = value.as_f64() {
             self.scalars.insert(result, number);
@@ -51,20 +51,20 @@ impl<'c> Reader<'c> {
         if !result.ty().element().is_some_and(strum_ir::Type::is_f32) {
             return Ok(());
         }
-        let tensor = elements(value).map_err(|reason| op.error(reason))?;
+        let tensor = elements(op, value)?;
         let id = self.constant(op, tensor)?;
         self.bind(op, 0, id)
     }
 
     /// A tensor of one number.
     fn fill(&mut self, op: Operation<'c>) -> Result<(), Reported> {
-        let Some(result) = op.result(0) else { return Err(op.error("the op has no result")) };
+        let Some(result) = op.result(0) else { return Err(internal(op, "no result")) };
         let Some(&number) = op.operand(0).and_then(|value| self.scalars.get(&value)) else {
             // Positions of the greatest element, say: whoever needs them says that they are unknown.
             return if shape(result.ty()).is_err() {
                 Ok(())
             } else {
-                Err(op.error("the value is not constant"))
+                Err(internal(op, "the value is not constant"))
             };
         };
         let rank = result.ty().rank().unwrap_or(0);
@@ -74,7 +74,7 @@ impl<'c> Reader<'c> {
 
     /// `linalg.broadcast`: axes of extent 1 where the result has new ones.
     fn broadcast(&mut self, op: Operation<'c>) -> Result<(), Reported> {
-        let Some(new) = op.ints_attr("dimensions") else { return Err(op.error("the op has no dimensions")) };
+        let Some(new) = op.ints_attr("dimensions") else { return Err(internal(op, "no dimensions")) };
         let x = self.narrow(op, 0)?;
         let mut old = self.graph.shape(x).to_vec().into_iter();
         let rank = op.result(0).and_then(|r| r.ty().rank()).unwrap_or(0);
@@ -85,7 +85,7 @@ impl<'c> Reader<'c> {
     }
 
     fn movement(&mut self, op: Operation<'c>, name: &str) -> Result<ValueId, Reported> {
-        let result = op.result(0).ok_or_else(|| op.error("the op has no result"))?;
+        let result = op.result(0).ok_or_else(|| internal(op, "no result"))?;
         let wanted = shape(result.ty()).map_err(|reason| op.error(reason))?;
         match name {
             "tensor.collapse_shape" => {
@@ -97,7 +97,7 @@ impl<'c> Reader<'c> {
             "tensor.pad" => self.pad(op, &wanted),
             "tensor.concat" => {
                 let axis = op.int_attr("dim").and_then(|d| usize::try_from(d).ok());
-                let axis = axis.ok_or_else(|| op.error("the op has no dimension that can be read"))?;
+                let axis = axis.ok_or_else(|| internal(op, "no dim"))?;
                 let operands =
                     (0..op.num_operands()).map(|i| self.whole(op, i)).collect::<Result<Vec<_>, _>>()?;
                 self.push(op, Op::Concat { axis }, &operands)
@@ -105,7 +105,7 @@ impl<'c> Reader<'c> {
             "tensor.extract_slice" => {
                 if op.num_operands() != 1 || statics(op, "static_strides")?.iter().any(|&s| s != 1) {
                     return Err(op.error(format_args!(
-                        "{UNSUPPORTED}a slice with a stride or without constant offsets"
+                        "{UNSUPPORTED}a slice with a stride or a dynamic offset is not supported"
                     )));
                 }
                 let (start, size) = (statics(op, "static_offsets")?, statics(op, "static_sizes")?);
@@ -131,7 +131,7 @@ impl<'c> Reader<'c> {
     /// `tensor.expand_shape`: an axis that stands for any extent becomes axes that do.
     fn expand(&mut self, op: Operation<'c>, wanted: &[usize]) -> Result<ValueId, Reported> {
         let groups = op.attribute("reassociation").and_then(|a| a.as_array());
-        let groups = groups.ok_or_else(|| op.error("the op has no reassociation"))?;
+        let groups = groups.ok_or_else(|| internal(op, "no reassociation"))?;
         let x = self.narrow(op, 0)?;
         let known = self.graph.shape(x).to_vec();
         let mut shape = wanted.to_vec();
@@ -151,11 +151,11 @@ impl<'c> Reader<'c> {
 
     fn pad(&mut self, op: Operation<'c>, wanted: &[usize]) -> Result<ValueId, Reported> {
         if op.num_operands() != 1 {
-            return Err(op.error(format_args!("{UNSUPPORTED}padding that is not constant")));
+            return Err(op.error(format_args!("{UNSUPPORTED}padding amounts must be constant")));
         }
         let yielded = op.body().and_then(|body| body.terminator()).and_then(|end| end.operand(0));
         let Some(value) = yielded.and_then(|value| self.scalars.get(&value).copied()) else {
-            return Err(op.error(format_args!("{UNSUPPORTED}a padding value that is not constant")));
+            return Err(op.error(format_args!("{UNSUPPORTED}the padding value must be constant")));
         };
         let around = statics(op, "static_low")?.into_iter().zip(statics(op, "static_high")?);
         #[allow(clippy::cast_possible_truncation, reason = "the network computes in single precision")]
@@ -164,7 +164,7 @@ impl<'c> Reader<'c> {
         let id = self.push(op, node, &[x])?;
         match self.graph.shape(id) == wanted {
             true => Ok(id),
-            false => Err(op.error(format!("padded to {:?}, the type says {wanted:?}", self.graph.shape(id)))),
+            false => Err(internal(op, format_args!("padded to {:?}", self.graph.shape(id)))),
         }
     }
 

@@ -3,7 +3,7 @@
 use strum_float::{Binary, Op, Pool, PoolKind, ValueId, Window};
 use strum_ir::{Operation, Reported};
 
-use crate::common::network::Reader;
+use crate::common::network::{Reader, internal};
 use crate::common::verdict::UNSUPPORTED;
 
 /// From NCHW to NHWC, and back.
@@ -110,7 +110,7 @@ impl<'c> Reader<'c> {
         let mut sums = self.push(op, node, &[image, weights, bias])?;
         if let Weights::Multiplied = layout.weights {
             let (&[n, h, w, _], &[_, _, c, m]) = (self.graph.shape(sums), self.graph.shape(weights)) else {
-                return Err(op.error("images and weights have four axes"));
+                return Err(internal(op, "a convolution without four axes"));
             };
             sums = self.push(op, Op::Reshape { shape: vec![n, h, w, c, m] }, &[sums])?;
         }
@@ -131,12 +131,10 @@ impl<'c> Reader<'c> {
         let (&[n, g, c, h, w], &[groups, f, channels, ..]) =
             (self.graph.shape(image), self.graph.shape(weights))
         else {
-            return Err(op.error("image and weights of a convolution of groups have five axes"));
+            return Err(internal(op, "a grouped convolution without five axes"));
         };
         if (groups, channels) != (g, c) {
-            return Err(
-                op.error(format!("weights for {groups} groups of {channels}, the image has {g} of {c}"))
-            );
+            return Err(internal(op, format_args!("weights of {groups} groups of {channels} channels")));
         }
         let image = self.push(op, Op::Reshape { shape: vec![n, g * c, h, w] }, &[image])?;
         let image = self.turned(op, image, &TO_NHWC)?;
@@ -163,7 +161,9 @@ impl<'c> Reader<'c> {
             self.push(op, Op::Concat { axis: 3 }, &parts)?
         };
         let sums = self.turned(op, sums, &TO_NCHW)?;
-        let &[_, _, oh, ow] = self.graph.shape(sums) else { return Err(op.error("an image has four axes")) };
+        let &[_, _, oh, ow] = self.graph.shape(sums) else {
+            return Err(internal(op, "a grouped convolution without four axes"));
+        };
         let sums = self.push(op, Op::Reshape { shape: vec![n, g, f, oh, ow] }, &[sums])?;
         match init {
             Some(init) => self.push(op, Op::Binary(Binary::Add), &[sums, init]),
@@ -201,7 +201,9 @@ impl<'c> Reader<'c> {
         let kernel =
             kernel.and_then(|shape| <[i64; 2]>::try_from(shape).ok()).map(|k| k.map(usize::try_from));
         let Some([Ok(kh), Ok(kw)]) = kernel else {
-            return Err(op.error("the window of a pooling has two axes of constant extent"));
+            return Err(
+                op.error(format_args!("{UNSUPPORTED}the window of a pooling must be a static 2-D tensor"))
+            );
         };
         let window = window(op)?;
         let mut image = self.whole(op, 0)?;
@@ -239,7 +241,7 @@ impl<'c> Reader<'c> {
         window: &Window,
         channels_first: bool,
     ) -> Result<ValueId, Reported> {
-        let result = op.result(0).ok_or_else(|| op.error("the op has no result"))?;
+        let result = op.result(0).ok_or_else(|| internal(op, "no result"))?;
         let wanted = crate::common::network::shape(result.ty()).map_err(|reason| op.error(reason))?;
         let mut size = self.graph.shape(image).to_vec();
         let places = wanted.get(if channels_first { 2..4 } else { 1..3 }).unwrap_or_default();
@@ -264,7 +266,7 @@ impl<'c> Reader<'c> {
         ];
         match maps {
             Some(maps) if !plain.contains(&maps.as_str()) => Err(op.error(format_args!(
-                "{UNSUPPORTED}a matrix product with other indexing maps than the usual ones: {maps}"
+                "{UNSUPPORTED}custom indexing maps are not supported: {maps} (use linalg.transpose)"
             ))),
             _ => Ok(()),
         }
@@ -280,7 +282,7 @@ fn window(op: Operation<'_>) -> Result<Window, Reported> {
         let list = op.ints_attr(name).unwrap_or_default();
         match <[i64; 2]>::try_from(list).map(|pair| pair.map(usize::try_from)) {
             Ok([Ok(a), Ok(b)]) => Ok([a, b]),
-            _ => Err(op.error(format!("{name} must be two numbers"))),
+            _ => Err(internal(op, format_args!("{name} are not two numbers"))),
         }
     };
     Ok(Window { stride: pair("strides")?, dilation: pair("dilations")?, ..Window::UNIT })

@@ -1,10 +1,11 @@
-//! Ops that move a window over an image.
+//! Convolutions and poolings.
 //!
 //! Invariant: windows fit their images exactly, as TOSA demands: what no window reaches is cut off first.
 
-use strum_float::Window;
+use strum_float::{PoolKind, Window};
 use strum_ir::{Attribute, Error, OpBuilder, Type, Value};
 
+use super::{dims, signed};
 use crate::common::tosa::build::Builder;
 use crate::common::tosa::geometry::{Axis, Exact};
 
@@ -22,16 +23,8 @@ pub(super) struct Sliding<'a, 'c> {
     pub(super) shape: &'a [usize],
     /// The element type of the result.
     pub(super) element: Type<'c>,
-}
-
-/// Numbers as MLIR's attributes hold them.
-pub(super) fn signed(list: &[usize]) -> Vec<i64> {
-    list.iter().map(|&d| i64::try_from(d).unwrap_or(i64::MAX)).collect()
-}
-
-/// Extents as the builder takes them.
-pub(super) fn dims(shape: &[usize]) -> Vec<u64> {
-    shape.iter().map(|&d| d as u64).collect()
+    /// The type of the sums.
+    pub(super) acc: Type<'c>,
 }
 
 impl<'c> Sliding<'_, 'c> {
@@ -54,7 +47,7 @@ impl<'c> Sliding<'_, 'c> {
 
     /// Makes the op on what windows reach of the image, and cuts off of the result what is too much. `make` begins an op
     /// on an image; padding, stride and result are added here.
-    pub(super) fn insert(
+    fn insert(
         &self,
         build: &mut Builder<'c>,
         make: impl FnOnce(&Builder<'c>, Value<'c>) -> OpBuilder<'c>,
@@ -83,5 +76,43 @@ impl<'c> Sliding<'_, 'c> {
             return Ok(value);
         }
         build.slice(value, &[0; 4], &dims(self.shape))
+    }
+
+    /// A convolution; `operands` are weights, bias and the two zero points.
+    pub(super) fn conv(
+        &self,
+        build: &mut Builder<'c>,
+        name: &str,
+        operands: [Value<'c>; 4],
+        discardable: &[(&str, Attribute<'c>)],
+    ) -> Result<Value<'c>, Error> {
+        let dilation = Attribute::i64s(build.context(), &signed(&self.window.dilation));
+        self.insert(build, |build, image| {
+            let op = build
+                .op(name)
+                .operand(image)
+                .operands(&operands)
+                .attribute("acc_type", Attribute::of_type(self.acc))
+                .attribute("dilation", dilation);
+            discardable.iter().fold(op, |op, &(name, value)| op.attribute(name, value))
+        })
+    }
+
+    /// A pooling; a mean has the same zero point for input and output.
+    pub(super) fn pool(
+        &self,
+        build: &mut Builder<'c>,
+        kind: PoolKind,
+        zero_point: Value<'c>,
+    ) -> Result<Value<'c>, Error> {
+        let kernel = Attribute::i64s(build.context(), &signed(&self.kernel));
+        self.insert(build, |build, image| match kind {
+            PoolKind::Average => build
+                .op("tosa.avg_pool2d")
+                .operands(&[image, zero_point, zero_point])
+                .attribute("acc_type", Attribute::of_type(self.acc))
+                .attribute("kernel", kernel),
+            PoolKind::Max => build.op("tosa.max_pool2d").operand(image).attribute("kernel", kernel),
+        })
     }
 }

@@ -1,15 +1,15 @@
-//! Float networks as TOSA on f32, in place of the function that they were read from.
+//! Float networks as TOSA on f32.
 //!
-//! Invariant: what is written computes what the graph computes, bit for bit. It is read back as the same graph, but for
-//! operators on constants, which the reader computes, and what is cut off of images and results so that windows fit.
+//! Invariant: what is written is read back as the same graph, but for operators on constants, which the reader computes, and what is cut
+//! off of images and results so that windows fit.
 
 use ndarray::IxDyn;
-use strum_float::{Binary, Graph, Node, Op, Pool, PoolKind, Relation, Tensor, Unary, ValueId, Window};
+use strum_float::{Binary, Graph, Node, Op, Pool, Relation, Tensor, Unary, ValueId, Window};
 use strum_ir::{Attribute, Error, Operation, PassError, Type, Value};
 
-use super::Network;
-use super::sliding::{Sliding, dims, signed};
-use crate::common::rewrite::blocks;
+use super::sliding::Sliding;
+use super::{Body, Values, along, dims, missing, pad, signed, tile};
+use crate::common::network::Network;
 use crate::common::tosa::build::Builder;
 use crate::common::tosa::elem::Elem;
 
@@ -18,16 +18,12 @@ use crate::common::tosa::elem::Elem;
 /// # Errors
 /// MLIR cannot make an op.
 pub fn replace_function<'c>(function: Operation<'c>, network: &Network<'c>) -> Result<(), PassError> {
-    let block =
-        *blocks(function).first().ok_or_else(|| PassError::Internal("a function without a body".into()))?;
-    let old = block.operations();
-    let end = block.terminator().ok_or_else(|| PassError::Internal("a block without an end".into()))?;
+    let (body, build) = Body::of(function)?;
     let graph = &network.graph;
-    let build = Builder::before(end)?;
     let f32 = Type::parse(build.context(), "f32")?;
-    let mut writer = Writer { build, f32, graph, values: vec![None; graph.value_count()] };
-    for (&id, argument) in graph.inputs().iter().zip(block.arguments()) {
-        writer.set(id, argument);
+    let mut writer = Writer { build, f32, graph, values: Values::new(graph.value_count()) };
+    for (&id, &argument) in graph.inputs().iter().zip(&body.arguments) {
+        writer.values.set(id.index(), argument);
     }
     for node in graph.nodes() {
         if let Some(location) = network.source(node.tag) {
@@ -35,39 +31,27 @@ pub fn replace_function<'c>(function: Operation<'c>, network: &Network<'c>) -> R
         }
         let operands = node.operands.iter().map(|&id| writer.get(id)).collect::<Result<Vec<_>, _>>()?;
         let value = writer.node(node, &operands)?;
-        writer.set(node.result, value);
+        writer.values.set(node.result.index(), value);
     }
-    for (index, &id) in graph.outputs().iter().enumerate() {
-        end.set_operand(index, writer.get(id)?);
-    }
-    for op in old.into_iter().rev().filter(|&op| op != end) {
-        op.erase()?;
-    }
-    Ok(())
+    let results = graph.outputs().iter().map(|&id| writer.get(id)).collect::<Result<Vec<_>, _>>()?;
+    Ok(body.replace(&results)?)
 }
 
 struct Writer<'g, 'c> {
     build: Builder<'c>,
     f32: Type<'c>,
     graph: &'g Graph,
-    values: Vec<Option<Value<'c>>>,
+    values: Values<'c>,
 }
 
 impl<'c> Writer<'_, 'c> {
-    fn set(&mut self, id: ValueId, value: Value<'c>) {
-        if let Some(place) = self.values.get_mut(id.index()) {
-            *place = Some(value);
-        }
-    }
-
     /// A value; a constant is made when it is first wanted.
     fn get(&mut self, id: ValueId) -> Result<Value<'c>, PassError> {
-        if let Some(value) = self.values.get(id.index()).copied().flatten() {
+        if let Some(value) = self.values.get(id.index()) {
             return Ok(value);
         }
-        let missing = || PassError::Internal(format!("float value {} is not there", id.index()));
-        let value = self.constant(self.graph.constant_of(id).ok_or_else(missing)?)?;
-        self.set(id, value);
+        let value = self.constant(self.graph.constant_of(id).ok_or_else(|| missing(id.index()))?)?;
+        self.values.set(id.index(), value);
         Ok(value)
     }
 
@@ -88,12 +72,10 @@ impl<'c> Writer<'_, 'c> {
         let x = *operands.first().ok_or_else(no_operand)?;
         let image = node.operands.first().map_or(&[][..], |&id| graph.shape(id));
         let name = format!("tosa.{}", node.op.name());
-        let context = self.build.context();
-        let axis_of = |axis: usize| Attribute::i32(context, i32::try_from(axis).unwrap_or(i32::MAX));
         let begin = |build: &Builder<'c>| build.op(&name).operands(operands).result(ty);
         let value = match &node.op {
             Op::Conv2d(window) | Op::DepthwiseConv2d(window) => self.conv(node, window, operands)?,
-            Op::Pool(pool) => self.pool(&name, pool, x, image, shape)?,
+            Op::Pool(pool) => self.pool(pool, x, image, shape)?,
             Op::Matmul => {
                 let zero = self.number(0.0)?;
                 self.build.binary(&name, &[operands, &[zero, zero]].concat(), ty)?
@@ -113,21 +95,14 @@ impl<'c> Writer<'_, 'c> {
                 self.build.insert(op)?
             }
             Op::Select(relation) => self.select(*relation, node, operands, ty)?,
-            Op::Reduce { axis, .. } | Op::Concat { axis } => {
-                self.build.insert(begin(&self.build).attribute("axis", axis_of(*axis)))?
-            }
+            Op::Reduce { axis, .. } | Op::Concat { axis } => along(&self.build, &name, operands, *axis, ty)?,
             Op::Pad { around, value } => {
-                let flat: Vec<u64> = around.iter().flatten().map(|&n| n as u64).collect();
-                let operands = [x, self.build.shape(&flat)?, self.number(*value)?];
-                self.build.binary(&name, &operands, ty)?
+                pad(&mut self.build, x, around, |build| build.floats(&[1], &[*value]), ty)?
             }
             Op::Reshape { .. } => self.build.reshape(x, &dims(shape))?,
             Op::Slice { start, .. } => self.build.slice(x, &dims(start), &dims(shape))?,
             Op::Transpose { perms } => self.build.transpose(x, perms)?,
-            Op::Tile { multiples } => {
-                let list = self.build.shape(&dims(multiples))?;
-                self.build.binary(&name, &[x, list], ty)?
-            }
+            Op::Tile { multiples } => tile(&mut self.build, x, multiples, ty)?,
         };
         Ok(value)
     }
@@ -135,10 +110,6 @@ impl<'c> Writer<'_, 'c> {
     /// An end of a range.
     fn bound(&self, value: f32) -> Result<Attribute<'c>, Error> {
         Attribute::parse(self.build.context(), &format!("0x{:08X} : f32", value.to_bits()))
-    }
-
-    fn acc_type(&self) -> Attribute<'c> {
-        Attribute::of_type(self.f32)
     }
 
     fn conv(&mut self, node: &Node, window: &Window, operands: &[Value<'c>]) -> Result<Value<'c>, PassError> {
@@ -152,46 +123,25 @@ impl<'c> Writer<'_, 'c> {
         let kernel = taps.and_then(|taps| taps.try_into().ok()).ok_or_else(unfit)?;
         let zero = self.number(0.0)?;
         let (image_shape, shape) = (self.graph.shape(image_id), self.graph.shape(node.result));
-        let sliding = Sliding { image, image_shape, kernel, window, shape, element: self.f32 };
-        let (acc, dilation) =
-            (self.acc_type(), Attribute::i64s(self.build.context(), &signed(&window.dilation)));
-        Ok(sliding.insert(&mut self.build, |build, image| {
-            let op = build.op(&format!("tosa.{}", node.op.name()));
-            op.operands(&[image, weights, bias, zero, zero])
-                .attribute("acc_type", acc)
-                .attribute("dilation", dilation)
-        })?)
+        let sliding = Sliding { image, image_shape, kernel, window, shape, element: self.f32, acc: self.f32 };
+        let name = format!("tosa.{}", node.op.name());
+        Ok(sliding.conv(&mut self.build, &name, [weights, bias, zero, zero], &[])?)
     }
 
     fn pool(
         &mut self,
-        name: &str,
         pool: &Pool,
         image: Value<'c>,
         image_shape: &[usize],
         shape: &[usize],
     ) -> Result<Value<'c>, Error> {
         let zero = self.number(0.0)?;
-        let kernel = Attribute::i64s(self.build.context(), &signed(&pool.kernel));
-        let acc = self.acc_type();
-        let sliding = Sliding {
-            image,
-            image_shape,
-            kernel: pool.kernel,
-            window: &pool.window,
-            shape,
-            element: self.f32,
-        };
-        sliding.insert(&mut self.build, |build, image| {
-            let op = build.op(name).operand(image).attribute("kernel", kernel);
-            match pool.kind {
-                PoolKind::Average => op.operands(&[zero, zero]).attribute("acc_type", acc),
-                PoolKind::Max => op,
-            }
-        })
+        let (kernel, window) = (pool.kernel, &pool.window);
+        let sliding = Sliding { image, image_shape, kernel, window, shape, element: self.f32, acc: self.f32 };
+        sliding.pool(&mut self.build, pool.kind, zero)
     }
 
-    /// A comparison and the choice by it.
+    /// A comparison, and the selection by it.
     fn select(
         &mut self,
         relation: Relation,
@@ -199,7 +149,7 @@ impl<'c> Writer<'_, 'c> {
         operands: &[Value<'c>],
         ty: Type<'c>,
     ) -> Result<Value<'c>, PassError> {
-        let unfit = || PassError::Internal("a choice has four operands".into());
+        let unfit = || PassError::Internal("select has four operands".into());
         let (&[a, b, yes, no], [first, second, ..]) = (operands, node.operands.as_slice()) else {
             return Err(unfit());
         };

@@ -1,6 +1,6 @@
 // RUN: strum-opt %s --linalg-to-tosa | FileCheck %s
 
-// A max pooling that rounds its places up, as torch-mlir exports it: the padded image has room for one more.
+// A max pooling in ceil mode, as torch-mlir exports it: the padded input has room for one window more.
 // CHECK-LABEL: func.func @pool
 // CHECK: %[[CUT:.*]] = tosa.slice %{{.*}} -> tensor<1x5x5x2xf32>
 // CHECK: tosa.max_pool2d %[[CUT]] {{.*}}-> tensor<1x2x2x2xf32>

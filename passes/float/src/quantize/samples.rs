@@ -1,24 +1,25 @@
-//! Samples for calibration. Invariant: a sample holds a finite tensor for every input of the network, in order.
+//! Calibration samples. Invariant: a sample holds a finite tensor for every input of the network, in order.
 
 use ndarray::IxDyn;
-use strum_float::{Graph, Tensor};
 
-/// What random samples mean.
-pub const WARNING: &str = "\
-no calibration data: ranges come from 8 random inputs (normal, mean 0, deviation 1). The network computes, and its
-cycles and sizes are right, but its accuracy is not that of a calibrated one";
+use crate::{Graph, Tensor};
 
-/// Random samples.
+/// The warning about a network that is quantized without calibration data.
+pub const RANDOM_WARNING: &str = "\
+no calibration data: activation ranges are estimated from 8 random inputs (normal, mean 0, standard deviation 1); \
+cycles and sizes are valid, accuracy is not";
+
+/// The number of random samples.
 const RANDOM: usize = 8;
 
-/// The samples of an input along the first axis of an array. Axes of extent 1 change no order, and may be missing or more.
+/// Splits an array into samples of an input, along axis 0. Axes of extent 1 are ignored in the comparison of shapes.
 ///
 /// # Errors
-/// When the array holds no samples of this shape, or a value that is not finite.
+/// The array contains no samples of this shape, or a value that is not finite.
 pub fn samples(input: &[usize], shape: &[u64], values: &[f32]) -> Result<Vec<Tensor>, String> {
     let count = check_shape(input, shape)?;
     if let Some(x) = values.iter().find(|x| !x.is_finite()) {
-        return Err(format!("a value is {x}"));
+        return Err(format!("contains the value {x}; all values must be finite"));
     }
     let size: usize = input.iter().product();
     let tensors = values
@@ -31,12 +32,14 @@ pub fn samples(input: &[usize], shape: &[u64], values: &[f32]) -> Result<Vec<Ten
 /// The number of samples of an input in an array of this shape.
 ///
 /// # Errors
-/// When there is none.
-pub fn check_shape(input: &[usize], shape: &[u64]) -> Result<usize, String> {
+/// There is none.
+fn check_shape(input: &[usize], shape: &[u64]) -> Result<usize, String> {
     match sample_count(shape, input) {
-        Some(0) => Err("there is no sample".into()),
+        Some(0) => Err("contains no samples".into()),
         Some(count) => Ok(count),
-        None => Err(format!("an array of shape {shape:?} holds no samples of it along a first axis")),
+        None => Err(format!(
+            "array of shape {shape:?} does not match the input shape {input:?} with samples along axis 0"
+        )),
     }
 }
 
@@ -47,9 +50,9 @@ fn sample_count(array: &[u64], sample: &[usize]) -> Option<usize> {
     rest.iter().copied().filter(|&d| d != 1).eq(wanted).then(|| usize::try_from(*count).ok())?
 }
 
-/// Normal numbers of a fixed seed.
+/// Samples of normally distributed values, from a fixed seed.
 #[must_use]
-pub fn random(graph: &Graph) -> Vec<Vec<Tensor>> {
+pub(crate) fn random(graph: &Graph) -> Vec<Vec<Tensor>> {
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut uniform = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -81,6 +84,18 @@ mod tests {
         assert_eq!(sample_count(&[5, 3, 4], &[1, 3, 3]), None);
         assert_eq!(sample_count(&[], &[1, 3, 3]), None);
         assert_eq!(sample_count(&[1, 3, 3], &[1, 3, 3]), Some(1));
+    }
+
+    #[test]
+    fn arrays_that_hold_no_samples_are_refused() {
+        let refused = |shape: &[u64], values: &[f32]| samples(&[1, 2], shape, values).unwrap_err();
+        assert_eq!(
+            refused(&[2, 3], &[0.0; 6]),
+            "array of shape [2, 3] does not match the input shape [1, 2] with samples along axis 0"
+        );
+        assert_eq!(refused(&[0, 2], &[]), "contains no samples");
+        assert_eq!(refused(&[1, 2], &[0.0, f32::NAN]), "contains the value NaN; all values must be finite");
+        assert_eq!(samples(&[1, 2], &[2, 2], &[1.0, 2.0, 3.0, 4.0]).unwrap().len(), 2);
     }
 
     #[test]

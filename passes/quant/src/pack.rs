@@ -1,4 +1,4 @@
-//! From INT8 weight codes to packed bytes: choice of the shift, selection, encoding. Output channels are independent and
+//! Packing: from INT8 weight codes to bytes, by choice of the shift, selection, encoding. Output channels are independent and
 //! run in parallel; the result does not depend on the number of threads.
 
 use rayon::prelude::*;
@@ -23,7 +23,7 @@ pub enum Shift {
     Fixed(u8),
 }
 
-/// How a layer is to be quantized and packed.
+/// How a layer is to be packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Request {
     /// Block length: 4, 8, 16 or 32.
@@ -147,20 +147,20 @@ impl<'a> Moments<'a> {
     }
 }
 
-/// Quantizes `codes`, an INT8 tensor `[oc][ky][kx][ic]`, and packs the result.
+/// Packs `codes`, an INT8 tensor `[oc][ky][kx][ic]`.
 ///
 /// # Errors
 /// The request is not legal, it selects by activations, or the number of codes is not that of the shape.
-pub fn quantize(codes: &[i8], shape: Shape, request: &Request) -> Result<Packed, QuantError> {
-    quantize_with(codes, shape, request, None)
+pub fn pack(codes: &[i8], shape: Shape, request: &Request) -> Result<Packed, QuantError> {
+    pack_with(codes, shape, request, None)
 }
 
-/// As [`quantize`], with what selection by activations needs: of every input channel the second moment of its activations,
+/// As [`pack`], with what selection by activations needs: of every input channel the second moment of its activations,
 /// `E[(x - zero point)²]`, in any unit. Other selections do not look at it.
 ///
 /// # Errors
-/// As [`quantize`], or the moments are missing, not one an input channel, negative or not finite.
-pub fn quantize_with(
+/// As [`pack`], or the moments are missing, not one an input channel, negative or not finite.
+pub fn pack_with(
     codes: &[i8],
     shape: Shape,
     request: &Request,
@@ -226,10 +226,10 @@ mod tests {
     fn the_smaller_shift_wins_a_tie() {
         let shape = Shape { oc: 2, kh: 1, kw: 1, ic: 4 };
         let request = Request { w: 4, low: 4, shift: Shift::AutoChannel, ..Request::new(Kind::Dliq) };
-        let packed = quantize(&[0, 0, 0, 0, 8, -8, 16, 32], shape, &request).unwrap();
+        let packed = pack(&[0, 0, 0, 0, 8, -8, 16, 32], shape, &request).unwrap();
         assert_eq!(packed.shifts().unwrap(), [0, 3]);
         let request = Request { shift: Shift::AutoLayer, ..request };
-        let packed = quantize(&[0, 0, 0, 0, 8, -8, 16, 32], shape, &request).unwrap();
+        let packed = pack(&[0, 0, 0, 0, 8, -8, 16, 32], shape, &request).unwrap();
         assert_eq!(packed.format.method, Method::Dliq { q: 4, shift: DliqShift::Layer(3) });
     }
 
@@ -239,8 +239,8 @@ mod tests {
         for kind in [Kind::Sparse, Kind::Mip2q, Kind::Dense] {
             let plain = Request { w: 4, low: 2, ..Request::new(kind) };
             for shift in [Shift::Fixed(0), Shift::Fixed(2), Shift::AutoChannel] {
-                let given = quantize(&[3, -9, 0, 77], shape, &Request { shift, ..plain }).unwrap();
-                let unpacked = quantize(&[3, -9, 0, 77], shape, &plain).unwrap().unpack();
+                let given = pack(&[3, -9, 0, 77], shape, &Request { shift, ..plain }).unwrap();
+                let unpacked = pack(&[3, -9, 0, 77], shape, &plain).unwrap().unpack();
                 assert_eq!(given.unpack(), unpacked, "{kind} {shift:?}");
             }
         }
@@ -250,18 +250,12 @@ mod tests {
     fn bad_input_is_refused() {
         let shape = Shape { oc: 1, kh: 1, kw: 1, ic: 4 };
         let text = |r: Result<Packed, QuantError>| r.unwrap_err().to_string();
-        assert_eq!(
-            text(quantize(&[0; 3], shape, &Request::new(Kind::Dense))),
-            "expected 4 weight codes, got 3"
-        );
+        assert_eq!(text(pack(&[0; 3], shape, &Request::new(Kind::Dense))), "expected 4 weight codes, got 3");
         let request = Request { shift: Shift::Fixed(5), ..Request::new(Kind::Dliq) };
-        assert_eq!(text(quantize(&[0; 4], shape, &request)), "shift must be in 0..=4, got 5");
+        assert_eq!(text(pack(&[0; 4], shape, &request)), "shift must be in 0..=4, got 5");
         let request = Request { w: 12, ..Request::new(Kind::Sparse) };
-        assert_eq!(text(quantize(&[0; 4], shape, &request)), "block length w must be 4, 8, 16 or 32, got 12");
+        assert_eq!(text(pack(&[0; 4], shape, &request)), "block length w must be 4, 8, 16 or 32, got 12");
         let request = Request { low: 17, ..Request::new(Kind::Sparse) };
-        assert_eq!(
-            text(quantize(&[0; 4], shape, &request)),
-            "low must be at most the block length 16, got 17"
-        );
+        assert_eq!(text(pack(&[0; 4], shape, &request)), "low must be at most the block length 16, got 17");
     }
 }

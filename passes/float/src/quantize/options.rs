@@ -1,0 +1,164 @@
+//! A recipe as a user asks for it, on the command line or in the options of a pass.
+//!
+//! Invariant: an option that would change nothing is refused.
+
+use strum_quant::{CORRECT, Choice, SELECT};
+
+use super::recipe::NOT_REPRESENTATIVE;
+use super::{RangeChoice, Recipe, Storage, WeightRounding, WeightScales};
+
+/// The share of values that `percentile` leaves out by default.
+pub const PERCENTILE: f64 = 0.0001;
+
+/// How ranges of activations are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activations {
+    /// See [`RangeChoice::MinMax`].
+    MinMax,
+    /// See [`RangeChoice::Percentile`].
+    Percentile,
+    /// See [`RangeChoice::Mse`].
+    Mse,
+}
+
+/// How weights are rounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoundingChoice {
+    /// To nearest.
+    Nearest,
+    /// With feedback.
+    Feedback,
+}
+
+/// How options are written where the user gives them, which is how messages name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notation {
+    /// `percentile`, `activations=percentile`.
+    Pass,
+    /// `--percentile`, `--activations percentile`.
+    CommandLine,
+}
+
+impl Notation {
+    fn name(self, option: &str) -> String {
+        match self {
+            Notation::Pass => option.into(),
+            Notation::CommandLine => format!("--{option}"),
+        }
+    }
+
+    fn value(self, option: &str, value: &str) -> String {
+        match self {
+            Notation::Pass => format!("{option}={value}"),
+            Notation::CommandLine => format!("--{option} {value}"),
+        }
+    }
+}
+
+/// What a user asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// Whether there is calibration data (`calibration`).
+    pub calibrated: bool,
+    /// How ranges of activations are chosen (`activations`).
+    pub activations: Activations,
+    /// The share of values that is left out, if given (`percentile`).
+    pub percentile: Option<f64>,
+    /// Granularity of weight scales (`weights`).
+    pub weights: WeightScales,
+    /// How weights are rounded, if given (`rounding`).
+    pub rounding: Option<RoundingChoice>,
+    /// The weight format to round for, if given (`storage`).
+    pub storage: Option<&'a Choice>,
+    /// Whether biases are corrected (`bias-correction`).
+    pub bias_correction: bool,
+    /// Whether weight ranges are equalized (`equalize`).
+    pub equalize: bool,
+}
+
+impl Options<'_> {
+    /// The recipe that is asked for.
+    ///
+    /// # Errors
+    /// Options that contradict one another or have no effect, in the words of `notation`.
+    pub fn recipe(&self, notation: Notation) -> Result<Recipe, String> {
+        Ok(Recipe {
+            ranges: self.ranges(notation)?,
+            weights: self.weights,
+            equalize: self.equalize,
+            rounding: self.rounding(notation)?,
+        })
+    }
+
+    fn ranges(&self, notation: Notation) -> Result<RangeChoice, String> {
+        let percentile = notation.name("percentile");
+        match (self.activations, self.percentile) {
+            (Activations::Percentile, Some(share)) if !(0.0..1.0).contains(&share) => {
+                refuse(format!("{percentile} is {share}, expected a number in [0, 1)"))
+            }
+            (Activations::Percentile, share) => Ok(RangeChoice::Percentile(share.unwrap_or(PERCENTILE))),
+            (_, Some(_)) => {
+                let needed = notation.value("activations", "percentile");
+                refuse(format!("{percentile} has no effect without {needed}"))
+            }
+            (Activations::MinMax, None) => Ok(RangeChoice::MinMax),
+            (Activations::Mse, None) => Ok(RangeChoice::Mse),
+        }
+    }
+
+    fn rounding(&self, notation: Notation) -> Result<WeightRounding, String> {
+        use RoundingChoice::{Feedback, Nearest};
+        let storage = self.storage.map(Storage::of);
+        let (rounding, asked_by) = match (self.rounding, storage, self.bias_correction) {
+            (Some(Nearest), Some(_), _) => {
+                let [storage, nearest] = [notation.name("storage"), notation.value("rounding", "nearest")];
+                return refuse(format!("{storage} rounds with feedback and contradicts {nearest}"));
+            }
+            (Some(Feedback), _, true) | (None, Some(_), true) => {
+                let option = notation.name("bias-correction");
+                return refuse(format!("{option} has no effect: rounding with feedback corrects biases"));
+            }
+            (None | Some(Nearest), None, false) => return Ok(WeightRounding::Nearest),
+            (None | Some(Nearest), None, true) => {
+                (WeightRounding::BiasCorrection, notation.name("bias-correction"))
+            }
+            (Some(Feedback), storage, false) => {
+                (WeightRounding::Feedback(storage.flatten()), notation.value("rounding", "feedback"))
+            }
+            (None, Some(storage), false) => (WeightRounding::Feedback(storage), notation.name("storage")),
+        };
+        if self.calibrated {
+            return Ok(rounding);
+        }
+        let calibration = notation.name("calibration");
+        refuse(format!("{asked_by} needs {calibration}: {NOT_REPRESENTATIVE}"))
+    }
+}
+
+fn refuse<T>(message: String) -> Result<T, String> {
+    Err(message)
+}
+
+impl Storage {
+    /// Reads `METHOD[,NAME=VALUE]…` as a weight format to round for.
+    ///
+    /// # Errors
+    /// Text that [`Choice::parse`] refuses, or a parameter of what happens to weights that are codes already.
+    pub fn choice(text: &str) -> Result<Choice, String> {
+        let choice = Choice::parse(text).map_err(|error| error.to_string())?;
+        for parameter in [&SELECT, &CORRECT] {
+            if choice.spec().value(parameter).is_some() {
+                let name = parameter.name;
+                return refuse(format!("{name} has no effect on weights that are rounded for their format"));
+            }
+        }
+        Ok(choice)
+    }
+
+    /// The format that weights are rounded for; nothing for plain INT8.
+    #[must_use]
+    pub fn of(choice: &Choice) -> Option<Storage> {
+        // As strum-pack does it for layers that it has no packing of.
+        choice.request().map(|request| Storage { request, min_channels: request.w.into() })
+    }
+}
