@@ -427,3 +427,21 @@ fn lines_are_those_of_the_whole_file_and_chunks_are_processed_alone() {
         assert!(run_in(scratch.path(), tool, &["--version"], b"").ok().text().contains("(LLVM 22."));
     }
 }
+
+#[test]
+fn options_that_are_not_utf8_are_refused() {
+    let scratch = Scratch::new();
+    scratch.write("net.mlir", NETWORK);
+    for (pass, refusal) in [
+        ("--strum-pack=packing=", "the options of strum-pack are not UTF-8"),
+        ("--strum-pipeline=write-strategy=", "the options of strum-pipeline are not UTF-8"),
+    ] {
+        let mut option = pass.as_bytes().to_vec();
+        option.extend(b"\xff.json");
+        let arguments = [OsStr::new("net.mlir"), &OsString::from_vec(option)];
+        let output = Command::new(OPT).args(arguments).current_dir(scratch.path()).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains(refusal), "{text}");
+        assert_eq!(output.status.code(), Some(2), "{text}");
+    }
+}

@@ -33,7 +33,7 @@
 // WEIGHTS: error: option 'weights' of tosa-quantize must be per-channel or per-tensor, got 'some'
 // SHARE: error: option 'percentile' of tosa-quantize must be a number from 0 to below 1, got '1.5'
 // NONE: error: 'func.func' op calibration data '{{.*}}none.npy': No such file
-// NPY: error: 'func.func' op calibration data '{{.*}}': not an .npy file: {{.+}}
+// NPY: error: 'func.func' op calibration data '{{.*}}': not an .npy file
 // SHAPE: error: 'func.func' op calibration data '{{.*}}wrong.npy': array of shape [2, 3] does not match the input shape [1, 2] with samples along axis 0
 // SHORT: error: 'func.func' op calibration data '{{.*}}short.npy': {{[0-9]+}} bytes of data do not make float32[1000, 2]
 // NAN: error: 'func.func' op calibration data '{{.*}}nan.npy': contains the value NaN; all values must be finite

@@ -29,7 +29,7 @@ pass_options! {
     /// The pass.
     pub struct TosaQuantize {
         calibration("calibration"): Option<String> = None,
-            ".npy file of f32 samples of the only input, along the first axis; random ones without it";
+            ".npy file, or FILE.npz:KEY, of samples of the only input along the first axis; random ones without it";
         activations("activations"): Activations = Activations::Mse,
             in Words(vec![
                 ("minmax", Activations::MinMax), ("percentile", Activations::Percentile), ("mse", Activations::Mse),
