@@ -52,3 +52,12 @@ func.func @unknown(%x: tensor<1x2xf32>) -> tensor<1x2xf32> {
   %0 = tosa.sin %x : (tensor<1x2xf32>) -> tensor<1x2xf32>
   return %0 : tensor<1x2xf32>
 }
+
+// -----
+
+func.func @size(%x: tensor<1x2xf32>) -> tensor<1x5xf32> {
+  %twice = tosa.const_shape {values = dense<[1, 2]> : tensor<2xindex>} : () -> !tosa.shape<2>
+  // expected-error@+1 {{result has shape [1, 4], its type has [1, 5]}}
+  %0 = tosa.tile %x, %twice : (tensor<1x2xf32>, !tosa.shape<2>) -> tensor<1x5xf32>
+  return %0 : tensor<1x5xf32>
+}

@@ -11,7 +11,7 @@ use std::path::Path;
 pub(crate) fn example(pass: &str) -> String {
     let path = format!("lit/passes/{pass}/basic.mlir");
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(&path));
-    let text = text.unwrap_or_else(|error| panic!("{path}, the example of {pass}: {error}"));
+    let text = text.unwrap_or_else(|error| panic!("{path}: {error}"));
     let Case { options, prose, input, output } = Case::first(&text);
     assert!(!input.is_empty() && !output.is_empty(), "{path}: the first case has no input or no pattern");
     let prose = prose.join("\n");
