@@ -92,6 +92,8 @@ fn naive(layers: &[Layer], request: &Request) -> f64 {
             Method::Mip2q { l, .. } => {
                 (0..=l).flat_map(|e| [1 << e, -(1 << e)]).filter(|&v| v < 128).collect()
             }
+            #[allow(unreachable_patterns, reason = "methods that the table does not name")]
+            method => panic!("{method:?} is not in the table"),
         }
     };
     let (mut signal, mut noise) = (0f64, 0f64);

@@ -47,9 +47,9 @@ pub fn tensor() -> impl Strategy<Value = Tensor> {
 /// The request that leads to this format.
 pub fn request(format: Format, select: Select) -> Request {
     let shift = match format.method {
-        Method::Dense | Method::Sparse | Method::Mip2q { .. } => Shift::AutoLayer,
         Method::Dliq { shift: DliqShift::Layer(shift), .. } => Shift::Fixed(shift),
         Method::Dliq { shift: DliqShift::PerChannel, .. } => Shift::AutoChannel,
+        _ => Shift::AutoLayer,
     };
     Request { w: format.w, low: format.low, method: format.method, shift, select }
 }
