@@ -1,4 +1,4 @@
-"""Runs `strumc` on a network: quantization, evaluation of every way of storing weights, search."""
+"""Runs `strumc` on a network: quantization, evaluation of every weight format, search."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from .networks import Network
 
-# What is evaluated beside float and plain INT8: title, configuration as `strumc eval --config` takes it.
+# What is evaluated besides float and plain INT8: title, configuration for `strumc eval --config`.
 CONFIGS = [
     ("mip2q, L = 7", "mip2q"),
     ("mip2q, L = 7, by activation, corrected", "mip2q,select=activation,correct=both"),
@@ -24,21 +24,21 @@ CONFIGS = [
     ("sparse, by activation, corrected", "sparse,select=activation,correct=both"),
 ]
 
-# Networks whose weights are rounded with feedback, for a way of storing them: title, `strumc quantize --storage`.
+# Networks with weights rounded to a format (GPTQ-style): title, `strumc quantize --storage`.
 STORAGES = [
-    ("INT8, rounded with feedback", "dense"),
-    ("mip2q, L = 7, rounded for it with feedback", "mip2q"),
-    ("dliq, shift per layer, rounded for it with feedback", "dliq"),
-    ("sparse, rounded for it with feedback", "sparse"),
+    ("INT8, GPTQ-rounded", "dense"),
+    ("mip2q, L = 7, GPTQ-rounded", "mip2q"),
+    ("dliq, shift per layer, GPTQ-rounded", "dliq"),
+    ("sparse, GPTQ-rounded", "sparse"),
 ]
 
-# How rows of such networks are called.
+# The names of the rows of such networks.
 ROUNDED = "rounded {}"
 
 # The uniform configuration whose size the search is given.
 LIKE = "mip2q"
 
-# The search measures on so many calibration samples.
+# The number of calibration samples that the search measures on.
 SEARCH_SAMPLES = 48
 
 

@@ -13,31 +13,29 @@ TITLES = {
     "dense": "INT8",
     **{config: title for title, config in CONFIGS},
     **{ROUNDED.format(storage): title for title, storage in STORAGES},
-    "searched": f"searched, of the size of {LIKE}",
+    "searched": f"searched, within the size of {LIKE}",
 }
 
 NO_VALIDATION_SET = (
-    "No validation set of ImageNet was at hand: the figures of EfficientNet-Lite0 are agreement with the float network and "
-    "signal-to-noise ratios on 100 images, and the 20 labelled photographs among them only show that the network is not broken."
+    "No ImageNet validation set was available: the figures of EfficientNet-Lite0 are agreement with the float network and SQNR on "
+    "100 images; the 20 labelled photographs among them only show that the network is intact."
 )
 
 HEAD = f"""\
 # Accuracy
 
-Written by `tools/accuracy/run MODELS`; all figures are measured, by exact results of the simulator, and ours. {NO_VALIDATION_SET}
+Written by `tools/accuracy/run MODELS`; all figures are measured here, with exact results of the simulator. {NO_VALIDATION_SET}
 
-Networks are quantized by `strumc quantize` with its defaults, from calibration samples that are not among the test samples. Half
-of each block of 16 weights is low (p = ½). Depthwise layers and layers of fewer than 16 input channels stay INT8, but for the
-searched rows, where `strumc tune --max-bytes` chooses for each layer by {SEARCH_SAMPLES} calibration samples, at no more bytes than
-uniform `{LIKE}` takes. "By activation" is `select=activation`, "corrected" `correct=both`: the least-squares factor of every
-channel and the mean error in its bias. "Rounded for it with feedback" is a network of its own, from `strumc quantize --storage`: its weights
-are rounded, each error made up for by later weights, to such as the format holds, so that nothing is lost when they are packed. Its
-settings are the same for all networks. Small changes of them move single answers: with other ridges, mip2q gave between 93.8 and 94.4 %, and
-between 23 and 26 dB, on the 1,000 lines of text.
+Networks are quantized by `strumc quantize` with its defaults, with calibration samples that are not among the test samples. Half of each
+block of 16 weights is low (p = ½). Depthwise layers and layers with fewer than 16 input channels stay INT8, except in the searched rows,
+where `strumc tune --max-bytes` chooses per layer with {SEARCH_SAMPLES} calibration samples, within the bytes of uniform `{LIKE}`. "By
+activation" is `select=activation`, "corrected" `correct=both`: the least-squares factor of every channel, and its mean error in the bias.
+"GPTQ-rounded" is a separate network, from `strumc quantize --storage`: its weights are rounded to values that the format represents exactly,
+each error compensated in the weights not yet rounded, so packing is lossless. Its settings are the same for all networks. Small changes of
+them change single answers: with other ridges, mip2q gave between 93.8 and 94.4 %, and between 23 and 26 dB, on the 1,000 lines of text.
 
-`±` is the standard error of the share of right answers: differences between rows of one network, which are of the same samples,
-are surer than it. Agreement and the logits' ratio of signal to noise are against the float network; the weights' ratio is against
-the INT8 codes.
+`±` is the standard error of the accuracy; differences between rows of one network are more certain, since they use the same samples.
+Agreement and the SQNR of the logits (logits dB) are against the float network, the SQNR of the weights (weights dB) against the INT8 codes.
 """
 
 
@@ -89,10 +87,10 @@ SUMMARY = [
     ("float", "float"),
     ("INT8", "dense"),
     ("mip2q", "mip2q"),
-    ("mip2q, rounded for it", "rounded mip2q"),
-    ("dliq, rounded for it", "rounded dliq"),
+    ("mip2q, GPTQ", "rounded mip2q"),
+    ("dliq, GPTQ", "rounded dliq"),
     ("sparse", "sparse"),
-    ("sparse, rounded for it", "rounded sparse"),
+    ("sparse, GPTQ", "rounded sparse"),
     ("searched", "searched"),
 ]
 
@@ -110,8 +108,8 @@ def summary(results: list[Result]) -> str:
             what, cell = "logits dB", lambda row: decibels(row, "sqnr_db")
         cells = [cell(result.rows[name]) for _, name in SUMMARY]
         lines.append(f"| {result.network.title}: {what} | " + " | ".join(cells) + " |")
-    rounded = "Rounded for it: `strumc quantize --storage`, from the same calibration samples."
-    searched = f"{rounded} The searched packing stores no more bytes than uniform {LIKE}."
+    rounded = "GPTQ: weights rounded by `strumc quantize --storage`, with the same calibration samples."
+    searched = f"{rounded} The searched packing uses no more bytes than uniform {LIKE}."
     return "\n".join(lines) + f"\n\n{searched} {NO_VALIDATION_SET}\n"
 
 

@@ -25,17 +25,18 @@ FAMILIES = (
 ).split()
 
 HEAD = """\
-# Networks that were taken all the way
+# Networks from export to simulator
 
-Of every network below, with **random weights** (of a fixed seed, batch normalizations with the statistics of random images),
-torch-mlir wrote linalg and TOSA on f32, as `tools/zoo` calls it. Both were read, evaluated and compared with PyTorch, quantized by four
-random images, compiled for `flexnn-16x16` and run on the simulator. `tools/survey` does it again and writes this page;
-`tools/survey resnet18` prints the lines of one.
+torch-mlir exported every network below with **random weights** (with a fixed seed, and batch normalizations with the statistics of random
+images) to linalg and to TOSA on f32, through `tools/zoo`. Both were imported, evaluated and compared with PyTorch, quantized with four
+random images, compiled for `flexnn-16x16` and run on the simulator. `tools/survey` repeats this and writes this page;
+`tools/survey resnet18` prints the rows of one network.
 
-- *difference*: the largest difference of an output of the float evaluation from PyTorch's, in parts of the largest output.
-- *SQNR*: of the quantized network's outputs on those images against the float network. With random weights it says
-  nothing of accuracy: outputs of such networks are small differences of large noise.
-- *cycles*: of one image as plain INT8, and with half of the weights as powers of two (`mip2q`).
+- *door*: the dialect of the export.
+- *difference*: the largest difference of an output of the float evaluation from PyTorch's, relative to the largest output.
+- *SQNR*: of the quantized network's outputs on those images against the float network. With random weights it does not
+  indicate accuracy: outputs of such networks are small differences of large noise.
+- *cycles*: per image, as plain INT8, and with half of the weights as powers of two (`mip2q`).
 
 | network | input | door | difference | SQNR, dB | weights, bytes | cycles INT8 | cycles mip2q |
 |---|---|---|---|---|---|---|---|
