@@ -1,4 +1,4 @@
-//! The machine description: one file that compiler, simulator and cost model read alike.
+//! The machine description: one file that compiler, simulator and cost model share.
 //!
 //! A machine that passed [`Machine::check`] has every value inside its documented range.
 
@@ -7,25 +7,25 @@ use std::fmt::Write as _;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-/// Greatest size of a machine file in bytes.
+/// Maximum size of a machine file in bytes.
 const MAX_FILE: usize = 64 << 10;
-/// Greatest length of a machine name in bytes.
+/// Maximum length of a machine name in bytes.
 const MAX_NAME: usize = 64;
 
 /// How a PE computes StruM blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PeKind {
-    /// Multipliers only: low members are decoded and multiplied as any weight.
+    /// Multipliers only: low members are decoded and multiplied like any weight.
     Dense,
-    /// A multiplier per lane, and a shifter path that low members take: saves power.
+    /// A multiplier per lane, and a shifter path for low members: saves power.
     StrumDynamic,
     /// Half of the multipliers are shifters: saves area, runs plain INT8 at half rate.
     StrumStatic,
 }
 
 impl PeKind {
-    /// The name in a machine file.
+    /// The name used in machine files.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -56,7 +56,7 @@ pub enum MachineError {
         /// Unit of the value.
         unit: &'static str,
     },
-    /// A value that contradicts another, or is no legal name.
+    /// A value that contradicts another, or an illegal name.
     #[error("machine field '{field}': {reason}")]
     Invalid {
         /// The field.
@@ -72,22 +72,22 @@ pub enum MachineError {
         /// The limit in bytes.
         max: usize,
     },
-    /// No machine of this name is built in.
+    /// There is no built-in machine with this name.
     #[error("no built-in machine '{name}' (there are: {known})")]
     Unknown {
         /// The requested name.
         name: String,
-        /// The existing names.
+        /// The known names.
         known: String,
     },
 }
 
-/// Whether a program that was compiled for one value can run with another.
+/// Whether a program compiled for one value can run with another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldClass {
     /// Memories, engines, barriers, the array: a program relies on the value.
     Structure,
-    /// The value sets time and energy alone, or what schedules must follow and can be checked.
+    /// The value affects only time and energy, or limits on schedules, which can be checked.
     Timing,
 }
 
@@ -108,11 +108,11 @@ pub struct MachineField {
     pub min: u64,
     /// Greatest legal value.
     pub max: u64,
-    /// What a file means that leaves the field out, if it may.
+    /// The value if the file omits the field, where it may.
     pub absent: Option<u64>,
 }
 
-/// What the tags in the sources mean.
+/// The meaning of the tags in the sources.
 pub const SOURCE_TAGS: &[(&str, &str)] = &[
     ("datasheet", "a public Intel datasheet of an NPU in the Core Ultra or Core Series 3 family"),
     ("npu-src", "openvinotoolkit/npu_compiler @150e2025 or intel/npu-nn-cost-model @8a2ae92"),
@@ -124,7 +124,8 @@ pub const SOURCE_TAGS: &[(&str, &str)] = &[
 ];
 
 /// Declares the numeric fields: documentation, type, default, unit, class, source of the default, legal range. Fields under
-/// `later` came after the first release: a file without them means their defaults, and says where serde finds these.
+/// `later` were added after the first release: a file without them gets their defaults; each names the serde function that
+/// returns it.
 macro_rules! machine_fields {
     (
         first { $(
@@ -138,7 +139,7 @@ macro_rules! machine_fields {
                 $lmin:literal ..= $lmax:expr, absent $absent:literal;
         )* }
     ) => {
-        /// The values of fields that a file leaves out.
+        /// The values of fields that a file omits.
         mod absent {
             $(pub(super) fn $lfield() -> $lty { $ldefault })*
         }
@@ -332,7 +333,7 @@ impl Machine {
     /// The built-in machine of this name.
     ///
     /// # Errors
-    /// When there is none.
+    /// When it is unknown.
     pub fn builtin(name: &str) -> Result<Machine, MachineError> {
         match BUILTIN.iter().find(|(n, _)| *n == name) {
             Some((_, text)) => Machine::from_toml(text),
@@ -346,7 +347,7 @@ impl Machine {
     /// Reads and checks a machine file.
     ///
     /// # Errors
-    /// When the text is no machine file, or a value is outside its range.
+    /// When the text is not a machine file, or a value is outside its range.
     pub fn from_toml(text: &str) -> Result<Machine, MachineError> {
         if text.len() > MAX_FILE {
             return Err(MachineError::TooLarge { got: text.len(), max: MAX_FILE });
@@ -395,8 +396,8 @@ impl Machine {
         Ok(())
     }
 
-    /// The values alone, one a line in file order: what the fingerprint covers and a binary holds. A field that may be
-    /// absent and has that very value is left out, so that older machines keep their form and their fingerprint.
+    /// The values alone, one per line in file order: what the fingerprint covers and a binary holds. An optional field
+    /// with its default value is omitted, so that older machines keep their form and their fingerprint.
     #[must_use]
     pub fn canonical(&self) -> String {
         let mut out = format!("name = \"{}\"\npe_kind = \"{}\"\n", self.name, self.pe_kind.name());

@@ -1,4 +1,4 @@
-//! The validator: what a program must obey beyond the ranges of single fields.
+//! The validator: the rules for a program beyond the ranges of single fields.
 //!
 //! Checked are
 //! - the machine description, and the limits on the size of everything;
@@ -10,7 +10,8 @@
 //! - that there is exactly one `end`, at the end;
 //! - that inputs and outputs lie in DRAM, inputs apart from constants and from each other.
 //!
-//! What depends on data (weight tables, weight codes, windows without a tap) is left to execution, which traps.
+//! Rules that depend on data (weight tables, weight codes, windows without a tap) are left to execution, which
+//! traps.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -27,20 +28,20 @@ use crate::slots::Slots;
 use crate::table::Instr;
 use crate::types::{BinaryOp, Dtype, Space};
 
-/// Most violations that are reported.
+/// Maximum number of violations reported.
 pub const MAX_ERRORS: usize = 100;
-/// Most instructions of a program.
+/// Maximum number of instructions.
 pub const MAX_INSTRS: usize = 1 << 24;
-/// Most layers, and most locations.
+/// Maximum number of layers, and of locations.
 pub const MAX_ENTRIES: usize = 1 << 24;
-/// Most inputs, and most outputs.
+/// Maximum number of inputs, and of outputs.
 pub const MAX_IO: usize = 4096;
-/// Most dimensions of an input or output.
+/// Maximum rank of an input or output.
 pub const MAX_RANK: usize = 6;
-/// Most bytes of a name or other text.
+/// Maximum bytes of a name or other text.
 pub const MAX_TEXT: usize = 1 << 16;
 
-/// Where a violation is.
+/// The location of a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// The program as a whole.
@@ -74,13 +75,13 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {kind}")]
 pub struct ValidateError {
-    /// Where.
+    /// Location.
     pub place: Place,
-    /// What.
+    /// Violation.
     pub kind: ValidateErrorKind,
 }
 
-/// The rules, as seen from their violation.
+/// The rules, named by their violation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum ValidateErrorKind {
@@ -169,7 +170,7 @@ pub enum ValidateErrorKind {
 }
 
 impl ValidateErrorKind {
-    /// Whether the program is larger than the format allows, and otherwise well.
+    /// Whether the program exceeds the limits of the format.
     #[must_use]
     pub fn is_limit(&self) -> bool {
         matches!(self, Kind::Limit { .. } | Kind::TooManyElements { .. })
@@ -209,7 +210,7 @@ impl Program {
     pub fn validate(&self) -> Result<(), Vec<ValidateError>> {
         let mut report = Report(Vec::new());
         match self.machine.check() {
-            // Nothing else can be judged against a machine that is none.
+            // Nothing else can be checked against an invalid machine.
             Err(e) => report.add(Place::Program, e.into()),
             Ok(()) => {
                 self.check_sizes(&mut report);
