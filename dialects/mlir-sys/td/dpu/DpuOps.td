@@ -1,4 +1,5 @@
-// Operations of the dpu dialect that are no instruction, and bar_cfg. Their verifiers are written in Rust (strum-ir, src/dpu/verify).
+// Operations of the dpu dialect that are not instructions, and bar_cfg. Their verifiers are written in Rust (strum-ir,
+// src/dpu/verify).
 
 #ifndef DPU_OPS_TD
 #define DPU_OPS_TD
@@ -36,7 +37,7 @@ def Dpu_ProgramOp : Dpu_Op<"program", [IsolatedFromAbove, NoTerminator, SingleBl
   }];
 }
 
-/// Results are printed under names that say what they are.
+/// Results are printed under descriptive names.
 defvar Dpu_NamedResult = DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>;
 
 class Dpu_Declaration<string mnemonic, list<Trait> traits = []> : Dpu_Op<mnemonic, !listconcat([HasParent<"ProgramOp">], traits)>;
