@@ -1,4 +1,4 @@
-"""Accuracy of real networks with weights stored in every way; writes docs/accuracy.md and the README's table."""
+"""Accuracy of real networks in every weight format; writes docs/accuracy.md and the README's table."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def summary(results: list[Result]) -> str:
 
 
 def put(readme: Path, text: str) -> None:
-    """Puts the table between its marks."""
+    """Replaces the table between its markers."""
     whole = readme.read_text()
     before, rest = whole.split(BEGIN)
     _, after = rest.split(END)

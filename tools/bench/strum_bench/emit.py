@@ -14,7 +14,7 @@ from .tosa import write_tosa
 
 
 def emit(net: Net, folder: Path, kind: str) -> Path:
-    """Writes `net` as `kind` (tosa or onnx) into `folder`, whole or not at all; returns the file."""
+    """Writes `net` as `kind` (tosa or onnx) into `folder`, atomically; returns the file."""
     path = folder / f"{net.name}.{'mlir' if kind == 'tosa' else 'onnx'}"
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:

@@ -1,4 +1,4 @@
-"""Simulated images a second beside those of ONNX Runtime's INT8 on the same network, one thread each.
+"""Simulated images per second compared with ONNX Runtime's INT8 on the same network, one thread each.
 
 Both are measured in turns, so that they meet the same load, and a rate is that of a whole turn: the best and the median
 of all turns are printed. The simulator runs a batch with hazard checks and timing; its rate counts the first, full
@@ -54,14 +54,14 @@ def peer_seconds(session: onnxruntime.InferenceSession, feed: dict[str, np.ndarr
 
 
 def children_seconds() -> float:
-    """Processor time of all processes that were started and have ended."""
+    """Processor time of all child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """What a batch on one thread took: wall time of a sample, processor time of the whole process."""
+    """Time of a batch on one thread: wall time per sample, processor time of the whole process."""
 
     seconds: float
     cpu_seconds: float
@@ -113,7 +113,7 @@ def random_inputs(descriptors: list[dict], samples: int, folder: Path) -> list[s
 
 
 def measure(subject: Subject, args: argparse.Namespace, folder: Path) -> None:
-    """Measures one network and prints a line for each side, and profiles if they are asked for."""
+    """Measures one network and prints a line for each side, and profiles if requested."""
     programs = {method: compiled(subject, method, folder) for method in METHODS}
     inputs = random_inputs(programs["dense"][1], args.samples, folder)
     times: dict[str, list[float]] = {"ONNX Runtime": [], **{f"dpu-sim {m}": [] for m in METHODS}}
@@ -143,7 +143,7 @@ def measure(subject: Subject, args: argparse.Namespace, folder: Path) -> None:
 
 
 def subjects(args: argparse.Namespace, folder: Path) -> Iterator[Subject]:
-    """The networks that the arguments name, written to `folder` if they are this benchmark's own."""
+    """The networks that the arguments name, written to `folder` if they are built in."""
     for name in args.net:
         net = NETS[name]()
         yield Subject(name, emit(net, folder, "tosa"), emit(net, folder, "onnx"))

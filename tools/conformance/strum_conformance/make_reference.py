@@ -12,7 +12,7 @@ import numpy as np
 from . import tosa
 from .workspace import ROOT, Array
 
-# Each file of inputs, beside its network.
+# Each file of inputs, with its network.
 FILES = ("mnist_lenet/digits.npz", "mnist_lenet/digits_noisy.npz", "resnet20/inputs.npz")
 
 

@@ -17,7 +17,7 @@ PIPELINES = {
 
 
 def fixed(path: Path, shape: list[int] | None) -> onnx.ModelProto:
-    """The model with an input of known shape: one sample, and the given shape where the file leaves extents open."""
+    """The model with an input of known shape: one sample, and the given shape where the file has dynamic extents."""
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model)
@@ -37,7 +37,7 @@ def fixed(path: Path, shape: list[int] | None) -> onnx.ModelProto:
             if axis > 0:
                 raise Unusable(f"{path} leaves extent {axis} of its input open: give --shape, as 1x3x224x224")
             dim.dim_value = 1
-    # The shapes that the file tells for what lies between may be of another size.
+    # The file's shapes of intermediate values may be of another size.
     del model.graph.value_info[:]
     for value in model.graph.output:
         value.type.tensor_type.ClearField("shape")
@@ -55,7 +55,7 @@ def simplified(model: onnx.ModelProto, stem: Path) -> Path:
 
 
 def tell_shapes(path: Path, answers: list[np.ndarray]) -> None:
-    """Writes into a model the shapes of its outputs, which an importer wants to find there."""
+    """Adds the shapes of its outputs to a model, which importers require."""
     model = onnx.load(path)
     for value, answer in zip(model.graph.output, answers, strict=True):
         value.type.tensor_type.shape.ClearField("dim")
@@ -72,7 +72,7 @@ def run(step: str, *command: str) -> None:
 
 
 def export(path: Path, stem: Path, shape: list[int] | None, samples: int) -> list[Path]:
-    """Writes both levels, inputs, and ONNX Runtime's outputs for them; gives the files."""
+    """Writes both levels, inputs, and ONNX Runtime's outputs for them; returns the files."""
     model = fixed(path, shape)
     temporary = [stem.with_name(f"{stem.name}.{end}") for end in ("torch.mlir", "backend.mlir")]
     simple = simplified(model, stem)
