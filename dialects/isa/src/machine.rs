@@ -211,14 +211,14 @@ macro_rules! machine_fields {
 
 machine_fields! {
     first {
-    /// Tiles, each with its own SRAM, DPU and vector engine. The compiler uses one of them, and warns; programs that are written by hand
-    /// can use all.
+    /// Tiles, each with its own SRAM, DPU and vector engine. The compiler uses one of them, and warns; hand-written programs can
+    /// use all.
     tiles: u32 = 1 "tiles", Structure, "assumed; the products have 2 to 6 [datasheet]", 1..=256;
     /// Rows of the PE array.
     rows: u32 = 16 "PEs", Structure, "256 PEs [datasheet]; the shape is assumed", 1..=256;
     /// Columns of the PE array.
     cols: u32 = 16 "PEs", Structure, "256 PEs [datasheet]; the shape is assumed", 1..=256;
-    /// Lanes of a PE, each one INT8 MAC a cycle.
+    /// Lanes of a PE, each one INT8 MAC per cycle.
     lanes: u32 = 8 "MAC/cycle", Timing, "256 MPEs x 8 [npu-src]", 1..=64;
     /// Accumulators of a PE.
     acc_per_pe: u32 = 64 "int32 words", Timing, "16384 outputs / 256 MPEs [derived]", 1..=4096;
@@ -228,7 +228,7 @@ machine_fields! {
     fl_rf_bytes: u32 = 64 "bytes", Timing, "assumed; 32 B a shadow half [3rd-party RTL]", 1..=65536;
     /// Output register file of a PE.
     of_rf_bytes: u32 = 256 "bytes", Timing, "64 int32 accumulators [derived]", 4..=65536;
-    /// Most PEs that one adder tree joins (FlexTree); a power of two.
+    /// Maximum number of PEs that one adder tree joins (FlexTree); a power of two.
     adder_tree_max: u32 = 16 "PEs", Structure, "assumed; the depth is set per layer [patent]", 1..=16;
     /// SRAM of a tile.
     sram_bytes: u64 = 2097152 "bytes", Structure, "2 MB CMX slice [npu-src]", 65536..=(1 << 32);
@@ -242,25 +242,25 @@ machine_fields! {
     sram_write_bytes_per_cycle: u32 = 128 "bytes/cycle", Timing, "four 256-bit write ports [datasheet]", 1..=65536;
     /// DMA engines.
     dma_engines: u32 = 2 "engines", Structure, "2 DMA engines [npu-src]", 1..=2;
-    /// Bytes a DMA engine moves in a cycle.
+    /// Bytes that a DMA engine moves per cycle.
     dma_bytes_per_cycle: u32 = 32 "bytes/cycle", Timing, "DMA width 32 B [npu-src]", 1..=65536;
     /// DRAM bandwidth, shared by the DMA engines.
     dram_bytes_per_cycle: u32 = 21 "bytes/cycle", Timing, "27 GB/s at 1.3 GHz [derived]", 1..=65536;
     /// Latency of a DRAM access.
     dram_latency_cycles: u32 = 1240 "cycles", Timing, "956 ns at 1.3 GHz [derived]", 0..=1000000;
-    /// Most DRAM a program may use.
+    /// Maximum DRAM of a program.
     dram_bytes: u64 = 4294967296 "bytes", Structure, "assumed", 65536..=(1 << 40);
     /// Barriers.
     barriers: u32 = 64 "barriers", Structure, "64 on 37XX [npu-src]", 1..=64;
-    /// Tasks that wait in the FIFO of an engine.
+    /// Capacity of an engine's task FIFO.
     fifo_depth: u32 = 64 "tasks", Timing, "assumed", 1..=65536;
     /// Time from a post to the start of a waiting task.
     barrier_cycles: u32 = 8 "cycles", Timing, "assumed", 0..=1000000;
     /// Time to dispatch an instruction.
     dispatch_cycles: u32 = 4 "cycles", Timing, "assumed", 0..=1000000;
-    /// Outputs that the post-processing elements finish in a cycle.
+    /// Outputs that the post-processing elements finish per cycle.
     ppe_per_cycle: u32 = 64 "outputs/cycle", Timing, "64 PPEs [datasheet]", 1..=65536;
-    /// Elements that the vector engine computes in a cycle.
+    /// Elements that the vector engine computes per cycle.
     vec_lanes: u32 = 64 "elements/cycle", Timing, "assumed; element-wise C*H*W/64 [npu-src]", 1..=65536;
     /// Time to start a vector task.
     vec_setup_cycles: u32 = 32 "cycles", Timing, "assumed", 0..=1000000;
@@ -298,20 +298,20 @@ machine_fields! {
     ppe_op_fj: u64 = 3300 "fJ", Timing, "32-bit multiply 3.1 pJ and two 32-bit adds [Horowitz]", 0..=1000000000;
     /// Energy of one element in the vector engine.
     vec_op_fj: u64 = 3300 "fJ", Timing, "assumed as one PPE output", 0..=1000000000;
-    /// Energy of every cycle, whatever happens in it: clock and leakage of the whole machine.
+    /// Energy per cycle, independent of activity: clock and leakage of the whole machine.
     idle_cycle_fj: u64 = 0 "fJ/cycle", Timing, "unknown, so not counted", 0..=1000000000000;
     }
     later {
-    /// Bytes that a DMA engine asks the DRAM for at a time.
+    /// Bytes per DRAM request of a DMA engine.
     dma_request_bytes: u32 = 64 "bytes", Timing, "assumed: a burst of 64 B", 16..=65536, absent "absent::dma_request_bytes";
-    /// Requests to the DRAM that a DMA engine has under way at a time.
+    /// DRAM requests that a DMA engine has in flight.
     dma_outstanding: u32 = 512 "requests", Timing, "assumed: latency x bandwidth take 407 requests", 1..=65536,
         absent "absent::dma_outstanding";
-    /// Bytes of instructions that the dispatcher fetches in a cycle.
+    /// Bytes of instructions that the dispatcher fetches per cycle.
     fetch_bytes_per_cycle: u32 = 32 "bytes/cycle", Timing, "assumed as the DMA width", 1..=65536,
         absent "absent::fetch_bytes_per_cycle";
     /// Whether PEs skip products with a zero activation or a zero weight of `dense` and `sparse` layers, and the memories hold
-    /// what only such layers read without its zeros: 0 or 1.
+    /// data that only such layers read in zero-compressed form: 0 or 1.
     zero_skip: u32 = 0 "switch", Timing, "off; FlexNN skips both [3rd-party RTL]", 0..=1, absent "absent::zero_skip";
     }
 }

@@ -163,7 +163,7 @@ isa! {
         sched_ox: u16 = uint(16, 1, 65535),
         /// Schedule: PEs that split the input channels and meet in the adder tree; a power of two up to 16.
         sched_ic: u16 = uint(16, 1, 16),
-        /// Schedule: what PEs keep from one block of outputs to the next; half of its register file must hold it.
+        /// Schedule: the operand that PEs keep resident from one block of outputs to the next; it must fit half of its register file.
         stationary: Stationary = FieldKind::Enum(Stationary::NAMES),
         /// Schedule: whether the columns of the kernel and the input channels fill the lanes as one run; not with
         /// `depthwise`.

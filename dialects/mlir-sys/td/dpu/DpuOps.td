@@ -104,8 +104,8 @@ def Dpu_AllocOp : Dpu_Declaration<"alloc", [Dpu_NamedResult]> {
 def Dpu_LayerOp : Dpu_Declaration<"layer", [Dpu_Effects]> {
   let summary = "a layer of the network";
   let description = [{
-    What reports call a layer: its name, the operation that it was, and its multiply-accumulates. Instructions refer to the layers of
-    their program by number, in their order. The location is the source operation's.
+    A layer as shown in reports: its name, the source operation, and its multiply-accumulates. Instructions refer to the layers of
+    their program by index. The location is the source operation's.
 
     ```mlir
     dpu.layer "conv1" of "strum.conv2d" macs 1843200
