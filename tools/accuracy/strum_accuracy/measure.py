@@ -1,4 +1,4 @@
-"""Runs `strumc` on a network: quantization, evaluation of every weight format, search."""
+"""Runs `strumc` on a network: quantization, evaluation of every way of storing weights, search."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from .networks import Network
 
-# Evaluated in addition to float and plain INT8: title, configuration for `strumc eval --config`.
+# What is evaluated beside float and plain INT8: title, configuration as `strumc eval --config` takes it.
 CONFIGS = [
     ("mip2q, L = 7", "mip2q"),
     ("mip2q, L = 7, by activation, corrected", "mip2q,select=activation,correct=both"),
@@ -24,7 +24,7 @@ CONFIGS = [
     ("sparse, by activation, corrected", "sparse,select=activation,correct=both"),
 ]
 
-# Networks with GPTQ-style rounding for a weight format: title, `strumc quantize --storage`.
+# Networks whose weights are rounded with feedback, for a way of storing them: title, `strumc quantize --storage`.
 STORAGES = [
     ("INT8, rounded with feedback", "dense"),
     ("mip2q, L = 7, rounded for it with feedback", "mip2q"),
@@ -32,13 +32,13 @@ STORAGES = [
     ("sparse, rounded for it with feedback", "sparse"),
 ]
 
-# Names of the rows of such networks.
+# How rows of such networks are called.
 ROUNDED = "rounded {}"
 
-# The uniform configuration whose size is the budget of the search.
+# The uniform configuration whose size the search is given.
 LIKE = "mip2q"
 
-# Number of calibration samples of the search.
+# The search measures on so many calibration samples.
 SEARCH_SAMPLES = 48
 
 
@@ -53,7 +53,7 @@ class Result:
 
 
 class Strumc:
-    """The driver, with a folder for its files."""
+    """The driver, in a folder for its files."""
 
     def __init__(self, program: Path, folder: Path) -> None:
         self.program = program.resolve()
@@ -70,7 +70,7 @@ class Strumc:
 
 @dataclass
 class Samples:
-    """Test samples in the driver's folder, and the float network as reference."""
+    """Test samples in the driver's folder, and the float network that answers are compared with."""
 
     strumc: Strumc
     source: Path
@@ -78,13 +78,13 @@ class Samples:
     labelled: int
 
     def rows(self, net: str, *configs: object) -> list[dict]:
-        """The results of `strumc eval` on a network, float and plain INT8 first."""
+        """What `strumc eval` says of a network, float and plain INT8 first."""
         line = ["eval", net, "--inputs", "inputs.npy", "--against", self.source, *configs]
         if self.labelled == self.count:
             return self.strumc.json(*line, "--labels", "labels.npy")["rows"]
         rows = self.strumc.json(*line)["rows"]
         if self.labelled:
-            # Only the first samples have labels: their results are counted separately.
+            # Labels of the first samples only: their answers are counted apart.
             few = ["--inputs", "first.npy", "--labels", "labels.npy"]
             top = self.strumc.json("eval", net, *few, "--against", self.source, *configs)["rows"]
             for row, counted in zip(rows, top, strict=True):

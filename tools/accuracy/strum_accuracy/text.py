@@ -116,7 +116,7 @@ def summary(results: list[Result]) -> str:
 
 
 def put(readme: Path, text: str) -> None:
-    """Replaces the table between its markers."""
+    """Puts the table between its marks."""
     whole = readme.read_text()
     before, rest = whole.split(BEGIN)
     _, after = rest.split(END)
