@@ -116,7 +116,7 @@ pub(crate) struct Tile<'a> {
     tables: u64,
 }
 
-/// Bytes moved by one block, or by all blocks.
+/// Bytes that a block moves, or all blocks.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Moved {
     pub(crate) acts: u64,

@@ -143,10 +143,10 @@ fn skipped(inv: &ConvInv, var: &ConvVar, plain: &Cost, counter: &Counter<'_>, pr
     }
 }
 
-/// Outputs of a block along channels, rows and columns, as half-open ranges.
+/// Outputs of a block along channels, rows and columns: from and to.
 pub(crate) type Extents = [(u64, u64); 3];
 
-/// Counts the work of the PEs.
+/// Counts what PEs do.
 struct Counter<'a> {
     inv: &'a ConvInv,
     var: &'a ConvVar,

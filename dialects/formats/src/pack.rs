@@ -19,7 +19,7 @@ pub fn padding_mask(w: u8, low: u8, real: usize) -> u32 {
     (first_high..usize::from(w)).fold(0, |mask, i| mask | 1 << i)
 }
 
-/// Packs `codes` with a given selection of low members. A low member is stored as the nearest low value.
+/// Packs `codes` with a choice of low members made elsewhere. A low member is stored as the nearest low value.
 ///
 /// `high` marks the high weights; `shifts` holds one shift per output channel for `dliq` with
 /// [`DliqShift::PerChannel`] and is empty otherwise.
@@ -160,7 +160,7 @@ fn empty(shape: Shape, format: Format, shifts: &[u8]) -> Result<Packed, PackErro
     Ok(Packed { shape, format, bytes })
 }
 
-/// Refuses a shift that exceeds what the code width allows.
+/// Refuses a shift beyond what the code width leaves.
 pub(crate) fn check_shifts(format: Format, shifts: &[u8]) -> Result<(), PackError> {
     let max = format.method.max_shift();
     match shifts.iter().enumerate().find(|&(_, &shift)| shift > max) {
@@ -169,7 +169,7 @@ pub(crate) fn check_shifts(format: Format, shifts: &[u8]) -> Result<(), PackErro
     }
 }
 
-/// Refuses an unexpected count.
+/// Refuses a count that is not the expected one.
 ///
 /// # Errors
 /// When `got` differs from `expected`.

@@ -188,7 +188,7 @@ fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     }
 }
 
-/// The nearest name, if it is close enough to be a typo.
+/// The name that is nearest, if it is near enough for a slip.
 pub(crate) fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
     const NEAR: f64 = 0.6;
     let near = known.iter().map(|known| (strsim::normalized_damerau_levenshtein(name, known), *known));

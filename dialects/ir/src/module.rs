@@ -7,21 +7,21 @@ use melior::{
 
 use crate::{Block, Context, Error, Location, Operation, Passes, raw, register_mlir_passes};
 
-/// Printing options.
+/// How to print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PrintOptions {
     /// With `loc(…)` at each operation.
     pub locations: bool,
     /// In the generic form, without custom assembly.
     pub generic: bool,
-    /// In local scope: values are numbered within the operation, and no aliases defined elsewhere are used. Otherwise the
-    /// whole module is numbered, however small the operation is.
+    /// As if nothing were around the operation: values are numbered in it alone, and nothing is abbreviated by a name that is
+    /// explained elsewhere. Else the whole module is numbered, however small the operation is.
     pub local: bool,
-    /// With constants and resources longer than this many elements, or characters, elided. The text can then not be parsed again.
+    /// With constants and resources longer than this many elements, or characters, left out. The text can then not be parsed again.
     pub elide_longer_than: Option<usize>,
 }
 
-/// An owned module.
+/// A module that this code owns.
 pub struct Module<'c>(pub(crate) Owned<'c>);
 
 impl<'c> Module<'c> {

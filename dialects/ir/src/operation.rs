@@ -13,7 +13,7 @@ use crate::{
     raw,
 };
 
-/// An operation, by reference: handles are freely copyable, and equal when they refer to the same operation.
+/// An operation, by reference: handles are copied freely, and equal when they stand for the same operation.
 ///
 /// An erased operation can still be queried, but has lost its operands and its parent; see
 /// [`Operation::erase`].

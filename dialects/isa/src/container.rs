@@ -18,7 +18,7 @@ pub use crate::elf::{EM_DPU, FORMAT_VERSION, MAX_FILE};
 /// Bytes of an instruction's origin.
 const META_BYTES: usize = 8;
 
-/// A file that is not a container of this version, or a program that no file can hold.
+/// A file that is no container of this version, or a program that no file can hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum ContainerError {
@@ -68,7 +68,7 @@ pub enum ContainerError {
     TooLong { what: &'static str, got: usize },
 }
 
-/// Upper bound on the memory of a program: a word of code may be an instruction, and lists grow by doubling.
+/// Bytes that a program takes at most: a word of code may be an instruction, and lists grow by doubling.
 fn memory_bytes(code: &[u8], consts: &[u8], lists: &[&[u8]]) -> u64 {
     const WORD: usize = 8;
     /// Upper bound on the memory of a list entry, as a multiple of its bytes in the file.

@@ -28,9 +28,9 @@ use crate::slots::Slots;
 use crate::table::Instr;
 use crate::types::{BinaryOp, Dtype, Space};
 
-/// Maximum number of violations reported.
+/// Most violations that are reported.
 pub const MAX_ERRORS: usize = 100;
-/// Maximum number of instructions.
+/// Most instructions of a program.
 pub const MAX_INSTRS: usize = 1 << 24;
 /// Maximum number of layers, and of locations.
 pub const MAX_ENTRIES: usize = 1 << 24;
@@ -41,7 +41,7 @@ pub const MAX_RANK: usize = 6;
 /// Maximum bytes of a name or other text.
 pub const MAX_TEXT: usize = 1 << 16;
 
-/// The location of a violation.
+/// Where a violation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// The program as a whole.
@@ -75,13 +75,13 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {kind}")]
 pub struct ValidateError {
-    /// Location.
+    /// Where.
     pub place: Place,
-    /// Violation.
+    /// What.
     pub kind: ValidateErrorKind,
 }
 
-/// The rules, named by their violation.
+/// The rules, as seen from their violation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum ValidateErrorKind {
@@ -170,7 +170,7 @@ pub enum ValidateErrorKind {
 }
 
 impl ValidateErrorKind {
-    /// Whether the program exceeds the limits of the format.
+    /// Whether the program is larger than the format allows, and otherwise well.
     #[must_use]
     pub fn is_limit(&self) -> bool {
         matches!(self, Kind::Limit { .. } | Kind::TooManyElements { .. })

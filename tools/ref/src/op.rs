@@ -47,7 +47,7 @@ pub struct Rescale {
     pub to: Dtype,
     /// Multipliers: one, or one for each index of the last axis.
     pub multiplier: Vec<i64>,
-    /// Shifts, one per multiplier.
+    /// Shifts, as many.
     pub shift: Vec<i64>,
     /// 32-bit multipliers, else 16-bit ones.
     pub scale32: bool,

@@ -47,7 +47,7 @@ impl Sets {
     }
 }
 
-/// The zero value of each operand of an instruction that is stored zero-compressed.
+/// What the operands of an instruction hold in place of zero, each if it is stored without it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Zeros<'a> {
     /// Activations of a convolution.

@@ -6,7 +6,7 @@ use crate::op::Conv;
 use crate::tensor::for_each_index;
 use crate::{Dtype, Invalid, Tensor, require};
 
-/// Checks the operands of both convolutions. Returns the height and width of the result.
+/// What both convolutions ask of their operands. Returns the height and width of the result.
 fn check(
     op: &'static str,
     x: &Tensor,

@@ -35,16 +35,16 @@ use crate::profile::{HostProfile, Phase};
 use crate::region::Region;
 use crate::storage::{StorageFinder, Zeros};
 
-/// The role of a task's operands in zero skipping: all others are stored uncompressed.
+/// What the operands of a task are to zero skipping: all others are stored as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Roles {
-    /// Its activations may omit this value.
+    /// Its activations may leave out this value.
     pub(crate) acts: Option<i8>,
-    /// Its weights may omit this value.
+    /// Its weights may leave out this value.
     pub(crate) weights: Option<i8>,
-    /// Its results may omit a value.
+    /// Its results may leave out a value.
     pub(crate) results: bool,
-    /// It copies, and zero-compressed data may remain so.
+    /// It copies, and what leaves out a value may stay so.
     pub(crate) copies: bool,
 }
 

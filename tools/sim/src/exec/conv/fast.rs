@@ -1,7 +1,7 @@
 //! Convolution by the kernels: the same results as the golden path, bit for bit.
 //!
-//! A kernel reads activations in place. Where taps fall into padding, or channels are not whole groups, the tile is
-//! copied once, with its padding filled with the zero point.
+//! A kernel reads activations where they lie. Where taps fall into padding, or channels do not come in whole groups, the
+//! tile is copied once, with its padding filled in by the zero point.
 
 use std::ops::Range;
 
@@ -20,22 +20,21 @@ use crate::memory::{self, Memory};
 /// Minimum number of products of a tile that threads share: some microseconds of one thread.
 const SHARED_PRODUCTS: u64 = if cfg!(test) { 1 } else { 1 << 20 };
 
-/// Minimum number of values of a copy that they share.
+/// Fewest values of a copy that they share.
 const SHARED_VALUES: usize = if cfg!(test) { 1 } else { 1 << 16 };
 
-/// Maximum number of elements of a tile that is copied, and of pixels that are computed; larger ones take the
-/// golden path.
+/// Most elements of a tile that is copied, and most pixels that are computed; larger ones take the golden path.
 const MAX_COPY: u64 = 32 << 20;
 
-/// Maximum number of weights decoded at once: far more than fit an SRAM, unless weight sets overlap.
+/// Most weights that are decoded at once: far more than fit an SRAM, unless weight sets overlap.
 const MAX_WEIGHTS: u64 = 1 << 27;
-/// Share of the memory limit that they may use.
+/// Part of the memory limit that they may be.
 const SHARE: u64 = 8;
 
-/// Turns a signed byte into an unsigned one that is greater by 128.
+/// What makes a signed byte an unsigned one that is greater by 128.
 const BIAS: u8 = 0x80;
 
-/// Buffers reused from task to task.
+/// Buffers that live on from task to task.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
     pub(super) bytes: Vec<u8>,
@@ -43,16 +42,16 @@ pub(crate) struct Buffers {
     pub(super) taps: Taps,
     /// Source position of every output pixel.
     pub(super) places: Vec<usize>,
-    /// Destination of the results, or partial sums, of every output pixel.
+    /// Where the results, or partial sums, of every output pixel go.
     pub(super) outs: Vec<usize>,
     /// Sums of activations less their zero point, for each pixel.
     pub(super) totals: Vec<i32>,
     sums: Vec<i32>,
-    /// One per thread, where several share a tile.
+    /// One for each thread, where several share a tile.
     workers: Vec<Worker>,
 }
 
-/// Addresses of a tile's activations, relative to its first output's first tap.
+/// Where a tile's activations are, seen from its first output's first tap.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Image {
     /// Whether they are copied first.
@@ -60,23 +59,23 @@ pub(super) struct Image {
     /// Elements from a row, and from a pixel, to the next.
     row: usize,
     pixel: usize,
-    /// Rows and pixels spanned by the windows.
+    /// Rows and pixels that the windows span.
     rows: usize,
     pixels: usize,
 }
 
-/// A variant that the kernels support.
+/// A variant that the kernels can take.
 pub(super) struct Plan<'a> {
     pub(super) kernel: Kernel,
     pub(super) inv: &'a ConvInv,
     pub(super) var: &'a ConvVar,
     pub(super) image: Image,
-    /// Repetitions of each input channel in a copy.
+    /// Times that each input channel occurs in a copy.
     repeat: usize,
 }
 
 impl<'a> Plan<'a> {
-    /// `None` where only the golden path is possible.
+    /// `None` where only the golden path will do.
     pub(super) fn new(kernel: Kernel, inv: &'a ConvInv, var: &'a ConvVar) -> Option<Plan<'a>> {
         let pixels = u64::from(var.out_h).saturating_mul(var.out_w.into());
         if writes_what_it_reads(inv, var) || pixels > MAX_COPY {
@@ -91,7 +90,7 @@ impl<'a> Plan<'a> {
         let x = Axis::new(var.origin_x, var.out_w, inv.stride_x, var.kernel_w, inv.dilation_x, var.in_w);
         let bytes = inv.depthwise || kernel.operands() == Operands::Bytes;
         let padded = y.padded || x.padded;
-        // The zero point may not fit a byte.
+        // A byte cannot hold every zero point.
         if padded && bytes && i8::try_from(inv.in_zp).is_err() {
             return None;
         }
@@ -114,7 +113,7 @@ impl<'a> Plan<'a> {
         Some(Plan { kernel, inv, var, image: Image { copied, row, pixel, rows, pixels }, repeat })
     }
 
-    /// Computes the tile, on this many threads of the current pool if it is large enough. Returns the low
+    /// Computes the tile, on so many threads of the current pool if it is large enough. Returns the low
     /// multiply-accumulates.
     pub(super) fn run(
         &self,
@@ -227,7 +226,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Locates taps and pixels in the image.
+    /// Finds taps and pixels in the image.
     fn place(&self, buffers: &mut Buffers) {
         let (inv, var, image) = (self.inv, self.var, self.image);
         let in_c = var.in_c as usize;
@@ -236,7 +235,7 @@ impl<'a> Plan<'a> {
         let right = usize::from(inv.dilation_x) * image.pixel;
         let taps = &mut buffers.taps;
         if inv.depthwise {
-            // One value per tap: the channels are adjacent.
+            // One value a tap: the channels are side by side.
             let offsets = (0..kh).flat_map(|y| (0..kw).map(move |x| y * down + x * right));
             taps.refill(offsets, 1, Operands::Bytes);
         } else if right == in_c || kw == 1 {
@@ -268,7 +267,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Sums the activations of every pixel, if the weights have a zero point to correct for.
+    /// Sums the activations of every pixel, where weights have a zero point that has to be corrected for.
     fn total(&self, layer: &Layer, sram: &[u8], buffers: &mut Buffers) -> Result<(), Fault> {
         let Buffers { bytes, taps, places, totals, .. } = buffers;
         totals.clear();
@@ -277,7 +276,7 @@ impl<'a> Plan<'a> {
             return Ok(());
         }
         let (runs, run) = runs_of(self.inv, self.var);
-        // A run may be split into shorter ones, which are then whole groups.
+        // A run may be cut into shorter ones, which then are whole groups.
         let len = runs * run / taps.offsets().len().max(1);
         let (source, bias) = if self.image.copied { (&bytes[..], BIAS) } else { (sram, 0) };
         for &place in places.iter() {
@@ -318,7 +317,7 @@ fn clip(origin: i32, pixels: usize, size: u32) -> (Range<usize>, u64) {
     (before..end, u64::try_from(origin).unwrap_or(0))
 }
 
-/// Whether results overlap operands: the golden path then defines the behaviour.
+/// Whether results go where operands are: the golden path then says what happens.
 fn writes_what_it_reads(inv: &ConvInv, var: &ConvVar) -> bool {
     let span = |n: u32, stride: u32| u128::from(n.saturating_sub(1)) * u128::from(stride);
     let outputs = u128::from(var.out_h) * u128::from(var.out_w) * u128::from(var.out_c);
@@ -329,7 +328,7 @@ fn writes_what_it_reads(inv: &ConvInv, var: &ConvVar) -> bool {
     let out = (u128::from(var.out), u128::from(var.out) + out_end);
     let act_end = span(var.in_h, var.act_row) + span(var.in_w, var.act_pixel) + u128::from(var.in_c);
     let act = (u128::from(var.act), u128::from(var.act) + act_end);
-    // The combined size of all sets bounds the range of each.
+    // Every set lies within as many bytes as all of them take.
     let sets = WeightFormat::all_sets_bytes(inv, var).unwrap_or(u64::MAX);
     let weights = (u128::from(var.weights), u128::from(var.weights) + u128::from(sets));
     let meet = |a: (u128, u128), b: (u128, u128)| a.0 < b.1 && b.0 < a.1;
@@ -375,7 +374,7 @@ impl Vectorize for Bias<'_> {
 /// `Σ (values[i] − zero_point)`, wrapping.
 struct Total<'a> {
     values: &'a [u8],
-    /// The difference between these values and the intended ones.
+    /// What the values differ by from those that are meant.
     bias: u8,
     zero_point: i16,
 }

@@ -19,11 +19,11 @@ use crate::memory;
 /// Sums of a block of depthwise pixels.
 const BLOCK_SUMS: usize = 4096;
 
-/// Buffers of a thread.
+/// A thread's buffers.
 #[derive(Debug, Default)]
 pub(super) struct Worker {
     sums: Vec<i32>,
-    /// Destination of the results of its pixels in `results`, which holds those of its channels, pixel by pixel.
+    /// Where the results of its pixels lie in `results`, and there, one pixel after the other, those of its channels.
     outs: Vec<usize>,
     results: Vec<u8>,
 }
