@@ -132,7 +132,7 @@ def main() -> int:
                         help="machine file (default: that of flexnn-16x16)")
     parser.add_argument("--net", nargs="+", choices=NETS, default=list(NETS), help="which networks (default: all)")
     parser.add_argument("--objective", choices=("latency", "energy", "edp", "bytes"), default="latency",
-                        help="what plans are to be good at (default: latency)")
+                        help="what plans minimize (default: latency)")
     parser.add_argument("options", nargs="*", help="options of strumc compile, after --")
     args = parser.parse_args()
     try:

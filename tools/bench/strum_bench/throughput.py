@@ -164,16 +164,16 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network", nargs="*", metavar="[NAME=]NET.mlir", help="networks of your own, in integer TOSA")
     parser.add_argument("--net", nargs="+", choices=NETS, metavar="NET",
-                        help=f"benchmark networks (default: resnet50 mobilenet_v2, or none if there are your own); "
+                        help=f"benchmark networks (default: resnet50 mobilenet_v2, or none if others are given); "
                         f"of {', '.join(NETS)}")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=FILE.onnx",
                         help="the same network for ONNX Runtime")
     parser.add_argument("--rounds", type=int, default=5, help="turns of both sides (default: 5)")
-    parser.add_argument("--samples", type=int, default=24, help="images of a turn (default: 24)")
+    parser.add_argument("--samples", type=int, default=24, help="images per turn (default: 24)")
     parser.add_argument("--cpu", action="store_true",
                         help="count processor time, loading the program included: for hosts that are not idle")
     parser.add_argument("--profile", action="store_true",
-                        help="say what the simulator's time went into, in a run of its own")
+                        help="print a profile of the simulator's time, from a separate run")
     args = parser.parse_intermixed_args()
     if args.rounds < 1 or args.samples < 2:
         parser.error("--rounds must be at least 1 and --samples at least 2")
@@ -183,7 +183,7 @@ def main() -> int:
         if not given or name not in names:
             parser.error(f"--peer {pair}: expected NAME=FILE.onnx, with the name of one of the networks given")
         if not Path(path).is_file():
-            parser.error(f"--peer {pair}: there is no file '{path}'")
+            parser.error(f"--peer {pair}: no such file '{path}'")
     args.net = args.net or ([] if args.network else ["resnet50", "mobilenet_v2"])
     print(f"{'network':<20} {'':<14} {'img/s':>9} {'median':>9} {'GMAC/s':>9} {'ratio':>7}", flush=True)
     with tempfile.TemporaryDirectory() as name:

@@ -140,7 +140,7 @@ def _arguments() -> argparse.Namespace:
         "reference model on the output of strum-to-tosa, bit for bit.",
     )
     parser.add_argument("folders", nargs="+", type=Path, help=f"folders with {NETWORK} and samples")
-    parser.add_argument("--drivers", type=Path, metavar="DIR", help="where the drivers are (default: under target/)")
+    parser.add_argument("--drivers", type=Path, metavar="DIR", help="folder of the drivers (default: under target/)")
     parser.add_argument("--methods", nargs="+", default=["dense", "sparse", "dliq", "mip2q"])
     parser.add_argument("--p", nargs="+", default=["0.25", "0.5", "0.75"], help="shares of low members")
     parser.add_argument("--dense-samples", type=int, metavar="N", help="samples for dense (default: all)")

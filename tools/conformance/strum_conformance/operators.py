@@ -162,11 +162,11 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--method", help="passed on to strumc, with --p; exact only where all weights stay dense")
     parser.add_argument("--p", help="passed on to strumc")
-    parser.add_argument("-j", "--jobs", type=int, default=2, help="tests at a time (default: 2)")
+    parser.add_argument("-j", "--jobs", type=int, default=2, help="parallel tests (default: 2)")
     parser.add_argument("--timeout", type=float, default=120.0, help="seconds for one test (default: 120)")
     parser.add_argument("--keep", action="store_true", help="keep the results of passing tests too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the outcome of every test")
-    parser.add_argument("--cache", type=Path, default=CACHE, help="where tests are kept (default: target/conformance)")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="folder of the generated tests (default: target/conformance)")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.ops) - set(generate.OPERATORS))
     if unknown:

@@ -26,7 +26,7 @@ def shape_of(text: str) -> list[int]:
     """Parses a shape such as 1x3x224x224."""
     extents = [int(part) if part.isdecimal() else 0 for part in text.split("x")]
     if not all(extents):
-        raise argparse.ArgumentTypeError(f"'{text}' is no shape such as 1x3x224x224")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a shape such as 1x3x224x224")
     return extents
 
 
@@ -46,19 +46,19 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument(
-        "networks", nargs="*", metavar="NAME", help="a network of --list, or MODULE:FUNCTION that makes one"
+        "networks", nargs="*", metavar="NAME", help="a network of --list, or MODULE:FUNCTION that returns one"
     )
     made.add_argument(
-        "-o", "--output", type=Path, metavar="DIR", help="folder for what is written; made if it is missing"
+        "-o", "--output", type=Path, metavar="DIR", help="output folder; created if missing"
     )
     made.add_argument("--list", action="store_true", help="list the networks that are known by name")
-    made.add_argument("--onnx", type=Path, nargs="+", default=[], metavar="FILE", help="ONNX files of one input")
-    made.add_argument("--shape", type=shape_of, help="--onnx: shape of the input, where the file leaves extents open")
+    made.add_argument("--onnx", type=Path, nargs="+", default=[], metavar="FILE", help="ONNX files with one input")
+    made.add_argument("--shape", type=shape_of, help="--onnx: shape of the input, if the file has dynamic extents")
     made.add_argument(
         "--state-dict", type=Path, metavar="FILE", help="weights of the only network: a state_dict of torch.save"
     )
     made.add_argument(
-        "--size", type=at_least_one, help="rows and columns of the input [default: what the network is made for]"
+        "--size", type=at_least_one, help="rows and columns of the input [default: the network's native size]"
     )
     made.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
     made.add_argument("--samples", type=at_least_one, default=4, help="samples in NAME.input.npy [default: 4]")

@@ -22,11 +22,11 @@ def fixed(path: Path, shape: list[int] | None) -> onnx.ModelProto:
         model = onnx.load(path)
         onnx.checker.check_model(model)
     except Exception as error:  # of the file system, protobuf and ONNX, which have no common base
-        raise Unusable(f"{path} is no ONNX file that can be read: {error}") from error
+        raise Unusable(f"{path} is not a readable ONNX file: {error}") from error
     held = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in held]
     if len(inputs) != 1:
-        raise Unusable(f"{path} has {len(inputs)} inputs, one is expected")
+        raise Unusable(f"{path} has {len(inputs)} inputs, expected one")
     dims = inputs[0].type.tensor_type.shape.dim
     if shape is not None and len(shape) != len(dims):
         raise Unusable(f"--shape has {len(shape)} extents, the input has {len(dims)}")
@@ -35,7 +35,7 @@ def fixed(path: Path, shape: list[int] | None) -> onnx.ModelProto:
             dim.dim_value = shape[axis]
         elif dim.dim_value <= 0:
             if axis > 0:
-                raise Unusable(f"{path} leaves extent {axis} of its input open: give --shape, as 1x3x224x224")
+                raise Unusable(f"{path} has a dynamic extent {axis} of its input: give --shape, such as 1x3x224x224")
             dim.dim_value = 1
     # The file's shapes of intermediate values may be of another size.
     del model.graph.value_info[:]

@@ -37,7 +37,7 @@ def network(name: str, state_dict: Path | None, size: int) -> torch.nn.Module:
         except (ImportError, AttributeError) as error:
             raise Unusable(str(error)) from error
         if not isinstance(made, torch.nn.Module):
-            raise Unusable(f"{name}() gives {type(made).__name__}, and no torch.nn.Module")
+            raise Unusable(f"{name}() returns {type(made).__name__}, not a torch.nn.Module")
     else:
         made = torchvision.models.get_model(name, weights=None, **ARGUMENTS.get(name, {}))
     if state_dict is not None:
@@ -55,11 +55,11 @@ def weights_of(path: Path) -> dict[str, Any]:
         # weights_only: a file of weights cannot run code.
         held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of PyTorch, pickle and zipfile, of many kinds
-        raise Unusable(f"{path} is no file of weights that torch.load reads: {error}") from error
+        raise Unusable(f"{path} is not a file of weights for torch.load: {error}") from error
     if isinstance(held, dict) and isinstance(held.get("state_dict"), dict):
         held = held["state_dict"]
     if not isinstance(held, dict):
-        raise Unusable(f"{path} holds {type(held).__name__}, and no state_dict")
+        raise Unusable(f"{path} holds {type(held).__name__}, not a state_dict")
     return held
 
 
@@ -169,7 +169,7 @@ def export(made: torch.nn.Module, stem: Path, shape: tuple[int, ...], samples: i
     with torch.no_grad():
         outputs: Any = [made(image[None]) for image in images]
     if not all(isinstance(output, torch.Tensor) for output in outputs):
-        raise Unusable(f"the network gives {type(outputs[0]).__name__}, one tensor is expected")
+        raise Unusable(f"the network returns {type(outputs[0]).__name__}, expected one tensor")
     written = [save(stem, "input", images.numpy()), save(stem, "output", torch.cat(outputs).numpy())]
     failed = []
     for level, output_type in LEVELS.items():
