@@ -278,7 +278,7 @@ impl<'p, 'o> Simulation<'p, 'o> {
         }
     }
 
-    /// The fault of a misused program.
+    /// The fault of a flawed program.
     fn explain(&self, flaw: Flaw, timeline: &Timeline<'_, Option<Clock>>) -> Fault {
         match flaw {
             Flaw::NoTile(tile) => {
@@ -319,7 +319,7 @@ impl<'p, 'o> Simulation<'p, 'o> {
 }
 
 impl Tasks for Simulation<'_, '_> {
-    /// Position after which the instruction was dispatched.
+    /// The vector clock of the dispatch.
     type Ticket = Option<Clock>;
     type Error = SimError;
 
