@@ -1,5 +1,5 @@
-//! Lets this crate's own tests find LLVM's shared libraries, and hands on to dependents where LLVM and the dialects' sources are
-//! (`DEP_STRUM_IR_LIBDIR` and so on).
+//! Lets this crate's own tests find LLVM's shared libraries, and passes the locations of LLVM and of the dialects' sources on to
+//! dependents (`DEP_STRUM_IR_LIBDIR` and so on).
 
 fn main() {
     for key in ["LIBDIR", "BINDIR", "INCLUDE", "TD"] {

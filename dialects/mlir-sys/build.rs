@@ -1,5 +1,6 @@
-//! Runs mlir-tblgen on the dialects, compiles their C++, makes Rust declarations of its C interface, and tells cargo how to
-//! link all of it to the shared LLVM that `tools/llvm/bin/llvm-config` finds. Nothing else in the project knows any of this.
+//! Runs mlir-tblgen on the dialects, compiles their C++, generates Rust declarations of its C interface, and makes cargo
+//! link all of it to the shared LLVM that `tools/llvm/bin/llvm-config` finds. Nothing else in the project depends on these
+//! details.
 
 use std::{
     env,
@@ -11,7 +12,7 @@ use std::{
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// The dialects: the name, and what mlir-tblgen has to generate from `td/<name>/<Name>Ops.td`.
+/// The dialects: the name, and the mlir-tblgen generators to run on `td/<name>/<Name>Ops.td`.
 const DIALECTS: &[(&str, &str)] = &[("strum", "Strum"), ("dpu", "Dpu")];
 
 /// The generators of mlir-tblgen, the suffix of their output, and the option that names the dialect.
@@ -112,12 +113,12 @@ fn compile_cpp(llvm: &Llvm, cpp: &Path, generated: &Path) -> Result<()> {
     build
         .cpp(true)
         .std("c++17")
-        // libMLIR.so comes from clang. MLIR makes the identity of op traits from __PRETTY_FUNCTION__, which g++ spells
-        // otherwise: what g++ compiles links, runs, and has no traits. Hence CXX is not asked.
+        // libMLIR.so is built with clang. MLIR derives the identity of op traits from __PRETTY_FUNCTION__, which g++
+        // spells differently: code compiled by g++ links and runs, but has no traits. Hence CXX is ignored.
         .compiler(Path::new(&llvm.bin).join("clang++"))
         .include(generated)
         .include(cpp)
-        .flag("-isystem") // no warnings from the headers of others
+        .flag("-isystem") // no warnings from third-party headers
         .flag(&llvm.include)
         .flag("-fno-exceptions")
         .flag("-fvisibility-inlines-hidden")
@@ -173,8 +174,8 @@ fn link(llvm: &Llvm, out: &Path) -> Result<()> {
     }
     println!("cargo::rustc-link-search=native={}", out.display());
     println!("cargo::rustc-link-search=native={}", llvm.lib);
-    // Cargo puts search folders below target/ on the library path of `cargo run` and `cargo test`, doctests included, which
-    // link arguments do not reach.
+    // Cargo puts library search directories below target/ on the library path of `cargo run` and `cargo test`, doctests
+    // included; link arguments do not reach these.
     let alias = out.join("libMLIR.so.22.1");
     if fs::symlink_metadata(&alias).is_ok() {
         fs::remove_file(&alias)?;

@@ -10,13 +10,13 @@ use crate::skip::Extents;
 use crate::stored::{self, Stored};
 use crate::{Cost, Events, Low, idle_lanes, product};
 
-/// Bytes of the lookup table of results.
+/// Bytes of the output lookup table.
 const LUT_BYTES: u64 = 256;
 
 /// A convolution variant; the rules are those of "PE array" in `docs/timing.md`.
 ///
 /// # Errors
-/// When the register files cannot hold what the schedule keeps in them.
+/// When the operands that the schedule keeps resident do not fit the register files.
 pub fn conv(inv: &ConvInv, var: &ConvVar, m: &Machine) -> Result<Cost, ScheduleError> {
     let tile = Tile::new(inv, var, m, &Block::of(inv, var, m)?);
     let cycles = u64::from(m.dpu_setup_cycles).saturating_add(tile.flow().cycles());
@@ -46,13 +46,13 @@ pub fn conv(inv: &ConvInv, var: &ConvVar, m: &Machine) -> Result<Cost, ScheduleE
     Ok(Cost { low, ..Cost::on_chip(cycles, macs, events) })
 }
 
-/// Multiply-accumulates of a variant with low members of its weights, if padding is low first, as packers have it; a run
+/// Multiply-accumulates of a variant with low weight members, assuming padding is low first, as packers place it; a run
 /// counts them from the masks.
 pub(crate) fn low_macs(inv: &ConvInv, var: &ConvVar) -> u64 {
     if !inv.method.is_packed() {
         return 0;
     }
-    // Blocks run along the input channels; depthwise, along the output channels of a tap.
+    // Blocks run along the input channels; for depthwise, along the output channels of a tap.
     let [channels, sums] = if inv.depthwise { [var.out_c, 1] } else { [var.in_c, var.out_c] };
     let (width, low) = (u32::from(inv.block.max(1)), u32::from(inv.low));
     let padding = (width - channels % width) % width;
@@ -65,22 +65,22 @@ fn taps(var: &ConvVar) -> u64 {
     product([var.kernel_h, var.kernel_w].map(u64::from))
 }
 
-/// Products of a tap.
+/// Products per tap.
 fn depth(inv: &ConvInv, var: &ConvVar) -> u64 {
     if inv.depthwise { 1 } else { u64::from(var.in_c) }
 }
 
-/// Steps of a PE for one output.
+/// Steps of a PE per output.
 struct Steps {
-    /// Slices in which a block is loaded: vectors of as many channels as the lanes of the PEs of a tree take.
+    /// Slices per block: vectors of as many channels as the PEs of one adder tree have lanes.
     slices: u64,
-    /// All of them.
+    /// Total steps.
     all: u64,
 }
 
 impl Steps {
     fn of(inv: &ConvInv, var: &ConvVar, m: &Machine) -> Steps {
-        // Of a PE that shifts with half of its lanes: the busier half of a block decides.
+        // For a PE that shifts with half of its lanes, the busier half of a block decides.
         let (lanes, weights) = match (m.pe_kind, inv.method.is_packed()) {
             (PeKind::Dense | PeKind::StrumDynamic, _) => (1, 1),
             (PeKind::StrumStatic, false) => (2, 1),
@@ -111,7 +111,7 @@ pub(crate) struct Tile<'a> {
     oc: Cut,
     oy: Cut,
     ox: Cut,
-    /// Stored bytes of all weights, and of the tables.
+    /// Stored bytes of all weights and tables.
     weights: u64,
     tables: u64,
 }
@@ -120,7 +120,7 @@ pub(crate) struct Tile<'a> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Moved {
     pub(crate) acts: u64,
-    /// With their tables, unless these are counted apart.
+    /// Including their tables, unless these are counted separately.
     pub(crate) weights: u64,
     tables: u64,
     psums: u64,
@@ -142,7 +142,7 @@ impl Moved {
     }
 }
 
-/// What the blocks of a tile take together.
+/// Total of the blocks of a tile.
 pub(crate) struct StoredFlow {
     /// Cycles of the pipeline.
     pub(crate) cycles: u64,
@@ -156,7 +156,7 @@ struct Kind {
     oc: Piece,
     oy: Piece,
     ox: Piece,
-    /// Whether weights and activations come from the SRAM for it.
+    /// Whether it loads weights and activations from SRAM.
     loads_weights: bool,
     loads_acts: bool,
 }
@@ -205,7 +205,7 @@ impl<'a> Tile<'a> {
         }
     }
 
-    /// Bytes of activations that all blocks load.
+    /// Activation bytes loaded by all blocks.
     fn acts(&self) -> u64 {
         let once = self.inv.stationary == Stationary::Input && !self.inv.depthwise;
         let mut row = 0u64;
@@ -218,8 +218,8 @@ impl<'a> Tile<'a> {
         self.oy.all_windows().saturating_mul(row)
     }
 
-    /// Bytes of a pixel that a block of these output channels fetches: whole words of the SRAM, unless the pixels that
-    /// it reads follow each other without a gap.
+    /// Bytes per pixel that a block of these output channels fetches: whole SRAM words, unless the pixels it reads are
+    /// contiguous.
     fn pixel_bytes(&self, oc: &Piece, holes: bool) -> u64 {
         let channels = u64::from(self.var.in_c);
         let part = if self.inv.depthwise {
@@ -232,7 +232,8 @@ impl<'a> Tile<'a> {
         product([part.div_ceil(word), word])
     }
 
-    /// The blocks in order: columns run fastest, then rows, then channels; if activations stay, channels run fastest.
+    /// The blocks in order: columns run fastest, then rows, then channels; with resident activations, channels run
+    /// fastest.
     fn flow(&self) -> Flow {
         let tree = u64::from(self.inv.sched_ic.max(1).ilog2());
         let mut flow = Flow::new(self.steps.slices, tree);
@@ -255,8 +256,8 @@ impl<'a> Tile<'a> {
         flow
     }
 
-    /// The blocks in order, their operands as they are stored, each computed in `slices` slices of the cycles that
-    /// `slices_of` says; without an answer, as without zero skipping.
+    /// The blocks in order with their operands as stored, each computed in `slices` slices of the cycles that
+    /// `slices_of` returns; if it returns `None`, as without zero skipping.
     pub(crate) fn flow_stored(
         &self,
         slices: Option<u64>,
@@ -294,7 +295,7 @@ impl<'a> Tile<'a> {
         StoredFlow { cycles: flow.cycles(), compute, moved }
     }
 
-    /// What a block moves, as it is stored.
+    /// Traffic of a block, with operands as stored.
     fn moved(&self, kind: &Kind, [oc, oy, ox]: &Extents, stored: &Stored<'_>) -> Moved {
         let (inv, var, m) = (self.inv, self.var, self.machine);
         let raw = Moved { results: self.results(kind), ..self.raw(kind) };
@@ -320,7 +321,7 @@ impl<'a> Tile<'a> {
         moved
     }
 
-    /// A block, by its pieces in the order of [`Tile::flow`].
+    /// A block, given by its pieces in the order of [`Tile::flow`].
     fn kind(&self, [a, b, c]: [Piece; 3]) -> Kind {
         let stays = self.inv.stationary;
         let [oc, oy, ox] = match stays {
@@ -343,7 +344,7 @@ impl<'a> Tile<'a> {
         product([product(outputs), self.steps.all])
     }
 
-    /// Bytes that a block loads of operands as they are.
+    /// Bytes that a block loads of uncompressed operands.
     fn raw(&self, kind: &Kind) -> Moved {
         let acts = product([kind.oy.window, kind.ox.window, self.pixel_bytes(&kind.oc, kind.ox.holes)]);
         let filters = share_of(self.weights.saturating_add(self.tables), kind.oc.size, self.var.out_c.into());
@@ -358,18 +359,18 @@ impl<'a> Tile<'a> {
         }
     }
 
-    /// Bytes that a block stores of results as they are.
+    /// Bytes that a block stores of uncompressed results.
     fn results(&self, kind: &Kind) -> u64 {
         let element = if self.var.acc_out { Dtype::I32 } else { self.inv.out_dtype };
         product([kind.oc.size, kind.oy.size, kind.ox.size, element.bytes()])
     }
 
-    /// Cycles of a block whose operands are as they are.
+    /// Cycles of a block with uncompressed operands.
     fn stage(&self, kind: &Kind) -> Stage {
         self.stage_of(kind, self.raw(kind).loaded(), self.results(kind))
     }
 
-    /// Cycles of a block that loads and stores so many bytes.
+    /// Cycles of a block that loads and stores these many bytes.
     fn stage_of(&self, kind: &Kind, loaded: u64, stored: u64) -> Stage {
         let inv = self.inv;
         let outputs = product([kind.oc.size, kind.oy.size, kind.ox.size]);
@@ -380,9 +381,9 @@ impl<'a> Tile<'a> {
 
     /// Accesses of the register files and the adder trees.
     ///
-    /// A lane reads an activation and a decoded weight, a byte each, for every product; a PE reads and writes an
-    /// accumulator every step. Every PE that needs an operand has a copy, once for every tap and block, or once for as
-    /// long as it stays.
+    /// For every product a lane reads an activation and a decoded weight, one byte each; in every step a PE reads and
+    /// writes an accumulator. Every PE that needs an operand has its own copy, loaded once per tap and block, or once
+    /// while resident.
     fn register_files(&self) -> Events {
         let (inv, var) = (self.inv, self.var);
         let [channels, rows, columns] = [var.out_c, var.out_h, var.out_w].map(u64::from);
@@ -433,7 +434,7 @@ impl<'a> Tile<'a> {
     }
 }
 
-/// Outputs along a dimension of the busiest PE of a block.
+/// Outputs along a dimension in the busiest PE of a block.
 fn held(block: &Piece, pes: u16) -> u64 {
     block.size.div_ceil(u64::from(pes.max(1)))
 }
@@ -483,7 +484,7 @@ mod tests {
         conv(inv, var, m).unwrap()
     }
 
-    /// Multiply-accumulates of the tile over those of the array in a cycle.
+    /// Multiply-accumulates of the tile divided by those of the array per cycle.
     const FULL: u64 = 16 * 56 * 64 * 576 / 2048;
 
     #[test]
@@ -492,8 +493,8 @@ mod tests {
         let (inv, var) = conv_56(Method::Dense);
         let cost = cost(&inv, &var, &m);
         assert_eq!(cost.macs, FULL * 2048);
-        // Four blocks of 64 x 4 x 56 outputs. Ahead of them an eighth of the first load: 5 rows of 56 x 64 activations,
-        // 36,864 bytes of weights and 1,024 of the table in 436 cycles; behind them 14,336 outputs through 64 PPEs.
+        // Four blocks of 64 x 4 x 56 outputs. Before them an eighth of the first load: 5 rows of 56 x 64 activations,
+        // 36,864 bytes of weights and 1,024 of the table in 436 cycles; after them 14,336 outputs through 64 PPEs.
         assert_eq!(cost.cycles, 32 + 55 + FULL + 224);
         assert_eq!(cost.traffic.sram_read, (5 + 6 + 6 + 5) * 56 * 64 + 4 * (36864 + 1024));
         assert_eq!(cost.traffic.sram_write, 16 * 56 * 64);
@@ -505,7 +506,7 @@ mod tests {
         let (mut inv, var) = conv_56(Method::Dense);
         (inv.sched_oc, inv.sched_ic) = (2, 8);
         let cost = cost(&inv, &var, &m);
-        // 4 x 14 outputs a PE and block: 32 blocks, each loaded in one slice.
+        // 4 x 14 outputs per PE and block: 32 blocks, each loaded in one slice.
         assert_eq!(cost.cycles, 32 + (5 * 56 * 64u64 + 36864 / 8 + 128).div_ceil(128) + FULL + 28 + 3);
         assert_eq!(cost.events.tree_adds, 16 * 56 * 64 * 7);
     }
@@ -533,7 +534,7 @@ mod tests {
         let plain = cost(&inv, &var, &m);
         inv.fold = true;
         let folded = cost(&inv, &var, &m);
-        // 21 products in three vectors of 8 lanes, in place of one vector for every column.
+        // 21 products in three vectors of 8 lanes instead of one vector per column.
         assert_eq!((plain.events.pe_steps, folded.events.pe_steps), (16 * 56 * 64 * 49, 16 * 56 * 64 * 21));
         assert!(folded.cycles < plain.cycles / 2);
         inv.depthwise = true;

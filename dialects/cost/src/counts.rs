@@ -1,4 +1,4 @@
-//! What was counted: bytes, multiply-accumulates and events. Counting depends on no unit energy.
+//! What was counted: bytes, multiply-accumulates and events. Counts do not depend on unit energies.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,16 +30,16 @@ impl Traffic {
     }
 }
 
-/// Everything that energy is made of, of one task or of many.
+/// Everything that energy is computed from, for one task or many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Multiply-accumulates with plain or high-precision weights, taps in the padding included.
+    /// Multiply-accumulates with plain or high-precision weights, padding taps included.
     pub macs_high: u64,
     /// Multiply-accumulates with low members of packed weights.
     pub macs_low: u64,
     /// Bytes moved.
     pub bytes: Traffic,
-    /// Everything else.
+    /// All other events.
     pub events: Events,
     /// Cycles of the machine.
     pub cycles: u64,

@@ -2,16 +2,16 @@
 
 use crate::{product, span};
 
-/// One block along a dimension, or some equal ones.
+/// One block along a dimension, or several equal ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
     /// Outputs.
     pub(crate) size: u64,
     /// Input positions that the taps of its windows read.
     pub(crate) window: u64,
-    /// Whether they do not follow each other, or are but one of several.
+    /// Whether they are not contiguous, or are one of several segments.
     pub(crate) holes: bool,
-    /// Whether it is the first one.
+    /// Whether it is the first block.
     pub(crate) first: bool,
 }
 
@@ -26,11 +26,11 @@ pub(crate) struct Window {
     pub(crate) taps: u16,
     /// Input positions from one tap to the next.
     pub(crate) dilation: u16,
-    /// Input positions that there are.
+    /// Number of input positions.
     pub(crate) input: u32,
 }
 
-/// A dimension of a tile, cut into blocks of one size and a last one that may be smaller.
+/// A dimension of a tile, cut into blocks of one size and a possibly smaller last one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cut {
     extent: u64,
@@ -39,7 +39,7 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
-    /// Output channels, which slide over nothing.
+    /// Output channels, which have no sliding window.
     pub(crate) fn channels(extent: u64, size: u64) -> Cut {
         Cut { extent: extent.max(1), size: size.clamp(1, extent.max(1)), window: None }
     }
@@ -54,8 +54,8 @@ impl Cut {
         self.extent.div_ceil(self.size)
     }
 
-    /// Blocks in order: the first, those between, and the last, with how many there are of each. Those between read
-    /// as much together as they do, each of them the mean rounded up or down.
+    /// Blocks in order: the first, those between, and the last, each with its count. Each of those between reads
+    /// the mean, rounded up or down so that their total is exact.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = (Piece, u64)> {
         let (count, size) = (self.count(), self.size);
         let piece = |size, window, holes, first| Piece { size, window, holes, first };
@@ -81,13 +81,13 @@ impl Cut {
         })
     }
 
-    /// Input positions under the windows of all blocks, those that two blocks share counted twice.
+    /// Input positions under the windows of all blocks; positions that two blocks share are counted twice.
     pub(crate) fn all_windows(&self) -> u64 {
         let full = self.count() - 1;
         self.windows(0, full).0.saturating_add(self.windows(full, 1).0)
     }
 
-    /// Input positions that `count` blocks from block `from` on read, all of one size, and whether they are apart.
+    /// Input positions that `count` blocks of one size from block `from` on read, and whether they have gaps.
     fn windows(&self, from: u64, count: u64) -> (u64, bool) {
         let Some(w) = self.window.filter(|_| count > 0) else { return (0, false) };
         let wide = w.input > 1;
@@ -101,7 +101,7 @@ impl Cut {
         let input = i128::from(w.input);
         let sum = clamped(origin + reach, step, count, input) - clamped(origin, step, count, input);
         let hull = u64::try_from(sum.max(0)).unwrap_or(u64::MAX);
-        // Between windows, or taps, that lie apart there is nothing to read.
+        // Nothing is read between windows or taps that lie apart.
         let runs = |from: i128, step: i128, count: u64, len: i128| {
             let sum = clamped(from + len, step, count, input) - clamped(from, step, count, input);
             u64::try_from(sum).unwrap_or(u64::MAX)
@@ -120,7 +120,7 @@ impl Cut {
 }
 
 impl Window {
-    /// The window on those positions alone that differ from its origin by multiples of both its distances, and
+    /// The window restricted to positions that differ from its origin by multiples of both its distances, and
     /// whether there are others: it reads no others.
     fn dense(self) -> (Window, bool) {
         let step = if self.taps > 1 { gcd(self.stride, self.dilation) } else { self.stride }.max(1);

@@ -1,4 +1,4 @@
-//! DMA tasks, and the DRAM channel that they share.
+//! DMA tasks and the DRAM channel that they share.
 
 use dpu_isa::{DmaCopy, DmaFill, Machine, Space};
 
@@ -13,9 +13,9 @@ pub struct Transfer {
     pub to: Space,
     /// Bytes moved.
     pub bytes: u64,
-    /// Pieces that are contiguous on all sides.
+    /// Segments that are contiguous on all sides.
     pub rows: u64,
-    /// Pieces that are contiguous in the DRAM, those of both sides if both are there.
+    /// Segments that are contiguous in DRAM; those of both sides if both are in DRAM.
     pub dram_runs: u64,
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn dma_fill(x: &DmaFill, m: &Machine) -> Cost {
     dma(&transfer, m)
 }
 
-/// Pieces of a strided array of elements that are contiguous on all sides, in the order of the dimensions.
+/// Segments of a strided array of elements that are contiguous on all sides, in dimension order.
 fn runs_of<const N: usize>(dims: &[u32; 6], strides: [&[u64; 6]; N], element: u64) -> u64 {
     let (mut runs, mut run, mut grows) = (1u64, element, true);
     for (d, &extent) in dims.iter().enumerate().rev().filter(|(_, extent)| **extent != 1) {
@@ -87,7 +87,7 @@ pub fn dma(t: &Transfer, m: &Machine) -> Cost {
     }
 }
 
-/// Cycles until the answers to all DRAM requests are there.
+/// Cycles until all DRAM requests are answered.
 fn requests(t: &Transfer, m: &Machine) -> u64 {
     let sides = u64::from(t.from == Some(Space::Dram)) + u64::from(t.to == Space::Dram);
     if sides == 0 || t.bytes == 0 {
@@ -100,21 +100,21 @@ fn requests(t: &Transfer, m: &Machine) -> u64 {
     waiting.div_ceil(outstanding)
 }
 
-/// Cycles until the DRAM has answered `requests`, of which `dma_outstanding` are under way at a time (Little's law), as
-/// numerator and denominator: the cost of a task rounds up, an estimate of many tasks together rounds down.
+/// Cycles until the DRAM has answered `requests`, with `dma_outstanding` of them in flight (Little's law), as numerator
+/// and denominator: the cost of a task rounds up, an estimate of many tasks together rounds down.
 #[must_use]
 pub fn awaited(requests: u64, m: &Machine) -> (u64, u64) {
     let waiting = requests.saturating_mul(u64::from(m.dram_latency_cycles));
     (waiting, u64::from(m.dma_outstanding).max(1))
 }
 
-/// Cycles that the DRAM channel takes for `bytes`.
+/// Cycles that the DRAM channel needs for `bytes`.
 #[must_use]
 pub fn channel_cycles(bytes: u64, m: &Machine) -> u64 {
     per_cycle(bytes, m.dram_bytes_per_cycle)
 }
 
-/// When a task that starts at `start` ends, if the DRAM channel is free from `channel` on; moves `channel`.
+/// End of a task that starts at `start` if the DRAM channel is free from `channel` on; advances `channel`.
 pub fn end_of_transfer(start: u64, cost: &Cost, channel: &mut u64) -> u64 {
     let alone = start.saturating_add(cost.cycles);
     if cost.dram == 0 {
@@ -142,7 +142,7 @@ mod tests {
         let bytes =
             Transfer { from: Some(Space::Sram), to: Space::Sram, bytes: 320, rows: 320, dram_runs: 1 };
         assert_eq!(dma(&bytes, &m).cycles, 320);
-        // Bytes with gaps between them: a request each, and 512 of them every 1240 cycles.
+        // Bytes with gaps between them: one request each, 512 requests per 1240 cycles.
         let gather =
             Transfer { from: Some(Space::Dram), to: Space::Sram, bytes: 2048, rows: 2048, dram_runs: 2048 };
         assert_eq!(dma(&gather, &m).cycles, 1240 + 4 * 1240);

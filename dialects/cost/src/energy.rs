@@ -14,7 +14,7 @@ macro_rules! parts {
         pe { $($(#[doc = $pdoc:literal])* $pe:ident,)* }
         rest { $($(#[doc = $rdoc:literal])* $rest:ident,)* }
     ) => {
-        /// Energy in femtojoules, by the part of the machine that takes it.
+        /// Energy in femtojoules, by the part of the machine that spends it.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         pub struct Energy {
             $($(#[doc = $pdoc])* pub $pe: u64,)*
@@ -28,7 +28,7 @@ macro_rules! parts {
         impl Energy {
             /// Names of the parts, those of the PEs first.
             pub const PARTS: &'static [&'static str] = &[$(stringify!($pe),)* $(stringify!($rest)),*];
-            /// How many of [`Energy::PARTS`] are in the PEs.
+            /// Number of [`Energy::PARTS`] that are in the PEs.
             pub const PE_PARTS: usize = [$(stringify!($pe)),*].len();
 
             /// The parts in the order of [`Energy::PARTS`].
@@ -94,7 +94,7 @@ parts! {
 }
 
 impl Energy {
-    /// The energy of what was counted on this machine.
+    /// The energy of these counts on this machine.
     #[must_use]
     pub fn of(counts: &Counts, m: &Machine) -> Energy {
         let e = &counts.events;
@@ -128,7 +128,7 @@ impl Energy {
     }
 }
 
-/// What the PEs do for low members.
+/// How the PEs process low members.
 #[derive(Default)]
 struct Low {
     /// Full multiplications.
@@ -142,7 +142,7 @@ impl Low {
     fn of(counts: &Counts, kind: PeKind) -> Low {
         let e = &counts.events;
         match kind {
-            // Multipliers only: a low member is a weight as any other.
+            // Multipliers only: a low member is a weight like any other.
             PeKind::Dense => Low { full: counts.macs_low, ..Low::default() },
             PeKind::StrumDynamic | PeKind::StrumStatic => Low {
                 full: 0,
@@ -251,7 +251,7 @@ mod tests {
             ("sram_write", |m| m.sram_write_byte_fj *= 2),
             ("dram", |m| m.dram_byte_fj *= 2),
             ("idle", |m| m.idle_cycle_fj *= 2),
-            // Two parts are made of additions.
+            // Two parts consist of additions.
             ("adders", |m| (m.product_add_fj, m.add_fj) = (2 * m.product_add_fj, 2 * m.add_fj)),
         ];
         for (name, change) in double {

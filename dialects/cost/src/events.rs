@@ -1,7 +1,7 @@
-//! The events of a run that cost energy, counted and not yet priced.
+//! The events of a run that cost energy: counts, not yet priced.
 //!
 //! The SRAM bytes of [`Events`] add up to those of the task's traffic; multiply-accumulates and DRAM bytes are counted
-//! beside it.
+//! separately.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,10 +1,10 @@
-//! What a task of the DPU costs: cycles, bytes, multiply-accumulates and countable events from the fields of an
-//! instruction and the machine file, and energy from what was counted. And how tasks overlap: [`timeline`].
+//! The cost of a DPU task: cycles, bytes, multiply-accumulates and countable events from the fields of an
+//! instruction and the machine file, and energy from these counts. Also how tasks overlap: [`timeline`].
 //!
-//! Costs are pure functions of their arguments, so that whoever plans a task and whoever runs it find the same. The result
-//! of a program never depends on anything here. `docs/timing.md` has the rules with their sources; those without a known
-//! source are marked *assumed*. `⌈x⌉` is rounding up, bandwidths and latencies are the machine's fields of the same names.
-//! All sums and products saturate.
+//! Costs are pure functions of their arguments, so that planner and simulator compute the same. The result of a program
+//! never depends on anything here. `docs/timing.md` has the rules with their sources; those without a known source are
+//! marked *assumed*. `⌈x⌉` rounds up; bandwidths and latencies are the machine's fields of the same names. All sums and
+//! products saturate.
 
 mod conv;
 mod counts;
@@ -32,34 +32,34 @@ pub use task::{Task, TaskError, task};
 
 use dpu_isa::{Instr, Machine};
 
-/// What a task costs.
+/// Cost of a task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Cycles from start to end while nobody else uses the DRAM; at least 1.
+    /// Cycles from start to end with exclusive use of the DRAM; at least 1.
     pub cycles: u64,
     /// Of these, cycles before the first byte moves.
     pub latency: u64,
-    /// Cycles for which the DRAM channel is taken.
+    /// Cycles for which the DRAM channel is occupied.
     pub dram: u64,
     /// Bytes moved, by memory.
     pub traffic: Traffic,
-    /// Multiply-accumulates, taps in the padding included.
+    /// Multiply-accumulates, padding taps included.
     pub macs: u64,
-    /// What a low member of the weights is.
+    /// How low members of the weights are processed.
     pub low: Low,
-    /// Everything else that costs energy.
+    /// All other events that cost energy.
     pub events: Events,
 }
 
-/// What is computed with a low member.
+/// Operation performed with a low member.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Low {
-    /// There are none, or nothing is.
+    /// Nothing: there are no low members, or they are 0.
     #[default]
     Zero,
     /// A shift.
     Shift,
-    /// A product with a code of so many bits.
+    /// A product with a code of this many bits.
     Product(u8),
 }
 
@@ -75,8 +75,8 @@ const INVARIANT: Cost = Cost {
 };
 
 impl Cost {
-    /// What the task counts, if so many of its multiply-accumulates were those of low members; it has no share of the
-    /// run's time yet.
+    /// The task's counts if this many of its multiply-accumulates were with low members; its share of the run's time
+    /// is not included yet.
     #[must_use]
     pub fn counts(&self, low: u64) -> Counts {
         Counts {
@@ -88,13 +88,13 @@ impl Cost {
         }
     }
 
-    /// The events, if so many of the multiply-accumulates were those of low members.
+    /// The events if this many of the multiply-accumulates were with low members.
     #[must_use]
     pub fn events(&self, low: u64) -> Events {
         let events = self.events;
         match self.low {
-            // Skipped or not, nothing is multiplied. PEs that skip zeros have not counted a read for them either; on
-            // others the mask of the weights spares both operands' reads.
+            // Nothing is multiplied in either case. PEs that skip zeros have not counted a read for these; on others
+            // the mask of the weights saves the reads of both operands.
             Low::Zero => {
                 let unread = low.saturating_sub(events.zero_skipped);
                 Events {
@@ -121,7 +121,7 @@ impl Cost {
     }
 }
 
-/// Product that saturates.
+/// Saturating product.
 fn product(factors: impl IntoIterator<Item = u64>) -> u64 {
     factors.into_iter().fold(1, u64::saturating_mul)
 }
@@ -140,14 +140,14 @@ fn span(origin: i32, windows: u32, stride: u16, taps: u16, dilation: u16, size: 
     u64::try_from(end - i64::from(origin).clamp(0, end)).unwrap_or(0)
 }
 
-/// Cycles from one instruction's dispatch to the next one's: `max(dispatch_cycles, ⌈bytes / fetch_bytes_per_cycle⌉)`
+/// Cycles from the dispatch of one instruction to the next: `max(dispatch_cycles, ⌈bytes / fetch_bytes_per_cycle⌉)`
 /// (*assumed*).
 #[must_use]
 pub fn dispatch(instr: &Instr, m: &Machine) -> u64 {
     u64::from(m.dispatch_cycles).max(per_cycle(8 * instr.desc().words() as u64, m.fetch_bytes_per_cycle))
 }
 
-/// Lane cycles of the whole array in `compute` cycles that do no multiply-accumulate.
+/// Lane cycles of the whole array without a multiply-accumulate in `compute` cycles.
 fn idle_lanes(compute: u64, macs: u64, m: &Machine) -> u64 {
     product([compute, u64::from(m.rows), u64::from(m.cols), u64::from(m.lanes)]).saturating_sub(macs)
 }
@@ -162,12 +162,12 @@ mod tests {
         let cost = Cost { macs: 100, events, ..INVARIANT };
         let plain = cost.events(60);
         assert_eq!((plain.low_zeros, plain.if_read, plain.fl_read, plain.of_read), (60, 40, 40, 40));
-        // 70 were skipped, the 60 among them.
+        // 70 were skipped, including the 60.
         let events = Events { zero_skipped: 70, if_read: 30, fl_read: 30, ..events };
         let skipping = Cost { events, ..cost }.events(60);
         assert_eq!((skipping.zero_skipped, skipping.low_zeros), (10, 60));
         assert_eq!((skipping.if_read, skipping.fl_read), (30, 30));
-        // Of mip2q, every member is a product.
+        // With mip2q, every member is a product.
         assert_eq!(Cost { low: Low::Shift, ..cost }.events(60).if_read, 100);
     }
 

@@ -1,18 +1,18 @@
 //! IDU, PE array and PPE/ODU as a pipeline over blocks of outputs.
 //!
-//! The IDU fetches a block in equal slices into two halves of every register file: a slice is fetched when the one before is
-//! there and the array has done the last but one. The array starts a slice when it is there; the first of a block also
-//! waits until the last but one block has left the accumulators, of which there are two sets. PPE and ODU take
-//! a block when the array has done its last slice. Times are exact for up to [`EXACT`] repetitions of a block, of a row of blocks, and of a plane of rows.
+//! The IDU fetches a block in equal slices into the two halves of every register file: the fetch of a slice starts once the previous slice
+//! has arrived and the array has finished the one before that. The array starts a slice once it has arrived; the first slice of a block
+//! also waits until the last block but one has left the accumulators, of which there are two sets. PPE and ODU take a block when the array
+//! has finished its last slice. Times are exact for up to [`EXACT`] repetitions of a block, of a row of blocks, and of a plane of rows.
 
 use dpu_isa::Machine;
 
 use crate::{per_cycle, product};
 
-/// Repetitions that are followed one by one; from there on each takes as long as the last.
+/// Repetitions that are simulated one by one; from there on each takes as long as the last.
 const EXACT: u64 = 64;
 
-/// What one block takes of each unit, in cycles.
+/// Cycles of one block in each unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stage {
     /// The IDU.
@@ -24,13 +24,14 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// A block that loads and stores so many bytes, computes for so many cycles and finishes so many outputs.
+    /// A block that loads and stores these many bytes, computes for these many cycles and finishes these many
+    /// outputs.
     pub(crate) fn new(loaded: u64, compute: u64, stored: u64, outputs: u64, m: &Machine) -> Stage {
         let banks = m.sram_banks.saturating_mul(m.sram_granule).max(1);
         let [read, write] =
             [m.sram_read_bytes_per_cycle, m.sram_write_bytes_per_cycle].map(|n| n.clamp(1, banks));
         let load = per_cycle(loaded, read);
-        // What the banks still take while they serve the IDU, and what they could have.
+        // Bytes that the banks can still write while they serve the IDU, and those lost to it.
         let left = product([load, banks.into()]).saturating_sub(loaded);
         let lost = product([load, write.into()]).saturating_sub(left);
         let after = per_cycle(stored.saturating_add(lost), write);
@@ -40,7 +41,7 @@ impl Stage {
     }
 }
 
-/// When each unit ends what it was given so far, in cycles times slices: what a block takes, a slice takes then.
+/// When each unit finishes its work so far, in cycles times slices: a slice takes what a block takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct State {
     load: u64,
@@ -55,7 +56,7 @@ impl State {
         [self.load, self.compute[0], self.compute[1], self.drain[0], self.drain[1]]
     }
 
-    /// The cycles by which all parts differ from those of `earlier`, if they are the same.
+    /// The number of cycles by which all parts are later than those of `earlier`, if it is the same for all.
     fn shift(&self, earlier: &State) -> Option<u64> {
         let mut shifts = self.parts().into_iter().zip(earlier.parts()).map(|(a, b)| a.saturating_sub(b));
         let first = shifts.next()?;
@@ -74,7 +75,7 @@ impl State {
         self.compute = [self.load.max(last).max(ready).saturating_add(compute), last];
     }
 
-    /// `slices` slices of a block, its way through the adder tree, and its drain.
+    /// `slices` slices of a block, its pass through the adder tree, and its drain.
     fn block(&mut self, slices: u64, load: u64, compute: u64, tree: u64, drain: u64) {
         self.slice(load, compute, self.drain[1]);
         for _ in 1..slices.min(3) {
@@ -96,14 +97,14 @@ impl State {
         self.drained(tree, drain);
     }
 
-    /// The way of a block through the adder tree, and its drain.
+    /// The pass of a block through the adder tree, and its drain.
     fn drained(&mut self, tree: u64, drain: u64) {
         let end = self.drain[0].max(self.compute[0].saturating_add(tree)).saturating_add(drain);
         self.drain = [end, self.drain[0]];
     }
 }
 
-/// Blocks in order, all of them loaded in the same number of slices.
+/// Blocks in order, all loaded in the same number of slices.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flow {
     slices: u64,
@@ -117,7 +118,8 @@ impl Flow {
         Flow { slices: slices.max(1), tree, state: State::default() }
     }
 
-    /// The same `count` times. Once all units end later by the same time than the time before, so they do from then on.
+    /// Repeats this `count` times. Once all units end later by the same time as in the previous repetition, they do so
+    /// from then on.
     pub(crate) fn repeat(&mut self, count: u64, mut again: impl FnMut(&mut Flow)) {
         let mut last = self.state;
         for done in 0..count.min(EXACT) {
@@ -134,13 +136,13 @@ impl Flow {
         }
     }
 
-    /// One block follows.
+    /// Appends one block.
     pub(crate) fn add(&mut self, stage: &Stage) {
         let [tree, drain] = [self.tree, stage.drain].map(|n| product([n, self.slices]));
         self.state.block(self.slices, stage.load, stage.compute, tree, drain);
     }
 
-    /// One block follows whose slices take different cycles to compute, in place of those of the stage.
+    /// Appends one block whose slices take different cycles to compute, instead of those of the stage.
     pub(crate) fn add_slices(&mut self, stage: &Stage, cycles: &[u64]) {
         let scaled = |n: u64| product([n, self.slices]);
         let mut ready = self.state.drain[1];
@@ -190,7 +192,7 @@ mod tests {
     #[test]
     fn banks_take_what_loads_leave() {
         let m = Machine { sram_banks: 12, ..Machine::flexnn_16x16() };
-        // 128 bytes a cycle each alone; 192 together.
+        // 128 bytes per cycle each alone; 192 together.
         let drain = |loaded, stored| Stage::new(loaded, 1, stored, 0, &m).drain;
         assert_eq!(drain(0, 1280), 10);
         assert_eq!(drain(1280, 640), 10);
@@ -198,7 +200,7 @@ mod tests {
         assert_eq!(drain(128_000, 1280), 20);
     }
 
-    /// The rules of the pipeline, slice by slice.
+    /// The pipeline rules, slice by slice.
     fn naive(slices: u64, blocks: &[(u64, [u64; 3])]) -> u64 {
         let (mut loaded, mut computed, mut drained) = (vec![0, 0], vec![0, 0], vec![0, 0]);
         for &(count, [load, compute, drain]) in blocks {

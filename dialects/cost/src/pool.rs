@@ -20,7 +20,7 @@ pub fn pool(inv: &PoolInv, var: &PoolVar, m: &Machine) -> Cost {
     let psum_in = if var.acc_in { psum } else { 0 };
     let result = outputs.saturating_mul(inv.dtype.bytes());
     let (psum_out, out) = if var.acc_out { (psum, 0) } else { (0, result) };
-    // Every PE computes one output at a time; what all of them read and write is spread evenly.
+    // Every PE computes one output at a time; reads and writes are spread evenly over the PEs.
     let blocks = outputs.div_ceil(pes).max(1);
     let each = |n: u64| n.div_ceil(blocks);
     let (loaded, stored) = (each(act.saturating_add(psum_in)), each(psum_out.max(out)));

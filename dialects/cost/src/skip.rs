@@ -1,5 +1,5 @@
-//! Two-sided zero skipping: a convolution variant whose PEs take only pairs of a non-zero activation and a non-zero
-//! weight.
+//! Two-sided zero skipping: a convolution variant whose PEs process only pairs of a non-zero activation and a
+//! non-zero weight.
 //!
 //! This depends on values, given as bitmaps. Pipeline, blocks and bytes are those of [`crate::conv()`].
 
@@ -10,18 +10,18 @@ use crate::conv::{StoredFlow, Tile};
 use crate::stored::Stored;
 use crate::{Cost, Events, product};
 
-/// Which operands are not zero: a row for each output position or output channel, in it a bit for each tap and input
-/// channel (depthwise: one bit a tap, and a row for each position and channel).
+/// Which operands are non-zero: a row per output position or output channel, with a bit per tap and input channel
+/// (depthwise: one bit per tap, and a row per position and channel).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bitmap {
-    /// Words of a tap.
+    /// Words per tap.
     words: usize,
     taps: usize,
     bits: Vec<u64>,
 }
 
 impl Bitmap {
-    /// A bitmap of zeros alone, of so many rows.
+    /// An all-zero bitmap of this many rows.
     #[must_use]
     pub fn new(rows: usize, taps: usize, channels: usize) -> Bitmap {
         let words = channels.div_ceil(64).max(1);
@@ -29,7 +29,7 @@ impl Bitmap {
         Bitmap { words, taps, bits: vec![0; len] }
     }
 
-    /// Marks an operand as not zero.
+    /// Marks an operand as non-zero.
     pub fn set(&mut self, row: usize, tap: usize, channel: usize) {
         let at = (row * self.taps + tap) * self.words + channel / 64;
         if let Some(word) = self.bits.get_mut(at) {
@@ -37,7 +37,7 @@ impl Bitmap {
         }
     }
 
-    /// How many operands of a row are not zero.
+    /// Number of non-zero operands in a row.
     #[must_use]
     pub fn ones_of(&self, row: usize) -> u64 {
         let words = self.taps * self.words;
@@ -45,7 +45,7 @@ impl Bitmap {
         row.map(|word| u64::from(word.count_ones())).sum()
     }
 
-    /// How many are not zero.
+    /// Number of non-zero operands.
     fn ones(&self) -> u64 {
         self.bits.iter().map(|word| u64::from(word.count_ones())).sum()
     }
@@ -60,7 +60,7 @@ impl Bitmap {
     }
 }
 
-/// Whether PEs of this machine skip zeros with this layer: `dense` and `sparse` weights, no fold, and multipliers in all
+/// Whether PEs of this machine skip zeros in this layer: `dense` and `sparse` weights, no fold, and multipliers in all
 /// lanes.
 #[must_use]
 pub fn skips_zeros(inv: &ConvInv, m: &Machine) -> bool {
@@ -70,8 +70,8 @@ pub fn skips_zeros(inv: &ConvInv, m: &Machine) -> bool {
         && m.pe_kind != PeKind::StrumStatic
 }
 
-/// Which operands of a variant are not zero: of the activations, a row for every output position (depthwise: and
-/// channel), of the weights, a row for every output channel.
+/// Non-zero operands of a variant: for activations, a row per output position (depthwise: and channel); for
+/// weights, a row per output channel.
 #[derive(Clone, Debug)]
 pub struct Present {
     /// Activations.
@@ -80,11 +80,11 @@ pub struct Present {
     pub weights: Bitmap,
 }
 
-/// A convolution variant on a machine with `zero_skip`: its PEs skip the pairs that are not `present`, if they can skip any,
+/// A convolution variant on a machine with `zero_skip`: its PEs skip the pairs that are not `present`, where they can skip,
 /// and operands are stored as `stored` says. The rules are those of "Zero skipping" in `docs/timing.md`.
 ///
 /// # Errors
-/// When the register files cannot hold what the schedule keeps in them.
+/// When the operands that the schedule keeps resident do not fit the register files.
 pub fn conv_skipping(
     inv: &ConvInv,
     var: &ConvVar,
@@ -118,7 +118,7 @@ pub fn conv_skipping(
     Ok(Cost { low: plain.low, ..Cost::on_chip(cycles, plain.macs, events) })
 }
 
-/// What is counted where pairs were skipped; idle lanes are not.
+/// Counts after skipping; idle lanes are not included.
 fn skipped(inv: &ConvInv, var: &ConvVar, plain: &Cost, counter: &Counter<'_>, present: &Present) -> Events {
     let (pairs, steps) = (counter.pairs, counter.steps);
     let compressed = |bytes: u64, map: &Bitmap, of: u64| {
@@ -153,7 +153,7 @@ struct Counter<'a> {
     acts: &'a Bitmap,
     weights: &'a Bitmap,
     lanes: usize,
-    /// Channels of a vector over all PEs of a tree.
+    /// Channels of a vector over all PEs of an adder tree.
     width: usize,
     /// Vectors that a PE holds at a time.
     vectors: usize,
@@ -215,7 +215,7 @@ impl<'a> Counter<'a> {
         cycles
     }
 
-    /// Depthwise, a PE takes one pair a cycle.
+    /// A depthwise PE processes one pair per cycle.
     fn depthwise(&mut self, act: usize, weight: usize, taps: usize) -> u64 {
         let both = |tap| self.acts.field(act, tap, 0, 1) & self.weights.field(weight, tap, 0, 1);
         let pairs: u64 = (0..taps).map(both).sum();
@@ -223,9 +223,9 @@ impl<'a> Counter<'a> {
         pairs.max(1)
     }
 
-    /// Cycles of a PE for the vectors of a slice and a tap: those of the lane with most pairs, and one at least.
+    /// Cycles of a PE for the vectors of a slice and a tap: those of the lane with the most pairs, at least one.
     fn group(&mut self, position: usize, oc: usize, tap: usize, slice: usize, pe: usize) -> u64 {
-        // Pairs of each lane as a binary number, digit by digit.
+        // Pairs of each lane as a binary number, bit by bit.
         let mut digits = [0u64; 16];
         for vector in 0..self.vectors {
             let from = (slice * self.vectors + vector) * self.width + pe * self.lanes;
@@ -253,7 +253,8 @@ impl<'a> Counter<'a> {
     }
 }
 
-/// The outputs of each PE along a dimension of a block: runs of equal length, the last ones shorter.
+/// The outputs of each PE along a dimension of a block: contiguous segments of equal length, the last ones
+/// shorter.
 fn shares((from, to): (u64, u64), pes: u16) -> impl Iterator<Item = (u64, u64)> {
     let each = (to - from).div_ceil(u64::from(pes.max(1)));
     (0..u64::from(pes.max(1)))

@@ -1,7 +1,8 @@
-//! Operands that the memories hold without their zeros.
+//! Operands that the memories hold in zero-compressed form.
 //!
-//! A piece of an operand is stored as a bit for every byte and the bytes that are not zero, in whole words; or as it is, if
-//! that takes no more. A flag says which. The rules are those of "Storage without zeros" in `docs/timing.md`.
+//! A segment of an operand is stored as a bitmap with one bit per byte followed by the non-zero bytes, in whole words; or
+//! uncompressed, if that is no larger. A flag says which. The rules are those of "Storage without zeros" in
+//! `docs/timing.md`.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -11,34 +12,34 @@ use dpu_isa::{ConvInv, ConvVar, DmaCopy, Machine};
 use crate::Cost;
 use crate::dma::{Transfer, dma};
 
-/// Counts the values that are not zero among channels of a pixel, given its row and column.
+/// Counts the non-zero values among the channels of a pixel, given its row and column.
 pub type Pixels<'a> = &'a dyn Fn(u64, u64, Range<u64>) -> u64;
 
-/// Which operands of a convolution variant are stored without their zeros, and how much is left of them.
+/// Which operands of a convolution variant are stored zero-compressed, and their compressed sizes.
 #[derive(Clone, Copy, Default)]
 pub struct Stored<'a> {
-    /// Of the input in the SRAM.
+    /// Of the input in SRAM.
     pub acts: Option<Pixels<'a>>,
-    /// Weights that are not zero of an output channel; not for depthwise.
+    /// Non-zero weights per output channel; not for depthwise.
     pub weights: Option<&'a dyn Fn(u64) -> u64>,
-    /// Of the results, a byte each.
+    /// Of the results, one byte each.
     pub results: Option<Pixels<'a>>,
 }
 
 impl Stored<'_> {
-    /// Everything as it is.
+    /// Everything uncompressed.
     pub const RAW: Stored<'static> = Stored { acts: None, weights: None, results: None };
 }
 
-/// Bytes of a piece of `bytes` bytes of which `kept` are not zero, if it takes fewer without zeros: the latter in whole
-/// words, and a bit for every byte.
+/// Compressed size of a segment of `bytes` bytes of which `kept` are non-zero, if it is smaller: the non-zero bytes in
+/// whole words, plus one bit per byte.
 fn packed(bytes: u64, kept: u64, m: &Machine) -> Option<u64> {
     let word = u64::from(m.sram_granule.max(1));
     let packed = kept.div_ceil(word).saturating_mul(word).saturating_add(bytes.div_ceil(8));
     (packed < bytes).then_some(packed)
 }
 
-/// Bytes of pieces of pixels, with a flag each; `raw` is what a pixel takes as it is.
+/// Bytes of segments of pixels, with a flag each; `raw` is the uncompressed size of a pixel.
 pub(crate) fn pixels(
     (rows, columns): (&[u64], &[u64]),
     channels: &Range<u64>,
@@ -80,7 +81,7 @@ pub(crate) fn positions(
     read.into_iter().collect()
 }
 
-/// The input channels that output channels need.
+/// The input channels that these output channels need.
 pub(crate) fn input_channels(inv: &ConvInv, var: &ConvVar, (from, to): (u64, u64)) -> Range<u64> {
     if !inv.depthwise {
         return 0..var.in_c.into();
@@ -89,7 +90,7 @@ pub(crate) fn input_channels(inv: &ConvInv, var: &ConvVar, (from, to): (u64, u64
     from / each..to.div_ceil(each)
 }
 
-/// Adds up the pieces of a copy.
+/// Adds up the segments of a copy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pieces {
     count: u64,
@@ -97,20 +98,20 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    /// A piece of `bytes` bytes follows, of which `kept` are not zero.
+    /// Adds a segment of `bytes` bytes, of which `kept` are non-zero.
     pub fn add(&mut self, bytes: u64, kept: u64, m: &Machine) {
         self.count += 1;
         self.bytes = self.bytes.saturating_add(packed(bytes, kept, m).unwrap_or(bytes));
     }
 
-    /// All bytes, a flag for every piece among them.
+    /// All bytes, including one flag per segment.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes.saturating_add(self.count.div_ceil(8))
     }
 }
 
-/// Cost of a copy of pieces that are stored without their zeros, each where it would be as it is.
+/// Cost of a copy of zero-compressed segments, each at its uncompressed address.
 #[must_use]
 pub fn dma_copy_stored(x: &DmaCopy, pieces: &Pieces, m: &Machine) -> Cost {
     let sides = [x.src.space, x.dst.space].into_iter().filter(|&space| space == dpu_isa::Space::Dram);
@@ -131,7 +132,8 @@ mod tests {
     #[test]
     fn pieces_are_packed_where_that_saves_something() {
         let m = Machine::flexnn_16x16();
-        // Two words and six bytes of bits; nothing kept; one word less than the whole is no gain over 48 bytes.
+        // Two words and six bytes of bitmap; nothing kept; one word less than the whole is no gain over 48
+        // bytes.
         assert_eq!([17, 0, 33].map(|kept| packed(48, kept, &m)), [Some(38), Some(6), None]);
         let mut pieces = Pieces::default();
         for kept in [17, 0, 33] {

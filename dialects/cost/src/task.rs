@@ -1,6 +1,6 @@
-//! The cost of any instruction: the one place that says which rule is whose.
+//! The cost of any instruction: the single mapping from instructions to cost rules.
 //!
-//! Whoever plans, forecasts or runs a task asks here, so that an instruction without a rule does not build.
+//! Planner, forecast and simulator all ask here, so that an instruction without a rule does not build.
 
 use dpu_isa::schedule::ScheduleError;
 use dpu_isa::{Instr, Machine};
@@ -11,30 +11,31 @@ use crate::pool::pool;
 use crate::vec::{vec_binary, vec_reduce, vec_rescale, vec_table, vec_unary};
 use crate::{Cost, INVARIANT};
 
-/// What a task takes, as far as it depends on no value.
+/// The cost of a task, as far as it does not depend on values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Task {
     /// Cycles, bytes and events.
     pub cost: Cost,
-    /// Multiply-accumulates with low members of the weights, if padding is low first.
+    /// Multiply-accumulates with low weight members, assuming padding is low first.
     pub low_macs: u64,
 }
 
 /// Why a task has no cost.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TaskError {
-    /// It is a variant of what is not there.
+    /// It is a variant whose invariant is missing.
     #[error("a {0} without its invariant")]
     Invariant(&'static str),
-    /// The register files cannot hold what its schedule keeps in them.
+    /// The operands that its schedule keeps resident do not fit the register files.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
 }
 
-/// What an instruction takes; `inv` is the invariant in its slot. The dispatcher's own take nothing of an engine.
+/// The cost of an instruction; `inv` is the invariant in its slot. Instructions of the dispatcher itself cost no
+/// engine time.
 ///
 /// # Errors
-/// For a variant without its invariant, or with one whose schedule the register files cannot follow.
+/// For a variant without its invariant, or whose schedule does not fit the register files.
 pub fn task(instr: &Instr, inv: Option<&Instr>, m: &Machine) -> Result<Task, TaskError> {
     let missing = TaskError::Invariant(instr.mnemonic());
     let cost = match instr {

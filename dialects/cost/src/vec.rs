@@ -57,7 +57,7 @@ pub(crate) fn vec_table(x: &VecTable, m: &Machine) -> Cost {
     vec(&x.dims, factor, x.src_dtype.bytes(), x.out_dtype().bytes(), m)
 }
 
-/// Cost of a reduction, which moves its inputs in and its outputs out (and in, if it accumulates).
+/// Cost of a reduction, which reads its inputs and writes its outputs (and reads them, if it accumulates).
 pub(crate) fn vec_reduce(x: &VecReduce, m: &Machine) -> Cost {
     let Cost { cycles, mut events, .. } = vec(&x.dims, 1, x.src_dtype.bytes(), 0, m);
     let outer = x.dims.iter().enumerate().filter(|(i, _)| *i != usize::from(x.axis));

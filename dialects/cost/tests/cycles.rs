@@ -1,4 +1,4 @@
-//! The closed form of the PE array's pipeline against a model in `strum-ref` that steps every cycle.
+//! The closed form of the PE array's pipeline against a cycle-by-cycle model in `strum-ref`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -12,8 +12,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use strum_ref::array::{Array, Layer, Present, Schedule, Seen, Stays, run, run_skipping};
 
-/// By how much the two may differ, besides a few cycles, and half a cycle for every block: the model that steps knows only
-/// whole cycles and bytes, which shows where blocks take but a few.
+/// Tolerance of the comparison, besides a few cycles, and half a cycle per block: the stepping model knows only whole
+/// cycles and bytes, which is visible where blocks take only a few.
 const SHARE: f64 = 0.02;
 const CONSTANT: u64 = 8;
 
@@ -77,7 +77,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    /// A split of so many PEs over channels, rows, columns and the tree.
+    /// A split of this many PEs over channels, rows, columns and the tree.
     fn split(pes: u16, depthwise: bool)(
         tree in if depthwise { 0..=0 } else { 0..=pes.ilog2().min(4) },
         parts in prop::array::uniform3(any::<Index>()),
@@ -92,7 +92,7 @@ prop_compose! {
     }
 }
 
-/// A field of which 0 leaves the choice to the machine.
+/// A field for which 0 leaves the choice to the machine.
 fn field(max: u16) -> impl Strategy<Value = u16> {
     prop_oneof![Just(0), 1..=max]
 }
@@ -130,7 +130,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    /// A layer with a schedule, both as an instruction says it; not always legal.
+    /// A layer with a schedule, both in the form of an instruction; not always legal.
     fn layer(m: Machine)(
         inv in invariant(u16::try_from(m.rows * m.cols).unwrap()),
         (y, x) in (axis(), axis()),
@@ -169,7 +169,7 @@ fn layers_on_machines() -> impl Strategy<Value = (Machine, (ConvInv, ConvVar))> 
     machine().prop_flat_map(|m| (Just(m.clone()), layer(m)))
 }
 
-/// The same for the model that steps.
+/// The same in the form of the stepping model.
 fn stepped(inv: &ConvInv, var: &ConvVar, m: &Machine, block: &Block) -> Seen {
     let (array, layer, schedule) = described(inv, var, m, block);
     run(&array, &layer, &schedule)
@@ -248,7 +248,7 @@ fn the_closed_form_agrees_with_every_cycle_stepped() {
 
 #[test]
 fn banks_that_serve_both_sides_in_turn_slow_the_loads() {
-    // 128 bytes a cycle for both sides; sums leave as 4 bytes each.
+    // 128 bytes per cycle for both sides; sums leave as 4 bytes each.
     let inv = ConvInv {
         sched_oc: 16,
         sched_oy: 4,
@@ -283,13 +283,13 @@ fn banks_that_serve_both_sides_in_turn_slow_the_loads() {
     assert!(times[0] > times[1] * 5 / 4, "{times:?}");
 }
 
-/// A fraction of noise, of 8, by place.
+/// Noise of density `share` / 8, by position.
 fn present(seed: u64, share: u64, place: [u64; 4]) -> bool {
     let mix = place.iter().fold(seed, |h, &p| (h ^ p).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29));
     (mix >> 40) % 8 < share
 }
 
-/// Where values are: noise from a seed, in eighths of activations and weights.
+/// Which values are non-zero: noise from a seed, in eighths of activations and weights.
 #[derive(Clone, Copy, Debug)]
 struct Values {
     seed: u64,
@@ -318,8 +318,8 @@ impl Values {
     }
 }
 
-/// What a convolution costs by the closed form and by the naive count, with zeros skipped if `skips`.
-/// `stored`: whether activations, weights and results are stored without their zeros.
+/// The cost of a convolution by the closed form and by the naive count, with zeros skipped if `skips`.
+/// `stored`: whether activations, weights and results are stored zero-compressed.
 fn skipping(
     (inv, var): (&ConvInv, &ConvVar),
     m: &Machine,

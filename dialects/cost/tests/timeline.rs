@@ -1,5 +1,5 @@
-//! The clock against a naive one that counts cycle by cycle, and keeps neither queues nor counters: at every cycle it asks what has
-//! happened so far.
+//! The clock against a naive one that advances cycle by cycle, and keeps neither queues nor counters: at every cycle it derives the
+//! state from the events so far.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -13,10 +13,10 @@ use dpu_isa::{BarCfg, ConvVar, DmaFill, End, Instr, Machine, VecUnary};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// Nothing happens for so long only if nothing ever will: no task of these tests takes longer.
+/// If nothing happens for this long, nothing ever will: no task of these tests takes longer.
 const QUIET: u64 = 1000;
 
-/// What happened to an instruction.
+/// The events of an instruction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct History {
     dispatched: Option<u64>,
@@ -27,7 +27,7 @@ struct History {
     waited: u64,
 }
 
-/// Numbers that proptest has chosen, and shrinks; zeros follow the last one.
+/// Numbers chosen by proptest, and shrunk; zeros follow the last one.
 struct Draws(std::vec::IntoIter<u32>);
 
 impl Draws {
@@ -70,10 +70,10 @@ fn cost(u: &mut Draws, instr: &Instr) -> Cost {
     Cost { cycles: latency + u.within(1..=40), latency, dram, ..Cost::default() }
 }
 
-/// A stream that uses barriers as it arms them; it may deadlock, since tasks may wait for others behind them.
+/// A stream that uses barriers as it arms them; it may deadlock, since tasks may wait for later ones.
 fn stream(u: &mut Draws, m: &Machine) -> Vec<Instr> {
     let mut instrs = Vec::new();
-    // What is left of every barrier's counts.
+    // The remaining counts of every barrier.
     let mut left = vec![(0u16, 0u16); m.barriers as usize];
     let tasks = u.within(1..=40);
     while instrs.len() < tasks || left.iter().any(|&counts| counts != (0, 0)) {
@@ -88,7 +88,7 @@ fn stream(u: &mut Draws, m: &Machine) -> Vec<Instr> {
         let mut instr = task(u, m);
         let (wait, post) = instr.masks_mut().unwrap();
         for (barrier, (producers, consumers)) in left.iter_mut().enumerate() {
-            // Producers come first, but for a few.
+            // Producers come first, with few exceptions.
             let early = *producers > 0 && !u.one_in(30);
             if *producers > 0 && u.one_in(2) {
                 *post |= 1 << barrier;
@@ -114,7 +114,7 @@ struct Naive<'a> {
 }
 
 impl Naive<'_> {
-    /// The `bar_cfg` of a barrier that an instruction goes by: the last one before it.
+    /// The `bar_cfg` of a barrier that applies to an instruction: the last one before it.
     fn arming(&self, barrier: u8, index: usize) -> Option<(usize, BarCfg)> {
         let before = self.instrs[..index].iter().enumerate().rev();
         before.into_iter().find_map(|(i, instr)| match instr {
@@ -123,7 +123,7 @@ impl Naive<'_> {
         })
     }
 
-    /// Ends of the arming's posts and number of the starts of its waiting tasks, so far.
+    /// Ends of the arming's posts, and number of started waiting tasks, so far.
     fn so_far(&self, barrier: u8, arming: usize, t: u64) -> (Vec<u64>, usize) {
         let own = |&i: &usize| self.arming(barrier, i).is_some_and(|(by, _)| by == arming);
         let tasks: Vec<usize> = (arming..self.instrs.len()).filter(own).collect();
@@ -214,18 +214,18 @@ impl Naive<'_> {
     }
 }
 
-/// Writes down what the clock does.
+/// Records the events of the clock.
 struct Log<'a> {
     costs: &'a [Cost],
     log: Vec<History>,
     /// Ended tasks, in order.
     ended: Vec<usize>,
-    /// What has held the dispatcher up.
+    /// What has stalled the dispatcher.
     obstacles: Vec<Obstacle>,
 }
 
 impl Tasks for Log<'_> {
-    /// The task's position, which must be that of its start.
+    /// The task's position, which must match its start.
     type Ticket = usize;
     type Error = Infallible;
 

@@ -1,10 +1,10 @@
-//! What a packed tensor really holds, counted from its bytes.
+//! Statistics of a packed tensor, counted from its bytes.
 
 use crate::pack::{check_shifts, expect_count};
 use crate::packed::Layout;
 use crate::{Format, PackError, Packed, Shape, set_bytes};
 
-/// Counts over one or several packed tensors. Padding is in `bytes` and in nothing else.
+/// Counts over one or more packed tensors. Padding counts only towards `bytes`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audit {
     /// Bytes stored, with headers, masks and padding.
@@ -38,7 +38,7 @@ impl Audit {
         add(&mut self.low_values, &other.low_values);
     }
 
-    /// Bits stored for each weight, everything included; 0 without weights.
+    /// Bits stored per weight, everything included; 0 without weights.
     pub fn bits_per_weight(&self) -> f64 {
         if self.weights == 0 { 0.0 } else { 8.0 * self.bytes as f64 / self.weights as f64 }
     }
@@ -63,7 +63,7 @@ impl Audit {
 }
 
 impl Packed {
-    /// Counts what the bytes hold.
+    /// Counts the contents of the bytes.
     ///
     /// # Errors
     /// As [`Packed::check`].
@@ -87,7 +87,7 @@ impl Packed {
     }
 }
 
-/// Counts one weight set as it lies in a binary: `shape.oc` is taken as 1, `shift` is the set's own code shift.
+/// Counts one weight set as stored in a binary: `shape.oc` is taken as 1, `shift` is the set's own code shift.
 ///
 /// # Errors
 /// The format, shape or shift is not legal, the length is not that of a set, or the bytes are not a legal set.

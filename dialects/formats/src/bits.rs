@@ -1,4 +1,4 @@
-//! Bit streams, least significant bit first, as the weight sets have them. Reading past the end gives zeros.
+//! Bit streams, least significant bit first, as used by weight sets. Reading past the end gives zeros.
 
 /// Appends bit fields to a caller's zeroed bytes.
 pub(crate) struct BitWriter<'a> {
@@ -40,7 +40,7 @@ impl<'a> BitWriter<'a> {
     }
 }
 
-/// Reads bit fields from anywhere in a byte string.
+/// Reads bit fields from any position in a byte string.
 #[derive(Clone)]
 pub(crate) struct BitReader<'a> {
     bytes: &'a [u8],
@@ -71,7 +71,7 @@ impl<'a> BitReader<'a> {
         (bits & ((1 << width) - 1)) as u32
     }
 
-    /// Moves on by `bits`.
+    /// Skips `bits` bits.
     pub(crate) fn skip(&mut self, bits: usize) {
         self.at += bits;
     }

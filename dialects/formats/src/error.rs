@@ -1,10 +1,10 @@
-//! What can be wrong with a format, with a request or with packed bytes. Positions are those of the packed tensor.
+//! Errors in a format, a request or packed bytes. Positions are those of the packed tensor.
 
 use thiserror::Error;
 
 use crate::methods::Kind;
 
-/// A format whose parameters do not go together.
+/// A format whose parameters are inconsistent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FormatError {
     /// `w` is not one of the four block lengths.
@@ -18,7 +18,7 @@ pub enum FormatError {
         /// Low members asked for.
         low: u8,
     },
-    /// A parameter of the method is out of its range.
+    /// A parameter of the method is out of range.
     #[error("{name} must be in {min}..={max}, got {got}")]
     Parameter {
         /// The parameter, as users write it.
@@ -33,7 +33,7 @@ pub enum FormatError {
     /// `zero` was asked for, but every code of `mip2q` with this L already has a meaning.
     #[error("mip2q with L = {0} has no spare code that could mean zero")]
     NoSpareCode(u8),
-    /// A field that takes a byte.
+    /// A field that must fit a byte.
     #[error("{name} = {got} is not in 0 to 255")]
     Byte {
         /// The field.
@@ -41,7 +41,7 @@ pub enum FormatError {
         /// The value given.
         got: i64,
     },
-    /// The number of values is not that of the method's fields.
+    /// The number of values differs from the number of the method's fields.
     #[error("{kind} has {expected} fields, got {got}")]
     Fields {
         /// The method.
@@ -51,41 +51,41 @@ pub enum FormatError {
         /// The values given.
         got: usize,
     },
-    /// No method has this name.
+    /// Unknown method.
     #[error("method '{got}' is not known, expected {expected}")]
     UnknownMethod {
         /// The name given.
         got: String,
-        /// The names there are.
+        /// The known names.
         expected: String,
     },
 }
 
 impl FormatError {
-    /// Values that are not as many as a method's own fields.
+    /// A number of values that differs from the number of a method's own fields.
     pub(crate) fn fields(kind: Kind, values: &[i64]) -> Self {
         FormatError::Fields { kind, expected: kind.own_fields().len(), got: values.len() }
     }
 }
 
-/// Why text, fields or options are no [`Spec`](crate::Spec).
+/// Why text, fields or options are not a valid [`Spec`](crate::Spec).
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum SpecError {
-    /// A method that does not exist, or parameters that do not go together.
+    /// An unknown method, or inconsistent parameters.
     #[error("{0}")]
     Format(FormatError),
-    /// No parameter has this name.
+    /// Unknown parameter.
     #[error("there is no parameter '{name}', expected {expected}")]
     UnknownParameter {
         /// The name given.
         name: String,
-        /// The names there are.
+        /// The known names.
         expected: String,
     },
-    /// A word of the text that is no parameter with its value.
+    /// A word of the text that is not a parameter with a value.
     #[error("'{0}' is not NAME=VALUE")]
     NoPair(String),
-    /// A parameter that is given twice.
+    /// A duplicate parameter.
     #[error("{0} is given twice")]
     Twice(&'static str),
     /// A parameter that the method does not have.
@@ -103,12 +103,12 @@ pub enum SpecError {
     Value {
         /// The parameter.
         name: &'static str,
-        /// The values it can have.
+        /// The legal values.
         expected: String,
         /// The value given.
         got: String,
     },
-    /// A share that is no whole number of members.
+    /// A share that is not a whole number of members.
     #[error("p = {p} of w = {w} is {low} low members, expected a whole number")]
     Share {
         /// The share.
@@ -137,7 +137,7 @@ pub enum PackError {
     /// The size does not fit the address space.
     #[error("shape {0} is too large")]
     TooLarge(String),
-    /// The number of weight codes or mask entries is not that of the shape.
+    /// The number of weight codes or mask entries does not match the shape.
     #[error("expected {expected} {what}, got {got}")]
     Count {
         /// What was counted.
@@ -147,7 +147,7 @@ pub enum PackError {
         /// The number given.
         got: usize,
     },
-    /// The bytes are too few or too many.
+    /// Too few or too many bytes.
     #[error("expected {expected} packed bytes, got {got}")]
     Length {
         /// The number the format and shape ask for.
@@ -167,7 +167,7 @@ pub enum PackError {
         /// The ones found.
         got: u32,
     },
-    /// A low code that the method gives no meaning.
+    /// A low code that has no meaning in the method.
     #[error("output channel {oc}, block {block}, member {member}: low code {code:#x} is reserved")]
     ReservedCode {
         /// Output channel.
@@ -179,7 +179,7 @@ pub enum PackError {
         /// The code found.
         code: u8,
     },
-    /// A padding position that is not low although it should be, or low although it should not be.
+    /// A padding position that is high but should be low, or vice versa.
     #[error("output channel {oc}, block {block}: padding is not taken low first")]
     PaddingMask {
         /// Output channel.
@@ -199,13 +199,13 @@ pub enum PackError {
         /// The code found.
         code: u8,
     },
-    /// Bits behind the last block of an output channel, or bytes behind the shift header, that are not zero.
+    /// Non-zero bits after the last block of an output channel, or bytes after the shift header.
     #[error("output channel {oc}: bits behind the last block are not zero")]
     Slack {
         /// Output channel; for the shift header, the number of output channels.
         oc: usize,
     },
-    /// A per-channel shift beyond what the code width leaves.
+    /// A per-channel shift that exceeds what the code width allows.
     #[error("output channel {oc}: shift must be at most {max}, got {got}")]
     Shift {
         /// Output channel.
@@ -226,7 +226,7 @@ pub enum PackError {
         end: usize,
         /// Length of the axis.
         len: usize,
-        /// The block length where the axis is cut in blocks, else 1.
+        /// The block length where the axis is divided into blocks, else 1.
         step: usize,
     },
 }

@@ -1,6 +1,6 @@
-//! A format taken apart: the fields of its text and of its attribute in MLIR, and those of the instruction set.
+//! Decomposed formats: the fields of their text and MLIR attribute, and those of the instruction set.
 //!
-//! Invariant: a format that was taken apart is put together again by the same function family, or refused with the field.
+//! Invariant: a decomposed format is rebuilt by the inverse function, or refused with the offending field.
 
 use std::fmt;
 
@@ -13,11 +13,11 @@ use crate::methods::Kind;
 pub struct Field {
     /// Its name.
     pub name: &'static str,
-    /// What can stand for its value.
+    /// Kind of value.
     pub kind: FieldKind,
 }
 
-/// What can stand for the value of a field.
+/// The kind of a field's value.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FieldKind {
     /// A number.
@@ -28,7 +28,7 @@ pub enum FieldKind {
     Flag,
 }
 
-/// The value of a field that a word stands for.
+/// The value of a field given as a word.
 pub const WORD: i64 = -1;
 
 const W: Field = Field { name: "w", kind: FieldKind::Number };
@@ -54,7 +54,7 @@ impl Format {
     /// The format with these values of [`Kind::fields`].
     ///
     /// # Errors
-    /// The number of values is not that of the fields, or the format is not legal.
+    /// The number of values differs from the number of fields, or the format is not legal.
     pub fn from_values(kind: Kind, values: &[i64]) -> Result<Self, FormatError> {
         let expected = kind.fields().count();
         if values.len() != expected {
@@ -71,13 +71,13 @@ impl Format {
     }
 }
 
-/// A value that takes a byte.
+/// A value that fits a byte.
 pub(crate) fn small(name: &'static str, value: i64) -> Result<u8, FormatError> {
     u8::try_from(value).map_err(|_| FormatError::Byte { name, got: value })
 }
 
 impl fmt::Display for Format {
-    /// `mip2q<w = 16, low = 8, L = 7>`, as the attribute has it.
+    /// `mip2q<w = 16, low = 8, L = 7>`, as in the attribute.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = self.method.kind();
         f.write_str(kind.name())?;
@@ -99,23 +99,23 @@ impl fmt::Display for Format {
     }
 }
 
-/// What an instruction says of a format. The shift of each output channel is in the weight table.
+/// How an instruction encodes a format. The shift of each output channel is in the weight table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InstrFields {
     /// The method: its index in [`Kind::ALL`].
     pub method: usize,
-    /// Members of a block; 16 without blocks.
+    /// Members per block; 16 without blocks.
     pub block: u8,
-    /// Low members of a block.
+    /// Low members per block.
     pub low: u8,
-    /// The number that the method has: `q` of `dliq`, `L` of `mip2q`.
+    /// The numeric parameter of the method: `q` of `dliq`, `L` of `mip2q`.
     pub param: u8,
-    /// The flag that the method has: `zero` of `mip2q`.
+    /// The flag of the method: `zero` of `mip2q`.
     pub zero: bool,
 }
 
 impl Format {
-    /// What an instruction says of it.
+    /// How an instruction encodes it.
     #[must_use]
     pub fn instr_fields(&self) -> InstrFields {
         let kind = self.method.kind();
@@ -124,7 +124,7 @@ impl Format {
         InstrFields { method: kind.code(), block, low, param, zero }
     }
 
-    /// The format that an instruction means, for the channels whose code shift is `shift`; nothing if there is no such method.
+    /// The format that an instruction encodes, for channels with code shift `shift`; `None` for an unknown method.
     #[must_use]
     pub fn from_instr_fields(fields: InstrFields, shift: u8) -> Option<Self> {
         let kind = *Kind::ALL.get(fields.method)?;
@@ -167,7 +167,7 @@ mod tests {
         for format in formats() {
             let shift = if let DliqShift::Layer(shift) = format.method.shift() { shift } else { 1 };
             let got = Format::from_instr_fields(format.instr_fields(), shift);
-            // An instruction does not say where shifts are kept.
+            // An instruction does not encode where shifts are kept.
             let method = format.method.with_shift(DliqShift::Layer(shift));
             assert_eq!(got, Some(Format { method, ..format }));
         }

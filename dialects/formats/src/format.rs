@@ -20,7 +20,7 @@ impl Format {
     /// Plain INT8. `w` and `low` mean nothing here; these values are the canonical ones.
     pub const DENSE: Format = Format { w: 16, low: 0, method: Method::Dense };
 
-    /// Whether the parameters go together.
+    /// Checks that the parameters are consistent.
     pub fn validate(&self) -> Result<(), FormatError> {
         if self.is_packed() {
             if !matches!(self.w, 4 | 8 | 16 | 32) {
@@ -33,7 +33,7 @@ impl Format {
         self.method.with(|m| m.validate())
     }
 
-    /// Whether there are blocks with masks, that is, whether this is anything but plain INT8.
+    /// Whether weights are in blocks with masks, that is, any format but plain INT8.
     pub fn is_packed(&self) -> bool {
         self.method.kind().is_packed()
     }
@@ -64,7 +64,7 @@ impl Format {
         }
     }
 
-    /// Blocks of one `(oc, ky, kx)`.
+    /// Blocks per `(oc, ky, kx)`.
     pub(crate) fn blocks_per_tap(&self, ic: usize) -> usize {
         ic.div_ceil(usize::from(self.w.max(1)))
     }
@@ -90,7 +90,7 @@ impl Shape {
         set.checked_mul(self.oc).ok_or_else(|| PackError::TooLarge(self.to_string()))
     }
 
-    /// Weights of one output channel.
+    /// Weights per output channel.
     pub fn set_len(&self) -> Result<usize, PackError> {
         if [self.oc, self.kh, self.kw, self.ic].contains(&0) {
             return Err(PackError::EmptyShape(self.to_string()));

@@ -1,20 +1,19 @@
 //! StruM weight formats: the table of methods and parameters, packing, unpacking, checking.
 //!
-//! A StruM tensor stores every block of `w` neighbouring INT8 weight codes at two precision levels: exactly `low` members
-//! hold a short code, the others stay INT8. This crate is the only
-//! definition of that encoding on the compiler's side.
+//! A StruM tensor stores every block of `w` adjacent INT8 weight codes at two precision levels: exactly `low` members
+//! hold a short code, the others stay INT8. On the compiler's side, this crate is the only definition of that encoding.
 //!
-//! Invariant: an accepted [`Packed`] is canonical. The decoded codes, together with the mask, give back the very same
-//! bytes, so that two equal tensors are equal byte for byte.
+//! Invariant: an accepted [`Packed`] is canonical. The decoded codes and the mask reproduce the same bytes, so equal
+//! tensors are equal byte for byte.
 //!
 //! Blocks run along the input channel, per `(oc, ky, kx)`; the input channels are padded up to a multiple of `w`. Padding
-//! positions hold code 0, are taken low first (lowest position first; when a block has more padding than low members, the
-//! rest of it is high), and their decoded value, whatever the method makes of code 0, is nobody's weight.
+//! positions hold code 0 and become low members first (lowest position first; when a block has more padding than low
+//! members, the rest of it is high). Their decoded value is never used, whatever the method makes of code 0.
 //!
 //! Per block: the mask (`w` bits, bit = 1 high, least significant = lowest channel), the high codes (int8, ascending), the
-//! low codes (ascending, least significant bit first). Blocks follow each other without gaps, and the *set* of each output
-//! channel starts on 16 bytes. Where the `dliq` shift differs from channel to channel, one shift byte an output channel
-//! comes first, padded to 16 bytes.
+//! low codes (ascending, least significant bit first). Blocks are contiguous, and the *set* of each output channel is
+//! aligned to 16 bytes. Where the `dliq` shift differs between channels, one shift byte per output channel comes first,
+//! padded to 16 bytes.
 //!
 //! ```
 //! use strum_formats::{Format, Method, Shape, pack};
@@ -49,5 +48,5 @@ pub use parameter::{Domain, Parameter, Value, Word};
 pub use slice::Slice;
 pub use spec::{METHOD, Schema, Spec};
 
-/// Every weight set, and the shift header, starts on a multiple of this many bytes.
+/// Every weight set and the shift header are aligned to this many bytes.
 pub const ALIGN: usize = 16;

@@ -1,4 +1,5 @@
-//! Encoding: INT8 codes and a choice of low members become packed bytes. Output channels are independent and run in parallel.
+//! Encoding of INT8 codes and a selection of low members to packed bytes. Output channels are independent and run in
+//! parallel.
 
 use rayon::prelude::*;
 
@@ -20,12 +21,12 @@ pub fn padding_mask(w: u8, low: u8, real: usize) -> u32 {
 
 /// Packs `codes` with a choice of low members made elsewhere. A low member is stored as the nearest low value.
 ///
-/// `high` says of every weight whether it is high; `shifts` holds one shift an output channel for `dliq` with
+/// `high` marks the high weights; `shifts` holds one shift per output channel for `dliq` with
 /// [`DliqShift::PerChannel`] and is empty otherwise.
 ///
 /// # Errors
 /// The format is not legal, a count is wrong, a shift is out of range, or a block does not have the number of low members
-/// that the format and the padding rule ask for.
+/// that the format and the padding rule require.
 pub fn pack(
     codes: &[i8],
     high: &[bool],
@@ -64,10 +65,10 @@ pub fn pack(
     })
 }
 
-/// Packs `codes` with the choice that `mask` makes: for an output channel, the number of a block in it, and the block's real members, a
-/// bit for each of the `w` members, 1 for high.
+/// Packs `codes` with the selection of `mask`, called with an output channel, the index of a block in it, and the block's real members;
+/// it returns a bit for each of the `w` members, 1 for high.
 ///
-/// `shifts` holds one shift an output channel, whatever the format. The masks are trusted: [`Packed::check`] finds one that is not legal.
+/// `shifts` holds one shift per output channel, whatever the format. The masks are trusted: [`Packed::check`] detects illegal ones.
 ///
 /// # Errors
 /// The format is not legal, a count is wrong, or a shift is out of range.
@@ -171,12 +172,12 @@ pub(crate) fn check_shifts(format: Format, shifts: &[u8]) -> Result<(), PackErro
 /// Refuses a count that is not the expected one.
 ///
 /// # Errors
-/// As it says.
+/// When `got` differs from `expected`.
 pub fn expect_count(what: &'static str, expected: usize, got: usize) -> Result<(), PackError> {
     if expected == got { Ok(()) } else { Err(PackError::Count { what, expected, got }) }
 }
 
-/// Encodes one output channel into zeroed bytes; `mask_of(block, members)` chooses.
+/// Encodes one output channel into zeroed bytes; `mask_of(block, members)` selects.
 fn write_set(
     out: &mut [u8],
     codes: &[i8],
@@ -190,7 +191,7 @@ fn write_set(
     let (high_count, low_count) = (usize::from(format.w - format.low), usize::from(format.low));
     for (index, block) in blocks(codes, ic, format).enumerate() {
         let mask = mask_of(index, block);
-        // Every member is written to both lists and only one index moves on: no branch to mispredict.
+        // Every member is written to both lists and only one index advances: no branch to mispredict.
         let (mut highs, mut lows, mut h, mut l) = ([0u8; 33], [0u8; 33], 0, 0);
         for i in 0..w {
             let (code, low) = match block.get(i) {

@@ -1,5 +1,5 @@
-//! Packed tensors: reading and checking. One walk over a set both decodes and checks it, so that nothing is ever decoded
-//! that the check would refuse.
+//! Packed tensors: reading and checking. One walk over a set both decodes and checks it, so that nothing is decoded that
+//! the check would refuse.
 
 use crate::bits::BitReader;
 use crate::methods::{DliqShift, decode_table};
@@ -12,14 +12,14 @@ use rayon::prelude::*;
 pub struct Packed {
     /// Shape of the decoded tensor.
     pub shape: Shape,
-    /// How it is stored.
+    /// Its format.
     pub format: Format,
-    /// For `dliq` with [`DliqShift::PerChannel`] one shift byte an output channel, padded to 16 bytes; then the set of each
-    /// output channel, each padded to 16 bytes.
+    /// For `dliq` with [`DliqShift::PerChannel`] one shift byte per output channel, padded to 16 bytes; then the set of
+    /// each output channel, each padded to 16 bytes.
     pub bytes: Vec<u8>,
 }
 
-/// One decoded weight, as a walk over a set meets it.
+/// One decoded weight, as visited by a walk over a set.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Member {
     /// Position within the output channel: `(ky * kw + kx) * ic + ic`.
@@ -44,7 +44,7 @@ impl Packed {
     /// The decoded INT8 codes, `[oc][ky][kx][ic]`.
     ///
     /// # Errors
-    /// As [`Packed::check`]: bytes that are not legal are never decoded.
+    /// As [`Packed::check`]: illegal bytes are never decoded.
     pub fn unpack(&self) -> Result<Vec<i8>, PackError> {
         let layout = self.layout()?;
         let mut codes = vec![0; self.shape.weights()?];
@@ -61,7 +61,7 @@ impl Packed {
         Ok(codes)
     }
 
-    /// For every weight whether it is stored high.
+    /// Whether each weight is stored high.
     ///
     /// # Errors
     /// As [`Packed::check`].
@@ -81,11 +81,11 @@ impl Packed {
         Ok(high)
     }
 
-    /// Whether the bytes are a legal, canonical encoding.
+    /// Checks that the bytes are a legal, canonical encoding.
     ///
     /// # Errors
-    /// The first thing wrong, in the order of output channels: the length, the shift header, and for each block the number
-    /// of ones in the mask, the place of the padding, its codes, reserved low codes; bits behind the last block.
+    /// The first violation, in output channel order: the length, the shift header, and for each block the number of ones
+    /// in the mask, the position of the padding, its codes, reserved low codes; bits after the last block.
     pub fn check(&self) -> Result<(), PackError> {
         let layout = self.layout()?;
         let channels = (0..self.shape.oc).into_par_iter();
@@ -100,7 +100,7 @@ impl Packed {
         Ok(self.layout()?.shifts)
     }
 
-    /// Sizes and tables, once the length and the header are known to be right.
+    /// Sizes and tables, after checking the length and the header.
     pub(crate) fn layout(&self) -> Result<Layout, PackError> {
         let expected = packed_bytes(self.format, self.shape)?;
         if expected != self.bytes.len() {
@@ -123,18 +123,18 @@ impl Packed {
     }
 }
 
-/// The first error of a parallel walk, in the order of output channels.
+/// The first error of a parallel walk, in output channel order.
 fn first_error(results: impl IndexedParallelIterator<Item = Result<(), PackError>>) -> Result<(), PackError> {
     results.find_map_first(Result::err).map_or(Ok(()), Err)
 }
 
-/// Where everything stands in a packed tensor, and what its low codes mean.
+/// Offsets of the parts of a packed tensor, and the values of its low codes.
 pub(crate) struct Layout {
     pub(crate) format: Format,
     pub(crate) shape: Shape,
-    /// Bytes in front of the first set.
+    /// Bytes before the first set.
     pub(crate) header: usize,
-    /// Bytes of a set.
+    /// Bytes per set.
     pub(crate) set: usize,
     /// Shift of each output channel.
     pub(crate) shifts: Vec<u8>,
@@ -235,7 +235,7 @@ impl Layout {
     }
 }
 
-/// Which block is being read.
+/// The block being read.
 #[derive(Clone, Copy)]
 struct Block {
     oc: usize,

@@ -1,34 +1,34 @@
-//! Parameters: what a row of the table says, and how values are read, checked and shown.
+//! Parameters: the columns of the table, and how values are read, checked and shown.
 //!
-//! Invariant: a [`Value`] that a [`Domain`] has read is in that domain, and its text reads as the same value again.
+//! Invariant: a [`Value`] read by a [`Domain`] is in that domain, and its text reads as the same value again.
 
 use std::fmt;
 
 use crate::methods::Kind;
 
-/// A parameter of how weights are stored.
+/// A parameter of a weight format.
 #[derive(Debug, PartialEq)]
 pub struct Parameter {
     /// The name as users write it, everywhere.
     pub name: &'static str,
-    /// What stands for the value in usage texts.
+    /// The placeholder for the value in usage texts.
     pub value_name: &'static str,
-    /// The values it can have.
+    /// The legal values.
     pub domain: Domain,
-    /// The value where none is given.
+    /// The default value.
     pub default: Value,
     /// The methods that have it.
     pub methods: &'static [Kind],
-    /// One line: what it is, with its unit.
+    /// One-line description, with its unit.
     pub help: &'static str,
 }
 
-/// The values that a parameter can have.
+/// The legal values of a parameter.
 #[derive(Debug, PartialEq)]
 pub enum Domain {
     /// A number from 0 to 1.
     Share,
-    /// A whole number between two others, which count.
+    /// A whole number in this inclusive range.
     Range(u8, u8),
     /// One of these whole numbers.
     OneOf(&'static [u8]),
@@ -45,7 +45,7 @@ pub enum Domain {
 pub struct Word {
     /// The word as users write it.
     pub name: &'static str,
-    /// One line: what it asks for.
+    /// One-line description.
     pub help: &'static str,
 }
 
@@ -75,13 +75,13 @@ impl Domain {
         }
     }
 
-    /// A real number as a value, if it is one of the domain.
+    /// A real number as a value, if it is in the domain.
     #[must_use]
     pub fn real(&self, number: f64) -> Option<Value> {
         (*self == Domain::Share && (0.0..=1.0).contains(&number)).then_some(Value::Real(number))
     }
 
-    /// A whole number as a value, if it is one of the domain.
+    /// A whole number as a value, if it is in the domain.
     #[must_use]
     pub fn whole(&self, number: i64) -> Option<Value> {
         let small = u8::try_from(number).ok();
@@ -95,7 +95,7 @@ impl Domain {
         }
     }
 
-    /// The words that it takes.
+    /// The words that it accepts.
     #[must_use]
     pub fn words(&self) -> &'static [Word] {
         match self {

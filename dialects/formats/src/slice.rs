@@ -1,4 +1,4 @@
-//! Cutting the weight sets of a tile out of a packed tensor, without decoding.
+//! Extracts the weight sets of a tile from a packed tensor, without decoding.
 
 use crate::bits::{BitReader, BitWriter};
 use crate::packed::Layout;
@@ -12,13 +12,13 @@ pub struct Slice {
     pub shape: Shape,
     /// The set of each output channel of the tile, padded to 16 bytes; there is no shift header.
     pub bytes: Vec<u8>,
-    /// Offset in `bytes` of the set of each output channel of the tile, in bytes, a multiple of 16.
+    /// Byte offset in `bytes` of the set of each output channel of the tile, a multiple of 16.
     pub offsets: Vec<u32>,
 }
 
 impl Packed {
     /// The weight sets of a tile. The blocks are copied bit by bit, so that decoding the slice is slicing the decoded
-    /// tensor. Of packed formats, `ic` must start on a block boundary and end on one or with the tensor.
+    /// tensor. In packed formats, `ic` must start on a block boundary and end on one or with the tensor.
     ///
     /// # Errors
     /// A range is empty, out of bounds or not on block boundaries; the tensor's format, length or header is wrong.
@@ -58,7 +58,7 @@ fn cut_set(
     kx: &Range<usize>,
     ic: &Range<usize>,
 ) {
-    // A run is what one tap contributes: neighbouring blocks, or neighbouring bytes of plain INT8.
+    // A run is the contribution of one tap: adjacent blocks, or adjacent bytes of plain INT8.
     let (unit, unit_bits) = if layout.format.is_packed() {
         (usize::from(layout.format.w), layout.format.block_bits())
     } else {

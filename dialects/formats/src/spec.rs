@@ -1,7 +1,6 @@
-//! What a user asks for: a method and parameters, as text `mip2q,p=0.75,L=5`, as fields of a file, or as options.
+//! A requested format: a method and parameters, as text `mip2q,p=0.75,L=5`, as fields of a file, or as options.
 //!
-//! Invariant: a parameter that was given is one of the method's, and its value is in its domain; text that was printed reads as the
-//! same.
+//! Invariant: every given parameter belongs to the method, and its value is in its domain; printed text reads as the same.
 
 use std::fmt;
 
@@ -18,7 +17,7 @@ use crate::table::{P, SHIFT, W};
 /// The name of the method where parameters are named.
 pub const METHOD: &str = "method";
 
-/// Which parameters there are: those of formats, and what others add to them.
+/// The known parameters: those of formats, and those that other crates add.
 #[derive(Debug, PartialEq)]
 pub struct Schema(pub &'static [&'static [&'static Parameter]]);
 
@@ -28,10 +27,10 @@ impl Schema {
         self.0.iter().flat_map(|group| group.iter().copied())
     }
 
-    /// The parameter of that name.
+    /// The parameter with this name.
     ///
     /// # Errors
-    /// There is none; the error names the nearest one.
+    /// When it is unknown; the error names the nearest one.
     pub fn find(&self, name: &str) -> Result<&'static Parameter, SpecError> {
         self.parameters().find(|parameter| parameter.name == name).ok_or_else(|| {
             let all = self.parameters().map(|parameter| parameter.name.to_owned()).collect();
@@ -40,7 +39,7 @@ impl Schema {
     }
 }
 
-/// A method with the parameters that were given.
+/// A method with the given parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
     schema: &'static Schema,
@@ -58,8 +57,8 @@ impl Spec {
     /// Reads `METHOD[,NAME=VALUE]…`.
     ///
     /// # Errors
-    /// A method or parameter that does not exist, a parameter that is given twice, is not the method's, or whose value is not in its
-    /// domain.
+    /// A method or parameter that is unknown, a parameter that is a duplicate, does not belong to the method, or whose value is not
+    /// in its domain.
     pub fn parse(schema: &'static Schema, text: &str) -> Result<Self, SpecError> {
         let mut words = text.split(',');
         let mut spec = Spec::new(schema, Kind::from_name(words.next().unwrap_or_default())?);
@@ -72,10 +71,10 @@ impl Spec {
         Ok(spec)
     }
 
-    /// Gives a parameter its value.
+    /// Sets a parameter.
     ///
     /// # Errors
-    /// The parameter is not the method's, or has a value already.
+    /// The parameter does not belong to the method, or is already set.
     pub fn give(&mut self, parameter: &'static Parameter, value: Value) -> Result<(), SpecError> {
         if !parameter.methods.contains(&self.kind) {
             return Err(SpecError::NoEffect { name: parameter.name, kind: self.kind, of: parameter.methods });
@@ -84,7 +83,7 @@ impl Spec {
             return Err(SpecError::Twice(parameter.name));
         }
         self.given.push((parameter, value));
-        // In one order, whatever the order in which they were given.
+        // In a fixed order, whatever the order in which they were given.
         let place = |known: &Parameter| self.schema.parameters().position(|p| p.name == known.name);
         self.given.sort_by_key(|(known, _)| place(known));
         Ok(())
@@ -96,19 +95,19 @@ impl Spec {
         self.kind
     }
 
-    /// The value that was given.
+    /// The given value.
     #[must_use]
     pub fn value(&self, parameter: &Parameter) -> Option<Value> {
         self.given.iter().find(|(known, _)| known.name == parameter.name).map(|(_, value)| *value)
     }
 
-    /// The value that holds: the given one, or the default.
+    /// The effective value: the given one, or the default.
     #[must_use]
     pub fn get(&self, parameter: &Parameter) -> Value {
         self.value(parameter).unwrap_or(parameter.default)
     }
 
-    /// A whole number that holds; 0 where the parameter is none.
+    /// The effective value as a whole number; 0 if the parameter is not one.
     #[must_use]
     pub fn whole(&self, parameter: &Parameter) -> u8 {
         if let Value::Whole(number) = self.get(parameter) { number } else { 0 }
@@ -120,21 +119,21 @@ impl Spec {
         self.get(parameter) == Value::Flag(true)
     }
 
-    /// The word that holds; nothing where a number does.
+    /// The effective value as a word; `None` if it is a number.
     #[must_use]
     pub fn word(&self, parameter: &Parameter) -> Option<&'static str> {
         if let Value::Word(word) = self.get(parameter) { Some(word) } else { None }
     }
 
-    /// What was given, in the order of the schema.
+    /// The given values, in schema order.
     pub fn given(&self) -> impl Iterator<Item = (&'static Parameter, Value)> + '_ {
         self.given.iter().copied()
     }
 
-    /// The format, with the shift that is asked for, or 0 where it is left to be found.
+    /// The format, with the requested shift, or 0 where it is to be determined.
     ///
     /// # Errors
-    /// The share is no whole number of members, or the parameters do not go together.
+    /// The share is not a whole number of members, or the parameters are inconsistent.
     pub fn format(&self) -> Result<Format, SpecError> {
         if self.kind == Kind::Dense {
             return Ok(Format::DENSE);
@@ -165,7 +164,7 @@ impl Parameter {
         self.domain.read(text).ok_or_else(|| self.refuse(text))
     }
 
-    /// The error of a value that the domain does not have.
+    /// The error for a value outside the domain.
     #[must_use]
     pub fn refuse(&'static self, got: impl fmt::Display) -> SpecError {
         SpecError::Value { name: self.name, expected: self.domain.to_string(), got: got.to_string() }
@@ -207,7 +206,7 @@ enum Field {
 }
 
 impl Field {
-    /// The value that it is for a parameter. Numbers are numbers and words are words: `"4"` is not 4.
+    /// The value as one of a parameter. Numbers are numbers and words are words: `"4"` is not 4.
     fn value(&self, parameter: &'static Parameter) -> Result<Value, SpecError> {
         let domain = &parameter.domain;
         let (value, text) = match self {
@@ -245,7 +244,7 @@ impl<'de> Visitor<'de> for Fields {
                 continue;
             }
             let parameter = self.0.find(&name).map_err(de::Error::custom)?;
-            // As in the fields around it, null is the same as nothing.
+            // As for the surrounding fields, null means absent.
             if let Some(field) = map.next_value::<Option<Field>>()? {
                 fields.push((parameter, field));
             }

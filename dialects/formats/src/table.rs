@@ -1,8 +1,8 @@
 //! The table of parameters. Methods have a table of their own, in [`methods`](crate::methods).
 //!
-//! A row is all that a parameter needs to be known: the text form, the packing file, the options of passes, the command line with its
-//! help, "has no effect with …" and the tables of the documentation follow from it. What the parameter means is up to the
-//! method that reads it.
+//! A row fully defines a parameter: the text form, the packing file, the options of passes, the command line with its help, "has no
+//! effect with …" and the tables of the documentation are derived from it. The meaning of the parameter is up to the method that
+//! reads it.
 
 use crate::methods::Kind::{self, Dliq, Mip2q};
 use crate::parameter::{Domain, Value, Word};

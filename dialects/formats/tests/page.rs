@@ -1,4 +1,5 @@
-//! The reference page of weight formats follows from the table: the test compares, `STRUM_BLESS=1` writes.
+//! The reference page of weight formats is generated from the table: the test compares, `STRUM_BLESS=1`
+//! writes.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

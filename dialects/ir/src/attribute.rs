@@ -1,4 +1,4 @@
-//! Attributes: making them, and reading them without surprises.
+//! Attributes: constructing and reading them.
 
 use std::fmt;
 
@@ -17,15 +17,15 @@ use crate::{ContextRef, Error, Type, raw};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Attribute<'c>(pub(crate) Melior<'c>);
 
-/// Making attributes.
+/// Construction.
 impl<'c> Attribute<'c> {
-    /// Parses an attribute. MLIR emits what is wrong with it.
+    /// Parses an attribute. MLIR emits parse errors as diagnostics.
     pub fn parse(context: impl Into<ContextRef<'c>>, text: &str) -> Result<Self, Error> {
         let parsed = context.into().with(|context| Melior::parse(context, text));
         parsed.map(Self).ok_or_else(|| Error::Parse(text.into()))
     }
 
-    /// `value : iWIDTH`; the value is cut to the width.
+    /// `value : iWIDTH`; the value is truncated to the width.
     pub fn int(context: impl Into<ContextRef<'c>>, width: u32, value: i64) -> Self {
         Self(IntegerAttribute::new(Type::int(context, width).0, value).into())
     }
@@ -66,9 +66,9 @@ impl<'c> Attribute<'c> {
     }
 }
 
-/// Reading attributes. Each getter answers `None` for an attribute of another kind.
+/// Readers. Each returns `None` for an attribute of another kind.
 ///
-/// The kind is asked before melior casts: the error of a cast that fails prints the attribute, with all weights that are in it.
+/// The kind is checked before melior casts: the error of a failing cast prints the whole attribute, weights included.
 impl<'c> Attribute<'c> {
     fn cast<T: TryFrom<Melior<'c>>>(self, is_kind: bool) -> Option<T> {
         if is_kind { T::try_from(self.0).ok() } else { None }
@@ -110,7 +110,7 @@ impl<'c> Attribute<'c> {
 
     /// The type of a typed attribute, such as the tensor type of elements.
     pub fn ty(self) -> Option<Type<'c>> {
-        // The C interface answers the none type for untyped attributes.
+        // The C interface returns the none type for untyped attributes.
         Some(self.0.r#type()).filter(|ty| !ty.is_none()).map(Type)
     }
 
@@ -120,7 +120,7 @@ impl<'c> Attribute<'c> {
         Some((0..array.len()).map_while(|i| array.element(i).ok().map(Self)).collect())
     }
 
-    /// The entry of a dictionary attribute; `None` if it is absent, or this is no dictionary.
+    /// The entry of a dictionary attribute; `None` if it is absent, or if this is not a dictionary.
     pub fn entry(self, name: &str) -> Option<Self> {
         let dictionary: DictionaryAttribute<'_> = self.cast(self.0.is_dictionary())?;
         dictionary.element_by_name(name).map(Self)

@@ -1,7 +1,7 @@
 //! The elements of constant tensors, as bytes.
 //!
-//! Elements are little-endian, row-major, without padding, whatever the attribute holds them in: `dense<…>`, a splat, or a
-//! `dense_resource<…>`.
+//! Elements are little-endian, row-major, without padding, whatever the attribute's representation: `dense<…>`, a splat,
+//! or a `dense_resource<…>`.
 
 use std::{borrow::Cow, ops::Deref, sync::Arc};
 
@@ -9,19 +9,19 @@ use melior::ir::attribute::AttributeLike;
 
 use crate::{Attribute, Error, Type, raw};
 
-/// Why the elements of an attribute cannot be had as bytes.
+/// Why the elements of an attribute are not available as bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BlobError {
     /// Not elements of a static tensor.
     #[error("'{0}' is not a constant tensor with a static shape")]
     NotElements(String),
-    /// Elements of which only some are written down.
+    /// Elements that are only partly written out.
     #[error("a sparse constant; write all of its elements out, as 'dense<…>'")]
     Sparse,
-    /// Elements that do not fill bytes, or are no numbers.
+    /// Elements that are not whole bytes wide, or not numbers.
     #[error("constants of type '{0}' are not supported: elements must be whole bytes")]
     Element(String),
-    /// A resource that the file names but does not hold.
+    /// A resource that the file names but does not contain.
     #[error("the resource '{0}' is not in the file")]
     Missing(String),
     /// A resource of the wrong length.
@@ -31,19 +31,19 @@ pub enum BlobError {
         key: String,
         /// The type of the constant.
         ty: String,
-        /// The bytes that the type takes.
+        /// The number of bytes that the type requires.
         expected: u64,
-        /// The bytes in the resource.
+        /// The number of bytes in the resource.
         got: u64,
     },
-    /// A constant whose size does not fit into this machine's memory.
+    /// A constant whose size exceeds this machine's memory.
     #[error("a constant of type '{0}' is too large")]
     TooLarge(String),
 }
 
 impl<'c> Attribute<'c> {
     /// The bytes of a constant tensor of integers or floats whose elements are whole bytes wide (so not `i1` or `i4`). Borrowed from the
-    /// context where they lie in it element by element; a splat is written out.
+    /// context where they are stored element by element; a splat is expanded.
     pub fn bytes(self) -> Result<Cow<'c, [u8]>, BlobError> {
         let not_elements = || BlobError::NotElements(shorten(self.to_string()));
         let ty = self.ty().ok_or_else(not_elements)?;
@@ -63,7 +63,7 @@ impl<'c> Attribute<'c> {
         if !is_splat {
             return Ok(Cow::Borrowed(bytes));
         }
-        // A splat of a few characters may be larger than the memory, which must not end the process.
+        // A splat of a few characters may exceed the memory, which must not end the process.
         let (element, mut bytes) = (bytes, Vec::new());
         bytes.try_reserve_exact(total).map_err(|_| BlobError::TooLarge(ty.to_string()))?;
         match element {
@@ -98,7 +98,7 @@ impl<'c> Attribute<'c> {
         }
     }
 
-    /// The bytes of the one element of a `dense` splat whose elements are integers of whole bytes; `None` for anything else.
+    /// The bytes of the single element of a `dense` splat of integers of whole bytes; `None` for anything else.
     pub fn splat_bytes(self) -> Option<&'c [u8]> {
         self.ty()?.element()?.int_width()?;
         match raw::elements::dense(self) {
@@ -116,7 +116,8 @@ impl<'c> Attribute<'c> {
         raw::elements::new_dense(ty, bytes).ok_or_else(|| Error::Attribute(format!("constant of type {ty}")))
     }
 
-    /// `dense<x>` of a static tensor type of integers of whole bytes or f32, from the bytes of the one element.
+    /// `dense<x>` of a static tensor type of integers of whole bytes or f32, from the bytes of the single
+    /// element.
     pub fn dense_splat(ty: Type<'c>, element: &[u8]) -> Result<Self, Error> {
         let bits = ty.element().and_then(|e| if e.is_f32() { Some(32) } else { e.int_width() });
         let width = bits.and_then(|bits| usize::try_from(bits / 8).ok());
@@ -129,25 +130,26 @@ impl<'c> Attribute<'c> {
             .ok_or_else(|| Error::Attribute(format!("constant of type {ty}")))
     }
 
-    /// `dense_resource<name>` of a static tensor type, from its bytes, which are handed over without a copy: for weights.
+    /// `dense_resource<name>` of a static tensor type; takes its bytes without a copy: for weights.
     ///
-    /// Resources are named in their context. A taken name gets a number appended, so that names depend only on the order of creation.
+    /// Resources are named per context. A name that is in use gets a number appended, so that names depend only on the order of
+    /// creation.
     pub fn resource(ty: Type<'c>, name: &str, bytes: impl Into<Bytes>) -> Result<Self, Error> {
         let bytes = bytes.into();
         check_length(ty, bytes.len())?;
-        // The alignment is written to files, so it must not depend on where the allocator has put the bytes.
+        // The alignment is written to files, so it must not depend on where the allocator put the bytes.
         let alignment = element_bytes(ty).map_or(1, usize::next_power_of_two);
         raw::elements::new_resource(ty, name, bytes, alignment)
             .ok_or_else(|| Error::Attribute(format!("resource of type {ty}")))
     }
 }
 
-/// Bytes to hand over to MLIR: one's own, or shared ones.
+/// Bytes to pass to MLIR: owned or shared.
 #[derive(Clone, Debug)]
 pub enum Bytes {
-    /// Owned alone.
+    /// Exclusively owned.
     Owned(Vec<u8>),
-    /// Shared with others.
+    /// Shared.
     Shared(Arc<[u8]>),
 }
 
@@ -180,7 +182,7 @@ pub(crate) fn element_bytes(ty: Type<'_>) -> Result<usize, BlobError> {
     let element = ty.element().ok_or_else(wrong)?;
     let bits = match element.int_width() {
         Some(bits) => bits,
-        // Constants of `index` are stored with 64 bits.
+        // Constants of `index` are stored as 64 bits.
         None if element.is_index() => 64,
         None => element.float_width().ok_or_else(wrong)?,
     };
@@ -190,7 +192,7 @@ pub(crate) fn element_bytes(ty: Type<'_>) -> Result<usize, BlobError> {
     usize::try_from(bits / 8).map_err(|_| wrong())
 }
 
-/// The bytes that the elements of a tensor take.
+/// The size of a tensor's elements in bytes.
 pub(crate) fn tensor_bytes(ty: Type<'_>) -> Result<usize, BlobError> {
     let tensor = ty.as_tensor().ok_or_else(|| BlobError::NotElements(ty.to_string()))?;
     let width = element_bytes(ty)?;

@@ -11,7 +11,7 @@ use crate::{Operation, Value};
 pub struct Block<'c>(pub(crate) BlockRef<'c, 'c>);
 
 impl<'c> Block<'c> {
-    /// Its operations, in order: a list that stays as it is while the block is changed.
+    /// Its operations, in order: a snapshot, not affected by changes to the block.
     pub fn operations(self) -> Vec<Operation<'c>> {
         iter::successors(self.first(), |op| op.next_in_block()).collect()
     }
@@ -21,7 +21,7 @@ impl<'c> Block<'c> {
         self.0.first_operation().map(Operation)
     }
 
-    /// Its last operation, if that is a terminator.
+    /// Its last operation, if it is a terminator.
     pub fn terminator(self) -> Option<Operation<'c>> {
         self.0.terminator().map(Operation)
     }
@@ -33,7 +33,7 @@ impl<'c> Block<'c> {
             .collect()
     }
 
-    /// The operation that it belongs to.
+    /// The operation that contains it.
     pub fn parent_op(self) -> Option<Operation<'c>> {
         self.0.parent_operation().map(Operation)
     }

@@ -1,4 +1,4 @@
-//! Making operations.
+//! Building operations.
 
 use melior::ir::{
     Block as OwnedBlock, BlockLike, Identifier, Operation as OwnedOperation, Region, RegionLike,
@@ -7,7 +7,7 @@ use melior::ir::{
 
 use crate::{Attribute, Block, Error, Location, Operation, Type, Value};
 
-/// An operation under construction, which comes into being where it is inserted.
+/// An operation under construction, created where it is inserted.
 ///
 /// ```
 /// # use strum_ir::{Attribute, Context, Location, Module, OpBuilder, Type};
@@ -34,7 +34,7 @@ pub struct OpBuilder<'c> {
 }
 
 impl<'c> OpBuilder<'c> {
-    /// Begins an operation with its full name.
+    /// Starts an operation with its full name.
     pub fn new(name: &str, location: Location<'c>) -> Self {
         Self {
             name: name.into(),
@@ -78,7 +78,7 @@ impl<'c> OpBuilder<'c> {
         }
     }
 
-    /// Adds all attributes of another operation, for a variant of it.
+    /// Copies all attributes of another operation, to build a variant of it.
     pub fn attributes_of(mut self, op: Operation<'c>) -> Self {
         self.attributes
             .extend(op.attributes().into_iter().map(|(name, attribute)| (name.to_owned(), attribute)));
@@ -91,24 +91,24 @@ impl<'c> OpBuilder<'c> {
         self
     }
 
-    /// Makes the operation before `anchor`.
+    /// Creates the operation before `anchor`.
     pub fn insert_before(self, anchor: Operation<'c>) -> Result<Operation<'c>, Error> {
         let block = anchor.check_in_block()?;
         Ok(Operation(block.0.insert_operation_before(anchor.0, self.create()?)))
     }
 
-    /// Makes the operation after `anchor`.
+    /// Creates the operation after `anchor`.
     pub fn insert_after(self, anchor: Operation<'c>) -> Result<Operation<'c>, Error> {
         let block = anchor.check_in_block()?;
         Ok(Operation(block.0.insert_operation_after(anchor.0, self.create()?)))
     }
 
-    /// Makes the operation at the end of a block.
+    /// Creates the operation at the end of a block.
     pub fn append_to(self, block: Block<'c>) -> Result<Operation<'c>, Error> {
         Ok(Operation(block.0.append_operation(self.create()?)))
     }
 
-    /// Makes the operation at the beginning of a block.
+    /// Creates the operation at the beginning of a block.
     pub fn prepend_to(self, block: Block<'c>) -> Result<Operation<'c>, Error> {
         match block.first() {
             Some(first) => self.insert_before(first),
@@ -116,9 +116,9 @@ impl<'c> OpBuilder<'c> {
         }
     }
 
-    /// Makes the operation, in no block yet.
+    /// Creates the operation, detached.
     ///
-    /// melior's builder borrows the name without saying so, and leaks what it has been given if it is not built: hence both in one call.
+    /// melior's builder borrows the name without a lifetime, and leaks its parts if it is not built: hence both in one call.
     fn create(self) -> Result<OwnedOperation<'c>, Error> {
         let name = self.name.as_str();
         let operands: Vec<_> = self.operands.iter().map(|value| value.0).collect();

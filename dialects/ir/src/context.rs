@@ -1,4 +1,4 @@
-//! Contexts, the dialects in them, and MLIR's process-wide registries.
+//! Contexts, their dialects, and MLIR's process-wide registries.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use melior::dialect::DialectHandle;
 
 use crate::raw;
 
-/// A dialect that code here makes operations of, and must therefore have loaded.
+/// A dialect that code here creates operations of, and that must therefore be loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
     /// `arith`
@@ -47,7 +47,7 @@ impl Dialect {
 pub struct DialectRegistry(pub(crate) melior::dialect::DialectRegistry);
 
 impl DialectRegistry {
-    /// Makes a registry with every dialect, and installs the verifiers of `strum` and `dpu`.
+    /// Creates a registry with every dialect, and installs the verifiers of `strum` and `dpu`.
     pub fn new() -> Self {
         let registry = melior::dialect::DialectRegistry::new();
         melior::utility::register_all_dialects(&registry);
@@ -62,18 +62,19 @@ impl Default for DialectRegistry {
     }
 }
 
-/// Puts all of MLIR's own passes into its registry. May be called often.
+/// Registers all of MLIR's own passes. May be called repeatedly.
 pub fn register_mlir_passes() {
     melior::utility::register_all_passes();
 }
 
-/// An MLIR context: it owns every type, attribute and location, and must outlive all that refers to them.
+/// An MLIR context: it owns every type, attribute and location, and must outlive everything that refers to
+/// them.
 ///
 /// A context belongs to one thread; the passes that it runs may still use several.
 pub struct Context(melior::Context);
 
 impl Context {
-    /// Makes a context with all dialects registered and those of [`Dialect`] loaded.
+    /// Creates a context with all dialects registered and those of [`Dialect`] loaded.
     pub fn new() -> Self {
         let context = melior::Context::new_with_registry(&DialectRegistry::new().0, true);
         for dialect in Dialect::ALL {
@@ -82,12 +83,12 @@ impl Context {
         Self(context)
     }
 
-    /// Lets operations and attributes of unknown dialects be parsed.
+    /// Allows operations and attributes of unknown dialects to be parsed.
     pub fn allow_unregistered_dialects(&self, allow: bool) {
         self.0.set_allow_unregistered_dialects(allow);
     }
 
-    /// A handle that can be copied.
+    /// A copyable handle.
     pub fn handle(&self) -> ContextRef<'_> {
         raw::operation::context_ref(&self.0)
     }

@@ -1,19 +1,19 @@
-//! Emitting diagnostics, and capturing those that others emit.
+//! Emitting diagnostics, and capturing them.
 
 use std::fmt;
 
 use crate::{ContextRef, Location, raw};
 
-/// How bad a diagnostic is.
+/// Severity of a diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     /// The run fails.
     Error,
-    /// The run goes on, with a result that the user may not want.
+    /// The run continues, with a result that the user may not want.
     Warning,
     /// Information.
     Remark,
-    /// More about the diagnostic that it belongs to. Not to be emitted alone.
+    /// Details of the diagnostic that it belongs to. Not emitted alone.
     Note,
 }
 
@@ -53,27 +53,27 @@ impl<'c> Diagnostic<'c> {
         self
     }
 
-    /// Hands it to MLIR as an error. The result is what a failing pass returns.
+    /// Emits it as an error. The result is what a failing pass returns.
     pub fn fail(mut self) -> Reported {
         self.severity = Severity::Error;
         self.emit();
         Reported(())
     }
 
-    /// Hands it to MLIR.
+    /// Emits it.
     pub fn emit(self) {
         raw::diagnostic::emit(&self);
     }
 }
 
-/// A diagnostic that was captured.
+/// A captured diagnostic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Captured {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
-    /// Where, as [`Location::describe`] writes it.
+    /// Its location, as [`Location::describe`] writes it.
     pub location: String,
-    /// What it says.
+    /// Its message.
     pub message: String,
     /// Its notes.
     pub notes: Vec<Captured>,

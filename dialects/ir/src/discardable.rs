@@ -1,12 +1,12 @@
-//! Attributes that an operation does not declare. MLIR keeps them and gives them no meaning, so that one that is misspelt would change
-//! nothing and say nothing.
+//! Discardable attributes: those that an operation does not declare. MLIR keeps them without interpreting them, so that a misspelt one
+//! would silently have no effect.
 //!
-//! Invariant: an attribute with the prefix of one of our dialects is one that this project reads, where it reads it and as it reads it; and
-//! our operations have no attribute without a prefix but those that they declare.
+//! Invariant: an attribute with the prefix of one of our dialects is one that this project reads, on an operation and of a type where it
+//! reads it; our operations have only declared attributes, and others with a prefix.
 
 use crate::{Attribute, Operation, PassError};
 
-/// What is wrong, to be reported at the operation.
+/// A violation, to be reported at the operation.
 type Verdict = Result<(), String>;
 
 /// Which operations an attribute is for.
@@ -18,14 +18,14 @@ enum Place {
     Convolution,
 }
 
-/// Which values of a function an attribute is about.
+/// Which values of a function an attribute describes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     Arguments,
     Results,
 }
 
-/// What an attribute holds.
+/// The type of an attribute.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// `array<f64>`, positive.
@@ -43,7 +43,7 @@ struct Known {
     name: &'static str,
     place: Place,
     form: Form,
-    /// The attribute without which it says nothing.
+    /// The attribute without which it has no effect.
     with: Option<&'static str>,
 }
 
@@ -65,13 +65,13 @@ const fn codes(name: &'static str, side: Side, with: &'static str) -> Known {
     Known { name, place: Place::Function(side), form: Form::Codes, with: Some(with) }
 }
 
-/// What a program says of its making, without a prefix.
+/// The provenance attributes of a program, without a prefix.
 const OF_PROGRAM: &[&str] = &["tool", "pipeline", "input_sha256"];
 
 const CONVOLUTIONS: &[&str] =
     &["tosa.conv2d", "tosa.depthwise_conv2d", "strum.conv2d", "strum.depthwise_conv2d"];
 
-/// Verifies an attribute whose name begins with a dialect of ours.
+/// Verifies an attribute whose name begins with one of our dialects.
 pub(crate) fn verify_prefixed(
     op: Operation<'_>,
     name: &str,
@@ -91,7 +91,7 @@ pub(crate) fn verify_prefixed(
     verdict.map_err(|message| op.error(message).into())
 }
 
-/// Verifies that an operation of ours has no attribute without a prefix that it does not declare.
+/// Verifies that one of our operations has no undeclared attribute without a prefix.
 pub(crate) fn verify_own(op: Operation<'_>) -> Result<(), PassError> {
     let allowed: &[&str] = if op.is("dpu.program") { OF_PROGRAM } else { &[] };
     for (name, value) in op.discardable_attributes() {
@@ -100,7 +100,7 @@ pub(crate) fn verify_own(op: Operation<'_>) -> Result<(), PassError> {
         }
         if !allowed.contains(&name) {
             let mut known = [&op.declared_attributes(), allowed].concat();
-            // What MLIR itself keeps there is nothing to write.
+            // MLIR's own bookkeeping there cannot be written by users.
             known.retain(|known| *known != "operandSegmentSizes");
             return Err(op.error(unknown(&format!("'{name}'"), name, &known)).into());
         }
@@ -112,8 +112,8 @@ pub(crate) fn verify_own(op: Operation<'_>) -> Result<(), PassError> {
 }
 
 impl Operation<'_> {
-    /// What is wrong with an attribute of an operation of any dialect that has no prefix, is not declared, and is called nearly as one
-    /// that is. Others without a prefix may be notes of the tool that made the file.
+    /// The violation of an undeclared attribute without a prefix, on an operation of any dialect, whose name is close to a declared
+    /// one. Others without a prefix may be notes of the tool that wrote the file.
     pub fn misspelt_attribute(self) -> Option<String> {
         let notes = self.discardable_attributes().into_iter().filter(|(name, _)| !name.contains('.'));
         notes.into_iter().find_map(|(name, _)| {
@@ -179,7 +179,7 @@ fn form(op: Operation<'_>, known: &Known, value: Attribute<'_>) -> Verdict {
     Err(format!("has {expected} {what}, and {count} values in '{name}'"))
 }
 
-/// Says that an attribute does not exist, and which one may have been meant.
+/// The message that an attribute is unknown, with the one that may have been meant.
 fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     match (nearest(name, known), known) {
         (Some(known), _) => format!("has no attribute {what}; the nearest is '{known}'"),

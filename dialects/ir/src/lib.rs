@@ -1,8 +1,8 @@
 //! A safe view of MLIR for this project's passes and tools, and of its dialects `strum` and `dpu`.
 //!
-//! Everything hangs on a [`Context`]; [`Operation`], [`Value`], [`Block`], [`Type`], [`Attribute`] and [`Location`] are handles into it
-//! that are copied freely: newtypes of melior's, which most of this crate is built on. The interface is small: it holds what passes need,
-//! with an answer for every input, and no more. What melior lacks or does unsoundly, and all that is `unsafe`, is in `raw`, which says why.
+//! Everything belongs to a [`Context`]; [`Operation`], [`Value`], [`Block`], [`Type`], [`Attribute`] and [`Location`] are copyable handles
+//! into it: newtypes of melior's, on which most of this crate is built. The interface has only what passes need, and is total. What melior
+//! lacks or does unsoundly, and everything `unsafe`, is in `raw`, which gives the reasons.
 //!
 //! - Reading and changing IR: [`Operation`], [`Value`], [`Block`], [`OpBuilder`].
 //! - Constants without copies: [`Attribute::bytes`], [`Attribute::resource`].
@@ -11,8 +11,8 @@
 //! - Running them: [`Module::run`], [`Module::run_passes`], [`run_opt`].
 //! - The dialects: [`strum`], [`dpu`].
 //!
-//! Two rules keep handles sound, which the compiler cannot check: they are not kept over a run of MLIR's own passes
-//! ([`Module::run`]) nor over the end of their [`Module`].
+//! Two rules keep handles sound, which the compiler cannot check: they are not kept across a run of MLIR's own
+//! passes ([`Module::run`]) nor beyond the end of their [`Module`].
 
 #![deny(unsafe_code)]
 

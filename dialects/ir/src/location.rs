@@ -10,27 +10,27 @@ use crate::{
     raw,
 };
 
-/// Where in the user's input something comes from.
+/// A location in the user's input.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Location<'c>(pub(crate) Melior<'c>);
 
 impl<'c> Location<'c> {
-    /// The location of things that come from nowhere.
+    /// The location of things without a source.
     pub fn unknown(context: impl Into<ContextRef<'c>>) -> Self {
         Self(context.into().with(Melior::unknown))
     }
 
-    /// A place in a file; lines and columns count from 1.
+    /// A position in a file; lines and columns count from 1.
     pub fn file(context: impl Into<ContextRef<'c>>, file: &str, line: u32, column: u32) -> Self {
         Self(context.into().with(|context| Melior::new(context, file, line as usize, column as usize)))
     }
 
-    /// A name, and what lies below it.
+    /// A name, and the location below it.
     pub fn named(name: &str, child: Self) -> Self {
         Self(child.context().with(|context| Melior::name(context, name, child.0)))
     }
 
-    /// The location of what is made of several things. Unknown and repeated locations drop out.
+    /// The location of something made from several parts. Unknown and repeated locations are dropped.
     pub fn fused(context: impl Into<ContextRef<'c>>, locations: &[Self]) -> Self {
         raw::attribute::fused(context.into(), locations)
     }
@@ -60,13 +60,13 @@ impl<'c> Location<'c> {
         self.diagnostic(Severity::Remark, message).emit();
     }
 
-    /// Begins a diagnostic here, to which notes can be added.
+    /// Starts a diagnostic here, to which notes can be added.
     pub fn diagnostic(self, severity: Severity, message: impl fmt::Display) -> Diagnostic<'c> {
         Diagnostic::new(severity, self, message)
     }
 
-    /// Text for people: `file:line:col`; a name as `name@file:line:col`; parts of a fused location with ` + ` between; `?` if nothing is
-    /// known.
+    /// Human-readable text: `file:line:col`; a name as `name@file:line:col`; parts of a fused location joined by ` + `; `?` if nothing
+    /// is known.
     pub fn describe(self) -> String {
         if let Some(parts) = self.parts() {
             parts.into_iter().map(Self::describe).collect::<Vec<_>>().join(" + ")

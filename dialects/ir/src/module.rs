@@ -35,8 +35,8 @@ impl<'c> Module<'c> {
         raw::module::parse(context.handle(), bytes, name).map(Self).ok_or(Error::Reported)
     }
 
-    /// Parses and verifies bytecode and writes it again, whatever its operation is, with the resources that no dialect knows. Of what is
-    /// damaged, MLIR's reader notices much and not everything: it may fault or corrupt the heap.
+    /// Parses and verifies bytecode and writes it again, whatever its operation is, including resources that no dialect knows. MLIR's
+    /// reader does not detect every kind of damage: it may fault or corrupt the heap.
     pub fn rewrite_bytecode(context: &'c Context, bytes: &[u8], name: &str) -> Result<Vec<u8>, Error> {
         raw::module::rewrite_bytecode(context.handle(), bytes, name).ok_or(Error::Reported)
     }
@@ -51,15 +51,15 @@ impl<'c> Module<'c> {
         raw::module::body(self)
     }
 
-    /// The function or program of the given name.
+    /// The function or program with this name.
     pub fn symbol(&self, name: &str) -> Option<Operation<'c>> {
         self.body().operations().into_iter().find(|op| op.symbol() == Some(name))
     }
 
-    /// Runs a pipeline, as text without its anchor: `tosa-to-strum,strum-pack{method=mip2q},canonicalize`. What fails is reported as
-    /// diagnostics; a pipeline that does not exist is [`Error::Pipeline`].
+    /// Runs a pipeline, as text without its anchor: `tosa-to-strum,strum-pack{method=mip2q},canonicalize`. Failures are reported as
+    /// diagnostics; an invalid pipeline is [`Error::Pipeline`].
     ///
-    /// Handles into the module must not be kept over a run: passes of MLIR's own free what they erase.
+    /// Handles into the module must not be kept across a run: passes of MLIR's own free what they erase.
     pub fn run(&mut self, pipeline: &str) -> Result<(), Error> {
         self.run_with(|manager| raw::pass::add_pipeline(manager, pipeline))
     }
@@ -81,9 +81,9 @@ impl<'c> Module<'c> {
     }
 
     /// Frees the elements of all `dense_resource` constants of the context that this module does not use, which would otherwise live as
-    /// long as the context: for a module that is the only one, after a stage that has replaced its weights.
+    /// long as the context. For a context with a single module, after a stage that has replaced its weights.
     ///
-    /// As with [`Module::run`], what was borrowed before from a constant that is gone must not be kept over it.
+    /// As with [`Module::run`], data borrowed from a freed constant must not be kept across it.
     pub fn release_unused_constants(&mut self) {
         raw::module::release_unused(self.op().context(), Some(self.op()));
     }

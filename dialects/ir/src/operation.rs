@@ -15,7 +15,8 @@ use crate::{
 
 /// An operation, by reference: handles are copied freely, and equal when they stand for the same operation.
 ///
-/// An erased operation can still be asked, but has lost its operands and its place; see [`Operation::erase`].
+/// An erased operation can still be queried, but has lost its operands and its parent; see
+/// [`Operation::erase`].
 #[derive(Clone, Copy)]
 pub struct Operation<'c>(pub(crate) OperationRef<'c, 'c>);
 
@@ -35,12 +36,12 @@ impl<'c> Operation<'c> {
         self.name() == name
     }
 
-    /// The dialect in its name.
+    /// The dialect prefix of its name.
     pub fn dialect(self) -> &'c str {
         self.name().split_once('.').map_or("", |(dialect, _)| dialect)
     }
 
-    /// Where it comes from.
+    /// Its source location.
     pub fn location(self) -> Location<'c> {
         Location(self.0.location())
     }
@@ -55,12 +56,12 @@ impl<'c> Operation<'c> {
         self.diagnostic(Severity::Warning, message).emit();
     }
 
-    /// Begins the diagnostic `'<name>' op <message>`, to which notes can be added.
+    /// Starts the diagnostic `'<name>' op <message>`, to which notes can be added.
     pub fn diagnostic(self, severity: Severity, message: impl fmt::Display) -> Diagnostic<'c> {
         self.location().diagnostic(severity, format_args!("'{}' op {message}", self.name()))
     }
 
-    /// Checks it and everything in it. MLIR emits what is wrong.
+    /// Verifies it and everything in it. MLIR emits the errors.
     pub fn verify(self) -> Result<(), Error> {
         if self.0.verify() { Ok(()) } else { Err(Error::Reported) }
     }
@@ -68,7 +69,7 @@ impl<'c> Operation<'c> {
 
 /// Operands, results and structure.
 ///
-/// Numbers are checked before melior is asked, whose error for a wrong one prints the operation.
+/// Indices are checked before melior is called, whose error for a wrong one prints the operation.
 impl<'c> Operation<'c> {
     /// The number of operands.
     pub fn num_operands(self) -> usize {
@@ -85,7 +86,7 @@ impl<'c> Operation<'c> {
         (0..self.num_operands()).filter_map(|i| raw::operation::operand(self, i)).collect()
     }
 
-    /// Replaces an operand; false if there is none of that number.
+    /// Replaces an operand; false if the index is out of range.
     pub fn set_operand(self, index: usize, value: Value<'c>) -> bool {
         let exists = index < self.num_operands();
         if exists {
@@ -131,22 +132,22 @@ impl<'c> Operation<'c> {
         self.region(0)?.entry()
     }
 
-    /// The block that it is in.
+    /// The block that contains it.
     pub fn block(self) -> Option<Block<'c>> {
         self.0.block().map(Block)
     }
 
-    /// The operation that it is in.
+    /// The operation that contains it.
     pub fn parent(self) -> Option<Self> {
         self.0.parent_operation().map(Self)
     }
 
-    /// The next operation in its block, for an operation that is in one: MLIR looks for it there.
+    /// The next operation in its block; the operation must be in one, since MLIR looks there.
     pub(crate) fn next_in_block(self) -> Option<Self> {
         self.0.next_in_block().map(Self)
     }
 
-    /// Everything in it, itself not included, in the order of the text: a list that stays as it is while operations change.
+    /// Everything in it, itself excluded, in textual order: a snapshot, not affected by changes to operations.
     pub fn walk(self) -> Vec<Self> {
         let mut found = Vec::new();
         for block in self.regions().into_iter().flat_map(Region::blocks) {
@@ -166,7 +167,7 @@ impl<'c> Operation<'c> {
 
 /// Attributes.
 impl<'c> Operation<'c> {
-    /// An attribute. One that is not written has its default, if the operation declares one.
+    /// An attribute. An absent one has its default, if the operation declares one.
     pub fn attribute(self, name: &str) -> Option<Attribute<'c>> {
         raw::operation::attribute(self, name)
     }
@@ -179,7 +180,7 @@ impl<'c> Operation<'c> {
             .collect()
     }
 
-    /// The names of the attributes that its definition declares, whether it has them or not.
+    /// The names of the attributes that its definition declares, present or not.
     pub fn declared_attributes(self) -> Vec<&'c str> {
         raw::operation::declared_attributes(self)
     }
@@ -197,7 +198,7 @@ impl<'c> Operation<'c> {
         raw::operation::to_change(self).set_attribute(name, attribute.0);
     }
 
-    /// Removes an attribute; false if there was none.
+    /// Removes an attribute; false if it was absent.
     pub fn remove_attribute(self, name: &str) -> bool {
         raw::operation::to_change(self).remove_attribute(name).is_ok()
     }
@@ -235,10 +236,10 @@ impl<'c> Operation<'c> {
 
 /// Changing the IR.
 impl<'c> Operation<'c> {
-    /// Takes it out of the IR. Its results must not be used any more; operations in it go with it.
+    /// Removes it from the IR. Its results must not be used any more; operations in it are removed with it.
     ///
-    /// The memory lives on until the running pass ends, so a handle that is left over cannot do harm: it stands for an operation without
-    /// operands and without a block.
+    /// The memory lives until the running pass ends, so a stale handle is harmless: it refers to an operation without operands and
+    /// without a block.
     pub fn erase(self) -> Result<(), Error> {
         if self.block().is_none() {
             return Err(Error::Detached(self.name().into()));
@@ -250,7 +251,7 @@ impl<'c> Operation<'c> {
         Ok(())
     }
 
-    /// Lets the users of its results use `values` instead, one for each result, and erases it.
+    /// Replaces all uses of its results by `values`, one for each result, and erases it.
     pub fn replace_with(self, values: &[Value<'c>]) -> Result<(), Error> {
         let results = self.results();
         if results.len() != values.len() {
@@ -263,7 +264,8 @@ impl<'c> Operation<'c> {
         self.erase()
     }
 
-    /// Erases it, and then what it alone used and so on, as far as that has no effects. False if it is used or has effects itself.
+    /// Erases it, and then transitively the operations that only it used, as far as they have no effects. False if it is used or
+    /// has effects itself.
     pub fn erase_if_dead(self) -> Result<bool, Error> {
         if self.block().is_none() || !raw::operation::is_dead(self) {
             return Ok(false);
@@ -288,7 +290,7 @@ impl<'c> Operation<'c> {
         self.attribute("function_type")?.as_type()?.as_function()
     }
 
-    /// Makes the type of a `func.func` agree with its arguments and with what its `func.return` returns.
+    /// Updates the type of a `func.func` to match its arguments and the operands of its `func.return`.
     pub fn update_function_type(self) -> Option<()> {
         let body = self.body()?;
         let inputs: Vec<_> = body.arguments().into_iter().map(Value::ty).collect();
@@ -319,7 +321,7 @@ impl PartialOrd for Operation<'_> {
     }
 }
 
-/// By address: good for maps, not for anything that reaches the output.
+/// By address: suitable for maps, not for anything that reaches the output.
 impl Ord for Operation<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         self.address().cmp(&other.address())

@@ -6,7 +6,7 @@ use melior::pass::OperationPassManager;
 
 use crate::{Error, OptionSet, Pass, raw};
 
-/// Passes in order, with the values of their options. Its text is what MLIR reads as the same pipeline.
+/// Passes in order, with the values of their options. MLIR reads its text as the same pipeline.
 #[derive(Clone, Default)]
 pub struct Passes(Vec<Step>);
 
@@ -47,28 +47,28 @@ impl Passes {
         Self::default()
     }
 
-    /// Then this pass.
+    /// Appends this pass.
     #[must_use]
     pub fn then(mut self, pass: impl Pass) -> Self {
         self.0.push(Step::Own(Arc::new(pass)));
         self
     }
 
-    /// Then a pass of MLIR's own, with its default options.
+    /// Appends a pass of MLIR's own, with its default options.
     #[must_use]
     pub fn then_mlir(mut self, name: &'static str) -> Self {
         self.0.push(Step::Mlir(name));
         self
     }
 
-    /// Then passes on all operations of this name.
+    /// Appends passes on all operations of this name.
     #[must_use]
     pub fn then_nested(mut self, operation: &'static str, passes: Passes) -> Self {
         self.0.push(Step::Nested(operation, passes));
         self
     }
 
-    /// Then those of another pipeline.
+    /// Appends those of another pipeline.
     #[must_use]
     pub fn then_all(mut self, passes: Passes) -> Self {
         self.0.extend(passes.0);
@@ -119,7 +119,7 @@ impl fmt::Debug for Passes {
 pub trait Pipeline: OptionSet {
     /// The flag, in kebab case.
     const ARGUMENT: &'static str;
-    /// What `--help` says: one line.
+    /// One-line description for `--help`.
     const DESCRIPTION: &'static str;
 
     /// The passes for these options.

@@ -1,4 +1,4 @@
-//! Types, and what can be asked of tensors.
+//! Types, and queries on tensors.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::{ContextRef, Error, raw};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Type<'c>(pub(crate) Melior<'c>);
 
-/// A tensor type with static shape, taken apart.
+/// The parts of a tensor type with static shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorType<'c> {
     /// The dimensions, outermost first; none is negative.
@@ -27,14 +27,14 @@ impl TensorType<'_> {
         self.shape.len()
     }
 
-    /// The number of elements, or `None` if it does not fit.
+    /// The number of elements, or `None` on overflow.
     pub(crate) fn num_elements(&self) -> Option<u64> {
         self.shape.iter().try_fold(1u64, |n, &dim| n.checked_mul(u64::try_from(dim).ok()?))
     }
 }
 
 impl<'c> Type<'c> {
-    /// Parses a type. MLIR emits what is wrong with it.
+    /// Parses a type. MLIR emits parse errors as diagnostics.
     pub fn parse(context: impl Into<ContextRef<'c>>, text: &str) -> Result<Self, Error> {
         let parsed = context.into().with(|context| Melior::parse(context, text));
         parsed.map(Self).ok_or_else(|| Error::Parse(text.into()))
@@ -72,7 +72,7 @@ impl<'c> Type<'c> {
     }
 
     pub(crate) fn as_int(self) -> Option<IntegerType<'c>> {
-        // Asked first: the error of a failing `try_from` prints the type.
+        // Checked first: the error of a failing `try_from` prints the type.
         if self.0.is_integer() { self.0.try_into().ok() } else { None }
     }
 
@@ -80,7 +80,7 @@ impl<'c> Type<'c> {
         if self.0.is_ranked_tensor() { self.0.try_into().ok() } else { None }
     }
 
-    /// The width in bits of an integer type, of whatever signedness.
+    /// The width in bits of an integer type of any signedness.
     pub fn int_width(self) -> Option<u32> {
         self.as_int().map(|ty| ty.width())
     }
@@ -110,17 +110,17 @@ impl<'c> Type<'c> {
         self.0.is_index()
     }
 
-    /// The rank of a ranked tensor type, with static shape or not.
+    /// The rank of a ranked tensor type, static or not.
     pub fn rank(self) -> Option<usize> {
         self.as_ranked().map(|tensor| tensor.rank())
     }
 
-    /// Whether this is a tensor type without rank.
+    /// Whether this is an unranked tensor type.
     pub fn is_unranked_tensor(self) -> bool {
         self.0.is_unranked_tensor()
     }
 
-    /// The parts of a ranked tensor type whose dimensions are all known.
+    /// The parts of a ranked tensor type with static shape.
     pub fn as_tensor(self) -> Option<TensorType<'c>> {
         let tensor = self.as_ranked().filter(ShapedTypeLike::has_static_shape)?;
         Some(TensorType { shape: raw::attribute::shape(tensor), element: Self(tensor.element()) })
@@ -131,7 +131,7 @@ impl<'c> Type<'c> {
         self.as_tensor().map(|tensor| tensor.shape)
     }
 
-    /// The element type of a ranked tensor type, with static shape or not.
+    /// The element type of a ranked tensor type, static or not.
     pub fn element(self) -> Option<Self> {
         self.as_ranked().map(|tensor| Self(tensor.element()))
     }

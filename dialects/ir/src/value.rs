@@ -15,7 +15,7 @@ pub struct Value<'c>(pub(crate) Melior<'c, 'c>);
 pub struct Use<'c> {
     /// The operation that uses it.
     pub user: Operation<'c>,
-    /// Which of its operands.
+    /// Its operand index.
     pub operand: usize,
 }
 
@@ -25,26 +25,26 @@ impl<'c> Value<'c> {
         Type(self.0.r#type())
     }
 
-    /// Gives it another type. Its operation and its users must agree with it before the next verification.
+    /// Changes its type. Its operation and its users must agree with it before the next verification.
     pub fn set_type(self, ty: Type<'c>) {
         self.0.set_type(ty.0);
     }
 
-    /// Where it comes from.
+    /// Its source location.
     pub fn location(self) -> Location<'c> {
         Location(self.0.location())
     }
 
-    /// The operation that it is a result of.
+    /// The operation that defines it.
     pub fn defining_op(self) -> Option<Operation<'c>> {
-        // Asked first: the error of a failing `try_from` prints the value, which is the operation.
+        // Checked first: the error of a failing `try_from` prints the value, which is the operation.
         if !self.0.is_operation_result() {
             return None;
         }
         OperationResult::try_from(self.0).ok().map(|result| Operation(result.owner()))
     }
 
-    /// The operation that it is a result of, if that is called `name`.
+    /// The operation that defines it, if that is called `name`.
     pub fn defined_by(self, name: &str) -> Option<Operation<'c>> {
         self.defining_op().filter(|op| op.is(name))
     }
@@ -54,7 +54,7 @@ impl<'c> Value<'c> {
         raw::operation::uses(self)
     }
 
-    /// Whether anything uses it.
+    /// Whether it has uses.
     pub fn is_used(self) -> bool {
         raw::operation::is_used(self)
     }
@@ -67,12 +67,12 @@ impl<'c> Value<'c> {
         }
     }
 
-    /// Lets every user use `other` instead.
+    /// Replaces all uses by `other`.
     pub fn replace_all_uses_with(self, other: Self) {
         raw::operation::replace_all_uses(self, other);
     }
 
-    /// The attribute of the constant that it is: of `tosa.const`, `tosa.const_shape`, `arith.constant` or `strum.constant`.
+    /// The attribute of its defining constant: `tosa.const`, `tosa.const_shape`, `arith.constant` or `strum.constant`.
     pub fn constant(self) -> Option<Attribute<'c>> {
         let op = self.defining_op()?;
         match op.name() {
@@ -101,7 +101,7 @@ impl PartialOrd for Value<'_> {
     }
 }
 
-/// By address: good for maps, not for anything that reaches the output.
+/// By address: suitable for maps, not for anything that reaches the output.
 impl Ord for Value<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         self.address().cmp(&other.address())

@@ -1,6 +1,6 @@
-//! What verifiers of our dialects find.
+//! Findings of our dialects' verifiers.
 //!
-//! ODS has checked the kinds of operands, results and attributes before. What it should have refused is a bug of ours, and no message for
+//! ODS has already checked the kinds of operands, results and attributes. What it should have refused is a bug of ours, not a message for
 //! users: [`declared`].
 
 use crate::{Operation, PassError};
@@ -28,7 +28,7 @@ impl From<&str> for Fault {
     }
 }
 
-/// A part that is there if what ODS declares holds.
+/// A part that is present if the ODS declaration holds.
 pub(crate) fn declared<T>(part: Option<T>) -> Verdict<T> {
     part.ok_or(Fault::Undeclared)
 }

@@ -124,7 +124,7 @@ fn a_resource_must_fill_its_type() {
 }
 
 proptest! {
-    /// What is written as bytes is read back, by every way of writing it, also through text and bytecode.
+    /// What is written as bytes is read back, for every way of writing it, also through text and bytecode.
     #[test]
     fn round_trip(values in proptest::collection::vec(any::<i32>(), 0..40)) {
         let context = Context::new();

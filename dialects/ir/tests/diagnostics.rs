@@ -1,4 +1,4 @@
-//! Locations, and what is said at them.
+//! Locations, and diagnostics emitted at them.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 

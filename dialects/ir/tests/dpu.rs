@@ -1,4 +1,4 @@
-//! The dpu dialect against the instruction table: every row goes to an operation, to text, and back.
+//! The dpu dialect against the instruction table: every row is converted to an operation, to text, and back.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
@@ -23,7 +23,8 @@ fn draft<'c>(module: &Module<'c>, location: Location<'c>) -> (Operation<'c>, [Va
     (program, [buffer(Space::Dram, 1 << 40), buffer(Space::Sram, 1 << 32)])
 }
 
-/// A task with buffers for the addresses that the instruction uses: what reading it complains of decides.
+/// A task with buffers for the addresses that the instruction uses, as determined from the errors of reading
+/// it.
 fn task<'c>(
     mut instr: Instr,
     buffers: [Value<'c>; 2],
@@ -36,7 +37,7 @@ fn task<'c>(
     let mut raw = instr.raw_fields();
     let mut first = 0;
     for field in instr.desc().fields {
-        // Either space has 40 bits for an offset, and SRAM buffers are smaller.
+        // Offsets have 40 bits in either space, and SRAM buffers are smaller.
         if field.kind == FieldKind::Mem && raw[first] >> 40 == 1 {
             raw[first] = 1 << 40 | raw[first] & 0xffff_ffff;
         }
@@ -119,7 +120,7 @@ fn barriers_and_end_round_trip() {
     assert_eq!(open.int_attr("barrier"), None);
 }
 
-/// The whole life of a small program, as the passes lead it.
+/// The whole life of a small program, as driven by the passes.
 #[test]
 fn stages() {
     let context = Context::new();

@@ -6,7 +6,7 @@ use std::{fs, path::Path, process::Command};
 
 const BLESS: &str = "STRUM_BLESS=1 cargo test -p strum-ir --test generated";
 
-/// Compares a file, given from the root of the repository, with what it should be.
+/// Compares a file, given relative to the root of the repository, with its expected contents.
 fn expect(path: &str, expected: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
     let mut found = fs::read_to_string(&path).unwrap_or_default();
@@ -22,7 +22,7 @@ fn instruction_definitions_are_up_to_date() {
     expect("dialects/mlir-sys/td/dpu/DpuInstrs.td", &strum_ir::dpu::ods::instrs());
 }
 
-/// The reference page that mlir-tblgen makes of a dialect.
+/// The reference page that mlir-tblgen generates for a dialect.
 fn page(dialect: &str, definitions: &str) -> String {
     let td = Path::new(env!("STRUM_LLVM_TD"));
     let output = Command::new(Path::new(env!("STRUM_LLVM_BINDIR")).join("mlir-tblgen"))

@@ -100,7 +100,7 @@ fn erase_needs_unused_results() {
     assert_eq!(module.op().erase(), Err(Error::Detached("builtin.module".into())));
     abs.erase().unwrap();
     assert_eq!(body(&module).operations().len(), 3);
-    // What is left of it is harmless.
+    // The stale handle is harmless.
     assert_eq!((abs.name(), abs.block(), abs.parent()), ("tosa.abs", None, None));
     assert_eq!((abs.operand(0), abs.operands()), (None, vec![]));
     assert_eq!(abs.erase(), Err(Error::Detached("tosa.abs".into())));
@@ -132,7 +132,7 @@ fn replace_and_clean_up() {
     assert_eq!(add1.erase_if_dead(), Ok(false));
     abs.erase_if_dead().unwrap();
     ret.set_operand(0, arguments[0]);
-    assert_eq!(add1.erase_if_dead(), Ok(true)); // add0 goes with it
+    assert_eq!(add1.erase_if_dead(), Ok(true)); // erases add0, too
     assert_eq!(block.operations(), [ret]);
     assert_eq!(add0.block(), None);
     let wider = Type::tensor(&[8], Type::int(&context, 32)).unwrap();

@@ -1,10 +1,10 @@
-//! What is made sure of when IR is parsed.
+//! Properties checked when IR is parsed.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use strum_ir::{Context, Module};
 
-/// A negation whose zero points are `first` and `second`, and a constant that nothing of MLIR's reads.
+/// A negation whose zero points are `first` and `second`, and a constant that no reader of MLIR's uses.
 fn network(first: &str, second: &str) -> String {
     format!(
         "func.func @f(%x: tensor<2xi8>) -> (tensor<2xi8>, tensor<2xi8>) {{\n\

@@ -32,7 +32,7 @@ impl Pass for Mark {
 }
 
 pass_options! {
-    /// A mark with a number, by way of a pipeline.
+    /// A mark with a number, through a pipeline.
     struct Marks {
         ..mark: Mark;
     }
@@ -49,7 +49,7 @@ impl Pipeline for Marks {
 }
 
 pass_options! {
-    /// Fails in the ways there are, chosen by an option.
+    /// Fails in every possible way, selected by an option.
     struct Fail {
         how("how"): String = "not".to_owned(), "how";
     }
@@ -90,7 +90,7 @@ impl Pass for Fail {
 }
 
 pass_options! {
-    /// Makes constants of a dialect that the input does not hold.
+    /// Creates constants of a dialect that the input does not use.
     struct Make;
 }
 
@@ -119,7 +119,7 @@ impl Pass for Make {
 static THREADS: Mutex<Vec<std::thread::ThreadId>> = Mutex::new(Vec::new());
 
 pass_options! {
-    /// Records its thread, erases everything that is unused, one by one, and so tests the graveyard on MLIR's threads.
+    /// Records its thread and erases every unused operation one by one, which tests the graveyard on MLIR's threads.
     struct Threads;
 }
 
@@ -150,7 +150,7 @@ fn register() {
     });
 }
 
-/// Runs a pipeline on one function, and returns the module's function's mark, or what was said.
+/// Runs a pipeline on one function, and returns the mark of the module's function, or the diagnostics.
 fn run(pipeline: &str) -> Result<Option<String>, (Error, Vec<Captured>)> {
     register();
     run_by(|module| module.run(pipeline))

@@ -26,7 +26,7 @@ func.func @f(%x: tensor<1x8x8x16xi8>, %w: tensor<4x3x3x16xi8>, %d: tensor<3x3x16
 }
 "#;
 
-/// Builds each layer again from what was read of it, beside the original.
+/// Rebuilds each layer from what was read of it, next to the original.
 #[test]
 fn layers_read_and_build() {
     let context = Context::new();
@@ -135,7 +135,7 @@ fn formats() -> impl Strategy<Value = Format> {
 }
 
 proptest! {
-    /// Attributes agree with strum-quant on which formats are legal, and come back as they were.
+    /// Attributes agree with strum-quant on which formats are legal, and round-trip.
     #[test]
     fn formats_round_trip(format in formats()) {
         let context = Context::new();

@@ -1,8 +1,8 @@
-//! Barriers without time: the barriers of a mask, and what an armed barrier still expects.
+//! Barriers without time: the barriers of a mask, and the tasks that an armed barrier still expects.
 //!
-//! A count never goes below 0: one task more than announced is refused and changes nothing.
+//! A count never goes below 0: a task beyond the announced number is refused and changes nothing.
 
-/// Most barriers that a mask can name.
+/// Maximum number of barriers in a mask.
 pub const MAX_BARRIERS: usize = 64;
 
 /// The barriers of a mask, in ascending order.
@@ -15,7 +15,7 @@ pub fn members(mask: u64) -> impl Iterator<Item = u8> + Clone {
     })
 }
 
-/// How many tasks an armed barrier still expects.
+/// The number of tasks that an armed barrier still expects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
     /// Tasks that will post.
@@ -25,13 +25,13 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// Whether the barrier expects nobody and can be armed.
+    /// Whether the barrier expects no tasks and can be armed.
     #[must_use]
     pub const fn idle(self) -> bool {
         self.producers == 0 && self.consumers == 0
     }
 
-    /// Whether tasks that wait for the barrier must go on waiting.
+    /// Whether tasks that wait for the barrier must keep waiting.
     #[must_use]
     pub const fn closed(self) -> bool {
         self.producers > 0

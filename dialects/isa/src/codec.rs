@@ -80,7 +80,7 @@ fn encode_into(instr: &Instr, raw: &mut Vec<i64>, out: &mut Vec<u8>) -> Result<(
 /// Decodes a stream that fills `bytes`.
 ///
 /// # Errors
-/// The offset and the reason of the first pattern that is no instruction.
+/// The offset and the reason of the first pattern that is not an instruction.
 pub fn decode(bytes: &[u8]) -> Result<Vec<Instr>, DecodeError> {
     let mut out = Vec::new();
     let mut raw = Vec::new();
@@ -96,7 +96,7 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Instr>, DecodeError> {
 /// Decodes the instruction at `offset`; also returns its length in bytes.
 ///
 /// # Errors
-/// When the bytes there are no instruction.
+/// When the bytes there are not an instruction.
 pub fn decode_one(bytes: &[u8], offset: usize) -> Result<(Instr, usize), DecodeError> {
     decode_at(bytes, offset, &mut Vec::new())
 }

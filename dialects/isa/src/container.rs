@@ -1,6 +1,6 @@
 //! The binary form of a program: an ELF file with one section per part and a checksum for each.
 //!
-//! Equal programs give equal bytes, and every accepted file is the file that its program gives.
+//! Equal programs give equal bytes, and every accepted file is exactly the encoding of its program.
 
 use sha2::{Digest, Sha256};
 
@@ -83,7 +83,7 @@ impl Program {
     ///
     /// # Errors
     /// When a field is outside its range, origins and instructions differ in number, the machine description is
-    /// not legal, or a list or text is longer than 32 bits can say.
+    /// not legal, or the length of a list or text exceeds 32 bits.
     pub fn to_elf(&self) -> Result<Vec<u8>, ContainerError> {
         self.machine.check()?;
         self.check_lengths()?;
@@ -105,12 +105,13 @@ impl Program {
     /// Reads the binary form. The program is decoded, not validated: see [`Program::validate`].
     ///
     /// # Errors
-    /// When the file is not exactly what [`Program::to_elf`] writes for some program.
+    /// When the file is not exactly the output of [`Program::to_elf`] for some program.
     pub fn from_elf(bytes: &[u8]) -> Result<Program, ContainerError> {
         Program::from_elf_within(bytes, u64::MAX)
     }
 
-    /// As [`Program::from_elf`], if the program takes no more than `room` bytes of memory beside those of the file.
+    /// As [`Program::from_elf`], if the program takes at most `room` bytes of memory in addition to those of the
+    /// file.
     ///
     /// # Errors
     /// As [`Program::from_elf`], and when the program would take more.
@@ -231,7 +232,7 @@ fn read_machine(bytes: &[u8]) -> Result<Machine, ContainerError> {
     if machine.canonical() == text { Ok(machine) } else { Err(ContainerError::MachineForm) }
 }
 
-/// Reads the whole of a section, and places errors in it.
+/// Reads a whole section, and locates errors in it.
 fn read_section<T>(
     index: usize,
     bytes: &[u8],

@@ -1,4 +1,4 @@
-//! The ELF shell of the container: named sections in, bytes out, and back.
+//! The ELF shell of the container: named sections to bytes, and back.
 //!
 //! The layout is a function of the sections alone. A file that differs from it in a single byte is rejected.
 
@@ -31,7 +31,7 @@ pub(crate) const SECTIONS: [&str; 9] = [
 ];
 /// Sections with data of the program.
 pub(crate) const DATA: usize = SECTIONS.len() - 1;
-/// Sections start on multiples of this many bytes.
+/// Sections are aligned to this many bytes.
 const ALIGN: usize = 16;
 /// Bytes of a checksum.
 const SUM: usize = 32;
@@ -91,14 +91,14 @@ fn write_with(data: &[&[u8]; DATA], sums: &[u8]) -> Result<Vec<u8>, ContainerErr
     Ok(out)
 }
 
-/// Takes the sections out, after checking header, bounds, overlaps, checksums and layout.
+/// Extracts the sections, after checking header, bounds, overlaps, checksums and layout.
 pub(crate) fn read(bytes: &[u8]) -> Result<[&[u8]; DATA], ContainerError> {
     check_ident(bytes)?;
     let failed = |e: object::read::Error| ContainerError::Elf(e.to_string());
     let header = FileHeader64::<LittleEndian>::parse(bytes).map_err(failed)?;
     check_machine(header.e_machine(LittleEndian))?;
     let table = header.sections(LittleEndian, bytes).map_err(failed)?;
-    // The null section and the section names come on top.
+    // Plus the null section and the section names.
     let expected = SECTIONS.len() + 2;
     if table.len() != expected {
         return Err(ContainerError::SectionCount { got: table.len(), expected });
@@ -191,7 +191,7 @@ fn check_sums(data: &[&[u8]; DATA], offsets: &[u64], sums: &[u8]) -> Result<(), 
     Ok(())
 }
 
-/// The headers and the padding are in no section: they must be what the writer writes.
+/// The headers and the padding are in no section: they must be exactly what the writer emits.
 fn check_layout(bytes: &[u8], data: &[&[u8]; DATA], sums: &[u8]) -> Result<(), ContainerError> {
     let expected = write_with(data, sums)?;
     if expected == bytes {

@@ -7,12 +7,12 @@ use std::fmt;
 use crate::method::Method;
 use crate::types::{BinaryOp, Dtype, Engine, MemAddr, PoolMode, ReduceOp, Round, Space, Stationary, UnaryOp};
 
-/// Bits of an enumeration's encoding, wide enough for members to come.
+/// Bits of an enumeration's encoding, wide enough for future members.
 const ENUM_BITS: u32 = 4;
 /// Bits of a choice's encoding, which is the chosen value itself.
 const CHOICE_BITS: u32 = 8;
 
-/// What a field holds and what it may hold.
+/// The type and legal values of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldKind {
     /// Unsigned integer of `bits` bits in `min..=max`.
@@ -65,7 +65,7 @@ impl FieldKind {
         }
     }
 
-    /// Why `raw` is not a legal value, if it is not.
+    /// Why `raw` is not a legal value; `None` if it is.
     #[must_use]
     pub fn check(&self, raw: i64) -> Option<FieldErrorKind> {
         let range = |min: i64, max: i64| {
@@ -155,12 +155,12 @@ impl FieldDesc {
     }
 }
 
-/// What an instruction is to the machine.
+/// The role of an instruction in the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The dispatcher executes it.
     Control,
-    /// It fills a slot of the DPU with what variants share.
+    /// It fills a DPU slot with the fields that variants share.
     Invariant,
     /// An engine executes it.
     Task,
@@ -175,7 +175,7 @@ pub struct InstrDesc {
     pub mnemonic: &'static str,
     /// Frozen operation code, bits 0..8 of the first word.
     pub opcode: u8,
-    /// What it is to the machine.
+    /// Its role in the machine.
     pub role: Role,
     /// Exact semantics.
     pub doc: &'static str,
@@ -262,7 +262,8 @@ pub enum FieldErrorKind {
 
 /// A Rust type that a field can have.
 ///
-/// `get` is total: out-of-range raw values are cut to the type, because [`InstrDesc::check`] comes first.
+/// `get` is total: out-of-range raw values are truncated to the type, because [`InstrDesc::check`] comes
+/// first.
 pub(crate) trait FieldValue: Sized {
     /// Number of raw values.
     const COUNT: usize;

@@ -1,6 +1,6 @@
 //! The bytes that an instruction may touch, as conservative bounding intervals.
 //!
-//! Nothing outside the intervals is ever read or written; inside, not every byte need be.
+//! Nothing outside the intervals is ever read or written; not every byte inside need be.
 
 use crate::operand::{Clause, Operand, Use};
 use crate::table::Instr;
@@ -15,7 +15,7 @@ pub struct Access {
     pub lo: u64,
     /// Number of bytes, at least 1; saturates.
     pub len: u64,
-    /// Whether it is written; otherwise read.
+    /// Whether it is written; otherwise it is read.
     pub write: bool,
     /// The address field that it comes from, `inv.lut_addr` for the invariant's table.
     pub field: &'static str,
@@ -28,7 +28,7 @@ impl Access {
         self.lo.saturating_add(self.len)
     }
 
-    /// Whether the two intervals share a byte.
+    /// Whether the two intervals overlap.
     #[must_use]
     pub fn overlaps(&self, other: &Access) -> bool {
         self.space == other.space && self.lo < other.end() && other.lo < self.end()
@@ -52,7 +52,7 @@ impl Instr {
     /// The memory this instruction may touch.
     ///
     /// `inv` is the invariant in the slot of a `conv_var` or `pool_var`; without it, or with one of the wrong
-    /// kind, a variant reports nothing of its own, because it cannot execute.
+    /// kind, a variant reports no accesses of its own, because it cannot execute.
     #[must_use]
     pub fn footprint(&self, inv: Option<&Instr>) -> Vec<Access> {
         self.operands(inv).iter().map(Access::from).collect()

@@ -1,7 +1,7 @@
 //! The contract of the DPU: instruction set, binary and assembler form, machine description.
 //!
-//! Everything said about an instruction (struct, encoding, text, checks, manual, generators) derives from
-//! the one table in [`table`]; a new row there is a new instruction everywhere.
+//! Everything about an instruction (struct, encoding, text, checks, manual, generators) derives from the one
+//! table in [`table`]; a new row there is a new instruction everywhere.
 
 #[macro_use]
 mod macros;

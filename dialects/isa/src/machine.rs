@@ -1,4 +1,4 @@
-//! The machine description: one file that compiler, simulator and cost model read alike.
+//! The machine description: one file that compiler, simulator and cost model share.
 //!
 //! A machine that passed [`Machine::check`] has every value inside its documented range.
 
@@ -7,25 +7,25 @@ use std::fmt::Write as _;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-/// Greatest size of a machine file in bytes.
+/// Maximum size of a machine file in bytes.
 const MAX_FILE: usize = 64 << 10;
-/// Greatest length of a machine name in bytes.
+/// Maximum length of a machine name in bytes.
 const MAX_NAME: usize = 64;
 
 /// How a PE computes StruM blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PeKind {
-    /// Multipliers only: low members are decoded and multiplied as any weight.
+    /// Multipliers only: low members are decoded and multiplied like any weight.
     Dense,
-    /// A multiplier per lane, and a shifter path that low members take: saves power.
+    /// A multiplier per lane, and a shifter path for low members: saves power.
     StrumDynamic,
     /// Half of the multipliers are shifters: saves area, runs plain INT8 at half rate.
     StrumStatic,
 }
 
 impl PeKind {
-    /// The name in a machine file.
+    /// The name used in machine files.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -56,7 +56,7 @@ pub enum MachineError {
         /// Unit of the value.
         unit: &'static str,
     },
-    /// A value that contradicts another, or is no legal name.
+    /// A value that contradicts another, or an illegal name.
     #[error("machine field '{field}': {reason}")]
     Invalid {
         /// The field.
@@ -72,22 +72,22 @@ pub enum MachineError {
         /// The limit in bytes.
         max: usize,
     },
-    /// No machine of this name is built in.
+    /// There is no built-in machine with this name.
     #[error("no built-in machine '{name}' (there are: {known})")]
     Unknown {
         /// The requested name.
         name: String,
-        /// The existing names.
+        /// The known names.
         known: String,
     },
 }
 
-/// Whether a program that was compiled for one value can run with another.
+/// Whether a program compiled for one value can run with another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldClass {
     /// Memories, engines, barriers, the array: a program relies on the value.
     Structure,
-    /// The value sets time and energy alone, or what schedules must follow and can be checked.
+    /// The value affects only time and energy, or limits on schedules, which can be checked.
     Timing,
 }
 
@@ -108,11 +108,11 @@ pub struct MachineField {
     pub min: u64,
     /// Greatest legal value.
     pub max: u64,
-    /// What a file means that leaves the field out, if it may.
+    /// The value if the file omits the field, where it may.
     pub absent: Option<u64>,
 }
 
-/// What the tags in the sources mean.
+/// The meaning of the tags in the sources.
 pub const SOURCE_TAGS: &[(&str, &str)] = &[
     ("datasheet", "a public Intel datasheet of an NPU in the Core Ultra or Core Series 3 family"),
     ("npu-src", "openvinotoolkit/npu_compiler @150e2025 or intel/npu-nn-cost-model @8a2ae92"),
@@ -124,7 +124,8 @@ pub const SOURCE_TAGS: &[(&str, &str)] = &[
 ];
 
 /// Declares the numeric fields: documentation, type, default, unit, class, source of the default, legal range. Fields under
-/// `later` came after the first release: a file without them means their defaults, and says where serde finds these.
+/// `later` were added after the first release: a file without them gets their defaults; each names the serde function that
+/// returns it.
 macro_rules! machine_fields {
     (
         first { $(
@@ -138,7 +139,7 @@ macro_rules! machine_fields {
                 $lmin:literal ..= $lmax:expr, absent $absent:literal;
         )* }
     ) => {
-        /// The values of fields that a file leaves out.
+        /// The values of fields that a file omits.
         mod absent {
             $(pub(super) fn $lfield() -> $lty { $ldefault })*
         }
@@ -210,14 +211,14 @@ macro_rules! machine_fields {
 
 machine_fields! {
     first {
-    /// Tiles, each with its own SRAM, DPU and vector engine. The compiler uses one of them, and warns; programs that are written by hand
-    /// can use all.
+    /// Tiles, each with its own SRAM, DPU and vector engine. The compiler uses one of them, and warns; hand-written programs can
+    /// use all.
     tiles: u32 = 1 "tiles", Structure, "assumed; the products have 2 to 6 [datasheet]", 1..=256;
     /// Rows of the PE array.
     rows: u32 = 16 "PEs", Structure, "256 PEs [datasheet]; the shape is assumed", 1..=256;
     /// Columns of the PE array.
     cols: u32 = 16 "PEs", Structure, "256 PEs [datasheet]; the shape is assumed", 1..=256;
-    /// Lanes of a PE, each one INT8 MAC a cycle.
+    /// Lanes of a PE, each one INT8 MAC per cycle.
     lanes: u32 = 8 "MAC/cycle", Timing, "256 MPEs x 8 [npu-src]", 1..=64;
     /// Accumulators of a PE.
     acc_per_pe: u32 = 64 "int32 words", Timing, "16384 outputs / 256 MPEs [derived]", 1..=4096;
@@ -227,7 +228,7 @@ machine_fields! {
     fl_rf_bytes: u32 = 64 "bytes", Timing, "assumed; 32 B a shadow half [3rd-party RTL]", 1..=65536;
     /// Output register file of a PE.
     of_rf_bytes: u32 = 256 "bytes", Timing, "64 int32 accumulators [derived]", 4..=65536;
-    /// Most PEs that one adder tree joins (FlexTree); a power of two.
+    /// Maximum number of PEs that one adder tree joins (FlexTree); a power of two.
     adder_tree_max: u32 = 16 "PEs", Structure, "assumed; the depth is set per layer [patent]", 1..=16;
     /// SRAM of a tile.
     sram_bytes: u64 = 2097152 "bytes", Structure, "2 MB CMX slice [npu-src]", 65536..=(1 << 32);
@@ -241,25 +242,25 @@ machine_fields! {
     sram_write_bytes_per_cycle: u32 = 128 "bytes/cycle", Timing, "four 256-bit write ports [datasheet]", 1..=65536;
     /// DMA engines.
     dma_engines: u32 = 2 "engines", Structure, "2 DMA engines [npu-src]", 1..=2;
-    /// Bytes a DMA engine moves in a cycle.
+    /// Bytes that a DMA engine moves per cycle.
     dma_bytes_per_cycle: u32 = 32 "bytes/cycle", Timing, "DMA width 32 B [npu-src]", 1..=65536;
     /// DRAM bandwidth, shared by the DMA engines.
     dram_bytes_per_cycle: u32 = 21 "bytes/cycle", Timing, "27 GB/s at 1.3 GHz [derived]", 1..=65536;
     /// Latency of a DRAM access.
     dram_latency_cycles: u32 = 1240 "cycles", Timing, "956 ns at 1.3 GHz [derived]", 0..=1000000;
-    /// Most DRAM a program may use.
+    /// Maximum DRAM of a program.
     dram_bytes: u64 = 4294967296 "bytes", Structure, "assumed", 65536..=(1 << 40);
     /// Barriers.
     barriers: u32 = 64 "barriers", Structure, "64 on 37XX [npu-src]", 1..=64;
-    /// Tasks that wait in the FIFO of an engine.
+    /// Capacity of an engine's task FIFO.
     fifo_depth: u32 = 64 "tasks", Timing, "assumed", 1..=65536;
     /// Time from a post to the start of a waiting task.
     barrier_cycles: u32 = 8 "cycles", Timing, "assumed", 0..=1000000;
     /// Time to dispatch an instruction.
     dispatch_cycles: u32 = 4 "cycles", Timing, "assumed", 0..=1000000;
-    /// Outputs that the post-processing elements finish in a cycle.
+    /// Outputs that the post-processing elements finish per cycle.
     ppe_per_cycle: u32 = 64 "outputs/cycle", Timing, "64 PPEs [datasheet]", 1..=65536;
-    /// Elements that the vector engine computes in a cycle.
+    /// Elements that the vector engine computes per cycle.
     vec_lanes: u32 = 64 "elements/cycle", Timing, "assumed; element-wise C*H*W/64 [npu-src]", 1..=65536;
     /// Time to start a vector task.
     vec_setup_cycles: u32 = 32 "cycles", Timing, "assumed", 0..=1000000;
@@ -297,20 +298,20 @@ machine_fields! {
     ppe_op_fj: u64 = 3300 "fJ", Timing, "32-bit multiply 3.1 pJ and two 32-bit adds [Horowitz]", 0..=1000000000;
     /// Energy of one element in the vector engine.
     vec_op_fj: u64 = 3300 "fJ", Timing, "assumed as one PPE output", 0..=1000000000;
-    /// Energy of every cycle, whatever happens in it: clock and leakage of the whole machine.
+    /// Energy per cycle, independent of activity: clock and leakage of the whole machine.
     idle_cycle_fj: u64 = 0 "fJ/cycle", Timing, "unknown, so not counted", 0..=1000000000000;
     }
     later {
-    /// Bytes that a DMA engine asks the DRAM for at a time.
+    /// Bytes per DRAM request of a DMA engine.
     dma_request_bytes: u32 = 64 "bytes", Timing, "assumed: a burst of 64 B", 16..=65536, absent "absent::dma_request_bytes";
-    /// Requests to the DRAM that a DMA engine has under way at a time.
+    /// DRAM requests that a DMA engine has in flight.
     dma_outstanding: u32 = 512 "requests", Timing, "assumed: latency x bandwidth take 407 requests", 1..=65536,
         absent "absent::dma_outstanding";
-    /// Bytes of instructions that the dispatcher fetches in a cycle.
+    /// Bytes of instructions that the dispatcher fetches per cycle.
     fetch_bytes_per_cycle: u32 = 32 "bytes/cycle", Timing, "assumed as the DMA width", 1..=65536,
         absent "absent::fetch_bytes_per_cycle";
     /// Whether PEs skip products with a zero activation or a zero weight of `dense` and `sparse` layers, and the memories hold
-    /// what only such layers read without its zeros: 0 or 1.
+    /// data that only such layers read in zero-compressed form: 0 or 1.
     zero_skip: u32 = 0 "switch", Timing, "off; FlexNN skips both [3rd-party RTL]", 0..=1, absent "absent::zero_skip";
     }
 }
@@ -332,7 +333,7 @@ impl Machine {
     /// The built-in machine of this name.
     ///
     /// # Errors
-    /// When there is none.
+    /// When it is unknown.
     pub fn builtin(name: &str) -> Result<Machine, MachineError> {
         match BUILTIN.iter().find(|(n, _)| *n == name) {
             Some((_, text)) => Machine::from_toml(text),
@@ -346,7 +347,7 @@ impl Machine {
     /// Reads and checks a machine file.
     ///
     /// # Errors
-    /// When the text is no machine file, or a value is outside its range.
+    /// When the text is not a machine file, or a value is outside its range.
     pub fn from_toml(text: &str) -> Result<Machine, MachineError> {
         if text.len() > MAX_FILE {
             return Err(MachineError::TooLarge { got: text.len(), max: MAX_FILE });
@@ -395,8 +396,8 @@ impl Machine {
         Ok(())
     }
 
-    /// The values alone, one a line in file order: what the fingerprint covers and a binary holds. A field that may be
-    /// absent and has that very value is left out, so that older machines keep their form and their fingerprint.
+    /// The values alone, one per line in file order: what the fingerprint covers and a binary holds. An optional field
+    /// with its default value is omitted, so that older machines keep their form and their fingerprint.
     #[must_use]
     pub fn canonical(&self) -> String {
         let mut out = format!("name = \"{}\"\npe_kind = \"{}\"\n", self.name, self.pe_kind.name());

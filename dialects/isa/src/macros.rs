@@ -14,12 +14,14 @@
 //! }
 //! ```
 //!
-//! with one of the heads `control` (no common fields), `slot` (leading `tile`; fills the DPU slot in its field `slot`),
-//! `task(Engine)` (leading `tile`, `wait`, `post`), where the engine `Dma` stands for the one that the row's own `engine`
-//! field selects, and `task(Engine, Invariant)`, a variant that runs with what the slot in its field `slot` holds.
+//! with one of the heads `control` (no common fields), `slot` (leading `tile`; fills the DPU slot given by its field
+//! `slot`), `task(Engine)` (leading `tile`, `wait`, `post`), where the engine `Dma` stands for the one that the row's own
+//! `engine` field selects, and `task(Engine, Invariant)`, a variant that runs with the invariant in the slot given by its
+//! field `slot`.
 //!
-//! The clauses say what the instruction touches, in the order in which violations are reported; `x` is the instruction,
-//! and of a variant `|x, inv|` also the invariant. Each may have a condition, which must not look at `inv` except in `held`.
+//! The clauses define what the instruction touches, in the order in which violations are reported; `x` is the instruction; a
+//! variant uses `|x, inv|` to name the invariant as well. Each may have a condition, which may refer to `inv` only in
+//! `held`.
 //!
 //! | clause | what it says |
 //! |---|---|
@@ -95,25 +97,25 @@ macro_rules! isa {
                 match self { $(Instr::$name(x) => isa_slot!($head $($($inv)?)?, x),)* }
             }
 
-            /// Whether it reads or writes at the address in this field, or leaves it to its variants to do so.
+            /// Whether it reads or writes at the address in this field, or leaves that to its variants.
             #[must_use]
             pub fn uses_address(&self, field: &str) -> bool {
                 match self { $(Instr::$name(x) => x.uses_address(field),)* }
             }
 
-            /// What its row says; of a variant nothing without the invariant that it runs with.
+            /// The clauses of its row; none for a variant without the invariant that it runs with.
             pub(crate) fn clauses(&self, inv: Option<&Instr>) -> Vec<Clause> {
                 let mut list = Vec::new();
                 match self { $(Instr::$name(x) => x.put_clauses(inv, &mut list),)* }
                 list
             }
 
-            /// Holds the instruction against what its row says.
+            /// Checks the instruction against the clauses of its row.
             pub(crate) fn check(&self, inv: Option<&Instr>, rules: &mut Rules<'_>) {
                 match self { $(Instr::$name(x) => x.check(inv, rules),)* }
             }
 
-            /// Gives every operand strides and a place of its own.
+            /// Gives every operand strides and an address of its own.
             #[cfg(feature = "testing")]
             pub(crate) fn lay_out(&mut self, inv: Option<&Instr>, places: &mut Places<'_>) {
                 match self { $(Instr::$name(x) => x.lay_out(inv, places),)* }
@@ -231,7 +233,7 @@ macro_rules! isa_engine {
     }};
 }
 
-/// What a row's instructions are to the machine.
+/// The role of a row's instructions.
 macro_rules! isa_role {
     (control) => {
         Role::Control
@@ -261,7 +263,7 @@ macro_rules! isa_slot {
     }};
 }
 
-/// Access to the fields that a row's head brings.
+/// Access to the fields that a row's head adds.
 macro_rules! isa_head {
     (tile control, $x:ident) => {{
         let _ = $x;
@@ -282,7 +284,7 @@ macro_rules! isa_head {
     }};
 }
 
-/// What a row says of its operands.
+/// The clauses of a row.
 macro_rules! isa_operands {
     ($name:ident []) => {
         isa_operands! { $name [] (x) x, }
@@ -338,7 +340,7 @@ macro_rules! isa_operands {
     };
 }
 
-/// Holds an instruction against a clause.
+/// Checks an instruction against a clause.
 macro_rules! isa_check {
     ($rules:ident $names:tt rule $name:ident of ($($arg:expr),*)) => {
         $rules.$name($($arg),*)
@@ -348,7 +350,8 @@ macro_rules! isa_check {
     };
 }
 
-/// A clause with the values of an instruction's fields; `None` for a rule, and for what only variants touch.
+/// A clause with the values of an instruction's fields; `None` for a rule, and for operands that only
+/// variants touch.
 macro_rules! isa_clause {
     ($names:tt rule $name:ident of $args:tt) => {
         None::<Clause>
@@ -416,7 +419,7 @@ macro_rules! isa_uses {
     };
 }
 
-/// Gives the operand of a clause its place, or a clamp its bounds.
+/// Gives the operand of a clause its address, or a clamp its bounds.
 #[cfg(feature = "testing")]
 macro_rules! isa_lay_out {
     ($this:ident $x:ident $places:ident clamp $lo:ident to ($hi:ident, $dtype:expr)) => {

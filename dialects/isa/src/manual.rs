@@ -6,7 +6,7 @@ use crate::field::{FieldDesc, FieldKind, InstrDesc};
 use crate::machine::{FieldClass, Machine, MachineField, SOURCE_TAGS};
 use crate::table::TABLE;
 
-/// What holds for all instructions.
+/// Common to all instructions.
 const INTRO: &str = include_str!("manual.md");
 
 /// The manual as Markdown.
@@ -78,7 +78,7 @@ fn name(field: &FieldDesc) -> String {
     if field.count == 1 { field.name.to_owned() } else { format!("{}[{}]", field.name, field.count) }
 }
 
-/// What a field may hold, in words.
+/// The legal values of a field, in words.
 #[must_use]
 pub fn values(kind: &FieldKind) -> String {
     match *kind {

@@ -1,28 +1,29 @@
-//! How convolution weights are stored: one row a method, with all that the instruction set says of it.
+//! Convolution weight formats: one row per method, with everything that the instruction set defines for it.
 //!
-//! Invariant: the index of a row is the method's code in instructions; rows are appended and never change places. What a
-//! low code means is not said here: the packer and the simulator's decoder say it independently of each other.
+//! Invariant: the index of a row is the method's code in instructions; rows are only appended, never reordered. The
+//! meaning of a low code is not defined here: the packer and the simulator's decoder implement it independently of each
+//! other.
 
 use crate::types::field_enum;
 
-/// What a method does to instructions, sizes and costs.
+/// How a method affects instructions, sizes and costs.
 #[derive(Clone, Copy, Debug)]
 pub struct MethodDesc {
     /// Whether weights are in blocks, with a mask and low members; otherwise they are plain INT8.
     pub packed: bool,
-    /// Least and greatest `param`.
+    /// Minimum and maximum `param`.
     pub param: (u8, u8),
     /// Bits of a low code with this `param`, at most 8.
     pub code_bits: fn(u8) -> u32,
-    /// Greatest left shift of low codes with this `param`.
+    /// Maximum left shift of low codes with this `param`.
     pub max_code_shift: fn(u8) -> u8,
-    /// Whether, with this `param`, there is a code to spare that can mean 0.
+    /// Whether, with this `param`, there is a spare code that can mean 0.
     pub spare_code: fn(u8) -> bool,
-    /// What a PE does with a low member.
+    /// How a PE processes a low member.
     pub work: LowWork,
 }
 
-/// What a PE does with a low member of the weights.
+/// How a PE processes a low member of the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LowWork {
     /// Nothing: there are none, or they are 0.
@@ -33,7 +34,7 @@ pub enum LowWork {
     Product,
 }
 
-/// No low members; what a row does not mention.
+/// No low members; the defaults for fields that a row omits.
 const PLAIN: MethodDesc = MethodDesc {
     packed: false,
     param: (0, 0),
@@ -47,7 +48,7 @@ const PLAIN: MethodDesc = MethodDesc {
 macro_rules! methods {
     ($($(#[doc = $doc:literal])* $name:ident = $text:literal: $desc:expr;)*) => {
         field_enum! {
-            /// How convolution weights are stored.
+            /// Format of convolution weights.
             Method { $($(#[doc = $doc])* $name = $text,)* }
         }
 
@@ -94,7 +95,7 @@ impl Method {
         self.desc().packed
     }
 
-    /// What a PE does with a low member.
+    /// How a PE processes a low member.
     #[must_use]
     pub const fn low_work(self) -> LowWork {
         self.desc().work

@@ -1,7 +1,7 @@
-//! What a row of the instruction table says beyond its fields: operands, clamps and element types.
+//! The clauses of a row of the instruction table: operands, clamps and element types.
 //!
-//! Every clause is evaluated for one instruction. Footprints, alignment, operands in place and the layout of random
-//! instructions follow from the same clauses, so that they cannot disagree.
+//! Every clause is evaluated for one instruction. Footprints, alignment, in-place operands and the layout of random
+//! instructions derive from the same clauses, so that they cannot disagree.
 
 #[cfg(feature = "testing")]
 use crate::types::Space;
@@ -12,14 +12,14 @@ pub(crate) const LUT_BYTES: u64 = 256;
 /// Bytes of a 16-bit lookup table: 513 entries.
 pub(crate) const LUT16_BYTES: u64 = 1026;
 
-/// What an instruction does with an operand.
+/// How an instruction accesses an operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Use {
-    /// Reads it element by element: results may replace the very elements that they are computed from.
+    /// Reads it element by element: results may overwrite the elements that they are computed from.
     Map,
-    /// Reads it in any order; nothing of it may be written.
+    /// Reads it in any order; no part of it may be written.
     Read,
-    /// Writes it, every element once.
+    /// Writes every element once.
     Write,
 }
 
@@ -28,7 +28,7 @@ pub(crate) enum Use {
 pub(crate) struct Operand {
     /// The address field; `inv.lut_addr` for one of the invariant.
     pub(crate) field: &'static str,
-    /// What is done with it.
+    /// How it is accessed.
     pub(crate) how: Use,
     /// Space and offset of the first byte.
     pub(crate) addr: MemAddr,
@@ -36,7 +36,7 @@ pub(crate) struct Operand {
     pub(crate) dims: [u64; 6],
     /// Byte strides.
     pub(crate) strides: [u64; 6],
-    /// The field that has the strides; `None` for contiguous bytes, whose alignment the address field guarantees.
+    /// The stride field; `None` for contiguous bytes, whose alignment the address field guarantees.
     pub(crate) stride_field: Option<&'static str>,
     /// Bytes of an element.
     pub(crate) element: u64,
@@ -48,7 +48,7 @@ impl Operand {
         span(&self.dims, &self.strides, self.element)
     }
 
-    /// Whether both have the same elements in the same places.
+    /// Whether both have the same elements at the same addresses.
     pub(crate) fn coincides(&self, other: &Operand) -> bool {
         // The stride of a dimension of extent 1 is never used.
         let mut used = self.dims.iter().zip(self.strides.iter().zip(&other.strides)).filter(|&(&d, _)| d > 1);
@@ -59,7 +59,7 @@ impl Operand {
     }
 }
 
-/// What a row says of an instruction, with the values of its fields.
+/// A clause of a row, with the values of an instruction's fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Clause {
     /// It touches an operand.
@@ -73,7 +73,7 @@ pub(crate) enum Clause {
 /// Name, use and address of an operand.
 pub(crate) type Place = (&'static str, Use, MemAddr);
 
-/// An array of `element` bytes with strides that a field has.
+/// An array of `element`-byte elements with strides from a field.
 pub(crate) fn array(
     (field, how, addr): Place,
     dims: &[u32; 6],
@@ -104,7 +104,7 @@ pub(crate) fn packed((field, how, addr): Place, [h, w, c]: [u32; 3], dtype: Dtyp
     Operand { field, how, addr, dims, strides, stride_field: None, element }
 }
 
-/// So many bytes.
+/// This many bytes.
 pub(crate) fn bytes((field, how, addr): Place, len: u64) -> Operand {
     let (dims, strides) = ([1; 6], [0; 6]);
     Operand { field, how, addr, dims, strides, stride_field: None, element: len }
@@ -130,11 +130,11 @@ pub(crate) fn contiguous(dims: &[u64; 6], element: u64) -> [u64; 6] {
     strides
 }
 
-/// A field with an address.
+/// A field that holds an address.
 pub(crate) trait Address: Copy {
     /// The space and offset that it means.
     fn addr(self) -> MemAddr;
-    /// The space that random instructions use: SRAM, or either where the field can say which.
+    /// The space that random instructions use: SRAM, or either where the field can encode it.
     #[cfg(feature = "testing")]
     fn space(dram: bool) -> Space;
     /// The field with this offset.
@@ -174,7 +174,7 @@ impl Address for MemAddr {
     }
 }
 
-/// A field with the strides of an array.
+/// A field that holds the strides of an array.
 pub(crate) trait Strides {
     /// The strides in bytes.
     fn bytes(&self) -> [u64; 6];

@@ -1,4 +1,4 @@
-//! A program: instructions, constants, and what a user needs to feed it and to understand it.
+//! A program: instructions, constants, and the descriptors needed to run and understand it.
 
 use crate::machine::Machine;
 use crate::table::Instr;
@@ -7,7 +7,7 @@ use crate::types::Dtype;
 /// A DPU program with its constants, descriptors and provenance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
-    /// The machine it was made for.
+    /// The machine it was compiled for.
     pub machine: Machine,
     /// The instruction stream.
     pub instrs: Vec<Instr>,

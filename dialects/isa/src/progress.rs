@@ -1,8 +1,8 @@
 //! Static proof that a program's barriers let it run to its end.
 //!
-//! Every generation of a barrier (from one `bar_cfg` to the next) must have exactly as many tasks that post and
-//! wait as it announces. Under that condition the machine is a marked graph: whether it reaches its end does not
-//! depend on how long tasks take, so that running it once with tasks of no duration decides for all timings.
+//! Every generation of a barrier (from one `bar_cfg` to the next) must have exactly as many posting and waiting
+//! tasks as it announces. Under that condition the machine is a marked graph: whether it reaches its end does
+//! not depend on task durations, so that one run with zero-length tasks decides for all timings.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -12,7 +12,7 @@ use crate::table::Instr;
 use crate::types::Engine;
 use crate::validate::{MAX_ERRORS, ValidateErrorKind as Kind};
 
-/// Where and what.
+/// Instruction index and violation.
 type Issue = (usize, Kind);
 
 /// A generation of a barrier: where it was armed, what it announced and what was found.
@@ -35,7 +35,7 @@ impl Generation {
 
 /// Compares the announced with the actual producers and consumers of every barrier generation.
 ///
-/// Gives up after about [`MAX_ERRORS`] violations, since one instruction can name 128 barriers.
+/// Stops after about [`MAX_ERRORS`] violations, since one instruction can name 128 barriers.
 pub(crate) fn counts(instrs: &[Instr]) -> Vec<Issue> {
     let mut out = Vec::new();
     let mut armed: [Option<Generation>; MAX_BARRIERS] = [None; MAX_BARRIERS];
@@ -71,12 +71,12 @@ pub(crate) fn counts(instrs: &[Instr]) -> Vec<Issue> {
     out
 }
 
-/// What every barrier expects.
+/// The tasks that every barrier expects.
 type Barriers = [Expected; MAX_BARRIERS];
 
-/// Runs the program without time; the instruction at which it stands still, if it does.
+/// Runs the program without time; returns the instruction at which it deadlocks, if it does.
 ///
-/// Presumes that [`counts`] found nothing.
+/// Assumes that [`counts`] found no violations.
 pub(crate) fn deadlock(instrs: &[Instr], machine: &Machine) -> Option<Issue> {
     let depth = usize::try_from(machine.fifo_depth).unwrap_or(usize::MAX);
     let mut barriers = [Expected::default(); MAX_BARRIERS];
@@ -98,12 +98,12 @@ pub(crate) fn deadlock(instrs: &[Instr], machine: &Machine) -> Option<Issue> {
     Some((stuck, Kind::Deadlock { barrier: barrier.into(), dispatched: next }))
 }
 
-/// The first barrier of a mask that holds a waiting task up.
+/// The first barrier of a mask that blocks a waiting task.
 fn closed(barriers: &Barriers, mask: u64) -> Option<u8> {
     members(mask).find(|&b| barriers.get(usize::from(b)).is_some_and(|expected| expected.closed()))
 }
 
-/// Dispatches as far as possible; whether anything was.
+/// Dispatches as far as possible; returns whether anything was dispatched.
 fn dispatch(
     instrs: &[Instr],
     depth: usize,
@@ -134,7 +134,7 @@ fn dispatch(
     *next > start
 }
 
-/// Executes the tasks at the front whose barriers are done; whether there was one.
+/// Executes the tasks at the front whose barriers are done; returns whether there was one.
 fn drain(instrs: &[Instr], fifo: &mut VecDeque<usize>, barriers: &mut Barriers) -> bool {
     let mut any = false;
     while let Some(instr) = fifo.front().and_then(|&i| instrs.get(i)) {
@@ -149,7 +149,7 @@ fn drain(instrs: &[Instr], fifo: &mut VecDeque<usize>, barriers: &mut Barriers) 
     any
 }
 
-/// Takes a task off the counts of a mask's barriers; [`counts`] has seen that it is expected.
+/// Removes a task from the counts of a mask's barriers; [`counts`] has checked that it is expected.
 fn step(barriers: &mut Barriers, mask: u64, next: fn(Expected) -> Option<Expected>) {
     for barrier in members(mask) {
         if let Some(expected) = barriers.get_mut(usize::from(barrier)) {

@@ -1,6 +1,6 @@
 //! Rules that span the fields of one instruction, or an instruction and the machine.
 //!
-//! Ranges of single fields are the table's business; what a program as a whole must obey is in [`crate::validate`].
+//! Ranges of single fields are checked by the table; rules for whole programs are in [`crate::validate`].
 
 use crate::footprint::Access;
 use crate::machine::Machine;
@@ -10,7 +10,7 @@ use crate::table::{BarCfg, ConvInv, ConvVar, Instr, VecBinary, VecReduce};
 use crate::types::{BinaryOp, Engine, Space};
 use crate::validate::ValidateErrorKind as Kind;
 
-/// Most elements that one instruction may range over.
+/// Maximum number of elements of an instruction.
 pub const MAX_ELEMENTS: u64 = 1 << 40;
 
 /// Collects the violations of one instruction.
@@ -40,7 +40,7 @@ impl Rules<'_> {
         self.found.push(kind);
     }
 
-    /// What a row says of operands and values.
+    /// Checks the clauses of its row.
     pub(crate) fn clause(&mut self, clause: &Clause) {
         match *clause {
             Clause::Operand(ref operand) => self.operand(operand),
@@ -71,7 +71,7 @@ impl Rules<'_> {
         }
     }
 
-    /// The parameters of the weights go together.
+    /// The parameters of the weights are consistent.
     pub(crate) fn weights(&mut self, x: &ConvInv) {
         let desc = x.method.desc();
         if desc.packed && x.wt_zp != 0 {
@@ -90,7 +90,7 @@ impl Rules<'_> {
         }
     }
 
-    /// The PE array can follow the schedule.
+    /// The schedule fits the PE array.
     pub(crate) fn schedule(&mut self, x: &ConvInv) {
         let factors = [x.sched_oc, x.sched_oy, x.sched_ox, x.sched_ic];
         let used: u64 = factors.iter().map(|&f| u64::from(f)).product();
@@ -107,14 +107,14 @@ impl Rules<'_> {
         }
     }
 
-    /// Every input channel of a depthwise convolution has as many output channels.
+    /// Every input channel of a depthwise convolution has the same number of output channels.
     pub(crate) fn depthwise(&mut self, x: &ConvVar, inv: &ConvInv) {
         if inv.depthwise && !x.out_c.is_multiple_of(x.in_c) {
             self.fail(Kind::Depthwise { in_c: x.in_c, out_c: x.out_c });
         }
     }
 
-    /// The register files hold the blocks of this tile. A schedule that fits no tile is reported at the invariant.
+    /// The blocks of this tile fit the register files. A schedule that fits no tile is reported at the invariant.
     pub(crate) fn accumulators(&mut self, x: &ConvVar, inv: &ConvInv) {
         if schedule::check(inv, self.machine).is_ok()
             && let Err(error) = Block::of(inv, x, self.machine)
@@ -186,7 +186,7 @@ fn nested(dims: &[u64], strides: &[u64], element: u64) -> bool {
     (0..strides.len()).all(|i| strides[i] >= span(&dims[..i], &strides[..i], element))
 }
 
-/// Checks that the accesses of an instruction lie in memory, and that it leaves the constants alone.
+/// Checks that the accesses of an instruction lie in memory, and do not write the constants.
 pub(crate) fn check_bounds(list: &[Access], machine: &Machine, dram_bytes: u64, consts: u64) -> Vec<Kind> {
     let mut found = Vec::new();
     for access in list {

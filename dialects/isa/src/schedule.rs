@@ -1,15 +1,15 @@
-//! The schedule of a convolution: what a PE holds at a time, and whether its register files can hold it.
+//! The schedule of a convolution: what a PE keeps resident, and whether it fits the register files.
 //!
-//! A schedule decides cycles and energy and never the result. Compiler, validator and simulator read its fields here.
+//! A schedule decides cycles and energy, never the result. Compiler, validator and simulator read its fields here.
 
 use crate::machine::Machine;
 use crate::table::{ConvInv, ConvVar};
 use crate::types::Stationary;
 
-/// Bytes of an accumulator.
+/// Bytes per accumulator.
 const ACC_BYTES: u64 = 4;
 
-/// A schedule that the register files of the machine cannot follow.
+/// A schedule that does not fit the register files of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum ScheduleError {
@@ -30,7 +30,7 @@ pub enum ScheduleError {
     Fold,
 }
 
-/// The outputs that a PE accumulates at a time; its share of a tile is cut into such blocks.
+/// The outputs that a PE accumulates at a time; its share of a tile is divided into such blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Block {
     /// Output channels, at least 1.
@@ -62,7 +62,7 @@ pub fn share(inv: &ConvInv, var: &ConvVar) -> Block {
     }
 }
 
-/// Checks what an invariant says of blocks, whatever its tiles.
+/// Checks the block fields of an invariant, independently of its tiles.
 ///
 /// # Errors
 /// When a block needs more accumulators than a PE has (fields that are 0 count as 1), or a fold has nothing to fold.
@@ -79,13 +79,13 @@ pub fn check(inv: &ConvInv, machine: &Machine) -> Result<(), ScheduleError> {
 }
 
 impl Block {
-    /// The block of a tile: the invariant's fields, none larger than a PE's share. A field that is 0 is chosen, in the
-    /// order channels, columns, rows: channels whose weights of a step fit half of the filter register file (all
-    /// the weights of the sum, if they stay), then as many columns and rows as accumulators are left (one, if
-    /// activations stay).
+    /// The block of a tile: the invariant's fields, each limited to a PE's share. Fields that are 0 are chosen in the
+    /// order channels, columns, rows: as many channels as their weights of a step fit half of the filter register file
+    /// (all the weights of the sum, if weights are stationary), then as many columns and rows as accumulators are left
+    /// (one, if activations are stationary).
     ///
     /// # Errors
-    /// When the register files cannot hold what the schedule keeps in them.
+    /// When the operands that the schedule keeps resident do not fit the register files.
     pub fn of(inv: &ConvInv, var: &ConvVar, machine: &Machine) -> Result<Block, ScheduleError> {
         check(inv, machine)?;
         let own = share(inv, var);
@@ -112,8 +112,8 @@ impl Block {
         Block { oc, oy, ox }
     }
 
-    /// Checks that a PE can hold what stays in its register files; the other half of each is being filled. If sums stay,
-    /// one operand of a step must: the other one streams by.
+    /// Checks that the stationary operand fits the register files of a PE; the other half of each is being filled. With
+    /// stationary sums, one operand of a step must fit: the other one streams by.
     fn fits(&self, inv: &ConvInv, var: &ConvVar, machine: &Machine) -> Result<(), ScheduleError> {
         let (if_half, fl_half) = (u64::from(machine.if_rf_bytes) / 2, u64::from(machine.fl_rf_bytes) / 2);
         match inv.stationary {
@@ -141,7 +141,7 @@ impl Block {
         Ok(())
     }
 
-    /// Bytes of the activations that the outputs of a block are made of, in one PE.
+    /// Bytes of the activations that a block's outputs need in one PE.
     fn window_bytes(&self, inv: &ConvInv, var: &ConvVar) -> u64 {
         let reach = |n: u64, stride: u16, taps: u16, dilation: u16| {
             let last = product([n.saturating_sub(1), u64::from(stride)]);
@@ -166,7 +166,7 @@ fn sum_bytes(inv: &ConvInv, var: &ConvVar) -> u64 {
     product([u64::from(var.kernel_h), u64::from(var.kernel_w), depth(inv, var)])
 }
 
-/// Bytes that a PE takes of one operand in a step: one for each lane, one in all for depthwise.
+/// Bytes of one operand that a PE reads in a step: one per lane, one in total for depthwise.
 fn vector(inv: &ConvInv, machine: &Machine) -> u64 {
     if inv.depthwise { 1 } else { u64::from(machine.lanes.max(1)) }
 }

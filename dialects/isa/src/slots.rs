@@ -1,6 +1,6 @@
-//! The slot registers of the DPU: which instructions fill them, which run with what they hold.
+//! The slot registers of the DPU: which instructions fill them, and which run with their contents.
 //!
-//! The DPU executes invariants and variants in order, so program order says what a variant will find.
+//! The DPU executes invariants and variants in order, so program order determines what a variant finds.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use crate::field::{InstrDesc, Role};
 use crate::table::Instr;
 use crate::validate::ValidateErrorKind as Kind;
 
-/// What an instruction has to do with the slots of its tile.
+/// How an instruction uses the slots of its tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlotUse {
     /// Nothing.
     None,
     /// It fills this one.
     Fills(u8),
-    /// It runs with what this one holds.
+    /// It runs with the contents of this one.
     Needs(u8),
 }
 
 impl Instr {
-    /// What it has to do with the slots of its tile.
+    /// How it uses the slots of its tile.
     #[must_use]
     pub const fn slot_use(&self) -> SlotUse {
         match (self.desc().role, self.slot()) {
@@ -39,16 +39,16 @@ pub trait Variant {
     const INVARIANT: &'static InstrDesc;
     /// The tile and the slot.
     fn place(&self) -> (u8, u8);
-    /// The invariant in what a slot holds; `None` if it holds another kind.
+    /// The invariant in a slot; `None` if the slot holds another kind.
     fn invariant(held: &Instr) -> Option<&Self::Invariant>;
 }
 
-/// The invariants in the slots of all tiles, as they are when an instruction is dispatched.
+/// The invariants in the slots of all tiles, at the time an instruction is dispatched.
 #[derive(Clone, Debug, Default)]
 pub struct Slots(BTreeMap<(u8, u8), Instr>);
 
 impl Slots {
-    /// Follows `instr`; for a variant, the invariant that it runs with.
+    /// Executes `instr`; for a variant, returns the invariant that it runs with.
     ///
     /// # Errors
     /// When a variant's slot is empty or holds the wrong kind.
@@ -64,7 +64,7 @@ impl Slots {
         }
     }
 
-    /// The invariant that an instruction runs with; `None` for one that is no variant.
+    /// The invariant that an instruction runs with; `None` if it is not a variant.
     ///
     /// # Errors
     /// When the slot is empty or holds the wrong kind.
@@ -75,7 +75,7 @@ impl Slots {
         self.get((instr.tile().unwrap_or(0), slot), of).map(Some)
     }
 
-    /// As [`Slots::held_by`], of a known variant.
+    /// As [`Slots::held_by`], for an instruction known to be a variant.
     ///
     /// # Errors
     /// When the slot is empty or holds the wrong kind.

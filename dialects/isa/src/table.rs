@@ -1,8 +1,8 @@
-//! The instruction table: the one place where an instruction is declared.
+//! The instruction table: the single declaration of every instruction.
 //!
-//! Opcodes, field order and widths of released rows are frozen (`tests/golden/isa-v1.txt` holds them).
-//! The doc texts are the normative semantics and become `docs/isa.md`; the clauses behind the fields say what is touched and
-//! what holds between fields (`macros.rs` lists them).
+//! Opcodes, field order and widths of released rows are frozen (`tests/golden/isa-v1.txt` holds them). The doc texts are the
+//! normative semantics and become `docs/isa.md`; the clauses after the fields define accesses and constraints between fields
+//! (`macros.rs` lists them).
 
 use crate::field::{FieldDesc, FieldError, FieldKind, FieldValue, InstrDesc, Role, int, sram, uint};
 use crate::method::Method;
@@ -163,7 +163,7 @@ isa! {
         sched_ox: u16 = uint(16, 1, 65535),
         /// Schedule: PEs that split the input channels and meet in the adder tree; a power of two up to 16.
         sched_ic: u16 = uint(16, 1, 16),
-        /// Schedule: what PEs keep from one block of outputs to the next; half of its register file must hold it.
+        /// Schedule: the operand that PEs keep resident from one block of outputs to the next; it must fit half of its register file.
         stationary: Stationary = FieldKind::Enum(Stationary::NAMES),
         /// Schedule: whether the columns of the kernel and the input channels fill the lanes as one run; not with
         /// `depthwise`.
@@ -665,7 +665,7 @@ impl Instr {
         self.desc().mnemonic
     }
 
-    /// The barriers waited for; 0 when the instruction is not a task.
+    /// The barriers it waits for; 0 when the instruction is not a task.
     #[must_use]
     pub const fn wait(&self) -> u64 {
         match self.masks() {
@@ -674,7 +674,7 @@ impl Instr {
         }
     }
 
-    /// The barriers posted to; 0 when the instruction is not a task.
+    /// The barriers it posts to; 0 when the instruction is not a task.
     #[must_use]
     pub const fn post(&self) -> u64 {
         match self.masks() {

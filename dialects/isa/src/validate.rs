@@ -1,4 +1,4 @@
-//! The validator: what a program must obey beyond the ranges of single fields.
+//! The validator: the rules for a program beyond the ranges of single fields.
 //!
 //! Checked are
 //! - the machine description, and the limits on the size of everything;
@@ -10,7 +10,8 @@
 //! - that there is exactly one `end`, at the end;
 //! - that inputs and outputs lie in DRAM, inputs apart from constants and from each other.
 //!
-//! What depends on data (weight tables, weight codes, windows without a tap) is left to execution, which traps.
+//! Rules that depend on data (weight tables, weight codes, windows without a tap) are left to execution, which
+//! traps.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -31,13 +32,13 @@ use crate::types::{BinaryOp, Dtype, Space};
 pub const MAX_ERRORS: usize = 100;
 /// Most instructions of a program.
 pub const MAX_INSTRS: usize = 1 << 24;
-/// Most layers, and most locations.
+/// Maximum number of layers, and of locations.
 pub const MAX_ENTRIES: usize = 1 << 24;
-/// Most inputs, and most outputs.
+/// Maximum number of inputs, and of outputs.
 pub const MAX_IO: usize = 4096;
-/// Most dimensions of an input or output.
+/// Maximum rank of an input or output.
 pub const MAX_RANK: usize = 6;
-/// Most bytes of a name or other text.
+/// Maximum bytes of a name or other text.
 pub const MAX_TEXT: usize = 1 << 16;
 
 /// Where a violation is.
@@ -209,7 +210,7 @@ impl Program {
     pub fn validate(&self) -> Result<(), Vec<ValidateError>> {
         let mut report = Report(Vec::new());
         match self.machine.check() {
-            // Nothing else can be judged against a machine that is none.
+            // Nothing else can be checked against an invalid machine.
             Err(e) => report.add(Place::Program, e.into()),
             Ok(()) => {
                 self.check_sizes(&mut report);

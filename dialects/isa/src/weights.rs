@@ -5,7 +5,7 @@ use crate::table::{ConvInv, ConvVar};
 
 /// Bytes of a weight-table or rescale-parameter entry.
 pub const ENTRY_BYTES: u64 = 16;
-/// Weight sets start and end on multiples of this many bytes.
+/// Weight sets are aligned and padded to this many bytes.
 pub const SET_ALIGN: u64 = 16;
 
 /// What is wrong with a table entry.
@@ -26,7 +26,7 @@ pub enum TableEntryError {
     Reserved,
 }
 
-/// An entry of the weight table: what one output channel needs.
+/// An entry of the weight table: the parameters of one output channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WeightEntry {
     /// Byte offset of the weight set from the variant's `weights`; a multiple of 16.
@@ -160,14 +160,14 @@ fn check_scale(multiplier: i32, shift: i64) -> Result<(), TableEntryError> {
     Ok(())
 }
 
-/// How the weights of a layer are stored: the sizes that follow from it.
+/// The format of a layer's weights, and the sizes that follow from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WeightFormat {
     /// The method.
     pub method: Method,
-    /// Weights in a block; unused by `dense`.
+    /// Weights per block; unused by `dense`.
     pub block: u8,
-    /// Low members of a block, at most `block`.
+    /// Low members per block, at most `block`.
     pub low: u8,
     /// `dliq`: bits of a code. `mip2q`: greatest exponent.
     pub param: u8,

@@ -1,6 +1,6 @@
 //! Little-endian records inside the container's sections.
 //!
-//! The reader never allocates more than what the remaining bytes can fill.
+//! The reader never allocates more than the remaining bytes can fill.
 
 /// What is wrong with the contents of a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +46,7 @@ impl Writer {
     }
 }
 
-/// Takes records from the front.
+/// Reads records from the front.
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     pos: usize,
@@ -98,7 +98,8 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| WireError::Utf8)
     }
 
-    /// A number of records, each of at least `min` bytes, that the remaining bytes can hold.
+    /// A record count, checked so that the remaining bytes can hold that many records of at least `min`
+    /// bytes.
     pub(crate) fn count(&mut self, min: usize) -> Result<usize, WireError> {
         let count = u64::from(self.u32()?);
         let needed = count.saturating_mul(min as u64);

@@ -1,4 +1,4 @@
-//! Assembler text: what is accepted beyond the canonical form, and where errors are placed.
+//! Assembler text: what is accepted beyond the canonical form, and the positions of errors.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -11,7 +11,8 @@ fn source(code: &str) -> String {
     format!(".dpu 1\n.machine\n{machine}\n.end\n.dram 4096\n.code\n{code}\n")
 }
 
-/// The error of a text whose faulty place is marked by `§`, which is removed; empty `part` accepts any message.
+/// The error of a text whose faulty position is marked by `§`, which is removed; empty `part` accepts any
+/// message.
 #[track_caller]
 fn fails(marked: &str, part: &str) {
     let at = marked.find('§').expect("a mark");

@@ -175,7 +175,7 @@ fn contents_behind_sound_checksums() {
     assert!(matches!(machine, ContainerError::Machine(MachineError::Syntax(_))), "{machine}");
     let upper = refused(&forged(".dpu.machine", |b| b[4..8].copy_from_slice(b"= \t\"")));
     assert!(matches!(upper, ContainerError::Machine(_) | ContainerError::MachineForm), "{upper}");
-    // A space and an equals sign change places: the same machine, differently written.
+    // A space and an equals sign are swapped: the same machine, differently written.
     let form = forged(".dpu.machine", |b| {
         let end = b.len();
         b[end - 1] = b' ';

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use dpu_isa::{Machine, MachineError, PeKind};
 
-/// The built-in machines, as changes of the default one.
+/// The built-in machines, as changes to the default one.
 fn builtins() -> Vec<Machine> {
     let with = |name: &str, change: fn(&mut Machine)| {
         let mut machine = Machine::flexnn_16x16();
@@ -65,7 +65,7 @@ fn every_field_is_documented_and_checked() {
         assert!((field.min..=max).contains(&value), "{name}");
         let line = format!("\n{name} = {value}\n");
         let error = with(&line, &format!("\n{name} = {}\n", max + 1)).expect_err(name).to_string();
-        // A value that does not even fit the type is refused by the reader, which shows the line.
+        // A value that does not even fit the type is refused by the parser, which shows the line.
         assert!(error.contains(name), "{error}");
         if let Some(absent) = field.absent {
             assert_eq!(value, absent, "{name}: old files mean the default machine");

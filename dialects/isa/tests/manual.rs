@@ -1,4 +1,4 @@
-//! The manual and the frozen encoding follow the table: a change of either must be wanted.
+//! The manual and the frozen encoding follow the table: a change of either must be intended.
 //!
 //! `STRUM_BLESS=1` rewrites both files. Rows of a released version must not change in `isa-v1.txt`.
 
@@ -37,7 +37,8 @@ fn encoding_is_frozen() {
                 .unwrap();
         }
     }
-    // Two samples of every row, from generators that follow the field ranges and know no other row.
+    // Two samples of every row, from generators that follow the field ranges and are independent of other
+    // rows.
     for desc in TABLE {
         let mut rng = Rng::new(desc.opcode.into());
         for _ in 0..2 {

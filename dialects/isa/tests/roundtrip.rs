@@ -1,4 +1,4 @@
-//! Encoding, text and container are inverse to decoding, parsing and reading, and bytes of any kind do no harm.
+//! Encoding, text and container are inverse to decoding, parsing and reading, and arbitrary bytes do no harm.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -106,7 +106,7 @@ fn hostile_binaries() {
     }
 }
 
-/// As above, past the checksums: the parts are mutated and wrapped in a sound shell.
+/// As above, past the checksums: the parts are mutated and wrapped in a valid shell.
 #[test]
 fn hostile_programs() {
     let mut rng = Rng::new(14);

@@ -31,7 +31,7 @@ fn fails(program: &Program, place: Place, kind: Kind) {
     assert_eq!(program.validate(), Err(vec![expected]));
 }
 
-/// The one violation of the instruction before `end`.
+/// The only violation of the instruction before `end`.
 #[track_caller]
 fn breaks(instrs: Vec<Instr>, kind: Kind) {
     let index = instrs.len() - 1;
@@ -404,7 +404,7 @@ fn barriers() {
     fails(&program(vec![arm(2, 0), task(0, 1 << 5)]), at, count("producers", 2, 1));
     fails(&program(vec![arm(1, 0), task(0, 1 << 5), task(0, 1 << 5)]), at, count("producers", 1, 2));
     fails(&program(vec![arm(1, 1), task(0, 1 << 5)]), at, count("consumers", 1, 0));
-    // The second generation counts for itself.
+    // The second generation has separate counts.
     let pair = [arm(1, 1), task(0, 1 << 5), task(1 << 5, 0)];
     assert_eq!(program([pair, pair].concat()).validate(), Ok(()));
     let first = vec![arm(2, 0), task(0, 1 << 5), arm(1, 0), task(0, 1 << 5)];
@@ -416,12 +416,12 @@ fn deadlocks() {
     let arm = |barrier| Instr::from(BarCfg { barrier, producers: 1, consumers: 1 });
     let task = |engine, wait: u64, post: u64| Instr::from(DmaCopy { engine, wait, post, ..copy() });
     let stuck = |barrier, dispatched| Kind::Deadlock { barrier, dispatched };
-    // A task that waits for itself, and one behind which its producer stands.
+    // A task that waits for itself, and one that precedes its producer.
     let p = program(vec![arm(0), task(0, 1, 1)]);
     fails(&p, Place::Instr(1, "dma_copy"), stuck(0, 3));
     let p = program(vec![arm(0), task(0, 1, 0), task(0, 0, 1)]);
     fails(&p, Place::Instr(1, "dma_copy"), stuck(0, 4));
-    // The same on two engines is legal: the other one goes ahead.
+    // The same on two engines is legal: the other one proceeds.
     assert_eq!(program(vec![arm(0), task(0, 1, 0), task(1, 0, 1)]).validate(), Ok(()));
     // Unless the FIFO in front is full.
     let mut p = program(vec![arm(0), task(0, 1, 0), task(0, 0, 0), task(1, 0, 1)]);

@@ -13,7 +13,7 @@ using namespace mlir;
 static StrumHooks hooks = {};
 
 void strumInsertDialects(MlirDialectRegistry registry, StrumHooks installed) {
-  if (!hooks.verify) // written once: dialects in use read it on any thread
+  if (!hooks.verify) // written once: loaded dialects read it on any thread
     hooks = installed;
   unwrap(registry)->insert<strum::StrumDialect, dpu::DpuDialect>();
 }

@@ -1,4 +1,4 @@
-// What C++ asks of Rust, through the hooks that come with the dialects (capi/Hooks.h).
+// Calls from C++ into Rust, through the hooks that come with the dialects (capi/Hooks.h).
 
 #pragma once
 
@@ -8,10 +8,10 @@
 /// Runs Rust's verifier.
 llvm::LogicalResult verifyInRust(mlir::Operation *op);
 
-/// The fields of a weight format; nothing if there is no such method.
+/// The fields of a weight format; nothing for an unknown method.
 std::optional<llvm::ArrayRef<StrumFormatField>> formatFields(llvm::StringRef method);
 
-/// What is wrong with the values of a format's fields; empty if they are legal.
+/// The error in the values of a format's fields; empty if they are legal.
 std::string formatFault(llvm::StringRef method, llvm::ArrayRef<int64_t> values);
 
 /// Runs Rust's check of an attribute whose name begins with one of the dialects, on an operation, or on one of its arguments or results.
@@ -20,7 +20,7 @@ llvm::LogicalResult verifyAttributeInRust(mlir::Operation *op, mlir::NamedAttrib
 /// The fields of an instruction.
 llvm::ArrayRef<StrumField> instrFields(llvm::StringRef mnemonic);
 
-/// Defines how a dialect verifies the attributes that bear its prefix: in Rust.
+/// Makes a dialect verify the attributes with its prefix in Rust.
 #define VERIFY_ATTRIBUTES_IN_RUST(DIALECT)                                                                             \
   llvm::LogicalResult DIALECT::verifyOperationAttribute(mlir::Operation *op, mlir::NamedAttribute attribute) {         \
     return verifyAttributeInRust(op, attribute, /*onOperation=*/true);                                                 \

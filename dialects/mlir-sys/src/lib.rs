@@ -1,5 +1,6 @@
 //! Raw declarations of the C interface of the `strum` and `dpu` dialects (`cpp/capi/*.h`, where every function is
-//! documented), made at build time so that they cannot drift from the headers. Only `strum-ir` may call these.
+//! documented), generated at build time so that they cannot drift from the headers. Only `strum-ir` may call
+//! these.
 //!
 //! MLIR's own C interface is re-exported, so that a user needs one import and one version.
 

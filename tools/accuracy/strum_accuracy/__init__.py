@@ -1,1 +1,1 @@
-"""Accuracy of real networks with weights stored in every way."""
+"""Accuracy of real networks in every weight format."""

@@ -1,4 +1,4 @@
-"""Accuracy of real networks with weights stored in every way; writes docs/accuracy.md and the README's table."""
+"""Accuracy of real networks in every weight format; writes docs/accuracy.md and the README's table."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .text import document, put, summary
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="tools/accuracy/run", description=__doc__)
-    parser.add_argument("models", type=Path, help="folder of float networks with their samples; see README.md beside")
-    parser.add_argument("--networks", nargs="+", choices=[n.name for n in NETWORKS], help="no others; prints, writes nothing")
-    parser.add_argument("--limit", type=int, help="no more test samples; prints, writes nothing")
+    parser.add_argument("models", type=Path, help="folder of float networks with their samples; see README.md")
+    parser.add_argument("--networks", nargs="+", choices=[n.name for n in NETWORKS], help="only these; prints, writes nothing")
+    parser.add_argument("--limit", type=int, help="maximum number of test samples; prints, writes nothing")
     parser.add_argument("--strumc", type=Path, required=True, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if not args.models.is_dir():
-        parser.error(f"{args.models} is no folder")
+        parser.error(f"{args.models} is not a folder")
     if args.limit is not None and args.limit < 1:
         parser.error("--limit must be at least 1")
     results = []

@@ -1,4 +1,4 @@
-"""The networks, and how their images become inputs."""
+"""The networks, and the preprocessing of their images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def imagenet(data: Arrays) -> np.ndarray:
 
 
 def text_lines(data: Arrays) -> np.ndarray:
-    """-1 to 1; columns behind the text are 0."""
+    """-1 to 1; columns after the text are 0."""
     x = (data["images_u8"] / 255 - 0.5) / 0.5
     for line, width in zip(x, data["widths"], strict=True):
         line[:, :, width:] = 0
@@ -42,14 +42,14 @@ class Network:
     name: str
     title: str
     prepare: Callable[[Arrays], np.ndarray]
-    # First part of the names of its data files, if it is not the network's.
+    # Prefix of its data files, if it is not the network's name.
     data: str = ""
 
     def float_file(self, models: Path) -> Path:
         return models / f"{self.name}.tosa.mlirbc"
 
     def samples(self, models: Path, part: str) -> tuple[np.ndarray, np.ndarray | None]:
-        """Inputs of the part `calib` or `test`, and labels of the first of them, if there are any."""
+        """Inputs of the part `calib` or `test`, and labels of the first ones, if any."""
         with np.load(models / f"{self.data or self.name}_{part}.npz") as file:
             arrays = {key: file[key] for key in file.files}
         return np.ascontiguousarray(self.prepare(arrays), dtype="<f4"), arrays.get("labels")

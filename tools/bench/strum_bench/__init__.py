@@ -1,1 +1,1 @@
-"""Benchmark networks and the peers that they are measured against."""
+"""Benchmark networks, and the peers to compare with."""

@@ -1,4 +1,4 @@
-"""Compile time and memory of `strumc compile` beside Vela on the same networks, in one run, on one core.
+"""Compile time and memory of `strumc compile` compared with Vela on the same networks, in one run, on one core.
 
 Peak memory is everything resident: pages of libraries and of the input file, which the kernel shares and can drop, count as
 well. `own MB` is what it cannot drop: anonymous pages, the most that samples of one more run saw.
@@ -22,7 +22,7 @@ from .nets import NETS
 from .tflite_file import write_tflite
 from .tosa import write_tosa
 
-# The Ethos-U of as many multipliers as the default machine has.
+# The Ethos-U with the same number of multipliers as the default machine.
 VELA_MACHINE = "ethos-u85-2048"
 
 
@@ -35,7 +35,7 @@ class Run:
 
 
 def run(command: list[str]) -> Run:
-    """Runs a command on one core; a failure ends the benchmark with what the command said."""
+    """Runs a command on one core; a failure ends the benchmark with the command's output."""
     with tempfile.TemporaryFile() as log:
         start = time.perf_counter()
         process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=lambda: os.sched_setaffinity(0, {0}))
@@ -49,14 +49,14 @@ def run(command: list[str]) -> Run:
 
 
 def own_memory(command: list[str]) -> int:
-    """The most anonymous bytes of a process, from samples every few milliseconds; 0 if it ended before the first."""
+    """Peak anonymous bytes of a process, sampled every few milliseconds; 0 if it ended before the first sample."""
     most = 0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:
             try:
                 rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
             except OSError:
-                # It ended in between.
+                # It has ended in the meantime.
                 continue
             fields = (line.split() for line in rollup.splitlines() if line.startswith("Anonymous:"))
             most = max(most, *(int(field[1]) * 1024 for field in fields), 0)
@@ -75,7 +75,7 @@ def write(name: str, text: Path, tflite: Path) -> None:
 def measure(name: str, drivers: Path, options: list[str], runs: int, folder: Path) -> dict:
     """Compiles one network with both, alternating."""
     text, bytecode, tflite = (folder / f"{name}.{suffix}" for suffix in ("mlir", "mlirbc", "tflite"))
-    # In a process of its own: what this one holds counts in the peaks of those that it starts.
+    # In a separate process: the memory of this one counts in the peaks of its children.
     writer = multiprocessing.get_context("spawn").Process(target=write, args=(name, text, tflite))
     writer.start()
     writer.join()
@@ -101,7 +101,7 @@ def measure(name: str, drivers: Path, options: list[str], runs: int, folder: Pat
 
 
 def _summary(runs: list[Run], start: int, own: int, size: int) -> dict:
-    """`start` is the peak of a process that only says its version: the pages of libraries, which processes share."""
+    """`start` is the peak of a process that only prints its version: shared library pages."""
     seconds = [r.seconds for r in runs]
     peak = max(r.peak for r in runs)
     return {"best_s": min(seconds), "median_s": statistics.median(seconds), "peak_bytes": peak, "start_bytes": start,

@@ -14,7 +14,7 @@ from .tosa import write_tosa
 
 
 def emit(net: Net, folder: Path, kind: str) -> Path:
-    """Writes `net` as `kind` (tosa or onnx) into `folder`, whole or not at all; returns the file."""
+    """Writes `net` as `kind` (tosa or onnx) into `folder`, atomically; returns the file."""
     path = folder / f"{net.name}.{'mlir' if kind == 'tosa' else 'onnx'}"
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
@@ -31,7 +31,7 @@ def emit(net: Net, folder: Path, kind: str) -> Path:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tools/bench/networks", description=__doc__)
-    parser.add_argument("folder", type=Path, help="where the files go; made if it is not there")
+    parser.add_argument("folder", type=Path, help="output folder; created if missing")
     parser.add_argument("--net", nargs="+", choices=NETS, default=list(NETS), help="which networks (default: all)")
     parser.add_argument("--kind", nargs="+", choices=("tosa", "onnx"), default=("tosa",),
                         help="tosa: integer TOSA in MLIR text; onnx: quantized ONNX (default: tosa)")

@@ -14,7 +14,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Tensor:
-    """An activation: its number, shape (NHWC or NC), zero point, and the scale of one step."""
+    """An activation: its index, shape (NHWC or NC), zero point, and the scale of one step."""
 
     id: int
     shape: tuple[int, ...]
@@ -32,7 +32,7 @@ class Layer:
     output: Tensor
     kernel: tuple[int, int] = (1, 1)
     stride: int = 1
-    # Top, bottom, left, right; below 0 where the last rows or columns are in no window.
+    # Top, bottom, left, right; negative where no window covers the last rows or columns.
     pad: tuple[int, int, int, int] = (0, 0, 0, 0)
     # OHWI for conv, HWCM with M = 1 for depthwise; the scale has one value for each output channel.
     weights: np.ndarray | None = None
@@ -51,7 +51,7 @@ class Layer:
 
 # Zero points: after a ReLU the smallest code means 0; elsewhere the range is not symmetric.
 RELU, LINEAR = -128, 3
-# Standard deviations that the random values are given, in steps.
+# Standard deviations of the random values, in quantization steps.
 WEIGHT_STEPS, ACTIVATION_STEPS = 30.0, 40.0
 
 
@@ -93,7 +93,7 @@ class Net:
         weights = np.clip(np.rint(rng.normal(0, WEIGHT_STEPS, shape)), -127, 127).astype(np.int8)
         fan_in = kernel * kernel * (1 if depthwise else c)
         scale = 1 / 64
-        # Sums of `fan_in` products come out with the standard deviation of an activation, give or take a channel.
+        # Sums of `fan_in` products have about the standard deviation of an activation, varied by channel.
         gain = rng.uniform(0.7, 1.4, channels) / (WEIGHT_STEPS * fan_in**0.5)
         bias = np.rint(rng.normal(0, 0.3 * WEIGHT_STEPS * ACTIVATION_STEPS * fan_in**0.5, channels)).astype(np.int32)
         return self._append(kind, (x,), (1, height, width, channels), RELU if relu else LINEAR, scale,
@@ -105,7 +105,7 @@ class Net:
         return self.conv(x, x.shape[3], kernel, stride, relu=relu, depthwise=True)
 
     def max_pool(self, x: Tensor, kernel: int, stride: int, pad: int = 0) -> Tensor:
-        """A maximum over windows; windows that do not fit whole are dropped."""
+        """A maximum over windows; incomplete windows are dropped."""
         _, h, w, c = x.shape
         height, bottom = _windows(h, kernel, stride, pad)
         width, right = _windows(w, kernel, stride, pad)
@@ -122,7 +122,7 @@ class Net:
         return self._append("add", (a, b), a.shape, RELU if relu else LINEAR, 1.4 * max(a.scale, b.scale))
 
     def concat(self, *parts: Tensor) -> Tensor:
-        """Tensors of one quantization, one after the other along the channels."""
+        """Tensors of one quantization, concatenated along the channels."""
         shape = (*parts[0].shape[:3], sum(p.shape[3] for p in parts))
         return self._append("concat", parts, shape, parts[0].zero_point, parts[0].scale)
 
@@ -132,7 +132,7 @@ class Net:
 
 
 def _windows(size: int, kernel: int, stride: int, pad: int) -> tuple[int, int]:
-    """The number of windows, and the padding behind that makes the last one end with the image.
+    """The number of windows, and the end padding with which the last one ends at the border of the image.
 
     TOSA wants no rest; a negative padding stands for rows that no window reaches.
     """

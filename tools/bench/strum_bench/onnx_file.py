@@ -110,6 +110,6 @@ def _info(x: Tensor) -> onnx.ValueInfoProto:
 
 
 def _pads(layer: Layer) -> tuple[int, ...]:
-    """ONNX drops windows that do not fit, so rows that no window reaches need no negative padding."""
+    """ONNX drops incomplete windows, so rows that no window covers need no negative padding."""
     top, bottom, left, right = (max(p, 0) for p in layer.pad)
     return top, left, bottom, right

@@ -1,4 +1,4 @@
-"""Quality of the code that `strumc` makes: cycles and DRAM bytes of the benchmark networks against their bounds.
+"""Quality of the code that `strumc` generates: cycles and DRAM bytes of the benchmark networks against their bounds.
 
 The bound of a layer is max(MACs / peak, compulsory bytes / bandwidth), its weights, inputs and outputs once being the
 compulsory bytes. A network's bounds are the sums over its layers: `/bound` for cycles and `/once` for bytes; below 1
@@ -24,13 +24,13 @@ from .graph import Layer, Net, Tensor
 from .nets import NETS
 from .tosa import write_tosa
 
-# Layers that take this much longer than their bound are explained.
+# Layers above this multiple of their bound are explained.
 FAR = 1.5
 
 
 @dataclass(frozen=True)
 class Bound:
-    """What no code can beat if layers run one by one: cycles and DRAM bytes."""
+    """Lower bounds for layers that run one by one: cycles and DRAM bytes."""
 
     macs: int
     bytes: int
@@ -55,7 +55,7 @@ def bound(layer: Layer, machine: dict) -> Bound:
 
 
 def run(command: list[str]) -> None:
-    """Runs a command; a failure ends the benchmark with what the command said."""
+    """Runs a command; a failure ends the benchmark with the command's output."""
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)}\nfailed with {done.returncode}:\n{done.stderr[-4000:]}")
@@ -73,7 +73,7 @@ def simulate(net: Net, drivers: Path, options: list[str], folder: Path) -> dict:
 
 
 def explain(layer: Layer, told: dict, least: Bound, own: int) -> str:
-    """Why a layer takes longer than its bound, from what its engines did."""
+    """Why a layer exceeds its bound, from the activity of its engines."""
     busy = told["busy"]
     engine, cycles = max(busy.items(), key=lambda item: item[1])
     parts = [f"{engine} busy {cycles:,}"]
@@ -95,7 +95,7 @@ def explain(layer: Layer, told: dict, least: Bound, own: int) -> str:
 
 
 def own_cycles(layers: list[dict]) -> list[int]:
-    """Cycles of each layer that no earlier layer covers: they add up to the whole."""
+    """Cycles of each layer that do not overlap an earlier layer: they add up to the total."""
     own, end = [], 0
     for layer in layers:
         own.append(max(layer["end"] - max(layer["start"], end), 0))
@@ -132,7 +132,7 @@ def main() -> int:
                         help="machine file (default: that of flexnn-16x16)")
     parser.add_argument("--net", nargs="+", choices=NETS, default=list(NETS), help="which networks (default: all)")
     parser.add_argument("--objective", choices=("latency", "energy", "edp", "bytes"), default="latency",
-                        help="what plans are to be good at (default: latency)")
+                        help="what plans minimize (default: latency)")
     parser.add_argument("options", nargs="*", help="options of strumc compile, after --")
     args = parser.parse_args()
     try:

@@ -1,4 +1,4 @@
-"""Compile time of a network and of one four times as large: chains of tiny layers, and modules of tiny functions.
+"""Compile time of a network compared with one four times as large: chains of tiny layers, and modules of tiny functions.
 
 Times are those of the processor, the best of the runs, so that a host that is not idle counts less. A ratio of 4 is
 linear; what lies above is caches, memory and sorting.
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# How much larger the second network is, and what it may take.
+# Size factor of the second network, and the maximum ratio of times.
 FACTOR = 4
 LIMIT = 4.5
 
@@ -57,14 +57,14 @@ def convolutions(count: int) -> Iterator[str]:
 
 
 def functions(count: int) -> Iterator[str]:
-    """Functions that give their argument back."""
+    """Functions that return their argument."""
     for i in range(count):
         yield f"func.func @f{i}(%x: tensor<4xi8>) -> tensor<4xi8> {{\n  return %x : tensor<4xi8>\n}}"
 
 
 @dataclass(frozen=True)
 class Case:
-    """What grows, how large it is at first, and the command that compiles it from a file to another one."""
+    """The scaled part, its initial size, and the command that compiles one file to another."""
 
     name: str
     count: int
@@ -81,7 +81,7 @@ CASES = (
 
 
 def seconds(command: list[str]) -> float:
-    """Processor seconds of a command; a failure ends the benchmark with what the command said."""
+    """Processor seconds of a command; a failure ends the benchmark with the command's output."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         _, status, usage = os.wait4(process.pid, 0)
@@ -101,7 +101,7 @@ def measure(case: Case, count: int, drivers: Path, runs: int, folder: Path) -> f
 
 
 def main() -> None:
-    """Prints a line for each case; exit code 1 if one takes more than its share."""
+    """Prints a line for each case; exit code 1 if one exceeds the maximum ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--drivers", type=Path, required=True, help="folder of strumc and strum-opt")
     parser.add_argument("--runs", type=int, default=3, help="runs of each command, of which the best counts")

@@ -1,6 +1,6 @@
 """Writes a network as an INT8 TFLite flatbuffer, the form that Vela reads.
 
-Padding that TFLite's two schemes cannot say becomes a PAD operator; rows that no window reaches are left out by VALID.
+Padding that TFLite's two schemes cannot express becomes a PAD operator; VALID drops rows that no window covers.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class _Writer:
                        self._activation(layer.output))
 
     def _padded(self, layer: Layer) -> tuple[int, int]:
-        """The operand of a sliding window and the scheme that says its padding, after a PAD where none does."""
+        """The operand of a sliding window and its padding scheme, after a PAD where neither scheme fits."""
         (x,) = layer.inputs
         source = self.known[x.id]
         top, bottom, left, right = (max(p, 0) for p in layer.pad)
@@ -133,7 +133,7 @@ class _Writer:
     # Parts.
 
     def _operator(self, code: int, inputs: list[int], output: int, kind: str | None = None, fields=None) -> None:
-        """Appends an operator; `kind` is the name of its table of options, `fields` their values."""
+        """Appends an operator; `kind` is the name of its options table, `fields` their values."""
         b = self.b
         if kind is not None:
             getattr(tflite, f"{kind}Start")(b)

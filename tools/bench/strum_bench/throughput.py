@@ -1,4 +1,4 @@
-"""Simulated images a second beside those of ONNX Runtime's INT8 on the same network, one thread each.
+"""Simulated images per second compared with ONNX Runtime's INT8 on the same network, one thread each.
 
 Both are measured in turns, so that they meet the same load, and a rate is that of a whole turn: the best and the median
 of all turns are printed. The simulator runs a batch with hazard checks and timing; its rate counts the first, full
@@ -54,14 +54,14 @@ def peer_seconds(session: onnxruntime.InferenceSession, feed: dict[str, np.ndarr
 
 
 def children_seconds() -> float:
-    """Processor time of all processes that were started and have ended."""
+    """Processor time of all child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """What a batch on one thread took: wall time of a sample, processor time of the whole process."""
+    """Time of a batch on one thread: wall time per sample, processor time of the whole process."""
 
     seconds: float
     cpu_seconds: float
@@ -113,7 +113,7 @@ def random_inputs(descriptors: list[dict], samples: int, folder: Path) -> list[s
 
 
 def measure(subject: Subject, args: argparse.Namespace, folder: Path) -> None:
-    """Measures one network and prints a line for each side, and profiles if they are asked for."""
+    """Measures one network and prints a line for each side, and profiles if requested."""
     programs = {method: compiled(subject, method, folder) for method in METHODS}
     inputs = random_inputs(programs["dense"][1], args.samples, folder)
     times: dict[str, list[float]] = {"ONNX Runtime": [], **{f"dpu-sim {m}": [] for m in METHODS}}
@@ -143,7 +143,7 @@ def measure(subject: Subject, args: argparse.Namespace, folder: Path) -> None:
 
 
 def subjects(args: argparse.Namespace, folder: Path) -> Iterator[Subject]:
-    """The networks that the arguments name, written to `folder` if they are this benchmark's own."""
+    """The networks that the arguments name, written to `folder` if they are built in."""
     for name in args.net:
         net = NETS[name]()
         yield Subject(name, emit(net, folder, "tosa"), emit(net, folder, "onnx"))
@@ -164,16 +164,16 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network", nargs="*", metavar="[NAME=]NET.mlir", help="networks of your own, in integer TOSA")
     parser.add_argument("--net", nargs="+", choices=NETS, metavar="NET",
-                        help=f"benchmark networks (default: resnet50 mobilenet_v2, or none if there are your own); "
+                        help=f"benchmark networks (default: resnet50 mobilenet_v2, or none if others are given); "
                         f"of {', '.join(NETS)}")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=FILE.onnx",
                         help="the same network for ONNX Runtime")
     parser.add_argument("--rounds", type=int, default=5, help="turns of both sides (default: 5)")
-    parser.add_argument("--samples", type=int, default=24, help="images of a turn (default: 24)")
+    parser.add_argument("--samples", type=int, default=24, help="images per turn (default: 24)")
     parser.add_argument("--cpu", action="store_true",
                         help="count processor time, loading the program included: for hosts that are not idle")
     parser.add_argument("--profile", action="store_true",
-                        help="say what the simulator's time went into, in a run of its own")
+                        help="print a profile of the simulator's time, from a separate run")
     args = parser.parse_intermixed_args()
     if args.rounds < 1 or args.samples < 2:
         parser.error("--rounds must be at least 1 and --samples at least 2")
@@ -183,7 +183,7 @@ def main() -> int:
         if not given or name not in names:
             parser.error(f"--peer {pair}: expected NAME=FILE.onnx, with the name of one of the networks given")
         if not Path(path).is_file():
-            parser.error(f"--peer {pair}: there is no file '{path}'")
+            parser.error(f"--peer {pair}: no such file '{path}'")
     args.net = args.net or ([] if args.network else ["resnet50", "mobilenet_v2"])
     print(f"{'network':<20} {'':<14} {'img/s':>9} {'median':>9} {'GMAC/s':>9} {'ratio':>7}", flush=True)
     with tempfile.TemporaryDirectory() as name:

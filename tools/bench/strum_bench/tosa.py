@@ -10,12 +10,12 @@ import numpy as np
 
 from .graph import Layer, Net, Tensor
 
-# Sums of two activations are formed with so many fraction bits, as TFLite does.
+# Fraction bits of the sum of two activations, as in TFLite.
 ADD_BITS = 20
 
 
 def multiplier_and_shift(scale: float) -> tuple[int, int]:
-    """`scale` as multiplier · 2^-shift with a multiplier of 31 bits, as `tosa.rescale` wants it."""
+    """`scale` as multiplier · 2^-shift with a multiplier of 31 bits, for `tosa.rescale`."""
     mantissa, exponent = math.frexp(scale)
     multiplier = round(mantissa * 2**31)
     if multiplier == 2**31:
@@ -121,7 +121,7 @@ class _Writer:
     # Parts.
 
     def _whole_windows(self, layer: Layer) -> tuple[Tensor, str, tuple[int, ...]]:
-        """The operand of a sliding window, its name and padding; rows and columns that no window reaches are cut off."""
+        """The operand of a sliding window, its name and padding; rows and columns that no window covers are sliced off."""
         (x,) = layer.inputs
         top, bottom, left, right = layer.pad
         n, h, w, c = x.shape

@@ -1,14 +1,14 @@
-//! How a command ends: one list of exit codes for all tools, and one conversion from every error to them.
+//! Exit codes: one list for all tools, and one conversion from every error to them.
 
 use std::fmt;
 
 use dpu_isa::{ContainerError, MachineError, ValidateError};
 use strum_files::FileError;
 
-/// Whose fault it is that there is no result.
+/// The cause of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The input: a file that cannot be read, IR or a binary that is invalid, tensors that do not fit.
+    /// The input: an unreadable file, invalid IR or an invalid binary, tensors that do not fit.
     Input,
     /// The command line.
     Usage,
@@ -16,7 +16,7 @@ pub enum Kind {
     Unsupported,
     /// A limit of the machine or of this computer.
     Resource,
-    /// The program, which did something on the simulated machine that no program may do.
+    /// The program, which performed an illegal operation on the simulated machine.
     Trap,
     /// This project.
     Internal,
@@ -37,12 +37,12 @@ impl Kind {
     }
 }
 
-/// A failure: whose it is, and what to tell the user.
+/// A failure: its cause and its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Whose fault.
+    /// The cause.
     pub kind: Kind,
-    /// What to print; empty if everything has been said.
+    /// The message; empty if everything has been reported.
     pub message: String,
 }
 
@@ -59,7 +59,7 @@ impl Failure {
         Failure::new(Kind::Input, message)
     }
 
-    /// A wrong command line.
+    /// An invalid command line.
     #[must_use]
     pub fn usage(message: impl fmt::Display) -> Self {
         Failure::new(Kind::Usage, format_args!("{message}\n\nFor more information, try '--help'."))
@@ -71,19 +71,19 @@ impl Failure {
         Failure::new(Kind::Internal, format_args!("internal error: this is a bug in strum-opt: {message}"))
     }
 
-    /// A failure of which the user has been told.
+    /// A failure that has already been reported.
     #[must_use]
     pub fn told(kind: Kind) -> Self {
         Failure { kind, message: String::new() }
     }
 
-    /// The same failure, with the name of the file, or of a part of it, in front.
+    /// The same failure, prefixed with the name of the file, or of a part of it.
     #[must_use]
     pub fn in_file(self, name: &str) -> Self {
         Failure { message: format!("{name}: {}", self.message), ..self }
     }
 
-    /// The same failure, with advice on a line of its own.
+    /// The same failure, with advice on a separate line.
     #[must_use]
     pub fn with_help(self, help: impl fmt::Display) -> Self {
         Failure { message: format!("{}\nhelp: {help}", self.message), ..self }
@@ -108,7 +108,7 @@ impl From<MachineError> for Failure {
     }
 }
 
-/// Reading a binary. Writing one has conversions of its own.
+/// Reading a binary. Writing one has separate conversions.
 impl From<ContainerError> for Failure {
     fn from(error: ContainerError) -> Self {
         let kind = match error {

@@ -11,7 +11,7 @@ use strum_files::budget;
 use crate::exit::{Failure, Kind};
 use crate::log::{Filter, start_log};
 
-/// Stack of the thread that works: MLIR's parser and printer recurse on what they are given.
+/// Stack size of the worker thread: MLIR's parser and printer are recursive.
 const STACK: usize = 256 << 20;
 
 /// Options of every command.
@@ -35,7 +35,7 @@ pub struct Common {
     memory_limit: Option<u64>,
 }
 
-/// What is printed.
+/// Output mode.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Reporting")]
 pub struct Voice {
@@ -57,7 +57,7 @@ pub trait Arguments: Parser + Send + 'static {
     fn common(&self) -> &Common;
 }
 
-/// Parses the arguments, does the work, and ends.
+/// Parses the arguments, runs the command, and exits.
 pub fn main<A: Arguments>(tool: &'static str, work: fn(A) -> Result<(), Failure>) -> ExitCode {
     strum_files::ignore_file_size_signal();
     match parse::<A>(std::env::args_os()) {
@@ -72,15 +72,15 @@ pub fn main<A: Arguments>(tool: &'static str, work: fn(A) -> Result<(), Failure>
     }
 }
 
-/// Does the work, and ends.
+/// Runs the command, and exits.
 pub fn end(tool: &str, work: impl FnOnce() -> Result<(), Failure> + Send + 'static) -> ExitCode {
     finish(tool, guarded(work))
 }
 
-/// The arguments, or the outcome after what clap has to say.
+/// The arguments, or the outcome once clap has printed its message.
 fn parse<A: Parser>(arguments: impl Iterator<Item = OsString>) -> Result<A, Result<(), Failure>> {
     A::try_parse_from(arguments).map_err(|text| {
-        // Help and version are no errors; clap knows where each belongs.
+        // Help and version are not errors; clap selects the stream for each.
         if text.use_stderr() {
             let _ = text.print();
             return Err(Failure::told(Kind::Usage));
@@ -89,7 +89,7 @@ fn parse<A: Parser>(arguments: impl Iterator<Item = OsString>) -> Result<A, Resu
     })
 }
 
-/// Works on a thread with much stack, and turns a panic into a failure.
+/// Runs on a thread with a large stack, and turns a panic into a failure.
 fn guarded(work: impl FnOnce() -> Result<(), Failure> + Send + 'static) -> Result<(), Failure> {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(|at| format!(" ({}:{})", at.file(), at.line())).unwrap_or_default();
@@ -103,7 +103,7 @@ fn guarded(work: impl FnOnce() -> Result<(), Failure> + Send + 'static) -> Resul
     }
 }
 
-/// Prints the failure, if there is one, and gives the exit code.
+/// Prints the failure, if there is one, and returns the exit code.
 fn finish(tool: &str, result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -116,7 +116,7 @@ fn finish(tool: &str, result: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// A line on standard error. If that is closed, there is nobody to tell.
+/// A line on standard error. If that is closed, the line is lost.
 pub fn say(message: impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "{message}");
 }

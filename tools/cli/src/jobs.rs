@@ -1,8 +1,9 @@
-//! How many threads a command uses.
+//! Number of threads of a command.
 
 use std::thread::available_parallelism;
 
-/// Threads for `asked` jobs: by default, and at most, one for each core. More would cost memory and gain nothing.
+/// Threads for `asked` jobs: the default and the maximum are one per core. More would cost memory and gain
+/// nothing.
 #[must_use]
 pub fn jobs(asked: Option<u16>) -> usize {
     let cores = available_parallelism().map_or(1, usize::from);

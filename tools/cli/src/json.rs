@@ -1,17 +1,17 @@
-//! The headings of JSON objects: what an object is, and which version of it.
+//! The headings of JSON objects: the kind of an object, and its version.
 //!
 //! Invariant: every object that a tool prints or writes begins with `schema` and `version`, and both are in [`SCHEMAS`].
 
 use serde::Serialize;
 
-/// What an object calls itself, and the version of its form.
+/// The schema name of an object, and its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schema {
     /// The field `schema`.
     pub name: &'static str,
-    /// The field `version`: it grows when a field changes its meaning or goes.
+    /// The field `version`: incremented when a field changes its meaning or is removed.
     pub version: u32,
-    /// The command that gives it.
+    /// The command that writes it.
     pub command: &'static str,
 }
 
@@ -51,15 +51,15 @@ struct Headed<'a, T> {
 /// An object with its heading, on one line.
 ///
 /// # Errors
-/// When `body` is no object.
+/// When `body` is not an object.
 pub fn line(schema: Schema, body: &impl Serialize) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string(&headed(schema, body))? + "\n")
 }
 
-/// An object with its heading, a line for each member.
+/// An object with its heading, one line per member.
 ///
 /// # Errors
-/// When `body` is no object.
+/// When `body` is not an object.
 pub fn pretty(schema: Schema, body: &impl Serialize) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string_pretty(&headed(schema, body))? + "\n")
 }

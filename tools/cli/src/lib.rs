@@ -1,7 +1,7 @@
 //! The frame of every command line: exit codes, the log, progress, tables, and the headings of JSON objects.
 //!
-//! Invariant: whatever happens below, a process ends with one of the documented exit codes, and a panic is reported as what it is, a
-//! bug in this project.
+//! Invariant: a process always ends with one of the documented exit codes, and a panic is reported as what it is, a bug in this
+//! project.
 
 mod exit;
 mod frame;

@@ -1,4 +1,4 @@
-//! The log: what `--log` and the variable `STRUM_LOG` ask for goes to standard error.
+//! Logging to standard error, as configured by `--log` and the variable `STRUM_LOG`.
 
 use std::io;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
-/// What is logged: a level, or directives such as `warn,strum_passes=debug`, in the syntax of `EnvFilter`.
+/// A log filter: a level, or directives such as `warn,strum_passes=debug`, in the syntax of `EnvFilter`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter(String);
 
@@ -22,7 +22,7 @@ impl Filter {
     /// The filter of the environment, or the default.
     ///
     /// # Errors
-    /// Says what is wrong with the variable.
+    /// When the variable is invalid.
     pub fn of_environment() -> Result<Filter, String> {
         match std::env::var(Filter::VARIABLE) {
             Ok(text) => text.parse().map_err(|error| format!("{}={text}: {error}", Filter::VARIABLE)),
@@ -38,7 +38,7 @@ impl FromStr for Filter {
         let expected =
             "expected off, error, warn, info, debug, trace, or directives such as warn,strum_passes=debug";
         for directive in text.split(',') {
-            // EnvFilter takes a lone word for a target and a number for a level: here, either is a slip.
+            // EnvFilter reads a lone word as a target and a number as a level: here, either is a mistake.
             let level = ["off", "error", "warn", "info", "debug", "trace"].contains(&directive);
             let directs = directive.contains(['=', '[']) && Directive::from_str(directive).is_ok();
             if !level && !directs {
@@ -49,8 +49,8 @@ impl FromStr for Filter {
     }
 }
 
-/// Logs what the filter asks for on standard error. Events of `also` are always enabled at level `info`: what is done with them
-/// is decided elsewhere.
+/// Logs the events that the filter selects to standard error. Events of `also` are always enabled at level `info`: their
+/// handling is decided elsewhere.
 pub fn start_log(filter: &Filter, also: Option<&'static str>) {
     let mut shown =
         EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).parse_lossy(&filter.0);
@@ -58,7 +58,7 @@ pub fn start_log(filter: &Filter, also: Option<&'static str>) {
         shown = shown.add_directive(directive);
     }
     let layer = fmt::layer().with_writer(io::stderr).without_time().with_filter(shown);
-    // A second logger in one process changes nothing.
+    // A second logger in one process has no effect.
     let _ = tracing_subscriber::registry().with(layer).try_init();
 }
 

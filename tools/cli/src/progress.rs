@@ -1,16 +1,16 @@
-//! What is being done, on a terminal, for work that takes a while.
+//! Progress display on a terminal, for work that takes a while.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A line on standard error that says what is being done. Gone when it is dropped; never there without a terminal.
+/// A progress line on standard error. Removed when dropped; absent without a terminal.
 pub struct Progress {
     bar: ProgressBar,
 }
 
 impl Progress {
-    /// Begins; `quiet` shows nothing.
+    /// Starts; `quiet` shows nothing.
     pub fn begin(quiet: bool) -> Self {
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(None, target);
@@ -21,17 +21,17 @@ impl Progress {
         Progress { bar }
     }
 
-    /// What all steps from now on are for.
+    /// The prefix of all steps from now on.
     pub fn task(&self, what: impl Into<String>) {
         self.bar.set_prefix(what.into());
     }
 
-    /// What is done from now on.
+    /// The current step.
     pub fn step(&self, what: impl Into<String>) {
         self.bar.set_message(what.into());
     }
 
-    /// From now on, `total` samples are worked on; see [`Progress::samples_done`].
+    /// From now on, `total` samples are processed; see [`Progress::samples_done`].
     pub fn samples(&self, total: u64) {
         let template = "{bar:30} {pos} of {len} samples, {per_sec}, {eta} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
@@ -41,12 +41,12 @@ impl Progress {
         self.bar.reset();
     }
 
-    /// How many samples are done.
+    /// Number of samples done.
     pub fn samples_done(&self, done: u64) {
         self.bar.set_position(done);
     }
 
-    /// Does something that writes to standard error.
+    /// Runs an action that writes to standard error.
     pub fn pause<R>(&self, body: impl FnOnce() -> R) -> R {
         self.bar.suspend(body)
     }

@@ -1,11 +1,11 @@
-//! The one kind of table that commands print: no frame, a line under the header, units in the header's last line, texts to the left
-//! and numbers to the right.
+//! The table format of all commands: no frame, a line under the header, units in the header's last line, texts left-aligned and
+//! numbers right-aligned.
 
 use std::fmt;
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, presets};
 
-/// A column: its header, of one line or several, and on which side its cells are.
+/// A column: its header, of one line or several, and the alignment of its cells.
 #[derive(Clone, Debug)]
 pub struct Column {
     header: String,
@@ -35,7 +35,7 @@ impl Table {
     #[must_use]
     pub fn new(columns: impl IntoIterator<Item = Column>) -> Table {
         let columns: Vec<Column> = columns.into_iter().collect();
-        // A header of fewer lines stands at the bottom.
+        // A shorter header is aligned to the bottom.
         let height = |column: &Column| column.header.lines().count().max(1);
         let most = columns.iter().map(height).max().unwrap_or(1);
         let padded = columns.iter().map(|column| {
@@ -57,7 +57,7 @@ impl Table {
         Table(table)
     }
 
-    /// Adds a row, with a cell for each column.
+    /// Adds a row, with one cell per column.
     pub fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
         self.0.add_row(cells.into_iter().map(Into::into).collect::<Vec<String>>());
     }
@@ -69,7 +69,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// A text of at most so many characters: what is longer loses its middle.
+/// A text of at most this many characters: longer ones are shortened in the middle.
 #[must_use]
 pub fn shortened(text: &str, most: usize) -> String {
     let count = text.chars().count();

@@ -26,7 +26,7 @@ SHADES = " .:-=+*#%@"
 
 @dataclass(frozen=True)
 class Digits:
-    """A file of digits: inputs, labels, and the reference model's stored outputs of the network as it is."""
+    """A file of digits: inputs, labels, and the reference model's stored outputs of the original network."""
 
     name: str
     x: Array
@@ -46,7 +46,7 @@ def heading(text: str) -> None:
 
 
 def show(command: Sequence[str | Path], executable: Path) -> None:
-    """Prints a command as a person would type it at the root of the repository, runs it there, prints its output."""
+    """Prints a command as typed at the root of the repository, runs it there, and prints its output."""
     words = [str(word).removeprefix(f"{ROOT}/") for word in command]
     print("$ " + shlex.join(words))
     print(show_output([executable, *words[1:]]), end="", flush=True)
@@ -62,7 +62,7 @@ def picture(images: Array) -> str:
 
 @dataclass
 class Result:
-    """What one way to store the weights came to."""
+    """The results of one weight format."""
 
     weights: Weights
     program_bytes: int
@@ -104,7 +104,7 @@ def expected_outputs(drivers: Drivers, weights: Weights, digits: list[Digits], s
 
 
 def classify(drivers: Drivers, weights: Weights, program: Path, digits: list[Digits], scratch: Path) -> Result:
-    """Every digit on the simulator, one after the other, and the same by the reference model."""
+    """Every digit on the simulator, one at a time, and on the reference model."""
     progress = report.Progress(sum(len(part.x) for part in digits), f"digits with {weights} weights")
     expected = expected_outputs(drivers, weights, digits, scratch)
     result = Result(weights, program.stat().st_size, [], 0, 0, 0)
@@ -120,7 +120,7 @@ def classify(drivers: Drivers, weights: Weights, program: Path, digits: list[Dig
 
 
 def answers(outputs: Array, labels: Array) -> str:
-    """How many are right, and which of the first sixty are not."""
+    """The number of correct answers, and the wrong ones among the first sixty."""
     right = outputs.argmax(1) == labels
     marks = "".join("." if good else "x" for good in right[:60])
     return f"{int(right.sum())} of {len(right)} right; the first sixty {marks}"

@@ -1,4 +1,4 @@
-"""Makes Arm's conformance tests for one operator after the other, once, and finds them again."""
+"""Generates Arm's conformance tests operator by operator, and caches them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .workspace import SetupError
 
 TOSA_VERSION = "1.0.2"
 
-# The operators of the integer profile that strum-opt takes.
+# The operators of the integer profile that strum-opt supports.
 OPERATORS = (
     "abs add arithmetic_right_shift avg_pool2d cast clamp clz concat const conv2d depthwise_conv2d identity "
     "logical_left_shift matmul max_pool2d maximum minimum mul negate pad reduce_max reduce_min reduce_sum rescale "

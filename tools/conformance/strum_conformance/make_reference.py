@@ -12,7 +12,7 @@ import numpy as np
 from . import tosa
 from .workspace import ROOT, Array
 
-# Each file of inputs, beside its network.
+# Each file of inputs, with its network.
 FILES = ("mnist_lenet/digits.npz", "mnist_lenet/digits_noisy.npz", "resnet20/inputs.npz")
 
 
@@ -28,7 +28,7 @@ def reference(network: Path, inputs: Array) -> Array:
 def main() -> int:
     """The entry point of models/make_reference."""
     parser = argparse.ArgumentParser(prog="models/make_reference", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only say whether the stored outputs are those")
+    parser.add_argument("--check", action="store_true", help="only check the stored outputs")
     arguments = parser.parse_args()
     different = 0
     for name in FILES:

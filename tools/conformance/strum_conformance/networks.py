@@ -20,7 +20,7 @@ NETWORK = "model.tosa.mlirbc"
 
 @dataclass(frozen=True)
 class Samples:
-    """Inputs of a network along the first axis, with what is known of them."""
+    """Inputs of a network along the first axis, with their labels and expected outputs, if known."""
 
     x: Array
     expected: Array
@@ -29,7 +29,7 @@ class Samples:
 
 @dataclass
 class Row:
-    """The outcome for one network and one way to store its weights.
+    """The outcome for one network and one weight format.
 
     `moved` counts the samples whose output is not the dense network's: none for dense, and for a StruM method a sign
     that the comparison was about other weights at all.
@@ -48,7 +48,7 @@ class Row:
 
     @property
     def failed(self) -> bool:
-        """Whether any output differs, or none was made."""
+        """Whether any output differs, or there is none."""
         return bool(self.message) or self.exact != self.samples or self.samples == 0
 
 
@@ -75,7 +75,7 @@ def load(folder: Path, limit: int | None) -> Samples:
 
 
 def top1(outputs: Array, labels: Array | None) -> float | None:
-    """The share of labelled samples whose largest output is the label's, the first of equal ones."""
+    """Top-1 accuracy on the labelled samples; the first of equal outputs counts."""
     if labels is None:
         return None
     known = labels >= 0
@@ -140,7 +140,7 @@ def _arguments() -> argparse.Namespace:
         "reference model on the output of strum-to-tosa, bit for bit.",
     )
     parser.add_argument("folders", nargs="+", type=Path, help=f"folders with {NETWORK} and samples")
-    parser.add_argument("--drivers", type=Path, metavar="DIR", help="where the drivers are (default: under target/)")
+    parser.add_argument("--drivers", type=Path, metavar="DIR", help="folder of the drivers (default: under target/)")
     parser.add_argument("--methods", nargs="+", default=["dense", "sparse", "dliq", "mip2q"])
     parser.add_argument("--p", nargs="+", default=["0.25", "0.5", "0.75"], help="shares of low members")
     parser.add_argument("--dense-samples", type=int, metavar="N", help="samples for dense (default: all)")

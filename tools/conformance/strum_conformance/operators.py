@@ -22,7 +22,7 @@ from .workspace import CACHE, SetupError, driver
 
 @dataclass(frozen=True)
 class Settings:
-    """What is the same for every test of a run."""
+    """The settings shared by all tests of a run."""
 
     strumc: Path
     options: tuple[str, ...]
@@ -58,7 +58,7 @@ def _mlir(test: Test) -> Path:
 
 
 def run_positive(test: Test, settings: Settings, results: Path) -> Outcome:
-    """A valid graph: the result is exact, or an operator is said not to be supported."""
+    """A valid graph: the result is exact, or an operator is reported as unsupported."""
     try:
         mlir, expected = _mlir(test), _expected(test)
     except tosa.TosaError as error:
@@ -99,7 +99,7 @@ def _same_graph_again(test: Test, mlir: Path, results: Path) -> str | None:
 
 
 def run_negative(test: Test, settings: Settings, results: Path) -> Outcome:
-    """An invalid graph: it is rejected, or what makes it invalid is lost on the way to MLIR and the result is exact."""
+    """An invalid graph: it is rejected, or the flaw is lost in the conversion to MLIR and the result is exact."""
     try:
         mlir = _mlir(test)
     except tosa.TosaError as error:
@@ -118,7 +118,7 @@ def run_negative(test: Test, settings: Settings, results: Path) -> Outcome:
 
 
 def run_one(test: Test, settings: Settings) -> Outcome:
-    """Runs a test in a folder of its own, which stays when the test fails or the user says so."""
+    """Runs a test in a separate folder, which is kept when the test fails or the user asks for it."""
     results = settings.work / test.op / test.name
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)
@@ -162,11 +162,11 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--method", help="passed on to strumc, with --p; exact only where all weights stay dense")
     parser.add_argument("--p", help="passed on to strumc")
-    parser.add_argument("-j", "--jobs", type=int, default=2, help="tests at a time (default: 2)")
+    parser.add_argument("-j", "--jobs", type=int, default=2, help="parallel tests (default: 2)")
     parser.add_argument("--timeout", type=float, default=120.0, help="seconds for one test (default: 120)")
     parser.add_argument("--keep", action="store_true", help="keep the results of passing tests too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the outcome of every test")
-    parser.add_argument("--cache", type=Path, default=CACHE, help="where tests are kept (default: target/conformance)")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="folder of the generated tests (default: target/conformance)")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.ops) - set(generate.OPERATORS))
     if unknown:
@@ -187,7 +187,7 @@ def _select(arguments: argparse.Namespace) -> list[Test]:
 
 
 def _show_messages(results: list[tuple[Test, Outcome]]) -> None:
-    """Every failure with its message, then the kinds of "unsupported" with their numbers."""
+    """Every failure with its message, then the kinds of "unsupported" with their counts."""
     for test, result in results:
         if result.status.failed:
             print(f"{result.status.value} {test.op} {test.name}: {result.message}")

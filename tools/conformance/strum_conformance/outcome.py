@@ -1,4 +1,4 @@
-"""Runs a driver and says what came of it: exact, unsupported, or one of the ways to be wrong."""
+"""Runs a driver and classifies the outcome: exact, unsupported, or one of the failures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 
 
 class Status(enum.Enum):
-    """What a run came to. The values are the column headings; upper case marks a failure."""
+    """The outcome of a run. The values are the column headings; upper case marks a failure."""
 
     EXACT = "exact"
     UNSUPPORTED = "unsupported"
@@ -37,7 +37,7 @@ class Status(enum.Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """A status with what a person wants to know about it."""
+    """A status with its explanation."""
 
     status: Status
     message: str = ""
@@ -52,14 +52,14 @@ _LOCATED = re.compile(r"^(?P<file>[^\n:]+):(?P<line>\d+):(?P<column>\d+): error:
 
 @dataclass(frozen=True)
 class Finished:
-    """A driver that ended by itself or was stopped."""
+    """A driver process that exited or was killed."""
 
     code: int | None
     stderr: str
 
     @property
     def crash(self) -> str | None:
-        """Why this counts as a crash: a signal, a panic, an internal error, or an exit code that nobody documented."""
+        """Why this counts as a crash: a signal, a panic, an internal error, or an undocumented exit code."""
         if self.code is None or self.code in (SUCCESS, INVALID, UNSUPPORTED, RESOURCE):
             return None
         if self.code < 0:
@@ -68,14 +68,14 @@ class Finished:
 
     @property
     def headline(self) -> str:
-        """The first line that says what went wrong."""
+        """The first line with an error."""
         lines = [line.strip() for line in self.stderr.splitlines() if line.strip()]
         telling = [line for line in lines if "error" in line or "panicked" in line or "Assertion" in line]
         return (telling or lines or ["no message"])[0]
 
 
 def execute(command: Sequence[str | Path], timeout: float) -> Finished:
-    """Runs a driver in a process group of its own, and ends the group when the time is up."""
+    """Runs a driver in a separate process group, and kills the group at the timeout."""
     process = subprocess.Popen(
         [str(word) for word in command],
         stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""The drivers: compile, simulate, and back to TOSA. The only module that knows their options."""
+"""The drivers: compile, simulate, and back to TOSA. The only module that depends on their options."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .workspace import ROOT, Array, driver
 
 
 class DriverError(Exception):
-    """A driver failed where it must not."""
+    """A driver failed unexpectedly."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """How the weights of a network are stored: a StruM method and the share of low members, or dense."""
+    """A weight format: a StruM method and the share of low members, or dense."""
 
     method: str
     p: str = ""
@@ -44,7 +44,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Run:
-    """What the simulator made of one input."""
+    """The simulator's results for one input."""
 
     outputs: list[Array]
     report: dict[str, Any]
@@ -74,11 +74,11 @@ class Drivers:
             raise DriverError(f"{finished.crash or finished.headline}\n  {shown}")
 
     def compile(self, network: Path, program: Path, weights: Weights) -> None:
-        """A network to a program of the DPU."""
+        """Compiles a network to a DPU program."""
         self._call([self.strumc, "compile", network, "-o", program, *weights.options])
 
     def to_tosa(self, network: Path, decoded: Path, weights: Weights) -> None:
-        """A network to plain integer TOSA with the weights that the packed ones decode to."""
+        """Converts a network to plain integer TOSA with the decoded weights."""
         passes = [
             "--strum-canonicalize",
             "--tosa-to-strum",
@@ -116,7 +116,7 @@ class Drivers:
 
 
 def show_output(command: Sequence[str | Path]) -> str:
-    """The standard output of a driver that is asked to print something, run at the root of the repository."""
+    """The standard output of a driver, run at the root of the repository."""
     words = [str(word) for word in command]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, errors="replace")
     if done.returncode != 0:

@@ -1,4 +1,4 @@
-"""Tables for people, JSON for scripts."""
+"""Tables for humans, JSON for scripts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A plain table: the first column to the left, the others to the right."""
+    """A plain table: the first column left-aligned, the others right-aligned."""
     text = [[str(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[column]) for row in text) for column in range(len(header))]
     lines = []
@@ -22,7 +22,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes a report; the folder is made when it is missing."""
+    """Writes a report; creates the folder if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value, indent=1) + "\n")
 
@@ -35,7 +35,7 @@ class Progress:
         self._shown = sys.stderr.isatty()
 
     def step(self) -> None:
-        """One more is done."""
+        """Advances by one."""
         self._done += 1
         if self._shown:
             end = "\n" if self._done == self._total else ""

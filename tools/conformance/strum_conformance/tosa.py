@@ -31,7 +31,7 @@ def _run(command: Sequence[str | Path], what: str, stdin: str | None = None) -> 
         capture_output=True,
         text=True,
         errors="replace",
-        # Where a Python module of this package is found, whoever calls.
+        # The location of this package's Python modules, for any caller.
         env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
     )
     if done.returncode != 0:
@@ -58,7 +58,7 @@ def to_flatbuffer(mlir: Path, flatbuffer: Path) -> None:
     _run(command, f"serialize {mlir.name}")
 
 
-# Large booleans in hexadecimal: tosa-opt, of a later LLVM, writes a byte where LLVM 22 reads a bit.
+# Large boolean constants in hexadecimal: tosa-opt, from a later LLVM, writes a byte where LLVM 22 reads a bit.
 _HEX_BOOLEANS = re.compile(r'dense<"0x[0-9A-F]+"> : tensor<[0-9x]*i1>')
 
 
@@ -79,7 +79,7 @@ def to_mlir(flatbuffer: Path, mlir: Path, verify: bool = True) -> None:
 
 
 def run_test(test: Path, outputs: Path) -> None:
-    """Runs one conformance test on the reference model; the results land in the folder `outputs`."""
+    """Runs one conformance test on the reference model; the results are written to the folder `outputs`."""
     command: list[str | Path] = [
         native_tool("tosa_reference_model"),
         f"--test_desc={test / 'desc.json'}",
@@ -90,7 +90,7 @@ def run_test(test: Path, outputs: Path) -> None:
 
 
 def run_batch(flatbuffer: Path, samples: Sequence[Sequence[Array]]) -> list[list[Array]]:
-    """Runs the reference model on many samples (each a list of arguments) in one process of its own.
+    """Runs the reference model on many samples (each a list of arguments) in a separate process.
 
     A process of its own because the library writes to the standard output and may abort.
     """

@@ -1,4 +1,4 @@
-"""Where things are: the repository, its Python environment, the drivers, the cache."""
+"""Paths: the repository, its Python environment, the drivers, the cache."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array: TypeAlias = npt.NDArray[Any]
 
 
 class SetupError(Exception):
-    """Something that the harness itself needs is not there."""
+    """A prerequisite of the harness is missing."""
 
 
 def driver(name: str, given: Path | None) -> Path:

@@ -1,4 +1,4 @@
-"""The harness itself: a driver that is right passes, and one that is wrong in any way is found out.
+"""Tests of the harness: a correct driver passes, and every kind of wrong one is detected.
 
 Run by tools/test: `python -m unittest discover -s tools/conformance/tests` with the Python of .venv. The drivers are
 small shell scripts; the graph is real, and goes through tosa-opt and the reference model.

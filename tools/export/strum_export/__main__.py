@@ -23,22 +23,22 @@ examples:
 
 
 def shape_of(text: str) -> list[int]:
-    """The shape that a text such as 1x3x224x224 says."""
+    """Parses a shape such as 1x3x224x224."""
     extents = [int(part) if part.isdecimal() else 0 for part in text.split("x")]
     if not all(extents):
-        raise argparse.ArgumentTypeError(f"'{text}' is no shape such as 1x3x224x224")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a shape such as 1x3x224x224")
     return extents
 
 
 def at_least_one(text: str) -> int:
-    """A number that is not 0."""
+    """A non-zero number."""
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"'{text}' is no number from 1 on")
     return int(text)
 
 
 def parser() -> argparse.ArgumentParser:
-    """What the command takes."""
+    """The arguments of the command."""
     made = argparse.ArgumentParser(
         prog="tools/zoo",
         description="Exports networks from PyTorch and ONNX to MLIR, to linalg and to TOSA.",
@@ -46,19 +46,19 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument(
-        "networks", nargs="*", metavar="NAME", help="a network of --list, or MODULE:FUNCTION that makes one"
+        "networks", nargs="*", metavar="NAME", help="a network of --list, or MODULE:FUNCTION that returns one"
     )
     made.add_argument(
-        "-o", "--output", type=Path, metavar="DIR", help="folder for what is written; made if it is missing"
+        "-o", "--output", type=Path, metavar="DIR", help="output folder; created if missing"
     )
     made.add_argument("--list", action="store_true", help="list the networks that are known by name")
-    made.add_argument("--onnx", type=Path, nargs="+", default=[], metavar="FILE", help="ONNX files of one input")
-    made.add_argument("--shape", type=shape_of, help="--onnx: shape of the input, where the file leaves extents open")
+    made.add_argument("--onnx", type=Path, nargs="+", default=[], metavar="FILE", help="ONNX files with one input")
+    made.add_argument("--shape", type=shape_of, help="--onnx: shape of the input, if the file has dynamic extents")
     made.add_argument(
         "--state-dict", type=Path, metavar="FILE", help="weights of the only network: a state_dict of torch.save"
     )
     made.add_argument(
-        "--size", type=at_least_one, help="rows and columns of the input [default: what the network is made for]"
+        "--size", type=at_least_one, help="rows and columns of the input [default: the network's native size]"
     )
     made.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
     made.add_argument("--samples", type=at_least_one, default=4, help="samples in NAME.input.npy [default: 4]")
@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def check(arguments: argparse.Namespace, made: argparse.ArgumentParser) -> None:
-    """Ends the program where options do not go together."""
+    """Ends the program if options conflict."""
     if not arguments.networks and not arguments.onnx:
         made.error("nothing to export: name a network, or give --onnx; --list lists what is known")
     if arguments.output is None:
@@ -84,7 +84,7 @@ def check(arguments: argparse.Namespace, made: argparse.ArgumentParser) -> None:
 
 
 def weights(name: str | Path, arguments: argparse.Namespace) -> str:
-    """Where the weights of a network come from."""
+    """The source of a network's weights."""
     if isinstance(name, Path):
         return "weights of the file"
     if arguments.state_dict is not None:
@@ -93,7 +93,7 @@ def weights(name: str | Path, arguments: argparse.Namespace) -> str:
 
 
 def main() -> int:
-    """Exports what is asked for; the others too, where one fails."""
+    """Exports the requested networks; a failure does not stop the others."""
     made = parser()
     arguments = made.parse_args()
     if arguments.list:
@@ -108,7 +108,7 @@ def main() -> int:
 
     failed = 0
     for name in [*arguments.networks, *arguments.onnx]:
-        # A process for each: where torch-mlir crashes, it takes its process with it.
+        # A process for each: a crash of torch-mlir ends its process.
         process = multiprocessing.get_context("fork").Process(target=export, args=(name, arguments))
         process.start()
         process.join()
@@ -119,12 +119,12 @@ def main() -> int:
 
 
 def tell(name: str | Path, problem: str) -> None:
-    """Says on standard error what is wrong with a network."""
+    """Reports on standard error why a network failed."""
     print(f"tools/zoo: {name}: {problem}", file=sys.stderr, flush=True)
 
 
 def export(name: str | Path, arguments: argparse.Namespace) -> None:
-    """Exports a network; ends the process with 1 where that fails."""
+    """Exports a network; ends the process with 1 on failure."""
     from . import onnx_file, pytorch
 
     problem = None

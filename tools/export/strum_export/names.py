@@ -1,11 +1,11 @@
-"""The networks that are known by name. Invariant: nothing here needs PyTorch, so that they can be listed at once."""
+"""The networks known by name. Invariant: nothing here needs PyTorch, so that they can be listed immediately."""
 
 from typing import Any
 
-# Exit code of --check: the options are right, and there is something to do.
+# Exit code of --check: the options are valid, and there is something to do.
 READY = 10
 
-# Of torchvision's networks for classification the convolutional ones that are of a size for this.
+# torchvision's convolutional classification networks of a suitable size.
 TORCHVISION = (
     "alexnet convnext_tiny densenet121 efficientnet_b0 efficientnet_b1 efficientnet_v2_s googlenet inception_v3 "
     "mnasnet0_5 mnasnet1_0 mobilenet_v2 mobilenet_v3_large mobilenet_v3_small regnet_x_400mf regnet_x_800mf "
@@ -16,7 +16,7 @@ TORCHVISION = (
 SIZES = {"inception_v3": 299}
 DEFAULT_SIZE = 224
 
-# The heads that are there for training alone stay away.
+# Without the heads used only for training.
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "googlenet": {"aux_logits": False, "init_weights": True},
     "inception_v3": {"aux_logits": False, "init_weights": True},
@@ -24,5 +24,5 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 
 def size_of(name: str) -> int:
-    """Rows and columns of the input that a network is made for."""
+    """Rows and columns of a network's native input."""
     return SIZES.get(name, DEFAULT_SIZE)

@@ -1,4 +1,4 @@
-"""Lets a PyTorch that was built for CUDA run on the processor alone, without the gigabytes of CUDA's libraries.
+"""Lets a PyTorch built for CUDA run on the CPU alone, without the gigabytes of CUDA's libraries.
 
 The wheel of PyTorch that PyPI has for Linux on x86-64 names those libraries as needed, although an export calls
 nothing in them. This puts libraries beside PyTorch's that have the same names and symbols, each a function that
@@ -19,7 +19,7 @@ OWN = re.compile(r"^(cu|nv|nccl|_Z\w*nvshmem)")
 
 
 def output_of(*command: str) -> str:
-    """What a command prints."""
+    """The output of a command."""
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
@@ -37,7 +37,7 @@ def needed(libraries: list[Path]) -> tuple[set[str], dict[str, set[str]]]:
 
 
 def make(library: Path, symbols: set[str], version: str) -> None:
-    """Makes a library of functions that answer that there is no device; their version may be empty."""
+    """Builds a library of functions that return "no device"; their version may be empty."""
     with tempfile.TemporaryDirectory() as folder:
         source, script = Path(folder, "library.c"), Path(folder, "library.map")
         lines = ["typedef long answer;"]
@@ -57,7 +57,7 @@ def make(library: Path, symbols: set[str], version: str) -> None:
 
 
 def main() -> None:
-    """Makes what is missing beside the PyTorch of this environment."""
+    """Builds the missing libraries beside the PyTorch of this environment."""
     package = next((Path(path, "torch") for path in sys.path if Path(path, "torch", "lib").is_dir()), None)
     if package is None:
         sys.exit("tools/zoo: no PyTorch in this environment")

@@ -17,16 +17,16 @@ PIPELINES = {
 
 
 def fixed(path: Path, shape: list[int] | None) -> onnx.ModelProto:
-    """The model with an input of known shape: one sample, and the given shape where the file leaves extents open."""
+    """The model with an input of known shape: one sample, and the given shape where the file has dynamic extents."""
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model)
     except Exception as error:  # of the file system, protobuf and ONNX, which have no common base
-        raise Unusable(f"{path} is no ONNX file that can be read: {error}") from error
+        raise Unusable(f"{path} is not a readable ONNX file: {error}") from error
     held = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in held]
     if len(inputs) != 1:
-        raise Unusable(f"{path} has {len(inputs)} inputs, one is expected")
+        raise Unusable(f"{path} has {len(inputs)} inputs, expected one")
     dims = inputs[0].type.tensor_type.shape.dim
     if shape is not None and len(shape) != len(dims):
         raise Unusable(f"--shape has {len(shape)} extents, the input has {len(dims)}")
@@ -35,9 +35,9 @@ def fixed(path: Path, shape: list[int] | None) -> onnx.ModelProto:
             dim.dim_value = shape[axis]
         elif dim.dim_value <= 0:
             if axis > 0:
-                raise Unusable(f"{path} leaves extent {axis} of its input open: give --shape, as 1x3x224x224")
+                raise Unusable(f"{path} has a dynamic extent {axis} of its input: give --shape, such as 1x3x224x224")
             dim.dim_value = 1
-    # The shapes that the file tells for what lies between may be of another size.
+    # The file's shapes of intermediate values may be of another size.
     del model.graph.value_info[:]
     for value in model.graph.output:
         value.type.tensor_type.ClearField("shape")
@@ -55,7 +55,7 @@ def simplified(model: onnx.ModelProto, stem: Path) -> Path:
 
 
 def tell_shapes(path: Path, answers: list[np.ndarray]) -> None:
-    """Writes into a model the shapes of its outputs, which an importer wants to find there."""
+    """Adds the shapes of its outputs to a model, which importers require."""
     model = onnx.load(path)
     for value, answer in zip(model.graph.output, answers, strict=True):
         value.type.tensor_type.shape.ClearField("dim")
@@ -72,7 +72,7 @@ def run(step: str, *command: str) -> None:
 
 
 def export(path: Path, stem: Path, shape: list[int] | None, samples: int) -> list[Path]:
-    """Writes both levels, inputs, and ONNX Runtime's outputs for them; gives the files."""
+    """Writes both levels, inputs, and ONNX Runtime's outputs for them; returns the files."""
     model = fixed(path, shape)
     temporary = [stem.with_name(f"{stem.name}.{end}") for end in ("torch.mlir", "backend.mlir")]
     simple = simplified(model, stem)

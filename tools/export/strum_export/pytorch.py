@@ -16,11 +16,11 @@ LEVELS = {"linalg": "linalg-on-tensors", "tosa": "tosa"}
 
 
 class Unusable(Exception):
-    """What was asked for cannot be exported; the text says why."""
+    """The requested network cannot be exported; the text says why."""
 
 
 class Partial(Exception):
-    """Some of the files could not be made. Holds those that were."""
+    """Some of the files could not be written. Holds those that were."""
 
     def __init__(self, written: list[Path], text: str) -> None:
         super().__init__(text)
@@ -28,7 +28,7 @@ class Partial(Exception):
 
 
 def network(name: str, state_dict: Path | None, size: int) -> torch.nn.Module:
-    """A network of torchvision, or what MODULE:FUNCTION gives, in evaluation mode."""
+    """A torchvision network, or the result of MODULE:FUNCTION, in evaluation mode."""
     torch.manual_seed(0)
     if ":" in name:
         module, _, function = name.partition(":")
@@ -37,7 +37,7 @@ def network(name: str, state_dict: Path | None, size: int) -> torch.nn.Module:
         except (ImportError, AttributeError) as error:
             raise Unusable(str(error)) from error
         if not isinstance(made, torch.nn.Module):
-            raise Unusable(f"{name}() gives {type(made).__name__}, and no torch.nn.Module")
+            raise Unusable(f"{name}() returns {type(made).__name__}, not a torch.nn.Module")
     else:
         made = torchvision.models.get_model(name, weights=None, **ARGUMENTS.get(name, {}))
     if state_dict is not None:
@@ -50,21 +50,21 @@ def network(name: str, state_dict: Path | None, size: int) -> torch.nn.Module:
 
 
 def weights_of(path: Path) -> dict[str, Any]:
-    """The weights that a file of torch.save holds, alone or as "state_dict" among what else training needs."""
+    """The weights in a file of torch.save, alone or as "state_dict" of a training checkpoint."""
     try:
         # weights_only: a file of weights cannot run code.
         held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of PyTorch, pickle and zipfile, of many kinds
-        raise Unusable(f"{path} is no file of weights that torch.load reads: {error}") from error
+        raise Unusable(f"{path} is not a file of weights for torch.load: {error}") from error
     if isinstance(held, dict) and isinstance(held.get("state_dict"), dict):
         held = held["state_dict"]
     if not isinstance(held, dict):
-        raise Unusable(f"{path} holds {type(held).__name__}, and no state_dict")
+        raise Unusable(f"{path} holds {type(held).__name__}, not a state_dict")
     return held
 
 
 def settle(made: torch.nn.Module, size: int) -> None:
-    """Gives batch normalizations the statistics of random images; with those of a new network, signals fade."""
+    """Sets batch normalizations to the statistics of random images; with those of a new network, signals fade."""
     made.train()
     for module in made.modules():
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
@@ -74,10 +74,10 @@ def settle(made: torch.nn.Module, size: int) -> None:
 
 
 def freeze(made: torch.nn.Module) -> None:
-    """Makes buffers parameters: torch-mlir hands buffers over as arguments of the function."""
+    """Turns buffers into parameters: torch-mlir passes buffers as arguments of the function."""
     for module in made.modules():
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            # Counts for training alone.
+            # Used only in training.
             module.num_batches_tracked = None
         for name, buffer in list(module.named_buffers(recurse=False)):
             if buffer.dtype.is_floating_point:
@@ -86,7 +86,7 @@ def freeze(made: torch.nn.Module) -> None:
 
 
 def check_pools(made: torch.nn.Module, shape: tuple[int, ...]) -> None:
-    """Fails for adaptive poolings whose windows differ in size: torch-mlir stops at them, or crashes."""
+    """Fails for adaptive poolings whose windows differ in size: torch-mlir rejects them, or crashes."""
 
     def look(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         size = module.output_size if isinstance(module.output_size, tuple) else (module.output_size,) * 2
@@ -110,7 +110,7 @@ def check_pools(made: torch.nn.Module, shape: tuple[int, ...]) -> None:
 
 
 class Groups(torch.nn.Module):
-    """A convolution of groups of channels as a convolution for each of them."""
+    """A grouped convolution as one convolution per group."""
 
     def __init__(self, whole: torch.nn.Conv2d) -> None:
         super().__init__()
@@ -134,13 +134,13 @@ class Groups(torch.nn.Module):
             self.parts.append(part)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """The convolutions side by side."""
+        """The concatenated results of the convolutions."""
         inputs = torch.split(images, self.channels, dim=1)
         return torch.cat([part(own) for part, own in zip(self.parts, inputs, strict=True)], dim=1)
 
 
 def without_groups(made: torch.nn.Module) -> torch.nn.Module:
-    """The same network, in which convolutions of groups are taken apart: torch-mlir does not write them as TOSA.
+    """The same network with grouped convolutions split: torch-mlir does not lower them to TOSA.
 
     Those of one channel a group, depthwise convolutions, it does.
     """
@@ -163,13 +163,13 @@ def without_groups(made: torch.nn.Module) -> torch.nn.Module:
 
 
 def export(made: torch.nn.Module, stem: Path, shape: tuple[int, ...], samples: int) -> list[Path]:
-    """Writes both levels, inputs, and PyTorch's outputs for them; gives the files."""
+    """Writes both levels, inputs, and PyTorch's outputs for them; returns the files."""
     check_pools(made, shape)
     images = torch.randn(samples, *shape[1:])
     with torch.no_grad():
         outputs: Any = [made(image[None]) for image in images]
     if not all(isinstance(output, torch.Tensor) for output in outputs):
-        raise Unusable(f"the network gives {type(outputs[0]).__name__}, one tensor is expected")
+        raise Unusable(f"the network returns {type(outputs[0]).__name__}, expected one tensor")
     written = [save(stem, "input", images.numpy()), save(stem, "output", torch.cat(outputs).numpy())]
     failed = []
     for level, output_type in LEVELS.items():
@@ -190,10 +190,10 @@ def export(made: torch.nn.Module, stem: Path, shape: tuple[int, ...], samples: i
 
 
 def reason(error: Exception) -> str:
-    """The line of torch-mlir's message that says what is wrong."""
+    """The line of torch-mlir's message with the error."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = next((line for line in lines if "error:" in line), lines[0] if lines else type(error).__name__)
-    # The diagnostics themselves go to standard error at once.
+    # The diagnostics themselves go directly to standard error.
     return said.removesuffix(" with the following diagnostics:")
 
 

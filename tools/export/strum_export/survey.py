@@ -11,11 +11,11 @@ from .names import READY, TORCHVISION, size_of
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "networks.md"
-# What is on the way: programs, and one network at a time.
+# Intermediate files: programs, and one network at a time.
 WORK = ROOT / "target" / "survey"
 DOORS = ("linalg", "tosa")
 
-# Rows and columns of the input: small where a family allows it, so that the whole takes minutes.
+# Rows and columns of the input: small where a family allows it, so that the survey takes minutes.
 SIZES = {"alexnet": 224, "vgg11": 224, "vgg11_bn": 224, "inception_v3": 128}
 SMALL = 64
 FAMILIES = (
@@ -45,7 +45,7 @@ random images, compiled for `flexnn-16x16` and run on the simulator. `tools/surv
 
 @dataclass
 class Row:
-    """What came of a network at one door."""
+    """The outcome of a network at one door."""
 
     network: str
     size: int
@@ -58,11 +58,11 @@ class Row:
 
 
 class Failed(Exception):
-    """A command that did not succeed; the text says which, and what it said."""
+    """A failed command; the text has the command and its output."""
 
 
 def run(*command: str | Path) -> str:
-    """What a command prints."""
+    """The output of a command."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     if done.returncode != 0:
         said = [line for line in (done.stderr or done.stdout).splitlines() if "error" in line] or [done.stderr[-300:]]
@@ -71,7 +71,7 @@ def run(*command: str | Path) -> str:
 
 
 def at_door(name: str, size: int, door: str, folder: Path) -> Row:
-    """Evaluates, quantizes, compiles and runs a network that is exported already."""
+    """Evaluates, quantizes, compiles and runs an exported network."""
     network, images, answers = (folder / f"{name}.{end}" for end in (f"{door}.mlirbc", "input.npy", "output.npy"))
     if not network.is_file():
         raise Failed("tools/zoo has not written it")
@@ -87,7 +87,7 @@ def at_door(name: str, size: int, door: str, folder: Path) -> Row:
 
 
 def main() -> int:
-    """Surveys the networks that are named, or all families, whose table then goes into the page."""
+    """Surveys the named networks, or all families, whose table is then written to the page."""
     parser = argparse.ArgumentParser(prog="tools/survey", description=__doc__)
     parser.add_argument(
         "networks", nargs="*", metavar="NAME", help="networks of tools/zoo --list [default: those of the page]"
@@ -103,7 +103,7 @@ def main() -> int:
     for name in arguments.networks or FAMILIES:
         size = SIZES.get(name, min(SMALL, size_of(name)))
         zoo = [ROOT / "tools" / "zoo", name, "--size", str(size), "-o", WORK]
-        # What fails is missing afterwards; the doors say so.
+        # Failed exports are missing afterwards; the doors report it.
         subprocess.run(zoo, stdout=subprocess.DEVNULL, check=False)
         for door in DOORS:
             try:

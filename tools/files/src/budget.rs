@@ -1,37 +1,37 @@
-//! One memory limit for the process. What is large is claimed here before it is allocated: files that are read, constants that are
-//! written out, tensors of the simulator.
+//! One memory limit for the process. Large allocations are claimed here first: input files, expanded constants, tensors of the
+//! simulator.
 //!
-//! Invariant: the claims that are held never add up to more than the limit.
+//! Invariant: the live claims never exceed the limit in total.
 
 use std::ffi::OsStr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The limit that was set, in bytes; 0 if none was.
+/// The configured limit, in bytes; 0 if none.
 static LIMIT: AtomicU64 = AtomicU64::new(0);
 
 /// The option that sets the limit, in messages; another one if it was named before the first message.
 static OPTION: OnceLock<&str> = OnceLock::new();
 
-/// Bytes of the claims that are held.
+/// Bytes of the live claims.
 static HELD: AtomicU64 = AtomicU64::new(0);
 
-/// Smallest limit, in bytes: less than that, and no tool could begin.
+/// Minimum limit, in bytes: with less, no tool could start.
 pub const MIN_LIMIT: u64 = 64 << 20;
 
-/// From so many bytes on, [`check`] looks at what the process really has in memory.
+/// From this many bytes on, [`check`] measures the resident memory of the process.
 const LARGE: u64 = 1 << 20;
 
-/// Something would need more memory than the limit leaves.
+/// An allocation would exceed the memory limit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{what}: {needed} bytes are needed beside {held} in use, the memory limit is {limit} bytes; {} raises it",
     option()
 )]
 pub struct OverLimit {
-    /// What the memory is for.
+    /// Purpose of the memory.
     pub what: String,
-    /// Bytes that it needs.
+    /// Bytes needed.
     pub needed: u64,
     /// Bytes that other claims hold.
     pub held: u64,
@@ -39,27 +39,27 @@ pub struct OverLimit {
     pub limit: u64,
 }
 
-/// Bytes that are set aside. They are free again when it is dropped.
+/// A claim on memory, released when dropped.
 #[derive(Debug)]
 #[must_use = "the bytes are free again when the claim is dropped"]
 pub struct Claim(u64);
 
 impl Claim {
-    /// Bytes that are set aside.
+    /// Bytes claimed.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.0
     }
 
-    /// Sets more bytes aside, if they are less than `bytes`.
+    /// Grows the claim to `bytes`, if it is smaller.
     ///
     /// # Errors
-    /// When the limit does not leave so many; the claim stays as it was.
+    /// When the limit does not allow it; the claim is unchanged.
     pub fn grow_to(&mut self, what: &str, bytes: u64) -> Result<(), OverLimit> {
         let Some(more) = bytes.checked_sub(self.0) else { return Ok(()) };
         let added = claim(what, more)?;
         self.0 = self.0.saturating_add(more);
-        // Its bytes are this claim's now.
+        // Takes over the bytes of another claim.
         std::mem::forget(added);
         Ok(())
     }
@@ -79,7 +79,7 @@ pub fn option() -> &'static str {
 
 /// Names the option that sets the limit, for messages. To be called once, at the start.
 pub fn name_option(name: &'static str) {
-    // A second name changes nothing.
+    // A second name has no effect.
     let _ = OPTION.set(name);
 }
 
@@ -88,7 +88,7 @@ pub fn set_limit(bytes: u64) {
     LIMIT.store(bytes.max(1), Ordering::Relaxed);
 }
 
-/// The limit, in bytes: the one that was set, or that of this computer.
+/// The limit, in bytes: the configured one, or that of this computer.
 #[must_use]
 pub fn limit() -> u64 {
     match LIMIT.load(Ordering::Relaxed) {
@@ -97,20 +97,20 @@ pub fn limit() -> u64 {
     }
 }
 
-/// Bytes in use: those of the claims, or those of the process that are in memory if these are more.
+/// Bytes in use: those of the claims, or the resident memory of the process if that is larger.
 #[must_use]
 pub fn held() -> u64 {
     HELD.load(Ordering::Relaxed).max(resident())
 }
 
-/// Bytes that are not in use.
+/// Available bytes.
 #[must_use]
 pub fn left() -> u64 {
     limit().saturating_sub(held())
 }
 
-/// The limit of this computer, in bytes: what a control group, `ulimit -v` or the installed memory allows, less an eighth for
-/// everything that is not claimed.
+/// The limit of this computer, in bytes: the limit of the control group, of `ulimit -v` or the installed memory, less an
+/// eighth for unclaimed allocations.
 #[must_use]
 pub fn default_limit() -> u64 {
     static DEFAULT: OnceLock<u64> = OnceLock::new();
@@ -126,10 +126,10 @@ pub fn default_limit() -> u64 {
     })
 }
 
-/// Sets bytes aside for as long as the claim lives.
+/// Claims bytes for as long as the claim lives.
 ///
 /// # Errors
-/// When the limit does not leave so many.
+/// When the limit does not allow it.
 pub fn claim(what: &str, bytes: u64) -> Result<Claim, OverLimit> {
     let limit = limit();
     let fits = |held: u64| held.checked_add(bytes).filter(|&sum| sum <= limit);
@@ -139,11 +139,10 @@ pub fn claim(what: &str, bytes: u64) -> Result<Claim, OverLimit> {
     }
 }
 
-/// Asks whether so many bytes could be allocated now. For many bytes it counts, too, what the process has in memory and has not
-/// claimed.
+/// Checks whether this many bytes could be allocated now. For large sizes it also counts resident memory that was not claimed.
 ///
 /// # Errors
-/// When the limit does not leave so many.
+/// When the limit does not allow it.
 pub fn check(what: &str, bytes: u64) -> Result<(), OverLimit> {
     let held = if bytes < LARGE { HELD.load(Ordering::Relaxed) } else { held() };
     let limit = limit();
@@ -153,7 +152,7 @@ pub fn check(what: &str, bytes: u64) -> Result<(), OverLimit> {
     }
 }
 
-/// A buffer without elements that has room for so many bytes, if the limit and the system give them.
+/// An empty buffer with capacity for this many bytes, if the limit and the system allow it.
 ///
 /// # Errors
 /// When one of them does not.
@@ -164,21 +163,21 @@ pub fn buffer(what: &str, bytes: u64) -> Result<Vec<u8>, OverLimit> {
     if given { Ok(buffer) } else { Err(refused(what, bytes)) }
 }
 
-/// The error for bytes that the system did not give, though the limit leaves them.
+/// The error for an allocation that the system refused within the limit.
 #[must_use]
 pub fn refused(what: &str, bytes: u64) -> OverLimit {
     let what = format!("{what}, refused by the system");
     OverLimit { what, needed: bytes, held: held(), limit: limit() }
 }
 
-/// Bytes of the process that are in memory; 0 where the system does not tell.
+/// Resident bytes of the process; 0 where the system does not report them.
 fn resident() -> u64 {
     let pages = || std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse::<u64>().ok();
     let page = u64::try_from(rustix::param::page_size()).unwrap_or(0);
     pages().map_or(0, |pages| pages.saturating_mul(page))
 }
 
-/// Takes every `NAME=SIZE` out of the arguments, and sets the limit to the last. Messages then speak of this option.
+/// Removes every `NAME=SIZE` from the arguments, and sets the limit to the last. Messages then name this option.
 ///
 /// # Errors
 /// What is wrong with the size; for wrong usage.
@@ -204,7 +203,7 @@ pub fn take_option<S: AsRef<OsStr>>(
 /// A number of bytes on the command line: `2GB`, `512MiB`, `1000000000`.
 ///
 /// # Errors
-/// No such number, or less than [`MIN_LIMIT`].
+/// Not a valid size, or less than [`MIN_LIMIT`].
 pub fn parse(text: &str) -> Result<u64, String> {
     let bytes = parse_size::parse_size(text)
         .map_err(|error| format!("{error}; expected a number of bytes such as 2GB or 512MiB"))?;
@@ -227,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_wrong_size_is_wrong_usage() {
-        // A right one would change the limit for the other tests.
+        // A valid one would change the limit for the other tests.
         let take = |arguments: &[&'static str]| take_option("--x-limit", arguments.to_vec());
         assert_eq!(take(&["tool", "--x", "file"]), Ok(vec!["tool", "--x", "file"]));
         assert_eq!(take(&["--x-limit"]).unwrap_err(), "--x-limit takes a size: --x-limit=2GB");

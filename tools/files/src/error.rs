@@ -8,7 +8,7 @@ use crate::OverLimit;
 /// Why files could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The arguments make no sense: wrong usage, whatever the files hold.
+    /// The arguments make no sense: wrong usage, independent of the files' contents.
     #[error("{0}")]
     Usage(String),
     /// The operating system refused.
@@ -16,48 +16,48 @@ pub enum FileError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's message.
         error: io::Error,
     },
-    /// The file is not what it should be.
+    /// A file with invalid contents.
     #[error("{}: {reason}", path.display())]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong, with what was expected and found.
+        /// The error, with what was expected and found.
         reason: String,
     },
-    /// The file is larger than any that is read.
+    /// The file exceeds the maximum size.
     #[error("{}: larger than the limit of {most} bytes", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// Most bytes that are read.
+        /// Maximum size in bytes.
         most: u64,
     },
-    /// The memory limit does not leave room for the file.
+    /// The memory limit does not allow reading the file.
     #[error("{}: {over}", path.display())]
     Limit {
         /// The file.
         path: PathBuf,
-        /// Which limit, and what was needed.
+        /// The limit and the requested size.
         over: OverLimit,
     },
 }
 
 impl FileError {
-    /// A file that is not what it should be.
+    /// A file with invalid contents.
     pub fn content(path: &Path, reason: impl Into<String>) -> FileError {
         FileError::Content { path: path.to_owned(), reason: reason.into() }
     }
 
-    /// Gives an error of the system the name of the file.
+    /// Adds the name of the file to a system error.
     pub fn io(path: &Path) -> impl FnOnce(io::Error) -> FileError {
         let path = path.to_owned();
         |error| FileError::Io { path, error }
     }
 
-    /// Whether more was asked for than a limit or this computer allows.
+    /// Whether a limit or this computer's resources were exceeded.
     #[must_use]
     pub fn is_limit(&self) -> bool {
         match self {
@@ -67,7 +67,7 @@ impl FileError {
         }
     }
 
-    /// What is wrong, without the name of the file.
+    /// The error, without the name of the file.
     #[must_use]
     pub fn reason(&self) -> String {
         match self {
@@ -78,7 +78,7 @@ impl FileError {
         }
     }
 
-    /// Gives a limit the name of the file.
+    /// Adds the name of the file to a limit error.
     pub fn limit(path: &Path) -> impl FnOnce(OverLimit) -> FileError {
         let path = path.to_owned();
         |over| FileError::Limit { path, over }

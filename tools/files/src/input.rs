@@ -1,4 +1,4 @@
-//! Reading: `-` is standard input, devices are refused, and what is read is bounded before it is allocated.
+//! Reading: `-` is standard input, devices are refused, and sizes are bounded before allocation.
 
 use std::fs::{File, FileType, Metadata};
 use std::io::{self, IsTerminal, Read};
@@ -9,16 +9,16 @@ use std::path::Path;
 use crate::budget::{self, OverLimit};
 use crate::error::FileError;
 
-/// Most bytes of a text that a person or a tool writes: strategies, packings, reports.
+/// Maximum size of a text written by a person or a tool: strategies, packings, reports.
 pub const MAX_TEXT: u64 = 1 << 28;
 
-/// Most bytes of a machine file.
+/// Maximum size of a machine file.
 pub const MAX_MACHINE: u64 = 1 << 20;
 
-/// Part of what the memory limit leaves that a pipe may fill: nobody knows how long it is, and the buffer grows by copies.
+/// Share of the available memory that a pipe may fill: its length is unknown, and the buffer grows by copies.
 const PIPE_SHARE: u64 = 4;
 
-/// Something that was read.
+/// An input that was read.
 #[derive(Clone, Debug)]
 pub struct Input {
     /// The path as text, or `<stdin>`.
@@ -33,10 +33,10 @@ pub fn is_standard(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Reads a file, a pipe, or standard input for `-`: at most `most` bytes, and what the memory limit leaves.
+/// Reads a file, a pipe, or standard input for `-`: at most `most` bytes, and within the memory limit.
 ///
 /// # Errors
-/// No such file, a folder, a device, or more bytes than that.
+/// A missing file, a folder, a device, or more bytes than that.
 pub fn read(path: &Path, most: u64) -> Result<Input, FileError> {
     if !is_standard(path) {
         let (file, metadata) = open(path)?;
@@ -45,7 +45,7 @@ pub fn read(path: &Path, most: u64) -> Result<Input, FileError> {
     }
     let name = Path::new("<stdin>");
     let stdin = io::stdin();
-    // A second handle, since the one of the standard library reads through a buffer and does not tell what it is.
+    // A second handle, since the standard library's is buffered and does not expose the file type.
     let file = File::from(stdin.as_fd().try_clone_to_owned().map_err(FileError::io(name))?);
     let metadata = file.metadata().map_err(FileError::io(name))?;
     if !stdin.is_terminal() {
@@ -76,10 +76,10 @@ pub fn read_text_within(path: &Path, most: u64) -> Result<String, FileError> {
 /// Opens a file or pipe.
 ///
 /// # Errors
-/// No such file, a folder, or a device.
+/// A missing file, a folder, or a device.
 pub fn open(path: &Path) -> Result<(File, Metadata), FileError> {
     let about = std::fs::metadata(path).map_err(FileError::io(path))?;
-    // Before it is opened: some devices do something when they are.
+    // Checked before opening: some devices have side effects on open.
     check_type(path, about.file_type())?;
     let file = File::open(path).map_err(FileError::io(path))?;
     let metadata = file.metadata().map_err(FileError::io(path))?;
@@ -87,10 +87,10 @@ pub fn open(path: &Path) -> Result<(File, Metadata), FileError> {
     Ok((file, metadata))
 }
 
-/// Reads at most `most` bytes of a stream whose length is not known, called `name` in errors.
+/// Reads at most `most` bytes of a stream of unknown length, called `name` in errors.
 ///
 /// # Errors
-/// An error of the stream, or more bytes than `most` or a part of what the memory limit leaves.
+/// An error of the stream, or more bytes than `most` or a share of the available memory.
 pub fn read_stream(name: &Path, stream: impl Read, most: u64) -> Result<Vec<u8>, FileError> {
     let left = budget::left() / PIPE_SHARE;
     let cap = most.min(left);
@@ -117,7 +117,7 @@ fn read_file(path: &Path, file: File, metadata: &Metadata, most: u64) -> Result<
         return Err(too_large(path, most));
     }
     let mut bytes = budget::buffer("the file", size).map_err(FileError::limit(path))?;
-    // A file of /proc has no size of its own, and others may grow.
+    // A file of /proc has no size, and others may grow.
     if size == 0 {
         return read_stream(path, file, most);
     }

@@ -1,7 +1,7 @@
 //! Files of all tools: inputs are bounded, outputs are written whole or not at all, lost output is an error.
 //!
 //! Invariant: nothing here allocates more than the [memory limit](budget::limit) allows, and no temporary file outlives the
-//! process, however it ends (where the file system has no unnamed files: unless it is killed).
+//! process, however it ends (on file systems without unnamed files: unless it is killed).
 
 pub mod budget;
 mod error;

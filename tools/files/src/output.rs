@@ -14,11 +14,10 @@ use crate::error::FileError;
 use crate::input::is_standard;
 use crate::staged::Staged;
 
-/// Refuses a place that no file can be written to, and to send binary data to a terminal. To be asked before work that takes long;
-/// leaves nothing behind.
+/// Refuses unwritable destinations, and binary data to a terminal. To be called before long work; leaves no files behind.
 ///
 /// # Errors
-/// What keeps the file from being written.
+/// When the file cannot be written.
 pub fn check_sink(path: &Path, binary: bool) -> Result<(), FileError> {
     if is_standard(path) {
         if binary && io::stdout().is_terminal() {
@@ -28,7 +27,7 @@ pub fn check_sink(path: &Path, binary: bool) -> Result<(), FileError> {
         return Ok(());
     }
     let kind = fs::metadata(path).map(|m| m.file_type());
-    // The reader of a pipe takes the first writer's end for its own.
+    // The reader of a pipe would take the end of this probe for the end of the data.
     if kind.as_ref().is_ok_and(FileTypeExt::is_fifo) {
         return Ok(());
     }
@@ -56,18 +55,18 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     staged.commit()
 }
 
-/// Writes to standard output. A reader that has seen enough (`| head`) is no failure.
+/// Writes to standard output. A reader that closes early (`| head`) is not a failure.
 ///
-/// A standard output that is closed when the process begins is `/dev/null`: Rust's runtime opens that in its place, so that no
-/// file gets its number.
+/// If standard output is closed at process start, it is `/dev/null`: Rust's runtime opens that instead, so that no file gets
+/// its descriptor.
 ///
 /// # Errors
-/// When the system refuses, for instance since the disk is full.
+/// When the system refuses, for instance because the disk is full.
 pub fn print(bytes: &[u8]) -> Result<(), FileError> {
     if bytes.is_empty() {
         return Ok(());
     }
-    // A second handle, since the one of the standard library takes a descriptor that cannot be written to for success.
+    // A second handle, since the standard library's treats an unwritable descriptor as success.
     let stdout = io::stdout().lock();
     let written = stdout.as_fd().try_clone_to_owned().and_then(|fd| File::from(fd).write_all(bytes));
     match written {
@@ -78,7 +77,7 @@ pub fn print(bytes: &[u8]) -> Result<(), FileError> {
     }
 }
 
-/// Writes a text with the styles of a terminal to standard output, without them where that is no terminal.
+/// Writes styled text to standard output; without styles if that is not a terminal.
 ///
 /// # Errors
 /// As [`print`].
@@ -89,9 +88,10 @@ pub fn print_styled(text: &str) -> Result<(), FileError> {
     print(&styled.into_inner())
 }
 
-/// Lets a write that exceeds `ulimit -f` fail instead of ending the process. To be called once, at the start.
+/// Makes a write that exceeds `ulimit -f` fail instead of ending the process. To be called once, at the
+/// start.
 pub fn ignore_file_size_signal() {
-    // A handler that only sets a flag; where there can be none, the signal ends the process as it would without.
+    // The handler only sets a flag; if it cannot be installed, the signal ends the process as by default.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
 }
 

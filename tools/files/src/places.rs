@@ -1,6 +1,6 @@
-//! What a command reads and where it writes, looked at before the work begins.
+//! The files that a command reads and writes, checked before the work begins.
 //!
-//! Invariant: after [`Places::check`] no output is lost, since another one, or what is still to be read, has its name.
+//! Invariant: after [`Places::check`] no output overwrites another one, or an input that is still to be read.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,9 +15,9 @@ use crate::staged::follow;
 pub struct Places {
     inputs: Vec<(&'static str, PathBuf)>,
     outputs: Vec<(&'static str, PathBuf)>,
-    /// Outputs in a folder that is made later.
+    /// Outputs in a folder that is created later.
     kept: Vec<(&'static str, PathBuf)>,
-    /// Options for which `-` is no standard output.
+    /// Options for which `-` is not standard output.
     files_only: Vec<&'static str>,
 }
 
@@ -55,7 +55,7 @@ impl Places {
         self.writes(option, paths)
     }
 
-    /// A folder that is made where there is none, and files in it.
+    /// A folder that is created if missing, and files in it.
     #[must_use]
     pub fn keeps<P: Into<PathBuf>>(
         mut self,
@@ -66,10 +66,10 @@ impl Places {
         self
     }
 
-    /// Refuses outputs that would overwrite each other or what is read, and places that no file can be written to.
+    /// Refuses outputs that would overwrite each other or an input, and unwritable destinations.
     ///
     /// # Errors
-    /// What is wrong with which option.
+    /// The option and its conflict.
     pub fn check(&self) -> Result<(), FileError> {
         let pair = |(option, path): &'_ (&'static str, PathBuf)| (*option, path.clone());
         let outputs: Vec<_> = self.outputs.iter().chain(&self.kept).map(pair).collect();
@@ -98,10 +98,10 @@ impl Places {
 }
 
 /// Refuses outputs that would overwrite each other; each comes with the option that names it. Standard output can be given once,
-/// devices and pipes as often as one likes.
+/// devices and pipes any number of times.
 ///
 /// # Errors
-/// Two outputs in one file, also if links lead there.
+/// Two outputs in one file, also through links.
 pub fn check_distinct<'p>(outputs: impl IntoIterator<Item = (&'p str, &'p Path)>) -> Result<(), FileError> {
     let mut seen: Vec<(&str, PathBuf)> = Vec::new();
     for (option, path) in outputs {
@@ -120,14 +120,14 @@ pub fn check_distinct<'p>(outputs: impl IntoIterator<Item = (&'p str, &'p Path)>
     Ok(())
 }
 
-/// The one name of a file, whatever links and dots lead there; a file that does not exist yet has one as well.
+/// The canonical name of a file, through links and dots; a file that does not exist yet has one as well.
 ///
 /// # Errors
-/// Links in a circle.
+/// A cycle of links.
 pub fn resolve(path: &Path) -> Result<PathBuf, FileError> {
     let path = follow(path)?;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // A folder that does not exist is an error of its own, later.
+    // A missing folder is a separate error, later.
     let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     Ok(match path.file_name() {
         Some(name) => folder.join(name),
@@ -135,7 +135,7 @@ pub fn resolve(path: &Path) -> Result<PathBuf, FileError> {
     })
 }
 
-/// The one name of a place; nothing for what can take several outputs.
+/// The canonical name of a destination; nothing for one that can receive several outputs.
 fn place(path: &Path) -> Result<Option<PathBuf>, FileError> {
     if is_standard(path) {
         return Ok(Some(path.to_owned()));

@@ -1,7 +1,7 @@
-//! A file in the making, which appears under its name once it is complete.
+//! A staged file, which appears under its name once it is complete.
 //!
-//! Invariant: it has no name before that, so that it is gone when the process ends, however that happens. Where the file system
-//! has no unnamed files it gets a name beside its destination, which is removed when it is dropped and by the signals that end a
+//! Invariant: it has no name before that, so that it vanishes when the process ends, for whatever reason. On file systems
+//! without unnamed files it gets a temporary name beside its destination, which is removed on drop and by the signals that end a
 //! process.
 
 use std::ffi::OsString;
@@ -20,25 +20,25 @@ use tempfile::TempPath;
 
 use crate::error::FileError;
 
-/// Most symbolic links that are followed to where a file will be.
+/// Maximum number of symbolic links followed to the destination.
 const MAX_LINKS: usize = 40;
 
-/// Names that are tried beside a destination.
+/// Number of temporary names tried beside a destination.
 const MAX_NAMES: u32 = 1000;
 
-/// A file in the making.
+/// A staged file.
 pub struct Staged {
     file: File,
-    /// The name beside the destination, where there must be one.
+    /// The temporary name, where one is required.
     name: Option<Named>,
     path: PathBuf,
 }
 
 impl Staged {
-    /// Begins a file that will be at `path`. A symbolic link stays one: what it points to is replaced or made.
+    /// Starts a file for `path`. A symbolic link is kept: its target is replaced or created.
     ///
     /// # Errors
-    /// When there is something else than a file, or its folder cannot be written to.
+    /// When the path exists and is not a file, or its folder is not writable.
     pub fn create(path: &Path) -> Result<Staged, FileError> {
         let path = follow(path)?;
         if fs::metadata(&path).is_ok_and(|m| !m.is_file()) {
@@ -46,7 +46,8 @@ impl Staged {
         }
         match unnamed(folder(&path)) {
             Ok(file) => Ok(Staged { file, name: None, path }),
-            // Some file systems have no unnamed files, and some kernels take the request for one for a folder.
+            // Some file systems have no unnamed files, and some kernels mistake the request for one for a
+            // folder.
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => {
                 // The error of a missing folder would name the temporary file.
                 fs::metadata(folder(&path)).map_err(FileError::io(&path))?;
@@ -59,20 +60,20 @@ impl Staged {
     fn named(path: PathBuf) -> Result<Staged, FileError> {
         use std::os::unix::fs::PermissionsExt;
         let mut builder = tempfile::Builder::new();
-        // As any new file: the user's mask decides.
+        // As for any new file: the user's mask decides.
         builder.permissions(fs::Permissions::from_mode(0o666));
         let temporary = builder.tempfile_in(folder(&path)).map_err(FileError::io(&path))?;
         let (file, name) = temporary.into_parts();
         Ok(Staged { file, name: Some(Named::new(name)), path })
     }
 
-    /// Where the file will be.
+    /// The destination.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The open file, for what writes by its descriptor.
+    /// The open file, for writers that use its descriptor.
     #[must_use]
     pub fn file(&self) -> &File {
         &self.file
@@ -86,7 +87,7 @@ impl Staged {
         self.file.write_all(bytes).map_err(FileError::io(&self.path))
     }
 
-    /// Puts the file in its place.
+    /// Moves the file to its destination.
     ///
     /// # Errors
     /// When the system refuses.
@@ -115,7 +116,7 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Where symbolic links lead, also if there is nothing yet.
+/// The target of symbolic links, also if it does not exist yet.
 pub(crate) fn follow(path: &Path) -> Result<PathBuf, FileError> {
     let mut at = path.to_owned();
     for _ in 0..MAX_LINKS {
@@ -128,7 +129,7 @@ pub(crate) fn follow(path: &Path) -> Result<PathBuf, FileError> {
     Err(FileError::content(path, "too many levels of symbolic links"))
 }
 
-/// A file without a name in a folder; the user's mask decides who may read it.
+/// An unnamed file in a folder; the user's mask decides who may read it.
 fn unnamed(folder: &Path) -> Result<File, Errno> {
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     rustix::fs::openat(CWD, folder, flags, Mode::from_raw_mode(0o666)).map(File::from)
@@ -163,7 +164,7 @@ fn link(file: &File, path: &Path) -> io::Result<()> {
 /// The names that a signal removes.
 static NAMES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// A name beside a destination, known to the watcher of signals for as long as it lives.
+/// A temporary name beside a destination, registered with the signal watcher while it lives.
 struct Named {
     name: TempPath,
     known: Known,
@@ -206,7 +207,7 @@ fn watch_signals() {
             let _ = signal_hook::low_level::emulate_default_handler(signal);
         }
     };
-    // Without a thread the names stay, and nothing else is lost.
+    // Without a thread the temporary names remain; nothing else is lost.
     let _ = thread::Builder::new().name("signals".into()).spawn(watch);
 }
 
@@ -221,7 +222,7 @@ mod tests {
         names
     }
 
-    /// Both ways of making a file.
+    /// Both ways of creating a file.
     fn both(folder: &Path, name: &str) -> [Staged; 2] {
         [Staged::create(&folder.join(name)).unwrap(), Staged::named(folder.join(name)).unwrap()]
     }

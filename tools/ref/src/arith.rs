@@ -2,21 +2,21 @@
 
 use crate::{Dtype, Invalid, require};
 
-/// Remembers whether a value left the range in which the specification says what it is.
+/// Records whether a value left the range in which the specification defines the result.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     pub(crate) unpredictable: bool,
 }
 
 impl Watch {
-    /// An int32 result: wrapped, and noted where that changes it.
+    /// An int32 result: wrapped, and recorded where that changes it.
     pub(crate) fn int32(&mut self, value: i128) -> i64 {
         let wrapped = Dtype::I32.wrap(value);
         self.unpredictable |= i128::from(wrapped) != value;
         wrapped
     }
 
-    /// Notes a condition under which the specification says nothing.
+    /// Records a condition under which the specification leaves the result undefined.
     pub(crate) fn demand(&mut self, condition: bool) {
         self.unpredictable |= !condition;
     }
@@ -39,7 +39,7 @@ pub(crate) fn apply_scale_32(
     watch.int32((i128::from(value) * i128::from(multiplier) + round) >> shift)
 }
 
-/// `apply_scale_16`: the same with a single rounding, and without a demand on the value.
+/// `apply_scale_16`: the same with a single rounding, and without a constraint on the value.
 pub(crate) fn apply_scale_16(watch: &mut Watch, value: i64, multiplier: i64, shift: i64) -> i64 {
     let round = 1i128 << (shift - 1);
     watch.int32((i128::from(value) * i128::from(multiplier) + round) >> shift)
@@ -84,9 +84,9 @@ mod tests {
 
     #[test]
     fn double_rounding_begins_beyond_31() {
-        // 2^31 / 2^32 is one half; the first rounding adds a quarter more, or takes it away.
+        // 2^31 / 2^32 is one half; the first rounding adds or subtracts another quarter.
         let half = 1 << 30;
-        // At 31 there is no second rounding, which would make 0 a 1 and -1 a -1.
+        // At 31 there is no second rounding, which would turn 0 into 1 and -1 into -1.
         assert_eq!([0, -1, 1].map(|value| scale(value, half, 31, true)), [0, 0, 1]);
         assert_eq!([0, -1, 1].map(|value| scale(value, half, 31, false)), [0, 0, 1]);
         // (2^30 + 2^31 + 2^30) >> 32 = 1 against (2^30 + 2^31) >> 32 = 0.

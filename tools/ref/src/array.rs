@@ -1,6 +1,6 @@
-//! A PE array that is stepped every cycle: IDU, register-file halves, lanes, adder tree, PPE and ODU.
+//! A PE array simulated cycle by cycle: IDU, register-file halves, lanes, adder tree, PPE and ODU.
 //!
-//! It knows the machine as `docs/timing.md` describes it and shares no arithmetic with the formulas there: positions are
+//! It implements the machine as described in `docs/timing.md` and shares no arithmetic with the formulas there: positions are
 //! marked one by one, products are consumed lane by lane, bytes are counted as they pass. It takes plain numbers and is slow.
 //!
 //! ```
@@ -18,53 +18,53 @@ mod storage;
 
 use storage::pack;
 
-/// What there is.
+/// The resources of the array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Array {
-    /// Products of a PE in a cycle.
+    /// Products of a PE per cycle.
     pub lanes: u64,
-    /// Bytes that the IDU reads in a cycle.
+    /// Bytes that the IDU reads per cycle.
     pub read: u64,
-    /// Bytes that the ODU writes in a cycle.
+    /// Bytes that the ODU writes per cycle.
     pub write: u64,
-    /// Bytes that the SRAM's banks read and write together in a cycle.
+    /// Bytes that the SRAM's banks read and write together per cycle.
     pub banks: u64,
-    /// Bytes of an SRAM word.
+    /// Bytes per SRAM word.
     pub word: u64,
-    /// Outputs that the PPEs take in a cycle.
+    /// Outputs that the PPEs process per cycle.
     pub ppe: u64,
-    /// Half of the lanes only shift: low members take these, all others the rest.
+    /// Half of the lanes only shift: these process low members, the others the rest.
     pub half_shift: bool,
 }
 
 /// A tile of a convolution; triples are rows, columns, channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layer {
-    /// Input in the SRAM.
+    /// Input in SRAM.
     pub input: [u64; 3],
     /// Outputs.
     pub output: [u64; 3],
     /// Taps: rows and columns.
     pub kernel: [u64; 2],
-    /// Distance of windows.
+    /// Stride of windows.
     pub stride: [u64; 2],
-    /// Distance of taps.
+    /// Stride of taps.
     pub dilation: [u64; 2],
     /// Position of the first tap of the first window.
     pub origin: [i64; 2],
-    /// Every output channel sums over one input channel alone.
+    /// Every output channel sums over a single input channel.
     pub depthwise: bool,
-    /// Bytes of the stored weights of an output channel; depthwise, of all of them.
+    /// Bytes of the stored weights per output channel; depthwise, of all of them.
     pub set_bytes: u64,
-    /// Weights of a block and low members of it; `[1, 0]` if weights are not packed.
+    /// Weights per block and low members of it; `[1, 0]` if weights are not packed.
     pub packed: [u64; 2],
-    /// Pixels have a gap behind their channels.
+    /// Pixels have a gap after their channels.
     pub gap: bool,
     /// Bytes of the lookup table.
     pub lut: u64,
-    /// Sums come from the SRAM, 4 bytes each.
+    /// Sums come from SRAM, 4 bytes each.
     pub sums_in: bool,
-    /// Bytes of a stored output.
+    /// Bytes per stored output.
     pub out_bytes: u64,
 }
 
@@ -88,7 +88,7 @@ impl Default for Layer {
     }
 }
 
-/// The operand that a PE keeps from block to block.
+/// The stationary operand of a PE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stays {
     /// None.
@@ -108,9 +108,9 @@ pub struct Schedule {
     pub block: [u64; 3],
     /// PEs that split the input channels of an output.
     pub tree: u64,
-    /// What stays.
+    /// The stationary operand.
     pub stays: Stays,
-    /// Kernel columns and channels fill the lanes as one run.
+    /// Kernel columns and channels fill the lanes contiguously.
     pub fold: bool,
 }
 
@@ -120,14 +120,14 @@ impl Default for Schedule {
     }
 }
 
-/// What was seen.
+/// The results of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Cycles from the first byte read to the last byte written.
     pub cycles: u64,
-    /// Products, those with padding included.
+    /// Products, padding included.
     pub macs: u64,
-    /// Bytes read from the SRAM.
+    /// Bytes read from SRAM.
     pub read: u64,
     /// Bytes written to it.
     pub written: u64,
@@ -135,14 +135,14 @@ pub struct Seen {
     pub blocks: u64,
 }
 
-/// One block on its way.
+/// One block in flight.
 #[derive(Clone, Debug)]
 struct Block {
     /// Bytes to load, and of these, activations and weights.
     load: u64,
     acts: u64,
     weights: u64,
-    /// Bytes of an activation's pixel as it is.
+    /// Uncompressed bytes of an activation pixel.
     pixel: u64,
     /// Bytes to store.
     stored: u64,
@@ -154,7 +154,7 @@ struct Block {
     work: Vec<Vec<u64>>,
 }
 
-/// Steps through a tile.
+/// Simulates a tile.
 #[must_use]
 pub fn run(array: &Array, layer: &Layer, schedule: &Schedule) -> Seen {
     let (slices, products) = slices(array, layer, schedule);
@@ -168,23 +168,23 @@ pub fn run(array: &Array, layer: &Layer, schedule: &Schedule) -> Seen {
     Seen { macs: outputs * products, ..seen }
 }
 
-/// Which operands of a tile are not zero, and how many vectors of channels a PE holds at a time: a slice.
+/// Which operands of a tile are non-zero, and how many vectors of channels a PE holds at a time: a slice.
 pub struct Present<'a> {
     /// The input at a row, a column (both may lie in the padding) and a channel.
     pub act: &'a dyn Fn(i64, i64, u64) -> bool,
     /// The weight of an output channel at a tap row, a tap column and an input channel (depthwise: 0).
     pub weight: &'a dyn Fn(u64, u64, u64, u64) -> bool,
-    /// Vectors of a slice.
+    /// Vectors per slice.
     pub vectors: u64,
-    /// Whether PEs skip anything.
+    /// Whether PEs skip zeros.
     pub skips: bool,
     /// The result at a row, a column and a channel.
     pub result: &'a dyn Fn(u64, u64, u64) -> bool,
-    /// Whether input, weights and results are stored without their zeros.
+    /// Whether input, weights and results are stored zero-compressed.
     pub stored: [bool; 3],
 }
 
-/// Steps through a tile whose PEs skip zeros; its `macs` are the pairs that they took.
+/// Simulates a tile whose PEs skip zeros; its `macs` are the pairs that they computed.
 #[must_use]
 pub fn run_skipping(array: &Array, layer: &Layer, schedule: &Schedule, present: &Present<'_>) -> Seen {
     let mut blocks = blocks(array, layer, schedule);
@@ -222,7 +222,7 @@ pub fn run_skipping(array: &Array, layer: &Layer, schedule: &Schedule, present: 
     Seen { macs: pairs, ..seen }
 }
 
-/// Cycles that a PE of a tree takes for an output and these channels; adds up the pairs.
+/// Cycles that a PE of an adder tree needs for an output and these channels; adds up the pairs.
 fn taken(
     array: &Array,
     layer: &Layer,
@@ -244,7 +244,8 @@ fn taken(
             own += u64::from((present.act)(iy, ix, ic) && (present.weight)(oc, ky, kx, 0));
             continue;
         }
-        // Channels are dealt to the lanes of one PE of the tree after the other; the busiest lane decides.
+        // Channels are distributed over the lanes of one PE of the tree after another; the busiest lane
+        // decides.
         let mut busiest = 1;
         for lane in 0..array.lanes {
             let first = channels.start + pe * array.lanes + lane;
@@ -286,35 +287,35 @@ struct Idu {
     /// The block and the slice being fetched.
     block: usize,
     slice: usize,
-    /// Bytes of the block that are there.
+    /// Bytes of the block that have arrived.
     bytes: u64,
-    /// Slices that are there, of all blocks.
+    /// Slices that have arrived, of all blocks.
     ready: usize,
 }
 
-/// The array's work.
+/// The state of the array.
 #[derive(Debug, Default)]
 struct Mpe {
     block: usize,
     slice: usize,
-    /// Steps that each PE still has to do in the slice; empty if none is under way.
+    /// Remaining steps of each PE in the slice; empty if no slice is in progress.
     left: Vec<u64>,
-    /// Slices that are done, of all blocks.
+    /// Finished slices, of all blocks.
     done: usize,
-    /// When each block's sums came out of the adder tree.
+    /// When each block's sums left the adder tree.
     finished: Vec<u64>,
 }
 
 struct Stepper<'a> {
     array: &'a Array,
     blocks: &'a [Block],
-    /// Slices of a block.
+    /// Slices per block.
     slices: usize,
     out_bytes: u64,
     tree_delay: u64,
     idu: Idu,
     mpe: Mpe,
-    /// Blocks that are written as a whole, and outputs of the next one that the PPE has taken.
+    /// Blocks that are fully written, and outputs of the next one that the PPE has processed.
     drained: usize,
     taken: u64,
     /// Bytes between PPE and ODU.
@@ -336,7 +337,8 @@ impl Stepper<'_> {
         self.seen.cycles += 1;
     }
 
-    /// PPE and ODU, which writes what the PPE finished before and now as far as the banks have `bytes` left.
+    /// PPE and ODU, which writes earlier and current results of the PPE as far as the banks have `bytes`
+    /// left.
     fn drain(&mut self, now: u64, bytes: u64) {
         if let Some(block) = self.blocks.get(self.drained)
             && self.mpe.finished.get(self.drained).is_some_and(|&at| at <= now)
@@ -356,8 +358,8 @@ impl Stepper<'_> {
         }
     }
 
-    /// The IDU fills the half of the register files that the array does not use: it is at most a slice ahead. The cycles
-    /// that a block takes are dealt out evenly over its slices. Returns the bytes read.
+    /// The IDU fills the half of the register files that the array does not use: it is at most one slice ahead. The
+    /// cycles of a block are distributed evenly over its slices. Returns the bytes read.
     fn fetch(&mut self) -> u64 {
         let Some(block) = self.blocks.get(self.idu.block) else { return 0 };
         if self.idu.ready >= self.mpe.done + 2 {
@@ -379,7 +381,7 @@ impl Stepper<'_> {
         n
     }
 
-    /// Every PE does one step of one output; the array goes on when the last of them is through.
+    /// Every PE does one step of one output; the array advances when the slowest PE is done.
     fn compute(&mut self, now: u64, ready: usize, drained: usize) {
         let mpe = &mut self.mpe;
         let Some(block) = self.blocks.get(mpe.block) else { return };
@@ -411,8 +413,8 @@ impl Stepper<'_> {
 
 /// Steps of an output in every slice, and its products.
 ///
-/// The PEs of a tree take the products of a run (a tap, or with a fold a row of taps) from one queue each, as many as
-/// their lanes can take in a step; what the n-th step of every run needs is the n-th slice.
+/// The PEs of a tree consume the products of a run (a tap, or with a fold a row of taps) from one queue each, as many
+/// per step as they have lanes; the operands of the n-th step of every run are the n-th slice.
 fn slices(array: &Array, layer: &Layer, schedule: &Schedule) -> (Vec<u64>, u64) {
     let [kernel_h, kernel_w] = layer.kernel;
     let channels = if layer.depthwise { 1 } else { layer.input[2] };
@@ -421,13 +423,13 @@ fn slices(array: &Array, layer: &Layer, schedule: &Schedule) -> (Vec<u64>, u64) 
     let mut slices = Vec::new();
     let [width, low] = layer.packed;
     if layer.depthwise {
-        // One product a cycle; two cycles if the multipliers are but half and nothing is packed.
+        // One product per cycle; two cycles if half of the lanes are multipliers and nothing is packed.
         let each = if array.half_shift && width == 1 { 2 } else { 1 };
         return (vec![runs * each], runs);
     }
     if array.half_shift {
         // High members queue for multipliers, low ones for shifters; without packing all are high. In units of a
-        // `width`-th, since a block's members are spread over the lanes evenly.
+        // `width`-th, since a block's members are distributed evenly over the lanes.
         let per_step = schedule.tree * array.lanes * width;
         let (mut high, mut few) = (2 * products * (width - low), 2 * products * low);
         while high > 0 || few > 0 {
@@ -494,7 +496,7 @@ fn block(
     } else {
         in_c
     };
-    // Pixels that do not follow each other in memory are fetched in words.
+    // Non-contiguous pixels are fetched in whole words.
     let apart = layer.gap || channels < in_c || holes;
     let pixel = if apart { channels.next_multiple_of(array.word) } else { channels };
     let share = |bytes: u64| bytes * c.1 / out_c - bytes * c.0 / out_c;
@@ -511,7 +513,7 @@ fn block(
     if layer.sums_in {
         load += 4 * total;
     }
-    // Outputs are dealt out to the PEs along every dimension in runs.
+    // Outputs are distributed over the PEs along every dimension in contiguous runs.
     let parts = |(from, to): (u64, u64), pes: u64| {
         let each = (to - from).div_ceil(pes);
         (0..pes).map(move |p| (from + p * each).min(to)..(from + (p + 1) * each).min(to)).collect::<Vec<_>>()
@@ -532,8 +534,8 @@ fn block(
     Block { load, acts, weights, pixel, stored, total, places, work: Vec::new() }
 }
 
-/// Positions of the input along an axis that some tap of outputs `from..to` reads, and whether they are apart: with others
-/// between them, or but one of several.
+/// Positions of the input along an axis that some tap of outputs `from..to` reads, and whether they are not contiguous:
+/// with gaps, or one of several segments.
 fn touched(layer: &Layer, axis: usize, (from, to): (u64, u64)) -> (u64, bool) {
     let mut marks = vec![false; usize::try_from(layer.input[axis]).unwrap_or(0)];
     for output in from..to {

@@ -1,16 +1,16 @@
-//! Programs: nodes by index, each using earlier ones alone.
+//! Programs: nodes by index, each using only earlier ones.
 
 use crate::tensor::Tensor;
 use crate::{Invalid, Op, invalid};
 
-/// A node of the graph that gave it out.
+/// A node of the graph that returned it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub usize);
 
-/// Where a value comes from.
+/// The definition of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
-    /// Argument of that number.
+    /// Argument with this index.
     Input(usize),
     /// A constant.
     Const(Tensor),
@@ -26,14 +26,14 @@ pub struct Graph {
     outputs: Vec<NodeId>,
 }
 
-/// What a program computed.
+/// The results of evaluating a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
     /// The value of every node.
     pub values: Vec<Tensor>,
     /// The results.
     pub outputs: Vec<Tensor>,
-    /// The first node whose value the specification does not define, if there is one.
+    /// The first node whose value the specification does not define, if any.
     pub unpredictable: Option<NodeId>,
 }
 
@@ -74,7 +74,7 @@ impl Graph {
         &self.outputs
     }
 
-    /// Computes the whole program.
+    /// Evaluates the whole program.
     ///
     /// # Errors
     /// The number of arguments is wrong, a node uses one that is not before it, or an operator refuses its operands.
@@ -111,7 +111,7 @@ impl Graph {
     }
 }
 
-/// The value of a node, if it is already there.
+/// The value of a node, if already computed.
 fn value_of(values: &[Tensor], id: NodeId) -> Result<&Tensor, Invalid> {
     match values.get(id.0) {
         Some(value) => Ok(value),

@@ -1,15 +1,16 @@
 //! A naive evaluator of integer TOSA operators, the project's internal oracle.
 //!
-//! Every operator is written down as the text of the TOSA 1.0 specification has it, over plain `Vec<i64>`, with nothing in
-//! common with the compiler or the simulator: where they disagree with this crate, one of the two is wrong. Clarity comes
-//! before speed throughout.
+//! Every operator is written as in the text of the TOSA 1.0 specification, over plain `Vec<i64>`, sharing nothing with the
+//! compiler or the simulator: where they disagree with this crate, one of the two is wrong. Clarity comes before speed
+//! throughout.
 //!
-//! What the specification leaves unpredictable (an int32 accumulator that overflows, a shift beyond the width) is computed
-//! as the machine does, in wrapping two's complement, and reported: see [`Evaluated::predictable`].
+//! Results that the specification leaves unpredictable (an int32 accumulator that overflows, a shift beyond the width) are
+//! computed as on the machine, in wrapping two's complement, and reported: see [`Evaluated::predictable`].
 //!
-//! [`array`] steps a PE array cycle by cycle, for the timing model to be compared with.
+//! [`array`] simulates a PE array cycle by cycle, as a reference for the timing model.
 //!
-//! [`smith`] makes random, always legal programs, prints them as MLIR and says what they must compute.
+//! [`smith`] generates random, always legal programs, prints them as MLIR and computes their expected
+//! results.
 //!
 //! ```
 //! use strum_ref::{Dtype, Op, Tensor};
@@ -42,7 +43,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{op}: {reason}")]
 pub struct Invalid {
-    /// The operator, as MLIR names it.
+    /// The MLIR name of the operator.
     pub op: &'static str,
     /// What is wrong.
     pub reason: String,

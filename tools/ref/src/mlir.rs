@@ -4,12 +4,12 @@ use crate::op::{Conv, Pool, Rescale, Round};
 use crate::{Dtype, Graph, Invalid, Node, NodeId, Op, Run, Tensor, require};
 use std::fmt::{Display, Write};
 
-/// How large constants are spelled.
+/// The notation of large constants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Constants {
-    /// As `dense<…>`, where they are used.
+    /// As `dense<…>`, in place.
     Inline,
-    /// As `dense_resource<…>`, with their bytes behind the program.
+    /// As `dense_resource<…>`, with their bytes after the program.
     Resources,
 }
 
@@ -20,7 +20,7 @@ impl Graph {
     /// The program as a module with one function `@main`. The types are those of the values in `run`.
     ///
     /// # Errors
-    /// `run` is not of this program.
+    /// When `run` is not a run of this program.
     pub fn to_mlir(&self, run: &Run, constants: Constants) -> Result<String, Invalid> {
         let fits = run.values.len() == self.nodes().len() && run.outputs.len() == self.outputs().len();
         require(fits, "graph", "the values are those of another program")?;
@@ -65,7 +65,7 @@ struct Printer<'a> {
     graph: &'a Graph,
     run: &'a Run,
     constants: Constants,
-    /// Names and bytes of the constants that stand behind the program.
+    /// Names and bytes of the constants that follow the program.
     resources: Vec<String>,
     text: String,
 }
@@ -89,7 +89,7 @@ impl Printer<'_> {
         }
     }
 
-    /// Puts the resources behind the program.
+    /// Appends the resources to the program.
     fn finish(&mut self) {
         if !self.resources.is_empty() {
             let resources = self.resources.join(",\n");
@@ -118,7 +118,7 @@ impl Printer<'_> {
         ));
     }
 
-    /// Adds a constant of one axis as an operand.
+    /// Adds a one-dimensional constant as an operand.
     fn attribute(&mut self, operands: &mut Operands, name: String, dtype: Dtype, values: &[i64]) {
         // Unsigned attributes are stored in signed elements.
         let data: Vec<_> = values.iter().map(|&value| dtype.wrap(i128::from(value))).collect();
@@ -154,7 +154,7 @@ impl Printer<'_> {
         self.line(format_args!("  {result} = tosa.{} {names}{attributes} : ({types}) -> {out}", op.name()));
     }
 
-    /// Prints the constants of an operator, adds them to its operands, and says what stands in braces.
+    /// Prints the constants of an operator, adds them to its operands, and returns the text in braces.
     fn attributes(&mut self, op: &Op, from: Dtype, result: &str, operands: &mut Operands) -> String {
         let named = |suffix: &str| format!("{result}_{suffix}");
         match op {

@@ -1,15 +1,15 @@
-//! Tensors as `.npy` files of int8, int16 and int32. Apart from `strum-tensors` on purpose: what is compared with the simulator should not
-//! be read and written by the same code.
+//! Tensors as `.npy` files of int8, int16 and int32. Deliberately independent of `strum-tensors`: what is compared with the simulator
+//! should not be read and written by the same code.
 
 use crate::{Dtype, Invalid, Tensor};
 use npyz::{NpyFile, Order, TypeStr, WriterBuilder};
 use std::io::{self, Read};
 use thiserror::Error;
 
-/// Why a file is no tensor.
+/// Why a file is not a tensor.
 #[derive(Debug, Error)]
 pub enum NpyError {
-    /// Not a `.npy` file, or one that ends too early.
+    /// Not a `.npy` file, or a truncated one.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// An element type other than the three.
@@ -18,7 +18,7 @@ pub enum NpyError {
     /// Elements in column-major order.
     #[error("column-major arrays are not supported")]
     Fortran,
-    /// Extents that no tensor has.
+    /// An illegal shape.
     #[error(transparent)]
     Shape(#[from] Invalid),
 }

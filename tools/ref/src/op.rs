@@ -1,5 +1,5 @@
-//! The operators and their attributes. Operands that TOSA wants to be constants (zero points, scales, shapes, paddings) are
-//! attributes here.
+//! The operators and their attributes. Operands that TOSA requires to be constants (zero points, scales, shapes, paddings)
+//! are attributes here.
 
 use crate::arith::Watch;
 use crate::ops::{conv, elementwise, layout, matmul, pool, reduce, rescale, table};
@@ -151,14 +151,14 @@ pub enum Op {
     },
     /// `concat(inputs…)`.
     Concat {
-        /// The axis along which they are laid out.
+        /// The axis of concatenation.
         axis: usize,
     },
     /// `pad(input)`.
     Pad {
-        /// For each axis: how many before, how many after.
+        /// For each axis: the padding before and after.
         padding: Vec<[usize; 2]>,
-        /// The value put there.
+        /// The padding value.
         value: i64,
     },
     /// `reshape(input)`.

@@ -51,7 +51,7 @@ impl fmt::Display for Dtype {
     }
 }
 
-/// More elements than this are refused: an oracle has no business with them.
+/// Larger tensors are refused: an oracle does not need them.
 const MAX_ELEMENTS: usize = 1 << 30;
 
 /// A dense row-major tensor.
@@ -90,7 +90,7 @@ impl Tensor {
         Self::new(dtype, shape, vec![value; len])
     }
 
-    /// A tensor whose element at each index is what `f` says of it; `f`'s values must be in range.
+    /// A tensor whose element at each index is the value of `f`, which must be in range.
     pub(crate) fn from_fn(
         dtype: Dtype,
         shape: impl Into<Vec<usize>>,
@@ -107,7 +107,7 @@ impl Tensor {
         self.shape.len()
     }
 
-    /// Refuses a tensor whose parts do not go together.
+    /// Refuses a tensor whose parts are inconsistent.
     pub(crate) fn check(&self, op: &'static str) -> Result<(), Invalid> {
         let expected = elements(op, &self.shape)?;
         if self.data.len() != expected {
@@ -136,7 +136,7 @@ impl Tensor {
     }
 }
 
-/// Number of elements of a shape; refuses empty axes and sizes beyond reason.
+/// Number of elements of a shape; refuses empty axes and excessive sizes.
 pub(crate) fn elements(op: &'static str, shape: &[usize]) -> Result<usize, Invalid> {
     let product = shape.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent));
     match product {

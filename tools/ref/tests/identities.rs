@@ -1,4 +1,4 @@
-//! Laws that hold between operators, whatever the values: a second judge beside the hand-made ones.
+//! Identities between operators, for any values: a second check besides the hand-computed ones.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
@@ -116,7 +116,7 @@ proptest! {
 
     #[test]
     fn extremes_and_sums(x in any_tensor(Dtype::I32), axis in any::<prop::sample::Index>()) {
-        // Small enough for sums; the least value has no opposite.
+        // Small enough for sums; the least value has no negation.
         let x = eval(Op::ArithmeticRightShift { round: false }, &[&x, &Tensor::filled(Dtype::I32, vec![1; x.rank()], 4).unwrap()]);
         let axis = axis.index(x.rank());
         let negate = |t: &Tensor| eval(Op::Negate { input_zp: 0, output_zp: 0 }, &[t]);

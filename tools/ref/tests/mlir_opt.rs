@@ -1,4 +1,4 @@
-//! The generator's text is what MLIR 22 reads and what the TOSA validator accepts. Skipped, loudly, without `mlir-opt`.
+//! MLIR 22 reads the generator's text and the TOSA validator accepts it. Skipped, loudly, without `mlir-opt`.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use strum_ref::smith::{self, Kind};
 
-/// `MLIR_OPT`, or what lies beside the LLVM that the build uses.
+/// `MLIR_OPT`, or the one beside the LLVM that the build uses.
 fn mlir_opt() -> Option<PathBuf> {
     if let Some(path) = std::env::var_os("MLIR_OPT") {
         return Some(path.into());

@@ -1,5 +1,5 @@
-//! The evaluator against the TOSA reference model, which nobody here wrote. Skipped, loudly, where the environment that
-//! `tools/conformance/setup` makes is absent; `STRUM_REF_SEEDS` says how many seeds of each kind to run.
+//! The evaluator against the independent TOSA reference model. Skipped, loudly, without the environment of
+//! `tools/conformance/setup`; `STRUM_REF_SEEDS` is the number of seeds of each kind to run.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 

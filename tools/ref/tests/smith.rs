@@ -1,4 +1,4 @@
-//! What the generator promises: the same case for a seed, predictable results, and corners that do get visited.
+//! Properties of the generator: the same case for a seed, predictable results, and coverage of corner cases.
 
 use std::collections::BTreeSet;
 use strum_ref::smith::{self, Case, Kind};

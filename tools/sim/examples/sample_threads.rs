@@ -1,4 +1,4 @@
-//! How long a sample of a batch takes on one thread, and on several that share it.
+//! Time per sample of a batch on one thread, and on several that share it.
 //!
 //! `cargo run --release -p dpu-sim --example sample_threads PROGRAM.dpu [THREADS]`
 #![allow(clippy::print_stdout, reason = "this is what it is for")]
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use dpu_isa::Program;
 use dpu_sim::{Options, Recording, Tensor};
 
-/// Runs of which the best counts.
+/// Number of runs; the fastest counts.
 const RUNS: usize = 50;
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -1,4 +1,5 @@
-//! Simulates 3x3 convolutions, 56x56x64 to 64 channels, and prints multiply-accumulates a second of host time.
+//! Simulates 3x3 convolutions, 56x56x64 to 64 channels, and prints multiply-accumulates per second of host
+//! time.
 //!
 //! `cargo run --release -p dpu-sim --example throughput`
 
@@ -28,7 +29,7 @@ fn main() -> Result<(), SimError> {
     Ok(())
 }
 
-/// The same tiles with one set of weights for all channels.
+/// The same tiles with one weight set for all channels.
 fn depthwise(mut program: Program) -> Program {
     for instr in &mut program.instrs {
         if let Instr::ConvInv(x) = instr {

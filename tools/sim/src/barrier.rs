@@ -1,6 +1,7 @@
-//! What it says when barriers are misused, and what they still wait for.
+//! Messages for misused barriers, and for the tasks they still wait for.
 //!
-//! How barriers work is in [`dpu_cost::timeline`]. Invariant: a message names the barrier, and the instruction that armed it if one has.
+//! The semantics of barriers are in [`dpu_cost::timeline`]. Invariant: a message names the barrier, and the instruction that armed it,
+//! if any.
 
 use dpu_cost::timeline::{Action, BarrierError, Barriers, Misuse, Pending};
 use dpu_isa::Machine;
@@ -37,7 +38,7 @@ pub(crate) fn misused(error: BarrierError, machine: &Machine) -> Fault {
     }
 }
 
-/// The fault of a program that ends while barriers expect tasks, `first` first of all.
+/// The fault of a program that ends while barriers expect tasks, starting with `first`.
 pub(crate) fn left(first: &Pending, barriers: &Barriers) -> Fault {
     let fault = armed_here(Fault::new(TrapKind::BarrierLeft, missing(first)), first.armed_by);
     let rest = barriers.pending(u64::MAX).filter(|other| other != first);

@@ -1,11 +1,11 @@
-//! Many samples through one program: the first is simulated in full, the others repeat what it did.
+//! Many samples through one program: the first is simulated in full, the others replay it.
 //!
 //! Order, times and hazards of a program follow from addresses, and those from its fields and weight tables; so they are the
 //! same for every sample, as long as the tables are. Tasks are executed again in the recorded order, without clock and
-//! checker. A sample for which a table differs, or packed weights do, or which faults, is simulated in full instead.
+//! checker. A sample whose tables or packed weights differ, or that faults, is simulated in full instead.
 //!
-//! The checker of the first run has seen who wrote every byte that is read. Weights and tables that come from constants by
-//! way of copies alone are prepared once; a copy that serves nothing else is not repeated.
+//! The checker of the first run knows the writer of every byte that is read. Weights and tables that are copies of
+//! constants are prepared once; a copy that serves nothing else is not repeated.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -26,22 +26,22 @@ use strum_tensors::{SampleOutputs, Samples, Tensor, TensorView, tensor_bytes};
 use crate::threads::Threads;
 use crate::{Options, RunResult, io_range, load_inputs, run_core, simulate};
 
-/// What the run of the first sample has shown.
+/// The recording of the first sample's run.
 pub struct Recording<'p> {
     program: &'p Program,
     options: Options,
     kernel: Option<Kernel>,
-    /// The tasks that have to be executed again, in the order of their starts.
+    /// The tasks that have to be executed again, in start order.
     order: Vec<usize>,
-    /// What is known of the convolutions, in that order; `None` if nothing is certain enough.
+    /// What is known of the convolutions, in that order; `None` if nothing is certain.
     expected: Option<Arc<[Expected]>>,
-    /// Whether memory must be as new for every sample.
+    /// Whether memory must be reinitialized for every sample.
     renew: bool,
     /// The memories of the recorded run, for the first replayer.
     spare: Mutex<Option<Memory>>,
 }
 
-/// Writes down which task starts when.
+/// Records task starts.
 struct Order<'o, 'i> {
     order: Vec<usize>,
     other: &'o mut [&'i mut dyn Observer],
@@ -59,7 +59,7 @@ impl Observer for Order<'_, '_> {
 }
 
 impl<'p> Recording<'p> {
-    /// Simulates the first sample in full, and keeps what the others need.
+    /// Simulates the first sample in full, and records what the others need.
     ///
     /// # Errors
     /// Those of [`simulate`].
@@ -92,19 +92,19 @@ impl<'p> Recording<'p> {
         Ok((recording, result))
     }
 
-    /// A machine that repeats the recording on one thread. It has memories of its own, so that several can work side by
-    /// side.
+    /// A machine that replays the recording on one thread. It has separate memories, so that several can work in
+    /// parallel.
     ///
     /// # Errors
-    /// When the host has no memory for it.
+    /// When the host lacks the memory.
     pub fn replayer(&self) -> Result<Replayer<'_>, SimError> {
         self.replayer_on(1)
     }
 
-    /// As [`Recording::replayer`], with so many threads that share the large tasks of a sample.
+    /// As [`Recording::replayer`], with this many threads sharing the large tasks of a sample.
     ///
     /// # Errors
-    /// When the host has no memory or no threads for it.
+    /// When the host lacks the memory or cannot create the threads.
     pub fn replayer_on(&self, threads: usize) -> Result<Replayer<'_>, SimError> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (memory, fresh) = match spare {
@@ -118,7 +118,7 @@ impl<'p> Recording<'p> {
         Ok(Replayer { recording: self, core, fresh, pool: Threads::new(threads)? })
     }
 
-    /// `None` if this sample is not like the recorded one.
+    /// `None` if this sample differs from the recorded one.
     fn replay(
         &self,
         inputs: &[TensorView<'_>],
@@ -128,7 +128,7 @@ impl<'p> Recording<'p> {
         let Recording { program, options, order, expected, renew, .. } = self;
         let Some(expected) = expected else { return Ok(None) };
         if *renew && !*fresh {
-            // The old one goes first: there may be room for one alone.
+            // The old one is freed first: there may be room for only one.
             core.memory = Memory::none(program);
             core.memory = Memory::new(program, options.max_memory)?;
         }
@@ -138,7 +138,7 @@ impl<'p> Recording<'p> {
         for &index in order {
             let Some(task) = program.instrs.get(index).and_then(semantics) else { continue };
             if core.execute(index, task).is_err() {
-                // The full run will say where and when.
+                // The full run will report the location and time.
                 return Ok(None);
             }
         }
@@ -159,7 +159,7 @@ fn convolutions<'a>(program: &Program, order: &'a [usize]) -> impl Iterator<Item
     order.iter().filter(|&&index| matches!(program.instrs.get(index), Some(Instr::ConvVar(_))))
 }
 
-/// What repeats in every run, for every instruction; none is known to if the run was not checked.
+/// What repeats in every run, per instruction; nothing is known if the run was not checked.
 fn constancy(
     program: &Program,
     checker: Option<Checker>,
@@ -179,17 +179,17 @@ fn constancy(
     Ok(checker.into_constancy(outputs.into_iter(), prepared))
 }
 
-/// Runs samples by a recording.
+/// Replays a recording for further samples.
 pub struct Replayer<'r> {
     recording: &'r Recording<'r>,
     core: Core,
-    /// Whether the memories are as new.
+    /// Whether the memories are in their initial state.
     fresh: bool,
     pool: Threads,
 }
 
 impl Replayer<'_> {
-    /// The outputs of one sample, in the order of the program's descriptors.
+    /// The outputs of one sample, in descriptor order.
     ///
     /// # Errors
     /// Those of [`simulate`].
@@ -227,12 +227,14 @@ pub enum BatchError {
     },
 }
 
-/// Runs all samples on `jobs` threads, and writes their outputs in order. `done` is told how many are done.
+/// Runs all samples on `jobs` threads, and writes their outputs in order. `done` receives the number of
+/// finished samples.
 ///
-/// Threads share the samples; the first one, and samples of which there are fewer than threads, have several threads each.
+/// Threads share the samples; the first sample, and batches smaller than the number of threads, use several threads per
+/// sample.
 ///
-/// The report is that of the first sample, and says how many there are. Outputs and errors do not depend on `jobs`: of
-/// several samples that fail, the first is named.
+/// The report is that of the first sample, with the number of samples. Outputs and errors do not depend on `jobs`: of
+/// several failing samples, the first is reported.
 ///
 /// # Errors
 /// When files fail, and when a sample cannot be simulated.
@@ -256,7 +258,7 @@ pub fn run_batch(
     let count = jobs.min(rest);
     let mut replayers = Vec::new();
     for number in 0..count {
-        // Those that are left over go to the first ones.
+        // The remaining ones go to the first samples.
         let threads = jobs / count + usize::from(number < jobs % count);
         replayers.push(recording.replayer_on(threads).map_err(at(1))?);
     }

@@ -1,7 +1,7 @@
-//! A program being executed: values, hazards, counts and limits on the clock of [`dpu_cost::timeline`].
+//! Execution of a program: values, hazards, counts and limits on the clock of [`dpu_cost::timeline`].
 //!
-//! Tasks are executed, values and all, when they start; the clock handles what happens at the same time in a fixed order, so that a run
-//! is reproducible.
+//! Tasks are executed, values included, when they start; the clock handles simultaneous events in a fixed order, so that a run is
+//! reproducible.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::observe::{Dispatch, Observer, Task};
 use crate::report::{EngineReport, Recorder, Unit, Work};
 use crate::storage::{Storage, StorageFinder, Zeros};
 
-/// What counting zeros takes of the host, as a multiple of computing.
+/// Host cost of counting zeros, as a multiple of computing.
 const COUNTING: u64 = 8;
 
 fn engine_name(number: usize) -> String {
@@ -35,10 +35,10 @@ fn engine_name(number: usize) -> String {
     if tile == 0 { name.to_owned() } else { format!("{name}{tile}") }
 }
 
-/// What an engine did.
+/// Activity of an engine.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
-    /// Tasks started; of the dispatcher, instructions taken.
+    /// Tasks started; for the dispatcher, instructions taken.
     tasks: u64,
     busy: u64,
     barrier_wait: u64,
@@ -51,14 +51,14 @@ impl Tally {
     }
 }
 
-/// What the run has to do with storage without zeros.
+/// The role of the run for zero-compressed storage.
 #[derive(Debug)]
 enum StorageUse {
-    /// Nothing.
+    /// None.
     None,
-    /// It finds out what is stored so.
+    /// It determines which operands are stored so.
     Find(Box<StorageFinder>),
-    /// It knows.
+    /// It uses the result.
     Known(Arc<Storage>),
 }
 
@@ -73,7 +73,7 @@ pub(crate) struct Simulation<'p, 'o> {
     core: Core,
     checker: Option<Checker>,
     storage: StorageUse,
-    /// Whether tasks are executed, or take their time alone.
+    /// Whether tasks are executed, or only timed.
     executes: bool,
     dispatcher: Tally,
     engines: Vec<Tally>,
@@ -122,23 +122,23 @@ impl<'p, 'o> Simulation<'p, 'o> {
         }
     }
 
-    /// The same, but tasks take their time and are not executed: nothing is read, written or checked in memories.
+    /// The same, but tasks are only timed and not executed: memories are not read, written or checked.
     pub(crate) fn timing_only(mut self) -> Simulation<'p, 'o> {
         self.executes = false;
         self
     }
 
-    /// Counts steps of the host by another limit than that of the cycles.
+    /// Limits the steps of the host separately from the cycles.
     pub(crate) fn with_meter(self, meter: Meter) -> Simulation<'p, 'o> {
         Simulation { meter, ..self }
     }
 
-    /// Finds out what is stored without zeros.
+    /// Determines which operands are stored zero-compressed.
     pub(crate) fn finding(self, finder: StorageFinder) -> Simulation<'p, 'o> {
         Simulation { storage: StorageUse::Find(Box::new(finder)), ..self }
     }
 
-    /// Knows what is stored without zeros.
+    /// Sets which operands are stored zero-compressed.
     pub(crate) fn with_storage(self, storage: Arc<Storage>) -> Simulation<'p, 'o> {
         Simulation { storage: StorageUse::Known(storage), ..self }
     }
@@ -225,7 +225,7 @@ impl<'p, 'o> Simulation<'p, 'o> {
         fault.at(self.program, start.index, start.now)
     }
 
-    /// Why a task stopped: by a fault, or since the host would have too much to do.
+    /// Why a task stopped: a fault, or the host's limit on work.
     fn stopped(&self, start: &Start<'_>, fault: Fault) -> SimError {
         match (self.meter.memory(), self.meter.exceeded()) {
             (Some(over), _) => SimError::Memory(over.clone()),
@@ -267,7 +267,7 @@ impl<'p, 'o> Simulation<'p, 'o> {
         work.add_cost(cost, low);
     }
 
-    /// Tells the observers of a started task.
+    /// Notifies the observers of a started task.
     fn tell(&mut self, start: &Start<'_>, end: u64, cost: &Cost) {
         let &Start { index, instr, engine, now, waited: wait, .. } = start;
         let (channel, bytes, macs) = (start.channel(cost), cost.traffic, cost.macs);
@@ -278,7 +278,7 @@ impl<'p, 'o> Simulation<'p, 'o> {
         }
     }
 
-    /// Says what is wrong with the program.
+    /// The fault of a flawed program.
     fn explain(&self, flaw: Flaw, timeline: &Timeline<'_, Option<Clock>>) -> Fault {
         match flaw {
             Flaw::NoTile(tile) => {
@@ -291,7 +291,7 @@ impl<'p, 'o> Simulation<'p, 'o> {
         }
     }
 
-    /// Names everything that is stuck and what it waits for.
+    /// Lists everything that is stuck and what it waits for.
     fn deadlock(&self, timeline: &Timeline<'_, Option<Clock>>) -> Fault {
         let fault = Fault::new(TrapKind::Deadlock, "no engine can go on, and neither can the dispatcher");
         let fault = timeline.waiting().fold(fault, |fault, (number, index)| {
@@ -319,7 +319,7 @@ impl<'p, 'o> Simulation<'p, 'o> {
 }
 
 impl Tasks for Simulation<'_, '_> {
-    /// What the dispatch came after.
+    /// The vector clock of the dispatch.
     type Ticket = Option<Clock>;
     type Error = SimError;
 

@@ -1,4 +1,4 @@
-//! How a simulation can stop other than by halting.
+//! Reasons for a simulation to stop other than by halting.
 //!
 //! A [`Trap`] is a fault of the program; everything else is a limit or a wrong input.
 
@@ -8,7 +8,7 @@ use dpu_isa::{InstrMeta, Program};
 use serde::Serialize;
 use strum_files::OverLimit;
 
-/// Why a simulation gave no result.
+/// Why a simulation has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SimError {
     /// The inputs do not fit the program.
@@ -20,52 +20,52 @@ pub enum SimError {
     /// The machine given for timing is not the one the program was made for.
     #[error("{0}")]
     Machine(String),
-    /// The host cannot run what was asked for.
+    /// The host does not support the request.
     #[error("{0}")]
     Host(String),
-    /// This computer does not give what the limits allow.
+    /// This computer does not provide what the limits allow.
     #[error("{0}")]
     HostLimit(String),
-    /// The program needs more of something than it may have.
+    /// The program exceeds a limit.
     #[error("out of {what}: needs {needed}, the limit is {limit}")]
     Resource {
-        /// What there is not enough of, with its unit.
+        /// The limited resource, with its unit.
         what: &'static str,
-        /// How much would be needed.
+        /// The amount needed.
         needed: u64,
-        /// How much there may be.
+        /// The limit.
         limit: u64,
     },
-    /// There is less memory than the run needs.
+    /// The run needs more memory than available.
     #[error("out of memory: {0}")]
     Memory(OverLimit),
-    /// The machine found a fault of the program.
+    /// The machine detected a fault of the program.
     #[error("{0}")]
     Trap(Box<Trap>),
     /// The fuel ran out before the program ended.
     #[error("out of fuel: {}", unit.describe(*needed, *limit, *tasks, *cycle, at))]
     OutOfFuel {
-        /// What ran out.
+        /// The exhausted resource.
         unit: FuelUnit,
-        /// When the task that no longer fits would end, or how many steps there would be with it; saturates.
+        /// End of the task that no longer fits, or the number of steps including it; saturates.
         needed: u64,
-        /// How many there may be.
+        /// The limit.
         limit: u64,
         /// Tasks that have begun.
         tasks: u64,
         /// The cycle in which the next would have begun.
         cycle: u64,
-        /// The task that would be next.
+        /// The next task.
         at: Box<Site>,
     },
 }
 
-/// What fuel is counted in.
+/// The unit of fuel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FuelUnit {
     /// Cycles of the machine.
     Cycles,
-    /// Steps of the host: what it moves, checks and computes, whatever the machine file says of cycles.
+    /// Steps of the host: moves, checks and computations, whatever cycles the machine file claims.
     Steps,
 }
 
@@ -83,7 +83,7 @@ impl FuelUnit {
     }
 }
 
-/// An instruction of the program and where it comes from.
+/// An instruction of the program and its origin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Site {
     /// Index in the instruction stream.
@@ -125,7 +125,7 @@ impl fmt::Display for Site {
     }
 }
 
-/// What kind of fault stopped the machine.
+/// The kind of fault that stopped the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TrapKind {
@@ -133,21 +133,22 @@ pub enum TrapKind {
     IllegalOperand,
     /// An access beyond the end of a memory.
     OutOfBounds,
-    /// Bytes that are no weights of the declared format.
+    /// Bytes that are not weights of the declared format.
     IllegalWeights,
-    /// A read of bytes that nothing has written.
+    /// A read of unwritten bytes.
     UnwrittenRead,
-    /// Two accesses of different engines to the same bytes, one of them a write, that no barrier orders.
+    /// Two accesses of different engines to the same bytes, at least one of them a write, that no barrier
+    /// orders.
     Race,
-    /// A task that writes bytes which it also reads or writes in another place of its own order.
+    /// A task that writes bytes which it also reads or writes at another position of its own order.
     SelfOverlap,
     /// A wait or post that the barrier was not armed for.
     BarrierMisuse,
     /// A barrier that still expects tasks when the program ends.
     BarrierLeft,
-    /// Nothing can make progress.
+    /// Deadlock: nothing can make progress.
     Deadlock,
-    /// The stream stops without `end`.
+    /// The stream ends without `end`.
     NoEnd,
 }
 
@@ -173,18 +174,18 @@ impl TrapKind {
 /// A second instruction, or a hint, that explains a trap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Note {
-    /// What it has to do with the trap.
+    /// Its relation to the trap.
     pub text: String,
-    /// The instruction meant, if any.
+    /// The instruction referred to, if any.
     pub site: Option<Site>,
 }
 
-/// A fault of the program: the bug is in the program, or in what made it.
+/// A fault of the program: the bug is in the program, or in its compiler.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Trap {
     /// The kind of fault.
     pub kind: TrapKind,
-    /// What happened, in words.
+    /// The message.
     pub detail: String,
     /// The instruction at which the machine stopped.
     pub site: Site,
@@ -208,12 +209,12 @@ impl fmt::Display for Trap {
     }
 }
 
-/// A trap in the making: what the executor knows, before program and time are added.
+/// A trap under construction: what the executor knows, before program and time are added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) kind: TrapKind,
     pub(crate) detail: String,
-    /// Texts with the index of the instruction meant, if any.
+    /// Texts with the index of the instruction referred to, if any.
     pub(crate) notes: Vec<(String, Option<usize>)>,
 }
 

@@ -1,23 +1,23 @@
-//! What a run may take: cycles of the machine, and steps of the host.
+//! Limits on a run: cycles of the machine, and steps of the host.
 //!
-//! Cycles are no bound on the host's work: a machine file may claim any rate, and what a task touches decides how much there is to
-//! check. Steps are counted from the fields of a task alone, so that neither machine file nor kernel has a say. Invariant: a task whose
-//! cycles or steps exceed what is left does not begin.
+//! Cycles do not bound the host's work: a machine file may claim any rate, and the accesses of a task determine the cost of checking.
+//! Steps are counted from the fields of a task alone, independently of machine file and kernel. Invariant: a task whose cycles or steps
+//! exceed the remaining fuel does not start.
 
 use strum_files::OverLimit;
 
 use crate::error::{Fault, TrapKind};
 use crate::region::Region;
 
-/// Steps that a run has at least, however little fuel it is given: some ten to twenty-five seconds of the host. VGG-11, the largest network of the zoo,
-/// takes a hundredth of them.
+/// Minimum steps of a run, however little fuel it is given: some ten to twenty-five seconds of the host. VGG-11, the largest network of the
+/// zoo, takes a hundredth of them.
 const LEAST_STEPS: u64 = crate::Options::MAX_CYCLES;
 
-/// What checking a contiguous run of bytes takes, in steps.
+/// Steps of checking a contiguous run of bytes.
 const RUN: u64 = 24;
-/// Bytes that lie one after the other and are checked or moved in a step.
+/// Contiguous bytes that are checked or moved per step.
 pub(crate) const BYTES: u64 = 32;
-/// What any task takes, whatever it does.
+/// Fixed steps per task.
 const TASK: u64 = 64;
 
 /// Steps of the host, of about a nanosecond each with the kernels of a current processor.
@@ -25,22 +25,22 @@ const TASK: u64 = 64;
 pub(crate) struct Meter {
     done: u64,
     limit: u64,
-    /// How many there would be with those that were refused.
+    /// The total including the refused steps.
     exceeded: Option<u64>,
-    /// Why the host has not the memory for the task.
+    /// Why the host lacks the memory for the task.
     memory: Option<OverLimit>,
 }
 
 impl Meter {
-    /// The steps that go with a fuel of so many cycles: one for each, and at least those that any network has.
+    /// The steps for a fuel of this many cycles: one per cycle, and at least the minimum.
     pub(crate) fn of_fuel(max_cycles: u64) -> Meter {
         Meter { done: 0, limit: max_cycles.max(LEAST_STEPS), exceeded: None, memory: None }
     }
 
-    /// Takes steps that are about to be done.
+    /// Charges steps before they are done.
     ///
     /// # Errors
-    /// When they are more than there are left; [`Meter::exceeded`] then says by how many.
+    /// When they exceed the remaining steps; [`Meter::exceeded`] then says by how many.
     pub(crate) fn charge(&mut self, steps: u64) -> Result<(), Fault> {
         let sum = self.done.saturating_add(steps);
         if sum > self.limit {
@@ -51,7 +51,7 @@ impl Meter {
         Ok(())
     }
 
-    /// Takes the steps of a task, which has not begun.
+    /// Charges the steps of a task that has not started.
     ///
     /// # Errors
     /// As [`Meter::charge`].
@@ -59,7 +59,7 @@ impl Meter {
         self.charge(steps.saturating_add(TASK))
     }
 
-    /// Takes the steps of looking at a region.
+    /// Charges the steps of checking a region.
     ///
     /// # Errors
     /// As [`Meter::charge`].
@@ -69,18 +69,18 @@ impl Meter {
         self.charge(runs.saturating_mul(each))
     }
 
-    /// The fault of a task for which the host has not the memory; [`Meter::memory`] then says what was needed.
+    /// The fault of a task for which the host lacks the memory; [`Meter::memory`] then returns the amount.
     pub(crate) fn out_of_memory(&mut self, over: OverLimit) -> Fault {
         self.memory = Some(over);
         Fault::new(TrapKind::IllegalOperand, "more memory than there is")
     }
 
-    /// What was needed and not there, if something was.
+    /// The memory that was needed and not available, if any.
     pub(crate) fn memory(&self) -> Option<&OverLimit> {
         self.memory.as_ref()
     }
 
-    /// Steps needed and their limit, if that was exceeded.
+    /// Steps needed and their limit, if it was exceeded.
     pub(crate) fn exceeded(&self) -> Option<(u64, u64)> {
         self.exceeded.map(|needed| (needed, self.limit))
     }
@@ -92,7 +92,7 @@ impl Meter {
     }
 }
 
-/// Steps of moving or computing `elements` in `rows`: each row is begun once.
+/// Steps of moving or computing `elements` in `rows`: each row has a fixed cost.
 pub(crate) fn rows(rows: u64, elements: u64) -> u64 {
     const ROW: u64 = 8;
     rows.saturating_mul(ROW).saturating_add(elements)
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(meter.done(), RUN + 10);
         meter.region(&Region::strided(0, 1, &[(1000, 2)])).unwrap();
         assert_eq!(meter.done(), RUN + 10 + 1000 * RUN);
-        // Repeated elements are looked at once.
+        // Repeated elements are checked once.
         meter.region(&Region::strided(0, 4, &[(u64::from(u32::MAX), 0)])).unwrap();
         assert_eq!(meter.done(), RUN + 10 + 1000 * RUN + RUN);
         assert!(meter.region(&Region::strided(0, 1, &[(1 << 30, 2), (1 << 30, 1 << 33)])).is_err());

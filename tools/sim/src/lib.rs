@@ -1,7 +1,7 @@
 //! The ISA-level simulator of the DPU: exact results, cycles, traffic and hazards of a program, in one run.
 //!
-//! [`simulate`] executes a [`dpu_isa::Program`] from the binary alone. Whatever the program, the answer is a result
-//! or a [`SimError`]; nothing panics.
+//! [`simulate`] executes a [`dpu_isa::Program`] from the binary alone. Every program yields a result or a
+//! [`SimError`]; nothing panics.
 
 mod barrier;
 mod batch;
@@ -56,21 +56,22 @@ use threads::Threads;
 /// Limits and switches of a run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Fuel: the run stops before a task that would end after this cycle. It also stops before a task with which the host would have
-    /// more steps to do than there are cycles here, or than [`Options::MAX_CYCLES`] if these are more.
+    /// Fuel: the run stops before a task that would end after this cycle. It also stops before a task that would raise the host's
+    /// steps above this number, or above [`Options::MAX_CYCLES`] if that is more.
     pub max_cycles: u64,
-    /// Most bytes of simulated memory, DRAM and SRAMs together. They are claimed of the process's memory limit,
-    /// [`strum_files::budget`], whatever is said here.
+    /// Maximum bytes of simulated memory, DRAM and SRAMs together. In any case they are also claimed from the
+    /// process's memory limit, [`strum_files::budget`].
     pub max_memory: u64,
-    /// Whether to look for hazards: unwritten reads, races, overlaps. Bounds and barriers are always checked.
+    /// Whether to check for hazards: unwritten reads, races, overlaps. Bounds and barriers are always
+    /// checked.
     pub checks: bool,
-    /// The machine that sets the times, in place of the program's own; see [`check_retiming`].
+    /// The machine that sets the times, instead of the program's own; see [`check_retiming`].
     pub machine: Option<Machine>,
-    /// The inner loops to use. The result depends on it in nothing.
+    /// The inner loops to use. The result does not depend on it.
     pub kernel: KernelChoice,
-    /// Threads that share the large tasks of a sample; 0 is as 1. The result depends on it in nothing.
+    /// Threads that share the large tasks of a sample; 0 means 1. The result does not depend on it.
     pub threads: usize,
-    /// Where to write down what the host's time goes into.
+    /// Collects the profile of host time.
     pub profile: Option<Arc<HostProfile>>,
 }
 
@@ -94,7 +95,7 @@ impl Default for Options {
     }
 }
 
-/// What a program that halted leaves.
+/// The results of a program that halted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunResult {
     /// The outputs, in the order of the program's descriptors.
@@ -103,7 +104,7 @@ pub struct RunResult {
     pub report: Report,
 }
 
-/// Runs a program on inputs, given in the order of its descriptors.
+/// Runs a program on inputs, given in descriptor order.
 ///
 /// # Errors
 /// When inputs, machine or limits do not fit the program, when the fuel runs out, and when the machine traps.
@@ -115,7 +116,7 @@ pub fn simulate(
     simulate_observed(program, inputs, options, &mut [])
 }
 
-/// Runs a program as [`simulate`] does, and tells observers what happens.
+/// Runs a program as [`simulate`] does, and notifies observers of events.
 ///
 /// # Errors
 /// Those of [`simulate`].
@@ -128,8 +129,8 @@ pub fn simulate_observed<'o>(
     run_core(program, inputs, options, observers).map(|(result, _, _)| result)
 }
 
-/// The times and counts of a program, which is not executed: it needs no inputs, gives no outputs, and no memory is
-/// checked. Low members are counted as packers place them. The report has no sample.
+/// The times and counts of a program without executing it: it needs no inputs, produces no outputs, and no memory
+/// is checked. Low members are counted as packers place them. The report has no sample.
 ///
 /// # Errors
 /// When the program or the machine is not usable, when the program misuses barriers or deadlocks, or when it runs out
@@ -161,10 +162,10 @@ fn timing_machine<'p>(program: &'p Program, options: &'p Options) -> Result<&'p 
     Ok(machine)
 }
 
-/// What a run leaves: its result, the machine, and what the checker knows.
+/// What a run returns: its result, the machine, and the checker's findings.
 type Run = (RunResult, exec::Core, Option<hazard::Checker>);
 
-/// Runs a program; returns what it leaves behind, and what the checker knows, too.
+/// Runs a program; returns its final state as well as the checker's findings.
 fn run_core<'o>(
     program: &Program,
     inputs: &[TensorView<'_>],
@@ -207,7 +208,7 @@ fn run_machine<'o>(
     Ok((RunResult { outputs, report }, core, checker))
 }
 
-/// A machine's state with the inputs in its DRAM, and a checker if there are to be checks.
+/// A machine's state with the inputs in its DRAM, and a checker if checks are enabled.
 fn loaded(
     program: &Program,
     inputs: &[TensorView<'_>],
@@ -223,8 +224,8 @@ fn loaded(
     Ok((core, checker))
 }
 
-/// What a machine that skips zeros stores without them, found by a run whose times do not count. `None` if that run fails:
-/// so will the one that counts, and say why.
+/// The operands that a zero-skipping machine stores zero-compressed, found by a run whose times do not count. `None` if
+/// that run fails: the run that counts will fail, too, and report why.
 ///
 /// # Errors
 /// When inputs do not fit the program, and when the host's memory does not suffice.
@@ -238,12 +239,12 @@ fn find_storage(
     let quiet = Options { profile: None, ..options.clone() };
     let (core, _) = loaded(program, inputs, &quiet, false)?;
     let finder = storage::StorageFinder::new(program, machine, core.memory.tiles(), options.max_memory)?;
-    // Without skipping it may take more cycles than there are.
+    // Without skipping it may take more cycles than the limit.
     let simulation = engine::Simulation::new(program, &plain, u64::MAX, core, None, &mut []);
     let simulation = simulation.with_meter(fuel::Meter::of_fuel(options.max_cycles));
     let finder = match simulation.finding(finder).run() {
         Ok(engine::Finished { storage: Some(finder), .. }) => finder,
-        // What is too much for the host is so at the second time, too.
+        // Work that exceeds the host's limits does so the second time, too.
         Err(error @ SimError::OutOfFuel { .. }) => return Err(error),
         Ok(_) | Err(_) => return Ok(None),
     };
@@ -252,7 +253,7 @@ fn find_storage(
 
 /// A checker that knows the engines of all tasks and the constants.
 fn new_checker(program: &Program, core: &exec::Core) -> Result<hazard::Checker, SimError> {
-    /// Task ids have 32 bits, and some of them are taken.
+    /// Task ids have 32 bits, and some of them are reserved.
     const MAX_INSTRS: usize = u32::MAX as usize - hazard::FIRST;
     if program.instrs.len() > MAX_INSTRS {
         let (needed, limit) = (program.instrs.len() as u64, MAX_INSTRS as u64);
@@ -315,11 +316,11 @@ fn read_output(program: &Program, desc: &IoDesc, finished: &engine::Finished) ->
     Ok(Tensor { dtype: desc.dtype, shape: desc.shape.clone(), data })
 }
 
-/// Where a tensor lies in DRAM.
+/// The address of a tensor in DRAM.
 fn io_range(program: &Program, desc: &IoDesc, kind: &str) -> Result<std::ops::Range<usize>, SimError> {
     let end = tensor_bytes(desc.dtype, &desc.shape).and_then(|n| desc.addr.checked_add(n));
     match end.filter(|&end| end <= program.dram_bytes) {
-        // Both fit the address space of the host: so much DRAM has been allocated.
+        // Both fit the address space of the host: that much DRAM has been allocated.
         Some(end) => Ok(desc.addr as usize..end as usize),
         None => Err(SimError::Program(format!("{kind} '{}' does not fit the DRAM", desc.name))),
     }

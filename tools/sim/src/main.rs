@@ -1,4 +1,4 @@
-//! `dpu-sim`: runs a DPU program on tensors, and reports what it took.
+//! `dpu-sim`: runs a DPU program on tensors, and reports its cost.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -73,7 +73,7 @@ fn run(args: SimArgs) -> Result<(), Failure> {
 
 /// Reads and validates the program.
 fn read_program(path: &Path) -> Result<Program, Failure> {
-    /// Most bytes of a program.
+    /// Maximum size of a program in bytes.
     const MAX_PROGRAM: u64 = 1 << 33;
     let input = strum_files::read(path, MAX_PROGRAM)?;
     let program = Program::from_elf_within(&input.bytes, budget::left());

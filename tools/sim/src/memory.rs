@@ -7,14 +7,14 @@ use strum_files::budget::{self, Claim};
 
 use crate::error::{Fault, SimError, TrapKind};
 
-/// What memory is claimed for.
+/// Purpose of the claim on memory.
 const SIMULATED: &str = "the simulated memories";
 
 /// DRAM and SRAMs, byte addressed.
 #[derive(Debug)]
 pub(crate) struct Memory {
     dram: Vec<u8>,
-    /// One for each tile that an instruction names.
+    /// One per tile that an instruction names.
     sram: Vec<Vec<u8>>,
     /// The bytes of both.
     _claim: Option<Claim>,
@@ -24,7 +24,7 @@ impl Memory {
     /// The memories of a program, constants loaded.
     ///
     /// # Errors
-    /// When they exceed the machine's DRAM, `limit` bytes together, or what the host can give.
+    /// When they exceed the machine's DRAM, `limit` bytes in total, or the memory of the host.
     pub(crate) fn new(program: &Program, limit: u64) -> Result<Memory, SimError> {
         let machine = &program.machine;
         let consts = u64::try_from(program.consts.len()).unwrap_or(u64::MAX);
@@ -46,7 +46,7 @@ impl Memory {
         Ok(Memory { dram, sram, _claim: Some(claim) })
     }
 
-    /// Memories without a byte, for as many tiles as [`Memory::new`] would make.
+    /// Empty memories, for the same number of tiles as [`Memory::new`] would create.
     pub(crate) fn none(program: &Program) -> Memory {
         Memory { dram: Vec::new(), sram: vec![Vec::new(); tiles(program)], _claim: None }
     }
@@ -59,7 +59,7 @@ impl Memory {
     /// The whole of a memory.
     ///
     /// # Errors
-    /// When there is no such tile.
+    /// When the tile does not exist.
     pub(crate) fn space(&self, space: Space, tile: u8) -> Result<&[u8], Fault> {
         match space {
             Space::Dram => Ok(&self.dram),
@@ -67,10 +67,10 @@ impl Memory {
         }
     }
 
-    /// The whole of a memory, for change.
+    /// The whole of a memory, mutable.
     ///
     /// # Errors
-    /// When there is no such tile.
+    /// When the tile does not exist.
     pub(crate) fn space_mut(&mut self, space: Space, tile: u8) -> Result<&mut [u8], Fault> {
         match space {
             Space::Dram => Ok(&mut self.dram),
@@ -80,10 +80,10 @@ impl Memory {
         }
     }
 
-    /// Copies `len` bytes within or between the memories of a tile, as if by way of a buffer.
+    /// Copies `len` bytes within or between the memories of a tile, as if through a buffer.
     ///
     /// # Errors
-    /// When there is no such tile, or either side reaches beyond the end of its memory.
+    /// When the tile does not exist, or either side exceeds its memory.
     pub(crate) fn copy(
         &mut self,
         tile: u8,
@@ -127,16 +127,16 @@ fn check(what: &'static str, needed: u64, limit: u64) -> Result<(), SimError> {
     if needed > limit { Err(SimError::Resource { what, needed, limit }) } else { Ok(()) }
 }
 
-/// `bytes` zeros, or an error where an allocation would abort.
+/// `bytes` zeros, or an error instead of an abort.
 fn zeroed(bytes: u64) -> Result<Vec<u8>, SimError> {
     let failed = || SimError::Memory(budget::refused(SIMULATED, bytes));
     let len = usize::try_from(bytes).map_err(|_| failed())?;
-    // The probe finds out whether the host can give as much; `vec!` then gets pages that are zero already.
+    // The probe checks whether the host can provide the memory; `vec!` then gets pages that are already zero.
     Vec::<u8>::new().try_reserve_exact(len).map_err(|_| failed())?;
     Ok(vec![0; len])
 }
 
-/// The part of a memory from `start` on, as long as asked for.
+/// The part of a memory from `start` on, of the requested length.
 ///
 /// # Errors
 /// When it reaches beyond the end of the memory.
@@ -145,7 +145,7 @@ pub(crate) fn slice(memory: &[u8], start: u64, len: u64) -> Result<&[u8], Fault>
     range.ok_or_else(|| beyond(start, len, memory.len()))
 }
 
-/// As [`slice`], for change.
+/// As [`slice`], mutable.
 ///
 /// # Errors
 /// When it reaches beyond the end of the memory.
@@ -165,7 +165,7 @@ fn beyond(start: u64, len: u64, size: usize) -> Fault {
     Fault::new(TrapKind::OutOfBounds, format!("{start:#x}..{end:#x} of a memory of {size:#x} bytes"))
 }
 
-/// Reads `out.len()` elements that lie `stride` bytes apart from `start` on; stride 0 repeats.
+/// Reads `out.len()` elements, `stride` bytes apart, from `start` on; stride 0 repeats.
 ///
 /// # Errors
 /// When they reach beyond the end of the memory.
@@ -217,7 +217,7 @@ fn load_as<const N: usize>(
     Ok(())
 }
 
-/// Writes the low bytes of `values` to elements that lie `stride` bytes apart from `start` on.
+/// Writes the low bytes of `values` to elements that are `stride` bytes apart, from `start` on.
 ///
 /// # Errors
 /// When they reach beyond the end of the memory.
@@ -259,7 +259,7 @@ fn store_as<const N: usize>(
     Ok(())
 }
 
-/// Copies `out.len()` elements that lie `stride` bytes apart from `start` on.
+/// Copies `out.len()` elements that are `stride` bytes apart, from `start` on.
 ///
 /// # Errors
 /// When they reach beyond the end of the memory.

@@ -1,10 +1,10 @@
-//! The integer arithmetic that all instructions share, exactly as TOSA 1.0 defines it.
+//! The integer arithmetic shared by all instructions, exactly as TOSA 1.0 defines it.
 //!
 //! Every function is total: accumulators wrap in 32 bits, nothing overflows silently in a debug build.
 
 use dpu_isa::{Dtype, Round};
 
-/// Why a scale cannot be applied.
+/// Why a scale is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScaleError {
     /// The multiplier is negative.
@@ -22,7 +22,7 @@ pub struct Scale {
     shift: u32,
     /// Half of the last kept bit.
     half: i64,
-    /// What double rounding adds for a non-negative value and takes away for a negative one.
+    /// The addend of double rounding for a non-negative value, subtracted for a negative one.
     second: i64,
 }
 
@@ -41,7 +41,7 @@ impl Scale {
         Ok(Scale { multiplier: multiplier.into(), shift, half: 1 << (shift - 1), second })
     }
 
-    /// Multiplier, shift, half of the last kept bit, and what double rounding adds or takes away.
+    /// Multiplier, shift, half of the last kept bit, and the addend of double rounding.
     pub(crate) fn parts(&self) -> [i64; 4] {
         [self.multiplier, i64::from(self.shift), self.half, self.second]
     }
@@ -64,7 +64,7 @@ impl Scale {
 
 /// TOSA's `reciprocal_scale(count)`: the scale that divides an average pool's sum by `count` taps.
 ///
-/// `None` when `count` is 0 or so large that the multiplier leaves 32 bits.
+/// `None` when `count` is 0 or so large that the multiplier exceeds 32 bits.
 #[must_use]
 pub fn reciprocal_scale(count: u32) -> Option<Scale> {
     let k = 32 - count.checked_sub(1)?.leading_zeros();
@@ -86,7 +86,7 @@ pub fn mul_shift(x: i32, y: i32, shift: u8) -> i32 {
     }
 }
 
-/// The value that remains when `value` is stored in `dtype` and read back: the low bits.
+/// The value after storing `value` as `dtype` and reading it back: the low bits.
 #[inline]
 #[must_use]
 pub fn wrap(value: i32, dtype: Dtype) -> i32 {

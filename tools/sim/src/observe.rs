@@ -1,6 +1,6 @@
-//! Watching a run: what happens is told to observers while it happens.
+//! Observing a run: observers are notified of events as they happen.
 //!
-//! An observer changes nothing: neither result nor time depends on whether someone watches.
+//! An observer changes nothing: neither result nor time depends on it.
 
 use dpu_cost::Traffic;
 use dpu_isa::Instr;
@@ -14,7 +14,7 @@ pub struct Dispatch {
     pub start: u64,
     /// When the dispatcher can take the next one.
     pub end: u64,
-    /// Cycles for which a full FIFO, a busy barrier or, at `end`, a busy engine held it up.
+    /// Cycles for which a full FIFO, a busy barrier or, at `end`, a busy engine stalled it.
     pub held: u64,
 }
 
@@ -25,7 +25,7 @@ pub struct Task<'p> {
     pub index: usize,
     /// The instruction.
     pub instr: &'p Instr,
-    /// The engine's place in [`Report::engines`](crate::Report::engines).
+    /// The engine's index in [`Report::engines`](crate::Report::engines).
     pub engine: usize,
     /// First cycle.
     pub start: u64,
@@ -33,7 +33,7 @@ pub struct Task<'p> {
     pub end: u64,
     /// Cycles for which the engine was free and the task waited for barriers.
     pub wait: u64,
-    /// When the DRAM channel, which serves one task at a time, is this task's: first cycle and one past the last.
+    /// When the task holds the DRAM channel, which serves one task at a time: first cycle and one past the last.
     pub channel: Option<(u64, u64)>,
     /// Bytes moved.
     pub bytes: Traffic,
@@ -41,11 +41,11 @@ pub struct Task<'p> {
     pub macs: u64,
 }
 
-/// Is told what happens. Tasks come in the order of their starts.
+/// Receives the events of a run. Tasks come in start order.
 pub trait Observer: Send {
     /// An instruction was dispatched.
     fn dispatch(&mut self, event: &Dispatch);
 
-    /// A task has started, and it is known when it ends.
+    /// A task has started, and its end is known.
     fn task(&mut self, task: &Task<'_>);
 }

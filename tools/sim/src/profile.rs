@@ -1,6 +1,6 @@
-//! Where the host's time goes in a simulation: by kind of instruction, and by layer.
+//! Profile of the host time of a simulation: by kind of instruction, and by layer.
 //!
-//! Times are those of this host and of this run; they are in no report.
+//! Times are those of this host and of this run; they are not part of any report.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,13 +12,13 @@ use strum_cli::table::{Column, Table};
 
 use crate::report::layer_of;
 
-/// Most layers that are listed.
+/// Maximum number of layers listed.
 const LAYERS: usize = 16;
 
-/// What the host's time went into.
+/// Categories of host time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Finding out what a task accesses, and whether that is in order: the first run of a program alone.
+    /// Determining and checking the accesses of a task: the first run of a program only.
     Checks,
     /// Computing the values of a task.
     Values,
@@ -48,7 +48,7 @@ impl Counter {
     }
 }
 
-/// The host's time in the runs of one program, which may be on several threads.
+/// The host time of the runs of one program, which may be on several threads.
 #[derive(Debug)]
 pub struct HostProfile {
     /// Values, for every instruction.
@@ -59,14 +59,14 @@ pub struct HostProfile {
 }
 
 impl HostProfile {
-    /// Nothing yet, of a program.
+    /// An empty profile of a program.
     #[must_use]
     pub fn new(program: &Program) -> HostProfile {
         let values = program.instrs.iter().map(|_| Counter::default()).collect();
         HostProfile { values, checks: Counter::default(), samples: Counter::default() }
     }
 
-    /// Does something for the instruction at `index`.
+    /// Times an action for the instruction at `index`.
     pub(crate) fn time<R>(&self, index: usize, phase: Phase, body: impl FnOnce() -> R) -> R {
         let begin = Instant::now();
         let done = body();
@@ -80,7 +80,7 @@ impl HostProfile {
         done
     }
 
-    /// Runs a whole sample.
+    /// Times a whole sample.
     pub(crate) fn time_sample<R>(&self, body: impl FnOnce() -> R) -> R {
         let begin = Instant::now();
         let done = body();
@@ -88,7 +88,7 @@ impl HostProfile {
         done
     }
 
-    /// Tables of instructions and of the layers that took most, in milliseconds of all samples together.
+    /// Tables of instructions and of the most expensive layers, in milliseconds of all samples together.
     #[must_use]
     pub fn table(&self, program: &Program) -> String {
         let total = self.samples.milliseconds();

@@ -1,4 +1,4 @@
-//! The files that a run leaves beside its outputs: the report with its timeline, and the trace.
+//! Files that a run writes besides its outputs: the report with its timeline, and the trace.
 //!
 //! Both are opened before the run and appear whole after it, or not at all.
 
@@ -19,7 +19,7 @@ pub struct RunFiles<'p> {
 }
 
 impl<'p> RunFiles<'p> {
-    /// Prepares the files that are asked for. `machine` is the one that sets the times.
+    /// Prepares the requested files. `machine` is the one that sets the times.
     ///
     /// # Errors
     /// When one cannot be written.

@@ -1,10 +1,10 @@
-//! Sets of bytes that a task touches: strided arrays, reduced to as few contiguous runs as they have.
+//! Sets of bytes that a task touches: strided arrays, reduced to as few contiguous runs as possible.
 //!
 //! A region is exact: it covers the bytes of the array's elements and no gap between them.
 
 use std::ops::ControlFlow;
 
-/// Most dimensions a region keeps; no instruction has more.
+/// Maximum number of dimensions; no instruction has more.
 const RANK: usize = 6;
 
 /// The bytes `base + Σ i[k]·stride[k] .. + run` over all indices `i`.
@@ -14,24 +14,24 @@ pub(crate) struct Region {
     base: u64,
     /// Bytes of each contiguous run, at least 1.
     run: u64,
-    /// Count and stride of the dimensions left between runs, ascending stride, each greater than `run`.
+    /// Count and stride of the dimensions between runs, ascending stride, each greater than `run`.
     dims: [(u64, u64); RANK],
     rank: usize,
     /// One past the last byte; `None` when it does not fit 64 bits.
     end: Option<u64>,
-    /// Whether two elements were seen to share a byte. Runs may share bytes all the same.
+    /// Whether two elements are known to share a byte. Runs may overlap all the same.
     overlap: bool,
 }
 
 impl Region {
-    /// `bytes` bytes from `base`; at least one is assumed.
+    /// `bytes` bytes from `base`; at least one.
     pub(crate) fn contiguous(base: u64, bytes: u64) -> Self {
         Self::strided(base, bytes, &[])
     }
 
     /// An array of elements of `element` contiguous bytes; `dims` are (count, stride in bytes) in any order.
     ///
-    /// Counts of 0 are taken as 1 and so is the element size: the machine has no empty operands.
+    /// Counts and element sizes of 0 are taken as 1: the machine has no empty operands.
     pub(crate) fn strided(base: u64, element: u64, dims: &[(u64, u64)]) -> Self {
         let mut region = Region {
             base,
@@ -53,7 +53,7 @@ impl Region {
         }
         let sorted = &mut sorted[..rank];
         sorted.sort_by_key(|d| d.1);
-        // Without an end nothing will be visited; the products below may be beyond 64 bits then.
+        // Without an end nothing will be visited; the products below may then exceed 64 bits.
         if region.end.is_some() {
             for &mut (count, stride) in sorted {
                 region.fold(count, stride);
@@ -62,7 +62,7 @@ impl Region {
         region
     }
 
-    /// Takes in the dimension of the next greater stride.
+    /// Merges the dimension of the next greater stride.
     fn fold(&mut self, count: u64, stride: u64) {
         if let Some(&(n, inner)) = self.rank.checked_sub(1).and_then(|last| self.dims.get(last)) {
             if stride == n.saturating_mul(inner) {
@@ -98,7 +98,7 @@ impl Region {
         self.end
     }
 
-    /// Whether elements are known to share bytes. `false` says only that no two elements of a run do.
+    /// Whether elements are known to share bytes. `false` only means that no two elements of a run do.
     pub(crate) fn overlaps_itself(&self) -> bool {
         self.overlap
     }
@@ -145,7 +145,7 @@ fn last_byte(base: u64, element: u64, dims: &[(u64, u64)]) -> Option<u64> {
     })
 }
 
-/// Positions along one axis, as runs of neighbours: `start + i·stride .. + len` for `i` below `count`.
+/// Positions along one axis, as contiguous runs: `start + i·stride .. + len` for `i` below `count`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Steps {
     pub(crate) start: u64,
@@ -156,8 +156,8 @@ pub(crate) struct Steps {
 
 /// The input positions that a sliding window touches along one axis, clipped to `0..size`.
 ///
-/// Window `o` of `windows` has its `taps` at `origin + o·stride + k·dilation`. The answer covers exactly the
-/// touched positions; runs of different `Steps` may share some.
+/// Window `o` of `windows` has its `taps` at `origin + o·stride + k·dilation`. The result covers exactly the
+/// touched positions; runs of different `Steps` may overlap.
 pub(crate) fn window_steps(
     origin: i64,
     windows: u64,
@@ -166,7 +166,7 @@ pub(crate) fn window_steps(
     dilation: u64,
     size: u64,
 ) -> Vec<Steps> {
-    // Where all taps of a window, or one tap of all windows, leave no gap, a run is longer than one.
+    // Where all taps of a window, or one tap of all windows, are contiguous, a run is longer than one.
     let (len, outer, outer_stride, repeats, repeat_stride) = if dilation == 1 || taps == 1 {
         (taps, windows, stride, 1, 0)
     } else if stride == 1 || windows == 1 {
@@ -203,7 +203,7 @@ fn clip(start: i128, len: u64, count: u64, stride: u64, size: u64, out: &mut Vec
     if count == 1 {
         return push(start, start + len, 1);
     }
-    // Runs first..last lie inside; their neighbours may reach in by a part.
+    // Runs first..last lie inside; their neighbours may overlap the range partially.
     let first = (-start).max(0).div_euclid(stride) + i128::from((-start).max(0).rem_euclid(stride) > 0);
     let last = ((size - len - start).div_euclid(stride) + 1).clamp(0, count);
     let at = |i: i128| start + i * stride;

@@ -1,16 +1,17 @@
-//! Which parameters of a machine may change under a program that was compiled for another.
+//! Which machine parameters may differ from those that a program was compiled for.
 //!
-//! A program relies on memories, engines, barriers and array; rates, latencies and energies only set the time. Register files and lanes
-//! set it too, as long as they can follow the program's schedules. The row of a parameter in `dpu_isa::machine` has its class.
+//! A program relies on memories, engines, barriers and array; rates, latencies and energies only set the time. So do register files and
+//! lanes, as long as the program's schedules fit. The row of a parameter in `dpu_isa::machine` has its class.
 
 use dpu_isa::machine::FieldClass;
 use dpu_isa::schedule::Block;
 use dpu_isa::{Instr, Machine, Program, Slots};
 
-/// Whether a program for `own` may be timed as on `other`: name, PE kind and timing parameters may differ.
+/// Checks that a program for `own` may be timed as on `other`: name, PE kind and timing parameters may
+/// differ.
 ///
 /// # Errors
-/// Names the parameters that differ and must not.
+/// The parameters that differ and must not.
 pub fn check_retiming(own: &Machine, other: &Machine) -> Result<(), String> {
     let fields = Machine::FIELDS.iter().zip(own.values().into_iter().zip(other.values()));
     let differ: Vec<String> = fields
@@ -23,10 +24,10 @@ pub fn check_retiming(own: &Machine, other: &Machine) -> Result<(), String> {
     Err(format!("machine '{}' cannot run this program: {}", other.name, differ.join("; ")))
 }
 
-/// Checks that the register files of `other` can follow the schedules of a program, which is valid on its own machine.
+/// Checks that the schedules of a program, which is valid on its own machine, fit the register files of `other`.
 ///
 /// # Errors
-/// Names the first instruction whose schedule does not fit.
+/// The first instruction whose schedule does not fit.
 pub(crate) fn check_schedules(program: &Program, other: &Machine) -> Result<(), String> {
     let mut slots = Slots::default();
     for (index, instr) in program.instrs.iter().enumerate() {

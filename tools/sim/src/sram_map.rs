@@ -1,7 +1,7 @@
-//! Which bytes of the SRAM hold something that is still needed, in time.
+//! Live bytes of the SRAM over time.
 //!
-//! Seen from the accesses of the program, not from the compiler's allocation: a buffer begins with the task that writes
-//! it and ends with the last one that reads it before its bytes are written anew. Rectangles of one tile never overlap.
+//! Derived from the accesses of the program, not from the compiler's allocation: a buffer begins with the task that
+//! writes it and ends with its last reader before its bytes are overwritten. Rectangles of one tile never overlap.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ struct Live {
     layer: usize,
 }
 
-/// Follows the accesses of tasks.
+/// Tracks the accesses of tasks.
 #[derive(Debug, Default)]
 pub(crate) struct SramMap {
     slots: Slots,
@@ -54,14 +54,15 @@ impl SramMap {
             }
         }
         for write in accesses.iter().filter(|a| a.write) {
-            // A strided write leaves the bytes between its elements alone; a task that reads what it writes updates it.
+            // A strided write does not touch the bytes between its elements; a task that reads what it writes updates
+            // it.
             let keeps = task.bytes.sram_write < write.len
                 || accesses.iter().any(|read| !read.write && read.overlaps(write));
             self.write(tile, write, task, layer, keeps);
         }
     }
 
-    /// First bytes of the live buffers that share a byte with `lo..hi`.
+    /// First bytes of the live buffers that overlap `lo..hi`.
     fn overlapping(&self, tile: u8, lo: u64, hi: u64) -> Vec<u64> {
         let before = self.live.range((tile, 0)..(tile, lo)).next_back();
         let first = before.filter(|(_, live)| live.hi > lo).map(|((_, at), _)| *at);
@@ -69,7 +70,7 @@ impl SramMap {
         first.into_iter().chain(rest).collect()
     }
 
-    /// `keeps`: data of the same layer in the range lives on, and is part of what is written.
+    /// `keeps`: data of the same layer in the range stays live, and is part of what is written.
     fn write(&mut self, tile: u8, access: &Access, task: &Task<'_>, layer: usize, keeps: bool) {
         let (lo, hi) = (access.lo, access.end());
         let mut gap = lo;
@@ -96,7 +97,7 @@ impl SramMap {
         self.begin(tile, gap, hi, task, layer);
     }
 
-    /// `lo..hi` holds something new.
+    /// `lo..hi` holds new data.
     fn begin(&mut self, tile: u8, lo: u64, hi: u64, task: &Task<'_>, layer: usize) {
         if lo < hi {
             self.live.insert((tile, lo), Live { hi, start: task.start, end: task.end, layer });
@@ -115,7 +116,7 @@ impl SramMap {
     }
 }
 
-/// Bytes in use from each time at which that changes, for a tile.
+/// Bytes in use of a tile, from each time at which the number changes.
 pub(crate) fn usage(rects: &[Rect], tile: u8) -> Vec<(u64, u64)> {
     let mut change: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
     for rect in rects.iter().filter(|r| r.tile == tile) {

@@ -1,9 +1,9 @@
-//! Which data a program keeps without their zeros, on a machine that skips zeros.
+//! Which data a program stores zero-compressed, on a machine that skips zeros.
 //!
-//! No instruction says so: it follows from who reads what. Everything that is read by convolutions which skip zeros, and by
-//! them alone, with one zero point, is stored without zeros from its writer on, through all copies; whatever else reads or
-//! writes the same bytes keeps them as they are. This is found by a run that follows every byte; times are those of
-//! another run, which knows it. The rules are those of "Storage without zeros" in `docs/timing.md`.
+//! No instruction specifies this: it follows from the readers. Data that is read only by convolutions which skip zeros, all
+//! with the same zero point, is stored zero-compressed from its writer on, through all copies; any other reader or writer
+//! of the same bytes keeps them uncompressed. A first run that tracks every byte determines this; times are those of a
+//! second run, which uses it. The rules are those of "Storage without zeros" in `docs/timing.md`.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,18 +17,18 @@ use crate::exec::Roles;
 use crate::io_range;
 use crate::region::Region;
 
-/// Operands of an instruction that may be stored without zeros.
+/// Operands of an instruction that may be stored zero-compressed.
 const OPERANDS: usize = 3;
 
-/// Bytes of the host that no task has written: a set for every so many of them, until somebody reads them together.
+/// Host bytes that no task has written: a set per this many bytes, until a reader joins them.
 const HOST_BYTES: u64 = 16;
 
-/// The sets of a memory's bytes, which their writers gave them, each plus one; 0 where no task has written. Memory that is
-/// not used costs the host none.
+/// The sets of a memory's bytes, assigned by their writers, each plus one; 0 where no task has written. Unused memory
+/// costs the host nothing.
 #[derive(Debug)]
 struct Sets {
     of: Vec<u32>,
-    /// The set of the first bytes that no task has written, and how many bytes have one together; the next ones follow.
+    /// The set of the first bytes that no task has written, and how many bytes share one; the next ones follow.
     host: (u32, u64),
 }
 
@@ -56,18 +56,18 @@ pub(crate) struct Zeros<'a> {
     pub(crate) weights: Option<i8>,
     /// Results of a convolution.
     pub(crate) results: Option<i8>,
-    /// The bytes of a copy in order; none if nothing of it is stored without zeros.
+    /// The bytes of a copy in order; none if all of it is stored uncompressed.
     pub(crate) pieces: &'a [Piece],
 }
 
-/// Neighbouring bytes of a copy, and what is left out of them, if something is.
+/// Contiguous bytes of a copy, and the value omitted from them, if any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
     pub(crate) bytes: u64,
     pub(crate) zero: Option<i8>,
 }
 
-/// What is stored without zeros.
+/// Which operands are stored zero-compressed.
 #[derive(Debug)]
 pub(crate) struct Storage {
     operands: Vec<[Option<i8>; OPERANDS]>,
@@ -83,32 +83,32 @@ impl Storage {
     }
 }
 
-/// Follows bytes from task to task.
+/// Tracks bytes from task to task.
 ///
-/// All operands that share bytes are one set; a set has a zero, or none can be left out of it.
+/// All operands that share bytes form one set; a set has one zero value, or is stored uncompressed.
 #[derive(Debug)]
 pub(crate) struct StorageFinder {
     /// The machine that skips zeros.
     machine: Machine,
-    /// The operand whose bytes are as they are: the one after those of all instructions.
+    /// The operand for uncompressed bytes: the one after those of all instructions.
     raw: u32,
     sets: UnionFind<u32>,
-    /// What readers take for zero.
+    /// The zero values of the readers.
     zeros: Vec<(u32, i8)>,
     dram: Sets,
     srams: Vec<Sets>,
-    /// Of each copy, neighbouring bytes of one set: how many, and which.
+    /// For each copy, contiguous bytes of one set: their number, and the set.
     copies: BTreeMap<usize, Vec<(u64, u32)>>,
     roles: Roles,
-    /// The bytes of all of these.
+    /// The total of these bytes.
     _claim: Claim,
 }
 
 impl StorageFinder {
-    /// Knows the network's inputs, which are as the host has them.
+    /// Marks the network's inputs, which the host stores uncompressed.
     ///
     /// # Errors
-    /// When an input lies nowhere, and when this takes more of the host's memory than it may.
+    /// When an input is outside the memory, and when this takes more of the host's memory than allowed.
     pub(crate) fn new(
         program: &Program,
         machine: &Machine,
@@ -116,7 +116,7 @@ impl StorageFinder {
         max_memory: u64,
     ) -> Result<StorageFinder, SimError> {
         let operands = program.instrs.len().saturating_mul(OPERANDS) as u64;
-        // One more for everything that is as it is, and those of the host.
+        // One more for everything uncompressed, and those of the host.
         let sets = program.dram_bytes.div_ceil(HOST_BYTES).saturating_add(operands).saturating_add(1);
         let srams = program.machine.sram_bytes.saturating_mul(tiles as u64);
         let needed = program.dram_bytes.saturating_add(srams).saturating_mul(4).saturating_add(8 * sets);
@@ -160,7 +160,7 @@ impl StorageFinder {
         self.roles = roles;
     }
 
-    /// The set of an operand of the instruction at `index`, and what it takes for zero.
+    /// The set of an operand of the instruction at `index`, and its zero value.
     fn operand(&self, index: usize, what: &str) -> (u32, Option<i8>) {
         let own = |n: usize| (index * OPERANDS + n) as u32;
         match what {
@@ -174,7 +174,7 @@ impl StorageFinder {
     /// The task at `index` reads its operand `what`, or writes it.
     ///
     /// # Errors
-    /// When the region is none of the memory.
+    /// When the region is outside the memory.
     pub(crate) fn access(
         &mut self,
         index: usize,
@@ -208,10 +208,10 @@ impl StorageFinder {
         })
     }
 
-    /// The task at `index` copies `bytes` bytes, those that follow its last ones.
+    /// The task at `index` copies `bytes` bytes, following those of its last call.
     ///
     /// # Errors
-    /// When there is no such memory.
+    /// When the memory does not exist.
     pub(crate) fn copy(
         &mut self,
         index: usize,
@@ -232,15 +232,15 @@ impl StorageFinder {
             memory.put(at..at + part.len(), set);
             at += part.len();
         }
-        // A piece ends here.
+        // A segment ends here.
         copies.push((0, self.raw));
         Ok(())
     }
 
-    /// What the run has shown. The host takes the outputs as they are.
+    /// The findings of the run. The host reads the outputs uncompressed.
     ///
     /// # Errors
-    /// When an output lies nowhere.
+    /// When an output is outside the memory.
     pub(crate) fn finish(mut self, program: &Program) -> Result<Storage, SimError> {
         let raw = self.raw;
         for desc in &program.outputs {
@@ -249,7 +249,7 @@ impl StorageFinder {
                 self.sets.union(self.dram.get(at), raw);
             }
         }
-        // What each set takes for zero; `None` if that is nothing or several values.
+        // The zero value of each set; `None` if there is none or more than one.
         let mut found: Vec<Option<Option<i8>>> = vec![None; self.sets.len()];
         for &(set, zero) in &self.zeros {
             if let Some(found) = found.get_mut(self.sets.find(set) as usize) {

@@ -24,7 +24,7 @@ pub(crate) fn program(instrs: Vec<Instr>) -> Program {
     }
 }
 
-/// All ways to compute that this host has: the golden path first.
+/// All kernels that this host supports: the golden path first.
 pub(crate) fn kernels() -> Vec<Option<Kernel>> {
     let fast = Kernel::available().into_iter().map(|(_, kernel)| Some(kernel));
     std::iter::once(None).chain(fast).collect()
@@ -49,7 +49,7 @@ pub(crate) fn get(core: &Core, at: usize, len: usize) -> &[u8] {
     &core.memory.space(Space::Sram, 0).unwrap()[at..at + len]
 }
 
-/// Runs a task without looking for hazards. Returns the low multiply-accumulates.
+/// Runs a task without checking for hazards. Returns the low multiply-accumulates.
 pub(crate) fn run_task(task: &(impl Semantics + Copy + Into<Instr>), core: &mut Core) -> Result<u64, Fault> {
     core.cost(&(*task).into(), task, &Machine::flexnn_16x16())?;
     let meter = &mut Meter::of_fuel(u64::MAX);

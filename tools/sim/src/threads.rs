@@ -1,7 +1,7 @@
 //! The threads that share the large tasks of a sample.
 //!
-//! Tasks take some ten microseconds, as long as it takes to wake a thread: so threads stay awake for as long as a sample
-//! is being computed.
+//! Tasks take some ten microseconds, about as long as waking a thread: so threads stay awake while a sample is being
+//! computed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -10,11 +10,11 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::SimError;
 
-/// Some threads, or the current one alone.
+/// Several threads, or only the current one.
 #[derive(Debug)]
 pub(crate) struct Threads(Option<ThreadPool>);
 
-/// Says that the work is over when it goes.
+/// Signals the end of the work when dropped.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -24,10 +24,10 @@ impl Drop for Over<'_> {
 }
 
 impl Threads {
-    /// A pool of so many threads; of one, it is the caller's.
+    /// A pool of this many threads; for one, the caller's thread.
     ///
     /// # Errors
-    /// When the host has no more threads.
+    /// When the host cannot create the threads.
     pub(crate) fn new(threads: usize) -> Result<Threads, SimError> {
         let build = || ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = (threads > 1).then(build).transpose();
@@ -39,7 +39,7 @@ impl Threads {
         self.0.as_ref().map_or(1, ThreadPool::current_num_threads)
     }
 
-    /// Does the work on a thread of the pool, while the others wait for parts of it without falling asleep.
+    /// Runs the work on a thread of the pool, while the others wait for parts of it without sleeping.
     pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let Some(pool) = &self.0 else { return work() };
         let over = AtomicBool::new(false);

@@ -1,7 +1,7 @@
 //! A run as a trace in the Chrome Trace Event format, which Perfetto and `chrome://tracing` open.
 //!
-//! Tasks are written when they start, so memory does not grow with the length of a run but with the program: only the
-//! buffers of the SRAM counter are kept to the end. Times are microseconds at the machine's clock; the cycles stand in
+//! Tasks are written when they start, so memory grows with the program and not with the length of a run: only the
+//! buffers of the SRAM counter are kept to the end. Times are microseconds at the machine's clock; the cycles are in
 //! the arguments. Slices of a track never overlap.
 
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ use crate::sram_map::{SramMap, usage};
 
 /// The one process of the trace.
 const PROCESS: u32 = 1;
-/// First track of the layers; layers that overlap in time take further ones.
+/// First track of the layers; layers that overlap in time use further ones.
 const LAYER_TRACKS: usize = 1000;
 
 /// An event of the trace.
@@ -43,7 +43,7 @@ pub struct TraceWriter<'p, W: Write> {
     program: &'p Program,
     clock_mhz: u64,
     map: SramMap,
-    /// Until when the DRAM channel is taken, if the counter of its rate is not 0.
+    /// End of the DRAM channel's occupation, if the counter of its rate is not 0.
     channel: Option<u64>,
     any: bool,
     failed: Option<io::Error>,
@@ -113,7 +113,7 @@ impl<'p, W: Write> TraceWriter<'p, W> {
         self.counter("DRAM bandwidth", at, json!({ "GB/s": gigabytes_a_second }));
     }
 
-    /// The channel serves one task after the other, in the order of their starts.
+    /// The channel serves one task after another, in start order.
     fn transfer(&mut self, task: &Task<'_>) {
         let Some((first, end)) = task.channel.filter(|(first, end)| first < end) else { return };
         if let Some(free) = self.channel.replace(end).filter(|&free| free < first) {
@@ -123,7 +123,7 @@ impl<'p, W: Write> TraceWriter<'p, W> {
         self.rate(first, bytes as f64 * self.clock_mhz as f64 / (end - first) as f64 / 1e3);
     }
 
-    /// Writes what is known at the end, layers and counters, and completes the file.
+    /// Writes the layers and counters, which are known at the end, and completes the file.
     ///
     /// # Errors
     /// The first one of the writer.

@@ -1,13 +1,13 @@
-//! Decodes weight sets, on its own: nothing here is shared with the compiler's packer.
+//! Decodes weight sets independently: nothing here is shared with the compiler's packer.
 //!
-//! A set is decoded only if every bit of it is as the format says; anything else is a fault.
+//! A set is decoded only if every bit of it conforms to the format; anything else is a fault.
 
 use dpu_isa::{ConvInv, Method, WeightFormat};
 
 use crate::error::{Fault, TrapKind};
 use crate::kernel::Blocks;
 
-/// How to read the weight sets of a layer.
+/// The decoder of a layer's weight sets.
 #[derive(Clone, Debug)]
 pub(crate) struct Decoder {
     format: WeightFormat,
@@ -21,7 +21,7 @@ impl Decoder {
     /// The decoder of a layer.
     ///
     /// # Errors
-    /// When the format's parameters contradict each other.
+    /// When the format's parameters are inconsistent.
     pub(crate) fn new(inv: &ConvInv) -> Result<Decoder, Fault> {
         let format = WeightFormat::of(inv);
         let refuse = |why: String| Err(Fault::operand(format!("weight format {}: {why}", inv.method)));
@@ -55,7 +55,7 @@ impl Decoder {
         }
     }
 
-    /// What the kernels' decoder needs for sets with this code shift; `None` where only this one will do.
+    /// The kernel decoder for sets with this code shift; `None` where only this one can decode.
     pub(crate) fn blocks(&self, code_shift: u8) -> Option<Blocks> {
         if self.format.method == Method::Dense || code_shift > self.max_code_shift() {
             return None;
@@ -64,7 +64,7 @@ impl Decoder {
         Blocks::new(&self.format, levels.get(..self.levels.len())?)
     }
 
-    /// Bytes of a set that are read: all of it when packed, the weights alone when dense.
+    /// Bytes of a set that are read: all of it when packed, only the weights when dense.
     pub(crate) fn read_bytes(&self, kernel_h: u16, kernel_w: u16, channels: u32) -> u64 {
         match self.format.method {
             Method::Dense => {
@@ -187,7 +187,7 @@ fn level(inv: &ConvInv, code: u16) -> Option<i8> {
             if exponent > u16::from(inv.param) {
                 return None;
             }
-            // +2^7 is no i8; its code is reserved.
+            // +2^7 is not an i8 value; its code is reserved.
             let magnitude = 1i16 << exponent;
             i8::try_from(if negative { -magnitude } else { magnitude }).ok()
         }

@@ -10,14 +10,14 @@ use dpu_sim::{KernelChoice, Options, Recording, TensorView, simulate};
 
 const PACKED: Conv = Conv { method: Method::Mip2q, ..Conv::SMALL };
 
-/// Bytes that the changed programs move about.
+/// Bytes that the modified programs move.
 const PATCH: u64 = 16;
 
 fn inputs(conv: &Conv, sample: u8) -> Vec<u8> {
     conv.input().iter().map(|b| b.wrapping_mul(2 * sample + 1).rotate_left(u32::from(sample))).collect()
 }
 
-/// Records sample 0, and compares samples with full simulations, the recorded one among them.
+/// Records sample 0, and compares samples with full simulations, including the recorded one.
 fn check(name: &str, conv: &Conv, program: &Program) {
     let shape = [1, conv.size, conv.size, conv.in_c].map(u64::from);
     for kernel in [KernelChoice::Auto, KernelChoice::Portable, KernelChoice::Golden] {
@@ -69,7 +69,7 @@ fn insert(program: &mut Program, at: usize, instr: Instr) {
     program.meta.insert(at, InstrMeta { layer: 0, loc: InstrMeta::NONE });
 }
 
-/// The position of the copy that loads the weights, and where it puts them.
+/// The index of the copy that loads the weights, and its destination.
 fn weights(program: &Program) -> (usize, MemAddr) {
     let found = program.instrs.iter().enumerate().find_map(|(i, instr)| match instr {
         Instr::DmaCopy(x) => Some((i, x.dst)),
@@ -107,7 +107,7 @@ fn weights_that_take_a_detour() {
     for (conv, name) in [(Conv::SMALL, "dense by a detour"), (PACKED, "mip2q by a detour")] {
         let mut program = program(&conv);
         let (at, to) = weights(&program);
-        // The first bytes come by way of the end of the SRAM.
+        // The first bytes are copied through the end of the SRAM.
         let detour = MemAddr::sram(program.machine.sram_bytes - PATCH);
         insert(&mut program, at + 1, copy(0, MemAddr::dram(0), detour, PATCH, 0, 0));
         insert(&mut program, at + 2, copy(0, detour, to, PATCH, 0, 0));

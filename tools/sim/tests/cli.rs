@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use common::{Conv, nth, program};
 use dpu_isa::{Instr, Machine, Program};
 
-/// What a run leaves: exit code, standard output, new files.
+/// Results of a run: exit code, standard output, new files.
 type Left = (Option<i32>, Vec<u8>, Vec<(PathBuf, Vec<u8>)>);
 
 /// A folder with a program, its input and the expected output.
@@ -53,7 +53,7 @@ impl Setup {
         command.current_dir(self.folder.path()).args(args).output().unwrap()
     }
 
-    /// Runs a line of a shell, in which `$0` is the simulator.
+    /// Runs a shell command line, in which `$0` is the simulator.
     fn shell(&self, line: &str) -> Output {
         let mut command = Command::new("sh");
         command
@@ -195,7 +195,7 @@ fn a_profile_counts_every_task_of_every_sample() {
     for kernel in ["auto", "scalar", "golden"] {
         let [convolutions, checks, samples] = calls("x.npy", kernel);
         assert!(convolutions > 0 && checks > convolutions && samples == 1);
-        // Of a batch, the first sample alone is simulated in full.
+        // Only the first sample of a batch is simulated in full.
         assert_eq!(calls("many.npy", kernel), [3 * convolutions, checks, 3]);
     }
     setup.fails(2, &["p.dpu", "--input", "x.npy", "--profile", "--quiet"]);
@@ -306,7 +306,7 @@ fn limits_are_code_4_and_traps_code_5() {
         text.starts_with("dpu-sim: error: out of fuel") && text.ends_with("help: --fuel sets the limit\n"),
         "{text}"
     );
-    // Bad weights pass validation, which does not look at data.
+    // Bad weights pass validation, which does not check data.
     let mut bad = program(&Conv { method: dpu_isa::Method::Mip2q, ..CONV });
     bad.consts[0] ^= 1;
     setup.program("bad.dpu", &bad);
@@ -339,7 +339,7 @@ fn times_alone_need_no_input_and_are_those_of_a_run() {
         let text = setup.fails(2, &[&["p.dpu", "--timing-only"], &more[..]].concat());
         assert!(text.contains("--timing-only"), "{text}");
     }
-    // Values, and with them wrong weights, are not looked at; fuel and the program are.
+    // Values, and with them illegal weights, are not checked; fuel and the program are.
     setup.fails(4, &["p.dpu", "--timing-only", "--fuel", "10"]);
     let mut bad = program(&Conv { method: dpu_isa::Method::Mip2q, ..CONV });
     bad.consts[0] ^= 1;
@@ -372,7 +372,7 @@ fn machines_for_timing() {
     assert!(setup.fails(1, &["p.dpu", "-i", "x.npy", "--machine", "none.toml"]).contains("No such file"));
 }
 
-/// Commands with something to say on standard output.
+/// Commands that write to standard output.
 const TALKING: [&[&str]; 7] = [
     &["--help"],
     &["--version"],
@@ -463,7 +463,7 @@ fn limits_of_the_container_are_code_4() {
     assert!(text.contains("70000 bytes, more than 65536"), "{text}");
 }
 
-/// What has an effect on what, for every option of the command: the command without it, with it, or why it is refused.
+/// The effect of every option of the command: the command without it, with it, or why it is refused.
 enum Shown {
     /// Standard output or files differ.
     Differs(&'static str, &'static str),
@@ -504,7 +504,7 @@ const OPTIONS: [(&str, Shown); 29] = [
     ("--jobs", By("a_batch_is_its_samples_one_by_one")),
     ("--jobs", Refused("p.dpu --timing-only --jobs 1", "cannot be used with")),
     ("--log", By("the_log_is_that_of_the_option_or_of_the_environment")),
-    // Also tested where the limit is.
+    // Also tested where the limit is defined.
     ("--memory-limit", Refused("p.dpu -i x.npy --memory-limit 1", "--memory-limit")),
 ];
 
@@ -516,7 +516,7 @@ fn every_option_has_an_effect_or_is_refused() {
         "x2.npy",
         &npy("(1, 8, 8, 16)", "|i1", &CONV.input().iter().map(|b| b ^ 1).collect::<Vec<_>>()),
     );
-    // The reload of a buffer does not wait for what is still computed from it.
+    // The reload of a buffer does not wait for computations that still read it.
     let mut race = program(&CONV);
     let reload = nth(&race, "dma_copy", 6);
     let waited = race.instrs[reload].masks_mut().map_or(0, |(wait, _)| std::mem::take(wait));

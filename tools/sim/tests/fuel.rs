@@ -1,4 +1,4 @@
-//! No instruction has the host do more than fuel allows, whatever the machine file says of its cycles.
+//! No instruction causes more host work than fuel allows, whatever cycles the machine file claims.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
@@ -8,7 +8,7 @@ use dpu_isa::{
 };
 use dpu_sim::{FuelUnit, KernelChoice, Options, SimError, simulate, simulate_timing};
 
-/// A machine that claims to be done with anything in next to no time.
+/// A machine that claims to finish everything in almost no time.
 fn machine() -> Machine {
     let fast = 65536;
     Machine {
@@ -66,7 +66,7 @@ fn pool(x: PoolVar) -> Vec<Instr> {
 const SAME: [u32; 6] = [0; 6];
 const DIMS: [u32; 6] = [1, 1, 1, 1, 128, u32::MAX];
 
-/// Tasks by name that touch few bytes again and again, each of them alone more than the host can do in hours.
+/// Tasks by name that touch few bytes repeatedly, each of them more work than the host can do in hours.
 fn endless() -> Vec<(&'static str, Vec<Instr>)> {
     let one = |task: Instr| vec![task];
     let window = |depthwise| {
@@ -156,7 +156,7 @@ fn a_reduction_of_one_element_again_and_again_is_out_of_steps_and_not_of_cycles(
     let text = error.to_string();
     assert!(text.starts_with("out of fuel: with the next task the host would have "), "{text}");
     assert!(text.contains("steps; 0 tasks have run until cycle "), "{text}");
-    // Where nothing is computed, cycles alone count.
+    // Where nothing is computed, only cycles count.
     let cycles = simulate_timing(&program, &Options::default(), &mut []).unwrap().cycles;
     let little = Options { max_cycles: cycles - 1, ..Options::default() };
     let error = simulate_timing(&program, &little, &mut []).unwrap_err();

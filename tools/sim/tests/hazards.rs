@@ -1,4 +1,4 @@
-//! Broken programs: every kind of hazard is found, named and located; correct ones raise no alarm.
+//! Broken programs: every kind of hazard is detected, named and located; correct ones raise no alarm.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
@@ -26,14 +26,14 @@ fn trap(program: &Program) -> Trap {
     }
 }
 
-/// The test convolution after a change.
+/// The test convolution after a modification.
 fn broken(change: impl FnOnce(&mut Program)) -> Program {
     let mut program = program(&Conv::SMALL);
     change(&mut program);
     program
 }
 
-/// Takes `mask` from the waits of an instruction, and from what its barriers expect.
+/// Removes `mask` from the waits of an instruction, and from the counts of its barriers.
 fn drop_wait(program: &mut Program, index: usize, mask: u64) {
     if let Some((wait, _)) = program.instrs[index].masks_mut() {
         *wait &= !mask;
@@ -118,7 +118,7 @@ fn every_missing_wait_is_found() {
         for bit in (0..64).filter(|bit| instr.wait() >> bit & 1 == 1) {
             let broken = broken(|p| drop_wait(p, index, 1 << bit));
             if 1 << bit == CONSTS {
-                // The engine that loads the constants loads the first tile after them: this wait is superfluous.
+                // The engine that loads the constants loads the first tile after them: this wait is redundant.
                 run(&broken, &Conv::SMALL).unwrap();
                 continue;
             }
@@ -171,7 +171,7 @@ fn gaps_between_weight_sets_are_not_read() {
     program.meta.insert(index, program.meta[index]);
     program.instrs[0] = bar(0, 3, 1);
     assert!(run(&program, &Conv::SMALL).is_ok());
-    // With the set in use, its lack is found.
+    // With the set in use, its absence is detected.
     program.consts[entry..entry + 4].copy_from_slice(&(set as u32).to_le_bytes());
     let trap = trap(&program);
     let range = format!("read of 'weights' at sram {set:#x}..{:#x}, which nothing has written", 2 * set);
@@ -211,7 +211,7 @@ fn two_readers_are_no_race() {
 
 #[test]
 fn a_race_is_found_whatever_the_timing() {
-    // The second task is dispatched long after the first has ended; nothing says that it must be.
+    // The second task is dispatched long after the first has ended; nothing guarantees that order.
     let mut instrs = vec![load(0, 0, 8, 0, 0)];
     instrs.extend((0..100).map(|_| load(1, 4096, 1024, 0, 0)));
     instrs.extend([load(1, 0, 8, 0, 0), end()]);

@@ -1,4 +1,4 @@
-//! Nothing takes more memory than the limit, whatever programs ask for. The limit is that of this process.
+//! Memory use stays within the limit, whatever programs request. The limit is that of this process.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 

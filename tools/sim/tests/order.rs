@@ -15,9 +15,9 @@ use dpu_sim::{Options, Report, SimError, TrapKind, simulate};
 use proptest::prelude::*;
 use proptest::test_runner::TestRng;
 
-/// Bytes of SRAM and of DRAM that the tasks fight over.
+/// Bytes of SRAM and of DRAM that the tasks contend for.
 const ARENA: u32 = 24;
-/// Where the arena lies in DRAM; constants come before.
+/// Address of the arena in DRAM; constants come before.
 const DRAM: u64 = 64;
 /// Barrier of the task that writes everything first.
 const READY: u8 = 63;
@@ -90,7 +90,7 @@ fn random_task(rng: &mut TestRng, engine: usize) -> (Task, Instr) {
     (task, x.into())
 }
 
-/// Generations of one barrier, one after the other; producers come before consumers, so that nothing can block.
+/// Generations of one barrier, in sequence; producers come before consumers, so that nothing can block.
 fn random_generations(rng: &mut TestRng, barrier: u8, tasks: usize) -> Vec<Generation> {
     let mut list = Vec::new();
     let mut at = rng.random_range(1..=tasks / 2);
@@ -190,7 +190,7 @@ fn program(instrs: Vec<Instr>) -> Program {
     }
 }
 
-/// For each task, what has certainly ended when it starts.
+/// For each task, the tasks that have certainly ended when it starts.
 fn before(tasks: &[Task], generations: &[Generation]) -> Vec<BTreeSet<usize>> {
     let mut all: Vec<BTreeSet<usize>> = Vec::new();
     for (index, task) in tasks.iter().enumerate() {
@@ -226,7 +226,7 @@ fn races(tasks: &[Task], generations: &[Generation]) -> bool {
     (0..tasks.len()).any(|j| (0..j).any(|i| !before[j].contains(&i) && clash(&tasks[i], &tasks[j])))
 }
 
-/// Speeds that turn the order of events around.
+/// Speeds that reorder events.
 fn speeds() -> [Machine; 4] {
     let own = Machine::flexnn_16x16();
     [
@@ -243,7 +243,7 @@ fn speeds() -> [Machine; 4] {
     ]
 }
 
-/// The total lies between the busiest engine and all tasks one after the other; engines and bytes add up.
+/// The total lies between the busiest engine and the sum of all tasks; engines and bytes add up.
 fn assert_bounds(report: &Report) {
     let (cycles, total) = (report.cycles, &report.total);
     let engines = report.engines.iter().filter(|e| e.name != "dispatcher");

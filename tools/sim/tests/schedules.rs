@@ -1,6 +1,6 @@
-//! A schedule decides cycles and energy and never a result: random legal schedules, and illegal ones refused.
+//! A schedule decides cycles and energy, never a result: random legal schedules, and illegal ones refused.
 //!
-//! What every run counts is held against counts of this file's own.
+//! The counts of every run are compared with independent ones in this file.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -20,7 +20,7 @@ use proptest::array::uniform4;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// A field of which 0 leaves the choice to the machine.
+/// A field for which 0 leaves the choice to the machine.
 fn field(max: u16) -> impl Strategy<Value = u16> {
     prop_oneof![1 => Just(0), 2 => 1..=max]
 }
@@ -83,7 +83,7 @@ prop_compose! {
     }
 }
 
-/// The program with the invariants that `change` makes.
+/// The program with its invariants modified by `change`.
 fn with(program: &Program, mut change: impl FnMut(&ConvInv) -> ConvInv) -> Program {
     let mut program = program.clone();
     for instr in &mut program.instrs {
@@ -106,7 +106,7 @@ fn dram_bytes(program: &Program) -> (u64, u64) {
     (read, written)
 }
 
-/// What holds of every run, whatever the schedule.
+/// Properties of every run, whatever the schedule.
 fn check_counts(program: &Program, conv: &Conv, report: &Report) {
     let engines = report.engines.iter().map(|e| e.busy);
     assert!(engines.clone().all(|busy| busy <= report.cycles), "{:?}", report.engines);
@@ -161,7 +161,7 @@ fn legal_schedules_change_cycles_and_never_a_result() {
         let (raw, stored) = (report.total.bytes, other.total.bytes);
         let most = |raw: u64| raw + raw.div_ceil(8) + 64;
         prop_assert!(stored.dram_read <= most(raw.dram_read) && stored.sram_read <= most(raw.sram_read));
-        // Times depend on no value.
+        // Times do not depend on values.
         let timed = simulate_timing(&program, &Options::default(), &mut []).unwrap();
         prop_assert_eq!(&Report { samples: 1, ..timed }, &report);
         if (conv.size, conv.in_c, conv.tiles, conv.method) == (8, 32, 1, Method::Dense) {
@@ -175,7 +175,7 @@ fn legal_schedules_change_cycles_and_never_a_result() {
     assert!(times.borrow().len() > 5 && energies.borrow().len() > 5, "{times:?} {energies:?}");
 }
 
-/// The validator names the instruction, and whoever runs it all the same is told, too.
+/// The validator names the instruction; running it without validation reports it, too.
 fn check_refusal(conv: &Conv, program: &Program, errors: &[ValidateError]) {
     let located = errors.iter().all(|error| {
         let Place::Instr(at, _) = error.place else { return false };
@@ -205,7 +205,7 @@ fn zeros_are_skipped_without_a_trace_in_the_result() {
         let skipped = simulate(&program, &[x], &options).unwrap();
         assert_eq!(plain.outputs, skipped.outputs);
         assert_eq!(plain.report.total.macs(), skipped.report.total.macs());
-        // Input and output are the host's, and these weights have few zeros.
+        // Input and output belong to the host, and these weights have few zeros.
         let [before, after] = [&plain, &skipped].map(|r| r.report.total.bytes);
         assert_eq!(
             (after.dram_write, after.sram_write - after.dram_read),

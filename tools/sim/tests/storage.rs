@@ -1,4 +1,5 @@
-//! What a machine that skips zeros stores without them: two layers with a spill between, counted by hand.
+//! Data that a zero-skipping machine stores zero-compressed: two layers with a spill between, counted by
+//! hand.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -18,10 +19,10 @@ const TENSOR: u64 = SIDE * SIDE * CHANNELS;
 const WEIGHTS: u64 = CHANNELS * CHANNELS;
 const TABLE: u64 = 16 * CHANNELS;
 
-/// Zero points of the input, of what is between the layers, and of the output.
+/// Zero points of the input, of the intermediate tensor, and of the output.
 const ZEROS: [i8; 3] = [3, -20, 5];
 
-/// Where things lie in the SRAM.
+/// The SRAM layout.
 const ACT: [u64; 4] = [0x4000, 0x5000, 0x6000, 0x7000];
 const SPILL: u64 = 2 * (WEIGHTS + TABLE);
 
@@ -81,7 +82,7 @@ fn variant(layer: u64, act: u64, out: u64) -> ConvVar {
     }
 }
 
-/// The program, with a second task that reads what is between the layers, if there is one.
+/// The program, with a second task that reads the intermediate tensor, if any.
 fn chain(second: Option<Instr>) -> Program {
     let consts = consts();
     let (spill, input) = (consts.len() as u64, consts.len() as u64 + TENSOR);
@@ -165,7 +166,7 @@ fn convolved(layer: usize, from: &[i8]) -> Vec<i8> {
     result.collect()
 }
 
-/// Bytes of a piece, by the rule of docs/timing.md.
+/// Size of a segment, by the rule of docs/timing.md.
 fn piece(bytes: &[i8], zero: i8) -> u64 {
     let (mut words, mut in_word) = (0, 16);
     for _ in bytes.iter().filter(|&&b| b != zero) {
@@ -201,7 +202,7 @@ fn a_tensor_between_two_layers_travels_without_its_zeros() {
     let want: Vec<u8> = convolved(1, &between).iter().map(|v| v.cast_unsigned()).collect();
     assert_eq!((&out, &plain_out), (&want, &want));
 
-    // What the host has stays as it is, and so do tables and the output.
+    // Host data stays uncompressed, and so do tables and the output.
     assert_eq!(events(&report, 0).sram_act_read, TENSOR);
     assert_eq!(events(&report, 1).sram_out_write, TENSOR);
     for layer in 0..2 {
@@ -255,7 +256,7 @@ fn what_another_unit_reads_stays_as_it_is() {
         assert_eq!(got.sram_out_write, raw.sram_out_write);
     }
     assert_eq!(report.total.bytes.dram_write, plain.total.bytes.dram_write);
-    // Weights are another matter.
+    // Weights are not affected.
     assert!(report.total.bytes.dram_read < plain.total.bytes.dram_read);
 }
 

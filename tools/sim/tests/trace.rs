@@ -1,4 +1,4 @@
-//! What is told of a run beside its result: report, timeline and trace say the same, and say everything.
+//! The outputs of a run beside its result: report, timeline and trace agree, and are complete.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
@@ -183,7 +183,7 @@ fn the_timeline_is_that_of_the_report() {
             let rows = timeline.tasks.iter().filter(|t| t.layer == number as u64);
             assert_eq!(rows.map(|t| t.macs).sum::<u64>(), layer.work.macs());
         }
-        // Buffers share no byte at any time.
+        // Buffers do not overlap at any time.
         for (i, a) in timeline.sram.iter().enumerate() {
             assert!(a.lo < a.hi && a.hi <= program.machine.sram_bytes && a.start < a.end, "{a:?}");
             for b in &timeline.sram[i + 1..] {

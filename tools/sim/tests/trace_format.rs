@@ -1,4 +1,4 @@
-//! A trace is what the description of the Chrome Trace Event format asks for, and what Perfetto's importer relies on.
+//! A trace satisfies the description of the Chrome Trace Event format, and the expectations of Perfetto's importer.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
@@ -43,7 +43,7 @@ fn traces_are_in_the_format() {
     }
 }
 
-/// Each tile has engines and a counter of its own, and what happens on one is not shown on the other.
+/// Each tile has engines and a counter of its own; activity on one is not shown on another.
 #[test]
 fn tiles_have_tracks_of_their_own() {
     let conv = Conv::SMALL;

@@ -1,5 +1,4 @@
-//! Archives of arrays, `.npz`: a ZIP file with an `.npy` file for each array. Invariant: an array that is read has one name, and
-//! no other array has it.
+//! Archives of arrays, `.npz`: a ZIP file with one `.npy` file per array. Invariant: the names of the arrays read are unique.
 
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Write};
@@ -15,20 +14,20 @@ use crate::arguments::Place;
 use crate::npy;
 use crate::tensor::Tensor;
 
-/// An archive that is read.
+/// An archive opened for reading.
 pub(crate) struct Archive {
     path: PathBuf,
     zip: ZipArchive<BufReader<File>>,
 }
 
-/// An array in an archive, unpacked as it is read. Its end is an error if the archive's checksum is another one.
+/// An array in an archive, decompressed as it is read. Its end is an error if the archive's checksum differs.
 pub(crate) type Packed<'a> = ZipFile<'a, BufReader<File>>;
 
 impl Archive {
     /// Opens an archive.
     ///
     /// # Errors
-    /// When the file cannot be opened, is no archive, or has two members of one name.
+    /// When the file cannot be opened, is not an archive, or has duplicate members.
     pub(crate) fn open(path: &Path) -> Result<Archive, FileError> {
         let (file, _) = strum_files::open(path)?;
         let zip = ZipArchive::new(BufReader::new(file))
@@ -52,10 +51,10 @@ impl Archive {
         names
     }
 
-    /// The array that is meant: the one asked for, the only one, or the one of this name.
+    /// The selected array: the one asked for, the only one, or the one of this name.
     ///
     /// # Errors
-    /// When there is none, with the names that there are.
+    /// When there is none; the error lists the names.
     pub(crate) fn choose(&self, place: &Place, name: Option<&str>) -> Result<String, FileError> {
         let names = self.names();
         let found = match (place.key.as_deref(), &names[..]) {
@@ -76,7 +75,7 @@ impl Archive {
     /// The bytes of the `.npy` file of an array.
     ///
     /// # Errors
-    /// When there is no such array, or it is packed in a way that is not read.
+    /// When the array is unknown, or its compression method is not supported.
     pub(crate) fn array(&mut self, key: &str) -> Result<Packed<'_>, FileError> {
         let path = &self.path;
         let entry = self.zip.by_name(&file_name_from_array_name(key));
@@ -84,12 +83,12 @@ impl Archive {
     }
 }
 
-/// The bytes of an archive. Equal arrays give equal bytes: no time is recorded.
+/// The bytes of an archive. Equal arrays give equal bytes: timestamps are not recorded.
 ///
 /// # Errors
 /// None in practice: it is written to memory.
 pub(crate) fn encode<'a>(arrays: impl Iterator<Item = (&'a str, &'a Tensor)>) -> io::Result<Vec<u8>> {
-    /// From so many bytes on, sizes are written with 64 bits: an incompressible array grows by little.
+    /// From this many bytes on, sizes are written with 64 bits: an incompressible array grows slightly.
     const LARGE: usize = 1 << 31;
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, tensor) in arrays {

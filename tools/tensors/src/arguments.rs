@@ -1,5 +1,4 @@
-//! Arguments that name tensor files: which file is for which tensor. Invariant: a tensor has at most one file, and no output's place
-//! is another's.
+//! Arguments that map tensors to files. Invariant: a tensor has at most one file, and output destinations are distinct.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +12,7 @@ use crate::tensor::describe;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) path: PathBuf,
-    /// Array in an `.npz`; `None` where the argument does not say.
+    /// Array in an `.npz`; `None` if the argument does not name it.
     pub(crate) key: Option<String>,
 }
 
@@ -31,18 +30,18 @@ impl Place {
     }
 }
 
-/// Splits `NAME=PATH`. What exists as a file is no such argument.
+/// Splits `NAME=PATH`. The name of an existing file is not split.
 fn split_name(arg: &str) -> Option<(&str, &str)> {
     arg.split_once('=').filter(|_| !Path::new(arg).exists())
 }
 
-/// The files that arguments for inputs name: what a command can look at before it has a program.
+/// The files that arguments for inputs name: available to a command before it has a program.
 #[must_use]
 pub fn input_files(args: &[String]) -> Vec<PathBuf> {
     args.iter().map(|arg| Place::parse(split_name(arg).map_or(arg, |(_, path)| path)).path).collect()
 }
 
-/// The files that arguments for outputs name, an archive once for all of its arrays.
+/// The files that arguments for outputs name; an archive once for all of its arrays.
 ///
 /// # Errors
 /// Two arguments for the same array of an archive.
@@ -61,7 +60,7 @@ pub fn output_files(args: &[String]) -> Result<Vec<PathBuf>, FileError> {
             files.push(place.path.clone());
         }
         let keys = archives.entry(resolved).or_default();
-        // Where an argument does not say, the array has the name of an output that is not known here.
+        // If the argument does not name it, the array has the name of an output, which is unknown here.
         let key = place.key.as_deref().or(name);
         if let Some(key) = key.filter(|&key| keys.iter().any(|known| known == key)) {
             return Err(same_place(&place.path, key));
@@ -76,7 +75,7 @@ pub(crate) fn same_place(path: &Path, key: &str) -> FileError {
     FileError::Usage(format!("two of --output would go to array '{key}' of '{path}': give each a name"))
 }
 
-/// For each of `descs` its argument, if there is one.
+/// The argument of each of `descs`, if any.
 pub(crate) fn assign(kind: &str, descs: &[IoDesc], args: &[String]) -> Result<Vec<Option<Place>>, FileError> {
     let mut places: Vec<Option<Place>> = vec![None; descs.len()];
     let mut unnamed = Vec::new();
@@ -114,7 +113,7 @@ fn known(kind: &str, descs: &[IoDesc]) -> String {
     }
 }
 
-/// Where each input is; every one must be named.
+/// The file of each input; every one must be named.
 pub(crate) fn all_inputs(descs: &[IoDesc], args: &[String]) -> Result<Vec<Place>, FileError> {
     let places = assign("input", descs, args)?;
     let missing: Vec<&IoDesc> =

@@ -1,9 +1,9 @@
-//! The types that elements have in files, and their values. Invariant: a value is never rounded to an integer, nor cut.
+//! Element types in files, and their values. Invariant: a value is never rounded to an integer, nor truncated.
 
 use dpu_isa::Dtype;
 use npyz::DType;
 
-/// What an element is.
+/// The kind of an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Bool,
@@ -18,12 +18,12 @@ pub(crate) struct Element {
     big_endian: bool,
 }
 
-/// Which types are asked for.
+/// The accepted types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Accept {
     /// Integers and booleans.
     Integers,
-    /// Floating point numbers, too.
+    /// Floating point numbers as well.
     Numbers,
 }
 
@@ -31,7 +31,7 @@ impl Element {
     /// The element type of a header.
     ///
     /// # Errors
-    /// When it is none that is asked for.
+    /// When it is not an accepted type.
     pub(crate) fn of(dtype: &DType, accept: Accept) -> Result<Element, String> {
         let text = match dtype {
             DType::Plain(plain) => plain.to_string(),
@@ -60,13 +60,13 @@ impl Element {
         Ok(Element { kind, big_endian: text.starts_with('>') })
     }
 
-    /// The type that files have for a tensor's.
+    /// The file type of a tensor's element type.
     fn kind_of(dtype: Dtype) -> Kind {
         let signed = matches!(dtype, Dtype::I8 | Dtype::I16 | Dtype::I32);
         Kind::Int { signed, bytes: usize::try_from(dtype.bytes()).unwrap_or(1) }
     }
 
-    /// The name numpy gives it.
+    /// Its numpy name.
     pub(crate) fn name(self) -> String {
         self.kind.name()
     }
@@ -79,12 +79,12 @@ impl Element {
         }
     }
 
-    /// Whether it is no floating point number.
+    /// Whether it is not a floating point type.
     pub(crate) fn is_integer(self) -> bool {
         !matches!(self.kind, Kind::Float { .. })
     }
 
-    /// Whether elements are stored as a tensor of `dtype` has them.
+    /// Whether elements have the same representation as in a tensor of `dtype`.
     pub(crate) fn is_plain(self, dtype: Dtype) -> bool {
         self.kind == Element::kind_of(dtype) && (self.bytes() == 1 || !self.big_endian)
     }
@@ -106,7 +106,7 @@ impl Element {
         })
     }
 
-    /// The nearest number of single precision.
+    /// The nearest single-precision number.
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
@@ -121,7 +121,7 @@ impl Element {
         }
     }
 
-    /// The value of an element that is no floating point number.
+    /// The value of an element that is not floating point.
     fn integer(self, element: &[u8]) -> i128 {
         let raw = self.bits(element);
         match self.kind {
@@ -151,7 +151,7 @@ impl Kind {
     }
 }
 
-/// The type string of numpy for a tensor's elements.
+/// The numpy type string of a tensor's elements.
 pub(crate) fn descr(dtype: Dtype) -> &'static str {
     match dtype {
         Dtype::I8 => "|i1",
@@ -164,7 +164,7 @@ pub(crate) fn descr(dtype: Dtype) -> &'static str {
 
 /// Row-major values of a column-major array.
 pub(crate) fn row_major<T: Copy + Default>(values: &[T], shape: &[u64]) -> Vec<T> {
-    // There are as many values as the shape says, so that each extent fits.
+    // The number of values matches the shape, so that each extent fits.
     let shape: Vec<usize> =
         shape.iter().map(|&extent| usize::try_from(extent).unwrap_or(usize::MAX)).collect();
     let mut strides = vec![0; shape.len()];

@@ -1,4 +1,4 @@
-//! Arrays of numbers of any type, read as single precision: what calibration and labels come as.
+//! Arrays of numbers of any type, read as single precision: calibration data and labels.
 
 use strum_files::{FileError, budget};
 
@@ -7,7 +7,7 @@ use crate::element::{Accept, row_major};
 use crate::inputs::read_array;
 use crate::npy::{self, Layout};
 
-/// Most bytes of an array: what calibration holds in memory at a time.
+/// Maximum size of an array in bytes: the data that calibration holds in memory at a time.
 const MAX_BYTES: u64 = 1 << 33;
 
 /// An array, row-major.
@@ -21,11 +21,11 @@ pub struct Floats {
     pub integer: bool,
 }
 
-/// Reads the array that an argument names: `FILE.npy`, or `FILE.npz:KEY`; the key may be left out if the archive holds one
-/// array alone. Integers and double precision are rounded to single precision.
+/// Reads the array that an argument names: `FILE.npy`, or `FILE.npz:KEY`; the key may be omitted if the archive holds a
+/// single array. Integers and double precision are rounded to single precision.
 ///
 /// # Errors
-/// When the file cannot be read, or is no array of numbers.
+/// When the file cannot be read, or is not an array of numbers.
 pub fn read_floats(arg: &str) -> Result<Floats, FileError> {
     let place = Place::parse(arg);
     let path = &place.path;

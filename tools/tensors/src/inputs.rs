@@ -1,4 +1,4 @@
-//! The inputs of a program, each from a whole file. Invariant: no more is read than the largest file of the tensor that is wanted has.
+//! The inputs of a program, each from a whole file. Invariant: no more is read than the largest possible file of the expected tensor.
 
 use std::io::Read;
 use std::path::Path;
@@ -13,11 +13,11 @@ use crate::tensor::{Tensor, describe};
 
 /// Reads the inputs of a program from the files that `args` name, in the order of `descs`.
 ///
-/// An array must have the input's shape and type; 64-bit and wider unsigned integers are taken if every value fits,
-/// booleans as 0 and 1.
+/// An array must have the input's shape and type; 64-bit and wider unsigned integers are accepted if every value
+/// fits, booleans as 0 and 1.
 ///
 /// # Errors
-/// When the arguments do not name every input once, or a file is not the tensor it should be.
+/// When the arguments do not name every input once, or a file is not the expected tensor.
 pub fn read_inputs(descs: &[IoDesc], args: &[String]) -> Result<Vec<Tensor>, FileError> {
     let places = all_inputs(descs, args)?;
     descs.iter().zip(&places).map(|(desc, place)| read_tensor(desc, place)).collect()
@@ -25,7 +25,7 @@ pub fn read_inputs(descs: &[IoDesc], args: &[String]) -> Result<Vec<Tensor>, Fil
 
 /// Reads one input.
 pub(crate) fn read_tensor(desc: &IoDesc, place: &Place) -> Result<Tensor, FileError> {
-    // Eight bytes an element are the most that any type takes; the header of numpy fits 64 KiB.
+    // No type takes more than eight bytes per element; numpy's header fits 64 KiB.
     let elements = desc.shape.iter().fold(1u64, |n, &d| n.saturating_mul(d));
     let most = elements.saturating_mul(8).saturating_add(npy::MAX_HEADER as u64);
     let path = &place.path;
@@ -39,11 +39,11 @@ pub(crate) fn read_tensor(desc: &IoDesc, place: &Place) -> Result<Tensor, FileEr
     npy::decode(&bytes, desc).map_err(reason)
 }
 
-/// The bytes of the `.npy` file that a place stands for, a file of its own or an array of an archive, which may have `name`
-/// if the place does not say; `None` if there are more than `most`.
+/// The bytes of the `.npy` file that a source refers to, a file or an array of an archive, which defaults to `name` if the
+/// source does not select one; `None` if there are more than `most`.
 ///
 /// # Errors
-/// When it cannot be read, or the archive has no such array.
+/// When it cannot be read, or the archive does not have the array.
 pub(crate) fn read_array(place: &Place, name: Option<&str>, most: u64) -> Result<Option<Vec<u8>>, FileError> {
     let path = &place.path;
     if place.is_archive() {
@@ -63,7 +63,7 @@ pub(crate) fn read_array(place: &Place, name: Option<&str>, most: u64) -> Result
     read_claimed(path, file, about.len(), most)
 }
 
-/// The bytes of a source that claims to have `size` of them; `None` if these are more than `most`.
+/// The bytes of a source that claims a size of `size`; `None` if that is more than `most`.
 fn read_claimed(path: &Path, source: impl Read, size: u64, most: u64) -> Result<Option<Vec<u8>>, FileError> {
     if size > most {
         return Ok(None);

@@ -1,10 +1,11 @@
-//! Tensors in `.npy` and `.npz` files, and the command line arguments that name them. Every tool that opens a tensor file
-//! does it here.
+//! Tensors in `.npy` and `.npz` files, and the command line arguments that name them. All tools open tensor files through
+//! this crate.
 //!
-//! An argument is `[NAME=]PATH`, or `[NAME=]FILE.npz:KEY` for one array of an archive. Arguments with a name go to the
-//! tensor of that name, the others to those left, in order. Output files appear whole or not at all.
+//! An argument is `[NAME=]PATH`, or `[NAME=]FILE.npz:KEY` for one array of an archive. Arguments with a name are
+//! assigned to the tensor of that name, the others to the remaining tensors, in order. Output files appear whole or
+//! not at all.
 //!
-//! Invariant: whatever a header or an archive claims, it is checked against the memory limit before anything is allocated.
+//! Invariant: the claims of a header or an archive are checked against the memory limit before anything is allocated.
 
 mod archive;
 mod arguments;

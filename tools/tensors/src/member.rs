@@ -1,4 +1,5 @@
-//! An array in an archive, unpacked as it is read: a few samples are held at once, and nothing goes to the disk.
+//! An array in an archive, decompressed as it is read: only a few samples are held at once, and no temporary
+//! file is used.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use crate::archive::Archive;
 use crate::arguments::Place;
 use crate::npy::Layout;
 
-/// Samples that are unpacked ahead.
+/// Samples that are prefetched.
 const AHEAD: usize = 2;
 
 /// The array.
@@ -23,28 +24,28 @@ pub(crate) struct Member {
     key: String,
     /// Bytes before its values.
     start: u64,
-    /// Samples on their way, once there was a read.
+    /// Samples in flight, after the first read.
     stream: Option<Stream>,
 }
 
 #[derive(Debug)]
 struct Stream {
-    /// The number of the sample that comes next.
+    /// The number of the next sample.
     next: u64,
     samples: Receiver<io::Result<Vec<u8>>>,
 }
 
-/// What an archive says of an array.
+/// The archive's metadata of the array.
 pub(crate) struct Found {
     pub(crate) member: Member,
     pub(crate) layout: Layout,
-    /// Bytes before its values, and all bytes.
+    /// Bytes before its values, and total bytes.
     pub(crate) start: u64,
     pub(crate) size: u64,
 }
 
 impl Member {
-    /// Opens the array of an input; `None` if it is none.
+    /// Opens the array of an input; `None` if it does not match the input.
     pub(crate) fn open(desc: &IoDesc, place: &Place) -> Result<Option<Found>, FileError> {
         let path = &place.path;
         let mut archive = Archive::open(path)?;
@@ -60,7 +61,7 @@ impl Member {
         Ok(Some(Found { member, layout, start, size }))
     }
 
-    /// Reads a sample as long as `values`. What lies before it is unpacked and forgotten.
+    /// Reads a sample as long as `values`. Samples before it are decompressed and discarded.
     ///
     /// # Errors
     /// When the archive cannot be read, is damaged, or ends too early.
@@ -80,13 +81,13 @@ impl Member {
         }
     }
 
-    /// Begins to unpack samples of so many bytes, from the first on.
+    /// Starts to decompress samples of this many bytes, from the first on.
     fn unpack(&self, len: usize) -> io::Result<Stream> {
         let (path, key, start) = (self.path.clone(), self.key.clone(), self.start);
         let (to, samples) = sync_channel(AHEAD);
         thread::Builder::new().spawn(move || {
             if let Err(error) = pump(&path, &key, start, len, &to) {
-                // Nobody waits for it if the reader is gone.
+                // The receiver is gone if the reader was dropped.
                 let _ = to.send(Err(error));
             }
         })?;
@@ -94,7 +95,7 @@ impl Member {
     }
 }
 
-/// Sends all samples, the last of them when the archive's checksum of the array has been found right.
+/// Sends all samples; the last one only after the archive's checksum of the array has been verified.
 fn pump(
     path: &Path,
     key: &str,

@@ -1,4 +1,4 @@
-//! The `.npy` format itself. The header is checked before it goes to `npyz`, which trusts it in places.
+//! The `.npy` format itself. The header is checked before it is passed to `npyz`, which partly trusts it.
 
 use std::io::{self, Read as _};
 
@@ -8,12 +8,12 @@ use npyz::{NpyHeader, Order};
 use crate::element::{Accept, Element, descr, row_major};
 use crate::tensor::Tensor;
 
-/// Most bytes of a header; numpy writes some hundred.
+/// Maximum header size in bytes; numpy writes a few hundred.
 pub(crate) const MAX_HEADER: usize = 64 << 10;
-/// Most elements of an array: far beyond any tensor, and safe to multiply by an element's size.
+/// Maximum number of elements: far beyond any tensor, and safe to multiply by an element's size.
 const MAX_ELEMENTS: u64 = 1 << 48;
 
-/// What the header of a file says.
+/// The contents of a file header.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) shape: Vec<u64>,
@@ -22,10 +22,10 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// The layout of a file, and what is behind its header.
+    /// The layout of a file, and the data after its header.
     ///
     /// # Errors
-    /// Says what is wrong.
+    /// When the header is invalid.
     pub(crate) fn parse(bytes: &[u8], accept: Accept) -> Result<(Layout, &[u8]), String> {
         if bytes.is_empty() {
             return Err("the file is empty".to_owned());
@@ -38,28 +38,28 @@ impl Layout {
         Ok((Layout { shape: header.shape().to_vec(), column_major, element }, rest))
     }
 
-    /// The layout of a file that is opened, and where its data starts.
+    /// The layout of an open file, and the offset of its data.
     ///
     /// # Errors
-    /// Says what is wrong.
+    /// When the header is invalid.
     pub(crate) fn read(file: &mut impl io::Read) -> Result<(Layout, u64), String> {
         let mut head = Vec::new();
-        // Longer headers are refused, so that this much holds any.
+        // Longer headers are refused, so that this much suffices for any.
         let limit = MAX_HEADER as u64 + 16;
         file.take(limit).read_to_end(&mut head).map_err(|e| e.to_string())?;
         let (layout, rest) = Layout::parse(&head, Accept::Integers)?;
         Ok((layout, (head.len() - rest.len()) as u64))
     }
 
-    /// Bytes of a part of this shape.
+    /// Size in bytes of a part of this shape.
     pub(crate) fn part_bytes(&self, shape: &[u64]) -> Option<u64> {
         shape.iter().try_fold(self.element.bytes() as u64, |n, &d| n.checked_mul(d))
     }
 
-    /// Checks that there are as many bytes of data as the shape asks for.
+    /// Checks that the number of data bytes matches the shape.
     ///
     /// # Errors
-    /// When there are not.
+    /// When it does not.
     pub(crate) fn check_data(&self, data: &[u8]) -> Result<(), String> {
         match self.part_bytes(&self.shape) {
             Some(needed) if needed == data.len() as u64 => Ok(()),
@@ -70,7 +70,7 @@ impl Layout {
         }
     }
 
-    /// The elements of a part in the order in which they are stored, as `desc` wants them.
+    /// The elements of a part in stored order, converted to the type of `desc`.
     pub(crate) fn values(&self, data: &[u8], desc: &IoDesc) -> Result<Tensor, String> {
         if self.element.is_plain(desc.dtype) {
             return Ok(Tensor { dtype: desc.dtype, shape: desc.shape.clone(), data: data.to_vec() });
@@ -83,10 +83,10 @@ impl Layout {
     }
 }
 
-/// The tensor in the bytes of an `.npy` file, as `desc` wants it.
+/// The tensor in the bytes of an `.npy` file, converted to the type of `desc`.
 ///
 /// # Errors
-/// Says what is wrong, with what was expected and found.
+/// The mismatch, with what was expected and found.
 pub(crate) fn decode(bytes: &[u8], desc: &IoDesc) -> Result<Tensor, String> {
     let (layout, data) = Layout::parse(bytes, Accept::Integers)?;
     let (got, want) = (&layout.shape, &desc.shape);
@@ -101,7 +101,7 @@ pub(crate) fn decode(bytes: &[u8], desc: &IoDesc) -> Result<Tensor, String> {
     Ok(Tensor::from_values(desc.dtype, want, &values))
 }
 
-/// Elements of an array, as its header claims and as its bytes allow; 0 if there is none.
+/// Elements of an array, bounded by its header and by its bytes; 0 if there is none.
 pub(crate) fn elements(bytes: &[u8]) -> u64 {
     let layout = Layout::parse(bytes, Accept::Numbers);
     let claimed =
@@ -109,9 +109,9 @@ pub(crate) fn elements(bytes: &[u8]) -> u64 {
     claimed.unwrap_or(0).min(bytes.len() as u64)
 }
 
-/// Bytes that [`decode`] needs at most, beside those of the file.
+/// Upper bound on the memory of [`decode`] in bytes, in addition to those of the file.
 pub(crate) fn decoding_bytes(bytes: &[u8], desc: &IoDesc) -> u64 {
-    // The tensor, which may grow by doubling, and elements of other types as numbers of 32 bits, twice in column-major order.
+    // The tensor, which may grow by doubling, and elements of other types as 32-bit numbers, twice in column-major order.
     elements(bytes).saturating_mul(2 * desc.dtype.bytes() + 8)
 }
 
@@ -120,7 +120,7 @@ pub(crate) fn header(dtype: Dtype, shape: &[u64]) -> Vec<u8> {
     let extents: String = shape.iter().map(|d| format!("{d}, ")).collect();
     let descr = descr(dtype);
     let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({extents}), }}");
-    // Data starts on a multiple of 64.
+    // Data is aligned to 64 bytes.
     let len = (10 + text.len() + 1).next_multiple_of(64) - 10;
     text.extend(std::iter::repeat_n(' ', len - 1 - text.len()));
     text.push('\n');
@@ -128,8 +128,8 @@ pub(crate) fn header(dtype: Dtype, shape: &[u64]) -> Vec<u8> {
     [b"\x93NUMPY\x01\x00", &len[..], text.as_bytes()].concat()
 }
 
-/// Refuses headers that are no plain array of scalars, so that the parser behind sees only harmless ones: it
-/// recurses on nesting and multiplies the dimensions unchecked.
+/// Refuses headers that are not a plain array of scalars, so that the underlying parser sees only harmless
+/// ones: it recurses on nesting and multiplies the dimensions unchecked.
 fn check_header(bytes: &[u8]) -> Result<(), String> {
     let not_npy = || "not an .npy file".to_owned();
     let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or_else(not_npy)?;

@@ -1,5 +1,5 @@
-//! The outputs of a program: of one sample, or of many, written one at a time. Invariant: a file gets its name when all outputs are
-//! complete.
+//! The outputs of a program, for one sample, or for many, written one at a time. Invariant: files get their names once all outputs
+//! are complete.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,13 +11,13 @@ use crate::arguments::{assign, same_place};
 use crate::tensor::Tensor;
 use crate::{archive, npy};
 
-/// Where the outputs of a program go.
+/// The destinations of a program's outputs.
 #[derive(Clone, Debug)]
 pub struct OutputPlan {
     files: Vec<OutputFile>,
 }
 
-/// A file, and the outputs (index and name of the array) that it takes.
+/// A file, and its outputs (index and name of the array).
 #[derive(Clone, Debug)]
 struct OutputFile {
     path: PathBuf,
@@ -29,7 +29,7 @@ impl OutputPlan {
     /// Resolves the arguments against the outputs. Outputs without an argument are not written.
     ///
     /// # Errors
-    /// When an argument names no output, or two name the same place, also if links lead there.
+    /// When an argument names no output, or two have the same destination, also through links.
     pub fn resolve(descs: &[IoDesc], args: &[String]) -> Result<OutputPlan, FileError> {
         let mut files: BTreeMap<PathBuf, OutputFile> = BTreeMap::new();
         let places = assign("output", descs, args)?;
@@ -50,7 +50,7 @@ impl OutputPlan {
         Ok(OutputPlan { files: files.into_values().collect() })
     }
 
-    /// Writes the outputs, given in the order of the descriptors. Existing files are replaced.
+    /// Writes the outputs, given in descriptor order. Existing files are replaced.
     ///
     /// All files are complete before the first gets its name.
     ///
@@ -63,7 +63,7 @@ impl OutputPlan {
             let mut staged = Staged::create(path)?;
             if *archive {
                 let arrays: Vec<_> = arrays.collect();
-                // The archive is made in memory, and its buffer may grow by doubling.
+                // The archive is built in memory, and its buffer may grow by doubling.
                 let needed =
                     arrays.iter().fold(0, |sum: u64, (_, t)| sum.saturating_add(3 * t.data.len() as u64));
                 budget::check("to write outputs", needed).map_err(FileError::limit(path))?;
@@ -82,15 +82,15 @@ impl OutputPlan {
 
 /// The outputs of a batch, written sample after sample.
 pub struct SampleOutputs {
-    /// For every output its file, if it goes to one.
+    /// The file of every output that has one.
     files: Vec<Option<Staged>>,
 }
 
 impl SampleOutputs {
-    /// Begins the files that `args` name, for `count` samples.
+    /// Opens the files that `args` name, for `count` samples.
     ///
     /// # Errors
-    /// When an argument names no output or an archive, or a file cannot be written.
+    /// When an argument names no output or names an archive, or a file cannot be written.
     pub fn create(descs: &[IoDesc], args: &[String], count: u64) -> Result<SampleOutputs, FileError> {
         let places = assign("output", descs, args)?;
         if let Some(place) = places.iter().flatten().find(|place| place.is_archive()) {
@@ -120,7 +120,7 @@ impl SampleOutputs {
         Ok(())
     }
 
-    /// Puts all files in their places.
+    /// Moves all files to their destinations.
     ///
     /// # Errors
     /// When the system refuses.
@@ -155,7 +155,7 @@ mod tests {
             let list = [list[0].replace("all.npz", "all.npz:a"), list[1].clone()];
             assert_eq!(read_inputs(&pair(), &list).unwrap(), tensors());
         }
-        // The array of the input's name is found without a key.
+        // The array named after the input is found without a key.
         let list = [format!("b={}", at("all.npz:second")), format!("a={}", at("all.npz"))];
         assert_eq!(read_inputs(&pair(), &list).unwrap(), tensors());
         let leftovers = fs::read_dir(folder.path()).unwrap().count();

@@ -1,6 +1,6 @@
 //! Many samples in one file: an array with a leading axis of samples, read one at a time.
 //!
-//! No more than a few samples of a file are held at once, however many there are.
+//! Only a few samples of a file are held at once, whatever their number.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -30,19 +30,19 @@ enum Source {
     Array { place: Place, data: Data, layout: Layout, desc: IoDesc },
 }
 
-/// Where an array is.
+/// The source of an array.
 #[derive(Debug)]
 enum Data {
     /// In a file, its values from `start` on.
     File { file: File, start: u64 },
-    /// In an archive, unpacked as it is read.
+    /// In an archive, decompressed as it is read.
     Member(Member),
 }
 
 impl Samples {
-    /// Opens the files that `args` name. `None` if each holds just the program's input.
+    /// Opens the files that `args` name. `None` if each holds exactly one input of the program.
     ///
-    /// A file of a batch has the input's shape behind a leading axis, or in place of a leading 1.
+    /// A file of a batch has the input's shape after a leading axis, or in place of a leading 1.
     ///
     /// # Errors
     /// When a file is neither an input nor a batch of them, or batches differ in length.
@@ -57,7 +57,7 @@ impl Samples {
                 |layout: &Layout| batch(&layout.shape, &desc.shape).filter(|_| layout.shape != desc.shape);
             let found = array.and_then(|array| Some((batch_of(&array.layout)?, array)));
             let Some((n, Array { layout, start, size, data })) = found else {
-                // The input itself, or what is wrong with it.
+                // The input itself, or the mismatch.
                 inputs.push(Source::Constant(read_tensor(desc, &place)?));
                 continue;
             };
@@ -120,7 +120,7 @@ impl Source {
     }
 }
 
-/// The samples that an array of `got` holds, each of shape `want`.
+/// The number of samples in an array of `got`, each of shape `want`.
 fn batch(got: &[u64], want: &[u64]) -> Option<u64> {
     match (got, want) {
         ([n, rest @ ..], want) if rest == want => Some(*n),
@@ -129,18 +129,18 @@ fn batch(got: &[u64], want: &[u64]) -> Option<u64> {
     }
 }
 
-/// An array as its file describes it.
+/// An array as described by its file.
 struct Array {
     layout: Layout,
     /// Bytes before the values.
     start: u64,
-    /// All bytes.
+    /// Total bytes.
     size: u64,
     data: Data,
 }
 
 impl Array {
-    /// Opens the array of an input; `None` if it is none.
+    /// Opens the array of an input; `None` if it does not match the input.
     fn open(desc: &IoDesc, place: &Place) -> Result<Option<Array>, FileError> {
         let path = &place.path;
         let (mut file, about) = strum_files::open(path)?;
@@ -207,7 +207,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.npz");
         let arg = [path.to_str().unwrap().to_owned()];
-        // A short array is found out when its header is read, a long one at its end.
+        // A short array is detected from its header, a long one at its end.
         for count in [3u64, 100_000] {
             let values: Vec<i32> =
                 (0..2 * count as i32).map(|i| i.wrapping_mul(0x9e37_79b1_u32 as i32)).collect();

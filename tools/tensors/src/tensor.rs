@@ -1,4 +1,4 @@
-//! Dense tensors as the host hands them to a program and gets them back: row-major, little endian.
+//! Dense tensors as exchanged between host and program: row-major, little endian.
 
 use dpu_isa::Dtype;
 
@@ -14,7 +14,7 @@ pub struct TensorView<'a> {
     pub dtype: Dtype,
     /// Extents, outermost first; empty for a scalar.
     pub shape: &'a [u64],
-    /// Elements, row-major, little endian; as many bytes as type and shape say.
+    /// Elements, row-major, little endian; their number of bytes matches type and shape.
     pub data: &'a [u8],
 }
 
@@ -25,12 +25,12 @@ pub struct Tensor {
     pub dtype: Dtype,
     /// Extents, outermost first; empty for a scalar.
     pub shape: Vec<u64>,
-    /// Elements, row-major, little endian; as many bytes as type and shape say.
+    /// Elements, row-major, little endian; their number of bytes matches type and shape.
     pub data: Vec<u8>,
 }
 
 impl Tensor {
-    /// The tensor, borrowed.
+    /// A borrow of the tensor.
     #[must_use]
     pub fn view(&self) -> TensorView<'_> {
         TensorView { dtype: self.dtype, shape: &self.shape, data: &self.data }

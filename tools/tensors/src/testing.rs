@@ -1,4 +1,4 @@
-//! Helpers of the unit tests: two tensors, as a program describes them and as files hold them.
+//! Helpers of the unit tests: two tensors, as described by a program and as stored in files.
 
 use dpu_isa::{Dtype, IoDesc};
 
@@ -14,7 +14,7 @@ pub(crate) fn pair() -> Vec<IoDesc> {
     vec![desc("a", Dtype::I8, &[2, 3]), desc("b", Dtype::I32, &[4])]
 }
 
-/// Two tensors that have them.
+/// Two matching tensors.
 pub(crate) fn tensors() -> Vec<Tensor> {
     let a = Tensor::from_values(Dtype::I8, &[2, 3], &[1, -2, 3, -4, 5, -128]);
     vec![a, Tensor::from_values(Dtype::I32, &[4], &[i32::MIN, 0, 1, i32::MAX])]

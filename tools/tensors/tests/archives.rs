@@ -1,4 +1,4 @@
-//! Archives that lie: none takes more memory than the limit, and each is refused with what is wrong.
+//! Archives with false claims: none takes more memory than the limit, and each is refused with the reason.
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
@@ -77,7 +77,7 @@ fn file(bytes: &[u8]) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// What the three readers say of an archive: of numbers, of an input of 8 elements, of a batch of them.
+/// The results of the three readers on an archive: of numbers, of an input of 8 elements, of a batch of them.
 fn errors(bytes: &[u8]) -> [String; 3] {
     let (_folder, path) = file(bytes);
     let arg = [path.to_str().unwrap().to_owned()];
@@ -141,7 +141,7 @@ fn two_arrays_of_one_name_are_refused() {
     for error in errors(&stored(&[("x.npy", &a, size), ("x.npy", &zeros(9), size + 1)])) {
         assert!(error.ends_with("x.npz: two arrays of the archive have one name"), "{error}");
     }
-    // What is behind a zero byte does not count to a name.
+    // Bytes after a NUL are not part of a name.
     let size = zeros(9).len() as u64;
     for error in errors(&stored(&[("x.npy", &a, size - 1), ("x.npy\0.npy", &zeros(9), size)])) {
         assert!(error.ends_with("x.npz: two arrays of the archive have one name"), "{error}");

@@ -1,7 +1,7 @@
 //! Barriers in time: armed, posted to and waited for, and every way to misuse them.
 //!
-//! A task belongs to the arming that came last before it in the stream. Invariant: whoever acts on a later one, or is
-//! one more than an arming expects, is refused.
+//! A task belongs to the arming that precedes it in the stream. Invariant: a task that acts on a later arming, or
+//! exceeds the count that its arming expects, is refused.
 
 use dpu_isa::Machine;
 use dpu_isa::barrier::{Expected, MAX_BARRIERS, members};
@@ -17,17 +17,17 @@ pub enum Action {
     Post,
 }
 
-/// Why an instruction must not do what it does with a barrier.
+/// Why an instruction must not use a barrier this way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Misuse {
-    /// The machine has no such barrier.
+    /// The machine does not have this barrier.
     Unknown,
-    /// No instruction before has armed it.
+    /// No preceding instruction has armed it.
     NeverArmed,
     /// It was armed again by the instruction at this index, later than the task in the stream: the task's own arming went idle
     /// without it.
     Rearmed(usize),
-    /// The arming at this index expects no further task that does so.
+    /// The arming at this index expects no further such task.
     Surplus(usize),
 }
 
@@ -47,7 +47,7 @@ pub struct BarrierError {
 pub struct Pending {
     /// The barrier.
     pub barrier: u8,
-    /// How many.
+    /// Number of tasks.
     pub expected: Expected,
     /// Index of the `bar_cfg` that armed it.
     pub armed_by: usize,
@@ -93,7 +93,7 @@ impl Barriers {
         usize::try_from(machine.barriers).map_or(MAX_BARRIERS, |n| n.min(MAX_BARRIERS))
     }
 
-    /// The barriers of a mask that expect tasks; `u64::MAX` is all.
+    /// The barriers of a mask that expect tasks; `u64::MAX` means all barriers.
     pub fn pending(&self, mask: u64) -> impl Iterator<Item = Pending> {
         members(mask).filter_map(|barrier| {
             let Barrier { armed_by, expected, .. } = *self.list.get(usize::from(barrier))?;
@@ -102,7 +102,7 @@ impl Barriers {
         })
     }
 
-    /// The instruction at `index` arms a barrier if it is idle; says whether it was.
+    /// Arms a barrier for the instruction at `index` if it is idle; returns whether it was.
     pub(super) fn arm(
         &mut self,
         index: usize,
@@ -119,7 +119,7 @@ impl Barriers {
         Ok(idle)
     }
 
-    /// Refuses a task that names a barrier which no instruction before it has armed.
+    /// Refuses a task that names a barrier which no preceding instruction has armed.
     pub(super) fn check_armed(&self, wait: u64, post: u64) -> Result<(), BarrierError> {
         for (mask, action) in [(wait, Action::Wait), (post, Action::Post)] {
             for barrier in members(mask) {
@@ -151,7 +151,7 @@ impl Barriers {
         })
     }
 
-    /// The task at `index` starts and consumes what it waited for.
+    /// The task at `index` starts and consumes the barriers it waited for.
     pub(super) fn consume(&mut self, index: usize, wait: u64) -> Result<(), BarrierError> {
         for barrier in members(wait) {
             let Some(b) = self.list.get_mut(usize::from(barrier)) else { continue };
@@ -175,7 +175,7 @@ impl Barriers {
     }
 }
 
-/// The arming that a barrier has, which must be that of the task at `index`.
+/// The current arming of a barrier, which must be that of the task at `index`.
 fn own_arming(b: &Barrier, index: usize, barrier: u8, action: Action) -> Result<usize, BarrierError> {
     let error = |misuse| BarrierError { barrier, action, misuse };
     match b.armed_by {

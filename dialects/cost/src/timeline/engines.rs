@@ -1,4 +1,4 @@
-//! The numbers of engines, and what an engine holds.
+//! Engine numbering, and the state of an engine.
 //!
 //! Invariant: numbers count up from DMA 0 without a gap, and [`engine_at`] undoes [`engine_of`].
 
@@ -8,7 +8,7 @@ use dpu_isa::Instr;
 
 /// Engines before those of the tiles.
 const DMAS: usize = 2;
-/// Engines of a tile.
+/// Engines per tile.
 const PER_TILE: usize = 2;
 
 /// The number of an instruction's engine; `None` for the dispatcher's own.
@@ -24,7 +24,7 @@ pub fn engine_of(instr: &Instr) -> Option<usize> {
     }
 }
 
-/// What the engine of a number is, and the tile that it belongs to (0 for a DMA engine).
+/// The engine with this number, and its tile (0 for a DMA engine).
 #[must_use]
 pub fn engine_at(number: usize) -> (dpu_isa::Engine, usize) {
     match number.checked_sub(DMAS) {
@@ -35,7 +35,7 @@ pub fn engine_at(number: usize) -> (dpu_isa::Engine, usize) {
     }
 }
 
-/// Number of engines of a machine with so many tiles in use.
+/// Number of engines of a machine with this many tiles in use.
 #[must_use]
 pub fn engines(tiles: usize) -> usize {
     DMAS + PER_TILE * tiles
@@ -50,7 +50,7 @@ pub(super) struct Queued<T> {
     pub(super) ticket: T,
 }
 
-/// An engine at a time.
+/// The state of an engine at a time.
 #[derive(Debug)]
 pub(super) struct Engine<T> {
     pub(super) queue: VecDeque<Queued<T>>,
@@ -73,13 +73,13 @@ impl<T> Engine<T> {
         self.running.is_none() && self.queue.is_empty()
     }
 
-    /// The task that is next and seen, if the engine is free.
+    /// The next task, if it is visible to the engine and the engine is free.
     pub(super) fn head(&self, now: u64) -> Option<usize> {
         let head = self.queue.front().filter(|head| self.running.is_none() && head.seen_at <= now);
         head.map(|head| head.index)
     }
 
-    /// When something can happen here; times that have passed may be among them.
+    /// Times at which something can happen here; times that have passed may be among them.
     pub(super) fn events(&self) -> impl Iterator<Item = u64> {
         let head = self.queue.front().filter(|_| self.running.is_none()).map(|head| head.seen_at);
         [self.running.map(|(_, end)| end), head, self.opens_at].into_iter().flatten()

@@ -1,8 +1,8 @@
-//! Time: how the tasks of a program overlap. The one clock of simulator and planner, which differ in what a task does.
+//! Time: how the tasks of a program overlap. Simulator and planner share this clock; they differ in what a task does.
 //!
-//! A [`Timeline`] runs an instruction stream on a machine and asks a [`Tasks`] what each task costs. The simulator's
-//! `Tasks` computes values, looks for hazards and counts; the planner's knows the costs and does nothing else. Both find the same
-//! cycles for the same costs, since nothing else enters.
+//! A [`Timeline`] runs an instruction stream on a machine and asks a [`Tasks`] for the cost of each task. The simulator's `Tasks`
+//! computes values, detects hazards and counts; the planner's only returns known costs. Equal costs give equal cycles, since
+//! nothing else enters.
 //!
 //! # Parts
 //!
@@ -12,11 +12,11 @@
 //! - A *barrier* has the number of producers and of consumers that it still expects, and an opening time.
 //! - The *DRAM channel* has the time at which it is free.
 //!
-//! At first all of them are free or idle, all times are 0, and nothing is armed.
+//! Initially all of them are free or idle, all times are 0, and nothing is armed.
 //!
 //! # Rules
 //!
-//! Time is counted in cycles. At a time `t` three things happen, in this order, again and again until neither of the last two
+//! Time is counted in cycles. At a time `t` three things happen, in this order, repeated until neither of the last two
 //! changes anything:
 //!
 //! 1. *Ends.* By number of the engine: a task whose end is `t` leaves its engine. Every barrier in its `post` mask expects one
@@ -31,11 +31,11 @@
 //!    in the task's `wait` mask expects a producer, and none has an opening time after `t`. Every one of these barriers expects
 //!    one consumer less. The task leaves the FIFO and ends at `t + cycles` of its cost, or later if it has to share the channel.
 //!
-//! Then `t` becomes the least later time at which one of these can happen: a running task ends, a task is first seen, a barrier opens,
-//! the dispatcher is free. If there is none, the program is in deadlock.
+//! Then `t` becomes the earliest later time at which one of these can happen: a running task ends, a task is first seen, a barrier
+//! opens, the dispatcher is free. If there is none, the program is in deadlock.
 //!
-//! The *channel* is given to tasks in the order in which they start, for `dram` cycles of their cost each, from the time on at
-//! which their `latency` has passed and it is free; a task does not end before its share has ([`crate::end_of_transfer`]).
+//! The *channel* is granted to tasks in start order, for `dram` cycles of their cost each, from the time at which their
+//! `latency` has passed and the channel is free; a task does not end before its transfer has ([`crate::end_of_transfer`]).
 //!
 //! Times saturate at 2^64 − 1. Invariant: a run depends on the stream, the machine and the costs alone.
 
@@ -52,17 +52,17 @@ use crate::Cost;
 use barriers::Gate;
 use engines::{Engine, Queued};
 
-/// What the tasks of a program do, and what is to be noted of a run.
+/// What the tasks of a program do, and what is recorded of a run.
 pub trait Tasks {
-    /// What is known of a task at its dispatch and needed at its start.
+    /// What is known of a task at dispatch and needed at its start.
     type Ticket;
     /// Why a task cannot be executed.
     type Error;
 
-    /// The dispatcher is about to take an instruction. Called once for each, before anything holds it up.
+    /// The dispatcher is about to take an instruction. Called once for each, before anything can stall it.
     ///
     /// # Errors
-    /// When the instruction is none that the machine can execute; the run stops.
+    /// When the machine cannot execute the instruction; the run stops.
     fn check(&mut self, index: usize, instr: &Instr, now: u64) -> Result<(), Self::Error>;
 
     /// The dispatcher has taken an instruction.
@@ -74,18 +74,18 @@ pub trait Tasks {
     /// When the task cannot be executed; the run stops.
     fn start(&mut self, start: &Start<'_>, ticket: Self::Ticket) -> Result<Cost, Self::Error>;
 
-    /// The task at `index` has ended on an engine. It is about to post.
+    /// The task at `index` has ended on an engine and is about to post.
     fn ended(&mut self, engine: usize, index: usize, instr: &Instr);
 }
 
-/// What holds the dispatcher up.
+/// What stalls the dispatcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Obstacle {
     /// The FIFO of this engine is full.
     FullFifo(usize),
     /// This barrier expects tasks and cannot be armed.
     BusyBarrier(u8),
-    /// Tasks are under way, and the program is to end.
+    /// Tasks are in flight when the program is to end.
     BusyEngines,
 }
 
@@ -100,7 +100,7 @@ pub struct Dispatched<'p> {
     pub start: u64,
     /// When the dispatcher can take the next one, and an engine sees the task.
     pub end: u64,
-    /// What has held it up, and since when.
+    /// What has stalled it, and since when.
     pub held: Option<(Obstacle, u64)>,
 }
 
@@ -115,20 +115,21 @@ pub struct Start<'p> {
     pub engine: usize,
     /// The time, in cycles.
     pub now: u64,
-    /// Cycles for which the engine was free, had seen the task, and did not start it for its barriers.
+    /// Cycles for which the engine was free and had seen the task, but waited for its barriers.
     pub waited: u64,
     /// When the DRAM channel is free.
     channel: u64,
 }
 
 impl Start<'_> {
-    /// When the task ends if it has this cost.
+    /// End of the task if it has this cost.
     #[must_use]
     pub fn end(&self, cost: &Cost) -> u64 {
         crate::end_of_transfer(self.now, cost, &mut { self.channel })
     }
 
-    /// When the DRAM channel is the task's if it has this cost: first cycle and one past the last. `None` if it needs none.
+    /// When the task holds the DRAM channel if it has this cost: first cycle and one past the last. `None` if it needs
+    /// none.
     #[must_use]
     pub fn channel(&self, cost: &Cost) -> Option<(u64, u64)> {
         let mut free = self.channel;
@@ -140,9 +141,9 @@ impl Start<'_> {
 /// Why a run does not reach its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop<E> {
-    /// A task is not executed.
+    /// A task cannot be executed.
     Task(E),
-    /// The stream is no program of the machine.
+    /// The stream is not a program of the machine.
     Program {
         /// The instruction at which the run stops.
         index: usize,
@@ -160,9 +161,9 @@ pub enum Flaw {
     Barrier(BarrierError),
     /// A barrier expects tasks at `end`, the first of them if there are several; see [`Barriers::pending`].
     BarrierLeft(Pending),
-    /// There is no further instruction, and no `end` before.
+    /// The stream ends without an `end`.
     NoEnd,
-    /// Nothing will ever happen again; see [`Timeline::waiting`] and [`Timeline::obstacle`].
+    /// Deadlock: nothing can happen any more; see [`Timeline::waiting`] and [`Timeline::obstacle`].
     Deadlock,
 }
 
@@ -178,7 +179,8 @@ impl Flaw {
     }
 }
 
-/// The clock: where every part of the machine is, at a time. `T` is the [`Tasks::Ticket`] of the tasks that run.
+/// The clock: the state of every part of the machine at a time. `T` is the [`Tasks::Ticket`] of the running
+/// tasks.
 #[derive(Debug)]
 pub struct Timeline<'p, T> {
     instrs: &'p [Instr],
@@ -189,7 +191,7 @@ pub struct Timeline<'p, T> {
     next: usize,
     /// When the dispatcher is free.
     ready_at: u64,
-    /// What holds the next instruction up, and since when.
+    /// What stalls the next instruction, and since when.
     obstacle: Option<(Obstacle, u64)>,
     halted: bool,
     now: u64,
@@ -198,7 +200,7 @@ pub struct Timeline<'p, T> {
 }
 
 impl<'p, T> Timeline<'p, T> {
-    /// A stream before its first cycle, on so many tiles of a machine.
+    /// A stream before its first cycle, on this many tiles of a machine.
     #[must_use]
     pub fn new(instrs: &'p [Instr], machine: &'p Machine, tiles: usize) -> Timeline<'p, T> {
         Timeline {
@@ -233,7 +235,7 @@ impl<'p, T> Timeline<'p, T> {
         &self.barriers
     }
 
-    /// What holds the next instruction up.
+    /// What stalls the next instruction.
     #[must_use]
     pub fn obstacle(&self) -> Option<Obstacle> {
         self.obstacle.map(|(obstacle, _)| obstacle)
@@ -247,7 +249,7 @@ impl<'p, T> Timeline<'p, T> {
     /// Runs until `end`; returns its time in cycles.
     ///
     /// # Errors
-    /// When the stream is no program of the machine, and when a task is not executed; [`Timeline::now`] says when.
+    /// When the stream is not a program of the machine, or a task cannot be executed; [`Timeline::now`] says when.
     pub fn run<A: Tasks<Ticket = T>>(&mut self, tasks: &mut A) -> Result<u64, Stop<A::Error>> {
         loop {
             self.end_tasks(tasks)?;
@@ -262,7 +264,7 @@ impl<'p, T> Timeline<'p, T> {
         }
     }
 
-    /// Ends the tasks whose time has come.
+    /// Ends the tasks that are due.
     fn end_tasks<A: Tasks<Ticket = T>>(&mut self, tasks: &mut A) -> Result<(), Stop<A::Error>> {
         for (number, engine) in self.engines.iter_mut().enumerate() {
             let Some((index, _)) = engine.running.filter(|&(_, end)| end <= self.now) else { continue };
@@ -276,7 +278,7 @@ impl<'p, T> Timeline<'p, T> {
         Ok(())
     }
 
-    /// Dispatches what can be dispatched now; says whether there was something.
+    /// Dispatches what can be dispatched now; returns whether anything was.
     fn dispatch<A: Tasks<Ticket = T>>(&mut self, tasks: &mut A) -> Result<bool, Stop<A::Error>> {
         let before = self.next;
         while !self.halted && self.ready_at <= self.now {
@@ -304,7 +306,7 @@ impl<'p, T> Timeline<'p, T> {
         Ok(self.halted || self.next > before)
     }
 
-    /// Takes an instruction that goes to no FIFO, or sees to it that the FIFO has room, unless something is in the way.
+    /// Takes an instruction that goes to no FIFO, or ensures that the FIFO has room, unless something stalls it.
     fn take(&mut self, index: usize, instr: &Instr) -> Result<Option<Obstacle>, Flaw> {
         let obstacle = match instr {
             Instr::BarCfg(x) => {
@@ -331,7 +333,7 @@ impl<'p, T> Timeline<'p, T> {
         Ok(obstacle)
     }
 
-    /// Starts the tasks that can start now; says whether there was one.
+    /// Starts the tasks that can start now; returns whether there were any.
     fn start_tasks<A: Tasks<Ticket = T>>(&mut self, tasks: &mut A) -> Result<bool, Stop<A::Error>> {
         let mut started = false;
         for (number, engine) in self.engines.iter_mut().enumerate() {
@@ -358,7 +360,7 @@ impl<'p, T> Timeline<'p, T> {
         Ok(started)
     }
 
-    /// The next time at which something can happen; `None` if nothing ever will.
+    /// The next time at which something can happen; `None` if nothing can.
     fn next_event(&self) -> Option<u64> {
         let dispatcher = self.obstacle.is_none().then_some(self.ready_at);
         let engines = self.engines.iter().flat_map(Engine::events);

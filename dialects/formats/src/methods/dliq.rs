@@ -28,13 +28,13 @@ impl QuantMethod for Dliq {
         self.shift
     }
 
-    /// A larger shift would leave int8.
+    /// A larger shift would exceed int8.
     fn max_shift(&self) -> u8 {
         8u8.saturating_sub(self.q)
     }
 
     fn encode(&self, c: i8, shift: u8) -> u8 {
-        // Half of the step less one, added to the magnitude, rounds to nearest with ties towards zero.
+        // Adding half of the step less one to the magnitude rounds to nearest with ties towards zero.
         let below_half = ((1u32 << shift) >> 1).saturating_sub(1);
         let magnitude = ((u32::from(c.unsigned_abs()) + below_half) >> shift).cast_signed();
         let v = if c < 0 { -magnitude } else { magnitude };

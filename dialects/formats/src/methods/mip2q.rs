@@ -1,7 +1,7 @@
 //! Mixed integers and powers of two: a low code is a sign (its top bit) and an exponent `e` and means `±2^e`.
 //!
-//! +128 is no int8, so the code (+, 7) is reserved. With `zero`, the greatest exponent code with a plus sign means 0, and
-//! with a minus sign stays reserved, as all codes above `L` are.
+//! +128 is not an int8 value, so the code (+, 7) is reserved. With `zero`, the greatest exponent code with a plus sign
+//! means 0, and with a minus sign stays reserved, as do all codes above `L`.
 
 use super::{DliqShift, Kind, Parameters, QuantMethod, in_range};
 use crate::fields::{Field, FieldKind, small};
@@ -43,7 +43,7 @@ impl QuantMethod for Mip2q {
         }
         let magnitude = c.unsigned_abs();
         let below = 7 - magnitude.leading_zeros();
-        // The next power is nearer exactly when the magnitude is beyond one and a half times this one.
+        // The next power is closer exactly when the magnitude exceeds one and a half times this one.
         let nearest = below + u32::from(u32::from(magnitude) * 2 > 3 << below);
         let greatest = if c > 0 { self.l.min(6) } else { self.l };
         let exponent = nearest.min(u32::from(greatest)) as u8;

@@ -1,4 +1,5 @@
-//! The low maps, one file each. A method says what a low code means; selection, packing and checking know nothing of it.
+//! The low maps, one file each. A method defines what a low code means; selection, packing and checking do not depend on
+//! it.
 //!
 //! To add a method: a file with a struct that implements `QuantMethod` (and `Parameters`, if it has any), and one entry in
 //! `methods!`.
@@ -14,11 +15,11 @@ use std::fmt;
 pub enum DliqShift {
     /// One shift for the whole layer, part of the type.
     Layer(u8),
-    /// A shift of its own for each output channel, in the header of the packed bytes.
+    /// A separate shift per output channel, in the header of the packed bytes.
     PerChannel,
 }
 
-/// What a weight format makes of its low members.
+/// How a weight format encodes its low members.
 pub(crate) trait QuantMethod {
     /// Whether the parameters are legal.
     fn validate(&self) -> Result<(), FormatError> {
@@ -41,15 +42,15 @@ pub(crate) trait QuantMethod {
     /// The code of the representable value nearest to `c`; ties go to the smaller magnitude.
     fn encode(&self, c: i8, shift: u8) -> u8;
 
-    /// The value of a low code, or nothing where the code is reserved. A `code` of more than `code_bits` is reserved.
+    /// The value of a low code; `None` if the code is reserved. A `code` of more than `code_bits` is reserved.
     fn decode(&self, code: u8, shift: u8) -> Option<i8>;
 
-    /// The values of the fields that the method has beside the block's.
+    /// The values of the method's own fields, those of the block excluded.
     fn values(&self) -> Vec<i64> {
         Vec::new()
     }
 
-    /// The number and the flag that an instruction keeps.
+    /// The number and the flag that an instruction encodes.
     fn instr_fields(&self) -> (u8, bool) {
         (0, false)
     }
@@ -60,9 +61,9 @@ pub(crate) trait QuantMethod {
     }
 }
 
-/// A method with parameters, and where they come from.
+/// A method with parameters, and how it is constructed.
 pub(crate) trait Parameters: QuantMethod + Sized {
-    /// The fields that formats of this method have beside the block's.
+    /// The method's own fields, those of the block excluded.
     const FIELDS: &'static [Field];
 
     /// The method as a specification describes it, with the shift already chosen.
@@ -71,11 +72,11 @@ pub(crate) trait Parameters: QuantMethod + Sized {
     /// The method with these values of its fields.
     fn from_values(values: &[i64]) -> Result<Self, FormatError>;
 
-    /// The method that an instruction means.
+    /// The method that an instruction encodes.
     fn from_instr_fields(param: u8, zero: bool, shift: u8) -> Self;
 }
 
-/// A method whose parameters, if it has any, are what `$from` gives.
+/// A method whose parameters, if it has any, come from `$from`.
 macro_rules! construct {
     ($module:ident $variant:ident, $from:expr) => {
         Method::$variant
@@ -86,7 +87,7 @@ macro_rules! construct {
     }};
 }
 
-/// The fields of a method that has parameters; of another there are none.
+/// The fields of a method with parameters; none for other methods.
 macro_rules! own_fields {
     ($module:ident $variant:ident) => {
         &[]
@@ -111,7 +112,7 @@ macro_rules! methods {
         pub enum Kind { $($(#[doc = $doc])+ $variant,)+ }
 
         impl Kind {
-            /// Every method, in the order of their codes in the instruction set, which the index is.
+            /// Every method, indexed by its code in the instruction set.
             pub const ALL: &[Kind] = &[$(Kind::$variant),+];
 
             /// The name as users write it.
@@ -119,12 +120,12 @@ macro_rules! methods {
                 match self { $(Kind::$variant => stringify!($module),)+ }
             }
 
-            /// One line: what a low member is.
+            /// One line: the meaning of a low member.
             pub const fn help(self) -> &'static str {
                 match self { $(Kind::$variant => $help,)+ }
             }
 
-            /// The fields that formats of this method have beside the block's.
+            /// The method's own fields, those of the block excluded.
             pub(crate) const fn own_fields(self) -> &'static [Field] {
                 match self { $(Kind::$variant => own_fields!($module $variant $({ $($field),* })?),)+ }
             }
@@ -138,7 +139,7 @@ macro_rules! methods {
                 })
             }
 
-            /// The method of this kind that an instruction means.
+            /// The method of this kind that an instruction encodes.
             pub(crate) fn with_instr_fields(self, param: u8, zero: bool, shift: u8) -> Method {
                 match self {
                     $(Kind::$variant => {
@@ -220,16 +221,16 @@ impl Kind {
         self as usize
     }
 
-    /// Whether there are blocks with masks, that is, whether this is anything but plain INT8.
+    /// Whether weights are in blocks with masks, that is, any method but plain INT8.
     #[must_use]
     pub const fn is_packed(self) -> bool {
         !matches!(self, Kind::Dense)
     }
 
-    /// The method of that name.
+    /// The method with this name.
     ///
     /// # Errors
-    /// There is none.
+    /// When the name is unknown.
     pub fn from_name(name: &str) -> Result<Kind, FormatError> {
         Kind::ALL.iter().copied().find(|kind| kind.name() == name).ok_or_else(|| {
             let all = Kind::ALL.iter().map(|kind| kind.name().to_owned()).collect();
@@ -299,7 +300,7 @@ mod tests {
         for &kind in Kind::ALL.iter().filter(|kind| kind.is_packed()) {
             let mut values = vec![Vec::new()];
             for _ in kind.own_fields() {
-                // Wider than any domain, and with the value of a word.
+                // Outside every domain, and the value of a word.
                 let longer = |v: &Vec<i64>| (-1..=9).map(|x| [&v[..], &[x]].concat()).collect::<Vec<_>>();
                 values = values.iter().flat_map(longer).collect();
             }
@@ -325,7 +326,8 @@ mod tests {
                     (0..=255).filter_map(|code| m.decode(code, shift)).map(i32::from).collect();
                 for c in i8::MIN..=i8::MAX {
                     let got = i32::from(m.decode(m.encode(c, shift), shift).unwrap());
-                    // Zero has two nearest neighbours of one magnitude where 0 itself cannot be said: it is positive.
+                    // Where 0 is not representable, it has two nearest neighbours of equal magnitude: the positive
+                    // one is used.
                     let best = values
                         .iter()
                         .copied()

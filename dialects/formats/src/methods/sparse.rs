@@ -1,4 +1,4 @@
-//! Structured sparsity: a low member is 0, and nothing but the mask says so.
+//! Structured sparsity: a low member is 0 and is encoded by the mask alone.
 
 use super::QuantMethod;
 

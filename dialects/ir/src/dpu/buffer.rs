@@ -7,7 +7,7 @@ use crate::{Attribute, Bytes, Error, Location, OpBuilder, Operation, Type, Value
 /// `!dpu.buffer<space, SHAPExTYPE>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BufferType {
-    /// Where it lies.
+    /// Its memory.
     pub space: Space,
     /// The type of the elements.
     pub dtype: Dtype,
@@ -31,7 +31,7 @@ impl BufferType {
         Some(Self { space: if sram { Space::Sram } else { Space::Dram }, dtype, shape: shape.ok()? })
     }
 
-    /// The type. What is wrong with it is emitted at `location`.
+    /// The type. Errors in it are emitted at `location`.
     pub fn ty<'c>(&self, location: Location<'c>) -> Result<Type<'c>, Error> {
         let failed = || Error::Type(format!("a buffer of shape {:?}", self.shape));
         let shape: Result<Vec<i64>, _> = self.shape.iter().map(|&dim| i64::try_from(dim)).collect();
@@ -48,13 +48,13 @@ impl BufferType {
         raw::dialects::new_buffer(location, sram, &shape, element).ok_or_else(failed)
     }
 
-    /// The size in bytes; `None` if it does not fit, which no type that was read has.
+    /// The size in bytes; `None` on overflow, which no parsed type has.
     pub fn bytes(&self) -> Option<u64> {
         self.shape.iter().try_fold(self.dtype.bytes(), |bytes, &dim| bytes.checked_mul(dim))
     }
 }
 
-/// What a buffer is to the world outside the program.
+/// The role of a buffer outside the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role<'c> {
     /// Written before the program starts.
@@ -63,7 +63,7 @@ pub enum Role<'c> {
     Output(&'c str),
     /// Holds the attribute's bytes from the start; never written.
     Constant(Attribute<'c>),
-    /// The program's own.
+    /// Internal to the program.
     Alloc,
 }
 
@@ -76,11 +76,11 @@ pub struct Buffer<'c> {
     pub value: Value<'c>,
     /// Its type.
     pub ty: BufferType,
-    /// What it is to the outside.
+    /// Its role outside the program.
     pub role: Role<'c>,
-    /// Its address in bytes, once it is allocated.
+    /// Its address in bytes, once allocated.
     pub address: Option<u64>,
-    /// What its address must be a multiple of: a power of two.
+    /// The alignment of its address: a power of two.
     pub align: u64,
 }
 
@@ -111,7 +111,7 @@ impl<'c> Buffer<'c> {
         Self::read(value.defining_op()?)
     }
 
-    /// Gives it an address.
+    /// Sets its address.
     pub fn set_address(&self, address: u64) -> Result<(), Error> {
         let address = i64::try_from(address).map_err(|_| Error::Attribute(format!("address {address}")))?;
         self.op.set_attribute("address", Attribute::i64(self.op.context(), address));
@@ -131,7 +131,7 @@ pub fn output<'c>(name: &str, ty: Type<'c>, location: Location<'c>) -> OpBuilder
     OpBuilder::new("dpu.output", location).attribute("name", name).result(ty)
 }
 
-/// `dpu.constant`: a buffer of type `ty`, in DRAM, with bytes that become a resource called after `name`, without a copy.
+/// `dpu.constant`: a buffer of type `ty`, in DRAM, with bytes that become a resource named after `name`, without a copy.
 pub fn constant<'c>(
     bytes: impl Into<Bytes>,
     name: &str,

@@ -1,7 +1,7 @@
 //! The `dpu` dialect: programs, buffers, barriers, and the instructions of `dpu-isa` as operations.
 //!
-//! Instructions go to and from operations through the instruction table, so that a new row needs nothing here but the generated ODS
-//! file (see [`ods::instrs`]).
+//! Instructions are converted to and from operations through the instruction table, so that a new row needs only the regenerated
+//! ODS file here (see [`ods::instrs`]).
 //!
 //! ```
 //! # use dpu_isa::{DmaCopy, Dtype, Space};

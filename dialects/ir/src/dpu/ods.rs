@@ -1,5 +1,5 @@
 //! Generates the ODS definitions of the instructions from the instruction table. The file `td/dpu/DpuInstrs.td` of `strum-mlir-sys` is
-//! what [`instrs`] makes; a test compares them.
+//! the output of [`instrs`]; a test compares them.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use dpu_isa::{FieldKind, InstrDesc, TABLE};
 
 use super::text::{Form, Row, row};
 
-/// The one instruction whose operation is written by hand: its result is a barrier.
+/// The one instruction whose operation is hand-written: its result is a barrier.
 const BY_HAND: &str = "bar_cfg";
 
 const HEAD: &str = "\

@@ -3,7 +3,7 @@
 use super::{Buffer, is_instruction};
 use crate::{Attribute, Block, ContextRef, Error, Location, OpBuilder, Operation, raw};
 
-/// How far a program has come.
+/// The compilation stage of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// Operations in sequential order, on buffers without addresses.
@@ -33,11 +33,11 @@ pub struct Program<'c> {
 pub struct Layer<'c> {
     /// The operation; its location is that of the source operation.
     pub op: Operation<'c>,
-    /// What reports call it.
+    /// Its name in reports.
     pub name: &'c str,
-    /// The operation that it was.
+    /// The name of the source operation.
     pub source: &'c str,
-    /// Its multiply-accumulates.
+    /// Its number of multiply-accumulates.
     pub macs: u64,
 }
 
@@ -47,7 +47,7 @@ impl<'c> Program<'c> {
         (op.is("dpu.program") && op.body().is_some()).then_some(Self { op })
     }
 
-    /// An empty draft for the machine of that name.
+    /// An empty draft for the machine with this name.
     pub fn build(name: &str, machine: &str, location: Location<'c>) -> Result<OpBuilder<'c>, Error> {
         let context = location.context();
         Ok(OpBuilder::new("dpu.program", location)
@@ -72,7 +72,7 @@ impl<'c> Program<'c> {
         self.op.str_attr("machine").unwrap_or("")
     }
 
-    /// The file of its machine, if it is not one of the project's.
+    /// The file of its machine, if it is not built in.
     pub fn machine_toml(self) -> Option<&'c str> {
         self.op.str_attr("machine_toml")
     }
@@ -88,14 +88,14 @@ impl<'c> Program<'c> {
         index.and_then(|index| Stage::ALL.get(index).copied()).unwrap_or(Stage::Draft)
     }
 
-    /// Declares that it has come to a stage, which the verifier then checks.
+    /// Declares that it has reached a stage, which the verifier then checks.
     pub fn set_stage(self, stage: Stage) {
         if let Some(stage) = stage.attribute(self.op.context()) {
             self.op.set_attribute("stage", stage);
         }
     }
 
-    /// Its block. A program that was read has one.
+    /// Its block. A parsed program has one.
     pub fn body(self) -> Option<Block<'c>> {
         self.op.body()
     }
@@ -132,7 +132,7 @@ impl<'c> Layer<'c> {
     }
 }
 
-/// `dpu.layer`: a layer called `name` that was the operation `source`, at that operation's location.
+/// `dpu.layer`: a layer called `name`, lowered from the operation `source`, at that operation's location.
 pub fn layer<'c>(name: &str, source: &str, macs: u64, location: Location<'c>) -> OpBuilder<'c> {
     let context = location.context();
     OpBuilder::new("dpu.layer", location)

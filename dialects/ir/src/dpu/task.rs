@@ -1,4 +1,4 @@
-//! Instructions as operations: reading them into the structs of `dpu-isa`, and making them from those.
+//! Instructions as operations: conversion to and from the structs of `dpu-isa`.
 
 use dpu_isa::{FieldError, FieldKind, Instr, MemAddr, Space};
 
@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{Attribute, ContextRef, Error, Location, OpBuilder, Operation, Value, raw};
 
-/// Where the sizes of operand groups are kept.
+/// The attribute that holds the sizes of operand groups.
 const SEGMENTS: &str = "operandSegmentSizes";
 
-/// What is wrong with an instruction's operation, or with a task that is to become one.
+/// Errors in an instruction's operation, or in a task to be converted to one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TaskError {
     /// Not an instruction.
@@ -23,20 +23,20 @@ pub enum TaskError {
     /// An attribute of the wrong kind or length.
     #[error("field '{0}': the attribute has the wrong kind or length")]
     Attribute(&'static str),
-    /// A keyword that the field does not know.
+    /// An unknown keyword.
     #[error("field '{field}': unknown value '{got}', expected one of {}", names.join(", "))]
     Keyword {
         /// The field.
         field: &'static str,
         /// The keyword.
         got: String,
-        /// What it may be.
+        /// The legal keywords.
         names: &'static [&'static str],
     },
     /// Operands that do not fit the fields.
     #[error("operands do not match the fields of '{0}'")]
     Operands(&'static str),
-    /// No address field of that name.
+    /// No address field has this name.
     #[error("'{instr}' has no address field '{field}'")]
     NoSuchField {
         /// The instruction.
@@ -44,10 +44,10 @@ pub enum TaskError {
         /// The name.
         field: String,
     },
-    /// An address that is needed and not given.
+    /// A required address that is missing.
     #[error("field '{0}': address is required")]
     MissingBuffer(&'static str),
-    /// An address that is given and not needed.
+    /// An address that is given but unused.
     #[error("field '{0}': address is not used by this instruction")]
     UnusedBuffer(&'static str),
     /// A buffer in the wrong memory.
@@ -66,7 +66,7 @@ pub enum TaskError {
     /// A buffer without an address, where one is needed.
     #[error("field '{0}': buffer has no address")]
     NoAddress(&'static str),
-    /// A barrier that is no result of a `dpu.bar_cfg`, or has no number where one is needed.
+    /// A barrier that is not a result of a `dpu.bar_cfg`, or has no number where one is needed.
     #[error("field '{0}': barrier has no number")]
     NoNumber(&'static str),
 }
@@ -95,7 +95,7 @@ fn row_of(op: Operation<'_>) -> Option<&'static Row> {
     text::row(op.name().strip_prefix("dpu.")?)
 }
 
-/// The physical number of a barrier, if it has one already.
+/// The physical number of a barrier, if it is assigned.
 pub(crate) fn barrier_number(barrier: Value<'_>) -> Option<u8> {
     barrier.defined_by("dpu.bar_cfg")?.int_attr("barrier").and_then(|number| u8::try_from(number).ok())
 }
@@ -155,7 +155,7 @@ impl<'c> Task<'c> {
         Ok(task)
     }
 
-    /// The operation. Attributes at their defaults are left out.
+    /// The operation. Attributes at their defaults are omitted.
     pub fn build(&self, location: Location<'c>) -> Result<OpBuilder<'c>, Error> {
         let context = location.context();
         let layer = self.layer.map(|layer| Attribute::i64(context, layer.into()));
@@ -199,7 +199,7 @@ impl<'c> Task<'c> {
         Ok(builder.operands(&operands).maybe_attribute("layer", layer))
     }
 
-    /// The instruction as it is encoded: with absolute addresses and with masks. All buffers must have addresses, and all barriers
+    /// The instruction as encoded: with absolute addresses and with masks. All buffers must have addresses, and all barriers
     /// numbers.
     pub fn resolve(&self) -> Result<Instr, TaskError> {
         let desc = self.instr.desc();
@@ -222,7 +222,8 @@ impl<'c> Task<'c> {
         Ok(Instr::from_raw(desc, &raw)?)
     }
 
-    /// Checks that buffers are given where addresses are in use, of the right space, and that offsets are within them.
+    /// Checks that buffers of the right space are given exactly where addresses are in use, and that offsets are
+    /// within them.
     fn check(&self, row: &Row) -> Result<(), TaskError> {
         for (index, field) in row.fields.iter().enumerate() {
             let name = field.desc.name;
@@ -256,7 +257,7 @@ fn operand_groups<'c>(op: Operation<'c>, row: &Row) -> Result<Vec<Vec<Value<'c>>
         return if operands.is_empty() { Ok(Vec::new()) } else { Err(wrong()) };
     }
     if row.groups == 1 {
-        return Ok(vec![operands]); // no other group to tell it from
+        return Ok(vec![operands]); // the only group
     }
     let sizes = op.ints_attr(SEGMENTS).filter(|sizes| sizes.len() == row.groups).ok_or_else(wrong)?;
     let mut rest = operands.as_slice();

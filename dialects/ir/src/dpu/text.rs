@@ -1,5 +1,5 @@
-//! The instruction table as the dialect sees it: which fields are attributes and which are operands. C++ reads and writes the text of
-//! instructions by it.
+//! The instruction table as seen by the dialect: which fields are attributes and which are operands. The C++ parser and printer of
+//! instructions use it.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -20,7 +20,7 @@ pub(crate) enum Form {
     Barriers(usize),
 }
 
-/// A field with its place in the raw values of the instruction.
+/// A field with its position in the raw values of the instruction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Field {
     pub(crate) desc: &'static FieldDesc,

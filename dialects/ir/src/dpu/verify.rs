@@ -1,5 +1,5 @@
-//! What relates the parts of a `dpu` operation, and the operations of a program. ODS has checked the kinds of operands and attributes
-//! before.
+//! Constraints between the parts of a `dpu` operation, and between the operations of a program. ODS has already checked the kinds of
+//! operands and attributes.
 
 use std::collections::BTreeSet;
 
@@ -96,7 +96,7 @@ fn layer(op: Operation<'_>, layers: usize) -> Verdict {
     }
 }
 
-/// What the program's stage demands of one operation.
+/// The constraints of the program's stage on one operation.
 fn at_stage(op: Operation<'_>, buffer: Option<&Buffer<'_>>, stage: Stage, is_last: bool) -> Verdict {
     if let Some(buffer) = buffer {
         return match (stage, buffer.address) {

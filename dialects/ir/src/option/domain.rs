@@ -1,4 +1,4 @@
-//! The values that an option can have: how they are read, shown and named.
+//! The legal values of an option: how they are read, shown and named.
 //!
 //! Invariant: what a domain shows reads as the same value again.
 
@@ -6,12 +6,12 @@ use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 
-/// The values that an option of type `T` can have.
+/// The legal values of an option of type `T`.
 pub trait Domain<T> {
     /// Reads text.
     ///
     /// # Errors
-    /// The text is no value of the domain.
+    /// The text is not a value of the domain.
     fn read(&self, text: &str) -> Result<T, Refused>;
 
     /// The text of a value; empty for none.
@@ -20,26 +20,26 @@ pub trait Domain<T> {
     /// The values, for messages: `4, 8, 16 or 32`, `a whole number`.
     fn expected(&self) -> String;
 
-    /// What stands for the value in help: `int`, `latency|energy`.
+    /// The placeholder for the value in help: `int`, `latency|energy`.
     fn value_name(&self) -> String;
 
-    /// The words among the values, of which a misspelt one may be meant.
+    /// The words among the values, used to suggest corrections of misspelt ones.
     fn words(&self) -> Vec<&'static str> {
         Vec::new()
     }
 
-    /// What the option's name alone means, if that is enough.
+    /// The value of the option's name alone, if it is allowed.
     fn bare(&self) -> Option<T> {
         None
     }
 }
 
-/// Why text is no value.
+/// Why text is not a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// It is not in the domain.
     Outside,
-    /// For this reason.
+    /// It is invalid for this reason.
     Because(String),
 }
 
@@ -91,7 +91,7 @@ impl Domain<String> for Any {
     }
 }
 
-/// Numbers that are not negative.
+/// Non-negative numbers.
 macro_rules! unsigned {
     ($($number:ty),*) => {
         $(impl Domain<$number> for Any {
@@ -115,7 +115,7 @@ macro_rules! unsigned {
 }
 unsigned!(u64, usize);
 
-/// A value that can be left out, as empty text.
+/// An optional value; empty text is none.
 impl<T> Domain<Option<T>> for Any
 where
     Any: Domain<T>,
@@ -173,7 +173,7 @@ impl<T: FromStr + Display + PartialOrd> Domain<T> for RangeInclusive<T> {
     }
 }
 
-/// Values that have names.
+/// Named values.
 #[derive(Clone, Debug)]
 pub struct Words<T>(pub Vec<(&'static str, T)>);
 

@@ -1,7 +1,7 @@
 //! Options of passes and pipelines, as structs with a field for each.
 //!
-//! [`pass_options!`](crate::pass_options) declares such a struct; what MLIR lists, the text form, its checks and the reference pages
-//! follow from the declaration. Invariant: the text of an [`OptionSet`] reads as the same set again.
+//! [`pass_options!`](crate::pass_options) declares such a struct; MLIR's listings, the text form, its checks and the reference pages
+//! are derived from the declaration. Invariant: the text of an [`OptionSet`] reads as the same set again.
 
 mod domain;
 mod text;
@@ -10,16 +10,16 @@ pub use domain::{Any, Domain, Refused, Words};
 
 use crate::discardable::nearest;
 
-/// An option, as help and reference pages show it.
+/// An option, as shown by help and reference pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassOption {
     /// Its name, as users write it.
     pub name: &'static str,
-    /// One line: what it is for.
+    /// One-line description.
     pub help: &'static str,
-    /// The values that it can have: `4, 8, 16 or 32`.
+    /// The legal values: `4, 8, 16 or 32`.
     pub expected: String,
-    /// What stands for the value in help: `int`.
+    /// The placeholder for the value in help: `int`.
     pub value_name: String,
     /// The text of its default; empty if there is none.
     pub default: String,
@@ -33,15 +33,15 @@ impl PassOption {
     }
 }
 
-/// A value of every option of a pass, of a pipeline, or of a group of options that several of them have.
+/// A value of every option of a pass, of a pipeline, or of a group of options that several of them share.
 pub trait OptionSet: Clone + Default + Send + Sync + 'static {
-    /// The options, in the order in which they are shown.
+    /// The options, in display order.
     fn declared() -> Vec<PassOption>;
 
-    /// Takes the values of its options from those that were given; all others have their defaults.
+    /// Takes the values of its options from those given; all others have their defaults.
     ///
     /// # Errors
-    /// A value that is not in its option's domain, or values that do not go together.
+    /// A value outside its option's domain, or inconsistent values.
     fn take(given: &Given<'_>) -> Result<Self, OptionError>;
 
     /// The options that are not at their defaults, with the text of their values, in the order of [`OptionSet::declared`].
@@ -50,7 +50,7 @@ pub trait OptionSet: Clone + Default + Send + Sync + 'static {
     /// Reads `name=value …`, in any order; a value with blanks is in quotation marks or braces. `owner` is the pass, for messages.
     ///
     /// # Errors
-    /// An option that does not exist or is given twice, and what [`OptionSet::take`] refuses.
+    /// An unknown or duplicate option, and everything that [`OptionSet::take`] refuses.
     fn parse(owner: &str, text: &str) -> Result<Self, OptionError> {
         let declared = Self::declared();
         let names: Vec<&str> = declared.iter().map(|option| option.name).collect();
@@ -67,7 +67,7 @@ pub trait OptionSet: Clone + Default + Send + Sync + 'static {
         Self::take(&given)
     }
 
-    /// The text that [`OptionSet::parse`] reads as the same, defaults left out.
+    /// The text that [`OptionSet::parse`] reads as the same, defaults omitted.
     fn text(&self) -> String {
         let pairs =
             self.changed().into_iter().map(|(name, value)| format!("{name}={}", text::quoted(&value)));
@@ -75,7 +75,7 @@ pub trait OptionSet: Clone + Default + Send + Sync + 'static {
     }
 }
 
-/// Options that were given as text. Their names are known, and each is there once.
+/// Options given as text. Their names are known and unique.
 #[derive(Clone, Debug)]
 pub struct Given<'t> {
     owner: &'t str,
@@ -117,16 +117,16 @@ impl Given<'_> {
         }
     }
 
-    /// The error of values that do not go together.
+    /// The error of inconsistent values.
     pub fn refuse(&self, reason: impl std::fmt::Display) -> OptionError {
         OptionError::Meaning { owner: self.owner.into(), reason: reason.to_string() }
     }
 }
 
-/// Why text is no set of options.
+/// Why text is not a valid set of options.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OptionError {
-    /// No option has this name.
+    /// Unknown option.
     #[error("unknown option '{name}' of {owner}; {hint}")]
     Unknown {
         /// The pass or pipeline.
@@ -136,7 +136,7 @@ pub enum OptionError {
         /// The nearest name, or all of them.
         hint: String,
     },
-    /// An option that is there twice.
+    /// A duplicate option.
     #[error("option '{name}' of {owner} is given twice")]
     Twice {
         /// The pass or pipeline.
@@ -151,24 +151,24 @@ pub enum OptionError {
         owner: String,
         /// The option.
         name: String,
-        /// The values that it can have.
+        /// The legal values.
         expected: String,
     },
-    /// A value that the option cannot have.
+    /// An illegal value of the option.
     #[error("option '{name}' of {owner} must be {expected}, got '{got}'{}", suggestion(near.as_deref()))]
     Value {
         /// The pass or pipeline.
         owner: String,
         /// The option.
         name: String,
-        /// The values that it can have.
+        /// The legal values.
         expected: String,
         /// The value given.
         got: String,
         /// The word that may be meant.
         near: Option<String>,
     },
-    /// Values that do not go together.
+    /// Inconsistent values.
     #[error("{owner}: {reason}")]
     Meaning {
         /// The pass or pipeline.
@@ -219,8 +219,8 @@ fn suggestion(near: Option<&str>) -> String {
 /// assert_eq!(options.text(), "share=0.25 verbose=true");
 /// ```
 ///
-/// A row is a field, its name as users write it, type, default, domain (every value of the type without it) and help. `..field: Type;`
-/// adds the options of another set. `struct Name;` is a pass without options.
+/// A row has a field, its name as users write it, type, default, domain (every value of the type if omitted) and help. `..field:
+/// Type;` adds the options of another set. `struct Name;` is a pass without options.
 #[macro_export]
 macro_rules! pass_options {
     ($(#[$meta:meta])* $vis:vis struct $set:ident;) => {

@@ -1,6 +1,6 @@
 //! `name=value …`, as MLIR writes the options of a pass.
 
-/// The names and values of options; of a name without `=`, no value. Values lose the quotation marks or braces around them.
+/// The names and values of options; a name without `=` has no value. Values lose the quotation marks or braces around them.
 pub(super) fn split(mut text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     std::iter::from_fn(move || {
         text = text.trim_start();
@@ -13,7 +13,8 @@ pub(super) fn split(mut text: &str) -> impl Iterator<Item = (&str, Option<&str>)
     })
 }
 
-/// The length of the first word: up to a blank outside of quotation marks and braces. What is not closed ends the text.
+/// The length of the first word: up to a blank outside quotation marks and braces. The end of the text closes whatever
+/// is open.
 fn end(text: &str) -> usize {
     let (mut quote, mut depth) = (None, 0usize);
     for (index, c) in text.char_indices() {
@@ -30,7 +31,7 @@ fn end(text: &str) -> usize {
     text.len()
 }
 
-/// A value without the quotation marks or braces around the whole of it.
+/// A value without the quotation marks or braces around it.
 fn inside(value: &str) -> &str {
     let quoted = ['\'', '"'].into_iter().find_map(|mark| {
         let inner = value.strip_prefix(mark)?.strip_suffix(mark)?;
@@ -39,7 +40,7 @@ fn inside(value: &str) -> &str {
     quoted.or_else(|| braced(value)).unwrap_or(value)
 }
 
-/// What is inside of braces that close at the end and not before.
+/// The contents of braces that close at the end and not before.
 fn braced(value: &str) -> Option<&str> {
     let inner = value.strip_prefix('{')?.strip_suffix('}')?;
     let mut depth = 0usize;

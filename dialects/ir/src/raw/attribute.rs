@@ -1,4 +1,4 @@
-//! Attributes, types and locations: what melior lacks, or makes without a check.
+//! Attributes, types and locations: what melior lacks, or creates unchecked.
 
 use melior::ir::{
     TypeLike,
@@ -31,7 +31,7 @@ pub(crate) unsafe fn ty<'c>(raw: sys::MlirType) -> Option<Type<'c>> {
 /// The null attribute, for "none".
 pub(crate) const NULL: sys::MlirAttribute = sys::MlirAttribute { ptr: std::ptr::null() };
 
-/// A tensor type without encoding. MLIR emits what is wrong with it.
+/// A tensor type without encoding. MLIR emits its errors.
 pub(crate) fn tensor_type<'c>(shape: &[i64], element: Type<'c>) -> Option<Type<'c>> {
     let location = Location::unknown(element.context()).0.to_raw();
     // SAFETY: everything is valid for `'c`, and the shape has the given length.
@@ -41,10 +41,10 @@ pub(crate) fn tensor_type<'c>(shape: &[i64], element: Type<'c>) -> Option<Type<'
     }
 }
 
-/// The dimensions of a tensor type, all at once: melior counts them for each. One that is not known is negative.
+/// The dimensions of a tensor type, all at once: melior counts them for each. Dynamic dimensions are negative.
 pub(crate) fn shape(tensor: RankedTensorType<'_>) -> Vec<i64> {
     let raw = tensor.to_raw();
-    // SAFETY: dimensions are asked for within their number.
+    // SAFETY: dimensions are queried within their number.
     (0..tensor.rank()).map(|i| unsafe { sys::mlirShapedTypeGetDimSize(raw, i as isize) }).collect()
 }
 
@@ -58,13 +58,13 @@ pub(crate) fn fused<'c>(context: ContextRef<'c>, locations: &[Location<'c>]) -> 
     })
 }
 
-/// The parts of a fused location, all at once: melior makes the whole list for each.
+/// The parts of a fused location, all at once: melior creates the whole list for each.
 pub(crate) fn fused_parts(location: Location<'_>) -> Option<Vec<Location<'_>>> {
     if !location.0.is_fused() {
         return None;
     }
     let mut raw = vec![location.0.to_raw(); location.0.fused_num_locations()];
-    // SAFETY: the location is fused; MLIR fills as many entries as it says there are, with valid locations.
+    // SAFETY: the location is fused; MLIR fills the number of entries that it reports, with valid locations.
     unsafe {
         sys::mlirLocationFusedGetLocations(location.0.to_raw(), raw.as_mut_ptr());
         Some(raw.into_iter().map(|raw| Location(melior::ir::Location::from_raw(raw))).collect())
@@ -74,7 +74,7 @@ pub(crate) fn fused_parts(location: Location<'_>) -> Option<Vec<Location<'_>>> {
 /// The values of a dense array of integers, or of a constant vector of 64-bit integers.
 pub(crate) fn integers(attribute: Attribute<'_>) -> Option<Vec<i64>> {
     let (kind, raw) = (attribute.0, attribute.0.to_raw());
-    // SAFETY: elements are asked of dense arrays of the right width only, within their number.
+    // SAFETY: elements are queried of dense arrays of the right width only, within their number.
     unsafe {
         let indices = || 0..sys::mlirDenseArrayGetNumElements(raw);
         if kind.is_dense_i64_array() {
@@ -95,7 +95,7 @@ pub(crate) fn integers(attribute: Attribute<'_>) -> Option<Vec<i64>> {
 }
 
 fn is_vector_of_i64(vector: melior::ir::Type<'_>) -> bool {
-    // SAFETY: the element type is asked of vectors only.
+    // SAFETY: the element type is queried of vectors only.
     let element = unsafe {
         if !vector.is_vector() {
             return false;
@@ -111,7 +111,7 @@ pub(crate) fn doubles(attribute: Attribute<'_>) -> Option<Vec<f64>> {
     if !attribute.0.is_dense_f64_array() {
         return None;
     }
-    // SAFETY: elements are asked of dense arrays of this type only, within their number.
+    // SAFETY: elements are queried of dense arrays of this type only, within their number.
     unsafe {
         let n = sys::mlirDenseArrayGetNumElements(raw);
         Some((0..n).map(|i| sys::mlirDenseF64ArrayGetElement(raw, i)).collect())

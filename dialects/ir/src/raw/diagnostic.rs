@@ -11,7 +11,7 @@ use strum_mlir_sys as sys;
 use super::{len, operation::raw_context, text};
 use crate::{Captured, ContextRef, Diagnostic, Location, Severity};
 
-/// Hands a diagnostic to MLIR.
+/// Emits a diagnostic through MLIR.
 pub(crate) fn emit(diagnostic: &Diagnostic<'_>) {
     let severity = match diagnostic.severity {
         Severity::Error => sys::StrumSeverity::STRUM_ERROR,
@@ -51,7 +51,8 @@ pub(crate) fn capture<R>(context: ContextRef<'_>, body: impl FnOnce() -> R) -> (
 
 /// The handler of [`capture`].
 unsafe extern "C" fn record(diagnostic: sys::MlirDiagnostic, user: *mut c_void) -> sys::MlirLogicalResult {
-    // SAFETY: `user` is the Mutex that `capture` attached, which outlives the attachment; MLIR hands a valid diagnostic.
+    // SAFETY: `user` is the Mutex that `capture` attached, which outlives the attachment; MLIR passes a valid
+    // diagnostic.
     let (captured, diagnostic) = unsafe { (&*user.cast::<Mutex<Vec<Captured>>>(), read(diagnostic)) };
     captured.lock().unwrap_or_else(PoisonError::into_inner).push(diagnostic);
     text::SUCCESS
@@ -60,7 +61,7 @@ unsafe extern "C" fn record(diagnostic: sys::MlirDiagnostic, user: *mut c_void) 
 /// # Safety
 /// The diagnostic must be valid.
 pub(crate) unsafe fn read(raw: sys::MlirDiagnostic) -> Captured {
-    // SAFETY: by this function's contract; notes are asked for within their number, and `append` gets the buffer it wants.
+    // SAFETY: by this function's contract; notes are queried within their number, and `append` gets the buffer it expects.
     unsafe {
         let diagnostic = Given::from_raw(raw);
         let severity = match diagnostic.severity() {

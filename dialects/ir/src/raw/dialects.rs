@@ -1,7 +1,7 @@
-//! The C interface of the `strum` and `dpu` dialects: attributes and types taken apart and made. What is wrong with what is made is
+//! The C interface of the `strum` and `dpu` dialects: reading and building attributes and types. Errors in what is built are
 //! emitted at the location.
 //!
-//! Lists that are read live in the context.
+//! Lists returned by readers live in the context.
 
 use melior::{
     dialect::DialectHandle,
@@ -69,7 +69,7 @@ pub(crate) fn new_rescale<'c>(location: Location<'c>, raw: sys::StrumRescale) ->
 /// The fields of a `#strum.ppe`.
 pub(crate) struct Ppe<'a> {
     pub(crate) multiplier: &'a [i32],
-    /// As long as `multiplier`.
+    /// Same length as `multiplier`.
     pub(crate) shift: &'a [i32],
     pub(crate) double_round: bool,
     pub(crate) unsigned: bool,
@@ -105,7 +105,8 @@ pub(crate) fn ppe(of: Attribute<'_>) -> Option<Ppe<'_>> {
     }
 }
 
-/// `#strum.ppe`; `None`, and nothing emitted, if there is not one shift for each multiplier, or the table is not `dense`.
+/// `#strum.ppe`; `None` without a diagnostic if the numbers of shifts and multipliers differ, or the table is not
+/// `dense`.
 pub(crate) fn new_ppe<'c>(location: Location<'c>, ppe: &Ppe<'_>) -> Option<Attribute<'c>> {
     if ppe.multiplier.len() != ppe.shift.len() || ppe.table.is_some_and(|table| !table.0.is_dense_elements())
     {
@@ -126,13 +127,13 @@ pub(crate) fn new_ppe<'c>(location: Location<'c>, ppe: &Ppe<'_>) -> Option<Attri
     unsafe { attribute(sys::strumPpeGetChecked(location.0.to_raw(), raw)) }
 }
 
-/// The number of the kind of a `strum.eltwise`.
+/// The kind of a `strum.eltwise`, as a number.
 pub(crate) fn eltwise_kind(of: Attribute<'_>) -> Option<usize> {
     // SAFETY: the attribute is valid.
     usize::try_from(unsafe { sys::strumAttributeGetEltwiseKind(of.0.to_raw()) }).ok()
 }
 
-/// The kind of a `strum.eltwise` from its number; `None` if there is none of that number.
+/// The kind of a `strum.eltwise` from its number; `None` if the number is unknown.
 pub(crate) fn new_eltwise_kind(context: ContextRef<'_>, kind: i32) -> Option<Attribute<'_>> {
     // SAFETY: the context is valid.
     unsafe { attribute(sys::strumEltwiseKindGet(raw_context(context), kind)) }
@@ -193,13 +194,13 @@ pub(crate) fn barrier(context: ContextRef<'_>) -> Type<'_> {
     Type(unsafe { melior::ir::Type::from_raw(sys::dpuBarrierTypeGet(raw_context(context))) })
 }
 
-/// The number of a program's stage.
+/// The stage of a program, as a number.
 pub(crate) fn stage(of: Attribute<'_>) -> Option<usize> {
     // SAFETY: the attribute is valid.
     usize::try_from(unsafe { sys::dpuAttributeGetStage(of.0.to_raw()) }).ok()
 }
 
-/// A program's stage from its number; `None` if there is none of that number.
+/// A program's stage from its number; `None` if the number is unknown.
 pub(crate) fn new_stage(context: ContextRef<'_>, stage: i32) -> Option<Attribute<'_>> {
     // SAFETY: the context is valid.
     unsafe { attribute(sys::dpuStageGet(raw_context(context), stage)) }

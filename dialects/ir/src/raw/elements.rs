@@ -1,4 +1,4 @@
-//! The elements of constants: reading them where they lie, and handing bytes over to MLIR.
+//! The elements of constants: reading them in place, and passing bytes to MLIR.
 
 use std::ffi::c_void;
 
@@ -14,10 +14,11 @@ use crate::{
     blob::{element_bytes, tensor_bytes},
 };
 
-/// The name and the bytes of a `dense_resource`; no bytes if its file does not hold them. `None` for other attributes.
+/// The name and the bytes of a `dense_resource`; no bytes if its file does not contain them. `None` for other
+/// attributes.
 pub(crate) fn resource(of: Attribute<'_>) -> Option<(&str, Option<&[u8]>)> {
     let raw = of.0.to_raw();
-    // SAFETY: name and bytes are asked of resources only, and live in the context.
+    // SAFETY: name and bytes are queried of resources only, and live in the context.
     unsafe {
         if !sys::mlirAttributeIsADenseResourceElements(raw) {
             return None;
@@ -39,21 +40,22 @@ pub(crate) fn dense(of: Attribute<'_>) -> Result<Option<(&[u8], bool)>, BlobErro
     let (Ok(elements), Some(ty)) = (DenseElementsAttribute::try_from(of.0), of.ty()) else { return Ok(None) };
     let is_splat = elements.is_splat();
     let length = if is_splat { element_bytes(ty)? } else { tensor_bytes(ty)? };
-    // SAFETY: elements of whole bytes lie in the context one after the other, or one for all.
+    // SAFETY: elements of whole bytes are contiguous in the context, or stored once for all.
     Ok(Some((unsafe { list(elements.raw_data().cast(), length.try_into().unwrap_or(0)) }, is_splat)))
 }
 
 /// `dense<…>` of a tensor type from its bytes, or from those of one element. `None` if they do not fit.
 pub(crate) fn new_dense<'c>(ty: Type<'c>, bytes: &[u8]) -> Option<Attribute<'c>> {
     ty.as_tensor()?;
-    // SAFETY: the type is a tensor's, and MLIR checks that the buffer has the length that it takes, and copies it.
+    // SAFETY: the type is a tensor's, and MLIR checks that the buffer has the length that it requires, and copies
+    // it.
     unsafe {
         let data = bytes.as_ptr().cast();
         attribute(sys::mlirDenseElementsAttrRawBufferGet(ty.0.to_raw(), bytes.len(), data))
     }
 }
 
-/// `dense_resource<name>` of a tensor type from its bytes, which are not copied unless they must be aligned.
+/// `dense_resource<name>` of a tensor type from its bytes, which are copied only where alignment requires it.
 pub(crate) fn new_resource<'c>(
     ty: Type<'c>,
     name: &str,
@@ -83,7 +85,7 @@ pub(crate) fn new_resource<'c>(
     }
 }
 
-/// Bytes that MLIR has been handed.
+/// Bytes owned on behalf of MLIR.
 enum Buffer {
     Bytes(Bytes),
     /// For data that must be aligned; the number is the length in bytes.
@@ -110,6 +112,6 @@ impl Buffer {
 
 /// Frees a resource made by [`new_resource`].
 unsafe extern "C" fn free(user: *mut c_void, _data: *const c_void, _size: usize, _alignment: usize) {
-    // SAFETY: `user` is the box that `new_resource` gave away, and comes back once.
+    // SAFETY: `user` is the box that `new_resource` gave away, and is returned once.
     drop(unsafe { Box::from_raw(user.cast::<Buffer>()) });
 }

@@ -1,8 +1,8 @@
 //! Erased operations, kept until nothing can refer to them.
 //!
-//! Handles are copied freely, so one may outlive the operation that it stands for. An erased operation is therefore only taken out of
-//! its block and cut from everything else; its memory is freed when the pass that erased it returns, or when its context goes, and
-//! handles cannot live longer than that.
+//! Handles are copied freely, so one may outlive the operation that it refers to. An erased operation is therefore only removed from
+//! its block and detached from everything else; its memory is freed when the pass that erased it returns, or with its context, and
+//! handles cannot outlive that.
 
 use std::cell::RefCell;
 
@@ -14,10 +14,10 @@ thread_local! {
     static ERASED: RefCell<Vec<sys::MlirOperation>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Takes an operation out of the IR, which must be in a block, and whose results must have no uses.
+/// Removes an operation from the IR; it must be in a block, and its results must have no uses.
 pub(crate) fn bury(op: Operation<'_>) {
     let raw = op.0.to_raw();
-    // SAFETY: the operation is valid; what it refers to is dropped, so that it can be destroyed in any order.
+    // SAFETY: the operation is valid; its references are dropped, so that it can be destroyed in any order.
     unsafe {
         sys::mlirOperationRemoveFromParent(raw);
         sys::strumOperationDropAllReferences(raw);
@@ -25,7 +25,8 @@ pub(crate) fn bury(op: Operation<'_>) {
     ERASED.with_borrow_mut(|erased| erased.push(raw));
 }
 
-/// Everything buried on this thread from its creation on, freed when it is dropped: made at the beginning of each pass.
+/// Owns everything buried on this thread since its creation, and frees it when dropped: created at the beginning of
+/// each pass.
 pub(crate) struct Plot(usize);
 
 impl Plot {
@@ -51,8 +52,8 @@ pub(crate) fn empty(context: ContextRef<'_>) {
 }
 
 fn free(op: sys::MlirOperation) {
-    // SAFETY: taken out of the IR by `bury`, and freed once. References are dropped again because a handle may have been used to make
-    // new ones: an operand that pointed here becomes null, which the verifier reports.
+    // SAFETY: removed from the IR by `bury`, and freed once. References are dropped again because a stale handle may have been used
+    // to create new ones: an operand that pointed here becomes null, which the verifier reports.
     unsafe {
         sys::strumOperationDropAllReferences(op);
         sys::mlirOperationDestroy(op);

@@ -1,8 +1,8 @@
-//! What C++ asks of Rust for the `strum` and `dpu` dialects: verifiers, and the tables of instructions and weight formats, by which their
-//! text is read and written.
+//! The functions that C++ calls for the `strum` and `dpu` dialects: verifiers, and the tables of instructions and weight formats that
+//! drive parsing and printing.
 //!
-//! ODS checks operand and attribute kinds; what relates them is checked here. C++ calls [`verify`] for every operation of the dialects, and
-//! [`verify_attribute`] for every attribute with a prefix of theirs.
+//! ODS checks operand and attribute kinds; constraints between them are checked here. C++ calls [`verify`] for every operation of the
+//! dialects, and [`verify_attribute`] for every attribute with one of their prefixes.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +24,7 @@ use crate::{
     strum,
 };
 
-/// Puts the dialects into a registry, with what they need of Rust.
+/// Registers the dialects, with their Rust hooks.
 pub(crate) fn insert_dialects(registry: &DialectRegistry) {
     let hooks = sys::StrumHooks {
         verify: Some(verify),
@@ -41,7 +41,7 @@ pub(crate) fn insert_dialects(registry: &DialectRegistry) {
 
 /// The hook for operations.
 unsafe extern "C" fn verify(op: sys::MlirOperation) -> sys::MlirLogicalResult {
-    // SAFETY: MLIR hands an operation that is valid during the call.
+    // SAFETY: MLIR passes an operation that is valid during the call.
     let op = Operation(unsafe { OperationRef::from_raw(op) });
     guard(op, || {
         discardable::verify_own(op)?;
@@ -56,7 +56,7 @@ unsafe extern "C" fn verify_attribute(
     value: sys::MlirAttribute,
     on_operation: bool,
 ) -> sys::MlirLogicalResult {
-    // SAFETY: MLIR hands what is valid during the call.
+    // SAFETY: MLIR passes arguments that are valid during the call.
     let (op, name, value) =
         unsafe { (Operation(OperationRef::from_raw(op)), text::str_of(name), attribute(value)) };
     guard(op, || match value {
@@ -65,7 +65,7 @@ unsafe extern "C" fn verify_attribute(
     })
 }
 
-/// Fields as C++ wants them, for the life of the process. Their strings are static.
+/// Fields in C++ form, for the life of the process. Their strings are static.
 struct Fields<T>(Vec<T>);
 
 // SAFETY: the pointers in it are to static strings.
@@ -109,7 +109,7 @@ fn format_field(field: &FormatField) -> sys::StrumFormatField {
     }
 }
 
-/// The hook that tells C++ the fields of an instruction.
+/// The hook that returns the fields of an instruction.
 ///
 /// # Safety
 /// The mnemonic must be a valid string, and `fields` valid for writes.
@@ -122,7 +122,7 @@ unsafe extern "C" fn fields(mnemonic: sys::MlirStringRef, fields: *mut *const sy
     len(row)
 }
 
-/// The hook that tells C++ the fields of a format.
+/// The hook that returns the fields of a format.
 ///
 /// # Safety
 /// The method must be a valid string, and `fields` valid for writes.
@@ -138,7 +138,7 @@ unsafe extern "C" fn format_fields(
     len(row)
 }
 
-/// The hook that tells C++ what is wrong with the values of a format's fields.
+/// The hook that verifies the values of a format's fields.
 ///
 /// # Safety
 /// The method must be a valid string, there must be `count` values, and the callback must belong to the data.

@@ -1,6 +1,6 @@
-//! Everything in this crate that is `unsafe`, as safe functions on its handles.
+//! All `unsafe` code of this crate, as safe functions on its handles.
 //!
-//! The handles are those of melior, and so is most of what is done with them. What is here, melior lacks, or does in a way that a
+//! The handles are melior's, and so are most operations on them. This module has what melior lacks, or does in a way that a
 //! compiler for arbitrary input cannot use:
 //!
 //! - [`graveyard`]: melior's references to operations dangle once the operation is erased; ours can still be asked.
@@ -16,8 +16,8 @@
 //! - [`pass`]: passes with options, in MLIR's registry; pipelines as text without anchor.
 //! - [`hooks`], [`dialects`]: our own dialects. [`opt`], [`tool`]: LLVM's command lines.
 //!
-//! The invariant behind every block: a handle of lifetime `'c` is valid for `'c`. Handles are made from pointers here only, from those
-//! that MLIR gives; [`graveyard`] upholds it for operations that are erased, and the two rules of the crate's documentation for the rest.
+//! The invariant behind every block: a handle of lifetime `'c` is valid for `'c`. Handles are created only here, from pointers that MLIR
+//! returns; [`graveyard`] upholds the invariant for erased operations, and the two rules of the crate's documentation for the rest.
 
 pub(crate) mod attribute;
 pub(crate) mod diagnostic;
@@ -32,7 +32,7 @@ pub(crate) mod pass;
 pub(crate) mod text;
 pub(crate) mod tool;
 
-/// A slice's length as MLIR counts; slices are never longer than `isize::MAX`.
+/// A slice's length as MLIR's integer type; slices are never longer than `isize::MAX`.
 pub(crate) fn len<T>(slice: &[T]) -> isize {
     slice.len() as isize
 }

@@ -10,7 +10,7 @@ use crate::{Block, ContextRef, Module, Operation};
 /// Parses and verifies text or bytecode.
 pub(crate) fn parse<'c>(context: ContextRef<'c>, bytes: &[u8], name: &str) -> Option<Owned<'c>> {
     let (bytes, name) = (text::bytes_ref(bytes), text::string_ref(name));
-    // SAFETY: the context is valid for `'c`, and the parser copies the bytes; a module that is not null is ours.
+    // SAFETY: the context is valid for `'c`, and the parser copies the bytes; a non-null module is owned by us.
     unsafe { Owned::from_option_raw(sys::strumParseBytes(raw_context(context), bytes, name)) }
 }
 
@@ -20,7 +20,7 @@ pub(crate) fn rewrite_bytecode(context: ContextRef<'_>, bytes: &[u8], name: &str
     let mut written = false;
     let out = text::collect_bytes(|user| {
         let context = raw_context(context);
-        // SAFETY: the context is valid, the bytes are copied, and `append` gets the buffer it wants.
+        // SAFETY: the context is valid, the bytes are copied, and `append` gets the buffer it expects.
         written = unsafe { sys::strumRewriteBytecode(context, bytes, name, Some(text::append), user) };
     });
     written.then_some(out)
@@ -28,7 +28,7 @@ pub(crate) fn rewrite_bytecode(context: ContextRef<'_>, bytes: &[u8], name: &str
 
 /// The module as an operation.
 pub(crate) fn op<'c>(module: &Module<'c>) -> Operation<'c> {
-    // SAFETY: valid until the module goes, which the crate's second rule is about.
+    // SAFETY: valid while the module lives, which the crate's second rule ensures.
     Operation(unsafe { OperationRef::from_raw(module.0.as_operation().to_raw()) })
 }
 

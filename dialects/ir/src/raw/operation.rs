@@ -18,33 +18,34 @@ pub(crate) fn raw_context(context: ContextRef<'_>) -> sys::MlirContext {
 }
 
 impl<'c> ContextRef<'c> {
-    /// Calls `make`, a constructor of melior's, which wants a reference to a context and keeps nothing of it but the pointer in it.
+    /// Calls `make`, a constructor of melior's that requires a reference to a context and keeps only the pointer in it.
     ///
-    /// melior's `ContextRef` gives a reference of lifetime `'c` to itself, wherever it lies. It must not leave `make`.
+    /// melior's `ContextRef` returns a reference of lifetime `'c` to itself, wherever it is stored. It must not escape
+    /// `make`.
     pub(crate) fn with<T>(self, make: impl FnOnce(&'c melior::Context) -> T) -> T {
         // SAFETY: `self` lies here during the call, and holds the pointer that a context consists of.
         make(unsafe { self.0.to_ref() })
     }
 }
 
-/// A reference to change an operation through: handles are shared by definition, so that a `&mut` would promise nothing.
+/// A reference for changing an operation: handles are shared by definition, so that a `&mut` would promise nothing.
 pub(crate) fn to_change<'c>(op: Operation<'c>) -> OperationRefMut<'c, 'c> {
     // SAFETY: the operation is valid for `'c`.
     unsafe { OperationRefMut::from_raw(op.0.to_raw()) }
 }
 
-/// An operand that the operation has; `None` if the operation is erased.
+/// An operand within range; `None` if the operation is erased.
 pub(crate) fn operand(op: Operation<'_>, index: usize) -> Option<Value<'_>> {
-    // SAFETY: the operand exists. It is null in an operation that is erased, which melior does not expect.
+    // SAFETY: the operand exists. It is null in an erased operation, which melior does not expect.
     unsafe {
         let value = sys::mlirOperationGetOperand(op.0.to_raw(), index as isize);
         (!value.ptr.is_null()).then(|| Value(melior::ir::Value::from_raw(value)))
     }
 }
 
-/// An attribute; melior makes a message for each that is absent, which most are when they are asked for.
+/// An attribute; melior formats a message for each absent one, and most are absent when queried.
 pub(crate) fn attribute<'c>(op: Operation<'c>, name: &str) -> Option<Attribute<'c>> {
-    // SAFETY: the operation is valid for `'c`; null is taken for absent.
+    // SAFETY: the operation is valid for `'c`; null means absent.
     unsafe {
         super::attribute::attribute(sys::mlirOperationGetAttributeByName(
             op.0.to_raw(),
@@ -56,7 +57,7 @@ pub(crate) fn attribute<'c>(op: Operation<'c>, name: &str) -> Option<Attribute<'
 /// The names of the attributes that the operation's definition declares.
 pub(crate) fn declared_attributes(op: Operation<'_>) -> Vec<&str> {
     let raw = op.0.to_raw();
-    // SAFETY: names are asked for within their number, and live in the context.
+    // SAFETY: names are queried within their number, and live in the context.
     unsafe {
         let n = sys::strumOperationGetNumDeclaredAttributes(raw);
         (0..n).map(|i| text::str_of(sys::strumOperationGetDeclaredAttribute(raw, i))).collect()
@@ -86,7 +87,7 @@ pub(crate) fn print(op: Operation<'_>, options: &PrintOptions) -> String {
         // SAFETY: the flags are valid.
         unsafe { sys::mlirOpPrintingFlagsElideLargeResourceString(flags.to_raw(), limit as isize) };
     }
-    // SAFETY: the operation and the flags are valid, and `append` gets the buffer it wants.
+    // SAFETY: the operation and the flags are valid, and `append` gets the buffer it expects.
     text::collect(|user| unsafe {
         sys::mlirOperationPrintWithFlags(op.0.to_raw(), flags.to_raw(), Some(text::append), user)
     })
@@ -95,7 +96,7 @@ pub(crate) fn print(op: Operation<'_>, options: &PrintOptions) -> String {
 /// The uses of a value, in MLIR's order.
 pub(crate) fn uses(value: Value<'_>) -> Vec<Use<'_>> {
     let mut uses = Vec::new();
-    // SAFETY: the list of uses is not changed while it is walked, and its operations are valid.
+    // SAFETY: the list of uses is not modified during iteration, and its operations are valid.
     unsafe {
         let mut next = sys::mlirValueGetFirstUse(value.0.to_raw());
         while !sys::mlirOpOperandIsNull(next) {
@@ -113,7 +114,7 @@ pub(crate) fn is_used(value: Value<'_>) -> bool {
     unsafe { !sys::mlirOpOperandIsNull(sys::mlirValueGetFirstUse(value.0.to_raw())) }
 }
 
-/// Lets every user of a value use another.
+/// Replaces all uses of a value by another.
 pub(crate) fn replace_all_uses(value: Value<'_>, other: Value<'_>) {
     // SAFETY: both are valid.
     unsafe { sys::mlirValueReplaceAllUsesOfWith(value.0.to_raw(), other.0.to_raw()) }

@@ -1,6 +1,6 @@
-//! The work of `mlir-opt`, with diagnostics, input and output in the caller's hands.
+//! The work of `mlir-opt`, with diagnostics, input and output under the caller's control.
 //!
-//! Invariant: no file is opened here but those that options of MLIR's name for additional output.
+//! Invariant: the only files opened here are those that MLIR's own options name for additional output.
 
 use std::ffi::{OsStr, OsString, c_void};
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -11,16 +11,16 @@ use strum_mlir_sys as sys;
 use super::{diagnostic, text, tool::with_argv};
 use crate::{Captured, DialectRegistry};
 
-/// What a command line says that its caller has to know.
+/// The parts of a command line that its caller needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OptLine {
     /// The file to read; `-` is standard input.
     pub input: OsString,
     /// The file to write; `-` is standard output.
     pub output: OsString,
-    /// A file with dialects in IRDL, to be read before.
+    /// An IRDL file with dialects, to be read first.
     pub irdl: Option<OsString>,
-    /// Whether operations of unknown dialects are let through.
+    /// Whether operations of unknown dialects are allowed.
     pub allow_unregistered: bool,
     /// Whether dialects or passes are listed, and nothing is read.
     pub lists: bool,
@@ -28,9 +28,9 @@ pub struct OptLine {
 
 impl OptLine {
     /// Declares the options of `mlir-opt` and those of all registered passes, and reads a command line, which begins with the program's
-    /// name; to be called once. `None` if it is wrong, of which the user has been told.
+    /// name; to be called once. `None` if it is invalid, which has been reported to the user.
     ///
-    /// Ends the process after what `--help` prints, beginning with `title`.
+    /// Ends the process after printing `--help`, beginning with `title`.
     pub fn read(arguments: &[OsString], title: &str, registry: &DialectRegistry) -> Option<Self> {
         let empty = sys::MlirStringRef { data: std::ptr::null(), length: 0 };
         let mut line = sys::StrumOptLine {
@@ -58,31 +58,31 @@ impl OptLine {
     }
 }
 
-/// Something to be read.
+/// An input.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OptSource<'a> {
-    /// What locations name it.
+    /// Its name in locations.
     pub name: &'a str,
     /// Text or bytecode.
     pub bytes: &'a [u8],
 }
 
-/// How the work ended.
+/// The outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OptOutcome {
-    /// Everything is written.
+    /// Everything was written.
     Done,
-    /// Something has failed, and diagnostics or standard error say what.
+    /// Something failed; diagnostics or standard error have the reason.
     Failed {
-        /// Whether the command line is wrong.
+        /// Whether the command line is invalid.
         usage: bool,
     },
-    /// The output could not be written: the error's number.
+    /// The output could not be written: the error number.
     Unwritten(i32),
 }
 
-/// Does what the last command line says that [`OptLine::read`] has read. `tell` receives every diagnostic that the user wants to see, on
-/// any thread, but for those that `--verify-diagnostics` expects.
+/// Executes the last command line that [`OptLine::read`] has read. `tell` receives every diagnostic of a severity that the user asked
+/// for, on any thread, except those that `--verify-diagnostics` expects.
 pub fn run_opt(
     input: OptSource<'_>,
     irdl: OptSource<'_>,
@@ -102,7 +102,8 @@ pub fn run_opt(
         diagnostic: Some(hand_over),
         userData: user.cast_mut().cast(),
     };
-    // SAFETY: what the job borrows outlives the call, and `hand_over` takes the user data as the closure it is.
+    // SAFETY: what the job borrows outlives the call, and `hand_over` receives the user data as the closure it
+    // is.
     let result = unsafe { sys::strumOptRun(&job, registry.0.to_raw()) };
     match result {
         sys::StrumOptResult { success: false, usage, .. } => OptOutcome::Failed { usage },
@@ -113,7 +114,8 @@ pub fn run_opt(
 
 /// The receiver of diagnostics.
 unsafe extern "C" fn hand_over(raw: sys::MlirDiagnostic, notes: bool, user: *mut c_void) {
-    // SAFETY: `user` is the closure that `run_opt` borrows for the whole call, and MLIR hands a valid diagnostic.
+    // SAFETY: `user` is the closure that `run_opt` borrows for the whole call, and MLIR passes a valid
+    // diagnostic.
     let (tell, mut diagnostic) =
         unsafe { (*user.cast::<&(dyn Fn(Captured) + Sync)>(), diagnostic::read(raw)) };
     if !notes {

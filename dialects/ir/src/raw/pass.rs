@@ -1,5 +1,5 @@
-//! Passes and pipelines in MLIR's registry and pass managers, and what MLIR calls of them. melior's passes have no options and are not in
-//! the registry.
+//! Passes and pipelines in MLIR's registry and pass managers, and the callbacks that MLIR invokes on them. melior's passes have no
+//! options and are not in the registry.
 
 use std::{
     any::{Any, TypeId},
@@ -17,7 +17,7 @@ use strum_mlir_sys as sys;
 use super::{graveyard, len, text};
 use crate::{Error, Operation, Pass, PassError, PassOption, Pipeline, Reported};
 
-/// Begins the message on a fault of this program.
+/// Prefix of the message for a bug in this program.
 const BUG: &str = "internal error: this is a bug in strum-opt: ";
 
 /// A running pass.
@@ -27,7 +27,7 @@ pub struct PassContext<'c> {
 }
 
 impl PassContext<'_> {
-    /// Says that the pass has changed nothing, so that MLIR may keep what it knows.
+    /// Marks all analyses as preserved: the pass has changed nothing.
     pub fn mark_unchanged(&self) {
         // SAFETY: the pass is running.
         unsafe { sys::strumPassMarkAllAnalysesPreserved(self.raw) }
@@ -60,7 +60,7 @@ fn panic_text(payload: &(dyn Any + Send)) -> String {
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".into())
 }
 
-/// What MLIR calls to run a pass.
+/// Called by MLIR to run a pass.
 ///
 /// # Safety
 /// To be called by MLIR with a value that [`read`] or [`add`] made for `P`.
@@ -69,7 +69,8 @@ unsafe extern "C" fn run<P: Pass>(
     pass: sys::StrumPass,
     value: *const c_void,
 ) -> sys::MlirLogicalResult {
-    // SAFETY: MLIR hands an operation that is valid during the call, and a value that lives as long as the pass, if there is one.
+    // SAFETY: MLIR passes an operation that is valid during the call, and a value that lives as long as the pass, if there is
+    // one.
     let (op, this) = unsafe { (Operation(OperationRef::from_raw(op)), value.cast::<P>().as_ref()) };
     let _plot = graveyard::Plot::begin();
     guard(op, || {
@@ -78,7 +79,7 @@ unsafe extern "C" fn run<P: Pass>(
     })
 }
 
-/// What MLIR calls to read options: a value, with its text for `answer`, or null, with the reason.
+/// Called by MLIR to read options: returns a value, with its text for `answer`, or null, with the reason.
 ///
 /// # Safety
 /// The text must be valid during the call, and the callback belong to the data.
@@ -105,7 +106,7 @@ unsafe extern "C" fn read<P: Pass>(
     value.map_or(std::ptr::null_mut(), |value| Box::into_raw(Box::new(value)).cast())
 }
 
-/// What MLIR calls to destroy a value of options.
+/// Called by MLIR to destroy a value of options.
 ///
 /// # Safety
 /// To be called by MLIR once with a value that [`read`] or [`add`] made for `P`, or with null.
@@ -116,7 +117,7 @@ unsafe extern "C" fn destroy<P: Pass>(value: *mut c_void) {
     }
 }
 
-/// Options as C wants them. The texts are kept beside, for the C side copies them only on registration.
+/// Options in C form. The texts are kept alongside, since the C side copies them only on registration.
 struct RawOptions {
     raw: Vec<sys::StrumOption>,
     _declared: Vec<PassOption>,
@@ -133,20 +134,20 @@ impl RawOptions {
         Self { raw: raw.collect(), _declared: declared }
     }
 
-    /// Their number and the first of them.
+    /// Their number and a pointer to the first.
     fn list(&self) -> (isize, *const sys::StrumOption) {
         (len(&self.raw), self.raw.as_ptr())
     }
 }
 
-/// The description of a pass on the other side, which is never changed nor destroyed.
+/// The C++ description of a pass, which is never changed nor destroyed.
 #[derive(Clone, Copy)]
 struct Spec(sys::StrumPassSpec);
 
-// SAFETY: the description is only read once it has been made.
+// SAFETY: the description is only read after construction.
 unsafe impl Send for Spec {}
 
-/// The description of a pass, made when it is first asked for.
+/// The description of a pass, created on first use.
 fn spec<P: Pass>() -> sys::StrumPassSpec {
     static SPECS: Mutex<BTreeMap<TypeId, Spec>> = Mutex::new(BTreeMap::new());
     let mut specs = SPECS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -154,7 +155,7 @@ fn spec<P: Pass>() -> sys::StrumPassSpec {
 }
 
 fn describe<P: Pass>() -> Spec {
-    // Leaked on purpose: its address is the pass's identity as long as the process lives.
+    // Leaked on purpose: its address identifies the pass for the life of the process.
     let id: &'static u64 = Box::leak(Box::new(0));
     let options = RawOptions::new(P::declared());
     let (n_options, list) = options.list();
@@ -178,20 +179,20 @@ fn describe<P: Pass>() -> Spec {
     })
 }
 
-/// Puts a pass into MLIR's registry, for the life of the process. Once for each pass.
+/// Registers a pass with MLIR, for the life of the process. Once for each pass.
 pub fn register_pass<P: Pass>() {
     // SAFETY: the description lives as long as the process.
     unsafe { sys::strumRegisterPass(spec::<P>()) }
 }
 
-/// Adds a pass of ours to a pass manager.
+/// Adds one of our passes to a pass manager.
 pub(crate) fn add<P: Pass>(manager: OperationPassManager<'_, '_>, pass: &P) -> Result<(), Error> {
     let value: *mut P = Box::into_raw(Box::new(pass.clone()));
     let text = pass.text();
     let mut added = text::FAILURE;
     let error = text::collect(|user| {
-        // SAFETY: the description is that of `P`, and the pass takes the value; the text is copied. The manager is valid and takes the pass;
-        // `append` gets the buffer it wants.
+        // SAFETY: the description is that of `P`, and the pass takes ownership of the value; the text is copied. The manager is valid and
+        // takes ownership of the pass; `append` gets the buffer it expects.
         added = unsafe {
             let pass = sys::strumPassCreate(spec::<P>(), value.cast(), text::string_ref(&text));
             sys::strumOpPassManagerAddPass(manager.to_raw(), pass, Some(text::append), user)
@@ -205,7 +206,7 @@ pub(crate) fn add_pipeline(manager: OperationPassManager<'_, '_>, pipeline: &str
     let pipeline = text::string_ref(pipeline);
     let mut added = text::FAILURE;
     let message = text::collect(|user| {
-        // SAFETY: the manager is valid, and `append` gets the buffer it wants.
+        // SAFETY: the manager is valid, and `append` gets the buffer it expects.
         added = unsafe {
             sys::mlirOpPassManagerAddPipeline(manager.to_raw(), pipeline, Some(text::append), user)
         };
@@ -213,7 +214,7 @@ pub(crate) fn add_pipeline(manager: OperationPassManager<'_, '_>, pipeline: &str
     if added.value == 0 { Err(Error::Pipeline(message.trim().to_owned())) } else { Ok(()) }
 }
 
-/// What MLIR calls to expand a pipeline.
+/// Called by MLIR to expand a pipeline.
 ///
 /// # Safety
 /// The text and the manager must be valid during the call, and the callback belong to the data.
@@ -244,8 +245,8 @@ unsafe extern "C" fn build<P: Pipeline>(
     }
 }
 
-/// Puts a pipeline into MLIR's registry, for the life of the process. The passes in it must be registered, too, so that MLIR can read
-/// what it prints.
+/// Registers a pipeline with MLIR, for the life of the process. The passes in it must be registered, too, so that MLIR can read what
+/// it prints.
 pub fn register_pipeline<P: Pipeline>() {
     let options = RawOptions::new(P::declared());
     let (n_options, list) = options.list();

@@ -1,4 +1,4 @@
-//! Strings and callbacks across MLIR's C interface, and what is printed through them.
+//! Strings and callbacks across MLIR's C interface, and text printed through them.
 
 use std::{borrow::Cow, ffi::c_void, slice};
 
@@ -22,7 +22,7 @@ pub(crate) fn bytes_ref(bytes: &[u8]) -> MlirStringRef {
     MlirStringRef { data: bytes.as_ptr().cast(), length: bytes.len() }
 }
 
-/// The bytes of a string of MLIR's. MLIR may use a null pointer for the empty string.
+/// The bytes of an MLIR string. MLIR may use a null pointer for the empty string.
 ///
 /// # Safety
 /// The string must be valid for reads for the whole of `'a`.
@@ -34,7 +34,7 @@ pub(crate) unsafe fn bytes_of<'a>(text: MlirStringRef) -> &'a [u8] {
     unsafe { slice::from_raw_parts(text.data.cast(), text.length) }
 }
 
-/// The text of a string of MLIR's; the empty string if it is not UTF-8, which no name that MLIR makes is.
+/// The text of an MLIR string; the empty string if it is not UTF-8, which no name that MLIR creates is.
 ///
 /// # Safety
 /// As for [`bytes_of`].
@@ -53,7 +53,7 @@ pub(crate) unsafe extern "C" fn append(text: MlirStringRef, user: *mut c_void) {
     out.extend_from_slice(text);
 }
 
-/// Hands text to a callback of the other side, if there is one.
+/// Passes text to a callback of the other side, if there is one.
 ///
 /// # Safety
 /// The callback must belong to the data, and copy the text.
@@ -64,7 +64,7 @@ pub(crate) unsafe fn answer(callback: MlirStringCallback, data: *mut c_void, tex
     }
 }
 
-/// Collects what `print` hands to the callback and user data that it is given, see [`append`].
+/// Collects what `print` passes to its callback and user data, see [`append`].
 pub(crate) fn collect_bytes(print: impl FnOnce(*mut c_void)) -> Vec<u8> {
     let mut out: Vec<u8> = Vec::new();
     print((&raw mut out).cast());
@@ -82,35 +82,35 @@ pub(crate) fn of_name(name: Identifier<'_>) -> &str {
     unsafe { str_of(sys::mlirIdentifierStr(name.to_raw())) }
 }
 
-/// The text of an identifier that may be anything, such as the name of a file.
+/// The text of an identifier that may be any bytes, such as the name of a file.
 pub(crate) fn of_identifier(name: Identifier<'_>) -> Cow<'_, str> {
     // SAFETY: an identifier's text lives in the context.
     String::from_utf8_lossy(unsafe { bytes_of(sys::mlirIdentifierStr(name.to_raw())) })
 }
 
-/// The text of a string attribute, if it is UTF-8; of any other attribute, none.
+/// The text of a string attribute, if it is UTF-8; `None` for any other attribute.
 pub(crate) fn of_string(attribute: Attribute<'_>) -> Option<&str> {
-    // SAFETY: the text is asked of string attributes only, and lives in the context.
+    // SAFETY: the text is queried of string attributes only, and lives in the context.
     let bytes = unsafe {
         attribute.0.is_string().then(|| bytes_of(sys::mlirStringAttrGetValue(attribute.0.to_raw())))
     };
     std::str::from_utf8(bytes?).ok()
 }
 
-/// What MLIR prints for a type.
+/// The printed form of a type.
 pub(crate) fn of_type(ty: Type<'_>) -> String {
-    // SAFETY: the type is valid, and `append` gets the buffer it wants.
+    // SAFETY: the type is valid, and `append` gets the buffer it expects.
     collect(|user| unsafe { sys::mlirTypePrint(ty.0.to_raw(), Some(append), user) })
 }
 
-/// What MLIR prints for an attribute.
+/// The printed form of an attribute.
 pub(crate) fn of_attribute(attribute: Attribute<'_>) -> String {
-    // SAFETY: the attribute is valid, and `append` gets the buffer it wants.
+    // SAFETY: the attribute is valid, and `append` gets the buffer it expects.
     collect(|user| unsafe { sys::mlirAttributePrint(attribute.0.to_raw(), Some(append), user) })
 }
 
-/// What MLIR prints for a value.
+/// The printed form of a value.
 pub(crate) fn of_value(value: Value<'_>) -> String {
-    // SAFETY: the value is valid, and `append` gets the buffer it wants.
+    // SAFETY: the value is valid, and `append` gets the buffer it expects.
     collect(|user| unsafe { sys::mlirValuePrint(value.0.to_raw(), Some(append), user) })
 }

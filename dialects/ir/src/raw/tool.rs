@@ -25,16 +25,16 @@ pub fn llvm_version() -> &'static str {
     unsafe { text::str_of(sys::strumLlvmVersion()) }
 }
 
-/// Has the C library give large blocks back to the system as soon as they are freed: lowers the peak memory of a process that holds one
-/// copy of the weights after the other, and costs time where large blocks come and go often.
+/// Makes the C library return large blocks to the system as soon as they are freed: lowers the peak memory of a process that holds one
+/// copy of the weights after another, and costs time where large blocks are allocated and freed often.
 pub fn return_freed_memory() {
-    // SAFETY: a setting of the allocator, which may change at any time.
+    // SAFETY: an allocator setting, which may change at any time.
     unsafe { sys::strumReturnFreedMemory() }
 }
 
-/// Calls `main` with arguments as C takes them. They live as long as the process: LLVM keeps pieces of them in its options.
+/// Calls `main` with C arguments. They live as long as the process: LLVM keeps references to them in its options.
 pub(crate) fn with_argv<R>(arguments: &[OsString], main: impl FnOnce(c_int, *const *const c_char) -> R) -> R {
-    // An argument with a null in it cannot have come from a command line; it is cut there.
+    // An argument with a NUL in it cannot have come from a command line; it is truncated there.
     let cut = |argument: &OsString| {
         let bytes = argument.as_bytes().split(|&byte| byte == 0).next().unwrap_or_default();
         CString::new(bytes).unwrap_or_default()

@@ -33,7 +33,7 @@ impl Rescale {
         })
     }
 
-    /// The attribute. What is wrong with it is emitted at `location`.
+    /// The attribute. Errors in it are emitted at `location`.
     pub fn attribute<'c>(self, location: Location<'c>) -> Result<Attribute<'c>, Error> {
         let raw = sys::StrumRescale {
             zp: self.zp,
@@ -46,12 +46,12 @@ impl Rescale {
     }
 }
 
-/// `#strum.ppe<…>`: what becomes of an accumulator. The order is scale, zero point, clamp, store, table.
+/// `#strum.ppe<…>`: post-processing of an accumulator. The order is scale, zero point, clamp, store, table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ppe {
     /// One for the layer, or one for each output channel; not negative.
     pub multiplier: Vec<i32>,
-    /// As many as multipliers; 2..=62.
+    /// One per multiplier; 2..=62.
     pub shift: Vec<u8>,
     /// Rounding of the scaling.
     pub round: Round,
@@ -85,7 +85,7 @@ impl Ppe {
         })
     }
 
-    /// The attribute. What is wrong with it is emitted at `location`.
+    /// The attribute. Errors in it are emitted at `location`.
     pub fn attribute<'c>(&self, location: Location<'c>) -> Result<Attribute<'c>, Error> {
         let failed =
             || Error::Attribute(format!("post-processing with {} multipliers", self.multiplier.len()));

@@ -7,13 +7,13 @@ use crate::{Attribute, Error, Location, OpBuilder, Type, raw};
 pub use strum_formats::Format;
 
 impl<'c> Attribute<'c> {
-    /// The weight format that an attribute such as `#strum.dense` stands for.
+    /// The weight format of an attribute such as `#strum.dense`.
     pub fn as_format(self) -> Option<Format> {
         let (method, values) = raw::dialects::format(self)?;
         Format::from_values(Kind::from_name(method).ok()?, values).ok()
     }
 
-    /// The attribute of a weight format. What is wrong with a format that is not legal is emitted at `location`.
+    /// The attribute of a weight format. An illegal format is reported at `location`.
     pub fn format(location: Location<'c>, format: Format) -> Result<Self, Error> {
         raw::dialects::new_format(location, format.method.kind().name(), &format.values())
             .ok_or_else(|| Error::Attribute(format.to_string()))
@@ -25,7 +25,7 @@ impl<'c> Attribute<'c> {
 pub struct PackedType {
     /// The shape of the decoded weights.
     pub shape: Shape,
-    /// How they are stored.
+    /// Their format.
     pub format: Format,
 }
 
@@ -39,7 +39,7 @@ impl PackedType {
         Some(Self { shape, format: format.as_format()? })
     }
 
-    /// The type. What is wrong with it is emitted at `location`.
+    /// The type. Errors in it are emitted at `location`.
     pub fn ty<'c>(self, location: Location<'c>) -> Result<Type<'c>, Error> {
         let failed = || Error::Type(format!("packed weights of shape {}", self.shape));
         let Shape { oc, kh, kw, ic } = self.shape;
@@ -50,7 +50,7 @@ impl PackedType {
     }
 }
 
-/// A `strum.constant` with packed weights, which become a resource called after `name`. The bytes are not copied.
+/// A `strum.constant` with packed weights, which become a resource named after `name`. The bytes are not copied.
 pub fn constant<'c>(packed: Packed, name: &str, location: Location<'c>) -> Result<OpBuilder<'c>, Error> {
     let ty = PackedType { shape: packed.shape, format: packed.format }.ty(location)?;
     let length = i64::try_from(packed.bytes.len())

@@ -1,4 +1,4 @@
-//! The dialect's layers as structs. An attribute that is absent has its default.
+//! The dialect's layers as structs. An absent attribute has its default.
 
 use super::{Ppe, Rescale};
 use crate::{Attribute, ContextRef, Error, Location, OpBuilder, Operation, Type, Value, raw};
@@ -6,7 +6,7 @@ use crate::{Attribute, ContextRef, Error, Location, OpBuilder, Operation, Type, 
 /// `strum.conv2d` or `strum.depthwise_conv2d`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conv<'c> {
-    /// Whether it is the depthwise one.
+    /// Whether it is depthwise.
     pub depthwise: bool,
     /// `[N, H, W, C]` of `i8`.
     pub input: Value<'c>,
@@ -24,7 +24,7 @@ pub struct Conv<'c> {
     pub input_zp: i32,
     /// Subtracted from each weight.
     pub weight_zp: i32,
-    /// What becomes of the accumulator.
+    /// Post-processing of the accumulator.
     pub ppe: Option<Ppe>,
 }
 
@@ -79,7 +79,7 @@ pub struct MatMul<'c> {
     pub a_zp: i32,
     /// Subtracted from each element of `b`.
     pub b_zp: i32,
-    /// What becomes of the accumulator; one multiplier.
+    /// Post-processing of the accumulator; one multiplier.
     pub ppe: Option<Ppe>,
 }
 
@@ -117,7 +117,7 @@ pub enum EltwiseKind {
 }
 
 impl EltwiseKind {
-    /// All of them, in the order of their numbers in the dialect.
+    /// All of them, in dialect number order.
     pub const ALL: [Self; 5] = [Self::Add, Self::Sub, Self::Mul, Self::Max, Self::Min];
 }
 
@@ -136,7 +136,7 @@ pub struct Eltwise<'c> {
     pub rhs: Option<Rescale>,
     /// Rounding right shift of a product.
     pub shift: i32,
-    /// What becomes of the result; one multiplier.
+    /// Post-processing of the result; one multiplier.
     pub ppe: Option<Ppe>,
 }
 

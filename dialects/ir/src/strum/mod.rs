@@ -1,7 +1,8 @@
-//! The `strum` dialect: its attributes and types as Rust values, and its operations as structs that are read from the IR and written to
-//! it.
+//! The `strum` dialect: its attributes and types as Rust values, and its operations as structs that are read from and written to the
+//! IR.
 //!
-//! A layer is read with `read`, which answers `None` for other operations, and made with `build`, which gives an [`OpBuilder`]:
+//! A layer is read with `read`, which returns `None` for other operations, and created with `build`, which returns an
+//! [`OpBuilder`]:
 //!
 //! ```
 //! # use strum_ir::{Context, Module, strum::Conv};

@@ -1,4 +1,5 @@
-//! What relates the parts of a `strum` operation. ODS has checked the kinds of operands and attributes before.
+//! Constraints between the parts of a `strum` operation. ODS has already checked the kinds of operands and
+//! attributes.
 
 use strum_formats::{Kind, Packed};
 
@@ -8,9 +9,9 @@ use crate::{
     verdict::{Fault, Verdict, declared, report},
 };
 
-/// Greatest kernel, stride, dilation and padding, of TOSA's largest level and of the instruction set.
+/// Maximum kernel, stride, dilation and padding, of TOSA's largest level and of the instruction set.
 const MAX_WINDOW: i64 = 8192;
-/// Greatest rank of an element-wise layer.
+/// Maximum rank of an element-wise layer.
 const MAX_RANK: usize = 6;
 
 /// Verifies one operation of the dialect.
@@ -157,7 +158,7 @@ fn rescale(name: &str, rescale: Option<Rescale>, operand: Value<'_>) -> Verdict 
     zero_point(&format!("zp of {name}"), rescale.zp, width, rescale.unsigned)
 }
 
-/// The rules of a PPE attribute against the result that it makes.
+/// The rules of a PPE attribute for its result.
 fn post_processing(ppe: Option<&Ppe>, result: Type<'_>, channels: i64) -> Verdict {
     let width = declared(result.element().and_then(Type::int_width))?;
     let Some(ppe) = ppe else {

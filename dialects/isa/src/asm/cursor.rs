@@ -16,12 +16,12 @@ impl<'a> Cursor<'a> {
         Cursor { line, number, pos: 0 }
     }
 
-    /// Byte position, for errors about something already passed.
+    /// Byte position, for errors about tokens already consumed.
     pub(super) fn pos(&self) -> usize {
         self.pos
     }
 
-    /// Goes back to a position.
+    /// Moves back to a position.
     pub(super) fn rewind(&mut self, pos: usize) {
         self.pos = pos;
     }
@@ -32,7 +32,7 @@ impl<'a> Cursor<'a> {
         AsmError { line: self.number, col: before.chars().count() + 1, msg: msg.into() }
     }
 
-    /// An error at the next token, which is named.
+    /// An error at the next token, which it names.
     pub(super) fn expected(&mut self, what: &str) -> AsmError {
         self.blank();
         let pos = self.pos;
@@ -56,7 +56,7 @@ impl<'a> Cursor<'a> {
         self.pos += rest.len() - rest.trim_start_matches([' ', '\t']).len();
     }
 
-    /// Whether nothing but a comment is left.
+    /// Whether only a comment is left.
     pub(super) fn at_end(&mut self) -> bool {
         self.blank();
         let rest = self.rest();
@@ -161,7 +161,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// What follows a backslash.
+    /// The character after a backslash.
     fn escape(&mut self) -> Result<char, AsmError> {
         let start = self.pos - 1;
         let bad = |c: &Self| c.error_at(start, "unknown escape; there are \\\\ \\\" \\n \\r \\t \\u{hex}");

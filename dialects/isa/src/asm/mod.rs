@@ -1,7 +1,7 @@
-//! Assembler text: the whole program in a form that people read, diff and write.
+//! Assembler text: the whole program in a form that people can read, diff and write.
 //!
-//! [`print()`] and [`parse()`] are inverse: parsing what was printed gives the same program, hence the same bytes,
-//! and printing what was parsed from canonical text gives the same text.
+//! [`print()`] and [`parse()`] are inverse: parsing printed text gives the same program, hence the same bytes, and
+//! printing a program parsed from canonical text gives the same text.
 //!
 //! ```text
 //! .dpu 1
@@ -23,7 +23,7 @@
 //!   000102030405060708090a0b0c0d0e0f
 //! ```
 //!
-//! `#` starts a comment. Fields may stand in any order; `tile`, `wait` and `post` may be left out, when 0 and empty.
+//! `#` starts a comment. Fields may appear in any order; `tile`, `wait` and `post` may be omitted when 0 and empty.
 
 mod cursor;
 mod fields;
@@ -37,7 +37,7 @@ pub use print::print;
 /// Version of the text format.
 pub const VERSION: u32 = 1;
 
-/// A text that is no program.
+/// A text that is not a program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{line}:{col}: {msg}")]
 pub struct AsmError {
@@ -45,6 +45,6 @@ pub struct AsmError {
     pub line: usize,
     /// Column in characters, from 1.
     pub col: usize,
-    /// What was expected, and what was found.
+    /// What was expected and what was found.
     pub msg: String,
 }

@@ -12,7 +12,7 @@ use crate::validate::MAX_INSTRS;
 /// The program is read, not validated: see [`Program::validate`].
 ///
 /// # Errors
-/// The first place where the text is not of the format.
+/// The first position where the text violates the format.
 pub fn parse(text: &str) -> Result<Program, AsmError> {
     let mut lines = Lines { rest: Some(text), number: 0 };
     let mut parser = Parser::default();
@@ -41,7 +41,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// What the lines without a directive are.
+/// How lines without a directive are read.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum Section {
     #[default]
@@ -58,7 +58,7 @@ struct Parser {
     manifest: Option<Manifest>,
     dram_bytes: Option<u64>,
     code: bool,
-    /// Announced number of constant bytes, and the line that says so.
+    /// Declared number of constant bytes, and the line that declares it.
     const_bytes: Option<(u64, usize)>,
     origin: InstrMeta,
     instrs: Vec<crate::Instr>,
@@ -100,7 +100,7 @@ impl Parser {
         Ok(())
     }
 
-    /// Takes a line of hex digits; false if it is something else.
+    /// Consumes a line of hex digits; false if it is something else.
     fn hex_line(&mut self, line: &str, number: usize) -> Result<bool, AsmError> {
         let digits = line.trim_matches([' ', '\t']).as_bytes();
         if !digits.first().is_some_and(u8::is_ascii_hexdigit) {

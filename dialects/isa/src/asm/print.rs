@@ -7,7 +7,7 @@ use super::cursor::quote;
 use super::fields::push_instr;
 use crate::program::{InstrMeta, IoDesc, Program};
 
-/// Constant bytes on a line.
+/// Constant bytes per line.
 const LINE_BYTES: usize = 64;
 
 /// The canonical text of a program.

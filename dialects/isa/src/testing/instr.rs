@@ -1,4 +1,4 @@
-//! Random instructions: such whose every field is legal by itself, and such that a validator accepts.
+//! Random instructions: with individually legal fields, or accepted by a validator.
 
 use super::{Places, Rng};
 use crate::field::{FieldKind, InstrDesc};
@@ -9,12 +9,12 @@ use crate::types::MemAddr;
 
 /// Attempts at a legal instruction: rules that no row declares are met by chance.
 const ATTEMPTS: usize = 10_000;
-/// DRAM of the programs that these instructions are for.
+/// DRAM size of the programs that these instructions are for.
 pub(super) const DRAM_BYTES: u64 = 1 << 16;
 
-/// An instruction of any row, every field anywhere in its range; the fields need not go together.
+/// An instruction of any row, every field anywhere in its range; the fields need not be consistent.
 ///
-/// `None` does not happen: it stands for a table whose ranges its own check refuses.
+/// `None` does not happen: it stands for a table whose ranges fail its own check.
 pub fn random_instr(rng: &mut Rng) -> Option<Instr> {
     let desc = TABLE.get(rng.below(TABLE.len() as u64) as usize)?;
     random_of(rng, desc)
@@ -46,7 +46,7 @@ fn random_raw(rng: &mut Rng, kind: &FieldKind) -> i64 {
 /// A small instruction of the row `desc` that `machine` can execute, with operands at or above `sram` and `dram`. `inv` is
 /// the invariant that a variant runs with.
 ///
-/// `None` if no attempt kept the rules: then the row needs fields of its own, as convolutions have.
+/// `None` if no attempt satisfied the rules: the row then needs special handling, as convolutions do.
 pub(crate) fn legal_of(
     rng: &mut Rng,
     desc: &InstrDesc,
@@ -75,7 +75,7 @@ pub(crate) fn legal_of(
     None
 }
 
-/// As [`random_raw`], but extents and counts are small, values often, and nothing is waited for.
+/// As [`random_raw`], but extents and counts are small, as are most values, and nothing is waited for.
 fn small_raw(rng: &mut Rng, kind: &FieldKind) -> i64 {
     match *kind {
         FieldKind::Uint { min, max, .. } => min + rng.range(0, (max - min).min(3)),

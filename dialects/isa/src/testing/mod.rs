@@ -10,7 +10,7 @@ pub use instr::{random_instr, random_of};
 pub(crate) use places::Places;
 pub use program::random_program;
 
-/// A small generator of our own (SplitMix64): a seed means the same program whatever versions the dependencies have.
+/// A small generator of our own (SplitMix64): a seed means the same program with any version of the dependencies.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
@@ -61,9 +61,9 @@ impl Rng {
     }
 }
 
-/// Changes `bytes` in one to four places: flips bits, overwrites, inserts, removes, cuts off, repeats.
+/// Changes `bytes` at one to four positions: flips bits, overwrites, inserts, removes, truncates, repeats.
 pub fn mutate(rng: &mut Rng, bytes: &mut Vec<u8>) {
-    /// Values that lengths, counts and offsets are most easily wrong with.
+    /// Boundary values for lengths, counts and offsets.
     const EDGES: [u64; 8] = [0, 1, 0x7f, 0xff, 0xffff, 0x7fff_ffff, 0xffff_ffff, u64::MAX];
     for _ in 0..=rng.below(4) {
         let at = rng.below(bytes.len() as u64) as usize;

@@ -1,28 +1,30 @@
-//! Places for the operands of a random instruction: aligned, one after the other, in SRAM and in a program's DRAM.
+//! Addresses for the operands of a random instruction: aligned, one after the other, in SRAM and in a program's
+//! DRAM.
 //!
-//! Invariant: operands do not overlap, except for one that a row allows results to lie on and that has their elements.
+//! Invariant: operands do not overlap, except that results may lie on one that the row allows and that has the same
+//! elements.
 
 use super::Rng;
 use crate::operand::{Address, Strides, Use, contiguous, span};
 use crate::types::{Dtype, MemAddr, Space};
 
-/// Hands out places.
+/// Allocates addresses.
 pub(crate) struct Places<'a> {
     rng: &'a mut Rng,
     /// The next free byte.
     sram: u64,
     dram: u64,
-    /// Element, extents, strides and place of the last operand that results may lie on.
+    /// Element, extents, strides and address of the last operand that results may lie on.
     last: Option<(u64, [u32; 6], [u64; 6], MemAddr)>,
 }
 
 impl<'a> Places<'a> {
-    /// Places from `sram` on, and from `dram` on.
+    /// Allocates from `sram` and from `dram` on.
     pub(crate) const fn new(rng: &'a mut Rng, sram: u64, dram: u64) -> Self {
         Places { rng, sram, dram, last: None }
     }
 
-    /// So many bytes, aligned to 16.
+    /// This many bytes, aligned to 16.
     pub(crate) fn bytes<A: Address>(&mut self, len: u64) -> A {
         let space = A::space(self.rng.one_in(2));
         let next = match space {
@@ -34,7 +36,7 @@ impl<'a> Places<'a> {
         A::at(MemAddr { space, offset })
     }
 
-    /// Place and strides of an array: without gaps, or an operand that is repeated along some dimensions.
+    /// Address and strides of an array: contiguous, or an operand that is repeated along some dimensions.
     pub(crate) fn array<A: Address, S: Strides>(
         &mut self,
         how: Use,
@@ -59,7 +61,7 @@ impl<'a> Places<'a> {
         (addr, S::of(strides))
     }
 
-    /// Place, bytes of a row and bytes of a pixel of a tile of an image.
+    /// Address, bytes per row and bytes per pixel of an image tile.
     pub(crate) fn image(&mut self, [h, w, c]: [u32; 3], dtype: Dtype) -> (u32, u32, u32) {
         let pixel = c * dtype.bytes() as u32;
         (self.bytes(u64::from(h) * u64::from(w) * u64::from(pixel)), w * pixel, pixel)

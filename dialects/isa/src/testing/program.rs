@@ -1,6 +1,6 @@
 //! Random programs that pass validation.
 //!
-//! Operands lie in memory without overlap and barriers are used soundly, but the data means nothing: a run may
+//! Operands do not overlap in memory and barriers are used soundly, but the data is meaningless: a run may
 //! trap on a weight table, and tasks without a barrier between them may race.
 
 use super::Rng;
@@ -56,7 +56,7 @@ pub fn random_program(rng: &mut Rng, tasks: usize) -> Program {
     }
 }
 
-/// An armed barrier: posts and waits still to come.
+/// An armed barrier: remaining posts and waits.
 struct Open {
     barrier: u8,
     posts: u16,
@@ -82,7 +82,7 @@ impl Stream {
         }
     }
 
-    /// Posts come before waits in the stream, so that nothing can wait for ever.
+    /// Posts precede waits in the stream, so that no task waits forever.
     fn masks(&mut self, rng: &mut Rng) -> (u64, u64) {
         let (mut wait, mut post) = (0, 0);
         for open in &mut self.open {
@@ -113,7 +113,8 @@ impl Stream {
         self.instrs.push(instr);
     }
 
-    /// An instruction of the row `desc`; a variant is of what is in a slot, which is filled anew now and then.
+    /// An instruction of the row `desc`; a variant runs with the contents of a slot, which is refilled now and
+    /// then.
     fn legal(&mut self, rng: &mut Rng, desc: &InstrDesc) -> Option<Instr> {
         let inv = match desc.role {
             Role::Variant(of) => {
@@ -125,7 +126,7 @@ impl Stream {
             }
             Role::Control | Role::Invariant | Role::Task => None,
         };
-        // What invariants point to is above.
+        // Whatever invariants point to is above.
         let from = (rng.below(1 << 12) * 16, self.dram + rng.below(1 << 10) * 16);
         legal_of(rng, desc, inv.as_ref(), from, &self.machine)
     }

@@ -16,7 +16,7 @@ typedef enum {
   STRUM_FIELD_BARRIERS,
 } StrumFieldKind;
 
-/// A field of an instruction, as its text needs to know it.
+/// A field of an instruction, as needed for parsing and printing.
 typedef struct {
   MlirStringRef name;
   StrumFieldKind kind;
@@ -25,29 +25,30 @@ typedef struct {
   MlirStringRef neutralKeyword; // the default of a keyword
 } StrumField;
 
-/// A field of a weight format, as its text needs to know it.
+/// A field of a weight format, as needed for parsing and printing.
 typedef struct {
   MlirStringRef name;
-  MlirStringRef word; // what stands for the value -1; empty if nothing does
+  MlirStringRef word; // the keyword for the value -1; empty if there is none
   bool isFlag;        // the name alone, for the value 1
 } StrumFormatField;
 
 typedef struct {
-  /// Verifies one operation of the strum or dpu dialect, after its declared constraints have been checked. Reports what it finds
-  /// as MLIR errors. Called on any thread.
+  /// Verifies one operation of the strum or dpu dialect, after its declared constraints. Reports violations as MLIR errors.
+  /// Called on any thread.
   MlirLogicalResult (*verify)(MlirOperation op);
   /// Verifies an attribute that `op` does not declare and whose name begins with `strum.` or `dpu.`; if not `onOperation`, it is one of an
   /// argument or a result. Reports and is called as `verify`.
   MlirLogicalResult (*verifyAttribute)(MlirOperation op, MlirStringRef name, MlirAttribute value, bool onOperation);
-  /// The fields of the instruction `mnemonic`, in the order of the table: their number, and where they are for the life of the process.
+  /// The fields of the instruction `mnemonic`, in table order: their number, and a pointer that is valid for the life of the process.
   intptr_t (*fields)(MlirStringRef mnemonic, const StrumField **fields);
-  /// The fields of the weight format `method`: their number, and where they are for the life of the process; -1 if there is no such method.
+  /// The fields of the weight format `method`: their number, and a pointer that is valid for the life of the process; -1 for an unknown
+  /// method.
   intptr_t (*formatFields)(MlirStringRef method, const StrumFormatField **fields);
-  /// Tells what is wrong with the values of a format's fields; nothing if they are legal.
+  /// Reports the error in the values of a format's fields; nothing if they are legal.
   void (*formatFault)(MlirStringRef method, intptr_t nValues, const int64_t *values, MlirStringCallback reason, void *userData);
 } StrumHooks;
 
-/// Puts both dialects into a registry, and installs their hooks, process-wide: the dialects must not be loaded otherwise before.
+/// Registers both dialects, and installs their hooks, process-wide: the dialects must not have been loaded in any other way.
 void strumInsertDialects(MlirDialectRegistry registry, StrumHooks hooks);
 
 #ifdef __cplusplus

@@ -37,14 +37,14 @@ MlirStringRef strumDenseResourceGetKey(MlirAttribute attribute) {
   return wrap(resource ? resource.getRawHandle().getKey() : StringRef());
 }
 
-/// The resources that an operation and all operations in it name.
+/// The resources that an operation and its nested operations refer to.
 static llvm::StringSet<> resourcesIn(Operation *root) {
   llvm::StringSet<> keys;
   AttrTypeWalker walker;
   walker.addWalk([&](DenseResourceElementsAttr resource) { keys.insert(resource.getRawHandle().getKey()); });
   root->walk([&](Operation *op) {
     walker.walk(op->getAttrDictionary());
-    // Attributes kept as properties are in the dictionary, too; types may hold resources as well.
+    // Attributes kept as properties are in the dictionary, too; types may refer to resources as well.
     for (Type type : op->getResultTypes())
       walker.walk(type);
   });
@@ -80,7 +80,7 @@ void strumEmit(MlirLocation location, StrumSeverity severity, MlirStringRef mess
     diagnostic.attachNote(unwrap(noteLocations[i])) << unwrap(notes[i]);
 }
 
-/// Parses bytes, which are copied, and verifies what is in them. Null after errors.
+/// Parses bytes, which are copied, and verifies the result. Null after errors.
 template <typename Op>
 static OwningOpRef<Op> parse(MlirContext context, MlirStringRef bytes, MlirStringRef name,
                              FallbackAsmResourceMap *others = nullptr) {

@@ -8,15 +8,15 @@
 extern "C" {
 #endif
 
-/// The bytes behind a dense_resource attribute, borrowed for as long as the context lives; false if the attribute is none, or if the
-/// file that names the resource does not hold it.
+/// The bytes behind a dense_resource attribute, borrowed for the life of the context; false for any other attribute, or if the file
+/// that names the resource does not contain it.
 bool strumDenseResourceGetBlob(MlirAttribute attribute, const uint8_t **data, size_t *size);
 
-/// The key of a dense_resource attribute; the empty string if the attribute is none.
+/// The key of a dense_resource attribute; the empty string for any other attribute.
 MlirStringRef strumDenseResourceGetKey(MlirAttribute attribute);
 
-/// Frees the bytes of all dense_resource attributes of the context that neither `root` nor an operation in it names; of all, if `root`
-/// is null. The attributes stay valid, without elements.
+/// Frees the bytes of all dense_resource attributes of the context that neither `root` nor an operation in it refers to; of all, if
+/// `root` is null. The attributes stay valid, without elements.
 void strumReleaseUnusedResources(MlirContext context, MlirOperation root);
 
 typedef enum { STRUM_ERROR, STRUM_WARNING, STRUM_REMARK } StrumSeverity;
@@ -25,16 +25,16 @@ typedef enum { STRUM_ERROR, STRUM_WARNING, STRUM_REMARK } StrumSeverity;
 void strumEmit(MlirLocation location, StrumSeverity severity, MlirStringRef message, intptr_t nNotes,
                const MlirLocation *noteLocations, const MlirStringRef *notes);
 
-/// Parses a module, text or bytecode; `name` stands for the file in locations. The bytes are copied. The null module after errors, which
-/// carry the place in the file.
+/// Parses a module, text or bytecode; `name` is the file name in locations. The bytes are copied. The null module after errors, which
+/// carry the position in the file.
 MlirModule strumParseBytes(MlirContext context, MlirStringRef bytes, MlirStringRef name);
 
-/// Parses and verifies bytecode, and writes it again as `out` receives it in pieces: the same operation, and the resources that no
-/// dialect knows, too. False after errors.
+/// Parses and verifies bytecode, and writes it again to `out` in pieces: the same operation, including resources that no dialect
+/// knows. False after errors.
 bool strumRewriteBytecode(MlirContext context, MlirStringRef bytes, MlirStringRef name, MlirStringCallback out, void *userData);
 
-/// Drops what an operation and all operations in it refer to, so that it may be destroyed later, in any order. The operation must
-/// have been removed from its block, and no operation outside may use its results.
+/// Drops all references of an operation and its nested operations, so that it may be destroyed later, in any order. The operation
+/// must have been removed from its block, and no operation outside may use its results.
 void strumOperationDropAllReferences(MlirOperation op);
 
 /// Whether the operation can be removed when none of its results is used.

@@ -1,7 +1,7 @@
-// The work of mlir-opt, with diagnostics, input and output in the caller's hands.
+// The work of mlir-opt, with diagnostics, input and output under the caller's control.
 //
-// MlirOptMain verifies what it parses before anyone can look at it, and opens the files that locations name; hence the frame
-// is written here, of the pieces that MLIR has for such tools.
+// MlirOptMain verifies what it parses before anyone can inspect it, and opens the files that locations name; hence the
+// driver is written here, from the parts that MLIR provides for such tools.
 
 #include "capi/Opt.h"
 
@@ -47,8 +47,8 @@ struct FileOptions {
 };
 } // namespace
 
-/// At the end of the process, for what has been printed by LLVM: a reader that has seen enough is no failure, and anything else is
-/// one, told as any other.
+/// Runs at process exit, for output printed by LLVM: a reader that closes early is not a failure; anything else is, and is
+/// reported like any other.
 static void finishStandardOutput() {
   llvm::raw_fd_ostream &out = llvm::outs();
   out.flush();
@@ -63,10 +63,10 @@ static void finishStandardOutput() {
 bool strumOptReadLine(int argc, const char *const *argv, MlirStringRef title, MlirDialectRegistry registry,
                       StrumOptLine *line) {
   static FileOptions files;
-  llvm::outs(); // made before, so that it is destroyed after the function runs
+  llvm::outs(); // created first, so that it is destroyed after the function runs
   std::atexit(finishStandardOutput);
   std::string help = registerCLIOptions(unwrap(title), *unwrap(registry));
-  // With a stream for errors, the process is not ended by them.
+  // With a stream for errors, they do not end the process.
   if (!llvm::cl::ParseCommandLineOptions(argc, argv, help, &llvm::errs()))
     return false;
   static MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
@@ -84,7 +84,7 @@ bool strumOptReadLine(int argc, const char *const *argv, MlirStringRef title, Ml
 
 namespace {
 
-/// Hands diagnostics on, if they are of a kind that the user wants to see.
+/// Forwards diagnostics of the severities that the user asked for.
 class Teller : public ScopedDiagnosticHandler {
 public:
   Teller(MLIRContext *context, const MlirOptMainConfig &config, const StrumOptJob &job) : ScopedDiagnosticHandler(context) {
@@ -100,8 +100,8 @@ public:
   }
 };
 
-/// Keeps MLIR's checker of expected diagnostics from opening any file but the input: a diagnostic elsewhere gets its place into the
-/// text.
+/// Keeps MLIR's checker of expected diagnostics from opening any file but the input: a diagnostic elsewhere gets its position in
+/// its text.
 class Localizer : public ScopedDiagnosticHandler {
 public:
   Localizer(MLIRContext *context, StringRef input) : ScopedDiagnosticHandler(context) {
@@ -110,7 +110,7 @@ public:
       for (Diagnostic &note : diagnostic.getNotes())
         local &= isLocal(note.getLocation(), input);
       if (local)
-        return failure(); // the next handler's
+        return failure(); // left to the next handler
       Diagnostic moved(moveTo(diagnostic.getLocation(), input), diagnostic.getSeverity());
       put(moved, diagnostic, input);
       for (Diagnostic &note : diagnostic.getNotes())
@@ -131,7 +131,7 @@ private:
     return local;
   }
 
-  /// The first place in the input, or the unknown one.
+  /// The first location in the input, or the unknown one.
   static Location moveTo(Location location, StringRef input) {
     Location found = UnknownLoc::get(location.getContext());
     location->walk([&](Location part) {
@@ -159,7 +159,7 @@ private:
 
 namespace {
 
-/// One piece of the input, or all of it.
+/// One chunk of the input, or all of it.
 class Chunk {
 public:
   Chunk(const MlirOptMainConfig &config, const StrumOptJob &job, MLIRContext *context)
@@ -167,7 +167,7 @@ public:
 
   LogicalResult run(const std::shared_ptr<llvm::SourceMgr> &sources, raw_ostream &os);
 
-  /// Whether the command line is to blame.
+  /// Whether the command line is invalid.
   bool usage = false;
 
 private:
@@ -205,7 +205,7 @@ LogicalResult Chunk::roundTrip(Operation *op, bool bytecode) {
   std::string reference = print(op), written = bytecode ? std::string() : reference, found;
   llvm::raw_string_ostream stream(written);
   bool isWritten = !bytecode || succeeded(writeBytecodeToFile(op, stream));
-  // A context of its own, in which resources get the names that they had.
+  // A separate context, in which resources keep their names.
   MLIRContext other(context->getDialectRegistry());
   other.allowUnregisteredDialects(context->allowsUnregisteredDialects());
   Teller teller(&other, config, job);
@@ -249,7 +249,7 @@ LogicalResult Chunk::enableRemarks() {
   return remark::enableOptimizationRemarks(*context, nullptr, std::move(policy), categories, /*printAsEmitRemarks=*/true);
 }
 
-/// Fills the pass manager, by a reproducer and by the command line.
+/// Fills the pass manager, from a reproducer and from the command line.
 LogicalResult Chunk::setUp(PassManager &manager, TimingScope &timing, PassReproducerOptions &reproducer) {
   manager.enableVerifier(config.shouldVerifyPasses());
   usage = true;
@@ -301,7 +301,7 @@ LogicalResult Chunk::run(const std::shared_ptr<llvm::SourceMgr> &sources, raw_os
   if (config.shouldRunReproducer())
     reproducer.attachResourceParser(parser);
 
-  // One thread parses faster if it need not agree with others.
+  // A single thread parses faster without synchronization.
   bool threads = context->isMultithreadingEnabled();
   context->disableMultithreading();
   TimingScope parsing = timing.nest("Parser");
@@ -354,7 +354,7 @@ StrumOptResult strumOptRun(const StrumOptJob *job, MlirDialectRegistry registry)
     return {false, false, 0};
   }
 
-  // The threads of this context serve those of all chunks.
+  // The thread pool of this context serves those of all chunks.
   MLIRContext threads;
   llvm::ThreadPoolInterface *pool = threads.isMultithreadingEnabled() ? &threads.getThreadPool() : nullptr;
   auto alias = [](llvm::MemoryBufferRef buffer) {
@@ -383,7 +383,7 @@ StrumOptResult strumOptRun(const StrumOptJob *job, MlirDialectRegistry registry)
     expected.registerInContext(&context);
     Localizer localizer(&context, name);
     context.printOpOnDiagnostic(false);
-    // What is expected decides, not what succeeds.
+    // The expected diagnostics decide, not success.
     (void)work.run(sources, os);
     return success();
   };

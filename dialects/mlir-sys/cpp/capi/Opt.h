@@ -1,4 +1,4 @@
-// The work of mlir-opt, with diagnostics, input and output in the caller's hands.
+// The work of mlir-opt, with diagnostics, input and output under the caller's control.
 
 #pragma once
 
@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-/// What a command line says that the caller has to know. The strings live as long as the process.
+/// The parts of a command line that the caller needs. The strings live as long as the process.
 typedef struct {
   MlirStringRef input;  // `-` is standard input
   MlirStringRef output; // `-` is standard output
@@ -18,11 +18,11 @@ typedef struct {
   bool lists; // dialects or passes are listed, and nothing is read
 } StrumOptLine;
 
-/// Declares mlir-opt's options and reads a command line, once for each process. False if it is wrong, which has been said on standard
-/// error. Ends the process after what `--help` prints.
+/// Declares mlir-opt's options and reads a command line, once per process. False if it is invalid, which has been reported on
+/// standard error. Ends the process after printing `--help`.
 bool strumOptReadLine(int argc, const char *const *argv, MlirStringRef title, MlirDialectRegistry registry, StrumOptLine *line);
 
-/// Something to be read, with the name that locations have.
+/// An input, with its name in locations.
 typedef struct {
   MlirStringRef name;
   MlirStringRef bytes;
@@ -39,11 +39,11 @@ typedef struct {
 
 typedef struct {
   bool success;
-  bool usage;     // if it failed, the command line was wrong
-  int writeError; // of the output, as errno has it; 0 if none
+  bool usage;     // the failure is an invalid command line
+  int writeError; // errno of writing the output; 0 if none
 } StrumOptResult;
 
-/// Does what the command line says that was read last.
+/// Executes the command line that was read last.
 StrumOptResult strumOptRun(const StrumOptJob *job, MlirDialectRegistry registry);
 
 #ifdef __cplusplus

@@ -31,8 +31,8 @@ std::vector<OptionSpec> copyOptions(intptr_t n, const StrumOption *options) {
   return specs;
 }
 
-/// Options as MLIR lists and prints them. Their values are text, so that a printed pipeline holds what was written and no rounded
-/// number. `Parent` is what they belong to, a Pass or a PassOptions.
+/// Options as MLIR lists and prints them. Their values are text, so that a printed pipeline holds the text as written and not a
+/// rounded number. `Parent` is their owner, a Pass or a PassOptions.
 template <typename Option> class OptionTable {
 public:
   template <typename Parent> OptionTable(Parent &parent, const std::vector<OptionSpec> &specs) {
@@ -64,7 +64,7 @@ struct PassSpec {
 
 class RustPass : public Pass {
 public:
-  /// Takes the value.
+  /// Takes ownership of the value.
   RustPass(const PassSpec &spec, void *value) : RustPass(spec, std::shared_ptr<void>(value, spec.drop)) {}
 
   StringRef getName() const override { return spec.argument; }
@@ -90,7 +90,7 @@ public:
     return show(answer, errorHandler);
   }
 
-  /// Lets MLIR know the text of the options.
+  /// Passes the text of the options to MLIR.
   LogicalResult show(StringRef text, function_ref<LogicalResult(const Twine &)> errorHandler) {
     return Pass::initializeOptions(text, errorHandler);
   }
@@ -106,7 +106,7 @@ public:
   using Pass::markAllAnalysesPreserved;
 
 private:
-  // The options of a pass are declared through a type that Pass keeps to its subclasses.
+  // The options of a pass are declared through a type that is protected in Pass.
   struct PassOption : Pass::Option<std::string> { using Pass::Option<std::string>::Option; };
 
   RustPass(const PassSpec &spec, std::shared_ptr<void> value)
@@ -114,7 +114,7 @@ private:
         value(std::move(value)), options(*this, spec.options) {}
 
   const PassSpec &spec;
-  std::shared_ptr<void> value; // what Rust made of the options
+  std::shared_ptr<void> value; // the options as parsed by Rust
   OptionTable<PassOption> options;
 };
 
@@ -122,7 +122,7 @@ RustPass &unwrap(StrumPass pass) { return *static_cast<RustPass *>(pass.ptr); }
 
 const PassSpec &unwrap(StrumPassSpec spec) { return *static_cast<const PassSpec *>(spec.ptr); }
 
-/// Hands the reason of a failure to Rust.
+/// Passes the reason of a failure to Rust.
 LogicalResult fail(const Twine &reason, MlirStringCallback error, void *errorData) {
   std::string text = reason.str();
   error(wrap(StringRef(text)), errorData);
@@ -132,7 +132,7 @@ LogicalResult fail(const Twine &reason, MlirStringCallback error, void *errorDat
 } // namespace
 
 StrumPassSpec strumPassSpecCreate(const StrumPassDesc *desc) {
-  // Kept for good: the registry and its passes refer to it.
+  // Never freed: the registry and its passes refer to it.
   auto *spec = new PassSpec{unwrap(desc->id),
                             unwrap(desc->argument).str(),
                             unwrap(desc->description).str(),
@@ -155,7 +155,7 @@ void strumRegisterPass(StrumPassSpec handle) {
 
 MlirPass strumPassCreate(StrumPassSpec spec, void *value, MlirStringRef text) {
   auto pass = std::make_unique<RustPass>(unwrap(spec), value);
-  // Text of Rust's own, which is right; and only printed pipelines know it.
+  // The text was written by Rust and is valid; only printed pipelines use it.
   (void)pass->show(unwrap(text), [](const Twine &) { return failure(); });
   return wrap(static_cast<Pass *>(pass.release()));
 }
@@ -165,7 +165,7 @@ MlirLogicalResult strumOpPassManagerAddPass(MlirOpPassManager manager, MlirPass 
   std::unique_ptr<RustPass> pass(static_cast<RustPass *>(unwrap(raw)));
   OpPassManager &to = *unwrap(manager);
   std::optional<StringRef> runsOn = pass->getOpName(), intended = to.getOpName();
-  // As MLIR's parser of pipelines has it; its addPass ends the process.
+  // As in MLIR's pipeline parser, whose addPass ends the process.
   if (to.getNesting() == OpPassManager::Nesting::Explicit && runsOn && intended && *runsOn != *intended)
     return wrap(fail("Can't add pass '" + pass->getName() + "' restricted to '" + *runsOn +
                          "' on a PassManager intended to run on '" + *intended + "', did you intend to nest?",

@@ -9,11 +9,11 @@
 extern "C" {
 #endif
 
-/// An option of a pass or pipeline, for MLIR's help, listings and printed pipelines; its text is read by Rust.
+/// An option of a pass or pipeline, for MLIR's help, listings and printed pipelines; Rust parses its text.
 typedef struct {
   MlirStringRef name;
   MlirStringRef description;
-  MlirStringRef valueName; // stands for the value in help
+  MlirStringRef valueName; // placeholder for the value in help
   MlirStringRef defaultValue;
 } StrumOption;
 
@@ -23,7 +23,7 @@ typedef struct {
 } StrumPass;
 
 typedef struct {
-  MlirTypeID id; // one for each pass, of an address that nothing else has
+  MlirTypeID id; // unique for each pass, from an address that nothing else has
   MlirStringRef argument;
   MlirStringRef description;
   MlirStringRef opName; // the empty string: any operation
@@ -31,8 +31,8 @@ typedef struct {
   const MlirDialectHandle *dialects; // the dialects that the pass may create operations of
   intptr_t nOptions;
   const StrumOption *options;
-  /// Reads options. Returns their value, which the caller owns, and hands their text, defaults left out, to `answer`; or returns null
-  /// and hands over the reason.
+  /// Reads options. Returns their value, which the caller owns, and passes their text, defaults omitted, to `answer`; or returns null
+  /// and passes the reason.
   void *(*read)(MlirStringRef text, MlirStringCallback answer, void *answerData);
   /// Destroys a value.
   void (*drop)(void *value);
@@ -40,7 +40,7 @@ typedef struct {
   MlirLogicalResult (*run)(MlirOperation op, StrumPass pass, const void *value);
 } StrumPassDesc;
 
-/// A description that is kept for the life of the process.
+/// A description that lives as long as the process.
 typedef struct {
   const void *ptr;
 } StrumPassSpec;
@@ -48,13 +48,14 @@ typedef struct {
 /// Copies a description.
 StrumPassSpec strumPassSpecCreate(const StrumPassDesc *desc);
 
-/// Puts a pass into MLIR's registry.
+/// Registers a pass with MLIR.
 void strumRegisterPass(StrumPassSpec spec);
 
-/// A pass with a value of its options, which it owns from now on, and their text. The caller owns the pass.
+/// A pass with a value of its options, which it takes ownership of, and their text. The caller owns the pass.
 MlirPass strumPassCreate(StrumPassSpec spec, void *value, MlirStringRef text);
 
-/// Adds a pass to a pass manager, which owns it from now on; or destroys it, fails, and hands the reason to `error`.
+/// Adds a pass to a pass manager, which takes ownership of it; or destroys it, fails, and passes the reason to
+/// `error`.
 MlirLogicalResult strumOpPassManagerAddPass(MlirOpPassManager manager, MlirPass pass, MlirStringCallback error,
                                             void *errorData);
 
@@ -66,7 +67,8 @@ typedef struct {
   MlirStringRef description;
   intptr_t nOptions;
   const StrumOption *options;
-  /// Adds the passes for the options of this text to the pass manager; or fails and hands the reason to `error`.
+  /// Adds the passes for the options of this text to the pass manager; or fails and passes the reason to
+  /// `error`.
   MlirLogicalResult (*build)(MlirStringRef options, MlirOpPassManager manager, MlirStringCallback error, void *errorData);
 } StrumPipelineDesc;
 

@@ -21,7 +21,8 @@ MlirStringRef strumLlvmVersion(void) { return wrap(StringRef(LLVM_VERSION_STRING
 
 void strumReturnFreedMemory(void) {
 #ifdef M_MMAP_THRESHOLD
-  // A threshold that is set is not raised any more, as glibc does whenever a large block is freed.
+  // glibc no longer raises a threshold that is set explicitly, as it otherwise does whenever a large block is
+  // freed.
   mallopt(M_MMAP_THRESHOLD, 64 * 1024);
 #endif
 }

@@ -14,7 +14,7 @@ int strumLspMain(int argc, const char *const *argv, MlirDialectRegistry registry
 /// LLVM's version, such as `22.1.8`.
 MlirStringRef strumLlvmVersion(void);
 
-/// Has the C library give blocks of 64 KiB and more back to the system as soon as they are freed, where it can be told.
+/// Makes the C library return blocks of 64 KiB and more to the system as soon as they are freed, where this can be set.
 void strumReturnFreedMemory(void);
 
 #ifdef __cplusplus

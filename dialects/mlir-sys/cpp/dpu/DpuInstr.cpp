@@ -1,8 +1,8 @@
-// The text form of instructions, one for all: the fields come from the instruction table, which Rust hands over.
+// The text form of all instructions: the fields come from the instruction table, through Rust's hooks.
 //
 //   dpu.dma_copy wait(%b0) post(%b1) engine 1 src(%x + 64 : <dram, 4096xi8>) dst(%t : <sram, 64xi8>) dims [1, 1, 1, 1, 1, 64]
 //
-// A field at its default is left out; a flag is its name alone; an address is a buffer and an offset into it, or a bare offset where the
+// A field at its default is omitted; a flag is its name alone; an address is a buffer and an offset into it, or a bare offset where the
 // field is not in use.
 
 #include "dpu/Dpu.h"
@@ -107,7 +107,7 @@ private:
     return parser.parseRParen();
   }
 
-  /// Adds the operands in the order of the table, with the size of each group.
+  /// Adds the operands in table order, with the size of each group.
   ParseResult resolve() {
     SmallVector<int32_t> segments;
     for (auto [index, field] : llvm::enumerate(fields)) {

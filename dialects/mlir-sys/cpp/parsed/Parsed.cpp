@@ -1,4 +1,4 @@
-// What must hold of IR that has just been parsed before MLIR's verifiers and folders may see it.
+// Conditions on freshly parsed IR, checked before MLIR's verifiers and folders see it.
 
 #include "parsed/Parsed.h"
 
@@ -14,7 +14,7 @@
 
 using namespace mlir;
 
-/// The operands that MLIR 22 reads element by element without asking whether it can, by operation. The others are read as
+/// The operands that MLIR 22 reads element by element without checking that it can, by operation. The others are read as
 /// DenseElementsAttr, which no resource is, or not at all.
 static ArrayRef<unsigned> operandsRead(StringRef operation) {
   static const llvm::StringMap<SmallVector<unsigned, 2>> table = {
@@ -29,7 +29,7 @@ static ArrayRef<unsigned> operandsRead(StringRef operation) {
       {"tosa.transpose_conv2d", {3, 4}},
       // The shift, by the verifier and the folder.
       {"tosa.mul", {2}},
-      // What is folded: by tosa-layerwise-constant-fold, and by the canonicalizer.
+      // Folded operands: by tosa-layerwise-constant-fold, and by the canonicalizer.
       {"tosa.reduce_all", {0}},
       {"tosa.reduce_any", {0}},
       {"tosa.reduce_max", {0}},
@@ -42,7 +42,7 @@ static ArrayRef<unsigned> operandsRead(StringRef operation) {
   return entry == table.end() ? ArrayRef<unsigned>() : ArrayRef<unsigned>(entry->second);
 }
 
-/// The bytes that the elements of a type take; nothing if they are too many to be counted.
+/// The bytes that the elements of a type take; nothing on overflow.
 static std::optional<uint64_t> bytesOf(ShapedType type) {
   uint64_t bytes = type.getElementType().isIndex() ? 8 : llvm::divideCeil(type.getElementTypeBitWidth(), 8);
   for (int64_t extent : type.getShape()) {
@@ -79,7 +79,8 @@ static DenseElementsAttr writtenOut(Operation *constant, DenseResourceElementsAt
   return DenseElementsAttr::getFromRawBuffer(type, data);
 }
 
-/// Writes out what `reader` reads. What cannot be is told once for each constant, and gathered in `broken`.
+/// Expands the operands that `reader` reads. Failures are reported once per constant, and collected in
+/// `broken`.
 static void writeOut(Operation *reader, llvm::SmallPtrSetImpl<Operation *> &broken) {
   for (unsigned index : operandsRead(reader->getName().getStringRef())) {
     Operation *constant = index < reader->getNumOperands() ? reader->getOperand(index).getDefiningOp() : nullptr;
@@ -110,7 +111,7 @@ std::unique_ptr<llvm::MemoryBuffer> strum::copyToParse(StringRef bytes, StringRe
 LogicalResult strum::verifyParsed(Operation *root, bool verify) {
   bool valid = true;
   llvm::SmallPtrSet<Operation *, 4> broken;
-  // Readers look at constants, which may stand behind them and then have not been verified.
+  // Readers look at constants, which may come after them and are then not yet verified.
   if (verify)
     root->walk([&](Operation *op) {
       if (isa<tosa::ConstOp, tosa::ConstShapeOp>(op))

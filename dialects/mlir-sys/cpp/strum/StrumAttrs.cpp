@@ -56,7 +56,7 @@ void StrumDialect::registerTypes() {
 // Weight formats
 //===----------------------------------------------------------------------===//
 
-/// The value of a field that its word stands for.
+/// The keyword value of a field.
 static constexpr int64_t kWord = -1;
 
 LogicalResult FormatAttr::verify(EmitError emitError, StringRef method, ArrayRef<int64_t> values) {

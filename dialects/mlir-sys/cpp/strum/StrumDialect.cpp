@@ -1,4 +1,4 @@
-// Registration of the strum dialect, its operations' folders, and the way to their verifiers.
+// Registration of the strum dialect, its operations' folders, and the dispatch to their verifiers.
 
 #include "strum/Strum.h"
 

@@ -1,4 +1,4 @@
-// What all instructions of the dpu dialect have in common.
+// Common parts of all instructions of the dpu dialect.
 
 #ifndef DPU_BASE_TD
 #define DPU_BASE_TD
@@ -8,7 +8,8 @@ include "mlir/IR/OpAsmInterface.td"
 include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
-/// What instructions change and declarations fix: nothing that is touched twice may be merged, moved or dropped.
+/// The resource that instructions modify and declarations fix: nothing that touches it twice may be merged,
+/// moved or dropped.
 def Dpu_Machine : Resource<"::dpu::MachineResource">;
 def Dpu_Effects : MemoryEffects<[MemRead<Dpu_Machine>, MemWrite<Dpu_Machine>]>;
 
@@ -20,7 +21,7 @@ class Dpu_Op<string mnemonic, list<Trait> traits = []> : Op<Dpu_Dialect, mnemoni
   let extraClassDefinition = classDefinition;
 }
 
-/// An instruction. Its text is the name of each field that is not at its default, followed by its value, in the order of the table.
+/// An instruction. Its text is the name of each field that is not at its default, followed by its value, in table order.
 class Dpu_Instr<string mnemonic, list<Trait> traits = []>
     : Dpu_Op<mnemonic, !listconcat([Dpu_Effects, HasParent<"ProgramOp">], traits)> {
   let hasCustomAssemblyFormat = 1;

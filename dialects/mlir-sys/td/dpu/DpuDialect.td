@@ -12,7 +12,7 @@ def Dpu_Dialect : Dialect {
   let description = [{
     A `dpu.program` holds buffers in DRAM and SRAM, barriers, and one operation for each instruction, in the order in which the machine
     fetches them. The instructions' operations are generated from the instruction table (`dialects/isa`): an attribute of the same name
-    for each field, and for an address field a buffer and an offset into it. What an instruction does is said in `docs/isa.md`.
+    for each field, and for an address field a buffer and an offset into it. The semantics of instructions are defined in `docs/isa.md`.
 
     A program goes through three stages. In a `draft`, operations run one after the other, on buffers without addresses; once `allocated`,
     every buffer has its address; once `scheduled`, engines run concurrently, ordered by barriers with physical numbers alone, and the

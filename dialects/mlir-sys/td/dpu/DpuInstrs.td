@@ -114,7 +114,7 @@ def Dpu_ConvInvOp : Dpu_Instr<"conv_inv"> {
     - `sched_oy`: Schedule: PEs that split the output rows.
     - `sched_ox`: Schedule: PEs that split the output columns.
     - `sched_ic`: Schedule: PEs that split the input channels and meet in the adder tree; a power of two up to 16.
-    - `stationary`: Schedule: what PEs keep from one block of outputs to the next; half of its register file must hold it.
+    - `stationary`: Schedule: the operand that PEs keep resident from one block of outputs to the next; it must fit half of its register file.
     - `fold`: Schedule: whether the columns of the kernel and the input channels fill the lanes as one run; not with `depthwise`.
     - `block_oc`: Schedule: output channels that a PE accumulates at a time; 0 leaves the choice to the machine.
     - `block_oy`: Schedule: output rows that a PE accumulates at a time; 0 leaves the choice to the machine.

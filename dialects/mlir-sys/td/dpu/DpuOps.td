@@ -1,4 +1,5 @@
-// Operations of the dpu dialect that are no instruction, and bar_cfg. Their verifiers are written in Rust (strum-ir, src/dpu/verify).
+// Operations of the dpu dialect that are not instructions, and bar_cfg. Their verifiers are written in Rust (strum-ir,
+// src/dpu/verify).
 
 #ifndef DPU_OPS_TD
 #define DPU_OPS_TD
@@ -36,7 +37,7 @@ def Dpu_ProgramOp : Dpu_Op<"program", [IsolatedFromAbove, NoTerminator, SingleBl
   }];
 }
 
-/// Results are printed under names that say what they are.
+/// Results are printed under descriptive names.
 defvar Dpu_NamedResult = DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>;
 
 class Dpu_Declaration<string mnemonic, list<Trait> traits = []> : Dpu_Op<mnemonic, !listconcat([HasParent<"ProgramOp">], traits)>;
@@ -103,8 +104,8 @@ def Dpu_AllocOp : Dpu_Declaration<"alloc", [Dpu_NamedResult]> {
 def Dpu_LayerOp : Dpu_Declaration<"layer", [Dpu_Effects]> {
   let summary = "a layer of the network";
   let description = [{
-    What reports call a layer: its name, the operation that it was, and its multiply-accumulates. Instructions refer to the layers of
-    their program by number, in their order. The location is the source operation's.
+    A layer as shown in reports: its name, the source operation, and its multiply-accumulates. Instructions refer to the layers of
+    their program by index. The location is the source operation's.
 
     ```mlir
     dpu.layer "conv1" of "strum.conv2d" macs 1843200

@@ -17,7 +17,7 @@ class Strum_Attr<string name, string attrMnemonic> : AttrDef<Strum_Dialect, name
 
 def Strum_FormatAttr : AttrDef<Strum_Dialect, "Format"> {
   let attrName = "strum.format"; // its mnemonic is the method
-  let summary = "how weights are stored";
+  let summary = "format of weights";
   let description = [{
     A method and its fields. The methods, the fields of each and what their values may be come from the table of weight formats, which also
     verifies them; `docs/formats.md` lists them. Of every `w` neighbouring weights along the input channel, `low` are low members.
@@ -71,7 +71,7 @@ def Strum_RescaleAttr : Strum_Attr<"Rescale", "rescale"> {
 def Strum_PpeAttr : Strum_Attr<"Ppe", "ppe"> {
   let summary = "post-processing of an accumulator";
   let description = [{
-    What the post-processing element does to a 32-bit accumulator `v`, after the bias, in this order:
+    The post-processing of a 32-bit accumulator `v`, after the bias, in this order:
 
     1. `v = apply_scale(v, multiplier, shift)` of TOSA 1.0, with one multiplier and shift for the layer or one for each output channel;
     2. `v = v + zp`, wrapping;

@@ -10,7 +10,7 @@ def Strum_Dialect : Dialect {
   let cppNamespace = "::strum";
   let summary = "DPU layers with structured-mixed-precision weights";
   let description = [{
-    What TOSA cannot say. A `strum` operation is one layer of the DPU: an operator with its bias, rescaling, clamp and table fused,
+    What TOSA cannot express. A `strum` operation is one layer of the DPU: an operator with its bias, rescaling, clamp and table fused,
     reading weights that may be packed in a StruM format. Everything else of a network stays in the `tosa` dialect.
 
     Attributes `strum.…` of operations of any dialect are those that `strumc quantize` writes: `strum.input_mean` and

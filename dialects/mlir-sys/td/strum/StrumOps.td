@@ -24,7 +24,7 @@ def Strum_Zero : DefaultValuedAttr<I32Attr, "0">;
 def Strum_ConstantOp : Strum_Op<"constant", [ConstantLike]> {
   let summary = "packed weights";
   let description = [{
-    The bytes of packed weights. They must be exactly what the result's format says: the right length, as many high members in each mask
+    The bytes of packed weights. They must match the result's format exactly: the right length, as many high members in each mask
     as the format has, no reserved code, zero padding.
 
     ```mlir

@@ -1,11 +1,11 @@
-//! What a block loads and stores on a machine that leaves out zeros, counted byte by byte.
+//! Bytes that a block loads and stores on a machine with zero compression, counted byte by byte.
 
 use std::collections::BTreeSet;
 
 use super::{Array, Block, Layer, Present};
 
-/// Bytes of a piece whose bytes are zero or not, `raw` if it is no smaller without zeros: words are filled one byte
-/// after the other, and every byte has a bit.
+/// Size of a segment whose bytes are zero or not, `raw` if compression does not make it smaller: words are filled
+/// one byte at a time, and every byte has a bit.
 fn packed(array: &Array, of: &[bool], raw: u64) -> u64 {
     let (mut bits, mut words, mut room) = (0u64, 0, 0);
     for &is in of {
@@ -47,9 +47,9 @@ fn set(layer: &Layer, present: &Present<'_>, oc: u64) -> Vec<bool> {
     weights
 }
 
-/// Counts what a block loads and stores if zeros are left out, byte by byte.
+/// Counts what a block loads and stores with zero compression, byte by byte.
 pub(super) fn pack(array: &Array, layer: &Layer, present: &Present<'_>, block: &mut Block) {
-    // A flag for every pixel, eight to a byte.
+    // A flag per pixel, eight to a byte.
     let flags = |pixels: usize| (pixels as u64).div_ceil(8);
     let outputs: BTreeSet<[u64; 3]> = block.places.iter().flatten().copied().collect();
     let channels: BTreeSet<u64> = outputs.iter().map(|o| o[0]).collect();

@@ -59,7 +59,7 @@ pub(crate) fn conv2d(
         for_each_index(&[kh, kw], |k| {
             let y = tap(at[1], stride[0], k[0], dilation[0], pad[0], x.shape[1]);
             let x_at = tap(at[2], stride[1], k[1], dilation[1], pad[2], x.shape[2]);
-            // Outside the input there is the zero point, which contributes nothing.
+            // Outside the input is the zero point, which contributes nothing.
             if let (Some(y), Some(x_at)) = (y, x_at) {
                 let pixel = x.offset(&[at[0], y, x_at, 0]);
                 let taps = w.offset(&[at[3], k[0], k[1], 0]);

@@ -1,4 +1,4 @@
-//! Operators that move elements and change none.
+//! Operators that move elements without changing them.
 
 use crate::{Invalid, Tensor, invalid, require};
 
@@ -29,7 +29,7 @@ pub(crate) fn concat(inputs: &[&Tensor], axis: usize) -> Result<Tensor, Invalid>
             }
             index[axis] -= input.shape[axis];
         }
-        // The extents of the inputs add up to that of the result, so that one of them was met.
+        // The extents of the inputs add up to that of the result, so one of them contains the index.
         0
     })
 }

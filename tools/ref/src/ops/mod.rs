@@ -1,4 +1,4 @@
-//! The operators, a file for each family. Each function first refuses what the specification refuses, then computes.
+//! The operators, one file per family. Each function first refuses what the specification refuses, then computes.
 
 pub(crate) mod conv;
 pub(crate) mod elementwise;
@@ -29,7 +29,7 @@ fn expect_zero_point(op: &'static str, what: &str, dtype: Dtype, zp: i64) -> Res
     require(allowed, op, format!("{what} of {dtype} cannot be {zp}"))
 }
 
-/// Number of window positions along an axis. TOSA wants the last one to end exactly at the end.
+/// Number of window positions along an axis. TOSA requires the last one to end exactly at the end.
 fn positions(
     op: &'static str,
     extent: usize,
@@ -48,7 +48,7 @@ fn positions(
     Ok(free / stride + 1)
 }
 
-/// Where a tap of a window lands in the unpadded axis, if it does.
+/// Position of a window's tap in the unpadded axis, if it is inside.
 fn tap(
     position: usize,
     stride: usize,

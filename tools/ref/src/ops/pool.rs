@@ -14,7 +14,7 @@ fn check(op: &'static str, x: &Tensor, pool: &Pool) -> Result<[usize; 4], Invali
     for axis in 0..2 {
         let [before, after] = [pool.pad[2 * axis], pool.pad[2 * axis + 1]];
         let kernel = pool.kernel[axis];
-        // So that no window lies in the padding alone.
+        // Ensures that no window lies entirely in the padding.
         require(
             before < kernel && after < kernel,
             op,

@@ -1,10 +1,10 @@
-//! Reductions along one axis, which stays as an axis of extent 1.
+//! Reductions along one axis, which remains as an axis of extent 1.
 
 use super::expect_dtype;
 use crate::arith::Watch;
 use crate::{Dtype, Invalid, Tensor, require};
 
-/// The elements that meet at each index of the result, folded by `f`.
+/// The elements that contribute to each index of the result, folded by `f`.
 fn reduce(
     op: &'static str,
     x: &Tensor,
@@ -29,7 +29,7 @@ pub(crate) fn sum(x: &Tensor, axis: usize, watch: &mut Watch) -> Result<Tensor, 
     reduce("reduce_sum", x, axis, |line| {
         let mut sum = 0;
         for value in line {
-            // Every partial sum must fit, not the last alone.
+            // Every partial sum must fit, not only the last.
             sum = watch.int32(i128::from(sum + value));
         }
         sum

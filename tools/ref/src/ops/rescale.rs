@@ -1,4 +1,4 @@
-//! `rescale`: zero point off, scale, zero point on, clip.
+//! `rescale`: subtract zero point, scale, add zero point, clip.
 
 use crate::arith::{Watch, apply_scale_16, apply_scale_32, check_scale};
 use crate::op::{Rescale, Round};

@@ -4,14 +4,14 @@ use super::rng::Rng;
 use super::{Case, Size};
 use crate::{Constants, Dtype, Graph, Invalid, Node, NodeId, Op, Tensor};
 
-/// What a single operator may cost.
+/// Budget of a single operator.
 #[derive(Clone, Copy)]
 pub(crate) struct Budget {
     /// Multiplications.
     pub(crate) macs: usize,
     /// Elements of an operand.
     pub(crate) elements: usize,
-    /// Channels on either side of a convolution, rows and columns of a matrix.
+    /// Input or output channels of a convolution, rows and columns of a matrix.
     pub(crate) channels: usize,
     /// Positions of a window along an axis.
     pub(crate) positions: usize,
@@ -30,7 +30,7 @@ impl Budget {
 pub(crate) struct Builder {
     pub(crate) rng: Rng,
     pub(crate) budget: Budget,
-    /// Bits taken off wide values, so that sums do not overflow.
+    /// Bits removed from wide values, so that sums do not overflow.
     shrink: u32,
     graph: Graph,
     values: Vec<Tensor>,
@@ -59,12 +59,12 @@ impl Builder {
         nodes.filter(|(_, node)| !matches!(node, Node::Const(_))).map(|(i, _)| NodeId(i)).collect()
     }
 
-    /// Whether an operator makes it.
+    /// Whether an operator produces it.
     pub(crate) fn is_computed(&self, id: NodeId) -> bool {
         matches!(self.graph.nodes()[id.0], Node::Op(..))
     }
 
-    /// Results of operators that nothing uses.
+    /// Unused results of operators.
     pub(crate) fn sinks(&self) -> Vec<NodeId> {
         let mut sinks: Vec<_> = (0..self.values.len()).map(NodeId).collect();
         sinks.retain(|&id| {
@@ -95,7 +95,7 @@ impl Builder {
         self.random_bits(dtype, bits, shape)
     }
 
-    /// Random values of at most that many bits.
+    /// Random values of at most this many bits.
     pub(crate) fn random_bits(
         &mut self,
         dtype: Dtype,
@@ -118,7 +118,7 @@ impl Builder {
         if self.rng.chance(constant_percent) { self.constant(value) } else { self.input(value) }
     }
 
-    /// A constant that real graphs hide behind a reshape, a slice or a transpose.
+    /// A constant behind a reshape, a slice or a transpose, as in real graphs.
     pub(crate) fn hidden_constant(&mut self, value: Tensor) -> Result<NodeId, Invalid> {
         let rank = value.rank();
         match self.rng.below(10) {
@@ -172,7 +172,7 @@ impl Builder {
         self.graph.output(id);
     }
 
-    /// Runs the whole program once more, for what its text and its results are.
+    /// Evaluates the whole program again, for its text and its results.
     pub(crate) fn finish(mut self) -> Result<Case, Invalid> {
         let run = self.graph.run(&self.inputs)?;
         let constants = if self.rng.chance(20) { Constants::Resources } else { Constants::Inline };
@@ -181,7 +181,7 @@ impl Builder {
     }
 }
 
-/// A random order of the axes.
+/// A random permutation of the axes.
 pub(crate) fn permutation(rng: &mut Rng, rank: usize) -> Vec<usize> {
     let mut perms: Vec<_> = (0..rank).collect();
     for i in (1..rank).rev() {

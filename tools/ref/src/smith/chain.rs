@@ -1,4 +1,4 @@
-//! Whole networks: a first layer, then a dozen steps, each on values that are there.
+//! Whole networks: a first layer, then a dozen steps, each on existing values.
 
 use super::builder::{Builder, permutation};
 use super::kinds::{other_shape, random_slice, random_table};
@@ -8,10 +8,10 @@ use super::{Case, Size};
 use crate::op::{Pool, Rescale, Round};
 use crate::{Dtype, Invalid, NodeId, Op};
 
-/// A step adds operators, or finds nothing to put them on.
+/// A step adds operators, or finds no suitable operands.
 pub(crate) type Step = fn(&mut Builder) -> Result<Option<NodeId>, Invalid>;
 
-/// The steps with how often each is taken.
+/// The steps with their weights.
 const STEPS: &[(usize, Step)] = &[
     (25, conv_layer),
     (12, eltwise_layer),
@@ -33,7 +33,7 @@ const STEPS: &[(usize, Step)] = &[
     (2, new_input),
 ];
 
-/// Values larger than this are not worked on.
+/// Larger values are not used as operands.
 const ELEMENTS: usize = 1 << 14;
 
 /// Grows a network.
@@ -55,7 +55,7 @@ pub(crate) fn grow(rng: &mut Rng) -> Result<Case, Invalid> {
         b.output(output);
     }
     if outputs.is_empty() {
-        // Only new inputs were drawn: let one pass through.
+        // Only new inputs were drawn: pass one through.
         let x = b.variables()[0];
         let output = b.must(Op::Identity, [x])?;
         b.output(output);
@@ -63,7 +63,7 @@ pub(crate) fn grow(rng: &mut Rng) -> Result<Case, Invalid> {
     b.finish()
 }
 
-/// One of the steps, as often as its weight says.
+/// One of the steps, drawn by weight.
 pub(crate) fn draw(b: &mut Builder, steps: &[(usize, Step)]) -> Step {
     let mut at = b.rng.below(steps.iter().map(|step| step.0).sum());
     for &(weight, step) in steps {
@@ -75,7 +75,7 @@ pub(crate) fn draw(b: &mut Builder, steps: &[(usize, Step)]) -> Step {
     identity
 }
 
-/// A value that is there, the later ones more often.
+/// An existing value, later ones more often.
 fn choose(b: &mut Builder, fits: impl Fn(&Builder, NodeId) -> bool) -> Option<NodeId> {
     let mut fitting = b.variables();
     fitting.retain(|&id| b.value(id).data.len() <= ELEMENTS && fits(b, id));
@@ -123,7 +123,7 @@ pub(crate) fn rescale_to(b: &mut Builder, x: NodeId, to: Dtype) -> Result<Option
     b.op(Op::Rescale(attributes), [x])
 }
 
-/// To i8, the way back to the next layer.
+/// To i8, for the next layer.
 pub(crate) fn finish_layer(b: &mut Builder, x: Option<NodeId>) -> Result<Option<NodeId>, Invalid> {
     let Some(x) = x else { return Ok(None) };
     let Some(mut y) = rescale_to(b, x, Dtype::I8)? else { return Ok(None) };
@@ -185,7 +185,7 @@ fn pool_layer(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
         let extent = shape[1 + axis];
         let kernel = b.rng.between(1, extent.min(3));
         let stride = b.rng.between(1, 2);
-        // Padding behind, where it may be, lets the last window end exactly; else the stride is 1.
+        // End padding, where allowed, lets the last window end exactly; else the stride is 1.
         let rest = (extent - kernel) % stride;
         let fits = rest == 0 || kernel > 1;
         pool.kernel[axis] = kernel;

@@ -1,4 +1,4 @@
-//! Single operators: for each kind, how to draw one.
+//! Single operators: a generator for each kind.
 
 use super::builder::{Builder, permutation};
 use super::layers;
@@ -60,7 +60,7 @@ kinds! {
 }
 
 impl Kind {
-    /// The kind of that name.
+    /// The kind with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Kind::ALL.iter().copied().find(|kind| kind.name() == name)
     }
@@ -132,7 +132,7 @@ fn mul(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     b.op(Op::Mul { shift }, operands)
 }
 
-/// A value and the amounts to shift it by, which keep within its width.
+/// A value and its shift amounts, which are within its width.
 fn shift_operands(b: &mut Builder) -> Result<[NodeId; 2], Invalid> {
     let dtype = b.rng.pick(&Dtype::ALL);
     let [value, amount] = broadcast_shapes(b);
@@ -207,7 +207,7 @@ fn table(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     b.op(Op::Table, [x, table])
 }
 
-/// A table for the type of `x`. The steps of a 16-bit one must be int16, so it walks.
+/// A table for the type of `x`. The steps of a 16-bit one must be int16, so it is a random walk.
 pub(crate) fn random_table(b: &mut Builder, x: NodeId) -> Result<Tensor, Invalid> {
     if b.value(x).dtype == Dtype::I8 {
         return b.random(Dtype::I8, &[256]);
@@ -326,7 +326,7 @@ fn avg_pool(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
 
 fn rescale(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     use Dtype::{I8, I16, I32};
-    // What TOSA 1.0 knows: type and unsignedness of input and result.
+    // The TOSA 1.0 combinations: type and unsignedness of input and result.
     let signed = [
         (I8, I8),
         (I8, I16),
@@ -388,7 +388,7 @@ fn rescale(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     b.op(Op::Rescale(attributes), [x])
 }
 
-/// A zero point that the type may have.
+/// A legal zero point of the type.
 pub(crate) fn zero_point(b: &mut Builder, dtype: Dtype, unsigned: bool) -> i64 {
     match (dtype, unsigned) {
         (Dtype::I8, false) => b.rng.int(-128, 127),

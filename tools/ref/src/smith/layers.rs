@@ -19,13 +19,14 @@ impl Window {
         (self.kernel - 1) * self.dilation + 1
     }
 
-    /// The least number of positions, at least that many, of which something remains beside the padding.
+    /// The smallest number of positions, at least the given one, for which the unpadded input is not empty.
     fn positions(&self, wanted: usize) -> usize {
         let least = (self.pad[0] + self.pad[1] + 1).saturating_sub(self.span()).div_ceil(self.stride) + 1;
         wanted.max(least)
     }
 
-    /// The extent over which the window has that many positions. TOSA wants the last to end exactly at the end.
+    /// The extent over which the window has this many positions. TOSA requires the last to end exactly at the
+    /// end.
     fn extent(&self, positions: usize) -> usize {
         (positions - 1) * self.stride + self.span() - self.pad[0] - self.pad[1]
     }
@@ -52,7 +53,7 @@ fn pool_window(b: &mut Builder) -> Window {
     Window { kernel, stride, dilation: 1, pad }
 }
 
-/// A window over an axis that is there: fewer choices, and padding makes the last position end exactly.
+/// A window over an existing axis: fewer choices, and padding makes the last position end exactly.
 fn window_over(b: &mut Builder, extent: usize) -> (Window, usize) {
     let kernel = b.rng.pick(&[1, 1, 2, 3, 3, 5]);
     let stride = b.rng.pick(&[1, 1, 2]);
@@ -103,7 +104,7 @@ fn attributes(b: &mut Builder, y: &Window, x: &Window) -> Conv {
     }
 }
 
-/// A bias of all channels or of one for all.
+/// A bias per channel, or a single one.
 fn bias(b: &mut Builder, channels: usize) -> Result<NodeId, Invalid> {
     let extent = if b.rng.chance(15) { 1 } else { channels };
     let bits = b.rng.pick(&[8, 16, 24, 31]);
@@ -176,7 +177,7 @@ fn depthwise_on(b: &mut Builder, input: NodeId, y: &Window, x: &Window) -> Resul
     b.op(Op::DepthwiseConv2d(attributes), [input, weights, bias])
 }
 
-/// A convolution of either kind on a value that is there, if it is small enough.
+/// A convolution of either kind on an existing value, if it is small enough.
 pub(crate) fn any_conv_on(b: &mut Builder, input: NodeId) -> Result<Option<NodeId>, Invalid> {
     let shape = b.value(input).shape.clone();
     let ((y, height), (x, width)) = (window_over(b, shape[1]), window_over(b, shape[2]));
@@ -200,7 +201,7 @@ pub(crate) fn matmul(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     matmul_with(b, left, [batch, c, w])
 }
 
-/// A matrix product of a value that is there with a new one of that shape.
+/// A matrix product of an existing value with a new one of matching shape.
 pub(crate) fn matmul_with(
     b: &mut Builder,
     left: NodeId,

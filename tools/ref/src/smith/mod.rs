@@ -1,7 +1,7 @@
-//! Random, always legal programs with what they must compute.
+//! Random, always legal programs with their expected results.
 //!
 //! A case is a function of its seed alone. Operators whose result the specification does not define on the case's inputs
-//! are thrown away while the program grows, so that every implementation must agree on every output.
+//! are discarded while the program grows, so that every implementation must agree on every output.
 
 mod builder;
 mod chain;
@@ -16,7 +16,7 @@ use crate::{Graph, Invalid, Tensor};
 use builder::Builder;
 use rng::Rng;
 
-/// A program, inputs and the outputs it must give.
+/// A program, inputs and the expected outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
     /// The program, a module with one function `@main`.
@@ -25,11 +25,11 @@ pub struct Case {
     pub inputs: Vec<Tensor>,
     /// The results.
     pub outputs: Vec<Tensor>,
-    /// The program as the evaluator has it.
+    /// The program in the evaluator's form.
     pub graph: Graph,
 }
 
-/// How large a single operator may be.
+/// The size of a single operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
     /// Some thousand elements, at most about a million multiplications.
@@ -38,7 +38,7 @@ pub enum Size {
     Large,
 }
 
-/// One small operator, with shapes and attributes drawn from its corners.
+/// One small operator, with shapes and attributes drawn from its corner cases.
 ///
 /// # Errors
 /// Never, unless the generator itself makes an illegal operator.
@@ -46,7 +46,7 @@ pub fn single_op(kind: Kind, seed: u64) -> Result<Case, Invalid> {
     sized_op(kind, Size::Small, seed)
 }
 
-/// One operator of that size, with shapes and attributes drawn from its corners.
+/// One operator of this size, with shapes and attributes drawn from its corner cases.
 ///
 /// # Errors
 /// Never, unless the generator itself makes an illegal operator.
@@ -59,7 +59,7 @@ pub fn sized_op(kind: Kind, size: Size, seed: u64) -> Result<Case, Invalid> {
             builder.output(output);
             return builder.finish();
         }
-        // The next attempt draws smaller values, so that one soon is predictable.
+        // The next attempt draws smaller values, so that a predictable one is found soon.
         attempt += 1;
     }
 }
@@ -72,7 +72,8 @@ pub fn graph(seed: u64) -> Result<Case, Invalid> {
     chain::grow(&mut Rng::new(seed ^ 0x6e65_7400 << 32))
 }
 
-/// A small network of data movement and element-wise operators in rows, around layers: what a compiler rewrites.
+/// A small network of chains of data movement and element-wise operators around layers: targets of compiler
+/// rewrites.
 ///
 /// # Errors
 /// Never, unless the generator itself makes an illegal operator.

@@ -1,5 +1,5 @@
-//! Networks for a compiler that rewrites: rows of data movement and element-wise operators as exporters leave them, most of them
-//! on the value that was made last, between layers that could take them in.
+//! Networks for testing compiler rewrites: chains of data movement and element-wise operators as emitted by exporters, most of
+//! them on the latest value, between layers that could absorb them.
 //!
 //! Tensors are small and have many axes of one element, since that is where a rewrite goes wrong.
 
@@ -12,7 +12,7 @@ use super::{Case, Size};
 use crate::op::{Conv, Pool, Rescale, Round};
 use crate::{Dtype, Invalid, NodeId, Op, Tensor};
 
-/// The steps with how often each is taken.
+/// The steps with their weights.
 const STEPS: &[(usize, Step)] = &[
     (18, reshape),
     (14, rescale),
@@ -38,10 +38,10 @@ const STEPS: &[(usize, Step)] = &[
     (3, new_input),
 ];
 
-/// A step on a value that is chosen already.
+/// A step on a given value.
 type OnValue = fn(&mut Builder, NodeId) -> Result<Option<NodeId>, Invalid>;
 
-/// Values larger than this are not worked on.
+/// Larger values are not used as operands.
 const ELEMENTS: usize = 400;
 
 /// Grows a network.
@@ -60,7 +60,7 @@ pub(crate) fn grow(rng: &mut Rng) -> Result<Case, Invalid> {
     while outputs.len() > 3 {
         outputs.remove(b.rng.below(outputs.len()));
     }
-    // A value in between that somebody sees must stay what it is.
+    // A visible intermediate value must be preserved.
     if b.rng.chance(30) {
         outputs.extend(choose(&mut b, |_, _| true).filter(|id| !outputs.contains(id)));
     }
@@ -73,7 +73,7 @@ pub(crate) fn grow(rng: &mut Rng) -> Result<Case, Invalid> {
     b.finish()
 }
 
-/// A value that is there: mostly the last one, so that rows of operators come about.
+/// An existing value: mostly the last one, so that chains of operators form.
 fn choose(b: &mut Builder, fits: impl Fn(&Builder, NodeId) -> bool) -> Option<NodeId> {
     let mut fitting = b.variables();
     fitting.retain(|&id| b.value(id).data.len() <= ELEMENTS && fits(b, id));
@@ -102,7 +102,7 @@ fn new_input(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     b.argument(dtype, &shape).map(Some)
 }
 
-/// What becomes a constant: one operator on one that is there already.
+/// A foldable constant: one operator on an existing one.
 fn constant(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     let dtype = b.rng.pick(&Dtype::ALL);
     let shape = small_shape(b);
@@ -126,7 +126,8 @@ fn constant(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     }
 }
 
-/// A reshape as exporters write it: axes of one element come and go, axes merge, channels become one or come from one.
+/// A reshape as emitted by exporters: axes of one element come and go, axes merge, channels become one or come from
+/// one.
 fn reshape(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     let Some(x) = any_rank(b, |_| true) else { return Ok(None) };
     reshape_of(b, x)
@@ -157,7 +158,7 @@ fn again(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     }
 }
 
-/// An element-wise operator behind a reshape of what a layer made.
+/// An element-wise operator after a reshape of a layer's result.
 fn behind_reshape(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     let layer: Step = b.rng.pick(&[binary as Step, rescale, clamp, table, eltwise_layer, flattened]);
     let Some(x) = layer(b)? else { return Ok(None) };
@@ -268,7 +269,7 @@ fn table(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
 
 fn table_of(b: &mut Builder, x: NodeId) -> Result<Option<NodeId>, Invalid> {
     let table = if b.rng.chance(30) && b.value(x).dtype == Dtype::I8 {
-        // A table that is a clamp.
+        // A table that is equivalent to a clamp.
         let min = b.rng.int(-128, 127);
         let max = b.rng.int(min, 127);
         Tensor::new(Dtype::I8, [256], (-128..128).map(|v: i64| v.clamp(min, max)).collect::<Vec<_>>())?
@@ -296,7 +297,7 @@ fn binary(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     b.op(op, operands)
 }
 
-/// Several values along an axis, of which some are put together before.
+/// Several values along an axis, some of them concatenated first.
 fn concat_any(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     if b.rng.chance(25) {
         let Some(x) = with_axes(b, |value| value.data.len() <= ELEMENTS / 4) else { return Ok(None) };
@@ -313,7 +314,7 @@ fn concat_any(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     b.op(Op::Concat { axis }, operands)
 }
 
-/// A piece of a concatenation, which may lie in one of its parts.
+/// A slice of a concatenation, which may lie in one of its parts.
 fn cut_concat(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     let Some((axis, joined)) = joined(b)? else { return Ok(None) };
     let mut size = b.value(joined).shape.clone();
@@ -323,7 +324,7 @@ fn cut_concat(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     b.op(Op::Slice { start, size }, [joined])
 }
 
-/// A value beside a new one, and along which axis.
+/// A value next to a new one, and the axis.
 fn joined(b: &mut Builder) -> Result<Option<(usize, NodeId)>, Invalid> {
     let Some(x) = with_axes(b, |value| value.data.len() <= ELEMENTS / 4) else { return Ok(None) };
     let Tensor { dtype, mut shape, .. } = b.value(x).clone();
@@ -365,7 +366,7 @@ fn reduce(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     b.op(op, [x])
 }
 
-/// Padding in front of a window that may take it in: of the neutral value or of another one, of rows and columns or of channels.
+/// Padding before a window that may absorb it: with the neutral value or another one, of rows and columns or of channels.
 fn padded_window(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     let Some(x) = any_rank(b, |value| value.rank() == 4 && value.dtype == Dtype::I8) else {
         return Ok(None);
@@ -405,7 +406,7 @@ fn padded_window(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     if b.rng.chance(50) { finish_layer(b, sums) } else { Ok(sums) }
 }
 
-/// A fully connected layer behind a flattened image, which may be transposed first.
+/// A fully connected layer on a flattened image, which may be transposed first.
 fn flattened(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     let image = |value: &Tensor| (2..=5).contains(&value.rank()) && value.dtype == Dtype::I8;
     let Some(x) = any_rank(b, image) else { return Ok(None) };

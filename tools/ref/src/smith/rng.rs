@@ -20,7 +20,7 @@ impl Rng {
         mixed ^ mixed >> 31
     }
 
-    /// A generator of its own.
+    /// A generator with this seed.
     pub(crate) fn fork(&mut self) -> Self {
         Self::new(self.next())
     }
@@ -41,7 +41,7 @@ impl Rng {
         low + (self.next() % span) as i64
     }
 
-    /// True `percent` times of a hundred.
+    /// True with a probability of `percent`.
     pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
@@ -82,7 +82,7 @@ impl Rng {
         let mut left = max;
         let mut shape = Vec::new();
         for axis in 0..rank {
-            // The later axes keep a share of what is left, mostly.
+            // The later axes get a share of the rest, mostly.
             let mut share = 1;
             while (share + 1usize).checked_pow((rank - axis) as u32).is_some_and(|product| product <= left) {
                 share += 1;
@@ -92,7 +92,7 @@ impl Rng {
             left /= extent;
             shape.push(extent);
         }
-        // Large axes stand anywhere.
+        // Large axes can be at any position.
         for i in (1..shape.len()).rev() {
             shape.swap(i, self.below(i + 1));
         }

@@ -1,4 +1,4 @@
-//! Which exit code an error of the simulator has.
+//! Exit codes of the simulator's errors.
 
 use strum_cli::{Failure, Kind};
 

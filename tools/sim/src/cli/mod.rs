@@ -1,4 +1,4 @@
-//! The command line of a run, which `dpu-sim` and `strumc run` share: arguments, inputs and outputs, batches, what is said of a run.
+//! The command line of a run, which `dpu-sim` and `strumc run` share: arguments, inputs and outputs, batches, the summary of a run.
 //!
 //! Invariant: nothing is written before the program has halted, and then every file whole.
 
@@ -82,20 +82,20 @@ pub struct RunArgs {
     profile: bool,
 }
 
-/// What a run has given.
+/// Results of a run.
 #[derive(Debug)]
 pub struct Ran {
-    /// The report, of one sample; without its timeline, which is in a file if it was asked for.
+    /// The report of one sample; without its timeline, which goes to a file if requested.
     pub report: Report,
     /// The outputs of the only sample.
     pub outputs: Option<Vec<Tensor>>,
     /// Whether it was a batch.
     pub batch: bool,
-    /// What the host's time went into, for a person.
+    /// The profile of host time, as text.
     host: Vec<String>,
 }
 
-/// A program, how it is run, and who hears of it.
+/// A program, its run options, and the receiver of progress.
 struct Job<'a> {
     program: &'a Program,
     options: &'a Options,

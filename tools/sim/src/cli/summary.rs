@@ -1,4 +1,4 @@
-//! What is said of a run: for a person, and as the JSON object of `strumc run --json`.
+//! The summary of a run: as text, and as the JSON object of `strumc run --json`.
 
 use std::fmt::Write as _;
 
@@ -11,9 +11,9 @@ use strum_tensors::Tensor;
 use super::{Ran, RunArgs};
 use crate::Report;
 
-/// Most values of an output in the summary.
+/// Maximum number of values of an output in the text summary.
 const SHOWN: usize = 16;
-/// Most values of an output in the JSON object.
+/// Maximum number of values of an output in the JSON object.
 const LISTED: usize = 1024;
 
 /// An output in the JSON object.
@@ -22,14 +22,14 @@ struct Output<'a> {
     name: &'a str,
     dtype: &'static str,
     shape: &'a [u64],
-    /// All values in row-major order; left out of large tensors and of batches.
+    /// All values in row-major order; omitted for large tensors and for batches.
     #[serde(skip_serializing_if = "Option::is_none")]
     values: Option<Vec<i32>>,
 }
 
 #[derive(Serialize)]
 struct Object<'a> {
-    /// Samples of a batch; everything else is of one of them.
+    /// Samples of a batch; everything else describes one of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     samples: Option<u64>,
     cycles: u64,
@@ -43,7 +43,7 @@ struct Object<'a> {
 }
 
 impl Ran {
-    /// The run as one JSON object, a line.
+    /// The run as one JSON object on one line.
     ///
     /// # Errors
     /// None in practice.
@@ -71,7 +71,7 @@ impl Ran {
         json::line(json::RUN, &object)
     }
 
-    /// The run for a person.
+    /// The run as text.
     #[must_use]
     pub fn summary(&self, program: &Program, args: &RunArgs) -> String {
         let mut text = if args.layers { self.report.to_string() } else { self.report.summary() };

@@ -55,7 +55,7 @@ impl Semantics for DmaCopy {
 
 impl SkipsZeros for DmaCopy {
     fn roles(&self, machine: &Machine, _core: &Core) -> Result<Roles, Fault> {
-        // What is taken apart into less than words cannot stay without zeros.
+        // Segments smaller than a word cannot remain zero-compressed.
         let mut whole = true;
         let nest = Nest::new(&self.dims, [self.src_strides, self.dst_strides]);
         nest.try_for_each_row([self.src.offset, self.dst.offset], |row| {
@@ -139,7 +139,7 @@ mod tests {
         };
         run_task(&x, &mut core).unwrap();
         assert_eq!(core.memory.space(dpu_isa::Space::Sram, 0).unwrap()[16..22], [1, 4, 2, 5, 3, 6]);
-        // Six elements, none of them neighbours on both sides.
+        // Six elements, no two of them adjacent on both sides.
         assert_eq!(core.cost(&x.into(), &x, &Machine::flexnn_16x16()).unwrap().cost.cycles, 6);
     }
 

@@ -1,4 +1,5 @@
-//! What every instruction means: one file for each family, one row of [`semantics`] for each instruction.
+//! The semantics of every instruction: one file for each family, one row of [`semantics`] for each
+//! instruction.
 //!
 //! A task is executed in three steps, each of which refuses what it cannot do: [`Core::cost`] (time and bytes, from the
 //! fields, by the rules of `dpu-cost`), `touch` (every byte it will access, checked against bounds and hazards), `execute`
@@ -47,42 +48,42 @@ pub(crate) struct Roles {
     pub(crate) copies: bool,
 }
 
-/// The cost of a task in place of that of its fields, once the memory has the results.
+/// The value-dependent cost of a task, instead of that of its fields, once the results are in memory.
 pub(crate) type Measure = Box<dyn FnOnce(&Machine, &Core) -> Result<Cost, Fault>>;
 
 /// Semantics of a task.
 pub(crate) trait Semantics {
-    /// Refuses what the machine cannot do.
+    /// Refuses what the machine does not support.
     fn check(&self, _machine: &Machine, _core: &Core) -> Result<(), Fault> {
         Ok(())
     }
 
-    /// Steps of the host that `execute` takes at most; see [`crate::fuel`].
+    /// Maximum host steps of `execute`; see [`crate::fuel`].
     fn steps(&self, core: &Core) -> u64;
 
     /// Announces every byte that `execute` will read or write, reads before writes.
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault>;
 
-    /// Computes. Returns how many multiply-accumulates were those of low members.
+    /// Computes. Returns the number of low multiply-accumulates.
     fn execute(&self, core: &mut Core) -> Result<u64, Fault>;
 
-    /// How the task takes part in zero skipping, if it does.
+    /// The task's role in zero skipping, if any.
     fn skips_zeros(&self) -> Option<&dyn SkipsZeros> {
         None
     }
 }
 
-/// What zero skipping has to know of a task whose cost depends on values.
+/// The zero-skipping interface of a task whose cost depends on values.
 pub(crate) trait SkipsZeros {
-    /// What the task's operands are to zero skipping.
+    /// The role of the task's operands in zero skipping.
     fn roles(&self, machine: &Machine, core: &Core) -> Result<Roles, Fault>;
 
-    /// Tells where the bytes of a copy go; `index` is the task's.
+    /// Reports the source and destination bytes of a copy; `index` is the task's.
     fn follow(&self, _index: usize, _finder: &mut StorageFinder) -> Result<(), Fault> {
         Ok(())
     }
 
-    /// What the cost depends on, if it depends on values; after `touch`, before `execute`.
+    /// The state that the cost depends on, if it depends on values; after `touch`, before `execute`.
     fn observe(&self, machine: &Machine, core: &Core, zeros: Zeros<'_>) -> Result<Option<Measure>, Fault>;
 }
 
@@ -104,7 +105,7 @@ pub(crate) fn semantics(instr: &Instr) -> Option<&dyn Semantics> {
     }
 }
 
-/// The state that instructions work on.
+/// The state that instructions operate on.
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) memory: Memory,
@@ -112,13 +113,13 @@ pub(crate) struct Core {
     slots: Slots,
     scratch: conv::Scratch,
     pool: pool::Buffers,
-    /// What convolutions have prepared.
+    /// Prepared layers of the convolutions.
     layers: conv::Layers,
     /// The inner loops to use; `None` for the golden path.
     kernel: Option<Kernel>,
     /// Threads of the current pool that may share a task.
     threads: usize,
-    /// Where to write down what the host's time goes into.
+    /// Collects the profile of host time.
     profile: Option<Arc<HostProfile>>,
 }
 
@@ -128,12 +129,12 @@ impl Core {
         Core { memory, slots, scratch, pool, layers, kernel, threads: 1, profile: None }
     }
 
-    /// The same core, which writes down what the host's time goes into.
+    /// The same core with a profile of host time.
     pub(crate) fn with_profile(self, profile: Option<&Arc<HostProfile>>) -> Core {
         Core { profile: profile.cloned(), ..self }
     }
 
-    /// The same core, of whose tasks so many threads of the pool that it runs in may share one.
+    /// The same core, with this many threads of the pool that it runs in sharing a task.
     pub(crate) fn with_threads(self, threads: usize) -> Core {
         Core { threads: threads.max(1), ..self }
     }
@@ -154,22 +155,22 @@ impl Core {
         }
     }
 
-    /// What all convolutions did; see [`conv::Layers::take_trace`].
+    /// The trace of all convolutions; see [`conv::Layers::take_trace`].
     pub(crate) fn take_trace(&mut self) -> Vec<Trace> {
         self.layers.take_trace()
     }
 
-    /// Repeats a run whose convolutions were these.
+    /// Replays a run with these convolutions.
     pub(crate) fn expect(&mut self, all: &Arc<[Expected]>) {
         self.layers.expect(all);
     }
 
-    /// Whether the run that was to be repeated was.
+    /// Whether the replay matched the recording.
     pub(crate) fn met_expectations(&self) -> bool {
         self.layers.met_expectations()
     }
 
-    /// Takes other inner loops, and another number of threads.
+    /// Sets other inner loops, and another number of threads.
     #[cfg(test)]
     pub(crate) fn set_kernel(&mut self, kernel: Option<Kernel>, threads: usize) {
         (self.kernel, self.threads) = (kernel, threads);
@@ -188,7 +189,7 @@ impl Core {
         dpu_cost::task(instr, inv, machine).map_err(|error| Fault::operand(error.to_string()))
     }
 
-    /// In place of `execute`, where only times count: does what the costs of later tasks depend on.
+    /// Instead of `execute`, where only times count: does what the costs of later tasks depend on.
     pub(crate) fn skip(&mut self, instr: &Instr) {
         self.slots.fill(instr);
     }
@@ -199,11 +200,11 @@ impl Core {
     }
 }
 
-/// Where a task announces its accesses.
+/// Receives the accesses announced by a task.
 pub(crate) struct Gate<'a> {
-    /// Absent when hazards are not looked for; bounds are checked all the same.
+    /// Absent when hazards are not checked; bounds always are.
     pub(crate) checker: Option<&'a mut Checker>,
-    /// Present when it is to be found what is stored without zeros.
+    /// Present when zero-compressed storage is to be determined.
     pub(crate) storage: Option<&'a mut StorageFinder>,
     /// Counts the steps of the host.
     pub(crate) meter: &'a mut Meter,
@@ -265,7 +266,7 @@ impl Gate<'_> {
         found.map_err(|conflict| explain(self.index, what, space, conflict, false))
     }
 
-    /// Follows the bytes, if what is stored without zeros is to be found.
+    /// Tracks the bytes, if zero-compressed storage is to be determined.
     fn follow(&mut self, what: &str, space: Space, region: &Region, writes: bool) -> Result<(), Fault> {
         let Some(storage) = self.storage.as_deref_mut() else { return Ok(()) };
         storage.access(self.index, what, (space, self.tile), region, writes)
@@ -359,7 +360,7 @@ impl Clamp {
     /// The clamp of an instruction that stores `dtype`.
     ///
     /// # Errors
-    /// When the bounds are no values of the type or in the wrong order.
+    /// When the bounds are not values of the type or in the wrong order.
     fn new(lo: i32, hi: i32, dtype: Dtype) -> Result<Clamp, Fault> {
         if lo > hi || !dtype.contains(lo) || !dtype.contains(hi) {
             return Err(Fault::operand(format!("clamp {lo}..={hi} is not a range of {dtype}")));
@@ -380,7 +381,7 @@ impl Clamp {
 pub(crate) struct Lut([i8; 256]);
 
 impl Lut {
-    /// Bytes of the table.
+    /// The bytes of the table.
     const BYTES: u64 = 256;
 
     /// Reads the table; it replaces values of `dtype`, which must be `i8`.

@@ -1,22 +1,23 @@
-//! Walks strided operands of one index space together, row by row, with as few and as long rows as possible.
+//! Iterates over strided operands of one index space together, row by row, with as few and as long rows as
+//! possible.
 
 use crate::error::Fault;
 use crate::fuel;
 use crate::region::Region;
 
-/// Most elements of a row handed out at once, so that row buffers stay small.
+/// Maximum number of elements of a row visited at once, so that row buffers stay small.
 pub(super) const ROW: usize = 4096;
 
-/// Six dimensions with the strides of `N` operands, adjacent ones joined where no operand has a gap between them.
+/// Six dimensions with the strides of `N` operands; adjacent dimensions are merged where no operand has a gap.
 #[derive(Debug)]
 pub(super) struct Nest<const N: usize> {
     /// Extents and strides of the first `rank` dimensions, outermost first.
     dims: [(u64, [u64; N]); 6],
-    /// Dimensions that are left, at least 1.
+    /// Remaining dimensions, at least 1.
     rank: usize,
 }
 
-/// A row of the walk.
+/// A row of the iteration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Row<const N: usize> {
     /// Byte offset of each operand's first element.
@@ -51,20 +52,20 @@ impl<const N: usize> Nest<N> {
         nest
     }
 
-    /// Rows that are handed out, and their elements; both saturate.
+    /// Number of rows visited, and of their elements; both saturate.
     pub(super) fn size(&self) -> (u64, u64) {
         let outer = self.outer().iter().fold(1, |n: u64, &(extent, _)| n.saturating_mul(extent));
         let (inner, _) = self.inner();
         (outer.saturating_mul(inner.div_ceil(ROW as u64)), outer.saturating_mul(inner))
     }
 
-    /// Steps of computing with all elements, so many for each; see [`crate::fuel`].
+    /// Steps of computing all elements, at this many each; see [`crate::fuel`].
     pub(super) fn steps(&self, each: u64) -> u64 {
         let (rows, elements) = self.size();
         fuel::rows(rows, elements.saturating_mul(each))
     }
 
-    /// Steps of moving all elements of so many bytes: whole rows go faster.
+    /// Steps of moving all elements of this many bytes: whole rows go faster.
     pub(super) fn steps_of(&self, element: u64) -> u64 {
         let (rows, elements) = self.size();
         let whole = self.inner().1.iter().all(|&stride| stride == element);
@@ -145,7 +146,7 @@ pub(super) fn region(base: u64, element: u64, dims: &[u32; 6], strides: &[u64; 6
     Region::strided(base, element, &pairs)
 }
 
-/// Whether two operands of `dims` are the same elements in the same places.
+/// Whether two operands of `dims` have the same elements at the same addresses.
 pub(super) fn same_place(dims: &[u32; 6], a: (u64, u64, &[u64; 6]), b: (u64, u64, &[u64; 6])) -> bool {
     let strides = a.2.iter().zip(b.2).zip(dims);
     (a.0, a.1) == (b.0, b.1) && strides.into_iter().all(|((x, y), &d)| d == 1 || x == y)

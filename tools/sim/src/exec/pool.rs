@@ -28,7 +28,7 @@ impl Semantics for PoolVar {
     fn steps(&self, _core: &Core) -> u64 {
         let pixels = [self.out_h, self.out_w].map(u64::from).into_iter().fold(1, u64::saturating_mul);
         let taps = u64::from(self.kernel_h) * u64::from(self.kernel_w);
-        // Channels go side by side.
+        // Channels are adjacent.
         let channels = u64::from(self.in_c) / 8;
         pixels.saturating_mul((taps + 1).saturating_mul(8 + channels))
     }
@@ -81,12 +81,12 @@ impl Semantics for PoolVar {
     }
 }
 
-/// Buffers that live on from task to task.
+/// Buffers reused from task to task.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     /// Sums or maxima of the channels of a pixel.
     acc: Vec<i32>,
-    /// Where the taps of a pixel are.
+    /// Addresses of the taps of a pixel.
     taps: Vec<u64>,
 }
 
@@ -95,11 +95,11 @@ struct Tile<'a> {
     inv: &'a PoolInv,
     var: &'a PoolVar,
     clamp: Clamp,
-    /// Compiles the loops; the loops are the same for all.
+    /// Compiles the loops; they are the same for all instruction sets.
     kernel: Kernel,
 }
 
-/// Combines one tap of a pixel with those before it: `i8` or `i16` values.
+/// Combines one tap of a pixel with the previous ones: `i8` or `i16` values.
 struct Tap<'a> {
     acc: &'a mut [i32],
     bytes: &'a [u8],
@@ -128,7 +128,7 @@ impl Vectorize for Tap<'_> {
         let bytes = self.bytes;
         match self.dtype {
             Dtype::I16 => self.combine(bytes.as_chunks().0.iter().map(|b| i16::from_le_bytes(*b).into())),
-            // `touch` lets no other type through.
+            // `touch` refuses all other types.
             Dtype::I8 | Dtype::U8 | Dtype::U16 | Dtype::I32 => {
                 self.combine(bytes.iter().map(|b| b.cast_signed().into()));
             }
@@ -136,7 +136,7 @@ impl Vectorize for Tap<'_> {
     }
 }
 
-/// What becomes of the sums or maxima of a pixel.
+/// Post-processing of the sums or maxima of a pixel.
 struct Last<'a> {
     acc: &'a [i32],
     to: &'a mut [u8],
@@ -210,7 +210,7 @@ impl Tile<'_> {
         Ok(())
     }
 
-    /// Stores the sums of one output pixel as they are, or as results.
+    /// Stores the sums of one output pixel unprocessed, or as results.
     fn finish(&self, sram: &mut [u8], at: (u64, u64), acc: &mut [i32]) -> Result<(), Fault> {
         let (inv, var) = (self.inv, self.var);
         if var.acc_out {

@@ -1,4 +1,4 @@
-//! The post-processing element: what turns a convolution's accumulators into stored results.
+//! The post-processing element: turns a convolution's accumulators into stored results.
 
 use dpu_isa::{ConvInv, ConvVar, Dtype, WeightEntry};
 
@@ -24,7 +24,7 @@ pub(super) fn load_table(sram: &[u8], inv: &ConvInv, var: &ConvVar) -> Result<Ve
 /// Bias, scaling, zero point, clamp and lookup of one variant.
 pub(super) struct Ppe {
     bias: Vec<i32>,
-    /// One for each channel, or none if the layer does not scale.
+    /// One per channel, or none if the layer does not scale.
     scales: Vec<Scale>,
     zero_point: i32,
     clamp: Clamp,
@@ -71,7 +71,7 @@ impl Ppe {
     }
 }
 
-/// What the kernels' post-processing needs of every channel, side by side. The bias is in the sums already.
+/// The per-channel parameters of the kernels' post-processing as arrays. The bias is already in the sums.
 #[derive(Debug)]
 pub(super) struct Channels {
     scale: Option<Scales>,
@@ -81,7 +81,7 @@ pub(super) struct Channels {
 }
 
 impl Channels {
-    /// With `raw`, sums are stored as they are and nothing is asked of clamp and scales.
+    /// With `raw`, sums are stored unprocessed and clamp and scales are ignored.
     pub(super) fn new(inv: &ConvInv, entries: &[WeightEntry], raw: bool) -> Result<Channels, Fault> {
         let clamp = if raw { Clamp::NONE } else { Clamp::new(inv.clamp_lo, inv.clamp_hi, inv.out_dtype)? };
         let scale = |e: &WeightEntry| {
@@ -92,7 +92,7 @@ impl Channels {
         Ok(Channels { scale, zero_point: inv.out_zp, clamp, dtype: inv.out_dtype })
     }
 
-    /// Scales and what follows them, where results are bytes that are scaled.
+    /// Scales and subsequent steps, where results are scaled bytes.
     pub(super) fn bytes(&self) -> Option<(&Scales, kernel::Finish)> {
         let Clamp { lo, hi } = self.clamp;
         let finish = kernel::Finish { zero_point: self.zero_point, lo, hi };
@@ -101,14 +101,14 @@ impl Channels {
     }
 }
 
-/// The sums of one pixel, bias included, on their way to memory.
+/// The sums of one pixel, bias included, to be stored.
 pub(super) struct Finish<'a> {
     pub(super) ppe: &'a Channels,
     /// The channel of the first sum.
     pub(super) first: usize,
     pub(super) lut: Option<&'a Lut>,
     pub(super) sums: &'a mut [i32],
-    /// As many bytes as the results take.
+    /// The number of bytes that the results take.
     pub(super) to: &'a mut [u8],
 }
 

@@ -13,7 +13,7 @@ impl Semantics for VecReduce {
         let Ok((dims, length)) = without_axis(self) else { return 0 };
         let (rows, elements) =
             Nest::new(&dims, [self.src_strides, self.out_strides].map(|s| s.map(u64::from))).size();
-        // Rows of one element are combined along the axis, longer ones begin anew for each step along it.
+        // Rows of one element are combined along the axis; longer ones are restarted for each step along it.
         let again = if rows == elements { 1 } else { length };
         fuel::rows(rows.saturating_mul(again), elements.saturating_mul(length))
     }
@@ -39,7 +39,7 @@ impl Semantics for VecReduce {
         let bases = [self.src, self.out].map(u64::from);
         let (mut sums, mut values) = ([0; ROW], [0; ROW]);
         Nest::new(&dims, [src, out]).try_for_each_row(bases, |row| {
-            // Whole rows are combined along the axis, however the axis lies.
+            // Whole rows are combined along the axis, whichever it is.
             let sums = sums.get_mut(..row.len).unwrap_or_default();
             let values = values.get_mut(..row.len).unwrap_or_default();
             let ([from, to], [stride, out_stride]) = (row.at, row.stride);

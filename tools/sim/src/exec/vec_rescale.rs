@@ -11,7 +11,7 @@ use crate::memory;
 use crate::numerics::Scale;
 use crate::region::Region;
 
-/// Bytes of a parameter.
+/// Bytes per parameter.
 const ENTRY: u64 = 16;
 
 impl Semantics for VecRescale {
@@ -63,7 +63,8 @@ impl Semantics for VecRescale {
     }
 }
 
-/// The strides of input, output and parameters, which walk along as a third operand, 1 apart in the last dimension.
+/// The strides of input, output and parameters, which are iterated as a third operand, 1 apart in the last
+/// dimension.
 fn nest_strides(x: &VecRescale) -> [[u64; 6]; 3] {
     let [src, out] = [x.src_strides, x.out_strides].map(|s| s.map(u64::from));
     [src, out, [0, 0, 0, 0, 0, u64::from(x.per_channel)]]
@@ -73,7 +74,7 @@ fn nest_strides(x: &VecRescale) -> [[u64; 6]; 3] {
 struct Compute<'a> {
     x: &'a VecRescale,
     values: &'a mut [i32],
-    /// One for all values, or one for each.
+    /// One for all values, or one each.
     scales: &'a [Scale],
     clamp: Clamp,
     lut: Option<&'a Lut>,
@@ -103,7 +104,7 @@ fn channels(x: &VecRescale) -> u64 {
     u64::from(channels)
 }
 
-/// One scale, or one for each channel.
+/// One scale, or one per channel.
 fn load_scales(x: &VecRescale, sram: &[u8]) -> Result<Vec<Scale>, Fault> {
     let scale = |mult, shift| Scale::new(mult, shift, x.round).map_err(|e| Fault::operand(e.to_string()));
     if !x.per_channel {

@@ -1,11 +1,12 @@
-//! Finds reads of unwritten memory and accesses that no barrier orders, byte by byte and without false alarms.
+//! Detects reads of unwritten memory and accesses that no barrier orders, byte by byte and without false
+//! alarms.
 //!
 //! Order is happens-before, kept in vector clocks: an engine's tasks are ordered among themselves; a task comes
 //! after all that posted to the barriers it waits for; and a task comes after whatever an earlier `bar_cfg` of the
-//! stream waited for, since the dispatcher goes in order. That FIFOs are finite orders nothing here: it is a
-//! property of one machine, not of the program. Every instruction runs once, so its position in the stream names
-//! the task, and one number for a byte (its last writer, or its last reader for each engine) is its whole history:
-//! what is ordered after the last access is ordered after those before.
+//! stream waited for, since dispatch is in order. The finite size of FIFOs orders nothing here: it is a property
+//! of one machine, not of the program. Every instruction runs once, so its position in the stream identifies the
+//! task, and one number per byte (its last writer, or its last reader for each engine) is its whole history: a
+//! task ordered after the last access is ordered after the earlier ones.
 
 mod origins;
 mod shadow;
@@ -25,9 +26,9 @@ use shadow::Shadow;
 
 pub(crate) use origins::{Constancy, Purpose};
 
-/// Names a task: its index in the stream plus [`FIRST`].
+/// Identifies a task: its index in the stream plus [`FIRST`].
 type TaskId = u32;
-/// The writer of bytes that were never written.
+/// The writer of unwritten bytes.
 const NEVER: TaskId = 0;
 /// The writer of constants.
 const CONSTANT: TaskId = 1;
@@ -39,7 +40,7 @@ pub(crate) const FIRST: usize = 3;
 /// For each engine, its last task that is known to have ended.
 pub(crate) type Clock = Arc<Vec<TaskId>>;
 
-/// An access that breaks the rules, to a run of bytes.
+/// An illegal access to a contiguous run of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Conflict {
     pub(crate) start: u64,
@@ -49,11 +50,11 @@ pub(crate) struct Conflict {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConflictKind {
-    /// Nothing has written the bytes.
+    /// The bytes are unwritten.
     Unwritten,
-    /// The task itself reads the bytes in another place of its own order.
+    /// The task itself reads the bytes at another position of its own order.
     OwnRead,
-    /// The task itself has written the bytes before.
+    /// The task itself has already written the bytes.
     OwnWrite,
     /// The instruction at this index wrote the bytes, unordered.
     Writer(usize),
@@ -72,9 +73,9 @@ struct History {
 
 #[derive(Debug)]
 struct BarrierClock {
-    /// What has ended when the producers are done.
+    /// Tasks that have ended when the producers are done.
     posted: Vec<TaskId>,
-    /// What had ended when the consumers started.
+    /// Tasks that had ended when the consumers started.
     waited: Vec<TaskId>,
 }
 
@@ -83,14 +84,14 @@ struct BarrierClock {
 pub(crate) struct Checker {
     /// The engine of every task, by position in the stream.
     engine_of: Vec<u16>,
-    /// What the running (or last) task of each engine comes after.
+    /// Tasks that the running (or last) task of each engine comes after.
     engines: Vec<Vec<TaskId>>,
     dispatcher: Clock,
     barriers: Vec<BarrierClock>,
     dram: History,
     sram: Vec<History>,
     origins: Origins,
-    /// Bytes that the histories hold, and those that are claimed for them.
+    /// Bytes held by the histories, and those claimed for them.
     held: Arc<AtomicU64>,
     claim: Option<Claim>,
 }
@@ -125,12 +126,12 @@ impl Checker {
         }
     }
 
-    /// Claims the memory that the history of an access to the region may take.
+    /// Claims the memory that the history of an access to the region may need.
     ///
     /// # Errors
-    /// When there is not so much.
+    /// When it is not available.
     pub(crate) fn make_room(&mut self, region: &Region) -> Result<(), OverLimit> {
-        /// Claims grow in steps of so many bytes.
+        /// Claims grow in steps of this many bytes.
         const STEP: u64 = 1 << 20;
         let needed = self.held.load(Ordering::Relaxed).saturating_add(shadow::growth(region));
         if self.claim.as_ref().is_some_and(|claim| claim.bytes() >= needed) {
@@ -153,7 +154,7 @@ impl Checker {
         self.dram.writer.set(start, len, INPUT);
     }
 
-    /// The host reads `len` bytes of DRAM after the end. The first unwritten run, if there is one.
+    /// The host reads `len` bytes of DRAM after the end. Returns the first unwritten run, if any.
     pub(crate) fn host_read(&self, start: usize, len: usize) -> Option<Conflict> {
         let check = |start, len, id| match id {
             NEVER => Err(conflict(start, len, ConflictKind::Unwritten)),
@@ -162,7 +163,7 @@ impl Checker {
         self.dram.writer.try_for_each(start, len, check).err()
     }
 
-    /// For every instruction what repeats in every run in the order of this one, the host having read `outputs` from DRAM.
+    /// For every instruction, what repeats in every run in the order of this one; the host has read `outputs` from DRAM.
     ///
     /// `prepared` says at which positions weights are kept decoded.
     pub(crate) fn into_constancy(
@@ -186,15 +187,15 @@ impl Checker {
         let clock = Arc::make_mut(&mut self.dispatcher);
         join(clock, &b.posted);
         join(clock, &b.waited);
-        // What the barrier remembers may stay: whoever meets it from now on was dispatched after all of it.
+        // The barrier's clock may stay: any task that uses it from now on was dispatched after all of it.
     }
 
-    /// What a task dispatched now comes after.
+    /// The tasks that a task dispatched now comes after.
     pub(crate) fn dispatch_clock(&self) -> Clock {
         Arc::clone(&self.dispatcher)
     }
 
-    /// A task starts on `engine`, after what its dispatch came after and all producers of the barriers in `wait`.
+    /// A task starts on `engine`, after its dispatch and after all producers of the barriers in `wait`.
     pub(crate) fn start(
         &mut self,
         engine: usize,
@@ -228,7 +229,8 @@ impl Checker {
 
     /// The running task at `index` reads a region, which must lie inside the memory.
     ///
-    /// With `own`, the task will write the very same elements in place, so that the write tells the whole story.
+    /// With `own`, the task will write the very same elements in place, so that the write determines the
+    /// history.
     ///
     /// # Errors
     /// The first run of bytes that is unwritten, or written by a task that this one does not come after.
@@ -243,7 +245,7 @@ impl Checker {
         let (engine, me) = (self.engine(index), task_id(index));
         let Some((history, order, origins)) = self.split(space, tile, engine) else { return Ok(()) };
         let History { writer, readers } = history;
-        // The last writer that was found to be in order.
+        // The last writer that was found to be ordered.
         let mut fine = NEVER;
         region.try_for_each_run(|start, len| {
             let (start, len) = (start as usize, len as usize);
@@ -319,7 +321,7 @@ impl Checker {
         self.engine_of.get(index).copied().map_or(usize::MAX, usize::from)
     }
 
-    /// The history of a memory, the order that the running task of `engine` is in, and all origins.
+    /// The history of a memory, the clock of the running task of `engine`, and all origins.
     fn split(
         &mut self,
         space: Space,
@@ -335,7 +337,7 @@ impl Checker {
     }
 }
 
-/// What comes before the running task of an engine.
+/// The tasks before the running task of an engine.
 struct Order<'a> {
     engine_of: &'a [u16],
     engine: usize,
@@ -343,7 +345,7 @@ struct Order<'a> {
 }
 
 impl Order<'_> {
-    /// Whether the task `id` has ended for certain.
+    /// Whether the task `id` has certainly ended.
     fn before(&self, id: TaskId) -> bool {
         let Some(engine) = self.engine_of.get(position(id)).map(|&e| usize::from(e)) else { return true };
         engine == self.engine || self.clock.get(engine).is_some_and(|&last| id <= last)
@@ -356,7 +358,7 @@ fn join(into: &mut [TaskId], other: &[TaskId]) {
     }
 }
 
-/// The task id of a position; a stream longer than ids is refused before it runs.
+/// The task id of a position; longer streams than ids are refused before they run.
 fn task_id(index: usize) -> TaskId {
     TaskId::try_from(index + FIRST).unwrap_or(TaskId::MAX)
 }
@@ -485,7 +487,7 @@ mod tests {
         c.write(0, SRAM, 0, &Region::contiguous(0, 16)).unwrap();
         c.read(1, SRAM, 0, &Region::contiguous(0, 8), READ).unwrap();
         assert_eq!(c.write(1, SRAM, 0, &Region::contiguous(4, 8)).unwrap_err().kind, OwnRead);
-        // In place is no overlap.
+        // In place is not an overlap.
         let mut c = checker(&[0, 0]);
         c.write(0, SRAM, 0, &Region::contiguous(0, 16)).unwrap();
         c.read(1, SRAM, 0, &Region::contiguous(0, 8), (true, Purpose::Values)).unwrap();

@@ -1,15 +1,15 @@
-//! Where values come from: which tasks move nothing but constants, and whether anybody needs what they move.
+//! Origins of values: which tasks move only constants, and whether anyone needs what they move.
 //!
 //! A byte that is called constant here holds the same value in every run of the program in the same order of tasks.
 
 use super::{CONSTANT, INPUT, NEVER, TaskId, position};
 
-/// What a task reads bytes for.
+/// The purpose of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// To compute with them, or to move them.
     Values,
-    /// To read a weight table, which decides on addresses.
+    /// To read a weight table, which determines addresses.
     Table,
     /// To decode weights.
     Weights,
@@ -17,7 +17,7 @@ pub(crate) enum Purpose {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Origin {
-    /// Writes what it reads, or what its fields say, and nothing else.
+    /// Writes only what it reads, or what its fields specify.
     moves: bool,
     /// Has read something that is not constant.
     varies: bool,
@@ -25,7 +25,7 @@ struct Origin {
     varying_table: bool,
     /// Its weights are not constant.
     varying_weights: bool,
-    /// Somebody reads what it wrote in every run.
+    /// Its output is read in every run.
     needed: bool,
 }
 
@@ -33,14 +33,14 @@ struct Origin {
 #[derive(Debug)]
 pub(super) struct Origins {
     tasks: Vec<Origin>,
-    /// Who has read constant weights or tables, and of whom.
+    /// Readers of constant weights or tables, and the writers of these.
     prepared: Vec<(TaskId, TaskId)>,
 }
 
-/// What is the same in every run of a program.
+/// The parts that repeat in every run of a program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Constancy {
-    /// The task moves constants, and nobody reads them in a run that has all constant weights prepared.
+    /// The task moves constants, and nobody reads them in a run in which all constant weights are prepared.
     pub(crate) idle: bool,
     /// The task's weight table is constant, if it has one.
     pub(crate) table: bool,
@@ -49,7 +49,7 @@ pub(crate) struct Constancy {
 }
 
 impl Origins {
-    /// Of a stream whose instruction `i` moves bytes without changing them, if `moves[i]`.
+    /// For a stream whose instruction `i` moves bytes without changing them, if `moves[i]`.
     pub(super) fn new(moves: impl Iterator<Item = bool>) -> Origins {
         let tasks = moves.map(|moves| Origin { moves, ..Origin::default() }).collect();
         Origins { tasks, prepared: Vec::new() }
@@ -85,7 +85,7 @@ impl Origins {
         }
     }
 
-    /// Somebody needs the bytes of `writer`.
+    /// Marks the bytes of `writer` as needed.
     pub(super) fn need(&mut self, writer: TaskId) {
         if let Some(task) = self.task(writer) {
             task.needed = true;

@@ -1,6 +1,6 @@
-//! One number for every byte of a memory, stored by what is uniform: chunks, pages, granules, bytes where needed.
+//! One number per byte of a memory, stored by uniform unit: chunks, pages, granules, bytes where needed.
 //!
-//! A tensor that is written whole costs a few words; only pages where tensors meet or interleave hold more, and
+//! A tensor that is written whole costs a few words; only pages where tensors meet or interleave need more, and
 //! only those with edges off the granules hold single bytes.
 
 use std::sync::Arc;
@@ -8,21 +8,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::region::Region;
 
-/// Bytes in a page.
+/// Bytes per page.
 const PAGE: usize = 1024;
-/// Bytes in a granule: channels mostly come in multiples of it.
+/// Bytes per granule: channels mostly come in multiples of it.
 const GRANULE: usize = 8;
-/// Bytes in a chunk.
+/// Bytes per chunk.
 const CHUNK: usize = 256 * PAGE;
 
 /// Bytes of the pages of a chunk, without their cells.
 const PAGES_BYTES: usize = CHUNK / PAGE * size_of::<Page>();
 
-/// A map from byte addresses to `u32`; everything is 0 at first.
+/// A map from byte addresses to `u32`; initially 0 everywhere.
 #[derive(Debug, Default)]
 pub(super) struct Shadow {
     chunks: Vec<Chunk>,
-    /// Bytes that chunks and pages hold, here and in all maps that share the count.
+    /// Bytes held by chunks and pages, here and in all maps that share the count.
     held: Arc<AtomicU64>,
 }
 
@@ -39,7 +39,7 @@ enum Page {
     Bytes(Box<[u32; PAGE]>),
 }
 
-/// Bytes that setting the runs of a region may add at most: only pages and chunks with an edge of a run in them are held apart.
+/// Maximum bytes that setting the runs of a region may add: only pages and chunks with an edge of a run in them are split.
 pub(super) fn growth(region: &Region) -> u64 {
     let span = region.end().map_or(u64::MAX, |end| end - region.start());
     let edges = region.runs().saturating_mul(2);
@@ -48,7 +48,7 @@ pub(super) fn growth(region: &Region) -> u64 {
 }
 
 impl Shadow {
-    /// A map that adds the bytes it holds to a count.
+    /// A map that adds its memory to a shared count.
     pub(super) fn counted(held: &Arc<AtomicU64>) -> Shadow {
         Shadow { chunks: Vec::new(), held: Arc::clone(held) }
     }
@@ -72,7 +72,7 @@ impl Shadow {
 
     /// Calls `visit(start, len, value)` for the runs of equal value that make up `len` bytes from `start`.
     ///
-    /// Neighbouring runs may have the same value.
+    /// Adjacent runs may have the same value.
     ///
     /// # Errors
     /// The first error of `visit`.
@@ -207,7 +207,7 @@ fn visit_cells<const N: usize, E>(
     Ok(())
 }
 
-/// Cuts `len` bytes from `start` at the multiples of `size`: (index, start and end within that piece).
+/// Splits `len` bytes from `start` at the multiples of `size`: (index, start and end within that piece).
 fn pieces(start: usize, len: usize, size: usize) -> impl Iterator<Item = (usize, usize, usize)> {
     let end = start + len;
     let indices = if len == 0 { 0..0 } else { start / size..end.div_ceil(size) };
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(read(&shadow, CHUNK - 1, 2), [9, 0]);
     }
 
-    /// Elements of one to eight units, so many units apart.
+    /// Elements of one to eight units, at a distance in units.
     fn region() -> impl Strategy<Value = Region> {
         let unit = select(&[1, GRANULE as u64, PAGE as u64]);
         (unit, 0..=CHUNK as u64, 1..=8u64, 1..=40u64, 1..=300u64).prop_map(

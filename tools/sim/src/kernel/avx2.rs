@@ -10,10 +10,10 @@ use std::arch::x86_64::{
 
 use super::{LANES, Taps, Vectorize};
 
-/// Most pixels of a block: with two vectors each, 12 of the 16 registers.
+/// Maximum pixels of a block: with two vectors each, 12 of the 16 registers.
 pub(super) const PIXELS: usize = 6;
 
-/// Whether the host has the instructions.
+/// Whether the host supports the instructions.
 pub(super) fn available() -> bool {
     is_x86_feature_detected!("avx2")
 }
@@ -42,7 +42,7 @@ pub(super) unsafe fn block(
         ($($n:literal)*) => {
             match *pixels {
                 $(
-                    // SAFETY: the caller's promises are passed on.
+                    // SAFETY: guaranteed by the caller.
                     [..] if pixels.len() == $n => unsafe { fixed::<$n>(activations, pixels, taps, weights, start, sums) },
                 )*
                 _ => {}

@@ -9,9 +9,9 @@ use crate::numerics::Scale;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Binary {
     pub(crate) op: BinaryOp,
-    /// Of the operands.
+    /// For the operands.
     pub(crate) zero_points: [i32; 2],
-    /// Of the operands and of the result.
+    /// For the operands and the result.
     pub(crate) scales: [Option<Scale>; 3],
     pub(crate) finish: Finish,
 }
@@ -19,8 +19,8 @@ pub(crate) struct Binary {
 impl Kernel {
     /// Computes `len` bytes at `at[2]` from those at `at[0]` and `at[1]`.
     ///
-    /// `None`, and nothing computed, if the kernel has no such loop, bytes lie beyond the memory, or the result overlaps an
-    /// operand other than in place.
+    /// `None` without computing anything if the kernel has no such loop, bytes lie beyond the memory, or the result
+    /// overlaps an operand other than in place.
     #[must_use]
     pub(crate) fn binary(self, memory: &mut [u8], at: [usize; 3], len: usize, x: &Binary) -> Option<()> {
         let [a, b, out] = at;
@@ -35,8 +35,8 @@ impl Kernel {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             super::Isa::Vnni if fits => {
-                // SAFETY: an `Isa::Vnni` is made only by `available`, which has seen the instructions; all bytes lie within
-                // the memory.
+                // SAFETY: an `Isa::Vnni` is created only by `available`, which has checked the instructions; all bytes lie
+                // within the memory.
                 unsafe { super::vnni::binary(memory, at, len, x) };
                 Some(())
             }

@@ -1,12 +1,12 @@
 //! Packed weights, decoded by the host's bit instructions.
 //!
-//! What is not exactly as the format says is not decoded here: the plain decoder then says what is wrong with it.
+//! Anything that deviates from the format is not decoded here: the plain decoder then reports the error.
 
 use dpu_isa::WeightFormat;
 
 use super::Kernel;
 
-/// Codes that a table of levels holds.
+/// Entries of a table of levels.
 pub(super) const LEVELS: usize = 64;
 
 /// How to read the blocks of a set.
@@ -27,9 +27,9 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    /// Of a format, with the values of its low codes, `None` where reserved.
+    /// For a format with these values of its low codes, `None` where reserved.
     ///
-    /// `None` if a block is no whole number of bytes, or codes are wider than 6 bits.
+    /// `None` if a block is not a whole number of bytes, or codes are wider than 6 bits.
     pub(crate) fn new(format: &WeightFormat, levels: &[Option<i8>]) -> Option<Blocks> {
         let (block, low) = (usize::from(format.block), usize::from(format.low));
         let code_bits = usize::try_from(format.code_bits()).ok()?;
@@ -53,7 +53,7 @@ impl Blocks {
 impl Kernel {
     /// Decodes a set of `out.len() / channels` taps, `[tap][channel]`. Returns its low members.
     ///
-    /// `None`, with anything in `out`, if the kernel cannot or a bit is not as it should be.
+    /// `None`, with undefined contents of `out`, if the kernel cannot or a bit is illegal.
     pub(crate) fn decode(self, blocks: &Blocks, set: &[u8], channels: usize, out: &mut [i8]) -> Option<u64> {
         let taps = out.len().checked_div(channels)?;
         let bytes = taps.checked_mul(channels.div_ceil(blocks.block))?.checked_mul(blocks.bytes)?;
@@ -64,8 +64,8 @@ impl Kernel {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             super::Isa::Vnni if super::vnni::can_decode() => {
-                // SAFETY: an `Isa::Vnni` is made only by `available`, which has seen some of the instructions, and
-                // `can_decode` the others; `packed` has the blocks of all taps.
+                // SAFETY: an `Isa::Vnni` is created only by `available`, which has checked some of the
+                // instructions, and `can_decode` the others; `packed` has the blocks of all taps.
                 unsafe { super::vnni::decode(blocks, packed, channels, out) }
             }
             _ => None,

@@ -1,22 +1,22 @@
-//! Depthwise convolution: every output channel sees one input channel.
+//! Depthwise convolution: every output channel reads one input channel.
 
 use super::{Kernel, LANES, Vectorize};
 
-/// A tile's weights, `[tap][channel]` less the zero point, and where the taps lie relative to a pixel.
+/// A tile's weights, `[tap][channel]` less the zero point, and the offsets of the taps relative to a pixel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Depthwise<'a> {
     pub(crate) taps: &'a [usize],
     pub(crate) weights: &'a [i16],
-    /// What the sums of each channel start from.
+    /// The initial sum of each channel.
     pub(crate) start: &'a [i32],
 }
 
 impl Kernel {
     /// `sums[p][c] = start[c] + Σ activations[pixels[p] + taps[t] + c] · weights[t][c]`, wrapping; activations are signed.
     ///
-    /// `sums` has a row for each pixel, as long as there are channels, rounded up to whole [`LANES`].
+    /// `sums` has a row per pixel, with one sum per channel, rounded up to whole [`LANES`].
     ///
-    /// `None`, and nothing computed, if a pixel reaches beyond the activations.
+    /// `None` without computing anything if a pixel reaches beyond the activations.
     #[must_use]
     pub(crate) fn depthwise(
         self,
@@ -38,8 +38,8 @@ impl Kernel {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             super::Isa::Vnni => {
-                // SAFETY: an `Isa::Vnni` is made only by `available`, which has seen the instructions; `fits` has checked
-                // that all loads and stores lie within the slices.
+                // SAFETY: an `Isa::Vnni` is created only by `available`, which has checked the instructions; `fits` has
+                // checked that all loads and stores lie within the slices.
                 unsafe { super::vnni::depthwise(activations, pixels, layer, sums) };
             }
             _ => {
@@ -53,7 +53,7 @@ impl Kernel {
     }
 }
 
-/// One pixel, in loops that the compiler turns into vectors.
+/// One pixel, in loops that the compiler vectorizes.
 struct Plain<'a> {
     activations: &'a [u8],
     layer: Depthwise<'a>,

@@ -1,7 +1,8 @@
-//! The inner loops of the simulator, in the instructions of the host: the one place with `unsafe` code.
+//! The inner loops of the simulator, in the host's SIMD instructions: the only `unsafe` code of the
+//! simulator.
 //!
 //! A [`Kernel`] exists only if the host has its instructions, so that calling it is sound. All kernels compute the same
-//! sums, which wrap at 32 bits in any order; what they differ in is how they want weights and activations laid out.
+//! sums, which wrap at 32 bits in any order; they differ only in the layout of weights and activations.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
@@ -27,17 +28,17 @@ pub(crate) use scale::{Block, Finish, Scales};
 /// Output channels in a vector of sums.
 pub(crate) const LANES: usize = 16;
 
-/// Which inner loops run.
+/// Choice of inner loops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KernelChoice {
-    /// The fastest that the host has.
+    /// The fastest that the host supports.
     #[default]
     Auto,
     /// AVX-512 with VNNI.
     Vnni,
     /// AVX2.
     Avx2,
-    /// The same loops without instructions of a certain host.
+    /// The same loops without host-specific instructions.
     Portable,
     /// No kernels at all: every instruction by its plain definition.
     Golden,
@@ -73,7 +74,7 @@ impl FromStr for KernelChoice {
     }
 }
 
-/// A set of inner loops that the host can run.
+/// A set of inner loops that the host supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Kernel(Isa);
 
@@ -86,7 +87,7 @@ enum Isa {
     Vnni,
 }
 
-/// Activations and weights as a kernel takes them.
+/// Operand layout of a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operands {
     /// Activations and weights as stored, 8 bits each, in groups of 4; zero points are corrected for afterwards.
@@ -96,7 +97,7 @@ pub(crate) enum Operands {
 }
 
 impl Operands {
-    /// Values along the reduction that a kernel takes at once.
+    /// Values along the reduction that a kernel processes at once.
     pub(crate) fn group(self) -> usize {
         match self {
             Operands::Bytes => 4,
@@ -112,13 +113,13 @@ pub(crate) trait Vectorize {
 }
 
 impl Kernel {
-    /// Without instructions of a certain host.
+    /// Without host-specific instructions.
     pub(crate) const PORTABLE: Kernel = Kernel(Isa::Portable);
 
     /// The kernel of a choice; `None` for the golden path.
     ///
     /// # Errors
-    /// When the host lacks its instructions.
+    /// When the host does not support its instructions.
     pub(crate) fn of(choice: KernelChoice) -> Result<Option<Kernel>, String> {
         let available = Kernel::available();
         let find = |wanted: KernelChoice| {
@@ -130,7 +131,7 @@ impl Kernel {
         };
         match choice {
             KernelChoice::Golden => Ok(None),
-            // The golden path outruns the portable loops.
+            // The golden path is faster than the portable loops.
             KernelChoice::Auto => {
                 Ok(available.first().map(|&(_, kernel)| kernel).filter(|&k| k != Kernel::PORTABLE))
             }
@@ -138,7 +139,7 @@ impl Kernel {
         }
     }
 
-    /// What the host can run, fastest first.
+    /// The kernels that the host supports, fastest first.
     pub(crate) fn available() -> Vec<(KernelChoice, Kernel)> {
         let mut list = Vec::new();
         #[cfg(target_arch = "x86_64")]
@@ -154,7 +155,7 @@ impl Kernel {
         list
     }
 
-    /// How the kernel wants its operands.
+    /// The kernel's operand layout.
     pub(crate) fn operands(self) -> Operands {
         match self.0 {
             Isa::Portable => Operands::Words,
@@ -176,14 +177,14 @@ impl Kernel {
         }
     }
 
-    /// A number of pixels whose sums a kernel likes to compute together, for a panel of so many vectors.
+    /// The preferred number of pixels to compute together, for a panel of this many vectors.
     pub(crate) fn block_pixels(self, vectors: usize) -> usize {
-        // Sums of some blocks stay close to the core until they are stored.
+        // Sums of some blocks stay in the core's cache until they are stored.
         const BLOCKS: usize = 8;
         BLOCKS * self.register_pixels(vectors)
     }
 
-    /// Most pixels whose sums are in registers together.
+    /// Maximum pixels whose sums are in registers together.
     fn register_pixels(self, vectors: usize) -> usize {
         match self.0 {
             Isa::Portable => portable::PIXELS,
@@ -198,7 +199,8 @@ impl Kernel {
     ///
     /// `sums` has a row of `LANES · vectors` for each pixel, `start` is one such row, and `panel` is the number of the panel.
     ///
-    /// `None`, and nothing computed, if an operand is not of the kernel's kind or a pixel reaches beyond the activations.
+    /// `None` without computing anything if an operand is not of the kernel's kind or a pixel reaches beyond the
+    /// activations.
     #[must_use]
     pub(crate) fn block(
         self,
@@ -219,8 +221,8 @@ impl Kernel {
         }
         match (self.0, activations, part.weights) {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: an `Isa::Vnni` is made only by `available`, which has seen the instructions; `fits` has checked that
-            // all loads and stores lie within the slices, whose sizes `Panels` and `Taps` keep consistent.
+            // SAFETY: an `Isa::Vnni` is created only by `available`, which has checked the instructions; `fits` has
+            // checked that all loads and stores lie within the slices, whose sizes `Panels` and `Taps` keep consistent.
             (Isa::Vnni, Activations::Bytes(x), Weights::Bytes(w)) => unsafe {
                 vnni::block((x, false), pixels, taps, w, part.start, sums);
             },
@@ -250,10 +252,10 @@ impl Kernel {
         match self.0 {
             Isa::Portable => work.run(),
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: an `Isa::Avx2` is made only by `available`, which has seen the instructions.
+            // SAFETY: an `Isa::Avx2` is created only by `available`, which has checked the instructions.
             Isa::Avx2 => unsafe { avx2::vectorize(work) },
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: an `Isa::Vnni` is made only by `available`, which has seen the instructions.
+            // SAFETY: an `Isa::Vnni` is created only by `available`, which has checked the instructions.
             Isa::Vnni => unsafe { vnni::vectorize(work) },
         }
     }

@@ -1,17 +1,17 @@
 //! Operands of the kernels: weights packed in panels of output channels, and the addresses of taps.
 //!
 //! A panel holds, for every group of values along the reduction, those of each of its channels side by side, so that
-//! a kernel reads it from front to back.
+//! a kernel reads it sequentially.
 
 use super::{Kernel, LANES, Operands};
 
-/// Where the values of a reduction lie, relative to a pixel: runs of contiguous values.
+/// Offsets of the values of a reduction, relative to a pixel: runs of contiguous values.
 ///
-/// Runs are read in whole groups; what a run has beyond its values meets weights of 0.
+/// Runs are read in whole groups; values beyond the end of a run are multiplied by weights of 0.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Taps {
     offsets: Vec<usize>,
-    /// Groups of a run.
+    /// Groups per run.
     groups: usize,
     /// One past the last element read, relative to a pixel.
     reach: usize,
@@ -27,7 +27,7 @@ impl Taps {
         self.reach = last.saturating_add(self.groups.saturating_mul(operands.group()));
     }
 
-    /// Where the runs lie, relative to a pixel.
+    /// Offsets of the runs, relative to a pixel.
     pub(crate) fn offsets(&self) -> &[usize] {
         &self.offsets
     }
@@ -51,7 +51,7 @@ impl Taps {
 pub(crate) enum Activations<'a> {
     /// `i8` as stored.
     Bytes(&'a [u8]),
-    /// `i8` plus 128: what [`Operands::Bytes`] come to in any case.
+    /// `i8` plus 128: the form of [`Operands::Bytes`] in either case.
     Biased(&'a [u8]),
     /// Less their zero point.
     Words(&'a [i16]),
@@ -85,7 +85,7 @@ enum Storage {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Panel<'a> {
     pub(crate) weights: Weights<'a>,
-    /// What the sums of each channel start from; a multiple of [`LANES`] channels.
+    /// The initial sum of each channel; a multiple of [`LANES`] channels.
     pub(crate) start: &'a [i32],
     pub(crate) steps: usize,
 }
@@ -95,7 +95,7 @@ pub(crate) struct Panel<'a> {
 pub(crate) struct Panels {
     storage: Storage,
     operands: Operands,
-    /// Channels, rounded up to whole vectors, and what their sums start from.
+    /// Channels, rounded up to whole vectors, and their initial sums.
     start: Vec<i32>,
     /// Channels of a full panel.
     width: usize,
@@ -124,7 +124,7 @@ impl Panels {
         }
     }
 
-    /// Bytes that the panels take.
+    /// Bytes of the panels.
     pub(crate) fn size(&self) -> usize {
         let weights = match &self.storage {
             Storage::Bytes(w) => w.len(),
@@ -138,7 +138,7 @@ impl Panels {
         self.start.len().div_ceil(self.width)
     }
 
-    /// The channels of a panel, those that pad it included.
+    /// The channels of a panel, padding included.
     pub(crate) fn channels(&self, panel: usize) -> std::ops::Range<usize> {
         let first = (panel * self.width).min(self.start.len());
         first..(first + self.width).min(self.start.len())
@@ -170,39 +170,39 @@ impl Panels {
     }
 }
 
-/// Weights of a panel that is being filled.
+/// Weights of a panel being filled.
 #[derive(Debug)]
 enum WeightsMut<'a> {
     Bytes(&'a mut [i8]),
     Words(&'a mut [i16]),
 }
 
-/// One panel that is being filled.
+/// One panel being filled.
 #[derive(Debug)]
 pub(crate) struct PanelMut<'a> {
     weights: WeightsMut<'a>,
     start: &'a mut [i32],
     /// The first channel.
     first: usize,
-    /// Groups of a run.
+    /// Groups per run.
     groups: usize,
 }
 
 impl PanelMut<'_> {
-    /// The channels of the panel, those that pad it included.
+    /// The channels of the panel, padding included.
     pub(crate) fn channels(&self) -> std::ops::Range<usize> {
         self.first..self.first + self.start.len()
     }
 
-    /// Says what the sums of a channel of the panel, counted from its first, start from.
+    /// Sets the initial sum of a channel of the panel, counted from its first.
     pub(crate) fn set_start(&mut self, channel: usize, start: i32) {
         if let Some(to) = self.start.get_mut(channel) {
             *to = start;
         }
     }
 
-    /// Packs the weight set of a channel of the panel, `runs` runs one after the other, for [`Operands::Bytes`]; values
-    /// beyond the set stay 0.
+    /// Packs the weight set of a channel of the panel, `runs` consecutive runs, for [`Operands::Bytes`]; values beyond
+    /// the set stay 0.
     pub(crate) fn set_bytes(&mut self, channel: usize, set: &[i8], runs: usize) {
         if let WeightsMut::Bytes(to) = &mut self.weights {
             let to = to.as_chunks_mut().0;

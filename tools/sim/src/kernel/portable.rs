@@ -1,8 +1,8 @@
-//! The kernel for any host: the compiler makes of it what it can.
+//! The portable kernel, vectorized by the compiler.
 
 use super::{LANES, Taps};
 
-/// Most pixels of a block.
+/// Maximum pixels of a block.
 pub(super) const PIXELS: usize = 4;
 
 /// See [`super::Kernel::block`].

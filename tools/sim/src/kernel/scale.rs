@@ -1,4 +1,4 @@
-//! Scales of output channels, side by side, and how a vector of sums goes through them to stored bytes.
+//! Per-channel output scales as arrays, and the scaling of vectors of sums to stored bytes.
 
 use super::{Kernel, LANES};
 use crate::numerics::Scale;
@@ -10,11 +10,11 @@ pub(crate) struct Scales {
     pub(super) shift: Vec<i64>,
     /// Half of the last kept bit.
     pub(super) half: Vec<i64>,
-    /// What double rounding adds or takes away; empty when it does not for any channel.
+    /// The addend of double rounding; empty when it is zero for all channels.
     pub(super) second: Vec<i64>,
 }
 
-/// What follows the scaling.
+/// Steps after the scaling.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Finish {
     pub(crate) zero_point: i32,
@@ -22,7 +22,7 @@ pub(crate) struct Finish {
     pub(crate) hi: i32,
 }
 
-/// Sums of a block of pixels: a row of [`LANES`] times some vectors for each, the first of which is the channel `first`.
+/// Sums of a block of pixels: a row of a multiple of [`LANES`] for each, starting at channel `first`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Block<'a> {
     pub(crate) sums: &'a [i32],
@@ -33,7 +33,7 @@ pub(crate) struct Block<'a> {
 }
 
 impl Scales {
-    /// Of channels in their order.
+    /// For channels in order.
     pub(crate) fn new(scales: impl Iterator<Item = Scale>) -> Scales {
         let mut all = Scales::default();
         for scale in scales {
@@ -84,7 +84,8 @@ impl Scales {
 impl Kernel {
     /// Scales the sums of a block, adds the zero point, clamps, and stores the low bytes of pixel `p` from `at[p]` on.
     ///
-    /// `None`, and nothing stored, if the kernel has no such loop or a pixel's bytes do not lie within `to`.
+    /// `None` without storing anything if the kernel has no such loop or a pixel's bytes do not lie within
+    /// `to`.
     #[must_use]
     pub(crate) fn store_scaled(
         self,
@@ -105,8 +106,8 @@ impl Kernel {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             super::Isa::Vnni if fits => {
-                // SAFETY: an `Isa::Vnni` is made only by `available`, which has seen the instructions; `fits` has checked
-                // that all loads and stores lie within the slices.
+                // SAFETY: an `Isa::Vnni` is created only by `available`, which has checked the instructions; `fits` has
+                // checked that all loads and stores lie within the slices.
                 unsafe { super::vnni::store_scaled(block, scales, finish, to, at) };
                 Some(())
             }

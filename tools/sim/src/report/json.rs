@@ -1,6 +1,6 @@
-//! A report as JSON, there and back.
+//! A report as JSON: writing and reading.
 //!
-//! What is read is a report of this version, or the error says what it is instead.
+//! Only reports of this version are read; the error names what was found instead.
 
 use std::io::{self, Write};
 
@@ -10,13 +10,13 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 
 use super::Report;
 
-/// Why a file is no report that can be read.
+/// Why a file is not a readable report.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// No JSON at all.
+    /// Not JSON.
     #[error("not JSON: {0}")]
     Syntax(serde_json::Error),
-    /// JSON of something else.
+    /// JSON of another kind.
     #[error("no report of dpu-sim: expected an object with \"schema\": \"{}\"", Report::SCHEMA)]
     Foreign,
     /// A report of another version.
@@ -25,12 +25,12 @@ pub enum ReportError {
         /// Its version.
         got: u64,
     },
-    /// Something is missing in the report, or of the wrong type.
+    /// A field of the report is missing or of the wrong type.
     #[error("a damaged report: {0}")]
     Content(serde_json::Error),
 }
 
-/// What says that an object is a report.
+/// The fields that identify a report.
 #[derive(Deserialize)]
 struct Heading {
     schema: String,
@@ -38,21 +38,21 @@ struct Heading {
 }
 
 impl Report {
-    /// The report as JSON text: an object whose members have a line each, down to the layers and tasks.
+    /// The report as JSON text: an object with one line per member, down to the layers and tasks.
     ///
     /// # Errors
-    /// When serialization fails, which no report makes it do.
+    /// When serialization fails, which cannot happen for a report.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         let mut bytes = Vec::new();
         self.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Outline::default()))?;
-        // The serializer writes UTF-8 and nothing else.
+        // The serializer writes only UTF-8.
         Ok(String::from_utf8(bytes).unwrap_or_default())
     }
 
     /// Reads a report.
     ///
     /// # Errors
-    /// When the text is no JSON, no report, one of another version, or a damaged one.
+    /// When the text is not JSON, not a report, of another version, or damaged.
     pub fn from_json(text: &[u8]) -> Result<Report, ReportError> {
         let heading = match serde_json::from_slice::<Heading>(text) {
             Ok(heading) => heading,
@@ -68,8 +68,8 @@ impl Report {
         serde_json::from_slice(text).map_err(ReportError::Content)
     }
 
-    /// The fields of the text that this report was read from which it does not have, as `layers[2].colour`: a later tool may have
-    /// written them.
+    /// Fields of the text that this version of the report does not have, as `layers[2].colour`: a later tool may have written
+    /// them.
     #[must_use]
     pub fn unread(&self, text: &[u8]) -> Vec<String> {
         let mut found = Vec::new();
@@ -80,7 +80,7 @@ impl Report {
     }
 }
 
-/// Finds the fields of `given` that `own` lacks.
+/// Collects the fields of `given` that `own` lacks.
 fn missing(given: &Value, own: &Value, path: &str, found: &mut Vec<String>) {
     match (given, own) {
         (Value::Object(given), Value::Object(own)) => {
@@ -88,7 +88,7 @@ fn missing(given: &Value, own: &Value, path: &str, found: &mut Vec<String>) {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 match own.get(key) {
                     Some(own) => missing(value, own, &path, found),
-                    // A part that may be left out, and is null.
+                    // An optional part that is null.
                     None if value.is_null() => {}
                     None => found.push(path),
                 }
@@ -110,7 +110,7 @@ struct Outline {
     depth: usize,
 }
 
-/// Levels with a line for each member: the report, its lists and sections, the layers' members.
+/// Levels with one line per member: the report, its lists and sections, the layers' members.
 const INDENTED: usize = 3;
 
 impl Outline {

@@ -1,7 +1,7 @@
-//! What a run did: time, work and traffic of the machine and of every layer.
+//! The report of a run: time, work and traffic of the machine and of every layer.
 //!
-//! A report is a function of program, inputs and machine alone; the host's speed is not in it. `docs/report.md`
-//! describes its JSON form, and a test holds that every field is in there.
+//! A report is a function of program, inputs and machine alone; it does not contain the host's speed.
+//! `docs/report.md` describes its JSON form, and a test checks that it covers every field.
 
 mod json;
 mod recorder;
@@ -19,7 +19,7 @@ pub use json::ReportError;
 pub(crate) use recorder::{Recorder, Unit, layer_of};
 pub use timeline::{SramRow, TaskRow, Timeline, TimelineRecorder};
 
-/// Cycles in which something had to wait, by reason.
+/// Stall cycles by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stalls {
     /// Idle engines whose next task waited for the producers of a barrier.
@@ -61,14 +61,14 @@ pub struct Elapsed {
     pub dpu: u64,
     /// A vector engine works, and no DPU.
     pub vec: u64,
-    /// Only DMA engines work: transfers that nothing hides.
+    /// Only DMA engines work: exposed transfers.
     pub dma: u64,
     /// No engine works: dispatch, barriers, start-up.
     pub idle: u64,
 }
 
 impl Elapsed {
-    /// All of it.
+    /// The total.
     #[must_use]
     pub fn total(&self) -> u64 {
         [self.dpu, self.vec, self.dma, self.idle].into_iter().fold(0, u64::saturating_add)
@@ -91,13 +91,13 @@ pub struct Work {
     pub busy: Busy,
     /// Cycles lost, by reason.
     pub stalls: Stalls,
-    /// Multiply-accumulates with plain or high-precision weights, taps in the padding included.
+    /// Multiply-accumulates with plain or high-precision weights, padding taps included.
     pub macs_high: u64,
     /// Multiply-accumulates with low members of packed weights.
     pub macs_low: u64,
     /// Bytes moved.
     pub bytes: Traffic,
-    /// Everything else that costs energy.
+    /// All other events that cost energy.
     pub events: Events,
     /// Energy, in femtojoules.
     pub energy_fj: Energy,
@@ -129,7 +129,7 @@ impl Work {
         }
     }
 
-    /// Adds the work of a task, `low` of whose multiply-accumulates were those of low members.
+    /// Adds the work of a task, including `low` low multiply-accumulates.
     pub(crate) fn add_cost(&mut self, cost: &Cost, low: u64) {
         let Counts { macs_high, macs_low, bytes, events, cycles: _ } = cost.counts(low);
         self.macs_high = self.macs_high.saturating_add(macs_high);
@@ -138,7 +138,7 @@ impl Work {
         self.events.add(&events);
     }
 
-    /// What energy is made of.
+    /// The counts that energy is computed from.
     pub(crate) fn counts(&self) -> Counts {
         Counts {
             macs_high: self.macs_high,
@@ -185,7 +185,7 @@ pub struct LayerReport {
     pub work: Work,
 }
 
-/// Where the program comes from and how large it is.
+/// Origin and size of the program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramReport {
     /// The tool that made the program, with its version.
@@ -203,7 +203,7 @@ pub struct ProgramReport {
 }
 
 impl ProgramReport {
-    /// What there is to say of a program.
+    /// The description of a program.
     #[must_use]
     pub fn of(program: &Program) -> ProgramReport {
         ProgramReport {
@@ -234,8 +234,7 @@ pub struct Report {
     pub machine_parameters: BTreeMap<Cow<'static, str>, u64>,
     /// The program.
     pub program: ProgramReport,
-    /// Samples that were run. Every one of them takes the same time, and all figures are those of one; 0 if nothing was
-    /// executed.
+    /// Number of samples run. All take the same time, and all figures are those of one; 0 if nothing was executed.
     pub samples: u64,
     /// Clock in MHz.
     pub clock_mhz: u32,
@@ -243,7 +242,7 @@ pub struct Report {
     pub cycles: u64,
     /// The same in milliseconds at the machine's clock.
     pub milliseconds: f64,
-    /// Cycles that the same tasks would take one after the other: dispatch included, no two at a time.
+    /// Cycles of the same tasks without overlap, dispatch included.
     pub serial_cycles: u64,
     /// Engines of the machine.
     pub engines: Vec<EngineReport>,
@@ -251,15 +250,15 @@ pub struct Report {
     pub total: Work,
     /// Layers in program order.
     pub layers: Vec<LayerReport>,
-    /// Every task and every buffer in time, if that was recorded.
+    /// Every task and every buffer over time, if recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeline: Option<Timeline>,
 }
 
 impl Report {
-    /// What the JSON form calls itself.
+    /// The schema name of the JSON form.
     pub const SCHEMA: &'static str = strum_cli::json::REPORT.name;
-    /// Version of the JSON form: another one means that a field has changed its meaning or gone.
+    /// Version of the JSON form: incremented when a field changes its meaning or is removed.
     pub const VERSION: u32 = strum_cli::json::REPORT.version;
 
     /// The report of a finished run.

@@ -7,7 +7,7 @@ use dpu_isa::{Machine, Program};
 
 use super::{Elapsed, LayerReport, Work};
 
-/// Kinds of engines, the one that a cycle counts for first.
+/// Kinds of engines, in order of precedence for attributing a cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Unit {
     Dpu,
@@ -35,7 +35,7 @@ impl Recorder {
         &mut self.layers[place].0
     }
 
-    /// A task of instruction `index` runs from `start` to `end`; starts come in order.
+    /// A task of instruction `index` runs from `start` to `end`; starts are in order.
     pub(crate) fn span(&mut self, program: &Program, index: usize, unit: Unit, start: u64, end: u64) {
         let layer = self.place(program, index);
         self.sweep.advance(start, &mut self.layers);
@@ -49,7 +49,7 @@ impl Recorder {
         layer_of(program, index).unwrap_or(self.layers.len() - 1)
     }
 
-    /// The layers' reports and their sum, of a run on this machine that took so many cycles.
+    /// The layers' reports and their sum, for a run on this machine of this many cycles.
     pub(crate) fn finish(
         mut self,
         program: &Program,
@@ -98,13 +98,13 @@ struct Active {
     layer: usize,
 }
 
-/// Goes through the time once and attributes every cycle.
+/// Sweeps over time once and attributes every cycle.
 #[derive(Debug, Default)]
 struct Sweep {
     at: u64,
-    /// At most one for each engine, in order of their starts.
+    /// At most one per engine, in start order.
     active: Vec<Active>,
-    /// Idle cycles that belong to whoever works next.
+    /// Idle cycles, attributed to the next engine to work.
     idle: u64,
     /// The layer of the last task.
     last: usize,
@@ -139,7 +139,7 @@ impl Sweep {
         self.active.push(task);
     }
 
-    /// Idle cycles so far belong to this layer.
+    /// Attributes the idle cycles so far to this layer.
     fn settle(&mut self, layer: usize, layers: &mut Layers) {
         let idle = &mut layers[layer].0.elapsed.idle;
         *idle = idle.saturating_add(std::mem::take(&mut self.idle));

@@ -1,6 +1,6 @@
-//! A report for a person: the totals in a few lines, or the table of layers.
+//! A report as text: the totals in a few lines, or the table of layers.
 //!
-//! Everything printed is in the report; nothing is computed here but shares.
+//! Everything printed is in the report; only shares are computed here.
 
 use std::fmt;
 
@@ -38,7 +38,7 @@ impl Report {
     }
 }
 
-/// A table of layers, engines and totals; at most 120 columns wide as long as numbers are those of real networks.
+/// A table of layers, engines and totals; at most 120 columns wide for the numbers of real networks.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = table();
@@ -86,7 +86,7 @@ const NUMBERS: [&str; COLUMNS - 2] = [
 ];
 const EXPLANATION: &str = "cycles of the run by what they go to; dpu, vec and dma may be busy at the same time; \
                            bytes read and written";
-/// Most characters of a name: what is longer loses its middle.
+/// Maximum characters of a name: longer ones are shortened in the middle.
 const NAME: usize = 20;
 
 fn table() -> Table {
@@ -100,7 +100,7 @@ fn row(name: &str, op: &str, all_cycles: u64, w: &Work) -> [String; COLUMNS] {
         [cycles, w.busy.dpu, w.busy.vec, w.busy.dma0.saturating_add(w.busy.dma1), w.stalls.barrier_wait];
     let [cycles_text, dpu, vec, dma, wait] = exact.map(|n| n.to_string());
     let kilobytes = |a: u64, b: u64| decimals(a.saturating_add(b) as f64 / 1e3, 1);
-    // The dialect of an operation says nothing here.
+    // The dialect prefix of an operation is redundant here.
     let op = op.rsplit('.').next().unwrap_or(op);
     [
         shortened(name, NAME),
@@ -119,13 +119,13 @@ fn row(name: &str, op: &str, all_cycles: u64, w: &Work) -> [String; COLUMNS] {
     ]
 }
 
-/// With so many decimals, or two less from 1000 on.
+/// With this many decimals, or two fewer from 1000 on.
 fn decimals(value: f64, count: usize) -> String {
     let count = if value < 1e3 { count } else { count.saturating_sub(2) };
     format!("{value:.count$}")
 }
 
-/// Where the energy went, part by part.
+/// Energy by part.
 fn shares(energy: &Energy) -> String {
     let rest = [
         ("PE", energy.pe),
@@ -141,7 +141,7 @@ fn shares(energy: &Energy) -> String {
     if list.is_empty() { "nothing counted".to_owned() } else { list.join(", ") }
 }
 
-/// One decimal; `-` of nothing.
+/// One decimal; `-` if undefined.
 fn percent(part: u64, whole: u64) -> String {
     if whole == 0 { "-".to_owned() } else { format!("{:.1}", part as f64 * 100.0 / whole as f64) }
 }

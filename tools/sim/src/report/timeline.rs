@@ -1,6 +1,6 @@
-//! The optional part of a report that says when everything happened.
+//! The optional part of a report with the time of every event.
 //!
-//! Rows are in the order of their starts, and written as arrays: a network has thousands of them.
+//! Rows are in start order, and written as arrays: a network has thousands of them.
 
 use dpu_isa::Program;
 use serde::{Deserialize, Serialize};
@@ -15,11 +15,11 @@ use crate::sram_map::SramMap;
 pub struct TaskRow {
     /// Position in the instruction stream.
     pub index: u64,
-    /// Place in [`Timeline::mnemonics`].
+    /// Index into [`Timeline::mnemonics`].
     pub mnemonic: u64,
-    /// Place in the report's engines.
+    /// Index into the report's engines.
     pub engine: u64,
-    /// Place in the report's layers.
+    /// Index into the report's layers.
     pub layer: u64,
     /// First cycle.
     pub start: u64,
@@ -58,11 +58,11 @@ pub struct SramRow {
     pub lo: u64,
     /// One past the last byte.
     pub hi: u64,
-    /// When the first task that writes it starts.
+    /// Start of the first task that writes it.
     pub start: u64,
-    /// When the last task that touches it ends, before the bytes are written anew.
+    /// End of the last task that touches it before the bytes are overwritten.
     pub end: u64,
-    /// The layer that wrote it: a place in the report's layers.
+    /// The layer that wrote it: an index into the report's layers.
     pub layer: u64,
 }
 
@@ -78,7 +78,7 @@ impl From<SramRow> for [u64; 6] {
     }
 }
 
-/// Every task and every buffer, in time.
+/// Every task and every buffer over time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeline {
     /// Mnemonics that occur.
@@ -103,7 +103,7 @@ impl<'p> TimelineRecorder<'p> {
         TimelineRecorder { program, timeline: Timeline::default(), map: SramMap::default() }
     }
 
-    /// What was recorded.
+    /// The recorded timeline.
     #[must_use]
     pub fn finish(self) -> Timeline {
         let Self { mut timeline, map, .. } = self;

@@ -1,7 +1,7 @@
-//! A small hand-made compiler for one convolution, so that whole programs can be run, broken and measured.
+//! A minimal compiler for one convolution, to run, break and measure whole programs.
 //!
 //! Tiles of output rows, two buffers for activations and results, loads on the first DMA engine and stores on the
-//! second: the shape that real programs have.
+//! second: the structure of real programs.
 
 #![allow(dead_code, reason = "each test uses a part")]
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
@@ -42,7 +42,7 @@ impl Conv {
         (0..self.row() * u64::from(self.size)).map(|i| noise(i) as u8).collect()
     }
 
-    /// What the program should compute.
+    /// The expected outputs of the program.
     pub(crate) fn expected(&self) -> Vec<u8> {
         let (input, (_, weights)) = (self.input(), weights(self));
         let (n, ic, oc) = (self.size as i32, self.in_c as usize, self.out_c as usize);
@@ -109,7 +109,7 @@ fn weights(conv: &Conv) -> (Vec<u8>, Vec<i32>) {
     (bytes, values)
 }
 
-/// Where things lie.
+/// The memory layout.
 pub(crate) struct Layout {
     pub(crate) weights: u64,
     pub(crate) table: u64,
@@ -139,7 +139,7 @@ pub(crate) fn stored(i: u32) -> u64 {
 /// The barrier of the constants.
 pub(crate) const CONSTS: u64 = 1;
 
-/// A plain copy of `bytes` bytes.
+/// A contiguous copy of `bytes` bytes.
 pub(crate) fn copy(engine: u8, src: MemAddr, dst: MemAddr, bytes: u64, wait: u64, post: u64) -> Instr {
     DmaCopy {
         wait,
@@ -203,7 +203,7 @@ pub(crate) fn program(conv: &Conv) -> Program {
     }
 }
 
-/// [`program`] twice, on a machine with two tiles: the second tile computes the same into an output of its own.
+/// [`program`] twice, on a machine with two tiles: the second tile computes the same into a separate output.
 pub(crate) fn two_tiles(conv: &Conv) -> Program {
     let mut program = program(conv);
     let (first, barriers) = (program.instrs.len() - 1, 1 + 3 * conv.tiles);

@@ -1,13 +1,13 @@
-//! The rules of the Chrome Trace Event format, written down from its description.
+//! The rules of the Chrome Trace Event format, written from its description.
 //!
-//! They know nothing of the writer: event phases with their required members, times in microseconds, tracks that are
-//! named, slices that nest, counters that are numbers.
+//! They are independent of the writer: event phases with their required members, times in microseconds, tracks that
+//! are named, slices that nest, counters that are numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-/// A number that is a time: not negative.
+/// A non-negative number: a time.
 fn time(event: &Map<String, Value>, field: &str) -> Result<f64, String> {
     let value = event.get(field).and_then(Value::as_f64);
     value.filter(|t| *t >= 0.0).ok_or_else(|| format!("'{field}' is no time: {event:?}"))
@@ -21,7 +21,7 @@ fn text<'v>(event: &'v Map<String, Value>, field: &str) -> Result<&'v str, Strin
     event.get(field).and_then(Value::as_str).ok_or_else(|| format!("'{field}' is no string: {event:?}"))
 }
 
-/// What was found on the way.
+/// Collected while checking.
 #[derive(Default)]
 pub(crate) struct Found {
     /// Names by process, and by process and thread.

@@ -17,7 +17,7 @@ use crate::error::Fault;
 use crate::kernel::{Kernel, Operands, Taps, Vectorize};
 use crate::memory::{self, Memory};
 
-/// Fewest products of a tile that threads share: some microseconds of one thread.
+/// Minimum number of products of a tile that threads share: some microseconds of one thread.
 const SHARED_PRODUCTS: u64 = if cfg!(test) { 1 } else { 1 << 20 };
 
 /// Fewest values of a copy that they share.

@@ -1,6 +1,6 @@
-//! Convolution by its plain definition: the golden path, which the kernels are compared with.
+//! Convolution by its plain definition: the golden path, the reference for the kernels.
 //!
-//! A tile is computed as a product of matrices: patches of activations, less their zero point, against decoded weight
+//! A tile is computed as a product of matrices: patches of activations, less their zero point, times decoded weight
 //! sets. Padding is a patch value of 0. Depthwise goes channel by channel instead.
 
 use dpu_isa::{ConvInv, ConvVar, Dtype, Space, WeightEntry};
@@ -11,10 +11,10 @@ use crate::error::Fault;
 use crate::memory::{self, Memory};
 use crate::weights::Decoder;
 
-/// Most decoded weights and patch values held at once, unless a single set is larger.
+/// Maximum number of decoded weights and patch values held at once, unless a single set is larger.
 const WEIGHTS: usize = 8 << 20;
 const PATCHES: usize = 64 << 10;
-/// Most sums held at once, unless one pixel has more.
+/// Maximum number of sums held at once, unless one pixel has more.
 const SUMS: usize = 256 << 10;
 
 /// A variant about to be computed.
@@ -23,12 +23,12 @@ pub(super) struct Tile<'a> {
     pub(super) var: &'a ConvVar,
     pub(super) decoder: &'a Decoder,
     pub(super) entries: &'a [WeightEntry],
-    /// Absent when partial sums are left.
+    /// Absent when partial sums are written.
     pub(super) ppe: Option<&'a Ppe>,
 }
 
 impl Tile<'_> {
-    /// Every output channel sees every input channel. Returns the low multiply-accumulates.
+    /// Every output channel reads every input channel. Returns the low multiply-accumulates.
     pub(super) fn dense(&self, memory: &mut Memory, scratch: &mut Scratch) -> Result<u64, Fault> {
         let var = self.var;
         let channels = var.out_c as usize;
@@ -87,7 +87,8 @@ impl Tile<'_> {
         Ok(low)
     }
 
-    /// Copies the patches of some pixels into rows of `k`: taps in the padding are 0, the rest less the zero point.
+    /// Copies the patches of some pixels into rows of `k`: taps in the padding are 0, the others are less the zero
+    /// point.
     fn gather(
         &self,
         sram: &[u8],
@@ -156,7 +157,7 @@ impl Tile<'_> {
         before(0)..before(i128::from(var.in_w))
     }
 
-    /// The sums that the accumulation starts from.
+    /// The initial sums of the accumulation.
     fn start_sums(
         &self,
         sram: &[u8],
@@ -175,7 +176,7 @@ impl Tile<'_> {
         Ok(())
     }
 
-    /// Stores the sums as they are, or as results.
+    /// Stores the sums unprocessed, or as results.
     fn finish(
         &self,
         sram: &mut [u8],
@@ -207,7 +208,7 @@ impl Tile<'_> {
         u64::from(self.var.psum) + 4 * (pixel * u64::from(self.var.out_c) + channel as u64)
     }
 
-    /// Output channel `oc` sees input channel `oc / m` only. Returns the low multiply-accumulates.
+    /// Output channel `oc` reads only input channel `oc / m`. Returns the low multiply-accumulates.
     pub(super) fn depthwise(&self, memory: &mut Memory, scratch: &mut Scratch) -> Result<u64, Fault> {
         let (inv, var) = (self.inv, self.var);
         let channels = var.out_c as usize;

@@ -1,7 +1,7 @@
 //! Weight sets and tables, prepared for a kernel once and used as long as memory holds the same bytes.
 //!
-//! A prepared layer keeps the bytes that it was made from and is used only after they have been compared with those in
-//! memory: it is what decoding would give, whatever the program did in between.
+//! A prepared layer keeps the bytes that it was made from and is used only after comparing them with those in memory:
+//! it equals what decoding would give, whatever the program did in between.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,20 +18,21 @@ use crate::kernel::{Blocks, Kernel, Operands, PanelMut, Panels};
 use crate::memory;
 use crate::weights::Decoder;
 
-/// Most bytes of prepared layers that are kept, and the part of what memory there is left that they may take.
+/// Maximum size of the prepared layers that are kept, and the share of the available memory that they may
+/// take.
 const MAX_BYTES: u64 = 2 << 30;
 const SHARE: u64 = 4;
 
-/// A layer's weights and table as a kernel takes them.
+/// A layer's weights and table in a kernel's form.
 #[derive(Debug)]
 pub(crate) struct Layer {
-    /// The layer and the shape that it was made for.
+    /// The layer and the shape that it was prepared for.
     inv: ConvInv,
     shape: Shape,
     table: Vec<u8>,
-    /// Runs of packed bytes: start relative to the variant's `weights`, and the bytes.
+    /// Contiguous packed bytes: start relative to the variant's `weights`, and the bytes.
     packed: Vec<(u64, Vec<u8>)>,
-    /// Low members of one pixel.
+    /// Low members per pixel.
     pub(super) low: u64,
     pub(super) channels: Channels,
     pub(super) weights: Prepared,
@@ -42,11 +43,11 @@ pub(crate) struct Layer {
 pub(super) enum Prepared {
     /// For [`Kernel::block`].
     Panels(Panels),
-    /// Depthwise: `[tap][channel]` less the zero point, and what the sums of each channel start from.
+    /// Depthwise: `[tap][channel]` less the zero point, and the initial sum of each channel.
     Taps(Vec<i16>, Vec<i32>),
 }
 
-/// What, besides the invariant, a prepared layer depends on.
+/// The inputs of a prepared layer besides the invariant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Shape {
     in_c: u32,
@@ -61,9 +62,9 @@ impl Shape {
     }
 }
 
-/// The invariant as far as a prepared layer depends on it, to be compared with others': every field that must not count has a constant
-/// value. Those are where the layer runs and how the array shares it, where its windows lie, and the table that follows. A field that is
-/// new in the instruction counts until it is named here.
+/// The invariant as far as a prepared layer depends on it, for comparison: every irrelevant field has a constant value. These are where
+/// the layer runs and how the array shares it, where its windows lie, and the table that follows. A new field of the instruction is
+/// relevant until it is named here.
 fn relevant(inv: &ConvInv) -> ConvInv {
     ConvInv {
         tile: 0,
@@ -71,7 +72,8 @@ fn relevant(inv: &ConvInv) -> ConvInv {
         stride_y: 1,
         stride_x: 1,
         dilation_y: 1,
-        // Whether it is 1 decides the order of the weights: only then the taps of a row are one run (`runs_of`).
+        // Whether it is 1 decides the order of the weights: only then the taps of a row are contiguous
+        // (`runs_of`).
         dilation_x: inv.dilation_x.min(2),
         lut: false,
         lut_addr: 0,
@@ -104,7 +106,7 @@ impl Layer {
             match packed.last_mut() {
                 Some((start, run)) if *start + run.len() as u64 == offset => run.extend_from_slice(set),
                 Some(_) | None => {
-                    // Mostly, all sets follow each other.
+                    // In most cases all sets are contiguous.
                     let all = if packed.is_empty() { set.len().saturating_mul(sets) } else { set.len() };
                     let mut run = Vec::with_capacity(all.min(sram.len()));
                     run.extend_from_slice(set);
@@ -130,13 +132,13 @@ impl Layer {
             && self.packed.iter().all(|(offset, bytes)| same(u64::from(var.weights) + offset, bytes))
     }
 
-    /// Whether the variant has this layer's table, and so reads and writes the same addresses.
+    /// Whether the variant has this layer's table, and so accesses the same addresses.
     fn has_table_of(&self, inv: &ConvInv, var: &ConvVar, sram: &[u8]) -> bool {
         let table = memory::slice(sram, u64::from(var.table), self.table.len() as u64);
         self.shape == Shape::of(var) && self.inv == relevant(inv) && table.is_ok_and(|t| t == self.table)
     }
 
-    /// Bytes that the layer takes on the host.
+    /// Host memory of the layer in bytes.
     fn size(&self) -> usize {
         let packed: usize = self.packed.iter().map(|(_, bytes)| bytes.len()).sum();
         let weights = match &self.weights {
@@ -147,21 +149,21 @@ impl Layer {
     }
 }
 
-/// Buffers for one weight set, and how the sets with a certain code shift are read.
+/// Buffers for one weight set, and the decoder for sets with a given code shift.
 struct Sets {
     words: Vec<i16>,
     bytes: Vec<i8>,
     blocks: Option<(u8, Option<Blocks>)>,
 }
 
-/// Where the weights of a layer come from.
+/// The source of a layer's weights.
 struct Source<'a> {
     kernel: Kernel,
     inv: &'a ConvInv,
     var: &'a ConvVar,
     sram: &'a [u8],
     decoder: &'a Decoder,
-    /// Bytes of a set.
+    /// Bytes per set.
     bytes: u64,
 }
 
@@ -170,14 +172,14 @@ impl Source<'_> {
         memory::slice(self.sram, u64::from(self.var.weights) + u64::from(entry.weight_offset), self.bytes)
     }
 
-    /// One set for each output channel, on so many threads of the current pool.
+    /// One set per output channel, on this many threads of the current pool.
     fn panels(&self, threads: usize, entries: &[WeightEntry]) -> Result<(u64, Prepared), Fault> {
         let (runs, run) = runs_of(self.inv, self.var);
         let mut panels = Panels::new(self.kernel, entries.len(), runs, run);
         let sets = || Sets { words: vec![0; runs * run], bytes: vec![0; runs * run], blocks: None };
         let fill = |sets: &mut Sets, mut panel: PanelMut<'_>| self.fill(entries, runs, &mut panel, sets);
         let parts = panels.parts_mut();
-        // Of several faults, the first is named.
+        // Of several faults, the first is reported.
         let low: Vec<Result<u64, Fault>> = if threads > 1 && parts.len() > 1 {
             parts.into_par_iter().map_init(sets, fill).collect()
         } else {
@@ -227,7 +229,7 @@ impl Source<'_> {
         Ok(low)
     }
 
-    /// Decodes a set to the bytes that are stored, zero point included. Returns its low members.
+    /// Decodes a set to stored bytes, zero point included. Returns its low members.
     fn decode_bytes(&self, entry: &WeightEntry, sets: &mut Sets) -> Result<u64, Fault> {
         let Sets { words, bytes, blocks } = sets;
         let set = self.set(entry)?;
@@ -267,31 +269,31 @@ impl Source<'_> {
     }
 }
 
-/// What a convolution of a recorded run did.
+/// How a convolution of a recorded run was computed.
 #[derive(Clone, Debug)]
 pub(crate) enum Trace {
     /// It used a layer.
     Layer(Arc<Layer>),
-    /// It kept nothing; whether its weights were dense.
+    /// It cached nothing; whether its weights were dense.
     Plain {
-        /// Any bytes are dense weights.
+        /// Any bytes are legal dense weights.
         dense: bool,
     },
 }
 
-/// What a repeated run knows of a convolution.
+/// What a replay knows of a convolution.
 #[derive(Clone, Debug)]
 pub(crate) enum Expected {
     /// It has this layer.
     Certain(Arc<Layer>),
     /// It has this layer if memory holds the same bytes.
     Likely(Arc<Layer>),
-    /// Its weights are decoded again, and that changes no address.
+    /// Its weights are decoded again, which changes no address.
     Plain,
 }
 
 impl Expected {
-    /// What follows from a recorded run and from what is constant; `None` if nothing is certain enough.
+    /// Derived from a recorded run and from what is constant; `None` if nothing is certain.
     pub(crate) fn of(trace: &Trace, constant: Constancy) -> Option<Expected> {
         match trace {
             Trace::Layer(layer) if constant.table && constant.weights => {
@@ -305,21 +307,21 @@ impl Expected {
     }
 }
 
-/// Prepared layers, by where their variants find them.
+/// Prepared layers, by the addresses that their variants use.
 #[derive(Debug, Default)]
 pub(crate) struct Layers {
     known: BTreeMap<[u32; 6], Vec<Arc<Layer>>>,
     bytes: u64,
     claims: Vec<Claim>,
-    /// What all convolutions so far have done.
+    /// The trace of all convolutions so far.
     trace: Vec<Trace>,
-    /// The recorded run that is repeated, if one is, and how many of its convolutions have come.
+    /// The recorded run being replayed, if any, and how many of its convolutions have been executed.
     expected: Option<(Arc<[Expected]>, usize)>,
     surprised: bool,
 }
 
 impl Layers {
-    /// The layer of a variant, prepared on so many threads of the current pool.
+    /// The layer of a variant, prepared on this many threads of the current pool.
     ///
     /// # Errors
     /// When table or weights are illegal.
@@ -372,7 +374,7 @@ impl Layers {
         Ok(layer)
     }
 
-    /// A convolution went another way.
+    /// A convolution diverged from the recording.
     pub(super) fn skip(&mut self, inv: &ConvInv) {
         match &mut self.expected {
             Some((all, next)) => {
@@ -383,12 +385,12 @@ impl Layers {
         }
     }
 
-    /// What all convolutions did, in their order.
+    /// The trace of all convolutions, in order.
     pub(crate) fn take_trace(&mut self) -> Vec<Trace> {
         std::mem::take(&mut self.trace)
     }
 
-    /// From now on, these should come.
+    /// The convolutions expected from now on.
     pub(crate) fn expect(&mut self, all: &Arc<[Expected]>) {
         self.expected = Some((Arc::clone(all), 0));
         self.surprised = false;

@@ -1,7 +1,7 @@
 //! `conv_inv` and `conv_var`: convolution and depthwise convolution.
 //!
-//! What a variant may read and write is announced here; it is computed by [`fast`], with the host's best instructions, or by
-//! [`golden`], plainly.
+//! The accesses of a variant are announced here; it is computed by [`fast`], with the host's best instructions, or by
+//! [`golden`], the plain definition.
 
 mod fast;
 mod golden;
@@ -28,11 +28,12 @@ use crate::region::{Region, Steps, window_steps};
 use crate::storage::Zeros;
 use crate::weights::Decoder;
 
-/// Most weights of a set, and most output channels: far beyond any SRAM in use, and within the host's memory.
+/// Maximum number of weights of a set, and of output channels: far beyond any SRAM in use, and within the
+/// host's memory.
 const MAX_SET: u64 = 1 << 28;
 const MAX_CHANNELS: u32 = 1 << 24;
 
-/// Buffers that live on from task to task.
+/// Buffers reused from task to task.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     /// Decoded weight sets.
@@ -132,7 +133,7 @@ impl SkipsZeros for ConvVar {
         Ok(Roles {
             acts: zero(inv.in_zp).filter(|_| skips),
             weights: zero(inv.wt_zp).filter(|_| skips && dense),
-            // The ODU leaves out zeros whatever the PEs do.
+            // The ODU omits zeros whatever the PEs do.
             results: inv.method.low_work() == LowWork::Nothing && !self.acc_out && inv.out_dtype == Dtype::I8,
             copies: false,
         })
@@ -150,8 +151,8 @@ impl SkipsZeros for ConvVar {
     }
 }
 
-/// Number and length of the runs that a weight set is packed in: neighbouring taps of a row are one run, unless dilation
-/// parts them.
+/// Number and length of the runs that a weight set is packed in: adjacent taps of a row form one run, unless dilation
+/// separates them.
 fn runs_of(inv: &ConvInv, var: &ConvVar) -> (usize, usize) {
     let (kh, kw, in_c) = (usize::from(var.kernel_h), usize::from(var.kernel_w), var.in_c as usize);
     if inv.dilation_x == 1 || kw == 1 { (kh, kw * in_c) } else { (kh * kw, in_c) }
@@ -172,7 +173,7 @@ fn decode_set(
     decoder.decode(packed, channels as usize, shift, out)
 }
 
-/// Refuses a schedule that the PE array cannot follow.
+/// Refuses a schedule that the PE array cannot execute.
 fn check_schedule(inv: &ConvInv, machine: &Machine) -> Result<(), Fault> {
     let parts = [inv.sched_oc, inv.sched_oy, inv.sched_ox, inv.sched_ic];
     let pes = parts.iter().fold(1u64, |n, &p| n.saturating_mul(u64::from(p)));
@@ -188,11 +189,11 @@ fn check_schedule(inv: &ConvInv, machine: &Machine) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Refuses a variant whose decoded weights would not fit the host.
+/// Refuses a variant whose decoded weights would exceed the host's memory.
 fn check_size(inv: &ConvInv, var: &ConvVar) -> Result<(), Fault> {
     let channels = if inv.depthwise { var.out_c } else { var.in_c };
     let weights = (u64::from(var.kernel_h) * u64::from(var.kernel_w)).saturating_mul(u64::from(channels));
-    // Decoded weights have two bytes.
+    // Decoded weights take two bytes.
     let most = MAX_SET.min(budget::limit() / 16);
     if weights > most || var.out_c > MAX_CHANNELS {
         let out = var.out_c;
@@ -203,7 +204,7 @@ fn check_size(inv: &ConvInv, var: &ConvVar) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Reads all weight sets; sets that follow each other are one access.
+/// Reads all weight sets; contiguous sets are one access.
 fn touch_weights(
     var: &ConvVar,
     inv: &ConvInv,
@@ -296,7 +297,7 @@ pub(super) fn touch_window(gate: &mut Gate<'_>, memory: &Memory, window: &Window
     Ok(())
 }
 
-/// What a variant leaves behind, and where.
+/// Results of a variant, and their destination.
 pub(super) struct Results {
     pub(super) acc_in: bool,
     pub(super) acc_out: bool,

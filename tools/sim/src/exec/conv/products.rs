@@ -1,9 +1,9 @@
-//! The inner loops of convolution: everything that is worth a faster version, behind two functions.
+//! The inner loops of convolution: all code worth optimizing, behind two functions.
 //!
-//! Both work on plain slices and know nothing of instructions or memories, so that another implementation
-//! (wider vectors, threads) replaces them without touching the rest. Sums wrap at 32 bits, in any order.
+//! Both work on plain slices and do not depend on instructions or memories, so that another implementation
+//! (wider vectors, threads) can replace them independently. Sums wrap at 32 bits, in any order.
 
-/// Length of a patch or weight set is a multiple of this; the padding is zero.
+/// Patch and weight set lengths are multiples of this; the padding is zero.
 pub(super) const LANES: usize = 16;
 
 /// `acc[pixel][channel] += Σ_i patches[pixel][i] · weights[channel][i]`.
@@ -29,7 +29,7 @@ fn add(sums: &mut [i32], more: [i32; 4]) {
     }
 }
 
-/// Four dot products that share the load of the patch. `set` holds four rows, one after the other.
+/// Four dot products that share the load of the patch. `set` holds four consecutive rows.
 fn dot4(patch: &[i16], set: &[i16]) -> [i32; 4] {
     let k = patch.len();
     let (ab, cd) = set.split_at(2 * k);
@@ -76,7 +76,7 @@ mod tests {
 
     use super::*;
 
-    /// Pixels, channels, products for each of both, and the two operands.
+    /// Pixels, channels, products per pixel and channel, and the two operands.
     fn operands() -> impl Strategy<Value = (usize, usize, usize, Vec<i16>, Vec<i16>)> {
         let values = |n: usize| vec(-383..=383i16, n);
         (1..=3usize, 1..=9usize, 1..=3usize).prop_flat_map(move |(pixels, channels, vectors)| {

@@ -1,22 +1,22 @@
-//! What a convolution takes on the host, from its fields alone: the same for every kernel, and on the golden path.
+//! Host steps of a convolution, from its fields alone: the same for every kernel, and on the golden path.
 
 use dpu_isa::{ConvInv, ConvVar};
 
 use super::fast::Plan;
 use crate::kernel::{Kernel, LANES};
 
-/// Multiply-accumulates of a step: of all channels, depthwise, and where only the golden path will do.
+/// Multiply-accumulates per step: of all channels, depthwise, and where only the golden path is possible.
 const DENSE: u64 = 256;
 const DEPTHWISE: u64 = 16;
 const PLAIN: u64 = 2;
-/// Weights that are decoded, and bytes of activations that are laid out, in a step.
+/// Weights decoded, and bytes of activations laid out, per step.
 const WEIGHTS: u64 = 8;
 const ACTS: u64 = 8;
 
-/// Steps of finding a row of taps of a pixel.
+/// Steps of locating a row of taps of a pixel.
 const ROW: u64 = 8;
 
-/// Steps of a variant, weights decoded anew; saturates.
+/// Steps of a variant, including decoding the weights; saturates.
 pub(super) fn of(inv: &ConvInv, var: &ConvVar) -> u64 {
     let product = |factors: &[u64]| factors.iter().fold(1, |n: u64, &f| n.saturating_mul(f));
     let [h, w, in_c, out_c] = [var.out_h, var.out_w, var.in_c, var.out_c].map(u64::from);
@@ -28,12 +28,12 @@ pub(super) fn of(inv: &ConvInv, var: &ConvVar) -> u64 {
     let macs = if inv.depthwise {
         product(&[pixels, taps, out_c.next_multiple_of(LANES as u64)]) / DEPTHWISE
     } else {
-        // Kernels take channels in groups.
+        // Kernels process channels in groups.
         let padded = product(&[pixels, taps, in_c.next_multiple_of(4), out_c.next_multiple_of(LANES as u64)]);
         padded / if Plan::new(Kernel::PORTABLE, inv, var).is_some() { DENSE } else { PLAIN }
     };
     let acts = product(&[u64::from(var.in_h), u64::from(var.in_w), in_c]).min(product(&[pixels, taps, in_c]));
-    // Every row of taps of a pixel is found anew, and every output is finished.
+    // Every row of taps of a pixel is located again, and every output is finished.
     let parts = [
         macs,
         weights / WEIGHTS,

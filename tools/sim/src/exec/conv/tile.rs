@@ -1,7 +1,7 @@
-//! The sums of a tile and their way to the memory: by one thread, or by several that share its outputs.
+//! Computes the sums of a tile and stores them: on one thread, or on several that share its outputs.
 //!
-//! Threads read the memory and write into buffers of their own, which are stored after all of them are done. So what a
-//! tile leaves depends in nothing on their number.
+//! Threads read the memory and write into private buffers, which are stored after all of them are done. So the results
+//! of a tile do not depend on the number of threads.
 
 use std::ops::Range;
 
@@ -33,7 +33,7 @@ pub(super) struct TileRun<'a> {
     pub(super) plan: &'a Plan<'a>,
     pub(super) layer: &'a Layer,
     pub(super) lut: Option<&'a Lut>,
-    /// Activations, taps and places; nothing here changes them.
+    /// Activations, taps and addresses; read-only here.
     pub(super) buffers: &'a Buffers,
 }
 
@@ -46,12 +46,12 @@ struct Share {
     bytes: Range<usize>,
 }
 
-/// Which channels the rows of a block of sums have.
+/// The channels of the rows of a block of sums.
 #[derive(Clone, Copy)]
 struct Part {
-    /// Sums of a row.
+    /// Sums per row.
     row: usize,
-    /// The first channel, and how many of them are real.
+    /// The first channel, and the number of real ones.
     first: usize,
     channels: usize,
 }
@@ -71,7 +71,7 @@ impl TileRun<'_> {
         Ok(())
     }
 
-    /// Computes the tile on so many threads of the current pool.
+    /// Computes the tile on this many threads of the current pool.
     pub(super) fn shared(
         &self,
         threads: usize,
@@ -94,7 +94,7 @@ impl TileRun<'_> {
         Ok(())
     }
 
-    /// Whether results lie apart from each other, so that the order in which they are stored does not count.
+    /// Whether results do not overlap, so that the order in which they are stored is irrelevant.
     pub(super) fn can_be_shared(&self) -> bool {
         let var = self.plan.var;
         let bytes = u64::from(var.out_c) * self.element() as u64;
@@ -103,7 +103,7 @@ impl TileRun<'_> {
         var.acc_out || pixels_apart && (var.out_h == 1 || u64::from(var.out_row) >= row)
     }
 
-    /// What one of so many threads does: some panels where there are few pixels, else some pixels.
+    /// The share of one of this many threads: some panels where there are few pixels, else some pixels.
     fn share(&self, number: usize, threads: usize) -> Share {
         const FEW_PIXELS: usize = 256;
         let cut = |n: usize| n * number / threads..n * (number + 1) / threads;
@@ -164,7 +164,7 @@ impl TileRun<'_> {
         }
     }
 
-    /// The pixels in blocks whose sums stay close to the core until they are stored.
+    /// The pixels in blocks whose sums stay in the core's cache until they are stored.
     fn blocks(&self, part: Part, pixels: Range<usize>) -> impl Iterator<Item = Range<usize>> {
         let block = match &self.layer.weights {
             Prepared::Panels(_) => self.plan.kernel.block_pixels(part.row / LANES),
@@ -228,8 +228,8 @@ impl TileRun<'_> {
         Ok(())
     }
 
-    /// Takes the sums of a block of pixels through the post-processing, or stores them as they are. `outs` is where the
-    /// pixels' results begin in `to`, and `start`, from there, those of the block's channels.
+    /// Post-processes the sums of a block of pixels, or stores them unprocessed. `outs` is where the pixels' results
+    /// begin in `to`, and `start`, from there, those of the block's channels.
     fn store(
         &self,
         to: &mut [u8],

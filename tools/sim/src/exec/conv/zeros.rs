@@ -1,5 +1,5 @@
-//! What a variant costs on a machine that skips zeros: bitmaps of its operands, read as the plain definition reads them,
-//! and what is left of them where they are stored.
+//! The cost of a variant on a machine that skips zeros: bitmaps of its operands, read as in the plain definition, and
+//! their zero-compressed sizes.
 
 use std::ops::Range;
 
@@ -13,24 +13,24 @@ use crate::memory::{self, Memory};
 use crate::storage::Zeros;
 use crate::weights::Decoder;
 
-/// Most bits of a bitmap, a host's 512 MiB.
+/// Maximum number of bits of a bitmap, 512 MiB on the host.
 const MAX_BITS: u64 = 1 << 32;
 
-/// What the cost of a variant depends on, as it was before the variant ran.
+/// The state before the variant ran that its cost depends on.
 #[derive(Debug)]
 pub(crate) struct Operands {
-    /// Which operands are not zero, if PEs skip pairs.
+    /// Which operands are non-zero, if PEs skip pairs.
     present: Option<Present>,
-    /// What is left out of activations, weights and results where they are stored.
+    /// The values omitted from activations, weights and results in storage.
     zeros: [Option<i8>; 3],
-    /// Rows, pixels and channels of the input, if zeros are left out of it.
+    /// Rows, pixels and channels of the input, if it is stored zero-compressed.
     image: Vec<u8>,
-    /// Weights of every output channel that are left, if zeros are left out.
+    /// Non-zero weights of every output channel, if they are stored zero-compressed.
     weights: Vec<u64>,
 }
 
 impl Operands {
-    /// Reads what the SRAM holds.
+    /// Reads the operands from SRAM.
     pub(super) fn read(
         inv: &ConvInv,
         var: &ConvVar,
@@ -53,7 +53,7 @@ impl Operands {
             for y in 0..u64::from(var.in_h) {
                 for x in 0..u64::from(var.in_w) {
                     let at = u64::from(var.act) + y * u64::from(var.act_row) + x * u64::from(var.act_pixel);
-                    // Pixels that no tap reads may lie beyond the memory; nobody counts them.
+                    // Pixels that no tap reads may lie beyond the memory; they are not counted.
                     match memory::slice(sram, at, var.in_c.into()) {
                         Ok(pixel) => operands.image.extend_from_slice(pixel),
                         Err(_) => operands.image.resize(operands.image.len() + var.in_c as usize, 0),
@@ -64,7 +64,7 @@ impl Operands {
         Ok(operands)
     }
 
-    /// The cost, once the memory has the results.
+    /// The cost, once the results are in memory.
     pub(super) fn cost(
         &self,
         inv: &ConvInv,
@@ -108,7 +108,7 @@ fn bitmap(rows: u64, var: &ConvVar, channels: u64) -> Result<Bitmap, Fault> {
     Ok(Bitmap::new(rows as usize, taps as usize, channels as usize))
 }
 
-/// Activations that are not the zero point; none in the padding.
+/// Activations that differ from the zero point; none in the padding.
 fn activations(inv: &ConvInv, var: &ConvVar, sram: &[u8]) -> Result<Bitmap, Fault> {
     let positions = u64::from(var.out_h) * u64::from(var.out_w);
     let (width, out_c) = (u64::from(var.out_w), u64::from(var.out_c));
@@ -143,7 +143,7 @@ fn activations(inv: &ConvInv, var: &ConvVar, sram: &[u8]) -> Result<Bitmap, Faul
     Ok(map)
 }
 
-/// Weights that are not the zero point.
+/// Weights that differ from the zero point.
 fn weights(inv: &ConvInv, var: &ConvVar, entries: &[WeightEntry], sram: &[u8]) -> Result<Bitmap, Fault> {
     let decoder = Decoder::new(inv)?;
     let taps = usize::from(var.kernel_h) * usize::from(var.kernel_w);

@@ -118,12 +118,12 @@ prop_compose! {
     }
 }
 
-/// What the table says of a channel: multiplier and shift, bias, shift of low codes.
+/// The table entries of a channel: multiplier and shift, bias, shift of low codes.
 type Channel = ((i32, u8), i32, Index);
 
 fn case() -> impl Strategy<Value = Case> {
     let channel = (scale(), select(&[0, 1000, -1000, 1 << 30, i32::MAX, i32::MIN]), any::<Index>());
-    // Channels repeat after a number that no kernel has lanes of.
+    // Channels repeat with a period that is not a lane count of any kernel.
     let channels = vec(channel, 17);
     let layers = layer().prop_flat_map(|inv| (Just(inv), tile(inv)));
     (layers, channels, [noise(), noise(), noise()]).prop_perturb(
@@ -211,7 +211,7 @@ impl Case {
         acc as i32
     }
 
-    /// The stored value that an accumulator becomes.
+    /// The stored value of an accumulator.
     fn result(&self, acc: i32, oc: usize) -> i32 {
         let (inv, entry) = (&self.inv, &self.entries[oc]);
         let mut v = acc.wrapping_add(entry.bias);

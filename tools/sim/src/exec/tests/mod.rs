@@ -20,19 +20,20 @@ fn apply_scale(value: i32, multiplier: i32, shift: u8, double: bool) -> i32 {
     ((i128::from(value) * i128::from(multiplier) + round) >> shift) as i32
 }
 
-/// A multiplier and shift, half of them as quantizers make them.
+/// A multiplier and shift, half of them as quantizers emit.
 fn scale() -> impl Strategy<Value = (i32, u8)> {
     prop_oneof![(1 << 30..=i32::MAX, 30..=50u8), (0..=i32::MAX, 2..=62u8)]
 }
 
-/// A clamp within a type, sometimes all of it.
+/// A clamp within a type, sometimes its whole range.
 fn clamp(dtype: Dtype) -> impl Strategy<Value = (i32, i32)> {
     let value = || dtype.min()..=dtype.max();
     let ends = (value(), value()).prop_map(|(a, b)| (a.min(b), a.max(b)));
     prop_oneof![Just((dtype.min(), dtype.max())), ends]
 }
 
-/// Any number of bytes, cheaply: a start and a step are random enough for arithmetic, once the ends are mixed in.
+/// Any number of bytes, cheaply: a start and a step are random enough for arithmetic, once the extremes are mixed
+/// in.
 #[derive(Clone, Copy, Debug)]
 struct Noise {
     start: u32,

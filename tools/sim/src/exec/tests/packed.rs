@@ -67,7 +67,7 @@ fn low_member(rng: &mut TestRng, inv: &ConvInv, shift: u8) -> (usize, u32, i32) 
 #[derive(Debug)]
 pub(super) struct Set {
     pub(super) bytes: Vec<u8>,
-    /// Before any zero point.
+    /// Before subtracting a zero point.
     pub(super) values: Vec<i32>,
     /// Its low members.
     pub(super) low: u64,

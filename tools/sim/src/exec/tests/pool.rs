@@ -1,4 +1,4 @@
-//! Pooling of random tiles against plain loops, and the corners of the divisor.
+//! Pooling of random tiles against plain loops, and the corner cases of the divisor.
 
 use dpu_isa::{Dtype, PoolInv, PoolMode, PoolVar};
 use proptest::prelude::*;
@@ -26,8 +26,8 @@ prop_compose! {
     }
 }
 
-/// Positions of a tile along an axis: input, origin, taps and outputs; of the window of which the taps may be a part, its
-/// first position and its taps, and the input that it sees.
+/// Positions of a tile along an axis: input, origin, taps and outputs; of the whole window, which may have more taps, the
+/// first position and the taps, and the input that it covers.
 #[derive(Clone, Copy, Debug)]
 struct Axis {
     input: u32,
@@ -89,7 +89,7 @@ prop_compose! {
     }
 }
 
-/// The value that one output should have; nothing where the machine must trap.
+/// The expected value of one output; nothing where the machine must trap.
 fn naive(inv: &PoolInv, var: &PoolVar, sram: &[u8], (oy, ox, c): (u32, u32, u32)) -> Option<i32> {
     let size = inv.dtype.bytes() as usize;
     let max = inv.mode == PoolMode::Max;
@@ -153,7 +153,7 @@ proptest! {
     }
 }
 
-/// Runs a tile and compares everything it leaves with plain loops over what there was before.
+/// Runs a tile and compares all results with plain loops over the previous contents.
 fn agrees(inv: &PoolInv, var: &PoolVar, core: &mut Core, before: &[u8]) {
     run_task(inv, core).unwrap();
     let done = run_task(var, core);

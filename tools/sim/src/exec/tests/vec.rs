@@ -32,11 +32,11 @@ fn round() -> impl Strategy<Value = Round> {
     select(&[Round::Single, Round::Double])
 }
 
-/// An operand: its type, how it lies in memory, and what is subtracted from it.
+/// An operand: its type, its memory layout, and its zero point.
 #[derive(Clone, Copy, Debug)]
 struct Operand {
     dtype: Dtype,
-    /// For each axis whose stride is not that of contiguous memory the stride in elements; 0 is a broadcast.
+    /// For each axis whose stride is not that of contiguous memory, the stride in elements; 0 is a broadcast.
     steps: [Option<u32>; 6],
     zp: i32,
 }
@@ -54,7 +54,7 @@ impl Operand {
     }
 }
 
-/// What becomes of a result.
+/// Post-processing of a result.
 #[derive(Clone, Copy, Debug)]
 struct Output {
     dtype: Dtype,
@@ -75,7 +75,7 @@ prop_compose! {
     }
 }
 
-/// A multiplier and shift that may be off, and how it rounds.
+/// A multiplier and shift that may be disabled, and the rounding.
 #[derive(Clone, Copy, Debug)]
 struct Scale {
     on: bool,
@@ -119,7 +119,7 @@ fn at(base: u32, index: &[u32; 6], strides: &[u32; 6]) -> usize {
     (base + index.iter().zip(strides).map(|(i, s)| i * s).sum::<u32>()) as usize
 }
 
-/// A core full of noise, and a copy of its SRAM.
+/// A core filled with noise, and a copy of its SRAM.
 fn core_of(noise: Noise) -> (Core, Vec<u8>) {
     let bytes = noise.bytes(128 << 10);
     (sram_filled(&bytes), bytes)
@@ -170,7 +170,8 @@ fn binary(op: BinaryOp, shift: u8, x: i32, y: i32) -> i32 {
 }
 
 prop_compose! {
-    /// A binary operator with both operands' and its own scale. Bytes side by side have loops of their own.
+    /// A binary operator with scales for both operands and for the result. Adjacent bytes have separate
+    /// loops.
     fn binary_case()(bytes in any::<bool>())(
         op in select(BinaryOp::ALL),
         mul_shift in prop_oneof![1 => Just(0), 2 => 0..=63u8],

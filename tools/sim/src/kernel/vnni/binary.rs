@@ -1,4 +1,4 @@
-//! Element-wise operators on bytes, scalings included, without a detour through memory.
+//! Element-wise operators on bytes, scalings included, entirely in registers.
 
 use std::arch::x86_64::{
     __m128i, __m512i, __mmask16, _mm_cvtsi64_si128, _mm_loadu_si128, _mm_mask_storeu_epi8,
@@ -19,7 +19,7 @@ use crate::numerics::Scale;
 struct Uniform {
     multiplier: __m512i,
     shift: __m128i,
-    /// What rounds products that are not negative, and those that are.
+    /// The rounding addends of non-negative products, and of negative ones.
     plus: __m512i,
     minus: __m512i,
 }
@@ -44,7 +44,7 @@ impl Uniform {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 pub(in crate::kernel) unsafe fn binary(memory: &mut [u8], at: [usize; 3], len: usize, x: &Binary) {
     let double = x.scales.iter().flatten().any(Scale::rounds_twice);
-    // SAFETY: the caller's promises are passed on.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         if double {
             rounded_binary::<true>(memory, at, len, x);
@@ -76,7 +76,7 @@ unsafe fn rounded_binary<const DOUBLE: bool>(memory: &mut [u8], at: [usize; 3], 
             BinaryOp::Mul => _mm512_mullo_epi32(a, b),
             BinaryOp::Max => _mm512_max_epi32(a, b),
             BinaryOp::Min => _mm512_min_epi32(a, b),
-            // `Kernel::binary` lets none but these through.
+            // `Kernel::binary` refuses all others.
             BinaryOp::Add | BinaryOp::Asr | BinaryOp::AsrRound | BinaryOp::Lsl => _mm512_add_epi32(a, b),
         };
         let y = _mm512_add_epi32(scaled::<DOUBLE>(y, scale), zero_point);
@@ -105,7 +105,7 @@ fn mask(n: usize) -> __mmask16 {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn load(from: *const u8, n: usize) -> __m512i {
-    // SAFETY: the caller's promise; a mask leaves out what is beyond.
+    // SAFETY: guaranteed by the caller; the mask excludes lanes beyond.
     let bytes = unsafe {
         if n == LANES { _mm_loadu_si128(from.cast()) } else { _mm_maskz_loadu_epi8(mask(n), from.cast()) }
     };

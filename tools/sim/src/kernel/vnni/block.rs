@@ -1,7 +1,7 @@
 //! Four products of an unsigned and a signed byte, added in 32 bits.
 //!
-//! Activations are biased by 128 to be unsigned; what a channel's sums start from takes that back. A group of four products is at
-//! most 4 · 255 · 128 in magnitude, and `vpdpbusd` wraps where `vpdpbusds` would saturate.
+//! Activations are biased by 128 to be unsigned; the initial sums of a channel compensate for that. A group of four products is
+//! at most 4 · 255 · 128 in magnitude, and `vpdpbusd` wraps where `vpdpbusds` would saturate.
 
 use std::arch::x86_64::{
     __m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_si512,
@@ -11,13 +11,13 @@ use std::hint::black_box;
 
 use super::super::{LANES, Taps};
 
-/// Most vectors of channels in a panel.
+/// Maximum vectors of channels in a panel.
 pub(in crate::kernel) const VECTORS: usize = 4;
 
-/// Groups of activations that a pixel's address serves.
+/// Groups of activations that one address of a pixel serves.
 const UNROLL: usize = 4;
 
-/// Most pixels whose sums are in registers together: up to 24 of the 32.
+/// Maximum pixels whose sums are in registers together: up to 24 of the 32.
 pub(in crate::kernel) fn pixels(vectors: usize) -> usize {
     match vectors {
         0..=2 => 12,
@@ -45,7 +45,7 @@ pub(in crate::kernel) unsafe fn block(
         ($($v:literal: $($n:literal)*;)*) => {
             match (start.len() / LANES, biased) {
                 $(
-                    // SAFETY: the caller's promises are passed on.
+                    // SAFETY: guaranteed by the caller.
                     ($v, true) => unsafe {
                         let (mut pixels, mut sums) = (pixels, sums);
                         $((pixels, sums) = tile.all::<$n, $v, true>(pixels, sums);)*
@@ -68,7 +68,7 @@ pub(in crate::kernel) unsafe fn block(
         4: 6 4 2 1;);
 }
 
-/// What all blocks of a tile share.
+/// Shared by all blocks of a tile.
 struct Tile<'a> {
     activations: &'a [u8],
     taps: &'a Taps,
@@ -77,7 +77,7 @@ struct Tile<'a> {
 }
 
 impl Tile<'_> {
-    /// As many blocks of `P` pixels as there are; returns the pixels that are left, and their sums.
+    /// As many blocks of `P` pixels as possible; returns the remaining pixels, and their sums.
     ///
     /// # Safety
     /// As for [`block`], with `V` vectors.
@@ -91,7 +91,7 @@ impl Tile<'_> {
         let (blocks, rest) = pixels.as_chunks::<P>();
         let (whole, more) = sums.split_at_mut(blocks.len() * P * V * LANES);
         for (block, sums) in blocks.iter().zip(whole.chunks_exact_mut(P * V * LANES)) {
-            // SAFETY: the caller's promises are passed on, with the sums of the block.
+            // SAFETY: guaranteed by the caller, with the sums of the block.
             unsafe { self.fixed::<P, V, BIASED>(block, sums) };
         }
         (rest, more)
@@ -108,7 +108,8 @@ impl Tile<'_> {
         pixels: &[usize; P],
         sums: &mut [i32],
     ) {
-        // Hidden from the optimizer: it would otherwise take the bias before the broadcast, in more instructions.
+        // Hidden from the optimizer, which would otherwise apply the bias before the broadcast, in more
+        // instructions.
         let bias = black_box(_mm512_set1_epi32(i32::from_ne_bytes([0x80; 4])));
         let mut acc = [[_mm512_setzero_si512(); V]; P];
         for v in 0..V {
@@ -152,7 +153,7 @@ impl Tile<'_> {
 /// Adds the products of a group of four activations of each pixel, `offset` bytes from `at`.
 ///
 /// # Safety
-/// There are four activations at each place, and four weights for each of the channels.
+/// There are four activations at each address, and four weights for each of the channels.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 unsafe fn multiply<const P: usize, const V: usize, const BIASED: bool>(
@@ -164,11 +165,11 @@ unsafe fn multiply<const P: usize, const V: usize, const BIASED: bool>(
 ) {
     let mut w = [_mm512_setzero_si512(); V];
     for (v, w) in w.iter_mut().enumerate() {
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         *w = unsafe { _mm512_loadu_si512(weights.add(4 * LANES * v).cast()) };
     }
     for (row, at) in acc.iter_mut().zip(at) {
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         let x = _mm512_set1_epi32(unsafe { at.add(offset).cast::<i32>().read_unaligned() });
         let x = if BIASED { x } else { _mm512_xor_si512(x, bias) };
         for (sums, w) in row.iter_mut().zip(w) {

@@ -9,7 +9,7 @@ use std::arch::x86_64::{
 
 use crate::kernel::decode::Blocks;
 
-/// Whether the host has what [`decode`] needs beyond the rest of the kernel.
+/// Whether the host supports the additional instructions of [`decode`].
 pub(in crate::kernel) fn can_decode() -> bool {
     is_x86_feature_detected!("avx512vbmi") && is_x86_feature_detected!("avx512vbmi2")
 }
@@ -30,7 +30,7 @@ pub(in crate::kernel) unsafe fn decode(
     // SAFETY: both tables have 64 bytes.
     let (levels, reserved) =
         unsafe { (_mm512_loadu_si512(levels.as_ptr().cast()), _mm512_loadu_si512(reserved.as_ptr().cast())) };
-    // Eight codes take `code_bits` bytes: each group of eight goes to a lane of its own, and there each to its byte.
+    // Eight codes take `code_bits` bytes: each group of eight goes to its own lane, and each code there to its byte.
     let (group, place) =
         (spread(|i| (i / 8 * code_bits + i % 8) as u8), spread(|i| (i % 8 * code_bits) as u8));
     let code = _mm512_set1_epi8(((1u16 << code_bits) - 1) as i8);
@@ -59,7 +59,7 @@ pub(in crate::kernel) unsafe fn decode(
                 return None;
             }
             let values = _mm512_mask_permutexvar_epi8(high_codes, low_mask, low_codes, levels);
-            // SAFETY: the mask leaves out all but the members.
+            // SAFETY: the mask excludes all but the members.
             unsafe { _mm512_mask_storeu_epi8(members.as_mut_ptr(), real, values) };
             found += u64::from((low_mask & real).count_ones());
         }

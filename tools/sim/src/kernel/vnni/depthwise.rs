@@ -1,6 +1,7 @@
-//! Depthwise convolution: products of 16 bits, added in 32, one channel a lane.
+//! Depthwise convolution: 16-bit products, added in 32 bits, one channel per lane.
 //!
-//! An activation fills its lane, sign and all; beside a weight lies a 0, so that of a lane's two products one is 0.
+//! An activation fills its lane, sign-extended; a weight is paired with a 0, so that one of a lane's two products
+//! is 0.
 
 use std::arch::x86_64::{
     __m512i, __mmask16, _mm_maskz_loadu_epi8, _mm256_maskz_loadu_epi16, _mm512_cvtepi8_epi32,
@@ -15,8 +16,8 @@ const PIXELS: usize = 8;
 /// See [`crate::kernel::Kernel::depthwise`].
 ///
 /// # Safety
-/// From every tap of every pixel on, `activations` has as many bytes as there are channels; `layer.weights` has as many weights for
-/// each tap; `sums` has a row for each pixel, of as many sums, rounded up to whole [`LANES`].
+/// From every tap of every pixel on, `activations` has one byte per channel; `layer.weights` has one weight per channel
+/// for each tap; `sums` has a row per pixel with one sum per channel, rounded up to whole [`LANES`].
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 pub(in crate::kernel) unsafe fn depthwise(
     activations: &[u8],
@@ -30,7 +31,7 @@ pub(in crate::kernel) unsafe fn depthwise(
         let (blocks, rest) = pixels.as_chunks::<PIXELS>();
         let mut to = sums.as_mut_ptr().wrapping_add(first);
         for block in blocks {
-            // SAFETY: the caller's promises are passed on.
+            // SAFETY: guaranteed by the caller.
             unsafe { fixed(activations, block, layer, (first, row), to) };
             to = to.wrapping_add(PIXELS * row);
         }
@@ -42,7 +43,7 @@ pub(in crate::kernel) unsafe fn depthwise(
     }
 }
 
-/// The channels from `first` on, as many as there are lanes, of `P` pixels.
+/// One vector of channels from `first` on, for `P` pixels.
 ///
 /// # Safety
 /// As for [`depthwise`]; `to` is where the sums of the first pixel's channel `first` go.

@@ -16,7 +16,7 @@ pub(super) use decode::{can_decode, decode};
 pub(super) use depthwise::depthwise;
 pub(super) use store::store_scaled;
 
-/// Whether the host has the instructions.
+/// Whether the host supports the instructions.
 pub(super) fn available() -> bool {
     is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")

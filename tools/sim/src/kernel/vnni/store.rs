@@ -1,6 +1,6 @@
-//! Scaling of sums per channel, and their way to stored bytes.
+//! Per-channel scaling of sums to stored bytes.
 //!
-//! A product has 64 bits, so a vector of sums is scaled in two halves: the sums of even and those of odd positions.
+//! A product has 64 bits, so a vector of sums is scaled in two halves: the sums at even and those at odd positions.
 
 use std::arch::x86_64::{
     __m512i, __mmask16, _mm_mask_storeu_epi8, _mm_storeu_si128, _mm512_add_epi32, _mm512_add_epi64,
@@ -26,7 +26,7 @@ pub(in crate::kernel) unsafe fn store_scaled(
     to: &mut [u8],
     at: &[usize],
 ) {
-    // SAFETY: the caller's promises are passed on.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         if scales.second.is_empty() {
             store_rounded::<false>(block, scales, finish, to, at);
@@ -64,7 +64,7 @@ unsafe fn store_rounded<const DOUBLE: bool>(
                 },
             )
         };
-        // What is added to products that are negative, and to others.
+        // The rounding addends of negative products, and of others.
         let [minus_even, minus_odd] = [0, 1].map(|i| _mm512_sub_epi64(half[i], second[i]));
         let [plus_even, plus_odd] = [0, 1].map(|i| _mm512_add_epi64(half[i], second[i]));
         let multiplier_odd = _mm512_srli_epi64::<32>(multiplier);
@@ -79,7 +79,7 @@ unsafe fn store_rounded<const DOUBLE: bool>(
             let odd = _mm512_srav_epi64(rounded::<DOUBLE>(odd, plus_odd, minus_odd), shift_odd);
             let value = _mm512_add_epi32(joined(even, odd), zero_point);
             let bytes = _mm512_cvtepi32_epi8(_mm512_min_epi32(_mm512_max_epi32(value, lo), hi));
-            // SAFETY: `to` has the bytes of all channels of each pixel; a mask leaves out those beyond.
+            // SAFETY: `to` has the bytes of all channels of each pixel; the mask excludes those beyond.
             unsafe {
                 let to = to.as_mut_ptr().add(at + start);
                 if left == LANES {
@@ -92,20 +92,20 @@ unsafe fn store_rounded<const DOUBLE: bool>(
     }
 }
 
-/// The values of even and of odd positions of sixteen.
+/// The values at even and at odd positions of sixteen.
 ///
 /// # Safety
 /// `from` has sixteen values.
 #[target_feature(enable = "avx512f")]
 unsafe fn parted(from: *const i64) -> [__m512i; 2] {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     let (a, b) = unsafe { (_mm512_loadu_si512(from.cast()), _mm512_loadu_si512(from.add(8).cast())) };
     let even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
     let odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
     [_mm512_permutex2var_epi64(a, even, b), _mm512_permutex2var_epi64(a, odd, b)]
 }
 
-/// Adds what rounds a product; with `DOUBLE`, negative products have a term of their own.
+/// Adds the rounding term of a product; with `DOUBLE`, negative products have a separate term.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq")]
 pub(super) fn rounded<const DOUBLE: bool>(product: __m512i, plus: __m512i, minus: __m512i) -> __m512i {
@@ -113,7 +113,7 @@ pub(super) fn rounded<const DOUBLE: bool>(product: __m512i, plus: __m512i, minus
     _mm512_add_epi64(product, _mm512_mask_blend_epi64(negative, plus, minus))
 }
 
-/// The low halves of the values of even and of odd positions, in order.
+/// The low halves of the values at even and at odd positions, in order.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn joined(even: __m512i, odd: __m512i) -> __m512i {
