@@ -79,9 +79,9 @@ const KINDS: [(&str, [&str; 2], &[Cause]); 2] = [
         remark::UNCORRECTED,
         ["layer is not wholly corrected", "layers are not wholly corrected"],
         &[
-            (remark::NO_RESCALE, "no rescale follows"),
+            (remark::NO_RESCALE, "no rescale"),
             (remark::VARIABLE_BIAS, "a bias that is not constant"),
-            (remark::NO_ROOM, "bias or scale would not fit"),
+            (remark::NO_ROOM, "bias or scale would be out of range"),
         ],
     ),
 ];

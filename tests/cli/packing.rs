@@ -46,7 +46,7 @@ fn every_field_of_a_layer_is_followed_or_refused() {
     });
     let mip2q = json!({ "name": "0.conv2d", "method": "mip2q", "p": 0.5, "L": 4, "zero": false });
     let experiments = [
-        (&dliq, "name", json!("1.conv2d"), Refused("there is no convolution '1.conv2d'")),
+        (&dliq, "name", json!("1.conv2d"), Refused("unknown convolution '1.conv2d'")),
         (&dliq, "location", json!("elsewhere"), Same),
         (
             &dliq,

@@ -199,7 +199,7 @@ impl Graph {
                 value.shape = tensor.shape().to_vec();
                 value.constant = Some(Arc::new(tensor));
             }
-            _ => return Err(Invalid::new("const", format!("value {} is no constant", id.0))),
+            _ => return Err(Invalid::new("const", format!("value {} is not a constant", id.0))),
         }
         for node in self.nodes.iter().filter(|node| node.operands.contains(&id)) {
             let shapes: Vec<&[usize]> = node.operands.iter().map(|&id| self.shape(id)).collect();
@@ -222,9 +222,7 @@ impl Graph {
 
     fn known(&self, op: &'static str, id: ValueId) -> Result<&[usize], Invalid> {
         let value = self.values.get(id.0);
-        value
-            .map(|v| v.shape.as_slice())
-            .ok_or_else(|| Invalid::new(op, format!("there is no value {}", id.0)))
+        value.map(|v| v.shape.as_slice()).ok_or_else(|| Invalid::new(op, format!("unknown value {}", id.0)))
     }
 
     /// The shape of a value; empty for a value of another graph.
@@ -311,7 +309,7 @@ impl Graph {
             let operands =
                 node.operands.iter().map(|id| values.get(id.0)?.clone()).collect::<Option<Vec<_>>>();
             let operands =
-                operands.ok_or_else(|| Invalid::new(node.op.name(), "an operand is not there yet"))?;
+                operands.ok_or_else(|| Invalid::new(node.op.name(), "an operand is not computed yet"))?;
             let views: Vec<&Tensor> = operands.iter().map(AsRef::as_ref).collect();
             let result = eval::apply(&node.op, &views, self.shape(node.result))?;
             observer.value(node.result, &result);

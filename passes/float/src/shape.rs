@@ -44,7 +44,7 @@ impl Op {
             (Op::Unary(_), [x]) => x.to_vec(),
             (Op::Clamp { min, max }, [x]) => {
                 if min.is_nan() || max.is_nan() || min > max {
-                    return Err(fail(format!("{min} to {max} is no range")));
+                    return Err(fail(format!("{min} to {max} is not a range")));
                 }
                 x.to_vec()
             }
@@ -201,7 +201,7 @@ fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
         (1, n) | (n, 1) => Some(n),
         (a, b) => (a == b).then_some(a),
     });
-    extents.collect::<Option<_>>().ok_or_else(|| format!("{a:?} and {b:?} do not go together"))
+    extents.collect::<Option<_>>().ok_or_else(|| format!("{a:?} and {b:?} cannot be broadcast"))
 }
 
 fn concat(axis: usize, first: &[usize], rest: &[&[usize]]) -> Result<Vec<usize>, String> {
@@ -212,7 +212,7 @@ fn concat(axis: usize, first: &[usize], rest: &[&[usize]]) -> Result<Vec<usize>,
             if i == axis {
                 *sum = sum.checked_add(extent).ok_or("the result is too large")?;
             } else if *sum != extent {
-                return Err(format!("{first:?} and {next:?} differ beside axis {axis}"));
+                return Err(format!("{first:?} and {next:?} differ in an axis other than {axis}"));
             }
         }
     }

@@ -136,16 +136,16 @@ impl LayerScope<'_> {
     pub fn end(self) -> Result<LayerOutcome, PlanError> {
         let (given, decided) = (&self.constraints.strategy, &self.outcome.strategy);
         if given.tiling.is_some() && decided.tiling.is_none() {
-            return Err(PlanError::refused("a tiling for a layer that the DPU does not compute"));
+            return Err(PlanError::refused("tiling given for a layer that the DPU does not compute"));
         }
         if !given.schedules.is_empty() && decided.schedules.is_empty() {
             return Err(PlanError::refused(
-                "schedules for a layer that is neither convolution nor matrix product",
+                "schedules given for a layer that is neither a convolution nor a matrix product",
             ));
         }
         let (told, has) = (given.cuts.len(), decided.cuts.len());
         if told > has {
-            return Err(PlanError::refused(format!("{told} cuts for a layer that has {has}")));
+            return Err(PlanError::refused(format!("{told} cuts given, the layer has {has}")));
         }
         Ok(self.outcome)
     }

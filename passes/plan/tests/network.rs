@@ -135,7 +135,7 @@ fn a_network_whose_buffers_find_no_place_is_planned_without_residency() {
     let told = ProgramStrategy { prefetch_bytes: Some(1024), ..strategy(&[]) };
     let failure = failure(&net, &machine, Some(&told));
     assert_eq!(failure.place, Place::Network);
-    let what = "strategy: with loads ahead of time in prefetch_bytes, buffers find no place";
+    let what = "strategy: buffers do not fit the SRAM with this prefetch_bytes";
     assert_eq!(failure.to_string(), what);
 }
 
@@ -223,28 +223,28 @@ fn what_cannot_be_followed_is_refused_where_it_is_said() {
         assert!(failure.to_string().contains(expected), "{failure}");
     };
     let bytes = |bytes| ProgramStrategy { prefetch_bytes: Some(bytes), ..strategy(&[]) };
-    refused(&bytes(40_000), Place::Network, "prefetch_bytes is 40000: the machine has 16384 of SRAM");
+    refused(&bytes(40_000), Place::Network, "prefetch_bytes = 40000 exceeds the SRAM of 16384 bytes");
     let told = strategy(&[("1.add", |_| {})]);
-    refused(&told, Place::Network, "there is no layer '1.add': that layer is '1.conv2d'");
+    refused(&told, Place::Network, "unknown layer '1.add': that layer is '1.conv2d'");
     let told = strategy(&[("9.add", |_| {})]);
-    refused(&told, Place::Network, "there is no layer '9.add': there are 4 layers");
+    refused(&told, Place::Network, "unknown layer '9.add': there are 4 layers");
     let told = strategy(&[("2.conv2d", |layer| layer.output = Some("1x14x14x64xi8".into()))]);
-    let makes = "layer '2.conv2d' makes 1x14x14x32xi8, not 1x14x14x64xi8";
+    let makes = "layer '2.conv2d' has output 1x14x14x32xi8, not 1x14x14x64xi8";
     refused(&told, Place::Layer(2), makes);
     let told = strategy(&[("3.add", |layer| layer.stays = Some(true))]);
-    refused(&told, Place::Layer(3), "an output of the function cannot stay in SRAM");
+    refused(&told, Place::Layer(3), "an output of the function cannot be resident in SRAM");
     let stay: Change = |layer| layer.stays = Some(true);
     let told = strategy(&[("0.conv2d", stay), ("1.conv2d", stay), ("2.conv2d", stay)]);
     let room = "it does not fit beside the tensors that must stay, or no layer reads it";
     refused(&told, Place::Layer(0), room);
     let told = strategy(&[("3.add", |layer| layer.tiling = Some(TilingStrategy::default()))]);
-    refused(&told, Place::Layer(3), "a tiling for a layer that the DPU does not compute");
+    refused(&told, Place::Layer(3), "tiling given for a layer that the DPU does not compute");
     let told = strategy(&[("0.conv2d", |layer| {
         layer.tiling = Some(TilingStrategy { oy: Some(99), ..TilingStrategy::default() });
     })]);
     refused(&told, Place::Layer(0), "oy is 99: must be 1 to 14");
     let told = strategy(&[("0.conv2d", |layer| layer.cuts = vec![Default::default()])]);
-    refused(&told, Place::Layer(0), "1 cuts for a layer that has 0");
+    refused(&told, Place::Layer(0), "1 cuts given, the layer has 0");
 }
 
 #[test]

@@ -105,14 +105,14 @@ fn bad_files_are_refused_with_place_and_reason() {
         ("[1]", "invalid type: sequence, expected an object"),
         (r#"{"version": 1, "programs": [["f"]]}"#, "invalid type: sequence, expected an object"),
         ("{}", "missing field `version` at line 1 column 2"),
-        (r#"{"version": 2, "news": 1}"#, "version 2: this program reads version 1"),
+        (r#"{"version": 2, "news": 1}"#, "unsupported version 2, expected 1"),
         (r#"{"version": -1}"#, "invalid value: integer `-1`, expected u64 at line 1 column 14"),
         (r#"{"version": 1, "news": 1}"#, "unknown field `news`, expected one of"),
         (r#"{"version": 1, "programs": [{"name": "f", "layers": [{}]}]}"#, "missing field `name`"),
-        (r#"{"version": 1, "programs": [{"name": "f"}, {"name": "f"}]}"#, "program 'f' is there twice"),
+        (r#"{"version": 1, "programs": [{"name": "f"}, {"name": "f"}]}"#, "duplicate program 'f'"),
         (
             r#"{"version": 1, "programs": [{"name": "f", "layers": [{"name": "0.x"}, {"name": "0.x"}]}]}"#,
-            "layer '0.x' of program 'f' is there twice",
+            "duplicate layer '0.x' in program 'f'",
         ),
         (
             r#"{"version": 1, "programs": [{"name": "f", "layers": [{"name": "0.x", "stays": 1}]}]}"#,

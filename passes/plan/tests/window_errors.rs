@@ -203,7 +203,7 @@ fn pooling_windows_need_an_input() {
         l.pad = [2, 0, 0, 0];
         l.output = tensor(d, Dtype::I8, &[1, 5, 3, 2]);
     });
-    assert_eq!(in_padding, "unsupported: a pooling window of 2 wholly in 2 positions of padding");
+    assert_eq!(in_padding, "unsupported: a pooling window of 2 lies entirely in 2 positions of padding");
     assert!(refused(&|d, l| l.output = tensor(d, Dtype::I16, &[1, 3, 3, 2])).contains("different types"));
     assert!(refused(&|d, l| l.input = tensor(d, Dtype::I32, &[1, 4, 4, 2])).contains("must be i8 or i16"));
     assert!(refused(&|_, l| l.clamp = Some((-200, 0))).contains("clamp -200..=0"));

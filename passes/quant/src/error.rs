@@ -13,7 +13,7 @@ pub enum QuantError {
     #[error("selection by activations needs the second moment of every input channel, from calibration")]
     NoMoments,
     /// A second moment that none can be.
-    #[error("input channel {channel}: second moment {got} is not a number of at least 0")]
+    #[error("input channel {channel}: second moment must be non-negative, got {got}")]
     Moment {
         /// Input channel.
         channel: usize,

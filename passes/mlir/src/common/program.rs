@@ -34,7 +34,7 @@ pub(crate) fn read<'c>(op: Operation<'c>, stage: Stage, pass: &str) -> Result<Pl
     let program = Program::read(op).ok_or_else(|| PassError::Internal("not a program".into()))?;
     if program.stage() != stage {
         let (got, want) = (program.stage(), stage);
-        return Err(op.error(format_args!("is at stage {got:?}, but {pass} takes {want:?}")).into());
+        return Err(op.error(format_args!("is at stage {got:?}, {pass} expects {want:?}")).into());
     }
     let machine = machine::of_program(program).map_err(|e| op.error(e))?;
     let declarations = program.buffers();

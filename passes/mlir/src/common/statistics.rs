@@ -31,10 +31,12 @@ impl Statistics {
             let values = attribute.as_f64s().ok_or_else(|| format!("'{name}' is not an array of f64"))?;
             if values.len() != channels {
                 let got = values.len();
-                return Err(format!("'{name}' has {got} values, the layer {channels} input channels"));
+                return Err(format!(
+                    "'{name}' has {got} values, expected one for each of {channels} input channels"
+                ));
             }
             match values.iter().find(|v| !v.is_finite() || (name == INPUT_SQUARE && **v < 0.0)) {
-                Some(value) => Err(format!("'{name}' holds {value}")),
+                Some(value) => Err(format!("'{name}' contains {value}")),
                 None => Ok(Some(values)),
             }
         };

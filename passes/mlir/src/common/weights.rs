@@ -52,9 +52,9 @@ pub(crate) fn decode(conv: &Conv<'_>) -> Result<Literal<'static>, String> {
     let packed =
         Packed::new(ty.shape, ty.format, bytes.into_owned()).map_err(|e| format!("packed weights: {e}"))?;
     let codes = packed.unpack().map_err(|e| format!("packed weights: {e}"))?;
-    let shape = tensor_shape(conv, ty.shape).ok_or("the weights do not go with the input")?;
+    let shape = tensor_shape(conv, ty.shape).ok_or("the weight shape does not match the input")?;
     Literal::dense(shape, Elem::I8, Cow::Owned(bytemuck::allocation::cast_vec(codes)))
-        .ok_or_else(|| "the weights do not go with the input".into())
+        .ok_or_else(|| "the weight shape does not match the input".into())
 }
 
 /// A key under which layers share decoded or packed weights: the constant, and how the layer reads it.

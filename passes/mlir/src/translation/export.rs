@@ -59,7 +59,7 @@ pub fn find_program<'c>(module: Operation<'c>) -> Result<Operation<'c>, ExportEr
 /// # Errors
 /// Reported at the op that is at fault.
 pub fn export(op: Operation<'_>) -> Result<Binary, ExportError> {
-    let program = Program::read(op).ok_or_else(|| op.error("is no dpu.program"))?;
+    let program = Program::read(op).ok_or_else(|| op.error("is not a dpu.program"))?;
     if program.stage() != Stage::Scheduled {
         return Err(op
             .error("is not scheduled: run dpu-allocate and dpu-assign-barriers on it first")

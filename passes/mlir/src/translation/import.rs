@@ -18,7 +18,7 @@ pub enum ImportError {
     #[error(transparent)]
     Ir(#[from] Error),
     /// The program contradicts itself, which no validated program does.
-    #[error("the program contradicts itself: {0}")]
+    #[error("inconsistent program: {0}")]
     Program(String),
 }
 

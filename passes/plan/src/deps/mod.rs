@@ -80,7 +80,7 @@ pub fn nodes(instrs: &[Instr]) -> Result<Vec<Node>, PlanError> {
             return Err(PlanError::internal(format!("task {t} is a {}", instr.desc().mnemonic)));
         };
         if instr.tile().is_some_and(|tile| tile != 0) {
-            return Err(PlanError::unsupported(format!("task {t} is for a tile other than 0")));
+            return Err(PlanError::unsupported(format!("task {t}: only tile 0 is supported")));
         }
         let inv = slots.step(instr).map_err(|error| PlanError::internal(format!("task {t}: {error}")))?;
         nodes.push(Node { engine, accesses: instr.footprint(inv), synchronizes: instr.masks().is_some() });
@@ -186,7 +186,7 @@ pub fn graph(tasks: usize, edges: &[Edge]) -> Result<TaskGraph, PlanError> {
     }
     let mut sorted: Vec<(u32, u32, Hazard)> = edges.iter().map(|e| (e.from, e.to, e.hazard)).collect();
     sorted.sort_unstable();
-    Csr::from_sorted_edges(&sorted).map_err(|_| PlanError::internal("an edge between tasks is there twice"))
+    Csr::from_sorted_edges(&sorted).map_err(|_| PlanError::internal("duplicate edge between tasks"))
 }
 
 #[cfg(test)]

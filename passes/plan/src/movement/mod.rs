@@ -86,7 +86,7 @@ pub struct TransposeLayer {
 }
 
 fn contradiction(what: impl std::fmt::Display) -> PlanError {
-    PlanError::internal(format!("the layer contradicts itself: {what}"))
+    PlanError::internal(format!("inconsistent layer: {what}"))
 }
 
 /// Checks operands of a movement: one element type, and the output no input.

@@ -37,7 +37,7 @@ impl Given {
     ) -> Result<Self, Failure> {
         let has = machine.sram_bytes;
         if let Some(bytes) = strategy.prefetch_bytes.filter(|bytes| *bytes > has) {
-            let what = format!("prefetch_bytes is {bytes}: the machine has {has} of SRAM");
+            let what = format!("prefetch_bytes = {bytes} exceeds the SRAM of {has} bytes");
             return refuse(Place::Network, what);
         }
         let mut layers = vec![LayerStrategy::default(); network.layers.len()];
@@ -53,12 +53,15 @@ impl Given {
                 (network.tensors.get(node.output).map(TensorInfo::text), &told.output)
                 && is != *output
             {
-                let what = format!("layer '{}' makes {is}, not {output}", told.name);
+                let what = format!("layer '{}' has output {is}, not {output}", told.name);
                 return refuse(Place::Layer(i), what);
             }
             let value = graph.values.get(node.output);
             if told.stays == Some(true) && !value.is_some_and(|v| v.may_stay) {
-                return refuse(Place::Layer(i), "an output of the function cannot stay in SRAM".into());
+                return refuse(
+                    Place::Layer(i),
+                    "an output of the function cannot be resident in SRAM".into(),
+                );
             }
             *slot = told.clone();
         }
@@ -85,8 +88,8 @@ impl Given {
         let stays = |output: usize| residency.stays.get(output) == Some(&true);
         match layers.position(|(layer, node)| layer.stays == Some(true) && !stays(node.output)) {
             Some(i) => {
-                let what = "the result cannot stay in SRAM: \
-                            it does not fit beside the tensors that must stay, or no layer reads it";
+                let what = "the result cannot be resident in SRAM: \
+                            it does not fit with the other resident tensors, or no layer reads it";
                 refuse(Place::Layer(i), what.into())
             }
             None => Ok(()),
@@ -101,5 +104,5 @@ fn unknown(name: &str, network: &Network) -> String {
         Some(same) => format!("that layer is '{}'", same.info.name),
         None => format!("there are {} layers", network.layers.len()),
     };
-    format!("there is no layer '{name}': {known}")
+    format!("unknown layer '{name}': {known}")
 }

@@ -211,7 +211,7 @@ pub fn plan(
         if index == last || prefetch.is_some() {
             let mut decided = planned?;
             if prefetch.is_none() && given.prefetch_bytes.is_some_and(|bytes| bytes > 0) {
-                let what = "with loads ahead of time in prefetch_bytes, buffers find no place";
+                let what = "buffers do not fit the SRAM with this prefetch_bytes";
                 return Err(Place::Network.fails(PlanError::refused(what)));
             }
             let prefetch = prefetch.unwrap_or_default();

@@ -142,7 +142,7 @@ impl PoolPlan {
         for (input, output, kernel, stride, pad) in axes {
             if kernel <= pad || (output - 1) * stride >= input + pad {
                 return Err(PlanError::unsupported(format!(
-                    "a pooling window of {kernel} wholly in {pad} positions of padding"
+                    "a pooling window of {kernel} lies entirely in {pad} positions of padding"
                 )));
             }
         }

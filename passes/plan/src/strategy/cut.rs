@@ -52,7 +52,7 @@ impl CutStrategy {
         }
         let Some(tile) = &self.tile else { return Ok(None) };
         if self.by == Some(By::Dma) {
-            return Err(PlanError::refused("a layer that a DMA engine moves has no tile"));
+            return Err(PlanError::refused("tile is not allowed with by = dma"));
         }
         let inside = tile.iter().zip(over).all(|(&t, &most)| (1..=most).contains(&t));
         if tile.len() != over.len() || !inside {
@@ -75,7 +75,7 @@ impl CutStrategy {
         if need <= sram {
             return Ok(());
         }
-        let what = format!("tile is {tile:?}: takes {need} bytes of SRAM, tensors that stay leave {sram}");
+        let what = format!("tile is {tile:?}: needs {need} bytes of SRAM, resident tensors leave {sram}");
         Err(PlanError::refused(what))
     }
 
@@ -85,7 +85,7 @@ impl CutStrategy {
     /// Refused.
     pub(crate) fn check_vec(&self) -> Result<(), PlanError> {
         match self.by {
-            Some(By::Dma) => Err(PlanError::refused("by is dma: must be vec, but for a transposition")),
+            Some(By::Dma) => Err(PlanError::refused("by is dma: must be vec except for transpositions")),
             Some(By::Vec) | None => Ok(()),
         }
     }

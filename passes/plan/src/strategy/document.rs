@@ -63,7 +63,7 @@ pub enum DocumentError {
     #[error("{0}")]
     Json(#[from] serde_json::Error),
     /// A version that this program does not know.
-    #[error("version {found}: this program reads version {read}")]
+    #[error("unsupported version {found}, expected {read}")]
     Version {
         /// The version of the file.
         found: u64,
@@ -71,9 +71,9 @@ pub enum DocumentError {
         read: u64,
     },
     /// A program is named twice.
-    #[error("program '{0}' is there twice")]
+    #[error("duplicate program '{0}'")]
     Program(String),
     /// A layer is named twice.
-    #[error("layer '{1}' of program '{0}' is there twice")]
+    #[error("duplicate layer '{1}' in program '{0}'")]
     Layer(String, String),
 }

@@ -74,14 +74,14 @@ fn largest_kernel(axis: &Axis) -> u64 {
 /// Refused, with the field, its value and what it may be.
 pub(crate) fn check_slots(p: &Problem, told: &TilingStrategy, least: &Tiling) -> Result<(), PlanError> {
     let slots = [
-        ("act_slots", told.act_slots, least.act_slots, "the input stays in SRAM as a whole"),
+        ("act_slots", told.act_slots, least.act_slots, "the whole input is resident in SRAM"),
         ("weight_slots", told.weight_slots, least.weight_slots, "there are no weights"),
-        ("out_slots", told.out_slots, least.out_slots, "the output stays in SRAM as a whole"),
+        ("out_slots", told.out_slots, least.out_slots, "the whole output is resident in SRAM"),
     ];
     for (name, told_slots, least_slots, none) in slots {
         match told_slots {
             Some(n) if least_slots == 0 && n > 0 => {
-                return refuse(format!("{name} is {n}: must be 0, since {none}"));
+                return refuse(format!("{name} is {n}: must be 0: {none}"));
             }
             // Gathered outputs may need fewer slots than tiles do.
             Some(n) if n < least_slots && !(name == "out_slots" && told.gather != Some(false) && n > 0) => {
@@ -91,7 +91,7 @@ pub(crate) fn check_slots(p: &Problem, told: &TilingStrategy, least: &Tiling) ->
         }
     }
     if told.gather == Some(true) && !candidates::may_gather(p, least, told.order) {
-        let why = "needs several tiles in an iteration of the outermost loop, of one image, and an output that is not in SRAM as a whole";
+        let why = "needs several tiles of one image per iteration of the outermost loop, and an output that is not resident in SRAM";
         return refuse(format!("gather {why}"));
     }
     Ok(())

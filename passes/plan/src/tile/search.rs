@@ -189,7 +189,7 @@ impl Finder<'_> {
                 self.rank(tiling, sweep);
             });
             if none {
-                self.refusal.get_or_insert_with(|| PlanError::refused("no tiling has these slots"));
+                self.refusal.get_or_insert_with(|| PlanError::refused("no tiling with these slot counts"));
             }
         }
         tried > 0

@@ -39,11 +39,11 @@ pub fn plan_table(scope: &mut LayerScope<'_>, layer: &TableLayer) -> Result<(), 
         Table::I16(t) => (t.iter().flat_map(|v| v.to_le_bytes()).collect(), 1026, (Dtype::I16, Dtype::I32)),
     };
     if bytes.len() != len {
-        return Err(PlanError::internal(format!("a table of {} bytes: must be {len}", bytes.len())));
+        return Err(PlanError::internal(format!("a lookup table of {} bytes: must be {len}", bytes.len())));
     }
     if (src.dtype, out.dtype) != types {
         return Err(PlanError::unsupported(format!(
-            "a table from {} to {}: this one is from {} to {}",
+            "a lookup table from {} to {}: expected {} to {}",
             src.dtype, out.dtype, types.0, types.1
         )));
     }

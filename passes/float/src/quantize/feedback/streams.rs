@@ -105,7 +105,7 @@ impl<'g> Streams<'g> {
         let mut samples = std::mem::take(&mut self.samples);
         let this = &*self;
         samples.par_iter_mut().try_for_each(|values| {
-            let missing = || Invalid::new(node.op.name(), "an operand is not there yet");
+            let missing = || Invalid::new(node.op.name(), "an operand is not computed yet");
             let operands = node.operands.iter().map(|id| match instead.get(id) {
                 Some(tensor) => Ok(tensor),
                 None => values.get(id.index()).and_then(Option::as_deref).ok_or_else(missing),

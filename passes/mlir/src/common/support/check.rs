@@ -20,7 +20,7 @@ pub fn check(op: &OpFacts<'_>) -> Result<(), Refusal> {
     let Some(row) = matrix::find(&op.name) else {
         let fault = match op.name.split_once('.') {
             Some(("tosa", "cond_if" | "while_loop")) => "control flow",
-            Some(("tosa", _)) => "the DPU has no such op",
+            Some(("tosa", _)) => "not implemented by the DPU",
             _ => "not an op of the tosa dialect",
         };
         let supported = format!("supported ops of the tosa dialect: {}", matrix::op_names());
@@ -73,7 +73,7 @@ pub fn tensor_fault(ty: &TypeFact, printed: &str) -> Option<String> {
             format!("of type '{printed}' has rank {}, at most {MAX_RANK} is supported", shape.len())
         }),
         TypeFact::Foreign(elem) => {
-            Some(format!("of type '{printed}' has element type {elem}; the DPU holds i8, i16 and i32"))
+            Some(format!("of type '{printed}' has element type {elem}; supported are i8, i16 and i32"))
         }
         TypeFact::Dynamic => {
             Some(format!("of type '{printed}' has a dynamic shape; all extents must be known"))

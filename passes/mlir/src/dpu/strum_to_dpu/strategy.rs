@@ -29,7 +29,7 @@ pub(super) fn check_programs(
 ) -> Result<(), PassError> {
     let known = functions.iter().map(|f| f.symbol().unwrap_or("main")).collect();
     match strategy.stray(&known) {
-        Some(name) => Err(module.error(format_args!("strategy: there is no function '{name}'")).into()),
+        Some(name) => Err(module.error(format_args!("strategy: unknown function '{name}'")).into()),
         None => Ok(()),
     }
 }

@@ -32,11 +32,11 @@ pub(super) fn layer<'c>(
     let (mut conv, result) = Conv::read(op).zip(op.single_result()).ok_or_else(|| internal("attributes"))?;
     let correct = match (correct, &conv.ppe) {
         (Correct::Scale, None) => {
-            remark::emit(op, format_args!("{UNCORRECTED}the layer has no scale, since {NO_RESCALE}"));
+            remark::emit(op, format_args!("{UNCORRECTED}{NO_RESCALE}"));
             return Ok(());
         }
         (Correct::Both, None) => {
-            remark::emit(op, format_args!("{UNCORRECTED}the scale, since {NO_RESCALE}; the bias is"));
+            remark::emit(op, format_args!("{UNCORRECTED}{NO_RESCALE}; only the bias is corrected"));
             Correct::Bias
         }
         (correct, _) => correct,

@@ -125,11 +125,11 @@ mod tests {
         assert!(fault(r#"{"name": "a", "method": "mip2q", "p": 0.3}"#).contains("whole number"));
         assert!(fault(r#"{"name": "a", "method": "mip2q", "colour": 1}"#).contains("colour"));
         let twice = r#"{"name": "a", "method": "dense"}, {"name": "a", "method": "dense"}"#;
-        assert!(fault(twice).contains("layer 'a' of program 'main' is there twice"));
+        assert!(fault(twice).contains("duplicate layer 'a' in program 'main'"));
         assert!(read("").unwrap_err().contains("line 1"));
         assert!(read(r#"{"version": 2, "x": 0}"#).unwrap_err().contains("version 2"));
         let twice = r#"{"version": 1, "programs": [{"name": "f"}, {"name": "f"}]}"#;
-        assert!(read(twice).unwrap_err().contains("'f' is there twice"));
+        assert!(read(twice).unwrap_err().contains("duplicate program 'f'"));
     }
 
     #[test]

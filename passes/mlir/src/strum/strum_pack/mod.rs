@@ -110,8 +110,7 @@ fn candidate<'c>(conv: &Conv<'c>, settings: &Settings) -> Result<Candidate<'c>, 
         return Err(format!("{} {}", remark::ZERO_POINT, conv.weight_zp));
     }
     let (constant, codes) = weights::constant(conv.weights).ok_or(remark::VARIABLE)?;
-    let shape =
-        weights::block_shape(conv.depthwise, codes.shape()).ok_or("their shape is not that of a layer")?;
+    let shape = weights::block_shape(conv.depthwise, codes.shape()).ok_or("unexpected weight shape")?;
     let channels = u64::try_from(shape.ic).unwrap_or(u64::MAX);
     if channels < settings.min_channels {
         let what = if conv.depthwise { "channels" } else { "input channels" };
@@ -140,7 +139,7 @@ fn statistics<'c>(
         Ok(Some(seen)) => Ok(Some(seen)),
         Ok(None) => {
             let message = format!(
-                "{option} needs to know the inputs of the layer: quantize the network with calibration data \
+                "{option} needs input statistics: quantize the network with calibration data \
                  (strumc quantize --calibration), which writes 'strum.input_mean' and 'strum.input_square'"
             );
             Err(op.error(message).into())
@@ -154,7 +153,7 @@ impl<'c> Packer<'c> {
     fn layer(&mut self, op: Operation<'c>, conv: &Conv<'c>, settings: &Settings) -> Result<(), PassError> {
         let Some(request) = &settings.request else { return Ok(()) };
         if weights::is_packed(conv) {
-            tracing::debug!(location = ?op.location(), "does not apply: the weights are packed already");
+            tracing::debug!(location = ?op.location(), "does not apply: the weights are already packed");
             return Ok(());
         }
         match candidate(conv, settings) {
@@ -174,7 +173,7 @@ impl<'c> Packer<'c> {
         settings: &Settings,
     ) -> Result<(), PassError> {
         if weights::is_packed(conv) {
-            return Err(op.error("packing file: the weights of this layer are packed already").into());
+            return Err(op.error("packing file: the weights of this layer are already packed").into());
         }
         let Some(request) = &settings.request else { return Ok(()) };
         let candidate = candidate(conv, settings)

@@ -14,19 +14,19 @@ pub const DENSE: &str = "weights stay dense: ";
 /// Weights stay a tensor: the layer is depthwise.
 pub const DEPTHWISE: &str = "the layer is depthwise";
 /// Weights stay a tensor: too few channels; the fewest follow.
-pub const FEW_CHANNELS: &str = "packing begins at";
+pub const FEW_CHANNELS: &str = "fewer than min-channels =";
 /// Weights stay a tensor: a zero point, which follows.
-pub const ZERO_POINT: &str = "their zero point is";
+pub const ZERO_POINT: &str = "the weight zero point is";
 /// Weights stay a tensor: they are computed.
-pub const VARIABLE: &str = "they are not constant";
+pub const VARIABLE: &str = "the weights are not constant";
 /// Prefix of remarks about layers that `correct` does not change.
 pub const UNCORRECTED: &str = "not corrected: ";
 /// Not corrected: there is no scale.
-pub const NO_RESCALE: &str = "no rescale follows";
+pub const NO_RESCALE: &str = "the layer has no rescale";
 /// Not corrected: the bias is computed.
 pub const VARIABLE_BIAS: &str = "the bias is not constant";
 /// Not corrected: output channels whose corrected values have no room.
-pub const NO_ROOM: &str = "would not fit";
+pub const NO_ROOM: &str = "would be out of range";
 
 /// Tells who asked.
 pub(super) fn emit(op: Operation<'_>, message: impl fmt::Display) {

@@ -20,8 +20,8 @@ pub(super) fn at_risk(function: Operation<'_>) -> Vec<bool> {
 pub(super) fn check(function: Operation<'_>, at_risk: &[bool]) -> Result<(), PassError> {
     for ((op, conv), _) in layers(function).zip(at_risk).filter(|(_, at_risk)| **at_risk) {
         if Sums::of(&conv).is_some_and(|sums| !sums.fit()) {
-            let message = "sums of the packed weights could exceed 32 bits, which those of the INT8 weights cannot: \
-                           leave this layer dense";
+            let message =
+                "accumulators could overflow 32 bits with the packed weights: keep this layer dense";
             return Err(op.error(message).into());
         }
     }

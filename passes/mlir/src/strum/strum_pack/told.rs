@@ -69,7 +69,7 @@ fn check_programs(packing: &Packing, function: Operation<'_>) -> Result<(), Pass
     let Some(block) = function.block() else { return Ok(()) };
     let functions = block.operations().into_iter().filter_map(Operation::symbol).collect();
     match packing.stray(&functions) {
-        Some(name) => Err(function.error(format_args!("packing file: there is no function '{name}'")).into()),
+        Some(name) => Err(function.error(format_args!("packing file: unknown function '{name}'")).into()),
         None => Ok(()),
     }
 }
@@ -86,7 +86,7 @@ fn unknown(name: &str, function: Operation<'_>, ops: &[(String, Operation<'_>, C
     let near = ops.iter().map(|(other, _, _)| other).find(|other| other.split('.').next() == index);
     let near = near.or(ops.first().map(|(other, _, _)| other));
     let hint = near.map(|near| format!(", but '{near}'")).unwrap_or_default();
-    function.error(format_args!("packing file: there is no convolution '{name}'{hint}")).into()
+    function.error(format_args!("packing file: unknown convolution '{name}'{hint}")).into()
 }
 
 /// Shape of a layer's weights: `64x3x3x32`.

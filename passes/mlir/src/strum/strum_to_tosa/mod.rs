@@ -70,7 +70,8 @@ fn convert(block: Block<'_>) -> Result<(), PassError> {
     remove_dead(block)?;
     for op in block.operations() {
         if op.is("strum.constant") {
-            outcome = Err(op.error("has a user that is no layer: TOSA has no packed weights").into());
+            outcome =
+                Err(op.error("has a user other than a layer: TOSA cannot represent packed weights").into());
         }
     }
     for (i, argument) in block.arguments().into_iter().enumerate() {
