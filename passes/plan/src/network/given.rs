@@ -1,6 +1,6 @@
-//! What a strategy says of a network, checked against it.
+//! The strategy given for a network, checked against it.
 //!
-//! Invariant: everything that it says is either followed or refused at the layer that it is about.
+//! Invariant: everything it specifies is either followed or refused at the layer concerned.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use crate::error::PlanError;
 use crate::residency::{Graph, Residency};
 use crate::strategy::{LayerStrategy, ProgramStrategy};
 
-/// What a network is told.
+/// The constraints that a strategy puts on a network.
 #[derive(Default)]
 pub(super) struct Given {
-    /// For every layer, what its strategy says; empty without a strategy.
+    /// The strategy of every layer; empty without a strategy.
     pub(super) layers: Vec<LayerStrategy>,
     /// SRAM bytes that prefetched constants may fill.
     pub(super) prefetch_bytes: Option<u64>,
@@ -25,10 +25,10 @@ fn refuse<T>(place: Place, what: String) -> Result<T, Failure> {
 }
 
 impl Given {
-    /// What a program's strategy says of the layers of a network.
+    /// The constraints of a program's strategy on the layers of a network.
     ///
     /// # Errors
-    /// Refused: a layer that is not there, or makes something else; more SRAM than there is; an output that must stay.
+    /// Refused: an unknown layer, or one with another output; more SRAM than there is; a resident output.
     pub(super) fn of(
         strategy: &ProgramStrategy,
         network: &Network,
@@ -68,7 +68,7 @@ impl Given {
         Ok(Given { layers, prefetch_bytes: strategy.prefetch_bytes })
     }
 
-    /// Which tensors of the graph must stay, and which must not.
+    /// For each tensor of the graph, whether it must or must not be resident.
     pub(super) fn pins(&self, graph: &Graph) -> Vec<Option<bool>> {
         let mut pins = vec![None; graph.values.len()];
         for (layer, node) in self.layers.iter().zip(&graph.nodes) {
@@ -79,7 +79,7 @@ impl Given {
         pins
     }
 
-    /// Refuses what must stay and does not.
+    /// Refuses tensors that must be resident and are not.
     ///
     /// # Errors
     /// Refused, at the layer.
@@ -97,7 +97,7 @@ impl Given {
     }
 }
 
-/// Says which layers there are.
+/// The message on an unknown layer.
 fn unknown(name: &str, network: &Network) -> String {
     let index = name.split_once('.').and_then(|(index, _)| index.parse::<usize>().ok());
     let known = match index.and_then(|i| network.layers.get(i)) {
