@@ -99,8 +99,8 @@ impl Graph {
     }
 }
 
-/// What a layer's tiles ask for while its operands are in DRAM: a part of the SRAM for each, or all of it if it is small;
-/// and for its constants a larger one.
+/// What a layer's tiles request while its operands are in DRAM: a share of the SRAM for each, or all of it if it is small; and a
+/// larger share for its constants.
 const OPERAND_SHARE: u64 = 8;
 const CONST_SHARE: u64 = 4;
 

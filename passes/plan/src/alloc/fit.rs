@@ -74,7 +74,7 @@ pub fn fit(requests: &[Request], limit: u64, effort: Effort) -> Result<Fit, Misf
     Ok(result)
 }
 
-/// The base of an episode of `size` bytes: after the previous one if there is room, else the bottom.
+/// The base of an episode of `size` bytes: after the previous one if there is room, otherwise 0.
 fn start_of(cursor: u64, align: u64, size: u64, limit: u64) -> u64 {
     match cursor.checked_next_multiple_of(align) {
         Some(base) if base.checked_add(size).is_some_and(|end| end <= limit) => base,

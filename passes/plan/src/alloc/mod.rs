@@ -142,7 +142,7 @@ fn check_buffers(buffers: &[Buffer]) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// A space that is too small.
+/// A memory space that is too small.
 struct Failure {
     space: &'static str,
     time: Option<u32>,

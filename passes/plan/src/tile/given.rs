@@ -1,6 +1,6 @@
-//! A tiling that a strategy gives, wholly or in part: what it leaves open is searched, what it gives is checked.
+//! A tiling given by a strategy, complete or partial: missing fields are searched, given ones are checked.
 //!
-//! Invariant: every cut that passes [`check`] is one that the emitters can cut.
+//! Invariant: the emitters support every cut that passes [`check`].
 
 use crate::error::PlanError;
 use crate::strategy::TilingStrategy;
@@ -9,10 +9,10 @@ use super::axis::{Axis, Split};
 use super::budget::Budget;
 use super::{Problem, Tiling, WINDOW_MAX, candidates};
 
-/// Refuses cuts that the problem does not have.
+/// Refuses cuts that do not match the problem.
 ///
 /// # Errors
-/// Refused, with the field, its value and what it may be.
+/// Refused, with the field, its value and the allowed range.
 pub(crate) fn check(p: &Problem, told: &TilingStrategy, budget: &Budget) -> Result<(), PlanError> {
     if told.split_weights == Some(true) && !may_split(p, budget) {
         return refuse("split_weights needs weights and two DMA engines".into());
@@ -68,10 +68,10 @@ fn largest_kernel(axis: &Axis) -> u64 {
     if axis.dilation > WINDOW_MAX { 1 } else { axis.kernel.min(WINDOW_MAX) }
 }
 
-/// Refuses slots that the smallest tiling for a cut does not allow.
+/// Refuses slot counts that the smallest tiling for a cut does not allow.
 ///
 /// # Errors
-/// Refused, with the field, its value and what it may be.
+/// Refused, with the field, its value and the allowed range.
 pub(crate) fn check_slots(p: &Problem, told: &TilingStrategy, least: &Tiling) -> Result<(), PlanError> {
     let slots = [
         ("act_slots", told.act_slots, least.act_slots, "the whole input is resident in SRAM"),

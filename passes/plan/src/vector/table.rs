@@ -1,4 +1,4 @@
-//! Table look-up, as TOSA has it.
+//! Table lookup, as in TOSA.
 
 use dpu_isa::{Dtype, VecTable};
 
@@ -20,7 +20,7 @@ pub enum Table {
 /// `output = table[input]`, element by element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableLayer {
-    /// The operand: i8 or i16, as the table.
+    /// The operand: i8 or i16, like the table.
     pub input: Tensor,
     /// The table.
     pub table: Table,
@@ -28,7 +28,7 @@ pub struct TableLayer {
     pub output: Tensor,
 }
 
-/// Plans a table look-up.
+/// Plans a table lookup.
 ///
 /// # Errors
 /// An unsupported error for other types, an internal error if shapes or the table's length do not match.
