@@ -20,8 +20,8 @@ const FINALISTS: usize = 12;
 /// Maximum number of steps of all finalists together that are replayed one by one.
 const REPLAYED_STEPS_MAX: u64 = 1 << 10;
 
-/// Column splits tried for each cut of channels and sums, and row splits tried for each of them; the second number holds where
-/// the other axis has one output.
+/// Column splits tried for each cut of channels and sums, row splits tried for each of them, and splits of one axis where the
+/// other has one output.
 const COLUMN_TRIES: usize = 3;
 const ROW_TRIES: usize = 6;
 const ONLY_TRIES: usize = 10;

@@ -1,18 +1,18 @@
-//! The check of one op against the matrix.
+//! Checks one op against the matrix.
 
 use super::facts::{OpFacts, TypeFact};
 use super::matrix::{self, MAX_RANK, Row, Signature};
 
-/// What is wrong with an op, and what is supported instead.
+/// The faults of an op, and what is supported instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// One message a fault, at least one.
+    /// One message per fault, at least one.
     pub faults: Vec<String>,
-    /// What the DPU path takes in place of this op.
+    /// What the DPU path accepts instead of this op.
     pub supported: String,
 }
 
-/// Checks an op that `tosa-to-strum` is going to convert or to leave as it is.
+/// Checks an op that `tosa-to-strum` converts or keeps.
 ///
 /// # Errors
 /// All faults of the op, with a sentence on what is supported.
@@ -65,7 +65,7 @@ fn type_faults(op: &OpFacts<'_>, row: &Row) -> Vec<String> {
     faults
 }
 
-/// What is wrong with a type that stands for data, as the end of a sentence that begins with the thing of this type.
+/// The fault of a data type, as the end of a sentence about the value of this type.
 #[must_use]
 pub fn tensor_fault(ty: &TypeFact, printed: &str) -> Option<String> {
     match ty {

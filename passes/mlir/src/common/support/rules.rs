@@ -4,7 +4,7 @@ use super::facts::OpFacts;
 use super::matrix::Rule;
 use crate::common::tosa::elem::Elem;
 
-/// The largest kernel, stride and dilation of the instruction set.
+/// Maximum kernel, stride and dilation of the instruction set.
 const MAX_WINDOW: i64 = 8192;
 
 pub(super) const ACC_I32: Rule = Rule {

@@ -1,4 +1,4 @@
-//! Every row of the matrix admits what it says and refuses the rest, with a message.
+//! Every row of the matrix accepts what it lists and refuses the rest, with a message.
 
 use std::collections::BTreeMap;
 
