@@ -1,7 +1,7 @@
 //! `dpu-allocate`: gives every buffer of a program its address.
 //!
-//! Constants come first in DRAM, then inputs, outputs, and scratch; buffers whose live ranges do not meet may share
-//! memory. Invariant: the tasks, still executed one after the other, compute the same.
+//! Constants come first in DRAM, then inputs, outputs, and scratch; buffers with disjoint live ranges may share memory.
+//! Invariant: the tasks, still executed one after the other, compute the same.
 
 use strum_ir::dpu::Stage;
 use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, pass_options};

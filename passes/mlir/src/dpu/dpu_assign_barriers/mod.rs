@@ -1,8 +1,8 @@
-//! `dpu-assign-barriers`: orders the engines.
+//! `dpu-assign-barriers`: synchronizes the engines.
 //!
-//! Until here a program is a list to be executed in order. This pass finds which tasks of different engines touch the
-//! same memory (a graph in petgraph), lets barriers carry that order, gives the barriers physical numbers, and ends the
-//! stream. Invariant: every run that the barriers allow computes what the list computes, and none can deadlock.
+//! The input is a list to be executed in order. This pass finds which tasks of different engines access the same memory (a graph
+//! in petgraph), lets barriers carry that order, assigns physical barriers, and ends the stream. Invariant: every run that the
+//! barriers allow computes what the list computes, and none can deadlock.
 
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ impl Pass for DpuAssignBarriers {
     }
 }
 
-/// A task on nothing.
+/// A task without buffers.
 fn bare<'c>(instr: Instr) -> Task<'c> {
     Task { instr, buffers: Vec::new(), waits: Vec::new(), posts: Vec::new(), layer: None }
 }

@@ -61,7 +61,7 @@ impl Pass for StrumToDpu {
 
     fn run<'c>(&self, module: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
         let PlanOptions { objective, read_strategy, write_strategy } = &self.plan;
-        // What is wrong with an option or its file has no place in the module.
+        // Errors in an option or its file have no location in the module.
         let nowhere = Location::unknown(module.context());
         let spec = &self.target.machine;
         let machine = machine::resolve(spec).map_err(|error| match spec.ends_with(".toml") {

@@ -1,6 +1,6 @@
 //! `canonicalize-layout`: float images as NHWC throughout.
 //!
-//! Invariant: the result stays as it is, bit for bit: elements are moved and nothing is computed.
+//! Invariant: the result is unchanged, bit for bit: elements are moved and nothing is computed.
 
 use strum_float::Graph;
 use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, pass_options};

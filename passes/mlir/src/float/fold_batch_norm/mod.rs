@@ -1,6 +1,6 @@
-//! `fold-batch-norm`: scales and offsets of channels in weights and biases.
+//! `fold-batch-norm`: folds scales and offsets of channels into weights and biases.
 //!
-//! Invariant: the result stays as it is up to rounding.
+//! Invariant: the result is unchanged up to rounding.
 
 use strum_float::Graph;
 use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, pass_options};

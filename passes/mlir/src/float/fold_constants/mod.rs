@@ -1,6 +1,6 @@
-//! `fold-constants`: operators on constants computed.
+//! `fold-constants`: evaluates operators on constants.
 //!
-//! Invariant: the result stays as it is up to rounding.
+//! Invariant: the result is unchanged up to rounding.
 
 use strum_float::Graph;
 use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, pass_options};

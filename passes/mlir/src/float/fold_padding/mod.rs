@@ -1,6 +1,6 @@
-//! `fold-padding`: padding of float networks in the operators that pad themselves.
+//! `fold-padding`: folds padding of float networks into the operators that pad themselves.
 //!
-//! Invariant: the result stays as it is.
+//! Invariant: the result is unchanged.
 
 use strum_float::Graph;
 use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, pass_options};

@@ -1,7 +1,6 @@
-//! `linalg-to-tosa`: a float network of linalg as TOSA.
+//! `linalg-to-tosa`: converts a float network from linalg to TOSA.
 //!
-//! Invariant: what is written has an operator of TOSA for what each op of linalg computes, and nothing is rewritten beyond
-//! that.
+//! Invariant: every linalg op becomes TOSA operators with the same semantics, and nothing else is rewritten.
 
 use strum_float::Invalid;
 use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, pass_options};

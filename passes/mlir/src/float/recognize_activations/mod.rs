@@ -1,6 +1,6 @@
-//! `recognize-activations`: activations of float networks in one spelling.
+//! `recognize-activations`: gives activations of float networks one canonical form.
 //!
-//! Invariant: the result stays as it is for all numbers; a choice by comparison replaces NaN, a clamp keeps it.
+//! Invariant: the result is unchanged except for NaN: a select by comparison replaces it, a clamp keeps it.
 
 use strum_float::Graph;
 use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, pass_options};

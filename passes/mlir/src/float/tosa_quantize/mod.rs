@@ -1,6 +1,6 @@
-//! `tosa-quantize`: a float network as integer TOSA, which is what `strumc quantize` writes.
+//! `tosa-quantize`: quantizes a float network to integer TOSA, as `strumc quantize` does.
 //!
-//! Invariant: a function of integers stays as it is.
+//! Invariant: integer functions are unchanged.
 
 mod options;
 
@@ -56,7 +56,7 @@ impl Pass for TosaQuantize {
 }
 
 impl TosaQuantize {
-    /// The recipe that the options ask for, or why they do not go together.
+    /// The recipe that the options specify, or why they contradict each other.
     fn recipe(&self) -> Result<Recipe, String> {
         let options = Options {
             calibrated: self.calibration.is_some(),
@@ -72,7 +72,7 @@ impl TosaQuantize {
     }
 }
 
-/// Quantizes a network, and puts the integer network in the place of the function that it was read from. `begin` is told of the stages.
+/// Quantizes a network, and replaces the function that it was read from. `begin` is called before each stage.
 ///
 /// # Errors
 /// Those of the recipe, reported at the op or at the function.
@@ -97,7 +97,7 @@ pub fn quantize_function<'c>(
     Ok(quantized)
 }
 
-/// Whether a function takes and gives integers alone.
+/// Whether a function has only integer arguments and results.
 #[must_use]
 pub fn is_integer(function: Operation<'_>) -> bool {
     let Some((inputs, results)) = function.function_type() else { return false };

@@ -1,7 +1,7 @@
 //! `strum-pack`: constant weights in a StruM format.
 //!
-//! Invariant: weight codes change, and nothing else, unless corrections of bias and scale are asked for; activations are
-//! untouched, and who asks is told of every layer that is left dense or uncorrected, with the reason.
+//! Invariant: only weight codes change, unless corrections of bias and scale are requested; activations are untouched, and a
+//! remark on every layer that is left dense or uncorrected gives the reason.
 
 mod correct;
 mod file;
@@ -101,7 +101,7 @@ struct Candidate<'c> {
     shape: Shape,
 }
 
-/// The weights of a layer, or why they stay as they are.
+/// The weights of a layer, or the reason why they are not packed.
 fn candidate<'c>(conv: &Conv<'c>, settings: &Settings) -> Result<Candidate<'c>, String> {
     if conv.depthwise && !settings.depthwise {
         return Err(format!("{} (depthwise=true packs it)", remark::DEPTHWISE));
@@ -121,7 +121,7 @@ fn candidate<'c>(conv: &Conv<'c>, settings: &Settings) -> Result<Candidate<'c>, 
     Ok(Candidate { constant, codes, shape })
 }
 
-/// What calibration saw of a layer's inputs, if it is asked for.
+/// The calibration statistics of a layer's inputs, if needed.
 fn statistics<'c>(
     op: Operation<'c>,
     conv: &Conv<'c>,
@@ -149,7 +149,7 @@ fn statistics<'c>(
 }
 
 impl<'c> Packer<'c> {
-    /// A layer that the options are for: it stays as it is where packing is of no use.
+    /// A layer that the options apply to: unchanged where packing is useless.
     fn layer(&mut self, op: Operation<'c>, conv: &Conv<'c>, settings: &Settings) -> Result<(), PassError> {
         let Some(request) = &settings.request else { return Ok(()) };
         if weights::is_packed(conv) {
@@ -165,7 +165,7 @@ impl<'c> Packer<'c> {
         }
     }
 
-    /// A layer of the packing file, which is obeyed or refused.
+    /// A layer of the packing file, which is followed or refused.
     fn named_layer(
         &mut self,
         op: Operation<'c>,

@@ -1,4 +1,4 @@
-//! What a packing file tells the layers of a function, and which layers there are to be told.
+//! The packing file applied to the layers of a function, and the layers that it can name.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub(super) struct Told<'c> {
 }
 
 impl<'c> Told<'c> {
-    /// What is told of a function.
+    /// Reads the settings for a function.
     pub(super) fn read(source: &PackingSource, function: Operation<'c>) -> Result<Self, PassError> {
         match source {
             PackingSource::None => Ok(Told::default()),
@@ -53,18 +53,18 @@ impl<'c> Told<'c> {
         Ok(Told { layers })
     }
 
-    /// Whether no layer is told anything.
+    /// Whether the file names no layer of the function.
     pub(super) fn is_empty(&self) -> bool {
         self.layers.is_empty()
     }
 
-    /// What a layer is told.
+    /// The settings of a layer, if the file names it.
     pub(super) fn of(&self, op: Operation<'c>) -> Option<&Settings> {
         self.layers.get(&op)
     }
 }
 
-/// Refuses programs that no function of the module stands for.
+/// Refuses programs that match no function of the module.
 fn check_programs(packing: &Packing, function: Operation<'_>) -> Result<(), PassError> {
     let Some(block) = function.block() else { return Ok(()) };
     let functions = block.operations().into_iter().filter_map(Operation::symbol).collect();
@@ -100,7 +100,7 @@ fn weights_text(conv: &Conv<'_>) -> Option<String> {
 pub struct PackableLayer {
     /// Index of the layer and its operator: `12.conv2d`.
     pub name: String,
-    /// Where it is in the source.
+    /// Its location in the source.
     pub location: String,
     /// Shape of its weights, OHWI or HWCM.
     pub weights: String,
@@ -110,7 +110,7 @@ pub struct PackableLayer {
     pub depthwise: bool,
     /// Input channels, or all channels of a depthwise layer: what blocks run along.
     pub channels: u64,
-    /// Whether calibration tells of its inputs, so that `select=activation` and `correct` can be asked for.
+    /// Whether it has input statistics, so that `select=activation` and `correct` can be used.
     pub calibrated: bool,
 }
 
@@ -127,7 +127,7 @@ impl PackableLayer {
     }
 }
 
-/// The layers of a function, as it is before `strum-pack`, that a packing file can name with any method.
+/// The layers of a function before `strum-pack` that a packing file can name with any method.
 #[must_use]
 pub fn packable(function: Operation<'_>) -> Vec<PackableLayer> {
     let any = Settings { request: None, correct: Correct::None, depthwise: true, min_channels: 0 };
@@ -146,10 +146,10 @@ pub fn packable(function: Operation<'_>) -> Vec<PackableLayer> {
     layers.collect()
 }
 
-/// The weights of the convolutions of a function after `strum-pack`, by name: what the DPU multiplies with.
+/// The weights of the convolutions of a function after `strum-pack`, by name: the values that the DPU multiplies with.
 ///
 /// # Errors
-/// Packed weights that are not legal.
+/// Invalid packed weights.
 pub fn stored(function: Operation<'_>) -> Result<BTreeMap<String, Vec<i8>>, String> {
     let mut all = BTreeMap::new();
     for (name, _, conv) in convolutions(function) {

@@ -1,7 +1,7 @@
 //! `strum-to-tosa`: every layer as plain integer TOSA 1.0.
 //!
-//! Invariant: what comes out computes, bit for bit, what the layers compute, in ops that the TOSA specification allows
-//! word for word, so that any implementation of TOSA can judge what the compiler does below.
+//! Invariant: the result computes what the layers compute, bit for bit, in ops that strictly conform to the TOSA specification,
+//! so that any implementation of TOSA can verify what the compiler does below.
 
 mod conv;
 mod post;
@@ -83,7 +83,7 @@ fn convert(block: Block<'_>) -> Result<(), PassError> {
     outcome
 }
 
-/// An op that its verifier has let through but that cannot be read after all.
+/// An op that passed its verifier but cannot be read.
 fn unreadable(op: Operation<'_>) -> Error {
     Error::Build(format!("TOSA of '{}'", op.name()))
 }
@@ -101,7 +101,7 @@ fn matmul<'c>(build: &mut Builder<'c>, op: Operation<'c>) -> Result<(), Error> {
 fn eltwise<'c>(build: &mut Builder<'c>, op: Operation<'c>) -> Result<(), Error> {
     let (layer, result) = Eltwise::read(op).zip(op.single_result()).ok_or_else(|| unreadable(op))?;
     let (mut a, mut b) = (post::stage(build, layer.a, layer.lhs)?, post::stage(build, layer.b, layer.rhs)?);
-    // TOSA multiplies values of 8 or 16 bits as they are; everything else it does on 32 bits.
+    // TOSA multiplies 8-bit and 16-bit values directly; everything else is 32-bit.
     let narrow = layer.kind == EltwiseKind::Mul && layer.shift == 0 && view::elem(a) == view::elem(b);
     if !narrow {
         (a, b) = (widened(build, a)?, widened(build, b)?);

@@ -1,6 +1,6 @@
-//! `strum-unpack`: packed weights as plain tensors again.
+//! `strum-unpack`: converts packed weights back to plain tensors.
 //!
-//! Invariant: the layers compute what they computed, for a packed weight *is* its decoded code.
+//! Invariant: the layers compute the same, since a packed weight *is* its decoded code.
 
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ pub(crate) struct Decoder<'c> {
 }
 
 impl<'c> Decoder<'c> {
-    /// The decoded weights of a layer; inside, what is wrong with them.
+    /// The decoded weights of a layer, or the error in them.
     pub(crate) fn tensor(
         &mut self,
         build: &mut Builder<'c>,

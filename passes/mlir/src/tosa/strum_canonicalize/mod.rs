@@ -1,4 +1,4 @@
-//! `strum-canonicalize`: the graph in the form that the other passes expect.
+//! `strum-canonicalize`: the canonical form of the graph that the other passes expect.
 //!
 //! Invariant: no rule changes a bit of any result. Where TOSA leaves a value unpredictable, nothing is folded.
 
@@ -23,20 +23,20 @@ pass_options! {
     }
 }
 
-/// What the rules share while they run on a block.
+/// Shared state of the rules on a block.
 struct Cx<'c> {
     build: Builder<'c>,
-    /// Constants that are not splats are not folded into anything larger than this many bytes.
+    /// Constants other than splats are not folded into anything larger than this many bytes.
     fold_limit: usize,
     /// The IR is verified after every rewrite.
     verify_each: bool,
 }
 
-/// Gives the value that takes the place of the op's result, if the rule applies.
+/// Returns the replacement of the op's result, if the rule applies.
 type Rule = for<'c> fn(&mut Cx<'c>, Operation<'c>) -> Result<Option<Value<'c>>, Error>;
 
-/// All rules, in the order in which they are tried. A rule either makes the graph smaller, or moves an op over another
-/// one in the one direction, so that the rules come to an end.
+/// All rules, in the order in which they are tried. A rule either shrinks the graph, or moves an op over another in one fixed
+/// direction, so that the rules terminate.
 const RULES: &[(&str, Rule)] = &[
     ("fold-constant", constants::fold),
     ("drop-identity", movement::drop_identity),
@@ -55,12 +55,12 @@ const RULES: &[(&str, Rule)] = &[
     ("raise-over-reshape", pointwise::raise_over_reshape),
 ];
 
-/// The names of all rules, in the order in which they are tried: what the field `rule` of the pass's events holds.
+/// The names of all rules, in the order in which they are tried: the values of the field `rule` of the pass's events.
 pub fn rules() -> impl Iterator<Item = &'static str> {
     RULES.iter().map(|(name, _)| *name)
 }
 
-/// More sweeps than any graph needs: each one but the last makes progress along every chain of ops.
+/// Upper bound of sweeps for any graph: each except the last makes progress along every chain of ops.
 const MAX_SWEEPS: usize = 10_000;
 
 impl Documented for StrumCanonicalize {
@@ -99,7 +99,7 @@ impl Pass for StrumCanonicalize {
     }
 }
 
-/// Refuses attributes that are called nearly as one of their op.
+/// Refuses attributes whose name resembles one of their op.
 fn spelling(block: Block<'_>) -> Result<(), PassError> {
     let faults = block.operations().into_iter().filter_map(|op| Some((op, op.misspelt_attribute()?)));
     let reported = faults.map(|(op, fault)| Err(op.error(fault).into()));

@@ -1,7 +1,7 @@
-//! `tosa-to-strum`: layers of the machine out of TOSA ops.
+//! `tosa-to-strum`: converts TOSA ops to layers of the machine.
 //!
-//! Invariant: the whole function is checked before anything is changed, and every fault is reported at its op; what
-//! comes out holds only ops that the DPU path can run.
+//! Invariant: the whole function is checked before anything is changed, and every fault is reported at its op; the result
+//! contains only ops that the DPU path supports.
 
 pub(crate) mod check;
 mod conv;
@@ -61,7 +61,7 @@ fn convert(block: Block<'_>) -> Result<(), Error> {
     let Some(last) = block.operations().pop() else { return Ok(()) };
     let mut build = Builder::before(last)?;
     for op in block.operations() {
-        // An op that a layer before it has taken in is in no block any more.
+        // An op that a previous layer has absorbed is in no block any more.
         if op.block().is_none() {
             continue;
         }
@@ -79,12 +79,12 @@ fn convert(block: Block<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// An op that the check has let through but that cannot be read after all.
+/// An op that passed the check but cannot be read.
 fn unreadable(op: Operation<'_>) -> Error {
     Error::Build(format!("layer of '{}'", op.name()))
 }
 
-/// The value of an operand that the check has seen.
+/// The value of an operand that passed the check.
 fn operand<'c>(op: Operation<'c>, index: usize) -> Result<Value<'c>, Error> {
     op.operand(index).ok_or_else(|| unreadable(op))
 }
