@@ -55,7 +55,6 @@ fn layers(int: &mut IntGraph) -> impl Iterator<Item = (&mut Weights, bool, u32)>
 /// Records for every layer with weights the mean and the second moment of its input's codes over samples, for each input channel.
 ///
 /// `graph` is the float network that `int` was made from. Its single-precision values are coded; padding is not counted.
-/// counted.
 ///
 /// # Errors
 /// When the inputs of a sample differ from the graph's.
