@@ -31,7 +31,7 @@ pub(crate) struct Origin<'a> {
 
 /// A position in a file, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place<'a> {
+struct Position<'a> {
     file: &'a str,
     line: usize,
     column: usize,
@@ -70,7 +70,7 @@ impl<'a> Origin<'a> {
 
     /// Prints and returns the failure of an assembly text.
     pub(crate) fn assembly(&self, error: &AsmError) -> Failure {
-        let place = Place { file: self.name, line: error.line, column: error.col };
+        let place = Position { file: self.name, line: error.line, column: error.col };
         let mut text = format!("{}:{}:{}: error: {}\n", self.name, error.line, error.col, error.msg);
         self.excerpt(&mut text, place);
         say(text.trim_end());
@@ -93,11 +93,11 @@ impl<'a> Origin<'a> {
     }
 
     /// Appends one message with its excerpt.
-    fn put<'d>(&self, text: &mut String, diagnostic: &'d Captured) -> Option<Place<'d>> {
+    fn put<'d>(&self, text: &mut String, diagnostic: &'d Captured) -> Option<Position<'d>> {
         let Captured { severity, location, message, .. } = diagnostic;
         let place = self.place(location);
         let _ = match (place, location.as_str()) {
-            (Some(Place { file, line, column }), _) => {
+            (Some(Position { file, line, column }), _) => {
                 writeln!(text, "{file}:{line}:{column}: {severity}: {message}")
             }
             (None, elsewhere) if elsewhere == "?" || elsewhere.ends_with(":0:0") => {
@@ -115,12 +115,12 @@ impl<'a> Origin<'a> {
     }
 
     /// The first `file:line:col` of a location, preferably in the file itself.
-    fn place<'l>(&self, location: &'l str) -> Option<Place<'l>> {
+    fn place<'l>(&self, location: &'l str) -> Option<Position<'l>> {
         let places = || location.split(" + ").filter_map(|part| self.place_of_part(part));
         places().find(|place| place.file == self.name).or_else(|| places().next())
     }
 
-    fn place_of_part<'l>(&self, part: &'l str) -> Option<Place<'l>> {
+    fn place_of_part<'l>(&self, part: &'l str) -> Option<Position<'l>> {
         let (rest, column) = part.rsplit_once(':')?;
         let (file, line) = rest.rsplit_once(':')?;
         let (line, column) = (line.parse().ok()?, column.parse().ok()?);
@@ -135,11 +135,11 @@ impl<'a> Origin<'a> {
             (None, Some((_, after))) => after,
             (None, None) => file,
         };
-        Some(Place { file, line, column })
+        Some(Position { file, line, column })
     }
 
     /// Appends the source line and a caret below the column, if the position is in this text.
-    fn excerpt(&self, text: &mut String, place: Place<'_>) {
+    fn excerpt(&self, text: &mut String, place: Position<'_>) {
         let line = self
             .text
             .filter(|_| place.file == self.name)

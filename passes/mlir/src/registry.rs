@@ -59,8 +59,8 @@ fn page() -> String {
     let mut page = String::from(
         "# Passes\n\n\
          <!-- Written from the passes themselves; `STRUM_BLESS=1 cargo test -p strum-passes` brings it up to date. -->\n\n\
-         All passes work in `strum-opt`, in the order given, beside MLIR's own. `--strum-log=debug` says of each place where a pass\n\
-         does not apply why it does not.\n",
+         All passes work in `strum-opt`, in the order given, besides MLIR's own. `--strum-log=debug` reports why a pass does not\n\
+         apply at a location.\n",
     );
     for pass in crate::PASSES {
         page.push_str(&format!(

@@ -34,7 +34,7 @@ pub(crate) struct Tiles<'a> {
     budget: &'a Budget,
     told: &'a [ScheduleStrategy],
     chosen: BTreeMap<Shape, Result<(Schedule, Cost), ScheduleError>>,
-    exact: BTreeMap<(Shape, Place), u64>,
+    exact: BTreeMap<(Shape, TileInput), u64>,
 }
 
 /// The key of a tile's schedule: its extents, kernel rows and columns, whether its sums are split.
@@ -49,7 +49,7 @@ struct Shape {
 
 /// What else the cycles of a tile depend on: the part of the input under its windows, and its sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct TileInput {
     rows: (u64, i64),
     columns: (u64, i64),
     taps: [u64; 2],
@@ -120,7 +120,7 @@ impl<'a> Tiles<'a> {
             self.own(&Extent { oc: len(&step.oc), oy: len(&step.oy), ox: len(&step.ox), ic: len(&step.ic) });
         let (rows, columns) = (p.y.window(&step.oy, &step.ky), p.x.window(&step.ox, &step.kx));
         let at = |w: &Window| (w.len, w.origin);
-        let place = Place {
+        let place = TileInput {
             rows: at(&rows),
             columns: at(&columns),
             taps: [len(&step.ky), len(&step.kx)],
@@ -285,14 +285,14 @@ impl<'a> Tiles<'a> {
         &self,
         t: &Tiling,
         extent: &Extent,
-        place: &Place,
+        place: &TileInput,
         schedule: &Schedule,
     ) -> Result<Cost, ScheduleError> {
         let inv = invariant(self.problem, t, schedule);
         dpu_cost::conv(&inv, &variant(self.problem, extent, place), self.budget.machine())
     }
 
-    fn pool_cost(&self, t: &Tiling, extent: &Extent, place: &Place) -> Cost {
+    fn pool_cost(&self, t: &Tiling, extent: &Extent, place: &TileInput) -> Cost {
         let p = self.problem;
         let used = |n: u64, value: u64| field(if n == 1 { 1 } else { value });
         let inv = PoolInv {
@@ -479,9 +479,9 @@ fn shape(t: &Tiling, extent: &Extent) -> Shape {
 }
 
 /// A tile in the middle of the image.
-fn middle(p: &Problem, t: &Tiling, extent: &Extent) -> Place {
+fn middle(p: &Problem, t: &Tiling, extent: &Extent) -> TileInput {
     let partial = t.reductions() > 1;
-    Place {
+    TileInput {
         rows: (p.y.window_max(extent.oy, t.ky.size), 0),
         columns: (p.x.window_max(extent.ox, t.kx.size), 0),
         taps: [t.ky.size, t.kx.size],
@@ -512,7 +512,7 @@ fn invariant(p: &Problem, t: &Tiling, schedule: &Schedule) -> ConvInv {
 }
 
 /// The variant of a tile, except for fields that do not affect its cost.
-fn variant(p: &Problem, extent: &Extent, place: &Place) -> ConvVar {
+fn variant(p: &Problem, extent: &Extent, place: &TileInput) -> ConvVar {
     let in_c = p.tile_ic(extent.oc, extent.ic);
     // The rest of the tensor's pixels lies between those of the tile.
     let pixel = if p.holds_input() { product([p.ic, p.in_bytes, p.x.step]) } else { in_c };

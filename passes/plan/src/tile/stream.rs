@@ -10,7 +10,7 @@ use crate::error::PlanError;
 
 /// The slot of a tile, and whether the tile has to be loaded first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct TileSlot {
     /// The slot.
     pub(crate) buffer: BufferId,
     /// The tile is not in the slot yet.
@@ -41,7 +41,7 @@ impl Stream {
     ///
     /// # Errors
     /// An internal error if the stream has no slots.
-    pub(crate) fn place(&mut self, key: u64) -> Result<Place, PlanError> {
+    pub(crate) fn place(&mut self, key: u64) -> Result<TileSlot, PlanError> {
         self.clock += 1;
         let (slot, load) = match self.tiles.get(&key) {
             Some(&slot) => (slot, false),
@@ -63,7 +63,7 @@ impl Stream {
             .get_mut(slot)
             .ok_or_else(|| PlanError::internal("a tile in a slot that does not exist"))?;
         *used = self.clock;
-        Ok(Place { buffer: *buffer, load })
+        Ok(TileSlot { buffer: *buffer, load })
     }
 }
 

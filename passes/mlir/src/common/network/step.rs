@@ -14,8 +14,7 @@ macro_rules! applies_to_floats {
             "\n\n\
              Runs on a function of TOSA on f32, or of linalg on tensors of f32, of one block with static shapes, and writes TOSA on f32. \
              Operators\n\
-             on constants are computed on the way. A function in which there is nothing to do stays as it is; any other op is \
-             an error."
+             on constants are folded. A function in which the pass does not apply is unchanged; any unsupported op is an error."
         )
     };
 }

@@ -19,8 +19,8 @@ pass_options! {
 impl Documented for DpuAllocate {
     const DOC: &'static str = "\
 Takes a `dpu.program` at stage `draft` and leaves it at stage `allocated`. In DRAM, constants come first (they are the
-image of the binary), then inputs, outputs and scratch. Buffers whose live ranges over the task order do not meet may
-share memory.
+image of the binary), then inputs, outputs and scratch. Buffers with disjoint live ranges over the task order may share
+memory.
 ";
 }
 

@@ -16,9 +16,9 @@ pass_options! {
 impl Documented for FoldBatchNorm {
     const DOC: &'static str = applies_to_floats!(
         "\
-Folds products and sums with a constant for each channel behind a convolution into its weights and its bias: that is what batch normalization
-becomes when the operators on its statistics are computed. A `matmul` with a constant matrix becomes a `conv2d` of pixels first, whose
-bias is folded in the same way. For images NHWC: run `canonicalize-layout` before it."
+Folds products and sums with a constant per channel after a convolution into its weights and its bias: batch normalization becomes these
+when the operators on its statistics are folded. A `matmul` with a constant matrix becomes a 1x1 `conv2d` first, whose bias is folded in
+the same way. For images NHWC: run `canonicalize-layout` before it."
     );
 }
 

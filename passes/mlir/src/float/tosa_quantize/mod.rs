@@ -22,13 +22,13 @@ pub use options::TosaQuantize;
 
 impl Documented for TosaQuantize {
     const DOC: &'static str = "\
-Quantizes a float network, TOSA on f32 or linalg on tensors of f32, to plain integer TOSA, after all rewritings of float networks:
-i8 activations with a zero point, i8 weights with a scale for each output channel, i32 biases and sums, `tosa.rescale`. docs/quantize.md says
-what becomes of values; `strumc quantize` does the same and takes calibration data of several inputs, in `.npz` files too.
+Quantizes a float network, TOSA on f32 or linalg on tensors of f32, to plain integer TOSA, after all rewrites of float networks: i8
+activations with a zero point, i8 weights with a scale for each output channel, i32 biases and sums, `tosa.rescale`. docs/quantize.md
+describes the quantization; `strumc quantize` does the same and supports calibration data of several inputs, in `.npz` files too.
 
-The function tells in `strum.input_scales`, `strum.input_zero_points`, `strum.output_scales` and `strum.output_zero_points` what its codes mean.
-Without calibration data, ranges come from random inputs, and a warning says so. A function of integers stays as it is; what has no
-integer form is an error at its op.";
+The attributes `strum.input_scales`, `strum.input_zero_points`, `strum.output_scales` and `strum.output_zero_points` of the function
+describe its codes. Without calibration data, ranges are estimated from random inputs, with a warning. An integer function is unchanged;
+an op without an integer form is an error.";
 }
 
 impl Pass for TosaQuantize {

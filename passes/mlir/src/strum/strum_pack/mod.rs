@@ -30,28 +30,28 @@ use crate::common::tosa::literal::Literal;
 use crate::common::verdict::MEMORY;
 use crate::common::weights;
 use request::Settings;
-use told::Told;
+use told::GivenSettings;
 
 impl Documented for StrumPack {
     const DOC: &'static str = "\
-Chooses the low members of every block of weights, and packs the constant weights of `strum.conv2d`, and where asked of
-`strum.depthwise_conv2d`, into a `strum.constant` of type `!strum.packed`. Of every block of `w` weights exactly `p`·`w` become low.
+Selects the low members of every block of weights, and packs the constant weights of `strum.conv2d`, and optionally of
+`strum.depthwise_conv2d`, into a `strum.constant` of type `!strum.packed`. Exactly `p`·`w` of the `w` weights of a block become low.
 
-Weights stay a tensor, with a remark that says why if `--strum-log=info` asks for it, where the layer is depthwise, has fewer than `min-channels` input channels, has a
-weight zero point other than 0, or reads weights that are not constant (`strum-canonicalize` folds those behind data movement).
-With `method=dense` all weights stay tensors: plain INT8 has one spelling before `strum-to-dpu`. Weights that are packed already
-stay as they are.
+A layer is left dense if it is depthwise, has fewer than `min-channels` input channels, has a weight zero point other than 0, or
+reads weights that are not constant (`strum-canonicalize` folds those behind data movement); a remark under `--strum-log=info`
+gives the reason. With `method=dense` all weights stay tensors, the only form of plain INT8 before `strum-to-dpu`. Weights that are
+already packed are unchanged.
 
-`select=activation` weighs the error of a member by the second moment of its input channel, which `strumc quantize` writes on every layer
-(`strum.input_square`, and `strum.input_mean`); a layer without is an error. `correct=bias` adds to a layer's constant bias what the
-changed codes take from the mean of its sums; `scale` multiplies the scale of each output channel by the factor of least squares,
-inputs taken as independent, and `both` does both. A layer without a rescale, or with a bias that is not constant, is not
-corrected, with such a remark; one that came packed is not either.
+`select=activation` weights the error of a member by the second moment of its input channel, which `strumc quantize` writes on every
+layer (`strum.input_square`, and `strum.input_mean`); a layer without these attributes is an error. `correct=bias` compensates in a
+layer's constant bias for the change of the mean of its sums; `scale` multiplies the scale of each output channel by the
+least-squares factor, assuming independent inputs, and `both` does both. A layer without a rescale, or with a bias that is not
+constant, is not corrected, with a remark; neither is one that was already packed.
 
-A layer whose sums cannot leave 32 bits with its INT8 weights, but could with those that are stored, is an error.
+A layer whose accumulators cannot overflow 32 bits with its INT8 weights, but could with the packed ones, is an error.
 
-`packing` names a file that says of single layers how their weights are stored (docs/packing.md); the other options are for the layers
-that it does not name. A layer that cannot be stored as the file says is an error.";
+`packing` names a file with the weight formats of single layers (docs/packing.md); the other options apply to the layers that it does
+not name. A layer that cannot be packed as the file says is an error.";
 }
 
 impl Pass for StrumPack {
@@ -62,7 +62,7 @@ impl Pass for StrumPack {
 
     fn run<'c>(&self, op: Operation<'c>, _: &PassContext<'c>) -> Result<(), PassError> {
         let settings = Settings::of_others(self);
-        let told = Told::read(&self.layers.packing, op)?;
+        let told = GivenSettings::read(&self.layers.packing, op)?;
         if settings.request.is_none() && told.is_empty() {
             tracing::debug!("strum-pack does not apply: method=dense leaves weights as tensors");
             return Ok(());

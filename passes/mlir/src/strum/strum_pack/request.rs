@@ -53,9 +53,9 @@ pass_options! {
     pub struct LayerOptions {
         depthwise("depthwise"): bool = false, "also pack depthwise layers";
         min_channels("min-channels"): Option<u64> = None,
-            "fewest input channels of a layer that is packed; the block size if empty";
+            "minimum number of input channels to pack a layer; the block size if empty";
         packing("packing"): PackingSource = PackingSource::None, in Paths,
-            "packing file with the formats of single layers, see docs/packing.md";
+            "packing file with per-layer formats, see docs/packing.md";
     }
 }
 

@@ -16,20 +16,20 @@ use crate::dpu::strum_to_dpu::{is_layer, layer_name};
 
 /// Settings of the layers that a packing file names.
 #[derive(Default)]
-pub(super) struct Told<'c> {
+pub(super) struct GivenSettings<'c> {
     layers: BTreeMap<Operation<'c>, Settings>,
 }
 
-impl<'c> Told<'c> {
+impl<'c> GivenSettings<'c> {
     /// Reads the settings for a function.
     pub(super) fn read(source: &PackingSource, function: Operation<'c>) -> Result<Self, PassError> {
         match source {
-            PackingSource::None => Ok(Told::default()),
+            PackingSource::None => Ok(GivenSettings::default()),
             PackingSource::File(path) => {
                 let packing = Packing::read(path).map_err(|error| function.error(error))?;
-                Told::of_packing(&packing, function)
+                GivenSettings::of_packing(&packing, function)
             }
-            PackingSource::Value(packing) => Told::of_packing(packing, function),
+            PackingSource::Value(packing) => GivenSettings::of_packing(packing, function),
         }
     }
 
@@ -50,7 +50,7 @@ impl<'c> Told<'c> {
             }
             layers.insert(*op, Settings::of(&layer.choice));
         }
-        Ok(Told { layers })
+        Ok(GivenSettings { layers })
     }
 
     /// Whether the file names no layer of the function.

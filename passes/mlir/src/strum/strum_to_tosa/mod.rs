@@ -27,12 +27,12 @@ impl Documented for StrumToTosa {
 Writes every layer as plain integer TOSA 1.0, with the weights decoded: the operator on 32 bits, then `rescale`, `clamp` and
 `table`. The result can be run by any implementation of TOSA and gives the same bits; a second run changes nothing.
 
-- Where a layer leaves rows or columns of its input over, TOSA's exact-size rule wants a `slice` in front of the operator.
+- Where a layer ignores trailing rows or columns of its input, TOSA's exact-size rule requires a `slice` before the operator.
 - Rescales with small multipliers and single rounding are written with `scale32 = false`, which TOSA allows for every input value.
-- Post-processing that no single `rescale` has (a zero point of a 16-bit result, a clamp of a 32-bit one, unsigned results of 32-bit
-  values) is spelled out in several ops.
+- Post-processing that no single `rescale` supports (a zero point of a 16-bit result, a clamp of a 32-bit one, unsigned results of 32-bit
+  values) becomes several ops.
 
-Packed weights that are no `strum.constant`, or that something other than a layer uses, are an error.";
+Packed weights that are not a `strum.constant`, or that have a user other than a layer, are an error.";
 }
 
 impl Pass for StrumToTosa {

@@ -19,8 +19,8 @@ pass_options! {
 
 impl Documented for StrumUnpack {
     const DOC: &'static str = "\
-Decodes the packed weights of every layer into a `tosa.const` of their codes: what `strum-pack` has done to the codes stays, the format
-goes. Layers with weights that are tensors stay as they are. Packed weights that are no `strum.constant` are an error.";
+Decodes the packed weights of every layer into a `tosa.const` of their codes, as `strum-pack` rounded them. Layers with tensor weights
+are unchanged. Packed weights that are not a `strum.constant` are an error.";
 }
 
 impl Pass for StrumUnpack {

@@ -65,18 +65,18 @@ const MAX_SWEEPS: usize = 10_000;
 
 impl Documented for StrumCanonicalize {
     const DOC: &'static str = "\
-Brings a TOSA graph into the form that the other passes expect, and never changes a bit of a result:
+Brings a TOSA graph into the canonical form that the other passes expect, without changing a bit of any result:
 
 - constants are folded through data movement (`reshape`, `slice`, `transpose`, `pad`, `concat`) and through element-wise ops;
   a value that TOSA leaves unpredictable is not folded;
-- ops that do nothing go, and so does everything without a user;
-- `transpose`, `reshape`, `slice`, `pad` and `concat` are merged with their like; a `transpose` that moves only dimensions of size 1
+- no-ops and ops without uses are removed;
+- `transpose`, `reshape`, `slice`, `pad` and `concat` are merged with ops of the same kind; a `transpose` that moves only dimensions of size 1
   becomes a `reshape`;
-- `pad` with the input's zero point goes into `conv2d` and `depthwise_conv2d`, `pad` with the smallest value into `max_pool2d`;
-- a `transpose` in front of a flattened fully connected layer goes into the order of the layer's weights;
-- a `clamp` that cannot change its input goes, two become one;
-- two or more element-wise ops from i8 to i8 in a row become one `table`;
-- an element-wise op behind a `reshape` moves in front of it, where the layer before can take it in.";
+- `pad` with the input's zero point is folded into `conv2d` and `depthwise_conv2d`, `pad` with the smallest value into `max_pool2d`;
+- a `transpose` before a flattened fully connected layer is folded into the order of the layer's weights;
+- a `clamp` without effect on its input is removed, consecutive ones are merged;
+- a chain of element-wise ops from i8 to i8 becomes one `table`;
+- an element-wise op after a `reshape` is moved before it, where the preceding layer can absorb it.";
 }
 
 impl Pass for StrumCanonicalize {

@@ -23,19 +23,19 @@ pass_options! {
 
 impl Documented for TosaToStrum {
     const DOC: &'static str = "\
-Turns TOSA ops, with what follows them, into layers of the machine:
+Fuses TOSA ops into layers of the machine:
 
 - `conv2d`, `depthwise_conv2d` and `matmul`, and `add`, `sub`, `mul`, `maximum` and `minimum`, become `strum.conv2d`,
   `strum.depthwise_conv2d`, `strum.matmul` and `strum.eltwise`;
-- a `rescale` of the 32-bit result, and after it `clamp` and any ops from i8 to i8, become the layer's `#strum.ppe`, as long as nobody else
-  sees the values in between;
+- a `rescale` of the 32-bit result, and after it `clamp` and any ops from i8 to i8, become the layer's `#strum.ppe`, as long as
+  the values in between have no other uses;
 - a `rescale` or `cast` of an operand of an element-wise op becomes its input stage;
 - an `add` of one constant for each channel becomes the bias of a convolution;
 - a `matmul` of one batch with a constant right side becomes a 1x1 convolution with the transposed matrix as weights;
-- the `slice` that TOSA's exact-size rule asks for in front of a strided convolution goes: a layer leaves the rest of its input over;
-- a bias that is not constant is added by a layer of its own.
+- the `slice` that TOSA's exact-size rule requires before a strided convolution is removed: a layer ignores the rest of its input;
+- a bias that is not constant is added by a separate layer.
 
-Everything else stays TOSA, but is checked: an op, type or attribute that the DPU path does not take is an error that says what is
+Everything else stays TOSA, but is checked: an op, type or attribute that the DPU path does not support is an error that lists what is
 supported. All faults of a function are reported, and then nothing is changed. [supported.md](supported.md) is the list.";
 }
 
