@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::common::{OPT, Scratch, run_in};
 
-/// A strategy that tells one layer of `net.mlir` something.
+/// A strategy with a decision for one layer of `net.mlir`.
 fn telling(layer: &Value) -> String {
     json!({ "version": 1, "programs": [{ "name": "net", "layers": [layer] }] }).to_string()
 }

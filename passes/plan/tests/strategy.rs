@@ -1,4 +1,4 @@
-//! Strategies as files: what is read is what was written, and everything that is wrong with a file is said.
+//! Strategies as files: reading returns what was written, and every fault of a file is reported.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -61,7 +61,7 @@ fn the_page_names_every_field() {
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/strategy.md")).unwrap();
     let mut names = BTreeSet::new();
     keys(&full(), &mut names);
-    // The strategy has every field, or writing it back would add what is missing or lose what is there.
+    // The strategy has every field, otherwise writing it back would add or lose some.
     let strategy = Strategy::from_json(&full().to_string()).unwrap();
     assert_eq!(serde_json::to_value(&strategy).unwrap(), full());
     let all = [
@@ -130,7 +130,7 @@ fn bad_files_are_refused_with_place_and_reason() {
     }
 }
 
-/// The places of all objects and of all fields, as pointers.
+/// All objects and fields, as JSON pointers.
 fn places(value: &Value, path: &str, objects: &mut Vec<String>, fields: &mut Vec<String>) {
     match value {
         Value::Object(map) => {

@@ -1,4 +1,4 @@
-//! What the window planners refuse, and what they say about it.
+//! What the window planners refuse, and their messages.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
@@ -22,7 +22,7 @@ fn packed(kind: Kind) -> Packed {
     pack(&[1; 4 * 9 * 16], shape, &Request::new(kind)).unwrap()
 }
 
-/// Plans a 3x3 convolution of 16 to 4 channels that `change` has changed.
+/// Plans a 3x3 convolution of 16 to 4 channels, modified by `change`.
 fn conv_with(kind: Kind, change: impl FnOnce(&mut Draft, &mut ConvLayer<'_>)) -> Result<(), PlanError> {
     let mut draft = Draft::new();
     let packed = packed(kind);
