@@ -1,5 +1,5 @@
 // RUN: strum-opt %s --strum-log=info --split-input-file --verify-diagnostics --strum-pack | FileCheck %s
-// Nobody asked: nobody is told.
+// No remarks unless requested.
 // RUN: strum-opt %s --split-input-file --strum-pack 2>&1 | FileCheck %s --implicit-check-not='remark:'
 
 // Does not apply: fewer input channels than a block has members.

@@ -10,7 +10,7 @@ func.func @none_left(%x: tensor<1x1x1x167760xi8>) -> tensor<1x1x1x1xi32> {
 
 // -----
 
-// Powers of two stay what they are.
+// Powers of two are unchanged.
 func.func @enough(%x: tensor<1x1x1x167760xi8>) -> tensor<1x1x1x1xi32> {
   %w = "tosa.const"() <{values = dense<-64> : tensor<1x1x1x167760xi8>}> : () -> tensor<1x1x1x167760xi8>
   %0 = strum.conv2d %x, %w : (tensor<1x1x1x167760xi8>, tensor<1x1x1x167760xi8>) -> tensor<1x1x1x1xi32>

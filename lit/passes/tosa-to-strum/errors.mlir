@@ -1,6 +1,6 @@
 // RUN: strum-opt %s --split-input-file --verify-diagnostics --tosa-to-strum
 
-// All faults of a function are told, not only the first.
+// All faults of a function are reported, not only the first.
 func.func @float(%x: tensor<1x4xf32>, %i: tensor<1x4xi1>) -> tensor<1x4xi8> {
   // expected-error@+3 {{unsupported: operand #0 of type 'tensor<1x4xf32>' has element type f32}}
   // expected-error@+2 {{unsupported: result #0 of type 'tensor<1x4xf32>' has element type f32}}
@@ -129,7 +129,7 @@ func.func @parameters(%x: tensor<1x4xi32>, %m: tensor<1xi32>, %z: tensor<1xi8>) 
 
 // -----
 
-// An argument that nobody reads is judged at the function.
+// An unused argument is checked at the function.
 // expected-error@+1 {{argument #1 of type 'tensor<4xf16>' has element type f16}}
 func.func @passed_on(%x: tensor<4xi8>, %y: tensor<4xf16>) -> (tensor<4xi8>, tensor<4xf16>) {
   return %x, %y : tensor<4xi8>, tensor<4xf16>
