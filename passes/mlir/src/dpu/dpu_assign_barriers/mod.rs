@@ -26,7 +26,8 @@ impl Documented for DpuAssignBarriers {
     const DOC: &'static str = "\
 Takes a `dpu.program` at stage `allocated` and leaves it at stage `scheduled`, ready for `strum-translate --mlir-to-dpu`.
 Tasks of different engines that access the same bytes are ordered by barriers; an order that is implied by others needs
-none. Barriers are armed by `dpu.bar_cfg` as late as possible and reused as soon as they are idle, since a machine has few. `dpu.end` closes the stream.
+none. Barriers are armed by `dpu.bar_cfg` as late as possible and reused as soon as they are idle, since a machine
+has few. `dpu.end` closes the stream.
 ";
 }
 

@@ -70,8 +70,8 @@ Brings a TOSA graph into the canonical form that the other passes expect, withou
 - constants are folded through data movement (`reshape`, `slice`, `transpose`, `pad`, `concat`) and through element-wise ops;
   a value that TOSA leaves unpredictable is not folded;
 - no-ops and ops without uses are removed;
-- `transpose`, `reshape`, `slice`, `pad` and `concat` are merged with ops of the same kind; a `transpose` that moves only dimensions of size 1
-  becomes a `reshape`;
+- `transpose`, `reshape`, `slice`, `pad` and `concat` are merged with ops of the same kind; a `transpose` that moves only
+  dimensions of size 1 becomes a `reshape`;
 - `pad` with the input's zero point is folded into `conv2d` and `depthwise_conv2d`, `pad` with the smallest value into `max_pool2d`;
 - a `transpose` before a flattened fully connected layer is folded into the order of the layer's weights;
 - a `clamp` without effect on its input is removed, consecutive ones are merged;
