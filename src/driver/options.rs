@@ -136,7 +136,7 @@ fn objectives() -> impl TypedValueParser<Value = Objective> {
     })
 }
 
-/// What the planner follows and what it tells.
+/// Constraints and outputs of the planner.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Planning")]
 pub(crate) struct PlanOptions {

@@ -57,7 +57,7 @@ struct TileInput {
 }
 
 impl<'a> Tiles<'a> {
-    /// The tiles of a layer, whose schedules may be `told` in part.
+    /// The tiles of a layer, whose schedules may be given in part (`told`).
     pub(crate) fn new(problem: &'a Problem, budget: &'a Budget, told: &'a [ScheduleStrategy]) -> Self {
         Tiles { problem, budget, told, chosen: BTreeMap::new(), exact: BTreeMap::new() }
     }

@@ -5,14 +5,14 @@
 
 mod correct;
 mod file;
+mod layers;
 pub mod remark;
 mod request;
 mod sums;
-mod told;
 
 pub use file::{LayerPacking, Packing, ProgramPacking};
+pub use layers::{PackableLayer, packable, stored};
 pub use request::{LayerOptions, PackingSource, StrumPack};
-pub use told::{PackableLayer, packable, stored};
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -29,8 +29,8 @@ use crate::common::statistics::Statistics;
 use crate::common::tosa::literal::Literal;
 use crate::common::verdict::MEMORY;
 use crate::common::weights;
+use layers::GivenSettings;
 use request::Settings;
-use told::GivenSettings;
 
 impl Documented for StrumPack {
     const DOC: &'static str = "\
@@ -62,8 +62,8 @@ impl Pass for StrumPack {
 
     fn run<'c>(&self, op: Operation<'c>, _: &PassContext<'c>) -> Result<(), PassError> {
         let settings = Settings::of_others(self);
-        let told = GivenSettings::read(&self.layers.packing, op)?;
-        if settings.request.is_none() && told.is_empty() {
+        let given = GivenSettings::read(&self.layers.packing, op)?;
+        if settings.request.is_none() && given.is_empty() {
             tracing::debug!("strum-pack does not apply: method=dense leaves weights as tensors");
             return Ok(());
         }
@@ -73,7 +73,7 @@ impl Pass for StrumPack {
         let at_risk = sums::at_risk(op);
         for layer in op.walk() {
             let Some(conv) = Conv::read(layer) else { continue };
-            match told.of(layer) {
+            match given.of(layer) {
                 Some(settings) => packer.named_layer(layer, &conv, settings)?,
                 None => packer.layer(layer, &conv, &settings)?,
             }

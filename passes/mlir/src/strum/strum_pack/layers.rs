@@ -41,11 +41,13 @@ impl<'c> GivenSettings<'c> {
         for layer in packing.programs.iter().filter(|p| p.name == name).flat_map(|p| &p.layers) {
             let found = ops.iter().find(|(name, _, _)| *name == layer.name);
             let Some((_, op, conv)) = found else { return Err(unknown(&layer.name, function, &ops)) };
-            if let (Some(told), Some(is)) = (&layer.weights, weights_text(conv))
-                && *told != is
+            if let (Some(expected), Some(is)) = (&layer.weights, weights_text(conv))
+                && *expected != is
             {
-                let what =
-                    format_args!("packing file: the weights of layer '{}' are {is}, not {told}", layer.name);
+                let what = format_args!(
+                    "packing file: the weights of layer '{}' are {is}, not {expected}",
+                    layer.name
+                );
                 return Err(op.error(what).into());
             }
             layers.insert(*op, Settings::of(&layer.choice));
