@@ -105,7 +105,7 @@ fn what_cannot_be_followed_is_refused_where_it_is() {
                 json!({ "oc": 1, "oy": 1, "ox": 1, "ic": 1 }),
                 json!({ "oc": 1, "oy": 1, "ox": 1, "ic": 1 }),
             ),
-            "strategy: schedule for tile oc 1, oy 1, ox 1, ic 1: there is none",
+            "strategy: schedule for tile oc 1, oy 1, ox 1, ic 1: the layer has no such tile",
         ),
         (r#"{"version": 1, "programs": [{"name": "f"}]}"#.into(), "strategy: unknown function 'f'"),
         (

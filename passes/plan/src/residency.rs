@@ -361,7 +361,7 @@ pub fn check(graph: &Graph, residency: &Residency, sram: u64) -> Result<(), Stri
                         return Err(format!("layer {i} writes over tensor {old}, which is still needed"));
                     }
                     let place = places.iter_mut().find(|(v, _)| *v == old);
-                    place.ok_or_else(|| format!("layer {i} takes a place that is not there"))?.0 =
+                    place.ok_or_else(|| format!("layer {i} reuses a slot that does not exist"))?.0 =
                         node.output;
                 }
                 None => places.push((node.output, graph.bytes(node.output))),
@@ -370,7 +370,7 @@ pub fn check(graph: &Graph, residency: &Residency, sram: u64) -> Result<(), Stri
         let bytes: u64 = places.iter().map(|(_, bytes)| bytes).sum();
         let told = residency.held_bytes.get(i).copied().unwrap_or(0);
         if bytes > sram || bytes > told {
-            return Err(format!("layer {i}: tensors hold {bytes} bytes of {sram}, {told} were told"));
+            return Err(format!("layer {i}: tensors hold {bytes} bytes of {sram}, expected {told}"));
         }
         if let Some(v) = node.inputs.iter().find(|&&v| stays(v) && v != node.output).filter(|&&v| {
             residency.place_of.get(node.output).copied().flatten() != Some(v)

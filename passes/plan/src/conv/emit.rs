@@ -75,7 +75,7 @@ pub(crate) fn emit(
     emitter.pipeline.flush(scope.draft)?;
     let unused = given.iter().find(|s| !emitter.scheds.contains_key(&s.tile));
     if let Some(s) = unused {
-        return Err(PlanError::refused(format!("schedule for tile {}: there is none", s.tile)));
+        return Err(PlanError::refused(format!("schedule for tile {}: the layer has no such tile", s.tile)));
     }
     let schedules = emitter.scheds.iter().map(|(&tile, schedule)| ScheduleStrategy::of(tile, schedule));
     scope.decide_schedules(schedules.collect());

@@ -238,7 +238,7 @@ impl Walk<'_> {
         let filled = match psum.and_then(|id| self.content.remove(&id)) {
             Some(Content::Fill(value)) if pass.is_max() && value == i32::MIN => true,
             None => false,
-            Some(_) => return Err(wrong("partial sums that are no sums")),
+            Some(_) => return Err(wrong("the buffer of partial sums does not hold sums")),
         };
         let begins = !acc_in || filled;
         ensure(begins == self.group.is_empty(), || "a sum is mixed with another".to_owned())?;
