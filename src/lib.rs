@@ -1,4 +1,4 @@
-//! The drivers of strum-opt. The binaries hold nothing but their names.
+//! The drivers of strum-opt. The binaries only contain their names.
 //!
 //! `driver` is the frame, `commands` has a folder for each subcommand of `strumc`, [`audit`] reads weights back from a
 //! binary.
@@ -15,12 +15,12 @@ use std::sync::Once;
 use clap::CommandFactory;
 use strum_ir::DialectRegistry;
 
-/// Every dialect that the tools know: MLIR's own, `strum` and `dpu`.
+/// Every dialect of the tools: MLIR's own, `strum` and `dpu`.
 pub fn registry() -> DialectRegistry {
     DialectRegistry::new()
 }
 
-/// Registers all passes and pipelines, MLIR's own and this project's. May be called often.
+/// Registers all passes and pipelines, MLIR's own and this project's. May be called repeatedly.
 pub fn register_all() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -29,7 +29,7 @@ pub fn register_all() {
     });
 }
 
-/// The command lines of `strumc` and `strum-translate`, for who wants to know their options.
+/// The command lines of `strumc` and `strum-translate`, for inspection of their options.
 #[must_use]
 pub fn command_lines() -> [clap::Command; 2] {
     [commands::StrumcArgs::command(), translate::TranslateArgs::command()]

@@ -1,6 +1,6 @@
-//! `strum-opt`: mlir-opt's work, with the files, the messages and the exit codes of the other drivers.
+//! `strum-opt`: mlir-opt, with the file handling, messages and exit codes of the other drivers.
 //!
-//! Invariant: the files that are opened are those that the command line names; locations in the IR open none.
+//! Invariant: only files named on the command line are opened, none named by locations in the IR.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -26,14 +26,14 @@ const TOOL: &str = "strum-opt";
 const LOG: &str = "--strum-log";
 const MEMORY_LIMIT: &str = "--strum-memory-limit";
 
-/// What `--help` begins with.
+/// The beginning of `--help`.
 const TITLE: &str = "strum-opt, an MLIR compiler for StruM-packed convolutional networks\n\n\
   --strum-log=FILTER         log to standard error: a level (off, error, warn, info, debug, trace) or directives\n\
                              such as warn,strum_passes=debug; the default is STRUM_LOG, or warn\n  \
   --strum-memory-limit=SIZE  memory limit of the process, such as 2GB or 512MiB\n\n\
 Exit codes: 0 success, 1 invalid input, 2 wrong usage, 3 not supported, 4 limit exceeded, 70 internal error\n";
 
-/// Runs on the process's arguments, and ends.
+/// Runs on the process's arguments, and exits.
 pub(crate) fn main() -> ExitCode {
     if let Some(request) = isolate::asked_to_read(std::env::args_os()) {
         return cli::end(TOOL, move || isolate::serve(&request));
@@ -50,7 +50,7 @@ pub(crate) fn main() -> ExitCode {
     })
 }
 
-/// What the last of the options says, or the environment without one.
+/// The value of the last occurrence of the option, or of the environment without one.
 fn filter(options: &[OsString]) -> Result<Filter, Failure> {
     let Some(option) = options.last() else { return Filter::of_environment().map_err(Failure::usage) };
     let value = option.to_str().and_then(|text| text.strip_prefix(LOG)?.strip_prefix('='));
@@ -75,13 +75,13 @@ fn work(arguments: &[OsString]) -> Result<(), Failure> {
     sink.finish()
 }
 
-/// LLVM reads `@file` for more arguments, however long it is.
+/// LLVM reads `@file` for more arguments, of any length.
 fn check_response_files(arguments: &[OsString]) -> Result<(), Failure> {
     use std::os::unix::ffi::OsStrExt;
     for argument in arguments.iter().skip(1) {
         let Some(name) = argument.as_bytes().strip_prefix(b"@") else { continue };
         let path = Path::new(std::ffi::OsStr::from_bytes(name));
-        // What is no file stays an argument.
+        // `@name` without such a file is an ordinary argument.
         if fs::metadata(path).is_ok_and(|about| !about.is_file() || about.len() > strum_files::MAX_TEXT) {
             let what = format_args!("'{}' is not a file of arguments", argument.display());
             return Err(Failure::usage(what));
@@ -90,7 +90,7 @@ fn check_response_files(arguments: &[OsString]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads text or bytecode that MLIR can take without harm.
+/// Reads text or bytecode that MLIR can process safely.
 fn read(path: &Path, line: &OptLine) -> Result<Input, Failure> {
     let mut input = files::read(path)?;
     network::check_depth(&input)?;
@@ -102,7 +102,7 @@ fn read(path: &Path, line: &OptLine) -> Result<Input, Failure> {
     Ok(input)
 }
 
-/// Does the work, and tells what is to be told.
+/// Does the work, and prints diagnostics.
 fn run(input: &Input, irdl: Option<&Input>, sink: &Sink, registry: &DialectRegistry) -> Result<(), Failure> {
     fn source(input: &Input) -> OptSource<'_> {
         OptSource { name: &input.name, bytes: &input.bytes }
@@ -128,13 +128,13 @@ fn run(input: &Input, irdl: Option<&Input>, sink: &Sink, registry: &DialectRegis
     }
 }
 
-/// Where the output goes.
+/// The destination of the output.
 enum Sink {
     /// Standard output.
     Standard(io::Stdout),
     /// A device or a pipe, which no finished file can replace.
     Special(File, PathBuf),
-    /// A file that appears whole or not at all.
+    /// A file that appears completely or not at all.
     Staged(Staged),
 }
 
@@ -159,7 +159,7 @@ impl Sink {
         }
     }
 
-    /// The failure that an error of writing is: none, if a reader of standard output has seen enough.
+    /// The failure for a write error: none, if a reader of standard output has closed the pipe.
     fn failed(&self, error: io::Error) -> Result<(), Failure> {
         let path = match self {
             Sink::Standard(_) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),

@@ -84,7 +84,7 @@ impl Arguments for TranslateArgs {
     }
 }
 
-/// Does what the arguments say.
+/// Runs the parsed command line.
 pub(crate) fn run(args: TranslateArgs) -> Result<(), Failure> {
     Places::default().reads("FILE", [&args.input]).writes("--output", [&args.output]).check()?;
     if args.mlir_to_dpu || args.asm_to_dpu {
@@ -142,7 +142,7 @@ fn asm_to_dpu(input: &Input, verify: bool) -> Result<Vec<u8>, Failure> {
     if verify {
         program.validate().map_err(|errors| Failure::from(errors).in_file(&input.name))?;
     }
-    // What was written by hand may hold what no binary can.
+    // Handwritten assembly may contain what no binary can.
     program.to_elf().map_err(|error| Failure::input(error).in_file(&input.name))
 }
 

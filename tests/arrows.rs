@@ -1,4 +1,4 @@
-//! Which room may depend on which. The list is the design's; a new arrow is a decision, not an accident.
+//! Allowed dependences between crates. The list is part of the design; a new arrow is a decision.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
@@ -50,7 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("strum-tensors", &["dpu-isa", "strum-files"]),
 ];
 
-/// Crates that must stay free of MLIR, so that they build and test in seconds, with what stands for MLIR.
+/// Crates that must stay free of MLIR, so that they build and test in seconds, with the crates that bring in MLIR.
 const WITHOUT_MLIR: &[&str] = &[
     "dpu-cost",
     "dpu-isa",
@@ -65,12 +65,12 @@ const WITHOUT_MLIR: &[&str] = &[
     "strum-tensors",
 ];
 
-/// A crate of this name exists, and is another project's.
+/// Another project has a crate of this name.
 const TAKEN: &str = "strum";
 
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
-/// The dependences of every workspace member, without those for tests.
+/// The dependences of every workspace member, except those for tests.
 fn dependences() -> Graph {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])

@@ -1,9 +1,9 @@
-//! `strum-canonicalize` on random networks, against the project's internal oracle: the IR is verified after every single rewrite, and
-//! what comes out is read back and evaluated.
+//! `strum-canonicalize` on random networks, against the project's internal oracle: the IR is verified after every single rewrite,
+//! and the result is read back and evaluated.
 //!
-//! `STRUM_GRAPHS` says how many networks to rewrite there are, and a tenth as many of those that other tests compile;
-//! `STRUM_FIRST_SEED` is the first. `STRUM_GRAPHS=100000 cargo test --test canonicalize`, a run of some minutes, is for who
-//! changes a rule.
+//! `STRUM_GRAPHS` sets the number of networks for rewriting, and a tenth of it for those that other tests compile;
+//! `STRUM_FIRST_SEED` is the first seed. Run `STRUM_GRAPHS=100000 cargo test --test canonicalize` (some minutes) after changing a
+//! rule.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
@@ -24,13 +24,13 @@ use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context as Scope, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// How many networks there are unless asked otherwise: enough for every rule.
+/// Default number of networks: enough for every rule.
 const GRAPHS: u64 = 1000;
 
-/// How often each rule was applied.
+/// Number of applications of each rule.
 type Counts = Arc<Mutex<BTreeMap<String, usize>>>;
 
-/// Counts the rules that the pass says it applied.
+/// Counts the applied rules from the pass's log.
 struct Counter(Counts);
 
 impl<S: tracing::Subscriber> Layer<S> for Counter {
@@ -60,7 +60,7 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}")))
 }
 
-/// Canonicalizes a network, and evaluates what it has become.
+/// Canonicalizes a network, and evaluates the result.
 fn check(context: &Context, case: &Case) -> Result<(), String> {
     let (done, diagnostics) = context.handle().capture(|| {
         let mut module =
@@ -108,7 +108,7 @@ fn every_rule_keeps_the_ir_valid_and_the_results() {
     assert!(idle.is_empty() || graphs < GRAPHS, "rules that no network met: {idle:?}");
 }
 
-/// A rescale of one channel, said to have a scale for each, behind a reshape of what has several channels.
+/// A rescale of one channel, marked as per-channel, after a reshape of several channels.
 const ONE_CHANNEL: [(&str, &str); 2] = [
     (
         "%y: tensor<1x2x2x2xi32>",

@@ -1,7 +1,7 @@
 //! Random programs against the project's internal oracle, which shares no arithmetic with the compiler and the simulator.
 //!
 //! Each case is printed as TOSA text, compiled by the named pipeline, written to a binary, read back, and executed. Failures name
-//! the kind and the seed, from which the case can be made again.
+//! the kind and the seed, which reproduce the case.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 

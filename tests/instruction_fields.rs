@@ -1,5 +1,5 @@
-//! Every field of every instruction does something: another value within its range changes what a program computes, counts or reports,
-//! makes it trap, or is refused by the validator. A field that shows none of it in any program fails the test.
+//! Every field of every instruction has an effect: another value within its range changes what a program computes, counts or
+//! reports, makes it trap, or is refused by the validator. A field without effect in any program fails the test.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
@@ -15,12 +15,12 @@ use strum_ref::smith::{self, Case, Kind, Size};
 /// A field: instruction and name.
 type Field = (&'static str, &'static str);
 
-/// How a field has shown.
+/// The observed effect of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Shown {
     /// The validator refuses a value.
     Refused,
-    /// A value that it takes runs otherwise.
+    /// An accepted value changes the run.
     Runs,
 }
 
@@ -35,7 +35,7 @@ fn others(value: i64) -> [i64; 8] {
     [value + 1, value - 1, value * 2, value / 2, 1 - value, 0, value + 16, 2]
 }
 
-/// What makes fields of use that the compiler seldom sets: an instruction, and values of its fields.
+/// Presets that enable fields that the compiler seldom sets: an instruction, and values of its fields.
 const PRESETS: &[(&str, &[(&str, i64)])] = &[
     ("conv_inv", &[("lut", 1)]),
     ("conv_var", &[("acc_in", 1)]),
@@ -46,7 +46,7 @@ const PRESETS: &[(&str, &[(&str, i64)])] = &[
     ("vec_rescale", &[("lut", 1)]),
 ];
 
-/// The raw values of an instruction as it is, and with each preset for it.
+/// The raw values of an instruction unchanged, and with each preset for it.
 fn bases(instr: &Instr) -> Vec<Vec<i64>> {
     let (desc, raw) = (instr.desc(), instr.raw_fields());
     let place = |name: &str| {
@@ -62,9 +62,9 @@ fn bases(instr: &Instr) -> Vec<Vec<i64>> {
     std::iter::once(raw.clone()).chain(presets.map(|(_, values)| preset(values))).collect()
 }
 
-/// Changes the fields that have not shown in what a program does, one after the other.
+/// Changes the fields without an observed effect, one after the other.
 fn try_fields(program: &Program, inputs: &[Tensor], shown: &mut BTreeMap<Field, Shown>) {
-    // What is the same in every instruction of a kind need not be tried in each.
+    // Values that are the same in every instruction of a kind need not be tried in each.
     let mut tried: BTreeMap<Field, usize> = BTreeMap::new();
     for (index, instr) in program.instrs.iter().enumerate() {
         let missing = |shown: &BTreeMap<Field, Shown>| {
@@ -126,7 +126,7 @@ fn try_instruction(
     }
 }
 
-/// All fields, but for the instructions' own names.
+/// All fields, except the instructions' own names.
 fn fields() -> BTreeSet<Field> {
     TABLE.iter().flat_map(|desc| desc.fields.iter().map(|field| (desc.mnemonic, field.name))).collect()
 }
@@ -172,7 +172,7 @@ fn every_field_of_every_instruction_has_an_effect() {
     println!("{} fields, of which a program shows none but by being refused: {refused:?}", all.len());
 }
 
-/// Fields that another one switches off, as the manual has them: instruction, what switches, fields.
+/// Fields that another one disables, according to the manual: instruction, the disabling condition, fields.
 const OFF: &[(&str, (&str, i64), &[&str])] = &[
     ("conv_inv", ("method", 0), &["block"]),
     ("conv_inv", ("lut", 0), &["lut_addr"]),

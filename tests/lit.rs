@@ -1,4 +1,4 @@
-//! Runs lit over `lit/`, and counts each of its tests as one. Arguments that are not options select tests by a piece of their name.
+//! Runs lit over `lit/`, and counts each of its tests as one. Arguments other than options select tests by a substring of their name.
 
 use std::{
     env, fs,
@@ -8,7 +8,7 @@ use std::{
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// What lit says of one test.
+/// lit's result of one test.
 #[derive(serde::Deserialize)]
 struct Test {
     name: String,
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs lit; false if a test failed, or none ran although all were to run.
+/// Runs lit; false if a test failed, or none ran although all should.
 fn run(filter: Option<&str>) -> Result<bool> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let programs = Path::new(env!("CARGO_BIN_EXE_strum-opt")).parent().ok_or("no folder of programs")?;
@@ -79,7 +79,7 @@ fn run(filter: Option<&str>) -> Result<bool> {
     failed.iter().for_each(|test| println!("failed: {}", test.name));
     println!("lit: {passed} passed, {} failed", failed.len());
     let good = failed.is_empty() && (passed > 0 || filter.is_some());
-    // The line that counts tests everywhere else.
+    // The usual line with the counts of tests.
     let verdict = if good { "ok" } else { "FAILED" };
     println!(
         "\ntest result: {verdict}. {passed} passed; {} failed; {skipped} ignored; 0 measured",

@@ -1,5 +1,5 @@
-//! Every parameter of a machine file does something: another value shows in a small network's figures or plan, is refused, or is
-//! warned about. A parameter without an entry in the table fails the test.
+//! Every parameter of a machine file has an effect: another value changes a small network's figures or plan, is refused, or
+//! causes a warning. A parameter without an entry in the table fails the test.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
@@ -11,7 +11,7 @@ use dpu_sim::{Options, Report, RunResult, SimError, Tensor, TensorView, check_re
 use strum_ir::{Context, Module, Severity};
 use strum_passes::translation;
 
-/// What another value changes.
+/// The effect of another value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Effect {
     /// The cycles of a run.
@@ -22,17 +22,17 @@ enum Effect {
     Milliseconds,
     /// The bytes that a run reads and writes in DRAM or SRAM.
     Traffic,
-    /// The instructions that the compiler makes.
+    /// The instructions of the compiler.
     Plan,
-    /// Nothing is compiled, with this message.
+    /// Compilation fails with this message.
     Refused(&'static str),
-    /// The compiler warns, with this message, and a program that is written by hand can use it.
+    /// The compiler warns with this message, and a handwritten program can use it.
     Warned(&'static str),
 }
 
 use Effect::{Cycles, Energy, Milliseconds, Plan, Refused, Traffic, Warned};
 
-/// An experiment: the field, its other value, the options that it shows with, and how the machine must be for it.
+/// An experiment: the field, its other value, the options that reveal its effect, and changes to the machine that it needs.
 struct Entry {
     field: &'static str,
     value: u64,
@@ -149,7 +149,7 @@ fn network() -> String {
     )
 }
 
-/// The file of a machine in which one field has another value.
+/// The machine file with one field changed.
 fn with(machine: &Machine, field: &str, value: u64) -> Machine {
     let text = machine.to_toml();
     let line = |line: &str| match line.split_once(" = ") {
@@ -160,7 +160,7 @@ fn with(machine: &Machine, field: &str, value: u64) -> Machine {
     Machine::from_toml(&text).unwrap()
 }
 
-/// The binary of the network, and the warnings; or what was reported.
+/// The binary of the network, and the warnings; or the errors.
 fn compile(context: &Context, machine: &Machine, options: &str) -> Result<(Program, Vec<String>), String> {
     let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
     std::fs::write(file.path(), machine.to_toml()).unwrap();
@@ -182,7 +182,7 @@ fn compile(context: &Context, machine: &Machine, options: &str) -> Result<(Progr
     }
 }
 
-/// A run of a program, on its own machine or with the times of another.
+/// A run of a program, on its own machine or with the timing of another.
 fn run(program: &Program, machine: Option<Machine>) -> Result<RunResult, SimError> {
     let input = &program.inputs[0];
     let size: u64 = input.shape.iter().product();
@@ -193,7 +193,7 @@ fn run(program: &Program, machine: Option<Machine>) -> Result<RunResult, SimErro
     simulate(program, &views, &Options { machine, ..Options::default() })
 }
 
-/// What differs between two runs.
+/// The differences between two runs.
 fn differences(a: &Report, b: &Report) -> Vec<Effect> {
     let list = [
         (Cycles, a.cycles != b.cycles),
@@ -204,7 +204,7 @@ fn differences(a: &Report, b: &Report) -> Vec<Effect> {
     list.into_iter().filter(|(_, differs)| *differs).map(|(effect, _)| effect).collect()
 }
 
-/// What another value of a field does: in all, and to a program that is compiled already.
+/// The effect of another value of a field: in total, and on an already compiled program.
 fn experiment(context: &Context, entry: &Entry) -> (Vec<Effect>, Vec<Effect>) {
     let Entry { field, value, options, base, .. } = entry;
     let mut machine = Machine::flexnn_16x16();

@@ -1,4 +1,4 @@
-//! Objectives on the shipped networks: a plan is the best at what it was made for, and computes the same.
+//! Objectives on the shipped networks: a plan is the best at its own objective, and computes the same.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
@@ -11,7 +11,7 @@ use dpu_sim::{Options, Report, Tensor, TensorView, simulate};
 
 const OBJECTIVES: [&str; 4] = ["latency", "energy", "edp", "bytes"];
 
-/// A plan may be so much worse at its own objective than one made for another: layers are planned one by one, by estimates.
+/// Tolerance: a plan may be this much worse at its own objective than one made for another: layers are planned one by one, by estimates.
 const TOLERANCE: f64 = 0.03;
 
 fn metric(objective: &str, report: &Report) -> f64 {

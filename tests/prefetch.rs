@@ -1,4 +1,4 @@
-//! Loads ahead of time pay: no program takes more cycles with them than without, by the simulator's count.
+//! Prefetching pays: no program takes more simulated cycles with it than without.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -11,7 +11,7 @@ use dpu_sim::{Options, simulate_timing};
 use strum_ir::Context;
 use strum_ref::smith;
 
-/// Cycles of a network, planned as it likes and without loads ahead of time.
+/// Cycles of a network, planned by default and without prefetching.
 fn cycles(context: &Context, mlir: &[u8], function: &str, options: &str) -> [u64; 2] {
     let folder = tempfile::tempdir().unwrap();
     let told = folder.path().join("told.json");

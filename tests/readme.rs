@@ -1,12 +1,12 @@
-//! The console examples of the README and of documents are true: each one is run, and prints what is written there.
+//! The console examples of the README and of documents are true: each one is run, and prints what the document shows.
 //!
 //! A fenced block that opens with exactly `` ```console `` is a transcript: lines with `$ ` are commands (a trailing `\`
 //! continues one), the lines below each are its standard output. In them, a line `...` stands for any lines and `[..]`
 //! for any text within a line. All transcripts of a document run in order in one scratch folder that sees the repository's
 //! `models`, with the built drivers first on the path.
 //!
-//! `STRUM_BLESS=1 cargo test --test readme` writes the real output over what differs. The transcript of `tools/demo`, which
-//! builds in release mode first, has a test of its own that `.ci/run` asks for with `--ignored`.
+//! `STRUM_BLESS=1 cargo test --test readme` writes the real output over differences. The transcript of `tools/demo`, which builds
+//! in release mode first, has a test of its own that `.ci/run` requests with `--ignored`.
 
 use std::io;
 use std::ops::Range;
@@ -19,7 +19,7 @@ const DOCUMENTS: [&str; 1] = ["docs/energy.md"];
 const FENCE: &str = "```";
 const TRANSCRIPT: &str = "```console";
 
-/// A command of a transcript and the lines of a document that say what it prints.
+/// A command of a transcript and the lines of a document with its output.
 #[derive(Debug, PartialEq)]
 struct Example {
     command: String,
@@ -65,7 +65,7 @@ fn examples(text: &str) -> Vec<Example> {
     found
 }
 
-/// Whether a line is what the pattern says, `[..]` being any text.
+/// Whether a line matches the pattern, `[..]` being any text.
 fn line_matches(pattern: &str, line: &str) -> bool {
     let Some((first, rest)) = pattern.split_once("[..]") else {
         return pattern == line;
@@ -76,7 +76,7 @@ fn line_matches(pattern: &str, line: &str) -> bool {
     (0..=tail.len()).filter_map(|start| tail.get(start..)).any(|tail| line_matches(rest, tail))
 }
 
-/// Whether the lines are what the patterns say, a pattern `...` being any number of lines.
+/// Whether the lines match the patterns, a pattern `...` being any number of lines.
 fn matches(patterns: &[String], lines: &[&str]) -> bool {
     match patterns.split_first() {
         None => lines.is_empty(),
@@ -89,7 +89,7 @@ fn matches(patterns: &[String], lines: &[&str]) -> bool {
     }
 }
 
-/// An empty folder that sees the repository's `models`.
+/// An empty folder with the repository's `models`.
 fn scratch_folder(name: &str) -> io::Result<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     match std::fs::remove_dir_all(&folder) {
@@ -100,7 +100,7 @@ fn scratch_folder(name: &str) -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-/// Runs a command as a shell does; its standard output, or what went wrong.
+/// Runs a command as a shell does; its standard output, or the error.
 fn run(command: &str, folder: &Path) -> Result<String, String> {
     let drivers = Path::new(env!("CARGO_BIN_EXE_strum-opt")).parent().unwrap_or(folder);
     let path = format!("{}:{}", drivers.display(), std::env::var("PATH").unwrap_or_default());
@@ -117,8 +117,7 @@ fn run(command: &str, folder: &Path) -> Result<String, String> {
     }
 }
 
-/// Runs the chosen examples of a document in a folder; the report names those that print something else, and is empty when all
-/// is well.
+/// Runs the chosen examples of a document in a folder; returns a report of those with another output, empty on success.
 fn check(document: &str, folder: &Path, chosen: impl Fn(&Example) -> bool) -> io::Result<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
     let text = std::fs::read_to_string(&path)?;
@@ -138,7 +137,7 @@ fn check(document: &str, folder: &Path, chosen: impl Fn(&Example) -> bool) -> io
     }
     if !replacements.is_empty() {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        // From the end, so that the line numbers of what is left stay true.
+        // From the end, so that the remaining line numbers stay valid.
         for (range, output) in replacements.into_iter().rev() {
             lines.splice(range, output.lines().map(|line| line.trim_end().to_owned()));
         }

@@ -1,4 +1,4 @@
-//! A batch, once it runs, takes no memory but for what it gives back.
+//! A running batch allocates no memory except for its outputs.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

@@ -1,4 +1,4 @@
-//! Strategies of whole programs: what was written gives the same binary, and what was changed is followed or refused.
+//! Strategies of whole programs: a written strategy gives the same binary, and a changed one is followed or refused.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
@@ -36,7 +36,7 @@ impl<'c> Bench<'c> {
             .map_err(|e| e.to_string())
     }
 
-    /// The strategy that is written, after a round trip is found to give the same binary and the same strategy.
+    /// The written strategy, after checking that it gives the same binary and the same strategy.
     fn round_trip(&self, mlir: &[u8], options: &str) -> String {
         let (first, second) = (self.path("first.json"), self.path("second.json"));
         let written = self.elf(mlir, &format!("{options} write-strategy={}", first.display())).unwrap();
@@ -93,7 +93,7 @@ fn random_networks_come_back_byte_for_byte() {
     }
 }
 
-/// The places of all decisions in a strategy.
+/// The paths of all decisions in a strategy.
 fn decisions(value: &Value, path: &str, found: &mut Vec<String>) {
     const NAMES: &[&str] = &["version", "machine", "name", "location", "output"];
     match value {
@@ -111,7 +111,7 @@ fn decisions(value: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
-/// A small generator of numbers, for choices among few.
+/// A small pseudorandom generator.
 struct Dice(u64);
 
 impl Dice {
@@ -142,7 +142,7 @@ fn other(value: &Value, dice: &mut Dice) -> Value {
     }
 }
 
-/// What became of the changes.
+/// The results of the changes.
 #[derive(Default)]
 struct Tally {
     followed: usize,
@@ -150,11 +150,11 @@ struct Tally {
     /// Of those, changes of a cut.
     cuts_followed: usize,
     cuts_refused: usize,
-    /// Every field that a strategy has: whether a change of it that was followed made another binary.
+    /// Every field of a strategy: whether a followed change of it made another binary.
     fields: BTreeMap<String, bool>,
 }
 
-/// The field that a place is of: `/programs/0/layers/2/schedules/0/pes/oc` is `schedules/pes/oc`.
+/// The field of a path: `/programs/0/layers/2/schedules/0/pes/oc` is `schedules/pes/oc`.
 fn field(place: &str) -> String {
     let names = place.split('/').filter(|part| !part.is_empty() && part.parse::<usize>().is_err());
     names.filter(|name| !["programs", "layers"].contains(name)).collect::<Vec<_>>().join("/")
@@ -242,7 +242,7 @@ fn changed_decisions_are_followed_or_refused() {
     let text = format!("{followed} followed, {refused} refused; cuts: {cuts_followed} and {cuts_refused}");
     println!("{text}");
     assert!(followed > 100 && refused > 100 && cuts_followed > 50 && cuts_refused > 50, "{text}");
-    // Every decision changes a binary; what says which layer or tile it is about is no decision, and another one is refused. Those of
+    // Every decision changes a binary; fields that name the layer or tile are not decisions, and others are refused. Those of
     // tilings are tried one by one below.
     let idle = fields.iter().filter(|(name, flips)| !**flips && !name.starts_with("tiling/"));
     let idle: Vec<&str> = idle.map(|(name, _)| name.as_str()).collect();
@@ -274,7 +274,7 @@ const DEPTHWISE: &str = r#"func.func @main(%x: tensor<1x16x16x4xi8>) -> tensor<1
 }
 "#;
 
-/// A layer, what is told of its tiling, and a field with another value: both are followed, and make different binaries.
+/// A layer, the given fields of its tiling, and a field with another value: both are followed, and make different binaries.
 const TILINGS: &[(&str, &str, &str, &str)] = &[
     (CONV, r#"{"oy": 4}"#, "oy", "8"),
     (CONV, r#"{"ox": 4}"#, "ox", "8"),

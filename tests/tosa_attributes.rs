@@ -1,5 +1,5 @@
-//! Every attribute of a supported TOSA op: another value makes another program, is refused, or is one that integers leave idle.
-//! An attribute that TOSA declares and the table of `support` lacks fails the test, and so does one without an experiment here.
+//! Every attribute of a supported TOSA op: another value changes the program, is refused, or has no effect on integers. An
+//! attribute that TOSA declares and the table of `support` lacks fails the test, and so does one without an experiment here.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
@@ -12,7 +12,7 @@ use strum_ir::{Context, Location, Module, OpBuilder};
 use strum_passes::common::support::attributes::{ATTRIBUTES, Honour};
 use strum_passes::common::support::matrix::MATRIX;
 
-/// An op in a function, with the attribute's two values between `[` and `]`, and what the second one gives.
+/// An op in a function, with the attribute's two values between `[` and `]`, and the result of the second one.
 struct Experiment {
     op: &'static str,
     attribute: &'static str,
@@ -147,7 +147,7 @@ fn rescale_pair(attribute: &str, both: bool) -> ([String; 2], Outcome) {
     ([text(&[]), other], outcome)
 }
 
-/// The experiments whose two texts differ in what stands between brackets.
+/// The experiments whose two texts differ between brackets.
 const INLINE: &[Experiment] = &[
     Experiment { op: "maximum", attribute: "nan_mode", text: BINARY, outcome: Same },
     Experiment { op: "minimum", attribute: "nan_mode", text: BINARY, outcome: Same },
@@ -250,7 +250,7 @@ fn pick(text: &str, second: bool) -> String {
     format!("{}{choice}{}", &before[..open], pick(&after[close + 1..], second))
 }
 
-/// The two texts for an attribute of an op, and what is expected of the second.
+/// The two texts for an attribute of an op, and the expected result of the second.
 fn pairs(op: &str, attribute: &str) -> Vec<([String; 2], Outcome)> {
     match op {
         "conv2d" | "depthwise_conv2d" => vec![conv_pair(attribute, op == "depthwise_conv2d")],
@@ -335,7 +335,7 @@ fn a_misspelt_attribute_of_a_tosa_op_is_an_error_and_a_note_is_none() {
     };
     let plain = with("other.note = 1").unwrap();
     assert_eq!(with("onnx_node_name = \"relu\"").unwrap(), plain);
-    // Where an op is rewritten, too.
+    // Also where an op is rewritten.
     let ([text, _], _) = pool_pair("max_pool2d", "kernel");
     let padded =
         text.replace("kernel = array<i64: 2, 2>", "kernel = array<i64: 2, 2>, strides = array<i64: 1, 1>");

@@ -1,4 +1,4 @@
-// The main job by hand: a network through the named pipeline, to a binary, and what the binary holds.
+// The complete flow by hand: a network through the named pipeline, to a binary, and the audit of the binary.
 
 // RUN: strum-opt %s --strum-pipeline="method=mip2q p=0.5" --emit-bytecode | strum-translate --mlir-to-dpu -o %t.dpu
 // RUN: strum-translate --dpu-audit %t.dpu | FileCheck %s --check-prefix=AUDIT

@@ -1,4 +1,4 @@
-// Passes and pipelines with options, in every way that mlir-opt takes them.
+// Passes and pipelines with options, in every form that mlir-opt accepts.
 
 // RUN: strum-opt %s --pass-pipeline="builtin.module(canonicalize,cse,func.func(strum-pack{w=8 method=sparse}))" --dump-pass-pipeline 2>&1 >/dev/null | FileCheck %s --check-prefix=DUMP
 // DUMP: builtin.module(

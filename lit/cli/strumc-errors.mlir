@@ -3,7 +3,7 @@
 // RUN: split-file %s %t
 
 // RUN: sh -c 'strumc compile %t/unsupported.mlir -o %t/out.dpu; echo "exit $?"' 2>&1 | FileCheck %s --check-prefix=LIMIT
-// LIMIT: unsupported.mlir:2:8: error: 'tosa.argmax' op unsupported: the DPU has no such op
+// LIMIT: unsupported.mlir:2:8: error: 'tosa.argmax' op unsupported: not implemented by the DPU
 // LIMIT-NEXT:   %0 = tosa.argmax %x
 // LIMIT-NEXT:        ^
 // LIMIT-NEXT: unsupported.mlir:2:8: note: supported ops of the tosa dialect:

@@ -1,8 +1,8 @@
-//! What precision a binary really holds: every weight set that a convolution reads, found by following the DMA copies of
-//! the instruction stream from the constants into SRAM, decoded and counted.
+//! The precision that a binary actually has: every weight set that a convolution reads, found by following the DMA copies of the
+//! instruction stream from the constants into SRAM, decoded and counted.
 //!
-//! Invariant: nothing but the program itself is consulted, so the audit shows what the machine will execute and not what
-//! the compiler meant. A set that several tiles of a layer read counts once.
+//! Invariant: only the program itself is read, so the audit shows what the machine will execute, not what the compiler intended.
+//! A set that several tiles of a layer read counts once.
 
 mod origin;
 #[cfg(test)]
@@ -21,7 +21,7 @@ use thiserror::Error;
 
 use origin::{Origins, Piece};
 
-/// Why a binary cannot be audited: the weight table or a weight set is not what the instruction says.
+/// Why a binary cannot be audited: the weight table or a weight set does not match the instruction.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("instruction {instr} (conv_var), output channel {channel}: {what}")]
 pub struct AuditError {
@@ -40,7 +40,7 @@ pub struct LayerAudit {
     pub name: String,
     /// Operation of the layer.
     pub op: String,
-    /// Weight formats in use, as the dialect writes them.
+    /// Weight formats in use, in the dialect's syntax.
     pub formats: Vec<String>,
     /// Number of weights.
     pub weights: u64,
@@ -87,7 +87,7 @@ pub fn audit(program: &Program) -> Result<ProgramAudit, AuditError> {
     Ok(walk.finish())
 }
 
-/// What has been counted of a layer.
+/// The counts of a layer so far.
 #[derive(Default)]
 struct Tally {
     audit: Audit,
@@ -99,7 +99,7 @@ struct Tally {
 struct Walk<'p> {
     program: &'p Program,
     slots: Slots,
-    /// What lies in the SRAM of each tile.
+    /// The contents of each tile's SRAM.
     tiles: BTreeMap<u8, Origins>,
     layers: BTreeMap<u32, Tally>,
 }
@@ -196,14 +196,14 @@ impl Walk<'_> {
     }
 }
 
-/// Follows a copy of constants into SRAM, run by run.
+/// Follows a copy of constants into SRAM, segment by segment.
 fn follow(copy: &DmaCopy, tile: &mut Origins, consts: u64) {
     let (MemAddr { space: Space::Dram, offset: src }, MemAddr { space: Space::Sram, offset: dst }) =
         (copy.src, copy.dst)
     else {
         return;
     };
-    // Inner dimensions that are contiguous on both sides make one run.
+    // Inner dimensions that are contiguous on both sides form one segment.
     let mut run = u64::from(copy.element);
     let mut outer = 6;
     for k in (0..6).rev() {
@@ -259,7 +259,7 @@ fn row(name: &str, op: &str, tally: &Tally) -> LayerAudit {
     }
 }
 
-/// The format that an invariant declares; nothing if the compiler does not know its method.
+/// The format that an invariant declares; nothing if the compiler does not support its method.
 fn format_of(inv: &ConvInv, code_shift: u8) -> Option<Format> {
     let (method, block, low) = (inv.method as usize, inv.block, inv.low);
     Format::from_instr_fields(

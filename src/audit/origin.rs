@@ -1,10 +1,10 @@
-//! Where the bytes of an SRAM come from: runs of bytes that a copy brought from the constants.
+//! The origin of the bytes of an SRAM: segments that a copy brought from the constants.
 //!
-//! Invariant: runs do not overlap, and every byte of a run is the constant byte that the run says it is.
+//! Invariant: segments do not overlap, and every byte of a segment equals the constant byte that it refers to.
 
 use std::collections::BTreeMap;
 
-/// The runs of one tile's SRAM, by their first byte.
+/// The segments of one tile's SRAM, by their first byte.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Origins {
     runs: BTreeMap<u64, Run>,
@@ -22,10 +22,10 @@ struct Run {
 pub(super) type Piece = (u64, u64);
 
 impl Origins {
-    /// Something else is written to `len` bytes at `start`.
+    /// Other data are written to `len` bytes at `start`.
     pub(super) fn forget(&mut self, start: u64, len: u64) {
         let end = start.saturating_add(len);
-        // A run that begins before and reaches in.
+        // A segment that begins before and reaches in.
         let before = self.runs.range(..start).next_back().map(|(&at, &run)| (at, run));
         if let Some((at, run)) = before.filter(|(_, run)| run.end > start) {
             self.runs.insert(at, Run { end: start, ..run });
@@ -38,7 +38,7 @@ impl Origins {
         }
     }
 
-    /// Keeps what of a run lies at or behind `end`.
+    /// Keeps the part of a segment at or after `end`.
     fn keep_tail(&mut self, at: u64, run: Run, end: u64) {
         if run.end > end {
             self.runs.insert(end, Run { end: run.end, source: run.source + (end - at) });
@@ -58,7 +58,7 @@ impl Origins {
         }
     }
 
-    /// The pieces of the constants that lie in `len` bytes at `start`; nothing if any byte is not a constant.
+    /// The constants in `len` bytes at `start`; nothing if any byte is not a constant.
     pub(super) fn pieces(&self, start: u64, len: u64) -> Option<Vec<Piece>> {
         let end = start.checked_add(len)?;
         let (mut at, mut pieces) = (start, Vec::new());

@@ -1,4 +1,4 @@
-//! Audits of small programs, written by hand.
+//! Audits of small handwritten programs.
 
 use dpu_isa::{
     ConvInv, ConvVar, DmaCopy, DmaFill, End, Instr, InstrMeta, Layer, Machine, Manifest, MemAddr, Method,
@@ -9,9 +9,9 @@ use strum_quant::{Request, pack};
 
 use super::{AuditError, ProgramAudit, audit};
 
-/// Codes of the published test vector; half of each block is to become low.
+/// Codes of the published test vector; half of each block becomes low.
 const CODES: [i8; 16] = [-97, 3, 14, -6, 41, 0, -22, 9, -1, 64, -35, 5, 118, -12, 2, -50];
-/// Where the tests put weights and their table in SRAM.
+/// SRAM addresses of the tests' weights and table.
 const WEIGHTS: u32 = 0x100;
 const TABLE: u32 = 0x800;
 

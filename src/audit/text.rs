@@ -1,4 +1,4 @@
-//! The audit as a table that a person reads.
+//! The audit as a human-readable table.
 
 use std::fmt;
 
@@ -43,7 +43,7 @@ impl fmt::Display for ProgramAudit {
     }
 }
 
-/// How many high and low weights there are of each magnitude.
+/// Number of high and low weights of each magnitude.
 fn histogram(total: &LayerAudit) -> Table {
     let labels = CLASSES.iter().enumerate().map(|(class, &top)| {
         let bottom = class.checked_sub(1).and_then(|c| CLASSES.get(c)).map_or(0, |below| below + 1);

@@ -1,5 +1,5 @@
-//! `strumc`: its subcommands, one folder each. Invariant: a subcommand sees the frame (`driver`), and another one only
-//! where it is built on it (`tune` on `eval`, `compare` on `report`).
+//! `strumc`: its subcommands, one folder each. Invariant: a subcommand uses the frame (`driver`), and another one only where it
+//! builds on it (`tune` on `eval`, `compare` on `report`).
 
 mod compare;
 mod compile;
@@ -74,7 +74,7 @@ impl Arguments for StrumcArgs {
     }
 }
 
-/// Does what the arguments say.
+/// Runs the parsed command line.
 pub(crate) fn run(args: StrumcArgs) -> Result<(), Failure> {
     match args.command {
         Command::Compile(command) => compile::run(&command),

@@ -13,13 +13,13 @@ use super::exit::Failure;
 use super::files::Input;
 use super::options::is_machine_file;
 
-/// A context that lives as long as the process, which ends soon: tearing down a large one takes long, and after a
-/// fault of MLIR's reader nothing may be torn down.
+/// A context that lives as long as the process, which ends soon: tearing down a large one is slow, and after a fault in MLIR's
+/// reader nothing may be torn down.
 pub(crate) fn context() -> &'static Context {
     Box::leak(Box::new(Context::new()))
 }
 
-/// The machine of this name or file. A name that is not known is wrong usage, a file that is none is wrong input.
+/// The machine of this name or file. An unknown name is a usage error, an invalid file is an input error.
 pub(crate) fn resolve_machine(spec: &str) -> Result<Machine, Failure> {
     if !is_machine_file(Path::new(spec)) {
         return machine::resolve(spec).map_err(Failure::usage);
@@ -44,7 +44,7 @@ pub(crate) fn export(context: &Context, module: &Module<'_>, origin: Origin<'_>)
     }
 }
 
-/// A module with the `dpu.program` that stands for a program, which must be valid.
+/// A module with the `dpu.program` for a program, which must be valid.
 pub(crate) fn import<'c>(
     program: &Program,
     context: &'c Context,
@@ -58,7 +58,7 @@ pub(crate) fn import<'c>(
     }
 }
 
-/// Reads a binary, and validates it where asked.
+/// Reads a binary, and validates it if requested.
 pub(crate) fn read_program(input: &Input, verify: bool) -> Result<Program, Failure> {
     let program = Program::from_elf_within(&input.bytes, budget::left())
         .map_err(|error| Failure::from(error).in_file(&input.name))?;

@@ -1,4 +1,4 @@
-//! The frame of a driver, which is that of `strum-cli`, with LLVM's version and the second process that reads bytecode.
+//! The frame of a driver: that of `strum-cli`, plus LLVM's version and the second process that reads bytecode.
 
 use std::process::ExitCode;
 use std::sync::LazyLock;
@@ -10,7 +10,7 @@ use super::isolate;
 
 pub(crate) use strum_cli::{Arguments, Common, Filter, Progress, Voice, end, say, start_log};
 
-/// Remarks are always made: what is told of them is decided later.
+/// Remarks are always emitted: which are shown is decided later.
 pub(crate) const ALSO_LOGGED: Option<&str> = Some(remark::TARGET);
 
 /// `0.1.0 (LLVM 22.1.8)`.
@@ -20,7 +20,7 @@ pub(crate) fn version() -> &'static str {
     &TEXT
 }
 
-/// Parses the arguments, does the work, and ends; or does the work of the second process.
+/// Parses the arguments, does the work, and exits; or does the work of the second process.
 pub(crate) fn main<A: Arguments>(tool: &'static str, work: fn(A) -> Result<(), Failure>) -> ExitCode {
     match isolate::asked_to_read(std::env::args_os()) {
         Some(request) => {

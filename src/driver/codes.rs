@@ -1,11 +1,11 @@
-//! What the INT8 codes of a network's inputs and outputs mean.
+//! The meaning of the INT8 codes of a network's inputs and outputs.
 
 use dpu_sim::Tensor;
 use strum_float::quantize::QParams;
 use strum_ir::Operation;
 use strum_passes::common::network::write;
 
-/// What the codes of inputs and outputs mean; empty where the network does not say it.
+/// The meaning of the codes of inputs and outputs; empty if the network does not record it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Codes {
     pub(crate) inputs: Vec<QParams>,
@@ -27,7 +27,7 @@ impl Codes {
         }
     }
 
-    /// An output as values; the codes themselves if their meaning is not known.
+    /// An output as values; the codes themselves if their meaning is unknown.
     pub(crate) fn values(&self, output: usize, tensor: &Tensor) -> Vec<f64> {
         let value = |code: i32| match self.outputs.get(output) {
             Some(params) => params.value(code),

@@ -1,6 +1,6 @@
 //! MLIR's diagnostics as the user sees them: `file:line:col: error: …`, the line, a caret, and the notes.
 //!
-//! Invariant: a failure that MLIR has reported is told once, and its exit code follows from the first error.
+//! Invariant: a failure that MLIR has reported is printed once, and its exit code follows from the first error.
 //!
 //! The form is that of MLIR's own tools and of other compilers, which editors and FileCheck tests read: a crate such as annotate-snippets
 //! renders rustc's form instead (`error: …`, `--> file:line:col`, numbered lines), and would replace the fifteen lines of `excerpt` alone:
@@ -17,21 +17,21 @@ use strum_passes::common::verdict::{Verdict, verdict};
 use super::cli::say;
 use super::exit::{Failure, Kind};
 
-/// Longest piece of a source line that is shown, in characters: constants make lines of megabytes.
+/// Maximum length of a shown source line, in characters: lines of constants have megabytes.
 const SHOWN: usize = 120;
 
-/// What the user gave: its name in locations, and its text if it is text.
+/// The user's input: its name in locations, and its text if it is text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin<'a> {
     name: &'a str,
     text: Option<&'a str>,
-    /// Who speaks of what is in no file, such as a wrong option of a pass.
+    /// The origin of errors outside any file, such as an invalid pass option.
     tool: Option<&'static str>,
 }
 
-/// A place in a file, counted from 1.
+/// A position in a file, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place<'a> {
+struct Position<'a> {
     file: &'a str,
     line: usize,
     column: usize,
@@ -43,12 +43,12 @@ impl<'a> Origin<'a> {
         Origin { name, text: std::str::from_utf8(bytes).ok(), tool: None }
     }
 
-    /// The same for a tool whose command line can be at fault for a diagnostic.
+    /// The same for a tool whose command line can cause a diagnostic.
     pub(crate) fn of_tool(self, tool: &'static str) -> Self {
         Origin { tool: Some(tool), ..self }
     }
 
-    /// Says everything; with `quiet` the errors alone. A warning is said once, however often the network is compiled.
+    /// Prints everything; with `quiet` only the errors. A warning is printed once, however often the network is compiled.
     pub(crate) fn tell(&self, diagnostics: &[Captured], quiet: bool) {
         for diagnostic in diagnostics.iter().filter(|d| !quiet || d.severity == Severity::Error) {
             let text = self.render(diagnostic);
@@ -58,7 +58,7 @@ impl<'a> Origin<'a> {
         }
     }
 
-    /// Says everything, and gives the failure that the diagnostics amount to.
+    /// Prints everything, and returns the failure that the diagnostics amount to.
     pub(crate) fn failure(&self, diagnostics: &[Captured]) -> Failure {
         self.tell(diagnostics, false);
         let first = diagnostics.iter().find(|d| d.severity == Severity::Error);
@@ -68,9 +68,9 @@ impl<'a> Origin<'a> {
         }
     }
 
-    /// The failure of an assembly text, told.
+    /// Prints and returns the failure of an assembly text.
     pub(crate) fn assembly(&self, error: &AsmError) -> Failure {
-        let place = Place { file: self.name, line: error.line, column: error.col };
+        let place = Position { file: self.name, line: error.line, column: error.col };
         let mut text = format!("{}:{}:{}: error: {}\n", self.name, error.line, error.col, error.msg);
         self.excerpt(&mut text, place);
         say(text.trim_end());
@@ -83,7 +83,7 @@ impl<'a> Origin<'a> {
         for note in &diagnostic.notes {
             let mut put = String::new();
             let at = self.put(&mut put, note);
-            // The same line again says nothing new.
+            // Repeating the same line adds nothing.
             if at == place && at.is_some() {
                 put.truncate(put.find('\n').map_or(put.len(), |end| end + 1));
             }
@@ -93,15 +93,15 @@ impl<'a> Origin<'a> {
     }
 
     /// Appends one message with its excerpt.
-    fn put<'d>(&self, text: &mut String, diagnostic: &'d Captured) -> Option<Place<'d>> {
+    fn put<'d>(&self, text: &mut String, diagnostic: &'d Captured) -> Option<Position<'d>> {
         let Captured { severity, location, message, .. } = diagnostic;
         let place = self.place(location);
         let _ = match (place, location.as_str()) {
-            (Some(Place { file, line, column }), _) => {
+            (Some(Position { file, line, column }), _) => {
                 writeln!(text, "{file}:{line}:{column}: {severity}: {message}")
             }
             (None, elsewhere) if elsewhere == "?" || elsewhere.ends_with(":0:0") => {
-                // What is said of an op is in the file, although nobody knows where.
+                // An op without a known location is still in the file.
                 let of_op = elsewhere != "?" || message.starts_with('\'') && message.contains("' op ");
                 let name = self.tool.filter(|_| !of_op).unwrap_or(self.name);
                 writeln!(text, "{name}: {severity}: {message}")
@@ -115,16 +115,16 @@ impl<'a> Origin<'a> {
     }
 
     /// The first `file:line:col` of a location, preferably in the file itself.
-    fn place<'l>(&self, location: &'l str) -> Option<Place<'l>> {
+    fn place<'l>(&self, location: &'l str) -> Option<Position<'l>> {
         let places = || location.split(" + ").filter_map(|part| self.place_of_part(part));
         places().find(|place| place.file == self.name).or_else(|| places().next())
     }
 
-    fn place_of_part<'l>(&self, part: &'l str) -> Option<Place<'l>> {
+    fn place_of_part<'l>(&self, part: &'l str) -> Option<Position<'l>> {
         let (rest, column) = part.rsplit_once(':')?;
         let (file, line) = rest.rsplit_once(':')?;
         let (line, column) = (line.parse().ok()?, column.parse().ok()?);
-        // The reader of bytecode knows the file, but no line of it.
+        // The bytecode reader knows the file, but no line.
         if line == 0 {
             return None;
         }
@@ -135,11 +135,11 @@ impl<'a> Origin<'a> {
             (None, Some((_, after))) => after,
             (None, None) => file,
         };
-        Some(Place { file, line, column })
+        Some(Position { file, line, column })
     }
 
-    /// Appends the source line and a caret below the column, if the place is in this text.
-    fn excerpt(&self, text: &mut String, place: Place<'_>) {
+    /// Appends the source line and a caret below the column, if the position is in this text.
+    fn excerpt(&self, text: &mut String, place: Position<'_>) {
         let line = self
             .text
             .filter(|_| place.file == self.name)
@@ -155,14 +155,14 @@ impl<'a> Origin<'a> {
     }
 }
 
-/// Whether a warning has not been said yet.
+/// Whether a warning has not been printed yet.
 fn is_new(warning: &str) -> bool {
     static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    // A thread that failed while it held the lock has said its warning or will not.
+    // A thread that failed while it held the lock has printed its warning or will not.
     SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.to_owned())
 }
 
-/// The kind of failure that an error of a pass or of MLIR is.
+/// The kind of failure of an error of a pass or of MLIR.
 pub(crate) fn kind(message: &str) -> Kind {
     match verdict(message) {
         Verdict::Invalid => Kind::Input,

@@ -1,16 +1,16 @@
-//! How a driver ends, beyond what `strum-cli` knows: memory, and whose fault a trap is.
+//! Exit codes beyond those of `strum-cli`: memory, and the responsibility for a trap.
 
 use strum_files::OverLimit;
 use strum_passes::common::verdict::MEMORY;
 
 pub(crate) use strum_cli::{Failure, Kind};
 
-/// There is less memory than needed.
+/// Not enough memory.
 pub(crate) fn out_of_memory(over: &OverLimit) -> Failure {
     Failure::new(Kind::Resource, format_args!("{MEMORY}{over}"))
 }
 
-/// A fault of a program that this tool has compiled is a fault of this tool.
+/// A trap in a program that this tool compiled is a bug of this tool.
 pub(crate) fn blame_compiler(failure: Failure) -> Failure {
     match failure.kind {
         Kind::Trap => failure.with_help(

@@ -1,8 +1,8 @@
-//! Reading bytecode in a process of its own.
+//! Reads bytecode in a separate process.
 //!
-//! MLIR's reader of bytecode trusts some of what a damaged file says, and then faults or corrupts the heap. So a driver
-//! lets a second process of itself read the file, verify the module and write it again, and reads what that one has
-//! written. Invariant: no bytecode but that of MLIR's own writer is read in a process that has work to do.
+//! MLIR's bytecode reader trusts parts of damaged files, and then faults or corrupts the heap. So a driver lets a second process
+//! of itself read the file, verify the module and write it again, and reads the result. Invariant: a process that has work to do
+//! reads only bytecode written by MLIR's own writer.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
@@ -19,24 +19,24 @@ use super::diagnostics::Origin;
 use super::exit::{Failure, Kind};
 use super::files::{self, Input};
 
-/// First argument of the second process; the memory limit in bytes and the name of the file follow, and what it may hold.
+/// First argument of the second process; the memory limit in bytes, the name of the file, and the permissions follow.
 const FLAG: &str = "--isolated-reader-of-bytecode";
 
-/// Last argument of a second process that lets operations of unknown dialects through.
+/// Last argument of a second process that accepts operations of unknown dialects.
 const UNREGISTERED: &str = "--allow-unregistered-dialect";
 
-/// What a second process is asked for.
+/// The request to a second process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Request {
-    /// The memory limit, in bytes; that of this computer if it is not given.
+    /// The memory limit, in bytes; that of this computer if not given.
     limit: Option<u64>,
     /// The name of the file.
     name: String,
-    /// Whether operations of unknown dialects are let through.
+    /// Whether operations of unknown dialects are accepted.
     allow_unregistered: bool,
 }
 
-/// What is asked for, if these are the arguments of a second process.
+/// The request, if these are the arguments of a second process.
 pub(crate) fn asked_to_read(mut arguments: impl Iterator<Item = OsString>) -> Option<Request> {
     (arguments.nth(1)? == OsStr::new(FLAG)).then(|| {
         let mut next = || arguments.next().unwrap_or_default().to_string_lossy().into_owned();
@@ -45,7 +45,7 @@ pub(crate) fn asked_to_read(mut arguments: impl Iterator<Item = OsString>) -> Op
     })
 }
 
-/// The work of the second process: standard input is read, and written to standard output.
+/// The work of the second process: reads standard input and writes to standard output.
 pub(crate) fn serve(request: &Request) -> Result<(), Failure> {
     let name = request.name.as_str();
     request.limit.into_iter().for_each(budget::set_limit);
@@ -63,7 +63,7 @@ pub(crate) fn serve(request: &Request) -> Result<(), Failure> {
     }
 }
 
-/// Has bytecode read by a second process, with operations of unknown dialects or without. Nothing if there can be none.
+/// Lets a second process read bytecode, with or without operations of unknown dialects. Nothing if there is none.
 pub(crate) fn read(input: &Input, allow_unregistered: bool) -> Result<Option<Vec<u8>>, Failure> {
     let spawned = std::env::current_exe().and_then(|program| {
         Command::new(program)
@@ -83,7 +83,7 @@ pub(crate) fn read(input: &Input, allow_unregistered: bool) -> Result<Option<Vec
     };
     let source = reader.stdin.take();
     let done = thread::scope(|scope| {
-        // A reader that faults does not take all of it.
+        // A reader that faults does not consume all of it.
         scope.spawn(|| source.map(|mut source| source.write_all(&input.bytes)));
         reader.wait_with_output()
     })

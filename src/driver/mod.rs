@@ -1,8 +1,8 @@
 //! The frame of the drivers `strumc`, `strum-opt` and `strum-translate`: command lines, files, diagnostics, exit codes, and
-//! the way from a network to a program.
+//! compilation.
 //!
-//! Invariant: a driver ends with a documented exit code and a message, whatever it is given; files appear whole or not
-//! at all, and standard output carries results only.
+//! Invariant: a driver ends with a documented exit code and a message for any input; files appear completely or not at all, and
+//! standard output carries results only.
 
 pub(crate) mod backend;
 pub(crate) mod cli;

@@ -1,7 +1,7 @@
-//! Reading a module and finding what is to be compiled in it.
+//! Reads a module and finds the function to compile.
 //!
-//! Invariant: text that would drive MLIR's parser too deep, and tensors that no machine can hold, are refused here, for
-//! nothing behind can refuse them: the one overflows the stack, the other the memory.
+//! Invariant: text nested too deep for MLIR's parser, and tensors that no machine can hold, are refused here, since nothing later
+//! can refuse them: the former overflow the stack, the latter the memory.
 
 use dpu_isa::Machine;
 use strum_files::budget;
@@ -13,15 +13,15 @@ use super::exit::{Failure, Kind, out_of_memory};
 use super::files::Input;
 use super::isolate;
 
-/// Most functions that an error names.
+/// Maximum number of functions that an error names.
 const MAX_NAMES: usize = 8;
 
-/// Deepest nesting of brackets in a text.
+/// Maximum nesting of brackets in a text.
 const MAX_DEPTH: usize = 2048;
 
-/// Parses and verifies a module, text or bytecode, and tells what MLIR says of it.
+/// Parses and verifies a module, text or bytecode, and prints MLIR's diagnostics.
 ///
-/// Bytecode is taken out of the input: no message shows it, and MLIR holds a copy as large.
+/// Bytecode is moved out of the input: no message shows it, and MLIR holds a copy as large.
 pub(crate) fn parse<'c>(context: &'c Context, input: &mut Input) -> Result<Module<'c>, Failure> {
     if input.bytes.is_empty() {
         return Err(Failure::input("the file is empty").in_file(&input.name));
@@ -38,7 +38,7 @@ pub(crate) fn parse<'c>(context: &'c Context, input: &mut Input) -> Result<Modul
     judge(module, &diagnostics, origin, &input.name)
 }
 
-/// Refuses text whose brackets are nested so deep that MLIR's parser would run out of stack.
+/// Refuses text whose brackets are nested too deep for the stack of MLIR's parser.
 pub(crate) fn check_depth(input: &Input) -> Result<(), Failure> {
     if is_text(&input.bytes) && depth_exceeds(&input.bytes, MAX_DEPTH) {
         let message = format_args!("brackets are nested deeper than the limit of {MAX_DEPTH}");
@@ -71,8 +71,8 @@ fn judge<'c>(
     }
 }
 
-/// Bytes in memory while a text is parsed, at most, beside its own: MLIR has a copy of it, constants in hexadecimal are copied again and
-/// then half as long, and while a list is read, there is a token for every number.
+/// Upper bound of memory while a text is parsed, in bytes, besides the text: MLIR has a copy of it, constants in hexadecimal are
+/// copied again and then half as long, and while a list is read, there is a token for every number.
 fn parsed_bytes(text: &[u8]) -> u64 {
     /// A token in a buffer that grows by doubling, and in the one that it grew from.
     const TOKEN: u64 = 100;
@@ -94,7 +94,7 @@ fn depth_exceeds(text: &[u8], limit: usize) -> bool {
         match c {
             b'"' => i = end_of_string(text, i),
             b'/' if next == Some(b'/') => i = end_of_line(text, i),
-            // Arrows and comparisons are no brackets.
+            // Arrows and comparisons are not brackets.
             b'-' if next == Some(b'>') => i += 1,
             b'<' | b'>' if next == Some(b'=') => i += 1,
             b'(' | b'[' | b'{' | b'<' => depth += 1,
@@ -152,7 +152,7 @@ pub(crate) fn choose_function(module: &Module<'_>) -> Result<(), Failure> {
             )));
         }
     };
-    // A call is not supported: the pass says so at the call, which needs its callee until then.
+    // Calls are not supported: the pass reports them at the call, which needs its callee until then.
     if chosen.walk().iter().any(|op| op.dialect() == "func" && op.is("func.call")) {
         return Ok(());
     }
@@ -162,8 +162,8 @@ pub(crate) fn choose_function(module: &Module<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses tensors that are larger than the machine's DRAM, and what [`limits::check`] refuses, at their places. `text` bytes stay in
-/// memory beside the module.
+/// Refuses tensors that are larger than the machine's DRAM, and what [`limits::check`] refuses, at their locations. `text` bytes
+/// stay in memory besides the module.
 pub(crate) fn check_sizes(
     context: &Context,
     module: &Module<'_>,

@@ -1,6 +1,6 @@
-//! The options of a compilation, and the options of `strum-pipeline` that they become.
+//! The options of a compilation, and the options of `strum-pipeline` derived from them.
 //!
-//! Invariant: an option that would have no effect is refused, so that no precision is asked for and then not used.
+//! Invariant: an option without effect is refused, so that no requested precision is silently ignored.
 
 use std::path::{Path, PathBuf};
 
@@ -93,7 +93,7 @@ fn names(methods: &[Kind]) -> String {
 }
 
 impl PackingOptions {
-    /// The options that were given, with the methods that they are for.
+    /// The given options, with the methods that they apply to.
     pub(crate) fn given(&self) -> impl Iterator<Item = (String, &'static [Kind])> + '_ {
         let of_table = self.given.iter().map(|(p, _)| (format!("--{}", p.name), p.methods));
         of_table.chain(self.depthwise.then(|| (format!("--{DEPTHWISE}"), PACKED)))
@@ -113,7 +113,7 @@ impl PackingOptions {
     /// The method with these parameters.
     ///
     /// # Errors
-    /// An option that has no effect with the method, or parameters that do not go together.
+    /// An option without effect with the method, or parameters that contradict each other.
     pub(crate) fn choice(&self, method: Kind) -> Result<Choice, Failure> {
         if let Some((flag, methods)) = self.given().find(|(_, methods)| !methods.contains(&method)) {
             let useful = names(methods);
@@ -136,7 +136,7 @@ fn objectives() -> impl TypedValueParser<Value = Objective> {
     })
 }
 
-/// What the planner follows and what it tells.
+/// Constraints and outputs of the planner.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Planning")]
 pub(crate) struct PlanOptions {
@@ -154,7 +154,7 @@ pub(crate) struct PlanOptions {
 }
 
 impl PlanOptions {
-    /// The flags that were given.
+    /// The given flags.
     fn given(&self) -> impl Iterator<Item = &'static str> {
         let flags = [
             self.objective.map(|_| "--objective"),
@@ -164,7 +164,7 @@ impl PlanOptions {
         flags.into_iter().flatten()
     }
 
-    /// The options of the pass that plans.
+    /// The options of the planning pass.
     fn of_pass(&self) -> Result<strum_to_dpu::PlanOptions, Failure> {
         let path = |flag, path: &Option<PathBuf>| match path.as_deref() {
             None => Ok(None),
@@ -181,10 +181,10 @@ impl PlanOptions {
     }
 }
 
-/// The text of a path that a pipeline holds.
+/// The text of a path for a pipeline.
 ///
 /// # Errors
-/// Characters that mean something in a pipeline.
+/// Characters with a meaning in a pipeline.
 fn pipeline_path(flag: &str, what: &str, path: &Path) -> Result<String, Failure> {
     let safe = |c: char| c.is_alphanumeric() || SAFE.contains(c);
     let text = path.to_str().filter(|text| !text.is_empty() && text.chars().all(safe));
@@ -236,7 +236,7 @@ pub(crate) struct CompileOptions {
 const SAFE: &str = "-_./+@%,:=~";
 
 impl CompileOptions {
-    /// The options that were given, other than the machine, which means something for a compiled program as well.
+    /// The given options, other than the machine, which applies to a compiled program as well.
     pub(crate) fn given(&self) -> Vec<String> {
         let list = [
             ("--method", self.method.is_some()),
@@ -260,10 +260,10 @@ impl CompileOptions {
             .keeps("--save-temps", temps.into_iter().flatten()))
     }
 
-    /// The options of `strum-pipeline` that say the same.
+    /// The equivalent options of `strum-pipeline`.
     ///
     /// # Errors
-    /// An option that has no effect with the method, or a path that the text of a pipeline cannot hold.
+    /// An option without effect with the method, or a path that the text of a pipeline cannot contain.
     pub(crate) fn pipeline(&self) -> Result<pipeline::Options, Failure> {
         let choice = self.packing.choice(self.method.unwrap_or(Kind::Dense))?;
         let machine = self.machine.as_deref().map(|path| pipeline_path("--machine", "machine", path));

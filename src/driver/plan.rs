@@ -22,7 +22,7 @@ use super::network;
 use super::options::CompileOptions;
 use super::remarks::{self, Remarks};
 
-/// What is compiled how, understood from the options.
+/// The compilation that the options describe.
 pub(crate) struct Plan {
     /// The options of the pipeline.
     pub(crate) options: pipeline::Options,
@@ -34,7 +34,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Understands the options.
+    /// Interprets the options.
     pub(crate) fn new(options: &CompileOptions) -> Result<Self, Failure> {
         crate::register_all();
         let temps = options.save_temps.clone();
@@ -77,7 +77,7 @@ impl Plan {
         Ok(program)
     }
 
-    /// Parses a network and leaves in the module what is to be compiled. Bytecode is taken out of the input.
+    /// Parses a network and leaves the function to compile in the module. Bytecode is moved out of the input.
     pub(crate) fn load<'c>(
         &self,
         context: &'c Context,
@@ -94,7 +94,7 @@ impl Plan {
         Ok(module)
     }
 
-    /// Tells what MLIR says of a stage, and gives the failure that it amounts to.
+    /// Prints MLIR's diagnostics of a stage, and returns the failure that they amount to.
     pub(crate) fn judge(
         &self,
         stage: &Stage,
@@ -114,7 +114,7 @@ impl Plan {
         Err(if failure.kind == Kind::Internal { self.with_reproducer(stage, failure) } else { failure })
     }
 
-    /// Says how a bug can be reproduced.
+    /// Prints how to reproduce a bug.
     fn with_reproducer(&self, stage: &Stage, failure: Failure) -> Failure {
         let message = match failure.message.is_empty() {
             true => format!("stage '{}' failed", stage.name),
@@ -161,27 +161,27 @@ impl<'p> Temps<'p> {
         Ok(Temps { folder, next: Cell::new(0) })
     }
 
-    /// Keeps what `content` makes, under the next number.
+    /// Saves the result of `content` under the next number.
     fn keep(&self, name: &str, content: impl FnOnce() -> Result<Vec<u8>, Failure>) -> Result<(), Failure> {
         let Some(folder) = self.folder else { return Ok(()) };
         let number = self.next.replace(self.next.get() + 1);
         files::write(&folder.join(numbered(number, name)), &content()?)
     }
 
-    /// Keeps the IR after a stage.
+    /// Saves the IR after a stage.
     fn module(&self, stage: &str, module: &Module<'_>) -> Result<(), Failure> {
         let text = || Ok((module.op().print(&PrintOptions::default()) + "\n").into_bytes());
         self.keep(&format!("{stage}.mlir"), text)
     }
 
-    /// Keeps the binary and its assembly.
+    /// Saves the binary and its assembly.
     fn program(&self, program: &Program) -> Result<(), Failure> {
         self.keep("program.dpu", || elf(program))?;
         self.keep("program.dpuasm", || Ok(asm::print(program).into_bytes()))
     }
 }
 
-/// The binary of a program that is valid.
+/// The binary of a valid program.
 pub(crate) fn elf(program: &Program) -> Result<Vec<u8>, Failure> {
     budget::check("the binary", program.consts.len() as u64).map_err(|over| out_of_memory(&over))?;
     program.to_elf().map_err(Failure::internal)

@@ -1,6 +1,6 @@
-//! What passes leave as it is: every layer with its reason, or one line that counts them.
+//! Remarks of passes on unchanged layers: each with its reason, or one line that counts them.
 //!
-//! Invariant: a remark is told, counted, or unwanted; none is lost in between.
+//! Invariant: every remark is printed, counted, or unwanted; none is lost.
 
 use clap::Args;
 use strum_ir::{Captured, Severity};
@@ -11,14 +11,14 @@ use super::cli::Voice;
 use super::cli::say;
 use super::diagnostics::Origin;
 
-/// How much is told of remarks.
+/// How remarks are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Remarks {
-    /// Errors alone.
+    /// Errors only.
     Silent,
-    /// How many there are of each kind.
+    /// The number of each kind.
     Counted,
-    /// Each at its place.
+    /// Each at its location.
     Each,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Detail {
 }
 
 impl Detail {
-    /// How much is told; `--log` decides where the options do not.
+    /// How remarks are printed; `--log` decides if the options do not.
     pub(crate) fn remarks(self, voice: &Voice) -> Remarks {
         if self.verbose || (!voice.quiet && tracing::enabled!(Level::INFO)) {
             Remarks::Each
@@ -43,7 +43,7 @@ impl Detail {
     }
 }
 
-/// Tells what a stage that succeeded has to say.
+/// Prints the diagnostics of a stage that succeeded.
 pub(crate) fn tell(diagnostics: &[Captured], origin: Origin<'_>, remarks: Remarks) {
     let is_remark = |d: &&Captured| d.severity == Severity::Remark;
     match remarks {
@@ -57,10 +57,10 @@ pub(crate) fn tell(diagnostics: &[Captured], origin: Origin<'_>, remarks: Remark
     }
 }
 
-/// A cause: what its messages hold, and how the command line tool says it.
+/// A cause: the fragment of its messages, and its text on the command line.
 type Cause = (&'static str, &'static str);
 
-/// Kinds of remarks: what their messages begin with, what becomes of a layer or of several, and the causes.
+/// Kinds of remarks: the prefix of their messages, the text for one layer or several, and the causes.
 const KINDS: [(&str, [&str; 2], &[Cause]); 2] = [
     (
         remark::DENSE,
@@ -79,14 +79,14 @@ const KINDS: [(&str, [&str; 2], &[Cause]); 2] = [
         remark::UNCORRECTED,
         ["layer is not wholly corrected", "layers are not wholly corrected"],
         &[
-            (remark::NO_RESCALE, "no rescale follows"),
+            (remark::NO_RESCALE, "no rescale"),
             (remark::VARIABLE_BIAS, "a bias that is not constant"),
-            (remark::NO_ROOM, "bias or scale would not fit"),
+            (remark::NO_ROOM, "bias or scale would be out of range"),
         ],
     ),
 ];
 
-/// A line for each kind of remark that there is.
+/// A line for each kind of remark.
 fn counts<'m>(messages: impl Iterator<Item = &'m str> + Clone) -> Vec<String> {
     let line = |(begin, [one, several], causes): &(&str, [&str; 2], &[Cause])| {
         let of_kind = || messages.clone().filter(|message| message.starts_with(begin));

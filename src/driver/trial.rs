@@ -1,8 +1,8 @@
-//! One network, compiled again and again with different weights.
+//! One network, compiled repeatedly with different weights.
 //!
-//! The stages up to `strum-pack` are run once; every compilation goes on from there in a context of its own, so that
-//! several can run side by side and each is gone when it is done. Invariant: the program is the one that `strumc compile`
-//! makes with the same options, byte for byte.
+//! The stages up to `strum-pack` run once; every compilation continues from there in a context of its own, so that several can
+//! run in parallel and each is freed when it is done. Invariant: the program equals the one that `strumc compile` makes with the
+//! same options, byte for byte.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(crate) struct Trials {
     bytecode: Vec<u8>,
     /// The function's name.
     pub(crate) function: String,
-    /// What the codes of inputs and outputs mean, as far as the network says so.
+    /// The meaning of the codes of inputs and outputs, as far as the network records it.
     pub(crate) codes: Codes,
     /// The layers whose weights can be packed, in order.
     pub(crate) layers: Vec<PackableLayer>,
@@ -46,15 +46,15 @@ pub(crate) struct Trials {
     pub(crate) outputs: Vec<String>,
 }
 
-/// What became of one compilation.
+/// The result of one compilation.
 pub(crate) struct Trial {
     /// The program.
     pub(crate) program: Program,
-    /// How far stored weights are from the INT8 codes, for every layer of [`Trials::layers`].
+    /// The distance of stored weights from the INT8 codes, for every layer of [`Trials::layers`].
     pub(crate) weights: Vec<Sqnr>,
 }
 
-/// Packs layers as told, all others staying plain INT8.
+/// Packs layers as given, all others staying plain INT8.
 pub(crate) fn as_packing(packing: Arc<Packing>) -> StrumPack {
     let layers = LayerOptions { packing: PackingSource::Value(packing), ..LayerOptions::default() };
     StrumPack { choice: Choice::new(Kind::Dense), layers }
@@ -68,7 +68,7 @@ fn function<'c>(module: &Module<'c>) -> Result<Operation<'c>, Failure> {
 }
 
 impl Trials {
-    /// Reads a network and runs the stages that do not depend on how weights are stored.
+    /// Reads a network and runs the stages that do not depend on the weight formats.
     pub(crate) fn prepare(
         input: Input,
         machine: Option<&Path>,
@@ -99,14 +99,14 @@ impl Trials {
         Ok(Trials { input, plan, bytecode, function: name, codes, layers, outputs })
     }
 
-    /// Tells what of the machine is not used, for commands that tell nothing of single compilations.
+    /// Warns of unused parts of the machine, for commands that print nothing on single compilations.
     pub(crate) fn warn(&self) {
         if let Some(warning) = machine::unused(&self.plan.machine) {
             cli::say(format_args!("{}: warning: {warning}", self.input.name));
         }
     }
 
-    /// Compiles once with weights packed by this pass, and tells so much of remarks.
+    /// Compiles once with weights packed by this pass, and prints remarks as requested.
     pub(crate) fn compile(&self, pack: StrumPack, remarks: Remarks) -> Result<Trial, Failure> {
         let options = pipeline::Options { pack, ..self.plan.options.clone() };
         let stages = options.stages();
@@ -119,7 +119,7 @@ impl Trials {
         trial
     }
 
-    /// The packing of the network's function, layers that are not named being plain INT8.
+    /// The packing of the network's function, unnamed layers being plain INT8.
     pub(crate) fn packing(&self, layers: Vec<LayerPacking>) -> Packing {
         Packing::new(vec![ProgramPacking { name: self.function.clone(), layers }])
     }
@@ -155,7 +155,7 @@ impl Trials {
     }
 }
 
-/// Does something for every item, on so many threads, and counts on the terminal what is done; results are in order.
+/// Processes every item on the given number of threads, with progress on the terminal; results are in order.
 pub(crate) fn each<T: Sync, R: Send>(
     items: &[T],
     threads: usize,

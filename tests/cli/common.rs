@@ -1,4 +1,4 @@
-//! Running a driver, and the files that tests give it.
+//! Runs a driver, with test files.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -31,7 +31,7 @@ pub(crate) const WEIGHTS: [[i32; 16]; 2] = [
     [-97, 3, 14, -6, 41, 0, -22, 9, -1, 64, -35, 5, 118, -12, 2, -50],
 ];
 
-/// What became of a driver.
+/// The result of a driver.
 #[derive(Debug)]
 pub(crate) struct Done {
     /// The exit code; `None` after a signal.
@@ -46,14 +46,14 @@ impl Done {
         String::from_utf8(self.stdout.clone()).unwrap()
     }
 
-    /// Asserts that it ended well, and said nothing on standard error.
+    /// Asserts success without output on standard error.
     #[track_caller]
     pub(crate) fn ok(self) -> Self {
         assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""));
         self
     }
 
-    /// Asserts that it failed with this exit code and said this, and that nothing went to standard output.
+    /// Asserts failure with this exit code and message, without standard output.
     #[track_caller]
     pub(crate) fn fails(self, code: i32, message: &str) -> Self {
         assert!(self.code == Some(code) && self.stderr.contains(message), "{code}, {message}: {self:?}");

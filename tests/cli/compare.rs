@@ -72,7 +72,7 @@ fn every_field_is_documented() {
     assert_eq!((object["schema"].as_str(), object["version"].as_u64()), (Some("strum.compare"), Some(1)));
 }
 
-/// Figures of a layer or a run: sums, and powers worked out anew.
+/// Figures of a layer or a run: sums, and recomputed powers.
 fn check_figures(figures: &Value, clock_mhz: f64) {
     let energy = &figures["energy_fj"];
     let pe: u64 = PE_PARTS.iter().map(|part| number(&energy[part])).sum();

@@ -192,7 +192,7 @@ fn layers_that_stay_dense_are_counted_named_or_not_told() {
     for each in ["-v", "--verbose --json", "-v --log off"] {
         let (same, text) = told(each);
         assert!(same == program, "{each}");
-        let remark = "net.mlir:5:8: remark: weights stay dense: 4 input channels, packing begins at 16 (min-channels=4 packs it)\n";
+        let remark = "net.mlir:5:8: remark: weights stay dense: 4 input channels, fewer than min-channels = 16 (min-channels=4 packs it)\n";
         assert!(text.starts_with(remark), "{text}");
         assert_eq!((text.matches("remark").count(), text.contains("note:")), (1, false), "{text}");
     }

@@ -1,4 +1,4 @@
-//! `strumc eval`: answers of methods on samples.
+//! `strumc eval`: the accuracy of weight formats on samples.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ fn folder() -> Scratch {
     scratch
 }
 
-/// Answers are exact, so that the table is the same everywhere; cycles and bytes change with the planner.
+/// Outputs are exact, so the table is the same everywhere; cycles and bytes change with the planner.
 #[test]
 fn a_row_for_every_method() {
     let scratch = folder();

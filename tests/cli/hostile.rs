@@ -1,10 +1,10 @@
-//! Whatever a driver is given, it ends with a documented exit code and says why.
+//! For any input, a driver ends with a documented exit code and a message.
 
 use dpu_isa::testing::{Rng, mutate};
 
 use crate::common::{NETWORK, OPT, Scratch, run_in};
 
-/// The bytes with a few of them changed, removed, repeated or cut off.
+/// The bytes with some of them changed, removed, repeated or truncated.
 fn changed(rng: &mut Rng, bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     mutate(rng, &mut bytes);
@@ -110,7 +110,7 @@ fn changed_networks_never_crash_strum_opt_whatever_the_pass() {
         "--strum-pipeline=method=mip2q",
     ];
     let scratch = Scratch::new();
-    // Each network with the changes that a byte of text seldom makes: extents, signs, kinds of constants.
+    // Each network with changes that a changed byte of text seldom causes: extents, signs, kinds of constants.
     let replaced = [
         ("tensor<1x4x4x16xi8>", "tensor<0x4x4x16xi8>"),
         ("tensor<1x4x4x16xi8>", "tensor<?x4x4x16xi8>"),

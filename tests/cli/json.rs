@@ -1,4 +1,4 @@
-//! Every JSON object says what it is: `schema` and `version` are its first fields, and `docs/json.md` lists them.
+//! Every JSON object identifies itself: `schema` and `version` are its first fields, and `docs/json.md` lists them.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use strum_cli::json::{AUDIT, COMPARE, COMPILE, EVAL, QUANTIZE, REPORT, RUN, SCHE
 use crate::common::{STRUMC, TRANSLATE, run_in};
 use crate::options::folder;
 
-/// Every command that has `--json`, a line of it, and what it prints.
+/// Every command that has `--json`: a command line and its output.
 const COMMANDS: [(&str, &str, Schema); 8] = [
     ("compile", "compile net.mlir -o n.dpu --json", COMPILE),
     ("run", "run net.dpu --input x.npy --json", RUN),

@@ -1,10 +1,10 @@
-//! Limits: exit code 4, with what is needed and what there may be, which never contradict each other.
+//! Limits: exit code 4, with consistent figures of what is needed and what is allowed.
 
 use dpu_isa::Program;
 
 use crate::common::{NETWORK, OPT, Scratch, run_in};
 
-/// A function with so many inputs and outputs.
+/// A function with the given number of inputs and outputs.
 fn wide(inputs: usize, outputs: usize) -> String {
     let list = |n: usize, of: &dyn Fn(usize) -> String| (0..n).map(of).collect::<Vec<_>>().join(", ");
     let arguments = list(inputs, &|i| format!("%x{i}: tensor<1xi8>"));

@@ -1,4 +1,4 @@
-//! Machine files that say more than the compiler uses.
+//! Machine files with parameters that the compiler does not use.
 
 use dpu_isa::Machine;
 
@@ -37,7 +37,7 @@ fn tiles_that_are_not_used_are_warned_about_once() {
     scratch.strumc("compile net.mlir -o net.dpu --machine one.toml").ok();
     let done = run_in(scratch.path(), OPT, &["net.mlir", "--strum-pipeline=machine=three.toml"], b"");
     assert_eq!(done.stderr.matches(WARNING.trim_end()).count(), 1, "{}", done.stderr);
-    // A program that is there was compiled for what it uses.
+    // A compiled program was compiled for the parts that it uses.
     scratch.strumc("run net.dpu --input x.npy").ok();
 }
 

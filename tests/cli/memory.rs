@@ -1,4 +1,4 @@
-//! One memory limit for everything that a driver holds, and tensors that hold nothing.
+//! One memory limit for everything that a driver holds, and tensors without elements.
 
 use std::fs::File;
 
@@ -149,14 +149,14 @@ fn devices_are_refused_wherever_something_is_read() {
 #[test]
 fn an_endless_pipe_is_a_limit() {
     let scratch = Scratch::new();
-    // A quarter of what is left is far less than this.
+    // A quarter of the rest is far less than this.
     let endless = vec![b'x'; 96 << 20];
     let arguments = ["compile", "-", "-o", "n.dpu", "--memory-limit", "256MB"];
     let done = run_in(scratch.path(), crate::common::STRUMC, &arguments, &endless);
     done.fails(4, "<stdin>: a stream of more than");
 }
 
-/// Every way for a tensor without elements to come up.
+/// Every way to get a tensor without elements.
 fn empty() -> Vec<(&'static str, String)> {
     let of = |ty: &str, body: &str| {
         format!("func.func @main(%x: {ty}) -> {ty} {{\n  {body}\n  return %0 : {ty}\n}}\n")
@@ -198,7 +198,7 @@ fn tensors_without_elements_are_invalid_at_their_place() {
             "--tosa-quantize",
         ] {
             let done = run_in(scratch.path(), OPT, &["empty.mlir", pass], b"");
-            // The float network is nothing to the passes on integers, and the other way round.
+            // Integer passes ignore the float network, and vice versa.
             let done_nothing = pass == "--tosa-quantize" || name == "float";
             assert!(done.code != Some(0) || done_nothing, "{name}: {pass}: {done:?}");
             assert!(!done.stderr.contains("internal error"), "{name}: {pass}: {done:?}");

@@ -86,7 +86,7 @@ fn every_method_keeps_its_promise_in_the_binary() {
             seen += 1;
         }
         assert!(seen >= 3, "{method} {p}: {audit}");
-        // The way through text and IR leaves every byte as it is.
+        // The way through text and IR preserves every byte.
         scratch.write("net.dpuasm", scratch.translate("--dpu-to-asm net.dpu").ok().stdout);
         assert!(scratch.translate("--asm-to-dpu net.dpuasm").ok().stdout == binary);
         scratch.write("dpu.mlir", scratch.translate("--dpu-to-mlir net.dpu").ok().stdout);

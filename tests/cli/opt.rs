@@ -13,7 +13,7 @@ fn opt(scratch: &Scratch, line: &str) -> Done {
     run_in(scratch.path(), OPT, &line.split_whitespace().collect::<Vec<_>>(), b"")
 }
 
-/// A function with one operator, whose operands `%a` to `%c` are what `values` says: the type and the attribute of each.
+/// A function with one operator, whose operands `%a` to `%c` are given by `values`: the type and the attribute of each.
 fn function(argument: &str, values: &[(&str, &str)], op: &str, result: &str) -> String {
     let mut text = format!("func.func @main({argument}) -> {result} {{\n");
     for (name, (ty, attribute)) in ["a", "b", "c", "d"].iter().zip(values) {
@@ -22,7 +22,7 @@ fn function(argument: &str, values: &[(&str, &str)], op: &str, result: &str) -> 
     text + &format!("  %r = {op}\n  return %r : {result}\n}}\n")
 }
 
-/// Resources `byte` and `word` that hold one number 0, and `short`, which holds too little for a word.
+/// Resources `byte` and `word` with a number 0, and `short`, which is too short for a word.
 const RESOURCES: &str = "{-# dialect_resources: { builtin: { byte: \"0x0100000000\", word: \"0x0400000000000000\", \
                          short: \"0x010000000000\" } } #-}\n";
 
@@ -112,12 +112,12 @@ fn broken_resources_that_mlir_would_read_are_errors_at_their_constant() {
             scratch.translate("--mlir-to-dpu net.mlir").fails(1, &place);
         }
     }
-    // Told once for each constant, however often it is used.
+    // Reported once for each constant, however often it is used.
     let done = opt(&scratch, "net.mlir");
     assert_eq!(done.stderr.matches("error: ").count(), 1, "{done:?}");
 }
 
-/// The verifier of a reshape looks at its shape before that has been verified, if it stands behind.
+/// The verifier of a reshape reads its shape before that has been verified, if it comes later.
 #[test]
 fn a_shape_without_values_is_an_error_wherever_it_stands() {
     let scratch = Scratch::new();
@@ -145,7 +145,7 @@ fn arguments_that_are_not_utf_8_are_file_names_like_others() {
     assert!(done.code == Some(1) && !done.stderr.contains("panicked"), "{done:?}");
 }
 
-/// An operator that no pass of the DPU takes, which comes from `location`.
+/// An operator that no pass of the DPU supports, from `location`.
 fn from(location: &str) -> String {
     format!(
         "func.func @main(%x: tensor<4xi48>) -> tensor<4xi48> {{\n  \
@@ -171,7 +171,7 @@ fn files_that_locations_name_are_not_opened() {
         r#""name"("fifo":1:1)"#,
     ] {
         scratch.write("net.mlir", from(location));
-        // An error of a pass, and one that was not expected.
+        // An error of a pass, and an unexpected one.
         opt(&scratch, "net.mlir --tosa-to-strum").fails(3, "'tosa.identity' op unsupported: ");
         let done =
             opt(&scratch, "net.mlir --tosa-to-strum --verify-diagnostics").fails(1, "unexpected error");

@@ -1,4 +1,4 @@
-//! Every option of every command and of every pass does something, or is refused: options come from the command lines and the
+//! Every option of every command and of every pass has an effect or is refused: options come from the command lines and the
 //! passes themselves, and each must have a row in a table here, whose commands are run with and without it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,18 +9,18 @@ use strum_ir::OptionSet;
 
 use crate::common::{OPT, STRUMC, Scratch, TRANSLATE, npy, run_in};
 
-/// How an option shows what it does.
+/// How an option shows its effect.
 #[derive(Clone, Copy)]
 enum Shown {
-    /// The first command gives something else than the second, which succeeds.
+    /// The first command gives another result than the second, which succeeds.
     Differs(&'static str, &'static str),
-    /// Where it would change nothing it is refused with this message.
+    /// Where it has no effect it is refused with this message.
     Refused(&'static str, &'static str),
-    /// A test of this name shows it: nothing that a command writes depends on it.
+    /// A test of this name shows it: no output of a command depends on it.
     By(&'static str),
 }
 
-/// A command, its option, and what shows the effect.
+/// A command, its option, and the check of its effect.
 type Row = (&'static str, &'static str, Shown);
 
 /// The rows of the table.
@@ -40,7 +40,7 @@ fn table() -> Vec<Row> {
     lines.map(row).collect()
 }
 
-/// The tool that a row is about.
+/// The tool of a row.
 fn tool(command: &str) -> &'static str {
     match command {
         "strum-translate" => TRANSLATE,
@@ -122,7 +122,7 @@ pub(crate) fn folder() -> Scratch {
     scratch
 }
 
-/// A program that the checks for hazards stop, and that ends well without them.
+/// A program that the hazard checks stop, and that ends normally without them.
 fn racing(scratch: &Scratch) -> Vec<u8> {
     let program = Program::from_elf(&scratch.read("net.dpu")).unwrap();
     let without_wait = |index: usize| {
@@ -145,7 +145,7 @@ fn racing(scratch: &Scratch) -> Vec<u8> {
     (0..program.instrs.len()).map(without_wait).find(races).unwrap()
 }
 
-/// What a command leaves: exit code, texts, files.
+/// The result of a command: exit code, texts, files.
 type Left = (Option<i32>, String, String, BTreeMap<String, Vec<u8>>);
 
 /// Runs a command in a copy of a folder.
@@ -169,7 +169,7 @@ fn left(original: &Scratch, program: &str, line: &str) -> Left {
     (done.code, text, done.stderr, files)
 }
 
-/// What is wrong with a row, if anything is.
+/// The fault of a row, if any.
 fn fault(
     scratch: &Scratch,
     (command, option, shown): Row,

@@ -1,4 +1,4 @@
-//! What a driver writes arrives, or the driver says that it did not; nothing overwrites anything else.
+//! Outputs of a driver arrive, or the driver reports a failure; nothing overwrites anything else.
 
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
@@ -29,7 +29,7 @@ fn folder() -> Scratch {
     scratch
 }
 
-/// Commands with something to say on standard output.
+/// Commands with output on standard output.
 const STRUMC_LINES: [&str; 25] = [
     "--help",
     "--version",
@@ -87,7 +87,7 @@ fn failed_writes_to_standard_output_are_errors_of_every_command() {
     }
 }
 
-/// A closed standard output is `/dev/null` in a program written in Rust, and no file gets its number.
+/// Rust programs reopen a closed standard output as `/dev/null`, so no file gets its number.
 #[test]
 fn readers_that_are_gone_and_closed_outputs_are_no_failure() {
     let scratch = folder();
@@ -242,7 +242,7 @@ fn standard_output_gets_one_thing() {
 #[test]
 fn places_that_cannot_be_written_to_are_found_before_the_work() {
     let scratch = folder();
-    // Were it looked at, the network would be an error of its own.
+    // If it were read, the network would cause an error of its own.
     for line in [
         "compile none.mlir -o no/folder/n.dpu",
         "compile none.mlir -o n.dpu --write-strategy no/folder/s.json",

@@ -1,15 +1,15 @@
-//! `--packing`: every field of a file is followed, or refused with the layer it is about.
+//! `--packing`: every field of a file is followed, or refused at the layer concerned.
 
 use serde_json::{Value, json};
 
 use crate::common::Scratch;
 
-/// A file that stores the convolution of `net.mlir` in a way.
+/// A file with a format for the convolution of `net.mlir`.
 fn file(layer: &Value) -> String {
     json!({ "version": 1, "programs": [{ "name": "net", "layers": [layer] }] }).to_string()
 }
 
-/// The layer with one field changed, or left out.
+/// The layer with one field changed, or removed.
 fn with(layer: &Value, field: &str, value: &Value) -> Value {
     let mut layer = layer.clone();
     layer[field] = value.clone();
@@ -26,7 +26,7 @@ fn every_field_of_a_layer_is_followed_or_refused() {
     use Outcome::{Other, Refused, Same};
     let scratch = Scratch::new();
     let network = String::from_utf8(scratch.read("net.mlir")).unwrap();
-    // What calibration would have told of the inputs: they differ, so that selection by them differs.
+    // Input statistics as from calibration: they differ, so that selection by them differs.
     let list =
         |value: fn(usize) -> f64| (0..16).map(|i| format!("{:.1}", value(i))).collect::<Vec<_>>().join(", ");
     let seen = format!(
@@ -46,7 +46,7 @@ fn every_field_of_a_layer_is_followed_or_refused() {
     });
     let mip2q = json!({ "name": "0.conv2d", "method": "mip2q", "p": 0.5, "L": 4, "zero": false });
     let experiments = [
-        (&dliq, "name", json!("1.conv2d"), Refused("there is no convolution '1.conv2d'")),
+        (&dliq, "name", json!("1.conv2d"), Refused("unknown convolution '1.conv2d'")),
         (&dliq, "location", json!("elsewhere"), Same),
         (
             &dliq,

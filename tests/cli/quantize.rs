@@ -1,4 +1,4 @@
-//! `strumc quantize`: float networks from both doors, and inputs that are odd on purpose.
+//! `strumc quantize`: float networks from TOSA and linalg, and unusual inputs.
 
 use std::path::Path;
 
@@ -102,7 +102,7 @@ fn both_doors_lead_to_one_integer_network() {
     let text = String::from_utf8(scratch.read("a.mlir")).unwrap();
     assert_eq!(text, String::from_utf8(scratch.read("b.mlir")).unwrap());
     insta::assert_snapshot!("quantized", text);
-    // What has been quantized goes straight on, and is what the compiler takes.
+    // A quantized network can be compiled directly.
     let done = scratch.strumc("quantize a.mlir -o c.mlir");
     assert!(done.code == Some(0) && done.stderr.contains("quantized already"), "{done:?}");
     assert_eq!(scratch.read("a.mlir"), scratch.read("c.mlir"));
@@ -171,7 +171,7 @@ fn a_trained_network_keeps_its_answers() {
     assert!(right >= 59, "{right} of 60");
 }
 
-/// A layer of 16 channels, as `net.mlir`, with `c.npy` to calibrate it and `x.npy` to run it.
+/// A layer of 16 channels, as in `net.mlir`, with `c.npy` to calibrate it and `x.npy` to run it.
 fn sixteen_channels() -> Scratch {
     let scratch = Scratch::new();
     let weight = |i: i32| format!("{:?}", f64::from((i * 37 + i * i * 11) % 101 - 50) / 64.0);
@@ -205,7 +205,7 @@ fn outputs(scratch: &Scratch, line: &str) -> Value {
     values
 }
 
-/// Weights that are rounded for a way of storing them are stored so without loss, and only so.
+/// Weights that are rounded for a format are stored in it without loss, and only in it.
 #[test]
 fn weights_rounded_for_their_storage_lose_nothing() {
     let scratch = sixteen_channels();
@@ -233,7 +233,7 @@ fn weights_rounded_for_their_storage_lose_nothing() {
     assert_eq!(scratch.read("s.mlir"), scratch.read("f.mlir"));
 }
 
-/// A flattened image is read in the order in which its blocks are stored, of linalg as well.
+/// A flattened image is read in the order in which its blocks are stored, also from linalg.
 #[test]
 fn a_whole_network_is_stored_as_it_was_rounded() {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mnist_lenet");
@@ -244,7 +244,7 @@ fn a_whole_network_is_stored_as_it_was_rounded() {
         scratch.strumc(&format!("quantize {source} -o s.mlirbc -q --storage {storage}")).ok();
         let line =
             format!("eval s.mlirbc --inputs {models}/calibration.npz --methods {storage} --limit 4 --json");
-        // Remarks tell which layers stay INT8.
+        // Remarks list the layers that stay INT8.
         let done = scratch.strumc(&line);
         assert_eq!(done.code, Some(0), "{}", done.stderr);
         let rows = serde_json::from_str::<Value>(&done.text()).unwrap()["rows"].clone();
@@ -275,7 +275,7 @@ fn rounding_with_feedback_says_what_it_needs() {
     assert!(!scratch.path().join("s.mlir").exists());
 }
 
-/// A layer whose bias and scale corrections are ordinary bias and scale to every level below.
+/// A layer whose bias and scale corrections are ordinary bias and scale on every level below.
 #[test]
 fn corrected_layers_compute_what_their_tosa_computes() {
     let scratch = sixteen_channels();
@@ -294,7 +294,7 @@ fn corrected_layers_compute_what_their_tosa_computes() {
         seen.push(packed);
     }
     assert!(seen.windows(2).all(|pair| pair[0] != pair[1]), "corrections show");
-    // Without calibration nothing is known of inputs.
+    // Without calibration there are no input statistics.
     assert_eq!(scratch.strumc("quantize net.mlir -o random.mlir -q").code, Some(0));
     for option in ["--select activation", "--correct bias"] {
         let line = format!("compile random.mlir -o r.dpu --method mip2q {option}");
@@ -347,7 +347,7 @@ fn odd_inputs_are_told_or_quantized() {
         scratch.strumc(&format!("quantize {line} -o bad.mlir")).fails(code, message);
         assert!(!scratch.has("bad.mlir"), "nothing is written after an error");
     };
-    // Weights that are no numbers: in the bits of a NaN.
+    // NaN weights, as bits.
     swap("nan.mlir", "dense<[0.1, -0.2]>", "dense<[0x7FC00000, -0.2]>");
     fails("nan.mlir -c c.npy", 1, "not a number");
     // A channel of zeros.
@@ -373,7 +373,7 @@ fn odd_inputs_are_told_or_quantized() {
     fails("tosa.mlir -c empty.npy", 1, "the file is empty");
     fails("tosa.mlir -c c.npy c.npy", 2, "2 files of calibration data");
     fails("tosa.mlir -c c.npy --percentile 0.1", 2, "no effect");
-    // A batch of none, a dynamic dimension, an operator that no one knows, no function.
+    // An empty batch, a dynamic dimension, an unknown operator, no function.
     swap("batch.mlir", "tensor<1x1x4x4xf32>", "tensor<0x1x4x4xf32>");
     fails("batch.mlir", 1, "error");
     scratch.write(

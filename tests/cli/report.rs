@@ -17,7 +17,7 @@ fn resnet20(scratch: &Scratch, options: &str) -> String {
     done.text()
 }
 
-/// Cycles, stalls, bytes and energy of a whole network. They change with the planner and the model of time: look at what changed.
+/// Cycles, stalls, bytes and energy of a whole network. They change with the planner and the timing model: review the changes.
 #[test]
 fn the_table_of_layers() {
     let scratch = Scratch::new();
@@ -29,7 +29,7 @@ fn the_table_of_layers() {
     insta::assert_snapshot!("layers_of_resnet20_on_4x4", table);
 }
 
-/// The names of all fields of a document, those of open lists left out.
+/// The names of all fields of a document, except those of open lists.
 pub(crate) fn keys(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(map) => map.iter().for_each(|(key, value)| {
@@ -82,7 +82,7 @@ fn a_page_stands_alone() {
     scratch.strumc("report r.json r.json -o page.html").ok();
     let page = String::from_utf8(scratch.read("page.html")).unwrap();
     assert!(page.starts_with("<!DOCTYPE html>"));
-    // The name of a namespace is no address.
+    // A namespace name is not an external address.
     let page = page.replace("http://www.w3.org/2000/svg", "");
     for outside in ["http:", "https:", "src=", "href=", "@import", "url("] {
         assert!(!page.contains(outside), "the page has {outside}");
@@ -135,7 +135,7 @@ fn fields_that_no_report_has_are_warned_about() {
 
 #[test]
 fn every_field_of_a_report_is_read() {
-    // A field is left out, or has a value of another type: both are errors at it, so that none is read by nobody.
+    // A field is missing, or has a value of another type: both are errors at it, so every field is read.
     fn pointers(value: &Value, path: &str, out: &mut Vec<String>) {
         if let Value::Object(fields) = value {
             for (key, value) in fields {

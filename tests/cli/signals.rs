@@ -1,4 +1,4 @@
-//! However a driver ends, no file stays that is not complete, and none that nobody asked for.
+//! However a driver ends, no incomplete and no unrequested file remains.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::common::{STRUMC, Scratch, TRANSLATE, npy, run_in};
 
-/// A folder with a network, a batch of so many samples that it takes minutes, and a folder for temporary files.
+/// A folder with a network, a batch of samples that takes minutes, and a folder for temporary files.
 fn folder() -> Scratch {
     let scratch = Scratch::new();
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
@@ -28,7 +28,7 @@ fn folder() -> Scratch {
 }
 
 fn start(scratch: &Scratch, line: &str) -> Child {
-    // Who is run in the background ignores some signals, and hands that on.
+    // Background processes ignore some signals, and pass that on.
     Command::new("env")
         .args(["--default-signal", STRUMC])
         .args(line.split_whitespace())

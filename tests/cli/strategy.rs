@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::common::{OPT, Scratch, run_in};
 
-/// A strategy that tells one layer of `net.mlir` something.
+/// A strategy with a decision for one layer of `net.mlir`.
 fn telling(layer: &Value) -> String {
     json!({ "version": 1, "programs": [{ "name": "net", "layers": [layer] }] }).to_string()
 }
@@ -76,25 +76,22 @@ fn what_cannot_be_followed_is_refused_where_it_is() {
         (tiling("act_slots", 1 << 40), "strategy: the tiling does not fit the"),
         (
             conv("tiling", json!({ "gather": true, "ox": 16, "oc": 2 })),
-            "strategy: gather needs several tiles in an iteration of the outermost loop",
+            "strategy: gather needs several tiles of one image per iteration of the outermost loop",
         ),
-        (conv("stays", json!(true)), "strategy: an output of the function cannot stay in SRAM"),
-        (conv("output", json!("1x4x4x2xi8")), "strategy: layer '0.conv2d' makes 1x4x4x2xi32, not 1x4x4x2xi8"),
-        (
-            telling(&json!({ "name": "0.matmul" })),
-            "strategy: there is no layer '0.matmul': that layer is '0.conv2d'",
-        ),
-        (telling(&json!({ "name": "x" })), "strategy: there is no layer 'x': there are 2 layers"),
+        (conv("stays", json!(true)), "strategy: an output of the function cannot be resident in SRAM"),
+        (conv("output", json!("1x4x4x2xi8")), "layer '0.conv2d' has output 1x4x4x2xi32, not 1x4x4x2xi8"),
+        (telling(&json!({ "name": "0.matmul" })), "unknown layer '0.matmul': that layer is '0.conv2d'"),
+        (telling(&json!({ "name": "x" })), "strategy: unknown layer 'x': there are 2 layers"),
         (
             telling(&json!({ "name": "1.rescale", "tiling": {} })),
-            "error: 'tosa.rescale' op strategy: a tiling for a layer that the DPU does not compute",
+            "error: 'tosa.rescale' op strategy: tiling given for a layer that the DPU does not compute",
         ),
         (cut(json!({ "tile": [33] })), "error: 'tosa.rescale' op strategy: tile is [33]: must be 1 to [32]"),
         (cut(json!({ "tile": [1, 1] })), "strategy: tile is [1, 1]: must be 1 to [32]"),
         (cut(json!({ "over": [31] })), "strategy: the layer is cut over [32], not [31]"),
-        (cut(json!({ "by": "dma" })), "strategy: by is dma: must be vec, but for a transposition"),
+        (cut(json!({ "by": "dma" })), "strategy: by is dma: must be vec except for transpositions"),
         (cut(json!({ "by": "dpu" })), "strategy 's.json': unknown variant `dpu`"),
-        (conv("cuts", json!([{}])), "strategy: 1 cuts for a layer that has 0"),
+        (conv("cuts", json!([{}])), "strategy: 1 cuts given, the layer has 0"),
         (
             schedule(tile.clone(), json!({ "oc": 2, "oy": 1, "ox": 129, "ic": 1 })),
             "strategy: schedule for tile oc 2, oy 1, ox 16, ic 16: 2 * 1 * 129 * 1 PEs: must be 1 to 256",
@@ -108,19 +105,19 @@ fn what_cannot_be_followed_is_refused_where_it_is() {
                 json!({ "oc": 1, "oy": 1, "ox": 1, "ic": 1 }),
                 json!({ "oc": 1, "oy": 1, "ox": 1, "ic": 1 }),
             ),
-            "strategy: schedule for tile oc 1, oy 1, ox 1, ic 1: there is none",
+            "strategy: schedule for tile oc 1, oy 1, ox 1, ic 1: the layer has no such tile",
         ),
-        (r#"{"version": 1, "programs": [{"name": "f"}]}"#.into(), "strategy: there is no function 'f'"),
+        (r#"{"version": 1, "programs": [{"name": "f"}]}"#.into(), "strategy: unknown function 'f'"),
         (
             r#"{"version": 1, "programs": [{"name": "net", "prefetch_bytes": 3000000}]}"#.into(),
-            "strategy: prefetch_bytes is 3000000: the machine has 2097152 of SRAM",
+            "strategy: prefetch_bytes = 3000000 exceeds the SRAM of 2097152 bytes",
         ),
         (
             r#"{"version": 1, "machine": "x"}"#.into(),
             "strategy 's.json': is for machine 'x', not 'flexnn-16x16'",
         ),
         (r#"{"version": 1, "x": 0}"#.into(), "strategy 's.json': unknown field `x`"),
-        (r#"{"version": 7}"#.into(), "strategy 's.json': version 7: this program reads version 1"),
+        (r#"{"version": 7}"#.into(), "strategy 's.json': unsupported version 7, expected 1"),
         (String::new(), "strategy 's.json': EOF while parsing"),
     ] {
         scratch.write("s.json", &strategy);

@@ -1,4 +1,4 @@
-//! Traces of whole networks: what Perfetto opens.
+//! Traces of whole networks, in the format that Perfetto opens.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::common::{Scratch, npy};
 use crate::trace_rules::check;
 
-/// Layers that overlap, a vector engine and pooling: a whole network is in the format, and all of it.
+/// Layers that overlap, a vector engine and pooling: a whole network is in the format, completely.
 #[test]
 fn the_trace_of_a_network_is_in_the_format() {
     let scratch = Scratch::new();

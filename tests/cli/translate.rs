@@ -1,4 +1,4 @@
-//! `strum-translate`: the ways between IR, binary and assembly, and the audit.
+//! `strum-translate`: translations between IR, binary and assembly, and the audit.
 
 use crate::common::{NETWORK, OPT, Scratch, TRANSLATE, run_in};
 

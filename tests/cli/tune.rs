@@ -40,7 +40,7 @@ fn at_equal_size_the_search_beats_one_way_for_all() {
         found["sqnr_db"].as_f64().unwrap() > uniform["sqnr_db"].as_f64().unwrap() + 1.0,
         "{found} {uniform}"
     );
-    // No one way for all layers is better within the bound, on the samples that were measured.
+    // No uniform format is better within the bound, on the measured samples.
     let seen = |config: &str| {
         let line = format!("eval model.tosa.mlirbc --inputs digits.npz:x --limit 24 {config} --json");
         json(&scratch, &line)["rows"][1].clone()
@@ -51,7 +51,7 @@ fn at_equal_size_the_search_beats_one_way_for_all() {
         let fits = row["weight_bytes"].as_u64().unwrap() <= bytes;
         assert!(!fits || row["sqnr_db"].as_f64().unwrap() <= best, "{row}");
     }
-    // Threads change nothing.
+    // The number of threads has no effect.
     let first = std::fs::read(scratch.path().join("p.json")).unwrap();
     json(&scratch, &format!("{line} --max-bytes {bytes} --jobs 1"));
     assert_eq!(first, std::fs::read(scratch.path().join("p.json")).unwrap());
@@ -69,7 +69,7 @@ fn the_budget_is_kept_on_the_samples_it_is_about() {
     let none = json(&scratch, &format!("{line} --max-loss 0 --labels digits.npz:y --objective latency"));
     assert!(none["result"]["loss_points"].as_f64().unwrap() <= 0.0, "{none}");
     assert_eq!(none["result"]["loss_of"], "right answers");
-    // What is written is what was measured.
+    // The written assignment is the measured one.
     let same =
         json(&scratch, "eval model.tosa.mlirbc --inputs digits.npz:x --limit 16 --packing p.json --json");
     assert_eq!(same["rows"][1]["cycles"].as_f64(), Some(cost(&none)));
@@ -84,7 +84,7 @@ fn a_uniform_file_is_the_method_itself() {
     assert_eq!(file["name"].take(), "p.json");
     method["name"].take();
     assert_eq!(file, method);
-    // The first layer has one input channel: a person can have it packed all the same.
+    // The first layer has one input channel: it can be packed explicitly all the same.
     let text = std::fs::read_to_string(scratch.path().join("p.json")).unwrap();
     assert_eq!(text.matches("\"dense\"").count(), 1, "{text}");
     scratch.write("p.json", text.replace("\"dense\"", "\"sparse\", \"p\": 1"));

@@ -1,4 +1,4 @@
-//! `tools/zoo` and `tools/survey`, as far as they need no PyTorch: help, the list, and options that do not go together.
+//! `tools/zoo` and `tools/survey`, as far as they need no PyTorch: help, the list, and contradictory options.
 
 use std::path::Path;
 use std::process::{Command, Output};

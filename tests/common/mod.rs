@@ -1,4 +1,4 @@
-//! What the tests of whole programs share: compile text, run the binary, and go around all of its forms.
+//! Helpers for tests of whole programs: compile text, run the binary, and convert it to all of its forms.
 
 #![allow(dead_code, reason = "shared by tests that take what they need")]
 
@@ -7,13 +7,13 @@ use dpu_sim::{KernelChoice, Options, Recording, Tensor, TensorView, simulate};
 use strum_ir::{Context, Module};
 use strum_passes::translation;
 
-/// A context that knows all passes.
+/// A context with all passes.
 pub(crate) fn context() -> Context {
     strum_opt::register_all();
     Context::new()
 }
 
-/// Runs a textual pipeline on `mlir` and gives the binary program, or what was reported.
+/// Runs a textual pipeline on `mlir` and returns the binary program, or the diagnostics.
 pub(crate) fn compile(context: &Context, mlir: &[u8], pipeline: &str) -> Result<Program, String> {
     let (program, diagnostics) = context.handle().capture(|| {
         let mut module = Module::parse(context, mlir, "test.mlir").map_err(|e| e.to_string())?;
@@ -24,7 +24,7 @@ pub(crate) fn compile(context: &Context, mlir: &[u8], pipeline: &str) -> Result<
     program.map_err(|error| diagnostics.iter().fold(error, |text, d| format!("{text}\n{d}")))
 }
 
-/// A tensor of the oracle as the simulator takes it.
+/// A tensor of the oracle in the simulator's form.
 pub(crate) fn simulated(from: &strum_ref::Tensor) -> Tensor {
     let dtype = match from.dtype {
         strum_ref::Dtype::I8 => Dtype::I8,
@@ -45,9 +45,9 @@ pub(crate) fn run(program: &Program, inputs: &[Tensor]) -> Result<Vec<Tensor>, S
     simulate(&program, &views, &Options::default()).map(|r| r.outputs).map_err(|e| e.to_string())
 }
 
-/// Runs a program in the simulator's other ways: on its golden path, and as a sample of a batch that began with another one.
+/// Runs a program in the simulator's other modes: on its golden path, and as a sample of a batch that began with another one.
 ///
-/// The other sample holds the elements in reverse, so that its values are as legal as the sample's own.
+/// The other sample has the elements in reverse, so its values are as legal as the sample's own.
 pub(crate) fn run_otherwise(
     program: &Program,
     inputs: &[Tensor],

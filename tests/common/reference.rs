@@ -8,7 +8,7 @@ use strum_ref::{Conv, Dtype, Graph, NodeId, Op, Pool, Rescale, Round, Tensor};
 /// Reads the body of a `func.func`.
 ///
 /// # Errors
-/// An operator is not known, or lacks what it needs; the text names it.
+/// An operator is unknown, or incomplete; the text names it.
 pub(crate) fn import(function: Operation<'_>) -> Result<Graph, String> {
     let body = function.body().ok_or("the function has no body")?;
     let mut graph = Graph::new();
@@ -56,7 +56,7 @@ fn extents(values: &[i64]) -> Option<Vec<usize>> {
     values.iter().map(|&value| usize::try_from(value).ok()).collect()
 }
 
-/// An operator, and how many of its first operands are values; the others are constants that say how it works.
+/// An operator, and how many of its first operands are values; the others are constant parameters.
 fn operator(op: Operation<'_>) -> Option<(Op, usize)> {
     let list = |name: &str| extents(&op.ints_attr(name)?);
     let values = |index: usize| op.operand(index)?.constant()?.int_elements().ok();

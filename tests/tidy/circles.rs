@@ -1,15 +1,15 @@
-//! Circles among the files of a crate: files that import from each other, directly or through others.
+//! Cycles among the files of a crate: files that import from each other, directly or through others.
 //!
-//! A file imports what its `use` items and `crate::` paths name. Re-exports are followed to the file that they come from, and
-//! are no imports of the file that has them; test modules do not count, and neither do arrows between a module and one inside
-//! it, which are one thing to others.
+//! A file imports the paths in its `use` items and `crate::` paths. Re-exports are followed to the file that they come from, and
+//! are not imports of the re-exporting file; test modules do not count, and neither do arrows between a module and one inside it,
+//! which are one thing to others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::Source;
 use super::{files, read};
 
-/// Source folders of the crates that have no circle; the list may only grow.
+/// Source folders of the crates without cycles; the list may only grow.
 const FREE: [&str; 3] = ["passes/float/src", "passes/plan/src", "tools/files/src"];
 
 type Path = Vec<String>;
@@ -131,7 +131,7 @@ impl Modules {
         Some(at)
     }
 
-    /// The files that are in circles, or between circles.
+    /// The files in cycles, or between cycles.
     fn circles(&self) -> BTreeSet<&str> {
         let mut arrows: BTreeSet<(&Path, Path)> = BTreeSet::new();
         for (module, file) in &self.0 {

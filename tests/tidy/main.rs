@@ -1,8 +1,8 @@
 //! The rules of STYLE.md that can be checked mechanically: sizes and first lines of files, documents, an error case for every pass, and a
 //! test for every message.
 //!
-//! Invariant: these tests read the sources and nothing else. Every exception is listed with its reason, and an exception that is no longer
-//! needed is a failure as well, so the lists can only shrink.
+//! Invariant: these tests only read the sources. Every exception is listed with its reason, and an exception that is no longer
+//! needed fails as well, so the lists can only shrink.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -16,7 +16,7 @@ use std::path::Path;
 
 use source::Source;
 
-/// Most lines of a source file, and of a function from its `fn` to its closing brace.
+/// Maximum lines of a source file, and of a function from its `fn` to its closing brace.
 const FILE_LINES: usize = 600;
 const FUNCTION_LINES: usize = 70;
 
@@ -70,24 +70,24 @@ const UNTESTED: [(&str, &[&str]); 4] = [
     (
         "ruled out by the callers",
         &[
-            "at least 0, and 2 to 62",
+            "must be at least 0, and shift",
             "bytes of DRAM for a constant",
-            "dimensions that cannot be merged: at most 6",
-            "does not end in func.return",
-            "must be a static tensor of i8, i16 or i32",
+            "dimensions remain after merging, at most 6 are supported",
+            "must end with func.return",
+            "expected a static tensor of i8, i16 or i32",
             "an element-wise layer with one multiplier for each channel",
             "cannot be corrected",
             "in type",
-            "is no dpu.program",
-            "is not a number of at least 0",
+            "is not a dpu.program",
+            "second moment must be non-negative, got",
             "is not a slice of 0",
             "packed weights that are not a strum.constant",
             "selection by activations needs the second moment of every input channel, from calibration",
-            "the program contradicts itself",
+            "inconsistent program",
             "the weights are not packed",
-            "the weights do not go with the input",
-            "their shape is not that of a layer",
-            "this one is from",
+            "the weight shape does not match the input",
+            "unexpected weight shape",
+            "a lookup table from",
         ],
     ),
     (
@@ -225,7 +225,7 @@ fn flags_in_documents_exist() {
         {
             let name = source::word(&text[at + 2..]);
             let is_flag = name.starts_with(|c: char| c.is_ascii_alphabetic());
-            // As a script writes it, as a string, and as a field that clap derives a flag from.
+            // In the form of a script, a string, or a field from which clap derives a flag.
             let forms =
                 [format!("--{name}"), format!("\"{name}\""), format!(" {}: ", name.replace('-', "_"))];
             let is_foreign = FOREIGN_FLAGS.iter().any(|(flag, _)| *flag == name);
@@ -308,7 +308,7 @@ fn every_message_is_in_a_test() {
     expect_none(faults, UNTESTED.iter().flat_map(|(_, pieces)| pieces.iter().copied()), &needed);
 }
 
-/// Whether lit's line says what a test expects: a diagnostic, or a pattern of FileCheck.
+/// Whether lit's line is an expectation: a diagnostic, or a FileCheck pattern.
 fn is_expectation(line: &str) -> bool {
     let prefix = line.trim_start_matches(['/', '#', ' ']).split_once(": ").map_or("", |(prefix, _)| prefix);
     let is_prefix = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || "-_".contains(c);

@@ -1,13 +1,13 @@
-//! Rules for documents: who links them, how wide they are, how they are made, and what they must name.
+//! Rules for documents: links to them, their width, how they are generated, and what they must name.
 //!
-//! Invariant: a page is found by its ending, so that a new one is held to these rules without being listed.
+//! Invariant: pages are found by their extension, so that these rules apply to new ones without listing them.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use super::{ends_in, expect_none, files, read};
 
-/// Most columns of a line of prose.
+/// Maximum columns of a line of prose.
 const COLUMNS: usize = 140;
 
 /// All documents of the repository: path and text.
@@ -25,7 +25,7 @@ pub(super) fn links(text: &str) -> impl Iterator<Item = &str> {
     targets.filter(|link| !link.is_empty() && !link.contains("://"))
 }
 
-/// The command that makes a generated page: what follows `STRUM_BLESS=1` in the comment at its top.
+/// The command that generates a page: what follows `STRUM_BLESS=1` in the comment at its top.
 fn command(text: &str) -> Option<&str> {
     let comment = text.lines().take(3).find(|line| line.starts_with("<!--"))?;
     comment.split_once("STRUM_BLESS=1 ")?.1.split('`').next()

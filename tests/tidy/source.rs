@@ -84,7 +84,7 @@ impl Source {
         self.code.len()
     }
 
-    /// The function, macro or attribute that a literal is an argument of, formatting macros aside; `[` for an array, empty for none.
+    /// The function, macro or attribute that a literal is an argument of, except formatting macros; `[` for an array, empty for none.
     pub(crate) fn callee(&self, at: usize) -> &str {
         let mut depth = 0;
         for (offset, byte) in self.code[..at].bytes().enumerate().rev() {

@@ -13,7 +13,7 @@ func.func @places(%x: tensor<1x1x2050x1xf32>) -> tensor<1x1x1025x1xf32> {
 
 // -----
 
-// An unknown operator in front of a known one.
+// An unknown operator before a known one.
 func.func @between(%x: tensor<1x2x2x4xf32>) -> tensor<1x4x2x2xf32> {
   // expected-error@+1 {{'tosa.sin' op unsupported: operation is not supported in a float network}}
   %0 = tosa.sin %x : (tensor<1x2x2x4xf32>) -> tensor<1x2x2x4xf32>

@@ -39,6 +39,6 @@ dpu.program @too_much machine "flexnn-16x16" stage draft {
 
 // -----
 
-// expected-error @+1 {{'dpu.program' op is at stage Allocated, but dpu-allocate takes Draft}}
+// expected-error @+1 {{'dpu.program' op is at stage Allocated, dpu-allocate expects Draft}}
 dpu.program @again machine "flexnn-16x16" stage allocated {
 }

@@ -31,7 +31,7 @@ dpu.program @hole machine "flexnn-4x4" stage draft {
 // -----
 
 // The range of an operand ends with the task that writes the result, so they do not share an address. The third buffer could have the first
-// one's, but memory that nothing has used yet is preferred: whoever writes there waits for nobody.
+// one's, but memory that nothing has used yet is preferred: its writers need not wait.
 // CHECK-LABEL: dpu.program @meet
 // CHECK: %[[A:.*]] = dpu.alloc address 0 :
 // CHECK: %[[B:.*]] = dpu.alloc address 64 :

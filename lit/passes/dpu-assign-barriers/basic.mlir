@@ -33,6 +33,6 @@ dpu.program @apart machine "flexnn-16x16" stage allocated {
 
 // -----
 
-// expected-error @+1 {{'dpu.program' op is at stage Draft, but dpu-assign-barriers takes Allocated}}
+// expected-error @+1 {{'dpu.program' op is at stage Draft, dpu-assign-barriers expects Allocated}}
 dpu.program @early machine "flexnn-16x16" stage draft {
 }

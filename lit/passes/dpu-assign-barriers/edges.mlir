@@ -2,7 +2,7 @@
 // RUN: strum-opt %s --split-input-file --pass-pipeline='builtin.module(dpu.program(dpu-assign-barriers))' | FileCheck %s
 
 // Load, convolution, vector engine, store: each waits for the one before. The load of the weights posts to no barrier, since the load of the
-// image comes after it on the same engine; the invariant of the layer takes no part.
+// image comes after it on the same engine; the invariant of the layer needs no edge.
 // CHECK-LABEL: dpu.program @chain
 // CHECK: dpu.dma_copy src(%const
 // CHECK-NEXT: %[[LOADED:.*]] = dpu.bar_cfg barrier 0 producers 1 consumers 1
@@ -33,7 +33,7 @@ dpu.program @chain machine "flexnn-16x16" stage allocated {
 
 // -----
 
-// A task that waits for two engines takes one barrier with two producers.
+// A task that waits for two engines needs one barrier with two producers.
 // CHECK-LABEL: dpu.program @fan_in
 // CHECK: %[[B:.*]] = dpu.bar_cfg barrier 0 producers 2 consumers 1
 // CHECK-NEXT: dpu.dma_fill post(%[[B]]) dst

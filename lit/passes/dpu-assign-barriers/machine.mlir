@@ -14,7 +14,7 @@ dpu.program @unknown machine "mine" stage allocated {
 // -----
 
 // Only tile 0 is supported.
-// expected-error @+1 {{unsupported: task 0 is for a tile other than 0}}
+// expected-error @+1 {{unsupported: task 0: only tile 0 is supported}}
 dpu.program @tile machine "flexnn-16x16" stage allocated {
   %a = dpu.alloc address 0 : !dpu.buffer<sram, 16xi8>
   dpu.layer "l" of "test" macs 0

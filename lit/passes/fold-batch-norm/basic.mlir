@@ -35,7 +35,7 @@ func.func @layer(%arg0: tensor<1x4x4x1xf32>) -> tensor<1x4x4x2xf32> {
   return %11 : tensor<1x4x4x2xf32>
 }
 
-// A sum that someone else needs stays in front of its scale.
+// A sum with another use stays before its scale.
 // CHECK-LABEL: func.func @shared
 // CHECK: %[[SUM:.*]] = tosa.conv2d
 // CHECK: %[[SCALED:.*]] = tosa.mul %[[SUM]]

@@ -20,7 +20,7 @@ func.func @conv(%x: tensor<1x6x6x2xf32>, %w: tensor<4x3x3x2xf32>, %v: tensor<4x2
   return %3 : tensor<1x1x1x4xf32>
 }
 
-// Does not apply: a max pooling over zeros is not one over what is missing.
+// Does not apply: a max pooling over zeros is not one without padding taps.
 // CHECK-LABEL: func.func @max
 // CHECK: tosa.pad
 // CHECK: tosa.max_pool2d {{.*}}pad = array<i64: 0, 0, 0, 0>

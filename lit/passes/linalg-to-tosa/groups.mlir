@@ -1,7 +1,7 @@
 // RUN: strum-opt %s --linalg-to-tosa | FileCheck %s
 // RUN: strum-opt %s --fold-constants --canonicalize-layout --fold-batch-norm | FileCheck %s --check-prefix=FOLD
 
-// Convolutions of groups, as torch-mlir exports them, with a scale for each channel behind the first as batch normalization leaves it.
+// Convolutions of groups, as torch-mlir exports them, with a scale for each channel after the first, as batch normalization leaves it.
 
 #map = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>
 #map1 = affine_map<(d0, d1, d2, d3) -> (d1, 0, 0)>

@@ -103,7 +103,7 @@ func.func @squeeze(%arg0: tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32> {
   return %9 : tensor<1x2x4x4xf32>
 }
 
-// A fully connected layer behind collapse_shape and transpose.
+// A fully connected layer after collapse_shape and transpose.
 // CHECK-LABEL: func.func @fully_connected
 // CHECK: tosa.reshape
 // CHECK: tosa.matmul {{.*}}(tensor<1x1x4xf32>, tensor<1x4x2xf32>

@@ -1,6 +1,6 @@
 // RUN: strum-opt %s --recognize-activations | FileCheck %s
 
-// Each before a ReLU, which is what the pass is for.
+// Each before a ReLU, which the pass recognizes.
 
 // A transposed convolution, as torch-mlir writes it, becomes a convolution of pixels that are moved apart, with the padding
 // that brings every tap to every pixel.

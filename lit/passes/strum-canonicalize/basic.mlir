@@ -7,7 +7,7 @@ func.func @fully_connected(%x: tensor<1x2x1x3xi8>, %b: tensor<1xi32>) -> tensor<
   // CHECK-DAG: %[[W:.*]] = "tosa.const"() <{values = dense<{{\[\[\[\[}}1, 3, 5, 2, 4, 6]]]]> : tensor<1x1x1x6xi8>}>
   // CHECK-NOT: tosa.transpose
   // CHECK: %[[Y:.*]] = tosa.reshape %[[X]], %{{.*}} -> tensor<1x1x1x6xi8>
-  // What calibration saw of the input channels goes with them.
+  // The calibration statistics are permuted with the input channels.
   // CHECK: tosa.conv2d %[[Y]], %[[W]],{{.*}} strum.input_mean = array<f64: 1.{{0*}}e+00, 3.{{0*}}e+00, 5.{{0*}}e+00, 2.{{0*}}e+00, 4.{{0*}}e+00, 6.{{0*}}e+00>
   // CHECK-NOT: strum.input_square
   %w = "tosa.const"() <{values = dense<[[[[1, 2, 3, 4, 5, 6]]]]> : tensor<1x1x1x6xi8>}> : () -> tensor<1x1x1x6xi8>

@@ -1,6 +1,6 @@
 // RUN: strum-opt %s --split-input-file --strum-canonicalize | FileCheck %s
 
-// A fully connected layer as the TFLite converter writes it: the weights stand behind a reshape.
+// A fully connected layer as the TFLite converter writes it: the weights are reshaped.
 // CHECK-LABEL: func.func @weights_behind_reshape
 func.func @weights_behind_reshape() -> tensor<2x1x1x3xi8> {
   // CHECK: %[[W:.*]] = "tosa.const"() <{values = dense<{{\[\[\[\[}}1, 2, 3]]], {{\[\[\[}}4, 5, 6]]]]> : tensor<2x1x1x3xi8>}>
@@ -122,7 +122,7 @@ func.func @per_channel_rescale() -> tensor<2x2xi8> {
 
 // -----
 
-// Does not apply: what is not supported stays for the check to see.
+// Does not apply: unsupported ops are left for the check.
 // CHECK-LABEL: func.func @not_supported
 func.func @not_supported() -> (tensor<2xi32>, tensor<2xi8>) {
   // CHECK: tosa.rescale

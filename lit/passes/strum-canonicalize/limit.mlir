@@ -3,7 +3,7 @@
 
 // NEGATIVE: strum-opt: error: option 'fold-limit' of strum-canonicalize must be a whole number of at least 0, got '-1'
 
-// Does not apply: the constant would be larger than the user allows. Splats take no room.
+// Does not apply: the constant would be larger than the user allows. Splats need no memory.
 // CHECK-LABEL: func.func @limit
 func.func @limit() -> (tensor<3x3xi8>, tensor<2x4xi8>, tensor<64x2xi32>) {
   // CHECK: dense<{{\[\[}}1, 2, 3, 4], [5, 6, 7, 8]]> : tensor<2x4xi8>

@@ -84,7 +84,7 @@ func.func @slices_compose(%x: tensor<8x6xi8>) -> tensor<2x3xi8> {
 
 // -----
 
-// Dead code is removed; the argument that nobody reads stays.
+// Dead code is removed; the unused argument stays.
 // CHECK-LABEL: func.func @dead
 // CHECK-SAME: (%[[X:.*]]: tensor<4xi32>, %{{.*}}: tensor<4xi32>)
 func.func @dead(%x: tensor<4xi32>, %y: tensor<4xi32>) -> tensor<4xi32> {
@@ -154,7 +154,7 @@ func.func @concats_merge(%x: tensor<2x3xi8>, %y: tensor<2x4xi8>) -> (tensor<2x10
 func.func @pads_merge(%x: tensor<2x3xi8>) -> (tensor<4x6xi8>, tensor<4x6xi8>) {
   // CHECK-DAG: %[[P:.*]] = tosa.const_shape {values = dense<[1, 1, 2, 1]> : tensor<4xindex>}
   // CHECK: tosa.pad %[[X]], %[[P]], %{{.*}} : (tensor<2x3xi8>, !tosa.shape<4>, tensor<1xi8>) -> tensor<4x6xi8>
-  // Another value stays apart.
+  // A pad with another value is not merged.
   // CHECK: tosa.pad
   // CHECK: tosa.pad
   %p = tosa.const_shape {values = dense<[0, 1, 1, 1]> : tensor<4xindex>} : () -> !tosa.shape<4>

@@ -1,6 +1,6 @@
 // RUN: strum-opt %s --split-input-file --strum-canonicalize | FileCheck %s
 
-// TFLite's PAD in front of a VALID convolution, with the input's zero point.
+// TFLite's PAD before a VALID convolution, with the input's zero point.
 // CHECK-LABEL: func.func @pad_into_conv
 // CHECK-SAME: (%[[X:.*]]: tensor<1x6x6x4xi8>
 func.func @pad_into_conv(%x: tensor<1x6x6x4xi8>, %w: tensor<8x3x3x4xi8>, %b: tensor<8xi32>) -> tensor<1x4x5x8xi32> {
@@ -30,7 +30,7 @@ func.func @pad_into_depthwise(%x: tensor<1x6x6x4xi8>, %w: tensor<3x3x4x1xi8>, %b
 
 // -----
 
-// Padding with the smallest value is what a maximum ignores.
+// A maximum ignores padding with the smallest value.
 // CHECK-LABEL: func.func @pad_into_max_pool
 func.func @pad_into_max_pool(%x: tensor<1x6x6x4xi8>) -> tensor<1x7x7x4xi8> {
   // CHECK-NOT: tosa.pad

@@ -65,7 +65,7 @@ func.func @clamps_miss(%x: tensor<1x8xi16>) -> tensor<1x8xi16> {
 
 // -----
 
-// The clamp of a rescale that reaches it through a reshape moves up, where a layer can take it.
+// The clamp of a rescale that reaches it through a reshape moves up, where a layer can absorb it.
 // CHECK-LABEL: func.func @clamp_above_reshape
 func.func @clamp_above_reshape(%x: tensor<1x8xi32>) -> tensor<8xi8> {
   // CHECK: %[[R:.*]] = tosa.rescale
@@ -113,7 +113,7 @@ func.func @rescale_above_reshape(%a: tensor<1x2x3xi8>, %b: tensor<1x3x2xi8>) -> 
 
 // -----
 
-// A scale of the only channel is one for all elements, also in front of the reshape, where there are more channels.
+// A scale of the only channel is one for all elements, also before the reshape, where there are more channels.
 // CHECK-LABEL: func.func @scale_of_one_channel
 func.func @scale_of_one_channel(%y: tensor<1x2x2x2xi32>) -> tensor<8x1xi8> {
   // CHECK: %[[A:.*]] = tosa.maximum
@@ -166,7 +166,7 @@ func.func @widen_and_narrow(%x: tensor<1x8xi8>) -> tensor<1x8xi8> {
 
 // -----
 
-// Does not apply: one op alone stays what it is, and a value with a second user is needed anyway.
+// Does not apply: a single op is unchanged, and a value with a second user is needed anyway.
 // CHECK-LABEL: func.func @chain_with_second_user
 func.func @chain_with_second_user(%x: tensor<1x8xi8>) -> (tensor<1x8xi8>, tensor<1x8xi8>) {
   // CHECK: %[[T:.*]] = tosa.table

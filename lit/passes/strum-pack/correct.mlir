@@ -12,7 +12,7 @@ func.func @bias(%x: tensor<1x1x1x4xi8>, %b: tensor<1xi32>) -> (tensor<1x1x1x1xi8
   %0 = strum.conv2d %x, %w, %c ppe(#strum.ppe<multiplier = [1073741824], shift = [38], round = single, zp = 0, clamp = [-128, 127]>)
     {strum.input_mean = array<f64: 10.0, 20.0, 5.0, 5.0>, strum.input_square = array<f64: 100.0, 500.0, 30.0, 30.0>}
     : (tensor<1x1x1x4xi8>, tensor<1x1x1x4xi8>, tensor<1xi32>) -> tensor<1x1x1x1xi8>
-  // expected-remark@+1 {{not corrected: the scale, since no rescale follows; the bias is}}
+  // expected-remark@+1 {{not corrected: the layer has no rescale; only the bias is corrected}}
   %1 = strum.conv2d %x, %w
     {strum.input_mean = array<f64: 10.0, 20.0, 5.0, 5.0>, strum.input_square = array<f64: 100.0, 500.0, 30.0, 30.0>}
     : (tensor<1x1x1x4xi8>, tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32>

@@ -18,12 +18,12 @@
 // RUN: not strum-opt %t.packed.mlir --strum-pack="packing=%t.json" 2>&1 | FileCheck %s --check-prefix=AGAIN
 // RUN: not strum-opt %s --strum-pack="packing=%t.none" 2>&1 | FileCheck %s --check-prefix=FILE
 
-// NONE: file.mlir:[[@LINE+8]]:{{[0-9]+}}: error: {{.*}}packing file: there is no convolution '2.conv2d', but '2.depthwise_conv2d'
+// NONE: file.mlir:[[@LINE+8]]:{{[0-9]+}}: error: {{.*}}packing file: unknown convolution '2.conv2d', but '2.depthwise_conv2d'
 // SHAPE: file.mlir:[[@LINE+15]]:{{[0-9]+}}: error: {{.*}}packing file: the weights of layer '0.conv2d' are 2x1x1x3, not 2x1x1x4
-// ZERO: error: {{.*}}packing file: weights cannot be packed: their zero point is 4
-// FUNCTION: error: {{.*}}packing file: there is no function 'other'
+// ZERO: error: {{.*}}packing file: weights cannot be packed: the weight zero point is 4
+// FUNCTION: error: {{.*}}packing file: unknown function 'other'
 // VALUE: error: {{.*}}packing file '{{.*}}.json': L must be 0 to 7, got 8 at line 1
-// AGAIN: error: {{.*}}packing file: the weights of this layer are packed already
+// AGAIN: error: {{.*}}packing file: the weights of this layer are already packed
 // FILE: error: {{.*}}packing file '{{.*}}.none': No such file
 // CHECK-LABEL: func.func @named
 func.func @named(%x: tensor<1x2x2x3xi8>) -> tensor<1x2x2x1xi32> {

@@ -1,6 +1,6 @@
 // RUN: strum-opt %s --strum-pack | FileCheck %s
 
-// Two layers with the same weights share one packed constant; a user that is no layer keeps the tensor.
+// Two layers with the same weights share one packed constant; a user other than a layer keeps the tensor.
 // CHECK-LABEL: func.func @shared
 func.func @shared(%x: tensor<1x2x2x16xi8>) -> (tensor<1x2x2x1xi32>, tensor<1x2x2x1xi32>, tensor<1x1x1x16xi8>) {
   // CHECK: %[[P:.*]] = strum.constant

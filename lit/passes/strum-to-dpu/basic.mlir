@@ -21,7 +21,7 @@ func.func @conv(%x: tensor<1x4x4x16xi8>) -> tensor<1x4x4x16xi8> {
 
 // -----
 
-// A reshape is no task, names of the front end are kept, and a result that is an argument is copied.
+// A reshape is not a task, names of the front end are kept, and a result that is an argument is copied.
 // CHECK-LABEL: dpu.program @names
 // CHECK: dpu.input "image" : !dpu.buffer<dram, 4x4xi8>
 // CHECK: dpu.output "flat" : !dpu.buffer<dram, 16xi8>

@@ -1,4 +1,4 @@
-// Which engine executes a layer, and what its tasks are: one layer of each kind.
+// The engine and the tasks of a layer: one layer of each kind.
 // RUN: strum-opt %s --split-input-file --strum-to-dpu | FileCheck %s
 
 // Weights and weight table are one constant and one load. A PE for each of 16 channels and of 4 x 4 pixels.

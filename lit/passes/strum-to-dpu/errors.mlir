@@ -6,7 +6,7 @@
 // FILE: machine file 'nope.toml': No such file or directory
 
 func.func @unknown(%x: tensor<4xi8>) -> tensor<4xi8> {
-  // expected-error @+2 {{'tosa.bitwise_not' op unsupported: the DPU has no such op}}
+  // expected-error @+2 {{'tosa.bitwise_not' op unsupported: not implemented by the DPU}}
   // expected-note @+1 {{supported ops of the tosa dialect: }}
   %0 = tosa.bitwise_not %x : (tensor<4xi8>) -> tensor<4xi8>
   return %0 : tensor<4xi8>
@@ -14,14 +14,14 @@ func.func @unknown(%x: tensor<4xi8>) -> tensor<4xi8> {
 
 // -----
 
-// expected-error @+1 {{'func.func' op unsupported: argument #0 of type 'tensor<4xf32>' has element type f32; the DPU holds i8, i16 and i32}}
+// expected-error @+1 {{'func.func' op unsupported: argument #0 of type 'tensor<4xf32>' has element type f32; supported are i8, i16 and i32}}
 func.func @float(%x: tensor<4xf32>) -> tensor<4xf32> {
   return %x : tensor<4xf32>
 }
 
 // -----
 
-// expected-error @+1 {{'func.func' op has no body of one block: there is nothing to run}}
+// expected-error @+1 {{'func.func' op must have a body with a single block}}
 func.func private @declaration(tensor<4xi8>) -> tensor<4xi8>
 
 // -----

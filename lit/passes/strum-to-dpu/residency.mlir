@@ -1,4 +1,4 @@
-// Residency: which tensors between layers stay in SRAM, where tiles read and write them directly, and which go through DRAM.
+// Residency: which tensors between layers are kept in SRAM, where tiles read and write them directly, and which go through DRAM.
 // RUN: split-file %s %t
 // RUN: strum-opt %t/layers.mlir --strum-to-dpu=machine=flexnn-4x4 | FileCheck %s
 // RUN: strum-opt %t/chain.mlir --strum-to-dpu="machine=flexnn-4x4 read-strategy=%t/through-dram.json" | FileCheck %s --check-prefix=TOLD

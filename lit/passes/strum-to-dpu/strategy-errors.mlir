@@ -7,23 +7,23 @@
 
 // RUN: echo '{"version": 1, "programs": [{"name": "main", "layers": [{"name": "2.max_pool2d", "tiling": {"weight_slots": 1}}]}]}' > %t.json
 // RUN: not strum-opt %s --strum-to-dpu=read-strategy=%t.json 2>&1 | FileCheck %s --check-prefix=WEIGHTS
-// WEIGHTS: error: 'tosa.max_pool2d' op strategy: weight_slots is 1: must be 0, since there are no weights
+// WEIGHTS: error: 'tosa.max_pool2d' op strategy: weight_slots is 1: must be 0: there are no weights
 
 // RUN: echo '{"version": 1, "programs": [{"name": "main", "layers": [{"name": "1.eltwise", "stays": true}, {"name": "2.max_pool2d", "tiling": {"act_slots": 1}}]}]}' > %t.json
 // RUN: not strum-opt %s --strum-to-dpu=read-strategy=%t.json 2>&1 | FileCheck %s --check-prefix=INPUT
-// INPUT: error: 'tosa.max_pool2d' op strategy: act_slots is 1: must be 0, since the input stays in SRAM as a whole
+// INPUT: error: 'tosa.max_pool2d' op strategy: act_slots is 1: must be 0: the whole input is resident in SRAM
 
 // RUN: echo '{"version": 1, "programs": [{"name": "main", "layers": [{"name": "0.conv2d", "stays": true, "tiling": {"out_slots": 1}}]}]}' > %t.json
 // RUN: not strum-opt %s --strum-to-dpu=read-strategy=%t.json 2>&1 | FileCheck %s --check-prefix=OUTPUT
-// OUTPUT: error: 'strum.conv2d' op strategy: out_slots is 1: must be 0, since the output stays in SRAM as a whole
+// OUTPUT: error: 'strum.conv2d' op strategy: out_slots is 1: must be 0: the whole output is resident in SRAM
 
 // RUN: echo '{"version": 1, "programs": [{"name": "main", "layers": [{"name": "0.conv2d", "stays": true, "tiling": {"gather": true}}]}]}' > %t.json
 // RUN: not strum-opt %s --strum-to-dpu=read-strategy=%t.json 2>&1 | FileCheck %s --check-prefix=GATHER
-// GATHER: error: 'strum.conv2d' op strategy: gather needs several tiles in an iteration of the outermost loop, of one image, and an output that is not in SRAM as a whole
+// GATHER: error: 'strum.conv2d' op strategy: gather needs several tiles of one image per iteration of the outermost loop, and an output that is not resident in SRAM
 
 // RUN: echo '{"version": 1, "programs": [{"name": "main", "layers": [{"name": "0.conv2d", "stays": false, "tiling": {"oy": 1, "ox": 64, "out_slots": 1}}]}]}' > %t.json
 // RUN: not strum-opt %s --strum-to-dpu=read-strategy=%t.json 2>&1 | FileCheck %s --check-prefix=SLOTS
-// SLOTS: error: 'strum.conv2d' op strategy: no tiling has these slots
+// SLOTS: error: 'strum.conv2d' op strategy: no tiling with these slot counts
 
 // RUN: echo '{"version": 1, "programs": [{"name": "main", "layers": [{"name": "0.conv2d", "tiling": {"act_slots": 1099511627776}}]}]}' > %t.json
 // RUN: not strum-opt %s --strum-to-dpu=read-strategy=%t.json 2>&1 | FileCheck %s --check-prefix=ROOM
@@ -35,15 +35,15 @@
 
 // RUN: echo '{"version": 1, "programs": [{"name": "main", "layers": [{"name": "1.eltwise", "schedules": [{"tile": {"oc": 1, "oy": 1, "ox": 1, "ic": 1}}]}]}]}' > %t.json
 // RUN: not strum-opt %s --strum-to-dpu=read-strategy=%t.json 2>&1 | FileCheck %s --check-prefix=KIND
-// KIND: error: 'strum.eltwise' op strategy: schedules for a layer that is neither convolution nor matrix product
+// KIND: error: 'strum.eltwise' op strategy: schedules given for a layer that is neither a convolution nor a matrix product
 
 // RUN: echo '{"version": 1, "programs": [{"name": "main", "layers": [{"name": "3.transpose", "cuts": [{"by": "dma", "tile": [1, 1]}]}]}]}' > %t.json
 // RUN: not strum-opt %s --strum-to-dpu=read-strategy=%t.json 2>&1 | FileCheck %s --check-prefix=DMA
-// DMA: error: 'tosa.transpose' op strategy: a layer that a DMA engine moves has no tile
+// DMA: error: 'tosa.transpose' op strategy: tile is not allowed with by = dma
 
 // RUN: echo '{"version": 1, "programs": [{"name": "main", "layers": [{"name": "4.concat", "stays": true}]}]}' > %t.json
 // RUN: not strum-opt %s --strum-to-dpu=read-strategy=%t.json 2>&1 | FileCheck %s --check-prefix=STAYS
-// STAYS: error: 'tosa.concat' op strategy: the result cannot stay in SRAM: it does not fit beside the tensors that must stay, or no layer reads it
+// STAYS: error: 'tosa.concat' op strategy: the result cannot be resident in SRAM: it does not fit with the other resident tensors, or no layer reads it
 
 func.func @main(%x: tensor<1x16x16x16xi8>) -> (tensor<1x16x8x8xi8>, tensor<3145728xi8>) {
   %w = "tosa.const"() <{values = dense<1> : tensor<16x1x1x16xi8>}> : () -> tensor<16x1x1x16xi8>

@@ -23,7 +23,7 @@ func.func @conv(%x: tensor<1x8x8x4xi8>, %w: tensor<2x3x3x4xi8>, %b: tensor<2xi32
 
 // -----
 
-// TOSA wants windows to end exactly at the border: what the layer leaves over is cut off, padding first.
+// TOSA requires windows to end exactly at the border: what the layer ignores is sliced off, padding first.
 // CHECK-LABEL: func.func @exact_size
 // CHECK-SAME: %[[X:[^:]*]]: tensor<1x16x16x4xi8>
 func.func @exact_size(%x: tensor<1x16x16x4xi8>, %w: tensor<2x1x1x4xi8>, %v: tensor<2x2x2x4xi8>) -> (tensor<1x8x8x2xi32>, tensor<1x8x8x2xi32>) {
@@ -107,7 +107,7 @@ func.func @narrow_operands(%x: tensor<4xi8>, %y: tensor<4xi8>, %z: tensor<1xi16>
 
 // -----
 
-// A post-processing that no rescale has (a clamp of a 32-bit result, a zero point of a 16-bit one) is spelled out.
+// A post-processing that no rescale supports (a clamp of a 32-bit result, a zero point of a 16-bit one) becomes several ops.
 // CHECK-LABEL: func.func @spelled_out
 func.func @spelled_out(%x: tensor<1x2xi32>, %y: tensor<1x2xi32>) -> (tensor<1x2xi32>, tensor<1x2xi16>) {
   // CHECK-DAG: %[[LO:.*]] = "tosa.const"() <{values = dense<-5> : tensor<1x1xi32>}>
@@ -161,7 +161,7 @@ func.func @unsigned_operand(%x: tensor<1x2xi8>, %y: tensor<1x2xi16>) -> tensor<1
 
 // -----
 
-// Does not apply: plain TOSA stays as it is.
+// Does not apply: plain TOSA is unchanged.
 // CHECK-LABEL: func.func @plain
 func.func @plain(%x: tensor<4xi32>) -> tensor<4xi32> {
   // CHECK-NEXT: tosa.abs

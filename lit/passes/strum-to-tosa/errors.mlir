@@ -10,7 +10,7 @@ func.func @argument(%x: tensor<1x1x1x16xi8>, %w: !strum.packed<1x1x1x16xi8, #str
 // -----
 
 func.func @result() -> !strum.packed<1x1x1x16xi8, #strum.sparse<w = 16, low = 8>> {
-  // expected-error@+1 {{'strum.constant' op has a user that is no layer: TOSA has no packed weights}}
+  // expected-error@+1 {{'strum.constant' op has a user other than a layer: TOSA cannot represent packed weights}}
   %w = strum.constant dense<[-1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]> : tensor<16xi8> -> !strum.packed<1x1x1x16xi8, #strum.sparse<w = 16, low = 8>>
   return %w : !strum.packed<1x1x1x16xi8, #strum.sparse<w = 16, low = 8>>
 }

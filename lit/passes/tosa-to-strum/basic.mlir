@@ -47,7 +47,7 @@ func.func @accumulators(%x: tensor<1x8x8x4xi8>, %w: tensor<2x1x1x4xi8>) -> (tens
 
 // -----
 
-// The slice that TOSA's exact-size rule asks for in front of a strided 1x1 convolution goes: the layer floors.
+// The slice that TOSA's exact-size rule requires before a strided 1x1 convolution is removed: the layer rounds down.
 // CHECK-LABEL: func.func @floor
 // CHECK-SAME: (%[[X:.*]]: tensor<1x16x16x4xi8>
 func.func @floor(%x: tensor<1x16x16x4xi8>, %w: tensor<2x1x1x4xi8>) -> tensor<1x8x8x2xi32> {
@@ -64,7 +64,7 @@ func.func @floor(%x: tensor<1x16x16x4xi8>, %w: tensor<2x1x1x4xi8>) -> tensor<1x8
 
 // -----
 
-// Does not apply: two more rows would make another output row; a slice that begins elsewhere; padding behind the cut.
+// Does not apply: two more rows would make another output row; a slice that begins elsewhere; padding after the slice.
 // CHECK-LABEL: func.func @slice_stays
 func.func @slice_stays(%x: tensor<1x16x16x4xi8>, %w: tensor<2x1x1x4xi8>, %v: tensor<2x3x3x4xi8>) -> (tensor<1x7x7x2xi32>, tensor<1x8x8x2xi32>, tensor<1x8x8x2xi32>) {
   // CHECK-COUNT-3: tosa.slice

@@ -66,7 +66,7 @@ func.func @plain(%x: tensor<4xi32>, %y: tensor<4xi32>, %a: tensor<2xi8>, %b: ten
 
 // -----
 
-// Does not apply: a rescale with a second user, or with one multiplier for each channel, stays in front of the layer.
+// Does not apply: a rescale with a second user, or with one multiplier for each channel, stays before the layer.
 // CHECK-LABEL: func.func @rescales_stay
 func.func @rescales_stay(%x: tensor<1x2xi8>, %y: tensor<1x2xi8>) -> (tensor<1x2xi32>, tensor<1x2xi32>) {
   // CHECK-COUNT-2: tosa.rescale

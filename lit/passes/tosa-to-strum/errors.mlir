@@ -1,6 +1,6 @@
 // RUN: strum-opt %s --split-input-file --verify-diagnostics --tosa-to-strum
 
-// All faults of a function are told, not only the first.
+// All faults of a function are reported, not only the first.
 func.func @float(%x: tensor<1x4xf32>, %i: tensor<1x4xi1>) -> tensor<1x4xi8> {
   // expected-error@+3 {{unsupported: operand #0 of type 'tensor<1x4xf32>' has element type f32}}
   // expected-error@+2 {{unsupported: result #0 of type 'tensor<1x4xf32>' has element type f32}}
@@ -15,7 +15,7 @@ func.func @float(%x: tensor<1x4xf32>, %i: tensor<1x4xi1>) -> tensor<1x4xi8> {
 // -----
 
 func.func @not_listed(%x: tensor<1x4xi8>) -> tensor<1xi32> {
-  // expected-error@+2 {{'tosa.argmax' op unsupported: the DPU has no such op}}
+  // expected-error@+2 {{'tosa.argmax' op unsupported: not implemented by the DPU}}
   // expected-note@+1 {{supported ops of the tosa dialect: avg_pool2d, conv2d}}
   %0 = tosa.argmax %x {axis = 1 : i32} : (tensor<1x4xi8>) -> tensor<1xi32>
   return %0 : tensor<1xi32>
@@ -87,7 +87,7 @@ func.func @rank7(%x: tensor<1x1x1x1x1x1x2xi8>) {
 
 // -----
 
-// expected-error@+1 {{argument #0 of type 'tensor<4xui8>' has element type ui8; the DPU holds i8, i16 and i32}}
+// expected-error@+1 {{argument #0 of type 'tensor<4xui8>' has element type ui8; supported are i8, i16 and i32}}
 func.func @unsigned_type(%x: tensor<4xui8>) {
   return
 }
@@ -118,7 +118,7 @@ func.func @narrow_add(%x: tensor<4xi8>) -> tensor<4xi8> {
 func.func @parameters(%x: tensor<1x4xi32>, %m: tensor<1xi32>, %z: tensor<1xi8>) -> tensor<1x4xi8> {
   %s = "tosa.const"() <{values = dense<1> : tensor<1xi8>}> : () -> tensor<1xi8>
   %zi = "tosa.const"() <{values = dense<0> : tensor<1xi32>}> : () -> tensor<1xi32>
-  // expected-error@+5 {{INEXACT_ROUND has no exact result; use SINGLE_ROUND or DOUBLE_ROUND}}
+  // expected-error@+5 {{INEXACT_ROUND is implementation-defined; use SINGLE_ROUND or DOUBLE_ROUND}}
   // expected-error@+4 {{multiplier is not constant}}
   // expected-error@+3 {{shift 1 is not in 2 to 62}}
   // expected-error@+2 {{output_zp is not constant}}
@@ -129,7 +129,7 @@ func.func @parameters(%x: tensor<1x4xi32>, %m: tensor<1xi32>, %z: tensor<1xi8>) 
 
 // -----
 
-// An argument that nobody reads is judged at the function.
+// An unused argument is checked at the function.
 // expected-error@+1 {{argument #1 of type 'tensor<4xf16>' has element type f16}}
 func.func @passed_on(%x: tensor<4xi8>, %y: tensor<4xf16>) -> (tensor<4xi8>, tensor<4xf16>) {
   return %x, %y : tensor<4xi8>, tensor<4xf16>
@@ -173,7 +173,7 @@ func.func @unsigned_input(%x: tensor<4xi32>) -> tensor<4xi8> {
   %s = "tosa.const"() <{values = dense<30> : tensor<1xi8>}> : () -> tensor<1xi8>
   %z = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
   %zi = "tosa.const"() <{values = dense<0> : tensor<1xi32>}> : () -> tensor<1xi32>
-  // expected-error@+2 {{unsupported: i32 is never unsigned, but the side of input_zp is said to be}}
+  // expected-error@+2 {{unsupported: i32 cannot be unsigned (input_zp)}}
   // expected-note@+1 {{supported for 'tosa.rescale'}}
   %0 = tosa.rescale %x, %m, %s, %zi, %z {input_unsigned = true, output_unsigned = false, per_channel = false, rounding_mode = SINGLE_ROUND, scale32 = true} : (tensor<4xi32>, tensor<1xi32>, tensor<1xi8>, tensor<1xi32>, tensor<1xi8>) -> tensor<4xi8>
   return %0 : tensor<4xi8>

@@ -39,7 +39,7 @@ func.func @dynamic(%a: tensor<2x4x3xi8>, %b: tensor<2x3x5xi8>) -> tensor<2x4x5xi
 
 // -----
 
-// Does not apply: one multiplier for each column is more than a matmul layer has, so the rescale stays.
+// Does not apply: one multiplier for each column is more than a matmul layer supports, so the rescale stays.
 // CHECK-LABEL: func.func @per_channel
 func.func @per_channel(%a: tensor<2x4x3xi8>, %b: tensor<2x3x2xi8>) -> tensor<2x4x2xi8> {
   // CHECK: %[[C:.*]] = strum.matmul %{{.*}}, %{{.*}} : (tensor<2x4x3xi8>, tensor<2x3x2xi8>) -> tensor<2x4x2xi32>

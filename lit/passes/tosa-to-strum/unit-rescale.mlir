@@ -1,6 +1,6 @@
 // RUN: strum-opt %s --tosa-to-strum | FileCheck %s
 
-// A rescale by exactly 1 only subtracts its zero point: the rescale behind it does that in the input stage. A shift to
+// A rescale by exactly 1 only subtracts its zero point: the next rescale does that in the input stage. A shift to
 // the left is not 1, so the first of those two stays (the second user of 30 bits would round differently without it).
 // CHECK-LABEL: func.func @unit
 // CHECK-SAME: (%[[X:.*]]: tensor<4xi8>, %[[Y:.*]]: tensor<4xi8>)

@@ -10,7 +10,7 @@ use crate::{Invalid, Tensor, eval, shape};
 pub struct ValueId(usize);
 
 impl ValueId {
-    /// Its number: values are numbered in the order in which they were made.
+    /// Its index: values are numbered in order of creation.
     #[must_use]
     pub fn index(self) -> usize {
         self.0
@@ -22,11 +22,11 @@ impl ValueId {
 pub struct Node {
     /// The operator.
     pub op: Op,
-    /// What it takes.
+    /// Its operands.
     pub operands: Vec<ValueId>,
-    /// What it gives.
+    /// Its result.
     pub result: ValueId,
-    /// A number that means something to whoever made the node, such as its place in a source: rewriting keeps it.
+    /// A number with a meaning to the creator of the node, such as its location in a source: rewriting keeps it.
     pub tag: u32,
 }
 
@@ -47,13 +47,13 @@ pub struct Graph {
     tag: u32,
 }
 
-/// Sees values while a graph is evaluated.
+/// Observes values while a graph is evaluated.
 pub trait Observer {
     /// An input, or the result of a node, in the order of evaluation.
     fn value(&mut self, id: ValueId, tensor: &Tensor);
 }
 
-/// Sees nothing.
+/// Observes nothing.
 impl Observer for () {
     fn value(&mut self, _id: ValueId, _tensor: &Tensor) {}
 }
@@ -63,7 +63,7 @@ fn same_bits(a: &Tensor, b: &Tensor) -> bool {
 }
 
 impl Graph {
-    /// A graph without nodes.
+    /// An empty graph.
     #[must_use]
     pub fn new() -> Self {
         Graph::default()
@@ -96,10 +96,10 @@ impl Graph {
         Ok(self.add(tensor.shape().to_vec(), Some(Arc::new(tensor))))
     }
 
-    /// Adds a node, and gives its result.
+    /// Adds a node, and returns its result.
     ///
     /// # Errors
-    /// When the operator does not take these operands.
+    /// When the operator does not accept these operands.
     pub fn push(&mut self, op: Op, operands: &[ValueId]) -> Result<ValueId, Invalid> {
         let shapes = operands.iter().map(|&id| self.known(op.name(), id)).collect::<Result<Vec<_>, _>>()?;
         let shape = op.infer(&shapes)?;
@@ -111,10 +111,10 @@ impl Graph {
         Ok(result)
     }
 
-    /// Adds a node, or the constant that it would give, or nothing where it would give its operand.
+    /// Adds a node, or its value as a constant if operands are constant, or nothing if it would return its operand.
     ///
     /// # Errors
-    /// When the operator does not take these operands.
+    /// When the operator does not accept these operands.
     pub fn push_or_fold(&mut self, op: Op, operands: &[ValueId]) -> Result<ValueId, Invalid> {
         if let Some(same) = self.identity(&op, operands)? {
             return Ok(same);
@@ -127,10 +127,10 @@ impl Graph {
         self.constant(value)
     }
 
-    /// The operand of an operator that does nothing to it.
+    /// The operand of an operator that leaves it unchanged.
     ///
     /// # Errors
-    /// When the operator does not take these operands.
+    /// When the operator does not accept these operands.
     pub(crate) fn identity(&self, op: &Op, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
         let &[x] = operands else { return Ok(None) };
         if !op.may_do_nothing() {
@@ -140,7 +140,7 @@ impl Graph {
         Ok((op.infer(&[shape])? == shape).then_some(x))
     }
 
-    /// Whether two graphs are one: the same operators in the same order on the same constants. Tags take no part.
+    /// Whether two graphs are equal: the same operators in the same order on the same constants. Tags are ignored.
     #[must_use]
     pub fn is_same(&self, other: &Graph) -> bool {
         let numbers = [&self.inputs, &self.outputs].map(Vec::len);
@@ -178,20 +178,20 @@ impl Graph {
         self.outputs.iter().zip(&other.outputs).all(|(&a, &b)| same(&places, a, b))
     }
 
-    /// Nodes that are added from here on have this tag.
+    /// Sets the tag of nodes that are added from here on.
     pub fn set_tag(&mut self, tag: u32) {
         self.tag = tag;
     }
 
-    /// Adds a constant that another graph holds as well.
+    /// Adds a constant that is shared with another graph.
     pub(crate) fn share(&mut self, tensor: &Arc<Tensor>) -> ValueId {
         self.add(tensor.shape().to_vec(), Some(Arc::clone(tensor)))
     }
 
-    /// Gives a constant other elements, and maybe another shape, which every reader must take.
+    /// Replaces the elements of a constant, and possibly its shape, which every reader must accept.
     ///
     /// # Errors
-    /// When the value is no constant, or a reader does not take the shape.
+    /// When the value is not a constant, or a reader does not accept the shape.
     pub(crate) fn set_constant(&mut self, id: ValueId, tensor: Tensor) -> Result<(), Invalid> {
         shape::check("const", tensor.shape())?;
         match self.values.get_mut(id.0) {
@@ -199,7 +199,7 @@ impl Graph {
                 value.shape = tensor.shape().to_vec();
                 value.constant = Some(Arc::new(tensor));
             }
-            _ => return Err(Invalid::new("const", format!("value {} is no constant", id.0))),
+            _ => return Err(Invalid::new("const", format!("value {} is not a constant", id.0))),
         }
         for node in self.nodes.iter().filter(|node| node.operands.contains(&id)) {
             let shapes: Vec<&[usize]> = node.operands.iter().map(|&id| self.shape(id)).collect();
@@ -210,10 +210,10 @@ impl Graph {
         Ok(())
     }
 
-    /// Makes a value an output, after those before.
+    /// Makes a value an output, after the previous ones.
     ///
     /// # Errors
-    /// When the value is another graph's.
+    /// When the value belongs to another graph.
     pub fn output(&mut self, id: ValueId) -> Result<(), Invalid> {
         self.known("output", id)?;
         self.outputs.push(id);
@@ -222,9 +222,7 @@ impl Graph {
 
     fn known(&self, op: &'static str, id: ValueId) -> Result<&[usize], Invalid> {
         let value = self.values.get(id.0);
-        value
-            .map(|v| v.shape.as_slice())
-            .ok_or_else(|| Invalid::new(op, format!("there is no value {}", id.0)))
+        value.map(|v| v.shape.as_slice()).ok_or_else(|| Invalid::new(op, format!("unknown value {}", id.0)))
     }
 
     /// The shape of a value; empty for a value of another graph.
@@ -243,13 +241,13 @@ impl Graph {
         self.values.get(id.0)?.constant.as_ref()
     }
 
-    /// The node that gives a value; none for inputs and constants.
+    /// The node that produces a value; none for inputs and constants.
     #[must_use]
     pub fn producer(&self, id: ValueId) -> Option<&Node> {
         self.nodes.get(self.values.get(id.0)?.node?)
     }
 
-    /// How often each value is an operand or an output, by its index.
+    /// Number of uses of each value as operand or output, by its index.
     #[must_use]
     pub fn uses(&self) -> Vec<usize> {
         let mut uses = vec![0; self.values.len()];
@@ -293,7 +291,7 @@ impl Graph {
         self.eval_observed(inputs, &mut ())
     }
 
-    /// Evaluates the graph, and shows inputs and results as soon as they are known. A value is held until its last use.
+    /// Evaluates the graph, and passes inputs and results to an observer as soon as they are known. A value is held until its last use.
     ///
     /// # Errors
     /// When the inputs differ from the graph's in number or shape.
@@ -311,7 +309,7 @@ impl Graph {
             let operands =
                 node.operands.iter().map(|id| values.get(id.0)?.clone()).collect::<Option<Vec<_>>>();
             let operands =
-                operands.ok_or_else(|| Invalid::new(node.op.name(), "an operand is not there yet"))?;
+                operands.ok_or_else(|| Invalid::new(node.op.name(), "an operand is not computed yet"))?;
             let views: Vec<&Tensor> = operands.iter().map(AsRef::as_ref).collect();
             let result = eval::apply(&node.op, &views, self.shape(node.result))?;
             observer.value(node.result, &result);

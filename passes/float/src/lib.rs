@@ -29,13 +29,13 @@ pub use op::{Binary, Op, Pool, PoolKind, Reduction, Relation, Unary, Window};
 /// A tensor: shape and elements, row-major where this crate makes it.
 pub type Tensor = ndarray::ArrayD<f32>;
 
-/// An operator that TOSA does not allow, or operands that do not fit it.
+/// An operator that TOSA does not allow, or operands that do not match it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{op}: {reason}")]
 pub struct Invalid {
-    /// The operator, as TOSA names it.
+    /// The operator, by its TOSA name.
     pub op: &'static str,
-    /// What is wrong.
+    /// The fault.
     pub reason: String,
 }
 

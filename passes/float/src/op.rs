@@ -1,6 +1,6 @@
-//! The operators. Invariant: an operator holds all that TOSA calls its attributes, and no operand.
+//! The operators. Invariant: an operator contains all of its TOSA attributes, and no operands.
 
-/// How a kernel moves over an image: pairs are (rows, columns).
+/// The movement of a kernel over an image: pairs are (rows, columns).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// Rows and columns between two positions, at least 1.
@@ -18,27 +18,27 @@ impl Window {
     pub const UNIT: Window = Window { stride: [1; 2], dilation: [1; 2], before: [0; 2], after: [0; 2] };
 }
 
-/// What a pooling does with its taps. Padding takes no part in either.
+/// The reduction of a pooling. Padding is excluded from both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolKind {
     /// The mean.
     Average,
-    /// The greatest.
+    /// The maximum.
     Max,
 }
 
 /// A pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
-    /// What is done.
+    /// The reduction.
     pub kind: PoolKind,
     /// Rows and columns of the kernel, at least 1.
     pub kernel: [usize; 2],
-    /// How it moves; without dilation.
+    /// Strides and padding; without dilation.
     pub window: Window,
 }
 
-/// A function of one value.
+/// A unary element-wise function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "TOSA's names")]
 pub enum Unary {
@@ -55,7 +55,7 @@ pub enum Unary {
     Tanh,
 }
 
-/// A function of two values; an extent of 1 is repeated along the other's.
+/// A binary element-wise function; an extent of 1 is broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "TOSA's names")]
 pub enum Binary {
@@ -67,7 +67,7 @@ pub enum Binary {
     Sub,
 }
 
-/// A relation of two values. NaN is in none.
+/// A relation of two values. NaN satisfies none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "TOSA's names")]
 pub enum Relation {
@@ -76,7 +76,7 @@ pub enum Relation {
     GreaterEqual,
 }
 
-/// What becomes of the elements along an axis, whose extent becomes 1.
+/// A reduction along an axis, whose extent becomes 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "TOSA's names")]
 pub enum Reduction {
@@ -99,63 +99,63 @@ pub enum Op {
     Pool(Pool),
     /// A function of each element.
     Unary(Unary),
-    /// Each element brought into a range.
+    /// Each element clamped to a range.
     Clamp {
-        /// The least.
+        /// The minimum.
         min: f32,
-        /// The greatest, not below the least.
+        /// The maximum, not below the minimum.
         max: f32,
     },
     /// A function of pairs of elements; both operands have one rank.
     Binary(Binary),
-    /// Of four operands of one rank, element by element: the third where the first is in the relation to the second, else
-    /// the fourth.
+    /// Of four operands of one rank, element by element: the third where the first satisfies the relation to the second,
+    /// otherwise the fourth.
     Select(Relation),
-    /// The elements along an axis made one.
+    /// A reduction along an axis.
     Reduce {
-        /// How.
+        /// The reduction.
         reduction: Reduction,
-        /// Along which axis.
+        /// The axis.
         axis: usize,
     },
-    /// Operands one after the other.
+    /// A concatenation.
     Concat {
-        /// Along which axis.
+        /// The axis.
         axis: usize,
     },
-    /// More elements of one value around.
+    /// Padding with one value.
     Pad {
         /// Their number before and after, for each axis.
         around: Vec<[usize; 2]>,
         /// Their value.
         value: f32,
     },
-    /// Another shape for the same elements.
+    /// A reshape.
     Reshape {
         /// The shape.
         shape: Vec<usize>,
     },
-    /// A part.
+    /// A slice.
     Slice {
-        /// The first position along each axis.
+        /// The start index along each axis.
         start: Vec<usize>,
         /// The extent along each axis.
         size: Vec<usize>,
     },
-    /// Axes in another order.
+    /// A transpose.
     Transpose {
         /// For each axis of the result, that of the operand.
         perms: Vec<usize>,
     },
-    /// The operand a number of times along each axis.
+    /// The operand repeated along each axis.
     Tile {
-        /// How often.
+        /// The number of repetitions.
         multiples: Vec<usize>,
     },
 }
 
 impl Op {
-    /// Whether the operator, when the shape stays, leaves every element where it is: of one operand.
+    /// Whether the operator, if the shape is unchanged, keeps every element in place: for one operand.
     pub(crate) fn may_do_nothing(&self) -> bool {
         match self {
             Op::Reshape { .. } | Op::Slice { .. } | Op::Tile { .. } | Op::Pad { .. } | Op::Concat { .. } => {
@@ -174,7 +174,7 @@ impl Op {
         }
     }
 
-    /// The name that TOSA has for it.
+    /// Its TOSA name.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

@@ -1,10 +1,10 @@
-//! Shapes of results. Invariant: a shape that comes out of here has a volume that fits into memory's address space, and
-//! the operator can be computed on operands of the given shapes without a check of its own.
+//! Shape inference. Invariant: the volume of an inferred shape fits the address space, and the operator can be computed on
+//! operands of the given shapes without further checks.
 
 use crate::Invalid;
 use crate::op::{Op, Pool, Window};
 
-/// Most elements of a tensor; beyond this a network is a mistake.
+/// Maximum number of elements of a tensor; larger networks are a mistake.
 const MAX_ELEMENTS: usize = 1 << 33;
 
 /// The number of elements of a shape, if it is sensible.
@@ -25,7 +25,7 @@ impl Op {
     /// The shape of the result for operands of these shapes.
     ///
     /// # Errors
-    /// When the operator does not take them.
+    /// When the operator does not accept them.
     pub fn infer(&self, operands: &[&[usize]]) -> Result<Vec<usize>, Invalid> {
         let name = self.name();
         let fail = |reason: String| Invalid::new(name, reason);
@@ -44,7 +44,7 @@ impl Op {
             (Op::Unary(_), [x]) => x.to_vec(),
             (Op::Clamp { min, max }, [x]) => {
                 if min.is_nan() || max.is_nan() || min > max {
-                    return Err(fail(format!("{min} to {max} is no range")));
+                    return Err(fail(format!("{min} to {max} is not a range")));
                 }
                 x.to_vec()
             }
@@ -116,7 +116,7 @@ fn tile(multiples: &[usize], x: &[usize]) -> Result<Vec<usize>, String> {
     extents.collect::<Option<_>>().ok_or_else(|| "the result is too large".into())
 }
 
-/// Positions of a kernel of `taps` taps along an axis; TOSA wants the last one to end with the padding.
+/// Positions of a kernel of `taps` taps along an axis; TOSA requires the last one to end with the padding.
 fn positions(window: &Window, axis: usize, size: usize, taps: usize) -> Result<usize, String> {
     let pick = |pair: &[usize; 2]| pair.get(axis).copied().unwrap_or(0);
     let (stride, dilation) = (pick(&window.stride), pick(&window.dilation));
@@ -184,7 +184,7 @@ fn pool(pool: &Pool, image: &[usize]) -> Result<Vec<usize>, String> {
     if dilation != [1, 1] {
         return Err("pooling has no dilation".into());
     }
-    // A kernel in the padding alone has no tap to take.
+    // A kernel entirely in padding has no taps.
     if before[0] >= kh || after[0] >= kh || before[1] >= kw || after[1] >= kw {
         return Err(format!(
             "padding of {before:?} and {after:?} is not smaller than the kernel of {:?}",
@@ -201,7 +201,7 @@ fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
         (1, n) | (n, 1) => Some(n),
         (a, b) => (a == b).then_some(a),
     });
-    extents.collect::<Option<_>>().ok_or_else(|| format!("{a:?} and {b:?} do not go together"))
+    extents.collect::<Option<_>>().ok_or_else(|| format!("{a:?} and {b:?} cannot be broadcast"))
 }
 
 fn concat(axis: usize, first: &[usize], rest: &[&[usize]]) -> Result<Vec<usize>, String> {
@@ -212,7 +212,7 @@ fn concat(axis: usize, first: &[usize], rest: &[&[usize]]) -> Result<Vec<usize>,
             if i == axis {
                 *sum = sum.checked_add(extent).ok_or("the result is too large")?;
             } else if *sum != extent {
-                return Err(format!("{first:?} and {next:?} differ beside axis {axis}"));
+                return Err(format!("{first:?} and {next:?} differ in an axis other than {axis}"));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Weights rounded with feedback, against those rounded to nearest: by answers that `strum-ref` computes, and by packing.
+//! Weights rounded GPTQ-style, against those rounded to nearest: by outputs that `strum-ref` computes, and by packing.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
@@ -42,7 +42,7 @@ fn packed(weights: &Weights, request: &Request) -> Vec<i8> {
     strum_quant::pack(&weights.codes, shape, request).unwrap().unpack().unwrap()
 }
 
-/// Images whose channels are mixtures of a few smooth ones, as those within networks are.
+/// Images whose channels are mixtures of a few smooth ones, as within real networks.
 fn images(dice: &mut Dice, shape: [usize; 4], count: usize) -> Vec<Vec<Tensor>> {
     let mix = dice.tensor(&[shape[3], 3]);
     let image = |dice: &mut Dice| {
@@ -61,7 +61,7 @@ fn images(dice: &mut Dice, shape: [usize; 4], count: usize) -> Vec<Vec<Tensor>> 
 }
 
 fn push(graph: &mut Graph, dice: &mut Dice, x: ValueId, op: Op, shape: &[usize], oc: usize) -> ValueId {
-    // Weights that are no whole multiples of a step.
+    // Weights that are not integer multiples of a step.
     let weights = dice.tensor(shape) + dice.tensor(shape) / 7.3;
     let weights = graph.constant(weights).unwrap();
     let bias = graph.constant(dice.tensor(&[oc])).unwrap();
@@ -95,7 +95,7 @@ fn answers_on_other_samples_are_nearer() {
     let (seen, others) = samples.split_at(40);
     let nearest = quantized(&graph, seen);
     let requests = [Kind::Dense, Kind::Mip2q, Kind::Dliq, Kind::Sparse].map(Request::new);
-    // By how many decibels at least; 1.3, 10.3, 8.7 and 10.2 were measured.
+    // Minimum gain in decibels; 1.3, 10.3, 8.7 and 10.2 were measured.
     for (request, gain) in requests.into_iter().zip([0.6, 6.0, 5.0, 6.0]) {
         let mut plain = nearest.clone();
         layers(&mut plain).for_each(|weights| weights.codes = packed(weights, &request));
@@ -118,7 +118,7 @@ fn depthwise_layers_gain_as_well() {
     graph.output(x).unwrap();
     let samples = images(&mut dice, [1, 6, 5, 6], 48);
     let (seen, others) = samples.split_at(40);
-    // One scale for the tensor, so that there is much to round.
+    // One scale for the tensor, so that rounding matters.
     let ranges = observe(&graph, seen, RangeChoice::MinMax).unwrap();
     let nearest = quantize(&graph, &ranges, WeightScales::PerTensor).unwrap();
     let mut int = nearest.clone();

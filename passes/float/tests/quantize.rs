@@ -1,4 +1,4 @@
-//! Quantized networks, computed by `strum-ref`, against the float networks that they come from.
+//! Quantized networks, computed by `strum-ref`, against their float networks.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
@@ -110,7 +110,7 @@ fn layers_know_their_inputs_and_bias_correction_keeps_the_mean() {
         };
         let before = off(&int);
         correct_bias(&graph, &mut int).unwrap();
-        // Two roundings are left: that of the bias before and after.
+        // Two roundings remain: that of the bias before and after.
         let after = off(&int);
         assert!(before > 2.0 && after < 1.01, "{before} {after}");
     }
@@ -136,7 +136,7 @@ fn ramp(shape: &[usize], from: f32, to: f32) -> Tensor {
 
 #[test]
 fn functions_of_one_value_become_one_table() {
-    // x · clamp(x + 3, 0, 6) / 6, as exporters spell the hard swish.
+    // x · clamp(x + 3, 0, 6) / 6, the exporters' form of hard swish.
     let graph = single(&[1, 256], |g, x| {
         let number = |g: &mut Graph, v: f32| g.constant(Tensor::from_elem(IxDyn(&[1, 1]), v)).unwrap();
         let (three, sixth) = (number(g, 3.0), number(g, 1.0 / 6.0));
@@ -152,7 +152,7 @@ fn functions_of_one_value_become_one_table() {
     assert!(sqnr(&graph.eval(std::slice::from_ref(&x)).unwrap()[0], &run(&int, &x)) > 40.0);
 }
 
-/// 1 / (1 + exp(-x)), as linalg spells the sigmoid: exp leaves the numbers where the function is 0.
+/// 1 / (1 + exp(-x)), linalg's form of the sigmoid: exp overflows where the function is 0.
 #[test]
 fn functions_may_leave_the_numbers_on_the_way() {
     let sigmoid = |g: &mut Graph, x: ValueId| {
@@ -191,8 +191,8 @@ fn a_clamp_behind_a_layer_costs_nothing_when_its_range_is_the_codes() {
     assert_eq!(int.outputs[0].params.zero_point, -128);
 }
 
-/// As the mean of what a layer normalization gives, which is 0 but for rounding: with a scale of its own, what is no
-/// longer 0 after quantization would be multiplied out of 32 bits.
+/// Like the mean of a layer normalization's result, which is 0 except for rounding: with a scale of its own, what is not exactly
+/// 0 after quantization would be multiplied beyond 32 bits.
 #[test]
 fn sums_that_cancel_fit_their_bits() {
     let build: [fn(&mut Graph, ValueId) -> ValueId; 2] = [
@@ -208,7 +208,7 @@ fn sums_that_cancel_fit_their_bits() {
         let int = quantized(&single(&[1, 96], build), &x, RangeChoice::MinMax).unwrap();
         let last = int.nodes.last().unwrap();
         let IntOp::Rescale { scales, .. } = &last.op else { panic!("{} at the end", last.op.name()) };
-        // RESCALE wants values below 2^(shift - 1); sums of 96 codes need 15 bits, sums of two are made 20 bits above.
+        // RESCALE requires values below 2^(shift - 1); sums of 96 codes need 15 bits, sums of two are made 20 bits above.
         assert!(scales.iter().all(|scale| scale.shift > 15), "{scales:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The quantization recipe: every option changes the result, and what contradicts itself is refused.
+//! The quantization recipe: every option changes the result, and contradictory ones are refused.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
@@ -39,7 +39,7 @@ fn two_layers() -> Graph {
 fn samples(count: u64) -> Vec<Vec<Tensor>> {
     let sample = |seed| {
         let mut sample = Dice(seed + 20).tensor(&[1, 4, 7, 7]);
-        // A single value above the others, at most 2: to represent it costs more than to clip it.
+        // An outlier of at most 2: representing it costs more than clipping it.
         if seed == 0 {
             sample[[0, 0, 0, 0]] = 2.04;
         }
@@ -52,7 +52,7 @@ fn run(recipe: &Recipe) -> Quantized {
     recipe.run(&two_layers(), Some(&samples(40))).unwrap()
 }
 
-/// What a network computes: its operators, with weights and scales, and what its codes mean.
+/// A network's computation: its operators, with weights and scales, and its code parameters.
 fn content(int: &IntGraph) -> String {
     format!("{:?} {:?} {:?}", int.nodes, int.inputs, int.outputs)
 }
@@ -224,7 +224,7 @@ fn options_that_contradict_or_change_nothing_are_refused_as_the_user_writes_them
     ];
     for (options, expected) in cases {
         assert_eq!(options.recipe(Notation::CommandLine).unwrap_err(), expected);
-        // As a pass writes its options.
+        // In the notation of a pass.
         let of_pass = expected.replace("--activations ", "activations=").replace("--rounding ", "rounding=");
         assert_eq!(options.recipe(Notation::Pass).unwrap_err(), of_pass.replace("--", ""));
     }

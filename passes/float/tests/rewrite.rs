@@ -1,4 +1,4 @@
-//! Rewriting keeps what a graph computes, and reaches the form that it is for.
+//! Rewriting preserves what a graph computes, and reaches the intended form.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
@@ -59,7 +59,7 @@ fn a_block_of_a_residual_network_becomes_four_nodes() {
     let bias = graph.constant(Tensor::zeros(IxDyn(&[1]))).unwrap();
     let sums = graph.push(Op::Conv2d(Window::UNIT), &[nhwc, weights, bias]).unwrap();
     let mut y = graph.push(Op::Transpose { perms: TO_NCHW.to_vec() }, &[sums]).unwrap();
-    // Mean, reciprocal root of the variance, scale and offset, as TOSA has them unfolded.
+    // Mean, reciprocal root of the variance, scale and offset, unfolded as in TOSA.
     let variance = graph.constant(dice.tensor(&[1, 4, 1, 1]).mapv(f32::abs)).unwrap();
     let eps = graph.constant(Tensor::from_elem(IxDyn(&[1, 1, 1, 1]), 1e-3)).unwrap();
     let sum = graph.push(Op::Binary(Binary::Add), &[variance, eps]).unwrap();
@@ -130,7 +130,7 @@ fn uneven(seed: u64, relu6: bool, two_readers: bool) -> (Graph, Tensor) {
     (graph, x)
 }
 
-/// How far apart the largest weights of the first layer's channels are.
+/// The spread of the largest weights of the first layer's channels.
 fn spread(graph: &Graph) -> f32 {
     let weights = graph.constant_of(graph.nodes()[0].operands[1]).unwrap();
     let ranges = weights.outer_iter().map(|w| w.iter().fold(0f32, |m, w| m.max(w.abs())));
@@ -146,7 +146,7 @@ fn equalizing_changes_weights_and_not_a_bit_of_the_result() {
         let inputs = std::slice::from_ref(&x);
         assert_eq!(equalized.eval(inputs).unwrap(), graph.eval(inputs).unwrap());
         assert!(spread(&graph) > 1e3 && spread(&equalized) < spread(&graph) / 30.0, "{}", spread(&equalized));
-        // A bound at 6 is one for each channel, and an output must keep its scale.
+        // A bound at 6 is the same for every channel, and an output must keep its scale.
         for (relu6, two_readers) in [(true, false), (false, true)] {
             let (graph, x) = uneven(seed, relu6, two_readers);
             let equalized = graph.equalize().unwrap();

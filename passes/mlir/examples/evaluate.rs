@@ -1,8 +1,8 @@
-//! Evaluates a float network, and compares its answers with those that a front end gave.
+//! Evaluates a float network, and compares its outputs with those of a front end.
 //!
 //!     cargo run --release -p strum-passes --example evaluate -- NET.mlirbc INPUT.npy EXPECTED.npy
 //!
-//! Prints the largest difference from the expected outputs, relative to the largest of them, and fails where it exceeds 1e-4. The arrays are
+//! Prints the largest difference from the expected outputs, relative to the largest of them, and fails if it exceeds 1e-4. The arrays are
 //! samples along their first axis, f32, of the network's only input and output.
 
 #![allow(clippy::print_stdout, reason = "the answer is for the terminal")]
@@ -43,7 +43,7 @@ fn largest_difference(net: &str, input: &str, expected: &str) -> Result<f32, Box
         let scale = expected.iter().fold(f32::MIN_POSITIVE, |m, v| m.max(v.abs()));
         for (a, b) in outputs.first().ok_or("no output")?.iter().zip(&expected) {
             let difference = (a - b).abs() / scale;
-            // NaN is no small difference.
+            // A NaN difference must fail, too.
             largest = if difference.is_nan() { f32::INFINITY } else { largest.max(difference) };
         }
     }

@@ -1,6 +1,6 @@
-//! Keeps the generated pages under `docs/` equal to their source.
+//! Keeps the generated pages under `docs/` in sync with their sources.
 
-/// Compares a page with the file of that name, or writes it where `STRUM_BLESS=1` is set.
+/// Compares a page with the file of that name, or writes it if `STRUM_BLESS=1` is set.
 ///
 /// # Panics
 /// The file differs from the page, or cannot be written.

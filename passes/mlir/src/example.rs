@@ -1,13 +1,13 @@
 //! The examples of `docs/passes.md`: the first case of `lit/passes/<pass>/basic.mlir`, and what FileCheck expects of it.
 //!
-//! Invariant: what a page shows is what lit runs.
+//! Invariant: pages show what lit runs.
 
 use std::path::Path;
 
 /// The example of a pass: its command, input and expected output, as markdown.
 ///
 /// # Panics
-/// There is no file, or its first case has no input or no pattern.
+/// The file is missing, or its first case has no input or no pattern.
 pub(crate) fn example(pass: &str) -> String {
     let path = format!("lit/passes/{pass}/basic.mlir");
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(&path));
@@ -32,7 +32,7 @@ struct Case {
     prose: Vec<String>,
     /// The input, without comments.
     input: Vec<String>,
-    /// The patterns of the first command, as the text that they match; what any text matches is `…`.
+    /// The patterns of the first command, as the text that they match; wildcards are shown as `…`.
     output: Vec<String>,
 }
 
@@ -102,7 +102,7 @@ fn directive(comment: &str) -> Option<(&str, &str)> {
     directive.chars().all(is_upper).then_some((directive, pattern))
 }
 
-/// A pattern as a reader wants it: variables by their names, regular expressions as `…`.
+/// A pattern in readable form: variables by their names, regular expressions as `…`.
 fn shown(pattern: &str) -> String {
     let mut text = String::new();
     let mut rest = pattern;
@@ -115,7 +115,7 @@ fn shown(pattern: &str) -> String {
             rest = after;
         } else if let Some((expression, after)) = inside("{{", "}}") {
             let literal = expression.replace('\\', "");
-            // Brackets are escaped, since FileCheck has a meaning for two of them.
+            // Brackets are escaped, since FileCheck gives two of them a meaning.
             let is_literal = literal.chars().all(|c| c == '[' || c == ']');
             text += if is_literal { &literal } else { "…" };
             rest = after;

@@ -1,12 +1,12 @@
 //! The compiler passes and pipelines.
 //!
-//! Passes are grouped by the level that they run on: [`float`], [`tosa`], [`strum`], [`dpu`]; what several of them use is
-//! in [`common`]. Each pass is a folder named after its flag, with its documentation, its options and a folder of lit
-//! tests of the same name. Passes are thin: what they decide is plain Rust over the data of [`common::tosa`] and
-//! [`common::support`], or below in `strum-plan`, `strum-float` and `strum-quant`.
+//! Passes are grouped by the level that they run on: [`float`], [`tosa`], [`strum`], [`dpu`]; shared code is in [`common`]. Each
+//! pass is a folder named after its flag, with its documentation, its options and a folder of lit tests of the same name. Passes
+//! are thin: their decisions are plain Rust over the data of [`common::tosa`] and [`common::support`], or below in `strum-plan`,
+//! `strum-float` and `strum-quant`.
 //!
-//! Invariant: no pass changes a bit of an integer network's result, but for `strum-pack`, which changes weight codes, and
-//! bias and scale where it is asked to correct them. Passes on float networks keep the result up to rounding.
+//! Invariant: no pass changes a bit of an integer network's result, except `strum-pack`, which changes weight codes, and bias and
+//! scale if it is asked to correct them. Passes on float networks keep the result up to rounding.
 
 pub mod common;
 pub mod dpu;

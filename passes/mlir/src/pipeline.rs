@@ -1,6 +1,6 @@
 //! `strum-pipeline`: from integer TOSA to a scheduled program.
 //!
-//! The stages are listed once; the named pipeline, `strumc` and its `--save-temps` all come from that list.
+//! The stages are listed once; the named pipeline, `strumc` and its `--save-temps` all use that list.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +15,7 @@ use crate::strum::strum_pack::StrumPack;
 use crate::tosa::strum_canonicalize::StrumCanonicalize;
 use crate::tosa::tosa_to_strum::TosaToStrum;
 
-/// A step of the pipeline after which the IR is worth a look.
+/// A step of the pipeline after which the IR is worth inspecting.
 #[derive(Clone, Debug)]
 pub struct Stage {
     /// Short name, for files.
@@ -36,7 +36,7 @@ pass_options! {
     }
 }
 
-/// As the pipeline reads it, defaults left out: `machine=flexnn-4x4 method=dliq q=3`.
+/// The options as the pipeline reads them, without defaults: `machine=flexnn-4x4 method=dliq q=3`.
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text())
@@ -52,7 +52,7 @@ impl FromStr for Options {
 }
 
 impl Options {
-    /// What the binary's manifest says: the pipeline and how weights are packed, defaults left out.
+    /// The text for the binary's manifest: the pipeline and how weights are packed, without defaults.
     fn provenance(&self) -> String {
         let pack = self.pack.changed().into_iter().map(|(name, value)| format!(",{name}={value}"));
         format!("{NAME}{}", pack.collect::<String>())
@@ -91,7 +91,7 @@ impl Pipeline for Options {
     }
 }
 
-/// Puts the pipeline into MLIR's registry. May be called often.
+/// Registers the pipeline with MLIR. May be called repeatedly.
 pub fn register() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(register_pipeline::<Options>);

@@ -1,14 +1,14 @@
-//! The list of passes, and what follows from it: registration and the reference page.
+//! The list of passes, with registration and the reference page derived from it.
 
 use strum_ir::{Pass, PassOption};
 
 /// A pass with its chapter of the reference.
 pub trait Documented: Pass {
-    /// What the pass does, when it does not apply, and what it leaves behind: markdown without headings.
+    /// What the pass does, when it does not apply, and what it leaves unchanged: markdown without headings.
     const DOC: &'static str;
 }
 
-/// Everything that the reference says of a pass.
+/// All reference data of a pass.
 #[derive(Clone, Copy, Debug)]
 pub struct PassDoc {
     /// The flag.
@@ -41,7 +41,7 @@ macro_rules! passes {
         /// The reference of every pass, in the order of the pipeline.
         pub const PASSES: &[PassDoc] = &[$(PassDoc::of::<$level::$module::$pass>()),*];
 
-        /// Puts every pass and the pipeline into MLIR's registry. May be called often.
+        /// Registers every pass and the pipeline with MLIR. May be called repeatedly.
         pub fn register_passes() {
             static ONCE: std::sync::Once = std::sync::Once::new();
             ONCE.call_once(|| {
@@ -59,8 +59,8 @@ fn page() -> String {
     let mut page = String::from(
         "# Passes\n\n\
          <!-- Written from the passes themselves; `STRUM_BLESS=1 cargo test -p strum-passes` brings it up to date. -->\n\n\
-         All passes work in `strum-opt`, in the order given, beside MLIR's own. `--strum-log=debug` says of each place where a pass\n\
-         does not apply why it does not.\n",
+         All passes work in `strum-opt`, in the order given, besides MLIR's own. `--strum-log=debug` reports why a pass does not\n\
+         apply at a location.\n",
     );
     for pass in crate::PASSES {
         page.push_str(&format!(

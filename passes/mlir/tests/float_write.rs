@@ -1,4 +1,4 @@
-//! Float graphs written as TOSA are read back as they were.
+//! Float graphs written as TOSA are read back unchanged.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
@@ -15,7 +15,7 @@ fn ty(shape: &[usize]) -> String {
     format!("tensor<{extents}f32>")
 }
 
-/// A module of one function with the inputs and outputs of a graph, whose body is something else.
+/// A module of one function with the inputs and outputs of a graph, and another body.
 fn frame<'c>(context: &'c Context, graph: &Graph) -> Module<'c> {
     let list = |ids: &[strum_float::ValueId]| ids.iter().map(|&id| ty(graph.shape(id))).collect::<Vec<_>>();
     let (inputs, outputs) = (list(graph.inputs()), list(graph.outputs()));
@@ -52,7 +52,7 @@ fn random_networks_come_back_and_compute_the_same() {
     for seed in 0..300 {
         let (graph, x) = common::network(seed);
         let back = through(&graph);
-        // Constants are computed by the reader, so that the networks need not be equal node by node.
+        // Constants are folded by the reader, so the networks need not be equal node by node.
         assert!(
             back.without_dead_nodes().unwrap().is_same(&through(&back).without_dead_nodes().unwrap()),
             "seed {seed}"
@@ -65,7 +65,7 @@ fn random_networks_come_back_and_compute_the_same() {
     }
 }
 
-/// One node of every operator that random networks lack, behind an image of 1×7×7×3.
+/// One node of every operator that random networks lack, after an image of 1×7×7×3.
 fn others() -> Vec<Op> {
     let window = Window { stride: [2, 2], before: [1, 0], after: [1, 1], ..Window::UNIT };
     let unary = [

@@ -1,4 +1,4 @@
-//! SQNR of the weights of trained networks, against definitions written a second time and against figures from elsewhere.
+//! SQNR of the weights of trained networks, against a second implementation of the definitions and against external figures.
 //!
 //! `STRUM_FLOAT_MODELS=DIR cargo test -p strum-passes --test weight_sqnr -- --nocapture` prints the table of EfficientNet-Lite0, which
 //! must be in that folder as `efficientnet_lite0.tosa.mlirbc`.
@@ -56,8 +56,8 @@ fn layers(path: &Path) -> Vec<Layer> {
     layers
 }
 
-/// The weights of the table: name, what is asked for, figure of an independent program for EfficientNet-Lite0. That program chooses
-/// the low members of `dliq` by magnitude, as is inferred: by error, they would be 33.1 and 26.9 dB and not 31.4 and 21.6.
+/// The weights of the table: name, request, figure of an independent program for EfficientNet-Lite0. That program apparently
+/// selects the low members of `dliq` by magnitude: by error, they would be 33.1 and 26.9 dB and not 31.4 and 21.6.
 fn table() -> Vec<(&'static str, Request, f64)> {
     let dliq = |shift| Request { shift, select: Select::Magnitude, ..Request::new(Kind::Dliq) };
     let mip2q = |l| Request { method: Method::Mip2q { l, zero: false }, ..Request::new(Kind::Mip2q) };
@@ -82,7 +82,7 @@ fn measured(layers: &[Layer], request: &Request) -> f64 {
     sum.db()
 }
 
-/// The same by the words of the formats, weight by weight; the shift of a layer by trying all.
+/// The same from the definitions of the formats, weight by weight; the shift of a layer by exhaustive search.
 fn naive(layers: &[Layer], request: &Request) -> f64 {
     let values = |shift: u32| -> Vec<i32> {
         match request.method {
@@ -148,12 +148,12 @@ fn naive(layers: &[Layer], request: &Request) -> f64 {
 fn a_trained_network_keeps_what_the_formats_say() {
     let layers =
         layers(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/mnist_lenet/float.linalg.mlirbc"));
-    // Large layers take a minute without optimization, and say nothing else.
+    // Large layers take a minute without optimization, and add no coverage.
     let layers: Vec<_> = layers.into_iter().filter(|layer| layer.codes.len() < 60_000).collect();
     assert!(layers.len() >= 3);
     for (name, request, _) in table() {
         let (got, expected) = (measured(&layers, &request), naive(&layers, &request));
-        // Members of equal error differ in what the rounding to INT8 left of them.
+        // Members of equal error differ in their residual from the rounding to INT8.
         assert!((got - expected).abs() < 0.01, "{name}: {got} dB, not {expected}");
     }
 }

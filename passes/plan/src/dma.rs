@@ -6,7 +6,7 @@ use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, narrow};
 use crate::tile::budget::Budget;
 
-/// A place in a buffer.
+/// A location in a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct At {
     /// The buffer.
@@ -32,8 +32,8 @@ impl Dim {
     }
 }
 
-/// Which DMA engine does what: loads on the first, stores of results on the last, and weights, if the plan says so, where
-/// less is queued.
+/// Assignment of work to DMA engines: loads on the first, stores of results on the last, and weights, if the plan splits them, on
+/// the engine with less queued.
 pub(crate) struct Mover {
     budget: Budget,
     last: u8,
@@ -122,8 +122,7 @@ impl Mover {
     }
 }
 
-/// A DMA task that copies single bytes along `dims`, outermost first. Dimensions that continue each other on both sides
-/// are merged.
+/// A DMA task that copies single bytes along `dims`, outermost first. Dimensions that are contiguous on both sides are merged.
 ///
 /// # Errors
 /// An unsupported error if more than six dimensions remain or one does not fit its field.
@@ -153,7 +152,7 @@ fn copy_task(draft: &Draft, engine: u8, src: At, dst: At, dims: &[Dim]) -> Resul
     Ok(task)
 }
 
-/// Drops dimensions of one element and joins neighbours that continue each other.
+/// Drops dimensions of one element and merges contiguous neighbours.
 fn merge(dims: &[Dim]) -> Vec<Dim> {
     let mut merged: Vec<Dim> = Vec::with_capacity(dims.len());
     for dim in dims.iter().filter(|d| d.extent != 1) {

@@ -9,7 +9,7 @@ use dpu_isa::{Dtype, FieldKind, Instr, Space};
 
 use crate::error::{PlanError, mul};
 
-/// The most tasks a draft may hold; beyond it the program is of no use to anybody.
+/// The maximum number of tasks of a draft.
 pub const MAX_TASKS: usize = 4_000_000;
 
 /// Names a buffer of one draft.
@@ -17,15 +17,15 @@ pub const MAX_TASKS: usize = 4_000_000;
 pub struct BufferId(u32);
 
 impl BufferId {
-    /// The position of the buffer in [`Draft::buffers`].
+    /// The index of the buffer in [`Draft::buffers`].
     pub fn index(self) -> usize {
         self.0 as usize
     }
 
-    /// The buffer at position `index` of [`Draft::buffers`].
+    /// The buffer at `index` of [`Draft::buffers`].
     ///
     /// # Errors
-    /// A resource error if there cannot be so many buffers.
+    /// A resource error if there are too many buffers.
     pub fn from_index(index: usize) -> Result<Self, PlanError> {
         u32::try_from(index)
             .map(BufferId)
@@ -33,7 +33,7 @@ impl BufferId {
     }
 }
 
-/// What a buffer is to the world outside the program.
+/// The role of a buffer outside the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
     /// A network input, written before the program starts.
@@ -48,7 +48,7 @@ pub enum Role {
     },
     /// Constant bytes, part of the program image; never written.
     Const(Arc<[u8]>),
-    /// Written and read by the program alone.
+    /// Written and read by the program only.
     Scratch,
 }
 
@@ -65,7 +65,7 @@ pub struct Buffer {
     pub bytes: u64,
     /// Alignment of the address in bytes, a power of two.
     pub align: u64,
-    /// What the buffer is to the outside.
+    /// The role of the buffer outside the program.
     pub role: Role,
 }
 
@@ -95,7 +95,7 @@ pub struct LayerInfo {
     pub name: String,
     /// Operator of the layer, as reports print it.
     pub op: String,
-    /// Opaque to the planner: what the caller needs to find the source op.
+    /// Opaque to the planner: lets the caller find the source op.
     pub loc: u32,
     /// Multiply-accumulates of the layer.
     pub macs: u64,
@@ -139,7 +139,7 @@ impl Draft {
     /// Whether the buffer is a whole tensor in SRAM.
     ///
     /// # Errors
-    /// An internal error if the buffer is of another draft.
+    /// An internal error if the buffer belongs to another draft.
     pub(crate) fn holds(&self, id: BufferId) -> Result<bool, PlanError> {
         self.buffer(id).map(|b| b.space == Space::Sram)
     }
@@ -147,7 +147,7 @@ impl Draft {
     /// The buffer of that name.
     ///
     /// # Errors
-    /// An internal error if it is of another draft.
+    /// An internal error if it belongs to another draft.
     pub fn buffer(&self, id: BufferId) -> Result<&Buffer, PlanError> {
         self.buffers.get(id.index()).ok_or_else(|| {
             PlanError::internal(format!("buffer {} of {} does not exist", id.0, self.buffers.len()))
@@ -214,8 +214,8 @@ impl Draft {
     /// Appends a task of the last layer. `bufs` names the address fields in use and their buffers.
     ///
     /// # Errors
-    /// An internal error if a field is unknown or holds no address, or there is no layer yet; a resource error if the
-    /// program grows beyond [`MAX_TASKS`].
+    /// An internal error if a field is unknown or does not hold an address, or there is no layer yet; a resource error if the
+    /// program exceeds [`MAX_TASKS`].
     pub fn push(&mut self, instr: Instr, bufs: &[(&str, BufferId)]) -> Result<(), PlanError> {
         if self.tasks.len() >= MAX_TASKS {
             return Err(PlanError::resource("tasks of a program", MAX_TASKS as u64 + 1, MAX_TASKS as u64));

@@ -1,11 +1,12 @@
-//! What can go wrong while planning: four kinds, told apart because the user acts differently on each.
+//! Planning errors: four kinds, distinguished because the user acts differently on each.
 
 use thiserror::Error;
 
 /// A planning failure.
 ///
-/// `Unsupported` is a limit of the planner or of the instruction set, `Resource` is a layer that does not fit the
-/// machine as it is described, `Refused` is a strategy that cannot be followed, and `Internal` is a bug in the planner or a layer description that contradicts itself.
+/// `Unsupported` is a limit of the planner or of the instruction set, `Resource` is a layer that does not fit the machine as
+/// described, `Refused` is a strategy that cannot be followed, and `Internal` is a bug in the planner or an inconsistent layer
+/// description.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PlanError {
@@ -15,7 +16,7 @@ pub enum PlanError {
         /// What is asked for and what would be supported.
         what: String,
     },
-    /// The layer needs more of something than the machine or a planner limit offers.
+    /// The layer exceeds a limit of the machine or of the planner.
     #[error("resource: {what}: needs {need}, limit is {limit}")]
     Resource {
         /// The resource, with its unit.
@@ -25,22 +26,22 @@ pub enum PlanError {
         /// How much there is.
         limit: u64,
     },
-    /// This computer has not the memory for what is planned.
+    /// This computer does not have the memory for the plan.
     #[error("out of memory: {what}")]
     Memory {
         /// What the memory is for, how much is needed, and the limit.
         what: String,
     },
-    /// The layer cannot be planned as its strategy says.
+    /// The layer cannot be planned as its strategy requires.
     #[error("strategy: {what}")]
     Refused {
-        /// What is told and what would be possible.
+        /// What is given and what would be possible.
         what: String,
     },
-    /// The planner contradicts itself, or the description of the layer does.
+    /// The planner, or the description of the layer, is inconsistent.
     #[error("internal: {what}")]
     Internal {
-        /// What does not hold.
+        /// The violated condition.
         what: String,
     },
 }
@@ -56,17 +57,17 @@ impl PlanError {
         PlanError::Resource { what: what.into(), need, limit }
     }
 
-    /// There is not the memory for something.
+    /// There is not enough memory for something.
     pub fn memory(what: impl Into<String>) -> Self {
         PlanError::Memory { what: what.into() }
     }
 
-    /// The strategy asks for what cannot be.
+    /// The strategy asks for something impossible.
     pub fn refused(what: impl Into<String>) -> Self {
         PlanError::Refused { what: what.into() }
     }
 
-    /// Something does not hold that the planner relies on.
+    /// A condition that the planner relies on does not hold.
     pub fn internal(what: impl Into<String>) -> Self {
         PlanError::Internal { what: what.into() }
     }

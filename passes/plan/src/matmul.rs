@@ -27,12 +27,12 @@ pub struct MatmulLayer {
     pub a_zp: i32,
     /// Zero point of the right operand, -128 to 127.
     pub b_zp: i32,
-    /// Post-processing; scales are one for all columns, or one a column.
+    /// Post-processing; one scale for all columns, or one for each.
     pub ppe: Ppe,
 }
 
-/// Plans a matrix product as tasks of the draft's last layer: the rows of `a` are pixels, the columns of `b` are weight
-/// sets, transposed by the DMA.
+/// Plans a matrix product as tasks of the draft's last layer: the rows of `a` are pixels, the columns of `b` are weight sets,
+/// transposed by the DMA.
 ///
 /// # Errors
 /// As for [`crate::plan_conv`].

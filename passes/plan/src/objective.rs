@@ -1,21 +1,21 @@
-//! What a plan is to be good at.
+//! The objective of a plan.
 
 use std::fmt;
 
 use dpu_cost::{Counts, Energy};
 use dpu_isa::Machine;
 
-/// What the search makes small.
+/// The quantity that the search minimizes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Objective {
-    /// Cycles; of equals the one that takes less energy.
+    /// Cycles; ties are broken by energy.
     #[default]
     Latency,
-    /// Energy; of equals the faster one. Schedules more than twice as slow as the fastest are left out.
+    /// Energy; ties are broken by cycles. Schedules more than twice as slow as the fastest are excluded.
     Energy,
     /// Energy times cycles.
     Edp,
-    /// Bytes moved to and from DRAM; of equals the faster one.
+    /// Bytes moved to and from DRAM; ties are broken by cycles.
     Bytes,
 }
 
@@ -23,7 +23,7 @@ impl Objective {
     /// All of them.
     pub const ALL: [Objective; 4] = [Objective::Latency, Objective::Energy, Objective::Edp, Objective::Bytes];
 
-    /// The name, as options have it.
+    /// The name, as in options.
     pub const fn name(self) -> &'static str {
         match self {
             Objective::Latency => "latency",
@@ -43,12 +43,12 @@ impl Objective {
         }
     }
 
-    /// Whether energy has to be known.
+    /// Whether energy must be known.
     pub(crate) fn needs_energy(self) -> bool {
         matches!(self, Objective::Energy | Objective::Edp)
     }
 
-    /// The rank of something that takes so much; less is better.
+    /// The rank of a cost; less is better.
     pub(crate) fn rank(self, figures: &Figures) -> Rank {
         let Figures { cycles, energy, bytes } = *figures;
         match self {
@@ -63,12 +63,12 @@ impl Objective {
 /// The rank of a candidate; less is better.
 pub(crate) type Rank = (u128, u64);
 
-/// What a plan or a part of it takes.
+/// The cost of a plan or a part of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Figures {
     /// Cycles.
     pub(crate) cycles: u64,
-    /// Femtojoules; 0 where nobody asks.
+    /// Femtojoules; 0 if not requested.
     pub(crate) energy: u64,
     /// Bytes of DRAM traffic.
     pub(crate) bytes: u64,

@@ -1,4 +1,4 @@
-//! Software pipelining in list order: the loads of a step stand before the compute and the store of the step before.
+//! Software pipelining in list order: the loads of a step precede the compute and the store of the previous step.
 
 use dpu_isa::Instr;
 
@@ -10,7 +10,7 @@ use crate::tile::steps::Step;
 use crate::tile::{Order, Problem, Tiling};
 use crate::view::View;
 
-/// Refuses a plan that would let the draft grow beyond [`MAX_TASKS`].
+/// Refuses a plan that would make the draft exceed [`MAX_TASKS`].
 ///
 /// # Errors
 /// A resource error with the number of tasks.
@@ -82,7 +82,7 @@ pub(crate) struct OutPlace {
     pub(crate) pixel: u64,
 }
 
-/// Output slots: a tile each, or the tiles of an iteration of the outer loop, side by side as they are stored; none for a tensor
+/// Output slots: one tile each, or the tiles of an iteration of the outer loop side by side as they are stored; none for a tensor
 /// in SRAM, which is written in place.
 pub(crate) struct Outputs {
     ring: Ring,
@@ -91,7 +91,7 @@ pub(crate) struct Outputs {
     extents: [u64; 3],
     gather: bool,
     order: Order,
-    /// The slot of the iteration under way.
+    /// The slot of the current iteration.
     open: Option<BufferId>,
 }
 
@@ -116,7 +116,7 @@ impl Outputs {
         })
     }
 
-    /// Where the results of a step go.
+    /// The destination of a step's results.
     ///
     /// # Errors
     /// An internal error if there are no slots.
@@ -145,7 +145,7 @@ impl Outputs {
         Ok(OutPlace { at: At { buffer, offset }, row: width * pixel, pixel })
     }
 
-    /// Stores what a step has completed: its tile, or the iteration of the outer loop if it is the last of one.
+    /// Stores what a step has completed: its tile, or the iteration of the outer loop after its last step.
     ///
     /// # Errors
     /// An unsupported error if the copy does not fit its instruction.

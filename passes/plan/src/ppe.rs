@@ -1,4 +1,4 @@
-//! Post-processing: what happens to an accumulator on its way to memory.
+//! Post-processing of accumulators on their way to memory.
 
 use dpu_isa::{ConvInv, Dtype, Round};
 
@@ -7,9 +7,9 @@ use crate::error::PlanError;
 /// Multiplier and shift of TOSA's `apply_scale`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scale {
-    /// Multipliers, not negative: one, or one an output channel.
+    /// Multipliers, not negative: one, or one for each output channel.
     pub multiplier: Vec<i32>,
-    /// Shifts, 2 to 62: one, or one an output channel.
+    /// Shifts, 2 to 62: one, or one for each output channel.
     pub shift: Vec<u8>,
     /// Rounding.
     pub round: Round,
@@ -18,7 +18,7 @@ pub struct Scale {
 /// Post-processing of accumulators, in this order: bias (of the layer), scale, zero point, clamp, table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ppe {
-    /// Scaling; without it accumulators are stored as they are.
+    /// Scaling; without it accumulators are stored unscaled.
     pub scale: Option<Scale>,
     /// Output zero point, added after scaling.
     pub zp: i32,
@@ -59,7 +59,7 @@ impl Ppe {
         }
     }
 
-    /// The clamp in force.
+    /// The effective clamp.
     fn bounds(&self, out: Dtype) -> (i32, i32) {
         self.clamp.unwrap_or((out.min(), out.max()))
     }
@@ -87,13 +87,13 @@ impl Ppe {
         }
     }
 
-    /// Whether all channels are scaled alike.
+    /// Whether all channels have the same scale.
     pub(crate) fn is_uniform(&self) -> bool {
         self.scale.as_ref().is_none_or(|s| is_uniform(&s.multiplier) && is_uniform(&s.shift))
     }
 }
 
-/// The entry of `channel` in a list of one entry for all or one a channel; the default if the list is empty.
+/// The entry of `channel` in a list of one entry for all or one for each channel; the default if the list is empty.
 pub(crate) fn of_channel<T: Copy + Default>(list: &[T], channel: u64) -> T {
     match list {
         [one] => *one,
@@ -106,7 +106,7 @@ pub(crate) fn is_uniform<T: PartialEq>(list: &[T]) -> bool {
     list.windows(2).all(|w| matches!(w, [a, b] if a == b))
 }
 
-/// A list must hold one entry for all channels or one a channel.
+/// A list must hold one entry for all channels or one for each.
 pub(crate) fn check_len(what: &str, len: usize, channels: u64) -> Result<(), PlanError> {
     if len == 1 || len as u64 == channels {
         Ok(())

@@ -1,10 +1,10 @@
-//! Which tensors between layers stay in SRAM, decided before any layer is tiled.
+//! Residency: which tensors between layers are kept in SRAM, decided before tiling.
 //!
-//! A tensor that stays is written and read in place and never moved. It takes its bytes from the tiles of every layer
-//! from the one that makes it to the last one that reads it. Tensors are admitted one after the other, those that save
-//! most traffic for the SRAM they block first, as long as every layer keeps what its tiles ask for.
+//! A resident tensor is written and read in place and never moved. It reduces the SRAM for the tiles of every layer from its
+//! producer to its last reader. Tensors are admitted one by one, by saved traffic per blocked SRAM byte, as long as every layer
+//! keeps what its tiles request.
 //!
-//! Invariant: of the tensors that stay, those that are needed at the same time fit the SRAM together (see [`check`]).
+//! Invariant: resident tensors that are live at the same time fit the SRAM together (see [`check`]).
 
 use crate::error::PlanError;
 use crate::tile::round_up;
@@ -14,7 +14,7 @@ use crate::tile::round_up;
 pub struct Value {
     /// Size in bytes.
     pub bytes: u64,
-    /// It may stay in SRAM: a layer makes it, and it is no output of the network.
+    /// It may be resident: a layer produces it, and it is not an output of the network.
     pub may_stay: bool,
 }
 
@@ -23,17 +23,17 @@ pub struct Value {
 pub struct Node {
     /// The tensors it reads.
     pub inputs: Vec<usize>,
-    /// The tensor it makes.
+    /// The tensor it produces.
     pub output: usize,
     /// Bytes of its constants: weights and tables.
     pub const_bytes: u64,
-    /// Of `inputs`, those in whose place the layer could write its output, element by element.
+    /// Those of `inputs` that the layer could overwrite with its output, element by element.
     pub in_place: Vec<usize>,
     /// The vector engine computes it, element by element.
     pub is_vector: bool,
 }
 
-/// The layers of a network in the order in which they are planned.
+/// The layers of a network in planning order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
     /// Tensors.
@@ -42,28 +42,28 @@ pub struct Graph {
     pub nodes: Vec<Node>,
 }
 
-/// What stays.
+/// A residency decision.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Residency {
-    /// For every tensor, whether it stays in SRAM.
+    /// For every tensor, whether it is resident.
     pub stays: Vec<bool>,
-    /// For every tensor that stays, the tensor whose place it takes, if any.
+    /// For every resident tensor, the tensor whose memory it reuses, if any.
     pub place_of: Vec<Option<usize>>,
-    /// For every layer, the SRAM bytes that tensors hold while it runs.
+    /// For every layer, the SRAM bytes that resident tensors hold while it runs.
     pub held_bytes: Vec<u64>,
-    /// For every layer but those of the vector engine, bytes of the largest tensor that the vector engine makes of or for
-    /// tensors in SRAM of the layer: the two can work at the same time, on different rows. 0 if there is none.
+    /// For every layer except those of the vector engine, bytes of the largest tensor that the vector engine computes from or for
+    /// the layer's tensors in SRAM: the two can work at the same time, on different rows. 0 if there is none.
     pub shared_bytes: Vec<u64>,
 }
 
-/// First and last layer that touch a tensor, inclusive.
+/// First and last layer that access a tensor, inclusive.
 type Span = (usize, usize);
 
 /// The layers that read a tensor, in order, and as how many operands.
 type Readers = Vec<(usize, u64)>;
 
 impl Graph {
-    /// The layers during which each tensor is needed; `None` for one that no layer makes.
+    /// The layers during which each tensor is live; `None` for one that no layer produces.
     fn spans(&self) -> Vec<Option<Span>> {
         let mut spans: Vec<Option<Span>> = vec![None; self.values.len()];
         for (i, node) in self.nodes.iter().enumerate() {
@@ -99,20 +99,19 @@ impl Graph {
     }
 }
 
-/// What a layer's tiles ask for while its operands are in DRAM: a part of the SRAM for each, or all of it if it is small;
-/// and for its constants a larger one.
+/// What a layer's tiles request while its operands are in DRAM: a share of the SRAM for each, or all of it if it is small; and a
+/// larger share for its constants.
 const OPERAND_SHARE: u64 = 8;
 const CONST_SHARE: u64 = 4;
 
-/// What a layer's tiles ask for at least.
+/// The minimum that a layer's tiles request.
 const LEAST_SHARE: u64 = 32;
 
-/// The part of the SRAM that is planned with, in eighths: less of it if buffers cannot be placed, and in the end nothing
-/// stays there between layers.
+/// The share of the SRAM that is planned with, in eighths: less if buffers cannot be placed, and finally no residency.
 const SRAM_EIGHTHS: [u64; 5] = [8, 7, 6, 4, 0];
 
-/// What may stay in `sram` bytes, most first; each differs from the one before, and the last is the least there can be. For
-/// `pinned` see [`decide`].
+/// Residency candidates for `sram` bytes, most resident first; each differs from the previous one, and the last is the minimum.
+/// For `pinned` see [`decide`].
 ///
 /// # Errors
 /// An internal error if one of them does not pass [`check`], in debug builds.
@@ -130,13 +129,13 @@ pub fn candidates(graph: &Graph, sram: u64, pinned: &[Option<bool>]) -> Result<V
     Ok(all)
 }
 
-/// Decides what stays in `sram` bytes. `pinned` says of some tensors that they must or must not stay: those that must
-/// may fill all `total` bytes, and leave nothing to tiles; those that cannot stay nevertheless are left out.
+/// Decides which tensors are resident in `sram` bytes. `pinned` forces tensors to be resident or not: forced ones may fill all
+/// `total` bytes and leave nothing to tiles; those that still do not fit are left out.
 pub fn decide(graph: &Graph, sram: u64, total: u64, pinned: &[Option<bool>]) -> Residency {
     decide_counted(graph, sram, total, pinned).0
 }
 
-/// What stays, and how often the solver looked at a layer.
+/// The residency, and how often the solver looked at a layer.
 fn decide_counted(graph: &Graph, sram: u64, total: u64, pinned: &[Option<bool>]) -> (Residency, usize) {
     let (spans, readers) = (graph.spans(), graph.readers());
     let place_of = places(graph, &spans);
@@ -153,7 +152,7 @@ fn decide_counted(graph: &Graph, sram: u64, total: u64, pinned: &[Option<bool>])
     (Residency { stays, place_of: taken, held_bytes, shared_bytes }, looks)
 }
 
-/// For every layer, bytes of the largest tensor that a layer of the vector engine makes of or for tensors in SRAM of it.
+/// For every layer, bytes of the largest tensor that the vector engine computes from or for its tensors in SRAM.
 fn shared_bytes(graph: &Graph, spans: &[Option<Span>], readers: &[Readers], stays: &[bool]) -> Vec<u64> {
     let stay = |v: &usize| stays.get(*v) == Some(&true);
     let maker = |v: &usize| spans.get(*v).copied().flatten().map(|(first, _)| first);
@@ -167,7 +166,7 @@ fn shared_bytes(graph: &Graph, spans: &[Option<Span>], readers: &[Readers], stay
     graph.nodes.iter().map(|node| if node.is_vector { 0 } else { of(node) }).collect()
 }
 
-/// For every tensor the one whose place it could take: an operand that its layer is the last to read.
+/// For every tensor the one whose memory it could reuse: an operand that its layer is the last to read.
 fn places(graph: &Graph, spans: &[Option<Span>]) -> Vec<Option<usize>> {
     let mut places = vec![None; graph.values.len()];
     for (i, node) in graph.nodes.iter().enumerate() {
@@ -183,7 +182,7 @@ fn places(graph: &Graph, spans: &[Option<Span>]) -> Vec<Option<usize>> {
     places
 }
 
-/// The tensors that may stay, the most worthwhile first: most bytes saved for each byte and layer that is blocked.
+/// The candidates, best first: most bytes saved per blocked byte and layer.
 fn order(graph: &Graph, spans: &[Option<Span>], readers: &[Readers], pinned: &[Option<bool>]) -> Vec<usize> {
     let pin = |v: usize| pinned.get(v).copied().flatten();
     let mut order: Vec<(bool, u64, usize)> = Vec::new();
@@ -208,23 +207,23 @@ struct Solver<'a> {
     place_of: &'a [Option<usize>],
     sram: u64,
     stays: Vec<bool>,
-    /// For every layer, the bytes that tensors hold while it runs; one that takes another's place needs none of its own
-    /// while that is there.
+    /// For every layer, the resident bytes while it runs; a tensor that reuses another's memory needs none of its own while that
+    /// one is live.
     held: Vec<u128>,
-    /// For every layer, what its tiles ask for: of its operands that are in DRAM, its constants, and at least.
+    /// For every layer, what its tiles request: for operands in DRAM, for constants, and at least.
     asked: Vec<u64>,
     /// How often a layer was looked at.
     looks: usize,
 }
 
-/// What a tensor changes in a layer if it stays.
+/// How residency of a tensor changes a layer.
 #[derive(Clone, Copy, Default)]
 struct Change {
     /// Bytes that are held.
     more: u64,
-    /// Bytes that are not held any more, because another tensor takes the place of this one.
+    /// Bytes no longer held, because another tensor reuses the memory of this one.
     freed: u64,
-    /// Bytes that tiles ask for no longer.
+    /// Bytes that tiles no longer request.
     less: u64,
 }
 
@@ -263,7 +262,7 @@ impl<'a> Solver<'a> {
         this
     }
 
-    /// What the tiles of a layer ask for while all of its operands are in DRAM.
+    /// What the tiles of a layer request while all of its operands are in DRAM.
     fn asks(&self, layer: &Node) -> u64 {
         let moved = layer.inputs.iter().chain([&layer.output]);
         let tiles = moved.map(|&v| self.share(v)).fold(0, u64::saturating_add);
@@ -271,7 +270,7 @@ impl<'a> Solver<'a> {
         tiles.saturating_add(constants).saturating_add(self.sram / LEAST_SHARE)
     }
 
-    /// What tiles ask for an operand in DRAM.
+    /// What tiles request for an operand in DRAM.
     fn share(&self, value: usize) -> u64 {
         self.graph.bytes(value).min(self.sram / OPERAND_SHARE)
     }
@@ -280,7 +279,7 @@ impl<'a> Solver<'a> {
         self.stays.get(value).copied().unwrap_or(false)
     }
 
-    /// What a tensor changes in each layer of its span if it stays.
+    /// How residency of a tensor changes each layer of its span.
     fn changes(&self, value: usize, (first, last): Span) -> impl Iterator<Item = (usize, Change)> {
         let bytes = self.graph.bytes(value);
         let mut readers = self.readers.get(value).map_or(&[][..], Vec::as_slice).iter().peekable();
@@ -294,7 +293,7 @@ impl<'a> Solver<'a> {
         })
     }
 
-    /// How the SRAM use of a layer changes if a tensor that it makes, or reads through `reads` operands, becomes resident.
+    /// How the SRAM use of a layer changes if a tensor that it produces, or reads through `reads` operands, becomes resident.
     fn change(&self, value: usize, node: &Node, makes: bool, reads: u64) -> Change {
         let place = |v: usize| self.place_of.get(v).copied().flatten();
         let shared = makes && place(value).is_some_and(|p| self.stay(p));
@@ -307,7 +306,7 @@ impl<'a> Solver<'a> {
         }
     }
 
-    /// Lets a tensor stay if all layers that it concerns still have room, or if it and its like fit `all` bytes.
+    /// Makes a tensor resident if all layers concerned still have room, or if it and the other pinned ones fit `all` bytes.
     fn admit(&mut self, value: usize, all: Option<u64>) {
         let Some(span) = self.spans.get(value).copied().flatten() else { return };
         let fits = |(layer, change): (usize, Change)| {
@@ -337,12 +336,12 @@ impl<'a> Solver<'a> {
     }
 }
 
-/// Checks a residency on its own: walks the layers and counts the bytes of the places in use.
+/// Checks a residency independently: walks the layers and counts the bytes in use.
 ///
 /// # Errors
-/// What does not hold, in words.
+/// The violated condition, as text.
 pub fn check(graph: &Graph, residency: &Residency, sram: u64) -> Result<(), String> {
-    // The place in use of every tensor, and the tensor that is in it.
+    // The slot in use by every tensor, and the tensor in it.
     let mut places: Vec<(usize, u64)> = Vec::new();
     let mut last_read = vec![0; graph.values.len()];
     for (i, node) in graph.nodes.iter().enumerate() {
@@ -362,7 +361,7 @@ pub fn check(graph: &Graph, residency: &Residency, sram: u64) -> Result<(), Stri
                         return Err(format!("layer {i} writes over tensor {old}, which is still needed"));
                     }
                     let place = places.iter_mut().find(|(v, _)| *v == old);
-                    place.ok_or_else(|| format!("layer {i} takes a place that is not there"))?.0 =
+                    place.ok_or_else(|| format!("layer {i} reuses a slot that does not exist"))?.0 =
                         node.output;
                 }
                 None => places.push((node.output, graph.bytes(node.output))),
@@ -371,7 +370,7 @@ pub fn check(graph: &Graph, residency: &Residency, sram: u64) -> Result<(), Stri
         let bytes: u64 = places.iter().map(|(_, bytes)| bytes).sum();
         let told = residency.held_bytes.get(i).copied().unwrap_or(0);
         if bytes > sram || bytes > told {
-            return Err(format!("layer {i}: tensors hold {bytes} bytes of {sram}, {told} were told"));
+            return Err(format!("layer {i}: tensors hold {bytes} bytes of {sram}, expected {told}"));
         }
         if let Some(v) = node.inputs.iter().find(|&&v| stays(v) && v != node.output).filter(|&&v| {
             residency.place_of.get(node.output).copied().flatten() != Some(v)

@@ -1,7 +1,7 @@
-//! From a draft to an instruction stream: addresses, dependences, barriers, and the program around them.
+//! From a draft to an instruction stream: addresses, dependences, barriers, and the final program.
 //!
-//! Invariant: the stream computes what executing the draft's tasks one after the other computes. [`finish`] runs all
-//! stages; each stage also stands alone on plain slices, for passes that keep the stages apart.
+//! Invariant: the stream computes what executing the draft's tasks one after the other computes. [`finish`] runs all stages; each
+//! stage also works alone on plain slices, for passes that keep the stages apart.
 
 use dpu_isa::{
     BarCfg, End, FieldKind, Instr, InstrMeta, IoDesc, Layer, Machine, Manifest, MemAddr, Program, Space,
@@ -20,7 +20,7 @@ pub struct Scheduled {
     pub instrs: Vec<Instr>,
     /// Index of the layer of every instruction; that of the next task for a `bar_cfg`, of the last one for `end`.
     pub layers: Vec<u32>,
-    /// Where the buffers are.
+    /// Addresses of the buffers.
     pub addresses: Addresses,
     /// Number of dependence edges that the barriers carry.
     pub edges: usize,
@@ -46,7 +46,7 @@ pub fn finish(draft: &Draft, machine: &Machine) -> Result<Scheduled, PlanError> 
     Ok(Scheduled { instrs, layers, addresses, edges, configs })
 }
 
-/// The tasks with final addresses: every address field that is bound to a buffer gets the buffer's address added.
+/// The tasks with final addresses: every address field that is bound to a buffer is offset by the buffer's address.
 ///
 /// # Errors
 /// An internal error if a binding names a missing buffer or field, or the sum does not fit the field.
@@ -109,7 +109,7 @@ pub fn synchronize(tasks: &[Instr], machine: &Machine) -> Result<(Vec<Edge>, Ass
 /// The final stream, and for each of its instructions the index of the task it belongs to.
 ///
 /// # Errors
-/// An internal error if the assignment is not one for these tasks.
+/// An internal error if the assignment does not match these tasks.
 pub fn assemble(tasks: &[Instr], assignment: &Assignment) -> Result<(Vec<Instr>, Vec<usize>), PlanError> {
     let total = tasks.len() + assignment.configs.len() + 1;
     let (mut instrs, mut origin) = (Vec::with_capacity(total), Vec::with_capacity(total));
@@ -138,7 +138,7 @@ pub fn assemble(tasks: &[Instr], assignment: &Assignment) -> Result<(Vec<Instr>,
     Ok((instrs, origin))
 }
 
-/// The tasks of a stream without masks, and its barriers: what [`assemble`] was given.
+/// The tasks of a stream without masks, and its barriers: the inverse of [`assemble`].
 ///
 /// # Errors
 /// An internal error if the stream does not end with its only `end`, or is too long.
@@ -170,8 +170,8 @@ pub fn split(instrs: &[Instr]) -> Result<(Vec<Instr>, Assignment), PlanError> {
     Ok((tasks, assignment))
 }
 
-/// Judges a finished stream by itself: all conflicting accesses are ordered by its barriers, and every run of them
-/// comes to an end. It shares no logic with the solvers.
+/// Checks a finished stream on its own: its barriers order all conflicting accesses, and no run of them can deadlock. It shares
+/// no logic with the solvers.
 ///
 /// # Errors
 /// An internal error naming the fault.
@@ -184,7 +184,7 @@ pub fn verify(instrs: &[Instr], machine: &Machine) -> Result<(), PlanError> {
     barriers::check::check(&nodes, &[], &assignment, machine.barriers).map_err(|e| fault(&e))
 }
 
-/// Provenance that the planner does not know.
+/// Provenance unknown to the planner.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
     /// Source locations as text; [`crate::LayerInfo::loc`] is an index into them.
@@ -193,10 +193,10 @@ pub struct Source {
     pub manifest: Manifest,
 }
 
-/// The program around the stream: constants, inputs, outputs, layers and locations.
+/// The complete program: stream, constants, inputs, outputs, layers and locations.
 ///
 /// # Errors
-/// An internal error if the schedule is not of this draft, see also [`alloc::const_image`].
+/// An internal error if the schedule does not belong to this draft, see also [`alloc::const_image`].
 pub fn to_program(
     draft: &Draft,
     scheduled: Scheduled,

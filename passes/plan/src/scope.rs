@@ -1,6 +1,6 @@
-//! A layer under way: the draft that its tasks go to, what constrains its plan, and what is decided of it.
+//! Planning of one layer: the draft that its tasks go to, the constraints on its plan, and the decisions made.
 //!
-//! Invariant: a scope decides about its own layer alone; what it has decided is what [`LayerScope::end`] returns.
+//! Invariant: a scope decides about its own layer alone, and [`LayerScope::end`] returns its decisions.
 
 use dpu_isa::Machine;
 
@@ -12,7 +12,7 @@ use crate::tile::Problem;
 use crate::tile::budget::Budget;
 use crate::tile::search::{Choice, Memo};
 
-/// What the layers of a plan share: the machine, the objective, and the tilings found so far.
+/// State that the layers of a plan share: the machine, the objective, and the tilings found so far.
 #[derive(Clone, Debug)]
 pub struct Planner<'m> {
     machine: &'m Machine,
@@ -49,27 +49,27 @@ impl<'m> Planner<'m> {
     }
 }
 
-/// What constrains the plan of a layer.
+/// The constraints on the plan of a layer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Constraints {
-    /// What the strategy says of it.
+    /// Its strategy.
     pub strategy: LayerStrategy,
-    /// SRAM bytes that resident tensors hold while it runs, and its tiles cannot have.
+    /// SRAM bytes that resident tensors hold while it runs, not available to its tiles.
     pub resident_bytes: u64,
     /// Bytes of the largest resident tensor that the vector engine reads or writes at the same time, row by row.
     pub shared_bytes: u64,
 }
 
-/// What came of a layer.
+/// The result of planning a layer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LayerOutcome {
-    /// What was decided.
+    /// The decisions.
     pub strategy: LayerStrategy,
     /// Cycles that the DPU is expected to take; `None` for layers that it does not compute.
     pub dpu_cycles: Option<u64>,
 }
 
-/// A layer under way.
+/// A layer being planned.
 #[derive(Debug)]
 pub struct LayerScope<'a> {
     /// The draft; its last layer is this one.
@@ -83,12 +83,12 @@ pub struct LayerScope<'a> {
 }
 
 impl LayerScope<'_> {
-    /// SRAM bytes that the tiles of the layer may take.
+    /// SRAM bytes available to the tiles of the layer.
     pub(crate) fn tile_bytes(&self) -> u64 {
         self.machine.sram_bytes.saturating_sub(self.constraints.resident_bytes)
     }
 
-    /// The machine with what the layer has of it.
+    /// The machine with the layer's share of it.
     pub(crate) fn budget(&self) -> Budget {
         Budget::of(self.machine).within(self.tile_bytes(), self.constraints.shared_bytes, self.objective)
     }
@@ -98,26 +98,26 @@ impl LayerScope<'_> {
         &self.constraints.strategy.schedules
     }
 
-    /// What the strategy says of the next cut.
+    /// What the strategy gives for the next cut.
     pub(crate) fn given_cut(&self) -> CutStrategy {
         let next = self.outcome.strategy.cuts.len();
         self.constraints.strategy.cuts.get(next).cloned().unwrap_or_default()
     }
 
-    /// Decides on the next cut.
+    /// Records the decision on the next cut.
     pub(crate) fn decide_cut(&mut self, cut: CutStrategy) {
         self.outcome.strategy.cuts.push(cut);
     }
 
-    /// Decides on the schedules.
+    /// Records the decision on the schedules.
     pub(crate) fn decide_schedules(&mut self, schedules: Vec<ScheduleStrategy>) {
         self.outcome.strategy.schedules = schedules;
     }
 
-    /// Decides on the tiling: the best one that the strategy allows.
+    /// Decides the tiling: the best one that the strategy allows.
     ///
     /// # Errors
-    /// A resource error if not even the smallest tiles fit the SRAM; refused if there is no tiling as the strategy says.
+    /// A resource error if not even the smallest tiles fit the SRAM; refused if no tiling matches the strategy.
     pub(crate) fn decide_tiling(&mut self, problem: &Problem) -> Result<Choice, PlanError> {
         let budget = self.budget();
         let LayerStrategy { tiling, schedules, .. } = &self.constraints.strategy;
@@ -129,23 +129,23 @@ impl LayerScope<'_> {
         Ok(choice)
     }
 
-    /// Ends the layer: everything that the strategy says must have been of use. Returns what was decided.
+    /// Ends the layer and returns the decisions; refuses a strategy with unused parts.
     ///
     /// # Errors
     /// Refused: a tiling, schedules or cuts for a layer that has none or fewer.
     pub fn end(self) -> Result<LayerOutcome, PlanError> {
         let (given, decided) = (&self.constraints.strategy, &self.outcome.strategy);
         if given.tiling.is_some() && decided.tiling.is_none() {
-            return Err(PlanError::refused("a tiling for a layer that the DPU does not compute"));
+            return Err(PlanError::refused("tiling given for a layer that the DPU does not compute"));
         }
         if !given.schedules.is_empty() && decided.schedules.is_empty() {
             return Err(PlanError::refused(
-                "schedules for a layer that is neither convolution nor matrix product",
+                "schedules given for a layer that is neither a convolution nor a matrix product",
             ));
         }
         let (told, has) = (given.cuts.len(), decided.cuts.len());
         if told > has {
-            return Err(PlanError::refused(format!("{told} cuts for a layer that has {has}")));
+            return Err(PlanError::refused(format!("{told} cuts given, the layer has {has}")));
         }
         Ok(self.outcome)
     }

@@ -26,12 +26,12 @@ pub(crate) struct View {
     pub(crate) row: u64,
     /// Bytes from one pixel to the next.
     pub(crate) pixel: u64,
-    /// The tensor is in SRAM as a whole: tiles are read and written in place.
+    /// The whole tensor is resident in SRAM: tiles are read and written in place.
     pub(crate) held: bool,
 }
 
 impl View {
-    /// The view of a contiguous tensor; `shape` says how its elements are to be read.
+    /// The view of a contiguous tensor, whose elements are interpreted as `shape`.
     ///
     /// # Errors
     /// An unsupported error if an extent is 0 or beyond [`EXTENT_MAX`]; an internal error if the buffer is smaller than
@@ -87,7 +87,7 @@ impl View {
         At { buffer: self.buffer, offset }
     }
 
-    /// Where the activations of a tile stand, and the dimensions that copy them into a packed tile.
+    /// The location of a tile's activations, and the dimensions that copy them into a packed tile.
     pub(crate) fn gather(&self, image: u64, tile: &ActTile, channels: &Range<u64>) -> (At, [Dim; 3]) {
         let ActTile { y, x, rows, columns } = tile;
         let at =
@@ -101,13 +101,13 @@ impl View {
         (at, dims)
     }
 
-    /// Where the activations of a tile stand in a tensor in SRAM.
+    /// The location of a tile's activations in a tensor in SRAM.
     pub(crate) fn place(&self, image: u64, tile: &ActTile, channels: &Range<u64>) -> ActPlace {
         let (at, _) = self.gather(image, tile, channels);
         ActPlace { at, row: self.row * tile.y.step, pixel: self.pixel * tile.x.step }
     }
 
-    /// Where the outputs of a tile go, and the dimensions that copy them from a packed tile.
+    /// The destination of a tile's outputs, and the dimensions that copy them from a packed tile.
     pub(crate) fn scatter(
         &self,
         image: u64,
@@ -126,7 +126,7 @@ impl View {
     }
 }
 
-/// Where a variant reads its activations.
+/// The activations that a variant reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ActPlace {
     /// The first pixel.
@@ -197,7 +197,7 @@ impl Field {
     /// The window of a layer, with axes that need no window merged: images into rows, rows into columns.
     ///
     /// # Errors
-    /// An unsupported error for a zero or huge parameter, an internal one if the output size contradicts the rest.
+    /// An unsupported error for a zero or too large parameter, an internal one if the output size does not match.
     pub(crate) fn new(input: View, output: View, g: &Geometry) -> Result<Self, PlanError> {
         let [n, h, w, _] = input.shape;
         let [out_n, out_h, out_w, _] = output.shape;

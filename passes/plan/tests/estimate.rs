@@ -1,4 +1,4 @@
-//! What the planner expects of a layer against what the simulator then finds: cycles of the DPU, and the four objectives.
+//! The planner's estimates against the simulator's results: cycles of the DPU, and the four objectives.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
@@ -14,7 +14,7 @@ use strum_plan::{
 };
 use strum_quant::{Request, pack};
 
-/// A small generator of numbers.
+/// A small pseudorandom generator.
 struct Dice(u64);
 
 impl Dice {
@@ -28,7 +28,7 @@ impl Dice {
     }
 }
 
-/// What is planned.
+/// The kind of layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Op {
     Conv(Kind),
@@ -36,7 +36,7 @@ enum Op {
     Pool(PoolMode),
 }
 
-/// A layer, and the machine that it is planned for.
+/// A layer and its target machine.
 #[derive(Clone, Debug)]
 struct Case {
     op: Op,
@@ -91,12 +91,12 @@ impl Case {
         self.plan(objective).0
     }
 
-    /// Plans the layer; returns what was decided, too.
+    /// Plans the layer; returns the decisions, too.
     fn plan(&self, objective: Objective) -> (Draft, LayerOutcome) {
         let mut draft = Draft::new();
         let (shape, pad) = self.output();
         let mut input = self.input;
-        // What no window reaches is cut off, so that the size is the one that the window gives.
+        // Input that no window reaches is cut off, so the size is exact.
         let reach =
             |out: u64, before: u64, after: u64| (out - 1) * self.stride + self.kernel - before - after;
         (input[1], input[2]) = (reach(shape[1], pad[0], pad[1]), reach(shape[2], pad[2], pad[3]));
@@ -201,7 +201,7 @@ fn a_program_takes_what_is_forecast() {
     }
 }
 
-/// What a run takes of what an objective makes small.
+/// The quantity of a run that an objective minimizes.
 fn metric(objective: Objective, report: &Report) -> f64 {
     let bytes = report.total.bytes;
     let (cycles, energy) = (report.cycles as f64, report.total.energy_fj.total as f64);
@@ -213,7 +213,7 @@ fn metric(objective: Objective, report: &Report) -> f64 {
     }
 }
 
-/// A plan may be so much worse at its own objective than a plan made for another one, by errors of the estimate.
+/// Tolerance: a plan may be this much worse at its own objective than a plan made for another one, by errors of the estimate.
 const TOLERANCE: f64 = 0.06;
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the instruction set says of a method is what the packer does, for every method and every legal `param`.
+//! The instruction set's description of a method matches the packer, for every method and every legal `param`.
 //!
 //! Invariant: both tables have the same methods in the same order, and neither is derived from the other.
 

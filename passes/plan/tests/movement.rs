@@ -111,7 +111,7 @@ proptest! {
     }
 }
 
-/// Short runs go through the vector engine in tiles, long runs are left to DMA.
+/// Short contiguous segments go through the vector engine in tiles, long ones are left to DMA.
 #[test]
 fn transpositions_take_the_faster_way() {
     let tasks = |dtype, shape: &[u64], perm: &[usize]| {
@@ -144,7 +144,7 @@ fn transpositions_take_the_faster_way() {
     assert_eq!(tasks(Dtype::I8, &[5, 7], &[1, 0]), (0, 1));
 }
 
-/// A small frame is filled with its inside in one task, a large one side by side.
+/// A small frame is filled together with its inside in one task, a large one side by side.
 #[test]
 fn frames_are_filled_the_faster_way() {
     let tasks = |size: u64| {

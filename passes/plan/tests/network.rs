@@ -1,4 +1,4 @@
-//! Whole networks: where tiling, residency, prefetching and strategies meet.
+//! Whole networks: the interplay of tiling, residency, prefetching and strategies.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
@@ -10,7 +10,7 @@ use strum_plan::network::{Failure, Place, Plan};
 use strum_plan::strategy::{LayerStrategy, ProgramStrategy, TilingStrategy};
 use strum_plan::{Forecast, Objective, PlanError, Role};
 
-/// A machine with so many bytes of SRAM.
+/// A machine with the given bytes of SRAM.
 fn machine(sram_bytes: u64) -> Machine {
     Machine { sram_bytes, ..Machine::flexnn_16x16() }
 }
@@ -32,10 +32,10 @@ fn tiles(net: &Net, plan: &Plan, layer: usize) -> u64 {
     shape[1..].iter().zip(cut).map(|(&extent, size)| extent.div_ceil(size.unwrap())).product()
 }
 
-/// What a strategy says of a layer.
+/// The strategy of a layer.
 type Change = fn(&mut LayerStrategy);
 
-/// A strategy that says something of the layers of these names.
+/// A strategy for the layers of these names.
 fn strategy(changes: &[(&str, Change)]) -> ProgramStrategy {
     let layer = |(name, change): &(&str, Change)| {
         let mut layer = LayerStrategy { name: (*name).to_owned(), ..LayerStrategy::default() };
@@ -46,7 +46,7 @@ fn strategy(changes: &[(&str, Change)]) -> ProgramStrategy {
     ProgramStrategy { name: "main".into(), layers, ..ProgramStrategy::default() }
 }
 
-/// Why a network cannot be planned.
+/// The error of planning a network.
 fn failure(net: &Net, machine: &Machine, told: Option<&ProgramStrategy>) -> Failure {
     net.plan(machine, Objective::Latency, told).map(|plan| plan.strategy).unwrap_err()
 }
@@ -74,7 +74,7 @@ fn tensors_between_layers_are_resident_where_there_is_room() {
         plan.draft.buffers.iter().filter(whole).count()
     };
     assert_eq!(moved(&roomy), 0);
-    // 8 KiB between layers leave nothing of 8 KiB to tiles.
+    // 8 KiB of resident tensors leave nothing of 8 KiB to tiles.
     let tight = plan(&net, &machine(8 << 10));
     assert_eq!(resident(&tight), [false; 3]);
     assert_eq!(moved(&tight), 2);
@@ -102,7 +102,7 @@ fn tiles_take_what_residency_leaves() {
     assert_ne!(pinned.strategy.layers[1].tiling.clone().unwrap().act_slots, Some(0));
 }
 
-/// A convolution, a layer that needs so many bytes of SRAM, and a convolution.
+/// A convolution, a layer that needs the given bytes of SRAM, and a convolution.
 fn greedy(bytes: u64) -> Net {
     let mut net = Net::new(16, 64);
     let x = net.conv(0, 64, 3);
@@ -117,11 +117,11 @@ fn residency_shrinks_until_buffers_find_a_place() {
     let stays = |kib: u64| {
         let net = greedy(kib << 10);
         let plan = plan(&net, &machine);
-        // All of it has a place.
+        // All of it fits.
         net.run(&plan, &machine);
         resident(&plan).iter().filter(|stays| **stays).count()
     };
-    // The tensor that the second layer reads takes 16 KiB beside.
+    // The tensor that the second layer reads takes 16 KiB in addition.
     assert_eq!([8, 48, 52].map(stays), [2, 2, 0]);
 }
 
@@ -135,7 +135,7 @@ fn a_network_whose_buffers_find_no_place_is_planned_without_residency() {
     let told = ProgramStrategy { prefetch_bytes: Some(1024), ..strategy(&[]) };
     let failure = failure(&net, &machine, Some(&told));
     assert_eq!(failure.place, Place::Network);
-    let what = "strategy: with loads ahead of time in prefetch_bytes, buffers find no place";
+    let what = "strategy: buffers do not fit the SRAM with this prefetch_bytes";
     assert_eq!(failure.to_string(), what);
 }
 
@@ -169,7 +169,7 @@ fn prefetching_saves_cycles_and_only_where_it_may() {
     let kept = strategy(&[("2.conv2d", |layer| layer.prefetch = Some(false))]);
     let kept = net.plan(&machine, Objective::Latency, Some(&kept)).unwrap();
     assert_eq!(kept.strategy.layers[2].prefetch, Some(false));
-    // The first load of a layer stands where the layer begins, unless it is prefetched.
+    // The first load of a layer is where the layer begins, unless it is prefetched.
     let begins = |plan: &Plan, layer: u32| {
         let at = plan.draft.tasks.iter().position(|task| task.layer == layer).unwrap();
         let earlier = plan.draft.tasks.iter().skip(at).filter(|task| task.layer < layer).count();
@@ -223,28 +223,28 @@ fn what_cannot_be_followed_is_refused_where_it_is_said() {
         assert!(failure.to_string().contains(expected), "{failure}");
     };
     let bytes = |bytes| ProgramStrategy { prefetch_bytes: Some(bytes), ..strategy(&[]) };
-    refused(&bytes(40_000), Place::Network, "prefetch_bytes is 40000: the machine has 16384 of SRAM");
+    refused(&bytes(40_000), Place::Network, "prefetch_bytes = 40000 exceeds the SRAM of 16384 bytes");
     let told = strategy(&[("1.add", |_| {})]);
-    refused(&told, Place::Network, "there is no layer '1.add': that layer is '1.conv2d'");
+    refused(&told, Place::Network, "unknown layer '1.add': that layer is '1.conv2d'");
     let told = strategy(&[("9.add", |_| {})]);
-    refused(&told, Place::Network, "there is no layer '9.add': there are 4 layers");
+    refused(&told, Place::Network, "unknown layer '9.add': there are 4 layers");
     let told = strategy(&[("2.conv2d", |layer| layer.output = Some("1x14x14x64xi8".into()))]);
-    let makes = "layer '2.conv2d' makes 1x14x14x32xi8, not 1x14x14x64xi8";
+    let makes = "layer '2.conv2d' has output 1x14x14x32xi8, not 1x14x14x64xi8";
     refused(&told, Place::Layer(2), makes);
     let told = strategy(&[("3.add", |layer| layer.stays = Some(true))]);
-    refused(&told, Place::Layer(3), "an output of the function cannot stay in SRAM");
+    refused(&told, Place::Layer(3), "an output of the function cannot be resident in SRAM");
     let stay: Change = |layer| layer.stays = Some(true);
     let told = strategy(&[("0.conv2d", stay), ("1.conv2d", stay), ("2.conv2d", stay)]);
     let room = "it does not fit beside the tensors that must stay, or no layer reads it";
     refused(&told, Place::Layer(0), room);
     let told = strategy(&[("3.add", |layer| layer.tiling = Some(TilingStrategy::default()))]);
-    refused(&told, Place::Layer(3), "a tiling for a layer that the DPU does not compute");
+    refused(&told, Place::Layer(3), "tiling given for a layer that the DPU does not compute");
     let told = strategy(&[("0.conv2d", |layer| {
         layer.tiling = Some(TilingStrategy { oy: Some(99), ..TilingStrategy::default() });
     })]);
     refused(&told, Place::Layer(0), "oy is 99: must be 1 to 14");
     let told = strategy(&[("0.conv2d", |layer| layer.cuts = vec![Default::default()])]);
-    refused(&told, Place::Layer(0), "1 cuts for a layer that has 0");
+    refused(&told, Place::Layer(0), "1 cuts given, the layer has 0");
 }
 
 #[test]

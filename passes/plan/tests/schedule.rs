@@ -1,4 +1,4 @@
-//! The finished stream: what it consists of, how it reads back, and that its judge notices every injected fault.
+//! The finished stream: its contents, reading it back, and its checker, which notices every injected fault.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure is a failed test")]
 

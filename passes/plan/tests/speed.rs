@@ -1,5 +1,5 @@
 //! The stages after planning are near-linear: a list of 50,000 tasks takes them well under a second in a release build.
-//! Run with `--release -- --nocapture` for the figures; debug builds also run all judges.
+//! Run with `--release -- --nocapture` for the figures; debug builds also run all checkers.
 
 #![allow(clippy::unwrap_used, reason = "a failure is a failed test")]
 
@@ -13,7 +13,7 @@ use strum_plan::{
     plan_transpose, schedule,
 };
 
-/// Layers that add, and now and then transpose, large tensors on the smallest machine.
+/// Layers that add, and occasionally transpose, large tensors on the smallest machine.
 fn draft(machine: &Machine, tasks: usize) -> Draft {
     let mut draft = Draft::new();
     let shape = [1, 333, 400, 61];
@@ -94,7 +94,7 @@ fn fifty_thousand_buffers_are_placed_in_a_moment() {
         .collect();
     let mut total = Duration::ZERO;
     let swept = timed("sweep", &mut total, || alloc::fit(&requests, 1 << 40, alloc::Effort::Spread).unwrap());
-    // A limit below what the sweep reaches makes the list solvers run.
+    // A limit below the result of the sweep makes the list solvers run.
     let listed = timed("lists", &mut total, || alloc::fit(&requests, swept.end - 1, alloc::Effort::Spread));
     let listed = listed.map(|fit| fit.end).map_err(|misfit| misfit.need);
     println!("sweep ends at {}, lists at {listed:?}", swept.end);

@@ -1,4 +1,4 @@
-//! Strategies as files: what is read is what was written, and everything that is wrong with a file is said.
+//! Strategies as files: reading returns what was written, and every fault of a file is reported.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -61,7 +61,7 @@ fn the_page_names_every_field() {
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/strategy.md")).unwrap();
     let mut names = BTreeSet::new();
     keys(&full(), &mut names);
-    // The strategy has every field, or writing it back would add what is missing or lose what is there.
+    // The strategy has every field, otherwise writing it back would add or lose some.
     let strategy = Strategy::from_json(&full().to_string()).unwrap();
     assert_eq!(serde_json::to_value(&strategy).unwrap(), full());
     let all = [
@@ -105,14 +105,14 @@ fn bad_files_are_refused_with_place_and_reason() {
         ("[1]", "invalid type: sequence, expected an object"),
         (r#"{"version": 1, "programs": [["f"]]}"#, "invalid type: sequence, expected an object"),
         ("{}", "missing field `version` at line 1 column 2"),
-        (r#"{"version": 2, "news": 1}"#, "version 2: this program reads version 1"),
+        (r#"{"version": 2, "news": 1}"#, "unsupported version 2, expected 1"),
         (r#"{"version": -1}"#, "invalid value: integer `-1`, expected u64 at line 1 column 14"),
         (r#"{"version": 1, "news": 1}"#, "unknown field `news`, expected one of"),
         (r#"{"version": 1, "programs": [{"name": "f", "layers": [{}]}]}"#, "missing field `name`"),
-        (r#"{"version": 1, "programs": [{"name": "f"}, {"name": "f"}]}"#, "program 'f' is there twice"),
+        (r#"{"version": 1, "programs": [{"name": "f"}, {"name": "f"}]}"#, "duplicate program 'f'"),
         (
             r#"{"version": 1, "programs": [{"name": "f", "layers": [{"name": "0.x"}, {"name": "0.x"}]}]}"#,
-            "layer '0.x' of program 'f' is there twice",
+            "duplicate layer '0.x' in program 'f'",
         ),
         (
             r#"{"version": 1, "programs": [{"name": "f", "layers": [{"name": "0.x", "stays": 1}]}]}"#,
@@ -130,7 +130,7 @@ fn bad_files_are_refused_with_place_and_reason() {
     }
 }
 
-/// The places of all objects and of all fields, as pointers.
+/// All objects and fields, as JSON pointers.
 fn places(value: &Value, path: &str, objects: &mut Vec<String>, fields: &mut Vec<String>) {
     match value {
         Value::Object(map) => {

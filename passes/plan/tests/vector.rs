@@ -234,7 +234,7 @@ proptest! {
     }
 }
 
-/// Tensors far larger than the smallest machine's SRAM, with extents that nothing divides.
+/// Tensors far larger than the smallest machine's SRAM, with prime extents.
 #[test]
 fn huge_and_ragged_layers_on_the_smallest_machine() {
     let add = |a: &Values, b: &Values, shape: &[u64]| {

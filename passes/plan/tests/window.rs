@@ -1,5 +1,5 @@
-//! Convolutions, depthwise convolutions, matrix products and pooling: every plan, executed task by task, gives the naive
-//! result, for random layers on machines with very little memory.
+//! Convolutions, depthwise convolutions, matrix products and pooling: every plan, executed task by task, gives the naive result,
+//! for random layers on machines with very little memory.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
@@ -17,7 +17,7 @@ use strum_plan::{
 };
 use strum_quant::{Request, Shift};
 
-/// A machine with so many bytes of SRAM.
+/// A machine with the given bytes of SRAM.
 fn machine(sram: u64) -> Machine {
     Machine { sram_bytes: sram, ..Machine::flexnn_16x16() }
 }
@@ -39,7 +39,7 @@ fn bytes(values: &[i8]) -> Vec<u8> {
     values.iter().map(|&v| v as u8).collect()
 }
 
-/// A tensor in DRAM, or in SRAM as a whole, where it takes room of its own.
+/// A tensor in DRAM, or resident in SRAM, where it takes space.
 fn tensor(draft: &mut Draft, dtype: Dtype, shape: &[u64], name: &str, held: bool) -> BufferId {
     if held {
         return draft.tensor(Space::Sram, dtype, shape, Role::Scratch).unwrap();

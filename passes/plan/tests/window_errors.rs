@@ -1,4 +1,4 @@
-//! What the window planners refuse, and what they say about it.
+//! What the window planners refuse, and their messages.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
@@ -22,7 +22,7 @@ fn packed(kind: Kind) -> Packed {
     pack(&[1; 4 * 9 * 16], shape, &Request::new(kind)).unwrap()
 }
 
-/// Plans a 3x3 convolution of 16 to 4 channels that `change` has changed.
+/// Plans a 3x3 convolution of 16 to 4 channels, modified by `change`.
 fn conv_with(kind: Kind, change: impl FnOnce(&mut Draft, &mut ConvLayer<'_>)) -> Result<(), PlanError> {
     let mut draft = Draft::new();
     let packed = packed(kind);
@@ -203,7 +203,7 @@ fn pooling_windows_need_an_input() {
         l.pad = [2, 0, 0, 0];
         l.output = tensor(d, Dtype::I8, &[1, 5, 3, 2]);
     });
-    assert_eq!(in_padding, "unsupported: a pooling window of 2 wholly in 2 positions of padding");
+    assert_eq!(in_padding, "unsupported: a pooling window of 2 lies entirely in 2 positions of padding");
     assert!(refused(&|d, l| l.output = tensor(d, Dtype::I16, &[1, 3, 3, 2])).contains("different types"));
     assert!(refused(&|d, l| l.input = tensor(d, Dtype::I32, &[1, 4, 4, 2])).contains("must be i8 or i16"));
     assert!(refused(&|_, l| l.clamp = Some((-200, 0))).contains("clamp -200..=0"));

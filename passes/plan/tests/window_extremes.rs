@@ -1,5 +1,5 @@
-//! Layers at the edges of what TOSA allows fit the smallest legal machine. The plans are not executed here: the checker,
-//! which runs on every plan of a build with debug assertions, proves them.
+//! Layers at the limits of TOSA fit the smallest legal machine. The plans are not executed here: the checker, which runs on every
+//! plan of a build with debug assertions, proves them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 

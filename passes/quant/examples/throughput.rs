@@ -6,7 +6,7 @@ use strum_quant::{QuantError, Request, Select, pack};
 
 fn main() -> Result<(), QuantError> {
     let shape = Shape { oc: 256, kh: 3, kw: 3, ic: 1024 };
-    // Sums of uniform bytes: near enough to the bell shape of real weights.
+    // Sums of uniform bytes: close enough to the bell shape of real weights.
     let mut state = 1u64;
     let mut byte = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,4 +1,4 @@
-//! How one layer is packed, as a user says it: a format, how its low members are selected, and what is corrected afterwards.
+//! The user's packing choice for one layer: a format, the selection of its low members, and the correction afterwards.
 
 use std::fmt;
 
@@ -41,10 +41,10 @@ const CORRECTS: &[Word] = &[
     Word { name: Correct::Both.name(), help: "bias and scale" },
 ];
 
-/// Everything that can be said of how a layer is packed.
+/// All parameters of a layer's packing.
 pub static SCHEMA: Schema = Schema(&[table::PARAMETERS, SELECTION]);
 
-/// How one layer is packed: `mip2q,p=0.75,L=5,select=activation`. What is not given has its default.
+/// The packing of one layer: `mip2q,p=0.75,L=5,select=activation`. Missing parameters have their defaults.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Choice(Spec);
@@ -59,30 +59,30 @@ impl Choice {
     /// Reads `METHOD[,NAME=VALUE]…`.
     ///
     /// # Errors
-    /// A parameter that does not exist, is given twice, is not legal, or is not one of the method.
+    /// A parameter that is unknown, given twice, invalid, or not one of the method.
     pub fn parse(text: &str) -> Result<Self, SpecError> {
         Choice::of(Spec::parse(&SCHEMA, text)?)
     }
 
-    /// A specification whose parameters go together.
+    /// A specification with consistent parameters.
     ///
     /// # Errors
-    /// They do not.
+    /// They are inconsistent.
     pub fn of(spec: Spec) -> Result<Self, SpecError> {
         Request::of(&spec)?;
         Ok(Choice(spec))
     }
 
-    /// Gives a parameter its value.
+    /// Sets a parameter.
     ///
     /// # Errors
-    /// The parameter is not the method's, or has a value already.
+    /// The parameter is not the method's, or is already set.
     pub fn with(mut self, parameter: &'static Parameter, value: Value) -> Result<Self, SpecError> {
         self.0.give(parameter, value)?;
         Choice::of(self.0)
     }
 
-    /// The method with the parameters that were given.
+    /// The method with the given parameters.
     #[must_use]
     pub fn spec(&self) -> &Spec {
         &self.0
@@ -94,7 +94,7 @@ impl Choice {
         self.0.kind()
     }
 
-    /// What the packer is asked for; nothing for plain INT8.
+    /// The request to the packer; none for plain INT8.
     #[must_use]
     pub fn request(&self) -> Option<Request> {
         Request::of(&self.0).ok().filter(|request| request.kind() != Kind::Dense)
@@ -108,7 +108,7 @@ impl Choice {
 }
 
 impl fmt::Display for Choice {
-    /// As [`Choice::parse`] reads it.
+    /// The text that [`Choice::parse`] reads.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

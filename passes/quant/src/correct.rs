@@ -1,8 +1,8 @@
-//! What a changed weight does to the sums of its output channel, and what takes the expected part of it back.
+//! The effect of changed weights on the sums of an output channel, and the correction of its expected part.
 //!
-//! With codes `c` before and `c'` after, and inputs `x` (their zero point subtracted) of mean `μ` and second moment `m`, inputs of
-//! different channels and taps taken as independent, the sums are `y = Σ c x` and `y' = Σ c' x`.
-//! Invariant: codes that did not change ask for no correction.
+//! With codes `c` before and `c'` after, and inputs `x` (their zero point subtracted) of mean `μ` and second moment `m`, inputs
+//! of different channels and taps assumed independent, the sums are `y = Σ c x` and `y' = Σ c' x`. Invariant: unchanged codes
+//! need no correction.
 
 use strum_formats::{PackError, expect_count};
 
@@ -12,11 +12,11 @@ pub enum Correct {
     /// Nothing.
     #[default]
     None,
-    /// The bias, so that the mean of a sum stays.
+    /// The bias, so that the mean of a sum is preserved.
     Bias,
     /// The scale, by least squares through 0.
     Scale,
-    /// The scale by least squares of what varies, and the bias, so that the mean stays.
+    /// The scale by least squares of the varying part, and the bias, so that the mean is preserved.
     Both,
 }
 
@@ -54,7 +54,7 @@ pub struct Inputs<'a> {
 pub struct Correction {
     /// Factor of the sum without bias.
     pub scale: f64,
-    /// Added behind the factor, in units of the sum.
+    /// Added after the factor, in units of the sum.
     pub shift: f64,
 }
 
@@ -62,7 +62,7 @@ impl Correction {
     /// Nothing to correct.
     pub const IDENTITY: Correction = Correction { scale: 1.0, shift: 0.0 };
 
-    /// The bias that goes in front of the factor in place of `bias`; nothing if it does not fit 32 bits.
+    /// The bias before the factor that replaces `bias`; nothing if it exceeds 32 bits.
     pub fn bias(&self, bias: i32) -> Option<i32> {
         let exact = ((f64::from(bias) + self.shift) / self.scale).round();
         let fits = exact >= f64::from(i32::MIN) && exact <= f64::from(i32::MAX);
@@ -77,17 +77,17 @@ impl Correction {
 struct Sums {
     mean_before: f64,
     mean_after: f64,
-    /// `E[y y']` and `E[y'²]` of what varies.
+    /// `E[y y']` and `E[y'²]` of the varying part.
     cross: f64,
     after: f64,
 }
 
 /// The corrections of a layer's output channels.
 ///
-/// `channel_of` says of a weight's index which output and which input channel it belongs to.
+/// `channel_of` maps a weight's index to its output and input channel.
 ///
 /// # Errors
-/// There are not as many codes after as before, a moment is missing, or a channel is beyond `channels`.
+/// The number of codes differs before and after, a moment is missing, or a channel is beyond `channels`.
 pub fn corrections(
     before: &[i8],
     after: &[i8],
@@ -119,7 +119,7 @@ impl Sums {
     fn correction(&self, correct: Correct) -> Correction {
         let factor = |cross: f64, after: f64| {
             let factor = cross / after;
-            // Beyond a factor of 2 the model has lost sight of the layer: nothing is known of its correlations.
+            // Beyond a factor of 2 the model does not describe the layer: nothing is known of its correlations.
             if factor > 0.5 && factor < 2.0 { factor } else { 1.0 }
         };
         match correct {
@@ -142,7 +142,7 @@ impl Sums {
 mod tests {
     use super::*;
 
-    /// All inputs of two independent channels with few values, each as likely.
+    /// All inputs of two independent channels with few values, equally likely.
     const X: [[f64; 3]; 2] = [[-3.0, 1.0, 8.0], [0.0, 2.0, 40.0]];
 
     fn moments() -> ([f64; 2], [f64; 2]) {
@@ -150,7 +150,7 @@ mod tests {
         (mean, X.map(|x| x.iter().map(|v| v * v).sum::<f64>() / 3.0))
     }
 
-    /// Mean square error of a corrected sum, by going through all inputs.
+    /// Mean squared error of a corrected sum, by enumerating all inputs.
     fn error(before: [i8; 2], after: [i8; 2], scale: f64, shift: f64) -> f64 {
         let mut total = 0.0;
         for a in X[0] {
@@ -190,7 +190,7 @@ mod tests {
         for correct in Correct::ALL {
             let inputs = Inputs { mean: &mean, square: &square };
             let all = corrections(&[3, 4, -5, 0], &[3, 4, -5, 0], 3, |i| (i / 2, i % 2), inputs, correct);
-            // The last channel has no weight at all.
+            // The last channel has no weights.
             assert_eq!(all.unwrap(), [Correction::IDENTITY; 3], "{correct:?}");
             assert_eq!(Correct::from_name(correct.name()), Some(correct));
         }

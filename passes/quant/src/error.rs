@@ -6,14 +6,14 @@ use thiserror::Error;
 /// Why a layer could not be packed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum QuantError {
-    /// The format, the shape or a count is not legal.
+    /// The format, the shape or a count is invalid.
     #[error(transparent)]
     Pack(#[from] PackError),
     /// A selection by activations without second moments.
     #[error("selection by activations needs the second moment of every input channel, from calibration")]
     NoMoments,
-    /// A second moment that none can be.
-    #[error("input channel {channel}: second moment {got} is not a number of at least 0")]
+    /// An invalid second moment.
+    #[error("input channel {channel}: second moment must be non-negative, got {got}")]
     Moment {
         /// Input channel.
         channel: usize,

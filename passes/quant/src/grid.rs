@@ -1,15 +1,15 @@
-//! What members of a layer's blocks can hold, for those who choose weights before they are codes.
+//! The values that members of a layer's blocks can have, for choosing weights before they are rounded to codes.
 
 use strum_formats::{DliqShift, Shape, decode_table};
 
 use crate::{QuantError, Request, pack_with};
 
-/// The values that a low member of an output channel can hold, -128 left out. Never empty.
+/// The values of a low member of an output channel, without -128. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grid(Vec<i8>);
 
 impl Grid {
-    /// The value nearest to a number; of two the smaller magnitude, then the smaller value.
+    /// The value nearest to a number; ties go to the smaller magnitude, then the smaller value.
     #[must_use]
     pub fn nearest(&self, x: f64) -> i8 {
         let distance = |v: i8| (f64::from(v) - x).abs();
@@ -20,7 +20,7 @@ impl Grid {
     }
 }
 
-/// How the blocks of a layer are stored.
+/// The format of a layer's blocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grids {
     w: usize,
@@ -29,11 +29,11 @@ pub struct Grids {
 }
 
 impl Grids {
-    /// How a request stores a layer that has these codes, or codes near them: shifts of `dliq` are those that [`pack`](crate::pack)
-    /// finds for them. Nothing for plain INT8.
+    /// The format in which a request stores a layer with these codes, or similar ones: shifts of `dliq` are those that
+    /// [`pack`](crate::pack) finds for them. Nothing for plain INT8.
     ///
     /// # Errors
-    /// As [`pack_with`]; selection by activations is taken for one by error, since shifts alone are looked for.
+    /// As [`pack_with`]; selection by activations is treated as selection by error, since only shifts are searched.
     pub fn of(codes: &[i8], shape: Shape, request: &Request) -> Result<Option<Self>, QuantError> {
         let request = Request { select: crate::Select::Error, ..*request };
         let packed = pack_with(codes, shape, &request, None)?;
@@ -46,7 +46,7 @@ impl Grids {
             DliqShift::PerChannel => packed.shifts()?,
         };
         let grid = |&shift: &u8| {
-            // Weights of integer networks are symmetric: other tools need not take -128.
+            // Weights of integer networks are symmetric: other tools need not support -128.
             let values = decode_table(&format.method, shift).into_iter().flatten();
             let mut values: Vec<i8> = values.filter(|&value| value != i8::MIN).collect();
             values.sort_unstable();
@@ -63,13 +63,13 @@ impl Grids {
         self.w
     }
 
-    /// How many of a block's `real` first members, which are not padding, are low.
+    /// Number of low members among a block's `real` first members, which are not padding.
     #[must_use]
     pub fn low(&self, real: usize) -> usize {
         self.low.saturating_sub(self.w.saturating_sub(real))
     }
 
-    /// What low members of an output channel hold.
+    /// The values of low members of an output channel.
     #[must_use]
     pub fn channel(&self, oc: usize) -> Option<&Grid> {
         self.channels.get(oc)

@@ -1,5 +1,5 @@
-//! Choosing how weights are stored: which members of a block become low, which shift they get, and what is corrected for what was
-//! lost. What a format is, and its bytes, is up to `strum-formats`.
+//! Packing decisions: which members of a block become low, which shift they get, and how the loss is corrected. The formats and
+//! their bytes are defined by `strum-formats`.
 //!
 //! ```
 //! use strum_formats::Shape;

@@ -1,5 +1,5 @@
-//! Packing: from INT8 weight codes to bytes, by choice of the shift, selection, encoding. Output channels are independent and
-//! run in parallel; the result does not depend on the number of threads.
+//! Packing: from INT8 weight codes to bytes, by search of the shift, selection, encoding. Output channels are independent and run
+//! in parallel; the result does not depend on the number of threads.
 
 use rayon::prelude::*;
 use strum_formats::{
@@ -11,28 +11,28 @@ use crate::choice::SELECT;
 use crate::error::QuantError;
 use crate::select::{self, Keys, Select};
 
-/// How the shift of `dliq` is found.
+/// How the shift of `dliq` is determined.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Shift {
-    /// One for the layer, of least total squared error; ties go to the smaller.
+    /// One for the layer, with the least total squared error; ties go to the smaller.
     #[default]
     AutoLayer,
-    /// One for each output channel, of least squared error in it; ties go to the smaller.
+    /// One for each output channel, with its least squared error; ties go to the smaller.
     AutoChannel,
     /// This one for the layer.
     Fixed(u8),
 }
 
-/// How a layer is to be packed.
+/// The packing request for a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Request {
     /// Block length: 4, 8, 16 or 32.
     pub w: u8,
     /// Low members of each block, 0..=w.
     pub low: u8,
-    /// The method; its shift is that of `shift`, whatever it says.
+    /// The method; its shift is overridden by `shift`.
     pub method: Method,
-    /// How the shift is found, for a method that has one.
+    /// How the shift is determined, for a method that has one.
     pub shift: Shift,
     /// Which members become low.
     pub select: Select,
@@ -42,16 +42,16 @@ impl Request {
     /// A method with all parameters at their defaults.
     #[must_use]
     pub fn new(kind: Kind) -> Self {
-        // Defaults are legal (a test holds that), so the other case does not occur.
+        // Defaults are legal (a test checks that), so the other case does not occur.
         let dense =
             Request { w: 16, low: 0, method: Method::Dense, shift: Shift::AutoLayer, select: Select::Error };
         Request::of(&Spec::new(&crate::SCHEMA, kind)).unwrap_or(dense)
     }
 
-    /// What a specification asks for.
+    /// The request of a specification.
     ///
     /// # Errors
-    /// Its parameters do not go together.
+    /// Its parameters are inconsistent.
     pub fn of(spec: &Spec) -> Result<Self, SpecError> {
         let Format { w, low, method } = spec.format()?;
         let shift = match spec.get(&table::SHIFT) {
@@ -69,7 +69,7 @@ impl Request {
         self.method.kind()
     }
 
-    /// The format, given where the shift stands.
+    /// The format for a given shift.
     fn format(&self, shift: DliqShift) -> Format {
         let format = Format { w: self.w, low: self.low, method: self.method.with_shift(shift) };
         if format.is_packed() { format } else { Format::DENSE }
@@ -94,7 +94,7 @@ impl Tables {
         (0..=format.method.max_shift()).map(|shift| Self::new(format, shift, select)).collect()
     }
 
-    /// The mask of the block with this number in its output channel.
+    /// The mask of the block with this index in its output channel.
     fn mask(&self, format: Format, moments: &Moments<'_>, index: usize, block: &[i8]) -> u32 {
         match moments.of_block(index, block.len()) {
             None => select::mask(&self.keys, format.w, block, u32::from(format.low)),
@@ -104,7 +104,7 @@ impl Tables {
 
     /// Squared error of one output channel under the selection, weighted where the selection is.
     fn set_error(&self, format: Format, ic: usize, moments: &Moments<'_>, codes: &[i8]) -> f64 {
-        // Without weights the terms are whole, and exact in a double for any layer below 2^39 weights.
+        // Without weights the terms are integers, and exact in a double for any layer below 2^39 weights.
         let mut total = 0.0;
         for (index, block) in blocks(codes, ic, format).enumerate() {
             let mask = self.mask(format, moments, index, block);
@@ -118,7 +118,7 @@ impl Tables {
     }
 }
 
-/// The second moments of the input channels, where the selection asks for them.
+/// The second moments of the input channels, if the selection needs them.
 struct Moments<'a> {
     of: Option<&'a [f64]>,
     w: usize,
@@ -140,7 +140,7 @@ impl<'a> Moments<'a> {
         }
     }
 
-    /// Those of the real members of a block, by its number in the output channel.
+    /// Those of the real members of a block, by its index in the output channel.
     fn of_block(&self, index: usize, len: usize) -> Option<&'a [f64]> {
         let start = index % self.blocks * self.w;
         Some(self.of?.get(start..start + len).unwrap_or_default())
@@ -150,16 +150,16 @@ impl<'a> Moments<'a> {
 /// Packs `codes`, an INT8 tensor `[oc][ky][kx][ic]`.
 ///
 /// # Errors
-/// The request is not legal, it selects by activations, or the number of codes is not that of the shape.
+/// The request is invalid, it selects by activations, or the number of codes does not match the shape.
 pub fn pack(codes: &[i8], shape: Shape, request: &Request) -> Result<Packed, QuantError> {
     pack_with(codes, shape, request, None)
 }
 
-/// As [`pack`], with what selection by activations needs: of every input channel the second moment of its activations,
-/// `E[(x - zero point)²]`, in any unit. Other selections do not look at it.
+/// As [`pack`], with the data that selection by activations needs: for every input channel the second moment of its activations,
+/// `E[(x - zero point)²]`, in any unit. Other selections ignore it.
 ///
 /// # Errors
-/// As [`pack`], or the moments are missing, not one an input channel, negative or not finite.
+/// As [`pack`], or the moments are missing, not one per input channel, negative or not finite.
 pub fn pack_with(
     codes: &[i8],
     shape: Shape,
@@ -176,7 +176,7 @@ pub fn pack_with(
     let moments = Moments::new(request, shape, moments)?;
     let tables = Tables::all(format, request.select);
     let (format, shifts) = match request.shift {
-        // Without a choice there is nothing to search, nor a header to write.
+        // A fixed shift needs neither a search nor a header.
         Shift::Fixed(_) | Shift::AutoLayer if tables.len() == 1 => (format, vec![0; shape.oc]),
         Shift::Fixed(shift) => (format, vec![shift; shape.oc]),
         Shift::AutoLayer => {
@@ -208,7 +208,7 @@ fn channel_errors(
     Ok(sets.map(|set| tables.iter().map(|t| t.set_error(format, shape.ic, moments, set)).collect()).collect())
 }
 
-/// The shift of least total error over the given channels, the smallest of several.
+/// The shift with the least total error over the given channels, ties to the smallest.
 fn best_shift(errors: &[Vec<f64>]) -> u8 {
     let shifts = errors.first().map_or(0, Vec::len);
     let total = |shift: usize| errors.iter().filter_map(|e| e.get(shift)).sum::<f64>();

@@ -1,11 +1,11 @@
-//! Choosing the low members of a block.
+//! Selects the low members of a block.
 //!
-//! Under "exactly `low` members" the errors of different members add, so the set of least error is found exactly by
-//! sorting on the error of each. A key packs the whole order into one integer; keys of a block are all different.
+//! Under "exactly `low` members" the errors of the members add, so sorting by error finds the optimal set exactly. A key packs
+//! the whole order into one integer; the keys of a block are distinct.
 
 use strum_formats::{LowMap, padding_mask};
 
-/// By what the low members of a block are chosen.
+/// The criterion for the low members of a block.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Select {
     /// The least squared error of the block; ties by smaller magnitude, then smaller index.
@@ -53,7 +53,7 @@ impl Keys {
             let magnitude = u32::from((code as u8).cast_signed().unsigned_abs());
             let error = u32::from(map.error[code]);
             let order = match select {
-                // With moments the order is that of `weighted`, which sees the error itself.
+                // With moments the order is that of `weighted`, which uses the error itself.
                 Select::Error | Select::Activation => error << 8 | magnitude,
                 Select::Magnitude => magnitude << 15 | error,
             };
@@ -79,7 +79,7 @@ impl Keys {
     }
 }
 
-/// [`Keys::mask`] for a block length that is known only at run time.
+/// [`Keys::mask`] for a block length known only at run time.
 pub(crate) fn mask(keys: &Keys, w: u8, codes: &[i8], low: u32) -> u32 {
     match w {
         4 => keys.mask::<4>(codes, low),
@@ -91,10 +91,10 @@ pub(crate) fn mask(keys: &Keys, w: u8, codes: &[i8], low: u32) -> u32 {
 
 /// The mask of a block by errors times second moments, one for each member.
 ///
-/// A product of doubles is the same everywhere, so the choice is as well.
+/// A product of doubles is the same everywhere, so the selection is as well.
 pub(crate) fn weighted(map: &LowMap, w: u8, codes: &[i8], moments: &[f64], low: u32) -> u32 {
     let key = |(index, (&code, &moment)): (usize, (&i8, &f64))| {
-        // Of numbers that are not negative the bits have the order of the values.
+        // The bits of non-negative numbers are ordered like their values.
         let error = (f64::from(map.error[usize::from(code.cast_unsigned())]) * moment).to_bits();
         (error, code.unsigned_abs(), index)
     };

@@ -1,13 +1,13 @@
-//! How much of the weights is left: signal to quantization noise, over one layer or over many.
+//! Signal-to-quantization-noise ratio of weights, over one layer or many.
 //!
-//! Invariant: adding layers one by one gives what all their weights at once give, up to rounding.
+//! Invariant: adding layers one by one gives the same as all their weights at once, up to rounding.
 
 use strum_formats::{PackError, expect_count};
 
-/// Sums of squares of weights and of what has become different about them, in double precision.
+/// Sums of squares of weights and of their changes, in double precision.
 ///
-/// The signal is what [`Sqnr::add_codes`] or [`Sqnr::add_weights`] is given as the original: INT8 codes, or the float weights that the
-/// codes stand for. Only with float weights is the rounding to INT8 itself part of the noise.
+/// The signal is the original given to [`Sqnr::add_codes`] or [`Sqnr::add_weights`]: INT8 codes, or the float weights behind the
+/// codes. Only with float weights does the noise include the rounding to INT8.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Sqnr {
     /// Sum of the squares of the original weights.
@@ -19,10 +19,10 @@ pub struct Sqnr {
 impl Sqnr {
     /// Adds a layer: INT8 codes before and after packing, of equal scale. The signal is INT8.
     ///
-    /// Layers have scales of their own, so that sums over several layers in codes mean nothing; give each its own `Sqnr`.
+    /// Layers have different scales, so sums over several layers in codes are meaningless; use one `Sqnr` for each.
     ///
     /// # Errors
-    /// There are not as many codes after as before.
+    /// The number of codes differs before and after.
     pub fn add_codes(&mut self, before: &[i8], after: &[i8]) -> Result<(), PackError> {
         expect_count("weight codes", before.len(), after.len())?;
         for (&c, &d) in before.iter().zip(after) {
@@ -31,11 +31,11 @@ impl Sqnr {
         Ok(())
     }
 
-    /// Adds a layer: float weights `[oc][…]`, and the codes that are stored for them with one scale an output channel. The signal is
-    /// the float weights, and so may be summed over layers.
+    /// Adds a layer: float weights `[oc][…]`, and their stored codes with one scale per output channel. The signal is the float
+    /// weights, and so may be summed over layers.
     ///
     /// # Errors
-    /// There are not as many codes as weights, or these are not as many for each scale.
+    /// The numbers of codes and weights differ, or are not a multiple of the number of scales.
     pub fn add_weights(&mut self, weights: &[f32], codes: &[i8], scales: &[f64]) -> Result<(), PackError> {
         expect_count("weight codes", weights.len(), codes.len())?;
         let set = weights.len().checked_div(scales.len()).unwrap_or(0);
@@ -55,7 +55,7 @@ impl Sqnr {
         self.noise += other.noise;
     }
 
-    /// `10·log10(signal / noise)` in dB; infinite when nothing is lost.
+    /// `10·log10(signal / noise)` in dB; infinite if there is no noise.
     pub fn db(&self) -> f64 {
         if self.noise == 0.0 { f64::INFINITY } else { 10.0 * (self.signal / self.noise).log10() }
     }

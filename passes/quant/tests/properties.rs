@@ -1,4 +1,4 @@
-//! What holds for all formats and tensors, judged by the naive definitions in `common`.
+//! Properties of all formats and tensors, checked against the naive definitions in `common`.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
@@ -94,7 +94,7 @@ proptest! {
         let request = Request { w, low, select: Select::Activation, ..Request::new(kind) };
         let packed = pack_with(codes, shape, &request, Some(&moments)).unwrap();
         prop_assert_eq!(packed.check(), Ok(()));
-        // Whole moments: sums are exact in integers here and in doubles there.
+        // Integer moments: sums are exact in integers here and in doubles there.
         let weigh = |c: i8, d: i32, channel: usize| i64::from((i32::from(c) - d).pow(2)) * i64::from(members[channel].2);
         let decoded = packed.unpack().unwrap();
         let got: i64 = codes.iter().zip(&decoded).enumerate()
@@ -116,7 +116,7 @@ proptest! {
         if let Method::Dliq { shift: DliqShift::Layer(shift), .. } = packed.format.method {
             prop_assert_eq!(Some(shift), shifts.min_by_key(|&shift| least(shift)), "the smaller of equal shifts");
         }
-        // One moment for all is no weight at all.
+        // Equal moments for all are no weighting.
         let plain = Request { select: Select::Error, ..request };
         let same = pack_with(codes, shape, &request, Some(&vec![2.0; members.len()])).unwrap();
         prop_assert_eq!(same, pack(codes, shape, &plain).unwrap());
@@ -296,7 +296,7 @@ proptest! {
     }
 }
 
-/// One block whose every bit pattern can be tried: 4 mask bits, and codes that fill the rest of two bytes.
+/// One block whose bit patterns can all be tried: 4 mask bits, and codes that fill the rest of two bytes.
 #[test]
 fn every_pattern_of_a_small_block() {
     let methods = [

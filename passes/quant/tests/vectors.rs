@@ -109,7 +109,7 @@ fn formats_print_as_users_write_them() {
     assert_eq!(text(Method::Mip2q { l: 5, zero: true }), "mip2q<w = 8, low = 4, L = 5, zero>");
 }
 
-/// Every way to break the worked block is named with its place.
+/// Every fault of the worked block is named with its location.
 #[test]
 fn broken_bytes_are_named() {
     let good = pack(&CODES, BLOCK, &Request::new(Kind::Mip2q)).unwrap();

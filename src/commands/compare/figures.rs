@@ -1,18 +1,18 @@
-//! What is compared of a run or of a layer: cycles, energy by part, power, and all that against the baseline.
+//! The compared figures of a run or of a layer: cycles, energy by part, power, and their ratio to the baseline.
 
 use dpu_sim::{Energy, LayerReport, Work};
 use serde::Serialize;
 
-/// Energies in fJ, by what a hardware architect asks for.
+/// Energies in fJ, grouped as a hardware architect needs them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Parts {
     pub(super) multipliers: u64,
     pub(super) shifters: u64,
     pub(super) low_multipliers: u64,
     pub(super) paths: u64,
-    /// Of products, accumulators, adder trees and pooling.
+    /// Products, accumulators, adder trees and pooling.
     pub(super) adders: u64,
-    /// Of inputs, filters and outputs.
+    /// Inputs, filters and outputs.
     pub(super) register_files: u64,
     pub(super) unpack: u64,
     /// All of the above.
@@ -22,7 +22,7 @@ pub(super) struct Parts {
     pub(super) sram: u64,
     pub(super) dram: u64,
     pub(super) idle: u64,
-    /// Everything but the DRAM.
+    /// Everything except the DRAM.
     pub(super) accelerator: u64,
     pub(super) total: u64,
 }
@@ -63,7 +63,7 @@ pub(super) struct Figures {
     pub(super) pe_mw: Option<f64>,
     /// Power of the PEs over the cycles in which a DPU works, in mW.
     pub(super) pe_busy_mw: Option<f64>,
-    /// Power of everything over all cycles, in mW.
+    /// Total power over all cycles, in mW.
     pub(super) total_mw: Option<f64>,
 }
 
@@ -100,7 +100,7 @@ impl Figures {
         }
     }
 
-    /// PE energy against the baseline's if both paid this share of their register files' energy.
+    /// PE energy relative to the baseline's if both paid this share of their register files' energy.
     pub(super) fn pe_ratio_with_register_files(&self, base: &Figures, share: f64) -> Option<f64> {
         let pe = |figures: &Figures| {
             let parts = &figures.energy_fj;
@@ -122,7 +122,7 @@ pub(super) struct Ratios {
     pub(super) total_power: Option<f64>,
 }
 
-/// The layer of this name: if there are several, the one that has as many of them before it.
+/// The layer of this name; of several, the one with the same number of them before it.
 pub(super) fn same_layer<'r>(
     layers: &'r [LayerReport],
     of: &[LayerReport],

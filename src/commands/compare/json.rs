@@ -34,7 +34,7 @@ struct JsonRun<'c> {
     sensitivity: Vec<Sensitivity>,
 }
 
-/// PE energy against the baseline's if register files took this share of their energy in both.
+/// PE energy relative to the baseline's if register files took this share of their energy in both.
 #[derive(Serialize)]
 struct Sensitivity {
     register_files: f64,
@@ -64,7 +64,7 @@ struct JsonPaper {
     unknown: &'static str,
 }
 
-/// The object, a line.
+/// The object as one line.
 pub(super) fn render(comparison: &Comparison) -> Result<String, Failure> {
     let base = &comparison.base;
     let whole = |run: &super::Run| Figures::of(&run.report.total, run.report.clock_mhz);

@@ -94,7 +94,7 @@ pub(crate) struct CompareCommand {
     detail: Detail,
 }
 
-/// A run: what was compiled how for what, and what became of it.
+/// A run: its configuration and its result.
 struct Run {
     method: Kind,
     machine: Machine,
@@ -138,7 +138,7 @@ pub(crate) fn run(command: &CompareCommand) -> Result<(), Failure> {
     for (i, (method, plan)) in plans.iter().enumerate() {
         let (name, machine) = (method.name(), &plan.machine.name);
         progress.task(format!("{} of {}, {name} on {machine}: ", i + 1, plans.len()));
-        // All packing methods have the same to say of a network.
+        // All packing methods produce the same remarks on a network.
         let silent = told || *method == Kind::Dense;
         told |= !silent;
         let remarks = if silent { Remarks::Silent } else { command.detail.remarks(&command.voice) };
@@ -173,7 +173,7 @@ pub(crate) fn run(command: &CompareCommand) -> Result<(), Failure> {
     files::print(text.as_bytes())
 }
 
-/// What is to be compiled, the baseline first. Whatever is wrong with the command line is found here.
+/// The runs to compile, the baseline first. All command-line errors are found here.
 fn plans(command: &CompareCommand) -> Result<Vec<(Kind, Plan)>, Failure> {
     let (methods, machines) = (&command.methods, &command.machines);
     for (i, method) in methods.iter().enumerate() {
@@ -247,7 +247,7 @@ fn simulated(
 }
 
 impl Comparison {
-    /// All runs did the same multiply-accumulates, in total and in every layer that they have in common.
+    /// Checks that all runs did the same multiply-accumulates, in total and in every layer that they have in common.
     fn check_work(&self) -> Result<(), Failure> {
         let base = &self.base;
         let name = |run: &Run| format!("{} on {}", run.method.name(), run.machine.name);
@@ -275,12 +275,12 @@ impl Comparison {
         std::iter::once(&self.base).chain(&self.rest)
     }
 
-    /// The layer of a run that is the baseline's at this place, if the run has it.
+    /// The layer of a run that matches the baseline's at this index, if the run has it.
     fn layer_of<'r>(&self, run: &'r Run, place: usize) -> Option<&'r LayerReport> {
         figures::same_layer(&run.report.layers, &self.base.report.layers, place)
     }
 
-    /// The machines, each once, the baseline's first.
+    /// The machines without duplicates, the baseline's first.
     fn machines(&self) -> Vec<&Machine> {
         let mut machines: Vec<&Machine> = Vec::new();
         for run in self.runs() {
@@ -291,7 +291,7 @@ impl Comparison {
         machines
     }
 
-    /// Method and machine of every run; a machine goes by the kind of its PEs where that tells all apart.
+    /// Method and machine of every run; a machine is named by the kind of its PEs if that distinguishes all.
     fn labels(&self) -> Vec<[String; 2]> {
         let machines = self.machines();
         let kinds: BTreeSet<&str> = machines.iter().map(|machine| machine.pe_kind.name()).collect();
@@ -348,7 +348,7 @@ mod tests {
         assert!(error.message.contains("dense on flexnn-16x16 does 1 MACs, dense on flexnn-16x16 does 0"));
         let error = comparison(|report| report.layers[2].macs_stated = 8).check_work().unwrap_err();
         assert!(error.message.contains("a: dense on flexnn-16x16 does 8 MACs"), "{}", error.message);
-        // A layer that the baseline does not have is no layer of it.
+        // Layers missing in the baseline are not compared.
         assert!(comparison(|report| report.layers[1].name = "c".into()).check_work().is_ok());
     }
 

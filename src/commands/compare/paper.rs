@@ -1,4 +1,4 @@
-//! What the paper states, word for word as far as it was seen, to stand beside our figures.
+//! Statements of the paper, quoted as far as they were seen, to print next to our figures.
 //!
 //! Invariant: none of these numbers enters a computation.
 
@@ -8,22 +8,22 @@ use serde::Serialize;
 pub(super) const TITLE: &str =
     "StruM: Structured Mixed Precision for Efficient Deep Learning Hardware Codesign, arXiv 2501.18953v2";
 
-/// What is unknown of the paper, and makes a difference.
+/// Unknown details of the paper that make a difference.
 pub(super) const UNKNOWN: &str =
     "What the paper counts as a PE, its technology node and its activity are not known to us.";
 
 /// A statement of the paper.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Claim {
-    /// What it is about.
+    /// Its subject.
     pub(super) quantity: &'static str,
-    /// What is stated.
+    /// The statement.
     pub(super) statement: &'static str,
     /// How well it is known: `[paper]` was seen in the abstract or in a page that summarises the paper.
     pub(super) tag: &'static str,
-    /// Where it was seen.
+    /// Its source.
     pub(super) seen_in: &'static str,
-    /// The figure of ours that stands beside it; our model has no areas.
+    /// Our figure to print next to it; our model has no areas.
     pub(super) ours: Option<&'static str>,
 }
 

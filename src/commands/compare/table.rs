@@ -1,4 +1,4 @@
-//! Tables with a column for each run.
+//! Tables with one column per run.
 
 use std::fmt::Write as _;
 
@@ -7,10 +7,10 @@ use strum_cli::table::{Column, Table, shortened};
 use super::figures::{Figures, Parts};
 use super::{Comparison, Run};
 
-/// Shares of the register files' energy for which the PE's is worked out anew.
+/// Shares of the register files' energy for which the PEs' energy is recomputed.
 pub(super) const REGISTER_FILE_SHARES: &[(f64, &str)] = &[(0.5, "1/2"), (0.25, "1/4"), (0.0, "0")];
 
-/// Most characters of a layer's name.
+/// Maximum length of a layer's name, in characters.
 const NAME: usize = 27;
 
 /// A unit of energy and its size in fJ.
@@ -30,11 +30,11 @@ const PE_PARTS: [Row; 7] = [
 const REST: [Row; 4] =
     [("PPE", |p| p.ppe), ("VEC", |p| p.vec), ("SRAM", |p| p.sram), ("clock and leakage", |p| p.idle)];
 
-/// A table with a column for each run.
+/// A table with one column per run.
 struct Grid(Table);
 
 impl Grid {
-    /// Begins with methods and machines, behind what the rows are.
+    /// Starts with methods and machines, after the row labels.
     fn new(comparison: &Comparison, what: String) -> Grid {
         let runs = comparison.labels().into_iter().map(|label| Column::number(label.join("\n")));
         Grid(Table::new([Column::text(what)].into_iter().chain(runs)))
@@ -88,7 +88,7 @@ pub(super) fn table(comparison: &Comparison, figures: &[Option<Figures>], unit: 
     grid.0.to_string()
 }
 
-/// The figures of a layer of the baseline in every run that has it.
+/// The figures of a baseline layer in every run that has it.
 fn figures_of_layer(comparison: &Comparison, place: usize) -> Vec<Option<Figures>> {
     let of = |run: &Run| {
         comparison.layer_of(run, place).map(|layer| Figures::of(&layer.work, run.report.clock_mhz))
@@ -96,7 +96,7 @@ fn figures_of_layer(comparison: &Comparison, place: usize) -> Vec<Option<Figures
     comparison.runs().map(of).collect()
 }
 
-/// A line for each layer: the PEs' energy in the baseline, and its change in the other runs.
+/// One line per layer: the PEs' energy in the baseline, and its change in the other runs.
 fn overview(comparison: &Comparison, unit: Unit) -> String {
     let mut grid = Grid::new(comparison, format!("PE energy, {}", unit.0));
     for (place, layer) in comparison.base.report.layers.iter().enumerate() {
@@ -109,7 +109,7 @@ fn overview(comparison: &Comparison, unit: Unit) -> String {
     grid.0.to_string()
 }
 
-/// A table for each layer, after one of all.
+/// A table of the total, then one for each layer.
 pub(super) fn layer_tables(comparison: &Comparison, unit: Unit) -> String {
     let mut text = format!("\nlayers    PEs, those that use any\n{}", overview(comparison, unit));
     for (place, layer) in comparison.base.report.layers.iter().enumerate() {
@@ -120,7 +120,7 @@ pub(super) fn layer_tables(comparison: &Comparison, unit: Unit) -> String {
     text
 }
 
-/// The unit in which a table with this energy as its largest keeps digits for the small ones.
+/// The unit in which a table with this maximum energy keeps digits for small ones.
 pub(super) fn unit_for(fj: u64) -> Unit {
     match fj as f64 {
         e if e < 1e10 => ("nJ", 1e6),
@@ -130,7 +130,7 @@ pub(super) fn unit_for(fj: u64) -> Unit {
     }
 }
 
-/// Four digits, or all of those before the point; no more than three behind it.
+/// Four digits, or all digits before the point; at most three after it.
 fn significant(value: f64) -> String {
     match value {
         0.0 => "0".to_owned(),
@@ -141,7 +141,7 @@ fn significant(value: f64) -> String {
     }
 }
 
-/// A ratio as the change in percent.
+/// A ratio as a change in percent.
 fn percent(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{:+.1} %", (ratio - 1.0) * 100.0))
 }

@@ -1,4 +1,4 @@
-//! The comparison for a person: a column for each run, the paper's statements, and what makes the difference.
+//! The human-readable comparison: a column for each run, the paper's statements, and the differences to them.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use super::figures::Figures;
 use super::table::{layer_tables, table, unit_for};
 use super::{Comparison, Run, paper};
 
-/// All of it; with `layers` also a table for each layer.
+/// The complete text; with `layers` also a table for each layer.
 pub(super) fn render(comparison: &Comparison, layers: bool) -> String {
     let figures: Vec<Option<Figures>> =
         comparison.runs().map(|run| Some(Figures::of(&run.report.total, run.report.clock_mhz))).collect();
@@ -27,7 +27,7 @@ pub(super) fn render(comparison: &Comparison, layers: bool) -> String {
     text
 }
 
-/// What is compared.
+/// The configurations.
 fn heading(comparison: &Comparison) -> String {
     let base = &comparison.base;
     let mut text = format!(
@@ -54,13 +54,13 @@ fn heading(comparison: &Comparison) -> String {
     text
 }
 
-/// Parameters, other than the kind of the PEs, in which machines differ.
+/// Machine parameters that differ, other than the kind of the PEs.
 fn differences(a: &Machine, b: &Machine) -> Vec<&'static str> {
     let values = a.values().into_iter().zip(b.values());
     Machine::FIELDS.iter().zip(values).filter(|(_, (a, b))| a != b).map(|(field, _)| field.name).collect()
 }
 
-/// What the paper states.
+/// The paper's statements.
 fn statements() -> String {
     let mut table = Table::new(["quantity", "statement", "", "seen in"].map(Column::text));
     for paper::Claim { quantity, statement, tag, seen_in, .. } in paper::CLAIMS {
@@ -69,7 +69,7 @@ fn statements() -> String {
     format!("What the paper states, not computed here: {}\n\n{table}", paper::TITLE)
 }
 
-/// How far our figure is from the paper's, and what makes the difference.
+/// The deviation of our figure from the paper's, and its reasons.
 pub(super) fn difference(comparison: &Comparison) -> String {
     let base = &comparison.base;
     let Some(run) = headline(comparison) else { return paper::UNKNOWN.to_owned() };
@@ -104,12 +104,12 @@ pub(super) fn difference(comparison: &Comparison) -> String {
     )
 }
 
-/// What PEs do with low members of this method.
+/// How PEs treat low members of this method.
 fn low_work(kind: Kind) -> Option<LowWork> {
     dpu_isa::Method::from_index(kind.code()).map(dpu_isa::Method::low_work)
 }
 
-/// The run that is nearest to what the paper measures: mip2q on PEs that can do both.
+/// The run that is closest to what the paper measures: mip2q on PEs that support both.
 fn headline(comparison: &Comparison) -> Option<&Run> {
     let rest = &comparison.rest;
     rest.iter()
@@ -117,7 +117,7 @@ fn headline(comparison: &Comparison) -> Option<&Run> {
         .or(rest.first())
 }
 
-/// Lines of at most so many characters, broken at blanks.
+/// Wraps text at blanks into lines of a maximum length.
 fn wrapped(text: &str, width: usize) -> String {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {

@@ -51,7 +51,7 @@ pub(crate) struct CompileCommand {
     detail: Detail,
 }
 
-/// Compiles a network, writes the program, and says what it holds.
+/// Compiles a network, writes the program, and prints a summary.
 pub(crate) fn run(command: &CompileCommand) -> Result<(), Failure> {
     let plan = Plan::new(&command.options)?;
     let (Some(network), Some(output), false) =

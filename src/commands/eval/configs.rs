@@ -1,4 +1,4 @@
-//! What is to be evaluated: plain INT8 and every configuration that was asked for.
+//! The configurations to evaluate: plain INT8 and the requested ones.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use super::EvalCommand;
 use crate::driver::exit::Failure;
 use crate::driver::trial::{Trials, as_packing};
 
-/// A way of storing all weights of a network.
+/// A configuration: the weight formats of a network.
 pub(super) struct Config {
-    /// As rows call it.
+    /// Its name in the rows.
     pub(super) name: String,
     source: Source,
 }
@@ -20,7 +20,7 @@ pub(super) struct Config {
 enum Source {
     /// One format for all layers that the pass packs.
     Uniform(StrumPack),
-    /// A packing file's formats.
+    /// The formats of a packing file.
     File(Arc<Packing>),
 }
 
@@ -31,7 +31,7 @@ impl Config {
         Config { name, source: Source::Uniform(StrumPack { choice, layers }) }
     }
 
-    /// The pass that packs weights so.
+    /// The pass that packs weights in these formats.
     pub(super) fn pass(&self) -> StrumPack {
         match &self.source {
             Source::Uniform(pass) => pass.clone(),
@@ -44,7 +44,7 @@ impl Config {
         matches!(&self.source, Source::Uniform(pass) if pass.choice.kind() == Kind::Dense)
     }
 
-    /// How layers are stored, if they are packed.
+    /// The packing of layers, if any.
     pub(super) fn layers(&self, trials: &Trials) -> Vec<LayerPacking> {
         match &self.source {
             Source::Uniform(pass) => {

@@ -1,4 +1,4 @@
-//! Samples, labels, and what the codes of a network mean.
+//! Samples, labels, and the meaning of a network's codes.
 
 use dpu_isa::IoDesc;
 use dpu_sim::Tensor;
@@ -15,9 +15,9 @@ pub(crate) struct Data {
     arrays: Vec<Floats>,
     /// The number of samples.
     pub(crate) count: usize,
-    /// The right class of each, if it is known.
+    /// The correct class of each, if known.
     pub(crate) labels: Option<Vec<usize>>,
-    /// The output that is looked at.
+    /// The evaluated output.
     pub(crate) output: usize,
 }
 
@@ -100,7 +100,7 @@ impl Data {
         Ok(samples)
     }
 
-    /// The output of a float network that is looked at, for every sample.
+    /// The evaluated output of a float network, for every sample.
     pub(crate) fn evaluated(&self, graph: &Graph) -> Result<Vec<Vec<f64>>, Failure> {
         let shapes: Vec<&[usize]> = graph.inputs().iter().map(|&id| graph.shape(id)).collect();
         if self.arrays.iter().any(|array| array.integer) {
@@ -123,7 +123,7 @@ impl Data {
         Ok(outputs.into_iter().map(|values| values.into_iter().map(f64::from).collect()).collect())
     }
 
-    /// Arrays must be as many as inputs, and hold samples of their shape.
+    /// Checks that there is one array per input, with samples of its shape.
     fn check(&self, inputs: usize, shape: impl Fn(usize) -> Vec<u64>) -> Result<(), Failure> {
         if inputs != self.arrays.len() {
             let got = self.arrays.len();

@@ -8,8 +8,8 @@ use crate::driver::cli::Progress;
 use crate::driver::exit::Failure;
 use crate::driver::trial::{Trial, Trials, each};
 
-/// A row for every layer whose stored weights in `whole` differ from the INT8 codes: each layer is packed alone, and all
-/// samples are run with it.
+/// A row for every layer whose stored weights in `whole` differ from the INT8 codes: each layer is packed alone, and all samples
+/// are run.
 pub(super) fn rows(
     config: &Config,
     (trials, whole): (&Trials, &Trial),

@@ -1,27 +1,27 @@
-//! What is measured of a row of answers.
+//! Metrics of a row of outputs.
 
 use serde::Serialize;
 
 use super::data::Data;
 use crate::driver::exit::Failure;
 
-/// How many classes may be guessed for the second figure.
+/// The k of the top-k accuracy.
 const TOP: usize = 5;
 
 /// The figures of one configuration. Shares are from 0 to 1.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Row {
     pub(crate) name: String,
-    /// Right answers, with the standard error of the share.
+    /// Correct answers, with the standard error of the share.
     pub(crate) top1: Option<f64>,
     pub(crate) top1_error: Option<f64>,
-    /// Right class among the five first, if there are more than five.
+    /// Top-5 accuracy, if there are more than five classes.
     pub(crate) top5: Option<f64>,
     /// The same answer as the reference.
     pub(crate) agreement: Option<f64>,
-    /// Signal of the reference's logits to their difference, in decibels; none if they are equal.
+    /// SQNR of the logits against the reference's, in dB; none if they are equal.
     pub(crate) sqnr_db: Option<f64>,
-    /// Signal of the INT8 weight codes to their difference from the stored ones, in decibels; none if there is none.
+    /// SQNR of the stored weights against the INT8 weight codes, in dB; none if there is no difference.
     pub(crate) weight_sqnr_db: Option<f64>,
     /// Bytes of stored weights.
     pub(crate) weight_bytes: Option<u64>,
@@ -32,23 +32,23 @@ pub(crate) struct Row {
     pub(crate) layers: Vec<LayerRow>,
 }
 
-/// What is measured of one layer.
+/// The metrics of one layer.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct LayerRow {
     pub(crate) name: String,
     pub(crate) location: String,
     /// Shape of its weights.
     pub(crate) weights: String,
-    /// How they are stored.
+    /// Its weight format.
     pub(crate) choice: String,
-    /// As of the whole network.
+    /// As for the whole network.
     pub(crate) weight_sqnr_db: Option<f64>,
-    /// Signal of INT8's logits to their difference with this layer alone stored so, in decibels; none if there is none.
+    /// SQNR of the logits against INT8's with only this layer in its format, in dB; none if there is no difference.
     pub(crate) output_sqnr_db: Option<f64>,
 }
 
 impl Row {
-    /// Measures answers, a list of logits for each sample.
+    /// Computes the metrics of outputs, a list of logits for each sample.
     pub(crate) fn of(
         name: &str,
         logits: &[Vec<f64>],
@@ -88,25 +88,25 @@ impl Row {
     }
 }
 
-/// The first of the greatest.
+/// The index of the first maximum.
 pub(crate) fn best(list: &[f64]) -> usize {
     let better =
         |best: usize, (i, x): (usize, &f64)| if list.get(best).is_none_or(|b| x > b) { i } else { best };
     list.iter().enumerate().fold(0, better)
 }
 
-/// Sums of squares of a reference, and of what differs from it.
+/// Sums of squares of a reference, and of the differences from it.
 pub(crate) fn powers(reference: &[Vec<f64>], got: &[Vec<f64>]) -> (f64, f64) {
     let pairs = reference.iter().flatten().zip(got.iter().flatten());
     pairs.fold((0.0, 0.0), |(signal, noise), (a, b)| (signal + a * a, noise + (a - b).powi(2)))
 }
 
-/// A ratio of powers in decibels; nothing if there is no noise.
+/// A power ratio in dB; nothing if there is no noise.
 pub(crate) fn decibels((signal, noise): (f64, f64)) -> Option<f64> {
     (noise > 0.0).then(|| 10.0 * (signal / noise).log10())
 }
 
-/// Ratio of signal to noise in decibels; nothing if there is no noise.
+/// Signal-to-noise ratio in dB; nothing if there is no noise.
 fn sqnr(reference: &[Vec<f64>], got: &[Vec<f64>]) -> Option<f64> {
     decibels(powers(reference, got))
 }

@@ -1,6 +1,6 @@
-//! `strumc eval`: what a method does to the answers of a network, on the simulator's exact results.
+//! `strumc eval`: the effect of weight formats on the outputs of a network, from bit-exact simulation.
 //!
-//! Invariant: all rows are of the same samples, in the same order.
+//! Invariant: all rows use the same samples, in the same order.
 
 mod configs;
 mod data;
@@ -42,7 +42,7 @@ Examples:
 Samples are integer codes, or real numbers if the network carries its quantization parameters,
 as strumc quantize writes them.";
 
-/// How many samples are run, and on how many threads.
+/// Number of samples and threads.
 #[derive(Debug, Args)]
 pub(crate) struct SampleOptions {
     /// Use only the first N samples.
@@ -59,7 +59,7 @@ pub(crate) struct SampleOptions {
 }
 
 impl SampleOptions {
-    /// The output that is looked at: the only one, or the one that is asked for.
+    /// The evaluated output: the only one, or the requested one.
     pub(crate) fn output(&self, trials: &Trials) -> Result<usize, Failure> {
         let list = || {
             let of = |(i, ty): (usize, &String)| format!("{i} ({ty})");
@@ -78,7 +78,7 @@ impl SampleOptions {
         }
     }
 
-    /// Threads to be used.
+    /// Number of threads.
     pub(crate) fn threads(&self) -> usize {
         strum_cli::jobs(self.jobs)
     }
@@ -173,7 +173,7 @@ pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
     let mut told = false;
     for (index, config) in configs.iter().enumerate() {
         progress.task(format!("{} of {}, {}: ", index + 1, configs.len(), config.name));
-        // All packing methods have the same to say of a network.
+        // All packing methods produce the same remarks on a network.
         let silent = told || config.is_dense();
         told |= !silent;
         let remarks = if silent { Remarks::Silent } else { command.detail.remarks(&command.voice) };
@@ -202,7 +202,7 @@ pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
     files::print(text.as_bytes())
 }
 
-/// One row, and the answers.
+/// One row, and its outputs.
 fn measured(
     name: &str,
     (trials, trial): (&Trials, &Trial),
@@ -221,7 +221,7 @@ fn measured(
     Ok((row, answers.logits))
 }
 
-/// Shows how many samples are done, now and then.
+/// Shows the progress at intervals.
 pub(crate) fn counted(progress: &Progress, total: usize) -> impl Fn(u64) + Sync {
     move |n: u64| {
         if n.is_multiple_of(8) {
@@ -230,7 +230,7 @@ pub(crate) fn counted(progress: &Progress, total: usize) -> impl Fn(u64) + Sync 
     }
 }
 
-/// The output of a float network that is looked at, for every sample.
+/// The evaluated output of a float network, for every sample.
 fn float_logits(path: &std::path::Path, data: &Data, progress: &Progress) -> Result<Vec<Vec<f64>>, Failure> {
     let mut input = files::read(path)?;
     let context = backend::context();

@@ -10,15 +10,15 @@ use super::data::Data;
 use crate::driver::codes::Codes;
 use crate::driver::exit::{Failure, blame_compiler};
 
-/// What became of the samples.
+/// The results of the samples.
 pub(crate) struct Answers {
-    /// The output that is looked at, of every sample, as values if the network says what its codes mean.
+    /// The evaluated output of every sample, as values if the network describes its codes.
     pub(crate) logits: Vec<Vec<f64>>,
     /// Cycles, energy and bytes of the first sample.
     pub(crate) report: Report,
 }
 
-/// Runs all samples; `done` is told how many are.
+/// Runs all samples; `done` is called with the number of finished ones.
 pub(crate) fn simulate(
     program: &Program,
     codes: &Codes,

@@ -1,4 +1,4 @@
-//! Samples for calibration from files.
+//! Calibration samples from files.
 
 use strum_files::budget;
 use strum_float::quantize;

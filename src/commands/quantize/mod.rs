@@ -1,6 +1,6 @@
 //! `strumc quantize`: from a float network to plain integer TOSA.
 //!
-//! Invariant: the module that is written has been verified, and is what every other tool takes for an integer network.
+//! Invariant: the written module has been verified, and is an integer network for every other tool.
 
 mod calibration;
 mod summary;
@@ -114,7 +114,7 @@ pub(crate) struct QuantizeCommand {
 }
 
 impl QuantizeCommand {
-    /// The recipe that the options ask for.
+    /// The recipe for the options.
     fn recipe(&self) -> Result<Recipe, Failure> {
         let storage = self.storage.as_deref().map(Storage::choice).transpose();
         let storage = storage.map_err(|error| Failure::usage(format_args!("--storage: {error}")))?;
@@ -142,7 +142,7 @@ impl QuantizeCommand {
     }
 }
 
-/// Quantizes, writes, and says what has become of the network.
+/// Quantizes, writes, and prints a summary.
 pub(crate) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
     let recipe = command.recipe()?;
     let bytecode = command.output.extension().is_some_and(|e| e == "mlirbc");
@@ -188,7 +188,7 @@ pub(crate) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
     }
 }
 
-/// Puts the integer network in the place of the float one.
+/// Replaces the float network by the integer one.
 fn lower(
     (command, recipe): (&QuantizeCommand, &Recipe),
     context: &Context,
@@ -236,7 +236,7 @@ fn write(path: &Path, module: &Module<'_>, bytecode: bool) -> Result<(), Failure
     files::write(path, &bytes)
 }
 
-/// The inputs of a graph, as messages call them.
+/// The inputs of a graph, as named in messages.
 fn describe_input(graph: &Graph, index: usize) -> String {
     let shape = graph.inputs().get(index).map(|&id| graph.shape(id)).unwrap_or_default();
     format!("input #{index} (f32{shape:?})")

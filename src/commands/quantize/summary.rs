@@ -1,4 +1,4 @@
-//! What is said of a network that has been quantized.
+//! The summary of a quantized network.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,12 +12,12 @@ use strum_ir::{Operation, Type};
 use crate::driver::codes::Codes;
 use crate::driver::exit::Failure;
 
-/// What a user needs to prepare inputs and read outputs, and how the network is made up.
+/// The information that a user needs to prepare inputs and read outputs, and the composition of the network.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
-    /// Whether the network was integer before; nothing is told but its ends then.
+    /// Whether the network was already integer; then only its inputs and outputs are described.
     already_integer: bool,
-    /// Samples of calibration data; none if they were random.
+    /// Number of calibration samples; none if they were random.
     samples: Option<usize>,
     inputs: Vec<Ends>,
     outputs: Vec<Ends>,
@@ -27,7 +27,7 @@ pub(super) struct Summary {
     operators: BTreeMap<&'static str, usize>,
 }
 
-/// A value at the border: `value = scale · (code − zero_point)`.
+/// An input or output: `value = scale · (code − zero_point)`.
 #[derive(Debug, Serialize)]
 struct Ends {
     shape: Vec<usize>,
@@ -35,7 +35,7 @@ struct Ends {
     zero_point: Option<i32>,
 }
 
-/// Of a network that was integer before, with what its codes mean as far as the function says so.
+/// The summary of a network that was already integer, with the meaning of its codes as far as the function records it.
 pub(super) fn already_integer(function: Operation<'_>) -> Summary {
     let (inputs, results) = function.function_type().unwrap_or_default();
     let codes = Codes::of(function);

@@ -1,6 +1,6 @@
-//! `strumc report`: reports of runs become one page that shows them.
+//! `strumc report`: renders reports of runs as one page.
 //!
-//! Invariant: the page refers to nothing outside of itself, and no name in a report can become markup or code.
+//! Invariant: the page has no external references, and no name in a report can become markup or code.
 
 mod page;
 
@@ -21,7 +21,7 @@ Examples:
 
 Reports are written by dpu-sim --report and strumc run --report; docs/report.md describes them.";
 
-/// Most reports on one page: colours tell them apart.
+/// Maximum number of reports on one page: they are distinguished by colour.
 pub(crate) const MAX_REPORTS: usize = 8;
 
 #[derive(Debug, Args)]
@@ -36,7 +36,7 @@ pub(crate) struct ReportCommand {
     output: PathBuf,
 }
 
-/// A report and what it is called on the page.
+/// A report and its name on the page.
 pub(crate) struct Named {
     pub(crate) name: String,
     pub(crate) report: Report,
@@ -81,12 +81,12 @@ pub(crate) fn run(command: &ReportCommand) -> Result<(), Failure> {
     write_page(&reports, &command.output)
 }
 
-/// Writes the page of these reports, of which there is at least one.
+/// Writes the page for these reports, at least one.
 pub(crate) fn write_page(reports: &[Named], path: &Path) -> Result<(), Failure> {
     files::write(path, page::render(reports)?.as_bytes())
 }
 
-/// What the page relies on beyond the types: places in lists exist, and times are in order.
+/// Checks the page's assumptions beyond the types: indices into lists exist, and times are in order.
 fn check(report: &Report) -> Result<(), String> {
     if report.clock_mhz == 0 {
         return Err("a damaged report: a clock of 0 MHz".to_owned());

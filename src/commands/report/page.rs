@@ -10,7 +10,7 @@ use crate::driver::exit::Failure;
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The page of these reports, of which there is at least one.
+/// The page for these reports, at least one.
 pub(super) fn render(reports: &[Named]) -> Result<String, Failure> {
     let names: Vec<&str> = reports.iter().map(|named| named.name.as_str()).collect();
     let heading = match names.as_slice() {
@@ -57,7 +57,7 @@ fn embedded(reports: &[Named]) -> Result<String, Failure> {
     Ok(serde_json::to_string(&data).map_err(Failure::internal)?.replace('<', "\\u003c"))
 }
 
-/// A row of the table of totals: what it is, its unit, and its value in each report.
+/// A row of the table of totals: its label, its unit, and its value in each report.
 type Row = (&'static str, &'static str, Vec<f64>);
 
 fn rows(reports: &[Named]) -> Vec<Row> {
@@ -115,7 +115,7 @@ fn totals(reports: &[Named]) -> Markup {
     }
 }
 
-/// Whole numbers in groups of three, others with four digits.
+/// Integers in groups of three digits, other numbers with four digits.
 fn number(value: f64) -> String {
     if value.fract() != 0.0 && value < 1e4 {
         let digits = if value < 1.0 {
@@ -138,7 +138,7 @@ fn number(value: f64) -> String {
     grouped
 }
 
-/// A change in percent; empty where there is nothing to compare with.
+/// A change in percent; empty without a baseline.
 fn change(base: f64, value: f64) -> String {
     if base == 0.0 { String::new() } else { format!("{:+.1} %", (value / base - 1.0) * 100.0) }
 }

@@ -1,4 +1,4 @@
-//! `strumc run`: a network or a compiled program, simulated; the simulation itself is that of `dpu-sim`.
+//! `strumc run`: simulates a network or a compiled program with `dpu-sim`.
 
 use std::path::PathBuf;
 
@@ -40,7 +40,7 @@ pub(crate) struct RunCommand {
     detail: Detail,
 }
 
-/// Compiles a network if it has to be, simulates it, and says what came of it.
+/// Compiles a network if needed, simulates it, and reports the results.
 pub(crate) fn run(command: &RunCommand) -> Result<(), Failure> {
     let Voice { json, quiet } = command.voice;
     let Some(network) = command.network.as_ref().filter(|_| !command.options.print_pipeline) else {
@@ -78,7 +78,7 @@ fn is_binary(input: &Input) -> bool {
     input.bytes.starts_with(b"\x7fELF")
 }
 
-/// A program that has been compiled, for which options of the compiler come too late.
+/// A compiled program, to which compiler options do not apply.
 fn compiled(input: &Input, mut given: impl Iterator<Item = String>) -> Result<Program, Failure> {
     match given.next() {
         Some(flag) => Err(Failure::usage(format_args!("{flag} has no effect: '{}' is compiled", input.name))),

@@ -1,31 +1,31 @@
-//! What a search may spend, and what it is to make little of within that.
+//! The budget of a search, and the quantity that it minimizes within it.
 //!
-//! Invariant: of two sets of choices within the budget, at most one is better than the other.
+//! Invariant: of two assignments within the budget, at most one is better than the other.
 
-/// A set of choices, measured on all samples.
+/// An assignment of formats, measured on all samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Measured {
-    /// The figure that is to be little: bytes, femtojoules or cycles.
+    /// The minimized quantity: bytes, femtojoules or cycles.
     pub(super) cost: f64,
-    /// Squared error of the answers against plain INT8's.
+    /// Squared error of the outputs against plain INT8's.
     pub(super) noise: f64,
-    /// Points that are lost: per cent of the samples.
+    /// Loss in percentage points of the samples.
     pub(super) loss: f64,
 }
 
 /// The budget.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Budget {
-    /// So many bytes; the error is to be little.
+    /// Maximum bytes; the error is minimized.
     Cost(f64),
-    /// So large an error; the cost is to be little.
+    /// Maximum error; the cost is minimized.
     Noise(f64),
-    /// So many points; the cost is to be little.
+    /// Maximum percentage points; the cost is minimized.
     Loss(f64),
 }
 
 impl Budget {
-    /// Whether it is kept.
+    /// Whether the budget is met.
     pub(super) fn holds(self, it: &Measured) -> bool {
         match self {
             Budget::Cost(most) => it.cost <= most,
@@ -34,7 +34,7 @@ impl Budget {
         }
     }
 
-    /// Whether one is better than another, both within the budget: first by what is to be little, then by the rest.
+    /// Whether one is better than another, both within the budget: first by the minimized quantity, then by the rest.
     pub(super) fn better(self, one: &Measured, other: &Measured) -> bool {
         let key = |it: &Measured| match self {
             Budget::Cost(_) => (it.noise, it.cost),

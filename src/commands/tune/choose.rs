@@ -1,6 +1,6 @@
-//! The search: what is measured, in which order, and what is taken.
+//! The search: what is measured, in which order, and the final choice.
 //!
-//! Invariant: of everything that was measured as a whole and kept the budget, nothing is better than what is taken.
+//! Invariant: no assignment that was measured as a whole and met the budget is better than the final one.
 
 use std::sync::Arc;
 
@@ -16,20 +16,20 @@ use super::{dense, usual};
 use crate::commands::eval::{decibels, powers};
 use crate::driver::exit::Failure;
 
-/// Sets of choices that are refined.
+/// Number of assignments that are refined.
 const STARTS: usize = 2;
 
-/// Most measurements for the refinement of each.
+/// Maximum measurements for the refinement of each.
 const MEASUREMENTS: usize = 128;
 
-/// What a user gives as a budget.
+/// A budget as given by the user.
 #[derive(Clone, Copy)]
 pub(super) enum Bound {
-    /// Points that may be lost.
+    /// Maximum loss in percentage points.
     Loss(f64),
-    /// Least ratio of signal to noise of the answers, in decibels.
+    /// Minimum SQNR of the outputs, in decibels.
     Sqnr(f64),
-    /// Most bytes of stored weights.
+    /// Maximum bytes of stored weights.
     Bytes(f64),
 }
 
@@ -41,7 +41,7 @@ struct Search<'a> {
     budget: Budget,
 }
 
-/// The best choices that are found, and what they come to.
+/// The best assignment found, and its figures.
 pub(super) fn choose(
     bench: &Bench<'_>,
     configs: &[Choice],
@@ -88,9 +88,9 @@ impl Search<'_> {
         self.bench.measure(&self.packing(chosen).into(), &self.dense)
     }
 
-    /// One way for all layers, and for those only that are packed without being told more.
+    /// One format for all layers, only for those that are packed by default.
     ///
-    /// What cannot be had is told here, once, and not by every thread.
+    /// Unsupported layers are reported here, once, and not by every thread.
     fn uniform(&self) -> Result<Vec<(Chosen, Measured)>, Failure> {
         self.bench.progress.task("all layers alike: ");
         let layers = &self.bench.trials.layers;
@@ -108,7 +108,7 @@ impl Search<'_> {
         Ok(all)
     }
 
-    /// What sums of single measurements say is best within the budget.
+    /// The best within the budget, predicted by sums of single measurements.
     fn propose(&self, points: &[Vec<Point>]) -> Result<(Chosen, Measured), Failure> {
         let steps = steps(points);
         if let Budget::Cost(most) = self.budget {
@@ -127,7 +127,7 @@ impl Search<'_> {
         Ok((chosen, measured))
     }
 
-    /// The best of the starts, and of what is near the two best.
+    /// The best of the starts and of the neighbourhood of the two best.
     fn refined(
         &self,
         points: &[Vec<Point>],
@@ -151,7 +151,7 @@ impl Search<'_> {
         best.ok_or_else(|| Failure::internal("nothing is within the budget"))
     }
 
-    /// The error of every layer alone as it was chosen; nothing for plain INT8.
+    /// The error of every layer alone in its chosen format; nothing for plain INT8.
     fn alone(&self, points: &[Vec<Point>], chosen: &[Option<usize>]) -> Result<Vec<Option<f64>>, Failure> {
         let layers = self.bench.trials.layers.iter().zip(points).zip(chosen);
         let noise = layers.map(|((layer, list), choice)| {

@@ -1,4 +1,4 @@
-//! What every way of storing every layer's weights costs and spoils, measured one at a time on the simulator.
+//! Cost and error of every layer in every format, measured one at a time on the simulator.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub(super) enum Objective {
 }
 
 impl Objective {
-    /// The figure of a program and its run.
+    /// The minimized quantity of a program and its run.
     fn of(self, program: &Program, report: &Report) -> Result<f64, Failure> {
         Ok(match self {
             Objective::Size => bytes(program)?,
@@ -39,7 +39,7 @@ impl Objective {
         })
     }
 
-    /// What the figure is called.
+    /// Its label.
     pub(super) fn unit(self) -> &'static str {
         match self {
             Objective::Size => "bytes",
@@ -71,7 +71,7 @@ impl Bench<'_> {
         Ok(Dense { answers, cost })
     }
 
-    /// Runs all samples with these weights, on so many threads.
+    /// Runs all samples with these weights, on the given number of threads.
     fn run(&self, packing: &Arc<Packing>, threads: usize) -> Result<(Answers, f64), Failure> {
         let trial = self.trials.compile(as_packing(packing.clone()), Remarks::Silent)?;
         let done = counted(self.progress, self.data.count);
@@ -87,19 +87,19 @@ impl Bench<'_> {
         Measured { cost: *cost, noise, loss: loss(self.data, dense, answers) }
     }
 
-    /// Measures a set of choices, on all threads.
+    /// Measures an assignment, on all threads.
     pub(super) fn measure(&self, packing: &Arc<Packing>, dense: &Dense) -> Result<Measured, Failure> {
         Ok(self.against(dense, &self.run(packing, self.threads)?))
     }
 
-    /// Measures several sets of choices side by side.
+    /// Measures several assignments in parallel.
     pub(super) fn all(&self, packings: &[Arc<Packing>], dense: &Dense) -> Result<Vec<Measured>, Failure> {
         each(packings, self.threads, self.progress, |packing| Ok(self.against(dense, &self.run(packing, 1)?)))
     }
 
-    /// The points of every layer and choice, one layer packed at a time, beside the plain INT8 network.
+    /// The points of every layer and format, one layer packed at a time, others plain INT8.
     ///
-    /// What stores no fewer bytes is of no use to a search for few: it is not run, and its error is infinite.
+    /// A format that stores no fewer bytes is useless to a size search: it is not run, and its error is infinite.
     pub(super) fn points(&self, choices: &[Choice], dense: &Dense) -> Result<Vec<Vec<Point>>, Failure> {
         let layers = self.trials.layers.iter();
         let all: Vec<LayerPacking> =
@@ -130,7 +130,7 @@ fn bytes(program: &Program) -> Result<f64, Failure> {
     Ok(audit(program).map_err(Failure::internal)?.total.bytes as f64)
 }
 
-/// Points that are lost: of right answers with labels, else of answers that are INT8's.
+/// Loss in percentage points: of correct answers with labels, otherwise of agreement with INT8.
 fn loss(data: &Data, dense: &Dense, answers: &Answers) -> f64 {
     let pairs = dense.answers.logits.iter().zip(&answers.logits);
     let lost = match &data.labels {

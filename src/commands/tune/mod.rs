@@ -1,6 +1,6 @@
-//! `strumc tune`: how the weights of every layer are to be stored, by what that does to the answers.
+//! `strumc tune`: chooses the weight format of every layer by its effect on the outputs.
 //!
-//! Invariant: what is written has been compiled and measured as a whole; sums of single measurements only propose it.
+//! Invariant: the written assignment has been compiled and measured as a whole; sums of single measurements only propose it.
 
 mod budget;
 mod choose;
@@ -35,7 +35,7 @@ Examples:
 
 docs/packing.md describes the packing file and the search.";
 
-/// What is tried for every layer if nothing is asked for and calibration tells of the inputs of all.
+/// Default candidates of every layer if calibration statistics exist for all.
 const CALIBRATED: [&str; 14] = [
     "mip2q,select=activation,correct=both",
     "mip2q,p=0.75,select=activation,correct=both",
@@ -53,7 +53,7 @@ const CALIBRATED: [&str; 14] = [
     "sparse",
 ];
 
-/// What is tried otherwise.
+/// Default candidates otherwise.
 const CANDIDATES: [&str; 13] = [
     "mip2q",
     "mip2q,p=0.75",
@@ -158,7 +158,7 @@ fn finite(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|x: &f64| x.is_finite()).ok_or_else(|| "expected a number".into())
 }
 
-/// Chooses, writes and tells.
+/// Chooses, writes and prints.
 pub(crate) fn run(command: &TuneCommand) -> Result<(), Failure> {
     let asked = command.check()?;
     let machine = command.machine.iter().filter(|spec| is_machine_file(spec));
@@ -210,7 +210,7 @@ pub(crate) fn run(command: &TuneCommand) -> Result<(), Failure> {
     files::print(text.as_bytes())
 }
 
-/// The same for every layer that `strum-pack` packs without being told more.
+/// The same format for every layer that `strum-pack` packs by default.
 fn uniform(trials: &Trials, configs: &[Choice]) -> Packing {
     let dense = dense();
     let choice = configs.first().unwrap_or(&dense);
@@ -223,7 +223,7 @@ fn dense() -> Choice {
     Choice::new(Kind::Dense)
 }
 
-/// Whether `strum-pack` packs a layer so without being told more.
+/// Whether `strum-pack` packs a layer in this format by default.
 fn usual(layer: &PackableLayer, choice: &Choice) -> bool {
     let least = u64::from(choice.spec().whole(&table::W));
     !layer.depthwise && layer.channels >= least
@@ -237,7 +237,7 @@ fn choices_of<'t>(texts: impl Iterator<Item = &'t str>) -> Result<Vec<Choice>, F
 }
 
 impl TuneCommand {
-    /// What is asked for; whatever is wrong with the command line is found here.
+    /// The request; all command-line errors are found here.
     fn check(&self) -> Result<Vec<Choice>, Failure> {
         if files::is_standard(&self.output) && !self.voice.quiet {
             return Err(Failure::usage("-o - needs --quiet: the summary goes to standard output, too"));
@@ -275,7 +275,7 @@ impl TuneCommand {
         choices_of(self.config.iter().map(String::as_str))
     }
 
-    /// What is tried if nothing is asked for.
+    /// The default candidates.
     fn default_configs(&self, trials: &Trials) -> Result<Vec<Choice>, Failure> {
         let calibrated = trials.layers.iter().all(|layer| layer.calibrated);
         match (self.policy, calibrated) {
@@ -285,7 +285,7 @@ impl TuneCommand {
         }
     }
 
-    /// What is asked for, as it is given.
+    /// The requested candidates, as given.
     fn bound(&self) -> Option<Bound> {
         let loss = self.max_loss.map(Bound::Loss);
         loss.or(self.min_sqnr.map(Bound::Sqnr)).or(self.max_bytes.map(|most| Bound::Bytes(most as f64)))

@@ -1,23 +1,23 @@
-//! Improving a set of choices by measuring what is near it.
+//! Improves an assignment by measuring its neighbours.
 //!
-//! Sums of single measurements say which neighbours are worth a measurement, and nothing more: a neighbour is taken for
-//! what the whole network does with it. Invariant: what comes out is within the budget, and never worse than what goes in.
+//! Sums of single measurements only decide which neighbours are worth measuring; a neighbour is accepted by its measurement on
+//! the whole network. Invariant: the result is within the budget, and never worse than the start.
 
 use std::collections::BTreeSet;
 
 use super::budget::{Budget, Measured};
 use super::search::Point;
 
-/// The choice of every layer; nothing is plain INT8.
+/// The format of every layer; nothing is plain INT8.
 pub(super) type Chosen = Vec<Option<usize>>;
 
-/// Neighbours that are measured before the best of them is taken. A fixed number, so that threads change nothing.
+/// Number of neighbours that are measured before the best of them is taken. Fixed, so that threads do not affect the result.
 const BATCH: usize = 8;
 
-/// Batches without a better one after which there is an end.
+/// Number of batches without improvement that end the search.
 const PATIENCE: usize = 4;
 
-/// One layer's change of choice, with what it is expected to change.
+/// One layer's change of format, with its expected effect.
 #[derive(Clone, Copy)]
 struct Change {
     layer: usize,
@@ -35,7 +35,7 @@ struct Move {
 
 /// Walks from a measured start to better neighbours, those with one or two layers changed, by at most `most` measurements.
 ///
-/// `measure` measures several sets of choices; its results are in order.
+/// `measure` measures several assignments; its results are in order.
 pub(super) fn refine<E>(
     points: &[Vec<Point>],
     budget: Budget,
@@ -64,7 +64,7 @@ pub(super) fn refine<E>(
     Ok((at, is))
 }
 
-/// The neighbours that are expected to be best and have not been seen, at most `count`.
+/// The unseen neighbours that are expected to be best, at most `count`.
 fn nearest(
     points: &[Vec<Point>],
     budget: Budget,
@@ -97,13 +97,13 @@ fn nearest(
     sets.filter(|chosen| !seen.contains(chosen)).take(count).collect()
 }
 
-/// Leaves the first `count` of the moves, in the order of a stable sort.
+/// Keeps the first `count` of the moves, in the order of a stable sort.
 fn keep(moves: &mut Vec<Move>, count: usize) {
     moves.sort_by(|a, b| a.rank.total_cmp(&b.rank));
     moves.truncate(count);
 }
 
-/// What one layer can change to: the choices that no other of its choices beats in both error and cost.
+/// The formats that one layer can change to: those that no other of its formats beats in both error and cost.
 fn changes_of((layer, (list, from)): (usize, (&Vec<Point>, &Option<usize>))) -> Vec<Change> {
     let dense = (None, Point { noise: 0.0, cost: 0.0 });
     let all: Vec<_> =
@@ -119,14 +119,14 @@ fn changes_of((layer, (list, from)): (usize, (&Vec<Point>, &Option<usize>))) -> 
         .collect()
 }
 
-/// A move with its rank, if it can be of use.
+/// A move with its rank, if it can help.
 fn ranked(budget: Budget, is: &Measured, changes: [Option<Change>; 2]) -> Option<Move> {
     let (noise, cost) =
         changes.iter().flatten().fold((0.0, 0.0), |(n, c), change| (n + change.noise, c + change.cost));
     let rank = match budget {
-        // Bytes add, so that what is too large needs no measurement.
+        // Bytes add, so moves that exceed the size need no measurement.
         Budget::Cost(most) => (is.cost + cost <= most).then_some(noise),
-        // By cost for error, as steps are made; what is expected to cost nothing in error first.
+        // By cost per error, like the steps; moves that are expected to add no error first.
         Budget::Noise(_) | Budget::Loss(_) => (cost < 0.0).then(|| cost / noise.max(0.0)),
     };
     rank.map(|rank| Move { changes, rank })
@@ -136,13 +136,13 @@ fn ranked(budget: Budget, is: &Measured, changes: [Option<Change>; 2]) -> Option
 mod tests {
     use super::*;
 
-    /// Numbers that look random and are the same every time.
+    /// Reproducible pseudorandom numbers.
     fn random(seed: &mut u64, below: u64) -> f64 {
         *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((*seed >> 33) % below) as f64
     }
 
-    /// A network whose layers' errors do not add: every pair of packed layers has something of its own.
+    /// A network whose layers' errors do not add: every pair of packed layers has an error of its own.
     struct Oracle {
         points: Vec<Vec<Point>>,
         pairs: Vec<f64>,
@@ -175,7 +175,7 @@ mod tests {
         }
     }
 
-    /// All sets that differ from this one in at most two layers.
+    /// All assignments that differ from this one in at most two layers.
     fn neighbours(at: &[Option<usize>], choices: usize) -> Vec<Chosen> {
         let all: Vec<Option<usize>> = std::iter::once(None).chain((0..choices).map(Some)).collect();
         let mut sets = Vec::new();
@@ -249,7 +249,7 @@ mod tests {
         assert!(walked > 10, "{walked}");
     }
 
-    /// The cheapest choice of a layer.
+    /// The cheapest format of a layer.
     fn least(list: &[Point]) -> Option<usize> {
         (0..list.len()).min_by(|&a, &b| list[a].cost.total_cmp(&list[b].cost))
     }

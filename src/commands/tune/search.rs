@@ -1,42 +1,41 @@
-//! Which way of storing for which layer: the choices that are worth having, and the order in which they are made.
+//! Which format for which layer: the candidates worth having, and the order in which they are chosen.
 //!
-//! Errors that layers make in the answers are taken to add, as independent ones do, and so are costs. What to choose
-//! for the least sum of costs under a bound on the sum of errors is then a knapsack with one item of every layer; along the
-//! lower convex hull of each layer's (error, cost) points, steps by falling gain per error are its best solutions but for
-//! the last step.
+//! Errors that layers cause in the outputs are assumed to add, as independent ones do, and so are costs. Minimizing the sum of
+//! costs under a bound on the sum of errors is then a knapsack with one item of every layer; along the lower convex hull of each
+//! layer's (error, cost) points, steps by falling gain per error are its best solutions except for the last step.
 
-/// What one way of storing one layer's weights costs and spoils, against plain INT8.
+/// Cost and error of one layer in one format, relative to plain INT8.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Point {
-    /// Mean squared error of the answers with this layer alone stored so.
+    /// Mean squared error of the outputs with only this layer in this format.
     pub(super) noise: f64,
-    /// Change of what is to be little: bytes, femtojoules or cycles.
+    /// Change of the minimized quantity: bytes, femtojoules or cycles.
     pub(super) cost: f64,
 }
 
-/// A step from one choice of a layer to the next.
+/// A step from one format of a layer to the next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Step {
     /// The layer.
     pub(super) layer: usize,
-    /// The choice before; nothing is plain INT8.
+    /// The format before; nothing is plain INT8.
     pub(super) from: Option<usize>,
-    /// The choice after it.
+    /// The format after it.
     pub(super) to: usize,
-    /// What it adds in error.
+    /// Its change in error.
     pub(super) noise: f64,
-    /// What it adds in cost; less than 0.
+    /// Its change in cost; less than 0.
     pub(super) cost: f64,
-    /// Cost by error, never less than that of the layer's step before.
+    /// Cost per error, never less than that of the layer's previous step.
     slope: f64,
 }
 
-/// All steps worth making, best first, of `points[layer][choice]`.
+/// All useful steps, best first, of `points[layer][choice]`.
 ///
-/// Every start of the list is a set of choices: that of a layer is its last step's.
+/// Every prefix of the list is an assignment: the format of a layer is that of its last step.
 pub(super) fn steps(points: &[Vec<Point>]) -> Vec<Step> {
     let mut all: Vec<Step> = points.iter().enumerate().flat_map(|(layer, list)| hull(layer, list)).collect();
-    // Steps of one layer gain less and less per error, so that a stable sort keeps their order.
+    // Steps of one layer gain less and less per error, so a stable sort keeps their order.
     all.sort_by(|a, b| a.slope.total_cmp(&b.slope));
     all
 }
@@ -48,7 +47,7 @@ fn hull(layer: usize, points: &[Point]) -> Vec<Step> {
     let mut least = f64::NEG_INFINITY;
     loop {
         let cheaper = points.iter().copied().enumerate().filter(|(_, p)| p.cost < at.cost);
-        // The steepest step; a choice that is cheaper without more error first of all, the cheapest of those.
+        // The steepest step; first of all the cheapest of the formats that are cheaper without more error.
         let slope = |p: &Point| (p.cost - at.cost) / (p.noise - at.noise).max(0.0);
         let best = cheaper.min_by(|(_, a), (_, b)| {
             let order = slope(a).total_cmp(&slope(b));
@@ -56,7 +55,7 @@ fn hull(layer: usize, points: &[Point]) -> Vec<Step> {
         });
         let Some((to, point)) = best else { return steps };
         let noise = (point.noise - at.noise).max(0.0);
-        // Rounding must not bring steps along a straight line out of their order.
+        // Rounding must not reorder steps along a straight line.
         least = slope(&point).max(least);
         steps.push(Step { layer, from, to, noise, cost: point.cost - at.cost, slope: least });
         at = Point { noise: at.noise + noise, cost: point.cost };
@@ -64,7 +63,7 @@ fn hull(layer: usize, points: &[Point]) -> Vec<Step> {
     }
 }
 
-/// The choice of every layer after the first `count` steps; nothing is plain INT8.
+/// The format of every layer after the first `count` steps; nothing is plain INT8.
 pub(super) fn choices(steps: &[Step], count: usize, layers: usize) -> Vec<Option<usize>> {
     let mut all = vec![None; layers];
     for step in steps.iter().take(count) {
@@ -75,18 +74,18 @@ pub(super) fn choices(steps: &[Step], count: usize, layers: usize) -> Vec<Option
     all
 }
 
-/// A choice with its point.
+/// A format with its point.
 type Way = (Option<usize>, Point);
 
-/// Most amounts of cost that [`within`] tells apart.
+/// Maximum number of cost amounts that [`within`] distinguishes.
 const AMOUNTS: f64 = 65_536.0;
 
-/// The choices of least error whose costs, added to `from`, come to at most `most`; nothing if none do.
+/// The formats of least error whose costs, added to `from`, are at most `most`; nothing if there are none.
 ///
-/// Solved for every amount of cost that is left, layer by layer. Costs are rounded up to 1/65536 of what there is to
-/// choose about, so that the bound is kept; whole numbers up to that are exact.
+/// Dynamic programming over the remaining cost, layer by layer. Costs are rounded up to 1/65536 of the range to choose from, so
+/// that the bound is kept; integers up to that are exact.
 pub(super) fn within(points: &[Vec<Point>], from: f64, most: f64) -> Option<Vec<Option<usize>>> {
-    // Every layer's choices, plain INT8 first, with their cost above its least.
+    // Every layer's formats, plain INT8 first, with their cost above its least.
     let options = points.iter().map(|list| {
         let dense = (None, Point { noise: 0.0, cost: 0.0 });
         let rest = list.iter().enumerate().map(|(i, point)| (Some(i), *point));
@@ -103,9 +102,9 @@ pub(super) fn within(points: &[Vec<Point>], from: f64, most: f64) -> Option<Vec<
         |(all, least): &(Vec<Way>, f64)| all.iter().map(|(_, point)| point.cost - least).fold(0.0, f64::max);
     let all: f64 = options.iter().map(spread).sum();
     let unit = (room.min(all) / AMOUNTS).max(1.0);
-    // What every layer is rounded up by does not count where there is room for everything.
+    // The rounding of layers does not count if there is room for everything.
     let amounts = if room < all { index(room / unit) } else { index(all / unit) + options.len() } + 1;
-    // The least error, and what it costs, for every amount that may be spent on the layers so far.
+    // The least error, and its cost, for every amount that may be spent on the layers so far.
     let mut best = vec![(0.0, 0.0); amounts];
     let mut taken: Vec<Vec<u16>> = Vec::new();
     for (all, least) in &options {
@@ -135,14 +134,14 @@ pub(super) fn within(points: &[Vec<Point>], from: f64, most: f64) -> Option<Vec<
     Some(chosen)
 }
 
-/// A number that is not negative and small, as an index.
+/// A small non-negative number as an index.
 fn index(number: f64) -> usize {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
     let index = number as usize;
     index
 }
 
-/// The greatest count in `0..=most` for which `holds` is true, taken to be true below and false above; 0 holds.
+/// The greatest count in `0..=most` for which `holds` is true, assumed to be true below and false above; 0 holds.
 pub(super) fn greatest<E>(most: usize, mut holds: impl FnMut(usize) -> Result<bool, E>) -> Result<usize, E> {
     let (mut low, mut high) = (0, most + 1);
     while high - low > 1 {
@@ -164,13 +163,13 @@ mod tests {
         Point { noise, cost }
     }
 
-    /// Numbers that look random and are the same every time.
+    /// Reproducible pseudorandom numbers.
     fn random(seed: &mut u64, below: u64) -> f64 {
         *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((*seed >> 33) % below) as f64
     }
 
-    /// Every set of choices: (noise, cost) of all of them.
+    /// Every assignment: (noise, cost) of all of them.
     fn everything(points: &[Vec<Point>]) -> Vec<(f64, f64)> {
         points.iter().fold(vec![(0.0, 0.0)], |sums, list| {
             let with = |(noise, cost): (f64, f64)| {
@@ -185,13 +184,13 @@ mod tests {
     fn what_costs_more_or_spoils_more_for_the_same_is_never_chosen() {
         let steps = steps(&[vec![point(1.0, -10.0), point(1.0, -8.0), point(0.5, 3.0), point(9.0, -10.0)]]);
         assert_eq!(steps.iter().map(|s| (s.from, s.to)).collect::<Vec<_>>(), [(None, 0)]);
-        // Better without any error comes first, however little it is.
+        // Formats without any error come first, however small the gain.
         let steps = super::steps(&[vec![point(1.0, -10.0)], vec![point(0.0, -1.0)]]);
         assert_eq!(steps.iter().map(|s| s.layer).collect::<Vec<_>>(), [1, 0]);
         assert!(super::steps(&[vec![], vec![point(0.0, 0.0)]]).is_empty());
     }
 
-    /// No set of choices is better in both than what a start of the list gives.
+    /// No assignment is better in both than the prefixes of the list.
     #[test]
     fn every_start_of_the_list_is_the_best_of_its_error() {
         let mut seed = 7;
@@ -247,7 +246,7 @@ mod tests {
     #[test]
     fn large_costs_are_rounded_to_the_safe_side() {
         let points = vec![vec![point(1.0, -3e9 - 1.0), point(5.0, -7e9)], vec![point(2.0, -5e9)]];
-        // One byte to spare is less than what is told apart.
+        // One spare byte is less than the resolution.
         assert_eq!(within(&points, 8e9, 5e9), Some(vec![None, Some(0)]));
         assert_eq!(within(&points, 8e9, 5.001e9), Some(vec![Some(0), None]));
         assert_eq!(within(&points, 8e9, 3e9), Some(vec![None, Some(0)]));

@@ -1,4 +1,4 @@
-//! What was chosen, as a table and as JSON.
+//! The choice, as a table and as JSON.
 
 use std::fmt::Write as _;
 
@@ -10,21 +10,21 @@ use strum_passes::strum::strum_pack::{LayerPacking, Packing};
 use super::measure::Objective;
 use crate::driver::exit::Failure;
 
-/// What a search came to.
+/// The result of a search.
 pub(super) struct Outcome {
     pub(super) objective: Objective,
     pub(super) samples: usize,
     /// The figure of plain INT8 and of the choice.
     pub(super) dense: f64,
     pub(super) chosen: f64,
-    /// Points that are lost.
+    /// Loss in percentage points.
     pub(super) loss: f64,
-    /// Whether of right answers, and not of answers like INT8's.
+    /// Whether the loss is of correct answers, and not of agreement with INT8.
     pub(super) labelled: bool,
-    /// Measured ratio of signal to noise, and the one that sums of single measurements promise.
+    /// Measured SQNR, and the one predicted by sums of single measurements.
     pub(super) sqnr_db: Option<f64>,
     pub(super) predicted_sqnr_db: Option<f64>,
-    /// The ratio with each layer alone; none for plain INT8 and where nothing changes.
+    /// The SQNR with each layer alone; none for plain INT8 and where nothing changes.
     pub(super) alone: Vec<Option<f64>>,
 }
 

@@ -1,4 +1,4 @@
-//! Convolutions and products of matrices, on the library's matrix product.
+//! Convolutions and matrix products, on the library's matrix product.
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Ix3, IxDyn};
@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Ix3, IxDyn};
 use crate::Tensor;
 use crate::op::Window;
 
-/// Most elements of a matrix of windows at a time: what fits the cache of a core.
+/// Maximum elements of a matrix of windows at a time: what fits the cache of a core.
 const MAX_WINDOWS: usize = 1 << 18;
 
 /// `[n, h, w, c]` with weights `[oc, kh, kw, c]`.
@@ -48,7 +48,7 @@ pub(super) fn conv2d(
     Some(result)
 }
 
-/// What the window of one position holds; padding is zero.
+/// The window of one position; padding is zero.
 pub(crate) fn gather(
     window: &Window,
     image: &[f32],
@@ -71,7 +71,7 @@ pub(crate) fn gather(
     }
 }
 
-/// Where in the image a tap of a position lies; nowhere if in the padding.
+/// The location of a position's tap in the image; none if in the padding.
 fn place(window: &Window, axis: usize, position: usize, tap: usize, size: usize) -> Option<usize> {
     let pick = |pair: [usize; 2]| pair.get(axis).copied().unwrap_or(0);
     let at = position * pick(window.stride) + tap * pick(window.dilation);
@@ -132,7 +132,7 @@ pub(super) fn matmul(a: &Tensor, b: &Tensor, shape: &[usize]) -> Option<Tensor> 
     Some(result)
 }
 
-/// A tensor with the bias of its channel everywhere; a bias of one element is that of all channels.
+/// A tensor filled with the bias of each channel; a bias of one element applies to all channels.
 fn filled(bias: &Tensor, shape: &[usize]) -> Option<Tensor> {
     let channels = *shape.last()?;
     let row: Vec<f32> = match bias.len() {

@@ -1,4 +1,4 @@
-//! What the operators compute. Invariant: operands have been checked by [`Op::infer`], and are row-major.
+//! Evaluation of the operators. Invariant: operands have been checked by [`Op::infer`], and are row-major.
 
 mod conv;
 mod pool;
@@ -10,7 +10,7 @@ pub(crate) use conv::gather;
 use crate::op::{Binary, Op, Reduction, Relation, Unary};
 use crate::{Invalid, Tensor};
 
-/// The result, of the shape that has been inferred.
+/// The result, of the inferred shape.
 pub(crate) fn apply(op: &Op, operands: &[&Tensor], shape: &[usize]) -> Result<Tensor, Invalid> {
     let result = match (op, operands) {
         (Op::Conv2d(window), [image, weights, bias]) => conv::conv2d(window, image, weights, bias, shape),
@@ -20,7 +20,7 @@ pub(crate) fn apply(op: &Op, operands: &[&Tensor], shape: &[usize]) -> Result<Te
         (Op::Matmul, [a, b]) => conv::matmul(a, b, shape),
         (Op::Pool(pool), [image]) => pool::pool(pool, image, shape),
         (Op::Unary(unary), [x]) => Some(x.mapv(|x| unary.of(x))),
-        // NaN stays, and so cannot hide.
+        // NaN is kept, so it cannot go unnoticed.
         (Op::Clamp { min, max }, [x]) => Some(x.mapv(|x| {
             if x < *min {
                 *min
@@ -55,11 +55,11 @@ pub(crate) fn apply(op: &Op, operands: &[&Tensor], shape: &[usize]) -> Result<Te
         (Op::Tile { multiples }, [x]) => Some(tile(multiples, x)),
         _ => None,
     };
-    // Shapes have been inferred from these operands, so there is a result, and of this shape.
+    // Shapes have been inferred from these operands, so there is a result of this shape.
     let result = result.filter(|tensor| tensor.shape() == shape).ok_or_else(|| {
         Invalid::new(op.name(), format!("no result of shape {shape:?}: a bug of the evaluator"))
     })?;
-    // Some of the library's functions choose an order of their own.
+    // Some of the library's functions choose a memory order of their own.
     Ok(if result.is_standard_layout() { result } else { result.as_standard_layout().into_owned() })
 }
 
@@ -98,7 +98,7 @@ impl Binary {
     }
 }
 
-/// The greater of two, NaN if one of them is.
+/// The maximum of two, NaN if one of them is.
 fn greater(a: f32, b: f32) -> f32 {
     if a.is_nan() || b.is_nan() { f32::NAN } else { a.max(b) }
 }

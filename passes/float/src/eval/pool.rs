@@ -1,4 +1,4 @@
-//! Poolings. Padding takes no part: a mean is over the taps inside the image.
+//! Poolings. Padding is excluded: a mean is over the taps inside the image.
 
 use ndarray::IxDyn;
 

@@ -1,6 +1,6 @@
-//! What calibration sees of the inputs of layers with weights, channel by channel, and the bias that it asks for.
+//! Calibration statistics of the inputs of layers with weights, per channel, and the bias correction that follows from them.
 //!
-//! Invariant: sums are of whole numbers, so that they depend neither on the order of samples nor on the number of threads.
+//! Invariant: sums are of integers, so they depend neither on the order of samples nor on the number of threads.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ impl Observer for Channels<'_> {
         let Some(params) = self.params.get(&id) else { return };
         let channels = tensor.shape().last().copied().unwrap_or(1).max(1);
         let sums = self.sums.entry(id).or_insert_with(|| vec![Sums::default(); channels]);
-        // Tensors are row-major, so the channel goes round.
+        // Tensors are row-major, so the channel index cycles.
         for (&x, place) in tensor.iter().zip((0..channels).cycle()) {
             let code = i64::from(params.code(f64::from(x)) - params.zero_point);
             if let Some(sums) = sums.get_mut(place) {
@@ -52,10 +52,9 @@ fn layers(int: &mut IntGraph) -> impl Iterator<Item = (&mut Weights, bool, u32)>
     })
 }
 
-/// Gives every layer with weights the mean and the second moment of its input's codes over samples, for each input channel.
+/// Records for every layer with weights the mean and the second moment of its input's codes over samples, for each input channel.
 ///
-/// `graph` is the float network that `int` was made from. What the network computes in single precision is coded; padding is not
-/// counted.
+/// `graph` is the float network that `int` was made from. Its single-precision values are coded; padding is not counted.
 ///
 /// # Errors
 /// When the inputs of a sample differ from the graph's.
@@ -70,7 +69,7 @@ pub fn observe_inputs(graph: &Graph, samples: &[Vec<Tensor>], int: &mut IntGraph
         })
         .try_reduce(BTreeMap::new, |a, b| Ok(merged(a, b)))?;
     for (weights, _, _) in layers(int) {
-        // A constant input is no value that is observed.
+        // A constant input is not observed.
         weights.inputs = sums.get(&weights.source.image).map(|sums| {
             #[allow(clippy::cast_precision_loss, reason = "rounding the sums is no loss here")]
             let mean = |of: fn(&Sums) -> i64| {
@@ -99,8 +98,8 @@ fn merged(
     a
 }
 
-/// Adds to the bias of every layer what the rounding of its weights takes from the mean of its sums, by what [`observe_inputs`] has
-/// seen: `Σ (w / scale - code) · mean`.
+/// Corrects the bias of every layer for the change of the mean of its sums by weight rounding, from the statistics of
+/// [`observe_inputs`]: `Σ (w / scale - code) · mean`.
 ///
 /// # Errors
 /// A layer has no statistics: its input is constant, or was not observed.

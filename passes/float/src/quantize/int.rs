@@ -1,4 +1,4 @@
-//! Integer networks: what quantization gives. Invariant: an operator's operands have the element type that it takes.
+//! Integer networks, the result of quantization. Invariant: an operator's operands have the element types that it requires.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::quantize::params::{QParams, Scale};
 pub struct IntId(pub(crate) usize);
 
 impl IntId {
-    /// Its number, in the order in which values were made.
+    /// Its index, in order of creation.
     #[must_use]
     pub fn index(self) -> usize {
         self.0
@@ -38,24 +38,24 @@ pub struct Weights {
     pub bias: Vec<i32>,
     /// Of the input.
     pub zero_point: i32,
-    /// What the codes stand for.
+    /// The float values behind the codes.
     pub source: Source,
-    /// What calibration saw of the input, once [`observe_inputs`](super::observe_inputs) has looked.
+    /// The calibration statistics of the input, once [`observe_inputs`](super::observe_inputs) has run.
     pub inputs: Option<InputStatistics>,
 }
 
-/// What a layer's codes were made from.
+/// The sources of a layer's codes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
     /// The input, in the float graph.
     pub image: ValueId,
     /// The weights, in the float graph.
     pub weights: ValueId,
-    /// What the layer computes, before a clamp, in the float graph.
+    /// The layer's result, before a clamp, in the float graph.
     pub sums: ValueId,
-    /// What the input's codes mean.
+    /// The code parameters of the input.
     pub input: QParams,
-    /// Value of a weight's code, one for each output channel.
+    /// Step of a weight code, one for each output channel.
     pub scales: Vec<f64>,
 }
 
@@ -68,7 +68,7 @@ pub struct InputStatistics {
     pub square: Vec<f64>,
 }
 
-/// An operator; those that are not described are TOSA's of the same name.
+/// An operator; those without description are TOSA's of the same name.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "TOSA's names")]
 pub enum IntOp {
@@ -144,20 +144,20 @@ pub enum IntOp {
 pub struct IntNode {
     /// The operator.
     pub op: IntOp,
-    /// What it takes.
+    /// Its operands.
     pub operands: Vec<IntId>,
-    /// What it gives.
+    /// Its result.
     pub result: IntId,
-    /// The tag of the float node that it stands for.
+    /// The tag of the float node that it implements.
     pub tag: u32,
 }
 
-/// A value at the border of an integer network.
+/// An input or output of an integer network.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Port {
     /// The value, of i8.
     pub id: IntId,
-    /// What its codes mean.
+    /// Its code parameters.
     pub params: QParams,
 }
 
@@ -171,7 +171,7 @@ pub struct IntGraph {
     pub inputs: Vec<Port>,
     /// The outputs.
     pub outputs: Vec<Port>,
-    /// What the codes of the float graph's values mean, of those that have codes.
+    /// The code parameters of the float graph's values that have codes.
     pub(crate) coded: BTreeMap<ValueId, QParams>,
 }
 
@@ -207,7 +207,7 @@ impl IntGraph {
 }
 
 impl IntOp {
-    /// The name that TOSA has for it.
+    /// Its TOSA name.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Node by node: float operators to integer operators.
+//! Lowers float operators to integer operators, node by node.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::{QuantizeError, WeightScales};
 use crate::graph::{Graph, Node, ValueId};
 use crate::op::{Binary, Op, Pool, PoolKind, Reduction, Window};
 
-/// Bits that operands of a sum are shifted up by, so that bringing them to one scale loses nothing.
+/// Bits that operands of a sum are shifted up by, so that rescaling them to one scale loses nothing.
 const SUM_BITS: i32 = 20;
 
 /// The state of a lowering.
@@ -69,7 +69,7 @@ impl<'g> Lowering<'g> {
             .ok_or_else(|| QuantizeError::invalid(Some(tag), "no finite range was observed for this value"))
     }
 
-    /// The codes of a value, which may have to be made: a constant, or a table of what the value is a function of.
+    /// The codes of a value, created if needed: a constant, or a table of the function that computes the value.
     fn code(&mut self, id: ValueId, tag: u32) -> Result<IntId, QuantizeError> {
         if let Some(&known) = self.codes.get(&id) {
             return Ok(known);
@@ -132,7 +132,7 @@ impl<'g> Lowering<'g> {
         Ok(())
     }
 
-    /// What keeps its codes.
+    /// Operators that keep codes.
     fn movement(&mut self, node: &Node, op: &Op, operands: &[ValueId]) -> Result<IntId, QuantizeError> {
         let tag = node.tag;
         let new = match op {
@@ -255,7 +255,7 @@ impl<'g> Lowering<'g> {
         Ok(self.out.push(IntOp::Pool { pool: *pool, zero_point }, &[codes], (shape, IntElem::I8), tag))
     }
 
-    /// A value in 32 bits, less its zero point, times a factor.
+    /// A value in 32 bits, minus its zero point, times a factor.
     fn wide(&mut self, id: ValueId, factor: f64, tag: u32) -> Result<IntId, QuantizeError> {
         let (codes, params) = (self.code(id, tag)?, self.param(id, tag)?);
         let op = IntOp::Rescale {
@@ -267,7 +267,7 @@ impl<'g> Lowering<'g> {
         Ok(self.out.push(op, &[codes], (self.graph.shape(id), IntElem::I32), tag))
     }
 
-    /// Sums whose units are `units` (one, or one for each channel) as the codes of a layer's result.
+    /// Sums with units `units` (one, or one for each channel) as the codes of a layer's result.
     fn finish(
         &mut self,
         sums: IntId,
@@ -290,7 +290,7 @@ impl<'g> Lowering<'g> {
     }
 }
 
-/// Refuses sums of so many terms, each at most `greatest` in magnitude, that could leave 32 bits.
+/// Refuses sums of `terms` terms, each at most `greatest` in magnitude, that could overflow 32 bits.
 fn check_sum(terms: usize, greatest: i64, tag: u32) -> Result<(), QuantizeError> {
     let most = i64::try_from(terms).unwrap_or(i64::MAX).saturating_mul(greatest);
     if most <= i64::from(i32::MAX) {
@@ -313,7 +313,7 @@ fn scale(factor: f64, tag: u32) -> Result<Scale, QuantizeError> {
     })
 }
 
-/// Scales and zero points of all values; those that only move share theirs.
+/// Scales and zero points of all values; values that are only moved share theirs.
 fn all_params(
     graph: &Graph,
     ranges: &[Range],
@@ -321,7 +321,7 @@ fn all_params(
 ) -> Result<Vec<Option<QParams>>, QuantizeError> {
     let mut ranges: Vec<Range> =
         (0..graph.value_count()).map(|i| ranges.get(i).copied().unwrap_or(Range::EMPTY)).collect();
-    // Values in classes, those of a class under one label.
+    // Values in equivalence classes, each with one label.
     let mut classes = UnionFind::new(ranges.len());
     for node in graph.nodes() {
         for id in &node.operands {
@@ -338,7 +338,7 @@ fn all_params(
         }
         if shares(graph, node) {
             for id in &node.operands {
-                // Both are values of the graph, so that none is out of range.
+                // Both are values of the graph, so none is out of range.
                 let _ = classes.try_union(id.index(), node.result.index());
             }
         }
@@ -353,10 +353,10 @@ fn all_params(
     let mut params = Vec::with_capacity(ranges.len());
     for (index, class) in classes.into_iter().enumerate() {
         let range = unions.get(class).copied().unwrap_or(Range::EMPTY);
-        // What was never seen has no scale; who asks for it says so.
+        // A value without observations has no scale; an error is reported where one is needed.
         let seen = range.min <= range.max;
         let node = graph.nodes().iter().find(|node| node.result.index() == index);
-        // Within a function that is tabulated, values have no codes: exp may leave the numbers on the way to a sigmoid.
+        // Within a tabulated function, values have no codes: exp may overflow on the way to a sigmoid.
         let coded = node.is_none_or(|node| regions.root(node.result).is_none());
         if seen && !range.is_finite() && coded && !is_constant(graph, index) {
             let reason = "calibration data make this value infinite or not a number";
@@ -369,10 +369,10 @@ fn all_params(
     Ok(params)
 }
 
-/// A range that is not out of all proportion to what it is made of: sums are scaled in 32 bits, and must fit them even where
-/// values that calibration has not seen, or the rounding of those before, do not cancel as they should.
+/// A range that is in proportion to its operands: sums are scaled in 32 bits, and must fit them even if values that calibration
+/// has not seen, or earlier rounding, do not cancel as they should.
 fn widened(graph: &Graph, ranges: &[Range], index: usize, range: Range) -> Range {
-    /// How many times a range the values that it is made of may be as large.
+    /// Maximum ratio of the operands' range to the result's.
     const MOST: f32 = 65536.0;
     let made = |index: usize| graph.nodes().iter().find(|node| node.result.index() == index);
     let Some(node) = made(index) else { return range };
@@ -381,7 +381,7 @@ fn widened(graph: &Graph, ranges: &[Range], index: usize, range: Range) -> Range
         largest = made(before.index()).map_or(largest, |layer| largest.max(reach(graph, ranges, layer)));
     }
     let least = largest / MOST;
-    // A range that was never seen stays none.
+    // A range without observations stays empty.
     if range.min > range.max || range.max - range.min >= least {
         range
     } else {
@@ -389,7 +389,7 @@ fn widened(graph: &Graph, ranges: &[Range], index: usize, range: Range) -> Range
     }
 }
 
-/// The largest magnitude that an operator can make of values in the ranges of its operands; 0 where that is not looked at.
+/// The maximum magnitude of an operator's result for operands in their ranges; 0 where that is not computed.
 fn reach(graph: &Graph, ranges: &[Range], node: &Node) -> f32 {
     let of = |id: &ValueId| {
         let range = ranges.get(id.index()).filter(|range| range.is_finite());
@@ -417,7 +417,7 @@ fn is_constant(graph: &Graph, index: usize) -> bool {
         .any(|id| id.index() == index && graph.constant_of(*id).is_some())
 }
 
-/// Whether operands and result have one scale.
+/// Whether operands and result share one scale.
 fn shares(graph: &Graph, node: &Node) -> bool {
     match &node.op {
         Op::Pool(pool) => !node.operands.first().is_some_and(|&x| is_global(pool, graph.shape(x))),

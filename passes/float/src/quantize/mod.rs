@@ -1,10 +1,10 @@
 //! From a float network and the ranges of its values to an integer network.
 //!
-//! Weights are symmetric, for each channel or for the tensor; activations are i8 with a zero point. A layer is an operator
-//! with the clamp behind it; a function of one value, however many operators it is made of, is a table. Values that only
-//! move, and those that are compared, keep the scale that they have.
+//! Weights are symmetric, per channel or per tensor; activations are i8 with a zero point. A layer is an operator with the clamp
+//! after it; a function of one value, however many operators it consists of, is a table. Values that are only moved or compared
+//! keep their scale.
 //!
-//! [`Recipe`] is the whole of it, from a network as a front end exports it; [`Options`] are what a user says of a recipe.
+//! [`Recipe`] is the complete procedure, for a network as a front end exports it; [`Options`] are the user's options of a recipe.
 
 mod feedback;
 mod inputs;
@@ -29,7 +29,7 @@ pub use samples::{RANDOM_WARNING, samples};
 
 use crate::graph::Graph;
 
-/// Whether the channels of a layer have a scale each.
+/// Granularity of weight scales.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightScales {
     /// One for each output channel.
@@ -38,7 +38,7 @@ pub enum WeightScales {
     PerTensor,
 }
 
-/// Whose fault it is that a network cannot be quantized.
+/// The kind of a quantization error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The network or the samples are invalid.
@@ -55,9 +55,9 @@ pub enum Fault {
 pub struct QuantizeError {
     /// The tag of the node at fault, if it is a node.
     pub tag: Option<u32>,
-    /// Whose fault.
+    /// Its kind.
     pub fault: Fault,
-    /// What is wrong.
+    /// The reason.
     pub reason: String,
 }
 
@@ -75,7 +75,7 @@ impl QuantizeError {
     }
 }
 
-/// Quantizes a network, weights rounded to nearest. `ranges` are those of its values, by their index, as [`observe`] gives them.
+/// Quantizes a network, weights rounded to nearest. `ranges` are those of its values, by their index, as [`observe`] returns them.
 ///
 /// # Errors
 /// An operator has no integer form, or a value, a weight or a bias is not finite.

@@ -1,13 +1,13 @@
-//! A recipe as a user asks for it, on the command line or in the options of a pass.
+//! The options of a recipe, from the command line or from a pass.
 //!
-//! Invariant: an option that would change nothing is refused.
+//! Invariant: an option without effect is refused.
 
 use strum_quant::{CORRECT, Choice, SELECT};
 
 use super::recipe::NOT_REPRESENTATIVE;
 use super::{RangeChoice, Recipe, Storage, WeightRounding, WeightScales};
 
-/// The share of values that `percentile` leaves out by default.
+/// The default of `percentile`, the share of values to clip.
 pub const PERCENTILE: f64 = 0.0001;
 
 /// How ranges of activations are chosen.
@@ -30,7 +30,7 @@ pub enum RoundingChoice {
     Feedback,
 }
 
-/// How options are written where the user gives them, which is how messages name them.
+/// The notation of options, which messages use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notation {
     /// `percentile`, `activations=percentile`.
@@ -55,14 +55,14 @@ impl Notation {
     }
 }
 
-/// What a user asks for.
+/// The requested options.
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
     /// Whether there is calibration data (`calibration`).
     pub calibrated: bool,
     /// How ranges of activations are chosen (`activations`).
     pub activations: Activations,
-    /// The share of values that is left out, if given (`percentile`).
+    /// The share of values to clip, if given (`percentile`).
     pub percentile: Option<f64>,
     /// Granularity of weight scales (`weights`).
     pub weights: WeightScales,
@@ -77,10 +77,10 @@ pub struct Options<'a> {
 }
 
 impl Options<'_> {
-    /// The recipe that is asked for.
+    /// The recipe for the options.
     ///
     /// # Errors
-    /// Options that contradict one another or have no effect, in the words of `notation`.
+    /// Options that contradict one another or have no effect, in `notation`.
     pub fn recipe(&self, notation: Notation) -> Result<Recipe, String> {
         Ok(Recipe {
             ranges: self.ranges(notation)?,
@@ -143,7 +143,7 @@ impl Storage {
     /// Reads `METHOD[,NAME=VALUE]…` as a weight format to round for.
     ///
     /// # Errors
-    /// Text that [`Choice::parse`] refuses, or a parameter of what happens to weights that are codes already.
+    /// Text that [`Choice::parse`] refuses, or a parameter that does not apply to weights that are already rounded.
     pub fn choice(text: &str) -> Result<Choice, String> {
         let choice = Choice::parse(text).map_err(|error| error.to_string())?;
         for parameter in [&SELECT, &CORRECT] {
@@ -158,7 +158,7 @@ impl Storage {
     /// The format that weights are rounded for; nothing for plain INT8.
     #[must_use]
     pub fn of(choice: &Choice) -> Option<Storage> {
-        // As strum-pack does it for layers that it has no packing of.
+        // Like strum-pack for layers without a packing.
         choice.request().map(|request| Storage { request, min_channels: request.w.into() })
     }
 }

@@ -1,6 +1,6 @@
 //! Scales and zero points. Invariant: scales are positive and finite, zero points are i8.
 
-/// What an i8 code means: `scale · (code − zero_point)`.
+/// The meaning of an i8 code: `scale · (code − zero_point)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct QParams {
     /// The step between two codes.
@@ -9,14 +9,14 @@ pub struct QParams {
     pub zero_point: i32,
 }
 
-/// Least step: values below are nothing but noise.
+/// Minimum step: smaller values are only noise.
 const MIN_SCALE: f64 = 1e-30;
 
-/// Least and greatest code.
+/// Minimum and maximum code.
 pub(crate) const CODES: (i32, i32) = (-128, 127);
 
 impl QParams {
-    /// Codes over a range, which is widened to hold 0: then 0 has a code, and padding is exact.
+    /// Codes over a range, widened to include 0: then 0 has a code, and padding is exact.
     #[must_use]
     pub fn asymmetric(min: f64, max: f64) -> Self {
         let (min, max) = (min.min(0.0), max.max(0.0));
@@ -31,7 +31,7 @@ impl QParams {
         round(value / self.scale + f64::from(self.zero_point))
     }
 
-    /// The greatest distance of a code from that of 0.
+    /// The maximum distance of a code from that of 0.
     #[must_use]
     pub(crate) fn reach(&self) -> i64 {
         i64::from((CODES.1 - self.zero_point).max(self.zero_point - CODES.0))
@@ -51,7 +51,7 @@ fn round(x: f64) -> i32 {
     code
 }
 
-/// A factor as TOSA's RESCALE has it: `value · multiplier / 2^shift`, rounded.
+/// A factor in the form of TOSA's RESCALE: `value · multiplier / 2^shift`, rounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale {
     /// From 2^30 to 2^31 − 1, or smaller for a factor below 2^-32.
@@ -61,9 +61,9 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// The nearest to a positive factor.
+    /// The closest to a positive factor.
     ///
-    /// Nothing for a factor of 2^29 and more, which RESCALE does not have.
+    /// Nothing for factors of at least 2^29, which RESCALE does not support.
     #[must_use]
     pub fn of(factor: f64) -> Option<Scale> {
         if !(factor > 0.0 && factor < f64::from(1 << 29)) {

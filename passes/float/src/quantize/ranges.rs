@@ -1,6 +1,6 @@
-//! What calibration sees of values: least, greatest, and how often what is between.
+//! Calibration statistics of values: minimum, maximum, and a histogram in between.
 //!
-//! Invariant: the result does not depend on the order of samples, nor on the number of threads.
+//! Invariant: the result depends neither on the order of samples nor on the number of threads.
 
 use rayon::prelude::*;
 
@@ -13,47 +13,47 @@ const BINS: usize = 2048;
 /// How the range of a value's codes is chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RangeChoice {
-    /// From the least to the greatest value seen.
+    /// From the minimum to the maximum observed.
     MinMax,
-    /// Without this share of the values, in equal parts at both ends; 0.0001, say.
+    /// Without this share of the values, half at each end; for example 0.0001.
     Percentile(f64),
-    /// The part of that range with the least mean square error.
+    /// The sub-range with the least mean squared error.
     Mse,
 }
 
-/// The least and the greatest of a value's elements.
+/// The minimum and maximum of a value's elements.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
-    /// The least.
+    /// The minimum.
     pub min: f32,
-    /// The greatest.
+    /// The maximum.
     pub max: f32,
 }
 
 impl Range {
-    /// Of nothing.
+    /// The empty range.
     pub const EMPTY: Range = Range { min: f32::INFINITY, max: f32::NEG_INFINITY };
 
-    /// Of both.
+    /// The union of both.
     #[must_use]
     pub fn union(self, other: Range) -> Range {
         Range { min: self.min.min(other.min), max: self.max.max(other.max) }
     }
 
-    /// Whether both ends are numbers.
+    /// Whether both ends are finite.
     #[must_use]
     pub fn is_finite(self) -> bool {
         self.min.is_finite() && self.max.is_finite()
     }
 }
 
-/// Counts of a value's elements in equal parts of its range.
+/// A histogram of a value's elements over its range.
 #[derive(Clone, Debug)]
 struct Histogram {
     counts: Vec<u64>,
 }
 
-/// Least and greatest elements. NaN makes a range infinite, so that it cannot hide.
+/// Minimum and maximum elements. NaN makes a range infinite, so it cannot go unnoticed.
 struct Extremes(Vec<Range>);
 
 impl Observer for Extremes {
@@ -68,7 +68,7 @@ impl Observer for Extremes {
     }
 }
 
-/// Histograms over ranges that are known.
+/// Histograms over known ranges.
 struct Counting<'a> {
     ranges: &'a [Range],
     histograms: Vec<Histogram>,
@@ -101,7 +101,7 @@ impl Observer for Counting<'_> {
 /// Each sample is a list of the graph's inputs.
 ///
 /// # Errors
-/// When the inputs of a sample differ from the graph's, or there is no sample.
+/// When the inputs of a sample differ from the graph's, or there are no samples.
 pub fn observe(graph: &Graph, samples: &[Vec<Tensor>], choice: RangeChoice) -> Result<Vec<Range>, Invalid> {
     if samples.is_empty() {
         return Err(Invalid::new("calibration", "there are no samples"));
@@ -129,10 +129,11 @@ pub fn observe(graph: &Graph, samples: &[Vec<Tensor>], choice: RangeChoice) -> R
     Ok(ranges.iter().zip(&histograms).map(|(range, histogram)| narrowed(*range, histogram, choice)).collect())
 }
 
-/// One output of a graph for `count` samples, on all cores; nothing if there is no such output. `sample` gives shapes and elements of the inputs of one.
+/// One output of a graph for `count` samples, on all cores; nothing if there is no such output. `sample` returns shapes and
+/// elements of the inputs of one.
 ///
 /// # Errors
-/// When a sample does not go with the graph's inputs.
+/// When a sample does not match the graph's inputs.
 pub fn evaluate_all(
     graph: &Graph,
     output: usize,
@@ -157,7 +158,7 @@ fn merge(mut a: Histogram, b: &Histogram) -> Histogram {
     a
 }
 
-/// A range without what the choice leaves out.
+/// A range clipped as chosen.
 fn narrowed(range: Range, histogram: &Histogram, choice: RangeChoice) -> Range {
     if !range.is_finite() || histogram.counts.is_empty() || range.min >= range.max {
         return range;
@@ -176,7 +177,7 @@ fn narrowed(range: Range, histogram: &Histogram, choice: RangeChoice) -> Range {
     }
 }
 
-/// The bins that are left without half of a share at each end.
+/// The bins that remain after clipping half of a share at each end.
 fn percentile(counts: &[u64], share: f64) -> (usize, usize) {
     let total: u64 = counts.iter().sum();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of the total")]
@@ -194,7 +195,7 @@ fn percentile(counts: &[u64], share: f64) -> (usize, usize) {
     (first.min(BINS - 1), (BINS - last).max(first + 1))
 }
 
-/// The part of the bins whose 255 steps have the least mean square error, with 0 inside. Ends are moved in turn.
+/// The bins whose 255 steps have the least mean squared error, including 0. Ends are moved in turn.
 fn least_error(counts: &[u64], min: f64, width: f64) -> (usize, usize) {
     let step = BINS / 64;
     let (mut first, mut end) = (0, BINS);
@@ -212,11 +213,11 @@ fn least_error(counts: &[u64], min: f64, width: f64) -> (usize, usize) {
     }
 }
 
-/// The sum of square errors if codes span the bins from `first` to `end`, and 0.
+/// The sum of squared errors if codes span the bins from `first` to `end`, and 0.
 fn error(counts: &[u64], min: f64, width: f64, first: usize, end: usize) -> f64 {
     let low = (min + width * first as f64).min(0.0);
     let high = (min + width * end as f64).max(0.0);
-    // A value between two steps is off by a step over the root of twelve in the mean.
+    // The RMS rounding error of a value is the step over the root of twelve.
     let inside = ((high - low) / 255.0).powi(2) / 12.0;
     let value = |bin: usize| min + width * (bin as f64 + 0.5);
     let errors = counts.iter().enumerate().map(|(bin, &n)| {
@@ -237,7 +238,7 @@ fn error(counts: &[u64], min: f64, width: f64, first: usize, end: usize) -> f64 
 mod tests {
     use super::*;
 
-    /// A bell with one value far out.
+    /// A bell curve with one outlier.
     fn bell() -> Vec<u64> {
         let mut counts: Vec<u64> =
             (0..BINS).map(|i| ((-((i as f64 - 300.0) / 60.0).powi(2)).exp() * 1e6) as u64).collect();

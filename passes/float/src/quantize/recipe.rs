@@ -1,7 +1,7 @@
 //! The quantization recipe: canonicalize, equalize, observe ranges, quantize, round weights.
 //!
-//! Invariant: the result depends on network, recipe and samples alone, not on the number of threads; on the order of samples only with
-//! feedback.
+//! Invariant: the result depends on network, recipe and samples alone, not on the number of threads; on the order of samples only
+//! with feedback.
 
 use std::collections::BTreeMap;
 
@@ -60,16 +60,16 @@ pub enum Stage {
     Round,
 }
 
-/// A network that has been quantized.
+/// A quantized network.
 #[derive(Clone, Debug)]
 pub struct Quantized {
     /// The integer network.
     pub network: IntGraph,
-    /// What it is made of.
+    /// Its summary.
     pub report: Report,
 }
 
-/// What has become of a network.
+/// The summary of a quantized network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Samples of calibration data; none if ranges were estimated from random inputs.
@@ -86,8 +86,8 @@ pub(super) const NOT_REPRESENTATIVE: &str = "random inputs do not represent the 
 impl Recipe {
     /// Quantizes a network as a front end exports it.
     ///
-    /// `samples` is the calibration data: the inputs of each sample, as [`samples()`](super::samples()) makes them; random inputs take
-    /// its place if there is none.
+    /// `samples` is the calibration data: the inputs of each sample, as [`samples()`](super::samples()) makes them; without it,
+    /// random inputs are used.
     ///
     /// # Errors
     /// - an operator has no integer form, or a value, a weight or a bias is not finite: at its node;
@@ -96,7 +96,7 @@ impl Recipe {
         self.run_staged(graph, samples, |_| {})
     }
 
-    /// As [`run`](Self::run); `begin` is told of each stage before it begins.
+    /// As [`run`](Self::run); `begin` is called before each stage.
     ///
     /// # Errors
     /// As [`run`](Self::run).

@@ -1,4 +1,4 @@
-//! Which values are functions of one other value, element by element, and which clamps belong to a layer.
+//! Which values are element-wise functions of one other value, and which clamps belong to a layer.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use crate::op::{Binary, Op, Pool, PoolKind};
 
 /// The regions of a graph.
 pub(super) struct Regions {
-    /// For each value the value that it is a function of.
+    /// For each value, the value that it is a function of.
     roots: Vec<Option<ValueId>>,
-    /// For the result of a layer the clamp behind it: its range, and its result.
+    /// For the result of a layer, the clamp after it: its range, and its result.
     clamps: BTreeMap<usize, (f32, f32, ValueId)>,
 }
 
-/// What a layer gives: the value, after its clamp if it has one.
+/// The result of a layer: the value, after its clamp if it has one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target {
     /// The value.
@@ -43,12 +43,12 @@ impl Regions {
         regions
     }
 
-    /// What a value is a function of, if it is one.
+    /// The value that a value is a function of, if any.
     pub(super) fn root(&self, id: ValueId) -> Option<ValueId> {
         self.roots.get(id.index()).copied().flatten()
     }
 
-    /// What the layer with this result gives.
+    /// The result of the layer with this value.
     pub(super) fn target(&self, id: ValueId) -> Target {
         match self.clamps.get(&id.index()) {
             Some(&(min, max, id)) => Target { id, bounds: Some((min, max)) },
@@ -56,7 +56,7 @@ impl Regions {
         }
     }
 
-    /// Whether the node is a clamp that a layer has taken in.
+    /// Whether the node is a clamp that a layer absorbs.
     pub(super) fn is_taken(&self, node: &Node) -> bool {
         let operand = node.operands.first().and_then(|x| self.clamps.get(&x.index()));
         operand.is_some_and(|(_, _, result)| *result == node.result)
@@ -84,7 +84,7 @@ impl Regions {
         root.filter(|&root| graph.shape(root) == graph.shape(node.result))
     }
 
-    /// A value at 256 points of what it is a function of.
+    /// A value at 256 points of the value that it is a function of.
     pub(super) fn samples(
         &self,
         graph: &Graph,
@@ -109,7 +109,7 @@ impl Regions {
     }
 }
 
-/// Whether an operator is computed in 32 bits and scaled afterwards, so that a clamp costs nothing.
+/// Whether an operator is computed in 32 bits and scaled afterwards, so that a clamp is free.
 fn is_layer(graph: &Graph, node: &Node) -> bool {
     match &node.op {
         Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::Matmul => true,
@@ -119,7 +119,7 @@ fn is_layer(graph: &Graph, node: &Node) -> bool {
     }
 }
 
-/// Whether a pooling is the mean of the whole image.
+/// Whether a pooling is the mean over the whole image.
 pub(super) fn is_global(pool: &Pool, image: &[usize]) -> bool {
     let &[_, h, w, _] = image else { return false };
     let none = pool.window.before == [0, 0] && pool.window.after == [0, 0];
@@ -133,7 +133,7 @@ pub(super) fn uniform(graph: &Graph, id: ValueId) -> Option<f32> {
     tensor.iter().all(|x| x.to_bits() == first.to_bits()).then_some(first)
 }
 
-/// An operator on lists of values.
+/// Evaluates an operator on lists of values.
 fn pointwise(op: &Op, operands: &[Vec<f32>]) -> Option<Vec<f32>> {
     let pairs =
         |a: &[f32], b: &[f32], f: &dyn Fn(f32, f32) -> f32| a.iter().zip(b).map(|(&a, &b)| f(a, b)).collect();

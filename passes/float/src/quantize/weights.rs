@@ -1,26 +1,26 @@
-//! Weights as codes, and the bias that goes with them.
+//! Weights as codes, with the matching bias.
 
 use super::{QuantizeError, WeightScales};
 use crate::Tensor;
 
-/// Greatest code of a weight; codes are symmetric, so −128 is not used.
+/// Maximum code of a weight; codes are symmetric, so −128 is not used.
 const MAX_CODE: f64 = 127.0;
 
-/// Greatest bias: half of an accumulator, the other half is left to the sum.
+/// Maximum bias: half of an accumulator, the other half is left to the sum.
 pub(super) const MAX_BIAS: f64 = (1u32 << 30) as f64;
 
-/// Greatest difference of a code of an activation and its zero point.
+/// Maximum difference between an activation code and its zero point.
 pub(super) const MAX_INPUT: f64 = 255.0;
 
 /// A layer's weights as codes.
 pub(super) struct Coded {
     pub(super) codes: Vec<i8>,
     pub(super) bias: Vec<i32>,
-    /// Value of a code, for each output channel.
+    /// Step of a code, for each output channel.
     pub(super) scales: Vec<f64>,
 }
 
-/// Which output channel the weight at a position belongs to.
+/// The output channel of the weight at an index.
 pub(super) type ChannelOf = fn(index: usize, shape: &[usize]) -> usize;
 
 /// OHWI.
@@ -56,7 +56,7 @@ pub(super) fn code(
             *total += f64::from(w).abs();
         }
     }
-    // The bias takes half of an accumulator at most; the products, at their greatest and rounded, the other half.
+    // The bias uses at most half of an accumulator; the products, at their maximum and rounded, the other half.
     #[allow(clippy::cast_precision_loss, reason = "a layer has far fewer than 2^52 weights")]
     let room = MAX_BIAS / MAX_INPUT - (weights.len() / channels.max(1)) as f64 / 2.0;
     if room < 1.0 {
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn no_sum_leaves_32_bits() {
-        // As many weights at their greatest as would overflow with plain steps, beside a small channel and a large bias.
+        // As many maximal weights as would overflow with plain steps, besides a small channel and a large bias.
         let n = 80_000;
         let values: Vec<f32> =
             (0..2 * n).map(|i| if i < n { 0.5 } else { if i % 50 == 0 { 6e-3 } else { 0.0 } }).collect();
@@ -130,7 +130,7 @@ mod tests {
         assert!((coded.scales[1] - plain).abs() < 1e-12, "a channel that fits keeps its step");
     }
 
-    /// Why weights of one channel, all the same, are refused.
+    /// The error for weights of one channel, all the same.
     fn refusal(count: usize, weight: f32) -> QuantizeError {
         let weights = Tensor::from_elem(IxDyn(&[1, 1, 1, count]), weight);
         let bias = Tensor::zeros(IxDyn(&[1]));

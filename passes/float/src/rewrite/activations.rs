@@ -1,4 +1,4 @@
-//! Activations in one spelling: `clamp`.
+//! Activations in one canonical form: `clamp`.
 
 use super::{Rule, Sweep};
 use crate::Invalid;
@@ -7,7 +7,7 @@ use crate::op::{Binary, Op, Relation};
 
 pub(super) const RULES: &[Rule] = &[chosen, bound, merge];
 
-/// `maximum` and `minimum` with one value are a `clamp` with one end open.
+/// `maximum` and `minimum` with one value are a `clamp` with one open end.
 fn bound(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
     let (Op::Binary(binary @ (Binary::Maximum | Binary::Minimum)), &[a, b]) = (&node.op, operands) else {
         return Ok(None);
@@ -28,10 +28,10 @@ fn bound(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<Val
     clamped(cx, x, min, max).map(Some)
 }
 
-/// The greater or the smaller of a value and a constant, chosen by comparison.
+/// The maximum or minimum of a value and a constant, selected by comparison.
 ///
-/// NaN, which is in no relation, would be replaced by such a choice and is kept by a clamp: a network that computes NaN has
-/// no result to keep.
+/// Such a select replaces NaN, which satisfies no relation, and a clamp keeps it: a network that computes NaN has no result to
+/// preserve.
 fn chosen(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
     let (Op::Select(Relation::Greater | Relation::GreaterEqual), &[a, b, c, d]) = (&node.op, operands) else {
         return Ok(None);
@@ -58,13 +58,13 @@ fn chosen(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<Va
     clamped(cx, x, min, max).map(Some)
 }
 
-/// Two clamps in a row are one.
+/// Two consecutive clamps are one.
 fn merge(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
     let (&Op::Clamp { min, max }, &[x]) = (&node.op, operands) else { return Ok(None) };
     clamped(cx, x, min, max).map(Some)
 }
 
-/// A clamp of `x`, in one with a clamp before it.
+/// A clamp of `x`, merged with a clamp before it.
 fn clamped(cx: &mut Sweep, x: ValueId, min: f32, max: f32) -> Result<ValueId, Invalid> {
     match cx.made_by(x) {
         Some((Op::Clamp { min: low, max: high }, inner)) => {

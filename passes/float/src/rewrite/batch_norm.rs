@@ -1,4 +1,4 @@
-//! Scales and offsets of channels behind a convolution, as batch normalization is once its statistics are constants.
+//! Scales and offsets of channels after a convolution, which batch normalization becomes once its statistics are constants.
 
 use ndarray::{ArrayViewD, Axis, IxDyn};
 
@@ -9,7 +9,7 @@ use crate::{Invalid, Tensor};
 
 pub(super) const RULES: &[Rule] = &[fully_connected, super::constants::merge_reshapes, into_weights];
 
-/// A product with a constant matrix is a convolution of pixels; torch-mlir repeats the matrix for every row of an image.
+/// A product with a constant matrix is a 1x1 convolution; torch-mlir repeats the matrix for every row of an image.
 fn fully_connected(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
     let (Op::Matmul, &[a, b]) = (&node.op, operands) else { return Ok(None) };
     let (&[n, h, k], Some(matrices)) = (cx.new.shape(a), cx.new.constant_of(b)) else { return Ok(None) };
@@ -29,7 +29,7 @@ fn fully_connected(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<
     cx.reshaped(sums, &[n, h, w]).map(Some)
 }
 
-/// A product or a sum with a constant for each channel goes into weights and bias.
+/// A product or a sum with a constant per channel is folded into weights and bias.
 fn into_weights(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
     let (Op::Binary(binary @ (Binary::Add | Binary::Sub | Binary::Mul)), &[a, b]) = (&node.op, operands)
     else {
@@ -37,14 +37,14 @@ fn into_weights(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Opt
     };
     let (index, value, constant) = match (cx.is_constant(a), cx.is_constant(b)) {
         (false, true) => (0, a, b),
-        // A constant less a convolution is another sign.
+        // A constant minus a convolution flips the sign.
         (true, false) if *binary != Binary::Sub => (1, b, a),
         _ => return Ok(None),
     };
     if !cx.used_once(node, index) || cx.new.shape(value) != result_shape(cx, node, operands)? {
         return Ok(None);
     }
-    // A fully connected layer is seen through the shape that it is given.
+    // Looks through the reshape after a fully connected layer.
     let (source, shape) = match cx.made_by(value) {
         Some((Op::Reshape { shape }, inner))
             if shape.last() == inner.first().and_then(|&x| cx.new.shape(x).last()) =>
@@ -67,7 +67,7 @@ fn into_weights(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Opt
     }
 }
 
-/// A convolution with a number for each channel in its weights and its bias.
+/// A convolution with a number for each channel folded into its weights and its bias.
 fn into_conv(
     cx: &mut Sweep,
     binary: Binary,
@@ -94,7 +94,7 @@ fn into_conv(
     cx.new.push(op, &[image, weights, bias]).map(Some)
 }
 
-/// The same for the convolutions of a concatenation of channels, as those of groups are.
+/// The same for the convolutions of a concatenation of channels, such as those of groups.
 fn into_parts(
     cx: &mut Sweep,
     binary: Binary,

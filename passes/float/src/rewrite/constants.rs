@@ -1,4 +1,4 @@
-//! Constants computed once and for all.
+//! Constant folding.
 
 use ndarray::IxDyn;
 
@@ -7,13 +7,13 @@ use crate::graph::{Node, ValueId};
 use crate::op::{Binary, Op};
 use crate::{Invalid, Tensor, eval};
 
-/// Constants do not become larger than this many elements and their operands by folding.
+/// Folding does not make constants larger than this many elements and their operands.
 const MAX_GROWTH: usize = 1 << 16;
 
 pub(super) const RULES: &[Rule] =
     &[fold, merge_reshapes, merge_slices, merge_concats, repeated_anyway, merge_products];
 
-/// Products of constants this near to 1 are 1: what is left of a sum made a mean.
+/// Products of constants this close to 1 are 1: the remainder of a sum turned into a mean.
 const NEAR_ONE: f32 = 4.0 * f32::EPSILON;
 
 /// Two reshapes are one.
@@ -32,7 +32,7 @@ pub(super) fn merge_reshapes(
     }
 }
 
-/// A part of a part is a part: torch-mlir cuts one axis after the other.
+/// A slice of a slice is a slice: torch-mlir slices one axis after the other.
 fn merge_slices(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
     let (Op::Slice { start, size }, &[x]) = (&node.op, operands) else { return Ok(None) };
     let Some((Op::Slice { start: first, .. }, from)) = cx.made_by(x) else { return Ok(None) };
@@ -40,7 +40,7 @@ fn merge_slices(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Opt
     cx.new.push(Op::Slice { start, size: size.clone() }, &from).map(Some)
 }
 
-/// A concatenation takes the operands of one that it alone reads.
+/// A concatenation absorbs the operands of another that only it reads.
 fn merge_concats(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
     let Op::Concat { axis } = &node.op else { return Ok(None) };
     let mut parts = Vec::with_capacity(operands.len());
@@ -53,7 +53,7 @@ fn merge_concats(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Op
     if parts.len() == operands.len() { Ok(None) } else { cx.new.push(node.op.clone(), &parts).map(Some) }
 }
 
-/// An element-wise operator repeats extents of 1 itself: torch-mlir repeats mean and variance of a layer normalization beforehand.
+/// An element-wise operator broadcasts extents of 1 itself: torch-mlir repeats mean and variance of a layer normalization beforehand.
 fn repeated_anyway(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
     if !matches!(node.op, Op::Binary(_) | Op::Select(_)) {
         return Ok(None);
@@ -78,7 +78,7 @@ fn repeated_anyway(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<
     if narrow == operands { Ok(None) } else { cx.new.push(node.op.clone(), &narrow).map(Some) }
 }
 
-/// A product with one number after a product with another.
+/// A product with one number after another such product.
 fn merge_products(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
     let Some((x, outer)) = scaled(cx, &node.op, operands) else { return Ok(None) };
     let (from, factor) = match cx.made_by(x) {
@@ -99,7 +99,7 @@ fn merge_products(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<O
     cx.new.push(Op::Binary(Binary::Mul), &[from, factor]).map(Some)
 }
 
-/// A value of unchanged shape and the one number that it is multiplied with.
+/// A value of unchanged shape and its constant factor.
 fn scaled(cx: &Sweep, op: &Op, operands: &[ValueId]) -> Option<(ValueId, f32)> {
     let (Op::Binary(Binary::Mul), &[a, b]) = (op, operands) else { return None };
     let (x, factor, constant) = match (cx.uniform(a), cx.uniform(b)) {

@@ -1,10 +1,10 @@
-//! Cross-layer equalization: channels between two layers scaled so that the weights of both use their range alike.
+//! Cross-layer equalization: scales channels between two layers so that the weights of both use their range equally.
 //!
-//! A channel that one layer makes `1/s` as large and the next takes `s` times changes nothing where what lies between
-//! commutes with a positive factor: `clamp` from 0 without an upper end, and poolings. As Nagel et al. ("Data-Free Quantization
-//! Through Weight Equalization and Bias Correction", ICCV 2019, section 4.1) choose it, `s = sqrt(r1 / r2)` of the largest weights
-//! of the channel in both layers; here it is rounded to a power of two. Invariant: scaling is exact, so that the graph computes
-//! the same, bit for bit, as long as nothing leaves the range of normal numbers.
+//! Scaling a channel by `1/s` in one layer and by `s` in the next changes nothing if the operators in between commute with a
+//! positive factor: `clamp` from 0 without an upper end, and poolings. As in Nagel et al. ("Data-Free Quantization Through Weight
+//! Equalization and Bias Correction", ICCV 2019, section 4.1), `s = sqrt(r1 / r2)` of the largest weights of the channel in both
+//! layers; here it is rounded to a power of two. Invariant: scaling is exact, so the graph computes the same, bit for bit, as
+//! long as nothing leaves the range of normal numbers.
 
 use ndarray::Dimension;
 
@@ -12,13 +12,13 @@ use crate::graph::{Graph, ValueId};
 use crate::op::Op;
 use crate::{Invalid, Tensor};
 
-/// Sweeps over a network: what a layer shares with the one before moves what it shares with the one behind.
+/// Sweeps over a network: equalizing a layer with the previous one affects its pair with the next.
 const SWEEPS: usize = 4;
 
-/// Largest power of two that a channel is scaled by at a time.
+/// Maximum power of two that a channel is scaled by at a time.
 const MAX_EXPONENT: f32 = 12.0;
 
-/// A layer and the one behind it.
+/// A layer and the next one.
 struct Pair {
     first: Layer,
     second: Layer,
@@ -47,7 +47,7 @@ impl Layer {
 }
 
 impl Graph {
-    /// With weights equalized across layers. The result computes the same; only what quantization makes of it differs.
+    /// Equalizes weights across layers. The result computes the same; only its quantization differs.
     ///
     /// # Errors
     /// Never for a graph that has been built node by node.
@@ -62,7 +62,7 @@ impl Graph {
         Ok(graph)
     }
 
-    /// Convolutions behind each other, in order, between which every value has one reader.
+    /// Consecutive convolutions, in order, between which every value has one reader.
     fn pairs(&self) -> Vec<Pair> {
         let uses = self.uses();
         let single = |id: ValueId| uses.get(id.index()) == Some(&1);
@@ -89,7 +89,7 @@ impl Graph {
                     return Some(Pair { first, second });
                 }
                 let homogeneous = match node.op {
-                    // Exports write no upper end as the greatest finite number.
+                    // Exports write a missing upper end as the largest finite number.
                     Op::Clamp { min, max } => min == 0.0 && max >= f32::MAX,
                     Op::Pool(_) => true,
                     _ => false,
@@ -119,13 +119,13 @@ impl Graph {
     }
 }
 
-/// A power of two near the square root of the ratio; 1 for a channel that one of the layers does not have or use.
+/// A power of two close to the square root of the ratio; 1 for a channel that one of the layers does not have or use.
 fn factor(first: f32, second: f32) -> f32 {
     let exponent = ((first / second).log2() / 2.0).round();
     if exponent.is_finite() { exponent.clamp(-MAX_EXPONENT, MAX_EXPONENT).exp2() } else { 1.0 }
 }
 
-/// The largest magnitude of every channel.
+/// The maximum magnitude of every channel.
 fn ranges(weights: &Tensor, channel: impl Fn(&[usize]) -> usize) -> Vec<f32> {
     let mut ranges: Vec<f32> = Vec::new();
     for (index, weight) in weights.indexed_iter() {

@@ -1,4 +1,4 @@
-//! A transpose in front of a fully connected layer, done to its weights instead.
+//! Moves a transpose in front of a fully connected layer into its weights.
 
 use super::{Rule, Sweep};
 use crate::Invalid;
@@ -7,8 +7,8 @@ use crate::op::{Op, Window};
 
 pub(super) const RULES: &[Rule] = &[super::constants::merge_reshapes, transpose_into_weights];
 
-/// A 1x1 convolution of a flattened, transposed tensor reads every element once, so the order in which it meets them is free: that of
-/// the tensor before the transpose, which is the one in which blocks of weights are stored.
+/// A 1x1 convolution of a flattened, transposed tensor reads every element once, so the order is free: that of the tensor before
+/// the transpose is also the one in which weight blocks are stored.
 fn transpose_into_weights(
     cx: &mut Sweep,
     node: &Node,
@@ -22,7 +22,7 @@ fn transpose_into_weights(
     let (&[turned], &[from]) = (flat.as_slice(), from.as_slice()) else { return Ok(None) };
     let pixels = cx.new.shape(image).to_vec();
     let &[oc, 1, 1, ic] = cx.new.shape(weights) else { return Ok(None) };
-    // Each pixel is all of one image, so the batch must stay in front, on its own.
+    // Each pixel belongs to one image, so the batch must stay the first axis, on its own.
     let Some((_, rest)) = cx.new.shape(turned).split_first() else { return Ok(None) };
     if !cx.is_constant(weights) || perms.first() != Some(&0) || rest.iter().product::<usize>() != ic {
         return Ok(None);

@@ -1,5 +1,5 @@
-//! Transposes towards the outputs. Invariant: in the new graph a transpose is followed by a reshape, a product of
-//! matrices, an output, or an operand that meets it in another order, and by nothing else.
+//! Moves transposes towards the outputs. Invariant: in the new graph a transpose is followed by a reshape, a matrix product, an
+//! output, or an operand in another order, and by nothing else.
 
 use super::{Rule, Sweep};
 use crate::Invalid;
@@ -8,10 +8,10 @@ use crate::op::Op;
 
 pub(super) const RULES: &[Rule] = &[merge, through];
 
-/// For the beginning: torch-mlir writes a transpose of an image of one pixel as a reshape, which would stay where it is.
+/// First sweep: torch-mlir writes a transpose of a one-pixel image as a reshape, which would stay in place.
 pub(super) const FIRST_RULES: &[Rule] = &[from_reshape];
 
-/// A reshape that brings the channels of one pixel to another place is the transpose that does so with any image.
+/// A reshape that moves the channels of one pixel is the transpose that does the same for any image.
 fn from_reshape(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
     let (Op::Reshape { shape }, &[x]) = (&node.op, operands) else { return Ok(None) };
     let perms = match (cx.new.shape(x), shape.as_slice()) {
@@ -22,13 +22,13 @@ fn from_reshape(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Opt
     cx.transposed(x, &perms).map(Some)
 }
 
-/// For afterwards: before, what has moved in front of a pad would move behind it again.
+/// Afterwards: earlier, what has moved in front of a pad would move behind it again.
 pub(super) const PAD_RULES: &[Rule] = &[before_pad];
 
-/// For the end: a reshape would be in the way of the others.
+/// Last sweep: a reshape would block the others.
 pub(super) const LAST_RULES: &[Rule] = &[to_reshape];
 
-/// A value that a transpose gives: what goes in, and how.
+/// The result of a transpose: its operand and permutation.
 fn transposed(cx: &Sweep, id: ValueId) -> Option<(ValueId, Vec<usize>)> {
     match cx.made_by(id)? {
         (Op::Transpose { perms }, operands) => Some((*operands.first()?, perms)),
@@ -36,7 +36,7 @@ fn transposed(cx: &Sweep, id: ValueId) -> Option<(ValueId, Vec<usize>)> {
     }
 }
 
-/// The permutation that undoes one.
+/// The inverse of a permutation.
 fn inverse(perms: &[usize]) -> Vec<usize> {
     let mut inverse = vec![0; perms.len()];
     for (i, &p) in perms.iter().enumerate() {
@@ -62,7 +62,7 @@ fn merge(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<Val
     cx.transposed(x, &perms).map(Some)
 }
 
-/// A transpose of a padded value, or of a part, that no one else needs is padded or cut itself.
+/// A transpose of a padded or sliced value without other uses is moved before the pad or slice.
 fn before_pad(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
     let (Op::Transpose { perms }, &[x]) = (&node.op, operands) else { return Ok(None) };
     let Some((op, from)) = cx.made_by(x).filter(|_| cx.used_once(node, 0)) else { return Ok(None) };
@@ -99,7 +99,7 @@ fn as_reshape(shape: &[usize], perms: &[usize]) -> Option<Vec<usize>> {
     in_order.then(|| perms.iter().filter_map(|&p| shape.get(p).copied()).collect())
 }
 
-/// An operator on transposed operands is a transposed result.
+/// An operator on transposed operands becomes a transpose of its result.
 fn through(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
     let Some(perms) = operands.iter().find_map(|&id| transposed(cx, id).map(|(_, perms)| perms)) else {
         return Ok(None);
@@ -125,7 +125,7 @@ fn through(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<V
         | Op::Transpose { .. } => return Ok(None),
     };
     let undo = inverse(&perms);
-    // Every operand must be there in the other order, or get there for nothing.
+    // Every operand must exist in the other order, or be convertible for free.
     let free = |cx: &Sweep, id: ValueId| {
         let same = transposed(cx, id).is_some_and(|(_, p)| p == perms);
         same || cx.is_constant(id) || as_reshape(cx.new.shape(id), &undo).is_some()

@@ -1,8 +1,7 @@
-//! Graphs made from graphs, which compute the same up to rounding.
+//! Rewrites of graphs that compute the same up to rounding.
 //!
-//! A rewriting is one sweep from inputs to outputs: rules see a node whose operands are rewritten already, so what a rule
-//! has made is there for the rules of the nodes behind. Invariant: rules look at the new graph and at the use counts of
-//! the old one, and change neither.
+//! A rewrite is one sweep from inputs to outputs: rules see a node whose operands are already rewritten, so later rules see the
+//! results of earlier ones. Invariant: rules read the new graph and the use counts of the old one, and change neither.
 
 mod activations;
 mod batch_norm;
@@ -16,14 +15,14 @@ use crate::graph::{Graph, Node, ValueId};
 use crate::op::Op;
 use crate::{Invalid, Tensor};
 
-/// What rules share during a sweep.
+/// Shared state of the rules during a sweep.
 pub(crate) struct Sweep {
     /// The graph under construction.
     pub(crate) new: Graph,
     uses: Vec<usize>,
 }
 
-/// Gives the value that takes the place of a node's result, if the rule applies. Operands are the new graph's.
+/// Returns the replacement of a node's result, if the rule applies. Operands are the new graph's.
 pub(crate) type Rule = fn(&mut Sweep, &Node, &[ValueId]) -> Result<Option<ValueId>, Invalid>;
 
 impl Sweep {
@@ -33,17 +32,17 @@ impl Sweep {
         id.and_then(|id| self.uses.get(id.index())) == Some(&1)
     }
 
-    /// Whether a value of the new graph is the operand of one node, as far as there are nodes.
+    /// Whether a value of the new graph has exactly one user among the nodes so far.
     pub(crate) fn made_for_one(&self, id: ValueId) -> bool {
         self.new.nodes().iter().flat_map(|node| &node.operands).filter(|&&operand| operand == id).count() == 1
     }
 
-    /// The operator behind a value and its operands.
+    /// The operator that produces a value, and its operands.
     pub(crate) fn made_by(&self, id: ValueId) -> Option<(Op, Vec<ValueId>)> {
         self.new.producer(id).map(|node| (node.op.clone(), node.operands.clone()))
     }
 
-    /// The one value of a constant all of whose elements are the same.
+    /// The value of a constant whose elements are all equal.
     pub(crate) fn uniform(&self, id: ValueId) -> Option<f32> {
         let tensor = self.new.constant_of(id)?;
         let first = *tensor.first()?;
@@ -55,7 +54,7 @@ impl Sweep {
         self.new.constant_of(id).is_some()
     }
 
-    /// A value in another order of axes: a new constant, nothing, or a transpose.
+    /// A value with permuted axes: a new constant, the value itself, or a transpose.
     pub(crate) fn transposed(&mut self, id: ValueId, perms: &[usize]) -> Result<ValueId, Invalid> {
         if perms.iter().enumerate().all(|(i, &p)| i == p) {
             return Ok(id);
@@ -71,7 +70,7 @@ impl Sweep {
         }
     }
 
-    /// A value of another shape: a new constant, nothing, or a reshape.
+    /// A value of another shape: a new constant, the value itself, or a reshape.
     pub(crate) fn reshaped(&mut self, id: ValueId, shape: &[usize]) -> Result<ValueId, Invalid> {
         if self.new.shape(id) == shape {
             return Ok(id);
@@ -87,7 +86,7 @@ impl Sweep {
     }
 }
 
-/// Rewrites a graph by the first rule that applies to each node. What no output needs is left out.
+/// Rewrites a graph by the first rule that applies to each node. Nodes that no output needs are removed.
 fn sweep(graph: &Graph, rules: &[Rule]) -> Result<Graph, Invalid> {
     let mut sweep = Sweep { new: Graph::new(), uses: graph.uses() };
     let mut places: Vec<Option<ValueId>> = vec![None; graph.value_count()];
@@ -144,7 +143,7 @@ fn put(places: &mut [Option<ValueId>], id: ValueId, new: ValueId) {
     }
 }
 
-/// Which values an output needs.
+/// The values that outputs need.
 fn live(graph: &Graph) -> Vec<bool> {
     let mut live = vec![false; graph.value_count()];
     let mark = |live: &mut Vec<bool>, id: ValueId| {
@@ -162,8 +161,8 @@ fn live(graph: &Graph) -> Vec<bool> {
 }
 
 impl Graph {
-    /// In the form that quantization expects: images NHWC, constants computed, batch norm and padding in the operators
-    /// before and behind, activations as clamps.
+    /// Canonicalizes for quantization: NHWC images, constants folded, batch norm and padding folded into neighbouring operators,
+    /// activations as clamps.
     ///
     /// # Errors
     /// Never for a graph that has been built node by node.
@@ -172,12 +171,12 @@ impl Graph {
         graph.fold_padding()?.fold_batch_norm()?.flatten()?.fold_constants()
     }
 
-    /// With transposes in front of fully connected layers in their weights.
+    /// Folds transposes in front of fully connected layers into their weights.
     fn flatten(&self) -> Result<Graph, Invalid> {
         sweep(self, flatten::RULES)?.without_dead_nodes()
     }
 
-    /// Without the nodes that no output needs.
+    /// Removes the nodes that no output needs.
     ///
     /// # Errors
     /// Never for a graph that has been built node by node.
@@ -185,7 +184,7 @@ impl Graph {
         sweep(self, &[])
     }
 
-    /// With every node of constant operands replaced by its value.
+    /// Replaces every node with constant operands by its value.
     ///
     /// # Errors
     /// Never for a graph that has been built node by node.
@@ -193,7 +192,7 @@ impl Graph {
         sweep(self, constants::RULES)?.without_dead_nodes()
     }
 
-    /// With activations as `clamp`: maxima and minima with constants, one clamp after the other.
+    /// Writes activations as `clamp`: maxima and minima with constants, consecutive clamps.
     ///
     /// # Errors
     /// Never for a graph that has been built node by node.
@@ -201,13 +200,13 @@ impl Graph {
         sweep(self, activations::RULES)?.without_dead_nodes()
     }
 
-    /// With images NHWC throughout: transposes go towards the outputs until they meet their inverse.
+    /// Makes all images NHWC: transposes move towards the outputs until they meet their inverse.
     ///
     /// # Errors
     /// Never for a graph that has been built node by node.
     pub fn canonicalize_layout(&self) -> Result<Graph, Invalid> {
         let mut graph = self.without_dead_nodes()?;
-        // Twice before pads: what is cut off may have been padded before.
+        // Twice before pads: a slice may have been padded before.
         let sweeps =
             [layout::FIRST_RULES, layout::RULES, layout::PAD_RULES, layout::PAD_RULES, layout::LAST_RULES];
         for rules in sweeps {
@@ -216,7 +215,7 @@ impl Graph {
         Ok(graph)
     }
 
-    /// With scales and offsets of channels behind a convolution in its weights and its bias.
+    /// Folds scales and offsets of channels after a convolution into its weights and its bias.
     ///
     /// # Errors
     /// Never for a graph that has been built node by node.
@@ -224,7 +223,7 @@ impl Graph {
         sweep(self, batch_norm::RULES)?.without_dead_nodes()
     }
 
-    /// With padding in the operators that pad themselves.
+    /// Folds padding into the operators that pad themselves.
     ///
     /// # Errors
     /// Never for a graph that has been built node by node.

@@ -1,4 +1,4 @@
-//! Padding in the operators that pad themselves.
+//! Folds padding into the operators that pad themselves.
 
 use super::{Rule, Sweep};
 use crate::Invalid;
@@ -7,11 +7,10 @@ use crate::op::{Binary, Op, Pool, PoolKind, Window};
 
 pub(super) const RULES: &[Rule] = &[merge, into_window, outside_left_out];
 
-/// For before the others: what is cut off of an image would be in their way.
+/// First sweep: slices of an image would block the others.
 pub(super) const CUT_RULES: &[Rule] = &[cut_off, cut_padding];
 
-/// What is cut off of a padded image is left out of the padding: linalg pads a pooling whose last windows are not whole by
-/// more than they reach.
+/// A slice of a padded image reduces the padding: linalg pads a pooling with incomplete last windows by more than they reach.
 fn cut_padding(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
     let (Op::Slice { start, size }, &[x]) = (&node.op, operands) else { return Ok(None) };
     let Some((Op::Pad { around, value }, from)) = cx.made_by(x) else { return Ok(None) };
@@ -20,7 +19,7 @@ fn cut_padding(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Opti
     let mut left = Vec::with_capacity(around.len());
     for (((&[before, _], &extent), &start), &size) in around.iter().zip(whole).zip(start).zip(size) {
         let image = before..before + extent;
-        // Only padding goes: an image that is cut itself stays as it is.
+        // Only padding is removed: a slice of the image itself stays.
         if start > image.start || start + size < image.end {
             return Ok(None);
         }
@@ -29,7 +28,7 @@ fn cut_padding(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Opti
     cx.new.push_or_fold(Op::Pad { around: left, value }, &[from]).map(Some)
 }
 
-/// A window that does not reach what is cut off of its image needs no cut.
+/// A window that does not reach what is sliced off its image needs no slice.
 fn cut_off(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
     let window = match &node.op {
         Op::Conv2d(window) | Op::DepthwiseConv2d(window) => window,
@@ -41,7 +40,7 @@ fn cut_off(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<V
     };
     let &[from] = from.as_slice() else { return Ok(None) };
     let whole = cx.new.shape(from);
-    // Padding behind a cut would see values in place of nothing.
+    // Padding after a slice would read values instead of nothing.
     let free = [false, window.after[0] == 0, window.after[1] == 0, false];
     let extents = size.iter().zip(whole).zip(free);
     if start.iter().any(|&at| at != 0) || !extents.into_iter().all(|((a, b), free)| a == b || free) {
@@ -70,7 +69,7 @@ fn result_shape(
     node.op.infer(&shapes)
 }
 
-/// Two pads of one value are one.
+/// Two pads with the same value are one.
 fn merge(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
     let (Op::Pad { around, value }, &[x]) = (&node.op, operands) else { return Ok(None) };
     let Some((Op::Pad { around: inner, value: other }, from)) = cx.made_by(x) else { return Ok(None) };
@@ -79,7 +78,7 @@ fn merge(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<Val
     cx.new.push(Op::Pad { around, value: *value }, &[*from]).map(Some)
 }
 
-/// A pad of zeros into a convolution, a pad of a value below all others into a max pooling.
+/// Folds a pad of zeros into a convolution, and a pad of a value below all others into a max pooling.
 fn into_window(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
     let Some((Op::Pad { around, value }, from)) = operands.first().and_then(|&x| cx.made_by(x)) else {
         return Ok(None);
@@ -113,7 +112,7 @@ fn into_window(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Opti
     cx.new.push(op, &operands).map(Some)
 }
 
-/// A mean over an image padded with zeros, times what makes it a mean of the taps inside, is a pooling that pads itself.
+/// A mean over an image padded with zeros, times the factor for a mean over the taps inside, is a pooling that pads itself.
 fn outside_left_out(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<ValueId>, Invalid> {
     let (Op::Binary(Binary::Mul), &[a, b]) = (&node.op, operands) else { return Ok(None) };
     let (x, factors) = if cx.is_constant(b) { (a, b) } else { (b, a) };
@@ -136,7 +135,7 @@ fn outside_left_out(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result
         return Ok(None);
     };
     let around = [(rows[0], h), (columns[0], w)];
-    // A factor for every position of the result, and no other.
+    // A factor for every position of the result, and nothing else.
     let Some(factors) = factors.broadcast(vec![1, oh, ow, 1]) else { return Ok(None) };
     let exact = factors.indexed_iter().all(|(at, &factor)| {
         let taps = inside(&pool, around, [at[1], at[2]]);
@@ -152,7 +151,7 @@ fn outside_left_out(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result
     cx.new.push(op, &[from]).map(Some)
 }
 
-/// A value and the number that it is multiplied with, which may be 1.
+/// A value and its constant factor, which may be 1.
 fn times_number(cx: &Sweep, x: ValueId) -> Option<(ValueId, f32)> {
     match cx.made_by(x)? {
         (Op::Binary(Binary::Mul), pair) => match *pair.as_slice() {

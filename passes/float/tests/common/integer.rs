@@ -25,7 +25,7 @@ fn dtype(elem: IntElem) -> tosa::Dtype {
     }
 }
 
-/// The same network in the words of the reference.
+/// The same network for the reference.
 pub(crate) fn reference(int: &IntGraph) -> tosa::Graph {
     let mut graph = tosa::Graph::new();
     let mut ids: Vec<_> = int.inputs.iter().map(|_| graph.input()).collect();
@@ -112,10 +112,10 @@ pub(crate) fn run(int: &IntGraph, x: &Tensor) -> Vec<f64> {
     run.outputs[0].data.iter().map(|&c| params.value(i32::try_from(c).unwrap())).collect()
 }
 
-/// Ratio of the signal to the error, in decibels.
+/// Signal-to-error ratio, in decibels.
 pub(crate) fn sqnr(expected: &Tensor, got: &[f64]) -> f64 {
     let signal: f64 = expected.iter().map(|&x| f64::from(x).powi(2)).sum();
     let noise: f64 = expected.iter().zip(got).map(|(&x, y)| (f64::from(x) - y).powi(2)).sum();
-    // An output of nothing but zeros has no signal, and loses none.
+    // An output of only zeros has no signal, and loses none.
     if noise < 1e-12 { f64::INFINITY } else { 10.0 * (signal.max(1e-12) / noise).log10() }
 }

@@ -1,4 +1,4 @@
-//! Random float networks, as PyTorch's exports have them: NCHW, with a transpose around every convolution.
+//! Random float networks, in the form of PyTorch's exports: NCHW, with a transpose around every convolution.
 
 #![allow(
     dead_code,
@@ -11,7 +11,7 @@
 use ndarray::IxDyn;
 use strum_float::{Binary, Graph, Op, Pool, PoolKind, Reduction, Relation, Tensor, Unary, ValueId, Window};
 
-/// A stream of numbers of a seed.
+/// A stream of pseudorandom numbers from a seed.
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -28,12 +28,12 @@ impl Dice {
 pub const TO_NHWC: [usize; 4] = [0, 2, 3, 1];
 pub const TO_NCHW: [usize; 4] = [0, 3, 1, 2];
 
-/// Adds a random operator to an NCHW value, as networks from PyTorch have them.
+/// Adds a random operator to an NCHW value, as in networks from PyTorch.
 fn grow(graph: &mut Graph, dice: &mut Dice, x: ValueId, others: &[ValueId]) -> ValueId {
     let shape = graph.shape(x).to_vec();
     let [n, c, h, w] = shape[..] else { panic!("{shape:?}") };
     let transpose = |perms: [usize; 4]| Op::Transpose { perms: perms.to_vec() };
-    // A network begins with a convolution: before it there is nothing that a transpose could move over.
+    // A network begins with a convolution: there is nothing before it that a transpose could move over.
     match if others.len() < 2 { 0 } else { dice.roll(12) } {
         0..=2 => {
             let image = graph.push(transpose(TO_NHWC), &[x]).unwrap();
@@ -89,7 +89,7 @@ fn grow(graph: &mut Graph, dice: &mut Dice, x: ValueId, others: &[ValueId]) -> V
             graph.push(Op::Slice { start, size }, &[x]).unwrap()
         }
         _ => {
-            // A gate, as squeeze-and-excite has it.
+            // A gate, as in squeeze-and-excite.
             let sum = graph.push(Op::Reduce { reduction: Reduction::Max, axis: 2 }, &[x]).unwrap();
             let sum = graph.push(Op::Reduce { reduction: Reduction::Max, axis: 3 }, &[sum]).unwrap();
             let gate = graph.push(Op::Unary(Unary::Sigmoid), &[sum]).unwrap();
@@ -105,7 +105,7 @@ pub fn network(seed: u64) -> (Graph, Tensor) {
     network_of(dice, steps)
 }
 
-/// A network of so many operators, and an input.
+/// A network with the given number of operators, and an input.
 pub fn network_of(mut dice: Dice, steps: usize) -> (Graph, Tensor) {
     let mut graph = Graph::new();
     let shape = [1, 1 + dice.roll(3), 2 + dice.roll(3), 2 + dice.roll(3)];

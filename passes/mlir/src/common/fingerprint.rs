@@ -1,4 +1,4 @@
-//! A hash that says which network a program was made from.
+//! A hash that identifies the network that a program was compiled from.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use crate::common::limits;
 
 /// SHA-256 of a function's text without locations, and of the bytes of its constants, as 64 lower-case hex digits.
 ///
-/// The hash does not depend on file names, on how constants are spelled, or on anything around the function.
+/// The hash does not depend on file names, on the spelling of constants, or on anything outside the function.
 pub(crate) fn of_function(function: Operation<'_>) -> String {
     let mut hash = Sha256::new();
     for op in function.walk() {
@@ -34,9 +34,9 @@ pub(crate) fn of_function(function: Operation<'_>) -> String {
     })
 }
 
-/// Takes in a constant of `total` bytes that repeats one element, as if it were written out.
+/// Hashes a constant of `total` bytes that repeats one element, as if it were expanded.
 fn hash_splat(hash: &mut Sha256, element: &[u8], total: u64) {
-    /// Elements that are written out at a time.
+    /// Elements that are expanded at a time.
     const PART: usize = 1 << 14;
     hash.update(total.to_le_bytes());
     let part = element.repeat(PART);
@@ -48,7 +48,7 @@ fn hash_splat(hash: &mut Sha256, element: &[u8], total: u64) {
     }
 }
 
-/// The text with the names of resources and the values of constants cut out.
+/// The text without the names of resources and the values of constants.
 fn without_constants(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,6 +1,6 @@
-//! What no pass can take, found before one of them works: tensors without elements, and constants for which there is no memory.
+//! Inputs that no pass supports, found before any pass runs: tensors without elements, and constants that exceed the memory.
 //!
-//! Invariant: nothing here writes a constant out.
+//! Invariant: nothing here expands a constant.
 
 use dpu_isa::Machine;
 use strum_files::OverLimit;
@@ -9,16 +9,16 @@ use strum_ir::{Operation, Reported, Type, Value};
 
 use crate::common::verdict::{MEMORY, RESOURCE};
 
-/// Bytes in memory at the peak of a compilation, for each byte of the constants as they are when written out: the constant itself,
-/// its packed form, the sets of weights of the tiles, the image of the DRAM, and the binary. Measured are 2.4 to 4.1, with
-/// splats and without, in one layer or many; see `docs/limits.md`.
+/// Peak memory of a compilation in bytes, for each byte of the expanded constants: the constant itself, its packed form, the
+/// weight sets of the tiles, the DRAM image, and the binary. Measured are 2.4 to 4.1, with and without splats, in one layer or
+/// many; see `docs/limits.md`.
 const PEAK: u64 = 5;
 
-/// Bytes in memory whatever is compiled: the program, MLIR and its dialects.
+/// Fixed memory of a compilation in bytes: the program, MLIR and its dialects.
 const BASE: u64 = 128 << 20;
 
-/// Reports every tensor without elements, and constants that the memory limit does not hold, at their places in `root`. `beside` are bytes
-/// that stay in memory all the time, as the text that is compiled does.
+/// Reports every tensor without elements, and constants that exceed the memory limit, at their locations in `root`. `beside`
+/// bytes are in use throughout, such as the text that is compiled.
 ///
 /// # Errors
 /// When there was something to report.
@@ -75,7 +75,7 @@ pub fn check_dram(root: Operation<'_>, machine: &Machine) -> Result<(), Reported
     outcome
 }
 
-/// The operation and all in it.
+/// The operation and all nested ones.
 fn with_root<'c>(root: Operation<'c>) -> impl Iterator<Item = Operation<'c>> {
     std::iter::once(root).chain(root.walk())
 }
@@ -94,7 +94,7 @@ fn is_empty(value: Value<'_>) -> bool {
     value.ty().as_tensor().is_some_and(|tensor| tensor.shape.contains(&0))
 }
 
-/// Bytes of the elements of a constant op; 0 for any other op, and for what is small anyway.
+/// Bytes of the elements of a constant op; 0 for any other op, and for small constants.
 fn constant_bytes(op: Operation<'_>) -> u64 {
     let constants = ["tosa.const", "strum.constant", "arith.constant", "dpu.constant"];
     let value = match constants.contains(&op.name()) {
@@ -104,7 +104,7 @@ fn constant_bytes(op: Operation<'_>) -> u64 {
     value.and_then(|value| tensor_bytes(value.ty()?)).unwrap_or(0)
 }
 
-/// Size of a static tensor in bytes, saturating; `None` for what is no such tensor.
+/// Size of a static tensor in bytes, saturating; `None` for other types.
 #[must_use]
 pub fn tensor_bytes(ty: Type<'_>) -> Option<u64> {
     let tensor = ty.as_tensor()?;

@@ -1,7 +1,7 @@
-//! Which machine a pass compiles for.
+//! The machine that a pass compiles for.
 //!
-//! A program in the IR carries the name of its machine, and the text of the machine's file unless that is a built-in
-//! one, so that every later pass and tool gets the same machine.
+//! A program in the IR carries the name of its machine, and the text of its machine file unless it is a built-in one, so that
+//! every later pass and tool uses the same machine.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use strum_ir::pass_options;
 
 use crate::common::verdict::unreadable;
 
-/// The machine that is compiled for unless the user says otherwise.
+/// The default machine.
 pub const DEFAULT: &str = "flexnn-16x16";
 
 pass_options! {
@@ -43,7 +43,7 @@ pub fn resolve(spec: &str) -> Result<Machine, String> {
 /// The machine of a program.
 ///
 /// # Errors
-/// The name is of no built-in machine, or the program's machine file is not one.
+/// The name is not that of a built-in machine, or the program's machine file is invalid.
 pub fn of_program(program: Program<'_>) -> Result<Machine, String> {
     match program.machine_toml() {
         Some(text) => {
@@ -59,14 +59,14 @@ pub fn of_program(program: Program<'_>) -> Result<Machine, String> {
     }
 }
 
-/// What of a machine no compiled program uses: a warning, in one line.
+/// A warning, in one line, about parts of a machine that no compiled program uses.
 #[must_use]
 pub fn unused(machine: &Machine) -> Option<String> {
     let Machine { name, tiles, .. } = machine;
     (*tiles > 1).then(|| format!("the compiler uses 1 of the {tiles} tiles of machine '{name}'"))
 }
 
-/// The text of the machine's file, if it is not a built-in one: what a program must carry beside the name.
+/// The text of the machine file, unless the machine is built in: what a program must carry besides the name.
 #[must_use]
 pub fn file_text(machine: &Machine) -> Option<String> {
     match Machine::builtin(&machine.name) {

@@ -1,4 +1,4 @@
-//! What several passes use: reading and writing networks, TOSA as data, the support matrix, machines, limits, verdicts.
+//! Code shared by passes: reading and writing networks, TOSA as data, the support matrix, machines, limits, verdicts.
 
 pub(crate) mod fingerprint;
 pub mod limits;

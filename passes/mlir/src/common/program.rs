@@ -17,24 +17,24 @@ pub(crate) struct Plain<'c> {
     pub(crate) program: Program<'c>,
     /// Its machine.
     pub(crate) machine: Machine,
-    /// Its buffers. Constants are without their bytes, which no solver needs.
+    /// Its buffers, without the bytes of constants, which no solver needs.
     pub(crate) buffers: Vec<Buffer>,
     /// The declarations of the buffers.
     pub(crate) declarations: Vec<dpu::Buffer<'c>>,
     /// Its tasks.
     pub(crate) tasks: Vec<Task>,
-    /// The same as they are in the IR, with their operations.
+    /// The same tasks in the IR, with their operations.
     pub(crate) instructions: Vec<(Operation<'c>, dpu::Task<'c>)>,
     /// Its layers.
     pub(crate) layers: Vec<LayerInfo>,
 }
 
-/// Reads a program, which must have come to `stage`.
+/// Reads a program, which must be at `stage`.
 pub(crate) fn read<'c>(op: Operation<'c>, stage: Stage, pass: &str) -> Result<Plain<'c>, PassError> {
     let program = Program::read(op).ok_or_else(|| PassError::Internal("not a program".into()))?;
     if program.stage() != stage {
         let (got, want) = (program.stage(), stage);
-        return Err(op.error(format_args!("is at stage {got:?}, but {pass} takes {want:?}")).into());
+        return Err(op.error(format_args!("is at stage {got:?}, {pass} expects {want:?}")).into());
     }
     let machine = machine::of_program(program).map_err(|e| op.error(e))?;
     let declarations = program.buffers();

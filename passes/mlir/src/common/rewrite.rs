@@ -1,11 +1,11 @@
-//! Small steps that several passes take.
+//! Rewriting helpers shared by passes.
 
 use strum_ir::{Block, Error, Location, Operation, Value};
 
-/// Removes every op of a block that has no effect and no user, and what only those used.
+/// Erases every op of a block without effects and uses, and the ops that only those used.
 ///
 /// # Errors
-/// MLIR refuses to erase an op; the block is then unchanged from there on.
+/// MLIR refuses to erase an op; the rest of the block is then unchanged.
 pub(crate) fn remove_dead(block: Block<'_>) -> Result<bool, Error> {
     let mut changed = false;
     for op in block.operations().into_iter().rev() {
@@ -14,7 +14,7 @@ pub(crate) fn remove_dead(block: Block<'_>) -> Result<bool, Error> {
     Ok(changed)
 }
 
-/// Replaces the only result of an op, erases the op, and then what has become dead with it.
+/// Replaces the only result of an op, and erases the op and the ops that are dead without it.
 ///
 /// # Errors
 /// The op has not exactly one result.
@@ -29,10 +29,10 @@ pub(crate) fn replace<'c>(op: Operation<'c>, value: Value<'c>) -> Result<(), Err
     Ok(())
 }
 
-/// The most parts of a fused location: what is made of more ops names the first of them.
+/// Maximum number of parts of a fused location: larger fusions name the first of them.
 const MAX_PARTS: usize = 256;
 
-/// The location of what is made of several ops.
+/// The fused location of several ops.
 pub(crate) fn fused<'c>(ops: &[Operation<'c>]) -> Option<Location<'c>> {
     let first = ops.first()?;
     let mut parts = Vec::new();

@@ -1,14 +1,14 @@
-//! What calibration saw of a layer's inputs, as attributes of the layer.
+//! Calibration statistics of a layer's inputs, as attributes of the layer.
 //!
 //! `strum.input_mean` and `strum.input_square` hold, for each input channel, the mean and the second moment of `code - zero point`.
-//! They are no part of what an op computes, and every tool may drop them.
-//! Invariant: a pass that puts input channels in another order does the same to these, or drops them.
+//! They do not affect what an op computes, and every tool may drop them.
+//! Invariant: a pass that permutes input channels permutes these as well, or drops them.
 
 use strum_ir::{Attribute, ContextRef, Error, Operation};
 
-/// Mean of `code - zero point`, `array<f64>`, one an input channel.
+/// Mean of `code - zero point`, `array<f64>`, one per input channel.
 pub const INPUT_MEAN: &str = "strum.input_mean";
-/// Second moment of `code - zero point`, `array<f64>`, one an input channel.
+/// Second moment of `code - zero point`, `array<f64>`, one per input channel.
 pub const INPUT_SQUARE: &str = "strum.input_square";
 
 const BOTH: [&str; 2] = [INPUT_MEAN, INPUT_SQUARE];
@@ -24,17 +24,19 @@ impl Statistics {
     /// Those of a layer with this many input channels, if it has them.
     ///
     /// # Errors
-    /// The attributes are not what they should be; the message is for the layer.
+    /// The attributes are invalid; the message is for the layer.
     pub(crate) fn read(op: Operation<'_>, channels: usize) -> Result<Option<Self>, String> {
         let list = |name: &str| {
             let Some(attribute) = op.attribute(name) else { return Ok(None) };
             let values = attribute.as_f64s().ok_or_else(|| format!("'{name}' is not an array of f64"))?;
             if values.len() != channels {
                 let got = values.len();
-                return Err(format!("'{name}' has {got} values, the layer {channels} input channels"));
+                return Err(format!(
+                    "'{name}' has {got} values, expected one for each of {channels} input channels"
+                ));
             }
             match values.iter().find(|v| !v.is_finite() || (name == INPUT_SQUARE && **v < 0.0)) {
-                Some(value) => Err(format!("'{name}' holds {value}")),
+                Some(value) => Err(format!("'{name}' contains {value}")),
                 None => Ok(Some(values)),
             }
         };
@@ -47,7 +49,7 @@ impl Statistics {
 /// # Errors
 /// A value is not finite.
 pub fn floats<'c>(context: ContextRef<'c>, values: &[f64]) -> Result<Attribute<'c>, Error> {
-    // MLIR asks for a point in the mantissa.
+    // MLIR requires a decimal point in the mantissa.
     let text = |value: &f64| {
         let text = format!("{value:e}");
         if text.contains('.') { text } else { text.replacen('e', ".0e", 1) }
@@ -56,7 +58,7 @@ pub fn floats<'c>(context: ContextRef<'c>, values: &[f64]) -> Result<Attribute<'
     Attribute::parse(context, &format!("array<f64: {}>", list.join(", ")))
 }
 
-/// Gives a layer the statistics of another one with the same input channels.
+/// Copies the statistics to another layer with the same input channels.
 pub(crate) fn carry(from: Operation<'_>, to: Operation<'_>) {
     for name in BOTH {
         if let Some(attribute) = from.attribute(name) {
@@ -65,8 +67,8 @@ pub(crate) fn carry(from: Operation<'_>, to: Operation<'_>) {
     }
 }
 
-/// Puts the statistics of a layer in the order of its new input channels: `order[new] = old`. Without an order, or with statistics
-/// that do not go with it, they are dropped.
+/// Permutes the statistics of a layer to its new input channels: `order[new] = old`. Without an order, or with statistics that do
+/// not match it, they are dropped.
 ///
 /// # Errors
 /// MLIR cannot make an attribute.

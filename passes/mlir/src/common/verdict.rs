@@ -1,21 +1,21 @@
-//! What kind of error a diagnostic is: the one list of phrases by which tools tell a limit of this project or of the
-//! machine from a fault of the user's input.
+//! The kind of error of a diagnostic: the one list of phrases that distinguish a limit of this project or of the machine from an
+//! error in the user's input.
 //!
-//! Invariant: a phrase counts only where it begins the message, after the name of the op that MLIR puts in front.
+//! Invariant: a phrase counts only at the beginning of the message, after the op name that MLIR prepends.
 
 use std::path::Path;
 
 use strum_files::{FileError, budget};
 
-/// Begins the message on something that is valid but not supported.
+/// Prefix of messages on valid but unsupported input.
 pub const UNSUPPORTED: &str = "unsupported: ";
-/// Begins the message on something that is valid but larger than the machine.
+/// Prefix of messages on valid input that exceeds the machine.
 pub const RESOURCE: &str = "does not fit the machine: ";
-/// Begins the message on an option of a pass that makes no sense.
+/// Prefix of messages on an invalid pass option.
 pub const USAGE: &str = "wrong option: ";
-/// Begins the message on something that is valid but takes more memory than there may be.
+/// Prefix of messages on valid input that exceeds the memory limit.
 pub const MEMORY: &str = "out of memory: ";
-/// Begins the message on a fault of this project.
+/// Prefix of messages on an internal error.
 pub const INTERNAL: &str = "internal error: ";
 
 /// The message on a file that cannot be read: `what` it is, and why.
@@ -23,10 +23,10 @@ pub(crate) fn unreadable(what: &str, path: &str, error: &FileError) -> String {
     format!("{}{what} '{path}': {}", if error.is_limit() { MEMORY } else { "" }, error.reason())
 }
 
-/// Memory that data of this project may take, for each byte of the JSON text that they are in: an entry of few letters is a structure.
+/// Upper bound of memory for parsed data per byte of JSON text: a short entry becomes a structure.
 const JSON_PEAK: u64 = 128;
 
-/// Reads a text in JSON, `what` for messages.
+/// Reads a JSON text, `what` for messages.
 pub(crate) fn read_json(what: &str, path: &str) -> Result<String, String> {
     let text = strum_files::read_text(Path::new(path)).map_err(|error| unreadable(what, path, &error))?;
     let needed = (text.len() as u64).saturating_mul(JSON_PEAK);
@@ -34,12 +34,12 @@ pub(crate) fn read_json(what: &str, path: &str) -> Result<String, String> {
     Ok(text)
 }
 
-/// Whose fault an error is.
+/// The responsibility for an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The user's: the input breaks a rule.
+    /// The user's: invalid input.
     Invalid,
-    /// The user's: an option of a pass makes no sense.
+    /// The user's: an invalid pass option.
     Usage,
     /// A limit of this project.
     Unsupported,
@@ -49,10 +49,10 @@ pub enum Verdict {
     Internal,
 }
 
-/// The verdict on an error message, of a pass or of MLIR.
+/// The verdict on an error message of a pass or of MLIR.
 #[must_use]
 pub fn verdict(message: &str) -> Verdict {
-    // As MLIR writes it: `'tosa.argmax' op unsupported: …`.
+    // MLIR's form: `'tosa.argmax' op unsupported: …`.
     let named = message.strip_prefix('\'').and_then(|rest| rest.split_once("' op "));
     let said = named.map_or(message, |(_, said)| said);
     if said.starts_with(UNSUPPORTED) {

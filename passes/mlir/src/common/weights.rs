@@ -1,4 +1,4 @@
-//! Weights of the layers, in both spellings: constant tensors and packed constants.
+//! Weights of the layers, in both forms: constant tensors and packed constants.
 
 use std::borrow::Cow;
 
@@ -10,8 +10,8 @@ use crate::common::tosa::elem::Elem;
 use crate::common::tosa::literal::Literal;
 use crate::common::tosa::view;
 
-/// The shape that StruM's formats give to the weights of a layer. Blocks run along the input channels of a convolution,
-/// and along all output channels of a depthwise one, which has a single set of weights.
+/// The shape of a layer's weights in StruM formats. Blocks run along the input channels of a convolution, and along all output
+/// channels of a depthwise one, which has a single set of weights.
 #[must_use]
 pub(crate) fn block_shape(depthwise: bool, shape: &[u64]) -> Option<Shape> {
     let dims: Vec<usize> = shape.iter().map(|&d| usize::try_from(d)).collect::<Result<_, _>>().ok()?;
@@ -42,7 +42,7 @@ pub(crate) fn is_packed(conv: &Conv<'_>) -> bool {
 /// The decoded weights of a layer whose weights are packed, as a tensor.
 ///
 /// # Errors
-/// The weights are not a constant, or their bytes are not legal; the message is for the layer.
+/// The weights are not a constant, or their bytes are invalid; the message is for the layer.
 pub(crate) fn decode(conv: &Conv<'_>) -> Result<Literal<'static>, String> {
     let not_constant = "the packed weights are not a strum.constant";
     let ty = PackedType::read(conv.weights.ty()).ok_or("the weights are not packed")?;
@@ -52,12 +52,12 @@ pub(crate) fn decode(conv: &Conv<'_>) -> Result<Literal<'static>, String> {
     let packed =
         Packed::new(ty.shape, ty.format, bytes.into_owned()).map_err(|e| format!("packed weights: {e}"))?;
     let codes = packed.unpack().map_err(|e| format!("packed weights: {e}"))?;
-    let shape = tensor_shape(conv, ty.shape).ok_or("the weights do not go with the input")?;
+    let shape = tensor_shape(conv, ty.shape).ok_or("the weight shape does not match the input")?;
     Literal::dense(shape, Elem::I8, Cow::Owned(bytemuck::allocation::cast_vec(codes)))
-        .ok_or_else(|| "the weights do not go with the input".into())
+        .ok_or_else(|| "the weight shape does not match the input".into())
 }
 
-/// A key under which layers share decoded or packed weights: the constant, and how the layer reads it.
+/// A key under which layers share decoded or packed weights: the constant, and the layer's interpretation of it.
 pub(crate) type Key<'c> = (Operation<'c>, Vec<u64>);
 
 /// The key of a layer's packed weights.

@@ -12,7 +12,7 @@ use super::{INPUT_SHA256, PIPELINE, TOOL, tool};
 use crate::common::machine;
 use crate::common::verdict::{INTERNAL, MEMORY, RESOURCE};
 
-/// Why there is no binary.
+/// Why a program cannot be exported.
 #[derive(Debug, Error)]
 pub enum ExportError {
     /// Reported at an op.
@@ -54,12 +54,12 @@ pub fn find_program<'c>(module: Operation<'c>) -> Result<Operation<'c>, ExportEr
     }
 }
 
-/// Makes the binary program of a `dpu.program`, and validates it.
+/// Converts a `dpu.program` to a binary program and validates it.
 ///
 /// # Errors
-/// Reported at the op that is at fault.
+/// Reported at the offending op.
 pub fn export(op: Operation<'_>) -> Result<Binary, ExportError> {
-    let program = Program::read(op).ok_or_else(|| op.error("is no dpu.program"))?;
+    let program = Program::read(op).ok_or_else(|| op.error("is not a dpu.program"))?;
     if program.stage() != Stage::Scheduled {
         return Err(op
             .error("is not scheduled: run dpu-allocate and dpu-assign-barriers on it first")
@@ -97,7 +97,7 @@ pub fn export(op: Operation<'_>) -> Result<Binary, ExportError> {
     Ok(binary)
 }
 
-/// The validator's verdict, each fault at its instruction.
+/// Reports the validator's faults, each at its instruction.
 fn validate(op: Operation<'_>, program: Program<'_>, binary: &Binary) -> Result<(), ExportError> {
     let Err(faults) = binary.validate() else { return Ok(()) };
     let instructions = program.instructions();
@@ -124,7 +124,7 @@ fn layer_desc(layer: &dpu::Layer<'_>, locs: &mut Locations) -> Layer {
     }
 }
 
-/// What a program's buffers make of the DRAM.
+/// The DRAM layout of a program's buffers.
 #[derive(Default)]
 struct Memory {
     consts: Vec<u8>,
@@ -171,7 +171,7 @@ fn memory(program: Program<'_>) -> Result<Memory, ExportError> {
 
 /// Writes `bytes` at `address` of an image, which grows as needed.
 fn place(image: &mut Vec<u8>, address: u64, bytes: &[u8]) -> Option<()> {
-    /// An image beyond this is no program but a mistake.
+    /// A larger image is invalid.
     const MAX_IMAGE: usize = 1 << 40;
     let start = usize::try_from(address).ok()?;
     let end = start.checked_add(bytes.len()).filter(|&end| end <= MAX_IMAGE)?;
@@ -183,7 +183,7 @@ fn place(image: &mut Vec<u8>, address: u64, bytes: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// Source locations, each once, in order of appearance.
+/// Source locations, without duplicates, in order of appearance.
 #[derive(Default)]
 struct Locations {
     names: IndexSet<String>,
@@ -200,14 +200,14 @@ impl Locations {
     }
 }
 
-/// The location without its last parts, if it is longer than a text of a binary may be.
+/// The location without its last parts, if it exceeds the text limit of a binary.
 fn shortened(location: String) -> String {
     const AND: &str = " + ";
     if location.len() <= MAX_TEXT {
         return location;
     }
     let parts: Vec<&str> = location.split(AND).collect();
-    // Room for how many are left out.
+    // Room for the number of omitted parts.
     let room = MAX_TEXT - 32;
     let mut short = String::new();
     for (i, part) in parts.iter().enumerate() {
@@ -220,7 +220,7 @@ fn shortened(location: String) -> String {
     short
 }
 
-/// The location with its files' folders left out: a binary must not depend on where its source lies.
+/// The location without the folders of its files: a binary must not depend on where its source is stored.
 fn without_folders(location: &str) -> String {
     let part = |part: &str| {
         let (name, file) = match part.rsplit_once('@') {

@@ -11,21 +11,21 @@ use thiserror::Error;
 use super::{INPUT_SHA256, PIPELINE, TOOL, tool};
 use crate::common::machine;
 
-/// Why a binary has no form in the IR.
+/// Why a binary cannot be imported.
 #[derive(Debug, Error)]
 pub enum ImportError {
-    /// The IR cannot hold it.
+    /// Not representable in the IR.
     #[error(transparent)]
     Ir(#[from] Error),
-    /// The program contradicts itself, which no validated program does.
-    #[error("the program contradicts itself: {0}")]
+    /// The program is inconsistent, which no validated program is.
+    #[error("inconsistent program: {0}")]
     Program(String),
 }
 
 /// The module of a program, which must be valid.
 ///
-/// The IR has no more buffers than the binary tells of: constants, inputs, outputs, and one for each memory as a whole, into which
-/// the instructions' addresses are offsets.
+/// The IR has only the buffers that the binary describes: constants, inputs, outputs, and one for each memory as a whole, into
+/// which the instructions' addresses are offsets.
 ///
 /// # Errors
 /// The program is invalid.
@@ -67,13 +67,13 @@ pub fn import<'c>(binary: &Binary, context: &'c Context) -> Result<Module<'c>, I
     Ok(module)
 }
 
-/// The buffers that stand for DRAM and SRAM.
+/// The buffers that represent DRAM and SRAM.
 struct Memories<'c> {
     dram: Option<Value<'c>>,
     sram: Option<Value<'c>>,
 }
 
-/// Declares what the binary knows of its memory.
+/// Declares the memory regions that the binary describes.
 fn declare<'c>(
     binary: &Binary,
     body: Block<'c>,

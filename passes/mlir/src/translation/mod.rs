@@ -1,6 +1,6 @@
-//! Between the `dpu` dialect and the binary: the last step down, and the way back.
+//! Export of the `dpu` dialect to the binary, and import.
 //!
-//! Invariant: importing a program that [`export`] made, and exporting it again, gives the same program.
+//! Invariant: importing a program that [`export`] wrote, and exporting it again, gives the same program.
 
 mod export;
 mod import;
@@ -12,10 +12,10 @@ pub use import::{ImportError, import};
 pub(crate) const PIPELINE: &str = "pipeline";
 /// The attribute of a `dpu.program` with the manifest's input hash.
 pub(crate) const INPUT_SHA256: &str = "input_sha256";
-/// The attribute of a `dpu.program` with the manifest's tool, where that is not this one.
+/// The attribute of a `dpu.program` with the manifest's tool, if that is not this one.
 pub(crate) const TOOL: &str = "tool";
 
-/// What the manifest calls this compiler.
+/// The name of this compiler in the manifest.
 pub(crate) fn tool() -> String {
     format!("strum-opt {}", env!("CARGO_PKG_VERSION"))
 }

@@ -1,21 +1,21 @@
-//! Placement on the bytes that have been free for longest: whoever writes them first need not wait for their last user.
+//! Placement on the bytes that have been free the longest: their next writer need not wait for their last user.
 //!
-//! Invariant: as for [`super::fit`], blocks whose lifetimes meet share no byte.
+//! Invariant: as in [`super::fit`], blocks with overlapping lifetimes share no byte.
 
 use std::collections::BTreeSet;
 
 use super::{Fit, Request};
 
-/// A part of the range.
+/// A slice of the range.
 #[derive(Clone, Copy, Debug)]
 struct Cell {
     start: u64,
     end: u64,
-    /// When it was used last; `None` while it is in use.
+    /// Time of the last use; `None` while in use.
     freed: Option<u32>,
 }
 
-/// The range `0..limit`, cell by cell in the order of addresses.
+/// The range `0..limit` as cells in address order.
 struct Range {
     cells: Vec<Cell>,
 }
@@ -26,8 +26,8 @@ impl Range {
         self.cells.binary_search_by_key(&start, |c| c.start).ok()
     }
 
-    /// The start of the place for `bytes` whose latest use is longest ago; uses before `old` are as good as none. Among
-    /// equals, the place that leaves the smallest rest of its hole.
+    /// The start of the hole for `bytes` whose latest use is longest ago; uses before `old` count as none. Ties go to the
+    /// position that leaves the smallest remainder of its hole.
     fn find(&self, bytes: u64, align: u64, old: u32) -> Option<u64> {
         let age = |cell: &Cell| cell.freed.map(|freed| if freed < old { 0 } else { freed });
         let mut best: Option<((u32, u64), u64)> = None;
@@ -53,7 +53,7 @@ impl Range {
         best.map(|(_, at)| at)
     }
 
-    /// Puts the boundary of two cells at `at`.
+    /// Makes `at` a boundary between two cells.
     fn cut(&mut self, at: u64) {
         let i = self.cells.partition_point(|c| c.end <= at);
         let Some(cell) = self.cells.get_mut(i).filter(|c| c.start < at) else { return };
@@ -75,7 +75,7 @@ impl Range {
         }
     }
 
-    /// Frees the cell that starts at `start`, and joins neighbours that have been free since before `old`.
+    /// Frees the cell that starts at `start`, and merges neighbours that have been free since before `old`.
     fn give(&mut self, start: u64, time: u32, old: u32) {
         if let Some(cell) = self.at(start).and_then(|i| self.cells.get_mut(i)) {
             cell.freed = Some(time);
@@ -91,8 +91,8 @@ impl Range {
     }
 }
 
-/// Places blocks, sorted by first use, below `limit`; bytes that were used by the last `window` tasks are avoided, as far as
-/// others are free. `None` if a block finds no place.
+/// Places blocks, sorted by first use, below `limit`; avoids bytes used by the last `window` tasks as long as others are free.
+/// `None` if a block does not fit.
 pub(crate) fn place(blocks: &[Request], limit: u64, window: u32) -> Option<Fit> {
     let mut range = Range { cells: vec![Cell { start: 0, end: limit, freed: Some(0) }] };
     let mut expiry: BTreeSet<(u32, usize)> = BTreeSet::new();

@@ -1,7 +1,7 @@
-//! The judge of address assignments, with logic of its own.
+//! Independent checker of address assignments.
 //!
-//! It recomputes who is live when from the task list, replays time and keeps the set of live byte ranges; a buffer that
-//! arrives must meet none of them.
+//! It recomputes liveness from the task list and replays time over the set of live byte ranges; a new buffer must overlap none of
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::draft::{Buffer, Role, Task};
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Not one address for each buffer.
+    /// The number of addresses differs from the number of buffers.
     #[error("{found} addresses for {expected} buffers")]
     Count {
         /// Number of buffers.
@@ -23,7 +23,7 @@ pub enum Fault {
         /// Number of addresses.
         found: usize,
     },
-    /// The address is no multiple of the buffer's alignment.
+    /// The address is not a multiple of the buffer's alignment.
     #[error("buffer {buffer} at {address:#x} is not aligned to {align} bytes")]
     Alignment {
         /// The buffer.
@@ -33,7 +33,7 @@ pub enum Fault {
         /// Its alignment.
         align: u64,
     },
-    /// The buffer reaches beyond the memory, or a constant beyond the constant image.
+    /// The buffer exceeds the memory, or a constant exceeds the constant image.
     #[error("buffer {buffer} ends at {end:#x}, beyond {limit:#x}")]
     Bounds {
         /// The buffer.
@@ -53,7 +53,7 @@ pub enum Fault {
         /// The first shared byte.
         address: u64,
     },
-    /// A buffer that is no constant lies in the constant image.
+    /// A buffer other than a constant lies in the constant image.
     #[error("buffer {buffer} lies in the constant image")]
     InImage {
         /// The buffer.
@@ -61,7 +61,7 @@ pub enum Fault {
     },
 }
 
-/// Arrival or departure of a buffer at a time; departures of a time come after its arrivals.
+/// Arrival or departure of a buffer at a time; at equal times, arrivals come first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     Arrive(usize),
@@ -101,7 +101,7 @@ pub fn check(
                 }
                 Event::Arrive(_) => {
                     let end = range_of(buffer, i, start, limit, addresses.const_bytes)?;
-                    // All live ranges are disjoint, so only the last one that begins before `end` can meet.
+                    // Live ranges are disjoint, so only the last one that begins before `end` can overlap.
                     if let Some((&s, &(e, other))) = live.range(..end).next_back()
                         && e > start
                     {
@@ -115,7 +115,7 @@ pub fn check(
     Ok(())
 }
 
-/// The end of a buffer's bytes, after its own checks.
+/// The end of a buffer's bytes, after checking it alone.
 fn range_of(buffer: &Buffer, index: usize, start: u64, limit: u64, const_bytes: u64) -> Result<u64, Fault> {
     if buffer.align != 0 && !start.is_multiple_of(buffer.align) {
         return Err(Fault::Alignment { buffer: index, address: start, align: buffer.align });
@@ -132,8 +132,7 @@ fn range_of(buffer: &Buffer, index: usize, start: u64, limit: u64, const_bytes: 
     Ok(end)
 }
 
-/// All arrivals and departures in order of time. What the outside sees lives from before the first task until after
-/// the last.
+/// All arrivals and departures in time order. Inputs and outputs are live from before the first task until after the last.
 fn timeline(buffers: &[Buffer], tasks: &[Task]) -> Vec<(usize, Event)> {
     let mut span: Vec<Option<(usize, usize)>> = buffers
         .iter()

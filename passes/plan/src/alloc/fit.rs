@@ -1,11 +1,11 @@
 //! Placement of blocks with known lifetimes into one address range.
 //!
-//! Invariant: two blocks whose lifetimes meet never share a byte; the result depends on the request list alone.
+//! Invariant: blocks with overlapping lifetimes never share a byte; the result depends on the request list alone.
 //!
-//! Time falls apart into *episodes*: maximal runs of blocks whose lifetimes overlap in a chain. Between two episodes
-//! nothing is live, so each is placed on its own. With room to spare, blocks go where nothing was for longest. Else the
-//! fast solver sweeps an episode in time order and takes the best
-//! fitting hole; when its result exceeds the limit, list orders by size, area and lifetime are tried.
+//! Time is divided into *episodes*: maximal chains of blocks with overlapping lifetimes. Between episodes nothing is live, so
+//! each is placed on its own. With room to spare, blocks go to the bytes that have been free the longest. Otherwise the fast
+//! solver sweeps an episode in time order with best fit; if its result exceeds the limit, list orders by size, area and lifetime
+//! are tried.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,32 +14,33 @@ use super::{Fit, Request, aged};
 /// Why no placement was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Misfit {
-    /// A time of the episode that does not fit, where its demand is largest.
+    /// A time of peak demand in the episode that does not fit.
     pub time: u32,
-    /// The lowest end that was reached, in bytes.
+    /// The lowest end that was found, in bytes.
     pub need: u64,
 }
 
 /// How to choose among the solvers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effort {
-    /// Take the first result within the limit, on bytes that were free for long if there is room, and move short episodes around the range, so that an episode does not
-    /// begin on the bytes that the one before it used last: its first tasks need not wait for those.
+    /// Take the first result within the limit, on bytes that have been free the longest if there is room, and move short episodes
+    /// around the range, so that an episode does not start on the bytes that the previous one used last and its first tasks need
+    /// not wait for them.
     Spread,
-    /// Take the best result of the fast solver and of the order by size.
+    /// Take the better result of the fast solver and the order by size.
     Tight,
 }
 
-/// No address range is larger: addresses have 40 bits.
+/// Upper bound of an address range: addresses have 40 bits.
 const MAX_LIMIT: u64 = 1 << 40;
 
-/// Above so many blocks an episode is improved only if it does not fit.
+/// Episodes with more blocks are improved only if they do not fit.
 const MAX_IMPROVED: usize = 8192;
 
-/// Above so many blocks an episode is not placed by age.
+/// Episodes with more blocks are not placed by age.
 const MAX_AGED: usize = 8192;
 
-/// Of how many tasks the bytes are avoided: as many as possible.
+/// Number of most recent tasks whose bytes are avoided, largest first.
 const WINDOWS: [u32; 3] = [1 << 10, 1 << 7, 1 << 5];
 
 /// Places all blocks below `limit`.
@@ -73,7 +74,7 @@ pub fn fit(requests: &[Request], limit: u64, effort: Effort) -> Result<Fit, Misf
     Ok(result)
 }
 
-/// The base of an episode of `size` bytes: after the previous one if there is room, else the bottom.
+/// The base of an episode of `size` bytes: after the previous one if there is room, otherwise 0.
 fn start_of(cursor: u64, align: u64, size: u64, limit: u64) -> u64 {
     match cursor.checked_next_multiple_of(align) {
         Some(base) if base.checked_add(size).is_some_and(|end| end <= limit) => base,
@@ -126,7 +127,7 @@ fn solve(blocks: &[Request], limit: u64, effort: Effort) -> Result<Fit, Misfit> 
     if best.end <= limit { Ok(best) } else { Err(Misfit { time, need: best.end }) }
 }
 
-/// The time of the largest demand, and that demand in bytes: no placement ends lower.
+/// The time of peak demand, and that demand in bytes: a lower bound of any placement.
 fn peak(blocks: &[Request]) -> (u32, u64) {
     let mut events: Vec<(u32, bool, u64)> = Vec::with_capacity(blocks.len() * 2);
     for b in blocks {
@@ -175,8 +176,7 @@ impl Holes {
         Some((end, freed))
     }
 
-    /// Takes `bytes` from the smallest hole that holds them; among equals, from the one that was freed first, whose
-    /// last user is most likely done.
+    /// Takes `bytes` from the smallest hole that fits; ties go to the hole freed first, whose last user is most likely done.
     fn take(&mut self, bytes: u64, align: u64) -> u64 {
         let found = self.by_size.range((bytes, 0, 0)..).find_map(|&(size, _, start)| {
             let at = start.checked_next_multiple_of(align)?;
@@ -231,7 +231,7 @@ fn sweep(blocks: &[Request]) -> Fit {
     result
 }
 
-/// By what the list solver sorts, largest first.
+/// Sort keys of the list solver, largest first.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Key {
     Size,
@@ -241,8 +241,8 @@ enum Key {
 
 const ORDERS: [Key; 3] = [Key::Size, Key::Area, Key::Life];
 
-/// Places the blocks one after the other in the order of `key`, each into the smallest gap between the blocks that
-/// were placed before and share its time.
+/// Places the blocks one by one in the order of `key`, each into the smallest gap between already placed blocks with an
+/// overlapping lifetime.
 fn listed(blocks: &[Request], key: Key) -> Fit {
     let mut order: Vec<usize> = (0..blocks.len()).collect();
     order.sort_by_key(|&i| {
@@ -292,13 +292,13 @@ fn best_gap(block: &Request, taken: impl Iterator<Item = (u64, u64)>) -> u64 {
     best.map_or(free_from.saturating_add(align - 1) & !(align - 1), |(_, at)| at)
 }
 
-/// A segment tree over the times of an episode, answering which added blocks meet a lifetime.
+/// A segment tree over the times of an episode that finds the added blocks that overlap a lifetime.
 struct Times {
     ticks: Vec<u32>,
     width: usize,
-    /// Blocks that are live during all of the node's span.
+    /// Blocks that are live during the node's whole span.
     whole: Vec<Vec<usize>>,
-    /// Blocks that are live during a part of it only.
+    /// Blocks that are live during part of it only.
     part: Vec<Vec<usize>>,
 }
 
@@ -317,7 +317,7 @@ impl Times {
         (leaf(block.first), leaf(block.last))
     }
 
-    /// Calls `visit(node, covered)` for the nodes that meet leaves `from..=to`, without descending below covered ones.
+    /// Calls `visit(node, covered)` for the nodes that overlap leaves `from..=to`, without descending below covered ones.
     fn visit(&mut self, (from, to): (usize, usize), mut visit: impl FnMut(&mut Self, usize, bool)) {
         let mut stack = vec![(1, 0, self.width - 1)];
         while let Some((node, low, high)) = stack.pop() {
@@ -345,7 +345,7 @@ impl Times {
         });
     }
 
-    /// Appends the blocks that share a time with `block`, some of them more than once.
+    /// Appends the blocks whose lifetime overlaps that of `block`, some of them more than once.
     fn meeting(&mut self, block: &Request, found: &mut Vec<usize>) {
         let span = self.span(block);
         self.visit(span, |tree, node, covered| {

@@ -1,4 +1,4 @@
-//! Random blocks against a pairwise judge.
+//! Random blocks against a pairwise checker.
 
 use proptest::prelude::*;
 

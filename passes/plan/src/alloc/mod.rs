@@ -1,9 +1,8 @@
-//! Addresses: where in DRAM and SRAM every buffer of a draft lives.
+//! Address allocation: the location of every buffer of a draft in DRAM and SRAM.
 //!
-//! Invariant: two buffers whose live ranges over the task order meet never share a byte, and the result depends on the
-//! draft and the machine alone. DRAM begins with the constants (they form the program image from address 0), followed
-//! by inputs, outputs and scratch; these three kinds are live from start to end, scratch from its first to its last
-//! use.
+//! Invariant: buffers with overlapping live ranges over the task order never share a byte, and the result depends on the draft
+//! and the machine alone. DRAM starts with the constants (the program image, from address 0), followed by inputs, outputs and
+//! scratch; constants, inputs and outputs are live throughout, scratch from its first to its last use.
 
 mod aged;
 pub mod check;
@@ -29,7 +28,7 @@ pub struct Request {
     pub last: u32,
 }
 
-/// Where the blocks went.
+/// The placement of the blocks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fit {
     /// Offset of every block, in request order.
@@ -38,10 +37,10 @@ pub struct Fit {
     pub end: u64,
 }
 
-/// Every DRAM buffer begins on a multiple of this many bytes.
+/// Alignment of every DRAM buffer in bytes.
 pub const DRAM_ALIGN: u64 = 64;
 
-/// No buffer may ask for a coarser alignment, in bytes.
+/// Largest alignment that a buffer may request, in bytes.
 const MAX_ALIGN: u64 = 1 << 20;
 
 /// Slots of the DPU.
@@ -69,8 +68,8 @@ pub struct Live {
     pub last: u32,
 }
 
-/// The live range of every buffer over the task order; `None` for a buffer that no task uses. A variant uses what the
-/// invariant in its slot points to.
+/// The live range of every buffer over the task order; `None` for a buffer that no task uses. A variant also uses the buffers of
+/// the invariant in its slot.
 ///
 /// # Errors
 /// An internal error if a task names a buffer that does not exist, a resource error beyond 2^32 tasks.
@@ -100,12 +99,12 @@ pub fn live_ranges(buffers: &[Buffer], tasks: &[Task]) -> Result<Vec<Option<Live
     Ok(live)
 }
 
-/// Assigns an address to every buffer. `layers` only serves to name the layer that does not fit.
+/// Assigns an address to every buffer. `layers` only serves to name the layer in errors.
 ///
 /// # Errors
-/// A resource error naming the layer with the largest demand, what it needs and the machine's limit in bytes; an
-/// internal error if a task names a missing buffer; an unsupported error for a buffer that has no place: other than scratch
-/// in SRAM, or with an alignment that is no power of two.
+/// A resource error naming the layer with the largest demand, its need and the machine's limit in bytes; an internal error if a
+/// task names a missing buffer; an unsupported error for a buffer that cannot be placed: other than scratch in SRAM, or with an
+/// alignment that is not a power of two.
 pub fn allocate(
     buffers: &[Buffer],
     tasks: &[Task],
@@ -125,7 +124,7 @@ pub fn allocate(
     Ok(result)
 }
 
-/// Refuses what cannot be placed at all.
+/// Refuses buffers that can never be placed.
 fn check_buffers(buffers: &[Buffer]) -> Result<(), PlanError> {
     for (i, buffer) in buffers.iter().enumerate() {
         if buffer.space == Space::Sram && buffer.role != Role::Scratch {
@@ -143,7 +142,7 @@ fn check_buffers(buffers: &[Buffer]) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// A space that is too small.
+/// A memory space that is too small.
 struct Failure {
     space: &'static str,
     time: Option<u32>,
@@ -163,7 +162,7 @@ impl Failure {
     }
 }
 
-/// The scratch buffers of one space that are in use, with the granule they are rounded to.
+/// The scratch buffers in use in one space, with the granule they are rounded to.
 fn scratch(
     buffers: &[Buffer],
     live: &[Option<Live>],
@@ -271,7 +270,7 @@ impl Class {
     }
 }
 
-/// The constant image: every constant at its address, zeros between them.
+/// The constant image: every constant at its address, zeros in between.
 ///
 /// # Errors
 /// An internal error if a constant is longer than its buffer or its address is out of the image.

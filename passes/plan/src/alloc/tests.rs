@@ -77,7 +77,7 @@ proptest! {
         }
     }
 
-    /// Moves one used buffer onto another that is live at the same time.
+    /// Moves a used buffer onto another that is live at the same time.
     #[test]
     fn an_overlap_is_noticed(case in any_case(), pick in any::<prop::sample::Index>()) {
         let machine = machine(1 << 20);
@@ -195,7 +195,7 @@ fn a_table_lives_as_long_as_the_variants_of_its_invariant() {
     let ends: Vec<_> = live.iter().flatten().map(|l| (l.first, l.last)).collect();
     assert_eq!(ends, [(0, 2), (1, 3), (2, 2), (3, 3), (4, 5)]);
     let result = place(&Case { buffers: buffers.clone(), tasks: tasks.clone() }, &machine(65536)).unwrap();
-    // The judge knows it too: the table of slot 1 must not share its bytes with what variant 3 uses.
+    // The checker knows it too: the table of slot 1 must not share its bytes with what variant 3 uses.
     let mut wrong = result;
     wrong.of[3] = wrong.of[1];
     assert!(matches!(

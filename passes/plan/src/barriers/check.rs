@@ -1,11 +1,10 @@
-//! The judge of barrier assignments: it plays dispatcher, FIFOs and engines, several times, at random speeds.
+//! Independent checker of barrier assignments: simulates dispatcher, FIFOs and engines several times, at random speeds.
 //!
-//! It knows nothing of how barriers were chosen. First it reads the configurations back as edges, each producer of a
-//! barrier before each of its consumers, and asks whether they imply the dependences. Then each run draws the next
-//! event from those that the machine's rules allow, with a different weight for every engine and for the dispatcher,
-//! so that in one run DMA crawls and in the next the dispatcher does. In every run the program must come to its end,
-//! no count may fall below 0, all barriers must be idle at the end, and every dependence edge must have been
-//! respected.
+//! It knows nothing of how barriers were chosen. First it reads the configurations back as edges, each producer of a barrier
+//! before each of its consumers, and checks that they imply the dependences. Each run then draws the next event from those that
+//! the machine's rules allow, with a different weight for every engine and for the dispatcher, so that DMA is slow in one run and
+//! the dispatcher in the next. In every run the program must end, no count may fall below 0, all barriers must be idle at the
+//! end, and every dependence edge must have been respected.
 
 use std::collections::VecDeque;
 
@@ -19,21 +18,21 @@ use crate::deps::{self, ENGINES, Edge, Node};
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The assignment is not one for this task list.
+    /// The assignment does not match this task list.
     #[error("the assignment does not fit the task list: {0}")]
     Shape(&'static str),
-    /// Not as many tasks post to and wait for a barrier as its configuration says.
+    /// The number of tasks that post to or wait for a barrier differs from its configuration.
     #[error("the counts of barrier {barrier}, armed before task {before}, are not those of its users")]
     Counts {
         /// The barrier.
         barrier: u8,
-        /// The task in front of which it is armed.
+        /// The task before which it is armed.
         before: usize,
     },
-    /// Nothing can happen any more and the program has not ended.
+    /// Deadlock: no event is possible and the program has not ended.
     #[error("deadlock: the dispatcher stands at item {position} of {total}")]
     Deadlock {
-        /// Position of the dispatcher in the stream of tasks and configurations.
+        /// Index of the dispatcher in the stream of tasks and configurations.
         position: usize,
         /// Length of the stream.
         total: usize,
@@ -54,7 +53,7 @@ pub enum Fault {
         /// The barrier.
         barrier: u8,
     },
-    /// A task started before one that it depends on had ended.
+    /// A task started before one that it depends on ended.
     #[error("task {task} started before task {needed} had ended")]
     Order {
         /// The task that started.
@@ -73,7 +72,7 @@ pub enum Fault {
     /// A barrier orders tasks against the task list.
     #[error(transparent)]
     Carried(#[from] deps::check::Fault),
-    /// A barrier still has producers or consumers after the last task.
+    /// A barrier still has producers or consumers left after the last task.
     #[error("barrier {barrier} is not idle at the end")]
     NotIdle {
         /// The barrier.
@@ -105,10 +104,10 @@ pub fn check(nodes: &[Node], edges: &[Edge], assignment: &Assignment, barriers: 
     Ok(())
 }
 
-/// The order that the barriers impose: `(producer, consumer)` for all pairs of each configuration.
+/// The order that the barriers impose: all `(producer, consumer)` pairs of each configuration.
 ///
 /// # Errors
-/// A fault if a mask names a barrier that is not armed in front of the task, or the masks contradict the counts.
+/// A fault if a mask names a barrier that is not armed before the task, or the masks do not match the counts.
 pub fn carried(tasks: usize, assignment: &Assignment) -> Result<Vec<(usize, usize)>, Fault> {
     if assignment.wait.len() != tasks || assignment.post.len() != tasks {
         return Err(Fault::Shape("not one mask for each task"));
@@ -164,7 +163,7 @@ impl Use {
     }
 }
 
-/// One run with FIFOs of `depth` entries and the speeds drawn from `seed`.
+/// One run with FIFOs of `depth` entries and speeds drawn from `seed`.
 ///
 /// # Errors
 /// The first fault found.
@@ -349,7 +348,7 @@ impl<'a> Toy<'a> {
         Ok(())
     }
 
-    /// Judges the state in which nothing can happen any more.
+    /// Checks the final state, in which no event is possible.
     fn finish(&self) -> Result<(), Fault> {
         if self.position < self.stream.len() || self.ended.contains(&false) {
             return Err(Fault::Deadlock { position: self.position, total: self.stream.len() });
@@ -366,7 +365,7 @@ fn bits(mask: u64) -> impl Iterator<Item = u8> {
     (0..64u8).filter(move |b| mask >> b & 1 == 1)
 }
 
-/// Xorshift: good enough to shuffle events, and the same everywhere.
+/// Xorshift: good enough to shuffle events, and reproducible.
 struct Random(u64);
 
 impl Random {

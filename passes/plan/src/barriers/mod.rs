@@ -1,14 +1,14 @@
-//! Barriers: which physical barrier carries which edge, and where in the stream it is armed.
+//! Barrier assignment: which physical barrier carries which edge, and where in the stream it is armed.
 //!
-//! Invariant: all uses of a barrier's previous configuration come before its next `bar_cfg` in program order. Since
-//! every edge points forward in program order too, the earliest unfinished task can always proceed and the dispatcher
-//! can never block for good, whatever the depth of the FIFOs.
+//! Invariant: all uses of a barrier's previous configuration precede its next `bar_cfg` in program order. Since every edge also
+//! points forward in program order, the earliest unfinished task can always proceed and the dispatcher never deadlocks, whatever
+//! the FIFO depth.
 //!
-//! A *virtual* barrier has at most one producer and one consumer per engine: within an engine the latest producer and
-//! the earliest consumer stand for the others. Tasks are taken in program order. A producer joins an open barrier with
-//! the same consumers, else it opens one. When only one barrier is left, an open barrier is *relayed* first: the
-//! producer waits for it and takes over its remaining consumers, which frees it. That adds order, never removes any,
-//! and makes any machine with two barriers sufficient.
+//! A *virtual* barrier has at most one producer and one consumer per engine: within an engine the latest producer and the
+//! earliest consumer represent the others. Tasks are processed in program order. A producer joins an open barrier with the same
+//! consumers, or opens a new one. When only one barrier is left, an open barrier is *relayed* first: the producer waits for it
+//! and takes over its remaining consumers, which frees it. Relaying only adds order, and makes any machine with two barriers
+//! sufficient.
 
 pub mod check;
 
@@ -19,13 +19,13 @@ use petgraph::visit::IntoNodeIdentifiers;
 use crate::deps::{self, ENGINES, Edge, Node};
 use crate::error::PlanError;
 
-/// The most barriers a wait or post mask can name.
+/// The maximum number of barriers that a wait or post mask can name.
 pub const MAX_BARRIERS: u32 = 64;
 
-/// A barrier to arm in front of a task.
+/// A barrier to arm before a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Config {
-    /// Index of the task before which `bar_cfg` stands.
+    /// Index of the task that `bar_cfg` precedes.
     pub before: u32,
     /// The physical barrier.
     pub barrier: u8,
@@ -44,7 +44,7 @@ pub struct Assignment {
     pub post: Vec<u64>,
     /// The configurations in stream order.
     pub configs: Vec<Config>,
-    /// Number of barriers that were relayed for want of free ones.
+    /// Number of barriers that were relayed because none was free.
     pub relayed: u32,
 }
 
@@ -136,7 +136,7 @@ fn consumers_of(nodes: &[Node], edges: &[Edge]) -> Result<Vec<(u32, PerEngine)>,
 struct Solver<'a> {
     nodes: &'a [Node],
     open: Vec<Open>,
-    /// Free barriers, the one that is idle for longest in front.
+    /// Free barriers, the longest idle first.
     free: VecDeque<u8>,
     result: Assignment,
 }
@@ -167,13 +167,13 @@ impl Solver<'_> {
         Ok(())
     }
 
-    /// Whether some barrier, one for the consumers `wanted` included, is done with before task `next`.
+    /// Whether some barrier, including one for the consumers `wanted`, is done before task `next`.
     fn frees_before(&self, next: u32, wanted: &PerEngine) -> bool {
         let done = |last: Option<u32>| last.is_some_and(|last| last < next);
         done(wanted.iter().flatten().max().copied()) || self.open.iter().any(|o| done(o.last_consumer()))
     }
 
-    /// Frees the barriers whose last consumer comes before `task`, in the order of those.
+    /// Frees the barriers whose last consumer precedes `task`, in the order of those consumers.
     fn retire(&mut self, task: u32) {
         let mut done: Vec<Open> = Vec::new();
         self.open.retain(|open| {
@@ -190,8 +190,8 @@ impl Solver<'_> {
         }
     }
 
-    /// Makes `task` wait for an open barrier and take over its remaining consumers. The choice falls on a barrier for
-    /// which it need not wait longer than it does anyway, else on the one with the oldest producers.
+    /// Makes `task` wait for an open barrier and take over its remaining consumers: preferably a barrier that does not make it
+    /// wait longer than it does anyway, otherwise the one with the oldest producers.
     fn relay(&mut self, task: u32, engine: usize, wanted: &mut PerEngine) -> Result<(), PlanError> {
         let cost = |open: &Open| {
             let known = open.consumers[engine].is_some_and(|c| c <= task);
@@ -216,7 +216,7 @@ impl Solver<'_> {
         }
         self.result.relayed += 1;
         if self.open[index].last_consumer().is_none() {
-            // Nobody ever waits for it: it need not exist.
+            // Nobody ever waits for it: it can be dropped.
             let open = self.open.swap_remove(index);
             self.free.push_back(open.barrier);
         }

@@ -61,12 +61,12 @@ fn depthwise_source<'a>(
     }
 }
 
-/// Cuts of the output channels: between input channels where blocks of weights end too, then inside the channels.
+/// Cuts of the output channels: first between input channels where weight blocks end as well, then within the channels.
 fn split_channels(channels: u64, multiplier: u64, size: WeightSize) -> Vec<Split> {
     let oc = channels * multiplier;
     let block = size.block;
     let aligned = aligned_channels(multiplier, size);
-    // 16 where that leaves DMA runs long.
+    // 16 where that keeps DMA segments long.
     let grain = if aligned == 1 && multiplier < 16 { 16u64.div_ceil(multiplier) } else { aligned };
     let mut splits: Vec<Split> =
         ladder(channels, grain).into_iter().map(|n| Split::new(oc, n * multiplier)).collect();

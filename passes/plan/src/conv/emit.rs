@@ -25,7 +25,7 @@ use super::weights::{Channels, Claim, Loaded, Loader, Source};
 /// Slots for invariants.
 const INV_SLOTS: usize = 16;
 
-/// A layer ready to be tiled.
+/// A layer ready for tiling.
 pub(crate) struct Layer<'a> {
     pub(crate) problem: Problem,
     pub(crate) field: Field,
@@ -75,7 +75,7 @@ pub(crate) fn emit(
     emitter.pipeline.flush(scope.draft)?;
     let unused = given.iter().find(|s| !emitter.scheds.contains_key(&s.tile));
     if let Some(s) = unused {
-        return Err(PlanError::refused(format!("schedule for tile {}: there is none", s.tile)));
+        return Err(PlanError::refused(format!("schedule for tile {}: the layer has no such tile", s.tile)));
     }
     let schedules = emitter.scheds.iter().map(|(&tile, schedule)| ScheduleStrategy::of(tile, schedule));
     scope.decide_schedules(schedules.collect());
@@ -189,7 +189,7 @@ impl<'a> Emitter<'a> {
         Ok(slot)
     }
 
-    /// Puts the variant of a step, and its store if it finishes outputs, behind the next step's loads.
+    /// Appends the variant of a step, and its store if it completes outputs, after the next step's loads.
     fn compute(
         &mut self,
         draft: &mut Draft,
@@ -243,7 +243,7 @@ impl<'a> Emitter<'a> {
         self.outs.store(draft, &mut self.mover, &mut self.pipeline, step, image)
     }
 
-    /// The slot that holds the invariant of a step, filled first if necessary.
+    /// The slot that holds the invariant of a step, filled first if needed.
     fn invariant(&mut self, step: &Step) -> Result<u8, PlanError> {
         let len = |r: &Range<u64>| r.end - r.start;
         let ic = if self.layer.problem.per_channel.is_some() { 1 } else { len(&step.ic) };
@@ -291,7 +291,7 @@ impl<'a> Emitter<'a> {
     }
 }
 
-/// Loads a lookup table that stays for the layer.
+/// Loads a lookup table that is resident for the whole layer.
 fn load_lut(draft: &mut Draft, mover: &mut Mover, bytes: Vec<u8>) -> Result<BufferId, PlanError> {
     let len = bytes.len() as u64;
     let constant = draft.constant(bytes)?;

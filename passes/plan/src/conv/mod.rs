@@ -22,7 +22,7 @@ use crate::view::{Field, Geometry, View, check_type};
 use emit::Layer;
 use weights::{Channels, Source, Strided};
 
-/// Types a convolution can store.
+/// Output types of a convolution.
 pub(crate) const OUT_TYPES: &[Dtype] = &[Dtype::I8, Dtype::U8, Dtype::I16, Dtype::U16, Dtype::I32];
 
 /// Where the weights of a layer come from.
@@ -62,14 +62,14 @@ pub struct ConvLayer<'a> {
 /// Plans a convolution as tasks of the draft's last layer.
 ///
 /// # Errors
-/// Unsupported: a parameter that no instruction field can hold. Resource: not even the smallest tiles fit the SRAM, or
-/// the plan needs too many tasks. Internal: the description contradicts itself.
+/// Unsupported: a parameter that no instruction field can hold. Resource: not even the smallest tiles fit the SRAM, or the plan
+/// needs too many tasks. Internal: the description is inconsistent.
 pub fn plan_conv(scope: &mut LayerScope<'_>, layer: &ConvLayer<'_>) -> Result<(), PlanError> {
     let layer = describe(scope.draft, scope.machine, layer)?;
     emit::plan(scope, &layer)
 }
 
-/// A convolution ready to be tiled.
+/// A convolution ready for tiling.
 pub(crate) fn describe<'a>(
     draft: &Draft,
     machine: &Machine,
@@ -93,7 +93,7 @@ pub(crate) fn describe<'a>(
     conv_layer(machine, layer, source, field, problem)
 }
 
-/// Checks what convolutions and depthwise convolutions have in common, and puts the parts together.
+/// The checks and parameters that convolutions and depthwise convolutions share.
 fn conv_layer<'a>(
     machine: &Machine,
     layer: &'a ConvLayer<'_>,
@@ -173,7 +173,7 @@ fn dynamic_shape(draft: &Draft, tensor: &Tensor) -> Result<[u64; 4], PlanError> 
     View::new(draft, tensor, shape, "the weights").map(|_| shape)
 }
 
-/// The storage of weights, as far as its size goes.
+/// The size of the weight format.
 pub(crate) fn weight_size(source: &Source<'_>) -> WeightSize {
     match source {
         Source::Packed(packed) if packed.format.is_packed() => WeightSize {
@@ -184,7 +184,7 @@ pub(crate) fn weight_size(source: &Source<'_>) -> WeightSize {
     }
 }
 
-/// What a multiplication with weights of a format costs on the PEs of a machine.
+/// The cost of a multiplication with weights of a format on the PEs of a machine.
 pub(crate) fn mac_cost(machine: &Machine, format: &Format) -> MacCost {
     match machine.pe_kind {
         PeKind::StrumStatic if format.is_packed() => {
@@ -196,12 +196,12 @@ pub(crate) fn mac_cost(machine: &Machine, format: &Format) -> MacCost {
     }
 }
 
-/// Input channels are cut between blocks, and where dense at 16, so that DMA runs stay long.
+/// Input channels are cut between blocks, and where dense at 16, so that DMA segments stay long.
 pub(crate) fn ic_grain(size: WeightSize) -> u64 {
     if size == WeightSize::DENSE { 16 } else { size.block }
 }
 
-/// Cuts of output channels that need no alignment: multiples of 16, then fewer.
+/// Cuts of output channels without alignment: multiples of 16, then fewer.
 pub(crate) fn split_channels(oc: u64) -> Vec<Split> {
     let mut sizes = ladder(oc, 16);
     sizes.extend(
@@ -246,10 +246,10 @@ pub(crate) fn problem(
     }
 }
 
-/// Fills the fields of an invariant that say how weights are stored.
+/// Fills the fields of an invariant that describe the weight format.
 ///
 /// # Errors
-/// An internal error if the instruction set does not have the method.
+/// An internal error if the instruction set does not support the method.
 fn set_format(inv: &mut ConvInv, format: &Format) -> Result<(), PlanError> {
     let fields = format.instr_fields();
     inv.method = IsaMethod::from_index(fields.method)

@@ -15,7 +15,7 @@ use crate::tile::steps::Step;
 use crate::tile::stream::Stream;
 use crate::tile::{ENTRY, Tiling, WeightSize};
 
-/// What a compute task needs to know about its weights.
+/// What a compute task needs to know of its weights.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Loaded {
     /// Weight sets.
@@ -24,7 +24,7 @@ pub(crate) struct Loaded {
     pub(crate) table: At,
 }
 
-/// Bias and post-processing: what the weight table holds besides offsets.
+/// Bias and post-processing: the contents of the weight table besides offsets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Channels<'a> {
     /// None, one or one an output channel.
@@ -61,7 +61,7 @@ impl Channels<'_> {
     }
 }
 
-/// Where weights come from.
+/// The source of weights.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Source<'a> {
     /// A constant, packed in any format.
@@ -70,8 +70,8 @@ pub(crate) enum Source<'a> {
     Dynamic(Strided),
 }
 
-/// A DRAM tensor of i8 weights by its strides in bytes. For depthwise weights the output channels are contiguous and
-/// there is no input channel.
+/// A DRAM tensor of i8 weights, described by byte strides. For depthwise weights the output channels are contiguous and there is
+/// no input channel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Strided {
     /// The tensor.
@@ -86,12 +86,12 @@ pub(crate) struct Strided {
     pub(crate) kx: u64,
     /// From one input channel to the next.
     pub(crate) ic: u64,
-    /// Output channels are contiguous and input channels are not: the vector engine turns the tile, many times faster
-    /// than a DMA of single bytes.
+    /// Output channels are contiguous and input channels are not: the vector engine transposes the tile, many times faster than a
+    /// DMA of single bytes.
     pub(crate) transposed: bool,
 }
 
-/// The part of a layer's weights that a tile holds. In depthwise layers the input channels mean nothing.
+/// The slice of a layer's weights that a tile holds. Depthwise layers ignore the input channels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Claim {
     /// Output channels.
@@ -114,13 +114,13 @@ pub(crate) struct Loader<'a> {
     stream: Stream,
     /// Tables of a dynamic source.
     tables: Option<Stream>,
-    /// Buffers that a dynamic source passes through to be transposed.
+    /// Staging buffers of a dynamic source for its transposition.
     stage: Ring,
     /// Constants made so far, by tile.
     chunks: BTreeMap<u64, BufferId>,
-    /// What they hold.
+    /// Their contents.
     claims: BTreeMap<BufferId, Claim>,
-    /// Constant tables made so far, by first channel and set size: their number, which names them in the stream.
+    /// Constant tables made so far, by first channel and set size: the number that names them in the stream.
     table_chunks: BTreeMap<(u64, u64, u64), (u64, BufferId)>,
 }
 
@@ -160,8 +160,8 @@ impl<'a> Loader<'a> {
         })
     }
 
-    /// Makes sure that the weights of a step are in SRAM. `key` names the weight tile, `image` the image whose weights
-    /// they are.
+    /// Makes sure that the weights of a step are in SRAM. `key` names the weight tile, `image` the image that the weights belong
+    /// to.
     ///
     /// # Errors
     /// A resource error if the program grows too large, an internal error if the packed tensor is not legal.
@@ -217,7 +217,7 @@ impl<'a> Loader<'a> {
         Ok(Loaded { table: slot(0), weights: slot(ENTRY * len(&step.oc)) })
     }
 
-    /// What each constant chunk holds.
+    /// The contents of each constant chunk.
     pub(crate) fn into_claims(self) -> BTreeMap<BufferId, Claim> {
         self.claims
     }
@@ -306,7 +306,7 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// Turns `[ic][oc]` bytes into sets `[oc][ic]` that are `set` bytes apart.
+/// Transposes `[ic][oc]` bytes into sets `[oc][ic]` that are `set` bytes apart.
 fn transpose(oc: u64, ic: u64, set: u64) -> Result<VecUnary, PlanError> {
     let field = |v: u64| narrow::<u32, _>(v, "an extent of a weight tile");
     let (oc, ic, set) = (field(oc)?, field(ic)?, field(set)?);

@@ -1,8 +1,8 @@
-//! The judge of dependences: every two conflicting accesses of different engines must be ordered.
+//! Independent checker of dependences: any two conflicting accesses of different engines must be ordered.
 //!
-//! It computes what happens before what by vector clocks over engine order and the given edges, and then looks at
-//! accesses alone. [`pairs`] compares every two tasks; [`sweep`] compares the accesses to each elementary byte range
-//! and is meant for long lists. Edges may come from anywhere: from the analysis, or read back from waits and posts.
+//! It computes happens-before by vector clocks over engine order and the given edges, and then looks at accesses alone. [`pairs`]
+//! compares every two tasks; [`sweep`] compares the accesses to each elementary byte range and is meant for long lists. Edges may
+//! come from the analysis, or be read back from waits and posts.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::Node;
 
-/// What is wrong with a set of edges. Tasks are named by index.
+/// A fault of a set of edges. Tasks are named by index.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Fault {
@@ -32,16 +32,16 @@ pub enum Fault {
         first: usize,
         /// The later one.
         second: usize,
-        /// The space.
+        /// The memory space.
         space: Space,
-        /// A byte that both touch.
+        /// A byte that both access.
         byte: u64,
     },
 }
 
-/// What has ended, per engine number, when a task starts: a count of that engine's tasks.
+/// What has ended, per engine, when a task starts: a count of that engine's tasks.
 pub(crate) struct Clocks {
-    /// Position of each task among those of its engine, from 1.
+    /// Index of each task among those of its engine, from 1.
     rank: Vec<u32>,
     /// For each task, per engine, the rank up to which tasks have ended before it starts.
     seen: Vec<Vec<u32>>,
@@ -103,7 +103,7 @@ pub fn pairs(nodes: &[Node], edges: &[(usize, usize)]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A byte that both accesses touch, if one of them writes.
+/// A byte in both accesses, if one of them writes.
 fn conflict(a: &Access, b: &Access) -> Option<(Space, u64)> {
     let lo = a.lo.max(b.lo);
     let end = a.lo.saturating_add(a.len).min(b.lo.saturating_add(b.len));
@@ -151,7 +151,7 @@ pub fn sweep(nodes: &[Node], edges: &[(usize, usize)]) -> Result<(), Fault> {
             for key in begin {
                 *active.entry(key).or_insert(0) += 1;
             }
-            // A range whose accesses are a subset of the one before it has nothing new.
+            // A range whose accesses are a subset of the previous range's adds nothing.
             if grew {
                 column(nodes, &clocks, &active, space, byte)?;
             }

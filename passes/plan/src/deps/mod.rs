@@ -1,13 +1,13 @@
 //! Dependences: which earlier tasks of other engines a task must wait for.
 //!
-//! Invariant: with the edges returned and in-order engines, every two conflicting accesses (same bytes, at least one
-//! write) happen in the order of the task list, and no edge can be left out without losing that.
+//! Invariant: with the returned edges and in-order engines, any two conflicting accesses (same bytes, at least one write) happen
+//! in task-list order, and no edge is redundant.
 //!
-//! Accesses are the conservative intervals of [`Instr::footprint`]. For every byte range the analysis remembers, per
-//! engine, the last task that wrote it and the last that read it since; earlier ones are ordered through those.
+//! Accesses are the conservative intervals of [`Instr::footprint`]. For every byte range the analysis tracks, per engine, the
+//! last task that wrote it and the last that read it since; earlier ones are ordered through those.
 //!
-//! The result is a graph of `petgraph`, see [`graph()`]. Edges that others imply are not found in that graph but left out on
-//! the way, by a vector clock over the four engines: that is linear in the tasks, where `petgraph::algo::tred` keeps the
+//! The result is a graph of `petgraph`, see [`graph()`]. Transitive edges are not removed from that graph but skipped during the
+//! analysis, by a vector clock over the four engines: this is linear in the tasks, whereas `petgraph::algo::tred` keeps the
 //! closure of every node, which is quadratic in the hundreds of thousands of tasks that networks have.
 
 pub mod check;
@@ -30,7 +30,7 @@ pub struct Node {
     pub engine: u8,
     /// The bytes it may touch. Empty for invariants, which touch registers only.
     pub accesses: Vec<Access>,
-    /// Whether it has wait and post masks: invariants have none and can be no end of an edge.
+    /// Whether it has wait and post masks: invariants have none and cannot be the end of an edge.
     pub synchronizes: bool,
 }
 
@@ -80,7 +80,7 @@ pub fn nodes(instrs: &[Instr]) -> Result<Vec<Node>, PlanError> {
             return Err(PlanError::internal(format!("task {t} is a {}", instr.desc().mnemonic)));
         };
         if instr.tile().is_some_and(|tile| tile != 0) {
-            return Err(PlanError::unsupported(format!("task {t} is for a tile other than 0")));
+            return Err(PlanError::unsupported(format!("task {t}: only tile 0 is supported")));
         }
         let inv = slots.step(instr).map_err(|error| PlanError::internal(format!("task {t}: {error}")))?;
         nodes.push(Node { engine, accesses: instr.footprint(inv), synchronizes: instr.masks().is_some() });
@@ -98,8 +98,7 @@ fn join(into: &mut Clock, other: &Clock) {
     }
 }
 
-/// The edges of the task list, sorted by `to` and then `from`, none of them implied by the others and the order within
-/// the engines.
+/// The edges of the task list, sorted by `to` and then `from`, none implied by the others and the order within the engines.
 ///
 /// # Errors
 /// A resource error beyond 2^32 - 1 tasks, an internal error for an engine index out of range.
@@ -117,7 +116,7 @@ pub fn edges(nodes: &[Node]) -> Result<Vec<Edge>, PlanError> {
             return Err(PlanError::internal(format!("task {index} is of engine {engine}")));
         };
         let mut found = [None; ENGINES];
-        // Reads first: a task that updates in place must not meet its own write.
+        // Reads first: a task that updates in place must not see its own write.
         for write in [false, true] {
             for access in node.accesses.iter().filter(|a| a.write == write && a.len > 0) {
                 let end = access.lo.saturating_add(access.len);
@@ -141,8 +140,8 @@ fn space_index(space: Space) -> usize {
     }
 }
 
-/// Pushes those of the edges `found` (per engine the latest task) that neither the engine's own past `before` nor
-/// another of them implies; returns what has ended when the task starts.
+/// Pushes those of the edges `found` (per engine the latest task) that are implied neither by the engine's own past `before` nor
+/// by another of them; returns what has ended when the task starts.
 fn keep_needed(
     index: u32,
     before: Clock,
@@ -178,7 +177,7 @@ pub type TaskGraph = Csr<(), Hazard, Directed, u32>;
 /// The task graph of `tasks` tasks and the edges of [`edges`].
 ///
 /// # Errors
-/// An internal error for an edge that leaves the task list, or is there twice.
+/// An internal error for an edge that leaves the task list, or a duplicate edge.
 pub fn graph(tasks: usize, edges: &[Edge]) -> Result<TaskGraph, PlanError> {
     let within = |task: u32| (task as usize) < tasks;
     if let Some(Edge { from, to, .. }) = edges.iter().find(|e| !within(e.from) || !within(e.to)) {
@@ -186,7 +185,7 @@ pub fn graph(tasks: usize, edges: &[Edge]) -> Result<TaskGraph, PlanError> {
     }
     let mut sorted: Vec<(u32, u32, Hazard)> = edges.iter().map(|e| (e.from, e.to, e.hazard)).collect();
     sorted.sort_unstable();
-    Csr::from_sorted_edges(&sorted).map_err(|_| PlanError::internal("an edge between tasks is there twice"))
+    Csr::from_sorted_edges(&sorted).map_err(|_| PlanError::internal("duplicate edge between tasks"))
 }
 
 #[cfg(test)]

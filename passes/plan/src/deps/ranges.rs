@@ -1,14 +1,14 @@
-//! Who touched which bytes last: an interval map over one address space.
+//! The last accesses to each byte: an interval map over one address space.
 //!
-//! Invariant: segments are disjoint and not empty; bytes outside of them were never touched.
+//! Invariant: segments are disjoint and not empty; bytes outside of them were never accessed.
 
 use std::collections::BTreeMap;
 
 use super::{ENGINES, Hazard};
 
-/// When a read visits more segments than this, they are merged into one. Merged segments remember all of their writers
-/// and readers, so no order is lost, but later accesses to a part wait for the writers of the whole. This bounds the
-/// time for tensors that are written in thousands of pieces and then read as a whole many times.
+/// A read that visits more segments than this merges them into one. Merged segments keep all of their writers and readers, so no
+/// order is lost, but later accesses to a part wait for the writers of the whole. This bounds the time for tensors that are
+/// written in thousands of pieces and then read as a whole many times.
 const MERGE_ABOVE: usize = 64;
 
 /// Task index + 1 per engine, 0 for none.
@@ -95,7 +95,7 @@ impl Ranges {
         }
     }
 
-    /// Puts one segment in place of all within `lo..end`, which are boundaries.
+    /// Replaces all segments within `lo..end`, which are boundaries, by one.
     fn replace(&mut self, lo: u64, end: u64, segment: Segment) {
         while let Some((&start, _)) = self.segments.range(lo..end).next() {
             self.segments.remove(&start);

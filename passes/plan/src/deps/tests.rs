@@ -1,4 +1,4 @@
-//! Random task lists: the edges suffice, none can go, and the judges agree and notice.
+//! Random task lists: the edges suffice, none is redundant, and the checkers accept them and notice faults.
 
 use dpu_isa::{ConvVar, DmaFill, End, MemAddr};
 use petgraph::algo::is_cyclic_directed;

@@ -1,4 +1,4 @@
-//! The cost of every task of a draft, which depends on no address and no order between engines.
+//! The cost of every task of a draft, which depends on neither addresses nor the order between engines.
 
 use dpu_cost::Task;
 use dpu_isa::{Machine, Slots};

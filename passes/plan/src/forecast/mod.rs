@@ -1,8 +1,8 @@
-//! What a whole draft takes: it is given addresses and barriers as it will have them, and its stream runs on the clock of
-//! [`dpu_cost::timeline`], which is the simulator's, too. Nothing is executed.
+//! The cost of a whole draft: it gets its final addresses and barriers, and its stream runs on the clock of
+//! [`dpu_cost::timeline`], which the simulator shares. Nothing is executed.
 //!
-//! Invariant: the cycles, energy and DRAM bytes are those that a run counts, if they depend on no value: on a machine that
-//! skips zeros they are those without skipping, and low members are counted as packers place them.
+//! Invariant: cycles, energy and DRAM bytes equal those of a run as long as they do not depend on values: on a machine that skips
+//! zeros they are those without skipping, and low members are counted where packers place them.
 
 mod costs;
 
@@ -17,7 +17,7 @@ use crate::error::PlanError;
 use crate::objective;
 use crate::{alloc, schedule};
 
-/// What a program takes.
+/// The cost of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forecast {
     /// Cycles from the first instruction to `end`.
@@ -29,10 +29,10 @@ pub struct Forecast {
 }
 
 impl Forecast {
-    /// What a draft will take.
+    /// Forecasts the cost of a draft.
     ///
     /// # Errors
-    /// Those of [`schedule::finish`], above all a resource error if buffers find no place.
+    /// Those of [`schedule::finish`], above all a resource error if buffers do not fit.
     pub fn of(draft: &Draft, machine: &Machine) -> Result<Self, PlanError> {
         let forecaster = Forecaster::new(draft, machine)?;
         let order: Vec<usize> = (0..draft.tasks.len()).collect();
@@ -64,10 +64,10 @@ impl<'m> Forecaster<'m> {
         Ok(Forecaster { machine, costs: costs::of(&draft.tasks, machine)? })
     }
 
-    /// The cycles of the draft, whose tasks are those of `order` by now, each with the index that it had.
+    /// The cycles of the draft, whose tasks are now those of `order`, each with its original index.
     ///
     /// # Errors
-    /// Those of [`schedule::finish`], above all a resource error if buffers find no place.
+    /// Those of [`schedule::finish`], above all a resource error if buffers do not fit.
     pub(crate) fn cycles(&self, draft: &Draft, order: &[usize]) -> Result<u64, PlanError> {
         let Draft { buffers, tasks, layers, .. } = draft;
         let addresses = alloc::allocate(buffers, tasks, layers, self.machine)?;
@@ -90,7 +90,7 @@ impl<'m> Forecaster<'m> {
     }
 }
 
-/// The cost of every instruction of a stream. Tasks do nothing but take their time.
+/// The cost of every instruction of a stream. Tasks only take their time.
 struct Costs<'c>(&'c [Cost]);
 
 impl Tasks for Costs<'_> {

@@ -1,7 +1,7 @@
 //! Layers that only move data: copy, concat, slice, pad, transpose.
 //!
-//! They become DMA tasks from tensor to tensor on the engine that stores results, so that loads of later layers are not
-//! held up, and the order against earlier stores costs no barrier; transpositions of short runs go through the vector
+//! They become DMA tasks from tensor to tensor on the engine that stores results, so that loads of later layers are not delayed,
+//! and the order against earlier stores needs no barrier; transpositions of short contiguous segments go through the vector
 //! engine. Ranks and extents are not limited.
 
 mod strided;
@@ -33,16 +33,16 @@ pub(crate) fn store_engine(machine: &Machine) -> u8 {
 pub struct CopyLayer {
     /// What is copied.
     pub input: Tensor,
-    /// As many bytes.
+    /// The destination, of the same size in bytes.
     pub output: Tensor,
 }
 
 /// Several tensors one after the other along a dimension.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConcatLayer {
-    /// The parts, of the output's shape but for the extent along `axis`.
+    /// The parts, with the output's shape except for the extent along `axis`.
     pub inputs: Vec<Tensor>,
-    /// The dimension.
+    /// The axis.
     pub axis: usize,
     /// The whole.
     pub output: Tensor,
@@ -59,14 +59,14 @@ pub struct SliceLayer {
     pub output: Tensor,
 }
 
-/// A tensor within a frame of one value.
+/// A tensor padded with one value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PadLayer {
-    /// What is framed.
+    /// The tensor to pad.
     pub input: Tensor,
-    /// Elements in front, along each dimension; not negative.
+    /// Elements before, along each dimension; not negative.
     pub before: Vec<i64>,
-    /// Elements behind, along each dimension; not negative.
+    /// Elements after, along each dimension; not negative.
     pub after: Vec<i64>,
     /// The value; its low bytes are stored.
     pub value: i32,
@@ -77,7 +77,7 @@ pub struct PadLayer {
 /// A permutation of dimensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransposeLayer {
-    /// What is permuted.
+    /// The tensor to transpose.
     pub input: Tensor,
     /// Dimension `i` of the output is dimension `perm[i]` of the input.
     pub perm: Vec<usize>,
@@ -86,10 +86,10 @@ pub struct TransposeLayer {
 }
 
 fn contradiction(what: impl std::fmt::Display) -> PlanError {
-    PlanError::internal(format!("the layer contradicts itself: {what}"))
+    PlanError::internal(format!("inconsistent layer: {what}"))
 }
 
-/// Checks operands of a movement: one element type, and the output no input.
+/// Checks operands of a movement: one element type, and the output is not an input.
 fn check_all(draft: &Draft, inputs: &[Tensor], output: &Tensor) -> Result<(), PlanError> {
     output.check(draft, "the output")?;
     for input in inputs {
@@ -185,7 +185,7 @@ pub fn plan_concat(scope: &mut LayerScope<'_>, layer: &ConcatLayer) -> Result<()
 /// Plans a slice.
 ///
 /// # Errors
-/// An internal error if the box leaves the tensor.
+/// An internal error if the box exceeds the tensor.
 pub fn plan_slice(scope: &mut LayerScope<'_>, layer: &SliceLayer) -> Result<(), PlanError> {
     let (input, output) = (&layer.input, &layer.output);
     check_all(scope.draft, std::slice::from_ref(input), output)?;
@@ -211,7 +211,7 @@ pub fn plan_slice(scope: &mut LayerScope<'_>, layer: &SliceLayer) -> Result<(), 
 /// Extents and start of a box.
 type Slab = (Vec<u64>, Vec<u64>);
 
-/// The boxes that fills write: the sides of the frame, or the whole output if that takes less time.
+/// The boxes that fills write: the sides of the frame, or the whole output if that is faster.
 fn frame(machine: &Machine, layer: &PadLayer, before: &[u64], after: &[u64]) -> Result<Vec<Slab>, PlanError> {
     let (inner, outer) = (&layer.input.shape, &layer.output.shape);
     // Dimensions before the current one are restricted to the inside, so the sides are disjoint.
@@ -269,8 +269,8 @@ pub fn plan_pad(scope: &mut LayerScope<'_>, layer: &PadLayer) -> Result<(), Plan
     copy(scope.draft, engine, src, dst, &dims(&input.shape, &input.strides()?, &strides, element), element)
 }
 
-/// How a transposition is cut, or nothing if a DMA engine does it: as it is told, or else whatever takes fewer cycles. The
-/// draft then knows of it.
+/// The cut of a transposition, or nothing if a DMA engine does it: as given, otherwise whatever takes fewer cycles. Records the
+/// decision in the draft.
 fn decide_turn(scope: &mut LayerScope<'_>, dims: &[Dim], element: u64) -> Result<Option<Turn>, PlanError> {
     let (told, sram) = (scope.given_cut(), scope.tile_bytes());
     let over: Vec<u64> = dims.iter().map(|d| d.extent).collect();

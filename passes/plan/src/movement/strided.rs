@@ -1,14 +1,14 @@
 //! Strided copies and fills of any rank and size as DMA tasks.
 //!
-//! Dimensions that continue each other on both sides are merged and the elements made as wide as the alignment of all
-//! offsets and strides allows. What then exceeds six dimensions or 32-bit extents becomes several tasks.
+//! Dimensions that are contiguous on both sides are merged, and the elements made as wide as the alignment of all offsets and
+//! strides allows. What still exceeds six dimensions or 32-bit extents is split into several tasks.
 
 use dpu_isa::{DmaCopy, DmaFill, MemAddr};
 
 use crate::draft::{BufferId, Draft};
 use crate::error::PlanError;
 
-/// A place in a buffer.
+/// A location in a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The buffer.
@@ -38,13 +38,13 @@ pub(crate) struct Dim {
 
 const RANK: usize = 6;
 const MAX_EXTENT: u64 = u32::MAX as u64;
-/// Cuts of too long dimensions keep the alignment.
+/// Cuts of dimensions that are too long keep the alignment.
 const CUT: u64 = 1 << 31;
 
 /// Appends the tasks that copy `dims` (outermost first) of elements of `element` contiguous bytes.
 ///
 /// # Errors
-/// A resource error beyond the number of tasks a draft may hold, an internal error if an offset overflows.
+/// A resource error beyond the maximum number of tasks of a draft, an internal error if an offset overflows.
 pub(crate) fn copy(
     draft: &mut Draft,
     engine: u8,

@@ -1,11 +1,11 @@
-//! Tensors as movement and vector layers see them: buffers under a shape.
+//! Tensors of movement and vector layers: buffers under a shape.
 
 use dpu_isa::Dtype;
 
 use crate::draft::{BufferId, Draft};
 use crate::error::PlanError;
 
-/// A contiguous row-major tensor in a buffer of DRAM or SRAM, under a shape of its own: a reshape is another `Tensor` on the same
+/// A contiguous row-major tensor in a DRAM or SRAM buffer, under a shape of its own: a reshape is another `Tensor` on the same
 /// buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tensor {
@@ -21,7 +21,7 @@ impl Tensor {
     /// A buffer under its own type and shape.
     ///
     /// # Errors
-    /// An internal error if the buffer is of another draft.
+    /// An internal error if the buffer belongs to another draft.
     pub fn of(draft: &Draft, buffer: BufferId) -> Result<Self, PlanError> {
         let b = draft.buffer(buffer)?;
         Ok(Tensor { buffer, dtype: b.dtype, shape: b.shape.clone() })
@@ -70,7 +70,7 @@ impl Tensor {
     /// Checks that the tensor lies within its buffer and has no extent of 0.
     ///
     /// # Errors
-    /// An internal error saying what does not hold.
+    /// An internal error naming the violated condition.
     pub(crate) fn check(&self, draft: &Draft, what: &str) -> Result<(), PlanError> {
         let buffer = draft.buffer(self.buffer)?;
         let bytes = self.bytes()?;

@@ -1,9 +1,9 @@
-//! Transpositions with short runs, through SRAM and the vector engine.
+//! Transpositions with short contiguous segments, through SRAM and the vector engine.
 //!
-//! A DMA engine starts one contiguous run a cycle, so a transposition of single bytes moves one byte a cycle. Here
-//! tiles are loaded in the order of the source and stored in the order of the destination, with long runs on both
-//! sides, and the vector engine permutes them in between. A tile is long along the dimension that is contiguous in the
-//! source and the one that is contiguous in the destination.
+//! A DMA engine starts one contiguous segment a cycle, so a transposition of single bytes moves one byte a cycle. Here tiles are
+//! loaded in source order and stored in destination order, with long segments on both sides, and the vector engine permutes them
+//! in between. A tile is long along the dimension that is contiguous in the source and the one that is contiguous in the
+//! destination.
 
 use dpu_isa::{Dtype, Machine, UnaryOp, VecUnary};
 
@@ -14,13 +14,13 @@ use crate::strategy::CutStrategy;
 use crate::tile::stream::Stream;
 use crate::vector::pipeline::{Compute, Pipeline, Transfer, six};
 
-/// Runs are made at least this long, in bytes, before anything else of a tile grows.
+/// Minimum segment length, in bytes, before any other extent of a tile grows.
 const RUN: u64 = 64;
 
-/// Tiles are not made larger than this, in bytes, so that transfers and permutation overlap.
+/// Maximum tile size, in bytes, so that transfers and permutation overlap.
 const MAX_TILE: u64 = 128 * 1024;
 
-/// A way to cut a transposition, and what it costs.
+/// A cut of a transposition, and its cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Turn {
     /// The dimensions in destination order; all strides are multiples of the element.
@@ -33,7 +33,7 @@ pub(super) struct Turn {
     pub(super) cycles: u64,
 }
 
-/// Cycles of a DMA task that moves `bytes` from DRAM to DRAM, or half of them across, in `rows` runs.
+/// Cycles of a DMA task that moves `bytes` from DRAM to DRAM, or half of them across, in `rows` segments.
 fn dma_cycles(machine: &Machine, bytes: u64, rows: u64) -> u64 {
     dpu_cost::channel_cycles(bytes, machine).max(rows)
 }
@@ -51,8 +51,7 @@ fn elements(extents: impl Iterator<Item = u64>) -> u64 {
 }
 
 impl Turn {
-    /// The dimension that is contiguous in the source, if the vector engine can do this transposition of canonical
-    /// dimensions.
+    /// The dimension that is contiguous in the source, if the vector engine supports this transposition of canonical dimensions.
     pub(super) fn source(dims: &[Dim], element: u64) -> Option<usize> {
         let last = dims.len().checked_sub(1)?;
         let source = dims.iter().position(|d| d.src == element)?;
@@ -60,7 +59,7 @@ impl Turn {
         (turns && matches!(element, 1 | 2 | 4)).then_some(source)
     }
 
-    /// Cuts a transposition as it is told; `None` if the vector engine cannot do it.
+    /// Cuts a transposition as given; `None` if the vector engine does not support it.
     ///
     /// # Errors
     /// Refused: tiles that do not fit `sram` bytes.
@@ -83,7 +82,7 @@ impl Turn {
         elements(self.tile.iter().copied()).saturating_mul(self.element).div_ceil(16).saturating_mul(16)
     }
 
-    /// Cuts a transposition of canonical dimensions; `None` if it is none, or the vector engine cannot do it.
+    /// Cuts a transposition of canonical dimensions; `None` if it is not one, or the vector engine does not support it.
     pub(super) fn new(machine: &Machine, sram: u64, dims: &[Dim], element: u64) -> Option<Self> {
         let last = dims.len().checked_sub(1)?;
         let source = Turn::source(dims, element)?;

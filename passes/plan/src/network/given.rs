@@ -1,6 +1,6 @@
-//! What a strategy says of a network, checked against it.
+//! The strategy given for a network, checked against it.
 //!
-//! Invariant: everything that it says is either followed or refused at the layer that it is about.
+//! Invariant: everything it specifies is either followed or refused at the layer concerned.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use crate::error::PlanError;
 use crate::residency::{Graph, Residency};
 use crate::strategy::{LayerStrategy, ProgramStrategy};
 
-/// What a network is told.
+/// The constraints that a strategy puts on a network.
 #[derive(Default)]
 pub(super) struct Given {
-    /// For every layer, what its strategy says; empty without a strategy.
+    /// The strategy of every layer; empty without a strategy.
     pub(super) layers: Vec<LayerStrategy>,
     /// SRAM bytes that prefetched constants may fill.
     pub(super) prefetch_bytes: Option<u64>,
@@ -25,10 +25,10 @@ fn refuse<T>(place: Place, what: String) -> Result<T, Failure> {
 }
 
 impl Given {
-    /// What a program's strategy says of the layers of a network.
+    /// The constraints of a program's strategy on the layers of a network.
     ///
     /// # Errors
-    /// Refused: a layer that is not there, or makes something else; more SRAM than there is; an output that must stay.
+    /// Refused: an unknown layer, or one with another output; more SRAM than there is; a resident output.
     pub(super) fn of(
         strategy: &ProgramStrategy,
         network: &Network,
@@ -37,7 +37,7 @@ impl Given {
     ) -> Result<Self, Failure> {
         let has = machine.sram_bytes;
         if let Some(bytes) = strategy.prefetch_bytes.filter(|bytes| *bytes > has) {
-            let what = format!("prefetch_bytes is {bytes}: the machine has {has} of SRAM");
+            let what = format!("prefetch_bytes = {bytes} exceeds the SRAM of {has} bytes");
             return refuse(Place::Network, what);
         }
         let mut layers = vec![LayerStrategy::default(); network.layers.len()];
@@ -53,19 +53,22 @@ impl Given {
                 (network.tensors.get(node.output).map(TensorInfo::text), &told.output)
                 && is != *output
             {
-                let what = format!("layer '{}' makes {is}, not {output}", told.name);
+                let what = format!("layer '{}' has output {is}, not {output}", told.name);
                 return refuse(Place::Layer(i), what);
             }
             let value = graph.values.get(node.output);
             if told.stays == Some(true) && !value.is_some_and(|v| v.may_stay) {
-                return refuse(Place::Layer(i), "an output of the function cannot stay in SRAM".into());
+                return refuse(
+                    Place::Layer(i),
+                    "an output of the function cannot be resident in SRAM".into(),
+                );
             }
             *slot = told.clone();
         }
         Ok(Given { layers, prefetch_bytes: strategy.prefetch_bytes })
     }
 
-    /// Which tensors of the graph must stay, and which must not.
+    /// For each tensor of the graph, whether it must or must not be resident.
     pub(super) fn pins(&self, graph: &Graph) -> Vec<Option<bool>> {
         let mut pins = vec![None; graph.values.len()];
         for (layer, node) in self.layers.iter().zip(&graph.nodes) {
@@ -76,7 +79,7 @@ impl Given {
         pins
     }
 
-    /// Refuses what must stay and does not.
+    /// Refuses tensors that must be resident and are not.
     ///
     /// # Errors
     /// Refused, at the layer.
@@ -85,8 +88,8 @@ impl Given {
         let stays = |output: usize| residency.stays.get(output) == Some(&true);
         match layers.position(|(layer, node)| layer.stays == Some(true) && !stays(node.output)) {
             Some(i) => {
-                let what = "the result cannot stay in SRAM: \
-                            it does not fit beside the tensors that must stay, or no layer reads it";
+                let what = "the result cannot be resident in SRAM: \
+                            it does not fit with the other resident tensors, or no layer reads it";
                 refuse(Place::Layer(i), what.into())
             }
             None => Ok(()),
@@ -94,12 +97,12 @@ impl Given {
     }
 }
 
-/// Says which layers there are.
+/// The message on an unknown layer.
 fn unknown(name: &str, network: &Network) -> String {
     let index = name.split_once('.').and_then(|(index, _)| index.parse::<usize>().ok());
     let known = match index.and_then(|i| network.layers.get(i)) {
         Some(same) => format!("that layer is '{}'", same.info.name),
         None => format!("there are {} layers", network.layers.len()),
     };
-    format!("there is no layer '{name}': {known}")
+    format!("unknown layer '{name}': {known}")
 }

@@ -1,9 +1,9 @@
 //! A network of layers, and its plan: which tensors are resident, how each layer is tiled, and what is prefetched.
 //!
-//! Residency is decided before any layer is tiled, and layers are tiled in what it leaves of the SRAM. If a layer then has
-//! too little, or the buffers of the whole find no place, less may be resident and the network is planned again.
+//! Residency is decided before tiling, and layers are tiled in the SRAM that is left. If a layer then has too little, or the
+//! buffers of the whole do not fit, the share for resident tensors shrinks and the network is planned again.
 //!
-//! Invariant: a plan follows the strategy that it is given in everything, or fails at the layer that cannot.
+//! Invariant: a plan follows the given strategy completely, or fails at the layer that cannot.
 
 mod given;
 mod tensors;
@@ -23,7 +23,7 @@ use crate::strategy::{LayerStrategy, ProgramStrategy};
 use given::Given;
 pub use tensors::Tensors;
 
-/// Where a tensor comes from.
+/// The source of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// It is an input of the network.
@@ -41,7 +41,7 @@ pub struct TensorInfo {
     pub dtype: Dtype,
     /// Extents, outermost first.
     pub shape: Vec<u64>,
-    /// Where it comes from.
+    /// Its source.
     pub origin: Origin,
 }
 
@@ -51,7 +51,7 @@ impl TensorInfo {
         self.shape.iter().fold(self.dtype.bytes(), |n, &d| n.saturating_mul(d))
     }
 
-    /// Shape and element type as strategy files have them: `1x56x56x64xi8`.
+    /// Shape and element type as in strategy files: `1x56x56x64xi8`.
     fn text(&self) -> String {
         let dims: String = self.shape.iter().map(|d| format!("{d}x")).collect();
         format!("{dims}{}", self.dtype)
@@ -61,7 +61,7 @@ impl TensorInfo {
 /// A layer of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
-    /// What reports and strategy files call it.
+    /// Its name in reports and strategy files.
     pub info: LayerInfo,
     /// What it reads and writes, as tensors of the network.
     pub node: Node,
@@ -85,20 +85,20 @@ pub struct Output {
     pub tensor: usize,
     /// The shape under which it is returned.
     pub shape: Vec<u64>,
-    /// What reports call the operator that returns it, if it has to be copied.
+    /// The operator name in reports, if the output has to be copied.
     pub op: String,
-    /// What [`LayerInfo::loc`] is to be in that case.
+    /// [`LayerInfo::loc`] in that case.
     pub loc: u32,
 }
 
-/// A network, as far as its plan is more than one of single layers.
+/// A network: what its plan needs besides those of single layers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Network {
-    /// Its name, as that of a program in strategy files.
+    /// Its name, that of a program in strategy files.
     pub name: String,
     /// Its tensors.
     pub tensors: Vec<TensorInfo>,
-    /// Its layers in the order in which they are planned and can be executed.
+    /// Its layers in planning order, in which they can also be executed.
     pub layers: Vec<Layer>,
     /// Its inputs.
     pub inputs: Vec<Input>,
@@ -107,7 +107,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// The tensors and layers as residency sees them.
+    /// The tensors and layers for residency analysis.
     #[must_use]
     pub fn graph(&self) -> Graph {
         let is_output = |tensor| self.outputs.iter().any(|output| output.tensor == tensor);
@@ -122,12 +122,12 @@ impl Network {
     }
 }
 
-/// Who knows what the layers of a network compute.
+/// Access to the computations of a network's layers.
 pub trait Layers {
-    /// The bytes of a constant tensor, row-major, little endian.
+    /// The bytes of a constant tensor, row-major, little-endian.
     ///
     /// # Errors
-    /// What keeps them from being read.
+    /// The reason why they cannot be read.
     fn constant(&self, tensor: usize) -> Result<Vec<u8>, PlanError>;
 
     /// Plans layer `index` of [`Network::layers`] as tasks of the scope's draft.
@@ -145,13 +145,13 @@ pub trait Layers {
 /// The plan of a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Buffers, tasks and layers; copies to outputs are layers of their own, after those of the network.
+    /// Buffers, tasks and layers; copies to outputs are separate layers after those of the network.
     pub draft: Draft,
-    /// What was decided, of all layers but those copies. Given back as a strategy, it gives the same plan.
+    /// The decisions on all layers except those copies. Given back as a strategy, it gives the same plan.
     pub strategy: ProgramStrategy,
 }
 
-/// What a failure is about.
+/// What a failure concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// The network as a whole.
@@ -166,7 +166,7 @@ pub enum Place {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{error}")]
 pub struct Failure {
-    /// What it is about.
+    /// What it concerns.
     pub place: Place,
     /// What is wrong.
     pub error: PlanError,
@@ -178,11 +178,11 @@ impl Place {
     }
 }
 
-/// Plans a network for a machine, as a strategy says where there is one.
+/// Plans a network for a machine, under a strategy if one is given.
 ///
 /// # Errors
-/// Refused: a strategy that cannot be followed. Resource: a layer that does not fit the machine even if no tensor is
-/// resident. Whatever `layers` refuse.
+/// Refused: a strategy that cannot be followed. Resource: a layer that does not fit the machine even without resident tensors.
+/// All errors of `layers`.
 pub fn plan(
     network: &Network,
     layers: &dyn Layers,
@@ -197,7 +197,7 @@ pub fn plan(
     };
     let candidates = residency::candidates(&graph, machine.sram_bytes, &given.pins(&graph));
     let candidates = candidates.map_err(|error| Place::Network.fails(error))?;
-    // Tilings that one attempt has found are of use to the next.
+    // Tilings found in one attempt are reused in the next.
     let mut planner = Planner::new(machine, objective);
     let last = candidates.len().saturating_sub(1);
     for (index, residency) in candidates.iter().enumerate() {
@@ -211,7 +211,7 @@ pub fn plan(
         if index == last || prefetch.is_some() {
             let mut decided = planned?;
             if prefetch.is_none() && given.prefetch_bytes.is_some_and(|bytes| bytes > 0) {
-                let what = "with loads ahead of time in prefetch_bytes, buffers find no place";
+                let what = "buffers do not fit the SRAM with this prefetch_bytes";
                 return Err(Place::Network.fails(PlanError::refused(what)));
             }
             let prefetch = prefetch.unwrap_or_default();
@@ -224,7 +224,7 @@ pub fn plan(
     Err(Place::Network.fails(PlanError::internal("no residency to plan with")))
 }
 
-/// Completes the decisions about single layers by those about the whole.
+/// Completes the decisions on single layers with those on the whole.
 fn describe(decided: &mut [LayerStrategy], network: &Network, residency: &Residency, prefetch: &Prefetch) {
     for (i, (layer, Layer { node, .. })) in decided.iter_mut().zip(&network.layers).enumerate() {
         layer.output = network.tensors.get(node.output).map(TensorInfo::text);
@@ -233,7 +233,7 @@ fn describe(decided: &mut [LayerStrategy], network: &Network, residency: &Reside
     }
 }
 
-/// A network on its way to a draft, with one choice of what is resident.
+/// One attempt at planning a network, for one choice of resident tensors.
 struct Attempt<'a> {
     network: &'a Network,
     layers: &'a dyn Layers,
@@ -242,11 +242,11 @@ struct Attempt<'a> {
     draft: Draft,
 }
 
-/// What was decided of each layer, or the layer that cannot be planned.
+/// The decisions on each layer, or the layer that cannot be planned.
 type Planned = Result<Vec<LayerStrategy>, Failure>;
 
 impl Attempt<'_> {
-    /// Plans everything but prefetching. The inner failure is one that less residency may mend.
+    /// Plans everything except prefetching. The inner failure is one that less residency may fix.
     fn plan(&mut self, planner: &mut Planner<'_>) -> Result<Planned, Failure> {
         let machine = planner.machine();
         let mut tensors = Tensors::new(self.network, self.layers, self.residency, machine.dram_bytes);
@@ -262,7 +262,7 @@ impl Attempt<'_> {
         Ok(self.tasks(planner, &mut tensors, &copies))
     }
 
-    /// Plans the layers, and the copies of what no layer computes right in its output buffer.
+    /// Plans the layers, and the copies of outputs that no layer computes in place.
     fn tasks(
         &mut self,
         planner: &mut Planner<'_>,
@@ -317,7 +317,7 @@ impl Attempt<'_> {
         scope.end().map(|_| ())
     }
 
-    /// Prefetches constants where that pays; nothing if buffers find no place.
+    /// Prefetches constants where that pays; nothing if buffers do not fit.
     fn prefetch(&mut self, machine: &Machine) -> Result<Option<Prefetch>, Failure> {
         let layers: Vec<Option<bool>> = self.given.layers.iter().map(|layer| layer.prefetch).collect();
         let limits = prefetch::Limits { bytes: self.given.prefetch_bytes, layers: &layers };

@@ -1,6 +1,6 @@
-//! Where the tensors of a network are: in DRAM, or in SRAM if they are resident.
+//! The location of a network's tensors: in DRAM, or in SRAM if they are resident.
 //!
-//! Invariant: a tensor's bytes never move. An output is computed right in its buffer where that is possible.
+//! Invariant: a tensor's bytes never move. An output is computed in place in its buffer where possible.
 
 use dpu_isa::Space;
 
@@ -10,7 +10,7 @@ use crate::error::PlanError;
 use crate::movement::Tensor;
 use crate::residency::Residency;
 
-/// The buffers of the tensors of a network, as far as it is planned.
+/// The buffers of the tensors that have been planned so far.
 pub struct Tensors<'a> {
     network: &'a Network,
     layers: &'a dyn Layers,
@@ -57,8 +57,8 @@ impl<'a> Tensors<'a> {
         Ok(())
     }
 
-    /// Makes the buffer of an output. Returns it if the tensor must be copied to it, because no layer computes it, or because
-    /// it is returned more than once.
+    /// Makes the buffer of an output. Returns it if the tensor must be copied to it, because no layer computes it, or because it
+    /// is returned more than once.
     pub(super) fn output(
         &mut self,
         draft: &mut Draft,
@@ -76,7 +76,7 @@ impl<'a> Tensors<'a> {
         }
     }
 
-    /// The tensor as an operand; a constant gets its place in the constant image on its first use.
+    /// The tensor as an operand; a constant is added to the constant image on its first use.
     ///
     /// # Errors
     /// An internal error for a tensor that no layer has computed yet; a resource error for a constant larger than the DRAM;
@@ -101,7 +101,7 @@ impl<'a> Tensors<'a> {
         Ok(Tensor { buffer, dtype: info.dtype, shape: info.shape.clone() })
     }
 
-    /// The tensor as the result of a layer: in its output buffer, in the place of an operand, or in a buffer of its own.
+    /// The tensor as the result of a layer: in its output buffer, in place of an operand, or in a buffer of its own.
     ///
     /// # Errors
     /// A resource error if there are too many buffers.
@@ -115,7 +115,7 @@ impl<'a> Tensors<'a> {
         Ok(Tensor { buffer, dtype: info.dtype, shape: info.shape.clone() })
     }
 
-    /// The buffer of a computed tensor as residency has it: that of another one, or one of its own.
+    /// The buffer of a computed tensor according to residency: that of another one, or its own.
     fn place(&self, draft: &mut Draft, tensor: usize, info: &TensorInfo) -> Result<BufferId, PlanError> {
         let Some(old) = self.residency.place_of.get(tensor).copied().flatten() else {
             let stays = self.residency.stays.get(tensor) == Some(&true);

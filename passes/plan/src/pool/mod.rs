@@ -45,8 +45,8 @@ pub struct PoolLayer {
 /// Plans a pooling layer as tasks of the draft's last layer.
 ///
 /// # Errors
-/// Unsupported: a window wholly in padding, or a parameter that no instruction field can hold. Resource: not even the
-/// smallest tiles fit the SRAM, or the plan needs too many tasks. Internal: the description contradicts itself.
+/// Unsupported: a window entirely in padding, or a parameter that no instruction field can hold. Resource: not even the smallest
+/// tiles fit the SRAM, or the plan needs too many tasks. Internal: the description is inconsistent.
 pub fn plan_pool(scope: &mut LayerScope<'_>, layer: &PoolLayer) -> Result<(), PlanError> {
     let plan = PoolPlan::new(scope.draft, layer)?;
     let choice = scope.decide_tiling(&plan.problem)?;
@@ -62,14 +62,14 @@ pub fn plan_pool(scope: &mut LayerScope<'_>, layer: &PoolLayer) -> Result<(), Pl
     Ok(())
 }
 
-/// A pooling layer ready to be tiled.
+/// A pooling layer ready for tiling.
 struct PoolPlan {
     problem: Problem,
     field: Field,
     /// Axes as the layer has them: what averages count.
     rows: Whole,
     columns: Whole,
-    /// The invariant but for strides.
+    /// The invariant without strides.
     inv: PoolInv,
 }
 
@@ -91,8 +91,8 @@ impl Whole {
 
     /// First position, positions and bound of the whole windows of outputs `o`, for the fields of a variant.
     ///
-    /// A window of one position never lies in padding (the layer would have been refused), so it is counted as the one
-    /// position 0 of 1. Windows that no field can hold have one output a tile: only what is inside is named.
+    /// A window of one position never lies in padding (the layer would have been refused), so it counts as position 0 of 1.
+    /// Windows that exceed the fields have one output a tile: only the part inside is described.
     fn count(&self, o: &Range<u64>, stride: u64, mode: PoolMode) -> Result<(i32, u16, u32), PlanError> {
         if self.single {
             let last = (o.end - o.start - 1) * stride;
@@ -142,7 +142,7 @@ impl PoolPlan {
         for (input, output, kernel, stride, pad) in axes {
             if kernel <= pad || (output - 1) * stride >= input + pad {
                 return Err(PlanError::unsupported(format!(
-                    "a pooling window of {kernel} wholly in {pad} positions of padding"
+                    "a pooling window of {kernel} lies entirely in {pad} positions of padding"
                 )));
             }
         }
@@ -309,7 +309,7 @@ impl<'a> Emitter<'a> {
         let mut bufs = vec![("act", act.at.buffer)];
         if let Some(psum) = self.psum {
             if step.first && !step.last && self.inv.mode == PoolMode::Max {
-                // Some windows may have no position in this part: all start from the least value instead.
+                // Some windows may have no position in this slice: all start from the least value instead.
                 self.pipeline
                     .push(least(self.mover.load_engine(), oy * ox * channels)?.into(), vec![("dst", psum)]);
                 var.acc_in = true;

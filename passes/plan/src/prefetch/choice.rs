@@ -1,8 +1,8 @@
-//! Which loads go ahead of time: what is tried, and what pays.
+//! Which loads are prefetched: the candidates, and the choice among them.
 //!
-//! Every amount of SRAM that loads may fill is tried, and then, layer by layer, whether its loads had better stay where
-//! they were. A moved load changes cycles alone, and with them energy, so that every objective wants the fewest cycles.
-//! Invariant: the choice takes no more cycles than the draft without it, by [`Forecast`](crate::Forecast).
+//! Every amount of SRAM that prefetches may fill is tried, and then, layer by layer, whether its loads should stay in place. A
+//! moved load changes only cycles, and with them energy, so every objective minimizes cycles. Invariant: by
+//! [`Forecast`](crate::Forecast), the choice takes no more cycles than the draft without it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,27 +13,27 @@ use crate::draft::{Draft, Task};
 use crate::error::PlanError;
 use crate::forecast::Forecaster;
 
-/// Parts of the SRAM that loads may fill: eighths.
+/// Shares of the SRAM that prefetches may fill: eighths.
 const EIGHTHS: u64 = 8;
 
-/// Layer by layer, so many tasks are run in trials, all trials together.
+/// Task budget of the layer-by-layer trials, all trials together.
 const TRIED_TASKS: usize = 1 << 13;
 
-/// What a strategy says of prefetching.
+/// The prefetching constraints of a strategy.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits<'a> {
     /// SRAM bytes that prefetched constants may fill.
     pub bytes: Option<u64>,
-    /// For every layer, whether its constants may be prefetched; those that are missing are open.
+    /// For every layer, whether its constants may be prefetched; missing entries are undecided.
     pub layers: &'a [Option<bool>],
 }
 
-/// What is prefetched.
+/// The prefetching choice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prefetch {
     /// SRAM bytes that prefetched constants may fill; 0: no load moves.
     pub bytes: u64,
-    /// Layers whose loads keep their places.
+    /// Layers whose loads stay in place.
     pub kept: BTreeSet<u32>,
 }
 
@@ -42,7 +42,7 @@ struct Trials<'a, 'm> {
     forecaster: Forecaster<'m>,
     /// The tasks in their own order.
     tasks: Vec<Task>,
-    /// The cycles of orders that were tried; none if buffers find no place.
+    /// The cycles of orders that were tried; `None` if buffers do not fit.
     tried: BTreeMap<Vec<usize>, Option<u64>>,
 }
 
@@ -53,7 +53,7 @@ impl Trials<'_, '_> {
         order(self.draft, choice.bytes, |layer| choice.bytes > 0 && !choice.kept.contains(&layer))
     }
 
-    /// The cycles of a choice, if buffers find a place.
+    /// The cycles of a choice, if buffers fit.
     fn cycles(&mut self, choice: &Prefetch) -> Result<Option<u64>, PlanError> {
         let order = self.order(choice)?;
         if let Some(cycles) = self.tried.get(&order) {
@@ -69,12 +69,12 @@ impl Trials<'_, '_> {
         Ok(cycles)
     }
 
-    /// The layers whose loads a choice moves, those that move most bytes first.
+    /// The layers whose loads a choice moves, largest number of moved bytes first.
     fn moved(&mut self, choice: &Prefetch) -> Result<Vec<u32>, PlanError> {
         let mut ahead: BTreeMap<u32, u64> = BTreeMap::new();
         let mut latest = None;
         for &task in self.order(choice)?.iter().rev() {
-            // A task is ahead of time if one that stood before it comes later.
+            // A task is prefetched if one that preceded it now follows it.
             if latest.is_some_and(|latest| task > latest)
                 && let Some(task) = self.tasks.get(task)
             {
@@ -90,11 +90,11 @@ impl Trials<'_, '_> {
     }
 }
 
-/// Moves loads of constants ahead of time where that pays, within limits; returns what it did, or nothing if buffers find
-/// no place, with the tasks as they were.
+/// Prefetches loads of constants where that pays, within limits; returns the choice, or nothing if buffers do not fit, with the
+/// tasks unchanged.
 ///
 /// # Errors
-/// An internal error if the draft is none that can be run.
+/// An internal error if the draft cannot be run.
 pub fn choose(
     draft: &mut Draft,
     machine: &Machine,

@@ -1,7 +1,7 @@
-//! Loads of constants ahead of time: the weights of a layer are on their way while earlier layers compute.
+//! Prefetching of constants: the weights of a layer are loaded while earlier layers compute.
 //!
-//! Invariant: the tasks of every engine keep their order, and a load moves only past tasks that do not touch the buffer
-//! it fills, so that the list computes what it computed before.
+//! Invariant: the tasks of every engine keep their order, and a load moves only past tasks that do not access the buffer it
+//! fills, so the list computes the same.
 
 mod choice;
 
@@ -17,18 +17,18 @@ use crate::tile::round_up;
 
 pub use choice::{Limits, Prefetch, choose};
 
-/// A load is moved ahead of at most so many tasks.
+/// Maximum number of tasks that a load is moved past.
 const REACH: usize = 256;
 
-/// The tasks of a draft, by index, with loads of constants into SRAM buffers that are not in use yet at the front, as far as
-/// the order of their engine and `sram` bytes allow. Layers of which `may_move` says no keep theirs.
+/// The tasks of a draft, by index, with loads of constants into SRAM buffers that are not in use yet moved to the front, as far
+/// as the order of their engine and `sram` bytes allow. Layers that `may_move` excludes keep theirs.
 ///
 /// # Errors
 /// An internal error if a task names a buffer that does not exist.
 fn order(draft: &Draft, sram: u64, may_move: impl Fn(u32) -> bool) -> Result<Vec<usize>, PlanError> {
     let live = live_ranges(&draft.buffers, &draft.tasks)?;
     let mut used = used(draft, &live);
-    // Where each task goes: before the task that stands at this index.
+    // Destination of each task: before the task at this index.
     let mut place: Vec<usize> = (0..draft.tasks.len()).collect();
     let mut earliest = [0usize; ENGINES];
     for (i, task) in draft.tasks.iter().enumerate() {
@@ -51,7 +51,7 @@ fn order(draft: &Draft, sram: u64, may_move: impl Fn(u32) -> bool) -> Result<Vec
             *earliest = if to < i { to } else { i + 1 };
         }
     }
-    // A task that moved stands in front of the one that was there; tasks that moved to one place keep their order.
+    // A moved task precedes the one that was there; tasks moved to the same index keep their order.
     let mut order: Vec<usize> = (0..place.len()).collect();
     order.sort_by_key(|&i| place.get(i).map(|&to| (to, to == i, i)));
     Ok(order)
@@ -81,8 +81,7 @@ fn permuted(tasks: &[Task], order: &[usize]) -> Vec<Task> {
     order.iter().filter_map(|&i| tasks.get(i).cloned()).collect()
 }
 
-/// Checks an order against the one before it: every engine has the same tasks one after the other, and so has every
-/// buffer that is ever written.
+/// Checks an order against the previous one: every engine has the same task sequence, and so has every buffer that is written.
 ///
 /// # Errors
 /// An internal error that names the engine or the buffer.
@@ -95,7 +94,7 @@ pub fn check(draft: &Draft, before: &[Task]) -> Result<(), PlanError> {
     })
 }
 
-/// The tasks of every engine and of every buffer that is no constant.
+/// The tasks of every engine and of every buffer other than constants.
 fn by_owner<'a>(draft: &Draft, tasks: &'a [Task]) -> BTreeMap<(&'static str, usize), Vec<&'a Task>> {
     let mut owners: BTreeMap<(&'static str, usize), Vec<&Task>> = BTreeMap::new();
     for task in tasks {
@@ -111,7 +110,7 @@ fn by_owner<'a>(draft: &Draft, tasks: &'a [Task]) -> BTreeMap<(&'static str, usi
     owners
 }
 
-/// Bytes of the SRAM buffer that task `i` fills with a constant before anything else touches it.
+/// Bytes of the SRAM buffer that task `i` fills with a constant before anything else accesses it.
 fn fresh_load(draft: &Draft, task: &Task, first: impl Fn(usize) -> Option<u32>, i: usize) -> Option<u64> {
     let Instr::DmaCopy(_) = task.instr else { return None };
     let (src, dst) = (task.buffer("src")?, task.buffer("dst")?);
@@ -127,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// Load and compute in turn, on buffers of their own.
+    /// Load and compute alternate, on separate buffers.
     fn draft(layers: usize) -> Draft {
         let mut draft = Draft::new();
         draft.layer("all", "test", 0, 0).unwrap();

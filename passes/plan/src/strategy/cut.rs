@@ -1,5 +1,5 @@
-//! How layers of the vector engine and transpositions are cut: boxes of elements over the dimensions that are left once those
-//! which all operands walk without a gap are one.
+//! Cuts of vector-engine layers and transpositions: boxes of elements over the dimensions that remain after merging those that
+//! are contiguous for all operands.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,18 +10,18 @@ use crate::error::PlanError;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CutStrategy {
-    /// Who moves the elements.
+    /// The engine that moves the elements.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub by: Option<By>,
-    /// Extents of the layer; a layer that has others is refused.
+    /// Extents of the layer; a layer with others is refused.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub over: Option<Vec<u64>>,
-    /// Extents of all tiles but the last ones; none if a DMA engine moves everything at once.
+    /// Extents of all tiles except the last ones; none if a DMA engine moves everything at once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tile: Option<Vec<u64>>,
 }
 
-/// Who computes or moves.
+/// The engine that computes or moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
@@ -42,17 +42,17 @@ impl CutStrategy {
         CutStrategy { by: Some(By::Dma), over: Some(over.to_vec()), tile: None }
     }
 
-    /// The tile that is told for a layer of these extents, if one is.
+    /// The tile given for a layer of these extents, if any.
     ///
     /// # Errors
-    /// Refused: another layer's extents, a tile that is no box in them, or one that cuts the layer into too many.
+    /// Refused: another layer's extents, a tile that is not a box in them, or one that makes too many tiles.
     pub(crate) fn tile(&self, over: &[u64]) -> Result<Option<Vec<u64>>, PlanError> {
         if let Some(told) = self.over.as_ref().filter(|told| *told != over) {
             return Err(PlanError::refused(format!("the layer is cut over {over:?}, not {told:?}")));
         }
         let Some(tile) = &self.tile else { return Ok(None) };
         if self.by == Some(By::Dma) {
-            return Err(PlanError::refused("a layer that a DMA engine moves has no tile"));
+            return Err(PlanError::refused("tile is not allowed with by = dma"));
         }
         let inside = tile.iter().zip(over).all(|(&t, &most)| (1..=most).contains(&t));
         if tile.len() != over.len() || !inside {
@@ -67,7 +67,7 @@ impl CutStrategy {
         Ok(Some(tile.clone()))
     }
 
-    /// Refuses a tile that needs more than there is.
+    /// Refuses a tile that exceeds the available SRAM.
     ///
     /// # Errors
     /// Refused, with both sizes.
@@ -75,17 +75,17 @@ impl CutStrategy {
         if need <= sram {
             return Ok(());
         }
-        let what = format!("tile is {tile:?}: takes {need} bytes of SRAM, tensors that stay leave {sram}");
+        let what = format!("tile is {tile:?}: needs {need} bytes of SRAM, resident tensors leave {sram}");
         Err(PlanError::refused(what))
     }
 
-    /// Refuses a DMA engine for what only the vector engine can do.
+    /// Refuses a DMA engine for layers that only the vector engine supports.
     ///
     /// # Errors
     /// Refused.
     pub(crate) fn check_vec(&self) -> Result<(), PlanError> {
         match self.by {
-            Some(By::Dma) => Err(PlanError::refused("by is dma: must be vec, but for a transposition")),
+            Some(By::Dma) => Err(PlanError::refused("by is dma: must be vec except for transpositions")),
             Some(By::Vec) | None => Ok(()),
         }
     }

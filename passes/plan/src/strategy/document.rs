@@ -1,5 +1,5 @@
-//! Files of JSON about the layers of programs, as strategy and packing files are: a version, and programs with their layers,
-//! each named once.
+//! JSON files about the layers of programs, such as strategy and packing files: a version, and programs with their layers, each
+//! named once.
 
 use std::collections::BTreeSet;
 
@@ -9,9 +9,9 @@ use thiserror::Error;
 
 use super::object::Object;
 
-/// What such a file says, by names.
+/// The contents of such a file, by names.
 pub trait Document: DeserializeOwned {
-    /// The version that is written, and the only one that is read.
+    /// The only supported version.
     const VERSION: u64;
 
     /// The names of the programs, each with the names of its layers.
@@ -20,10 +20,10 @@ pub trait Document: DeserializeOwned {
     /// Reads a file's text.
     ///
     /// # Errors
-    /// No JSON (with line and column), another version, a field that does not exist or has another type, a program or layer
-    /// that is there twice.
+    /// Invalid JSON (with line and column), another version, an unknown field, a field of another type, a duplicate program or
+    /// layer.
     fn from_json(text: &str) -> Result<Self, DocumentError> {
-        // The version first, so that a file of another version is not judged by the fields of this one.
+        // The version first, so that a file of another version is not checked against the fields of this one.
         let Object(Versioned { version }) = serde_json::from_str(text)?;
         if version != Self::VERSION {
             return Err(DocumentError::Version { found: version, read: Self::VERSION });
@@ -44,36 +44,36 @@ pub trait Document: DeserializeOwned {
         Ok(document)
     }
 
-    /// A program that none of `functions` stands for.
+    /// A program that matches none of `functions`.
     fn stray(&self, functions: &BTreeSet<&str>) -> Option<&str> {
         self.names().into_iter().map(|(program, _)| program).find(|program| !functions.contains(program))
     }
 }
 
-/// Reads the version alone.
+/// Reads only the version.
 #[derive(Deserialize)]
 struct Versioned {
     version: u64,
 }
 
-/// A file that cannot be used.
+/// An invalid file.
 #[derive(Debug, Error)]
 pub enum DocumentError {
-    /// No JSON of the expected fields and types.
+    /// Invalid JSON, or not the expected fields and types.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
-    /// A version that this program does not know.
-    #[error("version {found}: this program reads version {read}")]
+    /// An unsupported version.
+    #[error("unsupported version {found}, expected {read}")]
     Version {
         /// The version of the file.
         found: u64,
-        /// The version that is read.
+        /// The supported version.
         read: u64,
     },
-    /// A program is named twice.
-    #[error("program '{0}' is there twice")]
+    /// A duplicate program.
+    #[error("duplicate program '{0}'")]
     Program(String),
-    /// A layer is named twice.
-    #[error("layer '{1}' of program '{0}' is there twice")]
+    /// A duplicate layer.
+    #[error("duplicate layer '{1}' in program '{0}'")]
     Layer(String, String),
 }

@@ -1,4 +1,4 @@
-//! The strategy file: JSON with a version, checked as it is read.
+//! The strategy file: JSON with a version, checked while it is read.
 
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,7 @@ impl Strategy {
     /// The text of the file.
     ///
     /// # Errors
-    /// None that can happen: every key is text.
+    /// Never in practice: every key is text.
     pub fn to_json(&self) -> Result<String, DocumentError> {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }

@@ -1,7 +1,7 @@
-//! What the planner decided, and what it is told to decide: the strategy of a program, as plain data that goes to JSON.
+//! Decisions of the planner and constraints on them: the strategy of a program, as plain data for JSON.
 //!
-//! Every field may be missing, and is then for the planner to choose. Invariant: a plan either has every value that it was
-//! told, or is refused; what was written and is read back gives the same plan.
+//! Every field is optional; the planner chooses what is missing. Invariant: a plan either has every given value or is refused; a
+//! strategy written and read back gives the same plan.
 
 mod cut;
 mod document;
@@ -23,9 +23,9 @@ use crate::tile::{Order, Tiling};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProgramStrategy {
-    /// The function that the program is made of.
+    /// The function that the program is compiled from.
     pub name: String,
-    /// SRAM bytes that loads ahead of time may fill, everything else included; 0 loads nothing ahead of time.
+    /// SRAM bytes that prefetched constants may fill, everything else included; 0 disables prefetching.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub prefetch_bytes: Option<u64>,
     /// Layers, in any order.
@@ -39,30 +39,30 @@ pub struct ProgramStrategy {
 pub struct LayerStrategy {
     /// Index of the layer and its operator: `12.conv2d`.
     pub name: String,
-    /// Where the layer is in the source; for readers alone.
+    /// Location of the layer in the source; informative only.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub location: Option<String>,
-    /// Shape and type of what the layer makes; a layer that makes something else is refused.
+    /// Shape and type of the layer's output; a layer with another one is refused.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub output: Option<String>,
-    /// What the layer makes stays in SRAM until its last use.
+    /// The layer's output is resident in SRAM until its last use.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub stays: Option<bool>,
-    /// Loads of the layer's constants may stand ahead of earlier layers' tasks.
+    /// Loads of the layer's constants may be prefetched.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub prefetch: Option<bool>,
     /// How the layer is cut; layers of the DPU only.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object::option", default)]
     pub tiling: Option<TilingStrategy>,
-    /// How the PE array is used, by the size of the tile; convolutions and matrix products only.
+    /// The use of the PE array, by tile size; convolutions and matrix products only.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list", default)]
     pub schedules: Vec<ScheduleStrategy>,
-    /// How what the vector engine does of the layer is cut, or a transposition, in the order in which it is done.
+    /// The cuts of the layer's vector-engine work, or of a transposition, in execution order.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list", default)]
     pub cuts: Vec<CutStrategy>,
 }
 
-/// How a layer is cut into tiles, and what of it is in SRAM at a time.
+/// How a layer is cut into tiles, and which tiles are in SRAM at a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TilingStrategy {
@@ -75,7 +75,7 @@ pub struct TilingStrategy {
     /// Output channels of a tile.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub oc: Option<u64>,
-    /// Equal groups of output channels that no tile crosses.
+    /// Equal groups of output channels that no tile spans.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub oc_groups: Option<u64>,
     /// Input channels of a tile.
@@ -87,10 +87,10 @@ pub struct TilingStrategy {
     /// Kernel columns of a tile.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub kx: Option<u64>,
-    /// Which of the two outer loops is outermost.
+    /// The outermost of the two outer loops.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub order: Option<Order>,
-    /// The outputs of an iteration of the outermost loop are stored at once.
+    /// The outputs of an iteration of the outermost loop are gathered and stored at once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub gather: Option<bool>,
     /// Activation tiles in SRAM.
@@ -108,7 +108,7 @@ pub struct TilingStrategy {
 }
 
 impl TilingStrategy {
-    /// What a tiling decides.
+    /// The fields of a tiling.
     pub(crate) fn of(t: &Tiling, split_weights: bool) -> Self {
         TilingStrategy {
             oy: Some(t.oy.size),
@@ -138,25 +138,25 @@ pub struct ScheduleStrategy {
     /// PEs along each dimension.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object::option", default)]
     pub pes: Option<Sched>,
-    /// The operand that stays in the register files.
+    /// The operand that is stationary in the register files.
     #[serde(rename = "stationary", skip_serializing_if = "Option::is_none", default)]
     pub stays: Option<Stays>,
     /// Outputs of a PE at a time.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object::option", default)]
     pub block: Option<BlockSize>,
-    /// Columns of the kernel and channels fill the lanes as one run.
+    /// Kernel columns and channels fill the lanes as one sequence.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fold: Option<bool>,
 }
 
 impl ScheduleStrategy {
-    /// What a schedule decides.
+    /// The fields of a schedule.
     pub(crate) fn of(tile: Extent, schedule: &Schedule) -> Self {
         let Schedule { pes, stays, block, fold } = *schedule;
         ScheduleStrategy { tile, pes: Some(pes), stays: Some(stays), block: Some(block), fold: Some(fold) }
     }
 
-    /// Refuses what no machine of this array can follow.
+    /// Refuses what no machine with this array supports.
     fn check(&self, array: &Array) -> Result<(), String> {
         if let Some(Sched { oc, oy, ox, ic }) = self.pes {
             let pes = [oc, oy, ox, ic].iter().try_fold(1u64, |n, &f| n.checked_mul(f));
@@ -179,10 +179,10 @@ impl ScheduleStrategy {
     }
 }
 
-/// The most that the block fields of an instruction hold: channels, rows, columns.
+/// Maxima of the block fields of an instruction: channels, rows, columns.
 pub(crate) const BLOCK_MAX: [u64; 3] = [511, 255, 1023];
 
-/// Refuses schedules that the array cannot have, and two for one tile.
+/// Refuses schedules that the array does not support, and duplicate ones for a tile.
 ///
 /// # Errors
 /// Refused, with the tile.

@@ -1,7 +1,7 @@
-//! Objects of JSON that are read as objects alone.
+//! JSON objects that cannot be given as lists.
 //!
-//! Serde takes a list for the fields of a struct in their order, and one that is too short for fields left out. Invariant: what is read
-//! here has every value under its name, each once.
+//! Serde accepts a list for the fields of a struct in order, and treats a short one as having missing fields. Invariant: every
+//! value read here is given by name, exactly once.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,7 +10,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// A value that was an object.
+/// A value that was given as an object.
 pub(super) struct Object<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -34,7 +34,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 /// Reads an object.
 ///
 /// # Errors
-/// Something else, or not the fields of `T`.
+/// Not an object, or not the fields of `T`.
 pub(super) fn one<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<T, D::Error> {
     Object::deserialize(from).map(|object| object.0)
 }
@@ -50,7 +50,7 @@ pub(super) fn option<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) ->
 /// Reads a list of objects.
 ///
 /// # Errors
-/// Those of [`one`] for each, or no list.
+/// Those of [`one`] for each element, or not a list.
 pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
     Ok(Vec::<Object<T>>::deserialize(from)?.into_iter().map(|object| object.0).collect())
 }

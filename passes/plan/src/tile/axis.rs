@@ -1,17 +1,17 @@
 //! One spatial axis of a sliding window, and ranges cut into tiles.
 //!
-//! Invariant: whatever the padding, stride and dilation, [`Axis::window`] names at least one input row that exists, so
-//! that every tile has an activation tile to read even if its window lies wholly in padding.
+//! Invariant: for any padding, stride and dilation, [`Axis::window`] returns at least one existing input row, so that every tile
+//! has an activation tile to read even if its window lies entirely in padding.
 
 use std::ops::Range;
 
 /// One spatial axis (rows or columns) of a convolution or pooling layer.
 ///
 /// Tap `k` of output `o` reads position `o * stride + k * dilation - pad`; positions outside `0..input` are padding.
-/// Position `i` is row `first + i * step` of the tensor in DRAM: rows that no output reads are left out of the tiles.
+/// Position `i` is row `first + i * step` of the tensor in DRAM: tiles leave out rows that no output reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Axis {
-    /// Positions that exist, at least 1.
+    /// Existing positions, at least 1.
     pub(crate) input: u64,
     /// Outputs, at least 1.
     pub(crate) output: u64,
@@ -41,8 +41,8 @@ pub(crate) struct Window {
 }
 
 impl Axis {
-    /// An axis as the layer gives it, simplified: strides and dilations that never act become 1, and a one-tap axis
-    /// with a stride becomes one without, over every `stride`-th row.
+    /// An axis as the layer gives it, simplified: strides and dilations without effect become 1, and a one-tap axis with a stride
+    /// becomes one without, over every `stride`-th row.
     pub(crate) fn new(input: u64, output: u64, kernel: u64, stride: u64, dilation: u64, pad: u64) -> Self {
         let mut axis = Axis { input, output, kernel, stride, dilation, pad, first: 0, step: 1 };
         if output == 1 {
@@ -68,7 +68,7 @@ impl Axis {
             self.input = (self.input - first).div_ceil(self.stride);
             self.pad = padded;
         } else {
-            // No output reads a row: one row stands for the tensor, in front of which all outputs lie in padding.
+            // No output reads a row: one row represents the tensor, and all outputs lie in the padding before it.
             self.input = 1;
             self.pad = self.output;
         }
@@ -94,12 +94,12 @@ impl Axis {
         Window { start: start.unsigned_abs(), len: (end - start).unsigned_abs() + 1, origin: lo - start }
     }
 
-    /// The most positions a tile of `o` outputs and `k` taps reads.
+    /// The maximum number of positions that a tile of `o` outputs and `k` taps reads.
     pub(crate) fn window_max(&self, o: u64, k: u64) -> u64 {
         ((o - 1) * self.stride + (k - 1) * self.dilation + 1).min(self.input)
     }
 
-    /// The tiles of `taps` that may read a row that exists, for outputs `o`. Empty if the window is all padding.
+    /// The tiles of `taps` that may read an existing row, for outputs `o`. Empty if the window is all padding.
     pub(crate) fn live(&self, o: &Range<u64>, taps: &Split) -> Range<u64> {
         let alive = |i: u64| {
             let (lo, hi) = self.hull(o, &taps.range(i));
@@ -130,7 +130,7 @@ fn to_i64(v: u64) -> i64 {
 /// `groups` times `total` elements, each group cut into pieces of `size`, the last of which may be shorter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Split {
-    /// Groups that no piece may cross.
+    /// Groups that no piece spans.
     pub(crate) groups: u64,
     /// Elements of a group, at least 1.
     pub(crate) total: u64,
@@ -161,7 +161,7 @@ impl Split {
         group * self.total + start..group * self.total + (start + self.size).min(self.total)
     }
 
-    /// The sizes that pieces have and how many pieces have each: one or two entries.
+    /// The distinct piece sizes with the number of pieces of each: one or two entries.
     pub(crate) fn classes(&self) -> impl Iterator<Item = (u64, u64)> {
         let (full, rest) = (self.total / self.size, self.total % self.size);
         [(self.size, full), (rest, 1)]
@@ -171,8 +171,8 @@ impl Split {
     }
 }
 
-/// Sizes worth trying for an extent of `total`: `total` cut into more and more equal pieces, each a multiple of `grain`
-/// (the last piece excepted), largest first, four sizes an octave, ending with `grain`.
+/// Candidate sizes for an extent of `total`: `total` cut into more and more equal pieces, each a multiple of `grain` (except the
+/// last piece), largest first, four sizes per octave, ending with `grain`.
 pub(crate) fn ladder(total: u64, grain: u64) -> Vec<u64> {
     let mut sizes = Vec::new();
     let mut pieces = 1;

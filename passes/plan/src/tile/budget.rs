@@ -1,6 +1,6 @@
-//! The machine as the search sees it: its rates, what a layer leaves of its SRAM, and the cycles of transfers.
+//! The machine as the search sees it: its rates, the SRAM available to a layer, and the cycles of transfers.
 //!
-//! Invariant: a budget holds for one layer; two layers with equal budgets and equal problems have equal plans.
+//! Invariant: a budget is for one layer; layers with equal budgets and equal problems have equal plans.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use dpu_isa::Machine;
 use super::sched::Array;
 use crate::objective::Objective;
 
-/// Passes through the lanes of the vector engine that an element-wise layer takes: both operands and the result scaled.
+/// Passes through the vector lanes of an element-wise layer with both operands and the result scaled.
 const VECTOR_PASSES: u64 = 7;
 
-/// The machine, as far as the estimate needs it.
+/// The machine parameters that the estimate needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
-    /// All of it.
+    /// The whole machine.
     machine: Arc<Machine>,
     /// SRAM bytes.
     pub(crate) sram: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Budget {
     pub(super) ppe_rate: u64,
     /// Cycles of the vector engine that can overlap with the layer, row by row.
     pub(crate) shared_cycles: u64,
-    /// What the plan is to be good at.
+    /// The objective of the plan.
     pub(crate) objective: Objective,
 }
 
@@ -73,19 +73,19 @@ impl Budget {
         self.read_rate
     }
 
-    /// Cycles of PPE and ODU for outputs of so many bytes.
+    /// Cycles of PPE and ODU for outputs of the given bytes.
     pub(crate) fn drain_cycles(&self, outputs: u64, bytes: u64) -> u64 {
         let write_rate = u64::from(self.machine.sram_write_bytes_per_cycle).max(1);
         (outputs / self.ppe_rate).max(outputs.saturating_mul(bytes) / write_rate)
     }
 
-    /// Output channels of which a PE holds the weights of a step.
+    /// Output channels whose weights a PE holds for a step.
     pub(crate) fn filters_held(&self, depthwise: bool) -> u64 {
         let vector = if depthwise { 1 } else { self.array.lanes };
         u64::from(self.machine.fl_rf_bytes) / 2 / vector.max(1)
     }
 
-    /// The same machine for a layer whose tiles may take `sram` bytes, while the vector engine works on `shared_bytes` of a
+    /// The same machine for a layer whose tiles may use `sram` bytes, while the vector engine works on `shared_bytes` of a
     /// resident tensor.
     pub(crate) fn within(self, sram: u64, shared_bytes: u64, objective: Objective) -> Self {
         let lanes = u64::from(self.machine.vec_lanes).max(1);
@@ -93,7 +93,7 @@ impl Budget {
         Budget { sram, shared_cycles, objective, ..self }
     }
 
-    /// Whether loads and stores have an engine each.
+    /// Whether loads and stores use separate engines.
     pub(crate) fn has_two_engines(&self) -> bool {
         self.two_engines
     }
@@ -103,12 +103,12 @@ impl Budget {
         self.machine.barrier_cycles.into()
     }
 
-    /// One DMA task: cycles before it moves, cycles while it moves, and cycles of the channel.
+    /// One DMA task: cycles before the transfer, cycles of the transfer, and cycles of the channel.
     pub(crate) fn transfer(&self, t: &Traffic) -> (u64, u64, u64) {
         (self.dma_setup, self.moving(t), self.channel_cycles(t.bytes))
     }
 
-    /// Cycles of an engine while it moves: as its width, its rows and its requests to the DRAM allow.
+    /// Cycles of an engine's transfer, bounded by its width, its rows and its requests to the DRAM.
     fn moving(&self, t: &Traffic) -> u64 {
         let requests = (t.bytes / u64::from(self.machine.dma_request_bytes).max(1)).max(t.runs);
         let (waiting, outstanding) = dpu_cost::awaited(requests, &self.machine);
@@ -120,7 +120,7 @@ impl Budget {
         dpu_cost::channel_cycles(bytes, &self.machine)
     }
 
-    /// Cycles a DMA engine is taken by one task that moves `bytes` in `runs` pieces.
+    /// Cycles that one task of `bytes` in `runs` contiguous segments occupies a DMA engine.
     pub(crate) fn dma_cycles(&self, bytes: u64, runs: u64) -> u64 {
         Traffic { tasks: 1, bytes, runs }.cycles(self)
     }
@@ -133,12 +133,12 @@ pub(crate) struct Traffic {
     pub(crate) tasks: u64,
     /// Bytes moved.
     pub(crate) bytes: u64,
-    /// Contiguous pieces; an engine starts one in a cycle.
+    /// Contiguous segments; an engine starts one in a cycle.
     pub(crate) runs: u64,
 }
 
 impl Traffic {
-    /// `tasks` of the `all.tasks` equal transfers that make up `all`; may be more than all, if some are repeated.
+    /// `tasks` of the `all.tasks` equal transfers that make up `all`; may exceed `all` if some are repeated.
     pub(super) fn share(tasks: u64, all: &Traffic) -> Self {
         let part = |n: u64| {
             let part = u128::from(n) * u128::from(tasks) / u128::from(all.tasks.max(1));

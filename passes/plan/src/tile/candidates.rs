@@ -1,11 +1,11 @@
-//! What the search tries: cuts of every dimension, loop orders and slot counts.
+//! The candidates of the search: cuts of every dimension, loop orders and slot counts.
 
 use super::axis::{Axis, Split, ladder};
 use crate::strategy::TilingStrategy;
 
 use super::{Order, Problem, Tiling, WINDOW_MAX, product};
 
-/// The most slots of a stream.
+/// Maximum number of slots of a stream.
 const SLOTS_MAX: u64 = 64;
 
 /// How sums are cut.
@@ -22,7 +22,7 @@ impl Reduction {
     }
 }
 
-/// The tiling with the fewest slots for a cut; at least two of a kind as soon as there are two tiles of it.
+/// The tiling with the fewest slots for a cut; at least two of a kind if there are two tiles of it.
 pub(crate) fn smallest(p: &Problem, cut: &Reduction, oc: Split, oy: Split, ox: Split) -> Tiling {
     let taps = product([cut.ky.size, cut.kx.size]);
     let parts = cut.parts();
@@ -57,10 +57,10 @@ pub(crate) fn smallest(p: &Problem, cut: &Reduction, oc: Split, oy: Split, ox: S
     }
 }
 
-/// Calls `f` for the loop orders and slot counts worth trying with a cut, or for those that are told.
+/// Calls `f` for the candidate loop orders and slot counts of a cut, or for the given ones.
 ///
-/// Of the operand that the outer loop holds still, more than the tiles of one sum are of no use; of the other one, all
-/// tiles may stay. Activations of single channels are used once.
+/// For the operand that the outer loop keeps fixed, more slots than the tiles of one sum are useless; for the other one, all
+/// tiles may be resident. Activations of single channels are used once.
 pub(crate) fn variants(p: &Problem, least: &Tiling, told: &TilingStrategy, mut f: impl FnMut(Tiling)) {
     let parts = least.reductions();
     let spatial = product([p.images, least.oy.count(), least.ox.count()]);
@@ -94,7 +94,7 @@ pub(crate) fn variants(p: &Problem, least: &Tiling, told: &TilingStrategy, mut f
     }
 }
 
-/// `least`, and `more` if it is more but not beyond [`SLOTS_MAX`]; or what is told.
+/// `least`, and `more` if it is larger but not beyond [`SLOTS_MAX`]; or the given count.
 fn slot_counts(least: u64, more: u64, told: Option<u64>) -> impl Iterator<Item = u64> {
     let more = Some(more).filter(|&n| told.is_none() && n > least && n <= SLOTS_MAX);
     std::iter::once(told.unwrap_or(least)).chain(more)
@@ -107,8 +107,8 @@ pub(crate) fn may_gather(p: &Problem, least: &Tiling, order: Option<Order>) -> b
     orders.any(|order| gathered(p, &Tiling { order, ..*least }).is_some())
 }
 
-/// The same tiling with the outputs of an iteration of the outer loop stored at once; none where that changes nothing, or
-/// where an iteration spans images.
+/// The same tiling with the outputs of an iteration of the outer loop stored at once; none where that changes nothing, or where
+/// an iteration spans images.
 fn gathered(p: &Problem, t: &Tiling) -> Option<Tiling> {
     let spatial = product([p.images, t.oy.count(), t.ox.count()]);
     let (outer, inner, outputs) = match t.order {
@@ -121,7 +121,7 @@ fn gathered(p: &Problem, t: &Tiling) -> Option<Tiling> {
     (inner > 1 && whole && !p.holds_output()).then_some(Tiling { gather: true, out_slots, out_bytes, ..*t })
 }
 
-/// Cuts of an output axis, coarsest first. Strides and kernels beyond the instruction fields leave one output a tile.
+/// Cuts of an output axis, coarsest first. Strides and kernels beyond the instruction fields leave one output per tile.
 pub(crate) fn axis_splits(axis: &Axis) -> Vec<Split> {
     if axis.stride > WINDOW_MAX || axis.kernel > WINDOW_MAX {
         return vec![Split::new(axis.output, 1)];

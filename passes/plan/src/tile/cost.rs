@@ -1,12 +1,12 @@
-//! What a tiling costs: an estimate of cycles from the machine file, after the timing model of the machine.
+//! The cost of a tiling: a cycle estimate from the machine file, after the machine's timing model.
 //!
-//! The estimate takes the engines as perfectly overlapped over all steps but one: the busiest engine decides, and the
-//! others show once, in the filling and draining of the pipeline.
+//! The estimate assumes perfectly overlapped engines in all steps but one: the busiest engine dominates, and the others count
+//! once, when the pipeline fills and drains.
 
 use super::budget::{Budget, Traffic};
 use super::{Order, Problem, Tiling, product};
 
-/// Weights are loaded by the engine of the stores too if there are that many loads for each store.
+/// Weights are loaded by the store engine too if there are this many loads per store.
 const STORES_PER_LOAD: u64 = 4;
 
 /// The parts of an estimate.
@@ -53,14 +53,14 @@ impl Estimate {
             .saturating_add(self.outs.bytes.saturating_mul(m.sram_read_byte_fj))
     }
 
-    /// Femtojoules that differ between tilings, roughly.
+    /// Approximate femtojoules that differ between tilings.
     pub(crate) fn rough_energy(&self, budget: &Budget) -> u64 {
         let read = self.reads.saturating_mul(budget.machine().sram_read_byte_fj);
         self.dma_energy(budget).saturating_add(read)
     }
 }
 
-/// What one sweep over all tiles moves and computes, whatever the loop order.
+/// Transfers and computation of one sweep over all tiles, whatever the loop order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sweep {
     /// Activations, each tile once.
@@ -69,11 +69,11 @@ pub(crate) struct Sweep {
     pub(crate) act_bytes: u64,
     /// Weights, each tile once.
     pub(crate) weights: Traffic,
-    /// Least cycles of the DPU without set-up.
+    /// Minimum DPU cycles without set-up.
     pub(crate) compute: u64,
 }
 
-/// What one sweep of a tiling takes.
+/// The cost of one sweep of a tiling.
 pub(crate) fn sweep(p: &Problem, t: &Tiling, budget: &Budget) -> Sweep {
     let spatial = product([p.images, t.oy.count(), t.ox.count()]);
     let (channels, parts) = (t.oc.count(), t.reductions());
@@ -144,7 +144,7 @@ fn weight_sweep(p: &Problem, t: &Tiling) -> u64 {
     bytes
 }
 
-/// Loads of a sequence that visits `tiles` tiles forwards and backwards in turn, `sweeps` times, with `slots` slots.
+/// Loads of a sequence that visits `tiles` tiles forwards and backwards alternately, `sweeps` times, with `slots` slots.
 fn turning(tiles: u64, sweeps: u64, slots: u64) -> u64 {
     tiles.saturating_add(sweeps.saturating_sub(1).saturating_mul(tiles.saturating_sub(slots)))
 }
@@ -192,7 +192,7 @@ impl OuterLoop {
     }
 }
 
-/// Estimates a tiling. `compute` is the exact number of DPU cycles without set-up, if it is known already.
+/// Estimates a tiling. `compute` is the exact number of DPU cycles without set-up, if already known.
 pub(crate) fn estimate(
     p: &Problem,
     t: &Tiling,
@@ -251,7 +251,7 @@ pub(crate) fn estimate(
     }
 }
 
-/// What an iteration of the outer loop moves and computes.
+/// Transfers and computation of an iteration of the outer loop.
 struct Iteration {
     acts: Traffic,
     weights: Traffic,
@@ -261,16 +261,16 @@ struct Iteration {
 }
 
 impl Iteration {
-    /// Cycles of an iteration whose engines overlap, when `done` cycles of its loads are over before.
+    /// Cycles of an iteration with overlapping engines, if `done` cycles of its loads have already passed.
     ///
-    /// The busiest of DMA engines, DRAM channel and DPU bounds it from below (`base`). Activations come in on one engine and
-    /// results leave on the other; weights follow the activations, or are loaded by both (`split`).
+    /// The busiest of DMA engines, DRAM channel and DPU is a lower bound (`base`). Activations are loaded on one engine and
+    /// results stored on the other; weights follow the activations, or use both (`split`).
     ///
-    /// To that come waits for the channel, which serves one transfer at a time. A transfer that becomes ready at a random
-    /// moment finds the channel taken by the other engine with probability `others / base`, `others` being the cycles of the
-    /// channel that the other engine uses, and then waits for half of one of its transfers on average:
-    /// `tasks * (others / other_tasks / 2) * (others / base)`. This is the mean residual service time of a queue with
-    /// deterministic service, without the queue's own length: there are two engines, so that at most one transfer waits.
+    /// Waits for the channel, which serves one transfer at a time, are added. A transfer that becomes ready at a random time
+    /// finds the channel busy with the other engine with probability `others / base`, `others` being the channel cycles of the
+    /// other engine, and then waits for half of one of its transfers on average: `tasks * (others / other_tasks / 2) * (others /
+    /// base)`. This is the mean residual service time of a queue with deterministic service, without the queue length: with two
+    /// engines, at most one transfer waits.
     fn cycles(&self, budget: &Budget, split: bool, done: u64) -> u64 {
         let traffic = [self.acts, self.weights, self.outs];
         let [acts, weights, outs] = traffic.map(|t| t.cycles(budget));
@@ -300,11 +300,11 @@ impl Iteration {
         engines.saturating_add(waits).saturating_sub(done).max(channel).max(stalled)
     }
 
-    /// Cycles the DPU waits for output slots, because stores wait for the channel behind long loads.
+    /// Cycles that the DPU waits for output slots, because stores wait for the channel behind long loads.
     ///
-    /// A store that meets a load on the channel ends `load + store` cycles after its results are ready. The DPU has work for
-    /// the other slots meanwhile, `slack = out_slots * compute / stores` cycles of it, and stalls for what goes beyond. A load
-    /// delays at most one store, so that `min(loads, stores)` of them are late.
+    /// A store that meets a load on the channel ends `load + store` cycles after its results are ready. Meanwhile the DPU has
+    /// work for the other slots, `slack = out_slots * compute / stores` cycles of it, and stalls for the excess. A load delays at
+    /// most one store, so `min(loads, stores)` of them are late.
     fn stalls(&self, budget: &Budget) -> u64 {
         if self.outs.tasks == 0 {
             return 0;
@@ -321,7 +321,7 @@ impl Iteration {
     }
 }
 
-/// Cycles no plan can beat: all bytes once, all multiplications on all PEs.
+/// A lower bound on cycles: all bytes once, all multiplications on all PEs.
 pub(crate) fn lower_bound(problem: &Problem, budget: &Budget, sweep: &Sweep) -> u64 {
     let outs = product([problem.images, problem.y.output, problem.x.output, problem.oc, problem.out_bytes]);
     let outs = if problem.holds_output() { 0 } else { outs };

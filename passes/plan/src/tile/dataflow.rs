@@ -1,9 +1,9 @@
-//! The dataflow of a tile on the PE array: which PEs split which dimension, what a PE holds, which operand stays.
+//! The dataflow of a tile on the PE array: how PEs split the dimensions, what a PE holds, which operand is stationary.
 //!
-//! The search is one over the timing rules of `dpu-cost` themselves. Splits of the array are ranked by a rough bound, and the
-//! best of them are costed exactly, with every operand staying and with blocks of several sizes.
+//! The search uses the timing rules of `dpu-cost` themselves. Splits of the array are ranked by a rough bound, and the best ones
+//! are costed exactly, with every stationary operand and several block sizes.
 //!
-//! Invariant: a schedule that is chosen is one that the register files of the machine can follow.
+//! Invariant: the register files of the machine support every chosen schedule.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ use super::sched::{BlockSize, Extent, Sched, Schedule, Stays, for_each_split};
 use super::steps::Step;
 use super::{Problem, Tiling, product};
 
-/// Splits of the array that are costed exactly, by time and by energy.
+/// Number of splits of the array that are costed exactly, by time and by energy.
 const SPLITS: usize = 10;
 const SAVING_SPLITS: usize = 24;
 
@@ -34,22 +34,22 @@ pub(crate) struct Tiles<'a> {
     budget: &'a Budget,
     told: &'a [ScheduleStrategy],
     chosen: BTreeMap<Shape, Result<(Schedule, Cost), ScheduleError>>,
-    exact: BTreeMap<(Shape, Place), u64>,
+    exact: BTreeMap<(Shape, TileInput), u64>,
 }
 
-/// What the schedule of a tile depends on: its extents, kernel rows and columns, whether its sums are split.
+/// The key of a tile's schedule: its extents, kernel rows and columns, whether its sums are split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Shape {
     extent: Extent,
     taps: [u64; 2],
-    /// Rows or columns of tiles are single, so that strides mean nothing.
+    /// Rows or columns of tiles are single, so strides have no effect.
     single: [bool; 2],
     partial: bool,
 }
 
-/// What the cycles of a tile depend on besides: the part of the input under its windows, and its sums.
+/// What else the cycles of a tile depend on: the part of the input under its windows, and its sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct TileInput {
     rows: (u64, i64),
     columns: (u64, i64),
     taps: [u64; 2],
@@ -57,15 +57,15 @@ struct Place {
 }
 
 impl<'a> Tiles<'a> {
-    /// The tiles of a layer, whose schedules are `told` in part.
+    /// The tiles of a layer, whose schedules may be given in part (`told`).
     pub(crate) fn new(problem: &'a Problem, budget: &'a Budget, told: &'a [ScheduleStrategy]) -> Self {
         Tiles { problem, budget, told, chosen: BTreeMap::new(), exact: BTreeMap::new() }
     }
 
-    /// The schedule of tiles of this size.
+    /// The schedule for tiles of this size.
     ///
     /// # Errors
-    /// Refused: a schedule that is told and cannot be; unsupported: the register files can follow none.
+    /// Refused: a given schedule that is not possible; unsupported: no schedule fits the register files.
     pub(crate) fn schedule(&mut self, t: &Tiling, extent: &Extent) -> Result<Schedule, PlanError> {
         let extent = self.own(extent);
         let told = self.told.iter().any(|s| s.tile == extent);
@@ -75,7 +75,7 @@ impl<'a> Tiles<'a> {
         })
     }
 
-    /// What a tile in the middle of the image takes; `None` if there is no schedule for it.
+    /// The cost of a tile in the middle of the image; `None` if it has no schedule.
     pub(crate) fn cost(&mut self, t: &Tiling, extent: &Extent) -> Option<Cost> {
         if self.problem.weights.is_none() {
             let place = middle(self.problem, t, extent);
@@ -85,7 +85,7 @@ impl<'a> Tiles<'a> {
         self.choose(t, &extent).ok().map(|(_, cost)| cost)
     }
 
-    /// What the DPU takes for a tiling, without set-up: cycles and, if the objective asks for it, energy.
+    /// The DPU cost of a tiling without set-up: cycles and, if the objective needs it, energy.
     pub(crate) fn compute(&mut self, tiling: &Tiling) -> (u64, u64) {
         let (problem, budget) = (self.problem, self.budget);
         let setup = u64::from(budget.machine().dpu_setup_cycles);
@@ -112,7 +112,7 @@ impl<'a> Tiles<'a> {
         (cycles, energy)
     }
 
-    /// Cycles of the variant of a step, set-up included.
+    /// Cycles of a step's variant, set-up included.
     pub(crate) fn cycles(&mut self, t: &Tiling, step: &Step) -> u64 {
         let len = |r: &std::ops::Range<u64>| r.end - r.start;
         let p = self.problem;
@@ -120,7 +120,7 @@ impl<'a> Tiles<'a> {
             self.own(&Extent { oc: len(&step.oc), oy: len(&step.oy), ox: len(&step.ox), ic: len(&step.ic) });
         let (rows, columns) = (p.y.window(&step.oy, &step.ky), p.x.window(&step.ox, &step.kx));
         let at = |w: &Window| (w.len, w.origin);
-        let place = Place {
+        let place = TileInput {
             rows: at(&rows),
             columns: at(&columns),
             taps: [len(&step.ky), len(&step.kx)],
@@ -169,7 +169,7 @@ impl<'a> Tiles<'a> {
             Stays::ALL.into_iter().filter(|s| told.and_then(|t| t.stays).is_none_or(|told| told == *s));
         let block = told.and_then(|t| t.block);
         for (bound, pes, fold) in self.splits(t, extent, told) {
-            // What the split takes at least is more than what was found.
+            // The lower bound of the split already exceeds the best found.
             let least = u64::from(self.budget.machine().dpu_setup_cycles).saturating_add(bound);
             if self.budget.objective == Objective::Latency && best.cycles().is_some_and(|c| c <= least) {
                 continue;
@@ -252,7 +252,7 @@ impl<'a> Tiles<'a> {
         all
     }
 
-    /// Blocks worth trying: as many channels as a power of two, and as many columns and rows as accumulators are left.
+    /// Candidate blocks: channels in powers of two, and as many columns and rows as the remaining accumulators allow.
     fn blocks(&self, extent: &Extent, pes: &Sched) -> Vec<BlockSize> {
         let share = |n: u64, pes: u64| n.div_ceil(pes.max(1)).max(1);
         let (oc, oy, ox) = (share(extent.oc, pes.oc), share(extent.oy, pes.oy), share(extent.ox, pes.ox));
@@ -265,7 +265,7 @@ impl<'a> Tiles<'a> {
             let wide = left.min(ox);
             let tall = left.min(oy);
             for (rows, columns) in [((left / wide).clamp(1, oy), wide), (tall, (left / tall).clamp(1, ox))] {
-                // What an instruction's field cannot hold is left to the machine.
+                // Values that exceed an instruction field are left to the machine.
                 let [most_oc, most_oy, most_ox] = BLOCK_MAX;
                 let block =
                     BlockSize { oc: held.min(most_oc), oy: rows.min(most_oy), ox: columns.min(most_ox) };
@@ -285,14 +285,14 @@ impl<'a> Tiles<'a> {
         &self,
         t: &Tiling,
         extent: &Extent,
-        place: &Place,
+        place: &TileInput,
         schedule: &Schedule,
     ) -> Result<Cost, ScheduleError> {
         let inv = invariant(self.problem, t, schedule);
         dpu_cost::conv(&inv, &variant(self.problem, extent, place), self.budget.machine())
     }
 
-    fn pool_cost(&self, t: &Tiling, extent: &Extent, place: &Place) -> Cost {
+    fn pool_cost(&self, t: &Tiling, extent: &Extent, place: &TileInput) -> Cost {
         let p = self.problem;
         let used = |n: u64, value: u64| field(if n == 1 { 1 } else { value });
         let inv = PoolInv {
@@ -319,7 +319,7 @@ impl<'a> Tiles<'a> {
     }
 }
 
-/// The best schedule so far, and why another one cannot be.
+/// The best schedule so far, and why another one is not possible.
 struct Incumbent {
     objective: Objective,
     found: Option<(Rank, Schedule, Cost)>,
@@ -351,7 +351,7 @@ impl Incumbent {
     }
 }
 
-/// The few best of many, best first; of equals those that came first.
+/// The best few of many, best first; ties keep their order.
 struct Shortlist<T> {
     most: usize,
     items: Vec<(Rank, T)>,
@@ -376,8 +376,7 @@ impl<T> Shortlist<T> {
     }
 }
 
-/// A lower bound of what a split of the array takes: the units of the DPU perfectly overlapped, blocks as the machine
-/// chooses them.
+/// A lower bound of the cost of a split of the array: the units of the DPU perfectly overlapped, blocks chosen by the machine.
 struct SplitBound<'a> {
     problem: &'a Problem,
     budget: &'a Budget,
@@ -440,7 +439,7 @@ impl<'a> SplitBound<'a> {
         self.act_bytes.saturating_mul(again).saturating_add(product([self.weight_bytes, rows, columns]))
     }
 
-    /// Cycles, and the sum of those of the units.
+    /// Cycles, and the sum over the units.
     fn cycles(&self, s: &Sched, fold: bool) -> (u64, u64) {
         let compute = product(self.share(s)).saturating_mul(self.steps(s.ic, fold));
         let load = self.loaded(s) / self.budget.read_rate();
@@ -450,7 +449,7 @@ impl<'a> SplitBound<'a> {
         )
     }
 
-    /// Femtojoules of what depends on the split: accesses of SRAM and register files.
+    /// Femtojoules that depend on the split: accesses of SRAM and register files.
     fn energy(&self, s: &Sched, fold: bool) -> u64 {
         let m = self.budget.machine();
         let [channels, rows, columns] = self.blocks(s);
@@ -480,9 +479,9 @@ fn shape(t: &Tiling, extent: &Extent) -> Shape {
 }
 
 /// A tile in the middle of the image.
-fn middle(p: &Problem, t: &Tiling, extent: &Extent) -> Place {
+fn middle(p: &Problem, t: &Tiling, extent: &Extent) -> TileInput {
     let partial = t.reductions() > 1;
-    Place {
+    TileInput {
         rows: (p.y.window_max(extent.oy, t.ky.size), 0),
         columns: (p.x.window_max(extent.ox, t.kx.size), 0),
         taps: [t.ky.size, t.kx.size],
@@ -490,7 +489,7 @@ fn middle(p: &Problem, t: &Tiling, extent: &Extent) -> Place {
     }
 }
 
-/// The invariant of a tiling's tiles with this schedule, but for what does not bear on its cost.
+/// The invariant of a tiling's tiles with this schedule, except for fields that do not affect its cost.
 fn invariant(p: &Problem, t: &Tiling, schedule: &Schedule) -> ConvInv {
     let used = |n: u64, value: u64| field(if n == 1 { 1 } else { value });
     let Schedule { pes, stays, block, fold } = *schedule;
@@ -512,10 +511,10 @@ fn invariant(p: &Problem, t: &Tiling, schedule: &Schedule) -> ConvInv {
     }
 }
 
-/// The variant of a tile, but for what does not bear on its cost.
-fn variant(p: &Problem, extent: &Extent, place: &Place) -> ConvVar {
+/// The variant of a tile, except for fields that do not affect its cost.
+fn variant(p: &Problem, extent: &Extent, place: &TileInput) -> ConvVar {
     let in_c = p.tile_ic(extent.oc, extent.ic);
-    // What the tensor's own pixels hold besides lies between those of the tile.
+    // The rest of the tensor's pixels lies between those of the tile.
     let pixel = if p.holds_input() { product([p.ic, p.in_bytes, p.x.step]) } else { in_c };
     ConvVar {
         in_h: field(place.rows.0),
@@ -535,7 +534,7 @@ fn variant(p: &Problem, extent: &Extent, place: &Place) -> ConvVar {
     }
 }
 
-/// A value of an instruction's field; the largest that there is, if it does not fit.
+/// A value of an instruction field, saturated at its maximum.
 fn field<T: TryFrom<u64> + Bounded>(n: u64) -> T {
     T::try_from(n).unwrap_or(T::MAX)
 }
@@ -544,7 +543,7 @@ fn clamped(n: i64) -> i32 {
     i32::try_from(n).unwrap_or(if n < 0 { i32::MIN } else { i32::MAX })
 }
 
-/// Types with a largest value.
+/// Types with a maximum.
 trait Bounded {
     const MAX: Self;
 }

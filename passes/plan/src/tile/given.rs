@@ -1,6 +1,6 @@
-//! A tiling that a strategy gives, wholly or in part: what it leaves open is searched, what it gives is checked.
+//! A tiling given by a strategy, complete or partial: missing fields are searched, given ones are checked.
 //!
-//! Invariant: every cut that passes [`check`] is one that the emitters can cut.
+//! Invariant: the emitters support every cut that passes [`check`].
 
 use crate::error::PlanError;
 use crate::strategy::TilingStrategy;
@@ -9,10 +9,10 @@ use super::axis::{Axis, Split};
 use super::budget::Budget;
 use super::{Problem, Tiling, WINDOW_MAX, candidates};
 
-/// Refuses cuts that the problem does not have.
+/// Refuses cuts that do not match the problem.
 ///
 /// # Errors
-/// Refused, with the field, its value and what it may be.
+/// Refused, with the field, its value and the allowed range.
 pub(crate) fn check(p: &Problem, told: &TilingStrategy, budget: &Budget) -> Result<(), PlanError> {
     if told.split_weights == Some(true) && !may_split(p, budget) {
         return refuse("split_weights needs weights and two DMA engines".into());
@@ -68,20 +68,20 @@ fn largest_kernel(axis: &Axis) -> u64 {
     if axis.dilation > WINDOW_MAX { 1 } else { axis.kernel.min(WINDOW_MAX) }
 }
 
-/// Refuses slots that the smallest tiling for a cut does not allow.
+/// Refuses slot counts that the smallest tiling for a cut does not allow.
 ///
 /// # Errors
-/// Refused, with the field, its value and what it may be.
+/// Refused, with the field, its value and the allowed range.
 pub(crate) fn check_slots(p: &Problem, told: &TilingStrategy, least: &Tiling) -> Result<(), PlanError> {
     let slots = [
-        ("act_slots", told.act_slots, least.act_slots, "the input stays in SRAM as a whole"),
+        ("act_slots", told.act_slots, least.act_slots, "the whole input is resident in SRAM"),
         ("weight_slots", told.weight_slots, least.weight_slots, "there are no weights"),
-        ("out_slots", told.out_slots, least.out_slots, "the output stays in SRAM as a whole"),
+        ("out_slots", told.out_slots, least.out_slots, "the whole output is resident in SRAM"),
     ];
     for (name, told_slots, least_slots, none) in slots {
         match told_slots {
             Some(n) if least_slots == 0 && n > 0 => {
-                return refuse(format!("{name} is {n}: must be 0, since {none}"));
+                return refuse(format!("{name} is {n}: must be 0: {none}"));
             }
             // Gathered outputs may need fewer slots than tiles do.
             Some(n) if n < least_slots && !(name == "out_slots" && told.gather != Some(false) && n > 0) => {
@@ -91,7 +91,7 @@ pub(crate) fn check_slots(p: &Problem, told: &TilingStrategy, least: &Tiling) ->
         }
     }
     if told.gather == Some(true) && !candidates::may_gather(p, least, told.order) {
-        let why = "needs several tiles in an iteration of the outermost loop, of one image, and an output that is not in SRAM as a whole";
+        let why = "needs several tiles of one image per iteration of the outermost loop, and an output that is not resident in SRAM";
         return refuse(format!("gather {why}"));
     }
     Ok(())

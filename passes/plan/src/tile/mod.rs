@@ -1,7 +1,7 @@
 //! Tiling: cutting a sliding-window layer into pieces that fit the SRAM, and choosing the best cut.
 //!
 //! [`Problem`] is a layer reduced to what tiling needs, [`search::search`] chooses a [`Tiling`], [`steps`] runs its loops and
-//! [`check`] proves the resulting tasks right with logic of its own.
+//! [`check`] proves the resulting tasks correct independently.
 
 pub(crate) mod axis;
 pub(crate) mod budget;
@@ -28,13 +28,13 @@ pub(crate) const GRANULE: u64 = 16;
 /// Bytes of one weight table entry.
 pub(crate) const ENTRY: u64 = 16;
 
-/// The most that the window fields of an instruction hold (kernel, stride, dilation).
+/// Maximum of the window fields of an instruction (kernel, stride, dilation).
 pub(crate) const WINDOW_MAX: u64 = 8192;
 
-/// Rows, columns, channels and images are below this.
+/// Upper bound (exclusive) of rows, columns, channels and images.
 pub(crate) const EXTENT_MAX: u64 = 1 << 31;
 
-/// How weights are stored, as far as their size goes.
+/// The size of a weight format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct WeightSize {
     /// Weights in a block; 1 for dense weights.
@@ -59,7 +59,7 @@ impl WeightSize {
 pub(crate) struct Problem {
     /// Images that share the weights.
     pub(crate) images: u64,
-    /// How often the whole is repeated, with other images and other weights.
+    /// Number of repetitions of the whole, with other images and other weights.
     pub(crate) repeats: u64,
     /// Rows.
     pub(crate) y: Axis,
@@ -75,13 +75,13 @@ pub(crate) struct Problem {
     pub(crate) weights: Option<WeightSize>,
     /// Lane cycles of a multiplication.
     pub(crate) macs: MacCost,
-    /// The invariant but for schedule, strides and table address; the default for pooling.
+    /// The invariant without schedule, strides and table address; the default for pooling.
     pub(crate) inv: ConvInv,
-    /// Weight tiles pass through a buffer of their own on the way to their slot.
+    /// Weight tiles pass through a staging buffer on the way to their slot.
     pub(crate) staged: bool,
     /// Input channels are cut at multiples of this.
     pub(crate) ic_grain: u64,
-    /// Cuts of the output channels that may be tried, coarsest first; never empty.
+    /// Candidate cuts of the output channels, coarsest first; never empty.
     pub(crate) oc_splits: Vec<Split>,
     /// Output channels may be cut at multiples of this.
     pub(crate) oc_grain: u64,
@@ -89,19 +89,19 @@ pub(crate) struct Problem {
     pub(crate) in_bytes: u64,
     /// Bytes of an output element.
     pub(crate) out_bytes: u64,
-    /// Whether the input and the output are in SRAM as a whole: no tile of them is moved.
+    /// Whether the whole input and the whole output are resident in SRAM: none of their tiles is moved.
     pub(crate) held: [bool; 2],
-    /// SRAM bytes that are needed besides tiles (a lookup table).
+    /// SRAM bytes needed besides tiles (a lookup table).
     pub(crate) resident: u64,
 }
 
 impl Problem {
-    /// The input is in SRAM as a whole.
+    /// The whole input is resident in SRAM.
     pub(crate) fn holds_input(&self) -> bool {
         self.held[0]
     }
 
-    /// The output is in SRAM as a whole.
+    /// The whole output is resident in SRAM.
     pub(crate) fn holds_output(&self) -> bool {
         self.held[1]
     }
@@ -124,7 +124,7 @@ impl Problem {
     }
 }
 
-/// Which of the two outer loops is outermost.
+/// The outermost of the two outer loops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
@@ -134,7 +134,7 @@ pub enum Order {
     ChannelOuter,
 }
 
-/// How a layer is cut and what is kept in SRAM.
+/// How a layer is cut, and which tiles are kept in SRAM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tiling {
     /// Output rows.
@@ -151,7 +151,7 @@ pub(crate) struct Tiling {
     pub(crate) kx: Split,
     /// Loop order.
     pub(crate) order: Order,
-    /// An output slot holds a whole iteration of the outer loop, stored at once, and not one tile.
+    /// An output slot holds a whole iteration of the outer loop, stored at once, instead of one tile.
     pub(crate) gather: bool,
     /// Activation tiles kept in SRAM.
     pub(crate) act_slots: u64,
@@ -165,9 +165,9 @@ pub(crate) struct Tiling {
     pub(crate) weight_bytes: u64,
     /// Bytes of an output slot.
     pub(crate) out_bytes: u64,
-    /// Slots and bytes of the buffers that weights pass through; 0 if there are none.
+    /// Slots of the staging buffers for weights; 0 if there are none.
     pub(crate) stage_slots: u64,
-    /// Bytes of such a buffer.
+    /// Bytes of a staging buffer.
     pub(crate) stage_bytes: u64,
     /// Bytes of the partial sums; 0 if no sum is split.
     pub(crate) psum_bytes: u64,
@@ -179,7 +179,7 @@ impl Tiling {
         self.ic.count().saturating_mul(self.ky.count()).saturating_mul(self.kx.count())
     }
 
-    /// SRAM bytes of all slots together, `resident` being what the layer needs besides.
+    /// SRAM bytes of all slots together, `resident` being the layer's other needs.
     pub(crate) fn sram_bytes(&self, resident: u64) -> u64 {
         let slots = |n: u64, bytes: u64| n.saturating_mul(round_up(bytes));
         slots(self.act_slots, self.act_bytes)

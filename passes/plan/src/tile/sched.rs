@@ -1,21 +1,21 @@
 //! The schedule of one tile on the PE array: how many PEs split each dimension, and how they work.
 //!
-//! The schedule decides cycles and energy and never the result. The splits that are listed have one of least steps among them:
-//! `ceil(OC/oc) * ceil(OY/oy) * ceil(OX/ox)` times the steps of an output.
+//! The schedule determines cycles and energy, never the result. The listed splits include one with the fewest steps: `ceil(OC/oc)
+//! * ceil(OY/oy) * ceil(OX/ox)` times the steps of an output.
 
 use std::fmt;
 
 use dpu_isa::{Machine, Stationary};
 use serde::{Deserialize, Serialize};
 
-/// The PE array, as far as schedules need it.
+/// The PE array parameters that schedules need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Array {
     /// PEs.
     pub(crate) pes: u64,
-    /// Input channels a PE takes in a cycle.
+    /// Input channels that a PE consumes in a cycle.
     pub(crate) lanes: u64,
-    /// Most PEs that meet in an adder tree.
+    /// Maximum number of PEs that feed an adder tree.
     pub(crate) tree: u64,
 }
 
@@ -30,10 +30,10 @@ impl Array {
     }
 }
 
-/// How many lane cycles a multiplication takes: `cycles` for every `weights` of them.
+/// Lane cycles of multiplications: `cycles` for every `weights` of them.
 ///
-/// One each, but on arrays where half of the lanes shift: there plain INT8 weights take two, and of a block of `w` packed
-/// weights the larger of its two halves, twice.
+/// One each, except on arrays where half of the lanes shift: there plain INT8 weights take two, and a block of `w` packed weights
+/// takes twice the larger of its two halves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct MacCost {
     /// Lane cycles.
@@ -43,7 +43,7 @@ pub(crate) struct MacCost {
 }
 
 impl MacCost {
-    /// One lane cycle a weight.
+    /// One lane cycle per weight.
     pub(crate) const FULL: MacCost = MacCost { cycles: 1, weights: 1 };
 
     /// Cycles of a sum of `depth` products on `lanes` lanes.
@@ -87,11 +87,11 @@ impl fmt::Display for Extent {
     }
 }
 
-/// Which operand stays in the register files of the PEs from block to block.
+/// The operand that is stationary in the register files of the PEs from block to block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stays {
-    /// Neither: sums stay until they are complete.
+    /// Neither: sums are stationary until they are complete.
     #[default]
     Output,
     /// Weights.
@@ -132,19 +132,19 @@ pub struct BlockSize {
 pub(crate) struct Schedule {
     /// PEs along each dimension.
     pub(crate) pes: Sched,
-    /// The operand that stays.
+    /// The stationary operand.
     pub(crate) stays: Stays,
     /// Outputs of a PE at a time.
     pub(crate) block: BlockSize,
-    /// Columns of the kernel and channels fill the lanes as one run.
+    /// Kernel columns and channels fill the lanes as one sequence.
     pub(crate) fold: bool,
 }
 
-/// Splits that take more than so many times the steps of the best one are left out.
+/// Splits with more than this multiple of the fewest steps are left out.
 const SLOWER_MAX: u64 = 2;
 
-/// Calls `f` for the useful splits of the array over a tile: as few PEs as give a number of steps. `steps` says how many an
-/// output takes whose channels are split over so many PEs.
+/// Calls `f` for the useful splits of the array over a tile, with the fewest PEs for each number of steps. `steps` maps a number
+/// of PEs over input channels to the steps of an output.
 pub(crate) fn for_each_split(
     array: &Array,
     tile: &Extent,
@@ -173,8 +173,8 @@ pub(crate) fn for_each_split(
     }
 }
 
-/// Calls `f(pes, steps)` for every useful number of PEs (at most `max`) over `extent`: the fewest for its number of
-/// steps; most PEs first.
+/// Calls `f(pes, steps)` for every useful number of PEs (at most `max`) over `extent`: the fewest for its number of steps; most
+/// PEs first.
 fn for_each_step_count(extent: u64, max: u64, mut f: impl FnMut(u64, u64)) {
     let mut pes = extent.min(max);
     while pes > 0 {

@@ -1,7 +1,7 @@
-//! Choosing a tiling: an enumeration of few, well-chosen sizes with the largest tiles first.
+//! Tiling search: an enumeration of a few well-chosen sizes, largest tiles first.
 //!
-//! Deterministic, in integers. All candidates are ranked with an estimate; the best few are then replayed task by task
-//! with the schedules they will get.
+//! Deterministic, in integers. All candidates are ranked by an estimate; the best few are then replayed task by task with their
+//! actual schedules.
 
 use crate::error::PlanError;
 use crate::objective::{Figures, Objective, Rank};
@@ -14,25 +14,25 @@ use super::cost::{self, Estimate, Sweep};
 use super::dataflow::Tiles;
 use super::{Order, Problem, Tiling, given, product, timeline};
 
-/// Candidates that are looked at closely.
+/// Number of candidates that are replayed.
 const FINALISTS: usize = 12;
 
-/// Most steps of all finalists together that are replayed one by one.
+/// Maximum number of steps of all finalists together that are replayed one by one.
 const REPLAYED_STEPS_MAX: u64 = 1 << 10;
 
-/// Column splits tried for one cut of channels and sums, and row splits tried for each of them; and both where the other
-/// axis has one output.
+/// Column splits tried for each cut of channels and sums, row splits tried for each of them, and splits of one axis where the
+/// other has one output.
 const COLUMN_TRIES: usize = 3;
 const ROW_TRIES: usize = 6;
 const ONLY_TRIES: usize = 10;
 
-/// Fewest output channels of a tile unless nothing else fits.
+/// Minimum output channels of a tile, unless nothing else fits.
 const CHANNELS_MIN: u64 = 16;
 
-/// Output slots of a plan that lets the DPU go on while a store waits for the memory.
+/// Output slots of a plan that lets the DPU continue while a store waits for the memory.
 const OUT_SLOTS_MAX: u64 = 4;
 
-/// A tiling, what it costs, and what it takes.
+/// A tiling, its estimate and its cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Choice {
     /// The tiling.
@@ -45,8 +45,8 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
-    /// Whether this one is taken in place of `best`: it is better by more than one percent; or it is no worse than by one
-    /// percent and takes less SRAM, which leaves room for the neighbours' loads.
+    /// Whether this one replaces `best`: it is better by more than one percent; or at most one percent worse and smaller in SRAM,
+    /// which leaves room for the neighbours' loads.
     fn replaces(&self, best: &Choice) -> bool {
         let (rank, best_rank) = (self.rank.0, best.rank.0);
         let percent = best_rank / 100;
@@ -54,16 +54,15 @@ impl Choice {
     }
 }
 
-/// Tilings that were found, by problem and budget: equal layers are searched once.
+/// Tilings found so far, by problem and budget: equal layers are searched once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memo(Vec<(Problem, Budget, Choice)>);
 
 impl Memo {
-    /// The best tiling for a problem, of those that have what is told; searched, unless nothing is told and an equal
-    /// problem was searched before.
+    /// The best tiling for a problem that has the given fields; cached unless fields are given.
     ///
     /// # Errors
-    /// A resource error if not even the smallest tiles fit the SRAM; refused if there is no tiling as told.
+    /// A resource error if not even the smallest tiles fit the SRAM; refused if no tiling has the given fields.
     pub(crate) fn search(
         &mut self,
         problem: &Problem,
@@ -87,10 +86,10 @@ impl Memo {
     }
 }
 
-/// The best tiling of those that have what is told.
+/// The best tiling with the given fields.
 ///
 /// # Errors
-/// A resource error if not even the smallest tiles fit the SRAM; refused if there is no tiling as told.
+/// A resource error if not even the smallest tiles fit the SRAM; refused if no tiling has the given fields.
 fn search(
     problem: &Problem,
     budget: &Budget,
@@ -113,12 +112,12 @@ fn search(
     for (ky, kx) in given::kernel_splits(problem, told) {
         for ic in given::channel_splits(problem, told) {
             finder.try_reduction(&Reduction { ic, ky, kx });
-            // Cut sums take fewer or shorter loads: of no use once loads are few and short.
+            // Cut sums need fewer or shorter loads: useless once loads are few and short.
             if finder.is_within(10) || finder.is_within(3) && finder.is_compulsory() {
                 return finder.finish();
             }
         }
-        // Cutting the kernel costs loads of overlapping rows: only where nothing else is near the bound.
+        // Cutting the kernel reloads overlapping rows: only where nothing else is close to the bound.
         if finder.is_within(3) || finder.is_compulsory() {
             return finder.finish();
         }
@@ -138,7 +137,7 @@ struct Finder<'a> {
     finalists: Vec<Choice>,
     /// SRAM bytes of the smallest candidate.
     smallest: u64,
-    /// Why a cut that fits cannot be as told.
+    /// Why a cut that fits does not match the given fields.
     refusal: Option<PlanError>,
 }
 
@@ -166,7 +165,7 @@ impl Finder<'_> {
         }
     }
 
-    /// Tries the cuts of rows with cuts of everything else; false if none of them fits.
+    /// Tries the cuts of rows with all other cuts; false if none of them fits.
     fn try_columns(&mut self, cut: &Reduction, oc: Split, ox: Split, tries: usize) -> bool {
         let p = self.problem;
         let mut tried = 0;
@@ -189,7 +188,7 @@ impl Finder<'_> {
                 self.rank(tiling, sweep);
             });
             if none {
-                self.refusal.get_or_insert_with(|| PlanError::refused("no tiling has these slots"));
+                self.refusal.get_or_insert_with(|| PlanError::refused("no tiling with these slot counts"));
             }
         }
         tried > 0
@@ -202,7 +201,7 @@ impl Finder<'_> {
         bytes <= self.budget.sram
     }
 
-    /// Puts a candidate among the finalists if it is one.
+    /// Inserts a candidate into the finalists if it is good enough.
     fn rank(&mut self, tiling: Tiling, sweep: Sweep) {
         let sram = tiling.sram_bytes(self.problem.resident);
         let objective = self.budget.objective;
@@ -218,7 +217,7 @@ impl Finder<'_> {
         let choice = Choice { tiling, estimate, rank: objective.rank(&figures), sweep, sram };
         let key = |c: &Choice| (c.rank, c.sram);
         let at = self.finalists.partition_point(|c| key(c) < key(&choice));
-        // Of equals only the smallest: variety is worth more.
+        // Of ties only the smallest: variety is worth more.
         let equal = |c: &Choice| c.rank == choice.rank;
         if at == FINALISTS || at.checked_sub(1).and_then(|i| self.finalists.get(i)).is_some_and(equal) {
             return;
@@ -230,8 +229,8 @@ impl Finder<'_> {
         self.finalists.insert(at, choice);
     }
 
-    /// What a tiling costs the layers around this one, in cycles: the vector engine waits for the first rows or the layer
-    /// for its last ones, and weights that are loaded again take the memory from the next layer's.
+    /// The cost of a tiling to neighbouring layers, in cycles: the vector engine waits for the first rows or the layer for its
+    /// last ones, and reloaded weights compete with the next layer's for the memory.
     fn interference(&self, t: &Tiling, estimate: &Estimate, sweep: &Sweep) -> u64 {
         let in_order = t.order == Order::SpatialOuter || t.oc.count() == 1;
         let rows = product([self.problem.images, t.oy.count(), t.ox.count()]);
@@ -251,8 +250,8 @@ impl Finder<'_> {
         })
     }
 
-    /// Whether the best candidate takes at most `1 + 1 / part` times what no plan can beat; where cycles are not what counts,
-    /// whether it loads everything once.
+    /// Whether the best candidate is within `1 + 1 / part` of the lower bound; if the objective is not cycles, whether it loads
+    /// everything once.
     fn is_within(&self, part: u64) -> bool {
         if self.budget.objective != Objective::Latency {
             return self.is_compulsory();
@@ -263,7 +262,7 @@ impl Finder<'_> {
         })
     }
 
-    /// The best of the finalists: replayed if they are short, by estimate if not.
+    /// The best of the finalists: replayed if they are short, otherwise by estimate.
     fn finish(mut self) -> Result<Choice, PlanError> {
         let mut steps = 0u64;
         let mut best: Option<Choice> = None;
@@ -291,7 +290,7 @@ impl Finder<'_> {
         })
     }
 
-    /// The choice with so many cycles, energy of the DPU as given.
+    /// The choice with the given cycles and energy of the DPU.
     fn ranked(&self, mut choice: Choice, cycles: u64, dpu_energy: u64) -> Choice {
         let interference = self.interference(&choice.tiling, &choice.estimate, &choice.sweep);
         choice.estimate.cycles = cycles.saturating_add(interference);

@@ -1,7 +1,7 @@
-//! The order in which tiles are computed: the loops around the machine.
+//! The order of tiles: the loops around the machine.
 //!
-//! Two loops (spatial tiles with images, and channel tiles) in either order around the loop over reduction tiles. Inner
-//! loops run forwards and backwards in turn, so that what is still in SRAM at a turn is used again.
+//! Two loops (spatial tiles with images, and channel tiles) in either order around the loop over reduction tiles. Inner loops
+//! alternate direction, so that tiles still in SRAM at a turn are reused.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::error::PlanError;
 
 use super::{Order, Problem, Tiling};
 
-/// One tile: a block of outputs and a block of the sums that make them.
+/// One tile: a block of outputs and a block of their sums.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
     /// Image of the batch.
@@ -32,11 +32,11 @@ pub(crate) struct Step {
     pub(crate) channel: u64,
     /// Names the reduction tile (input channels, kernel rows, kernel columns).
     pub(crate) reduction: u64,
-    /// No earlier step adds to these outputs.
+    /// No earlier step contributes to these outputs.
     pub(crate) first: bool,
-    /// No later step adds to these outputs.
+    /// No later step contributes to these outputs.
     pub(crate) last: bool,
-    /// No later step makes outputs of this iteration of the outer loop.
+    /// No later step computes outputs of this iteration of the outer loop.
     pub(crate) ends_iteration: bool,
 }
 
@@ -89,7 +89,7 @@ fn reduce(
     let (mut ics, mut kys, mut kxs) =
         (0..tiling.ic.count(), problem.y.live(&oy, &tiling.ky), problem.x.live(&ox, &tiling.kx));
     if kys.is_empty() || kxs.is_empty() {
-        // All padding: any one tile of the sum gives the 0 that it contributes.
+        // All padding: any one tile of the sum contributes 0.
         (ics, kys, kxs) = (0..1, 0..1, 0..1);
     }
     let len = |r: &Range<u64>| r.end - r.start;

@@ -1,16 +1,16 @@
 //! Tile streams in SRAM: a few slots that hold the most recently used tiles.
 //!
-//! Invariant: with at least two slots, the slot that is filled for a step is never the one that the step before uses,
-//! so a tile may be loaded before the previous step computes.
+//! Invariant: with at least two slots, the slot that is filled for a step is never the one that the previous step uses, so a tile
+//! may be loaded before the previous step computes.
 
 use std::collections::BTreeMap;
 
 use crate::draft::{BufferId, Draft};
 use crate::error::PlanError;
 
-/// A tile's place in SRAM, and whether it has to be loaded first.
+/// The slot of a tile, and whether the tile has to be loaded first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct TileSlot {
     /// The slot.
     pub(crate) buffer: BufferId,
     /// The tile is not in the slot yet.
@@ -37,11 +37,11 @@ impl Stream {
         Ok(Stream { keys: vec![None; buffers.len()], slots: buffers, tiles: BTreeMap::new(), clock: 0 })
     }
 
-    /// The slot of tile `key`, which is the most recently used one afterwards.
+    /// The slot of tile `key`, which becomes the most recently used one.
     ///
     /// # Errors
     /// An internal error if the stream has no slots.
-    pub(crate) fn place(&mut self, key: u64) -> Result<Place, PlanError> {
+    pub(crate) fn place(&mut self, key: u64) -> Result<TileSlot, PlanError> {
         self.clock += 1;
         let (slot, load) = match self.tiles.get(&key) {
             Some(&slot) => (slot, false),
@@ -63,7 +63,7 @@ impl Stream {
             .get_mut(slot)
             .ok_or_else(|| PlanError::internal("a tile in a slot that does not exist"))?;
         *used = self.clock;
-        Ok(Place { buffer: *buffer, load })
+        Ok(TileSlot { buffer: *buffer, load })
     }
 }
 

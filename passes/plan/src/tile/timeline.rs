@@ -1,8 +1,8 @@
-//! The time a tiling takes, task by task: a model of the engines, their queues and the memory channel.
+//! The time of a tiling, task by task: a model of the engines, their queues and the memory channel.
 //!
-//! It replays the loads, variants and stores of the loops with the slots they will have. The tasks of an engine run in
-//! list order; a task starts when what it needs is loaded and what it overwrites is no longer needed. The channel to the
-//! memory serves one transfer after the other.
+//! It replays the loads, variants and stores of the loops with their slots. The tasks of an engine run in list order; a task
+//! starts when its inputs are loaded and the bytes that it overwrites are no longer needed. The memory channel serves one
+//! transfer at a time.
 
 use super::budget::{Budget, Traffic};
 use super::dataflow::Tiles;
@@ -18,14 +18,14 @@ struct Task {
     engine: usize,
     /// Cycles before the channel is needed.
     setup: u64,
-    /// Cycles from then on while nobody else uses the channel.
+    /// Cycles from then on without contention for the channel.
     moving: u64,
     /// Cycles of the channel.
     channel: u64,
     deps: [Option<usize>; 3],
 }
 
-/// Slots with the least recently used one replaced: which tile, loaded by which task, last read by which task.
+/// Slots with LRU replacement: which tile, loaded by which task, last read by which task.
 #[derive(Clone, Debug)]
 struct Slots {
     slots: Vec<Slot>,
@@ -71,14 +71,14 @@ pub(crate) struct Timeline<'a, 't> {
     next_out: usize,
     /// Work given to the DMA engines so far.
     queued: [u64; 2],
-    /// The store that follows the next step's loads, and its slot.
+    /// The store to append after the next step's loads, and its slot.
     waiting: Option<(Task, usize)>,
     tiles: &'a mut Tiles<'t>,
     /// Cycles of all variants.
     compute: u64,
 }
 
-/// What a replay finds, in cycles.
+/// The result of a replay, in cycles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Replay {
     /// Of the whole layer.
@@ -174,7 +174,7 @@ impl Timeline<'_, '_> {
         Traffic { tasks: 1, bytes: product([rows, columns, channels, p.in_bytes]), runs }
     }
 
-    /// The task that loads a tile; a new one if the tile is in no slot.
+    /// The task that loads a tile; a new one if no slot holds the tile.
     fn load(&mut self, acts: bool, tile: u64, traffic: Traffic, now: usize) -> Option<usize> {
         let index = self.tasks.len();
         let budget = self.budget;

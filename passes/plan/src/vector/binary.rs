@@ -17,13 +17,13 @@ pub struct BinaryLayer {
     pub mul_shift: u8,
     /// First operand; its shape broadcasts to the output's.
     pub a: Tensor,
-    /// What happens to the first operand before.
+    /// Pre-processing of the first operand.
     pub pre_a: Pre,
     /// Second operand; its shape broadcasts to the output's.
     pub b: Tensor,
-    /// What happens to the second operand before.
+    /// Pre-processing of the second operand.
     pub pre_b: Pre,
-    /// What happens to the result.
+    /// Post-processing of the result.
     pub post: Post,
     /// The result.
     pub output: Tensor,
@@ -32,8 +32,8 @@ pub struct BinaryLayer {
 /// Plans an element-wise operator on two tensors.
 ///
 /// # Errors
-/// An unsupported error for parameters out of range or more than six dimensions that cannot be merged, an internal
-/// error if the shapes do not match, a resource error if the draft grows too long.
+/// An unsupported error for parameters out of range or more than six dimensions after merging, an internal error if the shapes do
+/// not match, a resource error if the draft grows too long.
 pub fn plan_binary(scope: &mut LayerScope<'_>, layer: &BinaryLayer) -> Result<(), PlanError> {
     let BinaryLayer { a, b, output: out, post, .. } = layer;
     check_clamp(post.clamp, out.dtype)?;

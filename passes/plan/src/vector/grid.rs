@@ -1,21 +1,21 @@
 //! How an element-wise layer is cut into tiles.
 //!
-//! Operands are described by element strides over common dimensions, 0 where they repeat. Dimensions that every operand
-//! walks without a gap are merged, so that most layers become one long row. A tile takes all of the inner dimensions, a
-//! range of one dimension (the *cut*), and one index of each outer dimension; every operand then reads or writes one
-//! contiguous piece of memory.
+//! Operands are described by element strides over common dimensions, 0 where they repeat. Dimensions that are contiguous for
+//! every operand are merged, so that most layers become one long row. A tile covers all inner dimensions, a range of one
+//! dimension (the *cut*), and one index of each outer dimension; every operand then reads or writes one contiguous segment of
+//! memory.
 
 use crate::error::PlanError;
 use crate::movement::product;
 use crate::strategy::CutStrategy;
 
-/// Bytes that an SRAM slot is rounded to.
+/// Granule of SRAM slots, in bytes.
 pub(super) const GRANULE: u64 = 16;
 
-/// A tile is made at least this large, if the tensors are, so that transfers are long against the memory's latency.
+/// Minimum tile size, if the tensors are that large, so that transfers are long compared with the memory latency.
 const MIN_TILE: u64 = 256 * 1024;
 
-/// Pieces of operands in SRAM are not made smaller than this, in elements, so that starting a task costs little.
+/// Minimum size of operand pieces in SRAM, in elements, so that the start-up cost of tasks is small.
 const MIN_PIECE: u64 = 16 * 1024;
 
 /// Larger tensors are cut into about this many tiles, so that transfers and computation overlap.
@@ -28,7 +28,7 @@ pub(super) struct Walk {
     pub(super) strides: Vec<u64>,
     /// Bytes of an element.
     pub(super) element: u64,
-    /// The operand is in SRAM as a whole, and needs no slot.
+    /// The whole operand is in SRAM, and needs no slot.
     pub(super) held: bool,
 }
 
@@ -57,11 +57,11 @@ pub(super) struct Grid {
     pub(super) walks: Vec<Walk>,
     /// The dimension whose range is cut.
     cut: usize,
-    /// Extent of the pieces of that dimension but the last.
+    /// Extent of the pieces of that dimension, except the last.
     piece: u64,
 }
 
-/// One tile: its extents along the dimensions of the grid and where each operand's piece is.
+/// One tile: its extents along the dimensions of the grid, and the offset of each operand's piece.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tile {
     /// Extents along the grid's dimensions.
@@ -73,11 +73,11 @@ pub(super) struct Tile {
 }
 
 impl Grid {
-    /// Merges the dimensions and chooses the cut for `sram` bytes, or takes the one that is told.
+    /// Merges the dimensions and chooses the cut for `sram` bytes, or uses the given one.
     ///
     /// # Errors
-    /// A resource error if not even tiles of one element fit, an internal error if sizes overflow; refused if the cut that
-    /// is told cannot be.
+    /// A resource error if not even tiles of one element fit, an internal error if sizes overflow; refused if the given cut is
+    /// not possible.
     pub(super) fn new(
         dims: &[u64],
         walks: Vec<Walk>,
@@ -91,7 +91,7 @@ impl Grid {
         }
         let elements = product(&grid.dims)?;
         let traffic = grid.walks.iter().fold(0u64, |n, w| n.saturating_add(w.slot(&grid.dims)));
-        // Where next to nothing is moved, a neighbour may work on the pieces that are done.
+        // Where almost nothing is moved, a neighbour may work on finished pieces.
         let most = if traffic < elements / 4 { (elements / PIECES).max(MIN_PIECE) } else { u64::MAX };
         let budget = sram.min((traffic / PIECES).max(MIN_TILE).saturating_mul(2));
         for cut in 0..grid.dims.len() {
@@ -116,7 +116,7 @@ impl Grid {
         Err(PlanError::resource("SRAM bytes for tiles of one element", grid.demand(1), sram))
     }
 
-    /// Takes the cut that is told; false if none is.
+    /// Uses the given cut; false if there is none.
     fn take(&mut self, told: &CutStrategy, sram: u64) -> Result<bool, PlanError> {
         told.check_vec()?;
         let Some(tile) = told.tile(&self.dims)? else { return Ok(false) };
@@ -131,7 +131,7 @@ impl Grid {
         Ok(true)
     }
 
-    /// Extents of all tiles but the last ones.
+    /// Extents of all tiles except the last ones.
     pub(super) fn tile_extents(&self) -> Vec<u64> {
         self.extents(self.piece)
     }
@@ -150,7 +150,7 @@ impl Grid {
         extents
     }
 
-    /// One slot for what is the same in all tiles, else two; none for what is in SRAM as a whole.
+    /// One slot for an operand that is the same in all tiles, otherwise two; none for an operand resident in SRAM.
     fn slots_for(&self, walk: &Walk, piece: u64) -> u64 {
         if walk.held {
             0
@@ -226,7 +226,7 @@ impl Tile {
     }
 }
 
-/// Pieces of nearly equal size, a multiple of 64 if they are long, so that they begin on aligned addresses.
+/// Pieces of nearly equal size, a multiple of 64 if they are long, so that they start at aligned addresses.
 fn even_piece(extent: u64, most: u64) -> u64 {
     let even = extent.div_ceil(extent.div_ceil(most));
     let rounded = even.next_multiple_of(64);
@@ -239,7 +239,7 @@ fn even_piece(extent: u64, most: u64) -> u64 {
     }
 }
 
-/// Drops dimensions of extent 1 and merges neighbours that continue each other for every operand.
+/// Drops dimensions of extent 1 and merges neighbours that are contiguous for every operand.
 fn merge(dims: &[u64], walks: Vec<Walk>) -> (Vec<u64>, Vec<Walk>) {
     let mut merged: Vec<u64> = Vec::new();
     let mut result: Vec<Walk> = walks.iter().map(|w| Walk { strides: Vec::new(), ..*w }).collect();

@@ -1,7 +1,7 @@
 //! Layers of the vector engine: element-wise operators, rescale, table, reductions.
 //!
-//! Each becomes loads, vector tasks and stores over double-buffered SRAM tiles. Tensors of any size work on any machine
-//! with 64 KiB of SRAM or more: every dimension can be cut.
+//! Each becomes loads, vector tasks and stores over double-buffered SRAM tiles. Tensors of any size work on any machine with at
+//! least 64 KiB of SRAM: every dimension can be cut.
 
 mod binary;
 mod grid;
@@ -38,7 +38,7 @@ pub struct Scaling {
     pub round: Round,
 }
 
-/// What happens to an operand before the operator: zero point off, then scaling.
+/// Pre-processing of an operand: zero point subtraction, then scaling.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pre {
     /// Zero point, subtracted.
@@ -47,7 +47,7 @@ pub struct Pre {
     pub scale: Option<Scaling>,
 }
 
-/// What happens to a result: scaling, zero point, clamp, store, table.
+/// Post-processing of a result: scaling, zero point, clamp, store, table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Post {
     /// Scaling, if any.
@@ -60,7 +60,7 @@ pub struct Post {
     pub lut: Option<Vec<i8>>,
 }
 
-/// A pair of instruction fields without effect, for what is not scaled.
+/// A pair of instruction fields without effect, for unscaled operands.
 const NO_SCALE: Scaling = Scaling { multiplier: 0, shift: 2, round: Round::Single };
 
 /// The walk of an operand that broadcasts to `dims`: extents of 1 and missing outer dimensions repeat.
@@ -78,7 +78,7 @@ fn broadcast(draft: &Draft, tensor: &Tensor, dims: &[u64]) -> Result<Walk, PlanE
     Ok(Walk { strides, element: tensor.dtype.bytes(), held: draft.holds(tensor.buffer)? })
 }
 
-/// An input operand behind the address field `field`.
+/// An input operand of the address field `field`.
 fn input(
     draft: &Draft,
     field: &'static str,

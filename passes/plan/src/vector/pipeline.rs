@@ -1,7 +1,7 @@
-//! Emission of vector tasks so that loads, computation and stores of neighbouring tiles overlap.
+//! Emission of vector tasks such that loads, computation and stores of neighbouring tiles overlap.
 //!
-//! In list order the loads of a step come before the computation of the step before. Streams have two slots each, and
-//! the slot filled for a step is never one that the step before uses.
+//! In list order the loads of a step precede the computation of the previous step. Streams have two slots each, and the slot
+//! filled for a step is never one that the previous step uses.
 
 use dpu_isa::{Instr, Machine};
 
@@ -22,9 +22,9 @@ pub(crate) struct Transfer {
     pub(crate) element: u64,
 }
 
-/// The DMA engines and how many transfers each was given. Stores have an engine of their own, which takes loads only
-/// when it has fewer. Transfers count alike, whatever their size: the engines share the bandwidth of the DRAM, but
-/// each waits out its own latencies.
+/// The DMA engines and how many transfers each was given. Stores have an engine of their own, which takes loads only when it has
+/// fewer. Transfers count equally, whatever their size: the engines share the DRAM bandwidth, but each waits for its own
+/// latencies.
 struct Engines {
     store: u8,
     /// Transfers of the loading and of the storing engine.
@@ -41,7 +41,7 @@ impl Engines {
     }
 }
 
-/// A computation with the address fields it uses, and the store of its result if that is complete.
+/// A computation with its address fields, and the store of its result if that is complete.
 #[derive(Clone, Debug)]
 pub(crate) struct Compute {
     pub(crate) instr: Instr,
@@ -114,7 +114,7 @@ pub(super) struct Shape {
     pub(super) dims: [u32; 6],
     /// Byte strides of each operand, the output last.
     strides: Vec<[u32; 6]>,
-    /// Where each operand begins, in bytes from the start of its slot or tensor.
+    /// Offset of each operand, in bytes from the start of its slot or tensor.
     at: Vec<u32>,
 }
 
@@ -145,7 +145,9 @@ pub(crate) fn six(values: &[u64], filler: u32) -> Result<[u32; 6], PlanError> {
     let mut fields = [filler; 6];
     let rank = values.len();
     let Some(used) = 6usize.checked_sub(rank).and_then(|from| fields.get_mut(from..)) else {
-        return Err(PlanError::unsupported(format!("{rank} dimensions that cannot be merged: at most 6")));
+        return Err(PlanError::unsupported(format!(
+            "{rank} dimensions remain after merging, at most 6 are supported"
+        )));
     };
     for (field, &value) in used.iter_mut().zip(values) {
         *field = u32::try_from(value)

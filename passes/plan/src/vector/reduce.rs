@@ -1,7 +1,7 @@
 //! Reductions along one dimension.
 //!
-//! The tensor is seen as `[outer][axis][inner]`. Tiles take ranges of all three; those along the axis follow each other
-//! and accumulate into the output tile in SRAM, which is stored after the last of them.
+//! The tensor is viewed as `[outer][axis][inner]`. Tiles cover ranges of all three; those along the axis are consecutive and
+//! accumulate into the output tile in SRAM, which is stored after the last of them.
 
 use dpu_isa::{ReduceOp, VecReduce};
 
@@ -35,13 +35,13 @@ struct Block {
     inner: u64,
 }
 
-/// Along the axis a tile takes at least so many elements before the inner dimensions are cut.
+/// Minimum tile extent along the axis, in elements, before the inner dimensions are cut.
 const MIN_AXIS: u64 = 16;
 
-/// Tiles are not made larger than this part of the whole, so that transfers and computation overlap.
+/// Maximum tile size as a share of the whole, so that transfers and computation overlap.
 const PIECES: u64 = 8;
 
-/// Nor are they made smaller than this for that reason.
+/// Minimum tile size under that rule.
 const MIN_TILE: u64 = 256 * 1024;
 
 /// Bytes of an input and an output element.
@@ -101,7 +101,7 @@ fn choose(whole: Block, elements: Elements, sram: u64) -> Result<Block, PlanErro
     Ok(tile)
 }
 
-/// The tile size that is told, or else the best one, which the draft then knows of.
+/// The given tile size, or else the best one, recorded in the draft.
 fn decide(
     scope: &mut LayerScope<'_>,
     whole: Block,
@@ -126,7 +126,7 @@ fn decide(
     Ok(tile)
 }
 
-/// The view of a layer's tensors as three dimensions.
+/// The layer's tensors viewed as three dimensions.
 fn view(draft: &Draft, layer: &ReduceLayer) -> Result<Block, PlanError> {
     let ReduceLayer { input, output, axis, .. } = layer;
     input.check(draft, "the input")?;
@@ -201,8 +201,7 @@ fn pieces(extent: u64, piece: u64) -> impl Iterator<Item = (u64, u64)> {
     (0..extent.div_ceil(piece)).map(move |i| (i * piece, piece.min(extent - i * piece)))
 }
 
-/// One side of a block: where it begins, and the bytes from one element to the next along outer dimensions, axis and
-/// inner dimensions.
+/// One side of a block: its offset, and the byte strides along outer dimensions, axis and inner dimensions.
 #[derive(Clone, Copy, Debug)]
 struct Side {
     at: Place,

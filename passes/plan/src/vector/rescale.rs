@@ -9,8 +9,7 @@ use crate::error::PlanError;
 use crate::movement::Tensor;
 use crate::scope::LayerScope;
 
-/// `output = table(clamp(apply_scale(input - in_zp) + out_zp))`, element by element; unsigned types are types of the
-/// tensors.
+/// `output = table(clamp(apply_scale(input - in_zp) + out_zp))`, element by element; unsigned types are types of the tensors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RescaleLayer {
     /// The operand, of the output's shape.
@@ -19,7 +18,7 @@ pub struct RescaleLayer {
     pub in_zp: i32,
     /// Multipliers, not negative: one, or one for each index of the last dimension.
     pub multiplier: Vec<i32>,
-    /// Shifts, 2 to 62; as many as multipliers.
+    /// Shifts, 2 to 62; one per multiplier.
     pub shift: Vec<u8>,
     /// Rounding.
     pub round: Round,
@@ -90,7 +89,7 @@ pub fn plan_rescale(scope: &mut LayerScope<'_>, layer: &RescaleLayer) -> Result<
     })
 }
 
-/// The parameters of all channels as the vector engine reads them, or `None` if one pair serves all.
+/// The parameters of all channels in the vector engine's layout, or `None` if all channels share one pair.
 fn channel_params(layer: &RescaleLayer) -> Result<Option<Vec<u8>>, PlanError> {
     let channels = layer.output.shape.last().copied().unwrap_or(1);
     let count = layer.multiplier.len();
@@ -104,7 +103,7 @@ fn channel_params(layer: &RescaleLayer) -> Result<Option<Vec<u8>>, PlanError> {
     for (&multiplier, &shift) in layer.multiplier.iter().zip(&layer.shift) {
         if multiplier < 0 || !(2..=62).contains(&shift) {
             return Err(PlanError::unsupported(format!(
-                "multiplier {multiplier} and shift {shift}: at least 0, and 2 to 62"
+                "multiplier {multiplier} must be at least 0, and shift {shift} 2 to 62"
             )));
         }
         bytes.extend_from_slice(&multiplier.to_le_bytes());

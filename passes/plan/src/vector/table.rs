@@ -1,4 +1,4 @@
-//! Table look-up, as TOSA has it.
+//! Table lookup, as in TOSA.
 
 use dpu_isa::{Dtype, VecTable};
 
@@ -20,7 +20,7 @@ pub enum Table {
 /// `output = table[input]`, element by element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableLayer {
-    /// The operand: i8 or i16, as the table.
+    /// The operand: i8 or i16, like the table.
     pub input: Tensor,
     /// The table.
     pub table: Table,
@@ -28,7 +28,7 @@ pub struct TableLayer {
     pub output: Tensor,
 }
 
-/// Plans a table look-up.
+/// Plans a table lookup.
 ///
 /// # Errors
 /// An unsupported error for other types, an internal error if shapes or the table's length do not match.
@@ -39,11 +39,11 @@ pub fn plan_table(scope: &mut LayerScope<'_>, layer: &TableLayer) -> Result<(), 
         Table::I16(t) => (t.iter().flat_map(|v| v.to_le_bytes()).collect(), 1026, (Dtype::I16, Dtype::I32)),
     };
     if bytes.len() != len {
-        return Err(PlanError::internal(format!("a table of {} bytes: must be {len}", bytes.len())));
+        return Err(PlanError::internal(format!("a lookup table of {} bytes: must be {len}", bytes.len())));
     }
     if (src.dtype, out.dtype) != types {
         return Err(PlanError::unsupported(format!(
-            "a table from {} to {}: this one is from {} to {}",
+            "a lookup table from {} to {}: expected {} to {}",
             src.dtype, out.dtype, types.0, types.1
         )));
     }

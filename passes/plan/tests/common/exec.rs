@@ -1,4 +1,4 @@
-//! The semantics of the instructions that the window planners use, written down naively.
+//! A naive implementation of the instructions that the window planners use.
 
 use dpu_isa::{ConvInv, ConvVar, DmaCopy, Dtype, Instr, Method, PoolInv, PoolMode, PoolVar, Round};
 use strum_formats::{Format, InstrFields, decode_table};
@@ -159,11 +159,11 @@ fn decode(
     out
 }
 
-/// What a convolution variant works on.
+/// The operands of a convolution variant.
 struct Conv<'a> {
     inv: &'a ConvInv,
     var: &'a ConvVar,
-    /// Activations less their zero point, `[in_h][in_w][in_c]`.
+    /// Activations minus their zero point, `[in_h][in_w][in_c]`.
     acts: Vec<i32>,
     entries: Vec<Entry>,
     /// The weights of each output channel `[ky][kx][ic]`, or of all of them `[ky][kx][oc]` (depthwise).

@@ -1,7 +1,7 @@
-//! A sequential interpreter of drafts with arithmetic of its own, and naive layers to compare with.
+//! A sequential interpreter of drafts with independent arithmetic, and naive layers to compare with.
 //!
-//! It executes the tasks one after the other, each against its own buffers, and refuses reads of bytes never written and
-//! accesses outside of buffers. It shares nothing with the planner but the draft's types.
+//! It executes the tasks one after the other, each against its own buffers, and refuses reads of unwritten bytes and accesses
+//! outside of buffers. It shares only the draft's types with the planner.
 
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
@@ -18,7 +18,7 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Constants are there; everything else is unwritten.
+    /// Constants are initialized; everything else is unwritten.
     pub(crate) fn new(draft: &Draft) -> Self {
         let content = |b: &strum_plan::Buffer| match &b.role {
             Role::Const(bytes) => bytes.iter().map(|&v| Some(v)).collect(),
@@ -80,7 +80,7 @@ pub(crate) fn run(draft: &Draft, inputs: &[(BufferId, Vec<u8>)]) -> Memory {
     memory
 }
 
-/// Every address field in use points into a buffer of the space it names.
+/// Every address field in use points into a buffer of its space.
 fn check_spaces(draft: &Draft, task: &Task) {
     let space = |id: Option<BufferId>| id.map(|id| draft.buffers[id.index()].space);
     match &task.instr {

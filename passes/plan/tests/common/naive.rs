@@ -1,4 +1,4 @@
-//! Layers written down as the TOSA specification has them, over whole tensors.
+//! Naive layers after the TOSA specification, over whole tensors.
 
 use dpu_isa::{Dtype, PoolMode, Round};
 use strum_plan::{Ppe, Scale};

@@ -1,4 +1,4 @@
-//! Tensors of values, networks under test, and generators that tests share.
+//! Tensors of values, networks under test, and shared generators.
 
 use dpu_isa::{Dtype, Machine, Program, Space};
 use proptest::prelude::*;
@@ -15,7 +15,7 @@ pub(crate) struct Values {
 }
 
 impl Values {
-    /// Pseudo-random values from the whole range of the type, small ones and the extremes among them.
+    /// Pseudorandom values from the whole range of the type, including small ones and the extremes.
     pub(crate) fn random(dtype: Dtype, shape: &[u64], seed: u64) -> Self {
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let count = shape.iter().product::<u64>();
@@ -39,7 +39,7 @@ impl Values {
         self.data.iter().flat_map(|&v| encode(v, self.dtype)).collect()
     }
 
-    /// The element at `index` of a shape this one broadcasts to.
+    /// The element at `index` of a shape to which this one broadcasts.
     pub(crate) fn at(&self, index: &[u64]) -> i64 {
         let skip = index.len() - self.shape.len();
         let flat = index[skip..]
@@ -65,7 +65,7 @@ impl Values {
     }
 }
 
-/// A network under test: inputs with their values, and outputs with the values expected.
+/// A network under test: inputs with their values, and outputs with their expected values.
 pub(crate) struct Case {
     pub(crate) draft: Draft,
     pub(crate) machine: Machine,
@@ -117,7 +117,7 @@ impl Case {
         let scheduled = finish(&self.draft, &self.machine).unwrap();
         assert!(scheduled.addresses.sram_bytes <= self.machine.sram_bytes);
         let program = to_program(&self.draft, scheduled, &self.machine, Source::default()).unwrap();
-        // Only real machines validate: the tiny ones of these tests have less SRAM than a machine may have.
+        // Only real machines validate: the tiny ones of these tests have less SRAM than the minimum.
         let mut valid = program.clone();
         valid.machine.sram_bytes = valid.machine.sram_bytes.max(65536);
         assert_eq!(valid.validate(), Ok(()));
@@ -168,7 +168,7 @@ pub(crate) fn dtype() -> impl Strategy<Value = Dtype> {
     prop::sample::select(Dtype::ALL)
 }
 
-/// SRAM sizes from what barely holds one element of each stream to comfortable.
+/// SRAM sizes from the minimum for one element of each stream to ample.
 pub(crate) fn sram() -> impl Strategy<Value = u64> {
     prop_oneof![500u64..900, 900u64..4000, Just(65536)]
 }

@@ -1,7 +1,7 @@
-//! A tiny interpreter of DMA and vector tasks, for tests: its arithmetic is its own.
+//! A tiny interpreter of DMA and vector tasks, for tests, with independent arithmetic.
 //!
-//! It runs a whole program, tasks as atoms, in an order that the barriers permit and a seed chooses: a missing
-//! dependence shows as a wrong result. Reads of bytes that nobody wrote are errors.
+//! It runs a whole program, tasks as atoms, in an order that the barriers permit and a seed chooses: a missing dependence shows
+//! as a wrong result. Reads of unwritten bytes are errors.
 
 pub(crate) mod case;
 
@@ -131,7 +131,7 @@ pub(crate) fn run(program: &Program, memory: &mut Memory, seed: u64) {
             assert!(counts.iter().all(|c| matches!(c, None | Some((0, 0)))), "a barrier is not idle");
             return;
         }
-        // Program order: finish what runs before anything else is fetched.
+        // Program order: running tasks finish before others are fetched.
         let choice = if seed == 0 { choices[choices.len() - 1] } else { choices[next(choices.len())] };
         match choice {
             0 => {

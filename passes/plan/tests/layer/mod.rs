@@ -1,11 +1,11 @@
-//! Single layers, planned as the tests want them.
+//! Single layers, planned for the tests.
 
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
 use dpu_isa::Machine;
 use strum_plan::{Constraints, Draft, LayerInfo, LayerOutcome, LayerScope, Objective, PlanError, Planner};
 
-/// Plans a layer; returns what was decided.
+/// Plans a layer; returns the decisions.
 pub(crate) fn plan_as(
     draft: &mut Draft,
     planner: &mut Planner<'_>,
@@ -18,7 +18,7 @@ pub(crate) fn plan_as(
     scope.end()
 }
 
-/// Plans a layer beside resident tensors of so many bytes.
+/// Plans a layer beside resident tensors of the given bytes.
 pub(crate) fn plan_beside(
     draft: &mut Draft,
     machine: &Machine,

@@ -14,18 +14,18 @@ use strum_plan::{
 };
 use strum_quant::{Request, pack};
 
-/// What a layer computes.
+/// The operation of a layer.
 #[derive(Clone, Debug)]
 enum Op {
-    /// A convolution with these weights, padded to keep the image's size.
+    /// A convolution with these weights, padded to keep the image size.
     Conv(Packed),
     /// A sum of two tensors, wrapping.
     Add,
-    /// A copy that needs so many bytes of SRAM beside it, which residency knows nothing of.
+    /// A copy that needs additional SRAM bytes, unknown to residency.
     Greedy(u64),
 }
 
-/// A network with what its layers compute.
+/// A network with its layers' operations.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Net {
     pub(crate) network: Network,
@@ -84,7 +84,7 @@ impl Net {
         self.layer("add", Op::Add, node)
     }
 
-    /// Adds a copy that needs so many bytes of SRAM; returns it.
+    /// Adds a copy that needs additional SRAM bytes; returns it.
     pub(crate) fn greedy(&mut self, input: usize, bytes: u64) -> usize {
         let output = self.tensor(&self.shape(input), Origin::Computed);
         let node = Node { inputs: vec![input], output, ..Node::default() };
@@ -109,14 +109,14 @@ impl Net {
         self
     }
 
-    /// Convolutions one after the other, with so many channels each.
+    /// Consecutive convolutions with the given number of channels.
     pub(crate) fn chain(side: u64, channels: &[u64], kernel: u64) -> Self {
         let mut net = Net::new(side, channels[0]);
         let last = channels[1..].iter().fold(0, |x, &oc| net.conv(x, oc, kernel));
         net.returning(last)
     }
 
-    /// Blocks of two convolutions and a sum with what came in.
+    /// Blocks of two convolutions and a sum with the block's input.
     pub(crate) fn residual(side: u64, channels: u64, blocks: usize) -> Self {
         let mut net = Net::new(side, channels);
         let mut x = net.conv(0, channels, 3);

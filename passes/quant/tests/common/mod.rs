@@ -1,4 +1,4 @@
-//! Generators, and StruM written a second time as naively as possible: the judge of the property tests.
+//! Generators, and a naive second implementation of StruM: the reference of the property tests.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test binary uses its own part")]
 
 use proptest::prelude::*;
@@ -54,7 +54,7 @@ pub fn request(format: Format, select: Select) -> Request {
     Request { w: format.w, low: format.low, method: format.method, shift, select }
 }
 
-/// All values a low member can have, from the words of the format's definition.
+/// All values of a low member, from the definition of the format.
 pub fn low_values(method: Method, shift: u8) -> Vec<i32> {
     match method {
         Method::Dense => (-128..=127).collect(),
@@ -76,7 +76,7 @@ pub fn nearest(values: &[i32], c: i8) -> i32 {
     values.iter().copied().min_by_key(|&v| ((v - c).abs(), v.abs(), v < 0)).unwrap()
 }
 
-/// What one block becomes: for each member its value and whether it is high, padding left out.
+/// The result of packing one block: for each member its value and whether it is high, without padding.
 pub fn block(format: Format, shift: u8, select: Select, codes: &[i8]) -> Vec<(i8, bool)> {
     let padding = usize::from(format.w) - codes.len();
     let low = usize::from(format.low).saturating_sub(padding);
@@ -99,7 +99,7 @@ pub fn block(format: Format, shift: u8, select: Select, codes: &[i8]) -> Vec<(i8
     result
 }
 
-/// What a tensor becomes, with one shift an output channel.
+/// The result of packing a tensor, with one shift per output channel.
 pub fn quantized(tensor: &Tensor, format: Format, shifts: &[u8], select: Select) -> Vec<(i8, bool)> {
     let Shape { kh, kw, ic, .. } = tensor.shape;
     let sets = tensor.codes.chunks(kh * kw * ic).zip(shifts);

@@ -1,12 +1,12 @@
-//! Symmetric positive matrices in double precision.
+//! Symmetric positive definite matrices in double precision.
 
 use ndarray::Array2;
 use rayon::prelude::*;
 
-/// Sums that run side by side; their order is fixed, so that results do not depend on the processor.
+/// Parallel partial sums; their order is fixed, so results do not depend on the processor.
 const LANES: usize = 8;
 
-/// The upper triangular `U` with `Uᵀ U` the inverse of a symmetric matrix; nothing if the matrix is not positive.
+/// The upper triangular `U` with `Uᵀ U` the inverse of a symmetric matrix; nothing if the matrix is not positive definite.
 ///
 /// The inverse of the reversed matrix is `Lᵀ L`, with `L` the inverse of its lower factor; `L` reversed is `U`.
 pub(super) fn inverse_factor(matrix: &Array2<f64>) -> Option<Array2<f64>> {
@@ -23,7 +23,7 @@ pub(super) fn inverse_factor(matrix: &Array2<f64>) -> Option<Array2<f64>> {
     }))
 }
 
-/// Cholesky's lower factor in the place of the rows of a lower triangle; false if there is none.
+/// Cholesky's lower factor, in place of the rows of a lower triangle; false if there is none.
 fn factor(rows: &mut [Vec<f64>]) -> bool {
     for column in 0..rows.len() {
         let (done, below) = rows.split_at_mut(column + 1);
@@ -56,7 +56,7 @@ fn inverse_column(rows: &[Vec<f64>], column: usize) -> Vec<f64> {
     result
 }
 
-/// The sum of products of as many elements as both have.
+/// The dot product over the length of the shorter operand.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let n = a.len().min(b.len());
     let (a, b) = (a.split_at(n).0, b.split_at(n).0);

@@ -1,11 +1,12 @@
-//! Weights rounded with feedback: every error of rounding is made up for by the weights that are rounded later, as far as inputs go together.
+//! GPTQ-style rounding of weights: each rounding error is compensated by the weights that are rounded later, as far as inputs are correlated.
 //!
-//! All samples run through the network twice, operator by operator: exactly (inputs `x` of a layer), and as codes, with the weights that
-//! have been rounded so far (`x'`). A layer's weights `w` are first moved to those that make the most of `x'`: least squares of `w x - w' x'`,
-//! means aside, gives `w' = w C H⁻¹` with `C = cov(x, x')` and `H = cov(x')`. They then become codes one by one, and what each lacks, `e`, is
-//! taken from the weights behind it by `-e Uᵢⱼ / Uᵢᵢ` with `Uᵀ U = H⁻¹`. Single codes are then changed as long as that makes the error `e H eᵀ` less. The bias takes the difference of the means.
-//! (The order of rounding is that of GPTQ, Frantar and others 2023, the choice of low members that of SparseGPT, Frantar and Alistarh 2023;
-//! blocks of two precisions, and inputs as they are after earlier layers, are ours.)
+//! All samples run through the network twice, operator by operator: exactly (inputs `x` of a layer), and as codes, with the
+//! weights that have been rounded so far (`x'`). A layer's weights `w` are first moved to the best ones for `x'`: least squares
+//! of `w x - w' x'`, without the means, gives `w' = w C H⁻¹` with `C = cov(x, x')` and `H = cov(x')`. They are then rounded to
+//! codes one by one, and the error `e` of each is distributed to the later weights by `-e Uᵢⱼ / Uᵢᵢ` with `Uᵀ U = H⁻¹`. Single
+//! codes are then changed as long as that reduces the error `e H eᵀ`. The bias absorbs the difference of the means.
+//! (The order of rounding is that of GPTQ, Frantar and others 2023, the choice of low members that of SparseGPT, Frantar and
+//! Alistarh 2023; blocks of two precisions, and inputs as they are after earlier layers, are ours.)
 //!
 //! Invariant: the result depends on the samples and their order alone, not on the number of threads.
 
@@ -30,10 +31,10 @@ use crate::{Invalid, Tensor};
 use rounding::{Block, Fit};
 use streams::{Streams, Windows, center, chosen, count, products};
 
-/// Most inputs whose covariance is looked at; of layers with more, groups of so many taken on their own.
+/// Maximum number of inputs in a covariance; larger layers are split into groups of this size.
 const MAX_GROUP: usize = 1024;
 
-/// How weights of layers that have enough input channels are going to be stored.
+/// The format of the weights of layers with enough input channels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Storage {
     /// The method and its parameters.
@@ -42,15 +43,15 @@ pub struct Storage {
     pub min_channels: usize,
 }
 
-/// Rounds the weights of an integer network again, with feedback. `graph` is the float network that `int` was made from.
+/// Rounds the weights of an integer network again, GPTQ-style. `graph` is the float network that `int` was made from.
 ///
-/// With a storage, the weights of every convolution that is not depthwise become such as its blocks hold without loss, so that packing
-/// in this way, with members selected by error, changes none of them.
+/// With a format, the weights of every convolution that is not depthwise are rounded to values that its blocks represent exactly,
+/// so that packing in this format, with members selected by error, changes none of them.
 ///
-/// Samples are taken as far as memory for their values goes (1 GiB), evenly.
+/// As many samples are used as fit 1 GiB of memory with their values, evenly spread.
 ///
 /// # Errors
-/// When there are no samples or their inputs differ from the graph's, the storage is not legal, or the sums of a layer might leave 32 bits.
+/// When there are no samples or their inputs differ from the graph's, the format is invalid, or the sums of a layer may overflow 32 bits.
 pub fn round_with_feedback(
     graph: &Graph,
     samples: &[Vec<Tensor>],
@@ -83,7 +84,7 @@ pub fn round_with_feedback(
     Ok(())
 }
 
-/// A layer that is rounded.
+/// A layer to round.
 struct Layer<'a> {
     node: &'a Node,
     weights: &'a mut Weights,
@@ -114,7 +115,7 @@ impl<'a> Layer<'a> {
         Ok(Layer { node, weights, window, depthwise, positions: [h, w], exact })
     }
 
-    /// Rounds, and gives weights and bias as the codes have them, in the place of the float network's.
+    /// Rounds, and returns weights and bias in the codes' form, replacing the float network's.
     fn round(
         mut self,
         exact: &Streams<'_>,
@@ -188,7 +189,7 @@ impl<'a> Layer<'a> {
         Some((0..taps).flat_map(at).collect())
     }
 
-    /// Takes codes over, with the bias that goes with them.
+    /// Sets the codes, with the matching bias.
     fn keep(&mut self, codes: Vec<i8>, inputs: &Inputs) -> Result<(), QuantizeError> {
         let channels = self.weights.bias.len();
         let mut shifts = vec![0f64; channels];
@@ -223,7 +224,7 @@ impl<'a> Layer<'a> {
 }
 
 impl Layer<'_> {
-    /// What codes of weights and biases stand for.
+    /// The real values of weight and bias codes.
     fn values(&self) -> Result<[Tensor; 2], ndarray::ShapeError> {
         let scales = &self.weights.source.scales;
         let per = self.weights.codes.len() / scales.len().max(1);
@@ -245,13 +246,13 @@ impl Layer<'_> {
     }
 }
 
-/// Whether sums stay within 32 bits, whatever the inputs: with a bias, and weights whose magnitudes have this sum.
+/// Whether accumulators fit 32 bits for any input: with a bias, and weights whose magnitudes have this sum.
 fn is_within(bias: f64, magnitudes: f64) -> bool {
     bias.abs() + magnitudes * MAX_INPUT <= f64::from(i32::MAX)
 }
 
-/// What a layer reads, exactly and as codes, in steps of its codes, less the means: of large numbers that vary little, products
-/// would not be precise enough.
+/// The inputs of a layer, exact and as codes, in steps of its codes, minus the means: for large numbers that vary little,
+/// products would not be precise enough.
 struct Inputs {
     exact: Windows,
     codes: Windows,
@@ -289,7 +290,7 @@ impl Inputs {
         }
     }
 
-    /// What some columns say; nothing if a number is not finite.
+    /// The statistics of some columns; nothing if a number is not finite.
     fn fit(&self, columns: Range<usize>) -> Option<Fit> {
         let coded = products(&self.codes, &self.codes, columns.clone());
         let off = products(&self.exact, &self.codes, columns) - &coded;
@@ -297,7 +298,7 @@ impl Inputs {
     }
 }
 
-/// The columns of windows in groups of at most [`MAX_GROUP`]: whole taps, or parts of a tap that hold whole blocks.
+/// The columns of windows in groups of at most [`MAX_GROUP`]: whole taps, or slices of a tap that contain whole blocks.
 fn groups(taps: usize, ic: usize, block: usize) -> Vec<Range<usize>> {
     if ic <= MAX_GROUP {
         let at_a_time = MAX_GROUP / ic.max(1);
@@ -311,7 +312,7 @@ fn groups(taps: usize, ic: usize, block: usize) -> Vec<Range<usize>> {
     (0..taps).flat_map(of_tap).collect()
 }
 
-/// The blocks of a group of columns; one, without low members, where nothing is stored low.
+/// The blocks of a group of columns; one, without low members, if nothing is stored low.
 fn blocks(columns: &Range<usize>, ic: usize, grids: Option<&Grids>) -> Vec<Block> {
     let Some(grids) = grids else { return vec![Block { members: columns.len(), low: 0 }] };
     let mut blocks = Vec::new();

@@ -1,4 +1,4 @@
-//! From exact weights to codes, each error handed on to the weights behind it.
+//! Rounds exact weights to codes, propagating each error to later weights.
 
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
@@ -6,11 +6,11 @@ use strum_quant::Grid;
 
 use super::matrix::inverse_factor;
 
-/// Part of the mean variance that is added to every variance: keeps the matrix positive.
+/// Ridge: share of the mean variance that is added to every variance, which keeps the matrix positive definite.
 const RIDGE: f64 = 0.01;
-/// The same for every unknown a sample: of few samples, variances are taken as they are and correlations less so.
+/// The same per unknown and sample: with few samples, variances are kept and correlations are damped.
 const RIDGE_BY_SHARE: f64 = 0.1;
-/// More of both where weights make up for inputs that are not what they should be: that fits noise sooner.
+/// Larger for both where weights compensate for inexact inputs: that fits noise sooner.
 const TARGET_RIDGE: f64 = 0.02;
 const TARGET_RIDGE_BY_SHARE: f64 = 2.0;
 
@@ -20,23 +20,23 @@ const BAND: usize = 64;
 /// Codes of weights are symmetric.
 const MAX_CODE: f64 = 127.0;
 
-/// What samples say of a group of a layer's inputs.
+/// The sample statistics of a group of a layer's inputs.
 pub(super) struct Fit {
     /// The inputs' covariance `H`, with its ridge.
     covariance: Array2<f64>,
     /// `U`, with `Uᵀ U` the inverse of the inputs' covariance.
     feedback: Array2<f64>,
-    /// What is added to weights `w`, as `w · target`, for inputs that are not what they should be.
+    /// The correction `w · target` that is added to weights `w`, for inexact inputs.
     target: Array2<f64>,
 }
 
-/// Neighbouring weights, of which so many become low.
+/// Neighbouring weights, of which a fixed number becomes low.
 pub(super) struct Block {
     pub(super) members: usize,
     pub(super) low: usize,
 }
 
-/// Most times that all codes of a channel are looked at again.
+/// Maximum number of sweeps over all codes of a channel.
 const SWEEPS: usize = 8;
 
 /// The nearest code of a weight: a low value, or any.
@@ -49,8 +49,8 @@ fn nearest(grid: Option<&Grid>, weight: f64) -> i8 {
 }
 
 impl Fit {
-    /// From the covariance of the coded inputs, and what that of exact inputs with coded ones differs from it. Both are of `count`
-    /// positions.
+    /// From the covariance of the coded inputs, and its difference from that of exact inputs with coded ones. Both are over
+    /// `count` positions.
     ///
     /// Nothing if a number is not finite.
     pub(super) fn of(mut coded: Array2<f64>, off: &Array2<f64>, count: usize) -> Option<Fit> {
@@ -58,7 +58,7 @@ impl Fit {
         #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
         let (mean, share) = (coded.diag().sum() / n.max(1) as f64, n as f64 / count.max(1) as f64);
         let mut add = |part: f64| {
-            // An input that never changes has no variance, and any number makes it harmless.
+            // A constant input has no variance, and any positive number makes it harmless.
             coded.diag_mut().iter_mut().for_each(|v| *v += part * mean + 1e-9);
             Some((coded.clone(), inverse_factor(&coded)?))
         };
@@ -73,10 +73,10 @@ impl Fit {
         Some(Fit { covariance, feedback, target })
     }
 
-    /// The codes of one output channel. `weights` are in units of codes; `grid` is what low members hold.
+    /// The codes of one output channel. `weights` are in units of codes; `grid` has the values of low members.
     pub(super) fn round(&self, weights: &[f64], blocks: &[Block], grid: Option<&Grid>) -> Vec<i8> {
         let mut rest = weights.to_vec();
-        // Row by row, as the matrix lies in memory.
+        // Row by row, as the matrix is stored.
         for (weight, row) in weights.iter().zip(self.target.rows()) {
             rest.iter_mut().zip(row).for_each(|(x, part)| *x += weight * part);
         }
@@ -105,7 +105,7 @@ impl Fit {
         codes
     }
 
-    /// Changes single codes as long as the error `e H eᵀ` of the sum, `e` what codes lack, becomes less.
+    /// Changes single codes as long as the error `e H eᵀ` of the sum, `e` being the rounding error, decreases.
     fn refine<'g>(&self, wanted: &[f64], codes: &mut [i8], grid_of: impl Fn(usize) -> Option<&'g Grid>) {
         let lacks: Vec<f64> = wanted.iter().zip(&*codes).map(|(w, &code)| w - f64::from(code)).collect();
         // Half of the gradient, `e H`.
@@ -131,7 +131,7 @@ impl Fit {
         }
     }
 
-    /// Which members of a block become low: those whose error, after all that later weights make up for, is least.
+    /// The members of a block that become low: those with the least error after compensation by later weights.
     fn low(&self, weights: &[f64], first: usize, block: &Block, grid: Option<&Grid>) -> Vec<bool> {
         let mut low = vec![false; block.members];
         let Some(grid) = grid else { return low };
@@ -164,11 +164,11 @@ mod tests {
 
     #[test]
     fn inputs_that_go_together_share_their_error() {
-        // Four times the same input: only the sum of the weights counts, which nearest rounding takes from 1.6 to 0.
+        // Four identical inputs: only the sum of the weights counts, which nearest rounding changes from 1.6 to 0.
         let fit = Fit::of(matrix(4, |_, _| 100.0), &matrix(4, |_, _| 0.0), 1_000_000).unwrap();
         let codes = fit.round(&[0.4; 4], &all(4), None);
         assert_eq!(codes.iter().map(|&c| i32::from(c)).sum::<i32>(), 2, "{codes:?}");
-        // Inputs that have nothing to do with each other: nearest is best.
+        // Uncorrelated inputs: nearest is best.
         let apart =
             Fit::of(matrix(4, |i, j| if i == j { 100.0 } else { 0.0 }), &matrix(4, |_, _| 0.0), 1_000_000);
         assert_eq!(apart.unwrap().round(&[0.4, -1.6, 200.0, -200.0], &all(4), None), [0, -2, 127, -127]);

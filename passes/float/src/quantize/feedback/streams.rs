@@ -1,4 +1,4 @@
-//! All samples, operator by operator: as the float network computes them, or as codes let them be.
+//! All samples, operator by operator: as the float network computes them, or limited to codes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,19 +11,19 @@ use crate::op::Window;
 use crate::quantize::params::QParams;
 use crate::{Invalid, Tensor, eval};
 
-/// Most bytes of the values of all samples that are alive at a time.
+/// Maximum bytes of the live values of all samples.
 const MAX_BYTES: usize = 1 << 30;
 
-/// Most rows of windows that a layer is judged by.
+/// Maximum number of window rows that a layer is fitted to.
 const MAX_POSITIONS: usize = 8192;
 
 /// Columns of a product that one thread computes.
 const BAND: usize = 64;
 
-/// What the codes of values mean, of those that have codes.
+/// The code parameters of values that have codes.
 pub(super) type Coded = BTreeMap<ValueId, QParams>;
 
-/// The values of all samples that are alive.
+/// The live values of all samples.
 pub(super) struct Streams<'g> {
     graph: &'g Graph,
     coded: Option<&'g Coded>,
@@ -34,15 +34,15 @@ pub(super) struct Streams<'g> {
 /// The windows of a convolution: for each sample `[positions, taps · channels]`.
 pub(super) type Windows = Vec<Array2<f32>>;
 
-/// Of samples as many as memory allows, spread evenly.
+/// As many samples as memory allows, evenly spread.
 pub(super) fn chosen<'s>(graph: &Graph, samples: &'s [Vec<Tensor>]) -> Vec<&'s Vec<Tensor>> {
-    // Each sample is there twice, exact and as codes.
+    // Each sample is held twice, exact and as codes.
     let bytes = most_alive(graph).saturating_mul(2 * size_of::<f32>()).max(1);
     let count = samples.len().min((MAX_BYTES / bytes).max(1));
     (0..count).filter_map(|i| samples.get(i * samples.len() / count)).collect()
 }
 
-/// Most elements of a sample's values that are alive at a time, constants aside.
+/// Maximum number of live elements of a sample's values, without constants.
 fn most_alive(graph: &Graph) -> usize {
     let last_uses = graph.last_uses();
     let size = |id: &ValueId| match graph.constant_of(*id) {
@@ -64,7 +64,7 @@ fn most_alive(graph: &Graph) -> usize {
 }
 
 impl<'g> Streams<'g> {
-    /// The inputs of samples; all values go to their nearest codes if there are codes.
+    /// The inputs of samples; all values are rounded to codes if there are any.
     pub(super) fn begin(
         graph: &'g Graph,
         samples: &[&Vec<Tensor>],
@@ -87,14 +87,14 @@ impl<'g> Streams<'g> {
         Ok(streams)
     }
 
-    /// A value at its nearest codes, if it has any.
+    /// A value rounded to its codes, if it has any.
     fn as_codes(&self, id: ValueId, tensor: Tensor) -> Tensor {
         let Some(params) = self.coded.and_then(|coded| coded.get(&id)) else { return tensor };
         #[allow(clippy::cast_possible_truncation, reason = "the network computes in single precision")]
         tensor.mapv_into(|x| params.value(params.code(f64::from(x))) as f32)
     }
 
-    /// Computes a node of every sample, with other constants in the place of some.
+    /// Computes a node for every sample, with some constants replaced.
     pub(super) fn step(
         &mut self,
         index: usize,
@@ -105,7 +105,7 @@ impl<'g> Streams<'g> {
         let mut samples = std::mem::take(&mut self.samples);
         let this = &*self;
         samples.par_iter_mut().try_for_each(|values| {
-            let missing = || Invalid::new(node.op.name(), "an operand is not there yet");
+            let missing = || Invalid::new(node.op.name(), "an operand is not computed yet");
             let operands = node.operands.iter().map(|id| match instead.get(id) {
                 Some(tensor) => Ok(tensor),
                 None => values.get(id.index()).and_then(Option::as_deref).ok_or_else(missing),
@@ -122,7 +122,7 @@ impl<'g> Streams<'g> {
         Ok(())
     }
 
-    /// What windows of a value hold, in steps of its codes, at positions that are spread evenly; padding is 0.
+    /// The windows of a value, in steps of its codes, at evenly spread positions; padding is 0.
     pub(super) fn windows(
         &self,
         id: ValueId,
@@ -157,7 +157,7 @@ pub(super) fn count(windows: &Windows) -> usize {
     windows.iter().map(Array2::nrows).sum()
 }
 
-/// Takes the mean of every column off it, and gives the means.
+/// Subtracts the mean of every column, and returns the means.
 #[allow(clippy::cast_precision_loss, reason = "far fewer than 2^52 positions")]
 pub(super) fn center(windows: &mut Windows) -> Vec<f64> {
     let mut means = vec![0.0; windows.first().map_or(0, Array2::ncols)];

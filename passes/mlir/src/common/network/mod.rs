@@ -1,6 +1,6 @@
-//! Float networks of the IR as plain graphs: both doors, TOSA and linalg on tensors, lead to one [`Graph`].
+//! Float networks of the IR as plain graphs: both imports, from TOSA and from linalg on tensors, produce one [`Graph`].
 //!
-//! Invariant: an op that is not understood is an error at that op which says what was seen; nothing is skipped.
+//! Invariant: an unsupported op is an error at that op that says what was found; nothing is skipped.
 
 mod linalg;
 mod resample;
@@ -20,7 +20,7 @@ use crate::common::limits;
 use crate::common::rewrite::blocks;
 use crate::common::verdict::{INTERNAL, UNSUPPORTED};
 
-/// A float network, and where its nodes come from.
+/// A float network, and the locations of its nodes.
 pub struct Network<'c> {
     /// The network. The tag of a node is an index into `sources`.
     pub graph: Graph,
@@ -29,16 +29,16 @@ pub struct Network<'c> {
 }
 
 impl<'c> Network<'c> {
-    /// Where a node comes from.
+    /// The location of a node.
     #[must_use]
     pub fn source(&self, tag: u32) -> Option<Location<'c>> {
         usize::try_from(tag).ok().and_then(|tag| self.sources.get(tag).copied())
     }
 
-    /// Reads a function in the form in which front ends export it.
+    /// Reads a function in the form that front ends export.
     ///
     /// # Errors
-    /// Reported at the op or the function that is at fault.
+    /// Reported at the offending op or function.
     pub fn read(function: Operation<'c>) -> Result<Self, Reported> {
         let &[block] = blocks(function).as_slice() else {
             return Err(function.error("a float network must be a function with a single block"));
@@ -58,13 +58,13 @@ impl<'c> Network<'c> {
     }
 }
 
-/// What is known while a function is read from its first op to its last.
+/// State while a function is read from its first op to its last.
 pub(crate) struct Reader<'c> {
     graph: Graph,
     sources: Vec<Location<'c>>,
-    /// Tensors. A value may be narrower than its type: an extent of 1 is repeated, so that broadcasts cost nothing.
+    /// Tensors. A value may be narrower than its type: an extent of 1 is repeated, so that broadcasts are free.
     values: BTreeMap<Value<'c>, ValueId>,
-    /// Constants that are no tensors.
+    /// Constants other than tensors.
     scalars: BTreeMap<Value<'c>, f64>,
 }
 
@@ -121,7 +121,7 @@ impl<'c> Reader<'c> {
         self.push(op, Op::Tile { multiples }, &[id])
     }
 
-    /// An operand, in which an extent of 1 may stand for any.
+    /// An operand, in which an extent of 1 may broadcast to any.
     fn narrow(&self, op: Operation<'c>, index: usize) -> Result<ValueId, Reported> {
         let value = op.operand(index).ok_or_else(|| op.error(format!("operand #{index} is missing")))?;
         self.values.get(&value).copied().ok_or_else(|| {
@@ -137,7 +137,7 @@ impl<'c> Reader<'c> {
         })
     }
 
-    /// Adds a node for an op; a fault of its operands is reported there.
+    /// Adds a node for an op; invalid operands are reported at the op.
     fn push(&mut self, op: Operation<'c>, node: Op, operands: &[ValueId]) -> Result<ValueId, Reported> {
         self.graph.push_or_fold(node, operands).map_err(|e| op.error(e))
     }
@@ -147,13 +147,13 @@ impl<'c> Reader<'c> {
         self.graph.constant(tensor).map_err(|e| op.error(e))
     }
 
-    /// Adds a number that goes with tensors of a rank.
+    /// Adds a scalar that matches tensors of a rank.
     fn number(&mut self, op: Operation<'c>, value: f64, rank: usize) -> Result<ValueId, Reported> {
         #[allow(clippy::cast_possible_truncation, reason = "the network computes in single precision")]
         self.constant(op, Tensor::from_elem(IxDyn(&vec![1; rank]), value as f32))
     }
 
-    /// Makes a value the result of an op. It must go with the type that the op gives it.
+    /// Makes a value the result of an op. It must match the op's result type.
     fn bind(&mut self, op: Operation<'c>, index: usize, id: ValueId) -> Result<(), Reported> {
         let value = op.result(index).ok_or_else(|| internal(op, format_args!("no result #{index}")))?;
         let wanted = shape(value.ty()).map_err(|reason| op.error(reason))?;
@@ -167,7 +167,7 @@ impl<'c> Reader<'c> {
     }
 }
 
-/// A reason with its place; the phrase that makes it a limit of ours stays in front.
+/// A reason prefixed with its location; the phrase that marks it as a limit of this project stays in front.
 fn at(place: &str, reason: &str) -> String {
     match reason.strip_prefix(UNSUPPORTED) {
         Some(reason) => format!("{UNSUPPORTED}{place}: {reason}"),
@@ -180,12 +180,12 @@ fn internal(op: Operation<'_>, what: impl fmt::Display) -> Reported {
     op.error(format_args!("{INTERNAL}{what}"))
 }
 
-/// The error at an op that no door knows.
+/// The error at an op that no import supports.
 fn unknown(op: Operation<'_>) -> Reported {
     op.error(format!("{UNSUPPORTED}operation is not supported in a float network"))
 }
 
-/// The shape of a static tensor of f32, or what else it is.
+/// The shape of a static f32 tensor, or what it is instead.
 fn shape(ty: Type<'_>) -> Result<Vec<usize>, String> {
     if ty.rank().is_none() {
         return Err(format!("'{ty}' is not a ranked tensor"));

@@ -1,6 +1,6 @@
-//! Images at other positions: rows and columns picked, repeated, mixed, or moved apart, in operators that every level has.
+//! Resampling of images: rows and columns selected, repeated, interpolated or dilated, with operators that every level has.
 //!
-//! Invariant: what is made here moves values and mixes two of them, and keeps the order of axes.
+//! Invariant: these functions move values and mix two of them, and keep the order of axes.
 
 use strum_float::{Binary, Op, Tensor, ValueId, Window};
 use strum_ir::{Operation, Reported};
@@ -8,11 +8,11 @@ use strum_ir::{Operation, Reported};
 use super::{Reader, internal};
 use crate::common::verdict::UNSUPPORTED;
 
-/// More pieces than this make no sensible program.
+/// Upper limit on pieces for a reasonable program.
 const MAX_PIECES: usize = 1024;
 
 impl<'c> Reader<'c> {
-    /// The values at these positions of an axis, in this order; every position lies in the axis.
+    /// The values at these indices of an axis, in this order; every index is within bounds.
     pub(super) fn pick(
         &mut self,
         op: Operation<'c>,
@@ -48,7 +48,7 @@ impl<'c> Reader<'c> {
         self.push(op, Op::Concat { axis }, &pieces)
     }
 
-    /// A part of an axis.
+    /// A slice of an axis.
     fn part(
         &mut self,
         op: Operation<'c>,
@@ -65,7 +65,7 @@ impl<'c> Reader<'c> {
         self.push(op, Op::Slice { start, size }, &[x])
     }
 
-    /// Every position of an axis so many times.
+    /// Repeats every element of an axis.
     fn repeated(
         &mut self,
         op: Operation<'c>,
@@ -81,7 +81,7 @@ impl<'c> Reader<'c> {
         self.push(op, Op::Reshape { shape }, &[all])
     }
 
-    /// The positions of an axis with `step - 1` positions of a value between them, and before and after all.
+    /// Dilates an axis by `step`: `step - 1` elements of a value between neighbours, and before and after all.
     pub(super) fn moved_apart(
         &mut self,
         op: Operation<'c>,
@@ -101,8 +101,8 @@ impl<'c> Reader<'c> {
         self.part(op, all, axis, 0, (count - 1) * step + 1)
     }
 
-    /// A value with an axis of extent 1 behind the given one, as `[positions, 1, rest]`, and its shape with that axis so many
-    /// times as long.
+    /// A value with an axis of extent 1 after the given one, as `[positions, 1, rest]`, and its shape with that axis enlarged by
+    /// the factor.
     fn rows(
         &mut self,
         op: Operation<'c>,
@@ -122,7 +122,7 @@ impl<'c> Reader<'c> {
         Ok((self.push(op, Op::Reshape { shape: rows }, &[x])?, shape))
     }
 
-    /// Between the values at two lists of positions of an axis, at these parts of the way.
+    /// Interpolates between the values at two lists of indices of an axis, with these fractions.
     pub(super) fn mixed(
         &mut self,
         op: Operation<'c>,
@@ -149,8 +149,8 @@ impl<'c> Reader<'c> {
         self.push(op, Op::Binary(Binary::Add), &[a, b])
     }
 
-    /// A transposed convolution of an image NHWC by weights OHWI: pixels moved apart, and a convolution by weights turned
-    /// around. `out_pad` are rows and columns that the result has more, before and after.
+    /// A transposed convolution of an NHWC image by OHWI weights: dilated pixels, and a convolution by flipped weights. `out_pad`
+    /// are additional rows and columns of the result, before and after.
     pub(super) fn transposed_conv(
         &mut self,
         op: Operation<'c>,

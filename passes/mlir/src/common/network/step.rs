@@ -1,4 +1,4 @@
-//! Passes that rewrite a float function by way of its graph.
+//! Passes that rewrite a float function as a graph.
 
 use strum_float::{Graph, Invalid};
 use strum_ir::{Operation, PassError};
@@ -6,7 +6,7 @@ use strum_ir::{Operation, PassError};
 use super::{Network, write};
 use crate::common::rewrite::blocks;
 
-/// What the description of every such pass ends with.
+/// The last sentence of the description of every such pass.
 macro_rules! applies_to_floats {
     ($text:literal) => {
         concat!(
@@ -14,8 +14,7 @@ macro_rules! applies_to_floats {
             "\n\n\
              Runs on a function of TOSA on f32, or of linalg on tensors of f32, of one block with static shapes, and writes TOSA on f32. \
              Operators\n\
-             on constants are computed on the way. A function in which there is nothing to do stays as it is; any other op is \
-             an error."
+             on constants are folded. A function in which the pass does not apply is unchanged; any unsupported op is an error."
         )
     };
 }
@@ -24,7 +23,7 @@ pub(crate) use applies_to_floats;
 /// A rewriting.
 pub(crate) type Step = fn(&Graph) -> Result<Graph, Invalid>;
 
-/// Rewrites a function; one that the rewriting does not change stays as it is.
+/// Rewrites a function; leaves it unchanged if the rewriting does not apply.
 pub(crate) fn run(function: Operation<'_>, step: Step) -> Result<(), PassError> {
     // A declaration.
     if blocks(function).is_empty() {

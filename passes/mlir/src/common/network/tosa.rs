@@ -1,4 +1,4 @@
-//! The TOSA door: every operator is the graph's operator of the same name.
+//! Import from TOSA: every operator is the graph's operator of the same name.
 
 use strum_float::{Binary, Op, Pool, PoolKind, Reduction, Relation, Unary, ValueId, Window};
 use strum_ir::{Operation, Reported};
@@ -10,7 +10,7 @@ use crate::common::verdict::UNSUPPORTED;
 impl<'c> Reader<'c> {
     pub(super) fn tosa(&mut self, op: Operation<'c>) -> Result<(), Reported> {
         let name = op.name().strip_prefix("tosa.").unwrap_or_default();
-        // Read by the ops that use them.
+        // Read by their users.
         let is_integer =
             |value: strum_ir::Value<'c>| value.ty().element().is_none_or(|e| e.int_width().is_some());
         if name == "const_shape" || name == "const" && op.result(0).is_some_and(is_integer) {
@@ -145,7 +145,7 @@ impl<'c> Reader<'c> {
         self.push(op, node, &[x])
     }
 
-    /// Float operators have zero points as well, and they are 0.
+    /// Float operators have zero points too, which must be 0.
     pub(super) fn no_zero_points(&mut self, op: Operation<'c>, operands: &[usize]) -> Result<(), Reported> {
         for &index in operands.iter().filter(|&&index| index < op.num_operands()) {
             let id = self.narrow(op, index)?;
@@ -157,7 +157,7 @@ impl<'c> Reader<'c> {
     }
 }
 
-/// What an op must have.
+/// A required attribute or operand.
 pub(super) fn required<T>(op: Operation<'_>, what: &str, value: Option<T>) -> Result<T, Reported> {
     value.ok_or_else(|| op.error(format!("{what} is missing or not constant")))
 }

@@ -1,4 +1,4 @@
-//! The TOSA door's operators that change the size of an image. Invariant: positions are those of TOSA's `RESIZE`.
+//! Import of TOSA operators that resize an image. Invariant: positions are those of TOSA's `RESIZE`.
 
 use strum_float::ValueId;
 use strum_ir::{Operation, Reported};
@@ -7,16 +7,16 @@ use super::Reader;
 use super::tosa::{pair, required};
 use crate::common::tosa::view;
 
-/// Where the result of `RESIZE` looks along an axis.
+/// The source positions of `RESIZE` along an axis.
 #[derive(Debug, PartialEq)]
 struct Looks {
-    /// The pixel before and the pixel after, at every position.
+    /// The pixels before and after, for every position.
     pixels: [Vec<usize>; 2],
-    /// How much of the way from one to the other.
+    /// The fraction of the way from one to the other.
     parts: Vec<f32>,
 }
 
-/// Where `places` positions look in `extent` pixels: a position is `place · d + offset` n-th parts of a pixel.
+/// The source of `places` positions in `extent` pixels: a position is `place · d + offset` n-th parts of a pixel.
 fn looks(places: usize, extent: usize, [n, d]: [i64; 2], offset: i64) -> Option<Looks> {
     let last = i64::try_from(extent).ok().filter(|&extent| extent > 0)? - 1;
     let mut looks = Looks { pixels: [Vec::new(), Vec::new()], parts: Vec::new() };
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn positions_are_those_of_the_specification() {
-        // Twice as large with pixels in the middle of what they cover: scale 4/2, offset -1.
+        // Twice as large with pixels in the centre of the area that they cover: scale 4/2, offset -1.
         let twice = looks(4, 2, [4, 2], -1).map(|l| (l.pixels, l.parts));
         let pixels = [vec![0, 0, 0, 1], vec![0, 1, 1, 1]];
         assert_eq!(twice, Some((pixels, vec![0.75, 0.25, 0.75, 0.25])));

@@ -1,15 +1,15 @@
-//! The attributes of supported TOSA ops, and what becomes of each value.
+//! The attributes of supported TOSA ops, and how each is handled.
 //!
-//! Invariant: every attribute that TOSA declares for an op of the matrix is here. A test holds it, and another one that every entry is true.
+//! Invariant: every attribute that TOSA declares for an op of the matrix is listed, and every entry is true; tests check both.
 
-/// What an attribute does.
+/// How an attribute is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Honour {
-    /// Every legal value is followed.
+    /// Every legal value is implemented.
     Followed,
     /// Some legal values are refused.
     Limited,
-    /// Integers leave nothing for it to decide; every value is right.
+    /// Has no effect on integers; every value is accepted.
     Idle,
 }
 

@@ -1,18 +1,18 @@
-//! The check of one op against the matrix.
+//! Checks one op against the matrix.
 
 use super::facts::{OpFacts, TypeFact};
 use super::matrix::{self, MAX_RANK, Row, Signature};
 
-/// What is wrong with an op, and what is supported instead.
+/// The faults of an op, and what is supported instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// One message a fault, at least one.
+    /// One message per fault, at least one.
     pub faults: Vec<String>,
-    /// What the DPU path takes in place of this op.
+    /// What the DPU path accepts instead of this op.
     pub supported: String,
 }
 
-/// Checks an op that `tosa-to-strum` is going to convert or to leave as it is.
+/// Checks an op that `tosa-to-strum` converts or keeps.
 ///
 /// # Errors
 /// All faults of the op, with a sentence on what is supported.
@@ -20,7 +20,7 @@ pub fn check(op: &OpFacts<'_>) -> Result<(), Refusal> {
     let Some(row) = matrix::find(&op.name) else {
         let fault = match op.name.split_once('.') {
             Some(("tosa", "cond_if" | "while_loop")) => "control flow",
-            Some(("tosa", _)) => "the DPU has no such op",
+            Some(("tosa", _)) => "not implemented by the DPU",
             _ => "not an op of the tosa dialect",
         };
         let supported = format!("supported ops of the tosa dialect: {}", matrix::op_names());
@@ -65,7 +65,7 @@ fn type_faults(op: &OpFacts<'_>, row: &Row) -> Vec<String> {
     faults
 }
 
-/// What is wrong with a type that stands for data, as the end of a sentence that begins with the thing of this type.
+/// The fault of a data type, as the end of a sentence about the value of this type.
 #[must_use]
 pub fn tensor_fault(ty: &TypeFact, printed: &str) -> Option<String> {
     match ty {
@@ -73,7 +73,7 @@ pub fn tensor_fault(ty: &TypeFact, printed: &str) -> Option<String> {
             format!("of type '{printed}' has rank {}, at most {MAX_RANK} is supported", shape.len())
         }),
         TypeFact::Foreign(elem) => {
-            Some(format!("of type '{printed}' has element type {elem}; the DPU holds i8, i16 and i32"))
+            Some(format!("of type '{printed}' has element type {elem}; supported are i8, i16 and i32"))
         }
         TypeFact::Dynamic => {
             Some(format!("of type '{printed}' has a dynamic shape; all extents must be known"))

@@ -1,4 +1,4 @@
-//! What the support check needs to know of an op, as plain data.
+//! The facts of an op that the support check needs, as plain data.
 //!
 //! Invariant: nothing here depends on MLIR, so every rule of the matrix is tested without it.
 
@@ -10,14 +10,14 @@ use crate::common::tosa::literal::Literal;
 /// The type of an operand or a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TypeFact {
-    /// A tensor with static shape and an element type that the DPU path holds.
+    /// A tensor with static shape and a supported element type.
     Tensor {
         /// Extents, outermost first.
         shape: Vec<u64>,
         /// Element type.
         elem: Elem,
     },
-    /// A static tensor of another element type, which is given as MLIR prints it.
+    /// A static tensor of another element type, given as MLIR prints it.
     Foreign(String),
     /// A ranked tensor with an unknown dimension.
     Dynamic,
@@ -75,10 +75,10 @@ pub enum AttrFact {
     Text(String),
 }
 
-/// An op with everything that decides whether it is supported.
+/// An op with all facts that decide whether it is supported.
 #[derive(Clone, Debug, Default)]
 pub struct OpFacts<'a> {
-    /// Full name, as `tosa.conv2d`.
+    /// Full name, such as `tosa.conv2d`.
     pub name: String,
     /// Operands in order.
     pub operands: Vec<OperandFact<'a>>,
@@ -104,7 +104,7 @@ impl OpFacts<'_> {
         self.attrs.get(name) == Some(&AttrFact::Bool(true))
     }
 
-    /// Whether the printed form of an attribute holds `text`.
+    /// Whether the printed form of an attribute contains `text`.
     #[must_use]
     pub fn mentions(&self, name: &str, text: &str) -> bool {
         matches!(self.attrs.get(name), Some(AttrFact::Text(t)) if t.contains(text))

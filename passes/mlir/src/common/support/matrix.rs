@@ -1,4 +1,4 @@
-//! The support matrix: which TOSA ops, types and attributes the DPU path takes.
+//! The support matrix: the TOSA ops, types and attributes that the DPU path accepts.
 //!
 //! Invariant: this table is the only statement of what is supported. The check of `tosa-to-strum`, the notes of its
 //! errors and `docs/supported.md` all come from it.
@@ -7,13 +7,13 @@ use super::facts::OpFacts;
 use super::rules;
 use crate::common::tosa::elem::Elem::{self, I8, I16, I32};
 
-/// The largest rank of a tensor.
+/// Maximum rank of a tensor.
 pub const MAX_RANK: usize = 6;
 
 /// One admitted combination of element types.
 #[derive(Clone, Copy, Debug)]
 pub struct Signature {
-    /// Of the data operands in order; the last one stands for all further operands of a variadic op.
+    /// Of the data operands in order; the last one applies to all further operands of a variadic op.
     pub operands: &'static [Elem],
     /// Of the result.
     pub result: Elem,
@@ -22,9 +22,9 @@ pub struct Signature {
 /// A condition beyond the element types.
 #[derive(Clone, Copy)]
 pub struct Rule {
-    /// What has to hold, as the documentation says it.
+    /// The condition, as the documentation states it.
     pub text: &'static str,
-    /// Says what is wrong with an op, one message a fault.
+    /// Returns the faults of an op, one message each.
     pub check: fn(&OpFacts<'_>) -> Vec<String>,
 }
 
@@ -33,7 +33,7 @@ pub struct Rule {
 pub struct Row {
     /// Full name of the op.
     pub op: &'static str,
-    /// What `tosa-to-strum` makes of it.
+    /// The result of `tosa-to-strum`.
     pub becomes: &'static str,
     /// Admitted element types; empty if the op has no tensor operand or result to be checked.
     pub types: &'static [Signature],

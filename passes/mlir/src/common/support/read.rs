@@ -1,4 +1,4 @@
-//! Reading what the check needs to know off an op of the IR.
+//! Reads the facts of an op that the check needs from the IR.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub fn facts<'c>(op: Operation<'c>) -> OpFacts<'c> {
 }
 
 fn attributes(op: Operation<'_>) -> BTreeMap<String, AttrFact> {
-    // The data of a constant are none of the matrix's business, and may be large.
+    // The data of a constant are irrelevant to the matrix, and may be large.
     let wanted = op.attributes().into_iter().filter(|(name, _)| *name != "values");
     wanted
         .map(|(name, attribute)| {

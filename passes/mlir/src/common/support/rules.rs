@@ -4,7 +4,7 @@ use super::facts::OpFacts;
 use super::matrix::Rule;
 use crate::common::tosa::elem::Elem;
 
-/// The largest kernel, stride and dilation of the instruction set.
+/// Maximum kernel, stride and dilation of the instruction set.
 const MAX_WINDOW: i64 = 8192;
 
 pub(super) const ACC_I32: Rule = Rule {
@@ -51,7 +51,7 @@ pub(super) const MUL_SHIFT: Rule = Rule {
         None => vec![not_constant("shift")],
         Some(shift) if !(0..=63).contains(&shift) => vec![format!("shift {shift} is not in 0 to 63")],
         Some(shift) => fault(shift != 0 && !is_elem(op, Elem::I32), || {
-            format!("shift {shift} needs i32 operands, others take shift 0")
+            format!("shift must be 0 unless the operands are i32, got {shift}")
         }),
     },
 };
@@ -110,8 +110,9 @@ pub(super) const ROUNDING: Rule = Rule {
     check: |op| {
         let inexact = op.mentions("rounding_mode", "INEXACT");
         let double16 = op.mentions("rounding_mode", "DOUBLE") && !op.flag("scale32");
-        let mut faults =
-            fault(inexact, || "INEXACT_ROUND has no exact result; use SINGLE_ROUND or DOUBLE_ROUND".into());
+        let mut faults = fault(inexact, || {
+            "INEXACT_ROUND is implementation-defined; use SINGLE_ROUND or DOUBLE_ROUND".into()
+        });
         faults.extend(fault(double16, || "DOUBLE_ROUND needs scale32 = true".into()));
         faults
     },
@@ -156,7 +157,7 @@ fn zero_points(op: &OpFacts<'_>, wanted: &[(usize, &str)]) -> Vec<String> {
     for (index, what) in wanted {
         let value = op.scalar(*index).unwrap_or(0);
         faults.extend(fault(value != 0 && !is_elem(op, Elem::I8), || {
-            format!("{what} {value} needs an i8 tensor, others take zero point 0")
+            format!("{what} must be 0 unless the tensor is i8, got {value}")
         }));
     }
     faults
@@ -247,7 +248,7 @@ fn rescale_zero_points(op: &OpFacts<'_>) -> Vec<String> {
     for (index, what, unsigned, ty) in sides {
         let (Some(value), Some((_, elem))) = (op.scalar(index), ty) else { continue };
         if unsigned && elem == Elem::I32 {
-            faults.push(format!("i32 is never unsigned, but the side of {what} is said to be"));
+            faults.push(format!("i32 cannot be unsigned ({what})"));
         }
         let legal = match (elem, unsigned) {
             (Elem::I8, _) => true,

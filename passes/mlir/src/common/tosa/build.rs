@@ -1,7 +1,6 @@
-//! Making TOSA ops.
+//! Builds TOSA ops.
 //!
-//! Invariant: constants stand at the beginning of the block, in the order in which they were first wanted; a small one
-//! is made once and shared.
+//! Invariant: constants are at the beginning of the block, in the order of first use; small ones are created once and shared.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +14,7 @@ use super::view;
 /// Constants of up to this many bytes are written inline and shared; larger ones are resources.
 const INLINE_BYTES: usize = 1024;
 
-/// A place in a block at which ops are made.
+/// An insertion point for ops in a block.
 pub struct Builder<'c> {
     block: Block<'c>,
     at: Operation<'c>,
@@ -26,10 +25,10 @@ pub struct Builder<'c> {
     resources: usize,
 }
 
-/// What a shared constant is: kind, shape and bytes.
+/// The key of a shared constant: kind, shape and bytes.
 type Key = (Kind, Vec<u64>, Vec<u8>);
 
-/// What a constant holds.
+/// The contents of a constant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     /// The extents of a `tosa.const_shape`.
@@ -43,24 +42,24 @@ enum Kind {
 pub struct RescaleSpec<'a> {
     /// Result element type.
     pub output: Elem,
-    /// Multipliers, one or one for each channel.
+    /// Multipliers: one, or one for each channel.
     pub multipliers: &'a [i32],
-    /// As many shifts.
+    /// Shifts, one per multiplier.
     pub shifts: &'a [i32],
-    /// The rounding.
+    /// Rounding mode.
     pub round: Round,
     /// Input zero point as stored.
     pub input_zp: i32,
     /// Output zero point as stored.
     pub output_zp: i32,
-    /// Read the input without a sign.
+    /// Treat the input as unsigned.
     pub input_unsigned: bool,
     /// Saturate to the unsigned range.
     pub output_unsigned: bool,
 }
 
 impl RescaleSpec<'_> {
-    /// A rescale that changes the type and the zero point and nothing else.
+    /// A rescale that changes only the type and the zero point.
     #[must_use]
     pub fn unit(output: Elem) -> RescaleSpec<'static> {
         RescaleSpec {
@@ -77,10 +76,10 @@ impl RescaleSpec<'_> {
 }
 
 impl<'c> Builder<'c> {
-    /// Makes ops before `at`, which must be in a block, with its location.
+    /// Builds ops before `at`, which must be in a block, with its location.
     ///
     /// # Errors
-    /// The op is in no block.
+    /// The op is not in a block.
     pub fn before(at: Operation<'c>) -> Result<Self, Error> {
         let block = at.block().ok_or_else(|| Error::Detached(at.name().into()))?;
         let prefix = at.parent().and_then(Operation::symbol).unwrap_or("strum").to_owned();
@@ -95,7 +94,7 @@ impl<'c> Builder<'c> {
         })
     }
 
-    /// Goes on before another op of the same block, with its location.
+    /// Continues before another op of the same block, with its location.
     pub fn go(&mut self, at: Operation<'c>) {
         self.at = at;
         self.location = at.location();
@@ -142,7 +141,7 @@ impl<'c> Builder<'c> {
         op.result(0).ok_or_else(|| Error::Build(op.name().into()))
     }
 
-    /// Puts a constant behind the ones made before.
+    /// Inserts a constant after the previous ones.
     fn insert_constant(&mut self, op: OpBuilder<'c>) -> Result<Value<'c>, Error> {
         // An erased op is in no block: the constants may have died in the meantime.
         let op = match self.last_constant.filter(|last| last.block().is_some()) {
@@ -271,7 +270,7 @@ impl<'c> Builder<'c> {
     /// `tosa.reshape`.
     ///
     /// # Errors
-    /// The value is no static tensor, or MLIR cannot make the op.
+    /// The value is not a static tensor, or MLIR cannot make the op.
     pub fn reshape(&mut self, value: Value<'c>, dims: &[u64]) -> Result<Value<'c>, Error> {
         let shape = self.shape(dims)?;
         let ty = value.ty().with_shape(&extents(dims)?)?;
@@ -281,7 +280,7 @@ impl<'c> Builder<'c> {
     /// `tosa.slice`.
     ///
     /// # Errors
-    /// The value is no static tensor, or MLIR cannot make the op.
+    /// The value is not a static tensor, or MLIR cannot make the op.
     pub fn slice(&mut self, value: Value<'c>, start: &[u64], size: &[u64]) -> Result<Value<'c>, Error> {
         let (from, extent) = (self.shape(start)?, self.shape(size)?);
         let ty = value.ty().with_shape(&extents(size)?)?;
@@ -291,7 +290,7 @@ impl<'c> Builder<'c> {
     /// `tosa.transpose`.
     ///
     /// # Errors
-    /// The value is no static tensor, the permutation is none, or MLIR cannot make the op.
+    /// The value is not a static tensor, the permutation is invalid, or MLIR cannot make the op.
     pub fn transpose(&mut self, value: Value<'c>, perms: &[usize]) -> Result<Value<'c>, Error> {
         let wrong = || Error::Attribute(format!("permutation {perms:?}"));
         let shape = value.ty().shape().ok_or_else(wrong)?;
@@ -307,7 +306,7 @@ impl<'c> Builder<'c> {
     /// `tosa.clamp`.
     ///
     /// # Errors
-    /// The value is no tensor of a supported type, or MLIR cannot make the op.
+    /// The value is not a tensor of a supported type, or MLIR cannot make the op.
     pub fn clamp(&mut self, value: Value<'c>, lo: i32, hi: i32) -> Result<Value<'c>, Error> {
         let bits = self.elem(value)?.bits();
         let bound = |v: i32| Attribute::int(self.context(), bits, v.into());
@@ -329,7 +328,7 @@ impl<'c> Builder<'c> {
     /// `tosa.cast`.
     ///
     /// # Errors
-    /// The value is no tensor of a supported type, or MLIR cannot make the op.
+    /// The value is not a tensor of a supported type, or MLIR cannot make the op.
     pub fn cast(&mut self, value: Value<'c>, to: Elem) -> Result<Value<'c>, Error> {
         let ty = self.retype(value, to)?;
         self.insert(self.op("tosa.cast").operand(value).result(ty))
@@ -348,11 +347,11 @@ impl<'c> Builder<'c> {
         self.insert(self.op(name).operands(operands).result(result))
     }
 
-    /// `tosa.rescale`. Multipliers that fit in 16 bits are written so if the rounding allows it: TOSA then puts no limit on
-    /// the value that is scaled.
+    /// `tosa.rescale`. Multipliers that fit in 16 bits are written as such if the rounding allows it: TOSA then does not limit
+    /// the scaled value.
     ///
     /// # Errors
-    /// The value is no tensor of a supported type, or MLIR cannot make the op.
+    /// The value is not a tensor of a supported type, or MLIR cannot make the op.
     pub fn rescale(&mut self, value: Value<'c>, spec: &RescaleSpec<'_>) -> Result<Value<'c>, Error> {
         let context = self.context();
         let narrow =
@@ -381,7 +380,7 @@ impl<'c> Builder<'c> {
     /// The type of `value` with another element type.
     ///
     /// # Errors
-    /// The value is no tensor of a supported type.
+    /// The value is not a tensor of a supported type.
     pub fn retype(&self, value: Value<'c>, elem: Elem) -> Result<Type<'c>, Error> {
         let shape = view::shape(value).ok_or_else(|| Error::Type(format!("a tensor like {}", value.ty())))?;
         self.tensor(&shape, elem)
@@ -392,7 +391,7 @@ impl<'c> Builder<'c> {
     }
 }
 
-/// Extents as MLIR has them.
+/// Extents in MLIR's form.
 fn extents(shape: &[u64]) -> Result<Vec<i64>, Error> {
     let too_large = |_| Error::Type(format!("a tensor of shape {shape:?}"));
     shape.iter().map(|&d| i64::try_from(d)).collect::<Result<_, _>>().map_err(too_large)

@@ -1,4 +1,4 @@
-//! Element types that the DPU path knows.
+//! Element types that the DPU path supports.
 //!
 //! Invariant: a value of an element type is carried as its stored bits, sign-extended to i32; unsigned readings
 //! exist only inside `tosa.rescale`.
@@ -61,7 +61,7 @@ impl Elem {
         }
     }
 
-    /// Smallest and largest unsigned value; i32 has no unsigned reading and keeps its signed one.
+    /// Smallest and largest unsigned value; i32 has no unsigned form and keeps its signed range.
     #[must_use]
     pub fn unsigned_range(self) -> (i32, i32) {
         match self {
@@ -71,14 +71,14 @@ impl Elem {
         }
     }
 
-    /// The low bits of `value`, sign-extended: what a store and a load give back.
+    /// The low bits of `value`, sign-extended: the result of a store and a load.
     #[must_use]
     pub fn wrap(self, value: i32) -> i32 {
         let drop = 32 - self.bits();
         (value << drop) >> drop
     }
 
-    /// The low bits of `value`, read without a sign.
+    /// The low bits of `value`, as unsigned.
     #[must_use]
     pub fn zero_extend(self, value: i32) -> i32 {
         match self {

@@ -1,7 +1,7 @@
 //! The extents of windowed operators, one axis at a time.
 //!
-//! Invariant: TOSA wants the last window to end exactly at the end of the padded input; `strum.conv2d` rounds down and
-//! leaves the rest of the input over. These functions go from one to the other without moving a single tap.
+//! Invariant: TOSA requires the last window to end exactly at the end of the padded input; `strum.conv2d` rounds down and ignores
+//! the rest of the input. These functions convert between the two without moving a single tap.
 
 /// A window that slides along one axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,35 +10,35 @@ pub struct Axis {
     pub input: u64,
     /// Padding before the input.
     pub before: u64,
-    /// Padding behind the input.
+    /// Padding after the input.
     pub after: u64,
     /// Taps of the kernel, 1 or more.
     pub kernel: u64,
-    /// Distance of neighbouring windows, 1 or more.
+    /// Distance between neighbouring windows, 1 or more.
     pub stride: u64,
-    /// Distance of neighbouring taps, 1 or more.
+    /// Distance between neighbouring taps, 1 or more.
     pub dilation: u64,
 }
 
-/// How a window that leaves a rest over is written without one.
+/// How a window with a remainder is written without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exact {
     /// Keep the first `input` positions of the input and pad `after` behind them.
     Cut {
-        /// Extent of the input that is left.
+        /// Remaining extent of the input.
         input: u64,
-        /// Padding behind it.
+        /// Padding after it.
         after: u64,
     },
-    /// The windows lie in the padding alone: pad `after` behind the input and drop the last window of the result.
+    /// The windows lie entirely in padding: pad `after` behind the input and drop the last window of the result.
     Grow {
-        /// Padding behind the input.
+        /// Padding after the input.
         after: u64,
     },
 }
 
 impl Axis {
-    /// The number of windows, rounded down, and the positions that are left over.
+    /// The number of windows, rounded down, and the remaining positions.
     #[must_use]
     pub fn windows(&self) -> Option<(u64, u64)> {
         if self.input == 0 || self.kernel == 0 || self.stride == 0 {
@@ -50,7 +50,7 @@ impl Axis {
         Some((span / self.stride + 1, span % self.stride))
     }
 
-    /// The same windows by TOSA's rule.
+    /// The same windows under TOSA's rule.
     #[must_use]
     pub fn exact(&self) -> Option<Exact> {
         let (_, rest) = self.windows()?;
@@ -62,8 +62,8 @@ impl Axis {
         Some(Exact::Grow { after: self.after.checked_add(self.stride - rest)? })
     }
 
-    /// Whether the same windows come from an input of `whole` positions that was cut down to this axis's: then the
-    /// cut can be left out. Padding behind the cut would see values in place of zeros.
+    /// Whether the same windows result from an input of `whole` positions that was sliced to this axis: then the slice can be
+    /// dropped. Padding after the slice would read values instead of zeros.
     #[must_use]
     pub fn floors_from(&self, whole: u64) -> bool {
         whole == self.input

@@ -1,8 +1,7 @@
 //! Constant tensors and the operations that move or map them, in plain Rust.
 //!
-//! Invariant: the data of a [`Literal`] are either one element (a splat) or exactly as many little-endian elements
-//! as its shape holds. Every operation checks its arguments and answers `None` where they do not fit: the caller
-//! then leaves the op alone.
+//! Invariant: the data of a [`Literal`] are either one element (a splat) or as many little-endian elements as its shape has.
+//! Every operation checks its arguments and returns `None` if they do not match: the caller then leaves the op unchanged.
 
 use std::borrow::Cow;
 
@@ -10,7 +9,7 @@ use strum_files::{OverLimit, budget};
 
 use super::elem::Elem;
 
-/// A constant tensor, borrowing the data of the attribute that it was read from as long as nothing changes.
+/// A constant tensor, borrowing the data of its attribute as long as nothing changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Literal<'a> {
     shape: Vec<u64>,
@@ -110,19 +109,19 @@ impl<'a> Literal<'a> {
         volume(&self.shape).unwrap_or(0)
     }
 
-    /// Whether there is no element.
+    /// Whether there are no elements.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Bytes of the tensor when it is written out.
+    /// Bytes of the expanded tensor.
     #[must_use]
     pub fn byte_len(&self) -> usize {
         self.len().saturating_mul(self.elem.bytes())
     }
 
-    /// The repeated value of a splat, also of one that is written out.
+    /// The value of a splat, even if it is expanded.
     #[must_use]
     pub fn uniform(&self) -> Option<i32> {
         match &self.data {
@@ -152,12 +151,12 @@ impl<'a> Literal<'a> {
         (0..self.len()).map_while(|i| self.get(i))
     }
 
-    /// All values that there are, each at least once: a splat's only once.
+    /// All values that occur, each at least once: a splat's only once.
     pub fn distinct(&self) -> impl Iterator<Item = i32> + '_ {
         self.values().take(self.as_splat().map_or(usize::MAX, |_| 1))
     }
 
-    /// The splat value, if the tensor is held as one.
+    /// The splat value, if the tensor is stored as a splat.
     #[must_use]
     pub fn as_splat(&self) -> Option<i32> {
         match self.data {
@@ -166,10 +165,10 @@ impl<'a> Literal<'a> {
         }
     }
 
-    /// As [`Literal::bytes`], after asking whether there is memory to write a splat out.
+    /// As [`Literal::bytes`], after checking that there is memory to expand a splat.
     ///
     /// # Errors
-    /// When the memory limit or the system does not leave so much.
+    /// The memory limit or the system does not allow it.
     pub fn checked_bytes(&self) -> Result<Cow<'_, [u8]>, OverLimit> {
         let Data::Splat(value) = &self.data else { return Ok(self.bytes()) };
         let what = "a constant that is written out";
@@ -191,7 +190,7 @@ impl<'a> Literal<'a> {
         }
     }
 
-    /// Little-endian bytes of all elements, handed over without a copy where the tensor owns or borrows them.
+    /// Little-endian bytes of all elements, moved without a copy where the tensor owns or borrows them.
     #[must_use]
     pub fn into_bytes(self) -> Cow<'a, [u8]> {
         match self.data {
@@ -209,7 +208,7 @@ impl<'a> Literal<'a> {
         (volume(&shape)? == self.len()).then_some(Literal { shape, ..self })
     }
 
-    /// The elements at the positions that `shape`, `strides` and `base` describe (in elements of this tensor).
+    /// The elements selected by `shape`, `strides` and `base` (in elements of this tensor).
     fn gather(&self, shape: Vec<u64>, strides: &[usize], base: usize) -> Option<Literal<'a>> {
         let bytes = match &self.data {
             Data::Splat(value) => return Some(Literal::splat(shape, self.elem, *value)),
@@ -252,7 +251,7 @@ impl<'a> Literal<'a> {
         self.gather(size.to_vec(), &strides, base)
     }
 
-    /// Repeats the dimensions of size 1 up to `shape`, as broadcasting does; ranks must agree.
+    /// Broadcasts the dimensions of size 1 to `shape`; ranks must match.
     #[must_use]
     pub fn broadcast(&self, shape: &[u64]) -> Option<Literal<'a>> {
         if shape.len() != self.shape.len() || !self.shape.iter().zip(shape).all(|(&a, &b)| a == b || a == 1) {
@@ -324,7 +323,7 @@ impl<'a> Literal<'a> {
         Literal::dense(shape, first.elem, Cow::Owned(out))
     }
 
-    /// The element-wise image under `f`; `None` as soon as one value has none.
+    /// Applies `f` to each element; `None` as soon as `f` returns none.
     #[must_use]
     pub fn map(&self, elem: Elem, mut f: impl FnMut(i32) -> Option<i32>) -> Option<Literal<'a>> {
         if let Some(value) = self.as_splat() {
@@ -337,7 +336,7 @@ impl<'a> Literal<'a> {
         Literal::dense(self.shape.clone(), elem, Cow::Owned(bytes))
     }
 
-    /// The element-wise image under `f` of two tensors of one rank, broadcast against each other.
+    /// Applies `f` to each pair of elements of two tensors of one rank, broadcast against each other.
     #[must_use]
     pub fn zip(
         &self,
@@ -358,7 +357,7 @@ impl<'a> Literal<'a> {
     }
 }
 
-/// The shape that two shapes of one rank broadcast to.
+/// The broadcast shape of two shapes of one rank.
 #[must_use]
 pub fn broadcast_shape(a: &[u64], b: &[u64]) -> Option<Vec<u64>> {
     if a.len() != b.len() {

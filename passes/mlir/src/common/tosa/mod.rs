@@ -1,5 +1,4 @@
-//! What the passes know of TOSA 1.0: element types, constants, permutations, the scaling arithmetic, and reading and
-//! making its ops.
+//! TOSA 1.0 for the passes: element types, constants, permutations, scaling arithmetic, and reading and building its ops.
 
 pub mod build;
 pub mod elem;

@@ -1,11 +1,11 @@
 //! The scaling arithmetic of TOSA 1.0, for folding at compile time.
 //!
-//! Invariant: where TOSA leaves a result unpredictable (a broken `REQUIRE`), these functions return `None` and
-//! nothing is folded, so that folding can never fix a value that another implementation would compute differently.
+//! Invariant: where TOSA leaves a result unpredictable (a violated `REQUIRE`), these functions return `None` and nothing is
+//! folded, so folding never fixes a value that another implementation would compute differently.
 
 use super::elem::Elem;
 
-/// The rounding of `tosa.rescale`; `INEXACT_ROUND` has no exact result and is refused before it gets here.
+/// The rounding of `tosa.rescale`; `INEXACT_ROUND` is implementation-defined and refused earlier.
 pub use dpu_isa::Round;
 
 /// One multiplier and right shift, as an element of the operands of `tosa.rescale`.
@@ -15,7 +15,7 @@ pub struct Scale {
     pub multiplier: i32,
     /// Right shift in bits, 2..=62.
     pub shift: u8,
-    /// How the bits that are shifted out round.
+    /// Rounding of the bits that are shifted out.
     pub round: Round,
 }
 
@@ -42,20 +42,20 @@ impl Scale {
     }
 }
 
-/// A `tosa.rescale` of one value: everything but the scale, which may differ from channel to channel.
+/// A `tosa.rescale` of one value: everything but the scale, which may differ per channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RescaleEnds {
     /// Element type of the input.
     pub input: Elem,
-    /// The input is to be read without a sign.
+    /// The input is unsigned.
     pub input_unsigned: bool,
-    /// Zero point of the input, already widened as the signedness says.
+    /// Zero point of the input, already widened according to its signedness.
     pub input_zp: i32,
     /// Element type of the output.
     pub output: Elem,
-    /// The output is to be saturated to the unsigned range.
+    /// The output saturates to the unsigned range.
     pub output_unsigned: bool,
-    /// Zero point of the output, already widened as the signedness says.
+    /// Zero point of the output, already widened according to its signedness.
     pub output_zp: i32,
     /// 32-bit multipliers (`scale32`), else 16-bit ones.
     pub wide: bool,
@@ -78,7 +78,7 @@ impl RescaleEnds {
             && zero_point(self.output, self.output_unsigned, self.output_zp)
     }
 
-    /// The smallest and largest value that the output can hold, as numbers (not as stored bits).
+    /// The smallest and largest value of the output type, as numbers (not as stored bits).
     #[must_use]
     pub fn saturation(&self) -> (i32, i32) {
         if self.output_unsigned { self.output.unsigned_range() } else { self.output.range() }
@@ -140,8 +140,8 @@ impl Unary {
     }
 }
 
-/// The 256 results of a chain of functions over every i8 value, first function first; `None` if one of them is
-/// unpredictable or leaves i8.
+/// The 256 results of a chain of functions over every i8 value, first function first; `None` if one of them is unpredictable or
+/// outside i8.
 #[must_use]
 pub fn tabulate(chain: &[Unary]) -> Option<Vec<i8>> {
     (-128..=127_i32)
@@ -152,7 +152,7 @@ pub fn tabulate(chain: &[Unary]) -> Option<Vec<i8>> {
         .collect()
 }
 
-/// The bounds of a clamp that equals the table, if there is one: `Some((-128, 127))` is the identity.
+/// The bounds of a clamp that equals the table, if any: `Some((-128, 127))` is the identity.
 #[must_use]
 pub fn table_as_clamp(table: &[i8]) -> Option<(i8, i8)> {
     let (&lo, &hi) = (table.first()?, table.last()?);

@@ -1,6 +1,6 @@
-//! Permutations of dimensions, as `tosa.transpose` has them: dimension `i` of the result is `perms[i]` of the input.
+//! Permutations of dimensions, as in `tosa.transpose`: dimension `i` of the result is `perms[i]` of the input.
 
-/// Whether `perms` holds every number below `rank` once.
+/// Whether `perms` contains every number below `rank` once.
 #[must_use]
 pub fn is_permutation(perms: &[usize], rank: usize) -> bool {
     let mut seen = vec![false; rank];
@@ -8,7 +8,7 @@ pub fn is_permutation(perms: &[usize], rank: usize) -> bool {
         && perms.iter().all(|&p| seen.get_mut(p).is_some_and(|slot| !std::mem::replace(slot, true)))
 }
 
-/// The permutation that undoes `perms`.
+/// The inverse of `perms`.
 #[must_use]
 pub fn invert(perms: &[usize]) -> Option<Vec<usize>> {
     is_permutation(perms, perms.len()).then_some(())?;
@@ -19,21 +19,20 @@ pub fn invert(perms: &[usize]) -> Option<Vec<usize>> {
     Some(inverse)
 }
 
-/// One permutation for `first`, then `second`.
+/// The composition of `first`, then `second`.
 #[must_use]
 pub fn compose(first: &[usize], second: &[usize]) -> Option<Vec<usize>> {
     (first.len() == second.len()).then_some(())?;
     second.iter().map(|&p| first.get(p).copied()).collect()
 }
 
-/// Whether every dimension stays where it is.
+/// Whether every dimension keeps its index.
 #[must_use]
 pub fn is_identity(perms: &[usize]) -> bool {
     perms.iter().enumerate().all(|(i, &p)| i == p)
 }
 
-/// Whether the transpose leaves the order of the elements alone, because only dimensions of size 1 change places:
-/// then it is a reshape.
+/// Whether the transpose keeps the order of the elements, because only dimensions of size 1 move: then it is a reshape.
 #[must_use]
 pub fn moves_nothing(shape: &[u64], perms: &[usize]) -> bool {
     let kept: Vec<usize> = perms.iter().copied().filter(|&p| shape.get(p).is_some_and(|&d| d != 1)).collect();

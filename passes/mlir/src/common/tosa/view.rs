@@ -1,7 +1,7 @@
 //! Reading TOSA ops of the IR into plain data.
 //!
-//! Invariant: nothing here changes the IR, and an op that cannot be read (a missing attribute, a constant whose
-//! resource is absent) is `None`, never a guess.
+//! Invariant: nothing here changes the IR, and an op that cannot be read (a missing attribute, a constant whose resource is
+//! absent) is `None`, never a guess.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use super::elem::Elem;
 use super::literal::Literal;
 use super::num::{RescaleEnds, Round, Scale, Unary};
 
-/// Shape and element type of a static tensor that the DPU path holds.
+/// Shape and element type of a static tensor of a supported type.
 #[must_use]
 pub fn tensor(ty: Type<'_>) -> Option<(Vec<u64>, Elem)> {
     let tensor = ty.as_tensor()?;
@@ -32,8 +32,7 @@ pub fn elem(value: Value<'_>) -> Option<Elem> {
     tensor(value.ty()).map(|(_, elem)| elem)
 }
 
-/// The value of a `tosa.const` of a supported type. Its data are borrowed from the attribute; a splat is not written
-/// out.
+/// The value of a `tosa.const` of a supported type. Its data are borrowed from the attribute; a splat is not expanded.
 #[must_use]
 pub fn literal<'c>(value: Value<'c>) -> Option<Literal<'c>> {
     let op = value.defined_by("tosa.const")?;
@@ -70,7 +69,7 @@ pub fn extents(op: Operation<'_>, index: usize) -> Option<Vec<u64>> {
     dims(op.operand(index)?)?.into_iter().map(|d| u64::try_from(d).ok()).collect()
 }
 
-/// The values of a `tosa.const_shape` operand, which may be negative, as offsets are.
+/// The values of a `tosa.const_shape` operand, which may be negative, such as offsets.
 #[must_use]
 pub fn offsets(op: Operation<'_>, index: usize) -> Option<Vec<i64>> {
     dims(op.operand(index)?)
@@ -105,16 +104,16 @@ pub fn array<const N: usize>(op: Operation<'_>, name: &str) -> Option<[u64; N]> 
     values.try_into().ok()
 }
 
-/// A `tosa.rescale` taken apart.
+/// A parsed `tosa.rescale`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rescale {
     /// Types, signs and zero points.
     pub ends: RescaleEnds,
     /// One multiplier, or one for each channel.
     pub multipliers: Vec<i32>,
-    /// As many shifts.
+    /// Shifts, one per multiplier.
     pub shifts: Vec<i32>,
-    /// The rounding.
+    /// Rounding mode.
     pub round: Round,
 }
 
@@ -129,7 +128,7 @@ impl Rescale {
     }
 }
 
-/// Reads a legal `tosa.rescale` whose parameters are constant and whose rounding is exact.
+/// Reads a legal `tosa.rescale` with constant parameters and exact rounding.
 #[must_use]
 pub fn rescale(op: Operation<'_>) -> Option<Rescale> {
     if !op.is("tosa.rescale") {

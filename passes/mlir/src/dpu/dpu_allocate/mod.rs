@@ -1,7 +1,7 @@
 //! `dpu-allocate`: gives every buffer of a program its address.
 //!
-//! Constants come first in DRAM, then inputs, outputs, and scratch; buffers whose live ranges do not meet may share
-//! memory. Invariant: the tasks, still executed one after the other, compute the same.
+//! Constants come first in DRAM, then inputs, outputs, and scratch; buffers with disjoint live ranges may share memory.
+//! Invariant: the tasks, still executed one after the other, compute the same.
 
 use strum_ir::dpu::Stage;
 use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, pass_options};
@@ -19,8 +19,8 @@ pass_options! {
 impl Documented for DpuAllocate {
     const DOC: &'static str = "\
 Takes a `dpu.program` at stage `draft` and leaves it at stage `allocated`. In DRAM, constants come first (they are the
-image of the binary), then inputs, outputs and scratch. Buffers whose live ranges over the task order do not meet may
-share memory.
+image of the binary), then inputs, outputs and scratch. Buffers with disjoint live ranges over the task order may share
+memory.
 ";
 }
 

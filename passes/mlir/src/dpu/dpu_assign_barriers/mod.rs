@@ -1,8 +1,8 @@
-//! `dpu-assign-barriers`: orders the engines.
+//! `dpu-assign-barriers`: synchronizes the engines.
 //!
-//! Until here a program is a list to be executed in order. This pass finds which tasks of different engines touch the
-//! same memory (a graph in petgraph), lets barriers carry that order, gives the barriers physical numbers, and ends the
-//! stream. Invariant: every run that the barriers allow computes what the list computes, and none can deadlock.
+//! The input is a list to be executed in order. This pass finds which tasks of different engines access the same memory (a graph
+//! in petgraph), lets barriers carry that order, assigns physical barriers, and ends the stream. Invariant: every run that the
+//! barriers allow computes what the list computes, and none can deadlock.
 
 use std::collections::BTreeMap;
 
@@ -25,9 +25,9 @@ pass_options! {
 impl Documented for DpuAssignBarriers {
     const DOC: &'static str = "\
 Takes a `dpu.program` at stage `allocated` and leaves it at stage `scheduled`, ready for `strum-translate --mlir-to-dpu`.
-Tasks of different engines that touch the same bytes are ordered by barriers; an order that follows from others needs
-none. Barriers are armed by `dpu.bar_cfg` as late as possible and reused as soon as they are idle, so that the few that a
-machine has go a long way. `dpu.end` closes the stream.
+Tasks of different engines that access the same bytes are ordered by barriers; an order that is implied by others needs
+none. Barriers are armed by `dpu.bar_cfg` as late as possible and reused as soon as they are idle, since a machine
+has few. `dpu.end` closes the stream.
 ";
 }
 
@@ -56,7 +56,7 @@ impl Pass for DpuAssignBarriers {
     }
 }
 
-/// A task on nothing.
+/// A task without buffers.
 fn bare<'c>(instr: Instr) -> Task<'c> {
     Task { instr, buffers: Vec::new(), waits: Vec::new(), posts: Vec::new(), layer: None }
 }

@@ -9,8 +9,8 @@ use strum_plan::{Buffer, Draft, Role};
 
 use crate::common::{fingerprint, machine};
 
-/// Names the constants of a module: `weights`, `weights_1` and so on, as MLIR does with a name that is taken, but without
-/// asking for each number again.
+/// Names the constants of a module: `weights`, `weights_1` and so on, like MLIR for a name in use, but without a lookup for each
+/// number.
 #[derive(Default)]
 pub(super) struct Constants {
     count: usize,
@@ -24,16 +24,16 @@ impl Constants {
     }
 }
 
-/// A function that was planned.
+/// A planned function.
 #[derive(Clone, Copy)]
 pub(super) struct Lowered<'a, 'c> {
     /// Buffers, tasks, layers.
     pub(super) draft: &'a Draft,
-    /// Where the layers come from; [`strum_plan::LayerInfo::loc`] is the index.
+    /// Locations of the layers; [`strum_plan::LayerInfo::loc`] is the index.
     pub(super) sources: &'a [Location<'c>],
 }
 
-/// Puts the program of `function` after it.
+/// Inserts the program of `function` after it.
 pub(super) fn program<'c>(
     function: Operation<'c>,
     machine: &Machine,
@@ -112,7 +112,7 @@ fn declare<'c>(
     Ok(values)
 }
 
-/// The type of a buffer; one with room to spare is bytes.
+/// The type of a buffer; one larger than its tensor is bytes.
 fn buffer_type(buffer: &Buffer) -> BufferType {
     let ty = BufferType { space: buffer.space, dtype: buffer.dtype, shape: buffer.shape.clone() };
     match ty.bytes() {

@@ -28,13 +28,13 @@ fn ppe(ppe: &Option<strum::Ppe>) -> Ppe {
     }
 }
 
-/// The tensor with the signedness that a `#strum.ppe` stores.
+/// The tensor with the output signedness of a `#strum.ppe`.
 fn stored(tensor: Tensor, ppe: &Option<strum::Ppe>) -> Tensor {
     let dtype = if ppe.as_ref().is_some_and(|p| p.unsigned) { unsigned(tensor.dtype) } else { tensor.dtype };
     Tensor { dtype, ..tensor }
 }
 
-/// Constant weights as the planner takes them; `None` if the program computes them.
+/// Constant weights in the planner's form; `None` if the program computes them.
 fn constant_weights(conv: &Conv<'_>) -> Result<Option<Packed>, PlanError> {
     let fail = |what: String| PlanError::internal(format!("weights: {what}"));
     if let Some(packed) = PackedType::read(conv.weights.ty()) {
@@ -123,7 +123,7 @@ fn scratch_i32(draft: &mut Draft, shape: &[u64]) -> Result<Tensor, PlanError> {
     Ok(Tensor { buffer, dtype: Dtype::I32, shape: shape.to_vec() })
 }
 
-/// Adds a bias that the program computes, which no weight table can hold, and then does what the PPE would have done.
+/// Adds a bias that the program computes, which the weight table cannot hold, and then applies the PPE's operations.
 fn add_bias(
     scope: &mut LayerScope<'_>,
     sums: Tensor,
@@ -235,7 +235,7 @@ fn post(ppe: &Option<strum::Ppe>) -> Result<Post, PlanError> {
     })
 }
 
-/// Multiply-accumulates of a layer, padding taps included; 0 for what is no convolution or matrix product.
+/// Multiply-accumulates of a layer, padding taps included; 0 for other layers than convolutions and matrix products.
 pub(super) fn macs(op: Operation<'_>) -> u64 {
     let shape = |index| op.operand(index).and_then(|v| view::tensor(v.ty())).map(|(shape, _)| shape);
     let output = op.single_result().and_then(|v| view::shape(v)).unwrap_or_default();

@@ -35,21 +35,20 @@ the machine: a layer of any size is cut along images, rows, columns and channels
 double-buffered tiles fit the SRAM. Packed weights are cut into the tiles' weight sets, which stay packed. Everything runs on one of the
 machine's `tiles`; a warning says so if it has more.
 
-A tensor between layers stays in SRAM, where it is written and read in place, if it fits beside the tiles of all layers
-until its last use; else it goes through DRAM. Those that save most traffic for the room they take come first, and an
-element-wise layer writes over an operand that nobody reads later.
+A tensor between layers is resident in SRAM, where it is written and read in place, if it fits with the tiles of all layers
+until its last use; otherwise it goes through DRAM. Tensors are chosen by saved traffic per blocked byte, and an element-wise
+layer overwrites an operand without later readers.
 
-`objective` says which of the possible tiles and schedules is the best: that of least estimated cycles, energy, product of both,
-or DRAM traffic. The estimates are those of the timing and energy rules that the simulator has.
+`objective` selects the quantity that tiles and schedules minimize: estimated cycles, energy, the product of both, or DRAM
+traffic. The estimates use the timing and energy rules of the simulator.
 
-Loads of weights and tables stand ahead of earlier layers' tasks where the SRAM has room for them and the whole, run in time
-alone, takes fewer cycles. Reshapes cost nothing;
-concat, slice, pad and transpose are DMA copies. Tasks are in an order in which they could be executed one after the other.
+Loads of weights and tables are prefetched during earlier layers where the SRAM has room and the timing model predicts fewer
+cycles. Reshapes are free; concat, slice, pad and transpose are DMA copies. Tasks are in a legal sequential order.
 
-What `tosa-to-strum` does not take is an error here, too, and so is a tensor that is larger than the machine's DRAM.
+Ops that `tosa-to-strum` does not support are errors here, too, and so is a tensor that is larger than the machine's DRAM.
 
-Every decision can be written to a strategy file and read back, changed or not: what the file leaves out is searched as usual,
-and what it says is followed, or refused at the op that it is about.
+Every decision can be written to a strategy file and read back, changed or not: missing decisions are searched as usual, and
+given ones are followed, or refused at the op concerned.
 ";
 }
 
@@ -61,7 +60,7 @@ impl Pass for StrumToDpu {
 
     fn run<'c>(&self, module: Operation<'c>, cx: &PassContext<'c>) -> Result<(), PassError> {
         let PlanOptions { objective, read_strategy, write_strategy } = &self.plan;
-        // What is wrong with an option or its file has no place in the module.
+        // Errors in an option or its file have no location in the module.
         let nowhere = Location::unknown(module.context());
         let spec = &self.target.machine;
         let machine = machine::resolve(spec).map_err(|error| match spec.ends_with(".toml") {

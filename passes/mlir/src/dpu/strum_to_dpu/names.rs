@@ -1,14 +1,14 @@
-//! The names of a function's arguments and results, as front ends leave them.
+//! The names of a function's arguments and results, as left by front ends.
 
 use strum_ir::{Operation, Reported};
 
 /// Attributes in which converters keep a tensor's name: that of the TOSA tools, and that of ML program importers.
 const KEYS: [&str; 2] = ["tosa.tensor_name", "ml_program.identifier"];
 
-/// The name of argument or result `index`; `list` is `arg_attrs` or `res_attrs`. An empty name is none.
+/// The name of argument or result `index`; `list` is `arg_attrs` or `res_attrs`. An empty name counts as none.
 ///
 /// # Errors
-/// A name that is no text.
+/// A name that is not a string.
 pub(super) fn of(function: Operation<'_>, list: &str, index: usize) -> Result<Option<String>, Reported> {
     let entries = function.attribute(list).and_then(|list| list.as_array()).unwrap_or_default();
     let Some(attributes) = entries.get(index) else { return Ok(None) };

@@ -1,7 +1,6 @@
 //! A function as a [`Network`], and its ops as the planner's [`Layers`].
 //!
-//! Invariant: the layers are the ops that [`is_layer`] accepts, in their order, and a reshape is no layer and no tensor
-//! of its own.
+//! Invariant: the layers are the ops that [`is_layer`] accepts, in order; a reshape is neither a layer nor a separate tensor.
 
 use std::collections::BTreeMap;
 
@@ -41,9 +40,9 @@ pub(super) struct Function<'c> {
     ops: Vec<Operation<'c>>,
     /// The value of every tensor of the network.
     values: Vec<Value<'c>>,
-    /// The tensor of every value that layers read or make, or the function takes or returns.
+    /// The tensor of every value that layers read or produce, or the function takes or returns.
     tensors: BTreeMap<Value<'c>, usize>,
-    /// Where the layers come from, those of copies to outputs included; [`LayerInfo::loc`] is the index.
+    /// Locations of the layers, those of copies to outputs included; [`LayerInfo::loc`] is the index.
     pub(super) sources: Vec<Location<'c>>,
 }
 
@@ -53,9 +52,9 @@ impl<'c> Function<'c> {
         let body = function
             .body()
             .filter(|_| function.region(0).is_some_and(|r| r.blocks().len() == 1))
-            .ok_or_else(|| function.error("has no body of one block: there is nothing to run"))?;
+            .ok_or_else(|| function.error("must have a body with a single block"))?;
         let terminator = body.terminator().filter(|op| op.is("func.return"));
-        let terminator = terminator.ok_or_else(|| function.error("does not end in func.return"))?;
+        let terminator = terminator.ok_or_else(|| function.error("must end with func.return"))?;
         let name = function.symbol().unwrap_or("main").to_owned();
         let mut this = Function {
             function,
@@ -73,7 +72,7 @@ impl<'c> Function<'c> {
         Ok(this)
     }
 
-    /// The tensor behind a value, which is a new one if it was not met before; none for what is no tensor.
+    /// The tensor of a value, created on first use; `None` for values that are not tensors.
     fn tensor(&mut self, value: Value<'c>) -> Option<usize> {
         let value = root(value);
         if let Some(&known) = self.tensors.get(&value) {
@@ -148,7 +147,7 @@ impl<'c> Function<'c> {
         Ok(())
     }
 
-    /// Reports what keeps the network from being planned, at the op that it is about.
+    /// Reports why the network cannot be planned, at the op concerned.
     pub(super) fn report(&self, failure: &network::Failure) -> PassError {
         let op = match failure.place {
             network::Place::Network => Some(self.function),
@@ -158,7 +157,7 @@ impl<'c> Function<'c> {
         report(op.unwrap_or(self.function), &failure.error)
     }
 
-    /// Where layer `index` is in the source, as text.
+    /// Location of layer `index` in the source, as text.
     pub(super) fn location(&self, index: usize) -> Option<String> {
         self.ops.get(index).map(|op| op.location().describe())
     }
@@ -200,7 +199,7 @@ fn unreadable(op: Operation<'_>) -> PlanError {
     PlanError::internal(format!("'{}' cannot be read", op.name()))
 }
 
-/// Whether an op's result at an index depends on its operands at that index alone.
+/// Whether an op's result at an index depends only on its operands at that index.
 fn is_element_wise(op: Operation<'_>) -> bool {
     const OPS: &[&str] = &[
         "strum.eltwise",
@@ -217,7 +216,7 @@ fn is_element_wise(op: Operation<'_>) -> bool {
     OPS.iter().any(|name| op.is(name))
 }
 
-/// Bytes of an operand that is a constant.
+/// Bytes of a constant operand.
 fn constant_bytes(value: Value<'_>) -> u64 {
     if let Some(packed) = value.constant() {
         return packed.bytes().map_or(0, |bytes| bytes.len() as u64);

@@ -6,7 +6,7 @@ use strum_plan::Objective;
 use crate::common::machine::Target;
 
 pass_options! {
-    /// What the planner minimizes, follows and writes.
+    /// The planner's objective, constraints and output.
     pub struct PlanOptions {
         objective("objective"): Objective = Objective::Latency, in Words(Objective::ALL.map(|o| (o.name(), o)).to_vec()),
             "quantity to minimize when tiles and schedules are chosen; edp is energy times cycles, bytes is DRAM traffic";

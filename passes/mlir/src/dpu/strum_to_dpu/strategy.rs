@@ -1,4 +1,4 @@
-//! Strategy files: read for a machine and a module, and written.
+//! Strategy files: reading them for a machine and a module, and writing them.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub(super) fn read(path: &str, machine: &Machine) -> Result<Strategy, String> {
     }
 }
 
-/// Refuses programs that no function of the module stands for.
+/// Refuses programs that match no function of the module.
 pub(super) fn check_programs(
     strategy: &Strategy,
     module: Operation<'_>,
@@ -29,7 +29,7 @@ pub(super) fn check_programs(
 ) -> Result<(), PassError> {
     let known = functions.iter().map(|f| f.symbol().unwrap_or("main")).collect();
     match strategy.stray(&known) {
-        Some(name) => Err(module.error(format_args!("strategy: there is no function '{name}'")).into()),
+        Some(name) => Err(module.error(format_args!("strategy: unknown function '{name}'")).into()),
         None => Ok(()),
     }
 }

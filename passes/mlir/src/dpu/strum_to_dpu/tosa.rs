@@ -1,4 +1,4 @@
-//! What stays `tosa` beside the `strum` layers, as planner layers.
+//! The `tosa` ops that remain besides the `strum` layers, as planner layers.
 
 use dpu_isa::{BinaryOp, Dtype, PoolMode, ReduceOp, UnaryOp};
 use strum_ir::Operation;
@@ -13,7 +13,7 @@ use super::values::{Values, unsigned};
 use crate::common::tosa::num::Round;
 use crate::common::tosa::view;
 
-/// What lowering one op needs.
+/// The inputs of lowering one op.
 pub(super) struct Op<'a, 'c, 's, 'v, 't> {
     pub(super) scope: &'a mut LayerScope<'s>,
     pub(super) values: &'a mut Values<'c, 'v, 't>,
@@ -24,7 +24,7 @@ impl Op<'_, '_, '_, '_, '_> {
     /// Plans the op.
     ///
     /// # Errors
-    /// The planner's, or unsupported for an op that no layer stands for.
+    /// The planner's, or unsupported for an op that no layer implements.
     pub(super) fn plan(mut self) -> Result<(), PlanError> {
         match self.op.name() {
             "tosa.max_pool2d" => self.pool(PoolMode::Max),

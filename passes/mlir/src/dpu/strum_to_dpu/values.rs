@@ -12,7 +12,7 @@ use strum_plan::{Draft, PlanError, Tensor};
 use crate::common::tosa::elem::Elem;
 use crate::common::tosa::view;
 
-/// The element type of a buffer that holds `elem`.
+/// The element type of a buffer for `elem`.
 pub(super) fn dtype(elem: Elem) -> Dtype {
     match elem {
         Elem::I8 => Dtype::I8,
@@ -21,7 +21,7 @@ pub(super) fn dtype(elem: Elem) -> Dtype {
     }
 }
 
-/// The same type, with its bits read as an unsigned integer. A 32-bit value has no unsigned form.
+/// The same type, as unsigned. A 32-bit value has no unsigned form.
 pub(super) fn unsigned(dtype: Dtype) -> Dtype {
     match dtype {
         Dtype::I8 => Dtype::U8,
@@ -40,7 +40,7 @@ pub(super) fn root(value: Value<'_>) -> Value<'_> {
     value
 }
 
-/// Whether the op's result is its first operand's bytes.
+/// Whether the op's result has the bytes of its first operand.
 pub(super) fn is_alias(op: Operation<'_>) -> bool {
     op.is("tosa.reshape") || op.is("tosa.identity")
 }
@@ -49,7 +49,7 @@ pub(super) fn is_alias(op: Operation<'_>) -> bool {
 pub(super) struct Values<'c, 'a, 't> {
     /// The tensors of values, by index in the network.
     pub(super) known: &'a BTreeMap<Value<'c>, usize>,
-    /// Where they are.
+    /// Their locations.
     pub(super) tensors: &'a mut Tensors<'t>,
 }
 
@@ -76,7 +76,7 @@ impl<'c> Values<'c, '_, '_> {
 pub(super) fn read(value: Value<'_>) -> Result<(Vec<u64>, Elem), PlanError> {
     view::tensor(value.ty()).ok_or_else(|| {
         PlanError::unsupported(format!(
-            "a value of type {}: must be a static tensor of i8, i16 or i32",
+            "a value of type {}, expected a static tensor of i8, i16 or i32",
             value.ty()
         ))
     })

@@ -1,6 +1,6 @@
 //! `canonicalize-layout`: float images as NHWC throughout.
 //!
-//! Invariant: the result stays as it is, bit for bit: elements are moved and nothing is computed.
+//! Invariant: the result is unchanged, bit for bit: elements are moved and nothing is computed.
 
 use strum_float::Graph;
 use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, pass_options};
@@ -17,9 +17,9 @@ impl Documented for CanonicalizeLayout {
     const DOC: &'static str = applies_to_floats!(
         "\
 Moves transposes of a float network towards its outputs until they meet their inverse, so that images are NHWC throughout: over
-element-wise operators, `reduce`, `concat`, `pad`, `slice` and `tile`, as long as every operand is there in the other order or gets there for
-nothing. What is left are transposes at inputs and outputs, and where a reshape needs the other order; one that only moves axes of extent 1
-becomes a `reshape`."
+element-wise operators, `reduce`, `concat`, `pad`, `slice` and `tile`, as long as every operand exists in the other order or can be
+converted for free. Transposes remain only at inputs and outputs, and where a reshape needs the other order; one that only moves axes of
+extent 1 becomes a `reshape`."
     );
 }
 

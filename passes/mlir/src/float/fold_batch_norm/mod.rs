@@ -1,6 +1,6 @@
-//! `fold-batch-norm`: scales and offsets of channels in weights and biases.
+//! `fold-batch-norm`: folds scales and offsets of channels into weights and biases.
 //!
-//! Invariant: the result stays as it is up to rounding.
+//! Invariant: the result is unchanged up to rounding.
 
 use strum_float::Graph;
 use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, pass_options};
@@ -16,9 +16,9 @@ pass_options! {
 impl Documented for FoldBatchNorm {
     const DOC: &'static str = applies_to_floats!(
         "\
-Folds products and sums with a constant for each channel behind a convolution into its weights and its bias: that is what batch normalization
-becomes when the operators on its statistics are computed. A `matmul` with a constant matrix becomes a `conv2d` of pixels first, whose
-bias is folded in the same way. For images NHWC: run `canonicalize-layout` before it."
+Folds products and sums with a constant per channel after a convolution into its weights and its bias: batch normalization becomes these
+when the operators on its statistics are folded. A `matmul` with a constant matrix becomes a 1x1 `conv2d` first, whose bias is folded in
+the same way. For images NHWC: run `canonicalize-layout` before it."
     );
 }
 

@@ -1,6 +1,6 @@
-//! `fold-constants`: operators on constants computed.
+//! `fold-constants`: evaluates operators on constants.
 //!
-//! Invariant: the result stays as it is up to rounding.
+//! Invariant: the result is unchanged up to rounding.
 
 use strum_float::Graph;
 use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, pass_options};
@@ -16,8 +16,8 @@ pass_options! {
 impl Documented for FoldConstants {
     const DOC: &'static str = applies_to_floats!(
         "\
-Computes operators of a float network whose operands are constants, as far as the constants do not grow; drops operators that do nothing;
-merges a reshape with a reshape, and a product with a number with another such product, as a sum made a mean has them."
+Folds operators of a float network with constant operands, as far as the constants do not grow; removes no-ops; merges consecutive
+reshapes, and consecutive products with numbers, such as those of a sum turned into a mean."
     );
 }
 

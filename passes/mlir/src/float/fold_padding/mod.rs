@@ -1,6 +1,6 @@
-//! `fold-padding`: padding of float networks in the operators that pad themselves.
+//! `fold-padding`: folds padding of float networks into the operators that pad themselves.
 //!
-//! Invariant: the result stays as it is.
+//! Invariant: the result is unchanged.
 
 use strum_float::Graph;
 use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, pass_options};
@@ -16,9 +16,9 @@ pass_options! {
 impl Documented for FoldPadding {
     const DOC: &'static str = applies_to_floats!(
         "\
-Leaves out a `slice` that cuts off what no window reaches; merges `pad` with `pad`; zeros go into `conv2d` and `depthwise_conv2d`, the least
-value into `max_pool2d` where the padding is smaller than the kernel. A mean over a padded image that is scaled at every position to the
-mean of what lies inside becomes an `avg_pool2d` with padding. For images NHWC: run `canonicalize-layout` before it."
+Removes a `slice` that cuts off only what no window reaches; merges `pad` with `pad`; folds zeros into `conv2d` and `depthwise_conv2d`,
+and the smallest value into `max_pool2d` where the padding is smaller than the kernel. A mean over a padded image that is scaled at every
+position to the mean of the inside becomes an `avg_pool2d` with padding. For images NHWC: run `canonicalize-layout` before it."
     );
 }
 

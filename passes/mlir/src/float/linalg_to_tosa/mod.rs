@@ -1,7 +1,6 @@
-//! `linalg-to-tosa`: a float network of linalg as TOSA.
+//! `linalg-to-tosa`: converts a float network from linalg to TOSA.
 //!
-//! Invariant: what is written has an operator of TOSA for what each op of linalg computes, and nothing is rewritten beyond
-//! that.
+//! Invariant: every linalg op becomes TOSA operators with the same semantics, and nothing else is rewritten.
 
 use strum_float::Invalid;
 use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, pass_options};
@@ -18,11 +17,11 @@ pass_options! {
 impl Documented for LinalgToTosa {
     const DOC: &'static str = "\
 Reads a function of linalg on tensors of f32, as torch-mlir exports it, and writes it as TOSA on f32: named operators by their name,
-`linalg.generic` by its body, tensor operators as data movement. Operators of TOSA are NHWC, so that convolutions and poolings that are NCHW
-get transposes around them, which `canonicalize-layout` takes away again; what an operator adds to (`outs`) is added behind it. Operators on constants
-are computed on the way, and broadcasts of what is repeated anyway are left out. docs/quantize.md lists what is read.
+`linalg.generic` by its body, tensor operators as data movement. TOSA operators are NHWC, so NCHW convolutions and poolings get
+transposes around them, which `canonicalize-layout` removes again; the initial value of an operator (`outs`) is added after it.
+Operators on constants are folded, and redundant broadcasts are omitted. docs/quantize.md lists the supported ops.
 
-A function of TOSA alone stays as it is. An op that is not supported, a dynamic dimension and an assertion that fails are errors at the op.";
+A function of only TOSA is unchanged. An op that is not supported, a dynamic dimension and an assertion that fails are errors at the op.";
 }
 
 impl Pass for LinalgToTosa {

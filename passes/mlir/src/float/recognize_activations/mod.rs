@@ -1,6 +1,6 @@
-//! `recognize-activations`: activations of float networks in one spelling.
+//! `recognize-activations`: gives activations of float networks one canonical form.
 //!
-//! Invariant: the result stays as it is for all numbers; a choice by comparison replaces NaN, a clamp keeps it.
+//! Invariant: the result is unchanged except for NaN: a select by comparison replaces it, a clamp keeps it.
 
 use strum_float::Graph;
 use strum_ir::{Dialect, Operation, Pass, PassContext, PassError, pass_options};
@@ -16,9 +16,9 @@ pass_options! {
 impl Documented for RecognizeActivations {
     const DOC: &'static str = applies_to_floats!(
         "\
-Writes activations as `tosa.clamp`: `maximum` and `minimum` with one number (ReLU6, hard tanh, the inner part of hard swish and hard sigmoid), the
-choice of a value or a number by comparing the two (ReLU in linalg), and clamps one after the other, which become one. An open end is an
-infinity."
+Writes activations as `tosa.clamp`: `maximum` and `minimum` with one number (ReLU6, hard tanh, the inner part of hard swish and hard
+sigmoid), selects between a value and a number by comparing the two (ReLU in linalg), and consecutive clamps, which are merged. An open
+end is an infinity."
     );
 }
 

@@ -1,6 +1,6 @@
-//! `tosa-quantize`: a float network as integer TOSA, which is what `strumc quantize` writes.
+//! `tosa-quantize`: quantizes a float network to integer TOSA, as `strumc quantize` does.
 //!
-//! Invariant: a function of integers stays as it is.
+//! Invariant: integer functions are unchanged.
 
 mod options;
 
@@ -22,13 +22,13 @@ pub use options::TosaQuantize;
 
 impl Documented for TosaQuantize {
     const DOC: &'static str = "\
-Quantizes a float network, TOSA on f32 or linalg on tensors of f32, to plain integer TOSA, after all rewritings of float networks:
-i8 activations with a zero point, i8 weights with a scale for each output channel, i32 biases and sums, `tosa.rescale`. docs/quantize.md says
-what becomes of values; `strumc quantize` does the same and takes calibration data of several inputs, in `.npz` files too.
+Quantizes a float network, TOSA on f32 or linalg on tensors of f32, to plain integer TOSA, after all rewrites of float networks: i8
+activations with a zero point, i8 weights with a scale for each output channel, i32 biases and sums, `tosa.rescale`. docs/quantize.md
+describes the quantization; `strumc quantize` does the same and supports calibration data of several inputs, in `.npz` files too.
 
-The function tells in `strum.input_scales`, `strum.input_zero_points`, `strum.output_scales` and `strum.output_zero_points` what its codes mean.
-Without calibration data, ranges come from random inputs, and a warning says so. A function of integers stays as it is; what has no
-integer form is an error at its op.";
+The attributes `strum.input_scales`, `strum.input_zero_points`, `strum.output_scales` and `strum.output_zero_points` of the function
+describe its codes. Without calibration data, ranges are estimated from random inputs, with a warning. An integer function is unchanged;
+an op without an integer form is an error.";
 }
 
 impl Pass for TosaQuantize {
@@ -56,7 +56,7 @@ impl Pass for TosaQuantize {
 }
 
 impl TosaQuantize {
-    /// The recipe that the options ask for, or why they do not go together.
+    /// The recipe that the options specify, or why they contradict each other.
     fn recipe(&self) -> Result<Recipe, String> {
         let options = Options {
             calibrated: self.calibration.is_some(),
@@ -72,7 +72,7 @@ impl TosaQuantize {
     }
 }
 
-/// Quantizes a network, and puts the integer network in the place of the function that it was read from. `begin` is told of the stages.
+/// Quantizes a network, and replaces the function that it was read from. `begin` is called before each stage.
 ///
 /// # Errors
 /// Those of the recipe, reported at the op or at the function.
@@ -97,7 +97,7 @@ pub fn quantize_function<'c>(
     Ok(quantized)
 }
 
-/// Whether a function takes and gives integers alone.
+/// Whether a function has only integer arguments and results.
 #[must_use]
 pub fn is_integer(function: Operation<'_>) -> bool {
     let Some((inputs, results)) = function.function_type() else { return false };

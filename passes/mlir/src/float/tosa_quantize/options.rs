@@ -29,23 +29,23 @@ pass_options! {
     /// The pass.
     pub struct TosaQuantize {
         calibration("calibration"): Option<String> = None,
-            ".npy file, or FILE.npz:KEY, of samples of the only input along the first axis; random ones without it";
+            ".npy file, or FILE.npz:KEY, of samples of the only input along the first axis; random samples if empty";
         activations("activations"): Activations = Activations::Mse,
             in Words(vec![
                 ("minmax", Activations::MinMax), ("percentile", Activations::Percentile), ("mse", Activations::Mse),
             ]),
             "how ranges of activations are chosen";
-        percentile("percentile"): f64 = PERCENTILE, in 0.0..1.0, "share of the values that percentile leaves out";
+        percentile("percentile"): f64 = PERCENTILE, in 0.0..1.0, "share of the values that percentile clips";
         weights("weights"): WeightScales = WeightScales::PerChannel,
             in Words(vec![("per-channel", WeightScales::PerChannel), ("per-tensor", WeightScales::PerTensor)]),
             "scales of weights";
         rounding("rounding"): Option<RoundingChoice> = None,
             in Words(vec![("nearest", Some(RoundingChoice::Nearest)), ("feedback", Some(RoundingChoice::Feedback))]),
-            "how weights become codes; feedback needs calibration; nearest unless storage is given";
+            "how weights are rounded; feedback needs calibration; nearest unless storage is given";
         storage("storage"): Option<Choice> = None, in Formats,
-            "round weights with feedback to values that this format holds without loss, such as mip2q,L=5";
-        bias_correction("bias-correction"): bool = false, "make up in biases for the rounding of weights";
+            "round weights with feedback to values that this format holds exactly, such as mip2q,L=5";
+        bias_correction("bias-correction"): bool = false, "correct each bias for the mean shift that weight rounding causes";
         equalize("equalize"): bool = false,
-            "scale channels between layers so that weights use their range alike";
+            "equalize weight ranges across consecutive layers";
     }
 }

@@ -1,6 +1,6 @@
-//! Bias and scale of a packed layer, so that its sums are in the mean what they were.
+//! Correction of bias and scale of a packed layer, so that the mean of its sums is preserved.
 //!
-//! Invariant: a correction becomes ordinary bias and post-processing, so that every level below computes the same.
+//! Invariant: corrections become ordinary bias and post-processing, so that every level below computes the same.
 
 use strum_ir::strum::{Conv, Ppe};
 use strum_ir::{Operation, PassError};
@@ -21,7 +21,7 @@ pub(super) struct Change<'a> {
     pub(super) shape: &'a [u64],
 }
 
-/// Corrects a layer whose weights have been packed; what cannot be corrected is told in a remark to who asks.
+/// Corrects a layer whose weights have been packed; emits a remark on what cannot be corrected.
 pub(super) fn layer<'c>(
     op: Operation<'c>,
     change: &Change<'_>,
@@ -32,11 +32,11 @@ pub(super) fn layer<'c>(
     let (mut conv, result) = Conv::read(op).zip(op.single_result()).ok_or_else(|| internal("attributes"))?;
     let correct = match (correct, &conv.ppe) {
         (Correct::Scale, None) => {
-            remark::emit(op, format_args!("{UNCORRECTED}the layer has no scale, since {NO_RESCALE}"));
+            remark::emit(op, format_args!("{UNCORRECTED}{NO_RESCALE}"));
             return Ok(());
         }
         (Correct::Both, None) => {
-            remark::emit(op, format_args!("{UNCORRECTED}the scale, since {NO_RESCALE}; the bias is"));
+            remark::emit(op, format_args!("{UNCORRECTED}{NO_RESCALE}; only the bias is corrected"));
             Correct::Bias
         }
         (correct, _) => correct,
@@ -90,7 +90,7 @@ fn channel_of(depthwise: bool, shape: &[u64]) -> impl Fn(usize) -> (usize, usize
     }
 }
 
-/// Bias and post-processing with the corrections, and how many channels are left without, since a number would not fit.
+/// The corrected bias and post-processing, and the number of channels that are left uncorrected, since a value would be out of range.
 fn apply(list: &[Correction], bias: &[i32], ppe: Option<&Ppe>) -> (Vec<i32>, Option<Ppe>, usize) {
     let scales = ppe.filter(|_| list.iter().any(|c| c.scale.to_bits() != 1f64.to_bits()));
     let mut ppe = ppe.cloned();
@@ -119,8 +119,8 @@ fn apply(list: &[Correction], bias: &[i32], ppe: Option<&Ppe>) -> (Vec<i32>, Opt
     (corrected, ppe, left)
 }
 
-/// A multiplier and shift times a factor between a half and 2. No result that TOSA gives a value now becomes unpredictable: a
-/// smaller shift, which asks for smaller sums, is taken only where it allows all of 32 bits.
+/// A multiplier and shift times a factor between a half and 2. No result that is defined in TOSA becomes unpredictable: a smaller
+/// shift, which requires smaller sums, is used only where it allows all of 32 bits.
 fn rescaled(multiplier: i32, shift: u8, factor: f64) -> Option<(i32, u8)> {
     if factor.to_bits() == 1f64.to_bits() {
         return Some((multiplier, shift));

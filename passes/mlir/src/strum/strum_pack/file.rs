@@ -1,6 +1,6 @@
-//! The packing file: JSON that says of every layer how its weights are stored.
+//! The packing file: JSON with the weight formats of layers.
 //!
-//! Invariant: everything a file says is either followed or refused, with its line or with the layer it is about.
+//! Invariant: everything in a file is either followed or refused, with its line or with the layer concerned.
 
 use serde::{Deserialize, Serialize};
 use strum_plan::strategy::{Document, object_list};
@@ -19,29 +19,29 @@ pub struct Packing {
     pub programs: Vec<ProgramPacking>,
 }
 
-/// How the weights of one function are stored.
+/// The weight formats of one function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProgramPacking {
     /// The function.
     pub name: String,
-    /// Layers, in any order. The options of the pass are for those that are not here.
+    /// Layers, in any order. The pass options apply to the others.
     #[serde(deserialize_with = "object_list", default)]
     pub layers: Vec<LayerPacking>,
 }
 
-/// How the weights of one layer are stored. What is left out has the default of `strum-pack`, whatever its options say.
+/// The weight format of one layer. Missing parameters have the defaults of `strum-pack`, whatever its options are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerPacking {
-    /// Index of the layer and its operator, as reports have it: `12.conv2d`.
+    /// Index of the layer and its operator, as in reports: `12.conv2d`.
     pub name: String,
-    /// Where the layer is in the source; for readers alone.
+    /// Location of the layer in the source; informative only.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub location: Option<String>,
-    /// Shape of its weights, OHWI or HWCM: `64x3x3x32`. A layer with others is refused.
+    /// Shape of its weights, OHWI or HWCM: `64x3x3x32`. A layer with another shape is refused.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub weights: Option<String>,
-    /// How they are stored.
+    /// The weight format.
     #[serde(flatten)]
     pub choice: Choice,
 }
@@ -70,8 +70,8 @@ impl Packing {
     /// Reads a file.
     ///
     /// # Errors
-    /// No such file, or text that [`Document::from_json`] refuses: no JSON, another version, a field that does not exist or has another
-    /// type, parameters that are not legal or not those of the method, a program or layer that is there twice.
+    /// A missing file, or text that [`Document::from_json`] refuses: invalid JSON, another version, an unknown field, a field of
+    /// another type, parameters that are invalid or not those of the method, a duplicate program or layer.
     pub fn read(path: &str) -> Result<Self, String> {
         let fail = |e: &dyn std::fmt::Display| format!("packing file '{path}': {e}");
         let text = read_json("packing file", path)?;
@@ -81,7 +81,7 @@ impl Packing {
     /// The text of the file.
     ///
     /// # Errors
-    /// A share that is no number.
+    /// A share that is not a finite number.
     pub fn to_json(&self) -> Result<String, String> {
         serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(|e| e.to_string())
     }
@@ -125,11 +125,11 @@ mod tests {
         assert!(fault(r#"{"name": "a", "method": "mip2q", "p": 0.3}"#).contains("whole number"));
         assert!(fault(r#"{"name": "a", "method": "mip2q", "colour": 1}"#).contains("colour"));
         let twice = r#"{"name": "a", "method": "dense"}, {"name": "a", "method": "dense"}"#;
-        assert!(fault(twice).contains("layer 'a' of program 'main' is there twice"));
+        assert!(fault(twice).contains("duplicate layer 'a' in program 'main'"));
         assert!(read("").unwrap_err().contains("line 1"));
         assert!(read(r#"{"version": 2, "x": 0}"#).unwrap_err().contains("version 2"));
         let twice = r#"{"version": 1, "programs": [{"name": "f"}, {"name": "f"}]}"#;
-        assert!(read(twice).unwrap_err().contains("'f' is there twice"));
+        assert!(read(twice).unwrap_err().contains("duplicate program 'f'"));
     }
 
     #[test]

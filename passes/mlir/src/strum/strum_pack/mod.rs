@@ -1,18 +1,18 @@
 //! `strum-pack`: constant weights in a StruM format.
 //!
-//! Invariant: weight codes change, and nothing else, unless corrections of bias and scale are asked for; activations are
-//! untouched, and who asks is told of every layer that is left dense or uncorrected, with the reason.
+//! Invariant: only weight codes change, unless corrections of bias and scale are requested; activations are untouched, and a
+//! remark on every layer that is left dense or uncorrected gives the reason.
 
 mod correct;
 mod file;
+mod layers;
 pub mod remark;
 mod request;
 mod sums;
-mod told;
 
 pub use file::{LayerPacking, Packing, ProgramPacking};
+pub use layers::{PackableLayer, packable, stored};
 pub use request::{LayerOptions, PackingSource, StrumPack};
-pub use told::{PackableLayer, packable, stored};
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -29,29 +29,29 @@ use crate::common::statistics::Statistics;
 use crate::common::tosa::literal::Literal;
 use crate::common::verdict::MEMORY;
 use crate::common::weights;
+use layers::GivenSettings;
 use request::Settings;
-use told::Told;
 
 impl Documented for StrumPack {
     const DOC: &'static str = "\
-Chooses the low members of every block of weights, and packs the constant weights of `strum.conv2d`, and where asked of
-`strum.depthwise_conv2d`, into a `strum.constant` of type `!strum.packed`. Of every block of `w` weights exactly `p`·`w` become low.
+Selects the low members of every block of weights, and packs the constant weights of `strum.conv2d`, and optionally of
+`strum.depthwise_conv2d`, into a `strum.constant` of type `!strum.packed`. Exactly `p`·`w` of the `w` weights of a block become low.
 
-Weights stay a tensor, with a remark that says why if `--strum-log=info` asks for it, where the layer is depthwise, has fewer than `min-channels` input channels, has a
-weight zero point other than 0, or reads weights that are not constant (`strum-canonicalize` folds those behind data movement).
-With `method=dense` all weights stay tensors: plain INT8 has one spelling before `strum-to-dpu`. Weights that are packed already
-stay as they are.
+A layer is left dense if it is depthwise, has fewer than `min-channels` input channels, has a weight zero point other than 0, or
+reads weights that are not constant (`strum-canonicalize` folds those behind data movement); a remark under `--strum-log=info`
+gives the reason. With `method=dense` all weights stay tensors, the only form of plain INT8 before `strum-to-dpu`. Weights that are
+already packed are unchanged.
 
-`select=activation` weighs the error of a member by the second moment of its input channel, which `strumc quantize` writes on every layer
-(`strum.input_square`, and `strum.input_mean`); a layer without is an error. `correct=bias` adds to a layer's constant bias what the
-changed codes take from the mean of its sums; `scale` multiplies the scale of each output channel by the factor of least squares,
-inputs taken as independent, and `both` does both. A layer without a rescale, or with a bias that is not constant, is not
-corrected, with such a remark; one that came packed is not either.
+`select=activation` weights the error of a member by the second moment of its input channel, which `strumc quantize` writes on every
+layer (`strum.input_square`, and `strum.input_mean`); a layer without these attributes is an error. `correct=bias` compensates in a
+layer's constant bias for the change of the mean of its sums; `scale` multiplies the scale of each output channel by the
+least-squares factor, assuming independent inputs, and `both` does both. A layer without a rescale, or with a bias that is not
+constant, is not corrected, with a remark; neither is one that was already packed.
 
-A layer whose sums cannot leave 32 bits with its INT8 weights, but could with those that are stored, is an error.
+A layer whose accumulators cannot overflow 32 bits with its INT8 weights, but could with the packed ones, is an error.
 
-`packing` names a file that says of single layers how their weights are stored (docs/packing.md); the other options are for the layers
-that it does not name. A layer that cannot be stored as the file says is an error.";
+`packing` names a file with the weight formats of single layers (docs/packing.md); the other options apply to the layers that it does
+not name. A layer that cannot be packed as the file says is an error.";
 }
 
 impl Pass for StrumPack {
@@ -62,8 +62,8 @@ impl Pass for StrumPack {
 
     fn run<'c>(&self, op: Operation<'c>, _: &PassContext<'c>) -> Result<(), PassError> {
         let settings = Settings::of_others(self);
-        let told = Told::read(&self.layers.packing, op)?;
-        if settings.request.is_none() && told.is_empty() {
+        let given = GivenSettings::read(&self.layers.packing, op)?;
+        if settings.request.is_none() && given.is_empty() {
             tracing::debug!("strum-pack does not apply: method=dense leaves weights as tensors");
             return Ok(());
         }
@@ -73,7 +73,7 @@ impl Pass for StrumPack {
         let at_risk = sums::at_risk(op);
         for layer in op.walk() {
             let Some(conv) = Conv::read(layer) else { continue };
-            match told.of(layer) {
+            match given.of(layer) {
                 Some(settings) => packer.named_layer(layer, &conv, settings)?,
                 None => packer.layer(layer, &conv, &settings)?,
             }
@@ -101,7 +101,7 @@ struct Candidate<'c> {
     shape: Shape,
 }
 
-/// The weights of a layer, or why they stay as they are.
+/// The weights of a layer, or the reason why they are not packed.
 fn candidate<'c>(conv: &Conv<'c>, settings: &Settings) -> Result<Candidate<'c>, String> {
     if conv.depthwise && !settings.depthwise {
         return Err(format!("{} (depthwise=true packs it)", remark::DEPTHWISE));
@@ -110,8 +110,7 @@ fn candidate<'c>(conv: &Conv<'c>, settings: &Settings) -> Result<Candidate<'c>, 
         return Err(format!("{} {}", remark::ZERO_POINT, conv.weight_zp));
     }
     let (constant, codes) = weights::constant(conv.weights).ok_or(remark::VARIABLE)?;
-    let shape =
-        weights::block_shape(conv.depthwise, codes.shape()).ok_or("their shape is not that of a layer")?;
+    let shape = weights::block_shape(conv.depthwise, codes.shape()).ok_or("unexpected weight shape")?;
     let channels = u64::try_from(shape.ic).unwrap_or(u64::MAX);
     if channels < settings.min_channels {
         let what = if conv.depthwise { "channels" } else { "input channels" };
@@ -122,7 +121,7 @@ fn candidate<'c>(conv: &Conv<'c>, settings: &Settings) -> Result<Candidate<'c>, 
     Ok(Candidate { constant, codes, shape })
 }
 
-/// What calibration saw of a layer's inputs, if it is asked for.
+/// The calibration statistics of a layer's inputs, if needed.
 fn statistics<'c>(
     op: Operation<'c>,
     conv: &Conv<'c>,
@@ -140,7 +139,7 @@ fn statistics<'c>(
         Ok(Some(seen)) => Ok(Some(seen)),
         Ok(None) => {
             let message = format!(
-                "{option} needs to know the inputs of the layer: quantize the network with calibration data \
+                "{option} needs input statistics: quantize the network with calibration data \
                  (strumc quantize --calibration), which writes 'strum.input_mean' and 'strum.input_square'"
             );
             Err(op.error(message).into())
@@ -150,11 +149,11 @@ fn statistics<'c>(
 }
 
 impl<'c> Packer<'c> {
-    /// A layer that the options are for: it stays as it is where packing is of no use.
+    /// A layer that the options apply to: unchanged where packing is useless.
     fn layer(&mut self, op: Operation<'c>, conv: &Conv<'c>, settings: &Settings) -> Result<(), PassError> {
         let Some(request) = &settings.request else { return Ok(()) };
         if weights::is_packed(conv) {
-            tracing::debug!(location = ?op.location(), "does not apply: the weights are packed already");
+            tracing::debug!(location = ?op.location(), "does not apply: the weights are already packed");
             return Ok(());
         }
         match candidate(conv, settings) {
@@ -166,7 +165,7 @@ impl<'c> Packer<'c> {
         }
     }
 
-    /// A layer of the packing file, which is obeyed or refused.
+    /// A layer of the packing file, which is followed or refused.
     fn named_layer(
         &mut self,
         op: Operation<'c>,
@@ -174,7 +173,7 @@ impl<'c> Packer<'c> {
         settings: &Settings,
     ) -> Result<(), PassError> {
         if weights::is_packed(conv) {
-            return Err(op.error("packing file: the weights of this layer are packed already").into());
+            return Err(op.error("packing file: the weights of this layer are already packed").into());
         }
         let Some(request) = &settings.request else { return Ok(()) };
         let candidate = candidate(conv, settings)

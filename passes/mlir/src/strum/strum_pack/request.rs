@@ -11,15 +11,15 @@ use super::file::Packing;
 /// The method that is packed unless another one is asked for.
 pub(super) const DEFAULT_METHOD: Kind = Kind::Mip2q;
 
-/// Where the formats of single layers come from.
+/// The source of the formats of single layers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum PackingSource {
-    /// There are none: the options are for all layers.
+    /// None: the options apply to all layers.
     #[default]
     None,
     /// The packing file of this path.
     File(String),
-    /// A value of this process, which no text stands for.
+    /// A value of this process, which has no textual form.
     Value(Arc<Packing>),
 }
 
@@ -49,13 +49,13 @@ impl Domain<PackingSource> for Paths {
 }
 
 pass_options! {
-    /// Which layers are packed, and how single ones are.
+    /// Which layers are packed, and with which formats.
     pub struct LayerOptions {
         depthwise("depthwise"): bool = false, "also pack depthwise layers";
         min_channels("min-channels"): Option<u64> = None,
-            "fewest input channels of a layer that is packed; the block size if empty";
+            "minimum number of input channels to pack a layer; the block size if empty";
         packing("packing"): PackingSource = PackingSource::None, in Paths,
-            "packing file with the formats of single layers, see docs/packing.md";
+            "packing file with per-layer formats, see docs/packing.md";
     }
 }
 
@@ -127,7 +127,7 @@ impl OptionSet for StrumPack {
         let refuse = |error: SpecError| given.refuse(error);
         let mut spec = Spec::new(&SCHEMA, given.value(METHOD, &methods(), DEFAULT_METHOD)?);
         for row in SCHEMA.parameters() {
-            // Printed pipelines have all options, so that a value that is the default counts as not given.
+            // Printed pipelines contain all options, so a value that equals the default counts as not given.
             let value = given.value(row.name, &Row(row), row.default)?;
             if value != row.default {
                 spec.give(row, value).map_err(refuse)?;
@@ -153,10 +153,10 @@ impl OptionSet for StrumPack {
     }
 }
 
-/// What is done with a layer.
+/// The packing of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Settings {
-    /// What is asked of the packer; nothing for `method=dense`.
+    /// The request to the packer; none for `method=dense`.
     pub(super) request: Option<Request>,
     /// What is corrected after selection.
     pub(super) correct: Correct,
@@ -174,7 +174,7 @@ impl Settings {
         Settings { depthwise, min_channels: min_channels.unwrap_or(named.block()), ..named }
     }
 
-    /// The settings for a layer that is named: whatever it is.
+    /// The settings for a named layer of any kind.
     pub(super) fn of(choice: &Choice) -> Self {
         Settings { request: choice.request(), correct: choice.correct(), depthwise: true, min_channels: 0 }
     }

@@ -1,6 +1,6 @@
-//! Whether sums of a layer have room in 32 bits.
+//! Whether the accumulators of a layer fit 32 bits.
 //!
-//! Invariant: a layer whose sums could not leave 32 bits before its weights were packed cannot afterwards, or is refused.
+//! Invariant: a layer whose accumulators cannot overflow with its INT8 weights cannot overflow with packed ones, or is refused.
 
 use strum_ir::strum::Conv;
 use strum_ir::{Operation, PassError};
@@ -9,19 +9,19 @@ use crate::common::tosa::literal::Literal;
 use crate::common::tosa::view;
 use crate::common::weights;
 
-/// For every layer, in order, whether packing could take the room that its sums have.
+/// For every layer, in order, whether packing could make its accumulators overflow.
 pub(super) fn at_risk(function: Operation<'_>) -> Vec<bool> {
     layers(function)
         .map(|(_, conv)| Sums::of(&conv).is_some_and(|sums| !sums.always_fit() && sums.fit()))
         .collect()
 }
 
-/// Refuses layers that were at risk, as [`at_risk`] told, and have no room now.
+/// Refuses layers that were at risk according to [`at_risk`] and can overflow now.
 pub(super) fn check(function: Operation<'_>, at_risk: &[bool]) -> Result<(), PassError> {
     for ((op, conv), _) in layers(function).zip(at_risk).filter(|(_, at_risk)| **at_risk) {
         if Sums::of(&conv).is_some_and(|sums| !sums.fit()) {
-            let message = "sums of the packed weights could exceed 32 bits, which those of the INT8 weights cannot: \
-                           leave this layer dense";
+            let message =
+                "accumulators could overflow 32 bits with the packed weights: keep this layer dense";
             return Err(op.error(message).into());
         }
     }
@@ -32,7 +32,7 @@ fn layers<'c>(function: Operation<'c>) -> impl Iterator<Item = (Operation<'c>, C
     function.walk().into_iter().filter_map(|op| Some((op, Conv::read(op)?)))
 }
 
-/// What the sums of a layer are made of.
+/// The terms of a layer's sums.
 struct Sums<'c> {
     conv: Conv<'c>,
     codes: Literal<'c>,
@@ -40,7 +40,7 @@ struct Sums<'c> {
     channels: usize,
     /// Greatest magnitude of a bias.
     bias: i64,
-    /// Greatest magnitude of an activation less its zero point.
+    /// Greatest magnitude of an activation minus its zero point.
     reach: i64,
 }
 
@@ -65,7 +65,7 @@ impl<'c> Sums<'c> {
         weights.saturating_mul(self.reach).saturating_add(self.bias) <= i64::from(i32::MAX)
     }
 
-    /// Whether no weights of 8 bits, and no correction of the bias by their change, can take the room.
+    /// Whether no 8-bit weights, with any correction of the bias for their change, can overflow.
     fn always_fit(&self) -> bool {
         let count = self.codes.shape().iter().fold(1u64, |n, &d| n.saturating_mul(d));
         let terms = i64::try_from(count).unwrap_or(i64::MAX) / i64::try_from(self.channels).unwrap_or(1);
@@ -73,7 +73,7 @@ impl<'c> Sums<'c> {
         self.fits(terms.saturating_mul(2 * 256))
     }
 
-    /// Whether no input makes a sum leave 32 bits, in whatever order products are added.
+    /// Whether no input can overflow 32 bits, for any order of the products.
     fn fit(&self) -> bool {
         let inner = self.codes.values().count() / self.channels;
         let mut sums = vec![0i64; self.channels];

@@ -1,4 +1,4 @@
-//! Convolution layers as TOSA ops, by TOSA's exact-size rule.
+//! Convolution layers as TOSA ops, under TOSA's exact-size rule.
 
 use strum_ir::strum::Conv;
 use strum_ir::{Attribute, Error, Operation, PassError, Type, Value};
@@ -13,11 +13,11 @@ use crate::common::tosa::view;
 use crate::common::weights;
 use crate::strum::strum_unpack::Decoder;
 
-/// Where the windows of one axis lie in TOSA's terms.
+/// The windows of one axis in TOSA's terms.
 struct Fitted {
     /// Extent of the input that is read.
     input: u64,
-    /// Padding behind it.
+    /// Padding after it.
     after: u64,
     /// Windows that TOSA makes.
     made: u64,

@@ -1,7 +1,7 @@
 //! `strum-to-tosa`: every layer as plain integer TOSA 1.0.
 //!
-//! Invariant: what comes out computes, bit for bit, what the layers compute, in ops that the TOSA specification allows
-//! word for word, so that any implementation of TOSA can judge what the compiler does below.
+//! Invariant: the result computes what the layers compute, bit for bit, in ops that strictly conform to the TOSA specification,
+//! so that any implementation of TOSA can verify what the compiler does below.
 
 mod conv;
 mod post;
@@ -27,12 +27,12 @@ impl Documented for StrumToTosa {
 Writes every layer as plain integer TOSA 1.0, with the weights decoded: the operator on 32 bits, then `rescale`, `clamp` and
 `table`. The result can be run by any implementation of TOSA and gives the same bits; a second run changes nothing.
 
-- Where a layer leaves rows or columns of its input over, TOSA's exact-size rule wants a `slice` in front of the operator.
+- Where a layer ignores trailing rows or columns of its input, TOSA's exact-size rule requires a `slice` before the operator.
 - Rescales with small multipliers and single rounding are written with `scale32 = false`, which TOSA allows for every input value.
-- Post-processing that no single `rescale` has (a zero point of a 16-bit result, a clamp of a 32-bit one, unsigned results of 32-bit
-  values) is spelled out in several ops.
+- Post-processing that no single `rescale` supports (a zero point of a 16-bit result, a clamp of a 32-bit one, unsigned results of 32-bit
+  values) becomes several ops.
 
-Packed weights that are no `strum.constant`, or that something other than a layer uses, are an error.";
+Packed weights that are not a `strum.constant`, or that have a user other than a layer, are an error.";
 }
 
 impl Pass for StrumToTosa {
@@ -70,7 +70,8 @@ fn convert(block: Block<'_>) -> Result<(), PassError> {
     remove_dead(block)?;
     for op in block.operations() {
         if op.is("strum.constant") {
-            outcome = Err(op.error("has a user that is no layer: TOSA has no packed weights").into());
+            outcome =
+                Err(op.error("has a user other than a layer: TOSA cannot represent packed weights").into());
         }
     }
     for (i, argument) in block.arguments().into_iter().enumerate() {
@@ -82,7 +83,7 @@ fn convert(block: Block<'_>) -> Result<(), PassError> {
     outcome
 }
 
-/// An op that its verifier has let through but that cannot be read after all.
+/// An op that passed its verifier but cannot be read.
 fn unreadable(op: Operation<'_>) -> Error {
     Error::Build(format!("TOSA of '{}'", op.name()))
 }
@@ -100,7 +101,7 @@ fn matmul<'c>(build: &mut Builder<'c>, op: Operation<'c>) -> Result<(), Error> {
 fn eltwise<'c>(build: &mut Builder<'c>, op: Operation<'c>) -> Result<(), Error> {
     let (layer, result) = Eltwise::read(op).zip(op.single_result()).ok_or_else(|| unreadable(op))?;
     let (mut a, mut b) = (post::stage(build, layer.a, layer.lhs)?, post::stage(build, layer.b, layer.rhs)?);
-    // TOSA multiplies values of 8 or 16 bits as they are; everything else it does on 32 bits.
+    // TOSA multiplies 8-bit and 16-bit values directly; everything else is 32-bit.
     let narrow = layer.kind == EltwiseKind::Mul && layer.shift == 0 && view::elem(a) == view::elem(b);
     if !narrow {
         (a, b) = (widened(build, a)?, widened(build, b)?);

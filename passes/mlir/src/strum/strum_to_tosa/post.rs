@@ -1,7 +1,7 @@
 //! Post-processing and input stages as TOSA ops.
 //!
-//! TOSA's `rescale` allows a zero point only for 8-bit values (and 0 or 32768 for unsigned 16-bit ones), and unsigned
-//! values never beside 32-bit ones. What goes beyond is written in several ops that give the same bits.
+//! TOSA's `rescale` allows a zero point only for 8-bit values (and 0 or 32768 for unsigned 16-bit ones), and unsigned values
+//! never together with 32-bit ones. Other cases are written as several ops that give the same bits.
 
 use strum_ir::strum::{Ppe, Rescale};
 use strum_ir::{Error, Value};
@@ -11,7 +11,7 @@ use crate::common::tosa::elem::Elem;
 use crate::common::tosa::literal::Literal;
 use crate::common::tosa::view;
 
-/// What a layer makes of its 32-bit values, of the type that `result` has.
+/// The post-processing of a layer's 32-bit values, to the type of `result`.
 pub(super) fn process<'c>(
     build: &mut Builder<'c>,
     value: Value<'c>,
@@ -38,7 +38,7 @@ fn scaled<'c>(build: &mut Builder<'c>, value: Value<'c>, ppe: &Ppe, elem: Elem) 
         output_zp: 0,
         ..RescaleSpec::unit(elem)
     };
-    // An unsigned value is made as a signed one that is smaller by half of the range.
+    // An unsigned value is computed as a signed one, smaller by half of the range.
     let half = if ppe.unsigned { -elem.range().0 } else { 0 };
     let zp = ppe.zp - half;
     let clamp = (ppe.clamp.0 - half, ppe.clamp.1 - half);

@@ -1,6 +1,6 @@
-//! `strum-unpack`: packed weights as plain tensors again.
+//! `strum-unpack`: converts packed weights back to plain tensors.
 //!
-//! Invariant: the layers compute what they computed, for a packed weight *is* its decoded code.
+//! Invariant: the layers compute the same, since a packed weight *is* its decoded code.
 
 use std::collections::BTreeMap;
 
@@ -19,8 +19,8 @@ pass_options! {
 
 impl Documented for StrumUnpack {
     const DOC: &'static str = "\
-Decodes the packed weights of every layer into a `tosa.const` of their codes: what `strum-pack` has done to the codes stays, the format
-goes. Layers with weights that are tensors stay as they are. Packed weights that are no `strum.constant` are an error.";
+Decodes the packed weights of every layer into a `tosa.const` of their codes, as `strum-pack` rounded them. Layers with tensor weights
+are unchanged. Packed weights that are not a `strum.constant` are an error.";
 }
 
 impl Pass for StrumUnpack {
@@ -57,7 +57,7 @@ pub(crate) struct Decoder<'c> {
 }
 
 impl<'c> Decoder<'c> {
-    /// The decoded weights of a layer; inside, what is wrong with them.
+    /// The decoded weights of a layer, or the error in them.
     pub(crate) fn tensor(
         &mut self,
         build: &mut Builder<'c>,

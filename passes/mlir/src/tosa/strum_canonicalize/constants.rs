@@ -1,4 +1,4 @@
-//! Constants through data movement and element-wise ops.
+//! Folds constants through data movement and element-wise ops.
 
 use strum_files::budget;
 use strum_ir::{Error, Operation, Reported, Value};
@@ -11,17 +11,17 @@ use crate::common::tosa::num::{RescaleEnds, Scale};
 use crate::common::tosa::view;
 use crate::common::verdict::MEMORY;
 
-/// An op whose inputs are constant is a constant.
+/// An op with constant inputs is a constant.
 pub(super) fn fold<'c>(cx: &mut Cx<'c>, op: Operation<'c>) -> Result<Option<Value<'c>>, Error> {
     room(op, cx.fold_limit)?;
     match evaluate(op, cx.fold_limit) {
-        // What is not supported must not disappear: the check of `tosa-to-strum` is to see it.
+        // Unsupported ops must not disappear: the check of `tosa-to-strum` must see them.
         Some(literal) if support::check(&facts(op)).is_ok() => cx.build.constant(literal).map(Some),
         _ => Ok(None),
     }
 }
 
-/// Asks whether there is memory for what folding may write out: input and result, while the result is made.
+/// Checks that there is memory for a fold: input and result while the result is computed.
 fn room(op: Operation<'_>, limit: usize) -> Result<(), Error> {
     let Some(first) = op.operand(0).and_then(view::literal) else { return Ok(()) };
     let result = op.result(0).and_then(|result| view::tensor(result.ty()));
@@ -128,7 +128,7 @@ fn binary<'c>(
         }
         _ => return None,
     };
-    // The operations are on 32-bit values; narrower results must fit, but for the shift, which drops bits by definition.
+    // The operations are on 32-bit values; narrower results must fit, except for the shift, which drops bits by definition.
     let drops = op.is("tosa.logical_left_shift");
     left.zip(&right, elem, |a, b| f(a, b).filter(|&v| drops || elem.wrap(v) == v))
 }

@@ -1,4 +1,4 @@
-//! A transpose in front of a fully connected layer, done to its weights instead.
+//! Moves a transpose in front of a fully connected layer into its weights.
 
 use strum_ir::{Error, Operation, Value};
 
@@ -9,8 +9,8 @@ use crate::common::tosa::elem::Elem;
 use crate::common::tosa::literal::Literal;
 use crate::common::tosa::{perm, view};
 
-/// A 1x1 convolution of a flattened, transposed tensor reads every element once, so the order in which it meets them is
-/// free: the transpose goes, and the input channels of the constant weights are put in the order of the tensor before it.
+/// A 1x1 convolution of a flattened, transposed tensor reads every element once, so the order is free: the transpose is removed,
+/// and the input channels of the constant weights are permuted to the order of the tensor before it.
 pub(super) fn transpose_into_weights<'c>(
     cx: &mut Cx<'c>,
     op: Operation<'c>,
@@ -44,7 +44,7 @@ struct Flattened<'c> {
     /// The shape of the flattened input.
     shape: Vec<u64>,
     weights: Literal<'c>,
-    /// For each new input channel the one that it was.
+    /// The old index of each new input channel.
     order: Option<Vec<usize>>,
 }
 
@@ -64,7 +64,7 @@ fn flattened<'c>(op: Operation<'c>) -> Option<Flattened<'c>> {
         tracing::debug!(location = ?op.location(), "transpose-into-weights does not apply: not all of one image");
         return None;
     }
-    // Channel order of the weights: as they meet the elements now, then as the tensor has them.
+    // Channel order of the weights: the current one, then that of the tensor.
     let outputs: Vec<u64> = std::iter::once(oc).chain(turned.iter().skip(1).copied()).collect();
     let inverse = perm::invert(&perms)?;
     let order = order(turned, &inverse);
@@ -72,7 +72,7 @@ fn flattened<'c>(op: Operation<'c>) -> Option<Flattened<'c>> {
     Some(Flattened { transpose, reshape, source: transpose.operand(0)?, shape, weights, order })
 }
 
-/// The numbers of the elements of one image, turned as the weights are.
+/// The indices of the elements of one image, permuted like the weights.
 fn order(mut turned: Vec<u64>, inverse: &[usize]) -> Option<Vec<usize>> {
     *turned.first_mut()? = 1;
     let count: u64 = turned.iter().product();

@@ -1,4 +1,4 @@
-//! `strum-canonicalize`: the graph in the form that the other passes expect.
+//! `strum-canonicalize`: the canonical form of the graph that the other passes expect.
 //!
 //! Invariant: no rule changes a bit of any result. Where TOSA leaves a value unpredictable, nothing is folded.
 
@@ -23,20 +23,20 @@ pass_options! {
     }
 }
 
-/// What the rules share while they run on a block.
+/// Shared state of the rules on a block.
 struct Cx<'c> {
     build: Builder<'c>,
-    /// Constants that are not splats are not folded into anything larger than this many bytes.
+    /// Constants other than splats are not folded into anything larger than this many bytes.
     fold_limit: usize,
     /// The IR is verified after every rewrite.
     verify_each: bool,
 }
 
-/// Gives the value that takes the place of the op's result, if the rule applies.
+/// Returns the replacement of the op's result, if the rule applies.
 type Rule = for<'c> fn(&mut Cx<'c>, Operation<'c>) -> Result<Option<Value<'c>>, Error>;
 
-/// All rules, in the order in which they are tried. A rule either makes the graph smaller, or moves an op over another
-/// one in the one direction, so that the rules come to an end.
+/// All rules, in the order in which they are tried. A rule either shrinks the graph, or moves an op over another in one fixed
+/// direction, so that the rules terminate.
 const RULES: &[(&str, Rule)] = &[
     ("fold-constant", constants::fold),
     ("drop-identity", movement::drop_identity),
@@ -55,28 +55,28 @@ const RULES: &[(&str, Rule)] = &[
     ("raise-over-reshape", pointwise::raise_over_reshape),
 ];
 
-/// The names of all rules, in the order in which they are tried: what the field `rule` of the pass's events holds.
+/// The names of all rules, in the order in which they are tried: the values of the field `rule` of the pass's events.
 pub fn rules() -> impl Iterator<Item = &'static str> {
     RULES.iter().map(|(name, _)| *name)
 }
 
-/// More sweeps than any graph needs: each one but the last makes progress along every chain of ops.
+/// Upper bound of sweeps for any graph: each except the last makes progress along every chain of ops.
 const MAX_SWEEPS: usize = 10_000;
 
 impl Documented for StrumCanonicalize {
     const DOC: &'static str = "\
-Brings a TOSA graph into the form that the other passes expect, and never changes a bit of a result:
+Brings a TOSA graph into the canonical form that the other passes expect, without changing a bit of any result:
 
 - constants are folded through data movement (`reshape`, `slice`, `transpose`, `pad`, `concat`) and through element-wise ops;
   a value that TOSA leaves unpredictable is not folded;
-- ops that do nothing go, and so does everything without a user;
-- `transpose`, `reshape`, `slice`, `pad` and `concat` are merged with their like; a `transpose` that moves only dimensions of size 1
-  becomes a `reshape`;
-- `pad` with the input's zero point goes into `conv2d` and `depthwise_conv2d`, `pad` with the smallest value into `max_pool2d`;
-- a `transpose` in front of a flattened fully connected layer goes into the order of the layer's weights;
-- a `clamp` that cannot change its input goes, two become one;
-- two or more element-wise ops from i8 to i8 in a row become one `table`;
-- an element-wise op behind a `reshape` moves in front of it, where the layer before can take it in.";
+- no-ops and ops without uses are removed;
+- `transpose`, `reshape`, `slice`, `pad` and `concat` are merged with ops of the same kind; a `transpose` that moves only
+  dimensions of size 1 becomes a `reshape`;
+- `pad` with the input's zero point is folded into `conv2d` and `depthwise_conv2d`, `pad` with the smallest value into `max_pool2d`;
+- a `transpose` before a flattened fully connected layer is folded into the order of the layer's weights;
+- a `clamp` without effect on its input is removed, consecutive ones are merged;
+- a chain of element-wise ops from i8 to i8 becomes one `table`;
+- an element-wise op after a `reshape` is moved before it, where the preceding layer can absorb it.";
 }
 
 impl Pass for StrumCanonicalize {
@@ -99,7 +99,7 @@ impl Pass for StrumCanonicalize {
     }
 }
 
-/// Refuses attributes that are called nearly as one of their op.
+/// Refuses attributes whose name resembles one of their op.
 fn spelling(block: Block<'_>) -> Result<(), PassError> {
     let faults = block.operations().into_iter().filter_map(|op| Some((op, op.misspelt_attribute()?)));
     let reported = faults.map(|(op, fault)| Err(op.error(fault).into()));

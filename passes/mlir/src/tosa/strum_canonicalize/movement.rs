@@ -1,4 +1,4 @@
-//! Data movement: what does nothing, and what can be one op instead of two.
+//! Data movement: removes no-ops, and merges two ops into one.
 
 use strum_ir::{Error, Operation, Value};
 
@@ -11,7 +11,7 @@ fn producer<'c>(op: Operation<'c>, operand: usize, name: &str) -> Option<Operati
     op.operand(operand)?.defined_by(name)
 }
 
-/// Ops that give their input back.
+/// Ops that return their input.
 pub(super) fn drop_identity<'c>(_: &mut Cx<'c>, op: Operation<'c>) -> Result<Option<Value<'c>>, Error> {
     Ok(identity(op))
 }
@@ -30,7 +30,7 @@ fn identity<'c>(op: Operation<'c>) -> Option<Value<'c>> {
     drops.then_some(input)
 }
 
-/// A reshape of a reshape looks at the first one's input.
+/// A reshape of a reshape reads the first one's input.
 pub(super) fn merge_reshapes<'c>(cx: &mut Cx<'c>, op: Operation<'c>) -> Result<Option<Value<'c>>, Error> {
     let (Some(shape), Some(inner)) = (op.result(0).and_then(view::shape), producer(op, 0, "tosa.reshape"))
     else {
@@ -137,7 +137,7 @@ fn part_of_concat<'c>(op: Operation<'c>) -> Option<(Operation<'c>, Value<'c>, Wi
     None
 }
 
-/// A concatenation inside of another one along the same axis, which nobody else sees.
+/// A concatenation inside another one along the same axis, without other uses.
 pub(super) fn merge_concats<'c>(cx: &mut Cx<'c>, op: Operation<'c>) -> Result<Option<Value<'c>>, Error> {
     let inner = |value: Value<'c>| {
         let def = value.defined_by("tosa.concat")?;

@@ -1,4 +1,4 @@
-//! `tosa.pad` into the padding of a window.
+//! Folds `tosa.pad` into the padding of a window.
 
 use strum_ir::{Attribute, Error, OpBuilder, Operation, Value};
 
@@ -6,12 +6,12 @@ use super::Cx;
 use crate::common::rewrite::fused;
 use crate::common::tosa::view;
 
-/// The largest padding that TOSA's levels know.
+/// Maximum padding in TOSA's levels.
 const MAX_PAD: u64 = 8192;
 
-/// Padding of height and width goes into a convolution if it adds the input's zero point, which is what a convolution
-/// pads with, and into a maximum if it adds the smallest value, which a maximum ignores. An average counts what is
-/// padded by an op of its own but not its own padding, so nothing goes in there.
+/// Padding of height and width is folded into a convolution if its value is the input's zero point, which is what a convolution
+/// pads with, and into a maximum if its value is the smallest one, which a maximum ignores. An average counts explicit padding
+/// but not its own, so nothing is folded there.
 pub(super) fn into_window<'c>(cx: &mut Cx<'c>, op: Operation<'c>) -> Result<Option<Value<'c>>, Error> {
     let Some((pad, source, pads)) = merged(op) else { return Ok(None) };
     let Some(result) = op.result(0) else { return Ok(None) };

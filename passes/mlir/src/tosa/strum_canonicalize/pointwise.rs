@@ -1,4 +1,4 @@
-//! Element-wise ops: clamps, tables, and the way past a reshape.
+//! Element-wise ops: clamps, tables, and moving past a reshape.
 
 use strum_ir::{Attribute, Error, OpBuilder, Operation, Value};
 
@@ -8,10 +8,10 @@ use crate::common::tosa::elem::Elem;
 use crate::common::tosa::num::{Unary, table_as_clamp, tabulate};
 use crate::common::tosa::view;
 
-/// How far back the range of a value is looked for.
+/// Maximum depth of the range analysis.
 const RANGE_DEPTH: usize = 8;
 
-/// At how many values in all: one may be found on many ways.
+/// Maximum number of values of the range analysis: one may be reached along several paths.
 const RANGE_VALUES: usize = 10_000;
 
 fn bounds(op: Operation<'_>) -> Option<(i32, i32)> {
@@ -21,8 +21,7 @@ fn bounds(op: Operation<'_>) -> Option<(i32, i32)> {
     }
 }
 
-/// The smallest and largest value that can occur, as far as the last few ops tell. `left` counts the values that may still be
-/// looked at.
+/// The smallest and largest possible value, derived from the last few ops. `left` counts the values that may still be visited.
 fn range(value: Value<'_>, depth: usize, left: &mut usize) -> Option<(i32, i32)> {
     let whole = view::elem(value)?.range();
     let Some(op) = value.defining_op().filter(|_| depth > 0 && *left > 0) else { return Some(whole) };
@@ -47,7 +46,7 @@ fn range(value: Value<'_>, depth: usize, left: &mut usize) -> Option<(i32, i32)>
     Some(found.unwrap_or(whole))
 }
 
-/// A clamp that no value of its input can reach.
+/// A clamp without effect on any value of its input.
 pub(super) fn drop_clamp<'c>(_: &mut Cx<'c>, op: Operation<'c>) -> Result<Option<Value<'c>>, Error> {
     let Some(clamp) = bounds(op) else { return Ok(None) };
     let mut left = RANGE_VALUES;
@@ -70,7 +69,7 @@ pub(super) fn merge_clamps<'c>(cx: &mut Cx<'c>, op: Operation<'c>) -> Result<Opt
     cx.build.clamp(source, a.clamp(lo, hi), b.clamp(lo, hi)).map(Some)
 }
 
-/// Element-wise ops from i8 to i8 in a row, of which nobody sees the values in between, are one table.
+/// A chain of element-wise ops from i8 to i8 without other uses in between becomes one table.
 pub(super) fn tabulate_chain<'c>(cx: &mut Cx<'c>, op: Operation<'c>) -> Result<Option<Value<'c>>, Error> {
     let Some((ops, source, table)) = longest_chain(op) else { return Ok(None) };
     if let Some(location) = fused(&ops) {
@@ -113,8 +112,8 @@ fn longest_chain<'c>(op: Operation<'c>) -> Option<(Vec<Operation<'c>>, Value<'c>
     best
 }
 
-/// An element-wise op behind a reshape changes places with it if the value before the reshape comes from an op that can
-/// take it in, now or as a layer. An op that would make the reshape move more bytes stays.
+/// An element-wise op after a reshape is moved before it if the op that produces the reshaped value can absorb it, now or as a
+/// layer. An op that would make the reshape move more bytes stays.
 pub(super) fn raise_over_reshape<'c>(cx: &mut Cx<'c>, op: Operation<'c>) -> Result<Option<Value<'c>>, Error> {
     let Some((reshape, source)) = raisable(op) else { return Ok(None) };
     let (mut operands, Some((shape, elem))) =
@@ -126,7 +125,7 @@ pub(super) fn raise_over_reshape<'c>(cx: &mut Cx<'c>, op: Operation<'c>) -> Resu
         *first = source;
     }
     let ty = cx.build.retype(source, elem)?;
-    // The scale of a single channel is one for the whole tensor, which has more channels in front of the reshape.
+    // The scale of a single channel is one for the whole tensor, which has more channels before the reshape.
     let more_channels = innermost(source) != op.operand(0).and_then(innermost);
     let whole = more_channels.then(|| Attribute::bool(cx.build.context(), false));
     let attributes = op.attributes().into_iter().map(|(name, value)| match whole {
@@ -150,7 +149,7 @@ fn raisable<'c>(op: Operation<'c>) -> Option<(Operation<'c>, Value<'c>)> {
     let input = op.operand(0)?;
     let reshape = input.defined_by("tosa.reshape")?;
     let source = reshape.operand(0)?;
-    // Scales of channels go with the innermost dimension, which must be the same on both sides.
+    // Scales per channel follow the innermost dimension, which must be the same on both sides.
     let same =
         view::unary(op).is_some() || (view::rescale(op).is_some() && innermost(source)? == innermost(input)?);
     let grows = view::elem(op.result(0)?)?.bytes() > view::elem(input)?.bytes();

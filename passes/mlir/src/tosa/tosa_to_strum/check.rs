@@ -1,4 +1,4 @@
-//! The check of a function against the support matrix.
+//! Checks a function against the support matrix.
 
 use strum_ir::{BlobError, Operation, PassError, Severity};
 
@@ -8,7 +8,7 @@ use crate::common::support::read::{facts, type_fact};
 use crate::common::tosa::view;
 use crate::common::verdict::UNSUPPORTED;
 
-/// Reports everything in a function that the DPU path does not take.
+/// Reports everything in a function that the DPU path does not support.
 pub(crate) fn function(function: Operation<'_>) -> Result<(), PassError> {
     let mut outcome = Ok(());
     let blocks = blocks(function);
@@ -18,7 +18,7 @@ pub(crate) fn function(function: Operation<'_>) -> Result<(), PassError> {
     }
     for (i, argument) in blocks.iter().flat_map(|block| block.arguments()).enumerate() {
         let ty = argument.ty();
-        // Where an op reads the argument, that op is the better place to complain.
+        // If an op reads the argument, that op is the better location for the error.
         let unread = argument.uses().iter().all(|each| each.user.is("func.return"));
         if let Some(fault) = unread.then(|| support::tensor_fault(&type_fact(ty), &ty.to_string())).flatten()
         {
@@ -53,7 +53,7 @@ fn check(op: Operation<'_>) -> Result<(), PassError> {
     outcome
 }
 
-/// A constant of a supported type whose data cannot be read, such as a resource that is not in the file.
+/// A constant of a supported type whose data cannot be read, such as a resource missing from the file.
 fn broken_constant(op: Operation<'_>) -> Option<String> {
     if !op.is("tosa.const") {
         return None;

@@ -34,7 +34,7 @@ pub(super) fn convert<'c>(build: &mut Builder<'c>, op: Operation<'c>) -> Result<
     }
 }
 
-/// The layer keeps what calibration saw of its inputs.
+/// The layer keeps the calibration statistics of its inputs.
 fn carry<'c>(op: Operation<'c>, layer: Value<'c>) {
     if let Some(layer) = layer.defining_op() {
         statistics::carry(op, layer);
@@ -84,7 +84,7 @@ fn with_dynamic_bias<'c>(
     chain.replace(sum)
 }
 
-/// The input of a slice that only cuts off last rows and columns which the layer leaves over anyway.
+/// The input of a slice that only removes trailing rows and columns which the layer ignores anyway.
 fn uncut<'c>(op: Operation<'c>, conv: &Conv<'c>) -> Option<Value<'c>> {
     let slice = conv.input.defined_by("tosa.slice")?;
     let whole = slice.operand(0)?;

@@ -44,7 +44,7 @@ struct Input<'c> {
     rescale: Option<Rescale>,
 }
 
-/// Takes in what widens an operand to 32 bits, if nobody else sees the wide value. The op itself dies with its user.
+/// Absorbs the op that widens an operand to 32 bits, if the wide value has no other use. The op itself dies with its user.
 fn input<'c>(value: Value<'c>) -> Input<'c> {
     let mut input = Input { value, rescale: None };
     while let Some(wider) = widened(&input) {
@@ -60,7 +60,7 @@ fn widened<'c>(input: &Input<'c>) -> Option<Input<'c>> {
     let value = op.operand(0)?;
     if op.is("tosa.cast") {
         view::elem(value)?;
-        // The zero point of 32-bit values is 0, so a rescale takes the narrow ones as well.
+        // The zero point of 32-bit values is 0, so a rescale accepts the narrow ones as well.
         return Some(Input { value, rescale: input.rescale });
     }
     let rescale = view::rescale(op)?;
@@ -85,8 +85,8 @@ fn stage(zp: i32, scale: Scale) -> Rescale {
     Rescale { zp, multiplier: scale.multiplier, shift: scale.shift, round: scale.round, unsigned: false }
 }
 
-/// Whether a scale is exactly 1 for every value. A multiplier has 31 bits at most, so the shift of such a scale is at
-/// most 30, where both roundings agree.
+/// Whether a scale is exactly 1 for every value. A multiplier has at most 31 bits, so the shift of such a scale is at most 30,
+/// where both roundings agree.
 fn is_one(scale: Scale) -> bool {
     1_i64 << scale.shift.min(62) == i64::from(scale.multiplier)
 }

@@ -1,7 +1,7 @@
-//! `tosa-to-strum`: layers of the machine out of TOSA ops.
+//! `tosa-to-strum`: converts TOSA ops to layers of the machine.
 //!
-//! Invariant: the whole function is checked before anything is changed, and every fault is reported at its op; what
-//! comes out holds only ops that the DPU path can run.
+//! Invariant: the whole function is checked before anything is changed, and every fault is reported at its op; the result
+//! contains only ops that the DPU path supports.
 
 pub(crate) mod check;
 mod conv;
@@ -23,19 +23,19 @@ pass_options! {
 
 impl Documented for TosaToStrum {
     const DOC: &'static str = "\
-Turns TOSA ops, with what follows them, into layers of the machine:
+Fuses TOSA ops into layers of the machine:
 
 - `conv2d`, `depthwise_conv2d` and `matmul`, and `add`, `sub`, `mul`, `maximum` and `minimum`, become `strum.conv2d`,
   `strum.depthwise_conv2d`, `strum.matmul` and `strum.eltwise`;
-- a `rescale` of the 32-bit result, and after it `clamp` and any ops from i8 to i8, become the layer's `#strum.ppe`, as long as nobody else
-  sees the values in between;
+- a `rescale` of the 32-bit result, and after it `clamp` and any ops from i8 to i8, become the layer's `#strum.ppe`, as long as
+  the values in between have no other uses;
 - a `rescale` or `cast` of an operand of an element-wise op becomes its input stage;
 - an `add` of one constant for each channel becomes the bias of a convolution;
 - a `matmul` of one batch with a constant right side becomes a 1x1 convolution with the transposed matrix as weights;
-- the `slice` that TOSA's exact-size rule asks for in front of a strided convolution goes: a layer leaves the rest of its input over;
-- a bias that is not constant is added by a layer of its own.
+- the `slice` that TOSA's exact-size rule requires before a strided convolution is removed: a layer ignores the rest of its input;
+- a bias that is not constant is added by a separate layer.
 
-Everything else stays TOSA, but is checked: an op, type or attribute that the DPU path does not take is an error that says what is
+Everything else stays TOSA, but is checked: an op, type or attribute that the DPU path does not support is an error that lists what is
 supported. All faults of a function are reported, and then nothing is changed. [supported.md](supported.md) is the list.";
 }
 
@@ -61,7 +61,7 @@ fn convert(block: Block<'_>) -> Result<(), Error> {
     let Some(last) = block.operations().pop() else { return Ok(()) };
     let mut build = Builder::before(last)?;
     for op in block.operations() {
-        // An op that a layer before it has taken in is in no block any more.
+        // An op that a previous layer has absorbed is in no block any more.
         if op.block().is_none() {
             continue;
         }
@@ -79,12 +79,12 @@ fn convert(block: Block<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// An op that the check has let through but that cannot be read after all.
+/// An op that passed the check but cannot be read.
 fn unreadable(op: Operation<'_>) -> Error {
     Error::Build(format!("layer of '{}'", op.name()))
 }
 
-/// The value of an operand that the check has seen.
+/// The value of an operand that passed the check.
 fn operand<'c>(op: Operation<'c>, index: usize) -> Result<Value<'c>, Error> {
     op.operand(index).ok_or_else(|| unreadable(op))
 }

@@ -1,6 +1,6 @@
-//! What follows a 32-bit result, taken in by its layer.
+//! Absorbs the ops after a 32-bit result into its layer.
 //!
-//! Invariant: only values that nobody else sees disappear.
+//! Invariant: only values without other uses disappear.
 
 use strum_ir::strum::Ppe;
 use strum_ir::{Error, Location, Operation, Value};
@@ -11,7 +11,7 @@ use crate::common::tosa::literal::Literal;
 use crate::common::tosa::num::{Unary, table_as_clamp, tabulate};
 use crate::common::tosa::view;
 
-/// How many multipliers a layer's post-processing may have.
+/// The number of multipliers that a layer's post-processing may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scales {
     /// One for each output channel, or one for all.
@@ -20,28 +20,28 @@ pub(super) enum Scales {
     PerTensor,
 }
 
-/// A chain of ops that a layer takes in.
+/// A chain of ops that a layer absorbs.
 pub(super) struct Chain<'c> {
-    /// The ops, from the one that makes the accumulators on.
+    /// The ops, starting with the one that produces the accumulators.
     ops: Vec<Operation<'c>>,
-    /// What the layer gives in place of.
+    /// The value that the layer replaces.
     pub(super) result: Value<'c>,
-    /// What the layer does to its accumulators; nothing if there is no rescale.
+    /// The post-processing of the accumulators; none without a rescale.
     pub(super) ppe: Option<Ppe>,
-    /// The layer's bias, if an addition of constants was taken in.
+    /// The layer's bias, if an addition of constants was absorbed.
     pub(super) bias: Option<Vec<i32>>,
 }
 
 impl<'c> Chain<'c> {
-    /// Follows the accumulators that `op` makes.
+    /// Follows the accumulators that `op` produces.
     pub(super) fn of(op: Operation<'c>, scales: Scales) -> Result<Self, Error> {
         let mut chain = Self::begin(op)?;
         chain.follow(scales)?;
         Ok(chain)
     }
 
-    /// Follows the accumulators of a layer that has a bias: also one that is added by an op of its own, on top of the
-    /// constant `bias` that the layer has already.
+    /// Follows the accumulators of a layer that has a bias: also one that is added by a separate op, on top of the layer's
+    /// constant `bias`.
     pub(super) fn with_bias(
         op: Operation<'c>,
         scales: Scales,
@@ -78,7 +78,7 @@ impl<'c> Chain<'c> {
         Ok(())
     }
 
-    /// The next op of the chain, if the post-processing can hold it.
+    /// The next op of the chain, if the post-processing supports it.
     fn take_in(&mut self) -> Option<Operation<'c>> {
         let op = only_user(self.result)?;
         let stage = view::unary(op)?;
@@ -96,14 +96,14 @@ impl<'c> Chain<'c> {
         rewrite::fused(&self.ops)
     }
 
-    /// Puts the layer's result in place of the chain.
+    /// Replaces the chain by the layer's result.
     pub(super) fn replace(self, value: Value<'c>) -> Result<(), Error> {
         self.result.replace_all_uses_with(value);
         self.ops.into_iter().rev().try_for_each(Operation::erase)
     }
 }
 
-/// The op that alone uses a value, as its first operand.
+/// The only user of a value, as its first operand.
 fn only_user<'c>(value: Value<'c>) -> Option<Operation<'c>> {
     value.single_use().filter(|only| only.operand == 0).map(|only| only.user)
 }
@@ -153,8 +153,8 @@ fn scaled<'c>(accumulator: Value<'c>, scales: Scales) -> Option<(Operation<'c>, 
     Some((op, ppe))
 }
 
-/// Lets a post-processing also do an element-wise op on its stored result. The machine looks only signed bytes up in a
-/// table, and a clamp of an unsigned result would compare stored bits, not values.
+/// Lets a post-processing also do an element-wise op on its stored result. The machine supports tables only on signed bytes, and
+/// a clamp of an unsigned result would compare stored bits, not values.
 fn absorb(ppe: &mut Ppe, stage: &Unary, from: Elem, to: Elem) -> Option<()> {
     match stage {
         Unary::Clamp(lo, hi) if ppe.table.is_none() && !ppe.unsigned && lo <= hi => {

@@ -1,13 +1,13 @@
-//! Which byte a copied byte came from: strided copies read backwards.
+//! The origin of a copied byte: strided copies, traced backwards.
 
 use std::rc::Rc;
 
 use crate::draft::BufferId;
 
-/// Copies one after the other, the last one first.
+/// Consecutive copies, the last one first.
 pub(super) type Chain = Rc<[Map]>;
 
-/// A strided copy, to be read from its destination.
+/// A strided copy, indexed by destination.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Map {
     source: (BufferId, u64),
@@ -41,7 +41,7 @@ impl Map {
         self.source.0
     }
 
-    /// The byte that byte `at` of the destination came from, if the copy wrote it.
+    /// The origin of byte `at` of the destination, if the copy wrote it.
     pub(super) fn source(&self, at: u64) -> Option<u64> {
         let mut rest = at.checked_sub(self.start)?;
         let (_, mut from) = self.source;
@@ -56,7 +56,7 @@ impl Map {
     }
 }
 
-/// The buffer and byte in DRAM that byte `at` of a copy of copies came from.
+/// The buffer and byte in DRAM that byte `at` originates from, through a copy of copies.
 pub(super) fn origin(chain: &[Map], at: u64) -> Option<(BufferId, u64)> {
     let mut byte = at;
     let mut buffer = None;

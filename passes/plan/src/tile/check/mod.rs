@@ -1,9 +1,9 @@
-//! The checker of window plans: walks the tasks and proves what they compute, without looking at the tiling.
+//! Checker of window plans: walks the tasks and proves what they compute, independent of the tiling.
 //!
-//! From the copies alone it knows which bytes stand in every slot when a variant runs, and from the store which outputs
-//! the variant made. For these outputs it goes back to the layer as it was described: every tap that lies in the input
-//! is read from the right byte with the right weight, exactly once, and every tap in the padding is left out. Every output
-//! is stored exactly once, all accesses stay inside their buffers, and the slots fit the SRAM together.
+//! From the copies alone it derives which bytes are in every slot when a variant runs, and from the store which outputs the
+//! variant computed. For these outputs it returns to the layer description: every tap inside the input is read from the right
+//! byte with the right weight, exactly once, and every tap in the padding is left out. Every output is stored exactly once, all
+//! accesses stay inside their buffers, and all slots together fit the SRAM.
 
 mod map;
 #[cfg(test)]
@@ -24,7 +24,7 @@ use map::{Chain, Map};
 use weights::WeightCheck;
 use window::{Pass, Stored};
 
-/// Where a layer's tasks and buffers begin in a draft.
+/// The start of a layer's tasks and buffers in a draft.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mark {
     tasks: usize,
@@ -32,24 +32,24 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// The end of the draft as it is.
+    /// The current end of the draft.
     pub(crate) fn of(draft: &Draft) -> Self {
         Mark { tasks: draft.tasks.len(), buffers: draft.buffers.len() }
     }
 }
 
-/// A layer as it was described.
+/// The layer description to check against.
 #[derive(Clone, Copy)]
 pub(crate) struct Subject<'a> {
-    /// Tensors and geometry. Of the axes in it nothing is used here.
+    /// Tensors and geometry. Its axes are not used here.
     pub(crate) field: &'a Field,
     /// Depthwise and pooling: output channels per input channel.
     pub(crate) per_channel: Option<u64>,
-    /// Weights, with bias and scale, and what each constant chunk is said to hold.
+    /// Weights, with bias and scale, and the declared contents of each constant chunk.
     pub(crate) weights: Option<(Source<'a>, Channels<'a>, &'a BTreeMap<BufferId, Claim>)>,
 }
 
-/// What an SRAM buffer holds.
+/// The contents of an SRAM buffer.
 #[derive(Clone, Debug)]
 enum Content {
     /// A copy.
@@ -58,7 +58,7 @@ enum Content {
     Fill(i32),
 }
 
-/// An internal error that says what the checker found.
+/// An internal error with the checker's finding.
 fn wrong(what: impl std::fmt::Display) -> PlanError {
     PlanError::internal(format!("the checker refuses the plan: {what}"))
 }
@@ -67,10 +67,10 @@ fn ensure(holds: bool, what: impl Fn() -> String) -> Result<(), PlanError> {
     if holds { Ok(()) } else { Err(wrong(what())) }
 }
 
-/// Checks the tasks from `mark` on, whose slots may take `sram_bytes`.
+/// Checks the tasks from `mark` on, whose slots may use `sram_bytes`.
 ///
 /// # Errors
-/// An internal error that names the first thing wrong.
+/// An internal error naming the first fault.
 pub(crate) fn check(
     draft: &Draft,
     sram_bytes: u64,
@@ -116,7 +116,7 @@ struct Walk<'a> {
     content: BTreeMap<BufferId, Content>,
     /// Invariants.
     slots: BTreeMap<u8, Task>,
-    /// Passes of the sum under way.
+    /// Passes of the current sum.
     group: Vec<Pass>,
     /// The sums whose results are in each output slot, by their passes.
     finished: BTreeMap<BufferId, Vec<Vec<Pass>>>,
@@ -207,13 +207,13 @@ impl Walk<'_> {
             return self.load(map, dst);
         }
         let sums = self.finished.remove(&src).ok_or_else(|| wrong("a store of nothing"))?;
-        // Seen from the slot: where each of its bytes goes.
+        // Seen from the slot: the destination of each of its bytes.
         let map =
             Map::new((dst, x.dst.offset), x.src.offset, dims, x.dst_strides, x.src_strides, x.element.into());
         sums.iter().try_for_each(|passes| self.stored.store(self.subject, &map, passes))
     }
 
-    /// Puts a copy into an SRAM buffer.
+    /// Records a copy into an SRAM buffer.
     fn load(&mut self, map: Map, dst: BufferId) -> Result<(), PlanError> {
         let mut chain = vec![map];
         if self.draft.buffer(map.source_buffer())?.space == Space::Sram {
@@ -232,13 +232,13 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Adds a pass to the sum under way.
+    /// Adds a pass to the current sum.
     fn pass(&mut self, pass: Pass, (acc_in, acc_out): (bool, bool), task: &Task) -> Result<(), PlanError> {
         let psum = task.buffer("psum");
         let filled = match psum.and_then(|id| self.content.remove(&id)) {
             Some(Content::Fill(value)) if pass.is_max() && value == i32::MIN => true,
             None => false,
-            Some(_) => return Err(wrong("partial sums that are no sums")),
+            Some(_) => return Err(wrong("the buffer of partial sums does not hold sums")),
         };
         let begins = !acc_in || filled;
         ensure(begins == self.group.is_empty(), || "a sum is mixed with another".to_owned())?;

@@ -1,4 +1,4 @@
-//! The checker accepts plans as they are and notices damage of every kind.
+//! The checker accepts plans as produced and notices damage of every kind.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::{BufferId, Constraints, LayerInfo, Objective, PlanError, Planner};
 
 use super::{Mark, check};
 
-/// A plan with many tiles of every dimension, and the check of any version of it.
+/// A plan with many tiles in every dimension, and the check of any variation of it.
 struct Planned {
     draft: Draft,
     machine: Machine,
@@ -68,7 +68,7 @@ impl Planned {
         check(draft, self.machine.sram_bytes, &described.subject(&self.claims), Mark { tasks: 0, buffers: 0 })
     }
 
-    /// How many of `damages`, each applied to the plan by itself, are noticed.
+    /// How many of `damages`, each applied to the plan alone, are noticed.
     fn noticed(&self, damages: &[Vec<Task>]) -> usize {
         let damaged = |tasks: &Vec<Task>| Draft { tasks: tasks.clone(), ..self.draft.clone() };
         damages.iter().filter(|tasks| self.check(&damaged(tasks)).is_err()).count()
@@ -86,7 +86,7 @@ fn nudge(task: &Task, field: &str, index: usize, by: i64) -> Option<Task> {
     Some(Task { instr: Instr::from_raw(desc, &raw).ok()?, ..task.clone() })
 }
 
-/// The plan with one task of a kind nudged, for up to 16 tasks.
+/// The plan with one task of a kind altered, for up to 16 tasks.
 fn nudged(
     draft: &Draft,
     applies: impl Fn(&Task) -> bool,

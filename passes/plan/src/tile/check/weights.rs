@@ -1,4 +1,4 @@
-//! The weights of a variant: which part of the layer's weights a tile holds, proved byte by byte.
+//! The weights of a variant: the slice of the layer's weights in a tile, proved byte by byte.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -23,7 +23,7 @@ pub(super) struct WeightCheck<'a> {
     codes: Option<Vec<i8>>,
 }
 
-/// The part of the weights that a variant uses.
+/// The slice of the weights that a variant uses.
 #[derive(Clone, Debug)]
 pub(super) struct Tile {
     /// Output channels, input channels and taps.
@@ -92,7 +92,7 @@ impl<'a> WeightCheck<'a> {
         Ok(tile)
     }
 
-    /// The table in a constant holds what the layer says of channels `oc`. Returns the entries.
+    /// Checks that the table in a constant matches the layer for channels `oc`. Returns the entries.
     fn entries(
         &self,
         channels: &Channels<'_>,
@@ -114,7 +114,7 @@ impl<'a> WeightCheck<'a> {
         Ok(entries)
     }
 
-    /// A constant chunk holds what it is said to hold: decoded, it is the part of the decoded layer.
+    /// Checks that a constant chunk, decoded, is its declared slice of the decoded layer.
     fn chunk(
         &mut self,
         packed: &Packed,
@@ -166,7 +166,7 @@ impl<'a> WeightCheck<'a> {
         Ok(())
     }
 
-    /// The part of a DRAM tensor that stands in a slot, every weight traced back to it.
+    /// The slice of a DRAM tensor in a slot, every weight traced back to it.
     fn dynamic(
         &self,
         from: &Strided,

@@ -1,4 +1,4 @@
-//! The arithmetic of a pass against the layer: which products its outputs get.
+//! The arithmetic of a pass against the layer: the products that its outputs accumulate.
 
 use std::ops::Range;
 
@@ -11,10 +11,10 @@ use super::map::{Chain, Map, origin};
 use super::weights::Tile;
 use super::{Subject, ensure, wrong};
 
-/// Most pairs of outputs and taps that are all checked; of larger tiles the border is, and a part of the inside.
+/// Maximum number of output-tap pairs that are checked exhaustively; of larger tiles, the border and a sample of the inside.
 const PAIRS_MAX: u64 = 1 << 15;
 
-/// Rows or columns of a variant, as its fields say it.
+/// Rows or columns of a variant, from its fields.
 #[derive(Clone, Copy, Debug)]
 struct Side {
     origin: i64,
@@ -33,14 +33,14 @@ impl Side {
     }
 }
 
-/// What averages of a pooling pass are divided by, as its fields say it.
+/// Divisors of the averages of a pooling pass, from its fields.
 #[derive(Clone, Copy, Debug)]
 struct Counted {
     /// First position, positions and bound of the rows and of the columns.
     sides: [(i64, u64, u64); 2],
 }
 
-/// One variant that adds to a tile of outputs.
+/// One variant that accumulates into a tile of outputs.
 #[derive(Clone, Debug)]
 pub(super) struct Pass {
     act: Chain,
@@ -127,7 +127,7 @@ struct Pixel {
     at: [u64; 2],
 }
 
-/// Row or column that tap `k` of output `o` reads, if it is not padding, as the layer has it.
+/// Row or column that tap `k` of output `o` reads, if it is not padding, according to the layer.
 fn tap(field: &Field, axis: usize, o: u64, k: u64) -> Option<u64> {
     let g = &field.geometry;
     let [top, _, left, _] = g.pad;
@@ -154,7 +154,7 @@ impl Stored {
         ensure(missing.is_none(), || format!("output {missing:?} is never stored"))
     }
 
-    /// Checks the outputs of one store and what they were computed from.
+    /// Checks the outputs of one store and their inputs.
     pub(super) fn store(
         &mut self,
         subject: &Subject<'_>,
@@ -221,7 +221,7 @@ fn check_pixel(
     let [kh, kw] = field.geometry.kernel;
     let mut blocks: Vec<Block> = Vec::new();
     for pass in passes {
-        // A pass that reads nothing adds nothing, whichever taps of the padding it stands for.
+        // A pass that reads nothing adds nothing, whichever padding taps it covers.
         let Some(block) = block(subject, pass, local, pixel, &oc)? else { continue };
         check_reads(subject, pass, local, pixel, &block)?;
         let apart =
@@ -250,7 +250,7 @@ fn check_pixel(
 }
 
 impl Counted {
-    /// Positions that the average of an output is divided by.
+    /// Number of positions that the average of an output is divided by.
     fn positions(&self, pass: &Pass, local: [u64; 2]) -> u64 {
         let side = |((first, taps, bound), (o, side)): (&(i64, u64, u64), (u64, &Side))| {
             let start = first.saturating_add_unsigned(o * side.stride);
@@ -262,7 +262,7 @@ impl Counted {
     }
 }
 
-/// The block of the sum that a pass adds; `None` if it has no weights and reads padding only.
+/// The block of the sum that a pass adds; `None` if it has no weights and reads only padding.
 fn block(
     subject: &Subject<'_>,
     pass: &Pass,
@@ -287,7 +287,7 @@ fn block(
     Ok(Some([rows..rows + side_y.taps, columns..columns + side_x.taps, channels(1)]))
 }
 
-/// The tap of the layer that tap 0 of a pooling pass is, on one axis; `None` if all its taps are padding.
+/// The layer's tap that is tap 0 of a pooling pass, on one axis; `None` if all its taps are padding.
 fn first_tap(
     field: &Field,
     pass: &Pass,
@@ -299,7 +299,7 @@ fn first_tap(
     let (Some(side), o) = (pass.sides.get(axis), pick(local)) else { return Ok(Some(0)) };
     let kernel = pick(field.geometry.kernel);
     let Some((k, at)) = (0..side.taps).find_map(|k| Some((k, side.local(o, k)?))) else { return Ok(None) };
-    // Where rows were merged into columns, only row and column together say which pixel of the input this is.
+    // Where rows were merged into columns, only row and column together identify the input pixel.
     let across: u64 = (0..2)
         .filter(|&other| other != axis)
         .filter_map(|other| {

@@ -1,4 +1,4 @@
-//! Bodies of `linalg.generic` as graph operators. Invariant: every op of a body is one that is listed here.
+//! Bodies of `linalg.generic` as graph operators. Invariant: only the ops listed here are accepted in a body.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::index::Positions;
 use crate::common::network::{Reader, internal};
 use crate::common::verdict::UNSUPPORTED;
 
-/// What is known of a body's values. Each stands for a tensor with an axis for every loop.
+/// The known values of a body. Each represents a tensor with an axis for every loop.
 pub(super) struct Body<'c> {
     values: BTreeMap<Value<'c>, ValueId>,
     positions: Positions<'c>,
@@ -18,7 +18,7 @@ pub(super) struct Body<'c> {
 }
 
 impl<'c> Body<'c> {
-    /// A body inside of loops of these extents.
+    /// A body in loops of these extents.
     pub(super) fn new(extents: Vec<usize>) -> Self {
         let loops = extents.len();
         Body { values: BTreeMap::new(), positions: Positions::new(extents), loops }
@@ -29,7 +29,7 @@ impl<'c> Body<'c> {
         self.loops
     }
 
-    /// An operand that follows from positions and constants, with an axis for every loop.
+    /// An operand computed from indices and constants, with an axis for every loop.
     pub(super) fn position(&self, op: Operation<'c>, index: usize) -> Option<ArrayD<i64>> {
         self.positions.operand(op, index)
     }
@@ -40,7 +40,7 @@ impl<'c> Body<'c> {
 }
 
 impl<'c> Reader<'c> {
-    /// What a body yields; nothing for a value that is no float.
+    /// The value that a body yields; nothing if it is not a float.
     pub(super) fn body(
         &mut self,
         body: &mut Body<'c>,
@@ -57,7 +57,7 @@ impl<'c> Reader<'c> {
                         })
                         .collect();
                 }
-                // Read by what uses it.
+                // Read by its users.
                 "arith.cmpf" => {}
                 "arith.constant" => {
                     if let (Some(value), Some(result)) =
@@ -113,7 +113,7 @@ impl<'c> Reader<'c> {
             return self.push(op, Op::Unary(unary), &[x]);
         }
         match op.name() {
-            // Constants of double precision, such as a small number under a root.
+            // Constants of double precision, such as an epsilon under a root.
             "arith.truncf" | "arith.extf" => self.read(body, op, 0),
             "arith.divf" => {
                 let (x, y) = (self.read(body, op, 0)?, self.read(body, op, 1)?);
@@ -157,7 +157,7 @@ impl<'c> Reader<'c> {
         self.push(op, Op::Select(relation), &[a, b, yes, no])
     }
 
-    /// What a body asserts must hold for constants; nothing can be said of other values.
+    /// Checks an assertion in a body on constants; other values cannot be checked.
     fn assertion(&mut self, body: &Body<'c>, op: Operation<'c>) -> Result<(), Reported> {
         let message = op.str_attr("msg").unwrap_or_default().to_owned();
         let condition = op.operand(0).and_then(|value| value.defined_by("arith.cmpf"));
@@ -184,9 +184,9 @@ impl<'c> Reader<'c> {
     }
 }
 
-/// What a comparison asks: the relation, whether its operands are swapped, and whether its answer is.
+/// A comparison: the relation, whether its operands are swapped, and whether its result is.
 ///
-/// Ordered and unordered predicates differ for NaN alone, which no network is meant to compute.
+/// Ordered and unordered predicates differ only for NaN, which networks are not meant to compute.
 fn predicate(compare: Operation<'_>) -> Result<(Relation, bool, bool), Reported> {
     let number = compare.int_attr("predicate");
     // The numbers are those of `arith.cmpf`.

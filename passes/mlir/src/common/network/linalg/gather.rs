@@ -1,6 +1,6 @@
-//! Tensors read at computed positions, and written into others: upsampling, and the image of a transposed convolution.
+//! Tensors read at computed indices, and inserted into others: upsampling, and the input of a transposed convolution.
 //!
-//! Invariant: positions depend on loops and constants alone, each on one loop at most.
+//! Invariant: indices depend only on loops and constants, each on one loop at most.
 
 use strum_float::{Op, ValueId};
 use strum_ir::{Operation, Reported, Value};
@@ -13,7 +13,7 @@ use crate::common::verdict::UNSUPPORTED;
 const TO_NHWC: [usize; 4] = [0, 2, 3, 1];
 const TO_NCHW: [usize; 4] = [0, 3, 1, 2];
 
-/// What is read of an axis: positions, and the loop that they follow.
+/// The indices read along an axis, and the loop that they depend on.
 struct Picked {
     along: Option<usize>,
     positions: Vec<usize>,
@@ -42,7 +42,7 @@ impl<'c> Reader<'c> {
         self.push(op, Op::Reshape { shape: extents }, &[turned])
     }
 
-    /// A value at these positions of every axis. Images NCHW are picked from as NHWC, so that transposes cancel.
+    /// A value at these indices of every axis. NCHW images are gathered as NHWC, so that transposes cancel.
     fn picked(&mut self, op: Operation<'c>, x: ValueId, lists: &[&[usize]]) -> Result<ValueId, Reported> {
         let is_whole = |shape: &[usize], axis: usize| {
             shape.get(axis).zip(lists.get(axis)).is_some_and(|(&n, list)| list.iter().copied().eq(0..n))
@@ -60,7 +60,7 @@ impl<'c> Reader<'c> {
         if image { self.turned(op, x, &TO_NCHW) } else { Ok(x) }
     }
 
-    /// `tensor.insert_slice` into a splat: pixels moved apart, and padding around them.
+    /// `tensor.insert_slice` into a splat: dilation of pixels, and padding around them.
     pub(super) fn insert(&mut self, op: Operation<'c>, wanted: &[usize]) -> Result<ValueId, Reported> {
         let dest = op.operand(1).and_then(|value| self.values.get(&value).copied());
         let number = dest.and_then(|id| self.graph.constant_of(id)).and_then(|t| {
@@ -94,7 +94,7 @@ impl<'c> Reader<'c> {
     }
 }
 
-/// What `tensor.extract` reads of an axis.
+/// The indices that `tensor.extract` reads along an axis.
 fn picked<'c>(body: &Body<'c>, op: Operation<'c>, axis: usize) -> Result<Picked, Reported> {
     let Some(values) = body.position(op, axis + 1) else {
         let from = op.operand(axis + 1).and_then(Value::defining_op).map_or("an argument", Operation::name);

@@ -1,4 +1,4 @@
-//! `linalg.generic`: element by element, or along axes.
+//! `linalg.generic`: element-wise, or a reduction along axes.
 
 use strum_float::{Binary, Op, Reduction, ValueId};
 use strum_ir::{Operation, Reported, Value};
@@ -8,7 +8,7 @@ use super::map::{self, Axis};
 use crate::common::network::{Reader, internal, shape};
 use crate::common::verdict::UNSUPPORTED;
 
-/// A generic taken apart.
+/// A parsed `linalg.generic`.
 struct Generic<'c> {
     op: Operation<'c>,
     /// For every operand, inputs first, the loops of its axes.
@@ -43,7 +43,7 @@ impl<'c> Generic<'c> {
         self.reduces.len()
     }
 
-    /// Iterations of every loop, as the shapes of operands have it.
+    /// Iterations of every loop, from the shapes of the operands.
     fn extents(&self) -> Vec<usize> {
         let mut extents = vec![1; self.loops()];
         for (index, axes) in self.maps.iter().enumerate() {
@@ -112,7 +112,7 @@ impl<'c> Reader<'c> {
         if extents.len() != axes.len() {
             return Err(internal(op, format_args!("the map of operand #{index} has {} results", axes.len())));
         }
-        // Axes at their first position are dropped, the others brought into the order of the loops.
+        // Axes at index 0 are dropped, the others permuted into loop order.
         let start = vec![0; axes.len()];
         let size =
             axes.iter().zip(&extents).map(|(axis, &n)| if *axis == Axis::First { 1 } else { n }).collect();
@@ -140,7 +140,7 @@ impl<'c> Reader<'c> {
         self.push(op, Op::Reshape { shape }, &[turned])
     }
 
-    /// A value with an axis for every loop, as the map of a result has it.
+    /// A value with an axis for every loop, in the layout of a result's map.
     fn mapped(
         &mut self,
         op: Operation<'c>,
@@ -180,7 +180,7 @@ impl<'c> Reader<'c> {
         if generic.inputs != 1 {
             return Err(seen("a reduction must have exactly one input"));
         }
-        // A second result, the position of the greatest element, must have no use.
+        // A second result, the index of the maximum, must be unused.
         if (1..op.num_results()).any(|i| op.result(i).is_some_and(Value::is_used)) {
             return Err(seen("a reduction with more than one used result is not supported"));
         }

@@ -1,6 +1,6 @@
-//! Arithmetic on positions in bodies of `linalg.generic`, as averages that leave padding out count their taps.
+//! Index arithmetic in bodies of `linalg.generic`, such as the tap counts of averages that exclude padding.
 //!
-//! Invariant: what is computed here depends on positions and constants alone, so that it is a constant of the network.
+//! Invariant: values computed here depend only on indices and constants, and so are constants of the network.
 
 use std::collections::BTreeMap;
 
@@ -10,25 +10,25 @@ use strum_ir::{Operation, Reported, Value};
 
 use crate::common::verdict::UNSUPPORTED;
 
-/// The integers of a body that are known: an axis for every loop, of extent 1 where a value does not depend on it.
+/// The known integers of a body: an axis for every loop, of extent 1 where a value does not depend on it.
 pub(super) struct Positions<'c> {
     extents: Vec<usize>,
     values: BTreeMap<Value<'c>, ArrayD<i64>>,
 }
 
 impl<'c> Positions<'c> {
-    /// Of loops of these extents.
+    /// In loops of these extents.
     pub(super) fn new(extents: Vec<usize>) -> Self {
         Positions { extents, values: BTreeMap::new() }
     }
 
-    /// Whether an op computes an integer, and is read here.
+    /// Whether an op computes an integer, and is evaluated here.
     pub(super) fn computes(op: Operation<'c>) -> bool {
         let integer = op.result(0).is_some_and(|r| r.ty().is_index() || r.ty().int_width().is_some());
         integer && !matches!(op.name(), "arith.cmpf" | "arith.select")
     }
 
-    /// Computes the result of an op. What is not understood has no value, and is an error where it is used.
+    /// Computes the result of an op. An unsupported op yields no value, which is an error where the value is used.
     pub(super) fn compute(&mut self, op: Operation<'c>) {
         if let (Some(value), Some(result)) = (self.value(op), op.result(0)) {
             self.values.insert(result, value);
@@ -50,7 +50,7 @@ impl<'c> Positions<'c> {
                 let extents = a.shape().iter().zip(b.shape());
                 let shape: Vec<usize> = extents.map(|(&a, &b)| a.max(b)).collect();
                 let (a, b) = (a.broadcast(IxDyn(&shape))?, b.broadcast(IxDyn(&shape))?);
-                // Any position without a value leaves the whole without one.
+                // Any index without a value leaves the whole without one.
                 let all = Zip::from(&a).and(&b).map_collect(|&a, &b| f(a, b));
                 let values = all.iter().copied().collect::<Option<Vec<i64>>>()?;
                 ArrayD::from_shape_vec(IxDyn(&shape), values).ok()
@@ -58,7 +58,7 @@ impl<'c> Positions<'c> {
         }
     }
 
-    /// The result of `arith.fptosi` of numbers that are known. What is out of range has no value.
+    /// The result of `arith.fptosi` on known numbers. Out-of-range results have no value.
     pub(super) fn truncate(&mut self, op: Operation<'c>, numbers: &Tensor) {
         const LIMIT: f32 = 9e18;
         #[allow(clippy::cast_possible_truncation, reason = "within the limit")]

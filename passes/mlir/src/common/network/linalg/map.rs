@@ -1,15 +1,15 @@
-//! Indexing maps, as far as they only pick loops: `(d0, d1, d2) -> (d2, 0, d0)`.
+//! Indexing maps that only select loops: `(d0, d1, d2) -> (d2, 0, d0)`.
 
 /// One result of a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Axis {
-    /// The position of this loop.
+    /// The index of this loop.
     Loop(usize),
-    /// The first position, always.
+    /// Always index 0.
     First,
 }
 
-/// A map's number of loops and its results; nothing for a map that computes.
+/// A map's number of loops and its results; nothing for other maps.
 pub(super) fn parse(text: &str) -> Option<(usize, Vec<Axis>)> {
     let inner = text.trim().strip_prefix("affine_map<")?.strip_suffix('>')?;
     let (loops, results) = inner.split_once("->")?;

@@ -1,7 +1,7 @@
-//! The linalg door: named operators by their name, `linalg.generic` by its body, tensor operators as data movement.
+//! Import from linalg: named operators by their name, `linalg.generic` by its body, tensor operators as data movement.
 //!
-//! Images are NCHW or NHWC as the named operator says; the graph's operators are NHWC, and the transposes between them
-//! cancel later. What an operator adds to (`outs`) is added behind it.
+//! Images are NCHW or NHWC according to the named operator; the graph's operators are NHWC, and the transposes in between cancel
+//! later. The initial value of an operator (`outs`) is added after it.
 
 mod body;
 mod gather;
@@ -47,7 +47,7 @@ impl<'c> Reader<'c> {
             self.scalars.insert(result, number);
             return Ok(());
         }
-        // Integers count positions; who reads one says that it is unknown.
+        // Integers count positions; their users report them as unknown.
         if !result.ty().element().is_some_and(strum_ir::Type::is_f32) {
             return Ok(());
         }
@@ -56,11 +56,11 @@ impl<'c> Reader<'c> {
         self.bind(op, 0, id)
     }
 
-    /// A tensor of one number.
+    /// A tensor with a single value.
     fn fill(&mut self, op: Operation<'c>) -> Result<(), Reported> {
         let Some(result) = op.result(0) else { return Err(internal(op, "no result")) };
         let Some(&number) = op.operand(0).and_then(|value| self.scalars.get(&value)) else {
-            // Positions of the greatest element, say: whoever needs them says that they are unknown.
+            // For example indices of maxima: their users report them as unknown.
             return if shape(result.ty()).is_err() {
                 Ok(())
             } else {
@@ -118,7 +118,7 @@ impl<'c> Reader<'c> {
         }
     }
 
-    /// Whether an op gives another shape to what is only ever written to.
+    /// Whether an op reshapes a value that is only ever written to.
     fn is_empty(&self, op: Operation<'c>) -> bool {
         op.operand(0).is_some_and(|value| {
             let from = value.defining_op().map(Operation::name);
@@ -128,7 +128,7 @@ impl<'c> Reader<'c> {
         })
     }
 
-    /// `tensor.expand_shape`: an axis that stands for any extent becomes axes that do.
+    /// `tensor.expand_shape`: an axis that broadcasts to any extent becomes axes that do.
     fn expand(&mut self, op: Operation<'c>, wanted: &[usize]) -> Result<ValueId, Reported> {
         let groups = op.attribute("reassociation").and_then(|a| a.as_array());
         let groups = groups.ok_or_else(|| internal(op, "no reassociation"))?;
@@ -168,7 +168,7 @@ impl<'c> Reader<'c> {
         }
     }
 
-    /// What an operator adds to, unless it is zero.
+    /// The initial value of an operator, unless it is zero.
     fn added(&mut self, op: Operation<'c>, sums: ValueId, outs: usize) -> Result<ValueId, Reported> {
         let init = self.narrow(op, outs)?;
         if self.graph.constant_of(init).is_some_and(|t| t.iter().all(|&x| x == 0.0)) {
@@ -177,7 +177,7 @@ impl<'c> Reader<'c> {
         self.push(op, Op::Binary(strum_float::Binary::Add), &[sums, init])
     }
 
-    /// A value with its axes in another order.
+    /// A value with its axes permuted.
     fn turned(&mut self, op: Operation<'c>, id: ValueId, perms: &[usize]) -> Result<ValueId, Reported> {
         self.push(op, Op::Transpose { perms: perms.to_vec() }, &[id])
     }
@@ -187,13 +187,13 @@ impl<'c> Reader<'c> {
         self.constant(op, Tensor::zeros(IxDyn(shape)))
     }
 
-    /// A number that an operand stands for: a constant outside of a tensor, or a constant tensor of one element.
+    /// The scalar value of an operand: a scalar constant, or a constant tensor of one element.
     fn scalar(&self, value: Value<'c>) -> Option<f64> {
         self.scalars.get(&value).copied()
     }
 }
 
-/// A list of constant sizes; a marker of a dynamic one is negative.
+/// A list of constant sizes; the marker of a dynamic one is negative.
 fn statics(op: Operation<'_>, name: &str) -> Result<Vec<usize>, Reported> {
     let list = op.ints_attr(name).map(|list| list.into_iter().map(|d| usize::try_from(d).ok()).collect());
     list.flatten().ok_or_else(|| op.error(format!("{name} must be constant")))

@@ -10,16 +10,16 @@ use crate::common::verdict::UNSUPPORTED;
 const TO_NHWC: [usize; 4] = [0, 2, 3, 1];
 const TO_NCHW: [usize; 4] = [0, 3, 1, 2];
 
-/// How a convolution holds image and weights: what brings them into the graph's order.
+/// The layout of a convolution's input and weights: the permutations into the graph's layout.
 struct Layout {
     channels_first: bool,
     weights: Weights,
 }
 
 enum Weights {
-    /// OHWI by this order of axes.
+    /// OHWI by this permutation.
     Full([usize; 4]),
-    /// HWC by this order of axes, then one output channel for each.
+    /// HWC by this permutation, then one output channel for each.
     Depthwise([usize; 3]),
     /// HWCM already; the result has both channel axes.
     Multiplied,
@@ -120,8 +120,8 @@ impl<'c> Reader<'c> {
         self.added(op, sums, 2)
     }
 
-    /// A convolution of groups of channels: image `[n, g, c, h, w]`, weights `[g, f, c, kh, kw]`, or with the first two axes
-    /// the other way round, result `[n, g, f, oh, ow]`.
+    /// A grouped convolution: image `[n, g, c, h, w]`, weights `[g, f, c, kh, kw]`, or with the first two axes swapped, result
+    /// `[n, g, f, oh, ow]`.
     fn grouped_conv(&mut self, op: Operation<'c>, filters_first: bool) -> Result<ValueId, Reported> {
         let window = window(op)?;
         let (image, mut weights) = (self.whole(op, 0)?, self.whole(op, 1)?);
@@ -171,7 +171,7 @@ impl<'c> Reader<'c> {
         }
     }
 
-    /// What a convolution of groups adds to, as a bias if it is a constant for each channel, else as it is.
+    /// The initial value of a grouped convolution: a bias if it is a constant per channel, otherwise an addition.
     fn bias_of(
         &mut self,
         op: Operation<'c>,
@@ -213,7 +213,7 @@ impl<'c> Reader<'c> {
         image = self.reached(op, image, [kh, kw], &window, channels_first)?;
         let mut pooled = self.push(op, Op::Pool(Pool { kind, kernel: [kh, kw], window }), &[image])?;
         if kind == PoolKind::Average {
-            // A sum is a mean times the taps, all of which lie in the image.
+            // A sum is the mean times the taps, all of which lie in the image.
             #[allow(clippy::cast_precision_loss, reason = "a kernel has far fewer than 2^52 taps")]
             let taps = self.number(op, (kh * kw) as f64, 4)?;
             pooled = self.push(op, Op::Binary(Binary::Mul), &[pooled, taps])?;
@@ -231,8 +231,8 @@ impl<'c> Reader<'c> {
         }
     }
 
-    /// What windows reach of an image NHWC: linalg moves them as often as the result has places, which may be less often than
-    /// the image has room for.
+    /// The part of an NHWC image that windows reach: linalg moves them as often as the result has elements, which may be less
+    /// often than the image has room for.
     fn reached(
         &mut self,
         op: Operation<'c>,
@@ -249,7 +249,7 @@ impl<'c> Reader<'c> {
         for (extent, (((taps, places), stride), dilation)) in size.iter_mut().skip(1).zip(axes) {
             let last = places.saturating_sub(1).saturating_mul(stride);
             let reach = taps.saturating_sub(1).saturating_mul(dilation).saturating_add(1);
-            // A whole stride more is a place that the result does not have; less is what windows leave over anyway.
+            // A whole stride more is a position that the result does not have; less is what windows leave over anyway.
             if last.saturating_add(reach).saturating_add(stride) <= *extent {
                 *extent = last + reach;
             }
@@ -257,7 +257,7 @@ impl<'c> Reader<'c> {
         self.push(op, Op::Slice { start: vec![0; 4], size }, &[image])
     }
 
-    /// Products of matrices may come with maps that transpose; those are not read.
+    /// Matrix products may have transposing maps; those are not supported.
     fn plain_maps(&self, op: Operation<'c>) -> Result<(), Reported> {
         let maps = op.attribute("indexing_maps").map(|maps| maps.to_string());
         let plain = [

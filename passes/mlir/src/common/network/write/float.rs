@@ -1,7 +1,7 @@
 //! Float networks as TOSA on f32.
 //!
-//! Invariant: what is written is read back as the same graph, but for operators on constants, which the reader computes, and what is cut
-//! off of images and results so that windows fit.
+//! Invariant: the result is read back as the same graph, except for operators on constants, which the reader evaluates, and
+//! slices of images and results that make windows fit.
 
 use ndarray::IxDyn;
 use strum_float::{Binary, Graph, Node, Op, Pool, Relation, Tensor, Unary, ValueId, Window};
@@ -13,7 +13,7 @@ use crate::common::network::Network;
 use crate::common::tosa::build::Builder;
 use crate::common::tosa::elem::Elem;
 
-/// Puts a network in the place of the function that it was read from.
+/// Replaces the function that a network was read from.
 ///
 /// # Errors
 /// MLIR cannot make an op.
@@ -45,7 +45,7 @@ struct Writer<'g, 'c> {
 }
 
 impl<'c> Writer<'_, 'c> {
-    /// A value; a constant is made when it is first wanted.
+    /// A value; a constant is created on first use.
     fn get(&mut self, id: ValueId) -> Result<Value<'c>, PassError> {
         if let Some(value) = self.values.get(id.index()) {
             return Ok(value);
@@ -107,7 +107,7 @@ impl<'c> Writer<'_, 'c> {
         Ok(value)
     }
 
-    /// An end of a range.
+    /// A bound of a range.
     fn bound(&self, value: f32) -> Result<Attribute<'c>, Error> {
         Attribute::parse(self.build.context(), &format!("0x{:08X} : f32", value.to_bits()))
     }
@@ -141,7 +141,7 @@ impl<'c> Writer<'_, 'c> {
         sliding.pool(&mut self.build, pool.kind, zero)
     }
 
-    /// A comparison, and the selection by it.
+    /// A comparison, and the select on it.
     fn select(
         &mut self,
         relation: Relation,

@@ -1,6 +1,6 @@
 //! Quantized networks as integer TOSA.
 //!
-//! Invariant: types of arguments and results, and the attributes that say what their codes mean, are changed together.
+//! Invariant: types of arguments and results are changed together with the attributes that describe their codes.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ use crate::common::tosa::elem::Elem;
 use crate::common::tosa::literal::Literal;
 use crate::common::tosa::num::Round;
 
-/// Attributes of a function that say what the codes of its arguments and results mean.
+/// Attributes of a function that describe the codes of its arguments and results.
 pub const INPUT_SCALES: &str = "strum.input_scales";
 /// See [`INPUT_SCALES`].
 pub const INPUT_ZERO_POINTS: &str = "strum.input_zero_points";
@@ -26,7 +26,7 @@ pub const OUTPUT_SCALES: &str = "strum.output_scales";
 /// See [`INPUT_SCALES`].
 pub const OUTPUT_ZERO_POINTS: &str = "strum.output_zero_points";
 
-/// Puts an integer network in the place of the float function that it was made from.
+/// Replaces the float function that an integer network was made from.
 ///
 /// # Errors
 /// MLIR cannot make an op.
@@ -57,7 +57,7 @@ pub fn replace_by_integers<'c>(
     describe(function, &int.outputs, [OUTPUT_SCALES, OUTPUT_ZERO_POINTS])
 }
 
-/// Says what the codes of ports mean.
+/// Records the meaning of the codes of arguments and results.
 fn describe(
     function: Operation<'_>,
     ports: &[Port],

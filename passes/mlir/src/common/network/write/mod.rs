@@ -1,6 +1,6 @@
-//! Networks as TOSA, in place of the function that they were read from: float ones on f32, quantized ones on integers.
+//! Networks as TOSA, replacing the function that they were read from: float ones on f32, quantized ones on integers.
 //!
-//! Invariant: what is written computes what the graph computes, bit for bit.
+//! Invariant: the written ops compute what the graph computes, bit for bit.
 
 mod float;
 mod int;
@@ -22,7 +22,7 @@ struct Body<'c> {
 }
 
 impl<'c> Body<'c> {
-    /// The body of a function of one block, and where its new ops go.
+    /// The body of a function with one block, and the insertion point of its new ops.
     fn of(function: Operation<'c>) -> Result<(Self, Builder<'c>), PassError> {
         let internal = |what: &str| PassError::Internal(what.into());
         let block = *blocks(function).first().ok_or_else(|| internal("a function without a body"))?;
@@ -31,7 +31,7 @@ impl<'c> Body<'c> {
         Ok((body, Builder::before(terminator)?))
     }
 
-    /// Returns other values, and erases the ops that were there before.
+    /// Returns other values, and erases the previous ops.
     fn replace(self, results: &[Value<'c>]) -> Result<(), Error> {
         for (index, &result) in results.iter().enumerate() {
             self.terminator.set_operand(index, result);
@@ -43,7 +43,7 @@ impl<'c> Body<'c> {
     }
 }
 
-/// The values that stand for those of a graph, by their index.
+/// The values of a graph, by their index.
 struct Values<'c>(Vec<Option<Value<'c>>>);
 
 impl<'c> Values<'c> {
@@ -62,17 +62,17 @@ impl<'c> Values<'c> {
     }
 }
 
-/// The value of a graph that no op was made for.
+/// The value of a graph for which no op was created.
 fn missing(index: usize) -> PassError {
     PassError::Internal(format!("value {index} of the network has not been written"))
 }
 
-/// Extents as the builder takes them.
+/// Extents in the builder's form.
 fn dims(shape: &[usize]) -> Vec<u64> {
     shape.iter().map(|&d| d as u64).collect()
 }
 
-/// Numbers as MLIR's attributes hold them.
+/// Numbers in the form of MLIR's attributes.
 fn signed(list: &[usize]) -> Vec<i64> {
     list.iter().map(|&d| i64::try_from(d).unwrap_or(i64::MAX)).collect()
 }

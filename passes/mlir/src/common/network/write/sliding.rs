@@ -1,6 +1,6 @@
 //! Convolutions and poolings.
 //!
-//! Invariant: windows fit their images exactly, as TOSA demands: what no window reaches is cut off first.
+//! Invariant: windows fit their images exactly, as TOSA requires: what no window reaches is sliced off first.
 
 use strum_float::{PoolKind, Window};
 use strum_ir::{Attribute, Error, OpBuilder, Type, Value};
@@ -17,7 +17,7 @@ pub(super) struct Sliding<'a, 'c> {
     pub(super) image_shape: &'a [usize],
     /// Rows and columns of the window.
     pub(super) kernel: [usize; 2],
-    /// How it moves.
+    /// Strides, padding and dilations.
     pub(super) window: &'a Window,
     /// The shape of the result, NHWC.
     pub(super) shape: &'a [usize],
@@ -28,7 +28,7 @@ pub(super) struct Sliding<'a, 'c> {
 }
 
 impl<'c> Sliding<'_, 'c> {
-    /// The extent of the image that is left, the padding behind it, and the extent of the result, along an axis.
+    /// The remaining extent of the image, the padding after it, and the extent of the result, along an axis.
     fn fit(&self, axis: usize, input: usize, wanted: usize) -> Option<(u64, u64, u64)> {
         let pick = |pair: [usize; 2]| pair.get(axis).map_or(0, |&d| d as u64);
         let of = Axis {
@@ -45,8 +45,8 @@ impl<'c> Sliding<'_, 'c> {
         })
     }
 
-    /// Makes the op on what windows reach of the image, and cuts off of the result what is too much. `make` begins an op
-    /// on an image; padding, stride and result are added here.
+    /// Makes the op on the part of the image that windows reach, and slices the excess off the result. `make` begins an op on an
+    /// image; padding, stride and result are added here.
     fn insert(
         &self,
         build: &mut Builder<'c>,

@@ -1,4 +1,4 @@
-//! What a packing file tells the layers of a function, and which layers there are to be told.
+//! The packing file applied to the layers of a function, and the layers that it can name.
 
 use std::collections::BTreeMap;
 
@@ -16,20 +16,20 @@ use crate::dpu::strum_to_dpu::{is_layer, layer_name};
 
 /// Settings of the layers that a packing file names.
 #[derive(Default)]
-pub(super) struct Told<'c> {
+pub(super) struct GivenSettings<'c> {
     layers: BTreeMap<Operation<'c>, Settings>,
 }
 
-impl<'c> Told<'c> {
-    /// What is told of a function.
+impl<'c> GivenSettings<'c> {
+    /// Reads the settings for a function.
     pub(super) fn read(source: &PackingSource, function: Operation<'c>) -> Result<Self, PassError> {
         match source {
-            PackingSource::None => Ok(Told::default()),
+            PackingSource::None => Ok(GivenSettings::default()),
             PackingSource::File(path) => {
                 let packing = Packing::read(path).map_err(|error| function.error(error))?;
-                Told::of_packing(&packing, function)
+                GivenSettings::of_packing(&packing, function)
             }
-            PackingSource::Value(packing) => Told::of_packing(packing, function),
+            PackingSource::Value(packing) => GivenSettings::of_packing(packing, function),
         }
     }
 
@@ -41,35 +41,37 @@ impl<'c> Told<'c> {
         for layer in packing.programs.iter().filter(|p| p.name == name).flat_map(|p| &p.layers) {
             let found = ops.iter().find(|(name, _, _)| *name == layer.name);
             let Some((_, op, conv)) = found else { return Err(unknown(&layer.name, function, &ops)) };
-            if let (Some(told), Some(is)) = (&layer.weights, weights_text(conv))
-                && *told != is
+            if let (Some(expected), Some(is)) = (&layer.weights, weights_text(conv))
+                && *expected != is
             {
-                let what =
-                    format_args!("packing file: the weights of layer '{}' are {is}, not {told}", layer.name);
+                let what = format_args!(
+                    "packing file: the weights of layer '{}' are {is}, not {expected}",
+                    layer.name
+                );
                 return Err(op.error(what).into());
             }
             layers.insert(*op, Settings::of(&layer.choice));
         }
-        Ok(Told { layers })
+        Ok(GivenSettings { layers })
     }
 
-    /// Whether no layer is told anything.
+    /// Whether the file names no layer of the function.
     pub(super) fn is_empty(&self) -> bool {
         self.layers.is_empty()
     }
 
-    /// What a layer is told.
+    /// The settings of a layer, if the file names it.
     pub(super) fn of(&self, op: Operation<'c>) -> Option<&Settings> {
         self.layers.get(&op)
     }
 }
 
-/// Refuses programs that no function of the module stands for.
+/// Refuses programs that match no function of the module.
 fn check_programs(packing: &Packing, function: Operation<'_>) -> Result<(), PassError> {
     let Some(block) = function.block() else { return Ok(()) };
     let functions = block.operations().into_iter().filter_map(Operation::symbol).collect();
     match packing.stray(&functions) {
-        Some(name) => Err(function.error(format_args!("packing file: there is no function '{name}'")).into()),
+        Some(name) => Err(function.error(format_args!("packing file: unknown function '{name}'")).into()),
         None => Ok(()),
     }
 }
@@ -86,7 +88,7 @@ fn unknown(name: &str, function: Operation<'_>, ops: &[(String, Operation<'_>, C
     let near = ops.iter().map(|(other, _, _)| other).find(|other| other.split('.').next() == index);
     let near = near.or(ops.first().map(|(other, _, _)| other));
     let hint = near.map(|near| format!(", but '{near}'")).unwrap_or_default();
-    function.error(format_args!("packing file: there is no convolution '{name}'{hint}")).into()
+    function.error(format_args!("packing file: unknown convolution '{name}'{hint}")).into()
 }
 
 /// Shape of a layer's weights: `64x3x3x32`.
@@ -100,7 +102,7 @@ fn weights_text(conv: &Conv<'_>) -> Option<String> {
 pub struct PackableLayer {
     /// Index of the layer and its operator: `12.conv2d`.
     pub name: String,
-    /// Where it is in the source.
+    /// Its location in the source.
     pub location: String,
     /// Shape of its weights, OHWI or HWCM.
     pub weights: String,
@@ -110,7 +112,7 @@ pub struct PackableLayer {
     pub depthwise: bool,
     /// Input channels, or all channels of a depthwise layer: what blocks run along.
     pub channels: u64,
-    /// Whether calibration tells of its inputs, so that `select=activation` and `correct` can be asked for.
+    /// Whether it has input statistics, so that `select=activation` and `correct` can be used.
     pub calibrated: bool,
 }
 
@@ -127,7 +129,7 @@ impl PackableLayer {
     }
 }
 
-/// The layers of a function, as it is before `strum-pack`, that a packing file can name with any method.
+/// The layers of a function before `strum-pack` that a packing file can name with any method.
 #[must_use]
 pub fn packable(function: Operation<'_>) -> Vec<PackableLayer> {
     let any = Settings { request: None, correct: Correct::None, depthwise: true, min_channels: 0 };
@@ -146,10 +148,10 @@ pub fn packable(function: Operation<'_>) -> Vec<PackableLayer> {
     layers.collect()
 }
 
-/// The weights of the convolutions of a function after `strum-pack`, by name: what the DPU multiplies with.
+/// The weights of the convolutions of a function after `strum-pack`, by name: the values that the DPU multiplies with.
 ///
 /// # Errors
-/// Packed weights that are not legal.
+/// Invalid packed weights.
 pub fn stored(function: Operation<'_>) -> Result<BTreeMap<String, Vec<i8>>, String> {
     let mut all = BTreeMap::new();
     for (name, _, conv) in convolutions(function) {
