@@ -11,10 +11,10 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use dpu_isa::AsmError;
+use strum_cli::say;
 use strum_ir::{Captured, Severity};
 use strum_passes::common::verdict::{Verdict, verdict};
 
-use super::cli::say;
 use super::exit::{Failure, Kind};
 
 /// Longest piece of a source line that is shown, in characters: constants make lines of megabytes.

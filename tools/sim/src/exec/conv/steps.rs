@@ -2,7 +2,7 @@
 
 use dpu_isa::{ConvInv, ConvVar};
 
-use super::fast::Plan;
+use super::image::Plan;
 use crate::kernel::{Kernel, LANES};
 
 /// Multiply-accumulates of a step: of all channels, depthwise, and where only the golden path will do.
