@@ -8,7 +8,7 @@ mod text;
 
 pub use domain::{Any, Domain, Refused, Words};
 
-use crate::discardable::nearest;
+use crate::spelling::nearest;
 
 /// An option, as help and reference pages show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
