@@ -11,12 +11,12 @@ use strum_files::budget;
 use strum_ir::PrintOptions;
 
 use crate::audit::audit;
+use crate::driver::backend::{self, elf};
 use crate::driver::cli::{ALSO_LOGGED, Arguments, Common, version};
 use crate::driver::diagnostics::Origin;
 use crate::driver::exit::{Failure, out_of_memory};
 use crate::driver::files::{self, Input, Places};
-use crate::driver::plan::elf;
-use crate::driver::{backend, network};
+use crate::driver::network;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,4 +1,4 @@
-//! The calls into `strum-passes`: the pipeline by name, and the way between the dpu dialect and a program.
+//! The machine that is compiled for, and the way between the dpu dialect, a program and its binary.
 
 use std::path::Path;
 
@@ -9,14 +9,18 @@ use strum_passes::common::machine;
 use strum_passes::translation::{self, ExportError};
 
 use super::diagnostics::Origin;
-use super::exit::Failure;
+use super::exit::{Failure, out_of_memory};
 use super::files::Input;
-use super::options::is_machine_file;
 
 /// A context that lives as long as the process, which ends soon: tearing down a large one is slow, and after a fault in MLIR's
 /// reader nothing may be torn down.
 pub(crate) fn context() -> &'static Context {
     Box::leak(Box::new(Context::new()))
+}
+
+/// Whether a machine is named by its file.
+pub(crate) fn is_machine_file(spec: &Path) -> bool {
+    spec.extension().is_some_and(|extension| extension == "toml")
 }
 
 /// The machine of this name or file. An unknown name is a usage error, an invalid file is an input error.
@@ -66,4 +70,10 @@ pub(crate) fn read_program(input: &Input, verify: bool) -> Result<Program, Failu
         program.validate().map_err(|errors| Failure::from(errors).in_file(&input.name))?;
     }
     Ok(program)
+}
+
+/// The binary of a program that is valid.
+pub(crate) fn elf(program: &Program) -> Result<Vec<u8>, Failure> {
+    budget::check("the binary", program.consts.len() as u64).map_err(|over| out_of_memory(&over))?;
+    program.to_elf().map_err(Failure::internal)
 }

@@ -8,7 +8,7 @@ use strum_passes::strum::strum_pack::remark;
 use super::exit::Failure;
 use super::isolate;
 
-pub(crate) use strum_cli::{Arguments, Common, Filter, Progress, Voice, end, say, start_log};
+pub(crate) use strum_cli::{Arguments, Common, Filter, Progress, Voice, end, start_log};
 
 /// Remarks are always emitted: which are shown is decided later.
 pub(crate) const ALSO_LOGGED: Option<&str> = Some(remark::TARGET);

@@ -11,10 +11,10 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use dpu_isa::AsmError;
+use strum_cli::say;
 use strum_ir::{Captured, Severity};
 use strum_passes::common::verdict::{Verdict, verdict};
 
-use super::cli::say;
 use super::exit::{Failure, Kind};
 
 /// Maximum length of a shown source line, in characters: lines of constants have megabytes.

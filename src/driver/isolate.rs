@@ -10,11 +10,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
+use strum_cli::say;
 use strum_files::budget;
 use strum_ir::Module;
 
 use super::backend;
-use super::cli::say;
 use super::diagnostics::Origin;
 use super::exit::{Failure, Kind};
 use super::files::{self, Input};

@@ -15,4 +15,5 @@ pub(crate) mod network;
 pub(crate) mod options;
 pub(crate) mod plan;
 pub(crate) mod remarks;
+pub(crate) mod temps;
 pub(crate) mod trial;

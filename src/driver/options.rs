@@ -14,9 +14,10 @@ use strum_passes::pipeline;
 use strum_passes::strum::strum_pack::{LayerOptions, PackingSource, StrumPack};
 use strum_quant::{Choice, SCHEMA};
 
+use super::backend::is_machine_file;
 use super::exit::Failure;
 use super::files::Places;
-use super::plan;
+use super::temps::temporaries;
 
 /// The methods as values of an option.
 pub(crate) fn methods() -> impl TypedValueParser<Value = Kind> {
@@ -196,11 +197,6 @@ fn pipeline_path(flag: &str, what: &str, path: &Path) -> Result<String, Failure>
     })
 }
 
-/// Whether a machine is named by its file.
-pub(crate) fn is_machine_file(spec: &Path) -> bool {
-    spec.extension().is_some_and(|extension| extension == "toml")
-}
-
 /// Options of a compilation.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Weight format")]
@@ -251,7 +247,7 @@ impl CompileOptions {
 
     /// Adds the files that a compilation reads and writes.
     pub(crate) fn places(&self, places: Places) -> Result<Places, Failure> {
-        let temps = self.save_temps.as_deref().map(plan::temporaries);
+        let temps = self.save_temps.as_deref().map(temporaries);
         Ok(places
             .reads("--machine", self.machine.iter().filter(|spec| is_machine_file(spec)))
             .reads("--packing", &self.packing_file)

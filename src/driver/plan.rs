@@ -3,24 +3,22 @@
 //! Invariant: the passes and their options are those of `strum-opt --strum-pipeline`, and nothing else touches the IR,
 //! so the program is the same, byte for byte.
 
-use std::cell::Cell;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use dpu_isa::{Machine, Program, asm};
-use strum_files::budget;
-use strum_ir::{Captured, Context, Module, PrintOptions};
+use dpu_isa::{Machine, Program};
+use strum_ir::{Captured, Context, Module};
 use strum_passes::pipeline::{self, Stage};
 use tracing::info_span;
 
 use super::backend;
 use super::cli::Progress;
 use super::diagnostics::Origin;
-use super::exit::{Failure, Kind, out_of_memory};
-use super::files::{self, Input};
+use super::exit::{Failure, Kind};
+use super::files::Input;
 use super::network;
 use super::options::CompileOptions;
 use super::remarks::{self, Remarks};
+use super::temps::Temps;
 
 /// The compilation that the options describe.
 pub(crate) struct Plan {
@@ -130,59 +128,4 @@ impl Plan {
             None => failure.with_help("--save-temps DIR keeps the IR from which it can be reproduced"),
         }
     }
-}
-
-/// What `--save-temps` writes: the folder, and every file in it.
-pub(crate) fn temporaries(folder: &Path) -> Vec<PathBuf> {
-    let stages =
-        pipeline::Options::default().stages().into_iter().map(|stage| format!("{}.mlir", stage.name));
-    let names = std::iter::once("input.mlir".to_owned()).chain(stages);
-    let names = names.chain(["program.dpu", "program.dpuasm"].map(str::to_owned));
-    let files = names.enumerate().map(|(number, name)| folder.join(numbered(number, &name)));
-    std::iter::once(folder.to_owned()).chain(files).collect()
-}
-
-fn numbered(number: usize, name: &str) -> String {
-    format!("{number:02}-{name}")
-}
-
-/// The folder of `--save-temps`.
-struct Temps<'p> {
-    folder: Option<&'p Path>,
-    next: Cell<usize>,
-}
-
-impl<'p> Temps<'p> {
-    fn open(folder: Option<&'p Path>) -> Result<Self, Failure> {
-        if let Some(folder) = folder {
-            let fail = |error| Failure::input(error).in_file(&folder.display().to_string());
-            fs::create_dir_all(folder).map_err(fail)?;
-        }
-        Ok(Temps { folder, next: Cell::new(0) })
-    }
-
-    /// Saves the result of `content` under the next number.
-    fn keep(&self, name: &str, content: impl FnOnce() -> Result<Vec<u8>, Failure>) -> Result<(), Failure> {
-        let Some(folder) = self.folder else { return Ok(()) };
-        let number = self.next.replace(self.next.get() + 1);
-        files::write(&folder.join(numbered(number, name)), &content()?)
-    }
-
-    /// Saves the IR after a stage.
-    fn module(&self, stage: &str, module: &Module<'_>) -> Result<(), Failure> {
-        let text = || Ok((module.op().print(&PrintOptions::default()) + "\n").into_bytes());
-        self.keep(&format!("{stage}.mlir"), text)
-    }
-
-    /// Saves the binary and its assembly.
-    fn program(&self, program: &Program) -> Result<(), Failure> {
-        self.keep("program.dpu", || elf(program))?;
-        self.keep("program.dpuasm", || Ok(asm::print(program).into_bytes()))
-    }
-}
-
-/// The binary of a valid program.
-pub(crate) fn elf(program: &Program) -> Result<Vec<u8>, Failure> {
-    budget::check("the binary", program.consts.len() as u64).map_err(|over| out_of_memory(&over))?;
-    program.to_elf().map_err(Failure::internal)
 }

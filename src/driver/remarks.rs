@@ -3,12 +3,11 @@
 //! Invariant: every remark is printed, counted, or unwanted; none is lost.
 
 use clap::Args;
+use strum_cli::{Voice, say};
 use strum_ir::{Captured, Severity};
 use strum_passes::strum::strum_pack::remark;
 use tracing::Level;
 
-use super::cli::Voice;
-use super::cli::say;
 use super::diagnostics::Origin;
 
 /// How remarks are printed.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dpu_isa::Program;
 use rayon::prelude::*;
+use strum_cli::say;
 use strum_formats::Kind;
 use strum_ir::{Context, Module, Operation};
 use strum_passes::common::machine;
@@ -21,7 +22,6 @@ use strum_passes::strum::strum_pack::{
 use strum_quant::{Choice, Sqnr};
 
 use super::backend;
-use super::cli;
 use super::cli::Progress;
 use super::codes::Codes;
 use super::diagnostics::Origin;
@@ -102,7 +102,7 @@ impl Trials {
     /// Warns of unused parts of the machine, for commands that print nothing on single compilations.
     pub(crate) fn warn(&self) {
         if let Some(warning) = machine::unused(&self.plan.machine) {
-            cli::say(format_args!("{}: warning: {warning}", self.input.name));
+            say(format_args!("{}: warning: {warning}", self.input.name));
         }
     }
 

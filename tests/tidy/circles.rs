@@ -1,16 +1,47 @@
 //! Cycles among the files of a crate: files that import from each other, directly or through others.
 //!
-//! A file imports the paths in its `use` items and `crate::` paths. Re-exports are followed to the file that they come from, and
-//! are not imports of the re-exporting file; test modules do not count, and neither do arrows between a module and one inside it,
-//! which are one thing to others.
+//! Invariant: no crate has one that [`KNOWN`] does not name with its reason.
+//!
+//! A file imports what its `use` items and `crate::` paths name. Re-exports are followed to the file that they come from, and
+//! are no imports of the file that has them; test modules do not count, and neither do arrows between a module and one inside
+//! it, which are one thing to others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::Source;
-use super::{files, read};
+use super::{expect_none, files, read};
 
-/// Source folders of the crates without cycles; the list may only grow.
-const FREE: [&str; 3] = ["passes/float/src", "passes/plan/src", "tools/files/src"];
+/// A circle that stays: the source folder of its crate, all of its files, and why.
+type Known = (&'static str, &'static [&'static str], &'static str);
+
+/// The circles that stay; the list may only shrink.
+const KNOWN: [Known; 5] = [
+    (
+        "dialects/formats/src",
+        &["error.rs", "fields.rs", "format.rs", "methods/mod.rs", "parameter.rs", "spec.rs", "table.rs"],
+        "a method has parameters and fields, and each of these names the methods that it is for",
+    ),
+    (
+        "dialects/ir/src",
+        &["block.rs", "operation.rs", "value.rs"],
+        "operations, blocks and values contain or use each other, in MLIR as well",
+    ),
+    (
+        "dialects/ir/src",
+        &["diagnostic.rs", "location.rs"],
+        "a diagnostic is emitted at a location, and has locations",
+    ),
+    (
+        "dialects/ir/src",
+        &["pass.rs", "pipeline.rs", "raw/pass.rs"],
+        "MLIR is handed passes, and a pass that runs is handed the context which MLIR gave",
+    ),
+    (
+        "dialects/isa/src",
+        &["footprint.rs", "rules.rs", "schedule.rs", "slots.rs", "table.rs", "violation.rs", "weights.rs"],
+        "a row of the table names its rules and sizes, which are functions of the instruction that the row declares",
+    ),
+];
 
 type Path = Vec<String>;
 
@@ -131,45 +162,61 @@ impl Modules {
         Some(at)
     }
 
-    /// The files in cycles, or between cycles.
-    fn circles(&self) -> BTreeSet<&str> {
-        let mut arrows: BTreeSet<(&Path, Path)> = BTreeSet::new();
+    /// The circles: of each, all files from which every other one is reached.
+    fn circles(&self) -> BTreeSet<BTreeSet<&str>> {
+        let mut reached: BTreeMap<&Path, BTreeSet<Path>> = BTreeMap::new();
         for (module, file) in &self.0 {
             let found = file.imports.iter().filter_map(|path| self.resolve(module, path, 0));
             let others = found.filter(|to| !to.starts_with(module) && !module.starts_with(to));
-            arrows.extend(others.map(|to| (module, to)));
+            reached.insert(module, others.collect());
         }
-        loop {
-            let from: BTreeSet<Path> = arrows.iter().map(|(from, _)| (*from).clone()).collect();
-            let to: BTreeSet<Path> = arrows.iter().map(|(_, to)| to.clone()).collect();
-            let before = arrows.len();
-            arrows.retain(|(f, t)| from.contains(t) && to.contains(*f));
-            if arrows.len() == before {
-                return arrows.iter().filter_map(|(f, _)| Some(self.0.get(*f)?.name.as_str())).collect();
+        for through in self.0.keys() {
+            let further = reached.get(through).cloned().unwrap_or_default();
+            for to in reached.values_mut().filter(|to| to.contains(through)) {
+                to.extend(further.iter().cloned());
             }
         }
+        let meets = |a: &Path, b: &Path| reached[&a].contains(b) && reached[&b].contains(a);
+        let circle = |at: &Path| {
+            let others = self.0.iter().filter(|(other, _)| meets(at, other));
+            others.map(|(_, file)| file.name.as_str()).collect::<BTreeSet<_>>()
+        };
+        self.0.keys().map(circle).filter(|circle| !circle.is_empty()).collect()
     }
 }
 
 #[test]
 fn no_files_import_from_each_other() {
-    let mut faults = Vec::new();
-    for folder in FREE {
+    let (mut faults, mut needed) = (Vec::new(), BTreeSet::new());
+    let crates = files("").into_iter().filter(|name| name.ends_with("src/lib.rs"));
+    let folders: Vec<String> = crates.map(|name| name.trim_end_matches("/lib.rs").to_owned()).collect();
+    assert!(folders.len() > KNOWN.len());
+    for folder in &folders {
         let modules = Modules::of(folder);
-        assert!(modules.0.values().any(|file| !file.imports.is_empty()), "{folder} has imports");
-        let circles = modules.circles();
-        if !circles.is_empty() {
-            faults.push(format!("{folder}: {circles:?} import from each other"));
+        for circle in modules.circles() {
+            let circle: Vec<&str> = circle.iter().map(|name| &name[folder.len() + 1..]).collect();
+            match KNOWN
+                .iter()
+                .find(|(of, known, _)| of == folder && circle.iter().all(|name| known.contains(name)))
+            {
+                None => faults.push(format!("{folder}: {circle:?} import from each other")),
+                Some((_, known, _)) if known.len() > circle.len() => {
+                    faults.push(format!("{folder}: of {known:?} only {circle:?} import from each other"));
+                    needed.insert(known.join(", "));
+                }
+                Some((_, known, _)) => _ = needed.insert(known.join(", ")),
+            }
         }
     }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    let names = KNOWN.map(|(_, known, _)| known.join(", "));
+    expect_none(faults, names.iter().map(String::as_str), &needed);
 }
 
 #[test]
 fn circles_are_found_through_groups_and_reexports() {
     let circles = |files: &[(&str, &str)]| -> Vec<String> {
         let files = files.iter().map(|(name, text)| (module(name), File::new(name, text)));
-        Modules(files.collect()).circles().into_iter().map(str::to_owned).collect()
+        Modules(files.collect()).circles().into_iter().flatten().map(str::to_owned).collect()
     };
     let lib = ("lib.rs", "mod a;\nmod b;\nmod c;\npub use b::B;\n");
     let c = ("c/mod.rs", "mod d;\nuse d::D;\nuse crate::a::A;\npub struct C;\n");

@@ -6,7 +6,6 @@ use dpu_isa::{ConvInv, ConvVar, Dtype, LowWork, Machine, PeKind, Stationary, Wei
 
 use crate::cut::{Cut, Piece, Window};
 use crate::pipeline::{Flow, Stage};
-use crate::skip::Extents;
 use crate::stored::{self, Stored};
 use crate::{Cost, Events, Low, idle_lanes, product};
 
@@ -115,6 +114,9 @@ pub(crate) struct Tile<'a> {
     weights: u64,
     tables: u64,
 }
+
+/// Outputs of a block along channels, rows and columns: from and to.
+pub(crate) type Extents = [(u64, u64); 3];
 
 /// Bytes that a block moves, or all blocks.
 #[derive(Clone, Copy, Debug, Default)]

@@ -6,7 +6,7 @@
 use dpu_isa::schedule::{Block, ScheduleError};
 use dpu_isa::{ConvInv, ConvVar, LowWork, Machine, PeKind};
 
-use crate::conv::{StoredFlow, Tile};
+use crate::conv::{Extents, StoredFlow, Tile};
 use crate::stored::Stored;
 use crate::{Cost, Events, product};
 
@@ -142,9 +142,6 @@ fn skipped(inv: &ConvInv, var: &ConvVar, plain: &Cost, counter: &Counter<'_>, pr
         ..plain.events
     }
 }
-
-/// Outputs of a block along channels, rows and columns: from and to.
-pub(crate) type Extents = [(u64, u64); 3];
 
 /// Counts what PEs do.
 struct Counter<'a> {

@@ -1,6 +1,7 @@
 //! Statistics of a packed tensor, counted from its bytes.
 
-use crate::pack::{check_shifts, expect_count};
+use crate::format::check_shifts;
+use crate::pack::expect_count;
 use crate::packed::Layout;
 use crate::{Format, PackError, Packed, Shape, set_bytes};
 

@@ -136,3 +136,19 @@ pub fn packed_bytes(format: Format, shape: Shape) -> Result<usize, PackError> {
         .filter(|&n| n <= usize::MAX / 16)
         .ok_or_else(|| PackError::TooLarge(shape.to_string()))
 }
+
+/// The mask of the padding of a block with `real` real members: bit = 1 where a padding position is high.
+#[must_use]
+pub fn padding_mask(w: u8, low: u8, real: usize) -> u32 {
+    let first_high = real.saturating_add(usize::from(low));
+    (first_high..usize::from(w)).fold(0, |mask, i| mask | 1 << i)
+}
+
+/// Refuses a shift beyond what the code width leaves.
+pub(crate) fn check_shifts(format: Format, shifts: &[u8]) -> Result<(), PackError> {
+    let max = format.method.max_shift();
+    match shifts.iter().enumerate().find(|&(_, &shift)| shift > max) {
+        Some((oc, &got)) => Err(PackError::Shift { oc, max, got }),
+        None => Ok(()),
+    }
+}

@@ -4,19 +4,13 @@
 use rayon::prelude::*;
 
 use crate::bits::BitWriter;
+use crate::format::{check_shifts, padding_mask};
 use crate::methods::{DliqShift, LowMap};
 use crate::{Format, PackError, Packed, Shape, packed_bytes, set_bytes};
 
 /// The real members of each block of one output channel, in order.
 pub fn blocks(codes: &[i8], ic: usize, format: Format) -> impl Iterator<Item = &[i8]> {
     codes.chunks(ic.max(1)).flat_map(move |tap| tap.chunks(usize::from(format.w.max(1))))
-}
-
-/// The mask of the padding of a block with `real` real members: bit = 1 where a padding position is high.
-#[must_use]
-pub fn padding_mask(w: u8, low: u8, real: usize) -> u32 {
-    let first_high = real.saturating_add(usize::from(low));
-    (first_high..usize::from(w)).fold(0, |mask, i| mask | 1 << i)
 }
 
 /// Packs `codes` with a choice of low members made elsewhere. A low member is stored as the nearest low value.
@@ -158,15 +152,6 @@ fn empty(shape: Shape, format: Format, shifts: &[u8]) -> Result<Packed, PackErro
         }
     }
     Ok(Packed { shape, format, bytes })
-}
-
-/// Refuses a shift beyond what the code width leaves.
-pub(crate) fn check_shifts(format: Format, shifts: &[u8]) -> Result<(), PackError> {
-    let max = format.method.max_shift();
-    match shifts.iter().enumerate().find(|&(_, &shift)| shift > max) {
-        Some((oc, &got)) => Err(PackError::Shift { oc, max, got }),
-        None => Ok(()),
-    }
 }
 
 /// Refuses a count that is not the expected one.

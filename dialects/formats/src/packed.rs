@@ -2,8 +2,8 @@
 //! the check would refuse.
 
 use crate::bits::BitReader;
+use crate::format::{check_shifts, padding_mask};
 use crate::methods::{DliqShift, decode_table};
-use crate::pack::{check_shifts, padding_mask};
 use crate::{Format, PackError, Shape, packed_bytes, set_bytes};
 use rayon::prelude::*;
 

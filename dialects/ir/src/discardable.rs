@@ -4,6 +4,7 @@
 //! Invariant: an attribute with the prefix of one of our dialects is one that this project reads, on an operation and of a type where it
 //! reads it; our operations have only declared attributes, and others with a prefix.
 
+use crate::spelling::nearest;
 use crate::{Attribute, Operation, PassError};
 
 /// A violation, to be reported at the operation.
@@ -186,11 +187,4 @@ fn unknown(what: &str, name: &str, known: &[&str]) -> String {
         (None, []) => format!("has no attribute {what}"),
         (None, known) => format!("has no attribute {what}; there are {}", known.join(", ")),
     }
-}
-
-/// The name that is nearest, if it is near enough for a slip.
-pub(crate) fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
-    const NEAR: f64 = 0.6;
-    let near = known.iter().map(|known| (strsim::normalized_damerau_levenshtein(name, known), *known));
-    near.filter(|(near, _)| *near > NEAR).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
 }

@@ -33,6 +33,7 @@ mod pass;
 mod pipeline;
 #[allow(unsafe_code, reason = "calls MLIR, and is called by it")]
 mod raw;
+mod spelling;
 pub mod strum;
 mod types;
 mod value;
@@ -46,8 +47,8 @@ pub use context::{Context, ContextRef, Dialect, DialectRegistry, register_mlir_p
 pub use diagnostic::{Captured, Diagnostic, Reported, Severity};
 pub use error::Error;
 pub use location::Location;
-pub use module::{Module, PrintOptions};
-pub use operation::Operation;
+pub use module::Module;
+pub use operation::{Operation, PrintOptions};
 pub use option::{Any, Domain, Given, OptionError, OptionSet, PassOption, Refused, Words};
 pub use pass::{Pass, PassError};
 pub use pipeline::{Passes, Pipeline};

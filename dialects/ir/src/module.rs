@@ -1,25 +1,8 @@
-//! Modules: parsing, printing, writing, and running pipelines on them.
+//! Modules: parsing them, and running pipelines on them.
 
-use melior::{
-    ir::{Module as Owned, operation::OperationLike},
-    pass::OperationPassManager,
-};
+use melior::{ir::Module as Owned, pass::OperationPassManager};
 
 use crate::{Block, Context, Error, Location, Operation, Passes, raw, register_mlir_passes};
-
-/// How to print.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PrintOptions {
-    /// With `loc(…)` at each operation.
-    pub locations: bool,
-    /// In the generic form, without custom assembly.
-    pub generic: bool,
-    /// As if nothing were around the operation: values are numbered in it alone, and nothing is abbreviated by a name that is
-    /// explained elsewhere. Else the whole module is numbered, however small the operation is.
-    pub local: bool,
-    /// With constants and resources longer than this many elements, or characters, left out. The text can then not be parsed again.
-    pub elide_longer_than: Option<usize>,
-}
 
 /// A module that this code owns.
 pub struct Module<'c>(pub(crate) Owned<'c>);
@@ -99,17 +82,5 @@ impl<'c> Module<'c> {
 impl std::fmt::Debug for Module<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Module").field(&self.op()).finish()
-    }
-}
-
-impl Operation<'_> {
-    /// Its text.
-    pub fn print(self, options: &PrintOptions) -> String {
-        raw::operation::print(self, options)
-    }
-
-    /// Its bytecode.
-    pub fn bytecode(self) -> Vec<u8> {
-        self.0.write_bytecode()
     }
 }

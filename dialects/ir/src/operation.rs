@@ -1,4 +1,4 @@
-//! Operations: reading and changing them.
+//! Operations: reading, changing, printing and writing them.
 
 use std::{cmp::Ordering, fmt, hash};
 
@@ -12,6 +12,20 @@ use crate::{
     diagnostic::{Diagnostic, Severity},
     raw,
 };
+
+/// How to print.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PrintOptions {
+    /// With `loc(…)` at each operation.
+    pub locations: bool,
+    /// In the generic form, without custom assembly.
+    pub generic: bool,
+    /// As if nothing were around the operation: values are numbered in it alone, and nothing is abbreviated by a name that is
+    /// explained elsewhere. Else the whole module is numbered, however small the operation is.
+    pub local: bool,
+    /// With constants and resources longer than this many elements, or characters, left out. The text can then not be parsed again.
+    pub elide_longer_than: Option<usize>,
+}
 
 /// An operation, by reference: handles are copied freely, and equal when they stand for the same operation.
 ///
@@ -302,6 +316,18 @@ impl<'c> Operation<'c> {
 }
 
 impl Operation<'_> {
+    /// Its text.
+    pub fn print(self, options: &PrintOptions) -> String {
+        raw::operation::print(self, options)
+    }
+
+    /// Its bytecode.
+    pub fn bytecode(self) -> Vec<u8> {
+        self.0.write_bytecode()
+    }
+}
+
+impl Operation<'_> {
     fn address(self) -> *const std::ffi::c_void {
         self.0.to_raw().ptr
     }
@@ -336,7 +362,7 @@ impl hash::Hash for Operation<'_> {
 
 impl fmt::Display for Operation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.print(&crate::PrintOptions::default()))
+        f.write_str(&self.print(&PrintOptions::default()))
     }
 }
 

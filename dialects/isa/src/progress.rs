@@ -10,7 +10,7 @@ use crate::barrier::{Expected, MAX_BARRIERS, members};
 use crate::machine::Machine;
 use crate::table::Instr;
 use crate::types::Engine;
-use crate::validate::{MAX_ERRORS, ValidateErrorKind as Kind};
+use crate::violation::{MAX_ERRORS, ValidateErrorKind as Kind};
 
 /// Instruction index and violation.
 type Issue = (usize, Kind);

@@ -8,7 +8,7 @@ use crate::operand::{Clause, Operand, Use, span};
 use crate::schedule::{self, Block};
 use crate::table::{BarCfg, ConvInv, ConvVar, Instr, VecBinary, VecReduce};
 use crate::types::{BinaryOp, Engine, Space};
-use crate::validate::ValidateErrorKind as Kind;
+use crate::violation::ValidateErrorKind as Kind;
 
 /// Maximum number of elements of an instruction.
 pub const MAX_ELEMENTS: u64 = 1 << 40;

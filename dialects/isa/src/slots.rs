@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::field::{InstrDesc, Role};
 use crate::table::Instr;
-use crate::validate::ValidateErrorKind as Kind;
+use crate::violation::ValidateErrorKind as Kind;
 
 /// How an instruction uses the slots of its tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

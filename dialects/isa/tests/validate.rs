@@ -592,6 +592,6 @@ fn origins_and_manifest() {
 fn reports_are_bounded() {
     let bad: Instr = DmaCopy { tile: 9, ..copy() }.into();
     let errors = program(vec![bad; 1000]).validate().unwrap_err();
-    assert_eq!(errors.len(), validate::MAX_ERRORS);
+    assert_eq!(errors.len(), violation::MAX_ERRORS);
     assert_eq!(errors[0].to_string(), "instruction 0 (dma_copy): tile 9 does not exist, the machine has 1");
 }

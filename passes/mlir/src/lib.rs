@@ -17,12 +17,13 @@ pub mod translation;
 
 #[cfg(test)]
 mod docs;
+mod documented;
 #[cfg(test)]
 mod example;
 pub mod pipeline;
 mod registry;
 
-pub use registry::{Documented, PassDoc};
+pub use documented::{Documented, PassDoc};
 
 // Every pass of this crate, in the order in which the pipeline runs them: a new pass is one line here, and its `mod` in its level.
 registry::passes![

@@ -1,45 +1,13 @@
 //! The list of passes, with registration and the reference page derived from it.
 
-use strum_ir::{Pass, PassOption};
-
-/// A pass with its chapter of the reference.
-pub trait Documented: Pass {
-    /// What the pass does, when it does not apply, and what it leaves unchanged: markdown without headings.
-    const DOC: &'static str;
-}
-
-/// All reference data of a pass.
-#[derive(Clone, Copy, Debug)]
-pub struct PassDoc {
-    /// The flag.
-    pub argument: &'static str,
-    /// One line.
-    pub description: &'static str,
-    /// The op that it runs on.
-    pub root: &'static str,
-    /// Its options.
-    pub options: fn() -> Vec<PassOption>,
-    /// Its chapter.
-    pub doc: &'static str,
-}
-
-impl PassDoc {
-    pub(crate) const fn of<P: Documented>() -> Self {
-        Self {
-            argument: P::ARGUMENT,
-            description: P::DESCRIPTION,
-            root: P::ROOT,
-            options: P::declared,
-            doc: P::DOC,
-        }
-    }
-}
+#[cfg(test)]
+use strum_ir::PassOption;
 
 /// Declares [`crate::PASSES`] and [`crate::register_passes`] from one list.
 macro_rules! passes {
     ($($level:ident :: $module:ident :: $pass:ident),* $(,)?) => {
         /// The reference of every pass, in the order of the pipeline.
-        pub const PASSES: &[PassDoc] = &[$(PassDoc::of::<$level::$module::$pass>()),*];
+        pub const PASSES: &[PassDoc] = &[$($crate::PassDoc::of::<$level::$module::$pass>()),*];
 
         /// Registers every pass and the pipeline with MLIR. May be called repeatedly.
         pub fn register_passes() {

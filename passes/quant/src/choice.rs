@@ -3,46 +3,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
-use strum_formats::table::PACKED;
-use strum_formats::{Domain, Kind, Parameter, Schema, Spec, SpecError, Value, Word, parameters, table};
+use strum_formats::{Kind, Parameter, Spec, SpecError, Value};
 
-use crate::{Correct, Request, Select};
-
-parameters! {
-    /// The parameters of selection.
-    SELECTION:
-
-    /// How the low members of a block are selected.
-    SELECT = {
-        "select", "HOW", Domain::Words(SELECTS), Value::Word(Select::Error.name()), PACKED,
-        "how the low members of a block are selected: error, magnitude or activation",
-    }
-
-    /// What is corrected after selection.
-    CORRECT = {
-        "correct", "WHAT", Domain::Words(CORRECTS), Value::Word(Correct::None.name()), PACKED,
-        "what is corrected after selection, from calibration statistics: none, bias, scale or both",
-    }
-}
-
-const SELECTS: &[Word] = &[
-    Word { name: Select::Error.name(), help: "smallest squared error" },
-    Word { name: Select::Magnitude.name(), help: "smallest magnitude" },
-    Word {
-        name: Select::Activation.name(),
-        help: "smallest error, weighted by the calibrated second moment of the input channel",
-    },
-];
-
-const CORRECTS: &[Word] = &[
-    Word { name: Correct::None.name(), help: "nothing" },
-    Word { name: Correct::Bias.name(), help: "the bias, to keep the mean of each accumulator" },
-    Word { name: Correct::Scale.name(), help: "the scale of each output channel, by least squares" },
-    Word { name: Correct::Both.name(), help: "bias and scale" },
-];
-
-/// All parameters of a layer's packing.
-pub static SCHEMA: Schema = Schema(&[table::PARAMETERS, SELECTION]);
+use crate::schema::{CORRECT, SCHEMA};
+use crate::{Correct, Request};
 
 /// The packing of one layer: `mip2q,p=0.75,L=5,select=activation`. Missing parameters have their defaults.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -123,7 +87,7 @@ impl<'de> Deserialize<'de> for Choice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Shift;
+    use crate::{Select, Shift};
     use strum_formats::Method;
 
     #[test]
@@ -154,13 +118,6 @@ mod tests {
         assert_eq!(fault("mip2q,zero=true"), "mip2q with L = 7 has no spare code that could mean zero");
         assert!(fault("dliq,shift=5").contains("shift must be in 0..=4, got 5"));
         assert!(fault("").contains("method ''"));
-    }
-
-    #[test]
-    fn help_says_which_values_a_parameter_has() {
-        for parameter in SELECTION {
-            assert!(parameter.help.contains(&parameter.domain.to_string()), "{}", parameter.help);
-        }
     }
 
     #[test]

@@ -19,13 +19,15 @@ mod correct;
 mod error;
 mod grid;
 mod pack;
+mod schema;
 mod select;
 mod sqnr;
 
-pub use choice::{CORRECT, Choice, SCHEMA, SELECT, SELECTION};
+pub use choice::Choice;
 pub use correct::{Correct, Correction, Inputs, corrections};
 pub use error::QuantError;
 pub use grid::{Grid, Grids};
 pub use pack::{Request, Shift, pack, pack_with};
+pub use schema::{CORRECT, SCHEMA, SELECT, SELECTION};
 pub use select::Select;
 pub use sqnr::Sqnr;

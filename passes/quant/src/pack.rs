@@ -7,8 +7,8 @@ use strum_formats::{
     table,
 };
 
-use crate::choice::SELECT;
 use crate::error::QuantError;
+use crate::schema::{SCHEMA, SELECT};
 use crate::select::{self, Keys, Select};
 
 /// How the shift of `dliq` is determined.
@@ -45,7 +45,7 @@ impl Request {
         // Defaults are legal (a test checks that), so the other case does not occur.
         let dense =
             Request { w: 16, low: 0, method: Method::Dense, shift: Shift::AutoLayer, select: Select::Error };
-        Request::of(&Spec::new(&crate::SCHEMA, kind)).unwrap_or(dense)
+        Request::of(&Spec::new(&SCHEMA, kind)).unwrap_or(dense)
     }
 
     /// The request of a specification.

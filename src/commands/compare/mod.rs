@@ -18,10 +18,11 @@ use strum_formats::Kind;
 use strum_tensors::{Samples, input_files, read_inputs};
 
 use crate::commands::report::{self, Named};
+use crate::driver::backend::is_machine_file;
 use crate::driver::cli::{Progress, Voice};
 use crate::driver::exit::{Failure, blame_compiler};
 use crate::driver::files::{self, Input, Places};
-use crate::driver::options::{CompileOptions, PackingOptions, is_machine_file, methods};
+use crate::driver::options::{CompileOptions, PackingOptions, methods};
 use crate::driver::plan::Plan;
 use crate::driver::remarks::{Detail, Remarks};
 

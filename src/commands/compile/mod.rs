@@ -8,11 +8,12 @@ use serde::Serialize;
 use strum_cli::json;
 
 use crate::audit::{LayerAudit, audit};
+use crate::driver::backend::elf;
 use crate::driver::cli::{Progress, Voice};
 use crate::driver::exit::Failure;
 use crate::driver::files::{self, Places};
 use crate::driver::options::CompileOptions;
-use crate::driver::plan::{Plan, elf};
+use crate::driver::plan::Plan;
 use crate::driver::remarks::Detail;
 
 const EXAMPLES: &str = "\

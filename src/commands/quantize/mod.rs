@@ -8,6 +8,7 @@ mod summary;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use strum_cli::say;
 use strum_float::Graph;
 use strum_float::quantize::{
     self, Notation, Options, Quantized, RANDOM_WARNING, Recipe, RoundingChoice, Stage, Storage, WeightScales,
@@ -18,7 +19,6 @@ use strum_passes::float::tosa_quantize::{is_integer, quantize_function};
 use strum_tensors::input_files;
 
 use crate::driver::backend;
-use crate::driver::cli::say;
 use crate::driver::cli::{Progress, Voice};
 use crate::driver::diagnostics::Origin;
 use crate::driver::exit::Failure;

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dpu_sim::Report;
+use strum_cli::say;
 use strum_files::budget;
 
-use crate::driver::cli::say;
 use crate::driver::exit::{Failure, Kind, out_of_memory};
 use crate::driver::files::{self, Places};
 

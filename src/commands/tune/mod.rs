@@ -18,10 +18,10 @@ use strum_quant::Choice;
 use strum_tensors::input_files;
 
 use crate::commands::eval::{Data, SampleOptions};
+use crate::driver::backend::is_machine_file;
 use crate::driver::cli::{Progress, Voice};
 use crate::driver::exit::Failure;
 use crate::driver::files::{self, Places};
-use crate::driver::options::is_machine_file;
 use crate::driver::trial::Trials;
 use choose::{Bound, choose};
 use measure::{Bench, Objective};

@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn limits_of_programs_and_machines_are_limits() {
-        use dpu_isa::validate::{Place, ValidateErrorKind};
+        use dpu_isa::{Place, ValidateErrorKind};
         let place = Place::Program;
         let limit = ValidateErrorKind::Limit { what: "inputs", got: 5000, max: 4096 };
         let fault = ValidateErrorKind::MissingEnd;

@@ -34,7 +34,10 @@ mod tensor;
 pub use graph::{Graph, Node, NodeId, Run};
 pub use mlir::Constants;
 pub use npy::NpyError;
-pub use op::{Conv, Evaluated, Op, Pool, Rescale, Round};
+pub use op::{Evaluated, Op};
+pub use ops::conv::Conv;
+pub use ops::pool::Pool;
+pub use ops::rescale::{Rescale, Round};
 pub use tensor::{Dtype, Tensor};
 
 use thiserror::Error;

@@ -1,7 +1,6 @@
 //! Programs as text of the `tosa` dialect, as MLIR 22 reads it.
 
-use crate::op::{Conv, Pool, Rescale, Round};
-use crate::{Dtype, Graph, Invalid, Node, NodeId, Op, Run, Tensor, require};
+use crate::{Conv, Dtype, Graph, Invalid, Node, NodeId, Op, Pool, Rescale, Round, Run, Tensor, require};
 use std::fmt::{Display, Write};
 
 /// The notation of large constants.

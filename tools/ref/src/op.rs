@@ -3,67 +3,7 @@
 
 use crate::arith::Watch;
 use crate::ops::{conv, elementwise, layout, matmul, pool, reduce, rescale, table};
-use crate::{Dtype, Invalid, Tensor, invalid, require};
-
-/// Attributes of a convolution.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Conv {
-    /// Padding: top, bottom, left, right.
-    pub pad: [usize; 4],
-    /// Stride: y, x.
-    pub stride: [usize; 2],
-    /// Dilation: y, x.
-    pub dilation: [usize; 2],
-    /// Zero point of the input.
-    pub input_zp: i64,
-    /// Zero point of the weights.
-    pub weight_zp: i64,
-}
-
-/// Attributes of a pooling window.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pool {
-    /// Extents: y, x.
-    pub kernel: [usize; 2],
-    /// Stride: y, x.
-    pub stride: [usize; 2],
-    /// Padding: top, bottom, left, right.
-    pub pad: [usize; 4],
-}
-
-/// Rounding mode of `rescale`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Round {
-    /// Once.
-    Single,
-    /// First to 31 bits, then to the result.
-    Double,
-}
-
-/// Attributes of `rescale`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rescale {
-    /// Element type of the result.
-    pub to: Dtype,
-    /// Multipliers: one, or one for each index of the last axis.
-    pub multiplier: Vec<i64>,
-    /// Shifts, as many.
-    pub shift: Vec<i64>,
-    /// 32-bit multipliers, else 16-bit ones.
-    pub scale32: bool,
-    /// Rounding mode.
-    pub round: Round,
-    /// Whether each index of the last axis has its own multiplier and shift.
-    pub per_channel: bool,
-    /// Whether the input's bits are read as unsigned.
-    pub input_unsigned: bool,
-    /// Whether the result is clipped and stored as unsigned bits.
-    pub output_unsigned: bool,
-    /// Zero point of the input, in its own signedness.
-    pub input_zp: i64,
-    /// Zero point of the result, in its own signedness.
-    pub output_zp: i64,
-}
+use crate::{Conv, Dtype, Invalid, Pool, Rescale, Tensor, invalid, require};
 
 /// An operator. Operands are given to [`Op::eval`] in the order of each variant's description.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,12 +13,12 @@ use dpu_isa::{Engine, FieldError, Instr, Machine, Program};
 
 use crate::barrier;
 use crate::error::{Fault, FuelUnit, SimError, Site, TrapKind};
-use crate::exec::{Core, Gate, Roles, Semantics, semantics};
+use crate::exec::{Core, Gate, Semantics, semantics};
 use crate::fuel::Meter;
 use crate::hazard::{Checker, Clock};
 use crate::observe::{Dispatch, Observer, Task};
 use crate::report::{EngineReport, Recorder, Unit, Work};
-use crate::storage::{Storage, StorageFinder, Zeros};
+use crate::storage::{Roles, Storage, StorageFinder, Zeros};
 
 /// Host cost of counting zeros, as a multiple of computing.
 const COUNTING: u64 = 8;

@@ -13,7 +13,6 @@ use petgraph::unionfind::UnionFind;
 use strum_files::budget::{self, Claim};
 
 use crate::error::{Fault, SimError};
-use crate::exec::Roles;
 use crate::io_range;
 use crate::region::Region;
 
@@ -45,6 +44,19 @@ impl Sets {
     fn put(&mut self, range: Range<usize>, set: u32) {
         self.of.get_mut(range).unwrap_or_default().fill(set + 1);
     }
+}
+
+/// What the operands of a task are to zero skipping: all others are stored as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Roles {
+    /// Its activations may leave out this value.
+    pub(crate) acts: Option<i8>,
+    /// Its weights may leave out this value.
+    pub(crate) weights: Option<i8>,
+    /// Its results may leave out a value.
+    pub(crate) results: bool,
+    /// It copies, and what leaves out a value may stay so.
+    pub(crate) copies: bool,
 }
 
 /// What the operands of an instruction hold in place of zero, each if it is stored without it.

@@ -8,7 +8,7 @@ mod text;
 
 pub use domain::{Any, Domain, Refused, Words};
 
-use crate::discardable::nearest;
+use crate::spelling::nearest;
 
 /// An option, as shown by help and reference pages.
 #[derive(Clone, Debug, PartialEq, Eq)]

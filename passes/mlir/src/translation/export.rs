@@ -1,7 +1,7 @@
 //! A scheduled `dpu.program` as a binary program.
 
-use dpu_isa::validate::{MAX_TEXT, Place};
-use dpu_isa::{InstrMeta, IoDesc, Layer, Manifest, Program as Binary, Space};
+use dpu_isa::validate::MAX_TEXT;
+use dpu_isa::{InstrMeta, IoDesc, Layer, Manifest, Place, Program as Binary, Space};
 use indexmap::IndexSet;
 use strum_files::budget;
 use strum_ir::dpu::{self, Program, Role, Stage};

@@ -2,9 +2,23 @@
 
 use super::{expect_dtype, expect_rank, expect_zero_point, positions, tap};
 use crate::arith::Watch;
-use crate::op::Conv;
 use crate::tensor::for_each_index;
 use crate::{Dtype, Invalid, Tensor, require};
+
+/// Attributes of a convolution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conv {
+    /// Padding: top, bottom, left, right.
+    pub pad: [usize; 4],
+    /// Stride: y, x.
+    pub stride: [usize; 2],
+    /// Dilation: y, x.
+    pub dilation: [usize; 2],
+    /// Zero point of the input.
+    pub input_zp: i64,
+    /// Zero point of the weights.
+    pub weight_zp: i64,
+}
 
 /// What both convolutions ask of their operands. Returns the height and width of the result.
 fn check(

@@ -2,9 +2,19 @@
 
 use super::{expect_dtype, expect_rank, expect_zero_point, positions, tap};
 use crate::arith::{Watch, apply_scale_32, reciprocal_scale};
-use crate::op::Pool;
 use crate::tensor::for_each_index;
 use crate::{Dtype, Invalid, Tensor, invalid, require};
+
+/// Attributes of a pooling window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    /// Extents: y, x.
+    pub kernel: [usize; 2],
+    /// Stride: y, x.
+    pub stride: [usize; 2],
+    /// Padding: top, bottom, left, right.
+    pub pad: [usize; 4],
+}
 
 /// Shape of the result.
 fn check(op: &'static str, x: &Tensor, pool: &Pool) -> Result<[usize; 4], Invalid> {

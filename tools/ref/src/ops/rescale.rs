@@ -1,8 +1,41 @@
 //! `rescale`: subtract zero point, scale, add zero point, clip.
 
 use crate::arith::{Watch, apply_scale_16, apply_scale_32, check_scale};
-use crate::op::{Rescale, Round};
 use crate::{Dtype, Invalid, Tensor, require};
+
+/// Rounding mode of `rescale`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Round {
+    /// Once.
+    Single,
+    /// First to 31 bits, then to the result.
+    Double,
+}
+
+/// Attributes of `rescale`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rescale {
+    /// Element type of the result.
+    pub to: Dtype,
+    /// Multipliers: one, or one for each index of the last axis.
+    pub multiplier: Vec<i64>,
+    /// Shifts, as many.
+    pub shift: Vec<i64>,
+    /// 32-bit multipliers, else 16-bit ones.
+    pub scale32: bool,
+    /// Rounding mode.
+    pub round: Round,
+    /// Whether each index of the last axis has its own multiplier and shift.
+    pub per_channel: bool,
+    /// Whether the input's bits are read as unsigned.
+    pub input_unsigned: bool,
+    /// Whether the result is clipped and stored as unsigned bits.
+    pub output_unsigned: bool,
+    /// Zero point of the input, in its own signedness.
+    pub input_zp: i64,
+    /// Zero point of the result, in its own signedness.
+    pub output_zp: i64,
+}
 
 const OP: &str = "rescale";
 

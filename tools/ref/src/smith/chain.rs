@@ -5,8 +5,7 @@ use super::kinds::{other_shape, random_slice, random_table};
 use super::layers;
 use super::rng::Rng;
 use super::{Case, Size};
-use crate::op::{Pool, Rescale, Round};
-use crate::{Dtype, Invalid, NodeId, Op};
+use crate::{Dtype, Invalid, NodeId, Op, Pool, Rescale, Round};
 
 /// A step adds operators, or finds no suitable operands.
 pub(crate) type Step = fn(&mut Builder) -> Result<Option<NodeId>, Invalid>;

@@ -2,8 +2,7 @@
 
 use super::builder::{Builder, permutation};
 use super::layers;
-use crate::op::{Rescale, Round};
-use crate::{Dtype, Invalid, NodeId, Op, Tensor};
+use crate::{Dtype, Invalid, NodeId, Op, Rescale, Round, Tensor};
 
 macro_rules! kinds {
     ($($variant:ident $name:literal $build:path;)+) => {

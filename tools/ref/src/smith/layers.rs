@@ -1,8 +1,7 @@
 //! Windowed operators and matrix products: operands and attributes that fit each other, within the budget.
 
 use super::builder::{Budget, Builder, permutation};
-use crate::op::{Conv, Pool};
-use crate::{Dtype, Invalid, NodeId, Op, Tensor};
+use crate::{Conv, Dtype, Invalid, NodeId, Op, Pool, Tensor};
 
 /// A window along one axis.
 #[derive(Clone)]

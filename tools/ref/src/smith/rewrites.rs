@@ -9,8 +9,7 @@ use super::kinds::{other_shape, random_slice, random_table, zero_point};
 use super::layers;
 use super::rng::Rng;
 use super::{Case, Size};
-use crate::op::{Conv, Pool, Rescale, Round};
-use crate::{Dtype, Invalid, NodeId, Op, Tensor};
+use crate::{Conv, Dtype, Invalid, NodeId, Op, Pool, Rescale, Round, Tensor};
 
 /// The steps with their weights.
 const STEPS: &[(usize, Step)] = &[

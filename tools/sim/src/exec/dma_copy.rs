@@ -4,10 +4,10 @@ use dpu_cost::Pieces;
 use dpu_isa::{DmaCopy, Machine};
 
 use super::nest::{Nest, ROW, region, same_place};
-use super::{Core, Gate, Measure, Roles, Semantics, SkipsZeros};
+use super::{Core, Gate, Measure, Semantics, SkipsZeros};
 use crate::error::Fault;
 use crate::memory::{gather, scatter};
-use crate::storage::{StorageFinder, Zeros};
+use crate::storage::{Roles, StorageFinder, Zeros};
 
 impl Semantics for DmaCopy {
     fn check(&self, machine: &Machine, _core: &Core) -> Result<(), Fault> {

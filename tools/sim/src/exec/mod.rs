@@ -33,20 +33,7 @@ use crate::kernel::Kernel;
 use crate::memory::Memory;
 use crate::profile::{HostProfile, Phase};
 use crate::region::Region;
-use crate::storage::{StorageFinder, Zeros};
-
-/// What the operands of a task are to zero skipping: all others are stored as they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Roles {
-    /// Its activations may leave out this value.
-    pub(crate) acts: Option<i8>,
-    /// Its weights may leave out this value.
-    pub(crate) weights: Option<i8>,
-    /// Its results may leave out a value.
-    pub(crate) results: bool,
-    /// It copies, and what leaves out a value may stay so.
-    pub(crate) copies: bool,
-}
+use crate::storage::{Roles, StorageFinder, Zeros};
 
 /// The value-dependent cost of a task, instead of that of its fields, once the results are in memory.
 pub(crate) type Measure = Box<dyn FnOnce(&Machine, &Core) -> Result<Cost, Fault>>;

@@ -3,8 +3,7 @@
 //! Invariant: this table is the only statement of what is supported. The check of `tosa-to-strum`, the notes of its
 //! errors and `docs/supported.md` all come from it.
 
-use super::facts::OpFacts;
-use super::rules;
+use super::rules::{self, Rule};
 use crate::common::tosa::elem::Elem::{self, I8, I16, I32};
 
 /// Maximum rank of a tensor.
@@ -17,15 +16,6 @@ pub struct Signature {
     pub operands: &'static [Elem],
     /// Of the result.
     pub result: Elem,
-}
-
-/// A condition beyond the element types.
-#[derive(Clone, Copy)]
-pub struct Rule {
-    /// The condition, as the documentation states it.
-    pub text: &'static str,
-    /// Returns the faults of an op, one message each.
-    pub check: fn(&OpFacts<'_>) -> Vec<String>,
 }
 
 /// One op of the matrix.

@@ -1,10 +1,18 @@
 //! The conditions of the support matrix, each with the sentence that documents it.
 
 use super::facts::OpFacts;
-use super::matrix::Rule;
 use crate::common::tosa::elem::Elem;
 
-/// Maximum kernel, stride and dilation of the instruction set.
+/// A condition beyond the element types.
+#[derive(Clone, Copy)]
+pub struct Rule {
+    /// What has to hold, as the documentation says it.
+    pub text: &'static str,
+    /// Says what is wrong with an op, one message a fault.
+    pub check: fn(&OpFacts<'_>) -> Vec<String>,
+}
+
+/// The largest kernel, stride and dilation of the instruction set.
 const MAX_WINDOW: i64 = 8192;
 
 pub(super) const ACC_I32: Rule = Rule {

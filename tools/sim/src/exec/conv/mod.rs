@@ -5,6 +5,7 @@
 
 mod fast;
 mod golden;
+mod image;
 mod layer;
 mod products;
 mod steps;
@@ -14,18 +15,18 @@ mod zeros;
 use dpu_isa::{ConvInv, ConvVar, Dtype, LowWork, Machine, Space, WeightEntry};
 use strum_files::budget;
 
-use fast::{Buffers, Plan};
 use golden::Tile;
+use image::{Buffers, Plan};
 pub(crate) use layer::{Expected, Layers, Trace};
 use zeros::Operands;
 
 use super::ppe::{ENTRY, Ppe, load_table};
-use super::{Core, Gate, Lut, Measure, Roles, Semantics, SkipsZeros};
+use super::{Core, Gate, Lut, Measure, Semantics, SkipsZeros};
 use crate::error::Fault;
 use crate::hazard::Purpose;
 use crate::memory::Memory;
 use crate::region::{Region, Steps, window_steps};
-use crate::storage::Zeros;
+use crate::storage::{Roles, Zeros};
 use crate::weights::Decoder;
 
 /// Maximum number of weights of a set, and of output channels: far beyond any SRAM in use, and within the

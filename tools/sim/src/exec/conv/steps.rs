@@ -2,7 +2,7 @@
 
 use dpu_isa::{ConvInv, ConvVar};
 
-use super::fast::Plan;
+use super::image::Plan;
 use crate::kernel::{Kernel, LANES};
 
 /// Multiply-accumulates per step: of all channels, depthwise, and where only the golden path is possible.

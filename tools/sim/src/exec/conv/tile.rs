@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::super::Lut;
 use super::super::ppe::Finish;
-use super::fast::{Buffers, Plan};
+use super::image::{Buffers, Plan, Worker};
 use super::layer::{Layer, Prepared};
 use crate::error::{Fault, TrapKind};
 use crate::kernel::{Activations, Block, Depthwise, LANES, Operands};
@@ -18,15 +18,6 @@ use crate::memory;
 
 /// Sums of a block of depthwise pixels.
 const BLOCK_SUMS: usize = 4096;
-
-/// A thread's buffers.
-#[derive(Debug, Default)]
-pub(super) struct Worker {
-    sums: Vec<i32>,
-    /// Where the results of its pixels lie in `results`, and there, one pixel after the other, those of its channels.
-    outs: Vec<usize>,
-    results: Vec<u8>,
-}
 
 /// A prepared tile.
 pub(super) struct TileRun<'a> {

@@ -1,4 +1,4 @@
-//! Weights a second, on one thread, of packing and of decoding: `cargo run --release -p strum-quant --example throughput`.
+//! Weights a second, on one thread, of packing and of decoding: `cargo run --release -p strum-quant --example pack_throughput`.
 
 use std::time::Instant;
 use strum_formats::{Kind, Shape};

@@ -8,7 +8,7 @@ use object::write::elf::{FileHeader, SectionHeader, Writer};
 use object::{Endianness, LittleEndian};
 use sha2::{Digest, Sha256};
 
-use crate::container::ContainerError;
+use super::error::ContainerError;
 
 /// Version of the container format, in `EI_ABIVERSION`.
 pub const FORMAT_VERSION: u8 = 1;
