@@ -145,7 +145,9 @@ pub(crate) fn six(values: &[u64], filler: u32) -> Result<[u32; 6], PlanError> {
     let mut fields = [filler; 6];
     let rank = values.len();
     let Some(used) = 6usize.checked_sub(rank).and_then(|from| fields.get_mut(from..)) else {
-        return Err(PlanError::unsupported(format!("{rank} dimensions that cannot be merged: at most 6")));
+        return Err(PlanError::unsupported(format!(
+            "{rank} dimensions remain after merging, at most 6 are supported"
+        )));
     };
     for (field, &value) in used.iter_mut().zip(values) {
         *field = u32::try_from(value)
