@@ -11,7 +11,7 @@ func.func @none(%x: tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32> {
 
 func.func @too_few(%x: tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32> {
   %w = "tosa.const"() <{values = dense<3> : tensor<1x1x1x4xi8>}> : () -> tensor<1x1x1x4xi8>
-  // expected-error@+1 {{'strum.input_mean' has 1 values, the layer 4 input channels}}
+  // expected-error@+1 {{'strum.input_mean' has 1 values, expected one for each of 4 input channels}}
   %0 = strum.conv2d %x, %w {strum.input_mean = array<f64: 0.0>} : (tensor<1x1x1x4xi8>, tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32>
   return %0 : tensor<1x1x1x1xi32>
 }

@@ -76,7 +76,7 @@ impl<'c> Values<'c, '_, '_> {
 pub(super) fn read(value: Value<'_>) -> Result<(Vec<u64>, Elem), PlanError> {
     view::tensor(value.ty()).ok_or_else(|| {
         PlanError::unsupported(format!(
-            "a value of type {}: must be a static tensor of i8, i16 or i32",
+            "a value of type {}, expected a static tensor of i8, i16 or i32",
             value.ty()
         ))
     })
