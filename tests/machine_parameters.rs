@@ -169,8 +169,8 @@ fn compile(context: &Context, machine: &Machine, options: &str) -> Result<(Progr
         let mut module =
             Module::parse(context, network().as_bytes(), "test.mlir").map_err(|e| e.to_string())?;
         module.run(&pipeline).map_err(|e| e.to_string())?;
-        let op = translation::find_program(module.op()).map_err(|e| e.to_string())?;
-        translation::export(op).map_err(|e| e.to_string())
+        let program = translation::find_program(module.op()).map_err(|e| e.to_string())?;
+        translation::export(program).map_err(|e| e.to_string())
     });
     let texts = |severity: Severity| {
         let of = diagnostics.iter().filter(move |d| d.severity == severity);

@@ -18,8 +18,8 @@ pub(crate) fn compile(context: &Context, mlir: &[u8], pipeline: &str) -> Result<
     let (program, diagnostics) = context.handle().capture(|| {
         let mut module = Module::parse(context, mlir, "test.mlir").map_err(|e| e.to_string())?;
         module.run(pipeline).map_err(|e| e.to_string())?;
-        let op = translation::find_program(module.op()).map_err(|e| e.to_string())?;
-        translation::export(op).map_err(|e| e.to_string())
+        let program = translation::find_program(module.op()).map_err(|e| e.to_string())?;
+        translation::export(program).map_err(|e| e.to_string())
     });
     program.map_err(|error| diagnostics.iter().fold(error, |text, d| format!("{text}\n{d}")))
 }
@@ -84,8 +84,8 @@ pub(crate) fn round_trip(context: &Context, program: &Program) -> Result<(), Str
         module.op().verify().map_err(|e| e.to_string())?;
         let text = module.op().bytecode();
         let module = Module::parse(context, &text, "test.mlirbc").map_err(|e| e.to_string())?;
-        let op = translation::find_program(module.op()).map_err(|e| e.to_string())?;
-        translation::export(op).map_err(|e| e.to_string())
+        let program = translation::find_program(module.op()).map_err(|e| e.to_string())?;
+        translation::export(program).map_err(|e| e.to_string())
     });
     let back = back.map_err(|error| diagnostics.iter().fold(error, |text, d| format!("{text}\n{d}")))?;
     if back == *program { Ok(()) } else { Err("the dpu dialect is not the program".into()) }

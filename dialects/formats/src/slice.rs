@@ -91,3 +91,19 @@ fn check_range(axis: &'static str, range: &Range<usize>, len: usize, step: usize
         Err(PackError::Range { axis, start, end, len, step })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Format, pack};
+
+    #[test]
+    fn ranges_outside_the_tensor_are_refused() {
+        let shape = Shape { oc: 2, kh: 1, kw: 1, ic: 4 };
+        let packed = pack(&[0; 8], &[], shape, Format::DENSE, &[]).unwrap();
+        assert!(packed.slice(0..2, 0..1, 0..1, 1..3).is_ok());
+        let text = |oc, ic| packed.slice(oc, 0..1, 0..1, ic).unwrap_err().to_string();
+        assert_eq!(text(1..1, 0..4), "oc range 1..1 is not a slice of 0..2 in steps of 1");
+        assert_eq!(text(0..2, 1..5), "ic range 1..5 is not a slice of 0..4 in steps of 1");
+    }
+}

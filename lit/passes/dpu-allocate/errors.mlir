@@ -52,3 +52,14 @@ dpu.program @invariant machine "flexnn-16x16" stage draft {
   dpu.conv_var act(%act : <sram, 2096384xi8>) weights(%weights + 256 : <sram, 512xi8>) table(%weights : <sram, 512xi8>) out(%out : <sram, 256xi8>) layer 0
   dpu.dma_copy src(%out : <sram, 256xi8>) dst(%y : <dram, 1x4x4x16xi8>) layer 0
 }
+
+// -----
+
+// An argument of the program's block is not a declaration.
+"dpu.program"() <{machine = "flexnn-16x16", stage = #dpu<stage draft>, sym_name = "argument"}> ({
+^bb0(%a: !dpu.buffer<dram, 16xi8>):
+  %y = dpu.output "y" : !dpu.buffer<dram, 16xi8>
+  dpu.layer "l" of "test" macs 0
+  // expected-error @+1 {{'dpu.dma_copy' op uses a buffer that its program does not declare}}
+  dpu.dma_copy element 16 src(%a : <dram, 16xi8>) dst(%y : <dram, 16xi8>) layer 0
+}) : () -> ()

@@ -21,7 +21,7 @@ func.func @float(%x: tensor<4xf32>) -> tensor<4xf32> {
 
 // -----
 
-// expected-error @+1 {{'func.func' op must have a body with a single block}}
+// expected-error @+1 {{'func.func' op must have a single block that ends with func.return}}
 func.func private @declaration(tensor<4xi8>) -> tensor<4xi8>
 
 // -----
@@ -70,4 +70,12 @@ func.func @not_fused(%a: tensor<1x2x2xi8>) -> tensor<1x2x2xi32> {
   // expected-error @+1 {{'tosa.matmul' op unsupported: only as a layer of the strum dialect: run tosa-to-strum first}}
   %0 = tosa.matmul %a, %a, %z, %z : (tensor<1x2x2xi8>, tensor<1x2x2xi8>, tensor<1xi8>, tensor<1xi8>) -> tensor<1x2x2xi32>
   return %0 : tensor<1x2x2xi32>
+}
+
+// -----
+
+// expected-error @+1 {{'func.func' op unsupported: a value of type !strum.packed<1x1x1x16xi8, #strum.sparse<w = 16, low = 8>>, expected a static tensor of i8, i16 or i32}}
+func.func @packed(%x: tensor<1x1x1x16xi8>, %w: !strum.packed<1x1x1x16xi8, #strum.sparse<w = 16, low = 8>>) -> tensor<1x1x1x1xi32> {
+  %0 = strum.conv2d %x, %w : (tensor<1x1x1x16xi8>, !strum.packed<1x1x1x16xi8, #strum.sparse<w = 16, low = 8>>) -> tensor<1x1x1x1xi32>
+  return %0 : tensor<1x1x1x1xi32>
 }

@@ -139,7 +139,7 @@ fn copy_task(draft: &Draft, engine: u8, src: At, dst: At, dims: &[Dim]) -> Resul
     };
     let merged = merge(dims);
     let first = 6usize.checked_sub(merged.len()).ok_or_else(|| {
-        PlanError::unsupported(format!("a copy of {} dimensions: a DMA task has 6", merged.len()))
+        PlanError::unsupported(format!("a copy of {} dimensions, a DMA task has at most 6", merged.len()))
     })?;
     for (i, dim) in merged.iter().enumerate() {
         let i = first + i;
@@ -179,5 +179,16 @@ mod tests {
         let dims = [Dim::new(4, 600, 60), Dim::new(1, 7, 9), Dim::new(3, 20, 20), Dim::new(20, 1, 1)];
         assert_eq!(merge(&dims), [Dim::new(4, 600, 60), Dim::new(60, 1, 1)]);
         assert_eq!(merge(&[Dim::new(1, 5, 5)]), []);
+    }
+
+    #[test]
+    fn a_task_has_six_dimensions() {
+        let mut draft = Draft::new();
+        let at = At { buffer: draft.sram(1 << 20).unwrap(), offset: 0 };
+        // Gaps keep neighbours apart.
+        let dims: Vec<Dim> = (0..7).rev().map(|i| Dim::new(2, 3 << (2 * i), 3 << (2 * i))).collect();
+        assert_eq!(copy_task(&draft, 0, at, at, &dims[1..]).unwrap().dims, [2; 6]);
+        let error = copy_task(&draft, 0, at, at, &dims).unwrap_err();
+        assert_eq!(error.to_string(), "unsupported: a copy of 7 dimensions, a DMA task has at most 6");
     }
 }

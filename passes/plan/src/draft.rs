@@ -27,9 +27,7 @@ impl BufferId {
     /// # Errors
     /// A resource error if there are too many buffers.
     pub fn from_index(index: usize) -> Result<Self, PlanError> {
-        u32::try_from(index)
-            .map(BufferId)
-            .map_err(|_| PlanError::resource("buffers of a program", index as u64, u64::from(u32::MAX)))
+        index_of(index, "buffers of a program").map(BufferId)
     }
 }
 
@@ -101,6 +99,11 @@ pub struct LayerInfo {
     pub macs: u64,
 }
 
+/// `index` as programs store it; there is a limit to how many of `what` they hold.
+fn index_of(index: usize, what: &str) -> Result<u32, PlanError> {
+    u32::try_from(index).map_err(|_| PlanError::resource(what, index as u64, u64::from(u32::MAX)))
+}
+
 /// A program under construction.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Draft {
@@ -129,9 +132,7 @@ impl Draft {
         loc: u32,
         macs: u64,
     ) -> Result<u32, PlanError> {
-        let index = u32::try_from(self.layers.len()).map_err(|_| {
-            PlanError::resource("layers of a program", self.layers.len() as u64, u64::from(u32::MAX))
-        })?;
+        let index = index_of(self.layers.len(), "layers of a program")?;
         self.layers.push(LayerInfo { name: name.into(), op: op.into(), loc, macs });
         Ok(index)
     }
@@ -240,5 +241,24 @@ impl Draft {
         }
         self.tasks.push(Task { instr, bufs: bound, layer });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices_have_32_bits() {
+        let last = u32::MAX as usize;
+        assert_eq!(BufferId::from_index(last).unwrap().index(), last);
+        assert_eq!(
+            BufferId::from_index(last + 1).unwrap_err().to_string(),
+            "resource: buffers of a program: needs 4294967296, limit is 4294967295"
+        );
+        assert_eq!(
+            index_of(last + 1, "layers of a program").unwrap_err().to_string(),
+            "resource: layers of a program: needs 4294967296, limit is 4294967295"
+        );
     }
 }

@@ -98,7 +98,20 @@ where
     V: Copy + std::fmt::Display,
     T: TryFrom<V>,
 {
-    T::try_from(value).map_err(|_| {
-        PlanError::unsupported(format!("{what} is {value}, which its instruction field cannot hold"))
-    })
+    T::try_from(value)
+        .map_err(|_| PlanError::unsupported(format!("{what}: {value} does not fit the instruction field")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_its_field_cannot_hold_is_named() {
+        assert_eq!(narrow::<u16, _>(65_535u64, "the rows of the input"), Ok(65_535));
+        assert_eq!(
+            narrow::<u16, _>(65_536u64, "the rows of the input").unwrap_err().to_string(),
+            "unsupported: the rows of the input: 65536 does not fit the instruction field"
+        );
+    }
 }

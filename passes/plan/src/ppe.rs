@@ -3,6 +3,7 @@
 use dpu_isa::{ConvInv, Dtype, Round};
 
 use crate::error::PlanError;
+use crate::vector::check_clamp;
 
 /// Multiplier and shift of TOSA's `apply_scale`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,10 +45,7 @@ impl Ppe {
                 return Err(PlanError::unsupported(format!("shift {s}: must be 2 to 62")));
             }
         }
-        let (lo, hi) = self.bounds(out);
-        if lo > hi || !out.contains(lo) || !out.contains(hi) {
-            return Err(PlanError::unsupported(format!("clamp {lo}..={hi} in output type {out}")));
-        }
+        check_clamp(self.clamp, out)?;
         match &self.lut {
             Some(lut) if lut.len() != 256 => {
                 Err(PlanError::internal(format!("a table of {} bytes: must be 256", lut.len())))

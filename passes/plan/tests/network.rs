@@ -271,3 +271,18 @@ fn a_layer_that_never_fits_fails_at_its_place() {
     assert_eq!(failure.place, Place::Layer(0));
     assert!(matches!(failure.error, PlanError::Resource { .. }), "{failure}");
 }
+
+#[test]
+fn a_constant_larger_than_the_dram_is_refused_before_it_is_read() {
+    let mut net = Net::new(64, 64);
+    let constant = net.constant(0);
+    let sum = net.add(0, constant);
+    let net = net.returning(sum);
+    let machine = Machine { dram_bytes: 65536, ..machine(65536) };
+    let failure = failure(&net, &machine, None);
+    assert_eq!(failure.place, Place::Layer(0));
+    assert_eq!(
+        failure.error.to_string(),
+        "resource: bytes of DRAM for a constant: needs 262144, limit is 65536"
+    );
+}

@@ -373,3 +373,59 @@ fn what_contradicts_itself_is_refused() {
         TableLayer { input: a.clone(), table: Table::I8(vec![0; 255]), output: b.with_shape(&[2, 3]) };
     internal(layer::plan(draft, machine, |scope| plan_table(scope, &table)));
 }
+
+/// Why an element-wise sum of two tensors cannot be planned.
+fn sum_refused(case: &mut Case, a: &[u64], b: &[u64]) -> String {
+    let (a, b, output) =
+        (case.scratch(Dtype::I8, a), case.scratch(Dtype::I8, b), case.scratch(Dtype::I32, b));
+    let (pre_a, pre_b, post) = (Pre::default(), Pre::default(), Post::default());
+    let layer = BinaryLayer { op: BinaryOp::Add, mul_shift: 0, a, pre_a, b, pre_b, post, output };
+    case.plan(|scope| plan_binary(scope, &layer)).unwrap_err().to_string()
+}
+
+#[test]
+fn limits_are_named() {
+    let mut case = Case::new(machine(65536));
+    assert_eq!(
+        sum_refused(&mut case, &[2, 1, 2, 1, 2, 1, 2], &[2; 7]),
+        "unsupported: 7 dimensions remain after merging, at most 6 are supported"
+    );
+    let mut tiny = Case::new(machine(32));
+    assert_eq!(
+        sum_refused(&mut tiny, &[2], &[2]),
+        "resource: SRAM bytes for tiles of one element: needs 96, limit is 32"
+    );
+    let layer = ReduceLayer {
+        op: ReduceOp::Sum,
+        axis: 0,
+        input: tiny.scratch(Dtype::I8, &[2]),
+        output: tiny.scratch(Dtype::I32, &[1]),
+    };
+    let error = tiny.plan(|scope| plan_reduce(scope, &layer)).unwrap_err();
+    assert_eq!(error.to_string(), "resource: SRAM bytes for tiles of one element: needs 64, limit is 32");
+}
+
+#[test]
+fn parameters_that_no_field_holds_are_named() {
+    let mut case = Case::new(machine(65536));
+    let (input, output) = (case.scratch(Dtype::I8, &[4]), case.scratch(Dtype::I32, &[4]));
+    let table = TableLayer { input: input.clone(), table: Table::I16(vec![0; 513]), output: output.clone() };
+    let error = case.plan(|scope| plan_table(scope, &table)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "unsupported: lookup table from i8 to i32 is not supported, expected i16 to i32"
+    );
+    let rescale = RescaleLayer {
+        input,
+        in_zp: 0,
+        multiplier: vec![-1],
+        shift: vec![63],
+        round: Round::Single,
+        out_zp: 0,
+        clamp: None,
+        lut: None,
+        output,
+    };
+    let error = case.plan(|scope| plan_rescale(scope, &rescale)).unwrap_err();
+    assert_eq!(error.to_string(), "unsupported: multiplier -1 must be >= 0 and shift 63 in 2..=62");
+}

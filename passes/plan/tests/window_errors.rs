@@ -97,10 +97,10 @@ fn sizes_that_contradict_each_other() {
 
 #[test]
 fn numbers_that_no_field_holds() {
-    assert!(conv(|_, l| l.input_zp = 128).contains("zero point 128 of the input"));
+    assert!(conv(|_, l| l.input_zp = 128).contains("zero point 128 of the input: must be -128 to 127"));
     assert!(conv(|_, l| l.weight_zp = -129).contains("zero point -129 of the weights"));
     assert!(conv(|_, l| l.ppe.scale = scale(vec![-1], vec![30])).contains("multiplier -1"));
-    assert!(conv(|_, l| l.ppe.scale = scale(vec![1], vec![63])).contains("shift 63"));
+    assert!(conv(|_, l| l.ppe.scale = scale(vec![1], vec![63])).contains("shift 63: must be 2 to 62"));
     assert!(conv(|_, l| l.ppe.scale = scale(vec![1], vec![1])).contains("shift 1:"));
     assert!(conv(|_, l| l.ppe.scale = scale(vec![1; 3], vec![9])).contains("3 multipliers for 4 channels"));
     assert!(conv(|_, l| l.ppe.clamp = Some((0, 128))).contains("clamp 0..=128 in output type i8"));
@@ -118,7 +118,9 @@ fn packed_weights_have_no_zero_point() {
     conv_with(Kind::Dense, |_, l| l.weight_zp = 3).unwrap();
     let error = conv_with(Kind::Mip2q, |_, l| l.weight_zp = 3).unwrap_err();
     assert!(matches!(error, PlanError::Unsupported { .. }));
-    assert!(error.to_string().contains("a weight zero point of 3 with weights in format mip2q"), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("a weight zero point of 3 with weights in format mip2q"), "{text}");
+    assert!(text.ends_with(": must be 0 unless dense"), "{text}");
 }
 
 #[test]
@@ -166,7 +168,7 @@ fn depthwise_channels_are_multiples() {
 #[test]
 fn products_that_do_not_match() {
     let mut draft = Draft::new();
-    let layer = MatmulLayer {
+    let mut layer = MatmulLayer {
         a: tensor(&mut draft, Dtype::I8, &[2, 3, 4]),
         b: tensor(&mut draft, Dtype::I8, &[2, 5, 6]),
         output: tensor(&mut draft, Dtype::I32, &[2, 3, 6]),
@@ -177,6 +179,10 @@ fn products_that_do_not_match() {
     let error =
         layer::plan(&mut draft, &Machine::flexnn_16x16(), |scope| plan_matmul(scope, &layer)).unwrap_err();
     assert_eq!(error.to_string(), "internal: a product of 2x3x4 and 2x5x6 into 2x3x6");
+    layer.b = tensor(&mut draft, Dtype::I8, &[4, 6]);
+    let error =
+        layer::plan(&mut draft, &Machine::flexnn_16x16(), |scope| plan_matmul(scope, &layer)).unwrap_err();
+    assert_eq!(error.to_string(), "unsupported: the right operand of rank 2: must be 3");
 }
 
 #[test]
@@ -206,7 +212,7 @@ fn pooling_windows_need_an_input() {
     assert_eq!(in_padding, "unsupported: a pooling window of 2 lies entirely in 2 positions of padding");
     assert!(refused(&|d, l| l.output = tensor(d, Dtype::I16, &[1, 3, 3, 2])).contains("different types"));
     assert!(refused(&|d, l| l.input = tensor(d, Dtype::I32, &[1, 4, 4, 2])).contains("must be i8 or i16"));
-    assert!(refused(&|_, l| l.clamp = Some((-200, 0))).contains("clamp -200..=0"));
+    assert!(refused(&|_, l| l.clamp = Some((-200, 0))).contains("clamp -200..=0 in output type i8"));
     let wide = refused(&|d, l| {
         l.input = tensor(d, Dtype::I8, &[1, 9000, 1, 2]);
         l.output = tensor(d, Dtype::I8, &[1, 1, 1, 2]);
@@ -236,4 +242,27 @@ fn a_machine_that_is_too_small_is_named() {
     let PlanError::Resource { what, need, limit } = error else { panic!("{error}") };
     assert_eq!((what.as_str(), limit), ("SRAM bytes for the smallest tiles", 64));
     assert!(need > limit);
+}
+
+#[test]
+fn register_files_that_hold_no_step_are_named() {
+    let mut draft = Draft::new();
+    let packed = packed(Kind::Dense);
+    let layer = ConvLayer {
+        input: tensor(&mut draft, Dtype::I8, &[1, 8, 8, 16]),
+        output: tensor(&mut draft, Dtype::I8, &[1, 6, 6, 4]),
+        weights: Weights::Packed(&packed),
+        bias: Vec::new(),
+        stride: [1, 1],
+        pad: [0; 4],
+        dilation: [1, 1],
+        input_zp: 0,
+        weight_zp: 0,
+        ppe: Ppe::default(),
+    };
+    let machine = Machine { if_rf_bytes: 1, fl_rf_bytes: 1, ..Machine::flexnn_16x16() };
+    let error = layer::plan(&mut draft, &machine, |scope| plan_conv(scope, &layer)).unwrap_err();
+    let text = error.to_string();
+    assert!(text.starts_with("unsupported: a tile of "), "{text}");
+    assert!(text.contains("fit half a register file"), "{text}");
 }

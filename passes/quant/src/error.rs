@@ -10,10 +10,10 @@ pub enum QuantError {
     #[error(transparent)]
     Pack(#[from] PackError),
     /// A selection by activations without second moments.
-    #[error("selection by activations needs the second moment of every input channel, from calibration")]
+    #[error("select=activation needs the second moment of every input channel, from calibration")]
     NoMoments,
-    /// An invalid second moment.
-    #[error("input channel {channel}: second moment must be non-negative, got {got}")]
+    /// A second moment that none can be.
+    #[error("input channel {channel}: second moment must be finite and non-negative, got {got}")]
     Moment {
         /// Input channel.
         channel: usize,

@@ -257,5 +257,16 @@ mod tests {
         assert_eq!(text(pack(&[0; 4], shape, &request)), "block length w must be 4, 8, 16 or 32, got 12");
         let request = Request { low: 17, ..Request::new(Kind::Sparse) };
         assert_eq!(text(pack(&[0; 4], shape, &request)), "low must be at most the block length 16, got 17");
+        let request = Request { select: Select::Activation, ..Request::new(Kind::Sparse) };
+        assert_eq!(
+            text(pack_with(&[0; 4], shape, &request, None)),
+            "select=activation needs the second moment of every input channel, from calibration"
+        );
+        for (moment, shown) in [(-1.0, "-1"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
+            assert_eq!(
+                text(pack_with(&[0; 4], shape, &request, Some(&[0.0, 1.0, moment, 1.0]))),
+                format!("input channel 2: second moment must be finite and non-negative, got {shown}")
+            );
+        }
     }
 }

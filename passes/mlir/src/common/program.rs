@@ -9,7 +9,7 @@ use strum_ir::{Operation, PassError, Value};
 use strum_plan::{Buffer, BufferId, LayerInfo, PlanError, Role, Task};
 
 use crate::common::machine;
-use crate::common::verdict::{INTERNAL, MEMORY, RESOURCE, UNSUPPORTED};
+use crate::common::verdict::{BUG, MEMORY, RESOURCE, UNSUPPORTED};
 
 /// A program read from the IR.
 pub(crate) struct Plain<'c> {
@@ -86,6 +86,6 @@ pub(crate) fn report(op: Operation<'_>, error: &PlanError) -> PassError {
         }
         PlanError::Memory { what } => op.error(format_args!("{MEMORY}{what}")).into(),
         PlanError::Refused { what } => op.error(format_args!("strategy: {what}")).into(),
-        other => op.error(format_args!("{INTERNAL}this is a bug in strum-opt: {other}")).into(),
+        other => op.error(format_args!("{BUG}: {other}")).into(),
     }
 }

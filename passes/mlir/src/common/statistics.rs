@@ -24,21 +24,19 @@ impl Statistics {
     /// Those of a layer with this many input channels, if it has them.
     ///
     /// # Errors
-    /// The attributes are invalid; the message is for the layer.
+    /// There is not one value for each input channel; the message is for the layer.
     pub(crate) fn read(op: Operation<'_>, channels: usize) -> Result<Option<Self>, String> {
         let list = |name: &str| {
             let Some(attribute) = op.attribute(name) else { return Ok(None) };
-            let values = attribute.as_f64s().ok_or_else(|| format!("'{name}' is not an array of f64"))?;
+            // The dialect's verifier has checked everything but their number.
+            let values = attribute.as_f64s().unwrap_or_default();
             if values.len() != channels {
                 let got = values.len();
                 return Err(format!(
                     "'{name}' has {got} values, expected one for each of {channels} input channels"
                 ));
             }
-            match values.iter().find(|v| !v.is_finite() || (name == INPUT_SQUARE && **v < 0.0)) {
-                Some(value) => Err(format!("'{name}' contains {value}")),
-                None => Ok(Some(values)),
-            }
+            Ok(Some(values))
         };
         Ok(list(INPUT_MEAN)?.zip(list(INPUT_SQUARE)?).map(|(mean, square)| Self { mean, square }))
     }

@@ -17,6 +17,8 @@ pub const USAGE: &str = "wrong option: ";
 pub const MEMORY: &str = "out of memory: ";
 /// Prefix of messages on an internal error.
 pub const INTERNAL: &str = "internal error: ";
+/// The message on a fault of this project that is found where messages are text.
+pub(crate) const BUG: &str = "internal error: this is a bug in strum-opt";
 
 /// The message on a file that cannot be read: `what` it is, and why.
 pub(crate) fn unreadable(what: &str, path: &str, error: &FileError) -> String {
@@ -29,12 +31,17 @@ const JSON_PEAK: u64 = 128;
 /// Reads a JSON text, `what` for messages.
 pub(crate) fn read_json(what: &str, path: &str) -> Result<String, String> {
     let text = strum_files::read_text(Path::new(path)).map_err(|error| unreadable(what, path, &error))?;
-    let needed = (text.len() as u64).saturating_mul(JSON_PEAK);
-    budget::check("its contents", needed).map_err(|over| format!("{MEMORY}{what} '{path}': {over}"))?;
+    check_json(what, path, text.len() as u64)?;
     Ok(text)
 }
 
-/// The responsibility for an error.
+/// Asks whether there is memory for the data in a JSON text of so many bytes.
+fn check_json(what: &str, path: &str, bytes: u64) -> Result<(), String> {
+    let needed = bytes.saturating_mul(JSON_PEAK);
+    budget::check("its contents", needed).map_err(|over| format!("{MEMORY}{what} '{path}': {over}"))
+}
+
+/// Whose fault an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The user's: invalid input.
@@ -84,9 +91,19 @@ mod tests {
             Verdict::Resource
         );
         assert_eq!(verdict("out of memory: x: 2 bytes are needed"), Verdict::Resource);
-        assert_eq!(verdict("internal error: this is a bug"), Verdict::Internal);
+        assert_eq!(verdict(BUG), Verdict::Internal);
+        assert_eq!(verdict("internal error: this is a bug in strum-opt: x"), Verdict::Internal);
         assert_eq!(verdict("wrong option: no such machine"), Verdict::Usage);
         assert_eq!(verdict("'tosa.conv2d' op attribute 'pad' of 'x' op unsupported: y"), Verdict::Invalid);
         assert_eq!(verdict("expected ':'"), Verdict::Invalid);
+    }
+
+    #[test]
+    fn a_json_text_whose_data_memory_does_not_hold_is_refused() {
+        assert_eq!(check_json("packing file", "a.json", 1 << 10), Ok(()));
+        let message = check_json("packing file", "a.json", 1 << 43).unwrap_err();
+        let start =
+            "out of memory: packing file 'a.json': its contents: 1125899906842624 bytes are needed beside";
+        assert!(message.starts_with(start), "{message}");
     }
 }

@@ -3,17 +3,17 @@
 use std::borrow::Cow;
 
 use strum_formats::{Packed, Shape};
+use strum_ir::Operation;
 use strum_ir::strum::{Conv, PackedType};
-use strum_ir::{Operation, Value};
 
 use crate::common::tosa::elem::Elem;
 use crate::common::tosa::literal::Literal;
 use crate::common::tosa::view;
+use crate::common::verdict::BUG;
 
-/// The shape of a layer's weights in StruM formats. Blocks run along the input channels of a convolution, and along all output
-/// channels of a depthwise one, which has a single set of weights.
-#[must_use]
-pub(crate) fn block_shape(depthwise: bool, shape: &[u64]) -> Option<Shape> {
+/// The shape that StruM's formats give to the weights of a layer. Blocks run along the input channels of a convolution,
+/// and along all output channels of a depthwise one, which has a single set of weights.
+fn block_shape(depthwise: bool, shape: &[u64]) -> Option<Shape> {
     let dims: Vec<usize> = shape.iter().map(|&d| usize::try_from(d)).collect::<Result<_, _>>().ok()?;
     match (depthwise, dims.as_slice()) {
         (false, &[oc, kh, kw, ic]) => Some(Shape { oc, kh, kw, ic }),
@@ -44,17 +44,15 @@ pub(crate) fn is_packed(conv: &Conv<'_>) -> bool {
 /// # Errors
 /// The weights are not a constant, or their bytes are invalid; the message is for the layer.
 pub(crate) fn decode(conv: &Conv<'_>) -> Result<Literal<'static>, String> {
-    let not_constant = "the packed weights are not a strum.constant";
-    let ty = PackedType::read(conv.weights.ty()).ok_or("the weights are not packed")?;
-    let constant = conv.weights.defined_by("strum.constant").ok_or(not_constant)?;
-    let value = constant.attribute("value").ok_or(not_constant)?;
+    let constant = PackedType::read(conv.weights.ty()).zip(conv.weights.constant());
+    let (ty, value) = constant.ok_or("the packed weights are not a strum.constant")?;
     let bytes = value.bytes().map_err(|e| e.to_string())?;
     let packed =
         Packed::new(ty.shape, ty.format, bytes.into_owned()).map_err(|e| format!("packed weights: {e}"))?;
     let codes = packed.unpack().map_err(|e| format!("packed weights: {e}"))?;
-    let shape = tensor_shape(conv, ty.shape).ok_or("the weight shape does not match the input")?;
-    Literal::dense(shape, Elem::I8, Cow::Owned(bytemuck::allocation::cast_vec(codes)))
-        .ok_or_else(|| "the weight shape does not match the input".into())
+    let codes = Cow::Owned(bytemuck::allocation::cast_vec(codes));
+    let literal = tensor_shape(conv, ty.shape).and_then(|shape| Literal::dense(shape, Elem::I8, codes));
+    literal.ok_or_else(|| BUG.into())
 }
 
 /// A key under which layers share decoded or packed weights: the constant, and the layer's interpretation of it.
@@ -66,7 +64,9 @@ pub(crate) fn key<'c>(conv: &Conv<'c>) -> Option<Key<'c>> {
     Some((conv.weights.defining_op()?, shape))
 }
 
-/// The tensor constant behind a layer's weights.
-pub(crate) fn constant<'c>(value: Value<'c>) -> Option<(Operation<'c>, Literal<'c>)> {
-    Some((value.defined_by("tosa.const")?, view::literal(value)?))
+/// The tensor constant behind a layer's weights, and the shape that formats give it.
+pub(crate) fn constant<'c>(conv: &Conv<'c>) -> Option<(Operation<'c>, Literal<'c>, Shape)> {
+    let literal = view::literal(conv.weights)?;
+    let shape = block_shape(conv.depthwise, literal.shape())?;
+    Some((conv.weights.defined_by("tosa.const")?, literal, shape))
 }

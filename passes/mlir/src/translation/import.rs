@@ -17,9 +17,9 @@ pub enum ImportError {
     /// Not representable in the IR.
     #[error(transparent)]
     Ir(#[from] Error),
-    /// The program is inconsistent, which no validated program is.
-    #[error("inconsistent program: {0}")]
-    Program(String),
+    /// The program contradicts itself, which no validated program does.
+    #[error("{0}")]
+    Internal(String),
 }
 
 /// The module of a program, which must be valid.
@@ -33,8 +33,8 @@ pub fn import<'c>(binary: &Binary, context: &'c Context) -> Result<Module<'c>, I
     let unknown = Location::unknown(context);
     let module = Module::empty(unknown);
     let op = Program::build("main", &binary.machine.name, unknown)?.append_to(module.body())?;
-    let program = Program::read(op).ok_or_else(|| ImportError::Program("no body".into()))?;
-    let body = program.body().ok_or_else(|| ImportError::Program("no body".into()))?;
+    let program = Program::read(op).ok_or_else(|| ImportError::Internal("no body".into()))?;
+    let body = program.body().ok_or_else(|| ImportError::Internal("no body".into()))?;
     if let Some(text) = machine::file_text(&binary.machine) {
         program.set_machine_toml(&text);
     }
@@ -126,7 +126,7 @@ fn task<'c>(
             _ => continue,
         };
         if instr.uses_address(field.name) {
-            let memory = memory.ok_or_else(|| ImportError::Program("an address without memory".into()))?;
+            let memory = memory.ok_or_else(|| ImportError::Internal("an address without memory".into()))?;
             buffers.push((index, memory));
         }
     }
@@ -141,7 +141,7 @@ fn task<'c>(
 
 fn barriers<'c>(mask: u64, armed: &BTreeMap<u8, Value<'c>>) -> Result<Vec<Value<'c>>, ImportError> {
     let armed = |n: u8| {
-        armed.get(&n).copied().ok_or_else(|| ImportError::Program(format!("barrier {n} is not armed")))
+        armed.get(&n).copied().ok_or_else(|| ImportError::Internal(format!("barrier {n} is not armed")))
     };
     members(mask).map(armed).collect()
 }

@@ -149,6 +149,11 @@ fn buffers_that_have_no_place_are_refused() {
         let result = place(&Case { buffers: vec![buffer], tasks: vec![task(&[0])] }, &machine(65536));
         assert!(matches!(result, Err(PlanError::Unsupported { .. })), "{result:?}");
     }
+    let input = buffer(Space::Sram, 16, 16, Role::Input { name: "x".into() });
+    assert_eq!(
+        allocate(&[input], &[], &[], &machine(65536)).unwrap_err().to_string(),
+        "unsupported: buffer 0 is a constant, input or output in SRAM: it must be in DRAM"
+    );
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::tile::search::Choice;
 use crate::tile::steps::{Step, for_each_step};
 use crate::tile::stream::Stream;
 use crate::tile::{Problem, Tiling, WINDOW_MAX};
+use crate::vector::check_clamp;
 use crate::view::{ActPlace, ActTile, Field, Geometry, View};
 
 /// A pooling layer.
@@ -147,9 +148,7 @@ impl PoolPlan {
             }
         }
         let (lo, hi) = layer.clamp.unwrap_or((dtype.min(), dtype.max()));
-        if lo > hi || !dtype.contains(lo) || !dtype.contains(hi) {
-            return Err(PlanError::unsupported(format!("clamp {lo}..={hi} in type {dtype}")));
-        }
+        check_clamp(Some((lo, hi)), dtype)?;
         let inv = PoolInv {
             mode: layer.mode,
             dtype,

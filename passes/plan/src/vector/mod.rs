@@ -127,7 +127,7 @@ fn lut_operand(draft: &mut Draft, lut: &[i8], out: Dtype, rank: usize) -> Result
 }
 
 /// Checks a clamp against the output type.
-fn check_clamp(clamp: Option<(i32, i32)>, out: Dtype) -> Result<(), PlanError> {
+pub(crate) fn check_clamp(clamp: Option<(i32, i32)>, out: Dtype) -> Result<(), PlanError> {
     match clamp {
         Some((lo, hi)) if lo > hi || !out.contains(lo) || !out.contains(hi) => {
             Err(PlanError::unsupported(format!("clamp {lo}..={hi} in output type {out}")))

@@ -103,7 +103,7 @@ fn channel_params(layer: &RescaleLayer) -> Result<Option<Vec<u8>>, PlanError> {
     for (&multiplier, &shift) in layer.multiplier.iter().zip(&layer.shift) {
         if multiplier < 0 || !(2..=62).contains(&shift) {
             return Err(PlanError::unsupported(format!(
-                "multiplier {multiplier} must be at least 0, and shift {shift} 2 to 62"
+                "multiplier {multiplier} must be >= 0 and shift {shift} in 2..=62"
             )));
         }
         bytes.extend_from_slice(&multiplier.to_le_bytes());

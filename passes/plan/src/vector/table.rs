@@ -43,7 +43,7 @@ pub fn plan_table(scope: &mut LayerScope<'_>, layer: &TableLayer) -> Result<(), 
     }
     if (src.dtype, out.dtype) != types {
         return Err(PlanError::unsupported(format!(
-            "a lookup table from {} to {}: expected {} to {}",
+            "lookup table from {} to {} is not supported, expected {} to {}",
             src.dtype, out.dtype, types.0, types.1
         )));
     }

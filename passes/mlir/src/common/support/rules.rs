@@ -49,7 +49,7 @@ pub(super) const CLAMP_ORDER: Rule = Rule {
     text: "`min_val` is not above `max_val`",
     check: |op| match (int(op, "min_val"), int(op, "max_val")) {
         (Some(lo), Some(hi)) => fault(lo > hi, || format!("min_val {lo} is above max_val {hi}")),
-        _ => vec!["min_val and max_val are not integers".into()],
+        _ => vec!["min_val and max_val must be integers".into()],
     },
 };
 

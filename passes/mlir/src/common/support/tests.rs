@@ -194,6 +194,9 @@ fn parameters_of_the_small_ops() {
     };
     assert_eq!(check(&clamp(-3, 3)), Ok(()));
     assert_eq!(faults(&clamp(4, 3)), ["min_val 4 is above max_val 3"]);
+    let mut floats = clamp(-3, 3);
+    floats.attrs.insert("max_val".into(), text("3.0 : f32"));
+    assert_eq!(faults(&floats), ["min_val and max_val must be integers"]);
 
     let negate = op(
         "tosa.negate",
@@ -219,6 +222,9 @@ fn data_movement() {
         op("tosa.slice", vec![tensor(&[4, 4], I8), shape(start), shape(size)], (&[2, 2], I8), &[])
     };
     assert_eq!(check(&slice(&[2, 0], &[2, 2])), Ok(()));
+    let mut variable = slice(&[2, 0], &[2, 2]);
+    variable.operands[1].dims = None;
+    assert_eq!(faults(&variable), ["start or size is not constant"]);
     assert_eq!(faults(&slice(&[3, 0], &[2, 2])), ["start [3, 0] and size [2, 2] do not lie inside [4, 4]"]);
     assert_eq!(faults(&slice(&[0, 0], &[2, 3])), ["size [2, 3] is not the result's shape [2, 2]"]);
     assert_eq!(faults(&slice(&[3], &[2, 2])).len(), 1);

@@ -38,10 +38,7 @@ fn stored(tensor: Tensor, ppe: &Option<strum::Ppe>) -> Tensor {
 fn constant_weights(conv: &Conv<'_>) -> Result<Option<Packed>, PlanError> {
     let fail = |what: String| PlanError::internal(format!("weights: {what}"));
     if let Some(packed) = PackedType::read(conv.weights.ty()) {
-        let value = conv
-            .weights
-            .constant()
-            .ok_or_else(|| PlanError::unsupported("packed weights that are not a strum.constant"))?;
+        let value = conv.weights.constant().ok_or_else(|| fail("not a strum.constant".into()))?;
         let bytes = value.bytes().map_err(|e| fail(e.to_string()))?.into_owned();
         return Ok(Some(Packed { shape: packed.shape, format: packed.format, bytes }));
     }
@@ -63,9 +60,13 @@ fn constant_weights(conv: &Conv<'_>) -> Result<Option<Packed>, PlanError> {
     };
     let codes = literal.checked_bytes().map_err(|over| PlanError::memory(over.to_string()))?;
     let codes: &[i8] = bytemuck::cast_slice(&codes);
-    budget::check("weights as they are stored", codes.len() as u64)
-        .map_err(|over| PlanError::memory(over.to_string()))?;
+    check_memory(codes.len() as u64)?;
     pack(codes, &[], shape, Format::DENSE, &[]).map(Some).map_err(|e| fail(e.to_string()))
+}
+
+/// Asks whether there is memory for so many bytes of weights.
+fn check_memory(bytes: u64) -> Result<(), PlanError> {
+    budget::check("weights as they are stored", bytes).map_err(|over| PlanError::memory(over.to_string()))
 }
 
 /// A `strum.conv2d` or `strum.depthwise_conv2d`.
@@ -207,7 +208,7 @@ pub(super) fn eltwise<'c>(
         pre_a,
         b,
         pre_b,
-        post: post(&eltwise.ppe)?,
+        post: post(&eltwise.ppe).ok_or_else(|| unreadable(op))?,
         output: stored(values.result(scope.draft, result)?, &eltwise.ppe),
     };
     plan_binary(scope, &layer)
@@ -221,13 +222,13 @@ fn operand(tensor: Tensor, rescale: Option<strum::Rescale>) -> (Tensor, Pre) {
     (Tensor { dtype, ..tensor }, Pre { zp: rescale.zp, scale: Some(scale) })
 }
 
-/// A `#strum.ppe` with one multiplier.
-fn post(ppe: &Option<strum::Ppe>) -> Result<Post, PlanError> {
-    let Some(ppe) = ppe else { return Ok(Post::default()) };
+/// A `#strum.ppe` with one multiplier; none for another one, which an element-wise layer cannot have.
+fn post(ppe: &Option<strum::Ppe>) -> Option<Post> {
+    let Some(ppe) = ppe else { return Some(Post::default()) };
     let (&[multiplier], &[shift]) = (ppe.multiplier.as_slice(), ppe.shift.as_slice()) else {
-        return Err(PlanError::unsupported("an element-wise layer with one multiplier for each channel"));
+        return None;
     };
-    Ok(Post {
+    Some(Post {
         scale: Some(Scaling { multiplier, shift, round: ppe.round }),
         zp: ppe.zp,
         clamp: Some(ppe.clamp),
@@ -256,4 +257,17 @@ pub(super) fn macs(op: Operation<'_>) -> u64 {
         0
     };
     outputs.saturating_mul(depth)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_that_memory_does_not_hold_are_refused() {
+        assert_eq!(check_memory(1 << 10), Ok(()));
+        let message = check_memory(1 << 50).unwrap_err().to_string();
+        let start = "out of memory: weights as they are stored: 1125899906842624 bytes are needed beside";
+        assert!(message.starts_with(start), "{message}");
+    }
 }

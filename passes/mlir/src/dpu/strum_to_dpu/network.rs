@@ -52,9 +52,9 @@ impl<'c> Function<'c> {
         let body = function
             .body()
             .filter(|_| function.region(0).is_some_and(|r| r.blocks().len() == 1))
-            .ok_or_else(|| function.error("must have a body with a single block"))?;
-        let terminator = body.terminator().filter(|op| op.is("func.return"));
-        let terminator = terminator.ok_or_else(|| function.error("must end with func.return"))?;
+            .and_then(|body| Some((body, body.terminator().filter(|op| op.is("func.return"))?)));
+        let (body, terminator) =
+            body.ok_or_else(|| function.error("must have a single block that ends with func.return"))?;
         let name = function.symbol().unwrap_or("main").to_owned();
         let mut this = Function {
             function,

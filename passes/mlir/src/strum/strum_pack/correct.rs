@@ -62,7 +62,7 @@ pub(super) fn layer<'c>(
         Inputs { mean: &seen.mean, square: &seen.square },
         correct,
     );
-    let list = list.map_err(|error| op.error(format!("cannot be corrected: {error}")))?;
+    let list = list.map_err(|error| PassError::Internal(error.to_string()))?;
     let (bias, ppe, left) = apply(&list, &bias, conv.ppe.as_ref());
     if left > 0 {
         let which = format_args!("{left} of {channels} output channels, whose bias or scale {NO_ROOM}");

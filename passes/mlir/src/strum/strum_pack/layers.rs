@@ -93,7 +93,7 @@ fn unknown(name: &str, function: Operation<'_>, ops: &[(String, Operation<'_>, C
 
 /// Shape of a layer's weights: `64x3x3x32`.
 fn weights_text(conv: &Conv<'_>) -> Option<String> {
-    let (_, codes) = weights::constant(conv.weights)?;
+    let (_, codes, _) = weights::constant(conv)?;
     Some(codes.shape().iter().map(u64::to_string).collect::<Vec<_>>().join("x"))
 }
 
@@ -157,8 +157,8 @@ pub fn stored(function: Operation<'_>) -> Result<BTreeMap<String, Vec<i8>>, Stri
     for (name, _, conv) in convolutions(function) {
         let literal = match weights::is_packed(&conv) {
             true => weights::decode(&conv)?,
-            false => match weights::constant(conv.weights) {
-                Some((_, literal)) => literal,
+            false => match weights::constant(&conv) {
+                Some((_, literal, _)) => literal,
                 None => continue,
             },
         };

@@ -109,8 +109,7 @@ fn candidate<'c>(conv: &Conv<'c>, settings: &Settings) -> Result<Candidate<'c>, 
     if conv.weight_zp != 0 {
         return Err(format!("{} {}", remark::ZERO_POINT, conv.weight_zp));
     }
-    let (constant, codes) = weights::constant(conv.weights).ok_or(remark::VARIABLE)?;
-    let shape = weights::block_shape(conv.depthwise, codes.shape()).ok_or("unexpected weight shape")?;
+    let (constant, codes, shape) = weights::constant(conv).ok_or(remark::VARIABLE)?;
     let channels = u64::try_from(shape.ic).unwrap_or(u64::MAX);
     if channels < settings.min_channels {
         let what = if conv.depthwise { "channels" } else { "input channels" };

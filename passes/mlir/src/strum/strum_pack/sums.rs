@@ -53,7 +53,7 @@ impl<'c> Sums<'c> {
         };
         let codes = match weights::is_packed(conv) {
             true => weights::decode(conv).ok()?,
-            false => weights::constant(conv.weights)?.1,
+            false => weights::constant(conv)?.1,
         };
         let dims = codes.shape().iter().map(|&d| usize::try_from(d).unwrap_or(1));
         let channels = if conv.depthwise { dims.skip(2).product() } else { dims.take(1).product::<usize>() };
