@@ -30,8 +30,8 @@ fn wrong_options_are_refused_before_anything_is_installed() {
         (&["resnet19", "-o", "out"], "no network is called resnet19"),
         (&["resnet18", "vgg11", "-o", "out", "--state-dict", "x"], "--state-dict goes with one network"),
         (&["--onnx", "/nowhere/x.onnx", "-o", "out"], "there is no file /nowhere/x.onnx"),
-        (&["resnet18", "-o", "out", "--size", "0"], "'0' is no number from 1 on"),
-        (&["--onnx", "x.onnx", "-o", "out", "--shape", "1x3xq"], "'1x3xq' is no shape"),
+        (&["resnet18", "-o", "out", "--size", "0"], "'0' is not a number from 1"),
+        (&["--onnx", "x.onnx", "-o", "out", "--shape", "1x3xq"], "'1x3xq' is not a shape"),
     ] {
         let output = zoo(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output.stderr));

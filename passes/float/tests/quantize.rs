@@ -33,7 +33,10 @@ proptest! {
         let int = quantized(&graph, &x, RangeChoice::MinMax).unwrap();
         let got = run(&int, &x);
         let quality = sqnr(&expected[0], &got);
-        prop_assert!(quality > 20.0, "{} dB: {:?}", quality, int.nodes);
+        // A signal that is small in its range has a low ratio by rounding alone.
+        let worst = expected[0].iter().zip(&got).map(|(&x, y)| (f64::from(x) - y).abs()).fold(0.0, f64::max);
+        let steps = worst / int.outputs[0].params.scale;
+        prop_assert!(quality > 20.0 || steps <= 2.0, "{quality} dB, {steps} steps: {:?}", int.nodes);
     }
 
     #[test]

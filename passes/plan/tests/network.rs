@@ -235,7 +235,7 @@ fn what_cannot_be_followed_is_refused_where_it_is_said() {
     refused(&told, Place::Layer(3), "an output of the function cannot be resident in SRAM");
     let stay: Change = |layer| layer.stays = Some(true);
     let told = strategy(&[("0.conv2d", stay), ("1.conv2d", stay), ("2.conv2d", stay)]);
-    let room = "it does not fit beside the tensors that must stay, or no layer reads it";
+    let room = "it does not fit with the other resident tensors, or no layer reads it";
     refused(&told, Place::Layer(0), room);
     let told = strategy(&[("3.add", |layer| layer.tiling = Some(TilingStrategy::default()))]);
     refused(&told, Place::Layer(3), "tiling given for a layer that the DPU does not compute");

@@ -33,7 +33,7 @@ def shape_of(text: str) -> list[int]:
 def at_least_one(text: str) -> int:
     """A non-zero number."""
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number from 1 on")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1")
     return int(text)
 
 
