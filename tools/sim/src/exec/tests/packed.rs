@@ -6,6 +6,7 @@ use dpu_isa::{ConvInv, Method};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::TestRng;
+use strum_formats::{Format, InstrFields, decode_table};
 
 use crate::testing::kernels;
 use crate::weights::Decoder;
@@ -39,28 +40,15 @@ pub(super) fn code_shift(inv: &ConvInv, any: Index) -> u8 {
     any.index(usize::from((inv.method.desc().max_code_shift)(inv.param)) + 1) as u8
 }
 
-/// Bits of a low code and a random legal code with its value.
+/// Bits of a low code, and a random legal code with its value by the packer's definition, which the decoder here does not share.
 fn low_member(rng: &mut TestRng, inv: &ConvInv, shift: u8) -> (usize, u32, i32) {
-    match inv.method {
-        Method::Dense | Method::Sparse => (0, 0, 0),
-        Method::Dliq => {
-            let q = u32::from(inv.param);
-            let code = rng.random_range(0..1u32 << q);
-            let value = if code >> (q - 1) == 1 { code as i32 - (1 << q) } else { code as i32 };
-            (q as usize, code, value << shift)
-        }
-        Method::Mip2q => {
-            let width = [0, 1, 2, 2, 3, 3, 3, 3][usize::from(inv.param)];
-            if inv.zero && rng.random_ratio(1, 4) {
-                return (width + 1, (1 << width) - 1, 0);
-            }
-            let negative = rng.random();
-            let greatest = if negative { u32::from(inv.param) } else { u32::from(inv.param.min(6)) };
-            let e = rng.random_range(0..=greatest);
-            let value = if negative { -(1 << e) } else { 1 << e };
-            (width + 1, e | u32::from(negative) << width, value)
-        }
-    }
+    let ConvInv { method, block, low, param, zero, .. } = *inv;
+    let fields = InstrFields { method: method as usize, block, low, param, zero };
+    let values = decode_table(&Format::from_instr_fields(fields, shift).unwrap().method, shift);
+    let bits = (method.desc().code_bits)(param);
+    let legal: Vec<u32> = (0..1 << bits).filter(|&code| values[code as usize].is_some()).collect();
+    let code = legal[rng.random_range(0..legal.len())];
+    (bits as usize, code, i32::from(values[code as usize].unwrap()))
 }
 
 /// A set of weights.
