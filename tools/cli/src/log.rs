@@ -4,7 +4,7 @@ use std::io;
 use std::str::FromStr;
 
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Directive;
+use tracing_subscriber::filter::{Directive, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
@@ -52,14 +52,26 @@ impl FromStr for Filter {
 /// Logs the events that the filter selects to standard error. Events of `also` are always enabled at level `info`: their
 /// handling is decided elsewhere.
 pub fn start_log(filter: &Filter, also: Option<&'static str>) {
-    let mut shown =
-        EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).parse_lossy(&filter.0);
-    if let Some(directive) = also.and_then(|target| format!("{target}=info").parse().ok()) {
-        shown = shown.add_directive(directive);
-    }
-    let layer = fmt::layer().with_writer(io::stderr).without_time().with_filter(shown);
+    let layer = fmt::layer().with_writer(io::stderr).without_time();
     // A second logger in one process has no effect.
-    let _ = tracing_subscriber::registry().with(layer).try_init();
+    let _ = match filter.0.parse::<LevelFilter>() {
+        // The parser of directives compiles regular expressions, which a short run would notice.
+        Ok(level) => {
+            let shown = Targets::new().with_default(level);
+            let shown =
+                also.into_iter().fold(shown, |shown, target| shown.with_target(target, LevelFilter::INFO));
+            tracing_subscriber::registry().with(layer.with_filter(shown)).try_init()
+        }
+        Err(_) => {
+            let shown = EnvFilter::builder().with_default_directive(LevelFilter::WARN.into());
+            let directives = also.map(|target| format!("{target}=info"));
+            let shown = directives
+                .and_then(|text| text.parse().ok())
+                .into_iter()
+                .fold(shown.parse_lossy(&filter.0), EnvFilter::add_directive);
+            tracing_subscriber::registry().with(layer.with_filter(shown)).try_init()
+        }
+    };
 }
 
 #[cfg(test)]
