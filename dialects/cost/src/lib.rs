@@ -28,7 +28,7 @@ pub use events::Events;
 pub use pool::pool;
 pub use skip::{Bitmap, Present, conv_skipping, skips_zeros};
 pub use stored::{Pieces, Pixels, Stored, dma_copy_stored};
-pub use task::{Task, TaskError, task};
+pub use task::{TaskCost, TaskError, task};
 
 use dpu_isa::{Instr, Machine};
 

@@ -13,7 +13,7 @@ use crate::{Cost, INVARIANT};
 
 /// The cost of a task, as far as it does not depend on values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Task {
+pub struct TaskCost {
     /// Cycles, bytes and events.
     pub cost: Cost,
     /// Multiply-accumulates with low weight members, assuming padding is low first.
@@ -36,7 +36,7 @@ pub enum TaskError {
 ///
 /// # Errors
 /// For a variant without its invariant, or whose schedule does not fit the register files.
-pub fn task(instr: &Instr, inv: Option<&Instr>, m: &Machine) -> Result<Task, TaskError> {
+pub fn task(instr: &Instr, inv: Option<&Instr>, m: &Machine) -> Result<TaskCost, TaskError> {
     let missing = TaskError::Invariant(instr.mnemonic());
     let cost = match instr {
         Instr::BarCfg(_) | Instr::End(_) => Cost::default(),
@@ -45,7 +45,7 @@ pub fn task(instr: &Instr, inv: Option<&Instr>, m: &Machine) -> Result<Task, Tas
         Instr::DmaFill(x) => dma_fill(x, m),
         Instr::ConvVar(x) => {
             let Some(Instr::ConvInv(inv)) = inv else { return Err(missing) };
-            return Ok(Task { cost: conv(inv, x, m)?, low_macs: low_macs(inv, x) });
+            return Ok(TaskCost { cost: conv(inv, x, m)?, low_macs: low_macs(inv, x) });
         }
         Instr::PoolVar(x) => {
             let Some(Instr::PoolInv(inv)) = inv else { return Err(missing) };
@@ -57,5 +57,5 @@ pub fn task(instr: &Instr, inv: Option<&Instr>, m: &Machine) -> Result<Task, Tas
         Instr::VecTable(x) => vec_table(x, m),
         Instr::VecReduce(x) => vec_reduce(x, m),
     };
-    Ok(Task { cost, low_macs: 0 })
+    Ok(TaskCost { cost, low_macs: 0 })
 }

@@ -10,9 +10,9 @@ use crate::{Attribute, Operation, PassError};
 /// A violation, to be reported at the operation.
 type Verdict = Result<(), String>;
 
-/// Which operations an attribute is for.
+/// Which operations carry an attribute.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Owner {
     /// Functions.
     Function(Side),
     /// Convolutions of `tosa` and `strum`.
@@ -42,7 +42,7 @@ enum Form {
 /// An attribute of the strum dialect.
 struct Known {
     name: &'static str,
-    place: Place,
+    owner: Owner,
     form: Form,
     /// The attribute without which it has no effect.
     with: Option<&'static str>,
@@ -54,16 +54,16 @@ const KNOWN: &[Known] = &[
     codes("strum.input_zero_points", Side::Arguments, "strum.input_scales"),
     scales("strum.output_scales", Side::Results, "strum.output_zero_points"),
     codes("strum.output_zero_points", Side::Results, "strum.output_scales"),
-    Known { name: "strum.input_mean", place: Place::Convolution, form: Form::Means, with: None },
-    Known { name: "strum.input_square", place: Place::Convolution, form: Form::Squares, with: None },
+    Known { name: "strum.input_mean", owner: Owner::Convolution, form: Form::Means, with: None },
+    Known { name: "strum.input_square", owner: Owner::Convolution, form: Form::Squares, with: None },
 ];
 
 const fn scales(name: &'static str, side: Side, with: &'static str) -> Known {
-    Known { name, place: Place::Function(side), form: Form::Scales, with: Some(with) }
+    Known { name, owner: Owner::Function(side), form: Form::Scales, with: Some(with) }
 }
 
 const fn codes(name: &'static str, side: Side, with: &'static str) -> Known {
-    Known { name, place: Place::Function(side), form: Form::Codes, with: Some(with) }
+    Known { name, owner: Owner::Function(side), form: Form::Codes, with: Some(with) }
 }
 
 /// The provenance attributes of a program, without a prefix.
@@ -125,17 +125,17 @@ impl Operation<'_> {
 }
 
 fn place(op: Operation<'_>, known: &Known) -> Verdict {
-    let right = match known.place {
-        Place::Function(_) => op.is("func.func"),
-        Place::Convolution => CONVOLUTIONS.contains(&op.name()),
+    let right = match known.owner {
+        Owner::Function(_) => op.is("func.func"),
+        Owner::Convolution => CONVOLUTIONS.contains(&op.name()),
     };
     if right { Ok(()) } else { Err(format!("has '{}', which is for {}", known.name, whose(known))) }
 }
 
 fn whose(known: &Known) -> &'static str {
-    match known.place {
-        Place::Function(_) => "functions",
-        Place::Convolution => "convolutions",
+    match known.owner {
+        Owner::Function(_) => "functions",
+        Owner::Convolution => "convolutions",
     }
 }
 
@@ -168,7 +168,7 @@ fn form(op: Operation<'_>, known: &Known, value: Attribute<'_>) -> Verdict {
     if let Some(other) = known.with.filter(|other| op.attribute(other).is_none()) {
         return Err(format!("has '{name}' without '{other}'"));
     }
-    let Place::Function(side) = known.place else { return Ok(()) };
+    let Owner::Function(side) = known.owner else { return Ok(()) };
     let Some((arguments, results)) = op.function_type() else { return Ok(()) };
     let (what, expected) = match side {
         Side::Arguments => ("arguments", arguments.len()),

@@ -15,6 +15,18 @@ pub(crate) struct At {
     pub(crate) offset: u64,
 }
 
+impl At {
+    /// The location `steps` strides further on.
+    ///
+    /// # Errors
+    /// An internal error if the offset overflows.
+    pub(crate) fn advanced(self, steps: u64, stride: u64) -> Result<Self, PlanError> {
+        let offset = steps.checked_mul(stride).and_then(|d| self.offset.checked_add(d));
+        let offset = offset.ok_or_else(|| PlanError::internal("an offset overflows 64 bits"))?;
+        Ok(At { offset, ..self })
+    }
+}
+
 /// One dimension of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Dim {

@@ -6,7 +6,7 @@ mod nets;
 
 use dpu_isa::{Machine, Space};
 use nets::Net;
-use strum_plan::network::{Failure, Place, Plan};
+use strum_plan::network::{Failure, Plan, Subject};
 use strum_plan::strategy::{LayerStrategy, ProgramStrategy, TilingStrategy};
 use strum_plan::{Forecast, Objective, PlanError, Role};
 
@@ -134,7 +134,7 @@ fn a_network_whose_buffers_find_no_place_is_planned_without_residency() {
     assert!(matches!(Forecast::of(&plan.draft, &machine), Err(PlanError::Resource { .. })));
     let told = ProgramStrategy { prefetch_bytes: Some(1024), ..strategy(&[]) };
     let failure = failure(&net, &machine, Some(&told));
-    assert_eq!(failure.place, Place::Network);
+    assert_eq!(failure.subject, Subject::Network);
     let what = "strategy: buffers do not fit the SRAM with this prefetch_bytes";
     assert_eq!(failure.to_string(), what);
 }
@@ -216,35 +216,35 @@ fn a_strategy_is_followed_in_what_it_says() {
 fn what_cannot_be_followed_is_refused_where_it_is_said() {
     let net = Net::residual(14, 32, 1);
     let machine = machine(16 << 10);
-    let refused = |told: &ProgramStrategy, place: Place, expected: &str| {
+    let refused = |told: &ProgramStrategy, place: Subject, expected: &str| {
         let failure = failure(&net, &machine, Some(told));
-        assert_eq!(failure.place, place, "{failure}");
+        assert_eq!(failure.subject, place, "{failure}");
         assert!(matches!(failure.error, PlanError::Refused { .. }), "{failure:?}");
         assert!(failure.to_string().contains(expected), "{failure}");
     };
     let bytes = |bytes| ProgramStrategy { prefetch_bytes: Some(bytes), ..strategy(&[]) };
-    refused(&bytes(40_000), Place::Network, "prefetch_bytes = 40000 exceeds the SRAM of 16384 bytes");
+    refused(&bytes(40_000), Subject::Network, "prefetch_bytes = 40000 exceeds the SRAM of 16384 bytes");
     let told = strategy(&[("1.add", |_| {})]);
-    refused(&told, Place::Network, "unknown layer '1.add': that layer is '1.conv2d'");
+    refused(&told, Subject::Network, "unknown layer '1.add': that layer is '1.conv2d'");
     let told = strategy(&[("9.add", |_| {})]);
-    refused(&told, Place::Network, "unknown layer '9.add': there are 4 layers");
+    refused(&told, Subject::Network, "unknown layer '9.add': there are 4 layers");
     let told = strategy(&[("2.conv2d", |layer| layer.output = Some("1x14x14x64xi8".into()))]);
     let makes = "layer '2.conv2d' has output 1x14x14x32xi8, not 1x14x14x64xi8";
-    refused(&told, Place::Layer(2), makes);
+    refused(&told, Subject::Layer(2), makes);
     let told = strategy(&[("3.add", |layer| layer.stays = Some(true))]);
-    refused(&told, Place::Layer(3), "an output of the function cannot be resident in SRAM");
+    refused(&told, Subject::Layer(3), "an output of the function cannot be resident in SRAM");
     let stay: Change = |layer| layer.stays = Some(true);
     let told = strategy(&[("0.conv2d", stay), ("1.conv2d", stay), ("2.conv2d", stay)]);
     let room = "it does not fit with the other resident tensors, or no layer reads it";
-    refused(&told, Place::Layer(0), room);
+    refused(&told, Subject::Layer(0), room);
     let told = strategy(&[("3.add", |layer| layer.tiling = Some(TilingStrategy::default()))]);
-    refused(&told, Place::Layer(3), "tiling given for a layer that the DPU does not compute");
+    refused(&told, Subject::Layer(3), "tiling given for a layer that the DPU does not compute");
     let told = strategy(&[("0.conv2d", |layer| {
         layer.tiling = Some(TilingStrategy { oy: Some(99), ..TilingStrategy::default() });
     })]);
-    refused(&told, Place::Layer(0), "oy is 99: must be 1 to 14");
+    refused(&told, Subject::Layer(0), "oy is 99: must be 1 to 14");
     let told = strategy(&[("0.conv2d", |layer| layer.cuts = vec![Default::default()])]);
-    refused(&told, Place::Layer(0), "1 cuts given, the layer has 0");
+    refused(&told, Subject::Layer(0), "1 cuts given, the layer has 0");
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn what_no_layer_computes_in_its_output_is_copied() {
 fn a_layer_that_never_fits_fails_at_its_place() {
     let net = Net::chain(4, &[16, 16, 4096], 3);
     let failure = failure(&net, &machine(128), None);
-    assert_eq!(failure.place, Place::Layer(0));
+    assert_eq!(failure.subject, Subject::Layer(0));
     assert!(matches!(failure.error, PlanError::Resource { .. }), "{failure}");
 }
 
@@ -280,7 +280,7 @@ fn a_constant_larger_than_the_dram_is_refused_before_it_is_read() {
     let net = net.returning(sum);
     let machine = Machine { dram_bytes: 65536, ..machine(65536) };
     let failure = failure(&net, &machine, None);
-    assert_eq!(failure.place, Place::Layer(0));
+    assert_eq!(failure.subject, Subject::Layer(0));
     assert_eq!(
         failure.error.to_string(),
         "resource: bytes of DRAM for a constant: needs 262144, limit is 65536"

@@ -24,6 +24,14 @@ fn packed(kind: Kind) -> Packed {
 
 /// Plans a 3x3 convolution of 16 to 4 channels, modified by `change`.
 fn conv_with(kind: Kind, change: impl FnOnce(&mut Draft, &mut ConvLayer<'_>)) -> Result<(), PlanError> {
+    conv_on(&Machine::flexnn_16x16(), kind, change)
+}
+
+fn conv_on(
+    machine: &Machine,
+    kind: Kind,
+    change: impl FnOnce(&mut Draft, &mut ConvLayer<'_>),
+) -> Result<(), PlanError> {
     let mut draft = Draft::new();
     let packed = packed(kind);
     let mut layer = ConvLayer {
@@ -39,7 +47,7 @@ fn conv_with(kind: Kind, change: impl FnOnce(&mut Draft, &mut ConvLayer<'_>)) ->
         ppe: Ppe::default(),
     };
     change(&mut draft, &mut layer);
-    layer::plan(&mut draft, &Machine::flexnn_16x16(), |scope| plan_conv(scope, &layer))
+    layer::plan(&mut draft, machine, |scope| plan_conv(scope, &layer))
 }
 
 fn conv(change: impl FnOnce(&mut Draft, &mut ConvLayer<'_>)) -> String {
@@ -223,22 +231,8 @@ fn pooling_windows_need_an_input() {
 
 #[test]
 fn a_machine_that_is_too_small_is_named() {
-    let mut draft = Draft::new();
-    let packed = packed(Kind::Dense);
-    let layer = ConvLayer {
-        input: tensor(&mut draft, Dtype::I8, &[1, 8, 8, 16]),
-        output: tensor(&mut draft, Dtype::I8, &[1, 6, 6, 4]),
-        weights: Weights::Packed(&packed),
-        bias: Vec::new(),
-        stride: [1, 1],
-        pad: [0; 4],
-        dilation: [1, 1],
-        input_zp: 0,
-        weight_zp: 0,
-        ppe: Ppe::default(),
-    };
     let machine = Machine { sram_bytes: 64, ..Machine::flexnn_16x16() };
-    let error = layer::plan(&mut draft, &machine, |scope| plan_conv(scope, &layer)).unwrap_err();
+    let error = conv_on(&machine, Kind::Dense, |_, _| ()).unwrap_err();
     let PlanError::Resource { what, need, limit } = error else { panic!("{error}") };
     assert_eq!((what.as_str(), limit), ("SRAM bytes for the smallest tiles", 64));
     assert!(need > limit);
@@ -246,22 +240,8 @@ fn a_machine_that_is_too_small_is_named() {
 
 #[test]
 fn register_files_that_hold_no_step_are_named() {
-    let mut draft = Draft::new();
-    let packed = packed(Kind::Dense);
-    let layer = ConvLayer {
-        input: tensor(&mut draft, Dtype::I8, &[1, 8, 8, 16]),
-        output: tensor(&mut draft, Dtype::I8, &[1, 6, 6, 4]),
-        weights: Weights::Packed(&packed),
-        bias: Vec::new(),
-        stride: [1, 1],
-        pad: [0; 4],
-        dilation: [1, 1],
-        input_zp: 0,
-        weight_zp: 0,
-        ppe: Ppe::default(),
-    };
     let machine = Machine { if_rf_bytes: 1, fl_rf_bytes: 1, ..Machine::flexnn_16x16() };
-    let error = layer::plan(&mut draft, &machine, |scope| plan_conv(scope, &layer)).unwrap_err();
+    let error = conv_on(&machine, Kind::Dense, |_, _| ()).unwrap_err();
     let text = error.to_string();
     assert!(text.starts_with("unsupported: a tile of "), "{text}");
     assert!(text.contains("fit half a register file"), "{text}");

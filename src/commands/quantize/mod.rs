@@ -168,7 +168,7 @@ pub(crate) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
         module.body().operations().into_iter().find(|op| op.is("func.func") && op.body().is_some());
     let function = function.ok_or_else(|| Failure::input("the module holds no function with a body"))?;
     let (summary, lowered) = if is_integer(function) {
-        progress.pause(|| say("note: the network is quantized already: it is written as it is"));
+        progress.pause(|| say("note: the network is already quantized; it is written unchanged"));
         (summary::already_integer(function), false)
     } else {
         let quantized = lower((command, &recipe), context, function, &progress, origin)?;

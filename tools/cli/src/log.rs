@@ -1,5 +1,6 @@
 //! Logging to standard error, as configured by `--log` and the variable `STRUM_LOG`.
 
+use std::env::VarError;
 use std::io;
 use std::str::FromStr;
 
@@ -26,7 +27,8 @@ impl Filter {
     pub fn of_environment() -> Result<Filter, String> {
         match std::env::var(Filter::VARIABLE) {
             Ok(text) => text.parse().map_err(|error| format!("{}={text}: {error}", Filter::VARIABLE)),
-            Err(_) => Filter::DEFAULT.parse(),
+            Err(VarError::NotPresent) => Filter::DEFAULT.parse(),
+            Err(VarError::NotUnicode(_)) => Err(format!("{} is not UTF-8", Filter::VARIABLE)),
         }
     }
 }

@@ -356,7 +356,7 @@ impl Tasks for Simulation<'_, '_> {
     fn start(&mut self, start: &Start<'_>, dispatched: Option<Clock>) -> Result<Cost, SimError> {
         let &Start { instr, engine, .. } = start;
         let Some(semantics) = semantics(instr) else { return Ok(Cost::default()) };
-        let dpu_cost::Task { mut cost, low_macs } =
+        let dpu_cost::TaskCost { mut cost, low_macs } =
             self.core.cost(instr, semantics, self.machine).map_err(|fault| self.trap(start, fault))?;
         let by_values = self.machine.zero_skip != 0 && semantics.skips_zeros().is_some();
         if !by_values {

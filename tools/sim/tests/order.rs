@@ -125,7 +125,7 @@ fn prologue() -> (Vec<Task>, Vec<Instr>) {
     (vec![task], vec![fill(MemAddr::dram(DRAM), ARENA).into(), last.into()])
 }
 
-/// A random program of so many tasks and its model.
+/// A random program of `count` tasks and its model.
 fn random_case(count: usize, mut rng: TestRng) -> (Program, Vec<Task>, Vec<Generation>) {
     let mut generations = Vec::new();
     for barrier in 0..4 {

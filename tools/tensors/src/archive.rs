@@ -10,7 +10,7 @@ use zip::read::ZipFile;
 use zip::write::SimpleFileOptions;
 use zip::{DateTime, ZipArchive, ZipWriter};
 
-use crate::arguments::Place;
+use crate::arguments::ArrayPath;
 use crate::npy;
 use crate::tensor::Tensor;
 
@@ -20,7 +20,7 @@ pub(crate) struct Archive {
     zip: ZipArchive<BufReader<File>>,
 }
 
-/// An array in an archive, decompressed as it is read. Its end is an error if the archive's checksum differs.
+/// An array in an archive, decompressed on the fly. Its end is an error if the archive's checksum differs.
 pub(crate) type Packed<'a> = ZipFile<'a, BufReader<File>>;
 
 impl Archive {
@@ -55,7 +55,7 @@ impl Archive {
     ///
     /// # Errors
     /// When there is none; the error lists the names.
-    pub(crate) fn choose(&self, place: &Place, name: Option<&str>) -> Result<String, FileError> {
+    pub(crate) fn choose(&self, place: &ArrayPath, name: Option<&str>) -> Result<String, FileError> {
         let names = self.names();
         let found = match (place.key.as_deref(), &names[..]) {
             (Some(key), names) => names.iter().find(|&n| n == key),

@@ -10,18 +10,18 @@ use crate::tensor::describe;
 
 /// A file, or an array in an archive.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct ArrayPath {
     pub(crate) path: PathBuf,
     /// Array in an `.npz`; `None` if the argument does not name it.
     pub(crate) key: Option<String>,
 }
 
-impl Place {
+impl ArrayPath {
     /// Splits `FILE.npz:KEY`.
-    pub(crate) fn parse(text: &str) -> Place {
+    pub(crate) fn parse(text: &str) -> ArrayPath {
         match text.rsplit_once(".npz:") {
-            Some((stem, key)) => Place { path: format!("{stem}.npz").into(), key: Some(key.to_owned()) },
-            None => Place { path: text.into(), key: None },
+            Some((stem, key)) => ArrayPath { path: format!("{stem}.npz").into(), key: Some(key.to_owned()) },
+            None => ArrayPath { path: text.into(), key: None },
         }
     }
 
@@ -38,7 +38,7 @@ fn split_name(arg: &str) -> Option<(&str, &str)> {
 /// The files that arguments for inputs name: available to a command before it has a program.
 #[must_use]
 pub fn input_files(args: &[String]) -> Vec<PathBuf> {
-    args.iter().map(|arg| Place::parse(split_name(arg).map_or(arg, |(_, path)| path)).path).collect()
+    args.iter().map(|arg| ArrayPath::parse(split_name(arg).map_or(arg, |(_, path)| path)).path).collect()
 }
 
 /// The files that arguments for outputs name; an archive once for all of its arrays.
@@ -50,7 +50,7 @@ pub fn output_files(args: &[String]) -> Result<Vec<PathBuf>, FileError> {
     let mut archives: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
     for arg in args {
         let (name, path) = split_name(arg).unzip();
-        let place = Place::parse(path.unwrap_or(arg));
+        let place = ArrayPath::parse(path.unwrap_or(arg));
         if !place.is_archive() {
             files.push(place.path);
             continue;
@@ -76,8 +76,12 @@ pub(crate) fn same_place(path: &Path, key: &str) -> FileError {
 }
 
 /// The argument of each of `descs`, if any.
-pub(crate) fn assign(kind: &str, descs: &[IoDesc], args: &[String]) -> Result<Vec<Option<Place>>, FileError> {
-    let mut places: Vec<Option<Place>> = vec![None; descs.len()];
+pub(crate) fn assign(
+    kind: &str,
+    descs: &[IoDesc],
+    args: &[String],
+) -> Result<Vec<Option<ArrayPath>>, FileError> {
+    let mut places: Vec<Option<ArrayPath>> = vec![None; descs.len()];
     let mut unnamed = Vec::new();
     for arg in args {
         let Some((name, path)) = split_name(arg) else {
@@ -87,7 +91,7 @@ pub(crate) fn assign(kind: &str, descs: &[IoDesc], args: &[String]) -> Result<Ve
         let Some(place) = descs.iter().position(|d| d.name == name).and_then(|i| places.get_mut(i)) else {
             return Err(FileError::Usage(format!("no {kind} is called '{name}'; {}", known(kind, descs))));
         };
-        if place.replace(Place::parse(path)).is_some() {
+        if place.replace(ArrayPath::parse(path)).is_some() {
             return Err(FileError::Usage(format!("{kind} '{name}' is given twice")));
         }
     }
@@ -98,7 +102,7 @@ pub(crate) fn assign(kind: &str, descs: &[IoDesc], args: &[String]) -> Result<Ve
             let known = known(kind, descs);
             return Err(FileError::Usage(format!("{got} {kind}s given, the program has {want}; {known}")));
         };
-        *place = Some(Place::parse(arg));
+        *place = Some(ArrayPath::parse(arg));
     }
     Ok(places)
 }
@@ -114,7 +118,7 @@ fn known(kind: &str, descs: &[IoDesc]) -> String {
 }
 
 /// The file of each input; every one must be named.
-pub(crate) fn all_inputs(descs: &[IoDesc], args: &[String]) -> Result<Vec<Place>, FileError> {
+pub(crate) fn all_inputs(descs: &[IoDesc], args: &[String]) -> Result<Vec<ArrayPath>, FileError> {
     let places = assign("input", descs, args)?;
     let missing: Vec<&IoDesc> =
         descs.iter().zip(&places).filter(|(_, p)| p.is_none()).map(|(d, _)| d).collect();
@@ -133,7 +137,7 @@ mod tests {
 
     #[test]
     fn names_come_first_and_the_rest_in_order() {
-        let place = |text: &str| Some(Place::parse(text));
+        let place = |text: &str| Some(ArrayPath::parse(text));
         let got = assign("input", &pair(), &args(&["b=y.npz:k", "x.npy"])).unwrap();
         assert_eq!(got, [place("x.npy"), place("y.npz:k")]);
         let place = got[1].clone().unwrap();

@@ -2,7 +2,7 @@
 
 use strum_files::{FileError, budget};
 
-use crate::arguments::Place;
+use crate::arguments::ArrayPath;
 use crate::element::{Accept, row_major};
 use crate::inputs::read_array;
 use crate::npy::{self, Layout};
@@ -27,7 +27,7 @@ pub struct Floats {
 /// # Errors
 /// When the file cannot be read, or is not an array of numbers.
 pub fn read_floats(arg: &str) -> Result<Floats, FileError> {
-    let place = Place::parse(arg);
+    let place = ArrayPath::parse(arg);
     let path = &place.path;
     let Some(bytes) = read_array(&place, None, MAX_BYTES)? else {
         return Err(FileError::TooLarge { path: path.clone(), most: MAX_BYTES });

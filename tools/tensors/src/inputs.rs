@@ -7,7 +7,7 @@ use dpu_isa::IoDesc;
 use strum_files::{FileError, budget};
 
 use crate::archive::Archive;
-use crate::arguments::{Place, all_inputs};
+use crate::arguments::{ArrayPath, all_inputs};
 use crate::npy;
 use crate::tensor::{Tensor, describe};
 
@@ -24,7 +24,7 @@ pub fn read_inputs(descs: &[IoDesc], args: &[String]) -> Result<Vec<Tensor>, Fil
 }
 
 /// Reads one input.
-pub(crate) fn read_tensor(desc: &IoDesc, place: &Place) -> Result<Tensor, FileError> {
+pub(crate) fn read_tensor(desc: &IoDesc, place: &ArrayPath) -> Result<Tensor, FileError> {
     // No type takes more than eight bytes per element; numpy's header fits 64 KiB.
     let elements = desc.shape.iter().fold(1u64, |n, &d| n.saturating_mul(d));
     let most = elements.saturating_mul(8).saturating_add(npy::MAX_HEADER as u64);
@@ -44,7 +44,11 @@ pub(crate) fn read_tensor(desc: &IoDesc, place: &Place) -> Result<Tensor, FileEr
 ///
 /// # Errors
 /// When it cannot be read, or the archive does not have the array.
-pub(crate) fn read_array(place: &Place, name: Option<&str>, most: u64) -> Result<Option<Vec<u8>>, FileError> {
+pub(crate) fn read_array(
+    place: &ArrayPath,
+    name: Option<&str>,
+    most: u64,
+) -> Result<Option<Vec<u8>>, FileError> {
     let path = &place.path;
     if place.is_archive() {
         let mut archive = Archive::open(path)?;

@@ -1,4 +1,4 @@
-//! An array in an archive, decompressed as it is read: only a few samples are held at once, and no temporary
+//! An array in an archive, decompressed on the fly: only a few samples are held at once, and no temporary
 //! file is used.
 
 use std::io::{self, Read};
@@ -10,7 +10,7 @@ use dpu_isa::IoDesc;
 use strum_files::{FileError, budget};
 
 use crate::archive::Archive;
-use crate::arguments::Place;
+use crate::arguments::ArrayPath;
 use crate::npy::Layout;
 
 /// Samples that are prefetched.
@@ -46,7 +46,7 @@ pub(crate) struct Found {
 
 impl Member {
     /// Opens the array of an input; `None` if it does not match the input.
-    pub(crate) fn open(desc: &IoDesc, place: &Place) -> Result<Option<Found>, FileError> {
+    pub(crate) fn open(desc: &IoDesc, place: &ArrayPath) -> Result<Option<Found>, FileError> {
         let path = &place.path;
         let mut archive = Archive::open(path)?;
         let key = archive.choose(place, Some(&desc.name))?;

@@ -8,7 +8,7 @@ use std::io::{Read, Seek, SeekFrom};
 use dpu_isa::IoDesc;
 use strum_files::{FileError, budget};
 
-use crate::arguments::{Place, all_inputs};
+use crate::arguments::{ArrayPath, all_inputs};
 use crate::inputs::read_tensor;
 use crate::member::{Found, Member};
 use crate::npy::Layout;
@@ -27,7 +27,7 @@ enum Source {
     /// The same for every sample.
     Constant(Tensor),
     /// An array with a leading axis of samples.
-    Array { place: Place, data: Data, layout: Layout, desc: IoDesc },
+    Array { place: ArrayPath, data: Data, layout: Layout, desc: IoDesc },
 }
 
 /// The source of an array.
@@ -35,7 +35,7 @@ enum Source {
 enum Data {
     /// In a file, its values from `start` on.
     File { file: File, start: u64 },
-    /// In an archive, decompressed as it is read.
+    /// In an archive, decompressed on the fly.
     Member(Member),
 }
 
@@ -141,7 +141,7 @@ struct Array {
 
 impl Array {
     /// Opens the array of an input; `None` if it does not match the input.
-    fn open(desc: &IoDesc, place: &Place) -> Result<Option<Array>, FileError> {
+    fn open(desc: &IoDesc, place: &ArrayPath) -> Result<Option<Array>, FileError> {
         let path = &place.path;
         let (mut file, about) = strum_files::open(path)?;
         if place.is_archive() {

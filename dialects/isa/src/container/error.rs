@@ -5,7 +5,7 @@ use crate::field::FieldError;
 use crate::machine::MachineError;
 use crate::wire::WireError;
 
-/// A file that is no container of this version, or a program that no file can hold.
+/// A file that is not a valid container of this version, or a program that does not fit the container format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum ContainerError {

@@ -35,7 +35,7 @@ pub(crate) fn read_json(what: &str, path: &str) -> Result<String, String> {
     Ok(text)
 }
 
-/// Asks whether there is memory for the data in a JSON text of so many bytes.
+/// Checks the memory limit for the data parsed from `bytes` bytes of JSON.
 fn check_json(what: &str, path: &str, bytes: u64) -> Result<(), String> {
     let needed = bytes.saturating_mul(JSON_PEAK);
     budget::check("its contents", needed).map_err(|over| format!("{MEMORY}{what} '{path}': {over}"))

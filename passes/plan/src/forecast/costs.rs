@@ -1,6 +1,6 @@
 //! The cost of every task of a draft, which depends on neither addresses nor the order between engines.
 
-use dpu_cost::Task;
+use dpu_cost::TaskCost;
 use dpu_isa::{Machine, Slots};
 
 use crate::draft;
@@ -10,7 +10,7 @@ use crate::error::PlanError;
 ///
 /// # Errors
 /// An internal error for a variant without its invariant, or a schedule that the register files cannot follow.
-pub(super) fn of(tasks: &[draft::Task], m: &Machine) -> Result<Vec<Task>, PlanError> {
+pub(super) fn of(tasks: &[draft::Task], m: &Machine) -> Result<Vec<TaskCost>, PlanError> {
     let mut slots = Slots::default();
     let cost = |task: &draft::Task| {
         let inv = slots.step(&task.instr).map_err(|e| PlanError::internal(e.to_string()))?;

@@ -54,7 +54,7 @@ impl Forecast {
 pub(crate) struct Forecaster<'m> {
     machine: &'m Machine,
     /// The costs of the draft's tasks, in its own order.
-    costs: Vec<dpu_cost::Task>,
+    costs: Vec<dpu_cost::TaskCost>,
 }
 
 impl<'m> Forecaster<'m> {

@@ -8,7 +8,8 @@ mod strided;
 mod tensor;
 mod turn;
 
-pub(crate) use strided::{Dim, Place, copy, fill};
+use crate::dma::{At, Dim};
+pub(crate) use strided::{copy, fill};
 pub use tensor::Tensor;
 pub(crate) use tensor::product;
 use turn::Turn;
@@ -135,8 +136,8 @@ pub fn plan_copy(scope: &mut LayerScope<'_>, layer: &CopyLayer) -> Result<(), Pl
     if from != to {
         return Err(contradiction(format!("it copies {from} bytes to {to}")));
     }
-    let src = Place { buffer: layer.input.buffer, offset: 0 };
-    let dst = Place { buffer: layer.output.buffer, offset: 0 };
+    let src = At { buffer: layer.input.buffer, offset: 0 };
+    let dst = At { buffer: layer.output.buffer, offset: 0 };
     copy(scope.draft, store_engine(scope.machine), src, dst, &[], from)
 }
 
@@ -169,8 +170,8 @@ pub fn plan_concat(scope: &mut LayerScope<'_>, layer: &ConcatLayer) -> Result<()
         let Some(end) = end else {
             return Err(contradiction(format!("the inputs exceed {whole} along axis {}", layer.axis)));
         };
-        let src = Place { buffer: input.buffer, offset: 0 };
-        let dst = Place { buffer: output.buffer, offset: row(done) };
+        let src = At { buffer: input.buffer, offset: 0 };
+        let dst = At { buffer: output.buffer, offset: row(done) };
         let engine = engines.next().filter(|_| rows == 1).unwrap_or(store_engine(scope.machine));
         let rows = [Dim { extent: rows, src: row(part), dst: row(whole) }];
         copy(scope.draft, engine, src, dst, &rows, row(part))?;
@@ -202,8 +203,8 @@ pub fn plan_slice(scope: &mut LayerScope<'_>, layer: &SliceLayer) -> Result<(), 
     let element = input.dtype.bytes();
     let strides = input.strides()?;
     let offset = offset(&strides, layer.start.iter().copied(), element)?;
-    let src = Place { buffer: input.buffer, offset };
-    let dst = Place { buffer: output.buffer, offset: 0 };
+    let src = At { buffer: input.buffer, offset };
+    let dst = At { buffer: output.buffer, offset: 0 };
     let dims = dims(&output.shape, &strides, &output.strides()?, element);
     copy(scope.draft, store_engine(scope.machine), src, dst, &dims, element)
 }
@@ -261,11 +262,11 @@ pub fn plan_pad(scope: &mut LayerScope<'_>, layer: &PadLayer) -> Result<(), Plan
     let strides = output.strides()?;
     for (slab, start) in frame(scope.machine, layer, &before, &after)? {
         let dst = offset(&strides, start.iter().copied(), element)?;
-        let dst = Place { buffer: output.buffer, offset: dst };
+        let dst = At { buffer: output.buffer, offset: dst };
         fill(scope.draft, engine, dst, &dims(&slab, &strides, &strides, element), element, layer.value)?;
     }
-    let src = Place { buffer: input.buffer, offset: 0 };
-    let dst = Place { buffer: output.buffer, offset: offset(&strides, before.iter().copied(), element)? };
+    let src = At { buffer: input.buffer, offset: 0 };
+    let dst = At { buffer: output.buffer, offset: offset(&strides, before.iter().copied(), element)? };
     copy(scope.draft, engine, src, dst, &dims(&input.shape, &input.strides()?, &strides, element), element)
 }
 
@@ -314,8 +315,8 @@ pub fn plan_transpose(scope: &mut LayerScope<'_>, layer: &TransposeLayer) -> Res
     let from = input.strides()?;
     let from: Vec<u64> = layer.perm.iter().filter_map(|&p| from.get(p).copied()).collect();
     let dims = dims(&output.shape, &from, &output.strides()?, element);
-    let src = Place { buffer: input.buffer, offset: 0 };
-    let dst = Place { buffer: output.buffer, offset: 0 };
+    let src = At { buffer: input.buffer, offset: 0 };
+    let dst = At { buffer: output.buffer, offset: 0 };
     let (merged, wide) = strided::canonical(&dims, element, 0, 4);
     let wide = u64::from(wide);
     if let Some(turn) = decide_turn(scope, &merged, wide)? {

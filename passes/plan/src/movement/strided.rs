@@ -5,36 +5,9 @@
 
 use dpu_isa::{DmaCopy, DmaFill, MemAddr};
 
-use crate::draft::{BufferId, Draft};
+use crate::dma::{At, Dim};
+use crate::draft::Draft;
 use crate::error::PlanError;
-
-/// A location in a buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// The buffer.
-    pub(crate) buffer: BufferId,
-    /// Bytes from its start.
-    pub(crate) offset: u64,
-}
-
-impl Place {
-    fn advanced(self, steps: u64, stride: u64) -> Result<Self, PlanError> {
-        let offset = steps.checked_mul(stride).and_then(|d| self.offset.checked_add(d));
-        let offset = offset.ok_or_else(|| PlanError::internal("an offset overflows 64 bits"))?;
-        Ok(Place { offset, ..self })
-    }
-}
-
-/// One dimension: its extent and the bytes between neighbours on both sides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Dim {
-    /// Number of steps, at least 1.
-    pub(crate) extent: u64,
-    /// Source stride in bytes.
-    pub(crate) src: u64,
-    /// Destination stride in bytes.
-    pub(crate) dst: u64,
-}
 
 const RANK: usize = 6;
 const MAX_EXTENT: u64 = u32::MAX as u64;
@@ -48,8 +21,8 @@ const CUT: u64 = 1 << 31;
 pub(crate) fn copy(
     draft: &mut Draft,
     engine: u8,
-    src: Place,
-    dst: Place,
+    src: At,
+    dst: At,
     dims: &[Dim],
     element: u64,
 ) -> Result<(), PlanError> {
@@ -78,7 +51,7 @@ pub(crate) fn copy(
 pub(crate) fn fill(
     draft: &mut Draft,
     engine: u8,
-    dst: Place,
+    dst: At,
     dims: &[Dim],
     element: u64,
     value: i32,
@@ -106,7 +79,7 @@ pub(crate) fn fill(
     })
 }
 
-fn address(draft: &Draft, place: Place) -> Result<MemAddr, PlanError> {
+fn address(draft: &Draft, place: At) -> Result<MemAddr, PlanError> {
     Ok(MemAddr { space: draft.buffer(place.buffer)?.space, offset: place.offset })
 }
 
@@ -143,10 +116,10 @@ pub(super) fn canonical(dims: &[Dim], element: u64, offsets: u64, widest: u64) -
 
 /// Calls `push` for pieces of at most six dimensions with 32-bit extents.
 fn emit(
-    src: Place,
-    dst: Place,
+    src: At,
+    dst: At,
     dims: &[Dim],
-    push: &mut impl FnMut(Place, Place, &[Dim]) -> Result<(), PlanError>,
+    push: &mut impl FnMut(At, At, &[Dim]) -> Result<(), PlanError>,
 ) -> Result<(), PlanError> {
     if let Some(long) = dims.iter().position(|d| d.extent > MAX_EXTENT) {
         let mut part = dims.to_vec();
@@ -184,6 +157,7 @@ fn fields(dims: &[Dim]) -> Result<([u32; RANK], [u64; RANK], [u64; RANK]), PlanE
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::draft::BufferId;
 
     fn dim(extent: u64, src: u64, dst: u64) -> Dim {
         Dim { extent, src, dst }
@@ -206,7 +180,7 @@ mod tests {
 
     #[test]
     fn long_and_deep_copies_are_cut() {
-        let at = |offset| Place { buffer: BufferId::from_index(0).unwrap(), offset };
+        let at = |offset| At { buffer: BufferId::from_index(0).unwrap(), offset };
         let mut seen = Vec::new();
         let dims = [dim(2, 1 << 36, 1 << 35), dim((1 << 32) + 5, 2, 1)];
         emit(at(0), at(7), &dims, &mut |s, d, dims| {

@@ -7,7 +7,7 @@
 
 use dpu_isa::{Dtype, Machine, UnaryOp, VecUnary};
 
-use super::strided::{Dim, Place};
+use crate::dma::{At, Dim};
 use crate::draft::Draft;
 use crate::error::PlanError;
 use crate::strategy::CutStrategy;
@@ -131,8 +131,8 @@ impl Turn {
         &self,
         draft: &mut Draft,
         machine: &Machine,
-        src: Place,
-        dst: Place,
+        src: At,
+        dst: At,
     ) -> Result<(), PlanError> {
         let slot = self.slot();
         let mut sources = Stream::new(draft, 2, slot)?;
@@ -147,7 +147,7 @@ impl Turn {
                 .zip(&from)
                 .map(|((d, &t), &f)| t.min(d.extent - f))
                 .collect();
-            let place = |buffer| Place { buffer, offset: 0 };
+            let place = |buffer| At { buffer, offset: 0 };
             let (loaded, turned) = (place(sources.place(step)?.buffer), place(results.place(step)?.buffer));
             let (load, compute) =
                 self.step(&from, &extents, (src, loaded), (turned, dst)).map(|(load, store, instr)| {
@@ -176,8 +176,8 @@ impl Turn {
         &self,
         from: &[u64],
         extents: &[u64],
-        load: (Place, Place),
-        store: (Place, Place),
+        load: (At, At),
+        store: (At, At),
     ) -> Result<(Transfer, Transfer, VecUnary), PlanError> {
         let element = self.element;
         // Packed in the order of the source's strides.
@@ -204,7 +204,7 @@ impl Turn {
             sum.ok_or_else(|| PlanError::internal("an offset overflows 64 bits"))
         };
         let (source, target) = (offset(|d| d.src)?, offset(|d| d.dst)?);
-        let moved = |place: Place, by: u64| Place { offset: place.offset.saturating_add(by), ..place };
+        let moved = |place: At, by: u64| At { offset: place.offset.saturating_add(by), ..place };
         let gather = order.iter().map(|&d| Dim { extent: extents[d], src: self.dims[d].src, dst: packed[d] });
         let scatter =
             (0..self.dims.len()).map(|d| Dim { extent: extents[d], src: turned[d], dst: self.dims[d].dst });

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use dpu_isa::Machine;
 
-use super::{Failure, Layer, Network, Place, TensorInfo};
+use super::{Failure, Layer, Network, Subject, TensorInfo};
 use crate::error::PlanError;
 use crate::residency::{Graph, Residency};
 use crate::strategy::{LayerStrategy, ProgramStrategy};
@@ -20,8 +20,8 @@ pub(super) struct Given {
     pub(super) prefetch_bytes: Option<u64>,
 }
 
-fn refuse<T>(place: Place, what: String) -> Result<T, Failure> {
-    Err(Failure { place, error: PlanError::refused(what) })
+fn refuse<T>(subject: Subject, what: String) -> Result<T, Failure> {
+    Err(Failure { subject, error: PlanError::refused(what) })
 }
 
 impl Given {
@@ -38,7 +38,7 @@ impl Given {
         let has = machine.sram_bytes;
         if let Some(bytes) = strategy.prefetch_bytes.filter(|bytes| *bytes > has) {
             let what = format!("prefetch_bytes = {bytes} exceeds the SRAM of {has} bytes");
-            return refuse(Place::Network, what);
+            return refuse(Subject::Network, what);
         }
         let mut layers = vec![LayerStrategy::default(); network.layers.len()];
         let names = network.layers.iter().enumerate().map(|(i, layer)| (layer.info.name.as_str(), i));
@@ -47,19 +47,19 @@ impl Given {
             let index = names.get(told.name.as_str()).copied();
             let found = index.and_then(|i| Some((i, network.layers.get(i)?, layers.get_mut(i)?)));
             let Some((i, Layer { node, .. }, slot)) = found else {
-                return refuse(Place::Network, unknown(&told.name, network));
+                return refuse(Subject::Network, unknown(&told.name, network));
             };
             if let (Some(is), Some(output)) =
                 (network.tensors.get(node.output).map(TensorInfo::text), &told.output)
                 && is != *output
             {
                 let what = format!("layer '{}' has output {is}, not {output}", told.name);
-                return refuse(Place::Layer(i), what);
+                return refuse(Subject::Layer(i), what);
             }
             let value = graph.values.get(node.output);
             if told.stays == Some(true) && !value.is_some_and(|v| v.may_stay) {
                 return refuse(
-                    Place::Layer(i),
+                    Subject::Layer(i),
                     "an output of the function cannot be resident in SRAM".into(),
                 );
             }
@@ -90,7 +90,7 @@ impl Given {
             Some(i) => {
                 let what = "the result cannot be resident in SRAM: \
                             it does not fit with the other resident tensors, or no layer reads it";
-                refuse(Place::Layer(i), what.into())
+                refuse(Subject::Layer(i), what.into())
             }
             None => Ok(()),
         }

@@ -153,7 +153,7 @@ pub struct Plan {
 
 /// What a failure concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Subject {
     /// The network as a whole.
     Network,
     /// A layer, by index.
@@ -167,14 +167,14 @@ pub enum Place {
 #[error("{error}")]
 pub struct Failure {
     /// What it concerns.
-    pub place: Place,
+    pub subject: Subject,
     /// What is wrong.
     pub error: PlanError,
 }
 
-impl Place {
+impl Subject {
     fn fails(self, error: PlanError) -> Failure {
-        Failure { place: self, error }
+        Failure { subject: self, error }
     }
 }
 
@@ -196,7 +196,7 @@ pub fn plan(
         None => Given::default(),
     };
     let candidates = residency::candidates(&graph, machine.sram_bytes, &given.pins(&graph));
-    let candidates = candidates.map_err(|error| Place::Network.fails(error))?;
+    let candidates = candidates.map_err(|error| Subject::Network.fails(error))?;
     // Tilings found in one attempt are reused in the next.
     let mut planner = Planner::new(machine, objective);
     let last = candidates.len().saturating_sub(1);
@@ -212,7 +212,7 @@ pub fn plan(
             let mut decided = planned?;
             if prefetch.is_none() && given.prefetch_bytes.is_some_and(|bytes| bytes > 0) {
                 let what = "buffers do not fit the SRAM with this prefetch_bytes";
-                return Err(Place::Network.fails(PlanError::refused(what)));
+                return Err(Subject::Network.fails(PlanError::refused(what)));
             }
             let prefetch = prefetch.unwrap_or_default();
             describe(&mut decided, network, residency, &prefetch);
@@ -221,7 +221,7 @@ pub fn plan(
             return Ok(Plan { draft: attempt.draft, strategy });
         }
     }
-    Err(Place::Network.fails(PlanError::internal("no residency to plan with")))
+    Err(Subject::Network.fails(PlanError::internal("no residency to plan with")))
 }
 
 /// Completes the decisions on single layers with those on the whole.
@@ -251,12 +251,12 @@ impl Attempt<'_> {
         let machine = planner.machine();
         let mut tensors = Tensors::new(self.network, self.layers, self.residency, machine.dram_bytes);
         for input in &self.network.inputs {
-            tensors.input(&mut self.draft, input).map_err(|error| Place::Network.fails(error))?;
+            tensors.input(&mut self.draft, input).map_err(|error| Subject::Network.fails(error))?;
         }
         let mut copies = Vec::new();
         for output in &self.network.outputs {
             let buffer = tensors.output(&mut self.draft, output);
-            let buffer = buffer.map_err(|error| Place::Outputs.fails(error))?;
+            let buffer = buffer.map_err(|error| Subject::Outputs.fails(error))?;
             copies.extend(buffer.map(|buffer| (output, buffer)));
         }
         Ok(self.tasks(planner, &mut tensors, &copies))
@@ -272,11 +272,11 @@ impl Attempt<'_> {
         let mut decided = Vec::with_capacity(self.network.layers.len());
         for index in 0..self.network.layers.len() {
             let layer = self.layer(planner, tensors, index);
-            decided.push(layer.map_err(|error| Place::Layer(index).fails(error))?);
+            decided.push(layer.map_err(|error| Subject::Layer(index).fails(error))?);
         }
         for (output, buffer) in copies {
             let copied = self.copy(planner, tensors, output, *buffer);
-            copied.map_err(|error| Place::Outputs.fails(error))?;
+            copied.map_err(|error| Subject::Outputs.fails(error))?;
         }
         Ok(decided)
     }
@@ -321,6 +321,6 @@ impl Attempt<'_> {
     fn prefetch(&mut self, machine: &Machine) -> Result<Option<Prefetch>, Failure> {
         let layers: Vec<Option<bool>> = self.given.layers.iter().map(|layer| layer.prefetch).collect();
         let limits = prefetch::Limits { bytes: self.given.prefetch_bytes, layers: &layers };
-        prefetch::choose(&mut self.draft, machine, &limits).map_err(|error| Place::Network.fails(error))
+        prefetch::choose(&mut self.draft, machine, &limits).map_err(|error| Subject::Network.fails(error))
     }
 }

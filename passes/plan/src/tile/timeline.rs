@@ -12,9 +12,9 @@ use super::{Order, Problem, Tiling, product};
 const DPU: usize = 2;
 const ENGINES: usize = 3;
 
-/// A task; `deps` are indices of earlier tasks.
+/// A task of the model; `deps` are indices of earlier tasks.
 #[derive(Clone, Copy, Debug)]
-struct Task {
+struct ModelTask {
     engine: usize,
     /// Cycles before the channel is needed.
     setup: u64,
@@ -63,7 +63,7 @@ pub(crate) struct Timeline<'a, 't> {
     tiling: &'a Tiling,
     budget: &'a Budget,
     split_weights: bool,
-    tasks: Vec<Task>,
+    tasks: Vec<ModelTask>,
     acts: Slots,
     weights: Slots,
     /// The last store of each output slot.
@@ -72,7 +72,7 @@ pub(crate) struct Timeline<'a, 't> {
     /// Work given to the DMA engines so far.
     queued: [u64; 2],
     /// The store to append after the next step's loads, and its slot.
-    waiting: Option<(Task, usize)>,
+    waiting: Option<(ModelTask, usize)>,
     tiles: &'a mut Tiles<'t>,
     /// Cycles of all variants.
     compute: u64,
@@ -149,7 +149,13 @@ impl Timeline<'_, '_> {
         let variant = self.tasks.len();
         let out = self.outs.get(self.next_out).copied().flatten();
         let setup = budget.sync();
-        self.tasks.push(Task { engine: DPU, setup, moving: cycles, channel: 0, deps: [act, weights, out] });
+        self.tasks.push(ModelTask {
+            engine: DPU,
+            setup,
+            moving: cycles,
+            channel: 0,
+            deps: [act, weights, out],
+        });
         for (slots, tile) in [(&mut self.acts, act_tile), (&mut self.weights, weight_tile)] {
             if let Some(slot) = slots.slots.iter_mut().find(|s| s.tile == Some(tile)) {
                 slot.read = Some(variant);
@@ -235,13 +241,13 @@ impl Timeline<'_, '_> {
     }
 }
 
-fn transfer(budget: &Budget, engine: usize, traffic: &Traffic, deps: [Option<usize>; 3]) -> Task {
+fn transfer(budget: &Budget, engine: usize, traffic: &Traffic, deps: [Option<usize>; 3]) -> ModelTask {
     let (setup, moving, channel) = budget.transfer(traffic);
-    Task { engine, setup, moving, channel, deps }
+    ModelTask { engine, setup, moving, channel, deps }
 }
 
 /// Runs the tasks: always the one that can start first.
-fn run(tasks: &[Task]) -> u64 {
+fn run(tasks: &[ModelTask]) -> u64 {
     let mut queues: [Vec<usize>; ENGINES] = Default::default();
     for (i, task) in tasks.iter().enumerate().rev() {
         if let Some(queue) = queues.get_mut(task.engine) {
@@ -251,7 +257,7 @@ fn run(tasks: &[Task]) -> u64 {
     let mut ends: Vec<Option<u64>> = vec![None; tasks.len()];
     let (mut free, mut channel) = ([0u64; ENGINES], 0u64);
     loop {
-        let mut next: Option<(u64, usize, &Task)> = None;
+        let mut next: Option<(u64, usize, &ModelTask)> = None;
         for (queue, free) in queues.iter().zip(free) {
             let Some((&i, task)) = queue.last().and_then(|i| Some((i, tasks.get(*i)?))) else { continue };
             let ready = task

@@ -6,9 +6,10 @@
 use dpu_isa::{Instr, Machine};
 
 use super::grid::{Grid, Tile, Walk};
+use crate::dma::{At, Dim};
 use crate::draft::{BufferId, Draft};
 use crate::error::PlanError;
-use crate::movement::{Dim, LOAD_ENGINE, Place, copy, store_engine};
+use crate::movement::{LOAD_ENGINE, copy, store_engine};
 use crate::scope::LayerScope;
 use crate::strategy::CutStrategy;
 use crate::tile::stream::Stream;
@@ -16,8 +17,8 @@ use crate::tile::stream::Stream;
 /// A strided copy between DRAM and SRAM.
 #[derive(Clone, Debug)]
 pub(crate) struct Transfer {
-    pub(crate) src: Place,
-    pub(crate) dst: Place,
+    pub(crate) src: At,
+    pub(crate) dst: At,
     pub(crate) dims: Vec<Dim>,
     pub(crate) element: u64,
 }
@@ -189,8 +190,8 @@ pub(super) fn elementwise(
             }
             let slot = stream.place(offset)?;
             bufs.push((operand.field, slot.buffer));
-            let outside = Place { buffer: operand.buffer, offset };
-            let inside = Place { buffer: slot.buffer, offset: 0 };
+            let outside = At { buffer: operand.buffer, offset };
+            let inside = At { buffer: slot.buffer, offset: 0 };
             let element = bytes;
             if i + 1 == operands.len() {
                 store = Some(Transfer { src: inside, dst: outside, dims: Vec::new(), element });

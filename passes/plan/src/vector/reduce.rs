@@ -7,9 +7,10 @@ use dpu_isa::{ReduceOp, VecReduce};
 
 use super::grid::GRANULE;
 use super::pipeline::{Compute, Pipeline, Transfer, six};
+use crate::dma::{At, Dim};
 use crate::draft::{BufferId, Draft};
 use crate::error::{PlanError, narrow};
-use crate::movement::{Dim, Place, Tensor, product};
+use crate::movement::{Tensor, product};
 use crate::scope::LayerScope;
 use crate::strategy::CutStrategy;
 use crate::tile::stream::Stream;
@@ -204,7 +205,7 @@ fn pieces(extent: u64, piece: u64) -> impl Iterator<Item = (u64, u64)> {
 /// One side of a block: its offset, and the byte strides along outer dimensions, axis and inner dimensions.
 #[derive(Clone, Copy, Debug)]
 struct Side {
-    at: Place,
+    at: At,
     strides: [u64; 3],
     element: u64,
 }
@@ -215,7 +216,7 @@ impl Side {
         let element = layer.input.dtype.bytes();
         let row = whole.inner * element;
         let offset = (at.outer * whole.axis + at.axis) * row + at.inner * element;
-        let at = Place { buffer: layer.input.buffer, offset };
+        let at = At { buffer: layer.input.buffer, offset };
         Side { at, strides: [whole.axis * row, row, element], element }
     }
 
@@ -223,7 +224,7 @@ impl Side {
     fn slot_of_source(layer: &ReduceLayer, buffer: BufferId, block: &Block) -> Self {
         let element = layer.input.dtype.bytes();
         let row = block.inner * element;
-        Side { at: Place { buffer, offset: 0 }, strides: [block.axis * row, row, element], element }
+        Side { at: At { buffer, offset: 0 }, strides: [block.axis * row, row, element], element }
     }
 
     /// The results of a block in their tensor.
@@ -231,13 +232,13 @@ impl Side {
         let element = layer.output.dtype.bytes();
         let row = whole.inner * element;
         let offset = at.outer * row + at.inner * element;
-        Side { at: Place { buffer: layer.output.buffer, offset }, strides: [row, 0, element], element }
+        Side { at: At { buffer: layer.output.buffer, offset }, strides: [row, 0, element], element }
     }
 
     /// The results of a block with `inner` inner elements, packed in a slot.
     fn slot_of_result(layer: &ReduceLayer, buffer: BufferId, inner: u64) -> Self {
         let element = layer.output.dtype.bytes();
-        Side { at: Place { buffer, offset: 0 }, strides: [inner * element, 0, element], element }
+        Side { at: At { buffer, offset: 0 }, strides: [inner * element, 0, element], element }
     }
 }
 

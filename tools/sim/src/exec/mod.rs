@@ -170,7 +170,7 @@ impl Core {
         instr: &Instr,
         task: &dyn Semantics,
         machine: &Machine,
-    ) -> Result<dpu_cost::Task, Fault> {
+    ) -> Result<dpu_cost::TaskCost, Fault> {
         task.check(machine, self)?;
         let inv = self.slots.held_by(instr).map_err(|error| Fault::operand(error.to_string()))?;
         dpu_cost::task(instr, inv, machine).map_err(|error| Fault::operand(error.to_string()))

@@ -64,7 +64,7 @@ fn constant_weights(conv: &Conv<'_>) -> Result<Option<Packed>, PlanError> {
     pack(codes, &[], shape, Format::DENSE, &[]).map(Some).map_err(|e| fail(e.to_string()))
 }
 
-/// Asks whether there is memory for so many bytes of weights.
+/// Checks the memory limit for `bytes` bytes of weights.
 fn check_memory(bytes: u64) -> Result<(), PlanError> {
     budget::check("weights as they are stored", bytes).map_err(|over| PlanError::memory(over.to_string()))
 }

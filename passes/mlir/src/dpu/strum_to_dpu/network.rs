@@ -149,10 +149,10 @@ impl<'c> Function<'c> {
 
     /// Reports why the network cannot be planned, at the op concerned.
     pub(super) fn report(&self, failure: &network::Failure) -> PassError {
-        let op = match failure.place {
-            network::Place::Network => Some(self.function),
-            network::Place::Layer(index) => self.ops.get(index).copied(),
-            network::Place::Outputs => Some(self.terminator),
+        let op = match failure.subject {
+            network::Subject::Network => Some(self.function),
+            network::Subject::Layer(index) => self.ops.get(index).copied(),
+            network::Subject::Outputs => Some(self.terminator),
         };
         report(op.unwrap_or(self.function), &failure.error)
     }
