@@ -157,5 +157,10 @@ fn the_log_is_that_of_the_option_or_of_the_environment() {
         assert!(some.contains("DEBUG"), "{program}: {some}");
         let (code, error) = told("loud", "");
         assert!(code == Some(2) && error.contains("expected off, error, warn, info"), "{error}");
+        let mut command = std::process::Command::new(program);
+        let command = command.current_dir(scratch.path()).args(line.split(' '));
+        let unreadable = OsString::from_vec(vec![0xff]);
+        let done = command.env("STRUM_LOG", unreadable).output().unwrap();
+        assert_eq!(done.status.code(), Some(2), "{program}: {}", String::from_utf8_lossy(&done.stderr));
     }
 }

@@ -1,16 +1,13 @@
 //! Convolution variants: how a tile flows through IDU, PE array, PPE and ODU, block by block.
 
 use dpu_isa::schedule::{Block, ScheduleError};
-use dpu_isa::weights::ENTRY_BYTES;
+use dpu_isa::weights::{ENTRY_BYTES, LUT_BYTES};
 use dpu_isa::{ConvInv, ConvVar, Dtype, LowWork, Machine, PeKind, Stationary, WeightFormat};
 
 use crate::cut::{Cut, Piece, Window};
 use crate::pipeline::{Flow, Stage};
 use crate::stored::{self, Stored};
 use crate::{Cost, Events, Low, idle_lanes, product};
-
-/// Bytes of the output lookup table.
-const LUT_BYTES: u64 = 256;
 
 /// A convolution variant; the rules are those of "PE array" in `docs/timing.md`.
 ///

@@ -26,11 +26,6 @@ pub struct Stored<'a> {
     pub results: Option<Pixels<'a>>,
 }
 
-impl Stored<'_> {
-    /// Everything uncompressed.
-    pub const RAW: Stored<'static> = Stored { acts: None, weights: None, results: None };
-}
-
 /// Compressed size of a segment of `bytes` bytes of which `kept` are non-zero, if it is smaller: the non-zero bytes in
 /// whole words, plus one bit per byte.
 fn packed(bytes: u64, kept: u64, m: &Machine) -> Option<u64> {

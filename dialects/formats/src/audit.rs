@@ -1,7 +1,6 @@
 //! Statistics of a packed tensor, counted from its bytes.
 
 use crate::format::check_shifts;
-use crate::pack::expect_count;
 use crate::packed::Layout;
 use crate::{Format, PackError, Packed, Shape, set_bytes};
 
@@ -76,16 +75,6 @@ impl Packed {
         }
         Ok(audit)
     }
-
-    /// Signal to quantization noise against the original `codes`, in dB; see [`sqnr_db`].
-    ///
-    /// # Errors
-    /// As [`Packed::check`], or the number of codes is not that of the tensor.
-    pub fn sqnr_db(&self, codes: &[i8]) -> Result<f64, PackError> {
-        let decoded = self.unpack()?;
-        expect_count("weight codes", decoded.len(), codes.len())?;
-        Ok(sqnr_db(codes, &decoded))
-    }
 }
 
 /// Counts one weight set as stored in a binary: `shape.oc` is taken as 1, `shift` is the set's own code shift.
@@ -103,14 +92,4 @@ pub fn audit_set(format: Format, shape: Shape, shift: u8, set: &[u8]) -> Result<
     let mut audit = Audit { bytes: set.len() as u64, ..Audit::default() };
     audit.add_set(&layout, 0, set)?;
     Ok(audit)
-}
-
-/// 10·log10(Σc² / Σ(c-ĉ)²) over pairs of original and decoded codes, in dB. Infinite when nothing is lost.
-pub fn sqnr_db(original: &[i8], decoded: &[i8]) -> f64 {
-    let (mut signal, mut noise) = (0u64, 0u64);
-    for (&c, &d) in original.iter().zip(decoded) {
-        signal += u64::from(c.unsigned_abs()).pow(2);
-        noise += u64::from(c.abs_diff(d)).pow(2);
-    }
-    if noise == 0 { f64::INFINITY } else { 10.0 * (signal as f64 / noise as f64).log10() }
 }

@@ -37,7 +37,7 @@ mod slice;
 mod spec;
 pub mod table;
 
-pub use audit::{Audit, audit_set, sqnr_db};
+pub use audit::{Audit, audit_set};
 pub use error::{FormatError, PackError, SpecError};
 pub use fields::{Field, FieldKind, InstrFields, WORD};
 pub use format::{Format, Shape, packed_bytes, padding_mask, set_bytes};

@@ -30,7 +30,7 @@ impl Schema {
     /// The parameter with this name.
     ///
     /// # Errors
-    /// When it is unknown; the error names the nearest one.
+    /// When it is unknown; the error lists the known ones.
     pub fn find(&self, name: &str) -> Result<&'static Parameter, SpecError> {
         self.parameters().find(|parameter| parameter.name == name).ok_or_else(|| {
             let all = self.parameters().map(|parameter| parameter.name.to_owned()).collect();
@@ -74,13 +74,16 @@ impl Spec {
     /// Sets a parameter.
     ///
     /// # Errors
-    /// The parameter does not belong to the method, or is already set.
+    /// The parameter does not belong to the method, is already set, or the value is not in its domain.
     pub fn give(&mut self, parameter: &'static Parameter, value: Value) -> Result<(), SpecError> {
         if !parameter.methods.contains(&self.kind) {
             return Err(SpecError::NoEffect { name: parameter.name, kind: self.kind, of: parameter.methods });
         }
         if self.value(parameter).is_some() {
             return Err(SpecError::Twice(parameter.name));
+        }
+        if parameter.domain.read(&value.to_string()) != Some(value) {
+            return Err(parameter.refuse(value));
         }
         self.given.push((parameter, value));
         // In a fixed order, whatever the order in which they were given.
@@ -278,5 +281,20 @@ impl Spec {
 impl From<FormatError> for SpecError {
     fn from(error: FormatError) -> Self {
         SpecError::Format(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{L, ZERO};
+
+    #[test]
+    fn values_outside_their_domain_are_refused() {
+        let mut spec = Spec::new(&Schema(&[crate::table::PARAMETERS]), Kind::Mip2q);
+        assert!(spec.give(&ZERO, Value::Whole(1)).is_err());
+        assert!(spec.give(&L, Value::Whole(8)).is_err());
+        assert_eq!(spec.give(&L, Value::Whole(5)), Ok(()));
+        assert_eq!(spec.to_string(), "mip2q,L=5");
     }
 }

@@ -7,11 +7,6 @@
 use crate::types::Space;
 use crate::types::{Dtype, MemAddr};
 
-/// Bytes of an 8-bit lookup table.
-pub(crate) const LUT_BYTES: u64 = 256;
-/// Bytes of a 16-bit lookup table: 513 entries.
-pub(crate) const LUT16_BYTES: u64 = 1026;
-
 /// How an instruction accesses an operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Use {

@@ -121,7 +121,10 @@ fn dispatch(
                 _ => break,
             },
             (_, Some(tile)) => {
-                let fifo = fifos.entry((tile, instr.engine())).or_default();
+                let engine = instr.engine();
+                // The DMA engines serve all tiles.
+                let tile = if matches!(engine, Engine::Dma0 | Engine::Dma1) { 0 } else { tile };
+                let fifo = fifos.entry((tile, engine)).or_default();
                 if fifo.len() >= depth {
                     break;
                 }

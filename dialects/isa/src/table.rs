@@ -6,13 +6,13 @@
 
 use crate::field::{FieldDesc, FieldError, FieldKind, FieldValue, InstrDesc, Role, int, sram, uint};
 use crate::method::Method;
-use crate::operand::{self, Address as _, Clause, LUT_BYTES, LUT16_BYTES, Use};
+use crate::operand::{self, Address as _, Clause, Use};
 use crate::rules::Rules;
 use crate::slots::Variant;
 #[cfg(feature = "testing")]
 use crate::testing::Places;
 use crate::types::{BinaryOp, Dtype, Engine, MemAddr, PoolMode, ReduceOp, Round, Stationary, UnaryOp};
-use crate::weights::{ENTRY_BYTES, WeightFormat};
+use crate::weights::{ENTRY_BYTES, LUT_BYTES, LUT16_BYTES, WeightFormat};
 
 const BOOL: FieldKind = FieldKind::Bool;
 const DTYPE: FieldKind = FieldKind::Enum(Dtype::NAMES);

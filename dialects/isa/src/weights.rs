@@ -5,6 +5,10 @@ use crate::table::{ConvInv, ConvVar};
 
 /// Bytes of a weight-table or rescale-parameter entry.
 pub const ENTRY_BYTES: u64 = 16;
+/// Bytes of an 8-bit lookup table.
+pub const LUT_BYTES: u64 = 256;
+/// Bytes of a 16-bit lookup table: 513 entries.
+pub const LUT16_BYTES: u64 = 1026;
 /// Weight sets are aligned and padded to this many bytes.
 pub const SET_ALIGN: u64 = 16;
 

@@ -33,7 +33,7 @@ fn code_fails(marked: &str, part: &str) {
 fn free_form() {
     let text = source(
         "# a comment\r\n\tbar_cfg   consumers = 0x1 barrier=2 producers= 1 # behind\n\n.at layer=none loc=7\nend\n\
-         .const 3\n 00Ff\n\n# between\n 10 \n",
+         .const 3\n 00Ff # two\n\n# between\n 10 \n",
     );
     let program = asm::parse(&text).expect("parses");
     assert_eq!(program.instrs[0], BarCfg { barrier: 2, producers: 1, consumers: 1 }.into());

@@ -423,6 +423,11 @@ fn deadlocks() {
     fails(&p, Place::Instr(1, "dma_copy"), stuck(0, 4));
     // The same on two engines is legal: the other one proceeds.
     assert_eq!(program(vec![arm(0), task(0, 1, 0), task(1, 0, 1)]).validate(), Ok(()));
+    // A DMA engine has one FIFO for all tiles.
+    let on = |tile, wait: u64, post: u64| Instr::from(DmaCopy { tile, wait, post, ..copy() });
+    let mut p = program(vec![arm(0), on(0, 1, 0), on(1, 0, 1)]);
+    p.machine = machine(|m| m.tiles = 2);
+    fails(&p, Place::Instr(1, "dma_copy"), stuck(0, 4));
     // Unless the FIFO in front is full.
     let mut p = program(vec![arm(0), task(0, 1, 0), task(0, 0, 0), task(1, 0, 1)]);
     p.machine = machine(|m| m.fifo_depth = 1);

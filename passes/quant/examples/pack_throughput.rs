@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 use strum_formats::{Kind, Shape};
-use strum_quant::{QuantError, Request, Select, pack};
+use strum_quant::{QuantError, Request, Select, Sqnr, pack};
 
 fn main() -> Result<(), QuantError> {
     let shape = Shape { oc: 256, kh: 3, kw: 3, ic: 1024 };
@@ -33,7 +33,9 @@ fn main() -> Result<(), QuantError> {
             let start = Instant::now();
             let decoded = packed.unpack()?;
             let unpack = start.elapsed().as_secs_f64();
-            let sqnr = strum_formats::sqnr_db(&codes, &decoded);
+            let mut sqnr = Sqnr::default();
+            sqnr.add_codes(&codes, &decoded)?;
+            let sqnr = sqnr.db();
             println!(
                 "{name:<24} {:6.0} M/s packed, {:6.0} M/s decoded, {sqnr:.1} dB",
                 weights / pack / 1e6,

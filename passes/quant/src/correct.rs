@@ -101,9 +101,10 @@ pub fn corrections(
     let mut sums = vec![Sums::default(); channels];
     for (index, (&c, &d)) in before.iter().zip(after).enumerate() {
         let (output, input) = channel_of(index);
-        let (Some(sums), Some(&mean), Some(&square)) =
-            (sums.get_mut(output), inputs.mean.get(input), inputs.square.get(input))
-        else {
+        let Some(sums) = sums.get_mut(output) else {
+            return Err(PackError::Count { what: "output channels", expected: output + 1, got: channels });
+        };
+        let (Some(&mean), Some(&square)) = (inputs.mean.get(input), inputs.square.get(input)) else {
             return Err(PackError::Count { what: "means", expected: input + 1, got: inputs.mean.len() });
         };
         let (c, d, variance) = (f64::from(c), f64::from(d), (square - mean * mean).max(0.0));
@@ -209,5 +210,7 @@ mod tests {
         let inputs = Inputs { mean: &[1.0], square: &[1.0] };
         let got = corrections(&[1, 2], &[1, 1], 1, |i| (0, i), inputs, Correct::Bias);
         assert_eq!(got.unwrap_err().to_string(), "expected 2 means, got 1");
+        let got = corrections(&[1, 2], &[1, 1], 1, |i| (i, 0), inputs, Correct::Bias);
+        assert_eq!(got.unwrap_err().to_string(), "expected 2 output channels, got 1");
     }
 }

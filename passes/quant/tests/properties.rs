@@ -7,7 +7,7 @@ mod common;
 use common::{block, channel_errors, format, low_values, nearest, quantized, request, select, tensor};
 use proptest::prelude::*;
 use strum_formats::{
-    DliqShift, Format, Kind, Method, Packed, Shape, audit_set, packed_bytes, set_bytes, sqnr_db, table,
+    DliqShift, Format, Kind, Method, Packed, Shape, audit_set, packed_bytes, set_bytes, table,
 };
 use strum_quant::{Request, Select, Shift, pack, pack_with};
 
@@ -355,14 +355,6 @@ fn threads_do_not_matter() {
         pool.install(|| pack(&codes, shape, &request).unwrap())
     };
     assert_eq!(run(1), run(7));
-}
-
-#[test]
-fn sqnr() {
-    assert_eq!(sqnr_db(&[3, 4], &[3, 4]), f64::INFINITY);
-    assert!((sqnr_db(&[10, 0], &[9, 0]) - 20.0).abs() < 1e-12);
-    assert_eq!(sqnr_db(&[0], &[1]), f64::NEG_INFINITY);
-    assert!((sqnr_db(&[-128], &[127]) - 10.0 * (16384.0f64 / 65025.0).log10()).abs() < 1e-12);
 }
 
 /// The naive definition itself, once by hand.

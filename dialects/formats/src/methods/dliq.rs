@@ -70,9 +70,9 @@ impl QuantMethod for Dliq {
 
 impl Parameters for Dliq {
     const FIELDS: &'static [Field] = &[
-    Field { name: Q.name, kind: FieldKind::Number },
-    Field { name: SHIFT.name, kind: FieldKind::NumberOr("per_channel") },
-];
+        Field { name: Q.name, kind: FieldKind::Number },
+        Field { name: SHIFT.name, kind: FieldKind::NumberOr("per_channel") },
+    ];
 
     fn from_spec(spec: &Spec, shift: DliqShift) -> Self {
         Self { q: spec.whole(&Q), shift }

@@ -73,7 +73,8 @@ impl QuantMethod for Mip2q {
 }
 
 impl Parameters for Mip2q {
-    const FIELDS: &'static [Field] = &[Field { name: L.name, kind: FieldKind::Number }, Field { name: ZERO.name, kind: FieldKind::Flag }];
+    const FIELDS: &'static [Field] =
+        &[Field { name: L.name, kind: FieldKind::Number }, Field { name: ZERO.name, kind: FieldKind::Flag }];
 
     fn from_spec(spec: &Spec, _shift: DliqShift) -> Self {
         Self { l: spec.whole(&L), zero: spec.flag(&ZERO) }
@@ -81,7 +82,12 @@ impl Parameters for Mip2q {
 
     fn from_values(values: &[i64]) -> Result<Self, FormatError> {
         let &[l, zero] = values else { return Err(FormatError::fields(Kind::Mip2q, values)) };
-        Ok(Self { l: small(L.name, l)?, zero: zero != 0 })
+        let zero = match small(ZERO.name, zero)? {
+            0 => false,
+            1 => true,
+            got => return Err(FormatError::Parameter { name: ZERO.name, min: 0, max: 1, got }),
+        };
+        Ok(Self { l: small(L.name, l)?, zero })
     }
 
     fn from_instr_fields(param: u8, zero: bool, _shift: u8) -> Self {
@@ -123,6 +129,12 @@ mod tests {
         let m = Mip2q { l: 5, zero: true };
         assert_eq!(m.encode(0, 0), 7);
         assert_eq!([6, 7, 14, 15].map(|code| m.decode(code, 0)), [None, Some(0), None, None]);
+    }
+
+    #[test]
+    fn a_flag_is_0_or_1() {
+        assert!(Mip2q::from_values(&[5, 1]).is_ok_and(|m| m.zero));
+        assert!(Mip2q::from_values(&[5, 7]).is_err());
     }
 
     #[test]

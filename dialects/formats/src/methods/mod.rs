@@ -4,6 +4,11 @@
 //! To add a method: a file with a struct that implements `QuantMethod` (and `Parameters`, if it has any), and one entry in
 //! `methods!`.
 
+mod dense;
+mod dliq;
+mod mip2q;
+mod sparse;
+
 use crate::error::FormatError;
 use crate::fields::Field;
 use crate::parameter::{Domain, Parameter, or};
@@ -99,8 +104,6 @@ macro_rules! own_fields {
 
 macro_rules! methods {
     ($($(#[doc = $doc:literal])+ $variant:ident = $module:ident, $help:literal $({ $($(#[doc = $field_doc:literal])+ $field:ident: $ty:ty),* })?,)+) => {
-        $(mod $module;)+
-
         /// A method with its parameters.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Method {
@@ -152,7 +155,7 @@ macro_rules! methods {
             }
 
             /// The method of this kind that a specification describes, with the shift already chosen.
-            pub fn method(self, spec: &Spec, shift: DliqShift) -> Method {
+            pub(crate) fn method(self, spec: &Spec, shift: DliqShift) -> Method {
                 match self {
                     $(Kind::$variant => {
                         construct!($module $variant $({ $($field),* })?, Parameters::from_spec(spec, shift))

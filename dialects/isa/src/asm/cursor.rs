@@ -144,7 +144,7 @@ impl<'a> Cursor<'a> {
         T::try_from(value).map_err(|_| self.error_at(pos, format!("number {value} is out of range")))
     }
 
-    /// A quoted string with the escapes that Rust's `escape_debug` writes.
+    /// A quoted string, with the escapes that [`quote`] writes.
     pub(super) fn string(&mut self) -> Result<String, AsmError> {
         self.char('"').map_err(|e| AsmError { msg: e.msg.replace("'\"'", "a string"), ..e })?;
         let start = self.pos - 1;

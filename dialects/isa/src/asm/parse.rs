@@ -102,7 +102,8 @@ impl Parser {
 
     /// Consumes a line of hex digits; false if it is something else.
     fn hex_line(&mut self, line: &str, number: usize) -> Result<bool, AsmError> {
-        let digits = line.trim_matches([' ', '\t']).as_bytes();
+        let code = line.split('#').next().unwrap_or_default();
+        let digits = code.trim_matches([' ', '\t']).as_bytes();
         if !digits.first().is_some_and(u8::is_ascii_hexdigit) {
             return Ok(false);
         }
