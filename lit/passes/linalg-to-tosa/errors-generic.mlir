@@ -242,3 +242,44 @@ func.func @difference(%x: tensor<4xf32>) -> tensor<f32> {
   } -> tensor<f32>
   return %0 : tensor<f32>
 }
+
+// -----
+
+#in = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
+#out = affine_map<(d0, d1, d2) -> (d1, d0)>
+
+func.func @turned_reduction(%x: tensor<2x3x4xf32>) -> tensor<3x2xf32> {
+  %zero = arith.constant dense<0.0> : tensor<3x2xf32>
+  // expected-error@+1 {{unsupported: a reduction must keep the order of its parallel loops}}
+  %0 = linalg.generic {indexing_maps = [#in, #out], iterator_types = ["parallel", "parallel", "reduction"]} ins(%x : tensor<2x3x4xf32>) outs(%zero : tensor<3x2xf32>) {
+  ^bb0(%in: f32, %sum: f32):
+    %1 = arith.addf %in, %sum : f32
+    linalg.yield %1 : f32
+  } -> tensor<3x2xf32>
+  return %0 : tensor<3x2xf32>
+}
+
+// -----
+
+#in = affine_map<(d0, d1) -> (d0, d1, d1)>
+#out = affine_map<(d0, d1) -> (d0)>
+
+func.func @trace(%x: tensor<2x3x3xf32>) -> tensor<2xf32> {
+  %zero = arith.constant dense<0.0> : tensor<2xf32>
+  // expected-error@+1 {{unsupported: reading the diagonal of a tensor is not supported}}
+  %0 = linalg.generic {indexing_maps = [#in, #out], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<2x3x3xf32>) outs(%zero : tensor<2xf32>) {
+  ^bb0(%in: f32, %sum: f32):
+    %1 = arith.addf %in, %sum : f32
+    linalg.yield %1 : f32
+  } -> tensor<2xf32>
+  return %0 : tensor<2xf32>
+}
+
+// -----
+
+func.func @dilated_pooling(%x: tensor<1x4x8x8xf32>, %init: tensor<1x4x4x4xf32>) -> tensor<1x4x4x4xf32> {
+  %k = tensor.empty() : tensor<3x3xf32>
+  // expected-error@+1 {{unsupported: a pooling with dilation is not supported}}
+  %0 = linalg.pooling_nchw_max {dilations = dense<2> : vector<2xi64>, strides = dense<1> : vector<2xi64>} ins(%x, %k : tensor<1x4x8x8xf32>, tensor<3x3xf32>) outs(%init : tensor<1x4x4x4xf32>) -> tensor<1x4x4x4xf32>
+  return %0 : tensor<1x4x4x4xf32>
+}

@@ -8,6 +8,15 @@ use super::map::{self, Axis};
 use crate::common::network::{Reader, internal, shape};
 use crate::common::verdict::UNSUPPORTED;
 
+/// The loops of an indexing map, in order; constant indices have none.
+fn loops(axes: &[Axis]) -> Vec<usize> {
+    let of_axis = |axis: &Axis| match axis {
+        Axis::Loop(l) => Some(*l),
+        Axis::First => None,
+    };
+    axes.iter().filter_map(of_axis).collect()
+}
+
 /// A parsed `linalg.generic`.
 struct Generic<'c> {
     op: Operation<'c>,
@@ -200,6 +209,14 @@ impl<'c> Reader<'c> {
             name => return Err(seen(&format!("a reduction by '{name}' is not supported"))),
         };
         let axes = generic.maps.first().cloned().unwrap_or_default();
+        let (read, written) = (loops(&axes), loops(generic.maps.get(1).map_or(&[], Vec::as_slice)));
+        if (1..read.len()).any(|i| read[..i].contains(&read[i])) {
+            return Err(seen("reading the diagonal of a tensor is not supported"));
+        }
+        let kept = read.iter().filter(|&&l| generic.reduces.get(l) == Some(&false));
+        if kept.ne(&written) {
+            return Err(seen("a reduction must keep the order of its parallel loops"));
+        }
         let mut id = self.whole(op, 0)?;
         for (axis, place) in axes.iter().enumerate() {
             if matches!(place, Axis::Loop(l) if generic.reduces.get(*l) == Some(&true)) {

@@ -206,6 +206,9 @@ impl<'c> Reader<'c> {
             );
         };
         let window = window(op)?;
+        if window.dilation != [1; 2] {
+            return Err(op.error(format_args!("{UNSUPPORTED}a pooling with dilation is not supported")));
+        }
         let mut image = self.whole(op, 0)?;
         if channels_first {
             image = self.turned(op, image, &TO_NHWC)?;
