@@ -73,6 +73,15 @@ impl<'c> Attribute<'c> {
         Ok(Cow::Owned(bytes))
     }
 
+    /// The number of bytes of its elements, which are not written out.
+    pub(crate) fn byte_length(self) -> Result<usize, BlobError> {
+        if raw::elements::resource(self).is_some() || self.0.is_sparse_elements() {
+            return self.bytes().map(|bytes| bytes.len());
+        }
+        let ty = self.ty().ok_or_else(|| BlobError::NotElements(shorten(self.to_string())))?;
+        tensor_bytes(ty)
+    }
+
     /// The elements of a constant tensor of signless or signed integers of 8, 16, 32 or 64 bits, or of `index`, sign-extended; of
     /// unsigned ones, zero-extended.
     pub fn int_elements(self) -> Result<Vec<i64>, BlobError> {

@@ -2,7 +2,7 @@
 
 use melior::ir::{
     Block as OwnedBlock, BlockLike, Identifier, Operation as OwnedOperation, Region, RegionLike,
-    operation::OperationBuilder,
+    operation::{OperationBuilder, OperationLike},
 };
 
 use crate::{Attribute, Block, Error, Location, Operation, Type, Value};
@@ -29,8 +29,16 @@ pub struct OpBuilder<'c> {
     location: Location<'c>,
     operands: Vec<Value<'c>>,
     results: Vec<Type<'c>>,
-    attributes: Vec<(String, Attribute<'c>)>,
+    attributes: Vec<(Name<'c>, Attribute<'c>)>,
     regions: usize,
+}
+
+/// The name of an attribute.
+enum Name<'c> {
+    /// Of this project's.
+    Text(String),
+    /// Of an operation that is copied; a user's name may be any bytes.
+    Copied(Identifier<'c>),
 }
 
 impl<'c> OpBuilder<'c> {
@@ -66,7 +74,7 @@ impl<'c> OpBuilder<'c> {
 
     /// Adds an attribute.
     pub fn attribute(mut self, name: &str, attribute: Attribute<'c>) -> Self {
-        self.attributes.push((name.into(), attribute));
+        self.attributes.push((Name::Text(name.into()), attribute));
         self
     }
 
@@ -80,8 +88,8 @@ impl<'c> OpBuilder<'c> {
 
     /// Copies all attributes of another operation, to build a variant of it.
     pub fn attributes_of(mut self, op: Operation<'c>) -> Self {
-        self.attributes
-            .extend(op.attributes().into_iter().map(|(name, attribute)| (name.to_owned(), attribute)));
+        let copied = op.0.attributes().map(|(name, attribute)| (Name::Copied(name), Attribute(attribute)));
+        self.attributes.extend(copied);
         self
     }
 
@@ -127,8 +135,10 @@ impl<'c> OpBuilder<'c> {
             if !context.is_registered_operation(name) {
                 return Err(Error::UnknownOperation(name.into()));
             }
-            let named =
-                |(name, attribute): &(String, Attribute<'c>)| (Identifier::new(context, name), attribute.0);
+            let named = |(name, attribute): &(Name<'c>, Attribute<'c>)| match name {
+                Name::Text(name) => (Identifier::new(context, name), attribute.0),
+                Name::Copied(name) => (*name, attribute.0),
+            };
             let attributes: Vec<_> = self.attributes.iter().map(named).collect();
             let mut builder = OperationBuilder::new(name, self.location.0)
                 .add_operands(&operands)

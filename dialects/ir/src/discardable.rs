@@ -5,6 +5,8 @@
 //! reads it; our operations have only declared attributes, and others with a prefix.
 
 use crate::spelling::nearest;
+use melior::ir::attribute::AttributeLike;
+
 use crate::{Attribute, Operation, PassError};
 
 /// A violation, to be reported at the operation.
@@ -157,12 +159,8 @@ fn form(op: Operation<'_>, known: &Known, value: Attribute<'_>) -> Verdict {
             values.len()
         }
         Form::Codes => {
-            let values =
-                value.as_i64s().ok_or_else(|| format!("expects '{name}' as array<i32>, got {value}"))?;
-            if let Some(wrong) = values.iter().find(|v| i32::try_from(**v).is_err()) {
-                return Err(format!("has {wrong} in '{name}'"));
-            }
-            values.len()
+            let codes = value.0.is_dense_i32_array().then(|| value.as_i64s()).flatten();
+            codes.ok_or_else(|| format!("expects '{name}' as array<i32>, got {value}"))?.len()
         }
     };
     if let Some(other) = known.with.filter(|other| op.attribute(other).is_none()) {

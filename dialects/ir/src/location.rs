@@ -10,6 +10,9 @@ use crate::{
     raw,
 };
 
+/// Maximum length of the text of a location, in bytes.
+const MAX_TEXT: usize = 1 << 17;
+
 /// A location in the user's input.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Location<'c>(pub(crate) Melior<'c>);
@@ -66,22 +69,42 @@ impl<'c> Location<'c> {
     }
 
     /// Human-readable text: `file:line:col`; a name as `name@file:line:col`; parts of a fused location joined by ` + `; `?` if nothing
-    /// is known.
+    /// is known. Cut off at [`MAX_TEXT`], since parts may be shared, and their text is exponential in the number of locations.
     pub fn describe(self) -> String {
+        let mut text = String::new();
+        self.write(&mut text);
+        if text.len() > MAX_TEXT {
+            text.truncate(text.floor_char_boundary(MAX_TEXT));
+            text.push('…');
+        }
+        text
+    }
+
+    fn write(self, text: &mut String) {
+        if text.len() > MAX_TEXT {
+            return;
+        }
         if let Some(parts) = self.parts() {
-            parts.into_iter().map(Self::describe).collect::<Vec<_>>().join(" + ")
+            for (index, part) in parts.into_iter().enumerate() {
+                text.push_str(if index == 0 { "" } else { " + " });
+                part.write(text);
+            }
         } else if self.0.is_file_line_col_range() {
             let file = raw::text::of_identifier(self.0.file_line_col_range_filename());
             let line = self.0.file_line_col_range_start_line();
-            format!("{file}:{line}:{}", self.0.file_line_col_range_start_column())
+            text.push_str(&format!("{file}:{line}:{}", self.0.file_line_col_range_start_column()));
         } else if self.0.is_name() {
-            let name = raw::text::of_identifier(self.0.name_value());
-            let child = Self(self.0.name_child_location()).describe();
-            if child == "?" { name.into_owned() } else { format!("{name}@{child}") }
+            text.push_str(&raw::text::of_identifier(self.0.name_value()));
+            let end = text.len();
+            text.push('@');
+            Self(self.0.name_child_location()).write(text);
+            if &text[end..] == "@?" {
+                text.truncate(end);
+            }
         } else if self.0.is_call_site() {
-            Self(self.0.call_site_callee()).describe()
+            Self(self.0.call_site_callee()).write(text);
         } else {
-            "?".to_owned()
+            text.push('?');
         }
     }
 }

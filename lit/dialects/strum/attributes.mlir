@@ -81,3 +81,11 @@ func.func @undeclared(%x: tensor<1x1x1x1xi8>, %w: tensor<2x1x1x1xi8>) -> tensor<
   %0 = strum.conv2d %x, %w {stride = array<i64: 2, 2>} : (tensor<1x1x1x1xi8>, tensor<2x1x1x1xi8>) -> tensor<1x1x1x2xi32>
   return %0 : tensor<1x1x1x2xi32>
 }
+
+// -----
+
+// A splat of any length is a line of text.
+// expected-error-re@+1 {{'func.func' op expects 'strum.input_zero_points' as array<i32>, got dense<0>{{.*}}}}
+func.func @splat(%x: tensor<8xi8>) attributes {strum.input_scales = array<f64: 1.0>, strum.input_zero_points = dense<0> : vector<1000000000000xi64>} {
+  return
+}

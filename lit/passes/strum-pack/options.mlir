@@ -15,6 +15,8 @@
 // RUN: not strum-opt %s --strum-pack=select=magnitud 2>&1 | FileCheck %s --check-prefix=WORD
 // RUN: not strum-opt %s --strum-pack="w=8 p=0.25 w=8" 2>&1 | FileCheck %s --check-prefix=TWICE
 // RUN: not strum-opt %s --strum-pack="w= p=0.25" 2>&1 | FileCheck %s --check-prefix=EMPTY
+// RUN: not strum-opt %s --strum-pack="packing=it's p=0.25" 2>&1 | FileCheck %s --check-prefix=OPEN
+// RUN: not strum-opt %s --strum-pack="packing='a{b'" 2>&1 | FileCheck %s --check-prefix=MARK
 // RUN: not strum-opt %s --strum-pack=p 2>&1 | FileCheck %s --check-prefix=BARE
 // RUN: not strum-opt %s --strum-unpack=w=8 2>&1 | FileCheck %s --check-prefix=NONE
 // RUN: not strum-opt %s --pass-pipeline="builtin.module(func.func(strum-pack{methd=dliq}))" 2>&1 | FileCheck %s --check-prefix=NAME
@@ -26,6 +28,8 @@
 // FAR: error: unknown option 'colour' of strum-pack; expected one of method, p, w, q, L, zero, shift, select, correct, depthwise, min-channels, packing
 // WORD: error: option 'select' of strum-pack must be error, magnitude or activation, got 'magnitud'; did you mean 'magnitude'?
 // TWICE: error: option 'w' of strum-pack is given twice
+// OPEN: error: the options of strum-pack have an unclosed '
+// MARK: error: option 'packing' of strum-pack cannot hold quotation marks, braces or line breaks, got 'a{b'
 // EMPTY: error: option 'w' of strum-pack has no value, expected 4, 8, 16 or 32
 // BARE: error: option 'p' of strum-pack has no value, expected a number from 0 to 1
 // NONE: error: unknown option 'w' of strum-unpack; it has no options

@@ -38,7 +38,7 @@ fn buffer(op: Operation<'_>) -> Verdict {
         return Err("expects a buffer in DRAM".into());
     }
     if let Role::Constant(value) = buffer.role {
-        let got = value.bytes().map_err(|error| error.to_string())?.len() as u64;
+        let got = value.byte_length().map_err(|error| error.to_string())? as u64;
         if got != bytes {
             return Err(format!("expects a value of {bytes} bytes, got {got}").into());
         }

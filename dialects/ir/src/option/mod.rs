@@ -55,12 +55,20 @@ pub trait OptionSet: Clone + Default + Send + Sync + 'static {
         let declared = Self::declared();
         let names: Vec<&str> = declared.iter().map(|option| option.name).collect();
         let mut given = Given { owner, list: Vec::new() };
-        for (name, value) in text::split(text) {
+        let words = text::split(text).map_err(|mark| OptionError::Unclosed { owner: owner.into(), mark })?;
+        for (name, value) in words {
             if !names.contains(&name) {
                 return Err(OptionError::unknown(owner, name, &names));
             }
             if given.find(name).is_some() {
                 return Err(OptionError::Twice { owner: owner.into(), name: name.into() });
+            }
+            if let Some(got) = value.filter(|value| !text::is_printable(value)) {
+                return Err(OptionError::Unprintable {
+                    owner: owner.into(),
+                    name: name.into(),
+                    got: got.into(),
+                });
             }
             given.list.push((name, value));
         }
@@ -143,6 +151,24 @@ pub enum OptionError {
         owner: String,
         /// The option.
         name: String,
+    },
+    /// A quotation mark or brace without its partner.
+    #[error("the options of {owner} have an unclosed {mark}")]
+    Unclosed {
+        /// The pass or pipeline.
+        owner: String,
+        /// The mark.
+        mark: char,
+    },
+    /// A value that a printed pipeline cannot hold.
+    #[error("option '{name}' of {owner} cannot hold quotation marks, braces or line breaks, got '{got}'")]
+    Unprintable {
+        /// The pass or pipeline.
+        owner: String,
+        /// The option.
+        name: String,
+        /// The value given.
+        got: String,
     },
     /// An option without its value.
     #[error("option '{name}' of {owner} has no value, expected {expected}")]
@@ -340,10 +366,9 @@ mod tests {
     fn options_are_read_in_any_order() {
         assert_eq!(All::parse("x", ""), Ok(All::default()));
         assert_eq!(All::parse("x", "  "), Ok(All::default()));
-        let all =
-            All::parse("x", "kind=second file='a b' a-flag=false note={x {y}}  share=1 count=0").unwrap();
+        let all = All::parse("x", "kind=second file='a b' a-flag=false note={x y}  share=1 count=0").unwrap();
         let shared = Shared { file: Some("a b".into()) };
-        let expected = All { flag: false, count: 0, share: 1.0, kind: 1, note: "x {y}".into(), shared };
+        let expected = All { flag: false, count: 0, share: 1.0, kind: 1, note: "x y".into(), shared };
         assert_eq!(all, expected);
         assert!(All::parse("x", "a-flag").unwrap().flag);
     }
@@ -354,10 +379,15 @@ mod tests {
         let all = All { share: 0.1, kind: 1, shared: Shared { file: Some("a b".into()) }, ..All::default() };
         assert_eq!(all.text(), "share=0.1 kind=second file={a b}");
         assert_eq!(All::parse("x", &all.text()), Ok(all));
-        for note in ["a", "a b", "a 'b'", "a {b", "\"a\" b", "{a}", "'a'", "a=b"] {
+        for note in ["a", "a b", "a=b", "a,b"] {
             let all = All { note: note.into(), ..All::default() };
             assert_eq!(All::parse("x", &all.text()), Ok(all), "{note}");
         }
+        for note in ["'a{b'", "\"it's\"", "{a\nb}", "a={b}"] {
+            let error = fault(&format!("note={note}"));
+            assert!(error.starts_with("option 'note' of test-all cannot hold quotation marks"), "{error}");
+        }
+        assert_eq!(fault("note='a b"), "the options of test-all have an unclosed '");
     }
 
     #[test]

@@ -1,21 +1,24 @@
 //! `name=value …`, as MLIR writes the options of a pass.
 
 /// The names and values of options; a name without `=` has no value. Values lose the quotation marks or braces around them.
-pub(super) fn split(mut text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
-    std::iter::from_fn(move || {
+///
+/// # Errors
+/// The quotation mark or brace that is not closed.
+pub(super) fn split(mut text: &str) -> Result<Vec<(&str, Option<&str>)>, char> {
+    let mut words = Vec::new();
+    loop {
         text = text.trim_start();
         if text.is_empty() {
-            return None;
+            return Ok(words);
         }
-        let (word, rest) = text.split_at(end(text));
+        let (word, rest) = text.split_at(end(text)?);
         text = rest;
-        Some(word.split_once('=').map_or((word, None), |(name, value)| (name, Some(inside(value)))))
-    })
+        words.push(word.split_once('=').map_or((word, None), |(name, value)| (name, Some(inside(value)))));
+    }
 }
 
-/// The length of the first word: up to a blank outside quotation marks and braces. The end of the text closes whatever
-/// is open.
-fn end(text: &str) -> usize {
+/// The length of the first word: up to a blank outside quotation marks and braces.
+fn end(text: &str) -> Result<usize, char> {
     let (mut quote, mut depth) = (None, 0usize);
     for (index, c) in text.char_indices() {
         match (quote, c) {
@@ -24,11 +27,20 @@ fn end(text: &str) -> usize {
             (None, '\'' | '"') => quote = Some(c),
             (None, '{') => depth += 1,
             (None, '}') => depth = depth.saturating_sub(1),
-            (None, _) if c.is_whitespace() && depth == 0 => return index,
+            (None, _) if c.is_whitespace() && depth == 0 => return Ok(index),
             (None, _) => {}
         }
     }
-    text.len()
+    match (quote, depth) {
+        (Some(open), _) => Err(open),
+        (None, 0) => Ok(text.len()),
+        (None, _) => Err('{'),
+    }
+}
+
+/// Whether a value can be printed: MLIR prints it bare, or in braces if it has blanks, and knows no escapes.
+pub(super) fn is_printable(value: &str) -> bool {
+    !value.contains(|c: char| "'\"{}".contains(c) || c != ' ' && c.is_whitespace())
 }
 
 /// A value without the quotation marks or braces around it.
@@ -54,18 +66,9 @@ fn braced(value: &str) -> Option<&str> {
     Some(inner)
 }
 
-/// A value as [`split`] reads it.
+/// A printable value as [`split`] reads it.
 pub(super) fn quoted(value: &str) -> String {
-    let plain = |c: char| !c.is_whitespace() && !"'\"{}".contains(c);
-    if value.chars().all(plain) {
-        value.to_owned()
-    } else if !value.contains(['\'', '"']) && braced(&format!("{{{value}}}")).is_some() {
-        format!("{{{value}}}")
-    } else if value.contains('\'') {
-        format!("\"{value}\"")
-    } else {
-        format!("'{value}'")
-    }
+    if value.contains(' ') { format!("{{{value}}}") } else { value.to_owned() }
 }
 
 #[cfg(test)]
@@ -73,7 +76,7 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> Vec<(&str, Option<&str>)> {
-        split(text).collect()
+        split(text).unwrap()
     }
 
     #[test]
@@ -88,9 +91,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_closed_ends_the_text() {
-        assert_eq!(words("a='x y"), [("a", Some("'x y"))]);
-        assert_eq!(words("a={x y"), [("a", Some("{x y"))]);
+    fn what_is_not_closed_is_an_error() {
+        assert_eq!(split("a='x y"), Err('\''));
+        assert_eq!(split("a={x y"), Err('{'));
         assert_eq!(words("}a b"), [("}a", None), ("b", None)]);
     }
 }

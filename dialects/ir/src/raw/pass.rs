@@ -92,11 +92,8 @@ unsafe extern "C" fn read<P: Pass>(
     let bytes = unsafe { text::bytes_of(text) };
     let (value, text) = match std::str::from_utf8(bytes) {
         Err(_) => (None, format!("the options of {} are not UTF-8", P::ARGUMENT)),
-        Ok(text) => match catch_unwind(|| P::parse(P::ARGUMENT, text)) {
-            Ok(Ok(value)) => {
-                let text = value.text();
-                (Some(value), text)
-            }
+        Ok(text) => match catch_unwind(|| P::parse(P::ARGUMENT, text).map(|value| (value.text(), value))) {
+            Ok(Ok((text, value))) => (Some(value), text),
             Ok(Err(error)) => (None, error.to_string()),
             Err(payload) => (None, format!("{BUG}{}", panic_text(payload.as_ref()))),
         },
