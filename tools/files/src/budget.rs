@@ -17,7 +17,7 @@ static OPTION: OnceLock<&str> = OnceLock::new();
 static HELD: AtomicU64 = AtomicU64::new(0);
 
 /// Minimum limit, in bytes: with less, no tool could start.
-pub const MIN_LIMIT: u64 = 64 << 20;
+const MIN_LIMIT: u64 = 64 << 20;
 
 /// From this many bytes on, [`check`] measures the resident memory of the process.
 const LARGE: u64 = 1 << 20;
@@ -78,7 +78,7 @@ pub fn option() -> &'static str {
 }
 
 /// Names the option that sets the limit, for messages. To be called once, at the start.
-pub fn name_option(name: &'static str) {
+fn name_option(name: &'static str) {
     // A second name has no effect.
     let _ = OPTION.set(name);
 }

@@ -233,6 +233,22 @@ fn the_log_is_that_of_the_option_or_of_the_environment() {
     assert!(told("loud", &[]).contains("expected off, error, warn, info, debug, trace"));
 }
 
+/// A pipe and a named one: each is opened once, and read to its end.
+#[test]
+fn inputs_come_from_pipes() {
+    let setup = Setup::new();
+    let lines = [
+        "cat x.npy | $0 p.dpu -q -i /dev/stdin -o y.npy",
+        "mkfifo f && { cat x.npy > f & } && timeout 20 $0 p.dpu -q -i f -o y.npy",
+    ];
+    for line in lines {
+        let output = setup.shell(line);
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(fs::read(setup.path("y.npy")).unwrap().ends_with(&setup.expected), "{line}");
+        fs::remove_file(setup.path("y.npy")).unwrap();
+    }
+}
+
 #[test]
 fn help_and_version_succeed() {
     let setup = Setup::new();

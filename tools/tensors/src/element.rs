@@ -106,6 +106,12 @@ impl Element {
         })
     }
 
+    /// Whether single precision holds the element exactly, which is asked of integers: a code or label must not change.
+    #[allow(clippy::cast_possible_truncation, reason = "compared with what it came from")]
+    pub(crate) fn is_exact(self, element: &[u8]) -> bool {
+        !self.is_integer() || f64::from(self.float(element)) as i128 == self.integer(element)
+    }
+
     /// The nearest single-precision number.
     #[allow(
         clippy::cast_possible_truncation,

@@ -22,10 +22,10 @@ pub struct Floats {
 }
 
 /// Reads the array that an argument names: `FILE.npy`, or `FILE.npz:KEY`; the key may be omitted if the archive holds a
-/// single array. Integers and double precision are rounded to single precision.
+/// single array. Double precision is rounded to single precision.
 ///
 /// # Errors
-/// When the file cannot be read, or is not an array of numbers.
+/// When the file cannot be read, is not an array of numbers, or holds integers that single precision does not hold exactly.
 pub fn read_floats(arg: &str) -> Result<Floats, FileError> {
     let place = ArrayPath::parse(arg);
     let path = &place.path;
@@ -43,7 +43,11 @@ fn decode(bytes: &[u8]) -> Result<Floats, String> {
     let (layout, data) = Layout::parse(bytes, Accept::Numbers)?;
     layout.check_data(data)?;
     let Layout { shape, column_major, element } = layout;
-    let mut values: Vec<f32> = data.chunks_exact(element.bytes()).map(|bytes| element.float(bytes)).collect();
+    let mut elements = data.chunks_exact(element.bytes());
+    if !elements.clone().all(|bytes| element.is_exact(bytes)) {
+        return Err("integers beyond 24 bits, which single precision rounds".to_owned());
+    }
+    let mut values: Vec<f32> = elements.by_ref().map(|bytes| element.float(bytes)).collect();
     if column_major {
         values = row_major(&values, &shape);
     }
@@ -68,6 +72,9 @@ mod tests {
         let wide = [0.25f64.to_le_bytes(), 1e300f64.to_le_bytes()].concat();
         assert_eq!(floats("<f8", &wide), Ok(vec![0.25, f32::INFINITY]));
         assert_eq!(floats("|u1", &[200, 1]), Ok(vec![200.0, 1.0]));
+        assert_eq!(floats("<i4", &two((1i32 << 24).to_le_bytes(), [0; 4])), Ok(vec![16_777_216.0, 0.0]));
+        let wide = floats("<i4", &two(((1i32 << 24) + 1).to_le_bytes(), [0; 4]));
+        assert!(wide.unwrap_err().contains("integers beyond 24 bits"));
         assert_eq!(floats("<i2", &[255, 255, 2, 0]), Ok(vec![-1.0, 2.0]));
     }
 

@@ -24,5 +24,5 @@ pub use arguments::{input_files, output_files};
 pub use floats::{Floats, read_floats};
 pub use inputs::read_inputs;
 pub use outputs::{OutputPlan, SampleOutputs};
-pub use samples::Samples;
+pub use samples::{Inputs, Samples};
 pub use tensor::{Tensor, TensorView, describe, tensor_bytes};

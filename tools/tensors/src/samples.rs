@@ -14,6 +14,15 @@ use crate::member::{Found, Member};
 use crate::npy::Layout;
 use crate::tensor::Tensor;
 
+/// The inputs of a run: of one sample, which are read, or of a batch, whose samples are read one at a time.
+#[derive(Debug)]
+pub enum Inputs {
+    /// Each file holds exactly one input of the program.
+    One(Vec<Tensor>),
+    /// A file has a leading axis of samples.
+    Batch(Samples),
+}
+
 /// The inputs of a batch.
 #[derive(Debug)]
 pub struct Samples {
@@ -39,14 +48,14 @@ enum Data {
     Member(Member),
 }
 
-impl Samples {
-    /// Opens the files that `args` name. `None` if each holds exactly one input of the program.
+impl Inputs {
+    /// Opens the files that `args` name. Of a pipe, one sample is read.
     ///
     /// A file of a batch has the input's shape after a leading axis, or in place of a leading 1.
     ///
     /// # Errors
     /// When a file is neither an input nor a batch of them, or batches differ in length.
-    pub fn open(descs: &[IoDesc], args: &[String]) -> Result<Option<Samples>, FileError> {
+    pub fn open(descs: &[IoDesc], args: &[String]) -> Result<Inputs, FileError> {
         let mut count: Option<(u64, &str)> = None;
         let mut inputs = Vec::new();
         for (desc, place) in descs.iter().zip(all_inputs(descs, args)?) {
@@ -80,9 +89,27 @@ impl Samples {
             budget::check("a sample", sample.saturating_mul(2)).map_err(FileError::limit(&place.path))?;
             inputs.push(Source::Array { place, data, layout, desc: desc.clone() });
         }
-        Ok(count.map(|(count, _)| Samples { inputs, count }))
+        if let Some((count, _)) = count {
+            return Ok(Inputs::Batch(Samples { inputs, count }));
+        }
+        let constant = |input| match input {
+            Source::Constant(tensor) => Some(tensor),
+            Source::Array { .. } => None,
+        };
+        Ok(Inputs::One(inputs.into_iter().filter_map(constant).collect()))
     }
 
+    /// The batch, if it is one.
+    #[must_use]
+    pub fn batch(self) -> Option<Samples> {
+        match self {
+            Inputs::One(_) => None,
+            Inputs::Batch(samples) => Some(samples),
+        }
+    }
+}
+
+impl Samples {
     /// Number of samples, at least 1.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -140,10 +167,9 @@ struct Array {
 }
 
 impl Array {
-    /// Opens the array of an input; `None` if it does not match the input.
+    /// Opens the array of an input; `None` if it is not a batch that can be read in parts.
     fn open(desc: &IoDesc, place: &ArrayPath) -> Result<Option<Array>, FileError> {
         let path = &place.path;
-        let (mut file, about) = strum_files::open(path)?;
         if place.is_archive() {
             let found = Member::open(desc, place)?;
             return Ok(found.map(|Found { member, layout, start, size }| Array {
@@ -153,6 +179,11 @@ impl Array {
                 data: Data::Member(member),
             }));
         }
+        // A pipe can be opened once, by who reads it to its end.
+        if std::fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+            return Ok(None);
+        }
+        let (mut file, about) = strum_files::open(path)?;
         let found = Layout::read(&mut file).ok();
         let size = about.len();
         Ok(found.map(|(layout, start)| Array { layout, start, size, data: Data::File { file, start } }))
@@ -193,13 +224,13 @@ mod tests {
         let whole = read_inputs(&[desc(Dtype::I16, &[3, 2])], &[at("y.npy")]).unwrap();
         OutputPlan::resolve(&[desc(Dtype::I16, &[3, 2])], &[at("y.npz")]).unwrap().write(&whole).unwrap();
         for name in ["y.npy", "y.npz"] {
-            let mut samples = Samples::open(std::slice::from_ref(&one), &[at(name)]).unwrap().unwrap();
+            let mut samples = Inputs::open(std::slice::from_ref(&one), &[at(name)]).unwrap().batch().unwrap();
             assert_eq!(samples.count(), 3);
             for v in [2, 0, 1] {
                 assert_eq!(samples.read(v).unwrap(), [tensor(v as i32 * 300)]);
             }
         }
-        assert!(Samples::open(&[desc(Dtype::I16, &[3, 2])], &[at("y.npy")]).unwrap().is_none());
+        assert!(Inputs::open(&[desc(Dtype::I16, &[3, 2])], &[at("y.npy")]).unwrap().batch().is_none());
     }
 
     #[test]
@@ -214,7 +245,7 @@ mod tests {
             let whole = Tensor::from_values(Dtype::I32, &[count, 2], &values);
             OutputPlan::resolve(&[desc(Dtype::I32, &[count, 2])], &arg).unwrap().write(&[whole]).unwrap();
             let read = || -> Result<u64, FileError> {
-                let mut samples = Samples::open(&[desc(Dtype::I32, &[1, 2])], &arg)?.unwrap();
+                let mut samples = Inputs::open(&[desc(Dtype::I32, &[1, 2])], &arg)?.batch().unwrap();
                 (0..count).try_for_each(|i| samples.read(i).map(drop)).map(|()| samples.count())
             };
             assert_eq!(read().unwrap(), count);
@@ -234,7 +265,7 @@ mod tests {
         let path = folder.path().join("x.npy");
         let arg = [path.to_str().unwrap().to_owned()];
         let one = [desc(Dtype::I8, &[1, 2])];
-        let text = || Samples::open(&one, &arg).unwrap_err().to_string();
+        let text = || Inputs::open(&one, &arg).unwrap_err().to_string();
         let put = |shape: &[u64], data: &[u8]| {
             write(&path, &[&npy::header(Dtype::I8, shape)[..], data].concat()).unwrap();
         };

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dpu_isa::{Dtype, IoDesc};
 use strum_files::{FileError, budget};
-use strum_tensors::{Samples, Tensor, read_floats, read_inputs};
+use strum_tensors::{Inputs, Tensor, read_floats, read_inputs};
 use tempfile::TempDir;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -83,7 +83,7 @@ fn errors(bytes: &[u8]) -> [String; 3] {
     let arg = [path.to_str().unwrap().to_owned()];
     let desc = |shape: &[u64]| IoDesc { name: "x".into(), dtype: Dtype::I8, shape: shape.to_vec(), addr: 0 };
     let samples = || -> Result<Vec<Tensor>, FileError> {
-        Samples::open(&[desc(&[1])], &arg)?.map_or(Ok(Vec::new()), |mut samples| samples.read(7))
+        Inputs::open(&[desc(&[1])], &arg)?.batch().map_or(Ok(Vec::new()), |mut samples| samples.read(7))
     };
     let floats = read_floats(&arg[0]).err().map(|e| e.to_string());
     let input = read_inputs(&[desc(&[8])], &arg).err().map(|e| e.to_string());

@@ -13,7 +13,7 @@ use clap::Args;
 use dpu_isa::{Machine, Program};
 use strum_cli::{Failure, Progress};
 use strum_files::{FileError, Places};
-use strum_tensors::{OutputPlan, SampleOutputs, Samples, Tensor, input_files, output_files, read_inputs};
+use strum_tensors::{Inputs, OutputPlan, SampleOutputs, Samples, Tensor, input_files, output_files};
 
 use crate::{
     HostProfile, KernelChoice, Options, Report, RunFiles, RunResult, run_batch, simulate_observed,
@@ -141,9 +141,9 @@ impl RunArgs {
             self.time(&job, files()?)?
         } else {
             progress.step("read inputs");
-            match Samples::open(&program.inputs, &self.input)? {
-                Some(samples) => self.run_samples(&job, samples, files()?)?,
-                None => self.run_sample(&job, files)?,
+            match Inputs::open(&program.inputs, &self.input)? {
+                Inputs::Batch(samples) => self.run_samples(&job, samples, files()?)?,
+                Inputs::One(inputs) => self.run_sample(&job, &inputs, files)?,
             }
         };
         if let Some(profile) = &options.profile {
@@ -155,11 +155,11 @@ impl RunArgs {
     fn run_sample<'p>(
         &self,
         job: &Job<'p>,
+        inputs: &[Tensor],
         files: impl FnOnce() -> Result<RunFiles<'p>, FileError>,
     ) -> Result<Ran, Failure> {
         let Job { program, options, progress } = job;
         let plan = OutputPlan::resolve(&program.outputs, &self.output)?;
-        let inputs = read_inputs(&program.inputs, &self.input)?;
         let views: Vec<_> = inputs.iter().map(Tensor::view).collect();
         progress.step("simulate");
         let mut files = files()?;
