@@ -63,3 +63,14 @@ dpu.program @invariant machine "flexnn-16x16" stage draft {
   // expected-error @+1 {{'dpu.dma_copy' op uses a buffer that its program does not declare}}
   dpu.dma_copy element 16 src(%a : <dram, 16xi8>) dst(%y : <dram, 16xi8>) layer 0
 }) : () -> ()
+
+// -----
+
+dpu.program @no_invariant machine "flexnn-16x16" stage draft {
+  %act = dpu.alloc : !dpu.buffer<sram, 4096xi8>
+  %weights = dpu.alloc : !dpu.buffer<sram, 512xi8>
+  %out = dpu.alloc : !dpu.buffer<sram, 256xi8>
+  dpu.layer "l" of "test" macs 0
+  // expected-error @+1 {{'dpu.conv_var' op slot 0 of tile 0 is empty}}
+  dpu.conv_var act(%act : <sram, 4096xi8>) weights(%weights + 256 : <sram, 512xi8>) table(%weights : <sram, 512xi8>) out(%out : <sram, 256xi8>) layer 0
+}

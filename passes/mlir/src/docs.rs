@@ -4,7 +4,6 @@
 ///
 /// # Panics
 /// The file differs from the page, or cannot be written.
-#[cfg(test)]
 pub(crate) fn expect_page(name: &str, page: &str) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
     if std::env::var_os("STRUM_BLESS").is_some_and(|v| v == "1") {

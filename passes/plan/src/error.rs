@@ -8,7 +8,6 @@ use thiserror::Error;
 /// described, `Refused` is a strategy that cannot be followed, and `Internal` is a bug in the planner or an inconsistent layer
 /// description.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum PlanError {
     /// The layer cannot be expressed in the instruction set.
     #[error("unsupported: {what}")]

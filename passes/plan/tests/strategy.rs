@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use strum_plan::strategy::{
     CutStrategy, Document, DocumentError, LayerStrategy, ProgramStrategy, ScheduleStrategy, Strategy,
-    TilingStrategy, VERSION,
+    TilingStrategy,
 };
 
 /// A strategy that has every field.
 fn full() -> Value {
     json!({
-        "version": VERSION,
+        "version": Strategy::VERSION,
         "machine": "flexnn-16x16",
         "programs": [{
             "name": "main",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dpu_isa::Machine;
+use dpu_isa::{Machine, Slots};
 use strum_ir::dpu::{self, Program, Stage};
 use strum_ir::{Operation, PassError, Value};
 use strum_plan::{Buffer, BufferId, LayerInfo, PlanError, Role, Task};
@@ -45,8 +45,10 @@ pub(crate) fn read<'c>(op: Operation<'c>, stage: Stage, pass: &str) -> Result<Pl
         buffers.push(buffer(declaration)?);
     }
     let (mut tasks, mut instructions) = (Vec::new(), Vec::new());
+    let mut slots = Slots::default();
     for instruction in program.instructions() {
         let task = dpu::Task::read(instruction).map_err(|e| instruction.error(e))?;
+        slots.step(&task.instr).map_err(|e| instruction.error(e))?;
         let id = |value: &Value<'c>| ids.get(value).copied();
         let bufs: Option<Vec<_>> = task.buffers.iter().map(|(field, v)| Some((*field, id(v)?))).collect();
         let bufs =
@@ -86,6 +88,6 @@ pub(crate) fn report(op: Operation<'_>, error: &PlanError) -> PassError {
         }
         PlanError::Memory { what } => op.error(format_args!("{MEMORY}{what}")).into(),
         PlanError::Refused { what } => op.error(format_args!("strategy: {what}")).into(),
-        other => op.error(format_args!("{BUG}: {other}")).into(),
+        PlanError::Internal { what } => op.error(format_args!("{BUG}: {what}")).into(),
     }
 }

@@ -13,7 +13,7 @@ use crate::common::verdict::BUG;
 
 /// The shape that StruM's formats give to the weights of a layer. Blocks run along the input channels of a convolution,
 /// and along all output channels of a depthwise one, which has a single set of weights.
-fn block_shape(depthwise: bool, shape: &[u64]) -> Option<Shape> {
+pub(crate) fn block_shape(depthwise: bool, shape: &[u64]) -> Option<Shape> {
     let dims: Vec<usize> = shape.iter().map(|&d| usize::try_from(d)).collect::<Result<_, _>>().ok()?;
     match (depthwise, dims.as_slice()) {
         (false, &[oc, kh, kw, ic]) => Some(Shape { oc, kh, kw, ic }),

@@ -271,7 +271,7 @@ pub fn plan_pad(scope: &mut LayerScope<'_>, layer: &PadLayer) -> Result<(), Plan
 }
 
 /// The cut of a transposition, or nothing if a DMA engine does it: as given, otherwise whatever takes fewer cycles. Records the
-/// decision in the draft.
+/// decision in the scope.
 fn decide_turn(scope: &mut LayerScope<'_>, dims: &[Dim], element: u64) -> Result<Option<Turn>, PlanError> {
     let (told, sram) = (scope.given_cut(), scope.tile_bytes());
     let over: Vec<u64> = dims.iter().map(|d| d.extent).collect();

@@ -3,19 +3,27 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::object::Object;
 
 /// The contents of such a file, by names.
-pub trait Document: DeserializeOwned {
+pub trait Document: DeserializeOwned + Serialize {
     /// The only supported version.
     const VERSION: u64;
 
     /// The names of the programs, each with the names of its layers.
-    fn names(&self) -> Vec<(&str, Vec<&str>)>;
+    fn names(&self) -> impl Iterator<Item = (&str, Vec<&str>)>;
+
+    /// The text of the file.
+    ///
+    /// # Errors
+    /// Never in practice: every key is text.
+    fn to_json(&self) -> Result<String, DocumentError> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
 
     /// Reads a file's text.
     ///
@@ -46,7 +54,7 @@ pub trait Document: DeserializeOwned {
 
     /// A program that matches none of `functions`.
     fn stray(&self, functions: &BTreeSet<&str>) -> Option<&str> {
-        self.names().into_iter().map(|(program, _)| program).find(|program| !functions.contains(program))
+        self.names().map(|(program, _)| program).find(|program| !functions.contains(program))
     }
 }
 

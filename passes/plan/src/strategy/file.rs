@@ -3,10 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ProgramStrategy;
-use super::document::{Document, DocumentError};
-
-/// The version of strategy files.
-pub const VERSION: u64 = 1;
+use super::document::Document;
 
 /// A strategy file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,31 +20,20 @@ pub struct Strategy {
 }
 
 impl Document for Strategy {
-    const VERSION: u64 = VERSION;
+    const VERSION: u64 = 1;
 
-    fn names(&self) -> Vec<(&str, Vec<&str>)> {
-        let programs = self.programs.iter();
-        programs
-            .map(|program| {
-                let layers = program.layers.iter().map(|layer| layer.name.as_str());
-                (program.name.as_str(), layers.collect())
-            })
-            .collect()
+    fn names(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
+        self.programs.iter().map(|program| {
+            let layers = program.layers.iter().map(|layer| layer.name.as_str());
+            (program.name.as_str(), layers.collect())
+        })
     }
 }
 
 impl Strategy {
     /// A strategy for programs on a machine.
     pub fn new(machine: &str, programs: Vec<ProgramStrategy>) -> Self {
-        Strategy { version: VERSION, machine: Some(machine.to_owned()), programs }
-    }
-
-    /// The text of the file.
-    ///
-    /// # Errors
-    /// Never in practice: every key is text.
-    pub fn to_json(&self) -> Result<String, DocumentError> {
-        Ok(serde_json::to_string_pretty(self)? + "\n")
+        Strategy { version: Strategy::VERSION, machine: Some(machine.to_owned()), programs }
     }
 
     /// The strategy of a program, if there is one.

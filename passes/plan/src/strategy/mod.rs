@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use cut::{By, CutStrategy};
 pub use document::{Document, DocumentError};
-pub use file::{Strategy, VERSION};
+pub use file::Strategy;
 pub use object::list as object_list;
 
 use crate::error::PlanError;

@@ -102,7 +102,7 @@ fn choose(whole: Block, elements: Elements, sram: u64) -> Result<Block, PlanErro
     Ok(tile)
 }
 
-/// The given tile size, or else the best one, recorded in the draft.
+/// The given tile size, or else the best one, recorded in the scope.
 fn decide(
     scope: &mut LayerScope<'_>,
     whole: Block,

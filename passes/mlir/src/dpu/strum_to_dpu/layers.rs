@@ -2,7 +2,7 @@
 
 use dpu_isa::{BinaryOp, Dtype, Space};
 use strum_files::budget;
-use strum_formats::{Format, Packed, Shape, pack};
+use strum_formats::{Format, Packed, pack};
 use strum_ir::Operation;
 use strum_ir::strum::{self, Conv, Eltwise, EltwiseKind, MatMul, PackedType};
 use strum_plan::{
@@ -10,12 +10,9 @@ use strum_plan::{
     Scale, Scaling, Tensor, Weights, plan_binary, plan_conv, plan_depthwise, plan_matmul, plan_rescale,
 };
 
-use super::values::{Values, unsigned};
+use super::values::{Values, unreadable, unsigned};
 use crate::common::tosa::view;
-
-fn unreadable(op: Operation<'_>) -> PlanError {
-    PlanError::internal(format!("'{}' cannot be read", op.name()))
-}
+use crate::common::weights;
 
 /// The planner's form of a `#strum.ppe`.
 fn ppe(ppe: &Option<strum::Ppe>) -> Ppe {
@@ -43,21 +40,8 @@ fn constant_weights(conv: &Conv<'_>) -> Result<Option<Packed>, PlanError> {
         return Ok(Some(Packed { shape: packed.shape, format: packed.format, bytes }));
     }
     let Some(literal) = view::literal(conv.weights) else { return Ok(None) };
-    let dims: Vec<usize> = literal
-        .shape()
-        .iter()
-        .map(|&d| usize::try_from(d))
-        .collect::<Result<_, _>>()
-        .map_err(|e| fail(e.to_string()))?;
-    let &[a, b, c, d] = dims.as_slice() else {
-        return Err(fail(format!("rank {}", dims.len())));
-    };
-    // TOSA's depthwise weights are [KH, KW, C, M]: one set whose channels are C*M.
-    let shape = if conv.depthwise {
-        Shape { oc: 1, kh: a, kw: b, ic: c.checked_mul(d).ok_or_else(|| fail("too large".into()))? }
-    } else {
-        Shape { oc: a, kh: b, kw: c, ic: d }
-    };
+    let shape = weights::block_shape(conv.depthwise, literal.shape())
+        .ok_or_else(|| fail(format!("shape {:?}", literal.shape())))?;
     let codes = literal.checked_bytes().map_err(|over| PlanError::memory(over.to_string()))?;
     let codes: &[i8] = bytemuck::cast_slice(&codes);
     check_memory(codes.len() as u64)?;

@@ -12,7 +12,7 @@ use strum_plan::residency::Node;
 use strum_plan::{LayerInfo, LayerScope, PlanError};
 use tracing::debug;
 
-use super::values::{Values, dtype, is_alias, read, root};
+use super::values::{Values, dtype, is_alias, read, root, unreadable};
 use super::{layers, names, tosa};
 use crate::common::program::report;
 use crate::common::tosa::view;
@@ -193,10 +193,6 @@ impl Layers for Function<'_> {
         debug!(op = op.name(), tasks = scope.draft.tasks.len() - before, "lowered");
         Ok(())
     }
-}
-
-fn unreadable(op: Operation<'_>) -> PlanError {
-    PlanError::internal(format!("'{}' cannot be read", op.name()))
 }
 
 /// Whether an op's result at an index depends only on its operands at that index.

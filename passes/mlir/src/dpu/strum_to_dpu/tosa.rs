@@ -9,7 +9,7 @@ use strum_plan::{
     plan_unary,
 };
 
-use super::values::{Values, unsigned};
+use super::values::{Values, unreadable, unsigned};
 use crate::common::tosa::num::Round;
 use crate::common::tosa::view;
 
@@ -57,27 +57,23 @@ impl Op<'_, '_, '_, '_, '_> {
         }
     }
 
-    fn unreadable(&self) -> PlanError {
-        PlanError::internal(format!("'{}' cannot be read", self.op.name()))
-    }
-
     fn input(&mut self, index: usize) -> Result<Tensor, PlanError> {
-        let value = self.op.operand(index).ok_or_else(|| self.unreadable())?;
+        let value = self.op.operand(index).ok_or_else(|| unreadable(self.op))?;
         self.values.operand(self.scope.draft, value)
     }
 
     fn output(&mut self) -> Result<Tensor, PlanError> {
-        let value = self.op.single_result().ok_or_else(|| self.unreadable())?;
+        let value = self.op.single_result().ok_or_else(|| unreadable(self.op))?;
         self.values.result(self.scope.draft, value)
     }
 
     fn pool(&mut self, mode: PoolMode) -> Result<(), PlanError> {
-        let array = |name| view::array::<2>(self.op, name).ok_or_else(|| self.unreadable());
+        let array = |name| view::array::<2>(self.op, name).ok_or_else(|| unreadable(self.op));
         let (kernel, stride) = (array("kernel")?, array("stride")?);
-        let pad = view::array::<4>(self.op, "pad").ok_or_else(|| self.unreadable())?;
+        let pad = view::array::<4>(self.op, "pad").ok_or_else(|| unreadable(self.op))?;
         let zp = |index| match mode {
             PoolMode::Max => Ok(0),
-            PoolMode::Avg => view::scalar_operand(self.op, index).ok_or_else(|| self.unreadable()),
+            PoolMode::Avg => view::scalar_operand(self.op, index).ok_or_else(|| unreadable(self.op)),
         };
         let (input_zp, output_zp) = (zp(1)?, zp(2)?);
         let (input, output) = (self.input(0)?, self.output()?);
@@ -86,7 +82,7 @@ impl Op<'_, '_, '_, '_, '_> {
     }
 
     fn rescale(&mut self) -> Result<(), PlanError> {
-        let rescale = view::rescale(self.op).ok_or_else(|| self.unreadable())?;
+        let rescale = view::rescale(self.op).ok_or_else(|| unreadable(self.op))?;
         let signed = |tensor: Tensor, is_unsigned: bool| match is_unsigned {
             true => Tensor { dtype: unsigned(tensor.dtype), ..tensor },
             false => tensor,
@@ -96,7 +92,7 @@ impl Op<'_, '_, '_, '_, '_> {
             input: signed(self.input(0)?, rescale.ends.input_unsigned),
             in_zp: rescale.ends.input_zp,
             multiplier: rescale.multipliers.clone(),
-            shift: shift.map_err(|_| self.unreadable())?,
+            shift: shift.map_err(|_| unreadable(self.op))?,
             round: match rescale.round {
                 Round::Single => dpu_isa::Round::Single,
                 Round::Double => dpu_isa::Round::Double,
@@ -111,7 +107,7 @@ impl Op<'_, '_, '_, '_, '_> {
 
     fn clamp(&mut self) -> Result<(), PlanError> {
         let bound = |name: &str| {
-            self.op.int_attr(name).and_then(|v| i32::try_from(v).ok()).ok_or_else(|| self.unreadable())
+            self.op.int_attr(name).and_then(|v| i32::try_from(v).ok()).ok_or_else(|| unreadable(self.op))
         };
         let clamp = Some((bound("min_val")?, bound("max_val")?));
         let (input, output) = (self.input(0)?, self.output()?);
@@ -128,7 +124,7 @@ impl Op<'_, '_, '_, '_, '_> {
 
     /// TOSA saturates a negation to its type, but for i32, which wraps.
     fn negate(&mut self) -> Result<(), PlanError> {
-        let zp = |index| view::scalar_operand(self.op, index).ok_or_else(|| self.unreadable());
+        let zp = |index| view::scalar_operand(self.op, index).ok_or_else(|| unreadable(self.op));
         let (in_zp, out_zp) = (zp(1)?, zp(2)?);
         let (input, output) = (self.input(0)?, self.output()?);
         let clamp = (output.dtype != Dtype::I32).then(|| (output.dtype.min(), output.dtype.max()));
@@ -138,7 +134,7 @@ impl Op<'_, '_, '_, '_, '_> {
 
     fn table(&mut self) -> Result<(), PlanError> {
         let (input, output) = (self.input(0)?, self.output()?);
-        let literal = self.op.operand(1).and_then(view::literal).ok_or_else(|| self.unreadable())?;
+        let literal = self.op.operand(1).and_then(view::literal).ok_or_else(|| unreadable(self.op))?;
         let table = match input.dtype {
             Dtype::I8 => Table::I8(literal.values().filter_map(|v| i8::try_from(v).ok()).collect()),
             _ => Table::I16(literal.values().filter_map(|v| i16::try_from(v).ok()).collect()),
@@ -150,7 +146,7 @@ impl Op<'_, '_, '_, '_, '_> {
         let mul_shift = match op {
             BinaryOp::Mul => view::scalar_operand(self.op, 2)
                 .and_then(|s| u8::try_from(s).ok())
-                .ok_or_else(|| self.unreadable())?,
+                .ok_or_else(|| unreadable(self.op))?,
             _ => 0,
         };
         let (a, b, output) = (self.input(0)?, self.input(1)?, self.output()?);
@@ -168,23 +164,23 @@ impl Op<'_, '_, '_, '_, '_> {
     }
 
     fn reduce(&mut self, op: ReduceOp) -> Result<(), PlanError> {
-        let axis = view::axis(self.op).ok_or_else(|| self.unreadable())?;
+        let axis = view::axis(self.op).ok_or_else(|| unreadable(self.op))?;
         let (input, output) = (self.input(0)?, self.output()?);
         plan_reduce(self.scope, &ReduceLayer { op, axis, input, output })
     }
 
     fn concat(&mut self) -> Result<(), PlanError> {
-        let axis = view::axis(self.op).ok_or_else(|| self.unreadable())?;
+        let axis = view::axis(self.op).ok_or_else(|| unreadable(self.op))?;
         let inputs = (0..self.op.num_operands()).map(|i| self.input(i)).collect::<Result<_, _>>()?;
         let output = self.output()?;
         plan_concat(self.scope, &ConcatLayer { inputs, axis, output })
     }
 
     fn pad(&mut self) -> Result<(), PlanError> {
-        let padding = view::padding(self.op).ok_or_else(|| self.unreadable())?;
-        let value = view::scalar_operand(self.op, 2).ok_or_else(|| self.unreadable())?;
+        let padding = view::padding(self.op).ok_or_else(|| unreadable(self.op))?;
+        let value = view::scalar_operand(self.op, 2).ok_or_else(|| unreadable(self.op))?;
         let side = |pick: fn(&(u64, u64)) -> u64| -> Result<Vec<i64>, PlanError> {
-            padding.iter().map(|p| i64::try_from(pick(p)).map_err(|_| self.unreadable())).collect()
+            padding.iter().map(|p| i64::try_from(pick(p)).map_err(|_| unreadable(self.op))).collect()
         };
         let (before, after) = (side(|p| p.0)?, side(|p| p.1)?);
         let (input, output) = (self.input(0)?, self.output()?);
@@ -192,13 +188,13 @@ impl Op<'_, '_, '_, '_, '_> {
     }
 
     fn slice(&mut self) -> Result<(), PlanError> {
-        let start = view::extents(self.op, 1).ok_or_else(|| self.unreadable())?;
+        let start = view::extents(self.op, 1).ok_or_else(|| unreadable(self.op))?;
         let (input, output) = (self.input(0)?, self.output()?);
         plan_slice(self.scope, &SliceLayer { input, start, output })
     }
 
     fn transpose(&mut self) -> Result<(), PlanError> {
-        let perm = view::perms(self.op).ok_or_else(|| self.unreadable())?;
+        let perm = view::perms(self.op).ok_or_else(|| unreadable(self.op))?;
         let (input, output) = (self.input(0)?, self.output()?);
         plan_transpose(self.scope, &TransposeLayer { input, perm, output })
     }

@@ -81,3 +81,8 @@ pub(super) fn read(value: Value<'_>) -> Result<(Vec<u64>, Elem), PlanError> {
         ))
     })
 }
+
+/// An op that does not have what its verifier requires.
+pub(super) fn unreadable(op: Operation<'_>) -> PlanError {
+    PlanError::internal(format!("'{}' cannot be read", op.name()))
+}

@@ -49,14 +49,11 @@ pub struct LayerPacking {
 impl Document for Packing {
     const VERSION: u64 = 1;
 
-    fn names(&self) -> Vec<(&str, Vec<&str>)> {
-        let programs = self.programs.iter();
-        programs
-            .map(|program| {
-                let layers = program.layers.iter().map(|layer| layer.name.as_str());
-                (program.name.as_str(), layers.collect())
-            })
-            .collect()
+    fn names(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
+        self.programs.iter().map(|program| {
+            let layers = program.layers.iter().map(|layer| layer.name.as_str());
+            (program.name.as_str(), layers.collect())
+        })
     }
 }
 
@@ -81,9 +78,9 @@ impl Packing {
     /// The text of the file.
     ///
     /// # Errors
-    /// A share that is not a finite number.
+    /// Never in practice, as for [`Document::to_json`].
     pub fn to_json(&self) -> Result<String, String> {
-        serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(|e| e.to_string())
+        Document::to_json(self).map_err(|e| e.to_string())
     }
 }
 
