@@ -39,6 +39,13 @@ fn breaks(instrs: Vec<Instr>, kind: Kind) {
     fails(&program(instrs), place, kind);
 }
 
+/// The program of `end` alone, changed.
+fn with(change: impl FnOnce(&mut Program)) -> Program {
+    let mut program = program(vec![]);
+    change(&mut program);
+    program
+}
+
 fn machine(change: impl FnOnce(&mut Machine)) -> Machine {
     let mut machine = Machine::flexnn_16x16();
     change(&mut machine);
@@ -535,11 +542,6 @@ fn other_rules() {
 
 #[test]
 fn inputs_and_outputs() {
-    let with = |change: fn(&mut Program)| {
-        let mut p = program(vec![]);
-        change(&mut p);
-        p
-    };
     let name = |n: &str| Kind::IoName { name: n.into() };
     fails(&with(|p| p.inputs[0].name.clear()), Place::Input(0), name(""));
     fails(&with(|p| p.inputs[1].name = "x".into()), Place::Input(1), name("x"));
@@ -571,11 +573,6 @@ fn inputs_and_outputs() {
 
 #[test]
 fn origins_and_manifest() {
-    let with = |change: fn(&mut Program)| {
-        let mut p = program(vec![]);
-        change(&mut p);
-        p
-    };
     fails(&with(|p| p.meta.clear()), Place::Program, Kind::MetaCount { got: 0, expected: 1 });
     let index = |what| Kind::Index { what, index: 1, len: 1 };
     fails(&with(|p| p.meta[0].layer = 1), Place::Instr(0, "end"), index("layer"));
@@ -587,9 +584,8 @@ fn origins_and_manifest() {
     let pipeline = with(|p| p.manifest.pipeline = "n".repeat(65537));
     fails(&pipeline, Place::Program, long("bytes of the manifest's pipeline"));
     for hash in ["0", "G", &"A".repeat(64), &"a".repeat(63)] {
-        let mut p = program(vec![]);
-        p.manifest.input_sha256 = hash.to_owned();
-        fails(&p, Place::Program, Kind::InputHash(hash.to_owned()));
+        let hashed = with(|p| p.manifest.input_sha256 = hash.to_owned());
+        fails(&hashed, Place::Program, Kind::InputHash(hash.to_owned()));
     }
 }
 

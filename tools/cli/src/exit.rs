@@ -114,7 +114,25 @@ impl From<ContainerError> for Failure {
         let kind = match error {
             ContainerError::Version { .. } => Kind::Unsupported,
             ContainerError::TooLarge { .. } | ContainerError::Room { .. } => Kind::Resource,
-            _ => Kind::Input,
+            ContainerError::BadMagic(_)
+            | ContainerError::Truncated { .. }
+            | ContainerError::Foreign { .. }
+            | ContainerError::Elf(_)
+            | ContainerError::SectionCount { .. }
+            | ContainerError::SectionName { .. }
+            | ContainerError::SectionBounds { .. }
+            | ContainerError::SectionOverlap { .. }
+            | ContainerError::SumCount { .. }
+            | ContainerError::Checksum { .. }
+            | ContainerError::Layout { .. }
+            | ContainerError::Contents { .. }
+            | ContainerError::Machine(_)
+            | ContainerError::MachineForm
+            | ContainerError::Fingerprint
+            | ContainerError::Decode(_)
+            | ContainerError::Encode { .. }
+            | ContainerError::MetaCount { .. }
+            | ContainerError::TooLong { .. } => Kind::Input,
         };
         Failure::new(kind, error)
     }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::thread;
 
@@ -11,8 +12,8 @@ use strum_files::budget;
 use crate::exit::{Failure, Kind};
 use crate::log::{Filter, start_log};
 
-/// Stack size of the worker thread: MLIR's parser and printer are recursive.
-const STACK: usize = 256 << 20;
+/// Stack size in bytes for commands that use MLIR, whose parser and printer are recursive.
+pub const DEEP_STACK: usize = 256 << 20;
 
 /// Options of every command.
 #[derive(Debug, Args)]
@@ -53,6 +54,9 @@ pub trait Arguments: Parser + Send + 'static {
     /// A target whose events are always enabled; see [`start_log`].
     const ALSO_LOGGED: Option<&'static str> = None;
 
+    /// Stack size in bytes of the thread that runs the command; `None` runs it on the main thread.
+    const STACK: Option<usize> = None;
+
     /// The options that all commands have.
     fn common(&self) -> &Common;
 }
@@ -66,15 +70,15 @@ pub fn main<A: Arguments>(tool: &'static str, work: fn(A) -> Result<(), Failure>
             start_log(log, A::ALSO_LOGGED);
             memory_limit.iter().copied().for_each(budget::set_limit);
             tracing::debug!(tool, version = env!("CARGO_PKG_VERSION"), "starts");
-            end(tool, move || work(arguments))
+            finish(tool, guarded(A::STACK, move || work(arguments)))
         }
         Err(outcome) => finish(tool, outcome),
     }
 }
 
-/// Runs the command, and exits.
+/// Runs a command that uses MLIR, and exits.
 pub fn end(tool: &str, work: impl FnOnce() -> Result<(), Failure> + Send + 'static) -> ExitCode {
-    finish(tool, guarded(work))
+    finish(tool, guarded(Some(DEEP_STACK), work))
 }
 
 /// The arguments, or the outcome once clap has printed its message.
@@ -89,14 +93,20 @@ fn parse<A: Parser>(arguments: impl Iterator<Item = OsString>) -> Result<A, Resu
     })
 }
 
-/// Runs on a thread with a large stack, and turns a panic into a failure.
-fn guarded(work: impl FnOnce() -> Result<(), Failure> + Send + 'static) -> Result<(), Failure> {
+/// Runs with a stack of this size, and turns a panic into a failure.
+fn guarded(
+    stack: Option<usize>,
+    work: impl FnOnce() -> Result<(), Failure> + Send + 'static,
+) -> Result<(), Failure> {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(|at| format!(" ({}:{})", at.file(), at.line())).unwrap_or_default();
         let text = info.payload_as_str().unwrap_or("panic");
         say(format_args!("internal error: this is a bug in strum-opt: {text}{place}"));
     }));
-    let worker = thread::Builder::new().name("driver".into()).stack_size(STACK).spawn(work);
+    let Some(stack) = stack else {
+        return catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Failure::told(Kind::Internal)));
+    };
+    let worker = thread::Builder::new().name("driver".into()).stack_size(stack).spawn(work);
     match worker {
         Ok(worker) => worker.join().unwrap_or_else(|_| Err(Failure::told(Kind::Internal))),
         Err(error) => Err(Failure::new(Kind::Resource, format_args!("cannot start a thread: {error}"))),
@@ -128,7 +138,7 @@ mod tests {
     #[test]
     #[allow(clippy::panic, clippy::unwrap_used, reason = "the panic is what is tested")]
     fn a_panic_is_an_internal_failure() {
-        let failure = guarded(|| panic!("expected by this test")).unwrap_err();
+        let failure = guarded(None, || panic!("expected by this test")).unwrap_err();
         let _ = std::panic::take_hook();
         assert_eq!(failure, Failure::told(Kind::Internal));
     }

@@ -1,6 +1,6 @@
 //! The headings of JSON objects: the kind of an object, and its version.
 //!
-//! Invariant: every object that a tool prints or writes begins with `schema` and `version`, and both are in [`SCHEMAS`].
+//! Invariant: every object that a tool prints, and every report, begins with `schema` and `version`, and both are in [`SCHEMAS`].
 
 use serde::Serialize;
 

@@ -12,7 +12,7 @@ mod progress;
 pub mod table;
 
 pub use exit::{Failure, Kind};
-pub use frame::{Arguments, Common, Voice, end, main, say};
+pub use frame::{Arguments, Common, DEEP_STACK, Voice, end, main, say};
 pub use jobs::jobs;
 pub use log::{Filter, start_log};
 pub use progress::Progress;
