@@ -78,6 +78,7 @@ pub(crate) struct TranslateArgs {
 
 impl Arguments for TranslateArgs {
     const ALSO_LOGGED: Option<&'static str> = ALSO_LOGGED;
+    const STACK: Option<usize> = Some(strum_cli::DEEP_STACK);
 
     fn common(&self) -> &Common {
         &self.common

@@ -68,6 +68,7 @@ enum Command {
 
 impl Arguments for StrumcArgs {
     const ALSO_LOGGED: Option<&'static str> = ALSO_LOGGED;
+    const STACK: Option<usize> = Some(strum_cli::DEEP_STACK);
 
     fn common(&self) -> &Common {
         &self.common

@@ -127,11 +127,11 @@ fn end_of_line(text: &[u8], start: usize) -> usize {
     rest.iter().position(|&c| c == b'\n').map_or(text.len(), |end| start + end)
 }
 
-/// Leaves one function in the module: the only one, or `main`.
-pub(crate) fn choose_function(module: &Module<'_>) -> Result<(), Failure> {
-    let functions: Vec<Operation<'_>> =
+/// The function to compile, the only one or `main`; the others are erased, unless it calls one.
+pub(crate) fn choose_function<'c>(module: &Module<'c>) -> Result<Operation<'c>, Failure> {
+    let functions: Vec<Operation<'c>> =
         module.body().operations().into_iter().filter(|op| op.is("func.func")).collect();
-    let defined: Vec<Operation<'_>> = functions.iter().copied().filter(|op| op.body().is_some()).collect();
+    let defined: Vec<Operation<'c>> = functions.iter().copied().filter(|op| op.body().is_some()).collect();
     let main = defined.iter().copied().find(|op| op.symbol() == Some("main"));
     let chosen = match (&defined[..], main) {
         ([], _) if module.body().operations().iter().any(|op| op.is("dpu.program")) => {
@@ -154,12 +154,12 @@ pub(crate) fn choose_function(module: &Module<'_>) -> Result<(), Failure> {
     };
     // Calls are not supported: the pass reports them at the call, which needs its callee until then.
     if chosen.walk().iter().any(|op| op.dialect() == "func" && op.is("func.call")) {
-        return Ok(());
+        return Ok(chosen);
     }
     for other in functions.into_iter().filter(|&op| op != chosen) {
         other.erase().map_err(Failure::internal)?;
     }
-    Ok(())
+    Ok(chosen)
 }
 
 /// Refuses tensors that are larger than the machine's DRAM, and what [`limits::check`] refuses, at their locations. `text` bytes

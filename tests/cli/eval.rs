@@ -61,7 +61,7 @@ fn what_does_not_go_together_is_told() {
     scratch.write("shape.npy", npy("|i1", &[2, 5], &[0; 10]));
     fails("--inputs shape.npy", 1, "[2, 5]");
     scratch.write("wide.npy", npy("|u1", &[1, 28, 28, 1], &[200; 784]));
-    fails("--inputs wide.npy", 1, "200 is no code");
+    fails("--inputs wide.npy", 1, "200 is not a code");
     let nan = [f32::NAN; 784].iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>();
     scratch.write("nan.npy", npy("<f4", &[1, 28, 28], &nan));
     fails(
@@ -98,10 +98,9 @@ fn of_several_outputs_one_is_asked_for() {
     scratch.write("y.npy", crate::common::npy("|u1", &[3], &[0, 1, 2]));
     scratch.strumc("quantize net.mlir --calibration x.npy -o int.mlir --quiet").ok();
     let line = "eval int.mlir --inputs x.npy --labels y.npy --against net.mlir --methods dense --json";
-    scratch.strumc(line).fails(
-        2,
-        "the network has 2 outputs: say with --logits which one is meant: 0 (tensor<1x1x1x2xi8>), 1",
-    );
+    scratch
+        .strumc(line)
+        .fails(2, "the network has 2 outputs, select one with --logits: 0 (tensor<1x1x1x2xi8>), 1");
     scratch.strumc(&format!("{line} --logits 2")).fails(2, "--logits 2: the network's outputs are 0 (");
     // The first has no third class.
     scratch.strumc(&format!("{line} --logits 0")).fails(1, "label 2: the network has 2 classes");

@@ -94,6 +94,23 @@ fn folder() -> Scratch {
     scratch
 }
 
+/// A helper before `main`, which calls it: the function to quantize is `main`, and the call is refused where it is.
+#[test]
+fn a_call_is_refused_and_no_other_function_quantized() {
+    let scratch = folder();
+    let helper = |ty: &str| format!("func.func @helper(%a: {ty}) -> {ty} {{ return %a : {ty} }}\n");
+    let main = "func.func @unit(%a: tensor<1x4xf32>) -> tensor<1x4xf32> { return %a : tensor<1x4xf32> }\n\
+                func.func @main(%a: tensor<1x4xf32>) -> tensor<1x4xf32> {\n\
+                  %0 = func.call @unit(%a) : (tensor<1x4xf32>) -> tensor<1x4xf32>\n\
+                  return %0 : tensor<1x4xf32>\n}\n";
+    for ty in ["tensor<1x4xi8>", "tensor<1x4xf32>"] {
+        scratch.write("calls.mlir", helper(ty) + main);
+        let done = scratch.strumc("quantize calls.mlir -o n.mlir");
+        assert_eq!(done.code, Some(3), "{done:?}");
+        assert!(done.stderr.contains("calls.mlir:4:") && done.stderr.contains("func.call"), "{done:?}");
+    }
+}
+
 #[test]
 fn both_doors_lead_to_one_integer_network() {
     let scratch = folder();

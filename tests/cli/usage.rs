@@ -1,5 +1,8 @@
 //! Command lines: help, version, and everything that is refused with exit code 2.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
 use crate::common::{OPT, STRUMC, Scratch, TRANSLATE, run_in};
 
 fn help(program: &str, arguments: &[&str]) -> String {

@@ -47,7 +47,7 @@ proptest! {
 }
 
 #[test]
-fn a_block_of_a_residual_network_becomes_four_nodes() {
+fn a_block_of_a_residual_network_becomes_three_nodes() {
     let mut dice = Dice(1);
     let mut graph = Graph::new();
     let image = graph.input(&[1, 8, 8, 4]).unwrap();

@@ -15,7 +15,7 @@ use clap::Args;
 use dpu_isa::Machine;
 use dpu_sim::{LayerReport, Observer, Options, Report, Tensor, TimelineRecorder, simulate_observed};
 use strum_formats::Kind;
-use strum_tensors::{Samples, input_files, read_inputs};
+use strum_tensors::{Inputs, input_files};
 
 use crate::commands::report::{self, Named};
 use crate::driver::backend::is_machine_file;
@@ -230,9 +230,9 @@ fn simulated(
 ) -> Result<(Report, Vec<Tensor>), Failure> {
     let program = plan.compile(input.clone(), progress, remarks)?;
     progress.step("simulate");
-    let tensors = match Samples::open(&program.inputs, &command.input)? {
-        Some(mut samples) => samples.read(0)?,
-        None => read_inputs(&program.inputs, &command.input)?,
+    let tensors = match Inputs::open(&program.inputs, &command.input)? {
+        Inputs::Batch(mut samples) => samples.read(0)?,
+        Inputs::One(tensors) => tensors,
     };
     let views: Vec<_> = tensors.iter().map(Tensor::view).collect();
     let settings = Options { max_cycles: command.fuel, ..Options::default() };

@@ -88,7 +88,7 @@ impl Data {
                     if !desc.dtype.contains(code) || params.is_none() && f64::from(code) != f64::from(x) {
                         let name = &desc.name;
                         return Err(Failure::input(format_args!(
-                            "input '{name}', sample {index}: {x} is no code"
+                            "input '{name}', sample {index}: {x} is not a code"
                         )));
                     }
                     values.push(code);
@@ -161,7 +161,7 @@ fn read_labels(arg: &str, samples: u64, count: usize) -> Result<Vec<usize>, Fail
         let label = x as usize;
         #[allow(clippy::cast_precision_loss, reason = "labels are small")]
         let same = label as f32 == x;
-        same.then_some(label).ok_or_else(|| fail(format!("{x} is no label")))
+        same.then_some(label).ok_or_else(|| fail(format!("{x} is not a label")))
     };
     array.values.iter().take(count).map(label).collect()
 }

@@ -16,13 +16,14 @@ use strum_float::Graph;
 use strum_formats::Kind;
 use strum_passes::common::network::Network;
 use strum_quant::Sqnr;
+use strum_tensors::input_files;
 
 use crate::audit::audit;
 use crate::driver::backend;
 use crate::driver::cli::{Progress, Voice};
 use crate::driver::diagnostics::Origin;
 use crate::driver::exit::Failure;
-use crate::driver::files;
+use crate::driver::files::{self, Places};
 use crate::driver::network;
 use crate::driver::options::{PackingOptions, methods};
 use crate::driver::remarks::{Detail, Remarks};
@@ -69,7 +70,7 @@ impl SampleOptions {
             (_, 0) => Err(Failure::input("the network has no output")),
             (None, 1) => Ok(0),
             (None, several) => Err(Failure::usage(format_args!(
-                "the network has {several} outputs: say with --logits which one is meant: {}",
+                "the network has {several} outputs, select one with --logits: {}",
                 list()
             ))),
             (Some(asked), count) => usize::try_from(asked).ok().filter(|&n| n < count).ok_or_else(|| {
@@ -153,6 +154,13 @@ pub(crate) struct EvalCommand {
 /// Evaluates and prints.
 pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
     let configs = configs::all(command)?;
+    Places::default()
+        .reads("NET.mlir", [&command.network])
+        .reads("--inputs", input_files(&command.inputs))
+        .reads("--labels", input_files(command.labels.as_slice()))
+        .reads("--against", &command.against)
+        .reads("--packing", &command.packing)
+        .check()?;
     let input = files::read(&command.network)?;
     let name = input.name.clone();
     let progress = Progress::begin(command.voice.quiet);
@@ -235,11 +243,8 @@ fn float_logits(path: &std::path::Path, data: &Data, progress: &Progress) -> Res
     let mut input = files::read(path)?;
     let context = backend::context();
     let module = progress.pause(|| network::parse(context, &mut input))?;
-    network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
+    let function = network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
     let origin = Origin::new(&input.name, &input.bytes);
-    let function =
-        module.body().operations().into_iter().find(|op| op.is("func.func") && op.body().is_some());
-    let function = function.ok_or_else(|| Failure::input("the module holds no function with a body"))?;
     let (read, diagnostics) = context.handle().capture(|| Network::read(function));
     let Ok(network) = read else { return Err(progress.pause(|| origin.failure(&diagnostics))) };
     let graph: Graph = network.graph.canonicalize().map_err(Failure::internal)?;

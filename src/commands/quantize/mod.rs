@@ -162,11 +162,8 @@ pub(crate) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
     let context = backend::context();
     progress.step("parse");
     let module = progress.pause(|| network::parse(context, &mut input))?;
-    network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
+    let function = network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
     let origin = Origin::new(&input.name, &input.bytes);
-    let function =
-        module.body().operations().into_iter().find(|op| op.is("func.func") && op.body().is_some());
-    let function = function.ok_or_else(|| Failure::input("the module holds no function with a body"))?;
     let (summary, lowered) = if is_integer(function) {
         progress.pause(|| say("note: the network is already quantized; it is written unchanged"));
         (summary::already_integer(function), false)

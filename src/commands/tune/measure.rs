@@ -17,7 +17,7 @@ use crate::driver::exit::Failure;
 use crate::driver::remarks::Remarks;
 use crate::driver::trial::{Trial, Trials, as_packing, each};
 
-/// What is to be little.
+/// The quantity to minimize.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Objective {
     /// bytes of stored weights

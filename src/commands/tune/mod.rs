@@ -264,7 +264,7 @@ impl TuneCommand {
             return Err(Failure::usage("give a budget: --max-loss, --min-sqnr or --max-bytes"));
         }
         if self.max_bytes.is_some() && !matches!(self.objective, None | Some(Objective::Size)) {
-            return Err(Failure::usage("--max-bytes is about --objective size"));
+            return Err(Failure::usage("--max-bytes requires --objective size"));
         }
         if self.max_bytes.is_some() && self.labels.is_some() {
             return Err(Failure::usage("--labels has no effect with --max-bytes"));
