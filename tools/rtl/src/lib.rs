@@ -1,0 +1,7 @@
+//! RTL of StruM's PEs, and what it costs in gates.
+//!
+//! `netlist` is a small structural hardware description, from which SystemVerilog is printed and which an evaluator executes;
+//! `units` generates every unit of a PE in it; `synth` maps it to the cells of a Liberty library; `power` simulates the mapped
+//! gates on real operands.
+
+pub mod stimulus;
