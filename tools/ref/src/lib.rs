@@ -24,6 +24,7 @@
 mod arith;
 pub mod array;
 mod graph;
+pub mod lane;
 mod mlir;
 mod npy;
 mod op;
