@@ -79,9 +79,15 @@ mod tests {
     #[test]
     fn values_of_codes() {
         let seven = Low::Power { greatest: 7, zero: false };
-        assert_eq!((seven.bits(), seven.value(6), seven.value(7), seven.value(15)), (4, Some(64), None, Some(-128)));
+        assert_eq!(
+            (seven.bits(), seven.value(6), seven.value(7), seven.value(15)),
+            (4, Some(64), None, Some(-128))
+        );
         let five = Low::Power { greatest: 5, zero: true };
-        assert_eq!([5, 6, 7, 13, 15].map(|code| five.value(code)), [Some(32), None, Some(0), Some(-32), None]);
+        assert_eq!(
+            [5, 6, 7, 13, 15].map(|code| five.value(code)),
+            [Some(32), None, Some(0), Some(-32), None]
+        );
         let four = Low::Integer { bits: 4, shift: 4 };
         assert_eq!([0, 7, 8, 15].map(|code| four.value(code)), [0, 112, -128, -16].map(Some));
         assert_eq!((Low::Power { greatest: 0, zero: false }).bits(), 1);

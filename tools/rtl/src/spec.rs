@@ -247,7 +247,11 @@ impl Spec {
     /// Lanes that take low members.
     #[must_use]
     pub fn low_lanes(&self) -> u32 {
-        if self.packed() { self.lanes * u32::from(self.format.low) / u32::from(self.format.w.max(1)) } else { 0 }
+        if self.packed() {
+            self.lanes * u32::from(self.format.low) / u32::from(self.format.w.max(1))
+        } else {
+            0
+        }
     }
 
     /// Lanes that take high members, or any weight of a dense PE.

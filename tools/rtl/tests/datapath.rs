@@ -8,12 +8,14 @@ use dpu_isa::PeKind;
 use dpu_rtl::netlist::Evaluator;
 use dpu_rtl::spec::{Level, Spec};
 use dpu_rtl::units;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use proptest::prelude::RngExt;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use strum_ref::lane::accumulate;
 
 fn random() -> TestRng {
-    TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha)).rng().clone()
+    TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+        .rng()
+        .clone()
 }
 
 /// A number of `bits` bits, often at the ends of its range.
@@ -89,7 +91,8 @@ fn datapaths_accumulate_what_the_reference_does() {
             // The accumulator meets the sum of the operands of `latency - 1` cycles before.
             let acc = signed(&mut rng, 32) as i32;
             design.set("acc_in", &[u64::from(acc as u32)]);
-            expected.push(steps.get((cycle + 1usize).wrapping_sub(latency)).map(|(a, w)| accumulate(acc, a, w)));
+            expected
+                .push(steps.get((cycle + 1usize).wrapping_sub(latency)).map(|(a, w)| accumulate(acc, a, w)));
             design.settle();
             if let Some(value) = expected[cycle + latency - 1] {
                 assert_eq!(design.get("acc_out", 0) as u32 as i32, value, "{spec}, cycle {cycle}");
@@ -105,7 +108,9 @@ fn lanes_multiply_exhaustively() {
         let mut design = Evaluator::new(&units::lane(&spec));
         let reading = common::low(&spec, 0);
         let weights: Vec<(u32, i64)> = match spec.kind {
-            PeKind::StrumStatic => (0..1 << reading.bits()).filter_map(|c| Some((c, reading.value(c)?))).collect(),
+            PeKind::StrumStatic => {
+                (0..1 << reading.bits()).filter_map(|c| Some((c, reading.value(c)?))).collect()
+            }
             _ => (-128i64..128).map(|w| (w as u32 & 255, w)).collect(),
         };
         for (code, weight) in weights {

@@ -65,7 +65,13 @@ impl Evaluator {
         for (i, gate) in self.flat.gates.iter().enumerate() {
             let at = |index: u32| self.values.get(index as usize).copied().unwrap_or(0);
             let value = match *gate {
-                Gate::Constant(one) => if one { u64::MAX } else { 0 },
+                Gate::Constant(one) => {
+                    if one {
+                        u64::MAX
+                    } else {
+                        0
+                    }
+                }
                 Gate::Input => continue,
                 Gate::State(index) => self.states.get(index as usize).copied().unwrap_or(0),
                 Gate::Not(a) => !at(a),
@@ -106,7 +112,8 @@ impl Evaluator {
         for (cycle, now) in stimulus.cycles.iter().enumerate() {
             let mut words = now.words.as_slice();
             for port in &stimulus.ports {
-                let (own, rest) = words.split_at_checked(port.bits.div_ceil(64) as usize).unwrap_or((words, &[]));
+                let (own, rest) =
+                    words.split_at_checked(port.bits.div_ceil(64) as usize).unwrap_or((words, &[]));
                 self.set(&port.name, own);
                 words = rest;
             }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::expr::{Expr, Node};
-use super::module::{Direction, Item, Module, Register};
+use super::module::{Direction, Instance, Item, Module, Register};
 
 /// A gate; operands are indices of earlier gates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,123 +57,203 @@ pub struct Flat {
     pub outputs: Vec<FlatPort>,
 }
 
-/// The bits of the nets of one instance.
-type Nets = HashMap<String, Vec<u32>>;
+/// Where a net of an instance comes from.
+#[derive(Clone, Copy, Debug)]
+enum Source<'a> {
+    Port,
+    Value(&'a Expr),
+    Instance(usize, &'a str),
+}
+
+/// An instance of a module.
+#[derive(Debug)]
+struct Context<'a> {
+    /// The instance that contains it, and what drives its inputs; none for the top.
+    parent: Option<(usize, &'a Instance)>,
+    sources: HashMap<&'a str, Source<'a>>,
+    outputs: HashMap<&'a str, &'a Expr>,
+    registers: Vec<(&'a Register, Vec<u32>)>,
+    /// Nets that are resolved.
+    nets: HashMap<&'a str, Vec<u32>>,
+}
+
+/// Resolves nets on demand, so that their order in a module does not matter.
+struct Flattening<'a> {
+    flat: Flat,
+    contexts: Vec<Context<'a>>,
+}
 
 impl Flat {
-    /// Flattens `module` with all that is below it.
+    /// Flattens `module` with all that is below it. A combinational loop reads as 0 and is a defect of the module.
     #[must_use]
     pub fn of(module: &Module) -> Flat {
-        let mut flat = Flat { gates: vec![Gate::Constant(false), Gate::Constant(true)], ..Flat::default() };
-        let mut nets = Nets::new();
+        let flat = Flat { gates: vec![Gate::Constant(false), Gate::Constant(true)], ..Flat::default() };
+        let mut work = Flattening { flat, contexts: Vec::new() };
+        let top = work.context(module, None);
         for port in module.ports.iter().filter(|port| port.direction == Direction::Input) {
-            let bits: Vec<u32> = (0..port.width).map(|_| flat.gate(Gate::Input)).collect();
-            flat.inputs.push(FlatPort { name: port.name.clone(), bits: bits.clone() });
-            nets.insert(port.name.clone(), bits);
+            let bits: Vec<u32> = (0..port.width).map(|_| work.gate(Gate::Input)).collect();
+            work.flat.inputs.push(FlatPort { name: port.name.clone(), bits: bits.clone() });
+            work.know(top, &port.name, bits);
         }
-        let outputs = flat.module(module, nets);
-        flat.outputs = outputs.into_iter().map(|(name, bits)| FlatPort { name, bits }).collect();
-        flat
-    }
-
-    /// Adds an instance whose input ports are `nets`; returns its outputs.
-    fn module(&mut self, module: &Module, mut nets: Nets) -> Vec<(String, Vec<u32>)> {
         for item in &module.items {
-            if let Item::Register(register) = item {
-                let bits = (0..register.width).map(|_| self.state()).collect();
-                nets.insert(register.name.clone(), bits);
+            if let Item::Output(name, value) = item {
+                let bits = work.expr(top, value);
+                work.flat.outputs.push(FlatPort { name: name.clone(), bits });
             }
         }
-        let mut outputs = Vec::new();
-        let mut driven: Vec<&Register> = Vec::new();
+        for context in 0..work.contexts.len() {
+            work.drive(context);
+        }
+        work.flat
+    }
+}
+
+impl<'a> Flattening<'a> {
+    /// Adds an instance and all below it; returns its index.
+    fn context(&mut self, module: &'a Module, parent: Option<(usize, &'a Instance)>) -> usize {
+        let index = self.contexts.len();
+        let mut context = Context {
+            parent,
+            sources: HashMap::new(),
+            outputs: HashMap::new(),
+            registers: Vec::new(),
+            nets: HashMap::new(),
+        };
+        for port in module.ports.iter().filter(|port| port.direction == Direction::Input) {
+            context.sources.insert(&port.name, Source::Port);
+        }
+        let mut instances = Vec::new();
         for item in &module.items {
             match item {
                 Item::Wire(name, value) => {
-                    let bits = self.expr(value, &nets);
-                    nets.insert(name.clone(), bits);
+                    context.sources.insert(name, Source::Value(value));
                 }
-                Item::Output(name, value) => outputs.push((name.clone(), self.expr(value, &nets))),
-                Item::Register(register) => driven.push(register),
-                Item::Instance(instance) => {
-                    let inputs =
-                        instance.inputs.iter().map(|(port, value)| (port.clone(), self.expr(value, &nets)));
-                    let inputs: Nets = inputs.collect();
-                    let results: HashMap<_, _> = self.module(&instance.module, inputs).into_iter().collect();
-                    for (port, net) in &instance.outputs {
-                        nets.insert(net.clone(), results.get(port).cloned().unwrap_or_default());
-                    }
+                Item::Output(name, value) => {
+                    context.outputs.insert(name, value);
                 }
+                Item::Register(register) => {
+                    let bits: Vec<u32> = (0..register.width).map(|_| self.state()).collect();
+                    context.nets.insert(&register.name, bits.clone());
+                    context.registers.push((register, bits));
+                }
+                Item::Instance(instance) => instances.push(instance),
                 Item::Comment(_) => {}
             }
         }
-        for register in driven {
-            self.drive(register, &nets);
+        self.contexts.push(context);
+        for instance in instances {
+            let below = self.context(&instance.module, Some((index, instance)));
+            if let Some(context) = self.contexts.get_mut(index) {
+                let nets = instance.outputs.iter();
+                context.sources.extend(nets.map(|(port, net)| (net.as_str(), Source::Instance(below, port))));
+            }
         }
-        outputs
+        index
     }
 
-    fn drive(&mut self, register: &Register, nets: &Nets) {
-        let enable = register.enable.as_ref().and_then(|enable| self.expr(enable, nets).first().copied());
-        let next = self.expr(&register.next, nets);
-        let bits = nets.get(&register.name).cloned().unwrap_or_default();
-        for (bit, next) in bits.into_iter().zip(next) {
-            if let Some(Gate::State(index)) = self.gates.get(bit as usize)
-                && let Some(state) = self.states.get_mut(*index as usize)
-            {
-                *state = State { next, enable };
+    fn know(&mut self, context: usize, name: &'a str, bits: Vec<u32>) {
+        if let Some(context) = self.contexts.get_mut(context) {
+            context.nets.insert(name, bits);
+        }
+    }
+
+    /// The bits of a net.
+    fn net(&mut self, index: usize, name: &str) -> Vec<u32> {
+        let Some(context) = self.contexts.get_mut(index) else { return Vec::new() };
+        if let Some(bits) = context.nets.get(name) {
+            return bits.clone();
+        }
+        let Some((&name, &source)) = context.sources.get_key_value(name) else {
+            debug_assert!(false, "no net {name}");
+            return Vec::new();
+        };
+        let parent = context.parent;
+        // Until it is resolved: what a loop would read.
+        context.nets.insert(name, Vec::new());
+        let bits = match source {
+            Source::Value(value) => self.expr(index, value),
+            Source::Instance(below, port) => {
+                let value = self.contexts.get(below).and_then(|c| c.outputs.get(port).copied());
+                value.map(|value| self.expr(below, value)).unwrap_or_default()
+            }
+            Source::Port => parent
+                .and_then(|(above, instance)| {
+                    Some((above, instance.inputs.iter().find(|(port, _)| port == name)?))
+                })
+                .map(|(above, (_, value))| self.expr(above, value))
+                .unwrap_or_default(),
+        };
+        self.know(index, name, bits.clone());
+        bits
+    }
+
+    /// Drives the registers of an instance.
+    fn drive(&mut self, index: usize) {
+        let registers =
+            self.contexts.get_mut(index).map(|c| std::mem::take(&mut c.registers)).unwrap_or_default();
+        for (register, bits) in registers {
+            let enable =
+                register.enable.as_ref().and_then(|enable| self.expr(index, enable).first().copied());
+            let next = self.expr(index, &register.next);
+            for (bit, next) in bits.into_iter().zip(next) {
+                if let Some(Gate::State(state)) = self.flat.gates.get(bit as usize)
+                    && let Some(state) = self.flat.states.get_mut(*state as usize)
+                {
+                    *state = State { next, enable };
+                }
             }
         }
     }
 
     fn state(&mut self) -> u32 {
-        let index = self.states.len() as u32;
-        self.states.push(State { next: 0, enable: None });
+        let index = self.flat.states.len() as u32;
+        self.flat.states.push(State { next: 0, enable: None });
         self.gate(Gate::State(index))
     }
 
     fn gate(&mut self, gate: Gate) -> u32 {
-        self.gates.push(gate);
-        (self.gates.len() - 1) as u32
+        self.flat.gates.push(gate);
+        (self.flat.gates.len() - 1) as u32
     }
 
     /// The bits of an expression, least significant first.
-    fn expr(&mut self, expr: &Expr, nets: &Nets) -> Vec<u32> {
+    fn expr(&mut self, context: usize, expr: &Expr) -> Vec<u32> {
         let width = expr.width() as usize;
         match expr.node() {
             Node::Net { name, lo, .. } => {
-                let bits = nets.get(&**name).map_or(&[][..], Vec::as_slice);
-                debug_assert!(bits.len() >= *lo as usize + width, "net {name} is used before it is defined");
-                bits.iter().skip(*lo as usize).take(width).copied().collect()
+                let bits = self.net(context, name);
+                debug_assert!(bits.len() >= *lo as usize + width, "net {name} is in a loop or too narrow");
+                bits.into_iter().skip(*lo as usize).take(width).collect()
             }
             Node::Const(value) => (0..width)
                 .map(|i| u32::from(i < 64 && value.checked_shr(i as u32).unwrap_or(0) & 1 == 1))
                 .collect(),
             Node::Not(e) => {
-                let bits = self.expr(e, nets);
+                let bits = self.expr(context, e);
                 bits.into_iter().map(|bit| self.gate(Gate::Not(bit))).collect()
             }
-            Node::And(list) => self.chain(list, nets, Gate::And),
-            Node::Or(list) => self.chain(list, nets, Gate::Or),
-            Node::Xor(list) => self.chain(list, nets, Gate::Xor),
+            Node::And(list) => self.chain(context, list, Gate::And),
+            Node::Or(list) => self.chain(context, list, Gate::Or),
+            Node::Xor(list) => self.chain(context, list, Gate::Xor),
             Node::Mux(select, then, other) => {
-                let select = self.expr(select, nets).first().copied().unwrap_or(0);
-                let (then, other) = (self.expr(then, nets), self.expr(other, nets));
+                let select = self.expr(context, select).first().copied().unwrap_or(0);
+                let (then, other) = (self.expr(context, then), self.expr(context, other));
                 then.into_iter().zip(other).map(|(t, o)| self.gate(Gate::Mux(select, t, o))).collect()
             }
-            Node::Cat(list) => list.iter().flat_map(|e| self.expr(e, nets)).collect(),
+            Node::Cat(list) => list.iter().flat_map(|e| self.expr(context, e)).collect(),
             Node::Repeat(bit) => {
-                let bit = self.expr(bit, nets).first().copied().unwrap_or(0);
+                let bit = self.expr(context, bit).first().copied().unwrap_or(0);
                 vec![bit; width]
             }
-            Node::All(e) => vec![self.reduce(e, nets, Gate::And)],
-            Node::Any(e) => vec![self.reduce(e, nets, Gate::Or)],
+            Node::All(e) => vec![self.reduce(context, e, Gate::And)],
+            Node::Any(e) => vec![self.reduce(context, e, Gate::Or)],
         }
     }
 
-    fn chain(&mut self, list: &[Expr], nets: &Nets, gate: fn(u32, u32) -> Gate) -> Vec<u32> {
+    fn chain(&mut self, context: usize, list: &[Expr], gate: fn(u32, u32) -> Gate) -> Vec<u32> {
         let mut result: Option<Vec<u32>> = None;
         for e in list {
-            let bits = self.expr(e, nets);
+            let bits = self.expr(context, e);
             result = Some(match result {
                 None => bits,
                 Some(before) => before.into_iter().zip(bits).map(|(a, b)| self.gate(gate(a, b))).collect(),
@@ -182,8 +262,8 @@ impl Flat {
         result.unwrap_or_default()
     }
 
-    fn reduce(&mut self, e: &Expr, nets: &Nets, gate: fn(u32, u32) -> Gate) -> u32 {
-        let bits = self.expr(e, nets);
+    fn reduce(&mut self, context: usize, e: &Expr, gate: fn(u32, u32) -> Gate) -> u32 {
+        let bits = self.expr(context, e);
         bits.into_iter().reduce(|a, b| self.gate(gate(a, b))).unwrap_or(0)
     }
 }

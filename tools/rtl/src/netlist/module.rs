@@ -1,5 +1,5 @@
-//! Modules and how they are built. Every net is defined before it is used, except for registers, so a module has no
-//! combinational loop.
+//! Modules and how they are built. A net is defined before it is used, except for registers and for outputs of instances
+//! that [`Builder::ahead`] names, which must come from a register.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -181,9 +181,11 @@ impl Builder {
     /// An instance named `u_<name>`, whose outputs become nets named `<name>_<port>`.
     pub fn instance(&mut self, name: &str, module: &Rc<Module>, inputs: &[(&str, &Expr)]) -> Outputs {
         debug_assert!(
-            module.ports.iter().filter(|p| p.direction == Direction::Input).all(|p| {
-                inputs.iter().any(|(name, value)| *name == p.name && value.width() == p.width)
-            }),
+            module
+                .ports
+                .iter()
+                .filter(|p| p.direction == Direction::Input)
+                .all(|p| { inputs.iter().any(|(name, value)| *name == p.name && value.width() == p.width) }),
             "inputs of {name}: {:?} but {:?}",
             module.ports,
             inputs.iter().map(|(name, value)| (name, value.width())).collect::<Vec<_>>()
@@ -203,6 +205,13 @@ impl Builder {
             outputs,
         }));
         Outputs(nets)
+    }
+
+    /// The net at output `port` of the instance `name` that follows, which must not depend on what is made of it in the same
+    /// cycle.
+    #[must_use]
+    pub fn ahead(&self, name: &str, port: &str, width: u32) -> Expr {
+        Expr::net(&format!("{name}_{port}"), width)
     }
 
     /// The finished module.

@@ -95,7 +95,9 @@ fn print_module(module: &Module, out: &mut String) {
     let _ = writeln!(out, "\n  {}\n);", ports.join(",\n  "));
     for item in &module.items {
         match item {
-            Item::Register(register) => line(out, &format!("logic {}{};", range(register.width), register.name)),
+            Item::Register(register) => {
+                line(out, &format!("logic {}{};", range(register.width), register.name))
+            }
             Item::Instance(instance) => {
                 for (port, net) in &instance.outputs {
                     line(out, &format!("logic {}{net};", range(instance.module.port_width(port))));
@@ -107,7 +109,9 @@ fn print_module(module: &Module, out: &mut String) {
     let mut gates: Vec<(&Expr, Storage, String)> = Vec::new();
     for item in &module.items {
         match item {
-            Item::Wire(name, value) => line(out, &format!("wire {}{name} = {};", range(value.width()), text(value))),
+            Item::Wire(name, value) => {
+                line(out, &format!("wire {}{name} = {};", range(value.width()), text(value)))
+            }
             Item::Output(name, value) => line(out, &format!("assign {name} = {};", text(value))),
             Item::Comment(words) => line(out, &format!("// {words}")),
             Item::Instance(instance) => print_instance(instance, out),

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use dpu_isa::PeKind;
 
-use super::lane::{self, Low, Product};
+use super::lane::{self, Product};
 use super::product;
 use super::tree::{self, Columns};
 use crate::netlist::{Builder, Expr, Module, cat, mux};
@@ -117,8 +117,9 @@ fn accumulator(sum_bits: u32) -> Rc<Module> {
 
 /// The products of all lanes with full products, those of high and of low members apart.
 fn products(m: &mut Builder, spec: &Spec, operands: &Operands) -> [Vec<Product>; 2] {
-    let high = operands.lanes().map(|(i, act, weight)| {
-        Product { value: lane::multiply(m, spec, &i.to_string(), act, weight), negative: None }
+    let high = operands.lanes().map(|(i, act, weight)| Product {
+        value: lane::multiply(m, spec, &i.to_string(), act, weight),
+        negative: None,
     });
     let high: Vec<Product> = high.collect();
     let mut low = Vec::new();
@@ -234,10 +235,4 @@ fn shift_left(m: &mut Builder, name: &str, value: &Expr, operands: &Operands) ->
         value = m.wire(format!("{name}_by{by}"), mux(&bit, &moved, &value));
     }
     value
-}
-
-/// Whether low members have a unit of their own.
-#[must_use]
-pub fn has_low_unit(spec: &Spec) -> bool {
-    Low::of(spec) != Low::Nothing
 }

@@ -46,7 +46,14 @@ pub(crate) struct Isolated {
 }
 
 /// Keeps the operands of a dynamic lane from the unit that is not used.
-pub(crate) fn isolate(m: &mut Builder, spec: &Spec, tag: &str, act: &Expr, weight: &Expr, packed: &Expr) -> Isolated {
+pub(crate) fn isolate(
+    m: &mut Builder,
+    spec: &Spec,
+    tag: &str,
+    act: &Expr,
+    weight: &Expr,
+    packed: &Expr,
+) -> Isolated {
     let plain = !packed;
     let code_bits = spec.code_bits();
     let name = |what: &str| format!("{what}{tag}");
@@ -69,7 +76,13 @@ pub(crate) fn multiply(m: &mut Builder, spec: &Spec, tag: &str, act: &Expr, weig
 }
 
 /// The product of an activation and a low code.
-pub(crate) fn low_product(m: &mut Builder, spec: &Spec, tag: &str, act: &Expr, code: &Expr) -> Option<Product> {
+pub(crate) fn low_product(
+    m: &mut Builder,
+    spec: &Spec,
+    tag: &str,
+    act: &Expr,
+    code: &Expr,
+) -> Option<Product> {
     match Low::of(spec) {
         Low::Nothing => None,
         Low::Shifter => {
@@ -122,7 +135,12 @@ pub(crate) fn low_rows(m: &mut Builder, spec: &Spec, tag: &str, act: &Expr, code
 
 /// The partial products of a dynamic lane. The bits of the low unit share those of the multiplier that are 0 in a packed
 /// step, so that the tree does not grow; what finds no such bit is added beside them.
-pub(crate) fn dynamic_rows(m: &mut Builder, spec: &Spec, tag: &str, [act, weight, packed]: [&Expr; 3]) -> Rows {
+pub(crate) fn dynamic_rows(
+    m: &mut Builder,
+    spec: &Spec,
+    tag: &str,
+    [act, weight, packed]: [&Expr; 3],
+) -> Rows {
     let own = isolate(m, spec, tag, act, weight, packed);
     let mut rows = product::rows(m, spec, tag, &own.act, &own.weight);
     let mut low = low_rows(m, spec, &format!("_low{tag}"), &own.low_act, &own.code);
@@ -149,7 +167,8 @@ pub(crate) fn dynamic_rows(m: &mut Builder, spec: &Spec, tag: &str, [act, weight
 
 /// Extends a shifted number's sign to the highest column in which the multiplier has a negative bit, where it is one number.
 fn extend_sign(low: &mut Rows, rows: &[Bit]) {
-    let negative: Vec<usize> = low.iter().enumerate().filter(|(_, bit)| bit.negative).map(|(i, _)| i).collect();
+    let negative: Vec<usize> =
+        low.iter().enumerate().filter(|(_, bit)| bit.negative).map(|(i, _)| i).collect();
     let target = rows.iter().filter(|bit| bit.negative).map(|bit| bit.column).max();
     if let ([at], Some(target)) = (negative.as_slice(), target)
         && let Some(sign) = low.get(*at).cloned()

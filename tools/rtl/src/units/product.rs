@@ -34,7 +34,8 @@ pub(crate) fn add_to(columns: &mut Columns, rows: Rows) {
 
 /// A radix-4 Booth row: 0, ±1 or ±2 times `act`, negative ones as one's complement.
 fn booth_row(activation_bits: u32) -> Rc<Module> {
-    let mut m = Builder::new("booth_row", "Booth row: act times -2, -1, 0, 1 or 2; negative ones lack an added 1.");
+    let mut m =
+        Builder::new("booth_row", "Booth row: act times -2, -1, 0, 1 or 2; negative ones lack an added 1.");
     let act = m.input("act", activation_bits);
     let digit = m.input("digit", 3);
     let [low, middle, high] = [0, 1, 2].map(|i| digit.bit(i));

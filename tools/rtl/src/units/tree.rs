@@ -63,7 +63,8 @@ impl Columns {
                 bits.push(Expr::constant(1, 1));
             }
         }
-        let adders = Adders { full: adder::full_adder(), half: adder::half_adder(), one: adder::half_adder_one() };
+        let adders =
+            Adders { full: adder::full_adder(), half: adder::half_adder(), one: adder::half_adder_one() };
         let height = self.columns.iter().map(Vec::len).max().unwrap_or(0);
         for (stage, target) in heights(height).into_iter().enumerate() {
             self.columns = stage_of(&adders, m, &format!("{name}{stage}"), self.columns, target);
@@ -125,7 +126,9 @@ fn stage_of(
                 let [Some(a), Some(b)] = [waiting.pop(), waiting.pop()] else { break };
                 adders.half(m, &tag, a, b)
             } else {
-                let [Some(a), Some(b), Some(c)] = [waiting.pop(), waiting.pop(), waiting.pop()] else { break };
+                let [Some(a), Some(b), Some(c)] = [waiting.pop(), waiting.pop(), waiting.pop()] else {
+                    break;
+                };
                 adders.full(m, &tag, [a, b, c])
             };
             next.push(sum);
