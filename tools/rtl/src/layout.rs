@@ -1,12 +1,13 @@
 //! The bits of an entry of the filter register file, and of a step's operands in it.
 //!
-//! A packed entry is one vector as it is stored: for each block the mask, the high codes, the low codes. Where masks are decoded
-//! on fetching, the positions stand in place of the masks, in front. A plain entry of a StruM PE has the same fields: a dynamic
+//! A packed entry is one vector: the masks of its blocks, then the codes of each block, high ones first. Where masks are decoded
+//! on fetching, the positions stand in place of the masks. A plain entry of a StruM PE has the same fields: a dynamic
 //! PE holds the weights of its low lanes behind the first step's high codes, or behind everything where a vector has several
 //! blocks; a static PE takes only as many weights as a vector has high members.
 
 use dpu_isa::PeKind;
 
+use crate::drive::Bits;
 use crate::spec::{Decode, Spec};
 use crate::units::{Ranks, index_bits};
 
@@ -99,5 +100,34 @@ impl Layout {
     #[must_use]
     pub fn low_code(&self, block: u32, rank: u32) -> u32 {
         self.high_code(block, self.high) + self.code_bits * rank
+    }
+}
+
+impl Layout {
+    /// An entry with masks as one with positions.
+    pub(crate) fn fetch(&self, word: &Bits) -> Bits {
+        let ranks = Ranks { high: self.high, low: self.low() };
+        let mut bits = Bits::default();
+        for block in 0..self.blocks {
+            let mask = word.get((block * self.members) as usize, self.members);
+            let members = |high: bool| (0..self.members).filter(move |i| (mask >> i & 1 == 1) == high);
+            let mut positions = |count: u32, width: u32, high: bool| {
+                let mut members = members(high);
+                for rank in 0..count {
+                    bits.push(
+                        width,
+                        members.next().map_or(0, |member| u64::from(member.saturating_sub(rank))),
+                    );
+                }
+            };
+            positions(self.high, index_bits(ranks.high_positions()), true);
+            if self.low_positions {
+                positions(self.low(), index_bits(ranks.low_positions()), false);
+            }
+        }
+        let masks = self.blocks * self.members;
+        let codes = self.bits - self.blocks * self.position_bits;
+        (0..codes).for_each(|i| bits.push(1, word.get((masks + i) as usize, 1)));
+        bits
     }
 }

@@ -4,30 +4,14 @@
 
 mod common;
 
+use common::{random, signed};
 use dpu_isa::PeKind;
 use dpu_rtl::netlist::Evaluator;
 use dpu_rtl::spec::{Level, Spec};
 use dpu_rtl::units;
 use proptest::prelude::RngExt;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::TestRng;
 use strum_ref::lane::accumulate;
-
-fn random() -> TestRng {
-    TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha))
-        .rng()
-        .clone()
-}
-
-/// A number of `bits` bits, often at the ends of its range.
-fn signed(rng: &mut TestRng, bits: u32) -> i64 {
-    let (min, max) = (-(1i64 << (bits - 1)), (1i64 << (bits - 1)) - 1);
-    match rng.random_range(0..8) {
-        0 => min,
-        1 => max,
-        2 => 0,
-        _ => rng.random_range(min..=max),
-    }
-}
 
 /// Joins fields of `width` bits, the first lowest, into words.
 fn words(fields: &[i64], width: u32) -> Vec<u64> {

@@ -14,4 +14,20 @@ pub use datapath::datapath;
 pub use lane::lane;
 pub use pe::{core_alone, fl_bits, pe};
 
+use std::rc::Rc;
+
+use crate::netlist::Module;
+use crate::spec::{Level, Spec};
+
+/// The top module of a design.
+#[must_use]
+pub fn top(spec: &Spec) -> Rc<Module> {
+    match spec.level {
+        Level::Lane => lane(spec),
+        Level::Datapath => datapath(spec),
+        Level::PeCore => core_alone(spec),
+        Level::Pe | Level::Column => pe(spec),
+    }
+}
+
 pub(crate) use decode::{Ranks, index_bits};

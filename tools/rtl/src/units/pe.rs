@@ -116,14 +116,14 @@ fn routed(m: &mut Builder, spec: &Spec, if_entry: &Expr, fl_entry: &Expr, step: 
 fn operand_registers(m: &mut Builder, spec: &Spec, zero: &Expr, valid: &Expr, step: Step) -> Operands {
     let module = zero_point(spec.activation_bits);
     let lanes = datapath::active_lanes(spec) as usize;
-    let mut hold = |m: &mut Builder, name: String, value: Expr| m.register(name, value, Some(valid.clone()));
+    let hold = |m: &mut Builder, name: String, value: Expr| m.register(name, value, Some(valid.clone()));
     let mut acts = Vec::new();
     for (i, byte) in step.bytes.iter().take(lanes).enumerate() {
         let inputs = [("act", byte), ("zero_point", zero)];
         let value = m.instance(&format!("zero{i}"), &module, &inputs).get("value");
         acts.push(hold(m, format!("act_held{i}"), value));
     }
-    let mut all = |m: &mut Builder, name: &str, list: Vec<Expr>| -> Vec<Expr> {
+    let all = |m: &mut Builder, name: &str, list: Vec<Expr>| -> Vec<Expr> {
         list.into_iter().enumerate().map(|(i, value)| hold(m, format!("{name}_held{i}"), value)).collect()
     };
     let high = all(m, "high", step.high);

@@ -1,0 +1,79 @@
+//! Drives designs with PE traces: from the vectors of a traced PE to the values of a design's input ports, cycle by cycle.
+//!
+//! What `acc_out` must hold is what the simulator computed: after each vector, the accumulator of the trace.
+
+mod bits;
+mod error;
+mod operands;
+mod schedule;
+mod timeline;
+
+use std::io::Read;
+
+use dpu_trace::{Header, Reader, Vector};
+
+pub(crate) use bits::Bits;
+pub use error::DriveError;
+use operands::{format_of, same_format};
+pub use timeline::stimulus;
+
+use crate::spec::Spec;
+
+/// The vectors of one PE in one tile.
+#[derive(Clone, Debug)]
+pub struct Section {
+    /// The tile, its layer and its machine.
+    pub header: Header,
+    /// The vectors in order.
+    pub vectors: Vec<Vector>,
+}
+
+/// Reads the vectors of one PE, at most `limit` in all.
+///
+/// # Errors
+/// When the trace cannot be read, or has no vector of this PE.
+pub fn sections(trace: impl Read, pe: u16, limit: usize) -> Result<Vec<Section>, DriveError> {
+    let mut reader = Reader::new(trace)?;
+    let mut list = Vec::new();
+    let mut left = limit;
+    loop {
+        let header = reader.header().clone();
+        let mut vectors = Vec::new();
+        for vector in reader.by_ref() {
+            let vector = vector?;
+            if vector.pe == pe && left > 0 {
+                left -= 1;
+                vectors.push(vector);
+            }
+        }
+        if !vectors.is_empty() {
+            list.push(Section { header, vectors });
+        }
+        if left == 0 || !reader.next_section()? {
+            break;
+        }
+    }
+    if list.is_empty() { Err(DriveError::NoVector(pe)) } else { Ok(list) }
+}
+
+/// Checks that a design can compute what was traced.
+fn check(spec: &Spec, header: &Header) -> Result<(), DriveError> {
+    let (conv, machine) = (&header.conv, &header.machine);
+    if machine.lanes != spec.lanes {
+        return Err(DriveError::Lanes { trace: machine.lanes, design: spec.lanes });
+    }
+    if conv.wt_zp != 0 {
+        return Err(DriveError::WeightZeroPoint { layer: header.layer.clone(), zero_point: conv.wt_zp });
+    }
+    match format_of(conv) {
+        Some(format) if spec.packed() && !same_format(&format, &spec.format) => {
+            let name = |format: &strum_formats::Format| {
+                let fields = format.instr_fields();
+                let method = format.method.kind().name();
+                format!("{method} w={} low={} parameter={}", format.w, format.low, fields.param)
+            };
+            Err(DriveError::Format { trace: name(&format), design: name(&spec.format) })
+        }
+        _ => Ok(()),
+    }
+}
