@@ -4,4 +4,7 @@
 //! `units` generates every unit of a PE in it; `synth` maps it to the cells of a Liberty library; `power` simulates the mapped
 //! gates on real operands.
 
+pub mod liberty;
 pub mod stimulus;
+pub mod synth;
+pub mod toolchain;
