@@ -7,4 +7,5 @@
 pub mod liberty;
 pub mod stimulus;
 pub mod synth;
+pub mod timing;
 pub mod toolchain;

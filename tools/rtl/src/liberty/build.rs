@@ -46,6 +46,7 @@ pub(super) fn add(library: &mut Library, file: &str, text: &str) -> Result<(), L
     if library.cells.is_empty() {
         library.name = root.arguments.first().copied().unwrap_or_default().to_owned();
         library.voltage = voltage;
+        library.time_unit_ps = builder.units.ps;
     } else if (library.voltage - voltage).abs() > 1e-9 {
         return Err(LibertyError::Voltage {
             file: file.to_owned(),

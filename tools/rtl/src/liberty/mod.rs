@@ -42,6 +42,8 @@ pub struct Library {
     pub cells: IndexMap<String, Cell>,
     /// SHA-256 of all texts, as hexadecimal digits.
     pub digest: String,
+    /// The unit of time of the first file, ps.
+    pub(crate) time_unit_ps: f64,
     texts: Vec<String>,
 }
 
