@@ -5,6 +5,7 @@
 //! gates on real operands.
 
 pub mod liberty;
+pub mod power;
 pub mod stimulus;
 pub mod synth;
 pub mod timing;

@@ -459,9 +459,9 @@ impl<'t> Builder<'t> {
         let at = format!("cell '{}', timing", cell.name);
         let table = |name: &str| self.table(group, name, self.units.ps, &at);
         let (rise, fall) = (table("cell_rise")?, table("cell_fall")?);
-        for input in Self::related(group, cell) {
-            delays.push(DelayArc { input, rise: rise.clone(), fall: fall.clone() });
-        }
+        let (rise_slew, fall_slew) = (table("rise_transition")?, table("fall_transition")?);
+        let arc = DelayArc { input: 0, rise, fall, rise_slew, fall_slew };
+        delays.extend(Self::related(group, cell).into_iter().map(|input| DelayArc { input, ..arc.clone() }));
         Ok(())
     }
 

@@ -90,6 +90,10 @@ pub struct DelayArc {
     pub rise: Option<Table>,
     /// Delay of a falling output, ps.
     pub fall: Option<Table>,
+    /// Transition time of a rising output, ps.
+    pub rise_slew: Option<Table>,
+    /// Transition time of a falling output, ps.
+    pub fall_slew: Option<Table>,
 }
 
 /// What kind of state a cell has.

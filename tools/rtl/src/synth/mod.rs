@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::liberty::{LibertyError, Library};
 use crate::toolchain::{ToolError, Yosys};
 
+pub(crate) use netlist::within;
 pub use netlist::{Connection, Instance, Mapped, Port, UnitArea};
 
 /// How adders are mapped.
