@@ -172,7 +172,8 @@ impl<'c> Engine<'c> {
         }
     }
 
-    /// The state before the first cycle: registers, inputs and clock at 0.
+    /// The state before the first cycle: inputs and clock at 0, and registers as if a 0 had been stored, so that the same design
+    /// begins alike on every library.
     fn settle_first(&mut self) -> Result<(), PowerError> {
         if let Some(one) = self.values.get_mut(1) {
             *one = true;
@@ -184,6 +185,7 @@ impl<'c> Engine<'c> {
             let kind = &self.circuit.kinds[gate.kind];
             let status = &mut self.status[number];
             status.clock = kind.sequential.as_ref().is_some_and(|state| state.clock.get(status.inputs));
+            status.state = kind.sequential.as_ref().is_some_and(|state| state.data.get(0));
             status.changed = u32::MAX;
             self.touched.push(number);
         }
@@ -384,7 +386,7 @@ impl<'c> Engine<'c> {
         let output = &circuit.outputs[output];
         let gate = &circuit.gates[output.gate];
         let ticks = |delays: &[u32; 2]| {
-            let rising = !(self.status[output.gate].outputs >> output.number & 1 == 1);
+            let rising = self.status[output.gate].outputs >> output.number & 1 == 0;
             usize::try_from(if rising { delays[0] } else { delays[1] }).unwrap_or(0)
         };
         if self.glitches {
