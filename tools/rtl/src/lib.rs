@@ -6,7 +6,12 @@
 
 pub mod drive;
 pub mod layout;
+pub mod liberty;
 pub mod netlist;
+pub mod power;
 pub mod spec;
 pub mod stimulus;
+pub mod synth;
+pub mod timing;
+pub mod toolchain;
 pub mod units;

@@ -1,0 +1,184 @@
+//! The critical path of a mapped design, by OpenSTA.
+//!
+//! The clock is ideal, inputs arrive at its edge, outputs are needed at the next. A latch that borrows time has the slack that
+//! is left until it closes. Wires have no delay. Paths may have a whole period or half of one; the critical path is the one
+//! that needs the longest period.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::liberty::{LibertyError, Library};
+use crate::synth::Mapped;
+use crate::toolchain::{ToolError, find_sta, run};
+
+/// The path that needs the longest period.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CriticalPath {
+    /// Clock period, ns.
+    pub period_ns: f64,
+    /// Slack, ns; negative where the period is too short.
+    pub slack_ns: f64,
+    /// The shortest period that the path allows, ns.
+    pub shortest_period_ns: f64,
+    /// Where it begins: a port, or the net that a register drives.
+    pub start: String,
+    /// Where it ends: a port, or the net that the register drives.
+    pub end: String,
+    /// Cells on it.
+    pub cells: usize,
+    /// Delay from the launching clock edge to the end of the path, ns.
+    pub delay_ns: f64,
+}
+
+/// Why there is no critical path.
+#[derive(Debug, thiserror::Error)]
+pub enum TimingError {
+    /// OpenSTA is missing, or failed.
+    #[error(transparent)]
+    Tool(#[from] ToolError),
+    /// The library cannot be written as one.
+    #[error(transparent)]
+    Liberty(#[from] LibertyError),
+    /// The design has no clock.
+    #[error("module '{0}' has no input port 'clk', so that no path is constrained")]
+    NoClock(String),
+    /// No path was reported.
+    #[error("OpenSTA reports no path of module '{top}': {message}")]
+    NoPath {
+        /// The module.
+        top: String,
+        /// The first error that it prints.
+        message: String,
+    },
+}
+
+/// Finds the critical path for a clock period in ns. `sta` names another OpenSTA than that of the search path.
+///
+/// # Errors
+///
+/// [`TimingError`]: a missing tool says how to install it.
+pub fn critical_path(
+    mapped: &Mapped,
+    library: &Library,
+    period_ns: f64,
+    sta: Option<&Path>,
+    limit: Duration,
+) -> Result<CriticalPath, TimingError> {
+    let program = find_sta(sta)?;
+    let inputs = mapped.ports.iter().filter(|port| port.input);
+    let (clocks, inputs): (Vec<_>, Vec<_>) =
+        inputs.map(|port| port.name.as_str()).partition(|name| *name == "clk");
+    if clocks.is_empty() {
+        return Err(TimingError::NoClock(mapped.top.clone()));
+    }
+    let folder = tempfile::tempdir().map_err(ToolError::io(&std::env::temp_dir()))?;
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).map_err(ToolError::io(&path))
+    };
+    write("cells.lib", &library.export()?)?;
+    write("mapped.v", &mapped.verilog)?;
+    write("timing.tcl", &script(&mapped.top, period_ns * 1000.0 / library.time_unit_ps, &inputs))?;
+    let mut command = Command::new(program);
+    command.args(["-no_splash", "-exit", "timing.tcl"]);
+    let report = run(command, "sta", folder.path(), limit)?;
+    let worst = paths(&report).max_by(|a, b| a.share.total_cmp(&b.share)).ok_or_else(|| {
+        let line = report.lines().find(|line| line.contains("Error"));
+        let message = line.unwrap_or("no error is printed").trim().to_owned();
+        TimingError::NoPath { top: mapped.top.clone(), message }
+    })?;
+    let scale = library.time_unit_ps / 1000.0;
+    let readable = |name: &str| driven_net(&mapped.verilog, name).unwrap_or_else(|| name.to_owned());
+    Ok(CriticalPath {
+        period_ns,
+        slack_ns: worst.slack * scale,
+        shortest_period_ns: worst.share * period_ns,
+        start: readable(worst.start),
+        end: readable(worst.end),
+        cells: worst.cells,
+        delay_ns: worst.delay * scale,
+    })
+}
+
+fn script(top: &str, period: f64, inputs: &[&str]) -> String {
+    let mut text = format!(
+        "read_liberty cells.lib\nread_verilog mapped.v\nlink_design {top}\n\
+         create_clock -name clk -period {period} [get_ports clk]\n"
+    );
+    if !inputs.is_empty() {
+        let _ = writeln!(text, "set_input_delay 0 -clock clk [get_ports {{{}}}]", inputs.join(" "));
+    }
+    // A path for every end: the one that is reported first may borrow time.
+    text.push_str(
+        "set_output_delay 0 -clock clk [all_outputs]\n\
+         report_checks -path_delay max -format full -digits 6 -group_count 1000000\nexit\n",
+    );
+    text
+}
+
+struct Found<'t> {
+    start: &'t str,
+    end: &'t str,
+    slack: f64,
+    /// What it needs of the time that it has.
+    share: f64,
+    delay: f64,
+    cells: usize,
+}
+
+/// The paths of a report.
+fn paths(report: &str) -> impl Iterator<Item = Found<'_>> {
+    report.split("Startpoint: ").skip(1).filter_map(|text| {
+        let word = |text: &str| text.split_whitespace().next().map(str::len);
+        let start = text.get(..word(text)?)?;
+        let (_, after) = text.split_once("Endpoint: ")?;
+        let end = after.get(..word(after)?)?;
+        // The number before a label, as in "  2.18   data arrival time".
+        let number = |line: &str| line.split_whitespace().next()?.parse::<f64>().ok();
+        let labelled =
+            |label: &str| text.lines().find(|line| line.trim_end().ends_with(label)).and_then(number);
+        let slack = text.lines().find(|line| line.contains("  slack (")).and_then(number)?;
+        let last = |label: &str| {
+            let line = text.lines().find(|line| line.starts_with(label))?;
+            line.split_whitespace().last()?.parse::<f64>().ok()
+        };
+        let mut edges = text.lines().filter(|line| line.contains("   clock ") && line.contains(" edge)"));
+        let mut edge = || edges.next()?.split_whitespace().nth(1)?.parse::<f64>().ok();
+        let launched = edge()?;
+        let captured = edge()?;
+        // A latch captures when it closes.
+        let borrow = last("max time borrow").zip(last("actual time borrow")).zip(last("clk pulse width"));
+        let (slack, window) = match borrow {
+            Some(((most, used), width)) => (most - used, captured + width - launched),
+            None => (slack, captured - launched),
+        };
+        let arrival = labelled("data arrival time")?;
+        // The cells that drive a pin of the path; each is listed as "DELAY TIME ^ NAME/PIN (CELL)".
+        let steps = text.lines().take_while(|line| !line.contains("data arrival time"));
+        let cells = steps
+            .filter(|line| line.contains(" ^ ") || line.contains(" v "))
+            .filter(|line| line.contains('/'));
+        Some(Found {
+            start,
+            end,
+            slack,
+            share: (window - slack) / window,
+            delay: arrival - launched,
+            cells: cells.count().saturating_sub(1),
+        })
+    })
+}
+
+/// The net that an instance of the Verilog netlist drives, where its own name is a number of the synthesizer.
+fn driven_net(verilog: &str, instance: &str) -> Option<String> {
+    let numbered = instance.starts_with('_') && instance.ends_with('_');
+    let (_, rest) = verilog.split_once(&format!(" {instance} ("))?;
+    let (pins, _) = rest.split_once(");")?;
+    let output = [".Q(", ".QN(", ".Q_N("].iter().find_map(|pin| pins.split_once(pin))?.1;
+    let (net, _) = output.split_once(')')?;
+    numbered.then(|| net.trim().trim_start_matches('\\').trim().to_owned())
+}
