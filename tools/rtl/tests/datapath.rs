@@ -54,7 +54,7 @@ fn step(rng: &mut TestRng, spec: &Spec, design: &mut Evaluator) -> (Vec<i64>, Ve
     let width = if spec.kind == PeKind::StrumDynamic { 8 } else { reading.bits() };
     design.set("low", &words(&codes, width));
     design.set("act", &words(&acts, spec.activation_bits));
-    design.set("packed", &[u64::from(packed)]);
+    design.set("mixed", &[u64::from(packed)]);
     design.set("shift", &[shift.into()]);
     (acts, weights)
 }

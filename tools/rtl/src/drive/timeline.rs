@@ -124,7 +124,7 @@ fn datapath(spec: &Spec, schedule: &Schedule, mut frames: Frames) -> Stimulus {
         frames.set(cycle, "act", joined(acts, spec.activation_bits));
         frames.set(cycle, "high", joined(&step.high, 8));
         frames.set(cycle, "low", joined(&step.low, low_width));
-        frames.number(cycle, "packed", entry.packed.into());
+        frames.number(cycle, "mixed", entry.packed.into());
         frames.number(cycle, "shift", entry.shift.into());
         accumulate(spec, planned, cycle, &mut frames);
     }
@@ -153,8 +153,8 @@ fn bytes(entry: &Entry, vector: usize) -> Result<Bits, DriveError> {
 /// What the control of a step has in every PE, in the cycle in which it reads its operands.
 fn control(spec: &Spec, entry: &Entry, planned: &Planned, cycle: usize, frames: &mut Frames) {
     let step = if spec.steps() > 1 { planned.step as u64 } else { 0 };
-    frames.number(cycle, "step", step);
-    frames.number(cycle, "packed", entry.packed.into());
+    frames.number(cycle, "step_index", step);
+    frames.number(cycle, "mixed", entry.packed.into());
     frames.number(cycle, "shift", entry.shift.into());
     frames.pulse(cycle, "valid");
 }

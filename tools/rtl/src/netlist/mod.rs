@@ -6,7 +6,7 @@ mod flat;
 mod module;
 mod verilog;
 
-pub use evaluate::Evaluator;
+pub use evaluate::{Evaluator, Mismatch};
 pub use expr::{Expr, Node, and, cat, mux, or, xor};
 pub use flat::{Flat, FlatPort, Gate};
 pub use module::{Builder, Declared, Direction, Instance, Item, Module, Outputs, Port, Register, Storage};

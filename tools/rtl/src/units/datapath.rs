@@ -46,7 +46,7 @@ pub(crate) fn low_operands(spec: &Spec) -> u32 {
 }
 
 impl Operands {
-    /// Operands as input ports `act`, `high`, `low`, `packed` and `shift`, as far as the PE has them.
+    /// Operands as input ports `act`, `high`, `low`, `mixed` and `shift`, as far as the PE has them.
     pub(crate) fn ports(m: &mut Builder, spec: &Spec) -> Operands {
         let mut vector = |name: &str, count: u32, width: u32| {
             if count == 0 {
@@ -58,7 +58,7 @@ impl Operands {
         let acts = vector("act", active_lanes(spec), spec.activation_bits);
         let high = vector("high", spec.high_lanes(), 8);
         let low = vector("low", low_operands(spec), low_bits(spec));
-        let packed = (spec.kind == PeKind::StrumDynamic).then(|| m.input("packed", 1));
+        let packed = (spec.kind == PeKind::StrumDynamic).then(|| m.input("mixed", 1));
         let shift = (spec.max_shift() > 0).then(|| m.input("shift", SHIFT_BITS));
         Operands { acts, high, low, packed, shift }
     }
@@ -70,7 +70,7 @@ impl Operands {
             ("act", joined(&self.acts)),
             ("high", joined(&self.high)),
             ("low", joined(&self.low)),
-            ("packed", self.packed.clone()),
+            ("mixed", self.packed.clone()),
             ("shift", self.shift.clone()),
         ];
         all.into_iter().filter_map(|(port, value)| Some((port, value?))).collect()

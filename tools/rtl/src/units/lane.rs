@@ -182,7 +182,7 @@ fn extend_sign(low: &mut Rows, rows: &[Bit]) {
 }
 
 /// A lane as a module of its own: `product = act * weight`, for a StruM PE of a low member. A dynamic lane multiplies by
-/// `weight` unless `packed` is set.
+/// `weight` unless `mixed` is set.
 pub fn lane(spec: &Spec) -> Rc<Module> {
     let mut m = Builder::new(spec.name(), "A lane: the product of an activation and a weight.");
     let act = m.input("act", spec.activation_bits);
@@ -193,7 +193,7 @@ pub fn lane(spec: &Spec) -> Rc<Module> {
             Product { value: multiply(&mut m, spec, "", &act, &weight), negative: None }
         }
         dpu_isa::PeKind::StrumDynamic => {
-            let (weight, packed) = (m.input("weight", 8), m.input("packed", 1));
+            let (weight, packed) = (m.input("weight", 8), m.input("mixed", 1));
             dynamic_product(&mut m, spec, "", [&act, &weight, &packed])
         }
         dpu_isa::PeKind::StrumStatic => {

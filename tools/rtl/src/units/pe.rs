@@ -65,8 +65,9 @@ fn pe_core(spec: &Spec) -> Rc<Module> {
     let fl_entry = m.input("fl_entry", fl_bits(spec));
     let zero = m.input("zero_point", 9);
     let valid = m.input("valid", 1);
-    let step = (spec.packed() && route::step_bits(spec) > 0).then(|| m.input("step", route::step_bits(spec)));
-    let packed = (spec.kind == PeKind::StrumDynamic).then(|| m.input("packed", 1));
+    let step =
+        (spec.packed() && route::step_bits(spec) > 0).then(|| m.input("step_index", route::step_bits(spec)));
+    let packed = (spec.kind == PeKind::StrumDynamic).then(|| m.input("mixed", 1));
     let shift = (spec.max_shift() > 0).then(|| m.input("shift", SHIFT_BITS));
     let acc_in = m.input("acc_in", ACCUMULATOR);
     let (bytes, high, low) = if spec.packed() {
@@ -107,7 +108,7 @@ fn routed(m: &mut Builder, spec: &Spec, if_entry: &Expr, fl_entry: &Expr, step: 
         Decode::Fetch => selectors,
     };
     let mut inputs = vec![("vector", if_entry), ("positions", &positions)];
-    inputs.extend(step.map(|step| ("step", step)));
+    inputs.extend(step.map(|step| ("step_index", step)));
     let acts = m.instance("choice", &route::choice(spec), &inputs).get("acts");
     (0..acts.width() / 8).map(|i| acts.bits(8 * i..8 * i + 8)).collect()
 }
@@ -128,7 +129,7 @@ fn operand_registers(m: &mut Builder, spec: &Spec, zero: &Expr, valid: &Expr, st
     };
     let high = all(m, "high", step.high);
     let low = all(m, "low", step.low);
-    let packed = step.packed.map(|bit| m.register("packed_held", bit, Some(valid.clone())));
+    let packed = step.packed.map(|bit| m.register("mixed_held", bit, Some(valid.clone())));
     let shift = step.shift.map(|value| m.register("shift_held", value, Some(valid.clone())));
     Operands { acts, high, low, packed, shift }
 }

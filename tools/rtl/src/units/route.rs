@@ -78,7 +78,7 @@ pub(crate) fn choice(spec: &Spec) -> Rc<Module> {
     ];
     let each: u32 = sides.iter().filter(|s| s.high || low).map(|s| s.members * position(s.positions)).sum();
     let positions = m.input("positions", layout.blocks * each);
-    let step = (step_bits(spec) > 0).then(|| m.input("step", step_bits(spec)));
+    let step = (step_bits(spec) > 0).then(|| m.input("step_index", step_bits(spec)));
     let mut outputs = Vec::new();
     for side in sides.iter().filter(|side| side.high || low) {
         let skip = if side.high { 0 } else { ranks.high * position(ranks.high_positions()) };
