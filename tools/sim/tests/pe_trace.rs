@@ -5,13 +5,14 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
+use std::fs;
 use std::num::NonZeroU64;
-use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 
 use common::{Conv, nth};
-use dpu_isa::{ConvInv, ConvVar, Instr, Machine, Method, PeKind, Program, Stationary};
+use dpu_isa::{Instr, Machine, Method, PeKind, Program, Stationary};
 use dpu_sim::{Obstacle, Options, PeChoice, PeChoiceError, PeRange, PeTrace, TensorView, simulate};
 use dpu_trace::{Header, Reader, Trailer, Vector};
 
@@ -24,8 +25,8 @@ fn everything(machine: &Machine) -> PeChoice {
     PeChoice { pes: vec![PeRange::Numbers(0, last)], limit, ..PeChoice::default() }
 }
 
-fn sections(path: &Path) -> Vec<Section> {
-    let mut reader = Reader::new(File::open(path).unwrap()).unwrap();
+fn sections_of(bytes: &[u8]) -> Vec<Section> {
+    let mut reader = Reader::new(bytes).unwrap();
     let mut sections = Vec::new();
     loop {
         let vectors = reader.by_ref().collect::<Result<_, _>>().unwrap();
@@ -46,7 +47,11 @@ fn traced(program: &Program, input: &[u8], choice: &PeChoice) -> (Vec<u8>, u64, 
     let result = simulate(program, &[x], &options).unwrap();
     assert!(!path.exists(), "nothing before the end of the run");
     trace.commit(&path).unwrap();
-    (result.outputs[0].data.clone(), result.report.total.events.pe_steps, sections(&path))
+    (
+        result.outputs[0].data.clone(),
+        result.report.total.events.pe_steps,
+        sections_of(&fs::read(&path).unwrap()),
+    )
 }
 
 #[test]
@@ -145,24 +150,34 @@ fn what_cannot_be_traced_is_refused() {
     assert_eq!(error, "no layer can be traced: the program has no convolution");
 }
 
-/// A layer that is not depthwise, with one without which the trace would have nothing.
+/// The program, with its last two tiles in a layer of their own.
+fn two_layers(conv: &Conv) -> Program {
+    let mut program = common::program(conv);
+    program.layers.push(dpu_isa::Layer { name: "conv2".into(), ..program.layers[0].clone() });
+    for n in [2, 3] {
+        let at = nth(&program, "conv_var", n);
+        program.meta[at].layer = 1;
+    }
+    program
+}
+
 #[test]
-fn layers_that_cannot_be_traced_are_left_out_by_default() {
-    let mut program = common::program(&Conv::SMALL);
-    let end = program.instrs.pop().unwrap();
-    program.layers.push(dpu_isa::Layer { name: "dw".into(), ..program.layers[0].clone() });
-    let (inv, var) = (nth(&program, "conv_inv", 0), nth(&program, "conv_var", 0));
-    let (Instr::ConvInv(inv), Instr::ConvVar(var)) = (program.instrs[inv], program.instrs[var]) else {
-        panic!()
+fn a_trace_has_the_chosen_layers_with_a_limit_each() {
+    let program = two_layers(&Conv::SMALL);
+    let of = |layers: &[&str], limit| {
+        let layers = layers.iter().map(|&name| name.to_owned()).collect();
+        let choice = PeChoice { layers, limit: NonZeroU64::new(limit).unwrap(), ..PeChoice::default() };
+        let (.., sections) = traced(&program, &Conv::SMALL.input(), &choice);
+        let summary = sections.into_iter().map(|(h, _, t)| (h.layer, h.source.number, t.records));
+        summary.collect::<Vec<_>>()
     };
-    program.instrs.extend([ConvInv { depthwise: true, ..inv }.into(), Instr::from(ConvVar { ..var }), end]);
-    let last = program.meta.len() - 1;
-    program.meta[last].layer = 1;
-    program.meta.extend([program.meta[last], dpu_isa::InstrMeta::default()]);
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("t.pes");
-    let trace = PeTrace::create(&program, &program.machine, &PeChoice::default(), &path).unwrap();
-    assert_eq!(trace.skipped(), ["'dw': it is depthwise, which uses one lane of a PE"]);
+    let [one, two] = ["conv1", "conv2"].map(str::to_owned);
+    let second = [(two.clone(), 0, 18), (two.clone(), 1, 18)];
+    assert_eq!(of(&["conv2"], 99), second);
+    assert_eq!(of(&["1", "conv2"], 99), second);
+    let both = [(one.clone(), 0, 18), (one, 1, 2), (two.clone(), 0, 18), (two, 1, 2)];
+    assert_eq!(of(&[], 20), both);
+    assert_eq!(of(&["conv2", "conv1"], 20), both);
 }
 
 #[test]
@@ -207,4 +222,135 @@ fn a_whole_layer_is_every_product_once() {
             assert_eq!(outputs.len(), 8 * 8 * 8);
         }
     }
+}
+
+/// A folder with a program and inputs, on which the command runs.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new(program: &Program) -> Folder {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        let text = "{'descr': '|i1', 'fortran_order': False, 'shape': (N, 8, 8, 16), }\n";
+        let input = Conv::SMALL.input();
+        let other: Vec<u8> = input.iter().map(|b| b ^ 0x55).collect();
+        for (name, samples) in [("x.npy", vec![&input]), ("many.npy", vec![&input, &other, &other])] {
+            let text = text.replace('N', &samples.len().to_string());
+            let len = u16::try_from(text.len()).unwrap().to_le_bytes();
+            let mut bytes = [b"\x93NUMPY\x01\x00", &len[..], text.as_bytes()].concat();
+            samples.iter().for_each(|sample| bytes.extend(sample.iter()));
+            fs::write(folder.path(name), bytes).unwrap();
+        }
+        fs::write(folder.path("p.dpu"), program.to_elf().unwrap()).unwrap();
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Exit code and standard error.
+    fn run(&self, line: &str) -> (Option<i32>, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dpu-sim"));
+        let output = command.current_dir(self.0.path()).args(line.split(' ')).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+
+    fn trace(&self, line: &str) -> Vec<u8> {
+        let (code, text) = self.run(line);
+        assert_eq!((code, text.as_str()), (Some(0), ""), "{line}");
+        let bytes = fs::read(self.path("t")).unwrap();
+        fs::remove_file(self.path("t")).unwrap();
+        bytes
+    }
+}
+
+#[test]
+fn the_trace_is_that_of_the_first_sample_whatever_the_kernel_and_the_threads() {
+    let folder = Folder::new(&two_layers(&Conv::SMALL));
+    let one = folder.trace("p.dpu -q -i x.npy --trace-pe t --trace-pes 0-3,1:0");
+    assert_eq!(sections_of(&one).len(), 4);
+    for line in [
+        "p.dpu -q -i many.npy --trace-pe t --trace-pes 0 1 2-3 16",
+        "p.dpu -q -i x.npy --trace-pe t --trace-pes 1:0 0-3 --golden --no-checks",
+        "p.dpu -q -i x.npy --trace-pe t --trace-pes 1:0 0-3 --trace-layers 0,conv2 --jobs 1",
+    ] {
+        assert_eq!(folder.trace(line), one, "{line}");
+    }
+    let limited = folder.trace("p.dpu -q -i x.npy --trace-pe t --trace-limit 3 --trace-layers conv2");
+    let trailers: Vec<_> = sections_of(&limited).iter().map(|(.., t)| (t.records, t.cut)).collect();
+    assert_eq!(trailers, [(3, true), (0, true)]);
+}
+
+/// Convolutions with a depthwise one as the first layer.
+fn mixed() -> Program {
+    let mut program = two_layers(&Conv { out_c: 16, ..Conv::SMALL });
+    let at = nth(&program, "conv_var", 2);
+    let (inv, meta) = (program.instrs[nth(&program, "conv_inv", 0)], program.meta[at]);
+    program.instrs.insert(at, inv);
+    program.meta.insert(at, meta);
+    let first = nth(&program, "conv_inv", 0);
+    let Instr::ConvInv(first) = &mut program.instrs[first] else { panic!() };
+    (first.depthwise, first.sched_ic) = (true, 1);
+    // One set serves all channels, and every table entry has offset 0.
+    let (table, entries) = (common::set_bytes(&Conv::SMALL) as usize * 16, 16);
+    (0..entries).for_each(|oc| program.consts[table + 16 * oc..][..4].fill(0));
+    program
+}
+
+#[test]
+fn depthwise_layers_are_left_out_with_a_note_or_refused() {
+    let folder = Folder::new(&mixed());
+    let (code, text) = folder.run("p.dpu -q -i x.npy --trace-pe t");
+    let note = "note: --trace-pe leaves out layer 'conv1': it is depthwise, which uses one lane of a PE\n";
+    assert_eq!((code, text.as_str()), (Some(0), note));
+    let sections = sections_of(&fs::read(folder.path("t")).unwrap());
+    assert!(sections.len() == 2 && sections.iter().all(|(h, ..)| h.layer == "conv2"));
+    let (code, text) = folder.run("p.dpu -i x.npy --trace-pe u --trace-layers conv1");
+    assert_eq!(code, Some(3));
+    assert!(text.contains("--trace-layers: layer 'conv1' cannot be traced: it is depthwise"), "{text}");
+    assert!(text.contains("help: without --trace-layers, all layers that can be traced are"), "{text}");
+    assert!(!folder.path("u").exists());
+}
+
+#[test]
+fn failed_runs_and_wrong_choices_leave_no_trace() {
+    let folder = Folder::new(&common::program(&Conv::SMALL));
+    for (line, code, message) in [
+        ("-i x.npy --trace-pe t --fuel 10", 4, "out of fuel"),
+        ("-i x.npy --trace-pe t --trace-pes 256", 2, "--trace-pes: PE 256 is outside the array"),
+        ("-i x.npy --trace-pe t --trace-pes 0-", 2, "expected a number, a range such as 0-3, or ROW:COL"),
+        ("-i x.npy --trace-pe t --trace-layers x", 2, "--trace-layers: no layer is called 'x'"),
+        ("-i x.npy --trace-pe t --trace-limit 0", 2, "--trace-limit"),
+        ("-i x.npy --trace-pe ./x.npy", 2, "--trace-pe would overwrite './x.npy'"),
+        ("-i x.npy --trace-pe -", 2, "expected the name of a file"),
+        ("-i x.npy --trace-pe no/folder/t", 1, "no/folder"),
+    ] {
+        let (got, text) = folder.run(&format!("p.dpu {line}"));
+        assert!(got == Some(code) && text.contains(message), "{line}: {text}");
+        assert!(!folder.path("t").exists(), "{line}");
+    }
+    let line = "ulimit -f 1; exec \"$0\" p.dpu -i x.npy --trace-pe t";
+    let mut shell = Command::new("sh");
+    shell.current_dir(folder.0.path()).args(["-c", line, env!("CARGO_BIN_EXE_dpu-sim")]);
+    let output = shell.output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && text.contains("File too large"), "{text}");
+    assert_eq!(fs::read_dir(folder.0.path()).unwrap().count(), 3);
+    let mut depthwise = mixed();
+    depthwise.instrs.truncate(nth(&depthwise, "conv_var", 2) - 1);
+    depthwise.instrs.retain(|i| !matches!(i, Instr::ConvInv(x) if !x.depthwise));
+    let choice = PeChoice::default();
+    let error = refusal(&depthwise, &depthwise.machine.clone(), &choice);
+    assert!(matches!(error, PeChoiceError::Nothing(_)), "{error}");
+}
+
+#[test]
+fn illegal_weights_trap_with_and_without_a_trace() {
+    let mut program = common::program(&Conv { method: Method::Mip2q, ..Conv::SMALL });
+    program.consts[0] ^= 1;
+    let folder = Folder::new(&program);
+    let (with, without) = (folder.run("p.dpu -i x.npy --trace-pe t"), folder.run("p.dpu -i x.npy"));
+    assert_eq!(with, without);
+    assert!(with.0 == Some(5) && with.1.contains("output channel 0: block 0 of 1 at tap 0"), "{}", with.1);
+    assert!(!folder.path("t").exists());
 }
