@@ -345,6 +345,19 @@ fn failed_runs_and_wrong_choices_leave_no_trace() {
 }
 
 #[test]
+fn the_machine_that_sets_the_times_is_traced() {
+    let folder = Folder::new(&common::program(&Conv::SMALL));
+    let four = Machine { lanes: 4, ..Machine::flexnn_16x16() };
+    fs::write(folder.path("four.toml"), four.to_toml()).unwrap();
+    let sections = sections_of(&folder.trace("p.dpu -q -i x.npy --trace-pe t --machine four.toml"));
+    // Of 16 channels, the PE takes every second vector.
+    for (header, vectors, _) in sections {
+        assert_eq!((&header.machine, header.vector, vectors.len()), (&four, 4, 36));
+        assert!(vectors.iter().all(|vector| vector.word.len() == 4));
+    }
+}
+
+#[test]
 fn illegal_weights_trap_with_and_without_a_trace() {
     let mut program = common::program(&Conv { method: Method::Mip2q, ..Conv::SMALL });
     program.consts[0] ^= 1;
