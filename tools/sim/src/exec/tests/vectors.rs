@@ -201,6 +201,27 @@ fn check_order(conv: &Conv, numbered: &[(usize, &Vector)]) {
     assert!(numbered.is_sorted_by(|a, b| key(a) < key(b)), "{conv:?}");
 }
 
+/// PE and accumulator of an output: every dimension of a block is divided among the PEs in order, and what a PE has of it is
+/// numbered.
+fn check_place(case: &Case, conv: &Conv, vector: &Vector) {
+    let var = &case.var;
+    let axes = [
+        (var.out_c, conv.sched_oc, conv.block_oc),
+        (var.out_h, conv.sched_oy, conv.block_oy),
+        (var.out_w, conv.sched_ox, conv.block_ox),
+    ];
+    let (mut pe, mut accumulator) = (0, 0);
+    for ((extent, pes, held), &at) in axes.iter().zip(&vector.output) {
+        let (pes, size) = (u32::from(*pes), u32::from(*pes) * u32::from(*held));
+        let block = (extent - at / size * size).min(size);
+        let share = block.div_ceil(pes);
+        let (digit, within) = (at % size / share, at % size % share);
+        let own = share.min(block - digit * share);
+        (pe, accumulator) = (pe * pes + digit, accumulator * own + within);
+    }
+    assert_eq!((u32::from(vector.pe / conv.sched_ic), u32::from(vector.accumulator)), (pe, accumulator));
+}
+
 /// Steps that `dpu-cost` counts for a PE, of what its trace has: the PEs of a tree step together.
 fn steps(case: &Case, conv: &Conv, machine: &Machine) -> u64 {
     let (lanes, trees) = (u64::from(machine.lanes), u64::from(conv.sched_ic));
@@ -234,7 +255,7 @@ fn check(case: &Case, machine: &Machine, conv: &Conv, vectors: &[Vector], sums: 
             let at = (output[1] * var.out_w as usize + output[2]) * var.out_c as usize + output[0];
             let start = if var.acc_in && pe % tree == 0 { case.psum[at] } else { 0 };
             assert_eq!(vector.before, if n == 0 { start } else { own[n - 1].after });
-            assert_eq!(vector.accumulator, own[0].accumulator);
+            check_place(case, conv, vector);
             check_operands(case, conv, vector, places);
         }
         let group = groups.entry(*output).or_insert((pe / tree, 0));
