@@ -177,9 +177,9 @@ impl<'a> PeArray<'a> {
     /// resident activations, all positions, for each of these all channels.
     fn pe(&self, pe: u16, (part, number): (Part, usize), sink: &mut impl Sink) -> Result<(), Fault> {
         let [oc, oy, ox] = part;
-        let trees = usize::from(self.conv.sched_ic.max(1));
-        let own: Vec<usize> = (number..self.each).step_by(trees).collect();
-        let all = (0..self.runs).flat_map(|run| own.iter().map(move |&n| (run, n)));
+        let own = (number..self.each).step_by(usize::from(self.conv.sched_ic.max(1)));
+        let last = (self.runs * own.len()).saturating_sub(1);
+        let all = (0..self.runs).flat_map(|run| own.clone().map(move |n| (run, n)));
         let positions: Vec<(u64, u64)> = oy.flat_map(|y| ox.clone().map(move |x| (y, x))).collect();
         let channels: Vec<u64> = oc.collect();
         let inputs_stay = self.conv.stationary == Stationary::Input;
@@ -193,7 +193,6 @@ impl<'a> PeArray<'a> {
                 sums.push(if number == 0 { self.start(oc, at)? } else { 0 });
             }
         }
-        let last = (self.runs * own.len()).saturating_sub(1);
         for (i, (run, n)) in all.enumerate() {
             let weights: Vec<Weights> =
                 channels.iter().map(|&oc| self.weights(oc, run, n)).collect::<Result<_, _>>()?;
