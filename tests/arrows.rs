@@ -9,7 +9,8 @@ use std::process::Command;
 const ARROWS: &[(&str, &[&str])] = &[
     ("dpu-cost", &["dpu-isa"]),
     ("dpu-isa", &[]),
-    ("dpu-sim", &["dpu-cost", "dpu-isa", "strum-cli", "strum-files", "strum-tensors"]),
+    ("dpu-sim", &["dpu-cost", "dpu-isa", "dpu-trace", "strum-cli", "strum-files", "strum-tensors"]),
+    ("dpu-trace", &["dpu-isa"]),
     ("strum-cli", &["dpu-isa", "strum-files"]),
     ("strum-files", &[]),
     ("strum-float", &["strum-formats", "strum-quant"]),
@@ -55,6 +56,7 @@ const WITHOUT_MLIR: &[&str] = &[
     "dpu-cost",
     "dpu-isa",
     "dpu-sim",
+    "dpu-trace",
     "strum-cli",
     "strum-files",
     "strum-float",

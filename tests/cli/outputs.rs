@@ -115,7 +115,7 @@ const OUTPUTS: [(&str, &[&str]); 2] = [
     ("compile net.mlir", &["--output", "--write-strategy", "--save-temps"]),
     (
         "run net.mlir --input x.npy",
-        &["--output", "--output", "--report", "--trace", "--write-strategy", "--save-temps"],
+        &["--output", "--output", "--report", "--trace", "--trace-pe", "--write-strategy", "--save-temps"],
     ),
 ];
 

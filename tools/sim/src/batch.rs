@@ -82,7 +82,7 @@ impl<'p> Recording<'p> {
         let expected = convolutions(program, &order).zip(&trace).map(|(i, t)| Expected::of(t, of(i)));
         let recording = Recording {
             program,
-            options: options.clone(),
+            options: Options { pe_trace: None, ..options.clone() },
             kernel: Kernel::of(options.kernel).map_err(SimError::Host)?,
             expected: expected.collect(),
             order: order.iter().copied().filter(|i| !of(i).idle).collect(),

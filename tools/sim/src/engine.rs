@@ -17,6 +17,7 @@ use crate::exec::{Core, Gate, Semantics, semantics};
 use crate::fuel::Meter;
 use crate::hazard::{Checker, Clock};
 use crate::observe::{Dispatch, Observer, Task};
+use crate::pe_trace::PeTrace;
 use crate::report::{EngineReport, Recorder, Unit, Work};
 use crate::storage::{Roles, Storage, StorageFinder, Zeros};
 
@@ -73,6 +74,7 @@ pub(crate) struct Simulation<'p, 'o> {
     core: Core,
     checker: Option<Checker>,
     storage: StorageUse,
+    pe_trace: Option<Arc<PeTrace>>,
     /// Whether tasks are executed, or only timed.
     executes: bool,
     dispatcher: Tally,
@@ -113,6 +115,7 @@ impl<'p, 'o> Simulation<'p, 'o> {
             core,
             checker,
             storage: StorageUse::None,
+            pe_trace: None,
             executes: true,
             dispatcher: Tally::default(),
             engines,
@@ -141,6 +144,11 @@ impl<'p, 'o> Simulation<'p, 'o> {
     /// Sets which operands are stored zero-compressed.
     pub(crate) fn with_storage(self, storage: Arc<Storage>) -> Simulation<'p, 'o> {
         Simulation { storage: StorageUse::Known(storage), ..self }
+    }
+
+    /// Traces PEs.
+    pub(crate) fn with_pe_trace(self, pe_trace: Option<Arc<PeTrace>>) -> Simulation<'p, 'o> {
+        Simulation { pe_trace, ..self }
     }
 
     /// Runs until `end`.
@@ -201,9 +209,23 @@ impl<'p, 'o> Simulation<'p, 'o> {
             StorageUse::None | StorageUse::Find(_) => Zeros::default(),
         };
         let observed = skips.map(|skips| skips.observe(self.machine, &self.core, zeros)).transpose()?;
+        // Partial sums are read before they are overwritten. A fault is reported by the execution.
+        let traced = self.trace_pes(index);
         let low = self.core.execute(index, semantics)?;
+        traced?;
         let found = observed.flatten().map(|measure| measure(self.machine, &self.core));
         Ok((low, found.transpose()?))
+    }
+
+    /// Traces what the PEs multiply for the instruction at `index`, if that is a convolution to be traced.
+    fn trace_pes(&self, index: usize) -> Result<(), Fault> {
+        match (&self.pe_trace, self.program.instrs.get(index)) {
+            (Some(trace), Some(Instr::ConvVar(var))) => {
+                let conv = (self.core.invariant_of(var)?, var);
+                trace.tile(self.program, index, conv, self.machine, &self.core.memory)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Refuses a task that would end too late.

@@ -15,6 +15,7 @@ mod kernel;
 mod memory;
 pub mod numerics;
 mod observe;
+mod pe_trace;
 mod profile;
 mod record;
 mod region;
@@ -38,6 +39,7 @@ pub use batch::{BatchError, Recording, Replayer, run_batch};
 pub use error::{FuelUnit, Note, SimError, Site, Trap, TrapKind};
 pub use kernel::KernelChoice;
 pub use observe::{Dispatch, Observer, Task};
+pub use pe_trace::{Obstacle, PeChoice, PeChoiceError, PeRange, PeTrace};
 pub use profile::HostProfile;
 pub use record::RunFiles;
 pub use report::{
@@ -73,6 +75,8 @@ pub struct Options {
     pub threads: usize,
     /// Collects the profile of host time.
     pub profile: Option<Arc<HostProfile>>,
+    /// Traces PEs; of a batch, those of the first sample.
+    pub pe_trace: Option<Arc<PeTrace>>,
 }
 
 impl Options {
@@ -91,6 +95,7 @@ impl Default for Options {
             kernel: KernelChoice::Auto,
             threads: 1,
             profile: None,
+            pe_trace: None,
         }
     }
 }
@@ -196,6 +201,7 @@ fn run_machine<'o>(
     };
     let (core, checker) = loaded(program, inputs, options, options.checks)?;
     let simulation = engine::Simulation::new(program, machine, options.max_cycles, core, checker, observers);
+    let simulation = simulation.with_pe_trace(options.pe_trace.clone());
     let simulation = match storage {
         Some(storage) => simulation.with_storage(storage),
         None => simulation,

@@ -431,7 +431,7 @@ fn failed_writes_to_standard_output_are_errors() {
 fn two_outputs_with_one_name_are_refused_in_every_pair_of_options() {
     let setup = Setup::new();
     std::os::unix::fs::symlink("same", setup.path("link")).unwrap();
-    let options = ["--output", "--report", "--trace"];
+    let options = ["--output", "--report", "--trace", "--trace-pe"];
     for (i, a) in options.iter().enumerate() {
         for b in &options[i + 1..] {
             for (one, other) in [("same", "same"), ("same", "./same"), ("link", "same")] {
@@ -491,11 +491,18 @@ enum Shown {
 
 use Shown::{By, Differs, Refused};
 
-const OPTIONS: [(&str, Shown); 29] = [
+const OPTIONS: [(&str, Shown); 36] = [
     ("--input", Differs("p.dpu -i x.npy -o y.npy", "p.dpu -i x2.npy -o y.npy")),
     ("--output", Differs("p.dpu -i x.npy", "p.dpu -i x.npy -o y.npy")),
     ("--report", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --report r.json")),
     ("--trace", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --trace t.json")),
+    ("--trace-pe", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --trace-pe t")),
+    ("--trace-pe", Refused("p.dpu --timing-only --trace-pe t", "cannot be used with")),
+    ("--trace-layers", Refused("p.dpu -i x.npy --trace-layers 0", "--trace-pe")),
+    ("--trace-layers", Refused("p.dpu -i x.npy --trace-pe t --trace-layers a", "no layer is called 'a'")),
+    ("--trace-pes", Refused("p.dpu -i x.npy --trace-pes 0", "--trace-pe")),
+    ("--trace-pes", Differs("p.dpu -i x.npy --trace-pe t", "p.dpu -i x.npy --trace-pe t --trace-pes 1")),
+    ("--trace-limit", Differs("p.dpu -i x.npy --trace-pe t", "p.dpu -i x.npy --trace-pe t --trace-limit 1")),
     ("--machine", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --machine slow.toml")),
     ("--json", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --json")),
     ("--json", Refused("p.dpu -i x.npy --json -q", "cannot be used with")),

@@ -245,3 +245,46 @@ fn a_full_disk_is_an_error() {
     let error = Writer::new(Full).begin(&header(plain(), 8)).unwrap_err();
     assert!(matches!(&error, TraceError::Io(e) if e.kind() == io::ErrorKind::StorageFull), "{error}");
 }
+
+/// Number and length in bytes of the fields in a table of the page.
+fn table(page: &str, heading: &str) -> Vec<(usize, usize)> {
+    let table = page.split_once(heading).unwrap().1;
+    let rows =
+        table.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    let cells = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
+    let numbers = cells.filter_map(|cells| cells[1].parse().ok().zip(cells[2].parse().ok()));
+    numbers.collect()
+}
+
+#[test]
+fn the_layout_is_that_of_the_page() {
+    let page = std::fs::read_to_string("../../docs/pe-trace.md").unwrap();
+    let head = header(plain(), 8);
+    let vector = Vector {
+        pe: 0x1234,
+        first: false,
+        last: true,
+        accumulator: 0x2345,
+        output: [0x3456_789a, 0x4567_89ab, 0x5678_9abc],
+        code_shift: 5,
+        acts: vec![-128; 8],
+        word: vec![0xcd; 8],
+        before: -2,
+        after: 0x6789_abcd,
+    };
+    let bytes = written(&[(head, vec![vector], true)]);
+    let start = bytes.iter().position(|&b| b == b'\n').unwrap() + 1;
+    let at = |base: usize, (offset, len): (usize, usize)| {
+        let field = &bytes[base + offset..base + offset + len];
+        field.iter().rev().fold(0u64, |value, &byte| value << 8 | u64::from(byte))
+    };
+    let fields: Vec<u64> = table(&page, "**Vector:**").into_iter().map(|field| at(start, field)).collect();
+    let want = [2, 5, 0x1234, 0x2345, 0x3456_789a, 0x4567_89ab, 0x5678_9abc, 0xffff_fffe, 0x6789_abcd];
+    assert_eq!(fields, want);
+    assert_eq!(bytes[start + 26..][..16], [0x80, 0xff].repeat(8));
+    assert_eq!(bytes[start + 42..][..8], [0xcd; 8]);
+    let trailer: Vec<u64> =
+        table(&page, "**Trailer:**").into_iter().map(|field| at(start + 50, field)).collect();
+    assert_eq!(trailer, [0x80, 1, 1]);
+    assert_eq!(bytes.len(), start + 60);
+}

@@ -3,6 +3,7 @@
 //! Invariant: nothing is written before the program has halted, and then every file whole.
 
 mod exit;
+mod pe_trace;
 mod summary;
 
 use std::path::PathBuf;
@@ -14,6 +15,8 @@ use dpu_isa::{Machine, Program};
 use strum_cli::{Failure, Progress};
 use strum_files::{FileError, Places};
 use strum_tensors::{Inputs, OutputPlan, SampleOutputs, Samples, Tensor, input_files, output_files};
+
+use pe_trace::PeTraceArgs;
 
 use crate::{
     HostProfile, KernelChoice, Options, Report, RunFiles, RunResult, run_batch, simulate_observed,
@@ -39,6 +42,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE.json", help_heading = "Outputs")]
     trace: Option<PathBuf>,
 
+    #[command(flatten)]
+    pe_trace: PeTraceArgs,
+
     /// Limit on simulated cycles; also bounds the work of the host (docs/timing.md, Fuel).
     #[arg(long, value_name = "CYCLES", default_value_t = Options::MAX_CYCLES, help_heading = "Simulation")]
     fuel: u64,
@@ -58,7 +64,7 @@ pub struct RunArgs {
     /// Simulate timing and counters only: no inputs, outputs, values or hazard checks. Not for machines with zero skipping.
     #[arg(
         long,
-        conflicts_with_all = ["input", "output", "no_checks", "kernel", "golden", "jobs", "profile"],
+        conflicts_with_all = ["input", "output", "no_checks", "kernel", "golden", "jobs", "profile", "trace_pe"],
         help_heading = "Simulation"
     )]
     timing_only: bool,
@@ -112,7 +118,8 @@ impl RunArgs {
             .reads("--input", input_files(&self.input))
             .writes_files("--output", output_files(&self.output)?)
             .writes_files("--report", &self.report)
-            .writes_files("--trace", &self.trace))
+            .writes_files("--trace", &self.trace)
+            .writes_files("--trace-pe", self.pe_trace.file()))
     }
 
     /// Runs a program, and writes its outputs. With `machine`, times are those of another machine.
@@ -125,7 +132,10 @@ impl RunArgs {
         machine: Option<Machine>,
         progress: &Progress,
     ) -> Result<Ran, Failure> {
+        let timed = machine.as_ref().unwrap_or(&program.machine);
+        let pe_trace = self.pe_trace.create(program, timed, progress)?.map(Arc::new);
         let options = Options {
+            pe_trace,
             max_cycles: self.fuel,
             checks: !self.no_checks,
             kernel: if self.golden { KernelChoice::Golden } else { self.kernel },
@@ -146,6 +156,7 @@ impl RunArgs {
                 Inputs::One(inputs) => self.run_sample(&job, &inputs, files)?,
             }
         };
+        self.pe_trace.commit(options.pe_trace.as_deref())?;
         if let Some(profile) = &options.profile {
             ran.host.push(format!("\n{}", profile.table(program)));
         }

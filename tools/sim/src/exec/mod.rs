@@ -19,7 +19,7 @@ mod vec_rescale;
 mod vec_table;
 mod vec_unary;
 
-pub(crate) use conv::{Expected, Trace};
+pub(crate) use conv::{Expected, PeArray, Sink, Trace, conv_of};
 
 use std::sync::Arc;
 
@@ -182,7 +182,7 @@ impl Core {
     }
 
     /// The invariant that a variant runs with.
-    fn invariant_of<V: Variant>(&self, variant: &V) -> Result<&V::Invariant, Fault> {
+    pub(crate) fn invariant_of<V: Variant>(&self, variant: &V) -> Result<&V::Invariant, Fault> {
         self.slots.invariant_of(variant).map_err(|error| Fault::operand(error.to_string()))
     }
 }

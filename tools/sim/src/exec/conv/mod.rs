@@ -10,6 +10,7 @@ mod layer;
 mod products;
 mod steps;
 mod tile;
+mod vectors;
 mod zeros;
 
 use dpu_isa::{ConvInv, ConvVar, Dtype, LowWork, Machine, Space, WeightEntry};
@@ -18,6 +19,7 @@ use strum_files::budget;
 use golden::Tile;
 use image::{Buffers, Plan};
 pub(crate) use layer::{Expected, Layers, Trace};
+pub(crate) use vectors::{PeArray, Sink, conv_of};
 use zeros::Operands;
 
 use super::ppe::{ENTRY, Ppe, load_table};

@@ -17,20 +17,20 @@ const WEIGHTS: usize = 8 << 10;
 const TABLE: usize = 60 << 10;
 const LUT: usize = 64 << 10;
 const OUT: usize = 66 << 10;
-const PSUM: usize = 88 << 10;
+pub(super) const PSUM: usize = 88 << 10;
 
 /// A tile, with everything a naive computation needs.
-#[derive(Debug)]
-struct Case {
-    inv: ConvInv,
-    var: ConvVar,
-    entries: Vec<WeightEntry>,
-    packed: Vec<u8>,
+#[derive(Clone, Debug)]
+pub(super) struct Case {
+    pub(super) inv: ConvInv,
+    pub(super) var: ConvVar,
+    pub(super) entries: Vec<WeightEntry>,
+    pub(super) packed: Vec<u8>,
     /// Weights less zero point: `[oc][ky][kx][ic]`, or `[ky][kx][oc]` for depthwise.
-    weights: Vec<i32>,
+    pub(super) weights: Vec<i32>,
     low: u64,
-    act: Vec<u8>,
-    psum: Vec<i32>,
+    pub(super) act: Vec<u8>,
+    pub(super) psum: Vec<i32>,
     lut: Vec<u8>,
 }
 
@@ -121,7 +121,7 @@ prop_compose! {
 /// The table entries of a channel: multiplier and shift, bias, shift of low codes.
 type Channel = ((i32, u8), i32, Index);
 
-fn case() -> impl Strategy<Value = Case> {
+pub(super) fn case() -> impl Strategy<Value = Case> {
     let channel = (scale(), select(&[0, 1000, -1000, 1 << 30, i32::MAX, i32::MIN]), any::<Index>());
     // Channels repeat with a period that is not a lane count of any kernel.
     let channels = vec(channel, 17);
@@ -170,7 +170,7 @@ impl Case {
     }
 
     /// A core that holds the operands.
-    fn core(&self) -> Core {
+    pub(super) fn core(&self) -> Core {
         let mut core = sram_filled(&[]);
         put(&mut core, ACT, &self.act);
         put(&mut core, WEIGHTS, &self.packed);
@@ -182,7 +182,7 @@ impl Case {
     }
 
     /// The accumulator of one output.
-    fn acc(&self, oy: i64, ox: i64, oc: i64) -> i32 {
+    pub(super) fn acc(&self, oy: i64, ox: i64, oc: i64) -> i32 {
         let (inv, var) = (&self.inv, &self.var);
         let [ic, channels] = [var.in_c, var.out_c].map(i64::from);
         let index = ((oy * i64::from(var.out_w) + ox) * channels + oc) as usize;

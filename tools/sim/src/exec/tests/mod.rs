@@ -4,6 +4,7 @@ mod conv;
 mod packed;
 mod pool;
 mod vec;
+mod vectors;
 
 use dpu_isa::Dtype;
 use proptest::prelude::*;
