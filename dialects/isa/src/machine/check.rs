@@ -1,0 +1,119 @@
+//! Checks of a machine's values: ranges, and values that contradict each other.
+
+use super::error::MachineError;
+use super::fields::{Machine, MachineField};
+
+/// Maximum length of a machine name in bytes.
+const MAX_NAME: usize = 64;
+
+impl Machine {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// The first field that is outside its range or contradicts another.
+    pub fn check(&self) -> Result<(), MachineError> {
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if self.name.is_empty() || self.name.len() > MAX_NAME || !self.name.chars().all(legal) {
+            let reason = format!("a name has 1 to {MAX_NAME} letters, digits, '-', '_' or '.'");
+            return Err(MachineError::Invalid { field: "name", reason });
+        }
+        for (field, got) in Machine::FIELDS.iter().zip(self.values()) {
+            let MachineField { name: field, unit, min, max, .. } = *field;
+            if got < min || got > max {
+                return Err(MachineError::OutOfRange { field, got, min, max, unit });
+            }
+        }
+        for (field, value) in [("adder_tree_max", self.adder_tree_max), ("sram_granule", self.sram_granule)] {
+            if !value.is_power_of_two() {
+                return Err(MachineError::Invalid {
+                    field,
+                    reason: format!("{value} is not a power of two"),
+                });
+            }
+        }
+        for (field, bytes) in [("if_rf_bytes", self.if_rf_bytes), ("fl_rf_bytes", self.fl_rf_bytes)] {
+            if bytes / 2 < self.lanes {
+                let reason = format!("half of {bytes} bytes holds no byte for each of {} lanes", self.lanes);
+                return Err(MachineError::Invalid { field, reason });
+            }
+        }
+        if !self.sram_bytes.is_multiple_of(u64::from(self.sram_granule)) {
+            let reason =
+                format!("{} is not a multiple of sram_granule = {}", self.sram_bytes, self.sram_granule);
+            return Err(MachineError::Invalid { field: "sram_bytes", reason });
+        }
+        self.check_savings()?;
+        self.check_areas()
+    }
+
+    /// No more is saved than the figure that it is saved from.
+    fn check_savings(&self) -> Result<(), MachineError> {
+        let none = ("", 0);
+        for (figure, of, savings) in [
+            (
+                "mult_fj",
+                self.mult_fj,
+                [
+                    ("mult_act_held_saving_fj", self.mult_act_held_saving_fj),
+                    ("mult_weight_held_saving_fj", self.mult_weight_held_saving_fj),
+                ],
+            ),
+            (
+                "shift_fj",
+                self.shift_fj,
+                [
+                    ("shift_act_held_saving_fj", self.shift_act_held_saving_fj),
+                    ("shift_weight_held_saving_fj", self.shift_weight_held_saving_fj),
+                ],
+            ),
+            (
+                "low_mult_bit_fj",
+                self.low_mult_bit_fj,
+                [
+                    ("low_mult_bit_act_held_saving_fj", self.low_mult_bit_act_held_saving_fj),
+                    ("low_mult_bit_weight_held_saving_fj", self.low_mult_bit_weight_held_saving_fj),
+                ],
+            ),
+            (
+                "product_add_fj",
+                self.product_add_fj,
+                [
+                    ("product_add_act_held_saving_fj", self.product_add_act_held_saving_fj),
+                    ("product_add_weight_held_saving_fj", self.product_add_weight_held_saving_fj),
+                ],
+            ),
+            ("if_byte_fj", self.if_byte_fj, [("if_held_saving_fj", self.if_held_saving_fj), none]),
+            ("fl_byte_fj", self.fl_byte_fj, [("fl_held_saving_fj", self.fl_held_saving_fj), none]),
+            ("operand_fj", self.operand_fj, [("operand_held_saving_fj", self.operand_held_saving_fj), none]),
+            ("route_fj", self.route_fj, [("route_held_saving_fj", self.route_held_saving_fj), none]),
+        ] {
+            let [(field, first), (other, second)] = savings;
+            let saved = first.saturating_add(second);
+            if saved > of {
+                let with = if second > 0 { format!(" and {other} = {second}") } else { String::new() };
+                let reason = format!("{first}{with} save more than {figure} = {of}");
+                return Err(MachineError::Invalid { field, reason });
+            }
+        }
+        Ok(())
+    }
+
+    /// What is inside is not larger than what it is in; 0 is not known.
+    fn check_areas(&self) -> Result<(), MachineError> {
+        let areas = [
+            ("datapath_area_um2", self.datapath_area_um2),
+            ("pe_core_area_um2", self.pe_core_area_um2),
+            ("pe_area_um2", self.pe_area_um2),
+        ];
+        let known: Vec<_> = areas.into_iter().filter(|&(_, area)| area > 0).collect();
+        for pair in known.windows(2) {
+            if let [(field, inner), (outer, area)] = *pair
+                && inner > area
+            {
+                let reason = format!("{inner} is more than {outer} = {area}, of which it is a part");
+                return Err(MachineError::Invalid { field, reason });
+            }
+        }
+        Ok(())
+    }
+}
