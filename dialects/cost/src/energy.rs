@@ -124,24 +124,27 @@ impl Energy {
         let products = sum(&[high, low.full, low.shifts, low.products]);
         let held = Held::of(e, m.pe_kind);
         let mut energy = Energy {
+            // An activation is held only where no mask chooses it: no low member is a shift or a product there.
             multipliers: less(
                 price(sum(&[high, low.full]), m.mult_fj),
-                held.full.saved(m.mult_act_held_saving_fj, m.mult_weight_held_saving_fj),
+                sum(&[
+                    price(e.act_held, m.mult_act_held_saving_fj),
+                    price(held.full, m.mult_weight_held_saving_fj),
+                ]),
             ),
-            shifters: less(
-                price(low.shifts, m.shift_fj),
-                held.shifts.saved(m.shift_act_held_saving_fj, m.shift_weight_held_saving_fj),
-            ),
+            shifters: less(price(low.shifts, m.shift_fj), price(held.shifts, m.shift_weight_held_saving_fj)),
             low_multipliers: less(
                 price(low.product_bits, m.low_mult_bit_fj),
-                held.product_bits
-                    .saved(m.low_mult_bit_act_held_saving_fj, m.low_mult_bit_weight_held_saving_fj),
+                price(held.product_bits, m.low_mult_bit_weight_held_saving_fj),
             ),
             paths: price(if m.pe_kind == PeKind::StrumDynamic { products } else { 0 }, m.path_fj),
             adders: sum(&[
                 less(
                     price(products, m.product_add_fj),
-                    held.all.saved(m.product_add_act_held_saving_fj, m.product_add_weight_held_saving_fj),
+                    sum(&[
+                        price(e.act_held, m.product_add_act_held_saving_fj),
+                        price(e.weight_held, m.product_add_weight_held_saving_fj),
+                    ]),
                 ),
                 price(sum(&[e.pe_steps, e.pool_ops]), m.add_fj),
             ]),
@@ -213,47 +216,22 @@ impl Low {
     }
 }
 
-/// Products of one kind whose operand is held.
-#[derive(Clone, Copy, Default)]
-struct Kept {
-    acts: u64,
-    weights: u64,
-}
-
-impl Kept {
-    /// Energy saved by these.
-    fn saved(self, by_act_fj: u64, by_weight_fj: u64) -> u64 {
-        price(self.acts, by_act_fj).saturating_add(price(self.weights, by_weight_fj))
-    }
-}
-
-/// Held operands, by how the PEs process the product.
+/// Products whose weight is held, by how the PEs process them.
 struct Held {
-    /// All products.
-    all: Kept,
     /// Full multiplications.
-    full: Kept,
-    shifts: Kept,
-    product_bits: Kept,
+    full: u64,
+    shifts: u64,
+    product_bits: u64,
 }
 
 impl Held {
     fn of(e: &Events, kind: PeKind) -> Held {
-        let all = Kept { acts: e.act_held, weights: e.weight_held };
-        let [low_acts, low_weights] = [
-            sum(&[e.low_shifts_act_held, e.low_products_act_held]),
-            sum(&[e.low_shifts_weight_held, e.low_products_weight_held]),
-        ];
         match kind {
-            PeKind::Dense => Held { all, full: all, shifts: Kept::default(), product_bits: Kept::default() },
+            PeKind::Dense => Held { full: e.weight_held, shifts: 0, product_bits: 0 },
             PeKind::StrumDynamic | PeKind::StrumStatic => Held {
-                all,
-                full: Kept { acts: less(all.acts, low_acts), weights: less(all.weights, low_weights) },
-                shifts: Kept { acts: e.low_shifts_act_held, weights: e.low_shifts_weight_held },
-                product_bits: Kept {
-                    acts: e.low_product_bits_act_held,
-                    weights: e.low_product_bits_weight_held,
-                },
+                full: less(e.weight_held, sum(&[e.low_shifts_weight_held, e.low_products_weight_held])),
+                shifts: e.low_shifts_weight_held,
+                product_bits: e.low_product_bits_weight_held,
             },
         }
     }
@@ -294,11 +272,8 @@ mod tests {
             routed: 1500,
             routed_held: 120,
             packed_blocks: 15,
-            low_shifts_act_held: 20,
             low_shifts_weight_held: 60,
-            low_products_act_held: 10,
             low_products_weight_held: 40,
-            low_product_bits_act_held: 30,
             low_product_bits_weight_held: 140,
             pool_ops: 7,
             tree_adds: 11,
@@ -398,13 +373,11 @@ mod tests {
     #[test]
     fn a_held_operand_saves_what_the_machine_states() {
         let base = Machine { operand_fj: 30, route_fj: 40, ..measured() };
-        let changes: [(Change, [u64; 2]); 12] = [
-            // Of multiplications, for StruM's PEs those with high members.
-            (("multipliers", |m| m.mult_act_held_saving_fj = 9), [60, 90]),
+        let changes: [(Change, [u64; 2]); 10] = [
+            // Of held weights, StruM's PEs multiply those of high members.
+            (("multipliers", |m| m.mult_act_held_saving_fj = 9), [90, 90]),
             (("multipliers", |m| m.mult_weight_held_saving_fj = 9), [300, 400]),
-            (("shifters", |m| m.shift_act_held_saving_fj = 9), [20, 0]),
             (("shifters", |m| m.shift_weight_held_saving_fj = 9), [60, 0]),
-            (("low_multipliers", |m| m.low_mult_bit_act_held_saving_fj = 9), [30, 0]),
             (("low_multipliers", |m| m.low_mult_bit_weight_held_saving_fj = 9), [140, 0]),
             (("adders", |m| m.product_add_act_held_saving_fj = 9), [90, 90]),
             (("adders", |m| m.product_add_weight_held_saving_fj = 9), [400, 400]),

@@ -48,25 +48,16 @@ events! {
     packed_blocks,
     /// Products with low members of `mip2q`.
     low_shifts,
-    /// Of these, products whose activation the lane keeps.
-    #[serde(default)]
-    low_shifts_act_held,
     /// Of these, products whose weight the lane keeps.
     #[serde(default)]
     low_shifts_weight_held,
     /// Products with low members of `dliq`.
     low_products,
-    /// Of these, products whose activation the lane keeps.
-    #[serde(default)]
-    low_products_act_held,
     /// Of these, products whose weight the lane keeps.
     #[serde(default)]
     low_products_weight_held,
     /// Bits of the low codes in the products with low members of `dliq`.
     low_product_bits,
-    /// Of these, bits in products whose activation the lane keeps.
-    #[serde(default)]
-    low_product_bits_act_held,
     /// Of these, bits in products whose weight the lane keeps.
     #[serde(default)]
     low_product_bits_weight_held,

@@ -13,6 +13,7 @@ mod dma;
 mod energy;
 mod events;
 mod held;
+mod level;
 mod pipeline;
 mod pool;
 mod skip;
@@ -26,6 +27,7 @@ pub use counts::{Counts, Traffic};
 pub use dma::{Transfer, awaited, channel_cycles, dma, end_of_transfer};
 pub use energy::Energy;
 pub use events::Events;
+pub use level::Level;
 pub use pool::pool;
 pub use skip::{Bitmap, Present, conv_skipping, skips_zeros};
 pub use stored::{Pieces, Pixels, Stored, dma_copy_stored};
@@ -90,7 +92,7 @@ impl Cost {
     }
 
     /// The events if this many of the multiply-accumulates were with low members, which have their share of the held
-    /// operands.
+    /// weights. Where low members are more than weights like any other, the mask chooses activations, and none is held.
     #[must_use]
     pub fn events(&self, low: u64) -> Events {
         let events = self.events;
@@ -115,22 +117,16 @@ impl Cost {
                     ..events
                 }
             }
-            Low::Shift => Events {
-                low_shifts: low,
-                low_shifts_act_held: of(events.act_held),
-                low_shifts_weight_held: of(events.weight_held),
-                ..events
-            },
+            Low::Shift => {
+                Events { low_shifts: low, low_shifts_weight_held: of(events.weight_held), ..events }
+            }
             Low::Product(bits) => {
-                let bits = u64::from(bits);
-                let (acts, weights) = (of(events.act_held), of(events.weight_held));
+                let (bits, held) = (u64::from(bits), of(events.weight_held));
                 Events {
                     low_products: low,
-                    low_products_act_held: acts,
-                    low_products_weight_held: weights,
+                    low_products_weight_held: held,
                     low_product_bits: low.saturating_mul(bits),
-                    low_product_bits_act_held: acts.saturating_mul(bits),
-                    low_product_bits_weight_held: weights.saturating_mul(bits),
+                    low_product_bits_weight_held: held.saturating_mul(bits),
                     ..events
                 }
             }
@@ -207,12 +203,10 @@ mod tests {
         let events = Events { act_held: 10, weight_held: 50, routed: 100, fl_held: 50, ..Events::NONE };
         let cost = Cost { macs: 100, events, ..INVARIANT };
         let shifts = Cost { low: Low::Shift, ..cost }.events(60);
-        assert_eq!((shifts.low_shifts_act_held, shifts.low_shifts_weight_held), (6, 30));
+        assert_eq!(shifts.low_shifts_weight_held, 30);
         assert_eq!((shifts.act_held, shifts.weight_held, shifts.routed, shifts.fl_held), (10, 50, 100, 50));
         let products = Cost { low: Low::Product(4), ..cost }.events(60);
-        assert_eq!((products.low_products_act_held, products.low_products_weight_held), (6, 30));
-        assert_eq!(products.low_product_bits_act_held, 24);
-        assert_eq!(products.low_product_bits_weight_held, 120);
+        assert_eq!((products.low_products_weight_held, products.low_product_bits_weight_held), (30, 120));
         // Dropped members are no products.
         let dropped = cost.events(60);
         assert_eq!((dropped.act_held, dropped.weight_held, dropped.routed, dropped.fl_held), (4, 20, 40, 20));

@@ -142,8 +142,10 @@ fn what_is_saved_is_at_most_the_figure_that_it_is_saved_from() {
     );
     let route = refused(|m| (m.route_fj, m.route_held_saving_fj) = (4, 5));
     assert_eq!(route, "machine field 'route_held_saving_fj': 5 save more than route_fj = 4");
+    let one = refused(|m| m.mult_weight_held_saving_fj = 201);
+    assert_eq!(one, "machine field 'mult_weight_held_saving_fj': 201 save more than mult_fj = 200");
     let changes: [fn(&mut Machine); 7] = [
-        |m| m.shift_act_held_saving_fj = m.shift_fj + 1,
+        |m| m.shift_weight_held_saving_fj = m.shift_fj + 1,
         |m| m.low_mult_bit_weight_held_saving_fj = m.low_mult_bit_fj + 1,
         |m| m.product_add_weight_held_saving_fj = m.product_add_fj + 1,
         |m| m.if_held_saving_fj = m.if_byte_fj + 1,

@@ -48,52 +48,36 @@ impl Machine {
 
     /// No more is saved than the figure that it is saved from.
     fn check_savings(&self) -> Result<(), MachineError> {
-        let none = ("", 0);
-        for (figure, of, savings) in [
+        let (mult, add) = (("mult_fj", self.mult_fj), ("product_add_fj", self.product_add_fj));
+        for (figure, savings) in [
             (
-                "mult_fj",
-                self.mult_fj,
-                [
+                mult,
+                vec![
                     ("mult_act_held_saving_fj", self.mult_act_held_saving_fj),
                     ("mult_weight_held_saving_fj", self.mult_weight_held_saving_fj),
                 ],
             ),
             (
-                "shift_fj",
-                self.shift_fj,
-                [
-                    ("shift_act_held_saving_fj", self.shift_act_held_saving_fj),
-                    ("shift_weight_held_saving_fj", self.shift_weight_held_saving_fj),
-                ],
-            ),
-            (
-                "low_mult_bit_fj",
-                self.low_mult_bit_fj,
-                [
-                    ("low_mult_bit_act_held_saving_fj", self.low_mult_bit_act_held_saving_fj),
-                    ("low_mult_bit_weight_held_saving_fj", self.low_mult_bit_weight_held_saving_fj),
-                ],
-            ),
-            (
-                "product_add_fj",
-                self.product_add_fj,
-                [
+                add,
+                vec![
                     ("product_add_act_held_saving_fj", self.product_add_act_held_saving_fj),
                     ("product_add_weight_held_saving_fj", self.product_add_weight_held_saving_fj),
                 ],
             ),
-            ("if_byte_fj", self.if_byte_fj, [("if_held_saving_fj", self.if_held_saving_fj), none]),
-            ("fl_byte_fj", self.fl_byte_fj, [("fl_held_saving_fj", self.fl_held_saving_fj), none]),
-            ("operand_fj", self.operand_fj, [("operand_held_saving_fj", self.operand_held_saving_fj), none]),
-            ("route_fj", self.route_fj, [("route_held_saving_fj", self.route_held_saving_fj), none]),
+            (
+                ("shift_fj", self.shift_fj),
+                vec![("shift_weight_held_saving_fj", self.shift_weight_held_saving_fj)],
+            ),
+            (
+                ("low_mult_bit_fj", self.low_mult_bit_fj),
+                vec![("low_mult_bit_weight_held_saving_fj", self.low_mult_bit_weight_held_saving_fj)],
+            ),
+            (("if_byte_fj", self.if_byte_fj), vec![("if_held_saving_fj", self.if_held_saving_fj)]),
+            (("fl_byte_fj", self.fl_byte_fj), vec![("fl_held_saving_fj", self.fl_held_saving_fj)]),
+            (("operand_fj", self.operand_fj), vec![("operand_held_saving_fj", self.operand_held_saving_fj)]),
+            (("route_fj", self.route_fj), vec![("route_held_saving_fj", self.route_held_saving_fj)]),
         ] {
-            let [(field, first), (other, second)] = savings;
-            let saved = first.saturating_add(second);
-            if saved > of {
-                let with = if second > 0 { format!(" and {other} = {second}") } else { String::new() };
-                let reason = format!("{first}{with} save more than {figure} = {of}");
-                return Err(MachineError::Invalid { field, reason });
-            }
+            at_most(figure, &savings)?;
         }
         Ok(())
     }
@@ -116,4 +100,18 @@ impl Machine {
         }
         Ok(())
     }
+}
+
+/// Checks that these savings together are at most the figure.
+fn at_most((figure, of): (&'static str, u64), savings: &[(&'static str, u64)]) -> Result<(), MachineError> {
+    let saved = savings.iter().fold(0u64, |sum, (_, saving)| sum.saturating_add(*saving));
+    let mut stated = savings.iter().filter(|(_, saving)| *saving > 0);
+    if let Some(&(field, saving)) = stated.next()
+        && saved > of
+    {
+        let with = stated.map(|(name, saving)| format!(" and {name} = {saving}")).collect::<String>();
+        let reason = format!("{saving}{with} save more than {figure} = {of}");
+        return Err(MachineError::Invalid { field, reason });
+    }
+    Ok(())
 }

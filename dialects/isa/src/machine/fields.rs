@@ -254,16 +254,9 @@ machine_fields! {
     /// Energy that a multiplication saves, of `mult_fj`, where the lane keeps its weight from the step before.
     mult_weight_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
         absent "absent::mult_weight_held_saving_fj";
-    /// Energy that a shift saves, of `shift_fj`, where the lane keeps its activation from the step before.
-    shift_act_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
-        absent "absent::shift_act_held_saving_fj";
     /// Energy that a shift saves, of `shift_fj`, where the lane keeps its weight from the step before.
     shift_weight_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
         absent "absent::shift_weight_held_saving_fj";
-    /// Energy that a low product of `dliq` saves, of `low_mult_bit_fj` and as that per bit of its code, where the lane keeps
-    /// its activation from the step before.
-    low_mult_bit_act_held_saving_fj: u64 = 0 "fJ/bit", Timing, "0: not counted", 0..=1000000000,
-        absent "absent::low_mult_bit_act_held_saving_fj";
     /// Energy that a low product of `dliq` saves, of `low_mult_bit_fj` and as that per bit of its code, where the lane keeps
     /// its weight from the step before.
     low_mult_bit_weight_held_saving_fj: u64 = 0 "fJ/bit", Timing, "0: not counted", 0..=1000000000,
