@@ -56,9 +56,9 @@ const fn saving(field: &'static str, options: &'static str, base: fn(&mut Machin
     Entry { field, value: 50, options, base, effects: &[Energy] }
 }
 
-/// Makes fresh activations so expensive that the planner holds them.
+/// Makes fresh activations so expensive that the planner holds them, and room for them.
 fn holds_activations(m: &mut Machine) {
-    (m.operand_fj, m.operand_held_saving_fj) = (1_000_000, 1_000_000);
+    (m.if_rf_bytes, m.operand_fj, m.operand_held_saving_fj) = (4096, 1_000_000, 1_000_000);
 }
 
 const ENTRIES: &[Entry] = &[
@@ -120,7 +120,8 @@ const ENTRIES: &[Entry] = &[
     saving("fl_held_saving_fj", "method=dense", |_| {}),
     entry("operand_fj", 400, &[Energy]),
     saving("operand_held_saving_fj", "method=dense objective=energy", |m| {
-        (m.operand_fj, m.product_add_fj, m.product_add_act_held_saving_fj) = (50, 1_000_000, 1_000_000);
+        (m.if_rf_bytes, m.operand_fj) = (4096, 50);
+        (m.product_add_fj, m.product_add_act_held_saving_fj) = (1_000_000, 1_000_000);
     }),
     packed("route_fj", 400, "method=mip2q", &[Energy]),
     saving("route_held_saving_fj", "method=mip2q", |m| m.route_fj = 50),
