@@ -18,6 +18,8 @@ enum Effect {
     Cycles,
     /// The energy of a run.
     Energy,
+    /// The areas that a report states.
+    Area,
     /// The time of a run.
     Milliseconds,
     /// The bytes that a run reads and writes in DRAM or SRAM.
@@ -30,7 +32,7 @@ enum Effect {
     Warned(&'static str),
 }
 
-use Effect::{Cycles, Energy, Milliseconds, Plan, Refused, Traffic, Warned};
+use Effect::{Area, Cycles, Energy, Milliseconds, Plan, Refused, Traffic, Warned};
 
 /// An experiment: the field, its other value, the options that reveal its effect, and changes to the machine that it needs.
 struct Entry {
@@ -47,6 +49,16 @@ const fn entry(field: &'static str, value: u64, effects: &'static [Effect]) -> E
 
 const fn packed(field: &'static str, value: u64, options: &'static str, effects: &'static [Effect]) -> Entry {
     Entry { field, value, options, base: |_| {}, effects }
+}
+
+/// A saving on a machine that charges for the figure that it is saved from.
+const fn saving(field: &'static str, options: &'static str, base: fn(&mut Machine)) -> Entry {
+    Entry { field, value: 50, options, base, effects: &[Energy] }
+}
+
+/// Makes fresh activations so expensive that the planner holds them, and room for them.
+fn holds_activations(m: &mut Machine) {
+    (m.if_rf_bytes, m.operand_fj, m.operand_held_saving_fj) = (4096, 1_000_000, 1_000_000);
 }
 
 const ENTRIES: &[Entry] = &[
@@ -98,6 +110,35 @@ const ENTRIES: &[Entry] = &[
     entry("dma_outstanding", 4, &[Cycles]),
     entry("fetch_bytes_per_cycle", 1, &[Cycles]),
     entry("zero_skip", 1, &[Cycles, Traffic]),
+    saving("mult_act_held_saving_fj", "method=dense objective=energy", holds_activations),
+    saving("mult_weight_held_saving_fj", "method=dense", |_| {}),
+    saving("shift_weight_held_saving_fj", "method=mip2q", |_| {}),
+    saving("low_mult_bit_weight_held_saving_fj", "method=dliq", |m| m.low_mult_bit_fj = 50),
+    saving("product_add_act_held_saving_fj", "method=dense objective=energy", holds_activations),
+    saving("product_add_weight_held_saving_fj", "method=dense", |_| {}),
+    saving("if_held_saving_fj", "method=dense objective=energy", holds_activations),
+    saving("fl_held_saving_fj", "method=dense", |_| {}),
+    entry("operand_fj", 400, &[Energy]),
+    saving("operand_held_saving_fj", "method=dense objective=energy", |m| {
+        (m.if_rf_bytes, m.operand_fj) = (4096, 50);
+        (m.product_add_fj, m.product_add_act_held_saving_fj) = (1_000_000, 1_000_000);
+    }),
+    packed("route_fj", 400, "method=mip2q", &[Energy]),
+    saving("route_held_saving_fj", "method=mip2q", |m| m.route_fj = 50),
+    packed("decode_block_fj", 400, "method=mip2q", &[Energy]),
+    entry("datapath_clock_fj", 400, &[Energy]),
+    entry("pe_clock_fj", 400, &[Energy]),
+    entry("pe_leak_nw", 40_000, &[Energy]),
+    entry("sram_leak_nw", 40_000, &[Energy]),
+    entry("datapath_area_um2", 400, &[Area]),
+    entry("pe_core_area_um2", 400, &[Area]),
+    entry("pe_area_um2", 400, &[Area]),
+    Entry { base: |m| m.pe_area_um2 = 400, ..entry("tree_area_um2", 40, &[Area]) },
+    Entry {
+        base: |m| (m.pe_area_um2, m.tree_area_um2, m.rest_area_um2) = (400, 40, 1000),
+        ..entry("sram_area_um2", 4000, &[Area])
+    },
+    Entry { base: |m| (m.pe_area_um2, m.tree_area_um2) = (400, 40), ..entry("rest_area_um2", 1000, &[Area]) },
 ];
 
 /// Bytes from -8 to 8, a quarter of them 0, as a dense constant.
@@ -198,6 +239,7 @@ fn differences(a: &Report, b: &Report) -> Vec<Effect> {
     let list = [
         (Cycles, a.cycles != b.cycles),
         (Energy, a.total.energy_fj.total != b.total.energy_fj.total),
+        (Area, a.area_um2 != b.area_um2),
         (Milliseconds, a.milliseconds.to_bits() != b.milliseconds.to_bits()),
         (Traffic, a.total.bytes != b.total.bytes),
     ];

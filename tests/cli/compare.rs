@@ -7,8 +7,20 @@ use serde_json::Value;
 use crate::common::{STRUMC, Scratch, npy, run_in};
 use crate::report::keys;
 
-const PE_PARTS: [&str; 7] =
-    ["multipliers", "shifters", "low_multipliers", "paths", "adders", "register_files", "unpack"];
+const PE_PARTS: [&str; 12] = [
+    "multipliers",
+    "shifters",
+    "low_multipliers",
+    "paths",
+    "adders",
+    "register_files",
+    "unpack",
+    "operands",
+    "routing",
+    "decode",
+    "clock",
+    "leakage",
+];
 
 /// A folder with ResNet-20 as `resnet.mlir` and an image as `image.npy`.
 fn folder() -> Scratch {
@@ -77,7 +89,8 @@ fn check_figures(figures: &Value, clock_mhz: f64) {
     let energy = &figures["energy_fj"];
     let pe: u64 = PE_PARTS.iter().map(|part| number(&energy[part])).sum();
     assert_eq!(number(&energy["pe"]), pe);
-    let rest: u64 = ["ppe", "vec", "sram", "idle"].iter().map(|part| number(&energy[part])).sum();
+    let rest: u64 =
+        ["ppe", "vec", "sram", "sram_leakage", "idle"].iter().map(|part| number(&energy[part])).sum();
     assert_eq!(number(&energy["accelerator"]), pe + rest);
     assert_eq!(number(&energy["total"]), pe + rest + number(&energy["dram"]));
     for (power, energy, cycles) in [
@@ -163,6 +176,83 @@ fn runs_are_those_of_strumc_run() {
     assert!(object["runs"][1]["pipeline"].as_str().unwrap().contains("method=dliq p=0.25 q=3"));
 }
 
+/// A machine file with these lines in place of the default machine's.
+fn machine(scratch: &Scratch, name: &str, kind: &str, values: &[(&str, u64)]) {
+    let built_in = dpu_isa::Machine::builtin("flexnn-16x16").unwrap().to_toml();
+    let line = |line: &str| match line.split_once(" = ") {
+        Some(("name", _)) => format!("name = \"{name}\""),
+        Some(("pe_kind", _)) => format!("pe_kind = \"{kind}\""),
+        Some((field, _)) => match values.iter().find(|(name, _)| *name == field) {
+            Some((_, value)) => format!("{field} = {value}"),
+            None => line.to_owned(),
+        },
+        None => line.to_owned(),
+    };
+    let text: Vec<String> = built_in.lines().map(line).collect();
+    scratch.write(&format!("{name}.toml"), text.join("\n"));
+}
+
+/// Made-up machines that state energies of held operands, clock, leakage and areas; `static` states no SRAM.
+fn measured(scratch: &Scratch) {
+    let figures = [
+        ("mult_fj", 1500),
+        ("mult_act_held_saving_fj", 500),
+        ("mult_weight_held_saving_fj", 900),
+        ("fl_held_saving_fj", 80),
+        ("operand_fj", 40),
+        ("operand_held_saving_fj", 20),
+        ("route_fj", 30),
+        ("route_held_saving_fj", 10),
+        ("decode_block_fj", 900),
+        ("datapath_clock_fj", 1600),
+        ("pe_clock_fj", 700),
+        ("pe_leak_nw", 400_000),
+        ("sram_leak_nw", 9_000_000),
+        ("tree_area_um2", 300),
+        ("rest_area_um2", 2_000_000),
+    ];
+    for (name, kind, areas) in [
+        ("plain", "dense", [4751, 5719, 22_616, 4_000_000]),
+        ("half", "strum-static", [3550, 5466, 22_428, 0]),
+    ] {
+        let names = ["datapath_area_um2", "pe_core_area_um2", "pe_area_um2", "sram_area_um2"];
+        let values: Vec<_> = figures.into_iter().chain(names.into_iter().zip(areas)).collect();
+        machine(scratch, name, kind, &values);
+    }
+}
+
+#[test]
+fn machines_with_areas_are_compared_by_level() {
+    let scratch = folder();
+    measured(&scratch);
+    let line = "resnet.mlir --input image.npy --methods mip2q --machines half.toml,flexnn-16x16 --baseline plain.toml";
+    insta::assert_snapshot!("comparison_of_levels", compare(&scratch, line));
+    let object = json(&scratch, line);
+    let runs = object["runs"].as_array().unwrap();
+    let level = |run: usize, level: usize| &runs[run]["levels"][level];
+    let names: Vec<_> = (0..6).map(|i| level(0, i)["level"].as_str().unwrap()).collect();
+    assert_eq!(names, ["datapath", "pe_core", "pe", "array", "dpu_without_sram", "dpu"]);
+    let areas: Vec<_> = (0..6).map(|i| level(0, i)["area_um2"].as_u64()).collect();
+    let array = 256 * (22_616 + 300);
+    let expected = [4751, 5719, 22_616, array, array + 2_000_000, array + 6_000_000];
+    assert_eq!(areas, expected.map(Some));
+    assert!((level(1, 0)["against_baseline"]["area"].as_f64().unwrap() - 3550.0 / 4751.0).abs() < 1e-12);
+    assert!(level(1, 5)["area_um2"].is_null() && level(1, 5)["against_baseline"]["area"].is_null());
+    assert!((0..6).all(|i| level(2, i)["area_um2"].is_null()), "the default machines state no areas");
+    for run in runs {
+        let energy = &run["figures"]["energy_fj"];
+        let of = |i: usize| number(&run["levels"][i]["energy_fj"]);
+        let clock_and_leakage = number(&energy["clock"]) + number(&energy["leakage"]);
+        assert!(of(0) <= of(1) && of(2) >= of(1) + number(&energy["register_files"]));
+        assert!(
+            clock_and_leakage == 0 || of(2) < of(1) + number(&energy["register_files"]) + clock_and_leakage
+        );
+        assert_eq!((of(3), of(5)), (number(&energy["pe"]), number(&energy["accelerator"])));
+        let milliwatts = of(5) as f64 * 1300.0 / run["figures"]["cycles"].as_f64().unwrap() / 1e6;
+        assert!((run["levels"][5]["mw"].as_f64().unwrap() - milliwatts).abs() < 1e-9 * milliwatts);
+    }
+}
+
 #[test]
 fn the_paper_is_quoted_and_not_computed() {
     let object =
@@ -178,6 +268,10 @@ fn the_paper_is_quoted_and_not_computed() {
     ];
     assert_eq!(stated, expected);
     assert!(claims.iter().all(|claim| claim["tag"] == "[paper]"));
+    let ours: Vec<_> = claims.iter().map(|claim| claim["ours"].as_str()).collect();
+    assert_eq!(ours, [Some("pe_busy_power"), Some("accelerator_energy"), None, None]);
+    let ending = object["paper"]["not_reproduced"].as_str().unwrap();
+    assert!(ending.starts_with("This does not reproduce the paper's PE"), "{ending}");
 }
 
 #[test]

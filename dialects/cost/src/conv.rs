@@ -5,9 +5,10 @@ use dpu_isa::weights::{ENTRY_BYTES, LUT_BYTES};
 use dpu_isa::{ConvInv, ConvVar, Dtype, LowWork, Machine, PeKind, Stationary, WeightFormat};
 
 use crate::cut::{Cut, Piece, Window};
+use crate::held::Held;
 use crate::pipeline::{Flow, Stage};
 use crate::stored::{self, Stored};
-use crate::{Cost, Events, Low, idle_lanes, product};
+use crate::{Cost, Events, Low, idle_lanes, product, share_of};
 
 /// A convolution variant; the rules are those of "PE array" in `docs/timing.md`.
 ///
@@ -419,11 +420,19 @@ impl<'a> Tile<'a> {
             ]),
         };
         let sums = steps.saturating_mul(Dtype::I32.bytes());
+        let held = Held::of(inv, var, self.machine, [&self.oc, &self.oy, &self.ox]);
         Events {
             pe_steps: steps,
+            act_held: held.act_held,
+            weight_held: held.weight_held,
+            routed: held.routed,
+            routed_held: held.routed_held,
+            packed_blocks: held.packed_blocks,
             if_read: products,
+            if_held: held.if_held,
             if_write,
             fl_read: products,
+            fl_held: held.fl_held,
             fl_write: product([channels, taps(var), depth(inv, var), weight_copies]),
             of_read: sums,
             of_write: sums,
@@ -436,13 +445,6 @@ impl<'a> Tile<'a> {
 /// Outputs along a dimension in the busiest PE of a block.
 fn held(block: &Piece, pes: u16) -> u64 {
     block.size.div_ceil(u64::from(pes.max(1)))
-}
-
-/// `bytes · part / whole`, rounded.
-fn share_of(bytes: u64, part: u64, whole: u64) -> u64 {
-    let whole = u128::from(whole.max(1));
-    let share = (u128::from(bytes) * u128::from(part) + whole / 2) / whole;
-    u64::try_from(share).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -6,20 +6,20 @@
 use dpu_isa::{Machine, PeKind};
 use serde::{Deserialize, Serialize};
 
-use crate::Counts;
+use crate::{Counts, Events, share_of};
 
-/// Declares the parts with their sums.
+/// Declares the parts with their sums. Those that older reports lack have a default, 0.
 macro_rules! parts {
     (
-        pe { $($(#[doc = $pdoc:literal])* $pe:ident,)* }
-        rest { $($(#[doc = $rdoc:literal])* $rest:ident,)* }
+        pe { $($(#[$pattr:meta])* $pe:ident,)* }
+        rest { $($(#[$rattr:meta])* $rest:ident,)* }
     ) => {
         /// Energy in femtojoules, by the part of the machine that spends it.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         pub struct Energy {
-            $($(#[doc = $pdoc])* pub $pe: u64,)*
-            $($(#[doc = $rdoc])* pub $rest: u64,)*
-            /// The PEs: multipliers, shifters, adders, register files and decoders.
+            $($(#[$pattr])* pub $pe: u64,)*
+            $($(#[$rattr])* pub $rest: u64,)*
+            /// The PEs: the parts from `multipliers` to `pe_leakage`.
             pub pe: u64,
             /// All parts.
             pub total: u64,
@@ -76,6 +76,24 @@ parts! {
         of_rf,
         /// Decoders of packed weights: `unpack_byte_fj`.
         unpack,
+        /// Operand registers and zero point subtraction: `operand_fj`.
+        #[serde(default)]
+        operands,
+        /// Choice of activations by the mask: `route_fj`, on PEs of StruM.
+        #[serde(default)]
+        routing,
+        /// Decoders in front of filter register files: `decode_block_fj`.
+        #[serde(default)]
+        decode,
+        /// Clock of the datapaths: `datapath_clock_fj`.
+        #[serde(default)]
+        datapath_clock,
+        /// Clock of the other flip-flops of PEs: `pe_clock_fj`.
+        #[serde(default)]
+        pe_clock,
+        /// Leakage of all PEs: `pe_leak_nw`.
+        #[serde(default)]
+        pe_leakage,
     }
     rest {
         /// Post-processing elements: `ppe_op_fj`.
@@ -88,7 +106,10 @@ parts! {
         sram_write,
         /// DRAM, both directions: `dram_byte_fj`.
         dram,
-        /// Clock and leakage: `idle_cycle_fj` for every cycle of the layer's share of the time.
+        /// Leakage of the SRAM: `sram_leak_nw`.
+        #[serde(default)]
+        sram_leakage,
+        /// Clock and leakage that no other part has: `idle_cycle_fj` for every cycle of the layer's share of the time.
         idle,
     }
 }
@@ -101,30 +122,71 @@ impl Energy {
         let low = Low::of(counts, m.pe_kind);
         let high = counts.macs_high.saturating_sub(e.zero_skipped);
         let products = sum(&[high, low.full, low.shifts, low.products]);
+        let held = Held::of(e, m.pe_kind);
         let mut energy = Energy {
-            multipliers: price(sum(&[high, low.full]), m.mult_fj),
-            shifters: price(low.shifts, m.shift_fj),
-            low_multipliers: price(low.product_bits, m.low_mult_bit_fj),
+            // An activation is held only where no mask chooses it: no low member is a shift or a product there.
+            multipliers: less(
+                price(sum(&[high, low.full]), m.mult_fj),
+                sum(&[
+                    price(e.act_held, m.mult_act_held_saving_fj),
+                    price(held.full, m.mult_weight_held_saving_fj),
+                ]),
+            ),
+            shifters: less(price(low.shifts, m.shift_fj), price(held.shifts, m.shift_weight_held_saving_fj)),
+            low_multipliers: less(
+                price(low.product_bits, m.low_mult_bit_fj),
+                price(held.product_bits, m.low_mult_bit_weight_held_saving_fj),
+            ),
             paths: price(if m.pe_kind == PeKind::StrumDynamic { products } else { 0 }, m.path_fj),
             adders: sum(&[
-                price(products, m.product_add_fj),
+                less(
+                    price(products, m.product_add_fj),
+                    sum(&[
+                        price(e.act_held, m.product_add_act_held_saving_fj),
+                        price(e.weight_held, m.product_add_weight_held_saving_fj),
+                    ]),
+                ),
                 price(sum(&[e.pe_steps, e.pool_ops]), m.add_fj),
             ]),
             adder_tree: price(e.tree_adds, m.add_fj),
-            if_rf: price(sum(&[e.if_read, e.if_write]), m.if_byte_fj),
-            fl_rf: price(sum(&[e.fl_read, e.fl_write]), m.fl_byte_fj),
+            if_rf: less(
+                price(sum(&[e.if_read, e.if_write]), m.if_byte_fj),
+                price(e.if_held, m.if_held_saving_fj),
+            ),
+            fl_rf: less(
+                price(sum(&[e.fl_read, e.fl_write]), m.fl_byte_fj),
+                price(e.fl_held, m.fl_held_saving_fj),
+            ),
             of_rf: price(sum(&[e.of_read, e.of_write]), m.of_byte_fj),
             unpack: price(e.packed_weight_read, m.unpack_byte_fj),
+            operands: less(price(products, m.operand_fj), price(e.act_held, m.operand_held_saving_fj)),
+            routing: less(price(e.routed, m.route_fj), price(e.routed_held, m.route_held_saving_fj)),
+            decode: price(e.packed_blocks, m.decode_block_fj),
             ppe: price(e.ppe_ops, m.ppe_op_fj),
             vec: price(e.vec_ops, m.vec_op_fj),
             sram_read: price(counts.bytes.sram_read, m.sram_read_byte_fj),
             sram_write: price(counts.bytes.sram_write, m.sram_write_byte_fj),
             dram: price(sum(&[counts.bytes.dram_read, counts.bytes.dram_write]), m.dram_byte_fj),
-            idle: price(counts.cycles, m.idle_cycle_fj),
-            ..Energy::default()
+            ..Energy::over_time(counts, m)
         };
         energy.sum();
         energy
+    }
+
+    /// What does not depend on the work of a step or a cycle: clock and leakage.
+    fn over_time(counts: &Counts, m: &Machine) -> Energy {
+        let pes = [m.tiles, m.rows, m.cols].map(u64::from).into_iter().fold(1, u64::saturating_mul);
+        Energy {
+            datapath_clock: price(counts.events.pe_steps, m.datapath_clock_fj),
+            pe_clock: price(counts.events.pe_steps, m.pe_clock_fj),
+            pe_leakage: price(counts.cycles, per_cycle_fj(price(pes, m.pe_leak_nw), m.clock_mhz)),
+            sram_leakage: price(
+                counts.cycles,
+                per_cycle_fj(price(m.tiles.into(), m.sram_leak_nw), m.clock_mhz),
+            ),
+            idle: price(counts.cycles, m.idle_cycle_fj),
+            ..Energy::default()
+        }
     }
 }
 
@@ -154,6 +216,37 @@ impl Low {
     }
 }
 
+/// Products whose weight is held, by how the PEs process them.
+struct Held {
+    /// Full multiplications.
+    full: u64,
+    shifts: u64,
+    product_bits: u64,
+}
+
+impl Held {
+    fn of(e: &Events, kind: PeKind) -> Held {
+        match kind {
+            PeKind::Dense => Held { full: e.weight_held, shifts: 0, product_bits: 0 },
+            PeKind::StrumDynamic | PeKind::StrumStatic => Held {
+                full: less(e.weight_held, sum(&[e.low_shifts_weight_held, e.low_products_weight_held])),
+                shifts: e.low_shifts_weight_held,
+                product_bits: e.low_product_bits_weight_held,
+            },
+        }
+    }
+}
+
+/// Leakage in whole femtojoules per cycle, rounded, so that the energy of a run is that of its layers.
+fn per_cycle_fj(nw: u64, clock_mhz: u32) -> u64 {
+    // nW / MHz is fJ per cycle.
+    share_of(nw, 1, clock_mhz.into())
+}
+
+fn less(fj: u64, saved_fj: u64) -> u64 {
+    fj.saturating_sub(saved_fj)
+}
+
 fn price(count: u64, unit_fj: u64) -> u64 {
     count.saturating_mul(unit_fj)
 }
@@ -174,11 +267,21 @@ mod tests {
             low_product_bits: 700,
             low_zeros: 100,
             pe_steps: 200,
+            act_held: 90,
+            weight_held: 400,
+            routed: 1500,
+            routed_held: 120,
+            packed_blocks: 15,
+            low_shifts_weight_held: 60,
+            low_products_weight_held: 40,
+            low_product_bits_weight_held: 140,
             pool_ops: 7,
             tree_adds: 11,
             if_read: 13,
+            if_held: 6,
             if_write: 17,
             fl_read: 19,
+            fl_held: 8,
             fl_write: 23,
             of_read: 29,
             of_write: 31,
@@ -208,16 +311,93 @@ mod tests {
             42 * 110,
             60 * 221,
             37 * 30,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
             41 * 3300,
             43 * 3300,
             7 * 12500,
             9 * 12500,
             8 * 162_500,
+            0,
             47 * 1000,
         ];
         assert_eq!(got.parts(), expected);
         assert_eq!(got.total, expected.iter().sum::<u64>());
         assert_eq!(got.pe, expected[..Energy::PE_PARTS].iter().sum::<u64>());
+    }
+
+    /// A machine that states figures of its own for operands, clock and leakage.
+    fn measured() -> Machine {
+        Machine {
+            operand_fj: 3,
+            route_fj: 4,
+            decode_block_fj: 6,
+            datapath_clock_fj: 7,
+            pe_clock_fj: 8,
+            pe_leak_nw: 26_000,
+            sram_leak_nw: 13_700,
+            idle_cycle_fj: 10,
+            ..Machine::flexnn_16x16()
+        }
+    }
+
+    #[test]
+    fn operands_clock_and_leakage_have_their_price() {
+        let (m, before) = (measured(), Energy::of(&counts(), &Machine::flexnn_16x16()));
+        let got = Energy::of(&counts(), &m);
+        let expected = Energy {
+            operands: 1500 * 3,
+            routing: 1500 * 4,
+            decode: 15 * 6,
+            datapath_clock: 200 * 7,
+            pe_clock: 200 * 8,
+            // 256 PEs, 1300 MHz: 5120 fJ a cycle, and 10.5 for the SRAM, rounded.
+            pe_leakage: 47 * 5120,
+            sram_leakage: 47 * 11,
+            idle: 47 * 10,
+            pe: got.pe,
+            total: got.total,
+            ..before
+        };
+        assert_eq!(got, expected);
+        assert_eq!(got.pe - before.pe, 1500 * 7 + 15 * 6 + 200 * 15 + 47 * 5120);
+        assert_eq!(got.total - before.total, got.pe - before.pe + 47 * 21);
+        let two = Energy::of(&counts(), &Machine { tiles: 2, ..m });
+        assert_eq!((two.pe_leakage, two.sram_leakage), (47 * 10240, 47 * 21));
+    }
+
+    #[test]
+    fn a_held_operand_saves_what_the_machine_states() {
+        let base = Machine { operand_fj: 30, route_fj: 40, ..measured() };
+        let changes: [(Change, [u64; 2]); 10] = [
+            // Of held weights, StruM's PEs multiply those of high members.
+            (("multipliers", |m| m.mult_act_held_saving_fj = 9), [90, 90]),
+            (("multipliers", |m| m.mult_weight_held_saving_fj = 9), [300, 400]),
+            (("shifters", |m| m.shift_weight_held_saving_fj = 9), [60, 0]),
+            (("low_multipliers", |m| m.low_mult_bit_weight_held_saving_fj = 9), [140, 0]),
+            (("adders", |m| m.product_add_act_held_saving_fj = 9), [90, 90]),
+            (("adders", |m| m.product_add_weight_held_saving_fj = 9), [400, 400]),
+            (("if_rf", |m| m.if_held_saving_fj = 9), [6, 6]),
+            (("fl_rf", |m| m.fl_held_saving_fj = 9), [8, 8]),
+            (("operands", |m| m.operand_held_saving_fj = 9), [90, 90]),
+            (("routing", |m| m.route_held_saving_fj = 9), [120, 120]),
+        ];
+        for ((name, change), [strum, dense]) in changes {
+            for (pe_kind, held) in [(PeKind::StrumDynamic, strum), (PeKind::Dense, dense)] {
+                let mut m = Machine { pe_kind, ..base.clone() };
+                let before = Energy::of(&counts(), &m);
+                change(&mut m);
+                let after = Energy::of(&counts(), &m);
+                for ((part, a), b) in Energy::PARTS.iter().zip(before.parts()).zip(after.parts()) {
+                    assert_eq!(a - b, if *part == name { 9 * held } else { 0 }, "{name}: {part}");
+                }
+                assert_eq!(before.total - after.total, 9 * held, "{name}");
+            }
+        }
     }
 
     #[test]
@@ -234,9 +414,9 @@ mod tests {
 
     #[test]
     fn doubling_a_unit_energy_doubles_its_part_and_no_other() {
-        let base = Machine { idle_cycle_fj: 10, ..Machine::flexnn_16x16() };
+        let base = Machine { sram_leak_nw: 13_000, ..measured() };
         let before = Energy::of(&counts(), &base);
-        let double: [Change; 15] = [
+        let double: [Change; 22] = [
             ("multipliers", |m| m.mult_fj *= 2),
             ("shifters", |m| m.shift_fj *= 2),
             ("low_multipliers", |m| m.low_mult_bit_fj *= 2),
@@ -251,6 +431,13 @@ mod tests {
             ("sram_write", |m| m.sram_write_byte_fj *= 2),
             ("dram", |m| m.dram_byte_fj *= 2),
             ("idle", |m| m.idle_cycle_fj *= 2),
+            ("operands", |m| m.operand_fj *= 2),
+            ("routing", |m| m.route_fj *= 2),
+            ("decode", |m| m.decode_block_fj *= 2),
+            ("datapath_clock", |m| m.datapath_clock_fj *= 2),
+            ("pe_clock", |m| m.pe_clock_fj *= 2),
+            ("pe_leakage", |m| m.pe_leak_nw *= 2),
+            ("sram_leakage", |m| m.sram_leak_nw *= 2),
             // Two parts consist of additions.
             ("adders", |m| (m.product_add_fj, m.add_fj) = (2 * m.product_add_fj, 2 * m.add_fj)),
         ];

@@ -5,13 +5,13 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Declares the counters with their sum.
+/// Declares the counters with their sum. Those that older reports lack have a default, 0.
 macro_rules! events {
-    ($($(#[doc = $doc:literal])* $field:ident,)*) => {
+    ($($(#[$attr:meta])* $field:ident,)*) => {
         /// Counted events other than multiply-accumulates and DRAM bytes.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         pub struct Events {
-            $($(#[doc = $doc])* pub $field: u64,)*
+            $($(#[$attr])* pub $field: u64,)*
         }
 
         impl Events {
@@ -31,12 +31,36 @@ events! {
     lane_idle,
     /// Steps of PEs: cycles in which a PE takes up to `lanes` products into one accumulator.
     pe_steps,
+    /// Products whose activation the lane keeps from the step before.
+    #[serde(default)]
+    act_held,
+    /// Products whose weight the lane keeps from the step before.
+    #[serde(default)]
+    weight_held,
+    /// Products of packed layers whose activation the mask chooses, in PEs that have shifters.
+    #[serde(default)]
+    routed,
+    /// Of these, products whose weight, and with it the mask, the lane keeps from the step before.
+    #[serde(default)]
+    routed_held,
+    /// Packed blocks that enter the filter register file of a PE and are decoded there.
+    #[serde(default)]
+    packed_blocks,
     /// Products with low members of `mip2q`.
     low_shifts,
+    /// Of these, products whose weight the lane keeps.
+    #[serde(default)]
+    low_shifts_weight_held,
     /// Products with low members of `dliq`.
     low_products,
-    /// Bits of the low codes in these products.
+    /// Of these, products whose weight the lane keeps.
+    #[serde(default)]
+    low_products_weight_held,
+    /// Bits of the low codes in the products with low members of `dliq`.
     low_product_bits,
+    /// Of these, bits in products whose weight the lane keeps.
+    #[serde(default)]
+    low_product_bits_weight_held,
     /// Multiply-accumulates with low members of `sparse`: nothing is multiplied.
     low_zeros,
     /// Other multiply-accumulates with a zero, which PEs that skip zeros do not take.
@@ -45,10 +69,16 @@ events! {
     pool_ops,
     /// Bytes read from input register files.
     if_read,
+    /// Bytes read from the entry of an input register file that the step before read.
+    #[serde(default)]
+    if_held,
     /// Bytes written to input register files.
     if_write,
     /// Bytes read from filter register files; a decoded weight is one byte.
     fl_read,
+    /// Bytes read from the entry of a filter register file that the step before read.
+    #[serde(default)]
+    fl_held,
     /// Bytes written to filter register files.
     fl_write,
     /// Bytes read from output register files: 4 for every step of a PE.

@@ -12,6 +12,8 @@ mod cut;
 mod dma;
 mod energy;
 mod events;
+mod held;
+mod level;
 mod pipeline;
 mod pool;
 mod skip;
@@ -25,6 +27,7 @@ pub use counts::{Counts, Traffic};
 pub use dma::{Transfer, awaited, channel_cycles, dma, end_of_transfer};
 pub use energy::Energy;
 pub use events::Events;
+pub use level::Level;
 pub use pool::pool;
 pub use skip::{Bitmap, Present, conv_skipping, skips_zeros};
 pub use stored::{Pieces, Pixels, Stored, dma_copy_stored};
@@ -88,27 +91,44 @@ impl Cost {
         }
     }
 
-    /// The events if this many of the multiply-accumulates were with low members.
+    /// The events if this many of the multiply-accumulates were with low members, which have their share of the held
+    /// weights. Where low members are more than weights like any other, the mask chooses activations, and none is held.
     #[must_use]
     pub fn events(&self, low: u64) -> Events {
         let events = self.events;
+        let of = |held: u64| share_of(held, low, self.macs);
         match self.low {
             // Nothing is multiplied in either case. PEs that skip zeros have not counted a read for these; on others
             // the mask of the weights saves the reads of both operands.
             Low::Zero => {
                 let unread = low.saturating_sub(events.zero_skipped);
+                let less = |held: u64| held.saturating_sub(share_of(held, unread, self.macs));
                 Events {
                     low_zeros: low,
                     zero_skipped: events.zero_skipped.saturating_sub(low),
                     if_read: events.if_read.saturating_sub(unread),
                     fl_read: events.fl_read.saturating_sub(unread),
+                    routed: events.routed.saturating_sub(unread),
+                    act_held: less(events.act_held),
+                    weight_held: less(events.weight_held),
+                    routed_held: less(events.routed_held),
+                    if_held: less(events.if_held),
+                    fl_held: less(events.fl_held),
                     ..events
                 }
             }
-            Low::Shift => Events { low_shifts: low, ..events },
+            Low::Shift => {
+                Events { low_shifts: low, low_shifts_weight_held: of(events.weight_held), ..events }
+            }
             Low::Product(bits) => {
-                let low_product_bits = low.saturating_mul(u64::from(bits));
-                Events { low_products: low, low_product_bits, ..events }
+                let (bits, held) = (u64::from(bits), of(events.weight_held));
+                Events {
+                    low_products: low,
+                    low_products_weight_held: held,
+                    low_product_bits: low.saturating_mul(bits),
+                    low_product_bits_weight_held: held.saturating_mul(bits),
+                    ..events
+                }
             }
         }
     }
@@ -124,6 +144,13 @@ impl Cost {
 /// Saturating product.
 fn product(factors: impl IntoIterator<Item = u64>) -> u64 {
     factors.into_iter().fold(1, u64::saturating_mul)
+}
+
+/// `amount · part / whole`, rounded.
+fn share_of(amount: u64, part: u64, whole: u64) -> u64 {
+    let whole = u128::from(whole.max(1));
+    let share = (u128::from(amount) * u128::from(part) + whole / 2) / whole;
+    u64::try_from(share).unwrap_or(u64::MAX)
 }
 
 /// `⌈amount / rate⌉`.
@@ -169,6 +196,20 @@ mod tests {
         assert_eq!((skipping.if_read, skipping.fl_read), (30, 30));
         // With mip2q, every member is a product.
         assert_eq!(Cost { low: Low::Shift, ..cost }.events(60).if_read, 100);
+    }
+
+    #[test]
+    fn low_members_have_their_share_of_the_held_operands() {
+        let events = Events { act_held: 10, weight_held: 50, routed: 100, fl_held: 50, ..Events::NONE };
+        let cost = Cost { macs: 100, events, ..INVARIANT };
+        let shifts = Cost { low: Low::Shift, ..cost }.events(60);
+        assert_eq!(shifts.low_shifts_weight_held, 30);
+        assert_eq!((shifts.act_held, shifts.weight_held, shifts.routed, shifts.fl_held), (10, 50, 100, 50));
+        let products = Cost { low: Low::Product(4), ..cost }.events(60);
+        assert_eq!((products.low_products_weight_held, products.low_product_bits_weight_held), (30, 120));
+        // Dropped members are no products.
+        let dropped = cost.events(60);
+        assert_eq!((dropped.act_held, dropped.weight_held, dropped.routed, dropped.fl_held), (4, 20, 40, 20));
     }
 
     #[test]

@@ -130,11 +130,18 @@ fn skipped(inv: &ConvInv, var: &ConvVar, plain: &Cost, counter: &Counter<'_>, pr
     let channels = if inv.depthwise { u64::from(var.out_c) } else { 1 };
     let patches = product([var.out_h.into(), var.out_w.into(), channels, taps, depth]);
     let all = product([var.out_c.into(), taps, depth]);
+    // Which operands follow each other depends on the zeros: all are taken as fresh.
     Events {
         pe_steps: steps,
         zero_skipped: plain.macs.saturating_sub(pairs),
+        act_held: 0,
+        weight_held: 0,
+        routed: if plain.events.routed > 0 { pairs } else { 0 },
+        routed_held: 0,
         if_read: pairs,
+        if_held: 0,
         fl_read: pairs,
+        fl_held: 0,
         if_write: compressed(plain.events.if_write, &present.acts, patches),
         fl_write: compressed(plain.events.fl_write, &present.weights, all),
         of_read: steps.saturating_mul(4),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use dpu_isa::{Machine, MachineError, PeKind};
@@ -119,6 +120,83 @@ fn later_fields_may_be_left_out_and_stand_where_they_matter() {
     assert!(other.canonical().ends_with("\ndma_outstanding = 4\n"));
     assert_eq!(Machine::from_toml(&other.canonical()).as_ref(), Ok(&other));
     assert_ne!(other.fingerprint(), machine.fingerprint());
+}
+
+/// The message for the default machine with these changes.
+fn refused(change: fn(&mut Machine)) -> String {
+    let mut machine = Machine::flexnn_16x16();
+    change(&mut machine);
+    machine.check().expect_err("must be refused").to_string()
+}
+
+#[test]
+fn what_is_saved_is_at_most_the_figure_that_it_is_saved_from() {
+    let mut machine = Machine::flexnn_16x16();
+    (machine.mult_act_held_saving_fj, machine.mult_weight_held_saving_fj) = (150, 50);
+    (machine.if_held_saving_fj, machine.fl_held_saving_fj) = (110, 110);
+    assert_eq!(machine.check(), Ok(()));
+    let both = refused(|m| (m.mult_act_held_saving_fj, m.mult_weight_held_saving_fj) = (150, 51));
+    assert_eq!(
+        both,
+        "machine field 'mult_act_held_saving_fj': 150 and mult_weight_held_saving_fj = 51 save more than mult_fj = 200"
+    );
+    let route = refused(|m| (m.route_fj, m.route_held_saving_fj) = (4, 5));
+    assert_eq!(route, "machine field 'route_held_saving_fj': 5 save more than route_fj = 4");
+    let one = refused(|m| m.mult_weight_held_saving_fj = 201);
+    assert_eq!(one, "machine field 'mult_weight_held_saving_fj': 201 save more than mult_fj = 200");
+    let changes: [fn(&mut Machine); 7] = [
+        |m| m.shift_weight_held_saving_fj = m.shift_fj + 1,
+        |m| m.low_mult_bit_weight_held_saving_fj = m.low_mult_bit_fj + 1,
+        |m| m.product_add_weight_held_saving_fj = m.product_add_fj + 1,
+        |m| m.if_held_saving_fj = m.if_byte_fj + 1,
+        |m| m.fl_held_saving_fj = m.fl_byte_fj + 1,
+        |m| m.operand_held_saving_fj = m.operand_fj + 1,
+        |m| m.route_held_saving_fj = m.route_fj + 1,
+    ];
+    for change in changes {
+        let message = refused(change);
+        assert!(message.contains(" save more than "), "{message}");
+    }
+}
+
+#[test]
+fn a_part_has_no_larger_area_than_the_whole() {
+    let message = refused(|m| (m.datapath_area_um2, m.pe_area_um2) = (8, 7));
+    assert_eq!(
+        message,
+        "machine field 'datapath_area_um2': 8 is more than pe_area_um2 = 7, of which it is a part"
+    );
+    let message = refused(|m| (m.datapath_area_um2, m.pe_core_area_um2, m.pe_area_um2) = (5, 8, 7));
+    assert!(message.starts_with("machine field 'pe_core_area_um2': 8 is more than"), "{message}");
+    let some = Machine { pe_core_area_um2: 8, tree_area_um2: 3, ..Machine::flexnn_16x16() };
+    assert_eq!(some.check(), Ok(()), "areas may be stated in part");
+}
+
+#[test]
+fn a_measured_machine_states_its_own_sources() {
+    let machine = Machine { mult_fj: 1511, pe_leak_nw: 7, ..Machine::flexnn_16x16() };
+    let sources = BTreeMap::from([
+        ("mult_fj", "gates: some library, pipelined".to_owned()),
+        ("pe_leak_nw", "gates: \"some\" # library".to_owned()),
+    ]);
+    let text = machine.to_toml_with(&sources).expect("a machine file");
+    assert_eq!(Machine::from_toml(&text).as_ref(), Ok(&machine));
+    let lines = "Source: gates: some library, pipelined.\nmult_fj = 1511\n";
+    assert!(text.contains(lines), "{text}");
+    assert!(text.contains("Source: gates: \"some\" # library. If left out: 0.\npe_leak_nw = 7\n"), "{text}");
+    assert!(text.contains("Source: 32-bit add 0.1 pJ [Horowitz].\nadd_fj = 100\n"), "others keep theirs");
+    assert_eq!(machine.to_toml_with(&BTreeMap::new()), Ok(machine.to_toml()));
+    let refused = |field: &str, source: &str| {
+        let sources = BTreeMap::from([(field, source.to_owned())]);
+        machine.to_toml_with(&sources).expect_err("must be refused").to_string()
+    };
+    assert_eq!(
+        refused("pe_kind", "x"),
+        "source of machine field 'pe_kind': there is no numeric field of this name"
+    );
+    for source in ["", " ", "a\nlanes = 3", "tab\t"] {
+        assert_eq!(refused("lanes", source), "source of machine field 'lanes': a source is one line of text");
+    }
 }
 
 #[test]

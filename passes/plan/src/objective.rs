@@ -79,6 +79,11 @@ pub(crate) fn energy(counts: &Counts, machine: &Machine) -> u64 {
     Energy::of(counts, machine).total
 }
 
+/// The energy of this many cycles without work, in femtojoules: leakage and all else that is paid per cycle.
+pub(crate) fn energy_of_time(cycles: u64, machine: &Machine) -> u64 {
+    energy(&Counts { cycles, ..Counts::default() }, machine)
+}
+
 impl fmt::Display for Objective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

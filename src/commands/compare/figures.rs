@@ -15,11 +15,19 @@ pub(super) struct Parts {
     /// Inputs, filters and outputs.
     pub(super) register_files: u64,
     pub(super) unpack: u64,
+    pub(super) operands: u64,
+    pub(super) routing: u64,
+    pub(super) decode: u64,
+    /// Of the datapaths and of the other flip-flops of PEs.
+    pub(super) clock: u64,
+    /// Of the PEs.
+    pub(super) leakage: u64,
     /// All of the above.
     pub(super) pe: u64,
     pub(super) ppe: u64,
     pub(super) vec: u64,
     pub(super) sram: u64,
+    pub(super) sram_leakage: u64,
     pub(super) dram: u64,
     pub(super) idle: u64,
     /// Everything except the DRAM.
@@ -37,16 +45,28 @@ impl Parts {
             adders: e.adders.saturating_add(e.adder_tree),
             register_files: e.if_rf.saturating_add(e.fl_rf).saturating_add(e.of_rf),
             unpack: e.unpack,
+            operands: e.operands,
+            routing: e.routing,
+            decode: e.decode,
+            clock: e.datapath_clock.saturating_add(e.pe_clock),
+            leakage: e.pe_leakage,
             pe: e.pe,
             ppe: e.ppe,
             vec: e.vec,
             sram: e.sram_read.saturating_add(e.sram_write),
+            sram_leakage: e.sram_leakage,
             dram: e.dram,
             idle: e.idle,
             accelerator: e.total.saturating_sub(e.dram),
             total: e.total,
         }
     }
+}
+
+/// The power, in mW, of this energy over these cycles.
+pub(super) fn milliwatts(fj: u64, cycles: u64, clock_mhz: u32) -> Option<f64> {
+    // fJ · MHz is nW.
+    (cycles > 0).then(|| fj as f64 * f64::from(clock_mhz) / cycles as f64 / 1e6)
 }
 
 /// Figures of a run or of a layer.
@@ -70,10 +90,7 @@ pub(super) struct Figures {
 impl Figures {
     pub(super) fn of(work: &Work, clock_mhz: u32) -> Figures {
         let (cycles, dpu_cycles, energy) = (work.elapsed.total(), work.busy.dpu, Parts::of(&work.energy_fj));
-        // fJ · MHz is nW.
-        let power = |fj: u64, cycles: u64| {
-            (cycles > 0).then(|| fj as f64 * f64::from(clock_mhz) / cycles as f64 / 1e6)
-        };
+        let power = |fj: u64, cycles: u64| milliwatts(fj, cycles, clock_mhz);
         Figures {
             cycles,
             dpu_cycles,

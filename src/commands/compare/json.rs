@@ -1,10 +1,12 @@
 //! The comparison as one JSON object; `docs/compare.md` describes it.
 
+use dpu_sim::Level;
 use serde::Serialize;
 use strum_cli::json;
 
 use super::Comparison;
 use super::figures::{Figures, Ratios};
+use super::levels::{LevelFigures, LevelRatios};
 use super::paper::{self, Claim};
 use super::table::REGISTER_FILE_SHARES;
 use super::text::difference;
@@ -32,6 +34,15 @@ struct JsonRun<'c> {
     figures: Figures,
     against_baseline: Ratios,
     sensitivity: Vec<Sensitivity>,
+    /// From a PE's datapath to the DPU with its SRAM.
+    levels: Vec<JsonLevel>,
+}
+
+#[derive(Serialize)]
+struct JsonLevel {
+    #[serde(flatten)]
+    figures: LevelFigures,
+    against_baseline: LevelRatios,
 }
 
 /// PE energy relative to the baseline's if register files took this share of their energy in both.
@@ -62,6 +73,7 @@ struct JsonPaper {
     title: &'static str,
     claims: &'static [Claim],
     unknown: &'static str,
+    not_reproduced: &'static str,
 }
 
 /// The object as one line.
@@ -75,6 +87,10 @@ pub(super) fn render(comparison: &Comparison) -> Result<String, Failure> {
             register_files: share,
             pe_energy: figures.pe_ratio_with_register_files(&first, share),
         };
+        let level = |&level: &Level| {
+            let figures = LevelFigures::of(run, level);
+            JsonLevel { figures, against_baseline: figures.against(&LevelFigures::of(base, level)) }
+        };
         JsonRun {
             method: run.method.name(),
             machine: &run.report.machine,
@@ -85,6 +101,7 @@ pub(super) fn render(comparison: &Comparison) -> Result<String, Failure> {
             figures,
             against_baseline: figures.against(&first),
             sensitivity: REGISTER_FILE_SHARES.iter().map(sensitivity).collect(),
+            levels: Level::ALL.iter().map(level).collect(),
         }
     });
     let layers = base.report.layers.iter().enumerate().map(|(place, layer)| {
@@ -108,7 +125,12 @@ pub(super) fn render(comparison: &Comparison) -> Result<String, Failure> {
         macs: base.report.total.macs(),
         runs: runs.collect(),
         layers: layers.collect(),
-        paper: JsonPaper { title: paper::TITLE, claims: paper::CLAIMS, unknown: paper::UNKNOWN },
+        paper: JsonPaper {
+            title: paper::TITLE,
+            claims: paper::CLAIMS,
+            unknown: paper::UNKNOWN,
+            not_reproduced: paper::NOT_REPRODUCED,
+        },
         difference: difference(comparison),
     };
     json::line(json::COMPARE, &object).map_err(Failure::internal)

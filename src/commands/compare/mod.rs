@@ -4,6 +4,7 @@
 
 mod figures;
 mod json;
+mod levels;
 mod paper;
 mod table;
 mod text;

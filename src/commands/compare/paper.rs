@@ -12,6 +12,10 @@ pub(super) const TITLE: &str =
 pub(super) const UNKNOWN: &str =
     "What the paper counts as a PE, its technology node and its activity are not known to us.";
 
+/// What our levels are not.
+pub(super) const NOT_REPRODUCED: &str =
+    "This does not reproduce the paper's PE: which of the levels it means, if any, is not known to us.";
+
 /// A statement of the paper.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Claim {
@@ -23,7 +27,7 @@ pub(super) struct Claim {
     pub(super) tag: &'static str,
     /// Its source.
     pub(super) seen_in: &'static str,
-    /// Our figure to print next to it; our model has no areas.
+    /// The ratio of ours that is closest to it; for areas it is not known which level is meant.
     pub(super) ours: Option<&'static str>,
 }
 

@@ -1,6 +1,6 @@
 //! Tables with one column per run.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use strum_cli::table::{Column, Table, shortened};
 
@@ -18,7 +18,7 @@ pub(super) type Unit = (&'static str, f64);
 
 type Row = (&'static str, fn(&Parts) -> u64);
 
-const PE_PARTS: [Row; 7] = [
+const PE_PARTS: [Row; 12] = [
     ("  multipliers", |p| p.multipliers),
     ("  shifters", |p| p.shifters),
     ("  low multipliers", |p| p.low_multipliers),
@@ -26,22 +26,38 @@ const PE_PARTS: [Row; 7] = [
     ("  adders", |p| p.adders),
     ("  register files", |p| p.register_files),
     ("  unpack", |p| p.unpack),
+    ("  operands", |p| p.operands),
+    ("  choice of activations", |p| p.routing),
+    ("  decoders", |p| p.decode),
+    ("  clock", |p| p.clock),
+    ("  leakage", |p| p.leakage),
 ];
-const REST: [Row; 4] =
-    [("PPE", |p| p.ppe), ("VEC", |p| p.vec), ("SRAM", |p| p.sram), ("clock and leakage", |p| p.idle)];
+const REST: [Row; 5] = [
+    ("PPE", |p| p.ppe),
+    ("VEC", |p| p.vec),
+    ("SRAM", |p| p.sram),
+    ("SRAM leakage", |p| p.sram_leakage),
+    ("other clock and leakage", |p| p.idle),
+];
 
 /// A table with one column per run.
-struct Grid(Table);
+pub(super) struct Grid(Table);
 
 impl Grid {
     /// Starts with methods and machines, after the row labels.
-    fn new(comparison: &Comparison, what: String) -> Grid {
+    pub(super) fn new(comparison: &Comparison, what: String) -> Grid {
         let runs = comparison.labels().into_iter().map(|label| Column::number(label.join("\n")));
         Grid(Table::new([Column::text(what)].into_iter().chain(runs)))
     }
 
-    fn line(&mut self, label: &str, cells: Vec<String>) {
+    pub(super) fn line(&mut self, label: &str, cells: Vec<String>) {
         self.0.row([label.to_owned()].into_iter().chain(cells));
+    }
+}
+
+impl fmt::Display for Grid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -85,7 +101,7 @@ pub(super) fn table(comparison: &Comparison, figures: &[Option<Figures>], unit: 
     grid.line("  against the baseline", change(&|f, base| f.against(base).pe_busy_power));
     grid.line("power, mW", cells(&|f| power(f.total_mw)));
     grid.line("  against the baseline", change(&|f, base| f.against(base).total_power));
-    grid.0.to_string()
+    grid.to_string()
 }
 
 /// The figures of a baseline layer in every run that has it.
@@ -106,7 +122,7 @@ fn overview(comparison: &Comparison, unit: Unit) -> String {
         let rest = figures.iter().skip(1).map(|f| percent(f.and_then(|f| f.against(&base).pe_energy)));
         grid.line(&shortened(&layer.name, NAME), first.chain(rest).collect());
     }
-    grid.0.to_string()
+    grid.to_string()
 }
 
 /// A table of the total, then one for each layer.
@@ -131,7 +147,7 @@ pub(super) fn unit_for(fj: u64) -> Unit {
 }
 
 /// Four digits, or all digits before the point; at most three after it.
-fn significant(value: f64) -> String {
+pub(super) fn significant(value: f64) -> String {
     match value {
         0.0 => "0".to_owned(),
         v if v < 10.0 => format!("{v:.3}"),
@@ -142,7 +158,7 @@ fn significant(value: f64) -> String {
 }
 
 /// A ratio as a change in percent.
-fn percent(ratio: Option<f64>) -> String {
+pub(super) fn percent(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{:+.1} %", (ratio - 1.0) * 100.0))
 }
 

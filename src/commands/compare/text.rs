@@ -7,8 +7,12 @@ use strum_cli::table::{Column, Table};
 use strum_formats::Kind;
 
 use super::figures::Figures;
+use super::levels;
 use super::table::{layer_tables, table, unit_for};
 use super::{Comparison, Run, paper};
+
+/// Most energies and areas of a machine that are named where they differ from the baseline's.
+const MAX_NAMED_FIGURES: usize = 4;
 
 /// The complete text; with `layers` also a table for each layer.
 pub(super) fn render(comparison: &Comparison, layers: bool) -> String {
@@ -21,6 +25,8 @@ pub(super) fn render(comparison: &Comparison, layers: bool) -> String {
     if layers {
         text.push_str(&layer_tables(comparison, unit));
     }
+    text.push('\n');
+    text.push_str(&levels::table(comparison, unit));
     text.push('\n');
     text.push_str(&statements());
     let _ = writeln!(text, "\n{}", wrapped(&difference(comparison), 100));
@@ -54,10 +60,21 @@ fn heading(comparison: &Comparison) -> String {
     text
 }
 
-/// Machine parameters that differ, other than the kind of the PEs.
-fn differences(a: &Machine, b: &Machine) -> Vec<&'static str> {
+/// Machine parameters that differ, other than the kind of the PEs: their names, or the number of figures of hardware, if there
+/// are many.
+fn differences(a: &Machine, b: &Machine) -> Vec<String> {
     let values = a.values().into_iter().zip(b.values());
-    Machine::FIELDS.iter().zip(values).filter(|(_, (a, b))| a != b).map(|(field, _)| field.name).collect()
+    let fields = Machine::FIELDS.iter().zip(values).filter(|(_, (a, b))| a != b).map(|(field, _)| field);
+    let measured = |unit: &str| unit.starts_with("fJ") || matches!(unit, "nW" | "um2");
+    let (figures, mut names): (Vec<_>, Vec<_>) = fields
+        .map(|field| (measured(field.unit), field.name.to_owned()))
+        .partition(|(is_figure, _)| *is_figure);
+    if figures.len() > MAX_NAMED_FIGURES {
+        names.push((false, format!("{} energies and areas", figures.len())));
+    } else {
+        names.extend(figures);
+    }
+    names.into_iter().map(|(_, name)| name).collect()
 }
 
 /// The paper's statements.
@@ -66,7 +83,11 @@ fn statements() -> String {
     for paper::Claim { quantity, statement, tag, seen_in, .. } in paper::CLAIMS {
         table.row([*quantity, *statement, *tag, *seen_in]);
     }
-    format!("What the paper states, not computed here: {}\n\n{table}", paper::TITLE)
+    format!(
+        "What the paper states, not computed here: {}\n\n{table}\n{}\n",
+        paper::TITLE,
+        paper::NOT_REPRODUCED
+    )
 }
 
 /// The deviation of our figure from the paper's, and its reasons.

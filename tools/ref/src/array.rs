@@ -6,7 +6,7 @@
 //! ```
 //! use strum_ref::array::{Array, Layer, Schedule, run};
 //!
-//! let array = Array { lanes: 8, read: 128, write: 128, banks: 256, word: 16, ppe: 64, half_shift: false };
+//! let array = Array { lanes: 8, read: 128, write: 128, banks: 256, word: 16, ppe: 64, half_shift: false, chooses: false };
 //! let layer = Layer { input: [4, 4, 16], output: [4, 4, 8], kernel: [1, 1], set_bytes: 16, ..Layer::default() };
 //! let run = run(&array, &layer, &Schedule { pes: [8, 4, 4], ..Schedule::default() });
 //! assert_eq!(run.macs, 4 * 4 * 16 * 8);
@@ -14,8 +14,10 @@
 //! assert!((6..=9).contains(&run.cycles));
 //! ```
 
+mod order;
 mod storage;
 
+pub use order::{Followed, follow};
 use storage::pack;
 
 /// The resources of the array.
@@ -35,6 +37,8 @@ pub struct Array {
     pub ppe: u64,
     /// Half of the lanes only shift: these process low members, the others the rest.
     pub half_shift: bool,
+    /// PEs choose the activations of a packed vector by the mask of its weights.
+    pub chooses: bool,
 }
 
 /// A tile of a convolution; triples are rows, columns, channels.

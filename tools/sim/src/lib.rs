@@ -29,7 +29,7 @@ mod threads;
 mod trace;
 mod weights;
 
-pub use dpu_cost::{Energy, Events, Traffic};
+pub use dpu_cost::{Energy, Events, Level, Traffic};
 use std::sync::Arc;
 
 use dpu_cost::timeline;

@@ -192,7 +192,10 @@ impl<'a> Tiles<'a> {
 
     fn figures(&self, cost: &Cost) -> Figures {
         let energy = match self.budget.objective.needs_energy() {
-            true => self.energy(cost),
+            true => {
+                let time = objective::energy_of_time(cost.cycles, self.budget.machine());
+                self.energy(cost).saturating_add(time)
+            }
             false => cost
                 .events
                 .fl_write

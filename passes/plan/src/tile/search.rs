@@ -4,7 +4,7 @@
 //! actual schedules.
 
 use crate::error::PlanError;
-use crate::objective::{Figures, Objective, Rank};
+use crate::objective::{self, Figures, Objective, Rank};
 use crate::strategy::{ScheduleStrategy, TilingStrategy};
 
 use super::axis::Split;
@@ -296,6 +296,8 @@ impl Finder<'_> {
         choice.estimate.cycles = cycles.saturating_add(interference);
         let energy = dpu_energy.saturating_mul(self.problem.repeats);
         let energy = energy.saturating_add(choice.estimate.dma_energy(self.budget));
+        let time = objective::energy_of_time(choice.estimate.cycles, self.budget.machine());
+        let energy = energy.saturating_add(time);
         let bytes = choice.estimate.dram_bytes();
         choice.rank = self.budget.objective.rank(&Figures { cycles: choice.estimate.cycles, energy, bytes });
         choice

@@ -11,7 +11,7 @@ mod timeline;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use dpu_cost::{Cost, Counts, Energy, Events, Traffic};
+use dpu_cost::{Cost, Counts, Energy, Events, Level, Traffic};
 use dpu_isa::{Machine, Program};
 use serde::{Deserialize, Serialize};
 
@@ -232,6 +232,9 @@ pub struct Report {
     pub machine_fingerprint: String,
     /// Its parameters, by their names in the machine file.
     pub machine_parameters: BTreeMap<Cow<'static, str>, u64>,
+    /// Areas that it states, in um2 by level ([`Level::key`]).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub area_um2: BTreeMap<Cow<'static, str>, u64>,
     /// The program.
     pub program: ProgramReport,
     /// Number of samples run. All take the same time, and all figures are those of one; 0 if nothing was executed.
@@ -271,6 +274,7 @@ impl Report {
         recorder: Recorder,
     ) -> Report {
         let (layers, total) = recorder.finish(program, machine, cycles);
+        let areas = Level::ALL.iter().filter_map(|l| Some((Cow::Borrowed(l.key()), l.area_um2(machine)?)));
         let names = Machine::FIELDS.iter().map(|field| Cow::Borrowed(field.name));
         Report {
             schema: Report::SCHEMA.to_owned(),
@@ -279,6 +283,7 @@ impl Report {
             pe_kind: machine.pe_kind.name().to_owned(),
             machine_fingerprint: machine.fingerprint(),
             machine_parameters: names.zip(machine.values()).collect(),
+            area_um2: areas.collect(),
             program: ProgramReport::of(program),
             samples: 1,
             clock_mhz: machine.clock_mhz,

@@ -1,16 +1,8 @@
-//! The machine description: one file that compiler, simulator and cost model share.
+//! The parameters of a machine: one row per field, with its meaning, type, unit, default, source and range.
 //!
-//! A machine that passed [`Machine::check`] has every value inside its documented range.
-
-use std::fmt::Write as _;
+//! A field under `later` was added after the first release; a file without it means its default, which changes nothing.
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
-
-/// Maximum size of a machine file in bytes.
-const MAX_FILE: usize = 64 << 10;
-/// Maximum length of a machine name in bytes.
-const MAX_NAME: usize = 64;
 
 /// How a PE computes StruM blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
@@ -34,52 +26,6 @@ impl PeKind {
             PeKind::StrumStatic => "strum-static",
         }
     }
-}
-
-/// A machine description that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MachineError {
-    /// Not a TOML file of the expected fields.
-    #[error("not a machine file: {0}")]
-    Syntax(String),
-    /// A value outside its range.
-    #[error("machine field '{field}': value {got} is outside {min}..={max} ({unit})")]
-    OutOfRange {
-        /// The field.
-        field: &'static str,
-        /// Its value.
-        got: u64,
-        /// Least legal value.
-        min: u64,
-        /// Greatest legal value.
-        max: u64,
-        /// Unit of the value.
-        unit: &'static str,
-    },
-    /// A value that contradicts another, or an illegal name.
-    #[error("machine field '{field}': {reason}")]
-    Invalid {
-        /// The field.
-        field: &'static str,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The file is too large to be a machine description.
-    #[error("machine file has {got} bytes, more than {max}")]
-    TooLarge {
-        /// Its size in bytes.
-        got: usize,
-        /// The limit in bytes.
-        max: usize,
-    },
-    /// There is no built-in machine with this name.
-    #[error("no built-in machine '{name}' (there are: {known})")]
-    Unknown {
-        /// The requested name.
-        name: String,
-        /// The known names.
-        known: String,
-    },
 }
 
 /// Whether a program compiled for one value can run with another.
@@ -111,17 +57,6 @@ pub struct MachineField {
     /// The value if the file omits the field, where it may.
     pub absent: Option<u64>,
 }
-
-/// The meaning of the tags in the sources.
-pub const SOURCE_TAGS: &[(&str, &str)] = &[
-    ("datasheet", "a public Intel datasheet of an NPU in the Core Ultra or Core Series 3 family"),
-    ("npu-src", "openvinotoolkit/npu_compiler @150e2025 or intel/npu-nn-cost-model @8a2ae92"),
-    ("patent", "a patent by the authors of FlexNN: what was claimed, not what was built"),
-    ("3rd-party RTL", "a public re-implementation of FlexNN by others"),
-    ("Horowitz", "M. Horowitz, Computing's energy problem, ISSCC 2014: 45 nm, 0.9 V; not scaled"),
-    ("derived", "arithmetic on figures with one of these tags"),
-    ("assumed", "no source: a plausible value"),
-];
 
 /// Declares the numeric fields: documentation, type, default, unit, class, source of the default, legal range. Fields under
 /// `later` were added after the first release: a file without them gets their defaults; each names the serde function that
@@ -298,7 +233,7 @@ machine_fields! {
     ppe_op_fj: u64 = 3300 "fJ", Timing, "32-bit multiply 3.1 pJ and two 32-bit adds [Horowitz]", 0..=1000000000;
     /// Energy of one element in the vector engine.
     vec_op_fj: u64 = 3300 "fJ", Timing, "assumed as one PPE output", 0..=1000000000;
-    /// Energy per cycle, independent of activity: clock and leakage of the whole machine.
+    /// Energy per cycle of the whole machine, independent of activity: clock and leakage that no other field counts.
     idle_cycle_fj: u64 = 0 "fJ/cycle", Timing, "unknown, so not counted", 0..=1000000000000;
     }
     later {
@@ -313,138 +248,78 @@ machine_fields! {
     /// Whether PEs skip products with a zero activation or a zero weight of `dense` and `sparse` layers, and the memories hold
     /// data that only such layers read in zero-compressed form: 0 or 1.
     zero_skip: u32 = 0 "switch", Timing, "off; FlexNN skips both [3rd-party RTL]", 0..=1, absent "absent::zero_skip";
+    /// Energy that a multiplication saves, of `mult_fj`, where the lane keeps its activation from the step before.
+    mult_act_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::mult_act_held_saving_fj";
+    /// Energy that a multiplication saves, of `mult_fj`, where the lane keeps its weight from the step before.
+    mult_weight_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::mult_weight_held_saving_fj";
+    /// Energy that a shift saves, of `shift_fj`, where the lane keeps its weight from the step before.
+    shift_weight_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::shift_weight_held_saving_fj";
+    /// Energy that a low product of `dliq` saves, of `low_mult_bit_fj` and as that per bit of its code, where the lane keeps
+    /// its weight from the step before.
+    low_mult_bit_weight_held_saving_fj: u64 = 0 "fJ/bit", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::low_mult_bit_weight_held_saving_fj";
+    /// Energy that adding a product saves, of `product_add_fj`, where the lane keeps its activation from the step before.
+    product_add_act_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::product_add_act_held_saving_fj";
+    /// Energy that adding a product saves, of `product_add_fj`, where the lane keeps its weight from the step before.
+    product_add_weight_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::product_add_weight_held_saving_fj";
+    /// Energy that reading a byte of the input register file saves, of `if_byte_fj`, where the step before read the same
+    /// entry.
+    if_held_saving_fj: u64 = 0 "fJ/byte", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::if_held_saving_fj";
+    /// Energy that reading a byte of the filter register file saves, of `fl_byte_fj`, where the step before read the same
+    /// entry.
+    fl_held_saving_fj: u64 = 0 "fJ/byte", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::fl_held_saving_fj";
+    /// Energy of operand register and zero point subtraction, with the clock of the register, per product.
+    operand_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::operand_fj";
+    /// Energy that this saves where the lane keeps its activation from the step before.
+    operand_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::operand_held_saving_fj";
+    /// Energy of choosing an activation by the mask, per product of a packed layer, in PEs of kinds `strum-dynamic` and
+    /// `strum-static`.
+    route_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::route_fj";
+    /// Energy that this choice saves where the lane keeps its weight, and with it the mask, from the step before.
+    route_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::route_held_saving_fj";
+    /// Energy of decoding a packed block when it enters the filter register file of a PE.
+    decode_block_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::decode_block_fj";
+    /// Energy of clocking the flip-flops of a PE's datapath: products, sums, accumulator; per step.
+    datapath_clock_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::datapath_clock_fj";
+    /// Energy of clocking the other flip-flops of a PE, above all those of its register files; per step.
+    pe_clock_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::pe_clock_fj";
+    /// Leakage of a PE, at all times.
+    pe_leak_nw: u64 = 0 "nW", Timing, "0: not counted", 0..=1000000000000,
+        absent "absent::pe_leak_nw";
+    /// Leakage of the SRAM of a tile, at all times.
+    sram_leak_nw: u64 = 0 "nW", Timing, "0: not counted", 0..=1000000000000,
+        absent "absent::sram_leak_nw";
+    /// Area of a PE's datapath: multipliers, shifters, adders of the lanes, accumulator.
+    datapath_area_um2: u64 = 0 "um2", Timing, "0: not known", 0..=1000000000000,
+        absent "absent::datapath_area_um2";
+    /// Area of a PE without its register files.
+    pe_core_area_um2: u64 = 0 "um2", Timing, "0: not known", 0..=1000000000000,
+        absent "absent::pe_core_area_um2";
+    /// Area of a PE.
+    pe_area_um2: u64 = 0 "um2", Timing, "0: not known", 0..=1000000000000,
+        absent "absent::pe_area_um2";
+    /// Area of the adders between PEs (FlexTree), per PE.
+    tree_area_um2: u64 = 0 "um2", Timing, "0: not known", 0..=1000000000000,
+        absent "absent::tree_area_um2";
+    /// Area of the SRAM of a tile.
+    sram_area_um2: u64 = 0 "um2", Timing, "0: not known", 0..=1000000000000,
+        absent "absent::sram_area_um2";
+    /// Area of all else in a tile: post-processing elements, vector engine, control.
+    rest_area_um2: u64 = 0 "um2", Timing, "0: not known", 0..=1000000000000,
+        absent "absent::rest_area_um2";
     }
-}
-
-/// The files of the built-in machines, by name.
-const BUILTIN: &[(&str, &str)] = &[
-    ("flexnn-16x16", include_str!("../machines/flexnn-16x16.toml")),
-    ("flexnn-16x16-dense", include_str!("../machines/flexnn-16x16-dense.toml")),
-    ("flexnn-16x16-static", include_str!("../machines/flexnn-16x16-static.toml")),
-    ("flexnn-4x4", include_str!("../machines/flexnn-4x4.toml")),
-];
-
-impl Machine {
-    /// The names of the built-in machines.
-    pub fn builtin_names() -> impl Iterator<Item = &'static str> {
-        BUILTIN.iter().map(|(name, _)| *name)
-    }
-
-    /// The built-in machine of this name.
-    ///
-    /// # Errors
-    /// When it is unknown.
-    pub fn builtin(name: &str) -> Result<Machine, MachineError> {
-        match BUILTIN.iter().find(|(n, _)| *n == name) {
-            Some((_, text)) => Machine::from_toml(text),
-            None => Err(MachineError::Unknown {
-                name: name.to_owned(),
-                known: Machine::builtin_names().collect::<Vec<_>>().join(", "),
-            }),
-        }
-    }
-
-    /// Reads and checks a machine file.
-    ///
-    /// # Errors
-    /// When the text is not a machine file, or a value is outside its range.
-    pub fn from_toml(text: &str) -> Result<Machine, MachineError> {
-        if text.len() > MAX_FILE {
-            return Err(MachineError::TooLarge { got: text.len(), max: MAX_FILE });
-        }
-        let machine: Machine =
-            toml::from_str(text).map_err(|e| MachineError::Syntax(e.to_string().trim_end().to_owned()))?;
-        machine.check()?;
-        Ok(machine)
-    }
-
-    /// Checks every value.
-    ///
-    /// # Errors
-    /// The first field that is outside its range or contradicts another.
-    pub fn check(&self) -> Result<(), MachineError> {
-        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if self.name.is_empty() || self.name.len() > MAX_NAME || !self.name.chars().all(legal) {
-            let reason = format!("a name has 1 to {MAX_NAME} letters, digits, '-', '_' or '.'");
-            return Err(MachineError::Invalid { field: "name", reason });
-        }
-        for (field, got) in Machine::FIELDS.iter().zip(self.values()) {
-            let MachineField { name: field, unit, min, max, .. } = *field;
-            if got < min || got > max {
-                return Err(MachineError::OutOfRange { field, got, min, max, unit });
-            }
-        }
-        for (field, value) in [("adder_tree_max", self.adder_tree_max), ("sram_granule", self.sram_granule)] {
-            if !value.is_power_of_two() {
-                return Err(MachineError::Invalid {
-                    field,
-                    reason: format!("{value} is not a power of two"),
-                });
-            }
-        }
-        for (field, bytes) in [("if_rf_bytes", self.if_rf_bytes), ("fl_rf_bytes", self.fl_rf_bytes)] {
-            if bytes / 2 < self.lanes {
-                let reason = format!("half of {bytes} bytes holds no byte for each of {} lanes", self.lanes);
-                return Err(MachineError::Invalid { field, reason });
-            }
-        }
-        if !self.sram_bytes.is_multiple_of(u64::from(self.sram_granule)) {
-            let reason =
-                format!("{} is not a multiple of sram_granule = {}", self.sram_bytes, self.sram_granule);
-            return Err(MachineError::Invalid { field: "sram_bytes", reason });
-        }
-        Ok(())
-    }
-
-    /// The values alone, one per line in file order: what the fingerprint covers and a binary holds. An optional field
-    /// with its default value is omitted, so that older machines keep their form and their fingerprint.
-    #[must_use]
-    pub fn canonical(&self) -> String {
-        let mut out = format!("name = \"{}\"\npe_kind = \"{}\"\n", self.name, self.pe_kind.name());
-        for (field, value) in Machine::FIELDS.iter().zip(self.values()) {
-            if field.absent != Some(value) {
-                let _ = writeln!(out, "{} = {value}", field.name);
-            }
-        }
-        out
-    }
-
-    /// The machine file: every value with its meaning, unit, source and range as comments.
-    #[must_use]
-    pub fn to_toml(&self) -> String {
-        let mut out = String::from("# A DPU machine. Tags of the sources:\n");
-        for (tag, meaning) in SOURCE_TAGS {
-            let _ = writeln!(out, "#   {tag}: {meaning}.");
-        }
-        out.push('\n');
-        let _ = writeln!(out, "# Name, of letters, digits, '-', '_' and '.'.\nname = \"{}\"\n", self.name);
-        let _ = writeln!(
-            out,
-            "# Kind of the PEs: dense, strum-dynamic or strum-static.\npe_kind = \"{}\"",
-            self.pe_kind.name()
-        );
-        for (field, value) in Machine::FIELDS.iter().zip(self.values()) {
-            let MachineField { name, doc, unit, source, min, max, absent, .. } = field;
-            let absent = absent.map_or_else(String::new, |n| format!(" If left out: {n}."));
-            let _ = write!(
-                out,
-                "\n#{doc}\n# Unit: {unit} ({min} to {max}). Source: {source}.{absent}\n{name} = {value}\n"
-            );
-        }
-        out
-    }
-
-    /// SHA-256 of the canonical form, as 64 lower-case hex digits.
-    #[must_use]
-    pub fn fingerprint(&self) -> String {
-        hex(&Sha256::digest(self.canonical()))
-    }
-}
-
-/// Lower-case hex digits of `bytes`.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
-        let _ = write!(out, "{b:02x}");
-        out
-    })
 }
