@@ -4,6 +4,7 @@
 //! `units` generates every unit of a PE in it; `synth` maps it to the cells of a Liberty library; `power` simulates the mapped
 //! gates on real operands.
 
+pub mod characterise;
 pub mod cli;
 pub mod drive;
 pub mod layout;

@@ -135,6 +135,16 @@ macro_rules! machine_fields {
                 }
             }
 
+            /// Sets the numeric field of this name; returns whether there is one that can hold the value. Its range is not checked
+            /// here but by [`Machine::check`].
+            pub fn set(&mut self, name: &str, value: u64) -> bool {
+                match name {
+                    $(stringify!($field) => value.try_into().map(|value| self.$field = value).is_ok(),)*
+                    $(stringify!($lfield) => value.try_into().map(|value| self.$lfield = value).is_ok(),)*
+                    _ => false,
+                }
+            }
+
             /// The numeric values in the order of [`Machine::FIELDS`].
             #[must_use]
             pub fn values(&self) -> Vec<u64> {

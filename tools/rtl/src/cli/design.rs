@@ -45,6 +45,14 @@ pub(crate) struct DesignArgs {
     #[arg(long, value_enum, default_value_t = Level::Datapath)]
     level: Level,
 
+    #[command(flatten)]
+    pe: PeArgs,
+}
+
+/// The PE of a design.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Design")]
+pub(crate) struct PeArgs {
     /// The kind of the PE [default: that of the machine].
     #[arg(long, value_enum)]
     kind: Option<KindArg>,
@@ -81,6 +89,23 @@ pub(crate) struct DesignArgs {
 impl DesignArgs {
     /// The machine file among the arguments, if there is one.
     pub(crate) fn machine_file(&self) -> Option<&Path> {
+        self.pe.machine_file()
+    }
+
+    /// The machine.
+    pub(crate) fn machine(&self) -> Result<Machine, Failure> {
+        self.pe.machine()
+    }
+
+    /// The design.
+    pub(crate) fn spec(&self) -> Result<Spec, Failure> {
+        self.pe.spec(self.level)
+    }
+}
+
+impl PeArgs {
+    /// The machine file among the arguments, if there is one.
+    pub(crate) fn machine_file(&self) -> Option<&Path> {
         Machine::builtin(&self.machine.to_string_lossy()).is_err().then_some(self.machine.as_path())
     }
 
@@ -101,7 +126,7 @@ impl DesignArgs {
     }
 
     /// The design.
-    pub(crate) fn spec(&self) -> Result<Spec, Failure> {
+    pub(crate) fn spec(&self, level: Level) -> Result<Spec, Failure> {
         let mut machine = self.machine()?;
         if let Some(kind) = self.kind {
             machine.pe_kind = kind.into();
@@ -113,14 +138,14 @@ impl DesignArgs {
         };
         let refuse =
             |option: &str, why: &str| Err(Failure::usage(format_args!("{option} has no effect {why}")));
-        if self.register_file.is_some() && self.level < Level::Pe {
+        if self.register_file.is_some() && level < Level::Pe {
             return refuse("--register-file", "below level pe");
         }
-        if self.decode.is_some() && (kind == PeKind::Dense || self.level < Level::PeCore) {
+        if self.decode.is_some() && (kind == PeKind::Dense || level < Level::PeCore) {
             return refuse("--decode", "on a dense PE, and below level pe-core");
         }
         let spec = Spec {
-            level: self.level,
+            level,
             structure: self.structure,
             multiplier: self.multiplier,
             register_file: self.register_file.unwrap_or(RegisterFile::FlipFlops),
@@ -139,6 +164,9 @@ pub(crate) fn parse_format(text: &str) -> Result<Format, Failure> {
     let parsed = FormatSpec::parse(&SCHEMA, text).and_then(|spec| spec.format());
     parsed.map_err(|error| Failure::usage(format_args!("--format {text}: {error}")))
 }
+
+/// Maximum size of a trace in bytes.
+pub(crate) const MAX_TRACE: u64 = 1 << 33;
 
 /// What drives a design.
 #[derive(Clone, Debug, Args)]
@@ -160,8 +188,6 @@ pub(crate) struct TraceArgs {
 impl TraceArgs {
     /// The vectors of the PE.
     pub(crate) fn sections(&self) -> Result<Vec<crate::drive::Section>, Failure> {
-        /// Maximum size of a trace in bytes.
-        const MAX_TRACE: u64 = 1 << 33;
         let input = strum_files::read(&self.trace, MAX_TRACE)?;
         crate::drive::sections(input.bytes.as_slice(), self.pe, self.vectors as usize)
             .map_err(|error| Failure::from(error).in_file(&input.name))

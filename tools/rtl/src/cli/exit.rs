@@ -2,6 +2,7 @@
 
 use strum_cli::{Failure, Kind};
 
+use crate::characterise::CharacteriseError;
 use crate::drive::DriveError;
 use crate::liberty::LibertyError;
 use crate::power::PowerError;
@@ -74,5 +75,20 @@ impl From<PowerError> for Failure {
             PowerError::NoSteps | PowerError::NothingExpected => Failure::input(error),
             _ => Failure::internal(error),
         }
+    }
+}
+
+impl From<CharacteriseError> for Failure {
+    fn from(error: CharacteriseError) -> Failure {
+        let text = error.to_string();
+        let kind = match error {
+            CharacteriseError::Synth(error) => return error.into(),
+            CharacteriseError::Timing(error) => return error.into(),
+            CharacteriseError::Power { error, .. } => Failure::from(error).kind,
+            CharacteriseError::Drive { error, .. } => Failure::from(error).kind,
+            CharacteriseError::Spec { .. } | CharacteriseError::NoLayer => strum_cli::Kind::Unsupported,
+            CharacteriseError::Machine(error) => return error.into(),
+        };
+        Failure::new(kind, text)
     }
 }

@@ -1,5 +1,6 @@
 //! The command line of `strum-rtl`.
 
+mod characterise;
 mod check;
 mod design;
 mod exit;
@@ -43,6 +44,8 @@ enum Command {
     Synth(synth::SynthArgs),
     /// Simulate the mapped gates of a design on a PE trace: energy of a step by unit.
     Power(power::PowerArgs),
+    /// Write a machine file whose energies and areas are those of a PE's gates.
+    Characterise(characterise::CharacteriseArgs),
 }
 
 impl Arguments for Cli {
@@ -61,5 +64,6 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args),
         Command::Synth(args) => synth::run(&args),
         Command::Power(args) => power::run(&args),
+        Command::Characterise(args) => characterise::run(&args),
     }
 }

@@ -68,15 +68,19 @@ impl CellArgs {
         Err(Failure::usage(format_args!("--period {}: a time from 0.001 to 1000000 ns", self.period)))
     }
 
-    pub(crate) fn map(&self, design: &DesignArgs, library: &Library) -> Result<Mapped, Failure> {
-        let spec = design.spec()?;
-        let options = Options {
+    pub(crate) fn options(&self) -> Result<Options, Failure> {
+        Ok(Options {
             period_ps: self.period_ps()?,
             adders: if self.full_adders == "gates" { Adders::Gates } else { Adders::Cells },
             cache: self.cache.clone(),
             limit: Duration::from_secs(self.time_limit),
             ..Options::new(Yosys::find(self.yosys.as_deref())?)
-        };
+        })
+    }
+
+    pub(crate) fn map(&self, design: &DesignArgs, library: &Library) -> Result<Mapped, Failure> {
+        let spec = design.spec()?;
+        let options = self.options()?;
         let text = verilog::text(&spec, &design.machine()?);
         Ok(map(&text, &units::top(&spec).name, library, &options)?)
     }

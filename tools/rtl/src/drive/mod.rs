@@ -8,13 +8,15 @@ mod operands;
 mod schedule;
 mod timeline;
 
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use dpu_trace::{Header, Reader, Vector};
 
 pub(crate) use bits::Bits;
 pub use error::DriveError;
-use operands::{format_of, same_format};
+pub(crate) use operands::{Step, format_of, same_format};
+pub(crate) use schedule::Schedule;
 pub use timeline::stimulus;
 
 use crate::spec::Spec;
@@ -54,6 +56,44 @@ pub fn sections(trace: impl Read, pe: u16, limit: usize) -> Result<Vec<Section>,
         }
     }
     if list.is_empty() { Err(DriveError::NoVector(pe)) } else { Ok(list) }
+}
+
+/// Reads the layers of a trace: for each, its tiles and traced PEs one after another, at most `limit` vectors in all, of every
+/// tile and PE an equal part.
+///
+/// # Errors
+/// When the trace cannot be read.
+pub fn layers(trace: impl Read, limit: usize) -> Result<Vec<Vec<Section>>, DriveError> {
+    let mut reader = Reader::new(trace)?;
+    let mut list: Vec<Vec<Section>> = Vec::new();
+    loop {
+        let header = reader.header().clone();
+        let mut pes: BTreeMap<u16, Vec<Vector>> = BTreeMap::new();
+        for vector in reader.by_ref() {
+            let vector = vector?;
+            let own = pes.entry(vector.pe).or_default();
+            // A layer is cut further below, once its tiles are known.
+            if own.len() < limit {
+                own.push(vector);
+            }
+        }
+        let sections = pes.into_values().map(|vectors| Section { header: header.clone(), vectors });
+        match list.last_mut() {
+            Some(layer) if layer.first().is_some_and(|s| s.header.layer == header.layer) => {
+                layer.extend(sections)
+            }
+            _ => list.push(sections.collect()),
+        }
+        if !reader.next_section()? {
+            break;
+        }
+    }
+    for layer in &mut list {
+        let each = (limit / layer.len().max(1)).max(1);
+        layer.iter_mut().for_each(|section| section.vectors.truncate(each));
+    }
+    list.retain(|layer| !layer.is_empty());
+    Ok(list)
 }
 
 /// Checks that a design can compute what was traced.

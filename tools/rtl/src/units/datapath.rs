@@ -97,21 +97,23 @@ pub fn datapath(spec: &Spec) -> Rc<Module> {
         Structure::Merged => merged(&mut m, spec, &operands),
         Structure::Pipelined => pipelined(&mut m, spec, &operands),
     };
-    let sum = m.register("sum", sum, None);
     let accumulator = accumulator(sum.width());
-    let total = m.instance("accumulate", &accumulator, &[("acc", &acc_in), ("sum", &sum)]).get("total");
-    let acc = m.register("acc", total, None);
+    let acc = m.instance("accumulate", &accumulator, &[("acc_in", &acc_in), ("sum", &sum)]).get("acc_out");
     m.output("acc_out", acc);
     m.finish()
 }
 
-/// The accumulator's adder: `total = acc + sum`, the latter signed.
+/// The accumulator: a register for the signed sum of a step, and one for `acc_in` plus that sum.
 fn accumulator(sum_bits: u32) -> Rc<Module> {
-    let mut m = Builder::new(format!("accumulator_{sum_bits}"), "Accumulator: total = acc + sum, wrapping.");
-    let (acc, sum) = (m.input("acc", ACCUMULATOR), m.input("sum", sum_bits));
-    let wide = sum.sign_extend(ACCUMULATOR);
-    let total = tree::add(&mut m, "add", &acc, &wide, None);
-    m.output("total", total);
+    let about =
+        "Accumulator: the sum of a step in a register, then its addition to acc_in, wrapping, in another.";
+    let mut m = Builder::new(format!("accumulator_{sum_bits}"), about);
+    let (acc_in, sum) = (m.input("acc_in", ACCUMULATOR), m.input("sum", sum_bits));
+    let held = m.register("sum_held", sum, None);
+    let wide = held.sign_extend(ACCUMULATOR);
+    let total = tree::add(&mut m, "add", &acc_in, &wide, None);
+    let acc = m.register("acc", total, None);
+    m.output("acc_out", acc);
     m.finish()
 }
 

@@ -46,27 +46,33 @@ pub(crate) struct Isolated {
 }
 
 /// Keeps the operands of a dynamic lane from the unit that is not used.
-pub(crate) fn isolate(
-    m: &mut Builder,
-    spec: &Spec,
-    tag: &str,
-    act: &Expr,
-    weight: &Expr,
-    packed: &Expr,
-) -> Isolated {
-    let plain = !packed;
-    let code_bits = spec.code_bits();
-    let name = |what: &str| format!("{what}{tag}");
+pub(crate) fn isolate(m: &mut Builder, spec: &Spec, tag: &str, [act, weight, mixed]: [&Expr; 3]) -> Isolated {
+    let module = isolation(spec);
+    let inputs = [("act", act), ("weight", weight), ("mixed", mixed)];
+    let outputs = m.instance(&format!("isolate{tag}"), &module, &inputs);
+    let has_low = spec.code_bits() > 0;
     Isolated {
-        act: m.wire(name("act_high"), act.when(&plain)),
-        weight: m.wire(name("weight_high"), weight.when(&plain)),
-        low_act: if code_bits == 0 { act.clone() } else { m.wire(name("act_low"), act.when(packed)) },
-        code: if code_bits == 0 {
-            weight.clone()
-        } else {
-            m.wire(name("code"), weight.bits(0..code_bits).when(packed))
-        },
+        act: outputs.get("act_high"),
+        weight: outputs.get("weight_high"),
+        low_act: if has_low { outputs.get("act_low") } else { act.clone() },
+        code: if has_low { outputs.get("code") } else { weight.clone() },
     }
+}
+
+/// The gates of [`isolate`].
+fn isolation(spec: &Spec) -> Rc<Module> {
+    let about = "Operand isolation of a dynamic lane: the unit that a step does not use gets zeros.";
+    let mut m = Builder::new("isolation", about);
+    let (act, weight) = (m.input("act", spec.activation_bits), m.input("weight", 8));
+    let mixed = m.input("mixed", 1);
+    let plain = !&mixed;
+    m.output("act_high", act.when(&plain));
+    m.output("weight_high", weight.when(&plain));
+    if spec.code_bits() > 0 {
+        m.output("act_low", act.when(&mixed));
+        m.output("code", weight.bits(0..spec.code_bits()).when(&mixed));
+    }
+    m.finish()
 }
 
 /// The product of an activation and an 8-bit weight.
@@ -101,7 +107,7 @@ pub(crate) fn dynamic_product(
     tag: &str,
     [act, weight, packed]: [&Expr; 3],
 ) -> Product {
-    let own = isolate(m, spec, tag, act, weight, packed);
+    let own = isolate(m, spec, tag, [act, weight, packed]);
     let full = multiply(m, spec, tag, &own.act, &own.weight);
     match low_product(m, spec, &format!("_low{tag}"), &own.low_act, &own.code) {
         None => Product { value: full, negative: None },
@@ -141,7 +147,7 @@ pub(crate) fn dynamic_rows(
     tag: &str,
     [act, weight, packed]: [&Expr; 3],
 ) -> Rows {
-    let own = isolate(m, spec, tag, act, weight, packed);
+    let own = isolate(m, spec, tag, [act, weight, packed]);
     let mut rows = product::rows(m, spec, tag, &own.act, &own.weight);
     let mut low = low_rows(m, spec, &format!("_low{tag}"), &own.low_act, &own.code);
     extend_sign(&mut low, &rows);
