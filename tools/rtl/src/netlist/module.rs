@@ -46,6 +46,8 @@ pub struct Register {
     pub next: Expr,
     /// Whether it takes it.
     pub enable: Option<Expr>,
+    /// Whether any register of its group takes its value: 1 wherever `enable` is. The group shares a first stage of clock gating.
+    pub group: Option<Expr>,
     /// What it consists of.
     pub storage: Storage,
 }
@@ -175,7 +177,16 @@ impl Builder {
         let Declared { name, width, storage } = declared;
         debug_assert_eq!(width, next.width(), "register {name}");
         self.module.clocked = true;
-        self.module.items.push(Item::Register(Register { name, width, next, enable, storage }));
+        self.module.items.push(Item::Register(Register { name, width, next, enable, group: None, storage }));
+    }
+
+    /// The input of a declared register in a group, with the enables of both.
+    pub fn drive_in_group(&mut self, declared: Declared, next: Expr, enable: Expr, group: Expr) {
+        let Declared { name, width, storage } = declared;
+        debug_assert_eq!(width, next.width(), "register {name}");
+        self.module.clocked = true;
+        let (enable, group) = (Some(enable), Some(group));
+        self.module.items.push(Item::Register(Register { name, width, next, enable, group, storage }));
     }
 
     /// An instance named `u_<name>`, whose outputs become nets named `<name>_<port>`.

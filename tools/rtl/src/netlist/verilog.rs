@@ -13,6 +13,8 @@ const COLUMNS: usize = 120;
 pub const CLOCK_GATE: &str = "clock_gate";
 /// Name of the module that opens latches in the second half of a cycle: `clk`, `enable` to `open`.
 pub const LATCH_GATE: &str = "latch_gate";
+/// Name of the module that opens some latches of a group: `group`, `enable` to `open`.
+pub const LATCH_SELECT: &str = "latch_select";
 
 const CLOCK_GATE_TEXT: &str = "\
 // Clock gate: passes the clock's high phase where `enable` was 1 before the rising edge.
@@ -38,6 +40,17 @@ module latch_gate (
 endmodule
 ";
 
+const LATCH_SELECT_TEXT: &str = "\
+// Latch selection: opens some latches of a group that is open.
+module latch_select (
+  input  logic group,
+  input  logic enable,
+  output logic open
+);
+  assign open = group & enable;
+endmodule
+";
+
 /// `top` and all modules below it as one file, those without instances first. `header` is printed above, as comments.
 #[must_use]
 pub fn to_verilog(top: &Module, header: &[String]) -> String {
@@ -47,24 +60,31 @@ pub fn to_verilog(top: &Module, header: &[String]) -> String {
     }
     let mut gates = BTreeSet::new();
     collect_gates(top, &mut gates, &mut BTreeSet::new());
-    for storage in gates {
-        let text = if storage { LATCH_GATE_TEXT } else { CLOCK_GATE_TEXT };
-        let _ = write!(out, "\n{text}");
+    for (name, text) in
+        [(CLOCK_GATE, CLOCK_GATE_TEXT), (LATCH_GATE, LATCH_GATE_TEXT), (LATCH_SELECT, LATCH_SELECT_TEXT)]
+    {
+        if gates.contains(name) {
+            let _ = write!(out, "\n{text}");
+        }
     }
     let mut printed = BTreeSet::new();
     below(top, &mut printed, &mut out);
     out
 }
 
-/// Which gates are needed: `false` for clock gates, `true` for latch gates.
-fn collect_gates<'a>(module: &'a Module, gates: &mut BTreeSet<bool>, seen: &mut BTreeSet<&'a str>) {
+/// Which of the modules that gate clocks are needed.
+fn collect_gates<'a>(module: &'a Module, gates: &mut BTreeSet<&'static str>, seen: &mut BTreeSet<&'a str>) {
     if !seen.insert(&module.name) {
         return;
     }
     for item in &module.items {
         match item {
-            Item::Register(Register { enable: Some(_), storage, .. }) => {
-                gates.insert(*storage == Storage::Latches);
+            Item::Register(Register { enable: Some(_), storage: Storage::FlipFlops, .. }) => {
+                gates.insert(CLOCK_GATE);
+            }
+            Item::Register(Register { enable: Some(_), storage: Storage::Latches, group, .. }) => {
+                gates.insert(LATCH_GATE);
+                gates.extend(group.as_ref().map(|_| LATCH_SELECT));
             }
             Item::Instance(instance) => collect_gates(&instance.module, gates, seen),
             _ => {}
@@ -106,7 +126,7 @@ fn print_module(module: &Module, out: &mut String) {
             Item::Wire(..) | Item::Output(..) | Item::Comment(_) => {}
         }
     }
-    let mut gates: Vec<(&Expr, Storage, String)> = Vec::new();
+    let mut gates: Vec<Gate<'_>> = Vec::new();
     for item in &module.items {
         match item {
             Item::Wire(name, value) => {
@@ -129,37 +149,53 @@ fn print_instance(instance: &Instance, out: &mut String) {
     line(out, &format!("{} {} ({});", instance.module.name, instance.name, all.join(", ")));
 }
 
-/// Registers with the same enable share a gate.
-fn print_register<'a>(
-    register: &'a Register,
-    gates: &mut Vec<(&'a Expr, Storage, String)>,
-    out: &mut String,
-) {
-    let Register { name, next, enable, storage, .. } = register;
+/// A gated clock: what gates what, and the net.
+type Gate<'a> = (&'static str, String, &'a Expr, String);
+
+/// Registers with the same enable share a gate, and groups a first one.
+fn print_register<'a>(register: &'a Register, gates: &mut Vec<Gate<'a>>, out: &mut String) {
+    let Register { name, next, enable, group, storage, .. } = register;
     let Some(enable) = enable else {
         line(out, &format!("always_ff @(posedge clk) {name} <= {};", text(next)));
         return;
     };
-    let known = gates.iter().find(|(expr, kind, _)| *expr == enable && kind == storage);
-    let gate = match known {
-        Some((_, _, net)) => net.clone(),
-        None => {
-            let (module, port) = match storage {
-                Storage::FlipFlops => (CLOCK_GATE, "gated"),
-                Storage::Latches => (LATCH_GATE, "open"),
-            };
-            let net = format!("{port}_{name}");
-            line(out, &format!("logic {net};"));
-            let pins = format!(".clk(clk), .enable({}), .{port}({net})", text(enable));
-            line(out, &format!("{module} u_{net} ({pins});"));
-            gates.push((enable, *storage, net.clone()));
-            net
+    let (first, second, input, output) = match storage {
+        Storage::FlipFlops => (CLOCK_GATE, CLOCK_GATE, "clk", "gated"),
+        Storage::Latches => (LATCH_GATE, LATCH_SELECT, "group", "open"),
+    };
+    let gate = match group {
+        None => print_gate(first, ["clk", output, name], "clk".into(), enable, gates, out),
+        Some(group) => {
+            let label = format!("group_{name}");
+            let clock = print_gate(first, ["clk", output, &label], "clk".into(), group, gates, out);
+            print_gate(second, [input, output, name], clock, enable, gates, out)
         }
     };
     match storage {
         Storage::FlipFlops => line(out, &format!("always_ff @(posedge {gate}) {name} <= {};", text(next))),
         Storage::Latches => line(out, &format!("always_latch if ({gate}) {name} = {};", text(next))),
     }
+}
+
+/// The net of `clock` gated by `enable`, with the instance that drives it unless there is one already.
+fn print_gate<'a>(
+    module: &'static str,
+    [input, output, label]: [&str; 3],
+    clock: String,
+    enable: &'a Expr,
+    gates: &mut Vec<Gate<'a>>,
+    out: &mut String,
+) -> String {
+    let known = gates.iter().find(|(m, c, e, _)| (*m, c, *e) == (module, &clock, enable));
+    if let Some((_, _, _, net)) = known {
+        return net.clone();
+    }
+    let net = format!("{output}_{label}");
+    line(out, &format!("logic {net};"));
+    let pins = format!(".{input}({clock}), .enable({}), .{output}({net})", text(enable));
+    line(out, &format!("{module} u_{net} ({pins});"));
+    gates.push((module, clock, enable, net.clone()));
+    net
 }
 
 fn range(width: u32) -> String {

@@ -10,6 +10,9 @@ pub(crate) fn address_bits(entries: u32) -> u32 {
     entries.max(2).next_power_of_two().ilog2()
 }
 
+/// Entries behind one first stage of clock gating.
+const GROUP: u32 = 8;
+
 /// A register file: `read_data` is entry `read`; where `write_enable` is set, entry `write` holds `data` from the next cycle on.
 ///
 /// An entry must not be read in the cycle in which it is written: latches are open in the second half of it.
@@ -24,10 +27,16 @@ pub(crate) fn register_file(name: &str, entries: u32, width: u32, kind: Register
     let (write_enable, write) = (m.input("write_enable", 1), m.input("write", bits));
     let (data, read) = (m.input("data", width), m.input("read", bits));
     let mut selected = Vec::new();
+    let mut group = write_enable.clone();
     for index in 0..entries {
+        if entries > GROUP && index.is_multiple_of(GROUP) {
+            let number = index / GROUP;
+            let within = write.bits(GROUP.ilog2()..bits).equals(number.into());
+            group = m.wire(format!("write_group_{number}"), &write_enable & &within);
+        }
         let enable = m.wire(format!("write_{index}"), &write_enable & &write.equals(index.into()));
         let (declared, value) = m.declare(format!("entry_{index}"), width, storage);
-        m.drive(declared, data.clone(), Some(enable));
+        m.drive_in_group(declared, data.clone(), enable, group.clone());
         let chosen = m.wire(format!("read_{index}"), read.equals(index.into()));
         selected.push(value.when(&chosen));
     }
