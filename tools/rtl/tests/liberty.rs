@@ -168,6 +168,10 @@ fn what_is_malformed_is_named_with_its_line() {
         "tiny.lib:1: expected the end of the file after the library, found '}'"
     );
     assert_eq!(fail(&"library (x) {".repeat(40)), "tiny.lib:1: groups nest deeper than 16");
+}
+
+#[test]
+fn values_that_cannot_be_read_are_named_with_their_line() {
     assert_eq!(
         fail(&replaced("area : 1;", "area : one;")),
         "tiny.lib:15: cell 'INV', area: expected a number, found \"one\""
