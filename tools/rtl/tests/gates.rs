@@ -12,16 +12,17 @@ use dpu_rtl::power::{Conditions, PowerError, simulate};
 use dpu_rtl::stimulus::{Cycle, InputPort, Stimulus};
 use dpu_rtl::synth::{Adders, Mapped, Options, map};
 use dpu_rtl::timing::critical_path;
-use dpu_rtl::toolchain::Yosys;
+use dpu_rtl::toolchain::{Yosys, default_library};
 
+/// Where Debian has it.
 const CELLS: &str = "/usr/share/qflow/tech/osu018/osu018_stdcells";
 const DESIGN: &str = include_str!("designs/accumulate.sv");
 
 fn library() -> &'static Library {
     static LIBRARY: OnceLock<Library> = OnceLock::new();
-    LIBRARY.get_or_init(|| match Library::read(&[format!("{CELLS}.lib"), format!("{CELLS}.lef")]) {
-        Ok(library) => library,
-        Err(error) => panic!("{error}; run tools/rtl/setup"),
+    LIBRARY.get_or_init(|| match default_library() {
+        Ok(files) => Library::read(&files).unwrap(),
+        Err(error) => panic!("{error}"),
     })
 }
 

@@ -96,6 +96,19 @@ fn conditions_choose_the_table() {
 }
 
 #[test]
+fn nets_with_more_load_than_their_driver_may_have_are_counted() {
+    let text = TINY.replace(
+        "direction : output; function : \"!A\";",
+        "direction : output; function : \"!A\"; max_capacitance : 4;",
+    );
+    let library = library(&text);
+    let cells: &[(&str, &str, &[u32], &[u32])] = &[("u", "INV", &[3], &[4]), ("v", "INV", &[4], &[5])];
+    let top = mapped(&library, &[("a", &[3])], cells, 6);
+    assert_eq!(energy(&top, &library, &[1], 2.0).overloaded_nets, 0);
+    assert_eq!(energy(&top, &library, &[1], 2.1).overloaded_nets, 1);
+}
+
+#[test]
 fn leading_cycles_can_be_left_out() {
     let library = library(TINY);
     let top = mapped(&library, &[("a", &[3])], &[("u", "INV", &[3], &[4])], 5);
@@ -104,6 +117,7 @@ fn leading_cycles_can_be_left_out() {
     let power = simulate(&top, &library, &stimulus, &conditions).unwrap();
     assert_eq!(power.cycles, 1);
     check(power.energy, 0.0, 4.0, 3.0);
+    assert_eq!(power.overloaded_nets, 0);
 }
 
 #[test]

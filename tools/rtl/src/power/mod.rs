@@ -112,6 +112,8 @@ pub struct Power {
     pub units: Vec<UnitPower>,
     /// Leakage of all cells, nW.
     pub leakage_nw: f64,
+    /// Nets whose load is more than the library allows their driver: nets between modules have no buffers.
+    pub overloaded_nets: usize,
 }
 
 impl Power {
@@ -269,6 +271,7 @@ pub fn simulate(
         energy,
         units,
         leakage_nw: circuit.leakage_nw.iter().sum(),
+        overloaded_nets: circuit.overloaded_nets,
     })
 }
 

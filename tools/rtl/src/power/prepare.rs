@@ -66,6 +66,8 @@ pub(super) struct Circuit {
     pub(super) tick_ps: f64,
     /// The longest delay, ticks.
     pub(super) longest: u32,
+    /// Nets with more load than their driver may have.
+    pub(super) overloaded_nets: usize,
     /// When the inputs change after the clock edge, ticks: as outputs of flip-flops do.
     pub(super) input_tick: usize,
 }
@@ -105,6 +107,7 @@ impl Circuit {
             leakage_nw: vec![0.0; mapped.units.len() + 1],
             tick_ps: 1.0,
             longest: 1,
+            overloaded_nets: 0,
             input_tick: 1,
         };
         for (at, instance) in mapped.cells.iter().enumerate() {
@@ -174,6 +177,7 @@ impl Circuit {
             let cell = cells[gate.kind];
             let load_ff = output.net.map_or(0.0, |net| self.nets[net].load_ff);
             let pin = &cell.outputs[output.number];
+            self.overloaded_nets += usize::from(pin.max_load_ff.is_some_and(|most| load_ff > most));
             output.energies = Arcs::energies(&pin.power, slew_ps, load_ff);
             let delays =
                 (0..cell.inputs.len()).map(|input| delay(pin, input, slew_ps, load_ff)).collect::<Vec<_>>();
