@@ -9,9 +9,11 @@ use dpu_rtl::liberty::Library;
 use dpu_rtl::power::{Conditions, Energy, Power, simulate};
 use dpu_rtl::stimulus::{Cycle, InputPort, Stimulus};
 use dpu_rtl::synth::Mapped;
+use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+use proptest::{collection, sample::Index};
 
 fn conditions(wire_ff: f64) -> Conditions {
-    Conditions { period_ps: 1000.0, slew_ps: Some(20.0), wire_ff, ..Conditions::default() }
+    Conditions { period_ps: 1000.0, slew_ps: Some(20.0), wire_ff: Some(wire_ff), ..Conditions::default() }
 }
 
 fn close(found: f64, expected: f64) {
@@ -121,11 +123,74 @@ fn leading_cycles_can_be_left_out() {
 }
 
 #[test]
-fn the_slew_is_that_of_an_inverter_with_four_loads_unless_given() {
+fn slew_and_wire_follow_from_the_inverter_unless_given() {
     let library = library(TINY);
     let top = mapped(&library, &[("a", &[3])], &[("u", "INV", &[3], &[4])], 5);
-    let conditions = Conditions { slew_ps: None, ..conditions(0.0) };
-    assert_eq!(simulate(&top, &library, &bits(&[1]), &conditions).unwrap().conditions.slew_ps, Some(20.0));
+    let power = simulate(&top, &library, &bits(&[1]), &Conditions::default()).unwrap();
+    assert_eq!((power.conditions.slew_ps, power.conditions.wire_ff), (Some(20.0), Some(1.0)));
+}
+
+/// A gate of a random netlist: its kind, and two nets before its own.
+type Random = (usize, Index, Index);
+
+/// The nets that a gate takes when there are `count`: not the clock, net 2.
+fn taken((_, a, b): &Random, count: usize) -> [usize; 2] {
+    [a, b].map(|net| match net.index(count) {
+        2 => 3,
+        net => net,
+    })
+}
+
+/// The settled values of all nets.
+fn settled(gates: &[Random], word: u8) -> Vec<bool> {
+    let inputs = (0..8).map(|bit| word >> bit & 1 == 1);
+    let mut nets: Vec<bool> = [false, true, false].into_iter().chain(inputs).collect();
+    for gate in gates {
+        let [a, b] = taken(gate, nets.len()).map(|net| nets[net]);
+        nets.push([a ^ b, a & b, !a][gate.0]);
+    }
+    nets
+}
+
+proptest! {
+    #[test]
+    fn gates_settle_on_what_their_functions_say(
+        gates in collection::vec((0..3usize, any::<Index>(), any::<Index>()), 32..80),
+        words in collection::vec(any::<u8>(), 1..20),
+        wire_ff in 0.0..30.0,
+        glitches: bool,
+    ) {
+        let library = library(TINY);
+        let net = |net: usize| u32::try_from(net).unwrap();
+        let count = 11 + gates.len();
+        let names: Vec<String> = (11..count).map(|number| format!("g{number}")).collect();
+        let pins: Vec<_> = gates.iter().enumerate().map(|(at, gate)| (taken(gate, 11 + at).map(net), [net(11 + at)])).collect();
+        let cells: Vec<(&str, &str, &[u32], &[u32])> = gates.iter().zip(&names).zip(&pins).map(|((gate, name), (pins, out))| {
+            let inputs = if gate.0 == 2 { &pins[..1] } else { &pins[..] };
+            (name.as_str(), ["XOR2", "AND2", "INV"][gate.0], inputs, &out[..])
+        }).collect();
+        let inputs: Vec<u32> = (3..11).collect();
+        let mut top = mapped(&library, &[("a", &inputs)], &cells, net(count));
+        top.ports[1].bits = (net(count - 32)..net(count)).collect();
+        let expect = |word| settled(&gates, word).iter().rev().take(32).fold(0, |sum, &bit| sum << 1 | u32::from(bit));
+        let stimulus = Stimulus {
+            ports: vec![InputPort { name: "a".into(), bits: 8 }],
+            cycles: words.iter().map(|&w| Cycle { words: vec![u64::from(w)], expect: Some(expect(w)) }).collect(),
+            steps: 1,
+        };
+        let conditions = Conditions { glitches, ..conditions(wire_ff) };
+        let power = simulate(&top, &library, &stimulus, &conditions).unwrap();
+        let least = [0].iter().chain(&words).zip(&words).map(|(&before, &now)| {
+            let changed = settled(&gates, before).into_iter().zip(settled(&gates, now)).filter(|(a, b)| a != b);
+            // Both edges of the clock.
+            changed.count() as u64 + 2
+        }).sum::<u64>();
+        if glitches {
+            prop_assert!(power.transitions >= least && (power.transitions - least).is_multiple_of(2));
+        } else {
+            prop_assert_eq!(power.transitions, least);
+        }
+    }
 }
 
 #[test]
@@ -176,7 +241,7 @@ fn no_energy_is_given_of_what_cannot_be_checked() {
     assert_eq!(fail(&top, &bits(&[0, 0]), &skip), "2 cycles are to be skipped, but the stimulus has 2");
     let frozen = Conditions { period_ps: 0.0, ..plain.clone() };
     assert_eq!(fail(&top, &bits(&[0]), &frozen), "the period must be more than 0, got 0");
-    let negative = Conditions { wire_ff: -1.0, ..plain.clone() };
+    let negative = Conditions { wire_ff: Some(-1.0), ..plain.clone() };
     assert_eq!(fail(&top, &bits(&[0]), &negative), "the wire capacitance must be 0 or more, got -1");
     let cells: &[(&str, &str, &[u32], &[u32])] = &[("x", "XOR2", &[3, 4], &[5]), ("u", "INV", &[5], &[4])];
     let ring = mapped(&library, &[("a", &[3])], cells, 6);

@@ -32,8 +32,8 @@ pub struct Conditions {
     pub period_ps: f64,
     /// Transition time of all signals, ps; without it, that of an inverter that drives four.
     pub slew_ps: Option<f64>,
-    /// Capacitance of wire for each input that a net drives, fF.
-    pub wire_ff: f64,
+    /// Capacitance of wire for each input that a net drives, fF; without it, half of what an inverter's input has.
+    pub wire_ff: Option<f64>,
     /// Whether gates have delays; without them there are no glitches.
     pub glitches: bool,
     /// Leading cycles whose energy is not counted; they hold no steps.
@@ -42,7 +42,7 @@ pub struct Conditions {
 
 impl Default for Conditions {
     fn default() -> Conditions {
-        Conditions { period_ps: 5000.0, slew_ps: None, wire_ff: 1.0, glitches: true, skip_cycles: 0 }
+        Conditions { period_ps: 5000.0, slew_ps: None, wire_ff: None, glitches: true, skip_cycles: 0 }
     }
 }
 
@@ -94,7 +94,7 @@ pub struct UnitPower {
 /// The result of a simulation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Power {
-    /// What was assumed; the slew is given here in any case.
+    /// What was assumed; slew and wire are given here in any case.
     pub conditions: Conditions,
     /// Cycles whose energy was counted.
     pub cycles: usize,
@@ -230,19 +230,23 @@ pub fn simulate(
     if mapped.library != library.digest {
         return Err(PowerError::OtherLibrary);
     }
-    let slew_ps = match conditions.slew_ps {
-        Some(slew) => slew,
-        None => library.typical_slew_ps(conditions.wire_ff)?,
+    let wire_ff = match conditions.wire_ff {
+        Some(wire_ff) => wire_ff,
+        None => library.typical_wire_ff()?,
     };
-    let conditions = Conditions { slew_ps: Some(slew_ps), ..conditions.clone() };
-    check(&conditions, slew_ps)?;
+    let slew_ps = match conditions.slew_ps {
+        Some(slew_ps) => slew_ps,
+        None => library.typical_slew_ps(wire_ff)?,
+    };
+    let conditions = Conditions { slew_ps: Some(slew_ps), wire_ff: Some(wire_ff), ..conditions.clone() };
+    check(&conditions, slew_ps, wire_ff)?;
     if stimulus.steps == 0 {
         return Err(PowerError::NoSteps);
     }
     if conditions.skip_cycles >= stimulus.cycles.len() {
         return Err(PowerError::Skip { skip: conditions.skip_cycles, cycles: stimulus.cycles.len() });
     }
-    let circuit = prepare::Circuit::new(mapped, library, &conditions, slew_ps)?;
+    let circuit = prepare::Circuit::new(mapped, library, conditions.glitches, slew_ps, wire_ff)?;
     let plan = engine::Plan::new(mapped, stimulus)?;
     let run = engine::run(&circuit, &plan, stimulus, &conditions)?;
     let cycles = stimulus.cycles.len() - conditions.skip_cycles;
@@ -275,19 +279,17 @@ pub fn simulate(
     })
 }
 
-fn check(conditions: &Conditions, slew_ps: f64) -> Result<(), PowerError> {
+fn check(conditions: &Conditions, slew_ps: f64, wire_ff: f64) -> Result<(), PowerError> {
     let positive = |name, found: f64| match found > 0.0 && found.is_finite() {
         true => Ok(()),
         false => Err(PowerError::Condition { name, expected: "more than 0", found }),
     };
     positive("the period", conditions.period_ps)?;
     positive("the slew", slew_ps)?;
-    match conditions.wire_ff >= 0.0 && conditions.wire_ff.is_finite() {
+    match wire_ff >= 0.0 && wire_ff.is_finite() {
         true => Ok(()),
-        false => Err(PowerError::Condition {
-            name: "the wire capacitance",
-            expected: "0 or more",
-            found: conditions.wire_ff,
-        }),
+        false => {
+            Err(PowerError::Condition { name: "the wire capacitance", expected: "0 or more", found: wire_ff })
+        }
     }
 }

@@ -5,7 +5,7 @@
 use indexmap::IndexMap;
 
 use super::energy::{Arcs, Energies};
-use super::{CLOCK, Conditions, PowerError};
+use super::{CLOCK, PowerError};
 use crate::liberty::{Cell, Library, Sequential, State};
 use crate::synth::Mapped;
 
@@ -86,8 +86,9 @@ impl Circuit {
     pub(super) fn new(
         mapped: &Mapped,
         library: &Library,
-        conditions: &Conditions,
+        glitches: bool,
         slew_ps: f64,
+        wire_ff: f64,
     ) -> Result<Circuit, PowerError> {
         let no_clock = || PowerError::NoClock { top: mapped.top.clone() };
         let clock = mapped.port(CLOCK).filter(|port| port.input).ok_or_else(no_clock)?;
@@ -116,7 +117,7 @@ impl Circuit {
             for (input, &net) in instance.inputs.iter().enumerate() {
                 let net = &mut circuit.nets[number(net)];
                 net.sinks.push((at, input));
-                net.load_ff += cell.inputs[input].capacitance_ff + conditions.wire_ff;
+                net.load_ff += cell.inputs[input].capacitance_ff + wire_ff;
             }
             for (output, net) in instance.outputs.iter().enumerate() {
                 let net = net.map(number);
@@ -136,9 +137,9 @@ impl Circuit {
             net.half_cv2_fj = net.load_ff * library.voltage * library.voltage / 2.0;
         }
         circuit.find_clock_network(&cells);
-        circuit.tables(&cells, slew_ps, conditions.glitches);
-        if conditions.glitches {
-            let ps = library.input_arrival_ps(slew_ps, conditions.wire_ff)?;
+        circuit.tables(&cells, slew_ps, glitches);
+        if glitches {
+            let ps = library.input_arrival_ps(slew_ps, wire_ff)?;
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -289,6 +290,17 @@ impl Library {
         let output = cell.outputs.iter().find(|pin| pin.name == register.output.0);
         let delays = clock.zip(output).map(|(clock, output)| delay(output, clock, slew_ps, load_ff));
         Ok(delays.map_or(0.0, |[rise, fall]| f64::midpoint(rise, fall)))
+    }
+
+    /// Wire for each input that a net drives: half the capacitance of an inverter's input, fF. Without a layout this is an
+    /// assumption, of the order of what short wires within a PE have.
+    ///
+    /// # Errors
+    ///
+    /// A library without an inverter.
+    pub fn typical_wire_ff(&self) -> Result<f64, crate::liberty::LibertyError> {
+        let inverter = self.cell(&self.roles()?.inverter.cell)?;
+        Ok(inverter.inputs.first().map_or(0.0, |pin| pin.capacitance_ff / 2.0))
     }
 
     /// The transition time of an inverter that drives four of its own and their wires, and is driven by such a one, ps.
