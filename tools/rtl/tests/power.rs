@@ -98,6 +98,21 @@ fn conditions_choose_the_table() {
 }
 
 #[test]
+fn supplies_add_and_inputs_that_change_at_once_are_taken_one_by_one() {
+    let library = library(TINY);
+    let top = mapped(&library, &[("a", &[3, 4])], &[("u", "AND2", &[3, 4], &[5])], 6);
+    let internal = |words: &[u64]| {
+        let ports = vec![InputPort { name: "a".into(), bits: 2 }];
+        let stimulus = Stimulus { ports, steps: 1, ..bits(words) };
+        simulate(&top, &library, &stimulus, &conditions(0.0)).unwrap().energy.internal_fj
+    };
+    close(internal(&[0b10, 0b11, 0b10]), 5.5 + 6.25);
+    close(internal(&[0b01, 0b11, 0b01]), 8.0 + 9.0);
+    // Both fall: A at the old value of B.
+    close(internal(&[0b10, 0b11, 0b00]), 5.5 + 6.25);
+}
+
+#[test]
 fn nets_with_more_load_than_their_driver_may_have_are_counted() {
     let text = TINY.replace(
         "direction : output; function : \"!A\";",

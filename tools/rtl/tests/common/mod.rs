@@ -51,7 +51,21 @@ library (tiny) {
     area : 2;
     pin (A) { direction : input; capacitance : 2; }
     pin (B) { direction : input; capacitance : 2; }
-    pin (Y) { direction : output; function : "A B"; }
+    pin (Y) {
+      direction : output; function : "A B";
+      internal_power () {
+        related_pin : "A"; when : "B"; related_pg_pin : VDD;
+        rise_power (scalar) { values ("5"); } fall_power (scalar) { values ("6"); }
+      }
+      internal_power () {
+        related_pin : "A"; when : "B"; related_pg_pin : VSS;
+        rise_power (scalar) { values ("0.5"); } fall_power (scalar) { values ("0.25"); }
+      }
+      internal_power () {
+        related_pin : "B"; when : "A"; related_pg_pin : VDD;
+        rise_power (scalar) { values ("8"); } fall_power (scalar) { values ("9"); }
+      }
+    }
   }
   cell (XOR2) {
     area : 3;
