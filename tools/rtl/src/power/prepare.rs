@@ -266,16 +266,16 @@ fn kind(cell: &Cell, slew_ps: f64) -> Kind {
 }
 
 /// Delay from an input to an output, ps, rising and falling: the mean of the arcs that the library gives for different states
-/// of the other inputs.
+/// of the other inputs; where it gives none, as from the data of a register, that of all inputs.
 fn delay(pin: &crate::liberty::Pin, input: usize, slew_ps: f64, load_ff: f64) -> [f64; 2] {
-    let mean = |falling: bool| {
-        let arcs = pin.delays.iter().filter(|arc| arc.input == input);
+    let mean = |falling: bool, all: bool| {
+        let arcs = pin.delays.iter().filter(|arc| all || arc.input == input);
         let tables = arcs.filter_map(|arc| if falling { arc.fall.as_ref() } else { arc.rise.as_ref() });
         let (sum, count) =
             tables.fold((0.0, 0.0), |(sum, count), table| (sum + table.at(slew_ps, load_ff), count + 1.0));
-        if count > 0.0 { (sum / count).max(0.0) } else { 0.0 }
+        (count > 0.0).then(|| (sum / count).max(0.0))
     };
-    [mean(false), mean(true)]
+    [false, true].map(|falling| mean(falling, false).or_else(|| mean(falling, true)).unwrap_or(0.0))
 }
 
 impl Library {
