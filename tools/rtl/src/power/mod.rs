@@ -32,8 +32,8 @@ pub struct Conditions {
     pub period_ps: f64,
     /// Transition time of all signals, ps; without it, that of an inverter that drives four.
     pub slew_ps: Option<f64>,
-    /// Capacitance of wire for each input that a net drives, fF; without it, half of what an inverter's input has.
-    pub wire_ff: Option<f64>,
+    /// Capacitance of wire for each input that a net drives, fF; see [`Library::typical_wire_ff`].
+    pub wire_ff: f64,
     /// Whether gates have delays; without them there are no glitches.
     pub glitches: bool,
     /// Leading cycles whose energy is not counted; they hold no steps.
@@ -42,7 +42,7 @@ pub struct Conditions {
 
 impl Default for Conditions {
     fn default() -> Conditions {
-        Conditions { period_ps: 5000.0, slew_ps: None, wire_ff: None, glitches: true, skip_cycles: 0 }
+        Conditions { period_ps: 5000.0, slew_ps: None, wire_ff: 1.0, glitches: true, skip_cycles: 0 }
     }
 }
 
@@ -94,7 +94,7 @@ pub struct UnitPower {
 /// The result of a simulation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Power {
-    /// What was assumed; slew and wire are given here in any case.
+    /// What was assumed; the slew is given here in any case.
     pub conditions: Conditions,
     /// Cycles whose energy was counted.
     pub cycles: usize,
@@ -230,15 +230,12 @@ pub fn simulate(
     if mapped.library != library.digest {
         return Err(PowerError::OtherLibrary);
     }
-    let wire_ff = match conditions.wire_ff {
-        Some(wire_ff) => wire_ff,
-        None => library.typical_wire_ff()?,
-    };
+    let wire_ff = conditions.wire_ff;
     let slew_ps = match conditions.slew_ps {
         Some(slew_ps) => slew_ps,
         None => library.typical_slew_ps(wire_ff)?,
     };
-    let conditions = Conditions { slew_ps: Some(slew_ps), wire_ff: Some(wire_ff), ..conditions.clone() };
+    let conditions = Conditions { slew_ps: Some(slew_ps), ..conditions.clone() };
     check(&conditions, slew_ps, wire_ff)?;
     if stimulus.steps == 0 {
         return Err(PowerError::NoSteps);
