@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod common;
+mod tiny;
 
 use std::io::Write as _;
 
-use common::{TINY, library};
 use dpu_rtl::liberty::{Library, Truth, Unusable};
 use proptest::prelude::{any, proptest};
+use tiny::{TINY, library};
 
 fn fail(text: &str) -> String {
     Library::from_texts(&[("tiny.lib".into(), text.into())]).unwrap_err().to_string()

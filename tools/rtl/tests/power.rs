@@ -2,15 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod common;
+mod tiny;
 
-use common::{TINY, bits, library, mapped};
 use dpu_rtl::liberty::Library;
 use dpu_rtl::power::{Conditions, Energy, Power, simulate};
 use dpu_rtl::stimulus::{Cycle, InputPort, Stimulus};
 use dpu_rtl::synth::Mapped;
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use proptest::{collection, sample::Index};
+use tiny::{TINY, bits, library, mapped};
 
 fn conditions(wire_ff: f64) -> Conditions {
     Conditions { period_ps: 1000.0, slew_ps: Some(20.0), wire_ff, ..Conditions::default() }

@@ -2,15 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod common;
+mod tiny;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use common::{TINY, library};
 use dpu_rtl::synth::{Mapped, Options, SynthError, map};
 use dpu_rtl::toolchain::Yosys;
+use tiny::{TINY, library};
 
 /// A program of this shell text.
 fn program(folder: &Path, text: &str) -> PathBuf {
