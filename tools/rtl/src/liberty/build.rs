@@ -495,7 +495,11 @@ impl<'t> Builder<'t> {
             return self.fail(inner.line, &at, "expected indices that rise".into());
         }
         let variables = template.map_or(&[][..], |template| template.variables.as_slice());
-        let is_load = |number: usize| variables.get(number).map(|name| name.contains("capacitance"));
+        let is_load = |number: usize| match variables.get(number) {
+            Some(name) if name.ends_with("net_capacitance") => Some(true),
+            Some(name) if name.contains("transition") => Some(false),
+            _ => None,
+        };
         let by_slew = |axis: &[f64]| axis.iter().map(|slew| slew * self.units.ps).collect::<Vec<_>>();
         let by_load = |axis: &[f64]| axis.iter().map(|load| load * self.units.ff).collect::<Vec<_>>();
         let scaled = |values: &[f64]| values.iter().map(|value| value * scale).collect::<Vec<_>>();

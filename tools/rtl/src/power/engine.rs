@@ -83,6 +83,8 @@ struct Signal {
     serial: u32,
     /// Inputs that caused the pending change, as bits.
     cause: u32,
+    /// State of the cell's pins when they did.
+    state: usize,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -272,11 +274,10 @@ impl<'c> Engine<'c> {
         let signal = &mut self.signals[number];
         signal.pending = false;
         signal.value = !signal.value;
-        let (value, cause) = (signal.value, signal.cause);
+        let (value, cause, state) = (signal.value, signal.cause, signal.state);
         let arcs = &kind.output_arcs[output.number];
         if self.counting && !arcs.is_empty() {
-            let state = self.pins(output.gate);
-            let energy = arcs.energy(&output.energies, cause, state, value);
+            let energy = arcs.of_output(&output.energies, cause, state, value);
             let unit = &mut self.units[gate.unit];
             if gate.clock {
                 unit.clock_fj += energy;
@@ -319,7 +320,7 @@ impl<'c> Engine<'c> {
             let arcs = &kind.input_arcs[input];
             if self.counting && !arcs.is_empty() {
                 let state = self.pins(number);
-                let energy = arcs.energy(&kind.input_energies[input], 1 << input, state, value);
+                let energy = arcs.of_input(&kind.input_energies[input], state, value);
                 let unit = &mut self.units[gate.unit];
                 if net.clock {
                     unit.clock_fj += energy;
@@ -369,7 +370,9 @@ impl<'c> Engine<'c> {
                 self.signals[output].pending = false;
             } else if !signal.pending {
                 let at = self.due(output, changed);
+                let state = self.pins(number);
                 let signal = &mut self.signals[output];
+                signal.state = state;
                 signal.pending = true;
                 signal.serial = signal.serial.wrapping_add(1);
                 signal.cause = changed;

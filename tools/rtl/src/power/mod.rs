@@ -32,7 +32,7 @@ pub struct Conditions {
     pub period_ps: f64,
     /// Transition time of all signals, ps; without it, that of an inverter that drives four.
     pub slew_ps: Option<f64>,
-    /// Capacitance of wire for each input that a net drives, fF.
+    /// Capacitance of wire for each input that a net drives, fF; see [`Library::typical_wire_ff`].
     pub wire_ff: f64,
     /// Whether gates have delays; without them there are no glitches.
     pub glitches: bool,
@@ -112,6 +112,8 @@ pub struct Power {
     pub units: Vec<UnitPower>,
     /// Leakage of all cells, nW.
     pub leakage_nw: f64,
+    /// Nets whose load is more than the library allows their driver: nets between modules have no buffers.
+    pub overloaded_nets: usize,
 }
 
 impl Power {
@@ -228,19 +230,20 @@ pub fn simulate(
     if mapped.library != library.digest {
         return Err(PowerError::OtherLibrary);
     }
+    let wire_ff = conditions.wire_ff;
     let slew_ps = match conditions.slew_ps {
-        Some(slew) => slew,
-        None => library.typical_slew_ps(conditions.wire_ff)?,
+        Some(slew_ps) => slew_ps,
+        None => library.typical_slew_ps(wire_ff)?,
     };
     let conditions = Conditions { slew_ps: Some(slew_ps), ..conditions.clone() };
-    check(&conditions, slew_ps)?;
+    check(&conditions, slew_ps, wire_ff)?;
     if stimulus.steps == 0 {
         return Err(PowerError::NoSteps);
     }
     if conditions.skip_cycles >= stimulus.cycles.len() {
         return Err(PowerError::Skip { skip: conditions.skip_cycles, cycles: stimulus.cycles.len() });
     }
-    let circuit = prepare::Circuit::new(mapped, library, &conditions, slew_ps)?;
+    let circuit = prepare::Circuit::new(mapped, library, conditions.glitches, slew_ps, wire_ff)?;
     let plan = engine::Plan::new(mapped, stimulus)?;
     let run = engine::run(&circuit, &plan, stimulus, &conditions)?;
     let cycles = stimulus.cycles.len() - conditions.skip_cycles;
@@ -269,22 +272,21 @@ pub fn simulate(
         energy,
         units,
         leakage_nw: circuit.leakage_nw.iter().sum(),
+        overloaded_nets: circuit.overloaded_nets,
     })
 }
 
-fn check(conditions: &Conditions, slew_ps: f64) -> Result<(), PowerError> {
+fn check(conditions: &Conditions, slew_ps: f64, wire_ff: f64) -> Result<(), PowerError> {
     let positive = |name, found: f64| match found > 0.0 && found.is_finite() {
         true => Ok(()),
         false => Err(PowerError::Condition { name, expected: "more than 0", found }),
     };
     positive("the period", conditions.period_ps)?;
     positive("the slew", slew_ps)?;
-    match conditions.wire_ff >= 0.0 && conditions.wire_ff.is_finite() {
+    match wire_ff >= 0.0 && wire_ff.is_finite() {
         true => Ok(()),
-        false => Err(PowerError::Condition {
-            name: "the wire capacitance",
-            expected: "0 or more",
-            found: conditions.wire_ff,
-        }),
+        false => {
+            Err(PowerError::Condition { name: "the wire capacitance", expected: "0 or more", found: wire_ff })
+        }
     }
 }

@@ -5,7 +5,7 @@
 use indexmap::IndexMap;
 
 use super::energy::{Arcs, Energies};
-use super::{CLOCK, Conditions, PowerError};
+use super::{CLOCK, PowerError};
 use crate::liberty::{Cell, Library, Sequential, State};
 use crate::synth::Mapped;
 
@@ -66,6 +66,8 @@ pub(super) struct Circuit {
     pub(super) tick_ps: f64,
     /// The longest delay, ticks.
     pub(super) longest: u32,
+    /// Nets with more load than their driver may have.
+    pub(super) overloaded_nets: usize,
     /// When the inputs change after the clock edge, ticks: as outputs of flip-flops do.
     pub(super) input_tick: usize,
 }
@@ -84,8 +86,9 @@ impl Circuit {
     pub(super) fn new(
         mapped: &Mapped,
         library: &Library,
-        conditions: &Conditions,
+        glitches: bool,
         slew_ps: f64,
+        wire_ff: f64,
     ) -> Result<Circuit, PowerError> {
         let no_clock = || PowerError::NoClock { top: mapped.top.clone() };
         let clock = mapped.port(CLOCK).filter(|port| port.input).ok_or_else(no_clock)?;
@@ -105,6 +108,7 @@ impl Circuit {
             leakage_nw: vec![0.0; mapped.units.len() + 1],
             tick_ps: 1.0,
             longest: 1,
+            overloaded_nets: 0,
             input_tick: 1,
         };
         for (at, instance) in mapped.cells.iter().enumerate() {
@@ -113,7 +117,7 @@ impl Circuit {
             for (input, &net) in instance.inputs.iter().enumerate() {
                 let net = &mut circuit.nets[number(net)];
                 net.sinks.push((at, input));
-                net.load_ff += cell.inputs[input].capacitance_ff + conditions.wire_ff;
+                net.load_ff += cell.inputs[input].capacitance_ff + wire_ff;
             }
             for (output, net) in instance.outputs.iter().enumerate() {
                 let net = net.map(number);
@@ -133,9 +137,9 @@ impl Circuit {
             net.half_cv2_fj = net.load_ff * library.voltage * library.voltage / 2.0;
         }
         circuit.find_clock_network(&cells);
-        circuit.tables(&cells, slew_ps, conditions.glitches);
-        if conditions.glitches {
-            let ps = library.input_arrival_ps(slew_ps, conditions.wire_ff)?;
+        circuit.tables(&cells, slew_ps, glitches);
+        if glitches {
+            let ps = library.input_arrival_ps(slew_ps, wire_ff)?;
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -174,6 +178,7 @@ impl Circuit {
             let cell = cells[gate.kind];
             let load_ff = output.net.map_or(0.0, |net| self.nets[net].load_ff);
             let pin = &cell.outputs[output.number];
+            self.overloaded_nets += usize::from(pin.max_load_ff.is_some_and(|most| load_ff > most));
             output.energies = Arcs::energies(&pin.power, slew_ps, load_ff);
             let delays =
                 (0..cell.inputs.len()).map(|input| delay(pin, input, slew_ps, load_ff)).collect::<Vec<_>>();
@@ -261,16 +266,16 @@ fn kind(cell: &Cell, slew_ps: f64) -> Kind {
 }
 
 /// Delay from an input to an output, ps, rising and falling: the mean of the arcs that the library gives for different states
-/// of the other inputs.
+/// of the other inputs; where it gives none, as from the data of a register, that of all inputs.
 fn delay(pin: &crate::liberty::Pin, input: usize, slew_ps: f64, load_ff: f64) -> [f64; 2] {
-    let mean = |falling: bool| {
-        let arcs = pin.delays.iter().filter(|arc| arc.input == input);
+    let mean = |falling: bool, all: bool| {
+        let arcs = pin.delays.iter().filter(|arc| all || arc.input == input);
         let tables = arcs.filter_map(|arc| if falling { arc.fall.as_ref() } else { arc.rise.as_ref() });
         let (sum, count) =
             tables.fold((0.0, 0.0), |(sum, count), table| (sum + table.at(slew_ps, load_ff), count + 1.0));
-        if count > 0.0 { (sum / count).max(0.0) } else { 0.0 }
+        (count > 0.0).then(|| (sum / count).max(0.0))
     };
-    [mean(false), mean(true)]
+    [false, true].map(|falling| mean(falling, false).or_else(|| mean(falling, true)).unwrap_or(0.0))
 }
 
 impl Library {
@@ -285,6 +290,17 @@ impl Library {
         let output = cell.outputs.iter().find(|pin| pin.name == register.output.0);
         let delays = clock.zip(output).map(|(clock, output)| delay(output, clock, slew_ps, load_ff));
         Ok(delays.map_or(0.0, |[rise, fall]| f64::midpoint(rise, fall)))
+    }
+
+    /// Wire for each input that a net drives: half the capacitance of an inverter's input, fF. Without a layout this is an
+    /// assumption, of the order of what short wires within a PE have.
+    ///
+    /// # Errors
+    ///
+    /// A library without an inverter.
+    pub fn typical_wire_ff(&self) -> Result<f64, crate::liberty::LibertyError> {
+        let inverter = self.cell(&self.roles()?.inverter.cell)?;
+        Ok(inverter.inputs.first().map_or(0.0, |pin| pin.capacitance_ff / 2.0))
     }
 
     /// The transition time of an inverter that drives four of its own and their wires, and is driven by such a one, ps.

@@ -4,6 +4,8 @@
 //! in. Adders, clock gates and registers are instantiated as the library's cells, so that the result does not depend on how
 //! well the synthesizer finds them. The same design, library, options and tool give the same result; it is kept in a folder
 //! under a hash of these.
+//!
+//! Limits: constants are nets without cells, and buffers are inserted within modules only.
 
 mod cache;
 mod netlist;
@@ -23,7 +25,7 @@ pub use netlist::{Connection, Instance, Mapped, Port, UnitArea};
 /// How adders are mapped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Adders {
-    /// As the library's full and half adder cells.
+    /// As the library's full and half adder cells; half adders as gates where there is no such cell.
     #[default]
     Cells,
     /// As gates.

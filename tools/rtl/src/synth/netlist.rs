@@ -157,8 +157,7 @@ fn unit_of(name: &str) -> String {
         return path.to_owned();
     }
     let (path, own) = plain.rsplit_once('.').unwrap_or(("", &plain));
-    let inner = INNER.contains(&own) || own == "gate_latch" || own == "held_inverter";
-    let path = if inner { path.rsplit_once('.').map_or("", |(outer, _)| outer) } else { path };
+    let path = if INNER.contains(&own) { path.rsplit_once('.').map_or("", |(outer, _)| outer) } else { path };
     path.to_owned()
 }
 
@@ -194,7 +193,7 @@ pub(super) fn read(json: &str, top: &str, library: &Library) -> Result<Mapped, S
             }
             .into());
         }
-        let mut instance = instance(name, cell, library, &mut nets)?;
+        cells.push(instance(name, cell, library, &mut nets)?);
         let path = unit_of(name);
         let unit = areas.entry(path.clone()).or_default();
         unit.0 += known.area;
@@ -203,8 +202,6 @@ pub(super) fn read(json: &str, top: &str, library: &Library) -> Result<Mapped, S
         if known.sequential.is_some() {
             sequential_area += known.area;
         }
-        instance.unit = 0;
-        cells.push(instance);
         paths.push(path);
     }
     let numbers: BTreeMap<&str, usize> =

@@ -173,12 +173,31 @@ fn paths(report: &str) -> impl Iterator<Item = Found<'_>> {
     })
 }
 
-/// The net that an instance of the Verilog netlist drives, where its own name is a number of the synthesizer.
+/// The net that a register of the Verilog netlist drives, where the register's own name is a number of the synthesizer. Where
+/// that net's name is one, too, the register's output is inverted, and the net behind the inverter is meant.
 fn driven_net(verilog: &str, instance: &str) -> Option<String> {
-    let numbered = instance.starts_with('_') && instance.ends_with('_');
     let (_, rest) = verilog.split_once(&format!(" {instance} ("))?;
     let (pins, _) = rest.split_once(");")?;
     let output = [".Q(", ".QN(", ".Q_N("].iter().find_map(|pin| pins.split_once(pin))?.1;
     let (net, _) = output.split_once(')')?;
-    numbered.then(|| net.trim().trim_start_matches('\\').trim().to_owned())
+    let behind = if numbered(net) { inverted(verilog, net) } else { None };
+    let name = behind.unwrap_or(net);
+    numbered(instance).then(|| name.trim().trim_start_matches('\\').trim().to_owned())
+}
+
+fn numbered(name: &str) -> bool {
+    name.len() > 2 && name.starts_with('_') && name.ends_with('_')
+}
+
+/// The other net of a cell of two pins that has this one as its input.
+fn inverted<'v>(verilog: &'v str, net: &str) -> Option<&'v str> {
+    let cells = verilog.split(";\n").filter(|cell| cell.contains(&format!("({net})")));
+    let nets = |cell: &'v str| {
+        let pins = cell.split("\n").filter_map(|line| line.trim().strip_prefix('.')?.split_once('('));
+        pins.filter_map(|(_, net)| net.rsplit_once(')').map(|(net, _)| net)).collect::<Vec<_>>()
+    };
+    cells.map(nets).find_map(|nets| match nets.as_slice() {
+        [input, output] if *input == net && !numbered(output) => Some(*output),
+        _ => None,
+    })
 }

@@ -177,6 +177,23 @@ pub fn find_sta(path: Option<&Path>) -> Result<PathBuf, ToolError> {
     }
 }
 
+/// Debian's cell library osu018: its Liberty file, and the LEF file with the size of its latch.
+///
+/// # Errors
+///
+/// [`ToolError::Missing`] says how to install it.
+pub fn default_library() -> Result<[PathBuf; 2], ToolError> {
+    let files = ["lib", "lef"]
+        .map(|kind| PathBuf::from(format!("/usr/share/qflow/tech/osu018/osu018_stdcells.{kind}")));
+    match files.iter().find(|file| !file.exists()) {
+        None => Ok(files),
+        Some(file) => Err(ToolError::Missing {
+            tool: format!("the cell library {}", file.display()),
+            help: format!("{SETUP}, or name another by --liberty FILE"),
+        }),
+    }
+}
+
 /// Runs a program to its end.
 pub(crate) fn run(
     mut command: Command,
