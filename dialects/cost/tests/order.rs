@@ -62,7 +62,7 @@ fn uneven(inv: &ConvInv, var: &ConvVar, m: &Machine) -> bool {
         return inv.stationary == Stationary::Input;
     }
     let length = u32::from(inv.block) * (m.lanes / u32::from(inv.block)).max(1);
-    inv.method.is_packed() && var.in_c % length != 0 && var.in_c > length
+    inv.method.is_packed() && !var.in_c.is_multiple_of(length) && var.in_c > length
 }
 
 #[test]
