@@ -57,11 +57,13 @@ impl Vectors {
             let taps = product([kernel_h, kernel_w]);
             return Vectors { products: taps, in_one_step: taps, in_first_steps: taps };
         }
-        let (run, runs) = if inv.fold { (kernel_w, kernel_h) } else { (1, product([kernel_h, kernel_w])) };
+        let packed = inv.method.is_packed();
+        // Packed blocks end with their tap.
+        let folds = inv.fold && !packed;
+        let (run, runs) = if folds { (kernel_w, kernel_h) } else { (1, product([kernel_h, kernel_w])) };
         let channels = product([run, u64::from(var.in_c)]);
         let lanes = u64::from(m.lanes.max(1));
         let (w, low) = (u64::from(inv.block.max(1)), u64::from(inv.low));
-        let packed = inv.method.is_packed();
         // Whole blocks, as many as fill the lanes.
         let length = if packed { w * (lanes / w).max(1) } else { lanes };
         // Half of the lanes of a static PE multiply, the other half shift: the busier half decides.

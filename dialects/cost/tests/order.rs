@@ -26,12 +26,7 @@ impl Masks {
         if !inv.method.is_packed() {
             return false;
         }
-        let (along, line) = if inv.depthwise {
-            (channel, run)
-        } else {
-            let in_c = u64::from(var.in_c);
-            (place % in_c, (channel * 1000 + run) * 1000 + place / in_c)
-        };
+        let (along, line) = if inv.depthwise { (channel, run) } else { (place, channel * 1000 + run) };
         let channels = u64::from(if inv.depthwise { var.out_c } else { var.in_c });
         let w = u64::from(inv.block);
         let first = along / w * w;
@@ -66,9 +61,8 @@ fn uneven(inv: &ConvInv, var: &ConvVar, m: &Machine) -> bool {
     if inv.depthwise {
         return inv.stationary == Stationary::Input;
     }
-    let run = if inv.fold { u32::from(var.kernel_w) * var.in_c } else { var.in_c };
     let length = u32::from(inv.block) * (m.lanes / u32::from(inv.block)).max(1);
-    inv.method.is_packed() && run % length != 0 && run > length
+    inv.method.is_packed() && !var.in_c.is_multiple_of(length) && var.in_c > length
 }
 
 #[test]

@@ -32,10 +32,11 @@
   // Kinds of figures: [name, colour, value of a layer's or total's work].
   const causes = [["DPU", "#3f7fd1", w => w.elapsed.dpu], ["VEC", "#8a63c9", w => w.elapsed.vec],
     ["DMA not hidden", "#d98032", w => w.elapsed.dma], ["idle", "#98a2b3", w => w.elapsed.idle]];
-  const warm = i => `hsl(${205 + i * 11} 55% ${44 + (i % 3) * 8}%)`;
-  const rest = ["#2f9e77", "#79b043", "#c9a227", "#e0b94c", "#c4533f", "#98a2b3"];
+  const warm = i => `hsl(${205 + i * 8} 55% ${44 + (i % 3) * 8}%)`;
+  const rest = ["#2f9e77", "#79b043", "#c9a227", "#e0b94c", "#c4533f", "#6b7a94", "#98a2b3"];
   const partName = part => ({ if_rf: "input registers", fl_rf: "filter registers", of_rf: "output registers", ppe: "PPE", vec: "VEC",
-    sram_read: "SRAM read", sram_write: "SRAM written", dram: "DRAM" })[part] ?? part.replaceAll("_", " ");
+    sram_read: "SRAM read", sram_write: "SRAM written", dram: "DRAM", pe_clock: "PE clock", pe_leakage: "PE leakage",
+    sram_leakage: "SRAM leakage" })[part] ?? part.replaceAll("_", " ");
   const energies = parts.map((part, i) =>
     [partName(part), i < peParts ? warm(i) : rest[(i - peParts) % rest.length], w => w.energy_fj[part]]);
   const bytes = [["DRAM read", "#c4533f", w => w.bytes.dram_read], ["DRAM written", "#e08a6d", w => w.bytes.dram_write],

@@ -6,7 +6,8 @@ mod common;
 
 use common::{Conv, nth, program};
 use dpu_isa::{Instr, Machine, Method, PeKind, Program};
-use dpu_sim::{Options, RunResult, SimError, TensorView, simulate};
+use dpu_sim::{Options, Report, RunResult, SimError, TensorView, simulate};
+use serde_json::Value;
 
 fn run_with(program: &Program, conv: &Conv, options: &Options) -> Result<RunResult, SimError> {
     let data = conv.input();
@@ -275,4 +276,40 @@ fn random_and_mutated_programs_never_panic() {
         let _ = Program::from_elf(&bytes);
     }
     assert!(ran > 10, "only {ran} programs reached their end");
+}
+
+#[test]
+fn reports_without_later_fields_are_read_and_those_without_others_refused() {
+    let report = run(&program(&PACKED), &PACKED).unwrap().report;
+    let text = report.to_json().unwrap();
+    assert!(report.total.events.weight_held > 0 && !text.contains("\"area_um2\""));
+    let without = |fields: &[&str]| {
+        let mut report: Value = serde_json::from_str(&text).unwrap();
+        let layers = report["layers"].as_array().unwrap().len();
+        for i in 0..=layers {
+            let work = if i == layers { &mut report["total"] } else { &mut report["layers"][i] };
+            for part in ["events", "energy_fj"] {
+                work[part].as_object_mut().unwrap().retain(|field, _| !fields.contains(&field.as_str()));
+            }
+        }
+        report.to_string()
+    };
+    let later =
+        without(&["act_held", "weight_held", "packed_blocks", "operands", "pe_leakage", "sram_leakage"]);
+    let read = Report::from_json(later.as_bytes()).unwrap();
+    assert_eq!(read.total.energy_fj, report.total.energy_fj);
+    assert_eq!((read.total.events.weight_held, read.total.events.packed_blocks), (0, 0));
+    let damaged = Report::from_json(without(&["if_read"]).as_bytes()).unwrap_err().to_string();
+    assert!(damaged.starts_with("a damaged report: missing field `if_read`"), "{damaged}");
+}
+
+#[test]
+fn a_report_has_the_areas_that_its_machine_states() {
+    let machine =
+        Machine { datapath_area_um2: 30, pe_area_um2: 40, tree_area_um2: 2, ..Machine::flexnn_16x16() };
+    let options = Options { machine: Some(machine), ..Options::default() };
+    let report = run_with(&program(&PACKED), &PACKED, &options).unwrap().report;
+    let areas: Vec<_> = report.area_um2.iter().map(|(level, um2)| (level.as_ref(), *um2)).collect();
+    assert_eq!(areas, [("array", 256 * 42), ("datapath", 30), ("pe", 40)]);
+    assert_eq!(Report::from_json(report.to_json().unwrap().as_bytes()).unwrap(), report);
 }

@@ -91,7 +91,7 @@ prop_compose! {
     fn invariant(pes: u16)(depthwise in prop::bool::weighted(0.25))(
         depthwise in Just(depthwise),
         method in select(&[Method::Dense, Method::Dense, Method::Sparse, Method::Mip2q]),
-        (block, low) in select(&[(4, 2), (8, 4), (16, 4), (16, 8), (32, 16)]),
+        (block, low) in select(&[(4, 2), (4, 3), (8, 4), (16, 4), (16, 8), (32, 16)]),
         lut in any::<bool>(),
         [sched_oc, sched_oy, sched_ox, sched_ic] in split(pes, depthwise),
         stationary in select(&[Stationary::Output, Stationary::Output, Stationary::Weight, Stationary::Input]),

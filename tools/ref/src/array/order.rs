@@ -41,8 +41,8 @@ struct Part {
     products: Vec<u64>,
 }
 
-/// Follows the operands of a tile; `low` tells for an output channel, a run of products (a tap, or with a fold a row of
-/// taps) and a place in it whether the weight is a low member.
+/// Follows the operands of a tile; `low` tells for an output channel, a run of products (a tap, or with a fold of
+/// plain weights a row of taps) and a place in it whether the weight is a low member.
 #[must_use]
 pub fn follow(
     array: &Array,
@@ -168,7 +168,9 @@ fn decode(
 /// The vectors in order, each as its steps. Products are taken from a queue, as many per step as there are lanes.
 fn vectors(array: &Array, layer: &Layer, schedule: &Schedule) -> Vec<Vec<Part>> {
     let [kernel_h, kernel_w] = layer.kernel;
-    let (run, runs) = if schedule.fold { (kernel_w, kernel_h) } else { (1, kernel_h * kernel_w) };
+    // Packed blocks end with their tap: such vectors have channels of one tap.
+    let contiguous = schedule.fold && layer.packed[0] == 1;
+    let (run, runs) = if contiguous { (kernel_w, kernel_h) } else { (1, kernel_h * kernel_w) };
     if layer.depthwise {
         let part = |run| vec![Part { run, vector: 0, step: 0, products: vec![0] }];
         return (0..runs).map(part).collect();
