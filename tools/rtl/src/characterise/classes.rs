@@ -47,8 +47,13 @@ impl Classes {
         let steps = power.steps as f64;
         for unit in &power.units {
             let Energy { clock_fj, switching_fj, internal_fj, .. } = unit.energy;
-            let in_datapath = unit.path.split('.').nth(1) == Some("u_datapath");
-            let clock = if in_datapath { &mut classes.datapath_clock } else { &mut classes.pe_clock };
+            let mut parts = unit.path.split('.');
+            let clock = match (parts.next(), parts.next()) {
+                (Some("u_core"), Some("u_datapath")) => &mut classes.datapath_clock,
+                // Operand registers: every step clocks them.
+                (Some("u_core"), _) => &mut classes.operands,
+                _ => &mut classes.pe_clock,
+            };
             *clock += clock_fj * steps;
             *classes.field(class(spec, &unit.path)) += (switching_fj + internal_fj) * steps;
         }

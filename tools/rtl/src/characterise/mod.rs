@@ -1,7 +1,7 @@
 //! From gates to a machine file: what a PE takes is measured on traces, and the prices of the machine file are fitted to it.
 //!
 //! Every class of energy has a price for each event and a saving where an operand is held; both are chosen so that the squared
-//! relative errors over all measured layers are least. `dpu-cost` then prices the same events, which shows how far each layer is
+//! errors, relative to the energy of each layer, are least over all measured layers. `dpu-cost` then prices the same events, which shows how far each layer is
 //! off.
 
 mod classes;
@@ -9,6 +9,7 @@ mod counts;
 mod fit;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use dpu_cost::{Counts, Energy};
 use dpu_isa::{Machine, PeKind};
@@ -18,13 +19,17 @@ use strum_formats::Kind;
 
 use crate::drive::{self, DriveError, Schedule, Section};
 use crate::liberty::Library;
+use crate::netlist::to_verilog;
 use crate::power::{Conditions, PowerError, simulate};
 use crate::spec::{Level, Spec};
 use crate::synth::{Mapped, Options, SynthError, map};
-use crate::timing::TimingError;
+use crate::timing::{TimingError, critical_path};
 use crate::{units, verilog};
 
 use classes::Classes;
+
+/// Fewest steps of a layer that prices are fitted to: in shorter ones filling the register files outweighs the work.
+const MIN_STEPS: u64 = 256;
 
 /// Why a machine cannot be characterised.
 #[derive(Debug, thiserror::Error)]
@@ -61,9 +66,19 @@ pub enum CharacteriseError {
     },
     /// No layer of the traces fills the lanes.
     #[error(
-        "no traced layer has whole vectors of channels, which the prices are fitted to: trace another network"
+        "no traced layer has whole vectors of channels and 256 steps, which prices are fitted to: trace more of one"
     )]
     NoLayer,
+    /// A clock that the PE does not reach.
+    #[error(
+        "the PE's critical path takes {shortest_ns:.2} ns, so it does not reach {clock_mhz} MHz; lower --clock or --period"
+    )]
+    Clock {
+        /// The clock that was asked for.
+        clock_mhz: u32,
+        /// The shortest period, ns.
+        shortest_ns: f64,
+    },
     /// The result is no machine.
     #[error(transparent)]
     Machine(#[from] dpu_isa::MachineError),
@@ -80,6 +95,23 @@ pub struct Setup<'a> {
     pub conditions: Conditions,
     /// What was traced, for the sources of the machine file.
     pub traced: String,
+    /// Figures of the SRAM, which no cell library has.
+    pub sram: Option<Sram>,
+    /// The clock, MHz; without it the machine's, or the fastest that the PE's critical path allows.
+    pub clock_mhz: Option<u32>,
+    /// OpenSTA, if not that of the search path.
+    pub sta: Option<PathBuf>,
+}
+
+/// Figures of SRAM from elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sram {
+    /// Area of a byte, um2.
+    pub um2_per_byte: f64,
+    /// Leakage of a byte, nW.
+    pub nw_per_byte: f64,
+    /// Where they are from.
+    pub source: String,
 }
 
 /// A layer, measured and priced.
@@ -95,7 +127,7 @@ pub struct LayerFigures {
     pub gates_fj: f64,
     /// By the prices of the machine file, fJ.
     pub priced_fj: f64,
-    /// Whether the prices were fitted to it.
+    /// Whether the prices were fitted to it; those of low members are fitted to layers of other formats as well.
     pub fitted: bool,
 }
 
@@ -162,12 +194,14 @@ pub fn characterise(
     let measured = measured?;
     let mut result = Prices::new(machine.clone(), &spec);
     result.fit(&measured)?;
-    result.areas(machine, &spec, setup)?;
+    let pe = result.areas(machine, &spec, setup)?;
+    result.clock(&pe, setup)?;
     let leakage = measured.first().map_or(0.0, |m| m.leakage_nw);
     result.set("pe_leak_nw", leakage);
-    result.machine.check()?;
     result.name_sources(setup, &measured);
-    let layers = measured.iter().map(|m| figures(&result.machine, m)).collect();
+    result.sram(setup);
+    result.machine.check()?;
+    let layers = measured.iter().map(|m| figures(&result.machine, m, m.whole && m.spec == result.main)).collect();
     Ok(Characterised { machine: result.machine, sources: result.sources, layers })
 }
 
@@ -213,14 +247,14 @@ fn measure(
         classes: Classes::of(spec, &power),
         leakage_nw: power.leakage_nw,
         steps: power.steps,
-        whole: channels.is_multiple_of(vector.max(1)),
+        whole: channels.is_multiple_of(vector.max(1)) && power.steps >= MIN_STEPS,
         spec: spec.clone(),
         layer,
     })
 }
 
 /// What the machine file says of a measured layer.
-fn figures(machine: &Machine, measured: &Measured) -> LayerFigures {
+fn figures(machine: &Machine, measured: &Measured, fitted: bool) -> LayerFigures {
     let leakless = Machine { pe_leak_nw: 0, sram_leak_nw: 0, idle_cycle_fj: 0, ..machine.clone() };
     let priced = Energy::of(&measured.counts, &leakless);
     let steps = measured.steps.max(1) as f64;
@@ -230,7 +264,7 @@ fn figures(machine: &Machine, measured: &Measured) -> LayerFigures {
         steps: measured.steps,
         gates_fj: measured.classes.total() / steps,
         priced_fj: priced.pe as f64 / steps,
-        fitted: measured.whole,
+        fitted,
     }
 }
 
@@ -262,8 +296,12 @@ impl Prices {
         let with: Vec<(Vec<f64>, f64)> = rows
             .into_iter()
             .zip(measured)
-            .map(|(row, m)| (row, energy(m)))
-            .filter(|(row, e)| row.first().is_some_and(|&n| n > 0.0) && *e > 0.0)
+            .filter(|(row, m)| row.first().is_some_and(|&n| n > 0.0) && energy(m) > 0.0)
+            // Relative to the whole layer: each layer counts alike, and each class by its share of it.
+            .map(|(row, m)| {
+                let whole = m.classes.total();
+                (row.into_iter().map(|n| n / whole).collect::<Vec<f64>>(), energy(m) / whole)
+            })
             .collect();
         let (rows, targets): (Vec<Vec<f64>>, Vec<f64>) = with.into_iter().unzip();
         // Savings together are at most the price.
@@ -396,17 +434,49 @@ impl Prices {
         self.sources.values_mut().for_each(|source| source.clone_from(&text));
     }
 
-    /// Areas of the levels.
-    fn areas(&mut self, machine: &Machine, spec: &Spec, setup: &Setup<'_>) -> Result<(), CharacteriseError> {
-        for (level, field) in [
-            (Level::Datapath, "datapath_area_um2"),
-            (Level::PeCore, "pe_core_area_um2"),
-            (Level::Pe, "pe_area_um2"),
-        ] {
-            let design = mapped(machine, &Spec { level, ..spec.clone() }, setup)?;
-            self.set(field, design.area);
+    /// Areas of the levels, and of FlexTree's adders; returns the mapped PE.
+    fn areas(
+        &mut self,
+        machine: &Machine,
+        spec: &Spec,
+        setup: &Setup<'_>,
+    ) -> Result<Mapped, CharacteriseError> {
+        let at = |level: Level| mapped(machine, &Spec { level, ..spec.clone() }, setup);
+        let (datapath, core, pe) = (at(Level::Datapath)?, at(Level::PeCore)?, at(Level::Pe)?);
+        self.set("datapath_area_um2", datapath.area);
+        self.set("pe_core_area_um2", core.area);
+        self.set("pe_area_um2", pe.area);
+        // A tree of n PEs has n - 1 adders.
+        let adder = units::tree_adder();
+        let text = to_verilog(&adder, &[]);
+        let adder = map(&text, &adder.name, setup.library, setup.options)?;
+        let joined = f64::from(machine.adder_tree_max.max(1));
+        self.set("tree_area_um2", adder.area * (joined - 1.0) / joined);
+        Ok(pe)
+    }
+
+    /// The clock that the PE's critical path allows.
+    fn clock(&mut self, pe: &Mapped, setup: &Setup<'_>) -> Result<(), CharacteriseError> {
+        let period_ns = f64::from(setup.options.period_ps) / 1000.0;
+        let path = critical_path(pe, setup.library, period_ns, setup.sta.as_deref(), setup.options.limit)?;
+        let fastest = (1000.0 / path.shortest_period_ns).floor();
+        if let Some(clock_mhz) = setup.clock_mhz.filter(|&clock| f64::from(clock) > fastest) {
+            return Err(CharacteriseError::Clock { clock_mhz, shortest_ns: path.shortest_period_ns });
         }
+        let own = f64::from(self.machine.clock_mhz);
+        self.set("clock_mhz", setup.clock_mhz.map_or(own.min(fastest).max(1.0), f64::from));
         Ok(())
+    }
+
+    fn sram(&mut self, setup: &Setup<'_>) {
+        let Some(sram) = &setup.sram else { return };
+        let bytes = self.machine.sram_bytes as f64;
+        for (field, value) in
+            [("sram_area_um2", sram.um2_per_byte * bytes), ("sram_leak_nw", sram.nw_per_byte * bytes)]
+        {
+            self.set(field, value);
+            self.sources.insert(field, sram.source.clone());
+        }
     }
 }
 

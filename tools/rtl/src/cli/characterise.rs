@@ -9,7 +9,7 @@ use strum_files::Places;
 
 use super::design::{MAX_TRACE, PeArgs};
 use super::synth::CellArgs;
-use crate::characterise::{Characterised, Setup, characterise};
+use crate::characterise::{Characterised, Setup, Sram, characterise};
 use crate::drive::{self, Section};
 use crate::power::Conditions;
 use crate::spec::Level;
@@ -37,9 +37,29 @@ pub(super) struct CharacteriseArgs {
     #[command(flatten)]
     cells: CellArgs,
 
-    /// Capacitance of wire for each input that a net drives, fF.
-    #[arg(long, value_name = "FF", default_value_t = 1.0, help_heading = "Cells")]
-    wire: f64,
+    /// Capacitance of wire for each input that a net drives, fF [default: half an inverter's input].
+    #[arg(long, value_name = "FF", help_heading = "Cells")]
+    wire: Option<f64>,
+
+    /// Clock of the machine, MHz [default: that of --machine, or the fastest that the critical path allows].
+    #[arg(long, value_name = "MHZ", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Cells")]
+    clock: Option<u32>,
+
+    /// OpenSTA [default: sta of the search path].
+    #[arg(long, value_name = "PROGRAM", help_heading = "Cells")]
+    sta: Option<PathBuf>,
+
+    /// Area of a byte of SRAM, um2; no cell library has it.
+    #[arg(long, value_name = "UM2", requires = "sram_source", help_heading = "SRAM")]
+    sram_area: Option<f64>,
+
+    /// Leakage of a byte of SRAM, nW.
+    #[arg(long, value_name = "NW", requires = "sram_source", help_heading = "SRAM")]
+    sram_leakage: Option<f64>,
+
+    /// Where the figures of the SRAM are from, for the machine file.
+    #[arg(long, value_name = "TEXT", requires = "sram_area", help_heading = "SRAM")]
+    sram_source: Option<String>,
 
     /// Name of the machine [default: that of --machine].
     #[arg(long, value_name = "NAME", help_heading = "Outputs")]
@@ -82,10 +102,13 @@ pub(super) fn run(args: &CharacteriseArgs) -> Result<(), Failure> {
         options: &options,
         conditions: Conditions {
             period_ps: args.cells.period * 1000.0,
-            wire_ff: args.wire,
+            wire_ff: args.wire.map_or_else(|| library.typical_wire_ff(), Ok)?,
             ..Conditions::default()
         },
         traced: names.join(", "),
+        sram: sram(args)?,
+        clock_mhz: args.clock,
+        sta: args.sta.clone(),
     };
     let progress = Progress::begin(args.voice.quiet);
     progress.task(format!("mapping and simulating {} layers", layers.len()));
@@ -106,6 +129,19 @@ pub(super) fn run(args: &CharacteriseArgs) -> Result<(), Failure> {
         }
         (false, false) => Ok(strum_files::print(summary(&result).as_bytes())?),
     }
+}
+
+/// The figures of the SRAM.
+fn sram(args: &CharacteriseArgs) -> Result<Option<Sram>, Failure> {
+    let Some(source) = &args.sram_source else { return Ok(None) };
+    let figures = [("--sram-area", args.sram_area), ("--sram-leakage", args.sram_leakage)];
+    for (option, value) in figures {
+        if value.is_some_and(|value| !(0.0..=1e9).contains(&value)) {
+            return Err(Failure::usage(format_args!("{option}: a number from 0 to 1000000000")));
+        }
+    }
+    let [um2_per_byte, nw_per_byte] = figures.map(|(_, value)| value.unwrap_or(0.0));
+    Ok(Some(Sram { um2_per_byte, nw_per_byte, source: source.clone() }))
 }
 
 /// The name of a file without folders and extension.

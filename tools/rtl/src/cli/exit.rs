@@ -87,6 +87,7 @@ impl From<CharacteriseError> for Failure {
             CharacteriseError::Power { error, .. } => Failure::from(error).kind,
             CharacteriseError::Drive { error, .. } => Failure::from(error).kind,
             CharacteriseError::Spec { .. } | CharacteriseError::NoLayer => strum_cli::Kind::Unsupported,
+            CharacteriseError::Clock { .. } => strum_cli::Kind::Usage,
             CharacteriseError::Machine(error) => return error.into(),
         };
         Failure::new(kind, text)

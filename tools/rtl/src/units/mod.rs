@@ -19,6 +19,12 @@ use std::rc::Rc;
 use crate::netlist::Module;
 use crate::spec::{Level, Spec};
 
+/// The adder of two PEs' accumulators in FlexTree.
+#[must_use]
+pub fn tree_adder() -> Rc<Module> {
+    adder::adder(datapath::ACCUMULATOR, false)
+}
+
 /// The top module of a design.
 #[must_use]
 pub fn top(spec: &Spec) -> Rc<Module> {
