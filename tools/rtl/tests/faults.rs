@@ -148,7 +148,7 @@ const DATAPATH: [Fault; 10] = [
 ];
 
 /// Faults of a static PE with its register files.
-const PE: [Fault; 11] = [
+const PE: [Fault; 12] = [
     ("two positions of the decoder swapped", &["core", "decode", "block0"], |m| {
         swap(m, "high_1_0", "high_1_1")
     }),
@@ -163,6 +163,9 @@ const PE: [Fault; 11] = [
     }),
     ("a count of the decoder", &["core", "decode", "block0"], |m| swap(m, "count_5_2", "count_5_3")),
     ("two members before a lane swapped", &["core", "choice"], |m| swap(m, "window_low1_1", "window_low1_2")),
+    ("an entry whose group of clocks stays closed", &["if"], |m| {
+        register(m, "entry_1").group = Some(Expr::zeros(1));
+    }),
     ("the high codes of two lanes swapped", &["core"], |m| {
         let other = register(m, "high_held0").next.clone();
         let other = std::mem::replace(&mut register(m, "high_held1").next, other);
@@ -186,8 +189,8 @@ const FETCHING: [Fault; 4] = [
         let positions = value(m, "positions");
         *positions = bits_swapped(positions, 0, 1);
     }),
-    ("an idle multiplier that multiplies", &["core", "datapath"], |m| {
-        let weight = value(m, "weight_high_3");
+    ("an idle multiplier that multiplies", &["core", "datapath", "isolate_3"], |m| {
+        let weight = value(m, "weight_high");
         *weight = operand(weight, 0);
     }),
     ("the shift of one row of low products", &["core", "datapath"], |m| {
@@ -250,7 +253,7 @@ fn cases() -> Vec<Case> {
     let mut rng = random();
     [
         (spec(Level::Datapath, PeKind::StrumStatic, mip2q()), &DATAPATH[..], &[][..], 10),
-        (spec(Level::Pe, PeKind::StrumStatic, mip2q()), &PE[..], &HARMLESS[..], 4),
+        (spec(Level::Pe, PeKind::StrumStatic, mip2q()), &PE[..], &HARMLESS[..], 5),
         (fetching, &FETCHING[..], &[][..], 1),
     ]
     .map(|(spec, faults, harmless, verilated)| {
