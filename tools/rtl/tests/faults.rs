@@ -137,8 +137,8 @@ const DATAPATH: [Fault; 10] = [
         let carry = value(m, "carry");
         *carry = operand(carry, 0);
     }),
-    ("two bits of the sum's register swapped", &[], |m| {
-        let sum = register(m, "sum");
+    ("two bits of the sum's register swapped", &["accumulate"], |m| {
+        let sum = register(m, "sum_held");
         sum.next = bits_swapped(&sum.next, 3, 4);
     }),
     ("a carry of the accumulator's adder", &["accumulate", "add"], |m| {
@@ -177,7 +177,7 @@ const PE: [Fault; 12] = [
     }),
     ("the addresses of two entries swapped for reading", &["fl"], |m| swap(m, "read_0", "read_1")),
     ("an accumulator at the wrong address", &["of"], |m| swap(m, "write_2", "write_3")),
-    ("an inverted bit of the accumulator", &["core", "datapath"], |m| {
+    ("an inverted bit of the accumulator", &["core", "datapath", "accumulate"], |m| {
         let acc = register(m, "acc");
         acc.next = cat([!acc.next.bit(0), acc.next.bits(1..32)]);
     }),
