@@ -27,10 +27,45 @@ fn builtins() -> Vec<Machine> {
     ]
 }
 
+/// The characterised machines, which `tools/rtl/machines` writes, each with the machine that it is derived from.
+fn characterised() -> Vec<(String, &'static str)> {
+    let kinds =
+        [("dense", "flexnn-16x16-dense"), ("dynamic", "flexnn-16x16"), ("static", "flexnn-16x16-static")];
+    let libraries = ["osu018", "asap7"];
+    libraries
+        .iter()
+        .flat_map(|library| kinds.map(|(kind, base)| (format!("flexnn-16x16-{kind}-{library}"), base)))
+        .collect()
+}
+
+#[test]
+fn characterised_machines_differ_from_theirs_in_what_was_measured() {
+    for (name, base) in characterised() {
+        let machine = Machine::builtin(&name).expect("a built-in machine");
+        let base = Machine::builtin(base).expect("a built-in machine");
+        assert_eq!((&machine.name, machine.pe_kind), (&name, base.pe_kind));
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("machines/{name}.toml"));
+        let text = std::fs::read_to_string(&path).expect("read the machine file");
+        for ((field, value), default) in Machine::FIELDS.iter().zip(machine.values()).zip(base.values()) {
+            if value != default {
+                let (before, _) = text.split_once(&format!("\n{} = ", field.name)).expect("the field");
+                let source = before.lines().next_back().unwrap_or_default();
+                let named = source.contains("Source: gates: ") || source.contains("hammer-vlsi");
+                assert!(named, "{name}: {}: {source}", field.name);
+            }
+        }
+        for field in ["mult_fj", "product_add_fj", "of_byte_fj", "pe_area_um2", "pe_leak_nw"] {
+            let at = Machine::FIELDS.iter().position(|f| f.name == field).expect("a field");
+            assert!(machine.values()[at] > 0 && machine.values()[at] != base.values()[at], "{name}: {field}");
+        }
+    }
+}
+
 #[test]
 fn builtin_files_are_generated() {
-    let names: Vec<String> = builtins().into_iter().map(|m| m.name).collect();
-    assert!(Machine::builtin_names().eq(names.iter().map(String::as_str)));
+    let names =
+        builtins().into_iter().map(|m| m.name).chain(characterised().into_iter().map(|(name, _)| name));
+    assert!(Machine::builtin_names().eq(names.collect::<Vec<_>>().iter().map(String::as_str)));
     for machine in builtins() {
         let name = machine.name.as_str();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("machines/{name}.toml"));
@@ -105,10 +140,8 @@ fn wrong_files() {
     let large = Machine::from_toml(&" ".repeat(70_000));
     assert_eq!(large, Err(MachineError::TooLarge { got: 70_000, max: 65_536 }));
     let unknown = Machine::builtin("tpu").expect_err("no such machine").to_string();
-    assert_eq!(
-        unknown,
-        "no built-in machine 'tpu' (there are: flexnn-16x16, flexnn-16x16-dense, flexnn-16x16-static, flexnn-4x4)"
-    );
+    let known = Machine::builtin_names().collect::<Vec<_>>().join(", ");
+    assert_eq!(unknown, format!("no built-in machine 'tpu' (there are: {known})"));
 }
 
 #[test]

@@ -38,6 +38,13 @@ const BUILTIN: &[(&str, &str)] = &[
     ("flexnn-16x16-dense", include_str!("../../machines/flexnn-16x16-dense.toml")),
     ("flexnn-16x16-static", include_str!("../../machines/flexnn-16x16-static.toml")),
     ("flexnn-4x4", include_str!("../../machines/flexnn-4x4.toml")),
+    // Written by tools/rtl/machines.
+    ("flexnn-16x16-dense-osu018", include_str!("../../machines/flexnn-16x16-dense-osu018.toml")),
+    ("flexnn-16x16-dynamic-osu018", include_str!("../../machines/flexnn-16x16-dynamic-osu018.toml")),
+    ("flexnn-16x16-static-osu018", include_str!("../../machines/flexnn-16x16-static-osu018.toml")),
+    ("flexnn-16x16-dense-asap7", include_str!("../../machines/flexnn-16x16-dense-asap7.toml")),
+    ("flexnn-16x16-dynamic-asap7", include_str!("../../machines/flexnn-16x16-dynamic-asap7.toml")),
+    ("flexnn-16x16-static-asap7", include_str!("../../machines/flexnn-16x16-static-asap7.toml")),
 ];
 
 impl Machine {

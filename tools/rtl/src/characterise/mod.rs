@@ -201,7 +201,8 @@ pub fn characterise(
     result.name_sources(setup, &measured);
     result.sram(setup);
     result.machine.check()?;
-    let layers = measured.iter().map(|m| figures(&result.machine, m, m.whole && m.spec == result.main)).collect();
+    let layers =
+        measured.iter().map(|m| figures(&result.machine, m, m.whole && m.spec == result.main)).collect();
     Ok(Characterised { machine: result.machine, sources: result.sources, layers })
 }
 
