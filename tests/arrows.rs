@@ -9,6 +9,7 @@ use std::process::Command;
 const ARROWS: &[(&str, &[&str])] = &[
     ("dpu-cost", &["dpu-isa"]),
     ("dpu-isa", &[]),
+    ("dpu-rtl", &["dpu-cost", "dpu-isa", "dpu-trace", "strum-cli", "strum-files", "strum-formats"]),
     ("dpu-sim", &["dpu-cost", "dpu-isa", "dpu-trace", "strum-cli", "strum-files", "strum-tensors"]),
     ("dpu-trace", &["dpu-isa"]),
     ("strum-cli", &["dpu-isa", "strum-files"]),
@@ -55,6 +56,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const WITHOUT_MLIR: &[&str] = &[
     "dpu-cost",
     "dpu-isa",
+    "dpu-rtl",
     "dpu-sim",
     "dpu-trace",
     "strum-cli",

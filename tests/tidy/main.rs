@@ -38,8 +38,14 @@ const MESSAGES: [&str; 3] = ["dialects/ir/src/", "dialects/mlir-sys/cpp/", "pass
 const NO_MESSAGE: &str = "# Attribute Build InUse Internal Type [ allow assert! bool debug! decline int internal list required string";
 
 /// Sources in which a string is a message if it is an argument of one of [`REFUSALS`].
-const BELOW: [&str; 4] =
-    ["dialects/formats/src/", "passes/float/src/quantize/", "passes/plan/src/", "passes/quant/src/"];
+const BELOW: [&str; 6] = [
+    "dialects/formats/src/",
+    "passes/float/src/quantize/",
+    "passes/plan/src/",
+    "passes/quant/src/",
+    "tools/rtl/src/",
+    "tools/trace/src/",
+];
 const REFUSALS: [&str; 5] = ["error", "refuse", "refused", "resource", "unsupported"];
 
 /// Sources whose messages do not reach users.

@@ -268,6 +268,31 @@ fn missing_tools_are_code_3_and_say_how_to_install_them() {
     );
 }
 
+#[test]
+fn a_trace_without_whole_vectors_characterises_nothing() {
+    let setup = Setup::new();
+    // The first layer of LeNet alone, which has one channel, on a small PE.
+    let trace = fs::read(setup.path("l.pes")).unwrap();
+    let header = b"{\"schema\"";
+    let second = trace.windows(header.len()).skip(1).position(|bytes| bytes == header).unwrap() + 1;
+    setup.write("first.pes", &trace[..second]);
+    let small = Machine {
+        pe_kind: PeKind::Dense,
+        if_rf_bytes: 16,
+        fl_rf_bytes: 16,
+        of_rf_bytes: 16,
+        acc_per_pe: 4,
+        ..Machine::flexnn_16x16()
+    };
+    setup.write("small.toml", small.to_toml().as_bytes());
+    let text = setup.fails(3, "characterise --machine small.toml --trace first.pes --vectors 8 -o m.toml");
+    assert!(
+        text.contains("no traced layer has whole vectors of channels, which the prices are fitted to: trace another network"),
+        "{text}"
+    );
+    assert!(!setup.path("m.toml").exists());
+}
+
 /// Commands that write to standard output.
 const TALKING: [&str; 4] = ["--help", "--version", "generate", "check --trace r.pes"];
 

@@ -1,6 +1,6 @@
 //! PEs of every kind against traces of random vectors, by the evaluator.
 
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod common;
 

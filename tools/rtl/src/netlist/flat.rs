@@ -1,6 +1,6 @@
 //! A module flattened to single-bit gates.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::expr::{Expr, Node};
 use super::module::{Direction, Instance, Item, Module, Register};
@@ -70,11 +70,11 @@ enum Source<'a> {
 struct Context<'a> {
     /// The instance that contains it, and what drives its inputs; none for the top.
     parent: Option<(usize, &'a Instance)>,
-    sources: HashMap<&'a str, Source<'a>>,
-    outputs: HashMap<&'a str, &'a Expr>,
+    sources: BTreeMap<&'a str, Source<'a>>,
+    outputs: BTreeMap<&'a str, &'a Expr>,
     registers: Vec<(&'a Register, Vec<u32>)>,
     /// Nets that are resolved.
-    nets: HashMap<&'a str, Vec<u32>>,
+    nets: BTreeMap<&'a str, Vec<u32>>,
 }
 
 /// Resolves nets on demand, so that their order in a module does not matter.
@@ -114,10 +114,10 @@ impl<'a> Flattening<'a> {
         let index = self.contexts.len();
         let mut context = Context {
             parent,
-            sources: HashMap::new(),
-            outputs: HashMap::new(),
+            sources: BTreeMap::new(),
+            outputs: BTreeMap::new(),
             registers: Vec::new(),
-            nets: HashMap::new(),
+            nets: BTreeMap::new(),
         };
         for port in module.ports.iter().filter(|port| port.direction == Direction::Input) {
             context.sources.insert(&port.name, Source::Port);

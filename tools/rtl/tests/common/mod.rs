@@ -136,8 +136,8 @@ pub(crate) struct Traced {
     pub(crate) depth: u32,
 }
 
-/// A section of random vectors that fit a design, in the order of `docs/timing.md`. `masks` are used first.
-pub(crate) fn section(rng: &mut TestRng, spec: &Spec, traced: Traced, mut masks: Vec<u32>) -> Section {
+/// The header of a random section; plain weights without a format.
+fn header(spec: &Spec, zero_point: i16, format: Option<Format>) -> Header {
     let machine = Machine {
         pe_kind: spec.kind,
         lanes: spec.lanes,
@@ -145,7 +145,6 @@ pub(crate) fn section(rng: &mut TestRng, spec: &Spec, traced: Traced, mut masks:
         fl_rf_bytes: spec.fl_bytes,
         ..Machine::flexnn_16x16()
     };
-    let format = (!traced.plain && spec.packed()).then_some(spec.format);
     let fields = format.unwrap_or(Format::DENSE).instr_fields();
     let conv = Conv {
         method: dpu_isa::Method::from_name(format.map_or("dense", |f| f.method.kind().name())).unwrap(),
@@ -153,58 +152,69 @@ pub(crate) fn section(rng: &mut TestRng, spec: &Spec, traced: Traced, mut masks:
         low: fields.low,
         param: fields.param,
         zero: fields.zero,
-        in_zp: traced.zero_point,
+        in_zp: zero_point,
         ..Conv::default()
     };
-    let vector = conv.vector(spec.lanes);
-    let header = Header {
+    Header {
         layer: "random".into(),
         source: Source::default(),
         tile: Tile::default(),
-        vector,
+        vector: conv.vector(spec.lanes),
         word_bytes: conv.word_bytes(spec.lanes),
         pes: vec![0],
         limit: u64::MAX,
         manifest: dpu_isa::Manifest::default(),
         machine,
         conv,
+    }
+}
+
+/// An activation that fits the operand registers of a design.
+fn activation(rng: &mut TestRng, spec: &Spec, zero_point: i16) -> i16 {
+    let half = 1i64 << (spec.activation_bits - 1);
+    loop {
+        let act = signed(rng, 8) as i16;
+        if (-half..half).contains(&i64::from(act - zero_point)) {
+            return act;
+        }
+    }
+}
+
+/// Random weights of a vector, and their stored form.
+fn stored(
+    rng: &mut TestRng,
+    format: Option<&Format>,
+    reading: Low,
+    vector: u32,
+    masks: &mut Vec<u32>,
+) -> (Vec<i64>, Vec<u8>) {
+    let mut bits = Vec::new();
+    let weights: Vec<i64> = match format {
+        None => (0..vector).map(|_| signed(rng, 8)).inspect(|&weight| push(&mut bits, 8, weight)).collect(),
+        Some(format) => (0..vector / u32::from(format.w))
+            .flat_map(|_| block(rng, format, reading, masks.pop(), &mut bits))
+            .collect(),
     };
+    let byte = |bits: &[bool]| bits.iter().rev().fold(0, |byte, &bit| byte << 1 | u8::from(bit));
+    (weights, bits.chunks(8).map(byte).collect())
+}
+
+/// A section of random vectors that fit a design, in the order of `docs/timing.md`. `masks` are used first.
+pub(crate) fn section(rng: &mut TestRng, spec: &Spec, traced: Traced, mut masks: Vec<u32>) -> Section {
+    let format = (!traced.plain && spec.packed()).then_some(spec.format);
+    let header = header(spec, traced.zero_point, format);
     let [channels, positions] = traced.block;
     let mut sums = vec![rng.random::<i32>(); usize::from(channels) * usize::from(positions)];
     let mut vectors = Vec::new();
     for depth in 0..traced.depth {
-        let half = 1i64 << (spec.activation_bits - 1);
         let acts: Vec<Vec<i16>> = (0..positions)
-            .map(|_| {
-                let act = |rng: &mut TestRng| loop {
-                    let act = signed(rng, 8) as i16;
-                    if (-half..half).contains(&i64::from(act - traced.zero_point)) {
-                        return act;
-                    }
-                };
-                (0..vector).map(|_| act(rng)).collect()
-            })
+            .map(|_| (0..header.vector).map(|_| activation(rng, spec, traced.zero_point)).collect())
             .collect();
         for channel in 0..channels {
             let shift = if spec.max_shift() > 0 { rng.random_range(0..=spec.max_shift()) as u8 } else { 0 };
             let shift = if format.is_some() { shift } else { 0 };
-            let mut bits = Vec::new();
-            let weights: Vec<i64> = match &format {
-                None => (0..vector)
-                    .map(|_| {
-                        let weight = signed(rng, 8);
-                        push(&mut bits, 8, weight);
-                        weight
-                    })
-                    .collect(),
-                Some(format) => (0..vector / u32::from(format.w))
-                    .flat_map(|_| block(rng, format, low(spec, shift.into()), masks.pop(), &mut bits))
-                    .collect(),
-            };
-            let word: Vec<u8> = bits
-                .chunks(8)
-                .map(|b| b.iter().rev().fold(0, |byte, &bit| byte << 1 | u8::from(bit)))
-                .collect();
+            let reading = low(spec, shift.into());
+            let (weights, word) = stored(rng, format.as_ref(), reading, header.vector, &mut masks);
             for position in 0..positions {
                 let accumulator = channel * positions + position;
                 let acts = &acts[usize::from(position)];
