@@ -221,6 +221,221 @@ def measure(bench: Bench, cells: Path | None, models: Path | None) -> dict[str, 
     return results
 
 
+def shapes(point: dict[str, Any]) -> str:
+    """How a design multiplies and adds."""
+    return f"{point['structure']}, {point['multiplier'].capitalize() if point['multiplier'] == 'booth' else point['multiplier']}"
+
+
+def median(values: list[float]) -> float:
+    """The median."""
+    ordered = sorted(values)
+    last = len(ordered) - 1
+    return (ordered[last // 2] + ordered[(last + 1) // 2]) / 2
+
+
+def ratios(point: dict[str, Any], dense: dict[str, Any], level: str, layer: str | None = None) -> list[float]:
+    """Energy of a product over that of a dense design, layer by layer."""
+    other = {(own["case"], own["layer"]): own["energy_fj"][level] for own in dense["layers"]}
+    own = [o for o in point["layers"] if layer in (None, o["layer"])]
+    return [o["energy_fj"][level] / other[o["case"], o["layer"]] for o in own]
+
+
+def with_dense(result: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """StruM's designs, each with the dense one of the same structure, by structure, weights and kind."""
+    designs = result["comparison"]["designs"]
+    dense = {d["structure"]: d for d in designs if d["kind"] == "dense"}
+    order = ["plain", "merged", "pipelined"]
+    others = [d for d in designs if d["kind"] != "dense"]
+    others.sort(key=lambda d: (order.index(d["structure"]), -d["w"], d["kind"]), reverse=False)
+    return [(d, dense[d["structure"]]) for d in others]
+
+
+def titles(results: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The measured libraries."""
+    return [(c.title, results["matrix"][c.name]) for c in CELLS if c.name in results["matrix"]]
+
+
+def dense_table(results: dict[str, Any]) -> str:
+    """Dense PEs: areas, period, energy."""
+    rows = []
+    for title, result in titles(results):
+        for structure in ("plain", "merged", "pipelined"):
+            point = next(d for d in result["comparison"]["designs"] if d["kind"] == "dense" and d["structure"] == structure)
+            area, layers = point["area_um2"], point["layers"]
+            energy = [median([layer["energy_fj"][level] for layer in layers]) for level, _ in LEVELS]
+            numbers = [f"{area[level]:,.0f}" for level, _ in LEVELS] + [f"{value:,.1f}" for value in energy]
+            rows.append([title, structure, *numbers, f"{point['shortest_period_ns']:.2f}"])
+    names = [name for _, name in LEVELS]
+    return table(["library", "structure", *(f"{n}, µm²" for n in names), *(f"{n}, fJ" for n in names), "period, ns"], rows, 7)
+
+
+def levels_table(results: dict[str, Any]) -> str:
+    """Changes of area and energy by level."""
+    rows = []
+    for title, result in titles(results):
+        for point, dense in with_dense(result):
+            area = [change(point["area_um2"][level] / dense["area_um2"][level]) for level, _ in LEVELS]
+            energy = []
+            for level, _ in LEVELS:
+                values = ratios(point, dense, level)
+                energy.append(f"{change(median(values))} ({change(min(values))}…{change(max(values))})")
+            rows.append([title, point["structure"], str(point["w"]), point["kind"].removeprefix("strum-"), *area, *energy])
+    names = [name for _, name in LEVELS]
+    head = ["library", "structure", "w", "PE", *(f"area, {n}" for n in names), *(f"energy, {n}" for n in names)]
+    return table(head, rows, 6)
+
+
+def orders_table(results: dict[str, Any]) -> str:
+    """Changes of energy by operand order."""
+    rows = []
+    for title, result in titles(results):
+        for point, dense in with_dense(result):
+            cells = [
+                change(ratios(point, dense, level, layer)[0]) for level in ("datapath", "pe") for layer in ORDERS.values()
+            ]
+            rows.append([title, point["structure"], str(point["w"]), point["kind"].removeprefix("strum-"), *cells])
+    head = ["library", "structure", "w", "PE"]
+    return table([*head, *(f"{level}, {order}" for level in ("datapath", "PE") for order in ORDERS)], rows, 6)
+
+
+def search_row(design: dict[str, Any]) -> list[str]:
+    """A row of the search."""
+    energy = design["energy_ratio"]
+    loss = design["loss_points"]
+    return [
+        design["kind"].removeprefix("strum-"),
+        "" if design["kind"] == "dense" else design["weights"],
+        shapes(design) + (", decoded on fetching" if design["decode"] == "fetch" else ""),
+        f"{design['area_um2']['pe']:,.0f}",
+        f"{design['mean_energy_fj']:,.0f}",
+        change(design["area_ratio"]),
+        f"{change(energy['median'])} ({change(energy['min'])}…{change(energy['max'])})",
+        f"{change(design['datapath_area_ratio'])}, {change(design['datapath_energy_ratio']['median'])}",
+        f"{design['shortest_period_ns']:.2f}",
+        "" if loss is None else f"{loss:+.2f}",
+        "yes" if design["front"] else "",
+    ]
+
+
+SEARCH_HEAD = ["PE", "weights", "design", "area, µm²", "fJ a product", "area", "energy (range over layers)", "datapath: area, energy"]
+SEARCH_HEAD += ["period, ns", "loss, points", "on the front"]
+
+
+def search_table(results: dict[str, Any]) -> str:
+    """Dense PEs, the front, and the best static and dynamic PE of every format."""
+    designs = results["search"]["comparison"]["designs"]
+    seen: set[tuple[str, str]] = set()
+    rows = []
+    for design in designs:
+        key = (design["kind"], design["weights"])
+        if design["kind"] == "dense" or design["front"] or key not in seen:
+            rows.append(search_row(design))
+        seen.add(key)
+    return table(SEARCH_HEAD, rows, 8)
+
+
+def decoded_table(results: dict[str, Any]) -> str:
+    """The best dense PE on decoded weights, beside the best StruM PE for them."""
+    comparison = results["search"]["comparison"]
+    rows = []
+    for design in comparison["decoded"]:
+        energy = design["energy_ratio"]
+        best = [d for d in comparison["designs"] if d["weights"] == design["weights"]]
+        own = [min((d["energy_ratio"]["median"] for d in best if d["kind"] == kind), default=1.0) for kind in KINDS]
+        spread = f"{change(energy['median'])} ({change(energy['min'])}…{change(energy['max'])})"
+        rows.append([design["weights"], spread, *(change(value) for value in own)])
+    return table(["weights", "dense PE on decoded weights", "thriftiest dynamic PE", "thriftiest static PE"], rows, 3)
+
+
+KINDS = ["strum-dynamic", "strum-static"]
+
+
+def verdict(results: dict[str, Any]) -> str:
+    """What the search found, against the goal."""
+    comparison = results["search"]["comparison"]
+    designs = [d for d in comparison["designs"] if d["kind"] != "dense"]
+    accurate = [d for d in designs if d["loss_points"] is not None and d["loss_points"] < 0.3]
+    reach = [d for d in accurate if d["energy_ratio"]["median"] <= 0.9 and d["area_ratio"] <= 0.92]
+    name = lambda d: f"`{d['design']}` ({change(d['area_ratio'])} % area, {change(d['energy_ratio']['median'])} % energy)"  # noqa: E731
+    lines = [
+        f"Compared are {len(designs)} StruM PEs with `{comparison['reference']}`, which of the dense PEs has the least product of area"
+        " and energy.",
+        f"The smallest dense PE is `{comparison['smallest_dense']}`, that of least energy `{comparison['thriftiest_dense']}`.",
+        f"{len(accurate)} of the StruM PEs lose less than 0.3 points on every network below;",
+        f"{len(reach)} of these save at least 10 % energy and 8 % area.",
+    ]
+    for title, figure in (
+        ("least area times energy", lambda d: d["area_ratio"] * d["mean_energy_fj"]),
+        ("least area", lambda d: d["area_ratio"]),
+        ("least energy", lambda d: d["energy_ratio"]["median"]),
+    ):
+        if accurate:
+            lines.append(f"The one of {title} among the {len(accurate)} is {name(min(accurate, key=figure))}.")
+        lines.append(f"Without regard to accuracy it is {name(min(designs, key=figure))}.")
+    return "\n".join(lines)
+
+
+def accuracy_table(results: dict[str, Any]) -> str:
+    """Accuracy of all formats."""
+    networks = results["accuracy"]
+    rows = []
+    for weights in ["dense", *FORMATS]:
+        cells = []
+        for evaluation in networks.values():
+            row = next(row for row in evaluation["rows"] if row["name"] == weights)
+            agreement = "" if row["agreement"] is None else f"{100 * row['agreement']:.2f}"
+            cells += [f"{100 * row['top1']:.2f} ± {100 * row['top1_error']:.2f}", agreement]
+        rows.append([weights, *cells])
+    head = [f"{name}, {evaluation['samples']:,} samples, top-1 %" for name, evaluation in networks.items()]
+    return table(["weights", *(text for name in head for text in (name, "agreement %"))], rows, 2 * len(networks))
+
+
+def checked(results: dict[str, Any]) -> str:
+    """What was simulated and compared."""
+    lines = []
+    for title, result in [("search", results["search"]), *titles(results)]:
+        comparison = result["comparison"]
+        designs = comparison["designs"] + comparison["decoded"]
+        count = sum(layer["compared"] for design in designs for layer in design["layers"])
+        conditions = result["conditions"]
+        lines.append(
+            f"| {title} | {len(designs)} | {len(designs[0]['layers'])} | {count:,} | {conditions['period_ps'] / 1000:g} |"
+            f" {conditions['wire_ff']:.3f} | {result['tool']} |"
+        )
+    head = "| run | designs | layers | accumulators compared, all equal | period, ns | wire, fF an input | mapped by |"
+    return "\n".join([head, "|---|---:|---:|---:|---:|---:|---|", *lines])
+
+
+def command(cells: Path | None, models: Path | None) -> str:
+    """The command that makes the page."""
+    text = "tools/hardware" + (" --cells CELLS" if cells else "") + (" --models MODELS" if models else "")
+    return f"Tables and drawing are written by `{text}`, which prints its progress and goes on where it was interrupted."
+
+
+def write(results: dict[str, Any], how: str) -> None:
+    """Puts the tables between their markers."""
+    parts = {
+        "command": how,
+        "checked": checked(results),
+        "dense": dense_table(results),
+        "levels": levels_table(results),
+        "orders": orders_table(results),
+        "verdict": verdict(results),
+        "search": search_table(results),
+        "decoded": decoded_table(results),
+        "accuracy": accuracy_table(results),
+    }
+    text = PAGE.read_text()
+    for name, part in parts.items():
+        begin, end = f"<!-- {name} -->\n", f"\n<!-- end {name} -->"
+        before, found, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not found or not closed:
+            sys.exit(f"tools/hardware: {PAGE} has no markers for {name}")
+        text = before + begin + part + end + after
+    PAGE.write_text(text)
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="tools/hardware", description=__doc__)
@@ -232,8 +447,8 @@ def main() -> None:
         if folder and not folder.is_dir():
             parser.error(f"{folder} is not a folder")
     bench = Bench(args.programs, Path("target/hardware"))
-    results = measure(bench, args.cells, args.models)
-    (bench.folder / "all.json").write_text(json.dumps(results))
+    write(measure(bench, args.cells, args.models), command(args.cells, args.models))
+    say(f"{PAGE} is written")
 
 
 if __name__ == "__main__":
