@@ -37,8 +37,17 @@ pub const REPORT: Schema = Schema {
     command: "dpu-sim --json, dpu-sim --report, strumc run --report",
 };
 
+/// `strum-rtl synth --json`
+pub const SYNTH: Schema = Schema { name: "strum-rtl.synth", version: 1, command: "strum-rtl synth --json" };
+/// `strum-rtl power --json`
+pub const POWER: Schema = Schema { name: "strum-rtl.power", version: 1, command: "strum-rtl power --json" };
+/// `strum-rtl characterise --json`
+pub const CHARACTERISE: Schema =
+    Schema { name: "strum-rtl.characterise", version: 1, command: "strum-rtl characterise --json" };
+
 /// All of them.
-pub const SCHEMAS: [Schema; 8] = [COMPILE, RUN, COMPARE, EVAL, TUNE, QUANTIZE, AUDIT, REPORT];
+pub const SCHEMAS: [Schema; 11] =
+    [COMPILE, RUN, COMPARE, EVAL, TUNE, QUANTIZE, AUDIT, REPORT, SYNTH, POWER, CHARACTERISE];
 
 #[derive(Serialize)]
 struct Headed<'a, T> {

@@ -1,19 +1,26 @@
 //! Runs the SystemVerilog text of a design in Verilator, on a stimulus.
 //!
 //! The harness is the same for every design but for the names and widths of its ports, which a table of it lists. The stimulus is
-//! a file of 32-bit words: for each cycle those of every port, whether a value is expected, and the value.
+//! a file of 32-bit words: for each cycle those of every port, and for each design whether a value is expected, and the value.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::rc::Rc;
 use std::time::Duration;
 
-use crate::netlist::{Mismatch, Module};
-use crate::stimulus::Stimulus;
+use crate::netlist::{Builder, Expr, Mismatch, Module, to_verilog};
+use crate::stimulus::{Cycle, InputPort, Stimulus};
 use crate::toolchain::{SETUP, ToolError, run as run_tool};
 
 /// The longest that compiling or running a design may take.
 const LIMIT: Duration = Duration::from_secs(600);
+
+/// Warnings about style are off: the text is generated. Those about widths, loops and latches stay errors.
+pub const WARNINGS: [&str; 4] = ["-Wall", "-Wno-DECLFILENAME", "-Wno-UNUSED", "-Wno-PINCONNECTEMPTY"];
+
+/// The output port that is compared.
+const OUTPUT: &str = "acc_out";
 
 /// What a run found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,41 +44,89 @@ pub fn run(
     stimulus: &Stimulus,
     program: Option<&Path>,
 ) -> Result<Outcome, ToolError> {
+    let checks = vec![stimulus.cycles.iter().map(|cycle| cycle.expect).collect()];
+    let outcomes = build_and_run(source, top, stimulus, &checks, program)?;
+    outcomes.into_iter().next().ok_or_else(|| unreadable(""))
+}
+
+/// Compiles several designs at once, which takes much less than one after another, and runs each on its stimulus. Their text is
+/// that of [`to_verilog`], with other module names.
+///
+/// # Errors
+/// When Verilator or its C++ compiler are missing or fail.
+pub fn run_all(
+    designs: &[(Rc<Module>, Stimulus)],
+    program: Option<&Path>,
+) -> Result<Vec<Outcome>, ToolError> {
+    if designs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (top, stimulus) = joined(designs);
+    let length = stimulus.cycles.len();
+    let checks: Vec<Vec<Option<u32>>> = designs
+        .iter()
+        .map(|(_, own)| {
+            let mut checks: Vec<Option<u32>> = own.cycles.iter().map(|cycle| cycle.expect).collect();
+            checks.resize(length, None);
+            checks
+        })
+        .collect();
+    build_and_run(&to_verilog(&top, &[]), &top, &stimulus, &checks, program)
+}
+
+/// A module that holds all designs, and the stimulus of all their ports.
+fn joined(designs: &[(Rc<Module>, Stimulus)]) -> (Rc<Module>, Stimulus) {
+    let mut m = Builder::new("designs", "Several designs side by side.");
+    let mut ports = Vec::new();
+    for (i, (module, stimulus)) in designs.iter().enumerate() {
+        let module = module.prefixed(&format!("d{i}_"));
+        let mut inputs = Vec::new();
+        for InputPort { name, bits } in &stimulus.ports {
+            let own = format!("in{i}_{name}");
+            inputs.push((name.as_str(), m.input(&own, *bits)));
+            ports.push(InputPort { name: own, bits: *bits });
+        }
+        let inputs: Vec<(&str, &Expr)> = inputs.iter().map(|(port, value)| (*port, value)).collect();
+        let value = m.instance(&format!("d{i}"), &module, &inputs).get(OUTPUT);
+        m.output(&output(i, designs.len()), value);
+    }
+    let length = designs.iter().map(|(_, stimulus)| stimulus.cycles.len()).max().unwrap_or(0);
+    let cycles = (0..length).map(|cycle| {
+        // A design that has ended keeps its last inputs.
+        let words = designs.iter().filter_map(|(_, own)| own.cycles.get(cycle).or(own.cycles.last()));
+        Cycle { words: words.flat_map(|now| now.words.iter().copied()).collect(), expect: None }
+    });
+    (m.finish(), Stimulus { ports, cycles: cycles.collect(), steps: 0 })
+}
+
+/// The accumulator of a design among `designs`.
+fn output(design: usize, designs: usize) -> String {
+    if designs == 1 { OUTPUT.to_owned() } else { format!("{OUTPUT}{design}") }
+}
+
+/// Runs one text; `checks` are what each accumulator must hold, cycle by cycle.
+fn build_and_run(
+    source: &str,
+    top: &Module,
+    stimulus: &Stimulus,
+    checks: &[Vec<Option<u32>>],
+    program: Option<&Path>,
+) -> Result<Vec<Outcome>, ToolError> {
     let folder = tempfile::tempdir().map_err(ToolError::io(&std::env::temp_dir()))?;
-    let harness = harness(top, stimulus);
+    let harness = harness(top, stimulus, checks.len());
     for (name, bytes) in [
         ("design.sv", source.as_bytes()),
         ("harness.cpp", harness.as_bytes()),
-        ("stimulus", &words(stimulus)),
+        ("stimulus", &words(stimulus, checks)),
     ] {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).map_err(ToolError::io(&path))?;
     }
     let program = program.map_or_else(|| PathBuf::from("verilator"), Path::to_owned);
     let mut build = Command::new(&program);
-    // Warnings about style are off: the text is generated. Those about widths, loops and latches stay errors.
-    build.args([
-        "--cc",
-        "--exe",
-        "--build",
-        "-O3",
-        "-Wall",
-        "-Wno-DECLFILENAME",
-        "-Wno-UNUSED",
-        "-Wno-PINCONNECTEMPTY",
-    ]);
-    build.args([
-        "-CFLAGS",
-        "-O1",
-        "--top-module",
-        &top.name,
-        "--prefix",
-        "Vdesign",
-        "-o",
-        "check",
-        "design.sv",
-    ]);
-    build.arg("harness.cpp");
+    build.args(["--cc", "--exe", "--build", "-j", "2", "-O3"]).args(WARNINGS);
+    build.args(["-CFLAGS", "-O1", "--top-module", &top.name, "--prefix", "Vdesign", "-o", "check"]);
+    build.args(["design.sv", "harness.cpp"]);
     let missing = |error: ToolError| match error {
         ToolError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => ToolError::Missing {
             tool: program.display().to_string(),
@@ -86,10 +141,15 @@ pub fn run(
         folder.path(),
         LIMIT,
     )?;
-    parse(&output).ok_or_else(|| ToolError::Failed {
+    let outcomes: Option<Vec<Outcome>> = output.lines().map(parse).collect();
+    outcomes.filter(|outcomes| outcomes.len() == checks.len()).ok_or_else(|| unreadable(&output))
+}
+
+fn unreadable(output: &str) -> ToolError {
+    ToolError::Failed {
         tool: "the verilated design".into(),
         message: output.lines().last().unwrap_or("no output").to_owned(),
-    })
+    }
 }
 
 /// `passed failed [cycle got expected]`.
@@ -103,9 +163,9 @@ fn parse(output: &str) -> Option<Outcome> {
 }
 
 /// The stimulus as the harness reads it.
-fn words(stimulus: &Stimulus) -> Vec<u8> {
+fn words(stimulus: &Stimulus, checks: &[Vec<Option<u32>>]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for cycle in &stimulus.cycles {
+    for (now, cycle) in stimulus.cycles.iter().enumerate() {
         let mut words = cycle.words.iter();
         for port in &stimulus.ports {
             let own: Vec<u32> = words
@@ -116,14 +176,17 @@ fn words(stimulus: &Stimulus) -> Vec<u8> {
                 .collect();
             own.iter().for_each(|word| bytes.extend(word.to_le_bytes()));
         }
-        bytes.extend(u32::from(cycle.expect.is_some()).to_le_bytes());
-        bytes.extend(cycle.expect.unwrap_or(0).to_le_bytes());
+        for check in checks {
+            let expect = check.get(now).copied().flatten();
+            bytes.extend(u32::from(expect.is_some()).to_le_bytes());
+            bytes.extend(expect.unwrap_or(0).to_le_bytes());
+        }
     }
     bytes
 }
 
-/// The C++ program that applies the stimulus.
-fn harness(top: &Module, stimulus: &Stimulus) -> String {
+/// The C++ program that applies the stimulus and compares the accumulators of `designs` designs.
+fn harness(top: &Module, stimulus: &Stimulus, designs: usize) -> String {
     let mut set = String::new();
     let mut at = 0;
     for port in &stimulus.ports {
@@ -143,10 +206,12 @@ fn harness(top: &Module, stimulus: &Stimulus) -> String {
         }
         at += words;
     }
+    let checks = (0..designs).map(|i| format!("    check({i}, top.{});\n", output(i, designs)));
+    let checks: String = checks.collect();
     // A design without registers has no clock.
     let clock = |value: u32| if top.clocked { format!("top.clk = {value}; ") } else { String::new() };
     let (low, high) = (clock(0), clock(1));
-    let count = at + 2;
+    let count = at as usize + 2 * designs;
     format!(
         "\
 #include <cinttypes>
@@ -154,31 +219,38 @@ fn harness(top: &Module, stimulus: &Stimulus) -> String {
 #include <cstdio>
 #include \"Vdesign.h\"
 
+static uint32_t w[{count}];
+static uint64_t cycle = 0;
+struct Outcome {{ uint64_t passed, failed, at; uint32_t got, expected; }};
+static Outcome outcomes[{designs}];
+
+static void check(int design, uint32_t got) {{
+  const uint32_t* const word = w + {at} + 2 * design;
+  Outcome& o = outcomes[design];
+  if (!word[0]) return;
+  if (got == word[1]) {{
+    ++o.passed;
+  }} else if (o.failed++ == 0) {{
+    o.at = cycle, o.got = got, o.expected = word[1];
+  }}
+}}
+
 int main() {{
-  Vdesign top;
+  static Vdesign top;
   FILE* file = std::fopen(\"stimulus\", \"rb\");
   if (!file) return 1;
-  static uint32_t w[{count}];
-  uint64_t passed = 0, failed = 0, cycle = 0, at = 0;
-  uint32_t got = 0, expected = 0;
   {high}top.eval();
   while (std::fread(w, 4, {count}, file) == {count}) {{
 {set}    top.eval();
     {low}top.eval();
-    if (w[{at}]) {{
-      const uint32_t value = top.acc_out;
-      if (value == w[{at} + 1]) {{
-        ++passed;
-      }} else if (failed++ == 0) {{
-        at = cycle, got = value, expected = w[{at} + 1];
-      }}
-    }}
-    {high}top.eval();
+{checks}    {high}top.eval();
     ++cycle;
   }}
-  std::printf(\"%\" PRIu64 \" %\" PRIu64, passed, failed);
-  if (failed) std::printf(\" %\" PRIu64 \" %u %u\", at, got, expected);
-  std::printf(\"\\n\");
+  for (const Outcome& o : outcomes) {{
+    std::printf(\"%\" PRIu64 \" %\" PRIu64, o.passed, o.failed);
+    if (o.failed) std::printf(\" %\" PRIu64 \" %u %u\", o.at, o.got, o.expected);
+    std::printf(\"\\n\");
+  }}
 }}
 "
     )

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use strum_cli::table::{Column, Table};
-use strum_cli::{Failure, Progress};
+use strum_cli::{Failure, Progress, json};
 use strum_files::Places;
 
 use super::design::{MAX_TRACE, PeArgs};
@@ -97,12 +97,12 @@ pub(super) fn run(args: &CharacteriseArgs) -> Result<(), Failure> {
         (true, _) => Ok(()),
         (false, true) => {
             let object = serde_json::json!({
-                "schema": "strum-rtl.characterise",
-                "version": 1,
                 "machine": result.machine.name,
                 "layers": result.layers,
             });
-            Ok(strum_files::print(format!("{object:#}\n").as_bytes())?)
+            Ok(strum_files::print(
+                json::pretty(json::CHARACTERISE, &object).map_err(Failure::internal)?.as_bytes(),
+            )?)
         }
         (false, false) => Ok(strum_files::print(summary(&result).as_bytes())?),
     }

@@ -1,8 +1,8 @@
 //! `strum-rtl power`.
 
 use clap::Args;
-use strum_cli::Failure;
 use strum_cli::table::{Column, Table};
+use strum_cli::{Failure, json};
 use strum_files::Places;
 
 use super::design::{DesignArgs, TraceArgs};
@@ -65,15 +65,15 @@ pub(super) fn run(args: &PowerArgs) -> Result<(), Failure> {
     }
     if args.voice.json {
         let object = serde_json::json!({
-            "schema": "strum-rtl.power",
-            "version": 1,
             "design": spec.to_string(),
             "library": library.name,
             "tool": mapped.tool,
             "with_glitches": power,
             "without_glitches": ideal,
         });
-        return Ok(strum_files::print(format!("{object:#}\n").as_bytes())?);
+        return Ok(strum_files::print(
+            json::pretty(json::POWER, &object).map_err(Failure::internal)?.as_bytes(),
+        )?);
     }
     let text = format!(
         "design    {spec}\nlibrary   {}, {} V, mapped by {} for {} ns; wire {} fF an input, slew {:.1} ps\n\

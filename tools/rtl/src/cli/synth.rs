@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use strum_cli::Failure;
 use strum_cli::table::{Column, Table};
+use strum_cli::{Failure, json};
 use strum_files::Places;
 
 use super::design::DesignArgs;
@@ -133,8 +133,6 @@ pub(super) fn run(args: &SynthArgs) -> Result<(), Failure> {
     let units = units_to(&mapped, args.depth);
     if args.voice.json {
         let object = serde_json::json!({
-            "schema": "strum-rtl.synth",
-            "version": 1,
             "design": args.design.spec()?.to_string(),
             "library": library.name,
             "tool": mapped.tool,
@@ -146,7 +144,9 @@ pub(super) fn run(args: &SynthArgs) -> Result<(), Failure> {
                 serde_json::json!({ "path": path, "area_um2": area, "cells": cells })
             }).collect::<Vec<_>>(),
         });
-        return Ok(strum_files::print(format!("{object:#}\n").as_bytes())?);
+        return Ok(strum_files::print(
+            json::pretty(json::SYNTH, &object).map_err(Failure::internal)?.as_bytes(),
+        )?);
     }
     let mut table = Table::new([
         Column::text("unit"),

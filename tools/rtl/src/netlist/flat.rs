@@ -192,8 +192,11 @@ impl<'a> Flattening<'a> {
         let registers =
             self.contexts.get_mut(index).map(|c| std::mem::take(&mut c.registers)).unwrap_or_default();
         for (register, bits) in registers {
-            let enable =
-                register.enable.as_ref().and_then(|enable| self.expr(index, enable).first().copied());
+            let mut bit = |expr: &Option<Expr>| self.expr(index, expr.as_ref()?).first().copied();
+            let enable = match (bit(&register.enable), bit(&register.group)) {
+                (Some(enable), Some(group)) => Some(self.gate(Gate::And(enable, group))),
+                (enable, _) => enable,
+            };
             let next = self.expr(index, &register.next);
             for (bit, next) in bits.into_iter().zip(next) {
                 if let Some(Gate::State(state)) = self.flat.gates.get(bit as usize)

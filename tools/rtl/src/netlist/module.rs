@@ -101,6 +101,30 @@ impl Module {
     pub fn port_width(&self, name: &str) -> u32 {
         self.ports.iter().find(|port| port.name == name).map_or(0, |port| port.width)
     }
+
+    /// The same module with `prefix` before its name and before those of all modules below it, so that several designs fit
+    /// one file.
+    #[must_use]
+    pub fn prefixed(&self, prefix: &str) -> Rc<Module> {
+        // Modules are shared, and stay so.
+        let mut known = BTreeMap::new();
+        self.prefixed_once(prefix, &mut known)
+    }
+
+    fn prefixed_once(&self, prefix: &str, known: &mut BTreeMap<*const Module, Rc<Module>>) -> Rc<Module> {
+        if let Some(module) = known.get(&std::ptr::from_ref(self)) {
+            return Rc::clone(module);
+        }
+        let mut module = Module { name: format!("{prefix}{}", self.name), ..self.clone() };
+        for item in &mut module.items {
+            if let Item::Instance(instance) = item {
+                instance.module = instance.module.prefixed_once(prefix, known);
+            }
+        }
+        let module = Rc::new(module);
+        known.insert(std::ptr::from_ref(self), Rc::clone(&module));
+        module
+    }
 }
 
 /// A register that is declared and not yet driven.

@@ -112,7 +112,7 @@ pub(crate) fn dynamic_product(
     match low_product(m, spec, &format!("_low{tag}"), &own.low_act, &own.code) {
         None => Product { value: full, negative: None },
         Some(low) => {
-            let value = m.wire(format!("product{tag}"), &full | &low.value.sign_extend(full.width()));
+            let value = m.wire(format!("lane_product{tag}"), &full | &low.value.sign_extend(full.width()));
             Product { value, negative: low.negative }
         }
     }
