@@ -15,7 +15,6 @@ from typing import Any
 
 PAGE = Path("docs/hardware.md")
 DRAWING = Path("docs/hardware-{}.svg")
-PES = "5,50,90,130,170,210,250"
 
 # Vectors of a layer and PE that a trace holds, and products of a layer that are simulated.
 TRACE_LIMIT = 512
@@ -25,14 +24,8 @@ PRODUCTS = 4096
 FORMATS = [
     "mip2q,w=16",
     "mip2q,w=8",
-    "mip2q,w=4",
-    "mip2q,w=16,L=5",
-    "mip2q,w=8,p=0.25",
     "mip2q,w=8,p=0.75",
-    "dliq,w=8,q=4",
-    "dliq,w=8,q=3",
     "dliq,w=8,p=0.75,q=4",
-    "sparse,w=8",
 ]
 
 # Formats whose PEs are built in every structure, on every library.
@@ -48,19 +41,23 @@ class Case:
     data: str
     sample: int
     layers: tuple[str, ...]
+    pes: str
 
 
-RESNET = ("15.conv2d", "18.conv2d", "28.conv2d", "36.conv2d", "43.conv2d")
+CONVOLUTIONS = ("15.conv2d", "18.conv2d", "28.conv2d", "36.conv2d")
+SOME = "5,50,90,130,170,210,250"
+ALL = "0-255"
 CASES = [
-    Case("resnet20-0", "resnet20", "inputs.npz:x", 0, RESNET),
-    Case("resnet20-1", "resnet20", "inputs.npz:x", 7, RESNET),
-    Case("lenet-0", "mnist_lenet", "seven.npy", 0, ("2.conv2d", "4.conv2d", "5.conv2d")),
+    Case("resnet20-0", "resnet20", "inputs.npz:x", 0, CONVOLUTIONS, SOME),
+    Case("resnet20-0-dense", "resnet20", "inputs.npz:x", 0, ("43.conv2d",), ALL),
+    Case("resnet20-7", "resnet20", "inputs.npz:x", 7, CONVOLUTIONS, SOME),
+    Case("lenet-0-dense", "mnist_lenet", "seven.npy", 0, ("5.conv2d",), ALL),
 ]
 
-# What the schedule of a traced layer holds from step to step, by which it stands for an operand order.
+# Operand orders, and a layer whose schedule has it: what it holds from step to step.
 ORDERS = {
     "fresh (43.conv2d)": "43.conv2d",
-    "weights held (36.conv2d)": "36.conv2d",
+    "weights held (28.conv2d)": "28.conv2d",
     "activations held (15.conv2d)": "15.conv2d",
 }
 
@@ -133,7 +130,7 @@ class Bench:
         program, part = self.traces / "program.dpu", path.with_suffix(".part")
         network = f"models/{case.network}/model.tosa.mlirbc"
         self.run("strumc", "compile", "-q", network, "-o", str(program), "--machine", machine, "--method", method, *options)
-        limits = ["--trace-limit", str(TRACE_LIMIT), "--trace-pes", PES, "--trace-layers", *case.layers]
+        limits = ["--trace-limit", str(TRACE_LIMIT), "--trace-pes", case.pes, "--trace-layers", *case.layers]
         self.run("dpu-sim", str(program), "-q", "--input", self.sample(case), "--trace-pe", str(part), *limits)
         part.rename(path)
         return path
@@ -149,7 +146,11 @@ class Bench:
 
     def evaluate(self, name: str, network: str, samples: str) -> Path:
         """Accuracy of all formats on labelled samples."""
-        path = self.folder / f"eval-{name}.json"
+        key = hashlib.sha256(f"{FORMATS} {Path(samples).stat().st_size}".encode()).hexdigest()[:16]
+        path = self.traces / key / f"{name}.json"
+        if path.exists():
+            return path
+        path.parent.mkdir(exist_ok=True)
         say(f"evaluating {name}")
         configs = [text for weights in FORMATS for text in ("--config", weights)]
         arguments = ["eval", network, "--json", "--inputs", f"{samples}:x", "--labels", f"{samples}:y", *configs]
@@ -205,8 +206,8 @@ def measure(bench: Bench, cells: Path | None, models: Path | None) -> dict[str, 
     accuracy = [bench.evaluate("mnist_lenet", "models/mnist_lenet/model.tosa.mlirbc", "models/mnist_lenet/digits_noisy.npz")]
     if models:
         accuracy.append(bench.evaluate("resnet20", "models/resnet20/model.tosa.mlirbc", str(models / "resnet20/test_q.npz")))
-    results: dict[str, Any] = {"accuracy": {path.stem.removeprefix("eval-"): load(path) for path in accuracy}}
-    search = ["--structures", "merged,pipelined", "--register-files", "latches"]
+    results: dict[str, Any] = {"accuracy": {path.stem: load(path) for path in accuracy}}
+    search = ["--structures", "merged,pipelined", "--register-files", "latches", "--kinds", "strum-static"]
     search += ["--plot", str(DRAWING).format("osu018"), "--accuracy", *map(str, accuracy)]
     results["search"] = bench.explore("search-osu018", CASES, FORMATS, search)
     results["matrix"] = {}
@@ -217,7 +218,7 @@ def measure(bench: Bench, cells: Path | None, models: Path | None) -> dict[str, 
         liberty = ["--liberty", *files] if library.files else []
         options = ["--multipliers", "booth", "--register-files", "flip-flops", "--decodes", "step", *liberty]
         options += ["--period", str(library.period_ns)]
-        results["matrix"][library.name] = bench.explore(f"matrix-{library.name}", CASES[:1], MATRIX_FORMATS, options)
+        results["matrix"][library.name] = bench.explore(f"matrix-{library.name}", CASES[:2], MATRIX_FORMATS, options)
     return results
 
 
@@ -403,7 +404,11 @@ def checked(results: dict[str, Any]) -> str:
             f" {conditions['wire_ff']:.3f} | {result['tool']} |"
         )
     head = "| run | designs | layers | accumulators compared, all equal | period, ns | wire, fF an input | mapped by |"
-    return "\n".join([head, "|---|---:|---:|---:|---:|---:|---|", *lines])
+    cases: dict[str, list[str]] = {}
+    for layer in results["search"]["comparison"]["designs"][0]["layers"]:
+        cases.setdefault(layer["case"], []).append(f"{layer['layer']} ({layer['products']:,} products)")
+    text = "; ".join(f"{case}: {', '.join(layers)}" for case, layers in cases.items())
+    return "\n".join([f"Layers of the search: {text}.", "", head, "|---|---:|---:|---:|---:|---:|---|", *lines])
 
 
 def command(cells: Path | None, models: Path | None) -> str:

@@ -98,7 +98,9 @@ impl From<ExploreError> for Failure {
     fn from(error: ExploreError) -> Failure {
         let text = error.to_string();
         let kind = match error {
-            ExploreError::Trace { error, .. } | ExploreError::Drive { error, .. } => Failure::from(error).kind,
+            ExploreError::Trace { error, .. } | ExploreError::Drive { error, .. } => {
+                Failure::from(error).kind
+            }
             ExploreError::Machine { .. } | ExploreError::Twice { .. } => Kind::Input,
             ExploreError::NoDense | ExploreError::NoPacked | ExploreError::NoLayer { .. } => Kind::Input,
             ExploreError::Spec(_) => Kind::Unsupported,

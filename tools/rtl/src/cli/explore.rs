@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 use strum_cli::table::{Column, Table};
-use strum_cli::{Failure, Progress};
+use strum_cli::{Failure, Progress, json};
 use strum_files::Places;
 
 use super::design::{KindArg, MAX_TRACE, parse_format};
@@ -153,15 +153,13 @@ pub(super) fn run(args: &ExploreArgs) -> Result<(), Failure> {
     let title = format!("PEs in {}", library.name);
     let conditions = &setup.conditions;
     let object = serde_json::json!({
-        "schema": "strum-rtl.explore",
-        "version": 1,
         "library": library.name,
         "voltage": library.voltage,
         "tool": options.yosys.version,
         "conditions": conditions,
         "comparison": result,
     });
-    let json = format!("{object:#}\n");
+    let json = json::pretty(json::EXPLORE, &object).map_err(Failure::internal)?;
     if let Some(file) = &args.output {
         strum_files::write(file, json.as_bytes())?;
     }
@@ -204,7 +202,9 @@ struct Row {
 fn losses(path: &PathBuf) -> Result<Vec<Accuracy>, Failure> {
     let name = path.display().to_string();
     let text = strum_files::read_text_within(path, MAX_EVAL)?;
-    let refuse = |what: &str| Failure::input(format_args!("not a result of strumc eval --json: {what}")).in_file(&name);
+    let refuse = |what: &str| {
+        Failure::input(format_args!("not a result of strumc eval --json: {what}")).in_file(&name)
+    };
     let evaluation: Evaluation = serde_json::from_str(&text).map_err(|error| refuse(&error.to_string()))?;
     if evaluation.schema != "strum.eval" {
         return Err(refuse(&format!("schema '{}'", evaluation.schema)));

@@ -68,12 +68,14 @@ pub enum ExploreError {
     #[error("no trace has plain weights, so no dense PE can be driven: add a trace of --method dense")]
     NoDense,
     /// Nothing to compare.
-    #[error("no trace has packed weights, so no StruM PE can be driven: add one of --method mip2q, dliq or sparse")]
+    #[error(
+        "no trace has packed weights, so no StruM PE can be driven: add one of --method mip2q, dliq or sparse"
+    )]
     NoPacked,
     /// Traces without a common layer.
     #[error(
-        "no layer of case '{case}' is in the trace of every format, packed where that is packed, and with whole vectors of \
-         channels; a case is what the names of its traces have before the first point"
+        "no layer of case '{case}' is in the trace of every format, packed where that is packed, with whole vectors of channels, \
+         and with the same tiles, traced PEs and schedule; a case is what the names of its traces have before the first point"
     )]
     NoLayer {
         /// The case.
@@ -219,10 +221,8 @@ pub fn explore(
         done(count.fetch_add(1, Ordering::Relaxed) + 1, all);
         point
     };
-    let points: Result<Vec<Point>, ExploreError> = designs
-        .par_iter()
-        .map(|spec| measure(spec, spec.packed().then_some(spec.format)))
-        .collect();
+    let points: Result<Vec<Point>, ExploreError> =
+        designs.par_iter().map(|spec| measure(spec, spec.packed().then_some(spec.format))).collect();
     let points = points?;
     let best = summary::best_dense(&points).ok_or(ExploreError::Empty("dense"))?;
     let best = designs.get(best).ok_or(ExploreError::Empty("dense"))?;

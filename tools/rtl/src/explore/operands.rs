@@ -1,10 +1,13 @@
 //! Operands of the search: the layers that the traces of all formats have in common.
 //!
-//! Invariant: for every case, each format has the same layers, in the same order, with whole vectors of channels.
+//! Invariant: for every case, each format has the same layers, in the same order, with the same tiles, PEs and schedule, and with
+//! whole vectors of channels.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use dpu_isa::Machine;
+use dpu_trace::Conv;
 use sha2::{Digest as _, Sha256};
 use strum_formats::Format;
 
@@ -24,7 +27,12 @@ pub struct Layer {
     pub products: u64,
     /// SHA-256 of the trace, and what was taken of it.
     pub digest: String,
+    /// Tiles, PEs and schedule: what a PE computes, in which order.
+    work: String,
 }
+
+/// Channels of which every vector has a whole number, so that traces of all formats are cut at the same channel.
+const WHOLE: usize = 32;
 
 /// The layers of all formats.
 #[derive(Clone, Debug)]
@@ -78,11 +86,12 @@ impl Operands {
             return Err(ExploreError::NoPacked);
         }
         let cases: BTreeSet<String> = layers.iter().map(|(_, layer)| layer.case.clone()).collect();
-        let mut times: BTreeMap<(String, String), usize> = BTreeMap::new();
-        for (_, Layer { case, layer, .. }) in &layers {
-            *times.entry((case.clone(), layer.clone())).or_default() += 1;
+        let mut times: BTreeMap<[String; 3], usize> = BTreeMap::new();
+        let key = |l: &Layer| [l.case.clone(), l.layer.clone(), l.work.clone()];
+        for (_, layer) in &layers {
+            *times.entry(key(layer)).or_default() += 1;
         }
-        layers.retain(|(_, l)| times.get(&(l.case.clone(), l.layer.clone())) == Some(&(formats.len() + 1)));
+        layers.retain(|(_, layer)| times.get(&key(layer)) == Some(&(formats.len() + 1)));
         if let Some(case) = cases.into_iter().find(|case| layers.iter().all(|(_, l)| l.case != *case)) {
             return Err(ExploreError::NoLayer { case });
         }
@@ -102,6 +111,19 @@ impl Operands {
     pub fn of(&self, format: Option<Format>) -> Vec<&Layer> {
         self.layers.iter().filter(|(own, _)| *own == format).map(|(_, layer)| layer).collect()
     }
+}
+
+/// What the PEs of a layer compute, in which order: without what depends on the format.
+fn work(sections: &[Section]) -> String {
+    let mut text = String::new();
+    for Section { header, vectors } in sections {
+        let Conv { stationary, sched_oc, sched_oy, sched_ox, sched_ic, .. } = header.conv;
+        let Conv { block_oc, block_oy, block_ox, .. } = header.conv;
+        let schedule = [sched_oc, sched_oy, sched_ox, sched_ic, block_oc, block_oy, block_ox];
+        let pe = vectors.first().map(|vector| (vector.pe, vector.output));
+        let _ = write!(text, "{:?} {stationary:?} {schedule:?} {pe:?};", header.tile);
+    }
+    text
 }
 
 /// Numbers within a name count as such, so that layer 10 comes after layer 9.
@@ -129,7 +151,7 @@ fn take(
         if format.is_some() != packed || !header.tile.in_c.is_multiple_of(header.vector.max(1)) {
             continue;
         }
-        let each = products / (header.vector.max(1) as usize) / sections.len().max(1);
+        let each = (products / sections.len().max(1) / WHOLE).max(1) * WHOLE / header.vector.max(1) as usize;
         sections.iter_mut().for_each(|section| section.vectors.truncate(each.max(1)));
         let vectors: usize = sections.iter().map(|section| section.vectors.len()).sum();
         let layer = Layer {
@@ -137,6 +159,7 @@ fn take(
             layer: header.layer.clone(),
             products: vectors as u64 * u64::from(header.vector),
             digest: format!("{digest} {} {vectors}", header.layer),
+            work: work(&sections),
             sections,
         };
         let same = |(own, other): &(Option<Format>, Layer)| {

@@ -14,7 +14,8 @@ const TOP: f64 = 40.0;
 const BOTTOM: f64 = 60.0;
 
 /// Colours of blocks of 4, 8, 16 and 32, and of dense PEs; readable with any colour vision (Okabe and Ito).
-const COLOURS: [(u8, &str); 5] = [(0, "#000000"), (4, "#e69f00"), (8, "#0072b2"), (16, "#d55e00"), (32, "#009e73")];
+const COLOURS: [(u8, &str); 5] =
+    [(0, "#000000"), (4, "#e69f00"), (8, "#0072b2"), (16, "#d55e00"), (32, "#009e73")];
 
 /// A linear scale.
 struct Scale {
@@ -28,7 +29,12 @@ impl Scale {
     /// Holds all values, and ends at multiples of `step`.
     fn of(values: impl Iterator<Item = f64>, step: f64, start: f64, end: f64) -> Scale {
         let (low, high) = values.fold((1.0f64, 1.0f64), |(low, high), v| (low.min(v), high.max(v)));
-        Scale { low: (low / step - 0.25).floor() * step, high: (high / step + 0.25).ceil() * step, start, end }
+        Scale {
+            low: (low / step - 0.25).floor() * step,
+            high: (high / step + 0.25).ceil() * step,
+            start,
+            end,
+        }
     }
 
     fn at(&self, value: f64) -> f64 {
@@ -57,8 +63,10 @@ pub fn plot(comparison: &Comparison, title: &str) -> String {
     axes(&mut svg, &x, &y);
     let mut front: Vec<&Compared> = designs.iter().filter(|design| design.front).collect();
     front.sort_by(|a, b| a.area_ratio.total_cmp(&b.area_ratio));
-    let points: Vec<String> =
-        front.iter().map(|d| format!("{:.1},{:.1}", x.at(d.area_ratio), y.at(d.energy_ratio.median))).collect();
+    let points: Vec<String> = front
+        .iter()
+        .map(|d| format!("{:.1},{:.1}", x.at(d.area_ratio), y.at(d.energy_ratio.median)))
+        .collect();
     let _ = writeln!(
         svg,
         "<polyline points=\"{}\" fill=\"none\" stroke=\"#888888\" stroke-dasharray=\"4 3\"/>",

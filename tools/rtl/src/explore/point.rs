@@ -31,11 +31,7 @@ impl Levels {
 
     /// Sums of units by path, in a design of level `pe`.
     fn of(sum: impl Fn(&str) -> f64) -> Levels {
-        Levels {
-            datapath: sum("u_core.u_datapath"),
-            pe_core: sum("u_core") + sum("u_fetch"),
-            pe: sum(""),
-        }
+        Levels { datapath: sum("u_core.u_datapath"), pe_core: sum("u_core") + sum("u_fetch"), pe: sum("") }
     }
 
     fn map(&self, f: impl Fn(f64) -> f64) -> Levels {
@@ -151,10 +147,9 @@ pub(super) fn measure(
             let stimulus = drive::stimulus(spec, &units::top(spec), &layer.sections).map_err(|error| {
                 ExploreError::Drive { design: design(), layer: layer.layer.clone(), error }
             })?;
-            let power =
-                simulate(&mapped, setup.library, &stimulus, &setup.conditions).map_err(|error| {
-                    ExploreError::Power { design: design(), layer: layer.layer.clone(), error }
-                })?;
+            let power = simulate(&mapped, setup.library, &stimulus, &setup.conditions).map_err(|error| {
+                ExploreError::Power { design: design(), layer: layer.layer.clone(), error }
+            })?;
             #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
             let steps = power.steps as f64 / layer.products.max(1) as f64;
             let energy = Levels::of(|path| power.energy_of(path).total_fj()).map(|energy| energy * steps);

@@ -55,7 +55,7 @@ pub struct Compared {
     pub core_energy_ratio: Range,
     /// Energy of the datapath, likewise.
     pub datapath_energy_ratio: Range,
-    /// Whether no other design has both less area and less mean energy.
+    /// Whether no other design has as little area and, by the median over layers, as little energy; of equal ones all are.
     pub front: bool,
     /// The greatest loss of accuracy over the networks given, percentage points; without figures nothing.
     pub loss_points: Option<f64>,
@@ -93,7 +93,9 @@ fn least(points: &[Point], figure: impl Fn(&Point) -> f64) -> Option<usize> {
 /// Compares measured designs with the best dense one among them; without one, all ratios are 0.
 #[must_use]
 pub fn compare(points: Vec<Point>, decoded: Vec<Point>) -> Comparison {
-    let name = |index: Option<usize>| index.and_then(|i| points.get(i)).map(|p| p.design.clone()).unwrap_or_default();
+    let name = |index: Option<usize>| {
+        index.and_then(|i| points.get(i)).map(|p| p.design.clone()).unwrap_or_default()
+    };
     let reference = best_dense(&points);
     let named = [
         name(reference),
@@ -101,16 +103,19 @@ pub fn compare(points: Vec<Point>, decoded: Vec<Point>) -> Comparison {
         name(least(&points, |point| point.mean_energy().pe)),
     ];
     let reference = reference.and_then(|index| points.get(index)).cloned();
-    let all: Vec<(f64, f64)> = points.iter().map(|p| (p.area_um2.pe, p.mean_energy().pe)).collect();
-    let against = |point: Point| compared(point, reference.as_ref(), &all);
+    let against = |point: Point| compared(point, reference.as_ref());
     let mut designs: Vec<Compared> = points.into_iter().map(against).collect();
+    let all: Vec<(f64, f64)> = designs.iter().map(|d| (d.area_ratio, d.energy_ratio.median)).collect();
+    for (design, &(area, energy)) in designs.iter_mut().zip(&all) {
+        design.front = !all.iter().any(|&(a, e)| a <= area && e <= energy && (a < area || e < energy));
+    }
     designs.sort_by(|a, b| product(&a.point).total_cmp(&product(&b.point)));
-    let decoded = decoded.into_iter().map(|point| Compared { front: false, ..against(point) }).collect();
+    let decoded = decoded.into_iter().map(against).collect();
     let [reference, smallest_dense, thriftiest_dense] = named;
     Comparison { reference, smallest_dense, thriftiest_dense, designs, decoded }
 }
 
-fn compared(point: Point, reference: Option<&Point>, all: &[(f64, f64)]) -> Compared {
+fn compared(point: Point, reference: Option<&Point>) -> Compared {
     let ratio = |figure: fn(&Point) -> f64| reference.map_or(0.0, |r| figure(&point) / figure(r));
     let layers = |figure: fn(&super::Levels) -> f64| {
         let ratios = point.layers.iter().filter_map(|own| {
@@ -119,17 +124,15 @@ fn compared(point: Point, reference: Option<&Point>, all: &[(f64, f64)]) -> Comp
         });
         Range::of(ratios.collect())
     };
-    let (area, energy) = (point.area_um2.pe, point.mean_energy().pe);
-    let beaten = all.iter().any(|&(a, e)| a <= area && e <= energy && (a < area || e < energy));
     Compared {
-        mean_energy_fj: energy,
+        mean_energy_fj: point.mean_energy().pe,
         area_ratio: ratio(|p| p.area_um2.pe),
         core_area_ratio: ratio(|p| p.area_um2.pe_core),
         datapath_area_ratio: ratio(|p| p.area_um2.datapath),
         energy_ratio: layers(|e| e.pe),
         core_energy_ratio: layers(|e| e.pe_core),
         datapath_energy_ratio: layers(|e| e.datapath),
-        front: !beaten,
+        front: false,
         loss_points: None,
         point,
     }
