@@ -8,6 +8,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import textwrap
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -342,13 +343,31 @@ def decoded_table(results: dict[str, Any]) -> str:
     for design in comparison["decoded"]:
         energy = design["energy_ratio"]
         best = [d for d in comparison["designs"] if d["weights"] == design["weights"]]
-        own = [min((d["energy_ratio"]["median"] for d in best if d["kind"] == kind), default=1.0) for kind in KINDS]
+        own = min(d["energy_ratio"]["median"] for d in best)
         spread = f"{change(energy['median'])} ({change(energy['min'])}…{change(energy['max'])})"
-        rows.append([design["weights"], spread, *(change(value) for value in own)])
-    return table(["weights", "dense PE on decoded weights", "thriftiest dynamic PE", "thriftiest static PE"], rows, 3)
+        rows.append([design["weights"], spread, change(own)])
+    return table(["weights", "dense PE on decoded weights", "static PE of least energy"], rows, 2)
 
 
-KINDS = ["strum-dynamic", "strum-static"]
+def named(design: dict[str, Any]) -> str:
+    """A design with its changes."""
+    area, energy = change(design["area_ratio"]), change(design["energy_ratio"]["median"])
+    return f"`{design['design']}` ({area} % area, {energy} % energy)"
+
+
+def area_energy(design: dict[str, Any]) -> float:
+    """The product of area and energy."""
+    return float(design["area_ratio"] * design["mean_energy_fj"])
+
+
+def area(design: dict[str, Any]) -> float:
+    """Area."""
+    return float(design["area_ratio"])
+
+
+def energy(design: dict[str, Any]) -> float:
+    """Energy, the median over layers."""
+    return float(design["energy_ratio"]["median"])
 
 
 def verdict(results: dict[str, Any]) -> str:
@@ -357,7 +376,6 @@ def verdict(results: dict[str, Any]) -> str:
     designs = [d for d in comparison["designs"] if d["kind"] != "dense"]
     accurate = [d for d in designs if d["loss_points"] is not None and d["loss_points"] < 0.3]
     reach = [d for d in accurate if d["energy_ratio"]["median"] <= 0.9 and d["area_ratio"] <= 0.92]
-    name = lambda d: f"`{d['design']}` ({change(d['area_ratio'])} % area, {change(d['energy_ratio']['median'])} % energy)"  # noqa: E731
     lines = [
         f"Compared are {len(designs)} StruM PEs with `{comparison['reference']}`, which of the dense PEs has the least product of area"
         " and energy.",
@@ -366,14 +384,14 @@ def verdict(results: dict[str, Any]) -> str:
         f"{len(reach)} of these save at least 10 % energy and 8 % area.",
     ]
     for title, figure in (
-        ("least area times energy", lambda d: d["area_ratio"] * d["mean_energy_fj"]),
-        ("least area", lambda d: d["area_ratio"]),
-        ("least energy", lambda d: d["energy_ratio"]["median"]),
+        ("least area times energy", area_energy),
+        ("least area", area),
+        ("least energy", energy),
     ):
         if accurate:
-            lines.append(f"The one of {title} among the {len(accurate)} is {name(min(accurate, key=figure))}.")
-        lines.append(f"Without regard to accuracy it is {name(min(designs, key=figure))}.")
-    return "\n".join(lines)
+            lines.append(f"The one of {title} among the {len(accurate)} is {named(min(accurate, key=figure))}.")
+        lines.append(f"Without regard to accuracy it is {named(min(designs, key=figure))}.")
+    return wrapped(" ".join(lines))
 
 
 def accuracy_table(results: dict[str, Any]) -> str:
@@ -389,6 +407,11 @@ def accuracy_table(results: dict[str, Any]) -> str:
         rows.append([weights, *cells])
     head = [f"{name}, {evaluation['samples']:,} samples, top-1 %" for name, evaluation in networks.items()]
     return table(["weights", *(text for name in head for text in (name, "agreement %"))], rows, 2 * len(networks))
+
+
+def wrapped(text: str) -> str:
+    """Prose in lines of the documents' width; code and numbers with their units are not cut."""
+    return textwrap.fill(text, 138, break_long_words=False, break_on_hyphens=False)
 
 
 def checked(results: dict[str, Any]) -> str:
@@ -408,13 +431,13 @@ def checked(results: dict[str, Any]) -> str:
     for layer in results["search"]["comparison"]["designs"][0]["layers"]:
         cases.setdefault(layer["case"], []).append(f"{layer['layer']} ({layer['products']:,} products)")
     text = "; ".join(f"{case}: {', '.join(layers)}" for case, layers in cases.items())
-    return "\n".join([f"Layers of the search: {text}.", "", head, "|---|---:|---:|---:|---:|---:|---|", *lines])
+    return "\n".join([wrapped(f"Layers of the search: {text}."), "", head, "|---|---:|---:|---:|---:|---:|---|", *lines])
 
 
 def command(cells: Path | None, models: Path | None) -> str:
     """The command that makes the page."""
     text = "tools/hardware" + (" --cells CELLS" if cells else "") + (" --models MODELS" if models else "")
-    return f"Tables and drawing are written by `{text}`, which prints its progress and goes on where it was interrupted."
+    return wrapped(f"Tables and drawing are written by `{text}`, which prints its progress and goes on where it was interrupted.")
 
 
 def write(results: dict[str, Any], how: str) -> None:
