@@ -44,10 +44,16 @@ pub const POWER: Schema = Schema { name: "strum-rtl.power", version: 1, command:
 /// `strum-rtl characterise --json`
 pub const CHARACTERISE: Schema =
     Schema { name: "strum-rtl.characterise", version: 1, command: "strum-rtl characterise --json" };
+/// `strum-rtl explore --json`, and its `--output`
+pub const EXPLORE: Schema = Schema {
+    name: "strum-rtl.explore",
+    version: 1,
+    command: "strum-rtl explore --json, strum-rtl explore --output",
+};
 
 /// All of them.
-pub const SCHEMAS: [Schema; 11] =
-    [COMPILE, RUN, COMPARE, EVAL, TUNE, QUANTIZE, AUDIT, REPORT, SYNTH, POWER, CHARACTERISE];
+pub const SCHEMAS: [Schema; 12] =
+    [COMPILE, RUN, COMPARE, EVAL, TUNE, QUANTIZE, AUDIT, REPORT, SYNTH, POWER, CHARACTERISE, EXPLORE];
 
 #[derive(Serialize)]
 struct Headed<'a, T> {

@@ -7,6 +7,7 @@
 pub mod characterise;
 pub mod cli;
 pub mod drive;
+pub mod explore;
 pub mod layout;
 pub mod liberty;
 pub mod netlist;

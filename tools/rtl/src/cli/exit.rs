@@ -4,6 +4,7 @@ use strum_cli::{Failure, Kind};
 
 use crate::characterise::CharacteriseError;
 use crate::drive::DriveError;
+use crate::explore::ExploreError;
 use crate::liberty::LibertyError;
 use crate::power::PowerError;
 use crate::synth::SynthError;
@@ -89,6 +90,26 @@ impl From<CharacteriseError> for Failure {
             CharacteriseError::Spec { .. } | CharacteriseError::NoLayer => strum_cli::Kind::Unsupported,
             CharacteriseError::Clock { .. } => strum_cli::Kind::Usage,
             CharacteriseError::Machine(error) => return error.into(),
+        };
+        Failure::new(kind, text)
+    }
+}
+
+impl From<ExploreError> for Failure {
+    fn from(error: ExploreError) -> Failure {
+        let text = error.to_string();
+        let kind = match error {
+            ExploreError::Trace { error, .. } | ExploreError::Drive { error, .. } => {
+                Failure::from(error).kind
+            }
+            ExploreError::Machine { .. } | ExploreError::Twice { .. } => Kind::Input,
+            ExploreError::NoDense | ExploreError::NoPacked | ExploreError::NoLayer { .. } => Kind::Input,
+            ExploreError::Spec(_) => Kind::Unsupported,
+            ExploreError::Empty(_) => Kind::Usage,
+            ExploreError::Synth { error, .. } => Failure::from(error).kind,
+            ExploreError::Timing { error, .. } => Failure::from(error).kind,
+            ExploreError::Power { error, .. } => Failure::from(error).kind,
+            ExploreError::Io(error) => Failure::from(error).kind,
         };
         Failure::new(kind, text)
     }

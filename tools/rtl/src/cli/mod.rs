@@ -4,6 +4,7 @@ mod characterise;
 mod check;
 mod design;
 mod exit;
+mod explore;
 mod generate;
 mod power;
 mod synth;
@@ -46,6 +47,8 @@ enum Command {
     Power(power::PowerArgs),
     /// Write a machine file whose energies and areas are those of a PE's gates.
     Characterise(characterise::CharacteriseArgs),
+    /// Compare the PEs of a grid with the best dense one: area, energy on traces of layers.
+    Explore(explore::ExploreArgs),
 }
 
 impl Arguments for Cli {
@@ -65,5 +68,6 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Synth(args) => synth::run(&args),
         Command::Power(args) => power::run(&args),
         Command::Characterise(args) => characterise::run(&args),
+        Command::Explore(args) => explore::run(&args),
     }
 }

@@ -81,7 +81,7 @@ pub fn critical_path(
         std::fs::write(&path, text).map_err(ToolError::io(&path))
     };
     write("cells.lib", &library.export()?)?;
-    write("mapped.v", &mapped.verilog)?;
+    write("mapped.v", &by_bit(&mapped.verilog))?;
     write("timing.tcl", &script(&mapped.top, period_ns * 1000.0 / library.time_unit_ps, &inputs))?;
     let mut command = Command::new(program);
     command.args(["-no_splash", "-exit", "timing.tcl"]);
@@ -102,6 +102,34 @@ pub fn critical_path(
         cells: worst.cells,
         delay_ns: worst.delay * scale,
     })
+}
+
+/// The netlist with assignments to a concatenation of bits, which OpenSTA does not read, as an assignment for each bit. As many
+/// sources as bits have one bit each.
+fn by_bit(verilog: &str) -> String {
+    let mut text = String::new();
+    for line in verilog.split_inclusive('\n') {
+        let sides = line.trim().strip_prefix("assign {").and_then(|rest| rest.strip_suffix("};"));
+        let sides = sides.and_then(|rest| rest.split_once("} = {"));
+        let Some((targets, sources)) = sides else {
+            text.push_str(line);
+            continue;
+        };
+        let targets: Vec<&str> = targets.split(',').map(str::trim).collect();
+        let sources: Vec<&str> = sources.split(',').collect();
+        let is_bit = |target: &&str| {
+            let index = target.strip_suffix(']').and_then(|t| t.rsplit_once('['));
+            index.is_some_and(|(_, index)| index.chars().all(|c| c.is_ascii_digit()))
+        };
+        if targets.len() == sources.len() && targets.iter().all(is_bit) {
+            for (target, source) in targets.iter().zip(sources) {
+                let _ = writeln!(text, "  assign {target} = {source};");
+            }
+        } else {
+            text.push_str(line);
+        }
+    }
+    text
 }
 
 fn script(top: &str, period: f64, inputs: &[&str]) -> String {
@@ -200,4 +228,21 @@ fn inverted<'v>(verilog: &'v str, net: &str) -> Option<&'v str> {
         [input, output] if *input == net && !numbered(output) => Some(*output),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn concatenated_targets_become_bits_where_each_has_one_source() {
+        let text = "  assign { a[1], \\u.b [0] } = { x, \\u.y  };\n  INV u (.A(x));\n";
+        let expected = "  assign a[1] =  x;\n  assign \\u.b [0] =  \\u.y  ;\n  INV u (.A(x));\n";
+        assert_eq!(by_bit(text), expected);
+        for kept in ["  assign { a[1:0], b[0] } = { x, y };\n", "  assign { a[1], b[0] } = x;\n"] {
+            assert_eq!(by_bit(kept), kept);
+        }
+        let fewer = "  assign { a[1], b[0] } = { 2'h0 };\n";
+        assert_eq!(by_bit(fewer), fewer);
+    }
 }
