@@ -3,7 +3,9 @@
 //! What `acc_out` must hold is what the simulator computed: after each vector, the accumulator of the trace.
 
 mod bits;
+mod column;
 mod error;
+mod lockstep;
 mod operands;
 mod schedule;
 mod timeline;
@@ -14,6 +16,7 @@ use std::io::Read;
 use dpu_trace::{Header, Reader, Vector};
 
 pub(crate) use bits::Bits;
+pub use column::column_sections;
 pub use error::DriveError;
 pub(crate) use operands::{Step, format_of, same_format};
 pub(crate) use schedule::Schedule;

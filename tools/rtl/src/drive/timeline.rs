@@ -1,35 +1,39 @@
 //! When each step is taken, and what is at the input ports then.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
-use super::Section;
 use super::bits::Bits;
 use super::error::DriveError;
 use super::operands::Entry;
 use super::schedule::{Planned, Schedule};
+use super::{Section, column};
 use crate::netlist::{Direction, Module};
 use crate::spec::{Level, Spec};
 use crate::stimulus::{Cycle, InputPort, Stimulus};
+use crate::units::{ACCUMULATOR, SHIFT_BITS};
 
-/// What the design `top` of `spec` needs to compute the traced vectors, at the levels with one accumulator.
+/// What the design `top` of `spec` needs to compute the traced vectors: those of one PE, or of all PEs of a column.
 ///
 /// # Errors
 /// When the trace does not fit the design, or contradicts itself.
 pub fn stimulus(spec: &Spec, top: &Module, sections: &[Section]) -> Result<Stimulus, DriveError> {
-    let schedule = Schedule::of(spec, sections)?;
     let frames = Frames::new(top);
     match spec.level {
-        Level::Datapath => Ok(datapath(spec, &schedule, frames)),
-        Level::PeCore => core(spec, &schedule, frames),
-        Level::Pe => pe(spec, &schedule, frames),
-        Level::Lane | Level::Column => Err(DriveError::Level),
+        Level::Datapath => Ok(datapath(spec, &Schedule::of(spec, sections)?, frames)),
+        Level::PeCore => core(spec, &Schedule::of(spec, sections)?, frames),
+        Level::Pe => {
+            let schedule = Schedule::of(spec, sections)?;
+            pes(spec, std::slice::from_ref(&schedule), &[], frames)
+        }
+        Level::Column => column::column(spec, sections, frames),
+        Level::Lane => Err(DriveError::Level),
     }
 }
 
 /// The values at the input ports over time. A port keeps its value until it gets another one.
-struct Frames {
+pub(super) struct Frames {
     ports: Vec<InputPort>,
-    index: HashMap<String, usize>,
+    index: BTreeMap<String, usize>,
     changes: Vec<Vec<(usize, Bits)>>,
     expect: Vec<Option<u32>>,
 }
@@ -155,7 +159,6 @@ fn control(spec: &Spec, entry: &Entry, planned: &Planned, cycle: usize, frames: 
     let step = if spec.steps() > 1 { planned.step as u64 } else { 0 };
     frames.number(cycle, "step_index", step);
     frames.number(cycle, "mixed", entry.packed.into());
-    frames.number(cycle, "shift", entry.shift.into());
     frames.pulse(cycle, "valid");
 }
 
@@ -172,6 +175,7 @@ fn core(spec: &Spec, schedule: &Schedule, mut frames: Frames) -> Result<Stimulus
         let Some(entry) = schedule.entries.get(planned.entry) else { continue };
         zero_points(schedule, cycle, cycle, &mut frames);
         control(spec, entry, planned, cycle, &mut frames);
+        frames.number(cycle, "shift", entry.shift.into());
         frames.set(cycle, "if_entry", bytes(entry, planned.entry)?);
         let word =
             if spec.packed() && layout.fetched { layout.fetch(&entry.word) } else { entry.word.clone() };
@@ -237,15 +241,36 @@ impl File {
     }
 }
 
-/// A PE: register files are filled through their write ports, an entry a cycle, as soon as what an entry held is not needed
-/// any more. Equal contents are not written twice.
-fn pe(spec: &Spec, schedule: &Schedule, mut frames: Frames) -> Result<Stimulus, DriveError> {
+/// PEs with shared control: register files are filled through their write ports, an entry a cycle, as soon as what an entry
+/// held is not needed any more. Equal contents are not written twice. All of `pes` have the same steps, of which the first one's
+/// say what is expected; `depths` has the depth of the adder trees from a step on.
+pub(super) fn pes(
+    spec: &Spec,
+    pes: &[Schedule],
+    depths: &[(usize, u32)],
+    mut frames: Frames,
+) -> Result<Stimulus, DriveError> {
     let mut files = [File::new("if", spec.if_entries()), File::new("fl", spec.fl_entries())];
-    let mut next = 0;
-    let latency = spec.latency();
-    for (index, planned) in schedule.steps.iter().enumerate() {
-        let Some(entry) = schedule.entries.get(planned.entry) else { continue };
-        let contents = [bytes(entry, planned.entry)?, entry.word.clone()];
+    let Some(lead) = pes.first() else { return Ok(frames.finish(0)) };
+    let (mut next, mut depth) = (0, 0);
+    for (index, planned) in lead.steps.iter().enumerate() {
+        if let Some((_, other)) = depths.iter().find(|(from, _)| *from == index) {
+            // The sums of the layer before leave the trees first.
+            next += depth as usize;
+            depth = *other;
+        }
+        let mut entries = Vec::new();
+        for pe in pes {
+            entries.extend(pe.steps.get(index).and_then(|planned| pe.entries.get(planned.entry)));
+        }
+        let Some(entry) = entries.first() else { continue };
+        let (mut contents, mut shifts) = ([Bits::default(), Bits::default()], Bits::default());
+        for entry in &entries {
+            let [acts, weights] = &mut contents;
+            acts.append(&bytes(entry, planned.entry)?);
+            weights.append(&entry.word);
+            shifts.push(SHIFT_BITS, entry.shift.into());
+        }
         let mut cycle = next;
         let mut places = [0; 2];
         for ((file, content), place) in files.iter_mut().zip(&contents).zip(&mut places) {
@@ -256,18 +281,31 @@ fn pe(spec: &Spec, schedule: &Schedule, mut frames: Frames) -> Result<Stimulus, 
         for (file, at) in files.iter_mut().zip(places) {
             file.read(at, cycle, &mut frames);
         }
-        zero_points(schedule, index, cycle, &mut frames);
+        zero_points(lead, index, cycle, &mut frames);
         control(spec, entry, planned, cycle, &mut frames);
-        let address = u64::from(planned.accumulator);
-        frames.number(cycle + latency, "of_read", address);
-        frames.number(cycle + latency, "first", planned.first.into());
-        frames.number(cycle + latency, "acc_init", u64::from(planned.before as u32));
-        frames.number(cycle + latency + 1, "of_write", address);
-        frames.pulse(cycle + latency + 1, "of_write_enable");
-        if let Some(value) = planned.expect {
-            frames.expect(cycle + latency + 1, value);
-        }
+        frames.set(cycle, "shift", shifts);
+        let before = pes.iter().filter_map(|pe| Some(pe.steps.get(index)?.before.into()));
+        let before: Vec<i64> = before.collect();
+        let summed = cycle + spec.latency();
+        frames.set(summed, "acc_init", joined(&before, ACCUMULATOR));
+        accumulated(planned, summed, depth, &mut frames);
         next = cycle + 1;
     }
-    Ok(frames.finish(schedule.steps.len()))
+    Ok(frames.finish(lead.steps.len()))
+}
+
+/// The control of accumulators and adder trees for a step whose products are added in cycle `summed`.
+fn accumulated(planned: &Planned, summed: usize, depth: u32, frames: &mut Frames) {
+    let address = u64::from(planned.accumulator);
+    frames.number(summed, "of_read", address);
+    frames.number(summed, "first", planned.first.into());
+    frames.number(summed + 1, "of_write", address);
+    frames.pulse(summed + 1, "of_write_enable");
+    if planned.drain {
+        frames.number(summed + 1, "depth", depth.into());
+        frames.pulse(summed + 1, "drain");
+    }
+    if let Some(value) = planned.expect {
+        frames.expect(summed + 1 + depth as usize, value);
+    }
 }

@@ -1,6 +1,7 @@
 //! The units of a PE, generated: each function returns a module with everything below it.
 
 mod adder;
+mod column;
 mod datapath;
 mod decode;
 mod lane;
@@ -10,6 +11,7 @@ mod register_file;
 mod route;
 mod tree;
 
+pub use column::{column, depth_bits};
 pub use datapath::datapath;
 pub use lane::lane;
 pub use pe::{core_alone, fl_bits, pe};
@@ -32,8 +34,10 @@ pub fn top(spec: &Spec) -> Rc<Module> {
         Level::Lane => lane(spec),
         Level::Datapath => datapath(spec),
         Level::PeCore => core_alone(spec),
-        Level::Pe | Level::Column => pe(spec),
+        Level::Pe => pe(spec),
+        Level::Column => column(spec),
     }
 }
 
+pub(crate) use datapath::{ACCUMULATOR, SHIFT_BITS};
 pub(crate) use decode::{Ranks, index_bits};
