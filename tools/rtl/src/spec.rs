@@ -148,6 +148,9 @@ pub enum SpecError {
     /// Zero skipping outside a dense PE.
     #[error("--sparsity is a dense PE's: a {0} PE takes every member of a block")]
     Sparsity(&'static str),
+    /// Zero skipping at a level that has no logic for it.
+    #[error("--sparsity is built at levels pe-core and pe")]
+    SparsityLevel,
     /// A register file that holds no vector.
     #[error("{field} = {bytes} bytes hold less than two vectors of {vector} channels")]
     RegisterFile {
@@ -228,6 +231,9 @@ impl Spec {
         }
         if self.sparsity && self.kind != PeKind::Dense {
             return Err(SpecError::Sparsity(kind));
+        }
+        if self.sparsity && !matches!(self.level, Level::PeCore | Level::Pe) {
+            return Err(SpecError::SparsityLevel);
         }
         let (rows, tree) = (self.rows, self.tree_pes);
         if self.level == Level::Column && !(matches!(tree, 2 | 4 | 8 | 16) && rows.is_multiple_of(tree)) {
@@ -321,6 +327,24 @@ impl Spec {
     #[must_use]
     pub fn fl_entries(&self) -> u32 {
         self.fl_bytes / self.vector().max(1)
+    }
+
+    /// Vectors of a slice, where zeros are skipped: as many as fit half of the smaller register file.
+    #[must_use]
+    pub fn slice_vectors(&self) -> u32 {
+        (self.if_entries().min(self.fl_entries()) / 2).max(1)
+    }
+
+    /// Slices that the input feature register file holds.
+    #[must_use]
+    pub fn if_slices(&self) -> u32 {
+        self.if_entries() / self.slice_vectors()
+    }
+
+    /// Slices that the filter register file holds.
+    #[must_use]
+    pub fn fl_slices(&self) -> u32 {
+        self.fl_entries() / self.slice_vectors()
     }
 
     /// Levels of the largest adder tree of a column.

@@ -65,6 +65,11 @@ pub(crate) struct PeArgs {
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
 
+    /// Skip products with a zero, as FlexNN's PEs do: bitmaps, and a choice of operands for each lane (dense PEs, levels
+    /// pe-core and pe).
+    #[arg(long)]
+    sparsity: bool,
+
     /// How products are added.
     #[arg(long, value_enum, default_value_t = Structure::Merged)]
     structure: Structure,
@@ -146,6 +151,7 @@ impl PeArgs {
         }
         let spec = Spec {
             level,
+            sparsity: self.sparsity,
             structure: self.structure,
             multiplier: self.multiplier,
             register_file: self.register_file.unwrap_or(RegisterFile::FlipFlops),
@@ -176,7 +182,8 @@ pub(crate) struct TraceArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: PathBuf,
 
-    /// The traced PE: its row times the columns of the array plus its column. A column takes as many from it on as the machine has rows, in the order of the trace: those of an adder tree are adjacent.
+    /// The traced PE: its row times the columns of the array plus its column. A column takes as many from it on as the
+    /// machine has rows, in the order of the trace: those of an adder tree are adjacent.
     #[arg(long, value_name = "PE", default_value_t = 0)]
     pub(crate) pe: u16,
 

@@ -25,7 +25,7 @@ struct Time {
 }
 
 /// The schedule of a section.
-struct Plan<'a> {
+pub(super) struct Plan<'a> {
     header: &'a Header,
     runs: u64,
     /// Vectors of a run.
@@ -51,7 +51,7 @@ fn ordered(stationary: Stationary, [channel, row, column]: [u64; 3]) -> [u64; 3]
 }
 
 impl<'a> Plan<'a> {
-    fn new(header: &'a Header) -> Plan<'a> {
+    pub(super) fn new(header: &'a Header) -> Plan<'a> {
         let (conv, tile) = (&header.conv, &header.tile);
         let [h, w] = [tile.kernel_h, tile.kernel_w].map(u64::from);
         let (runs, taps) = if conv.fold { (h, w) } else { (h * w, 1) };
@@ -93,11 +93,15 @@ impl<'a> Plan<'a> {
         ([channel, row, column], part)
     }
 
+    /// Vectors of a run that a PE has.
+    pub(super) fn own(&self, pe: u16) -> u64 {
+        self.each.saturating_sub(self.parts(pe).1).div_ceil(self.joined())
+    }
+
     /// When a PE takes its vector number `nth` of this output, and the accumulator that all PEs use for it; `None` if the
     /// schedule has no such vector.
     fn time(&self, vector: &Vector, nth: u64) -> Option<(Time, u64)> {
-        let (parts, part) = self.parts(vector.pe);
-        let own = self.each.saturating_sub(part).div_ceil(self.joined());
+        let (parts, own) = (self.parts(vector.pe).0, self.own(vector.pe));
         let (run, number) = (nth.checked_div(own)?, nth.checked_rem(own)?);
         let (mut block, mut output, mut accumulator) = ([0; 3], [0; 3], 0);
         for (axis, [pes, held, extent]) in self.axes().into_iter().enumerate() {

@@ -5,9 +5,11 @@
 mod bits;
 mod column;
 mod error;
+mod levels;
 mod lockstep;
 mod operands;
 mod schedule;
+mod skip;
 mod timeline;
 
 use std::collections::BTreeMap;
@@ -18,9 +20,9 @@ use dpu_trace::{Header, Reader, Vector};
 pub(crate) use bits::Bits;
 pub use column::column_sections;
 pub use error::DriveError;
+pub use levels::stimulus;
 pub(crate) use operands::{Step, format_of, same_format};
 pub(crate) use schedule::Schedule;
-pub use timeline::stimulus;
 
 use crate::spec::Spec;
 

@@ -6,29 +6,10 @@ use super::bits::Bits;
 use super::error::DriveError;
 use super::operands::Entry;
 use super::schedule::{Planned, Schedule};
-use super::{Section, column};
 use crate::netlist::{Direction, Module};
-use crate::spec::{Level, Spec};
+use crate::spec::Spec;
 use crate::stimulus::{Cycle, InputPort, Stimulus};
 use crate::units::{ACCUMULATOR, SHIFT_BITS};
-
-/// What the design `top` of `spec` needs to compute the traced vectors: those of one PE, or of all PEs of a column.
-///
-/// # Errors
-/// When the trace does not fit the design, or contradicts itself.
-pub fn stimulus(spec: &Spec, top: &Module, sections: &[Section]) -> Result<Stimulus, DriveError> {
-    let frames = Frames::new(top);
-    match spec.level {
-        Level::Datapath => Ok(datapath(spec, &Schedule::of(spec, sections)?, frames)),
-        Level::PeCore => core(spec, &Schedule::of(spec, sections)?, frames),
-        Level::Pe => {
-            let schedule = Schedule::of(spec, sections)?;
-            pes(spec, std::slice::from_ref(&schedule), &[], frames)
-        }
-        Level::Column => column::column(spec, sections, frames),
-        Level::Lane => Err(DriveError::Level),
-    }
-}
 
 /// The values at the input ports over time. A port keeps its value until it gets another one.
 pub(super) struct Frames {
@@ -39,7 +20,7 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    fn new(top: &Module) -> Frames {
+    pub(super) fn new(top: &Module) -> Frames {
         let inputs = top.ports.iter().filter(|port| port.direction == Direction::Input);
         let ports: Vec<InputPort> =
             inputs.map(|port| InputPort { name: port.name.clone(), bits: port.width }).collect();
@@ -47,21 +28,21 @@ impl Frames {
         Frames { ports, index, changes: Vec::new(), expect: Vec::new() }
     }
 
-    fn reach(&mut self, cycle: usize) {
+    pub(super) fn reach(&mut self, cycle: usize) {
         let length = self.changes.len().max(cycle + 1);
         self.changes.resize(length, Vec::new());
         self.expect.resize(length, None);
     }
 
     /// Sets a port from `cycle` on; without effect where the design lacks it.
-    fn set(&mut self, cycle: usize, port: &str, value: Bits) {
+    pub(super) fn set(&mut self, cycle: usize, port: &str, value: Bits) {
         self.reach(cycle);
         if let (Some(&index), Some(changes)) = (self.index.get(port), self.changes.get_mut(cycle)) {
             changes.push((index, value));
         }
     }
 
-    fn number(&mut self, cycle: usize, port: &str, value: u64) {
+    pub(super) fn number(&mut self, cycle: usize, port: &str, value: u64) {
         let width = self.index.get(port).and_then(|&i| self.ports.get(i)).map_or(0, |port| port.bits);
         let mut bits = Bits::default();
         bits.push(width, value);
@@ -69,7 +50,7 @@ impl Frames {
     }
 
     /// Sets a control in one cycle alone.
-    fn pulse(&mut self, cycle: usize, port: &str) {
+    pub(super) fn pulse(&mut self, cycle: usize, port: &str) {
         self.number(cycle, port, 1);
         self.reach(cycle + 1);
         // A later pulse in the next cycle overrides this: changes apply in order.
@@ -81,14 +62,14 @@ impl Frames {
         }
     }
 
-    fn expect(&mut self, cycle: usize, value: u32) {
+    pub(super) fn expect(&mut self, cycle: usize, value: u32) {
         self.reach(cycle);
         if let Some(expect) = self.expect.get_mut(cycle) {
             *expect = Some(value);
         }
     }
 
-    fn finish(self, steps: usize) -> Stimulus {
+    pub(super) fn finish(self, steps: usize) -> Stimulus {
         let mut now: Vec<Bits> = self.ports.iter().map(|port| Bits::zeros(port.bits as usize)).collect();
         let mut cycles = Vec::with_capacity(self.changes.len());
         for (changes, expect) in self.changes.into_iter().zip(self.expect) {
@@ -111,7 +92,7 @@ fn joined(fields: &[i64], width: u32) -> Bits {
 }
 
 /// The datapath: a step in each cycle, operands straight at the lanes.
-fn datapath(spec: &Spec, schedule: &Schedule, mut frames: Frames) -> Stimulus {
+pub(super) fn datapath(spec: &Spec, schedule: &Schedule, mut frames: Frames) -> Stimulus {
     let dynamic = spec.kind == dpu_isa::PeKind::StrumDynamic;
     let low_width = if dynamic { 8 } else { spec.code_bits() };
     let lanes = frames
@@ -145,7 +126,7 @@ fn accumulate(spec: &Spec, planned: &Planned, cycle: usize, frames: &mut Frames)
     }
 }
 
-fn bytes(entry: &Entry, vector: usize) -> Result<Bits, DriveError> {
+pub(super) fn bytes(entry: &Entry, vector: usize) -> Result<Bits, DriveError> {
     let mut bits = Bits::default();
     for &act in &entry.acts {
         let byte = i8::try_from(act).map_err(|_| DriveError::Byte { vector, act })?;
@@ -169,7 +150,7 @@ fn zero_points(schedule: &Schedule, planned: usize, cycle: usize, frames: &mut F
 }
 
 /// A PE without register files: a step in each cycle, entries as register files would read them.
-fn core(spec: &Spec, schedule: &Schedule, mut frames: Frames) -> Result<Stimulus, DriveError> {
+pub(super) fn core(spec: &Spec, schedule: &Schedule, mut frames: Frames) -> Result<Stimulus, DriveError> {
     let layout = crate::layout::Layout::of(spec);
     for (cycle, planned) in schedule.steps.iter().enumerate() {
         let Some(entry) = schedule.entries.get(planned.entry) else { continue };
@@ -200,7 +181,7 @@ struct Held {
 }
 
 /// The contents of a register file over time.
-struct File {
+pub(super) struct File {
     name: &'static str,
     entries: Vec<Held>,
     /// The next cycle in which the write port is free.
@@ -208,36 +189,49 @@ struct File {
 }
 
 impl File {
-    fn new(name: &'static str, entries: u32) -> File {
+    pub(super) fn new(name: &'static str, entries: u32) -> File {
         File { name, entries: vec![Held::default(); entries as usize], free: 0 }
     }
 
     /// The entry that holds `value`, if need be written in place of the one unused for longest, as early as possible; and the
     /// first cycle in which it can be read.
-    fn provide(&mut self, value: &Bits, frames: &mut Frames) -> (usize, usize) {
+    pub(super) fn provide(&mut self, value: &Bits, frames: &mut Frames) -> (usize, usize) {
+        let (at, from, written) = self.place(value, frames);
+        if let Some(cycle) = written {
+            frames.set(cycle, &format!("{}_data", self.name), value.clone());
+        }
+        (at, from)
+    }
+
+    /// As [`File::provide`], but for the data; also the cycle in which they are written, if need be.
+    pub(super) fn place(&mut self, value: &Bits, frames: &mut Frames) -> (usize, usize, Option<usize>) {
         if let Some((at, held)) =
             self.entries.iter().enumerate().find(|(_, held)| held.value.as_ref() == Some(value))
         {
-            return (at, held.written + 1);
+            return (at, held.written + 1, None);
         }
         let oldest =
             self.entries.iter_mut().enumerate().min_by_key(|(_, held)| (held.value.is_some(), held.used));
-        let Some((at, held)) = oldest else { return (0, self.free) };
+        let Some((at, held)) = oldest else { return (0, self.free, None) };
         let unused = if held.value.is_some() { held.used + 1 } else { 0 };
         let cycle = self.free.max(unused);
         *held = Held { value: Some(value.clone()), written: cycle, used: cycle };
         self.free = cycle + 1;
-        frames.set(cycle, &format!("{}_data", self.name), value.clone());
         frames.number(cycle, &format!("{}_write", self.name), at as u64);
         frames.pulse(cycle, &format!("{}_write_enable", self.name));
-        (at, cycle + 1)
+        (at, cycle + 1, Some(cycle))
     }
 
-    fn read(&mut self, at: usize, cycle: usize, frames: &mut Frames) {
-        frames.number(cycle, &format!("{}_read", self.name), at as u64);
+    /// Keeps an entry until a cycle.
+    pub(super) fn hold(&mut self, at: usize, cycle: usize) {
         if let Some(held) = self.entries.get_mut(at) {
             held.used = cycle.max(held.used);
         }
+    }
+
+    pub(super) fn read(&mut self, at: usize, cycle: usize, frames: &mut Frames) {
+        frames.number(cycle, &format!("{}_read", self.name), at as u64);
+        self.hold(at, cycle);
     }
 }
 

@@ -9,6 +9,7 @@ mod pe;
 mod product;
 mod register_file;
 mod route;
+mod skip;
 mod tree;
 
 pub use column::{column, depth_bits};
@@ -33,6 +34,8 @@ pub fn top(spec: &Spec) -> Rc<Module> {
     match spec.level {
         Level::Lane => lane(spec),
         Level::Datapath => datapath(spec),
+        Level::PeCore if spec.sparsity => skip::core(spec),
+        Level::Pe if spec.sparsity => skip::pe(spec),
         Level::PeCore => core_alone(spec),
         Level::Pe => pe(spec),
         Level::Column => column(spec),
