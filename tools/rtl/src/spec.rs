@@ -97,6 +97,10 @@ pub struct Spec {
     pub fl_bytes: u32,
     /// Accumulators in the output register file.
     pub accumulators: u32,
+    /// PEs of a column.
+    pub rows: u32,
+    /// PEs that the largest adder tree of a column joins.
+    pub tree_pes: u32,
 }
 
 /// Parameters that do not go together.
@@ -144,6 +148,9 @@ pub enum SpecError {
     /// Zero skipping outside a dense PE.
     #[error("--sparsity is a dense PE's: a {0} PE takes every member of a block")]
     Sparsity(&'static str),
+    /// Zero skipping at a level that has no logic for it.
+    #[error("--sparsity is built at levels pe-core and pe")]
+    SparsityLevel,
     /// A register file that holds no vector.
     #[error("{field} = {bytes} bytes hold less than two vectors of {vector} channels")]
     RegisterFile {
@@ -153,6 +160,17 @@ pub enum SpecError {
         bytes: u32,
         /// Channels of a vector.
         vector: u32,
+    },
+    /// A column that adder trees do not divide.
+    #[error(
+        "a column of {rows} PEs has no adder trees of {tree} (rows and adder_tree_max of the machine): \
+         trees join 2, 4, 8 or 16 PEs, and rows is a multiple of that"
+    )]
+    Column {
+        /// PEs of the column.
+        rows: u32,
+        /// PEs of the largest tree.
+        tree: u32,
     },
     /// Bits of activations that the generator does not build.
     #[error("{0} bits of an activation: 9 or 10")]
@@ -177,6 +195,8 @@ impl Spec {
             if_bytes: machine.if_rf_bytes,
             fl_bytes: machine.fl_rf_bytes,
             accumulators: machine.acc_per_pe.min(machine.of_rf_bytes / 4),
+            rows: machine.rows,
+            tree_pes: machine.adder_tree_max.min(machine.rows),
         }
     }
 
@@ -211,6 +231,13 @@ impl Spec {
         }
         if self.sparsity && self.kind != PeKind::Dense {
             return Err(SpecError::Sparsity(kind));
+        }
+        if self.sparsity && !matches!(self.level, Level::PeCore | Level::Pe) {
+            return Err(SpecError::SparsityLevel);
+        }
+        let (rows, tree) = (self.rows, self.tree_pes);
+        if self.level == Level::Column && !(matches!(tree, 2 | 4 | 8 | 16) && rows.is_multiple_of(tree)) {
+            return Err(SpecError::Column { rows, tree });
         }
         for (field, bytes) in [("if_rf_bytes", self.if_bytes), ("fl_rf_bytes", self.fl_bytes)] {
             if bytes < 2 * self.vector() {
@@ -302,6 +329,30 @@ impl Spec {
         self.fl_bytes / self.vector().max(1)
     }
 
+    /// Vectors of a slice, where zeros are skipped: as many as fit half of the smaller register file.
+    #[must_use]
+    pub fn slice_vectors(&self) -> u32 {
+        (self.if_entries().min(self.fl_entries()) / 2).max(1)
+    }
+
+    /// Slices that the input feature register file holds.
+    #[must_use]
+    pub fn if_slices(&self) -> u32 {
+        self.if_entries() / self.slice_vectors()
+    }
+
+    /// Slices that the filter register file holds.
+    #[must_use]
+    pub fn fl_slices(&self) -> u32 {
+        self.fl_entries() / self.slice_vectors()
+    }
+
+    /// Levels of the largest adder tree of a column.
+    #[must_use]
+    pub fn tree_levels(&self) -> u32 {
+        self.tree_pes.max(1).ilog2()
+    }
+
     /// Cycles from the operands at the lanes to the accumulator: in cycle `c + latency` it includes those of cycle `c`.
     #[must_use]
     pub fn latency(&self) -> usize {
@@ -356,6 +407,12 @@ impl fmt::Display for Spec {
         }
         if self.lanes != 8 {
             write!(f, " {} lanes", self.lanes)?;
+        }
+        if self.level == Level::Column {
+            write!(f, " {} rows", self.rows)?;
+            if self.tree_pes != self.rows {
+                write!(f, " trees of {}", self.tree_pes)?;
+            }
         }
         Ok(())
     }

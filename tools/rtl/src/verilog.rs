@@ -3,14 +3,14 @@
 use dpu_isa::Machine;
 
 use crate::netlist::to_verilog;
-use crate::spec::Spec;
+use crate::spec::{Level, Spec};
 use crate::units;
 
 /// The text of a design, with a header that says what it was made from.
 #[must_use]
 pub fn text(spec: &Spec, machine: &Machine) -> String {
     let fingerprint = machine.fingerprint();
-    let header = [
+    let mut header = vec![
         format!("strum-rtl {}: {spec}", env!("CARGO_PKG_VERSION")),
         format!(
             "{} lanes, register files of {} B activations, {} B weights, {} accumulators",
@@ -18,5 +18,8 @@ pub fn text(spec: &Spec, machine: &Machine) -> String {
         ),
         format!("machine {}, fingerprint {}", machine.name, fingerprint.get(..16).unwrap_or(&fingerprint)),
     ];
+    if spec.level == Level::Column {
+        header.insert(2, format!("{} PEs, adder trees of up to {}", spec.rows, spec.tree_pes));
+    }
     to_verilog(&units::top(spec), &header)
 }

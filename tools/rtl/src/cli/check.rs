@@ -34,7 +34,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
         .reads("--trace", Some(&args.trace.trace))
         .check()?;
     let spec = args.design.spec()?;
-    let sections = args.trace.sections()?;
+    let sections = args.trace.sections(&spec)?;
     let top = units::top(&spec);
     let stimulus = drive::stimulus(&spec, &top, &sections)?;
     let wrong =

@@ -65,6 +65,11 @@ pub(crate) struct PeArgs {
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
 
+    /// Skip products with a zero, as FlexNN's PEs do: bitmaps, and a choice of operands for each lane (dense PEs, levels
+    /// pe-core and pe).
+    #[arg(long)]
+    sparsity: bool,
+
     /// How products are added.
     #[arg(long, value_enum, default_value_t = Structure::Merged)]
     structure: Structure,
@@ -146,6 +151,7 @@ impl PeArgs {
         }
         let spec = Spec {
             level,
+            sparsity: self.sparsity,
             structure: self.structure,
             multiplier: self.multiplier,
             register_file: self.register_file.unwrap_or(RegisterFile::FlipFlops),
@@ -176,20 +182,26 @@ pub(crate) struct TraceArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: PathBuf,
 
-    /// The traced PE: its row times the columns of the array plus its column.
+    /// The traced PE: its row times the columns of the array plus its column. A column takes as many from it on as the
+    /// machine has rows, in the order of the trace: those of an adder tree are adjacent.
     #[arg(long, value_name = "PE", default_value_t = 0)]
     pub(crate) pe: u16,
 
-    /// Maximum number of vectors.
+    /// Maximum number of vectors of a PE.
     #[arg(long, value_name = "N", default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) vectors: u32,
 }
 
 impl TraceArgs {
-    /// The vectors of the PE.
-    pub(crate) fn sections(&self) -> Result<Vec<crate::drive::Section>, Failure> {
+    /// The vectors of the PE, or of the column that begins with it.
+    pub(crate) fn sections(&self, spec: &Spec) -> Result<Vec<crate::drive::Section>, Failure> {
         let input = strum_files::read(&self.trace, MAX_TRACE)?;
-        crate::drive::sections(input.bytes.as_slice(), self.pe, self.vectors as usize)
-            .map_err(|error| Failure::from(error).in_file(&input.name))
+        let (bytes, limit) = (input.bytes.as_slice(), self.vectors as usize);
+        let sections = if spec.level == Level::Column {
+            crate::drive::column_sections(bytes, spec, self.pe, limit)
+        } else {
+            crate::drive::sections(bytes, self.pe, limit)
+        };
+        sections.map_err(|error| Failure::from(error).in_file(&input.name))
     }
 }

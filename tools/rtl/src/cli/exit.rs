@@ -14,7 +14,7 @@ use crate::toolchain::ToolError;
 impl From<DriveError> for Failure {
     fn from(error: DriveError) -> Failure {
         match error {
-            DriveError::Level => Failure::usage(error),
+            DriveError::Level | DriveError::FirstPe { .. } => Failure::usage(error),
             DriveError::WeightZeroPoint { .. } | DriveError::Activation { .. } | DriveError::Byte { .. } => {
                 Failure::new(Kind::Unsupported, error)
             }

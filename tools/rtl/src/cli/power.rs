@@ -45,7 +45,7 @@ pub(super) fn run(args: &PowerArgs) -> Result<(), Failure> {
         .reads("--liberty", &args.cells.liberty)
         .check()?;
     let spec = args.design.spec()?;
-    let sections = args.trace.sections()?;
+    let sections = args.trace.sections(&spec)?;
     let stimulus = drive::stimulus(&spec, &units::top(&spec), &sections)?;
     let library = args.cells.library()?;
     let mapped = args.cells.map(&args.design, &library)?;

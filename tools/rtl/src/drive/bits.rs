@@ -35,6 +35,13 @@ impl Bits {
         self.set(at, width, value);
     }
 
+    /// Appends all bits of another string.
+    pub(crate) fn append(&mut self, other: &Bits) {
+        for (i, &word) in other.words.iter().enumerate() {
+            self.push(other.length.saturating_sub(64 * i).min(64) as u32, word);
+        }
+    }
+
     /// Sets `width` bits, at most 64, from bit `at` on, as far as they are within the length.
     pub(crate) fn set(&mut self, at: usize, width: u32, value: u64) {
         for i in 0..width as usize {

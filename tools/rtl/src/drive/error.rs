@@ -93,6 +93,46 @@ pub enum DriveError {
     /// Nothing to do.
     #[error("the trace has no vector of PE {0}")]
     NoVector(u16),
+    /// A PE that does not begin a column.
+    #[error("PE {pe} does not begin a column of {rows} PEs: --pe takes a multiple of {rows}")]
+    FirstPe {
+        /// The PE.
+        pe: u16,
+        /// PEs of the column.
+        rows: u32,
+    },
+    /// A PE of the column that was not traced.
+    #[error(
+        "the trace lacks PE {pe} of the column: dpu-sim --trace-pes {first}-{last} traces all of its PEs"
+    )]
+    Untraced {
+        /// The PE.
+        pe: u32,
+        /// The first PE of the column.
+        first: u32,
+        /// Its last PE.
+        last: u32,
+    },
+    /// Adder trees that the column does not have.
+    #[error("layer '{layer}' has adder trees of {joined} PEs, those of the column join at most {most}")]
+    Tree {
+        /// The layer.
+        layer: String,
+        /// PEs that its trees join.
+        joined: u32,
+        /// PEs that the column's trees join.
+        most: u32,
+    },
+    /// A vector that the schedule in the header does not have, or not there.
+    #[error("vector {vector}, of PE {pe}, is not where the schedule of layer '{layer}' has it")]
+    Order {
+        /// Position of the vector among those of the column.
+        vector: usize,
+        /// The PE.
+        pe: u16,
+        /// The layer.
+        layer: String,
+    },
     /// A level that has no accumulator.
     #[error("a lane has no accumulator: drive the datapath, the PE without register files, or the PE")]
     Level,

@@ -3,9 +3,13 @@
 //! What `acc_out` must hold is what the simulator computed: after each vector, the accumulator of the trace.
 
 mod bits;
+mod column;
 mod error;
+mod levels;
+mod lockstep;
 mod operands;
 mod schedule;
+mod skip;
 mod timeline;
 
 use std::collections::BTreeMap;
@@ -14,10 +18,11 @@ use std::io::Read;
 use dpu_trace::{Header, Reader, Vector};
 
 pub(crate) use bits::Bits;
+pub use column::column_sections;
 pub use error::DriveError;
+pub use levels::stimulus;
 pub(crate) use operands::{Step, format_of, same_format};
 pub(crate) use schedule::Schedule;
-pub use timeline::stimulus;
 
 use crate::spec::Spec;
 

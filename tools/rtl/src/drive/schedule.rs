@@ -20,8 +20,11 @@ pub(crate) struct Planned {
     pub(crate) before: i32,
     /// Whether it holds no sum of this PE before.
     pub(crate) first: bool,
-    /// What the accumulator holds after it, by the trace, if it ends a vector.
+    /// What `acc_out` holds after it, by the trace: the accumulator at the end of a vector, in a column the sum of the first
+    /// adder tree where that is complete.
     pub(crate) expect: Option<u32>,
+    /// Whether the accumulators of a column are complete after it, and are added.
+    pub(crate) drain: bool,
 }
 
 /// The steps of a trace.
@@ -31,25 +34,31 @@ pub(crate) struct Schedule {
     pub(crate) steps: Vec<Planned>,
     /// The zero point in effect from this step on.
     pub(crate) zero_points: Vec<(usize, i16)>,
+    /// Vectors so far.
+    vectors: usize,
 }
 
 impl Schedule {
     pub(crate) fn of(spec: &Spec, sections: &[Section]) -> Result<Schedule, DriveError> {
         let mut schedule = Schedule::default();
-        let mut index = 0;
         for section in sections {
-            check(spec, &section.header)?;
-            schedule.zero_points.push((schedule.steps.len(), section.header.conv.in_zp));
-            let mut rest = section.vectors.as_slice();
-            while let Some(first) = rest.first() {
-                let held = rest.iter().take_while(|v| shares_weights(first, v)).count().max(1);
-                let (group, after) = rest.split_at(distinct(rest, held));
-                schedule.group(spec, section, group, index)?;
-                index += group.len();
-                rest = after;
-            }
+            schedule.add(spec, section, &groups(&[section]))?;
         }
         Ok(schedule)
+    }
+
+    /// Adds the vectors of a section in groups of these sizes.
+    pub(crate) fn add(&mut self, spec: &Spec, section: &Section, groups: &[usize]) -> Result<(), DriveError> {
+        check(spec, &section.header)?;
+        self.zero_points.push((self.steps.len(), section.header.conv.in_zp));
+        let mut rest = section.vectors.as_slice();
+        for &size in groups {
+            let (group, after) = rest.split_at_checked(size).unwrap_or((rest, &[]));
+            self.group(spec, section, group, self.vectors)?;
+            self.vectors += group.len();
+            rest = after;
+        }
+        Ok(())
     }
 
     /// Adds vectors with the same weights and different accumulators: their steps are interleaved, so that each step's weights
@@ -95,6 +104,7 @@ impl Schedule {
                         before: *before,
                         first: vector.first && e == 0 && step == 0,
                         expect: last.then_some(vector.after as u32),
+                        drain: false,
                     });
                     *before = before.wrapping_add(sum as i32);
                 }
@@ -109,12 +119,29 @@ impl Schedule {
     }
 }
 
+/// Sizes of the groups of adjacent vectors whose steps are interleaved: in every one of `pes`, which have as many vectors, they
+/// have the same weights, and different accumulators.
+pub(crate) fn groups(pes: &[&Section]) -> Vec<usize> {
+    let mut sizes = Vec::new();
+    let mut at = 0;
+    loop {
+        let rests = || pes.iter().filter_map(|pe| pe.vectors.get(at..).filter(|rest| !rest.is_empty()));
+        let sizes_of_pes = rests().map(|rest| {
+            let held = rest.iter().take_while(|v| rest.first().is_some_and(|first| shares_weights(first, v)));
+            distinct(rest, held.count().max(1))
+        });
+        let Some(size) = sizes_of_pes.min() else { return sizes };
+        sizes.push(size);
+        at += size;
+    }
+}
+
 fn shares_weights(a: &Vector, b: &Vector) -> bool {
     a.word == b.word && a.output[0] == b.output[0] && a.code_shift == b.code_shift
 }
 
 /// How many of the first `most` vectors have different accumulators.
 fn distinct(vectors: &[Vector], most: usize) -> usize {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = std::collections::BTreeSet::new();
     vectors.iter().take(most).take_while(|vector| seen.insert(vector.accumulator)).count().max(1)
 }

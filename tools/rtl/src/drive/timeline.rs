@@ -1,41 +1,26 @@
 //! When each step is taken, and what is at the input ports then.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
-use super::Section;
 use super::bits::Bits;
 use super::error::DriveError;
 use super::operands::Entry;
 use super::schedule::{Planned, Schedule};
 use crate::netlist::{Direction, Module};
-use crate::spec::{Level, Spec};
+use crate::spec::Spec;
 use crate::stimulus::{Cycle, InputPort, Stimulus};
-
-/// What the design `top` of `spec` needs to compute the traced vectors, at the levels with one accumulator.
-///
-/// # Errors
-/// When the trace does not fit the design, or contradicts itself.
-pub fn stimulus(spec: &Spec, top: &Module, sections: &[Section]) -> Result<Stimulus, DriveError> {
-    let schedule = Schedule::of(spec, sections)?;
-    let frames = Frames::new(top);
-    match spec.level {
-        Level::Datapath => Ok(datapath(spec, &schedule, frames)),
-        Level::PeCore => core(spec, &schedule, frames),
-        Level::Pe => pe(spec, &schedule, frames),
-        Level::Lane | Level::Column => Err(DriveError::Level),
-    }
-}
+use crate::units::{ACCUMULATOR, SHIFT_BITS};
 
 /// The values at the input ports over time. A port keeps its value until it gets another one.
-struct Frames {
+pub(super) struct Frames {
     ports: Vec<InputPort>,
-    index: HashMap<String, usize>,
+    index: BTreeMap<String, usize>,
     changes: Vec<Vec<(usize, Bits)>>,
     expect: Vec<Option<u32>>,
 }
 
 impl Frames {
-    fn new(top: &Module) -> Frames {
+    pub(super) fn new(top: &Module) -> Frames {
         let inputs = top.ports.iter().filter(|port| port.direction == Direction::Input);
         let ports: Vec<InputPort> =
             inputs.map(|port| InputPort { name: port.name.clone(), bits: port.width }).collect();
@@ -43,21 +28,21 @@ impl Frames {
         Frames { ports, index, changes: Vec::new(), expect: Vec::new() }
     }
 
-    fn reach(&mut self, cycle: usize) {
+    pub(super) fn reach(&mut self, cycle: usize) {
         let length = self.changes.len().max(cycle + 1);
         self.changes.resize(length, Vec::new());
         self.expect.resize(length, None);
     }
 
     /// Sets a port from `cycle` on; without effect where the design lacks it.
-    fn set(&mut self, cycle: usize, port: &str, value: Bits) {
+    pub(super) fn set(&mut self, cycle: usize, port: &str, value: Bits) {
         self.reach(cycle);
         if let (Some(&index), Some(changes)) = (self.index.get(port), self.changes.get_mut(cycle)) {
             changes.push((index, value));
         }
     }
 
-    fn number(&mut self, cycle: usize, port: &str, value: u64) {
+    pub(super) fn number(&mut self, cycle: usize, port: &str, value: u64) {
         let width = self.index.get(port).and_then(|&i| self.ports.get(i)).map_or(0, |port| port.bits);
         let mut bits = Bits::default();
         bits.push(width, value);
@@ -65,7 +50,7 @@ impl Frames {
     }
 
     /// Sets a control in one cycle alone.
-    fn pulse(&mut self, cycle: usize, port: &str) {
+    pub(super) fn pulse(&mut self, cycle: usize, port: &str) {
         self.number(cycle, port, 1);
         self.reach(cycle + 1);
         // A later pulse in the next cycle overrides this: changes apply in order.
@@ -77,14 +62,14 @@ impl Frames {
         }
     }
 
-    fn expect(&mut self, cycle: usize, value: u32) {
+    pub(super) fn expect(&mut self, cycle: usize, value: u32) {
         self.reach(cycle);
         if let Some(expect) = self.expect.get_mut(cycle) {
             *expect = Some(value);
         }
     }
 
-    fn finish(self, steps: usize) -> Stimulus {
+    pub(super) fn finish(self, steps: usize) -> Stimulus {
         let mut now: Vec<Bits> = self.ports.iter().map(|port| Bits::zeros(port.bits as usize)).collect();
         let mut cycles = Vec::with_capacity(self.changes.len());
         for (changes, expect) in self.changes.into_iter().zip(self.expect) {
@@ -107,7 +92,7 @@ fn joined(fields: &[i64], width: u32) -> Bits {
 }
 
 /// The datapath: a step in each cycle, operands straight at the lanes.
-fn datapath(spec: &Spec, schedule: &Schedule, mut frames: Frames) -> Stimulus {
+pub(super) fn datapath(spec: &Spec, schedule: &Schedule, mut frames: Frames) -> Stimulus {
     let dynamic = spec.kind == dpu_isa::PeKind::StrumDynamic;
     let low_width = if dynamic { 8 } else { spec.code_bits() };
     let lanes = frames
@@ -141,7 +126,7 @@ fn accumulate(spec: &Spec, planned: &Planned, cycle: usize, frames: &mut Frames)
     }
 }
 
-fn bytes(entry: &Entry, vector: usize) -> Result<Bits, DriveError> {
+pub(super) fn bytes(entry: &Entry, vector: usize) -> Result<Bits, DriveError> {
     let mut bits = Bits::default();
     for &act in &entry.acts {
         let byte = i8::try_from(act).map_err(|_| DriveError::Byte { vector, act })?;
@@ -155,7 +140,6 @@ fn control(spec: &Spec, entry: &Entry, planned: &Planned, cycle: usize, frames: 
     let step = if spec.steps() > 1 { planned.step as u64 } else { 0 };
     frames.number(cycle, "step_index", step);
     frames.number(cycle, "mixed", entry.packed.into());
-    frames.number(cycle, "shift", entry.shift.into());
     frames.pulse(cycle, "valid");
 }
 
@@ -166,12 +150,13 @@ fn zero_points(schedule: &Schedule, planned: usize, cycle: usize, frames: &mut F
 }
 
 /// A PE without register files: a step in each cycle, entries as register files would read them.
-fn core(spec: &Spec, schedule: &Schedule, mut frames: Frames) -> Result<Stimulus, DriveError> {
+pub(super) fn core(spec: &Spec, schedule: &Schedule, mut frames: Frames) -> Result<Stimulus, DriveError> {
     let layout = crate::layout::Layout::of(spec);
     for (cycle, planned) in schedule.steps.iter().enumerate() {
         let Some(entry) = schedule.entries.get(planned.entry) else { continue };
         zero_points(schedule, cycle, cycle, &mut frames);
         control(spec, entry, planned, cycle, &mut frames);
+        frames.number(cycle, "shift", entry.shift.into());
         frames.set(cycle, "if_entry", bytes(entry, planned.entry)?);
         let word =
             if spec.packed() && layout.fetched { layout.fetch(&entry.word) } else { entry.word.clone() };
@@ -196,7 +181,7 @@ struct Held {
 }
 
 /// The contents of a register file over time.
-struct File {
+pub(super) struct File {
     name: &'static str,
     entries: Vec<Held>,
     /// The next cycle in which the write port is free.
@@ -204,48 +189,82 @@ struct File {
 }
 
 impl File {
-    fn new(name: &'static str, entries: u32) -> File {
+    pub(super) fn new(name: &'static str, entries: u32) -> File {
         File { name, entries: vec![Held::default(); entries as usize], free: 0 }
     }
 
     /// The entry that holds `value`, if need be written in place of the one unused for longest, as early as possible; and the
     /// first cycle in which it can be read.
-    fn provide(&mut self, value: &Bits, frames: &mut Frames) -> (usize, usize) {
+    pub(super) fn provide(&mut self, value: &Bits, frames: &mut Frames) -> (usize, usize) {
+        let (at, from, written) = self.place(value, frames);
+        if let Some(cycle) = written {
+            frames.set(cycle, &format!("{}_data", self.name), value.clone());
+        }
+        (at, from)
+    }
+
+    /// As [`File::provide`], but for the data; also the cycle in which they are written, if need be.
+    pub(super) fn place(&mut self, value: &Bits, frames: &mut Frames) -> (usize, usize, Option<usize>) {
         if let Some((at, held)) =
             self.entries.iter().enumerate().find(|(_, held)| held.value.as_ref() == Some(value))
         {
-            return (at, held.written + 1);
+            return (at, held.written + 1, None);
         }
         let oldest =
             self.entries.iter_mut().enumerate().min_by_key(|(_, held)| (held.value.is_some(), held.used));
-        let Some((at, held)) = oldest else { return (0, self.free) };
+        let Some((at, held)) = oldest else { return (0, self.free, None) };
         let unused = if held.value.is_some() { held.used + 1 } else { 0 };
         let cycle = self.free.max(unused);
         *held = Held { value: Some(value.clone()), written: cycle, used: cycle };
         self.free = cycle + 1;
-        frames.set(cycle, &format!("{}_data", self.name), value.clone());
         frames.number(cycle, &format!("{}_write", self.name), at as u64);
         frames.pulse(cycle, &format!("{}_write_enable", self.name));
-        (at, cycle + 1)
+        (at, cycle + 1, Some(cycle))
     }
 
-    fn read(&mut self, at: usize, cycle: usize, frames: &mut Frames) {
-        frames.number(cycle, &format!("{}_read", self.name), at as u64);
+    /// Keeps an entry until a cycle.
+    pub(super) fn hold(&mut self, at: usize, cycle: usize) {
         if let Some(held) = self.entries.get_mut(at) {
             held.used = cycle.max(held.used);
         }
     }
+
+    pub(super) fn read(&mut self, at: usize, cycle: usize, frames: &mut Frames) {
+        frames.number(cycle, &format!("{}_read", self.name), at as u64);
+        self.hold(at, cycle);
+    }
 }
 
-/// A PE: register files are filled through their write ports, an entry a cycle, as soon as what an entry held is not needed
-/// any more. Equal contents are not written twice.
-fn pe(spec: &Spec, schedule: &Schedule, mut frames: Frames) -> Result<Stimulus, DriveError> {
+/// PEs with shared control: register files are filled through their write ports, an entry a cycle, as soon as what an entry
+/// held is not needed any more. Equal contents are not written twice. All of `pes` have the same steps, of which the first one's
+/// say what is expected; `depths` has the depth of the adder trees from a step on.
+pub(super) fn pes(
+    spec: &Spec,
+    pes: &[Schedule],
+    depths: &[(usize, u32)],
+    mut frames: Frames,
+) -> Result<Stimulus, DriveError> {
     let mut files = [File::new("if", spec.if_entries()), File::new("fl", spec.fl_entries())];
-    let mut next = 0;
-    let latency = spec.latency();
-    for (index, planned) in schedule.steps.iter().enumerate() {
-        let Some(entry) = schedule.entries.get(planned.entry) else { continue };
-        let contents = [bytes(entry, planned.entry)?, entry.word.clone()];
+    let Some(lead) = pes.first() else { return Ok(frames.finish(0)) };
+    let (mut next, mut depth) = (0, 0);
+    for (index, planned) in lead.steps.iter().enumerate() {
+        if let Some((_, other)) = depths.iter().find(|(from, _)| *from == index) {
+            // The sums of the layer before leave the trees first.
+            next += depth as usize;
+            depth = *other;
+        }
+        let mut entries = Vec::new();
+        for pe in pes {
+            entries.extend(pe.steps.get(index).and_then(|planned| pe.entries.get(planned.entry)));
+        }
+        let Some(entry) = entries.first() else { continue };
+        let (mut contents, mut shifts) = ([Bits::default(), Bits::default()], Bits::default());
+        for entry in &entries {
+            let [acts, weights] = &mut contents;
+            acts.append(&bytes(entry, planned.entry)?);
+            weights.append(&entry.word);
+            shifts.push(SHIFT_BITS, entry.shift.into());
+        }
         let mut cycle = next;
         let mut places = [0; 2];
         for ((file, content), place) in files.iter_mut().zip(&contents).zip(&mut places) {
@@ -256,18 +275,31 @@ fn pe(spec: &Spec, schedule: &Schedule, mut frames: Frames) -> Result<Stimulus, 
         for (file, at) in files.iter_mut().zip(places) {
             file.read(at, cycle, &mut frames);
         }
-        zero_points(schedule, index, cycle, &mut frames);
+        zero_points(lead, index, cycle, &mut frames);
         control(spec, entry, planned, cycle, &mut frames);
-        let address = u64::from(planned.accumulator);
-        frames.number(cycle + latency, "of_read", address);
-        frames.number(cycle + latency, "first", planned.first.into());
-        frames.number(cycle + latency, "acc_init", u64::from(planned.before as u32));
-        frames.number(cycle + latency + 1, "of_write", address);
-        frames.pulse(cycle + latency + 1, "of_write_enable");
-        if let Some(value) = planned.expect {
-            frames.expect(cycle + latency + 1, value);
-        }
+        frames.set(cycle, "shift", shifts);
+        let before = pes.iter().filter_map(|pe| Some(pe.steps.get(index)?.before.into()));
+        let before: Vec<i64> = before.collect();
+        let summed = cycle + spec.latency();
+        frames.set(summed, "acc_init", joined(&before, ACCUMULATOR));
+        accumulated(planned, summed, depth, &mut frames);
         next = cycle + 1;
     }
-    Ok(frames.finish(schedule.steps.len()))
+    Ok(frames.finish(lead.steps.len()))
+}
+
+/// The control of accumulators and adder trees for a step whose products are added in cycle `summed`.
+fn accumulated(planned: &Planned, summed: usize, depth: u32, frames: &mut Frames) {
+    let address = u64::from(planned.accumulator);
+    frames.number(summed, "of_read", address);
+    frames.number(summed, "first", planned.first.into());
+    frames.number(summed + 1, "of_write", address);
+    frames.pulse(summed + 1, "of_write_enable");
+    if planned.drain {
+        frames.number(summed + 1, "depth", depth.into());
+        frames.pulse(summed + 1, "drain");
+    }
+    if let Some(value) = planned.expect {
+        frames.expect(summed + 1 + depth as usize, value);
+    }
 }

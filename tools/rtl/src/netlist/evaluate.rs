@@ -2,7 +2,7 @@
 
 use super::flat::{Flat, FlatPort, Gate};
 use super::module::Module;
-use crate::stimulus::Stimulus;
+use crate::stimulus::{Cycle, Stimulus};
 
 /// The first cycle in which a design contradicts its stimulus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -103,6 +103,26 @@ impl Evaluator {
         port.bits.iter().take(64).enumerate().fold(0, |value, (i, &gate)| value | bit(gate) << i)
     }
 
+    /// All bits of output port `name` in run `run`, 64 a word, the lowest first.
+    #[must_use]
+    pub fn words(&self, name: &str, run: u32) -> Vec<u64> {
+        let port = self.flat.outputs.iter().find(|port| port.name == name);
+        let bits = port.map_or(&[][..], |port| port.bits.as_slice());
+        let bit = |gate: u32| self.values.get(gate as usize).map_or(0, |word| word >> run & 1);
+        let word = |bits: &[u32]| (0..).zip(bits).fold(0, |word, (i, &gate)| word | bit(gate) << i);
+        bits.chunks(64).map(word).collect()
+    }
+
+    /// Sets all input ports to those of a cycle of a stimulus.
+    pub fn apply(&mut self, stimulus: &Stimulus, cycle: &Cycle) {
+        let mut words = cycle.words.as_slice();
+        for port in &stimulus.ports {
+            let (own, rest) = words.split_at_checked(port.bits.div_ceil(64) as usize).unwrap_or((words, &[]));
+            self.set(&port.name, own);
+            words = rest;
+        }
+    }
+
     /// Runs a stimulus and compares `acc_out` in each cycle that expects a value; returns how many did.
     ///
     /// # Errors
@@ -110,13 +130,7 @@ impl Evaluator {
     pub fn run(&mut self, stimulus: &Stimulus) -> Result<usize, Mismatch> {
         let mut checked = 0;
         for (cycle, now) in stimulus.cycles.iter().enumerate() {
-            let mut words = now.words.as_slice();
-            for port in &stimulus.ports {
-                let (own, rest) =
-                    words.split_at_checked(port.bits.div_ceil(64) as usize).unwrap_or((words, &[]));
-                self.set(&port.name, own);
-                words = rest;
-            }
+            self.apply(stimulus, now);
             self.settle();
             if let Some(expected) = now.expect {
                 let got = self.get("acc_out", 0) as u32;

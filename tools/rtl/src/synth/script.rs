@@ -152,7 +152,7 @@ opt_clean -purge
 flatten
 opt_clean -purge
 write_json {NETLIST}
-write_verilog -noattr {VERILOG}
+write_verilog -noattr -simple-lhs {VERILOG}
 "
     );
     text

@@ -1,6 +1,7 @@
 //! The units of a PE, generated: each function returns a module with everything below it.
 
 mod adder;
+mod column;
 mod datapath;
 mod decode;
 mod lane;
@@ -8,8 +9,10 @@ mod pe;
 mod product;
 mod register_file;
 mod route;
+mod skip;
 mod tree;
 
+pub use column::{column, depth_bits};
 pub use datapath::datapath;
 pub use lane::lane;
 pub use pe::{core_alone, fl_bits, pe};
@@ -31,9 +34,13 @@ pub fn top(spec: &Spec) -> Rc<Module> {
     match spec.level {
         Level::Lane => lane(spec),
         Level::Datapath => datapath(spec),
+        Level::PeCore if spec.sparsity => skip::core(spec),
+        Level::Pe if spec.sparsity => skip::pe(spec),
         Level::PeCore => core_alone(spec),
-        Level::Pe | Level::Column => pe(spec),
+        Level::Pe => pe(spec),
+        Level::Column => column(spec),
     }
 }
 
+pub(crate) use datapath::{ACCUMULATOR, SHIFT_BITS};
 pub(crate) use decode::{Ranks, index_bits};

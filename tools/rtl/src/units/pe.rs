@@ -78,7 +78,13 @@ fn pe_core(spec: &Spec) -> Rc<Module> {
         let all = |entry: &Expr| (0..spec.lanes).map(|i| entry.bits(8 * i..8 * i + 8)).collect::<Vec<_>>();
         (all(&if_entry), all(&fl_entry), Vec::new())
     };
-    let operands = operand_registers(&mut m, spec, &zero, &valid, Step { bytes, high, low, packed, shift });
+    let operands = operand_registers(
+        &mut m,
+        spec,
+        &zero,
+        &valid,
+        Step { bytes, high, low, packed, shift, active: None },
+    );
     let module = datapath::datapath(spec);
     let mut inputs = operands.connections();
     inputs.push(("acc_in", acc_in));
@@ -89,12 +95,14 @@ fn pe_core(spec: &Spec) -> Rc<Module> {
 }
 
 /// What a step takes, before the zero point.
-struct Step {
-    bytes: Vec<Expr>,
-    high: Vec<Expr>,
-    low: Vec<Expr>,
-    packed: Option<Expr>,
-    shift: Option<Expr>,
+pub(super) struct Step {
+    pub(super) bytes: Vec<Expr>,
+    pub(super) high: Vec<Expr>,
+    pub(super) low: Vec<Expr>,
+    pub(super) packed: Option<Expr>,
+    pub(super) shift: Option<Expr>,
+    /// Which lanes take their activation, where not all do.
+    pub(super) active: Option<Vec<Expr>>,
 }
 
 /// The activations of a step, chosen by the mask or the positions of an entry.
@@ -114,15 +122,23 @@ fn routed(m: &mut Builder, spec: &Spec, if_entry: &Expr, fl_entry: &Expr, step: 
 }
 
 /// Subtracts the zero point and holds the operands.
-fn operand_registers(m: &mut Builder, spec: &Spec, zero: &Expr, valid: &Expr, step: Step) -> Operands {
+pub(super) fn operand_registers(
+    m: &mut Builder,
+    spec: &Spec,
+    zero: &Expr,
+    valid: &Expr,
+    step: Step,
+) -> Operands {
     let module = zero_point(spec.activation_bits);
     let lanes = datapath::active_lanes(spec) as usize;
     let hold = |m: &mut Builder, name: String, value: Expr| m.register(name, value, Some(valid.clone()));
+    let active = step.active.unwrap_or_default();
     let mut acts = Vec::new();
     for (i, byte) in step.bytes.iter().take(lanes).enumerate() {
         let inputs = [("act", byte), ("zero_point", zero)];
         let value = m.instance(&format!("zero{i}"), &module, &inputs).get("value");
-        acts.push(hold(m, format!("act_held{i}"), value));
+        let takes = active.get(i).unwrap_or(valid).clone();
+        acts.push(m.register(format!("act_held{i}"), value, Some(takes)));
     }
     let all = |m: &mut Builder, name: &str, list: Vec<Expr>| -> Vec<Expr> {
         list.into_iter().enumerate().map(|(i, value)| hold(m, format!("{name}_held{i}"), value)).collect()
@@ -148,7 +164,10 @@ pub fn pe(spec: &Spec) -> Rc<Module> {
     let core = pe_core(spec);
     let acc = m.ahead("core", "acc_out", ACCUMULATOR);
     let stored = file(&mut m, "of", spec.accumulators, acc.clone(), spec.register_file);
-    let acc_in = accumulator_input(&mut m, spec, stored, &acc);
+    let bits = address_bits(spec.accumulators);
+    let [read, write] = ["of_read", "of_write"].map(|port| Expr::net(port, bits));
+    let (enable, first) = (Expr::net("of_write_enable", 1), m.input("first", 1));
+    let acc_in = accumulator_input(&mut m, [&enable, &read, &write, &first], stored, &acc);
     let mut inputs = vec![("if_entry", if_entry), ("fl_entry", fl_entry), ("acc_in", acc_in)];
     for port in core.ports.iter().filter(|port| port.direction == Direction::Input) {
         if !inputs.iter().any(|(name, _)| *name == port.name) {
@@ -184,12 +203,16 @@ fn fl_data(m: &mut Builder, spec: &Spec) -> Expr {
     cat([fetched, data.bits(layout.blocks * layout.members..data.width())])
 }
 
-/// The accumulator that a step is added to: the sum of the step before, if it is the same one, since that is not stored yet.
-fn accumulator_input(m: &mut Builder, spec: &Spec, stored: Expr, acc: &Expr) -> Expr {
-    let bits = address_bits(spec.accumulators);
-    let (read, write) = (Expr::net("of_read", bits), Expr::net("of_write", bits));
-    let same = m.wire("same", Expr::net("of_write_enable", 1) & (!(read ^ write)).all());
-    let (first, init) = (m.input("first", 1), m.input("acc_init", ACCUMULATOR));
+/// The accumulator that a step is added to: the sum of the step before, if it is the same one, since that is not stored yet; or
+/// with `first` the input `acc_init`.
+pub(super) fn accumulator_input(
+    m: &mut Builder,
+    [write_enable, read, write, first]: [&Expr; 4],
+    stored: Expr,
+    acc: &Expr,
+) -> Expr {
+    let same = m.wire("same", write_enable & &(!(read ^ write)).all());
+    let init = m.input("acc_init", ACCUMULATOR);
     let current = m.wire("current", mux(&same, acc, &stored));
-    m.wire("acc_in", mux(&first, &init, &current))
+    m.wire("acc_in", mux(first, &init, &current))
 }

@@ -82,12 +82,12 @@ pub(crate) fn signed(rng: &mut TestRng, bits: u32) -> i64 {
 }
 
 /// Appends `width` bits of `value`, least significant first.
-fn push(bits: &mut Vec<bool>, width: u32, value: i64) {
+pub(crate) fn push(bits: &mut Vec<bool>, width: u32, value: i64) {
     bits.extend((0..width).map(|i| value >> i & 1 == 1));
 }
 
 /// A block of random weights in its stored form, and the weights; `mask` or a random one.
-fn block(
+pub(crate) fn block(
     rng: &mut TestRng,
     format: &Format,
     reading: Low,
