@@ -93,7 +93,7 @@ pub enum ExploreError {
         /// The design.
         design: String,
         /// Why.
-        error: SynthError,
+        error: Box<SynthError>,
     },
     /// Its critical path cannot be found.
     #[error("{design}: {error}")]
@@ -111,7 +111,7 @@ pub enum ExploreError {
         /// The layer.
         layer: String,
         /// Why.
-        error: DriveError,
+        error: Box<DriveError>,
     },
     /// The gates cannot be simulated.
     #[error("{design}, layer '{layer}': {error}")]
@@ -121,7 +121,7 @@ pub enum ExploreError {
         /// The layer.
         layer: String,
         /// Why.
-        error: PowerError,
+        error: Box<PowerError>,
     },
     /// A result cannot be kept.
     #[error(transparent)]
