@@ -328,7 +328,7 @@ enum Shown {
 
 use Shown::{By, Differs};
 
-const OPTIONS: [(&str, Shown); 30] = [
+const OPTIONS: [(&str, Shown); 31] = [
     ("--level", Differs("generate", "generate --level pe")),
     ("--kind", Differs("generate", "generate --kind dense")),
     ("--machine", Differs("generate", "generate --machine dense.toml")),
@@ -337,6 +337,10 @@ const OPTIONS: [(&str, Shown); 30] = [
     ("--multiplier", Differs("generate", "generate --multiplier array")),
     ("--register-file", Differs("generate --level pe", "generate --level pe --register-file latches")),
     ("--decode", Differs("generate --level pe", "generate --level pe --decode fetch")),
+    (
+        "--sparsity",
+        Differs("generate --level pe --kind dense", "generate --level pe --kind dense --sparsity"),
+    ),
     ("--activation-bits", Differs("generate", "generate --activation-bits 10")),
     ("--output", By("a_design_goes_to_standard_output_or_to_a_file")),
     ("--trace", Differs("check --kind dense --trace r.pes", "check --kind dense --trace l.pes")),

@@ -12,7 +12,7 @@ use dpu_isa::{Machine, PeKind, Stationary};
 use dpu_rtl::drive::{DriveError, Section, column_sections, stimulus};
 use dpu_rtl::netlist::Evaluator;
 use dpu_rtl::spec::{Level, Spec, Structure};
-use dpu_rtl::units;
+use dpu_rtl::{units, verilator};
 use dpu_trace::{Conv, Header, Source, Tile, Vector, Writer};
 use proptest::prelude::RngExt;
 use proptest::test_runner::TestRng;
@@ -337,6 +337,20 @@ fn the_depth_changes_from_layer_to_layer() {
             check(&spec, &traced);
         }
     }
+}
+
+#[test]
+fn verilator_computes_the_same() {
+    let format = Format { w: 8, low: 4, method: Method::Mip2q { l: 7, zero: false } };
+    // Small register files and few PEs compile faster.
+    let spec = Spec { if_bytes: 16, fl_bytes: 16, accumulators: 8, ..spec(PeKind::StrumStatic, format, 2) };
+    let mut rng = random();
+    let layers = [1, 2].map(|joined| layers(2, joined, spec.vector())[0]);
+    let sections = layers.map(|layer| trace(&mut rng, &spec, &layer, false).section);
+    let top = units::top(&spec);
+    let stimulus = stimulus(&spec, &top, &sections).unwrap();
+    let outcomes = verilator::run_all(&[(top, stimulus)], None).unwrap();
+    assert!(outcomes.len() == 1 && outcomes[0].passed > 10 && outcomes[0].failed == 0, "{outcomes:?}");
 }
 
 /// A trace in its stored form with at most `limit` vectors of a PE.

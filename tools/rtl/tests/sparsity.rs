@@ -7,13 +7,21 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::rc::Rc;
+use std::time::Duration;
 
 use common::{Traced, random, section};
 use dpu_isa::PeKind;
 use dpu_rtl::drive::{Section, stimulus};
-use dpu_rtl::netlist::Evaluator;
+use dpu_rtl::liberty::Library;
+use dpu_rtl::netlist::{Evaluator, Module};
+use dpu_rtl::power::{Conditions, simulate};
 use dpu_rtl::spec::{Level, RegisterFile, Spec};
-use dpu_rtl::units;
+use dpu_rtl::stimulus::Stimulus;
+use dpu_rtl::synth::{Options, map};
+use dpu_rtl::timing::critical_path;
+use dpu_rtl::toolchain::{Yosys, default_library};
+use dpu_rtl::{units, verilator, verilog};
 use dpu_trace::Tile;
 use proptest::prelude::RngExt;
 use proptest::test_runner::TestRng;
@@ -161,6 +169,44 @@ fn zero_points_of_ten_bits_and_decoded_weights_are_skipped_as_well() {
     let mut section = common::section(&mut rng, &wide, traced, Vec::new());
     section.header.tile = Tile { in_c: 64, kernel_h: 1, kernel_w: 1, ..Tile::default() };
     assert_eq!(run(&wide, &[section]).checked, 2);
+}
+
+/// A design of few accumulators, and a stimulus with many zeros.
+fn small(level: Level, register_file: RegisterFile, bytes: u32) -> (Spec, Rc<Module>, Stimulus) {
+    let spec = Spec { register_file, accumulators: 4, ..spec(level, [bytes; 2]) };
+    let traced = Traced { plain: true, zero_point: -9, block: [2, 2], depth: 12 };
+    let section = sparse(&mut random(), &spec, traced, 6, [50, 40]);
+    let top = units::top(&spec);
+    let stimulus = stimulus(&spec, &top, &[section]).unwrap();
+    (spec, top, stimulus)
+}
+
+#[test]
+fn verilator_computes_the_same() {
+    let designs =
+        [small(Level::PeCore, RegisterFile::FlipFlops, 64), small(Level::Pe, RegisterFile::Latches, 32)];
+    let runs: Vec<(Rc<Module>, Stimulus)> =
+        designs.iter().map(|(_, top, stimulus)| (Rc::clone(top), stimulus.clone())).collect();
+    for (outcome, (spec, ..)) in verilator::run_all(&runs, None).unwrap().iter().zip(&designs) {
+        assert!(outcome.passed > 10 && outcome.failed == 0, "{spec}: {outcome:?}");
+    }
+}
+
+#[test]
+fn gates_compute_the_same_and_show_what_the_logic_takes() {
+    let (spec, top, stimulus) = small(Level::PeCore, RegisterFile::FlipFlops, 64);
+    let library = Library::read(&default_library().unwrap()).unwrap();
+    let text = verilog::text(&spec, &dpu_isa::Machine::flexnn_16x16());
+    let mapped = map(&text, &top.name, &library, &Options::new(Yosys::find(None).unwrap())).unwrap();
+    // The outputs of units that are joined here stand on the left of assignments.
+    let path = critical_path(&mapped, &library, 5.0, None, Duration::from_secs(60)).unwrap();
+    assert!(path.shortest_period_ns > 1.0, "{path:?}");
+    let power = simulate(&mapped, &library, &stimulus, &Conditions::default());
+    let expected = stimulus.cycles.iter().filter(|cycle| cycle.expect.is_some()).count();
+    assert_eq!(power.unwrap().compared, expected);
+    for unit in ["u_pairs", "u_if_choice", "u_fl_choice"] {
+        assert!(mapped.area_of(unit) > 0.02 * mapped.area, "{unit}");
+    }
 }
 
 #[test]

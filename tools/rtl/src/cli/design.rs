@@ -45,6 +45,11 @@ pub(crate) struct DesignArgs {
     #[arg(long, value_enum, default_value_t = Level::Datapath)]
     level: Level,
 
+    /// Skip products with a zero, as FlexNN's PEs do: bitmaps, and a choice of operands for each lane (dense PEs, levels
+    /// pe-core and pe).
+    #[arg(long)]
+    sparsity: bool,
+
     #[command(flatten)]
     pe: PeArgs,
 }
@@ -64,11 +69,6 @@ pub(crate) struct PeArgs {
     /// Weight format of a StruM PE, METHOD[,NAME=VALUE]… as in packing files [default: mip2q].
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
-
-    /// Skip products with a zero, as FlexNN's PEs do: bitmaps, and a choice of operands for each lane (dense PEs, levels
-    /// pe-core and pe).
-    #[arg(long)]
-    sparsity: bool,
 
     /// How products are added.
     #[arg(long, value_enum, default_value_t = Structure::Merged)]
@@ -104,7 +104,9 @@ impl DesignArgs {
 
     /// The design.
     pub(crate) fn spec(&self) -> Result<Spec, Failure> {
-        self.pe.spec(self.level)
+        let spec = Spec { sparsity: self.sparsity, ..self.pe.spec(self.level)? };
+        spec.check().map_err(Failure::usage)?;
+        Ok(spec)
     }
 }
 
@@ -151,7 +153,6 @@ impl PeArgs {
         }
         let spec = Spec {
             level,
-            sparsity: self.sparsity,
             structure: self.structure,
             multiplier: self.multiplier,
             register_file: self.register_file.unwrap_or(RegisterFile::FlipFlops),
