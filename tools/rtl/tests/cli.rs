@@ -71,13 +71,20 @@ impl Setup {
     }
 }
 
-const COMMANDS: [&str; 5] = ["generate", "check", "synth", "power", "characterise"];
+/// The subcommands, from the help.
+fn commands(setup: &Setup) -> Vec<String> {
+    let help = setup.text("--help");
+    let (_, list) = help.split_once("Commands:\n").unwrap();
+    let names = list.lines().take_while(|line| line.starts_with("  "));
+    let names = names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+    names.map(str::to_owned).collect()
+}
 
 #[test]
 fn help() {
     let setup = Setup::new();
     insta::assert_snapshot!("help", setup.text("--help"));
-    for command in COMMANDS {
+    for command in commands(&setup) {
         insta::assert_snapshot!(format!("help_{command}"), setup.text(&format!("{command} --help")));
     }
 }
@@ -287,10 +294,25 @@ fn a_trace_without_whole_vectors_characterises_nothing() {
     setup.write("small.toml", small.to_toml().as_bytes());
     let text = setup.fails(3, "characterise --machine small.toml --trace first.pes --vectors 8 -o m.toml");
     assert!(
-        text.contains("no traced layer has whole vectors of channels, which the prices are fitted to: trace another network"),
+        text.contains("no traced layer has whole vectors of channels and 256 steps, which prices are fitted to: trace more of one"),
         "{text}"
     );
     assert!(!setup.path("m.toml").exists());
+}
+
+#[test]
+fn options_of_characterised_machines_are_checked() {
+    let setup = Setup::new();
+    let line = "characterise --trace r.pes -o m.toml";
+    for (more, message) in [
+        ("--clock x", "--clock"),
+        ("--sram-area 5", "--sram-source"),
+        ("--sram-leakage 5", "--sram-source"),
+        ("--sram-source text", "--sram-area"),
+    ] {
+        let text = setup.fails(2, &format!("{line} {more}"));
+        assert!(text.contains(message), "{more}: {text}");
+    }
 }
 
 /// Commands that write to standard output.
@@ -328,7 +350,7 @@ enum Shown {
 
 use Shown::{By, Differs};
 
-const OPTIONS: [(&str, Shown); 31] = [
+const OPTIONS: &[(&str, Shown)] = &[
     ("--level", Differs("generate", "generate --level pe")),
     ("--kind", Differs("generate", "generate --kind dense")),
     ("--machine", Differs("generate", "generate --machine dense.toml")),
@@ -362,6 +384,10 @@ const OPTIONS: [(&str, Shown); 31] = [
     ("--wire", By("options_of_mapping_and_power_have_effects")),
     ("--slew", By("options_of_mapping_and_power_have_effects")),
     ("--name", By("wrong_usage_is_code_2")),
+    ("--clock", By("options_of_characterised_machines_are_checked")),
+    ("--sram-area", By("options_of_characterised_machines_are_checked")),
+    ("--sram-leakage", By("options_of_characterised_machines_are_checked")),
+    ("--sram-source", By("options_of_characterised_machines_are_checked")),
     ("--log", By("wrong_usage_is_code_2")),
 ];
 
@@ -369,7 +395,7 @@ const OPTIONS: [(&str, Shown); 31] = [
 fn every_option_has_an_effect() {
     let setup = Setup::new();
     let mut options = BTreeSet::new();
-    for command in COMMANDS {
+    for command in commands(&setup) {
         let help = setup.text(&format!("{command} --help"));
         let listed = help.lines().filter(|line| line.trim_start().starts_with('-'));
         let flags = listed.filter_map(|line| line.split_whitespace().find(|word| word.starts_with("--")));
@@ -381,7 +407,7 @@ fn every_option_has_an_effect() {
     assert!(options.len() > 20, "{options:?}");
     let rows: BTreeSet<String> = OPTIONS.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(options, rows, "an option without a row, or a row without an option");
-    for (option, shown) in &OPTIONS {
+    for (option, shown) in OPTIONS {
         match *shown {
             Differs(without, with) => assert_ne!(setup.text(without), setup.text(with), "{option}"),
             By(test) => {
