@@ -1,6 +1,6 @@
 //! `strum-rtl explore`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Deserialize;
@@ -122,7 +122,8 @@ pub(super) fn run(args: &ExploreArgs) -> Result<(), Failure> {
     if (standard(&args.output) || standard(&args.plot)) && !args.voice.quiet {
         return Err(Failure::usage("--output - and --plot - write to standard output: give --quiet"));
     }
-    let accuracy: Result<Vec<Vec<Accuracy>>, Failure> = args.accuracy.iter().map(losses).collect();
+    let accuracy: Result<Vec<Vec<Accuracy>>, Failure> =
+        args.accuracy.iter().map(|path| losses(path)).collect();
     let accuracy = accuracy?.concat();
     let mut traces = Vec::new();
     for path in &args.trace {
@@ -199,7 +200,7 @@ struct Row {
 }
 
 /// The losses of all packed rows against the row `dense`.
-fn losses(path: &PathBuf) -> Result<Vec<Accuracy>, Failure> {
+fn losses(path: &Path) -> Result<Vec<Accuracy>, Failure> {
     let name = path.display().to_string();
     let text = strum_files::read_text_within(path, MAX_EVAL)?;
     let refuse = |what: &str| {

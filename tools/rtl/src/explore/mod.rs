@@ -40,7 +40,7 @@ pub enum ExploreError {
         /// The file.
         file: String,
         /// Why.
-        error: DriveError,
+        error: Box<DriveError>,
     },
     /// Traces of machines with other PEs.
     #[error("{file}: a trace of PEs with {found}, the first trace is of PEs with {expected}")]
@@ -93,7 +93,7 @@ pub enum ExploreError {
         /// The design.
         design: String,
         /// Why.
-        error: SynthError,
+        error: Box<SynthError>,
     },
     /// Its critical path cannot be found.
     #[error("{design}: {error}")]
@@ -101,7 +101,7 @@ pub enum ExploreError {
         /// The design.
         design: String,
         /// Why.
-        error: TimingError,
+        error: Box<TimingError>,
     },
     /// A layer does not fit a design.
     #[error("{design}, layer '{layer}': {error}")]
@@ -111,7 +111,7 @@ pub enum ExploreError {
         /// The layer.
         layer: String,
         /// Why.
-        error: DriveError,
+        error: Box<DriveError>,
     },
     /// The gates cannot be simulated.
     #[error("{design}, layer '{layer}': {error}")]
@@ -121,7 +121,7 @@ pub enum ExploreError {
         /// The layer.
         layer: String,
         /// Why.
-        error: PowerError,
+        error: Box<PowerError>,
     },
     /// A result cannot be kept.
     #[error(transparent)]
