@@ -99,14 +99,15 @@ impl From<ExploreError> for Failure {
     fn from(error: ExploreError) -> Failure {
         let text = error.to_string();
         let kind = match error {
-            ExploreError::Trace { error, .. } => Failure::from(error).kind,
-            ExploreError::Drive { error, .. } => Failure::from(*error).kind,
+            ExploreError::Trace { error, .. } | ExploreError::Drive { error, .. } => {
+                Failure::from(*error).kind
+            }
             ExploreError::Machine { .. } | ExploreError::Twice { .. } => Kind::Input,
             ExploreError::NoDense | ExploreError::NoPacked | ExploreError::NoLayer { .. } => Kind::Input,
             ExploreError::Spec(_) => Kind::Unsupported,
             ExploreError::Empty(_) => Kind::Usage,
             ExploreError::Synth { error, .. } => Failure::from(*error).kind,
-            ExploreError::Timing { error, .. } => Failure::from(error).kind,
+            ExploreError::Timing { error, .. } => Failure::from(*error).kind,
             ExploreError::Power { error, .. } => Failure::from(*error).kind,
             ExploreError::Io(error) => Failure::from(error).kind,
         };

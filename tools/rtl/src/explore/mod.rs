@@ -40,7 +40,7 @@ pub enum ExploreError {
         /// The file.
         file: String,
         /// Why.
-        error: DriveError,
+        error: Box<DriveError>,
     },
     /// Traces of machines with other PEs.
     #[error("{file}: a trace of PEs with {found}, the first trace is of PEs with {expected}")]
@@ -101,7 +101,7 @@ pub enum ExploreError {
         /// The design.
         design: String,
         /// Why.
-        error: TimingError,
+        error: Box<TimingError>,
     },
     /// A layer does not fit a design.
     #[error("{design}, layer '{layer}': {error}")]

@@ -61,7 +61,7 @@ impl Operands {
         for (file, bytes) in traces {
             let lanes = machine.as_ref().map_or(8, |m| m.lanes as usize).max(1);
             let list = drive::layers(bytes.as_slice(), products / lanes)
-                .map_err(|error| ExploreError::Trace { file: file.clone(), error })?;
+                .map_err(|error| ExploreError::Trace { file: file.clone(), error: error.into() })?;
             let own = list.iter().flatten().next().map(|section| section.header.machine.clone());
             match (&machine, own) {
                 (Some(first), Some(own)) if size(first) != size(&own) => {

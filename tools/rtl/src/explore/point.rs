@@ -135,20 +135,20 @@ pub(super) fn measure(
     let top = units::top(spec);
     let machine = Machine { pe_kind: spec.kind, ..machine.clone() };
     let mapped = synth::map(&verilog::text(spec, &machine), &top.name, setup.library, setup.options)
-        .map_err(|error| ExploreError::Synth { design: design(), error: Box::new(error) })?;
+        .map_err(|error| ExploreError::Synth { design: design(), error: error.into() })?;
     let period_ns = setup.conditions.period_ps / 1000.0;
     let path =
         timing::critical_path(&mapped, setup.library, period_ns, setup.sta.as_deref(), setup.options.limit)
-            .map_err(|error| ExploreError::Timing { design: design(), error })?;
+            .map_err(|error| ExploreError::Timing { design: design(), error: error.into() })?;
     let energies: Result<Vec<LayerEnergy>, ExploreError> = layers
         .par_iter()
         .map(|layer| {
             // The tree of modules is not shared among threads.
             let stimulus = drive::stimulus(spec, &units::top(spec), &layer.sections).map_err(|error| {
-                ExploreError::Drive { design: design(), layer: layer.layer.clone(), error: Box::new(error) }
+                ExploreError::Drive { design: design(), layer: layer.layer.clone(), error: error.into() }
             })?;
             let power = simulate(&mapped, setup.library, &stimulus, &setup.conditions).map_err(|error| {
-                ExploreError::Power { design: design(), layer: layer.layer.clone(), error: Box::new(error) }
+                ExploreError::Power { design: design(), layer: layer.layer.clone(), error: error.into() }
             })?;
             #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
             let steps = power.steps as f64 / layer.products.max(1) as f64;

@@ -4,6 +4,7 @@
 //! is left until it closes. Wires have no delay. Paths may have a whole period or half of one; the critical path is the one
 //! that needs the longest period.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
@@ -104,32 +105,57 @@ pub fn critical_path(
     })
 }
 
-/// The netlist with assignments to a concatenation of bits, which OpenSTA does not read, as an assignment for each bit. As many
-/// sources as bits have one bit each.
+/// The netlist with assignments to a concatenation, which OpenSTA does not read, as an assignment for each bit.
 fn by_bit(verilog: &str) -> String {
+    let declared = verilog.lines().filter_map(|line| {
+        let (_, rest) = line.trim().strip_suffix(';')?.split_once(" [")?;
+        let (range, name) = rest.split_once("] ")?;
+        let (high, low) = range.split_once(':')?;
+        Some((name.trim(), (high.parse().ok()?, low.parse().ok()?)))
+    });
+    let declared: BTreeMap<&str, (usize, usize)> = declared.collect();
+    let side = |text: &str| -> Option<Vec<String>> {
+        text.split(',')
+            .map(|item| bits(item, &declared))
+            .collect::<Option<Vec<_>>>()
+            .map(|bits| bits.concat())
+    };
     let mut text = String::new();
     for line in verilog.split_inclusive('\n') {
-        let sides = line.trim().strip_prefix("assign {").and_then(|rest| rest.strip_suffix("};"));
-        let sides = sides.and_then(|rest| rest.split_once("} = {"));
+        let sides = line.trim().strip_prefix("assign {").and_then(|rest| rest.strip_suffix(';'));
+        let sides = sides.and_then(|rest| rest.split_once("} = "));
+        let sides = sides.and_then(|(targets, sources)| {
+            let sources = sources.trim().trim_start_matches('{').trim_end_matches('}');
+            side(targets).zip(side(sources)).filter(|(targets, sources)| targets.len() == sources.len())
+        });
         let Some((targets, sources)) = sides else {
             text.push_str(line);
             continue;
         };
-        let targets: Vec<&str> = targets.split(',').map(str::trim).collect();
-        let sources: Vec<&str> = sources.split(',').collect();
-        let is_bit = |target: &&str| {
-            let index = target.strip_suffix(']').and_then(|t| t.rsplit_once('['));
-            index.is_some_and(|(_, index)| index.chars().all(|c| c.is_ascii_digit()))
-        };
-        if targets.len() == sources.len() && targets.iter().all(is_bit) {
-            for (target, source) in targets.iter().zip(sources) {
-                let _ = writeln!(text, "  assign {target} = {source};");
-            }
-        } else {
-            text.push_str(line);
+        for (target, source) in targets.iter().zip(sources) {
+            let _ = writeln!(text, "  assign {target} = {source};");
         }
     }
     text
+}
+
+/// The bits of an item of a concatenation, most significant first: a net, a bit or a range of one, or a constant.
+fn bits(item: &str, declared: &BTreeMap<&str, (usize, usize)>) -> Option<Vec<String>> {
+    let item = item.trim();
+    if let Some((width, digits)) = item.split_once("'h") {
+        let (width, value) = (width.parse::<u32>().ok()?, u128::from_str_radix(digits, 16).ok()?);
+        return (0..width).rev().map(|i| Some(format!("1'b{}", value.checked_shr(i)? & 1))).collect();
+    }
+    let (name, range) = match item.strip_suffix(']').and_then(|rest| rest.rsplit_once('[')) {
+        Some((name, range)) => (name, range.split_once(':').unwrap_or((range, range))),
+        None => match declared.get(item) {
+            Some(&(high, low)) => return Some((low..=high).rev().map(|i| format!("{item} [{i}]")).collect()),
+            // An escaped name ends in a space.
+            None => return Some(vec![format!("{item} ")]),
+        },
+    };
+    let (high, low) = (range.0.parse::<usize>().ok()?, range.1.parse::<usize>().ok()?);
+    Some((low..=high).rev().map(|i| format!("{} [{i}]", name.trim())).collect())
 }
 
 fn script(top: &str, period: f64, inputs: &[&str]) -> String {
@@ -235,14 +261,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn concatenated_targets_become_bits_where_each_has_one_source() {
-        let text = "  assign { a[1], \\u.b [0] } = { x, \\u.y  };\n  INV u (.A(x));\n";
-        let expected = "  assign a[1] =  x;\n  assign \\u.b [0] =  \\u.y  ;\n  INV u (.A(x));\n";
+    fn concatenated_targets_become_bits() {
+        let text = "  wire [2:0] c;\n  wire [1:0] \\u.b ;\n  assign { a[1], \\u.b [1:0], d } = { x, 2'h2, \\u.y  };\n  INV u (.A(x));\n";
+        let expected = "  wire [2:0] c;\n  wire [1:0] \\u.b ;\n  assign a [1] = x ;\n  assign \\u.b [1] = 1'b1;\n  \
+                        assign \\u.b [0] = 1'b0;\n  assign d  = \\u.y ;\n  INV u (.A(x));\n";
         assert_eq!(by_bit(text), expected);
-        for kept in ["  assign { a[1:0], b[0] } = { x, y };\n", "  assign { a[1], b[0] } = x;\n"] {
+        let whole = "  wire [2:0] c;\n  assign { e[0], \\u.b [0], d } = c;\n";
+        let expected =
+            "  wire [2:0] c;\n  assign e [0] = c [2];\n  assign \\u.b [0] = c [1];\n  assign d  = c [0];\n";
+        assert_eq!(by_bit(whole), expected);
+        for kept in ["  assign { a[1:0], b[0] } = { x, y };\n", "  assign c[1:0] = { x, y };\n"] {
             assert_eq!(by_bit(kept), kept);
         }
-        let fewer = "  assign { a[1], b[0] } = { 2'h0 };\n";
-        assert_eq!(by_bit(fewer), fewer);
     }
 }
