@@ -315,6 +315,25 @@ fn options_of_characterised_machines_are_checked() {
     }
 }
 
+#[test]
+fn options_of_an_exploration_are_checked() {
+    let setup = Setup::new();
+    for (code, more, message) in [
+        (2, "--products 0", "--products"),
+        (2, "--kinds chip", "--kinds"),
+        (2, "--structures chip", "--structures"),
+        (2, "--multipliers chip", "--multipliers"),
+        (2, "--register-files chip", "--register-files"),
+        (2, "--decodes chip", "--decodes"),
+        (2, "--plot -", "write to standard output: give --quiet"),
+        (1, "--accuracy none.json", "none.json: No such file"),
+        (1, "--plot no/a.svg", "no/a.svg: No such file"),
+    ] {
+        let text = setup.fails(code, &format!("explore --trace r.pes {more}"));
+        assert!(text.contains(message), "{more}: {text}");
+    }
+}
+
 /// Commands that write to standard output.
 const TALKING: [&str; 4] = ["--help", "--version", "generate", "check --trace r.pes"];
 
@@ -384,6 +403,15 @@ const OPTIONS: &[(&str, Shown)] = &[
     ("--wire", By("options_of_mapping_and_power_have_effects")),
     ("--slew", By("options_of_mapping_and_power_have_effects")),
     ("--name", By("wrong_usage_is_code_2")),
+    ("--accuracy", By("options_of_an_exploration_are_checked")),
+    ("--decodes", By("options_of_an_exploration_are_checked")),
+    ("--kinds", By("options_of_an_exploration_are_checked")),
+    ("--multipliers", By("options_of_an_exploration_are_checked")),
+    ("--plot", By("options_of_an_exploration_are_checked")),
+    ("--products", By("options_of_an_exploration_are_checked")),
+    ("--register-files", By("options_of_an_exploration_are_checked")),
+    ("--results", By("a_design_that_fails_is_named_with_its_layer")),
+    ("--structures", By("options_of_an_exploration_are_checked")),
     ("--clock", By("options_of_characterised_machines_are_checked")),
     ("--sram-area", By("options_of_characterised_machines_are_checked")),
     ("--sram-leakage", By("options_of_characterised_machines_are_checked")),
@@ -420,9 +448,12 @@ fn every_option_has_an_effect() {
         match *shown {
             Differs(without, with) => assert_ne!(setup.text(without), setup.text(with), "{option}"),
             By(test) => {
-                let here = [include_str!("cli.rs"), include_str!("explore.rs")];
-                let named = here.iter().any(|text| text.contains(&format!("fn {test}()")));
-                assert!(named, "{option}: {test}");
+                assert!(
+                    [include_str!("cli.rs"), include_str!("explore.rs")]
+                        .concat()
+                        .contains(&format!("fn {test}()")),
+                    "{option}: {test}"
+                );
             }
         }
     }
