@@ -75,6 +75,7 @@ class Cells:
 
 CELLS = [
     Cells("osu018", "osu018, 180 nm", (), 5.0),
+    Cells("sky130hd", "sky130hd, 130 nm", ("sky130hd_tt.lib.gz",), 5.0),
     Cells(
         "asap7",
         "ASAP7, 7 nm predictive",
@@ -466,7 +467,7 @@ def write(results: dict[str, Any], how: str) -> None:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="tools/hardware", description=__doc__)
-    parser.add_argument("--cells", type=Path, help="folder with the Liberty files of ASAP7, which is measured as well")
+    parser.add_argument("--cells", type=Path, help="folder with Liberty files of sky130hd and ASAP7, which are measured as well")
     parser.add_argument("--models", type=Path, help="folder with resnet20/test_q.npz, labelled samples (x, y) for the accuracy")
     parser.add_argument("--programs", type=Path, default=Path("target/release"), help="folder of strumc, dpu-sim and strum-rtl")
     args = parser.parse_args()
