@@ -301,6 +301,13 @@ fn a_trace_without_whole_vectors_characterises_nothing() {
 }
 
 #[test]
+fn a_clock_that_the_pe_does_not_reach_is_refused() {
+    let setup = Setup::new();
+    let text = setup.fails(2, "characterise --kind dense --trace r.pes --clock 100000 -o m.toml");
+    assert!(text.contains("does not reach 100000 MHz; lower --clock or --period"), "{text}");
+}
+
+#[test]
 fn options_of_characterised_machines_are_checked() {
     let setup = Setup::new();
     let line = "characterise --trace r.pes -o m.toml";

@@ -182,6 +182,9 @@ pub fn characterise(
             designs.push((own, mapped));
         }
     }
+    let mut result = Prices::new(machine.clone(), &spec);
+    let pe = result.areas(machine, &spec, setup)?;
+    result.clock(&pe, setup)?;
     let measured: Result<Vec<Measured>, CharacteriseError> = layers
         .par_iter()
         .map(|sections| {
@@ -192,10 +195,7 @@ pub fn characterise(
         })
         .collect();
     let measured = measured?;
-    let mut result = Prices::new(machine.clone(), &spec);
     result.fit(&measured)?;
-    let pe = result.areas(machine, &spec, setup)?;
-    result.clock(&pe, setup)?;
     let leakage = measured.first().map_or(0.0, |m| m.leakage_nw);
     result.set("pe_leak_nw", leakage);
     result.name_sources(setup, &measured);
