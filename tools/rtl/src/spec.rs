@@ -110,7 +110,7 @@ pub enum SpecError {
     #[error(transparent)]
     Format(#[from] strum_formats::FormatError),
     /// A StruM PE without a packed format.
-    #[error("a {kind} PE needs a packed weight format, not {format}: give --method mip2q, dliq or sparse")]
+    #[error("a {kind} PE needs a packed weight format, not {format}: give --format mip2q, dliq or sparse")]
     Unpacked {
         /// The kind.
         kind: &'static str,
@@ -118,7 +118,7 @@ pub enum SpecError {
         format: &'static str,
     },
     /// A dense PE with a packed format.
-    #[error("a dense PE computes decoded weights: --method {0} needs --kind strum-dynamic or strum-static")]
+    #[error("a dense PE computes decoded weights: --format {0} needs --kind strum-dynamic or strum-static")]
     Packed(&'static str),
     /// Low members that do not divide over the lanes of a step.
     #[error(

@@ -147,7 +147,7 @@ fn wrong_usage_is_code_2() {
         ("generate --machine nonesuch", "unknown machine 'nonesuch': name a built-in one (flexnn-16x16"),
         ("generate --format mip3q", "--format mip3q: "),
         ("generate --format mip2q,L=9", "--format mip2q,L=9: "),
-        ("generate --kind dense --format mip2q", "a dense PE computes decoded weights: --method mip2q needs"),
+        ("generate --kind dense --format mip2q", "a dense PE computes decoded weights: --format mip2q needs"),
         (
             "generate --kind strum-static --format dense",
             "a strum-static PE needs a packed weight format, not dense",

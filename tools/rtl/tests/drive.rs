@@ -23,11 +23,11 @@ fn parameters_that_do_not_go_together_are_refused() {
     let (dense, fixed) = (spec(PeKind::Dense), spec(PeKind::StrumStatic));
     assert_eq!(
         refused(Spec { format: Format::DENSE, ..fixed.clone() }),
-        "a strum-static PE needs a packed weight format, not dense: give --method mip2q, dliq or sparse"
+        "a strum-static PE needs a packed weight format, not dense: give --format mip2q, dliq or sparse"
     );
     assert_eq!(
         refused(Spec { format: FORMAT, ..dense.clone() }),
-        "a dense PE computes decoded weights: --method mip2q needs --kind strum-dynamic or strum-static"
+        "a dense PE computes decoded weights: --format mip2q needs --kind strum-dynamic or strum-static"
     );
     assert_eq!(
         refused(Spec { format: Format { low: 1, ..FORMAT }, ..fixed.clone() }),
