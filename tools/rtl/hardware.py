@@ -199,6 +199,9 @@ def table(head: list[str], rows: list[list[str]], numbers: int) -> str:
     return "\n".join(lines)
 
 
+# Labelled samples of ResNet-20 in the folder of --models.
+LABELLED = "resnet20/test_q.npz"
+
 LEVELS = [("datapath", "datapath"), ("pe_core", "PE without register files"), ("pe", "PE")]
 
 
@@ -206,7 +209,7 @@ def measure(bench: Bench, cells: Path | None, models: Path | None) -> dict[str, 
     """All that the page shows."""
     accuracy = [bench.evaluate("mnist_lenet", "models/mnist_lenet/model.tosa.mlirbc", "models/mnist_lenet/digits_noisy.npz")]
     if models:
-        accuracy.append(bench.evaluate("resnet20", "models/resnet20/model.tosa.mlirbc", str(models / "resnet20/test_q.npz")))
+        accuracy.append(bench.evaluate("resnet20", "models/resnet20/model.tosa.mlirbc", str(models / LABELLED)))
     results: dict[str, Any] = {"accuracy": {path.stem: load(path) for path in accuracy}}
     search = ["--structures", "merged,pipelined", "--register-files", "latches", "--kinds", "strum-static"]
     search += ["--plot", str(DRAWING).format("osu018"), "--accuracy", *map(str, accuracy)]
@@ -468,12 +471,14 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="tools/hardware", description=__doc__)
     parser.add_argument("--cells", type=Path, help="folder with Liberty files of sky130hd and ASAP7, which are measured as well")
-    parser.add_argument("--models", type=Path, help="folder with resnet20/test_q.npz, labelled samples (x, y) for the accuracy")
+    parser.add_argument("--models", type=Path, help=f"folder with {LABELLED}, labelled samples (x, y) for the accuracy")
     parser.add_argument("--programs", type=Path, default=Path("target/release"), help="folder of strumc, dpu-sim and strum-rtl")
     args = parser.parse_args()
     for folder in (args.cells, args.models, args.programs):
         if folder and not folder.is_dir():
             parser.error(f"{folder} is not a folder")
+    if args.models and not (args.models / LABELLED).is_file():
+        parser.error(f"{args.models} has no {LABELLED}")
     bench = Bench(args.programs, Path("target/hardware"))
     write(measure(bench, args.cells, args.models), command(args.cells, args.models))
     say(f"{PAGE} is written")
