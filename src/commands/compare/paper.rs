@@ -27,7 +27,7 @@ pub(super) struct Claim {
     pub(super) tag: &'static str,
     /// Its source.
     pub(super) seen_in: &'static str,
-    /// The ratio of ours that is closest to it; for areas it is not known which level is meant.
+    /// Our closest ratio; none for areas, since the level that the paper means is unknown.
     pub(super) ours: Option<&'static str>,
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::netlist::{Builder, Expr, Mismatch, Module, to_verilog};
 use crate::stimulus::{Cycle, InputPort, Stimulus};
-use crate::toolchain::{SETUP, ToolError, run as run_tool};
+use crate::toolchain::{SETUP, ToolError, located, run as run_tool};
 
 /// The longest that compiling or running a design may take.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -122,7 +122,7 @@ fn build_and_run(
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).map_err(ToolError::io(&path))?;
     }
-    let program = program.map_or_else(|| PathBuf::from("verilator"), Path::to_owned);
+    let program = program.map_or_else(|| PathBuf::from("verilator"), located);
     let mut build = Command::new(&program);
     build.args(["--cc", "--exe", "--build", "-j", "2", "-O3"]).args(WARNINGS);
     build.args(["-CFLAGS", "-O1", "--top-module", &top.name, "--prefix", "Vdesign", "-o", "check"]);

@@ -278,7 +278,7 @@ fn every_wrong_wire_is_found_by_the_evaluator_and_by_verilator() {
                 expected.push((name, wrong));
             }
         };
-        add("the design as it is", Rc::clone(&top), false, true);
+        add("the unmodified design", Rc::clone(&top), false, true);
         for (i, (name, path, change)) in faults.iter().enumerate() {
             add(name, changed(&top, path, change), true, i < verilated);
             found += 1;

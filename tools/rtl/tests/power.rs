@@ -253,7 +253,7 @@ fn no_energy_is_given_of_what_cannot_be_checked() {
     short.cycles[1].words.clear();
     assert_eq!(fail(&top, &short, &plain), "cycle 1 of the stimulus has 0 words, expected 1");
     let idle = Stimulus { steps: 0, ..bits(&[0]) };
-    assert_eq!(fail(&top, &idle, &plain), "the stimulus has no steps, so there is no energy of a step");
+    assert_eq!(fail(&top, &idle, &plain), "the stimulus has no steps, so the energy per step is undefined");
     let skip = Conditions { skip_cycles: 2, ..plain.clone() };
     assert_eq!(fail(&top, &bits(&[0, 0]), &skip), "2 cycles are to be skipped, but the stimulus has 2");
     let frozen = Conditions { period_ps: 0.0, ..plain.clone() };

@@ -11,19 +11,15 @@ use strum_files::Places;
 use super::design::DesignArgs;
 use crate::liberty::Library;
 use crate::synth::{Adders, Mapped, Options, map};
-use crate::toolchain::Yosys;
+use crate::toolchain::{DEFAULT_LIBRARY, Yosys};
 use crate::{timing, units, verilog};
-
-/// The cell library of Debian's package `qflow-tech-osu018`; the LEF file has the area that the Liberty file lacks.
-const DEFAULT_LIBERTY: [&str; 2] =
-    ["/usr/share/qflow/tech/osu018/osu018_stdcells.lib", "/usr/share/qflow/tech/osu018/osu018_stdcells.lef"];
 
 /// The library, and how a design is mapped to it.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cells")]
 pub(crate) struct CellArgs {
     /// Liberty files of one library and corner, plain or gzip; LEF files for areas that these lack.
-    #[arg(long, value_name = "FILE", num_args = 1.., default_values = DEFAULT_LIBERTY)]
+    #[arg(long, value_name = "FILE", num_args = 1.., default_values = DEFAULT_LIBRARY)]
     pub(crate) liberty: Vec<PathBuf>,
 
     /// Clock period that mapping and timing aim at, ns.
@@ -51,7 +47,7 @@ impl CellArgs {
     pub(crate) fn library(&self) -> Result<Library, Failure> {
         Library::read(&self.liberty).map_err(|error| {
             let failure = Failure::from(error);
-            if self.liberty == DEFAULT_LIBERTY.map(PathBuf::from) {
+            if self.liberty == DEFAULT_LIBRARY.map(PathBuf::from) {
                 failure.with_help("tools/rtl/setup installs the default library; --liberty names another one")
             } else {
                 failure

@@ -52,7 +52,7 @@ pub enum ExploreError {
         /// Those of this one.
         found: String,
     },
-    /// A layer that is there twice.
+    /// A duplicate layer.
     #[error("{file}: layer '{layer}' of case '{case}' is in two traces with {weights} weights")]
     Twice {
         /// The second file.

@@ -173,7 +173,7 @@ pub enum PowerError {
         expected: usize,
     },
     /// Nothing to divide by.
-    #[error("the stimulus has no steps, so there is no energy of a step")]
+    #[error("the stimulus has no steps, so the energy per step is undefined")]
     NoSteps,
     /// All cycles are skipped.
     #[error("{skip} cycles are to be skipped, but the stimulus has {cycles}")]

@@ -85,7 +85,7 @@ impl Yosys {
     /// [`ToolError::Missing`] says how to install it, [`ToolError::Other`] that the path is of another program.
     pub fn find(path: Option<&Path>) -> Result<Yosys, ToolError> {
         if let Some(path) = path {
-            return Yosys::probe(path);
+            return Yosys::probe(&located(path));
         }
         let beside = [std::env::current_dir().ok(), std::env::current_exe().ok()];
         let environments = beside
@@ -177,14 +177,24 @@ pub fn find_sta(path: Option<&Path>) -> Result<PathBuf, ToolError> {
     }
 }
 
-/// Debian's cell library osu018: its Liberty file, and the LEF file with the size of its latch.
+/// A program's path as it is from any folder; a bare name stays one.
+pub(crate) fn located(program: &Path) -> PathBuf {
+    let named = program.components().count() == 1;
+    let absolute = if named { None } else { std::path::absolute(program).ok() };
+    absolute.unwrap_or_else(|| program.to_owned())
+}
+
+/// The files of Debian's cell library osu018: Liberty, and the LEF file with the size of its latch.
+pub const DEFAULT_LIBRARY: [&str; 2] =
+    ["/usr/share/qflow/tech/osu018/osu018_stdcells.lib", "/usr/share/qflow/tech/osu018/osu018_stdcells.lef"];
+
+/// [`DEFAULT_LIBRARY`], if it is installed.
 ///
 /// # Errors
 ///
 /// [`ToolError::Missing`] says how to install it.
 pub fn default_library() -> Result<[PathBuf; 2], ToolError> {
-    let files = ["lib", "lef"]
-        .map(|kind| PathBuf::from(format!("/usr/share/qflow/tech/osu018/osu018_stdcells.{kind}")));
+    let files = DEFAULT_LIBRARY.map(PathBuf::from);
     match files.iter().find(|file| !file.exists()) {
         None => Ok(files),
         Some(file) => Err(ToolError::Missing {
