@@ -167,9 +167,9 @@ impl Yosys {
 ///
 /// [`ToolError::Missing`] says how to install it.
 pub fn find_sta(path: Option<&Path>) -> Result<PathBuf, ToolError> {
-    let program = path.unwrap_or(Path::new("sta"));
-    match Command::new(program).arg("-version").stdin(Stdio::null()).output() {
-        Ok(_) => Ok(program.to_owned()),
+    let program = located(path.unwrap_or(Path::new("sta")));
+    match Command::new(&program).arg("-version").stdin(Stdio::null()).output() {
+        Ok(_) => Ok(program),
         Err(_) => Err(ToolError::Missing {
             tool: format!("OpenSTA ('{}')", program.display()),
             help: format!("{SETUP}, or name one by --sta PATH"),
