@@ -17,6 +17,7 @@
 //! ```
 
 mod eval;
+pub mod geometry;
 mod graph;
 mod op;
 pub mod quantize;

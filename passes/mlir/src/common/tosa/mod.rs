@@ -2,7 +2,6 @@
 
 pub mod build;
 pub mod elem;
-pub mod geometry;
 pub mod literal;
 pub mod num;
 pub mod perm;

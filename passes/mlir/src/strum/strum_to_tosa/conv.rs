@@ -8,10 +8,10 @@ use crate::common::rewrite::replace;
 use crate::common::statistics;
 use crate::common::tosa::build::Builder;
 use crate::common::tosa::elem::Elem;
-use crate::common::tosa::geometry::{Axis, Exact};
 use crate::common::tosa::view;
 use crate::common::weights;
 use crate::strum::strum_unpack::Decoder;
+use strum_float::geometry::{Axis, Exact};
 
 /// The windows of one axis in TOSA's terms.
 struct Fitted {

@@ -8,8 +8,8 @@ use super::{operand, unreadable};
 use crate::common::statistics;
 use crate::common::tosa::build::Builder;
 use crate::common::tosa::elem::Elem;
-use crate::common::tosa::geometry::Axis;
 use crate::common::tosa::view;
+use strum_float::geometry::Axis;
 
 pub(super) fn convert<'c>(build: &mut Builder<'c>, op: Operation<'c>) -> Result<(), Error> {
     let mut conv = read(op).ok_or_else(|| unreadable(op))?;

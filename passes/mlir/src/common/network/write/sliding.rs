@@ -7,7 +7,7 @@ use strum_ir::{Attribute, Error, OpBuilder, Type, Value};
 
 use super::{dims, signed};
 use crate::common::tosa::build::Builder;
-use crate::common::tosa::geometry::{Axis, Exact};
+use strum_float::geometry::{Axis, Exact};
 
 /// A window on an image.
 pub(super) struct Sliding<'a, 'c> {

@@ -1,0 +1,30 @@
+//! What became of a file's operators. Invariant: every operator of the file that is reached is recorded exactly once.
+
+/// What became of an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// Operators of the network compute it.
+    Imported,
+    /// Its result is known while the file is read, or it changes nothing.
+    Folded,
+    /// The network ends before it.
+    Cut,
+}
+
+/// An operator of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// Its kind, by the file's name: `CONV_2D`, `QLinearConv`.
+    pub kind: String,
+    /// Its name, or that of its first result.
+    pub name: String,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// The operators of a file, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// The operators.
+    pub operators: Vec<Operator>,
+}

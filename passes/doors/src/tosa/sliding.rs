@@ -1,0 +1,151 @@
+//! Convolutions and poolings. Invariant: windows fit their images exactly, as TOSA requires: what no window reaches is sliced off.
+
+use strum_float::geometry::{Axis, Exact};
+use strum_float::{PoolKind, Window};
+
+use super::build::{Builder, Fault, fault, wide};
+use super::{Attribute, Elem, Id, Operand};
+
+/// A window on the part of an image that it reaches.
+struct Fitted {
+    /// That part.
+    image: Id,
+    /// Rows and columns of padding behind it.
+    after: [usize; 2],
+    /// Rows and columns of the result.
+    made: [usize; 2],
+    /// Those of them that are wanted.
+    kept: [usize; 2],
+}
+
+impl Builder {
+    /// A window on an image, by TOSA's rule that the last window ends at the end of the padded image.
+    fn fit(
+        &mut self,
+        op: &'static str,
+        image: Id,
+        kernel: [usize; 2],
+        window: &Window,
+    ) -> Result<Fitted, Fault> {
+        let ([n, h, w, c], _) = self.image(op, image)?;
+        let extents = [h, w];
+        let (mut reached, mut after, mut made, mut kept) = (extents, window.after, [0; 2], [0; 2]);
+        for axis in 0..2 {
+            let pick = |pair: &[usize; 2]| pair.get(axis).map_or(0, |&d| d as u64);
+            let of = Axis {
+                input: pick(&extents),
+                before: pick(&window.before),
+                after: pick(&window.after),
+                kernel: pick(&kernel),
+                stride: pick(&window.stride),
+                dilation: pick(&window.dilation),
+            };
+            let windows = of.windows().map(|(windows, _)| windows);
+            let (Some(windows), Some(exact)) = (windows, of.exact()) else {
+                return fault(op, format!("a window of {kernel:?} does not fit an image of {extents:?}"));
+            };
+            let (input, behind, count) = match exact {
+                Exact::Cut { input, after } => (input, after, windows),
+                Exact::Grow { after } => (of.input, after, windows + 1),
+            };
+            let sizes = [input, behind, count, windows].map(usize::try_from);
+            let ([Some(a), Some(b), Some(c), Some(d)], [Ok(input), Ok(behind), Ok(count), Ok(windows)]) =
+                ([reached.get_mut(axis), after.get_mut(axis), made.get_mut(axis), kept.get_mut(axis)], sizes)
+            else {
+                return fault(op, format!("a window of {kernel:?} on an image of {extents:?}"));
+            };
+            (*a, *b, *c, *d) = (input, behind, count, windows);
+        }
+        let [rows, columns] = reached;
+        let image =
+            if reached == extents { image } else { self.slice(image, &[0; 4], &[n, rows, columns, c])? };
+        Ok(Fitted { image, after, made, kept })
+    }
+
+    fn keep(&mut self, result: Id, fitted: &Fitted) -> Result<Id, Fault> {
+        let (([n, _, _, c], _), [rows, columns]) = (self.image("slice", result)?, fitted.kept);
+        self.slice(result, &[0; 4], &[n, rows, columns, c])
+    }
+
+    /// `conv2d` or `depthwise_conv2d`, rounding extents down. Weights are OHWI or HWCM; zero points are those of image and
+    /// weights, and 0 for floats.
+    ///
+    /// # Errors
+    /// Shapes or types do not match.
+    pub fn conv(
+        &mut self,
+        depthwise: bool,
+        [image, weights, bias]: [Id; 3],
+        [image_zp, weights_zp]: [i32; 2],
+        window: &Window,
+    ) -> Result<Id, Fault> {
+        let op = if depthwise { "depthwise_conv2d" } else { "conv2d" };
+        let ([n, _, _, c], elem) = self.image(op, image)?;
+        let (taps, weights_elem) = self.image(op, weights)?;
+        let (kernel, inputs, outputs) = match (depthwise, taps) {
+            (false, [oc, kh, kw, ic]) => ([kh, kw], ic, oc),
+            (true, [kh, kw, ic, m]) => ([kh, kw], ic, ic.saturating_mul(m)),
+        };
+        let (bias_shape, bias_elem) = self.of(op, bias)?;
+        if inputs != c || !matches!(bias_shape[..], [b] if b == 1 || b == outputs) {
+            let reason = format!("weights {taps:?} and bias {bias_shape:?} on an image of {c} channels");
+            return fault(op, reason);
+        }
+        let fitted = self.fit(op, image, kernel, window)?;
+        let zero_points = [self.scalar(elem, image_zp)?, self.scalar(weights_elem, weights_zp)?];
+        let operands =
+            [fitted.image, weights, bias].into_iter().chain(zero_points).map(Operand::Value).collect();
+        let attributes = vec![
+            ("acc_type", Attribute::Type(bias_elem)),
+            ("dilation", pair(window.dilation)),
+            ("pad", pads(window.before, fitted.after)),
+            ("stride", pair(window.stride)),
+        ];
+        let [rows, columns] = fitted.made;
+        let made = self.push(op, operands, attributes, &[n, rows, columns, outputs], bias_elem)?;
+        self.keep(made, &fitted)
+    }
+
+    /// `avg_pool2d` or `max_pool2d`, rounding extents down; `zp` is that of input and result of a mean.
+    ///
+    /// # Errors
+    /// The window does not fit.
+    pub fn pool(
+        &mut self,
+        kind: PoolKind,
+        image: Id,
+        kernel: [usize; 2],
+        window: &Window,
+        zp: i32,
+    ) -> Result<Id, Fault> {
+        let op = if kind == PoolKind::Average { "avg_pool2d" } else { "max_pool2d" };
+        let ([n, _, _, c], elem) = self.image(op, image)?;
+        let fitted = self.fit(op, image, kernel, window)?;
+        let mut operands = vec![Operand::Value(fitted.image)];
+        let mut attributes = vec![
+            ("kernel", pair(kernel)),
+            ("pad", pads(window.before, fitted.after)),
+            ("stride", pair(window.stride)),
+        ];
+        match kind {
+            PoolKind::Average => {
+                let zp = self.scalar(elem, zp)?;
+                operands.extend([Operand::Value(zp), Operand::Value(zp)]);
+                let acc = if elem == Elem::F32 { Elem::F32 } else { Elem::I32 };
+                attributes.insert(0, ("acc_type", Attribute::Type(acc)));
+            }
+            PoolKind::Max => {}
+        }
+        let [rows, columns] = fitted.made;
+        let made = self.push(op, operands, attributes, &[n, rows, columns, c], elem)?;
+        self.keep(made, &fitted)
+    }
+}
+
+fn pair(pair: [usize; 2]) -> Attribute {
+    Attribute::Ints64(pair.map(wide).to_vec())
+}
+
+fn pads([top, left]: [usize; 2], [bottom, right]: [usize; 2]) -> Attribute {
+    Attribute::Ints64([top, bottom, left, right].map(wide).to_vec())
+}
