@@ -6,6 +6,7 @@ use strum_formats::Kind;
 
 use super::product::{self, Bit, Rows};
 use super::tree;
+use crate::layout::PlacedCode;
 use crate::netlist::{Builder, Expr, Module, cat};
 use crate::spec::Spec;
 
@@ -97,6 +98,55 @@ pub(crate) fn low_product(
             Some(Product { value: outputs.get("shifted"), negative: Some(outputs.get("negative")) })
         }
         Low::Multiplier => Some(Product { value: multiply(m, spec, tag, act, code), negative: None }),
+    }
+}
+
+/// The shifted activation of a lane in place with its code's signs: whether it is added, whether it is subtracted.
+fn placed_shift(m: &mut Builder, spec: &Spec, tag: &str, act: &Expr, code: &Expr) -> [Expr; 3] {
+    let exponent = code.width() - 2;
+    let shifted = if exponent == 0 {
+        act.clone()
+    } else {
+        let inputs = [("act", act), ("exponent", &code.bits(0..exponent))];
+        m.instance(&format!("shift{tag}"), &product::barrel(spec), &inputs).get("shifted")
+    };
+    [shifted, code.bit(exponent), code.bit(exponent + 1)]
+}
+
+/// The product of a low lane in place.
+pub(crate) fn placed_product(m: &mut Builder, spec: &Spec, tag: &str, act: &Expr, code: &Expr) -> Product {
+    match PlacedCode::of(&spec.format) {
+        PlacedCode::Number { .. } => Product { value: multiply(m, spec, tag, act, code), negative: None },
+        PlacedCode::Signs { .. } => {
+            let [shifted, plus, minus] = placed_shift(m, spec, tag, act, code);
+            let on = m.wire(format!("on{tag}"), plus | minus.clone());
+            let value = shifted.when(&on) ^ minus.repeat(shifted.width());
+            Product { value: m.wire(format!("signed{tag}"), value), negative: Some(minus) }
+        }
+    }
+}
+
+/// The partial products of a low lane in place.
+///
+/// A shifted activation has a row in which it is added and one in which it is subtracted, of which one is 0: a sign then
+/// switches as many bits as the activation has, not all of them as in one row of two's complement.
+pub(crate) fn placed_rows(m: &mut Builder, spec: &Spec, tag: &str, act: &Expr, code: &Expr) -> Rows {
+    match PlacedCode::of(&spec.format) {
+        PlacedCode::Number { .. } => product::rows(m, spec, tag, act, code),
+        PlacedCode::Signs { .. } => {
+            let [shifted, plus, minus] = placed_shift(m, spec, tag, act, code);
+            let top = shifted.width() - 1;
+            let mut rows = Rows::new();
+            for (name, sign, subtracted) in [("added", plus, false), ("subtracted", minus, true)] {
+                let row = m.wire(format!("{name}{tag}"), shifted.when(&sign));
+                rows.extend(row.each().zip(0..).map(|(value, column)| Bit {
+                    column,
+                    value,
+                    negative: subtracted != (column == top),
+                }));
+            }
+            rows
+        }
     }
 }
 
