@@ -127,27 +127,21 @@ pub(crate) fn placed_product(m: &mut Builder, spec: &Spec, tag: &str, act: &Expr
 }
 
 /// The partial products of a low lane in place.
-///
-/// A shifted activation has a row in which it is added and one in which it is subtracted, of which one is 0: a sign then
-/// switches as many bits as the activation has, not all of them as in one row of two's complement.
 pub(crate) fn placed_rows(m: &mut Builder, spec: &Spec, tag: &str, act: &Expr, code: &Expr) -> Rows {
     match PlacedCode::of(&spec.format) {
         PlacedCode::Number { .. } => product::rows(m, spec, tag, act, code),
-        PlacedCode::Signs { .. } => {
-            let [shifted, plus, minus] = placed_shift(m, spec, tag, act, code);
-            let top = shifted.width() - 1;
-            let mut rows = Rows::new();
-            for (name, sign, subtracted) in [("added", plus, false), ("subtracted", minus, true)] {
-                let row = m.wire(format!("{name}{tag}"), shifted.when(&sign));
-                rows.extend(row.each().zip(0..).map(|(value, column)| Bit {
-                    column,
-                    value,
-                    negative: subtracted != (column == top),
-                }));
-            }
-            rows
-        }
+        PlacedCode::Signs { .. } => complement_rows(placed_product(m, spec, tag, act, code)),
     }
+}
+
+/// A number with the bit to be added to it as partial products.
+fn complement_rows(Product { value, negative }: Product) -> Rows {
+    let top = value.width() - 1;
+    let bits = value.each().zip(0..);
+    let mut rows: Rows =
+        bits.map(|(value, column)| Bit { column, value, negative: column == top }).collect();
+    rows.extend(negative.map(|value| Bit { column: 0, value, negative: false }));
+    rows
 }
 
 /// The product of a dynamic lane: of its multiplier, or of its low unit.
@@ -176,15 +170,8 @@ pub(crate) fn low_rows(m: &mut Builder, spec: &Spec, tag: &str, act: &Expr, code
         Low::Shifter => {
             let module = product::shifter(spec);
             let outputs = m.instance(&format!("shift{tag}"), &module, &[("act", act), ("code", code)]);
-            let shifted = outputs.get("shifted");
-            let top = shifted.width() - 1;
-            let mut rows: Rows = shifted
-                .each()
-                .zip(0..)
-                .map(|(value, column)| Bit { column, value, negative: column == top })
-                .collect();
-            rows.push(Bit { column: 0, value: outputs.get("negative"), negative: false });
-            rows
+            let value = outputs.get("shifted");
+            complement_rows(Product { value, negative: Some(outputs.get("negative")) })
         }
     }
 }
