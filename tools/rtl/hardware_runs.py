@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Vectors of a layer and PE that a trace holds.
-TRACE_LIMIT = 512
+# Channels of a layer and PE that a trace holds: the same in all formats, so that traces end at the same vector.
+TRACED_CHANNELS = 4096
+LANES = 8
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,8 @@ class Bench:
             return path
         say(f"tracing {case.name} with {weights} weights")
         program, part = self.program(case, weights), path.with_suffix(".part")
-        limits = ["--trace-limit", str(TRACE_LIMIT), "--trace-pes", case.pes, "--trace-layers", *case.layers]
+        vectors = TRACED_CHANNELS // max(LANES, block(weights))
+        limits = ["--trace-limit", str(vectors), "--trace-pes", case.pes, "--trace-layers", *case.layers]
         self.run("dpu-sim", str(program), "-q", "--input", self.sample(case), "--trace-pe", str(part), *limits)
         part.rename(path)
         return path
@@ -285,6 +287,11 @@ class Bench:
         packed = {row["name"]: row for row in results[0]["rows"]}
         rows = {"feedback": results[1]["rows"][0]} | {f: result["rows"][-1] for f, result in zip(formats, results[2:], strict=True)}
         return {"title": network.title, "samples": results[0]["samples"], "packed": packed, "rounded": rows}
+
+
+def block(weights: str) -> int:
+    """The block length of a format; 0 without blocks."""
+    return next((int(part[2:]) for part in weights.split(",") if part.startswith("w=")), 0)
 
 
 def file_name(weights: str) -> str:
