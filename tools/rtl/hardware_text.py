@@ -287,15 +287,19 @@ def verdict(results: dict[str, Any]) -> str:
         best = min(small, key=area_energy)
         energy = best["energy_ratio"]
         lines.append(f"The one of least area times energy is {named(best)}; from layer to layer its energy changes by")
-        lines.append(f"{change(energy['min'])} to {change(energy['max'])} %. The one of least area is")
-        lines.append(f"{named(min(small, key=lambda d: d['area_ratio']))}, that of least energy")
-        lines.append(f"{named(min(small, key=lambda d: d['energy_ratio']['median']))}.")
+        lines.append(f"{change(energy['min'])} to {change(energy['max'])} %, and its weights lose {best['loss_points']:.2f} points.")
+        smallest = min(small, key=lambda design: design["area_ratio"])
+        thriftiest = min(small, key=lambda design: design["energy_ratio"]["median"])
+        if smallest is not best:
+            lines.append(f"The one of least area is {named(smallest)}.")
+        if thriftiest is not best:
+            lines.append(f"The one of least energy is {named(thriftiest)}.")
         for cells in CELLS:
             result = results["abroad"].get(cells.name)
             for design in strum(result) if result else []:
                 if design["design"] == best["design"]:
                     against = result["comparison"]["reference"]
-                    lines.append(f"In {cells.name} the first of them has {change(design['area_ratio'])} % area and")
+                    lines.append(f"In {cells.name} the first has {change(design['area_ratio'])} % area and")
                     lines.append(f"{change(design['energy_ratio']['median'])} % energy against `{against}`.")
     missed = [d for d in strum(results["formats"]) if reaches(d) and not accurate(d)]
     if missed:
