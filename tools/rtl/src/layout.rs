@@ -60,7 +60,9 @@ impl PlacedCode {
                 let value = code & ((1 << exponent) - 1);
                 let on = !(zero && value == (1 << exponent) - 1);
                 let negative = code >> exponent & 1;
-                value | u64::from(on) * (1 - negative) << exponent | u64::from(on) * negative << (exponent + 1)
+                value
+                    | u64::from(on) * (1 - negative) << exponent
+                    | u64::from(on) * negative << (exponent + 1)
             }
         }
     }
@@ -102,8 +104,7 @@ impl Layout {
         let high = members.saturating_sub(low);
         let ranks = Ranks { high, low };
         let placed = spec.in_place().then(|| PlacedCode::of(&spec.format));
-        let low_positions =
-            placed.is_none() && (spec.low_products() || spec.kind == PeKind::StrumDynamic);
+        let low_positions = placed.is_none() && (spec.low_products() || spec.kind == PeKind::StrumDynamic);
         let fetched = spec.decode == Decode::Fetch;
         let (codes, code_bits) = match placed {
             Some(placed) if fetched => (members, placed.bits()),
@@ -203,12 +204,8 @@ impl Layout {
 
     fn fetch_placed(&self, placed: PlacedCode, word: &Bits) -> Bits {
         let (positions, mut bits) = (index_bits(self.low() + 1), Bits::default());
-        let stored = Layout {
-            fetched: false,
-            codes: self.low(),
-            code_bits: self.low_code_bits(placed),
-            ..*self
-        };
+        let stored =
+            Layout { fetched: false, codes: self.low(), code_bits: self.low_code_bits(placed), ..*self };
         let mask = |block: u32| word.get(stored.selector(block) as usize, self.members);
         for block in 0..self.blocks {
             let members = (0..self.members).filter(|i| mask(block) >> i & 1 == 1);

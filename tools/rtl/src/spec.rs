@@ -162,7 +162,9 @@ pub enum SpecError {
     #[error("--sparsity is a dense PE's: a {0} PE takes every member of a block")]
     Sparsity(&'static str),
     /// Low lanes in place, in a PE that has no low lanes of its own.
-    #[error("--low-lanes in-place is a strum-static PE's with mip2q or dliq weights, not a {kind} PE's with {format}")]
+    #[error(
+        "--low-lanes in-place is a strum-static PE's with mip2q or dliq weights, not a {kind} PE's with {format}"
+    )]
     InPlace {
         /// The kind.
         kind: &'static str,

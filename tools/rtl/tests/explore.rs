@@ -160,7 +160,10 @@ fn grids_need_both_sides_and_formats_that_fit_the_lanes() {
     let all = Grid { low_lanes: vec![LowLanes::Routed, LowLanes::InPlace], ..all };
     let w16 = Format { w: 16, low: 8, ..w8() };
     let wide = all.designs(&Machine::flexnn_16x16(), &[w16]).unwrap();
-    assert!(wide.iter().any(Spec::packed) && wide.iter().all(|spec| !spec.in_place()), "blocks take two steps");
+    assert!(
+        wide.iter().any(Spec::packed) && wide.iter().all(|spec| !spec.in_place()),
+        "blocks take two steps"
+    );
     let names: Vec<String> = designs(all, w8()).unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(
         names,

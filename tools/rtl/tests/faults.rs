@@ -207,7 +207,9 @@ const FETCHING: [Fault; 4] = [
 const IN_PLACE: [Fault; 7] = [
     ("the codes of two positions swapped", &["core", "place", "block0"], |m| swap(m, "placed_1", "placed_2")),
     ("a code routed by the wrong count", &["core", "place", "block0"], |m| swap(m, "code_2", "code_3")),
-    ("two positions of a high rank swapped", &["core", "place", "block0"], |m| swap(m, "high_0_1", "high_1_1")),
+    ("two positions of a high rank swapped", &["core", "place", "block0"], |m| {
+        swap(m, "high_0_1", "high_1_1")
+    }),
     ("a lane that is on at a high member", &["core", "place", "block0"], |m| {
         let code = value(m, "placed_0");
         *code = cat([code.bits(0..3), operand(&code.bit(3), 1), code.bit(4)]);
@@ -270,8 +272,7 @@ fn cases() -> Vec<Case> {
         ..spec(Level::Pe, PeKind::StrumDynamic, dliq)
     };
     let in_place = Format { w: 4, low: 2, ..mip2q() };
-    let in_place =
-        Spec { placement: LowLanes::InPlace, ..spec(Level::Pe, PeKind::StrumStatic, in_place) };
+    let in_place = Spec { placement: LowLanes::InPlace, ..spec(Level::Pe, PeKind::StrumStatic, in_place) };
     let mut rng = random();
     [
         (spec(Level::Datapath, PeKind::StrumStatic, mip2q()), &DATAPATH[..], &[][..], 10),

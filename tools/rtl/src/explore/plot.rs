@@ -193,7 +193,9 @@ fn marker(svg: &mut String, shape: Shape, filled: bool, (x, y): (f64, f64), w: u
             y + 5.5,
             x - 5.5
         ),
-        Shape::Circle => writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" {style}>{tooltip}</circle>"),
+        Shape::Circle => {
+            writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" {style}>{tooltip}</circle>")
+        }
     };
 }
 

@@ -16,7 +16,8 @@ use crate::spec::{Decode, Spec};
 /// relative to the rank.
 fn block(spec: &Spec, layout: &Layout, placed: PlacedCode) -> Rc<Module> {
     let (members, low, bits) = (layout.members, layout.low(), spec.code_bits());
-    let about = "In place: routes the low codes of a block to their positions, and finds those of high members.";
+    let about =
+        "In place: routes the low codes of a block to their positions, and finds those of high members.";
     let mut m = Builder::new(format!("place_{}_{low}_{bits}", layout.high), about);
     let mask = m.input("mask", members);
     let codes = m.input("low", low * bits);
@@ -151,7 +152,10 @@ pub(super) fn operands(
     let (positions, codes) = match spec.decode {
         Decode::Step => {
             let [positions, codes] = placing(m, "place", spec, placed, fl_entry);
-            (positions, (0..spec.lanes).map(|i| codes.bits(i * placed.bits()..(i + 1) * placed.bits())).collect())
+            (
+                positions,
+                (0..spec.lanes).map(|i| codes.bits(i * placed.bits()..(i + 1) * placed.bits())).collect(),
+            )
         }
         Decode::Fetch => (fl_entry.bits(0..layout.blocks * layout.selector_bits()), low),
     };

@@ -138,8 +138,7 @@ pub(crate) fn placed_rows(m: &mut Builder, spec: &Spec, tag: &str, act: &Expr, c
 fn complement_rows(Product { value, negative }: Product) -> Rows {
     let top = value.width() - 1;
     let bits = value.each().zip(0..);
-    let mut rows: Rows =
-        bits.map(|(value, column)| Bit { column, value, negative: column == top }).collect();
+    let mut rows: Rows = bits.map(|(value, column)| Bit { column, value, negative: column == top }).collect();
     rows.extend(negative.map(|value| Bit { column: 0, value, negative: false }));
     rows
 }
