@@ -63,13 +63,15 @@ def searched(bench: Bench, accuracy: list[str]) -> dict[str, Any]:
     designs = structures["comparison"]["designs"]
     # Of dense and of StruM's PEs, the structure and multiplier of least area times energy go on.
     best = [next(d for d in designs if (d["kind"] == "dense") == dense) for dense in (True, False)]
-    shapes = [text for option in ("structure", "multiplier") for text in (f"--{option}s", ",".join(sorted({d[option] for d in best})))]
+    shapes = [
+        text for option in ("structure", "multiplier") for text in (f"--{option}s", ",".join(sorted({d[option] for d in best})))
+    ]
     usual += [*shapes, "--kinds", "strum-static"]
     formats = bench.explore("formats", COARSE, FORMATS, FEW, [*usual, "--decodes", "step"])
     chosen = text.finalists(formats, FORMATS, FINALISTS)
     drawing = ["--plot", str(text.DRAWING).format("osu018")]
     final = bench.explore("final", FINE, chosen, MANY, [*usual, *drawing])
-    abroad = {}
+    abroad: dict[str, Any] = {}
     return {"structures": structures, "formats": formats, "final": final, "abroad": abroad, "shapes": shapes}
 
 

@@ -285,7 +285,9 @@ class Bench:
         with ThreadPoolExecutor(2) as pool:
             results = list(pool.map(one, [None, "feedback", *formats]))
         packed = {row["name"]: row for row in results[0]["rows"]}
-        rows = {"feedback": results[1]["rows"][0]} | {f: result["rows"][-1] for f, result in zip(formats, results[2:], strict=True)}
+        rows = {"feedback": results[1]["rows"][0]} | {
+            f: result["rows"][-1] for f, result in zip(formats, results[2:], strict=True)
+        }
         return {"title": network.title, "samples": results[0]["samples"], "packed": packed, "rounded": rows}
 
 

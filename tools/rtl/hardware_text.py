@@ -111,9 +111,7 @@ def orders_table(results: dict[str, Any]) -> str:
     rows = []
     for title, result in titles(results):
         for point, dense in with_dense(result):
-            cells = [
-                change(ratios(point, dense, level, layer)[0]) for level in ("datapath", "pe") for layer in ORDERS.values()
-            ]
+            cells = [change(ratios(point, dense, level, layer)[0]) for level in ("datapath", "pe") for layer in ORDERS.values()]
             rows.append([title, point["structure"], str(point["w"]), point["kind"].removeprefix("strum-"), *cells])
     head = ["library", "structure", "w", "PE"]
     return table([*head, *(f"{level}, {order}" for level in ("datapath", "PE") for order in ORDERS)], rows, 6)
@@ -207,7 +205,16 @@ def search_row(design: dict[str, Any]) -> list[str]:
     ]
 
 
-SEARCH_HEAD = ["PE", "weights", "design", "area, µm²", "fJ a product", "area", "energy (range over layers)", "datapath: area, energy"]
+SEARCH_HEAD = [
+    "PE",
+    "weights",
+    "design",
+    "area, µm²",
+    "fJ a product",
+    "area",
+    "energy (range over layers)",
+    "datapath: area, energy",
+]
 SEARCH_HEAD += ["period, ns", "loss, points", "on the front"]
 
 
@@ -287,7 +294,9 @@ def verdict(results: dict[str, Any]) -> str:
         best = min(small, key=area_energy)
         energy = best["energy_ratio"]
         lines.append(f"The one of least area times energy is {named(best)}; from layer to layer its energy changes by")
-        lines.append(f"{change(energy['min'])} to {change(energy['max'])} %, and its weights lose {best['loss_points']:.2f} points.")
+        lines.append(
+            f"{change(energy['min'])} to {change(energy['max'])} %, and its weights lose {best['loss_points']:.2f} points."
+        )
         smallest = min(small, key=lambda design: design["area_ratio"])
         thriftiest = min(small, key=lambda design: design["energy_ratio"]["median"])
         if smallest is not best:
@@ -305,7 +314,9 @@ def verdict(results: dict[str, Any]) -> str:
     if missed:
         best = min(missed, key=area_energy)
         lines.append(f"Without regard to accuracy the first round over formats has {named(best)},")
-        lines.append("the loss of which is unknown." if best["loss_points"] is None else f"which loses {best['loss_points']:.2f} points.")
+        lines.append(
+            "the loss of which is unknown." if best["loss_points"] is None else f"which loses {best['loss_points']:.2f} points."
+        )
     return wrapped(" ".join(lines))
 
 
@@ -317,7 +328,9 @@ def accuracy_table(results: dict[str, Any]) -> str:
     for weights in names:
         packed = "dense" if weights == "feedback" else weights
         pairs = [(evaluation["packed"][packed], evaluation["rounded"][weights]) for evaluation in networks.values()]
-        rows.append(["INT8" if weights == "feedback" else weights, *(f"{100 * row['top1']:.2f}" for pair in pairs for row in pair)])
+        rows.append(
+            ["INT8" if weights == "feedback" else weights, *(f"{100 * row['top1']:.2f}" for pair in pairs for row in pair)]
+        )
     head = []
     for evaluation in networks.values():
         error = 100 * evaluation["packed"]["dense"]["top1_error"]
