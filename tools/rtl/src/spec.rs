@@ -68,6 +68,17 @@ pub enum Decode {
     Fetch,
 }
 
+/// Where the lanes of low members are in a static PE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LowLanes {
+    /// As many as a step has low members; each takes the activation of its member from the choice network.
+    Routed,
+    /// One at every position of a step, which takes the activation there; codes are routed to their positions, and lanes at
+    /// the positions of high members are off.
+    InPlace,
+}
+
 /// All parameters of a design.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Spec {
@@ -85,6 +96,8 @@ pub struct Spec {
     pub register_file: RegisterFile,
     /// When masks are decoded.
     pub decode: Decode,
+    /// Where the lanes of low members are.
+    pub placement: LowLanes,
     /// The weight format of a StruM PE; plain INT8 in a dense one.
     pub format: Format,
     /// Bits of an activation less its zero point: 9, or 10 for zero points that do not fit the type of the activations.
@@ -148,6 +161,27 @@ pub enum SpecError {
     /// Zero skipping outside a dense PE.
     #[error("--sparsity is a dense PE's: a {0} PE takes every member of a block")]
     Sparsity(&'static str),
+    /// Low lanes in place, in a PE that has no low lanes of its own.
+    #[error(
+        "--low-lanes in-place is a strum-static PE's with mip2q or dliq weights, not a {kind} PE's with {format}"
+    )]
+    InPlace {
+        /// The kind.
+        kind: &'static str,
+        /// The format.
+        format: &'static str,
+    },
+    /// Low lanes in place, and blocks that take several steps.
+    #[error("--low-lanes in-place needs blocks of at most {lanes} members, the lanes of a step, not {w}")]
+    InPlaceBlock {
+        /// Members.
+        w: u8,
+        /// Lanes.
+        lanes: u32,
+    },
+    /// Low lanes in place, at a level without positions.
+    #[error("--low-lanes in-place is built from level datapath on")]
+    InPlaceLevel,
     /// Zero skipping at a level that has no logic for it.
     #[error("--sparsity is built at levels pe-core and pe")]
     SparsityLevel,
@@ -189,6 +223,7 @@ impl Spec {
             multiplier: Multiplier::Booth,
             register_file: RegisterFile::FlipFlops,
             decode: Decode::Step,
+            placement: LowLanes::Routed,
             format: if machine.pe_kind == PeKind::Dense { Format::DENSE } else { format },
             activation_bits: 9,
             lanes: machine.lanes,
@@ -235,6 +270,9 @@ impl Spec {
         if self.sparsity && !matches!(self.level, Level::PeCore | Level::Pe) {
             return Err(SpecError::SparsityLevel);
         }
+        if self.in_place() {
+            self.check_in_place()?;
+        }
         let (rows, tree) = (self.rows, self.tree_pes);
         if self.level == Level::Column && !(matches!(tree, 2 | 4 | 8 | 16) && rows.is_multiple_of(tree)) {
             return Err(SpecError::Column { rows, tree });
@@ -245,6 +283,23 @@ impl Spec {
             }
         }
         Ok(())
+    }
+
+    fn check_in_place(&self) -> Result<(), SpecError> {
+        let Format { w, method, .. } = self.format;
+        if self.kind != PeKind::StrumStatic || !self.low_products() {
+            return Err(SpecError::InPlace { kind: self.kind.name(), format: method.kind().name() });
+        }
+        if u32::from(w) > self.lanes {
+            return Err(SpecError::InPlaceBlock { w, lanes: self.lanes });
+        }
+        if self.level < Level::Datapath { Err(SpecError::InPlaceLevel) } else { Ok(()) }
+    }
+
+    /// Whether every position of a step has a low lane.
+    #[must_use]
+    pub fn in_place(&self) -> bool {
+        self.placement == LowLanes::InPlace
     }
 
     /// Whether weights are in blocks with masks.
@@ -271,7 +326,7 @@ impl Spec {
         if self.packed() { self.vector() / u32::from(self.format.w.max(1)) } else { 0 }
     }
 
-    /// Lanes that take low members.
+    /// Low members of a step.
     #[must_use]
     pub fn low_lanes(&self) -> u32 {
         if self.packed() {
@@ -279,6 +334,12 @@ impl Spec {
         } else {
             0
         }
+    }
+
+    /// Lanes that low members may take in a static PE: as many as a step has, or in place one at every position.
+    #[must_use]
+    pub fn low_units(&self) -> u32 {
+        if self.in_place() { self.lanes } else { self.low_lanes() }
     }
 
     /// Lanes that take high members, or any weight of a dense PE.
@@ -401,6 +462,9 @@ impl fmt::Display for Spec {
         }
         if self.packed() && self.level >= Level::PeCore && self.decode == Decode::Fetch {
             f.write_str(" fetch")?;
+        }
+        if self.in_place() {
+            f.write_str(" in-place")?;
         }
         if self.activation_bits != 9 {
             write!(f, " a{}", self.activation_bits)?;

@@ -332,6 +332,7 @@ fn options_of_an_exploration_are_checked() {
         (2, "--multipliers chip", "--multipliers"),
         (2, "--register-files chip", "--register-files"),
         (2, "--decodes chip", "--decodes"),
+        (2, "--low-lanes chip", "--low-lanes"),
         (2, "--plot -", "write to standard output: give --quiet"),
         (1, "--accuracy none.json", "none.json: No such file"),
         (1, "--plot no/a.svg", "no/a.svg: No such file"),
@@ -413,6 +414,14 @@ const OPTIONS: &[(&str, Shown)] = &[
     ("--accuracy", By("options_of_an_exploration_are_checked")),
     ("--decodes", By("options_of_an_exploration_are_checked")),
     ("--kinds", By("options_of_an_exploration_are_checked")),
+    (
+        "--low-lanes",
+        Differs(
+            "generate --kind strum-static --format mip2q,w=8",
+            "generate --kind strum-static --format mip2q,w=8 --low-lanes in-place",
+        ),
+    ),
+    ("--low-lanes", By("the_command_writes_table_object_and_drawing")),
     ("--multipliers", By("options_of_an_exploration_are_checked")),
     ("--plot", By("options_of_an_exploration_are_checked")),
     ("--products", By("options_of_an_exploration_are_checked")),

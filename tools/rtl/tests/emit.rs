@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use dpu_isa::{Machine, PeKind};
 use dpu_rtl::netlist::{Item, Module, to_verilog};
-use dpu_rtl::spec::{Decode, Level, RegisterFile, Spec, Structure};
+use dpu_rtl::spec::{Decode, Level, LowLanes, RegisterFile, Spec, Structure};
 use dpu_rtl::toolchain::Yosys;
 use dpu_rtl::{units, verilator, verilog};
 use strum_formats::{Format, Method};
@@ -44,6 +44,12 @@ fn specs() -> Vec<Spec> {
         activation_bits: 10,
         ..spec
     }));
+    for decode in [Decode::Step, Decode::Fetch] {
+        let placed = list.iter().filter(|spec| spec.kind == PeKind::StrumStatic && spec.level != Level::Lane);
+        let placed = placed.map(|spec| Spec { placement: LowLanes::InPlace, decode, ..spec.clone() });
+        let placed: Vec<Spec> = placed.filter(|spec| spec.check().is_ok()).collect();
+        list.extend(placed);
+    }
     list
 }
 
@@ -151,6 +157,11 @@ fn samples() -> Vec<Spec> {
             decode: Decode::Fetch,
             register_file: RegisterFile::Latches,
             ..of(PeKind::StrumStatic, Level::Pe, Structure::Pipelined)
+        },
+        Spec {
+            placement: LowLanes::InPlace,
+            format: Format { w: 4, low: 3, method: Method::Mip2q { l: 5, zero: true } },
+            ..of(PeKind::StrumStatic, Level::Pe, Structure::Merged)
         },
     ]
 }

@@ -16,7 +16,7 @@ use dpu_rtl::explore::{
 };
 use dpu_rtl::liberty::Library;
 use dpu_rtl::power::{Conditions, simulate};
-use dpu_rtl::spec::{Decode, Level, Multiplier, RegisterFile, Spec, Structure};
+use dpu_rtl::spec::{Decode, Level, LowLanes, Multiplier, RegisterFile, Spec, Structure};
 use dpu_rtl::synth::{Options, map};
 use dpu_rtl::toolchain::Yosys;
 use dpu_rtl::{drive, units, verilog};
@@ -87,6 +87,7 @@ fn grid() -> Grid {
         multipliers: vec![Multiplier::Booth],
         register_files: vec![RegisterFile::Latches],
         decodes: vec![Decode::Fetch],
+        low_lanes: vec![LowLanes::Routed],
     }
 }
 
@@ -156,6 +157,13 @@ fn grids_need_both_sides_and_formats_that_fit_the_lanes() {
     assert_eq!(error, "a strum-static PE needs both high and low members, not 8 low ones of 8");
     let all = Grid { kinds: vec![PeKind::Dense, PeKind::StrumDynamic, PeKind::StrumStatic], ..grid() };
     let all = Grid { decodes: vec![Decode::Step, Decode::Fetch], ..all };
+    let all = Grid { low_lanes: vec![LowLanes::Routed, LowLanes::InPlace], ..all };
+    let w16 = Format { w: 16, low: 8, ..w8() };
+    let wide = all.designs(&Machine::flexnn_16x16(), &[w16]).unwrap();
+    assert!(
+        wide.iter().any(Spec::packed) && wide.iter().all(|spec| !spec.in_place()),
+        "blocks take two steps"
+    );
     let names: Vec<String> = designs(all, w8()).unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(
         names,
@@ -165,6 +173,8 @@ fn grids_need_both_sides_and_formats_that_fit_the_lanes() {
             "pe strum-dynamic mip2q w8 low4 L7 merged booth latches fetch",
             "pe strum-static mip2q w8 low4 L7 merged booth latches",
             "pe strum-static mip2q w8 low4 L7 merged booth latches fetch",
+            "pe strum-static mip2q w8 low4 L7 merged booth latches in-place",
+            "pe strum-static mip2q w8 low4 L7 merged booth latches fetch in-place",
         ]
     );
 }
@@ -198,7 +208,8 @@ fn point(kind: PeKind, area: f64, energies: [f64; 2]) -> Point {
         structure: Structure::Merged,
         multiplier: Multiplier::Booth,
         register_file: RegisterFile::Latches,
-        decode: None,
+        decode: (kind != PeKind::Dense).then_some(Decode::Step),
+        low_lanes: (kind == PeKind::StrumStatic).then_some(LowLanes::Routed),
         area_um2: Levels { datapath: area / 4.0, pe_core: area / 2.0, pe: area },
         shortest_period_ns: 5.0,
         layers: layers.collect(),
@@ -418,7 +429,7 @@ fn the_command_writes_table_object_and_drawing() {
     let eval = r#"{"schema": "strum.eval", "rows": [{"name": "dense", "top1": 0.95}, {"name": "mip2q,w=8", "top1": 0.93}]}"#;
     std::fs::write(folder.path().join("eval.json"), eval).unwrap();
     let line = "--trace a.dense.trace a.w8.trace --structures merged --multipliers booth --register-files latches \
-                --decodes step --kinds strum-static --results kept";
+                --decodes step --kinds strum-static --low-lanes routed --results kept";
     let (code, plain, error) = command(folder.path(), line);
     assert_eq!(code, Some(0), "{error}");
     assert!(
@@ -433,6 +444,8 @@ fn the_command_writes_table_object_and_drawing() {
     let text = std::fs::read_to_string(folder.path().join("o.json")).unwrap();
     assert!(text.starts_with("{\n  \"schema\": \"strum-rtl.explore\",\n  \"version\": 1,\n"), "{text}");
     assert!(std::fs::read_to_string(folder.path().join("p.svg")).unwrap().starts_with("<svg "));
+    let (_, placed, _) = command(folder.path(), &line.replace("routed", "in-place"));
+    assert!(placed.contains("\npe strum-static mip2q w8 low4 L7 merged booth latches in-place"), "{placed}");
     let (_, wired, _) = command(folder.path(), &format!("{line} --wire 20"));
     let (_, fewer, _) = command(folder.path(), &format!("{line} --products 64"));
     assert!(plain != wired && plain != fewer);

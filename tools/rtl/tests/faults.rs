@@ -12,7 +12,7 @@ use dpu_rtl::drive::stimulus;
 use dpu_rtl::liberty::Library;
 use dpu_rtl::netlist::{Evaluator, Expr, Instance, Item, Module, Node, Register, cat, to_verilog};
 use dpu_rtl::power::{Conditions, PowerError, simulate};
-use dpu_rtl::spec::{Decode, Level, RegisterFile, Spec};
+use dpu_rtl::spec::{Decode, Level, LowLanes, RegisterFile, Spec};
 use dpu_rtl::stimulus::Stimulus;
 use dpu_rtl::synth::{Options, map};
 use dpu_rtl::toolchain::Yosys;
@@ -203,6 +203,27 @@ const FETCHING: [Fault; 4] = [
     }),
 ];
 
+/// Faults of a static PE with low lanes in place.
+const IN_PLACE: [Fault; 7] = [
+    ("the codes of two positions swapped", &["core", "place", "block0"], |m| swap(m, "placed_1", "placed_2")),
+    ("a code routed by the wrong count", &["core", "place", "block0"], |m| swap(m, "code_2", "code_3")),
+    ("two positions of a high rank swapped", &["core", "place", "block0"], |m| {
+        swap(m, "high_0_1", "high_1_1")
+    }),
+    ("a lane that is on at a high member", &["core", "place", "block0"], |m| {
+        let code = value(m, "placed_0");
+        *code = cat([code.bits(0..3), operand(&code.bit(3), 1), code.bit(4)]);
+    }),
+    ("a shifted activation that is not subtracted", &["core", "datapath"], |m| {
+        let signed = value(m, "signed_3");
+        *signed = operand(signed, 0);
+    }),
+    ("a high lane with the activation beside its own", &["core"], |m| swap(m, "act_high0", "act_high1")),
+    ("a position that is held without a step", &["core"], |m| {
+        register(m, "position_held1").enable = Some(Expr::zeros(1));
+    }),
+];
+
 /// Changes of the static PE that no accumulator can show.
 const HARMLESS: [Fault; 2] = [
     ("the addends of an adder in another order", &["core", "datapath", "full_tree1_9_0"], |m| {
@@ -250,11 +271,14 @@ fn cases() -> Vec<Case> {
         register_file: RegisterFile::Latches,
         ..spec(Level::Pe, PeKind::StrumDynamic, dliq)
     };
+    let in_place = Format { w: 4, low: 2, ..mip2q() };
+    let in_place = Spec { placement: LowLanes::InPlace, ..spec(Level::Pe, PeKind::StrumStatic, in_place) };
     let mut rng = random();
     [
         (spec(Level::Datapath, PeKind::StrumStatic, mip2q()), &DATAPATH[..], &[][..], 10),
         (spec(Level::Pe, PeKind::StrumStatic, mip2q()), &PE[..], &HARMLESS[..], 5),
         (fetching, &FETCHING[..], &[][..], 1),
+        (in_place, &IN_PLACE[..], &[][..], 1),
     ]
     .map(|(spec, faults, harmless, verilated)| {
         let traced = |block| Traced { plain: false, zero_point: 77, block, depth: 12 };

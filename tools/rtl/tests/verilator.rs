@@ -11,7 +11,7 @@ use common::{Traced, random, section};
 use dpu_isa::{Machine, PeKind};
 use dpu_rtl::drive::{Section, sections, stimulus};
 use dpu_rtl::netlist::{Evaluator, Module};
-use dpu_rtl::spec::{Decode, Level, Multiplier, RegisterFile, Spec, Structure};
+use dpu_rtl::spec::{Decode, Level, LowLanes, Multiplier, RegisterFile, Spec, Structure};
 use dpu_rtl::stimulus::Stimulus;
 use dpu_rtl::{units, verilator};
 use strum_formats::{DliqShift, Format, Method};
@@ -100,6 +100,7 @@ fn corners_of_every_method_are_computed() {
     let ten_bits = |spec| Spec { activation_bits: 10, ..spec };
     let plain = |spec| Spec { structure: Structure::Plain, multiplier: Multiplier::Array, ..spec };
     let fetch = |spec| Spec { decode: Decode::Fetch, register_file: RegisterFile::Latches, ..spec };
+    let in_place = |spec| Spec { placement: LowLanes::InPlace, ..spec };
     let (fixed, dynamic) = (PeKind::StrumStatic, PeKind::StrumDynamic);
     let designs = [
         spec(Level::Datapath, fixed, mip2q(4, 1, 5, true)),
@@ -109,6 +110,8 @@ fn corners_of_every_method_are_computed() {
         fetch(spec(Level::Pe, fixed, Format { w: 4, low: 2, method: Method::Sparse })),
         fetch(spec(Level::Pe, dynamic, mip2q(8, 4, 5, true))),
         spec(Level::PeCore, fixed, dliq(8, 4, 8)),
+        in_place(spec(Level::Pe, fixed, dliq(4, 3, 2))),
+        in_place(fetch(spec(Level::PeCore, fixed, mip2q(8, 6, 5, true)))),
     ];
     let designs = designs.map(|spec| {
         // With ten bits, zero points of unsigned activations too.

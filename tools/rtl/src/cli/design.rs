@@ -8,7 +8,7 @@ use dpu_isa::{Machine, PeKind};
 use strum_cli::Failure;
 use strum_formats::{Format, Schema, Spec as FormatSpec, table};
 
-use crate::spec::{Decode, Level, Multiplier, RegisterFile, Spec, Structure};
+use crate::spec::{Decode, Level, LowLanes, Multiplier, RegisterFile, Spec, Structure};
 
 /// Parameters of weight formats, as everywhere.
 static SCHEMA: Schema = Schema(&[table::PARAMETERS]);
@@ -49,6 +49,10 @@ pub(crate) struct DesignArgs {
     /// pe-core and pe).
     #[arg(long)]
     sparsity: bool,
+
+    /// Where the lanes of low members are (strum-static PEs).
+    #[arg(long, value_enum, default_value_t = LowLanes::Routed)]
+    low_lanes: LowLanes,
 
     #[command(flatten)]
     pe: PeArgs,
@@ -104,7 +108,7 @@ impl DesignArgs {
 
     /// The design.
     pub(crate) fn spec(&self) -> Result<Spec, Failure> {
-        let spec = Spec { sparsity: self.sparsity, ..self.pe.spec(self.level)? };
+        let spec = Spec { sparsity: self.sparsity, placement: self.low_lanes, ..self.pe.spec(self.level)? };
         spec.check().map_err(Failure::usage)?;
         Ok(spec)
     }

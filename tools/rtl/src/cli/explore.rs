@@ -12,7 +12,7 @@ use super::design::{KindArg, MAX_TRACE, parse_format};
 use super::synth::CellArgs;
 use crate::explore::{Accuracy, Compared, Comparison, Grid, Operands, Setup, explore, format_text, plot};
 use crate::power::Conditions;
-use crate::spec::{Decode, Multiplier, RegisterFile, Structure};
+use crate::spec::{Decode, LowLanes, Multiplier, RegisterFile, Structure};
 
 /// Maximum size of a JSON object of `strumc eval`.
 const MAX_EVAL: u64 = 1 << 24;
@@ -82,6 +82,16 @@ pub(super) struct ExploreArgs {
     /// When masks are decoded.
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["step", "fetch"], help_heading = "Designs")]
     decodes: Vec<Decode>,
+
+    /// Where the lanes of low members are in static PEs; in place only where a block fits the lanes of a step.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_values = ["routed", "in-place"],
+        help_heading = "Designs"
+    )]
+    low_lanes: Vec<LowLanes>,
 
     #[command(flatten)]
     cells: CellArgs,
@@ -183,6 +193,7 @@ fn grid(args: &ExploreArgs) -> Grid {
         multipliers: args.multipliers.clone(),
         register_files: args.register_files.clone(),
         decodes: args.decodes.clone(),
+        low_lanes: args.low_lanes.clone(),
     }
 }
 

@@ -6,7 +6,7 @@ use strum_formats::{DliqShift, Format, InstrFields, Method, decode_table};
 
 use super::bits::Bits;
 use super::error::DriveError;
-use crate::layout::Layout;
+use crate::layout::{Layout, PlacedCode};
 use crate::spec::{Decode, Spec};
 
 /// What a PE multiplies in one step, at its lanes: those of high members first.
@@ -236,7 +236,10 @@ impl Split<'_> {
                     }
                 }
             }
-            entry.steps = self.plain_steps(&at_lanes, dynamic);
+            entry.steps = match layout.placed {
+                Some(placed) => vec![self.placed_step(&entry, &layout, placed)?],
+                None => self.plain_steps(&at_lanes, dynamic),
+            };
             list.push(entry);
         }
         Ok(list)
@@ -286,6 +289,10 @@ impl Split<'_> {
                 }
             }
         }
+        if let Some(placed) = layout.placed {
+            entry.steps = vec![self.placed_step(&entry, &layout, placed)?];
+            return Ok(entry);
+        }
         let [high, low] = &sides;
         let lanes = [self.spec.high_lanes(), self.spec.low_lanes()].map(|n| n as usize);
         let steps = high.chunks(lanes[0]).zip(low.chunks(lanes[1]));
@@ -298,6 +305,42 @@ impl Split<'_> {
             })
             .collect();
         Ok(entry)
+    }
+
+    /// The step of an entry whose low lanes are in place: high members, then every position.
+    fn placed_step(&self, entry: &Entry, layout: &Layout, placed: PlacedCode) -> Result<Step, DriveError> {
+        let values = decode_table(&self.spec.format.method, self.shift);
+        let (mut step, mut at_positions) = (Step::default(), Vec::new());
+        for block in 0..layout.blocks {
+            let mask = entry.word.get(layout.selector(block) as usize, layout.members);
+            let (mut highs, mut lows) = (0, 0);
+            for member in 0..layout.members {
+                let act = entry.acts.get((block * layout.members + member) as usize);
+                let act = act.map_or(Ok(0), |&act| self.act(act))?;
+                let mut weight = 0;
+                let mut code = None;
+                if mask >> member & 1 == 1 {
+                    let code = entry.word.get(layout.high_code(block, highs) as usize, 8);
+                    let code = i64::from((code as u8).cast_signed());
+                    step.acts.push(act);
+                    step.high.push(code);
+                    step.weights.push(code);
+                    highs += 1;
+                } else {
+                    let own = entry.word.get(layout.low_code(block, lows) as usize, layout.code_bits);
+                    weight = values.get(own as usize).copied().flatten().map_or(0, i64::from);
+                    code = Some(own);
+                    lows += 1;
+                }
+                step.low.push(placed.placed(code) as i64);
+                at_positions.push((act, weight));
+            }
+        }
+        for (act, weight) in at_positions {
+            step.acts.push(act);
+            step.weights.push(weight);
+        }
+        Ok(step)
     }
 
     fn layout(&self) -> Layout {

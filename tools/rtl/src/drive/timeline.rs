@@ -93,8 +93,7 @@ fn joined(fields: &[i64], width: u32) -> Bits {
 
 /// The datapath: a step in each cycle, operands straight at the lanes.
 pub(super) fn datapath(spec: &Spec, schedule: &Schedule, mut frames: Frames) -> Stimulus {
-    let dynamic = spec.kind == dpu_isa::PeKind::StrumDynamic;
-    let low_width = if dynamic { 8 } else { spec.code_bits() };
+    let low_width = crate::units::low_bits(spec);
     let lanes = frames
         .ports
         .iter()
@@ -161,6 +160,9 @@ pub(super) fn core(spec: &Spec, schedule: &Schedule, mut frames: Frames) -> Resu
         let word =
             if spec.packed() && layout.fetched { layout.fetch(&entry.word) } else { entry.word.clone() };
         frames.set(cycle, "fl_entry", word);
+        if layout.fetched && layout.placed.is_some() {
+            frames.set(cycle, "fill", entry.word.clone());
+        }
         let masks = layout.blocks * layout.members;
         if layout.fetched && planned.step == 0 && masks > 0 {
             frames.number(cycle, "fill_masks", entry.word.get(0, masks.min(64)));

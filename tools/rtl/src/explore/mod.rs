@@ -26,7 +26,7 @@ pub use summary::{Accuracy, Compared, Comparison, Range, compare};
 use crate::drive::DriveError;
 use crate::liberty::Library;
 use crate::power::{Conditions, PowerError};
-use crate::spec::{Decode, Level, Multiplier, RegisterFile, Spec, SpecError, Structure};
+use crate::spec::{Decode, Level, LowLanes, Multiplier, RegisterFile, Spec, SpecError, Structure};
 use crate::synth::{Options, SynthError};
 use crate::timing::TimingError;
 use crate::toolchain::ToolError;
@@ -141,6 +141,8 @@ pub struct Grid {
     pub register_files: Vec<RegisterFile>,
     /// When masks are decoded.
     pub decodes: Vec<Decode>,
+    /// Where the lanes of low members are; formats that a static PE cannot have in place are left out there.
+    pub low_lanes: Vec<LowLanes>,
 }
 
 impl Grid {
@@ -158,7 +160,9 @@ impl Grid {
                 PeKind::Dense => (&[Format::DENSE], &[Decode::Step]),
                 PeKind::StrumDynamic | PeKind::StrumStatic => (formats, &self.decodes),
             };
-            for &format in formats {
+            let placements: &[LowLanes] =
+                if kind == PeKind::StrumStatic { &self.low_lanes } else { &[LowLanes::Routed] };
+            for (&format, &placement) in formats.iter().flat_map(|f| placements.iter().map(move |p| (f, p))) {
                 let machine = Machine { pe_kind: kind, ..machine.clone() };
                 for &structure in &self.structures {
                     for &multiplier in &self.multipliers {
@@ -166,9 +170,14 @@ impl Grid {
                             for &decode in decodes {
                                 let spec = Spec::of(&machine, format);
                                 let spec = Spec { level: Level::Pe, structure, multiplier, ..spec };
-                                let spec = Spec { register_file, decode, ..spec };
-                                spec.check()?;
-                                list.push(spec);
+                                let spec = Spec { register_file, decode, placement, ..spec };
+                                match spec.check() {
+                                    Err(SpecError::InPlace { .. } | SpecError::InPlaceBlock { .. }) => {}
+                                    checked => {
+                                        checked?;
+                                        list.push(spec);
+                                    }
+                                }
                             }
                         }
                     }

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use super::summary::{Compared, Comparison};
+use crate::spec::LowLanes;
 
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 560.0;
@@ -84,7 +85,7 @@ pub fn plot(comparison: &Comparison, title: &str) -> String {
                 colour(design.point.w)
             );
         }
-        marker(&mut svg, &design.point.kind, design.front, (cx, cy), design.point.w, &tooltip(design));
+        marker(&mut svg, Shape::of(design), design.front, (cx, cy), design.point.w, &tooltip(design));
     }
     legend(&mut svg, designs);
     svg += "</svg>\n";
@@ -133,19 +134,50 @@ fn colour(w: u8) -> &'static str {
     COLOURS.iter().find(|(own, _)| *own == w).map_or("#000000", |(_, colour)| colour)
 }
 
-/// A square for dense PEs, a triangle for dynamic ones, a circle for static ones; filled where no design has less of both.
-fn marker(svg: &mut String, kind: &str, filled: bool, (x, y): (f64, f64), w: u8, tooltip: &str) {
+/// How a design is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// A dense PE.
+    Square,
+    /// A dynamic one.
+    Triangle,
+    /// A static one with routed low lanes.
+    Circle,
+    /// A static one with low lanes in place.
+    Diamond,
+}
+
+impl Shape {
+    /// The shapes of StruM's PEs and what they stand for.
+    const STRUM: [(Shape, &str); 3] = [
+        (Shape::Triangle, "dynamic PE"),
+        (Shape::Circle, "static PE"),
+        (Shape::Diamond, "static PE, low lanes in place"),
+    ];
+
+    fn of(design: &Compared) -> Shape {
+        match (design.point.decode, design.point.low_lanes) {
+            (None, _) => Shape::Square,
+            (Some(_), None) => Shape::Triangle,
+            (Some(_), Some(LowLanes::Routed)) => Shape::Circle,
+            (Some(_), Some(LowLanes::InPlace)) => Shape::Diamond,
+        }
+    }
+}
+
+/// A design's mark, filled where no design has less of both.
+fn marker(svg: &mut String, shape: Shape, filled: bool, (x, y): (f64, f64), w: u8, tooltip: &str) {
     let colour = colour(w);
     let fill = if filled { colour } else { "none" };
     let style = format!("fill=\"{fill}\" stroke=\"{colour}\"");
-    let _ = match kind {
-        "dense" => writeln!(
+    let _ = match shape {
+        Shape::Square => writeln!(
             svg,
             "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"8\" height=\"8\" {style}>{tooltip}</rect>",
             x - 4.0,
             y - 4.0
         ),
-        "strum-dynamic" => writeln!(
+        Shape::Triangle => writeln!(
             svg,
             "<path d=\"M {x:.1} {:.1} L {:.1} {base:.1} L {:.1} {base:.1} Z\" {style}>{tooltip}</path>",
             y - 5.0,
@@ -153,7 +185,17 @@ fn marker(svg: &mut String, kind: &str, filled: bool, (x, y): (f64, f64), w: u8,
             x + 5.0,
             base = y + 4.0
         ),
-        _ => writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" {style}>{tooltip}</circle>"),
+        Shape::Diamond => writeln!(
+            svg,
+            "<path d=\"M {x:.1} {:.1} L {:.1} {y:.1} L {x:.1} {:.1} L {:.1} {y:.1} Z\" {style}>{tooltip}</path>",
+            y - 5.5,
+            x + 5.5,
+            y + 5.5,
+            x - 5.5
+        ),
+        Shape::Circle => {
+            writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" {style}>{tooltip}</circle>")
+        }
     };
 }
 
@@ -169,16 +211,16 @@ fn tooltip(design: &Compared) -> String {
 fn legend(svg: &mut String, designs: &[Compared]) {
     let x = WIDTH - RIGHT + 20.0;
     let mut y = TOP + 10.0;
-    let mut line = |svg: &mut String, kind: &str, filled: bool, w: u8, text: &str| {
-        marker(svg, kind, filled, (x, y), w, "");
+    let mut line = |svg: &mut String, shape: Shape, filled: bool, w: u8, text: &str| {
+        marker(svg, shape, filled, (x, y), w, "");
         let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{:.1}\">{text}</text>", x + 14.0, y + 4.0);
         y += 20.0;
     };
-    line(svg, "dense", false, 0, "dense PE");
-    for (kind, text) in [("strum-dynamic", "dynamic PE"), ("strum-static", "static PE")] {
+    line(svg, Shape::Square, false, 0, "dense PE");
+    for (shape, text) in Shape::STRUM {
         for (w, _) in COLOURS {
-            if designs.iter().any(|design| design.point.kind == kind && design.point.w == w) {
-                line(svg, kind, false, w, &format!("{text}, blocks of {w}"));
+            if designs.iter().any(|design| Shape::of(design) == shape && design.point.w == w) {
+                line(svg, shape, false, w, &format!("{text}, w = {w}"));
             }
         }
     }

@@ -8,7 +8,7 @@ use strum_formats::{Format, Method};
 use super::operands::Layer;
 use super::{ExploreError, Setup};
 use crate::power::simulate;
-use crate::spec::{Decode, Multiplier, RegisterFile, Spec, Structure};
+use crate::spec::{Decode, LowLanes, Multiplier, RegisterFile, Spec, Structure};
 use crate::{drive, synth, timing, units, verilog};
 
 /// A figure of a PE and of what is in it.
@@ -77,6 +77,8 @@ pub struct Point {
     pub register_file: RegisterFile,
     /// When masks are decoded; nothing in a dense PE.
     pub decode: Option<Decode>,
+    /// Where the lanes of low members are; nothing but in a static PE.
+    pub low_lanes: Option<LowLanes>,
     /// Areas, in the library's unit, um2 as a rule.
     pub area_um2: Levels,
     /// Shortest clock period, ns.
@@ -173,6 +175,7 @@ pub(super) fn measure(
         multiplier: spec.multiplier,
         register_file: spec.register_file,
         decode: spec.packed().then_some(spec.decode),
+        low_lanes: (spec.kind == PeKind::StrumStatic).then_some(spec.placement),
         area_um2: Levels::of(|path| mapped.area_of(path)),
         shortest_period_ns: path.shortest_period_ns,
         layers: energies?,

@@ -7,6 +7,7 @@ use dpu_isa::PeKind;
 use super::lane::{self, Product};
 use super::product;
 use super::tree::{self, Columns};
+use crate::layout::PlacedCode;
 use crate::netlist::{Builder, Expr, Module, cat, mux};
 use crate::spec::{Spec, Structure};
 
@@ -32,12 +33,20 @@ pub(crate) struct Operands {
 
 /// Lanes with products: all, unless low members have none and no multiplier either.
 pub(crate) fn active_lanes(spec: &Spec) -> u32 {
-    if spec.kind == PeKind::StrumStatic && !spec.low_products() { spec.high_lanes() } else { spec.lanes }
+    match spec.kind {
+        PeKind::StrumStatic if !spec.low_products() => spec.high_lanes(),
+        PeKind::StrumStatic => spec.high_lanes() + spec.low_units(),
+        PeKind::Dense | PeKind::StrumDynamic => spec.lanes,
+    }
 }
 
 /// Bits of the operand of a low lane.
 pub(crate) fn low_bits(spec: &Spec) -> u32 {
-    if spec.kind == PeKind::StrumDynamic { 8 } else { spec.code_bits() }
+    match spec.kind {
+        PeKind::StrumDynamic => 8,
+        PeKind::StrumStatic if spec.in_place() => PlacedCode::of(&spec.format).bits(),
+        PeKind::Dense | PeKind::StrumStatic => spec.code_bits(),
+    }
 }
 
 /// Lanes that have a low operand.
@@ -129,6 +138,7 @@ fn products(m: &mut Builder, spec: &Spec, operands: &Operands) -> [Vec<Product>;
         let tag = i.to_string();
         match &operands.packed {
             Some(packed) => low.push(lane::dynamic_product(m, spec, &tag, [act, code, packed])),
+            None if spec.in_place() => low.push(lane::placed_product(m, spec, &tag, act, code)),
             None => low.extend(lane::low_product(m, spec, &tag, act, code)),
         }
     }
@@ -185,6 +195,7 @@ fn merged(m: &mut Builder, spec: &Spec, operands: &Operands) -> Expr {
         let tag = format!("_{i}");
         let rows = match &operands.packed {
             Some(packed) => lane::dynamic_rows(m, spec, &tag, [act, code, packed]),
+            None if spec.in_place() => lane::placed_rows(m, spec, &tag, act, code),
             None => lane::low_rows(m, spec, &tag, act, code),
         };
         product::add_to(if operands.shift.is_some() { &mut low } else { &mut columns }, rows);

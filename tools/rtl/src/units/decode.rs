@@ -71,7 +71,7 @@ pub(crate) fn decoder(ranks: Ranks, low: bool) -> Rc<Module> {
 }
 
 /// The counts below `p + 1` from those below `p`.
-fn next_counts(m: &mut Builder, p: u32, member: &Expr, counts: &[Expr], highs: u32) -> Vec<Expr> {
+pub(super) fn next_counts(m: &mut Builder, p: u32, member: &Expr, counts: &[Expr], highs: u32) -> Vec<Expr> {
     let zero = Expr::zeros(1);
     let known = counts.len() as u32;
     (0..=(p + 1).min(highs))
@@ -89,7 +89,8 @@ fn next_counts(m: &mut Builder, p: u32, member: &Expr, counts: &[Expr], highs: u
         .collect()
 }
 
-fn joined(ranks: Vec<Vec<Expr>>, positions: u32) -> Expr {
+/// One-hot positions of all ranks.
+pub(super) fn joined(ranks: Vec<Vec<Expr>>, positions: u32) -> Expr {
     cat(ranks.into_iter().flat_map(|mut list| {
         list.resize(positions as usize, Expr::zeros(1));
         list

@@ -6,6 +6,7 @@ use strum_formats::Kind;
 
 use super::product::{self, Bit, Rows};
 use super::tree;
+use crate::layout::PlacedCode;
 use crate::netlist::{Builder, Expr, Module, cat};
 use crate::spec::Spec;
 
@@ -100,6 +101,48 @@ pub(crate) fn low_product(
     }
 }
 
+/// The shifted activation of a lane in place with its code's signs: whether it is added, whether it is subtracted.
+fn placed_shift(m: &mut Builder, spec: &Spec, tag: &str, act: &Expr, code: &Expr) -> [Expr; 3] {
+    let exponent = code.width() - 2;
+    let shifted = if exponent == 0 {
+        act.clone()
+    } else {
+        let inputs = [("act", act), ("exponent", &code.bits(0..exponent))];
+        m.instance(&format!("shift{tag}"), &product::barrel(spec), &inputs).get("shifted")
+    };
+    [shifted, code.bit(exponent), code.bit(exponent + 1)]
+}
+
+/// The product of a low lane in place.
+pub(crate) fn placed_product(m: &mut Builder, spec: &Spec, tag: &str, act: &Expr, code: &Expr) -> Product {
+    match PlacedCode::of(&spec.format) {
+        PlacedCode::Number { .. } => Product { value: multiply(m, spec, tag, act, code), negative: None },
+        PlacedCode::Signs { .. } => {
+            let [shifted, plus, minus] = placed_shift(m, spec, tag, act, code);
+            let on = m.wire(format!("on{tag}"), plus | minus.clone());
+            let value = shifted.when(&on) ^ minus.repeat(shifted.width());
+            Product { value: m.wire(format!("signed{tag}"), value), negative: Some(minus) }
+        }
+    }
+}
+
+/// The partial products of a low lane in place.
+pub(crate) fn placed_rows(m: &mut Builder, spec: &Spec, tag: &str, act: &Expr, code: &Expr) -> Rows {
+    match PlacedCode::of(&spec.format) {
+        PlacedCode::Number { .. } => product::rows(m, spec, tag, act, code),
+        PlacedCode::Signs { .. } => complement_rows(placed_product(m, spec, tag, act, code)),
+    }
+}
+
+/// A number with the bit to be added to it as partial products.
+fn complement_rows(Product { value, negative }: Product) -> Rows {
+    let top = value.width() - 1;
+    let bits = value.each().zip(0..);
+    let mut rows: Rows = bits.map(|(value, column)| Bit { column, value, negative: column == top }).collect();
+    rows.extend(negative.map(|value| Bit { column: 0, value, negative: false }));
+    rows
+}
+
 /// The product of a dynamic lane: of its multiplier, or of its low unit.
 pub(crate) fn dynamic_product(
     m: &mut Builder,
@@ -126,15 +169,8 @@ pub(crate) fn low_rows(m: &mut Builder, spec: &Spec, tag: &str, act: &Expr, code
         Low::Shifter => {
             let module = product::shifter(spec);
             let outputs = m.instance(&format!("shift{tag}"), &module, &[("act", act), ("code", code)]);
-            let shifted = outputs.get("shifted");
-            let top = shifted.width() - 1;
-            let mut rows: Rows = shifted
-                .each()
-                .zip(0..)
-                .map(|(value, column)| Bit { column, value, negative: column == top })
-                .collect();
-            rows.push(Bit { column: 0, value: outputs.get("negative"), negative: false });
-            rows
+            let value = outputs.get("shifted");
+            complement_rows(Product { value, negative: Some(outputs.get("negative")) })
         }
     }
 }

@@ -4,6 +4,7 @@ mod adder;
 mod column;
 mod datapath;
 mod decode;
+mod in_place;
 mod lane;
 mod pe;
 mod product;
@@ -42,5 +43,5 @@ pub fn top(spec: &Spec) -> Rc<Module> {
     }
 }
 
-pub(crate) use datapath::{ACCUMULATOR, SHIFT_BITS};
+pub(crate) use datapath::{ACCUMULATOR, SHIFT_BITS, low_bits};
 pub(crate) use decode::{Ranks, index_bits};

@@ -6,8 +6,8 @@ use dpu_isa::PeKind;
 
 use super::datapath::{self, ACCUMULATOR, Operands, SHIFT_BITS};
 use super::register_file::{address_bits, register_file};
-use super::{route, tree};
-use crate::layout::Layout;
+use super::{in_place, route, tree};
+use crate::layout::{Layout, PlacedCode};
 use crate::netlist::{Builder, Direction, Expr, Module, cat, mux};
 use crate::spec::{Decode, RegisterFile, Spec};
 
@@ -18,7 +18,7 @@ pub fn fl_bits(spec: &Spec) -> u32 {
 }
 
 /// Subtracts the zero point: `value = act - zero_point`, both signed, the latter of 9 bits.
-fn zero_point(bits: u32) -> Rc<Module> {
+pub(super) fn zero_point(bits: u32) -> Rc<Module> {
     let mut m = Builder::new(format!("zero_point_{bits}"), "Zero point: value = act - zero_point.");
     let act = m.input("act", 8);
     let zero_point = m.input("zero_point", 9);
@@ -30,7 +30,7 @@ fn zero_point(bits: u32) -> Rc<Module> {
 }
 
 /// A PE without register files: `pe_core`, and in a design of its own, where masks are decoded on fetching, that decoder too:
-/// `fill_masks` becomes `fill_positions`.
+/// `fill_masks` becomes `fill_positions`, or in place `fill` becomes `fill_entry`.
 pub fn core_alone(spec: &Spec) -> Rc<Module> {
     let core = pe_core(spec);
     if !spec.packed() || spec.decode == Decode::Step {
@@ -49,6 +49,13 @@ pub fn core_alone(spec: &Spec) -> Rc<Module> {
     let inputs: Vec<(&str, &Expr)> = inputs.iter().map(|(port, value)| (*port, value)).collect();
     let acc = m.instance("core", &core, &inputs).get("acc_out");
     let layout = Layout::of(spec);
+    if let Some(placed) = layout.placed {
+        let fill = m.input("fill", fl_bits(&Spec { decode: Decode::Step, ..spec.clone() }));
+        let entry = in_place::fetched(&mut m, spec, placed, &fill);
+        m.output("fill_entry", entry);
+        m.output("acc_out", acc);
+        return m.finish();
+    }
     let masks = m.input("fill_masks", layout.blocks * layout.members);
     let fetched = m.instance("fetch", &route::mask_decoders(spec), &[("masks", &masks)]).get("positions");
     m.output("fill_positions", fetched);
@@ -70,6 +77,11 @@ fn pe_core(spec: &Spec) -> Rc<Module> {
     let packed = (spec.kind == PeKind::StrumDynamic).then(|| m.input("mixed", 1));
     let shift = (spec.max_shift() > 0).then(|| m.input("shift", SHIFT_BITS));
     let acc_in = m.input("acc_in", ACCUMULATOR);
+    if let Some(placed) = spec.in_place().then(|| PlacedCode::of(&spec.format)) {
+        let inputs = [&if_entry, &fl_entry, &zero, &valid];
+        let operands = in_place::operands(&mut m, spec, placed, inputs, shift);
+        return with_datapath(m, spec, &operands, acc_in);
+    }
     let (bytes, high, low) = if spec.packed() {
         let bytes = routed(&mut m, spec, &if_entry, &fl_entry, step.as_ref());
         let [high, low] = route::codes(spec, &fl_entry, step.as_ref(), packed.as_ref());
@@ -85,6 +97,11 @@ fn pe_core(spec: &Spec) -> Rc<Module> {
         &valid,
         Step { bytes, high, low, packed, shift, active: None },
     );
+    with_datapath(m, spec, &operands, acc_in)
+}
+
+/// The module with a datapath on these operands.
+fn with_datapath(mut m: Builder, spec: &Spec, operands: &Operands, acc_in: Expr) -> Rc<Module> {
     let module = datapath::datapath(spec);
     let mut inputs = operands.connections();
     inputs.push(("acc_in", acc_in));
@@ -198,6 +215,9 @@ fn fl_data(m: &mut Builder, spec: &Spec) -> Expr {
         return data;
     }
     let layout = Layout::of(spec);
+    if let Some(placed) = layout.placed {
+        return in_place::fetched(m, spec, placed, &data);
+    }
     let masks = data.bits(0..layout.blocks * layout.members);
     let fetched = m.instance("fetch", &route::mask_decoders(spec), &[("masks", &masks)]).get("positions");
     cat([fetched, data.bits(layout.blocks * layout.members..data.width())])

@@ -134,32 +134,49 @@ pub(crate) fn shifter(spec: &Spec) -> Rc<Module> {
         format!("shifter_l{l}{}", if zero { "_zero" } else { "" }),
         format!("Barrel shifter for exponents up to {l}; negative results lack an added 1."),
     );
-    let act = m.input("act", spec.activation_bits);
+    let mut value = m.input("act", spec.activation_bits);
     let code = m.input("code", spec.code_bits());
     let exponent_bits = spec.code_bits() - 1;
     let sign = code.bit(exponent_bits);
     let width = shifted_bits(spec);
-    let mut value = act;
     if exponent_bits > 0 {
         let exponent = code.bits(0..exponent_bits);
         if zero {
             value = m.wire("nonzero", value.when(&!exponent.all()));
         }
-        let mut reach = spec.activation_bits;
-        for (stage, bit) in exponent.each().enumerate() {
-            let by = 1u32 << stage;
-            reach = (reach + by).min(width);
-            let kept = value.sign_extend(reach);
-            let moved = if by < reach {
-                cat([Expr::zeros(by), value.sign_extend(reach).bits(0..reach - by)])
-            } else {
-                Expr::zeros(reach)
-            };
-            value = m.wire(format!("by{by}"), mux(&bit, &moved, &kept));
-        }
+        value = shift(&mut m, value, &exponent, width);
     }
     let value = value.sign_extend(width);
     m.output("shifted", value ^ sign.repeat(width));
     m.output("negative", sign);
     m.finish()
+}
+
+/// The barrel shifter alone: `shifted = act << exponent`.
+pub(crate) fn barrel(spec: &Spec) -> Rc<Module> {
+    let l = greatest_exponent(spec);
+    let mut m = Builder::new(format!("barrel_l{l}"), format!("Barrel shifter for exponents up to {l}."));
+    let act = m.input("act", spec.activation_bits);
+    let exponent = m.input("exponent", spec.code_bits() - 1);
+    let width = shifted_bits(spec);
+    let shifted = shift(&mut m, act, &exponent, width);
+    m.output("shifted", shifted.sign_extend(width));
+    m.finish()
+}
+
+/// `value << exponent` within `width` bits, signed.
+fn shift(m: &mut Builder, value: Expr, exponent: &Expr, width: u32) -> Expr {
+    let (mut value, mut reach) = (value.clone(), value.width());
+    for (stage, bit) in exponent.each().enumerate() {
+        let by = 1u32 << stage;
+        reach = (reach + by).min(width);
+        let kept = value.sign_extend(reach);
+        let moved = if by < reach {
+            cat([Expr::zeros(by), value.sign_extend(reach).bits(0..reach - by)])
+        } else {
+            Expr::zeros(reach)
+        };
+        value = m.wire(format!("by{by}"), mux(&bit, &moved, &kept));
+    }
+    value
 }
