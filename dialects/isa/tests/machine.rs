@@ -177,13 +177,17 @@ fn what_is_saved_is_at_most_the_figure_that_it_is_saved_from() {
     assert_eq!(route, "machine field 'route_held_saving_fj': 5 save more than route_fj = 4");
     let one = refused(|m| m.mult_weight_held_saving_fj = 201);
     assert_eq!(one, "machine field 'mult_weight_held_saving_fj': 201 save more than mult_fj = 200");
-    let changes: [fn(&mut Machine); 7] = [
+    let changes: [fn(&mut Machine); 11] = [
         |m| m.shift_weight_held_saving_fj = m.shift_fj + 1,
         |m| m.low_mult_bit_weight_held_saving_fj = m.low_mult_bit_fj + 1,
         |m| m.product_add_weight_held_saving_fj = m.product_add_fj + 1,
         |m| m.if_held_saving_fj = m.if_byte_fj + 1,
         |m| m.fl_held_saving_fj = m.fl_byte_fj + 1,
-        |m| m.operand_held_saving_fj = m.operand_fj + 1,
+        |m| m.shift_add_saving_fj = m.product_add_fj + 1,
+        |m| m.add_held_saving_fj = m.add_fj + 1,
+        |m| m.of_held_saving_fj = m.of_byte_fj + 1,
+        |m| m.operand_act_held_saving_fj = m.operand_fj + 1,
+        |m| m.operand_weight_held_saving_fj = m.operand_fj + 1,
         |m| m.route_held_saving_fj = m.route_fj + 1,
     ];
     for change in changes {

@@ -74,7 +74,22 @@ impl Machine {
             ),
             (("if_byte_fj", self.if_byte_fj), vec![("if_held_saving_fj", self.if_held_saving_fj)]),
             (("fl_byte_fj", self.fl_byte_fj), vec![("fl_held_saving_fj", self.fl_held_saving_fj)]),
-            (("operand_fj", self.operand_fj), vec![("operand_held_saving_fj", self.operand_held_saving_fj)]),
+            (
+                add,
+                vec![
+                    ("shift_add_saving_fj", self.shift_add_saving_fj),
+                    ("shift_add_weight_held_saving_fj", self.shift_add_weight_held_saving_fj),
+                ],
+            ),
+            (("of_byte_fj", self.of_byte_fj), vec![("of_held_saving_fj", self.of_held_saving_fj)]),
+            (("add_fj", self.add_fj), vec![("add_held_saving_fj", self.add_held_saving_fj)]),
+            (
+                ("operand_fj", self.operand_fj),
+                vec![
+                    ("operand_act_held_saving_fj", self.operand_act_held_saving_fj),
+                    ("operand_weight_held_saving_fj", self.operand_weight_held_saving_fj),
+                ],
+            ),
             (("route_fj", self.route_fj), vec![("route_held_saving_fj", self.route_held_saving_fj)]),
         ] {
             at_most(figure, &savings)?;

@@ -32,6 +32,7 @@ pub(super) struct Classes {
     pub(super) product_add: f64,
     pub(super) add: f64,
     pub(super) operands: f64,
+    pub(super) operand_clock: f64,
     pub(super) routing: f64,
     pub(super) decode: f64,
     pub(super) if_rf: f64,
@@ -50,8 +51,7 @@ impl Classes {
             let mut parts = unit.path.split('.');
             let clock = match (parts.next(), parts.next()) {
                 (Some("u_core"), Some("u_datapath")) => &mut classes.datapath_clock,
-                // Operand registers: every step clocks them.
-                (Some("u_core"), _) => &mut classes.operands,
+                (Some("u_core"), _) => &mut classes.operand_clock,
                 _ => &mut classes.pe_clock,
             };
             *clock += clock_fj * steps;
@@ -80,10 +80,10 @@ impl Classes {
     /// All of it, fJ.
     pub(super) fn total(&self) -> f64 {
         let Classes { multipliers, low, paths, product_add, add, operands, routing, decode, .. } = self;
-        let Classes { if_rf, fl_rf, of_rf, datapath_clock, pe_clock, .. } = self;
+        let Classes { if_rf, fl_rf, of_rf, operand_clock, datapath_clock, pe_clock, .. } = self;
         [multipliers, low, paths, product_add, add, operands, routing, decode, if_rf, fl_rf, of_rf]
             .into_iter()
-            .chain([datapath_clock, pe_clock])
+            .chain([operand_clock, datapath_clock, pe_clock])
             .sum()
     }
 }
