@@ -122,6 +122,8 @@ const ENTRIES: &[Entry] = &[
     saving("of_held_saving_fj", "method=dense", |_| {}),
     saving("if_held_saving_fj", "method=dense objective=energy", holds_activations),
     saving("fl_held_saving_fj", "method=dense", |_| {}),
+    saving("if_write_saving_fj", "method=dense", |_| {}),
+    saving("fl_write_saving_fj", "method=dense", |_| {}),
     entry("operand_fj", 400, &[Energy]),
     saving("operand_act_held_saving_fj", "method=dense objective=energy", |m| {
         (m.if_rf_bytes, m.operand_fj) = (4096, 50);

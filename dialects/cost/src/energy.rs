@@ -160,11 +160,11 @@ impl Energy {
             adder_tree: price(e.tree_adds, m.add_fj),
             if_rf: less(
                 price(sum(&[e.if_read, e.if_write]), m.if_byte_fj),
-                price(e.if_held, m.if_held_saving_fj),
+                sum(&[price(e.if_held, m.if_held_saving_fj), price(e.if_write, m.if_write_saving_fj)]),
             ),
             fl_rf: less(
                 price(sum(&[e.fl_read, e.fl_write]), m.fl_byte_fj),
-                price(e.fl_held, m.fl_held_saving_fj),
+                sum(&[price(e.fl_held, m.fl_held_saving_fj), price(e.fl_write, m.fl_write_saving_fj)]),
             ),
             of_rf: less(
                 price(sum(&[e.of_read, e.of_write]), m.of_byte_fj),
@@ -404,7 +404,7 @@ mod tests {
     #[test]
     fn a_held_operand_saves_what_the_machine_states() {
         let base = Machine { operand_fj: 30, route_fj: 40, ..measured() };
-        let changes: [(Change, [u64; 2]); 15] = [
+        let changes: [(Change, [u64; 2]); 17] = [
             // Of held weights, StruM's PEs multiply those of high members.
             (("multipliers", |m| m.mult_act_held_saving_fj = 9), [90, 90]),
             (("multipliers", |m| m.mult_weight_held_saving_fj = 9), [300, 400]),
@@ -419,6 +419,8 @@ mod tests {
             (("of_rf", |m| m.of_held_saving_fj = 9), [8 * 70, 8 * 70]),
             (("if_rf", |m| m.if_held_saving_fj = 9), [6, 6]),
             (("fl_rf", |m| m.fl_held_saving_fj = 9), [8, 8]),
+            (("if_rf", |m| m.if_write_saving_fj = 9), [17, 17]),
+            (("fl_rf", |m| m.fl_write_saving_fj = 9), [23, 23]),
             (("operands", |m| m.operand_act_held_saving_fj = 9), [90, 90]),
             (("operands", |m| m.operand_weight_held_saving_fj = 9), [400, 400]),
             (("routing", |m| m.route_held_saving_fj = 9), [120, 120]),

@@ -195,6 +195,8 @@ fn measured(machine: Machine) -> Machine {
         product_add_weight_held_saving_fj: 11,
         if_held_saving_fj: 83,
         fl_held_saving_fj: 71,
+        if_write_saving_fj: 27,
+        fl_write_saving_fj: 25,
         operand_fj: 41,
         shift_add_saving_fj: 23,
         shift_add_weight_held_saving_fj: 3,

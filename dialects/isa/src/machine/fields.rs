@@ -299,6 +299,12 @@ machine_fields! {
     /// entry.
     fl_held_saving_fj: u64 = 0 "fJ/byte", Timing, "0: not counted", 0..=1000000000,
         absent "absent::fl_held_saving_fj";
+    /// Energy that writing a byte of the input register file saves, of `if_byte_fj`.
+    if_write_saving_fj: u64 = 0 "fJ/byte", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::if_write_saving_fj";
+    /// Energy that writing a byte of the filter register file saves, of `fl_byte_fj`.
+    fl_write_saving_fj: u64 = 0 "fJ/byte", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::fl_write_saving_fj";
     /// Energy of operand registers and zero point subtraction, without clock, per product.
     operand_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
         absent "absent::operand_fj";

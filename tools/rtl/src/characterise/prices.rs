@@ -33,9 +33,10 @@ impl Prices {
         }
     }
 
-    /// Fits `fields`, a price and savings that together are at most the price, to a class; without events they become 0.
+    /// Fits `fields`, a price and savings that are at most the price, to a class; without events they become 0. No product has
+    /// more than one of the savings.
     fn class(&mut self, measured: &[&Measured], fields: &[&'static str], class: Class<'_>) {
-        let legal = |x: &[f64]| x.iter().skip(1).sum::<f64>() <= x.first().copied().unwrap_or(0.0);
+        let legal = |x: &[f64]| x.iter().skip(1).all(|saving| Some(saving) <= x.first());
         let x = solve(measured, class, legal);
         for (i, field) in fields.iter().enumerate() {
             self.set(field, x.get(i).copied().unwrap_or(0.0));
@@ -95,7 +96,7 @@ impl Prices {
         };
         let legal = |x: &[f64]| match *x {
             [product, act, weight, shift, held] => {
-                act + weight <= product && held <= shift && shift <= product
+                act.max(weight).max(shift) <= product && held <= shift
             }
             _ => false,
         };
@@ -127,29 +128,18 @@ impl Prices {
         }
     }
 
+    /// Register files; a write takes less than a read, or as much, and the clock of the entry apart.
     fn register_files(&mut self, main: &[&Measured]) {
-        self.class(
-            main,
-            &["if_byte_fj", "if_held_saving_fj"],
-            (
-                &|m| {
-                    let e = &m.counts.events;
-                    vec![float(e.if_read + e.if_write), -float(e.if_held)]
-                },
-                &|m| m.classes.if_rf,
-            ),
-        );
-        self.class(
-            main,
-            &["fl_byte_fj", "fl_held_saving_fj"],
-            (
-                &|m| {
-                    let e = &m.counts.events;
-                    vec![float(e.fl_read + e.fl_write), -float(e.fl_held)]
-                },
-                &|m| m.classes.fl_rf,
-            ),
-        );
+        let input = |m: &Measured| {
+            let e = &m.counts.events;
+            (m.classes.if_rf, [float(e.if_read), -float(e.if_held), float(e.if_write)])
+        };
+        let filter = |m: &Measured| {
+            let e = &m.counts.events;
+            (m.classes.fl_rf, [float(e.fl_read), -float(e.fl_held), float(e.fl_write)])
+        };
+        self.file(main, ["if_byte_fj", "if_held_saving_fj", "if_write_saving_fj"], &input);
+        self.file(main, ["fl_byte_fj", "fl_held_saving_fj", "fl_write_saving_fj"], &filter);
         self.class(
             main,
             &["of_byte_fj", "of_held_saving_fj"],
@@ -162,6 +152,24 @@ impl Prices {
                 &|m| m.classes.of_rf,
             ),
         );
+    }
+
+    /// A register file: its energy, and its bytes read, of a held entry, and written.
+    fn file(
+        &mut self,
+        main: &[&Measured],
+        fields: [&'static str; 3],
+        of: &dyn Fn(&Measured) -> (f64, [f64; 3]),
+    ) {
+        let legal = |x: &[f64]| x.iter().skip(1).all(|part| Some(part) <= x.first());
+        let x = solve(main, (&|m| of(m).1.to_vec(), &|m| of(m).0), legal);
+        if let [read, held, write] = *x {
+            // Prices are whole numbers.
+            let read = read.round();
+            for (field, value) in fields.into_iter().zip([read, held.min(read), read - write.min(read)]) {
+                self.set(field, value);
+            }
+        }
     }
 
     /// The units of low members, each on the PEs for its format.
