@@ -476,7 +476,8 @@ mod tests {
             ("datapath_clock", |m| m.datapath_clock_fj *= 2),
             ("pe_clock", |m| {
                 m.pe_clock_fj *= 2;
-                (m.if_entry_clock_fj, m.fl_entry_clock_fj) = (2 * m.if_entry_clock_fj, 2 * m.fl_entry_clock_fj);
+                (m.if_entry_clock_fj, m.fl_entry_clock_fj) =
+                    (2 * m.if_entry_clock_fj, 2 * m.fl_entry_clock_fj);
             }),
             ("pe_leakage", |m| m.pe_leak_nw *= 2),
             ("sram_leakage", |m| m.sram_leak_nw *= 2),

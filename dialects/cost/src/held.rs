@@ -163,9 +163,7 @@ impl Held {
             ),
         };
         let steps_held = match inv.stationary {
-            Stationary::Output | Stationary::Weight => {
-                product([vectors.steps, oc.outputs, again(positions)])
-            }
+            Stationary::Output | Stationary::Weight => product([vectors.steps, oc.outputs, again(positions)]),
             Stationary::Input => product([vectors.single, oc.single, again(positions)]),
         };
         // Depthwise, the next channel has other activations; where the mask chooses them, other weights choose others.
@@ -185,9 +183,7 @@ impl Held {
         let entries = Entries { vectors: &vectors, block, oc, positions };
         let (if_entries, fl_entries) = match inv.stationary {
             // Every channel has activations of its own.
-            _ if inv.depthwise => {
-                (products, product([vectors.count, oc.outputs, copies]))
-            }
+            _ if inv.depthwise => (products, product([vectors.count, oc.outputs, copies])),
             Stationary::Output | Stationary::Weight => {
                 (entries.activations(m.if_rf_bytes), product([vectors.count, oc.outputs, copies]))
             }

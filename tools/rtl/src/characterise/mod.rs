@@ -305,12 +305,7 @@ fn step_fj(machine: &Machine, counts: &Counts) -> f64 {
 }
 
 /// What the machine file says of a measured layer.
-fn figures(
-    machine: &Machine,
-    measured: &Measured,
-    fitted: bool,
-    held_out: Option<&Machine>,
-) -> LayerFigures {
+fn figures(machine: &Machine, measured: &Measured, fitted: bool, held_out: Option<&Machine>) -> LayerFigures {
     let steps = measured.steps.max(1) as f64;
     LayerFigures {
         layer: measured.layer.clone(),

@@ -95,9 +95,7 @@ impl Prices {
             vec![products(m) - shifts[0], -float(e.act_held), -float(held), shifts[0], shifts[1]]
         };
         let legal = |x: &[f64]| match *x {
-            [product, act, weight, shift, held] => {
-                act.max(weight).max(shift) <= product && held <= shift
-            }
+            [product, act, weight, shift, held] => act.max(weight).max(shift) <= product && held <= shift,
             _ => false,
         };
         let x = solve(main, (&events, &|m| m.classes.product_add), legal);

@@ -196,8 +196,7 @@ type Energy = fn(&LayerFigures) -> Option<f64>;
 /// How far the fitted layers are off.
 fn line(what: &str, layers: &[LayerFigures], of: Energy) -> String {
     let fitted = layers.iter().filter(|layer| layer.fitted);
-    let mut errors: Vec<f64> =
-        fitted.filter_map(|layer| Some(layer.error(of(layer)?).abs())).collect();
+    let mut errors: Vec<f64> = fitted.filter_map(|layer| Some(layer.error(of(layer)?).abs())).collect();
     errors.sort_by(f64::total_cmp);
     let percent = |error: Option<&f64>| 100.0 * error.copied().unwrap_or(0.0);
     let within = errors.iter().filter(|&&error| error <= 0.1).count();
