@@ -142,21 +142,7 @@ impl Energy {
                 price(held.product_bits, m.low_mult_bit_weight_held_saving_fj),
             ),
             paths: price(if m.pe_kind == PeKind::StrumDynamic { products } else { 0 }, m.path_fj),
-            adders: sum(&[
-                less(
-                    price(products, m.product_add_fj),
-                    sum(&[
-                        price(e.act_held, m.product_add_act_held_saving_fj),
-                        price(less(e.weight_held, held.shifts), m.product_add_weight_held_saving_fj),
-                        price(low.shifts, m.shift_add_saving_fj),
-                        price(held.shifts, m.shift_add_weight_held_saving_fj),
-                    ]),
-                ),
-                less(
-                    price(sum(&[e.pe_steps, e.pool_ops]), m.add_fj),
-                    price(e.steps_held, m.add_held_saving_fj),
-                ),
-            ]),
+            adders: adders(e, m, products, [low.shifts, held.shifts]),
             adder_tree: price(e.tree_adds, m.add_fj),
             if_rf: less(
                 price(sum(&[e.if_read, e.if_write]), m.if_byte_fj),
@@ -213,6 +199,22 @@ impl Energy {
             ..Energy::default()
         }
     }
+}
+
+/// Additions over the lanes and into accumulators; of `shifts`, `held_shifts` have their weight held.
+fn adders(e: &Events, m: &Machine, products: u64, [shifts, held_shifts]: [u64; 2]) -> u64 {
+    sum(&[
+        less(
+            price(products, m.product_add_fj),
+            sum(&[
+                price(e.act_held, m.product_add_act_held_saving_fj),
+                price(less(e.weight_held, held_shifts), m.product_add_weight_held_saving_fj),
+                price(shifts, m.shift_add_saving_fj),
+                price(held_shifts, m.shift_add_weight_held_saving_fj),
+            ]),
+        ),
+        less(price(sum(&[e.pe_steps, e.pool_ops]), m.add_fj), price(e.steps_held, m.add_held_saving_fj)),
+    ])
 }
 
 /// How the PEs process low members.

@@ -24,6 +24,16 @@ struct Shares {
 }
 
 impl Shares {
+    /// Of two dimensions together.
+    fn times(&self, other: &Shares) -> Shares {
+        Shares {
+            outputs: product([self.outputs, other.outputs]),
+            runs: product([self.runs, other.runs]),
+            single: product([self.single, other.single]),
+            first: product([self.first, other.first]),
+        }
+    }
+
     fn of(cut: &Cut, pes: u16) -> Shares {
         let mut shares = Shares { outputs: 0, runs: 0, single: 0, first: 0 };
         for (piece, n) in cut.pieces() {
@@ -140,31 +150,24 @@ impl Held {
     ) -> Held {
         let windows = product([oy.all_windows(), ox.all_windows()]);
         let oc = Shares::of(oc, inv.sched_oc);
-        let [oy, ox] = [Shares::of(oy, inv.sched_oy), Shares::of(ox, inv.sched_ox)];
-        let positions = Shares {
-            outputs: product([oy.outputs, ox.outputs]),
-            runs: product([oy.runs, ox.runs]),
-            single: product([oy.single, ox.single]),
-            first: product([oy.first, ox.first]),
-        };
+        let positions = Shares::of(oy, inv.sched_oy).times(&Shares::of(ox, inv.sched_ox));
         let vectors = Vectors::of(inv, var, m);
-        let routes = inv.method.is_packed() && m.pe_kind != PeKind::Dense && !inv.depthwise;
+        let packed = inv.method.is_packed();
+        let routes = packed && m.pe_kind != PeKind::Dense && !inv.depthwise;
         let again = |of: Shares| of.outputs.saturating_sub(of.runs);
         // Steps of one output channel and of one position follow each other without a change of the other operand only
         // where there is nothing in between: neither another position (channel) nor another step of the vector.
-        let (acts, weights) = match inv.stationary {
+        let (acts, weights, steps_held) = match inv.stationary {
             Stationary::Output | Stationary::Weight => (
                 product([vectors.in_one_step, positions.single, again(oc)]),
                 product([vectors.products, oc.outputs, again(positions)]),
+                product([vectors.steps, oc.outputs, again(positions)]),
             ),
             Stationary::Input => (
                 product([vectors.products, positions.outputs, again(oc)]),
                 product([vectors.in_one_step, oc.single, again(positions)]),
+                product([vectors.single, oc.single, again(positions)]),
             ),
-        };
-        let steps_held = match inv.stationary {
-            Stationary::Output | Stationary::Weight => product([vectors.steps, oc.outputs, again(positions)]),
-            Stationary::Input => product([vectors.single, oc.single, again(positions)]),
         };
         // Depthwise, the next channel has other activations; where the mask chooses them, other weights choose others.
         let act_held = if inv.depthwise || routes { 0 } else { acts };
@@ -180,26 +183,15 @@ impl Held {
         };
         let products = product([vectors.products, oc.outputs, positions.outputs]);
         let copies = if inv.stationary == Stationary::Weight { positions.first } else { positions.runs };
+        let chosen = chosen(inv, m, products);
         let entries = Entries { vectors: &vectors, block, oc, positions };
         let (if_entries, fl_entries) = match inv.stationary {
             // Every channel has activations of its own.
-            _ if inv.depthwise => (products, product([vectors.count, oc.outputs, copies])),
+            _ if inv.depthwise => (products, entries.once(copies)),
             Stationary::Output | Stationary::Weight => {
-                (entries.activations(m.if_rf_bytes), product([vectors.count, oc.outputs, copies]))
+                (entries.activations(m.if_rf_bytes), entries.once(copies))
             }
-            Stationary::Input => {
-                let pixel = u64::from(var.in_c).div_ceil(vectors.length.max(1));
-                let copies = u64::from(inv.sched_oc.max(1)).min(oc.outputs);
-                (product([windows, pixel, copies]), entries.weights(m.fl_rf_bytes))
-            }
-        };
-        // Plain weights have the same mask in every step, which serves idle lanes as well.
-        let packed = inv.method.is_packed();
-        let chosen = match (m.pe_kind, packed) {
-            _ if inv.depthwise => 0,
-            (PeKind::Dense, _) => 0,
-            (PeKind::StrumStatic, false) => products.saturating_mul(2),
-            (PeKind::StrumDynamic, _) | (PeKind::StrumStatic, true) => products,
+            Stationary::Input => (entries.resident(inv, var, windows), entries.weights(m.fl_rf_bytes)),
         };
         Held {
             steps_held,
@@ -216,6 +208,16 @@ impl Held {
     }
 }
 
+/// Activations that masks choose for these many products. Plain weights have a mask as well, and it serves idle lanes.
+fn chosen(inv: &ConvInv, m: &Machine, products: u64) -> u64 {
+    match (m.pe_kind, inv.method.is_packed()) {
+        _ if inv.depthwise => 0,
+        (PeKind::Dense, _) => 0,
+        (PeKind::StrumStatic, false) => products.saturating_mul(2),
+        (PeKind::StrumDynamic, _) | (PeKind::StrumStatic, true) => products,
+    }
+}
+
 /// Entries of a vector: how often a PE writes its operands to the register files.
 struct Entries<'a> {
     vectors: &'a Vectors,
@@ -226,6 +228,17 @@ struct Entries<'a> {
 }
 
 impl Entries<'_> {
+    /// Entries of weights that are written once for the positions of each of these PEs and blocks.
+    fn once(&self, copies: u64) -> u64 {
+        product([self.vectors.count, self.oc.outputs, copies])
+    }
+
+    /// Entries of resident activations, where blocks have so many positions under their windows.
+    fn resident(&self, inv: &ConvInv, var: &ConvVar, windows: u64) -> u64 {
+        let pixel = u64::from(var.in_c).div_ceil(self.vectors.length.max(1));
+        product([windows, pixel, u64::from(inv.sched_oc.max(1)).min(self.oc.outputs)])
+    }
+
     /// Entries of activations, where these are not resident: once for all channels and steps of a vector if those of all
     /// positions fit a file of this many bytes, else in every step.
     fn activations(&self, bytes: u32) -> u64 {
