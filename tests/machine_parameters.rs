@@ -58,7 +58,7 @@ const fn saving(field: &'static str, options: &'static str, base: fn(&mut Machin
 
 /// Makes fresh activations so expensive that the planner holds them, and room for them.
 fn holds_activations(m: &mut Machine) {
-    (m.if_rf_bytes, m.operand_fj, m.operand_held_saving_fj) = (4096, 1_000_000, 1_000_000);
+    (m.if_rf_bytes, m.operand_fj, m.operand_act_held_saving_fj) = (4096, 1_000_000, 1_000_000);
 }
 
 const ENTRIES: &[Entry] = &[
@@ -116,18 +116,28 @@ const ENTRIES: &[Entry] = &[
     saving("low_mult_bit_weight_held_saving_fj", "method=dliq", |m| m.low_mult_bit_fj = 50),
     saving("product_add_act_held_saving_fj", "method=dense objective=energy", holds_activations),
     saving("product_add_weight_held_saving_fj", "method=dense", |_| {}),
+    saving("shift_add_saving_fj", "method=mip2q", |_| {}),
+    saving("shift_add_weight_held_saving_fj", "method=mip2q", |_| {}),
+    saving("add_held_saving_fj", "method=dense", |_| {}),
+    saving("of_held_saving_fj", "method=dense", |_| {}),
     saving("if_held_saving_fj", "method=dense objective=energy", holds_activations),
     saving("fl_held_saving_fj", "method=dense", |_| {}),
+    saving("if_write_saving_fj", "method=dense", |_| {}),
+    saving("fl_write_saving_fj", "method=dense", |_| {}),
     entry("operand_fj", 400, &[Energy]),
-    saving("operand_held_saving_fj", "method=dense objective=energy", |m| {
+    saving("operand_act_held_saving_fj", "method=dense objective=energy", |m| {
         (m.if_rf_bytes, m.operand_fj) = (4096, 50);
         (m.product_add_fj, m.product_add_act_held_saving_fj) = (1_000_000, 1_000_000);
     }),
+    saving("operand_weight_held_saving_fj", "method=dense", |m| m.operand_fj = 50),
+    entry("operand_clock_fj", 400, &[Energy]),
     packed("route_fj", 400, "method=mip2q", &[Energy]),
     saving("route_held_saving_fj", "method=mip2q", |m| m.route_fj = 50),
     packed("decode_block_fj", 400, "method=mip2q", &[Energy]),
     entry("datapath_clock_fj", 400, &[Energy]),
     entry("pe_clock_fj", 400, &[Energy]),
+    entry("if_entry_clock_fj", 400, &[Energy]),
+    entry("fl_entry_clock_fj", 400, &[Energy]),
     entry("pe_leak_nw", 40_000, &[Energy]),
     entry("sram_leak_nw", 40_000, &[Energy]),
     entry("datapath_area_um2", 400, &[Area]),

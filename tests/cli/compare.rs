@@ -200,7 +200,7 @@ fn measured(scratch: &Scratch) {
         ("mult_weight_held_saving_fj", 900),
         ("fl_held_saving_fj", 80),
         ("operand_fj", 40),
-        ("operand_held_saving_fj", 20),
+        ("operand_act_held_saving_fj", 20),
         ("route_fj", 30),
         ("route_held_saving_fj", 10),
         ("decode_block_fj", 900),

@@ -104,6 +104,8 @@ pub(crate) struct Tile<'a> {
     var: &'a ConvVar,
     machine: &'a Machine,
     steps: Steps,
+    /// What a PE accumulates at a time.
+    block: Block,
     /// Channels, rows, columns: cut into blocks of `sched` PEs times the outputs that a PE holds.
     oc: Cut,
     oy: Cut,
@@ -184,6 +186,7 @@ impl<'a> Tile<'a> {
             var,
             machine,
             steps: Steps::of(inv, var, machine),
+            block: *block,
             oc: Cut::channels(var.out_c.into(), size(inv.sched_oc, block.oc)),
             oy: Cut::sliding(var.out_h.into(), size(inv.sched_oy, block.oy), rows),
             ox: Cut::sliding(var.out_w.into(), size(inv.sched_ox, block.ox), columns),
@@ -420,9 +423,10 @@ impl<'a> Tile<'a> {
             ]),
         };
         let sums = steps.saturating_mul(Dtype::I32.bytes());
-        let held = Held::of(inv, var, self.machine, [&self.oc, &self.oy, &self.ox]);
+        let held = Held::of(inv, var, self.machine, &self.block, [&self.oc, &self.oy, &self.ox]);
         Events {
             pe_steps: steps,
+            steps_held: held.steps_held,
             act_held: held.act_held,
             weight_held: held.weight_held,
             routed: held.routed,
@@ -431,9 +435,11 @@ impl<'a> Tile<'a> {
             if_read: products,
             if_held: held.if_held,
             if_write,
+            if_entries: held.if_entries,
             fl_read: products,
             fl_held: held.fl_held,
             fl_write: product([channels, taps(var), depth(inv, var), weight_copies]),
+            fl_entries: held.fl_entries,
             of_read: sums,
             of_write: sums,
             tree_adds: product([channels, rows, columns, split - 1]),

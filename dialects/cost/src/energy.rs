@@ -64,7 +64,8 @@ parts! {
         low_multipliers,
         /// Choice between multiplier and shifter for every product: `path_fj`, on `strum-dynamic` PEs.
         paths,
-        /// Products added up over the lanes (`product_add_fj`) and into accumulators (`add_fj`), and pooling (`add_fj`).
+        /// Products added up over the lanes (`product_add_fj`; shifted activations save `shift_add_saving_fj` of it) and into
+        /// accumulators (`add_fj`), and pooling (`add_fj`).
         adders,
         /// Sums added up over PEs: `add_fj`.
         adder_tree,
@@ -76,7 +77,7 @@ parts! {
         of_rf,
         /// Decoders of packed weights: `unpack_byte_fj`.
         unpack,
-        /// Operand registers and zero point subtraction: `operand_fj`.
+        /// Operand registers and zero point subtraction: `operand_fj`, and `operand_clock_fj` for every step.
         #[serde(default)]
         operands,
         /// Choice of activations by the mask: `route_fj`, on PEs of StruM.
@@ -88,7 +89,7 @@ parts! {
         /// Clock of the datapaths: `datapath_clock_fj`.
         #[serde(default)]
         datapath_clock,
-        /// Clock of the other flip-flops of PEs: `pe_clock_fj`.
+        /// Clock of the other flip-flops of PEs: `pe_clock_fj`, and of written entries `if_entry_clock_fj`, `fl_entry_clock_fj`.
         #[serde(default)]
         pe_clock,
         /// Leakage of all PEs: `pe_leak_nw`.
@@ -114,6 +115,9 @@ parts! {
     }
 }
 
+/// Bytes of output register file that a step reads and writes.
+const STEP_BYTES: u64 = 8;
+
 impl Energy {
     /// The energy of these counts on this machine.
     #[must_use]
@@ -138,28 +142,31 @@ impl Energy {
                 price(held.product_bits, m.low_mult_bit_weight_held_saving_fj),
             ),
             paths: price(if m.pe_kind == PeKind::StrumDynamic { products } else { 0 }, m.path_fj),
-            adders: sum(&[
-                less(
-                    price(products, m.product_add_fj),
-                    sum(&[
-                        price(e.act_held, m.product_add_act_held_saving_fj),
-                        price(e.weight_held, m.product_add_weight_held_saving_fj),
-                    ]),
-                ),
-                price(sum(&[e.pe_steps, e.pool_ops]), m.add_fj),
-            ]),
+            adders: adders(e, m, products, [low.shifts, held.shifts]),
             adder_tree: price(e.tree_adds, m.add_fj),
             if_rf: less(
                 price(sum(&[e.if_read, e.if_write]), m.if_byte_fj),
-                price(e.if_held, m.if_held_saving_fj),
+                sum(&[price(e.if_held, m.if_held_saving_fj), price(e.if_write, m.if_write_saving_fj)]),
             ),
             fl_rf: less(
                 price(sum(&[e.fl_read, e.fl_write]), m.fl_byte_fj),
-                price(e.fl_held, m.fl_held_saving_fj),
+                sum(&[price(e.fl_held, m.fl_held_saving_fj), price(e.fl_write, m.fl_write_saving_fj)]),
             ),
-            of_rf: price(sum(&[e.of_read, e.of_write]), m.of_byte_fj),
+            of_rf: less(
+                price(sum(&[e.of_read, e.of_write]), m.of_byte_fj),
+                price(e.steps_held.saturating_mul(STEP_BYTES), m.of_held_saving_fj),
+            ),
             unpack: price(e.packed_weight_read, m.unpack_byte_fj),
-            operands: less(price(products, m.operand_fj), price(e.act_held, m.operand_held_saving_fj)),
+            operands: sum(&[
+                less(
+                    price(products, m.operand_fj),
+                    sum(&[
+                        price(e.act_held, m.operand_act_held_saving_fj),
+                        price(e.weight_held, m.operand_weight_held_saving_fj),
+                    ]),
+                ),
+                price(e.pe_steps, m.operand_clock_fj),
+            ]),
             routing: less(price(e.routed, m.route_fj), price(e.routed_held, m.route_held_saving_fj)),
             decode: price(e.packed_blocks, m.decode_block_fj),
             ppe: price(e.ppe_ops, m.ppe_op_fj),
@@ -178,7 +185,11 @@ impl Energy {
         let pes = [m.tiles, m.rows, m.cols].map(u64::from).into_iter().fold(1, u64::saturating_mul);
         Energy {
             datapath_clock: price(counts.events.pe_steps, m.datapath_clock_fj),
-            pe_clock: price(counts.events.pe_steps, m.pe_clock_fj),
+            pe_clock: sum(&[
+                price(counts.events.pe_steps, m.pe_clock_fj),
+                price(counts.events.if_entries, m.if_entry_clock_fj),
+                price(counts.events.fl_entries, m.fl_entry_clock_fj),
+            ]),
             pe_leakage: price(counts.cycles, per_cycle_fj(price(pes, m.pe_leak_nw), m.clock_mhz)),
             sram_leakage: price(
                 counts.cycles,
@@ -188,6 +199,22 @@ impl Energy {
             ..Energy::default()
         }
     }
+}
+
+/// Additions over the lanes and into accumulators; of `shifts`, `held_shifts` have their weight held.
+fn adders(e: &Events, m: &Machine, products: u64, [shifts, held_shifts]: [u64; 2]) -> u64 {
+    sum(&[
+        less(
+            price(products, m.product_add_fj),
+            sum(&[
+                price(e.act_held, m.product_add_act_held_saving_fj),
+                price(less(e.weight_held, held_shifts), m.product_add_weight_held_saving_fj),
+                price(shifts, m.shift_add_saving_fj),
+                price(held_shifts, m.shift_add_weight_held_saving_fj),
+            ]),
+        ),
+        less(price(sum(&[e.pe_steps, e.pool_ops]), m.add_fj), price(e.steps_held, m.add_held_saving_fj)),
+    ])
 }
 
 /// How the PEs process low members.
@@ -267,6 +294,7 @@ mod tests {
             low_product_bits: 700,
             low_zeros: 100,
             pe_steps: 200,
+            steps_held: 70,
             act_held: 90,
             weight_held: 400,
             routed: 1500,
@@ -280,9 +308,11 @@ mod tests {
             if_read: 13,
             if_held: 6,
             if_write: 17,
+            if_entries: 2,
             fl_read: 19,
             fl_held: 8,
             fl_write: 23,
+            fl_entries: 3,
             of_read: 29,
             of_write: 31,
             packed_weight_read: 37,
@@ -334,6 +364,9 @@ mod tests {
     fn measured() -> Machine {
         Machine {
             operand_fj: 3,
+            operand_clock_fj: 5,
+            if_entry_clock_fj: 11,
+            fl_entry_clock_fj: 13,
             route_fj: 4,
             decode_block_fj: 6,
             datapath_clock_fj: 7,
@@ -350,11 +383,11 @@ mod tests {
         let (m, before) = (measured(), Energy::of(&counts(), &Machine::flexnn_16x16()));
         let got = Energy::of(&counts(), &m);
         let expected = Energy {
-            operands: 1500 * 3,
+            operands: 1500 * 3 + 200 * 5,
             routing: 1500 * 4,
             decode: 15 * 6,
             datapath_clock: 200 * 7,
-            pe_clock: 200 * 8,
+            pe_clock: 200 * 8 + 2 * 11 + 3 * 13,
             // 256 PEs, 1300 MHz: 5120 fJ a cycle, and 10.5 for the SRAM, rounded.
             pe_leakage: 47 * 5120,
             sram_leakage: 47 * 11,
@@ -364,7 +397,7 @@ mod tests {
             ..before
         };
         assert_eq!(got, expected);
-        assert_eq!(got.pe - before.pe, 1500 * 7 + 15 * 6 + 200 * 15 + 47 * 5120);
+        assert_eq!(got.pe - before.pe, 1500 * 7 + 15 * 6 + 200 * 20 + 61 + 47 * 5120);
         assert_eq!(got.total - before.total, got.pe - before.pe + 47 * 21);
         let two = Energy::of(&counts(), &Machine { tiles: 2, ..m });
         assert_eq!((two.pe_leakage, two.sram_leakage), (47 * 10240, 47 * 21));
@@ -373,17 +406,25 @@ mod tests {
     #[test]
     fn a_held_operand_saves_what_the_machine_states() {
         let base = Machine { operand_fj: 30, route_fj: 40, ..measured() };
-        let changes: [(Change, [u64; 2]); 10] = [
+        let changes: [(Change, [u64; 2]); 17] = [
             // Of held weights, StruM's PEs multiply those of high members.
             (("multipliers", |m| m.mult_act_held_saving_fj = 9), [90, 90]),
             (("multipliers", |m| m.mult_weight_held_saving_fj = 9), [300, 400]),
             (("shifters", |m| m.shift_weight_held_saving_fj = 9), [60, 0]),
             (("low_multipliers", |m| m.low_mult_bit_weight_held_saving_fj = 9), [140, 0]),
             (("adders", |m| m.product_add_act_held_saving_fj = 9), [90, 90]),
-            (("adders", |m| m.product_add_weight_held_saving_fj = 9), [400, 400]),
+            // Shifts have their own.
+            (("adders", |m| m.product_add_weight_held_saving_fj = 9), [340, 400]),
+            (("adders", |m| m.shift_add_saving_fj = 9), [300, 0]),
+            (("adders", |m| m.shift_add_weight_held_saving_fj = 9), [60, 0]),
+            (("adders", |m| m.add_held_saving_fj = 9), [70, 70]),
+            (("of_rf", |m| m.of_held_saving_fj = 9), [8 * 70, 8 * 70]),
             (("if_rf", |m| m.if_held_saving_fj = 9), [6, 6]),
             (("fl_rf", |m| m.fl_held_saving_fj = 9), [8, 8]),
-            (("operands", |m| m.operand_held_saving_fj = 9), [90, 90]),
+            (("if_rf", |m| m.if_write_saving_fj = 9), [17, 17]),
+            (("fl_rf", |m| m.fl_write_saving_fj = 9), [23, 23]),
+            (("operands", |m| m.operand_act_held_saving_fj = 9), [90, 90]),
+            (("operands", |m| m.operand_weight_held_saving_fj = 9), [400, 400]),
             (("routing", |m| m.route_held_saving_fj = 9), [120, 120]),
         ];
         for ((name, change), [strum, dense]) in changes {
@@ -431,11 +472,15 @@ mod tests {
             ("sram_write", |m| m.sram_write_byte_fj *= 2),
             ("dram", |m| m.dram_byte_fj *= 2),
             ("idle", |m| m.idle_cycle_fj *= 2),
-            ("operands", |m| m.operand_fj *= 2),
+            ("operands", |m| (m.operand_fj, m.operand_clock_fj) = (2 * m.operand_fj, 2 * m.operand_clock_fj)),
             ("routing", |m| m.route_fj *= 2),
             ("decode", |m| m.decode_block_fj *= 2),
             ("datapath_clock", |m| m.datapath_clock_fj *= 2),
-            ("pe_clock", |m| m.pe_clock_fj *= 2),
+            ("pe_clock", |m| {
+                m.pe_clock_fj *= 2;
+                (m.if_entry_clock_fj, m.fl_entry_clock_fj) =
+                    (2 * m.if_entry_clock_fj, 2 * m.fl_entry_clock_fj);
+            }),
             ("pe_leakage", |m| m.pe_leak_nw *= 2),
             ("sram_leakage", |m| m.sram_leak_nw *= 2),
             // Two parts consist of additions.

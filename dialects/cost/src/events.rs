@@ -31,16 +31,20 @@ events! {
     lane_idle,
     /// Steps of PEs: cycles in which a PE takes up to `lanes` products into one accumulator.
     pe_steps,
+    /// Steps that keep the weights of the step before.
+    #[serde(default)]
+    steps_held,
     /// Products whose activation the lane keeps from the step before.
     #[serde(default)]
     act_held,
     /// Products whose weight the lane keeps from the step before.
     #[serde(default)]
     weight_held,
-    /// Products of packed layers whose activation the mask chooses, in PEs that have shifters.
+    /// Activations that a mask chooses, in PEs that have shifters: one for each product, and in a plain layer of a PE with
+    /// half of its lanes as shifters one for each idle lane as well.
     #[serde(default)]
     routed,
-    /// Of these, products whose weight, and with it the mask, the lane keeps from the step before.
+    /// Of these, those chosen by the mask of the step before: with a held weight, and all of a plain layer.
     #[serde(default)]
     routed_held,
     /// Packed blocks that enter the filter register file of a PE and are decoded there.
@@ -74,6 +78,9 @@ events! {
     if_held,
     /// Bytes written to input register files.
     if_write,
+    /// Entries written to input register files: a vector at one position.
+    #[serde(default)]
+    if_entries,
     /// Bytes read from filter register files; a decoded weight is one byte.
     fl_read,
     /// Bytes read from the entry of a filter register file that the step before read.
@@ -81,6 +88,9 @@ events! {
     fl_held,
     /// Bytes written to filter register files.
     fl_write,
+    /// Entries written to filter register files: a vector of one output channel.
+    #[serde(default)]
+    fl_entries,
     /// Bytes read from output register files: 4 for every step of a PE.
     of_read,
     /// Bytes written to output register files: 4 for every step of a PE.

@@ -1,8 +1,10 @@
-//! Operands that a lane or a register file's output keeps from one step of a PE to the next.
+//! Operands that a lane or a register file's output keeps from one step of a PE to the next, and the entries of the register
+//! files that are written for them.
 //!
 //! The order of a PE's steps is that of "PE array" in `docs/timing.md`; everything is counted in closed form. The first
 //! step of a vector keeps nothing.
 
+use dpu_isa::schedule::Block;
 use dpu_isa::{ConvInv, ConvVar, Machine, PeKind, Stationary};
 
 use crate::cut::Cut;
@@ -22,6 +24,16 @@ struct Shares {
 }
 
 impl Shares {
+    /// Of two dimensions together.
+    fn times(&self, other: &Shares) -> Shares {
+        Shares {
+            outputs: product([self.outputs, other.outputs]),
+            runs: product([self.runs, other.runs]),
+            single: product([self.single, other.single]),
+            first: product([self.first, other.first]),
+        }
+    }
+
     fn of(cut: &Cut, pes: u16) -> Shares {
         let mut shares = Shares { outputs: 0, runs: 0, single: 0, first: 0 };
         for (piece, n) in cut.pieces() {
@@ -48,14 +60,35 @@ struct Vectors {
     in_one_step: u64,
     /// Products in the first steps of the vectors, if a vector's products are distributed evenly over its steps.
     in_first_steps: u64,
+    /// Vectors.
+    count: u64,
+    /// Their steps.
+    steps: u64,
+    /// Vectors of a single step.
+    single: u64,
+    /// Products of a vector that is not the last one.
+    length: u64,
 }
 
 impl Vectors {
+    /// Whether this many vectors fit a register file of this many bytes.
+    fn fit(&self, number: u64, bytes: u32) -> bool {
+        product([number, self.length]) <= bytes.into()
+    }
+
     fn of(inv: &ConvInv, var: &ConvVar, m: &Machine) -> Vectors {
         let [kernel_h, kernel_w] = [var.kernel_h, var.kernel_w].map(u64::from);
         if inv.depthwise {
             let taps = product([kernel_h, kernel_w]);
-            return Vectors { products: taps, in_one_step: taps, in_first_steps: taps };
+            return Vectors {
+                products: taps,
+                in_one_step: taps,
+                in_first_steps: taps,
+                count: taps,
+                steps: taps,
+                single: taps,
+                length: 1,
+            };
         }
         let packed = inv.method.is_packed();
         // Packed blocks end with their tap.
@@ -73,12 +106,16 @@ impl Vectors {
             (PeKind::StrumStatic, true) => (2 * w.saturating_sub(low).max(low), w),
         };
         let steps = |len: u64| product([len, busiest]).div_ceil(product([lanes, of])).max(1);
-        let mut vectors = Vectors::default();
+        let mut vectors = Vectors { length, ..Vectors::default() };
         for (len, count) in [(length, channels / length), (channels % length, 1)] {
             let products = product([runs, count, len]);
             vectors.products = vectors.products.saturating_add(products);
+            let number = if len > 0 { product([runs, count]) } else { 0 };
+            vectors.count = vectors.count.saturating_add(number);
+            vectors.steps = vectors.steps.saturating_add(product([number, steps(len)]));
             if len > 0 && steps(len) == 1 {
                 vectors.in_one_step = vectors.in_one_step.saturating_add(products);
+                vectors.single = vectors.single.saturating_add(number);
             }
             let first = product([runs, count, len.div_ceil(steps(len))]);
             vectors.in_first_steps = vectors.in_first_steps.saturating_add(first);
@@ -90,6 +127,7 @@ impl Vectors {
 /// What is kept in a tile; the fields are those of [`crate::Events`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Held {
+    pub(crate) steps_held: u64,
     pub(crate) act_held: u64,
     pub(crate) weight_held: u64,
     pub(crate) if_held: u64,
@@ -97,32 +135,38 @@ pub(crate) struct Held {
     pub(crate) routed: u64,
     pub(crate) routed_held: u64,
     pub(crate) packed_blocks: u64,
+    pub(crate) if_entries: u64,
+    pub(crate) fl_entries: u64,
 }
 
 impl Held {
-    /// `cuts` are those along output channels, rows and columns.
-    pub(crate) fn of(inv: &ConvInv, var: &ConvVar, m: &Machine, [oc, oy, ox]: [&Cut; 3]) -> Held {
+    /// `block` is what a PE accumulates at a time, `cuts` are those along output channels, rows and columns.
+    pub(crate) fn of(
+        inv: &ConvInv,
+        var: &ConvVar,
+        m: &Machine,
+        block: &Block,
+        [oc, oy, ox]: [&Cut; 3],
+    ) -> Held {
+        let windows = product([oy.all_windows(), ox.all_windows()]);
         let oc = Shares::of(oc, inv.sched_oc);
-        let [oy, ox] = [Shares::of(oy, inv.sched_oy), Shares::of(ox, inv.sched_ox)];
-        let positions = Shares {
-            outputs: product([oy.outputs, ox.outputs]),
-            runs: product([oy.runs, ox.runs]),
-            single: product([oy.single, ox.single]),
-            first: product([oy.first, ox.first]),
-        };
+        let positions = Shares::of(oy, inv.sched_oy).times(&Shares::of(ox, inv.sched_ox));
         let vectors = Vectors::of(inv, var, m);
-        let routes = inv.method.is_packed() && m.pe_kind != PeKind::Dense && !inv.depthwise;
+        let packed = inv.method.is_packed();
+        let routes = packed && m.pe_kind != PeKind::Dense && !inv.depthwise;
         let again = |of: Shares| of.outputs.saturating_sub(of.runs);
         // Steps of one output channel and of one position follow each other without a change of the other operand only
         // where there is nothing in between: neither another position (channel) nor another step of the vector.
-        let (acts, weights) = match inv.stationary {
+        let (acts, weights, steps_held) = match inv.stationary {
             Stationary::Output | Stationary::Weight => (
                 product([vectors.in_one_step, positions.single, again(oc)]),
                 product([vectors.products, oc.outputs, again(positions)]),
+                product([vectors.steps, oc.outputs, again(positions)]),
             ),
             Stationary::Input => (
                 product([vectors.products, positions.outputs, again(oc)]),
                 product([vectors.in_one_step, oc.single, again(positions)]),
+                product([vectors.single, oc.single, again(positions)]),
             ),
         };
         // Depthwise, the next channel has other activations; where the mask chooses them, other weights choose others.
@@ -139,14 +183,80 @@ impl Held {
         };
         let products = product([vectors.products, oc.outputs, positions.outputs]);
         let copies = if inv.stationary == Stationary::Weight { positions.first } else { positions.runs };
+        let chosen = chosen(inv, m, products);
+        let entries = Entries { vectors: &vectors, block, oc, positions };
+        let (if_entries, fl_entries) = match inv.stationary {
+            // Every channel has activations of its own.
+            _ if inv.depthwise => (products, entries.once(copies)),
+            Stationary::Output | Stationary::Weight => {
+                (entries.activations(m.if_rf_bytes), entries.once(copies))
+            }
+            Stationary::Input => (entries.resident(inv, var, windows), entries.weights(m.fl_rf_bytes)),
+        };
         Held {
+            steps_held,
             act_held,
             weight_held: weights,
             if_held,
             fl_held: weights,
-            routed: if routes { products } else { 0 },
-            routed_held: if routes { weights } else { 0 },
-            packed_blocks: if inv.method.is_packed() { product([blocks(inv, var), copies]) } else { 0 },
+            routed: chosen,
+            routed_held: if packed { weights.min(chosen) } else { chosen },
+            packed_blocks: if packed { product([blocks(inv, var), copies]) } else { 0 },
+            if_entries,
+            fl_entries,
+        }
+    }
+}
+
+/// Activations that masks choose for these many products. Plain weights have a mask as well, and it serves idle lanes.
+fn chosen(inv: &ConvInv, m: &Machine, products: u64) -> u64 {
+    match (m.pe_kind, inv.method.is_packed()) {
+        _ if inv.depthwise => 0,
+        (PeKind::Dense, _) => 0,
+        (PeKind::StrumStatic, false) => products.saturating_mul(2),
+        (PeKind::StrumDynamic, _) | (PeKind::StrumStatic, true) => products,
+    }
+}
+
+/// Entries of a vector: how often a PE writes its operands to the register files.
+struct Entries<'a> {
+    vectors: &'a Vectors,
+    /// Of the outputs that a PE has at a time.
+    block: &'a Block,
+    oc: Shares,
+    positions: Shares,
+}
+
+impl Entries<'_> {
+    /// Entries of weights that are written once for the positions of each of these PEs and blocks.
+    fn once(&self, copies: u64) -> u64 {
+        product([self.vectors.count, self.oc.outputs, copies])
+    }
+
+    /// Entries of resident activations, where blocks have so many positions under their windows.
+    fn resident(&self, inv: &ConvInv, var: &ConvVar, windows: u64) -> u64 {
+        let pixel = u64::from(var.in_c).div_ceil(self.vectors.length.max(1));
+        product([windows, pixel, u64::from(inv.sched_oc.max(1)).min(self.oc.outputs)])
+    }
+
+    /// Entries of activations, where these are not resident: once for all channels and steps of a vector if those of all
+    /// positions fit a file of this many bytes, else in every step.
+    fn activations(&self, bytes: u32) -> u64 {
+        let Entries { vectors, block, oc, positions } = self;
+        if vectors.fit(product([block.oy, block.ox]), bytes) {
+            product([vectors.count, positions.outputs, oc.runs])
+        } else {
+            product([vectors.steps, positions.outputs, oc.outputs])
+        }
+    }
+
+    /// Entries of weights where activations are resident.
+    fn weights(&self, bytes: u32) -> u64 {
+        let Entries { vectors, block, oc, positions } = self;
+        if vectors.fit(block.oc, bytes) {
+            product([vectors.count, oc.outputs, positions.runs])
+        } else {
+            product([vectors.steps, oc.outputs, positions.outputs])
         }
     }
 }
@@ -204,6 +314,7 @@ mod tests {
         assert!(Block::of(&inv, &var, &m).is_ok());
         let e = conv(&inv, &var, &m).unwrap().events;
         Held {
+            steps_held: e.steps_held,
             act_held: e.act_held,
             weight_held: e.weight_held,
             if_held: e.if_held,
@@ -211,6 +322,8 @@ mod tests {
             routed: e.routed,
             routed_held: e.routed_held,
             packed_blocks: e.packed_blocks,
+            if_entries: e.if_entries,
+            fl_entries: e.fl_entries,
         }
     }
 
@@ -221,23 +334,39 @@ mod tests {
         // 56 columns are a block of 4 x 8 and one of 4 x 6: 16 or 12 positions in each of 16 PEs.
         let weights = MACS / 448 * (448 - 2 * 16);
         let plain = held(Method::Dense, Stationary::Output, PeKind::StrumDynamic);
-        assert_eq!(plain, Held { weight_held: weights, fl_held: weights, ..Held::default() });
+        let held_only = Held {
+            weight_held: weights,
+            fl_held: weights,
+            steps_held: weights / 8,
+            // 16 positions of 8 bytes do not fit 64: every channel writes them again.
+            if_entries: MACS / 8,
+            // 16 channels of 4 vectors in 16 PEs, for each block of columns.
+            fl_entries: 16 * 4 * 32,
+            ..Held::default()
+        };
+        assert_eq!(plain, Held { routed: MACS, routed_held: MACS, ..held_only });
         let packed = held(Method::Mip2q, Stationary::Output, PeKind::StrumDynamic);
         // 16 channels of two blocks, for every PE of the positions and every block of columns.
-        let routed = Held { routed: MACS, routed_held: weights, packed_blocks: 16 * 2 * 32, ..plain };
-        assert_eq!(packed, routed);
+        let blocks = Held { packed_blocks: 16 * 2 * 32, fl_entries: 16 * 2 * 32, ..held_only };
+        assert_eq!(packed, Held { routed: MACS, routed_held: weights, ..blocks });
         let dense = held(Method::Mip2q, Stationary::Output, PeKind::Dense);
-        assert_eq!(dense, Held { packed_blocks: 16 * 2 * 32, ..plain });
+        assert_eq!(dense, blocks);
+        // Half of a static PE's lanes idle, and it takes twice the steps.
+        let idle = held(Method::Dense, Stationary::Output, PeKind::StrumStatic);
+        let twice = Held { steps_held: weights / 4, if_entries: MACS / 4, ..held_only };
+        assert_eq!(idle, Held { routed: 2 * MACS, routed_held: 2 * MACS, ..twice });
     }
 
     #[test]
     fn activations_are_held_over_the_channels_where_they_are_stationary() {
         let acts = MACS / 4 * 3;
         let plain = held(Method::Dense, Stationary::Input, PeKind::Dense);
-        assert_eq!(plain, Held { act_held: acts, if_held: acts, ..Held::default() });
+        // 8 x 56 pixels of 4 vectors in 4 PEs; the vectors of 4 channels fit, and are written for each of 16 PEs and 14 blocks.
+        let entries = Held { if_entries: 448 * 4 * 4, fl_entries: 16 * 4 * 448, ..Held::default() };
+        assert_eq!(plain, Held { act_held: acts, if_held: acts, ..entries });
         // Chosen by the mask they change with the weights, but the vector of 16 in two steps is read once for 4 channels.
         let chosen = held(Method::Mip2q, Stationary::Input, PeKind::StrumStatic);
-        assert_eq!((chosen.act_held, chosen.weight_held), (0, 0));
+        assert_eq!((chosen.act_held, chosen.weight_held, chosen.steps_held), (0, 0, 0));
         assert_eq!(chosen.if_held, MACS / 8 * 7);
         assert_eq!((chosen.routed, chosen.routed_held), (MACS, 0));
     }

@@ -133,6 +133,7 @@ fn skipped(inv: &ConvInv, var: &ConvVar, plain: &Cost, counter: &Counter<'_>, pr
     // Which operands follow each other depends on the zeros: all are taken as fresh.
     Events {
         pe_steps: steps,
+        steps_held: 0,
         zero_skipped: plain.macs.saturating_sub(pairs),
         act_held: 0,
         weight_held: 0,

@@ -71,6 +71,16 @@ fn held_operands_are_those_of_a_walk_through_the_loops() {
     proptest!(config(16_000), |((m, (inv, var)) in layers_on_machines(), seed: u64)| {
         let Some((events, seen)) = both(&inv, &var, &m, seed) else { return Ok(()) };
         let routes = inv.method.is_packed() && m.pe_kind != PeKind::Dense && !inv.depthwise;
+        prop_assert_eq!(events.steps_held, seen.steps);
+        if inv.stationary != Stationary::Input || inv.depthwise {
+            prop_assert_eq!(events.if_entries, seen.entries[0]);
+        } else {
+            // Resident activations are written under windows, a pixel as whole vectors.
+            let length = if inv.method.is_packed() { u32::from(inv.block) * (m.lanes / u32::from(inv.block)).max(1) } else { m.lanes };
+            let pixel = u64::from(var.in_c.div_ceil(length));
+            prop_assert_eq!(events.if_entries * u64::from(var.in_c), events.if_write * pixel);
+        }
+        prop_assert_eq!(events.fl_entries, seen.entries[1]);
         let dropped = inv.method.is_packed() && inv.method.low_work() == LowWork::Nothing;
         prop_assert_eq!(events.packed_blocks, seen.fetched);
         if dropped {
@@ -82,10 +92,9 @@ fn held_operands_are_those_of_a_walk_through_the_loops() {
         } else {
             prop_assert_eq!((events.act_held, events.weight_held), (seen.acts, seen.weights));
             prop_assert_eq!(events.if_held, seen.inputs);
-            prop_assert_eq!(events.routed, if routes { seen.products } else { 0 });
+            prop_assert_eq!([events.routed, events.routed_held], seen.chosen);
         }
         prop_assert_eq!(events.fl_held, events.weight_held);
-        prop_assert_eq!(events.routed_held, if routes { events.weight_held } else { 0 });
         if inv.method.low_work() == LowWork::Shift {
             prop_assert_eq!(events.low_shifts, seen.low[0]);
             if uneven(&inv, &var, &m) {

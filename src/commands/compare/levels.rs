@@ -85,12 +85,25 @@ pub(super) fn table(comparison: &Comparison, unit: Unit) -> String {
             names.join(", ")
         ),
     };
+    let dpu = match without_dpu_area(comparison).as_slice() {
+        [] => String::new(),
+        names => format!(
+            "\nareas     end at the array: {} state no rest_area_um2, that of PPE, vector engine and control\n",
+            names.join(", ")
+        ),
+    };
     format!(
         "levels    area of one PE, from the array on of one tile; energy and power of all, at the same work:\n\
-         {space}the baseline's, and the change\n\n{}{areas}",
+         {space}the baseline's, and the change\n\n{}{areas}{dpu}",
         grid,
         space = " ".repeat(10)
     )
+}
+
+/// Names of the machines that state the area of a PE, but not of what is beside the array.
+fn without_dpu_area(comparison: &Comparison) -> Vec<&str> {
+    let ends = |m: &&Machine| Level::Pe.area_um2(m).is_some() && m.rest_area_um2 == 0;
+    comparison.machines().into_iter().filter(ends).map(|m| m.name.as_str()).collect()
 }
 
 /// Names of the machines that state no area.

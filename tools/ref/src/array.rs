@@ -6,7 +6,8 @@
 //! ```
 //! use strum_ref::array::{Array, Layer, Schedule, run};
 //!
-//! let array = Array { lanes: 8, read: 128, write: 128, banks: 256, word: 16, ppe: 64, half_shift: false, chooses: false };
+//! let (half_shift, chooses, files) = (false, false, [64; 2]);
+//! let array = Array { lanes: 8, read: 128, write: 128, banks: 256, word: 16, ppe: 64, half_shift, chooses, files };
 //! let layer = Layer { input: [4, 4, 16], output: [4, 4, 8], kernel: [1, 1], set_bytes: 16, ..Layer::default() };
 //! let run = run(&array, &layer, &Schedule { pes: [8, 4, 4], ..Schedule::default() });
 //! assert_eq!(run.macs, 4 * 4 * 16 * 8);
@@ -39,6 +40,8 @@ pub struct Array {
     pub half_shift: bool,
     /// PEs choose the activations of a packed vector by the mask of its weights.
     pub chooses: bool,
+    /// Bytes of the input and of the filter register file of a PE.
+    pub files: [u64; 2],
 }
 
 /// A tile of a convolution; triples are rows, columns, channels.

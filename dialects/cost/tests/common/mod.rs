@@ -177,6 +177,7 @@ pub(crate) fn described(
         ppe: m.ppe_per_cycle.into(),
         half_shift: m.pe_kind == PeKind::StrumStatic,
         chooses: m.pe_kind != PeKind::Dense,
+        files: [m.if_rf_bytes.into(), m.fl_rf_bytes.into()],
     };
     let all = WeightFormat::all_sets_bytes(inv, var).unwrap();
     let layer = Layer {

@@ -46,24 +46,16 @@ impl Machine {
         self.check_areas()
     }
 
-    /// No more is saved than the figure that it is saved from.
+    /// No more is saved than the figure that it is saved from. No product holds both its activation and its weight.
     fn check_savings(&self) -> Result<(), MachineError> {
         let (mult, add) = (("mult_fj", self.mult_fj), ("product_add_fj", self.product_add_fj));
+        let operand = ("operand_fj", self.operand_fj);
+        let (if_byte, fl_byte) = (("if_byte_fj", self.if_byte_fj), ("fl_byte_fj", self.fl_byte_fj));
         for (figure, savings) in [
-            (
-                mult,
-                vec![
-                    ("mult_act_held_saving_fj", self.mult_act_held_saving_fj),
-                    ("mult_weight_held_saving_fj", self.mult_weight_held_saving_fj),
-                ],
-            ),
-            (
-                add,
-                vec![
-                    ("product_add_act_held_saving_fj", self.product_add_act_held_saving_fj),
-                    ("product_add_weight_held_saving_fj", self.product_add_weight_held_saving_fj),
-                ],
-            ),
+            (mult, vec![("mult_act_held_saving_fj", self.mult_act_held_saving_fj)]),
+            (mult, vec![("mult_weight_held_saving_fj", self.mult_weight_held_saving_fj)]),
+            (add, vec![("product_add_act_held_saving_fj", self.product_add_act_held_saving_fj)]),
+            (add, vec![("product_add_weight_held_saving_fj", self.product_add_weight_held_saving_fj)]),
             (
                 ("shift_fj", self.shift_fj),
                 vec![("shift_weight_held_saving_fj", self.shift_weight_held_saving_fj)],
@@ -72,9 +64,21 @@ impl Machine {
                 ("low_mult_bit_fj", self.low_mult_bit_fj),
                 vec![("low_mult_bit_weight_held_saving_fj", self.low_mult_bit_weight_held_saving_fj)],
             ),
-            (("if_byte_fj", self.if_byte_fj), vec![("if_held_saving_fj", self.if_held_saving_fj)]),
-            (("fl_byte_fj", self.fl_byte_fj), vec![("fl_held_saving_fj", self.fl_held_saving_fj)]),
-            (("operand_fj", self.operand_fj), vec![("operand_held_saving_fj", self.operand_held_saving_fj)]),
+            (if_byte, vec![("if_held_saving_fj", self.if_held_saving_fj)]),
+            (if_byte, vec![("if_write_saving_fj", self.if_write_saving_fj)]),
+            (fl_byte, vec![("fl_held_saving_fj", self.fl_held_saving_fj)]),
+            (fl_byte, vec![("fl_write_saving_fj", self.fl_write_saving_fj)]),
+            (
+                add,
+                vec![
+                    ("shift_add_saving_fj", self.shift_add_saving_fj),
+                    ("shift_add_weight_held_saving_fj", self.shift_add_weight_held_saving_fj),
+                ],
+            ),
+            (("of_byte_fj", self.of_byte_fj), vec![("of_held_saving_fj", self.of_held_saving_fj)]),
+            (("add_fj", self.add_fj), vec![("add_held_saving_fj", self.add_held_saving_fj)]),
+            (operand, vec![("operand_act_held_saving_fj", self.operand_act_held_saving_fj)]),
+            (operand, vec![("operand_weight_held_saving_fj", self.operand_weight_held_saving_fj)]),
             (("route_fj", self.route_fj), vec![("route_held_saving_fj", self.route_held_saving_fj)]),
         ] {
             at_most(figure, &savings)?;

@@ -277,6 +277,20 @@ machine_fields! {
     /// Energy that adding a product saves, of `product_add_fj`, where the lane keeps its weight from the step before.
     product_add_weight_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
         absent "absent::product_add_weight_held_saving_fj";
+    /// Energy that adding a shifted activation saves, of `product_add_fj`: it has one row, a multiplication several.
+    shift_add_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::shift_add_saving_fj";
+    /// Energy that this addition saves, of the rest of `product_add_fj`, where the lane keeps its weight from the step before.
+    shift_add_weight_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::shift_add_weight_held_saving_fj";
+    /// Energy that adding to an accumulator saves, of `add_fj`, per step that keeps the weights of the step before: its sum is
+    /// of the same output channel.
+    add_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::add_held_saving_fj";
+    /// Energy that accessing a byte of an accumulator saves, of `of_byte_fj`, in a step that keeps the weights of the step
+    /// before: eight bytes.
+    of_held_saving_fj: u64 = 0 "fJ/byte", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::of_held_saving_fj";
     /// Energy that reading a byte of the input register file saves, of `if_byte_fj`, where the step before read the same
     /// entry.
     if_held_saving_fj: u64 = 0 "fJ/byte", Timing, "0: not counted", 0..=1000000000,
@@ -285,17 +299,29 @@ machine_fields! {
     /// entry.
     fl_held_saving_fj: u64 = 0 "fJ/byte", Timing, "0: not counted", 0..=1000000000,
         absent "absent::fl_held_saving_fj";
-    /// Energy of operand register and zero point subtraction, with the clock of the register, per product.
+    /// Energy that writing a byte of the input register file saves, of `if_byte_fj`.
+    if_write_saving_fj: u64 = 0 "fJ/byte", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::if_write_saving_fj";
+    /// Energy that writing a byte of the filter register file saves, of `fl_byte_fj`.
+    fl_write_saving_fj: u64 = 0 "fJ/byte", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::fl_write_saving_fj";
+    /// Energy of operand registers and zero point subtraction, without clock, per product.
     operand_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
         absent "absent::operand_fj";
     /// Energy that this saves where the lane keeps its activation from the step before.
-    operand_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
-        absent "absent::operand_held_saving_fj";
-    /// Energy of choosing an activation by the mask, per product of a packed layer, in PEs of kinds `strum-dynamic` and
-    /// `strum-static`.
+    operand_act_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::operand_act_held_saving_fj";
+    /// Energy that this saves where the lane keeps its weight from the step before.
+    operand_weight_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::operand_weight_held_saving_fj";
+    /// Energy of clocking the operand registers of a PE, per step.
+    operand_clock_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::operand_clock_fj";
+    /// Energy of choosing an activation by the mask, per product, in PEs of kinds `strum-dynamic` and `strum-static`; in a
+    /// plain layer of the latter for each idle lane as well.
     route_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
         absent "absent::route_fj";
-    /// Energy that this choice saves where the lane keeps its weight, and with it the mask, from the step before.
+    /// Energy that this choice saves where the mask is that of the step before: the weight is held, or the layer plain.
     route_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
         absent "absent::route_held_saving_fj";
     /// Energy of decoding a packed block when it enters the filter register file of a PE.
@@ -307,6 +333,12 @@ machine_fields! {
     /// Energy of clocking the other flip-flops of a PE, above all those of its register files; per step.
     pe_clock_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
         absent "absent::pe_clock_fj";
+    /// Energy of clocking an entry of the input register file that is written.
+    if_entry_clock_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::if_entry_clock_fj";
+    /// Energy of clocking an entry of the filter register file that is written.
+    fl_entry_clock_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::fl_entry_clock_fj";
     /// Leakage of a PE, at all times.
     pe_leak_nw: u64 = 0 "nW", Timing, "0: not counted", 0..=1000000000000,
         absent "absent::pe_leak_nw";

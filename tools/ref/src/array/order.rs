@@ -11,6 +11,8 @@ use super::{Array, Layer, Schedule, Stays, blocks};
 pub struct Followed {
     /// Products.
     pub products: u64,
+    /// Steps whose weights are those of the step before.
+    pub steps: u64,
     /// Products whose lanes keep their activation.
     pub acts: u64,
     /// Products whose lanes keep their weight.
@@ -21,6 +23,10 @@ pub struct Followed {
     pub inputs: u64,
     /// Packed blocks that enter the filter register file of a PE.
     pub fetched: u64,
+    /// Activations that masks choose; of these, those with the mask of the step before or a plain one.
+    pub chosen: [u64; 2],
+    /// Entries written to the input and to the filter register files.
+    pub entries: [u64; 2],
 }
 
 /// A step of a PE: what is at its lanes and register files.
@@ -59,10 +65,12 @@ pub fn follow(
             let channels: BTreeSet<u64> = outputs.iter().map(|o| o[0]).collect();
             let positions: BTreeSet<[u64; 2]> = outputs.iter().map(|&[_, y, x]| [y, x]).collect();
             let mut last: Option<Step> = None;
+            write(array, layer, schedule, &vectors, (&channels, &positions), loads, &mut seen);
             for parts in &vectors {
                 for (channel, part, position) in walk(schedule, &channels, parts, &positions) {
                     let step = operands(array, layer, channel, part, position);
                     count(&mut seen, last.as_ref(), &step, channel, part, low);
+                    choose(array, layer, &mut seen, last.as_ref(), &step, part);
                     last = Some(step);
                 }
             }
@@ -132,6 +140,7 @@ fn count(
     seen.products += all;
     seen.low[0] += few;
     let Some(last) = last else { return };
+    seen.steps += u64::from(last.weights == step.weights);
     if last.acts == step.acts {
         (seen.acts, seen.low[1]) = (seen.acts + all, seen.low[1] + few);
     }
@@ -140,6 +149,53 @@ fn count(
     }
     if last.entry == step.entry {
         seen.inputs += all;
+    }
+}
+
+/// The activations that a PE chooses in a step: idle lanes of a half that only shifts choose as well.
+fn choose(array: &Array, layer: &Layer, seen: &mut Followed, last: Option<&Step>, step: &Step, part: &Part) {
+    if !array.chooses || layer.depthwise {
+        return;
+    }
+    let plain = layer.packed[0] == 1;
+    for _ in &part.products {
+        let lanes = if plain && array.half_shift { 2 } else { 1 };
+        seen.chosen[0] += lanes;
+        if plain || last.is_some_and(|last| last.weights == step.weights) {
+            seen.chosen[1] += lanes;
+        }
+    }
+}
+
+/// The entries that a PE's register files are filled with for a block of outputs, in its order of steps: what a file holds it is
+/// not filled with again, and it holds entries of one vector, if these fit, or else one entry.
+fn write(
+    array: &Array,
+    layer: &Layer,
+    schedule: &Schedule,
+    vectors: &[Vec<Part>],
+    (channels, positions): (&BTreeSet<u64>, &BTreeSet<[u64; 2]>),
+    loads: bool,
+    seen: &mut Followed,
+) {
+    let [c, y, x] = schedule.block;
+    let fits = |number: u64, file: usize| number * widest(array, layer) <= array.files[file];
+    let resident = schedule.stays == Stays::Activations && !layer.depthwise;
+    for parts in vectors {
+        let mut files: [BTreeSet<Vec<u64>>; 2] = Default::default();
+        for (channel, _, [y_at, x_at]) in walk(schedule, channels, parts, positions) {
+            let own = if layer.depthwise { channel } else { 0 };
+            let keys = [(vec![y_at, x_at, own], fits(y * x, 0)), (vec![channel], !resident || fits(c, 1))];
+            for (file, (key, fits)) in keys.into_iter().enumerate() {
+                if !fits {
+                    files[file].clear();
+                }
+                let used = if file == 0 { !resident } else { loads };
+                if files[file].insert(key) && used {
+                    seen.entries[file] += 1;
+                }
+            }
+        }
     }
 }
 
@@ -175,13 +231,7 @@ fn vectors(array: &Array, layer: &Layer, schedule: &Schedule) -> Vec<Vec<Part>> 
         let part = |run| vec![Part { run, vector: 0, step: 0, products: vec![0] }];
         return (0..runs).map(part).collect();
     }
-    let (products, [width, low]) = (run * layer.input[2], layer.packed);
-    let packed = width > 1;
-    // Whole blocks until the lanes are full.
-    let mut length = if packed { width } else { array.lanes };
-    while packed && length + width <= array.lanes {
-        length += width;
-    }
+    let (products, [width, low], length) = (run * layer.input[2], layer.packed, widest(array, layer));
     let mut vectors = Vec::new();
     for run in 0..runs {
         let mut from = 0;
@@ -200,6 +250,20 @@ fn vectors(array: &Array, layer: &Layer, schedule: &Schedule) -> Vec<Vec<Part>> 
         }
     }
     vectors
+}
+
+/// Products of a whole vector.
+fn widest(array: &Array, layer: &Layer) -> u64 {
+    let width = layer.packed[0];
+    if width == 1 {
+        return array.lanes;
+    }
+    // Whole blocks until the lanes are full.
+    let mut length = width;
+    while length + width <= array.lanes {
+        length += width;
+    }
+    length
 }
 
 /// Steps that these many products take.

@@ -32,6 +32,7 @@ pub(super) struct Classes {
     pub(super) product_add: f64,
     pub(super) add: f64,
     pub(super) operands: f64,
+    pub(super) operand_clock: f64,
     pub(super) routing: f64,
     pub(super) decode: f64,
     pub(super) if_rf: f64,
@@ -50,8 +51,7 @@ impl Classes {
             let mut parts = unit.path.split('.');
             let clock = match (parts.next(), parts.next()) {
                 (Some("u_core"), Some("u_datapath")) => &mut classes.datapath_clock,
-                // Operand registers: every step clocks them.
-                (Some("u_core"), _) => &mut classes.operands,
+                (Some("u_core"), _) => &mut classes.operand_clock,
                 _ => &mut classes.pe_clock,
             };
             *clock += clock_fj * steps;
@@ -77,14 +77,29 @@ impl Classes {
         }
     }
 
+    /// The classes with their names, fJ.
+    pub(super) fn named(&self) -> [(&'static str, f64); 14] {
+        [
+            ("multipliers", self.multipliers),
+            ("low", self.low),
+            ("paths", self.paths),
+            ("product_add", self.product_add),
+            ("add", self.add),
+            ("operands", self.operands),
+            ("operand_clock", self.operand_clock),
+            ("routing", self.routing),
+            ("decode", self.decode),
+            ("if_rf", self.if_rf),
+            ("fl_rf", self.fl_rf),
+            ("of_rf", self.of_rf),
+            ("datapath_clock", self.datapath_clock),
+            ("pe_clock", self.pe_clock),
+        ]
+    }
+
     /// All of it, fJ.
     pub(super) fn total(&self) -> f64 {
-        let Classes { multipliers, low, paths, product_add, add, operands, routing, decode, .. } = self;
-        let Classes { if_rf, fl_rf, of_rf, datapath_clock, pe_clock, .. } = self;
-        [multipliers, low, paths, product_add, add, operands, routing, decode, if_rf, fl_rf, of_rf]
-            .into_iter()
-            .chain([datapath_clock, pe_clock])
-            .sum()
+        self.named().iter().map(|(_, fj)| fj).sum()
     }
 }
 

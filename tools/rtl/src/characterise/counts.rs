@@ -40,6 +40,8 @@ pub(super) fn counts(spec: &Spec, schedule: &Schedule, stimulus: &Stimulus) -> C
     counts.events.if_write = writes(stimulus, "if_write_enable") * vector;
     let fills = writes(stimulus, "fl_write_enable");
     counts.events.fl_write = fills * vector;
+    counts.events.if_entries = writes(stimulus, "if_write_enable");
+    counts.events.fl_entries = fills;
     counts.events.packed_blocks = if spec.packed() { fills * u64::from(spec.blocks()) } else { 0 };
     counts.cycles = stimulus.cycles.len() as u64;
     counts
@@ -64,6 +66,7 @@ fn step_counts(spec: &Spec, now: &Now, counts: &mut Counts) {
     let kind = spec.format.method.kind();
     let e: &mut Events = &mut counts.events;
     e.pe_steps += 1;
+    e.steps_held += held(now.weights, 1);
     e.of_read += 4;
     e.of_write += 4;
     counts.macs_high += now.lanes - now.low;
@@ -75,9 +78,11 @@ fn step_counts(spec: &Spec, now: &Now, counts: &mut Counts) {
     e.fl_held += held(now.fl_entry, products);
     e.act_held += held(now.acts && !now.packed, products);
     e.weight_held += held(now.weights, products);
-    if now.packed {
-        e.routed += products;
-        e.routed_held += held(now.weights, products);
+    if spec.packed() {
+        // A plain step has the mask of every plain step, and idle lanes choose as well.
+        let chosen = if now.packed { products } else { u64::from(spec.lanes) };
+        e.routed += chosen;
+        e.routed_held += held(now.weights || !now.packed, chosen);
     }
     match kind {
         Kind::Mip2q => {

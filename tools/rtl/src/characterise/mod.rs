@@ -1,21 +1,21 @@
 //! From gates to a machine file: what a PE takes is measured on traces, and the prices of the machine file are fitted to it.
 //!
-//! Every class of energy has a price for each event and a saving where an operand is held; both are chosen so that the squared
-//! errors, relative to the energy of each layer, are least over all measured layers. `dpu-cost` then prices the same events, which shows how far each layer is
-//! off.
+//! `dpu-cost` then prices the same events, which shows how far each layer is off: of the driven PE, of the simulator for the whole
+//! layer, and by prices that were fitted without the layer.
 
 mod classes;
 mod counts;
 mod fit;
+mod model;
+mod prices;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use dpu_cost::{Counts, Energy};
-use dpu_isa::{Machine, PeKind};
+use dpu_isa::Machine;
 use rayon::prelude::*;
 use serde::Serialize;
-use strum_formats::Kind;
 
 use crate::drive::{self, DriveError, Schedule, Section};
 use crate::liberty::Library;
@@ -27,6 +27,7 @@ use crate::timing::{TimingError, critical_path};
 use crate::{units, verilog};
 
 use classes::Classes;
+use prices::Prices;
 
 /// Fewest steps of a layer that prices are fitted to: in shorter ones filling the register files outweighs the work.
 const MIN_STEPS: u64 = 256;
@@ -125,17 +126,24 @@ pub struct LayerFigures {
     pub steps: u64,
     /// Energy of a step by the gates, without leakage, fJ.
     pub gates_fj: f64,
-    /// By the prices of the machine file, fJ.
+    /// By the prices of the machine file and the events of the driven PE, fJ.
     pub priced_fj: f64,
+    /// The same by prices that were fitted to four fifths of the layers, without this one; for those that prices are fitted to.
+    pub held_out_fj: Option<f64>,
+    /// By the prices of the machine file and the events that the simulator counts for the whole layer, fJ; not where activations
+    /// are resident.
+    pub simulated_fj: Option<f64>,
+    /// Energy of a step of each class of units by the gates, fJ.
+    pub classes_fj: BTreeMap<&'static str, f64>,
     /// Whether the prices were fitted to it; those of low members are fitted to layers of other formats as well.
     pub fitted: bool,
 }
 
 impl LayerFigures {
-    /// How far the price is off, relative to the gates.
+    /// How far an energy is off, relative to the gates.
     #[must_use]
-    pub fn error(&self) -> f64 {
-        self.priced_fj / self.gates_fj - 1.0
+    pub fn error(&self, fj: f64) -> f64 {
+        fj / self.gates_fj - 1.0
     }
 }
 
@@ -156,6 +164,8 @@ struct Measured {
     spec: Spec,
     packed: bool,
     counts: Counts,
+    /// What the simulator counts for the whole layer.
+    model: Option<Counts>,
     classes: Classes,
     leakage_nw: f64,
     steps: u64,
@@ -195,14 +205,21 @@ pub fn characterise(
         })
         .collect();
     let measured = measured?;
-    result.fit(&measured)?;
+    result.fit(&measured.iter().collect::<Vec<_>>())?;
     let leakage = measured.first().map_or(0.0, |m| m.leakage_nw);
     result.set("pe_leak_nw", leakage);
     result.name_sources(setup, &measured);
     result.sram(setup);
     result.machine.check()?;
-    let layers =
-        measured.iter().map(|m| figures(&result.machine, m, m.whole && m.spec == result.main)).collect();
+    let held_out = held_out(&result, &measured);
+    let layers = measured
+        .iter()
+        .map(|m| {
+            let fitted = m.whole && m.spec == result.main;
+            let held_out = held_out.get(m.layer.as_str()).filter(|_| fitted);
+            figures(&result.machine, m, fitted, held_out)
+        })
+        .collect();
     Ok(Characterised { machine: result.machine, sources: result.sources, layers })
 }
 
@@ -245,6 +262,7 @@ fn measure(
     Ok(Measured {
         packed: header.is_some_and(|h| drive::format_of(&h.conv).is_some()),
         counts: counts::counts(spec, &schedule, &stimulus),
+        model: model::counts(spec, sections),
         classes: Classes::of(spec, &power),
         leakage_nw: power.leakage_nw,
         steps: power.steps,
@@ -254,172 +272,55 @@ fn measure(
     })
 }
 
-/// What the machine file says of a measured layer.
-fn figures(machine: &Machine, measured: &Measured, fitted: bool) -> LayerFigures {
+/// Parts that the layers are dealt to: prices are fitted to all but one of them, to see what these say of its layers.
+const PARTS: usize = 5;
+
+/// For each layer, the machine whose prices were fitted without it, neither packed nor plain.
+fn held_out<'m>(result: &Prices, measured: &'m [Measured]) -> BTreeMap<&'m str, Machine> {
+    let mut names: Vec<&str> = Vec::new();
+    for m in measured.iter().filter(|m| m.whole) {
+        if !names.contains(&m.layer.as_str()) {
+            names.push(&m.layer);
+        }
+    }
+    let part_of = |layer: &str| names.iter().position(|name| *name == layer).map(|at| at % PARTS);
+    let mut machines = BTreeMap::new();
+    for part in 0..PARTS {
+        let rest: Vec<&Measured> = measured.iter().filter(|m| part_of(&m.layer) != Some(part)).collect();
+        let mut prices = Prices::new(result.machine.clone(), &result.main);
+        // With too few layers there is nothing to compare with.
+        if prices.fit(&rest).is_ok() {
+            let own = names.iter().filter(|name| part_of(name) == Some(part));
+            machines.extend(own.map(|name| (*name, prices.machine.clone())));
+        }
+    }
+    machines
+}
+
+/// Energy of a step of a PE, without leakage and adder trees, fJ.
+fn step_fj(machine: &Machine, counts: &Counts) -> f64 {
     let leakless = Machine { pe_leak_nw: 0, sram_leak_nw: 0, idle_cycle_fj: 0, ..machine.clone() };
-    let priced = Energy::of(&measured.counts, &leakless);
+    let energy = Energy::of(counts, &leakless);
+    energy.pe.saturating_sub(energy.adder_tree) as f64 / counts.events.pe_steps.max(1) as f64
+}
+
+/// What the machine file says of a measured layer.
+fn figures(machine: &Machine, measured: &Measured, fitted: bool, held_out: Option<&Machine>) -> LayerFigures {
     let steps = measured.steps.max(1) as f64;
     LayerFigures {
         layer: measured.layer.clone(),
         format: if measured.packed { measured.spec.format.method.kind().name() } else { "dense" }.to_owned(),
         steps: measured.steps,
         gates_fj: measured.classes.total() / steps,
-        priced_fj: priced.pe as f64 / steps,
+        priced_fj: step_fj(machine, &measured.counts),
+        held_out_fj: held_out.map(|machine| step_fj(machine, &measured.counts)),
+        simulated_fj: measured.model.as_ref().map(|counts| step_fj(machine, counts)),
+        classes_fj: measured.classes.named().into_iter().map(|(name, fj)| (name, fj / steps)).collect(),
         fitted,
     }
 }
 
-/// The machine that is being filled.
-struct Prices {
-    machine: Machine,
-    sources: BTreeMap<&'static str, String>,
-    main: Spec,
-}
-
-/// Events and energies of a class over the layers.
-type Class<'m> = (&'m dyn Fn(&Measured) -> Vec<f64>, &'m dyn Fn(&Measured) -> f64);
-
 impl Prices {
-    fn new(machine: Machine, spec: &Spec) -> Prices {
-        Prices { machine, sources: BTreeMap::new(), main: spec.clone() }
-    }
-
-    fn set(&mut self, field: &'static str, value: f64) {
-        let value = value.round().max(0.0) as u64;
-        if self.machine.set(field, value) {
-            self.sources.insert(field, String::new());
-        }
-    }
-
-    /// Fits `fields` to a class over the layers that `of` selects; without events the fields become 0.
-    fn class(&mut self, measured: &[&Measured], fields: &[&'static str], (events, energy): Class<'_>) {
-        let rows: Vec<Vec<f64>> = measured.iter().map(|m| events(m)).collect();
-        let with: Vec<(Vec<f64>, f64)> = rows
-            .into_iter()
-            .zip(measured)
-            .filter(|(row, m)| row.first().is_some_and(|&n| n > 0.0) && energy(m) > 0.0)
-            // Relative to the whole layer: each layer counts alike, and each class by its share of it.
-            .map(|(row, m)| {
-                let whole = m.classes.total();
-                (row.into_iter().map(|n| n / whole).collect::<Vec<f64>>(), energy(m) / whole)
-            })
-            .collect();
-        let (rows, targets): (Vec<Vec<f64>>, Vec<f64>) = with.into_iter().unzip();
-        // Savings together are at most the price.
-        let x =
-            fit::fit(&rows, &targets, |x| x.iter().skip(1).sum::<f64>() <= x.first().copied().unwrap_or(0.0));
-        for (i, field) in fields.iter().enumerate() {
-            self.set(field, x.get(i).copied().unwrap_or(0.0));
-        }
-    }
-
-    fn fit(&mut self, measured: &[Measured]) -> Result<(), CharacteriseError> {
-        let main: Vec<&Measured> = measured.iter().filter(|m| m.whole && m.spec == self.main).collect();
-        if main.is_empty() {
-            return Err(CharacteriseError::NoLayer);
-        }
-        let kind = self.main.kind;
-        self.class(
-            &main,
-            &["mult_fj", "mult_act_held_saving_fj", "mult_weight_held_saving_fj"],
-            (&|m| multiplications(m, kind), &|m| m.classes.multipliers),
-        );
-        self.class(
-            &main,
-            &["product_add_fj", "product_add_act_held_saving_fj", "product_add_weight_held_saving_fj"],
-            (
-                &|m| vec![products(m), -float(m.counts.events.act_held), -float(m.counts.events.weight_held)],
-                &|m| m.classes.product_add,
-            ),
-        );
-        self.class(&main, &["add_fj"], (&|m| vec![float(m.counts.events.pe_steps)], &|m| m.classes.add));
-        self.class(
-            &main,
-            &["operand_fj", "operand_held_saving_fj"],
-            (&|m| vec![products(m), -float(m.counts.events.act_held)], &|m| m.classes.operands),
-        );
-        self.class(
-            &main,
-            &["route_fj", "route_held_saving_fj"],
-            (&|m| vec![float(m.counts.events.routed), -float(m.counts.events.routed_held)], &|m| {
-                m.classes.routing
-            }),
-        );
-        self.class(
-            &main,
-            &["decode_block_fj"],
-            (&|m| vec![float(m.counts.events.packed_blocks)], &|m| m.classes.decode),
-        );
-        self.register_files(&main);
-        self.class(&main, &["path_fj"], (&|m| vec![products(m)], &|m| m.classes.paths));
-        let steps = |m: &Measured| vec![float(m.counts.events.pe_steps)];
-        self.class(&main, &["datapath_clock_fj"], (&steps, &|m| m.classes.datapath_clock));
-        self.class(&main, &["pe_clock_fj"], (&steps, &|m| m.classes.pe_clock));
-        self.low_members(measured);
-        // What packed words cost on their way is in the register file and the decoder.
-        self.set("unpack_byte_fj", 0.0);
-        Ok(())
-    }
-
-    fn register_files(&mut self, main: &[&Measured]) {
-        self.class(
-            main,
-            &["if_byte_fj", "if_held_saving_fj"],
-            (
-                &|m| {
-                    let e = &m.counts.events;
-                    vec![float(e.if_read + e.if_write), -float(e.if_held)]
-                },
-                &|m| m.classes.if_rf,
-            ),
-        );
-        self.class(
-            main,
-            &["fl_byte_fj", "fl_held_saving_fj"],
-            (
-                &|m| {
-                    let e = &m.counts.events;
-                    vec![float(e.fl_read + e.fl_write), -float(e.fl_held)]
-                },
-                &|m| m.classes.fl_rf,
-            ),
-        );
-        self.class(
-            main,
-            &["of_byte_fj"],
-            (&|m| vec![float(m.counts.events.of_read + m.counts.events.of_write)], &|m| m.classes.of_rf),
-        );
-    }
-
-    /// The units of low members, each on the PEs for its format.
-    fn low_members(&mut self, measured: &[Measured]) {
-        if self.main.kind == PeKind::Dense {
-            return;
-        }
-        let of = |kind: Kind| -> Vec<&Measured> {
-            measured.iter().filter(|m| m.whole && m.packed && m.spec.format.method.kind() == kind).collect()
-        };
-        self.class(
-            &of(Kind::Mip2q),
-            &["shift_fj", "shift_weight_held_saving_fj"],
-            (
-                &|m| vec![float(m.counts.events.low_shifts), -float(m.counts.events.low_shifts_weight_held)],
-                &|m| m.classes.low,
-            ),
-        );
-        self.class(
-            &of(Kind::Dliq),
-            &["low_mult_bit_fj", "low_mult_bit_weight_held_saving_fj"],
-            (
-                &|m| {
-                    let e = &m.counts.events;
-                    vec![float(e.low_product_bits), -float(e.low_product_bits_weight_held)]
-                },
-                &|m| m.classes.low,
-            ),
-        );
-    }
-
     /// Where the figures come from.
     fn name_sources(&mut self, setup: &Setup<'_>, measured: &[Measured]) {
         let fitted = measured.iter().filter(|m| m.whole).count();
@@ -479,25 +380,4 @@ impl Prices {
             self.sources.insert(field, sram.source.clone());
         }
     }
-}
-
-fn float(count: u64) -> f64 {
-    count as f64
-}
-
-/// Products as `dpu-cost` counts them.
-fn products(m: &Measured) -> f64 {
-    let dropped = if m.spec.format.method.kind() == Kind::Sparse { m.counts.macs_low } else { 0 };
-    float(m.counts.macs_high + m.counts.macs_low - dropped)
-}
-
-/// Full multiplications, those with the activation held, and those with the weight held.
-fn multiplications(m: &Measured, kind: PeKind) -> Vec<f64> {
-    let e = &m.counts.events;
-    let held = match kind {
-        PeKind::Dense => e.weight_held,
-        _ => e.weight_held.saturating_sub(e.low_shifts_weight_held + e.low_products_weight_held),
-    };
-    let full = m.counts.macs_high + if kind == PeKind::Dense { m.counts.macs_low } else { 0 };
-    vec![float(full), -float(e.act_held), -float(held)]
 }

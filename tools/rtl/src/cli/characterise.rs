@@ -9,7 +9,7 @@ use strum_files::Places;
 
 use super::design::{MAX_TRACE, PeArgs};
 use super::synth::CellArgs;
-use crate::characterise::{Characterised, Setup, Sram, characterise};
+use crate::characterise::{Characterised, LayerFigures, Setup, Sram, characterise};
 use crate::drive::{self, Section};
 use crate::power::Conditions;
 use crate::spec::Level;
@@ -163,22 +163,46 @@ fn summary(result: &Characterised) -> String {
         Column::number("gates, fJ/step"),
         Column::number("machine file"),
         Column::number("off by"),
+        Column::number("held out"),
+        Column::number("simulator"),
     ]);
     for layer in &result.layers {
+        let off = |fj: Option<f64>| {
+            fj.map_or_else(|| "–".to_owned(), |fj| format!("{:+.1} %", 100.0 * layer.error(fj)))
+        };
         table.row([
             format!("{}{}", layer.layer, if layer.fitted { "" } else { " (not fitted)" }),
             layer.format.clone(),
             layer.steps.to_string(),
             format!("{:.1}", layer.gates_fj),
             format!("{:.1}", layer.priced_fj),
-            format!("{:+.1} %", 100.0 * layer.error()),
+            off(Some(layer.priced_fj)),
+            off(layer.held_out_fj),
+            off(layer.simulated_fj),
         ]);
     }
-    let mut errors: Vec<f64> = result.layers.iter().filter(|l| l.fitted).map(|l| l.error().abs()).collect();
+    let about: [(&str, Energy); 3] = [
+        ("fitted layers", |layer| Some(layer.priced_fj)),
+        ("each by prices that were fitted without it", |layer| layer.held_out_fj),
+        ("by the events that the simulator counts", |layer| layer.simulated_fj),
+    ];
+    let lines = about.map(|(what, of)| line(what, &result.layers, of));
+    format!("{table}\n{}", lines.concat())
+}
+
+/// An energy of a layer, fJ a step, where it is known.
+type Energy = fn(&LayerFigures) -> Option<f64>;
+
+/// How far the fitted layers are off.
+fn line(what: &str, layers: &[LayerFigures], of: Energy) -> String {
+    let fitted = layers.iter().filter(|layer| layer.fitted);
+    let mut errors: Vec<f64> = fitted.filter_map(|layer| Some(layer.error(of(layer)?).abs())).collect();
     errors.sort_by(f64::total_cmp);
     let percent = |error: Option<&f64>| 100.0 * error.copied().unwrap_or(0.0);
+    let within = errors.iter().filter(|&&error| error <= 0.1).count();
     format!(
-        "{table}\nfitted layers are off by at most {:.1} %, median {:.1} %\n",
+        "{what}: {within} of {} within 10 %, at most {:.1} %, median {:.1} %\n",
+        errors.len(),
         percent(errors.last()),
         percent(errors.get(errors.len() / 2))
     )
