@@ -43,7 +43,12 @@ impl<'c> Reader<'c> {
     }
 
     /// A value at these indices of every axis. NCHW images are gathered as NHWC, so that transposes cancel.
-    fn picked(&mut self, op: Operation<'c>, x: ValueId, lists: &[&[usize]]) -> Result<ValueId, Reported> {
+    pub(in crate::common::network) fn picked(
+        &mut self,
+        op: Operation<'c>,
+        x: ValueId,
+        lists: &[&[usize]],
+    ) -> Result<ValueId, Reported> {
         let is_whole = |shape: &[usize], axis: usize| {
             shape.get(axis).zip(lists.get(axis)).is_some_and(|(&n, list)| list.iter().copied().eq(0..n))
         };
