@@ -77,7 +77,8 @@ pub(crate) fn serve(request: &Request) -> Result<(), Failure> {
 fn newer_producer<'b>(bytes: &'b [u8], ours: &str) -> Option<&'b str> {
     // Magic number, version of the format in one byte, and text that ends with 0.
     let text = bytes.get(5..)?.split(|&byte| byte == 0).next()?;
-    let producer = std::str::from_utf8(text).ok().filter(|text| text.chars().all(|c| c.is_ascii_graphic()))?;
+    let producer =
+        std::str::from_utf8(text).ok().filter(|text| text.chars().all(|c| c.is_ascii_graphic()))?;
     let major = |version: &str| version.split('.').next()?.parse::<u32>().ok();
     (major(producer.strip_prefix("MLIR")?)? > major(ours)?).then_some(producer)
 }

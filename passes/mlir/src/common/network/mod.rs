@@ -183,23 +183,29 @@ impl<'c> Reader<'c> {
         self.constant(op, Tensor::from_elem(IxDyn(&vec![1; rank]), value as f32))
     }
 
-    /// Makes a value the result of an op. It must match the op's result type.
+    /// Makes a value the result of an op. It must match the op's result type; integers must be constant, and small enough that f32
+    /// arithmetic on them is exact.
     fn bind(&mut self, op: Operation<'c>, index: usize, id: ValueId) -> Result<(), Reported> {
+        let ty = op.result(index).map(Value::ty);
+        if let Some(ty) = ty.filter(|&ty| !Kind::of_elements(ty).is_some_and(Kind::is_float))
+            && !self.graph.constant_of(id).is_some_and(are_exact_integers)
+        {
+            return Err(op.error(format!(
+                "{UNSUPPORTED}result of type '{ty}': integers of a float network must be constant, or computed from constants, up \
+                 to 2^24"
+            )));
+        }
+        self.bind_as_is(op, index, id)
+    }
+
+    /// As [`bind`](Self::bind); a constant that stands in the network may hold any integers that f32 holds.
+    fn bind_as_is(&mut self, op: Operation<'c>, index: usize, id: ValueId) -> Result<(), Reported> {
         let value = op.result(index).ok_or_else(|| internal(op, format_args!("no result #{index}")))?;
         let wanted = shape(value.ty()).map_err(|reason| op.error(reason))?;
         let known = self.graph.shape(id);
         let goes = known.len() == wanted.len() && known.iter().zip(&wanted).all(|(&k, &w)| k == w || k == 1);
         if !goes {
             return Err(op.error(format!("result has shape {known:?}, its type has {wanted:?}")));
-        }
-        if !Kind::of_elements(value.ty()).is_some_and(Kind::is_float)
-            && !self.graph.constant_of(id).is_some_and(are_exact_integers)
-        {
-            return Err(op.error(format!(
-                "{UNSUPPORTED}result of type '{}': integers of a float network must be constant, or computed from constants, up \
-                 to 2^24",
-                value.ty()
-            )));
         }
         self.values.insert(value, id);
         Ok(())

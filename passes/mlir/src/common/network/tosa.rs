@@ -19,7 +19,7 @@ impl<'c> Reader<'c> {
             let values = required(op, "values", op.attribute("values"))?;
             let Some(tensor) = elements(op, values)? else { return Ok(()) };
             let id = self.constant(op, tensor)?;
-            return self.bind(op, 0, id);
+            return self.bind_as_is(op, 0, id);
         }
         // A relation is read by the select that uses it, directly or negated.
         let reads = |user: Operation<'c>| user.is("tosa.select") || user.is("tosa.logical_not");
@@ -42,7 +42,8 @@ impl<'c> Reader<'c> {
         }
         if let Some(binary) = binary(name) {
             if binary == Binary::Mul && op.num_operands() > 2 {
-                self.no_zero_points(op, &[2]).map_err(|_| op.error("the shift of a product must be the constant 0"))?;
+                self.no_zero_points(op, &[2])
+                    .map_err(|_| op.error("the shift of a product must be the constant 0"))?;
             }
             let operands = [self.narrow(op, 0)?, self.narrow(op, 1)?];
             return self.push(op, Op::Binary(binary), &operands);

@@ -87,7 +87,9 @@ impl<'c> Reader<'c> {
             return Err(op.error(format_args!("{UNSUPPORTED}the positions of a gather must be constant")));
         };
         let positions = positions.iter().map(|&at| usize::try_from(at).ok()).collect::<Option<Vec<_>>>();
-        let &[n, k, c] = self.graph.shape(x) else { return Err(op.error("a gather of a tensor without three axes")) };
+        let &[n, k, c] = self.graph.shape(x) else {
+            return Err(op.error("a gather of a tensor without three axes"));
+        };
         let Some(positions) = positions.filter(|list| list.iter().all(|&at| at < k)) else {
             return Err(op.error("a position of a gather is out of bounds"));
         };

@@ -103,7 +103,12 @@ impl<'c> Reader<'c> {
     }
 
     /// An operand of the terminator.
-    fn yielded(&mut self, body: &Body<'c>, op: Operation<'c>, index: usize) -> Result<Option<Yield>, Reported> {
+    fn yielded(
+        &mut self,
+        body: &Body<'c>,
+        op: Operation<'c>,
+        index: usize,
+    ) -> Result<Option<Yield>, Reported> {
         let Some(value) = op.operand(index) else { return Ok(None) };
         if Kind::of(value.ty()).is_some_and(Kind::is_float) {
             return self.read(body, op, index).map(|id| Some(Yield::Value(id)));
@@ -168,7 +173,9 @@ impl<'c> Reader<'c> {
             "math.fpowi" => {
                 let exponents = body.position(op, 1).and_then(|integers| floats(&integers));
                 let Some(exponents) = exponents else {
-                    return Err(op.error(format_args!("{UNSUPPORTED}the exponent of math.fpowi must be constant")));
+                    return Err(
+                        op.error(format_args!("{UNSUPPORTED}the exponent of math.fpowi must be constant"))
+                    );
                 };
                 let operands = [self.read(body, op, 0)?, self.constant(op, exponents)?];
                 self.push(op, Op::Binary(Binary::Pow), &operands)

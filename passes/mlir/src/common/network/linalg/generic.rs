@@ -119,7 +119,8 @@ impl<'c> Reader<'c> {
         let Some(value) = op.operand(index) else { return Ok(()) };
         let axes = generic.maps.get(index).cloned().unwrap_or_default();
         if let Some(&Condition { relation, pair: [a, b], negated }) = self.conditions.get(&value) {
-            let pair = [self.arranged(op, index, a, &axes, loops)?, self.arranged(op, index, b, &axes, loops)?];
+            let pair =
+                [self.arranged(op, index, a, &axes, loops)?, self.arranged(op, index, b, &axes, loops)?];
             body.set_condition(argument, Condition { relation, pair, negated });
         } else if self.values.contains_key(&value) {
             let x = self.narrow(op, index)?;
@@ -154,12 +155,10 @@ impl<'c> Reader<'c> {
         let size =
             axes.iter().zip(&extents).map(|(axis, &n)| if *axis == Axis::First { 1 } else { n }).collect();
         let first = self.push(op, Op::Slice { start, size }, &[x])?;
-        let mut order: Vec<usize> = (0..axes.len()).collect();
-        let key = |axis: usize| match axes.get(axis) {
-            Some(Axis::Loop(l)) => *l,
-            _ => usize::MAX,
-        };
-        order.sort_by_key(|&axis| key(axis));
+        let order = map::in_loop_order(axes.len(), |axis| match axes.get(axis) {
+            Some(Axis::Loop(l)) => Some(*l),
+            _ => None,
+        });
         let turned = self.turned(op, first, &order)?;
         let mut shape = vec![1; loops];
         for (axis, &extent) in axes.iter().zip(&extents) {

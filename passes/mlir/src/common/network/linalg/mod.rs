@@ -54,7 +54,7 @@ impl<'c> Reader<'c> {
         }
         let Some(tensor) = elements(op, value)? else { return Ok(()) };
         let id = self.constant(op, tensor)?;
-        self.bind(op, 0, id)
+        self.bind_as_is(op, 0, id)
     }
 
     /// A tensor with a single value.
