@@ -268,3 +268,17 @@ fn the_larger_and_the_smaller_of_two_are_bounds() {
         assert_eq!(after.eval(&inputs).unwrap(), graph.eval(&inputs).unwrap());
     }
 }
+
+#[test]
+fn slopes_that_are_no_numbers_are_refused() {
+    let x = Dice(12).tensor(&[1, 2, 2, 2]);
+    let graph = single(&[1, 2, 2, 2], |g, x| {
+        let (zero, a) = (number(g, 0.0), slopes(g, &[0.5, f32::INFINITY]));
+        let steep = binary(g, Binary::Mul, x, a);
+        g.push(Op::Select(Relation::GreaterEqual), &[x, zero, x, steep]).unwrap()
+    });
+    let graph = graph.canonicalize().unwrap();
+    let ranges = observe(&graph, &[vec![x]], RangeChoice::MinMax).unwrap();
+    let error = quantize(&graph, &ranges, WeightScales::PerChannel).unwrap_err();
+    assert_eq!(error.reason, "calibration data make this value infinite or not a number");
+}

@@ -15,9 +15,6 @@ impl Lowering<'_> {
         let tag = node.tag;
         let internal = || QuantizeError::internal(Some(tag), "slopes that are not constant");
         let list = self.graph.constant_of(slopes).ok_or_else(internal)?;
-        if list.iter().any(|slope| !slope.is_finite()) {
-            return Err(QuantizeError::invalid(Some(tag), "a slope is not a finite number"));
-        }
         let Some(list) = per_channel(list, self.graph.shape(x)) else {
             return self.prelu_of_elements(node, x, slopes);
         };

@@ -95,10 +95,10 @@ impl<'c> Reader<'c> {
                     argument.ty()
                 )));
             }
+            let shape = shape(argument.ty()).map_err(|reason| function.error(at(&place, &reason)))?;
             if !argument.ty().element().is_some_and(Type::is_f32) {
                 return Err(fail(format_args!("'{}' is not a tensor of f32", argument.ty())));
             }
-            let shape = shape(argument.ty()).map_err(|reason| function.error(at(&place, &reason)))?;
             let id = self.graph.input(&shape).map_err(|e| fail(format_args!("{e}")))?;
             self.values.insert(argument, id);
         }
@@ -116,6 +116,12 @@ impl<'c> Reader<'c> {
             "linalg" | "tensor" | "arith" | "math" => self.linalg(op),
             "func" if op.is("func.return") => {
                 for index in 0..op.num_operands() {
+                    let ty = op.operand(index).map(Value::ty);
+                    if let Some(ty) = ty.filter(|ty| !ty.element().is_some_and(Type::is_f32)) {
+                        return Err(op.error(format!(
+                            "{UNSUPPORTED}result #{index} has type '{ty}', expected a tensor of f32"
+                        )));
+                    }
                     let id = self.whole(op, index)?;
                     self.graph.output(id).map_err(|e| op.error(e))?;
                 }

@@ -41,9 +41,11 @@ impl<'c> Reader<'c> {
             return self.push(op, Op::Unary(unary), &[x]);
         }
         if let Some(binary) = binary(name) {
-            if binary == Binary::Mul && op.num_operands() > 2 {
-                self.no_zero_points(op, &[2])
-                    .map_err(|_| op.error("the shift of a product must be the constant 0"))?;
+            // Of integers; that of floats is 0.
+            if binary == Binary::Mul && view::scalar_operand(op, 2).is_some_and(|shift| shift != 0) {
+                return Err(op.error(format_args!(
+                    "{UNSUPPORTED}a product of integers with a shift is not supported"
+                )));
             }
             let operands = [self.narrow(op, 0)?, self.narrow(op, 1)?];
             return self.push(op, Op::Binary(binary), &operands);

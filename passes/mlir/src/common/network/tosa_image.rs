@@ -5,9 +5,9 @@
 use strum_float::{Op, ValueId};
 use strum_ir::{Operation, Reported};
 
-use super::Reader;
 use super::elements::integers;
 use super::tosa::{pair, required};
+use super::{Reader, internal};
 use crate::common::tosa::view;
 use crate::common::verdict::UNSUPPORTED;
 
