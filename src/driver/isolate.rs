@@ -59,8 +59,28 @@ pub(crate) fn serve(request: &Request) -> Result<(), Failure> {
             origin.tell(&diagnostics, false);
             files::print(&clean)
         }
-        Err(_) => Err(origin.failure(&diagnostics)),
+        Err(_) => {
+            let failure = origin.failure(&diagnostics);
+            if let Some(producer) = newer_producer(&bytes, strum_ir::llvm_version()) {
+                say(&format!(
+                    "help: this bytecode is of {producer}, and LLVM {} reads it: let its producer write text, or bytecode by MLIR \
+                     of that version or an older one",
+                    strum_ir::llvm_version()
+                ));
+            }
+            Err(failure)
+        }
     }
+}
+
+/// The producer in the header of bytecode, such as `MLIR24.0.0git`, if its major version is above this LLVM's.
+fn newer_producer<'b>(bytes: &'b [u8], ours: &str) -> Option<&'b str> {
+    // Magic number, version of the format in one byte, and text that ends with 0.
+    let text = bytes.get(5..)?.split(|&byte| byte == 0).next()?;
+    let producer =
+        std::str::from_utf8(text).ok().filter(|text| text.chars().all(|c| c.is_ascii_graphic()))?;
+    let major = |version: &str| version.split('.').next()?.parse::<u32>().ok();
+    (major(producer.strip_prefix("MLIR")?)? > major(ours)?).then_some(producer)
 }
 
 /// Lets a second process read bytecode, with or without operations of unknown dialects. Nothing if there is none.
@@ -103,6 +123,15 @@ pub(crate) fn read(input: &Input, allow_unregistered: bool) -> Result<Option<Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_producer_is_named_if_it_is_newer() {
+        let of = |bytes: &[u8]| newer_producer(bytes, "22.1.8").map(str::to_owned);
+        assert_eq!(of(b"ML\xefR\x0dMLIR24.0.0git\0\x01"), Some("MLIR24.0.0git".to_owned()));
+        for same in ["MLxR\rMLIR22.1.8\0", "MLxR\rMLIR9\0", "MLxR\rother24\0", "MLxR", ""] {
+            assert_eq!(of(same.as_bytes()), None, "{same:?}");
+        }
+    }
 
     #[test]
     fn only_the_flag_asks() {

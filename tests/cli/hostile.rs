@@ -152,6 +152,23 @@ fn bytecode_that_fells_the_reader_is_refused() {
 }
 
 #[test]
+fn the_producer_of_bytecode_that_is_too_new_is_named() {
+    let scratch = Scratch::new();
+    run_in(scratch.path(), OPT, &["net.mlir", "--emit-bytecode", "-o", "net.mlirbc"], b"").ok();
+    let mut bytes = scratch.read("net.mlirbc");
+    let major = bytes.windows(4).position(|part| part == b"MLIR").expect("a producer") + 4;
+    bytes[major..major + 2].copy_from_slice(b"99");
+    // What this LLVM can read, it reads.
+    scratch.write("newer.mlirbc", &bytes);
+    scratch.strumc("compile newer.mlirbc -o n.dpu -q").ok();
+    scratch.write("unreadable.mlirbc", &bytes[..bytes.len() / 2]);
+    scratch.strumc("compile unreadable.mlirbc -o n.dpu").fails(1, "help: this bytecode is of MLIR99.");
+    scratch.write("old.mlirbc", &scratch.read("net.mlirbc")[..bytes.len() / 2]);
+    let done = scratch.strumc("compile old.mlirbc -o n.dpu");
+    assert!(done.code == Some(1) && !done.stderr.contains("help:"), "{done:?}");
+}
+
+#[test]
 fn nesting_is_limited() {
     let scratch = Scratch::new();
     for (open, close) in [("tensor<", ">"), ("(", ")"), ("[", "]"), ("{a = ", "}")] {

@@ -19,16 +19,17 @@ func.func @nothing_to_add_to(%x: tensor<4xf32>) -> tensor<4xf32> {
 
 #map = affine_map<(d0) -> (d0)>
 
-// A select by position instead of by value.
+// A select by two comparisons.
 func.func @choice(%x: tensor<4xf32>) -> tensor<4xf32> {
-  %c2 = arith.constant 2 : index
+  %two = arith.constant 2.0 : f32
   %zero = arith.constant 0.0 : f32
   %0 = tensor.empty() : tensor<4xf32>
   %1 = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel"]} ins(%x : tensor<4xf32>) outs(%0 : tensor<4xf32>) {
   ^bb0(%in: f32, %out: f32):
-    %i = linalg.index 0 : index
-    %first = arith.cmpi slt, %i, %c2 : index
-    // expected-error@+1 {{unsupported: the condition of arith.select must be an arith.cmpf}}
+    %positive = arith.cmpf ogt, %in, %zero : f32
+    %small = arith.cmpf olt, %in, %two : f32
+    %first = arith.andi %positive, %small : i1
+    // expected-error@+1 {{unsupported: the condition of arith.select must be an arith.cmpf, or computed from constants}}
     %2 = arith.select %first, %in, %zero : f32
     linalg.yield %2 : f32
   } -> tensor<4xf32>
@@ -101,7 +102,7 @@ func.func @integer() -> tensor<4xf32> {
     %i = linalg.index 0 : index
     %2 = arith.index_cast %i : index to i64
     %3 = arith.xori %2, %c1 : i64
-    // expected-error@+1 {{unsupported: integer computed by arith.xori: only +, -, *, /, min and max of loop indices and constants are supported}}
+    // expected-error@+1 {{unsupported: integer computed by arith.xori: only +, -, *, /, %, min, max, comparison and selection of loop indices and constants are supported}}
     %4 = arith.sitofp %3 : i64 to f32
     linalg.yield %4 : f32
   } -> tensor<4xf32>
@@ -199,7 +200,7 @@ func.func @two_inputs(%x: tensor<1x4xf32>, %y: tensor<1x4xf32>) -> tensor<f32> {
 
 func.func @two_results(%x: tensor<4xf32>) -> (tensor<f32>, tensor<f32>) {
   %zero = arith.constant dense<0.0> : tensor<f32>
-  // expected-error@+1 {{unsupported: a reduction with more than one used result is not supported}}
+  // expected-error@+1 {{unsupported: the index of the largest value (argmax) is not computed by the DPU: end the network before it, with the values that it compares as the output, and take the index from those}}
   %0:2 = linalg.generic {indexing_maps = [#map, #all, #all], iterator_types = ["reduction"]} ins(%x : tensor<4xf32>) outs(%zero, %zero : tensor<f32>, tensor<f32>) {
   ^bb0(%in: f32, %sum: f32, %most: f32):
     %1 = arith.addf %sum, %in : f32

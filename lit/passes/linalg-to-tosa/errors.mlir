@@ -139,17 +139,55 @@ func.func @diagonal(%x: tensor<4x4xf32>) -> tensor<4xf32> {
 
 #map = affine_map<(d0) -> (d0)>
 
-// Positions as a tensor, as torch-mlir has them for bilinear upsampling.
 func.func @positions() -> tensor<4xi64> {
   %0 = tensor.empty() : tensor<4xi64>
-  // expected-error@+1 {{'linalg.generic' op unsupported: result #0 has type 'tensor<4xi64>', expected a tensor of f32: integer values are supported only inside one body (export interpolation through ONNX, which uses none)}}
   %1 = linalg.generic {indexing_maps = [#map], iterator_types = ["parallel"]} outs(%0 : tensor<4xi64>) {
   ^bb0(%out: i64):
     %2 = linalg.index 0 : index
     %3 = arith.index_cast %2 : index to i64
     linalg.yield %3 : i64
   } -> tensor<4xi64>
+  // expected-error@+1 {{unsupported: result #0 has type 'tensor<4xi64>', expected a tensor of f32}}
   return %1 : tensor<4xi64>
+}
+
+// -----
+
+#map = affine_map<(d0) -> (d0)>
+
+func.func @rounded(%xs: tensor<1x4xf32>) -> tensor<4xf32> {
+  %x = tensor.collapse_shape %xs [[0, 1]] : tensor<1x4xf32> into tensor<4xf32>
+  %0 = tensor.empty() : tensor<4xi64>
+  // expected-error@+1 {{'linalg.generic' op unsupported: result #0 has type 'tensor<4xi64>', expected a tensor of f32: integers of a float network must be constant, or computed from constants, up to 2^24}}
+  %1 = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel"]} ins(%x : tensor<4xf32>) outs(%0 : tensor<4xi64>) {
+  ^bb0(%in: f32, %out: i64):
+    %3 = arith.fptosi %in : f32 to i64
+    linalg.yield %3 : i64
+  } -> tensor<4xi64>
+  %2 = tensor.empty() : tensor<4xf32>
+  %4 = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel"]} ins(%1 : tensor<4xi64>) outs(%2 : tensor<4xf32>) {
+  ^bb0(%in: i64, %out: f32):
+    %5 = arith.sitofp %in : i64 to f32
+    linalg.yield %5 : f32
+  } -> tensor<4xf32>
+  return %4 : tensor<4xf32>
+}
+
+// -----
+
+#map = affine_map<(d0) -> (d0)>
+
+func.func @power(%xs: tensor<1x4xf32>) -> tensor<4xf32> {
+  %x = tensor.collapse_shape %xs [[0, 1]] : tensor<1x4xf32> into tensor<4xf32>
+  %0 = tensor.empty() : tensor<4xf32>
+  %1 = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel"]} ins(%x : tensor<4xf32>) outs(%0 : tensor<4xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %2 = arith.fptosi %in : f32 to i32
+    // expected-error@+1 {{unsupported: the exponent of math.fpowi must be constant}}
+    %3 = math.fpowi %in, %2 : f32, i32
+    linalg.yield %3 : f32
+  } -> tensor<4xf32>
+  return %1 : tensor<4xf32>
 }
 
 // -----

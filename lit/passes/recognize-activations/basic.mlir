@@ -43,3 +43,31 @@ func.func @channels(%x: tensor<1x4x4x2xf32>) -> tensor<1x4x4x2xf32> {
   %1 = tosa.identity %0 : (tensor<1x4x4x2xf32>) -> tensor<1x4x4x2xf32>
   return %1 : tensor<1x4x4x2xf32>
 }
+
+// PReLU as Keras writes it: relu(x) - a relu(-x).
+// CHECK-LABEL: func.func @prelu
+// CHECK-SAME: %[[X:.*]]: tensor<1x4x4x2xf32>
+// CHECK: %[[STEEP:.*]] = tosa.mul %[[X]]
+// CHECK: %[[POSITIVE:.*]] = tosa.greater_equal %[[X]]
+// CHECK-NEXT: %[[Y:.*]] = tosa.select %[[POSITIVE]], %[[X]], %[[STEEP]]
+// CHECK-NEXT: return %[[Y]]
+func.func @prelu(%x: tensor<1x4x4x2xf32>) -> tensor<1x4x4x2xf32> {
+  %slopes = "tosa.const"() <{values = dense<[[[[0.25, -0.5]]]]> : tensor<1x1x1x2xf32>}> : () -> tensor<1x1x1x2xf32>
+  %zero = "tosa.const"() <{values = dense<0.0> : tensor<1xf32>}> : () -> tensor<1xf32>
+  %shift = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %0 = tosa.clamp %x {max_val = 3.40282347E+38 : f32, min_val = 0.0 : f32} : (tensor<1x4x4x2xf32>) -> tensor<1x4x4x2xf32>
+  %1 = tosa.negate %x, %zero, %zero : (tensor<1x4x4x2xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<1x4x4x2xf32>
+  %2 = tosa.clamp %1 {max_val = 3.40282347E+38 : f32, min_val = 0.0 : f32} : (tensor<1x4x4x2xf32>) -> tensor<1x4x4x2xf32>
+  %3 = tosa.mul %2, %slopes, %shift : (tensor<1x4x4x2xf32>, tensor<1x1x1x2xf32>, tensor<1xi8>) -> tensor<1x4x4x2xf32>
+  %4 = tosa.sub %0, %3 : (tensor<1x4x4x2xf32>, tensor<1x4x4x2xf32>) -> tensor<1x4x4x2xf32>
+  return %4 : tensor<1x4x4x2xf32>
+}
+
+// The larger of two values by comparison.
+// CHECK-LABEL: func.func @larger
+// CHECK-NEXT: tosa.maximum
+func.func @larger(%x: tensor<1x4xf32>, %y: tensor<1x4xf32>) -> tensor<1x4xf32> {
+  %0 = tosa.greater %x, %y : (tensor<1x4xf32>, tensor<1x4xf32>) -> tensor<1x4xi1>
+  %1 = tosa.select %0, %x, %y : (tensor<1x4xi1>, tensor<1x4xf32>, tensor<1x4xf32>) -> tensor<1x4xf32>
+  return %1 : tensor<1x4xf32>
+}

@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from .names import READY, TORCHVISION, size_of
+from .names import READY, READY_FOR_ONNX, TORCHVISION, size_of
 
 EPILOG = """\
 Each network becomes NAME.linalg.mlirbc and NAME.tosa.mlirbc, with NAME.input.npy, samples along the first
@@ -101,10 +101,13 @@ def main() -> int:
         return 0
     check(arguments, made)
     if arguments.check:
-        return READY
+        return READY if arguments.networks else READY_FOR_ONNX
     arguments.output.mkdir(parents=True, exist_ok=True)
-    # Imported here, once for all networks.
-    from . import onnx_file, pytorch  # noqa: F401
+    # Imported here, once for all networks; ONNX files need no PyTorch.
+    if arguments.onnx:
+        from . import onnx_file  # noqa: F401
+    if arguments.networks:
+        from . import pytorch  # noqa: F401
 
     failed = 0
     for name in [*arguments.networks, *arguments.onnx]:
@@ -125,18 +128,22 @@ def tell(name: str | Path, problem: str) -> None:
 
 def export(name: str | Path, arguments: argparse.Namespace) -> None:
     """Exports a network; ends the process with 1 on failure."""
-    from . import onnx_file, pytorch
+    from .common import Partial
 
     problem = None
     try:
         if isinstance(name, Path):
+            from . import onnx_file
+
             written = onnx_file.export(name, arguments.output / name.stem, arguments.shape, arguments.samples)
         else:
+            from . import pytorch
+
             size = arguments.size or size_of(name)
             network = pytorch.network(name, arguments.state_dict, size)
             stem = arguments.output / name.replace(":", ".")
             written = pytorch.export(network, stem, (1, 3, size, size), arguments.samples)
-    except pytorch.Partial as error:
+    except Partial as error:
         written, problem = error.written, str(error)
     except Exception as error:  # of torch-mlir, PyTorch and ONNX, of many kinds; the other networks go on
         written, problem = [], str(error) or type(error).__name__

@@ -5,6 +5,9 @@ from typing import Any
 # Exit code of --check: the options are valid, and there is something to do.
 READY = 10
 
+# The same, and no network comes from PyTorch.
+READY_FOR_ONNX = 11
+
 # torchvision's convolutional classification networks of a suitable size.
 TORCHVISION = (
     "alexnet convnext_tiny densenet121 efficientnet_b0 efficientnet_b1 efficientnet_v2_s googlenet inception_v3 "

@@ -6,14 +6,32 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.version_converter
 import onnxruntime
 
-from .pytorch import LEVELS, Unusable, save
+from .common import LEVELS, Unusable, save
 
 PIPELINES = {
     "linalg": "torch-backend-to-linalg-on-tensors-backend-pipeline",
     "tosa": "torch-backend-to-tosa-backend-pipeline",
 }
+# Places of operators in the ONNX file, for the messages of later tools.
+SOURCES = "--mlir-print-debuginfo"
+
+
+# torch-mlir does not import all operators of earlier versions.
+OPSET = 17
+
+
+def upgraded(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
+    """The model in the versions of operators that torch-mlir imports; one that has them already stays as it is."""
+    own = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), OPSET)
+    if own >= OPSET:
+        return model
+    try:
+        return onnx.version_converter.convert_version(model, OPSET)
+    except Exception as error:  # of ONNX's converter, of many kinds
+        raise Unusable(f"{path} has operators of version {own}, which ONNX does not convert to {OPSET}: {error}") from error
 
 
 def fixed(path: Path, shape: list[int] | None) -> onnx.ModelProto:
@@ -23,6 +41,7 @@ def fixed(path: Path, shape: list[int] | None) -> onnx.ModelProto:
         onnx.checker.check_model(model)
     except Exception as error:  # of the file system, protobuf and ONNX, which have no common base
         raise Unusable(f"{path} is not a readable ONNX file: {error}") from error
+    model = upgraded(model, path)
     held = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in held]
     if len(inputs) != 1:
@@ -87,7 +106,7 @@ def export(path: Path, stem: Path, shape: list[int] | None, samples: int) -> lis
         tools = Path(sys.executable).parent
         run("import", str(tools / "torch-mlir-import-onnx"), str(simple), "-o", str(temporary[0]))
         to_torch = "--pass-pipeline=builtin.module(torch-onnx-to-torch-backend-pipeline)"
-        run("torch", str(tools / "torch-mlir-opt"), str(temporary[0]), to_torch, "-o", str(temporary[1]))
+        run("torch", str(tools / "torch-mlir-opt"), str(temporary[0]), to_torch, SOURCES, "-o", str(temporary[1]))
         for level in LEVELS:
             target = stem.with_name(f"{stem.name}.{level}.mlirbc")
             pipeline = f"--pass-pipeline=builtin.module({PIPELINES[level]})"

@@ -5,27 +5,12 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torchvision
 from torch_mlir import fx
 
+from .common import LEVELS, Partial, Unusable, save
 from .names import ARGUMENTS, TORCHVISION
-
-LEVELS = {"linalg": "linalg-on-tensors", "tosa": "tosa"}
-
-
-class Unusable(Exception):
-    """The requested network cannot be exported; the text says why."""
-
-
-class Partial(Exception):
-    """Some of the files could not be written. Holds those that were."""
-
-    def __init__(self, written: list[Path], text: str) -> None:
-        super().__init__(text)
-        self.written = written
-
 
 def network(name: str, state_dict: Path | None, size: int) -> torch.nn.Module:
     """A torchvision network, or the result of MODULE:FUNCTION, in evaluation mode."""
@@ -195,10 +180,3 @@ def reason(error: Exception) -> str:
     said = next((line for line in lines if "error:" in line), lines[0] if lines else type(error).__name__)
     # The diagnostics themselves go directly to standard error.
     return said.removesuffix(" with the following diagnostics:")
-
-
-def save(stem: Path, kind: str, array: np.ndarray) -> Path:
-    """Writes an array of samples."""
-    path = stem.with_name(f"{stem.name}.{kind}.npy")
-    np.save(path, np.ascontiguousarray(array, dtype=np.float32))
-    return path

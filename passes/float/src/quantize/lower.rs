@@ -7,22 +7,22 @@ use petgraph::unionfind::UnionFind;
 use super::int::{IntElem, IntGraph, IntId, IntOp, Port, Source, Weights};
 use super::params::{CODES, QParams, Scale};
 use super::ranges::Range;
-use super::regions::{Regions, Target, is_global};
+use super::regions::{Regions, Target, is_global, prelu};
 use super::weights::{self, ChannelOf};
 use super::{QuantizeError, WeightScales};
 use crate::graph::{Graph, Node, ValueId};
 use crate::op::{Binary, Op, Pool, PoolKind, Reduction, Window};
 
 /// Bits that operands of a sum are shifted up by, so that rescaling them to one scale loses nothing.
-const SUM_BITS: i32 = 20;
+pub(super) const SUM_BITS: i32 = 20;
 
 /// The state of a lowering.
 pub(super) struct Lowering<'g> {
-    graph: &'g Graph,
+    pub(super) graph: &'g Graph,
     regions: Regions,
     params: Vec<Option<QParams>>,
     scales: WeightScales,
-    out: IntGraph,
+    pub(super) out: IntGraph,
     codes: BTreeMap<ValueId, IntId>,
 }
 
@@ -64,13 +64,13 @@ impl<'g> Lowering<'g> {
         self.params.get(id.index()).copied().flatten()
     }
 
-    fn param(&self, id: ValueId, tag: u32) -> Result<QParams, QuantizeError> {
+    pub(super) fn param(&self, id: ValueId, tag: u32) -> Result<QParams, QuantizeError> {
         self.params_of(id)
             .ok_or_else(|| QuantizeError::invalid(Some(tag), "no finite range was observed for this value"))
     }
 
     /// The codes of a value, created if needed: a constant, or a table of the function that computes the value.
-    fn code(&mut self, id: ValueId, tag: u32) -> Result<IntId, QuantizeError> {
+    pub(super) fn code(&mut self, id: ValueId, tag: u32) -> Result<IntId, QuantizeError> {
         if let Some(&known) = self.codes.get(&id) {
             return Ok(known);
         }
@@ -117,6 +117,10 @@ impl<'g> Lowering<'g> {
                 self.finish(sums, &[pa.scale * pb.scale], target, tag)?
             }
             (Op::Binary(binary), &[a, b]) => self.binary(node, *binary, a, b, target)?,
+            (Op::Select(relation), &[a, b, c, d]) => match prelu(self.graph, node) {
+                Some((x, slopes)) => self.prelu(node, x, slopes)?,
+                None => self.select(node, *relation, [a, b, c, d])?,
+            },
             (Op::Pool(pool), &[x]) => self.pool(node, pool, x, target)?,
             (Op::Reduce { reduction: Reduction::Sum, axis }, &[x]) => {
                 let terms = self.graph.shape(x).get(*axis).copied().unwrap_or(1);
@@ -256,7 +260,7 @@ impl<'g> Lowering<'g> {
     }
 
     /// A value in 32 bits, minus its zero point, times a factor.
-    fn wide(&mut self, id: ValueId, factor: f64, tag: u32) -> Result<IntId, QuantizeError> {
+    pub(super) fn wide(&mut self, id: ValueId, factor: f64, tag: u32) -> Result<IntId, QuantizeError> {
         let (codes, params) = (self.code(id, tag)?, self.param(id, tag)?);
         let op = IntOp::Rescale {
             zero_point: params.zero_point,
@@ -268,7 +272,7 @@ impl<'g> Lowering<'g> {
     }
 
     /// Sums with units `units` (one, or one for each channel) as the codes of a layer's result.
-    fn finish(
+    pub(super) fn finish(
         &mut self,
         sums: IntId,
         units: &[f64],
@@ -304,7 +308,7 @@ fn code_of(params: &QParams, value: f64) -> i8 {
     i8::try_from(params.code(value)).unwrap_or(0)
 }
 
-fn scale(factor: f64, tag: u32) -> Result<Scale, QuantizeError> {
+pub(super) fn scale(factor: f64, tag: u32) -> Result<Scale, QuantizeError> {
     Scale::of(factor).ok_or_else(|| {
         QuantizeError::invalid(
             Some(tag),
@@ -404,6 +408,7 @@ fn reach(graph: &Graph, ranges: &[Range], node: &Node) -> f32 {
         }
         (Op::Binary(Binary::Mul), [a, b]) => of(a) * of(b),
         (Op::Binary(Binary::Add | Binary::Sub), [a, b]) => of(a) + of(b),
+        (Op::Select(_), [_, _, yes, no]) => of(yes).max(of(no)),
         _ => 0.0,
     };
     if reach.is_finite() { reach } else { 0.0 }

@@ -16,6 +16,7 @@ mod ranges;
 mod recipe;
 mod regions;
 mod samples;
+mod select;
 mod weights;
 
 pub use feedback::{Storage, round_with_feedback};

@@ -1,9 +1,9 @@
 //! Which values are element-wise functions of one other value, and which clamps belong to a layer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::graph::{Graph, Node, ValueId};
-use crate::op::{Binary, Op, Pool, PoolKind};
+use crate::op::{Binary, Op, Pool, PoolKind, Relation};
 
 /// The regions of a graph.
 pub(super) struct Regions {
@@ -11,6 +11,8 @@ pub(super) struct Regions {
     roots: Vec<Option<ValueId>>,
     /// For the result of a layer, the clamp after it: its range, and its result.
     clamps: BTreeMap<usize, (f32, f32, ValueId)>,
+    /// The products with slopes that only a PReLU reads.
+    negatives: BTreeSet<usize>,
 }
 
 /// The result of a layer: the value, after its clamp if it has one.
@@ -25,8 +27,14 @@ pub(super) struct Target {
 impl Regions {
     pub(super) fn of(graph: &Graph) -> Self {
         let uses = graph.uses();
-        let mut regions = Regions { roots: vec![None; graph.value_count()], clamps: BTreeMap::new() };
+        let roots = vec![None; graph.value_count()];
+        let mut regions = Regions { roots, clamps: BTreeMap::new(), negatives: BTreeSet::new() };
         for node in graph.nodes() {
+            if let (Some(_), Some(product)) = (prelu(graph, node), node.operands.get(3))
+                && uses.get(product.index()) == Some(&1)
+            {
+                regions.negatives.insert(product.index());
+            }
             if let (Op::Clamp { min, max }, &[x]) = (&node.op, node.operands.as_slice())
                 && uses.get(x.index()) == Some(&1)
                 && regions.root(x).is_none()
@@ -56,8 +64,11 @@ impl Regions {
         }
     }
 
-    /// Whether the node is a clamp that a layer absorbs.
+    /// Whether the node is part of another: a clamp that a layer absorbs, or the product in a PReLU.
     pub(super) fn is_taken(&self, node: &Node) -> bool {
+        if self.negatives.contains(&node.result.index()) {
+            return true;
+        }
         let operand = node.operands.first().and_then(|x| self.clamps.get(&x.index()));
         operand.is_some_and(|(_, _, result)| *result == node.result)
     }
@@ -107,6 +118,20 @@ impl Regions {
         }
         known.remove(&id)
     }
+}
+
+/// The value and the slopes of a PReLU, in the form of [`Graph::recognize_activations`].
+pub(super) fn prelu(graph: &Graph, node: &Node) -> Option<(ValueId, ValueId)> {
+    let (Op::Select(Relation::GreaterEqual), &[x, zero, yes, no]) = (&node.op, node.operands.as_slice())
+    else {
+        return None;
+    };
+    let product = graph.producer(no)?;
+    let (Op::Binary(Binary::Mul), &[of, slopes]) = (&product.op, product.operands.as_slice()) else {
+        return None;
+    };
+    let fits = yes == x && of == x && uniform(graph, zero) == Some(0.0);
+    (fits && graph.constant_of(slopes).is_some()).then_some((x, slopes))
 }
 
 /// Whether an operator is computed in 32 bits and scaled afterwards, so that a clamp is free.

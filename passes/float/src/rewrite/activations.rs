@@ -28,7 +28,7 @@ fn bound(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<Val
     clamped(cx, x, min, max).map(Some)
 }
 
-/// The maximum or minimum of a value and a constant, selected by comparison.
+/// The maximum or minimum of two values, selected by comparison; with a constant it is a clamp.
 ///
 /// Such a select replaces NaN, which satisfies no relation, and a clamp keeps it: a network that computes NaN has no result to
 /// preserve.
@@ -49,7 +49,13 @@ fn chosen(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Option<Va
     let (x, limit) = match (cx.uniform(a), cx.uniform(b)) {
         (None, Some(limit)) => (a, limit),
         (Some(limit), None) => (b, limit),
-        _ => return Ok(None),
+        _ => {
+            let op = Op::Binary(if greater { Binary::Maximum } else { Binary::Minimum });
+            if op.infer(&[cx.new.shape(a), cx.new.shape(b)])? != node_shape(cx, operands, node)? {
+                return Ok(None);
+            }
+            return cx.new.push(op, &[a, b]).map(Some);
+        }
     };
     if limit.is_nan() || cx.new.shape(x) != node_shape(cx, operands, node)? {
         return Ok(None);

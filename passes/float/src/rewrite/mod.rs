@@ -10,6 +10,7 @@ mod equalize;
 mod flatten;
 mod layout;
 mod padding;
+mod prelu;
 
 use crate::graph::{Graph, Node, ValueId};
 use crate::op::Op;
@@ -192,12 +193,14 @@ impl Graph {
         sweep(self, constants::RULES)?.without_dead_nodes()
     }
 
-    /// Writes activations as `clamp`: maxima and minima with constants, consecutive clamps.
+    /// Writes activations in one form: maxima and minima with constants and consecutive clamps as `clamp`, a PReLU as
+    /// `select(x >= 0, x, x · slope)`, selection of the larger or smaller of two values as `maximum` or `minimum`.
     ///
     /// # Errors
     /// Never for a graph that has been built node by node.
     pub fn recognize_activations(&self) -> Result<Graph, Invalid> {
-        sweep(self, activations::RULES)?.without_dead_nodes()
+        let graph = sweep(self, activations::RULES)?.without_dead_nodes()?;
+        sweep(&graph, prelu::RULES)?.without_dead_nodes()
     }
 
     /// Makes all images NHWC: transposes move towards the outputs until they meet their inverse.

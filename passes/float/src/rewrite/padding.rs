@@ -91,12 +91,22 @@ fn into_window(cx: &mut Sweep, node: &Node, operands: &[ValueId]) -> Result<Opti
         after: [w.after[0] + rows[1], w.after[1] + columns[1]],
         ..*w
     };
+    // What no window reaches is not padded: torch-mlir pads a pooling that rounds its size up by more than needed.
+    let needed = |p: &Pool| {
+        let mut window = widen(&p.window);
+        for (i, &extent) in cx.new.shape(from).iter().skip(1).take(2).enumerate() {
+            let padded = window.before[i] + extent + window.after[i];
+            let left = padded.saturating_sub(p.kernel[i]) % window.stride[i].max(1);
+            window.after[i] = window.after[i].saturating_sub(left);
+        }
+        window
+    };
     let none = |w: &Window| w.before == [0, 0] && w.after == [0, 0];
     let op = match &node.op {
         Op::Conv2d(w) if value == 0.0 => Op::Conv2d(widen(w)),
         Op::DepthwiseConv2d(w) if value == 0.0 => Op::DepthwiseConv2d(widen(w)),
         Op::Pool(p @ Pool { kind: PoolKind::Max, window, .. }) if value <= f32::MIN && none(window) => {
-            Op::Pool(Pool { window: widen(window), ..*p })
+            Op::Pool(Pool { window: needed(p), ..*p })
         }
         _ => return Ok(None),
     };

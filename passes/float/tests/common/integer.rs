@@ -1,5 +1,7 @@
 //! Integer networks, computed by `strum-ref`.
 
+#![allow(dead_code, reason = "shared by tests that take what they need")]
+
 use strum_float::quantize::{IntElem, IntGraph, IntOp, Weights};
 use strum_float::{PoolKind, Tensor, Window};
 use strum_ref as tosa;

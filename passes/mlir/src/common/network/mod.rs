@@ -2,6 +2,7 @@
 //!
 //! Invariant: an unsupported op is an error at that op that says what was found; nothing is skipped.
 
+mod elements;
 mod linalg;
 mod resample;
 pub(crate) mod step;
@@ -13,9 +14,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ndarray::IxDyn;
-use strum_float::{Graph, Op, Tensor, ValueId};
-use strum_ir::{Attribute, Location, Operation, Reported, Type, Value};
+use strum_float::{Graph, Op, Relation, Tensor, ValueId};
+use strum_ir::{Location, Operation, Reported, Type, Value};
 
+use self::elements::{Kind, are_exact_integers};
 use crate::common::limits;
 use crate::common::rewrite::blocks;
 use crate::common::verdict::{INTERNAL, UNSUPPORTED};
@@ -49,6 +51,7 @@ impl<'c> Network<'c> {
             sources: Vec::new(),
             values: BTreeMap::new(),
             scalars: BTreeMap::new(),
+            conditions: BTreeMap::new(),
         };
         reader.inputs(function, &block.arguments())?;
         for op in block.operations() {
@@ -66,6 +69,18 @@ pub(crate) struct Reader<'c> {
     values: BTreeMap<Value<'c>, ValueId>,
     /// Constants other than tensors.
     scalars: BTreeMap<Value<'c>, f64>,
+    /// Tensors of comparisons.
+    conditions: BTreeMap<Value<'c>, Condition>,
+}
+
+/// A comparison of two values, element by element.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Condition {
+    relation: Relation,
+    /// The values that are compared.
+    pair: [ValueId; 2],
+    /// Whether it holds where the relation does not.
+    negated: bool,
 }
 
 impl<'c> Reader<'c> {
@@ -81,6 +96,9 @@ impl<'c> Reader<'c> {
                 )));
             }
             let shape = shape(argument.ty()).map_err(|reason| function.error(at(&place, &reason)))?;
+            if !argument.ty().element().is_some_and(Type::is_f32) {
+                return Err(fail(format_args!("'{}' is not a tensor of f32", argument.ty())));
+            }
             let id = self.graph.input(&shape).map_err(|e| fail(format_args!("{e}")))?;
             self.values.insert(argument, id);
         }
@@ -98,6 +116,12 @@ impl<'c> Reader<'c> {
             "linalg" | "tensor" | "arith" | "math" => self.linalg(op),
             "func" if op.is("func.return") => {
                 for index in 0..op.num_operands() {
+                    let ty = op.operand(index).map(Value::ty);
+                    if let Some(ty) = ty.filter(|ty| !ty.element().is_some_and(Type::is_f32)) {
+                        return Err(op.error(format!(
+                            "{UNSUPPORTED}result #{index} has type '{ty}', expected a tensor of f32"
+                        )));
+                    }
                     let id = self.whole(op, index)?;
                     self.graph.output(id).map_err(|e| op.error(e))?;
                 }
@@ -128,8 +152,8 @@ impl<'c> Reader<'c> {
             let from = value.defining_op().map_or("an argument", Operation::name);
             if value.ty().element().is_some_and(|element| element.int_width().is_some()) {
                 return op.error(format!(
-                    "{UNSUPPORTED}operand #{index} of type '{}' (from {from}): integer tensors are not supported in a float \
-                     network (export interpolation through ONNX, which uses none)",
+                    "{UNSUPPORTED}operand #{index} of type '{}' (from {from}): integers of a float network must be constant, or \
+                     computed from constants, up to 2^24",
                     value.ty()
                 ));
             }
@@ -140,6 +164,18 @@ impl<'c> Reader<'c> {
     /// Adds a node for an op; invalid operands are reported at the op.
     fn push(&mut self, op: Operation<'c>, node: Op, operands: &[ValueId]) -> Result<ValueId, Reported> {
         self.graph.push_or_fold(node, operands).map_err(|e| op.error(e))
+    }
+
+    /// Adds a select by a comparison.
+    fn select_by(
+        &mut self,
+        op: Operation<'c>,
+        condition: Condition,
+        [yes, no]: [ValueId; 2],
+    ) -> Result<ValueId, Reported> {
+        let Condition { relation, pair: [a, b], negated } = condition;
+        let (yes, no) = if negated { (no, yes) } else { (yes, no) };
+        self.push(op, Op::Select(relation), &[a, b, yes, no])
     }
 
     /// Adds a constant.
@@ -153,8 +189,23 @@ impl<'c> Reader<'c> {
         self.constant(op, Tensor::from_elem(IxDyn(&vec![1; rank]), value as f32))
     }
 
-    /// Makes a value the result of an op. It must match the op's result type.
+    /// Makes a value the result of an op. It must match the op's result type; integers must be constant, and small enough that f32
+    /// arithmetic on them is exact.
     fn bind(&mut self, op: Operation<'c>, index: usize, id: ValueId) -> Result<(), Reported> {
+        let ty = op.result(index).map(Value::ty);
+        if let Some(ty) = ty.filter(|&ty| !Kind::of_elements(ty).is_some_and(Kind::is_float))
+            && !self.graph.constant_of(id).is_some_and(are_exact_integers)
+        {
+            return Err(op.error(format!(
+                "{UNSUPPORTED}result of type '{ty}': integers of a float network must be constant, or computed from constants, up \
+                 to 2^24"
+            )));
+        }
+        self.bind_as_is(op, index, id)
+    }
+
+    /// As [`bind`](Self::bind); a constant that stands in the network may hold any integers that f32 holds.
+    fn bind_as_is(&mut self, op: Operation<'c>, index: usize, id: ValueId) -> Result<(), Reported> {
         let value = op.result(index).ok_or_else(|| internal(op, format_args!("no result #{index}")))?;
         let wanted = shape(value.ty()).map_err(|reason| op.error(reason))?;
         let known = self.graph.shape(id);
@@ -166,6 +217,10 @@ impl<'c> Reader<'c> {
         Ok(())
     }
 }
+
+/// What to do with a network that ends in the index of a maximum.
+const NO_INDICES: &str = "the index of the largest value (argmax) is not computed by the DPU: end the network before it, with the \
+                          values that it compares as the output, and take the index from those";
 
 /// A reason prefixed with its location; the phrase that marks it as a limit of this project stays in front.
 fn at(place: &str, reason: &str) -> String {
@@ -185,25 +240,16 @@ fn unknown(op: Operation<'_>) -> Reported {
     op.error(format!("{UNSUPPORTED}operation is not supported in a float network"))
 }
 
-/// The shape of a static f32 tensor, or what it is instead.
+/// The shape of a static tensor of numbers, or what it is instead.
 fn shape(ty: Type<'_>) -> Result<Vec<usize>, String> {
     if ty.rank().is_none() {
         return Err(format!("'{ty}' is not a ranked tensor"));
     }
-    if !ty.element().is_some_and(Type::is_f32) {
-        return Err(format!("'{ty}' is not a tensor of f32"));
+    if Kind::of_elements(ty).is_none() {
+        return Err(format!("'{ty}' is not a tensor of numbers"));
     }
     let shape = ty.as_tensor().map(|tensor| tensor.shape.iter().map(|&d| usize::try_from(d).ok()).collect());
     shape.flatten().ok_or_else(|| {
         format!("{UNSUPPORTED}'{ty}' has a dynamic dimension: export the network with static shapes, for example with a batch size of 1")
     })
-}
-
-/// The elements of a constant tensor of f32.
-fn elements(op: Operation<'_>, attribute: Attribute<'_>) -> Result<Tensor, Reported> {
-    let ty = attribute.ty().ok_or_else(|| internal(op, "a constant without a type"))?;
-    let shape = shape(ty).map_err(|reason| op.error(reason))?;
-    let bytes = attribute.bytes().map_err(|e| op.error(e))?;
-    let values = bytes.chunks_exact(4).map(|b| b.try_into().map_or(f32::NAN, f32::from_le_bytes)).collect();
-    Tensor::from_shape_vec(IxDyn(&shape), values).map_err(|e| internal(op, e))
 }

@@ -3,22 +3,28 @@
 use strum_float::{Binary, Op, Pool, PoolKind, Reduction, Relation, Unary, ValueId, Window};
 use strum_ir::{Operation, Reported};
 
-use super::{Reader, elements};
+use super::elements::{Kind, elements};
+use super::{Condition, Reader};
 use crate::common::tosa::view;
 use crate::common::verdict::UNSUPPORTED;
 
 impl<'c> Reader<'c> {
     pub(super) fn tosa(&mut self, op: Operation<'c>) -> Result<(), Reported> {
         let name = op.name().strip_prefix("tosa.").unwrap_or_default();
-        // Read by their users.
-        let is_integer =
-            |value: strum_ir::Value<'c>| value.ty().element().is_none_or(|e| e.int_width().is_some());
-        if name == "const_shape" || name == "const" && op.result(0).is_some_and(is_integer) {
+        // Read by its users.
+        if name == "const_shape" {
             return Ok(());
         }
-        // A relation is read by the select that uses it.
-        if relation(name).is_some()
-            && op.result(0).is_some_and(|r| r.uses().iter().all(|u| u.user.is("tosa.select")))
+        if name == "const" {
+            let values = required(op, "values", op.attribute("values"))?;
+            let Some(tensor) = elements(op, values)? else { return Ok(()) };
+            let id = self.constant(op, tensor)?;
+            return self.bind_as_is(op, 0, id);
+        }
+        // A relation is read by the select that uses it, directly or negated.
+        let reads = |user: Operation<'c>| user.is("tosa.select") || user.is("tosa.logical_not");
+        if (relation(name).is_some() || name == "logical_not")
+            && op.result(0).is_some_and(|r| r.uses().iter().all(|u| reads(u.user)))
         {
             return Ok(());
         }
@@ -35,6 +41,12 @@ impl<'c> Reader<'c> {
             return self.push(op, Op::Unary(unary), &[x]);
         }
         if let Some(binary) = binary(name) {
+            // Of integers; that of floats is 0.
+            if binary == Binary::Mul && view::scalar_operand(op, 2).is_some_and(|shift| shift != 0) {
+                return Err(op.error(format_args!(
+                    "{UNSUPPORTED}a product of integers with a shift is not supported"
+                )));
+            }
             let operands = [self.narrow(op, 0)?, self.narrow(op, 1)?];
             return self.push(op, Op::Binary(binary), &operands);
         }
@@ -44,12 +56,10 @@ impl<'c> Reader<'c> {
             return self.push(op, Op::Reduce { reduction, axis }, &[x]);
         }
         match name {
-            "const" => {
-                let values = required(op, "values", op.attribute("values"))?;
-                let tensor = elements(op, values)?;
-                self.constant(op, tensor)
-            }
-            "identity" | "cast" => self.whole(op, 0),
+            "identity" => self.whole(op, 0),
+            "cast" => self.tosa_cast(op),
+            "gather" => self.tosa_gather(op),
+            "argmax" => Err(op.error(format!("{UNSUPPORTED}{}", super::NO_INDICES))),
             "conv2d" | "depthwise_conv2d" => self.tosa_conv(op, name),
             "transpose_conv2d" => self.tosa_transpose_conv(op),
             "resize" => self.tosa_resize(op),
@@ -99,20 +109,38 @@ impl<'c> Reader<'c> {
 
     /// A select whose condition is a relation.
     fn tosa_select(&mut self, op: Operation<'c>) -> Result<ValueId, Reported> {
-        let condition = op.operand(0).and_then(strum_ir::Value::defining_op);
+        let mut condition = op.operand(0).and_then(strum_ir::Value::defining_op);
+        let mut negated = false;
+        while let Some(not) = condition.filter(|c| c.is("tosa.logical_not")) {
+            negated = !negated;
+            condition = not.operand(0).and_then(strum_ir::Value::defining_op);
+        }
         let found = condition.and_then(|c| Some((c, relation(c.name().strip_prefix("tosa.")?)?)));
         let Some((condition, relation)) = found else {
             return Err(op.error(format_args!(
                 "{UNSUPPORTED}the condition of tosa.select must be tosa.equal, tosa.greater or tosa.greater_equal"
             )));
         };
-        let operands = [
-            self.narrow(condition, 0)?,
-            self.narrow(condition, 1)?,
-            self.narrow(op, 1)?,
-            self.narrow(op, 2)?,
-        ];
-        self.push(op, Op::Select(relation), &operands)
+        let pair = [self.narrow(condition, 0)?, self.narrow(condition, 1)?];
+        let chosen = [self.narrow(op, 1)?, self.narrow(op, 2)?];
+        self.select_by(op, Condition { relation, pair, negated }, chosen)
+    }
+
+    /// A cast. Numbers become integers only where they are constant, rounded as TOSA rounds; between floating-point types nothing
+    /// happens, since the network computes in single precision.
+    fn tosa_cast(&mut self, op: Operation<'c>) -> Result<ValueId, Reported> {
+        let x = self.whole(op, 0)?;
+        let to = op.result(0).and_then(|result| Kind::of_elements(result.ty()));
+        let Some(Kind::Int(width)) = to else { return Ok(x) };
+        let Some(tensor) = self.graph.constant_of(x) else {
+            return Err(op.error(format_args!("{UNSUPPORTED}only constants are converted to integers")));
+        };
+        let rounded = tensor.mapv(f32::round_ties_even);
+        let limit = 2f32.powi(i32::try_from(width).unwrap_or(64) - 1);
+        if !rounded.iter().all(|&x| -limit <= x && x < limit) {
+            return Err(op.error(format!("a number does not fit {width} bits")));
+        }
+        self.constant(op, rounded)
     }
 
     fn tosa_movement(&mut self, op: Operation<'c>, name: &str) -> Result<ValueId, Reported> {

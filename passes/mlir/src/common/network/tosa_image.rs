@@ -1,11 +1,15 @@
-//! Import of TOSA operators that resize an image. Invariant: positions are those of TOSA's `RESIZE`.
+//! Import of TOSA operators that resize an image, or read it at constant positions.
+//!
+//! Invariant: positions are those of TOSA's `RESIZE` and `GATHER`.
 
-use strum_float::ValueId;
+use strum_float::{Op, ValueId};
 use strum_ir::{Operation, Reported};
 
-use super::Reader;
+use super::elements::integers;
 use super::tosa::{pair, required};
+use super::{Reader, internal};
 use crate::common::tosa::view;
+use crate::common::verdict::UNSUPPORTED;
 
 /// The source positions of `RESIZE` along an axis.
 #[derive(Debug, PartialEq)]
@@ -71,6 +75,67 @@ impl<'c> Reader<'c> {
             };
         }
         Ok(x)
+    }
+}
+
+impl<'c> Reader<'c> {
+    /// `GATHER` at constant positions. torch-mlir reads an image as one list of pixels: of a reshaped tensor, one position for every
+    /// element of the result's later shape, which is taken apart into positions along each axis.
+    pub(super) fn tosa_gather(&mut self, op: Operation<'c>) -> Result<ValueId, Reported> {
+        let (x, indices) = (self.whole(op, 0)?, self.whole(op, 1)?);
+        let Some(positions) = self.graph.constant_of(indices).map(integers) else {
+            return Err(op.error(format_args!("{UNSUPPORTED}the positions of a gather must be constant")));
+        };
+        let positions = positions.iter().map(|&at| usize::try_from(at).ok()).collect::<Option<Vec<_>>>();
+        let &[n, k, c] = self.graph.shape(x) else {
+            return Err(op.error("a gather of a tensor without three axes"));
+        };
+        let Some(positions) = positions.filter(|list| list.iter().all(|&at| at < k)) else {
+            return Err(op.error("a position of a gather is out of bounds"));
+        };
+        if n != 1 {
+            return Err(op.error(format_args!("{UNSUPPORTED}a gather from a batch of {n}, 1 is supported")));
+        }
+        if let Some((image, lists)) = self.along_axes(op, x, &positions).filter(|_| c == 1) {
+            let lists: Vec<&[usize]> = lists.iter().map(Vec::as_slice).collect();
+            let part = self.picked(op, image, &lists)?;
+            return self.push(op, Op::Reshape { shape: vec![1, positions.len(), 1] }, &[part]);
+        }
+        self.pick(op, x, 1, &positions)
+    }
+
+    /// The tensor behind a reshaped one, and for each of its axes the indices that positions in the list of its elements read, if
+    /// they are the same along every other axis of the result.
+    fn along_axes(
+        &self,
+        op: Operation<'c>,
+        x: ValueId,
+        positions: &[usize],
+    ) -> Option<(ValueId, Vec<Vec<usize>>)> {
+        let from = self.graph.producer(x).filter(|node| matches!(node.op, Op::Reshape { .. }))?;
+        let &image = from.operands.first()?;
+        let shape = self.graph.shape(image);
+        let uses = op.result(0)?.uses();
+        let [user] = uses.as_slice() else { return None };
+        let later = user.user.is("tosa.reshape").then(|| user.user.result(0)?.ty().shape()).flatten()?;
+        let later: Vec<usize> = later.into_iter().map(|n| usize::try_from(n).ok()).collect::<Option<_>>()?;
+        (later.len() == shape.len()).then_some(())?;
+        let split = |mut at: usize, shape: &[usize]| {
+            let mut index = vec![0; shape.len()];
+            for (place, &extent) in index.iter_mut().zip(shape).rev() {
+                (*place, at) = (at % extent.max(1), at / extent.max(1));
+            }
+            index
+        };
+        let mut lists: Vec<Vec<Option<usize>>> = later.iter().map(|&extent| vec![None; extent]).collect();
+        for (to, &from) in positions.iter().enumerate() {
+            for ((list, at), read) in lists.iter_mut().zip(split(to, &later)).zip(split(from, shape)) {
+                let place = list.get_mut(at)?;
+                (*place.get_or_insert(read) == read).then_some(())?;
+            }
+        }
+        let lists = lists.into_iter().map(|list| list.into_iter().collect()).collect::<Option<_>>()?;
+        Some((image, lists))
     }
 }
 

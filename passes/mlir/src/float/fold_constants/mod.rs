@@ -16,8 +16,8 @@ pass_options! {
 impl Documented for FoldConstants {
     const DOC: &'static str = applies_to_floats!(
         "\
-Folds operators of a float network with constant operands, as far as the constants do not grow; removes no-ops; merges consecutive
-reshapes, and consecutive products with numbers, such as those of a sum turned into a mean."
+Folds operators of a float network with constant operands, as far as the constants do not grow; removes no-ops; computes once what is
+computed twice; merges consecutive reshapes, and consecutive products with numbers, such as those of a sum turned into a mean."
     );
 }
 

@@ -3,25 +3,37 @@
 use std::collections::BTreeMap;
 
 use ndarray::ArrayD;
-use strum_float::{Binary, Op, Relation, Unary, ValueId};
+use strum_float::{Binary, Op, Relation, Tensor, Unary, ValueId};
 use strum_ir::{Block, Operation, Reported, Value};
 
 use super::index::Positions;
-use crate::common::network::{Reader, internal};
+use crate::common::network::elements::{Kind, floats};
+use crate::common::network::{Condition, Reader, internal};
 use crate::common::verdict::UNSUPPORTED;
 
 /// The known values of a body. Each represents a tensor with an axis for every loop.
 pub(super) struct Body<'c> {
     values: BTreeMap<Value<'c>, ValueId>,
+    conditions: BTreeMap<Value<'c>, Condition>,
     positions: Positions<'c>,
     loops: usize,
+}
+
+/// What a body yields.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Yield {
+    /// Numbers.
+    Value(ValueId),
+    /// A comparison.
+    Condition(Condition),
 }
 
 impl<'c> Body<'c> {
     /// A body in loops of these extents.
     pub(super) fn new(extents: Vec<usize>) -> Self {
         let loops = extents.len();
-        Body { values: BTreeMap::new(), positions: Positions::new(extents), loops }
+        let positions = Positions::new(extents);
+        Body { values: BTreeMap::new(), conditions: BTreeMap::new(), positions, loops }
     }
 
     /// The number of loops.
@@ -37,25 +49,30 @@ impl<'c> Body<'c> {
     pub(super) fn set(&mut self, value: Value<'c>, id: ValueId) {
         self.values.insert(value, id);
     }
+
+    /// An argument of integers.
+    pub(super) fn set_integers(&mut self, value: Value<'c>, integers: ArrayD<i64>) {
+        self.positions.set(value, integers);
+    }
+
+    /// An argument of comparisons.
+    pub(super) fn set_condition(&mut self, value: Value<'c>, condition: Condition) {
+        self.conditions.insert(value, condition);
+    }
 }
 
 impl<'c> Reader<'c> {
-    /// The value that a body yields; nothing if it is not a float.
+    /// The values that a body yields; nothing for one that is not known.
     pub(super) fn body(
         &mut self,
         body: &mut Body<'c>,
         at: Operation<'c>,
         block: Block<'c>,
-    ) -> Result<Vec<Option<ValueId>>, Reported> {
+    ) -> Result<Vec<Option<Yield>>, Reported> {
         for op in block.operations() {
             match op.name() {
                 "linalg.yield" => {
-                    return (0..op.num_operands())
-                        .map(|i| match op.operand(i) {
-                            Some(value) if value.ty().is_f32() => self.read(body, op, i).map(Some),
-                            _ => Ok(None),
-                        })
-                        .collect();
+                    return (0..op.num_operands()).map(|i| self.yielded(body, op, i)).collect();
                 }
                 // Read by its users.
                 "arith.cmpf" => {}
@@ -83,6 +100,35 @@ impl<'c> Reader<'c> {
             }
         }
         Err(internal(at, "the body yields nothing"))
+    }
+
+    /// An operand of the terminator.
+    fn yielded(
+        &mut self,
+        body: &Body<'c>,
+        op: Operation<'c>,
+        index: usize,
+    ) -> Result<Option<Yield>, Reported> {
+        let Some(value) = op.operand(index) else { return Ok(None) };
+        if Kind::of(value.ty()).is_some_and(Kind::is_float) {
+            return self.read(body, op, index).map(|id| Some(Yield::Value(id)));
+        }
+        if let Some(tensor) = body.position(op, index).and_then(|integers| floats(&integers)) {
+            return self.constant(op, tensor).map(|id| Some(Yield::Value(id)));
+        }
+        Ok(self.condition(body, value)?.map(Yield::Condition))
+    }
+
+    /// A comparison of floats, computed in the body or outside.
+    fn condition(&mut self, body: &Body<'c>, value: Value<'c>) -> Result<Option<Condition>, Reported> {
+        if let Some(&known) = body.conditions.get(&value) {
+            return Ok(Some(known));
+        }
+        let Some(compare) = value.defined_by("arith.cmpf") else { return Ok(None) };
+        let (relation, swapped, negated) = predicate(compare)?;
+        let (a, b) = (self.read(body, compare, 0)?, self.read(body, compare, 1)?);
+        let pair = if swapped { [b, a] } else { [a, b] };
+        Ok(Some(Condition { relation, pair, negated }))
     }
 
     /// An operand of an op of a body.
@@ -113,8 +159,27 @@ impl<'c> Reader<'c> {
             return self.push(op, Op::Unary(unary), &[x]);
         }
         match op.name() {
-            // Constants of double precision, such as an epsilon under a root.
+            // The network computes in single precision throughout.
             "arith.truncf" | "arith.extf" => self.read(body, op, 0),
+            "math.log1p" | "math.expm1" => {
+                let (x, one) = (self.read(body, op, 0)?, self.number(op, 1.0, body.loops)?);
+                if op.name() == "math.log1p" {
+                    let sum = self.push(op, Op::Binary(Binary::Add), &[x, one])?;
+                    return self.push(op, Op::Unary(Unary::Log), &[sum]);
+                }
+                let power = self.push(op, Op::Unary(Unary::Exp), &[x])?;
+                self.push(op, Op::Binary(Binary::Sub), &[power, one])
+            }
+            "math.fpowi" => {
+                let exponents = body.position(op, 1).and_then(|integers| floats(&integers));
+                let Some(exponents) = exponents else {
+                    return Err(
+                        op.error(format_args!("{UNSUPPORTED}the exponent of math.fpowi must be constant"))
+                    );
+                };
+                let operands = [self.read(body, op, 0)?, self.constant(op, exponents)?];
+                self.push(op, Op::Binary(Binary::Pow), &operands)
+            }
             "arith.divf" => {
                 let (x, y) = (self.read(body, op, 0)?, self.read(body, op, 1)?);
                 let inverse = self.push(op, Op::Unary(Unary::Reciprocal), &[y])?;
@@ -139,44 +204,44 @@ impl<'c> Reader<'c> {
 
     /// A select by comparison.
     fn select(&mut self, body: &Body<'c>, op: Operation<'c>) -> Result<ValueId, Reported> {
-        let condition = op.operand(0).and_then(|value| value.defined_by("arith.cmpf"));
-        let Some(compare) = condition else {
-            return Err(
-                op.error(format_args!("{UNSUPPORTED}the condition of arith.select must be an arith.cmpf"))
-            );
-        };
-        let (relation, swapped, negated) = predicate(compare)?;
-        let (mut a, mut b) = (self.read(body, compare, 0)?, self.read(body, compare, 1)?);
-        let (mut yes, mut no) = (self.read(body, op, 1)?, self.read(body, op, 2)?);
-        if swapped {
-            std::mem::swap(&mut a, &mut b);
+        let chosen = [self.read(body, op, 1)?, self.read(body, op, 2)?];
+        if let Some(mask) = body.position(op, 0).and_then(|integers| floats(&integers)) {
+            let pair = [self.constant(op, mask)?, self.number(op, 1.0, body.loops)?];
+            return self.select_by(op, Condition { relation: Relation::Equal, pair, negated: false }, chosen);
         }
-        if negated {
-            std::mem::swap(&mut yes, &mut no);
+        let condition = op.operand(0).map(|value| self.condition(body, value)).transpose()?;
+        match condition.flatten() {
+            Some(condition) => self.select_by(op, condition, chosen),
+            None => Err(op.error(format_args!(
+                "{UNSUPPORTED}the condition of arith.select must be an arith.cmpf, or computed from constants"
+            ))),
         }
-        self.push(op, Op::Select(relation), &[a, b, yes, no])
     }
 
-    /// Checks an assertion in a body on constants; other values cannot be checked.
+    /// Checks an assertion in a body on constants. That a value is not zero is left to the division by it, whose result is then
+    /// infinite; other values cannot be checked.
     fn assertion(&mut self, body: &Body<'c>, op: Operation<'c>) -> Result<(), Reported> {
         let message = op.str_attr("msg").unwrap_or_default().to_owned();
-        let condition = op.operand(0).and_then(|value| value.defined_by("arith.cmpf"));
-        let Some(compare) = condition else {
+        let condition = op.operand(0).map(|value| self.condition(body, value)).transpose()?;
+        let Some(condition) = condition.flatten() else {
             return Err(
                 op.error(format!("{UNSUPPORTED}the condition of cf.assert must be an arith.cmpf: {message}"))
             );
         };
-        let (relation, swapped, negated) = predicate(compare)?;
-        let (mut a, mut b) = (self.read(body, compare, 0)?, self.read(body, compare, 1)?);
-        if swapped {
-            std::mem::swap(&mut a, &mut b);
-        }
-        let (yes, no) = (self.number(op, 1.0, body.loops)?, self.number(op, 0.0, body.loops)?);
-        let (yes, no) = if negated { (no, yes) } else { (yes, no) };
-        let holds = self.push(op, Op::Select(relation), &[a, b, yes, no])?;
+        let chosen = [self.number(op, 1.0, body.loops)?, self.number(op, 0.0, body.loops)?];
+        let holds = self.select_by(op, condition, chosen)?;
+        let is_zero = |id: &ValueId| {
+            self.graph.constant_of(*id).is_some_and(|tensor: &Tensor| tensor.iter().all(|&x| x == 0.0))
+        };
         match self.graph.constant_of(holds) {
             Some(holds) if holds.iter().all(|&x| x == 1.0) => Ok(()),
             Some(_) => Err(op.error(format!("assertion fails: {message}"))),
+            None if condition.negated
+                && condition.relation == Relation::Equal
+                && condition.pair.iter().any(is_zero) =>
+            {
+                Ok(())
+            }
             None => Err(op.error(format!(
                 "{UNSUPPORTED}cf.assert on a non-constant value is not supported: {message}"
             ))),

@@ -27,9 +27,8 @@ impl<'c> Reader<'c> {
         let picked = (0..rank).map(|axis| picked(body, op, axis)).collect::<Result<Vec<_>, _>>()?;
         let lists: Vec<&[usize]> = picked.iter().map(|p| p.positions.as_slice()).collect();
         let part = self.picked(op, source, &lists)?;
-        let mut order: Vec<usize> = (0..rank).collect();
         let along = |axis: usize| picked.get(axis).and_then(|p| p.along);
-        order.sort_by_key(|&axis| along(axis).unwrap_or(usize::MAX));
+        let order = super::map::in_loop_order(rank, along);
         let mut extents = vec![1; body.loops()];
         for p in &picked {
             let Some(place) = p.along.and_then(|l| extents.get_mut(l)) else { continue };
@@ -43,7 +42,12 @@ impl<'c> Reader<'c> {
     }
 
     /// A value at these indices of every axis. NCHW images are gathered as NHWC, so that transposes cancel.
-    fn picked(&mut self, op: Operation<'c>, x: ValueId, lists: &[&[usize]]) -> Result<ValueId, Reported> {
+    pub(in crate::common::network) fn picked(
+        &mut self,
+        op: Operation<'c>,
+        x: ValueId,
+        lists: &[&[usize]],
+    ) -> Result<ValueId, Reported> {
         let is_whole = |shape: &[usize], axis: usize| {
             shape.get(axis).zip(lists.get(axis)).is_some_and(|(&n, list)| list.iter().copied().eq(0..n))
         };

@@ -3,9 +3,10 @@
 use strum_float::{Binary, Op, Reduction, ValueId};
 use strum_ir::{Operation, Reported, Value};
 
-use super::body::Body;
+use super::body::{Body, Yield};
 use super::map::{self, Axis};
-use crate::common::network::{Reader, internal, shape};
+use crate::common::network::elements::{Kind, integers};
+use crate::common::network::{Condition, Reader, internal, shape};
 use crate::common::verdict::UNSUPPORTED;
 
 /// The loops of an indexing map, in order; constant indices have none.
@@ -77,46 +78,74 @@ impl<'c> Reader<'c> {
         }
         let Some(block) = op.body() else { return Err(internal(op, "no body")) };
         let mut body = Body::new(generic.extents());
-        for (index, argument) in block.arguments().into_iter().enumerate() {
-            let known = op.operand(index).is_some_and(|value| self.values.contains_key(&value));
-            if known && !argument.is_used() {
-                continue;
-            }
-            if known {
-                let axes = generic.maps.get(index).cloned().unwrap_or_default();
-                let id = self.over_loops(op, index, &axes, generic.loops())?;
-                body.set(argument, id);
-            } else if let Some(number) = op.operand(index).and_then(|value| self.scalar(value)) {
-                let id = self.number(op, number, generic.loops())?;
-                body.set(argument, id);
-            }
+        for (index, argument) in block.arguments().into_iter().enumerate().filter(|(_, a)| a.is_used()) {
+            self.argument(&generic, &mut body, index, argument)?;
         }
         let results = self.body(&mut body, op, block)?;
-        for (index, &id) in results.iter().enumerate() {
+        for (index, &result) in results.iter().enumerate() {
             let axes = generic.maps.get(generic.inputs + index).cloned().unwrap_or_default();
-            if let Some(id) = id {
-                let id = self.mapped(op, id, &axes, generic.loops())?;
-                self.bind(op, index, id)?;
-            } else if op.result(index).is_some_and(Value::is_used) {
-                let ty = op.result(index).map(|value| value.ty().to_string()).unwrap_or_default();
-                return Err(op.error(format!(
-                    "{UNSUPPORTED}result #{index} has type '{ty}', expected a tensor of f32: integer values are supported \
-                     only inside one body (export interpolation through ONNX, which uses none)"
-                )));
+            match result {
+                Some(Yield::Value(id)) => {
+                    let id = self.mapped(op, id, &axes, generic.loops())?;
+                    self.bind(op, index, id)?;
+                }
+                Some(Yield::Condition(Condition { relation, pair: [a, b], negated })) => {
+                    let mut turned = |id| self.mapped(op, id, &axes, generic.loops());
+                    let condition = Condition { relation, pair: [turned(a)?, turned(b)?], negated };
+                    op.result(index).map(|value| self.conditions.insert(value, condition));
+                }
+                None if op.result(index).is_some_and(Value::is_used) => {
+                    let ty = op.result(index).map(|value| value.ty().to_string()).unwrap_or_default();
+                    return Err(op.error(format!(
+                        "{UNSUPPORTED}result #{index} has type '{ty}', expected a tensor of f32: integers of a float network must \
+                         be constant, or computed from constants, up to 2^24"
+                    )));
+                }
+                None => {}
             }
         }
         Ok(())
     }
 
+    /// An operand as an argument of the body.
+    fn argument(
+        &mut self,
+        generic: &Generic<'c>,
+        body: &mut Body<'c>,
+        index: usize,
+        argument: Value<'c>,
+    ) -> Result<(), Reported> {
+        let (op, loops) = (generic.op, generic.loops());
+        let Some(value) = op.operand(index) else { return Ok(()) };
+        let axes = generic.maps.get(index).cloned().unwrap_or_default();
+        if let Some(&Condition { relation, pair: [a, b], negated }) = self.conditions.get(&value) {
+            let pair =
+                [self.arranged(op, index, a, &axes, loops)?, self.arranged(op, index, b, &axes, loops)?];
+            body.set_condition(argument, Condition { relation, pair, negated });
+        } else if self.values.contains_key(&value) {
+            let x = self.narrow(op, index)?;
+            let id = self.arranged(op, index, x, &axes, loops)?;
+            let is_float = Kind::of(argument.ty()).is_some_and(Kind::is_float);
+            match self.graph.constant_of(id).filter(|_| !is_float) {
+                Some(tensor) => body.set_integers(argument, integers(tensor)),
+                None => body.set(argument, id),
+            }
+        } else if let Some(number) = self.scalar(value) {
+            let id = self.number(op, number, loops)?;
+            body.set(argument, id);
+        }
+        Ok(())
+    }
+
     /// An operand with an axis for every loop, of extent 1 where it has none.
-    fn over_loops(
+    fn arranged(
         &mut self,
         op: Operation<'c>,
         index: usize,
+        x: ValueId,
         axes: &[Axis],
         loops: usize,
     ) -> Result<ValueId, Reported> {
-        let x = self.narrow(op, index)?;
         let extents = self.graph.shape(x).to_vec();
         if extents.len() != axes.len() {
             return Err(internal(op, format_args!("the map of operand #{index} has {} results", axes.len())));
@@ -126,12 +155,10 @@ impl<'c> Reader<'c> {
         let size =
             axes.iter().zip(&extents).map(|(axis, &n)| if *axis == Axis::First { 1 } else { n }).collect();
         let first = self.push(op, Op::Slice { start, size }, &[x])?;
-        let mut order: Vec<usize> = (0..axes.len()).collect();
-        let key = |axis: usize| match axes.get(axis) {
-            Some(Axis::Loop(l)) => *l,
-            _ => usize::MAX,
-        };
-        order.sort_by_key(|&axis| key(axis));
+        let order = map::in_loop_order(axes.len(), |axis| match axes.get(axis) {
+            Some(Axis::Loop(l)) => Some(*l),
+            _ => None,
+        });
         let turned = self.turned(op, first, &order)?;
         let mut shape = vec![1; loops];
         for (axis, &extent) in axes.iter().zip(&extents) {
@@ -191,7 +218,7 @@ impl<'c> Reader<'c> {
         }
         // A second result, the index of the maximum, must be unused.
         if (1..op.num_results()).any(|i| op.result(i).is_some_and(Value::is_used)) {
-            return Err(seen("a reduction with more than one used result is not supported"));
+            return Err(op.error(format!("{UNSUPPORTED}{}", crate::common::network::NO_INDICES)));
         }
         let combined = end.operand(0).and_then(Value::defining_op);
         let of_both = |c: &Operation<'c>| {

@@ -26,6 +26,15 @@ pub(super) fn parse(text: &str) -> Option<(usize, Vec<Axis>)> {
     Some((loops.len(), results))
 }
 
+/// The axes of a value in the order of their loops. An axis without a loop has one element and stays in place, so that a value whose
+/// axes are in order is not transposed.
+pub(super) fn in_loop_order(rank: usize, along: impl Fn(usize) -> Option<usize>) -> Vec<usize> {
+    let mut ordered: Vec<usize> = (0..rank).filter(|&axis| along(axis).is_some()).collect();
+    ordered.sort_by_key(|&axis| along(axis));
+    let mut ordered = ordered.into_iter();
+    (0..rank).map(|axis| if along(axis).is_some() { ordered.next().unwrap_or(axis) } else { axis }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,8 @@ use ndarray::IxDyn;
 use strum_float::{Op, Tensor, ValueId};
 use strum_ir::{Operation, Reported, Value};
 
-use super::{Reader, elements, internal, shape};
+use super::elements::{Kind, elements};
+use super::{Reader, internal, shape};
 use crate::common::verdict::UNSUPPORTED;
 
 impl<'c> Reader<'c> {
@@ -47,13 +48,13 @@ impl<'c> Reader<'c> {
             self.scalars.insert(result, number);
             return Ok(());
         }
-        // Integers count positions; their users report them as unknown.
-        if !result.ty().element().is_some_and(strum_ir::Type::is_f32) {
+        // A single integer counts positions, and is read by its users.
+        if Kind::of_elements(result.ty()).is_none() {
             return Ok(());
         }
-        let tensor = elements(op, value)?;
+        let Some(tensor) = elements(op, value)? else { return Ok(()) };
         let id = self.constant(op, tensor)?;
-        self.bind(op, 0, id)
+        self.bind_as_is(op, 0, id)
     }
 
     /// A tensor with a single value.
@@ -61,7 +62,7 @@ impl<'c> Reader<'c> {
         let Some(result) = op.result(0) else { return Err(internal(op, "no result")) };
         let Some(&number) = op.operand(0).and_then(|value| self.scalars.get(&value)) else {
             // For example indices of maxima: their users report them as unknown.
-            return if shape(result.ty()).is_err() {
+            return if Kind::of_elements(result.ty()).is_none_or(|kind| !kind.is_float()) {
                 Ok(())
             } else {
                 Err(internal(op, "the value is not constant"))
