@@ -58,11 +58,11 @@ impl PlacedCode {
             (PlacedCode::Signs { .. }, None) => 0,
             (PlacedCode::Signs { exponent, zero }, Some(code)) => {
                 let value = code & ((1 << exponent) - 1);
-                let on = !(zero && value == (1 << exponent) - 1);
-                let negative = code >> exponent & 1;
-                value
-                    | u64::from(on) * (1 - negative) << exponent
-                    | u64::from(on) * negative << (exponent + 1)
+                if zero && value == (1 << exponent) - 1 {
+                    return value;
+                }
+                let negative = (code >> exponent) & 1;
+                value | (1 << (exponent + u32::from(negative == 1)))
             }
         }
     }
