@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "dpu-isa",
             "dpu-sim",
             "strum-cli",
+            "strum-doors",
             "strum-files",
             "strum-float",
             "strum-formats",
@@ -38,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "strum-passes",
         &[
             "dpu-isa",
+            "strum-doors",
             "strum-files",
             "strum-float",
             "strum-formats",

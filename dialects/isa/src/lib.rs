@@ -14,6 +14,7 @@ pub mod field;
 pub mod footprint;
 pub mod machine;
 pub mod manual;
+mod meaning;
 pub mod method;
 mod operand;
 pub mod program;
@@ -37,6 +38,7 @@ pub use field::{FieldDesc, FieldError, FieldErrorKind, FieldKind, InstrDesc, Rol
 pub use footprint::Access;
 pub use machine::{Machine, MachineError, PeKind};
 pub use method::{LowWork, Method, MethodDesc};
+pub use meaning::{Codes, Meaning, State};
 pub use program::{InstrMeta, IoDesc, Layer, Manifest, Program};
 pub use slots::{SlotUse, Slots, Variant};
 pub use table::*;

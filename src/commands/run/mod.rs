@@ -67,7 +67,7 @@ pub(crate) fn run(command: &RunCommand) -> Result<(), Failure> {
     };
     drop(progress);
     let text = match (json, quiet) {
-        (true, _) => ran.json(&program).map_err(Failure::internal)?,
+        (true, _) => ran.json(&program, &command.run).map_err(Failure::internal)?,
         (false, true) => String::new(),
         (false, false) => ran.summary(&program, &command.run),
     };

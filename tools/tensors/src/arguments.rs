@@ -117,23 +117,22 @@ fn known(kind: &str, descs: &[IoDesc]) -> String {
     }
 }
 
-/// The file of each input; every one must be named.
-pub(crate) fn all_inputs(descs: &[IoDesc], args: &[String]) -> Result<Vec<ArrayPath>, FileError> {
+/// The file of each input; every one must be named that is not a state.
+pub(crate) fn all_inputs(descs: &[IoDesc], args: &[String]) -> Result<Vec<Option<ArrayPath>>, FileError> {
     let places = assign("input", descs, args)?;
-    let missing: Vec<&IoDesc> =
-        descs.iter().zip(&places).filter(|(_, p)| p.is_none()).map(|(d, _)| d).collect();
-    if let [first, ..] = missing[..] {
+    let missing = |(desc, place): &(&IoDesc, &Option<ArrayPath>)| place.is_none() && desc.meaning.state.is_none();
+    if let Some((first, _)) = descs.iter().zip(&places).find(missing) {
         let text = format!("no file for input '{}'; {}", first.name, known("input", descs));
         return Err(FileError::Usage(text));
     }
-    Ok(places.into_iter().flatten().collect())
+    Ok(places)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::{args, pair};
-    use crate::{OutputPlan, read_inputs};
+    use crate::{Numbers, OutputPlan, read_inputs};
 
     #[test]
     fn names_come_first_and_the_rest_in_order() {
@@ -152,9 +151,9 @@ mod tests {
         assert!(text(&["x", "y", "z"]).starts_with("3 inputs given, the program has 2"));
         let missing = read_inputs(&pair(), &args(&["b=x.npy"])).unwrap_err();
         assert!(matches!(&missing, FileError::Usage(t) if t.starts_with("no file for input 'a'")));
-        let twice = OutputPlan::resolve(&pair(), &args(&["x.npy", "x.npy"])).unwrap_err();
+        let twice = OutputPlan::resolve(&pair(), &args(&["x.npy", "x.npy"]), Numbers::Codes).unwrap_err();
         assert!(twice.to_string().starts_with("two of --output would go to 'x.npy'"), "{twice}");
-        let twice = OutputPlan::resolve(&pair(), &args(&["x.npz:k", "./x.npz:k"])).unwrap_err();
+        let twice = OutputPlan::resolve(&pair(), &args(&["x.npz:k", "./x.npz:k"]), Numbers::Codes).unwrap_err();
         assert!(twice.to_string().starts_with("two of --output would go to array 'k' of"), "{twice}");
     }
 }

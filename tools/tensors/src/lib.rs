@@ -11,6 +11,7 @@ mod archive;
 mod arguments;
 mod element;
 mod floats;
+mod form;
 mod inputs;
 mod member;
 mod npy;
@@ -22,7 +23,8 @@ mod testing;
 
 pub use arguments::{input_files, output_files};
 pub use floats::{Floats, read_floats};
+pub use form::{Numbers, Reals};
 pub use inputs::read_inputs;
-pub use outputs::{OutputPlan, SampleOutputs};
+pub use outputs::{OutputPlan, SampleOutputs, batch_shape};
 pub use samples::{Inputs, Samples};
 pub use tensor::{Tensor, TensorView, describe, tensor_bytes};

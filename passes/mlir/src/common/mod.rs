@@ -3,6 +3,7 @@
 pub(crate) mod fingerprint;
 pub mod limits;
 pub mod machine;
+pub mod meaning;
 pub mod network;
 pub(crate) mod program;
 pub(crate) mod rewrite;
