@@ -4,7 +4,9 @@
 
 use dpu_isa::container::{EM_DPU, FORMAT_VERSION};
 use dpu_isa::testing::{Rng, random_program};
-use dpu_isa::{Codes, ContainerError, DecodeErrorKind, FieldErrorKind, MachineError, Program, State, WireError};
+use dpu_isa::{
+    Codes, ContainerError, DecodeErrorKind, FieldErrorKind, MachineError, Program, State, WireError,
+};
 use object::LittleEndian;
 use object::elf::FileHeader64;
 use object::read::elf::{FileHeader as _, SectionHeader as _};
@@ -220,7 +222,9 @@ fn meanings_of_inputs_and_outputs_are_kept_in_version_2() {
 fn meanings_are_checked() {
     let wire = |error| ContainerError::Contents { section: ".dpu.io", offset: 0, error };
     let found = |bytes: &[u8]| match refused(bytes) {
-        ContainerError::Contents { section, error, .. } => ContainerError::Contents { section, offset: 0, error },
+        ContainerError::Contents { section, error, .. } => {
+            ContainerError::Contents { section, offset: 0, error }
+        }
         other => other,
     };
     let mut p = random_program(&mut Rng::new(21), 20);
@@ -239,7 +243,10 @@ fn meanings_are_checked() {
     };
     assert_eq!(with(0, &[8]), wire(WireError::Flags(8)));
     assert_eq!(with(1, &(-0.5f64).to_le_bytes()), wire(WireError::Scale("-0.5".into())));
-    assert_eq!(wire(WireError::Flags(8)).to_string(), "section '.dpu.io' at byte 0x0: flags 0x8 of an input or output are unknown");
+    assert_eq!(
+        wire(WireError::Flags(8)).to_string(),
+        "section '.dpu.io' at byte 0x0: flags 0x8 of an input or output are unknown"
+    );
     assert_eq!(WireError::Scale("-0.5".into()).to_string(), "a scale of -0.5");
     p.inputs[0].meaning = dpu_isa::Meaning { unsigned: true, ..dpu_isa::Meaning::default() };
     let mut none = p.to_elf().unwrap();
@@ -249,7 +256,10 @@ fn meanings_are_checked() {
     let sums = section(&none, ".dpu.sums").0 + 32 * 2;
     none[sums..sums + 32].copy_from_slice(&sum);
     assert_eq!(found(&none), wire(WireError::NoMeaning));
-    assert_eq!(WireError::NoMeaning.to_string(), "no input or output has a meaning: the file is of version 1");
+    assert_eq!(
+        WireError::NoMeaning.to_string(),
+        "no input or output has a meaning: the file is of version 1"
+    );
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use dpu_isa::{
-    BarCfg, DmaCopy, Dtype, End, Instr, InstrMeta, IoDesc, Machine, Manifest, Meaning, MemAddr, Program, UnaryOp,
-    VecUnary,
+    BarCfg, DmaCopy, Dtype, End, Instr, InstrMeta, IoDesc, Machine, Manifest, Meaning, MemAddr, Program,
+    UnaryOp, VecUnary,
 };
 use dpu_sim::{Options, Report, SimError, TrapKind, simulate};
 use proptest::prelude::*;

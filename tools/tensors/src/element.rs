@@ -91,6 +91,11 @@ impl Element {
         !matches!(self.kind, Kind::Float { .. })
     }
 
+    /// Whether it is an unsigned byte.
+    pub(crate) fn is_byte(self) -> bool {
+        self.kind == Kind::Int { signed: false, bytes: 1 }
+    }
+
     /// Whether elements have the same representation as in a tensor of `dtype`.
     pub(crate) fn is_plain(self, dtype: Dtype) -> bool {
         self.kind == Element::kind_of(dtype) && (self.bytes() == 1 || !self.big_endian)

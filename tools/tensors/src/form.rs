@@ -203,7 +203,10 @@ mod tests {
     #[test]
     fn states_without_a_file_have_their_first_value() {
         let state = Some(State { output: 0, initial: -7 });
-        let both = [desc("x", Dtype::I8, &[1, 2]), IoDesc { name: "s".into(), ..meant(Meaning { state, ..Meaning::default() }) }];
+        let both = [
+            desc("x", Dtype::I8, &[1, 2]),
+            IoDesc { name: "s".into(), ..meant(Meaning { state, ..Meaning::default() }) },
+        ];
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         write(std::path::Path::new(&at("x.npy")), &file("|i1", "False", "(1, 2)", &[1, 2])).unwrap();

@@ -28,7 +28,8 @@ pub fn read_inputs(descs: &[IoDesc], args: &[String]) -> Result<Vec<Tensor>, Fil
 }
 
 /// A state before the first sample.
-pub(crate) fn initial(desc: &IoDesc) -> Tensor {
+#[must_use]
+pub fn initial(desc: &IoDesc) -> Tensor {
     let value = desc.meaning.state.map_or(0, |state| state.initial);
     let elements = desc.shape.iter().fold(1u64, |n, &d| n.saturating_mul(d));
     Tensor::from_values(desc.dtype, &desc.shape, &vec![value; usize::try_from(elements).unwrap_or(0)])

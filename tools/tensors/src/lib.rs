@@ -16,6 +16,7 @@ mod inputs;
 mod member;
 mod npy;
 mod outputs;
+mod reals;
 mod samples;
 mod tensor;
 #[cfg(test)]
@@ -24,7 +25,8 @@ mod testing;
 pub use arguments::{input_files, output_files};
 pub use floats::{Floats, read_floats};
 pub use form::{Numbers, Reals};
-pub use inputs::read_inputs;
+pub use inputs::{initial, read_inputs};
 pub use outputs::{OutputPlan, SampleOutputs, batch_shape};
+pub use reals::{RealPort, read_reals};
 pub use samples::{Inputs, Samples};
 pub use tensor::{Tensor, TensorView, describe, tensor_bytes};

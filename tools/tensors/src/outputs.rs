@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use dpu_isa::IoDesc;
 use strum_files::{FileError, Staged, budget, check_distinct};
 
-use crate::arguments::{assign, same_place};
+use crate::arguments::{ArrayPath, assign, same_place};
 use crate::form::{Encoded, Form, Numbers, Reals};
 use crate::tensor::Tensor;
 use crate::{archive, npy};
@@ -40,22 +40,35 @@ impl OutputPlan {
     /// # Errors
     /// When an argument names no output, two have the same destination, also through links, or an output has no real numbers.
     pub fn resolve(descs: &[IoDesc], args: &[String], numbers: Numbers) -> Result<OutputPlan, FileError> {
-        let mut files: BTreeMap<PathBuf, OutputFile> = BTreeMap::new();
         let places = assign("output", descs, args)?;
         let plain = places.iter().flatten().filter(|place| !place.is_archive());
         check_distinct(plain.map(|place| ("--output", place.path.as_path())))?;
-        for (index, place) in places.into_iter().enumerate() {
+        let written = descs.iter().zip(&places).filter(|(_, place)| place.is_some());
+        let forms = written.map(|(desc, _)| Form::of(desc, numbers)).collect::<Result<Vec<_>, _>>()?;
+        let mut plan =
+            OutputPlan::of(descs.iter().zip(places).map(|(desc, place)| (desc.name.as_str(), place)))?;
+        let mut indices: Vec<&mut OutputArray> =
+            plan.files.iter_mut().flat_map(|file| &mut file.arrays).collect();
+        indices.sort_by_key(|array| array.index);
+        indices.into_iter().zip(forms).for_each(|(array, form)| array.form = form);
+        Ok(plan)
+    }
+
+    /// The files of outputs, each with its name and destination, if it has one.
+    pub(crate) fn of<'n>(
+        outputs: impl Iterator<Item = (&'n str, Option<ArrayPath>)>,
+    ) -> Result<OutputPlan, FileError> {
+        let mut files: BTreeMap<PathBuf, OutputFile> = BTreeMap::new();
+        for (index, (name, place)) in outputs.enumerate() {
             let Some(place) = place else { continue };
             let archive = place.is_archive();
-            let Some(desc) = descs.get(index) else { continue };
-            let form = Form::of(desc, numbers)?;
-            let key = place.key.unwrap_or_else(|| desc.name.clone());
+            let key = place.key.unwrap_or_else(|| name.to_owned());
             let file = || OutputFile { path: place.path.clone(), archive, arrays: Vec::new() };
             let arrays = &mut files.entry(strum_files::resolve(&place.path)?).or_insert_with(file).arrays;
             if arrays.iter().any(|known| known.key == key) {
                 return Err(same_place(&place.path, &key));
             }
-            arrays.push(OutputArray { index, key, form });
+            arrays.push(OutputArray { index, key, form: Form::Codes });
         }
         Ok(OutputPlan { files: files.into_values().collect() })
     }
@@ -208,7 +221,8 @@ mod tests {
     fn archives_without_the_array_say_what_they_have() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.npz").to_str().unwrap().to_owned();
-        let plan = OutputPlan::resolve(&pair(), &args(&[&path, &format!("{path}:other")]), Numbers::Codes).unwrap();
+        let plan =
+            OutputPlan::resolve(&pair(), &args(&[&path, &format!("{path}:other")]), Numbers::Codes).unwrap();
         plan.write(&tensors()).unwrap();
         let error = read_inputs(&pair()[1..], &[path]).unwrap_err().to_string();
         assert!(error.ends_with("x.npz: has no array 'b'; it has 'a', 'other'"), "{error}");

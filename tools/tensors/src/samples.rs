@@ -223,11 +223,15 @@ mod tests {
         let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let one = desc(Dtype::I16, &[1, 2]);
         let tensor = |v: i32| Tensor::from_values(Dtype::I16, &[1, 2], &[v, -v]);
-        let mut outputs = SampleOutputs::create(std::slice::from_ref(&one), &[at("y.npy")], Numbers::Codes, 3).unwrap();
+        let mut outputs =
+            SampleOutputs::create(std::slice::from_ref(&one), &[at("y.npy")], Numbers::Codes, 3).unwrap();
         (0..3).for_each(|v| outputs.put(&[tensor(v * 300)]).unwrap());
         outputs.commit().unwrap();
         let whole = read_inputs(&[desc(Dtype::I16, &[3, 2])], &[at("y.npy")]).unwrap();
-        OutputPlan::resolve(&[desc(Dtype::I16, &[3, 2])], &[at("y.npz")], Numbers::Codes).unwrap().write(&whole).unwrap();
+        OutputPlan::resolve(&[desc(Dtype::I16, &[3, 2])], &[at("y.npz")], Numbers::Codes)
+            .unwrap()
+            .write(&whole)
+            .unwrap();
         for name in ["y.npy", "y.npz"] {
             let mut samples = Inputs::open(std::slice::from_ref(&one), &[at(name)]).unwrap().batch().unwrap();
             assert_eq!(samples.count(), 3);
@@ -248,7 +252,10 @@ mod tests {
             let values: Vec<i32> =
                 (0..2 * count as i32).map(|i| i.wrapping_mul(0x9e37_79b1_u32 as i32)).collect();
             let whole = Tensor::from_values(Dtype::I32, &[count, 2], &values);
-            OutputPlan::resolve(&[desc(Dtype::I32, &[count, 2])], &arg, Numbers::Codes).unwrap().write(&[whole]).unwrap();
+            OutputPlan::resolve(&[desc(Dtype::I32, &[count, 2])], &arg, Numbers::Codes)
+                .unwrap()
+                .write(&[whole])
+                .unwrap();
             let read = || -> Result<u64, FileError> {
                 let mut samples = Inputs::open(&[desc(Dtype::I32, &[1, 2])], &arg)?.batch().unwrap();
                 (0..count).try_for_each(|i| samples.read(i).map(drop)).map(|()| samples.count())

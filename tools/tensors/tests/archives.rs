@@ -81,7 +81,13 @@ fn file(bytes: &[u8]) -> (TempDir, PathBuf) {
 fn errors(bytes: &[u8]) -> [String; 3] {
     let (_folder, path) = file(bytes);
     let arg = [path.to_str().unwrap().to_owned()];
-    let desc = |shape: &[u64]| IoDesc { name: "x".into(), dtype: Dtype::I8, shape: shape.to_vec(), addr: 0, meaning: Meaning::default() };
+    let desc = |shape: &[u64]| IoDesc {
+        name: "x".into(),
+        dtype: Dtype::I8,
+        shape: shape.to_vec(),
+        addr: 0,
+        meaning: Meaning::default(),
+    };
     let samples = || -> Result<Vec<Tensor>, FileError> {
         Inputs::open(&[desc(&[1])], &arg)?.batch().map_or(Ok(Vec::new()), |mut samples| samples.read(7))
     };

@@ -4,6 +4,7 @@ pub(crate) mod fingerprint;
 pub mod limits;
 pub mod machine;
 pub mod meaning;
+pub mod names;
 pub mod network;
 pub(crate) mod program;
 pub(crate) mod rewrite;

@@ -148,7 +148,7 @@ impl RunArgs {
             max_cycles: self.fuel,
             checks: !self.no_checks,
             kernel: if self.golden { KernelChoice::Golden } else { self.kernel },
-            threads: strum_cli::jobs(self.jobs),
+            threads: self.threads(),
             machine,
             profile: self.profile.then(|| Arc::new(HostProfile::new(program))),
             ..Options::default()
@@ -184,6 +184,24 @@ impl RunArgs {
             }
         }
         Ok(())
+    }
+
+    /// The arguments that name inputs.
+    #[must_use]
+    pub fn inputs(&self) -> &[String] {
+        &self.input
+    }
+
+    /// The arguments that name files of outputs.
+    #[must_use]
+    pub fn outputs(&self) -> &[String] {
+        &self.output
+    }
+
+    /// Number of threads.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        strum_cli::jobs(self.jobs)
     }
 
     /// The numbers that outputs are written in.

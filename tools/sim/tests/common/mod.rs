@@ -7,8 +7,8 @@
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use dpu_isa::{
-    BarCfg, ConvInv, ConvVar, DmaCopy, Dtype, End, Instr, InstrMeta, IoDesc, Layer, Machine, Manifest, Meaning,
-    MemAddr, Method, Program, WeightEntry, WeightFormat,
+    BarCfg, ConvInv, ConvVar, DmaCopy, Dtype, End, Instr, InstrMeta, IoDesc, Layer, Machine, Manifest,
+    Meaning, MemAddr, Method, Program, WeightEntry, WeightFormat,
 };
 
 /// A 3x3 convolution with padding 1 and stride 1.

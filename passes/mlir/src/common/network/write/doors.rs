@@ -20,7 +20,9 @@ use crate::common::tosa::literal::Literal;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// A state that is not the same everywhere before the first sample.
-    #[error("the elements of state '{0}' differ before the first sample: it must begin with one value everywhere")]
+    #[error(
+        "the elements of state '{0}' differ before the first sample: it must begin with one value everywhere"
+    )]
     State(String),
     /// A bug: MLIR cannot make an op, or refuses it.
     #[error("the network as TOSA: {0}")]
@@ -41,7 +43,9 @@ impl From<PassError> for Refused {
 /// # Errors
 /// See [`Refused`].
 pub fn module<'c>(context: &'c Context, graph: &Graph) -> Result<Module<'c>, Refused> {
-    let begins = |state: &&State| state.initial.and_then(|id| graph.constant(id)).is_none_or(|c| uniform(&c).is_some());
+    let begins = |state: &&State| {
+        state.initial.and_then(|id| graph.constant(id)).is_none_or(|c| uniform(&c).is_some())
+    };
     if let Some(state) = graph.states.iter().find(|state| !begins(state)) {
         let name = graph.inputs.get(state.input).map_or("?", |port| &port.name);
         return Err(Refused::State(name.to_owned()));

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use dpu_isa::{Codes, Meaning};
 use strum_float::quantize::{IntElem, IntGraph, IntId, IntNode, IntOp, Port, Scale, Weights};
 use strum_float::{Pool, Window};
-use strum_ir::{Attribute, Error, Operation, PassError, Type, Value};
+use strum_ir::{Error, Operation, PassError, Type, Value};
 
 use super::sliding::Sliding;
 use super::{Body, Values, along, dims, missing, pad, tile};

@@ -33,7 +33,13 @@ fn every_kind_of_node_on_codes_is_legal() {
     let y = b.rescale(y, &per_channel).unwrap();
     let dw = b.ints(Elem::I8, &[1, 1, 4, 1], &[1, 2, 3, 4]).unwrap();
     let d = b.conv(true, [x, dw, bias], [-3, 0], &Window::UNIT).unwrap();
-    let one = |to, double_round| Rescale { to, scales: vec![(1 << 30, 33)], double_round, input_zp: 0, output_zp: 0 };
+    let one = |to, double_round| Rescale {
+        to,
+        scales: vec![(1 << 30, 33)],
+        double_round,
+        input_zp: 0,
+        output_zp: 0,
+    };
     let d = b.rescale(d, &one(Elem::I8, false)).unwrap();
     let d = b.clamp(d, -5, 9).unwrap();
     let table: Vec<i64> = (0..256).map(|i| i - 128).collect();
@@ -90,7 +96,9 @@ fn nodes_without_a_function_of_their_own_and_rare_constants_are_legal() {
     let shapes = |list: [&[i64]; 3]| list.map(|l| Operand::Shape(l.to_vec()));
     let [scale, offset, border] = shapes([&[4, 2, 4, 2], &[-1, -1], &[1, 1]]);
     let mode = vec![("mode", A::Case("resize_mode", "NEAREST_NEIGHBOR"))];
-    let y = b.push("resize", vec![Operand::Value(x), scale, offset, border], mode, &[1, 8, 8, 2], Elem::I8).unwrap();
+    let y = b
+        .push("resize", vec![Operand::Value(x), scale, offset, border], mode, &[1, 8, 8, 2], Elem::I8)
+        .unwrap();
     let largest = vec![("axis", A::Int(Elem::I32, 3)), ("nan_mode", A::Case("nan_mode", "PROPAGATE"))];
     let index = b.push("argmax", vec![Operand::Value(y)], largest, &[1, 8, 8], Elem::I32).unwrap();
     let yes = b.constant(Elem::Bool, &[1, 1, 2], vec![1, 0]).unwrap();
@@ -130,7 +138,9 @@ fn float_networks_are_read_back_and_compute_the_same() {
     let (context, graph) = (Context::new(), b.finish());
     let module = module(&context, &graph).unwrap();
     let network = crate::common::network::Network::read(module.symbol("main").unwrap()).ok().unwrap();
-    let input = strum_float::Tensor::from_shape_vec(ndarray::IxDyn(&[1, 2, 2, 1]), vec![1.0, 0.25, 2.0, -1.0]).unwrap();
+    let input =
+        strum_float::Tensor::from_shape_vec(ndarray::IxDyn(&[1, 2, 2, 1]), vec![1.0, 0.25, 2.0, -1.0])
+            .unwrap();
     let result = network.graph.eval(&[input]).unwrap();
     let pixels: Vec<f32> = result[0].as_slice().unwrap().chunks(300).map(|pixel| pixel[299]).collect();
     assert_eq!(pixels, [1.5, 0.5, 3.5, 0.5]);
@@ -168,7 +178,9 @@ fn what_mlir_refuses_is_a_bug_that_names_the_operator_of_the_file() {
     let mut b = Graphs::default();
     b.source("bad/op");
     let x = b.input("x", &[1, 2], Elem::I8, None).unwrap();
-    let y = b.push("argmax", vec![Operand::Value(x)], vec![("axis", A::Int(Elem::I32, 9))], &[1], Elem::I32).unwrap();
+    let y = b
+        .push("argmax", vec![Operand::Value(x)], vec![("axis", A::Int(Elem::I32, 9))], &[1], Elem::I32)
+        .unwrap();
     b.output("y", y, None);
     let refused = module(&Context::new(), &b.finish()).unwrap_err().to_string();
     assert!(refused.starts_with("the network as TOSA: bad/op: ") && refused.contains("axis"), "{refused}");
