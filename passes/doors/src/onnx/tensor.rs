@@ -53,7 +53,9 @@ impl Kind {
             8 => return unsupported("tensors of strings are not supported"),
             14 | 15 => return unsupported("tensors of complex numbers are not supported"),
             17..=20 | 23..=28 => {
-                return unsupported("tensors of floats below 16 bits or integers below 4 bits are not supported");
+                return unsupported(
+                    "tensors of floats below 16 bits or integers below 4 bits are not supported",
+                );
             }
             _ => return invalid(format!("element type {number} is not one of ONNX")),
         })
@@ -178,7 +180,9 @@ impl Tensor {
     /// The elements at these places, in this order, as a tensor of another shape.
     pub(super) fn at(&self, shape: &[usize], places: &[usize]) -> Option<Tensor> {
         let data = match &self.data {
-            Data::Floats(of) => Data::Floats(places.iter().map(|&i| of.get(i).copied()).collect::<Option<_>>()?),
+            Data::Floats(of) => {
+                Data::Floats(places.iter().map(|&i| of.get(i).copied()).collect::<Option<_>>()?)
+            }
             Data::Ints(of) => Data::Ints(places.iter().map(|&i| of.get(i).copied()).collect::<Option<_>>()?),
         };
         Some(Tensor { shape: shape.to_vec(), kind: self.kind, data })
@@ -210,7 +214,9 @@ fn from_raw(kind: Kind, count: usize, bytes: usize, raw: &[u8]) -> Option<Data> 
     }
     macro_rules! all {
         ($ty:ty, $n:literal, $map:expr) => {
-            raw.chunks_exact($n).map(|b| $map(<$ty>::from_le_bytes(b.try_into().unwrap_or([0; $n])))).collect()
+            raw.chunks_exact($n)
+                .map(|b| $map(<$ty>::from_le_bytes(b.try_into().unwrap_or([0; $n]))))
+                .collect()
         };
     }
     #[allow(clippy::cast_possible_truncation, reason = "the network is computed in single precision")]
@@ -260,7 +266,9 @@ fn from_fields(kind: Kind, count: usize, of: &proto::Tensor) -> Option<Data> {
         Kind::Double => Data::Floats(of.double_data.iter().map(|&x| x as f32).collect()),
         Kind::Float16 => Data::Floats(small().map(|x| u16::try_from(x).map_or(f32::NAN, half)).collect()),
         Kind::Bfloat16 => Data::Floats(
-            small().map(|x| u16::try_from(x).map_or(f32::NAN, |x| f32::from_bits(u32::from(x) << 16))).collect(),
+            small()
+                .map(|x| u16::try_from(x).map_or(f32::NAN, |x| f32::from_bits(u32::from(x) << 16)))
+                .collect(),
         ),
         Kind::Int64 => Data::Ints(of.int64_data.clone()),
         Kind::Uint32 | Kind::Uint64 => {
@@ -299,7 +307,10 @@ fn external(of: &proto::Tensor, folder: Option<&Path>, bytes: usize) -> Outcome<
         return invalid(format!("its data must be in the folder of the file, not in '{location}'"));
     }
     if length.is_some_and(|length| length != bytes as u64) {
-        return invalid(format!("its data must be {bytes} bytes of '{location}', not {}", length.unwrap_or(0)));
+        return invalid(format!(
+            "its data must be {bytes} bytes of '{location}', not {}",
+            length.unwrap_or(0)
+        ));
     }
     let inside = folder.canonicalize().and_then(|root| Ok((folder.join(relative).canonicalize()?, root)));
     let read = |path: &Path| -> std::io::Result<Option<Vec<u8>>> {
