@@ -7,6 +7,7 @@
 pub mod tosa;
 
 mod error;
+mod integer;
 mod onnx;
 mod options;
 mod record;
