@@ -15,7 +15,6 @@ use strum_passes::tosa::specialize_shapes::{self, InputShape, Request};
 use super::diagnostics::Origin;
 use super::exit::{Failure, Kind, out_of_memory};
 use super::files::Input;
-use super::network;
 
 /// What the file of a network leaves open, and what of it is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
@@ -91,6 +90,9 @@ pub(crate) fn graph(
     options: &NetworkOptions,
     quiet: bool,
 ) -> Result<strum_doors::Network, Failure> {
+    // Constants in single precision and in another layout, besides the file.
+    budget::check("to read the network", (input.bytes.len() as u64).saturating_mul(4))
+        .map_err(|over| out_of_memory(&over).in_file(&input.name))?;
     let network = import(input, door, options).map_err(|refusal| refused(&refusal, &input.name))?;
     if !quiet {
         network.notes.iter().for_each(|note| say_once(&input.name, note));
@@ -152,13 +154,11 @@ fn kind(kind: CauseKind) -> Kind {
 /// Replaces the dynamic extents of a network in MLIR.
 pub(crate) fn specialize(
     context: &Context,
-    module: &Module<'_>,
+    function: Operation<'_>,
     options: &NetworkOptions,
     origin: Origin<'_>,
     (name, quiet): (&str, bool),
 ) -> Result<(), Failure> {
-    // Whatever is wrong with the module's functions is found later.
-    let Ok(function) = network::main(module) else { return Ok(()) };
     let asked = options.batch.is_some() || !options.input_shape.is_empty();
     if !asked && !opens_the_batch(function) {
         return Ok(());

@@ -4,6 +4,7 @@
 //! can refuse them: the former overflow the stack, the latter the memory.
 
 use dpu_isa::Machine;
+use strum_cli::say;
 use strum_files::budget;
 use strum_ir::{Captured, Context, Module, Operation};
 use strum_passes::common::limits;
@@ -42,7 +43,10 @@ pub(crate) fn read<'c>(
     options.check_mlir(&input.name)?;
     let module = parse(context, input)?;
     let origin = Origin::new(&input.name, &input.bytes);
-    import::specialize(context, &module, options, origin, (&input.name, quiet))?;
+    // Whatever is wrong with the module's functions is found later.
+    if let Ok(function) = main(&module) {
+        import::specialize(context, function, options, origin, (&input.name, quiet))?;
+    }
     Ok(module)
 }
 
@@ -103,11 +107,39 @@ pub(crate) fn check_depth(input: &Input) -> Result<(), Failure> {
 }
 
 fn parse_bytecode<'c>(context: &'c Context, input: &mut Input) -> Result<Module<'c>, Failure> {
-    let clean = isolate::read(input, false)?;
+    let clean = isolate::read(input, false).inspect_err(|_| newer_bytecode(&input.bytes))?;
     let bytes = std::mem::take(&mut input.bytes);
     let bytes = clean.unwrap_or(bytes);
     let (module, diagnostics) = context.handle().capture(|| Module::parse(context, &bytes, &input.name));
     judge(module, &diagnostics, Origin::new(&input.name, &[]), &input.name)
+}
+
+/// Prints who wrote bytecode that a newer MLIR has written, which is the likely reason that it is not read.
+fn newer_bytecode(bytes: &[u8]) {
+    let major = |version: &str| -> Option<u32> {
+        let digits = version.trim_start_matches(|c: char| !c.is_ascii_digit());
+        digits.split('.').next()?.parse().ok()
+    };
+    let own = strum_ir::llvm_version();
+    if let Some(producer) = producer(bytes)
+        && major(producer) > major(own)
+    {
+        say(format_args!(
+            "note: the bytecode was written by {producer}, and this reads that of LLVM {own}: export text, or with an older version"
+        ));
+    }
+}
+
+/// The producer that bytecode names: behind its magic number and its version, up to a zero.
+fn producer(bytes: &[u8]) -> Option<&str> {
+    /// Longer ones are damage.
+    const MAX: usize = 64;
+    let rest = bytes.get(4..)?;
+    // A variable-length integer, whose first byte says how many follow.
+    let version = usize::try_from(rest.first()?.trailing_zeros()).ok()? + 1;
+    let rest = rest.get(version..)?;
+    let end = rest.iter().take(MAX).position(|&byte| byte == 0)?;
+    std::str::from_utf8(rest.get(..end)?).ok()
 }
 
 fn judge<'c>(

@@ -1,4 +1,4 @@
-//! Networks in TFLite and ONNX files through every command: `tests/networks`, which `make.py` there writes.
+//! Networks in TFLite and ONNX files through every command: `models/small`, which `make.py` there writes.
 
 use crate::common::{Done, Scratch, npy, read_npy};
 
@@ -6,7 +6,7 @@ use crate::common::{Done, Scratch, npy, read_npy};
 pub(crate) fn networks() -> Scratch {
     let scratch = Scratch::new();
     for name in ["int8.tflite", "edges.tflite", "uint8.tflite", "refused.tflite", "float.onnx"] {
-        let path = format!("{}/tests/networks/{name}", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/models/small/{name}", env!("CARGO_MANIFEST_DIR"));
         std::fs::copy(path, scratch.path().join(name)).unwrap();
     }
     let codes: Vec<u8> = (0..256).map(|i| ((i * 37 % 251 - 125) as i8).cast_unsigned()).collect();
@@ -87,7 +87,7 @@ fn a_tflite_file_runs_by_one_command_with_codes_and_with_real_numbers() {
     scratch.strumc("run net.dpu --input image=reals.npy --output scores=s.npy --real").ok();
     assert_eq!(scratch.read("s.npy"), scratch.read("r.npy"));
     let text = scratch.strumc("run net.dpu --input reals.npy --real").ok().text();
-    assert!(text.contains(&format!("output  scores i8[1, 4, 4, 3]: {} ", wanted[0])), "{text}");
+    assert!(text.contains(&format!("output  scores f32[1, 4, 4, 3]: {} ", wanted[0])), "{text}");
 }
 
 #[test]
@@ -119,15 +119,13 @@ fn a_batch_and_shapes_are_given_where_the_file_leaves_them_open() {
     noted(scratch.strumc("compile int8.tflite -o b.dpu --input-shape image=2x4x4x16 -q"));
     assert_eq!(scratch.read("a.dpu"), scratch.read("b.dpu"));
     scratch.strumc("compile int8.tflite -o c.dpu --input-shape 2x4x4").fails(2, "");
-    let open = "func.func @main(%x: tensor<?x4xi8>) -> tensor<?x4xi8> {\n\
-                %0 = tosa.abs %x : (tensor<?x4xi8>) -> tensor<?x4xi8>\nreturn %0 : tensor<?x4xi8>\n}\n";
-    scratch.write("open.mlir", open.replace("tosa.abs", "tosa.identity"));
+    scratch.write("open.mlir", OPEN);
     let done = noted(scratch.strumc("compile open.mlir -o d.dpu"));
     assert_eq!(done.stderr, "open.mlir: note: unknown first extent of 'arg0' taken as 1 (--batch)\n");
     scratch.strumc("compile open.mlir -o d.dpu --batch 3").ok();
     let text = scratch.translate("--dpu-to-asm d.dpu").ok().text();
     assert!(text.contains(".input \"arg0\" i8 [3, 4]"), "{text}");
-    scratch.write("closed.mlir", open.replace('?', "1").replace("tosa.abs", "tosa.identity"));
+    scratch.write("closed.mlir", OPEN.replace('?', "1"));
     let refused = "batch 3 has no effect: no argument has a dynamic first extent";
     scratch.strumc("compile closed.mlir -o d.dpu --batch 3").fails(2, refused);
     let refused = "the shape of input 'arg0' has no effect: it is 1x4";
@@ -195,7 +193,7 @@ fn a_float_network_is_refused_with_the_command_that_quantizes_it_and_evaluated_a
 #[test]
 fn what_is_not_supported_has_one_message_that_names_the_operator() {
     let scratch = networks();
-    let done = scratch.strumc("compile refused.tflite -o n.dpu").fails(3, "refused.tflite: SIGN ");
+    let done = scratch.strumc("compile refused.tflite -o n.dpu").fails(3, "refused.tflite: SIGN 'first' (operator 1): SIGN is not supported");
     assert!(done.stderr.contains("(and 1 more)"), "{done:?}");
     let done = scratch.strumc("check refused.tflite");
     assert_eq!(done.code, Some(3));
@@ -222,6 +220,21 @@ fn other_files_are_named() {
     scratch.write("net.pth", b"\x80\x02}q");
     scratch.strumc("compile net.pth -o n.dpu").fails(1, "net.pth: a pickle, as PyTorch saves weights");
     scratch.strumc("compile x.npy -o n.dpu").fails(1, "x.npy: an array of numpy");
+}
+
+#[test]
+fn bytecode_of_a_newer_mlir_is_named() {
+    let scratch = networks();
+    let path = format!("{}/models/mnist_lenet/model.tosa.mlirbc", env!("CARGO_MANIFEST_DIR"));
+    let mut bytes = std::fs::read(path).unwrap();
+    let version = bytes.windows(4).position(|w| w == b"LLVM" || w == b"MLIR").unwrap() + 4;
+    bytes[version..version + 2].copy_from_slice(b"99");
+    scratch.write("read.mlirbc", &bytes);
+    scratch.strumc("compile read.mlirbc -o n.dpu -q").ok();
+    bytes.truncate(2000);
+    scratch.write("net.mlirbc", &bytes);
+    let done = scratch.strumc("compile net.mlirbc -o n.dpu").fails(1, "note: the bytecode was written by ");
+    assert!(done.stderr.contains("99") && done.stderr.contains(": export text, or with an older version"), "{done:?}");
 }
 
 #[test]
@@ -309,8 +322,12 @@ fn operators_of_mlir_and_of_float_networks_are_placed() {
     );
 }
 
+/// A network whose batch is open.
+pub(crate) const OPEN: &str = "func.func @main(%x: tensor<?x4xi8>) -> tensor<?x4xi8> {\n\
+    %0 = tosa.identity %x : (tensor<?x4xi8>) -> tensor<?x4xi8>\nreturn %0 : tensor<?x4xi8>\n}\n";
+
 /// A network with a state: the output is the largest value so far.
-const LARGEST: &str = "func.func @main(%x: tensor<1x4xi8> {tosa.tensor_name = \"x\"}, \
+pub(crate) const LARGEST: &str = "func.func @main(%x: tensor<1x4xi8> {tosa.tensor_name = \"x\"}, \
     %s: tensor<1x4xi8> {tosa.tensor_name = \"state\"}) -> (tensor<1x4xi8> {tosa.tensor_name = \"y\"}, \
     tensor<1x4xi8> {tosa.tensor_name = \"next\"}) attributes {strum.states = array<i32: -1, 1>, \
     strum.initial_states = array<i32: 0, -9>} {\n\

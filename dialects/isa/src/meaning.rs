@@ -45,10 +45,17 @@ impl Codes {
         self.scale.is_finite() && self.scale > 0.0
     }
 
-    /// The nearest code of a real number, ties away from code 0, clamped to the type; NaN is 0.
+    /// The nearest code of a real number, ties away from the code of 0, clamped to the type; NaN has the code of 0.
+    ///
+    /// A scale in single precision, as TFLite's are, divides in single precision, as TFLite's kernels do.
     #[must_use]
     pub fn code(&self, value: f64, dtype: Dtype) -> i32 {
-        let code = (value / self.scale + f64::from(self.zero_point)).round();
+        #[allow(clippy::cast_possible_truncation, reason = "single precision is what TFLite computes in")]
+        let (narrow, scale) = (value as f32, self.scale as f32);
+        let single = f64::from(scale) == self.scale;
+        let steps = if single { f64::from(narrow / scale) } else { value / self.scale }.round();
+        let steps = if steps.is_nan() { 0.0 } else { steps };
+        let code = steps + f64::from(self.zero_point);
         #[allow(clippy::cast_possible_truncation, reason = "clamped to the type before")]
         let code = code.clamp(dtype.min().into(), dtype.max().into()) as i32;
         code
@@ -78,7 +85,11 @@ mod tests {
     fn codes_are_the_nearest_in_the_type() {
         let codes = Codes { scale: 0.5, zero_point: -3 };
         let code = |value| codes.code(value, Dtype::I8);
-        assert_eq!([0.0, 0.25, -0.25, 1.0, 1e9, -1e9, f64::NAN].map(code), [-3, -3, -4, -1, 127, -128, 0]);
+        assert_eq!([0.0, 0.25, -0.25, 1.0, 1e9, -1e9, f64::NAN].map(code), [-3, -2, -4, -1, 127, -128, -3]);
+        // In single precision, the quotient is a half.
+        let single = Codes { scale: f64::from(0.1f32), zero_point: 0 };
+        assert_eq!(single.code(f64::from(0.15f32), Dtype::I8), 2);
+        assert_eq!(Codes { scale: 0.1, zero_point: 0 }.code(f64::from(0.15f32), Dtype::I8), 2);
         assert_eq!(codes.code(1e9, Dtype::I16), 32767);
         assert_eq!([-3, -1, 127].map(|code| codes.value(code)), [0.0, 1.0, 65.0]);
         assert!(codes.is_legal() && !Codes { scale: 0.0, ..codes }.is_legal());

@@ -44,3 +44,27 @@ func.func @contradiction(%x: tensor<?x4xi8>, %y: tensor<?x4xi8>) -> tensor<?x7xi
   %0 = tosa.concat %x, %y {axis = 0 : i32} : (tensor<?x4xi8>, tensor<?x4xi8>) -> tensor<?x7xi8>
   return %0 : tensor<?x7xi8>
 }
+
+// -----
+
+func.func @sliced(%x: tensor<?x4xi8>, %s: !tosa.shape<2>) -> tensor<?x4xi8> {
+  // expected-error@+1 {{unsupported: start and size are not constant}}
+  %0 = tosa.slice %x, %s, %s : (tensor<?x4xi8>, !tosa.shape<2>, !tosa.shape<2>) -> tensor<?x4xi8>
+  return %0 : tensor<?x4xi8>
+}
+
+// -----
+
+func.func @scattered(%x: tensor<?x4x2xi8>, %i: tensor<?x3xi32>, %y: tensor<?x3x2xi8>) -> tensor<?x4x2xi8> {
+  // expected-error@+1 {{unsupported: the result's extents do not follow from the operands}}
+  %0 = tosa.scatter %x, %i, %y : (tensor<?x4x2xi8>, tensor<?x3xi32>, tensor<?x3x2xi8>) -> tensor<?x4x2xi8>
+  return %0 : tensor<?x4x2xi8>
+}
+
+// -----
+
+func.func @two(%x: tensor<?x8x16xf32>) -> (tensor<?x8x9xf32>, tensor<?x8x9xf32>) {
+  // expected-error@+1 {{unsupported: several results, of which one is dynamic}}
+  %0, %1 = tosa.rfft2d %x : (tensor<?x8x16xf32>) -> (tensor<?x8x9xf32>, tensor<?x8x9xf32>)
+  return %0, %1 : tensor<?x8x9xf32>, tensor<?x8x9xf32>
+}

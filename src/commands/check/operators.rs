@@ -45,7 +45,7 @@ impl Place {
             Place::Dpu => "DPU",
             Place::Vector => "vector engine",
             Place::Movement => "data movement",
-            Place::Fused => "fused into a layer",
+            Place::Fused => "fused or free",
             Place::Folded => "folded",
             Place::Cut => "cut",
             Place::Refused { .. } => "not supported",

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use dpu_isa::IoDesc;
 use strum_files::FileError;
 
-use crate::reals::RealPort;
-use crate::tensor::describe;
+use crate::tensor::{RealPort, describe};
 
 /// A file, or an array in an archive.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

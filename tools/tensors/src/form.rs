@@ -28,6 +28,16 @@ impl Numbers {
         Form::of(desc, self).map(drop)
     }
 
+    /// The type of an output's elements.
+    #[must_use]
+    pub fn type_name(self, desc: &IoDesc) -> &'static str {
+        match Form::of(desc, self).unwrap_or(Form::Codes) {
+            Form::Codes => desc.dtype.name(),
+            Form::Unsigned => "u8",
+            Form::Real(_) => "f32",
+        }
+    }
+
     /// The elements of an output as text, at most `most`.
     #[must_use]
     pub fn texts(self, desc: &IoDesc, tensor: &Tensor, most: usize) -> Vec<String> {

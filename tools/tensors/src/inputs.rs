@@ -32,7 +32,9 @@ pub fn read_inputs(descs: &[IoDesc], args: &[String]) -> Result<Vec<Tensor>, Fil
 pub fn initial(desc: &IoDesc) -> Tensor {
     let value = desc.meaning.state.map_or(0, |state| state.initial);
     let elements = desc.shape.iter().fold(1u64, |n, &d| n.saturating_mul(d));
-    Tensor::from_values(desc.dtype, &desc.shape, &vec![value; usize::try_from(elements).unwrap_or(0)])
+    let Tensor { data, .. } = Tensor::from_values(desc.dtype, &[], &[value]);
+    let data = data.repeat(usize::try_from(elements).unwrap_or(0));
+    Tensor { dtype: desc.dtype, shape: desc.shape.clone(), data }
 }
 
 /// Reads one input.

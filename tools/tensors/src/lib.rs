@@ -27,6 +27,6 @@ pub use floats::{Floats, read_floats};
 pub use form::{Numbers, Reals};
 pub use inputs::{initial, read_inputs};
 pub use outputs::{OutputPlan, SampleOutputs, batch_shape};
-pub use reals::{RealPort, read_reals};
+pub use reals::read_reals;
 pub use samples::{Inputs, Samples};
-pub use tensor::{Tensor, TensorView, describe, tensor_bytes};
+pub use tensor::{RealPort, Tensor, TensorView, describe, tensor_bytes};

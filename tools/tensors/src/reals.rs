@@ -3,27 +3,12 @@
 
 use std::path::PathBuf;
 
-use dpu_isa::IoDesc;
 use strum_files::{FileError, check_distinct};
 
 use crate::arguments::{ArrayPath, assign_to, listed};
 use crate::floats::{Floats, read_place};
 use crate::outputs::OutputPlan;
-
-/// An input or output of real numbers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RealPort {
-    /// Its name.
-    pub name: String,
-    /// Its extents.
-    pub shape: Vec<u64>,
-}
-
-impl RealPort {
-    pub(crate) fn named(desc: &IoDesc) -> RealPort {
-        RealPort { name: desc.name.clone(), shape: desc.shape.clone() }
-    }
-}
+use crate::tensor::RealPort;
 
 fn assign(
     kind: &str,

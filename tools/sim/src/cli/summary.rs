@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use dpu_cost::Traffic;
-use dpu_isa::{Dtype, IoDesc, Program};
+use dpu_isa::{IoDesc, Program};
 use serde::Serialize;
 use serde_json::Number;
 use strum_cli::json;
@@ -59,7 +59,7 @@ impl Ran {
         };
         let outputs = program.outputs.iter().enumerate().map(|(index, desc)| Output {
             name: &desc.name,
-            dtype: Dtype::name(desc.dtype),
+            dtype: numbers.type_name(desc),
             shape: &desc.shape,
             values: values(index, desc),
         });
@@ -85,7 +85,7 @@ impl Ran {
         for (desc, tensor) in program.outputs.iter().zip(self.outputs.iter().flatten()) {
             let shown = args.numbers().texts(desc, tensor, SHOWN);
             let more = if count(tensor) > SHOWN { " …" } else { "" };
-            let (name, dtype, shape) = (&desc.name, Dtype::name(tensor.dtype), &tensor.shape);
+            let (name, dtype, shape) = (&desc.name, args.numbers().type_name(desc), &tensor.shape);
             let _ = writeln!(text, "output  {name} {dtype}{shape:?}: {}{more}", shown.join(" "));
         }
         self.host.iter().for_each(|line| text.push_str(line));

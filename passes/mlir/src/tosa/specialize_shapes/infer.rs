@@ -240,7 +240,7 @@ fn sliced(op: Operation<'_>) -> Result<Inferred, String> {
     let (start, size) =
         (view::offsets(op, 1).ok_or_else(unknown)?, view::offsets(op, 2).ok_or_else(unknown)?);
     if start.len() != from.len() || size.len() != from.len() {
-        return Err(format!("{size:?} from {start:?} of {from:?}"));
+        return Err(unknown());
     }
     let shape: Vec<i64> =
         from.iter().zip(&start).zip(&size).map(|((&d, &s), &n)| if n == -1 { d - s } else { n }).collect();

@@ -1,4 +1,4 @@
-"""Writes the networks of this folder: small TFLite and ONNX files, each for a case of the command line tests.
+"""Writes the networks of this folder, small TFLite and ONNX files for tests and documents, and inputs for them.
 
 Needs the packages onnx, tflite, flatbuffers and numpy. The weights follow from formulas, so that the files are always the same.
 """
@@ -160,7 +160,7 @@ class Model:
         tflite.SubGraphAddOperators(build, operators)
         tflite.SubGraphAddName(build, name)
         graphs = self.offsets([tflite.SubGraphEnd(build)], tflite.ModelStartSubgraphsVector)
-        text = build.CreateString("tests/networks/make.py")
+        text = build.CreateString("models/small/make.py")
         tflite.ModelStart(build)
         tflite.ModelAddVersion(build, 3)
         tflite.ModelAddOperatorCodes(build, operator_codes)
@@ -250,6 +250,51 @@ def float_onnx() -> bytes:
     return bytes(model.SerializeToString())
 
 
+def qdq_onnx() -> bytes:
+    """A quantized network: a convolution and ReLU between QuantizeLinear and DequantizeLinear."""
+    scalars: list[Any] = []
+
+    def scalar(name: str, value: Any) -> str:
+        scalars.append(numpy_helper.from_array(np.array(value), name))
+        return name
+
+    def pair(name: str, value: str, scale: str, zero: str) -> list[Any]:
+        return [
+            helper.make_node("QuantizeLinear", [value, scale, zero], [f"{name}_q"], name=f"{name}_quantize"),
+            helper.make_node("DequantizeLinear", [f"{name}_q", scale, zero], [f"{name}_d"], name=f"{name}_dequantize"),
+        ]
+
+    w = weights(3, 4).transpose(0, 3, 1, 2)
+    step = np.array([0.02, 0.03, 0.04], dtype=np.float32)
+    bias = np.array([-5, 2, 9], dtype=np.int32)
+    nodes = [
+        *pair("image", "image", scalar("xs", np.float32(0.5)), scalar("xz", np.int8(-1))),
+        helper.make_node("DequantizeLinear", ["w", "ws", "wz"], ["wd"], name="weights", axis=0),
+        helper.make_node("DequantizeLinear", ["b", "bs", "bz"], ["bd"], name="bias", axis=0),
+        helper.make_node("Conv", ["image_d", "wd", "bd"], ["c"], name="conv", pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["c"], ["r"], name="relu"),
+        *pair("scores", "r", scalar("ys", np.float32(8)), scalar("yz", np.int8(-128))),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "qdq",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 4, 6, 6])],
+        [helper.make_tensor_value_info("scores_d", TensorProto.FLOAT, [1, 3, 6, 6])],
+        [
+            *scalars,
+            numpy_helper.from_array(np.ascontiguousarray(w), "w"),
+            numpy_helper.from_array(step, "ws"),
+            numpy_helper.from_array(np.zeros(3, dtype=np.int8), "wz"),
+            numpy_helper.from_array(bias, "b"),
+            numpy_helper.from_array(step * np.float32(0.5), "bs"),
+            numpy_helper.from_array(np.zeros(3, dtype=np.int32), "bz"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
 def main() -> None:
     """Writes all files."""
     files = {
@@ -258,9 +303,14 @@ def main() -> None:
         "uint8.tflite": uint8(),
         "refused.tflite": refused(),
         "float.onnx": float_onnx(),
+        "qdq.onnx": qdq_onnx(),
     }
     for name, data in files.items():
         (HERE / name).write_bytes(data)
+    codes = ((np.arange(256) * 37 % 251) - 125).astype(np.float32).reshape(1, 4, 4, 16)
+    np.save(HERE / "image.npy", (codes + 1) / 2)
+    pixels = (np.arange(4 * 4 * 36) * 29 % 41 - 20).astype(np.float32) / 16
+    np.save(HERE / "pixels.npy", pixels.reshape(4, 4, 6, 6))
 
 
 if __name__ == "__main__":
