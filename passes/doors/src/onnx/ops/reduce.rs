@@ -4,7 +4,7 @@ use super::{Call, one};
 use crate::onnx::node::axis_of;
 use crate::onnx::trouble::{Outcome, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
-use crate::tosa::{Attribute, Elem, Operand};
+use crate::tosa::Elem;
 
 /// `ReduceMean` and its kin.
 pub(super) fn reduce(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
@@ -73,15 +73,11 @@ pub(super) fn arg(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     }
     let id = net.plain(x)?;
     let mut shape = net.extents(id);
-    shape.remove(axis);
-    let along = i64::try_from(axis).unwrap_or(i64::MAX);
-    let attributes = vec![
-        ("axis", Attribute::Int(Elem::I32, along)),
-        ("nan_mode", Attribute::Case("nan_mode", "PROPAGATE")),
-    ];
-    let made = net.build.push("argmax", vec![Operand::Value(id)], attributes, &shape, Elem::I32)?;
     if keep {
-        shape.insert(axis, 1);
+        shape.get_mut(axis).into_iter().for_each(|d| *d = 1);
+    } else {
+        shape.remove(axis);
     }
+    let made = net.build.argmax(id, axis)?;
     one(Flow::plain(net.build.reshape(made, &shape)?))
 }
