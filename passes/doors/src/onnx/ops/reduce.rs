@@ -9,7 +9,10 @@ use crate::tosa::Elem;
 /// `ReduceMean` and its kin.
 pub(super) fn reduce(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let keep = call.node.flag("keepdims", true)?;
-    let x = call.floats(net, 0)?;
+    let x = match call.node.kind() {
+        "ReduceMax" | "ReduceMin" => net.flow(call.moved(net, 0)?)?,
+        _ => call.floats(net, 0)?,
+    };
     let shape = net.shape(x);
     let axes = call.axes(1, shape.len())?;
     let made = net.reduced(call.node.kind(), x, &axes)?;

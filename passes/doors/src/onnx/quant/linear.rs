@@ -55,7 +55,12 @@ pub(in crate::onnx) fn handler(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Va
     let mut inputs = Vec::new();
     for [x, scale, zero_point] in places.real {
         let x = call.value(x)?;
-        let axis = if node.kind() == "QLinearConv" { 0 } else { 1 };
+        // Several scales belong to outputs.
+        let axis = match node.kind() {
+            "QLinearConv" => 0,
+            "QGemm" => i64::from(!node.flag("transB", false)?),
+            _ => -1,
+        };
         let parameters = Parameters { axis, ..Parameters::read(call, [scale, zero_point], kind_of(x))? };
         inputs.push(Some(net.dequantized(x, &parameters)?));
     }

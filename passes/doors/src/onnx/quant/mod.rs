@@ -19,7 +19,7 @@ use super::ops::{Call, one};
 use super::tensor::{Data, Kind, Tensor};
 use super::trouble::{Outcome, Trouble, invalid, unsupported};
 use super::value::{Coded, Flow, Net, Value};
-use crate::integer::Factor;
+use crate::integer::{Factor, single};
 use crate::tosa::{Codes, Elem, Id, Operand, Origin, Rescale};
 
 /// The codes that a result is rounded to.
@@ -170,9 +170,10 @@ impl Net {
         Ok(self.build.rescale(x, &spec)?)
     }
 
-    /// Sums with units, one or one for each channel behind, as codes.
+    /// Sums with units, one or one for each channel behind, as codes. Factors have single precision, as in ONNX Runtime.
     fn finished(&mut self, sums: Flow, units: &[f64], target: Target) -> Outcome<Flow> {
-        let factors: Vec<f64> = units.iter().map(|unit| unit / target.codes.scale).collect();
+        let factor = |unit: &f64| f64::from(single(*unit) / single(target.codes.scale));
+        let factors: Vec<f64> = units.iter().map(factor).collect();
         let id = self.rescaled(sums.id, &factors, Elem::I8, [0, target.codes.zero_point])?;
         Ok(coded(sums.with(id, sums.last), target))
     }

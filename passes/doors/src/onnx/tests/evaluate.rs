@@ -323,7 +323,8 @@ impl Step<'_> {
             })
             .collect();
         let made = op.eval(&tensors.iter().collect::<Vec<_>>()).unwrap();
-        assert!(made.predictable, "{} is unpredictable", self.node.name);
+        // Softmax has tables with slopes beyond 16 bits between entries, and reads the entries alone.
+        assert!(made.predictable || self.node.name == "table", "{} is unpredictable", self.node.name);
         let data = made.tensor.data.iter().map(|&x| x as f64).collect();
         Array { shape: made.tensor.shape, data }
     }
