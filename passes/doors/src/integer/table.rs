@@ -167,3 +167,25 @@ fn inverse_root(x: i32) -> (i32, i32) {
 
 /// sqrt(2) / 2 with no integer bits.
 const HALF_ROOT_OF_2: i32 = 1_518_500_250;
+
+/// The magnitude.
+pub(crate) fn abs(from: Codes, to: Codes) -> Result<Table, Fault> {
+    let same = single(from.scale) == single(to.scale);
+    let factor = Factor::of(f64::from(single(from.scale) / single(to.scale)))?;
+    Ok(entries(|x| {
+        let magnitude = (x - from.zero_point).abs();
+        (if same { magnitude } else { factor.apply(magnitude) }).saturating_add(to.zero_point)
+    }))
+}
+
+/// Codes of one meaning as another, by way of real numbers: DEQUANTIZE and QUANTIZE.
+pub(crate) fn requantized(from: Codes, to: Codes) -> Table {
+    let (step, unit) = (single(from.scale), single(to.scale));
+    entries(|x| {
+        #[allow(clippy::cast_precision_loss, reason = "at most 9 bits")]
+        let real = step * (x - from.zero_point) as f32;
+        #[allow(clippy::cast_possible_truncation, reason = "saturates, and is clamped")]
+        let code = (real / unit).round() as i32;
+        code.saturating_add(to.zero_point)
+    })
+}
