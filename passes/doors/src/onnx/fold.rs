@@ -306,13 +306,14 @@ pub(super) fn cast(x: &Tensor, to: Kind) -> Outcome<Tensor> {
 /// Axes of a reduction, as attribute or operand.
 impl Call<'_> {
     pub(super) fn axes(&self, operand: usize, rank: usize) -> Outcome<Vec<usize>> {
+        let nothing = self.node.flag("noop_with_empty_axes", false)?;
         let given = match self.node.ints("axes") {
             Some(axes) => Some(axes.to_vec()),
-            None => self.optional_ints(operand)?,
+            None => self.operands().optional_ints(operand)?,
         };
         match given {
             Some(axes) if !axes.is_empty() => axes_of(&axes, rank),
-            _ if self.node.flag("noop_with_empty_axes", false)? => Ok(Vec::new()),
+            _ if nothing => Ok(Vec::new()),
             _ => Ok((0..rank).collect()),
         }
     }

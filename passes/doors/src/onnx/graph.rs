@@ -6,6 +6,7 @@ use super::fold;
 use super::node::Node;
 use super::ops::{self, Call};
 use super::proto;
+use super::quant::{self, Target, Targets};
 use super::tensor::{Kind, Tensor};
 use super::trouble::{Outcome, Trouble, invalid, unsupported, usage};
 use super::value::{Flow, Net, Value};
@@ -23,6 +24,7 @@ pub(super) fn import(
 ) -> Result<Network, Refusal> {
     let mut reader = Reader::new(model, graph, options);
     let outputs = reader.outputs().map_err(of_file)?;
+    reader.targets = Some(Targets::new(&graph.node, &reader.needed, &reader.constants));
     reader.inputs(&outputs).map_err(of_file)?;
     for (index, node) in graph.node.iter().enumerate() {
         match reader.needed.get(&index) {
@@ -49,6 +51,7 @@ struct Reader<'a> {
     values: BTreeMap<&'a str, Value>,
     /// Whether an operator is read, or only computed from where the network is cut.
     needed: BTreeMap<usize, bool>,
+    targets: Option<Targets<'a>>,
     net: Net,
     record: Record,
     notes: Vec<String>,
@@ -64,6 +67,7 @@ impl<'a> Reader<'a> {
             constants: graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect(),
             values: BTreeMap::new(),
             needed: BTreeMap::new(),
+            targets: None,
             net: Net::default(),
             record: Record::default(),
             notes: Vec::new(),
@@ -225,19 +229,35 @@ impl<'a> Reader<'a> {
         let name = input.name.as_str();
         let number = input.r#type.as_ref().and_then(|ty| ty.tensor_type.as_ref()).map_or(0, |t| t.elem_type);
         let kind = Kind::of(number.into())?;
-        let (elem, unsigned) = match kind {
-            Kind::Float => (Elem::F32, false),
-            Kind::Float16 | Kind::Bfloat16 | Kind::Double => {
-                self.notes.push(format!("the input '{name}' of {} is read as float32", kind.name()));
-                (Elem::F32, false)
+        let flow = match kind {
+            Kind::Float | Kind::Float16 | Kind::Bfloat16 | Kind::Double => {
+                if kind != Kind::Float {
+                    self.notes.push(format!("the input '{name}' of {} is read as float32", kind.name()));
+                }
+                match self.targets.as_ref().and_then(|targets| targets.of(name)) {
+                    None => Flow::plain(self.net.build.input(name, shape, Elem::F32, None)?),
+                    // Rounding is left to whoever has the real numbers.
+                    Some(Target { codes, unsigned }) => {
+                        let id = self.net.build.input(name, shape, Elem::I8, Some(codes))?;
+                        Flow { codes: Some(codes), unsigned, real: true, ..Flow::plain(id) }
+                    }
+                }
+            }
+            Kind::Int8 | Kind::Uint8 => {
+                let id = self.net.build.input(name, shape, Elem::I8, None)?;
+                let unsigned = kind == Kind::Uint8;
+                let ports = &mut self.net.build.graph_mut().inputs;
+                ports.last_mut().into_iter().for_each(|port| port.unsigned = unsigned);
+                Flow { unsigned, ..Flow::plain(id) }
             }
             _ => {
-                let what = format!("the input '{name}' is of {}; float32 is supported", kind.name());
-                return unsupported(what);
+                let kind = kind.name();
+                return unsupported(format!(
+                    "the input '{name}' is of {kind}; float32, float16, int8 and uint8 are supported"
+                ));
             }
         };
-        let id = self.net.build.input(name, shape, elem, None)?;
-        self.values.insert(name, Flow { unsigned, ..Flow::plain(id) }.into());
+        self.values.insert(name, flow.into());
         Ok(())
     }
 
@@ -287,11 +307,14 @@ impl<'a> Reader<'a> {
             }
             inputs.push(value);
         }
-        let call = Call { node, inputs, folder: self.options.folder.as_deref() };
-        let known = fold::evaluate(&call)?;
-        let results = match known {
+        let target = of.output.first().and_then(|name| self.targets.as_ref()?.of(name));
+        let call = Call { node, inputs, folder: self.options.folder.as_deref(), target };
+        let results = match fold::evaluate(&call)? {
             Some(results) => results,
-            None => handler(&mut self.net, &call)?,
+            None => match quant::evaluate(&mut self.net, &call)? {
+                Some(results) => results,
+                None => handler(&mut self.net, &call)?,
+            },
         };
         call.node.check_attributes()?;
         for (index, name) in of.output.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
@@ -318,13 +341,18 @@ impl<'a> Reader<'a> {
                 });
             }
             "" => ops::handler(kind).or_else(|| ops::is_folded(kind).then_some(ops::not_constant)),
+            "com.microsoft" => ops::contributed(kind),
             _ => None,
         };
-        match (found, node.of.domain.as_str()) {
-            (Some(handler), _) => Ok(handler),
-            (None, "" | "ai.onnx") => unsupported(format!("'{kind}' is not supported")),
-            (None, other) => unsupported(format!("'{kind}' of '{other}' is not supported")),
-        }
+        let what = match (found, node.of.domain.as_str()) {
+            (Some(handler), _) => return Ok(handler),
+            (None, "" | "ai.onnx") => format!("'{kind}' is not supported"),
+            (None, other) => format!("'{kind}' of '{other}' is not supported"),
+        };
+        unsupported(what).map_err(|trouble: Trouble| match ops::help(kind) {
+            Some(help) => trouble.help(help),
+            None => trouble,
+        })
     }
 
     /// A value by name; a constant of the file is read when it is used.
@@ -373,6 +401,8 @@ impl<'a> Reader<'a> {
         };
         let id = self.net.plain(flow)?;
         self.net.build.output(name, id, flow.codes);
+        let ports = &mut self.net.build.graph_mut().outputs;
+        ports.last_mut().into_iter().for_each(|port| port.unsigned = flow.unsigned && !flow.real);
         Ok(())
     }
 }

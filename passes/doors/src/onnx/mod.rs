@@ -9,6 +9,7 @@ mod movement;
 mod node;
 mod ops;
 mod proto;
+mod quant;
 mod tensor;
 #[cfg(test)]
 mod tests;

@@ -88,6 +88,13 @@ impl Net {
                 }
                 Ok(Tensor { shape: to.to_vec(), ..Tensor::clone(tensor) }.into())
             }
+            Value::Coded(coded) if coded.scales.len() == 1 => {
+                let tensor = Tensor { shape: to.to_vec(), ..Tensor::clone(&coded.tensor) };
+                if volume(to)? != tensor.len() {
+                    return invalid(format!("{:?} reshaped to {to:?}", coded.tensor.shape));
+                }
+                Ok(Value::Coded(Rc::new(Coded { tensor: Rc::new(tensor), axis: 0, ..Coded::clone(coded) })))
+            }
             _ => {
                 let flow = self.flow(x)?;
                 // A batch of images of one shape stays as it is.
@@ -224,7 +231,8 @@ impl Net {
     pub(super) fn concat(&mut self, parts: &[Value], axis: usize) -> Outcome<Value> {
         let flows = parts.iter().map(|part| self.flow(part)).collect::<Outcome<Vec<_>>>()?;
         let Some(&first) = flows.first() else { return invalid("no operand") };
-        let alike = |flow: &Flow| (flow.unsigned, flow.codes) == (first.unsigned, first.codes);
+        let meaning = |flow: &Flow| (flow.unsigned, flow.real, flow.codes);
+        let alike = |flow: &Flow| meaning(flow) == meaning(&first);
         if !flows.iter().all(alike) {
             return unsupported("operands with different scales or zero points");
         }

@@ -1,6 +1,6 @@
 //! An operator of the file, and its attributes. Invariant: an attribute that nobody asked for is refused, so that none is ignored.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use super::proto;
@@ -13,11 +13,12 @@ pub(super) struct Node<'a> {
     /// The version of its domain's operators.
     pub(super) opset: i64,
     asked: RefCell<BTreeSet<&'static str>>,
+    checked: Cell<bool>,
 }
 
 impl<'a> Node<'a> {
     pub(super) fn new(of: &'a proto::Node, opset: i64) -> Self {
-        Node { of, opset, asked: RefCell::default() }
+        Node { of, opset, asked: RefCell::default(), checked: Cell::new(false) }
     }
 
     /// Its kind.
@@ -36,11 +37,6 @@ impl<'a> Node<'a> {
         format!("{} '{}'", self.kind(), self.name())
     }
 
-    /// The name of an operand that is given.
-    pub(super) fn input(&self, index: usize) -> Option<&'a str> {
-        self.of.input.get(index).map(String::as_str).filter(|name| !name.is_empty())
-    }
-
     fn find(&self, name: &'static str) -> Option<&'a proto::Attribute> {
         self.asked.borrow_mut().insert(name);
         self.of.attribute.iter().find(|a| a.name == name)
@@ -49,6 +45,11 @@ impl<'a> Node<'a> {
     /// Attributes that have no effect on the result.
     pub(super) fn ignore(&self, names: &[&'static str]) {
         self.asked.borrow_mut().extend(names);
+    }
+
+    /// All attributes, which have been checked elsewhere.
+    pub(super) fn ignore_all(&self) {
+        self.checked.set(true);
     }
 
     /// Whether an attribute is given.
@@ -127,6 +128,9 @@ impl<'a> Node<'a> {
     /// Refuses attributes that nobody asked for.
     pub(super) fn check_attributes(&self) -> Outcome<()> {
         let asked = self.asked.borrow();
+        if self.checked.get() {
+            return Ok(());
+        }
         match self.of.attribute.iter().find(|a| !asked.contains(a.name.as_str())) {
             Some(unknown) => unsupported(format!("the attribute '{}' is not supported", unknown.name)),
             None => Ok(()),

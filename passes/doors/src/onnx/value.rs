@@ -17,14 +17,16 @@ pub(super) struct Flow {
     pub(super) last: bool,
     /// The file's codes are unsigned: 128 more than the value's.
     pub(super) unsigned: bool,
-    /// Codes that stand for real numbers: a `DequantizeLinear` that is not computed.
+    /// What codes stand for, if it is known.
     pub(super) codes: Option<Codes>,
+    /// The tensor of the file has real numbers: a `DequantizeLinear` that is not computed.
+    pub(super) real: bool,
 }
 
 impl Flow {
     /// A value in the file's order of axes.
     pub(super) fn plain(id: Id) -> Flow {
-        Flow { id, last: false, unsigned: false, codes: None }
+        Flow { id, last: false, unsigned: false, codes: None, real: false }
     }
 
     /// The same value with other elements.
@@ -208,10 +210,10 @@ impl Net {
     /// Any value as floats.
     pub(super) fn floats(&mut self, value: &Value) -> Outcome<Flow> {
         let flow = self.flow(value)?;
-        match (self.elem(flow.id), flow.codes) {
-            (Elem::F32, _) => Ok(flow),
-            (_, Some(_)) => unsupported("it computes on real numbers between quantized operators"),
-            (elem, None) => unsupported(format!("operands must be float32, got {}", elem.name())),
+        match self.elem(flow.id) {
+            Elem::F32 => Ok(flow),
+            _ if flow.real => unsupported("it is not supported on quantized numbers"),
+            elem => unsupported(format!("operands must be float32, got {}", elem.name())),
         }
     }
 
@@ -246,12 +248,6 @@ impl Net {
     pub(super) fn with_number(&mut self, name: &'static str, a: Flow, number: f32) -> Outcome<Flow> {
         let number = self.build.floats(&[], &[number])?;
         self.binary(name, a, Flow::plain(number))
-    }
-
-    /// A function of a number and a value.
-    pub(super) fn from_number(&mut self, name: &'static str, number: f32, a: Flow) -> Outcome<Flow> {
-        let number = self.build.floats(&[], &[number])?;
-        self.binary(name, Flow::plain(number), a)
     }
 
     /// A function of one value, element by element.

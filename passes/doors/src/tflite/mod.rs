@@ -36,8 +36,8 @@ use crate::tosa::Builder;
 use crate::{Fate, Network, Operator as Recorded, Options, Record, Refusal};
 
 /// Bytes of constants that a small file may grow to; larger ones may grow to [`GROWTH`] times their size.
-const ROOM: usize = 64 << 20;
-const GROWTH: usize = 16;
+const ROOM: usize = 256 << 20;
+const GROWTH: usize = 32;
 /// Causes that a refusal names.
 const MAX_CAUSES: usize = 64;
 

@@ -46,7 +46,7 @@ pub(super) fn clipped(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 
 /// The bounds of a `Clip`, as attributes or operands.
 pub(in crate::onnx) fn bounds(call: &Call<'_>) -> Outcome<(f32, f32)> {
-    let (min, max) = (call.number(1)?, call.number(2)?);
+    let (min, max) = (call.operands().number(1)?, call.operands().number(2)?);
     Ok((
         min.unwrap_or(call.node.float("min", f32::NEG_INFINITY)?),
         max.unwrap_or(call.node.float("max", f32::INFINITY)?),

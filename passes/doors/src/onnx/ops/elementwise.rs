@@ -157,7 +157,12 @@ impl Net {
 /// `Cast`.
 pub(super) fn cast(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     call.node.ignore(&["saturate", "round_mode"]);
-    let to = Kind::of(call.node.int("to", 0)?)?;
+    let to = match call.optional(1) {
+        None => Kind::of(call.node.int("to", 0)?)?,
+        Some(Value::Known(like)) => like.kind,
+        Some(Value::Flow(like)) if net.elem(like.id) == Elem::F32 => Kind::Float,
+        Some(_) => return unsupported("operand 1 must be of floats, or constant"),
+    };
     match call.value(0)? {
         Value::Known(tensor) => one(fold::cast(tensor, to)?),
         Value::Flow(flow) if to.is_float() && flow.codes.is_none() => match net.elem(flow.id) {

@@ -1,5 +1,6 @@
 //! Products of matrices. Invariant: a product by a constant matrix is a convolution, whose weights can be packed.
 
+use super::conv::Layer;
 use super::{Call, one};
 use crate::onnx::movement::broadcast;
 use crate::onnx::trouble::{Outcome, invalid};
@@ -8,40 +9,46 @@ use crate::onnx::value::{Flow, Net, Value};
 /// `MatMul`.
 pub(super) fn matmul(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let (a, b) = (call.floats(net, 0)?, call.floats(net, 1)?);
-    let (a, b) = (net.plain(a)?, net.plain(b)?);
-    let (left, right) = (net.extents(a), net.extents(b));
-    if let (&[_, outputs], true) = (&right[..], net.build.graph().constant(b).is_some()) {
-        let weights = net.build.transpose(b, &[1, 0])?;
-        let bias = net.build.floats(&[outputs], &vec![0.0; outputs])?;
-        return one(net.connected(a, weights, bias)?);
+    one(net.product([a, b], [0, 0])?)
+}
+
+impl Net {
+    /// The sums of a `MatMul` of floats or codes.
+    pub(in crate::onnx) fn product(&mut self, [a, b]: [Flow; 2], zero_points: [i32; 2]) -> Outcome<Flow> {
+        let (left, right) = (self.plain(a)?, self.plain(b)?);
+        let (a_shape, b_shape) = (self.extents(left), self.extents(right));
+        if let (&[_, _], true) = (&b_shape[..], self.build.graph().constant(right).is_some()) {
+            let weights = self.build.transpose(right, &[1, 0])?;
+            return self.connected(&Layer { x: a, weights, bias: None, zero_points });
+        }
+        let wrong = || invalid(format!("{a_shape:?} times {b_shape:?}"));
+        // Vectors are matrices of one row or column, which the result does not have.
+        let ([h, k], [l, w]) = match (&a_shape[..], &b_shape[..]) {
+            (&[.., h, k], &[.., l, w]) => ([h, k], [l, w]),
+            (&[.., h, k], &[l]) => ([h, k], [l, 1]),
+            (&[k], &[.., l, w]) => ([1, k], [l, w]),
+            (&[k], &[l]) => ([1, k], [l, 1]),
+            _ => return wrong(),
+        };
+        if k != l {
+            return wrong();
+        }
+        let outer = |shape: &[usize]| shape.get(..shape.len().saturating_sub(2)).unwrap_or_default().to_vec();
+        let batch = broadcast(&outer(&a_shape), &outer(&b_shape))?;
+        let mut spread = |id, of: &[usize], matrix: [usize; 2]| -> Outcome<_> {
+            let raised = self.build.reshape(id, &[outer(of), matrix.to_vec()].concat())?;
+            let whole = self.expand(&Flow::plain(raised).into(), &[&batch[..], &matrix].concat())?;
+            let whole = self.flow(&whole)?;
+            let count = batch.iter().product();
+            Ok(self.build.reshape(whole.id, &[count, matrix[0], matrix[1]])?)
+        };
+        let operands = [spread(left, &a_shape, [h, k])?, spread(right, &b_shape, [k, w])?];
+        let product = self.build.matmul(operands, zero_points)?;
+        let mut to = batch;
+        to.extend((a_shape.len() > 1).then_some(h));
+        to.extend((b_shape.len() > 1).then_some(w));
+        Ok(Flow::plain(self.build.reshape(product, &to)?))
     }
-    let wrong = || invalid(format!("{left:?} times {right:?}"));
-    // Vectors are matrices of one row or column, which the result does not have.
-    let ([h, k], [l, w]) = match (&left[..], &right[..]) {
-        (&[.., h, k], &[.., l, w]) => ([h, k], [l, w]),
-        (&[.., h, k], &[l]) => ([h, k], [l, 1]),
-        (&[k], &[.., l, w]) => ([1, k], [l, w]),
-        (&[k], &[l]) => ([1, k], [l, 1]),
-        _ => return wrong(),
-    };
-    if k != l {
-        return wrong();
-    }
-    let outer = |shape: &[usize]| shape.get(..shape.len().saturating_sub(2)).unwrap_or_default().to_vec();
-    let batch = broadcast(&outer(&left), &outer(&right))?;
-    let mut spread = |id, of: &[usize], matrix: [usize; 2]| -> Outcome<_> {
-        let raised = net.build.reshape(id, &[outer(of), matrix.to_vec()].concat())?;
-        let whole = net.expand(&Flow::plain(raised).into(), &[&batch[..], &matrix].concat())?;
-        let whole = net.flow(&whole)?;
-        let count = batch.iter().product();
-        Ok(net.build.reshape(whole.id, &[count, matrix[0], matrix[1]])?)
-    };
-    let operands = [spread(a, &left, [h, k])?, spread(b, &right, [k, w])?];
-    let product = net.build.matmul(operands, [0, 0])?;
-    let mut to = batch;
-    to.extend((left.len() > 1).then_some(h));
-    to.extend((right.len() > 1).then_some(w));
-    one(Flow::plain(net.build.reshape(product, &to)?))
 }
 
 /// `Gemm`.
@@ -58,39 +65,30 @@ pub(super) fn gemm(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     if turned[0] {
         a = net.build.transpose(a, &[1, 0])?;
     }
-    // Weights have their outputs first.
-    if !turned[1] {
-        b = net.build.transpose(b, &[1, 0])?;
-    }
     let mut bias = call.optional(2).map(|c| net.floats(c)).transpose()?;
     if let Some(c) = bias
         && beta != 1.0
     {
         bias = Some(net.with_number("mul", c, beta)?);
     }
-    let outputs = net.extents(b).first().copied().unwrap_or(0);
-    let as_bias = bias.filter(|c| alpha == 1.0 && net.extents(c.id) == [outputs]);
-    let constants = net.build.graph().constant(b).is_some();
-    let mut product = if constants {
-        let zeros = match as_bias {
-            Some(c) => c.id,
-            None => net.build.floats(&[outputs], &vec![0.0; outputs])?,
-        };
-        net.connected(a, b, zeros)?
+    let x = Flow::plain(a);
+    let outputs = right.get(usize::from(!turned[1])).copied().unwrap_or(0);
+    let constant = net.build.graph().constant(b).is_some();
+    let joined = bias.filter(|c| constant && alpha == 1.0 && net.extents(c.id) == [outputs]);
+    let mut product = if constant {
+        let weights = if turned[1] { b } else { net.build.transpose(b, &[1, 0])? };
+        net.connected(&Layer { x, weights, bias: joined.map(|c| c.id), zero_points: [0, 0] })?
     } else {
-        let b = net.build.transpose(b, &[1, 0])?;
-        let (left, right) = (net.extents(a), net.extents(b));
-        let a = net.build.reshape(a, &[&[1], &left[..]].concat())?;
-        let b = net.build.reshape(b, &[&[1], &right[..]].concat())?;
-        let product = net.build.matmul([a, b], [0, 0])?;
-        let shape = net.extents(product);
-        Flow::plain(net.build.reshape(product, shape.get(1..).unwrap_or_default())?)
+        if turned[1] {
+            b = net.build.transpose(b, &[1, 0])?;
+        }
+        net.product([x, Flow::plain(b)], [0, 0])?
     };
     if alpha != 1.0 {
         product = net.with_number("mul", product, alpha)?;
     }
     match bias {
-        Some(c) if !(constants && as_bias.is_some()) => one(net.binary("add", product, c)?),
+        Some(c) if joined.is_none() => one(net.binary("add", product, c)?),
         _ => one(product),
     }
 }

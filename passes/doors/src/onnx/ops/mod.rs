@@ -1,19 +1,21 @@
 //! The operators of ONNX as operators of TOSA. Invariant: an operator without a row in [`handler`] is refused.
 
-mod activation;
-mod conv;
+pub(super) mod activation;
+pub(super) mod conv;
 mod elementwise;
 mod matmul;
 mod normalize;
-mod pool;
+pub(super) mod pool;
 mod reduce;
-mod resize;
+pub(super) mod resize;
 mod shape;
-mod window;
+mod transposed;
+pub(super) mod window;
 
 use std::path::Path;
 
 use super::node::Node;
+use super::quant::{self, Target};
 use super::tensor::Tensor;
 use super::trouble::{Outcome, invalid, unsupported};
 use super::value::{Flow, Net, Value};
@@ -26,6 +28,8 @@ pub(super) struct Call<'a> {
     pub(super) inputs: Vec<Option<Value>>,
     /// The folder of external data.
     pub(super) folder: Option<&'a Path>,
+    /// The codes that the result is rounded to, if it is.
+    pub(super) target: Option<Target>,
 }
 
 /// Adds an operator to a network, and returns its results.
@@ -36,7 +40,7 @@ pub(super) type Handler = fn(&mut Net, &Call<'_>) -> Outcome<Vec<Value>>;
 pub(super) fn handler(kind: &str) -> Option<Handler> {
     Some(match kind {
         "Conv" => conv::conv,
-        "ConvTranspose" => conv::transposed,
+        "ConvTranspose" => transposed::transposed,
         "MatMul" => matmul::matmul,
         "Gemm" => matmul::gemm,
         "MaxPool" | "AveragePool" => pool::pool,
@@ -51,7 +55,7 @@ pub(super) fn handler(kind: &str) -> Option<Handler> {
             elementwise::unary,
         "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" => elementwise::relation,
         "Where" => elementwise::choice,
-        "Cast" => elementwise::cast,
+        "Cast" | "CastLike" => elementwise::cast,
         "Relu" | "LeakyRelu" | "PRelu" | "Clip" | "ThresholdedRelu" => activation::clipped,
         "HardSigmoid" | "HardSwish" | "Elu" | "Celu" | "Selu" | "Softplus" | "Softsign" | "Mish" | "Gelu" | "Swish" =>
             activation::smooth,
@@ -59,8 +63,7 @@ pub(super) fn handler(kind: &str) -> Option<Handler> {
         "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" | "ReduceProd" | "ReduceL1" | "ReduceL2"
         | "ReduceSumSquare" | "ReduceLogSum" | "ReduceLogSumExp" => reduce::reduce,
         "ArgMax" | "ArgMin" => reduce::arg,
-        "Resize" => resize::resize,
-        "Upsample" => resize::upsample,
+        "Resize" | "Upsample" => resize::resize,
         "Identity" | "Dropout" => shape::identity,
         "Constant" => shape::constant,
         "ConstantOfShape" => shape::filled,
@@ -75,8 +78,41 @@ pub(super) fn handler(kind: &str) -> Option<Handler> {
         "Expand" => shape::expand,
         "Tile" => shape::tile,
         "DepthToSpace" | "SpaceToDepth" => shape::blocks,
+        "QuantizeLinear" => quant::quantize,
+        "DequantizeLinear" => quant::dequantize,
+        "QLinearConv" | "QLinearMatMul" => quant::linear,
         _ => return None,
     })
+}
+
+/// How an operator of ONNX Runtime's domain, `com.microsoft`, is imported.
+pub(super) fn contributed(kind: &str) -> Option<Handler> {
+    Some(match kind {
+        "Gelu" => activation::smooth,
+        "QuantizeLinear" => quant::quantize,
+        "DequantizeLinear" => quant::dequantize,
+        "QLinearAdd"
+        | "QLinearMul"
+        | "QLinearAveragePool"
+        | "QLinearGlobalAveragePool"
+        | "QLinearConcat"
+        | "QLinearSigmoid"
+        | "QLinearLeakyRelu"
+        | "QLinearSoftmax"
+        | "QLinearReduceMean"
+        | "QGemm" => quant::linear,
+        _ => return None,
+    })
+}
+
+/// The next step for operators that are not supported.
+pub(super) fn help(kind: &str) -> Option<&'static str> {
+    match kind {
+        "DynamicQuantizeLinear" | "ConvInteger" | "MatMulInteger" => Some(
+            "quantize with constant scales: quantize_static of onnxruntime, or the float network with strumc quantize",
+        ),
+        _ => None,
+    }
 }
 
 /// Whether an operator is supported on constants alone.
@@ -108,46 +144,9 @@ impl Call<'_> {
         (0..self.inputs.len().max(1)).map(|index| self.value(index)).collect()
     }
 
-    /// An operand that must be constant.
-    pub(super) fn known(&self, index: usize) -> Outcome<Option<&Tensor>> {
-        match self.optional(index) {
-            None => Ok(None),
-            Some(Value::Known(tensor)) => Ok(Some(tensor)),
-            Some(_) => unsupported(format!("operand {index} must be constant")),
-        }
-    }
-
-    /// Constant integers, if given.
-    pub(super) fn optional_ints(&self, index: usize) -> Outcome<Option<Vec<i64>>> {
-        match self.known(index)? {
-            None => Ok(None),
-            Some(tensor) => match tensor.as_ints() {
-                Some(ints) => Ok(Some(ints.to_vec())),
-                None => invalid(format!("operand {index} must be integers, got {}", tensor.kind.name())),
-            },
-        }
-    }
-
-    /// Constant integers.
-    pub(super) fn ints(&self, index: usize) -> Outcome<Vec<i64>> {
-        match self.optional_ints(index)? {
-            Some(ints) => Ok(ints),
-            None => invalid(format!("operand {index} is missing")),
-        }
-    }
-
-    /// Constant floats, if given.
-    pub(super) fn optional_floats(&self, index: usize) -> Outcome<Option<Vec<f32>>> {
-        Ok(self.known(index)?.map(Tensor::to_floats))
-    }
-
-    /// A constant number.
-    pub(super) fn number(&self, index: usize) -> Outcome<Option<f32>> {
-        match self.optional_floats(index)?.as_deref() {
-            None => Ok(None),
-            Some(&[number]) => Ok(Some(number)),
-            Some(several) => invalid(format!("operand {index} must be one number, got {}", several.len())),
-        }
+    /// Its operands.
+    pub(super) fn operands(&self) -> Operands<'_> {
+        Operands(&self.inputs)
     }
 
     /// An operand as floats.
@@ -165,6 +164,57 @@ impl Call<'_> {
             return unsupported(format!("operands must be float32, got {}", net.elem(flow.id).name()));
         }
         Ok(value)
+    }
+}
+
+/// Operands of an operator.
+#[derive(Clone, Copy)]
+pub(super) struct Operands<'a>(pub(super) &'a [Option<Value>]);
+
+impl<'a> Operands<'a> {
+    /// An operand that must be constant, if given.
+    pub(super) fn known(self, index: usize) -> Outcome<Option<&'a Tensor>> {
+        match self.0.get(index) {
+            None | Some(None) => Ok(None),
+            Some(Some(Value::Known(tensor))) => Ok(Some(tensor)),
+            Some(Some(_)) => unsupported(format!("operand {index} must be constant")),
+        }
+    }
+
+    /// Constant integers, if given.
+    pub(super) fn optional_ints(self, index: usize) -> Outcome<Option<Vec<i64>>> {
+        match self.known(index)? {
+            None => Ok(None),
+            Some(tensor) => match tensor.as_ints() {
+                Some(ints) => Ok(Some(ints.to_vec())),
+                None => invalid(format!("operand {index} must be integers, got {}", tensor.kind.name())),
+            },
+        }
+    }
+
+    /// Constant integers.
+    pub(super) fn ints(self, index: usize) -> Outcome<Vec<i64>> {
+        match self.optional_ints(index)? {
+            Some(ints) => Ok(ints),
+            None => invalid(format!("operand {index} is missing")),
+        }
+    }
+
+    /// Constant floats, if given; those behind a `DequantizeLinear` as well.
+    pub(super) fn optional_floats(self, index: usize) -> Outcome<Option<Vec<f32>>> {
+        if let Some(Some(Value::Coded(coded))) = self.0.get(index) {
+            return Ok(Some(coded.to_floats().to_floats()));
+        }
+        Ok(self.known(index)?.map(Tensor::to_floats))
+    }
+
+    /// A constant number, if given.
+    pub(super) fn number(self, index: usize) -> Outcome<Option<f32>> {
+        match self.optional_floats(index)?.as_deref() {
+            None => Ok(None),
+            Some(&[number]) => Ok(Some(number)),
+            Some(several) => invalid(format!("operand {index} must be one number, got {}", several.len())),
+        }
     }
 }
 

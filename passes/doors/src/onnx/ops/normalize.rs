@@ -20,7 +20,7 @@ pub(super) fn batch(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let Some(&channels) = shape.get(1) else {
         return invalid(format!("no channels in a tensor of shape {shape:?}"));
     };
-    let constants = (1..5).map(|index| call.known(index)).collect::<Outcome<Option<Vec<_>>>>();
+    let constants = (1..5).map(|index| call.operands().known(index)).collect::<Outcome<Option<Vec<_>>>>();
     let (factor, offset) = if let Ok(Some(known)) = constants {
         let lists: Vec<Vec<f32>> = known.iter().map(|tensor| tensor.to_floats()).collect();
         let [scale, bias, mean, variance] = lists.as_slice() else {

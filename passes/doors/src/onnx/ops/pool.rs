@@ -4,35 +4,48 @@ use strum_float::{PoolKind, Window};
 
 use super::window::{Sliding, sliding};
 use super::{Call, one};
+use crate::onnx::node::Node;
 use crate::onnx::trouble::{Outcome, invalid, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
 use crate::tosa::{Elem, Id};
 
-/// Most taps of a dilated maximum along an axis.
-const MAX_TAPS: usize = 64;
-
 /// `MaxPool` and `AveragePool`.
 pub(super) fn pool(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let node = &call.node;
-    let value = call.value(0)?;
-    let kind = if node.kind() == "MaxPool" { PoolKind::Max } else { PoolKind::Average };
-    let x = match kind {
-        PoolKind::Max => net.flow(call.moved(net, 0)?)?,
-        PoolKind::Average => net.floats(value)?,
-    };
+    if node.kind() == "AveragePool" {
+        let x = call.floats(net, 0)?;
+        let pooling = average(net, node, x)?;
+        return one(net.pooled(x, &pooling)?);
+    }
+    let x = net.flow(call.moved(net, 0)?)?;
     node.ignore(&["storage_order"]);
-    let shape = net.shape(x);
-    let Some((space, kernel)) = shape.get(2..).zip(node.extents("kernel_shape", 1)?) else {
-        return invalid(format!("a kernel for an image of shape {shape:?} expected"));
-    };
-    let found = sliding(node, space, &kernel)?;
     let pooling = Pooling {
-        kind,
-        padding_counts: kind == PoolKind::Average && node.flag("count_include_pad", false)?,
+        kind: PoolKind::Max,
+        padding_counts: false,
         ceil: node.flag("ceil_mode", false)?,
-        sliding: found,
+        sliding: of_image(net, node, x)?,
+        zero_point: 0,
     };
     one(net.pooled(x, &pooling)?)
+}
+
+fn of_image(net: &Net, node: &Node<'_>, x: Flow) -> Outcome<Sliding> {
+    let shape = net.shape(x);
+    match shape.get(2..).zip(node.extents("kernel_shape", 1)?) {
+        Some((space, kernel)) => sliding(node, space, &kernel),
+        None => invalid(format!("a kernel for an image of shape {shape:?} expected")),
+    }
+}
+
+/// The pooling of an `AveragePool`, of floats or of codes with a meaning.
+pub(in crate::onnx) fn average(net: &Net, node: &Node<'_>, x: Flow) -> Outcome<Pooling> {
+    Ok(Pooling {
+        kind: PoolKind::Average,
+        padding_counts: node.flag("count_include_pad", false)?,
+        ceil: node.flag("ceil_mode", false)?,
+        sliding: of_image(net, node, x)?,
+        zero_point: x.codes.map_or(0, |codes| codes.zero_point),
+    })
 }
 
 /// `GlobalAveragePool` and `GlobalMaxPool`.
@@ -56,6 +69,8 @@ pub(in crate::onnx) struct Pooling {
     /// The number of positions is rounded up.
     pub(in crate::onnx) ceil: bool,
     pub(in crate::onnx) sliding: Sliding,
+    /// The code of 0 in a mean of codes.
+    pub(in crate::onnx) zero_point: i32,
 }
 
 impl Net {
@@ -79,7 +94,7 @@ impl Net {
         if pooling.padding_counts {
             // Only what the file asks for counts, not what rounding up adds.
             let counted = pooling.sliding.window;
-            let zero = self.build.scalar(Elem::F32, 0)?;
+            let zero = self.build.scalar(self.elem(id), pooling.zero_point)?;
             id = self.build.pad(id, &around(&counted), zero)?;
             let more = |axis: usize| {
                 let pick = |pair: &[usize; 2]| pair.get(axis).copied().unwrap_or(0);
@@ -98,7 +113,7 @@ impl Net {
         if beyond(window.before) || beyond(window.after) {
             return unsupported(format!("padding of a pooling must be less than its kernel of {kernel:?}"));
         }
-        let made = self.build.pool(pooling.kind, id, kernel, &window, 0)?;
+        let made = self.build.pool(pooling.kind, id, kernel, &window, pooling.zero_point)?;
         self.from_image(x, made, flat)
     }
 
@@ -146,13 +161,19 @@ impl Net {
             else {
                 return invalid(format!("a window of {kernel:?} does not fit an image of {extent}"));
             };
-            if taps > MAX_TAPS || count == 0 {
-                return unsupported(format!("at most {MAX_TAPS} taps of a dilated maximum, got {taps}"));
+            if count == 0 {
+                return invalid(format!("a window of {kernel:?} does not fit an image of {extent}"));
             }
-            let mut best = self.part(id, axis + 1, 0, count)?;
-            for tap in 1..taps {
-                let other = self.part(id, axis + 1, tap * dilation, count)?;
-                best = self.build.binary("maximum", best, other)?;
+            // The maxima of twice as many taps are those of two positions.
+            let (mut best, mut covered) = (id, 1);
+            while covered < taps {
+                let more = covered.min(taps - covered);
+                let left = self.extents(best).get(axis + 1).copied().unwrap_or(0);
+                let kept = left - more * dilation;
+                let (a, b) =
+                    (self.part(best, axis + 1, 0, kept)?, self.part(best, axis + 1, more * dilation, kept)?);
+                best = self.build.binary("maximum", a, b)?;
+                covered += more;
             }
             id = best;
         }

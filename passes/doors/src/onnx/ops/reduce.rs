@@ -4,12 +4,15 @@ use super::{Call, one};
 use crate::onnx::node::axis_of;
 use crate::onnx::trouble::{Outcome, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
-use crate::tosa::{Attribute, Elem, Operand};
+use crate::tosa::Elem;
 
 /// `ReduceMean` and its kin.
 pub(super) fn reduce(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let keep = call.node.flag("keepdims", true)?;
-    let x = call.floats(net, 0)?;
+    let x = match call.node.kind() {
+        "ReduceMax" | "ReduceMin" => net.flow(call.moved(net, 0)?)?,
+        _ => call.floats(net, 0)?,
+    };
     let shape = net.shape(x);
     let axes = call.axes(1, shape.len())?;
     let made = net.reduced(call.node.kind(), x, &axes)?;
@@ -73,15 +76,11 @@ pub(super) fn arg(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     }
     let id = net.plain(x)?;
     let mut shape = net.extents(id);
-    shape.remove(axis);
-    let along = i64::try_from(axis).unwrap_or(i64::MAX);
-    let attributes = vec![
-        ("axis", Attribute::Int(Elem::I32, along)),
-        ("nan_mode", Attribute::Case("nan_mode", "PROPAGATE")),
-    ];
-    let made = net.build.push("argmax", vec![Operand::Value(id)], attributes, &shape, Elem::I32)?;
     if keep {
-        shape.insert(axis, 1);
+        shape.get_mut(axis).into_iter().for_each(|d| *d = 1);
+    } else {
+        shape.remove(axis);
     }
+    let made = net.build.argmax(id, axis)?;
     one(Flow::plain(net.build.reshape(made, &shape)?))
 }

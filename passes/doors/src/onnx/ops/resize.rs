@@ -1,82 +1,85 @@
 //! Resampling of images. Invariant: positions are those of ONNX, as fractions, or the operator is refused.
 
-use super::{Call, one};
+use super::{Call, Operands, one};
+use crate::onnx::node::{Node, axis_of};
 use crate::onnx::trouble::{Outcome, invalid, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
-use crate::tosa::{Attribute, Operand};
+use crate::tosa::{Elem, Grid};
 
 /// The largest numerator that TOSA allows, which a change of the unit may double.
 const MOST: i64 = 1 << 11;
 
-/// `Upsample`.
-pub(super) fn upsample(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
-    let scales = match call.node.floats("scales") {
-        Some(scales) => Some(scales.to_vec()),
-        None => call.optional_floats(1)?,
-    };
-    let mode = call.node.text("mode")?.unwrap_or("nearest");
-    let rules = Rules { linear: is_linear(mode)?, coordinates: "asymmetric", nearest: "floor" };
-    resample(net, call, scales, None, &rules)
+/// `Resize` and `Upsample` of floats, or of codes to the nearest.
+pub(super) fn resize(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+    let x = net.flow(call.moved(net, 0)?)?;
+    match resampled(net, &call.node, &call.inputs, x)? {
+        (made, None) => one(made),
+        (_, Some(_)) => unsupported("means of codes without scales are not supported"),
+    }
 }
 
-/// `Resize`.
-pub(super) fn resize(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
-    let node = &call.node;
+/// A `Resize` or `Upsample` of floats or codes. Means of codes are in 32 bits, times a factor, which is returned as well.
+pub(in crate::onnx) fn resampled(
+    net: &mut Net,
+    node: &Node<'_>,
+    inputs: &[Option<Value>],
+    x: Flow,
+) -> Outcome<(Flow, Option<i64>)> {
+    let inputs = Operands(inputs);
+    let shape = net.shape(x);
     let old = node.opset < 11;
+    let mode = node.text("mode")?.unwrap_or("nearest");
+    if node.kind() == "Upsample" {
+        let scales = match node.floats("scales") {
+            Some(scales) => Some(scales.to_vec()),
+            None => inputs.optional_floats(1)?,
+        };
+        let rules = Rules { linear: is_linear(mode)?, coordinates: "asymmetric", nearest: "floor" };
+        let axes = all_axes(&shape, scales, None, &rules)?;
+        return net.resized(x, &axes, rules.linear);
+    }
     node.ignore(&["cubic_coeff_a", "exclude_outside", "extrapolation_value"]);
-    let linear = is_linear(node.text("mode")?.unwrap_or("nearest"))?;
-    let scales = call.optional_floats(if old { 1 } else { 2 })?.filter(|scales| !scales.is_empty());
-    let sizes = if old { None } else { call.optional_ints(3)? }.filter(|sizes| !sizes.is_empty());
-    let coordinates = node.text("coordinate_transformation_mode")?;
-    let nearest = node.text("nearest_mode")?;
+    let mut scales = inputs.optional_floats(if old { 1 } else { 2 })?.filter(|scales| !scales.is_empty());
+    let mut sizes = if old { None } else { inputs.optional_ints(3)? }.filter(|sizes| !sizes.is_empty());
     if let Some(policy) = node.text("keep_aspect_ratio_policy")?
         && policy != "stretch"
     {
         return unsupported(format!("the policy '{policy}' is not supported; 'stretch' is"));
     }
-    if node.has("axes") {
-        return resize_axes(net, call, scales, sizes, linear);
-    }
+    let antialias = node.flag("antialias", false)?;
     let rules = Rules {
-        linear,
-        coordinates: coordinates.unwrap_or(if old { "asymmetric" } else { "half_pixel" }),
-        nearest: nearest.unwrap_or(if old { "floor" } else { "round_prefer_floor" }),
+        linear: is_linear(mode)?,
+        coordinates: node.text("coordinate_transformation_mode")?.unwrap_or(if old {
+            "asymmetric"
+        } else {
+            "half_pixel"
+        }),
+        nearest: node.text("nearest_mode")?.unwrap_or(if old { "floor" } else { "round_prefer_floor" }),
     };
-    resample(net, call, scales, sizes, &rules)
+    if let Some(axes) = node.ints("axes") {
+        let wide: Vec<i64> = shape.iter().map(|&d| i64::try_from(d).unwrap_or(i64::MAX)).collect();
+        scales = scales.map(|some| scattered(vec![1.0; shape.len()], axes, &some)).transpose()?;
+        sizes = sizes.map(|some| scattered(wide, axes, &some)).transpose()?;
+    }
+    let axes = all_axes(&shape, scales, sizes, &rules)?;
+    // Downwards, neighbours further away would count as well.
+    if antialias && axes.iter().any(|along| along.ratio[0] < along.ratio[1]) {
+        return unsupported("antialiasing is not supported");
+    }
+    net.resized(x, &axes, rules.linear)
 }
 
-/// A `Resize` of some axes: the others keep their size.
-fn resize_axes(
-    net: &mut Net,
-    call: &Call<'_>,
-    scales: Option<Vec<f32>>,
-    sizes: Option<Vec<i64>>,
-    linear: bool,
-) -> Outcome<Vec<Value>> {
-    let x = net.flow(call.moved(net, 0)?)?;
-    let shape = net.shape(x);
-    let axes = call.node.ints("axes").unwrap_or_default();
-    let places = axes
-        .iter()
-        .map(|&axis| crate::onnx::node::axis_of(axis, shape.len()))
-        .collect::<Outcome<Vec<_>>>()?;
-    let (mut all_scales, mut all_sizes) = (vec![1.0; shape.len()], Vec::new());
-    all_sizes.extend(shape.iter().map(|&d| i64::try_from(d).unwrap_or(i64::MAX)));
-    for (i, &axis) in places.iter().enumerate() {
-        if let (Some(scale), Some(place)) = (scales.as_ref().and_then(|s| s.get(i)), all_scales.get_mut(axis))
-        {
-            *place = *scale;
-        }
-        if let (Some(size), Some(place)) = (sizes.as_ref().and_then(|s| s.get(i)), all_sizes.get_mut(axis)) {
-            *place = *size;
-        }
+/// A list with other values at some axes.
+fn scattered<T: Copy>(mut all: Vec<T>, axes: &[i64], some: &[T]) -> Outcome<Vec<T>> {
+    if axes.len() != some.len() {
+        return invalid(format!("{} values for {} axes", some.len(), axes.len()));
     }
-    let rules = Rules {
-        linear,
-        coordinates: call.node.text("coordinate_transformation_mode")?.unwrap_or("half_pixel"),
-        nearest: call.node.text("nearest_mode")?.unwrap_or("round_prefer_floor"),
-    };
-    resample(net, call, scales.map(|_| all_scales), sizes.map(|_| all_sizes), &rules)
+    let rank = all.len();
+    for (&axis, &value) in axes.iter().zip(some) {
+        let axis = axis_of(axis, rank)?;
+        all.get_mut(axis).into_iter().for_each(|place| *place = value);
+    }
+    Ok(all)
 }
 
 fn is_linear(mode: &str) -> Outcome<bool> {
@@ -102,18 +105,13 @@ struct Along {
     places: usize,
 }
 
-fn resample(
-    net: &mut Net,
-    call: &Call<'_>,
+/// How each axis is resampled.
+fn all_axes(
+    shape: &[usize],
     scales: Option<Vec<f32>>,
     sizes: Option<Vec<i64>>,
     rules: &Rules<'_>,
-) -> Outcome<Vec<Value>> {
-    let x = net.flow(call.moved(net, 0)?)?;
-    if rules.linear {
-        call.floats(net, 0)?;
-    }
-    let shape = net.shape(x);
+) -> Outcome<Vec<Along>> {
     let mut axes = Vec::new();
     for (axis, &extent) in shape.iter().enumerate() {
         let scale = scales.as_ref().map(|scales| scales.get(axis).copied());
@@ -123,23 +121,12 @@ fn resample(
             (Some(Some(scale)), None) if scale.is_finite() && scale > 0.0 => scaled(extent, scale)?,
             _ => return invalid(format!("a scale or size for each of {} axes expected", shape.len())),
         };
+        if rules.coordinates == "align_corners" && size.is_none() && ratio != ratio_of(places, extent) {
+            return unsupported("corners are aligned only if the scale gives a whole number of positions");
+        }
         axes.push(along(extent, places, ratio, rules)?);
     }
-    let (Some(channels), Some(space)) = (axes.get(..2), axes.get(2..)) else {
-        return unsupported(format!(
-            "images of 1 or 2 dimensions are supported, got a tensor of shape {shape:?}"
-        ));
-    };
-    if channels.iter().zip(&shape).any(|(along, &extent)| along.places != extent) {
-        return unsupported("only rows and columns of an image can be resized");
-    }
-    let unit = Along { ratio: [1, 1], offset: 0, places: 1 };
-    let (rows, columns) = match *space {
-        [columns] => (unit, columns),
-        [rows, columns] => (rows, columns),
-        _ => return unsupported(format!("images of 1 or 2 dimensions are supported, got {}", space.len())),
-    };
-    one(net.resized(x, [rows, columns], rules.linear)?)
+    Ok(axes)
 }
 
 /// Positions and ratio of an axis that is scaled.
@@ -242,34 +229,32 @@ fn along(extent: usize, places: usize, ratio: [i64; 2], rules: &Rules<'_>) -> Ou
 }
 
 impl Net {
-    fn resized(&mut self, x: Flow, [rows, columns]: [Along; 2], linear: bool) -> Outcome<Flow> {
-        let (image, flat) = self.image(x)?;
-        let &[batch, h, w, c] = self.extents(image).as_slice() else { return invalid("an image expected") };
-        let mut border = Vec::new();
-        for (along, extent) in [(rows, h), (columns, w)] {
-            let wide = |d: usize| i64::try_from(d).unwrap_or(i64::MAX);
-            let [n, d] = along.ratio;
-            let end = wide(along.places - 1).saturating_mul(d).saturating_add(along.offset);
-            let found = end.saturating_sub(wide(extent - 1).saturating_mul(n));
-            if found < n.saturating_mul(-16) || found >= n {
+    fn resized(&mut self, x: Flow, axes: &[Along], linear: bool) -> Outcome<(Flow, Option<i64>)> {
+        let shape = self.shape(x);
+        let (Some(channels), Some(space)) = (axes.get(..2), axes.get(2..)) else {
+            return unsupported(format!("images are resized, got a tensor of shape {shape:?}"));
+        };
+        if channels.iter().zip(&shape).any(|(along, &extent)| along.places != extent) {
+            return unsupported("only rows and columns of an image can be resized");
+        }
+        let unit = Along { ratio: [1, 1], offset: 0, places: 1 };
+        let [rows, columns] = match *space {
+            [columns] => [unit, columns],
+            [rows, columns] => [rows, columns],
+            _ => {
                 return unsupported(format!(
-                    "resizing {extent} positions to {} leaves the image",
-                    along.places
+                    "images of 1 or 2 dimensions are supported, got {}",
+                    space.len()
                 ));
             }
-            border.push(found);
-        }
-        let mode = if linear { "BILINEAR" } else { "NEAREST_NEIGHBOR" };
-        let operands = vec![
-            Operand::Value(image),
-            Operand::Shape([rows.ratio, columns.ratio].concat()),
-            Operand::Shape(vec![rows.offset, columns.offset]),
-            Operand::Shape(border),
-        ];
-        let attributes = vec![("mode", Attribute::Case("resize_mode", mode))];
-        let elem = self.elem(image);
-        let shape = [batch, rows.places, columns.places, c];
-        let made = self.build.push("resize", operands, attributes, &shape, elem)?;
-        self.from_image(x, made, flat)
+        };
+        let (image, flat) = self.image(x)?;
+        let grid = |along: Along| {
+            let [unit, step] = along.ratio.map(|d| usize::try_from(d).unwrap_or(0));
+            Grid { unit, step, offset: along.offset, count: along.places }
+        };
+        let made = self.build.resize(image, [grid(rows), grid(columns)], linear)?;
+        let units = (self.elem(made) == Elem::I32).then(|| rows.ratio[0].saturating_mul(columns.ratio[0]));
+        Ok((self.from_image(x, made, flat)?, units))
     }
 }

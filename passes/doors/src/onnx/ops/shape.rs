@@ -9,7 +9,7 @@ use crate::onnx::value::{Flow, Net, Value};
 /// `Identity` and `Dropout`, which changes nothing outside of training.
 pub(super) fn identity(_net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     call.node.ignore(&["seed", "ratio"]);
-    if call.node.kind() == "Dropout" && call.number(2)?.is_some_and(|training| training != 0.0) {
+    if call.node.kind() == "Dropout" && call.operands().number(2)?.is_some_and(|training| training != 0.0) {
         return unsupported("operand 2, training_mode, is supported as false");
     }
     one(call.value(0)?.clone())
@@ -46,7 +46,7 @@ fn extents(list: &[i64]) -> Outcome<Vec<usize>> {
 
 /// `ConstantOfShape`.
 pub(super) fn filled(_net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
-    let shape = extents(&call.ints(0)?)?;
+    let shape = extents(&call.operands().ints(0)?)?;
     let count = volume(&shape)?;
     let value = match call.node.tensor("value") {
         Some(tensor) => Tensor::read(tensor, call.folder)?,
@@ -84,7 +84,7 @@ pub(super) fn reshape(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let to = match call.node.kind() {
         "Reshape" => {
             let zero = call.node.flag("allowzero", false)?;
-            asked(&shape, &call.ints(1)?, zero)?
+            asked(&shape, &call.operands().ints(1)?, zero)?
         }
         "Flatten" => {
             let axis = call.node.int("axis", 1)?;
@@ -112,7 +112,7 @@ pub(super) fn reshape(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 fn given_axes(call: &Call<'_>) -> Outcome<Option<Vec<i64>>> {
     match call.node.ints("axes") {
         Some(axes) => Ok(Some(axes.to_vec())),
-        None => call.optional_ints(1),
+        None => call.operands().optional_ints(1),
     }
 }
 
@@ -234,7 +234,7 @@ pub(super) fn split(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let extent = shape.get(axis).copied().unwrap_or(0);
     let given = match node.ints("split") {
         Some(sizes) => Some(sizes.to_vec()),
-        None => call.optional_ints(1)?,
+        None => call.operands().optional_ints(1)?,
     };
     let count = node.of.output.len();
     let sizes = match given {
@@ -269,7 +269,12 @@ pub(super) fn slice(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
         let (Some(starts), Some(ends)) = lists else { return invalid("starts and ends expected") };
         (starts.to_vec(), ends.to_vec(), node.ints("axes").map(<[i64]>::to_vec), None)
     } else {
-        (call.ints(1)?, call.ints(2)?, call.optional_ints(3)?, call.optional_ints(4)?)
+        (
+            call.operands().ints(1)?,
+            call.operands().ints(2)?,
+            call.operands().optional_ints(3)?,
+            call.operands().optional_ints(4)?,
+        )
     };
     let mut x = call.moved(net, 0)?.clone();
     let shape = net.shape_of(&x);
@@ -320,7 +325,7 @@ pub(super) fn gather(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let shape = net.shape_of(x);
     let axis = axis_of(call.node.int("axis", 0)?, shape.len())?;
     let extent = shape.get(axis).copied().unwrap_or(0);
-    let Some(indices) = call.known(1)? else { return invalid("operand 1 is missing") };
+    let Some(indices) = call.operands().known(1)? else { return invalid("operand 1 is missing") };
     let list = indices.as_ints().unwrap_or_default();
     if list.len() != indices.len() {
         return invalid(format!("operand 1 must be integers, got {}", indices.kind.name()));
@@ -338,9 +343,9 @@ pub(super) fn pad(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let shape = net.shape_of(&x);
     let rank = shape.len();
     let old = node.opset < 11;
-    let pads = if old { node.ints("pads").unwrap_or_default().to_vec() } else { call.ints(1)? };
-    let value = if old { node.float("value", 0.0)? } else { call.number(2)?.unwrap_or(0.0) };
-    let axes = match call.optional_ints(3)? {
+    let pads = if old { node.ints("pads").unwrap_or_default().to_vec() } else { call.operands().ints(1)? };
+    let value = if old { node.float("value", 0.0)? } else { call.operands().number(2)?.unwrap_or(0.0) };
+    let axes = match call.operands().optional_ints(3)? {
         Some(axes) => axes.iter().map(|&axis| axis_of(axis, rank)).collect::<Outcome<Vec<_>>>()?,
         None => (0..rank).collect(),
     };
@@ -425,13 +430,13 @@ impl Net {
 pub(super) fn expand(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let x = call.moved(net, 0)?.clone();
     let shape = net.shape_of(&x);
-    let to = crate::onnx::movement::broadcast(&shape, &extents(&call.ints(1)?)?)?;
+    let to = crate::onnx::movement::broadcast(&shape, &extents(&call.operands().ints(1)?)?)?;
     one(net.expand(&x, &to)?)
 }
 
 /// `Tile`.
 pub(super) fn tile(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
-    let repeats = extents(&call.ints(1)?)?;
+    let repeats = extents(&call.operands().ints(1)?)?;
     let x = call.moved(net, 0)?.clone();
     one(net.tile(&x, &repeats)?)
 }
@@ -450,7 +455,12 @@ pub(super) fn blocks(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
             return invalid(format!("blocks of {block} of an image of shape {shape:?}"));
         }
         let split = net.reshape(&x, &[n, c, h / block, block, w / block, block])?;
-        let turned = net.transpose(&split, &[0, 3, 5, 1, 2, 4])?;
+        let perms = match node.text("mode")?.unwrap_or("DCR") {
+            "DCR" => [0, 3, 5, 1, 2, 4],
+            "CRD" => [0, 1, 3, 5, 2, 4],
+            other => return invalid(format!("the mode '{other}' is not one of ONNX")),
+        };
+        let turned = net.transpose(&split, &perms)?;
         return one(net.reshape(&turned, &[n, c * block * block, h / block, w / block])?);
     }
     if c % (block * block) != 0 {

@@ -77,7 +77,7 @@ fn same(auto: &str, extents: &[usize], kernel: &[usize], stride: &[usize], dilat
 
 impl Net {
     /// An image with channels last and two dimensions, and whether it has only one in the file.
-    pub(super) fn image(&mut self, x: Flow) -> Outcome<(Id, bool)> {
+    pub(in crate::onnx) fn image(&mut self, x: Flow) -> Outcome<(Id, bool)> {
         let id = self.last(x)?;
         match *self.extents(id).as_slice() {
             [_, _, _, _] => Ok((id, false)),
@@ -89,7 +89,7 @@ impl Net {
     }
 
     /// The inverse of [`Net::image`], for a value like `x`.
-    pub(super) fn from_image(&mut self, x: Flow, id: Id, one: bool) -> Outcome<Flow> {
+    pub(in crate::onnx) fn from_image(&mut self, x: Flow, id: Id, one: bool) -> Outcome<Flow> {
         let id = match *self.extents(id).as_slice() {
             [n, h, w, c] if one => self.build.reshape(id, &[n, h * w, c])?,
             _ => id,
