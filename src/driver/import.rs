@@ -160,7 +160,7 @@ pub(crate) fn specialize(
     (name, quiet): (&str, bool),
 ) -> Result<(), Failure> {
     let asked = options.batch.is_some() || !options.input_shape.is_empty();
-    if !asked && !opens_the_batch(function) {
+    if !asked && !specialize_shapes::is_dynamic(function) {
         return Ok(());
     }
     let request = Request { batch: options.batch, input_shapes: options.input_shape.clone() };
@@ -185,13 +185,6 @@ pub(crate) fn specialize(
         Err(strum_ir::PassError::Reported) => Err(origin.failure(&diagnostics)),
         Err(strum_ir::PassError::Internal(text)) => Err(Failure::internal(text)),
     }
-}
-
-/// Whether a function has arguments with a dynamic first extent.
-fn opens_the_batch(function: Operation<'_>) -> bool {
-    let (inputs, _) = function.function_type().unwrap_or_default();
-    let extents = inputs.iter().filter_map(|ty| ty.extents());
-    extents.map(|list| list.first().copied()).any(|first| first == Some(None))
 }
 
 /// A note on a file, which is compiled repeatedly by some commands.

@@ -327,20 +327,20 @@ pub(crate) const OPEN: &str = "func.func @main(%x: tensor<?x4xi8>) -> tensor<?x4
     %0 = tosa.identity %x : (tensor<?x4xi8>) -> tensor<?x4xi8>\nreturn %0 : tensor<?x4xi8>\n}\n";
 
 /// A network with a state: the output is the largest value so far.
-pub(crate) const LARGEST: &str = "func.func @main(%x: tensor<1x4xi8> {tosa.tensor_name = \"x\"}, \
-    %s: tensor<1x4xi8> {tosa.tensor_name = \"state\"}) -> (tensor<1x4xi8> {tosa.tensor_name = \"y\"}, \
-    tensor<1x4xi8> {tosa.tensor_name = \"next\"}) attributes {strum.states = array<i32: -1, 1>, \
+pub(crate) const LARGEST: &str = "func.func @main(%x: tensor<1x4xi32> {tosa.tensor_name = \"x\"}, \
+    %s: tensor<1x4xi32> {tosa.tensor_name = \"state\"}) -> (tensor<1x4xi32> {tosa.tensor_name = \"y\"}, \
+    tensor<1x4xi32> {tosa.tensor_name = \"next\"}) attributes {strum.states = array<i32: -1, 1>, \
     strum.initial_states = array<i32: 0, -9>} {\n\
-    %0 = tosa.maximum %x, %s : (tensor<1x4xi8>, tensor<1x4xi8>) -> tensor<1x4xi8>\n\
-    return %0, %0 : tensor<1x4xi8>, tensor<1x4xi8>\n}\n";
+    %0 = tosa.maximum %x, %s : (tensor<1x4xi32>, tensor<1x4xi32>) -> tensor<1x4xi32>\n\
+    return %0, %0 : tensor<1x4xi32>, tensor<1x4xi32>\n}\n";
 
 #[test]
 fn samples_of_a_network_with_states_are_a_sequence() {
     let scratch = Scratch::new();
     scratch.write("net.mlir", LARGEST);
-    let codes = |list: &[i8]| crate::common::bytes(list);
+    let codes = |list: &[i32]| -> Vec<u8> { list.iter().flat_map(|v| v.to_le_bytes()).collect() };
     let samples = [-20, 1, -9, 3, 5, -50, 7, 2, 4, 0, 6, 9];
-    scratch.write("s.npy", npy("|i1", &[3, 4], &codes(&samples)));
+    scratch.write("s.npy", npy("<i4", &[3, 4], &codes(&samples)));
     let sequence = codes(&[-9, 1, -9, 3, 5, 1, 7, 3, 5, 1, 7, 9]);
     scratch.compile("");
     for (line, wanted) in [
@@ -353,8 +353,8 @@ fn samples_of_a_network_with_states_are_a_sequence() {
         assert_eq!(&read_npy(&scratch.read("y.npy")).1, wanted, "{line}");
     }
     // A state that is given is the first one.
-    scratch.write("one.npy", npy("|i1", &[1, 4], &codes(&[0; 4])));
-    scratch.write("first.npy", npy("|i1", &[1, 4], &codes(&[1, 2, -3, -4])));
+    scratch.write("one.npy", npy("<i4", &[1, 4], &codes(&[0; 4])));
+    scratch.write("first.npy", npy("<i4", &[1, 4], &codes(&[1, 2, -3, -4])));
     scratch.strumc("run net.dpu --input one.npy state=first.npy --output next=n.npy -q").ok();
     assert_eq!(read_npy(&scratch.read("n.npy")).1, codes(&[1, 2, 0, 0]));
     // The binary and its other forms keep the states.

@@ -107,7 +107,7 @@ pub(crate) fn folder() -> Scratch {
     scratch.write("p.npy", npy("<f4", &[1, 4, 6, 6], &pixels[..4 * 144]));
     scratch.write("states.mlir", crate::doors::LARGEST);
     scratch.write("open.mlir", crate::doors::OPEN);
-    scratch.write("s.npy", npy("|i1", &[3, 4], &codes(12, 91)));
+    scratch.write("s.npy", npy("<i4", &[3, 4], &codes(48, 91)));
     scratch.write("n.npy", npy("|i1", &[1, 4, 4, 4], &codes(64, 37)));
     scratch.write("e.npy", npy("|i1", &[1, 1, 28, 28], &codes(784, 37)));
     scratch.write("d.npy", npy("|i1", &[1, 28, 28, 1], &codes(784, 37)));
