@@ -15,7 +15,7 @@ use std::process::Command;
 
 const README: &str = "README.md";
 /// Other documents with transcripts.
-const DOCUMENTS: [&str; 1] = ["docs/energy.md"];
+const DOCUMENTS: [&str; 2] = ["docs/energy.md", "docs/import.md"];
 const FENCE: &str = "```";
 const TRANSCRIPT: &str = "```console";
 

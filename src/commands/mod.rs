@@ -1,6 +1,7 @@
 //! `strumc`: its subcommands, one folder each. Invariant: a subcommand uses the frame (`driver`), and another one only where it
-//! builds on it (`tune` on `eval`, `compare` on `report`).
+//! builds on it (`tune` and `check` on `eval`, `compare` on `report`).
 
+mod check;
 mod compare;
 mod compile;
 mod eval;
@@ -13,6 +14,7 @@ use clap::{Parser, Subcommand};
 
 use crate::driver::cli::{ALSO_LOGGED, Arguments, Common, version};
 use crate::driver::exit::Failure;
+use check::CheckCommand;
 use compare::CompareCommand;
 use compile::CompileCommand;
 use eval::EvalCommand;
@@ -49,6 +51,9 @@ enum Command {
     /// Run a network or a compiled program on the simulator.
     #[command(max_term_width = 100)]
     Run(RunCommand),
+    /// Say what becomes of every operator of a network, and check a budget of cycles, bytes and agreement.
+    #[command(max_term_width = 100)]
+    Check(CheckCommand),
     /// Compare weight formats and machines on one network: cycles, energy and power, next to the figures of the paper.
     #[command(max_term_width = 100)]
     Compare(CompareCommand),
@@ -80,6 +85,7 @@ pub(crate) fn run(args: StrumcArgs) -> Result<(), Failure> {
     match args.command {
         Command::Compile(command) => compile::run(&command),
         Command::Run(command) => run::run(&command),
+        Command::Check(command) => check::run(&command),
         Command::Compare(command) => compare::run(&command),
         Command::Eval(command) => eval::run(&command),
         Command::Tune(command) => tune::run(&command),

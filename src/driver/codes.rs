@@ -1,9 +1,10 @@
 //! The meaning of the INT8 codes of a network's inputs and outputs.
 
+use dpu_isa::Meaning;
 use dpu_sim::Tensor;
 use strum_float::quantize::QParams;
 use strum_ir::Operation;
-use strum_passes::common::network::write;
+use strum_passes::common::meaning;
 
 /// The meaning of the codes of inputs and outputs; empty if the network does not record it.
 #[derive(Clone, Debug, Default)]
@@ -15,16 +16,15 @@ pub(crate) struct Codes {
 impl Codes {
     /// Reads the attributes that `strumc quantize` writes.
     pub(crate) fn of(function: Operation<'_>) -> Self {
-        let list = |scales: &str, zero_points: &str| -> Option<Vec<QParams>> {
-            let scales = function.attribute(scales)?.as_f64s()?;
-            let zero_points = function.ints_attr(zero_points)?;
-            let pairs = scales.into_iter().zip(zero_points);
-            pairs.map(|(scale, zp)| Some(QParams { scale, zero_point: i32::try_from(zp).ok()? })).collect()
+        let (inputs, results) = function.function_type().unwrap_or_default();
+        let params = |list: Vec<Meaning>| -> Vec<QParams> {
+            let of = |meaning: Meaning| {
+                meaning.codes.map(|codes| QParams { scale: codes.scale, zero_point: codes.zero_point })
+            };
+            list.into_iter().map(of).collect::<Option<_>>().unwrap_or_default()
         };
-        Codes {
-            inputs: list(write::INPUT_SCALES, write::INPUT_ZERO_POINTS).unwrap_or_default(),
-            outputs: list(write::OUTPUT_SCALES, write::OUTPUT_ZERO_POINTS).unwrap_or_default(),
-        }
+        let [inputs, outputs] = meaning::read(function, [inputs.len(), results.len()]);
+        Codes { inputs: params(inputs), outputs: params(outputs) }
     }
 
     /// An output as values; the codes themselves if their meaning is unknown.

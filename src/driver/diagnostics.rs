@@ -58,9 +58,9 @@ impl<'a> Origin<'a> {
         }
     }
 
-    /// Prints everything, and returns the failure that the diagnostics amount to.
+    /// Prints everything, errors of the same wording once, and returns the failure that the diagnostics amount to.
     pub(crate) fn failure(&self, diagnostics: &[Captured]) -> Failure {
-        self.tell(diagnostics, false);
+        self.tell(&grouped(diagnostics), false);
         let first = diagnostics.iter().find(|d| d.severity == Severity::Error);
         match first {
             Some(error) => Failure::told(kind(&error.message)),
@@ -155,8 +155,40 @@ impl<'a> Origin<'a> {
     }
 }
 
-/// Whether a warning has not been printed yet.
-fn is_new(warning: &str) -> bool {
+/// The diagnostics with the first of the errors that differ only in names, types and numbers, and the number of the others.
+fn grouped(diagnostics: &[Captured]) -> Vec<Captured> {
+    let mut kept: Vec<(Captured, String, usize)> = Vec::new();
+    for diagnostic in diagnostics {
+        let wording = wording(&diagnostic.message);
+        let same = |(first, known, _): &&mut (Captured, String, usize)| {
+            diagnostic.severity == Severity::Error && first.severity == Severity::Error && *known == wording
+        };
+        match kept.iter_mut().find(same) {
+            Some((_, _, others)) => *others += 1,
+            None => kept.push((diagnostic.clone(), wording, 0)),
+        }
+    }
+    let counted = |(mut first, _, others): (Captured, String, usize)| {
+        if others > 0 {
+            let _ = write!(first.message, " (and {others} more)");
+        }
+        first
+    };
+    kept.into_iter().map(counted).collect()
+}
+
+/// A message without what differs from place to place: the op in front, quoted names and types, numbers.
+pub(crate) fn wording(message: &str) -> String {
+    let mut quoted = false;
+    let keep = |c: &char| {
+        quoted ^= *c == '\'';
+        !quoted && !c.is_ascii_digit()
+    };
+    message.chars().filter(keep).collect()
+}
+
+/// Whether a line has not been printed yet.
+pub(crate) fn is_new(warning: &str) -> bool {
     static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     // A thread that failed while it held the lock has printed its warning or will not.
     SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.to_owned())
@@ -242,6 +274,24 @@ mod tests {
         for location in ["net.mlir:1:0", "net.mlir:99:1", "net.mlir:1:99999"] {
             assert!(origin.render(&captured(location, "odd")).starts_with(location));
         }
+    }
+
+    #[test]
+    fn errors_of_the_same_wording_are_counted() {
+        let errors = [
+            captured("a:1:1", "'tosa.exp' op operand #0 is 'tensor<1x2xf32>'"),
+            captured("a:2:1", "'tosa.log' op operand #1 is 'tensor<3xf32>'"),
+            captured("a:3:1", "'tosa.log' op operand #1 is missing"),
+            Captured {
+                severity: Severity::Warning,
+                ..captured("a:4:1", "'tosa.log' op operand #1 is missing")
+            },
+            captured("a:5:1", "'tosa.abs' op operand #1 is ''"),
+        ];
+        let grouped = grouped(&errors);
+        let messages: Vec<&str> = grouped.iter().map(|d| d.message.as_str()).collect();
+        let first = "'tosa.exp' op operand #0 is 'tensor<1x2xf32>' (and 2 more)";
+        assert_eq!(messages, [first, &errors[2].message, &errors[3].message]);
     }
 
     #[test]

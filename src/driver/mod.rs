@@ -10,6 +10,7 @@ pub(crate) mod codes;
 pub(crate) mod diagnostics;
 pub(crate) mod exit;
 pub(crate) mod files;
+pub(crate) mod import;
 pub(crate) mod isolate;
 pub(crate) mod network;
 pub(crate) mod options;

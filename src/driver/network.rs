@@ -1,9 +1,10 @@
-//! Reads a module and finds the function to compile.
+//! Reads a network and finds the function to compile.
 //!
 //! Invariant: text nested too deep for MLIR's parser, and tensors that no machine can hold, are refused here, since nothing later
 //! can refuse them: the former overflow the stack, the latter the memory.
 
 use dpu_isa::Machine;
+use strum_cli::say;
 use strum_files::budget;
 use strum_ir::{Captured, Context, Module, Operation};
 use strum_passes::common::limits;
@@ -11,6 +12,7 @@ use strum_passes::common::limits;
 use super::diagnostics::Origin;
 use super::exit::{Failure, Kind, out_of_memory};
 use super::files::Input;
+use super::import::{self, NetworkOptions};
 use super::isolate;
 
 /// Maximum number of functions that an error names.
@@ -19,9 +21,66 @@ const MAX_NAMES: usize = 8;
 /// Maximum nesting of brackets in a text.
 const MAX_DEPTH: usize = 2048;
 
+/// Reads a network: MLIR as text or bytecode, TFLite, or ONNX, by the content of the file. Notes on what its file leaves open are
+/// printed unless `quiet`.
+///
+/// The bytes of other files than text are moved out of the input: no message shows them, and MLIR holds a copy as large.
+pub(crate) fn read<'c>(
+    context: &'c Context,
+    input: &mut Input,
+    options: &NetworkOptions,
+    quiet: bool,
+) -> Result<Module<'c>, Failure> {
+    if let Some(door) = strum_doors::sniff(&input.bytes) {
+        let module = import::module(context, input, door, options, quiet)?;
+        input.bytes = Vec::new();
+        return Ok(module);
+    }
+    if let Some(format) = foreign(&input.bytes) {
+        let message = format_args!("{format}: a network is a TFLite, ONNX or MLIR file");
+        return Err(Failure::input(message).in_file(&input.name));
+    }
+    options.check_mlir(&input.name)?;
+    let module = parse(context, input)?;
+    let origin = Origin::new(&input.name, &input.bytes);
+    // Whatever is wrong with the module's functions is found later.
+    if let Ok(function) = main(&module) {
+        import::specialize(context, function, options, origin, (&input.name, quiet))?;
+    }
+    Ok(module)
+}
+
+/// What a file is in which no tool of this project finds a network.
+fn foreign(bytes: &[u8]) -> Option<&'static str> {
+    const KNOWN: [(&[u8], &str); 4] = [
+        (b"PK\x03\x04", "an archive, as PyTorch and Keras save networks"),
+        (b"\x89HDF", "an HDF5 file, as Keras saves networks"),
+        (b"\x80\x02", "a pickle, as PyTorch saves weights"),
+        (b"\x93NUMPY", "an array of numpy"),
+    ];
+    KNOWN.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, format)| *format)
+}
+
+/// Refuses a float network where an integer one is needed, with the command that makes one of it.
+pub(crate) fn check_integer(function: Operation<'_>, name: &str) -> Result<(), Failure> {
+    let (inputs, results) = function.function_type().unwrap_or_default();
+    let is_float = |ty: &strum_ir::Type<'_>| ty.element().is_some_and(strum_ir::Type::is_f32);
+    let floats = inputs.iter().chain(&results).any(is_float);
+    // Integer networks between conversions have other errors.
+    if !floats || function.walk().iter().any(|op| op.is("tosa.rescale")) {
+        return Ok(());
+    }
+    let file = if name.starts_with('<') { "NET" } else { name };
+    Err(Failure::new(Kind::Unsupported, "a float network, which must be quantized first").in_file(name).with_help(
+        format_args!(
+            "strumc quantize {file} --calibration SAMPLES.npy -o q.mlir (strumc run --float evaluates it as it is)"
+        ),
+    ))
+}
+
 /// Parses and verifies a module, text or bytecode, and prints MLIR's diagnostics.
 ///
-/// Bytecode is moved out of the input: no message shows it, and MLIR holds a copy as large.
+/// Bytecode is moved out of the input.
 pub(crate) fn parse<'c>(context: &'c Context, input: &mut Input) -> Result<Module<'c>, Failure> {
     if input.bytes.is_empty() {
         return Err(Failure::input("the file is empty").in_file(&input.name));
@@ -48,11 +107,39 @@ pub(crate) fn check_depth(input: &Input) -> Result<(), Failure> {
 }
 
 fn parse_bytecode<'c>(context: &'c Context, input: &mut Input) -> Result<Module<'c>, Failure> {
-    let clean = isolate::read(input, false)?;
+    let clean = isolate::read(input, false).inspect_err(|_| newer_bytecode(&input.bytes))?;
     let bytes = std::mem::take(&mut input.bytes);
     let bytes = clean.unwrap_or(bytes);
     let (module, diagnostics) = context.handle().capture(|| Module::parse(context, &bytes, &input.name));
     judge(module, &diagnostics, Origin::new(&input.name, &[]), &input.name)
+}
+
+/// Prints who wrote bytecode that a newer MLIR has written, which is the likely reason that it is not read.
+fn newer_bytecode(bytes: &[u8]) {
+    let major = |version: &str| -> Option<u32> {
+        let digits = version.trim_start_matches(|c: char| !c.is_ascii_digit());
+        digits.split('.').next()?.parse().ok()
+    };
+    let own = strum_ir::llvm_version();
+    if let Some(producer) = producer(bytes)
+        && major(producer) > major(own)
+    {
+        say(format_args!(
+            "note: the bytecode was written by {producer}, and this reads that of LLVM {own}: export text, or with an older version"
+        ));
+    }
+}
+
+/// The producer that bytecode names: behind its magic number and its version, up to a zero.
+fn producer(bytes: &[u8]) -> Option<&str> {
+    /// Longer ones are damage.
+    const MAX: usize = 64;
+    let rest = bytes.get(4..)?;
+    // A variable-length integer, whose first byte says how many follow.
+    let version = usize::try_from(rest.first()?.trailing_zeros()).ok()? + 1;
+    let rest = rest.get(version..)?;
+    let end = rest.iter().take(MAX).position(|&byte| byte == 0)?;
+    std::str::from_utf8(rest.get(..end)?).ok()
 }
 
 fn judge<'c>(
@@ -127,36 +214,41 @@ fn end_of_line(text: &[u8], start: usize) -> usize {
     rest.iter().position(|&c| c == b'\n').map_or(text.len(), |end| start + end)
 }
 
-/// The function to compile, the only one or `main`; the others are erased, unless it calls one.
-pub(crate) fn choose_function<'c>(module: &Module<'c>) -> Result<Operation<'c>, Failure> {
-    let functions: Vec<Operation<'c>> =
-        module.body().operations().into_iter().filter(|op| op.is("func.func")).collect();
-    let defined: Vec<Operation<'c>> = functions.iter().copied().filter(|op| op.body().is_some()).collect();
+/// The function to compile, the only one or `main`.
+pub(crate) fn main<'c>(module: &Module<'c>) -> Result<Operation<'c>, Failure> {
+    let functions = module.body().operations().into_iter().filter(|op| op.is("func.func"));
+    let defined: Vec<Operation<'c>> = functions.filter(|op| op.body().is_some()).collect();
     let main = defined.iter().copied().find(|op| op.symbol() == Some("main"));
-    let chosen = match (&defined[..], main) {
+    match (&defined[..], main) {
         ([], _) if module.body().operations().iter().any(|op| op.is("dpu.program")) => {
-            return Err(Failure::input("no function to compile, but a dpu.program")
-                .with_help("strum-translate --mlir-to-dpu makes a binary of it"));
+            Err(Failure::input("no function to compile, but a dpu.program")
+                .with_help("strum-translate --mlir-to-dpu makes a binary of it"))
         }
-        ([], _) => return Err(Failure::input("the module holds no function with a body")),
-        ([only], _) => *only,
-        (_, Some(main)) => main,
+        ([], _) => Err(Failure::input("the module holds no function with a body")),
+        ([only], _) => Ok(*only),
+        (_, Some(main)) => Ok(main),
         (several, None) => {
             let name = |op: &Operation<'_>| format!("'{}'", op.symbol().unwrap_or("?"));
             let mut list = several.iter().take(MAX_NAMES).map(name).collect::<Vec<_>>().join(", ");
             if let Some(more @ 1..) = several.len().checked_sub(MAX_NAMES) {
                 list.push_str(&format!(" and {more} more"));
             }
-            return Err(Failure::input(format_args!(
+            Err(Failure::input(format_args!(
                 "the module holds several functions and none is called 'main': {list}"
-            )));
+            )))
         }
-    };
+    }
+}
+
+/// The function to compile; the others are erased, unless it calls one.
+pub(crate) fn choose_function<'c>(module: &Module<'c>) -> Result<Operation<'c>, Failure> {
+    let chosen = main(module)?;
     // Calls are not supported: the pass reports them at the call, which needs its callee until then.
     if chosen.walk().iter().any(|op| op.dialect() == "func" && op.is("func.call")) {
         return Ok(chosen);
     }
-    for other in functions.into_iter().filter(|&op| op != chosen) {
+    let functions = module.body().operations().into_iter().filter(|op| op.is("func.func"));
+    for other in functions.filter(|&op| op != chosen) {
         other.erase().map_err(Failure::internal)?;
     }
     Ok(chosen)

@@ -17,6 +17,7 @@ use strum_quant::{Choice, SCHEMA};
 use super::backend::is_machine_file;
 use super::exit::Failure;
 use super::files::Places;
+use super::import::NetworkOptions;
 use super::temps::temporaries;
 
 /// The methods as values of an option.
@@ -219,6 +220,9 @@ pub(crate) struct CompileOptions {
     #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Planning")]
     pub(crate) machine: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(crate) source: NetworkOptions,
+
     /// Write the IR after every stage, the binary and its assembly to this folder.
     #[arg(long, value_name = "DIR", help_heading = "Inspection")]
     pub(crate) save_temps: Option<PathBuf>,
@@ -242,7 +246,15 @@ impl CompileOptions {
         ];
         let given = list.into_iter().filter(|(_, given)| *given).map(|(name, _)| name.to_owned());
         let given = given.chain(self.packing.given().map(|(name, _)| name));
-        given.chain(self.plan.given().map(str::to_owned)).collect()
+        let given = given.chain(self.plan.given().map(str::to_owned));
+        given.chain(self.source.given().map(str::to_owned)).collect()
+    }
+
+    /// The given options but those of the network's file.
+    pub(crate) fn given_beside_source(&self) -> Vec<String> {
+        let source: Vec<&str> = self.source.given().collect();
+        let machine = self.machine.iter().map(|_| "--machine".to_owned());
+        self.given().into_iter().chain(machine).filter(|flag| !source.contains(&flag.as_str())).collect()
     }
 
     /// Adds the files that a compilation reads and writes.

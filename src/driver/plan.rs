@@ -15,6 +15,7 @@ use super::cli::Progress;
 use super::diagnostics::Origin;
 use super::exit::{Failure, Kind};
 use super::files::Input;
+use super::import::NetworkOptions;
 use super::network;
 use super::options::CompileOptions;
 use super::remarks::{self, Remarks};
@@ -29,16 +30,23 @@ pub(crate) struct Plan {
     /// Its stages.
     pub(crate) stages: Vec<Stage>,
     temps: Option<PathBuf>,
+    source: NetworkOptions,
+    quiet: bool,
 }
 
 impl Plan {
     /// Interprets the options.
     pub(crate) fn new(options: &CompileOptions) -> Result<Self, Failure> {
         crate::register_all();
-        let temps = options.save_temps.clone();
+        let (temps, source) = (options.save_temps.clone(), options.source.clone());
         let options = options.pipeline()?;
         let machine = backend::resolve_machine(&options.target.machine)?;
-        Ok(Plan { stages: options.stages(), options, machine, temps })
+        Ok(Plan { stages: options.stages(), options, machine, temps, source, quiet: false })
+    }
+
+    /// The same without notes on the network's file, if `quiet`.
+    pub(crate) fn quiet(self, quiet: bool) -> Self {
+        Plan { quiet, ..self }
     }
 
     /// The pipeline with its options, as `strum-opt --pass-pipeline` takes it.
@@ -83,8 +91,9 @@ impl Plan {
         progress: &Progress,
     ) -> Result<Module<'c>, Failure> {
         progress.step("parse");
-        let module = progress.pause(|| network::parse(context, input))?;
-        network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
+        let module = progress.pause(|| network::read(context, input, &self.source, self.quiet))?;
+        let function = network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
+        network::check_integer(function, &input.name)?;
         let errors = network::check_sizes(context, &module, &self.machine, input.bytes.len());
         if !errors.is_empty() {
             return Err(progress.pause(|| Origin::new(&input.name, &input.bytes).failure(&errors)));

@@ -27,6 +27,7 @@ use super::codes::Codes;
 use super::diagnostics::Origin;
 use super::exit::Failure;
 use super::files::Input;
+use super::import::NetworkOptions;
 use super::options::CompileOptions;
 use super::plan::Plan;
 use super::remarks::Remarks;
@@ -72,14 +73,19 @@ impl Trials {
     pub(crate) fn prepare(
         input: Input,
         machine: Option<&Path>,
+        (source, quiet): (&NetworkOptions, bool),
         progress: &Progress,
     ) -> Result<Self, Failure> {
         if input.bytes.starts_with(b"\x7fELF") {
             let help = "the network is compiled once for every configuration: give its integer TOSA";
             return Err(Failure::input("a compiled program").in_file(&input.name).with_help(help));
         }
-        let options = CompileOptions { machine: machine.map(Path::to_owned), ..CompileOptions::default() };
-        let plan = Plan::new(&options)?;
+        let options = CompileOptions {
+            machine: machine.map(Path::to_owned),
+            source: source.clone(),
+            ..CompileOptions::default()
+        };
+        let plan = Plan::new(&options)?.quiet(quiet);
         let context = backend::context();
         let origin = Origin::new(&input.name, &input.bytes);
         let mut module = plan.load(context, &mut input.clone(), progress)?;

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use strum_cli::json::{AUDIT, COMPARE, COMPILE, EVAL, QUANTIZE, REPORT, RUN, SCHEMAS, Schema, TUNE};
+use strum_cli::json::{AUDIT, CHECK, COMPARE, COMPILE, EVAL, QUANTIZE, REPORT, RUN, SCHEMAS, Schema, TUNE};
 
 use crate::common::{STRUMC, TRANSLATE, run_in};
 use crate::options::folder;
 
 /// Every command that has `--json`: a command line and its output.
-const COMMANDS: [(&str, &str, Schema); 8] = [
+const COMMANDS: [(&str, &str, Schema); 9] = [
     ("compile", "compile net.mlir -o n.dpu --json", COMPILE),
+    ("check", "check net.mlir --json", CHECK),
     ("run", "run net.dpu --input x.npy --json", RUN),
     ("run", "run net.dpu --timing-only --json", RUN),
     ("compare", "compare net.mlir --input x.npy --methods mip2q --json", COMPARE),

@@ -5,6 +5,7 @@
 mod common;
 mod compare;
 mod compile;
+mod doors;
 mod eval;
 mod hostile;
 mod json;

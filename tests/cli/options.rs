@@ -84,6 +84,9 @@ pub(crate) fn folder() -> Scratch {
         ("models/mnist_lenet/float.linalg.mlirbc", "float.mlirbc"),
         ("models/mnist_lenet/calibration.npz", "c.npz"),
         ("lit/passes/strum-canonicalize/limit.mlir", "fold.mlir"),
+        ("models/small/int8.tflite", "int8.tflite"),
+        ("models/small/refused.tflite", "refused.tflite"),
+        ("models/small/float.onnx", "float.onnx"),
     ] {
         std::fs::copy(root.join(from), scratch.path().join(to)).unwrap();
     }
@@ -99,6 +102,12 @@ pub(crate) fn folder() -> Scratch {
     let codes = |n: usize, step: usize| -> Vec<u8> { (0..n).map(|i| (i * step % 251) as u8).collect() };
     scratch.write("x2.npy", npy("|i1", &[1, 4, 4, 16], &codes(256, 91)));
     scratch.write("many.npy", npy("|i1", &[3, 4, 4, 16], &codes(3 * 256, 53)));
+    scratch.write("pair.npy", npy("|i1", &[2, 4, 4, 16], &codes(2 * 256, 53)));
+    scratch.write("pairs.npy", npy("|i1", &[2, 2, 4, 4, 16], &codes(4 * 256, 53)));
+    scratch.write("p.npy", npy("<f4", &[1, 4, 6, 6], &pixels[..4 * 144]));
+    scratch.write("states.mlir", crate::doors::LARGEST);
+    scratch.write("open.mlir", crate::doors::OPEN);
+    scratch.write("s.npy", npy("<i4", &[3, 4], &codes(48, 91)));
     scratch.write("n.npy", npy("|i1", &[1, 4, 4, 4], &codes(64, 37)));
     scratch.write("e.npy", npy("|i1", &[1, 1, 28, 28], &codes(784, 37)));
     scratch.write("d.npy", npy("|i1", &[1, 28, 28, 1], &codes(784, 37)));

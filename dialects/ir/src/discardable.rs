@@ -15,13 +15,13 @@ type Verdict = Result<(), String>;
 /// Which operations carry an attribute.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Owner {
-    /// Functions.
+    /// Functions and programs.
     Function(Side),
     /// Convolutions of `tosa` and `strum`.
     Convolution,
 }
 
-/// Which values of a function an attribute describes.
+/// Which values of a function or program an attribute describes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     Arguments,
@@ -35,6 +35,10 @@ enum Form {
     Scales,
     /// `array<i32>`.
     Codes,
+    /// `array<i32>` of 0 and 1.
+    Flags,
+    /// `array<i32>`, each the index of a result or -1.
+    Results,
     /// `array<f64>`.
     Means,
     /// `array<f64>`, not negative.
@@ -50,22 +54,30 @@ struct Known {
     with: Option<&'static str>,
 }
 
-/// The attributes that `strumc quantize` writes.
+/// The attributes that `strumc quantize` and the readers of other files write.
 const KNOWN: &[Known] = &[
     scales("strum.input_scales", Side::Arguments, "strum.input_zero_points"),
     codes("strum.input_zero_points", Side::Arguments, "strum.input_scales"),
     scales("strum.output_scales", Side::Results, "strum.output_zero_points"),
     codes("strum.output_zero_points", Side::Results, "strum.output_scales"),
+    of_ends("strum.unsigned_inputs", Side::Arguments, Form::Flags, None),
+    of_ends("strum.unsigned_outputs", Side::Results, Form::Flags, None),
+    of_ends("strum.states", Side::Arguments, Form::Results, Some("strum.initial_states")),
+    of_ends("strum.initial_states", Side::Arguments, Form::Codes, Some("strum.states")),
     Known { name: "strum.input_mean", owner: Owner::Convolution, form: Form::Means, with: None },
     Known { name: "strum.input_square", owner: Owner::Convolution, form: Form::Squares, with: None },
 ];
 
 const fn scales(name: &'static str, side: Side, with: &'static str) -> Known {
-    Known { name, owner: Owner::Function(side), form: Form::Scales, with: Some(with) }
+    of_ends(name, side, Form::Scales, Some(with))
 }
 
 const fn codes(name: &'static str, side: Side, with: &'static str) -> Known {
-    Known { name, owner: Owner::Function(side), form: Form::Codes, with: Some(with) }
+    of_ends(name, side, Form::Codes, Some(with))
+}
+
+const fn of_ends(name: &'static str, side: Side, form: Form, with: Option<&'static str>) -> Known {
+    Known { name, owner: Owner::Function(side), form, with }
 }
 
 /// The provenance attributes of a program, without a prefix.
@@ -128,7 +140,7 @@ impl Operation<'_> {
 
 fn place(op: Operation<'_>, known: &Known) -> Verdict {
     let right = match known.owner {
-        Owner::Function(_) => op.is("func.func"),
+        Owner::Function(_) => op.is("func.func") || op.is("dpu.program"),
         Owner::Convolution => CONVOLUTIONS.contains(&op.name()),
     };
     if right { Ok(()) } else { Err(format!("has '{}', which is for {}", known.name, whose(known))) }
@@ -147,10 +159,11 @@ fn form(op: Operation<'_>, known: &Known, value: Attribute<'_>) -> Verdict {
         Form::Scales | Form::Means | Form::Squares => {
             let values =
                 value.as_f64s().ok_or_else(|| format!("expects '{name}' as array<f64>, got {value}"))?;
+            // In a program, 0 stands for an unknown scale.
             let legal = |v: f64| match form {
-                Form::Scales => v > 0.0,
+                Form::Scales => v > 0.0 || v == 0.0 && op.is("dpu.program"),
                 Form::Squares => v >= 0.0,
-                Form::Means | Form::Codes => true,
+                Form::Means | Form::Codes | Form::Flags | Form::Results => true,
             };
             let wrong = |v: &&f64| !v.is_finite() || !legal(**v);
             if let Some(wrong) = values.iter().find(wrong) {
@@ -158,24 +171,44 @@ fn form(op: Operation<'_>, known: &Known, value: Attribute<'_>) -> Verdict {
             }
             values.len()
         }
-        Form::Codes => {
+        Form::Codes | Form::Flags | Form::Results => {
             let codes = value.0.is_dense_i32_array().then(|| value.as_i64s()).flatten();
-            codes.ok_or_else(|| format!("expects '{name}' as array<i32>, got {value}"))?.len()
+            let codes = codes.ok_or_else(|| format!("expects '{name}' as array<i32>, got {value}"))?;
+            let results = ends(op).map_or(0, |(_, results)| results as i64);
+            let legal = |v: i64| match form {
+                Form::Flags => (0..=1).contains(&v),
+                Form::Results => (-1..results).contains(&v),
+                _ => true,
+            };
+            if let Some(wrong) = codes.iter().find(|&&v| !legal(v)) {
+                return Err(format!("has {wrong} in '{name}'"));
+            }
+            codes.len()
         }
     };
     if let Some(other) = known.with.filter(|other| op.attribute(other).is_none()) {
         return Err(format!("has '{name}' without '{other}'"));
     }
     let Owner::Function(side) = known.owner else { return Ok(()) };
-    let Some((arguments, results)) = op.function_type() else { return Ok(()) };
+    let Some((arguments, results)) = ends(op) else { return Ok(()) };
     let (what, expected) = match side {
-        Side::Arguments => ("arguments", arguments.len()),
-        Side::Results => ("results", results.len()),
+        Side::Arguments => ("arguments", arguments),
+        Side::Results => ("results", results),
     };
     if count == expected {
         return Ok(());
     }
     Err(format!("has {expected} {what}, and {count} values in '{name}'"))
+}
+
+/// The number of arguments and results of a function, or of inputs and outputs of a program.
+fn ends(op: Operation<'_>) -> Option<(usize, usize)> {
+    if op.is("dpu.program") {
+        let ops = op.body()?.operations();
+        let count = |name: &str| ops.iter().filter(|op| op.is(name)).count();
+        return Some((count("dpu.input"), count("dpu.output")));
+    }
+    op.function_type().map(|(arguments, results)| (arguments.len(), results.len()))
 }
 
 /// The message that an attribute is unknown, with the one that may have been meant.

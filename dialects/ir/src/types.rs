@@ -131,6 +131,12 @@ impl<'c> Type<'c> {
         self.as_tensor().map(|tensor| tensor.shape)
     }
 
+    /// The extents of a ranked tensor type; those that are dynamic are `None`.
+    pub fn extents(self) -> Option<Vec<Option<i64>>> {
+        let shape = raw::attribute::shape(self.as_ranked()?);
+        Some(shape.into_iter().map(|extent| (extent >= 0).then_some(extent)).collect())
+    }
+
     /// The element type of a ranked tensor type, static or not.
     pub fn element(self) -> Option<Self> {
         self.as_ranked().map(|tensor| Self(tensor.element()))

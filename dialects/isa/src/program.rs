@@ -1,6 +1,7 @@
 //! A program: instructions, constants, and the descriptors needed to run and understand it.
 
 use crate::machine::Machine;
+use crate::meaning::Meaning;
 use crate::table::Instr;
 use crate::types::Dtype;
 
@@ -73,6 +74,8 @@ pub struct IoDesc {
     pub shape: Vec<u64>,
     /// DRAM address in bytes.
     pub addr: u64,
+    /// What its elements mean to the host.
+    pub meaning: Meaning,
 }
 
 impl IoDesc {

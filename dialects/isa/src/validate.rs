@@ -17,11 +17,13 @@ use std::collections::BTreeSet;
 
 use crate::barrier::members;
 use crate::machine::Machine;
+use crate::meaning::{Meaning, State};
 use crate::program::{InstrMeta, IoDesc, Program};
 use crate::progress;
 use crate::rules;
 use crate::slots::Slots;
 use crate::table::Instr;
+use crate::types::Dtype;
 use crate::violation::{MAX_ERRORS, Place, ValidateError, ValidateErrorKind as Kind};
 
 /// Most instructions of a program.
@@ -204,7 +206,33 @@ impl Program {
         }
     }
 
+    fn check_meaning(&self, io: &IoDesc, place: Place, report: &mut Report) {
+        let Meaning { codes, unsigned, state } = &io.meaning;
+        let mut wrong = |reason| report.add(place, Kind::IoMeaning { name: io.name.clone(), reason });
+        if codes.is_some_and(|codes| !codes.is_legal()) {
+            wrong("the scale is not a number above 0");
+        }
+        if *unsigned && io.dtype != Dtype::I8 {
+            wrong("unsigned is for i8 only");
+        }
+        let Some(State { output, initial }) = *state else { return };
+        if !matches!(place, Place::Input(_)) {
+            return wrong("an output has no state");
+        }
+        match self.outputs.get(output as usize) {
+            None => wrong("there is no output of the state's index"),
+            Some(next) if (next.dtype, &next.shape) != (io.dtype, &io.shape) => {
+                wrong("the state's output has another type or shape");
+            }
+            Some(_) => {}
+        }
+        if !io.dtype.contains(initial) {
+            wrong("the state's initial value does not fit its type");
+        }
+    }
+
     fn check_tensor(&self, io: &IoDesc, place: Place, report: &mut Report) {
+        self.check_meaning(io, place, report);
         report.limit(place, "bytes of the name", io.name.len(), MAX_TEXT);
         report.limit(place, "dimensions", io.shape.len(), MAX_RANK);
         if io.shape.contains(&0) {

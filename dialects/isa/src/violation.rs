@@ -135,6 +135,8 @@ pub enum ValidateErrorKind {
     IoName { name: String },
     #[error("'{name}' has an empty dimension")]
     IoEmpty { name: String },
+    #[error("the meaning of '{name}': {reason}")]
+    IoMeaning { name: String, reason: &'static str },
     #[error("{consts} bytes of constants exceed the program's {dram_bytes} bytes of DRAM")]
     Constants { consts: u64, dram_bytes: u64 },
     #[error("input hash '{0}' is neither empty nor 64 lower-case hex digits")]

@@ -3,7 +3,7 @@
 //! The reader never allocates more than the remaining bytes can fill.
 
 /// What is wrong with the contents of a section.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum WireError {
     #[error("needs {needed} bytes, only {left} are left")]
@@ -14,6 +14,12 @@ pub enum WireError {
     Utf8,
     #[error("element type {0} is unknown")]
     Dtype(u8),
+    #[error("flags {0:#x} of an input or output are unknown")]
+    Flags(u8),
+    #[error("a scale of {0}")]
+    Scale(String),
+    #[error("no input or output has a meaning: the file is of version 1")]
+    NoMeaning,
     #[error("{0} bytes too many")]
     Rest(u64),
 }
@@ -67,9 +73,9 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], WireError> {
+        let range = self.pos.checked_add(len).and_then(|end| Some((end, self.bytes.get(self.pos..end)?)));
         let short = WireError::Short { needed: len as u64, left: self.left() as u64 };
-        let end = self.pos.checked_add(len).ok_or(short)?;
-        let bytes = self.bytes.get(self.pos..end).ok_or(short)?;
+        let (end, bytes) = range.ok_or(short)?;
         self.pos = end;
         Ok(bytes)
     }

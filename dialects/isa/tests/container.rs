@@ -4,7 +4,9 @@
 
 use dpu_isa::container::{EM_DPU, FORMAT_VERSION};
 use dpu_isa::testing::{Rng, random_program};
-use dpu_isa::{ContainerError, DecodeErrorKind, FieldErrorKind, MachineError, Program, WireError};
+use dpu_isa::{
+    Codes, ContainerError, DecodeErrorKind, FieldErrorKind, MachineError, Program, State, WireError,
+};
 use object::LittleEndian;
 use object::elf::FileHeader64;
 use object::read::elf::{FileHeader as _, SectionHeader as _};
@@ -65,7 +67,8 @@ fn foreign_files() {
     assert_eq!(with(5, 2), ContainerError::Foreign { what: "data encoding", got: 2, expected: 1 });
     assert_eq!(with(6, 2), ContainerError::Foreign { what: "ELF version", got: 2, expected: 1 });
     assert_eq!(with(7, 0), ContainerError::Foreign { what: "OS ABI", got: 0, expected: 255 });
-    assert_eq!(with(8, 2), ContainerError::Version { got: 2, expected: FORMAT_VERSION });
+    assert_eq!(with(8, 3), ContainerError::Version { got: 3, expected: FORMAT_VERSION });
+    assert_eq!(with(8, 0), ContainerError::Version { got: 0, expected: FORMAT_VERSION });
     let mut x86 = bytes.clone();
     x86[18..20].copy_from_slice(&62u16.to_le_bytes());
     assert_eq!(refused(&x86), ContainerError::Foreign { what: "machine", got: 62, expected: EM_DPU });
@@ -181,6 +184,82 @@ fn contents_behind_sound_checksums() {
         b[end - 1] = b' ';
     });
     assert_eq!(refused(&form), ContainerError::MachineForm);
+}
+
+#[test]
+fn meanings_of_inputs_and_outputs_are_kept_in_version_2() {
+    let plain = random_program(&mut Rng::new(23), 3);
+    assert_eq!(plain.to_elf().unwrap()[8], 1);
+    let mut p = plain.clone();
+    p.inputs[0].meaning.codes = Some(Codes { scale: 0.1, zero_point: -128 });
+    p.inputs[0].meaning.unsigned = true;
+    p.inputs[1].meaning.state = Some(State { output: 0, initial: -5 });
+    p.outputs[0].meaning.codes = Some(Codes { scale: 1e-300, zero_point: i32::MIN });
+    let bytes = p.to_elf().unwrap();
+    assert_eq!(bytes[8], 2);
+    assert_eq!(Program::from_elf(&bytes).unwrap(), p);
+    let text = dpu_isa::asm::print(&p);
+    for part in [
+        "scale=\"1e-1\" zero_point=-128 unsigned\n",
+        "state=0 initial=-5\n",
+        "scale=\"1e-300\" zero_point=-2147483648\n",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert_eq!(dpu_isa::asm::parse(&text).unwrap(), p);
+    for (from, to, expected) in [
+        ("scale=\"1e-1\"", "scale=\"x\"", "expected a number in quotes"),
+        ("scale=\"1e-1\"", "scale=\"-1\"", "a scale of -1"),
+        ("unsigned", "unsigned unsigned", "'scale', 'unsigned' or 'state', once each"),
+        ("initial=-5", "first=-5", "'initial='"),
+    ] {
+        let error = dpu_isa::asm::parse(&text.replace(from, to)).unwrap_err();
+        assert!(error.msg.contains(expected), "{error:?}");
+    }
+}
+
+#[test]
+fn meanings_are_checked() {
+    let wire = |error| ContainerError::Contents { section: ".dpu.io", offset: 0, error };
+    let found = |bytes: &[u8]| match refused(bytes) {
+        ContainerError::Contents { section, error, .. } => {
+            ContainerError::Contents { section, offset: 0, error }
+        }
+        other => other,
+    };
+    let mut p = random_program(&mut Rng::new(21), 20);
+    p.inputs[0].meaning.codes = Some(Codes { scale: 0.5, zero_point: 3 });
+    let bytes = p.to_elf().unwrap();
+    let (offset, size, _) = section(&bytes, ".dpu.io");
+    // Flags, scale and zero point of the first input; flags of the second and of the output.
+    let start = offset + size - 15;
+    let with = |at: usize, new: &[u8]| {
+        let mut bytes = bytes.clone();
+        bytes[start + at..start + at + new.len()].copy_from_slice(new);
+        let sum = Sha256::digest(&bytes[offset..offset + size]);
+        let sums = section(&bytes, ".dpu.sums").0 + 32 * 2;
+        bytes[sums..sums + 32].copy_from_slice(&sum);
+        found(&bytes)
+    };
+    assert_eq!(with(0, &[8]), wire(WireError::Flags(8)));
+    assert_eq!(with(1, &(-0.5f64).to_le_bytes()), wire(WireError::Scale("-0.5".into())));
+    assert_eq!(
+        wire(WireError::Flags(8)).to_string(),
+        "section '.dpu.io' at byte 0x0: flags 0x8 of an input or output are unknown"
+    );
+    assert_eq!(WireError::Scale("-0.5".into()).to_string(), "a scale of -0.5");
+    p.inputs[0].meaning = dpu_isa::Meaning { unsigned: true, ..dpu_isa::Meaning::default() };
+    let mut none = p.to_elf().unwrap();
+    let (offset, size, _) = section(&none, ".dpu.io");
+    none[offset + size - 3] = 0;
+    let sum = Sha256::digest(&none[offset..offset + size]);
+    let sums = section(&none, ".dpu.sums").0 + 32 * 2;
+    none[sums..sums + 32].copy_from_slice(&sum);
+    assert_eq!(found(&none), wire(WireError::NoMeaning));
+    assert_eq!(
+        WireError::NoMeaning.to_string(),
+        "no input or output has a meaning: the file is of version 1"
+    );
 }
 
 #[test]

@@ -19,7 +19,7 @@ func.func @misspelt(%x: tensor<8xi8>) attributes {strum.input_scale = array<f64:
 
 // -----
 
-// expected-error@+1 {{'func.func' op has no attribute 'strum.pack_mehtod'; there are strum.input_scales, strum.input_zero_points, strum.output_scales, strum.output_zero_points, strum.input_mean, strum.input_square}}
+// expected-error@+1 {{'func.func' op has no attribute 'strum.pack_mehtod'; there are strum.input_scales, strum.input_zero_points, strum.output_scales, strum.output_zero_points, strum.unsigned_inputs, strum.unsigned_outputs, strum.states, strum.initial_states, strum.input_mean, strum.input_square}}
 func.func @invented(%x: tensor<8xi8>) attributes {strum.pack_mehtod = "mip2q"} {
   return
 }
@@ -87,5 +87,39 @@ func.func @undeclared(%x: tensor<1x1x1x1xi8>, %w: tensor<2x1x1x1xi8>) -> tensor<
 // A splat of any length is a line of text.
 // expected-error-re@+1 {{'func.func' op expects 'strum.input_zero_points' as array<i32>, got dense<0>{{.*}}}}
 func.func @splat(%x: tensor<8xi8>) attributes {strum.input_scales = array<f64: 1.0>, strum.input_zero_points = dense<0> : vector<1000000000000xi64>} {
+  return
+}
+
+// -----
+
+func.func @known(%x: tensor<8xi8>, %s: tensor<8xi8>) -> tensor<8xi8> attributes {strum.unsigned_inputs = array<i32: 1, 0>, strum.unsigned_outputs = array<i32: 1>, strum.states = array<i32: -1, 0>, strum.initial_states = array<i32: 0, -3>} {
+  return %x : tensor<8xi8>
+}
+
+// -----
+
+// expected-error@+1 {{'func.func' op has 2 in 'strum.unsigned_inputs'}}
+func.func @flag(%x: tensor<8xi8>) attributes {strum.unsigned_inputs = array<i32: 2>} {
+  return
+}
+
+// -----
+
+// expected-error@+1 {{'func.func' op has 1 in 'strum.states'}}
+func.func @state(%x: tensor<8xi8>) -> tensor<8xi8> attributes {strum.states = array<i32: 1>, strum.initial_states = array<i32: 0>} {
+  return %x : tensor<8xi8>
+}
+
+// -----
+
+// expected-error@+1 {{'func.func' op has 'strum.states' without 'strum.initial_states'}}
+func.func @first(%x: tensor<8xi8>) -> tensor<8xi8> attributes {strum.states = array<i32: 0>} {
+  return %x : tensor<8xi8>
+}
+
+// -----
+
+// expected-error@+1 {{'func.func' op has 0 results, and 1 values in 'strum.unsigned_outputs'}}
+func.func @results(%x: tensor<8xi8>) attributes {strum.unsigned_outputs = array<i32: 1>} {
   return
 }

@@ -7,12 +7,17 @@
 pub mod tosa;
 
 mod error;
+mod integer;
+mod onnx;
 mod options;
 mod record;
+mod sniff;
+mod tflite;
 
 pub use error::{Cause, CauseKind, Refusal};
 pub use options::{InputShape, Options};
 pub use record::{Fate, Operator, Record};
+pub use sniff::sniff;
 
 /// A file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,4 +48,16 @@ pub struct Network {
     pub record: Record,
     /// Decisions that the user should know of, such as "batch of unknown size taken as 1"; a sentence each, without a full stop.
     pub notes: Vec<String>,
+}
+
+/// Reads a network from the bytes of a TFLite or ONNX file.
+///
+/// # Errors
+/// The file is damaged, holds what is not supported, or does not fit the options.
+pub fn import(bytes: &[u8], options: &Options) -> Result<Network, Refusal> {
+    match sniff(bytes) {
+        Some(Door::Tflite) => tflite::import(bytes, options),
+        Some(Door::Onnx) => onnx::import(bytes, options),
+        None => Err(Refusal::file(CauseKind::Invalid, "neither a TFLite nor an ONNX file")),
+    }
 }

@@ -4,7 +4,8 @@
 //! stage also works alone on plain slices, for passes that keep the stages apart.
 
 use dpu_isa::{
-    BarCfg, End, FieldKind, Instr, InstrMeta, IoDesc, Layer, Machine, Manifest, MemAddr, Program, Space,
+    BarCfg, End, FieldKind, Instr, InstrMeta, IoDesc, Layer, Machine, Manifest, Meaning, MemAddr, Program,
+    Space,
 };
 
 use crate::alloc::{self, Addresses};
@@ -229,7 +230,13 @@ pub fn to_program(
             .get(i)
             .copied()
             .ok_or_else(|| PlanError::internal(format!("buffer {i} has no address")))?;
-        list.push(IoDesc { name: name.clone(), dtype: buffer.dtype, shape: buffer.shape.clone(), addr });
+        list.push(IoDesc {
+            name: name.clone(),
+            dtype: buffer.dtype,
+            shape: buffer.shape.clone(),
+            addr,
+            meaning: Meaning::default(),
+        });
     }
     Ok(Program {
         machine: machine.clone(),

@@ -23,6 +23,7 @@ use crate::driver::backend::is_machine_file;
 use crate::driver::cli::{Progress, Voice};
 use crate::driver::exit::{Failure, blame_compiler};
 use crate::driver::files::{self, Input, Places};
+use crate::driver::import::NetworkOptions;
 use crate::driver::options::{CompileOptions, PackingOptions, methods};
 use crate::driver::plan::Plan;
 use crate::driver::remarks::{Detail, Remarks};
@@ -42,7 +43,7 @@ const MAX_RUNS: usize = 16;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CompareCommand {
     /// The network: integer TOSA as MLIR text or bytecode; - reads standard input.
-    #[arg(value_name = "NET.mlir")]
+    #[arg(value_name = "NET")]
     network: PathBuf,
 
     /// Input tensor. Without NAME, the next input in order. Of a batch, the first sample is used.
@@ -81,6 +82,9 @@ pub(crate) struct CompareCommand {
     #[command(flatten)]
     packing: PackingOptions,
 
+    #[command(flatten)]
+    source: NetworkOptions,
+
     /// Limit on simulated cycles of each run, as in strumc run.
     #[arg(long, value_name = "CYCLES", default_value_t = Options::MAX_CYCLES, help_heading = "Simulation")]
     fuel: u64,
@@ -116,7 +120,7 @@ impl CompareCommand {
     fn places(&self) -> Places {
         let machines = self.machines.iter().filter(|spec| is_machine_file(spec));
         Places::default()
-            .reads("NET.mlir", [&self.network])
+            .reads("NET", [&self.network])
             .reads("--input", input_files(&self.input))
             .reads("--machines", machines)
             .reads("--baseline", Some(&self.baseline).filter(|spec| is_machine_file(spec)))
@@ -214,9 +218,10 @@ fn plans(command: &CompareCommand) -> Result<Vec<(Kind, Plan)>, Failure> {
             method: Some(method),
             packing: command.packing.of(method),
             machine: Some(machine.clone()),
+            source: command.source.clone(),
             ..CompileOptions::default()
         };
-        Ok((method, Plan::new(&options)?))
+        Ok((method, Plan::new(&options)?.quiet(command.voice.quiet)))
     });
     plans.collect()
 }

@@ -28,8 +28,8 @@ of a binary.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CompileCommand {
-    /// The network: integer TOSA as MLIR text or bytecode; - reads standard input.
-    #[arg(value_name = "NET.mlir", required_unless_present = "print_pipeline")]
+    /// The network: TFLite, ONNX, or integer TOSA as MLIR text or bytecode; - reads standard input.
+    #[arg(value_name = "NET", required_unless_present = "print_pipeline")]
     network: Option<PathBuf>,
 
     /// The program to write; - writes to standard output.
@@ -54,7 +54,7 @@ pub(crate) struct CompileCommand {
 
 /// Compiles a network, writes the program, and prints a summary.
 pub(crate) fn run(command: &CompileCommand) -> Result<(), Failure> {
-    let plan = Plan::new(&command.options)?;
+    let plan = Plan::new(&command.options)?.quiet(command.voice.quiet);
     let (Some(network), Some(output), false) =
         (&command.network, &command.output, command.options.print_pipeline)
     else {
@@ -63,7 +63,7 @@ pub(crate) fn run(command: &CompileCommand) -> Result<(), Failure> {
     if files::is_standard(output) && command.voice.json {
         return Err(Failure::usage("--json goes to standard output, where the program would be, too"));
     }
-    let places = Places::default().reads("NET.mlir", [network]).writes("--output", [output]);
+    let places = Places::default().reads("NET", [network]).writes("--output", [output]);
     command.options.places(places)?.check()?;
     files::check_binary_sink(output)?;
     strum_ir::return_freed_memory();

@@ -4,10 +4,9 @@ use dpu_isa::IoDesc;
 use dpu_sim::Tensor;
 use strum_files::budget;
 use strum_float::Graph;
-use strum_float::quantize::{QParams, evaluate_all};
-use strum_tensors::{Floats, read_floats};
+use strum_float::quantize::evaluate_all;
+use strum_tensors::{Floats, initial, read_floats};
 
-use crate::driver::codes::Codes;
 use crate::driver::exit::{Failure, out_of_memory};
 
 /// The samples.
@@ -56,48 +55,46 @@ impl Data {
         array.values.get(index * size..(index + 1) * size).unwrap_or_default()
     }
 
-    /// The samples as a program's inputs.
-    pub(crate) fn coded(&self, descs: &[IoDesc], codes: &Codes) -> Result<Vec<Vec<Tensor>>, Failure> {
-        self.check(descs.len(), |i| descs.get(i).map(|d| d.shape.clone()).unwrap_or_default())?;
-        let params: Vec<Option<QParams>> = self
-            .arrays
-            .iter()
-            .enumerate()
-            .map(|(index, array)| match (array.integer, codes.inputs.get(index)) {
-                (true, _) => Ok(None),
-                (false, Some(params)) => Ok(Some(*params)),
-                (false, None) => Err(Failure::input(format_args!(
-                    "input #{index} is given in real numbers, and the network does not say what its codes mean"
-                ))
-                .with_help("give codes, or a network that strumc quantize has made")),
-            })
-            .collect::<Result<_, _>>()?;
-        let pairs = self.arrays.iter().zip(descs);
-        let bytes = pairs.map(|(array, desc)| (array.values.len() as u64).saturating_mul(desc.dtype.bytes()));
-        // A buffer that grows by doubling.
-        let needed = bytes.fold(0, u64::saturating_add).saturating_mul(2);
-        budget::check("samples as inputs of the program", needed).map_err(|over| out_of_memory(&over))?;
-        let mut samples = Vec::with_capacity(self.count);
-        for index in 0..self.count {
-            let mut inputs = Vec::with_capacity(descs.len());
-            for ((array, desc), params) in self.arrays.iter().zip(descs).zip(&params) {
-                let mut values = Vec::with_capacity(array.values.len() / self.count.max(1));
-                for &x in Data::sample(array, index) {
-                    #[allow(clippy::cast_possible_truncation, reason = "checked against the type behind")]
-                    let code = params.map_or(x as i32, |params| params.code(x.into()));
-                    if !desc.dtype.contains(code) || params.is_none() && f64::from(code) != f64::from(x) {
-                        let name = &desc.name;
-                        return Err(Failure::input(format_args!(
-                            "input '{name}', sample {index}: {x} is not a code"
-                        )));
-                    }
-                    values.push(code);
-                }
-                inputs.push(Tensor::from_values(desc.dtype, &desc.shape, &values));
-            }
-            samples.push(inputs);
+    /// The samples as a program's inputs; states have their first values.
+    pub(crate) fn coded(&self, descs: &[IoDesc]) -> Result<Vec<Vec<Tensor>>, Failure> {
+        let given: Vec<&IoDesc> = descs.iter().filter(|desc| desc.meaning.state.is_none()).collect();
+        self.check(given.len(), |i| given.get(i).map(|d| d.shape.clone()).unwrap_or_default())?;
+        if let Some(index) =
+            self.arrays.iter().zip(&given).position(|(a, d)| !a.integer && d.meaning.codes.is_none())
+        {
+            return Err(Failure::input(format_args!(
+                "input #{index} is given in real numbers, and the network does not say what its codes mean"
+            ))
+            .with_help("give codes, or a network that strumc quantize has made"));
         }
-        Ok(samples)
+        let elements =
+            |desc: &IoDesc| desc.shape.iter().fold(desc.dtype.bytes(), |n, &d| n.saturating_mul(d));
+        let sample = descs.iter().map(elements).fold(0, u64::saturating_add);
+        // A buffer that grows by doubling.
+        let needed = sample.saturating_mul(self.count as u64).saturating_mul(2);
+        budget::check("samples as inputs of the program", needed).map_err(|over| out_of_memory(&over))?;
+        (0..self.count).map(|index| self.coded_sample(descs, index)).collect()
+    }
+
+    fn coded_sample(&self, descs: &[IoDesc], index: usize) -> Result<Vec<Tensor>, Failure> {
+        let mut arrays = self.arrays.iter();
+        let mut inputs = Vec::with_capacity(descs.len());
+        for desc in descs {
+            let array = if desc.meaning.state.is_none() { arrays.next() } else { None };
+            let Some(array) = array else {
+                inputs.push(initial(desc));
+                continue;
+            };
+            let values = Data::sample(array, index).iter().map(|&x| {
+                code(array, desc, x).ok_or_else(|| {
+                    let name = &desc.name;
+                    Failure::input(format_args!("input '{name}', sample {index}: {x} is not a code"))
+                })
+            });
+            let values: Vec<i32> = values.collect::<Result<_, _>>()?;
+            inputs.push(Tensor::from_values(desc.dtype, &desc.shape, &values));
+        }
+        Ok(inputs)
     }
 
     /// The evaluated output of a float network, for every sample.
@@ -144,6 +141,16 @@ impl Data {
         }
         Ok(())
     }
+}
+
+/// The code of an element of an array, if it is one.
+fn code(array: &Floats, desc: &IoDesc, x: f32) -> Option<i32> {
+    if !array.integer {
+        return desc.meaning.codes.filter(|_| !x.is_nan()).map(|codes| codes.code(x.into(), desc.dtype));
+    }
+    #[allow(clippy::cast_possible_truncation, reason = "integers, which single precision holds exactly")]
+    let code = x as i32 - if desc.meaning.unsigned && array.bytes { 128 } else { 0 };
+    desc.dtype.contains(code).then_some(code)
 }
 
 fn read_labels(arg: &str, samples: u64, count: usize) -> Result<Vec<usize>, Failure> {

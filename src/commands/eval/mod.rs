@@ -24,6 +24,7 @@ use crate::driver::cli::{Progress, Voice};
 use crate::driver::diagnostics::Origin;
 use crate::driver::exit::Failure;
 use crate::driver::files::{self, Places};
+use crate::driver::import::NetworkOptions;
 use crate::driver::network;
 use crate::driver::options::{PackingOptions, methods};
 use crate::driver::remarks::{Detail, Remarks};
@@ -88,8 +89,8 @@ impl SampleOptions {
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct EvalCommand {
-    /// The network: integer TOSA as MLIR text or bytecode; - reads standard input.
-    #[arg(value_name = "NET.mlir")]
+    /// The network: TFLite, ONNX, or integer TOSA as MLIR text or bytecode; - reads standard input.
+    #[arg(value_name = "NET")]
     network: PathBuf,
 
     /// Samples along the first axis: one array for each input of the network, in order.
@@ -137,6 +138,9 @@ pub(crate) struct EvalCommand {
     machine: Option<PathBuf>,
 
     #[command(flatten)]
+    source: NetworkOptions,
+
+    #[command(flatten)]
     samples: SampleOptions,
 
     /// Also report each layer: SQNR of its weights, and of the logits with this layer alone in its format. Runs all samples
@@ -155,7 +159,7 @@ pub(crate) struct EvalCommand {
 pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
     let configs = configs::all(command)?;
     Places::default()
-        .reads("NET.mlir", [&command.network])
+        .reads("NET", [&command.network])
         .reads("--inputs", input_files(&command.inputs))
         .reads("--labels", input_files(command.labels.as_slice()))
         .reads("--against", &command.against)
@@ -164,7 +168,12 @@ pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
     let input = files::read(&command.network)?;
     let name = input.name.clone();
     let progress = Progress::begin(command.voice.quiet);
-    let trials = Trials::prepare(input, command.machine.as_deref(), &progress)?;
+    let trials = Trials::prepare(
+        input,
+        command.machine.as_deref(),
+        (&command.source, command.voice.quiet),
+        &progress,
+    )?;
     progress.step("read samples");
     let output = command.samples.output(&trials)?;
     let data = Data::read(&command.inputs, command.labels.as_deref(), command.samples.limit, output)?;
@@ -242,7 +251,7 @@ pub(crate) fn counted(progress: &Progress, total: usize) -> impl Fn(u64) + Sync 
 fn float_logits(path: &std::path::Path, data: &Data, progress: &Progress) -> Result<Vec<Vec<f64>>, Failure> {
     let mut input = files::read(path)?;
     let context = backend::context();
-    let module = progress.pause(|| network::parse(context, &mut input))?;
+    let module = progress.pause(|| network::read(context, &mut input, &NetworkOptions::default(), true))?;
     let function = network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
     let origin = Origin::new(&input.name, &input.bytes);
     let (read, diagnostics) = context.handle().capture(|| Network::read(function));

@@ -1,10 +1,10 @@
-//! All samples on the simulator, on all cores.
+//! All samples on the simulator, on all cores. Invariant: samples of a network with states are a sequence.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use dpu_isa::Program;
-use dpu_sim::{Options, Recording, Replayer, Report, SimError, Tensor, TensorView};
+use dpu_sim::{Options, Recording, Replayer, Report, Sequence, SimError, Tensor, TensorView};
 
 use super::data::Data;
 use crate::driver::codes::Codes;
@@ -26,12 +26,17 @@ pub(crate) fn simulate(
     threads: usize,
     done: &(dyn Fn(u64) + Sync),
 ) -> Result<Answers, Failure> {
-    let inputs = data.coded(&program.inputs, codes)?;
+    let inputs = data.coded(&program.inputs)?;
     let first = inputs.first().ok_or_else(|| Failure::input("there is no sample"))?;
     let options = Options::default();
     let fail = |error: SimError| blame_compiler(error.into());
     let (recording, result) = Recording::new(program, &views(first), &options, &mut []).map_err(fail)?;
     let count = AtomicU64::new(1);
+    let sequence = Sequence::of(program, false);
+    if !sequence.is_independent() {
+        let logits = in_sequence(&recording, &sequence, (codes, data), (inputs, result.outputs), done)?;
+        return Ok(Answers { logits, report: result.report });
+    }
     let rest = inputs.get(1..).unwrap_or_default();
     let parts: Vec<&[Vec<Tensor>]> = rest.chunks(rest.len().div_ceil(threads.max(1)).max(1)).collect();
     let mut replayers = Vec::new();
@@ -61,6 +66,27 @@ pub(crate) fn simulate(
         all.extend(part.map_err(fail)?);
     }
     Ok(Answers { logits: all, report: result.report })
+}
+
+/// Runs the samples after the first, each on the states that the one before it left.
+fn in_sequence(
+    recording: &Recording<'_>,
+    sequence: &Sequence,
+    (codes, data): (&Codes, &Data),
+    (inputs, first): (Vec<Vec<Tensor>>, Vec<Tensor>),
+    done: &(dyn Fn(u64) + Sync),
+) -> Result<Vec<Vec<f64>>, Failure> {
+    let fail = |error: SimError| blame_compiler(error.into());
+    let mut replayer = recording.replayer().map_err(fail)?;
+    let mut all = vec![logits(codes, data.output, &first)];
+    let mut last = first;
+    for (index, mut sample) in inputs.into_iter().enumerate().skip(1) {
+        sequence.carry(&last, &mut sample);
+        last = replayer.run(&views(&sample)).map_err(fail)?;
+        all.push(logits(codes, data.output, &last));
+        done(index as u64 + 1);
+    }
+    Ok(all)
 }
 
 fn logits(codes: &Codes, output: usize, outputs: &[Tensor]) -> Vec<f64> {

@@ -23,6 +23,7 @@ use crate::driver::cli::{Progress, Voice};
 use crate::driver::diagnostics::Origin;
 use crate::driver::exit::Failure;
 use crate::driver::files::{self, Places};
+use crate::driver::import::NetworkOptions;
 use crate::driver::network;
 
 const EXAMPLES: &str = "\
@@ -68,8 +69,8 @@ enum Rounding {
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct QuantizeCommand {
-    /// The float network: TOSA or linalg on f32, as MLIR text or bytecode; - reads standard input.
-    #[arg(value_name = "NET.mlir")]
+    /// The float network: TFLite, ONNX, or TOSA or linalg on f32 as MLIR text or bytecode; - reads standard input.
+    #[arg(value_name = "NET")]
     network: PathBuf,
 
     /// Calibration samples along the first axis: one array for each input of the network, in order.
@@ -108,6 +109,9 @@ pub(crate) struct QuantizeCommand {
     /// Equalize weight ranges across consecutive layers (cross-layer equalization).
     #[arg(long, help_heading = "Quantization")]
     equalize: bool,
+
+    #[command(flatten)]
+    source: NetworkOptions,
 
     #[command(flatten)]
     voice: Voice,
@@ -153,7 +157,7 @@ pub(crate) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
         return Err(Failure::usage("--json goes to standard output, where the network would be, too"));
     }
     Places::default()
-        .reads("NET.mlir", [&command.network])
+        .reads("NET", [&command.network])
         .reads("--calibration", input_files(&command.calibration))
         .writes("--output", [&command.output])
         .check()?;
@@ -161,7 +165,8 @@ pub(crate) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
     let progress = Progress::begin(command.voice.quiet);
     let context = backend::context();
     progress.step("parse");
-    let module = progress.pause(|| network::parse(context, &mut input))?;
+    let module =
+        progress.pause(|| network::read(context, &mut input, &command.source, command.voice.quiet))?;
     let function = network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
     let origin = Origin::new(&input.name, &input.bytes);
     let (summary, lowered) = if is_integer(function) {

@@ -1,5 +1,7 @@
 //! `strumc run`: simulates a network or a compiled program with `dpu-sim`.
 
+mod float;
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -18,14 +20,27 @@ const EXAMPLES: &str = "\
 Examples:
   strumc run net.mlir --input x.npy --output y.npy --method mip2q --p 0.5
   strumc run net.mlir --input a=x.npz:first b=x.npz:second --output y.npz --layers
+  strumc run net.tflite --input image.npy --real
+  strumc run net.onnx --float --input image.npy --output y.npy
   strumc run net.dpu --input images.npy --output scores.npy --report report.json";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RunCommand {
-    /// The network (integer TOSA as MLIR text or bytecode) or a compiled program; - reads standard input.
-    #[arg(value_name = "NET.mlir|PROG.dpu", required_unless_present = "print_pipeline")]
+    /// The network (TFLite, ONNX, or integer TOSA as MLIR text or bytecode) or a compiled program; - reads standard input.
+    #[arg(value_name = "NET|PROG.dpu", required_unless_present = "print_pipeline")]
     network: Option<PathBuf>,
+
+    /// Evaluate a float network in single precision, without a machine, and write its outputs.
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "report", "trace", "trace_pe", "fuel", "no_checks", "kernel", "golden", "timing_only", "layers", "profile", "real",
+            "reset_states", "json", "verbose",
+        ],
+        help_heading = "Simulation"
+    )]
+    float: bool,
 
     #[command(flatten)]
     run: RunArgs,
@@ -46,10 +61,15 @@ pub(crate) fn run(command: &RunCommand) -> Result<(), Failure> {
     let Some(network) = command.network.as_ref().filter(|_| !command.options.print_pipeline) else {
         return files::print(format!("{}\n", Plan::new(&command.options)?.pipeline()).as_bytes());
     };
-    let places = command.run.places(Places::default().reads("NET.mlir|PROG.dpu", [network]))?;
+    let places = command.run.places(Places::default().reads("NET|PROG.dpu", [network]))?;
     command.options.places(places)?.check()?;
     let input = files::read(network)?;
     let progress = Progress::begin(quiet);
+    if command.float {
+        let text = float::run(command, input, &progress)?;
+        drop(progress);
+        return files::print(if quiet { "" } else { &text }.as_bytes());
+    }
     let (program, ran) = if is_binary(&input) {
         let verbose = command.detail.verbose.then(|| "--verbose".to_owned());
         let program = compiled(&input, verbose.into_iter().chain(command.options.given()))?;
@@ -60,14 +80,17 @@ pub(crate) fn run(command: &RunCommand) -> Result<(), Failure> {
         let ran = command.run.run(&program, machine.transpose()?, &progress)?;
         (program, ran)
     } else {
-        let program =
-            Plan::new(&command.options)?.compile(input, &progress, command.detail.remarks(&command.voice))?;
+        let program = Plan::new(&command.options)?.quiet(quiet).compile(
+            input,
+            &progress,
+            command.detail.remarks(&command.voice),
+        )?;
         let ran = command.run.run(&program, None, &progress).map_err(blame_compiler)?;
         (program, ran)
     };
     drop(progress);
     let text = match (json, quiet) {
-        (true, _) => ran.json(&program).map_err(Failure::internal)?,
+        (true, _) => ran.json(&program, &command.run).map_err(Failure::internal)?,
         (false, true) => String::new(),
         (false, false) => ran.summary(&program, &command.run),
     };

@@ -22,6 +22,7 @@ use crate::driver::backend::is_machine_file;
 use crate::driver::cli::{Progress, Voice};
 use crate::driver::exit::Failure;
 use crate::driver::files::{self, Places};
+use crate::driver::import::NetworkOptions;
 use crate::driver::trial::Trials;
 use choose::{Bound, choose};
 use measure::{Bench, Objective};
@@ -83,8 +84,8 @@ enum Policy {
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct TuneCommand {
-    /// The network: integer TOSA as MLIR text or bytecode; - reads standard input.
-    #[arg(value_name = "NET.mlir")]
+    /// The network: TFLite, ONNX, or integer TOSA as MLIR text or bytecode; - reads standard input.
+    #[arg(value_name = "NET")]
     network: PathBuf,
 
     /// Calibration samples along the first axis: one array for each input of the network, in order.
@@ -139,6 +140,9 @@ pub(crate) struct TuneCommand {
     max_bytes: Option<u64>,
 
     #[command(flatten)]
+    source: NetworkOptions,
+
+    #[command(flatten)]
     samples: SampleOptions,
 
     /// Target machine: a built-in name or a machine file [default: flexnn-16x16].
@@ -163,7 +167,7 @@ pub(crate) fn run(command: &TuneCommand) -> Result<(), Failure> {
     let asked = command.check()?;
     let machine = command.machine.iter().filter(|spec| is_machine_file(spec));
     Places::default()
-        .reads("NET.mlir", [&command.network])
+        .reads("NET", [&command.network])
         .reads("--calibration", input_files(&command.calibration))
         .reads("--labels", input_files(command.labels.as_slice()))
         .reads("--machine", machine)
@@ -172,7 +176,12 @@ pub(crate) fn run(command: &TuneCommand) -> Result<(), Failure> {
     let input = files::read(&command.network)?;
     let name = input.name.clone();
     let progress = Progress::begin(command.voice.quiet);
-    let trials = Trials::prepare(input, command.machine.as_deref(), &progress)?;
+    let trials = Trials::prepare(
+        input,
+        command.machine.as_deref(),
+        (&command.source, command.voice.quiet),
+        &progress,
+    )?;
     if !command.voice.quiet {
         progress.pause(|| trials.warn());
     }

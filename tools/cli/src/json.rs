@@ -17,6 +17,8 @@ pub struct Schema {
 
 /// `strumc compile --json`
 pub const COMPILE: Schema = Schema { name: "strum.compile", version: 1, command: "strumc compile --json" };
+/// `strumc check --json`
+pub const CHECK: Schema = Schema { name: "strum.check", version: 1, command: "strumc check --json" };
 /// `strumc run --json`
 pub const RUN: Schema = Schema { name: "strum.run", version: 1, command: "strumc run --json" };
 /// `strumc compare --json`
@@ -52,8 +54,8 @@ pub const EXPLORE: Schema = Schema {
 };
 
 /// All of them.
-pub const SCHEMAS: [Schema; 12] =
-    [COMPILE, RUN, COMPARE, EVAL, TUNE, QUANTIZE, AUDIT, REPORT, SYNTH, POWER, CHARACTERISE, EXPLORE];
+pub const SCHEMAS: [Schema; 13] =
+    [COMPILE, CHECK, RUN, COMPARE, EVAL, TUNE, QUANTIZE, AUDIT, REPORT, SYNTH, POWER, CHARACTERISE, EXPLORE];
 
 #[derive(Serialize)]
 struct Headed<'a, T> {

@@ -227,14 +227,45 @@ pub enum BatchError {
     },
 }
 
-/// Runs all samples on `jobs` threads, and writes their outputs in order. `done` receives the number of
-/// finished samples.
+/// How the samples of a batch depend on each other: each input that is a state, with the output that has its next value.
+#[derive(Clone, Debug, Default)]
+pub struct Sequence {
+    states: Vec<(usize, usize)>,
+}
+
+impl Sequence {
+    /// The states of a program; none if every sample begins anew.
+    #[must_use]
+    pub fn of(program: &Program, anew: bool) -> Sequence {
+        let states = program.inputs.iter().enumerate().filter(|_| !anew);
+        let states = states.filter_map(|(input, desc)| Some((input, desc.meaning.state?.output as usize)));
+        Sequence { states: states.collect() }
+    }
+
+    /// Whether no sample depends on another.
+    #[must_use]
+    pub fn is_independent(&self) -> bool {
+        self.states.is_empty()
+    }
+
+    /// Makes the previous sample's outputs the states of the next.
+    pub fn carry(&self, outputs: &[Tensor], inputs: &mut [Tensor]) {
+        for &(input, output) in &self.states {
+            if let (Some(state), Some(next)) = (inputs.get_mut(input), outputs.get(output)) {
+                state.clone_from(next);
+            }
+        }
+    }
+}
+
+/// Runs all samples on the threads of `options`, and writes their outputs in order. `done` receives the number of finished
+/// samples.
 ///
-/// Threads share the samples; the first sample, and batches smaller than the number of threads, use several threads per
-/// sample.
+/// Threads share the samples; the first sample, the samples of a sequence with states, and batches smaller than the number of
+/// threads, use several threads per sample.
 ///
-/// The report is that of the first sample, with the number of samples. Outputs and errors do not depend on `jobs`: of
-/// several failing samples, the first is reported.
+/// The report is that of the first sample, with the number of samples. Outputs and errors do not depend on the number of threads:
+/// of several failing samples, the first is reported.
 ///
 /// # Errors
 /// When files fail, and when a sample cannot be simulated.
@@ -242,18 +273,22 @@ pub fn run_batch(
     program: &Program,
     options: &Options,
     observers: &mut [&mut dyn Observer],
-    jobs: usize,
+    sequence: &Sequence,
     (samples, outputs): (&mut Samples, &mut SampleOutputs),
     done: &dyn Fn(u64),
 ) -> Result<Report, BatchError> {
     let at = |sample| move |error| BatchError::Sample { sample, error };
     let first = samples.read(0)?;
     let views: Vec<_> = first.iter().map(Tensor::view).collect();
-    let jobs = jobs.max(1);
+    let jobs = options.threads.max(1);
     let options = Options { threads: jobs, ..options.clone() };
     let (recording, result) = Recording::new(program, &views, &options, observers).map_err(at(0))?;
     outputs.put(&result.outputs)?;
     done(1);
+    if !sequence.is_independent() {
+        run_sequence(&recording, sequence, result.outputs, (samples, outputs), done)?;
+        return Ok(Report { samples: samples.count(), ..result.report });
+    }
     let rest = usize::try_from(samples.count() - 1).unwrap_or(usize::MAX);
     let count = jobs.min(rest);
     let mut replayers = Vec::new();
@@ -297,4 +332,25 @@ pub fn run_batch(
         done(next);
     }
     Ok(Report { samples: samples.count(), ..result.report })
+}
+
+/// Runs the samples after the first, each on the states that the one before it left.
+fn run_sequence(
+    recording: &Recording<'_>,
+    sequence: &Sequence,
+    mut last: Vec<Tensor>,
+    (samples, outputs): (&mut Samples, &mut SampleOutputs),
+    done: &dyn Fn(u64),
+) -> Result<(), BatchError> {
+    let at = |sample| move |error| BatchError::Sample { sample, error };
+    let mut replayer = recording.replayer_on(recording.options.threads).map_err(at(1))?;
+    for sample in 1..samples.count() {
+        let mut inputs = samples.read(sample)?;
+        sequence.carry(&last, &mut inputs);
+        let views: Vec<_> = inputs.iter().map(Tensor::view).collect();
+        last = replayer.run(&views).map_err(at(sample))?;
+        outputs.put(&last)?;
+        done(sample + 1);
+    }
+    Ok(())
 }

@@ -35,7 +35,7 @@ use std::sync::Arc;
 use dpu_cost::timeline;
 use dpu_isa::{Engine, Instr, IoDesc, Machine, Program, Space};
 
-pub use batch::{BatchError, Recording, Replayer, run_batch};
+pub use batch::{BatchError, Recording, Replayer, Sequence, run_batch};
 pub use error::{FuelUnit, Note, SimError, Site, Trap, TrapKind};
 pub use kernel::KernelChoice;
 pub use observe::{Dispatch, Observer, Task};

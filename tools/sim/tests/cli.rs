@@ -491,9 +491,13 @@ enum Shown {
 
 use Shown::{By, Differs, Refused};
 
-const OPTIONS: [(&str, Shown); 36] = [
+const OPTIONS: [(&str, Shown); 40] = [
     ("--input", Differs("p.dpu -i x.npy -o y.npy", "p.dpu -i x2.npy -o y.npy")),
     ("--output", Differs("p.dpu -i x.npy", "p.dpu -i x.npy -o y.npy")),
+    ("--real", Differs("coded.dpu -i x.npy", "coded.dpu -i x.npy --real")),
+    ("--real", Refused("p.dpu -i x.npy --real", "--real: the network does not say what the codes of output")),
+    ("--reset-states", Refused("p.dpu -i x.npy --reset-states", "--reset-states has no effect")),
+    ("--reset-states", Refused("p.dpu --timing-only --reset-states", "cannot be used with")),
     ("--report", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --report r.json")),
     ("--trace", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --trace t.json")),
     ("--trace-pe", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --trace-pe t")),
@@ -551,6 +555,9 @@ fn every_option_has_an_effect_or_is_refused() {
         }
     }
     setup.program("race.dpu", &race);
+    let mut coded = program(&CONV);
+    coded.outputs[0].meaning.codes = Some(dpu_isa::Codes { scale: 0.25, zero_point: 3 });
+    setup.program("coded.dpu", &coded);
     let slow = Machine { dram_latency_cycles: 9999, ..Machine::flexnn_16x16() };
     setup.write("slow.toml", slow.to_toml().as_bytes());
     let help = String::from_utf8(setup.run(&["--help"]).stdout).unwrap();

@@ -6,8 +6,8 @@ mod common;
 
 use common::{CONSTS, Conv, computed, copy, loaded, nth, program, stored};
 use dpu_isa::{
-    BarCfg, DmaCopy, DmaFill, Dtype, End, Instr, InstrMeta, IoDesc, Layer, Machine, MemAddr, Program,
-    UnaryOp, VecUnary,
+    BarCfg, DmaCopy, DmaFill, Dtype, End, Instr, InstrMeta, IoDesc, Layer, Machine, Meaning, MemAddr,
+    Program, UnaryOp, VecUnary,
 };
 use dpu_sim::{Options, SimError, TensorView, Trap, TrapKind, simulate};
 
@@ -289,7 +289,13 @@ fn constants_and_inputs_count_as_written() {
 #[test]
 fn unwritten_outputs_are_found_at_the_end() {
     let mut program = bare(vec![load(0, 0, 8, 0, 0), end()]);
-    program.outputs = vec![IoDesc { name: "y".into(), dtype: Dtype::I8, shape: vec![16], addr: 1016 }];
+    program.outputs = vec![IoDesc {
+        name: "y".into(),
+        dtype: Dtype::I8,
+        shape: vec![16],
+        addr: 1016,
+        meaning: Meaning::default(),
+    }];
     let trap = trap(&program);
     assert_eq!(trap.detail, "output 'y': nothing has written dram 0x400..0x408");
     assert_eq!(trap.site.mnemonic, "end");

@@ -8,8 +8,8 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use dpu_isa::{
-    BarCfg, DmaCopy, Dtype, End, Instr, InstrMeta, IoDesc, Machine, Manifest, MemAddr, Program, UnaryOp,
-    VecUnary,
+    BarCfg, DmaCopy, Dtype, End, Instr, InstrMeta, IoDesc, Machine, Manifest, Meaning, MemAddr, Program,
+    UnaryOp, VecUnary,
 };
 use dpu_sim::{Options, Report, SimError, TrapKind, simulate};
 use proptest::prelude::*;
@@ -185,6 +185,7 @@ fn program(instrs: Vec<Instr>) -> Program {
             dtype: Dtype::I8,
             shape: vec![u64::from(ARENA)],
             addr: DRAM,
+            meaning: Meaning::default(),
         }],
         manifest: Manifest::default(),
     }

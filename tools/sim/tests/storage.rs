@@ -7,8 +7,8 @@ mod common;
 
 use common::copy;
 use dpu_isa::{
-    BarCfg, ConvInv, ConvVar, Dtype, End, Instr, InstrMeta, IoDesc, Layer, Machine, Manifest, MemAddr,
-    Program, VecUnary, WeightEntry,
+    BarCfg, ConvInv, ConvVar, Dtype, End, Instr, InstrMeta, IoDesc, Layer, Machine, Manifest, Meaning,
+    MemAddr, Program, VecUnary, WeightEntry,
 };
 use dpu_sim::{Events, Options, Report, TensorView, simulate};
 
@@ -127,7 +127,13 @@ fn chain(second: Option<Instr>) -> Program {
     }
     push(None, End {}.into());
     let io = |name: &str, addr| {
-        vec![IoDesc { name: name.into(), dtype: Dtype::I8, shape: vec![1, SIDE, SIDE, CHANNELS], addr }]
+        vec![IoDesc {
+            name: name.into(),
+            dtype: Dtype::I8,
+            shape: vec![1, SIDE, SIDE, CHANNELS],
+            addr,
+            meaning: Meaning::default(),
+        }]
     };
     let layer = |name: &str| Layer { name: name.into(), op: "strum.conv2d".into(), loc: 0, macs: 0 };
     Program {

@@ -11,8 +11,7 @@ use zip::write::SimpleFileOptions;
 use zip::{DateTime, ZipArchive, ZipWriter};
 
 use crate::arguments::ArrayPath;
-use crate::npy;
-use crate::tensor::Tensor;
+use crate::form::Encoded;
 
 /// An archive opened for reading.
 pub(crate) struct Archive {
@@ -87,16 +86,16 @@ impl Archive {
 ///
 /// # Errors
 /// None in practice: it is written to memory.
-pub(crate) fn encode<'a>(arrays: impl Iterator<Item = (&'a str, &'a Tensor)>) -> io::Result<Vec<u8>> {
+pub(crate) fn encode<'a>(arrays: impl Iterator<Item = (&'a str, Encoded<'a>)>) -> io::Result<Vec<u8>> {
     /// From this many bytes on, sizes are written with 64 bits: an incompressible array grows slightly.
     const LARGE: usize = 1 << 31;
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, tensor) in arrays {
+    for (name, array) in arrays {
         let options = SimpleFileOptions::default().last_modified_time(DateTime::default());
-        let options = options.large_file(tensor.data.len() >= LARGE);
+        let options = options.large_file(array.data.len() >= LARGE);
         zip.start_file(file_name_from_array_name(name), options)?;
-        zip.write_all(&npy::header(tensor.dtype, &tensor.shape))?;
-        zip.write_all(&tensor.data)?;
+        zip.write_all(&array.header())?;
+        zip.write_all(&array.data)?;
     }
     Ok(zip.finish()?.into_inner())
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use dpu_isa::IoDesc;
 use strum_files::FileError;
 
-use crate::tensor::describe;
+use crate::tensor::{RealPort, describe};
 
 /// A file, or an array in an archive.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +81,17 @@ pub(crate) fn assign(
     descs: &[IoDesc],
     args: &[String],
 ) -> Result<Vec<Option<ArrayPath>>, FileError> {
+    let ports: Vec<RealPort> = descs.iter().map(RealPort::named).collect();
+    assign_to(kind, &ports, &known(kind, descs), args)
+}
+
+/// The argument of each port, if any; `known` lists them for messages.
+pub(crate) fn assign_to(
+    kind: &str,
+    descs: &[RealPort],
+    known: &str,
+    args: &[String],
+) -> Result<Vec<Option<ArrayPath>>, FileError> {
     let mut places: Vec<Option<ArrayPath>> = vec![None; descs.len()];
     let mut unnamed = Vec::new();
     for arg in args {
@@ -89,7 +100,7 @@ pub(crate) fn assign(
             continue;
         };
         let Some(place) = descs.iter().position(|d| d.name == name).and_then(|i| places.get_mut(i)) else {
-            return Err(FileError::Usage(format!("no {kind} is called '{name}'; {}", known(kind, descs))));
+            return Err(FileError::Usage(format!("no {kind} is called '{name}'; {known}")));
         };
         if place.replace(ArrayPath::parse(path)).is_some() {
             return Err(FileError::Usage(format!("{kind} '{name}' is given twice")));
@@ -99,7 +110,6 @@ pub(crate) fn assign(
     for arg in unnamed {
         let Some(place) = free.next() else {
             let (got, want) = (args.len(), descs.len());
-            let known = known(kind, descs);
             return Err(FileError::Usage(format!("{got} {kind}s given, the program has {want}; {known}")));
         };
         *place = Some(ArrayPath::parse(arg));
@@ -109,31 +119,35 @@ pub(crate) fn assign(
 
 /// `the inputs are 'x' (i8[1, 28, 28, 1])`.
 fn known(kind: &str, descs: &[IoDesc]) -> String {
-    let list: Vec<String> =
-        descs.iter().map(|d| format!("'{}' ({})", d.name, describe(d.dtype, &d.shape))).collect();
+    listed(kind, descs.iter().map(|d| format!("'{}' ({})", d.name, describe(d.dtype, &d.shape))))
+}
+
+/// The same for texts of the tensors.
+pub(crate) fn listed(kind: &str, texts: impl Iterator<Item = String>) -> String {
+    let list: Vec<String> = texts.collect();
     match list.is_empty() {
         true => format!("it has no {kind}s"),
         false => format!("the {kind}s are {}", list.join(", ")),
     }
 }
 
-/// The file of each input; every one must be named.
-pub(crate) fn all_inputs(descs: &[IoDesc], args: &[String]) -> Result<Vec<ArrayPath>, FileError> {
+/// The file of each input; every one must be named that is not a state.
+pub(crate) fn all_inputs(descs: &[IoDesc], args: &[String]) -> Result<Vec<Option<ArrayPath>>, FileError> {
     let places = assign("input", descs, args)?;
-    let missing: Vec<&IoDesc> =
-        descs.iter().zip(&places).filter(|(_, p)| p.is_none()).map(|(d, _)| d).collect();
-    if let [first, ..] = missing[..] {
+    let missing =
+        |(desc, place): &(&IoDesc, &Option<ArrayPath>)| place.is_none() && desc.meaning.state.is_none();
+    if let Some((first, _)) = descs.iter().zip(&places).find(missing) {
         let text = format!("no file for input '{}'; {}", first.name, known("input", descs));
         return Err(FileError::Usage(text));
     }
-    Ok(places.into_iter().flatten().collect())
+    Ok(places)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::{args, pair};
-    use crate::{OutputPlan, read_inputs};
+    use crate::{Numbers, OutputPlan, read_inputs};
 
     #[test]
     fn names_come_first_and_the_rest_in_order() {
@@ -152,9 +166,10 @@ mod tests {
         assert!(text(&["x", "y", "z"]).starts_with("3 inputs given, the program has 2"));
         let missing = read_inputs(&pair(), &args(&["b=x.npy"])).unwrap_err();
         assert!(matches!(&missing, FileError::Usage(t) if t.starts_with("no file for input 'a'")));
-        let twice = OutputPlan::resolve(&pair(), &args(&["x.npy", "x.npy"])).unwrap_err();
+        let twice = OutputPlan::resolve(&pair(), &args(&["x.npy", "x.npy"]), Numbers::Codes).unwrap_err();
         assert!(twice.to_string().starts_with("two of --output would go to 'x.npy'"), "{twice}");
-        let twice = OutputPlan::resolve(&pair(), &args(&["x.npz:k", "./x.npz:k"])).unwrap_err();
+        let twice =
+            OutputPlan::resolve(&pair(), &args(&["x.npz:k", "./x.npz:k"]), Numbers::Codes).unwrap_err();
         assert!(twice.to_string().starts_with("two of --output would go to array 'k' of"), "{twice}");
     }
 }

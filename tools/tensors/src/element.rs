@@ -1,6 +1,6 @@
 //! Element types in files, and their values. Invariant: a value is never rounded to an integer, nor truncated.
 
-use dpu_isa::Dtype;
+use dpu_isa::{Dtype, IoDesc};
 use npyz::DType;
 
 /// The kind of an element.
@@ -25,6 +25,13 @@ pub(crate) enum Accept {
     Integers,
     /// Floating point numbers as well.
     Numbers,
+}
+
+impl Accept {
+    /// What is accepted for an input: real numbers if it is known what its codes mean.
+    pub(crate) fn by(desc: &IoDesc) -> Accept {
+        if desc.meaning.codes.is_some() { Accept::Numbers } else { Accept::Integers }
+    }
 }
 
 impl Element {
@@ -84,16 +91,37 @@ impl Element {
         !matches!(self.kind, Kind::Float { .. })
     }
 
+    /// Whether it is an unsigned byte.
+    pub(crate) fn is_byte(self) -> bool {
+        self.kind == Kind::Int { signed: false, bytes: 1 }
+    }
+
     /// Whether elements have the same representation as in a tensor of `dtype`.
     pub(crate) fn is_plain(self, dtype: Dtype) -> bool {
         self.kind == Element::kind_of(dtype) && (self.bytes() == 1 || !self.big_endian)
     }
 
-    /// The value of an element as `dtype`: the same type, booleans, or a wide integer whose value fits.
+    /// The value of an element of an input: the same type, booleans, or a wide integer whose value fits; unsigned bytes where the
+    /// host's codes are such; a real number as its code.
     ///
     /// # Errors
     /// When it is of another type, or does not fit.
-    pub(crate) fn convert(self, element: &[u8], dtype: Dtype) -> Result<i32, String> {
+    pub(crate) fn convert(self, element: &[u8], desc: &IoDesc) -> Result<i32, String> {
+        let dtype = desc.dtype;
+        match (self.kind, desc.meaning.codes) {
+            (Kind::Float { bytes }, Some(codes)) => {
+                let value = match bytes {
+                    4 => f64::from(self.float(element)),
+                    _ => f64::from_bits(self.bits(element)),
+                };
+                let code = (!value.is_nan()).then(|| codes.code(value, dtype));
+                return code.ok_or_else(|| "an element is not a number".to_owned());
+            }
+            (Kind::Int { signed: false, bytes: 1 }, _) if desc.meaning.unsigned => {
+                return Ok(i32::from(element.first().copied().unwrap_or_default()) - 128);
+            }
+            _ => {}
+        }
         let wanted = Element::kind_of(dtype);
         let wide = matches!(self.kind, Kind::Int { bytes: 8, .. } | Kind::Int { signed: false, bytes: 4 });
         if self.kind != wanted && self.kind != Kind::Bool && !wide {

@@ -19,6 +19,8 @@ pub struct Floats {
     pub values: Vec<f32>,
     /// Whether the file holds integers.
     pub integer: bool,
+    /// Whether these are unsigned bytes.
+    pub bytes: bool,
 }
 
 /// Reads the array that an argument names: `FILE.npy`, or `FILE.npz:KEY`; the key may be omitted if the archive holds a
@@ -27,9 +29,13 @@ pub struct Floats {
 /// # Errors
 /// When the file cannot be read, is not an array of numbers, or holds integers that single precision does not hold exactly.
 pub fn read_floats(arg: &str) -> Result<Floats, FileError> {
-    let place = ArrayPath::parse(arg);
+    read_place(&ArrayPath::parse(arg), None)
+}
+
+/// As [`read_floats`]; `name` is that of the array in an archive with several, if the place does not say it.
+pub(crate) fn read_place(place: &ArrayPath, name: Option<&str>) -> Result<Floats, FileError> {
     let path = &place.path;
-    let Some(bytes) = read_array(&place, None, MAX_BYTES)? else {
+    let Some(bytes) = read_array(place, name, MAX_BYTES)? else {
         return Err(FileError::TooLarge { path: path.clone(), most: MAX_BYTES });
     };
     // Single precision, twice in column-major order.
@@ -51,7 +57,7 @@ fn decode(bytes: &[u8]) -> Result<Floats, String> {
     if column_major {
         values = row_major(&values, &shape);
     }
-    Ok(Floats { shape, values, integer: element.is_integer() })
+    Ok(Floats { shape, values, integer: element.is_integer(), bytes: element.is_byte() })
 }
 
 #[cfg(test)]

@@ -13,14 +13,28 @@ use crate::tensor::{Tensor, describe};
 
 /// Reads the inputs of a program from the files that `args` name, in the order of `descs`.
 ///
-/// An array must have the input's shape and type; 64-bit and wider unsigned integers are accepted if every value
+/// A state without an argument has its first value. An array must have the input's shape and type; 64-bit and wider unsigned integers are accepted if every value
 /// fits, booleans as 0 and 1.
 ///
 /// # Errors
 /// When the arguments do not name every input once, or a file is not the expected tensor.
 pub fn read_inputs(descs: &[IoDesc], args: &[String]) -> Result<Vec<Tensor>, FileError> {
     let places = all_inputs(descs, args)?;
-    descs.iter().zip(&places).map(|(desc, place)| read_tensor(desc, place)).collect()
+    let one = |(desc, place): (&IoDesc, &Option<ArrayPath>)| match place {
+        Some(place) => read_tensor(desc, place),
+        None => Ok(initial(desc)),
+    };
+    descs.iter().zip(&places).map(one).collect()
+}
+
+/// A state before the first sample.
+#[must_use]
+pub fn initial(desc: &IoDesc) -> Tensor {
+    let value = desc.meaning.state.map_or(0, |state| state.initial);
+    let elements = desc.shape.iter().fold(1u64, |n, &d| n.saturating_mul(d));
+    let Tensor { data, .. } = Tensor::from_values(desc.dtype, &[], &[value]);
+    let data = data.repeat(usize::try_from(elements).unwrap_or(0));
+    Tensor { dtype: desc.dtype, shape: desc.shape.clone(), data }
 }
 
 /// Reads one input.

@@ -11,10 +11,12 @@ mod archive;
 mod arguments;
 mod element;
 mod floats;
+mod form;
 mod inputs;
 mod member;
 mod npy;
 mod outputs;
+mod reals;
 mod samples;
 mod tensor;
 #[cfg(test)]
@@ -22,7 +24,9 @@ mod testing;
 
 pub use arguments::{input_files, output_files};
 pub use floats::{Floats, read_floats};
-pub use inputs::read_inputs;
-pub use outputs::{OutputPlan, SampleOutputs};
+pub use form::{Numbers, Reals};
+pub use inputs::{initial, read_inputs};
+pub use outputs::{OutputPlan, SampleOutputs, batch_shape};
+pub use reals::read_reals;
 pub use samples::{Inputs, Samples};
-pub use tensor::{Tensor, TensorView, describe, tensor_bytes};
+pub use tensor::{RealPort, Tensor, TensorView, describe, tensor_bytes};

@@ -11,6 +11,7 @@ use strum_files::{FileError, budget};
 
 use crate::archive::Archive;
 use crate::arguments::ArrayPath;
+use crate::element::Accept;
 use crate::npy::Layout;
 
 /// Samples that are prefetched.
@@ -55,7 +56,7 @@ impl Member {
         let sample = desc.shape.iter().fold(8u64, |n, &d| n.saturating_mul(d));
         let ahead = sample.min(size).saturating_mul(AHEAD as u64 + 2);
         budget::check("samples that are unpacked ahead", ahead).map_err(FileError::limit(path))?;
-        let Ok((layout, start)) = Layout::read(&mut array) else { return Ok(None) };
+        let Ok((layout, start)) = Layout::read(&mut array, Accept::by(desc)) else { return Ok(None) };
         drop(array);
         let member = Member { path: path.clone(), key, start, stream: None };
         Ok(Some(Found { member, layout, start, size }))

@@ -2,10 +2,10 @@
 
 use std::io::{self, Read as _};
 
-use dpu_isa::{Dtype, IoDesc};
+use dpu_isa::IoDesc;
 use npyz::{NpyHeader, Order};
 
-use crate::element::{Accept, Element, descr, row_major};
+use crate::element::{Accept, Element, row_major};
 use crate::tensor::Tensor;
 
 /// Maximum header size in bytes; numpy writes a few hundred.
@@ -42,12 +42,12 @@ impl Layout {
     ///
     /// # Errors
     /// When the header is invalid.
-    pub(crate) fn read(file: &mut impl io::Read) -> Result<(Layout, u64), String> {
+    pub(crate) fn read(file: &mut impl io::Read, accept: Accept) -> Result<(Layout, u64), String> {
         let mut head = Vec::new();
         // Longer headers are refused, so that this much suffices for any.
         let limit = MAX_HEADER as u64 + 16;
         file.take(limit).read_to_end(&mut head).map_err(|e| e.to_string())?;
-        let (layout, rest) = Layout::parse(&head, Accept::Integers)?;
+        let (layout, rest) = Layout::parse(&head, accept)?;
         Ok((layout, (head.len() - rest.len()) as u64))
     }
 
@@ -75,11 +75,11 @@ impl Layout {
         if self.element.is_plain(desc.dtype) {
             return Ok(Tensor { dtype: desc.dtype, shape: desc.shape.clone(), data: data.to_vec() });
         }
-        Ok(Tensor::from_values(desc.dtype, &desc.shape, &self.converted(data, desc.dtype)?))
+        Ok(Tensor::from_values(desc.dtype, &desc.shape, &self.converted(data, desc)?))
     }
 
-    fn converted(&self, data: &[u8], dtype: Dtype) -> Result<Vec<i32>, String> {
-        data.chunks_exact(self.element.bytes()).map(|e| self.element.convert(e, dtype)).collect()
+    fn converted(&self, data: &[u8], desc: &IoDesc) -> Result<Vec<i32>, String> {
+        data.chunks_exact(self.element.bytes()).map(|e| self.element.convert(e, desc)).collect()
     }
 }
 
@@ -88,7 +88,7 @@ impl Layout {
 /// # Errors
 /// The mismatch, with what was expected and found.
 pub(crate) fn decode(bytes: &[u8], desc: &IoDesc) -> Result<Tensor, String> {
-    let (layout, data) = Layout::parse(bytes, Accept::Integers)?;
+    let (layout, data) = Layout::parse(bytes, Accept::by(desc))?;
     let (got, want) = (&layout.shape, &desc.shape);
     if got != want {
         return Err(format!("expected shape {want:?}, got {got:?}"));
@@ -97,7 +97,7 @@ pub(crate) fn decode(bytes: &[u8], desc: &IoDesc) -> Result<Tensor, String> {
     if !layout.column_major {
         return layout.values(data, desc);
     }
-    let values = row_major(&layout.converted(data, desc.dtype)?, want);
+    let values = row_major(&layout.converted(data, desc)?, want);
     Ok(Tensor::from_values(desc.dtype, want, &values))
 }
 
@@ -116,9 +116,8 @@ pub(crate) fn decoding_bytes(bytes: &[u8], desc: &IoDesc) -> u64 {
 }
 
 /// The header of a file: row-major, little endian. The tensor's bytes are its data.
-pub(crate) fn header(dtype: Dtype, shape: &[u64]) -> Vec<u8> {
+pub(crate) fn header(descr: &str, shape: &[u64]) -> Vec<u8> {
     let extents: String = shape.iter().map(|d| format!("{d}, ")).collect();
-    let descr = descr(dtype);
     let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({extents}), }}");
     // Data is aligned to 64 bytes.
     let len = (10 + text.len() + 1).next_multiple_of(64) - 10;
@@ -177,11 +176,13 @@ fn check_header(bytes: &[u8]) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use dpu_isa::Dtype;
     use proptest::collection::vec;
     use proptest::prelude::*;
     use proptest::sample::Index;
 
     use super::*;
+    use crate::element::descr;
     use crate::testing::{self, file};
 
     fn desc(dtype: Dtype, shape: &[u64]) -> IoDesc {
@@ -199,7 +200,7 @@ mod tests {
                 let n = shape.iter().product::<u64>() as usize;
                 let all = [dtype.max(), dtype.min(), 0, 1];
                 let tensor = Tensor::from_values(dtype, shape, &all[..n]);
-                let bytes = [header(dtype, shape), tensor.data.clone()].concat();
+                let bytes = [header(descr(dtype), shape), tensor.data.clone()].concat();
                 assert_eq!(decode(&bytes, &desc(dtype, shape)).unwrap(), tensor);
             }
         }

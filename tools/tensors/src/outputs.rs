@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use dpu_isa::IoDesc;
 use strum_files::{FileError, Staged, budget, check_distinct};
 
-use crate::arguments::{assign, same_place};
+use crate::arguments::{ArrayPath, assign, same_place};
+use crate::form::{Encoded, Form, Numbers, Reals};
 use crate::tensor::Tensor;
 use crate::{archive, npy};
 
@@ -17,35 +18,57 @@ pub struct OutputPlan {
     files: Vec<OutputFile>,
 }
 
-/// A file, and its outputs (index and name of the array).
+/// A file and its outputs.
 #[derive(Clone, Debug)]
 struct OutputFile {
     path: PathBuf,
     archive: bool,
-    arrays: Vec<(usize, String)>,
+    arrays: Vec<OutputArray>,
+}
+
+/// An output's index, the name of its array, and its form.
+#[derive(Clone, Debug)]
+struct OutputArray {
+    index: usize,
+    key: String,
+    form: Form,
 }
 
 impl OutputPlan {
     /// Resolves the arguments against the outputs. Outputs without an argument are not written.
     ///
     /// # Errors
-    /// When an argument names no output, or two have the same destination, also through links.
-    pub fn resolve(descs: &[IoDesc], args: &[String]) -> Result<OutputPlan, FileError> {
-        let mut files: BTreeMap<PathBuf, OutputFile> = BTreeMap::new();
+    /// When an argument names no output, two have the same destination, also through links, or an output has no real numbers.
+    pub fn resolve(descs: &[IoDesc], args: &[String], numbers: Numbers) -> Result<OutputPlan, FileError> {
         let places = assign("output", descs, args)?;
         let plain = places.iter().flatten().filter(|place| !place.is_archive());
         check_distinct(plain.map(|place| ("--output", place.path.as_path())))?;
-        for (index, place) in places.into_iter().enumerate() {
+        let written = descs.iter().zip(&places).filter(|(_, place)| place.is_some());
+        let forms = written.map(|(desc, _)| Form::of(desc, numbers)).collect::<Result<Vec<_>, _>>()?;
+        let mut plan =
+            OutputPlan::of(descs.iter().zip(places).map(|(desc, place)| (desc.name.as_str(), place)))?;
+        let mut indices: Vec<&mut OutputArray> =
+            plan.files.iter_mut().flat_map(|file| &mut file.arrays).collect();
+        indices.sort_by_key(|array| array.index);
+        indices.into_iter().zip(forms).for_each(|(array, form)| array.form = form);
+        Ok(plan)
+    }
+
+    /// The files of outputs, each with its name and destination, if it has one.
+    pub(crate) fn of<'n>(
+        outputs: impl Iterator<Item = (&'n str, Option<ArrayPath>)>,
+    ) -> Result<OutputPlan, FileError> {
+        let mut files: BTreeMap<PathBuf, OutputFile> = BTreeMap::new();
+        for (index, (name, place)) in outputs.enumerate() {
             let Some(place) = place else { continue };
             let archive = place.is_archive();
-            let name = descs.get(index).map(|d| d.name.clone()).unwrap_or_default();
-            let key = place.key.unwrap_or(name);
+            let key = place.key.unwrap_or_else(|| name.to_owned());
             let file = || OutputFile { path: place.path.clone(), archive, arrays: Vec::new() };
             let arrays = &mut files.entry(strum_files::resolve(&place.path)?).or_insert_with(file).arrays;
-            if arrays.iter().any(|(_, known)| *known == key) {
+            if arrays.iter().any(|known| known.key == key) {
                 return Err(same_place(&place.path, &key));
             }
-            arrays.push((index, key));
+            arrays.push(OutputArray { index, key, form: Form::Codes });
         }
         Ok(OutputPlan { files: files.into_values().collect() })
     }
@@ -57,21 +80,33 @@ impl OutputPlan {
     /// # Errors
     /// When a file cannot be written.
     pub fn write(&self, outputs: &[Tensor]) -> Result<(), FileError> {
+        self.write_with(|array| Some(array.form.encode(outputs.get(array.index)?)))
+    }
+
+    /// As [`OutputPlan::write`], of a network that computes real numbers.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write_reals(&self, outputs: &[Reals]) -> Result<(), FileError> {
+        self.write_with(|array| outputs.get(array.index).map(Reals::encode))
+    }
+
+    fn write_with<'t>(&self, encode: impl Fn(&OutputArray) -> Option<Encoded<'t>>) -> Result<(), FileError> {
         let mut ready = Vec::new();
         for OutputFile { path, archive, arrays } in &self.files {
-            let arrays = arrays.iter().filter_map(|(i, key)| Some((key.as_str(), outputs.get(*i)?)));
+            let arrays = arrays.iter().filter_map(|array| Some((array.key.as_str(), encode(array)?)));
             let mut staged = Staged::create(path)?;
             if *archive {
                 let arrays: Vec<_> = arrays.collect();
                 // The archive is built in memory, and its buffer may grow by doubling.
                 let needed =
-                    arrays.iter().fold(0, |sum: u64, (_, t)| sum.saturating_add(3 * t.data.len() as u64));
+                    arrays.iter().fold(0, |sum: u64, (_, a)| sum.saturating_add(3 * a.data.len() as u64));
                 budget::check("to write outputs", needed).map_err(FileError::limit(path))?;
                 staged.put(&archive::encode(arrays.into_iter()).map_err(FileError::io(path))?)?;
             } else {
-                for (_, tensor) in arrays {
-                    staged.put(&npy::header(tensor.dtype, &tensor.shape))?;
-                    staged.put(&tensor.data)?;
+                for (_, array) in arrays {
+                    staged.put(&array.header())?;
+                    staged.put(&array.data)?;
                 }
             }
             ready.push(staged);
@@ -82,16 +117,21 @@ impl OutputPlan {
 
 /// The outputs of a batch, written sample after sample.
 pub struct SampleOutputs {
-    /// The file of every output that has one.
-    files: Vec<Option<Staged>>,
+    /// File and form of every output that has a file.
+    files: Vec<Option<(Staged, Form)>>,
 }
 
 impl SampleOutputs {
     /// Opens the files that `args` name, for `count` samples.
     ///
     /// # Errors
-    /// When an argument names no output or names an archive, or a file cannot be written.
-    pub fn create(descs: &[IoDesc], args: &[String], count: u64) -> Result<SampleOutputs, FileError> {
+    /// When an argument names no output or names an archive, an output has no real numbers, or a file cannot be written.
+    pub fn create(
+        descs: &[IoDesc],
+        args: &[String],
+        numbers: Numbers,
+        count: u64,
+    ) -> Result<SampleOutputs, FileError> {
         let places = assign("output", descs, args)?;
         if let Some(place) = places.iter().flatten().find(|place| place.is_archive()) {
             let path = place.path.display();
@@ -100,9 +140,10 @@ impl SampleOutputs {
         check_distinct(places.iter().flatten().map(|place| ("--output", place.path.as_path())))?;
         let files = descs.iter().zip(places).map(|(desc, place)| {
             let Some(place) = place else { return Ok(None) };
+            let form = Form::of(desc, numbers)?;
             let mut staged = Staged::create(&place.path)?;
-            staged.put(&npy::header(desc.dtype, &batch_shape(&desc.shape, count)))?;
-            Ok(Some(staged))
+            staged.put(&npy::header(form.descr(desc), &batch_shape(&desc.shape, count)))?;
+            Ok(Some((staged, form)))
         });
         Ok(SampleOutputs { files: files.collect::<Result<_, FileError>>()? })
     }
@@ -113,8 +154,8 @@ impl SampleOutputs {
     /// When a file cannot be written.
     pub fn put(&mut self, outputs: &[Tensor]) -> Result<(), FileError> {
         for (file, tensor) in self.files.iter_mut().zip(outputs) {
-            if let Some(file) = file {
-                file.put(&tensor.data)?;
+            if let Some((file, form)) = file {
+                file.put(&form.encode(tensor).data)?;
             }
         }
         Ok(())
@@ -125,12 +166,13 @@ impl SampleOutputs {
     /// # Errors
     /// When the system refuses.
     pub fn commit(self) -> Result<(), FileError> {
-        self.files.into_iter().flatten().try_for_each(Staged::commit)
+        self.files.into_iter().flatten().try_for_each(|(file, _)| file.commit())
     }
 }
 
 /// The shape of `count` tensors in one: a leading 1 becomes the axis of samples.
-fn batch_shape(shape: &[u64], count: u64) -> Vec<u64> {
+#[must_use]
+pub fn batch_shape(shape: &[u64], count: u64) -> Vec<u64> {
     let rest = match shape {
         [1, rest @ ..] => rest,
         all => all,
@@ -151,7 +193,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         for list in [[at("a.npy"), at("b.npy")], [at("all.npz"), at("all.npz:second")]] {
-            OutputPlan::resolve(&pair(), &list).unwrap().write(&tensors()).unwrap();
+            OutputPlan::resolve(&pair(), &list, Numbers::Codes).unwrap().write(&tensors()).unwrap();
             let list = [list[0].replace("all.npz", "all.npz:a"), list[1].clone()];
             assert_eq!(read_inputs(&pair(), &list).unwrap(), tensors());
         }
@@ -168,7 +210,7 @@ mod tests {
         let at = |name: &str| format!("{}/{name}", folder.path().display());
         let list = [at("all.npz:first"), at("./all.npz:second")];
         assert_eq!(output_files(&list).unwrap().len(), 1);
-        OutputPlan::resolve(&pair(), &list).unwrap().write(&tensors()).unwrap();
+        OutputPlan::resolve(&pair(), &list, Numbers::Codes).unwrap().write(&tensors()).unwrap();
         assert_eq!(read_inputs(&pair(), &list).unwrap(), tensors());
         assert_eq!(output_files(&args(&["a=x.npz", "b=x.npz", "y.npz"])).unwrap().len(), 2);
         assert!(output_files(&args(&["a=x.npz", "x.npz:a"])).is_err());
@@ -179,7 +221,8 @@ mod tests {
     fn archives_without_the_array_say_what_they_have() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.npz").to_str().unwrap().to_owned();
-        let plan = OutputPlan::resolve(&pair(), &args(&[&path, &format!("{path}:other")])).unwrap();
+        let plan =
+            OutputPlan::resolve(&pair(), &args(&[&path, &format!("{path}:other")]), Numbers::Codes).unwrap();
         plan.write(&tensors()).unwrap();
         let error = read_inputs(&pair()[1..], &[path]).unwrap_err().to_string();
         assert!(error.ends_with("x.npz: has no array 'b'; it has 'a', 'other'"), "{error}");

@@ -9,7 +9,8 @@ use dpu_isa::IoDesc;
 use strum_files::{FileError, budget};
 
 use crate::arguments::{ArrayPath, all_inputs};
-use crate::inputs::read_tensor;
+use crate::element::Accept;
+use crate::inputs::{initial, read_tensor};
 use crate::member::{Found, Member};
 use crate::npy::Layout;
 use crate::tensor::Tensor;
@@ -59,6 +60,10 @@ impl Inputs {
         let mut count: Option<(u64, &str)> = None;
         let mut inputs = Vec::new();
         for (desc, place) in descs.iter().zip(all_inputs(descs, args)?) {
+            let Some(place) = place else {
+                inputs.push(Source::Constant(initial(desc)));
+                continue;
+            };
             let array = Array::open(desc, &place)?;
             let reason =
                 |reason: String| FileError::content(&place.path, format!("input '{}': {reason}", desc.name));
@@ -184,7 +189,7 @@ impl Array {
             return Ok(None);
         }
         let (mut file, about) = strum_files::open(path)?;
-        let found = Layout::read(&mut file).ok();
+        let found = Layout::read(&mut file, Accept::by(desc)).ok();
         let size = about.len();
         Ok(found.map(|(layout, start)| Array { layout, start, size, data: Data::File { file, start } }))
     }
@@ -197,7 +202,7 @@ mod tests {
 
     use super::*;
     use crate::testing;
-    use crate::{OutputPlan, SampleOutputs, npy, read_inputs};
+    use crate::{Numbers, OutputPlan, SampleOutputs, npy, read_inputs};
 
     fn desc(dtype: Dtype, shape: &[u64]) -> IoDesc {
         testing::desc("x", dtype, shape)
@@ -218,11 +223,15 @@ mod tests {
         let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let one = desc(Dtype::I16, &[1, 2]);
         let tensor = |v: i32| Tensor::from_values(Dtype::I16, &[1, 2], &[v, -v]);
-        let mut outputs = SampleOutputs::create(std::slice::from_ref(&one), &[at("y.npy")], 3).unwrap();
+        let mut outputs =
+            SampleOutputs::create(std::slice::from_ref(&one), &[at("y.npy")], Numbers::Codes, 3).unwrap();
         (0..3).for_each(|v| outputs.put(&[tensor(v * 300)]).unwrap());
         outputs.commit().unwrap();
         let whole = read_inputs(&[desc(Dtype::I16, &[3, 2])], &[at("y.npy")]).unwrap();
-        OutputPlan::resolve(&[desc(Dtype::I16, &[3, 2])], &[at("y.npz")]).unwrap().write(&whole).unwrap();
+        OutputPlan::resolve(&[desc(Dtype::I16, &[3, 2])], &[at("y.npz")], Numbers::Codes)
+            .unwrap()
+            .write(&whole)
+            .unwrap();
         for name in ["y.npy", "y.npz"] {
             let mut samples = Inputs::open(std::slice::from_ref(&one), &[at(name)]).unwrap().batch().unwrap();
             assert_eq!(samples.count(), 3);
@@ -243,7 +252,10 @@ mod tests {
             let values: Vec<i32> =
                 (0..2 * count as i32).map(|i| i.wrapping_mul(0x9e37_79b1_u32 as i32)).collect();
             let whole = Tensor::from_values(Dtype::I32, &[count, 2], &values);
-            OutputPlan::resolve(&[desc(Dtype::I32, &[count, 2])], &arg).unwrap().write(&[whole]).unwrap();
+            OutputPlan::resolve(&[desc(Dtype::I32, &[count, 2])], &arg, Numbers::Codes)
+                .unwrap()
+                .write(&[whole])
+                .unwrap();
             let read = || -> Result<u64, FileError> {
                 let mut samples = Inputs::open(&[desc(Dtype::I32, &[1, 2])], &arg)?.batch().unwrap();
                 (0..count).try_for_each(|i| samples.read(i).map(drop)).map(|()| samples.count())
@@ -267,7 +279,7 @@ mod tests {
         let one = [desc(Dtype::I8, &[1, 2])];
         let text = || Inputs::open(&one, &arg).unwrap_err().to_string();
         let put = |shape: &[u64], data: &[u8]| {
-            write(&path, &[&npy::header(Dtype::I8, shape)[..], data].concat()).unwrap();
+            write(&path, &[&npy::header("|i1", shape)[..], data].concat()).unwrap();
         };
         put(&[3, 2], &[0; 5]);
         assert!(text().contains("5 bytes of data do not make 3 samples"), "{}", text());
@@ -277,7 +289,7 @@ mod tests {
         assert!(text().contains("expected shape [1, 2], got [3, 3]"), "{}", text());
         put(&[1 << 62, 2], &[]);
         assert!(text().contains("an array of"), "{}", text());
-        let archive = SampleOutputs::create(&one, &["y.npz".to_owned()], 2);
+        let archive = SampleOutputs::create(&one, &["y.npz".to_owned()], Numbers::Codes, 2);
         assert!(archive.err().unwrap().to_string().contains("go to .npy files"));
     }
 }

@@ -1,6 +1,6 @@
 //! Dense tensors as exchanged between host and program: row-major, little endian.
 
-use dpu_isa::Dtype;
+use dpu_isa::{Dtype, IoDesc};
 
 /// Number of bytes of a tensor; `None` if it does not fit 64 bits.
 pub fn tensor_bytes(dtype: Dtype, shape: &[u64]) -> Option<u64> {
@@ -60,6 +60,21 @@ impl Tensor {
 /// The bytes in groups of `N`.
 fn chunks<const N: usize>(data: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
     data.as_chunks::<N>().0.iter().copied()
+}
+
+/// An input or output of real numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RealPort {
+    /// Its name.
+    pub name: String,
+    /// Its extents.
+    pub shape: Vec<u64>,
+}
+
+impl RealPort {
+    pub(crate) fn named(desc: &IoDesc) -> RealPort {
+        RealPort { name: desc.name.clone(), shape: desc.shape.clone() }
+    }
 }
 
 /// `i8[1, 8, 8, 64]`, for messages.

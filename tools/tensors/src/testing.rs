@@ -1,12 +1,12 @@
 //! Helpers of the unit tests: two tensors, as described by a program and as stored in files.
 
-use dpu_isa::{Dtype, IoDesc};
+use dpu_isa::{Dtype, IoDesc, Meaning};
 
 use crate::tensor::Tensor;
 
 /// A tensor's description.
 pub(crate) fn desc(name: &str, dtype: Dtype, shape: &[u64]) -> IoDesc {
-    IoDesc { name: name.into(), dtype, shape: shape.to_vec(), addr: 0 }
+    IoDesc { name: name.into(), dtype, shape: shape.to_vec(), addr: 0, meaning: Meaning::default() }
 }
 
 /// Two descriptions.

@@ -6,7 +6,7 @@ use std::io::{Cursor, Write};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use dpu_isa::{Dtype, IoDesc};
+use dpu_isa::{Dtype, IoDesc, Meaning};
 use strum_files::{FileError, budget};
 use strum_tensors::{Inputs, Tensor, read_floats, read_inputs};
 use tempfile::TempDir;
@@ -81,7 +81,13 @@ fn file(bytes: &[u8]) -> (TempDir, PathBuf) {
 fn errors(bytes: &[u8]) -> [String; 3] {
     let (_folder, path) = file(bytes);
     let arg = [path.to_str().unwrap().to_owned()];
-    let desc = |shape: &[u64]| IoDesc { name: "x".into(), dtype: Dtype::I8, shape: shape.to_vec(), addr: 0 };
+    let desc = |shape: &[u64]| IoDesc {
+        name: "x".into(),
+        dtype: Dtype::I8,
+        shape: shape.to_vec(),
+        addr: 0,
+        meaning: Meaning::default(),
+    };
     let samples = || -> Result<Vec<Tensor>, FileError> {
         Inputs::open(&[desc(&[1])], &arg)?.batch().map_or(Ok(Vec::new()), |mut samples| samples.read(7))
     };

@@ -14,7 +14,8 @@
 //! .loc 0 "model.mlir:3:8"              index and text
 //! .layer 0 "conv1" op="tosa.conv2d" loc=0 macs=1024
 //! .input "x" i8 [1, 8] at 0x100
-//! .output "y" i8 [1, 8] at 0x200
+//! .output "y" i8 [1, 8] at 0x200 scale="5e-1" zero_point=-3
+//!                                      also: unsigned, and of an input state=0 initial=-3
 //! .code
 //! .at layer=0 loc=none                 origin of the following instructions
 //!   bar_cfg barrier=0 producers=1 consumers=1

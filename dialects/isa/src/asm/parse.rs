@@ -3,6 +3,7 @@
 use super::cursor::Cursor;
 use super::{AsmError, VERSION, fields};
 use crate::machine::Machine;
+use crate::meaning::{Codes, Meaning, State};
 use crate::program::{InstrMeta, IoDesc, Layer, Manifest, Program};
 use crate::types::Dtype;
 use crate::validate::MAX_INSTRS;
@@ -322,5 +323,39 @@ fn io(cursor: &mut Cursor<'_>) -> Result<IoDesc, AsmError> {
         cursor.rewind(start);
         return Err(cursor.expected("'at'"));
     }
-    Ok(IoDesc { name, dtype, shape, addr: cursor.uint()? })
+    Ok(IoDesc { name, dtype, shape, addr: cursor.uint()?, meaning: meaning(cursor)? })
+}
+
+/// What follows an address: `scale="5e-1" zero_point=-3 unsigned state=1 initial=0`, each part if it is known.
+fn meaning(cursor: &mut Cursor<'_>) -> Result<Meaning, AsmError> {
+    let mut meaning = Meaning::default();
+    while !cursor.at_end() {
+        let start = cursor.pos();
+        match cursor.name("'scale', 'unsigned' or 'state'")? {
+            "scale" if meaning.codes.is_none() => {
+                cursor.char('=')?;
+                let at = cursor.pos();
+                let scale = cursor.string()?;
+                let scale = scale.parse().map_err(|_| cursor.error_at(at, "expected a number in quotes"))?;
+                cursor.key("zero_point")?;
+                let codes = Codes { scale, zero_point: cursor.uint()? };
+                if !codes.is_legal() {
+                    return Err(cursor.error_at(at, format!("a scale of {scale}")));
+                }
+                meaning.codes = Some(codes);
+            }
+            "unsigned" if !meaning.unsigned => meaning.unsigned = true,
+            "state" if meaning.state.is_none() => {
+                cursor.char('=')?;
+                let output = cursor.uint()?;
+                cursor.key("initial")?;
+                meaning.state = Some(State { output, initial: cursor.uint()? });
+            }
+            _ => {
+                cursor.rewind(start);
+                return Err(cursor.expected("'scale', 'unsigned' or 'state', once each"));
+            }
+        }
+    }
+    Ok(meaning)
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::VERSION;
 use super::cursor::quote;
 use super::fields::push_instr;
+use crate::meaning::{Codes, Meaning, State};
 use crate::program::{InstrMeta, IoDesc, Program};
 
 /// Constant bytes per line.
@@ -57,7 +58,17 @@ fn push_io(out: &mut String, directive: &str, io: &IoDesc) {
         let comma = if i == 0 { "" } else { ", " };
         let _ = write!(out, "{comma}{dim}");
     }
-    let _ = writeln!(out, "] at {:#x}", io.addr);
+    let _ = write!(out, "] at {:#x}", io.addr);
+    let Meaning { codes, unsigned, state } = &io.meaning;
+    if let Some(Codes { scale, zero_point }) = codes {
+        // The shortest text that gives the same number.
+        let _ = write!(out, " scale=\"{scale:e}\" zero_point={zero_point}");
+    }
+    out.push_str(if *unsigned { " unsigned" } else { "" });
+    if let Some(State { output, initial }) = state {
+        let _ = write!(out, " state={output} initial={initial}");
+    }
+    out.push('\n');
 }
 
 fn push_code(out: &mut String, program: &Program) {

@@ -10,8 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::error::ContainerError;
 
-/// Version of the container format, in `EI_ABIVERSION`.
-pub const FORMAT_VERSION: u8 = 1;
+/// Version of the container format, in `EI_ABIVERSION`; programs whose inputs and outputs have no meaning are of version 1, which
+/// all readers know.
+pub const FORMAT_VERSION: u8 = 2;
 /// The ELF machine number of the DPU, from the range that no one has registered.
 pub const EM_DPU: u16 = 0xd970;
 /// Greatest size of a container in bytes.
@@ -37,12 +38,12 @@ const ALIGN: usize = 16;
 const SUM: usize = 32;
 
 /// Lays the sections out.
-pub(crate) fn write(data: &[&[u8]; DATA]) -> Result<Vec<u8>, ContainerError> {
+pub(crate) fn write(version: u8, data: &[&[u8]; DATA]) -> Result<Vec<u8>, ContainerError> {
     let sums: Vec<u8> = data.iter().flat_map(Sha256::digest).collect();
-    write_with(data, &sums)
+    write_with(version, data, &sums)
 }
 
-fn write_with(data: &[&[u8]; DATA], sums: &[u8]) -> Result<Vec<u8>, ContainerError> {
+fn write_with(version: u8, data: &[&[u8]; DATA], sums: &[u8]) -> Result<Vec<u8>, ContainerError> {
     let all: Vec<&[u8]> = data.iter().copied().chain([sums]).collect();
     let mut out = Vec::new();
     let mut w = Writer::new(Endianness::Little, true, &mut out);
@@ -60,7 +61,7 @@ fn write_with(data: &[&[u8]; DATA], sums: &[u8]) -> Result<Vec<u8>, ContainerErr
     let failed = |e: object::write::Error| ContainerError::Elf(e.to_string());
     w.write_file_header(&FileHeader {
         os_abi: elf::ELFOSABI_STANDALONE,
-        abi_version: FORMAT_VERSION,
+        abi_version: version,
         e_type: elf::ET_EXEC,
         e_machine: EM_DPU,
         e_entry: 0,
@@ -91,9 +92,9 @@ fn write_with(data: &[&[u8]; DATA], sums: &[u8]) -> Result<Vec<u8>, ContainerErr
     Ok(out)
 }
 
-/// Extracts the sections, after checking header, bounds, overlaps, checksums and layout.
-pub(crate) fn read(bytes: &[u8]) -> Result<[&[u8]; DATA], ContainerError> {
-    check_ident(bytes)?;
+/// The version, and the sections, after checking header, bounds, overlaps, checksums and layout.
+pub(crate) fn read(bytes: &[u8]) -> Result<(u8, [&[u8]; DATA]), ContainerError> {
+    let version = check_ident(bytes)?;
     let failed = |e: object::read::Error| ContainerError::Elf(e.to_string());
     let header = FileHeader64::<LittleEndian>::parse(bytes).map_err(failed)?;
     check_machine(header.e_machine(LittleEndian))?;
@@ -127,11 +128,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<[&[u8]; DATA], ContainerError> {
     check_overlap(ranges)?;
     let [data @ .., sums] = sections;
     check_sums(&data, &offsets, sums)?;
-    check_layout(bytes, &data, sums)?;
-    Ok(data)
+    check_layout(bytes, version, &data, sums)?;
+    Ok((version, data))
 }
 
-fn check_ident(bytes: &[u8]) -> Result<(), ContainerError> {
+fn check_ident(bytes: &[u8]) -> Result<u8, ContainerError> {
     if bytes.len() as u64 > MAX_FILE {
         return Err(ContainerError::TooLarge { got: bytes.len() as u64, max: MAX_FILE });
     }
@@ -151,10 +152,10 @@ fn check_ident(bytes: &[u8]) -> Result<(), ContainerError> {
     foreign("data encoding", *data, elf::ELFDATA2LSB)?;
     foreign("ELF version", *version, elf::EV_CURRENT)?;
     foreign("OS ABI", *os_abi, elf::ELFOSABI_STANDALONE)?;
-    if *abi_version != FORMAT_VERSION {
+    if !(1..=FORMAT_VERSION).contains(abi_version) {
         return Err(ContainerError::Version { got: *abi_version, expected: FORMAT_VERSION });
     }
-    Ok(())
+    Ok(*abi_version)
 }
 
 fn check_machine(got: u16) -> Result<(), ContainerError> {
@@ -192,8 +193,8 @@ fn check_sums(data: &[&[u8]; DATA], offsets: &[u64], sums: &[u8]) -> Result<(), 
 }
 
 /// The headers and the padding are in no section: they must be exactly what the writer emits.
-fn check_layout(bytes: &[u8], data: &[&[u8]; DATA], sums: &[u8]) -> Result<(), ContainerError> {
-    let expected = write_with(data, sums)?;
+fn check_layout(bytes: &[u8], version: u8, data: &[&[u8]; DATA], sums: &[u8]) -> Result<(), ContainerError> {
+    let expected = write_with(version, data, sums)?;
     if expected == bytes {
         return Ok(());
     }

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::Instr;
 use crate::codec;
 use crate::machine::Machine;
+use crate::meaning::{Codes, Meaning, State};
 use crate::program::{InstrMeta, IoDesc, Layer, Manifest, Program};
 use crate::types::Dtype;
 use crate::wire::{Reader, WireError, Writer};
@@ -52,7 +53,8 @@ impl Program {
             meta.extend_from_slice(&layer.to_le_bytes());
             meta.extend_from_slice(&loc.to_le_bytes());
         }
-        elf::write(&[machine.as_bytes(), &manifest, &io, &layers, &locs, &code, &meta, &self.consts])
+        let version = if self.has_meaning() { FORMAT_VERSION } else { 1 };
+        elf::write(version, &[machine.as_bytes(), &manifest, &io, &layers, &locs, &code, &meta, &self.consts])
     }
 
     /// Reads the binary form. The program is decoded, not validated: see [`Program::validate`].
@@ -69,7 +71,8 @@ impl Program {
     /// # Errors
     /// As [`Program::from_elf`], and when the program would take more.
     pub fn from_elf_within(bytes: &[u8], room: u64) -> Result<Program, ContainerError> {
-        let [machine, manifest, io, layers, locs, code, meta, consts] = elf::read(bytes)?;
+        let (version, sections) = elf::read(bytes)?;
+        let [machine, manifest, io, layers, locs, code, meta, consts] = sections;
         let needed = memory_bytes(code, consts, &[manifest, io, layers, locs, meta]);
         if needed > room {
             return Err(ContainerError::Room { needed, room });
@@ -77,7 +80,13 @@ impl Program {
         let machine = read_machine(machine)?;
         let (dram_bytes, manifest) = read_section(1, manifest, |r| read_manifest(r, &machine))?;
         let manifest = manifest.ok_or(ContainerError::Fingerprint)?;
-        let (inputs, outputs) = read_section(2, io, |r| Ok((r.list(17, read_io)?, r.list(17, read_io)?)))?;
+        let (inputs, outputs) = read_section(2, io, |r| {
+            let mut lists = (r.list(17, read_io)?, r.list(17, read_io)?);
+            if version > 1 {
+                read_meanings(r, &mut lists)?;
+            }
+            Ok(lists)
+        })?;
         let layers = read_section(3, layers, |r| r.list(20, read_layer))?;
         let locs = read_section(4, locs, |r| r.list(4, Reader::text))?;
         let meta = read_section(6, meta, |r| {
@@ -152,7 +161,14 @@ impl Program {
                 w.u64(io.addr);
             }
         }
+        let meanings = self.inputs.iter().chain(&self.outputs).map(|io| &io.meaning);
+        meanings.filter(|_| self.has_meaning()).for_each(|meaning| write_meaning(&mut w, meaning));
         w.0
+    }
+
+    /// Whether the meaning of any input or output is known.
+    fn has_meaning(&self) -> bool {
+        self.inputs.iter().chain(&self.outputs).any(|io| !io.meaning.is_unknown())
     }
 
     fn layers(&self) -> Vec<u8> {
@@ -212,7 +228,52 @@ fn read_io(r: &mut Reader<'_>) -> Result<IoDesc, WireError> {
     let name = r.text()?;
     let code = r.u8()?;
     let dtype = Dtype::from_index(usize::from(code)).ok_or(WireError::Dtype(code))?;
-    Ok(IoDesc { name, dtype, shape: r.list(8, Reader::u64)?, addr: r.u64()? })
+    Ok(IoDesc { name, dtype, shape: r.list(8, Reader::u64)?, addr: r.u64()?, meaning: Meaning::default() })
+}
+
+/// Bits of the flags in front of a meaning.
+const CODES: u8 = 1;
+const UNSIGNED: u8 = 2;
+const STATE: u8 = 4;
+
+fn write_meaning(w: &mut Writer, meaning: &Meaning) {
+    let Meaning { codes, unsigned, state } = meaning;
+    let flags = [(codes.is_some(), CODES), (*unsigned, UNSIGNED), (state.is_some(), STATE)];
+    w.u8(flags.iter().filter(|(given, _)| *given).map(|(_, bit)| bit).sum());
+    if let Some(Codes { scale, zero_point }) = codes {
+        w.u64(scale.to_bits());
+        w.u32(zero_point.cast_unsigned());
+    }
+    if let Some(State { output, initial }) = state {
+        w.u32(*output);
+        w.u32(initial.cast_unsigned());
+    }
+}
+
+fn read_meanings(
+    r: &mut Reader<'_>,
+    (inputs, outputs): &mut (Vec<IoDesc>, Vec<IoDesc>),
+) -> Result<(), WireError> {
+    let mut known = false;
+    for io in inputs.iter_mut().chain(outputs) {
+        let flags = r.u8()?;
+        if flags & !(CODES | UNSIGNED | STATE) != 0 {
+            return Err(WireError::Flags(flags));
+        }
+        if flags & CODES != 0 {
+            let codes = Codes { scale: f64::from_bits(r.u64()?), zero_point: r.u32()?.cast_signed() };
+            if !codes.is_legal() {
+                return Err(WireError::Scale(codes.scale.to_string()));
+            }
+            io.meaning.codes = Some(codes);
+        }
+        io.meaning.unsigned = flags & UNSIGNED != 0;
+        if flags & STATE != 0 {
+            io.meaning.state = Some(State { output: r.u32()?, initial: r.u32()?.cast_signed() });
+        }
+        known |= flags != 0;
+    }
+    if known { Ok(()) } else { Err(WireError::NoMeaning) }
 }
 
 fn read_layer(r: &mut Reader<'_>) -> Result<Layer, WireError> {

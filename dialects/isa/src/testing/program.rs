@@ -7,6 +7,7 @@ use super::Rng;
 use super::instr::{DRAM_BYTES, legal_of};
 use crate::field::{InstrDesc, Role};
 use crate::machine::Machine;
+use crate::meaning::Meaning;
 use crate::program::{InstrMeta, IoDesc, Layer, Manifest, Program};
 use crate::table::{BarCfg, End, Instr, TABLE};
 use crate::types::Dtype;
@@ -20,6 +21,7 @@ pub fn random_program(rng: &mut Rng, tasks: usize) -> Program {
         dtype,
         shape: shape.to_vec(),
         addr,
+        meaning: Meaning::default(),
     };
     let machine = Machine::flexnn_16x16();
     let mut stream = Stream { instrs: Vec::new(), open: Vec::new(), slots: [None; 16], dram: base, machine };

@@ -13,10 +13,12 @@ def Strum_Dialect : Dialect {
     What TOSA cannot express. A `strum` operation is one layer of the DPU: an operator with its bias, rescaling, clamp and table fused,
     reading weights that may be packed in a StruM format. Everything else of a network stays in the `tosa` dialect.
 
-    Attributes `strum.…` of operations of any dialect are those that `strumc quantize` writes: `strum.input_mean` and
-    `strum.input_square` of convolutions, `strum.input_scales`, `strum.input_zero_points`, `strum.output_scales` and
-    `strum.output_zero_points` of functions. Any other one is an error, and so is an attribute without a prefix that an operation of
-    this dialect does not declare.
+    Attributes `strum.…` of operations of any dialect are those that `strumc quantize` and the readers of TFLite and ONNX write:
+    `strum.input_mean` and `strum.input_square` of convolutions; of functions and programs `strum.input_scales`,
+    `strum.input_zero_points`, `strum.output_scales` and `strum.output_zero_points`, which say what codes mean,
+    `strum.unsigned_inputs` and `strum.unsigned_outputs`, 1 where the host's codes are 128 more, and `strum.states` and
+    `strum.initial_states`, the result that an argument takes its next value from and its first value. Any other one is an error, and
+    so is an attribute without a prefix that an operation of this dialect does not declare.
 
     The integer meaning of a network is fixed before this level: `strum` with its weights decoded is integer TOSA 1.0, and the pass
     `strum-to-tosa` writes it so. Activations are NHWC, weights OHWI, accumulators 32 bits wide and wrapping.

@@ -316,6 +316,31 @@ impl Builder {
         self.push(name, operands, attributes, &shape, to)
     }
 
+    /// `mul` of 32 bits whose product is shifted to the right, rounded, ties upwards.
+    ///
+    /// # Errors
+    /// Shapes do not match.
+    pub fn multiply(&mut self, a: Id, b: Id, shift: i32) -> Result<Id, Fault> {
+        let (op, (a, b)) = ("mul", self.same_rank("mul", a, b)?);
+        let ((a_shape, elem), (b_shape, _)) = (self.of(op, a)?, self.of(op, b)?);
+        let shape = broadcast(op, &a_shape, &b_shape)?;
+        let operands = [a, b, self.scalar(Elem::I8, shift)?].map(Operand::Value).to_vec();
+        self.push(op, operands, Vec::new(), &shape, elem)
+    }
+
+    /// `arithmetic_right_shift`, rounded if asked, ties upwards.
+    ///
+    /// # Errors
+    /// Shapes do not match.
+    pub fn shift_right(&mut self, a: Id, b: Id, round: bool) -> Result<Id, Fault> {
+        let op = "arithmetic_right_shift";
+        let (a, b) = self.same_rank(op, a, b)?;
+        let ((a_shape, elem), (b_shape, _)) = (self.of(op, a)?, self.of(op, b)?);
+        let shape = broadcast(op, &a_shape, &b_shape)?;
+        let operands = [a, b].map(Operand::Value).to_vec();
+        self.push(op, operands, vec![("round", Attribute::Bool(round))], &shape, elem)
+    }
+
     /// `select`.
     ///
     /// # Errors

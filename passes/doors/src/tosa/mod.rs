@@ -6,12 +6,14 @@
 mod build;
 mod constant;
 mod movement;
+mod sampling;
 mod sliding;
 
 use std::sync::Arc;
 
 pub use build::{Builder, Fault, Rescale, Scales};
 pub use constant::Constant;
+pub use sampling::Grid;
 
 /// The type of elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

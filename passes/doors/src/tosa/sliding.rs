@@ -106,6 +106,47 @@ impl Builder {
         self.keep(made, &fitted)
     }
 
+    /// `transpose_conv2d`. Weights are OHWI; `around` is the padding of the result's rows and columns, before and behind, negative
+    /// where the result is cut.
+    ///
+    /// # Errors
+    /// Shapes or types do not match.
+    pub fn transpose_conv(
+        &mut self,
+        [image, weights, bias]: [Id; 3],
+        [image_zp, weights_zp]: [i32; 2],
+        around: [[i64; 2]; 2],
+        stride: [usize; 2],
+    ) -> Result<Id, Fault> {
+        let op = "transpose_conv2d";
+        let (([n, h, w, c], elem), ([outputs, kh, kw, inputs], weights_elem)) =
+            (self.image(op, image)?, self.image(op, weights)?);
+        let (bias_shape, bias_elem) = self.of(op, bias)?;
+        if inputs != c || !matches!(bias_shape[..], [b] if b == 1 || b == outputs) {
+            let reason = format!("weights of {inputs} channels and bias {bias_shape:?} on an image of {c}");
+            return fault(op, reason);
+        }
+        let extent = |d: usize, kernel: usize, [before, behind]: [i64; 2], stride: usize| {
+            let taps = wide(d - 1).checked_mul(wide(stride))?.checked_add(wide(kernel))?;
+            let padded = taps.checked_add(before)?.checked_add(behind)?;
+            let within = before > -wide(kernel) && behind > -wide(kernel) && stride > 0;
+            usize::try_from(padded).ok().filter(|&d| d > 0 && within)
+        };
+        let [rows, columns] = around;
+        let (Some(rows), Some(columns)) = (extent(h, kh, rows, stride[0]), extent(w, kw, columns, stride[1]))
+        else {
+            return fault(op, format!("a window of {:?} with padding {around:?}", [kh, kw]));
+        };
+        let zero_points = [self.scalar(elem, image_zp)?, self.scalar(weights_elem, weights_zp)?];
+        let operands = [image, weights, bias].into_iter().chain(zero_points).map(Operand::Value).collect();
+        let attributes = vec![
+            ("acc_type", Attribute::Type(bias_elem)),
+            ("out_pad", Attribute::Ints64(around.as_flattened().to_vec())),
+            ("stride", pair(stride)),
+        ];
+        self.push(op, operands, attributes, &[n, rows, columns, outputs], bias_elem)
+    }
+
     /// `avg_pool2d` or `max_pool2d`, rounding extents down; `zp` is that of input and result of a mean.
     ///
     /// # Errors

@@ -3,6 +3,8 @@
 pub(crate) mod fingerprint;
 pub mod limits;
 pub mod machine;
+pub mod meaning;
+pub mod names;
 pub mod network;
 pub(crate) mod program;
 pub(crate) mod rewrite;

@@ -1,4 +1,5 @@
 //! Passes on integer TOSA: canonicalization, and the conversion to layers of the `strum` dialect.
 
+pub mod specialize_shapes;
 pub mod strum_canonicalize;
 pub mod tosa_to_strum;

@@ -1,7 +1,7 @@
 //! A scheduled `dpu.program` as a binary program.
 
 use dpu_isa::validate::MAX_TEXT;
-use dpu_isa::{InstrMeta, IoDesc, Layer, Manifest, Place, Program as Binary, Space};
+use dpu_isa::{InstrMeta, IoDesc, Layer, Manifest, Meaning, Place, Program as Binary, Space};
 use indexmap::IndexSet;
 use strum_files::budget;
 use strum_ir::dpu::{self, Program, Role, Stage};
@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use super::{INPUT_SHA256, PIPELINE, TOOL, tool};
 use crate::common::machine;
+use crate::common::meaning;
 use crate::common::verdict::{MEMORY, RESOURCE};
 
 /// Why a program cannot be exported.
@@ -74,7 +75,10 @@ pub fn export(program: Program<'_>) -> Result<Binary, ExportError> {
         let layer = task.layer.unwrap_or(InstrMeta::NONE);
         meta.push(InstrMeta { layer, loc: locs.index(instruction.location()) });
     }
-    let memory = memory(program)?;
+    let mut memory = memory(program)?;
+    let [inputs, outputs] = meaning::read(op, [memory.inputs.len(), memory.outputs.len()]);
+    let ends = memory.inputs.iter_mut().chain(&mut memory.outputs);
+    ends.zip(inputs.into_iter().chain(outputs)).for_each(|(io, meaning)| io.meaning = meaning);
     let text = |name| op.str_attr(name).map(str::to_owned);
     let binary = Binary {
         machine,
@@ -142,6 +146,7 @@ fn memory(program: Program<'_>) -> Result<Memory, ExportError> {
             dtype: buffer.ty.dtype,
             shape: buffer.ty.shape.clone(),
             addr: address,
+            meaning: Meaning::default(),
         };
         match buffer.role {
             Role::Input(name) => memory.inputs.push(desc(name)),

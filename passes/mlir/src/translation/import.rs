@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use dpu_isa::barrier::members;
-use dpu_isa::{FieldKind, Instr, InstrMeta, Machine, MemAddr, Program as Binary, Space};
+use dpu_isa::{FieldKind, Instr, InstrMeta, IoDesc, Machine, MemAddr, Program as Binary, Space};
 use strum_ir::dpu::{self, BufferType, Program, Stage, Task};
 use strum_ir::{Attribute, Block, Context, Error, Location, Module, Value};
 use thiserror::Error;
 
 use super::{INPUT_SHA256, PIPELINE, TOOL, tool};
 use crate::common::machine;
+use crate::common::meaning;
 
 /// Why a binary cannot be imported.
 #[derive(Debug, Error)]
@@ -44,6 +45,8 @@ pub fn import<'c>(binary: &Binary, context: &'c Context) -> Result<Module<'c>, I
         op.set_attribute(name, Attribute::string(context, text));
     }
     let memories = declare(binary, body, unknown)?;
+    let meanings = |list: &[IoDesc]| list.iter().map(|io| io.meaning).collect::<Vec<_>>();
+    meaning::set(op, &meanings(&binary.inputs), &meanings(&binary.outputs))?;
     let locate = |loc: u32| match binary.locs.get(loc as usize) {
         Some(text) => Location::named(text, unknown),
         None => unknown,

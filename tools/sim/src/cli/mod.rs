@@ -14,12 +14,12 @@ use clap::Args;
 use dpu_isa::{Machine, Program};
 use strum_cli::{Failure, Progress};
 use strum_files::{FileError, Places};
-use strum_tensors::{Inputs, OutputPlan, SampleOutputs, Samples, Tensor, input_files, output_files};
+use strum_tensors::{Inputs, Numbers, OutputPlan, SampleOutputs, Samples, Tensor, input_files, output_files};
 
 use pe_trace::PeTraceArgs;
 
 use crate::{
-    HostProfile, KernelChoice, Options, Report, RunFiles, RunResult, run_batch, simulate_observed,
+    HostProfile, KernelChoice, Options, Report, RunFiles, RunResult, Sequence, run_batch, simulate_observed,
     simulate_timing,
 };
 
@@ -33,6 +33,14 @@ pub struct RunArgs {
     /// File for an output tensor; an existing file is replaced. Outputs of a batch have its leading axis.
     #[arg(long, short, value_name = "[NAME=]FILE.npy|FILE.npz[:KEY]", num_args = 1.., help_heading = "Outputs")]
     output: Vec<String>,
+
+    /// Write and print outputs as real numbers, by the scales of the network, in place of codes.
+    #[arg(long, help_heading = "Outputs")]
+    real: bool,
+
+    /// Begin every sample with the first values of the network's states; without it, samples are a sequence.
+    #[arg(long, help_heading = "Inputs")]
+    reset_states: bool,
 
     /// Write the full report with its timeline as JSON, for strumc report (docs/report.md).
     #[arg(long, value_name = "FILE.json", help_heading = "Outputs")]
@@ -64,7 +72,7 @@ pub struct RunArgs {
     /// Simulate timing and counters only: no inputs, outputs, values or hazard checks. Not for machines with zero skipping.
     #[arg(
         long,
-        conflicts_with_all = ["input", "output", "no_checks", "kernel", "golden", "jobs", "profile", "trace_pe"],
+        conflicts_with_all = ["input", "output", "real", "reset_states", "no_checks", "kernel", "golden", "jobs", "profile", "trace_pe"],
         help_heading = "Simulation"
     )]
     timing_only: bool,
@@ -132,6 +140,7 @@ impl RunArgs {
         machine: Option<Machine>,
         progress: &Progress,
     ) -> Result<Ran, Failure> {
+        self.check(program)?;
         let timed = machine.as_ref().unwrap_or(&program.machine);
         let pe_trace = self.pe_trace.create(program, timed, progress)?.map(Arc::new);
         let options = Options {
@@ -139,7 +148,7 @@ impl RunArgs {
             max_cycles: self.fuel,
             checks: !self.no_checks,
             kernel: if self.golden { KernelChoice::Golden } else { self.kernel },
-            threads: strum_cli::jobs(self.jobs),
+            threads: self.threads(),
             machine,
             profile: self.profile.then(|| Arc::new(HostProfile::new(program))),
             ..Options::default()
@@ -163,6 +172,44 @@ impl RunArgs {
         Ok(ran)
     }
 
+    /// Refuses options that have no effect on a program.
+    fn check(&self, program: &Program) -> Result<(), Failure> {
+        if self.reset_states && !program.inputs.iter().any(|input| input.meaning.state.is_some()) {
+            return Err(Failure::usage("--reset-states has no effect: the network has no state"));
+        }
+        if self.real {
+            // The summary shows all of them.
+            for output in &program.outputs {
+                Numbers::Real.check(output)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The arguments that name inputs.
+    #[must_use]
+    pub fn inputs(&self) -> &[String] {
+        &self.input
+    }
+
+    /// The arguments that name files of outputs.
+    #[must_use]
+    pub fn outputs(&self) -> &[String] {
+        &self.output
+    }
+
+    /// Number of threads.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        strum_cli::jobs(self.jobs)
+    }
+
+    /// The numbers that outputs are written in.
+    #[must_use]
+    pub fn numbers(&self) -> Numbers {
+        if self.real { Numbers::Real } else { Numbers::Codes }
+    }
+
     fn run_sample<'p>(
         &self,
         job: &Job<'p>,
@@ -170,7 +217,7 @@ impl RunArgs {
         files: impl FnOnce() -> Result<RunFiles<'p>, FileError>,
     ) -> Result<Ran, Failure> {
         let Job { program, options, progress } = job;
-        let plan = OutputPlan::resolve(&program.outputs, &self.output)?;
+        let plan = OutputPlan::resolve(&program.outputs, &self.output, self.numbers())?;
         let views: Vec<_> = inputs.iter().map(Tensor::view).collect();
         progress.step("simulate");
         let mut files = files()?;
@@ -189,12 +236,13 @@ impl RunArgs {
     ) -> Result<Ran, Failure> {
         let Job { program, options, progress } = job;
         let count = samples.count();
-        let mut outputs = SampleOutputs::create(&program.outputs, &self.output, count)?;
+        let mut outputs = SampleOutputs::create(&program.outputs, &self.output, self.numbers(), count)?;
         progress.samples(count);
         let begin = Instant::now();
         let done = |n| progress.samples_done(n);
         let tensors = (&mut samples, &mut outputs);
-        let report = run_batch(program, options, &mut [&mut files], options.threads, tensors, &done)?;
+        let sequence = Sequence::of(program, self.reset_states);
+        let report = run_batch(program, options, &mut [&mut files], &sequence, tensors, &done)?;
         let rate = count as f64 / begin.elapsed().as_secs_f64();
         outputs.commit()?;
         let report = committed(files, report)?;

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use dpu_cost::Traffic;
-use dpu_isa::{Dtype, Program};
+use dpu_isa::{IoDesc, Program};
 use serde::Serialize;
+use serde_json::Number;
 use strum_cli::json;
 use strum_tensors::Tensor;
 
@@ -24,7 +25,7 @@ struct Output<'a> {
     shape: &'a [u64],
     /// All values in row-major order; omitted for large tensors and for batches.
     #[serde(skip_serializing_if = "Option::is_none")]
-    values: Option<Vec<i32>>,
+    values: Option<Vec<Number>>,
 }
 
 #[derive(Serialize)]
@@ -47,14 +48,20 @@ impl Ran {
     ///
     /// # Errors
     /// None in practice.
-    pub fn json(&self, program: &Program) -> Result<String, serde_json::Error> {
+    pub fn json(&self, program: &Program, args: &RunArgs) -> Result<String, serde_json::Error> {
         let of = |index: usize| self.outputs.as_ref().and_then(|outputs| outputs.get(index));
-        let values = |index| of(index).filter(|tensor| count(tensor) <= LISTED).map(Tensor::values);
+        let numbers = args.numbers();
+        let listed = |desc: &IoDesc, tensor: &Tensor| {
+            numbers.texts(desc, tensor, LISTED).iter().map(|text| text.parse()).collect::<Result<_, _>>().ok()
+        };
+        let values = |index, desc| {
+            of(index).filter(|tensor| count(tensor) <= LISTED).and_then(|tensor| listed(desc, tensor))
+        };
         let outputs = program.outputs.iter().enumerate().map(|(index, desc)| Output {
             name: &desc.name,
-            dtype: Dtype::name(desc.dtype),
+            dtype: numbers.type_name(desc),
             shape: &desc.shape,
-            values: values(index),
+            values: values(index, desc),
         });
         let Report { cycles, milliseconds, machine, total, samples, .. } = &self.report;
         let object = Object {
@@ -76,9 +83,9 @@ impl Ran {
     pub fn summary(&self, program: &Program, args: &RunArgs) -> String {
         let mut text = if args.layers { self.report.to_string() } else { self.report.summary() };
         for (desc, tensor) in program.outputs.iter().zip(self.outputs.iter().flatten()) {
-            let shown: Vec<String> = tensor.values().iter().take(SHOWN).map(ToString::to_string).collect();
+            let shown = args.numbers().texts(desc, tensor, SHOWN);
             let more = if count(tensor) > SHOWN { " …" } else { "" };
-            let (name, dtype, shape) = (&desc.name, Dtype::name(tensor.dtype), &tensor.shape);
+            let (name, dtype, shape) = (&desc.name, args.numbers().type_name(desc), &tensor.shape);
             let _ = writeln!(text, "output  {name} {dtype}{shape:?}: {}{more}", shown.join(" "));
         }
         self.host.iter().for_each(|line| text.push_str(line));

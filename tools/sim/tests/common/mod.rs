@@ -8,7 +8,7 @@
 
 use dpu_isa::{
     BarCfg, ConvInv, ConvVar, DmaCopy, Dtype, End, Instr, InstrMeta, IoDesc, Layer, Machine, Manifest,
-    MemAddr, Method, Program, WeightEntry, WeightFormat,
+    Meaning, MemAddr, Method, Program, WeightEntry, WeightFormat,
 };
 
 /// A 3x3 convolution with padding 1 and stride 1.
@@ -187,7 +187,7 @@ pub(crate) fn program(conv: &Conv) -> Program {
     };
     let io = |name: &str, channels: u32, addr| {
         let shape = [1, conv.size, conv.size, channels].map(u64::from).to_vec();
-        vec![IoDesc { name: name.into(), dtype: Dtype::I8, shape, addr }]
+        vec![IoDesc { name: name.into(), dtype: Dtype::I8, shape, addr, meaning: Meaning::default() }]
     };
     Program {
         machine: Machine::flexnn_16x16(),

@@ -211,6 +211,14 @@ impl<'c> Builder<'c> {
         Attribute::resource(ty, &name, bytes)
     }
 
+    /// `tosa.const` with these elements, of a type that [`Elem`] does not have.
+    ///
+    /// # Errors
+    /// MLIR cannot make the op.
+    pub fn of_attribute(&mut self, ty: Type<'c>, values: Attribute<'c>) -> Result<Value<'c>, Error> {
+        self.insert_values(ty, values, None)
+    }
+
     fn insert_values(
         &mut self,
         ty: Type<'c>,
@@ -252,13 +260,21 @@ impl<'c> Builder<'c> {
     /// # Errors
     /// MLIR cannot make the op.
     pub fn shape(&mut self, dims: &[u64]) -> Result<Value<'c>, Error> {
-        let key: Key = (Kind::Shape, dims.to_vec(), Vec::new());
+        self.signed_shape(&extents(dims)?)
+    }
+
+    /// `tosa.const_shape`, whose numbers may be negative, such as those of borders.
+    ///
+    /// # Errors
+    /// MLIR cannot make the op.
+    pub fn signed_shape(&mut self, dims: &[i64]) -> Result<Value<'c>, Error> {
+        let key: Key = (Kind::Shape, dims.iter().map(|d| d.cast_unsigned()).collect(), Vec::new());
         if let Some(value) = self.find_shared(&key) {
             return Ok(value);
         }
         let context = self.context();
         let ty = Type::parse(context, &format!("!tosa.shape<{}>", dims.len()))?;
-        let text: Vec<String> = dims.iter().map(u64::to_string).collect();
+        let text: Vec<String> = dims.iter().map(i64::to_string).collect();
         let list = if dims.is_empty() { String::new() } else { format!("[{}]", text.join(", ")) };
         let values = Attribute::parse(context, &format!("dense<{list}> : tensor<{}xindex>", dims.len()))?;
         let op = self.op("tosa.const_shape").attribute("values", values).result(ty);

@@ -7,7 +7,7 @@ use strum_ir::dpu::{self, BufferType, Program, Task};
 use strum_ir::{Attribute, Block, Location, Operation, PassError, Value};
 use strum_plan::{Buffer, Draft, Role};
 
-use crate::common::{fingerprint, machine};
+use crate::common::{fingerprint, machine, meaning};
 
 /// Names the constants of a module: `weights`, `weights_1` and so on, like MLIR for a name in use, but without a lookup for each
 /// number.
@@ -55,6 +55,7 @@ pub(super) fn program<'c>(
     if !provenance.is_empty() {
         op.set_attribute("pipeline", Attribute::string(context, provenance));
     }
+    meaning::carry(function, op);
     let buffers = declare(body, location, lowered, constants)?;
     for layer in &lowered.draft.layers {
         let at = source(lowered, layer.loc, location);

@@ -5,7 +5,6 @@
 
 mod emit;
 mod layers;
-mod names;
 mod network;
 mod options;
 mod strategy;

@@ -13,7 +13,8 @@ use strum_plan::{LayerInfo, LayerScope, PlanError};
 use tracing::debug;
 
 use super::values::{Values, dtype, is_alias, read, root, unreadable};
-use super::{layers, names, tosa};
+use super::{layers, tosa};
+use crate::common::names;
 use crate::common::program::report;
 use crate::common::tosa::view;
 use crate::common::verdict::RESOURCE;
@@ -131,14 +132,15 @@ impl<'c> Function<'c> {
                 format_args!("{RESOURCE}{what} of a function: needs {count}, the limit is {MAX_IO}");
             return Err(function.error(message).into());
         }
+        let (in_names, out_names) = (names::inputs(function)?, names::outputs(function)?);
         for (i, argument) in arguments.into_iter().enumerate() {
-            let name = names::of(function, "arg_attrs", i)?.unwrap_or_else(|| format!("arg{i}"));
+            let name = in_names.get(i).cloned().unwrap_or_default();
             read(argument).map_err(|error| report(function, &error))?;
             let tensor = self.tensor(argument).ok_or_else(|| report(function, &unreadable(function)))?;
             self.network.inputs.push(Input { name, tensor });
         }
         for (i, value) in returned.into_iter().enumerate() {
-            let name = names::of(function, "res_attrs", i)?.unwrap_or_else(|| format!("out{i}"));
+            let name = out_names.get(i).cloned().unwrap_or_default();
             let (shape, _) = read(value).map_err(|error| report(terminator, &error))?;
             let tensor = self.tensor(value).ok_or_else(|| report(terminator, &unreadable(terminator)))?;
             let (op, loc) = (terminator.name().to_owned(), self.source(value.location()));

@@ -4,27 +4,20 @@
 
 use std::borrow::Cow;
 
+use dpu_isa::{Codes, Meaning};
 use strum_float::quantize::{IntElem, IntGraph, IntId, IntNode, IntOp, Port, Scale, Weights};
 use strum_float::{Pool, Window};
-use strum_ir::{Attribute, Error, Operation, PassError, Type, Value};
+use strum_ir::{Error, Operation, PassError, Type, Value};
 
 use super::sliding::Sliding;
 use super::{Body, Values, along, dims, missing, pad, tile};
+use crate::common::meaning;
 use crate::common::network::Network;
 use crate::common::statistics::{self, INPUT_MEAN, INPUT_SQUARE};
 use crate::common::tosa::build::{Builder, RescaleSpec};
 use crate::common::tosa::elem::Elem;
 use crate::common::tosa::literal::Literal;
 use crate::common::tosa::num::Round;
-
-/// Attributes of a function that describe the codes of its arguments and results.
-pub const INPUT_SCALES: &str = "strum.input_scales";
-/// See [`INPUT_SCALES`].
-pub const INPUT_ZERO_POINTS: &str = "strum.input_zero_points";
-/// See [`INPUT_SCALES`].
-pub const OUTPUT_SCALES: &str = "strum.output_scales";
-/// See [`INPUT_SCALES`].
-pub const OUTPUT_ZERO_POINTS: &str = "strum.output_zero_points";
 
 /// Replaces the float function that an integer network was made from.
 ///
@@ -53,22 +46,13 @@ pub fn replace_by_integers<'c>(
     let results = int.outputs.iter().map(|port| writer.get(port.id)).collect::<Result<Vec<_>, _>>()?;
     body.replace(&results)?;
     function.update_function_type().ok_or_else(|| PassError::Internal("a function without a type".into()))?;
-    describe(function, &int.inputs, [INPUT_SCALES, INPUT_ZERO_POINTS])?;
-    describe(function, &int.outputs, [OUTPUT_SCALES, OUTPUT_ZERO_POINTS])
+    Ok(meaning::set(function, &meanings(&int.inputs), &meanings(&int.outputs))?)
 }
 
-/// Records the meaning of the codes of arguments and results.
-fn describe(
-    function: Operation<'_>,
-    ports: &[Port],
-    [scales, zero_points]: [&str; 2],
-) -> Result<(), PassError> {
-    let context = function.context();
-    let list: Vec<f64> = ports.iter().map(|port| port.params.scale).collect();
-    function.set_attribute(scales, statistics::floats(context, &list)?);
-    let list: Vec<i32> = ports.iter().map(|port| port.params.zero_point).collect();
-    function.set_attribute(zero_points, Attribute::i32s(context, &list));
-    Ok(())
+/// The meaning of the codes of arguments or results.
+fn meanings(ports: &[Port]) -> Vec<Meaning> {
+    let codes = |port: &Port| Codes { scale: port.params.scale, zero_point: port.params.zero_point };
+    ports.iter().map(|port| Meaning { codes: Some(codes(port)), ..Meaning::default() }).collect()
 }
 
 struct Writer<'c> {

@@ -9,7 +9,7 @@ const KEYS: [&str; 2] = ["tosa.tensor_name", "ml_program.identifier"];
 ///
 /// # Errors
 /// A name that is not a string.
-pub(super) fn of(function: Operation<'_>, list: &str, index: usize) -> Result<Option<String>, Reported> {
+pub fn of(function: Operation<'_>, list: &str, index: usize) -> Result<Option<String>, Reported> {
     let entries = function.attribute(list).and_then(|list| list.as_array()).unwrap_or_default();
     let Some(attributes) = entries.get(index) else { return Ok(None) };
     let given = KEYS.iter().find_map(|key| Some((key, attributes.entry(key)?)));
@@ -18,4 +18,22 @@ pub(super) fn of(function: Operation<'_>, list: &str, index: usize) -> Result<Op
         function.error(format_args!("expects '{key}' in {list} to be a string, got {value}"))
     })?;
     Ok((!name.is_empty()).then(|| name.to_owned()))
+}
+
+/// The names of all arguments, as commands take them.
+///
+/// # Errors
+/// See [`of`].
+pub fn inputs(function: Operation<'_>) -> Result<Vec<String>, Reported> {
+    let count = function.function_type().map_or(0, |(inputs, _)| inputs.len());
+    (0..count).map(|i| Ok(of(function, "arg_attrs", i)?.unwrap_or_else(|| format!("arg{i}")))).collect()
+}
+
+/// The names of all results, as commands take them.
+///
+/// # Errors
+/// See [`of`].
+pub fn outputs(function: Operation<'_>) -> Result<Vec<String>, Reported> {
+    let count = function.function_type().map_or(0, |(_, results)| results.len());
+    (0..count).map(|i| Ok(of(function, "res_attrs", i)?.unwrap_or_else(|| format!("out{i}")))).collect()
 }

@@ -1,0 +1,260 @@
+//! Resampling of images. Invariant: positions are those of ONNX, as fractions, or the operator is refused.
+
+use super::{Call, Operands, one};
+use crate::onnx::node::{Node, axis_of};
+use crate::onnx::trouble::{Outcome, invalid, unsupported};
+use crate::onnx::value::{Flow, Net, Value};
+use crate::tosa::{Elem, Grid};
+
+/// The largest numerator that TOSA allows, which a change of the unit may double.
+const MOST: i64 = 1 << 11;
+
+/// `Resize` and `Upsample` of floats, or of codes to the nearest.
+pub(super) fn resize(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+    let x = net.flow(call.moved(net, 0)?)?;
+    match resampled(net, &call.node, &call.inputs, x)? {
+        (made, None) => one(made),
+        (_, Some(_)) => unsupported("means of codes without scales are not supported"),
+    }
+}
+
+/// A `Resize` or `Upsample` of floats or codes. Means of codes are in 32 bits, times a factor, which is returned as well.
+pub(in crate::onnx) fn resampled(
+    net: &mut Net,
+    node: &Node<'_>,
+    inputs: &[Option<Value>],
+    x: Flow,
+) -> Outcome<(Flow, Option<i64>)> {
+    let inputs = Operands(inputs);
+    let shape = net.shape(x);
+    let old = node.opset < 11;
+    let mode = node.text("mode")?.unwrap_or("nearest");
+    if node.kind() == "Upsample" {
+        let scales = match node.floats("scales") {
+            Some(scales) => Some(scales.to_vec()),
+            None => inputs.optional_floats(1)?,
+        };
+        let rules = Rules { linear: is_linear(mode)?, coordinates: "asymmetric", nearest: "floor" };
+        let axes = all_axes(&shape, scales, None, &rules)?;
+        return net.resized(x, &axes, rules.linear);
+    }
+    node.ignore(&["cubic_coeff_a", "exclude_outside", "extrapolation_value"]);
+    let mut scales = inputs.optional_floats(if old { 1 } else { 2 })?.filter(|scales| !scales.is_empty());
+    let mut sizes = if old { None } else { inputs.optional_ints(3)? }.filter(|sizes| !sizes.is_empty());
+    if let Some(policy) = node.text("keep_aspect_ratio_policy")?
+        && policy != "stretch"
+    {
+        return unsupported(format!("the policy '{policy}' is not supported; 'stretch' is"));
+    }
+    let antialias = node.flag("antialias", false)?;
+    let rules = Rules {
+        linear: is_linear(mode)?,
+        coordinates: node.text("coordinate_transformation_mode")?.unwrap_or(if old {
+            "asymmetric"
+        } else {
+            "half_pixel"
+        }),
+        nearest: node.text("nearest_mode")?.unwrap_or(if old { "floor" } else { "round_prefer_floor" }),
+    };
+    if let Some(axes) = node.ints("axes") {
+        let wide: Vec<i64> = shape.iter().map(|&d| i64::try_from(d).unwrap_or(i64::MAX)).collect();
+        scales = scales.map(|some| scattered(vec![1.0; shape.len()], axes, &some)).transpose()?;
+        sizes = sizes.map(|some| scattered(wide, axes, &some)).transpose()?;
+    }
+    let axes = all_axes(&shape, scales, sizes, &rules)?;
+    // Downwards, neighbours further away would count as well.
+    if antialias && axes.iter().any(|along| along.ratio[0] < along.ratio[1]) {
+        return unsupported("antialiasing is not supported");
+    }
+    net.resized(x, &axes, rules.linear)
+}
+
+/// A list with other values at some axes.
+fn scattered<T: Copy>(mut all: Vec<T>, axes: &[i64], some: &[T]) -> Outcome<Vec<T>> {
+    if axes.len() != some.len() {
+        return invalid(format!("{} values for {} axes", some.len(), axes.len()));
+    }
+    let rank = all.len();
+    for (&axis, &value) in axes.iter().zip(some) {
+        let axis = axis_of(axis, rank)?;
+        all.get_mut(axis).into_iter().for_each(|place| *place = value);
+    }
+    Ok(all)
+}
+
+fn is_linear(mode: &str) -> Outcome<bool> {
+    match mode {
+        "nearest" => Ok(false),
+        "linear" | "bilinear" => Ok(true),
+        other => unsupported(format!("the mode '{other}' is not supported; 'nearest' and 'linear' are")),
+    }
+}
+
+/// How positions are computed.
+struct Rules<'a> {
+    linear: bool,
+    coordinates: &'a str,
+    nearest: &'a str,
+}
+
+/// Along an axis: numerator and denominator of the scale, the offset, and the number of positions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Along {
+    ratio: [i64; 2],
+    offset: i64,
+    places: usize,
+}
+
+/// How each axis is resampled.
+fn all_axes(
+    shape: &[usize],
+    scales: Option<Vec<f32>>,
+    sizes: Option<Vec<i64>>,
+    rules: &Rules<'_>,
+) -> Outcome<Vec<Along>> {
+    let mut axes = Vec::new();
+    for (axis, &extent) in shape.iter().enumerate() {
+        let scale = scales.as_ref().map(|scales| scales.get(axis).copied());
+        let size = sizes.as_ref().map(|sizes| sizes.get(axis).and_then(|&n| usize::try_from(n).ok()));
+        let (places, ratio) = match (scale, size) {
+            (_, Some(Some(places))) if places > 0 => (places, ratio_of(places, extent)),
+            (Some(Some(scale)), None) if scale.is_finite() && scale > 0.0 => scaled(extent, scale)?,
+            _ => return invalid(format!("a scale or size for each of {} axes expected", shape.len())),
+        };
+        if rules.coordinates == "align_corners" && size.is_none() && ratio != ratio_of(places, extent) {
+            return unsupported("corners are aligned only if the scale gives a whole number of positions");
+        }
+        axes.push(along(extent, places, ratio, rules)?);
+    }
+    Ok(axes)
+}
+
+/// Positions and ratio of an axis that is scaled.
+fn scaled(extent: usize, scale: f32) -> Outcome<(usize, [i64; 2])> {
+    #[allow(clippy::cast_precision_loss, reason = "extents of images are small")]
+    let places = (extent as f64 * f64::from(scale)).floor();
+    if places < 1.0 || places > f64::from(u32::MAX) {
+        return invalid(format!("a scale of {scale} for {extent} positions"));
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and the limit")]
+    let places = places as usize;
+    match fraction(f64::from(scale)) {
+        Some(ratio) => Ok((places, ratio)),
+        None => unsupported(format!("a scale of {scale} is no ratio of numbers up to {MOST}")),
+    }
+}
+
+/// A ratio of small numbers that is a scale up to the precision of floats, by continued fractions.
+fn fraction(scale: f64) -> Option<[i64; 2]> {
+    let (mut above, mut below) = ([1.0, 0.0], [0.0, 1.0]);
+    let mut rest = scale;
+    for _ in 0..24 {
+        let whole = rest.floor();
+        let next = [whole * above[0] + above[1], whole * below[0] + below[1]];
+        (above, below) = ([next[0], above[0]], [next[1], below[0]]);
+        if next[0] > 1024.0 || next[1] > 16384.0 {
+            return None;
+        }
+        if (next[0] / next[1] - scale).abs() <= scale * 1e-7 {
+            #[allow(clippy::cast_possible_truncation, reason = "whole and checked above")]
+            return Some([next[0] as i64, next[1] as i64]);
+        }
+        rest = 1.0 / (rest - whole);
+    }
+    None
+}
+
+fn ratio_of(places: usize, extent: usize) -> [i64; 2] {
+    let [n, d] = [places, extent].map(|x| i64::try_from(x).unwrap_or(i64::MAX));
+    let common = gcd(n, d).max(1);
+    [n / common, d / common]
+}
+
+fn gcd(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// Source positions of an axis: `place · d + offset` n-th parts of a pixel, and for the nearest pixel rounded half up.
+fn along(extent: usize, places: usize, ratio: [i64; 2], rules: &Rules<'_>) -> Outcome<Along> {
+    if places == extent && ratio == [1, 1] {
+        return Ok(Along { ratio, offset: 0, places });
+    }
+    let [n, d] = ratio;
+    let (mut n, mut d, mut offset) = match rules.coordinates {
+        "half_pixel" => (n.saturating_mul(2), d.saturating_mul(2), d.saturating_sub(n)),
+        "pytorch_half_pixel" if places > 1 => (n.saturating_mul(2), d.saturating_mul(2), d.saturating_sub(n)),
+        "asymmetric" | "pytorch_half_pixel" => (n, d, 0),
+        "align_corners" => {
+            let [n, d] = ratio_of(places - 1, extent - 1);
+            if places == 1 { (1, 1, 0) } else { (n, d, 0) }
+        }
+        // An exact ratio leaves nothing to be divided between both sides.
+        "half_pixel_symmetric" if ratio == ratio_of(places, extent) => {
+            (n.saturating_mul(2), d.saturating_mul(2), d.saturating_sub(n))
+        }
+        other => return unsupported(format!("the coordinates '{other}' are not supported")),
+    };
+    if rules.coordinates == "pytorch_half_pixel" && places == 1 {
+        (n, d, offset) = (1, 1, 0);
+    }
+    if !rules.linear {
+        let twice = |x: i64| x.saturating_mul(2);
+        let moved = match rules.nearest {
+            "round_prefer_ceil" => None,
+            "floor" => Some(twice(offset).saturating_sub(n)),
+            "ceil" => Some(twice(offset).saturating_add(n).saturating_sub(1)),
+            "round_prefer_floor" => Some(twice(offset).saturating_sub(1)),
+            other => return invalid(format!("the rounding '{other}' is not one of ONNX")),
+        };
+        if let Some(moved) = moved {
+            (n, d, offset) = (twice(n), twice(d), moved);
+        }
+    }
+    let common = gcd(gcd(n, d), offset.abs()).max(1);
+    // What is left of a rounding to the lower of two is less than a part.
+    (n, d, offset) = (n / common, d / common, offset / common);
+    if d == 0 {
+        // One pixel, everywhere.
+        d = 1;
+        if extent != 1 {
+            return unsupported("all positions of an axis at one pixel are not supported");
+        }
+    }
+    if n > MOST || d >= n.saturating_mul(16) || offset < -n || offset >= n.saturating_mul(16) {
+        return unsupported(format!(
+            "resizing {extent} positions to {places} needs the scale {n}/{d}, beyond TOSA's"
+        ));
+    }
+    Ok(Along { ratio: [n, d], offset, places })
+}
+
+impl Net {
+    fn resized(&mut self, x: Flow, axes: &[Along], linear: bool) -> Outcome<(Flow, Option<i64>)> {
+        let shape = self.shape(x);
+        let (Some(channels), Some(space)) = (axes.get(..2), axes.get(2..)) else {
+            return unsupported(format!("images are resized, got a tensor of shape {shape:?}"));
+        };
+        if channels.iter().zip(&shape).any(|(along, &extent)| along.places != extent) {
+            return unsupported("only rows and columns of an image can be resized");
+        }
+        let unit = Along { ratio: [1, 1], offset: 0, places: 1 };
+        let [rows, columns] = match *space {
+            [columns] => [unit, columns],
+            [rows, columns] => [rows, columns],
+            _ => {
+                return unsupported(format!(
+                    "images of 1 or 2 dimensions are supported, got {}",
+                    space.len()
+                ));
+            }
+        };
+        let (image, flat) = self.image(x)?;
+        let grid = |along: Along| {
+            let [unit, step] = along.ratio.map(|d| usize::try_from(d).unwrap_or(0));
+            Grid { unit, step, offset: along.offset, count: along.places }
+        };
+        let made = self.build.resize(image, [grid(rows), grid(columns)], linear)?;
+        let units = (self.elem(made) == Elem::I32).then(|| rows.ratio[0].saturating_mul(columns.ratio[0]));
+        Ok((self.from_image(x, made, flat)?, units))
+    }
+}

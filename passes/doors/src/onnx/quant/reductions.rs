@@ -1,0 +1,183 @@
+//! Means, softmax, concatenation and resampling of codes. Invariant: a mean is rounded once where TOSA allows it.
+
+use strum_float::Window;
+
+use super::{Quantized, Target, coded};
+use crate::integer;
+use crate::onnx::node::{axes_of, axis_of};
+use crate::onnx::ops::pool::{Pooling, average};
+use crate::onnx::ops::resize::resampled;
+use crate::onnx::ops::window::Sliding;
+use crate::onnx::trouble::{Outcome, invalid, unsupported};
+use crate::onnx::value::{Flow, Net, Value};
+use crate::tosa::{Codes, Elem};
+
+/// The meaning of the codes of probabilities.
+const PROBABILITY: Codes = Codes { scale: 1.0 / 256.0, zero_point: -128 };
+
+/// `AveragePool`.
+pub(super) fn pool(net: &mut Net, call: &Quantized<'_, '_>) -> Outcome<Flow> {
+    let target = call.target()?;
+    let (x, codes) = call.codes(net, 0)?;
+    let pooling = average(net, call.node, x)?;
+    let Sliding { kernel, window } = pooling.sliding;
+    let padded = window.before != [0, 0] || window.after != [0, 0] || pooling.ceil;
+    if codes == target.codes || padded && !pooling.padding_counts || window.dilation != [1, 1] {
+        let mean = net.pooled(x, &pooling)?;
+        return net.requantized(mean, codes, target);
+    }
+    if pooling.ceil {
+        return unsupported("means with padding that counts and ceil_mode are not supported on codes");
+    }
+    sums_of_windows(net, x, codes, &pooling, kernel, window, target)
+}
+
+/// Means as sums of windows, which are rounded once: a depthwise convolution by ones.
+fn sums_of_windows(
+    net: &mut Net,
+    x: Flow,
+    codes: Codes,
+    _pooling: &Pooling,
+    [rows, columns]: [usize; 2],
+    window: Window,
+    target: Target,
+) -> Outcome<Flow> {
+    let (image, flat) = net.image(x)?;
+    let channels = net.extents(image).last().copied().unwrap_or(0);
+    let taps = rows.saturating_mul(columns);
+    if taps > 1 << 16 {
+        return unsupported(format!("a mean of windows of {rows} x {columns}"));
+    }
+    let ones = net.build.ints(Elem::I8, &[rows, columns, channels, 1], &vec![1; taps * channels])?;
+    let bias = net.build.ints(Elem::I32, &[channels], &vec![0; channels])?;
+    let sums = net.build.conv(true, [image, ones, bias], [codes.zero_point, 0], &window)?;
+    let sums = net.from_image(Flow::plain(sums), sums, flat)?;
+    #[allow(clippy::cast_precision_loss, reason = "at most 2^16 taps")]
+    net.finished(sums, &[codes.scale / taps as f64], target)
+}
+
+/// `GlobalAveragePool`.
+pub(super) fn global(net: &mut Net, call: &Quantized<'_, '_>) -> Outcome<Flow> {
+    let (x, codes) = call.codes(net, 0)?;
+    let axes: Vec<usize> = (2..net.shape(x).len()).collect();
+    net.code_sums(x, codes, &axes, true, call.target()?)
+}
+
+/// `ReduceMean` and `ReduceSum`.
+pub(super) fn reduce(net: &mut Net, call: &Quantized<'_, '_>) -> Outcome<Flow> {
+    let node = call.node;
+    let (x, codes) = call.codes(net, 0)?;
+    let shape = net.shape(x);
+    let given = match (node.ints("axes"), call.optional(1)) {
+        (Some(axes), _) => axes.to_vec(),
+        (None, Some(Value::Known(tensor))) => tensor.as_ints().unwrap_or_default().to_vec(),
+        (None, Some(_)) => return unsupported("operand 1 must be constant"),
+        (None, None) => Vec::new(),
+    };
+    if given.is_empty() && node.flag("noop_with_empty_axes", false)? {
+        return Ok(x);
+    }
+    let axes = if given.is_empty() { (0..shape.len()).collect() } else { axes_of(&given, shape.len())? };
+    let made = net.code_sums(x, codes, &axes, node.kind() == "ReduceMean", call.target()?)?;
+    if node.flag("keepdims", true)? {
+        return Ok(made);
+    }
+    let kept: Vec<usize> =
+        shape.iter().enumerate().filter(|(axis, _)| !axes.contains(axis)).map(|(_, &d)| d).collect();
+    let made = net.reshape(&made.into(), &kept)?;
+    net.flow(&made)
+}
+
+impl Net {
+    /// Sums or means of codes along axes.
+    fn code_sums(
+        &mut self,
+        x: Flow,
+        codes: Codes,
+        axes: &[usize],
+        mean: bool,
+        target: Target,
+    ) -> Outcome<Flow> {
+        let shape = self.shape(x);
+        let count: usize = axes.iter().filter_map(|&axis| shape.get(axis)).product();
+        if count > 1 << 22 {
+            return unsupported(format!("a sum of {count} codes could overflow 32 bits"));
+        }
+        let wide = x.with(self.rescaled(x.id, &[1.0], Elem::I32, [codes.zero_point, 0])?, x.last);
+        let sums = self.reduce("reduce_sum", wide, axes)?;
+        #[allow(clippy::cast_precision_loss, reason = "at most 2^22 codes")]
+        let share = if mean { 1.0 / count as f64 } else { 1.0 };
+        self.finished(sums, &[codes.scale * share], target)
+    }
+}
+
+/// `Softmax`, with the integers of TFLite's kernel.
+pub(super) fn softmax(net: &mut Net, call: &Quantized<'_, '_>) -> Outcome<Flow> {
+    let (x, codes) = call.codes(net, 0)?;
+    let shape = net.shape(x);
+    let whole = call.node.opset < 13;
+    let axis = axis_of(call.node.int("axis", if whole { 1 } else { -1 })?, shape.len())?;
+    let target = call.target()?;
+    // Before opset 13, all axes from the given one are one; otherwise it is moved to the end.
+    let (moved, back) = if whole {
+        let (rows, columns) = shape.split_at(axis);
+        (net.reshape(&x.into(), &[rows.iter().product(), columns.iter().product()])?, None)
+    } else {
+        let perms: Vec<usize> = (0..shape.len()).filter(|&a| a != axis).chain([axis]).collect();
+        let back: Vec<usize> = (0..shape.len()).filter_map(|a| perms.iter().position(|&p| p == a)).collect();
+        (net.transpose(&x.into(), &perms)?, Some(back))
+    };
+    let moved = net.flow(&moved)?;
+    // With channels last in memory, the last axis of the file is not.
+    let plain = net.plain(moved)?;
+    let made = integer::softmax(&mut net.build, plain, codes, 1.0)?;
+    let made = coded(Flow::plain(made), Target { codes: PROBABILITY, unsigned: target.unsigned });
+    let made = match back {
+        Some(perms) => net.transpose(&made.into(), &perms)?,
+        None => net.reshape(&made.into(), &shape)?,
+    };
+    let made = net.flow(&made)?;
+    net.requantized(made, PROBABILITY, target)
+}
+
+/// `Concat`, after bringing operands to the codes of the result.
+pub(super) fn concat(net: &mut Net, call: &Quantized<'_, '_>) -> Outcome<Flow> {
+    let mut parts = Vec::new();
+    for index in 0..call.inputs.len() {
+        parts.push(call.codes(net, index)?);
+    }
+    let Some(&(first, codes)) = parts.first() else { return invalid("no operand") };
+    let axis = axis_of(call.node.int("axis", 1)?, net.shape(first).len())?;
+    let same = parts.iter().all(|(_, other)| *other == codes);
+    let target = match call.target {
+        Some(target) => target,
+        None if same => Target { codes, unsigned: first.unsigned },
+        None => call.target()?,
+    };
+    let mut all: Vec<Value> = Vec::new();
+    for (part, codes) in parts {
+        all.push(net.requantized(part, codes, target)?.into());
+    }
+    let made = net.concat(&all, axis)?;
+    net.flow(&made)
+}
+
+/// `Resize` and `Upsample`: the nearest code, or a mean of four, rounded once.
+pub(super) fn resize(net: &mut Net, call: &Quantized<'_, '_>) -> Outcome<Flow> {
+    let (x, codes) = call.codes(net, 0)?;
+    let (made, units) = resampled(net, call.node, call.inputs, x)?;
+    match units {
+        None => Ok(made),
+        Some(units) => {
+            // A bias in units of the zero point: sums of weights are the same everywhere.
+            let zero = i64::from(codes.zero_point).saturating_mul(units);
+            let Ok(zero) = i32::try_from(zero) else {
+                return unsupported("a mean of codes that 32 bits cannot hold");
+            };
+            let offset = Flow::plain(net.build.ints(Elem::I32, &[], &[zero.into()])?);
+            let sums = net.binary("sub", made, offset)?;
+            #[allow(clippy::cast_precision_loss, reason = "at most 2^22")]
+            net.finished(sums, &[codes.scale / units as f64], call.target()?)
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! TFLite files. Invariant: integers mean what TFLite's reference kernels compute, bit for bit.
+//!
+//! A subgraph is read operator by operator, in the file's order, into a builder of TOSA that knows every shape. Values that are
+//! known while reading, such as shapes and weights behind DEQUANTIZE or DENSIFY, stay outside the graph until an operator needs
+//! them there. Unsigned codes become signed ones, 128 less, throughout.
+
+mod activations;
+mod arithmetic;
+mod blocks;
+mod convolutions;
+mod file;
+mod fold;
+mod images;
+mod importer;
+mod known;
+mod movements;
+mod names;
+mod operators;
+mod ports;
+mod quantization;
+mod reductions;
+mod selection;
+mod sparse;
+mod stop;
+mod variables;
+mod windows;
+
+#[cfg(test)]
+mod tests;
+
+use file::{File, Operator, Subgraph, shown};
+use importer::{Importer, Value};
+use stop::{Step, Stop};
+
+use crate::tosa::Builder;
+use crate::{Fate, Network, Operator as Recorded, Options, Record, Refusal};
+
+/// Bytes of constants that a small file may grow to; larger ones may grow to [`GROWTH`] times their size.
+const ROOM: usize = 256 << 20;
+const GROWTH: usize = 32;
+/// Causes that a refusal names.
+const MAX_CAUSES: usize = 64;
+
+/// Reads a TFLite file.
+pub(crate) fn import(bytes: &[u8], options: &Options) -> Result<Network, Refusal> {
+    let file = File::open(bytes)?;
+    let graph = file.subgraph(file.find(options.subgraph.as_deref())?)?;
+    let ends = selection::ends(&graph, &options.cut)?;
+    let wanted = selection::wanted(&graph, &ends);
+
+    let mut importer = Importer {
+        build: Builder::default(),
+        values: vec![None; graph.tensors.len()],
+        variables: variables::initial(&file, &graph, &wanted)?,
+        makers: selection::makers(&graph),
+        room: bytes.len().saturating_mul(GROWTH).max(ROOM),
+        reshaped: false,
+        tensors: graph.tensors.clone(),
+    };
+    sparse::decode(&mut importer, &graph, &wanted)?;
+    let mut notes = ports::inputs(&mut importer, &graph, &wanted, &ends, options)?;
+    let record = operators(&mut importer, &graph, &wanted)?;
+    ports::outputs(&mut importer, &ends)?;
+    variables::outputs(&mut importer)?;
+    if !options.cut.is_empty() {
+        let left = record.operators.iter().filter(|operator| operator.fate == Fate::Cut).count();
+        notes.push(format!(
+            "the network ends at {} as asked; {left} operators are left to the host",
+            options.cut.join(", ")
+        ));
+    }
+    Ok(Network { graph: importer.build.finish(), record, notes })
+}
+
+/// Reads the operators that are wanted; all causes of a refusal are collected.
+fn operators<'a>(
+    importer: &mut Importer<'a>,
+    graph: &Subgraph<'a>,
+    wanted: &[bool],
+) -> Result<Record, Refusal> {
+    let mut record = Record::default();
+    let mut refusal = Refusal { causes: Vec::new() };
+    let cut = wanted.iter().any(|wanted| !wanted);
+    for (op, &wanted) in graph.operators.iter().zip(wanted) {
+        let name = op.outputs.first().and_then(|&t| graph.tensors.get(t)).map_or("", |tensor| tensor.name);
+        let mut recorded = Recorded { kind: shown(&op.kind), name: shown(name), fate: Fate::Cut };
+        if !wanted {
+            if cut {
+                record.operators.push(recorded);
+            }
+            continue;
+        }
+        let before = importer.build.graph().nodes.len();
+        importer.build.source(&recorded.name);
+        if let Err(stop) = operators::read(importer, op) {
+            for &result in &op.outputs {
+                importer.put(result, Value::Lost);
+            }
+            let known = op
+                .inputs
+                .iter()
+                .flatten()
+                .all(|&t| !matches!(importer.values.get(t), Some(Some(Value::Lost))));
+            if known || !operators::is_supported(op) {
+                let stop = if stop.is_unsupported() && !stop.has_help() {
+                    with_cut(stop, importer, op)
+                } else {
+                    stop
+                };
+                refusal
+                    .add(stop.at(format!("{} '{}' (operator {})", recorded.kind, recorded.name, op.index)));
+            }
+            if refusal.causes.len() >= MAX_CAUSES {
+                break;
+            }
+            continue;
+        }
+        let made = importer.build.graph().nodes.len() > before;
+        recorded.fate = if made { Fate::Imported } else { Fate::Folded };
+        record.operators.push(recorded);
+    }
+    if refusal.causes.is_empty() { Ok(record) } else { Err(refusal) }
+}
+
+/// Names the tensors at which the network can end before an operator.
+fn with_cut(stop: Stop, importer: &Importer<'_>, op: &Operator<'_>) -> Stop {
+    let computed =
+        op.inputs.iter().flatten().filter(|&&t| importer.makers.get(t).copied().flatten().is_some());
+    let mut cuts: Vec<String> = computed
+        .filter_map(|&t| importer.tensors.get(t))
+        .map(|tensor| format!("--cut '{}'", shown(tensor.name)))
+        .take(4)
+        .collect();
+    cuts.dedup();
+    if cuts.is_empty() { stop } else { stop.help(format!("end the network before it: {}", cuts.join(" "))) }
+}
+
+/// Checks a number of operands.
+fn operands(op: &Operator<'_>, counts: std::ops::RangeInclusive<usize>) -> Step<()> {
+    if counts.contains(&op.inputs.len()) {
+        return Ok(());
+    }
+    let (min, max) = counts.into_inner();
+    Err(Stop::damaged(format!("{} operands; {min} to {max} expected", op.inputs.len())))
+}
