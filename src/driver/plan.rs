@@ -21,6 +21,7 @@ use super::remarks::{self, Remarks};
 use super::temps::Temps;
 
 /// The compilation that the options describe.
+#[derive(Clone)]
 pub(crate) struct Plan {
     /// The options of the pipeline.
     pub(crate) options: pipeline::Options,

@@ -61,7 +61,7 @@ pub(crate) fn as_packing(packing: Arc<Packing>) -> StrumPack {
 }
 
 /// The function of a module, after [`network::choose_function`].
-fn function<'c>(module: &Module<'c>) -> Result<Operation<'c>, Failure> {
+pub(crate) fn function<'c>(module: &Module<'c>) -> Result<Operation<'c>, Failure> {
     let mut ops = module.body().operations().into_iter();
     ops.find(|op| op.is("func.func") && op.body().is_some())
         .ok_or_else(|| Failure::input("the module holds no function with a body"))
@@ -106,6 +106,55 @@ impl Trials {
         }
     }
 
+    /// The network before its weights are packed, as a module of another context.
+    pub(crate) fn parse<'c>(&self, context: &'c Context) -> Result<Module<'c>, Failure> {
+        let parse = || Module::parse(context, &self.bytecode, &self.input.name);
+        let (parsed, diagnostics) = context.handle().capture(parse);
+        parsed.map_err(|_| self.origin().failure(&diagnostics))
+    }
+
+    /// Runs passes on a module that was made of the network.
+    pub(crate) fn run_stage(
+        &self,
+        stage: &Stage,
+        context: &Context,
+        module: &mut Module<'_>,
+        remarks: Remarks,
+    ) -> Result<(), Failure> {
+        let (result, diagnostics) = context.handle().capture(|| module.run_passes(&stage.passes));
+        self.plan.judge(stage, result, &diagnostics, self.origin(), remarks)
+    }
+
+    /// The program of a module that was made of the network, with plain INT8 weights.
+    pub(crate) fn plain(&self, context: &Context, module: &mut Module<'_>) -> Result<Program, Failure> {
+        for stage in self.plan.stages.iter().skip_while(|stage| stage.name != pipeline::Options::PACKED) {
+            self.run_stage(stage, context, module, Remarks::Silent)?;
+        }
+        backend::export(context, module, self.origin())
+    }
+
+    /// The same network with other weights, given as a module.
+    pub(crate) fn with_module(&self, module: &Module<'_>) -> Result<Trials, Failure> {
+        Ok(Trials {
+            input: self.input.clone(),
+            plan: self.plan.clone(),
+            bytecode: module.op().bytecode(),
+            function: self.function.clone(),
+            codes: self.codes.clone(),
+            layers: packable(function(module)?),
+            outputs: self.outputs.clone(),
+        })
+    }
+
+    /// The file that the network comes from.
+    pub(crate) fn name(&self) -> &str {
+        &self.input.name
+    }
+
+    fn origin(&self) -> Origin<'_> {
+        Origin::new(&self.input.name, &self.input.bytes)
+    }
+
     /// Compiles once with weights packed by this pass, and prints remarks as requested.
     pub(crate) fn compile(&self, pack: StrumPack, remarks: Remarks) -> Result<Trial, Failure> {
         let options = pipeline::Options { pack, ..self.plan.options.clone() };
@@ -130,14 +179,10 @@ impl Trials {
     }
 
     fn compile_in(&self, context: &Context, stages: &[Stage], remarks: Remarks) -> Result<Trial, Failure> {
-        let origin = Origin::new(&self.input.name, &self.input.bytes);
-        let (parsed, diagnostics) =
-            context.handle().capture(|| Module::parse(context, &self.bytecode, &self.input.name));
-        let mut module = parsed.map_err(|_| origin.failure(&diagnostics))?;
+        let mut module = self.parse(context)?;
         let mut weights = Vec::new();
         for stage in stages.iter().skip_while(|stage| stage.name != pipeline::Options::PACKED) {
-            let (result, diagnostics) = context.handle().capture(|| module.run_passes(&stage.passes));
-            self.plan.judge(stage, result, &diagnostics, origin, remarks)?;
+            self.run_stage(stage, context, &mut module, remarks)?;
             if stage.name == pipeline::Options::PACKED {
                 let stored = stored(function(&module)?).map_err(Failure::internal)?;
                 let of = |layer: &PackableLayer| {
@@ -149,7 +194,7 @@ impl Trials {
             }
             module.release_unused_constants();
         }
-        let program = backend::export(context, &module, origin)?;
+        let program = backend::export(context, &module, self.origin())?;
         module.destroy_with_constants();
         Ok(Trial { program, weights })
     }

@@ -151,7 +151,7 @@ const ASKED: Options<'static> = Options {
     percentile: None,
     weights: WeightScales::PerChannel,
     rounding: None,
-    storage: None,
+    formats: None,
     bias_correction: false,
     equalize: false,
 };
@@ -169,10 +169,10 @@ fn options_ask_for_recipes() {
     assert_eq!(recipe(Options { activations: Activations::MinMax, ..ASKED }).ranges, RangeChoice::MinMax);
     let feedback = Options { rounding: Some(RoundingChoice::Feedback), ..ASKED };
     assert_eq!(recipe(feedback).rounding, WeightRounding::Feedback(Formats::Dense));
-    assert_eq!(recipe(Options { storage: Some(&weight_format("mip2q,w=4")), ..feedback }).rounding, mip2q());
-    assert_eq!(recipe(Options { storage: Some(&weight_format("mip2q,w=4")), ..ASKED }).rounding, mip2q());
+    assert_eq!(recipe(Options { formats: Some(&weight_format("mip2q,w=4")), ..feedback }).rounding, mip2q());
+    assert_eq!(recipe(Options { formats: Some(&weight_format("mip2q,w=4")), ..ASKED }).rounding, mip2q());
     assert_eq!(
-        recipe(Options { storage: Some(&weight_format("dense")), ..ASKED }).rounding,
+        recipe(Options { formats: Some(&weight_format("dense")), ..ASKED }).rounding,
         WeightRounding::Feedback(Formats::Dense)
     );
     let corrected = recipe(Options { bias_correction: true, ..ASKED });
@@ -197,15 +197,15 @@ fn options_that_contradict_or_change_nothing_are_refused_as_the_user_writes_them
             "--percentile has no effect without --activations percentile",
         ),
         (
-            Options { storage: Some(&mip2q), rounding: nearest, ..ASKED },
-            "--storage rounds with feedback and contradicts --rounding nearest",
+            Options { formats: Some(&mip2q), rounding: nearest, ..ASKED },
+            "--format rounds with feedback and contradicts --rounding nearest",
         ),
         (
             Options { bias_correction: true, rounding: feedback, ..ASKED },
             "--bias-correction has no effect: rounding with feedback corrects biases",
         ),
         (
-            Options { bias_correction: true, storage: Some(&sparse), ..ASKED },
+            Options { bias_correction: true, formats: Some(&sparse), ..ASKED },
             "--bias-correction has no effect: rounding with feedback corrects biases",
         ),
         (
@@ -217,8 +217,8 @@ fn options_that_contradict_or_change_nothing_are_refused_as_the_user_writes_them
             "--rounding feedback needs --calibration: random inputs do not represent the real ones",
         ),
         (
-            Options { storage: Some(&sparse), ..random },
-            "--storage needs --calibration: random inputs do not represent the real ones",
+            Options { formats: Some(&sparse), ..random },
+            "--format needs --calibration: random inputs do not represent the real ones",
         ),
     ];
     for (options, expected) in cases {

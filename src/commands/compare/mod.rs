@@ -26,6 +26,7 @@ use crate::driver::files::{self, Input, Places};
 use crate::driver::options::{CompileOptions, PackingOptions, methods};
 use crate::driver::plan::Plan;
 use crate::driver::remarks::{Detail, Remarks};
+use crate::driver::rounding::{self, CalibrationOptions};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -79,6 +80,9 @@ pub(crate) struct CompareCommand {
     baseline: PathBuf,
 
     #[command(flatten)]
+    samples: CalibrationOptions,
+
+    #[command(flatten)]
     packing: PackingOptions,
 
     /// Limit on simulated cycles of each run, as in strumc run.
@@ -118,6 +122,7 @@ impl CompareCommand {
         Places::default()
             .reads("NET.mlir", [&self.network])
             .reads("--input", input_files(&self.input))
+            .reads("--calibration", input_files(&self.samples.calibration))
             .reads("--machines", machines)
             .reads("--baseline", Some(&self.baseline).filter(|spec| is_machine_file(spec)))
             .writes("--page", &self.page)
@@ -136,6 +141,8 @@ pub(crate) fn run(command: &CompareCommand) -> Result<(), Failure> {
     let progress = Progress::begin(command.voice.quiet);
     let mut outputs: Vec<(Kind, Vec<Tensor>)> = Vec::new();
     let mut runs = Vec::new();
+    // The network as each method needs it; with samples, its weights are rounded for the method.
+    let mut networks: Vec<(Kind, Input)> = Vec::new();
     let mut told = false;
     for (i, (method, plan)) in plans.iter().enumerate() {
         let (name, machine) = (method.name(), &plan.machine.name);
@@ -144,7 +151,13 @@ pub(crate) fn run(command: &CompareCommand) -> Result<(), Failure> {
         let silent = told || *method == Kind::Dense;
         told |= !silent;
         let remarks = if silent { Remarks::Silent } else { command.detail.remarks(&command.voice) };
-        let (report, tensors) = simulated(command, plan, &input, &progress, remarks)?;
+        if !networks.iter().any(|(other, _)| other == method) {
+            let (input, calibration) = (input.clone(), &command.samples.calibration);
+            networks.push((*method, rounding::prepare(input, calibration, &plan.options.pack, &progress)?));
+        }
+        let network =
+            networks.iter().find(|(other, _)| other == method).map_or(&input, |(_, network)| network);
+        let (report, tensors) = simulated(command, plan, network, &progress, remarks)?;
         if let Some((_, first)) = outputs.iter().find(|(other, _)| other == method)
             && *first != tensors
         {

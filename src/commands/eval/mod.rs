@@ -3,7 +3,6 @@
 //! Invariant: all rows use the same samples, in the same order.
 
 mod configs;
-mod data;
 mod layers;
 mod metrics;
 mod simulate;
@@ -15,22 +14,25 @@ use clap::Args;
 use strum_float::Graph;
 use strum_formats::Kind;
 use strum_passes::common::network::Network;
+use strum_passes::strum::strum_pack::StrumPack;
 use strum_quant::Sqnr;
 use strum_tensors::input_files;
 
 use crate::audit::audit;
 use crate::driver::backend;
 use crate::driver::cli::{Progress, Voice};
+use crate::driver::data::Data;
 use crate::driver::diagnostics::Origin;
 use crate::driver::exit::Failure;
 use crate::driver::files::{self, Places};
 use crate::driver::network;
 use crate::driver::options::{PackingOptions, methods};
 use crate::driver::remarks::{Detail, Remarks};
+use crate::driver::rounding::{self, CalibrationOptions};
 use crate::driver::trial::{Trial, Trials};
+use configs::Config;
 use metrics::Row;
 
-pub(crate) use data::Data;
 pub(crate) use metrics::{best, decibels, powers};
 pub(crate) use simulate::{Answers, simulate};
 
@@ -40,6 +42,7 @@ Examples:
   strumc eval net.mlir --inputs x.npy --config mip2q,L=5 --config dliq,q=3 --packing p.json --layers
   strumc eval net.mlir --inputs d.npz:x --labels d.npz:y --against float.mlir --json
 
+With --calibration, weights are rounded for every format, as strumc quantize --format does.
 Samples are integer codes, or real numbers if the network carries its quantization parameters,
 as strumc quantize writes them.";
 
@@ -103,6 +106,9 @@ pub(crate) struct EvalCommand {
     )]
     inputs: Vec<String>,
 
+    #[command(flatten)]
+    calibration: CalibrationOptions,
+
     /// Ground-truth labels: the class of each sample.
     #[arg(long, value_name = "FILE.npy|FILE.npz[:KEY]", help_heading = "Inputs")]
     labels: Option<String>,
@@ -141,7 +147,7 @@ pub(crate) struct EvalCommand {
 
     /// Also report each layer: SQNR of its weights, and of the logits with this layer alone in its format. Runs all samples
     /// once per layer.
-    #[arg(long, conflicts_with = "quiet", help_heading = "Reporting")]
+    #[arg(long, conflicts_with_all = ["quiet", "calibration"], help_heading = "Reporting")]
     layers: bool,
 
     #[command(flatten)]
@@ -157,6 +163,7 @@ pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
     Places::default()
         .reads("NET.mlir", [&command.network])
         .reads("--inputs", input_files(&command.inputs))
+        .reads("--calibration", input_files(&command.calibration.calibration))
         .reads("--labels", input_files(command.labels.as_slice()))
         .reads("--against", &command.against)
         .reads("--packing", &command.packing)
@@ -164,7 +171,13 @@ pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
     let input = files::read(&command.network)?;
     let name = input.name.clone();
     let progress = Progress::begin(command.voice.quiet);
-    let trials = Trials::prepare(input, command.machine.as_deref(), &progress)?;
+    let prepared = |pass: &StrumPack| {
+        let input = rounding::prepare(input.clone(), &command.calibration.calibration, pass, &progress)?;
+        Trials::prepare(input, command.machine.as_deref(), &progress)
+    };
+    // Plain INT8 is the first.
+    let dense = configs.first().map(Config::pass).unwrap_or_default();
+    let trials = prepared(&dense)?;
     progress.step("read samples");
     let output = command.samples.output(&trials)?;
     let data = Data::read(&command.inputs, command.labels.as_deref(), command.samples.limit, output)?;
@@ -185,14 +198,19 @@ pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
         let silent = told || config.is_dense();
         told |= !silent;
         let remarks = if silent { Remarks::Silent } else { command.detail.remarks(&command.voice) };
+        let rounded = match command.calibration.calibration.is_empty() || config.is_dense() {
+            true => None,
+            false => Some(prepared(&config.pass())?),
+        };
+        let trials = rounded.as_ref().unwrap_or(&trials);
         progress.step("compile");
         let trial = progress.pause(|| trials.compile(config.pass(), remarks))?;
         let (mut row, logits) =
-            measured(&config.name, (&trials, &trial), &data, reference.as_deref(), threads, &progress)?;
+            measured(&config.name, (trials, &trial), &data, reference.as_deref(), threads, &progress)?;
         if command.layers
             && let Some(int8) = &int8
         {
-            row.layers = layers::rows(config, (&trials, &trial), (&data, int8), threads, &progress)?;
+            row.layers = layers::rows(config, (trials, &trial), (&data, int8), threads, &progress)?;
         }
         rows.push(row);
         if reference.is_none() {

@@ -17,9 +17,10 @@ use strum_passes::strum::strum_pack::{PackableLayer, Packing};
 use strum_quant::Choice;
 use strum_tensors::input_files;
 
-use crate::commands::eval::{Data, SampleOptions};
+use crate::commands::eval::SampleOptions;
 use crate::driver::backend::is_machine_file;
 use crate::driver::cli::{Progress, Voice};
+use crate::driver::data::Data;
 use crate::driver::exit::Failure;
 use crate::driver::files::{self, Places};
 use crate::driver::trial::Trials;

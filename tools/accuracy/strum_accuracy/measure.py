@@ -24,7 +24,7 @@ CONFIGS = [
     ("sparse, by activation, corrected", "sparse,select=activation,correct=both"),
 ]
 
-# Networks with weights rounded to a format (GPTQ-style): title, `strumc quantize --storage`.
+# Networks with weights rounded to a format (GPTQ-style): title, `strumc quantize --format`.
 STORAGES = [
     ("INT8, GPTQ-rounded", "dense"),
     ("mip2q, L = 7, GPTQ-rounded", "mip2q"),
@@ -116,7 +116,7 @@ def measure(network: Network, models: Path, strumc: Strumc, limit: int | None) -
     configs = [arg for _, config in CONFIGS for arg in ("--config", config)]
     rows = samples.rows("net.mlirbc", *configs)
     for _, storage in STORAGES:
-        strumc.json(*quantize, "--storage", storage, "-o", "rounded.mlirbc")
+        strumc.json(*quantize, "--format", storage, "-o", "rounded.mlirbc")
         config = ["--methods", "dense"] if storage == "dense" else ["--config", storage]
         row = samples.rows("rounded.mlirbc", *config)[-1]
         rows.append(row | {"name": ROUNDED.format(storage)})

@@ -30,7 +30,7 @@ Networks are quantized by `strumc quantize` with its defaults, with calibration 
 block of 16 weights is low (p = ½). Depthwise layers and layers with fewer than 16 input channels stay INT8, except in the searched rows,
 where `strumc tune --max-bytes` chooses per layer with {SEARCH_SAMPLES} calibration samples, within the bytes of uniform `{LIKE}`. "By
 activation" is `select=activation`, "corrected" `correct=both`: the least-squares factor of every channel, and its mean error in the bias.
-"GPTQ-rounded" is a separate network, from `strumc quantize --storage`: its weights are rounded to values that the format represents exactly,
+"GPTQ-rounded" is a separate network, from `strumc quantize --format`: its weights are rounded to values that the format represents exactly,
 each error compensated in the weights not yet rounded, so packing is lossless. Its settings are the same for all networks. Small changes of
 them change single answers: with other ridges, mip2q gave between 93.8 and 94.4 %, and between 23 and 26 dB, on the 1,000 lines of text.
 
@@ -108,7 +108,7 @@ def summary(results: list[Result]) -> str:
             what, cell = "logits dB", lambda row: decibels(row, "sqnr_db")
         cells = [cell(result.rows[name]) for _, name in SUMMARY]
         lines.append(f"| {result.network.title}: {what} | " + " | ".join(cells) + " |")
-    rounded = "GPTQ: weights rounded by `strumc quantize --storage`, with the same calibration samples."
+    rounded = "GPTQ: weights rounded by `strumc quantize --format`, with the same calibration samples."
     searched = f"{rounded} The searched packing uses no more bytes than uniform {LIKE}."
     return "\n".join(lines) + f"\n\n{searched} {NO_VALIDATION_SET}\n"
 

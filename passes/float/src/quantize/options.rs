@@ -68,8 +68,8 @@ pub struct Options<'a> {
     pub weights: WeightScales,
     /// How weights are rounded, if given (`rounding`).
     pub rounding: Option<RoundingChoice>,
-    /// The weight formats to round for, if given (`storage`).
-    pub storage: Option<&'a Formats>,
+    /// The weight formats to round for, if given (`format`).
+    pub formats: Option<&'a Formats>,
     /// Whether biases are corrected (`bias-correction`).
     pub bias_correction: bool,
     /// Whether weight ranges are equalized (`equalize`).
@@ -108,11 +108,11 @@ impl Options<'_> {
 
     fn rounding(&self, notation: Notation) -> Result<WeightRounding, String> {
         use RoundingChoice::{Feedback, Nearest};
-        let storage = self.storage.cloned();
-        let (rounding, asked_by) = match (self.rounding, storage, self.bias_correction) {
+        let formats = self.formats.cloned();
+        let (rounding, asked_by) = match (self.rounding, formats, self.bias_correction) {
             (Some(Nearest), Some(_), _) => {
-                let [storage, nearest] = [notation.name("storage"), notation.value("rounding", "nearest")];
-                return refuse(format!("{storage} rounds with feedback and contradicts {nearest}"));
+                let [format, nearest] = [notation.name("format"), notation.value("rounding", "nearest")];
+                return refuse(format!("{format} rounds with feedback and contradicts {nearest}"));
             }
             (Some(Feedback), _, true) | (None, Some(_), true) => {
                 let option = notation.name("bias-correction");
@@ -122,11 +122,11 @@ impl Options<'_> {
             (None | Some(Nearest), None, true) => {
                 (WeightRounding::BiasCorrection, notation.name("bias-correction"))
             }
-            (Some(Feedback), storage, false) => (
-                WeightRounding::Feedback(storage.unwrap_or_default()),
+            (Some(Feedback), formats, false) => (
+                WeightRounding::Feedback(formats.unwrap_or_default()),
                 notation.value("rounding", "feedback"),
             ),
-            (None, Some(storage), false) => (WeightRounding::Feedback(storage), notation.name("storage")),
+            (None, Some(formats), false) => (WeightRounding::Feedback(formats), notation.name("format")),
         };
         if self.calibrated {
             return Ok(rounding);
@@ -153,13 +153,22 @@ impl Storage {
     /// Text that [`Choice::parse`] refuses, or a parameter that does not apply to weights that are already rounded.
     pub fn choice(text: &str) -> Result<Choice, String> {
         let choice = Choice::parse(text).map_err(|error| error.to_string())?;
+        Storage::check(&choice)?;
+        Ok(choice)
+    }
+
+    /// Refuses a format with a parameter that does not apply to weights that are already rounded.
+    ///
+    /// # Errors
+    /// It selects members other than by error, or corrects.
+    pub fn check(choice: &Choice) -> Result<(), String> {
         for parameter in [&SELECT, &CORRECT] {
             if choice.spec().value(parameter).is_some() {
                 let name = parameter.name;
                 return refuse(format!("{name} has no effect on weights that are rounded for their format"));
             }
         }
-        Ok(choice)
+        Ok(())
     }
 
     /// The format for the layers that strum-pack stores in it by default; nothing for plain INT8.

@@ -35,6 +35,12 @@ pub struct IntLayer<'a> {
     pub output: [usize; 2],
 }
 
+/// The kernel that approximates these weights.
+fn kernel<'a>(layer: &IntLayer<'a>, exact: &'a [f64]) -> Kernel<'a> {
+    let IntLayer { depthwise, shape, codes, factors, .. } = *layer;
+    Kernel { depthwise, shape, exact, codes, steps: factors }
+}
+
 impl IntLayer<'_> {
     /// Rounds weights and bias for each of several formats; nothing stands for plain INT8. `exact` and `rounded` are the input's
     /// codes for every sample: of the original network, and of the one whose earlier layers are rounded.
@@ -54,13 +60,7 @@ impl IntLayer<'_> {
         self.check(exact, rounded)?;
         let inputs = Inputs::of(self.windows(exact), self.windows(rounded));
         let weights: Vec<f64> = self.codes.iter().map(|&code| code.into()).collect();
-        let kernel = Kernel {
-            depthwise: self.depthwise,
-            shape: self.shape,
-            exact: &weights,
-            codes: self.codes,
-            steps: self.factors,
-        };
+        let kernel = kernel(self, &weights);
         let refused = |reason: Refused| reason.at(None);
         let unchanged = exact == rounded;
         let as_it_is = |storage: &Option<Storage>| unchanged && storage.is_none_or(|s| !kernel.is_stored(&s));
@@ -75,6 +75,12 @@ impl IntLayer<'_> {
             Ok(Rounded { codes, bias })
         });
         result.collect()
+    }
+
+    /// Whether a format stores this layer's weights.
+    #[must_use]
+    pub fn is_stored(&self, storage: &Storage) -> bool {
+        kernel(self, &[]).is_stored(storage)
     }
 
     fn check(&self, exact: &[&[i8]], rounded: &[&[i8]]) -> Result<(), QuantizeError> {
