@@ -4,6 +4,7 @@
 //! Invariant: a driver ends with a documented exit code and a message for any input; files appear completely or not at all, and
 //! standard output carries results only.
 
+pub(crate) mod advice;
 pub(crate) mod backend;
 pub(crate) mod batch;
 pub(crate) mod calibration;

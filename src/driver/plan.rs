@@ -10,6 +10,7 @@ use strum_ir::{Captured, Context, Module};
 use strum_passes::pipeline::{self, Stage};
 use tracing::info_span;
 
+use super::advice::Before;
 use super::backend;
 use super::cli::Progress;
 use super::diagnostics::Origin;
@@ -21,7 +22,6 @@ use super::remarks::{self, Remarks};
 use super::temps::Temps;
 
 /// The compilation that the options describe.
-#[derive(Clone)]
 pub(crate) struct Plan {
     /// The options of the pipeline.
     pub(crate) options: pipeline::Options,
@@ -64,8 +64,13 @@ impl Plan {
         for stage in &self.stages {
             progress.step(stage.name);
             let _span = info_span!("stage", name = stage.name).entered();
+            let packed = stage.name == pipeline::Options::PACKED;
+            let before = packed.then(|| Before::of(&module, &self.options.pack, remarks)).flatten();
             let (result, diagnostics) = context.handle().capture(|| module.run_passes(&stage.passes));
             progress.pause(|| self.judge(stage, result, &diagnostics, origin, remarks))?;
+            if let Some(before) = before {
+                progress.pause(|| before.compare(&module, remarks))?;
+            }
             module.release_unused_constants();
             temps.module(stage.name, &module)?;
         }

@@ -23,6 +23,9 @@ const MAX_BYTES: usize = 1 << 30;
 /// Weights by the index of the op, as [`Convolution::op`]; only of layers that have changed.
 pub(crate) type Changed = BTreeMap<usize, Rounded>;
 
+/// The op of a layer, and its weights for several formats, by the layer's name.
+pub(crate) type Alone = BTreeMap<String, (usize, Vec<Rounded>)>;
+
 /// Works in a context of its own. After a fault nothing of MLIR's is torn down.
 fn within<R>(body: impl FnOnce(&Context) -> Result<R, Failure>) -> Result<R, Failure> {
     let context = Context::new();
@@ -72,16 +75,14 @@ impl Refit<'_> {
         Ok(refitted)
     }
 
-    /// The weights of every layer, by name, for each of several formats, all other layers being exact.
-    pub(crate) fn alone(
-        &self,
-        formats: &[Option<Storage>],
-    ) -> Result<BTreeMap<String, Vec<Rounded>>, Failure> {
-        let mut all = BTreeMap::new();
+    /// The weights of every layer for each of several formats, all other layers being exact.
+    pub(crate) fn alone(&self, formats: &[Option<Storage>]) -> Result<Alone, Failure> {
+        let mut all = Alone::new();
         self.each(|layer, step, streams| {
             streams.advance(step, &Changed::new())?;
             let exact = streams.codes(layer.source, false);
-            all.insert(layer.name.clone(), self.round(layer, (&exact, &exact), formats)?);
+            let weights = self.round(layer, (&exact, &exact), formats)?;
+            all.insert(layer.name.clone(), (layer.op, weights));
             Ok(())
         })?;
         Ok(all)
@@ -133,15 +134,6 @@ pub(crate) fn broken(error: PassError) -> Failure {
         PassError::Reported => Failure::internal("a segment of the network cannot be made"),
         PassError::Internal(text) => Failure::internal(text),
     }
-}
-
-/// The network with these weights, at the level of layers.
-pub(crate) fn with_weights(trials: &Trials, changed: &Changed) -> Result<Trials, Failure> {
-    within(|context| {
-        let module = trials.parse(context)?;
-        apply(&module, changed)?;
-        trials.with_module(&module)
-    })
 }
 
 /// Gives the layers of a module these weights.
@@ -298,5 +290,58 @@ impl<'a, 'c> Streams<'a, 'c> {
             self.exact.remove(source);
             self.rounded.remove(source);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::batch::views;
+    use super::super::files;
+    use super::super::rounding::coded;
+    use super::*;
+
+    /// The branches of a residual network: what segments give is what the network gives from its inputs on, also with other weights.
+    #[test]
+    fn values_of_segments_are_those_of_the_whole_network() {
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/resnet20");
+        let progress = Progress::begin(true);
+        let input = files::read(&models.join("model.tosa.mlirbc")).unwrap();
+        let trials = Trials::prepare(input, None, &progress).unwrap();
+        let arrays = [models.join("inputs.npz").display().to_string() + ":x"];
+        let samples: Vec<_> = coded(&trials, &arrays, &progress).unwrap().into_iter().take(3).collect();
+        let refit = Refit { trials: &trials, samples: &samples, threads: 2, progress: &progress };
+        let mut changed = Changed::new();
+        let mut seen = 0;
+        let every_third = |layer: &Convolution| {
+            let mut weights = layer.weights();
+            weights.codes.iter_mut().for_each(|code| *code /= 2);
+            weights.bias.iter_mut().for_each(|bias| *bias /= 2);
+            weights
+        };
+        let visited = refit.each(|layer, step, streams| {
+            streams.advance(step, &changed)?;
+            if let (Source::Result(..), true) = (layer.source, seen % 5 == 4) {
+                let known = streams.graph.arguments().collect();
+                let needed = streams.graph.needed(&known, &[layer.source]);
+                for (rounded, weights) in [(false, &Changed::new()), (true, &changed)] {
+                    let mut whole =
+                        streams.graph.segment(&needed, &[layer.source], weights).map_err(broken)?;
+                    let program = trials.plain(streams.context, &mut whole)?;
+                    let inputs: Vec<_> = samples.iter().map(|sample| views(sample)).collect();
+                    let (outputs, _) = run_all(&program, &inputs, 1, &|_| {}, |mut all| all.remove(0))?;
+                    assert_eq!(streams.value(layer.source, rounded), outputs, "{} {rounded}", layer.name);
+                }
+                assert_ne!(streams.value(layer.source, false), streams.value(layer.source, true));
+            }
+            if seen % 3 == 0 {
+                changed.insert(layer.op, every_third(layer));
+            }
+            seen += 1;
+            Ok(())
+        });
+        visited.unwrap();
+        assert_eq!(seen, 22);
     }
 }

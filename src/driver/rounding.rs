@@ -104,19 +104,28 @@ impl RoundedFor {
     }
 }
 
+/// A network to compile.
+pub(crate) struct Prepared {
+    /// Integer TOSA, if the network is integer or there are calibration samples.
+    pub(crate) input: Input,
+    /// Whether a float network was quantized.
+    pub(crate) was_float: bool,
+    /// Whether weights were rounded for a format.
+    rounded: bool,
+}
+
 /// The network as integer TOSA, with weights rounded for their formats; the same network without calibration samples.
 pub(crate) fn prepare(
     mut input: Input,
     calibration: &[String],
     pass: &StrumPack,
     progress: &Progress,
-) -> Result<Input, Failure> {
+) -> Result<Prepared, Failure> {
     if calibration.is_empty() {
-        return Ok(input);
+        return Ok(Prepared { input, was_float: false, rounded: false });
     }
     if input.bytes.starts_with(b"\x7fELF") {
-        let message = "--calibration has no effect on a compiled program";
-        return Err(Failure::usage(message).in_file(&input.name));
+        return Err(Failure::usage("--calibration has no effect on a compiled program").in_file(&input.name));
     }
     let formats = RoundedFor::of(pass)?;
     let context = backend::context();
@@ -124,17 +133,30 @@ pub(crate) fn prepare(
     progress.step("parse");
     let module = progress.pause(|| network::parse(context, &mut input))?;
     let chosen = network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
+    let was_float = !is_integer(chosen);
+    let rounded = !formats.is_dense();
     let name = input.name.clone();
-    let bytes = if is_integer(chosen) {
-        if formats.is_dense() {
-            return Ok(original);
-        }
-        let (rounded, _) = integer(context, original, calibration, &formats, progress)?;
-        rounded.op().bytecode()
-    } else {
-        float(context, &original, calibration, &formats, progress)?
+    let bytes = match (was_float, rounded) {
+        (true, _) => float(context, &original, calibration, &formats, progress)?,
+        (false, true) => integer(context, original, calibration, &formats, progress)?.0.op().bytecode(),
+        (false, false) => return Ok(Prepared { input: original, was_float, rounded }),
     };
-    Ok(Input { name, bytes })
+    Ok(Prepared { input: Input { name, bytes }, was_float, rounded })
+}
+
+/// As [`prepare`], for a command that compiles a network once: samples without effect are refused.
+pub(crate) fn prepare_once(
+    input: Input,
+    samples: &CalibrationOptions,
+    pass: &StrumPack,
+    progress: &Progress,
+) -> Result<Input, Failure> {
+    let prepared = prepare(input, &samples.calibration, pass, progress)?;
+    if !samples.calibration.is_empty() && !prepared.was_float && !prepared.rounded {
+        let message = "--calibration has no effect: the network is integer already, and no layer has a format to round for";
+        return Err(Failure::usage(message));
+    }
+    Ok(prepared.input)
 }
 
 /// What was rounded.

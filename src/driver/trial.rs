@@ -54,6 +54,15 @@ pub(crate) struct Trial {
     pub(crate) weights: Vec<Sqnr>,
 }
 
+impl Trial {
+    /// The distance of all stored weights from the INT8 codes.
+    pub(crate) fn distance(&self) -> Sqnr {
+        let mut total = Sqnr::default();
+        self.weights.iter().for_each(|layer| total.merge(layer));
+        total
+    }
+}
+
 /// Packs layers as given, all others staying plain INT8.
 pub(crate) fn as_packing(packing: Arc<Packing>) -> StrumPack {
     let layers = LayerOptions { packing: PackingSource::Value(packing), ..LayerOptions::default() };
@@ -133,34 +142,26 @@ impl Trials {
         backend::export(context, module, self.origin())
     }
 
-    /// The same network with other weights, given as a module.
-    pub(crate) fn with_module(&self, module: &Module<'_>) -> Result<Trials, Failure> {
-        Ok(Trials {
-            input: self.input.clone(),
-            plan: self.plan.clone(),
-            bytecode: module.op().bytecode(),
-            function: self.function.clone(),
-            codes: self.codes.clone(),
-            layers: packable(function(module)?),
-            outputs: self.outputs.clone(),
-        })
-    }
-
-    /// The file that the network comes from.
-    pub(crate) fn name(&self) -> &str {
-        &self.input.name
-    }
-
     fn origin(&self) -> Origin<'_> {
         Origin::new(&self.input.name, &self.input.bytes)
     }
 
     /// Compiles once with weights packed by this pass, and prints remarks as requested.
     pub(crate) fn compile(&self, pack: StrumPack, remarks: Remarks) -> Result<Trial, Failure> {
+        self.compile_edited(pack, remarks, &|_| Ok(()))
+    }
+
+    /// As [`compile`](Self::compile), after an edit of the module before its weights are packed.
+    pub(crate) fn compile_edited(
+        &self,
+        pack: StrumPack,
+        remarks: Remarks,
+        edit: &dyn Fn(&Module<'_>) -> Result<(), Failure>,
+    ) -> Result<Trial, Failure> {
         let options = pipeline::Options { pack, ..self.plan.options.clone() };
         let stages = options.stages();
         let context = Context::new();
-        let trial = self.compile_in(&context, &stages, remarks);
+        let trial = self.compile_in(&context, &stages, remarks, edit);
         if trial.is_err() {
             // After a fault nothing of MLIR's is torn down.
             std::mem::forget(context);
@@ -178,8 +179,15 @@ impl Trials {
         self.compile(as_packing(self.packing(vec![layer]).into()), Remarks::Silent)
     }
 
-    fn compile_in(&self, context: &Context, stages: &[Stage], remarks: Remarks) -> Result<Trial, Failure> {
+    fn compile_in(
+        &self,
+        context: &Context,
+        stages: &[Stage],
+        remarks: Remarks,
+        edit: &dyn Fn(&Module<'_>) -> Result<(), Failure>,
+    ) -> Result<Trial, Failure> {
         let mut module = self.parse(context)?;
+        edit(&module)?;
         let mut weights = Vec::new();
         for stage in stages.iter().skip_while(|stage| stage.name != pipeline::Options::PACKED) {
             self.run_stage(stage, context, &mut module, remarks)?;

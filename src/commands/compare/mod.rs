@@ -153,7 +153,8 @@ pub(crate) fn run(command: &CompareCommand) -> Result<(), Failure> {
         let remarks = if silent { Remarks::Silent } else { command.detail.remarks(&command.voice) };
         if !networks.iter().any(|(other, _)| other == method) {
             let (input, calibration) = (input.clone(), &command.samples.calibration);
-            networks.push((*method, rounding::prepare(input, calibration, &plan.options.pack, &progress)?));
+            let prepared = rounding::prepare(input, calibration, &plan.options.pack, &progress)?;
+            networks.push((*method, prepared.input));
         }
         let network =
             networks.iter().find(|(other, _)| other == method).map_or(&input, |(_, network)| network);

@@ -71,8 +71,7 @@ pub(crate) fn run(command: &CompileCommand) -> Result<(), Failure> {
     strum_ir::return_freed_memory();
     let input = files::read(network)?;
     let progress = Progress::begin(command.voice.quiet);
-    let calibration = &command.options.samples.calibration;
-    let input = rounding::prepare(input, calibration, &plan.options.pack, &progress)?;
+    let input = rounding::prepare_once(input, &command.options.samples, &plan.options.pack, &progress)?;
     let program = plan.compile(input, &progress, command.detail.remarks(&command.voice))?;
     let binary = elf(&program)?;
     let weights = audit(&program).map_err(Failure::internal)?.total;

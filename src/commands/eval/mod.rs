@@ -15,16 +15,16 @@ use strum_float::Graph;
 use strum_formats::Kind;
 use strum_passes::common::network::Network;
 use strum_passes::strum::strum_pack::StrumPack;
-use strum_quant::Sqnr;
 use strum_tensors::input_files;
 
 use crate::audit::audit;
+use crate::driver::advice;
 use crate::driver::backend;
 use crate::driver::cli::{Progress, Voice};
 use crate::driver::data::Data;
 use crate::driver::diagnostics::Origin;
 use crate::driver::exit::Failure;
-use crate::driver::files::{self, Places};
+use crate::driver::files::{self, Input, Places};
 use crate::driver::network;
 use crate::driver::options::{PackingOptions, methods};
 use crate::driver::remarks::{Detail, Remarks};
@@ -172,8 +172,9 @@ pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
     let name = input.name.clone();
     let progress = Progress::begin(command.voice.quiet);
     let prepared = |pass: &StrumPack| {
-        let input = rounding::prepare(input.clone(), &command.calibration.calibration, pass, &progress)?;
-        Trials::prepare(input, command.machine.as_deref(), &progress)
+        let calibration = &command.calibration.calibration;
+        let prepared = rounding::prepare(input.clone(), calibration, pass, &progress)?;
+        Trials::prepare(prepared.input, command.machine.as_deref(), &progress)
     };
     // Plain INT8 is the first.
     let dense = configs.first().map(Config::pass).unwrap_or_default();
@@ -186,7 +187,7 @@ pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
     let mut reference: Option<Vec<Vec<f64>>> = None;
     if let Some(path) = &command.against {
         progress.step("evaluate the float network");
-        let logits = float_logits(path, &data, &progress)?;
+        let logits = float_logits(files::read(path)?, &data, &progress)?;
         rows.push(Row::of("float", &logits, None, &data)?);
         reference = Some(logits);
     }
@@ -205,6 +206,7 @@ pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
         let trials = rounded.as_ref().unwrap_or(&trials);
         progress.step("compile");
         let trial = progress.pause(|| trials.compile(config.pass(), remarks))?;
+        progress.pause(|| advice::on_weights(&trial.distance(), remarks));
         let (mut row, logits) =
             measured(&config.name, (trials, &trial), &data, reference.as_deref(), threads, &progress)?;
         if command.layers
@@ -241,8 +243,7 @@ fn measured(
     let mut row = Row::of(name, &answers.logits, reference, data)?;
     row.cycles = Some(answers.report.cycles);
     row.weight_bytes = Some(audit(&trial.program).map_err(Failure::internal)?.total.bytes);
-    let mut sqnr = Sqnr::default();
-    trial.weights.iter().for_each(|layer| sqnr.merge(layer));
+    let sqnr = trial.distance();
     row.weight_sqnr_db = decibels((sqnr.signal, sqnr.noise));
     Ok((row, answers.logits))
 }
@@ -257,8 +258,11 @@ pub(crate) fn counted(progress: &Progress, total: usize) -> impl Fn(u64) + Sync 
 }
 
 /// The evaluated output of a float network, for every sample.
-fn float_logits(path: &std::path::Path, data: &Data, progress: &Progress) -> Result<Vec<Vec<f64>>, Failure> {
-    let mut input = files::read(path)?;
+pub(crate) fn float_logits(
+    mut input: Input,
+    data: &Data,
+    progress: &Progress,
+) -> Result<Vec<Vec<f64>>, Failure> {
     let context = backend::context();
     let module = progress.pause(|| network::parse(context, &mut input))?;
     let function = network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;

@@ -62,8 +62,7 @@ pub(crate) fn run(command: &RunCommand) -> Result<(), Failure> {
         (program, ran)
     } else {
         let plan = Plan::new(&command.options)?;
-        let calibration = &command.options.samples.calibration;
-        let input = rounding::prepare(input, calibration, &plan.options.pack, &progress)?;
+        let input = rounding::prepare_once(input, &command.options.samples, &plan.options.pack, &progress)?;
         let program = plan.compile(input, &progress, command.detail.remarks(&command.voice))?;
         let ran = command.run.run(&program, None, &progress).map_err(blame_compiler)?;
         (program, ran)
