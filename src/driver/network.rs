@@ -50,6 +50,19 @@ pub(crate) fn read<'c>(
     Ok(module)
 }
 
+/// A network as MLIR, in bytecode unless it is MLIR to which no option applies.
+pub(crate) fn as_mlir(
+    context: &Context,
+    mut input: Input,
+    (options, quiet): (&NetworkOptions, bool),
+) -> Result<Input, Failure> {
+    if strum_doors::sniff(&input.bytes).is_none() && options.given().next().is_none() {
+        return Ok(input);
+    }
+    let module = read(context, &mut input, options, quiet)?;
+    Ok(Input { bytes: module.op().bytecode(), ..input })
+}
+
 /// What a file is in which no tool of this project finds a network.
 fn foreign(bytes: &[u8]) -> Option<&'static str> {
     const KNOWN: [(&[u8], &str); 4] = [

@@ -13,11 +13,13 @@ use strum_passes::dpu::strum_to_dpu::{self, Objective};
 use strum_passes::pipeline;
 use strum_passes::strum::strum_pack::{LayerOptions, PackingSource, StrumPack};
 use strum_quant::{Choice, SCHEMA};
+use strum_tensors::input_files;
 
 use super::backend::is_machine_file;
 use super::exit::Failure;
 use super::files::Places;
 use super::import::NetworkOptions;
+use super::rounding::CalibrationOptions;
 use super::temps::temporaries;
 
 /// The methods as values of an option.
@@ -31,10 +33,14 @@ pub(crate) fn methods() -> impl TypedValueParser<Value = Kind> {
 pub(crate) struct PackingOptions {
     given: Vec<(&'static Parameter, Value)>,
     depthwise: bool,
+    min_channels: Option<u64>,
 }
 
 /// Pack depthwise layers, too.
 const DEPTHWISE: &str = "depthwise";
+
+/// Pack layers with fewer input channels than a block has members, or only those with more.
+const MIN_CHANNELS: &str = "min-channels";
 
 /// The option of a parameter.
 fn argument(parameter: &'static Parameter) -> Arg {
@@ -64,8 +70,11 @@ impl Args for PackingOptions {
     fn augment_args(command: Command) -> Command {
         let help = "Also pack depthwise layers";
         let depthwise = Arg::new(DEPTHWISE).long(DEPTHWISE).help(help).help_heading("Weight format");
+        let help = "Pack layers with at least N input channels [default: block size]";
+        let channels = Arg::new(MIN_CHANNELS).long(MIN_CHANNELS).help(help).help_heading("Weight format");
+        let channels = channels.value_name("N").value_parser(clap::value_parser!(u64));
         let command = command.args(SCHEMA.parameters().map(argument));
-        command.arg(depthwise.action(ArgAction::SetTrue))
+        command.arg(depthwise.action(ArgAction::SetTrue)).arg(channels)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -80,7 +89,11 @@ impl FromArgMatches for PackingOptions {
             _ => matches.get_one::<Value>(parameter.name).copied(),
         };
         let given = SCHEMA.parameters().filter_map(|parameter| Some((parameter, value(parameter)?)));
-        Ok(PackingOptions { given: given.collect(), depthwise: matches.get_flag(DEPTHWISE) })
+        Ok(PackingOptions {
+            given: given.collect(),
+            depthwise: matches.get_flag(DEPTHWISE),
+            min_channels: matches.get_one(MIN_CHANNELS).copied(),
+        })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -98,18 +111,25 @@ impl PackingOptions {
     /// The given options, with the methods that they apply to.
     pub(crate) fn given(&self) -> impl Iterator<Item = (String, &'static [Kind])> + '_ {
         let of_table = self.given.iter().map(|(p, _)| (format!("--{}", p.name), p.methods));
-        of_table.chain(self.depthwise.then(|| (format!("--{DEPTHWISE}"), PACKED)))
+        let of_layers = [(DEPTHWISE, self.depthwise), (MIN_CHANNELS, self.min_channels.is_some())];
+        let of_layers = of_layers.into_iter().filter(|(_, given)| *given);
+        of_table.chain(of_layers.map(|(name, _)| (format!("--{name}"), PACKED)))
     }
 
-    /// Whether depthwise layers are packed, too.
-    pub(crate) fn depthwise(&self) -> bool {
-        self.depthwise
+    /// The layers that are packed, besides those of a packing file.
+    pub(crate) fn layers(&self) -> LayerOptions {
+        let PackingOptions { depthwise, min_channels, .. } = *self;
+        LayerOptions { depthwise, min_channels, ..LayerOptions::default() }
     }
 
     /// The options that have an effect with this method.
     pub(crate) fn of(&self, method: Kind) -> PackingOptions {
         let given = self.given.iter().filter(|(parameter, _)| parameter.methods.contains(&method));
-        PackingOptions { given: given.copied().collect(), depthwise: self.depthwise && method.is_packed() }
+        PackingOptions {
+            given: given.copied().collect(),
+            depthwise: self.depthwise && method.is_packed(),
+            min_channels: self.min_channels.filter(|_| method.is_packed()),
+        }
     }
 
     /// The method with these parameters.
@@ -214,6 +234,9 @@ pub(crate) struct CompileOptions {
     pub(crate) packing_file: Option<PathBuf>,
 
     #[command(flatten)]
+    pub(crate) samples: CalibrationOptions,
+
+    #[command(flatten)]
     pub(crate) plan: PlanOptions,
 
     /// Target machine: a built-in name or a machine file [default: flexnn-16x16].
@@ -241,6 +264,7 @@ impl CompileOptions {
         let list = [
             ("--method", self.method.is_some()),
             ("--packing", self.packing_file.is_some()),
+            ("--calibration", !self.samples.calibration.is_empty()),
             ("--save-temps", self.save_temps.is_some()),
             ("--print-pipeline", self.print_pipeline),
         ];
@@ -263,6 +287,7 @@ impl CompileOptions {
         Ok(places
             .reads("--machine", self.machine.iter().filter(|spec| is_machine_file(spec)))
             .reads("--packing", &self.packing_file)
+            .reads("--calibration", input_files(&self.samples.calibration))
             .reads("--read-strategy", &self.plan.read_strategy)
             .writes_files("--write-strategy", &self.plan.write_strategy)
             .keeps("--save-temps", temps.into_iter().flatten()))
@@ -281,14 +306,7 @@ impl CompileOptions {
         let packing = packing.map(PackingSource::File).unwrap_or_default();
         Ok(pipeline::Options {
             target: machine.map(|machine| Target { machine }).unwrap_or_default(),
-            pack: StrumPack {
-                choice,
-                layers: LayerOptions {
-                    depthwise: self.packing.depthwise,
-                    packing,
-                    ..LayerOptions::default()
-                },
-            },
+            pack: StrumPack { choice, layers: LayerOptions { packing, ..self.packing.layers() } },
             plan: self.plan.of_pass()?,
         })
     }
@@ -321,9 +339,9 @@ mod tests {
     fn every_option_arrives() {
         assert_eq!(
             text(
-                "--method mip2q --p 0.25 --w 8 --L 6 --zero --select magnitude --correct both --depthwise --machine a/m.toml"
+                "--method mip2q --p 0.25 --w 8 --L 6 --zero --select magnitude --correct both --depthwise --min-channels 3 --machine a/m.toml"
             ),
-            Ok("machine=a/m.toml p=0.25 w=8 L=6 zero=true select=magnitude correct=both depthwise=true"
+            Ok("machine=a/m.toml p=0.25 w=8 L=6 zero=true select=magnitude correct=both depthwise=true min-channels=3"
                 .into())
         );
         assert_eq!(text("--method dliq --q 3 --shift channel"), Ok("method=dliq q=3 shift=channel".into()));
@@ -344,10 +362,9 @@ mod tests {
 
     #[test]
     fn a_method_gets_the_options_that_it_has() {
-        let line =
-            "x --p 0.25 --w 8 --q 3 --L 5 --zero --shift 2 --select activation --correct bias --depthwise";
+        let line = "x --p 0.25 --w 8 --q 3 --L 5 --zero --shift 2 --select activation --correct bias --depthwise --min-channels 3";
         let all = Line::try_parse_from(line.split_whitespace()).unwrap().options.packing;
-        let count = SCHEMA.parameters().count() + 1;
+        let count = SCHEMA.parameters().count() + 2;
         assert_eq!(all.given().count(), count);
         let mut used = std::collections::BTreeSet::new();
         for &method in Kind::ALL {

@@ -10,6 +10,7 @@ use strum_ir::{Captured, Context, Module};
 use strum_passes::pipeline::{self, Stage};
 use tracing::info_span;
 
+use super::advice::Before;
 use super::backend;
 use super::cli::Progress;
 use super::diagnostics::Origin;
@@ -49,6 +50,16 @@ impl Plan {
         Plan { quiet, ..self }
     }
 
+    /// The options of the network's file, and whether notes on it are left out.
+    pub(crate) fn source(&self) -> (&NetworkOptions, bool) {
+        (&self.source, self.quiet)
+    }
+
+    /// The same for another form of the network, to which these options of its file apply.
+    pub(crate) fn reading(self, source: NetworkOptions) -> Self {
+        Plan { source, ..self }
+    }
+
     /// The pipeline with its options, as `strum-opt --pass-pipeline` takes it.
     pub(crate) fn pipeline(&self) -> String {
         let options = self.options.to_string();
@@ -71,8 +82,13 @@ impl Plan {
         for stage in &self.stages {
             progress.step(stage.name);
             let _span = info_span!("stage", name = stage.name).entered();
+            let packed = stage.name == pipeline::Options::PACKED;
+            let before = packed.then(|| Before::of(&module, &self.options.pack, remarks)).flatten();
             let (result, diagnostics) = context.handle().capture(|| module.run_passes(&stage.passes));
             progress.pause(|| self.judge(stage, result, &diagnostics, origin, remarks))?;
+            if let Some(before) = before {
+                progress.pause(|| before.compare(&module, remarks))?;
+            }
             module.release_unused_constants();
             temps.module(stage.name, &module)?;
         }

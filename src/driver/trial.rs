@@ -55,6 +55,15 @@ pub(crate) struct Trial {
     pub(crate) weights: Vec<Sqnr>,
 }
 
+impl Trial {
+    /// The distance of all stored weights from the INT8 codes.
+    pub(crate) fn distance(&self) -> Sqnr {
+        let mut total = Sqnr::default();
+        self.weights.iter().for_each(|layer| total.merge(layer));
+        total
+    }
+}
+
 /// Packs layers as given, all others staying plain INT8.
 pub(crate) fn as_packing(packing: Arc<Packing>) -> StrumPack {
     let layers = LayerOptions { packing: PackingSource::Value(packing), ..LayerOptions::default() };
@@ -62,7 +71,7 @@ pub(crate) fn as_packing(packing: Arc<Packing>) -> StrumPack {
 }
 
 /// The function of a module, after [`network::choose_function`].
-fn function<'c>(module: &Module<'c>) -> Result<Operation<'c>, Failure> {
+pub(crate) fn function<'c>(module: &Module<'c>) -> Result<Operation<'c>, Failure> {
     let mut ops = module.body().operations().into_iter();
     ops.find(|op| op.is("func.func") && op.body().is_some())
         .ok_or_else(|| Failure::input("the module holds no function with a body"))
@@ -112,12 +121,53 @@ impl Trials {
         }
     }
 
+    /// The network before its weights are packed, as a module of another context.
+    pub(crate) fn parse<'c>(&self, context: &'c Context) -> Result<Module<'c>, Failure> {
+        let parse = || Module::parse(context, &self.bytecode, &self.input.name);
+        let (parsed, diagnostics) = context.handle().capture(parse);
+        parsed.map_err(|_| self.origin().failure(&diagnostics))
+    }
+
+    /// Runs passes on a module that was made of the network.
+    pub(crate) fn run_stage(
+        &self,
+        stage: &Stage,
+        context: &Context,
+        module: &mut Module<'_>,
+        remarks: Remarks,
+    ) -> Result<(), Failure> {
+        let (result, diagnostics) = context.handle().capture(|| module.run_passes(&stage.passes));
+        self.plan.judge(stage, result, &diagnostics, self.origin(), remarks)
+    }
+
+    /// The program of a module that was made of the network, with plain INT8 weights.
+    pub(crate) fn plain(&self, context: &Context, module: &mut Module<'_>) -> Result<Program, Failure> {
+        for stage in self.plan.stages.iter().skip_while(|stage| stage.name != pipeline::Options::PACKED) {
+            self.run_stage(stage, context, module, Remarks::Silent)?;
+        }
+        backend::export(context, module, self.origin())
+    }
+
+    fn origin(&self) -> Origin<'_> {
+        Origin::new(&self.input.name, &self.input.bytes)
+    }
+
     /// Compiles once with weights packed by this pass, and prints remarks as requested.
     pub(crate) fn compile(&self, pack: StrumPack, remarks: Remarks) -> Result<Trial, Failure> {
+        self.compile_edited(pack, remarks, &|_| Ok(()))
+    }
+
+    /// As [`compile`](Self::compile), after an edit of the module before its weights are packed.
+    pub(crate) fn compile_edited(
+        &self,
+        pack: StrumPack,
+        remarks: Remarks,
+        edit: &dyn Fn(&Module<'_>) -> Result<(), Failure>,
+    ) -> Result<Trial, Failure> {
         let options = pipeline::Options { pack, ..self.plan.options.clone() };
         let stages = options.stages();
         let context = Context::new();
-        let trial = self.compile_in(&context, &stages, remarks);
+        let trial = self.compile_in(&context, &stages, remarks, edit);
         if trial.is_err() {
             // After a fault nothing of MLIR's is torn down.
             std::mem::forget(context);
@@ -135,15 +185,18 @@ impl Trials {
         self.compile(as_packing(self.packing(vec![layer]).into()), Remarks::Silent)
     }
 
-    fn compile_in(&self, context: &Context, stages: &[Stage], remarks: Remarks) -> Result<Trial, Failure> {
-        let origin = Origin::new(&self.input.name, &self.input.bytes);
-        let (parsed, diagnostics) =
-            context.handle().capture(|| Module::parse(context, &self.bytecode, &self.input.name));
-        let mut module = parsed.map_err(|_| origin.failure(&diagnostics))?;
+    fn compile_in(
+        &self,
+        context: &Context,
+        stages: &[Stage],
+        remarks: Remarks,
+        edit: &dyn Fn(&Module<'_>) -> Result<(), Failure>,
+    ) -> Result<Trial, Failure> {
+        let mut module = self.parse(context)?;
+        edit(&module)?;
         let mut weights = Vec::new();
         for stage in stages.iter().skip_while(|stage| stage.name != pipeline::Options::PACKED) {
-            let (result, diagnostics) = context.handle().capture(|| module.run_passes(&stage.passes));
-            self.plan.judge(stage, result, &diagnostics, origin, remarks)?;
+            self.run_stage(stage, context, &mut module, remarks)?;
             if stage.name == pipeline::Options::PACKED {
                 let stored = stored(function(&module)?).map_err(Failure::internal)?;
                 let of = |layer: &PackableLayer| {
@@ -155,7 +208,7 @@ impl Trials {
             }
             module.release_unused_constants();
         }
-        let program = backend::export(context, &module, origin)?;
+        let program = backend::export(context, &module, self.origin())?;
         module.destroy_with_constants();
         Ok(Trial { program, weights })
     }

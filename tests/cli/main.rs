@@ -19,6 +19,7 @@ mod outputs;
 mod packing;
 mod quantize;
 mod report;
+mod rounding;
 mod run;
 mod signals;
 mod strategy;

@@ -236,17 +236,17 @@ fn weights_rounded_for_their_storage_lose_nothing() {
         ("dliq,shift=channel,q=3", "--method dliq --shift channel --q 3"),
         ("sparse,w=8", "--method sparse --w 8"),
     ] {
-        scratch.strumc(&format!("quantize net.mlir -c c.npy -o s.mlir -q --storage {storage}")).ok();
+        scratch.strumc(&format!("quantize net.mlir -c c.npy -o s.mlir -q --format {storage}")).ok();
         let dense = outputs(&scratch, "s.mlir");
         assert_eq!(outputs(&scratch, &format!("s.mlir {options}")), dense, "{storage}");
         assert_ne!(outputs(&scratch, &format!("q.mlir {options}")), outputs(&scratch, "q.mlir"), "{storage}");
         // The pass does the same.
-        let pass = format!("--tosa-quantize=calibration=c.npy storage={storage}");
+        let pass = format!("--tosa-quantize=calibration=c.npy format={storage}");
         let arguments = ["net.mlir", &pass, "-o", "p.mlir"];
         run_in(scratch.path(), env!("CARGO_BIN_EXE_strum-opt"), &arguments, &[]).ok();
         assert_eq!(scratch.read("p.mlir"), scratch.read("s.mlir"), "{storage}");
     }
-    scratch.strumc("quantize net.mlir -c c.npy -o s.mlir -q --storage dense").ok();
+    scratch.strumc("quantize net.mlir -c c.npy -o s.mlir -q --format dense").ok();
     assert_eq!(scratch.read("s.mlir"), scratch.read("f.mlir"));
 }
 
@@ -258,7 +258,7 @@ fn a_whole_network_is_stored_as_it_was_rounded() {
     let scratch = Scratch::new();
     for storage in ["sparse", "mip2q", "dliq"] {
         let source = format!("{models}/float.linalg.mlirbc --calibration {models}/calibration.npz");
-        scratch.strumc(&format!("quantize {source} -o s.mlirbc -q --storage {storage}")).ok();
+        scratch.strumc(&format!("quantize {source} -o s.mlirbc -q --format {storage}")).ok();
         let line =
             format!("eval s.mlirbc --inputs {models}/calibration.npz --methods {storage} --limit 4 --json");
         // Remarks list the layers that stay INT8.
@@ -276,15 +276,15 @@ fn rounding_with_feedback_says_what_it_needs() {
     let scratch = sixteen_channels();
     for (options, message) in [
         ("--rounding feedback", "needs --calibration"),
-        ("--storage mip2q", "needs --calibration"),
-        ("-c c.npy --rounding nearest --storage mip2q", "contradicts --rounding nearest"),
+        ("--format mip2q", "needs --calibration"),
+        ("-c c.npy --rounding nearest --format mip2q", "contradicts --rounding nearest"),
         ("-c c.npy --rounding feedback --bias-correction", "--bias-correction has no effect"),
-        ("-c c.npy --storage mip2q --bias-correction", "--bias-correction has no effect"),
-        ("-c c.npy --storage best", "'best'"),
-        ("-c c.npy --storage mip2q,q=4", "q"),
-        ("-c c.npy --storage mip2q,L=9", "L must be 0 to 7"),
-        ("-c c.npy --storage mip2q,select=activation", "select has no effect"),
-        ("-c c.npy --storage mip2q,correct=both", "correct has no effect"),
+        ("-c c.npy --format mip2q --bias-correction", "--bias-correction has no effect"),
+        ("-c c.npy --format best", "'best'"),
+        ("-c c.npy --format mip2q,q=4", "q"),
+        ("-c c.npy --format mip2q,L=9", "L must be 0 to 7"),
+        ("-c c.npy --format mip2q,select=activation", "select has no effect"),
+        ("-c c.npy --format mip2q,correct=both", "correct has no effect"),
         ("-c c.npy --rounding best", "possible values: nearest, feedback"),
     ] {
         scratch.strumc(&format!("quantize net.mlir -o s.mlir -q {options}")).fails(2, message);

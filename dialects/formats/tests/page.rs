@@ -19,7 +19,7 @@ const HEAD: &str = "\
 Blocks of `w` weights run along the input channel. Exactly `low` = `p` times `w` members of each block are *low*, the others stay INT8. A
 mask bit per weight says which; high and low codes follow it.
 
-A method with parameters is written `mip2q,p=0.75,L=5`, in `--config` and `--storage`, as options of `strum-pack`, as fields of a packing
+A method with parameters is written `mip2q,p=0.75,L=5`, in `--config` and `--format`, as options of `strum-pack`, as fields of a packing
 file ([packing.md](packing.md)), and as an attribute in MLIR.
 
 ## Methods

@@ -4,7 +4,7 @@ use std::{fmt, iter};
 
 use melior::ir::{BlockLike, BlockRef, RegionLike, RegionRef};
 
-use crate::{Operation, Value};
+use crate::{Location, Operation, Type, Value};
 
 /// A block: arguments and a list of operations.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,11 @@ impl<'c> Block<'c> {
         (0..self.0.argument_count())
             .map_while(|i| self.0.argument(i).ok().map(|argument| Value(argument.into())))
             .collect()
+    }
+
+    /// Adds an argument behind the others.
+    pub fn add_argument(self, ty: Type<'c>, location: Location<'c>) -> Value<'c> {
+        Value(self.0.add_argument(ty.0, location.0))
     }
 
     /// The operation that contains it.

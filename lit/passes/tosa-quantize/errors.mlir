@@ -10,24 +10,24 @@
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="calibration=%S/Inputs/empty.npy" 2>&1 | FileCheck %s --check-prefix=EMPTY
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="rounding=best" 2>&1 | FileCheck %s --check-prefix=ROUNDING
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="rounding=feedback" 2>&1 | FileCheck %s --check-prefix=RANDOM
-// RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,L=9" 2>&1 | FileCheck %s --check-prefix=STORAGE
-// RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,M=9" 2>&1 | FileCheck %s --check-prefix=PARAMETER
-// RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,L=all" 2>&1 | FileCheck %s --check-prefix=VALUE
-// RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,L=5,L=6" 2>&1 | FileCheck %s --check-prefix=TWICE
-// RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,L" 2>&1 | FileCheck %s --check-prefix=EQUALS
-// RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q,select=magnitude" 2>&1 | FileCheck %s --check-prefix=EFFECT
-// RUN: not strum-opt %S/basic.mlir --tosa-quantize="storage=mip2q bias-correction" 2>&1 | FileCheck %s --check-prefix=BIAS
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="format=mip2q,L=9" 2>&1 | FileCheck %s --check-prefix=STORAGE
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="format=mip2q,M=9" 2>&1 | FileCheck %s --check-prefix=PARAMETER
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="format=mip2q,L=all" 2>&1 | FileCheck %s --check-prefix=VALUE
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="format=mip2q,L=5,L=6" 2>&1 | FileCheck %s --check-prefix=TWICE
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="format=mip2q,L" 2>&1 | FileCheck %s --check-prefix=EQUALS
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="format=mip2q,select=magnitude" 2>&1 | FileCheck %s --check-prefix=EFFECT
+// RUN: not strum-opt %S/basic.mlir --tosa-quantize="format=mip2q bias-correction" 2>&1 | FileCheck %s --check-prefix=BIAS
 // RUN: not strum-opt %S/basic.mlir --tosa-quantize="percentile=0.01" 2>&1 | FileCheck %s --check-prefix=UNUSED
 
 // UNUSED: error: wrong option: percentile has no effect without activations=percentile
 // ROUNDING: error: option 'rounding' of tosa-quantize must be nearest or feedback, got 'best'
 // RANDOM: error: wrong option: rounding=feedback needs calibration: random inputs do not represent the real ones
-// STORAGE: error: tosa-quantize: storage: L must be 0 to 7, got 9
-// PARAMETER: error: tosa-quantize: storage: there is no parameter 'M', expected p, w, q, L, zero, shift, select or correct
-// VALUE: error: tosa-quantize: storage: L must be 0 to 7, got all
-// TWICE: error: tosa-quantize: storage: L is given twice
-// EQUALS: error: tosa-quantize: storage: 'L' is not NAME=VALUE
-// EFFECT: error: tosa-quantize: storage: select has no effect on weights that are rounded for their format
+// STORAGE: error: tosa-quantize: format: L must be 0 to 7, got 9
+// PARAMETER: error: tosa-quantize: format: there is no parameter 'M', expected p, w, q, L, zero, shift, select or correct
+// VALUE: error: tosa-quantize: format: L must be 0 to 7, got all
+// TWICE: error: tosa-quantize: format: L is given twice
+// EQUALS: error: tosa-quantize: format: 'L' is not NAME=VALUE
+// EFFECT: error: tosa-quantize: format: select has no effect on weights that are rounded for their format
 // BIAS: error: wrong option: bias-correction has no effect: rounding with feedback corrects biases
 // CHOICE: error: option 'activations' of tosa-quantize must be minmax, percentile or mse, got 'best'
 // WEIGHTS: error: option 'weights' of tosa-quantize must be per-channel or per-tensor, got 'some'

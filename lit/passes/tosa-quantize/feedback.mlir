@@ -1,6 +1,6 @@
 // RUN: strum-opt %s --tosa-quantize="calibration=%S/Inputs/same.npy weights=per-tensor" | FileCheck %s --check-prefix=NEAREST
 // RUN: strum-opt %s --tosa-quantize="calibration=%S/Inputs/same.npy weights=per-tensor rounding=feedback" | FileCheck %s --check-prefix=FEEDBACK
-// RUN: strum-opt %s --tosa-quantize="calibration=%S/Inputs/same.npy weights=per-tensor storage=sparse,w=4" | FileCheck %s --check-prefix=SPARSE
+// RUN: strum-opt %s --tosa-quantize="calibration=%S/Inputs/same.npy weights=per-tensor format=sparse,w=4" | FileCheck %s --check-prefix=SPARSE
 
 // The four inputs are always equal, so that the sum of a channel's weights is all that counts: 1.6 steps in the second.
 // NEAREST: values = dense<{{\[\[\[\[}}127, 0, 0, 0]]], {{\[\[\[}}0, 0, 0, 0]]]]> : tensor<2x1x1x4xi8>

@@ -9,7 +9,8 @@ mod integer;
 use ndarray::IxDyn;
 use proptest::prelude::*;
 use strum_float::quantize::{
-    IntGraph, IntOp, RangeChoice, Storage, WeightScales, Weights, observe, quantize, round_with_feedback,
+    Formats, IntGraph, IntOp, RangeChoice, Storage, WeightScales, Weights, observe, quantize,
+    round_with_feedback,
 };
 use strum_float::{Graph, Op, Tensor, ValueId, Window};
 use strum_formats::{Kind, Method, Shape};
@@ -18,8 +19,8 @@ use strum_quant::{Request, Shift};
 use common::{Dice, network};
 use integer::{run, sqnr};
 
-fn storage(request: Request) -> Storage {
-    Storage { request, min_channels: request.w.into() }
+fn storage(request: Request) -> Formats {
+    Formats::All(Storage { request, min_channels: request.w.into(), depthwise: false })
 }
 
 fn quantized(graph: &Graph, samples: &[Vec<Tensor>]) -> IntGraph {
@@ -100,7 +101,7 @@ fn answers_on_other_samples_are_nearer() {
         let mut plain = nearest.clone();
         layers(&mut plain).for_each(|weights| weights.codes = packed(weights, &request));
         let mut int = nearest.clone();
-        round_with_feedback(&graph, seen, &mut int, Some(&storage(request))).unwrap();
+        round_with_feedback(&graph, seen, &mut int, &storage(request)).unwrap();
         let (before, after) = (quality(&graph, &plain, others), quality(&graph, &int, others));
         assert!(after > before + gain, "{}: {before:.2} dB, with feedback {after:.2}", request.kind().name());
         for weights in layers(&mut int) {
@@ -122,7 +123,7 @@ fn depthwise_layers_gain_as_well() {
     let ranges = observe(&graph, seen, RangeChoice::MinMax).unwrap();
     let nearest = quantize(&graph, &ranges, WeightScales::PerTensor).unwrap();
     let mut int = nearest.clone();
-    round_with_feedback(&graph, seen, &mut int, None).unwrap();
+    round_with_feedback(&graph, seen, &mut int, &Formats::Dense).unwrap();
     let (before, after) = (quality(&graph, &nearest, others), quality(&graph, &int, others));
     assert!(after > before, "{before:.2} dB, with feedback {after:.2}");
 }
@@ -136,7 +137,7 @@ fn the_number_of_threads_changes_nothing() {
     let all = [1, 2, 3].map(|threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let mut int = nearest.clone();
-        pool.install(|| round_with_feedback(&graph, &samples, &mut int, None)).unwrap();
+        pool.install(|| round_with_feedback(&graph, &samples, &mut int, &Formats::Dense)).unwrap();
         int.nodes
     });
     assert_eq!(all[0], all[1]);
@@ -160,7 +161,7 @@ proptest! {
             ..Request::new(Kind::ALL[kind])
         };
         // Layers of these networks have few channels.
-        round_with_feedback(&graph, &samples, &mut int, Some(&Storage { request, min_channels: 0 })).unwrap();
+        round_with_feedback(&graph, &samples, &mut int, &Formats::All(Storage { request, min_channels: 0, depthwise: false })).unwrap();
         for weights in layers(&mut int) {
             prop_assert_eq!(&packed(weights, &request), &weights.codes);
         }
@@ -175,7 +176,7 @@ fn what_cannot_be_rounded_is_refused() {
     let samples = images(&mut dice, [1, 6, 5, 20], 2);
     let mut int = quantized(&graph, &samples);
     let refused = |int: &mut IntGraph, samples: &[Vec<Tensor>], request| {
-        round_with_feedback(&graph, samples, int, Some(&storage(request))).unwrap_err().reason
+        round_with_feedback(&graph, samples, int, &storage(request)).unwrap_err().reason
     };
     let mip2q = Request::new(Kind::Mip2q);
     assert!(refused(&mut int, &[], mip2q).contains("samples"));

@@ -5,11 +5,10 @@
 mod common;
 
 use strum_float::quantize::{
-    Activations, Fault, IntGraph, IntOp, Notation, Options, Quantized, RangeChoice, Recipe, RoundingChoice,
-    Stage, Storage, WeightRounding, WeightScales,
+    Activations, Fault, Formats, IntGraph, IntOp, Notation, Options, Quantized, RangeChoice, Recipe,
+    RoundingChoice, Stage, Storage, WeightRounding, WeightScales,
 };
 use strum_float::{Graph, Op, Tensor, Unary, Window};
-use strum_quant::Choice;
 
 use common::Dice;
 
@@ -57,31 +56,31 @@ fn content(int: &IntGraph) -> String {
     format!("{:?} {:?} {:?}", int.nodes, int.inputs, int.outputs)
 }
 
-fn weight_format(text: &str) -> Choice {
-    Storage::choice(text).unwrap()
+fn weight_format(text: &str) -> Formats {
+    Storage::of(&Storage::choice(text).unwrap()).into()
 }
 
 fn mip2q() -> WeightRounding {
-    WeightRounding::Feedback(Storage::of(&weight_format("mip2q,w=4")))
+    WeightRounding::Feedback(weight_format("mip2q,w=4"))
 }
 
 #[test]
 fn every_option_changes_the_result() {
-    let default = Recipe::default();
+    let default = Recipe::default;
     let recipes = [
-        default,
-        Recipe { ranges: RangeChoice::MinMax, ..default },
-        Recipe { ranges: RangeChoice::Percentile(0.05), ..default },
-        Recipe { ranges: RangeChoice::Percentile(0.2), ..default },
-        Recipe { weights: WeightScales::PerTensor, ..default },
-        Recipe { equalize: true, ..default },
-        Recipe { rounding: WeightRounding::BiasCorrection, ..default },
-        Recipe { rounding: WeightRounding::Feedback(None), ..default },
-        Recipe { rounding: mip2q(), ..default },
+        default(),
+        Recipe { ranges: RangeChoice::MinMax, ..default() },
+        Recipe { ranges: RangeChoice::Percentile(0.05), ..default() },
+        Recipe { ranges: RangeChoice::Percentile(0.2), ..default() },
+        Recipe { weights: WeightScales::PerTensor, ..default() },
+        Recipe { equalize: true, ..default() },
+        Recipe { rounding: WeightRounding::BiasCorrection, ..default() },
+        Recipe { rounding: WeightRounding::Feedback(Formats::Dense), ..default() },
+        Recipe { rounding: mip2q(), ..default() },
     ];
     let mut contents: Vec<String> = recipes.iter().map(|recipe| content(&run(recipe).network)).collect();
-    contents.push(content(&default.run(&two_layers(), None).unwrap().network));
-    contents.push(content(&default.run(&two_layers(), Some(&samples(2))).unwrap().network));
+    contents.push(content(&default().run(&two_layers(), None).unwrap().network));
+    contents.push(content(&default().run(&two_layers(), Some(&samples(2))).unwrap().network));
     for (i, one) in contents.iter().enumerate() {
         for (j, other) in contents.iter().enumerate().skip(i + 1) {
             assert!(one != other, "recipes {i} and {j} give the same");
@@ -123,8 +122,8 @@ fn the_order_of_samples_and_the_number_of_threads_change_nothing() {
     let samples = samples(40);
     let reversed: Vec<_> = samples.iter().rev().cloned().collect();
     for rounding in [WeightRounding::Nearest, WeightRounding::BiasCorrection] {
-        let once = of(rounding, 1, &samples);
-        assert_eq!(once, of(rounding, 3, &samples));
+        let once = of(rounding.clone(), 1, &samples);
+        assert_eq!(once, of(rounding.clone(), 3, &samples));
         assert_eq!(once, of(rounding, 2, &reversed));
     }
     assert_eq!(of(mip2q(), 1, &samples), of(mip2q(), 3, &samples));
@@ -133,7 +132,7 @@ fn the_order_of_samples_and_the_number_of_threads_change_nothing() {
 #[test]
 fn weights_that_are_rounded_for_a_format_survive_packing() {
     let quantized = run(&Recipe { rounding: mip2q(), ..Recipe::default() });
-    let Some(Storage { request, .. }) = Storage::of(&weight_format("mip2q,w=4")) else { panic!("a format") };
+    let Formats::All(Storage { request, .. }) = weight_format("mip2q,w=4") else { panic!("a format") };
     let mut layers = 0;
     for node in &quantized.network.nodes {
         let IntOp::Conv2d(_, weights) = &node.op else { continue };
@@ -152,7 +151,7 @@ const ASKED: Options<'static> = Options {
     percentile: None,
     weights: WeightScales::PerChannel,
     rounding: None,
-    storage: None,
+    formats: None,
     bias_correction: false,
     equalize: false,
 };
@@ -169,12 +168,12 @@ fn options_ask_for_recipes() {
     assert_eq!(recipe(half).ranges, RangeChoice::Percentile(0.5));
     assert_eq!(recipe(Options { activations: Activations::MinMax, ..ASKED }).ranges, RangeChoice::MinMax);
     let feedback = Options { rounding: Some(RoundingChoice::Feedback), ..ASKED };
-    assert_eq!(recipe(feedback).rounding, WeightRounding::Feedback(None));
-    assert_eq!(recipe(Options { storage: Some(&weight_format("mip2q,w=4")), ..feedback }).rounding, mip2q());
-    assert_eq!(recipe(Options { storage: Some(&weight_format("mip2q,w=4")), ..ASKED }).rounding, mip2q());
+    assert_eq!(recipe(feedback).rounding, WeightRounding::Feedback(Formats::Dense));
+    assert_eq!(recipe(Options { formats: Some(&weight_format("mip2q,w=4")), ..feedback }).rounding, mip2q());
+    assert_eq!(recipe(Options { formats: Some(&weight_format("mip2q,w=4")), ..ASKED }).rounding, mip2q());
     assert_eq!(
-        recipe(Options { storage: Some(&weight_format("dense")), ..ASKED }).rounding,
-        WeightRounding::Feedback(None)
+        recipe(Options { formats: Some(&weight_format("dense")), ..ASKED }).rounding,
+        WeightRounding::Feedback(Formats::Dense)
     );
     let corrected = recipe(Options { bias_correction: true, ..ASKED });
     assert_eq!(corrected.rounding, WeightRounding::BiasCorrection);
@@ -198,15 +197,15 @@ fn options_that_contradict_or_change_nothing_are_refused_as_the_user_writes_them
             "--percentile has no effect without --activations percentile",
         ),
         (
-            Options { storage: Some(&mip2q), rounding: nearest, ..ASKED },
-            "--storage rounds with feedback and contradicts --rounding nearest",
+            Options { formats: Some(&mip2q), rounding: nearest, ..ASKED },
+            "--format rounds with feedback and contradicts --rounding nearest",
         ),
         (
             Options { bias_correction: true, rounding: feedback, ..ASKED },
             "--bias-correction has no effect: rounding with feedback corrects biases",
         ),
         (
-            Options { bias_correction: true, storage: Some(&sparse), ..ASKED },
+            Options { bias_correction: true, formats: Some(&sparse), ..ASKED },
             "--bias-correction has no effect: rounding with feedback corrects biases",
         ),
         (
@@ -218,8 +217,8 @@ fn options_that_contradict_or_change_nothing_are_refused_as_the_user_writes_them
             "--rounding feedback needs --calibration: random inputs do not represent the real ones",
         ),
         (
-            Options { storage: Some(&sparse), ..random },
-            "--storage needs --calibration: random inputs do not represent the real ones",
+            Options { formats: Some(&sparse), ..random },
+            "--format needs --calibration: random inputs do not represent the real ones",
         ),
     ];
     for (options, expected) in cases {
@@ -248,22 +247,21 @@ fn what_cannot_be_quantized_is_refused() {
         let recipe = Recipe { rounding, ..Recipe::default() };
         recipe.run(graph, samples).unwrap_err()
     };
-    let nearest = WeightRounding::Nearest;
-    for rounding in [WeightRounding::BiasCorrection, WeightRounding::Feedback(None)] {
+    for rounding in [WeightRounding::BiasCorrection, WeightRounding::Feedback(Formats::Dense)] {
         let error = refused(&graph, rounding, None);
         let reason =
             "rounding of weights needs calibration data: random inputs do not represent the real ones";
         assert_eq!((error.fault, error.reason.as_str()), (Fault::Invalid, reason));
     }
-    let none = refused(&graph, nearest, Some(&[]));
+    let none = refused(&graph, WeightRounding::Nearest, Some(&[]));
     assert_eq!((none.fault, none.reason.as_str()), (Fault::Invalid, "calibration: there are no samples"));
     let other = vec![vec![Tensor::zeros(vec![1, 4, 7, 8])]];
-    assert_eq!(refused(&graph, nearest, Some(&other)).fault, Fault::Invalid);
+    assert_eq!(refused(&graph, WeightRounding::Nearest, Some(&other)).fault, Fault::Invalid);
     // The logarithm of a negative number.
     let mut logarithm = Graph::new();
     let x = logarithm.input(&[1, 4, 7, 7]).unwrap();
     let y = logarithm.push(Op::Unary(Unary::Log), &[x]).unwrap();
     let y = logarithm.push(Op::Binary(strum_float::Binary::Add), &[y, x]).unwrap();
     logarithm.output(y).unwrap();
-    assert_eq!(refused(&logarithm, nearest, Some(&samples(1))).fault, Fault::Invalid);
+    assert_eq!(refused(&logarithm, WeightRounding::Nearest, Some(&samples(1))).fault, Fault::Invalid);
 }

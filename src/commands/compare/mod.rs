@@ -24,9 +24,11 @@ use crate::driver::cli::{Progress, Voice};
 use crate::driver::exit::{Failure, blame_compiler};
 use crate::driver::files::{self, Input, Places};
 use crate::driver::import::NetworkOptions;
+use crate::driver::network;
 use crate::driver::options::{CompileOptions, PackingOptions, methods};
 use crate::driver::plan::Plan;
 use crate::driver::remarks::{Detail, Remarks};
+use crate::driver::rounding::{self, CalibrationOptions};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -80,6 +82,9 @@ pub(crate) struct CompareCommand {
     baseline: PathBuf,
 
     #[command(flatten)]
+    samples: CalibrationOptions,
+
+    #[command(flatten)]
     packing: PackingOptions,
 
     #[command(flatten)]
@@ -122,6 +127,7 @@ impl CompareCommand {
         Places::default()
             .reads("NET", [&self.network])
             .reads("--input", input_files(&self.input))
+            .reads("--calibration", input_files(&self.samples.calibration))
             .reads("--machines", machines)
             .reads("--baseline", Some(&self.baseline).filter(|spec| is_machine_file(spec)))
             .writes("--page", &self.page)
@@ -138,8 +144,13 @@ pub(crate) fn run(command: &CompareCommand) -> Result<(), Failure> {
         return Err(Failure::input("a compiled program").in_file(&input.name).with_help(help));
     }
     let progress = Progress::begin(command.voice.quiet);
+    // Options of the network's file apply once.
+    let given = (&command.source, command.voice.quiet);
+    let input = progress.pause(|| network::as_mlir(backend::context(), input, given))?;
     let mut outputs: Vec<(Kind, Vec<Tensor>)> = Vec::new();
     let mut runs = Vec::new();
+    // The network as each method needs it; with samples, its weights are rounded for the method.
+    let mut networks: Vec<(Kind, Input)> = Vec::new();
     let mut told = false;
     for (i, (method, plan)) in plans.iter().enumerate() {
         let (name, machine) = (method.name(), &plan.machine.name);
@@ -148,7 +159,15 @@ pub(crate) fn run(command: &CompareCommand) -> Result<(), Failure> {
         let silent = told || *method == Kind::Dense;
         told |= !silent;
         let remarks = if silent { Remarks::Silent } else { command.detail.remarks(&command.voice) };
-        let (report, tensors) = simulated(command, plan, &input, &progress, remarks)?;
+        if !networks.iter().any(|(other, _)| other == method) {
+            let (input, calibration) = (input.clone(), &command.samples.calibration);
+            let prepared =
+                rounding::prepare(input, plan.source(), calibration, &plan.options.pack, &progress)?;
+            networks.push((*method, prepared.input));
+        }
+        let network =
+            networks.iter().find(|(other, _)| other == method).map_or(&input, |(_, network)| network);
+        let (report, tensors) = simulated(command, plan, network, &progress, remarks)?;
         if let Some((_, first)) = outputs.iter().find(|(other, _)| other == method)
             && *first != tensors
         {
@@ -218,7 +237,6 @@ fn plans(command: &CompareCommand) -> Result<Vec<(Kind, Plan)>, Failure> {
             method: Some(method),
             packing: command.packing.of(method),
             machine: Some(machine.clone()),
-            source: command.source.clone(),
             ..CompileOptions::default()
         };
         Ok((method, Plan::new(&options)?.quiet(command.voice.quiet)))

@@ -15,10 +15,12 @@ use crate::driver::files::{self, Places};
 use crate::driver::options::CompileOptions;
 use crate::driver::plan::Plan;
 use crate::driver::remarks::Detail;
+use crate::driver::rounding;
 
 const EXAMPLES: &str = "\
 Examples:
   strumc compile net.mlir -o net.dpu --method mip2q --p 0.5
+  strumc compile net.mlir -o net.dpu --method mip2q --calibration x.npy
   strumc compile net.mlir -o net.dpu --packing p.json --objective energy
   strumc compile net.mlir -o net.dpu --write-strategy s.json --save-temps stages
 
@@ -69,6 +71,7 @@ pub(crate) fn run(command: &CompileCommand) -> Result<(), Failure> {
     strum_ir::return_freed_memory();
     let input = files::read(network)?;
     let progress = Progress::begin(command.voice.quiet);
+    let (plan, input) = rounding::prepare_once(input, plan, &command.options.samples, &progress)?;
     let program = plan.compile(input, &progress, command.detail.remarks(&command.voice))?;
     let binary = elf(&program)?;
     let weights = audit(&program).map_err(Failure::internal)?.total;

@@ -26,8 +26,7 @@ enum Source {
 
 impl Config {
     /// One format for all layers that `strum-pack` packs.
-    fn uniform(name: String, choice: Choice, depthwise: bool) -> Self {
-        let layers = LayerOptions { depthwise, ..LayerOptions::default() };
+    fn uniform(name: String, choice: Choice, layers: LayerOptions) -> Self {
         Config { name, source: Source::Uniform(StrumPack { choice, layers }) }
     }
 
@@ -60,7 +59,8 @@ impl Config {
 
 /// All configurations, plain INT8 first.
 pub(super) fn all(command: &EvalCommand) -> Result<Vec<Config>, Failure> {
-    let mut configs = vec![Config::uniform("dense".into(), Choice::new(Kind::Dense), false)];
+    let mut configs =
+        vec![Config::uniform("dense".into(), Choice::new(Kind::Dense), LayerOptions::default())];
     let nothing_else = command.config.is_empty() && command.packing.is_empty();
     let methods = match (command.methods.is_empty(), nothing_else) {
         (true, true) => vec![Kind::Mip2q, Kind::Dliq, Kind::Sparse],
@@ -72,7 +72,7 @@ pub(super) fn all(command: &EvalCommand) -> Result<Vec<Config>, Failure> {
         }
         if method != Kind::Dense {
             let options = command.options.of(method);
-            configs.push(Config::uniform(method.name().into(), options.choice(method)?, options.depthwise()));
+            configs.push(Config::uniform(method.name().into(), options.choice(method)?, options.layers()));
         }
     }
     for (flag, of) in command.options.given() {
@@ -83,7 +83,7 @@ pub(super) fn all(command: &EvalCommand) -> Result<Vec<Config>, Failure> {
     for text in &command.config {
         let choice =
             Choice::parse(text).map_err(|error| Failure::usage(format_args!("--config {text}: {error}")))?;
-        configs.push(Config::uniform(text.clone(), choice, false));
+        configs.push(Config::uniform(text.clone(), choice, LayerOptions::default()));
     }
     for path in &command.packing {
         let text = path.to_str().ok_or_else(|| Failure::usage("--packing: the path is no text"))?;

@@ -1,10 +1,10 @@
 //! Figures of single layers.
 
 use super::configs::Config;
-use super::data::Data;
 use super::metrics::{LayerRow, decibels, powers};
 use super::simulate::simulate;
 use crate::driver::cli::Progress;
+use crate::driver::data::Data;
 use crate::driver::exit::Failure;
 use crate::driver::trial::{Trial, Trials, each};
 

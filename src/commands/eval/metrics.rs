@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::data::Data;
+use crate::driver::data::Data;
 use crate::driver::exit::Failure;
 
 /// The k of the top-k accuracy.

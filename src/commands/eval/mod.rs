@@ -3,7 +3,6 @@
 //! Invariant: all rows use the same samples, in the same order.
 
 mod configs;
-mod data;
 mod layers;
 mod metrics;
 mod simulate;
@@ -15,23 +14,26 @@ use clap::Args;
 use strum_float::Graph;
 use strum_formats::Kind;
 use strum_passes::common::network::Network;
-use strum_quant::Sqnr;
+use strum_passes::strum::strum_pack::StrumPack;
 use strum_tensors::input_files;
 
 use crate::audit::audit;
+use crate::driver::advice;
 use crate::driver::backend;
 use crate::driver::cli::{Progress, Voice};
+use crate::driver::data::Data;
 use crate::driver::diagnostics::Origin;
 use crate::driver::exit::Failure;
-use crate::driver::files::{self, Places};
+use crate::driver::files::{self, Input, Places};
 use crate::driver::import::NetworkOptions;
 use crate::driver::network;
 use crate::driver::options::{PackingOptions, methods};
 use crate::driver::remarks::{Detail, Remarks};
+use crate::driver::rounding::{self, CalibrationOptions};
 use crate::driver::trial::{Trial, Trials};
+use configs::Config;
 use metrics::Row;
 
-pub(crate) use data::Data;
 pub(crate) use metrics::{best, decibels, powers};
 pub(crate) use simulate::{Answers, simulate};
 
@@ -41,6 +43,7 @@ Examples:
   strumc eval net.mlir --inputs x.npy --config mip2q,L=5 --config dliq,q=3 --packing p.json --layers
   strumc eval net.mlir --inputs d.npz:x --labels d.npz:y --against float.mlir --json
 
+With --calibration, weights are rounded for every format, as strumc quantize --format does.
 Samples are integer codes, or real numbers if the network carries its quantization parameters,
 as strumc quantize writes them.";
 
@@ -104,6 +107,9 @@ pub(crate) struct EvalCommand {
     )]
     inputs: Vec<String>,
 
+    #[command(flatten)]
+    calibration: CalibrationOptions,
+
     /// Ground-truth labels: the class of each sample.
     #[arg(long, value_name = "FILE.npy|FILE.npz[:KEY]", help_heading = "Inputs")]
     labels: Option<String>,
@@ -145,7 +151,7 @@ pub(crate) struct EvalCommand {
 
     /// Also report each layer: SQNR of its weights, and of the logits with this layer alone in its format. Runs all samples
     /// once per layer.
-    #[arg(long, conflicts_with = "quiet", help_heading = "Reporting")]
+    #[arg(long, conflicts_with_all = ["quiet", "calibration"], help_heading = "Reporting")]
     layers: bool,
 
     #[command(flatten)]
@@ -161,6 +167,7 @@ pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
     Places::default()
         .reads("NET", [&command.network])
         .reads("--inputs", input_files(&command.inputs))
+        .reads("--calibration", input_files(&command.calibration.calibration))
         .reads("--labels", input_files(command.labels.as_slice()))
         .reads("--against", &command.against)
         .reads("--packing", &command.packing)
@@ -168,12 +175,16 @@ pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
     let input = files::read(&command.network)?;
     let name = input.name.clone();
     let progress = Progress::begin(command.voice.quiet);
-    let trials = Trials::prepare(
-        input,
-        command.machine.as_deref(),
-        (&command.source, command.voice.quiet),
-        &progress,
-    )?;
+    let given = (&command.source, command.voice.quiet);
+    let prepared = |pass: &StrumPack| {
+        let calibration = &command.calibration.calibration;
+        let prepared = rounding::prepare(input.clone(), given, calibration, pass, &progress)?;
+        let source = (&prepared.source, command.voice.quiet);
+        Trials::prepare(prepared.input, command.machine.as_deref(), source, &progress)
+    };
+    // Plain INT8 is the first.
+    let dense = configs.first().map(Config::pass).unwrap_or_default();
+    let trials = prepared(&dense)?;
     progress.step("read samples");
     let output = command.samples.output(&trials)?;
     let data = Data::read(&command.inputs, command.labels.as_deref(), command.samples.limit, output)?;
@@ -182,7 +193,7 @@ pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
     let mut reference: Option<Vec<Vec<f64>>> = None;
     if let Some(path) = &command.against {
         progress.step("evaluate the float network");
-        let logits = float_logits(path, &data, &progress)?;
+        let logits = float_logits(files::read(path)?, &data, &progress)?;
         rows.push(Row::of("float", &logits, None, &data)?);
         reference = Some(logits);
     }
@@ -194,14 +205,20 @@ pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
         let silent = told || config.is_dense();
         told |= !silent;
         let remarks = if silent { Remarks::Silent } else { command.detail.remarks(&command.voice) };
+        let rounded = match command.calibration.calibration.is_empty() || config.is_dense() {
+            true => None,
+            false => Some(prepared(&config.pass())?),
+        };
+        let trials = rounded.as_ref().unwrap_or(&trials);
         progress.step("compile");
         let trial = progress.pause(|| trials.compile(config.pass(), remarks))?;
+        progress.pause(|| advice::on_weights(&trial.distance(), remarks));
         let (mut row, logits) =
-            measured(&config.name, (&trials, &trial), &data, reference.as_deref(), threads, &progress)?;
+            measured(&config.name, (trials, &trial), &data, reference.as_deref(), threads, &progress)?;
         if command.layers
             && let Some(int8) = &int8
         {
-            row.layers = layers::rows(config, (&trials, &trial), (&data, int8), threads, &progress)?;
+            row.layers = layers::rows(config, (trials, &trial), (&data, int8), threads, &progress)?;
         }
         rows.push(row);
         if reference.is_none() {
@@ -232,8 +249,7 @@ fn measured(
     let mut row = Row::of(name, &answers.logits, reference, data)?;
     row.cycles = Some(answers.report.cycles);
     row.weight_bytes = Some(audit(&trial.program).map_err(Failure::internal)?.total.bytes);
-    let mut sqnr = Sqnr::default();
-    trial.weights.iter().for_each(|layer| sqnr.merge(layer));
+    let sqnr = trial.distance();
     row.weight_sqnr_db = decibels((sqnr.signal, sqnr.noise));
     Ok((row, answers.logits))
 }
@@ -248,8 +264,11 @@ pub(crate) fn counted(progress: &Progress, total: usize) -> impl Fn(u64) + Sync 
 }
 
 /// The evaluated output of a float network, for every sample.
-fn float_logits(path: &std::path::Path, data: &Data, progress: &Progress) -> Result<Vec<Vec<f64>>, Failure> {
-    let mut input = files::read(path)?;
+pub(crate) fn float_logits(
+    mut input: Input,
+    data: &Data,
+    progress: &Progress,
+) -> Result<Vec<Vec<f64>>, Failure> {
     let context = backend::context();
     let module = progress.pause(|| network::read(context, &mut input, &NetworkOptions::default(), true))?;
     let function = network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;

@@ -6,8 +6,8 @@ use serde::Serialize;
 use strum_cli::json;
 use strum_cli::table::{Column, Table};
 
-use super::data::Data;
 use super::metrics::Row;
+use crate::driver::data::Data;
 use crate::driver::exit::Failure;
 
 #[derive(Serialize)]

@@ -1,39 +1,44 @@
-//! `strumc quantize`: from a float network to plain integer TOSA.
+//! `strumc quantize`: from a float network to plain integer TOSA, and weights of either kind rounded for a format.
 //!
 //! Invariant: the written module has been verified, and is an integer network for every other tool.
 
-mod calibration;
 mod summary;
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use strum_cli::say;
-use strum_float::Graph;
 use strum_float::quantize::{
-    self, Notation, Options, Quantized, RANDOM_WARNING, Recipe, RoundingChoice, Stage, Storage, WeightScales,
+    self, Formats, Notation, Options, Recipe, RoundingChoice, Storage, WeightScales,
 };
-use strum_ir::{Context, Module, Operation, PassError, PrintOptions};
-use strum_passes::common::network::Network;
-use strum_passes::float::tosa_quantize::{is_integer, quantize_function};
+use strum_ir::{Context, Module, PrintOptions};
+use strum_passes::float::tosa_quantize::is_integer;
+use strum_passes::strum::strum_pack::{LayerOptions, PackingSource, StrumPack};
+use strum_quant::Choice;
 use strum_tensors::input_files;
 
 use crate::driver::backend;
 use crate::driver::cli::{Progress, Voice};
 use crate::driver::diagnostics::Origin;
 use crate::driver::exit::Failure;
+use crate::driver::files::Input;
 use crate::driver::files::{self, Places};
 use crate::driver::import::NetworkOptions;
+use crate::driver::lower::lower;
 use crate::driver::network;
+use crate::driver::rounding::{self, RoundedFor};
+use summary::Summary;
 
 const EXAMPLES: &str = "\
 Examples:
   strumc quantize net.mlir --calibration images.npy -o net.int8.mlir
   strumc quantize net.mlirbc --calibration data.npz:images -o net.int8.mlirbc --activations mse
-  strumc quantize net.mlir --calibration images.npy -o net.int8.mlir --storage mip2q
+  strumc quantize net.mlir --calibration images.npy -o net.int8.mlir --format mip2q
+  strumc quantize int8.mlir --calibration codes.npy -o rounded.mlir --format p.json
 
 The network is TOSA or linalg on f32 tensors, as torch-mlir writes it. Calibration samples are
-preprocessed as the network expects. docs/quantize.md describes the quantization.";
+preprocessed as the network expects. Of a network that is integer TOSA already, --format rounds the
+weights again. docs/quantize.md describes the quantization.";
 
 /// How activation ranges are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -69,7 +74,7 @@ enum Rounding {
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct QuantizeCommand {
-    /// The float network: TFLite, ONNX, or TOSA or linalg on f32 as MLIR text or bytecode; - reads standard input.
+    /// The network: TFLite, ONNX, or TOSA or linalg as MLIR text or bytecode; - reads standard input.
     #[arg(value_name = "NET")]
     network: PathBuf,
 
@@ -93,14 +98,27 @@ pub(crate) struct QuantizeCommand {
     #[arg(long, value_enum, value_name = "SCALES", default_value_t, help_heading = "Quantization")]
     weights: Scales,
 
-    /// How weights are rounded; feedback needs --calibration [default: nearest, or feedback with --storage].
+    /// How weights are rounded; feedback needs --calibration [default: nearest, or feedback with --format].
     #[arg(long, value_enum, value_name = "HOW", help_heading = "Quantization")]
     rounding: Option<Rounding>,
 
-    /// Round weights with feedback to values that this weight format holds exactly, such as mip2q,L=5. Compile with the same
-    /// format.
-    #[arg(long, value_name = "METHOD[,NAME=VALUE]…", help_heading = "Quantization")]
-    storage: Option<String>,
+    /// Round weights with feedback to values that this weight format holds exactly, such as mip2q,L=5, or the formats of a packing
+    /// file. Compile with the same.
+    #[arg(
+        long,
+        alias = "storage",
+        value_name = "METHOD[,NAME=VALUE]…|P.json",
+        help_heading = "Weight format"
+    )]
+    format: Option<String>,
+
+    /// Also round depthwise layers for the format; compile with --depthwise.
+    #[arg(long, requires = "format", help_heading = "Weight format")]
+    depthwise: bool,
+
+    /// Round layers with at least N input channels for the format; compile with the same [default: block size].
+    #[arg(long, value_name = "N", requires = "format", help_heading = "Weight format")]
+    min_channels: Option<u64>,
 
     /// Correct each bias for the mean shift that weight rounding causes; needs --calibration.
     #[arg(long, help_heading = "Quantization")]
@@ -117,11 +135,38 @@ pub(crate) struct QuantizeCommand {
     voice: Voice,
 }
 
+/// What `--format` asks for.
+#[derive(Clone, Debug, Default)]
+struct Asked {
+    /// The pass that packs the result without loss; nothing without `--format`.
+    pack: Option<StrumPack>,
+    /// The packing file, if it is one.
+    file: Option<PathBuf>,
+}
+
 impl QuantizeCommand {
-    /// The recipe for the options.
-    fn recipe(&self) -> Result<Recipe, Failure> {
-        let storage = self.storage.as_deref().map(Storage::choice).transpose();
-        let storage = storage.map_err(|error| Failure::usage(format_args!("--storage: {error}")))?;
+    /// The format, or the packing file.
+    fn asked(&self) -> Result<Asked, Failure> {
+        let Some(text) = &self.format else { return Ok(Asked::default()) };
+        let fail = |error| Failure::usage(format_args!("--format: {error}"));
+        let is_file = Path::new(text).extension().is_some_and(|extension| extension == "json");
+        let choice = match is_file {
+            true => Choice::new(strum_formats::Kind::Dense),
+            false => Storage::choice(text).map_err(fail)?,
+        };
+        let given = [("--depthwise", self.depthwise), ("--min-channels", self.min_channels.is_some())];
+        if let Some((flag, _)) = given.iter().find(|(_, given)| *given)
+            && !choice.kind().is_packed()
+        {
+            return Err(Failure::usage(format_args!("{flag} has no effect with --format {text}")));
+        }
+        let packing = if is_file { PackingSource::File(text.clone()) } else { PackingSource::None };
+        let layers = LayerOptions { depthwise: self.depthwise, min_channels: self.min_channels, packing };
+        Ok(Asked { pack: Some(StrumPack { choice, layers }), file: is_file.then(|| text.into()) })
+    }
+
+    /// The recipe for the options, with these formats.
+    fn recipe(&self, formats: Option<&Formats>) -> Result<Recipe, Failure> {
         let options = Options {
             calibrated: !self.calibration.is_empty(),
             activations: match self.activations {
@@ -138,17 +183,38 @@ impl QuantizeCommand {
                 Rounding::Nearest => RoundingChoice::Nearest,
                 Rounding::Feedback => RoundingChoice::Feedback,
             }),
-            storage: storage.as_ref(),
+            formats,
             bias_correction: self.bias_correction,
             equalize: self.equalize,
         };
         options.recipe(Notation::CommandLine).map_err(Failure::usage)
     }
+
+    /// Refuses options of quantization for a network that is quantized already.
+    fn check_integer(&self) -> Result<(), Failure> {
+        let of_float = [
+            ("--activations", self.activations != Activations::default()),
+            ("--weights", self.weights != Scales::default()),
+            ("--rounding", self.rounding.is_some() && self.format.is_none()),
+            ("--bias-correction", self.bias_correction),
+            ("--equalize", self.equalize),
+        ];
+        match of_float.iter().find(|(_, given)| *given) {
+            Some((flag, _)) => {
+                Err(Failure::usage(format_args!("{flag} has no effect: the network is quantized already")))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 /// Quantizes, writes, and prints a summary.
 pub(crate) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
-    let recipe = command.recipe()?;
+    let asked = command.asked()?;
+    let formats = asked.pack.as_ref().map(RoundedFor::of).transpose()?;
+    // All errors of the command line come first; the formats of single layers are known later.
+    let uniform = formats.as_ref().map(RoundedFor::uniform);
+    let recipe = command.recipe(uniform.as_ref())?;
     let bytecode = command.output.extension().is_some_and(|e| e == "mlirbc");
     if bytecode {
         files::check_binary_sink(&command.output)?;
@@ -159,75 +225,73 @@ pub(crate) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
     Places::default()
         .reads("NET", [&command.network])
         .reads("--calibration", input_files(&command.calibration))
+        .reads("--format", &asked.file)
         .writes("--output", [&command.output])
         .check()?;
-    let mut input = files::read(&command.network)?;
+    let input = files::read(&command.network)?;
     let progress = Progress::begin(command.voice.quiet);
     let context = backend::context();
     progress.step("parse");
-    let module =
-        progress.pause(|| network::read(context, &mut input, &command.source, command.voice.quiet))?;
+    let mut input =
+        progress.pause(|| network::as_mlir(context, input, (&command.source, command.voice.quiet)))?;
+    let original = input.clone();
+    let module = progress.pause(|| network::parse(context, &mut input))?;
     let function = network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
-    let origin = Origin::new(&input.name, &input.bytes);
-    let (summary, lowered) = if is_integer(function) {
-        progress.pause(|| say("note: the network is already quantized; it is written unchanged"));
-        (summary::already_integer(function), false)
+    let (summary, module) = if is_integer(function) {
+        integer(command, context, (module, original), formats.as_ref(), &progress)?
     } else {
-        let quantized = lower((command, &recipe), context, function, &progress, origin)?;
-        (summary::of(&quantized), true)
+        let origin = Origin::new(&input.name, &input.bytes);
+        let per_layer = formats.as_ref().filter(|formats| formats.is_file() && !formats.is_dense());
+        let each = per_layer
+            .map(|formats| {
+                let nearest = Recipe { rounding: quantize::WeightRounding::Nearest, ..recipe.clone() };
+                rounding::each(context, &original, (&nearest, &command.calibration), formats, &progress)
+            })
+            .transpose()?;
+        let recipe = if each.is_some() { command.recipe(each.as_ref())? } else { recipe };
+        let quantized = lower((&recipe, &command.calibration), context, function, &progress, origin)?;
+        (summary::of(&quantized), module)
     };
     let (result, diagnostics) = context.handle().capture(|| module.op().verify());
     if result.is_err() {
+        let origin = Origin::new(&input.name, &input.bytes);
         return Err(progress.pause(|| origin.failure(&diagnostics)));
     }
     progress.step("write");
     write(&command.output, &module, bytecode)?;
     drop(progress);
-    match (command.voice.json, !lowered || command.voice.quiet || files::is_standard(&command.output)) {
+    match (command.voice.json, command.voice.quiet || files::is_standard(&command.output)) {
         (true, _) => files::print(summary.json()?.as_bytes()),
         (false, true) => Ok(()),
         (false, false) => files::print(summary.text().as_bytes()),
     }
 }
 
-/// Replaces the float network by the integer one.
-fn lower(
-    (command, recipe): (&QuantizeCommand, &Recipe),
-    context: &Context,
-    function: Operation<'_>,
+/// A network that is integer already: unchanged, or with weights rounded again.
+fn integer<'c>(
+    command: &QuantizeCommand,
+    context: &'c Context,
+    (module, input): (Module<'c>, Input),
+    formats: Option<&RoundedFor>,
     progress: &Progress,
-    origin: Origin<'_>,
-) -> Result<Quantized, Failure> {
-    progress.step("read the network");
-    let (read, diagnostics) = context.handle().capture(|| Network::read(function));
-    let network = match read {
-        Ok(network) => network,
-        Err(_) => return Err(progress.pause(|| origin.failure(&diagnostics))),
-    };
-    let samples = match command.calibration.is_empty() {
-        true => {
-            progress.pause(|| say(format_args!("warning: {RANDOM_WARNING}; give --calibration")));
-            None
+) -> Result<(Summary, Module<'c>), Failure> {
+    command.check_integer()?;
+    let function = network::choose_function(&module)?;
+    match formats.filter(|formats| !formats.is_dense()) {
+        None => {
+            progress.pause(|| {
+                say("note: the network is already quantized; it is written unchanged (--format rounds its weights)");
+            });
+            Ok((summary::already_integer(function, None), module))
         }
-        false => {
-            progress.step("read calibration data");
-            Some(calibration::read(&network.graph, &command.calibration)?)
+        Some(formats) => {
+            let (module, rounded) =
+                rounding::integer(context, input, &command.calibration, formats, progress)?;
+            let function = network::choose_function(&module)?;
+            let samples = rounded.samples;
+            Ok((summary::already_integer(function, Some((samples, rounded.layers))), module))
         }
-    };
-    let begin = |stage| {
-        progress.step(match stage {
-            Stage::Rewrite => "rewrite",
-            Stage::Calibrate => "calibrate",
-            Stage::Quantize => "quantize",
-            Stage::Round => "round weights with feedback",
-        });
-    };
-    let quantize = || quantize_function(function, &network, recipe, samples.as_deref(), begin);
-    let (quantized, diagnostics) = context.handle().capture(quantize);
-    quantized.map_err(|error| match error {
-        PassError::Reported => progress.pause(|| origin.failure(&diagnostics)),
-        PassError::Internal(text) => Failure::internal(text),
-    })
+    }
 }
 
 fn write(path: &Path, module: &Module<'_>, bytecode: bool) -> Result<(), Failure> {
@@ -236,10 +300,4 @@ fn write(path: &Path, module: &Module<'_>, bytecode: bool) -> Result<(), Failure
         false => (module.op().print(&PrintOptions::default()) + "\n").into_bytes(),
     };
     files::write(path, &bytes)
-}
-
-/// The inputs of a graph, as named in messages.
-fn describe_input(graph: &Graph, index: usize) -> String {
-    let shape = graph.inputs().get(index).map(|&id| graph.shape(id)).unwrap_or_default();
-    format!("input #{index} (f32{shape:?})")
 }

@@ -17,6 +17,9 @@ use crate::driver::exit::Failure;
 pub(super) struct Summary {
     /// Whether the network was already integer; then only its inputs and outputs are described.
     already_integer: bool,
+    /// Layers of an integer network whose weights were rounded again for a format.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rounded_layers: Option<usize>,
     /// Number of calibration samples; none if they were random.
     samples: Option<usize>,
     inputs: Vec<Ends>,
@@ -35,8 +38,9 @@ struct Ends {
     zero_point: Option<i32>,
 }
 
-/// The summary of a network that was already integer, with the meaning of its codes as far as the function records it.
-pub(super) fn already_integer(function: Operation<'_>) -> Summary {
+/// The summary of a network that was already integer, with the meaning of its codes as far as the function records it; with samples
+/// and layers, if weights were rounded again.
+pub(super) fn already_integer(function: Operation<'_>, rounded: Option<(usize, usize)>) -> Summary {
     let (inputs, results) = function.function_type().unwrap_or_default();
     let codes = Codes::of(function);
     let ends = |types: &[Type<'_>], codes: &[QParams]| {
@@ -53,7 +57,8 @@ pub(super) fn already_integer(function: Operation<'_>) -> Summary {
     };
     Summary {
         already_integer: true,
-        samples: None,
+        rounded_layers: rounded.map(|(_, layers)| layers),
+        samples: rounded.map(|(samples, _)| samples),
         inputs: ends(&inputs, &codes.inputs),
         outputs: ends(&results, &codes.outputs),
         weights: 0,
@@ -75,6 +80,7 @@ pub(super) fn of(quantized: &Quantized) -> Summary {
     };
     Summary {
         already_integer: false,
+        rounded_layers: None,
         samples: report.samples,
         inputs: ends(&network.inputs),
         outputs: ends(&network.outputs),
@@ -89,6 +95,14 @@ impl Summary {
     }
 
     pub(super) fn text(&self) -> String {
+        let samples = |n: usize| format!("{n} samples");
+        if self.already_integer {
+            let rounded = self.rounded_layers.map(|layers| {
+                let calibration = self.samples.map(samples).unwrap_or_default();
+                format!("rounded      {layers} layers for their format\ncalibration  {calibration}\n")
+            });
+            return rounded.unwrap_or_default();
+        }
         let texts = ["tensor", "type"].map(Column::text);
         let mut table = Table::new(texts.into_iter().chain(["scale", "zero point"].map(Column::number)));
         for (what, ends) in [("input", &self.inputs), ("output", &self.outputs)] {
@@ -101,7 +115,7 @@ impl Summary {
                 ]);
             }
         }
-        let calibration = self.samples.map_or("random data".into(), |n| format!("{n} samples"));
+        let calibration = self.samples.map_or("random data".into(), samples);
         let mut text = format!("{table}\ncalibration  {calibration}\n");
         let operators: Vec<String> = self.operators.iter().map(|(name, n)| format!("{n} {name}")).collect();
         let _ = writeln!(text, "weights      {}", self.weights);

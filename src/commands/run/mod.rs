@@ -15,6 +15,7 @@ use crate::driver::files::{self, Input, Places};
 use crate::driver::options::CompileOptions;
 use crate::driver::plan::Plan;
 use crate::driver::remarks::Detail;
+use crate::driver::rounding;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -80,11 +81,9 @@ pub(crate) fn run(command: &RunCommand) -> Result<(), Failure> {
         let ran = command.run.run(&program, machine.transpose()?, &progress)?;
         (program, ran)
     } else {
-        let program = Plan::new(&command.options)?.quiet(quiet).compile(
-            input,
-            &progress,
-            command.detail.remarks(&command.voice),
-        )?;
+        let plan = Plan::new(&command.options)?.quiet(quiet);
+        let (plan, input) = rounding::prepare_once(input, plan, &command.options.samples, &progress)?;
+        let program = plan.compile(input, &progress, command.detail.remarks(&command.voice))?;
         let ran = command.run.run(&program, None, &progress).map_err(blame_compiler)?;
         (program, ran)
     };

@@ -48,19 +48,21 @@ pub(super) fn choose(
     bound: Bound,
 ) -> Result<(Packing, Outcome), Failure> {
     let dense = bench.dense()?;
-    let (signal, _) = powers(&dense.answers.logits, &dense.answers.logits);
+    let (signal, _) = powers(&dense.reference, &dense.reference);
     let budget = match bound {
         Bound::Loss(most) => Budget::Loss(most),
         Bound::Sqnr(least) => Budget::Noise(signal / 10f64.powf(least / 10.0)),
         Bound::Bytes(most) => Budget::Cost(most),
     };
     let search = Search { bench, configs, dense, budget };
-    let mut starts = search.uniform()?;
+    let uniform = search.uniform()?;
+    let mut starts = uniform.clone();
     bench.progress.task("single layers: ");
     let points = bench.points(configs, &search.dense)?;
     bench.progress.task("together: ");
     starts.push(search.propose(&points)?);
-    let (chosen, measured) = search.refined(&points, starts)?;
+    let refined = search.refined(&points, starts)?;
+    let (chosen, measured) = search.in_order(refined, uniform)?;
     let alone = search.alone(&points, &chosen)?;
     let outcome = Outcome {
         objective: bench.objective,
@@ -69,8 +71,10 @@ pub(super) fn choose(
         chosen: measured.cost,
         loss: measured.loss,
         labelled: bench.data.labels.is_some(),
+        float: bench.float.is_some(),
+        rounded: bench.rounding.is_some(),
         sqnr_db: decibels((signal, measured.noise)),
-        predicted_sqnr_db: decibels((signal, alone.iter().flatten().sum())),
+        predicted_sqnr_db: decibels((signal, search.dense.noise + alone.iter().flatten().sum::<f64>())),
         alone: alone.into_iter().map(|noise| decibels((signal, noise?))).collect(),
     };
     Ok((search.packing(&chosen), outcome))
@@ -100,7 +104,7 @@ impl Search<'_> {
             let some: Chosen = layers.iter().map(|layer| usual(layer, choice).then_some(index)).collect();
             for chosen in [every, some] {
                 if all.iter().all(|(other, _)| *other != chosen) {
-                    let measured = self.measure(&chosen)?;
+                    let measured = self.bench.measure_in_order(&self.packing(&chosen).into(), &self.dense)?;
                     all.push((chosen, measured));
                 }
             }
@@ -127,12 +131,54 @@ impl Search<'_> {
         Ok((chosen, measured))
     }
 
-    /// The best of the starts and of the neighbourhood of the two best.
+    /// The result as it will be: rounded in order, like the uniform choices; the best of them within the budget.
+    fn in_order(
+        &self,
+        refined: Option<(Chosen, Measured)>,
+        uniform: Vec<(Chosen, Measured)>,
+    ) -> Result<(Chosen, Measured), Failure> {
+        if let (Some(refined), true) = (&refined, self.bench.rounding.is_none()) {
+            return Ok(refined.clone());
+        }
+        let mut all = uniform;
+        let plain: Chosen = vec![None; self.bench.trials.layers.len()];
+        for chosen in refined.map(|(chosen, _)| chosen).into_iter().chain([plain]) {
+            let measured = self.bench.measure_in_order(&self.packing(&chosen).into(), &self.dense)?;
+            all.push((chosen, measured));
+        }
+        let key = |measured: &Measured| match self.budget {
+            Budget::Loss(_) => measured.loss,
+            Budget::Noise(_) | Budget::Cost(_) => measured.noise,
+        };
+        let nearest = all.iter().map(|(_, measured)| *measured).min_by(|a, b| key(a).total_cmp(&key(b)));
+        all.retain(|(_, measured)| self.budget.holds(measured));
+        let better = |a: &(Chosen, Measured), b: &(Chosen, Measured)| self.budget.better(&a.1, &b.1);
+        all.into_iter().reduce(|best, other| if better(&other, &best) { other } else { best }).ok_or_else(
+            || {
+                let Dense { cost, noise, loss, .. } = self.dense;
+                let plain = self.described(&Measured { cost, noise, loss });
+                let nearest = nearest.map(|measured| self.described(&measured)).unwrap_or_default();
+                Failure::input(format_args!(
+                    "nothing is within the budget: plain INT8 has {plain}, the choice nearest to it {nearest}"
+                ))
+            },
+        )
+    }
+
+    /// Loss and SQNR, for a message.
+    fn described(&self, measured: &Measured) -> String {
+        let (signal, _) = powers(&self.dense.reference, &self.dense.reference);
+        let db =
+            decibels((signal, measured.noise)).map_or_else(|| "no error".into(), |db| format!("{db:.2} dB"));
+        format!("a loss of {:.2} points and {db}", measured.loss)
+    }
+
+    /// The best of the starts and of the neighbourhood of the two best; nothing if none of them is within the budget.
     fn refined(
         &self,
         points: &[Vec<Point>],
         mut starts: Vec<(Chosen, Measured)>,
-    ) -> Result<(Chosen, Measured), Failure> {
+    ) -> Result<Option<(Chosen, Measured)>, Failure> {
         starts.retain(|(_, measured)| self.budget.holds(measured));
         let mut best: Option<(Chosen, Measured)> = None;
         let better = |one: &Measured, other: &Measured| self.budget.better(one, other);
@@ -148,7 +194,7 @@ impl Search<'_> {
                 best = Some(found);
             }
         }
-        best.ok_or_else(|| Failure::internal("nothing is within the budget"))
+        Ok(best)
     }
 
     /// The error of every layer alone in its chosen format; nothing for plain INT8.

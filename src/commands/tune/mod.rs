@@ -13,25 +13,28 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use strum_formats::{Kind, table};
-use strum_passes::strum::strum_pack::{PackableLayer, Packing};
+use strum_passes::strum::strum_pack::{PackableLayer, Packing, StrumPack};
 use strum_quant::Choice;
 use strum_tensors::input_files;
 
-use crate::commands::eval::{Data, SampleOptions};
+use crate::commands::eval::{SampleOptions, float_logits};
 use crate::driver::backend::is_machine_file;
 use crate::driver::cli::{Progress, Voice};
+use crate::driver::data::Data;
 use crate::driver::exit::Failure;
-use crate::driver::files::{self, Places};
+use crate::driver::files::{self, Input, Places};
 use crate::driver::import::NetworkOptions;
+use crate::driver::rounding;
 use crate::driver::trial::Trials;
 use choose::{Bound, choose};
-use measure::{Bench, Objective};
+use measure::{Bench, Objective, Tries};
 
 const EXAMPLES: &str = "\
 Examples:
   strumc tune net.mlir --calibration x.npy --max-loss 0.5 -o p.json
   strumc tune net.mlir -c d.npz:x --labels d.npz:y --objective energy --max-loss 0.5 -o p.json
   strumc tune net.mlir -c x.npy --max-bytes 250000 --config mip2q --config mip2q,p=0.75 -o p.json
+  strumc tune float.mlir -c x.npy --max-loss 1 --config mip2q --config dliq -o p.json
   strumc tune net.mlir --policy uniform --config dliq,q=3 -o p.json
 
 docs/packing.md describes the packing file and the search.";
@@ -84,7 +87,7 @@ enum Policy {
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct TuneCommand {
-    /// The network: TFLite, ONNX, or integer TOSA as MLIR text or bytecode; - reads standard input.
+    /// The network: TFLite, ONNX, or TOSA or linalg, integer or float, as MLIR text or bytecode; - reads standard input.
     #[arg(value_name = "NET")]
     network: PathBuf,
 
@@ -92,9 +95,14 @@ pub(crate) struct TuneCommand {
     #[arg(long, short, value_name = "FILE.npy|FILE.npz[:KEY]", num_args = 1.., help_heading = "Inputs")]
     calibration: Vec<String>,
 
-    /// Ground-truth labels. Without them, loss is disagreement with plain INT8.
+    /// Ground-truth labels. Without them, loss is disagreement with the reference.
     #[arg(long, value_name = "FILE.npy|FILE.npz[:KEY]", help_heading = "Inputs")]
     labels: Option<String>,
+
+    /// Float network (TOSA or linalg) to measure loss against. Without it, plain INT8 is the reference, or the network itself if
+    /// it is a float network.
+    #[arg(long, value_name = "FLOAT.mlir", help_heading = "Inputs")]
+    against: Option<PathBuf>,
 
     /// The packing file to write; - writes to standard output and needs --quiet.
     #[arg(long, short, value_name = "P.json", help_heading = "Outputs")]
@@ -108,6 +116,10 @@ pub(crate) struct TuneCommand {
     /// How weight formats are chosen.
     #[arg(long, value_enum, default_value_t, help_heading = "Search")]
     policy: Policy,
+
+    /// Round weights for every format that is tried, as strumc compile --calibration does; always for a float network.
+    #[arg(long, help_heading = "Search")]
+    round: bool,
 
     /// Quantity to minimize [default: size].
     #[arg(long, value_enum, value_name = "WHAT", help_heading = "Search")]
@@ -124,7 +136,7 @@ pub(crate) struct TuneCommand {
     )]
     max_loss: Option<f64>,
 
-    /// Minimum SQNR of the logits against INT8, in dB.
+    /// Minimum SQNR of the logits against the reference, in dB.
     #[arg(
         long,
         value_name = "DB",
@@ -170,39 +182,34 @@ pub(crate) fn run(command: &TuneCommand) -> Result<(), Failure> {
         .reads("NET", [&command.network])
         .reads("--calibration", input_files(&command.calibration))
         .reads("--labels", input_files(command.labels.as_slice()))
+        .reads("--against", &command.against)
         .reads("--machine", machine)
         .writes("--output", [&command.output])
         .check()?;
-    let input = files::read(&command.network)?;
-    let name = input.name.clone();
+    let source = files::read(&command.network)?;
+    let name = source.name.clone();
     let progress = Progress::begin(command.voice.quiet);
-    let trials = Trials::prepare(
-        input,
-        command.machine.as_deref(),
-        (&command.source, command.voice.quiet),
-        &progress,
-    )?;
+    let plain = StrumPack { choice: dense(), ..StrumPack::default() };
+    let source = network::as_mlir(backend::context(), source, (&command.source, command.voice.quiet))?;
+    let mlir = NetworkOptions::default();
+    let given = (&mlir, command.voice.quiet);
+    let prepared = rounding::prepare(source.clone(), given, &command.calibration, &plain, &progress)?;
+    let is_float = prepared.was_float;
+    let trials = Trials::prepare(prepared.input, command.machine.as_deref(), given, &progress)?;
     if !command.voice.quiet {
         progress.pause(|| trials.warn());
     }
     if trials.layers.is_empty() {
         return Err(Failure::input("the network has no layer whose weights can be packed").in_file(&name));
     }
-    let configs = if asked.is_empty() { command.default_configs(&trials)? } else { asked };
+    let round = command.round || is_float;
+    let configs = if asked.is_empty() { command.default_configs(&trials, round)? } else { asked };
     let (packing, outcome) = match command.policy {
         Policy::Uniform => (uniform(&trials, &configs), None),
         Policy::Search => {
-            progress.step("read samples");
-            let output = command.samples.output(&trials)?;
-            let (labels, limit) = (command.labels.as_deref(), command.samples.limit);
-            let data = Data::read(&command.calibration, labels, limit, output)?;
-            let bench = Bench {
-                trials: &trials,
-                data: &data,
-                objective: command.objective.unwrap_or_default(),
-                threads: command.samples.threads(),
-                progress: &progress,
-            };
+            let of = Measuring { source: &source, trials: &trials, round, is_float };
+            let data = of.data(command, &progress)?;
+            let bench = of.bench(command, &data, &configs, &progress)?;
             let bound = command.bound().ok_or_else(|| Failure::internal("a search without a budget"))?;
             let (packing, outcome) = choose(&bench, &configs, bound)?;
             (packing, Some(outcome))
@@ -217,6 +224,57 @@ pub(crate) fn run(command: &TuneCommand) -> Result<(), Failure> {
         (false, false) => text::table(&name, &packing, outcome.as_ref()),
     };
     files::print(text.as_bytes())
+}
+
+/// What is measured.
+struct Measuring<'a> {
+    /// The network as it was given.
+    source: &'a Input,
+    trials: &'a Trials,
+    /// Whether weights are rounded for the formats that are tried.
+    round: bool,
+    /// Whether the network is a float network.
+    is_float: bool,
+}
+
+impl<'a> Measuring<'a> {
+    fn data(&self, command: &TuneCommand, progress: &Progress) -> Result<Data, Failure> {
+        progress.step("read samples");
+        let output = command.samples.output(self.trials)?;
+        Data::read(&command.calibration, command.labels.as_deref(), command.samples.limit, output)
+    }
+
+    fn bench(
+        &self,
+        command: &'a TuneCommand,
+        data: &'a Data,
+        configs: &[Choice],
+        progress: &'a Progress,
+    ) -> Result<Bench<'a>, Failure> {
+        let float = match (&command.against, self.is_float) {
+            (Some(path), _) => Some(files::read(path)?),
+            (None, true) => Some(self.source.clone()),
+            (None, false) => None,
+        };
+        let float = float.map(|network| {
+            progress.step("evaluate the float network");
+            float_logits(network, data, progress)
+        });
+        let (threads, machine) = (command.samples.threads(), command.machine.as_deref());
+        let rounding = self.round.then(|| {
+            let networks = (self.source, self.trials);
+            Tries::new(networks, &command.calibration, machine, configs, (threads, progress))
+        });
+        Ok(Bench {
+            trials: self.trials,
+            data,
+            objective: command.objective.unwrap_or_default(),
+            threads,
+            progress,
+            float: float.transpose()?,
+            rounding: rounding.transpose()?,
+        })
+    }
 }
 
 /// The same format for every layer that `strum-pack` packs by default.
@@ -256,6 +314,8 @@ impl TuneCommand {
         let of_search = [
             ("--calibration", !self.calibration.is_empty()),
             ("--labels", self.labels.is_some()),
+            ("--against", self.against.is_some()),
+            ("--round", self.round),
             ("--limit", self.samples.limit.is_some()),
             ("--jobs", self.samples.jobs.is_some()),
             ("--logits", self.samples.logits.is_some()),
@@ -285,8 +345,9 @@ impl TuneCommand {
     }
 
     /// The default candidates.
-    fn default_configs(&self, trials: &Trials) -> Result<Vec<Choice>, Failure> {
-        let calibrated = trials.layers.iter().all(|layer| layer.calibrated);
+    fn default_configs(&self, trials: &Trials, round: bool) -> Result<Vec<Choice>, Failure> {
+        // Rounding leaves nothing to select or to correct.
+        let calibrated = !round && trials.layers.iter().all(|layer| layer.calibrated);
         match (self.policy, calibrated) {
             (Policy::Uniform, _) => choices_of(["mip2q"].into_iter()),
             (Policy::Search, true) => choices_of(CALIBRATED.into_iter()),

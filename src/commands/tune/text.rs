@@ -19,8 +19,12 @@ pub(super) struct Outcome {
     pub(super) chosen: f64,
     /// Loss in percentage points.
     pub(super) loss: f64,
-    /// Whether the loss is of correct answers, and not of agreement with INT8.
+    /// Whether the loss is of correct answers, and not of agreement.
     pub(super) labelled: bool,
+    /// Whether the reference is a float network, and not plain INT8.
+    pub(super) float: bool,
+    /// Whether weights were rounded for their formats.
+    pub(super) rounded: bool,
     /// Measured SQNR, and the one predicted by sums of single measurements.
     pub(super) sqnr_db: Option<f64>,
     pub(super) predicted_sqnr_db: Option<f64>,
@@ -44,6 +48,7 @@ struct ResultObject {
     chosen: f64,
     loss_points: f64,
     loss_of: &'static str,
+    rounded: bool,
     sqnr_db: Option<f64>,
     predicted_sqnr_db: Option<f64>,
 }
@@ -65,7 +70,11 @@ fn layers<'a>(
 }
 
 fn of(outcome: &Outcome) -> &'static str {
-    if outcome.labelled { "right answers" } else { "answers like INT8's" }
+    match (outcome.labelled, outcome.float) {
+        (true, _) => "right answers",
+        (false, true) => "answers like the float network's",
+        (false, false) => "answers like INT8's",
+    }
 }
 
 pub(super) fn json(network: &str, packing: &Packing, outcome: Option<&Outcome>) -> Result<String, Failure> {
@@ -81,6 +90,7 @@ pub(super) fn json(network: &str, packing: &Packing, outcome: Option<&Outcome>) 
         chosen: outcome.chosen,
         loss_points: outcome.loss,
         loss_of: of(outcome),
+        rounded: outcome.rounded,
         sqnr_db: outcome.sqnr_db,
         predicted_sqnr_db: outcome.predicted_sqnr_db,
     });
@@ -108,11 +118,17 @@ pub(super) fn table(network: &str, packing: &Packing, outcome: Option<&Outcome>)
         let unit = outcome.objective.unit();
         let _ = writeln!(text, "\n{unit:<9} {chosen}, plain INT8 {dense} ({share:+.1} %)");
         let _ = writeln!(text, "loss      {loss:.2} points of {}, {samples} samples", of(outcome));
+        let reference = if outcome.float { "the float network" } else { "INT8" };
         let (got, promised) = (db(outcome.sqnr_db), db(outcome.predicted_sqnr_db));
         let _ = writeln!(
             text,
-            "SQNR      {got} of the logits against INT8; {promised} predicted from single layers"
+            "SQNR      {got} of the logits against {reference}; {promised} predicted from single layers"
         );
+        if outcome.rounded {
+            text.push_str(
+                "weights   rounded for their formats: compile with --packing and the same --calibration\n",
+            );
+        }
     }
     text
 }

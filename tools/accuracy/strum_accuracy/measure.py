@@ -24,7 +24,7 @@ CONFIGS = [
     ("sparse, by activation, corrected", "sparse,select=activation,correct=both"),
 ]
 
-# Networks with weights rounded to a format (GPTQ-style): title, `strumc quantize --storage`.
+# Networks with weights rounded to a format (GPTQ-style): title, `strumc quantize --format`.
 STORAGES = [
     ("INT8, GPTQ-rounded", "dense"),
     ("mip2q, L = 7, GPTQ-rounded", "mip2q"),
@@ -34,6 +34,15 @@ STORAGES = [
 
 # The names of the rows of such networks.
 ROUNDED = "rounded {}"
+
+# The plain INT8 network with weights rounded again, from its codes: title, `strumc quantize --format` of that network.
+AGAIN = [
+    ("mip2q, L = 7, INT8 rounded again", "mip2q"),
+    ("sparse, INT8 rounded again", "sparse"),
+]
+
+# The names of the rows of such networks.
+FROM_INT8 = "again {}"
 
 # The uniform configuration whose size the search is given.
 LIKE = "mip2q"
@@ -116,10 +125,15 @@ def measure(network: Network, models: Path, strumc: Strumc, limit: int | None) -
     configs = [arg for _, config in CONFIGS for arg in ("--config", config)]
     rows = samples.rows("net.mlirbc", *configs)
     for _, storage in STORAGES:
-        strumc.json(*quantize, "--storage", storage, "-o", "rounded.mlirbc")
+        strumc.json(*quantize, "--format", storage, "-o", "rounded.mlirbc")
         config = ["--methods", "dense"] if storage == "dense" else ["--config", storage]
         row = samples.rows("rounded.mlirbc", *config)[-1]
         rows.append(row | {"name": ROUNDED.format(storage)})
+    for _, storage in AGAIN:
+        again = ["quantize", "net.mlirbc", "--calibration", "calibration.npy", "--format", storage]
+        strumc.json(*again, "-o", "again.mlirbc")
+        row = samples.rows("again.mlirbc", "--config", storage)[-1]
+        rows.append(row | {"name": FROM_INT8.format(storage)})
     like = next(row for row in rows if row["name"] == LIKE)
     budget = ["--max-bytes", like["weight_bytes"], "--limit", SEARCH_SAMPLES]
     strumc.json("tune", "net.mlirbc", "-c", "calibration.npy", *budget, "-o", "packing.json")

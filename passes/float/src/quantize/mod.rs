@@ -19,7 +19,7 @@ mod samples;
 mod select;
 mod weights;
 
-pub use feedback::{Storage, round_with_feedback};
+pub use feedback::{Formats, IntLayer, Rounded, Storage, round_with_feedback};
 pub use inputs::{correct_bias, observe_inputs};
 pub use int::{InputStatistics, IntElem, IntGraph, IntId, IntNode, IntOp, Port, Source, Weights};
 pub use options::{Activations, Notation, Options, PERCENTILE, RoundingChoice};

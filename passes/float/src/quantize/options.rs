@@ -5,7 +5,7 @@
 use strum_quant::{CORRECT, Choice, SELECT};
 
 use super::recipe::NOT_REPRESENTATIVE;
-use super::{RangeChoice, Recipe, Storage, WeightRounding, WeightScales};
+use super::{Formats, RangeChoice, Recipe, Storage, WeightRounding, WeightScales};
 
 /// The default of `percentile`, the share of values to clip.
 pub const PERCENTILE: f64 = 0.0001;
@@ -68,8 +68,8 @@ pub struct Options<'a> {
     pub weights: WeightScales,
     /// How weights are rounded, if given (`rounding`).
     pub rounding: Option<RoundingChoice>,
-    /// The weight format to round for, if given (`storage`).
-    pub storage: Option<&'a Choice>,
+    /// The weight formats to round for, if given (`format`).
+    pub formats: Option<&'a Formats>,
     /// Whether biases are corrected (`bias-correction`).
     pub bias_correction: bool,
     /// Whether weight ranges are equalized (`equalize`).
@@ -108,11 +108,11 @@ impl Options<'_> {
 
     fn rounding(&self, notation: Notation) -> Result<WeightRounding, String> {
         use RoundingChoice::{Feedback, Nearest};
-        let storage = self.storage.map(Storage::of);
-        let (rounding, asked_by) = match (self.rounding, storage, self.bias_correction) {
+        let formats = self.formats.cloned();
+        let (rounding, asked_by) = match (self.rounding, formats, self.bias_correction) {
             (Some(Nearest), Some(_), _) => {
-                let [storage, nearest] = [notation.name("storage"), notation.value("rounding", "nearest")];
-                return refuse(format!("{storage} rounds with feedback and contradicts {nearest}"));
+                let [format, nearest] = [notation.name("format"), notation.value("rounding", "nearest")];
+                return refuse(format!("{format} rounds with feedback and contradicts {nearest}"));
             }
             (Some(Feedback), _, true) | (None, Some(_), true) => {
                 let option = notation.name("bias-correction");
@@ -122,10 +122,11 @@ impl Options<'_> {
             (None | Some(Nearest), None, true) => {
                 (WeightRounding::BiasCorrection, notation.name("bias-correction"))
             }
-            (Some(Feedback), storage, false) => {
-                (WeightRounding::Feedback(storage.flatten()), notation.value("rounding", "feedback"))
-            }
-            (None, Some(storage), false) => (WeightRounding::Feedback(storage), notation.name("storage")),
+            (Some(Feedback), formats, false) => (
+                WeightRounding::Feedback(formats.unwrap_or_default()),
+                notation.value("rounding", "feedback"),
+            ),
+            (None, Some(formats), false) => (WeightRounding::Feedback(formats), notation.name("format")),
         };
         if self.calibrated {
             return Ok(rounding);
@@ -139,6 +140,12 @@ fn refuse<T>(message: String) -> Result<T, String> {
     Err(message)
 }
 
+impl From<Option<Storage>> for Formats {
+    fn from(storage: Option<Storage>) -> Self {
+        storage.map_or(Formats::Dense, Formats::All)
+    }
+}
+
 impl Storage {
     /// Reads `METHOD[,NAME=VALUE]…` as a weight format to round for.
     ///
@@ -146,19 +153,34 @@ impl Storage {
     /// Text that [`Choice::parse`] refuses, or a parameter that does not apply to weights that are already rounded.
     pub fn choice(text: &str) -> Result<Choice, String> {
         let choice = Choice::parse(text).map_err(|error| error.to_string())?;
+        Storage::check(&choice)?;
+        Ok(choice)
+    }
+
+    /// Refuses a format with a parameter that does not apply to weights that are already rounded.
+    ///
+    /// # Errors
+    /// It selects members other than by error, or corrects.
+    pub fn check(choice: &Choice) -> Result<(), String> {
         for parameter in [&SELECT, &CORRECT] {
             if choice.spec().value(parameter).is_some() {
                 let name = parameter.name;
                 return refuse(format!("{name} has no effect on weights that are rounded for their format"));
             }
         }
-        Ok(choice)
+        Ok(())
     }
 
-    /// The format that weights are rounded for; nothing for plain INT8.
+    /// The format for the layers that strum-pack stores in it by default; nothing for plain INT8.
     #[must_use]
     pub fn of(choice: &Choice) -> Option<Storage> {
-        // Like strum-pack for layers without a packing.
-        choice.request().map(|request| Storage { request, min_channels: request.w.into() })
+        let request = choice.request()?;
+        Some(Storage { request, min_channels: request.w.into(), depthwise: false })
+    }
+
+    /// The format for any layer, as for those that a packing file names; nothing for plain INT8.
+    #[must_use]
+    pub fn of_any(choice: &Choice) -> Option<Storage> {
+        Some(Storage { request: choice.request()?, min_channels: 0, depthwise: true })
     }
 }

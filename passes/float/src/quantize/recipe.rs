@@ -6,25 +6,25 @@
 use std::collections::BTreeMap;
 
 use super::{
-    IntGraph, IntOp, QuantizeError, RangeChoice, Storage, WeightScales, correct_bias, observe,
+    Formats, IntGraph, IntOp, QuantizeError, RangeChoice, WeightScales, correct_bias, observe,
     observe_inputs, quantize, round_with_feedback, samples,
 };
 use crate::{Graph, Invalid, Tensor};
 
 /// How weights become codes. All but `Nearest` need calibration data.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum WeightRounding {
     /// The nearest code.
     #[default]
     Nearest,
     /// The nearest code; biases are corrected for the mean error.
     BiasCorrection,
-    /// GPTQ-style, with feedback; to codes that a weight format represents exactly, if one is given.
-    Feedback(Option<Storage>),
+    /// GPTQ-style, with feedback; to codes that the weight formats represent exactly.
+    Feedback(Formats),
 }
 
 /// How a float network is quantized.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
     /// How ranges of activations are chosen.
     pub ranges: RangeChoice,
@@ -130,9 +130,9 @@ impl Recipe {
             match &self.rounding {
                 WeightRounding::Nearest => {}
                 WeightRounding::BiasCorrection => correct_bias(&graph, &mut network)?,
-                WeightRounding::Feedback(storage) => {
+                WeightRounding::Feedback(formats) => {
                     begin(Stage::Round);
-                    round_with_feedback(&graph, data, &mut network, storage.as_ref())?;
+                    round_with_feedback(&graph, data, &mut network, formats)?;
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! Code shared by passes: reading and writing networks, TOSA as data, the support matrix, machines, limits, verdicts.
+//! Code shared by passes: reading and writing networks, TOSA as data, the support matrix, machines, limits, verdicts,
+//! segments of networks.
 
 pub(crate) mod fingerprint;
 pub mod limits;
@@ -8,6 +9,7 @@ pub mod names;
 pub mod network;
 pub(crate) mod program;
 pub(crate) mod rewrite;
+pub mod segments;
 pub mod statistics;
 pub mod support;
 pub mod tosa;

@@ -75,36 +75,91 @@ impl Fit {
 
     /// The codes of one output channel. `weights` are in units of codes; `grid` has the values of low members.
     pub(super) fn round(&self, weights: &[f64], blocks: &[Block], grid: Option<&Grid>) -> Vec<i8> {
+        let mut pending = self.begin(weights);
+        for block in blocks {
+            let low = match grid {
+                Some(grid) => lowest(&pending.errors(block.members, grid), block.low),
+                None => vec![false; block.members],
+            };
+            for low in low {
+                pending.settle(grid.filter(|_| low));
+            }
+        }
+        pending.finish(grid)
+    }
+
+    /// An output channel of which no weight is rounded yet. `weights` are in units of codes.
+    pub(super) fn begin(&self, weights: &[f64]) -> Pending<'_> {
         let mut rest = weights.to_vec();
         // Row by row, as the matrix is stored.
         for (weight, row) in weights.iter().zip(self.target.rows()) {
             rest.iter_mut().zip(row).for_each(|(x, part)| *x += weight * part);
         }
-        let wanted = rest.clone();
-        let mut codes = Vec::with_capacity(weights.len());
-        let mut is_low = Vec::with_capacity(weights.len());
-        for block in blocks {
-            let first = codes.len();
-            let low =
-                self.low(rest.get(first..first + block.members).unwrap_or_default(), first, block, grid);
-            for (member, low) in low.into_iter().enumerate() {
-                let at = first + member;
-                let (Some(&weight), Some(row)) = (rest.get(at), self.feedback.row(at).to_slice()) else {
-                    break;
-                };
-                let code = nearest(grid.filter(|_| low), weight);
-                codes.push(code);
-                is_low.push(low);
-                let Some((&diagonal, ahead)) = row.get(at..).and_then(<[f64]>::split_first) else { break };
-                let error = (weight - f64::from(code)) / diagonal;
-                let behind = rest.iter_mut().skip(at + 1);
-                behind.zip(ahead).for_each(|(weight, factor)| *weight -= error * factor);
-            }
-        }
-        self.refine(&wanted, &mut codes, |member| grid.filter(|_| is_low.get(member) == Some(&true)));
-        codes
+        let (codes, is_low) = (Vec::with_capacity(weights.len()), Vec::with_capacity(weights.len()));
+        Pending { fit: self, wanted: rest.clone(), rest, codes, is_low }
+    }
+}
+
+/// The weights of an output channel while they are rounded, one after the other.
+pub(super) struct Pending<'f> {
+    fit: &'f Fit,
+    /// The best weights for the inputs as they are.
+    wanted: Vec<f64>,
+    /// The same, with the errors of earlier weights compensated.
+    rest: Vec<f64>,
+    codes: Vec<i8>,
+    is_low: Vec<bool>,
+}
+
+impl Pending<'_> {
+    /// For each of the next weights, the squared error of the sum if it becomes low, after compensation by later weights.
+    pub(super) fn errors(&self, count: usize, grid: &Grid) -> Vec<f64> {
+        let first = self.codes.len();
+        let of = |(at, &weight): (usize, &f64)| {
+            let diagonal = self.fit.feedback.get((at, at)).copied().unwrap_or(1.0);
+            ((weight - f64::from(grid.nearest(weight))) / diagonal).powi(2)
+        };
+        self.rest.iter().enumerate().skip(first).take(count).map(of).collect()
     }
 
+    /// Rounds the next weight, to a value of the grid if it is low, and compensates its error in the weights behind it.
+    pub(super) fn settle(&mut self, low: Option<&Grid>) {
+        let at = self.codes.len();
+        let row = self.fit.feedback.rows().into_iter().nth(at);
+        let Some((&weight, row)) = self.rest.get(at).zip(row.as_ref().and_then(|row| row.to_slice())) else {
+            return;
+        };
+        let code = nearest(low, weight);
+        self.codes.push(code);
+        self.is_low.push(low.is_some());
+        let Some((&diagonal, ahead)) = row.get(at..).and_then(<[f64]>::split_first) else { return };
+        let error = (weight - f64::from(code)) / diagonal;
+        let behind = self.rest.iter_mut().skip(at + 1);
+        behind.zip(ahead).for_each(|(weight, factor)| *weight -= error * factor);
+    }
+
+    /// The codes, after single ones have been changed as long as that reduces the error; low ones stay values of the grid.
+    pub(super) fn finish(self, grid: Option<&Grid>) -> Vec<i8> {
+        let Pending { fit, wanted, mut codes, is_low, .. } = self;
+        fit.refine(&wanted, &mut codes, |member| grid.filter(|_| is_low.get(member) == Some(&true)));
+        codes
+    }
+}
+
+/// Which members of a block become low: `count` of them with the least error; of equal ones the first.
+pub(super) fn lowest(errors: &[f64], count: usize) -> Vec<bool> {
+    let mut low = vec![false; errors.len()];
+    let mut order: Vec<(f64, usize)> = errors.iter().copied().zip(0..).collect();
+    order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    for (_, member) in order.into_iter().take(count) {
+        if let Some(low) = low.get_mut(member) {
+            *low = true;
+        }
+    }
+    low
+}
+
+impl Fit {
     /// Changes single codes as long as the error `e H eᵀ` of the sum, `e` being the rounding error, decreases.
     fn refine<'g>(&self, wanted: &[f64], codes: &mut [i8], grid_of: impl Fn(usize) -> Option<&'g Grid>) {
         let lacks: Vec<f64> = wanted.iter().zip(&*codes).map(|(w, &code)| w - f64::from(code)).collect();
@@ -129,24 +184,6 @@ impl Fit {
                 break;
             }
         }
-    }
-
-    /// The members of a block that become low: those with the least error after compensation by later weights.
-    fn low(&self, weights: &[f64], first: usize, block: &Block, grid: Option<&Grid>) -> Vec<bool> {
-        let mut low = vec![false; block.members];
-        let Some(grid) = grid else { return low };
-        let error = |(member, &weight): (usize, &f64)| {
-            let diagonal = self.feedback.get((first + member, first + member)).copied().unwrap_or(1.0);
-            (((weight - f64::from(grid.nearest(weight))) / diagonal).powi(2), member)
-        };
-        let mut errors: Vec<(f64, usize)> = weights.iter().enumerate().map(error).collect();
-        errors.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        for (_, member) in errors.into_iter().take(block.low) {
-            if let Some(low) = low.get_mut(member) {
-                *low = true;
-            }
-        }
-        low
     }
 }
 

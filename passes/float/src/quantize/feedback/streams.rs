@@ -130,16 +130,12 @@ impl<'g> Streams<'g> {
         (window, [kh, kw]): (&Window, [usize; 2]),
         [oh, ow]: [usize; 2],
     ) -> Option<Windows> {
-        let wanted = (MAX_POSITIONS / self.samples.len().max(1)).max(1);
         let of = |values: &Vec<Option<Arc<Tensor>>>| {
             let image = values.get(id.index())?.as_deref()?;
             let &[n, h, w, c] = image.shape() else { return None };
-            let total = n.checked_mul(oh)?.checked_mul(ow)?;
-            let count = total.min(wanted);
-            let mut windows = Array2::zeros((count, kh * kw * c));
-            for (i, mut row) in windows.axis_iter_mut(Axis(0)).enumerate() {
-                let place = (i * total + total / 2) / count.max(1);
-                let place = if count == total { i } else { place };
+            let places = positions(n.checked_mul(oh)?.checked_mul(ow)?, self.samples.len());
+            let mut windows = Array2::zeros((places.len(), kh * kw * c));
+            for (place, mut row) in places.into_iter().zip(windows.axis_iter_mut(Axis(0))) {
                 let pixels = image.as_slice()?.get(place / (oh * ow) * h * w * c..)?;
                 let position = [place / ow % oh, place % ow];
                 eval::gather(window, pixels, [h, w, c], kw, position, row.as_slice_mut()?);
@@ -150,6 +146,13 @@ impl<'g> Streams<'g> {
         };
         self.samples.par_iter().map(of).collect()
     }
+}
+
+/// The positions of a sample that a layer is fitted to, of `total`, evenly spread.
+pub(super) fn positions(total: usize, samples: usize) -> Vec<usize> {
+    let count = total.min((MAX_POSITIONS / samples.max(1)).max(1));
+    let place = |i: usize| if count == total { i } else { (i * total + total / 2) / count.max(1) };
+    (0..count).map(place).collect()
 }
 
 /// The number of positions.

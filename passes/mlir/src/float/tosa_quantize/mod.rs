@@ -6,7 +6,7 @@ mod options;
 
 use strum_files::budget;
 use strum_float::quantize::{
-    Fault, Notation, Options, PERCENTILE, Quantized, RANDOM_WARNING, Recipe, Stage, samples,
+    Fault, Formats, Notation, Options, PERCENTILE, Quantized, RANDOM_WARNING, Recipe, Stage, Storage, samples,
 };
 use strum_float::{Graph, Tensor};
 use strum_ir::{Dialect, Location, Operation, Pass, PassContext, PassError, Reported};
@@ -58,13 +58,14 @@ impl Pass for TosaQuantize {
 impl TosaQuantize {
     /// The recipe that the options specify, or why they contradict each other.
     fn recipe(&self) -> Result<Recipe, String> {
+        let formats: Option<Formats> = self.format.as_ref().map(|choice| Storage::of(choice).into());
         let options = Options {
             calibrated: self.calibration.is_some(),
             activations: self.activations,
             percentile: (self.percentile != PERCENTILE).then_some(self.percentile),
             weights: self.weights,
             rounding: self.rounding,
-            storage: self.storage.as_ref(),
+            formats: formats.as_ref(),
             bias_correction: self.bias_correction,
             equalize: self.equalize,
         };

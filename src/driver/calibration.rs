@@ -1,15 +1,14 @@
-//! Calibration samples from files.
+//! Calibration samples of float networks from files.
 
 use strum_files::budget;
 use strum_float::quantize;
 use strum_float::{Graph, Tensor};
 use strum_tensors::read_floats;
 
-use super::describe_input;
-use crate::driver::exit::{Failure, out_of_memory};
+use super::exit::{Failure, out_of_memory};
 
 /// Samples from files, one for each input of the network, in order.
-pub(super) fn read(graph: &Graph, args: &[String]) -> Result<Vec<Vec<Tensor>>, Failure> {
+pub(crate) fn read(graph: &Graph, args: &[String]) -> Result<Vec<Vec<Tensor>>, Failure> {
     let inputs = graph.inputs();
     if args.len() != inputs.len() {
         let message =
@@ -33,4 +32,10 @@ pub(super) fn read(graph: &Graph, args: &[String]) -> Result<Vec<Vec<Tensor>>, F
         samples.iter_mut().zip(tensors).for_each(|(sample, tensor)| sample.push(tensor));
     }
     Ok(samples)
+}
+
+/// The inputs of a graph, as named in messages.
+fn describe_input(graph: &Graph, index: usize) -> String {
+    let shape = graph.inputs().get(index).map(|&id| graph.shape(id)).unwrap_or_default();
+    format!("input #{index} (f32{shape:?})")
 }
