@@ -10,13 +10,8 @@ use dpu_isa::*;
 fn program(instrs: Vec<Instr>) -> Program {
     let mut instrs = instrs;
     instrs.push(End {}.into());
-    let io = |name: &str, addr| IoDesc {
-        name: name.into(),
-        dtype: Dtype::I32,
-        shape: vec![2, 3],
-        addr,
-        meaning: Meaning::default(),
-    };
+    let meaning = Meaning::default();
+    let io = |n: &str, addr| IoDesc { name: n.into(), dtype: Dtype::I32, shape: vec![2, 3], addr, meaning };
     Program {
         machine: Machine::flexnn_16x16(),
         meta: vec![InstrMeta::default(); instrs.len()],
