@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use strum_cli::say;
 use strum_formats::Kind;
 use strum_ir::{Context, Module, Operation};
-use strum_passes::common::machine;
+use strum_passes::common::{machine, meaning};
 use strum_passes::pipeline::{self, Stage};
 use strum_passes::strum::strum_pack::{
     LayerOptions, LayerPacking, PackableLayer, Packing, PackingSource, ProgramPacking, StrumPack, packable,
@@ -43,8 +43,8 @@ pub(crate) struct Trials {
     pub(crate) codes: Codes,
     /// The layers whose weights can be packed, in order.
     pub(crate) layers: Vec<PackableLayer>,
-    /// The types of the network's outputs.
-    pub(crate) outputs: Vec<String>,
+    /// Index and type of the network's outputs that are no states.
+    pub(crate) outputs: Vec<(usize, String)>,
 }
 
 /// The result of one compilation.
@@ -101,7 +101,10 @@ impl Trials {
         // Attributes of the function are for the host, and need not outlive the passes.
         let codes = Codes::of(function(&module)?);
         let outputs = function(&module)?.function_type().map(|(_, results)| results).unwrap_or_default();
-        let outputs = outputs.iter().map(ToString::to_string).collect();
+        let states = function(&module)?.ints_attr(meaning::STATES).unwrap_or_default();
+        let is_state = |index: usize| states.iter().any(|&state| usize::try_from(state) == Ok(index));
+        let outputs = outputs.iter().map(ToString::to_string).enumerate();
+        let outputs = outputs.filter(|(index, _)| !is_state(*index)).collect();
         for stage in plan.stages.iter().take_while(|stage| stage.name != pipeline::Options::PACKED) {
             progress.step(stage.name);
             let (result, diagnostics) = context.handle().capture(|| module.run_passes(&stage.passes));

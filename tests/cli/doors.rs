@@ -301,7 +301,7 @@ fn a_network_is_checked_against_a_budget() {
 #[test]
 fn operators_of_mlir_and_of_float_networks_are_placed() {
     let scratch = networks();
-    let text = scratch.strumc("check net.mlir").ok().text();
+    let text = scratch.strumc(&format!("check {}/net.mlir", scratch.path().display())).ok().text();
     assert!(
         text.lines().any(|line| line.contains("tosa.conv2d") && line.trim_end().ends_with("DPU")),
         "{text}"

@@ -25,6 +25,11 @@ fn help_of_strumc_run() {
 }
 
 #[test]
+fn help_of_strumc_check() {
+    insta::assert_snapshot!(help(STRUMC, &["check", "--help"]));
+}
+
+#[test]
 fn help_of_strumc_compare() {
     insta::assert_snapshot!(help(STRUMC, &["compare", "--help"]));
 }

@@ -10,13 +10,8 @@ use dpu_isa::*;
 fn program(instrs: Vec<Instr>) -> Program {
     let mut instrs = instrs;
     instrs.push(End {}.into());
-    let io = |name: &str, addr| IoDesc {
-        name: name.into(),
-        dtype: Dtype::I32,
-        shape: vec![2, 3],
-        addr,
-        meaning: Meaning::default(),
-    };
+    let meaning = Meaning::default();
+    let io = |n: &str, addr| IoDesc { name: n.into(), dtype: Dtype::I32, shape: vec![2, 3], addr, meaning };
     Program {
         machine: Machine::flexnn_16x16(),
         meta: vec![InstrMeta::default(); instrs.len()],
@@ -565,31 +560,6 @@ fn inputs_and_outputs() {
     assert_eq!(with(|p| p.outputs[0].addr = 0).validate(), Ok(()));
     let overlap = Kind::IoOverlap { name: "z".into(), other: "x".into() };
     fails(&with(|p| p.inputs[1].addr = 84), Place::Input(1), overlap);
-    let meaning = |reason| Kind::IoMeaning { name: "x".into(), reason };
-    let of_input = |meaning: Meaning| with(|p| p.inputs[0].meaning = meaning);
-    let codes = Some(Codes { scale: f64::NAN, zero_point: 0 });
-    let nan = of_input(Meaning { codes, ..Meaning::default() });
-    fails(&nan, Place::Input(0), meaning("the scale is not a number above 0"));
-    let unsigned = of_input(Meaning { unsigned: true, ..Meaning::default() });
-    fails(&unsigned, Place::Input(0), meaning("unsigned is for i8 only"));
-    let state = |output, initial| Meaning { state: Some(State { output, initial }), ..Meaning::default() };
-    assert_eq!(of_input(state(0, -7)).validate(), Ok(()));
-    let none = meaning("there is no output of the state's index");
-    fails(&of_input(state(1, 0)), Place::Input(0), none);
-    let other = with(|p| {
-        p.inputs[0].meaning = state(0, 0);
-        p.outputs[0].shape = vec![6];
-    });
-    fails(&other, Place::Input(0), meaning("the state's output has another type or shape"));
-    let narrow = with(|p| {
-        p.inputs[0].meaning = state(0, 128);
-        p.inputs[0].dtype = Dtype::I8;
-        p.outputs[0].dtype = Dtype::I8;
-    });
-    fails(&narrow, Place::Input(0), meaning("the state's initial value does not fit its type"));
-    let of_output = with(|p| p.outputs[0].meaning = state(0, 0));
-    let reason = "an output has no state";
-    fails(&of_output, Place::Output(0), Kind::IoMeaning { name: "y".into(), reason });
     fails(&with(|p| p.inputs[0].shape = vec![2, 0]), Place::Input(0), Kind::IoEmpty { name: "x".into() });
     let rank = Kind::Limit { what: "dimensions", got: 7, max: 6 };
     fails(&with(|p| p.inputs[0].shape = vec![1; 7]), Place::Input(0), rank);

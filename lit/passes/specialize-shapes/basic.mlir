@@ -3,10 +3,10 @@
 // As Keras and the converter of TFLite export: the batch is dynamic, and a slice reaches to its end.
 // CHECK-LABEL: func.func @batch
 // CHECK-SAME: (%[[X:.*]]: tensor<2x5x5x3xi8>) -> tensor<2x12xi8>
+// CHECK: %[[FLAT:.*]] = tosa.const_shape {values = dense<[2, 12]> : tensor<2xindex>}
 // CHECK: %[[ALL:.*]] = tosa.const_shape {values = dense<[2, 2, 2, 3]> : tensor<4xindex>}
 // CHECK: %[[POOL:.*]] = tosa.max_pool2d %[[X]] {{.*}} -> tensor<2x3x3x3xi8>
 // CHECK: %[[CUT:.*]] = tosa.slice %[[POOL]], %{{.*}}, %[[ALL]] : {{.*}} -> tensor<2x2x2x3xi8>
-// CHECK: %[[FLAT:.*]] = tosa.const_shape {values = dense<[2, 12]> : tensor<2xindex>}
 // CHECK: tosa.reshape %[[CUT]], %[[FLAT]] : {{.*}} -> tensor<2x12xi8>
 func.func @batch(%x: tensor<?x5x5x3xi8>) -> tensor<?x12xi8> {
   %start = tosa.const_shape {values = dense<0> : tensor<4xindex>} : () -> !tosa.shape<4>

@@ -23,34 +23,10 @@ func.func @fixed(%x: tensor<?x4xi8>) -> tensor<?x3xi8> {
 
 // -----
 
-func.func @computed(%x: tensor<?x4xi8>, %s: !tosa.shape<2>) -> tensor<?x4xi8> {
-  // expected-error@+1 {{unsupported: the shape is not a constant}}
-  %0 = tosa.reshape %x, %s : (tensor<?x4xi8>, !tosa.shape<2>) -> tensor<?x4xi8>
-  return %0 : tensor<?x4xi8>
-}
-
-// -----
-
 func.func @linalg(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
   // expected-error@+1 {{unsupported: 'math.exp' on dynamic extents: only TOSA is known; export the network with static shapes}}
   %0 = math.exp %x : tensor<?x4xf32>
   return %0 : tensor<?x4xf32>
-}
-
-// -----
-
-func.func @contradiction(%x: tensor<?x4xi8>, %y: tensor<?x4xi8>) -> tensor<?x7xi8> {
-  // expected-error@+1 {{the result has type 'tensor<?x7xi8>', and [2, 4] follows from the operands}}
-  %0 = tosa.concat %x, %y {axis = 0 : i32} : (tensor<?x4xi8>, tensor<?x4xi8>) -> tensor<?x7xi8>
-  return %0 : tensor<?x7xi8>
-}
-
-// -----
-
-func.func @sliced(%x: tensor<?x4xi8>, %s: !tosa.shape<2>) -> tensor<?x4xi8> {
-  // expected-error@+1 {{unsupported: start and size are not constant}}
-  %0 = tosa.slice %x, %s, %s : (tensor<?x4xi8>, !tosa.shape<2>, !tosa.shape<2>) -> tensor<?x4xi8>
-  return %0 : tensor<?x4xi8>
 }
 
 // -----
@@ -67,4 +43,13 @@ func.func @two(%x: tensor<?x8x16xf32>) -> (tensor<?x8x9xf32>, tensor<?x8x9xf32>)
   // expected-error@+1 {{unsupported: several results, of which one is dynamic}}
   %0, %1 = tosa.rfft2d %x : (tensor<?x8x16xf32>) -> (tensor<?x8x9xf32>, tensor<?x8x9xf32>)
   return %0, %1 : tensor<?x8x9xf32>, tensor<?x8x9xf32>
+}
+
+// -----
+
+func.func @contradiction(%x: tensor<?x4xi8>) -> tensor<?x9xi8> {
+  %twice = tosa.const_shape {values = dense<[1, 2]> : tensor<2xindex>} : () -> !tosa.shape<2>
+  // expected-error@+1 {{the result has type 'tensor<?x9xi8>', and [1, 8] follows from the operands}}
+  %0 = tosa.tile %x, %twice : (tensor<?x4xi8>, !tosa.shape<2>) -> tensor<?x9xi8>
+  return %0 : tensor<?x9xi8>
 }

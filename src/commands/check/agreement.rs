@@ -17,12 +17,12 @@ pub(super) fn measure(command: &CheckCommand, input: Input, progress: &Progress)
     let method = command.method.unwrap_or(Method::Dense);
     let depthwise = command.packing.depthwise();
     let trials = Trials::prepare(input, command.machine.as_deref(), (&command.source, true), progress)?;
-    if trials.outputs.len() > 1 {
+    let [(output, _)] = &trials.outputs[..] else {
         return Err(Failure::usage(
             "--min-agreement is for networks with one output: strumc eval --logits chooses one",
         ));
-    }
-    let data = Data::read(&command.inputs, None, None, 0)?;
+    };
+    let data = Data::read(&command.inputs, None, None, *output)?;
     let answers = |choice: Choice, depthwise: bool| {
         let layers = LayerOptions { depthwise, ..LayerOptions::default() };
         let trial = trials.compile(StrumPack { choice, layers }, Remarks::Silent)?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dpu_isa::{Engine, InstrMeta, Program};
 use strum_doors::{Fate, Record, Refusal};
 use strum_ir::{Captured, Operation, Severity};
+use strum_passes::translation::without_folders;
 
 /// An operator of a network.
 #[derive(Clone, Debug)]
@@ -71,7 +72,7 @@ pub(super) fn of_record(record: &Record) -> Vec<Operator> {
     };
     let operators = record.operators.iter();
     operators
-        .map(|op| Operator { kind: op.kind.clone(), location: op.name.clone(), fate: fate(op.fate) })
+        .map(|op| Operator { kind: op.kind.clone(), location: without_folders(&op.name), fate: fate(op.fate) })
         .collect()
 }
 
@@ -95,7 +96,7 @@ pub(super) fn of_function(function: Operation<'_>) -> Vec<Operator> {
     let ops = function.walk().into_iter().filter(|op| !OTHERS.contains(&op.name()));
     // Regions of linalg's operators hold scalar ones.
     let ops = ops.filter(|op| op.parent() == Some(function));
-    ops.map(|op| Operator { kind: op.name().to_owned(), location: op.location().describe(), fate: None })
+    ops.map(|op| Operator { kind: op.name().to_owned(), location: without_folders(&op.location().describe()), fate: None })
         .collect()
 }
 
@@ -134,29 +135,34 @@ pub(super) fn placed(operators: &[Operator], program: &Program) -> Vec<Row> {
             *known = known.clone().min(place.clone());
         }
     }
-    rows(operators, |op| places.get(op.location.as_str()).cloned().unwrap_or(Place::Fused))
+    let place = |op: &Operator| parts(&op.location).filter_map(|part| places.get(part)).min().cloned();
+    rows(operators, |op| place(op).unwrap_or(Place::Fused))
 }
 
 /// The rows of a network that the compiler refuses.
 pub(super) fn refused(operators: &[Operator], errors: &[Captured]) -> Vec<Row> {
     let mut faults: BTreeMap<&str, Place> = BTreeMap::new();
     let mut elsewhere = Vec::new();
-    for error in errors.iter().filter(|error| error.severity == Severity::Error) {
+    let errors = errors.iter().filter(|error| error.severity == Severity::Error);
+    let errors: Vec<(String, &Captured)> =
+        errors.map(|error| (without_folders(&error.location), error)).collect();
+    for (location, error) in &errors {
         let named = error.message.strip_prefix('\'').and_then(|rest| rest.split_once("' op "));
         let said = named.map_or(error.message.as_str(), |(_, said)| said);
         let why = said.strip_prefix(strum_passes::common::verdict::UNSUPPORTED).unwrap_or(said).to_owned();
         let help = error.notes.first().map(|note| note.message.clone());
         let place = Place::Refused { why, help };
-        let known = operators.iter().any(|op| parts(&error.location).any(|part| part == op.location));
+        let same = |op: &Operator| parts(location).any(|part| parts(&op.location).any(|own| own == part));
+        let known = operators.iter().any(same);
         match known {
-            true => parts(&error.location).for_each(|part| {
+            true => parts(location).for_each(|part| {
                 faults.entry(part).or_insert_with(|| place.clone());
             }),
             false => elsewhere.push(Row { kind: "network".into(), count: 1, place }),
         }
     }
-    let mut rows =
-        rows(operators, |op| faults.get(op.location.as_str()).cloned().unwrap_or(Place::Supported));
+    let fault = |op: &Operator| parts(&op.location).find_map(|part| faults.get(part)).cloned();
+    let mut rows = rows(operators, |op| fault(op).unwrap_or(Place::Supported));
     rows.extend(elsewhere);
     rows
 }

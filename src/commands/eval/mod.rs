@@ -67,17 +67,18 @@ impl SampleOptions {
     /// The evaluated output: the only one, or the requested one.
     pub(crate) fn output(&self, trials: &Trials) -> Result<usize, Failure> {
         let list = || {
-            let of = |(i, ty): (usize, &String)| format!("{i} ({ty})");
-            trials.outputs.iter().enumerate().map(of).collect::<Vec<_>>().join(", ")
+            let of = |(i, ty): &(usize, String)| format!("{i} ({ty})");
+            trials.outputs.iter().map(of).collect::<Vec<_>>().join(", ")
         };
-        match (self.logits, trials.outputs.len()) {
-            (_, 0) => Err(Failure::input("the network has no output")),
-            (None, 1) => Ok(0),
+        match (self.logits, &trials.outputs[..]) {
+            (_, []) => Err(Failure::input("the network has no output")),
+            (None, [(only, _)]) => Ok(*only),
             (None, several) => Err(Failure::usage(format_args!(
-                "the network has {several} outputs, select one with --logits: {}",
+                "the network has {} outputs, select one with --logits: {}",
+                several.len(),
                 list()
             ))),
-            (Some(asked), count) => usize::try_from(asked).ok().filter(|&n| n < count).ok_or_else(|| {
+            (Some(asked), all) => usize::try_from(asked).ok().filter(|n| all.iter().any(|(i, _)| i == n)).ok_or_else(|| {
                 Failure::usage(format_args!("--logits {asked}: the network's outputs are {}", list()))
             }),
         }

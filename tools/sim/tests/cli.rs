@@ -491,13 +491,12 @@ enum Shown {
 
 use Shown::{By, Differs, Refused};
 
-const OPTIONS: [(&str, Shown); 40] = [
+const OPTIONS: [(&str, Shown); 38] = [
     ("--input", Differs("p.dpu -i x.npy -o y.npy", "p.dpu -i x2.npy -o y.npy")),
     ("--output", Differs("p.dpu -i x.npy", "p.dpu -i x.npy -o y.npy")),
     ("--real", Differs("coded.dpu -i x.npy", "coded.dpu -i x.npy --real")),
     ("--real", Refused("p.dpu -i x.npy --real", "--real: the network does not say what the codes of output")),
     ("--reset-states", Refused("p.dpu -i x.npy --reset-states", "--reset-states has no effect")),
-    ("--reset-states", Refused("p.dpu --timing-only --reset-states", "cannot be used with")),
     ("--report", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --report r.json")),
     ("--trace", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --trace t.json")),
     ("--trace-pe", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --trace-pe t")),
@@ -526,7 +525,6 @@ const OPTIONS: [(&str, Shown); 40] = [
     ("--golden", Refused("p.dpu --timing-only --golden", "cannot be used with")),
     ("--timing-only", Differs("p.dpu", "p.dpu --timing-only --json")),
     ("--timing-only", Refused("p.dpu --timing-only -i x.npy", "cannot be used with")),
-    ("--timing-only", Refused("p.dpu --timing-only -o y.npy", "cannot be used with")),
     ("--timing-only", Refused("p.dpu --timing-only --profile", "cannot be used with")),
     ("--jobs", By("a_batch_is_its_samples_one_by_one")),
     ("--jobs", Refused("p.dpu --timing-only --jobs 1", "cannot be used with")),

@@ -222,7 +222,8 @@ fn shortened(location: String) -> String {
 }
 
 /// The location without the folders of its files: a binary must not depend on where its source is stored.
-fn without_folders(location: &str) -> String {
+#[must_use]
+pub fn without_folders(location: &str) -> String {
     let part = |part: &str| {
         let (name, file) = match part.rsplit_once('@') {
             Some((name, file)) => (Some(name), file),

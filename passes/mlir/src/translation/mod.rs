@@ -5,7 +5,7 @@
 mod export;
 mod import;
 
-pub use export::{ExportError, export, find_program};
+pub use export::{ExportError, export, find_program, without_folders};
 pub use import::{ImportError, import};
 
 /// The attribute of a `dpu.program` with the manifest's pipeline.

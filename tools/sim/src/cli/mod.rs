@@ -26,7 +26,8 @@ use crate::{
 /// Options of a run.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Input tensor. Without NAME, the next input in order. With a leading batch axis, every sample is run.
+    /// Input tensor: codes, or real numbers if the network's scales are known. Without NAME, the next input in order. With a leading
+    /// batch axis, every sample is run.
     #[arg(long, short, value_name = "[NAME=]FILE.npy|FILE.npz[:KEY]", num_args = 1.., help_heading = "Inputs")]
     input: Vec<String>,
 

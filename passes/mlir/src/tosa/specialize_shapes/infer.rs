@@ -72,10 +72,7 @@ pub(super) fn result(op: Operation<'_>) -> Result<Inferred, String> {
             "'{name}' on dynamic extents: only TOSA is known; export the network with static shapes"
         ));
     };
-    let plain = |shape: Option<Vec<i64>>| {
-        let shape = shape.ok_or_else(|| "the result's extents do not follow from the operands".to_owned())?;
-        Ok(Inferred { shape, list: None })
-    };
+    let plain = |shape: Option<Vec<i64>>| Ok(Inferred { shape: shape.ok_or_else(unknown)?, list: None });
     match name {
         "reshape" => reshaped(op),
         "slice" => sliced(op),
@@ -83,8 +80,12 @@ pub(super) fn result(op: Operation<'_>) -> Result<Inferred, String> {
         _ if BROADCAST.contains(&name) => plain(broadcast(op, &[0, 1])),
         "select" => plain(broadcast(op, &[0, 1, 2])),
         _ if name.starts_with("reduce_") => plain(reduced(op)),
-        _ => plain(other(op, name)),
+        _ => plain(on_image(op, name).or_else(|| moved(op, name))),
     }
+}
+
+fn unknown() -> String {
+    "the result's extents do not follow from the operands".to_owned()
 }
 
 /// The static shape of an operand.
@@ -111,7 +112,8 @@ fn reduced(op: Operation<'_>) -> Option<Vec<i64>> {
     Some(shape)
 }
 
-fn other(op: Operation<'_>, name: &str) -> Option<Vec<i64>> {
+/// Operators on images.
+fn on_image(op: Operation<'_>, name: &str) -> Option<Vec<i64>> {
     match name {
         "conv2d" => {
             let ([n, ..], [oc, kh, kw, _]) = (image(op, 0)?, image(op, 1)?);
@@ -135,6 +137,28 @@ fn other(op: Operation<'_>, name: &str) -> Option<Vec<i64>> {
             let [oh, ow] = windows(op, kernel)?;
             Some(vec![n, oh, ow, c])
         }
+        "resize" => {
+            let [n, h, w, c] = image(op, 0)?;
+            let [yn, yd, xn, xd] = view::offsets(op, 1)?.try_into().ok()?;
+            let ([oy, ox], [by, bx]): ([i64; 2], [i64; 2]) =
+                (view::offsets(op, 2)?.try_into().ok()?, view::offsets(op, 3)?.try_into().ok()?);
+            let extent = |d: i64, up: i64, down: i64, offset: i64, border: i64| {
+                (d - 1)
+                    .checked_mul(up)?
+                    .checked_sub(offset)?
+                    .checked_add(border)?
+                    .checked_div(down)?
+                    .checked_add(1)
+            };
+            Some(vec![n, extent(h, yn, yd, oy, by)?, extent(w, xn, xd, ox, bx)?, c])
+        }
+        _ => None,
+    }
+}
+
+/// Products, and operators that move elements.
+fn moved(op: Operation<'_>, name: &str) -> Option<Vec<i64>> {
+    match name {
         "matmul" => match (&shape(op, 0)?[..], &shape(op, 1)?[..]) {
             (&[n, h, _], &[_, _, w]) => Some(vec![n, h, w]),
             _ => None,
@@ -172,21 +196,6 @@ fn other(op: Operation<'_>, name: &str) -> Option<Vec<i64>> {
             (&[n, _, c], &[_, w]) => Some(vec![n, w, c]),
             _ => None,
         },
-        "resize" => {
-            let [n, h, w, c] = image(op, 0)?;
-            let [yn, yd, xn, xd] = view::offsets(op, 1)?.try_into().ok()?;
-            let ([oy, ox], [by, bx]): ([i64; 2], [i64; 2]) =
-                (view::offsets(op, 2)?.try_into().ok()?, view::offsets(op, 3)?.try_into().ok()?);
-            let extent = |d: i64, up: i64, down: i64, offset: i64, border: i64| {
-                (d - 1)
-                    .checked_mul(up)?
-                    .checked_sub(offset)?
-                    .checked_add(border)?
-                    .checked_div(down)?
-                    .checked_add(1)
-            };
-            Some(vec![n, extent(h, yn, yd, oy, by)?, extent(w, xn, xd, ox, bx)?, c])
-        }
         _ => None,
     }
 }
@@ -216,7 +225,6 @@ fn windows(op: Operation<'_>, kernel: [i64; 2]) -> Option<[i64; 2]> {
 
 /// A reshape, in whose list one extent may be -1.
 fn reshaped(op: Operation<'_>) -> Result<Inferred, String> {
-    let unknown = || "the shape is not a constant".to_owned();
     let (from, list) = (shape(op, 0).ok_or_else(unknown)?, view::offsets(op, 1).ok_or_else(unknown)?);
     let product = |list: &[i64]| list.iter().try_fold(1i64, |n, &d| n.checked_mul(d));
     let known: Vec<i64> = list.iter().copied().filter(|&d| d != -1).collect();
@@ -235,7 +243,6 @@ fn reshaped(op: Operation<'_>) -> Result<Inferred, String> {
 
 /// A slice, whose sizes of -1 reach to the end.
 fn sliced(op: Operation<'_>) -> Result<Inferred, String> {
-    let unknown = || "start and size are not constant".to_owned();
     let from = shape(op, 0).ok_or_else(unknown)?;
     let (start, size) =
         (view::offsets(op, 1).ok_or_else(unknown)?, view::offsets(op, 2).ok_or_else(unknown)?);

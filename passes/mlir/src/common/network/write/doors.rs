@@ -33,7 +33,7 @@ impl From<PassError> for Refused {
     fn from(error: PassError) -> Self {
         match error {
             PassError::Internal(text) => Refused::Bug(text),
-            PassError::Reported => Refused::Bug("without a reason".into()),
+            PassError::Reported => Refused::Bug(Error::Reported.to_string()),
         }
     }
 }
@@ -94,7 +94,9 @@ fn skeleton(graph: &Graph) -> String {
     };
     let (values, types) = (list(&|i, _| format!("%out{i}")), list(&|_, port| tensor_text(graph, port.id)));
     let colon = if graph.outputs.is_empty() { "" } else { " : " };
-    let _ = writeln!(text, "return {values}{colon}{types} loc(unknown)\n}} loc(unknown)\n}} loc(unknown)");
+    let _ = writeln!(text, "return {values}{colon}{types} loc(unknown)");
+    // The ends of function and module.
+    text.push_str(&"} loc(unknown)\n".repeat(2));
     text
 }
 
