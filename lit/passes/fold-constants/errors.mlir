@@ -17,6 +17,13 @@ func.func @unranked(%x: tensor<*xf32>) -> tensor<*xf32> {
 
 // -----
 
+// expected-error@+1 {{argument #0: 'tensor<1x4xcomplex<f32>>' is not a tensor of numbers}}
+func.func @complex(%x: tensor<1x4xcomplex<f32>>) -> tensor<1x4xcomplex<f32>> {
+  return %x : tensor<1x4xcomplex<f32>>
+}
+
+// -----
+
 // expected-error@+1 {{argument #0: 'tensor<1x4xf16>' is not a tensor of f32}}
 func.func @half(%x: tensor<1x4xf16>) -> tensor<1x4xf16> {
   return %x : tensor<1x4xf16>

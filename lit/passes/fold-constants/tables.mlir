@@ -2,9 +2,7 @@
 // RUN: strum-opt %s --fold-constants --canonicalize-layout | FileCheck %s
 
 // CHECK-LABEL: func.func @types
-// CHECK-DAG: dense<{{\[\[}}1.500000e+00, -2.000000e+00{{\]\]}}> : tensor<1x2xf32>
-// CHECK-DAG: dense<{{\[\[}}3.000000e+00, -4.000000e+00{{\]\]}}> : tensor<1x2xf32>
-// CHECK-DAG: dense<{{\[\[}}7.000000e+00, -8.000000e+00{{\]\]}}> : tensor<1x2xf32>
+// CHECK-DAG: dense<{{\[\[}}1.150000e+01, -1.400000e+01{{\]\]}}> : tensor<1x2xf32>
 // CHECK-DAG: dense<{{\[\[}}2.500000e-01, 0xFF800000{{\]\]}}> : tensor<1x2xf32>
 func.func @types(%x: tensor<1x2xf32>) -> tensor<1x2xf32> {
   %a = "tosa.const"() <{values = dense<[[1.5, -2.0]]> : tensor<1x2xf16>}> : () -> tensor<1x2xf16>
@@ -15,10 +13,16 @@ func.func @types(%x: tensor<1x2xf32>) -> tensor<1x2xf32> {
   %b32 = tosa.cast %b : (tensor<1x2xbf16>) -> tensor<1x2xf32>
   %c32 = tosa.cast %c : (tensor<1x2xi8>) -> tensor<1x2xf32>
   %d32 = tosa.cast %d : (tensor<1x2xf64>) -> tensor<1x2xf32>
-  %0 = tosa.add %x, %a32 : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>
-  %1 = tosa.add %0, %b32 : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>
-  %2 = tosa.add %1, %c32 : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>
-  %3 = tosa.maximum %2, %d32 : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>
+  %0 = tosa.add %a32, %b32 : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>
+  %1 = tosa.add %0, %c32 : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>
+  %low = tosa.minimum %1, %d32 : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>
+  // Constants are folded where they are read, and are written where the network changes: two reshapes are none.
+  %column = tosa.const_shape {values = dense<[2, 1]> : tensor<2xindex>} : () -> !tosa.shape<2>
+  %row = tosa.const_shape {values = dense<[1, 2]> : tensor<2xindex>} : () -> !tosa.shape<2>
+  %turned = tosa.reshape %x, %column : (tensor<1x2xf32>, !tosa.shape<2>) -> tensor<2x1xf32>
+  %back = tosa.reshape %turned, %row : (tensor<2x1xf32>, !tosa.shape<2>) -> tensor<1x2xf32>
+  %2 = tosa.add %back, %1 : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>
+  %3 = tosa.maximum %2, %low : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>
   return %3 : tensor<1x2xf32>
 }
 
@@ -26,7 +30,8 @@ func.func @types(%x: tensor<1x2xf32>) -> tensor<1x2xf32> {
 // CHECK-LABEL: func.func @gather
 // CHECK-NOT: tosa.gather
 // CHECK: tosa.concat {{.*}} {axis = 0 : i32} {{.*}} -> tensor<2x2xf32>
-// CHECK: tosa.concat {{.*}} {axis = 1 : i32} {{.*}} -> tensor<2x3xf32>
+// CHECK: tosa.concat {{.*}} {axis = 1 : i32} {{.*}} -> tensor<4x2x1xf32>
+// CHECK: tosa.slice {{.*}} -> tensor<2x3xf32>
 // CHECK-NEXT: return
 func.func @gather(%x: tensor<2x2xf32>) -> tensor<2x3xf32> {
   %pairs = "tosa.const"() <{values = dense<[[1, 0], [1, 0], [1, 1], [0, 0], [0, 0], [0, 1]]> : tensor<6x2xi32>}> : () -> tensor<6x2xi32>
@@ -47,10 +52,15 @@ func.func @gather(%x: tensor<2x2xf32>) -> tensor<2x3xf32> {
 // A gather along an axis.
 // CHECK-LABEL: func.func @shuffle
 // CHECK: tosa.concat {{.*}} {axis = 1 : i32} {{.*}} -> tensor<1x3x2xf32>
+// CHECK-NEXT: return
 func.func @shuffle(%x: tensor<1x3x2xf32>) -> tensor<1x3x2xf32> {
-  %0 = "tosa.const"() <{values = dense<[[2, 0, 1]]> : tensor<1x3xi32>}> : () -> tensor<1x3xi32>
-  %1 = tosa.gather %x, %0 : (tensor<1x3x2xf32>, tensor<1x3xi32>) -> tensor<1x3x2xf32>
-  return %1 : tensor<1x3x2xf32>
+  %flat = tosa.const_shape {values = dense<[1, 6, 1]> : tensor<3xindex>} : () -> !tosa.shape<3>
+  %whole = tosa.const_shape {values = dense<[1, 3, 2]> : tensor<3xindex>} : () -> !tosa.shape<3>
+  %list = "tosa.const"() <{values = dense<[[2, 0, 1]]> : tensor<1x3xi32>}> : () -> tensor<1x3xi32>
+  %0 = tosa.reshape %x, %flat : (tensor<1x3x2xf32>, !tosa.shape<3>) -> tensor<1x6x1xf32>
+  %1 = tosa.reshape %0, %whole : (tensor<1x6x1xf32>, !tosa.shape<3>) -> tensor<1x3x2xf32>
+  %2 = tosa.gather %1, %list : (tensor<1x3x2xf32>, tensor<1x3xi32>) -> tensor<1x3x2xf32>
+  return %2 : tensor<1x3x2xf32>
 }
 
 // The same value twice is computed once; a negated comparison exchanges what is selected.

@@ -108,6 +108,6 @@ func.func @largest(%x: tensor<1x8x8x2xf32>) -> tensor<1x5x5x2xf32> {
     %4 = arith.truncf %low : f64 to f32
     linalg.yield %4 : f32
   } -> tensor<1x5x5x2xf32>
-  %3 = linalg.pooling_nhwc_max {strides = dense<2> : tensor<2xi64>} ins(%padded, %1 : tensor<1x12x12x2xf32>, tensor<3x3xf32>) outs(%2 : tensor<1x5x5x2xf32>) -> tensor<1x5x5x2xf32>
+  %3 = linalg.pooling_nhwc_max {dilations = dense<1> : vector<2xi64>, strides = dense<2> : vector<2xi64>} ins(%padded, %1 : tensor<1x12x12x2xf32>, tensor<3x3xf32>) outs(%2 : tensor<1x5x5x2xf32>) -> tensor<1x5x5x2xf32>
   return %3 : tensor<1x5x5x2xf32>
 }

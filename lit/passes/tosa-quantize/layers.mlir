@@ -81,14 +81,14 @@ func.func @pool(%x: tensor<1x1x1x2xf32>) -> tensor<1x1x1x2xf32> {
 
 // A PReLU: both sides in the codes of the result, of which the larger is taken.
 // CHECK-LABEL: func.func @prelu
-// CHECK: tosa.rescale {{.*}}per_channel = true{{.*}} -> tensor<1x4x4x2xi8>
+// CHECK: tosa.rescale {{.*}}per_channel = true{{.*}} -> tensor<1x1x1x2xi8>
 // CHECK: tosa.maximum
-func.func @prelu(%x: tensor<1x4x4x2xf32>) -> tensor<1x4x4x2xf32> {
+func.func @prelu(%x: tensor<1x1x1x2xf32>) -> tensor<1x1x1x2xf32> {
   %zero = "tosa.const"() <{values = dense<0.0> : tensor<1x1x1x1xf32>}> : () -> tensor<1x1x1x1xf32>
   %slopes = "tosa.const"() <{values = dense<[[[[0.25, 0.5]]]]> : tensor<1x1x1x2xf32>}> : () -> tensor<1x1x1x2xf32>
   %shift = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
-  %0 = tosa.greater_equal %x, %zero : (tensor<1x4x4x2xf32>, tensor<1x1x1x1xf32>) -> tensor<1x4x4x2xi1>
-  %1 = tosa.mul %x, %slopes, %shift : (tensor<1x4x4x2xf32>, tensor<1x1x1x2xf32>, tensor<1xi8>) -> tensor<1x4x4x2xf32>
-  %2 = tosa.select %0, %x, %1 : (tensor<1x4x4x2xi1>, tensor<1x4x4x2xf32>, tensor<1x4x4x2xf32>) -> tensor<1x4x4x2xf32>
-  return %2 : tensor<1x4x4x2xf32>
+  %0 = tosa.greater_equal %x, %zero : (tensor<1x1x1x2xf32>, tensor<1x1x1x1xf32>) -> tensor<1x1x1x2xi1>
+  %1 = tosa.mul %x, %slopes, %shift : (tensor<1x1x1x2xf32>, tensor<1x1x1x2xf32>, tensor<1xi8>) -> tensor<1x1x1x2xf32>
+  %2 = tosa.select %0, %x, %1 : (tensor<1x1x1x2xi1>, tensor<1x1x1x2xf32>, tensor<1x1x1x2xf32>) -> tensor<1x1x1x2xf32>
+  return %2 : tensor<1x1x1x2xf32>
 }

@@ -28,6 +28,33 @@ impl Dice {
 pub const TO_NHWC: [usize; 4] = [0, 2, 3, 1];
 pub const TO_NCHW: [usize; 4] = [0, 3, 1, 2];
 
+/// Adds an activation that is no function of one value alone.
+fn activate(graph: &mut Graph, dice: &mut Dice, x: ValueId, others: &[ValueId]) -> ValueId {
+    let shape = graph.shape(x).to_vec();
+    if dice.roll(2) == 0 {
+        // PReLU with a slope for each channel, as a select or as a sum of two clamps.
+        let slopes = graph.constant(dice.tensor(&[1, shape[1], 1, 1])).unwrap();
+        let zero = graph.constant(Tensor::zeros(IxDyn(&[1, 1, 1, 1]))).unwrap();
+        if dice.roll(2) == 0 {
+            let steep = graph.push(Op::Binary(Binary::Mul), &[slopes, x]).unwrap();
+            graph.push(Op::Select(Relation::Greater), &[x, zero, x, steep]).unwrap()
+        } else {
+            let above = graph.push(Op::Clamp { min: 0.0, max: f32::MAX }, &[x]).unwrap();
+            let below = graph.push(Op::Binary(Binary::Minimum), &[x, zero]).unwrap();
+            let steep = graph.push(Op::Binary(Binary::Mul), &[below, slopes]).unwrap();
+            graph.push(Op::Binary(Binary::Add), &[above, steep]).unwrap()
+        }
+    } else {
+        // Selection between activations.
+        let same: Vec<_> = others.iter().copied().skip(1).filter(|&id| graph.shape(id) == shape).collect();
+        let other = same.get(dice.roll(same.len().max(1))).copied().unwrap_or(x);
+        let relation = [Relation::Greater, Relation::GreaterEqual, Relation::Equal][dice.roll(3)];
+        let steep = graph.push(Op::Unary(Unary::Tanh), &[x]).unwrap();
+        let operands = if dice.roll(2) == 0 { [x, other, x, other] } else { [x, other, steep, other] };
+        graph.push(Op::Select(relation), &operands).unwrap()
+    }
+}
+
 /// Adds a random operator to an NCHW value, as in networks from PyTorch.
 fn grow(graph: &mut Graph, dice: &mut Dice, x: ValueId, others: &[ValueId]) -> ValueId {
     let shape = graph.shape(x).to_vec();
@@ -84,30 +111,7 @@ fn grow(graph: &mut Graph, dice: &mut Dice, x: ValueId, others: &[ValueId]) -> V
             graph.push(transpose(TO_NCHW), &[pooled]).unwrap()
         }
         9 => graph.push(Op::Concat { axis: 1 }, &[x, x]).unwrap(),
-        10 => {
-            // PReLU with a slope for each channel, as a select or as a sum of two clamps.
-            let slopes = graph.constant(dice.tensor(&[1, c, 1, 1])).unwrap();
-            let zero = graph.constant(Tensor::zeros(IxDyn(&[1, 1, 1, 1]))).unwrap();
-            if dice.roll(2) == 0 {
-                let steep = graph.push(Op::Binary(Binary::Mul), &[slopes, x]).unwrap();
-                graph.push(Op::Select(Relation::Greater), &[x, zero, x, steep]).unwrap()
-            } else {
-                let above = graph.push(Op::Clamp { min: 0.0, max: f32::MAX }, &[x]).unwrap();
-                let below = graph.push(Op::Binary(Binary::Minimum), &[x, zero]).unwrap();
-                let steep = graph.push(Op::Binary(Binary::Mul), &[below, slopes]).unwrap();
-                graph.push(Op::Binary(Binary::Add), &[above, steep]).unwrap()
-            }
-        }
-        11 => {
-            // Selection between activations.
-            let same: Vec<_> =
-                others.iter().copied().skip(1).filter(|&id| graph.shape(id) == shape).collect();
-            let other = same.get(dice.roll(same.len().max(1))).copied().unwrap_or(x);
-            let relation = [Relation::Greater, Relation::GreaterEqual, Relation::Equal][dice.roll(3)];
-            let steep = graph.push(Op::Unary(Unary::Tanh), &[x]).unwrap();
-            let operands = if dice.roll(2) == 0 { [x, other, x, other] } else { [x, other, steep, other] };
-            graph.push(Op::Select(relation), &operands).unwrap()
-        }
+        10 | 11 => activate(graph, dice, x, others),
         12 if c > 1 && h * w > 1 => {
             let (start, size) = (vec![0, 1, 0, 0], vec![n, c - 1, h, w]);
             graph.push(Op::Slice { start, size }, &[x]).unwrap()

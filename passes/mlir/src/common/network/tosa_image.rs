@@ -84,11 +84,11 @@ impl<'c> Reader<'c> {
     pub(super) fn tosa_gather(&mut self, op: Operation<'c>) -> Result<ValueId, Reported> {
         let (x, indices) = (self.whole(op, 0)?, self.whole(op, 1)?);
         let Some(positions) = self.graph.constant_of(indices).map(integers) else {
-            return Err(op.error(format_args!("{UNSUPPORTED}the positions of a gather must be constant")));
+            return Err(internal(op, "positions that are not constant"));
         };
         let positions = positions.iter().map(|&at| usize::try_from(at).ok()).collect::<Option<Vec<_>>>();
         let &[n, k, c] = self.graph.shape(x) else {
-            return Err(op.error("a gather of a tensor without three axes"));
+            return Err(internal(op, "a gather without three axes"));
         };
         let Some(positions) = positions.filter(|list| list.iter().all(|&at| at < k)) else {
             return Err(op.error("a position of a gather is out of bounds"));
