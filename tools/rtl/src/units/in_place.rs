@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::datapath::Operands;
 use super::decode::{self, Ranks};
-use super::pe;
+use super::zero_point::zero_point;
 use crate::layout::{Layout, PlacedCode};
 use crate::netlist::{Builder, Expr, Module, cat, or};
 use crate::spec::{Decode, Spec};
@@ -159,7 +159,7 @@ pub(super) fn operands(
         }
         Decode::Fetch => (fl_entry.bits(0..layout.blocks * layout.selector_bits()), low),
     };
-    let module = pe::zero_point(spec.activation_bits);
+    let module = zero_point(spec.activation_bits);
     let at_positions: Vec<Expr> = (0..spec.lanes)
         .map(|i| {
             let inputs = [("act", &if_entry.bits(8 * i..8 * i + 8)), ("zero_point", zero)];

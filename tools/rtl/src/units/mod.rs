@@ -12,6 +12,7 @@ mod register_file;
 mod route;
 mod skip;
 mod tree;
+mod zero_point;
 
 pub use column::{column, depth_bits};
 pub use datapath::datapath;

@@ -6,7 +6,8 @@ use dpu_isa::PeKind;
 
 use super::datapath::{self, ACCUMULATOR, Operands, SHIFT_BITS};
 use super::register_file::{address_bits, register_file};
-use super::{in_place, route, tree};
+use super::zero_point::zero_point;
+use super::{in_place, route};
 use crate::layout::{Layout, PlacedCode};
 use crate::netlist::{Builder, Direction, Expr, Module, cat, mux};
 use crate::spec::{Decode, RegisterFile, Spec};
@@ -15,18 +16,6 @@ use crate::spec::{Decode, RegisterFile, Spec};
 #[must_use]
 pub fn fl_bits(spec: &Spec) -> u32 {
     if spec.packed() { Layout::of(spec).bits } else { 8 * spec.lanes }
-}
-
-/// Subtracts the zero point: `value = act - zero_point`, both signed, the latter of 9 bits.
-pub(super) fn zero_point(bits: u32) -> Rc<Module> {
-    let mut m = Builder::new(format!("zero_point_{bits}"), "Zero point: value = act - zero_point.");
-    let act = m.input("act", 8);
-    let zero_point = m.input("zero_point", 9);
-    let (a, b) = (act.sign_extend(bits), !zero_point.sign_extend(bits));
-    let one = Expr::constant(1, 1);
-    let value = tree::add(&mut m, "subtract", &a, &b, Some(&one));
-    m.output("value", value);
-    m.finish()
 }
 
 /// A PE without register files: `pe_core`, and in a design of its own, where masks are decoded on fetching, that decoder too:
