@@ -106,7 +106,7 @@ fn quantize(function: Operation<'_>) -> Result<(), PassError> {
         percentile: None,
         weights: WeightScales::PerChannel,
         rounding: None,
-        storage: None,
+        formats: None,
         bias_correction: false,
         equalize: false,
     };

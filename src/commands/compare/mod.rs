@@ -19,7 +19,7 @@ use strum_formats::Kind;
 use strum_tensors::{Inputs, input_files};
 
 use crate::commands::report::{self, Named};
-use crate::driver::backend::is_machine_file;
+use crate::driver::backend::{self, is_machine_file};
 use crate::driver::cli::{Progress, Voice};
 use crate::driver::exit::{Failure, blame_compiler};
 use crate::driver::files::{self, Input, Places};

@@ -18,12 +18,13 @@ use strum_quant::Choice;
 use strum_tensors::input_files;
 
 use crate::commands::eval::{SampleOptions, float_logits};
-use crate::driver::backend::is_machine_file;
+use crate::driver::backend::{self, is_machine_file};
 use crate::driver::cli::{Progress, Voice};
 use crate::driver::data::Data;
 use crate::driver::exit::Failure;
 use crate::driver::files::{self, Input, Places};
 use crate::driver::import::NetworkOptions;
+use crate::driver::network;
 use crate::driver::rounding;
 use crate::driver::trial::Trials;
 use choose::{Bound, choose};
