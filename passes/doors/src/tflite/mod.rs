@@ -25,9 +25,6 @@ mod stop;
 mod variables;
 mod windows;
 
-#[cfg(test)]
-mod tests;
-
 use file::{File, Operator, Subgraph, shown};
 use importer::{Importer, Value};
 use stop::{Step, Stop};
