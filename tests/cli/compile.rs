@@ -164,7 +164,9 @@ fn what_is_not_supported_is_said_at_its_place() {
         "float.mlir",
         "func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {\n  %0 = tosa.abs %x : (tensor<4xf32>) -> tensor<4xf32>\n  return %0 : tensor<4xf32>\n}\n",
     );
-    scratch.strumc("compile float.mlir -o n.dpu").fails(3, "float.mlir: a float network, which must be quantized first");
+    scratch
+        .strumc("compile float.mlir -o n.dpu")
+        .fails(3, "float.mlir: a float network, which must be quantized first");
     assert!(!scratch.has("n.dpu"));
 }
 

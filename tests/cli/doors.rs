@@ -193,7 +193,9 @@ fn a_float_network_is_refused_with_the_command_that_quantizes_it_and_evaluated_a
 #[test]
 fn what_is_not_supported_has_one_message_that_names_the_operator() {
     let scratch = networks();
-    let done = scratch.strumc("compile refused.tflite -o n.dpu").fails(3, "refused.tflite: SIGN 'first' (operator 1): SIGN is not supported");
+    let done = scratch
+        .strumc("compile refused.tflite -o n.dpu")
+        .fails(3, "refused.tflite: SIGN 'first' (operator 1): SIGN is not supported");
     assert!(done.stderr.contains("(and 1 more)"), "{done:?}");
     let done = scratch.strumc("check refused.tflite");
     assert_eq!(done.code, Some(3));
@@ -234,7 +236,10 @@ fn bytecode_of_a_newer_mlir_is_named() {
     bytes.truncate(2000);
     scratch.write("net.mlirbc", &bytes);
     let done = scratch.strumc("compile net.mlirbc -o n.dpu").fails(1, "note: the bytecode was written by ");
-    assert!(done.stderr.contains("99") && done.stderr.contains(": export text, or with an older version"), "{done:?}");
+    assert!(
+        done.stderr.contains("99") && done.stderr.contains(": export text, or with an older version"),
+        "{done:?}"
+    );
 }
 
 #[test]

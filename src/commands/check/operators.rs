@@ -72,7 +72,11 @@ pub(super) fn of_record(record: &Record) -> Vec<Operator> {
     };
     let operators = record.operators.iter();
     operators
-        .map(|op| Operator { kind: op.kind.clone(), location: without_folders(&op.name), fate: fate(op.fate) })
+        .map(|op| Operator {
+            kind: op.kind.clone(),
+            location: without_folders(&op.name),
+            fate: fate(op.fate),
+        })
         .collect()
 }
 
@@ -96,8 +100,12 @@ pub(super) fn of_function(function: Operation<'_>) -> Vec<Operator> {
     let ops = function.walk().into_iter().filter(|op| !OTHERS.contains(&op.name()));
     // Regions of linalg's operators hold scalar ones.
     let ops = ops.filter(|op| op.parent() == Some(function));
-    ops.map(|op| Operator { kind: op.name().to_owned(), location: without_folders(&op.location().describe()), fate: None })
-        .collect()
+    ops.map(|op| Operator {
+        kind: op.name().to_owned(),
+        location: without_folders(&op.location().describe()),
+        fate: None,
+    })
+    .collect()
 }
 
 /// Whether operators can be told apart by their locations.

@@ -75,9 +75,11 @@ impl SampleOptions {
                 several.len(),
                 list()
             ))),
-            (Some(asked), all) => usize::try_from(asked).ok().filter(|n| all.iter().any(|(i, _)| i == n)).ok_or_else(|| {
-                Failure::usage(format_args!("--logits {asked}: the network's outputs are {}", list()))
-            }),
+            (Some(asked), all) => {
+                usize::try_from(asked).ok().filter(|n| all.iter().any(|(i, _)| i == n)).ok_or_else(|| {
+                    Failure::usage(format_args!("--logits {asked}: the network's outputs are {}", list()))
+                })
+            }
         }
     }
 

@@ -37,7 +37,7 @@ enum Source {
     /// The same for every sample.
     Constant(Tensor),
     /// An array with a leading axis of samples.
-    Array { place: ArrayPath, data: Data, layout: Layout, desc: IoDesc },
+    Array { place: ArrayPath, data: Data, layout: Layout, desc: Box<IoDesc> },
 }
 
 /// The source of an array.
@@ -92,7 +92,7 @@ impl Inputs {
             }
             let sample = layout.part_bytes(&desc.shape).unwrap_or(u64::MAX);
             budget::check("a sample", sample.saturating_mul(2)).map_err(FileError::limit(&place.path))?;
-            inputs.push(Source::Array { place, data, layout, desc: desc.clone() });
+            inputs.push(Source::Array { place, data, layout, desc: Box::new(desc.clone()) });
         }
         if let Some((count, _)) = count {
             return Ok(Inputs::Batch(Samples { inputs, count }));
