@@ -173,16 +173,22 @@ mod tests {
         let mut samples = Inputs::open(&one, &arg).unwrap().batch().unwrap();
         assert_eq!(samples.read(1).unwrap()[0].values(), [-5, 1, 3]);
         let path = folder.path().join("y.npy").to_str().unwrap().to_owned();
-        OutputPlan::resolve(&one, &[path.clone()], Numbers::Real).unwrap().write(&tensors).unwrap();
+        OutputPlan::resolve(&one, std::slice::from_ref(&path), Numbers::Real)
+            .unwrap()
+            .write(&tensors)
+            .unwrap();
         assert_eq!(read_floats(&path).unwrap().values, [-0.5, 1.0, -62.5]);
-        let mut outputs = SampleOutputs::create(&one, &[path.clone()], Numbers::Real, 2).unwrap();
+        let mut outputs = SampleOutputs::create(&one, std::slice::from_ref(&path), Numbers::Real, 2).unwrap();
         outputs.put(&tensors).unwrap();
         outputs.put(&tensors).unwrap();
         outputs.commit().unwrap();
         let both = read_floats(&path).unwrap();
         assert_eq!((&both.shape[..], both.values[4]), (&[2, 3][..], 1.0));
         let reals = Reals { shape: vec![3], values: vec![0.25, -1.0, 7.0] };
-        OutputPlan::resolve(&one, &[path.clone()], Numbers::Codes).unwrap().write_reals(&[reals]).unwrap();
+        OutputPlan::resolve(&one, std::slice::from_ref(&path), Numbers::Codes)
+            .unwrap()
+            .write_reals(&[reals])
+            .unwrap();
         assert_eq!(read_floats(&path).unwrap().values, [0.25, -1.0, 7.0]);
     }
 
