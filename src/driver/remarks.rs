@@ -68,7 +68,7 @@ const KINDS: [(&str, [&str; 2], &[Cause]); 2] = [
             (remark::DEPTHWISE, "depthwise (pack them with --depthwise)"),
             (
                 remark::FEW_CHANNELS,
-                "fewer input channels than a block has members (pack them with --packing)",
+                "fewer input channels than a block has members (pack them with --min-channels)",
             ),
             (remark::ZERO_POINT, "a weight zero point"),
             (remark::VARIABLE, "weights that are not constant"),
@@ -126,7 +126,7 @@ mod tests {
             lines(&[&few, &bias, &depthwise, "new"]),
             [
                 "note: 2 layers stay dense: 1 depthwise (pack them with --depthwise), \
-                 1 fewer input channels than a block has members (pack them with --packing); --verbose names each",
+                 1 fewer input channels than a block has members (pack them with --min-channels); --verbose names each",
                 "note: 1 layer is not wholly corrected: a bias that is not constant; --verbose names each",
                 "note: 1 remarks; --verbose tells each",
             ]

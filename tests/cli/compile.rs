@@ -188,7 +188,7 @@ fn layers_that_stay_dense_are_counted_named_or_not_told() {
         (scratch.read("n.dpu"), done.stderr)
     };
     let count = "note: 1 layer stays dense: fewer input channels than a block has members \
-                 (pack them with --packing); --verbose names each\n";
+                 (pack them with --min-channels); --verbose names each\n";
     let (program, counted) = told("");
     assert_eq!(counted, count);
     for each in ["-v", "--verbose --json", "-v --log off"] {

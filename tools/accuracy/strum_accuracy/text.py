@@ -33,8 +33,9 @@ where `strumc tune --max-bytes` chooses per layer with {SEARCH_SAMPLES} calibrat
 activation" is `select=activation`, "corrected" `correct=both`: the least-squares factor of every channel, and its mean error in the bias.
 "GPTQ-rounded" is a separate network, from `strumc quantize --format`: its weights are rounded to values that the format represents exactly,
 each error compensated in the weights not yet rounded, so packing is lossless. "INT8 rounded again" is the same with the plain INT8 network
-in place of the float one, as for networks that are integer already: what is approximated are its codes. The settings are the same for all networks. Small changes of
-them change single answers: with other ridges, mip2q gave between 93.8 and 94.4 %, and between 23 and 26 dB, on the 1,000 lines of text.
+in place of the float one, as for networks that are integer already: its codes are approximated, so that its own distance from the float
+network remains. The settings are the same for all networks. Small changes of them change single answers: with other ridges, mip2q gave
+between 93.8 and 94.4 %, and between 23 and 26 dB, on the 1,000 lines of text.
 
 `±` is the standard error of the accuracy; differences between rows of one network are more certain, since they use the same samples.
 Agreement and the SQNR of the logits (logits dB) are against the float network, the SQNR of the weights (weights dB) against the INT8 codes.
