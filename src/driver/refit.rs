@@ -299,6 +299,7 @@ mod tests {
 
     use super::super::batch::views;
     use super::super::files;
+    use super::super::import::NetworkOptions;
     use super::super::rounding::coded;
     use super::*;
 
@@ -308,7 +309,7 @@ mod tests {
         let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/resnet20");
         let progress = Progress::begin(true);
         let input = files::read(&models.join("model.tosa.mlirbc")).unwrap();
-        let trials = Trials::prepare(input, None, &progress).unwrap();
+        let trials = Trials::prepare(input, None, (&NetworkOptions::default(), true), &progress).unwrap();
         let arrays = [models.join("inputs.npz").display().to_string() + ":x"];
         let samples: Vec<_> = coded(&trials, &arrays, &progress).unwrap().into_iter().take(3).collect();
         let refit = Refit { trials: &trials, samples: &samples, threads: 2, progress: &progress };
