@@ -6,6 +6,7 @@ use clap::Args;
 use dpu_isa::Program;
 use dpu_sim::cli::RunArgs;
 
+use crate::driver::advice;
 use crate::driver::backend;
 use crate::driver::cli::{Progress, Voice};
 use crate::driver::exit::{Failure, blame_compiler};
@@ -62,6 +63,7 @@ pub(crate) fn run(command: &RunCommand) -> Result<(), Failure> {
         (program, ran)
     } else {
         let plan = Plan::new(&command.options)?;
+        advice::only_for_readers(&command.voice);
         let input = rounding::prepare_once(input, &command.options.samples, &plan.options.pack, &progress)?;
         let program = plan.compile(input, &progress, command.detail.remarks(&command.voice))?;
         let ran = command.run.run(&program, None, &progress).map_err(blame_compiler)?;
