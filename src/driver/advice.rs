@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use strum_cli::say;
+use strum_cli::{Voice, say};
 use strum_files::budget;
 use strum_ir::{Module, Operation};
 use strum_passes::strum::strum_pack::{PackableLayer, PackingSource, StrumPack, packable, stored};
@@ -17,6 +17,13 @@ use super::remarks::Remarks;
 const GOOD_DB: f64 = 40.0;
 
 static IS_TOLD: AtomicBool = AtomicBool::new(false);
+
+/// No note where results are for programs: with `--json`, or with nothing printed at all.
+pub(crate) fn only_for_readers(voice: &Voice) {
+    if voice.json || voice.quiet {
+        IS_TOLD.store(true, Ordering::Relaxed);
+    }
+}
 
 /// Prints the note if the stored weights of all layers are too far from the INT8 codes.
 pub(crate) fn on_weights(total: &Sqnr, remarks: Remarks) {

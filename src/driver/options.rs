@@ -19,7 +19,6 @@ use super::backend::is_machine_file;
 use super::exit::Failure;
 use super::files::Places;
 use super::import::NetworkOptions;
-use super::rounding::CalibrationOptions;
 use super::temps::temporaries;
 
 /// The methods as values of an option.
@@ -147,6 +146,15 @@ impl PackingOptions {
         let all = self.given.iter().try_for_each(|(parameter, value)| spec.give(parameter, *value));
         all.and_then(|()| Choice::of(spec)).map_err(Failure::usage)
     }
+}
+
+/// Calibration samples of commands that compile a network.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct CalibrationOptions {
+    /// Quantize a float network with these samples, and round weights for their format: one array for each input of the network,
+    /// in order, with samples along the first axis.
+    #[arg(long, value_name = "FILE.npy|FILE.npz[:KEY]", num_args = 1.., help_heading = "Inputs")]
+    pub(crate) calibration: Vec<String>,
 }
 
 /// The objectives as values of an option.

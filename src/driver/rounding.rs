@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use clap::Args;
 use dpu_sim::Tensor;
 use strum_float::quantize::{Formats, IntOp, Quantized, Recipe, Storage, WeightRounding, Weights};
 use strum_ir::{Context, Module, Passes};
@@ -25,19 +24,11 @@ use super::files::Input;
 use super::import::NetworkOptions;
 use super::lower::lower;
 use super::network;
+use super::options::CalibrationOptions;
 use super::plan::Plan;
 use super::refit::{Changed, Refit, Refitted, apply, broken};
 use super::remarks::Remarks;
 use super::trial::{Trials, as_packing, function};
-
-/// Calibration samples of commands that compile a network.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct CalibrationOptions {
-    /// Quantize a float network with these samples, and round weights for their format: one array for each input of the network,
-    /// in order, with samples along the first axis.
-    #[arg(long, value_name = "FILE.npy|FILE.npz[:KEY]", num_args = 1.., help_heading = "Inputs")]
-    pub(crate) calibration: Vec<String>,
-}
 
 /// The formats that weights are rounded for: those in which they will be packed.
 #[derive(Clone, Debug)]

@@ -223,7 +223,7 @@ fn what_a_remark_advises_packs_the_layer() {
     let done = scratch.strumc(compile);
     let note = "note: 1 layer stays dense: depthwise (pack them with --depthwise); --verbose names each\n";
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), note));
-    scratch.strumc(&format!("{compile} --depthwise")).ok();
+    scratch.strumc(&format!("{compile} --depthwise -q")).ok();
     let opt = |more: &[&str], pipeline: &str| {
         let words = [&["net.mlir", "-o", "n.mlir", pipeline][..], more].concat();
         run_in(scratch.path(), OPT, &words, b"")

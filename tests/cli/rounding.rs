@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::common::Scratch;
+use crate::common::{Scratch, npy};
 
 /// LeNet, float and quantized, with digits that are not those of the calibration.
 fn folder() -> Scratch {
@@ -61,6 +61,8 @@ fn an_integer_network_is_rounded_for_a_format_and_packed_without_loss() {
 #[test]
 fn one_command_does_what_two_do() {
     let scratch = folder();
+    let codes: Vec<u8> = (0..784).map(|i| (i * 53 % 256) as u8).collect();
+    scratch.write("x.npy", npy("|i1", &[1, 1, 28, 28], &codes));
     for network in ["q.mlirbc", "float.linalg.mlirbc"] {
         scratch
             .strumc(&format!("quantize {network} -c calibration.npz -o r.mlirbc -q --format mip2q,p=0.75"))
@@ -74,9 +76,9 @@ fn one_command_does_what_two_do() {
             scratch.strumc(&format!("run {line} -q --output y.npy")).ok();
             scratch.read("y.npy")
         };
-        let expected = outputs("two.dpu --input digits.npz:x");
-        assert_eq!(outputs("one.dpu --input digits.npz:x"), expected);
-        assert_eq!(outputs(&format!("{network} --input digits.npz:x {options}")), expected);
+        let expected = outputs("two.dpu --input x.npy");
+        assert_eq!(outputs("one.dpu --input x.npy"), expected);
+        assert_eq!(outputs(&format!("{network} --input x.npy {options}")), expected);
     }
 }
 

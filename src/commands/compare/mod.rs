@@ -19,16 +19,17 @@ use strum_formats::Kind;
 use strum_tensors::{Inputs, input_files};
 
 use crate::commands::report::{self, Named};
+use crate::driver::advice;
 use crate::driver::backend::{self, is_machine_file};
 use crate::driver::cli::{Progress, Voice};
 use crate::driver::exit::{Failure, blame_compiler};
 use crate::driver::files::{self, Input, Places};
 use crate::driver::import::NetworkOptions;
 use crate::driver::network;
-use crate::driver::options::{CompileOptions, PackingOptions, methods};
+use crate::driver::options::{CalibrationOptions, CompileOptions, PackingOptions, methods};
 use crate::driver::plan::Plan;
 use crate::driver::remarks::{Detail, Remarks};
-use crate::driver::rounding::{self, CalibrationOptions};
+use crate::driver::rounding;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -143,6 +144,7 @@ pub(crate) fn run(command: &CompareCommand) -> Result<(), Failure> {
         let help = "the network is compiled once for every method: give its integer TOSA";
         return Err(Failure::input("a compiled program").in_file(&input.name).with_help(help));
     }
+    advice::only_for_readers(&command.voice);
     let progress = Progress::begin(command.voice.quiet);
     // Options of the network's file apply once.
     let given = (&command.source, command.voice.quiet);

@@ -8,6 +8,7 @@ use serde::Serialize;
 use strum_cli::json;
 
 use crate::audit::{LayerAudit, audit};
+use crate::driver::advice;
 use crate::driver::backend::elf;
 use crate::driver::cli::{Progress, Voice};
 use crate::driver::exit::Failure;
@@ -71,6 +72,7 @@ pub(crate) fn run(command: &CompileCommand) -> Result<(), Failure> {
     strum_ir::return_freed_memory();
     let input = files::read(network)?;
     let progress = Progress::begin(command.voice.quiet);
+    advice::only_for_readers(&command.voice);
     let (plan, input) = rounding::prepare_once(input, plan, &command.options.samples, &progress)?;
     let program = plan.compile(input, &progress, command.detail.remarks(&command.voice))?;
     let binary = elf(&program)?;

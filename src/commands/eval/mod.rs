@@ -27,9 +27,9 @@ use crate::driver::exit::Failure;
 use crate::driver::files::{self, Input, Places};
 use crate::driver::import::NetworkOptions;
 use crate::driver::network;
-use crate::driver::options::{PackingOptions, methods};
+use crate::driver::options::{CalibrationOptions, PackingOptions, methods};
 use crate::driver::remarks::{Detail, Remarks};
-use crate::driver::rounding::{self, CalibrationOptions};
+use crate::driver::rounding;
 use crate::driver::trial::{Trial, Trials};
 use configs::Config;
 use metrics::Row;
@@ -164,6 +164,14 @@ pub(crate) struct EvalCommand {
     detail: Detail,
 }
 
+impl EvalCommand {
+    /// The network with weights rounded for a pass, if there are calibration samples.
+    fn prepared(&self, input: &Input, pass: &StrumPack, progress: &Progress) -> Result<Trials, Failure> {
+        let prepared = rounding::prepare(input.clone(), &self.calibration.calibration, pass, progress)?;
+        Trials::prepare(prepared.input, self.machine.as_deref(), progress)
+    }
+}
+
 /// Evaluates and prints.
 pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
     let configs = configs::all(command)?;
@@ -177,14 +185,9 @@ pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
         .check()?;
     let input = files::read(&command.network)?;
     let name = input.name.clone();
+    advice::only_for_readers(&command.voice);
     let progress = Progress::begin(command.voice.quiet);
-    let given = (&command.source, command.voice.quiet);
-    let prepared = |pass: &StrumPack| {
-        let calibration = &command.calibration.calibration;
-        let prepared = rounding::prepare(input.clone(), given, calibration, pass, &progress)?;
-        let source = (&prepared.source, command.voice.quiet);
-        Trials::prepare(prepared.input, command.machine.as_deref(), source, &progress)
-    };
+    let prepared = |pass: &StrumPack| command.prepared(&input, pass, &progress);
     // Plain INT8 is the first.
     let dense = configs.first().map(Config::pass).unwrap_or_default();
     let trials = prepared(&dense)?;

@@ -8,6 +8,7 @@ use clap::Args;
 use dpu_isa::Program;
 use dpu_sim::cli::RunArgs;
 
+use crate::driver::advice;
 use crate::driver::backend;
 use crate::driver::cli::{Progress, Voice};
 use crate::driver::exit::{Failure, blame_compiler};
@@ -82,6 +83,7 @@ pub(crate) fn run(command: &RunCommand) -> Result<(), Failure> {
         (program, ran)
     } else {
         let plan = Plan::new(&command.options)?.quiet(quiet);
+        advice::only_for_readers(&command.voice);
         let (plan, input) = rounding::prepare_once(input, plan, &command.options.samples, &progress)?;
         let program = plan.compile(input, &progress, command.detail.remarks(&command.voice))?;
         let ran = command.run.run(&program, None, &progress).map_err(blame_compiler)?;

@@ -58,7 +58,7 @@ impl Pass for TosaQuantize {
 impl TosaQuantize {
     /// The recipe that the options specify, or why they contradict each other.
     fn recipe(&self) -> Result<Recipe, String> {
-        let formats: Option<Formats> = self.format.as_ref().map(|choice| Storage::of(choice).into());
+        let formats: Option<Formats> = self.weight_format.as_ref().map(|choice| Storage::of(choice).into());
         let options = Options {
             calibrated: self.calibration.is_some(),
             activations: self.activations,

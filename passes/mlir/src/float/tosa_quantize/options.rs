@@ -42,7 +42,7 @@ pass_options! {
         rounding("rounding"): Option<RoundingChoice> = None,
             in Words(vec![("nearest", Some(RoundingChoice::Nearest)), ("feedback", Some(RoundingChoice::Feedback))]),
             "how weights are rounded; feedback needs calibration; nearest unless format is given";
-        format("format"): Option<Choice> = None, in Formats,
+        weight_format("format"): Option<Choice> = None, in Formats,
             "round weights with feedback to values that this format holds exactly, such as mip2q,L=5";
         bias_correction("bias-correction"): bool = false, "correct each bias for the mean shift that weight rounding causes";
         equalize("equalize"): bool = false,
