@@ -62,7 +62,7 @@ pub(crate) fn serve(request: &Request) -> Result<(), Failure> {
         Err(_) => {
             let failure = origin.failure(&diagnostics);
             if let Some(producer) = newer_producer(&bytes, strum_ir::llvm_version()) {
-                say(&format!(
+                say(format!(
                     "help: this bytecode is of {producer}, and LLVM {} reads it: let its producer write text, or bytecode by MLIR \
                      of that version or an older one",
                     strum_ir::llvm_version()
