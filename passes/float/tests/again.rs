@@ -193,15 +193,15 @@ fn inputs_that_differ_are_compensated() {
 #[test]
 fn what_stays_int8_with_exact_inputs_is_unchanged() {
     let mut dice = Dice(2);
-    let narrow = Some(Storage { min_channels: 16, ..any(Request::new(Kind::Mip2q)).unwrap() });
+    let narrow = Storage { min_channels: 16, ..any(Request::new(Kind::Mip2q)).unwrap() };
     let dense = Storage::of_any(&Storage::choice("dense").unwrap());
     for depthwise in [false, true] {
         let case = Case::new(&mut dice, depthwise, [7, 2, 3], 3);
         let mut expected = Rounded { codes: case.codes.clone(), bias: case.bias.clone() };
-        let list = case.round(&[None, dense, narrow]);
+        let list = case.round(&[None, dense, Some(narrow)]);
         // Blocks of a depthwise layer run along all of its channels.
         assert_eq!(list, vec![expected.clone(); 3]);
-        let wide = Some(Storage { min_channels: 14, ..narrow.unwrap() });
+        let wide = Some(Storage { min_channels: 14, ..narrow });
         expected = case.round(&[wide]).remove(0);
         assert_eq!(expected.codes == case.codes, !depthwise);
     }

@@ -167,8 +167,10 @@ pub(crate) struct EvalCommand {
 impl EvalCommand {
     /// The network with weights rounded for a pass, if there are calibration samples.
     fn prepared(&self, input: &Input, pass: &StrumPack, progress: &Progress) -> Result<Trials, Failure> {
-        let prepared = rounding::prepare(input.clone(), &self.calibration.calibration, pass, progress)?;
-        Trials::prepare(prepared.input, self.machine.as_deref(), progress)
+        let (given, calibration) = ((&self.source, self.voice.quiet), &self.calibration.calibration);
+        let prepared = rounding::prepare(input.clone(), given, calibration, pass, progress)?;
+        let source = (&prepared.source, self.voice.quiet);
+        Trials::prepare(prepared.input, self.machine.as_deref(), source, progress)
     }
 }
 
