@@ -128,7 +128,8 @@ pub(crate) fn prepare(
     progress.step("parse");
     let mut input = progress.pause(|| network::as_mlir(context, input, (source, quiet)))?;
     let original = input.clone();
-    let module = progress.pause(|| network::parse(context, &mut input))?;
+    let mlir = NetworkOptions::default();
+    let module = progress.pause(|| network::read(context, &mut input, &mlir, quiet))?;
     let chosen = network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
     let was_float = !is_integer(chosen);
     let rounded = !formats.is_dense();
@@ -232,7 +233,7 @@ fn quantized(
     progress: &Progress,
 ) -> Result<(Vec<u8>, Quantized), Failure> {
     let mut input = input.clone();
-    let module = network::parse(context, &mut input)?;
+    let module = network::read(context, &mut input, &NetworkOptions::default(), true)?;
     let function = network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
     let quantized = lower(recipe, context, function, progress, Origin::new(&input.name, &input.bytes))?;
     Ok((module.op().bytecode(), quantized))

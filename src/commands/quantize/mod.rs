@@ -235,7 +235,8 @@ pub(crate) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
     let mut input =
         progress.pause(|| network::as_mlir(context, input, (&command.source, command.voice.quiet)))?;
     let original = input.clone();
-    let module = progress.pause(|| network::parse(context, &mut input))?;
+    let mlir = NetworkOptions::default();
+    let module = progress.pause(|| network::read(context, &mut input, &mlir, command.voice.quiet))?;
     let function = network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
     let (summary, module) = if is_integer(function) {
         integer(command, context, (module, original), formats.as_ref(), &progress)?
