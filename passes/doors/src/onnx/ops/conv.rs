@@ -5,12 +5,15 @@ use strum_float::Window;
 use super::window::{Sliding, sliding};
 use super::{Call, one};
 use crate::onnx::node::Node;
-use crate::onnx::trouble::{Outcome, invalid, unsupported};
+use crate::onnx::trouble::{Outcome, invalid, limit, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
 use crate::tosa::{Elem, Id};
 
 /// Most groups of a convolution that is not depthwise.
-pub(super) const MAX_GROUPS: usize = 256;
+pub(in crate::onnx) const MAX_GROUPS: usize = 256;
+
+/// Most numbers of a list that is made for an operator.
+pub(in crate::onnx) const MAX_LIST: usize = 1 << 24;
 
 /// The operands of a layer: floats, or codes with a bias of 32 bits.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +53,9 @@ pub(super) fn check_kernel(node: &Node<'_>, kernel: &[usize]) -> Outcome<()> {
 impl Net {
     /// The bias of a layer; zeros if there is none.
     pub(super) fn bias(&mut self, layer: &Layer, outputs: usize) -> Outcome<Id> {
+        if outputs > MAX_LIST {
+            return limit(format!("{outputs} outputs of a layer; at most {MAX_LIST} are supported"));
+        }
         match layer.bias {
             Some(bias) if self.extents(bias) != [outputs] => {
                 invalid(format!("a bias of shape {:?} for {outputs} channels", self.extents(bias)))

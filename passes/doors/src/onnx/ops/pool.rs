@@ -118,7 +118,12 @@ impl Net {
     }
 
     /// Padding behind the image for a number of positions that is rounded up; a window in padding alone is left out.
-    fn round_up(&self, image: Id, kernel: [usize; 2], window: &mut Window) -> Outcome<()> {
+    pub(in crate::onnx) fn round_up(
+        &self,
+        image: Id,
+        kernel: [usize; 2],
+        window: &mut Window,
+    ) -> Outcome<()> {
         let shape = self.extents(image);
         for axis in 0..2 {
             let at = |pair: &[usize; 2]| pair.get(axis).copied().unwrap_or(1);

@@ -1,6 +1,7 @@
 //! Constants, shapes, and operators that move elements. Invariant: shapes are known while the file is read.
 
 use super::{Call, one};
+use crate::onnx::movement::listed;
 use crate::onnx::node::{axes_of, axis_of};
 use crate::onnx::tensor::{Data, Tensor, volume};
 use crate::onnx::trouble::{Outcome, invalid, unsupported};
@@ -231,7 +232,7 @@ pub(super) fn split(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let x = call.moved(net, 0)?;
     let shape = net.shape_of(x);
     let axis = axis_of(node.int("axis", 0)?, shape.len())?;
-    let extent = shape.get(axis).copied().unwrap_or(0);
+    let extent = listed(shape.get(axis).copied().unwrap_or(0))?;
     let given = match node.ints("split") {
         Some(sizes) => Some(sizes.to_vec()),
         None => call.operands().optional_ints(1)?,
@@ -248,7 +249,7 @@ pub(super) fn split(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
             (0..count).map(|i| size.min(extent.saturating_sub(i * size))).collect()
         }
     };
-    if sizes.len() != count || sizes.iter().sum::<usize>() != extent {
+    if sizes.len() != count || sizes.iter().try_fold(0_usize, |n, &d| n.checked_add(d)) != Some(extent) {
         return invalid(format!("{extent} positions split into {sizes:?}"));
     }
     let mut parts = Vec::new();
@@ -292,7 +293,8 @@ pub(super) fn slice(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     }
     for (((start, end), axis), step) in starts.into_iter().zip(ends).zip(axes).zip(steps) {
         let axis = axis_of(axis, shape.len())?;
-        let positions = positions(start, end, step, shape.get(axis).copied().unwrap_or(0))?;
+        let extent = listed(shape.get(axis).copied().unwrap_or(0))?;
+        let positions = positions(start, end, step, extent)?;
         x = net.pick(&x, axis, &positions)?;
     }
     one(x)
@@ -357,7 +359,7 @@ pub(super) fn pad(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let mode = node.text("mode")?.unwrap_or("constant");
     let (mut moved, mut around) = (x, vec![[0; 2]; rank]);
     for ((&axis, &before), &after) in axes.iter().zip(before).zip(after) {
-        let extent = shape.get(axis).copied().unwrap_or(0);
+        let extent = listed(shape.get(axis).copied().unwrap_or(0))?;
         let positions = match mode {
             "constant" => {
                 let kept = |pad: i64| usize::try_from(pad.saturating_neg()).unwrap_or(0).min(extent);
