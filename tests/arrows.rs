@@ -13,7 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dpu-sim", &["dpu-cost", "dpu-isa", "dpu-trace", "strum-cli", "strum-files", "strum-tensors"]),
     ("dpu-trace", &["dpu-isa"]),
     ("strum-cli", &["dpu-isa", "strum-files"]),
-    ("strum-doors", &["strum-float"]),
+    ("strum-doors", &["strum-float", "strum-schemas"]),
     ("strum-files", &[]),
     ("strum-float", &["strum-formats", "strum-quant"]),
     ("strum-formats", &[]),
@@ -50,6 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("strum-plan", &["dpu-cost", "dpu-isa", "strum-formats"]),
     ("strum-quant", &["strum-formats"]),
     ("strum-ref", &[]),
+    ("strum-schemas", &[]),
     ("strum-tensors", &["dpu-isa", "strum-files"]),
 ];
 
@@ -68,6 +69,7 @@ const WITHOUT_MLIR: &[&str] = &[
     "strum-plan",
     "strum-quant",
     "strum-ref",
+    "strum-schemas",
     "strum-tensors",
 ];
 

@@ -3,14 +3,7 @@
 //! Invariant: a reader checks every offset when a field is read, so that damaged bytes are an error and not undefined behaviour.
 //! This is the only package of the importers with `unsafe`.
 
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    unused_imports,
-    clippy::all,
-    clippy::pedantic,
-    reason = "generated"
-)]
+#[allow(missing_docs, unreachable_pub, unused_imports, clippy::all, clippy::pedantic, reason = "generated")]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/tflite.rs"));
 }

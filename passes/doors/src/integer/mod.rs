@@ -14,7 +14,7 @@ mod resize;
 mod softmax;
 mod table;
 
-pub(crate) use arithmetic::{Range, add, extremum, lifted, mul, prelu, requantize};
+pub(crate) use arithmetic::{Range, add, extremum, mul, prelu, requantize};
 pub(crate) use convolution::{Requantization, conv, matmul, mean_pool, transpose_conv};
 pub(crate) use factor::Factor;
 pub(crate) use movement::{pick, strided};

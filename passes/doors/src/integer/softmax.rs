@@ -82,21 +82,23 @@ pub(crate) fn probabilities(
     build.shift_right(product, right, true)
 }
 
-/// The 31 bits of a table's entries, from two tables of 16 bits: halves around 2^30.
+/// The 31 bits of a table's entries, from three tables: neighbours of an entry of 16 bits may not be far apart.
 fn exponentials_of(build: &mut Builder, index: Id, values: &[i64]) -> Result<Id, Fault> {
-    let middle = 1_i64 << 30;
-    let halves = values.iter().map(|value| {
-        let high = (value - middle + (1 << 15)) >> 16;
-        (high, value - middle - (high << 16))
-    });
-    let (high, low): (Vec<i64>, Vec<i64>) = halves.unzip();
     // Entries come out with 7 fractional bits.
-    let high = build.table(index, &high)?;
-    let high = by(build, "logical_left_shift", high, 9)?;
-    let low = build.table(index, &low)?;
-    let low = by(build, "arithmetic_right_shift", low, 7)?;
-    let sum = build.binary("add", high, low)?;
-    by(build, "add", sum, middle)
+    let mut sum = None;
+    for (from, name, by_bits) in
+        [(20, "logical_left_shift", 13), (10, "logical_left_shift", 3), (0, "arithmetic_right_shift", 7)]
+    {
+        let mask = if from == 20 { 2047 } else { 1023 };
+        let bits: Vec<i64> = values.iter().map(|value| (value >> from) & mask).collect();
+        let part = build.table(index, &bits)?;
+        let part = by(build, name, part, by_bits)?;
+        sum = Some(match sum {
+            None => part,
+            Some(sum) => build.binary("add", sum, part)?,
+        });
+    }
+    sum.ok_or_else(|| Fault { op: "table", reason: "no part of an exponential".into() })
 }
 
 fn rounded_right(build: &mut Builder, x: Id, shift: i64) -> Result<Id, Fault> {

@@ -226,7 +226,7 @@ impl<'a> Importer<'a> {
     /// The code of 0 of a tensor; 0 for floats and integers without a scale.
     pub(super) fn zero_code(&self, tensor: usize) -> Step<i32> {
         let found = self.tensor(tensor)?;
-        if found.kind.is_code() && found.scales.is_some_and(|s| s.len() > 0) {
+        if found.kind.is_code() && found.scales.is_some_and(|s| !s.is_empty()) {
             Ok(self.codes(tensor)?.zero_point)
         } else {
             Ok(0)

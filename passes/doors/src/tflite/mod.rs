@@ -25,9 +25,6 @@ mod stop;
 mod variables;
 mod windows;
 
-#[cfg(test)]
-mod tests;
-
 use file::{File, Operator, Subgraph, shown};
 use importer::{Importer, Value};
 use stop::{Step, Stop};
@@ -93,14 +90,14 @@ fn operators<'a>(
         let before = importer.build.graph().nodes.len();
         importer.build.source(&recorded.name);
         if let Err(stop) = operators::read(importer, op) {
-            for &result in &op.outputs {
-                importer.put(result, Value::Lost);
-            }
             let known = op
                 .inputs
                 .iter()
                 .flatten()
                 .all(|&t| !matches!(importer.values.get(t), Some(Some(Value::Lost))));
+            for &result in &op.outputs {
+                importer.put(result, Value::Lost);
+            }
             if known || !operators::is_supported(op) {
                 let stop = if stop.is_unsupported() && !stop.has_help() {
                     with_cut(stop, importer, op)

@@ -316,7 +316,12 @@ pub(super) fn strided_slice<'a>(importer: &mut Importer<'a>, op: &Operator<'a>) 
 
 fn reversed(build: &mut Builder, x: Id, axis: usize) -> Step<Id> {
     let extent = build.graph().shape(x).get(axis).copied().unwrap_or(1);
-    Ok(if extent == 1 { x } else { build.reverse(x, axis)? })
+    Ok(match extent {
+        1 => x,
+        // Few elements are slices, which the DPU has.
+        2..=64 => pick(build, x, axis, &(0..extent).rev().collect::<Vec<_>>())?,
+        _ => build.reverse(x, axis)?,
+    })
 }
 
 /// `REVERSE_V2`.

@@ -1,0 +1,8 @@
+//! TFLite files that are written here, as TOSA.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod file;
+mod mutants;
+mod networks;
+mod refusals;

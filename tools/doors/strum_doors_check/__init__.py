@@ -1,0 +1,1 @@
+"""Compares strumc on TFLite files with TensorFlow Lite for Microcontrollers."""
