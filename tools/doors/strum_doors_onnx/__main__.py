@@ -59,7 +59,8 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="print equal cases as well")
     parser.add_argument("--seed", type=int, default=0, help="of images and of scales [default: 0]")
     parser.add_argument("--jobs", type=int, default=2, help="cases at a time [default: 2]")
-    parser.add_argument("--strumc", default="target/release/strumc", help="the program [default: target/release/strumc]")
+    program = "target/release/strumc"
+    parser.add_argument("--strumc", default=program, help=f"the program [default: {program}]")
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.suites if name not in SUITES]:
         parser.error(f"no suite '{unknown[0]}': {', '.join(SUITES)}")

@@ -30,7 +30,7 @@ class Case:
 
 def runtime(model: onnx.ModelProto, inputs: dict[str, Array], plain: bool = True) -> list[Array]:
     """The outputs by ONNX Runtime; `plain` computes every operator by itself, without fusing."""
-    import onnxruntime
+    import onnxruntime  # type: ignore[import-untyped]
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3

@@ -25,11 +25,12 @@ def nodes(only: str | None) -> Iterator[Case]:
     from onnx.backend.test.case.node import collect_testcases
 
     for test in collect_testcases(None):
-        if test.kind != "node" or test.model is None or (only is not None and only not in test.name):
+        if test.kind != "node" or test.model is None or not test.data_sets or (only or "") not in test.name:
             continue
         inputs, outputs = test.data_sets[0]
         if all(isinstance(value, np.ndarray | np.generic) for value in [*inputs, *outputs]):
-            yield from _variants(test.name, test.model, [np.asarray(x) for x in inputs], [np.asarray(y) for y in outputs])
+            arrays = [[np.asarray(value) for value in values] for values in (inputs, outputs)]
+            yield from _variants(test.name, test.model, arrays[0], arrays[1])
     for folder in sorted(DATA.glob("pytorch-*/*")):
         if only is None or only in folder.name:
             yield from _stored(folder)

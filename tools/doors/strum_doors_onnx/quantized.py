@@ -1,4 +1,4 @@
-"""Quantized networks: operators between DequantizeLinear and QuantizeLinear, and networks that ONNX Runtime quantizes."""
+"""Quantized networks: single operators on codes, and networks that ONNX Runtime quantizes."""
 
 from __future__ import annotations
 
@@ -121,10 +121,10 @@ def _model(
 
 def forms(path: Path, samples: Array, folder: Path) -> Iterator[tuple[str, onnx.ModelProto]]:
     """A float network as ONNX Runtime's quantizer writes it: QDQ and QOperator, signed and unsigned."""
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
+    from onnxruntime import quantization as ort  # type: ignore[import-untyped]
+    from onnxruntime.quantization import shape_inference  # type: ignore[import-untyped]
 
-    class Samples(CalibrationDataReader):  # type: ignore[misc]
+    class Samples(ort.CalibrationDataReader):  # type: ignore[misc]
         """One sample at a time."""
 
         def __init__(self, name: str) -> None:
@@ -136,14 +136,14 @@ def forms(path: Path, samples: Array, folder: Path) -> Iterator[tuple[str, onnx.
             return None if sample is None else {self.name: sample[None]}
 
     prepared, quantized = folder / "prepared.onnx", folder / "quantized.onnx"
-    quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
+    shape_inference.quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
     [name] = input_names(onnx.load(str(prepared)))
-    for form in (QuantFormat.QDQ, QuantFormat.QOperator):
+    for form in (ort.QuantFormat.QDQ, ort.QuantFormat.QOperator):
         for activation, weight, channels in (
-            (QuantType.QUInt8, QuantType.QInt8, form is QuantFormat.QDQ),
-            (QuantType.QInt8, QuantType.QInt8, True),
+            (ort.QuantType.QUInt8, ort.QuantType.QInt8, form is ort.QuantFormat.QDQ),
+            (ort.QuantType.QInt8, ort.QuantType.QInt8, True),
         ):
-            quantize_static(
+            ort.quantize_static(
                 str(prepared),
                 str(quantized),
                 Samples(name),
@@ -198,5 +198,3 @@ def _operands(name: str, makers: dict[str, onnx.NodeProto], stops: set[str], fou
     elif name in makers:
         for operand in makers[name].input:
             _operands(operand, makers, stops, found, first=False)
-    elif first is False and not name.startswith("/") and name.endswith("_input"):
-        found.append(name)
