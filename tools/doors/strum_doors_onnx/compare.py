@@ -33,7 +33,9 @@ def run(case: Case, strumc: str, folder: Path) -> Outcome:
     command += ["--real"] if case.codes is not None and case.expected[0].dtype == np.float32 else []
     command += ["--float"] if case.codes is None else []
     for index, value in enumerate(case.inputs):
-        np.save(folder / f"x{index}.npy", value)
+        # Samples of floats are along the first axis, if it has one position, or along another before it.
+        batched = case.codes is None and value.ndim > 0 and value.shape[0] != 1
+        np.save(folder / f"x{index}.npy", value[None] if batched else value)
         command += ["--input", str(folder / f"x{index}.npy")]
     for index in range(len(case.expected)):
         command += ["--output", str(folder / f"y{index}.npy")]

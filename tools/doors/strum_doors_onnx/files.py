@@ -14,6 +14,8 @@ from onnx import numpy_helper
 
 from .cases import Array, Case, input_names, runtime
 
+# This test's results are written with five digits.
+ROUNDED = {"test_averagepool_2d_ceil_last_window_starts_on_pad": 1e-4}
 DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"
 OCR = "rapidocr-onnxruntime==1.4.4"
 # Images of the sizes that the package's own pipeline makes.
@@ -53,7 +55,9 @@ def _stored(folder: Path) -> Iterator[Case]:
 
 def _variants(name: str, model: onnx.ModelProto, inputs: list[Array], outputs: list[Array]) -> Iterator[Case]:
     values = dict(zip(input_names(model), inputs))
-    floats = [key for key, value in values.items() if value.dtype in (np.float32, np.float16, np.float64)]
+    # Lists are taken for parameters, which must be constant.
+    types = (np.float32, np.float16, np.float64)
+    floats = [key for key, value in values.items() if value.dtype in types and value.ndim > 1]
     halves = any(value.dtype == np.float16 for value in [*inputs, *outputs])
     if not floats or any(output.dtype.kind != "f" for output in outputs):
         return
@@ -71,7 +75,7 @@ def _variants(name: str, model: onnx.ModelProto, inputs: list[Array], outputs: l
             elif value.name in values:
                 made.graph.initializer.append(numpy_helper.from_array(values[value.name], value.name))
         case = Case(name, made, [values[key].astype(np.float32) for key in kept], outputs)
-        case.tolerance = 2e-3 if halves else 1e-5
+        case.tolerance = 2e-3 if halves else ROUNDED.get(name, 1e-5)
         yield case
 
 

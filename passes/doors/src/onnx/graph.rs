@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::call::{Call, Target};
 use super::fold;
 use super::node::Node;
-use super::ops::{self, Call};
 use super::proto;
-use super::quant::{self, Target, Targets};
+use super::quant::{self, Targets};
+use super::table;
 use super::tensor::{Kind, MAX_ELEMENTS, Tensor};
 use super::trouble::{Outcome, Trouble, invalid, limit, unsupported, usage};
 use super::value::{Flow, Net, Value};
@@ -363,7 +364,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn handler(&self, node: &Node<'_>) -> Outcome<ops::Handler> {
+    fn handler(&self, node: &Node<'_>) -> Outcome<table::Handler> {
         let kind = node.kind();
         let found = match domain(&node.of.domain) {
             "" if node.opset < OLDEST => {
@@ -374,8 +375,8 @@ impl<'a> Reader<'a> {
                         .help("onnx.version_converter.convert_version(model, 17) in Python makes them newer")
                 });
             }
-            "" => ops::handler(kind).or_else(|| ops::is_folded(kind).then_some(ops::not_constant)),
-            "com.microsoft" => ops::contributed(kind),
+            "" => table::handler(kind).or_else(|| table::is_folded(kind).then_some(table::not_constant)),
+            "com.microsoft" => table::contributed(kind),
             _ => None,
         };
         let what = match (found, node.of.domain.as_str()) {
@@ -383,7 +384,7 @@ impl<'a> Reader<'a> {
             (None, "" | "ai.onnx") => format!("'{kind}' is not supported"),
             (None, other) => format!("'{kind}' of '{other}' is not supported"),
         };
-        unsupported(what).map_err(|trouble: Trouble| match ops::help(kind) {
+        unsupported(what).map_err(|trouble: Trouble| match table::help(kind) {
             Some(help) => trouble.help(help),
             None => trouble,
         })
@@ -454,4 +455,20 @@ fn quoted(names: &[&str]) -> String {
 fn shown(shape: Option<&[Option<usize>]>) -> String {
     let extent = |d: &Option<usize>| d.map_or("?".to_owned(), |d| d.to_string());
     shape.map_or_else(|| "?".to_owned(), |shape| shape.iter().map(extent).collect::<Vec<_>>().join("x"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_that_are_computed_are_counted() {
+        let (model, graph, options) = (proto::Model::default(), proto::Graph::default(), Options::default());
+        let mut reader = Reader { made: MAX_ELEMENTS - 3, ..Reader::new(&model, &graph, &options) };
+        let pair: Value = Tensor::ints(&[2], vec![1, 2]).into();
+        assert_eq!(reader.count(&pair), Ok(()));
+        let refused = reader.count(&pair).map_err(|trouble| trouble.what);
+        let expected = "constants that are computed have more than 268435456 elements";
+        assert_eq!(refused, Err(expected.to_owned()));
+    }
 }

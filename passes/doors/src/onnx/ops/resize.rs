@@ -1,6 +1,6 @@
 //! Resampling of images. Invariant: positions are those of ONNX, as fractions, or the operator is refused.
 
-use super::{Call, Operands, one};
+use crate::onnx::call::{Call, Operands, one};
 use crate::onnx::movement::listed;
 use crate::onnx::node::{Node, axis_of};
 use crate::onnx::trouble::{Outcome, invalid, unsupported};
@@ -11,7 +11,7 @@ use crate::tosa::{Elem, Grid};
 const MOST: i64 = 1 << 11;
 
 /// `Resize` and `Upsample` of floats, or of codes to the nearest.
-pub(super) fn resize(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn resize(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let x = net.flow(call.moved(net, 0)?)?;
     match resampled(net, &call.node, &call.inputs, x)? {
         (made, None) => one(made),
@@ -271,7 +271,7 @@ impl Net {
                 listed(along.places)?;
                 image = self.pick_of(image, axis, &along.nearest(extent))?;
             }
-            return Ok((self.from_image(x, image, flat)?, None));
+            return Ok((self.of_file(x, image, flat)?, None));
         }
         let grid = |along: Along| {
             let [unit, step] = along.ratio.map(|d| usize::try_from(d).unwrap_or(0));
@@ -279,6 +279,6 @@ impl Net {
         };
         let made = self.build.resize(image, [grid(rows), grid(columns)], linear)?;
         let units = (self.elem(made) == Elem::I32).then(|| rows.ratio[0].saturating_mul(columns.ratio[0]));
-        Ok((self.from_image(x, made, flat)?, units))
+        Ok((self.of_file(x, made, flat)?, units))
     }
 }

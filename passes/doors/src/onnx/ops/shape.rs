@@ -1,6 +1,6 @@
 //! Constants, shapes, and operators that move elements. Invariant: shapes are known while the file is read.
 
-use super::{Call, one};
+use crate::onnx::call::{Call, one};
 use crate::onnx::movement::listed;
 use crate::onnx::node::{axes_of, axis_of};
 use crate::onnx::tensor::{Data, Tensor, volume};
@@ -8,7 +8,7 @@ use crate::onnx::trouble::{Outcome, invalid, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
 
 /// `Identity` and `Dropout`, which changes nothing outside of training.
-pub(super) fn identity(_net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn identity(_net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     call.node.ignore(&["seed", "ratio"]);
     if call.node.kind() == "Dropout" && call.operands().number(2)?.is_some_and(|training| training != 0.0) {
         return unsupported("operand 2, training_mode, is supported as false");
@@ -17,7 +17,7 @@ pub(super) fn identity(_net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 }
 
 /// `Constant`.
-pub(super) fn constant(_net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn constant(_net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let node = &call.node;
     if let Some(tensor) = node.tensor("value") {
         return one(Tensor::read(tensor, call.folder)?);
@@ -46,7 +46,7 @@ fn extents(list: &[i64]) -> Outcome<Vec<usize>> {
 }
 
 /// `ConstantOfShape`.
-pub(super) fn filled(_net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn filled(_net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let shape = extents(&call.operands().ints(0)?)?;
     let count = volume(&shape)?;
     let value = match call.node.tensor("value") {
@@ -64,7 +64,7 @@ pub(super) fn filled(_net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 }
 
 /// `Shape` and `Size`.
-pub(super) fn shape(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn shape(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let shape = net.shape_of(call.value(0)?);
     let wide: Vec<i64> = shape.iter().map(|&d| i64::try_from(d).unwrap_or(i64::MAX)).collect();
     if call.node.kind() == "Size" {
@@ -79,7 +79,7 @@ pub(super) fn shape(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 }
 
 /// `Reshape`, `Flatten`, `Squeeze` and `Unsqueeze`.
-pub(super) fn reshape(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn reshape(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let x = call.moved(net, 0)?.clone();
     let shape = net.shape_of(&x);
     let to = match call.node.kind() {
@@ -144,7 +144,7 @@ fn asked(shape: &[usize], wanted: &[i64], zero: bool) -> Outcome<Vec<usize>> {
             (d, _) => n.checked_mul(usize::try_from(d).ok()?),
         });
         match known {
-            Some(known) if known > 0 && whole % known == 0 => *place = whole / known,
+            Some(known) if known > 0 && whole.is_multiple_of(known) => *place = whole / known,
             _ => return wrong(),
         }
     }
@@ -164,7 +164,7 @@ fn squeezed(call: &Call<'_>, shape: &[usize]) -> Outcome<Vec<usize>> {
 }
 
 /// `Transpose`.
-pub(super) fn transpose(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn transpose(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let x = call.moved(net, 0)?;
     let rank = net.shape_of(x).len();
     let perms = call.node.extents("perm", 0)?.unwrap_or_else(|| (0..rank).rev().collect());
@@ -172,7 +172,7 @@ pub(super) fn transpose(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 }
 
 /// `Concat`.
-pub(super) fn concat(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn concat(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let parts: Vec<Value> = call.all()?.into_iter().cloned().collect();
     let rank = parts.first().map_or(0, |part| net.shape_of(part).len());
     let axis = axis_of(call.node.int("axis", 1)?, rank)?;
@@ -227,7 +227,7 @@ fn joined(parts: &[&Tensor], axis: usize) -> Outcome<Tensor> {
 }
 
 /// `Split`.
-pub(super) fn split(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn split(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let node = &call.node;
     let x = call.moved(net, 0)?;
     let shape = net.shape_of(x);
@@ -263,7 +263,7 @@ pub(super) fn split(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 }
 
 /// `Slice`.
-pub(super) fn slice(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn slice(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let node = &call.node;
     let (starts, ends, axes, steps) = if node.opset < 10 {
         let lists = (node.ints("starts"), node.ints("ends"));
@@ -322,7 +322,7 @@ fn positions(start: i64, end: i64, step: i64, extent: usize) -> Outcome<Vec<usiz
 }
 
 /// `Gather` with constant indices.
-pub(super) fn gather(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn gather(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let x = call.moved(net, 0)?;
     let shape = net.shape_of(x);
     let axis = axis_of(call.node.int("axis", 0)?, shape.len())?;
@@ -339,7 +339,7 @@ pub(super) fn gather(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 }
 
 /// `Pad`.
-pub(super) fn pad(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn pad(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let node = &call.node;
     let x = call.moved(net, 0)?.clone();
     let shape = net.shape_of(&x);
@@ -429,7 +429,7 @@ impl Net {
 }
 
 /// `Expand`.
-pub(super) fn expand(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn expand(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let x = call.moved(net, 0)?.clone();
     let shape = net.shape_of(&x);
     let to = crate::onnx::movement::broadcast(&shape, &extents(&call.operands().ints(1)?)?)?;
@@ -437,14 +437,14 @@ pub(super) fn expand(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 }
 
 /// `Tile`.
-pub(super) fn tile(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn tile(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let repeats = extents(&call.operands().ints(1)?)?;
     let x = call.moved(net, 0)?.clone();
     one(net.tile(&x, &repeats)?)
 }
 
 /// `DepthToSpace` and `SpaceToDepth`.
-pub(super) fn blocks(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn blocks(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let node = &call.node;
     let x = call.moved(net, 0)?.clone();
     let shape = net.shape_of(&x);

@@ -1,7 +1,8 @@
 //! Element-wise operators on codes. Invariant: sums are exact to 20 bits behind the point of the coarser operand, and rounded once;
 //! a function of one operand is a table.
 
-use super::{Quantized, Target, coded};
+use super::{Quantized, coded};
+use crate::onnx::call::Target;
 use crate::onnx::tensor::Tensor;
 use crate::onnx::trouble::{Outcome, invalid, unsupported};
 use crate::onnx::value::{Flow, Net, Value};

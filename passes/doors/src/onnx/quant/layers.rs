@@ -1,6 +1,7 @@
 //! Layers with weights on codes. Invariant: a bias counts in units of the sums.
 
-use super::{Quantized, Target};
+use super::Quantized;
+use crate::onnx::call::Target;
 use crate::onnx::ops::conv::{Layer, MAX_GROUPS};
 use crate::onnx::tensor::Kind;
 use crate::onnx::trouble::{Outcome, invalid, unsupported};

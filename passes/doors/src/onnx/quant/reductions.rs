@@ -1,7 +1,8 @@
 //! Means, softmax, concatenation and resampling of codes. Invariant: a mean is rounded once where TOSA allows it.
 
-use super::{Quantized, Target};
+use super::Quantized;
 use crate::integer;
+use crate::onnx::call::Target;
 use crate::onnx::node::{axes_of, axis_of};
 use crate::onnx::ops::conv::MAX_LIST;
 use crate::onnx::ops::pool::{Pooling, average};
@@ -79,7 +80,7 @@ impl Net {
             sums = self.build.binary("mul", sums, shares)?;
             unit = codes.scale / f64::from(bits).exp2();
         }
-        let sums = self.from_image(Flow::plain(sums), sums, flat)?;
+        let sums = self.of_file(Flow::plain(sums), sums, flat)?;
         self.finished(sums, &[unit], target)
     }
 }

@@ -176,9 +176,16 @@ fn sums_products_and_extrema_are_rounded_once() {
         let expected: Vec<f64> = (0..256).map(|i| function(x[i], y[i / 128 * 4 + i % 4])).collect();
         check(&net, &[a.clone(), b.clone()], &to, &expected);
     }
-    let half = qdq(13, "Mul", &[a.clone()], &to, "half", vec![]).constant("half", FLOAT, &[], &[0.37]);
-    check(&half, &[a.clone()], &to, &x.iter().map(|x| x * f64::from(0.37_f32)).collect::<Vec<_>>());
-    let sixth = qdq(13, "Div", &[a.clone()], &to, "six", vec![]).constant("six", FLOAT, &[], &[6.0]);
+    let half =
+        qdq(13, "Mul", std::slice::from_ref(&a), &to, "half", vec![]).constant("half", FLOAT, &[], &[0.37]);
+    check(
+        &half,
+        std::slice::from_ref(&a),
+        &to,
+        &x.iter().map(|x| x * f64::from(0.37_f32)).collect::<Vec<_>>(),
+    );
+    let sixth =
+        qdq(13, "Div", std::slice::from_ref(&a), &to, "six", vec![]).constant("six", FLOAT, &[], &[6.0]);
     check(&sixth, &[a], &to, &x.iter().map(|x| x / 6.0).collect::<Vec<_>>());
 }
 
@@ -197,11 +204,11 @@ fn functions_are_tables_and_clamps_keep_codes() {
         ("Relu", vec![], &|x| x.max(0.0)),
     ];
     for (kind, attributes, function) in cases {
-        let net = qdq(14, kind, &[x.clone()], &to, "", attributes);
-        check(&net, &[x.clone()], &to, &reals.iter().map(|&x| function(x)).collect::<Vec<_>>());
+        let net = qdq(14, kind, std::slice::from_ref(&x), &to, "", attributes);
+        check(&net, std::slice::from_ref(&x), &to, &reals.iter().map(|&x| function(x)).collect::<Vec<_>>());
     }
     let same = codes("to", &[], 0.03, 7.0, false);
-    let net = qdq(13, "Clip", &[x.clone()], &same, "low high", vec![]);
+    let net = qdq(13, "Clip", std::slice::from_ref(&x), &same, "low high", vec![]);
     let net = net.constant("low", FLOAT, &[], &[-0.6]).constant("high", FLOAT, &[], &[1.5]);
     let names: Vec<_> = net.network().graph.nodes.iter().map(|node| node.name).collect();
     assert_eq!(names, ["clamp"], "no rescale");
@@ -217,7 +224,7 @@ fn means_of_any_codes_are_rounded_once() {
     let pads = || ints("pads", &[1, 1, 1, 1]);
     for counts in [0, 1] {
         let attributes = vec![kernel(), pads(), int("count_include_pad", counts)];
-        let net = qdq(13, "AveragePool", &[x.clone()], &to, "", attributes);
+        let net = qdq(13, "AveragePool", std::slice::from_ref(&x), &to, "", attributes);
         let mut expected = Vec::new();
         for (c, (i, j)) in (0..2).flat_map(|c| (0..25).map(move |p| (c, (p / 5, p % 5)))) {
             let (mut sum, mut number) = (0.0, 0);
@@ -229,12 +236,17 @@ fn means_of_any_codes_are_rounded_once() {
             }
             expected.push(sum / f64::from(if counts == 1 { 9 } else { number }));
         }
-        check(&net, &[x.clone()], &to, &expected);
+        check(&net, std::slice::from_ref(&x), &to, &expected);
     }
     let expected: Vec<f64> = reals.chunks(25).map(|c| c.iter().sum::<f64>() / 25.0).collect();
-    check(&qdq(13, "GlobalAveragePool", &[x.clone()], &to, "", vec![]), &[x.clone()], &to, &expected);
+    check(
+        &qdq(13, "GlobalAveragePool", std::slice::from_ref(&x), &to, "", vec![]),
+        std::slice::from_ref(&x),
+        &to,
+        &expected,
+    );
     let axes = vec![ints("axes", &[2, 3]), int("keepdims", 0)];
-    check(&qdq(13, "ReduceMean", &[x.clone()], &to, "", axes), &[x], &to, &expected);
+    check(&qdq(13, "ReduceMean", std::slice::from_ref(&x), &to, "", axes), &[x], &to, &expected);
 }
 
 #[test]
@@ -250,7 +262,7 @@ fn a_softmax_has_the_precision_of_its_result() {
             row.iter().map(move |x| x.exp() / sum)
         })
         .collect();
-    check(&qdq(13, "Softmax", &[x.clone()], &to, "", vec![]), &[x], &to, &expected);
+    check(&qdq(13, "Softmax", std::slice::from_ref(&x), &to, "", vec![]), &[x], &to, &expected);
 }
 
 #[test]
@@ -269,7 +281,7 @@ fn images_of_codes_are_resized() {
     let to = codes("to", &[], 0.02, 10.0, false);
     let sizes = |net: File| net.constant("sizes", INT64, &[4], &[1.0, 1.0, 1.0, 8.0]);
     let mode = |mode: &str| vec![text("mode", mode)];
-    let linear = sizes(qdq(13, "Resize", &[x.clone()], &to, "- - sizes", mode("linear")));
+    let linear = sizes(qdq(13, "Resize", std::slice::from_ref(&x), &to, "- - sizes", mode("linear")));
     let mix = |a: f64, b: f64| 0.75 * a + 0.25 * b;
     let expected = [
         r[0],
@@ -281,8 +293,8 @@ fn images_of_codes_are_resized() {
         mix(r[3], r[2]),
         r[3],
     ];
-    check(&linear, &[x.clone()], &to, &expected);
-    let nearest = sizes(qdq(13, "Resize", &[x.clone()], &to, "- - sizes", mode("nearest")));
+    check(&linear, std::slice::from_ref(&x), &to, &expected);
+    let nearest = sizes(qdq(13, "Resize", std::slice::from_ref(&x), &to, "- - sizes", mode("nearest")));
     check(&nearest, &[x], &to, &[r[0], r[0], r[1], r[1], r[2], r[2], r[3], r[3]]);
 }
 
@@ -307,14 +319,19 @@ fn operators_with_scales_are_those_between_conversions() {
     let products: Vec<f64> =
         (0..12).map(|i| (0..64).map(|k| x[i / 3 * 64 + k] * v[k * 3 + i % 3]).sum()).collect();
     let net = base("QLinearMatMul", &w, "a a_s a_z w w_s w_z to_s to_z");
-    check(&net, &[a.clone()], &to, &products);
+    check(&net, std::slice::from_ref(&a), &to, &products);
     let net = base("QGemm@com.microsoft", &w, "a a_s a_z w w_s w_z - to_s to_z");
-    check(&net, &[a.clone()], &to, &products);
+    check(&net, std::slice::from_ref(&a), &to, &products);
     let net = base("QLinearAdd@com.microsoft", &b, "a a_s a_z b b_s b_z to_s to_z");
     let sums: Vec<f64> = x.iter().zip(&y).map(|(x, y)| x + y).collect();
     check(&net, &[a.clone(), b], &to, &sums);
     let net = base("QLinearSigmoid@com.microsoft", &w, "a a_s a_z to_s to_z");
-    check(&net, &[a.clone()], &to, &x.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect::<Vec<_>>());
+    check(
+        &net,
+        std::slice::from_ref(&a),
+        &to,
+        &x.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect::<Vec<_>>(),
+    );
 }
 
 #[test]
