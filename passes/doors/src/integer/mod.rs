@@ -20,7 +20,7 @@ pub(crate) use factor::Factor;
 pub(crate) use movement::{pick, strided};
 pub(crate) use reduce::{mean, sum};
 pub(crate) use resize::{Sampling, bilinear, nearest};
-pub(crate) use softmax::softmax;
+pub(crate) use softmax::{probabilities, softmax};
 pub(crate) use table::{abs, elu, from_function, hard_swish, leaky_relu, logistic, requantized, rsqrt, tanh};
 
 /// Codes of 8 bits.

@@ -42,17 +42,29 @@ fn by(build: &mut Builder, name: &'static str, x: Id, value: i64) -> Result<Id, 
     build.binary(name, x, value)
 }
 
+/// A rescale by a power of two.
+fn wide(to: Elem, shift: i32) -> Rescale {
+    Rescale { to, scales: vec![(1 << 30, shift)], double_round: false, input_zp: 0, output_zp: 0 }
+}
+
 /// The softmax of codes along the last axis; the result's scale is 1/256, and its zero point -128.
 pub(crate) fn softmax(build: &mut Builder, x: Id, from: Codes, beta: f64) -> Result<Id, Fault> {
+    let rounded = probabilities(build, x, from, beta, 8)?;
+    let codes = Rescale { output_zp: -128, ..wide(Elem::I8, 30) };
+    debug_assert_eq!(i64::from(codes.output_zp), LOWEST);
+    build.rescale(rounded, &codes)
+}
+
+/// The softmax of codes along the last axis as i32, with 8 to 24 bits behind the point.
+pub(crate) fn probabilities(
+    build: &mut Builder,
+    x: Id,
+    from: Codes,
+    beta: f64,
+    bits: u8,
+) -> Result<Id, Fault> {
     let rank = build.graph().shape(x).len();
     let axis = rank.checked_sub(1).ok_or_else(|| Fault { op: "reduce_max", reason: "a scalar".into() })?;
-    let wide = |to, shift| Rescale {
-        to,
-        scales: vec![(1 << 30, shift)],
-        double_round: false,
-        input_zp: 0,
-        output_zp: 0,
-    };
     let x = build.rescale(x, &wide(Elem::I32, 30))?;
     let highest = build.reduce("reduce_max", x, axis)?;
     let difference = build.binary("sub", x, highest)?;
@@ -65,12 +77,9 @@ pub(crate) fn softmax(build: &mut Builder, x: Id, from: Codes, beta: f64) -> Res
     let reciprocal = reciprocal(build, sum, headroom)?;
 
     let product = build.multiply(powers, reciprocal, 31)?;
-    let thirty_five = constant(build, 35)?;
-    let right = build.binary("sub", thirty_five, headroom)?;
-    let rounded = build.shift_right(product, right, true)?;
-    let codes = Rescale { output_zp: -128, ..wide(Elem::I8, 30) };
-    debug_assert_eq!(i64::from(codes.output_zp), LOWEST);
-    build.rescale(rounded, &codes)
+    let most = constant(build, 43 - i64::from(bits.clamp(8, 24)))?;
+    let right = build.binary("sub", most, headroom)?;
+    build.shift_right(product, right, true)
 }
 
 /// The 31 bits of a table's entries, from three tables: neighbours of an entry of 16 bits may not be far apart.

@@ -1,8 +1,8 @@
 //! Arithmetic on constants, mostly on shapes. Invariant: a result is exactly that of the operator, or there is none.
 
+use super::call::Call;
 use super::movement::broadcast;
 use super::node::axes_of;
-use super::ops::Call;
 use super::tensor::{Data, Kind, MAX_ELEMENTS, Tensor, volume};
 use super::trouble::{Outcome, invalid, limit, unsupported};
 use super::value::Value;

@@ -2,16 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::call::{Call, Target};
 use super::fold;
 use super::node::Node;
-use super::ops::{self, Call};
 use super::proto;
-use super::quant::{self, Target, Targets};
-use super::tensor::{Kind, Tensor};
-use super::trouble::{Outcome, Trouble, invalid, unsupported, usage};
+use super::quant::{self, Targets};
+use super::table;
+use super::tensor::{Kind, MAX_ELEMENTS, Tensor};
+use super::trouble::{Outcome, Trouble, invalid, limit, unsupported, usage};
 use super::value::{Flow, Net, Value};
 use crate::tosa::Elem;
 use crate::{Cause, CauseKind, Fate, Network, Operator, Options, Record, Refusal};
+
+/// Most characters of a part of a message.
+const MOST_CHARACTERS: usize = 400;
 
 /// The least version of ONNX's operators that is read.
 const OLDEST: i64 = 7;
@@ -37,9 +41,23 @@ pub(super) fn import(
 }
 
 fn of_file(trouble: Trouble) -> Refusal {
-    let mut refusal = Refusal::file(trouble.kind, trouble.what);
-    refusal.causes.iter_mut().for_each(|cause| cause.help.clone_from(&trouble.help));
-    refusal
+    Refusal { causes: vec![cause(String::new(), trouble)] }
+}
+
+/// A cause, in one line whatever the names in the file are.
+fn cause(place: String, trouble: Trouble) -> Cause {
+    let Trouble { kind, what, help } = trouble;
+    Cause { kind, place: line(&place), what: line(&what), help: help.as_deref().map(line), others: 0 }
+}
+
+/// Text without control characters, and not too long.
+fn line(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    let mut line: String = text.chars().take(MOST_CHARACTERS).map(escaped).collect();
+    if text.chars().nth(MOST_CHARACTERS).is_some() {
+        line.push('…');
+    }
+    line
 }
 
 struct Reader<'a> {
@@ -53,6 +71,8 @@ struct Reader<'a> {
     needed: BTreeMap<usize, bool>,
     targets: Option<Targets<'a>>,
     net: Net,
+    /// Elements of constants that were made.
+    made: usize,
     record: Record,
     notes: Vec<String>,
     refusal: Refusal,
@@ -69,6 +89,7 @@ impl<'a> Reader<'a> {
             needed: BTreeMap::new(),
             targets: None,
             net: Net::default(),
+            made: 0,
             record: Record::default(),
             notes: Vec::new(),
             refusal: Refusal { causes: Vec::new() },
@@ -278,16 +299,16 @@ impl<'a> Reader<'a> {
             Ok(()) => self.record(of, fate),
             Err(None) => {}
             Err(Some(trouble)) => {
-                let Trouble { kind, what, help } = trouble;
+                let unsupported = trouble.kind == CauseKind::Unsupported;
                 let cut = of.input.iter().find(|name| {
                     !self.constants.contains_key(name.as_str())
                         && self.graph.node.iter().any(|other| other.output.contains(name))
                 });
-                let help = help.or_else(|| {
-                    let cut = cut.filter(|_| kind == CauseKind::Unsupported)?;
+                let help = trouble.help.clone().or_else(|| {
+                    let cut = cut.filter(|_| unsupported)?;
                     Some(format!("--cut {cut} ends the network before it"))
                 });
-                self.refusal.add(Cause { kind, place, what, help, others: 0 });
+                self.refusal.add(cause(place, Trouble { help, ..trouble }));
             }
         }
         for name in of.output.iter().filter(|name| !name.is_empty()) {
@@ -319,7 +340,10 @@ impl<'a> Reader<'a> {
         call.node.check_attributes()?;
         for (index, name) in of.output.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
             match results.get(index) {
-                Some(result) => _ = self.values.insert(name, result.clone()),
+                Some(result) => {
+                    self.count(result)?;
+                    self.values.insert(name, result.clone());
+                }
                 None if self.is_read(name) => {
                     return Err(unsupported::<()>(format!("result {index} is not supported")).err());
                 }
@@ -329,7 +353,18 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn handler(&self, node: &Node<'_>) -> Outcome<ops::Handler> {
+    /// Counts the elements of constants that are made, of which there may be as many as in one constant.
+    fn count(&mut self, result: &Value) -> Outcome<()> {
+        if let Value::Known(tensor) = result {
+            self.made = self.made.saturating_add(tensor.len());
+        }
+        if self.made > MAX_ELEMENTS {
+            return limit(format!("constants that are computed have more than {MAX_ELEMENTS} elements"));
+        }
+        Ok(())
+    }
+
+    fn handler(&self, node: &Node<'_>) -> Outcome<table::Handler> {
         let kind = node.kind();
         let found = match domain(&node.of.domain) {
             "" if node.opset < OLDEST => {
@@ -340,8 +375,8 @@ impl<'a> Reader<'a> {
                         .help("onnx.version_converter.convert_version(model, 17) in Python makes them newer")
                 });
             }
-            "" => ops::handler(kind).or_else(|| ops::is_folded(kind).then_some(ops::not_constant)),
-            "com.microsoft" => ops::contributed(kind),
+            "" => table::handler(kind).or_else(|| table::is_folded(kind).then_some(table::not_constant)),
+            "com.microsoft" => table::contributed(kind),
             _ => None,
         };
         let what = match (found, node.of.domain.as_str()) {
@@ -349,7 +384,7 @@ impl<'a> Reader<'a> {
             (None, "" | "ai.onnx") => format!("'{kind}' is not supported"),
             (None, other) => format!("'{kind}' of '{other}' is not supported"),
         };
-        unsupported(what).map_err(|trouble: Trouble| match ops::help(kind) {
+        unsupported(what).map_err(|trouble: Trouble| match table::help(kind) {
             Some(help) => trouble.help(help),
             None => trouble,
         })
@@ -383,15 +418,15 @@ impl<'a> Reader<'a> {
 
     fn finish(mut self, outputs: &[&str]) -> Result<Network, Refusal> {
         for name in outputs {
-            if let Err(Trouble { kind, what, help }) = self.output(name) {
-                let place = format!("the output '{name}'");
-                self.refusal.add(Cause { kind, place, what, help, others: 0 });
+            if let Err(trouble) = self.output(name) {
+                self.refusal.add(cause(format!("the output '{name}'"), trouble));
             }
         }
         if !self.refusal.causes.is_empty() {
             return Err(self.refusal);
         }
-        Ok(Network { graph: self.net.build.finish(), record: self.record, notes: self.notes })
+        let notes = self.notes.iter().map(|note| line(note)).collect();
+        Ok(Network { graph: self.net.build.finish(), record: self.record, notes })
     }
 
     fn output(&mut self, name: &str) -> Outcome<()> {
@@ -420,4 +455,20 @@ fn quoted(names: &[&str]) -> String {
 fn shown(shape: Option<&[Option<usize>]>) -> String {
     let extent = |d: &Option<usize>| d.map_or("?".to_owned(), |d| d.to_string());
     shape.map_or_else(|| "?".to_owned(), |shape| shape.iter().map(extent).collect::<Vec<_>>().join("x"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_that_are_computed_are_counted() {
+        let (model, graph, options) = (proto::Model::default(), proto::Graph::default(), Options::default());
+        let mut reader = Reader { made: MAX_ELEMENTS - 3, ..Reader::new(&model, &graph, &options) };
+        let pair: Value = Tensor::ints(&[2], vec![1, 2]).into();
+        assert_eq!(reader.count(&pair), Ok(()));
+        let refused = reader.count(&pair).map_err(|trouble| trouble.what);
+        let expected = "constants that are computed have more than 268435456 elements";
+        assert_eq!(refused, Err(expected.to_owned()));
+    }
 }

@@ -3,6 +3,7 @@
 //! Constants are evaluated while the file is read, so that shapes are known; images are kept with channels last between the
 //! operators that want them so.
 
+mod call;
 mod fold;
 mod graph;
 mod movement;
@@ -10,6 +11,7 @@ mod node;
 mod ops;
 mod proto;
 mod quant;
+mod table;
 mod tensor;
 #[cfg(test)]
 mod tests;

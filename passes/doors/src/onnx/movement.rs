@@ -4,12 +4,24 @@
 use std::rc::Rc;
 
 use super::tensor::{Tensor, volume};
-use super::trouble::{Outcome, invalid, unsupported};
+use super::trouble::{Outcome, invalid, limit, unsupported};
 use super::value::{Coded, Flow, Net, Value};
+use crate::integer;
 use crate::tosa::Id;
 
 /// Upper limit on slices for one operator.
 const MAX_PIECES: usize = 1024;
+
+/// Most positions of an axis that are listed.
+const MAX_POSITIONS: usize = 1 << 24;
+
+/// Refuses to list the positions of a very long axis.
+pub(super) fn listed(extent: usize) -> Outcome<usize> {
+    if extent > MAX_POSITIONS {
+        return limit(format!("{extent} positions along an axis; at most {MAX_POSITIONS} are supported"));
+    }
+    Ok(extent)
+}
 
 /// Strides of a shape in row-major order.
 fn strides(shape: &[usize]) -> Vec<usize> {
@@ -193,6 +205,14 @@ impl Net {
             && positions.len() > 2
         {
             return self.every(id, axis, first, step, positions.len());
+        }
+        let extent = self.extents(id).get(axis).copied().unwrap_or(0);
+        let times = positions.len() / extent.max(1);
+        if times > 1
+            && positions.len() == times * extent
+            && positions.iter().zip(0..).all(|(&p, i)| p == i / times)
+        {
+            return Ok(integer::pick(&mut self.build, id, axis, positions)?);
         }
         let runs = positions.chunk_by(|&a, &b| b == a + 1);
         if runs.clone().count() > MAX_PIECES {

@@ -133,10 +133,11 @@ pub(super) struct Tensor {
     pub(super) data: Data,
 }
 
-/// The number of elements of a shape, if it is sensible.
+/// The number of elements of a shape, if it is sensible; so is the product of any of its extents.
 pub(super) fn volume(shape: &[usize]) -> Outcome<usize> {
-    match shape.iter().try_fold(1_usize, |n, &d| n.checked_mul(d)).filter(|&n| n <= MAX_ELEMENTS) {
-        Some(n) => Ok(n),
+    let most = shape.iter().try_fold(1_usize, |n, &d| n.checked_mul(d.max(1)));
+    match most.filter(|&n| n <= MAX_ELEMENTS) {
+        Some(n) => Ok(if shape.contains(&0) { 0 } else { n }),
         None => limit(format!("a constant of shape {shape:?} has more than {MAX_ELEMENTS} elements")),
     }
 }

@@ -1,12 +1,12 @@
 //! Activations. Invariant: each is spelled with operators that the compiler turns into clamps and tables.
 
-use super::{Call, one};
+use crate::onnx::call::{Call, one};
 use crate::onnx::node::axis_of;
 use crate::onnx::trouble::{Outcome, invalid};
 use crate::onnx::value::{Flow, Net, Value};
 
 /// Activations that are made of clamps.
-pub(super) fn clipped(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn clipped(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let node = &call.node;
     let x = call.floats(net, 0)?;
     one(match node.kind() {
@@ -54,7 +54,7 @@ pub(in crate::onnx) fn bounds(call: &Call<'_>) -> Outcome<(f32, f32)> {
 }
 
 /// Activations with curves.
-pub(super) fn smooth(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn smooth(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let node = &call.node;
     let x = call.floats(net, 0)?;
     one(match node.kind() {
@@ -161,7 +161,7 @@ impl Net {
         let cube = self.binary("mul", square, x)?;
         let cube = self.with_number("mul", cube, 0.044_715)?;
         let sum = self.binary("add", x, cube)?;
-        let scaled = self.with_number("mul", sum, 0.797_884_56)?;
+        let scaled = self.with_number("mul", sum, 0.797_884_6)?;
         let curve = self.unary("tanh", scaled)?;
         self.half_gate(x, curve)
     }
@@ -174,7 +174,7 @@ impl Net {
     }
 
     /// Exponentials with the greatest at 1 along an axis, and the logarithms of these.
-    pub(super) fn exponentials(&mut self, x: Flow, axes: &[usize]) -> Outcome<(Flow, Flow)> {
+    pub(in crate::onnx) fn exponentials(&mut self, x: Flow, axes: &[usize]) -> Outcome<(Flow, Flow)> {
         let greatest = self.reduce("reduce_max", x, axes)?;
         let below = self.binary("sub", x, greatest)?;
         Ok((self.unary("exp", below)?, below))
@@ -182,7 +182,7 @@ impl Net {
 }
 
 /// `Softmax` and `LogSoftmax`; before opset 13 over all axes from the given one.
-pub(super) fn softmax(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn softmax(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let x = call.floats(net, 0)?;
     let shape = net.shape(x);
     let whole = call.node.opset < 13;

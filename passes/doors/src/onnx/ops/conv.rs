@@ -3,14 +3,17 @@
 use strum_float::Window;
 
 use super::window::{Sliding, sliding};
-use super::{Call, one};
+use crate::onnx::call::{Call, one};
 use crate::onnx::node::Node;
-use crate::onnx::trouble::{Outcome, invalid, unsupported};
+use crate::onnx::trouble::{Outcome, invalid, limit, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
 use crate::tosa::{Elem, Id};
 
 /// Most groups of a convolution that is not depthwise.
-pub(super) const MAX_GROUPS: usize = 256;
+pub(in crate::onnx) const MAX_GROUPS: usize = 256;
+
+/// Most numbers of a list that is made for an operator.
+pub(in crate::onnx) const MAX_LIST: usize = 1 << 24;
 
 /// The operands of a layer: floats, or codes with a bias of 32 bits.
 #[derive(Clone, Copy, Debug)]
@@ -24,13 +27,13 @@ pub(in crate::onnx) struct Layer {
 }
 
 /// `Conv`.
-pub(super) fn conv(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn conv(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let layer = floats(net, call)?;
     one(net.conv(&call.node, &layer)?)
 }
 
 /// A layer of floats with operands image, weights and bias.
-pub(super) fn floats(net: &mut Net, call: &Call<'_>) -> Outcome<Layer> {
+pub(in crate::onnx) fn floats(net: &mut Net, call: &Call<'_>) -> Outcome<Layer> {
     let (x, weights) = (call.floats(net, 0)?, call.floats(net, 1)?);
     let weights = net.plain(weights)?;
     let bias = call.optional(2).map(|bias| net.floats(bias)).transpose()?.map(|bias| bias.id);
@@ -38,7 +41,7 @@ pub(super) fn floats(net: &mut Net, call: &Call<'_>) -> Outcome<Layer> {
 }
 
 /// The attribute `kernel_shape` must be that of the weights.
-pub(super) fn check_kernel(node: &Node<'_>, kernel: &[usize]) -> Outcome<()> {
+pub(in crate::onnx) fn check_kernel(node: &Node<'_>, kernel: &[usize]) -> Outcome<()> {
     match node.extents("kernel_shape", 1)? {
         Some(given) if given != kernel => {
             invalid(format!("the kernel is {given:?}, weights are for {kernel:?}"))
@@ -49,7 +52,10 @@ pub(super) fn check_kernel(node: &Node<'_>, kernel: &[usize]) -> Outcome<()> {
 
 impl Net {
     /// The bias of a layer; zeros if there is none.
-    pub(super) fn bias(&mut self, layer: &Layer, outputs: usize) -> Outcome<Id> {
+    pub(in crate::onnx) fn bias(&mut self, layer: &Layer, outputs: usize) -> Outcome<Id> {
+        if outputs > MAX_LIST {
+            return limit(format!("{outputs} outputs of a layer; at most {MAX_LIST} are supported"));
+        }
         match layer.bias {
             Some(bias) if self.extents(bias) != [outputs] => {
                 invalid(format!("a bias of shape {:?} for {outputs} channels", self.extents(bias)))
@@ -80,7 +86,7 @@ impl Net {
         let bias = self.bias(layer, outputs)?;
         let (image, flat) = self.image(layer.x)?;
         let made = self.grouped([image, layer.weights, bias], groups, &sliding, layer.zero_points)?;
-        self.from_image(Flow::plain(made), made, flat)
+        self.of_file(Flow::plain(made), made, flat)
     }
 
     /// A convolution by weights `[outputs, inputs of a group, kernel]`.

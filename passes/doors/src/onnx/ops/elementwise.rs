@@ -1,6 +1,6 @@
 //! Functions of single elements. Invariant: operands are broadcast as ONNX says, whatever their order of axes.
 
-use super::{Call, one};
+use crate::onnx::call::{Call, one};
 use crate::onnx::fold;
 use crate::onnx::tensor::Kind;
 use crate::onnx::trouble::{Outcome, invalid, unsupported};
@@ -8,7 +8,7 @@ use crate::onnx::value::{Flow, Net, Value};
 use crate::tosa::{Attribute, Elem, Operand};
 
 /// Functions of several operands.
-pub(super) fn arithmetic(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn arithmetic(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let kind = call.node.kind();
     let count = call.inputs.len();
     if matches!(kind, "Add" | "Sub" | "Mul" | "Div" | "Pow") && count != 2 {
@@ -93,13 +93,13 @@ impl Net {
     }
 
     /// The square root.
-    pub(super) fn root(&mut self, x: Flow) -> Outcome<Flow> {
+    pub(in crate::onnx) fn root(&mut self, x: Flow) -> Outcome<Flow> {
         self.with_number("pow", x, 0.5)
     }
 }
 
 /// Functions of one operand.
-pub(super) fn unary(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn unary(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let x = call.floats(net, 0)?;
     let name = match call.node.kind() {
         "Abs" => "abs",
@@ -118,7 +118,7 @@ pub(super) fn unary(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 }
 
 /// Relations.
-pub(super) fn relation(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn relation(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let (a, b) = (call.floats(net, 0)?, call.floats(net, 1)?);
     one(match call.node.kind() {
         "Equal" => net.binary("equal", a, b)?,
@@ -130,7 +130,7 @@ pub(super) fn relation(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 }
 
 /// `Where`.
-pub(super) fn choice(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn choice(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let condition = match call.value(0)? {
         // A constant condition is a relation as well.
         Value::Known(tensor) => {
@@ -147,7 +147,7 @@ pub(super) fn choice(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 
 impl Net {
     /// A choice between two values.
-    pub(super) fn select(&mut self, condition: Flow, a: Flow, b: Flow) -> Outcome<Flow> {
+    pub(in crate::onnx) fn select(&mut self, condition: Flow, a: Flow, b: Flow) -> Outcome<Flow> {
         let (ids, last) = self.aligned(&[condition, a, b])?;
         let &[condition, a, b] = ids.as_slice() else { return invalid("three operands expected") };
         Ok(Flow { last, ..Flow::plain(self.build.select(condition, a, b)?) })
@@ -155,7 +155,7 @@ impl Net {
 }
 
 /// `Cast`.
-pub(super) fn cast(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn cast(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     call.node.ignore(&["saturate", "round_mode"]);
     let to = match call.optional(1) {
         None => Kind::of(call.node.int("to", 0)?)?,

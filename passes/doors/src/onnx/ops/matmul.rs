@@ -1,13 +1,13 @@
 //! Products of matrices. Invariant: a product by a constant matrix is a convolution, whose weights can be packed.
 
 use super::conv::Layer;
-use super::{Call, one};
+use crate::onnx::call::{Call, one};
 use crate::onnx::movement::broadcast;
 use crate::onnx::trouble::{Outcome, invalid};
 use crate::onnx::value::{Flow, Net, Value};
 
 /// `MatMul`.
-pub(super) fn matmul(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn matmul(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let (a, b) = (call.floats(net, 0)?, call.floats(net, 1)?);
     one(net.product([a, b], [0, 0])?)
 }
@@ -52,7 +52,7 @@ impl Net {
 }
 
 /// `Gemm`.
-pub(super) fn gemm(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn gemm(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let node = &call.node;
     let (alpha, beta) = (node.float("alpha", 1.0)?, node.float("beta", 1.0)?);
     let turned = [node.flag("transA", false)?, node.flag("transB", false)?];

@@ -2,14 +2,14 @@
 
 use strum_float::{PoolKind, Window};
 
-use super::{Call, one};
+use crate::onnx::call::{Call, one};
 use crate::onnx::node::axis_of;
 use crate::onnx::trouble::{Outcome, invalid, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
 use crate::tosa::{Elem, Id};
 
 /// `BatchNormalization` with statistics of training: a product and a sum.
-pub(super) fn batch(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn batch(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let node = &call.node;
     node.ignore(&["momentum"]);
     node.only("training_mode", 0)?;
@@ -90,7 +90,7 @@ impl Net {
 }
 
 /// `InstanceNormalization`.
-pub(super) fn instance(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn instance(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let (x, scale, bias) = (call.floats(net, 0)?, call.floats(net, 1)?, call.floats(net, 2)?);
     let epsilon = call.node.float("epsilon", 1e-5)?;
     let axes: Vec<usize> = (2..net.shape(x).len()).collect();
@@ -99,7 +99,7 @@ pub(super) fn instance(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 }
 
 /// `GroupNormalization`.
-pub(super) fn group(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn group(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let (x, mut scale, mut bias) = (call.floats(net, 0)?, call.floats(net, 1)?, call.floats(net, 2)?);
     call.node.ignore(&["stash_type"]);
     let epsilon = call.node.float("epsilon", 1e-5)?;
@@ -129,7 +129,7 @@ pub(super) fn group(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 }
 
 /// `LayerNormalization`.
-pub(super) fn layer(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn layer(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     call.node.ignore(&["stash_type"]);
     let (x, scale) = (call.floats(net, 0)?, call.floats(net, 1)?);
     let epsilon = call.node.float("epsilon", 1e-5)?;
@@ -147,7 +147,7 @@ pub(super) fn layer(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 }
 
 /// `LRN`: the mean of squares of neighbouring channels is a pooling.
-pub(super) fn lrn(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn lrn(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let node = &call.node;
     let (alpha, beta) = (node.float("alpha", 1e-4)?, node.float("beta", 0.75)?);
     let (bias, size) = (node.float("bias", 1.0)?, node.int("size", 0)?);

@@ -3,14 +3,14 @@
 use strum_float::{PoolKind, Window};
 
 use super::window::{Sliding, sliding};
-use super::{Call, one};
+use crate::onnx::call::{Call, one};
 use crate::onnx::node::Node;
 use crate::onnx::trouble::{Outcome, invalid, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
 use crate::tosa::{Elem, Id};
 
 /// `MaxPool` and `AveragePool`.
-pub(super) fn pool(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn pool(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let node = &call.node;
     if node.kind() == "AveragePool" {
         let x = call.floats(net, 0)?;
@@ -49,7 +49,7 @@ pub(in crate::onnx) fn average(net: &Net, node: &Node<'_>, x: Flow) -> Outcome<P
 }
 
 /// `GlobalAveragePool` and `GlobalMaxPool`.
-pub(super) fn global(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn global(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     if call.node.kind() == "GlobalMaxPool" {
         let x = net.flow(call.moved(net, 0)?)?;
         let axes: Vec<usize> = (2..net.shape(x).len()).collect();
@@ -114,11 +114,16 @@ impl Net {
             return unsupported(format!("padding of a pooling must be less than its kernel of {kernel:?}"));
         }
         let made = self.build.pool(pooling.kind, id, kernel, &window, pooling.zero_point)?;
-        self.from_image(x, made, flat)
+        self.of_file(x, made, flat)
     }
 
     /// Padding behind the image for a number of positions that is rounded up; a window in padding alone is left out.
-    fn round_up(&self, image: Id, kernel: [usize; 2], window: &mut Window) -> Outcome<()> {
+    pub(in crate::onnx) fn round_up(
+        &self,
+        image: Id,
+        kernel: [usize; 2],
+        window: &mut Window,
+    ) -> Outcome<()> {
         let shape = self.extents(image);
         for axis in 0..2 {
             let at = |pair: &[usize; 2]| pair.get(axis).copied().unwrap_or(1);

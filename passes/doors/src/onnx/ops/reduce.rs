@@ -1,13 +1,13 @@
 //! Reductions. Invariant: axes are those of the file; what is reduced away is removed last.
 
-use super::{Call, one};
+use crate::onnx::call::{Call, one};
 use crate::onnx::node::axis_of;
 use crate::onnx::trouble::{Outcome, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
 use crate::tosa::Elem;
 
 /// `ReduceMean` and its kin.
-pub(super) fn reduce(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn reduce(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let keep = call.node.flag("keepdims", true)?;
     let x = match call.node.kind() {
         "ReduceMax" | "ReduceMin" => net.flow(call.moved(net, 0)?)?,
@@ -62,7 +62,7 @@ impl Net {
 }
 
 /// `ArgMax` and `ArgMin`, as 32-bit integers.
-pub(super) fn arg(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn arg(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     call.node.only("select_last_index", 0)?;
     let keep = call.node.flag("keepdims", true)?;
     let mut x = net.flow(call.moved(net, 0)?)?;

@@ -1,6 +1,7 @@
 //! Resampling of images. Invariant: positions are those of ONNX, as fractions, or the operator is refused.
 
-use super::{Call, Operands, one};
+use crate::onnx::call::{Call, Operands, one};
+use crate::onnx::movement::listed;
 use crate::onnx::node::{Node, axis_of};
 use crate::onnx::trouble::{Outcome, invalid, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
@@ -10,7 +11,7 @@ use crate::tosa::{Elem, Grid};
 const MOST: i64 = 1 << 11;
 
 /// `Resize` and `Upsample` of floats, or of codes to the nearest.
-pub(super) fn resize(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn resize(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let x = net.flow(call.moved(net, 0)?)?;
     match resampled(net, &call.node, &call.inputs, x)? {
         (made, None) => one(made),
@@ -103,6 +104,20 @@ struct Along {
     ratio: [i64; 2],
     offset: i64,
     places: usize,
+}
+
+impl Along {
+    /// The nearest pixel of every position.
+    fn nearest(&self, extent: usize) -> Vec<usize> {
+        let [n, d] = self.ratio;
+        let last = i64::try_from(extent).unwrap_or(i64::MAX) - 1;
+        let pixel = |place: usize| {
+            let at = i64::try_from(place).unwrap_or(i64::MAX).saturating_mul(d).saturating_add(self.offset);
+            let rounded = at.div_euclid(n).saturating_add(i64::from(at.rem_euclid(n).saturating_mul(2) >= n));
+            usize::try_from(rounded.clamp(0, last)).unwrap_or(0)
+        };
+        (0..self.places).map(pixel).collect()
+    }
 }
 
 /// How each axis is resampled.
@@ -248,13 +263,22 @@ impl Net {
                 ));
             }
         };
-        let (image, flat) = self.image(x)?;
+        let (mut image, flat) = self.image(x)?;
+        if !linear && self.elem(image) == Elem::I8 {
+            // Codes are picked by movements, which every network of integers has.
+            for (axis, along) in [(1, rows), (2, columns)] {
+                let extent = listed(self.extents(image).get(axis).copied().unwrap_or(0))?;
+                listed(along.places)?;
+                image = self.pick_of(image, axis, &along.nearest(extent))?;
+            }
+            return Ok((self.of_file(x, image, flat)?, None));
+        }
         let grid = |along: Along| {
             let [unit, step] = along.ratio.map(|d| usize::try_from(d).unwrap_or(0));
             Grid { unit, step, offset: along.offset, count: along.places }
         };
         let made = self.build.resize(image, [grid(rows), grid(columns)], linear)?;
         let units = (self.elem(made) == Elem::I32).then(|| rows.ratio[0].saturating_mul(columns.ratio[0]));
-        Ok((self.from_image(x, made, flat)?, units))
+        Ok((self.of_file(x, made, flat)?, units))
     }
 }

@@ -1,13 +1,14 @@
 //! Constants, shapes, and operators that move elements. Invariant: shapes are known while the file is read.
 
-use super::{Call, one};
+use crate::onnx::call::{Call, one};
+use crate::onnx::movement::listed;
 use crate::onnx::node::{axes_of, axis_of};
 use crate::onnx::tensor::{Data, Tensor, volume};
 use crate::onnx::trouble::{Outcome, invalid, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
 
 /// `Identity` and `Dropout`, which changes nothing outside of training.
-pub(super) fn identity(_net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn identity(_net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     call.node.ignore(&["seed", "ratio"]);
     if call.node.kind() == "Dropout" && call.operands().number(2)?.is_some_and(|training| training != 0.0) {
         return unsupported("operand 2, training_mode, is supported as false");
@@ -16,7 +17,7 @@ pub(super) fn identity(_net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 }
 
 /// `Constant`.
-pub(super) fn constant(_net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn constant(_net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let node = &call.node;
     if let Some(tensor) = node.tensor("value") {
         return one(Tensor::read(tensor, call.folder)?);
@@ -45,7 +46,7 @@ fn extents(list: &[i64]) -> Outcome<Vec<usize>> {
 }
 
 /// `ConstantOfShape`.
-pub(super) fn filled(_net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn filled(_net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let shape = extents(&call.operands().ints(0)?)?;
     let count = volume(&shape)?;
     let value = match call.node.tensor("value") {
@@ -63,7 +64,7 @@ pub(super) fn filled(_net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 }
 
 /// `Shape` and `Size`.
-pub(super) fn shape(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn shape(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let shape = net.shape_of(call.value(0)?);
     let wide: Vec<i64> = shape.iter().map(|&d| i64::try_from(d).unwrap_or(i64::MAX)).collect();
     if call.node.kind() == "Size" {
@@ -78,7 +79,7 @@ pub(super) fn shape(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 }
 
 /// `Reshape`, `Flatten`, `Squeeze` and `Unsqueeze`.
-pub(super) fn reshape(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn reshape(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let x = call.moved(net, 0)?.clone();
     let shape = net.shape_of(&x);
     let to = match call.node.kind() {
@@ -143,7 +144,7 @@ fn asked(shape: &[usize], wanted: &[i64], zero: bool) -> Outcome<Vec<usize>> {
             (d, _) => n.checked_mul(usize::try_from(d).ok()?),
         });
         match known {
-            Some(known) if known > 0 && whole % known == 0 => *place = whole / known,
+            Some(known) if known > 0 && whole.is_multiple_of(known) => *place = whole / known,
             _ => return wrong(),
         }
     }
@@ -163,7 +164,7 @@ fn squeezed(call: &Call<'_>, shape: &[usize]) -> Outcome<Vec<usize>> {
 }
 
 /// `Transpose`.
-pub(super) fn transpose(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn transpose(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let x = call.moved(net, 0)?;
     let rank = net.shape_of(x).len();
     let perms = call.node.extents("perm", 0)?.unwrap_or_else(|| (0..rank).rev().collect());
@@ -171,7 +172,7 @@ pub(super) fn transpose(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 }
 
 /// `Concat`.
-pub(super) fn concat(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn concat(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let parts: Vec<Value> = call.all()?.into_iter().cloned().collect();
     let rank = parts.first().map_or(0, |part| net.shape_of(part).len());
     let axis = axis_of(call.node.int("axis", 1)?, rank)?;
@@ -226,12 +227,12 @@ fn joined(parts: &[&Tensor], axis: usize) -> Outcome<Tensor> {
 }
 
 /// `Split`.
-pub(super) fn split(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn split(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let node = &call.node;
     let x = call.moved(net, 0)?;
     let shape = net.shape_of(x);
     let axis = axis_of(node.int("axis", 0)?, shape.len())?;
-    let extent = shape.get(axis).copied().unwrap_or(0);
+    let extent = listed(shape.get(axis).copied().unwrap_or(0))?;
     let given = match node.ints("split") {
         Some(sizes) => Some(sizes.to_vec()),
         None => call.operands().optional_ints(1)?,
@@ -248,7 +249,7 @@ pub(super) fn split(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
             (0..count).map(|i| size.min(extent.saturating_sub(i * size))).collect()
         }
     };
-    if sizes.len() != count || sizes.iter().sum::<usize>() != extent {
+    if sizes.len() != count || sizes.iter().try_fold(0_usize, |n, &d| n.checked_add(d)) != Some(extent) {
         return invalid(format!("{extent} positions split into {sizes:?}"));
     }
     let mut parts = Vec::new();
@@ -262,7 +263,7 @@ pub(super) fn split(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 }
 
 /// `Slice`.
-pub(super) fn slice(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn slice(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let node = &call.node;
     let (starts, ends, axes, steps) = if node.opset < 10 {
         let lists = (node.ints("starts"), node.ints("ends"));
@@ -292,7 +293,8 @@ pub(super) fn slice(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     }
     for (((start, end), axis), step) in starts.into_iter().zip(ends).zip(axes).zip(steps) {
         let axis = axis_of(axis, shape.len())?;
-        let positions = positions(start, end, step, shape.get(axis).copied().unwrap_or(0))?;
+        let extent = listed(shape.get(axis).copied().unwrap_or(0))?;
+        let positions = positions(start, end, step, extent)?;
         x = net.pick(&x, axis, &positions)?;
     }
     one(x)
@@ -320,7 +322,7 @@ fn positions(start: i64, end: i64, step: i64, extent: usize) -> Outcome<Vec<usiz
 }
 
 /// `Gather` with constant indices.
-pub(super) fn gather(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn gather(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let x = call.moved(net, 0)?;
     let shape = net.shape_of(x);
     let axis = axis_of(call.node.int("axis", 0)?, shape.len())?;
@@ -337,7 +339,7 @@ pub(super) fn gather(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 }
 
 /// `Pad`.
-pub(super) fn pad(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn pad(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let node = &call.node;
     let x = call.moved(net, 0)?.clone();
     let shape = net.shape_of(&x);
@@ -357,7 +359,7 @@ pub(super) fn pad(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let mode = node.text("mode")?.unwrap_or("constant");
     let (mut moved, mut around) = (x, vec![[0; 2]; rank]);
     for ((&axis, &before), &after) in axes.iter().zip(before).zip(after) {
-        let extent = shape.get(axis).copied().unwrap_or(0);
+        let extent = listed(shape.get(axis).copied().unwrap_or(0))?;
         let positions = match mode {
             "constant" => {
                 let kept = |pad: i64| usize::try_from(pad.saturating_neg()).unwrap_or(0).min(extent);
@@ -427,7 +429,7 @@ impl Net {
 }
 
 /// `Expand`.
-pub(super) fn expand(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn expand(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let x = call.moved(net, 0)?.clone();
     let shape = net.shape_of(&x);
     let to = crate::onnx::movement::broadcast(&shape, &extents(&call.operands().ints(1)?)?)?;
@@ -435,14 +437,14 @@ pub(super) fn expand(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
 }
 
 /// `Tile`.
-pub(super) fn tile(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn tile(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let repeats = extents(&call.operands().ints(1)?)?;
     let x = call.moved(net, 0)?.clone();
     one(net.tile(&x, &repeats)?)
 }
 
 /// `DepthToSpace` and `SpaceToDepth`.
-pub(super) fn blocks(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn blocks(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let node = &call.node;
     let x = call.moved(net, 0)?.clone();
     let shape = net.shape_of(&x);

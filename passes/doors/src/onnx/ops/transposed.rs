@@ -4,14 +4,14 @@ use strum_float::Window;
 
 use super::conv::{Layer, MAX_GROUPS, check_kernel, floats};
 use super::window::{pair, sliding};
-use super::{Call, one};
+use crate::onnx::call::{Call, one};
 use crate::onnx::node::Node;
 use crate::onnx::trouble::{Outcome, invalid, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
 use crate::tosa::Id;
 
 /// `ConvTranspose`.
-pub(super) fn transposed(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+pub(in crate::onnx) fn transposed(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let layer = floats(net, call)?;
     one(net.conv_transpose(&call.node, &layer)?)
 }
@@ -95,7 +95,7 @@ impl Net {
             parts.push(self.cut_to(part, kernel, &grow, layer.zero_points)?);
         }
         let made = self.build.concat(&parts, 3)?;
-        self.from_image(Flow::plain(made), made, flat)
+        self.of_file(Flow::plain(made), made, flat)
     }
 
     /// OHWI weights with zeros between their taps.

@@ -17,7 +17,7 @@ pub(in crate::onnx) struct Sliding {
 }
 
 /// Two numbers from those of one or two dimensions.
-pub(super) fn pair(list: &[usize], one: usize) -> Outcome<[usize; 2]> {
+pub(in crate::onnx) fn pair(list: &[usize], one: usize) -> Outcome<[usize; 2]> {
     match *list {
         [columns] => Ok([one, columns]),
         [rows, columns] => Ok([rows, columns]),
@@ -26,7 +26,7 @@ pub(super) fn pair(list: &[usize], one: usize) -> Outcome<[usize; 2]> {
 }
 
 /// Strides, dilations and padding of an operator; `extents` are those of the image.
-pub(super) fn sliding(node: &Node<'_>, extents: &[usize], kernel: &[usize]) -> Outcome<Sliding> {
+pub(in crate::onnx) fn sliding(node: &Node<'_>, extents: &[usize], kernel: &[usize]) -> Outcome<Sliding> {
     let dims = extents.len();
     let list = |name, least, default| -> Outcome<Vec<usize>> {
         let list = node.extents(name, least)?.unwrap_or_else(|| vec![default; dims]);
@@ -89,7 +89,7 @@ impl Net {
     }
 
     /// The inverse of [`Net::image`], for a value like `x`.
-    pub(in crate::onnx) fn from_image(&mut self, x: Flow, id: Id, one: bool) -> Outcome<Flow> {
+    pub(in crate::onnx) fn of_file(&mut self, x: Flow, id: Id, one: bool) -> Outcome<Flow> {
         let id = match *self.extents(id).as_slice() {
             [n, h, w, c] if one => self.build.reshape(id, &[n, h * w, c])?,
             _ => id,

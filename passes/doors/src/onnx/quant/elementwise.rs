@@ -1,7 +1,8 @@
 //! Element-wise operators on codes. Invariant: sums are exact to 20 bits behind the point of the coarser operand, and rounded once;
 //! a function of one operand is a table.
 
-use super::{Quantized, Target, coded};
+use super::{Quantized, coded};
+use crate::onnx::call::Target;
 use crate::onnx::tensor::Tensor;
 use crate::onnx::trouble::{Outcome, invalid, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
@@ -113,7 +114,7 @@ pub(super) fn prelu(net: &mut Net, call: &Quantized<'_, '_>) -> Outcome<Flow> {
     net.finished(sum, &[unit], target)
 }
 
-/// `Relu` and `Clip`: a clamp keeps the codes of its operand.
+/// `Relu` and `Clip`: a clamp if the codes are those of the operand, otherwise a table.
 pub(super) fn clamp(net: &mut Net, call: &Quantized<'_, '_>) -> Outcome<Flow> {
     let (x, codes) = call.codes(net, 0)?;
     let bound = |index: usize, name: &'static str, default: f32| -> Outcome<f32> {
@@ -135,12 +136,19 @@ pub(super) fn clamp(net: &mut Net, call: &Quantized<'_, '_>) -> Outcome<Flow> {
         "Relu" => (0.0, f32::INFINITY),
         _ => (bound(1, "min", f32::NEG_INFINITY)?, bound(2, "max", f32::INFINITY)?),
     };
+    if min > max || min.is_nan() || max.is_nan() {
+        return invalid(format!("{min} to {max} is not a range"));
+    }
+    // Bounds between two codes would be rounded before the result is.
+    if let Some(target) = call.target.filter(|target| target.codes != codes) {
+        return net.table(x, codes, target, |x| x.clamp(min, max));
+    }
     let code = |x: f32| rounded(f64::from(x), codes);
     let (min, max) = (code(min), code(max));
     if (min, max) == (-128, 127) {
         return Ok(x);
     }
-    Ok(x.with(net.build.clamp(x.id, min, max.max(min))?, x.last))
+    Ok(x.with(net.build.clamp(x.id, min, max)?, x.last))
 }
 
 /// The code of a number.

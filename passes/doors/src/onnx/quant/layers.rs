@@ -1,7 +1,8 @@
 //! Layers with weights on codes. Invariant: a bias counts in units of the sums.
 
-use super::{Quantized, Target};
-use crate::onnx::ops::conv::Layer;
+use super::Quantized;
+use crate::onnx::call::Target;
+use crate::onnx::ops::conv::{Layer, MAX_GROUPS};
 use crate::onnx::tensor::Kind;
 use crate::onnx::trouble::{Outcome, invalid, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
@@ -129,7 +130,7 @@ pub(super) fn conv_transpose(net: &mut Net, call: &Quantized<'_, '_>) -> Outcome
     let groups = usize::try_from(call.node.int("group", 1)?).unwrap_or(1);
     let inner = net.extents(weights.id).get(1).copied().unwrap_or(0);
     if units.len() > 1 {
-        units = (0..groups.min(1 << 16)).flat_map(|_| units.clone()).collect();
+        units = (0..groups.min(MAX_GROUPS)).flat_map(|_| units.clone()).collect();
     }
     let bias = call.bias(net, 2, &units, inner.saturating_mul(groups))?;
     let zero_points = [input.zero_point, weights.zero_point];

@@ -2,9 +2,10 @@
 //!
 //! Invariant: they are the operators between `DequantizeLinear` and `QuantizeLinear`.
 
-use super::{Parameters, Quantized, Target, signedness};
+use super::{Parameters, Quantized, signedness};
+use crate::onnx::call::Target;
+use crate::onnx::call::{Call, one};
 use crate::onnx::node::Node;
-use crate::onnx::ops::{Call, one};
 use crate::onnx::proto;
 use crate::onnx::tensor::Kind;
 use crate::onnx::trouble::{Outcome, invalid, unsupported};

@@ -14,21 +14,13 @@ use std::rc::Rc;
 pub(super) use linear::handler as linear;
 pub(super) use target::Targets;
 
+use super::call::{Call, Target, one};
 use super::node::{Node, axis_of};
-use super::ops::{Call, one};
 use super::tensor::{Data, Kind, Tensor};
 use super::trouble::{Outcome, Trouble, invalid, unsupported};
 use super::value::{Coded, Flow, Net, Value};
 use crate::integer::{Factor, single};
 use crate::tosa::{Codes, Elem, Id, Operand, Origin, Rescale};
-
-/// The codes that a result is rounded to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Target {
-    pub(super) codes: Codes,
-    /// The file's codes are unsigned.
-    pub(super) unsigned: bool,
-}
 
 /// A quantized operator: what it computes, of which values, and the codes of the result.
 pub(super) struct Quantized<'a, 'n> {

@@ -1,10 +1,10 @@
 //! Means, softmax, concatenation and resampling of codes. Invariant: a mean is rounded once where TOSA allows it.
 
-use strum_float::Window;
-
-use super::{Quantized, Target, coded};
+use super::Quantized;
 use crate::integer;
+use crate::onnx::call::Target;
 use crate::onnx::node::{axes_of, axis_of};
+use crate::onnx::ops::conv::MAX_LIST;
 use crate::onnx::ops::pool::{Pooling, average};
 use crate::onnx::ops::resize::resampled;
 use crate::onnx::ops::window::Sliding;
@@ -12,48 +12,77 @@ use crate::onnx::trouble::{Outcome, invalid, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
 use crate::tosa::{Codes, Elem};
 
-/// The meaning of the codes of probabilities.
-const PROBABILITY: Codes = Codes { scale: 1.0 / 256.0, zero_point: -128 };
+/// Bits behind the point of probabilities before they are rounded.
+const SOFTMAX_BITS: u8 = 24;
 
 /// `AveragePool`.
 pub(super) fn pool(net: &mut Net, call: &Quantized<'_, '_>) -> Outcome<Flow> {
     let target = call.target()?;
     let (x, codes) = call.codes(net, 0)?;
     let pooling = average(net, call.node, x)?;
-    let Sliding { kernel, window } = pooling.sliding;
-    let padded = window.before != [0, 0] || window.after != [0, 0] || pooling.ceil;
-    if codes == target.codes || padded && !pooling.padding_counts || window.dilation != [1, 1] {
+    // The same codes are a pooling; others would be rounded twice.
+    if codes == target.codes {
         let mean = net.pooled(x, &pooling)?;
         return net.requantized(mean, codes, target);
     }
-    if pooling.ceil {
-        return unsupported("means with padding that counts and ceil_mode are not supported on codes");
-    }
-    sums_of_windows(net, x, codes, &pooling, kernel, window, target)
+    net.window_sums(x, codes, &pooling, target)
 }
 
-/// Means as sums of windows, which are rounded once: a depthwise convolution by ones.
-fn sums_of_windows(
-    net: &mut Net,
-    x: Flow,
-    codes: Codes,
-    _pooling: &Pooling,
-    [rows, columns]: [usize; 2],
-    window: Window,
-    target: Target,
-) -> Outcome<Flow> {
-    let (image, flat) = net.image(x)?;
-    let channels = net.extents(image).last().copied().unwrap_or(0);
-    let taps = rows.saturating_mul(columns);
-    if taps > 1 << 16 {
-        return unsupported(format!("a mean of windows of {rows} x {columns}"));
+impl Net {
+    /// Means as sums of windows, a depthwise convolution by ones, times the share of an element in its window.
+    fn window_sums(&mut self, x: Flow, codes: Codes, pooling: &Pooling, target: Target) -> Outcome<Flow> {
+        let Sliding { kernel, mut window } = pooling.sliding;
+        let (image, flat) = self.image(x)?;
+        let &[_, rows, columns, channels] = self.extents(image).as_slice() else {
+            return invalid("an image expected");
+        };
+        if window.dilation != [1, 1] {
+            return unsupported("dilations of a mean are not supported");
+        }
+        let counted = window;
+        if pooling.ceil {
+            self.round_up(image, kernel, &mut window)?;
+        }
+        let taps = kernel[0].saturating_mul(kernel[1]);
+        if taps > 1 << 12 || taps.saturating_mul(channels) > MAX_LIST {
+            return unsupported(format!("means of windows of {kernel:?} are not supported on codes"));
+        }
+        let ones = vec![1; taps.saturating_mul(channels)];
+        let ones = self.build.ints(Elem::I8, &[kernel[0], kernel[1], channels, 1], &ones)?;
+        let bias = self.build.ints(Elem::I32, &[channels], &vec![0; channels])?;
+        let mut sums = self.build.conv(true, [image, ones, bias], [codes.zero_point, 0], &window)?;
+        let made = self.extents(sums);
+        let counts = |axis: usize, extent: usize| -> Vec<usize> {
+            let pick = |pair: &[usize; 2]| pair.get(axis).copied().unwrap_or(0);
+            let (stride, before) = (pick(&window.stride), pick(&window.before));
+            // Positions are counted from the first one of the padding.
+            let (first, end) = if pooling.padding_counts {
+                (0, before + extent + pick(&counted.after))
+            } else {
+                (before, before + extent)
+            };
+            let number =
+                |i: usize| (i * stride + pick(&kernel)).min(end).saturating_sub((i * stride).max(first));
+            (0..made.get(axis + 1).copied().unwrap_or(0)).map(number).collect()
+        };
+        let (by_row, by_column) = (counts(0, rows), counts(1, columns));
+        let all: Vec<usize> = by_row.iter().flat_map(|a| by_column.iter().map(move |b| a * b)).collect();
+        let same = all.iter().all(|n| Some(n) == all.first());
+        #[allow(clippy::cast_precision_loss, reason = "at most 2^12 taps")]
+        let mut unit = codes.scale / all.first().copied().unwrap_or(1).max(1) as f64;
+        if !same {
+            // Sums have 8 bits more than their number of elements.
+            let bits = 21 - taps.ilog2();
+            let half = |n: usize| i64::try_from(n.max(1)).unwrap_or(i64::MAX);
+            let share = |&n: &usize| ((2_i64 << bits) / half(n) + 1) / 2;
+            let shares: Vec<i64> = all.iter().map(share).collect();
+            let shares = self.build.ints(Elem::I32, &[1, by_row.len(), by_column.len(), 1], &shares)?;
+            sums = self.build.binary("mul", sums, shares)?;
+            unit = codes.scale / f64::from(bits).exp2();
+        }
+        let sums = self.of_file(Flow::plain(sums), sums, flat)?;
+        self.finished(sums, &[unit], target)
     }
-    let ones = net.build.ints(Elem::I8, &[rows, columns, channels, 1], &vec![1; taps * channels])?;
-    let bias = net.build.ints(Elem::I32, &[channels], &vec![0; channels])?;
-    let sums = net.build.conv(true, [image, ones, bias], [codes.zero_point, 0], &window)?;
-    let sums = net.from_image(Flow::plain(sums), sums, flat)?;
-    #[allow(clippy::cast_precision_loss, reason = "at most 2^16 taps")]
-    net.finished(sums, &[codes.scale / taps as f64], target)
 }
 
 /// `GlobalAveragePool`.
@@ -130,14 +159,13 @@ pub(super) fn softmax(net: &mut Net, call: &Quantized<'_, '_>) -> Outcome<Flow> 
     let moved = net.flow(&moved)?;
     // With channels last in memory, the last axis of the file is not.
     let plain = net.plain(moved)?;
-    let made = integer::softmax(&mut net.build, plain, codes, 1.0)?;
-    let made = coded(Flow::plain(made), Target { codes: PROBABILITY, unsigned: target.unsigned });
+    let sums = integer::probabilities(&mut net.build, plain, codes, 1.0, SOFTMAX_BITS)?;
+    let made = net.finished(Flow::plain(sums), &[f64::from(SOFTMAX_BITS).exp2().recip()], target)?;
     let made = match back {
         Some(perms) => net.transpose(&made.into(), &perms)?,
         None => net.reshape(&made.into(), &shape)?,
     };
-    let made = net.flow(&made)?;
-    net.requantized(made, PROBABILITY, target)
+    net.flow(&made)
 }
 
 /// `Concat`, after bringing operands to the codes of the result.

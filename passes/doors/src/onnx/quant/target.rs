@@ -4,7 +4,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::{Target, quantization, signedness};
+use super::{quantization, signedness};
+use crate::onnx::call::Target;
 use crate::onnx::node::Node;
 use crate::onnx::proto;
 use crate::onnx::tensor::Tensor;

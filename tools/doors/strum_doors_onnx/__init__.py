@@ -1,0 +1,1 @@
+"""ONNX files through strumc, compared with their own results and with ONNX Runtime."""
