@@ -68,7 +68,7 @@ fn one_command_does_what_two_do() {
             .strumc(&format!("quantize {network} -c calibration.npz -o r.mlirbc -q --format mip2q,p=0.75"))
             .ok();
         scratch.strumc("compile r.mlirbc -o two.dpu -q --method mip2q --p 0.75").ok();
-        let options = format!("--method mip2q --p 0.75 --calibration calibration.npz");
+        let options = "--method mip2q --p 0.75 --calibration calibration.npz";
         scratch.strumc(&format!("compile {network} -o one.dpu -q {options}")).ok();
         let weights = |name: &str| scratch.translate(&format!("--dpu-audit --json {name}")).ok().text();
         assert_eq!(weights("one.dpu"), weights("two.dpu"));

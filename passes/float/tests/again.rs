@@ -193,16 +193,16 @@ fn inputs_that_differ_are_compensated() {
 #[test]
 fn what_stays_int8_with_exact_inputs_is_unchanged() {
     let mut dice = Dice(2);
-    let narrow = Storage { min_channels: 16, ..any(Request::new(Kind::Mip2q)).unwrap() };
+    let from =
+        |min_channels| Some(Storage { request: Request::new(Kind::Mip2q), min_channels, depthwise: true });
     let dense = Storage::of_any(&Storage::choice("dense").unwrap());
     for depthwise in [false, true] {
         let case = Case::new(&mut dice, depthwise, [7, 2, 3], 3);
         let mut expected = Rounded { codes: case.codes.clone(), bias: case.bias.clone() };
-        let list = case.round(&[None, dense, Some(narrow)]);
+        let list = case.round(&[None, dense, from(16)]);
         // Blocks of a depthwise layer run along all of its channels.
         assert_eq!(list, vec![expected.clone(); 3]);
-        let wide = Some(Storage { min_channels: 14, ..narrow });
-        expected = case.round(&[wide]).remove(0);
+        expected = case.round(&[from(14)]).remove(0);
         assert_eq!(expected.codes == case.codes, !depthwise);
     }
     let depthwise = Case::new(&mut dice, true, [32, 1, 3], 3);
