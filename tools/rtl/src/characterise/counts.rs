@@ -1,5 +1,7 @@
 //! What happens in a driven PE, counted as `dpu-cost` counts it, but lane by lane: products beyond a layer's last channel count.
 
+use std::collections::BTreeSet;
+
 use dpu_cost::{Counts, Events};
 use strum_formats::Kind;
 
@@ -37,7 +39,14 @@ pub(super) fn counts(spec: &Spec, schedule: &Schedule, stimulus: &Stimulus) -> C
         before = Some((planned.entry, step));
     }
     let vector = u64::from(spec.vector());
-    counts.events.if_write = writes(stimulus, "if_write_enable") * vector;
+    // Bytes are counted once; an entry that did not stay is written, as an entry, again.
+    let distinct: BTreeSet<_> = schedule
+        .entries
+        .iter()
+        .zip(&schedule.origins)
+        .map(|(entry, [acts, _])| (acts, &entry.acts))
+        .collect();
+    counts.events.if_write = distinct.len() as u64 * vector;
     let fills = writes(stimulus, "fl_write_enable");
     counts.events.fl_write = fills * vector;
     counts.events.if_entries = writes(stimulus, "if_write_enable");
@@ -111,4 +120,136 @@ fn writes(stimulus: &Stimulus, name: &str) -> u64 {
         at += port.bits.div_ceil(64) as usize;
     }
     0
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+    use dpu_isa::{Machine, Manifest, PeKind, Stationary};
+    use dpu_trace::{Conv, Header, Source, Tile, Vector};
+    use strum_formats::Format;
+
+    use super::*;
+    use crate::characterise::model;
+    use crate::drive::{self, Section};
+    use crate::spec::Level;
+    use crate::units;
+
+    /// The trace of the only PE that works on a layer of one row: 8 channels, plain weights, windows of this many adjacent
+    /// pixels. `block` has the output channels and columns that the PE accumulates at a time.
+    fn layer(
+        machine: &Machine,
+        [out_c, out_w]: [u16; 2],
+        block: [u16; 2],
+        stationary: Stationary,
+        taps: u16,
+    ) -> Section {
+        let conv = Conv {
+            stationary,
+            sched_oc: 1,
+            sched_oy: 1,
+            sched_ox: 1,
+            sched_ic: 1,
+            block_oc: block[0],
+            block_oy: 1,
+            block_ox: block[1],
+            ..Conv::default()
+        };
+        let [channels, columns] = [out_c, out_w].map(u32::from);
+        let tile = Tile {
+            in_c: 8,
+            kernel_h: 1,
+            kernel_w: taps,
+            out_h: 1,
+            out_w: columns,
+            out_c: channels,
+            ..Tile::default()
+        };
+        let mut vectors = Vec::new();
+        for start in (0..out_w).step_by(block[1].into()) {
+            let mut sums = vec![0i32; usize::from(out_c * block[1])];
+            for tap in 0..taps {
+                let mut outputs: Vec<(u16, u16)> =
+                    (0..out_c).flat_map(|c| (0..block[1]).map(move |x| (c, x))).collect();
+                if stationary == Stationary::Input {
+                    outputs.sort_by_key(|&(channel, column)| (column, channel));
+                }
+                for (channel, column) in outputs {
+                    let accumulator = channel * block[1] + column;
+                    let pixel = start + column + tap;
+                    let acts: Vec<i16> = (0..8).map(|i| (pixel * 8 + i) as i16 % 127).collect();
+                    let word: Vec<u8> = (0..8).map(|i| (channel * 3 + tap) as u8 + i).collect();
+                    let sum = &mut sums[usize::from(accumulator)];
+                    let before = *sum;
+                    *sum += acts.iter().zip(&word).map(|(&a, &w)| i32::from(a) * i32::from(w)).sum::<i32>();
+                    vectors.push(Vector {
+                        pe: 0,
+                        first: tap == 0,
+                        last: tap + 1 == taps,
+                        accumulator,
+                        output: [channel.into(), 0, (start + column).into()],
+                        code_shift: 0,
+                        acts,
+                        word,
+                        before,
+                        after: *sum,
+                    });
+                }
+            }
+        }
+        Section { header: header(machine, conv, tile), vectors }
+    }
+
+    fn header(machine: &Machine, conv: Conv, tile: Tile) -> Header {
+        Header {
+            machine: machine.clone(),
+            manifest: Manifest::default(),
+            layer: "a".into(),
+            source: Source::default(),
+            conv,
+            tile,
+            vector: 8,
+            word_bytes: 8,
+            pes: vec![0],
+            limit: u64::MAX,
+        }
+    }
+
+    #[test]
+    fn register_files_are_written_as_the_simulator_counts() {
+        let machine = Machine { pe_kind: PeKind::Dense, ..Machine::flexnn_16x16() };
+        let spec = Spec { level: Level::Pe, ..Spec::of(&machine, Format::DENSE) };
+        for (outputs, block, stationary, taps) in [
+            ([2, 8], [2, 8], Stationary::Output, 3),
+            // The second block has the same weights, and they are written again.
+            ([2, 8], [2, 4], Stationary::Output, 3),
+            // A block's vectors do not fit: every channel writes them again.
+            ([3, 16], [3, 16], Stationary::Output, 3),
+            // Resident weights stay for both blocks.
+            ([1, 8], [1, 4], Stationary::Weight, 3),
+            // Resident activations, and weights for each of two blocks.
+            ([2, 8], [2, 4], Stationary::Input, 1),
+        ] {
+            let sections = [layer(&machine, outputs, block, stationary, taps)];
+            let schedule = Schedule::of(&spec, &sections).unwrap();
+            let stimulus = drive::counted(&spec, &units::top(&spec), &schedule).unwrap();
+            let driven = counts(&spec, &schedule, &stimulus).events;
+            let model = model::counts(&spec, &sections).unwrap().events;
+            let of = |e: &Events| [e.pe_steps, e.if_write, e.if_entries, e.fl_write, e.fl_entries];
+            assert_eq!(of(&driven), of(&model), "{outputs:?} {block:?} {stationary:?}");
+            // A PE that is driven by contents alone does not write again what windows share, as long as it stays.
+            let stimulus = drive::stimulus(&spec, &units::top(&spec), &sections).unwrap();
+            let by_contents = counts(&spec, &schedule, &stimulus).events.if_entries;
+            let shares = taps > 1 && block[1] <= 8;
+            assert_eq!(by_contents < driven.if_entries, shares, "{by_contents}");
+        }
+    }
+
+    #[test]
+    fn resident_activations_of_several_taps_are_not_counted() {
+        let machine = Machine { pe_kind: PeKind::Dense, ..Machine::flexnn_16x16() };
+        let spec = Spec::of(&machine, Format::DENSE);
+        assert!(model::counts(&spec, &[layer(&machine, [1, 4], [1, 4], Stationary::Input, 3)]).is_none());
+    }
 }

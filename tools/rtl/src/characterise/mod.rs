@@ -131,7 +131,7 @@ pub struct LayerFigures {
     /// The same by prices that were fitted to four fifths of the layers, without this one; for those that prices are fitted to.
     pub held_out_fj: Option<f64>,
     /// By the prices of the machine file and the events that the simulator counts for the whole layer, fJ; not where activations
-    /// are resident.
+    /// are resident and windows have several taps.
     pub simulated_fj: Option<f64>,
     /// Energy of a step of each class of units by the gates, fJ.
     pub classes_fj: BTreeMap<&'static str, f64>,
@@ -253,7 +253,7 @@ fn measure(
     let layer = layer_name(sections);
     let drive_error = |error| CharacteriseError::Drive { layer: layer.clone(), error };
     let schedule = Schedule::of(spec, sections).map_err(drive_error)?;
-    let stimulus = drive::stimulus(spec, &units::top(spec), sections).map_err(drive_error)?;
+    let stimulus = drive::counted(spec, &units::top(spec), &schedule).map_err(drive_error)?;
     let power = simulate(mapped, setup.library, &stimulus, &setup.conditions)
         .map_err(|error| CharacteriseError::Power { layer: layer.clone(), error })?;
     let header = sections.first().map(|s| &s.header);

@@ -9,8 +9,8 @@ use dpu_trace::Header;
 use crate::drive::Section;
 use crate::spec::Spec;
 
-/// The counts of the tiles that were traced, as a whole. `None` where they depend on the size of the input, which traces do not
-/// state (resident activations), and for a tile that the machine refuses.
+/// The counts of the tiles that were traced, as a whole. `None` where they depend on stride and size of the input, which traces do
+/// not state (resident activations of windows of several taps), and for a tile that the machine refuses.
 pub(super) fn counts(spec: &Spec, sections: &[Section]) -> Option<Counts> {
     let tiles: BTreeMap<u32, &Header> =
         sections.iter().map(|s| (s.header.source.number, &s.header)).collect();
@@ -26,7 +26,8 @@ pub(super) fn counts(spec: &Spec, sections: &[Section]) -> Option<Counts> {
 
 fn tile(spec: &Spec, header: &Header) -> Option<Counts> {
     let (conv, tile) = (&header.conv, &header.tile);
-    if conv.stationary == Stationary::Input {
+    // Windows of one tap share no pixel: there are as many as outputs, whatever the stride.
+    if conv.stationary == Stationary::Input && (tile.kernel_h, tile.kernel_w) != (1, 1) {
         return None;
     }
     let inv = ConvInv {

@@ -11,7 +11,7 @@ use super::Section;
 use super::error::DriveError;
 use super::lockstep::{self, Lockstep};
 use super::schedule::{Schedule, groups};
-use super::timeline::{Frames, pes};
+use super::timeline::{Frames, Writes, pes};
 use crate::spec::Spec;
 use crate::stimulus::Stimulus;
 
@@ -122,5 +122,5 @@ pub(super) fn column(spec: &Spec, sections: &[Section], frames: Frames) -> Resul
         let end = ends.next().flatten();
         (step.drain, step.expect) = (end.is_some(), end.flatten());
     }
-    pes(spec, &schedules, &depths, frames)
+    pes(spec, (&schedules, Writes::Contents), &depths, frames)
 }

@@ -2,7 +2,7 @@
 
 use super::error::DriveError;
 use super::schedule::Schedule;
-use super::timeline::{self, Frames};
+use super::timeline::{self, Frames, Writes};
 use super::{Section, column, skip};
 use crate::netlist::Module;
 use crate::spec::{Level, Spec};
@@ -21,9 +21,18 @@ pub fn stimulus(spec: &Spec, top: &Module, sections: &[Section]) -> Result<Stimu
         Level::PeCore => timeline::core(spec, &Schedule::of(spec, sections)?, frames),
         Level::Pe => {
             let schedule = Schedule::of(spec, sections)?;
-            timeline::pes(spec, std::slice::from_ref(&schedule), &[], frames)
+            pe(spec, &schedule, Writes::Contents, frames)
         }
         Level::Column => column::column(spec, sections, frames),
         Level::Lane => Err(DriveError::Level),
     }
+}
+
+/// What a PE needs to compute a schedule, with its register files written as `dpu-cost` counts it.
+pub(crate) fn counted(spec: &Spec, top: &Module, schedule: &Schedule) -> Result<Stimulus, DriveError> {
+    pe(spec, schedule, Writes::Operands, Frames::new(top))
+}
+
+fn pe(spec: &Spec, schedule: &Schedule, writes: Writes, frames: Frames) -> Result<Stimulus, DriveError> {
+    timeline::pes(spec, (std::slice::from_ref(schedule), writes), &[], frames)
 }

@@ -20,6 +20,7 @@ use dpu_trace::{Header, Reader, Vector};
 pub(crate) use bits::Bits;
 pub use column::column_sections;
 pub use error::DriveError;
+pub(crate) use levels::counted;
 pub use levels::stimulus;
 pub(crate) use operands::{Step, format_of, same_format};
 pub(crate) use schedule::Schedule;

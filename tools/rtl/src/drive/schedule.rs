@@ -1,6 +1,9 @@
 //! The steps of a PE in order: which entry, which step of it, which accumulator.
 
-use dpu_trace::Vector;
+use std::collections::{BTreeMap, BTreeSet};
+
+use dpu_isa::Stationary;
+use dpu_trace::{Header, Vector};
 
 use super::error::DriveError;
 use super::operands::{self, Entry};
@@ -27,15 +30,75 @@ pub(crate) struct Planned {
     pub(crate) drain: bool,
 }
 
+/// Which operand an entry has, as the machine tells them apart ("Counted events" in `docs/timing.md`): a window's of its own,
+/// also where windows share it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Origin {
+    section: usize,
+    block: usize,
+    /// Output position, or output channel.
+    output: [u32; 2],
+    /// Number among the entries of an output.
+    number: usize,
+}
+
 /// The steps of a trace.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Schedule {
     pub(crate) entries: Vec<Entry>,
+    /// For each entry, where its activations and its weights are from.
+    pub(crate) origins: Vec<[Origin; 2]>,
     pub(crate) steps: Vec<Planned>,
     /// The zero point in effect from this step on.
     pub(crate) zero_points: Vec<(usize, i16)>,
     /// Vectors so far.
     vectors: usize,
+    /// Sections so far.
+    sections: usize,
+}
+
+/// Counts the blocks of a section, and the entries of each output.
+#[derive(Default)]
+struct Walk {
+    section: usize,
+    block: usize,
+    /// Entries so far of the outputs of the block, by accumulator.
+    entries: BTreeMap<u16, usize>,
+    /// Accumulators that have been started in the block.
+    started: BTreeSet<u16>,
+}
+
+impl Walk {
+    /// The origins of the next `count` entries, which are those of a vector.
+    fn origins(&mut self, header: &Header, vector: &Vector, count: usize) -> Vec<[Origin; 2]> {
+        if vector.first {
+            if !self.started.insert(vector.accumulator) {
+                self.block += 1;
+                self.started = [vector.accumulator].into();
+            }
+            self.entries.insert(vector.accumulator, 0);
+        }
+        let next = self.entries.entry(vector.accumulator).or_default();
+        let from = *next;
+        *next += count;
+        let [channel, row, column] = vector.output;
+        let (section, block) = (self.section, self.block);
+        let one_tap = header.tile.kernel_h == 1 && header.tile.kernel_w == 1;
+        (from..from + count)
+            .map(|number| {
+                let acts = Origin { section, block, output: [row, column], number };
+                let weights = Origin { output: [channel, 0], ..acts };
+                match header.conv.stationary {
+                    Stationary::Output => [acts, weights],
+                    // What is resident stays over blocks.
+                    Stationary::Weight => [acts, Origin { block: 0, ..weights }],
+                    Stationary::Input if one_tap => [Origin { block: 0, ..acts }, weights],
+                    // Windows share pixels, which are told apart by their values alone.
+                    Stationary::Input => [Origin { section, ..Origin::default() }, weights],
+                }
+            })
+            .collect()
+    }
 }
 
 impl Schedule {
@@ -51,10 +114,12 @@ impl Schedule {
     pub(crate) fn add(&mut self, spec: &Spec, section: &Section, groups: &[usize]) -> Result<(), DriveError> {
         check(spec, &section.header)?;
         self.zero_points.push((self.steps.len(), section.header.conv.in_zp));
+        let mut walk = Walk { section: self.sections, ..Walk::default() };
+        self.sections += 1;
         let mut rest = section.vectors.as_slice();
         for &size in groups {
             let (group, after) = rest.split_at_checked(size).unwrap_or((rest, &[]));
-            self.group(spec, section, group, self.vectors)?;
+            self.group(spec, section, group, &mut walk)?;
             self.vectors += group.len();
             rest = after;
         }
@@ -68,8 +133,9 @@ impl Schedule {
         spec: &Spec,
         section: &Section,
         group: &[Vector],
-        index: usize,
+        walk: &mut Walk,
     ) -> Result<(), DriveError> {
+        let index = self.vectors;
         let start = self.entries.len();
         let mut each = Vec::new();
         let mut running = Vec::new();
@@ -86,6 +152,7 @@ impl Schedule {
             }
             running.push(vector.before);
             each.push(entries.len());
+            self.origins.extend(walk.origins(&section.header, vector, entries.len()));
             self.entries.extend(entries);
         }
         let count = each.first().copied().unwrap_or(0);

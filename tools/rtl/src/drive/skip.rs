@@ -176,7 +176,7 @@ pub(super) fn pe(spec: &Spec, sections: &[Section], mut frames: Frames) -> Resul
         for (i, (file, (data, map))) in files.iter_mut().zip(&slice.operands).enumerate() {
             let mut content = data.clone();
             content.append(map);
-            let (at, from, written) = file.place(&content, &mut frames);
+            let (at, from, written) = file.place(&content, &[], &mut frames);
             if let (Some(cycle), Some(name)) = (written, names.get(i)) {
                 frames.set(cycle, &format!("{name}_data"), data.clone());
                 frames.set(cycle, &format!("{name}_map"), map.clone());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::bits::Bits;
 use super::error::DriveError;
 use super::operands::Entry;
-use super::schedule::{Planned, Schedule};
+use super::schedule::{Origin, Planned, Schedule};
 use crate::netlist::{Direction, Module};
 use crate::spec::Spec;
 use crate::stimulus::{Cycle, InputPort, Stimulus};
@@ -172,10 +172,21 @@ pub(super) fn core(spec: &Spec, schedule: &Schedule, mut frames: Frames) -> Resu
     Ok(frames.finish(schedule.steps.len()))
 }
 
+/// What a register file is not written again for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writes {
+    /// Contents that an entry has, whatever they are from.
+    Contents,
+    /// Operands that an entry has, as `docs/timing.md` counts them: every window has its own.
+    Operands,
+}
+
 /// What an entry of a register file holds.
 #[derive(Clone, Default)]
 struct Held {
     value: Option<Bits>,
+    /// Where it is from.
+    origins: Vec<Origin>,
     /// The cycle in which it was written.
     written: usize,
     /// The last cycle in which it was written or read.
@@ -195,10 +206,10 @@ impl File {
         File { name, entries: vec![Held::default(); entries as usize], free: 0 }
     }
 
-    /// The entry that holds `value`, if need be written in place of the one unused for longest, as early as possible; and the
-    /// first cycle in which it can be read.
-    pub(super) fn provide(&mut self, value: &Bits, frames: &mut Frames) -> (usize, usize) {
-        let (at, from, written) = self.place(value, frames);
+    /// The entry that holds `value` of these origins, if need be written in place of the one unused for longest, as early as
+    /// possible; and the first cycle in which it can be read.
+    fn provide(&mut self, value: &Bits, origins: &[Origin], frames: &mut Frames) -> (usize, usize) {
+        let (at, from, written) = self.place(value, origins, frames);
         if let Some(cycle) = written {
             frames.set(cycle, &format!("{}_data", self.name), value.clone());
         }
@@ -206,10 +217,14 @@ impl File {
     }
 
     /// As [`File::provide`], but for the data; also the cycle in which they are written, if need be.
-    pub(super) fn place(&mut self, value: &Bits, frames: &mut Frames) -> (usize, usize, Option<usize>) {
-        if let Some((at, held)) =
-            self.entries.iter().enumerate().find(|(_, held)| held.value.as_ref() == Some(value))
-        {
+    pub(super) fn place(
+        &mut self,
+        value: &Bits,
+        origins: &[Origin],
+        frames: &mut Frames,
+    ) -> (usize, usize, Option<usize>) {
+        let holds = |held: &Held| held.value.as_ref() == Some(value) && held.origins == origins;
+        if let Some((at, held)) = self.entries.iter().enumerate().find(|(_, held)| holds(held)) {
             return (at, held.written + 1, None);
         }
         let oldest =
@@ -217,7 +232,7 @@ impl File {
         let Some((at, held)) = oldest else { return (0, self.free, None) };
         let unused = if held.value.is_some() { held.used + 1 } else { 0 };
         let cycle = self.free.max(unused);
-        *held = Held { value: Some(value.clone()), written: cycle, used: cycle };
+        *held = Held { value: Some(value.clone()), origins: origins.to_vec(), written: cycle, used: cycle };
         self.free = cycle + 1;
         frames.number(cycle, &format!("{}_write", self.name), at as u64);
         frames.pulse(cycle, &format!("{}_write_enable", self.name));
@@ -238,11 +253,11 @@ impl File {
 }
 
 /// PEs with shared control: register files are filled through their write ports, an entry a cycle, as soon as what an entry
-/// held is not needed any more. Equal contents are not written twice. All of `pes` have the same steps, of which the first one's
-/// say what is expected; `depths` has the depth of the adder trees from a step on.
+/// held is not needed any more; contents that are there are not written again, as far as `writes` says. All of `pes` have the
+/// same steps, of which the first one's say what is expected; `depths` has the depth of the adder trees from a step on.
 pub(super) fn pes(
     spec: &Spec,
-    pes: &[Schedule],
+    (pes, writes): (&[Schedule], Writes),
     depths: &[(usize, u32)],
     mut frames: Frames,
 ) -> Result<Stimulus, DriveError> {
@@ -261,6 +276,7 @@ pub(super) fn pes(
         }
         let Some(entry) = entries.first() else { continue };
         let (mut contents, mut shifts) = ([Bits::default(), Bits::default()], Bits::default());
+        let origins = origins(pes, index, writes);
         for entry in &entries {
             let [acts, weights] = &mut contents;
             acts.append(&bytes(entry, planned.entry)?);
@@ -269,8 +285,10 @@ pub(super) fn pes(
         }
         let mut cycle = next;
         let mut places = [0; 2];
-        for ((file, content), place) in files.iter_mut().zip(&contents).zip(&mut places) {
-            let (at, from) = file.provide(content, &mut frames);
+        for (((file, content), origins), place) in
+            files.iter_mut().zip(&contents).zip(&origins).zip(&mut places)
+        {
+            let (at, from) = file.provide(content, origins, &mut frames);
             *place = at;
             cycle = cycle.max(from);
         }
@@ -288,6 +306,18 @@ pub(super) fn pes(
         next = cycle + 1;
     }
     Ok(frames.finish(lead.steps.len()))
+}
+
+/// Where the activations and the weights of a step are from in each PE, if that matters.
+fn origins(pes: &[Schedule], step: usize, writes: Writes) -> [Vec<Origin>; 2] {
+    let mut lists = [Vec::new(), Vec::new()];
+    for pe in pes.iter().filter(|_| writes == Writes::Operands) {
+        let of_step = pe.steps.get(step).and_then(|planned| pe.origins.get(planned.entry));
+        for (list, origin) in lists.iter_mut().zip(of_step.into_iter().flatten()) {
+            list.push(*origin);
+        }
+    }
+    lists
 }
 
 /// The control of accumulators and adder trees for a step whose products are added in cycle `summed`.
