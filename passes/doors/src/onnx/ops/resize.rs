@@ -225,7 +225,7 @@ fn along(extent: usize, places: usize, ratio: [i64; 2], rules: &Rules<'_>) -> Ou
             (n, d, offset) = (twice(n), twice(d), moved);
         }
     }
-    let common = gcd(gcd(n, d), offset.abs()).max(1);
+    let common = gcd(gcd(n, d), offset.saturating_abs()).max(1);
     // What is left of a rounding to the lower of two is less than a part.
     (n, d, offset) = (n / common, d / common, offset / common);
     if d == 0 {

@@ -397,7 +397,7 @@ fn outside(mode: &str, extent: usize, before: i64, after: i64) -> Outcome<Vec<us
         };
         usize::try_from(inside).ok()
     };
-    match (-before..wide.saturating_add(after)).map(position).collect() {
+    match (before.saturating_neg()..wide.saturating_add(after)).map(position).collect() {
         Some(positions) => Ok(positions),
         None => invalid(format!("padding of {before} and {after} around {extent} positions")),
     }

@@ -65,6 +65,10 @@ fn lists_of_parts_and_groups_are_bounded() {
     let mixed: Vec<f64> = (0..2100).map(|i| f64::from(i * 7 % 2100)).collect();
     let gather = one(13, "Gather", &[2100, 1], &[list("i", &mixed)], vec![]);
     assert_eq!(gather.refusal(), "Gather 'y': positions along an axis that need more than 1024 slices");
+    // The least integer has no opposite.
+    let pads = list("p", &[i64::MIN as f64, 0.0, 0.0, 0.0]);
+    let least = one(13, "Pad", &[2, 1], &[pads], vec![text("mode", "reflect")]);
+    assert_eq!(least.refusal(), "Pad 'y': a result without elements");
     let wide = tensor("s", INT64, &[2], &[20_000_000.0, 1.0]);
     let outputs = file(13).input("x", FLOAT, &[1, 1]).output("y").constant("one", FLOAT, &[1, 1], &[1.0]);
     let mut outputs =
