@@ -59,13 +59,18 @@ pub fn follow(
     let vectors = vectors(array, layer, schedule);
     let mut seen = Followed::default();
     let mut decoded = BTreeSet::new();
+    let mut before = BTreeSet::new();
     for (number, block) in blocks(array, layer, schedule).iter().enumerate() {
         let loads = schedule.stays != Stays::Weights || block.weights > 0;
+        // Depthwise, a channel's weights may come with those of the channel before: they are written nevertheless.
+        let all: BTreeSet<u64> = block.places.iter().flatten().map(|o| o[0]).collect();
+        let writes = schedule.stays != Stays::Weights || all != before;
+        before = all;
         for (pe, outputs) in block.places.iter().enumerate() {
             let channels: BTreeSet<u64> = outputs.iter().map(|o| o[0]).collect();
             let positions: BTreeSet<[u64; 2]> = outputs.iter().map(|&[_, y, x]| [y, x]).collect();
             let mut last: Option<Step> = None;
-            write(array, layer, schedule, &vectors, (&channels, &positions), loads, &mut seen);
+            write(array, layer, schedule, &vectors, (&channels, &positions), writes, &mut seen);
             for parts in &vectors {
                 for (channel, part, position) in walk(schedule, &channels, parts, &positions) {
                     let step = operands(array, layer, channel, part, position);
