@@ -18,6 +18,9 @@ use super::isolate;
 /// Maximum number of functions that an error names.
 const MAX_NAMES: usize = 8;
 
+/// Leading bytes of a file in which a zero shows that it is no text.
+const LOOKED_AT: usize = 4096;
+
 /// Maximum nesting of brackets in a text.
 const MAX_DEPTH: usize = 2048;
 
@@ -71,7 +74,10 @@ fn foreign(bytes: &[u8]) -> Option<&'static str> {
         (b"\x80\x02", "a pickle, as PyTorch saves weights"),
         (b"\x93NUMPY", "an array of numpy"),
     ];
-    KNOWN.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, format)| *format)
+    let known = KNOWN.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, format)| *format);
+    let binary =
+        is_text(bytes) && !bytes.starts_with(b"\x7fELF") && bytes.iter().take(LOOKED_AT).any(|&b| b == 0);
+    known.or(binary.then_some("a binary file of another kind"))
 }
 
 /// Refuses a float network where an integer one is needed, with the command that makes one of it.

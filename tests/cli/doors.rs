@@ -222,6 +222,8 @@ fn other_files_are_named() {
     scratch.write("net.pth", b"\x80\x02}q");
     scratch.strumc("compile net.pth -o n.dpu").fails(1, "net.pth: a pickle, as PyTorch saves weights");
     scratch.strumc("compile x.npy -o n.dpu").fails(1, "x.npy: an array of numpy");
+    scratch.write("noise.onnx", b"\x8a\xff\x00\x01 noise");
+    scratch.strumc("check noise.onnx").fails(1, "noise.onnx: a binary file of another kind");
 }
 
 #[test]
