@@ -92,7 +92,7 @@ pub(crate) fn check_integer(function: Operation<'_>, name: &str) -> Result<(), F
     let file = if name.starts_with('<') { "NET" } else { name };
     Err(Failure::new(Kind::Unsupported, "a float network, which must be quantized first").in_file(name).with_help(
         format_args!(
-            "strumc quantize {file} --calibration SAMPLES.npy -o q.mlir (strumc run --float evaluates it as it is)"
+            "strumc quantize {file} --calibration SAMPLES.npy -o q.mlir (strumc run --float evaluates it without quantization)"
         ),
     ))
 }

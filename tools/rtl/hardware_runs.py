@@ -186,7 +186,7 @@ class Bench:
         path = self.traces / f"{name}.{file_name(weights)}.mlirbc"
         if not path.exists():
             part = path.with_suffix(".part.mlirbc")
-            how = {"dense": [], "feedback": ["--rounding", "feedback"]}.get(weights, ["--storage", weights])
+            how = {"dense": [], "feedback": ["--rounding", "feedback"]}.get(weights, ["--format", weights])
             source = str(self.floats(models) / f"{name}.tosa.mlirbc")
             calibration = ["-c", str(self.calibration(models, network))]
             self.run("strumc", "quantize", "-q", source, *calibration, *how, "-o", str(part))

@@ -364,7 +364,7 @@ def checked(results: dict[str, Any]) -> str:
         cases.setdefault(layer["case"], []).append(f"{layer['layer']} ({layer['products']:,} products)")
     text = "; ".join(f"{case}: {', '.join(layers)}" for case, layers in cases.items())
     how = (
-        "Weights of the search are rounded for each format by `strumc quantize --storage`, from float networks."
+        "Weights of the search are rounded for each format by `strumc quantize --format`, from float networks."
         if results["models"]
         else "Weights of the search are those of the shipped networks, packed by error."
     )

@@ -233,7 +233,7 @@ impl Entries<'_> {
         product([self.vectors.count, self.oc.outputs, copies])
     }
 
-    /// Entries of resident activations, where blocks have so many positions under their windows.
+    /// Entries of resident activations; `windows` is the number of input positions that the windows of all blocks cover.
     fn resident(&self, inv: &ConvInv, var: &ConvVar, windows: u64) -> u64 {
         let pixel = u64::from(var.in_c).div_ceil(self.vectors.length.max(1));
         product([windows, pixel, u64::from(inv.sched_oc.max(1)).min(self.oc.outputs)])

@@ -220,7 +220,7 @@ impl Program {
             return wrong("an output has no state");
         }
         match self.outputs.get(output as usize) {
-            None => wrong("there is no output of the state's index"),
+            None => wrong("the state refers to an output that does not exist"),
             Some(next) if (next.dtype, &next.shape) != (io.dtype, &io.shape) => {
                 wrong("the state's output has another type or shape");
             }

@@ -46,7 +46,7 @@ fn meanings_are_legal_and_states_have_an_output_like_them() {
     fails(&unsigned, Place::Input(0), meaning("unsigned is for i8 only"));
     let state = |output, initial| Meaning { state: Some(State { output, initial }), ..Meaning::default() };
     assert_eq!(of_input(state(0, -7)).validate(), Ok(()));
-    let none = meaning("there is no output of the state's index");
+    let none = meaning("the state refers to an output that does not exist");
     fails(&of_input(state(1, 0)), Place::Input(0), none);
     let other = with(&|p| {
         p.inputs[0].meaning = state(0, 0);

@@ -109,7 +109,7 @@ impl Net {
             }
             _ => {
                 let flow = self.flow(x)?;
-                // A batch of images of one shape stays as it is.
+                // A reshape to the same shape keeps the layout.
                 if self.shape(flow) == to {
                     return Ok(flow.into());
                 }
