@@ -114,7 +114,7 @@ def orders_table(results: dict[str, Any]) -> str:
             cells = [change(ratios(point, dense, level, layer)[0]) for level in ("datapath", "pe") for layer in ORDERS.values()]
             rows.append([title, point["structure"], str(point["w"]), point["kind"].removeprefix("strum-"), *cells])
     head = ["library", "structure", "w", "PE"]
-    return table([*head, *(f"{level}, {order}" for level in ("datapath", "PE") for order in ORDERS)], rows, 6)
+    return table([*head, *(f"{level}, {order}" for level in ("datapath", "PE") for order in ORDERS)], rows, 2 * len(ORDERS))
 
 
 def wrapped(text: str) -> str:

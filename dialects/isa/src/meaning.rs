@@ -86,10 +86,10 @@ mod tests {
         let codes = Codes { scale: 0.5, zero_point: -3 };
         let code = |value| codes.code(value, Dtype::I8);
         assert_eq!([0.0, 0.25, -0.25, 1.0, 1e9, -1e9, f64::NAN].map(code), [-3, -2, -4, -1, 127, -128, -3]);
-        // In single precision, the quotient is a half.
+        // In single precision, the quotient is two and a half; in double precision it is less.
         let single = Codes { scale: f64::from(0.1f32), zero_point: 0 };
-        assert_eq!(single.code(f64::from(0.15f32), Dtype::I8), 2);
-        assert_eq!(Codes { scale: 0.1, zero_point: 0 }.code(f64::from(0.15f32), Dtype::I8), 2);
+        assert_eq!(single.code(0.25, Dtype::I8), 3);
+        assert_eq!(Codes { scale: single.scale + 1e-12, zero_point: 0 }.code(0.25, Dtype::I8), 2);
         assert_eq!(codes.code(1e9, Dtype::I16), 32767);
         assert_eq!([-3, -1, 127].map(|code| codes.value(code)), [0.0, 1.0, 65.0]);
         assert!(codes.is_legal() && !Codes { scale: 0.0, ..codes }.is_legal());
