@@ -191,7 +191,7 @@ pub(crate) fn coded(
     if plain.program.inputs.iter().any(|input| input.meaning.state.is_some()) {
         let message = "weights of a network with states cannot be rounded with calibration samples";
         return Err(Failure::new(Kind::Unsupported, message)
-            .with_help("compile it without --calibration, or round the weights of its float network"));
+            .with_help("compile it without --calibration"));
     }
     progress.step("read calibration data");
     Data::read(calibration, None, None, 0)?.coded(&plain.program.inputs)

@@ -13,6 +13,7 @@ use strum_ir::{Dialect, Location, Operation, Pass, PassContext, PassError, Repor
 use strum_tensors::read_floats;
 
 use crate::Documented;
+use crate::common::meaning;
 use crate::common::network::Network;
 use crate::common::network::write::replace_by_integers;
 use crate::common::rewrite::blocks;
@@ -84,6 +85,11 @@ pub fn quantize_function<'c>(
     samples: Option<&[Vec<Tensor>]>,
     begin: impl FnMut(Stage),
 ) -> Result<Quantized, PassError> {
+    // Input and output of a state would have different codes.
+    if function.attribute(meaning::STATES).is_some() {
+        let message = format!("{UNSUPPORTED}states of a float network cannot be quantized");
+        return Err(function.error(message).into());
+    }
     let quantized = recipe.run_staged(&network.graph, samples, begin).map_err(|error| {
         let phrase = match error.fault {
             Fault::Invalid => "",
