@@ -190,8 +190,7 @@ pub(crate) fn coded(
     let plain = trials.compile(as_packing(trials.packing(Vec::new()).into()), Remarks::Silent)?;
     if plain.program.inputs.iter().any(|input| input.meaning.state.is_some()) {
         let message = "weights of a network with states cannot be rounded with calibration samples";
-        return Err(Failure::new(Kind::Unsupported, message)
-            .with_help("compile it without --calibration"));
+        return Err(Failure::new(Kind::Unsupported, message).with_help("compile it without --calibration"));
     }
     progress.step("read calibration data");
     Data::read(calibration, None, None, 0)?.coded(&plain.program.inputs)

@@ -21,7 +21,7 @@ impl Range {
     pub(crate) fn of(codes: Codes, min: Option<f32>, max: Option<f32>) -> Self {
         let scale = single(codes.scale);
         #[allow(clippy::cast_possible_truncation, reason = "saturates, and is clamped")]
-        let code = |real: f32| i64::from(codes.zero_point) + (real / scale).round() as i64;
+        let code = |real: f32| i64::from(codes.zero_point).saturating_add((real / scale).round() as i64);
         Range {
             min: min.map_or(LOWEST, |real| code(real).clamp(LOWEST, HIGHEST)),
             max: max.map_or(HIGHEST, |real| code(real).clamp(LOWEST, HIGHEST)),

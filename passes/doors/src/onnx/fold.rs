@@ -206,7 +206,7 @@ fn range(start: &Tensor, end: &Tensor, step: &Tensor) -> Outcome<Tensor> {
             if step == 0 {
                 return invalid("a range of step 0");
             }
-            let count = (count.div_euclid(step) + i128::from(count.rem_euclid(step) != 0)).max(0);
+            let count = (count.div_euclid(step) + i128::from(step > 0 && count.rem_euclid(step) != 0)).max(0);
             let Some(count) = usize::try_from(count).ok().filter(|&n| n <= MOST) else { return many() };
             let ints = (0..count).map(|i| a.saturating_add(c.saturating_mul(i64::try_from(i).unwrap_or(0))));
             Ok(Tensor { kind: start.kind, ..Tensor::ints(&[count], ints.collect()) })

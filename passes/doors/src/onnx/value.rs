@@ -58,7 +58,7 @@ impl Coded {
             let channel = if count == 1 { 0 } else { place / inner.max(1) % count };
             let zero_point = self.zero_points.get(channel).copied().unwrap_or(0);
             #[allow(clippy::cast_precision_loss, reason = "codes of at most 32 bits, as ONNX defines it")]
-            let distance = (code - zero_point) as f32;
+            let distance = code.saturating_sub(zero_point) as f32;
             distance * self.scales.get(channel).copied().unwrap_or(0.0)
         };
         Tensor::floats(&self.tensor.shape, ints.iter().enumerate().map(number).collect())

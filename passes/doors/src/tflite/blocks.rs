@@ -98,7 +98,8 @@ fn parameters(importer: &mut Importer<'_>, op: &Operator<'_>) -> Step<(Vec<usize
     let [Some(block), Some(pads)] = tensors else { return Err(Stop::damaged("blocks have no sizes")) };
     let block = importer.sizes(block, "the size of blocks")?;
     let pads = pairs(&importer.sizes(pads, "the padding of blocks")?);
-    if block.len() != pads.len() || block.contains(&0) || block.len() > 4 {
+    let images = block.iter().try_fold(1_usize, |n, &b| n.checked_mul(b));
+    if block.len() != pads.len() || block.contains(&0) || block.len() > 4 || images.is_none() {
         return Err(Stop::invalid(format!("blocks of {block:?} with padding {pads:?}")));
     }
     Ok((block, pads))

@@ -92,7 +92,7 @@ pub(super) fn dequantized(
     let (scales, zero_points) = scales(importer, tensor)?;
     importer.charge(known.count().saturating_mul(12))?;
     let axis = usize::try_from(importer.tensor(tensor)?.axis).unwrap_or(usize::MAX);
-    let behind: usize = known.shape.iter().skip(axis.saturating_add(1)).product();
+    let behind = known.shape.iter().skip(axis.saturating_add(1)).fold(1_usize, |n, &d| n.saturating_mul(d));
     if scales.len() > 1 && known.shape.get(axis) != Some(&scales.len()) {
         return Err(Stop::damaged(format!("{} scales along axis {axis} of {:?}", scales.len(), known.shape)));
     }
