@@ -69,12 +69,16 @@ class Strumc:
         self.folder = folder
 
     def json(self, *args: object) -> dict:
-        line = [str(self.program), *map(str, args), "--json"]
+        return json.loads(self.call(*args, "--json"))
+
+    def call(self, *args: object) -> str:
+        """Standard output of a command."""
+        line = [str(self.program), *map(str, args)]
         print("  strumc", " ".join(line[1:]), file=sys.stderr, flush=True)
         done = subprocess.run(line, cwd=self.folder, capture_output=True, text=True)
         if done.returncode != 0:
             sys.exit(f"{' '.join(line)}\n{done.stderr}exit code {done.returncode}")
-        return json.loads(done.stdout)
+        return done.stdout
 
 
 @dataclass
