@@ -151,8 +151,8 @@ impl PackingOptions {
 /// Calibration samples of commands that compile a network.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct CalibrationOptions {
-    /// Quantize a float network with these samples, and round weights for their format: one array for each input of the network,
-    /// in order, with samples along the first axis.
+    /// Quantize a float network with these samples, and round weights for their format: for each input of the network, in order, an
+    /// array with samples along the first axis, an image (PNG, JPEG) or a folder of images.
     #[arg(long, value_name = "FILE.npy|FILE.npz[:KEY]|IMAGE|DIR", num_args = 1.., help_heading = "Inputs")]
     pub(crate) calibration: Vec<String>,
 }

@@ -160,7 +160,7 @@ fn images_that_do_not_fit_and_options_without_effect_are_refused() {
         "40x30 pixels are 26x20 after --resize, and the input takes 28x28",
     );
     fails(input(&format!("cut.png {PIXELS}")), 1, "cut.png: a damaged image: ");
-    fails(input(&format!("huge.png --memory-limit=100MiB {PIXELS}")), 4, "huge.png: the image: ");
+    fails(input(&format!("huge.png --memory-limit=600MiB {PIXELS}")), 4, "huge.png: the image: ");
     fails(
         format!("run float.mlirbc --float --input digits"),
         2,

@@ -144,7 +144,7 @@ fn numbers_are_those_of_torchvision_and_of_tflite() {
     // (pixel - 127) / 128
     assert!(near(&reals("--mean 127/255 --std 128/255"), &[-117.0 / 128.0, 73.0 / 128.0]));
     assert_eq!(reals("--mean 0 --std 1/255"), [10.0, 200.0, 20.0, 100.0, 30.0, 50.0]);
-    for line in ["--mean 127.5 --std 127.5", "--mean 0 --std -1", "--mean nan --std 1", "--mean 1/0 --std 1"]
+    for line in ["--mean 127.5 --std 127.5", "--mean 0 --std 1,-1,1", "--mean nan --std 1", "--mean 1/0 --std 1"]
     {
         let error = refused(line);
         assert!(
@@ -320,6 +320,34 @@ fn damaged_images_are_refused_wherever_they_end() {
     lost[20] = 0;
     let error = decoded(&lost, &[1, 12, 8, 3]).unwrap_err();
     assert!(error.ends_with("a damaged image: no marker at byte 20"), "{error}");
+}
+
+/// Flips every bit.
+#[test]
+fn no_flipped_bit_of_a_file_is_a_panic() {
+    let scratch = Scratch::new();
+    scratch.save("a.png", image::RgbImage::from_fn(5, 4, |x, y| Rgb([(x * 50) as u8, (y * 60) as u8, 7])));
+    let path = scratch.path("b");
+    let resized = options("--mean 0 --std 1 --resize exact");
+    for bytes in [std::fs::read(scratch.path("a.png")).unwrap(), turned()] {
+        let mut refused = 0;
+        for bit in 0..8 * bytes.len() {
+            let mut bytes = bytes.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, bytes).unwrap();
+            let images = Images::find(path.to_str().unwrap(), &resized).ok().flatten();
+            let values = images.map(|images| images.reals("x", &[1, 4, 5, 3], 0));
+            match values {
+                Some(Ok(values)) => assert_eq!(values.len(), 60),
+                Some(Err(error)) => {
+                    assert!(!error.to_string().contains('\n'), "{error}");
+                    refused += 1;
+                }
+                None => refused += 1,
+            }
+        }
+        assert!(refused > 100, "{refused}");
+    }
 }
 
 #[test]
