@@ -92,8 +92,8 @@ fn an_image_is_the_array_of_its_pixels_in_every_command() {
     same("compare q.mlirbc --json --methods sparse", "-i seven.npy", &format!("-i {image}"));
     let check = "check q.mlirbc --json --method mip2q --min-agreement 0";
     same(check, "--inputs x.npy", &format!("--inputs digits {PIXELS}"));
-    let tune = "tune q.mlirbc --json -o t.json --config sparse --max-bytes 400000";
-    same(tune, "-c x.npy --limit 4", &format!("-c digits --limit 4 {PIXELS}"));
+    let tune = "tune q.mlirbc --json -o t.json --config sparse --max-loss 50";
+    same(tune, "-c x.npy --labels y.npy --limit 4", &format!("-c digits --limit 4 {PIXELS}"));
     let compiled = |line: &str| {
         scratch.strumc(&format!("compile float.mlirbc --method mip2q -q -o n.dpu --calibration {line}")).ok();
         scratch.read("n.dpu")

@@ -144,7 +144,8 @@ fn numbers_are_those_of_torchvision_and_of_tflite() {
     // (pixel - 127) / 128
     assert!(near(&reals("--mean 127/255 --std 128/255"), &[-117.0 / 128.0, 73.0 / 128.0]));
     assert_eq!(reals("--mean 0 --std 1/255"), [10.0, 200.0, 20.0, 100.0, 30.0, 50.0]);
-    for line in ["--mean 127.5 --std 127.5", "--mean 0 --std 1,-1,1", "--mean nan --std 1", "--mean 1/0 --std 1"]
+    for line in
+        ["--mean 127.5 --std 127.5", "--mean 0 --std 1,-1,1", "--mean nan --std 1", "--mean 1/0 --std 1"]
     {
         let error = refused(line);
         assert!(
