@@ -73,7 +73,7 @@ impl Images {
     pub fn samples(&self, input: &str, shape: &[u64]) -> Result<usize, FileError> {
         let Frame { batch, .. } = self.frame(input, shape)?;
         let count = self.count();
-        if batch == 0 || count % batch != 0 {
+        if batch == 0 || !count.is_multiple_of(batch) {
             let reason = format!("input '{input}': {count} images do not make batches of {batch}");
             return Err(FileError::content(self.path(), reason));
         }
@@ -86,7 +86,7 @@ impl Images {
     }
 
     /// The pixels of a sample, image after image in the network's layout, each as `value` of its channel and byte gives it.
-    fn sample<T: Copy + Default>(
+    fn sample<T>(
         &self,
         (input, shape): (&str, &[u64]),
         sample: usize,
@@ -126,20 +126,15 @@ impl Images {
     /// As [`Images::samples`] and [`Images::reals`], or more than the memory limit allows.
     pub fn all_reals(&self, input: &str, shape: &[u64]) -> Result<(usize, Vec<f32>), FileError> {
         let count = self.samples(input, shape)?;
-        self.check_memory(shape, count, 4)?;
+        let elements = shape.iter().fold(count as u64, |n, &d| n.saturating_mul(d));
+        // Single precision, in a vector that grows by doubling.
+        let needed = elements.saturating_mul(8);
+        budget::check("the images as numbers", needed).map_err(FileError::limit(self.path()))?;
         let mut values = Vec::new();
         for sample in 0..count {
             values.extend(self.reals(input, shape, sample)?);
         }
         Ok((count, values))
-    }
-
-    /// Checks that the memory limit allows samples of elements of this many bytes.
-    fn check_memory(&self, shape: &[u64], count: usize, bytes: u64) -> Result<(), FileError> {
-        let elements = shape.iter().fold(count as u64, |n, &d| n.saturating_mul(d));
-        // A vector that grows by doubling.
-        let needed = elements.saturating_mul(2 * bytes);
-        budget::check("the images as numbers", needed).map_err(FileError::limit(self.path()))
     }
 
     /// A sample as codes of a program's input.
