@@ -5,6 +5,7 @@ use strum_float::quantize::{Quantized, RANDOM_WARNING, Recipe, Stage};
 use strum_ir::{Context, Operation, PassError};
 use strum_passes::common::network::Network;
 use strum_passes::float::tosa_quantize::quantize_function;
+use strum_tensors::Sources;
 
 use super::calibration;
 use super::cli::Progress;
@@ -13,7 +14,7 @@ use super::exit::Failure;
 
 /// Replaces the body of a float function by the integer network; without calibration data, with a warning.
 pub(crate) fn lower(
-    (recipe, calibration): (&Recipe, &[String]),
+    (recipe, calibration): (&Recipe, Sources<'_>),
     context: &Context,
     function: Operation<'_>,
     progress: &Progress,
@@ -25,7 +26,7 @@ pub(crate) fn lower(
         Ok(network) => network,
         Err(_) => return Err(progress.pause(|| origin.failure(&diagnostics))),
     };
-    let samples = match calibration.is_empty() {
+    let samples = match calibration.args.is_empty() {
         true => {
             progress.pause(|| say(format_args!("warning: {RANDOM_WARNING}; give --calibration")));
             None

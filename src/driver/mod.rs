@@ -14,6 +14,7 @@ pub(crate) mod data;
 pub(crate) mod diagnostics;
 pub(crate) mod exit;
 pub(crate) mod files;
+pub(crate) mod images;
 pub(crate) mod import;
 pub(crate) mod isolate;
 pub(crate) mod lower;

@@ -13,7 +13,7 @@ use strum_passes::dpu::strum_to_dpu::{self, Objective};
 use strum_passes::pipeline;
 use strum_passes::strum::strum_pack::{LayerOptions, PackingSource, StrumPack};
 use strum_quant::{Choice, SCHEMA};
-use strum_tensors::input_files;
+use strum_tensors::{ImageOptions, Sources, input_files};
 
 use super::backend::is_machine_file;
 use super::exit::Failure;
@@ -151,10 +151,17 @@ impl PackingOptions {
 /// Calibration samples of commands that compile a network.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct CalibrationOptions {
-    /// Quantize a float network with these samples, and round weights for their format: one array for each input of the network,
-    /// in order, with samples along the first axis.
-    #[arg(long, value_name = "FILE.npy|FILE.npz[:KEY]", num_args = 1.., help_heading = "Inputs")]
+    /// Quantize a float network with these samples, and round weights for their format: for each input of the network, in order, an
+    /// array with samples along the first axis, an image (PNG, JPEG) or a folder of images.
+    #[arg(long, value_name = "FILE.npy|FILE.npz[:KEY]|IMAGE|DIR", num_args = 1.., help_heading = "Inputs")]
     pub(crate) calibration: Vec<String>,
+}
+
+impl CalibrationOptions {
+    /// The samples, with the options of images.
+    pub(crate) fn sources<'a>(&'a self, images: &'a ImageOptions) -> Sources<'a> {
+        Sources { args: &self.calibration, images }
+    }
 }
 
 /// The objectives as values of an option.

@@ -299,6 +299,8 @@ mod tests {
 
     use strum_ir::PrintOptions;
 
+    use strum_tensors::{ImageOptions, Sources};
+
     use super::super::batch::views;
     use super::super::files::Input;
     use super::super::import::NetworkOptions;
@@ -318,7 +320,9 @@ mod tests {
             Input { name: "net".into(), bytes: module.op().print(&PrintOptions::default()).into_bytes() };
         let trials = Trials::prepare(input, None, (&NetworkOptions::default(), true), &progress).unwrap();
         let arrays = [models.join("inputs.npz").display().to_string() + ":x"];
-        let samples: Vec<_> = coded(&trials, &arrays, &progress).unwrap().into_iter().take(3).collect();
+        let images = ImageOptions::default();
+        let sources = Sources { args: &arrays, images: &images };
+        let samples: Vec<_> = coded(&trials, sources, &progress).unwrap().into_iter().take(3).collect();
         let refit = Refit { trials: &trials, samples: &samples, threads: 2, progress: &progress };
         let mut changed = Changed::new();
         let mut seen = 0;

@@ -14,6 +14,7 @@ use strum_passes::pipeline::Stage;
 use strum_passes::strum::strum_pack::{Packing, PackingSource, StrumPack};
 use strum_passes::strum::strum_to_tosa::StrumToTosa;
 use strum_quant::Choice;
+use strum_tensors::{ImageOptions, Sources};
 
 use super::backend;
 use super::cli::Progress;
@@ -113,11 +114,11 @@ pub(crate) struct Prepared {
 pub(crate) fn prepare(
     input: Input,
     (source, quiet): (&NetworkOptions, bool),
-    calibration: &[String],
+    calibration: Sources<'_>,
     pass: &StrumPack,
     progress: &Progress,
 ) -> Result<Prepared, Failure> {
-    if calibration.is_empty() {
+    if calibration.args.is_empty() {
         return Ok(Prepared { input, source: source.clone(), was_float: false, rounded: false });
     }
     if input.bytes.starts_with(b"\x7fELF") {
@@ -147,9 +148,11 @@ pub(crate) fn prepare_once(
     input: Input,
     plan: Plan,
     samples: &CalibrationOptions,
+    images: &ImageOptions,
     progress: &Progress,
 ) -> Result<(Plan, Input), Failure> {
-    let prepared = prepare(input, plan.source(), &samples.calibration, &plan.options.pack, progress)?;
+    let sources = samples.sources(images);
+    let prepared = prepare(input, plan.source(), sources, &plan.options.pack, progress)?;
     if !samples.calibration.is_empty() && !prepared.was_float && !prepared.rounded {
         let message = "--calibration has no effect: the network is integer already, and no layer has a format to round for";
         return Err(Failure::usage(message));
@@ -169,7 +172,7 @@ pub(crate) struct Done {
 pub(crate) fn integer<'c>(
     context: &'c Context,
     input: Input,
-    calibration: &[String],
+    calibration: Sources<'_>,
     formats: &RoundedFor,
     progress: &Progress,
 ) -> Result<(Module<'c>, Done), Failure> {
@@ -183,7 +186,7 @@ pub(crate) fn integer<'c>(
 /// Calibration samples of an integer network, as codes.
 pub(crate) fn coded(
     trials: &Trials,
-    calibration: &[String],
+    calibration: Sources<'_>,
     progress: &Progress,
 ) -> Result<Vec<Vec<Tensor>>, Failure> {
     progress.step("compile");
@@ -209,7 +212,7 @@ fn as_tosa<'c>(context: &'c Context, trials: &Trials, changed: &Changed) -> Resu
 fn float(
     context: &Context,
     input: &Input,
-    calibration: &[String],
+    calibration: Sources<'_>,
     formats: &RoundedFor,
     progress: &Progress,
 ) -> Result<Vec<u8>, Failure> {
@@ -228,7 +231,7 @@ fn float(
 fn quantized(
     context: &Context,
     input: &Input,
-    recipe: (&Recipe, &[String]),
+    recipe: (&Recipe, Sources<'_>),
     progress: &Progress,
 ) -> Result<(Vec<u8>, Quantized), Failure> {
     let mut input = input.clone();
@@ -243,7 +246,7 @@ fn quantized(
 pub(crate) fn each(
     context: &Context,
     input: &Input,
-    recipe: (&Recipe, &[String]),
+    recipe: (&Recipe, Sources<'_>),
     formats: &RoundedFor,
     progress: &Progress,
 ) -> Result<Formats, Failure> {

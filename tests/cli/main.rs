@@ -8,6 +8,7 @@ mod compile;
 mod doors;
 mod eval;
 mod hostile;
+mod images;
 mod json;
 mod limits;
 mod machine;

@@ -112,6 +112,8 @@ pub(crate) fn folder() -> Scratch {
     scratch.write("e.npy", npy("|i1", &[1, 1, 28, 28], &codes(784, 37)));
     scratch.write("d.npy", npy("|i1", &[1, 28, 28, 1], &codes(784, 37)));
     scratch.write("y.npy", npy("|u1", &[1], &[3]));
+    scratch.write("i.png", crate::images::grey(28, 28));
+    scratch.write("big.png", crate::images::grey(40, 30));
     scratch.write("told.json", r#"{"version": 1, "programs": [{"name": "net", "layers": [{"name": "0.conv2d", "tiling": {"ox": 5}}]}]}"#);
     let machine = include_str!("../../dialects/isa/machines/flexnn-16x16.toml");
     let line = machine.lines().find(|line| line.starts_with("dram_latency_cycles")).unwrap();

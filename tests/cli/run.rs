@@ -138,7 +138,7 @@ fn inputs_must_be_what_the_network_takes() {
         ("huge.npy", "elements or more"),
         ("text.npy", "not an .npy file"),
         ("none.npy", "none.npy: No such file"),
-        ("folder.npy", "is a directory"),
+        ("folder.npy", "folder.npy: a folder without images"),
     ] {
         scratch.strumc(&format!("run net.mlir --input {file} --output y.npy")).fails(1, message);
     }

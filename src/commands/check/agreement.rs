@@ -3,6 +3,7 @@
 use strum_formats::Kind as Method;
 use strum_passes::strum::strum_pack::{LayerOptions, StrumPack};
 use strum_quant::Choice;
+use strum_tensors::Sources;
 
 use super::CheckCommand;
 use crate::commands::eval::{best, counted, simulate};
@@ -22,7 +23,7 @@ pub(super) fn measure(command: &CheckCommand, input: Input, progress: &Progress)
             "--min-agreement is for networks with one output: strumc eval --logits chooses one",
         ));
     };
-    let data = Data::read(&command.inputs, None, None, *output)?;
+    let data = Data::read(Sources { args: &command.inputs, images: &command.images }, None, None, *output)?;
     let answers = |choice: Choice, layers: LayerOptions| {
         let trial = trials.compile(StrumPack { choice, layers }, Remarks::Silent)?;
         let done = counted(progress, data.count);

@@ -13,13 +13,14 @@ use clap::Args;
 use dpu_isa::Program;
 use dpu_sim::{Options, simulate_timing};
 use strum_formats::Kind as Method;
-use strum_tensors::input_files;
+use strum_tensors::{ImageOptions, input_files};
 
 use crate::audit::audit;
 use crate::driver::backend::is_machine_file;
 use crate::driver::cli::{Progress, Voice};
 use crate::driver::exit::{Failure, Kind};
 use crate::driver::files::{self, Input, Places};
+use crate::driver::images;
 use crate::driver::import::NetworkOptions;
 use crate::driver::options::{CompileOptions, PackingOptions, methods};
 use compile::Outcome;
@@ -68,16 +69,20 @@ pub(crate) struct CheckCommand {
     #[arg(long, value_name = "PERCENT", value_parser = percent, requires = "inputs", help_heading = "Budget")]
     min_agreement: Option<f64>,
 
-    /// Samples along the first axis: one array for each input of the network, in order.
+    /// Samples: for each input of the network, in order, an array with samples along the first axis, an image (PNG, JPEG) or a folder
+    /// of images.
     #[arg(
         long,
         short,
-        value_name = "FILE.npy|FILE.npz[:KEY]",
+        value_name = "FILE.npy|FILE.npz[:KEY]|IMAGE|DIR",
         num_args = 1..,
         requires = "min_agreement",
         help_heading = "Inputs"
     )]
     inputs: Vec<String>,
+
+    #[command(flatten)]
+    images: ImageOptions,
 
     #[command(flatten)]
     voice: Voice,
@@ -119,6 +124,7 @@ pub(crate) fn run(command: &CheckCommand) -> Result<(), Failure> {
         .reads("--machine", command.machine.iter().filter(|spec| is_machine_file(spec)))
         .reads("--inputs", input_files(&command.inputs))
         .check()?;
+    images::check(&command.images, &command.inputs, &command.voice)?;
     let input = files::read(&command.network)?;
     if input.bytes.starts_with(b"\x7fELF") {
         let help = "give the network that it was compiled from";

@@ -16,7 +16,7 @@ use clap::Args;
 use dpu_isa::Machine;
 use dpu_sim::{LayerReport, Observer, Options, Report, Tensor, TimelineRecorder, simulate_observed};
 use strum_formats::Kind;
-use strum_tensors::{Inputs, input_files};
+use strum_tensors::{ImageOptions, Inputs, input_files};
 
 use crate::commands::report::{self, Named};
 use crate::driver::advice;
@@ -24,6 +24,7 @@ use crate::driver::backend::{self, is_machine_file};
 use crate::driver::cli::{Progress, Voice};
 use crate::driver::exit::{Failure, blame_compiler};
 use crate::driver::files::{self, Input, Places};
+use crate::driver::images;
 use crate::driver::import::NetworkOptions;
 use crate::driver::network;
 use crate::driver::options::{CalibrationOptions, CompileOptions, PackingOptions, methods};
@@ -49,9 +50,12 @@ pub(crate) struct CompareCommand {
     #[arg(value_name = "NET")]
     network: PathBuf,
 
-    /// Input tensor. Without NAME, the next input in order. Of a batch, the first sample is used.
-    #[arg(long, short, value_name = "[NAME=]FILE.npy|FILE.npz[:KEY]", num_args = 1.., help_heading = "Inputs")]
+    /// Input tensor, or an image (PNG, JPEG). Without NAME, the next input in order. Of a batch or a folder, the first sample is used.
+    #[arg(long, short, value_name = "[NAME=]FILE.npy|FILE.npz[:KEY]|IMAGE|DIR", num_args = 1.., help_heading = "Inputs")]
     input: Vec<String>,
+
+    #[command(flatten)]
+    images: ImageOptions,
 
     /// Write the runs side by side as an HTML page, as strumc report does; - writes to standard output and needs --quiet.
     #[arg(long, value_name = "PAGE.html", help_heading = "Outputs")]
@@ -139,6 +143,7 @@ impl CompareCommand {
 pub(crate) fn run(command: &CompareCommand) -> Result<(), Failure> {
     let plans = plans(command)?;
     command.places().check()?;
+    images::check(&command.images, command.input.iter().chain(&command.samples.calibration), &command.voice)?;
     let input = files::read(&command.network)?;
     if input.bytes.starts_with(b"\x7fELF") {
         let help = "the network is compiled once for every method: give its integer TOSA";
@@ -162,7 +167,7 @@ pub(crate) fn run(command: &CompareCommand) -> Result<(), Failure> {
         told |= !silent;
         let remarks = if silent { Remarks::Silent } else { command.detail.remarks(&command.voice) };
         if !networks.iter().any(|(other, _)| other == method) {
-            let (input, calibration) = (input.clone(), &command.samples.calibration);
+            let (input, calibration) = (input.clone(), command.samples.sources(&command.images));
             let prepared =
                 rounding::prepare(input, plan.source(), calibration, &plan.options.pack, &progress)?;
             networks.push((*method, prepared.input));
@@ -256,7 +261,7 @@ fn simulated(
 ) -> Result<(Report, Vec<Tensor>), Failure> {
     let program = plan.compile(input.clone(), progress, remarks)?;
     progress.step("simulate");
-    let tensors = match Inputs::open(&program.inputs, &command.input)? {
+    let tensors = match Inputs::open_with(&program.inputs, &command.input, &command.images)? {
         Inputs::Batch(mut samples) => samples.read(0)?,
         Inputs::One(tensors) => tensors,
     };

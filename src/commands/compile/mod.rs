@@ -6,6 +6,7 @@ use clap::Args;
 use dpu_isa::{IoDesc, Program};
 use serde::Serialize;
 use strum_cli::json;
+use strum_tensors::ImageOptions;
 
 use crate::audit::{LayerAudit, audit};
 use crate::driver::advice;
@@ -13,6 +14,7 @@ use crate::driver::backend::elf;
 use crate::driver::cli::{Progress, Voice};
 use crate::driver::exit::Failure;
 use crate::driver::files::{self, Places};
+use crate::driver::images;
 use crate::driver::options::CompileOptions;
 use crate::driver::plan::Plan;
 use crate::driver::remarks::Detail;
@@ -49,6 +51,9 @@ pub(crate) struct CompileCommand {
     options: CompileOptions,
 
     #[command(flatten)]
+    images: ImageOptions,
+
+    #[command(flatten)]
     voice: Voice,
 
     #[command(flatten)]
@@ -69,11 +74,13 @@ pub(crate) fn run(command: &CompileCommand) -> Result<(), Failure> {
     let places = Places::default().reads("NET", [network]).writes("--output", [output]);
     command.options.places(places)?.check()?;
     files::check_binary_sink(output)?;
+    images::check(&command.images, &command.options.samples.calibration, &command.voice)?;
     strum_ir::return_freed_memory();
     let input = files::read(network)?;
     let progress = Progress::begin(command.voice.quiet);
     advice::only_for_readers(&command.voice);
-    let (plan, input) = rounding::prepare_once(input, plan, &command.options.samples, &progress)?;
+    let (plan, input) =
+        rounding::prepare_once(input, plan, &command.options.samples, &command.images, &progress)?;
     let program = plan.compile(input, &progress, command.detail.remarks(&command.voice))?;
     let binary = elf(&program)?;
     let weights = audit(&program).map_err(Failure::internal)?.total;

@@ -15,7 +15,7 @@ use strum_float::Graph;
 use strum_formats::Kind;
 use strum_passes::common::network::Network;
 use strum_passes::strum::strum_pack::StrumPack;
-use strum_tensors::input_files;
+use strum_tensors::{ImageOptions, Sources, input_files};
 
 use crate::audit::audit;
 use crate::driver::advice;
@@ -25,6 +25,7 @@ use crate::driver::data::Data;
 use crate::driver::diagnostics::Origin;
 use crate::driver::exit::Failure;
 use crate::driver::files::{self, Input, Places};
+use crate::driver::images;
 use crate::driver::import::NetworkOptions;
 use crate::driver::network;
 use crate::driver::options::{CalibrationOptions, PackingOptions, methods};
@@ -99,11 +100,12 @@ pub(crate) struct EvalCommand {
     #[arg(value_name = "NET")]
     network: PathBuf,
 
-    /// Samples along the first axis: one array for each input of the network, in order.
+    /// Samples: for each input of the network, in order, an array with samples along the first axis, an image (PNG, JPEG), a folder of
+    /// images, or of a folder of images for each class.
     #[arg(
         long,
         short,
-        value_name = "FILE.npy|FILE.npz[:KEY]",
+        value_name = "FILE.npy|FILE.npz[:KEY]|IMAGE|DIR",
         num_args = 1..,
         required = true,
         help_heading = "Inputs"
@@ -111,9 +113,12 @@ pub(crate) struct EvalCommand {
     inputs: Vec<String>,
 
     #[command(flatten)]
+    images: ImageOptions,
+
+    #[command(flatten)]
     calibration: CalibrationOptions,
 
-    /// Ground-truth labels: the class of each sample.
+    /// Ground-truth labels: the class of each sample [default: those of class folders].
     #[arg(long, value_name = "FILE.npy|FILE.npz[:KEY]", help_heading = "Inputs")]
     labels: Option<String>,
 
@@ -167,7 +172,7 @@ pub(crate) struct EvalCommand {
 impl EvalCommand {
     /// The network with weights rounded for a pass, if there are calibration samples.
     fn prepared(&self, input: &Input, pass: &StrumPack, progress: &Progress) -> Result<Trials, Failure> {
-        let (given, calibration) = ((&self.source, self.voice.quiet), &self.calibration.calibration);
+        let (given, calibration) = ((&self.source, self.voice.quiet), self.calibration.sources(&self.images));
         let prepared = rounding::prepare(input.clone(), given, calibration, pass, progress)?;
         let source = (&prepared.source, self.voice.quiet);
         Trials::prepare(prepared.input, self.machine.as_deref(), source, progress)
@@ -185,6 +190,8 @@ pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
         .reads("--against", &command.against)
         .reads("--packing", &command.packing)
         .check()?;
+    let (samples, calibration) = (&command.inputs, &command.calibration.calibration);
+    images::check(&command.images, samples.iter().chain(calibration), &command.voice)?;
     let input = files::read(&command.network)?;
     let name = input.name.clone();
     advice::only_for_readers(&command.voice);
@@ -195,7 +202,8 @@ pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
     let trials = prepared(&dense)?;
     progress.step("read samples");
     let output = command.samples.output(&trials)?;
-    let data = Data::read(&command.inputs, command.labels.as_deref(), command.samples.limit, output)?;
+    let sources = Sources { args: &command.inputs, images: &command.images };
+    let data = Data::read(sources, command.labels.as_deref(), command.samples.limit, output)?;
     let threads = command.samples.threads();
     let mut rows = Vec::new();
     let mut reference: Option<Vec<Vec<f64>>> = None;

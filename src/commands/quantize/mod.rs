@@ -15,7 +15,7 @@ use strum_ir::{Context, Module, PrintOptions};
 use strum_passes::float::tosa_quantize::is_integer;
 use strum_passes::strum::strum_pack::{LayerOptions, PackingSource, StrumPack};
 use strum_quant::Choice;
-use strum_tensors::input_files;
+use strum_tensors::{ImageOptions, Sources, input_files};
 
 use crate::driver::backend;
 use crate::driver::cli::{Progress, Voice};
@@ -23,6 +23,7 @@ use crate::driver::diagnostics::Origin;
 use crate::driver::exit::Failure;
 use crate::driver::files::Input;
 use crate::driver::files::{self, Places};
+use crate::driver::images;
 use crate::driver::import::NetworkOptions;
 use crate::driver::lower::lower;
 use crate::driver::network;
@@ -32,6 +33,7 @@ use summary::Summary;
 const EXAMPLES: &str = "\
 Examples:
   strumc quantize net.mlir --calibration images.npy -o net.int8.mlir
+  strumc quantize net.onnx -c photos --resize 256 --mean 0.5 --std 0.5 -o net.int8.mlir
   strumc quantize net.mlirbc --calibration data.npz:images -o net.int8.mlirbc --activations mse
   strumc quantize net.mlir --calibration images.npy -o net.int8.mlir --format mip2q
   strumc quantize int8.mlir --calibration codes.npy -o rounded.mlir --format p.json
@@ -78,9 +80,13 @@ pub(crate) struct QuantizeCommand {
     #[arg(value_name = "NET")]
     network: PathBuf,
 
-    /// Calibration samples along the first axis: one array for each input of the network, in order.
-    #[arg(long, short, value_name = "FILE.npy|FILE.npz[:KEY]", num_args = 1.., help_heading = "Inputs")]
+    /// Calibration samples: for each input of the network, in order, an array with samples along the first axis, an image (PNG, JPEG)
+    /// or a folder of images.
+    #[arg(long, short, value_name = "FILE.npy|FILE.npz[:KEY]|IMAGE|DIR", num_args = 1.., help_heading = "Inputs")]
     calibration: Vec<String>,
+
+    #[command(flatten)]
+    images: ImageOptions,
 
     /// The integer network to write, as bytecode if the name ends in .mlirbc; - writes to standard output.
     #[arg(long, short, value_name = "NET.mlir", help_heading = "Outputs")]
@@ -145,6 +151,10 @@ struct Asked {
 }
 
 impl QuantizeCommand {
+    fn sources(&self) -> Sources<'_> {
+        Sources { args: &self.calibration, images: &self.images }
+    }
+
     /// The format, or the packing file.
     fn asked(&self) -> Result<Asked, Failure> {
         let Some(text) = &self.format else { return Ok(Asked::default()) };
@@ -228,6 +238,7 @@ pub(crate) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
         .reads("--format", &asked.file)
         .writes("--output", [&command.output])
         .check()?;
+    images::check(&command.images, &command.calibration, &command.voice)?;
     let input = files::read(&command.network)?;
     let progress = Progress::begin(command.voice.quiet);
     let context = backend::context();
@@ -246,11 +257,11 @@ pub(crate) fn run(command: &QuantizeCommand) -> Result<(), Failure> {
         let each = per_layer
             .map(|formats| {
                 let nearest = Recipe { rounding: quantize::WeightRounding::Nearest, ..recipe.clone() };
-                rounding::each(context, &original, (&nearest, &command.calibration), formats, &progress)
+                rounding::each(context, &original, (&nearest, command.sources()), formats, &progress)
             })
             .transpose()?;
         let recipe = if each.is_some() { command.recipe(each.as_ref())? } else { recipe };
-        let quantized = lower((&recipe, &command.calibration), context, function, &progress, origin)?;
+        let quantized = lower((&recipe, command.sources()), context, function, &progress, origin)?;
         (summary::of(&quantized), module)
     };
     let (result, diagnostics) = context.handle().capture(|| module.op().verify());
@@ -286,8 +297,7 @@ fn integer<'c>(
             Ok((summary::already_integer(function, None), module))
         }
         Some(formats) => {
-            let (module, rounded) =
-                rounding::integer(context, input, &command.calibration, formats, progress)?;
+            let (module, rounded) = rounding::integer(context, input, command.sources(), formats, progress)?;
             let function = network::choose_function(&module)?;
             let samples = rounded.samples;
             Ok((summary::already_integer(function, Some((samples, rounded.layers))), module))

@@ -7,7 +7,7 @@ use strum_float::{Graph, Tensor, quantize};
 use strum_passes::common::names;
 use strum_passes::common::network::Network;
 use strum_passes::float::tosa_quantize::is_integer;
-use strum_tensors::{OutputPlan, RealPort, Reals, batch_shape, read_reals};
+use strum_tensors::{OutputPlan, RealPort, Reals, Sources, batch_shape, read_reals};
 
 use super::RunCommand;
 use crate::driver::backend;
@@ -100,9 +100,12 @@ fn read(command: &RunCommand, mut input: Input, progress: &Progress) -> Result<F
 }
 
 /// The inputs of every sample.
-fn samples(network: &FloatNetwork, args: &[String]) -> Result<Vec<Vec<Tensor>>, Failure> {
+fn samples(
+    network: &FloatNetwork,
+    Sources { args, images }: Sources<'_>,
+) -> Result<Vec<Vec<Tensor>>, Failure> {
     let mut samples: Vec<Vec<Tensor>> = Vec::new();
-    for (index, (path, array)) in read_reals(&network.inputs, args)?.into_iter().enumerate() {
+    for (index, (path, array)) in read_reals(&network.inputs, args, images)?.into_iter().enumerate() {
         let id = network.graph.inputs().get(index).copied();
         let port = network.inputs.get(index);
         let (Some(id), Some(port)) = (id, port) else {

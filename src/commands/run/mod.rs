@@ -23,6 +23,7 @@ Examples:
   strumc run net.mlir --input x.npy --output y.npy --method mip2q --p 0.5
   strumc run net.mlir --input a=x.npz:first b=x.npz:second --output y.npz --layers
   strumc run net.tflite --input image.npy --real
+  strumc run net.tflite --input photo.jpg --resize 256 --mean 0.5 --std 0.5
   strumc run net.onnx --float --input image.npy --output y.npy
   strumc run net.dpu --input images.npy --output scores.npy --report report.json";
 
@@ -65,6 +66,7 @@ pub(crate) fn run(command: &RunCommand) -> Result<(), Failure> {
     };
     let places = command.run.places(Places::default().reads("NET|PROG.dpu", [network]))?;
     command.options.places(places)?.check()?;
+    command.run.check_images(&command.options.samples.calibration, quiet || json)?;
     let input = files::read(network)?;
     let progress = Progress::begin(quiet);
     if command.float {
@@ -84,7 +86,13 @@ pub(crate) fn run(command: &RunCommand) -> Result<(), Failure> {
     } else {
         let plan = Plan::new(&command.options)?.quiet(quiet);
         advice::only_for_readers(&command.voice);
-        let (plan, input) = rounding::prepare_once(input, plan, &command.options.samples, &progress)?;
+        let (plan, input) = rounding::prepare_once(
+            input,
+            plan,
+            &command.options.samples,
+            command.run.inputs().images,
+            &progress,
+        )?;
         let program = plan.compile(input, &progress, command.detail.remarks(&command.voice))?;
         let ran = command.run.run(&program, None, &progress).map_err(blame_compiler)?;
         (program, ran)

@@ -9,6 +9,7 @@ use dpu_sim::Report;
 use strum_float::quantize::Storage;
 use strum_passes::strum::strum_pack::{LayerPacking, Packing};
 use strum_quant::Choice;
+use strum_tensors::Sources;
 
 use super::budget::Measured;
 use super::search::Point;
@@ -205,7 +206,7 @@ fn loss(data: &Data, reference: &[Vec<f64>], answers: &Answers) -> f64 {
 pub(super) struct Tries<'a> {
     /// The network as it was given, and what its layers are rounded with in order.
     source: &'a Input,
-    calibration: &'a [String],
+    calibration: Sources<'a>,
     machine: Option<&'a Path>,
     choices: Vec<Choice>,
     layers: Alone,
@@ -215,7 +216,7 @@ impl<'a> Tries<'a> {
     /// Rounds every layer for every format, for inputs of the exact network.
     pub(super) fn new(
         (source, trials): (&'a Input, &Trials),
-        calibration: &'a [String],
+        calibration: Sources<'a>,
         machine: Option<&'a Path>,
         choices: &[Choice],
         (threads, progress): (usize, &Progress),

@@ -15,7 +15,7 @@ use clap::{Args, ValueEnum};
 use strum_formats::{Kind, table};
 use strum_passes::strum::strum_pack::{PackableLayer, Packing, StrumPack};
 use strum_quant::Choice;
-use strum_tensors::input_files;
+use strum_tensors::{ImageOptions, Sources, input_files};
 
 use crate::commands::eval::{SampleOptions, float_logits};
 use crate::driver::backend::{self, is_machine_file};
@@ -23,6 +23,7 @@ use crate::driver::cli::{Progress, Voice};
 use crate::driver::data::Data;
 use crate::driver::exit::Failure;
 use crate::driver::files::{self, Input, Places};
+use crate::driver::images;
 use crate::driver::import::NetworkOptions;
 use crate::driver::network;
 use crate::driver::rounding;
@@ -92,11 +93,15 @@ pub(crate) struct TuneCommand {
     #[arg(value_name = "NET")]
     network: PathBuf,
 
-    /// Calibration samples along the first axis: one array for each input of the network, in order.
-    #[arg(long, short, value_name = "FILE.npy|FILE.npz[:KEY]", num_args = 1.., help_heading = "Inputs")]
+    /// Calibration samples: for each input of the network, in order, an array with samples along the first axis, an image (PNG, JPEG)
+    /// or a folder of images.
+    #[arg(long, short, value_name = "FILE.npy|FILE.npz[:KEY]|IMAGE|DIR", num_args = 1.., help_heading = "Inputs")]
     calibration: Vec<String>,
 
-    /// Ground-truth labels. Without them, loss is disagreement with the reference.
+    #[command(flatten)]
+    images: ImageOptions,
+
+    /// Ground-truth labels [default: those of class folders]. Without any, loss is disagreement with the reference.
     #[arg(long, value_name = "FILE.npy|FILE.npz[:KEY]", help_heading = "Inputs")]
     labels: Option<String>,
 
@@ -187,6 +192,7 @@ pub(crate) fn run(command: &TuneCommand) -> Result<(), Failure> {
         .reads("--machine", machine)
         .writes("--output", [&command.output])
         .check()?;
+    images::check(&command.images, &command.calibration, &command.voice)?;
     let source = files::read(&command.network)?;
     let name = source.name.clone();
     let progress = Progress::begin(command.voice.quiet);
@@ -194,7 +200,7 @@ pub(crate) fn run(command: &TuneCommand) -> Result<(), Failure> {
     let source = network::as_mlir(backend::context(), source, (&command.source, command.voice.quiet))?;
     let mlir = NetworkOptions::default();
     let given = (&mlir, command.voice.quiet);
-    let prepared = rounding::prepare(source.clone(), given, &command.calibration, &plain, &progress)?;
+    let prepared = rounding::prepare(source.clone(), given, command.sources(), &plain, &progress)?;
     let is_float = prepared.was_float;
     let trials = Trials::prepare(prepared.input, command.machine.as_deref(), given, &progress)?;
     if !command.voice.quiet {
@@ -242,7 +248,7 @@ impl<'a> Measuring<'a> {
     fn data(&self, command: &TuneCommand, progress: &Progress) -> Result<Data, Failure> {
         progress.step("read samples");
         let output = command.samples.output(self.trials)?;
-        Data::read(&command.calibration, command.labels.as_deref(), command.samples.limit, output)
+        Data::read(command.sources(), command.labels.as_deref(), command.samples.limit, output)
     }
 
     fn bench(
@@ -264,7 +270,7 @@ impl<'a> Measuring<'a> {
         let (threads, machine) = (command.samples.threads(), command.machine.as_deref());
         let rounding = self.round.then(|| {
             let networks = (self.source, self.trials);
-            Tries::new(networks, &command.calibration, machine, configs, (threads, progress))
+            Tries::new(networks, command.sources(), machine, configs, (threads, progress))
         });
         Ok(Bench {
             trials: self.trials,
@@ -305,6 +311,10 @@ fn choices_of<'t>(texts: impl Iterator<Item = &'t str>) -> Result<Vec<Choice>, F
 }
 
 impl TuneCommand {
+    fn sources(&self) -> Sources<'_> {
+        Sources { args: &self.calibration, images: &self.images }
+    }
+
     /// The request; all command-line errors are found here.
     fn check(&self) -> Result<Vec<Choice>, Failure> {
         if files::is_standard(&self.output) && !self.voice.quiet {

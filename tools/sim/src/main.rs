@@ -12,6 +12,7 @@ use strum_files::{Places, budget};
 const EXAMPLES: &str = "\
 Examples:
   dpu-sim net.dpu --input x.npy --output y.npy
+  dpu-sim net.dpu --input photo.jpg --resize 256 --mean 0.5 --std 0.5
   dpu-sim net.dpu --input images.npz:x --layers --report report.json
   dpu-sim net.dpu --timing-only --machine slow.toml
 
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
 fn run(args: SimArgs) -> Result<(), Failure> {
     let places = Places::default().reads("PROG.dpu", [&args.program]).reads("--machine", &args.machine);
     args.run.places(places)?.check()?;
+    args.run.check_images(&[], args.quiet || args.json)?;
     let program = read_program(&args.program)?;
     let machine = args.machine.as_deref().map(read_machine).transpose()?;
     let progress = Progress::begin(args.quiet);

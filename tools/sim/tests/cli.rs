@@ -302,7 +302,7 @@ fn wrong_tensors_are_code_1() {
     let short = try_input(&npy("(1, 8, 8, 16)", "|i1", &CONV.input()[1..]));
     assert!(short.contains("1023 bytes of data do not make int8[1, 8, 8, 16]"), "{short}");
     assert!(setup.fails(1, &["p.dpu", "-i", "none.npy"]).contains("none.npy: No such file"));
-    assert!(setup.fails(1, &["p.dpu", "-i", "."]).contains("is a directory"));
+    assert!(setup.fails(1, &["p.dpu", "-i", "."]).contains("p.dpu: neither a PNG nor a JPEG image"));
     assert!(setup.fails(1, &["p.dpu", "-i", "x.npy", "-o", "no/y.npy"]).contains("No such file"));
 }
 
@@ -491,8 +491,11 @@ enum Shown {
 
 use Shown::{By, Differs, Refused};
 
-const OPTIONS: [(&str, Shown); 38] = [
+const OPTIONS: [(&str, Shown); 41] = [
     ("--input", Differs("p.dpu -i x.npy -o y.npy", "p.dpu -i x2.npy -o y.npy")),
+    ("--mean", Refused("p.dpu -i x.npy --mean 0 --std 1", "--mean has no effect: no input is an image")),
+    ("--std", Refused("p.dpu -i x.npy --std 1", "--mean <R,G,B>")),
+    ("--resize", Refused("p.dpu -i x.npy --resize 8", "--resize has no effect: no input is an image")),
     ("--output", Differs("p.dpu -i x.npy", "p.dpu -i x.npy -o y.npy")),
     ("--real", Differs("coded.dpu -i x.npy", "coded.dpu -i x.npy --real")),
     ("--real", Refused("p.dpu -i x.npy --real", "--real: the network does not say what the codes of output")),
@@ -535,12 +538,9 @@ const OPTIONS: [(&str, Shown); 38] = [
 
 #[test]
 fn every_option_has_an_effect_or_is_refused() {
-    use Shown::{By, Differs, Refused};
     let setup = Setup::new();
-    setup.write(
-        "x2.npy",
-        &npy("(1, 8, 8, 16)", "|i1", &CONV.input().iter().map(|b| b ^ 1).collect::<Vec<_>>()),
-    );
+    let flipped: Vec<u8> = CONV.input().iter().map(|b| b ^ 1).collect();
+    setup.write("x2.npy", &npy("(1, 8, 8, 16)", "|i1", &flipped));
     // The reload of a buffer does not wait for computations that still read it.
     let mut race = program(&CONV);
     let reload = nth(&race, "dma_copy", 6);

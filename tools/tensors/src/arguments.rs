@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use dpu_isa::IoDesc;
 use strum_files::FileError;
 
+use crate::images::files_at;
 use crate::tensor::{RealPort, describe};
 
 /// A file, or an array in an archive.
@@ -35,10 +36,15 @@ fn split_name(arg: &str) -> Option<(&str, &str)> {
     arg.split_once('=').filter(|_| !Path::new(arg).exists())
 }
 
-/// The files that arguments for inputs name: available to a command before it has a program.
+/// The place that an argument with or without a name gives.
+pub(crate) fn place_of(arg: &str) -> ArrayPath {
+    ArrayPath::parse(split_name(arg).map_or(arg, |(_, path)| path))
+}
+
+/// The files that arguments for inputs name, those of a folder one by one: available to a command before it has a program.
 #[must_use]
 pub fn input_files(args: &[String]) -> Vec<PathBuf> {
-    args.iter().map(|arg| ArrayPath::parse(split_name(arg).map_or(arg, |(_, path)| path)).path).collect()
+    args.iter().flat_map(|arg| files_at(&place_of(arg).path)).collect()
 }
 
 /// The files that arguments for outputs name; an archive once for all of its arrays.

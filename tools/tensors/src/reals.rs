@@ -7,7 +7,8 @@ use strum_files::{FileError, check_distinct};
 
 use crate::arguments::{ArrayPath, assign_to, listed};
 use crate::floats::{Floats, read_place};
-use crate::outputs::OutputPlan;
+use crate::images::{ImageOptions, Images};
+use crate::outputs::{OutputPlan, batch_shape};
 use crate::tensor::RealPort;
 
 fn assign(
@@ -22,12 +23,24 @@ fn assign(
 /// Reads an array for each input, of which samples may be stacked along a first axis.
 ///
 /// # Errors
-/// When the arguments do not name every input once, or a file is no array of real numbers.
-pub fn read_reals(inputs: &[RealPort], args: &[String]) -> Result<Vec<(PathBuf, Floats)>, FileError> {
+/// When the arguments do not name every input once, or a file is no array of real numbers and no images.
+pub fn read_reals(
+    inputs: &[RealPort],
+    args: &[String],
+    options: &ImageOptions,
+) -> Result<Vec<(PathBuf, Floats)>, FileError> {
     let (places, known) = assign("input", inputs, args)?;
     let read = |(port, place): (&RealPort, Option<ArrayPath>)| {
         let name = &port.name;
         let place = place.ok_or_else(|| FileError::Usage(format!("no file for input '{name}'; {known}")))?;
+        if let Some(images) = Images::at(&place, options)? {
+            let (count, values) = images.all_reals(name, &port.shape)?;
+            let shape = match count {
+                1 => port.shape.clone(),
+                several => batch_shape(&port.shape, several as u64),
+            };
+            return Ok((place.path, Floats { shape, values, integer: false, bytes: false }));
+        }
         let array = read_place(&place, Some(name))?;
         if array.integer {
             let reason = format!("input '{name}': integers, and the network takes real numbers");
@@ -68,9 +81,10 @@ mod tests {
         let floats: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|x| x.to_le_bytes()).collect();
         write(at("x.npy").as_ref(), &file("<f4", "False", "(1, 2)", &floats)).unwrap();
         write(at("i.npy").as_ref(), &file("|u1", "False", "(1, 2)", &[1, 2])).unwrap();
-        let read = read_reals(&ports, &[format!("b={}", at("x.npy")), at("x.npy")]).unwrap();
+        let none = ImageOptions::default();
+        let read = read_reals(&ports, &[format!("b={}", at("x.npy")), at("x.npy")], &none).unwrap();
         assert_eq!(read[1].1.values, [1.5, -2.0]);
-        let text = |args: &[String]| read_reals(&ports, args).unwrap_err().to_string();
+        let text = |args: &[String]| read_reals(&ports, args, &none).unwrap_err().to_string();
         assert_eq!(
             text(&[at("x.npy")]),
             "no file for input 'b'; the inputs are 'a' (f32[1, 2]), 'b' (f32[1, 2])"

@@ -10,6 +10,7 @@ use strum_files::{FileError, budget};
 
 use crate::arguments::{ArrayPath, all_inputs};
 use crate::element::Accept;
+use crate::images::{ImageOptions, Images};
 use crate::inputs::{initial, read_tensor};
 use crate::member::{Found, Member};
 use crate::npy::Layout;
@@ -38,6 +39,8 @@ enum Source {
     Constant(Tensor),
     /// An array with a leading axis of samples.
     Array { place: ArrayPath, data: Data, layout: Layout, desc: Box<IoDesc> },
+    /// Images, read sample by sample.
+    Images(Images, Box<IoDesc>),
 }
 
 /// The source of an array.
@@ -57,13 +60,33 @@ impl Inputs {
     /// # Errors
     /// When a file is neither an input nor a batch of them, or batches differ in length.
     pub fn open(descs: &[IoDesc], args: &[String]) -> Result<Inputs, FileError> {
-        let mut count: Option<(u64, &str)> = None;
+        Inputs::open_with(descs, args, &ImageOptions::default())
+    }
+
+    /// As [`Inputs::open`], with options for images.
+    ///
+    /// # Errors
+    /// As [`Inputs::open`], and those of images.
+    pub fn open_with(descs: &[IoDesc], args: &[String], options: &ImageOptions) -> Result<Inputs, FileError> {
+        let mut count = Count::default();
         let mut inputs = Vec::new();
         for (desc, place) in descs.iter().zip(all_inputs(descs, args)?) {
             let Some(place) = place else {
                 inputs.push(Source::Constant(initial(desc)));
                 continue;
             };
+            if let Some(images) = Images::at(&place, options)? {
+                match images.samples(&desc.name, &desc.shape)? {
+                    1 => inputs.push(Source::Constant(images.codes(desc, 0)?)),
+                    several => {
+                        count
+                            .agree(several as u64, desc)
+                            .map_err(|reason| FileError::content(&place.path, reason))?;
+                        inputs.push(Source::Images(images, Box::new(desc.clone())));
+                    }
+                }
+                continue;
+            }
             let array = Array::open(desc, &place)?;
             let reason =
                 |reason: String| FileError::content(&place.path, format!("input '{}': {reason}", desc.name));
@@ -81,10 +104,7 @@ impl Inputs {
             if layout.column_major {
                 return Err(reason("a batch in column-major order".to_owned()));
             }
-            if let Some((other, name)) = count.filter(|&(other, _)| other != n) {
-                return Err(reason(format!("{n} samples, and {other} of input '{name}'")));
-            }
-            count = Some((n, &desc.name));
+            count.agree(n, desc).map_err(|reason| FileError::content(&place.path, reason))?;
             let bytes = layout.part_bytes(&desc.shape).and_then(|b| b.checked_mul(n));
             if bytes.and_then(|b| b.checked_add(start)) != Some(size) {
                 let data = size.saturating_sub(start);
@@ -94,12 +114,12 @@ impl Inputs {
             budget::check("a sample", sample.saturating_mul(2)).map_err(FileError::limit(&place.path))?;
             inputs.push(Source::Array { place, data, layout, desc: Box::new(desc.clone()) });
         }
-        if let Some((count, _)) = count {
+        if let Some((count, _)) = count.0 {
             return Ok(Inputs::Batch(Samples { inputs, count }));
         }
         let constant = |input| match input {
             Source::Constant(tensor) => Some(tensor),
-            Source::Array { .. } => None,
+            Source::Array { .. } | Source::Images(..) => None,
         };
         Ok(Inputs::One(inputs.into_iter().filter_map(constant).collect()))
     }
@@ -111,6 +131,20 @@ impl Inputs {
             Inputs::One(_) => None,
             Inputs::Batch(samples) => Some(samples),
         }
+    }
+}
+
+/// The number of samples, and the input that gave it.
+#[derive(Default)]
+struct Count<'d>(Option<(u64, &'d str)>);
+
+impl<'d> Count<'d> {
+    fn agree(&mut self, n: u64, desc: &'d IoDesc) -> Result<(), String> {
+        if let Some((other, name)) = self.0.filter(|&(other, _)| other != n) {
+            return Err(format!("input '{}': {n} samples, and {other} of input '{name}'", desc.name));
+        }
+        self.0 = Some((n, &desc.name));
+        Ok(())
     }
 }
 
@@ -134,6 +168,9 @@ impl Source {
     fn read(&mut self, sample: u64) -> Result<Tensor, FileError> {
         let (place, data, layout, desc) = match self {
             Source::Constant(tensor) => return Ok(tensor.clone()),
+            Source::Images(images, desc) => {
+                return images.codes(desc, usize::try_from(sample).unwrap_or(usize::MAX));
+            }
             Source::Array { place, data, layout, desc } => (place, data, layout, desc),
         };
         let path = &place.path;

@@ -12,9 +12,12 @@ use std::time::Instant;
 
 use clap::Args;
 use dpu_isa::{Machine, Program};
-use strum_cli::{Failure, Progress};
+use strum_cli::{Failure, Progress, say};
 use strum_files::{FileError, Places};
-use strum_tensors::{Inputs, Numbers, OutputPlan, SampleOutputs, Samples, Tensor, input_files, output_files};
+use strum_tensors::{
+    ImageOptions, Inputs, Numbers, OutputPlan, SampleOutputs, Samples, Sources, Tensor, input_files,
+    output_files,
+};
 
 use pe_trace::PeTraceArgs;
 
@@ -26,10 +29,13 @@ use crate::{
 /// Options of a run.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Input tensor: codes, or real numbers if the network's scales are known. Without NAME, the next input in order. With a leading
-    /// batch axis, every sample is run.
-    #[arg(long, short, value_name = "[NAME=]FILE.npy|FILE.npz[:KEY]", num_args = 1.., help_heading = "Inputs")]
+    /// Input tensor: codes, or real numbers if the network's scales are known; an image (PNG, JPEG) or a folder of images. Without
+    /// NAME, the next input in order. With a leading batch axis, every sample is run.
+    #[arg(long, short, value_name = "[NAME=]FILE.npy|FILE.npz[:KEY]|IMAGE|DIR", num_args = 1.., help_heading = "Inputs")]
     input: Vec<String>,
+
+    #[command(flatten)]
+    images: ImageOptions,
 
     /// File for an output tensor; an existing file is replaced. Outputs of a batch have its leading axis.
     #[arg(long, short, value_name = "[NAME=]FILE.npy|FILE.npz[:KEY]", num_args = 1.., help_heading = "Outputs")]
@@ -73,7 +79,7 @@ pub struct RunArgs {
     /// Simulate timing and counters only: no inputs, outputs, values or hazard checks. Not for machines with zero skipping.
     #[arg(
         long,
-        conflicts_with_all = ["input", "output", "real", "reset_states", "no_checks", "kernel", "golden", "jobs", "profile", "trace_pe"],
+        conflicts_with_all = ["input", "mean", "std", "resize", "output", "real", "reset_states", "no_checks", "kernel", "golden", "jobs", "profile", "trace_pe"],
         help_heading = "Simulation"
     )]
     timing_only: bool,
@@ -161,7 +167,7 @@ impl RunArgs {
             self.time(&job, files()?)?
         } else {
             progress.step("read inputs");
-            match Inputs::open(&program.inputs, &self.input)? {
+            match Inputs::open_with(&program.inputs, &self.input, &self.images)? {
                 Inputs::Batch(samples) => self.run_samples(&job, samples, files()?)?,
                 Inputs::One(inputs) => self.run_sample(&job, &inputs, files)?,
             }
@@ -187,10 +193,22 @@ impl RunArgs {
         Ok(())
     }
 
-    /// The arguments that name inputs.
+    /// Checks the options of images, and tells readers what images become; `also` names further files that these options are for.
+    ///
+    /// # Errors
+    /// An option without effect, a folder without images.
+    pub fn check_images(&self, also: &[String], quiet: bool) -> Result<(), FileError> {
+        let note = self.images.check(self.input.iter().chain(also))?;
+        if let Some(note) = note.filter(|_| !quiet) {
+            say(format_args!("note: {note}"));
+        }
+        Ok(())
+    }
+
+    /// The arguments that name inputs, and the options of images.
     #[must_use]
-    pub fn inputs(&self) -> &[String] {
-        &self.input
+    pub fn inputs(&self) -> Sources<'_> {
+        Sources { args: &self.input, images: &self.images }
     }
 
     /// The arguments that name files of outputs.
