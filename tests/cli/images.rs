@@ -161,21 +161,13 @@ fn images_that_do_not_fit_and_options_without_effect_are_refused() {
     );
     fails(input(&format!("cut.png {PIXELS}")), 1, "cut.png: a damaged image: ");
     fails(input(&format!("huge.png --memory-limit=600MiB {PIXELS}")), 4, "huge.png: the image: ");
+    fails("run float.mlirbc --float --input digits".into(), 2, "--mean and --std say what pixels stand for");
     fails(
-        format!("run float.mlirbc --float --input digits"),
+        "quantize float.mlirbc -c digits -o n.mlir".into(),
         2,
         "--mean and --std say what pixels stand for",
     );
-    fails(
-        format!("quantize float.mlirbc -c digits -o n.mlir"),
-        2,
-        "--mean and --std say what pixels stand for",
-    );
-    fails(
-        format!("eval q.mlirbc -i digits --methods dense"),
-        2,
-        "--mean and --std say what pixels stand for",
-    );
+    fails("eval q.mlirbc -i digits --methods dense".into(), 2, "--mean and --std say what pixels stand for");
     scratch.write("labels.txt", "");
     fails(
         input(". --mean 0 --std 1"),

@@ -170,6 +170,13 @@ pub(crate) struct EvalCommand {
 }
 
 impl EvalCommand {
+    /// The samples and labels.
+    fn data(&self, trials: &Trials) -> Result<Data, Failure> {
+        let output = self.samples.output(trials)?;
+        let sources = Sources { args: &self.inputs, images: &self.images };
+        Data::read(sources, self.labels.as_deref(), self.samples.limit, output)
+    }
+
     /// The network with weights rounded for a pass, if there are calibration samples.
     fn prepared(&self, input: &Input, pass: &StrumPack, progress: &Progress) -> Result<Trials, Failure> {
         let (given, calibration) = ((&self.source, self.voice.quiet), self.calibration.sources(&self.images));
@@ -201,9 +208,7 @@ pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
     let dense = configs.first().map(Config::pass).unwrap_or_default();
     let trials = prepared(&dense)?;
     progress.step("read samples");
-    let output = command.samples.output(&trials)?;
-    let sources = Sources { args: &command.inputs, images: &command.images };
-    let data = Data::read(sources, command.labels.as_deref(), command.samples.limit, output)?;
+    let data = command.data(&trials)?;
     let threads = command.samples.threads();
     let mut rows = Vec::new();
     let mut reference: Option<Vec<Vec<f64>>> = None;

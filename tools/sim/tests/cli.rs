@@ -302,7 +302,7 @@ fn wrong_tensors_are_code_1() {
     let short = try_input(&npy("(1, 8, 8, 16)", "|i1", &CONV.input()[1..]));
     assert!(short.contains("1023 bytes of data do not make int8[1, 8, 8, 16]"), "{short}");
     assert!(setup.fails(1, &["p.dpu", "-i", "none.npy"]).contains("none.npy: No such file"));
-    assert!(setup.fails(1, &["p.dpu", "-i", "."]).contains("p.dpu: neither a PNG nor a JPEG image"));
+    assert!(setup.fails(1, &["p.dpu", "-i", "."]).contains("bad.npy: neither a PNG nor a JPEG image"));
     assert!(setup.fails(1, &["p.dpu", "-i", "x.npy", "-o", "no/y.npy"]).contains("No such file"));
 }
 
