@@ -2,7 +2,7 @@
 //! where an operator needs the other order.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use super::tensor::{Data, Kind, Tensor};
 use super::trouble::{Outcome, invalid, unsupported};
@@ -58,7 +58,7 @@ impl Coded {
             let channel = if count == 1 { 0 } else { place / inner.max(1) % count };
             let zero_point = self.zero_points.get(channel).copied().unwrap_or(0);
             #[allow(clippy::cast_precision_loss, reason = "codes of at most 32 bits, as ONNX defines it")]
-            let distance = code.saturating_sub(zero_point) as f32;
+            let distance = (code - zero_point) as f32;
             distance * self.scales.get(channel).copied().unwrap_or(0.0)
         };
         Tensor::floats(&self.tensor.shape, ints.iter().enumerate().map(number).collect())
@@ -96,6 +96,8 @@ pub(super) struct Net {
     pub(super) build: Builder,
     /// Values in the other order of axes.
     moved: BTreeMap<(Id, bool), Id>,
+    /// Constants of the network, by those of the file. Weak references keep their addresses from being given to others.
+    known: BTreeMap<*const Tensor, (Weak<Tensor>, Flow)>,
 }
 
 /// The axes of a value with channels last, by those with channels first.
@@ -200,7 +202,15 @@ impl Net {
     /// Any value as one of the network.
     pub(super) fn flow(&mut self, value: &Value) -> Outcome<Flow> {
         match value {
-            Value::Known(tensor) => self.constant(tensor),
+            Value::Known(tensor) => {
+                let key = Rc::as_ptr(tensor);
+                if let Some((_, flow)) = self.known.get(&key) {
+                    return Ok(*flow);
+                }
+                let flow = self.constant(tensor)?;
+                self.known.insert(key, (Rc::downgrade(tensor), flow));
+                Ok(flow)
+            }
             Value::Coded(coded) => self.constant(&coded.to_floats()),
             Value::Flow(flow) => Ok(*flow),
             Value::Missing => invalid("an operand that does not exist"),

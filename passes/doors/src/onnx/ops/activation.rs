@@ -1,7 +1,7 @@
 //! Activations. Invariant: each is spelled with operators that the compiler turns into clamps and tables.
 
-use crate::onnx::call::{Call, one};
-use crate::onnx::node::axis_of;
+use crate::onnx::call::{Call, Operands, one};
+use crate::onnx::node::{Node, axis_of};
 use crate::onnx::trouble::{Outcome, invalid};
 use crate::onnx::value::{Flow, Net, Value};
 
@@ -30,27 +30,18 @@ pub(in crate::onnx) fn clipped(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Va
             net.binary("add", positive, bent)?
         }
         _ => {
-            let (min, max) = bounds(call)?;
-            if min > max {
-                let max = net.build.floats(&[], &[max])?;
-                // All elements become the greater bound's value.
-                let low = net.clamp(x, f32::NEG_INFINITY, f32::INFINITY)?;
-                let low = net.with_number("maximum", low, min)?;
-                net.binary("minimum", low, Flow::plain(max))?
-            } else {
-                net.clamp(x, min, max)?
-            }
+            let (min, max) = bounds(node, call.operands())?;
+            net.clamp(x, min, max)?
         }
     })
 }
 
-/// The bounds of a `Clip`, as attributes or operands.
-pub(in crate::onnx) fn bounds(call: &Call<'_>) -> Outcome<(f32, f32)> {
-    let (min, max) = (call.operands().number(1)?, call.operands().number(2)?);
-    Ok((
-        min.unwrap_or(call.node.float("min", f32::NEG_INFINITY)?),
-        max.unwrap_or(call.node.float("max", f32::INFINITY)?),
-    ))
+/// The bounds of a `Clip`, as attributes or operands. All elements become `max` if `min` is above it.
+pub(in crate::onnx) fn bounds(node: &Node<'_>, operands: Operands<'_>) -> Outcome<(f32, f32)> {
+    let (min, max) = (operands.number(1)?, operands.number(2)?);
+    let min = min.unwrap_or(node.float("min", f32::NEG_INFINITY)?);
+    let max = max.unwrap_or(node.float("max", f32::INFINITY)?);
+    Ok((if min > max { max } else { min }, max))
 }
 
 /// Activations with curves.

@@ -133,7 +133,7 @@ pub(in crate::onnx) fn relation(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<V
 pub(in crate::onnx) fn choice(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let condition = match call.value(0)? {
         // A constant condition is a relation as well.
-        Value::Known(tensor) => {
+        Value::Known(tensor) if tensor.kind == Kind::Bool => {
             let mask: Vec<f32> = tensor.to_floats().iter().map(|&x| f32::from(u8::from(x != 0.0))).collect();
             let mask = Flow::plain(net.build.floats(&tensor.shape, &mask)?);
             net.with_number("greater", mask, 0.5)?

@@ -48,15 +48,7 @@ pub(in crate::onnx) fn resampled(
         return unsupported(format!("the policy '{policy}' is not supported; 'stretch' is"));
     }
     let antialias = node.flag("antialias", false)?;
-    let rules = Rules {
-        linear: is_linear(mode)?,
-        coordinates: node.text("coordinate_transformation_mode")?.unwrap_or(if old {
-            "asymmetric"
-        } else {
-            "half_pixel"
-        }),
-        nearest: node.text("nearest_mode")?.unwrap_or(if old { "floor" } else { "round_prefer_floor" }),
-    };
+    let rules = rules(node, is_linear(mode)?)?;
     if let Some(axes) = node.ints("axes") {
         let wide: Vec<i64> = shape.iter().map(|&d| i64::try_from(d).unwrap_or(i64::MAX)).collect();
         scales = scales.map(|some| scattered(vec![1.0; shape.len()], axes, &some)).transpose()?;
@@ -81,6 +73,39 @@ fn scattered<T: Copy>(mut all: Vec<T>, axes: &[i64], some: &[T]) -> Outcome<Vec<
         all.get_mut(axis).into_iter().for_each(|place| *place = value);
     }
     Ok(all)
+}
+
+/// What ONNX calls ways to compute positions.
+const COORDINATES: &[&str] = &[
+    "half_pixel",
+    "half_pixel_symmetric",
+    "pytorch_half_pixel",
+    "align_corners",
+    "asymmetric",
+    "tf_half_pixel_for_nn",
+    "tf_crop_and_resize",
+];
+
+/// What ONNX calls ways to round positions.
+const ROUNDINGS: &[&str] = &["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"];
+
+/// The rules of a `Resize`, which has defaults of its own before opset 11.
+fn rules<'a>(node: &Node<'a>, linear: bool) -> Outcome<Rules<'a>> {
+    let [coordinates, nearest] =
+        if node.opset < 11 { ["asymmetric", "floor"] } else { ["half_pixel", "round_prefer_floor"] };
+    let coordinates = node.text("coordinate_transformation_mode")?.unwrap_or(coordinates);
+    let nearest = node.text("nearest_mode")?.unwrap_or(nearest);
+    if !COORDINATES.contains(&coordinates) {
+        return invalid(format!("the coordinates '{coordinates}' are not one of ONNX"));
+    }
+    if !ROUNDINGS.contains(&nearest) {
+        return invalid(format!("the rounding '{nearest}' is not one of ONNX"));
+    }
+    // These move images of the same size as well.
+    if coordinates.starts_with("tf_") {
+        return unsupported(format!("the coordinates '{coordinates}' are not supported"));
+    }
+    Ok(Rules { linear, coordinates, nearest })
 }
 
 fn is_linear(mode: &str) -> Outcome<bool> {
@@ -191,7 +216,9 @@ fn gcd(a: i64, b: i64) -> i64 {
 
 /// Source positions of an axis: `place · d + offset` n-th parts of a pixel, and for the nearest pixel rounded half up.
 fn along(extent: usize, places: usize, ratio: [i64; 2], rules: &Rules<'_>) -> Outcome<Along> {
-    if places == extent && ratio == [1, 1] {
+    // The same positions, or all at the one pixel.
+    if places == extent && (ratio == [1, 1] || extent == 1) {
+        let ratio = [1, 1];
         return Ok(Along { ratio, offset: 0, places });
     }
     let [n, d] = ratio;
@@ -216,10 +243,9 @@ fn along(extent: usize, places: usize, ratio: [i64; 2], rules: &Rules<'_>) -> Ou
         let twice = |x: i64| x.saturating_mul(2);
         let moved = match rules.nearest {
             "round_prefer_ceil" => None,
-            "floor" => Some(twice(offset).saturating_sub(n)),
-            "ceil" => Some(twice(offset).saturating_add(n).saturating_sub(1)),
             "round_prefer_floor" => Some(twice(offset).saturating_sub(1)),
-            other => return invalid(format!("the rounding '{other}' is not one of ONNX")),
+            "ceil" => Some(twice(offset).saturating_add(n).saturating_sub(1)),
+            _ => Some(twice(offset).saturating_sub(n)),
         };
         if let Some(moved) = moved {
             (n, d, offset) = (twice(n), twice(d), moved);
@@ -249,7 +275,8 @@ impl Net {
         let (Some(channels), Some(space)) = (axes.get(..2), axes.get(2..)) else {
             return unsupported(format!("images are resized, got a tensor of shape {shape:?}"));
         };
-        if channels.iter().zip(&shape).any(|(along, &extent)| along.places != extent) {
+        let identity = |extent: usize| Along { ratio: [1, 1], offset: 0, places: extent };
+        if channels.iter().zip(&shape).any(|(along, &extent)| *along != identity(extent)) {
             return unsupported("only rows and columns of an image can be resized");
         }
         let unit = Along { ratio: [1, 1], offset: 0, places: 1 };

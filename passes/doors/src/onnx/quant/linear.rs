@@ -2,7 +2,7 @@
 //!
 //! Invariant: they are the operators between `DequantizeLinear` and `QuantizeLinear`.
 
-use super::{Parameters, Quantized, signedness};
+use super::{Parameters, Quantized, kind_of, signedness};
 use crate::onnx::call::Target;
 use crate::onnx::call::{Call, one};
 use crate::onnx::node::Node;
@@ -82,15 +82,6 @@ pub(in crate::onnx) fn handler(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Va
     plain.check_attributes()?;
     node.ignore_all();
     one(Flow { real: false, ..made })
-}
-
-/// The type of codes without zero point.
-fn kind_of(x: &Value) -> Kind {
-    match x {
-        Value::Known(tensor) => tensor.kind,
-        Value::Flow(flow) if !flow.unsigned => Kind::Int8,
-        Value::Flow(_) | Value::Coded(_) | Value::Missing => Kind::Uint8,
-    }
 }
 
 /// The codes of the result, which have the signedness of its zero point, or of the first operand.

@@ -89,7 +89,8 @@ fn files_with_other_values_are_refused() {
     assert_eq!(untyped.refusal(), "the input 'x' is no tensor");
     let codes = file(13).input("x", INT8, &[1, 1, 2]).output("y");
     let pad = File(codes.0.clone()).constant("p", INT64, &[6], &[0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
-    assert_eq!(pad.node("Pad", "x p", "y", vec![]).refusal(), "Pad 'y': padding of codes without scale");
+    let pad = pad.constant("v", INT32, &[], &[300.0]).node("Pad", "x p v", "y", vec![]);
+    assert_eq!(pad.refusal(), "Pad 'y': padding of codes of 8 bits with 300");
     let least = File(codes.0.clone()).node("ArgMin", "x", "y", vec![]);
     assert_eq!(least.refusal(), "ArgMin 'y': 'ArgMin' of codes is not supported");
     let dilated = vec![ints("kernel_shape", &[2]), ints("dilations", &[2])];
@@ -148,7 +149,7 @@ fn weights_have_codes_and_scales_that_fit() {
         ),
         (
             product(w(FLOAT), scale(&[0.1]), None, 1),
-            "DequantizeLinear 'w_d': codes must be integers, got float32",
+            "DequantizeLinear 'w_d': a code must be an integer of 4 to 32 bits, got float32",
         ),
         (
             product(w(INT8), tensor("ws", INT64, &[1], &[1.0]), None, 1),
@@ -195,7 +196,9 @@ fn codes_and_numbers_are_not_mixed() {
         .output("y")
         .constant("s", FLOAT, &[], &[0.1])
         .constant("z", INT8, &[], &[0.0])
-        .constant("far", INT64, &[], &[1000.0])
+        .constant("far", INT8, &[], &[100.0])
+        .constant("wide_zero", INT64, &[], &[-9e18])
+        .constant("unsigned", UINT8, &[], &[100.0])
         .constant("two", FLOAT, &[4], &[0.1, 0.2, 0.1, 0.2])
         .constant("c", INT8, &[2, 4], &[1.0; 8])
         .constant("wide", INT32, &[2, 4], &[1.0; 8])
@@ -229,9 +232,14 @@ fn codes_and_numbers_are_not_mixed() {
     );
     let wide = wide.node("QuantizeLinear", "v s z", "y", vec![]).refusal();
     assert!(wide.starts_with("Add 'v': a constant of int32 is supported as a bias"), "{wide}");
-    let far = File(net.0.clone()).node("DequantizeLinear", "x s far", "y", vec![]).refusal();
-    assert_eq!(far, "DequantizeLinear 'y': a zero point of 1000 in 8 bits");
-    assert!(said("Clip", "x_d f").starts_with("Clip 'v': bounds must be constant"));
+    let of_zero = |name: &str| {
+        let net = File(net.0.clone()).node("DequantizeLinear", &format!("x s {name}"), "y", vec![]);
+        net.refusal()
+    };
+    assert_eq!(of_zero("unsigned"), "DequantizeLinear 'y': a zero point of uint8 for codes of int8");
+    let wide = "DequantizeLinear 'y': a zero point must be an integer of 4 to 32 bits, got int64";
+    assert_eq!(of_zero("wide_zero"), wide);
+    assert!(said("Clip", "x_d f").starts_with("Clip 'v': operand 1 must be constant"));
     assert!(said("ReduceMean", "x_d f").starts_with("ReduceMean 'v': operand 1 must be constant"));
     let many = vec!["x_d"; 17].join(" ");
     assert_eq!(said("Sum", &many), "Sum 'v': a sum of 17 operands; 16 are supported");
