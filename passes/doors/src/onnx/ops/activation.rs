@@ -47,7 +47,11 @@ pub(in crate::onnx) fn bounds(node: &Node<'_>, operands: Operands<'_>) -> Outcom
 /// Activations with curves.
 pub(in crate::onnx) fn smooth(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let node = &call.node;
-    let x = call.floats(net, 0)?;
+    let mut x = call.floats(net, 0)?;
+    if let ("BiasGelu" | "FastGelu", Some(bias)) = (node.kind(), call.optional(1)) {
+        let bias = net.floats(bias)?;
+        x = net.binary("add", x, bias)?;
+    }
     one(match node.kind() {
         "HardSigmoid" => {
             let (slope, offset) = (node.float("alpha", 0.2)?, node.float("beta", 0.5)?);
@@ -82,8 +86,10 @@ pub(in crate::onnx) fn smooth(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Val
             let gate = net.unary("tanh", plus)?;
             net.binary("mul", x, gate)?
         }
-        "Swish" => {
-            let alpha = node.float("alpha", 1.0)?;
+        "BiasGelu" => net.gelu(x)?,
+        "FastGelu" => net.gelu_tanh(x)?,
+        kind @ ("Swish" | "QuickGelu") => {
+            let alpha = node.float("alpha", if kind == "Swish" { 1.0 } else { 1.702 })?;
             let scaled = if alpha == 1.0 { x } else { net.with_number("mul", x, alpha)? };
             let gate = net.unary("sigmoid", scaled)?;
             net.binary("mul", x, gate)?

@@ -21,7 +21,8 @@ pub(in crate::onnx) fn reduce(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Val
 }
 
 impl Net {
-    fn reduced(&mut self, kind: &str, x: Flow, axes: &[usize]) -> Outcome<Flow> {
+    /// Reduced along axes of the file, whose extents become 1.
+    pub(in crate::onnx) fn reduced(&mut self, kind: &str, x: Flow, axes: &[usize]) -> Outcome<Flow> {
         match kind {
             "ReduceMean" => self.mean(x, axes),
             "ReduceMax" => self.reduce("reduce_max", x, axes),

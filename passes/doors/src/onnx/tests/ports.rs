@@ -174,7 +174,8 @@ fn external_data_come_from_the_folder_of_the_file_alone() {
 
 #[test]
 fn a_constant_that_is_mentioned_often_is_read_and_kept_once() {
-    let mut net = file(13).input("x", FLOAT, &[1000]).output("v300").constant("c", FLOAT, &[1000], &wave(1000));
+    let mut net =
+        file(13).input("x", FLOAT, &[1000]).output("v300").constant("c", FLOAT, &[1000], &wave(1000));
     let (mut before, mut sums) = ("x".to_owned(), 0);
     while sums < 300 {
         sums += 1;

@@ -96,8 +96,8 @@ fn resizing_says_what_is_not_supported() {
     let twice = &[1.0, 1.0, 2.0, 2.0];
     let cases = [
         (
-            resize(image, twice, word("mode", "cubic")),
-            "the mode 'cubic' is not supported; 'nearest' and 'linear' are",
+            resize(image, twice, word("mode", "area")),
+            "the mode 'area' is not supported; 'nearest', 'linear' and 'cubic' are",
         ),
         (
             resize(image, twice, word("coordinate_transformation_mode", "tf_crop_and_resize")),
@@ -119,8 +119,12 @@ fn resizing_says_what_is_not_supported() {
             "only rows and columns of an image can be resized",
         ),
         (
-            resize(image, twice, word("keep_aspect_ratio_policy", "not_larger")),
-            "the policy 'not_larger' is not supported; 'stretch' is",
+            resize(image, twice, vec![int("exclude_outside", 1)]),
+            "the attribute 'exclude_outside' is supported as 0, got 1",
+        ),
+        (
+            resize(image, &[1.0, 1.0, 1.0, 1_250_000.0], word("mode", "cubic")),
+            "resizing 4 positions to 5000000 by a matrix of more than 16777216 numbers",
         ),
         (resize(image, &[1.0, 2.0, 1.0, 1.0], vec![]), "only rows and columns of an image can be resized"),
         (resize(image, &[1.0, 1.0], vec![]), "a scale or size for each of 4 axes expected"),
@@ -142,15 +146,22 @@ fn resizing_says_what_is_not_supported() {
         assert_eq!(found, format!("Resize 'y': {expected}"));
     }
     let sizes = tensor("n", INT64, &[4], &[1.0, 1.0, 4.0, 4099.0]);
-    let far = one(
-        18,
-        "Resize",
-        image,
-        &[Tensor::default(), Tensor::default(), sizes],
-        vec![text("mode", "linear")],
-    );
-    let expected = "resizing 4 positions to 4099 needs the scale 8198/8, beyond TOSA's";
+    let far = one(18, "Resize", image, &[Tensor::default(), Tensor::default(), sizes], vec![]);
+    let expected = "resizing 4 positions to 4099 needs the scale 16396/16, beyond TOSA's";
     assert_eq!(far.refusal(), format!("Resize 'y': {expected}"));
+}
+
+#[test]
+fn policies_and_means_of_codes_say_what_is_not_supported() {
+    let image: &[i64] = &[1, 1, 4, 4];
+    let sizes = tensor("n", INT64, &[4], &[1.0, 1.0, 4.0, 8.0]);
+    let policy = vec![text("keep_aspect_ratio_policy", "fit")];
+    let policy = one(18, "Resize", image, &[Tensor::default(), Tensor::default(), sizes], policy);
+    assert_eq!(policy.refusal(), "Resize 'y': the policy 'fit' is not one of ONNX");
+    let codes = file(13).input("x", INT8, image).output("y");
+    let codes = codes.constant("n", INT64, &[4], &[1.0, 1.0, 4.0, 8.0]);
+    let codes = codes.node("Resize", "x - - n", "y", vec![text("mode", "cubic")]);
+    assert_eq!(codes.refusal(), "Resize 'y': cubic means of codes are not supported");
 }
 
 /// `x` as codes, an operator, and maybe a `QuantizeLinear`.
