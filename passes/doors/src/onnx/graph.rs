@@ -446,13 +446,15 @@ impl<'a> Reader<'a> {
 
     /// A constant of the file, which is read when it is used, and kept as long as it is used again.
     fn constant(&mut self, name: &'a str, of: &proto::Tensor) -> Outcome<Value> {
-        let tensor = Tensor::read(of, self.options.folder.as_deref())?;
         if of.data_location != 0 {
-            self.external = self.external.saturating_add(tensor.len());
+            let count =
+                of.dims.iter().fold(1, |n: usize, &d| n.saturating_mul(usize::try_from(d).unwrap_or(0)));
+            self.external = self.external.saturating_add(count);
         }
         if self.external > MAX_EXTERNAL {
             return limit(format!("constants in other files have more than {MAX_EXTERNAL} elements"));
         }
+        let tensor = Tensor::read(of, self.options.folder.as_deref())?;
         self.given = self.given.saturating_add(tensor.len());
         let value = Value::from(tensor);
         self.values.insert(name, value.clone());
@@ -524,5 +526,10 @@ mod tests {
         assert_eq!(grown(&[1.0, 2.0]), (true, Ok(())));
         let expected = "constants that are computed have more than 268435456 elements";
         assert_eq!(grown(&[3.0, 4.0]), (true, Err(expected.to_owned())));
+        let mut reader = Reader { external: MAX_EXTERNAL, ..Reader::new(&model, &graph, &options) };
+        let more = proto::Tensor { data_type: 1, dims: vec![1], data_location: 1, ..Default::default() };
+        let refused = reader.constant("c", &more).map_err(|trouble| trouble.what);
+        let expected = "constants in other files have more than 1073741824 elements";
+        assert_eq!(refused, Err(expected.to_owned()));
     }
 }

@@ -78,6 +78,11 @@ pub(super) enum Value {
     Missing,
 }
 
+/// An operand that is the result of an operator that is not imported.
+pub(super) fn missing<T>() -> Outcome<T> {
+    invalid("an operand that does not exist")
+}
+
 impl From<Tensor> for Value {
     fn from(tensor: Tensor) -> Self {
         Value::Known(Rc::new(tensor))
@@ -213,7 +218,7 @@ impl Net {
             }
             Value::Coded(coded) => self.constant(&coded.to_floats()),
             Value::Flow(flow) => Ok(*flow),
-            Value::Missing => invalid("an operand that does not exist"),
+            Value::Missing => missing(),
         }
     }
 
@@ -228,11 +233,11 @@ impl Net {
     }
 
     /// Values with one rank and one order of axes, for an operator that broadcasts; and whether channels are last.
-    pub(super) fn aligned(&mut self, flows: &[Flow]) -> Outcome<(Vec<Id>, bool)> {
+    pub(super) fn aligned<const N: usize>(&mut self, flows: [Flow; N]) -> Outcome<([Id; N], bool)> {
         let rank = flows.iter().map(|f| self.extents(f.id).len()).max().unwrap_or(0);
         let last = flows.iter().any(|f| f.last && self.extents(f.id).len() == rank);
-        let mut ids = Vec::new();
-        for &flow in flows {
+        let mut ids = flows.map(|flow| flow.id);
+        for (id, flow) in ids.iter_mut().zip(flows) {
             let shape = self.extents(flow.id);
             let raised = if shape.len() < rank {
                 let id = self.plain(flow)?;
@@ -242,15 +247,14 @@ impl Net {
             } else {
                 flow
             };
-            ids.push(self.ordered(raised, last)?);
+            *id = self.ordered(raised, last)?;
         }
         Ok((ids, last))
     }
 
     /// A function of two values, element by element.
     pub(super) fn binary(&mut self, name: &'static str, a: Flow, b: Flow) -> Outcome<Flow> {
-        let (ids, last) = self.aligned(&[a, b])?;
-        let &[a, b] = ids.as_slice() else { return invalid("two operands expected") };
+        let ([a, b], last) = self.aligned([a, b])?;
         Ok(Flow { last, ..Flow::plain(self.build.binary(name, a, b)?) })
     }
 

@@ -8,7 +8,7 @@ use crate::onnx::call::{Call, one};
 use crate::onnx::node::Node;
 use crate::onnx::proto;
 use crate::onnx::tensor::Kind;
-use crate::onnx::trouble::{Outcome, invalid, unsupported};
+use crate::onnx::trouble::{Outcome, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
 
 /// Where operands are: those that are real numbers with their scales and zero points, the parameters of the result, and further
@@ -90,9 +90,6 @@ fn result(call: &Call<'_>, places: [usize; 2], inputs: &[Option<Value>]) -> Outc
         Some(Some(Value::Flow(flow))) if !flow.unsigned => Kind::Int8,
         _ => Kind::Uint8,
     };
-    if call.optional(places[0]).is_none() {
-        return invalid("the scale of the result is missing");
-    }
     let parameters = Parameters::read(call, places, like)?;
     parameters.target(signedness(parameters.kind)?)
 }

@@ -18,7 +18,7 @@ use super::call::{Call, Target, one};
 use super::node::{Node, axis_of};
 use super::tensor::{Data, Kind, Tensor};
 use super::trouble::{Outcome, Trouble, invalid, limit, unsupported};
-use super::value::{Coded, Flow, Net, Value};
+use super::value::{Coded, Flow, Net, Value, missing};
 use crate::integer::{Factor, single};
 use crate::tosa::{Codes, Elem, Id, Operand, Origin, Rescale};
 
@@ -379,7 +379,7 @@ pub(super) fn quantize(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
         Value::Known(tensor) => return one(rounded(tensor, &parameters)?),
         Value::Coded(coded) => return one(rounded(&coded.to_floats(), &parameters)?),
         Value::Flow(flow) => *flow,
-        Value::Missing => return invalid("operand 0 is missing"),
+        Value::Missing => return missing(),
     };
     let target = parameters.target(signedness(parameters.kind)?)?;
     match x.codes {

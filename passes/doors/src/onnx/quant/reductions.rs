@@ -188,10 +188,7 @@ pub(super) fn resize(net: &mut Net, call: &Quantized<'_, '_>) -> Outcome<Flow> {
         Some(units) => {
             // A bias in units of the zero point: sums of weights are the same everywhere.
             let zero = i64::from(codes.zero_point).saturating_mul(units);
-            let Ok(zero) = i32::try_from(zero) else {
-                return unsupported("a mean of codes that 32 bits cannot hold");
-            };
-            let offset = Flow::plain(net.build.ints(Elem::I32, &[], &[zero.into()])?);
+            let offset = Flow::plain(net.build.ints(Elem::I32, &[], &[zero])?);
             let sums = net.binary("sub", made, offset)?;
             #[allow(clippy::cast_precision_loss, reason = "at most 2^22")]
             net.finished(sums, &[codes.scale / units as f64], call.target()?)

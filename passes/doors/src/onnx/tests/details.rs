@@ -272,3 +272,65 @@ fn sums_of_codes_fit_32_bits() {
         "AveragePool 'v': means of windows of [100, 100] are not supported on codes"
     );
 }
+
+#[test]
+fn what_the_reader_never_asks_for_is_refused_as_well() {
+    use crate::onnx::tensor::Tensor as Constant;
+    use crate::onnx::value::{Net, Value};
+    let outside = Constant::ints(&[2], vec![1, 2]).pick(&[vec![0, 2]]).unwrap_err();
+    assert_eq!(outside.what, "positions outside of [2]");
+    let missing = Net::default().flow(&Value::Missing).unwrap_err();
+    assert_eq!(missing.what, "an operand that does not exist");
+}
+
+#[test]
+fn layers_and_lists_of_other_sizes_are_refused() {
+    let wide = file(13).input("x", FLOAT, &[1, 1, 1]).input("w", FLOAT, &[20_000_000, 1, 1]).output("y");
+    let expected = "Conv 'y': 20000000 outputs of a layer; at most 16777216 are supported";
+    assert_eq!(wide.node("Conv", "x w", "y", vec![]).refusal(), expected);
+    let like = file(15).input("x", FLOAT, &[1]).input("w", INT8, &[1]).output("y");
+    let expected = "CastLike 'y': operand 1 must be of floats, or constant";
+    assert_eq!(like.node("CastLike", "x w", "y", vec![]).refusal(), expected);
+    let negative = one(13, "LRN", &[1, 2, 4, 4], &[], vec![int("size", -1)]);
+    assert_eq!(negative.refusal(), "LRN 'y': an image and a size of at least 1 expected");
+    let codes = file(13).input("x", INT8, &[1, 1, 4, 4]).output("y");
+    let codes = codes.constant("s", FLOAT, &[4], &[1.0, 1.0, 2.0, 2.0]);
+    let linear = codes.node("Resize", "x - s", "y", vec![text("mode", "linear")]);
+    assert_eq!(linear.refusal(), "Resize 'y': means of codes without scales are not supported");
+    let pair = Attribute { name: "value".into(), t: Some(tensor("", FLOAT, &[2], &[1.0; 2])), ..int("", 0) };
+    let filled = file(13).input("x", FLOAT, &[1]).output("y").constant("s", INT64, &[1], &[3.0]);
+    let filled = filled.node("ConstantOfShape", "s", "c", vec![pair]).node("Add", "x c", "y", vec![]);
+    assert_eq!(filled.refusal(), "ConstantOfShape 'c': a value of one element expected, got 2");
+    let empty = file(13).input("x", FLOAT, &[1]).output("y").constant("e", INT64, &[0], &[]);
+    let empty = empty.constant("p", INT64, &[2], &[1.0, 1.0]);
+    let empty = empty.node("Pad", "e p", "c", vec![text("mode", "edge")]).node("Expand", "x c", "y", vec![]);
+    assert_eq!(empty.refusal(), "Pad 'c': padding in the mode 'edge' around an axis without positions");
+    let scales = vec![0.5; 65537];
+    let many = file(13).output("y").constant("w", INT8, &[65537], &scales);
+    let many = many.constant("s", FLOAT, &[65537], &scales).node("DequantizeLinear", "w s", "y", vec![]);
+    assert_eq!(many.refusal(), "DequantizeLinear 'y': 65537 scales; at most 65536 are supported");
+    let cube = file(13)
+        .input("x", INT8, &[2, 2])
+        .output("y")
+        .constant("s", FLOAT, &[], &[0.1])
+        .constant("z", INT8, &[], &[0.0])
+        .constant("w", INT8, &[2, 2, 2], &[1.0; 8])
+        .node("DequantizeLinear", "x s z", "x_d", vec![])
+        .node("DequantizeLinear", "w s z", "w_d", vec![])
+        .node("Gemm", "x_d w_d", "v", vec![])
+        .node("QuantizeLinear", "v s z", "y", vec![]);
+    assert_eq!(cube.refusal(), "Gemm 'v': weights of shape [2, 2, 2]; matrices are supported");
+}
+
+#[test]
+fn a_quantized_constant_may_be_cast() {
+    let net = file(13)
+        .input("x", FLOAT, &[2])
+        .output("y")
+        .constant("s", FLOAT, &[], &[0.5])
+        .constant("w", INT8, &[2], &[3.0, -4.0])
+        .node("DequantizeLinear", "w s", "d", vec![])
+        .node("Cast", "d", "c", vec![int("to", 10)])
+        .node("Add", "x c", "y", vec![]);
+    assert_eq!(net.run(&[(&[2], &[1.0, 1.0])]).data, [2.5, -1.0]);
+}
