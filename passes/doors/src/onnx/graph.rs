@@ -39,7 +39,7 @@ pub(super) fn import(
             Some(false) => reader.record(node, Fate::Cut),
             None => {}
         }
-        if reader.made > reader.most() {
+        if reader.is_full() {
             return Err(reader.refusal);
         }
     }
@@ -84,8 +84,10 @@ struct Reader<'a> {
     /// Elements of the file's constants that were read, and of those from other files.
     given: usize,
     external: usize,
-    /// Elements of constants that were made, and the number of the network's values that were looked at for them.
+    /// Elements of constants that were computed.
     made: usize,
+    /// Elements of constants of the network, and the number of its values that were looked at for them.
+    kept: usize,
     seen: usize,
     record: Record,
     notes: Vec<String>,
@@ -108,6 +110,7 @@ impl<'a> Reader<'a> {
             given: 0,
             external: 0,
             made: 0,
+            kept: 0,
             seen: 0,
             record: Record::default(),
             notes: Vec::new(),
@@ -367,9 +370,7 @@ impl<'a> Reader<'a> {
         for (index, name) in of.output.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
             match results.get(index) {
                 Some(result) => {
-                    if let Value::Known(tensor) = result {
-                        self.made = self.made.saturating_add(tensor.len());
-                    }
+                    self.count(of, result);
                     self.values.insert(name, result.clone());
                 }
                 None if self.mentions.contains_key(name.as_str()) => {
@@ -381,22 +382,47 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Most elements of constants that are made: those of the file in several forms, and as many as in one constant.
-    fn most(&self) -> usize {
-        self.given.saturating_mul(4).saturating_add(MAX_ELEMENTS)
+    /// Counts the elements of a result that is constant.
+    fn count(&mut self, of: &proto::Node, result: &Value) {
+        if let Value::Known(tensor) = result {
+            let is_given = of.op_type == "Constant";
+            let sum = if is_given { &mut self.given } else { &mut self.made };
+            *sum = sum.saturating_add(tensor.len());
+            if is_given && of.attribute.iter().filter_map(|a| a.t.as_ref()).any(|t| t.data_location != 0) {
+                self.external = self.external.saturating_add(tensor.len());
+            }
+        }
     }
 
-    /// Counts the elements of constants of the network.
+    /// Most elements of constants of the network: those that are given or computed in several forms, and as many as in one constant.
+    fn most(&self) -> usize {
+        self.given.saturating_add(self.made).saturating_mul(4).saturating_add(MAX_ELEMENTS)
+    }
+
+    fn is_full(&self) -> bool {
+        self.made > MAX_ELEMENTS || self.kept > self.most() || self.external > MAX_EXTERNAL
+    }
+
+    fn check_external(&self) -> Outcome<()> {
+        if self.external > MAX_EXTERNAL {
+            return limit(format!("constants in other files have more than {MAX_EXTERNAL} elements"));
+        }
+        Ok(())
+    }
+
+    /// Counts the elements of constants of the network. As many may be computed as in one constant.
     fn grown(&mut self) -> Outcome<()> {
         let values = &self.net.build.graph().values;
         for value in values.iter().skip(self.seen) {
             if let Origin::Constant(_) = value.origin {
-                self.made = self.made.saturating_add(value.shape.iter().product());
+                self.kept = self.kept.saturating_add(value.shape.iter().product());
             }
         }
         self.seen = values.len();
-        if self.made > self.most() {
-            return limit(format!("constants that are computed have more than {} elements", self.most()));
+        self.check_external()?;
+        if self.is_full() {
+            let most = if self.made > MAX_ELEMENTS { MAX_ELEMENTS } else { self.most() };
+            return limit(format!("constants that are computed have more than {most} elements"));
         }
         Ok(())
     }
@@ -451,9 +477,7 @@ impl<'a> Reader<'a> {
                 of.dims.iter().fold(1, |n: usize, &d| n.saturating_mul(usize::try_from(d).unwrap_or(0)));
             self.external = self.external.saturating_add(count);
         }
-        if self.external > MAX_EXTERNAL {
-            return limit(format!("constants in other files have more than {MAX_EXTERNAL} elements"));
-        }
+        self.check_external()?;
         let tensor = Tensor::read(of, self.options.folder.as_deref())?;
         self.given = self.given.saturating_add(tensor.len());
         let value = Value::from(tensor);
@@ -518,7 +542,7 @@ mod tests {
     #[test]
     fn constants_that_are_computed_are_counted() {
         let (model, graph, options) = (proto::Model::default(), proto::Graph::default(), Options::default());
-        let mut reader = Reader { made: MAX_ELEMENTS - 3, ..Reader::new(&model, &graph, &options) };
+        let mut reader = Reader { kept: MAX_ELEMENTS - 3, ..Reader::new(&model, &graph, &options) };
         let mut grown = |values: &[f32]| {
             let made = reader.net.build.floats(&[2], values);
             (made.is_ok(), reader.grown().map_err(|trouble| trouble.what))
@@ -526,10 +550,27 @@ mod tests {
         assert_eq!(grown(&[1.0, 2.0]), (true, Ok(())));
         let expected = "constants that are computed have more than 268435456 elements";
         assert_eq!(grown(&[3.0, 4.0]), (true, Err(expected.to_owned())));
+        let mut reader = Reader { made: MAX_ELEMENTS - 3, ..Reader::new(&model, &graph, &options) };
+        let pair: Value = Tensor::ints(&[2], vec![1, 2]).into();
+        reader.count(&proto::Node::default(), &pair);
+        assert_eq!(reader.grown(), Ok(()));
+        reader.count(&proto::Node { op_type: "Constant".into(), ..Default::default() }, &pair);
+        assert_eq!(reader.grown(), Ok(()), "those of the file are not computed");
+        reader.count(&proto::Node::default(), &pair);
+        let refused = reader.grown().map_err(|trouble| trouble.what);
+        let expected = "constants that are computed have more than 268435456 elements";
+        assert_eq!(refused, Err(expected.to_owned()));
         let mut reader = Reader { external: MAX_EXTERNAL, ..Reader::new(&model, &graph, &options) };
         let more = proto::Tensor { data_type: 1, dims: vec![1], data_location: 1, ..Default::default() };
         let refused = reader.constant("c", &more).map_err(|trouble| trouble.what);
         let expected = "constants in other files have more than 1073741824 elements";
         assert_eq!(refused, Err(expected.to_owned()));
+        let mut reader = Reader { external: MAX_EXTERNAL - 3, ..Reader::new(&model, &graph, &options) };
+        let value = proto::Attribute { t: Some(more), ..Default::default() };
+        let node = proto::Node { op_type: "Constant".into(), attribute: vec![value], ..Default::default() };
+        reader.count(&node, &pair);
+        assert_eq!(reader.grown(), Ok(()));
+        reader.count(&node, &pair);
+        assert_eq!(reader.grown().map_err(|trouble| trouble.what), Err(expected.to_owned()));
     }
 }
