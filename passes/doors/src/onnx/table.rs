@@ -28,6 +28,7 @@ pub(super) fn handler(kind: &str) -> Option<Handler> {
         "InstanceNormalization" => normalize::instance,
         "GroupNormalization" => normalize::group,
         "LayerNormalization" => normalize::layer,
+        "RMSNormalization" => normalize::mean_square,
         "LpNormalization" => normalize::norm,
         "MeanVarianceNormalization" => normalize::spread,
         "Add" | "Sub" | "Mul" | "Div" | "Min" | "Max" | "Sum" | "Mean" | "Pow" => elementwise::arithmetic,

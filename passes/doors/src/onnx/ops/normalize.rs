@@ -146,6 +146,21 @@ pub(in crate::onnx) fn layer(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Valu
     }
 }
 
+/// `RMSNormalization`: by the root of the mean square.
+pub(in crate::onnx) fn mean_square(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+    call.node.ignore(&["stash_type"]);
+    let (x, scale) = (call.floats(net, 0)?, call.floats(net, 1)?);
+    let epsilon = call.node.float("epsilon", 1e-5)?;
+    let rank = net.shape(x).len();
+    let axes: Vec<usize> = (axis_of(call.node.int("axis", -1)?, rank)?..rank).collect();
+    let square = net.binary("mul", x, x)?;
+    let mean = net.mean(square, &axes)?;
+    let spread = net.with_number("add", mean, epsilon)?;
+    let inverse = net.unary("rsqrt", spread)?;
+    let normal = net.binary("mul", x, inverse)?;
+    one(net.binary("mul", normal, scale)?)
+}
+
 /// `LpNormalization`; where the norm is 0, so is the result.
 pub(in crate::onnx) fn norm(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let x = call.floats(net, 0)?;

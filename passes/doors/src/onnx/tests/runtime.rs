@@ -132,6 +132,10 @@ fn norms_are_their_definitions() {
     }
     let refusal = one(18, "LpNormalization", &[2, 3], &[], vec![int("p", 3)]).refusal();
     assert_eq!(refusal, "LpNormalization 'y': the attribute 'p' is supported as 1 and 2, got 3");
+    let scale = tensor("s", FLOAT, &[2], &[1.0, 2.0]);
+    let net = one(23, "RMSNormalization", &[2, 2], &[scale], vec![]);
+    let mean_square = [0.848_527_8, 2.262_740_9, 0.447_213_2, 2.683_279];
+    same(&net, &[2, 2], &[3.0, 4.0, 1.0, 3.0], &[2, 2], &mean_square);
     let x = [1.0, 3.0, 2.0, 6.0, 0.0, 0.0, 5.0, 1.0];
     let whole = [-1.069_044_9, 0.0, -0.534_522_5, 1.603_567_4, -0.727_606_9, -0.727_606_9, 1.697_749_4];
     let net = one(13, "MeanVarianceNormalization", &[1, 2, 2, 2], &[], vec![]);
