@@ -334,3 +334,21 @@ fn a_quantized_constant_may_be_cast() {
         .node("Add", "x c", "y", vec![]);
     assert_eq!(net.run(&[(&[2], &[1.0, 1.0])]).data, [2.5, -1.0]);
 }
+
+#[test]
+fn scales_too_far_apart_are_refused() {
+    let between = |kind: &str, scale: f64| {
+        file(13)
+            .input("x", INT8, &[4])
+            .output("y")
+            .constant("s", FLOAT, &[], &[1e30])
+            .constant("t", FLOAT, &[], &[scale])
+            .constant("z", INT8, &[], &[0.0])
+            .node("DequantizeLinear", "x s z", "d", vec![])
+            .node(kind, "d d", "v", vec![])
+            .node("QuantizeLinear", "v t z", "y", vec![])
+            .refusal()
+    };
+    assert_eq!(between("Add", 1e10), "Add 'v': rescale: a factor of 2^47 or more");
+    assert_eq!(between("Add", 1e-30), "Add 'v': rescale: a factor of inf");
+}
