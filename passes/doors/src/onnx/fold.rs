@@ -1,9 +1,9 @@
 //! Arithmetic on constants, mostly on shapes. Invariant: a result is exactly that of the operator, or there is none.
 
-use super::call::Call;
+use super::call::{Call, Operands};
 use super::movement::broadcast;
-use super::node::axes_of;
-use super::tensor::{Data, Kind, MAX_ELEMENTS, Tensor, volume};
+use super::node::{Node, axes_of};
+use super::tensor::{Data, Kind, Tensor, volume};
 use super::trouble::{Outcome, invalid, limit, unsupported};
 use super::value::Value;
 
@@ -24,8 +24,12 @@ pub(super) fn evaluate(call: &Call<'_>) -> Outcome<Option<Vec<Value>>> {
             | "LessOrEqual" | "And" | "Or",
             &[a, b],
         ) => {
-            call.node.ignore(&["fmod"]);
-            binary(call.node.kind(), a, b)?
+            let floats = a.kind.is_float();
+            match (call.node.kind(), call.node.kind() == "Mod" && call.node.flag("fmod", false)?) {
+                ("Mod", false) if floats => return invalid("'Mod' of floats has the attribute 'fmod' of 1"),
+                ("Mod", true) => binary("fmod", a, b)?,
+                (kind, _) => binary(kind, a, b)?,
+            }
         }
         ("Min" | "Max" | "Sum", [first, rest @ ..]) => {
             let kind = if call.node.kind() == "Sum" { "Add" } else { call.node.kind() };
@@ -38,7 +42,7 @@ pub(super) fn evaluate(call: &Call<'_>) -> Outcome<Option<Vec<Value>>> {
         ("Range", &[start, end, step]) => range(start, end, step)?,
         ("Size", &[x]) => Tensor::ints(&[], vec![i64::try_from(x.len()).unwrap_or(i64::MAX)]),
         ("ReduceSum" | "ReduceProd" | "ReduceMax" | "ReduceMin", &[x, ..]) if x.as_ints().is_some() => {
-            let axes = call.axes(1, x.shape.len())?;
+            let axes = axes(&call.node, call.operands(), x.shape.len())?;
             let keep = call.node.flag("keepdims", true)?;
             reduce(call.node.kind(), x, &axes, keep)?
         }
@@ -69,6 +73,8 @@ fn of_ints(kind: &str, a: i64, b: i64) -> Option<i64> {
         "Div" => a.checked_div(b)?,
         // The sign is that of the divisor.
         "Mod" => a.checked_rem(b).map(|r| if r != 0 && (r < 0) != (b < 0) { r + b } else { r })?,
+        // The sign is that of the dividend.
+        "fmod" => a.checked_rem(b)?,
         "Pow" => a.checked_pow(u32::try_from(b).ok()?)?,
         "Min" => a.min(b),
         "Max" => a.max(b),
@@ -89,6 +95,7 @@ fn of_floats(kind: &str, a: f32, b: f32) -> Option<f32> {
         "Sub" => a - b,
         "Mul" => a * b,
         "Div" => a / b,
+        "fmod" => a % b,
         "Pow" => a.powf(b),
         // NaN is kept.
         "Min" => {
@@ -179,6 +186,9 @@ fn unary(kind: &str, x: &Tensor) -> Outcome<Tensor> {
 }
 
 fn select(condition: &Tensor, a: &Tensor, b: &Tensor) -> Outcome<Tensor> {
+    if condition.kind != Kind::Bool {
+        return invalid(format!("the condition must be of bool, got {}", condition.kind.name()));
+    }
     let shape = broadcast(&broadcast(&a.shape, &b.shape)?, &condition.shape)?;
     if volume(&shape)? > MOST {
         return limit(format!("arithmetic on constants of shape {shape:?}, of more than {MOST} elements"));
@@ -189,7 +199,7 @@ fn select(condition: &Tensor, a: &Tensor, b: &Tensor) -> Outcome<Tensor> {
         c.iter().zip(x.iter().zip(y)).map(|(&c, (&x, &y))| if c != 0 { x } else { y }).collect()
     }
     let data = match (&x.data, &y.data) {
-        (Data::Ints(x), Data::Ints(y)) => Data::Ints(pick(chosen, x, y)),
+        (Data::Ints(x), Data::Ints(y)) if a.kind == b.kind => Data::Ints(pick(chosen, x, y)),
         (Data::Floats(x), Data::Floats(y)) => Data::Floats(pick(chosen, x, y)),
         _ => return invalid(format!("a choice between {} and {}", a.kind.name(), b.kind.name())),
     };
@@ -197,7 +207,7 @@ fn select(condition: &Tensor, a: &Tensor, b: &Tensor) -> Outcome<Tensor> {
 }
 
 fn range(start: &Tensor, end: &Tensor, step: &Tensor) -> Outcome<Tensor> {
-    let many = || limit(format!("a constant of shape [] has more than {MAX_ELEMENTS} elements"));
+    let many = || limit(format!("a range of more than {MOST} elements"));
     match (&start.data, &end.data, &step.data) {
         (Data::Ints(a), Data::Ints(b), Data::Ints(c)) => {
             let (&[a], &[b], &[c]) = (&a[..], &b[..], &c[..]) else { return invalid("a range of lists") };
@@ -303,18 +313,16 @@ pub(super) fn cast(x: &Tensor, to: Kind) -> Outcome<Tensor> {
     Ok(Tensor { shape: x.shape.clone(), kind: to, data })
 }
 
-/// Axes of a reduction, as attribute or operand.
-impl Call<'_> {
-    pub(super) fn axes(&self, operand: usize, rank: usize) -> Outcome<Vec<usize>> {
-        let nothing = self.node.flag("noop_with_empty_axes", false)?;
-        let given = match self.node.ints("axes") {
-            Some(axes) => Some(axes.to_vec()),
-            None => self.operands().optional_ints(operand)?,
-        };
-        match given {
-            Some(axes) if !axes.is_empty() => axes_of(&axes, rank),
-            _ if nothing => Ok(Vec::new()),
-            _ => Ok((0..rank).collect()),
-        }
+/// Axes of a reduction, as attribute or as operand 1: all if none are given, unless these are no axes.
+pub(super) fn axes(node: &Node<'_>, operands: Operands<'_>, rank: usize) -> Outcome<Vec<usize>> {
+    let nothing = node.flag("noop_with_empty_axes", false)?;
+    let given = match node.ints("axes") {
+        Some(axes) => Some(axes.to_vec()),
+        None => operands.optional_ints(1)?,
+    };
+    match given {
+        Some(axes) if !axes.is_empty() => axes_of(&axes, rank),
+        _ if nothing => Ok(Vec::new()),
+        _ => Ok((0..rank).collect()),
     }
 }

@@ -11,11 +11,14 @@ use super::table;
 use super::tensor::{Kind, MAX_ELEMENTS, Tensor};
 use super::trouble::{Outcome, Trouble, invalid, limit, unsupported, usage};
 use super::value::{Flow, Net, Value};
-use crate::tosa::Elem;
+use crate::tosa::{Elem, Origin};
 use crate::{Cause, CauseKind, Fate, Network, Operator, Options, Record, Refusal};
 
 /// Most characters of a part of a message.
 const MOST_CHARACTERS: usize = 400;
+
+/// Most elements of constants in other files.
+const MAX_EXTERNAL: usize = 1 << 30;
 
 /// The least version of ONNX's operators that is read.
 const OLDEST: i64 = 7;
@@ -28,13 +31,16 @@ pub(super) fn import(
 ) -> Result<Network, Refusal> {
     let mut reader = Reader::new(model, graph, options);
     let outputs = reader.outputs().map_err(of_file)?;
-    reader.targets = Some(Targets::new(&graph.node, &reader.needed, &reader.constants));
-    reader.inputs(&outputs).map_err(of_file)?;
+    reader.targets = Some(Targets::new(&graph.node, &reader.needed, &outputs, &reader.constants));
+    reader.inputs().map_err(of_file)?;
     for (index, node) in graph.node.iter().enumerate() {
         match reader.needed.get(&index) {
             Some(true) => reader.node(node),
             Some(false) => reader.record(node, Fate::Cut),
             None => {}
+        }
+        if reader.is_full() {
+            return Err(reader.refusal);
         }
     }
     reader.finish(&outputs)
@@ -69,10 +75,20 @@ struct Reader<'a> {
     values: BTreeMap<&'a str, Value>,
     /// Whether an operator is read, or only computed from where the network is cut.
     needed: BTreeMap<usize, bool>,
+    /// The names that operators make.
+    produced: BTreeSet<&'a str>,
+    /// How often operators that are read, and the end of the network, mention a name.
+    mentions: BTreeMap<&'a str, usize>,
     targets: Option<Targets<'a>>,
     net: Net,
-    /// Elements of constants that were made.
+    /// Elements of the file's constants that were read, and of those from other files.
+    given: usize,
+    external: usize,
+    /// Elements of constants that were computed.
     made: usize,
+    /// Elements of constants of the network, and the number of its values that were looked at for them.
+    kept: usize,
+    seen: usize,
     record: Record,
     notes: Vec<String>,
     refusal: Refusal,
@@ -87,9 +103,15 @@ impl<'a> Reader<'a> {
             constants: graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect(),
             values: BTreeMap::new(),
             needed: BTreeMap::new(),
+            produced: BTreeSet::new(),
+            mentions: BTreeMap::new(),
             targets: None,
             net: Net::default(),
+            given: 0,
+            external: 0,
             made: 0,
+            kept: 0,
+            seen: 0,
             record: Record::default(),
             notes: Vec::new(),
             refusal: Refusal { causes: Vec::new() },
@@ -109,8 +131,12 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        let whole: Vec<&str> = self.graph.output.iter().map(|output| output.name.as_str()).collect();
         let inputs = || self.graph.input.iter().map(|input| input.name.as_str());
+        if let Some(name) = self.constants.keys().copied().chain(inputs()).find(|n| producers.contains_key(n))
+        {
+            return invalid(format!("an operator makes the input or constant '{name}'"));
+        }
+        let whole: Vec<&str> = self.graph.output.iter().map(|output| output.name.as_str()).collect();
         let mut ends = Vec::new();
         for cut in &self.options.cut {
             match producers.get_key_value(cut.as_str()).map(|(&name, _)| name) {
@@ -128,16 +154,22 @@ impl<'a> Reader<'a> {
             if whole.is_empty() {
                 return invalid("the graph has no outputs");
             }
-            return Ok(whole);
+            ends = whole;
         }
         for index in self.reached(&producers, &ends) {
             self.needed.insert(index, true);
+        }
+        self.produced = producers.into_keys().collect();
+        let read = self.graph.node.iter().enumerate().filter(|(i, _)| self.needed.get(i) == Some(&true));
+        let names = read.flat_map(|(_, node)| &node.input).map(String::as_str);
+        for name in names.chain(ends.iter().copied()) {
+            *self.mentions.entry(name).or_default() += 1;
         }
         Ok(ends)
     }
 
     /// The operators that tensors are computed by.
-    fn reached(&self, producers: &BTreeMap<&str, usize>, ends: &[&str]) -> BTreeSet<usize> {
+    fn reached(&self, producers: &BTreeMap<&'a str, usize>, ends: &[&str]) -> BTreeSet<usize> {
         let mut found = BTreeSet::new();
         let mut open: Vec<usize> = ends.iter().filter_map(|name| producers.get(name)).copied().collect();
         while let Some(index) = open.pop() {
@@ -151,22 +183,18 @@ impl<'a> Reader<'a> {
     }
 
     /// Adds the inputs that are needed.
-    fn inputs(&mut self, outputs: &[&str]) -> Outcome<()> {
+    fn inputs(&mut self) -> Outcome<()> {
         if let Some(sparse) = self.graph.sparse_initializer.first() {
             let name = sparse.values.as_ref().map_or("", |values| values.name.as_str());
             return unsupported(format!("the constant '{name}' is sparse, which is not supported"));
         }
         let graph = self.graph;
-        let mut used: BTreeSet<&str> = outputs.iter().copied().collect();
-        for (_, node) in graph.node.iter().enumerate().filter(|(i, _)| self.needed.get(i) == Some(&true)) {
-            used.extend(node.input.iter().map(String::as_str));
-        }
         let mut open: Vec<bool> = vec![false; self.options.input_shapes.len()];
         let mut batch = false;
         let inputs: Vec<&proto::ValueInfo> =
             graph.input.iter().filter(|input| !self.constants.contains_key(input.name.as_str())).collect();
         for input in &inputs {
-            if !used.contains(input.name.as_str()) {
+            if !self.mentions.contains_key(input.name.as_str()) {
                 self.notes.push(format!("the input '{}' is not used and left out", input.name));
                 continue;
             }
@@ -294,6 +322,8 @@ impl<'a> Reader<'a> {
         self.net.build.source(name);
         let before = self.net.build.graph().nodes.len();
         let outcome = self.results(node);
+        let grown = self.grown().map_err(Some);
+        let outcome = outcome.and(grown);
         let fate = if self.net.build.graph().nodes.len() > before { Fate::Imported } else { Fate::Folded };
         match outcome {
             Ok(()) => self.record(of, fate),
@@ -301,8 +331,7 @@ impl<'a> Reader<'a> {
             Err(Some(trouble)) => {
                 let unsupported = trouble.kind == CauseKind::Unsupported;
                 let cut = of.input.iter().find(|name| {
-                    !self.constants.contains_key(name.as_str())
-                        && self.graph.node.iter().any(|other| other.output.contains(name))
+                    !self.constants.contains_key(name.as_str()) && self.produced.contains(name.as_str())
                 });
                 let help = trouble.help.clone().or_else(|| {
                     let cut = cut.filter(|_| unsupported)?;
@@ -341,10 +370,10 @@ impl<'a> Reader<'a> {
         for (index, name) in of.output.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
             match results.get(index) {
                 Some(result) => {
-                    self.count(result)?;
+                    self.count(of, result);
                     self.values.insert(name, result.clone());
                 }
-                None if self.is_read(name) => {
+                None if self.mentions.contains_key(name.as_str()) => {
                     return Err(unsupported::<()>(format!("result {index} is not supported")).err());
                 }
                 None => {}
@@ -353,13 +382,47 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Counts the elements of constants that are made, of which there may be as many as in one constant.
-    fn count(&mut self, result: &Value) -> Outcome<()> {
+    /// Counts the elements of a result that is constant.
+    fn count(&mut self, of: &proto::Node, result: &Value) {
         if let Value::Known(tensor) = result {
-            self.made = self.made.saturating_add(tensor.len());
+            let is_given = of.op_type == "Constant";
+            let sum = if is_given { &mut self.given } else { &mut self.made };
+            *sum = sum.saturating_add(tensor.len());
+            if is_given && of.attribute.iter().filter_map(|a| a.t.as_ref()).any(|t| t.data_location != 0) {
+                self.external = self.external.saturating_add(tensor.len());
+            }
         }
-        if self.made > MAX_ELEMENTS {
-            return limit(format!("constants that are computed have more than {MAX_ELEMENTS} elements"));
+    }
+
+    /// Most elements of constants of the network: those that are given or computed in several forms, and as many as in one constant.
+    fn most(&self) -> usize {
+        self.given.saturating_add(self.made).saturating_mul(4).saturating_add(MAX_ELEMENTS)
+    }
+
+    fn is_full(&self) -> bool {
+        self.made > MAX_ELEMENTS || self.kept > self.most() || self.external > MAX_EXTERNAL
+    }
+
+    fn check_external(&self) -> Outcome<()> {
+        if self.external > MAX_EXTERNAL {
+            return limit(format!("constants in other files have more than {MAX_EXTERNAL} elements"));
+        }
+        Ok(())
+    }
+
+    /// Counts the elements of constants of the network. As many may be computed as in one constant.
+    fn grown(&mut self) -> Outcome<()> {
+        let values = &self.net.build.graph().values;
+        for value in values.iter().skip(self.seen) {
+            if let Origin::Constant(_) = value.origin {
+                self.kept = self.kept.saturating_add(value.shape.iter().product());
+            }
+        }
+        self.seen = values.len();
+        self.check_external()?;
+        if self.is_full() {
+            let most = if self.made > MAX_ELEMENTS { MAX_ELEMENTS } else { self.most() };
+            return limit(format!("constants that are computed have more than {most} elements"));
         }
         Ok(())
     }
@@ -390,33 +453,48 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A value by name; a constant of the file is read when it is used.
-    fn value(&self, name: &str) -> Outcome<Value> {
-        if let Some(value) = self.values.get(name) {
-            return Ok(value.clone());
-        }
-        match self.constants.get(name) {
-            Some(tensor) => match Tensor::read(tensor, self.options.folder.as_deref()) {
-                Ok(tensor) => Ok(tensor.into()),
-                Err(trouble) => {
-                    Err(Trouble { what: format!("the constant '{name}': {}", trouble.what), ..trouble })
-                }
-            },
-            None => invalid(format!("its operand '{name}' is not made by an operator before it")),
+    /// A value by name.
+    fn value(&mut self, name: &'a str) -> Outcome<Value> {
+        match (self.values.get(name), self.constants.get(name)) {
+            (None, Some(&tensor)) => self.constant(name, tensor).map_err(|trouble| Trouble {
+                what: format!("the constant '{name}': {}", trouble.what),
+                ..trouble
+            }),
+            (None, None) => invalid(format!("its operand '{name}' is not made by an operator before it")),
+            (Some(value), None) => Ok(value.clone()),
+            (Some(value), Some(_)) => {
+                let value = value.clone();
+                self.forget(name);
+                Ok(value)
+            }
         }
     }
 
-    /// Whether an operator or an output reads a tensor.
-    fn is_read(&self, name: &str) -> bool {
-        let by_node = |(index, node): (usize, &proto::Node)| {
-            self.needed.get(&index) == Some(&true) && node.input.iter().any(|input| input == name)
-        };
-        self.graph.node.iter().enumerate().any(by_node)
-            || self.graph.output.iter().any(|output| output.name == name) && self.options.cut.is_empty()
-            || self.options.cut.iter().any(|cut| cut == name)
+    /// A constant of the file, which is read when it is used, and kept as long as it is used again.
+    fn constant(&mut self, name: &'a str, of: &proto::Tensor) -> Outcome<Value> {
+        if of.data_location != 0 {
+            let count =
+                of.dims.iter().fold(1, |n: usize, &d| n.saturating_mul(usize::try_from(d).unwrap_or(0)));
+            self.external = self.external.saturating_add(count);
+        }
+        self.check_external()?;
+        let tensor = Tensor::read(of, self.options.folder.as_deref())?;
+        self.given = self.given.saturating_add(tensor.len());
+        let value = Value::from(tensor);
+        self.values.insert(name, value.clone());
+        self.forget(name);
+        Ok(value)
     }
 
-    fn finish(mut self, outputs: &[&str]) -> Result<Network, Refusal> {
+    /// Drops a constant after its last use.
+    fn forget(&mut self, name: &str) {
+        match self.mentions.get_mut(name) {
+            Some(mentions) if *mentions > 1 => *mentions -= 1,
+            _ => _ = self.values.remove(name),
+        }
+    }
+
+    fn finish(mut self, outputs: &[&'a str]) -> Result<Network, Refusal> {
         for name in outputs {
             if let Err(trouble) = self.output(name) {
                 self.refusal.add(cause(format!("the output '{name}'"), trouble));
@@ -429,7 +507,7 @@ impl<'a> Reader<'a> {
         Ok(Network { graph: self.net.build.finish(), record: self.record, notes })
     }
 
-    fn output(&mut self, name: &str) -> Outcome<()> {
+    fn output(&mut self, name: &'a str) -> Outcome<()> {
         let flow = match self.value(name)? {
             Value::Missing => return Ok(()),
             value => self.net.flow(&value)?,
@@ -464,11 +542,35 @@ mod tests {
     #[test]
     fn constants_that_are_computed_are_counted() {
         let (model, graph, options) = (proto::Model::default(), proto::Graph::default(), Options::default());
+        let mut reader = Reader { kept: MAX_ELEMENTS - 3, ..Reader::new(&model, &graph, &options) };
+        let mut grown = |values: &[f32]| {
+            let made = reader.net.build.floats(&[2], values);
+            (made.is_ok(), reader.grown().map_err(|trouble| trouble.what))
+        };
+        assert_eq!(grown(&[1.0, 2.0]), (true, Ok(())));
+        let expected = "constants that are computed have more than 268435456 elements";
+        assert_eq!(grown(&[3.0, 4.0]), (true, Err(expected.to_owned())));
         let mut reader = Reader { made: MAX_ELEMENTS - 3, ..Reader::new(&model, &graph, &options) };
         let pair: Value = Tensor::ints(&[2], vec![1, 2]).into();
-        assert_eq!(reader.count(&pair), Ok(()));
-        let refused = reader.count(&pair).map_err(|trouble| trouble.what);
+        reader.count(&proto::Node::default(), &pair);
+        assert_eq!(reader.grown(), Ok(()));
+        reader.count(&proto::Node { op_type: "Constant".into(), ..Default::default() }, &pair);
+        assert_eq!(reader.grown(), Ok(()), "those of the file are not computed");
+        reader.count(&proto::Node::default(), &pair);
+        let refused = reader.grown().map_err(|trouble| trouble.what);
         let expected = "constants that are computed have more than 268435456 elements";
         assert_eq!(refused, Err(expected.to_owned()));
+        let mut reader = Reader { external: MAX_EXTERNAL, ..Reader::new(&model, &graph, &options) };
+        let more = proto::Tensor { data_type: 1, dims: vec![1], data_location: 1, ..Default::default() };
+        let refused = reader.constant("c", &more).map_err(|trouble| trouble.what);
+        let expected = "constants in other files have more than 1073741824 elements";
+        assert_eq!(refused, Err(expected.to_owned()));
+        let mut reader = Reader { external: MAX_EXTERNAL - 3, ..Reader::new(&model, &graph, &options) };
+        let value = proto::Attribute { t: Some(more), ..Default::default() };
+        let node = proto::Node { op_type: "Constant".into(), attribute: vec![value], ..Default::default() };
+        reader.count(&node, &pair);
+        assert_eq!(reader.grown(), Ok(()));
+        reader.count(&node, &pair);
+        assert_eq!(reader.grown().map_err(|trouble| trouble.what), Err(expected.to_owned()));
     }
 }

@@ -1,7 +1,9 @@
 //! How operators are imported. Invariant: an operator without a row is refused.
 
 use super::call::Call;
-use super::ops::{activation, conv, elementwise, matmul, normalize, pool, reduce, resize, shape, transposed};
+use super::ops::{
+    activation, conv, einsum, elementwise, matmul, normalize, pool, reduce, resize, shape, transposed,
+};
 use super::quant;
 use super::trouble::{Outcome, unsupported};
 use super::value::{Net, Value};
@@ -17,13 +19,18 @@ pub(super) fn handler(kind: &str) -> Option<Handler> {
         "ConvTranspose" => transposed::transposed,
         "MatMul" => matmul::matmul,
         "Gemm" => matmul::gemm,
+        "Einsum" => einsum::einsum,
         "MaxPool" | "AveragePool" => pool::pool,
+        "LpPool" => pool::norms,
         "GlobalAveragePool" | "GlobalMaxPool" => pool::global,
         "LRN" => normalize::lrn,
         "BatchNormalization" => normalize::batch,
         "InstanceNormalization" => normalize::instance,
         "GroupNormalization" => normalize::group,
         "LayerNormalization" => normalize::layer,
+        "RMSNormalization" => normalize::mean_square,
+        "LpNormalization" => normalize::norm,
+        "MeanVarianceNormalization" => normalize::spread,
         "Add" | "Sub" | "Mul" | "Div" | "Min" | "Max" | "Sum" | "Mean" | "Pow" => elementwise::arithmetic,
         "Abs" | "Neg" | "Floor" | "Ceil" | "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Erf" | "Tanh" | "Sigmoid" =>
             elementwise::unary,
@@ -62,7 +69,7 @@ pub(super) fn handler(kind: &str) -> Option<Handler> {
 /// How an operator of ONNX Runtime's domain, `com.microsoft`, is imported.
 pub(super) fn contributed(kind: &str) -> Option<Handler> {
     Some(match kind {
-        "Gelu" => activation::smooth,
+        "Gelu" | "BiasGelu" | "FastGelu" | "QuickGelu" => activation::smooth,
         "QuantizeLinear" => quant::quantize,
         "DequantizeLinear" => quant::dequantize,
         "QLinearAdd"

@@ -2,7 +2,7 @@
 //! where an operator needs the other order.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use super::tensor::{Data, Kind, Tensor};
 use super::trouble::{Outcome, invalid, unsupported};
@@ -58,7 +58,7 @@ impl Coded {
             let channel = if count == 1 { 0 } else { place / inner.max(1) % count };
             let zero_point = self.zero_points.get(channel).copied().unwrap_or(0);
             #[allow(clippy::cast_precision_loss, reason = "codes of at most 32 bits, as ONNX defines it")]
-            let distance = code.saturating_sub(zero_point) as f32;
+            let distance = (code - zero_point) as f32;
             distance * self.scales.get(channel).copied().unwrap_or(0.0)
         };
         Tensor::floats(&self.tensor.shape, ints.iter().enumerate().map(number).collect())
@@ -76,6 +76,11 @@ pub(super) enum Value {
     Flow(Flow),
     /// The result of an operator that is not imported.
     Missing,
+}
+
+/// An operand that is the result of an operator that is not imported.
+pub(super) fn missing<T>() -> Outcome<T> {
+    invalid("an operand that does not exist")
 }
 
 impl From<Tensor> for Value {
@@ -96,6 +101,8 @@ pub(super) struct Net {
     pub(super) build: Builder,
     /// Values in the other order of axes.
     moved: BTreeMap<(Id, bool), Id>,
+    /// Constants of the network, by those of the file. Weak references keep their addresses from being given to others.
+    known: BTreeMap<*const Tensor, (Weak<Tensor>, Flow)>,
 }
 
 /// The axes of a value with channels last, by those with channels first.
@@ -200,10 +207,18 @@ impl Net {
     /// Any value as one of the network.
     pub(super) fn flow(&mut self, value: &Value) -> Outcome<Flow> {
         match value {
-            Value::Known(tensor) => self.constant(tensor),
+            Value::Known(tensor) => {
+                let key = Rc::as_ptr(tensor);
+                if let Some((_, flow)) = self.known.get(&key) {
+                    return Ok(*flow);
+                }
+                let flow = self.constant(tensor)?;
+                self.known.insert(key, (Rc::downgrade(tensor), flow));
+                Ok(flow)
+            }
             Value::Coded(coded) => self.constant(&coded.to_floats()),
             Value::Flow(flow) => Ok(*flow),
-            Value::Missing => invalid("an operand that does not exist"),
+            Value::Missing => missing(),
         }
     }
 
@@ -218,11 +233,11 @@ impl Net {
     }
 
     /// Values with one rank and one order of axes, for an operator that broadcasts; and whether channels are last.
-    pub(super) fn aligned(&mut self, flows: &[Flow]) -> Outcome<(Vec<Id>, bool)> {
+    pub(super) fn aligned<const N: usize>(&mut self, flows: [Flow; N]) -> Outcome<([Id; N], bool)> {
         let rank = flows.iter().map(|f| self.extents(f.id).len()).max().unwrap_or(0);
         let last = flows.iter().any(|f| f.last && self.extents(f.id).len() == rank);
-        let mut ids = Vec::new();
-        for &flow in flows {
+        let mut ids = flows.map(|flow| flow.id);
+        for (id, flow) in ids.iter_mut().zip(flows) {
             let shape = self.extents(flow.id);
             let raised = if shape.len() < rank {
                 let id = self.plain(flow)?;
@@ -232,15 +247,14 @@ impl Net {
             } else {
                 flow
             };
-            ids.push(self.ordered(raised, last)?);
+            *id = self.ordered(raised, last)?;
         }
         Ok((ids, last))
     }
 
     /// A function of two values, element by element.
     pub(super) fn binary(&mut self, name: &'static str, a: Flow, b: Flow) -> Outcome<Flow> {
-        let (ids, last) = self.aligned(&[a, b])?;
-        let &[a, b] = ids.as_slice() else { return invalid("two operands expected") };
+        let ([a, b], last) = self.aligned([a, b])?;
         Ok(Flow { last, ..Flow::plain(self.build.binary(name, a, b)?) })
     }
 

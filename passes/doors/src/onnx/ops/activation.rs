@@ -1,7 +1,7 @@
 //! Activations. Invariant: each is spelled with operators that the compiler turns into clamps and tables.
 
-use crate::onnx::call::{Call, one};
-use crate::onnx::node::axis_of;
+use crate::onnx::call::{Call, Operands, one};
+use crate::onnx::node::{Node, axis_of};
 use crate::onnx::trouble::{Outcome, invalid};
 use crate::onnx::value::{Flow, Net, Value};
 
@@ -30,33 +30,28 @@ pub(in crate::onnx) fn clipped(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Va
             net.binary("add", positive, bent)?
         }
         _ => {
-            let (min, max) = bounds(call)?;
-            if min > max {
-                let max = net.build.floats(&[], &[max])?;
-                // All elements become the greater bound's value.
-                let low = net.clamp(x, f32::NEG_INFINITY, f32::INFINITY)?;
-                let low = net.with_number("maximum", low, min)?;
-                net.binary("minimum", low, Flow::plain(max))?
-            } else {
-                net.clamp(x, min, max)?
-            }
+            let (min, max) = bounds(node, call.operands())?;
+            net.clamp(x, min, max)?
         }
     })
 }
 
-/// The bounds of a `Clip`, as attributes or operands.
-pub(in crate::onnx) fn bounds(call: &Call<'_>) -> Outcome<(f32, f32)> {
-    let (min, max) = (call.operands().number(1)?, call.operands().number(2)?);
-    Ok((
-        min.unwrap_or(call.node.float("min", f32::NEG_INFINITY)?),
-        max.unwrap_or(call.node.float("max", f32::INFINITY)?),
-    ))
+/// The bounds of a `Clip`, as attributes or operands. All elements become `max` if `min` is above it.
+pub(in crate::onnx) fn bounds(node: &Node<'_>, operands: Operands<'_>) -> Outcome<(f32, f32)> {
+    let (min, max) = (operands.number(1)?, operands.number(2)?);
+    let min = min.unwrap_or(node.float("min", f32::NEG_INFINITY)?);
+    let max = max.unwrap_or(node.float("max", f32::INFINITY)?);
+    Ok((if min > max { max } else { min }, max))
 }
 
 /// Activations with curves.
 pub(in crate::onnx) fn smooth(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let node = &call.node;
-    let x = call.floats(net, 0)?;
+    let mut x = call.floats(net, 0)?;
+    if let ("BiasGelu" | "FastGelu", Some(bias)) = (node.kind(), call.optional(1)) {
+        let bias = net.floats(bias)?;
+        x = net.binary("add", x, bias)?;
+    }
     one(match node.kind() {
         "HardSigmoid" => {
             let (slope, offset) = (node.float("alpha", 0.2)?, node.float("beta", 0.5)?);
@@ -91,8 +86,10 @@ pub(in crate::onnx) fn smooth(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Val
             let gate = net.unary("tanh", plus)?;
             net.binary("mul", x, gate)?
         }
-        "Swish" => {
-            let alpha = node.float("alpha", 1.0)?;
+        "BiasGelu" => net.gelu(x)?,
+        "FastGelu" => net.gelu_tanh(x)?,
+        kind @ ("Swish" | "QuickGelu") => {
+            let alpha = node.float("alpha", if kind == "Swish" { 1.0 } else { 1.702 })?;
             let scaled = if alpha == 1.0 { x } else { net.with_number("mul", x, alpha)? };
             let gate = net.unary("sigmoid", scaled)?;
             net.binary("mul", x, gate)?

@@ -4,7 +4,7 @@ use crate::onnx::call::{Call, one};
 use crate::onnx::fold;
 use crate::onnx::tensor::Kind;
 use crate::onnx::trouble::{Outcome, invalid, unsupported};
-use crate::onnx::value::{Flow, Net, Value};
+use crate::onnx::value::{Flow, Net, Value, missing};
 use crate::tosa::{Attribute, Elem, Operand};
 
 /// Functions of several operands.
@@ -133,7 +133,7 @@ pub(in crate::onnx) fn relation(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<V
 pub(in crate::onnx) fn choice(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let condition = match call.value(0)? {
         // A constant condition is a relation as well.
-        Value::Known(tensor) => {
+        Value::Known(tensor) if tensor.kind == Kind::Bool => {
             let mask: Vec<f32> = tensor.to_floats().iter().map(|&x| f32::from(u8::from(x != 0.0))).collect();
             let mask = Flow::plain(net.build.floats(&tensor.shape, &mask)?);
             net.with_number("greater", mask, 0.5)?
@@ -148,8 +148,7 @@ pub(in crate::onnx) fn choice(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Val
 impl Net {
     /// A choice between two values.
     pub(in crate::onnx) fn select(&mut self, condition: Flow, a: Flow, b: Flow) -> Outcome<Flow> {
-        let (ids, last) = self.aligned(&[condition, a, b])?;
-        let &[condition, a, b] = ids.as_slice() else { return invalid("three operands expected") };
+        let ([condition, a, b], last) = self.aligned([condition, a, b])?;
         Ok(Flow { last, ..Flow::plain(self.build.select(condition, a, b)?) })
     }
 }
@@ -174,7 +173,8 @@ pub(in crate::onnx) fn cast(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value
         Value::Flow(flow) => {
             unsupported(format!("casting {} to {} is not supported", net.elem(flow.id).name(), to.name()))
         }
-        Value::Coded(_) | Value::Missing => invalid("operand 0 is missing"),
+        Value::Coded(coded) => one(fold::cast(&coded.to_floats(), to)?),
+        Value::Missing => missing(),
     }
 }
 

@@ -3,7 +3,8 @@
 use strum_float::{PoolKind, Window};
 
 use crate::onnx::call::{Call, one};
-use crate::onnx::node::axis_of;
+use crate::onnx::node::{axes_of, axis_of};
+use crate::onnx::tensor::Tensor;
 use crate::onnx::trouble::{Outcome, invalid, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
 use crate::tosa::{Elem, Id};
@@ -20,12 +21,11 @@ pub(in crate::onnx) fn batch(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Valu
     let Some(&channels) = shape.get(1) else {
         return invalid(format!("no channels in a tensor of shape {shape:?}"));
     };
-    let constants = (1..5).map(|index| call.operands().known(index)).collect::<Outcome<Option<Vec<_>>>>();
-    let (factor, offset) = if let Ok(Some(known)) = constants {
-        let lists: Vec<Vec<f32>> = known.iter().map(|tensor| tensor.to_floats()).collect();
-        let [scale, bias, mean, variance] = lists.as_slice() else {
-            return invalid("four constants expected");
-        };
+    let (factor, offset) = if let [Ok(Some(a)), Ok(Some(b)), Ok(Some(c)), Ok(Some(d))] =
+        [1, 2, 3, 4].map(|index| call.operands().known(index))
+    {
+        let lists = [a, b, c, d].map(Tensor::to_floats);
+        let [scale, bias, mean, variance] = &lists;
         if lists.iter().any(|list| list.len() != channels) {
             return invalid(format!("statistics of other than {channels} channels"));
         }
@@ -144,6 +144,50 @@ pub(in crate::onnx) fn layer(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Valu
             one(net.binary("add", product, bias)?)
         }
     }
+}
+
+/// `RMSNormalization`: by the root of the mean square.
+pub(in crate::onnx) fn mean_square(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+    call.node.ignore(&["stash_type"]);
+    let (x, scale) = (call.floats(net, 0)?, call.floats(net, 1)?);
+    let epsilon = call.node.float("epsilon", 1e-5)?;
+    let rank = net.shape(x).len();
+    let axes: Vec<usize> = (axis_of(call.node.int("axis", -1)?, rank)?..rank).collect();
+    let square = net.binary("mul", x, x)?;
+    let mean = net.mean(square, &axes)?;
+    let spread = net.with_number("add", mean, epsilon)?;
+    let inverse = net.unary("rsqrt", spread)?;
+    let normal = net.binary("mul", x, inverse)?;
+    one(net.binary("mul", normal, scale)?)
+}
+
+/// `LpNormalization`; where the norm is 0, so is the result.
+pub(in crate::onnx) fn norm(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+    let x = call.floats(net, 0)?;
+    let axis = axis_of(call.node.int("axis", -1)?, net.shape(x).len())?;
+    let kind = match call.node.int("p", 2)? {
+        1 => "ReduceL1",
+        2 => "ReduceL2",
+        p => return unsupported(format!("the attribute 'p' is supported as 1 and 2, got {p}")),
+    };
+    let norm = net.reduced(kind, x, &[axis])?;
+    let norm = net.with_number("maximum", norm, f32::MIN_POSITIVE)?;
+    let inverse = net.unary("reciprocal", norm)?;
+    one(net.binary("mul", x, inverse)?)
+}
+
+/// `MeanVarianceNormalization`, by the deviation plus a small number.
+pub(in crate::onnx) fn spread(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+    let x = call.floats(net, 0)?;
+    let axes = axes_of(call.node.ints("axes").unwrap_or(&[0, 2, 3]), net.shape(x).len())?;
+    let mean = net.mean(x, &axes)?;
+    let distance = net.binary("sub", x, mean)?;
+    let square = net.binary("mul", distance, distance)?;
+    let variance = net.mean(square, &axes)?;
+    let deviation = net.root(variance)?;
+    let more = net.with_number("add", deviation, 1e-9)?;
+    let inverse = net.unary("reciprocal", more)?;
+    one(net.binary("mul", distance, inverse)?)
 }
 
 /// `LRN`: the mean of squares of neighbouring channels is a pooling.

@@ -29,6 +29,38 @@ pub(in crate::onnx) fn pool(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value
     one(net.pooled(x, &pooling)?)
 }
 
+/// `LpPool`: sums of powers are means over whole windows, times their taps.
+pub(in crate::onnx) fn norms(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
+    let (node, x) = (&call.node, call.floats(net, 0)?);
+    let p = node.int("p", 2)?;
+    let mut sliding = of_image(net, node, x)?;
+    if node.flag("ceil_mode", false)? {
+        // What is added counts as zeros, like other padding.
+        let (image, _) = net.image(x)?;
+        net.round_up(image, sliding.kernel, &mut sliding.window)?;
+    }
+    let size = net.unary("abs", x)?;
+    let powers = match p {
+        1 => size,
+        2 => net.binary("mul", x, x)?,
+        3..=16 => {
+            #[allow(clippy::cast_precision_loss, reason = "at most 16")]
+            let exponent = p as f32;
+            net.with_number("pow", size, exponent)?
+        }
+        _ => return unsupported(format!("the attribute 'p' must be 1 to 16, got {p}")),
+    };
+    let pooling =
+        Pooling { kind: PoolKind::Average, padding_counts: true, ceil: false, sliding, zero_point: 0 };
+    let mean = net.pooled(powers, &pooling)?;
+    #[allow(clippy::cast_precision_loss, reason = "windows are small")]
+    let taps = sliding.kernel.iter().map(|&k| k as f32).product();
+    let sum = net.with_number("mul", mean, taps)?;
+    #[allow(clippy::cast_precision_loss, reason = "at most 16")]
+    let root = 1.0 / p as f32;
+    one(if p == 1 { sum } else { net.with_number("pow", sum, root)? })
+}
+
 fn of_image(net: &Net, node: &Node<'_>, x: Flow) -> Outcome<Sliding> {
     let shape = net.shape(x);
     match shape.get(2..).zip(node.extents("kernel_shape", 1)?) {
@@ -79,7 +111,7 @@ impl Net {
         let id = self.last(x)?;
         let kernel = match *self.extents(id).as_slice() {
             [_, h, w, _] => [h, w],
-            ref shape => return invalid(format!("an image of two dimensions expected, got {shape:?}")),
+            ref shape => return invalid(format!("an image expected, got a tensor of shape {shape:?}")),
         };
         Ok(x.with(self.build.pool(PoolKind::Average, id, kernel, &Window::UNIT, 0)?, true))
     }

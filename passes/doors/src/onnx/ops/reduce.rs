@@ -1,6 +1,7 @@
 //! Reductions. Invariant: axes are those of the file; what is reduced away is removed last.
 
 use crate::onnx::call::{Call, one};
+use crate::onnx::fold;
 use crate::onnx::node::axis_of;
 use crate::onnx::trouble::{Outcome, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
@@ -14,13 +15,14 @@ pub(in crate::onnx) fn reduce(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Val
         _ => call.floats(net, 0)?,
     };
     let shape = net.shape(x);
-    let axes = call.axes(1, shape.len())?;
+    let axes = fold::axes(&call.node, call.operands(), shape.len())?;
     let made = net.reduced(call.node.kind(), x, &axes)?;
     one(net.without(made, &axes, keep)?)
 }
 
 impl Net {
-    fn reduced(&mut self, kind: &str, x: Flow, axes: &[usize]) -> Outcome<Flow> {
+    /// Reduced along axes of the file, whose extents become 1.
+    pub(in crate::onnx) fn reduced(&mut self, kind: &str, x: Flow, axes: &[usize]) -> Outcome<Flow> {
         match kind {
             "ReduceMean" => self.mean(x, axes),
             "ReduceMax" => self.reduce("reduce_max", x, axes),
@@ -50,7 +52,7 @@ impl Net {
     }
 
     /// Without axes of extent 1, unless they are kept.
-    fn without(&mut self, x: Flow, axes: &[usize], keep: bool) -> Outcome<Value> {
+    pub(in crate::onnx) fn without(&mut self, x: Flow, axes: &[usize], keep: bool) -> Outcome<Value> {
         if keep {
             return Ok(x.into());
         }

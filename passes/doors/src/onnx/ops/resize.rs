@@ -1,5 +1,6 @@
 //! Resampling of images. Invariant: positions are those of ONNX, as fractions, or the operator is refused.
 
+use crate::CauseKind;
 use crate::onnx::call::{Call, Operands, one};
 use crate::onnx::movement::listed;
 use crate::onnx::node::{Node, axis_of};
@@ -35,39 +36,53 @@ pub(in crate::onnx) fn resampled(
             Some(scales) => Some(scales.to_vec()),
             None => inputs.optional_floats(1)?,
         };
-        let rules = Rules { linear: is_linear(mode)?, coordinates: "asymmetric", nearest: "floor" };
-        let axes = all_axes(&shape, scales, None, &rules)?;
-        return net.resized(x, &axes, rules.linear);
+        let mode = if is_linear(mode)? { Mode::Linear } else { Mode::Nearest };
+        let rules = Rules { mode, coordinates: "asymmetric", nearest: "floor" };
+        let spans = all_spans(&shape, scales, None)?;
+        return net.resized(x, &spans, &rules);
     }
-    node.ignore(&["cubic_coeff_a", "exclude_outside", "extrapolation_value"]);
+    node.ignore(&["cubic_coeff_a", "extrapolation_value"]);
     let mut scales = inputs.optional_floats(if old { 1 } else { 2 })?.filter(|scales| !scales.is_empty());
     let mut sizes = if old { None } else { inputs.optional_ints(3)? }.filter(|sizes| !sizes.is_empty());
-    if let Some(policy) = node.text("keep_aspect_ratio_policy")?
-        && policy != "stretch"
-    {
-        return unsupported(format!("the policy '{policy}' is not supported; 'stretch' is"));
-    }
-    let antialias = node.flag("antialias", false)?;
-    let rules = Rules {
-        linear: is_linear(mode)?,
-        coordinates: node.text("coordinate_transformation_mode")?.unwrap_or(if old {
-            "asymmetric"
-        } else {
-            "half_pixel"
-        }),
-        nearest: node.text("nearest_mode")?.unwrap_or(if old { "floor" } else { "round_prefer_floor" }),
-    };
-    if let Some(axes) = node.ints("axes") {
+    let rules = rules(node, mode)?;
+    let axes = node.ints("axes");
+    if let Some(axes) = axes {
         let wide: Vec<i64> = shape.iter().map(|&d| i64::try_from(d).unwrap_or(i64::MAX)).collect();
         scales = scales.map(|some| scattered(vec![1.0; shape.len()], axes, &some)).transpose()?;
         sizes = sizes.map(|some| scattered(wide, axes, &some)).transpose()?;
     }
-    let axes = all_axes(&shape, scales, sizes, &rules)?;
+    let mut spans = all_spans(&shape, scales, sizes)?;
+    let policy = node.text("keep_aspect_ratio_policy")?.unwrap_or("stretch");
+    if policy != "stretch" && inputs.optional_ints(3)?.is_some() {
+        let every: Vec<i64> = (0..shape.len()).filter_map(|axis| i64::try_from(axis).ok()).collect();
+        keep_aspect(&mut spans, axes.unwrap_or(&every), policy)?;
+    }
     // Downwards, neighbours further away would count as well.
-    if antialias && axes.iter().any(|along| along.ratio[0] < along.ratio[1]) {
+    if node.flag("antialias", false)? && spans.iter().any(|span| span.scale < 1.0) {
         return unsupported("antialiasing is not supported");
     }
-    net.resized(x, &axes, rules.linear)
+    net.resized(x, &spans, &rules)
+}
+
+/// The same scale for some axes: the least or the greatest of those that sizes ask for.
+fn keep_aspect(spans: &mut [Span], axes: &[i64], policy: &str) -> Outcome<()> {
+    let axes = axes.iter().map(|&axis| axis_of(axis, spans.len())).collect::<Outcome<Vec<_>>>()?;
+    let all = axes.iter().filter_map(|&axis| spans.get(axis).copied());
+    let by_scale = |a: &Span, b: &Span| a.scale.total_cmp(&b.scale);
+    let found = match policy {
+        "not_larger" => all.min_by(by_scale),
+        "not_smaller" => all.max_by(by_scale),
+        other => return invalid(format!("the policy '{other}' is not one of ONNX")),
+    };
+    let Some(Span { places: n, extent: d, scale, .. }) = found else { return Ok(()) };
+    for axis in axes {
+        let Some(span) = spans.get_mut(axis) else { continue };
+        // Rounded, halves upwards.
+        let places =
+            span.extent.saturating_mul(n).saturating_mul(2).saturating_add(d) / d.saturating_mul(2).max(1);
+        *span = Span { places: places.max(1), scale, ratio: Some(ratio_of(n, d)), ..*span };
+    }
+    Ok(())
 }
 
 /// A list with other values at some axes.
@@ -83,19 +98,93 @@ fn scattered<T: Copy>(mut all: Vec<T>, axes: &[i64], some: &[T]) -> Outcome<Vec<
     Ok(all)
 }
 
+/// What ONNX calls ways to compute positions.
+const COORDINATES: &[&str] = &[
+    "half_pixel",
+    "half_pixel_symmetric",
+    "pytorch_half_pixel",
+    "align_corners",
+    "asymmetric",
+    "tf_half_pixel_for_nn",
+    "tf_crop_and_resize",
+];
+
+/// What ONNX calls ways to round positions.
+const ROUNDINGS: &[&str] = &["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"];
+
+/// The rules of a `Resize`, which has defaults of its own before opset 11.
+fn rules<'a>(node: &Node<'a>, mode: &str) -> Outcome<Rules<'a>> {
+    let mode = match mode {
+        "cubic" => Mode::Cubic {
+            a: node.float("cubic_coeff_a", -0.75)?.into(),
+            excludes: node.flag("exclude_outside", false)?,
+        },
+        _ => {
+            node.only("exclude_outside", 0)?;
+            if is_linear(mode)? { Mode::Linear } else { Mode::Nearest }
+        }
+    };
+    let [coordinates, nearest] =
+        if node.opset < 11 { ["asymmetric", "floor"] } else { ["half_pixel", "round_prefer_floor"] };
+    let coordinates = node.text("coordinate_transformation_mode")?.unwrap_or(coordinates);
+    let nearest = node.text("nearest_mode")?.unwrap_or(nearest);
+    if !COORDINATES.contains(&coordinates) {
+        return invalid(format!("the coordinates '{coordinates}' are not one of ONNX"));
+    }
+    if !ROUNDINGS.contains(&nearest) {
+        return invalid(format!("the rounding '{nearest}' is not one of ONNX"));
+    }
+    // These move images of the same size as well.
+    if coordinates.starts_with("tf_") {
+        return unsupported(format!("the coordinates '{coordinates}' are not supported"));
+    }
+    Ok(Rules { mode, coordinates, nearest })
+}
+
 fn is_linear(mode: &str) -> Outcome<bool> {
     match mode {
         "nearest" => Ok(false),
         "linear" | "bilinear" => Ok(true),
-        other => unsupported(format!("the mode '{other}' is not supported; 'nearest' and 'linear' are")),
+        other => {
+            unsupported(format!("the mode '{other}' is not supported; 'nearest', 'linear' and 'cubic' are"))
+        }
     }
 }
 
+/// What becomes of pixels around a position.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Mode {
+    Nearest,
+    Linear,
+    /// With the second derivative at a distance of 1, and whether pixels outside of the image are left out.
+    Cubic {
+        a: f64,
+        excludes: bool,
+    },
+}
+
 /// How positions are computed.
-struct Rules<'a> {
-    linear: bool,
-    coordinates: &'a str,
+pub(super) struct Rules<'a> {
+    pub(super) mode: Mode,
+    pub(super) coordinates: &'a str,
     nearest: &'a str,
+}
+
+/// An axis before and after.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Span {
+    pub(super) extent: usize,
+    pub(super) places: usize,
+    pub(super) scale: f64,
+    /// The scale, if it is a ratio of small numbers.
+    ratio: Option<[i64; 2]>,
+}
+
+impl Span {
+    /// Every position is that of its pixel.
+    pub(super) fn is_identity(&self) -> bool {
+        self.places == self.extent && (self.scale == 1.0 || self.extent == 1)
+    }
 }
 
 /// Along an axis: numerator and denominator of the scale, the offset, and the number of positions.
@@ -120,43 +209,51 @@ impl Along {
     }
 }
 
-/// How each axis is resampled.
-fn all_axes(
-    shape: &[usize],
-    scales: Option<Vec<f32>>,
-    sizes: Option<Vec<i64>>,
-    rules: &Rules<'_>,
-) -> Outcome<Vec<Along>> {
-    let mut axes = Vec::new();
+/// How each axis is scaled.
+fn all_spans(shape: &[usize], scales: Option<Vec<f32>>, sizes: Option<Vec<i64>>) -> Outcome<Vec<Span>> {
+    let mut spans = Vec::new();
     for (axis, &extent) in shape.iter().enumerate() {
         let scale = scales.as_ref().map(|scales| scales.get(axis).copied());
         let size = sizes.as_ref().map(|sizes| sizes.get(axis).and_then(|&n| usize::try_from(n).ok()));
-        let (places, ratio) = match (scale, size) {
-            (_, Some(Some(places))) if places > 0 => (places, ratio_of(places, extent)),
+        spans.push(match (scale, size) {
+            #[allow(clippy::cast_precision_loss, reason = "extents of images are small")]
+            (_, Some(Some(places))) if places > 0 => Span {
+                extent,
+                places,
+                scale: places as f64 / extent as f64,
+                ratio: Some(ratio_of(places, extent)),
+            },
             (Some(Some(scale)), None) if scale.is_finite() && scale > 0.0 => scaled(extent, scale)?,
             _ => return invalid(format!("a scale or size for each of {} axes expected", shape.len())),
-        };
-        if rules.coordinates == "align_corners" && size.is_none() && ratio != ratio_of(places, extent) {
-            return unsupported("corners are aligned only if the scale gives a whole number of positions");
-        }
-        axes.push(along(extent, places, ratio, rules)?);
+        });
     }
-    Ok(axes)
+    Ok(spans)
 }
 
-/// Positions and ratio of an axis that is scaled.
-fn scaled(extent: usize, scale: f32) -> Outcome<(usize, [i64; 2])> {
+/// An axis that is scaled.
+fn scaled(extent: usize, scale: f32) -> Outcome<Span> {
+    let wide = f64::from(scale);
     #[allow(clippy::cast_precision_loss, reason = "extents of images are small")]
-    let places = (extent as f64 * f64::from(scale)).floor();
+    let places = (extent as f64 * wide).floor();
     if places < 1.0 || places > f64::from(u32::MAX) {
         return invalid(format!("a scale of {scale} for {extent} positions"));
     }
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and the limit")]
     let places = places as usize;
-    match fraction(f64::from(scale)) {
-        Some(ratio) => Ok((places, ratio)),
-        None => unsupported(format!("a scale of {scale} is no ratio of numbers up to {MOST}")),
-    }
+    Ok(Span { extent, places, scale: wide, ratio: fraction(wide) })
+}
+
+/// How each axis is resampled by TOSA.
+fn all_axes(spans: &[Span], rules: &Rules<'_>) -> Outcome<Vec<Along>> {
+    let of = |span: &Span| match span.ratio {
+        Some(ratio) => along(span.extent, span.places, ratio, rules),
+        None => {
+            #[allow(clippy::cast_possible_truncation, reason = "a float of the file")]
+            let scale = span.scale as f32;
+            unsupported(format!("a scale of {scale} is no ratio of numbers up to {MOST}"))
+        }
+    };
+    spans.iter().map(of).collect()
 }
 
 /// A ratio of small numbers that is a scale up to the precision of floats, by continued fractions.
@@ -194,6 +291,10 @@ fn along(extent: usize, places: usize, ratio: [i64; 2], rules: &Rules<'_>) -> Ou
     if places == extent && ratio == [1, 1] {
         return Ok(Along { ratio, offset: 0, places });
     }
+    // All positions are at the one pixel.
+    if extent == 1 && places <= 1 << 11 {
+        return Ok(Along { ratio: [i64::try_from(places).unwrap_or(1), 1], offset: 0, places });
+    }
     let [n, d] = ratio;
     let (mut n, mut d, mut offset) = match rules.coordinates {
         "half_pixel" => (n.saturating_mul(2), d.saturating_mul(2), d.saturating_sub(n)),
@@ -212,14 +313,13 @@ fn along(extent: usize, places: usize, ratio: [i64; 2], rules: &Rules<'_>) -> Ou
     if rules.coordinates == "pytorch_half_pixel" && places == 1 {
         (n, d, offset) = (1, 1, 0);
     }
-    if !rules.linear {
+    if rules.mode == Mode::Nearest {
         let twice = |x: i64| x.saturating_mul(2);
         let moved = match rules.nearest {
             "round_prefer_ceil" => None,
-            "floor" => Some(twice(offset).saturating_sub(n)),
-            "ceil" => Some(twice(offset).saturating_add(n).saturating_sub(1)),
             "round_prefer_floor" => Some(twice(offset).saturating_sub(1)),
-            other => return invalid(format!("the rounding '{other}' is not one of ONNX")),
+            "ceil" => Some(twice(offset).saturating_add(n).saturating_sub(1)),
+            _ => Some(twice(offset).saturating_sub(n)),
         };
         if let Some(moved) = moved {
             (n, d, offset) = (twice(n), twice(d), moved);
@@ -228,14 +328,7 @@ fn along(extent: usize, places: usize, ratio: [i64; 2], rules: &Rules<'_>) -> Ou
     let common = gcd(gcd(n, d), offset.saturating_abs()).max(1);
     // What is left of a rounding to the lower of two is less than a part.
     (n, d, offset) = (n / common, d / common, offset / common);
-    if d == 0 {
-        // One pixel, everywhere.
-        d = 1;
-        if extent != 1 {
-            return unsupported("all positions of an axis at one pixel are not supported");
-        }
-    }
-    if n > MOST || d >= n.saturating_mul(16) || offset < -n || offset >= n.saturating_mul(16) {
+    if n > MOST || d == 0 || d >= n.saturating_mul(16) || offset < -n || offset >= n.saturating_mul(16) {
         return unsupported(format!(
             "resizing {extent} positions to {places} needs the scale {n}/{d}, beyond TOSA's"
         ));
@@ -244,12 +337,34 @@ fn along(extent: usize, places: usize, ratio: [i64; 2], rules: &Rules<'_>) -> Ou
 }
 
 impl Net {
-    fn resized(&mut self, x: Flow, axes: &[Along], linear: bool) -> Outcome<(Flow, Option<i64>)> {
+    /// By TOSA's operator, or by matrices where it cannot.
+    fn resized(&mut self, x: Flow, spans: &[Span], rules: &Rules<'_>) -> Outcome<(Flow, Option<i64>)> {
+        let whole = |span: &Span| span.ratio == Some(ratio_of(span.places, span.extent));
+        if rules.coordinates == "align_corners" && !spans.iter().all(whole) {
+            return unsupported("corners are aligned only if the scale gives a whole number of positions");
+        }
+        if let Mode::Cubic { .. } = rules.mode {
+            return Ok((self.resampled_by_matrices(x, spans, rules)?, None));
+        }
+        let floats = self.elem(x.id) == Elem::F32;
+        let axes = all_axes(spans, rules);
+        match axes.and_then(|axes| self.by_grid(x, &axes, rules.mode == Mode::Linear)) {
+            Err(trouble)
+                if trouble.kind == CauseKind::Unsupported && floats && rules.mode == Mode::Linear =>
+            {
+                Ok((self.resampled_by_matrices(x, spans, rules)?, None))
+            }
+            made => made,
+        }
+    }
+
+    fn by_grid(&mut self, x: Flow, axes: &[Along], linear: bool) -> Outcome<(Flow, Option<i64>)> {
         let shape = self.shape(x);
         let (Some(channels), Some(space)) = (axes.get(..2), axes.get(2..)) else {
             return unsupported(format!("images are resized, got a tensor of shape {shape:?}"));
         };
-        if channels.iter().zip(&shape).any(|(along, &extent)| along.places != extent) {
+        let identity = |extent: usize| Along { ratio: [1, 1], offset: 0, places: extent };
+        if channels.iter().zip(&shape).any(|(along, &extent)| *along != identity(extent)) {
             return unsupported("only rows and columns of an image can be resized");
         }
         let unit = Along { ratio: [1, 1], offset: 0, places: 1 };

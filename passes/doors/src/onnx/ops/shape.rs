@@ -1,11 +1,12 @@
 //! Constants, shapes, and operators that move elements. Invariant: shapes are known while the file is read.
 
-use crate::onnx::call::{Call, one};
+use crate::onnx::call::{Call, Target, one};
 use crate::onnx::movement::listed;
 use crate::onnx::node::{axes_of, axis_of};
 use crate::onnx::tensor::{Data, Tensor, volume};
 use crate::onnx::trouble::{Outcome, invalid, unsupported};
-use crate::onnx::value::{Flow, Net, Value};
+use crate::onnx::value::{Net, Value};
+use crate::tosa::Elem;
 
 /// `Identity` and `Dropout`, which changes nothing outside of training.
 pub(in crate::onnx) fn identity(_net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
@@ -375,16 +376,24 @@ pub(in crate::onnx) fn pad(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>
     if mode != "constant" {
         return one(moved);
     }
-    one(net.pad_with(&moved, &around, value)?)
+    one(net.pad_with(&moved, &around, value, call.target)?)
 }
+
+/// Most positions of a mirrored or repeated image on one side.
+const MAX_OUTSIDE: i64 = 65535;
 
 /// Positions of an axis that is continued beyond its ends.
 fn outside(mode: &str, extent: usize, before: i64, after: i64) -> Outcome<Vec<usize>> {
     let wide = i64::try_from(extent).unwrap_or(i64::MAX);
-    let most = i64::from(u16::MAX);
-    if before > most || after > most || wide < 1 {
-        return unsupported(format!("padding of {before} and {after} around {extent} positions"));
+    if before > MAX_OUTSIDE || after > MAX_OUTSIDE {
+        return unsupported(format!(
+            "padding of {before} and {after} around {extent} positions; at most {MAX_OUTSIDE} are supported"
+        ));
     }
+    if wide < 1 {
+        return invalid(format!("padding in the mode '{mode}' around an axis without positions"));
+    }
+    // No position is negative.
     let position = |at: i64| -> Option<usize> {
         let inside = match mode {
             "edge" => at.clamp(0, wide - 1),
@@ -397,34 +406,55 @@ fn outside(mode: &str, extent: usize, before: i64, after: i64) -> Outcome<Vec<us
         };
         usize::try_from(inside).ok()
     };
-    match (before.saturating_neg()..wide.saturating_add(after)).map(position).collect() {
-        Some(positions) => Ok(positions),
-        None => invalid(format!("padding of {before} and {after} around {extent} positions")),
-    }
+    Ok((before.saturating_neg()..wide.saturating_add(after)).filter_map(position).collect())
 }
 
 impl Net {
-    /// Padding with one value, which codes must be able to stand for.
-    fn pad_with(&mut self, x: &Value, around: &[[usize; 2]], value: f32) -> Outcome<Value> {
+    /// Padding with one value: of codes that stand for real numbers, with its code.
+    fn pad_with(
+        &mut self,
+        x: &Value,
+        around: &[[usize; 2]],
+        value: f32,
+        target: Option<Target>,
+    ) -> Outcome<Value> {
         if around.iter().all(|pair| *pair == [0, 0]) {
             return Ok(x.clone());
         }
+        // The result's codes come first, so that the value is rounded to these alone.
         let flow = self.flow(x)?;
-        let value = match (flow.codes, self.elem(flow.id)) {
-            (_, crate::tosa::Elem::F32) => self.build.floats(&[1], &[value])?,
-            (Some(codes), elem) => {
-                let code = (f64::from(value) / codes.scale).round() + f64::from(codes.zero_point);
+        let flow = self.brought(flow, target)?;
+        let value = match (self.elem(flow.id), flow.codes.filter(|_| flow.real)) {
+            (Elem::F32, _) => self.build.floats(&[1], &[value])?,
+            (elem, Some(codes)) => {
+                let places = f64::from(value) / codes.scale;
+                let code = places.round_ties_even() + f64::from(codes.zero_point);
+                let exact = (places - places.round_ties_even()).abs() <= 1e-4 && code.abs() <= 128.0;
+                if value.is_nan() || target.is_none() && !exact {
+                    return unsupported(format!(
+                        "padding with {value}, which no code of scale {} stands for",
+                        codes.scale
+                    ));
+                }
                 #[allow(clippy::cast_possible_truncation, reason = "clamped to 8 bits")]
                 let code = code.clamp(-128.0, 127.0) as i32;
                 self.build.scalar(elem, code)?
             }
-            (None, _) => return unsupported("padding of codes without scale"),
+            (elem, None) => {
+                let code = if flow.unsigned { value - 128.0 } else { value };
+                if !(-128.0..=127.0).contains(&code) || code.fract() != 0.0 {
+                    return invalid(format!("padding of codes of 8 bits with {value}"));
+                }
+                #[allow(clippy::cast_possible_truncation, reason = "whole, of 8 bits")]
+                let code = code as i32;
+                self.build.scalar(elem, code)?
+            }
         };
         let mut memory = vec![[0; 2]; around.len()];
         for (axis, pair) in self.order(flow).into_iter().zip(around) {
             memory.get_mut(axis).into_iter().for_each(|place| *place = *pair);
         }
-        Ok(Flow { last: flow.last, ..flow.with(self.build.pad(flow.id, &memory, value)?, flow.last) }.into())
+        Ok(flow.with(self.build.pad(flow.id, &memory, value)?, flow.last).into())
     }
 }
 

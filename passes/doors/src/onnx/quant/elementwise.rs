@@ -2,7 +2,8 @@
 //! a function of one operand is a table.
 
 use super::{Quantized, coded};
-use crate::onnx::call::Target;
+use crate::onnx::call::{Operands, Target};
+use crate::onnx::ops::activation::bounds;
 use crate::onnx::tensor::Tensor;
 use crate::onnx::trouble::{Outcome, invalid, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
@@ -117,26 +118,11 @@ pub(super) fn prelu(net: &mut Net, call: &Quantized<'_, '_>) -> Outcome<Flow> {
 /// `Relu` and `Clip`: a clamp if the codes are those of the operand, otherwise a table.
 pub(super) fn clamp(net: &mut Net, call: &Quantized<'_, '_>) -> Outcome<Flow> {
     let (x, codes) = call.codes(net, 0)?;
-    let bound = |index: usize, name: &'static str, default: f32| -> Outcome<f32> {
-        let given = match call.optional(index) {
-            Some(Value::Known(tensor)) => tensor.to_floats(),
-            Some(Value::Coded(coded)) => match coded.to_floats().data {
-                crate::onnx::tensor::Data::Floats(floats) => floats,
-                crate::onnx::tensor::Data::Ints(_) => Vec::new(),
-            },
-            Some(_) => return unsupported("bounds must be constant"),
-            None => vec![call.node.float(name, default)?],
-        };
-        match given[..] {
-            [bound] => Ok(bound),
-            _ => invalid(format!("the bound {name} must be one number")),
-        }
-    };
     let (min, max) = match call.node.kind() {
         "Relu" => (0.0, f32::INFINITY),
-        _ => (bound(1, "min", f32::NEG_INFINITY)?, bound(2, "max", f32::INFINITY)?),
+        _ => bounds(call.node, Operands(call.inputs))?,
     };
-    if min > max || min.is_nan() || max.is_nan() {
+    if min.is_nan() || max.is_nan() {
         return invalid(format!("{min} to {max} is not a range"));
     }
     // Bounds between two codes would be rounded before the result is.
@@ -144,6 +130,17 @@ pub(super) fn clamp(net: &mut Net, call: &Quantized<'_, '_>) -> Outcome<Flow> {
         return net.table(x, codes, target, |x| x.clamp(min, max));
     }
     let code = |x: f32| rounded(f64::from(x), codes);
+    let real = |code: i64| {
+        #[allow(clippy::cast_precision_loss, reason = "at most 8 bits from the zero point")]
+        let distance = (code - i64::from(codes.zero_point)) as f64;
+        distance * codes.scale
+    };
+    // Without rounding behind it, a bound that has an effect must be what a code stands for, up to the precision of floats.
+    let exact = |x: f32| (real(code(x)) - f64::from(x)).abs() <= 1e-4 * codes.scale;
+    let effects = [(min, f64::from(min) > real(-128)), (max, f64::from(max) < real(127))];
+    if call.target.is_none() && effects.iter().any(|&(bound, effect)| effect && !exact(bound)) {
+        call.target()?;
+    }
     let (min, max) = (code(min), code(max));
     if (min, max) == (-128, 127) {
         return Ok(x);

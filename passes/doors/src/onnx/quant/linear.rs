@@ -2,13 +2,13 @@
 //!
 //! Invariant: they are the operators between `DequantizeLinear` and `QuantizeLinear`.
 
-use super::{Parameters, Quantized, signedness};
+use super::{Parameters, Quantized, kind_of, signedness};
 use crate::onnx::call::Target;
 use crate::onnx::call::{Call, one};
 use crate::onnx::node::Node;
 use crate::onnx::proto;
 use crate::onnx::tensor::Kind;
-use crate::onnx::trouble::{Outcome, invalid, unsupported};
+use crate::onnx::trouble::{Outcome, unsupported};
 use crate::onnx::value::{Flow, Net, Value};
 
 /// Where operands are: those that are real numbers with their scales and zero points, the parameters of the result, and further
@@ -84,24 +84,12 @@ pub(in crate::onnx) fn handler(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Va
     one(Flow { real: false, ..made })
 }
 
-/// The type of codes without zero point.
-fn kind_of(x: &Value) -> Kind {
-    match x {
-        Value::Known(tensor) => tensor.kind,
-        Value::Flow(flow) if !flow.unsigned => Kind::Int8,
-        Value::Flow(_) | Value::Coded(_) | Value::Missing => Kind::Uint8,
-    }
-}
-
 /// The codes of the result, which have the signedness of its zero point, or of the first operand.
 fn result(call: &Call<'_>, places: [usize; 2], inputs: &[Option<Value>]) -> Outcome<Target> {
     let like = match inputs.first() {
         Some(Some(Value::Flow(flow))) if !flow.unsigned => Kind::Int8,
         _ => Kind::Uint8,
     };
-    if call.optional(places[0]).is_none() {
-        return invalid("the scale of the result is missing");
-    }
     let parameters = Parameters::read(call, places, like)?;
     parameters.target(signedness(parameters.kind)?)
 }

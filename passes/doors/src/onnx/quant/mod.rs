@@ -17,10 +17,13 @@ pub(super) use target::Targets;
 use super::call::{Call, Target, one};
 use super::node::{Node, axis_of};
 use super::tensor::{Data, Kind, Tensor};
-use super::trouble::{Outcome, Trouble, invalid, unsupported};
-use super::value::{Coded, Flow, Net, Value};
+use super::trouble::{Outcome, Trouble, invalid, limit, unsupported};
+use super::value::{Coded, Flow, Net, Value, missing};
 use crate::integer::{Factor, single};
 use crate::tosa::{Codes, Elem, Id, Operand, Origin, Rescale};
+
+/// Most scales of a constant.
+const MAX_SCALES: usize = 1 << 16;
 
 /// A quantized operator: what it computes, of which values, and the codes of the result.
 pub(super) struct Quantized<'a, 'n> {
@@ -181,6 +184,14 @@ impl Net {
         Ok(coded(x.with(id, x.last), target))
     }
 
+    /// Codes that stand for real numbers, with the meaning of a result; any other value as it is.
+    pub(super) fn brought(&mut self, x: Flow, target: Option<Target>) -> Outcome<Flow> {
+        match (x.codes.filter(|_| x.real), target) {
+            (Some(codes), Some(target)) => self.requantized(x, codes, target),
+            _ => Ok(x),
+        }
+    }
+
     /// Notes the meaning of an input's codes where they are first read.
     fn note_codes(&mut self, id: Id, codes: Codes) {
         let mut at = id;
@@ -199,9 +210,14 @@ impl Net {
     /// What codes stand for: a `DequantizeLinear`, which is not computed.
     fn dequantized(&mut self, x: &Value, parameters: &Parameters) -> Outcome<Value> {
         match x {
-            Value::Known(tensor) => Ok(Value::Coded(Rc::new(parameters.of_constant(tensor)?))),
+            Value::Known(tensor) => {
+                let coded = parameters.of_constant(tensor)?;
+                parameters.check_kind(tensor.kind)?;
+                Ok(Value::Coded(Rc::new(coded)))
+            }
             Value::Flow(flow) if flow.real => invalid("real numbers cannot be dequantized"),
             Value::Flow(flow) if self.elem(flow.id) == Elem::I8 => {
+                parameters.check_kind(kind_of(x))?;
                 let target = parameters.target(flow.unsigned)?;
                 self.note_codes(flow.id, target.codes);
                 Ok(coded(*flow, target).into())
@@ -233,18 +249,19 @@ impl Parameters {
         let Data::Floats(scales) = &scale.data else {
             return invalid(format!("a scale must be of floats, got {}", scale.kind.name()));
         };
+        if scales.len() > MAX_SCALES {
+            return limit(format!("{} scales; at most {MAX_SCALES} are supported", scales.len()));
+        }
         if scales.iter().any(|s| !(s.is_finite() && *s > 0.0)) {
             return invalid("a scale must be positive and finite");
         }
         let zero_points = match zero_point {
             None => vec![0; scales.len()],
-            Some(tensor) => match tensor.as_ints() {
-                Some(ints) if ints.len() == scales.len() => ints.to_vec(),
-                Some(_) | None => {
-                    return invalid(format!("{} scales and {} zero points", scales.len(), tensor.len()));
-                }
-            },
+            Some(tensor) => codes_of(tensor, "a zero point")?.to_vec(),
         };
+        if zero_points.len() != scales.len() {
+            return invalid(format!("{} scales and {} zero points", scales.len(), zero_points.len()));
+        }
         let kind = zero_point.map_or(kind, |tensor| tensor.kind);
         Ok(Parameters { scales: scales.clone(), zero_points, kind, axis })
     }
@@ -255,6 +272,14 @@ impl Parameters {
             return invalid(format!("operand {scale} is missing"));
         };
         Parameters::of(found, call.operands().known(zero_point)?, kind, 1)
+    }
+
+    /// Codes and zero points have one type.
+    fn check_kind(&self, codes: Kind) -> Outcome<()> {
+        if self.kind != codes {
+            return invalid(format!("a zero point of {} for codes of {}", self.kind.name(), codes.name()));
+        }
+        Ok(())
     }
 
     /// The one meaning of codes.
@@ -268,17 +293,13 @@ impl Parameters {
             return unsupported("several scales are supported for constants");
         };
         let shift = if unsigned { 128 } else { 0 };
-        let zero_point = i32::try_from(zero_point - shift).unwrap_or(i32::MAX);
-        if !(-128..=127).contains(&zero_point) {
-            return invalid(format!("a zero point of {zero_point} in 8 bits"));
-        }
+        // In 8 bits, as its type.
+        let zero_point = i32::try_from(zero_point - shift).unwrap_or(0);
         Ok(Target { codes: Codes { scale: f64::from(scale), zero_point }, unsigned })
     }
 
     fn of_constant(&self, tensor: &Rc<Tensor>) -> Outcome<Coded> {
-        if tensor.as_ints().is_none() {
-            return invalid(format!("codes must be integers, got {}", tensor.kind.name()));
-        }
+        codes_of(tensor, "a code")?;
         let axis = if self.scales.len() == 1 {
             0
         } else {
@@ -294,6 +315,25 @@ impl Parameters {
         };
         let (scales, zero_points) = (self.scales.clone(), self.zero_points.clone());
         Ok(Coded { tensor: Rc::clone(tensor), scales, zero_points, axis })
+    }
+}
+
+/// Codes or zero points, which have at most 32 bits, so that their differences cannot overflow.
+fn codes_of<'a>(tensor: &'a Tensor, what: &str) -> Outcome<&'a [i64]> {
+    match (tensor.kind, tensor.as_ints()) {
+        (Kind::Int64 | Kind::Uint64 | Kind::Bool, _) | (_, None) => {
+            invalid(format!("{what} must be an integer of 4 to 32 bits, got {}", tensor.kind.name()))
+        }
+        (_, Some(ints)) => Ok(ints),
+    }
+}
+
+/// The type of codes.
+fn kind_of(x: &Value) -> Kind {
+    match x {
+        Value::Known(tensor) => tensor.kind,
+        Value::Flow(flow) if !flow.unsigned => Kind::Int8,
+        Value::Flow(_) | Value::Coded(_) | Value::Missing => Kind::Uint8,
     }
 }
 
@@ -315,8 +355,9 @@ pub(super) fn dequantize(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> 
     call.node.ignore(&["output_dtype"]);
     call.node.only("block_size", 0)?;
     let axis = call.node.int("axis", 1)?;
-    let parameters = Parameters { axis, ..Parameters::read(call, [1, 2], Kind::Uint8)? };
-    one(net.dequantized(call.value(0)?, &parameters)?)
+    let x = call.value(0)?;
+    let parameters = Parameters { axis, ..Parameters::read(call, [1, 2], kind_of(x))? };
+    one(net.dequantized(x, &parameters)?)
 }
 
 /// The parameters of a `QuantizeLinear`.
@@ -338,7 +379,7 @@ pub(super) fn quantize(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
         Value::Known(tensor) => return one(rounded(tensor, &parameters)?),
         Value::Coded(coded) => return one(rounded(&coded.to_floats(), &parameters)?),
         Value::Flow(flow) => *flow,
-        Value::Missing => return invalid("operand 0 is missing"),
+        Value::Missing => return missing(),
     };
     let target = parameters.target(signedness(parameters.kind)?)?;
     match x.codes {

@@ -2,8 +2,9 @@
 
 use super::Quantized;
 use crate::integer;
-use crate::onnx::call::Target;
-use crate::onnx::node::{axes_of, axis_of};
+use crate::onnx::call::{Operands, Target};
+use crate::onnx::fold;
+use crate::onnx::node::axis_of;
 use crate::onnx::ops::conv::MAX_LIST;
 use crate::onnx::ops::pool::{Pooling, average};
 use crate::onnx::ops::resize::resampled;
@@ -96,24 +97,12 @@ pub(super) fn global(net: &mut Net, call: &Quantized<'_, '_>) -> Outcome<Flow> {
 pub(super) fn reduce(net: &mut Net, call: &Quantized<'_, '_>) -> Outcome<Flow> {
     let node = call.node;
     let (x, codes) = call.codes(net, 0)?;
-    let shape = net.shape(x);
-    let given = match (node.ints("axes"), call.optional(1)) {
-        (Some(axes), _) => axes.to_vec(),
-        (None, Some(Value::Known(tensor))) => tensor.as_ints().unwrap_or_default().to_vec(),
-        (None, Some(_)) => return unsupported("operand 1 must be constant"),
-        (None, None) => Vec::new(),
-    };
-    if given.is_empty() && node.flag("noop_with_empty_axes", false)? {
+    let axes = fold::axes(node, Operands(call.inputs), net.shape(x).len())?;
+    if axes.is_empty() {
         return Ok(x);
     }
-    let axes = if given.is_empty() { (0..shape.len()).collect() } else { axes_of(&given, shape.len())? };
     let made = net.code_sums(x, codes, &axes, node.kind() == "ReduceMean", call.target()?)?;
-    if node.flag("keepdims", true)? {
-        return Ok(made);
-    }
-    let kept: Vec<usize> =
-        shape.iter().enumerate().filter(|(axis, _)| !axes.contains(axis)).map(|(_, &d)| d).collect();
-    let made = net.reshape(&made.into(), &kept)?;
+    let made = net.without(made, &axes, node.flag("keepdims", true)?)?;
     net.flow(&made)
 }
 
@@ -199,10 +188,7 @@ pub(super) fn resize(net: &mut Net, call: &Quantized<'_, '_>) -> Outcome<Flow> {
         Some(units) => {
             // A bias in units of the zero point: sums of weights are the same everywhere.
             let zero = i64::from(codes.zero_point).saturating_mul(units);
-            let Ok(zero) = i32::try_from(zero) else {
-                return unsupported("a mean of codes that 32 bits cannot hold");
-            };
-            let offset = Flow::plain(net.build.ints(Elem::I32, &[], &[zero.into()])?);
+            let offset = Flow::plain(net.build.ints(Elem::I32, &[], &[zero])?);
             let sums = net.binary("sub", made, offset)?;
             #[allow(clippy::cast_precision_loss, reason = "at most 2^22")]
             net.finished(sums, &[codes.scale / units as f64], call.target()?)

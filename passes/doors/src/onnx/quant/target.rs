@@ -2,7 +2,8 @@
 //! there are none.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::{quantization, signedness};
 use crate::onnx::call::Target;
@@ -17,7 +18,11 @@ const DEEPEST: usize = 32;
 pub(in crate::onnx) struct Targets<'a> {
     nodes: &'a [proto::Node],
     readers: BTreeMap<&'a str, Vec<usize>>,
+    /// Outputs of the network, which are not rounded.
+    ends: BTreeSet<&'a str>,
     constants: BTreeMap<&'a str, &'a proto::Tensor>,
+    /// Those that are read.
+    read: RefCell<BTreeMap<&'a str, Option<Rc<Tensor>>>>,
     known: RefCell<BTreeMap<&'a str, Option<Target>>>,
 }
 
@@ -26,6 +31,7 @@ impl<'a> Targets<'a> {
     pub(in crate::onnx) fn new(
         nodes: &'a [proto::Node],
         read: &BTreeMap<usize, bool>,
+        ends: &[&'a str],
         initializers: &BTreeMap<&'a str, &'a proto::Tensor>,
     ) -> Self {
         let mut readers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -40,7 +46,14 @@ impl<'a> Targets<'a> {
                 readers.entry(name).or_default().push(index);
             }
         }
-        Targets { nodes, readers, constants, known: RefCell::default() }
+        Targets {
+            nodes,
+            readers,
+            ends: ends.iter().copied().collect(),
+            constants,
+            read: RefCell::default(),
+            known: RefCell::default(),
+        }
     }
 
     /// The codes that a tensor is rounded to by all that reads it.
@@ -49,6 +62,9 @@ impl<'a> Targets<'a> {
     }
 
     fn search(&self, name: &str, depth: usize) -> Option<Target> {
+        if self.ends.contains(name) {
+            return None;
+        }
         if let Some(found) = self.known.borrow().get(name) {
             return *found;
         }
@@ -72,20 +88,21 @@ impl<'a> Targets<'a> {
                     Some(name) => Some(self.constant(name)?),
                     None => None,
                 };
-                let parameters = quantization(&Node::new(of, 0), &scale, zero_point.as_ref()).ok()?;
+                let parameters = quantization(&Node::new(of, 0), &scale, zero_point.as_deref()).ok()?;
                 parameters.target(signedness(parameters.kind).ok()?).ok()
             }
             // These keep codes, or clamp them.
             "Relu" | "Clip" | "Identity" | "Dropout" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze"
-            | "Transpose" | "MaxPool" | "GlobalMaxPool" | "DepthToSpace" | "SpaceToDepth" | "Slice" => {
-                self.search(of.output.first()?, depth + 1)
-            }
+            | "Transpose" | "MaxPool" | "GlobalMaxPool" | "DepthToSpace" | "SpaceToDepth" | "Slice"
+            | "Pad" => self.search(of.output.first()?, depth + 1),
             _ => None,
         }
     }
 
-    fn constant(&self, name: &str) -> Option<Tensor> {
-        // Parameters are small; what is in other files is read with the operator itself.
-        Tensor::read(self.constants.get(name)?, None).ok()
+    fn constant(&self, name: &str) -> Option<Rc<Tensor>> {
+        let (&name, of) = self.constants.get_key_value(name)?;
+        // What is in other files is read with the operator itself.
+        let read = || Tensor::read(of, None).ok().map(Rc::new);
+        self.read.borrow_mut().entry(name).or_insert_with(read).clone()
     }
 }

@@ -89,7 +89,8 @@ fn files_with_other_values_are_refused() {
     assert_eq!(untyped.refusal(), "the input 'x' is no tensor");
     let codes = file(13).input("x", INT8, &[1, 1, 2]).output("y");
     let pad = File(codes.0.clone()).constant("p", INT64, &[6], &[0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
-    assert_eq!(pad.node("Pad", "x p", "y", vec![]).refusal(), "Pad 'y': padding of codes without scale");
+    let pad = pad.constant("v", INT32, &[], &[300.0]).node("Pad", "x p v", "y", vec![]);
+    assert_eq!(pad.refusal(), "Pad 'y': padding of codes of 8 bits with 300");
     let least = File(codes.0.clone()).node("ArgMin", "x", "y", vec![]);
     assert_eq!(least.refusal(), "ArgMin 'y': 'ArgMin' of codes is not supported");
     let dilated = vec![ints("kernel_shape", &[2]), ints("dilations", &[2])];
@@ -148,7 +149,7 @@ fn weights_have_codes_and_scales_that_fit() {
         ),
         (
             product(w(FLOAT), scale(&[0.1]), None, 1),
-            "DequantizeLinear 'w_d': codes must be integers, got float32",
+            "DequantizeLinear 'w_d': a code must be an integer of 4 to 32 bits, got float32",
         ),
         (
             product(w(INT8), tensor("ws", INT64, &[1], &[1.0]), None, 1),
@@ -195,7 +196,9 @@ fn codes_and_numbers_are_not_mixed() {
         .output("y")
         .constant("s", FLOAT, &[], &[0.1])
         .constant("z", INT8, &[], &[0.0])
-        .constant("far", INT64, &[], &[1000.0])
+        .constant("far", INT8, &[], &[100.0])
+        .constant("wide_zero", INT64, &[], &[-9e18])
+        .constant("unsigned", UINT8, &[], &[100.0])
         .constant("two", FLOAT, &[4], &[0.1, 0.2, 0.1, 0.2])
         .constant("c", INT8, &[2, 4], &[1.0; 8])
         .constant("wide", INT32, &[2, 4], &[1.0; 8])
@@ -229,9 +232,14 @@ fn codes_and_numbers_are_not_mixed() {
     );
     let wide = wide.node("QuantizeLinear", "v s z", "y", vec![]).refusal();
     assert!(wide.starts_with("Add 'v': a constant of int32 is supported as a bias"), "{wide}");
-    let far = File(net.0.clone()).node("DequantizeLinear", "x s far", "y", vec![]).refusal();
-    assert_eq!(far, "DequantizeLinear 'y': a zero point of 1000 in 8 bits");
-    assert!(said("Clip", "x_d f").starts_with("Clip 'v': bounds must be constant"));
+    let of_zero = |name: &str| {
+        let net = File(net.0.clone()).node("DequantizeLinear", &format!("x s {name}"), "y", vec![]);
+        net.refusal()
+    };
+    assert_eq!(of_zero("unsigned"), "DequantizeLinear 'y': a zero point of uint8 for codes of int8");
+    let wide = "DequantizeLinear 'y': a zero point must be an integer of 4 to 32 bits, got int64";
+    assert_eq!(of_zero("wide_zero"), wide);
+    assert!(said("Clip", "x_d f").starts_with("Clip 'v': operand 1 must be constant"));
     assert!(said("ReduceMean", "x_d f").starts_with("ReduceMean 'v': operand 1 must be constant"));
     let many = vec!["x_d"; 17].join(" ");
     assert_eq!(said("Sum", &many), "Sum 'v': a sum of 17 operands; 16 are supported");
@@ -263,4 +271,84 @@ fn sums_of_codes_fit_32_bits() {
         window.refusal(),
         "AveragePool 'v': means of windows of [100, 100] are not supported on codes"
     );
+}
+
+#[test]
+fn what_the_reader_never_asks_for_is_refused_as_well() {
+    use crate::onnx::tensor::Tensor as Constant;
+    use crate::onnx::value::{Net, Value};
+    let outside = Constant::ints(&[2], vec![1, 2]).pick(&[vec![0, 2]]).unwrap_err();
+    assert_eq!(outside.what, "positions outside of [2]");
+    let missing = Net::default().flow(&Value::Missing).unwrap_err();
+    assert_eq!(missing.what, "an operand that does not exist");
+}
+
+#[test]
+fn layers_and_lists_of_other_sizes_are_refused() {
+    let wide = file(13).input("x", FLOAT, &[1, 1, 1]).input("w", FLOAT, &[20_000_000, 1, 1]).output("y");
+    let expected = "Conv 'y': 20000000 outputs of a layer; at most 16777216 are supported";
+    assert_eq!(wide.node("Conv", "x w", "y", vec![]).refusal(), expected);
+    let like = file(15).input("x", FLOAT, &[1]).input("w", INT8, &[1]).output("y");
+    let expected = "CastLike 'y': operand 1 must be of floats, or constant";
+    assert_eq!(like.node("CastLike", "x w", "y", vec![]).refusal(), expected);
+    let negative = one(13, "LRN", &[1, 2, 4, 4], &[], vec![int("size", -1)]);
+    assert_eq!(negative.refusal(), "LRN 'y': an image and a size of at least 1 expected");
+    let codes = file(13).input("x", INT8, &[1, 1, 4, 4]).output("y");
+    let codes = codes.constant("s", FLOAT, &[4], &[1.0, 1.0, 2.0, 2.0]);
+    let linear = codes.node("Resize", "x - s", "y", vec![text("mode", "linear")]);
+    assert_eq!(linear.refusal(), "Resize 'y': means of codes without scales are not supported");
+    let pair = Attribute { name: "value".into(), t: Some(tensor("", FLOAT, &[2], &[1.0; 2])), ..int("", 0) };
+    let filled = file(13).input("x", FLOAT, &[1]).output("y").constant("s", INT64, &[1], &[3.0]);
+    let filled = filled.node("ConstantOfShape", "s", "c", vec![pair]).node("Add", "x c", "y", vec![]);
+    assert_eq!(filled.refusal(), "ConstantOfShape 'c': a value of one element expected, got 2");
+    let empty = file(13).input("x", FLOAT, &[1]).output("y").constant("e", INT64, &[0], &[]);
+    let empty = empty.constant("p", INT64, &[2], &[1.0, 1.0]);
+    let empty = empty.node("Pad", "e p", "c", vec![text("mode", "edge")]).node("Expand", "x c", "y", vec![]);
+    assert_eq!(empty.refusal(), "Pad 'c': padding in the mode 'edge' around an axis without positions");
+    let scales = vec![0.5; 65537];
+    let many = file(13).output("y").constant("w", INT8, &[65537], &scales);
+    let many = many.constant("s", FLOAT, &[65537], &scales).node("DequantizeLinear", "w s", "y", vec![]);
+    assert_eq!(many.refusal(), "DequantizeLinear 'y': 65537 scales; at most 65536 are supported");
+    let cube = file(13)
+        .input("x", INT8, &[2, 2])
+        .output("y")
+        .constant("s", FLOAT, &[], &[0.1])
+        .constant("z", INT8, &[], &[0.0])
+        .constant("w", INT8, &[2, 2, 2], &[1.0; 8])
+        .node("DequantizeLinear", "x s z", "x_d", vec![])
+        .node("DequantizeLinear", "w s z", "w_d", vec![])
+        .node("Gemm", "x_d w_d", "v", vec![])
+        .node("QuantizeLinear", "v s z", "y", vec![]);
+    assert_eq!(cube.refusal(), "Gemm 'v': weights of shape [2, 2, 2]; matrices are supported");
+}
+
+#[test]
+fn a_quantized_constant_may_be_cast() {
+    let net = file(13)
+        .input("x", FLOAT, &[2])
+        .output("y")
+        .constant("s", FLOAT, &[], &[0.5])
+        .constant("w", INT8, &[2], &[3.0, -4.0])
+        .node("DequantizeLinear", "w s", "d", vec![])
+        .node("Cast", "d", "c", vec![int("to", 10)])
+        .node("Add", "x c", "y", vec![]);
+    assert_eq!(net.run(&[(&[2], &[1.0, 1.0])]).data, [2.5, -1.0]);
+}
+
+#[test]
+fn scales_too_far_apart_are_refused() {
+    let between = |kind: &str, scale: f64| {
+        file(13)
+            .input("x", INT8, &[4])
+            .output("y")
+            .constant("s", FLOAT, &[], &[1e30])
+            .constant("t", FLOAT, &[], &[scale])
+            .constant("z", INT8, &[], &[0.0])
+            .node("DequantizeLinear", "x s z", "d", vec![])
+            .node(kind, "d d", "v", vec![])
+            .node("QuantizeLinear", "v t z", "y", vec![])
+            .refusal()
+    };
+    assert_eq!(between("Add", 1e10), "Add 'v': rescale: a factor of 2^47 or more");
+    assert_eq!(between("Add", 1e-30), "Add 'v': rescale: a factor of inf");
 }

@@ -99,6 +99,20 @@ fn poolings_round_up_and_count_padding_as_asked() {
     let padded = |counts| vec![kernel(), ints("pads", &[1, 0]), int("count_include_pad", counts)];
     close(&run("AveragePool", padded(0)), &[1, 1, 5], &[1.0, 1.5, 2.5, 3.5, 4.5]);
     close(&run("AveragePool", padded(1)), &[1, 1, 5], &[0.5, 1.5, 2.5, 3.5, 4.5]);
+    // Values of ONNX Runtime: what rounding up adds is not counted, padding of the file is.
+    let wide = |stride, pads: &[i64], counts| {
+        vec![
+            ints("kernel_shape", &[3]),
+            ints("strides", &[stride]),
+            ints("pads", pads),
+            int("ceil_mode", 1),
+            int("count_include_pad", counts),
+        ]
+    };
+    close(&run("AveragePool", wide(3, &[1, 1], 0)), &[1, 1, 2], &[1.5, 4.0]);
+    close(&run("AveragePool", wide(3, &[1, 1], 1)), &[1, 1, 2], &[1.0, 4.0]);
+    close(&run("AveragePool", wide(4, &[0, 1], 0)), &[1, 1, 2], &[2.0, 5.0]);
+    close(&run("AveragePool", wide(4, &[0, 1], 1)), &[1, 1, 2], &[2.0, 2.5]);
     let dilated = vec![ints("kernel_shape", &[3]), ints("dilations", &[2])];
     close(&run("MaxPool", dilated), &[1, 1, 1], &[5.0]);
     let same = vec![kernel(), text("auto_pad", "SAME_LOWER")];
@@ -131,6 +145,34 @@ fn resizing_has_the_positions_of_its_coordinates_and_rounding() {
     let scales = tensor("s", FLOAT, &[3], &[1.0, 1.0, 2.0]);
     let up = one(9, "Upsample", &[1, 1, 4], &[scales], vec![]);
     assert_eq!(up.run(&[(&[1, 1, 4], &x)]).data, [10.0, 10.0, 20.0, 20.0, 30.0, 30.0, 40.0, 40.0]);
+}
+
+#[test]
+fn crossed_bounds_give_the_upper_one() {
+    let bounds = [tensor("a", FLOAT, &[], &[5.0]), tensor("b", FLOAT, &[], &[2.0])];
+    let net = one(13, "Clip", &[3], &bounds, vec![]);
+    assert_eq!(net.run(&[(&[3], &[-3.0, 0.0, 9.0])]).data, [2.0; 3]);
+    assert_eq!(net.network().graph.nodes.len(), 1);
+}
+
+#[test]
+fn remainders_of_constants_have_the_sign_that_fmod_says() {
+    // Values of ONNX Runtime.
+    let rest = |elem, fmod: i64, a: &[f64; 4], b: &[f64; 4]| {
+        let mut net = file(13).input("x", FLOAT, &[4]).output("y");
+        net.graph().initializer.extend([tensor("a", elem, &[4], a), tensor("b", elem, &[4], b)]);
+        let net = net.node("Mod", "a b", "m", vec![int("fmod", fmod)]);
+        net.node("Cast", "m", "f", vec![int("to", 1)]).node("Add", "x f", "y", vec![])
+    };
+    let (a, b) = ([-7.0, 7.0, -7.0, 7.0], [3.0, 3.0, -3.0, -3.0]);
+    let x: &[(&[usize], &[f64])] = &[(&[4], &[0.0; 4])];
+    assert_eq!(rest(INT64, 0, &a, &b).run(x).data, [2.0, 1.0, -1.0, -2.0]);
+    assert_eq!(rest(INT64, 1, &a, &b).run(x).data, [-1.0, 1.0, -1.0, 1.0]);
+    let (a, b) = ([-7.5, 7.5, -7.5, 7.5], [2.0, 2.0, -2.0, -2.0]);
+    assert_eq!(rest(FLOAT, 1, &a, &b).run(x).data, [-1.5, 1.5, -1.5, 1.5]);
+    assert_eq!(rest(FLOAT, 0, &a, &b).refusal(), "Mod 'm': 'Mod' of floats has the attribute 'fmod' of 1");
+    let other = one(13, "Add", &[1], &[tensor("c", FLOAT, &[1], &[1.0])], vec![int("fmod", 1)]);
+    assert_eq!(other.refusal(), "Add 'y': the attribute 'fmod' is not supported");
 }
 
 #[test]
@@ -187,6 +229,16 @@ fn activations_are_their_definitions() {
         let found = run(kind, attributes);
         for (a, b) in found.data.iter().zip(x.map(function)) {
             assert!((a - b).abs() < 1e-5 || a.is_nan() && b.is_nan(), "{kind}: {a}, expected {b}");
+        }
+    }
+    // Values of ONNX Runtime.
+    let points = [-3.0, -0.5, 0.5, 2.0];
+    let whole = [-0.004_049_7, -0.154_268_8, 0.345_731_2, 1.954_499_7];
+    let tanh = [-0.003_637_5, -0.154_286, 0.345_714, 1.954_597_7];
+    for (form, expected) in [("none", whole), ("tanh", tanh)] {
+        let gelu = one(20, "Gelu", &[4], &[], vec![text("approximate", form)]);
+        for (a, b) in gelu.run(&[(&[4], &points)]).data.iter().zip(expected) {
+            assert!((a - b).abs() < 2e-6, "{form}: {a}, expected {b}");
         }
     }
     let large = one(22, "Softplus", &[1], &[], vec![]).run(&[(&[1], &[500.0])]);

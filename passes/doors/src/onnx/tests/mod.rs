@@ -8,6 +8,7 @@ mod mutants;
 mod ports;
 mod quantized;
 mod refusals;
+mod runtime;
 
 use prost::Message;
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::onnx::proto::Entry;
+use crate::tosa::Origin;
 use crate::{CauseKind, Fate};
 
 /// `y = relu(x)`, and `z = -y`.
@@ -169,4 +170,20 @@ fn external_data_come_from_the_folder_of_the_file_alone() {
         assert_eq!(message(&[("location", "link")], here), outside);
     }
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_constant_that_is_mentioned_often_is_read_and_kept_once() {
+    let mut net =
+        file(13).input("x", FLOAT, &[1000]).output("v300").constant("c", FLOAT, &[1000], &wave(1000));
+    let (mut before, mut sums) = ("x".to_owned(), 0);
+    while sums < 300 {
+        sums += 1;
+        let name = format!("v{sums}");
+        net = net.node("Add", &format!("{before} c"), &name, vec![]);
+        before = name;
+    }
+    let graph = net.network().graph;
+    let constants = graph.values.iter().filter(|v| matches!(v.origin, Origin::Constant(_)));
+    assert_eq!((constants.count(), graph.nodes.len()), (1, 300));
 }

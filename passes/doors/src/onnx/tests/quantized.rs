@@ -365,3 +365,115 @@ fn weights_of_floats_that_are_quantized_in_the_file_are_folded() {
     let r = x.reals();
     check(&net, &[x], &to, &[0.3 * r[0] - 0.2 * r[1]]);
 }
+
+/// Codes by an operator between conversions; expected codes are those of ONNX Runtime.
+fn between(
+    elem: i32,
+    x: &[f64],
+    kind: &str,
+    [scale, zero]: [f64; 2],
+    [to_scale, to_zero]: [f64; 2],
+    more: &[Tensor],
+) -> File {
+    let mut net = file(17)
+        .input("x", elem, &[x.len() as i64])
+        .output("y")
+        .constant("xs", FLOAT, &[], &[scale])
+        .constant("xz", elem, &[], &[zero])
+        .constant("ys", FLOAT, &[], &[to_scale])
+        .constant("yz", elem, &[], &[to_zero])
+        .node("DequantizeLinear", "x xs xz", "d", vec![]);
+    net.graph().initializer.extend(more.iter().cloned());
+    let more: String = more.iter().map(|tensor| format!(" {}", tensor.name)).collect();
+    net.node(kind, &format!("d{more}"), "made", vec![]).node("QuantizeLinear", "made ys yz", "y", vec![])
+}
+
+#[test]
+fn padding_of_real_numbers_is_rounded_to_the_codes_of_the_result() {
+    let pads = || tensor("p", INT64, &[2], &[1.0, 0.0]);
+    let padded = |elem, x: &[f64], value: f64, from, to| {
+        let net = between(elem, x, "Pad", from, to, &[pads(), tensor("v", FLOAT, &[], &[value])]);
+        let shift = if elem == UINT8 { 128.0 } else { 0.0 };
+        let codes: Vec<f64> = x.iter().map(|code| code - shift).collect();
+        net.run(&[(&[x.len()], &codes)]).data.iter().map(|code| code + shift).collect::<Vec<f64>>()
+    };
+    let x = [10.0, 200.0, 0.0];
+    assert_eq!(padded(UINT8, &x, 0.0, [0.5, 3.0], [0.5, 3.0]), [3.0, 10.0, 200.0, 0.0]);
+    assert_eq!(padded(UINT8, &x, 1.3, [0.5, 3.0], [0.5, 3.0]), [6.0, 10.0, 200.0, 0.0]);
+    assert_eq!(padded(UINT8, &x, 7.3, [0.5, 3.0], [0.1, 20.0]), [93.0, 55.0, 255.0, 5.0]);
+    // Beyond the operand's codes, not beyond the result's.
+    assert_eq!(padded(UINT8, &x, 200.0, [0.5, 3.0], [2.0, 5.0]), [105.0, 7.0, 54.0, 4.0]);
+    let x = [10.0, -100.0, 0.0];
+    assert_eq!(padded(INT8, &x, -2.8, [0.5, 3.0], [0.25, -7.0]), [-18.0, 7.0, -128.0, -13.0]);
+}
+
+#[test]
+fn padding_of_codes_is_a_code() {
+    let net = |elem, value: Option<f64>| {
+        let net = file(13).input("x", elem, &[3]).output("y").constant("p", INT64, &[2], &[1.0, 0.0]);
+        match value {
+            None => net.node("Pad", "x p", "y", vec![]),
+            Some(value) => net.constant("v", elem, &[], &[value]).node("Pad", "x p v", "y", vec![]),
+        }
+    };
+    // 0, 10, 200 and 0 of the file are 128 less in the network.
+    let codes = net(UINT8, None).run(&[(&[3], &[-118.0, 72.0, -128.0])]);
+    assert_eq!(codes.data, [-128.0, -118.0, 72.0, -128.0]);
+    let codes = net(INT8, Some(7.0)).run(&[(&[3], &[10.0, -100.0, 0.0])]);
+    assert_eq!(codes.data, [7.0, 10.0, -100.0, 0.0]);
+}
+
+#[test]
+fn without_rounding_behind_them_paddings_and_bounds_are_codes() {
+    let ended = |kind: &str, constants: &[Tensor]| {
+        let net = between(INT8, &[1.0], kind, [0.5, 3.0], [0.25, 3.0], constants);
+        net.import(&Options { cut: vec!["made".into()], ..Options::default() })
+    };
+    let number = |name: &str, value: f64| tensor(name, FLOAT, &[], &[value]);
+    let pads = || tensor("p", INT64, &[2], &[1.0, 0.0]);
+    let padded = ended("Pad", &[pads(), number("v", 1.3)]).unwrap_err().to_string();
+    assert_eq!(padded, "Pad 'made': padding with 1.3, which no code of scale 0.5 stands for");
+    let network = ended("Pad", &[pads(), number("v", 1.5)]).unwrap();
+    let x = Array { shape: vec![1], data: vec![1.0] };
+    assert_eq!(evaluate(&network.graph, std::slice::from_ref(&x))[0].data, [6.0, 1.0]);
+    let clipped = ended("Clip", &[number("low", -0.3)]).unwrap_err().to_string();
+    assert_eq!(clipped, "Clip 'made': its operands are quantized, its result is not");
+    // -0.5 is the code 2, and -100 is below all codes.
+    for (low, expected) in [(-0.5, 2.0), (-100.0, 1.0)] {
+        let network = ended("Clip", &[number("low", low)]).unwrap();
+        assert_eq!(evaluate(&network.graph, std::slice::from_ref(&x))[0].data, [expected]);
+    }
+}
+
+#[test]
+fn outputs_are_not_rounded_to_the_codes_of_other_readers() {
+    let net = between(INT8, &[1.0], "Sigmoid", [0.5, 3.0], [0.01, 3.0], &[]);
+    assert!(net.import(&Options::default()).is_ok());
+    let both = net.output("made");
+    assert_eq!(both.refusal(), "Sigmoid 'made': its operands are quantized, its result is not");
+    let input = file(13)
+        .input("x", FLOAT, &[1])
+        .output("y")
+        .output("x")
+        .constant("s", FLOAT, &[], &[0.5])
+        .node("QuantizeLinear", "x s", "y", vec![]);
+    assert_eq!(input.refusal(), "QuantizeLinear 'y': it quantizes what is computed in floats");
+    let cut = File(both.0.clone());
+    let cut = cut.import(&Options { cut: vec!["made".into(), "y".into()], ..Options::default() });
+    let expected = "Sigmoid 'made': its operands are quantized, its result is not";
+    assert_eq!(cut.unwrap_err().to_string(), expected);
+}
+
+#[test]
+fn axes_of_a_quantized_reduction_are_integers() {
+    let axes = tensor("a", FLOAT, &[1], &[0.0]);
+    let net = between(INT8, &[1.0, 2.0], "ReduceSum", [0.5, 3.0], [0.5, 3.0], &[axes]);
+    assert_eq!(net.refusal(), "ReduceSum 'made': operand 1 must be integers, got float32");
+}
+
+#[test]
+fn a_clamp_of_codes_with_crossed_bounds_is_its_upper_one() {
+    let bounds = [tensor("a", FLOAT, &[], &[5.0]), tensor("b", FLOAT, &[], &[2.0])];
+    let net = between(INT8, &[0.0; 3], "Clip", [0.5, 3.0], [0.5, 3.0], &bounds);
+    assert_eq!(net.run(&[(&[3], &[-100.0, 3.0, 100.0])]).data, [7.0; 3]);
+}

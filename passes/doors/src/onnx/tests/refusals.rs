@@ -65,6 +65,7 @@ fn float_operators_say_what_is_not_supported() {
         (13, "Split", image, vec![list("s", &[1.0])], vec![int("axis", 1)], "2 positions split into [1]"),
         (13, "Pad", image, vec![list("p", &[1.0])], vec![], "1 numbers of padding for 4 axes"),
         (13, "Pad", image, vec![list("p", &[1.0; 8])], vec![text("mode", "zero")], "the mode 'zero' is not one of ONNX"),
+        (13, "Pad", image, vec![list("p", &[1e5; 8])], vec![text("mode", "edge")], "padding of 100000 and 100000 around 1 positions; at most 65535 are supported"),
         (13, "Expand", image, vec![list("s", &[3.0])], vec![], "shapes [1, 2, 4, 4] and [3] cannot be broadcast"),
         (13, "Expand", image, vec![list("s", &[-3.0])], vec![], "the shape [-3] is negative"),
         (13, "Tile", image, vec![list("s", &[2.0])], vec![], "1 repetitions for a tensor of shape [1, 2, 4, 4]"),
@@ -95,17 +96,35 @@ fn resizing_says_what_is_not_supported() {
     let twice = &[1.0, 1.0, 2.0, 2.0];
     let cases = [
         (
-            resize(image, twice, word("mode", "cubic")),
-            "the mode 'cubic' is not supported; 'nearest' and 'linear' are",
+            resize(image, twice, word("mode", "area")),
+            "the mode 'area' is not supported; 'nearest', 'linear' and 'cubic' are",
         ),
         (
             resize(image, twice, word("coordinate_transformation_mode", "tf_crop_and_resize")),
             "the coordinates 'tf_crop_and_resize' are not supported",
         ),
-        (resize(image, twice, word("nearest_mode", "up")), "the rounding 'up' is not one of ONNX"),
         (
-            resize(image, twice, word("keep_aspect_ratio_policy", "not_larger")),
-            "the policy 'not_larger' is not supported; 'stretch' is",
+            // Equal sizes are not enough.
+            resize(image, &[1.0; 4], word("coordinate_transformation_mode", "tf_crop_and_resize")),
+            "the coordinates 'tf_crop_and_resize' are not supported",
+        ),
+        (
+            resize(image, &[1.0; 4], word("coordinate_transformation_mode", "centre")),
+            "the coordinates 'centre' are not one of ONNX",
+        ),
+        (resize(image, twice, word("nearest_mode", "up")), "the rounding 'up' is not one of ONNX"),
+        (resize(image, &[1.0; 4], word("nearest_mode", "up")), "the rounding 'up' is not one of ONNX"),
+        (
+            resize(&[1, 2, 4, 4], &[1.0, 1.25, 1.0, 1.0], vec![]),
+            "only rows and columns of an image can be resized",
+        ),
+        (
+            resize(image, twice, vec![int("exclude_outside", 1)]),
+            "the attribute 'exclude_outside' is supported as 0, got 1",
+        ),
+        (
+            resize(image, &[1.0, 1.0, 1.0, 1_250_000.0], word("mode", "cubic")),
+            "resizing 4 positions to 5000000 by a matrix of more than 16777216 numbers",
         ),
         (resize(image, &[1.0, 2.0, 1.0, 1.0], vec![]), "only rows and columns of an image can be resized"),
         (resize(image, &[1.0, 1.0], vec![]), "a scale or size for each of 4 axes expected"),
@@ -127,15 +146,22 @@ fn resizing_says_what_is_not_supported() {
         assert_eq!(found, format!("Resize 'y': {expected}"));
     }
     let sizes = tensor("n", INT64, &[4], &[1.0, 1.0, 4.0, 4099.0]);
-    let far = one(
-        18,
-        "Resize",
-        image,
-        &[Tensor::default(), Tensor::default(), sizes],
-        vec![text("mode", "linear")],
-    );
-    let expected = "resizing 4 positions to 4099 needs the scale 8198/8, beyond TOSA's";
+    let far = one(18, "Resize", image, &[Tensor::default(), Tensor::default(), sizes], vec![]);
+    let expected = "resizing 4 positions to 4099 needs the scale 16396/16, beyond TOSA's";
     assert_eq!(far.refusal(), format!("Resize 'y': {expected}"));
+}
+
+#[test]
+fn policies_and_means_of_codes_say_what_is_not_supported() {
+    let image: &[i64] = &[1, 1, 4, 4];
+    let sizes = tensor("n", INT64, &[4], &[1.0, 1.0, 4.0, 8.0]);
+    let policy = vec![text("keep_aspect_ratio_policy", "fit")];
+    let policy = one(18, "Resize", image, &[Tensor::default(), Tensor::default(), sizes], policy);
+    assert_eq!(policy.refusal(), "Resize 'y': the policy 'fit' is not one of ONNX");
+    let codes = file(13).input("x", INT8, image).output("y");
+    let codes = codes.constant("n", INT64, &[4], &[1.0, 1.0, 4.0, 8.0]);
+    let codes = codes.node("Resize", "x - - n", "y", vec![text("mode", "cubic")]);
+    assert_eq!(codes.refusal(), "Resize 'y': cubic means of codes are not supported");
 }
 
 /// `x` as codes, an operator, and maybe a `QuantizeLinear`.
@@ -178,7 +204,7 @@ fn quantized_operators_say_what_is_not_supported() {
         ),
         (said("Div", &[row()], vec![]), "a quantized quotient is supported with one constant divisor"),
         (said("Pow", &[row()], vec![]), "a quantized power is supported with one constant exponent"),
-        (said("Clip", &[row()], vec![]), "the bound min must be one number"),
+        (said("Clip", &[row()], vec![]), "operand 1 must be one number, got 4"),
         (said("LogSoftmax", &[], vec![]), "it is not supported on quantized numbers"),
         (
             said("Gemm", &[w()], vec![float("alpha", 2.0)]),
@@ -193,8 +219,9 @@ fn quantized_operators_say_what_is_not_supported() {
 #[test]
 fn conversions_say_what_is_not_supported() {
     let base = |elem| file(13).input("x", elem, &[1, 4]).output("y").constant("s", FLOAT, &[], &[0.1]);
-    let wide = base(INT8).constant("z", 5, &[], &[0.0]).node("DequantizeLinear", "x s z", "d", vec![]);
-    let wide = wide.node("QuantizeLinear", "d s z", "y", vec![]);
+    let wide = base(INT8).constant("z", INT8, &[], &[0.0]).constant("w", 5, &[], &[0.0]);
+    let wide = wide.node("DequantizeLinear", "x s z", "d", vec![]);
+    let wide = wide.node("QuantizeLinear", "d s w", "y", vec![]);
     assert_eq!(
         wide.refusal(),
         "QuantizeLinear 'y': activations of int16 are not supported; int8 and uint8 are"
@@ -224,6 +251,8 @@ fn damaged_graphs_are_refused() {
     let net = file(13).input("x", FLOAT, &[2]).output("y");
     let none = File(net.0.clone()).node("Relu", "v", "y", vec![]);
     assert_eq!(none.refusal(), "Relu 'y': its operand 'v' is not made by an operator before it");
+    let over = File(net.0.clone()).node("Relu", "x", "x", vec![]).node("Relu", "x", "y", vec![]);
+    assert_eq!(over.refusal(), "an operator makes the input or constant 'x'");
     let twice = File(net.0.clone()).node("Relu", "x", "y", vec![]).node("Neg", "x", "y", vec![]);
     assert_eq!(twice.refusal(), "two operators make the tensor 'y'");
     assert_eq!(net.refusal(), "the output 'y': its operand 'y' is not made by an operator before it");
@@ -300,6 +329,10 @@ fn constants_are_folded_or_say_why_not() {
             "Not 'c': 'Not' of constants of float32 and float32 has no value",
         ),
         (
+            fold("Range", &[int("a", 0.0), int("b", 1e15), int("c0", 1.0)], vec![]),
+            "Range 'c': a range of more than 16777216 elements",
+        ),
+        (
             fold("Range", &[int("a", 0.0), int("b", 9.0), int("c0", 0.0)], vec![]),
             "Range 'c': a range of step 0",
         ),
@@ -317,8 +350,16 @@ fn constants_are_folded_or_say_why_not() {
             "Cast 'c': a constant that int8 cannot hold",
         ),
         (
-            fold("Where", &[int("m", 1.0), int("a", 1.0), scalar("b", FLOAT, 1.0)], vec![]),
+            fold("Where", &[scalar("m", 9, 1.0), int("a", 1.0), scalar("b", FLOAT, 1.0)], vec![]),
             "Where 'c': a choice between int64 and float32",
+        ),
+        (
+            fold("Where", &[scalar("m", FLOAT, 1.0), int("a", 1.0), int("b", 1.0)], vec![]),
+            "Where 'c': the condition must be of bool, got float32",
+        ),
+        (
+            fold("Where", &[scalar("m", 9, 1.0), int("a", 1.0), scalar("b", INT32, 1.0)], vec![]),
+            "Where 'c': a choice between int64 and int32",
         ),
         (
             fold("Concat", &[list("a", &[1.0]), scalar("b", INT64, 1.0)], vec![super::int("axis", 0)]),
