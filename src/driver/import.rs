@@ -10,6 +10,7 @@ use strum_doors::{Cause, CauseKind, Door, Refusal};
 use strum_files::budget;
 use strum_ir::{Context, Module, Operation};
 use strum_passes::common::network::write::doors::{self, Refused};
+use strum_passes::tosa::peel_quantize;
 use strum_passes::tosa::specialize_shapes::{self, InputShape, Request};
 
 use super::diagnostics::Origin;
@@ -73,14 +74,22 @@ impl NetworkOptions {
     }
 }
 
-/// Reads a TFLite or ONNX file.
-pub(crate) fn import(
+/// Reads a TFLite or ONNX file, and prints what was decided unless `quiet`. A refusal is not printed.
+pub(crate) fn attempt(
     input: &Input,
     door: Door,
     options: &NetworkOptions,
-) -> Result<strum_doors::Network, Refusal> {
+    quiet: bool,
+) -> Result<Result<strum_doors::Network, Refusal>, Failure> {
+    // Constants in single precision and in another layout, besides the file.
+    budget::check("to read the network", (input.bytes.len() as u64).saturating_mul(4))
+        .map_err(|over| out_of_memory(&over).in_file(&input.name))?;
     tracing::debug!(format = door.name(), bytes = input.bytes.len(), "import");
-    strum_doors::import(&input.bytes, &options.doors(input))
+    let network = strum_doors::import(&input.bytes, &options.doors(input));
+    if let (Ok(network), false) = (&network, quiet) {
+        network.notes.iter().for_each(|note| say_once(&input.name, note));
+    }
+    Ok(network)
 }
 
 /// Reads a TFLite or ONNX file, and prints what was decided unless `quiet`.
@@ -90,14 +99,7 @@ pub(crate) fn graph(
     options: &NetworkOptions,
     quiet: bool,
 ) -> Result<strum_doors::Network, Failure> {
-    // Constants in single precision and in another layout, besides the file.
-    budget::check("to read the network", (input.bytes.len() as u64).saturating_mul(4))
-        .map_err(|over| out_of_memory(&over).in_file(&input.name))?;
-    let network = import(input, door, options).map_err(|refusal| refused(&refusal, &input.name))?;
-    if !quiet {
-        network.notes.iter().for_each(|note| say_once(&input.name, note));
-    }
-    Ok(network)
+    attempt(input, door, options, quiet)?.map_err(|refusal| refused(&refusal, &input.name))
 }
 
 /// Reads a TFLite or ONNX file as a module.
@@ -108,12 +110,20 @@ pub(crate) fn module<'c>(
     options: &NetworkOptions,
     quiet: bool,
 ) -> Result<Module<'c>, Failure> {
-    let network = graph(input, door, options, quiet)?;
+    written(context, &graph(input, door, options, quiet)?, &input.name)
+}
+
+/// The module of a TFLite or ONNX file that was read.
+pub(crate) fn written<'c>(
+    context: &'c Context,
+    network: &strum_doors::Network,
+    name: &str,
+) -> Result<Module<'c>, Failure> {
     budget::check("the network as TOSA", doors::constant_bytes(&network.graph))
-        .map_err(|over| out_of_memory(&over).in_file(&input.name))?;
+        .map_err(|over| out_of_memory(&over).in_file(name))?;
     doors::module(context, &network.graph).map_err(|error| match error {
-        Refused::State(_) => Failure::new(Kind::Unsupported, error).in_file(&input.name),
-        Refused::Bug(_) => Failure::internal(error).in_file(&input.name),
+        Refused::State(_) | Refused::Fraction(..) => Failure::new(Kind::Unsupported, error).in_file(name),
+        Refused::Bug(_) => Failure::internal(error).in_file(name),
     })
 }
 
@@ -148,6 +158,20 @@ fn kind(kind: CauseKind) -> Kind {
         CauseKind::Unsupported => Kind::Unsupported,
         CauseKind::Usage => Kind::Usage,
         CauseKind::Limit => Kind::Resource,
+    }
+}
+
+/// Removes float conversions around an integer network in MLIR; returns the names of their operators.
+pub(crate) fn peel(
+    context: &Context,
+    function: Operation<'_>,
+    origin: Origin<'_>,
+) -> Result<Vec<String>, Failure> {
+    let (result, diagnostics) = context.handle().capture(|| peel_quantize::peel(function));
+    match result {
+        Ok(names) => Ok(names.into_iter().map(str::to_owned).collect()),
+        Err(strum_ir::PassError::Reported) => Err(origin.failure(&diagnostics)),
+        Err(strum_ir::PassError::Internal(text)) => Err(Failure::internal(text)),
     }
 }
 
@@ -192,5 +216,26 @@ fn say_once(name: &str, note: &str) {
     let text = format!("{name}: note: {note}");
     if super::diagnostics::is_new(&text) {
         say(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strum_doors::tosa::{Builder, Elem, State};
+    use strum_doors::{Network, Record};
+
+    use super::*;
+
+    #[test]
+    fn a_state_that_is_not_the_same_everywhere_is_not_supported() {
+        let mut build = Builder::default();
+        let old = build.input("memory", &[2], Elem::I8, None).unwrap();
+        let initial = build.ints(Elem::I8, &[2], &[1, 2]).unwrap();
+        build.output("memory", old, None);
+        build.graph_mut().states.push(State { input: 0, output: 0, initial: Some(initial) });
+        let network = Network { graph: build.finish(), record: Record::default(), notes: Vec::new() };
+        let failure = written(&Context::new(), &network, "n.tflite").map(|_| ()).unwrap_err();
+        assert_eq!(failure.kind, Kind::Unsupported);
+        assert!(failure.message.starts_with("n.tflite: the elements of state 'memory' differ"));
     }
 }

@@ -26,3 +26,4 @@ pub(crate) mod remarks;
 pub(crate) mod rounding;
 pub(crate) mod temps;
 pub(crate) mod trial;
+pub(crate) mod twin;

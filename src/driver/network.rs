@@ -6,7 +6,7 @@
 use dpu_isa::Machine;
 use strum_cli::say;
 use strum_files::budget;
-use strum_ir::{Captured, Context, Module, Operation};
+use strum_ir::{Captured, Context, Module, Operation, Reported, Value};
 use strum_passes::common::limits;
 
 use super::diagnostics::Origin;
@@ -21,6 +21,10 @@ const MAX_NAMES: usize = 8;
 /// Leading bytes of a file in which a zero shows that it is no text.
 const LOOKED_AT: usize = 4096;
 
+/// Said of conversions that `peel-quantize` leaves.
+const REAL_EDGES: &str = "unsupported: real numbers at the edge of an integer network, converted in a way that is not known: give the TFLite or \
+                          ONNX file itself, or a network that ends at codes";
+
 /// Maximum nesting of brackets in a text.
 const MAX_DEPTH: usize = 2048;
 
@@ -34,10 +38,20 @@ pub(crate) fn read<'c>(
     options: &NetworkOptions,
     quiet: bool,
 ) -> Result<Module<'c>, Failure> {
+    Ok(read_peeled(context, input, options, quiet)?.0)
+}
+
+/// As [`read`], with the names of the operators at the edges of MLIR that have become the meaning of codes.
+pub(crate) fn read_peeled<'c>(
+    context: &'c Context,
+    input: &mut Input,
+    options: &NetworkOptions,
+    quiet: bool,
+) -> Result<(Module<'c>, Vec<String>), Failure> {
     if let Some(door) = strum_doors::sniff(&input.bytes) {
         let module = import::module(context, input, door, options, quiet)?;
         input.bytes = Vec::new();
-        return Ok(module);
+        return Ok((module, Vec::new()));
     }
     if let Some(format) = foreign(&input.bytes) {
         let message = format_args!("{format}: a network is a TFLite, ONNX or MLIR file");
@@ -47,10 +61,21 @@ pub(crate) fn read<'c>(
     let module = parse(context, input)?;
     let origin = Origin::new(&input.name, &input.bytes);
     // Whatever is wrong with the module's functions is found later.
+    let mut peeled = Vec::new();
     if let Ok(function) = main(&module) {
+        peeled = import::peel(context, function, origin)?;
         import::specialize(context, function, options, origin, (&input.name, quiet))?;
     }
-    Ok(module)
+    Ok((module, peeled))
+}
+
+/// Refuses a compiled program where a network is needed.
+pub(crate) fn check_uncompiled(input: &Input) -> Result<(), Failure> {
+    if input.bytes.starts_with(b"\x7fELF") {
+        let failure = Failure::input("a compiled program").in_file(&input.name);
+        return Err(failure.with_help("give the network that it was compiled from"));
+    }
+    Ok(())
 }
 
 /// A network as MLIR, in bytecode unless it is MLIR to which no option applies.
@@ -59,6 +84,7 @@ pub(crate) fn as_mlir(
     mut input: Input,
     (options, quiet): (&NetworkOptions, bool),
 ) -> Result<Input, Failure> {
+    check_uncompiled(&input)?;
     if strum_doors::sniff(&input.bytes).is_none() && options.given().next().is_none() {
         return Ok(input);
     }
@@ -95,6 +121,28 @@ pub(crate) fn check_integer(function: Operation<'_>, name: &str) -> Result<(), F
             "strumc quantize {file} --calibration SAMPLES.npy -o q.mlir (strumc run --float evaluates it without quantization)"
         ),
     ))
+}
+
+/// Refuses an integer network with real numbers at its edges, at the first operator that reads or makes some.
+pub(crate) fn check_edges(
+    context: &Context,
+    function: Operation<'_>,
+    origin: Origin<'_>,
+) -> Result<(), Failure> {
+    let real = |ty: strum_ir::Type<'_>| ty.element().is_some_and(strum_ir::Type::is_f32);
+    let (inputs, results) = function.function_type().unwrap_or_default();
+    if !inputs.into_iter().chain(results).any(real) {
+        return Ok(());
+    }
+    let reads = |op: &Operation<'_>| {
+        let values = op.operands().into_iter().chain(op.results());
+        op.num_operands() > 0 && op.parent() == Some(function) && values.map(Value::ty).any(real)
+    };
+    let refuse = || -> Result<(), Reported> {
+        function.walk().into_iter().find(reads).map_or(Ok(()), |op| Err(op.error(REAL_EDGES)))
+    };
+    let (result, diagnostics) = context.handle().capture(refuse);
+    result.map_err(|_| origin.failure(&diagnostics))
 }
 
 /// Parses and verifies a module, text or bytecode, and prints MLIR's diagnostics.

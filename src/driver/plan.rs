@@ -110,9 +110,11 @@ impl Plan {
         let module = progress.pause(|| network::read(context, input, &self.source, self.quiet))?;
         let function = network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
         network::check_integer(function, &input.name)?;
+        let origin = Origin::new(&input.name, &input.bytes);
+        progress.pause(|| network::check_edges(context, function, origin))?;
         let errors = network::check_sizes(context, &module, &self.machine, input.bytes.len());
         if !errors.is_empty() {
-            return Err(progress.pause(|| Origin::new(&input.name, &input.bytes).failure(&errors)));
+            return Err(progress.pause(|| origin.failure(&errors)));
         }
         Ok(module)
     }

@@ -143,6 +143,28 @@ pub(crate) fn prepare(
     Ok(Prepared { input: Input { name, bytes }, source: NetworkOptions::default(), was_float, rounded })
 }
 
+/// Whether calibration samples round the weights of an integer network for any of these passes.
+pub(crate) fn rounds<'p>(
+    calibration: &[String],
+    passes: impl IntoIterator<Item = &'p StrumPack>,
+) -> Result<bool, Failure> {
+    if calibration.is_empty() {
+        return Ok(false);
+    }
+    let formats: Vec<RoundedFor> = passes.into_iter().map(RoundedFor::of).collect::<Result<_, _>>()?;
+    Ok(!formats.iter().all(RoundedFor::is_dense))
+}
+
+/// Refuses calibration samples without effect.
+pub(crate) fn check_used(calibration: &[String], used: bool) -> Result<(), Failure> {
+    if calibration.is_empty() || used {
+        return Ok(());
+    }
+    let message =
+        "--calibration has no effect: the network is integer already, and no layer has a format to round for";
+    Err(Failure::usage(message))
+}
+
 /// As [`prepare`], for a command that compiles a network once: samples without effect are refused.
 pub(crate) fn prepare_once(
     input: Input,
@@ -153,10 +175,7 @@ pub(crate) fn prepare_once(
 ) -> Result<(Plan, Input), Failure> {
     let sources = samples.sources(images);
     let prepared = prepare(input, plan.source(), sources, &plan.options.pack, progress)?;
-    if !samples.calibration.is_empty() && !prepared.was_float && !prepared.rounded {
-        let message = "--calibration has no effect: the network is integer already, and no layer has a format to round for";
-        return Err(Failure::usage(message));
-    }
+    check_used(&samples.calibration, prepared.was_float || prepared.rounded)?;
     Ok((plan.reading(prepared.source), prepared.input))
 }
 
@@ -193,7 +212,8 @@ pub(crate) fn coded(
     let plain = trials.compile(as_packing(trials.packing(Vec::new()).into()), Remarks::Silent)?;
     if plain.program.inputs.iter().any(|input| input.meaning.state.is_some()) {
         let message = "weights of a network with states cannot be rounded with calibration samples";
-        return Err(Failure::new(Kind::Unsupported, message).with_help("compile it without --calibration"));
+        let help = "pack them as they are: leave out --calibration (of quantize: --format, of tune: --round)";
+        return Err(Failure::new(Kind::Unsupported, message).with_help(help));
     }
     progress.step("read calibration data");
     Data::read(calibration, None, None, 0)?.coded(&plain.program.inputs)

@@ -28,6 +28,7 @@ use super::diagnostics::Origin;
 use super::exit::Failure;
 use super::files::Input;
 use super::import::NetworkOptions;
+use super::network;
 use super::options::CompileOptions;
 use super::plan::Plan;
 use super::remarks::Remarks;
@@ -85,10 +86,7 @@ impl Trials {
         (source, quiet): (&NetworkOptions, bool),
         progress: &Progress,
     ) -> Result<Self, Failure> {
-        if input.bytes.starts_with(b"\x7fELF") {
-            let help = "the network is compiled once for every configuration: give its integer TOSA";
-            return Err(Failure::input("a compiled program").in_file(&input.name).with_help(help));
-        }
+        network::check_uncompiled(&input)?;
         let options = CompileOptions {
             machine: machine.map(Path::to_owned),
             source: source.clone(),

@@ -114,3 +114,49 @@ fn of_several_outputs_one_is_asked_for() {
     scratch.strumc(line).fails(2, "--logits");
     assert_eq!(scratch.strumc(&format!("{line} --logits 1 --labels y.npy --quiet")).code, Some(0));
 }
+
+#[test]
+fn a_file_is_imported_once_for_all_formats() {
+    let scratch = crate::doors::networks();
+    let line = "eval int8.tflite --inputs reals.npy --calibration reals.npy --methods mip2q,dliq --log debug";
+    let done = scratch.strumc(line);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(done.stderr.matches("strum_opt::driver::import").count(), 1, "{}", done.stderr);
+}
+
+#[test]
+fn options_of_files_apply_to_the_network_and_to_the_one_that_it_is_compared_with() {
+    let scratch = crate::doors::networks();
+    let pixels: Vec<u8> =
+        (0..2 * 2 * 4 * 36).flat_map(|i| ((i * 31 % 47) as f32 / 16.0 - 1.0).to_le_bytes()).collect();
+    scratch.write("pairs.npy", npy("<f4", &[2, 2, 4, 6, 6], &pixels));
+    scratch.strumc("quantize float.onnx --calibration pairs.npy -o q.mlir -q --batch 2").ok();
+    // The float network alone leaves its batch open.
+    let line = "eval q.mlir --inputs pairs.npy --against float.onnx --methods dense --json";
+    let json: Value =
+        serde_json::from_str(&scratch.strumc(&format!("{line} --batch 2")).ok().text()).unwrap();
+    assert!(json["rows"][1]["sqnr_db"].as_f64().unwrap() > 20.0, "{json}");
+    assert_eq!(json["raw_codes"], false);
+    scratch.strumc(line).fails(1, "holds no samples of [1, 4, 6, 6]");
+    // Both do.
+    let line = "eval float.onnx --calibration pairs.npy --inputs pairs.npy --against float.onnx --methods dense --json";
+    let both: Value =
+        serde_json::from_str(&scratch.strumc(&format!("{line} --batch 2")).ok().text()).unwrap();
+    assert_eq!(both["rows"][1]["sqnr_db"], json["rows"][1]["sqnr_db"]);
+    // Neither does.
+    let line = "eval q.mlir --inputs pairs.npy --against q.mlir --methods dense --batch 2";
+    scratch.strumc(line).fails(2, "batch 2 has no effect: no argument has a dynamic first extent");
+    let line =
+        "tune q.mlir -c pairs.npy --against float.onnx --batch 2 --min-sqnr 0 --config dliq -o p.json -q";
+    scratch.strumc(line).ok();
+}
+
+#[test]
+fn logits_without_a_scale_are_called_codes() {
+    let scratch = crate::doors::networks();
+    let told = "the network does not say what the codes of its output mean";
+    let text = scratch.strumc("eval net.mlir --inputs x.npy --logits 0 --methods mip2q").text();
+    assert_eq!(text.matches(told).count(), 1, "{text}");
+    let text = scratch.strumc("eval int8.tflite --inputs codes.npy --methods mip2q").text();
+    assert!(!text.contains(told) && text.contains("mip2q"), "{text}");
+}

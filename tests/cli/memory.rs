@@ -124,6 +124,18 @@ fn files_are_claimed_before_they_are_read() {
 }
 
 #[test]
+fn an_import_is_claimed_before_it_begins() {
+    let scratch = Scratch::new();
+    scratch.write("net.tflite", b"\x1c\0\0\0TFL3");
+    let file = File::options().append(true).open(scratch.path().join("net.tflite")).unwrap();
+    file.set_len(64 << 20).unwrap();
+    for line in ["compile net.tflite -o n.dpu", "check net.tflite"] {
+        let refused = "net.tflite: out of memory: to read the network";
+        scratch.strumc(&format!("{line} --memory-limit 200MB")).fails(4, refused);
+    }
+}
+
+#[test]
 fn devices_are_refused_wherever_something_is_read() {
     let scratch = Scratch::new();
     scratch.compile("");

@@ -165,8 +165,10 @@ fn what_has_no_effect_or_no_samples_is_refused() {
     let line = format!("compile {network} -o n.dpu --packing p.json --calibration calibration.npz");
     scratch.strumc(&line).fails(1, "layer 'a': correct has no effect on weights");
     scratch.strumc(&format!("compile {network} -o n.dpu -q")).ok();
-    let line = "eval n.dpu --inputs digits.npz:x --calibration calibration.npz";
+    let line = "compile n.dpu -o m.dpu --calibration calibration.npz";
     scratch.strumc(line).fails(2, "--calibration has no effect on a compiled program");
+    let line = "eval n.dpu --inputs digits.npz:x --calibration calibration.npz";
+    scratch.strumc(line).fails(1, "n.dpu: a compiled program");
 }
 
 #[test]

@@ -119,3 +119,12 @@ fn what_does_not_go_together_is_told() {
     assert!(!scratch.path().join("p.json").exists());
     scratch.strumc("tune digits.npz --policy uniform -o p.json").fails(1, "digits.npz");
 }
+
+#[test]
+fn a_compiled_program_is_refused_before_anything_is_read_of_it() {
+    let scratch = folder();
+    scratch.compile("");
+    let line = "tune net.dpu -c digits.npz:x --max-loss 1 -o p.json --batch 2";
+    let done = scratch.strumc(line).fails(1, "net.dpu: a compiled program");
+    assert!(done.stderr.contains("help: give the network that it was compiled from"), "{done:?}");
+}

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::Record;
+
 /// The kind of a cause, which decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CauseKind {
@@ -32,10 +34,12 @@ pub struct Cause {
 }
 
 /// Why a file is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
 pub struct Refusal {
     /// The causes, in the order of their first places; at least one.
     pub causes: Vec<Cause>,
+    /// The operators of the file; empty if it is refused before they are known.
+    pub record: Record,
 }
 
 impl fmt::Display for Cause {
@@ -63,20 +67,30 @@ impl fmt::Display for Refusal {
     }
 }
 
+impl From<Cause> for Refusal {
+    fn from(cause: Cause) -> Self {
+        Refusal { causes: vec![cause], record: Record::default() }
+    }
+}
+
 impl Refusal {
     /// One cause, of the file as a whole.
     #[must_use]
     pub fn file(kind: CauseKind, what: impl Into<String>) -> Self {
-        Refusal {
-            causes: vec![Cause { kind, place: String::new(), what: what.into(), help: None, others: 0 }],
-        }
+        Cause { kind, place: String::new(), what: what.into(), help: None, others: 0 }.into()
     }
 
-    /// Adds a cause, or counts it if one of the same kind and words is there.
-    pub fn add(&mut self, cause: Cause) {
-        match self.causes.iter_mut().find(|c| c.kind == cause.kind && c.what == cause.what) {
-            Some(known) => known.others += 1 + cause.others,
-            None => self.causes.push(cause),
+    /// Adds a cause, or counts it if one of the same kind and words is there; returns its index.
+    pub fn add(&mut self, cause: Cause) -> usize {
+        match self.causes.iter().position(|c| c.kind == cause.kind && c.what == cause.what) {
+            Some(index) => {
+                self.causes.get_mut(index).into_iter().for_each(|known| known.others += 1 + cause.others);
+                index
+            }
+            None => {
+                self.causes.push(cause);
+                self.causes.len() - 1
+            }
         }
     }
 }

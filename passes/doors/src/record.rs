@@ -9,6 +9,10 @@ pub enum Fate {
     Folded,
     /// The network ends before it.
     Cut,
+    /// It is the cause of this index of the refusal.
+    Refused(usize),
+    /// Not judged: what it reads is not known, since an operator before it, or the file as a whole, is refused.
+    Unread,
 }
 
 /// An operator of the file.

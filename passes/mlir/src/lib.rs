@@ -34,6 +34,7 @@ registry::passes![
     float::fold_padding::FoldPadding,
     float::fold_batch_norm::FoldBatchNorm,
     float::tosa_quantize::TosaQuantize,
+    tosa::peel_quantize::PeelQuantize,
     tosa::specialize_shapes::SpecializeShapes,
     tosa::strum_canonicalize::StrumCanonicalize,
     tosa::tosa_to_strum::TosaToStrum,

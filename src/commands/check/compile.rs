@@ -1,10 +1,9 @@
 //! Compiles a network as far as it goes. Invariant: what an operator is refused for is data, not output.
 
 use dpu_isa::Program;
-use strum_float::quantize::{Activations, Notation, Options, WeightScales};
+use strum_float::quantize::Recipe;
 use strum_ir::{Captured, Context, Module, Operation, PassError, PrintOptions};
 use strum_passes::common::network::Network;
-use strum_passes::common::network::write::doors;
 use strum_passes::float::tosa_quantize::quantize_function;
 
 use super::operators::{self, Operator, Row};
@@ -39,17 +38,16 @@ pub(super) fn outcome(
     let context = backend::context();
     progress.step("parse");
     let (module, operators) = if let Some(door) = strum_doors::sniff(&input.bytes) {
-        let network = match import::import(input, door, &options.source) {
+        let network = match progress.pause(|| import::attempt(input, door, &options.source, quiet))? {
             Ok(network) => network,
             // What is not supported is the answer.
             Err(refusal) if import::kind_of(&refusal) == Kind::Unsupported => {
                 return Ok(Outcome { rows: operators::of_refusal(&refusal), program: None, float: false });
             }
-            Err(refusal) => return Err(import::refused(&refusal, &input.name)),
+            Err(refusal) => return Err(progress.pause(|| import::refused(&refusal, &input.name))),
         };
-        let module =
-            doors::module(context, &network.graph).map_err(|e| Failure::internal(e).in_file(&input.name))?;
-        (module, operators::of_record(&network.record))
+        let module = import::written(context, &network, &input.name)?;
+        (module, operators::of_record(&network.record, &[]))
     } else {
         progress.pause(|| of_mlir(context, &mut input.clone(), options, quiet))?
     };
@@ -84,35 +82,24 @@ fn of_mlir<'c>(
     options: &CompileOptions,
     quiet: bool,
 ) -> Result<(Module<'c>, Vec<Operator>), Failure> {
-    let module = network::read(context, input, &options.source, quiet)?;
+    let (module, peeled) = network::read_peeled(context, input, &options.source, quiet)?;
     let function = network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
+    let peeled = operators::folded(&peeled);
     let operators = operators::of_function(function);
     if operators::are_located(&operators) {
-        return Ok((module, operators));
+        return Ok((module, [peeled, operators].concat()));
     }
     let text = module.op().print(&PrintOptions { locations: false, ..PrintOptions::default() });
     drop(module);
     let module = Module::parse(context, text.as_bytes(), &input.name).map_err(Failure::internal)?;
     let operators = network::main(&module).map(operators::of_function)?;
-    Ok((module, operators))
+    Ok((module, [peeled, operators].concat()))
 }
 
 /// Makes an integer network of a float one, on random samples: which operator goes where does not depend on ranges.
 fn quantize(function: Operation<'_>) -> Result<(), PassError> {
     let network = Network::read(function)?;
-    let options = Options {
-        calibrated: false,
-        activations: Activations::Mse,
-        percentile: None,
-        weights: WeightScales::PerChannel,
-        rounding: None,
-        formats: None,
-        bias_correction: false,
-        equalize: false,
-    };
-    let recipe =
-        options.recipe(Notation::CommandLine).map_err(|error| PassError::Internal(error.to_string()))?;
-    quantize_function(function, &network, &recipe, None, |_| {})?;
+    quantize_function(function, &network, &Recipe::default(), None, |_| {})?;
     Ok(())
 }
 

@@ -22,6 +22,7 @@ use crate::driver::exit::{Failure, Kind};
 use crate::driver::files::{self, Input, Places};
 use crate::driver::images;
 use crate::driver::import::NetworkOptions;
+use crate::driver::network;
 use crate::driver::options::{CompileOptions, PackingOptions, methods};
 use compile::Outcome;
 use operators::{Place, Row};
@@ -126,10 +127,7 @@ pub(crate) fn run(command: &CheckCommand) -> Result<(), Failure> {
         .check()?;
     images::check(&command.images, &command.inputs, &command.voice)?;
     let input = files::read(&command.network)?;
-    if input.bytes.starts_with(b"\x7fELF") {
-        let help = "give the network that it was compiled from";
-        return Err(Failure::input("a compiled program").in_file(&input.name).with_help(help));
-    }
+    network::check_uncompiled(&input)?;
     let progress = Progress::begin(command.voice.quiet);
     let outcome = compile::outcome(&input, &options, command.voice.quiet, &progress)?;
     let findings = findings(command, &input, outcome, &progress)?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dpu_isa::{Engine, InstrMeta, Program};
-use strum_doors::{Fate, Record, Refusal};
+use strum_doors::{Cause, Fate, Record, Refusal};
 use strum_ir::{Captured, Operation, Severity};
 use strum_passes::translation::without_folders;
 
@@ -37,6 +37,8 @@ pub(super) enum Place {
     Refused { why: String, help: Option<String> },
     /// Supported, in a network that is not compiled because of others.
     Supported,
+    /// Behind an operator that is not supported, or in a file that is refused as a whole.
+    Unread,
 }
 
 impl Place {
@@ -51,6 +53,7 @@ impl Place {
             Place::Cut => "cut",
             Place::Refused { .. } => "not supported",
             Place::Supported => "supported",
+            Place::Unread => "not judged",
         }
     }
 }
@@ -63,12 +66,14 @@ pub(super) struct Row {
     pub(super) place: Place,
 }
 
-/// The operators of a TFLite or ONNX file.
-pub(super) fn of_record(record: &Record) -> Vec<Operator> {
+/// The operators of a TFLite or ONNX file, which is refused for these causes, if any.
+pub(super) fn of_record(record: &Record, causes: &[Cause]) -> Vec<Operator> {
     let fate = |fate: Fate| match fate {
         Fate::Imported => None,
         Fate::Folded => Some(Place::Folded),
         Fate::Cut => Some(Place::Cut),
+        Fate::Refused(index) => causes.get(index).map(of_cause),
+        Fate::Unread => Some(Place::Unread),
     };
     let operators = record.operators.iter();
     operators
@@ -80,17 +85,22 @@ pub(super) fn of_record(record: &Record) -> Vec<Operator> {
         .collect()
 }
 
+fn of_cause(cause: &Cause) -> Place {
+    Place::Refused { why: cause.what.clone(), help: cause.help.clone() }
+}
+
 /// The rows of a file that is refused.
 pub(super) fn of_refusal(refusal: &Refusal) -> Vec<Row> {
-    let row = |cause: &strum_doors::Cause| {
-        let kind = cause.place.split(' ').next().unwrap_or_default().to_owned();
-        Row {
-            kind: if kind.is_empty() { "file".into() } else { kind },
-            count: 1 + cause.others,
-            place: Place::Refused { why: cause.what.clone(), help: cause.help.clone() },
-        }
+    let of_operators: BTreeSet<Fate> = refusal.record.operators.iter().map(|op| op.fate).collect();
+    let others = refusal.causes.iter().enumerate();
+    let others = others.filter(|(index, _)| !of_operators.contains(&Fate::Refused(*index)));
+    let row = |(_, cause): (usize, &Cause)| Row {
+        kind: "file".into(),
+        count: 1 + cause.others,
+        place: of_cause(cause),
     };
-    refusal.causes.iter().map(row).collect()
+    let operators = of_record(&refusal.record, &refusal.causes);
+    rows(&operators, |_| Place::Supported).into_iter().chain(others.map(row)).collect()
 }
 
 /// The operators of a function in MLIR.
@@ -106,6 +116,13 @@ pub(super) fn of_function(function: Operation<'_>) -> Vec<Operator> {
         fate: None,
     })
     .collect()
+}
+
+/// Operators that are left out, by their names.
+pub(super) fn folded(names: &[String]) -> Vec<Operator> {
+    let of =
+        |kind: &String| Operator { kind: kind.clone(), location: String::new(), fate: Some(Place::Folded) };
+    names.iter().map(of).collect()
 }
 
 /// Whether operators can be told apart by their locations.

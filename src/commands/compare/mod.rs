@@ -34,7 +34,7 @@ use crate::driver::rounding;
 
 const EXAMPLES: &str = "\
 Examples:
-  strumc compare net.mlir --input x.npy
+  strumc compare net.tflite --input x.npy
   strumc compare net.mlir --input x.npy --methods mip2q --p 0.75 --layers
   strumc compare net.mlir --input x.npy --machines flexnn-16x16 --page compared.html
 
@@ -46,7 +46,7 @@ const MAX_RUNS: usize = 16;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CompareCommand {
-    /// The network: integer TOSA as MLIR text or bytecode; - reads standard input.
+    /// The network: TFLite, ONNX, or integer TOSA as MLIR text or bytecode; - reads standard input.
     #[arg(value_name = "NET")]
     network: PathBuf,
 
@@ -145,10 +145,6 @@ pub(crate) fn run(command: &CompareCommand) -> Result<(), Failure> {
     command.places().check()?;
     images::check(&command.images, command.input.iter().chain(&command.samples.calibration), &command.voice)?;
     let input = files::read(&command.network)?;
-    if input.bytes.starts_with(b"\x7fELF") {
-        let help = "the network is compiled once for every method: give its integer TOSA";
-        return Err(Failure::input("a compiled program").in_file(&input.name).with_help(help));
-    }
     advice::only_for_readers(&command.voice);
     let progress = Progress::begin(command.voice.quiet);
     // Options of the network's file apply once.
@@ -156,6 +152,8 @@ pub(crate) fn run(command: &CompareCommand) -> Result<(), Failure> {
     let input = progress.pause(|| network::as_mlir(backend::context(), input, given))?;
     let mut outputs: Vec<(Kind, Vec<Tensor>)> = Vec::new();
     let mut runs = Vec::new();
+    let calibration = &command.samples.calibration;
+    let rounds = rounding::rounds(calibration, plans.iter().map(|(_, plan)| &plan.options.pack))?;
     // The network as each method needs it; with samples, its weights are rounded for the method.
     let mut networks: Vec<(Kind, Input)> = Vec::new();
     let mut told = false;
@@ -167,9 +165,10 @@ pub(crate) fn run(command: &CompareCommand) -> Result<(), Failure> {
         told |= !silent;
         let remarks = if silent { Remarks::Silent } else { command.detail.remarks(&command.voice) };
         if !networks.iter().any(|(other, _)| other == method) {
-            let (input, calibration) = (input.clone(), command.samples.sources(&command.images));
-            let prepared =
-                rounding::prepare(input, plan.source(), calibration, &plan.options.pack, &progress)?;
+            let (input, pass) = (input.clone(), &plan.options.pack);
+            let sources = command.samples.sources(&command.images);
+            let prepared = rounding::prepare(input, plan.source(), sources, pass, &progress)?;
+            rounding::check_used(calibration, prepared.was_float || rounds)?;
             networks.push((*method, prepared.input));
         }
         let network =

@@ -32,6 +32,7 @@ use crate::driver::options::{CalibrationOptions, PackingOptions, methods};
 use crate::driver::remarks::{Detail, Remarks};
 use crate::driver::rounding;
 use crate::driver::trial::{Trial, Trials};
+use crate::driver::twin::{Twin, with_twin};
 use configs::Config;
 use metrics::Row;
 
@@ -122,8 +123,9 @@ pub(crate) struct EvalCommand {
     #[arg(long, value_name = "FILE.npy|FILE.npz[:KEY]", help_heading = "Inputs")]
     labels: Option<String>,
 
-    /// Float network (TOSA or linalg) to use as the reference. Without it, plain INT8 is the reference.
-    #[arg(long, value_name = "FLOAT.mlir", help_heading = "Inputs")]
+    /// Float network (TFLite, ONNX, TOSA or linalg) to use as the reference. Without it, plain INT8 is the reference. Options of
+    /// the network's file apply to this one's, too, if they fit it.
+    #[arg(long, value_name = "FLOAT", help_heading = "Inputs")]
     against: Option<PathBuf>,
 
     /// Weight formats to evaluate, one row each [default: mip2q,dliq,sparse unless --config or --packing is given].
@@ -170,6 +172,16 @@ pub(crate) struct EvalCommand {
 }
 
 impl EvalCommand {
+    fn places(&self) -> Places {
+        Places::default()
+            .reads("NET", [&self.network])
+            .reads("--inputs", input_files(&self.inputs))
+            .reads("--calibration", input_files(&self.calibration.calibration))
+            .reads("--labels", input_files(self.labels.as_slice()))
+            .reads("--against", &self.against)
+            .reads("--packing", &self.packing)
+    }
+
     /// The samples and labels.
     fn data(&self, trials: &Trials) -> Result<Data, Failure> {
         let output = self.samples.output(trials)?;
@@ -177,44 +189,55 @@ impl EvalCommand {
         Data::read(sources, self.labels.as_deref(), self.samples.limit, output)
     }
 
-    /// The network with weights rounded for a pass, if there are calibration samples.
-    fn prepared(&self, input: &Input, pass: &StrumPack, progress: &Progress) -> Result<Trials, Failure> {
-        let (given, calibration) = ((&self.source, self.voice.quiet), self.calibration.sources(&self.images));
+    /// The network as MLIR, read once for all formats, and the float network.
+    fn networks(&self, input: Input) -> Result<(Input, Option<Twin>), Failure> {
+        let twin = self.against.as_deref().map(files::read).transpose()?;
+        let context = backend::context();
+        let (own, twin) = with_twin(context, &self.source, &input, twin)?;
+        Ok((network::as_mlir(context, input, (&own, self.voice.quiet))?, twin))
+    }
+
+    /// The network with weights rounded for a pass, if there are calibration samples. `rounds`: whether they are for any.
+    fn prepared(
+        &self,
+        input: &Input,
+        (pass, rounds): (&StrumPack, bool),
+        progress: &Progress,
+    ) -> Result<Trials, Failure> {
+        // It is MLIR, to which no option of a file applies.
+        let none = NetworkOptions::default();
+        let given = (&none, self.voice.quiet);
+        let calibration = self.calibration.sources(&self.images);
         let prepared = rounding::prepare(input.clone(), given, calibration, pass, progress)?;
-        let source = (&prepared.source, self.voice.quiet);
-        Trials::prepare(prepared.input, self.machine.as_deref(), source, progress)
+        rounding::check_used(&self.calibration.calibration, prepared.was_float || rounds)?;
+        Trials::prepare(prepared.input, self.machine.as_deref(), given, progress)
     }
 }
 
 /// Evaluates and prints.
 pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
     let configs = configs::all(command)?;
-    Places::default()
-        .reads("NET", [&command.network])
-        .reads("--inputs", input_files(&command.inputs))
-        .reads("--calibration", input_files(&command.calibration.calibration))
-        .reads("--labels", input_files(command.labels.as_slice()))
-        .reads("--against", &command.against)
-        .reads("--packing", &command.packing)
-        .check()?;
+    command.places().check()?;
     let (samples, calibration) = (&command.inputs, &command.calibration.calibration);
     images::check(&command.images, samples.iter().chain(calibration), &command.voice)?;
     let input = files::read(&command.network)?;
     let name = input.name.clone();
     advice::only_for_readers(&command.voice);
     let progress = Progress::begin(command.voice.quiet);
-    let prepared = |pass: &StrumPack| command.prepared(&input, pass, &progress);
+    let (input, twin) = progress.pause(|| command.networks(input))?;
+    let passes: Vec<StrumPack> = configs.iter().map(Config::pass).collect();
+    let rounds = rounding::rounds(&command.calibration.calibration, &passes)?;
+    let prepared = |pass: &StrumPack| command.prepared(&input, (pass, rounds), &progress);
     // Plain INT8 is the first.
-    let dense = configs.first().map(Config::pass).unwrap_or_default();
-    let trials = prepared(&dense)?;
+    let trials = prepared(passes.first().unwrap_or(&StrumPack::default()))?;
     progress.step("read samples");
     let data = command.data(&trials)?;
     let threads = command.samples.threads();
     let mut rows = Vec::new();
     let mut reference: Option<Vec<Vec<f64>>> = None;
-    if let Some(path) = &command.against {
+    if let Some(twin) = twin {
         progress.step("evaluate the float network");
-        let logits = float_logits(files::read(path)?, &data, &progress)?;
+        let logits = float_logits(twin, &data, &progress)?;
         rows.push(Row::of("float", &logits, None, &data)?);
         reference = Some(logits);
     }
@@ -249,10 +272,11 @@ pub(crate) fn run(command: &EvalCommand) -> Result<(), Failure> {
         int8.get_or_insert(logits);
     }
     drop(progress);
+    let raw_codes = trials.codes.outputs.is_empty();
     let text = match (command.voice.json, command.voice.quiet) {
-        (true, _) => text::json(&name, &data, &rows)?,
+        (true, _) => text::json(&name, &data, &rows, raw_codes)?,
         (false, true) => String::new(),
-        (false, false) => text::table(&name, &data, &rows),
+        (false, false) => text::table(&name, &data, &rows, raw_codes),
     };
     files::print(text.as_bytes())
 }
@@ -285,13 +309,10 @@ pub(crate) fn counted(progress: &Progress, total: usize) -> impl Fn(u64) + Sync 
 }
 
 /// The evaluated output of a float network, for every sample.
-pub(crate) fn float_logits(
-    mut input: Input,
-    data: &Data,
-    progress: &Progress,
-) -> Result<Vec<Vec<f64>>, Failure> {
+pub(crate) fn float_logits(twin: Twin, data: &Data, progress: &Progress) -> Result<Vec<Vec<f64>>, Failure> {
+    let Twin { mut input, options } = twin;
     let context = backend::context();
-    let module = progress.pause(|| network::read(context, &mut input, &NetworkOptions::default(), true))?;
+    let module = progress.pause(|| network::read(context, &mut input, &options, true))?;
     let function = network::choose_function(&module).map_err(|failure| failure.in_file(&input.name))?;
     let origin = Origin::new(&input.name, &input.bytes);
     let (read, diagnostics) = context.handle().capture(|| Network::read(function));

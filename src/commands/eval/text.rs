@@ -10,22 +10,28 @@ use super::metrics::Row;
 use crate::driver::data::Data;
 use crate::driver::exit::Failure;
 
+/// Said where logits are codes.
+const RAW: &str = "the network does not say what the codes of its output mean: their SQNR contains the zero point, and is not that of real \
+                   numbers\n";
+
 #[derive(Serialize)]
 struct Object<'a> {
     network: &'a str,
     samples: usize,
     /// The row that agreement and ratio refer to.
     reference: &'a str,
+    /// Whether logits are codes whose meaning the network does not say.
+    raw_codes: bool,
     rows: &'a [Row],
 }
 
-pub(super) fn json(network: &str, data: &Data, rows: &[Row]) -> Result<String, Failure> {
+pub(super) fn json(network: &str, data: &Data, rows: &[Row], raw_codes: bool) -> Result<String, Failure> {
     let reference = rows.first().map_or("", |row| &row.name);
-    let object = Object { network, samples: data.count, reference, rows };
+    let object = Object { network, samples: data.count, reference, raw_codes, rows };
     json::line(json::EVAL, &object).map_err(Failure::internal)
 }
 
-pub(super) fn table(network: &str, data: &Data, rows: &[Row]) -> String {
+pub(super) fn table(network: &str, data: &Data, rows: &[Row], raw_codes: bool) -> String {
     let reference = rows.first().map_or("", |row| &row.name);
     let numbers = [
         "top-1\n%",
@@ -58,6 +64,9 @@ pub(super) fn table(network: &str, data: &Data, rows: &[Row]) -> String {
          against INT8 codes\n",
         data.count
     );
+    if raw_codes {
+        text.push_str(RAW);
+    }
     rows.iter().filter(|row| !row.layers.is_empty()).for_each(|row| layers(&mut text, row));
     text
 }

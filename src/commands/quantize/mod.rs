@@ -32,15 +32,15 @@ use summary::Summary;
 
 const EXAMPLES: &str = "\
 Examples:
-  strumc quantize net.mlir --calibration images.npy -o net.int8.mlir
-  strumc quantize net.onnx -c photos --resize 256 --mean 0.5 --std 0.5 -o net.int8.mlir
+  strumc quantize net.onnx --calibration images.npy -o net.int8.mlir
+  strumc quantize net.tflite -c photos --resize 256 --mean 0.5 --std 0.5 -o net.int8.mlir
   strumc quantize net.mlirbc --calibration data.npz:images -o net.int8.mlirbc --activations mse
   strumc quantize net.mlir --calibration images.npy -o net.int8.mlir --format mip2q
   strumc quantize int8.mlir --calibration codes.npy -o rounded.mlir --format p.json
 
-The network is TOSA or linalg on f32 tensors, as torch-mlir writes it. Calibration samples are
-preprocessed as the network expects. Of a network that is integer TOSA already, --format rounds the
-weights again. docs/quantize.md describes the quantization.";
+The network is a TFLite or ONNX file, or TOSA or linalg on f32 tensors, as torch-mlir writes it.
+Calibration samples are preprocessed as the network expects. Of a network that is integer TOSA
+already, --format rounds the weights again. docs/quantize.md describes the quantization.";
 
 /// How activation ranges are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -39,7 +39,7 @@ pub(crate) struct RunCommand {
         long,
         conflicts_with_all = [
             "report", "trace", "trace_pe", "fuel", "no_checks", "kernel", "golden", "timing_only", "layers", "profile", "real",
-            "reset_states", "json", "verbose",
+            "json", "verbose",
         ],
         help_heading = "Simulation"
     )]

@@ -28,6 +28,7 @@ use crate::driver::import::NetworkOptions;
 use crate::driver::network;
 use crate::driver::rounding;
 use crate::driver::trial::Trials;
+use crate::driver::twin::{Twin, with_twin};
 use choose::{Bound, choose};
 use measure::{Bench, Objective, Tries};
 
@@ -105,9 +106,9 @@ pub(crate) struct TuneCommand {
     #[arg(long, value_name = "FILE.npy|FILE.npz[:KEY]", help_heading = "Inputs")]
     labels: Option<String>,
 
-    /// Float network (TOSA or linalg) to measure loss against. Without it, plain INT8 is the reference, or the network itself if
-    /// it is a float network.
-    #[arg(long, value_name = "FLOAT.mlir", help_heading = "Inputs")]
+    /// Float network (TFLite, ONNX, TOSA or linalg) to measure loss against. Without it, plain INT8 is the reference, or the
+    /// network itself if it is a float network. Options of the network's file apply to this one's, too, if they fit it.
+    #[arg(long, value_name = "FLOAT", help_heading = "Inputs")]
     against: Option<PathBuf>,
 
     /// The packing file to write; - writes to standard output and needs --quiet.
@@ -197,7 +198,12 @@ pub(crate) fn run(command: &TuneCommand) -> Result<(), Failure> {
     let name = source.name.clone();
     let progress = Progress::begin(command.voice.quiet);
     let plain = StrumPack { choice: dense(), ..StrumPack::default() };
-    let source = network::as_mlir(backend::context(), source, (&command.source, command.voice.quiet))?;
+    let twin = command.against.as_deref().map(files::read).transpose()?;
+    let (source, twin) = progress.pause(|| {
+        let context = backend::context();
+        let (own, twin) = with_twin(context, &command.source, &source, twin)?;
+        Ok::<_, Failure>((network::as_mlir(context, source, (&own, command.voice.quiet))?, twin))
+    })?;
     let mlir = NetworkOptions::default();
     let given = (&mlir, command.voice.quiet);
     let prepared = rounding::prepare(source.clone(), given, command.sources(), &plain, &progress)?;
@@ -214,9 +220,11 @@ pub(crate) fn run(command: &TuneCommand) -> Result<(), Failure> {
     let (packing, outcome) = match command.policy {
         Policy::Uniform => (uniform(&trials, &configs), None),
         Policy::Search => {
-            let of = Measuring { source: &source, trials: &trials, round, is_float };
+            let of = Measuring { source: &source, trials: &trials, round };
             let data = of.data(command, &progress)?;
-            let bench = of.bench(command, &data, &configs, &progress)?;
+            let itself = || Twin { input: source.clone(), options: NetworkOptions::default() };
+            let float = twin.or_else(|| is_float.then(itself));
+            let bench = of.bench(command, (&data, float), &configs, &progress)?;
             let bound = command.bound().ok_or_else(|| Failure::internal("a search without a budget"))?;
             let (packing, outcome) = choose(&bench, &configs, bound)?;
             (packing, Some(outcome))
@@ -240,8 +248,6 @@ struct Measuring<'a> {
     trials: &'a Trials,
     /// Whether weights are rounded for the formats that are tried.
     round: bool,
-    /// Whether the network is a float network.
-    is_float: bool,
 }
 
 impl<'a> Measuring<'a> {
@@ -254,15 +260,10 @@ impl<'a> Measuring<'a> {
     fn bench(
         &self,
         command: &'a TuneCommand,
-        data: &'a Data,
+        (data, float): (&'a Data, Option<Twin>),
         configs: &[Choice],
         progress: &'a Progress,
     ) -> Result<Bench<'a>, Failure> {
-        let float = match (&command.against, self.is_float) {
-            (Some(path), _) => Some(files::read(path)?),
-            (None, true) => Some(self.source.clone()),
-            (None, false) => None,
-        };
         let float = float.map(|network| {
             progress.step("evaluate the float network");
             float_logits(network, data, progress)

@@ -20,33 +20,36 @@ fn assign(
     Ok((assign_to(kind, ports, &known, args)?, known))
 }
 
-/// Reads an array for each input, of which samples may be stacked along a first axis.
+/// Reads an array for each input, of which samples may be stacked along a first axis; none for a state without an argument.
 ///
 /// # Errors
-/// When the arguments do not name every input once, or a file is no array of real numbers and no images.
+/// When the arguments do not name every other input once, or a file is no array of real numbers and no images.
 pub fn read_reals(
     inputs: &[RealPort],
     args: &[String],
     options: &ImageOptions,
-) -> Result<Vec<(PathBuf, Floats)>, FileError> {
+) -> Result<Vec<Option<(PathBuf, Floats)>>, FileError> {
     let (places, known) = assign("input", inputs, args)?;
     let read = |(port, place): (&RealPort, Option<ArrayPath>)| {
         let name = &port.name;
-        let place = place.ok_or_else(|| FileError::Usage(format!("no file for input '{name}'; {known}")))?;
+        let Some(place) = place else {
+            let missing = || FileError::Usage(format!("no file for input '{name}'; {known}"));
+            return if port.is_state { Ok(None) } else { Err(missing()) };
+        };
         if let Some(images) = Images::at(&place, options)? {
             let (count, values) = images.all_reals(name, &port.shape)?;
             let shape = match count {
                 1 => port.shape.clone(),
                 several => batch_shape(&port.shape, several as u64),
             };
-            return Ok((place.path, Floats { shape, values, integer: false, bytes: false }));
+            return Ok(Some((place.path, Floats { shape, values, integer: false, bytes: false })));
         }
         let array = read_place(&place, Some(name))?;
         if array.integer {
             let reason = format!("input '{name}': integers, and the network takes real numbers");
             return Err(FileError::content(&place.path, reason));
         }
-        Ok((place.path, array))
+        Ok(Some((place.path, array)))
     };
     inputs.iter().zip(places).map(read).collect()
 }
@@ -75,7 +78,7 @@ mod tests {
 
     #[test]
     fn reals_go_in_and_out_by_name_and_integers_are_refused() {
-        let port = |name: &str| RealPort { name: name.into(), shape: vec![1, 2] };
+        let port = |name: &str| RealPort { name: name.into(), shape: vec![1, 2], is_state: false };
         let (ports, folder) = ([port("a"), port("b")], tempfile::tempdir().unwrap());
         let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let floats: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|x| x.to_le_bytes()).collect();
@@ -83,7 +86,10 @@ mod tests {
         write(at("i.npy").as_ref(), &file("|u1", "False", "(1, 2)", &[1, 2])).unwrap();
         let none = ImageOptions::default();
         let read = read_reals(&ports, &[format!("b={}", at("x.npy")), at("x.npy")], &none).unwrap();
-        assert_eq!(read[1].1.values, [1.5, -2.0]);
+        assert_eq!(read[1].as_ref().unwrap().1.values, [1.5, -2.0]);
+        let state = [port("a"), RealPort { is_state: true, ..port("b") }];
+        let read = read_reals(&state, &[at("x.npy")], &none).unwrap();
+        assert!(read[0].is_some() && read[1].is_none());
         let text = |args: &[String]| read_reals(&ports, args, &none).unwrap_err().to_string();
         assert_eq!(
             text(&[at("x.npy")]),

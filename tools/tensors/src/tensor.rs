@@ -69,11 +69,14 @@ pub struct RealPort {
     pub name: String,
     /// Its extents.
     pub shape: Vec<u64>,
+    /// Whether it is a state, which needs no file.
+    pub is_state: bool,
 }
 
 impl RealPort {
     pub(crate) fn named(desc: &IoDesc) -> RealPort {
-        RealPort { name: desc.name.clone(), shape: desc.shape.clone() }
+        let is_state = desc.meaning.state.is_some();
+        RealPort { name: desc.name.clone(), shape: desc.shape.clone(), is_state }
     }
 }
 

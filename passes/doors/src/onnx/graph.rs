@@ -32,7 +32,9 @@ pub(super) fn import(
     let mut reader = Reader::new(model, graph, options);
     let outputs = reader.outputs().map_err(of_file)?;
     reader.targets = Some(Targets::new(&graph.node, &reader.needed, &outputs, &reader.constants));
-    reader.inputs().map_err(of_file)?;
+    if let Err(trouble) = reader.inputs() {
+        return Err(Refusal { record: reader.unread(), ..of_file(trouble) });
+    }
     for (index, node) in graph.node.iter().enumerate() {
         match reader.needed.get(&index) {
             Some(true) => reader.node(node),
@@ -47,7 +49,7 @@ pub(super) fn import(
 }
 
 fn of_file(trouble: Trouble) -> Refusal {
-    Refusal { causes: vec![cause(String::new(), trouble)] }
+    cause(String::new(), trouble).into()
 }
 
 /// A cause, in one line whatever the names in the file are.
@@ -114,7 +116,7 @@ impl<'a> Reader<'a> {
             seen: 0,
             record: Record::default(),
             notes: Vec::new(),
-            refusal: Refusal { causes: Vec::new() },
+            refusal: Refusal::default(),
         }
     }
 
@@ -312,7 +314,7 @@ impl<'a> Reader<'a> {
 
     fn record(&mut self, node: &proto::Node, fate: Fate) {
         let name = Node::new(node, 0).name().to_owned();
-        self.record.operators.push(Operator { kind: node.op_type.clone(), name, fate });
+        self.record.operators.push(Operator { kind: line(&node.op_type), name, fate });
     }
 
     /// Imports an operator, or notes why not.
@@ -327,7 +329,7 @@ impl<'a> Reader<'a> {
         let fate = if self.net.build.graph().nodes.len() > before { Fate::Imported } else { Fate::Folded };
         match outcome {
             Ok(()) => self.record(of, fate),
-            Err(None) => {}
+            Err(None) => self.record(of, Fate::Unread),
             Err(Some(trouble)) => {
                 let unsupported = trouble.kind == CauseKind::Unsupported;
                 let cut = of.input.iter().find(|name| {
@@ -337,12 +339,25 @@ impl<'a> Reader<'a> {
                     let cut = cut.filter(|_| unsupported)?;
                     Some(format!("--cut {cut} ends the network before it"))
                 });
-                self.refusal.add(cause(place, Trouble { help, ..trouble }));
+                let index = self.refusal.add(cause(place, Trouble { help, ..trouble }));
+                self.record(of, Fate::Refused(index));
             }
         }
         for name in of.output.iter().filter(|name| !name.is_empty()) {
             self.values.entry(name).or_insert(Value::Missing);
         }
+    }
+
+    /// The operators of a file that is refused before any of them is read.
+    fn unread(mut self) -> Record {
+        for (index, node) in self.graph.node.iter().enumerate() {
+            match self.needed.get(&index) {
+                Some(true) => self.record(node, Fate::Unread),
+                Some(false) => self.record(node, Fate::Cut),
+                None => {}
+            }
+        }
+        self.record
     }
 
     /// Adds the results of an operator; no trouble of its own if operands are missing because of another one's.
@@ -501,7 +516,7 @@ impl<'a> Reader<'a> {
             }
         }
         if !self.refusal.causes.is_empty() {
-            return Err(self.refusal);
+            return Err(Refusal { record: self.record, ..self.refusal });
         }
         let notes = self.notes.iter().map(|note| line(note)).collect();
         Ok(Network { graph: self.net.build.finish(), record: self.record, notes })

@@ -54,11 +54,15 @@ pub(crate) fn import(bytes: &[u8], options: &Options) -> Result<Network, Refusal
         reshaped: false,
         tensors: graph.tensors.clone(),
     };
-    sparse::decode(&mut importer, &graph, &wanted)?;
-    let mut notes = ports::inputs(&mut importer, &graph, &wanted, &ends, options)?;
+    // A refusal of the file as a whole says which operators it has.
+    let whole = |stop: Stop| Refusal { record: unread(&graph, &wanted), ..Refusal::from(stop) };
+    sparse::decode(&mut importer, &graph, &wanted).map_err(whole)?;
+    let mut notes = ports::inputs(&mut importer, &graph, &wanted, &ends, options).map_err(whole)?;
     let record = operators(&mut importer, &graph, &wanted)?;
-    ports::outputs(&mut importer, &ends)?;
-    variables::outputs(&mut importer)?;
+    let ended = ports::outputs(&mut importer, &ends).and_then(|()| variables::outputs(&mut importer));
+    if let Err(stop) = ended {
+        return Err(Refusal { record, ..Refusal::from(stop) });
+    }
     if !options.cut.is_empty() {
         let left = record.operators.iter().filter(|operator| operator.fate == Fate::Cut).count();
         notes.push(format!(
@@ -76,15 +80,18 @@ fn operators<'a>(
     wanted: &[bool],
 ) -> Result<Record, Refusal> {
     let mut record = Record::default();
-    let mut refusal = Refusal { causes: Vec::new() };
+    let mut refusal = Refusal::default();
     let cut = wanted.iter().any(|wanted| !wanted);
     for (op, &wanted) in graph.operators.iter().zip(wanted) {
-        let name = op.outputs.first().and_then(|&t| graph.tensors.get(t)).map_or("", |tensor| tensor.name);
-        let mut recorded = Recorded { kind: shown(&op.kind), name: shown(name), fate: Fate::Cut };
+        let mut recorded = recorded(graph, op, wanted);
         if !wanted {
             if cut {
                 record.operators.push(recorded);
             }
+            continue;
+        }
+        if refusal.causes.len() >= MAX_CAUSES {
+            record.operators.push(recorded);
             continue;
         }
         let before = importer.build.graph().nodes.len();
@@ -104,19 +111,30 @@ fn operators<'a>(
                 } else {
                     stop
                 };
-                refusal
-                    .add(stop.at(format!("{} '{}' (operator {})", recorded.kind, recorded.name, op.index)));
+                let place = format!("{} '{}' (operator {})", recorded.kind, recorded.name, op.index);
+                recorded.fate = Fate::Refused(refusal.add(stop.at(place)));
             }
-            if refusal.causes.len() >= MAX_CAUSES {
-                break;
-            }
+            record.operators.push(recorded);
             continue;
         }
         let made = importer.build.graph().nodes.len() > before;
         recorded.fate = if made { Fate::Imported } else { Fate::Folded };
         record.operators.push(recorded);
     }
-    if refusal.causes.is_empty() { Ok(record) } else { Err(refusal) }
+    if refusal.causes.is_empty() { Ok(record) } else { Err(Refusal { record, ..refusal }) }
+}
+
+/// An operator that has not been read.
+fn recorded(graph: &Subgraph<'_>, op: &Operator<'_>, wanted: bool) -> Recorded {
+    let name = op.outputs.first().and_then(|&t| graph.tensors.get(t)).map_or("", |tensor| tensor.name);
+    let fate = if wanted { Fate::Unread } else { Fate::Cut };
+    Recorded { kind: shown(&op.kind), name: shown(name), fate }
+}
+
+/// The operators of a file that is refused before any of them is read.
+fn unread(graph: &Subgraph<'_>, wanted: &[bool]) -> Record {
+    let operators = graph.operators.iter().zip(wanted);
+    Record { operators: operators.map(|(op, &wanted)| recorded(graph, op, wanted)).collect() }
 }
 
 /// Names the tensors at which the network can end before an operator.

@@ -58,8 +58,7 @@ pub(super) fn inputs<'a>(
         importer.put(input, value);
     }
     if options.batch.is_some() && !batched {
-        return Err(Stop::usage("the batch of all inputs is fixed in the file")
-            .help("give the whole shape: --input-shape"));
+        return Err(Stop::usage("the batch of all inputs is fixed in the file"));
     }
     Ok(notes)
 }
@@ -132,11 +131,17 @@ fn shape(
         None => graph.inputs.len() == 1,
     });
     if let Some(asked) = asked {
-        if asked.shape.len() != tensor.signature.len() || asked.shape.contains(&0) {
-            let of = &tensor.signature;
+        let of = &tensor.signature;
+        let fits = asked.shape.len() == of.len()
+            && asked
+                .shape
+                .iter()
+                .zip(of)
+                .all(|(&d, &known)| d > 0 && (known < 0 || usize::try_from(known) == Ok(d)));
+        if !fits {
             return Err(Stop::usage(format!(
-                "--input-shape: {:?} for '{name}' of shape {of:?}",
-                asked.shape
+                "--input-shape: the shape of the input '{name}' is {}",
+                open(of)
             )));
         }
         return Ok(asked.shape.clone());
@@ -153,20 +158,19 @@ fn shape(
                 options.batch.unwrap_or(1)
             }
             Err(_) => {
-                let of: Vec<String> = tensor
-                    .signature
-                    .iter()
-                    .map(|d| if *d < 0 { "?".into() } else { d.to_string() })
-                    .collect();
-                return Err(Stop::usage(format!(
-                    "the extents of the input '{name}' are unknown: {}",
-                    of.join("x")
-                ))
-                .help(format!("give them: --input-shape '{name}'=1x224x224x3")));
+                let of = open(&tensor.signature);
+                return Err(Stop::usage(format!("the extents of the input '{name}' are unknown: {of}"))
+                    .help(format!("give them: --input-shape '{name}'=1x224x224x3")));
             }
         });
     }
     Ok(shape)
+}
+
+/// A shape with `?` for what the file leaves open.
+fn open(signature: &[i32]) -> String {
+    let extents = signature.iter().map(|d| if *d < 0 { "?".into() } else { d.to_string() });
+    extents.collect::<Vec<String>>().join("x")
 }
 
 /// Adds the outputs; codes behind DEQUANTIZE are outputs as codes.

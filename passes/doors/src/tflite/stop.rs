@@ -58,7 +58,7 @@ impl Stop {
 
 impl From<Stop> for Refusal {
     fn from(stop: Stop) -> Self {
-        Refusal { causes: vec![stop.at(String::new())] }
+        stop.at(String::new()).into()
     }
 }
 

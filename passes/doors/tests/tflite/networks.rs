@@ -134,9 +134,12 @@ fn shapes_are_computed_for_the_batch_that_is_asked_for() {
     let five = import(&bytes, &Options { batch: Some(5), ..Options::default() }).unwrap();
     assert_eq!(five.graph.shape(five.graph.outputs[0].id), [5, 24]);
     let shape = InputShape { input: None, shape: vec![2, 3, 6] };
-    let other = import(&bytes, &Options { input_shapes: vec![shape], ..Options::default() }).unwrap();
+    let asked = Options { input_shapes: vec![shape], ..Options::default() };
+    let other = import(&computed_shape(&[-1, -1, 6]), &asked).unwrap();
     assert_eq!(other.graph.shape(other.graph.outputs[0].id), [2, 18]);
     assert_eq!(names(&other.graph), ["reshape"]);
+    let refused = import(&bytes, &asked).unwrap_err().to_string();
+    assert_eq!(refused, "--input-shape: the shape of the input 't0' is ?x4x6");
 }
 
 #[test]

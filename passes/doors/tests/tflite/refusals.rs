@@ -1,6 +1,6 @@
 //! Files that are refused, and what is said.
 
-use strum_doors::{CauseKind, InputShape, Options, Refusal, import};
+use strum_doors::{CauseKind, Fate, InputShape, Options, Refusal, import};
 use strum_schemas::tflite::BuiltinOptions as O;
 
 use super::file::{F32, I8, I16, I32, Net};
@@ -49,6 +49,25 @@ fn operators_that_are_not_supported_are_named_with_the_next_step() {
     );
     assert_eq!(refusal.causes[0].help.as_deref(), Some("end the network before it: --cut 't1'"));
     assert_eq!(refusal.causes[0].kind, CauseKind::Unsupported);
+    // Every operator of the file is told, with its cause.
+    let told: Vec<_> = refusal.record.operators.iter().map(|op| (op.kind.as_str(), op.fate)).collect();
+    let boxes = ("Boxes", Fate::Refused(0));
+    assert_eq!(told, [("RELU", Fate::Imported), boxes, boxes]);
+}
+
+#[test]
+fn operators_behind_a_refused_one_and_in_a_refused_file_are_told_but_not_judged() {
+    let mut net = Net::default();
+    let x = net.input(I8, &[1, 2], Some((0.5, 3)));
+    let [a, b] = [net.codes(&[1, 2]), net.codes(&[1, 2])];
+    net.operator(48, &[x], &[a], None);
+    net.operator(19, &[a], &[b], None);
+    let bytes = net.bytes(&[b]);
+    let fates = |options: &Options| -> Vec<Fate> {
+        refused(&bytes, options).record.operators.iter().map(|op| op.fate).collect()
+    };
+    assert_eq!(fates(&Options::default()), [Fate::Refused(0), Fate::Unread]);
+    assert_eq!(fates(&Options { batch: Some(2), ..Options::default() }), [Fate::Unread, Fate::Unread]);
 }
 
 #[test]
@@ -170,7 +189,11 @@ fn options_that_do_not_fit_are_refused() {
         "the batch of all inputs is fixed in the file"
     );
     assert_eq!(text(shape(Some("x"), &[1])), "--input-shape: 'x' does not name an input; there are 't0'");
-    assert_eq!(text(shape(None, &[1])), "--input-shape: [1] for 't0' of shape [1, 8, 8, 2]");
+    let fixed = "--input-shape: the shape of the input 't0' is 1x8x8x2";
+    assert_eq!(text(shape(None, &[1])), fixed);
+    assert_eq!(text(shape(Some("t0"), &[2, 8, 8, 2])), fixed);
+    // What the file has anyway.
+    import(&convolution(I8), &shape(None, &[1, 8, 8, 2])).unwrap();
     let cut = |name: &str| Options { cut: vec![name.to_owned()], ..Options::default() };
     assert_eq!(text(cut("3")), "no operator computes a tensor '3'; did you mean 't3'?");
     assert_eq!(text(cut("y")), "no operator computes a tensor 'y'");

@@ -217,6 +217,12 @@ impl RunArgs {
         &self.output
     }
 
+    /// Whether every sample begins with the first values of the states.
+    #[must_use]
+    pub fn resets_states(&self) -> bool {
+        self.reset_states
+    }
+
     /// Number of threads.
     #[must_use]
     pub fn threads(&self) -> usize {

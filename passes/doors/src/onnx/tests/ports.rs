@@ -3,7 +3,7 @@
 use super::*;
 use crate::onnx::proto::Entry;
 use crate::tosa::Origin;
-use crate::{CauseKind, Fate};
+use crate::{CauseKind, Fate, Record};
 
 /// `y = relu(x)`, and `z = -y`.
 fn two(shape: &[i64]) -> File {
@@ -53,11 +53,18 @@ fn a_network_ends_where_it_is_cut() {
     assert_eq!(net.refusal(), "NonMaxSuppression 'boxes': 'NonMaxSuppression' is not supported");
     let refusal = net.import(&Options::default()).unwrap_err();
     assert_eq!(refusal.causes[0].help.as_deref(), Some("--cut z ends the network before it"));
+    let fates = |record: &Record| record.operators.iter().map(|op| op.fate).collect::<Vec<Fate>>();
+    assert_eq!(fates(&refusal.record), [Fate::Imported, Fate::Imported, Fate::Refused(0)]);
+    let behind = file(13).input("x", FLOAT, &[2]).output("z").node("Hardmax", "x", "y", vec![]);
+    let behind = behind.node("Neg", "y", "z", vec![]);
+    let refusal = behind.import(&Options::default()).unwrap_err();
+    assert_eq!(fates(&refusal.record), [Fate::Refused(0), Fate::Unread]);
+    let refusal = behind.import(&Options { batch: Some(2), ..Options::default() }).unwrap_err();
+    assert_eq!(fates(&refusal.record), [Fate::Unread, Fate::Unread]);
     let cut = |name: &str| net.import(&Options { cut: vec![name.into()], ..Options::default() });
     let network = cut("z").unwrap();
     assert_eq!(network.graph.outputs[0].name, "z");
-    let fates: Vec<Fate> = network.record.operators.iter().map(|op| op.fate).collect();
-    assert_eq!(fates, [Fate::Imported, Fate::Imported, Fate::Cut]);
+    assert_eq!(fates(&network.record), [Fate::Imported, Fate::Imported, Fate::Cut]);
     assert_eq!(cut("v").unwrap_err().to_string(), "--cut 'v': there is no such tensor");
     assert_eq!(cut("x").unwrap_err().to_string(), "--cut 'x': this is an input, nothing would be left");
     let subgraph = net.import(&Options { subgraph: Some("a".into()), ..Options::default() }).unwrap_err();

@@ -37,9 +37,6 @@ impl InputShape {
     pub(super) fn fit(&self, name: &str, known: &[Option<i64>]) -> Result<Vec<i64>, String> {
         let text: Vec<String> = known.iter().map(|d| d.map_or("?".into(), |d| d.to_string())).collect();
         let text = text.join("x");
-        if !known.contains(&None) {
-            return Err(format!("the shape of input '{name}' has no effect: it is {text}"));
-        }
         let fits = known.len() == self.shape.len()
             && known.iter().zip(&self.shape).all(|(known, given)| known.is_none_or(|known| known == *given));
         if !fits {
@@ -129,8 +126,9 @@ mod tests {
             "input 'a' has the shape ?x4, and 2x3 is given"
         );
         assert_eq!(
-            shape.fit("a", &[Some(2), Some(3)]).unwrap_err(),
-            "the shape of input 'a' has no effect: it is 2x3"
+            shape.fit("a", &[Some(2), Some(4)]).unwrap_err(),
+            "input 'a' has the shape 2x4, and 2x3 is given"
         );
+        assert_eq!(shape.fit("a", &[Some(2), Some(3)]), Ok(vec![2, 3]));
     }
 }

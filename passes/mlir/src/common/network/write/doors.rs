@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use dpu_isa::{self as isa, Meaning};
-use strum_doors::tosa::{self, Constant, Elem, Graph, Id, Node, Operand, Origin, Port, State};
+use strum_doors::tosa::{self, Constant, Elem, Graph, Id, Node, Operand, Origin, Port};
 use strum_ir::{Attribute, Context, Error, Location, Module, Operation, PassError, Type, Value};
 
 use super::{Body, Values, dims, missing, signed};
@@ -17,13 +17,18 @@ use crate::common::tosa::elem;
 use crate::common::tosa::literal::Literal;
 
 /// Why a network is not written.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Refused {
     /// A state that is not the same everywhere before the first sample.
     #[error(
         "the elements of state '{0}' differ before the first sample: it must begin with one value everywhere"
     )]
     State(String),
+    /// A state of real numbers whose first value is no whole number.
+    #[error(
+        "state '{0}' is {1} before the first sample: a state of real numbers must begin with a whole number"
+    )]
+    Fraction(String, f32),
     /// A bug: MLIR cannot make an op, or refuses it.
     #[error("the network as TOSA: {0}")]
     Bug(String),
@@ -43,12 +48,15 @@ impl From<PassError> for Refused {
 /// # Errors
 /// See [`Refused`].
 pub fn module<'c>(context: &'c Context, graph: &Graph) -> Result<Module<'c>, Refused> {
-    let begins = |state: &&State| {
-        state.initial.and_then(|id| graph.constant(id)).is_none_or(|c| uniform(&c).is_some())
-    };
-    if let Some(state) = graph.states.iter().find(|state| !begins(state)) {
-        let name = graph.inputs.get(state.input).map_or("?", |port| &port.name);
-        return Err(Refused::State(name.to_owned()));
+    for state in &graph.states {
+        let name = || graph.inputs.get(state.input).map_or("?", |port| &port.name).to_owned();
+        if let Some(constant) = state.initial.and_then(|id| graph.constant(id)) {
+            match first(&constant) {
+                First::Whole(_) => {}
+                First::Fraction(value) => return Err(Refused::Fraction(name(), value)),
+                First::Different => return Err(Refused::State(name())),
+            }
+        }
     }
     let (module, diagnostics) =
         context.handle().capture(|| Module::parse(context, skeleton(graph).as_bytes(), "network"));
@@ -162,8 +170,11 @@ fn write<'c>(context: &'c Context, main: Operation<'c>, graph: &Graph) -> Result
     let outputs: Vec<Meaning> = graph.outputs.iter().map(meaning_of).collect();
     for state in &graph.states {
         let meaning = inputs.get_mut(state.input).ok_or_else(|| missing(state.input))?;
-        let first = state.initial.and_then(|id| uniform(&graph.constant(id)?));
-        let initial = first.unwrap_or_else(|| meaning.codes.map_or(0, |codes| codes.zero_point));
+        let initial = match state.initial.and_then(|id| graph.constant(id)).map(|constant| first(&constant)) {
+            Some(First::Whole(value)) => value,
+            Some(First::Fraction(_) | First::Different) => return Err(missing(state.input)),
+            None => meaning.codes.map_or(0, |codes| codes.zero_point),
+        };
         let output = u32::try_from(state.output).map_err(|_| missing(state.output))?;
         meaning.state = Some(isa::State { output, initial });
     }
@@ -176,11 +187,33 @@ fn meaning_of(port: &Port) -> Meaning {
     Meaning { codes, unsigned: port.unsigned, state: None }
 }
 
-/// The value of all elements of a constant, if they have one.
-fn uniform(constant: &Constant<'_>) -> Option<i32> {
-    let values = constant.ints()?;
-    let first = *values.first()?;
-    values.iter().all(|&v| v == first).then(|| i32::try_from(first).ok()).flatten()
+/// The elements of a constant that a state begins with.
+enum First {
+    /// All are this number.
+    Whole(i32),
+    /// All are this number, which no integer is.
+    Fraction(f32),
+    /// They differ, or there are none.
+    Different,
+}
+
+fn first(constant: &Constant<'_>) -> First {
+    if let Some(values) = constant.ints() {
+        let of =
+            |&first: &i64| values.iter().all(|&v| v == first).then(|| i32::try_from(first).ok()).flatten();
+        return values.first().and_then(of).map_or(First::Different, First::Whole);
+    }
+    let values = constant.floats().unwrap_or_default();
+    let Some(&first) =
+        values.first().filter(|&first| values.iter().all(|v| v == first || v.is_nan() && first.is_nan()))
+    else {
+        return First::Different;
+    };
+    #[allow(clippy::cast_possible_truncation, reason = "compared with what it came from")]
+    let whole = first as i32;
+    // A larger one may have been cut to the range.
+    let same = f64::from(whole) == f64::from(first) && whole != i32::MAX;
+    if same { First::Whole(whole) } else { First::Fraction(first) }
 }
 
 struct Writer<'g, 'c> {

@@ -1,6 +1,6 @@
 //! Every kind of node is legal TOSA for MLIR's verifier.
 
-use strum_doors::tosa::{Attribute as A, Builder as Graphs, Codes, Operand, Rescale};
+use strum_doors::tosa::{Attribute as A, Builder as Graphs, Codes, Operand, Rescale, State};
 use strum_float::{PoolKind, Window};
 use strum_ir::PrintOptions;
 
@@ -174,6 +174,29 @@ fn states_are_arguments_and_results_with_a_first_value() {
         refused.to_string(),
         "the elements of state 'memory' differ before the first sample: it must begin with one value everywhere"
     );
+}
+
+#[test]
+fn states_of_real_numbers_begin_with_a_whole_one() {
+    let graph = |values: &[f32]| {
+        let mut b = Graphs::default();
+        let x = b.input("x", &[1, 2], Elem::F32, None).unwrap();
+        let old = b.input("memory", &[1, 2], Elem::F32, None).unwrap();
+        let initial = b.floats(&[1, 2], values).unwrap();
+        let new = b.binary("maximum", x, old).unwrap();
+        b.output("memory", new, None);
+        b.graph_mut().states.push(State { input: 1, output: 0, initial: Some(initial) });
+        b.finish()
+    };
+    assert!(text(&graph(&[-3.0, -3.0])).contains("strum.initial_states = array<i32: 0, -3>"));
+    let refused = |values: &[f32]| module(&Context::new(), &graph(values)).unwrap_err().to_string();
+    assert_eq!(
+        refused(&[0.5, 0.5]),
+        "state 'memory' is 0.5 before the first sample: a state of real numbers must begin with a whole number"
+    );
+    assert!(refused(&[3e9, 3e9]).starts_with("state 'memory' is 3000000000 before"));
+    assert!(refused(&[f32::NAN, f32::NAN]).starts_with("state 'memory' is NaN before"));
+    assert!(refused(&[0.0, 1.0]).starts_with("the elements of state 'memory' differ"));
 }
 
 #[test]
