@@ -138,6 +138,9 @@ fn bias(importer: &mut Importer<'_>, tensor: Option<usize>, quantized: bool, cha
     if quantized && kind != Kind::I32 {
         return Err(Stop::unsupported(format!("a bias of {} for codes of 8 bits", kind.name())));
     }
+    if !quantized && !matches!(kind, Kind::F32 | Kind::F16) {
+        return Err(Stop::unsupported(format!("a bias of {} for a layer of floats", kind.name())));
+    }
     let id = importer.node(tensor)?;
     Ok(importer.build.reshape(id, &[channels]).or_else(|_| importer.build.reshape(id, &[1]))?)
 }
@@ -415,6 +418,11 @@ pub(super) fn batch_matmul<'a>(importer: &mut Importer<'a>, op: &Operator<'a>) -
         _ => (false, false),
     };
     let quantized = importer.is_quantized(a)?;
+    let kinds = [importer.kind(a)?, importer.kind(b)?];
+    if kinds[0] != kinds[1] && (quantized || importer.is_quantized(b)?) {
+        let [x, y] = kinds.map(Kind::name);
+        return Err(Stop::unsupported(format!("a product of matrices of {x} and {y}")));
+    }
     let ids = [importer.node(a)?, importer.node(b)?];
     let mut batches = Vec::new();
     let mut matrices = Vec::new();

@@ -201,6 +201,9 @@ impl Builder {
         if n != m || k != l {
             return fault(op, format!("{a_shape:?} times {b_shape:?}"));
         }
+        if elem != b_elem {
+            return fault(op, format!("{} times {}", elem.name(), b_elem.name()));
+        }
         let zero_points = [self.scalar(elem, zero_points[0])?, self.scalar(b_elem, zero_points[1])?];
         let operands = [a, b].into_iter().chain(zero_points).map(Operand::Value).collect();
         let sums = match elem {
@@ -350,9 +353,14 @@ impl Builder {
         let (a, b) = self.same_rank(op, a, b)?;
         let (condition, a) = self.same_rank(op, condition, a)?;
         let (a, b) = self.same_rank(op, a, b)?;
-        let ((a_shape, elem), (b_shape, _)) = (self.of(op, a)?, self.of(op, b)?);
+        let ((a_shape, elem), (b_shape, other)) = (self.of(op, a)?, self.of(op, b)?);
+        let (condition_shape, chooser) = self.of(op, condition)?;
+        if chooser != Elem::Bool || elem != other {
+            let [chooser, elem, other] = [chooser, elem, other].map(Elem::name);
+            return fault(op, format!("{elem} or {other}, by {chooser}"));
+        }
         let shape = broadcast(op, &a_shape, &b_shape)?;
-        let shape = broadcast(op, &shape, &self.of(op, condition)?.0)?;
+        let shape = broadcast(op, &shape, &condition_shape)?;
         self.push(op, [condition, a, b].map(Operand::Value).to_vec(), Vec::new(), &shape, elem)
     }
 

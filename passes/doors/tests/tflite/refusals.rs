@@ -82,7 +82,7 @@ fn operands_that_do_not_fit_are_refused_at_their_operator() {
         ),
         (
             of(42, |net| _ = net.tensor(I8, &[1, 2], Some((0.5, 3)), &[0; 2]), &[0, 2]).0,
-            "DIV 't1' (operator 0): DIV of codes of 8 bits",
+            "DIV 't1' (operator 0): DIV of codes by other than a constant of one element",
         ),
         (
             of(0, |net| _ = net.tensor(I8, &[1, 3], Some((0.5, 3)), &[0; 3]), &[0, 2]).0,
