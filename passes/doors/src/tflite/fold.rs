@@ -142,14 +142,7 @@ fn several<'a>(importer: &mut Importer<'a>, op: &Operator<'a>, known: &[Known<'a
             x.chunks(x.len() / op.outputs.len()).map(|part| (vec![part.len()], part.to_vec())).collect()
         }
         ("SLICE", [(shape, x), (_, start), (_, size)]) if shape.len() == 1 => {
-            let size = match size.first() {
-                Some(-1) => Some(None),
-                size => size.and_then(|&d| usize::try_from(d).ok()).map(Some),
-            };
-            let start = start.first().and_then(|&s| usize::try_from(s).ok());
-            let rest = start.and_then(|start| x.get(start..));
-            let part = rest.zip(size).and_then(|(rest, size)| rest.get(..size.unwrap_or(rest.len())));
-            let part = part.ok_or_else(|| Stop::invalid("a slice beyond its tensor"))?;
+            let part = run(x, start, size).ok_or_else(|| Stop::invalid("a slice beyond its tensor"))?;
             vec![(vec![part.len()], part.to_vec())]
         }
         ("STRIDED_SLICE", [(shape, x), ..]) if shape.len() == 1 => {
@@ -177,6 +170,15 @@ fn several<'a>(importer: &mut Importer<'a>, op: &Operator<'a>, known: &[Known<'a
         give(importer, op, index, made)?;
     }
     Ok(true)
+}
+
+/// The elements from a start, as many as the size says, or all for -1.
+fn run<'x>(x: &'x [i64], start: &[i64], size: &[i64]) -> Option<&'x [i64]> {
+    let rest = x.get(usize::try_from(*start.first()?).ok()?..)?;
+    match *size.first()? {
+        -1 => Some(rest),
+        size => rest.get(..usize::try_from(size).ok()?),
+    }
 }
 
 /// Whether the shape has one axis, and it is the one that is given.

@@ -164,7 +164,8 @@ impl<'a> Importer<'a> {
             }
             Value::Real(..) => Err(self.float_inside(tensor)),
             Value::Variable(name) => Err(Stop::unsupported(format!("the variable '{name}' as an operand"))),
-            Value::Lost => Err(Stop::damaged("an operand could not be read")),
+            // Only the operator is reported that makes it.
+            Value::Lost => Err(Stop::damaged("")),
         }
     }
 

@@ -28,6 +28,15 @@ pub(crate) struct Net {
     pub(crate) others: Vec<Net>,
 }
 
+/// The bytes of a model.
+pub(crate) fn written(model: &Model) -> Vec<u8> {
+    // planus 1.3 writes the identifier before the offset of the root, where it does not belong.
+    let mut builder = planus::Builder::new();
+    let (root, tables) = builder.finish(model, None).split_first_chunk::<4>().unwrap();
+    let root = u32::from_le_bytes(*root) + 4;
+    [&root.to_le_bytes()[..], b"TFL3", tables].concat()
+}
+
 impl Net {
     /// A tensor with the meaning of its codes, if they have one, and elements, if it is a constant.
     pub(crate) fn tensor(&mut self, kind: i8, shape: &[i32], codes: Option<(f32, i64)>, data: &[u8]) -> i32 {
@@ -119,11 +128,7 @@ impl Net {
             buffers: Some(buffers),
             ..Model::default()
         };
-        // planus 1.3 writes the identifier before the offset of the root, where it does not belong.
-        let mut builder = planus::Builder::new();
-        let (root, tables) = builder.finish(&model, None).split_first_chunk::<4>().unwrap();
-        let root = u32::from_le_bytes(*root) + 4;
-        [&root.to_le_bytes()[..], b"TFL3", tables].concat()
+        written(&model)
     }
 
     fn graph(
