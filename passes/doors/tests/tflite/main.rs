@@ -9,3 +9,4 @@ mod messages;
 mod mutants;
 mod networks;
 mod refusals;
+mod tables;
