@@ -174,7 +174,7 @@ fn constants_are_broadcast_along_their_axes() {
     assert_eq!(value(add((&[1, 1], &[1]), (&[1], &[2]), &[1, 1])), [(vec![1, 1], vec![3])]);
     let text = said(add((&[2], &[1, 2]), (&[3], &[1, 2, 3]), &[3]));
     assert_eq!(text, "add: [2] and [3] do not match");
-    let options = AddOptions { fused_activation_function: 1, ..AddOptions::default() };
+    let options = AddOptions { fused_activation_function: 1 };
     let relu = folded(0, &[(&[1], &[-5]), (&[1], &[2])], &[&[1]], Some(O::AddOptions(Box::new(options))));
     assert_eq!(said(relu), "an activation of integers without a scale");
 }

@@ -43,7 +43,7 @@ fn expect(cases: Vec<(String, &str)>) {
 }
 
 fn add(activation: i8) -> Option<O> {
-    let options = AddOptions { fused_activation_function: activation, ..AddOptions::default() };
+    let options = AddOptions { fused_activation_function: activation };
     Some(O::AddOptions(Box::new(options)))
 }
 
