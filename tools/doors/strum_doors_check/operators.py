@@ -166,7 +166,10 @@ def binary(net: Net, name: str, options: str) -> list[int]:
         y = net.like(x, [1, 4, 5, 6])
     else:
         y = net.tensor([1, 4, 5, 6])
-    fields = {} if name in ("MAXIMUM", "MINIMUM") else {"fusedActivationFunction": int(net.random.choice([0, 0, 1, 3]))}
+    plain = name in ("MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE")
+    if name == "SQUARED_DIFFERENCE":
+        net.graph.tensors[y].quantization.scale = [float(np.float32(net.random.uniform(0.02, 0.5)))]
+    fields = {} if plain else {"fusedActivationFunction": int(net.random.choice([0, 0, 1, 3]))}
     net.operator(name, [x, other], [y], (options, fields))
     return [y]
 
@@ -185,6 +188,38 @@ def unary(net: Net, name: str, codes: tuple[float, int] | None = None, options: 
         net.graph.tensors[y].quantization.scale = [float(np.float32(_scale(net, x) * net.random.uniform(0.5, 2)))]
     net.operator(name, [x], [y], options)
     return [y]
+
+
+def tables(net: Net, name: str, options: Options | None = None) -> list[int]:
+    """A function of one code with 67 meanings of operand and result; three networks have 200."""
+    x = net.tensor([1, 256], [1.0], 0)
+    net.graph.inputs.append(x)
+    results = []
+    for _ in range(67):
+        shape, zero = net.ints([1, 256, 1]), -128 if name in ("SQRT", "RSQRT") else None
+        operand = net.tensor([1, 256, 1], None, 0 if name == "NEG" else zero)
+        # Only the codes are moved.
+        net.operator("RESHAPE", [x, shape], [operand])
+        result = net.like(operand, [1, 256, 1]) if name == "NEG" else net.tensor([1, 256, 1])
+        operands = [operand]
+        if name == "EXP":
+            # Results beyond 32 bits are not defined.
+            net.graph.tensors[operand].quantization.scale = [float(np.float32(net.random.uniform(0.002, 0.05)))]
+        if name == "DIV":
+            operands.append(_divisor(net, operand, result))
+        net.operator(name, operands, [result], options)
+        results.append(result)
+    return results
+
+
+def _divisor(net: Net, dividend: int, quotient: int) -> int:
+    """A constant by which the kernel is defined: a step of the dividend is at least one of the quotient."""
+    random = net.random
+    zero, steps = int(random.integers(-60, 60)), int(random.integers(1, 60)) * int(random.choice([-1, 1]))
+    scale = float(np.float32(random.uniform(0.002, 0.1)))
+    step = _scale(net, dividend) / (scale * abs(steps) * random.uniform(1.05, 4))
+    net.graph.tensors[quotient].quantization.scale = [float(np.float32(step))]
+    return net.tensor([1], [scale], zero, np.array([zero + steps], np.int8))
 
 
 def softmax(net: Net) -> list[int]:
@@ -331,6 +366,16 @@ CASES: dict[str, Callable[[Net], list[int]]] = {
     "relu6": lambda net: unary(net, "RELU6"),
     "rsqrt": lambda net: unary(net, "RSQRT"),
     "abs": lambda net: unary(net, "ABS"),
+    "tables_log": lambda net: tables(net, "LOG"),
+    "tables_sqrt": lambda net: tables(net, "SQRT"),
+    "tables_neg": lambda net: tables(net, "NEG"),
+    "tables_exp": lambda net: tables(net, "EXP"),
+    "tables_div": lambda net: tables(net, "DIV", ("DivOptions", {})),
+    "tables_gelu": lambda net: tables(net, "GELU", ("GeluOptions", {"approximate": False})),
+    "tables_gelu_tanh": lambda net: tables(net, "GELU", ("GeluOptions", {"approximate": True})),
+    "tables_elu": lambda net: tables(net, "ELU"),
+    "tables_abs": lambda net: tables(net, "ABS"),
+    "squared_difference": lambda net: binary(net, "SQUARED_DIFFERENCE", "SquaredDifferenceOptions"),
     "prelu": prelu,
     "quantize": quantize,
     "softmax": softmax,

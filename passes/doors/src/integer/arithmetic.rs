@@ -120,6 +120,31 @@ pub(crate) fn mul(
     lowered(build, product, factor, to.zero_point)
 }
 
+/// The square of a difference; scales are brought to twice the larger one, with 7 bits behind the point.
+pub(crate) fn squared_difference(
+    build: &mut Builder,
+    [a, b]: [Id; 2],
+    [a_codes, b_codes, to]: [Codes; 3],
+) -> Result<Id, Fault> {
+    let twice = 2.0 * a_codes.scale.max(b_codes.scale);
+    let out = twice * twice / (f64::from(1 << 14) * to.scale);
+    if out >= 1.0 {
+        return Err(Fault { op: "rescale", reason: format!("a factor of {out} for a squared difference") });
+    }
+    let mut side = |x: Id, codes: Codes| -> Result<Id, Fault> {
+        let factor = Factor::of(codes.scale / twice)?;
+        if factor == power(-1) {
+            return lifted(build, x, codes.zero_point, 6);
+        }
+        let fine = lifted(build, x, codes.zero_point, 7)?;
+        rescale(build, fine, factor, Elem::I32, [0, 0])
+    };
+    let (a, b) = (side(a, a_codes)?, side(b, b_codes)?);
+    let difference = build.binary("sub", a, b)?;
+    let square = build.binary("mul", difference, difference)?;
+    lowered(build, square, Factor::of(out)?, to.zero_point)
+}
+
 /// The larger or smaller code: `maximum` or `minimum`.
 pub(crate) fn extremum(build: &mut Builder, name: &'static str, [a, b]: [Id; 2]) -> Result<Id, Fault> {
     let (a, b) = (lifted(build, a, 0, 0)?, lifted(build, b, 0, 0)?);

@@ -14,14 +14,17 @@ mod resize;
 mod softmax;
 mod table;
 
-pub(crate) use arithmetic::{Range, add, extremum, mul, prelu, requantize};
+pub(crate) use arithmetic::{Range, add, extremum, mul, prelu, requantize, squared_difference};
 pub(crate) use convolution::{Requantization, conv, matmul, mean_pool, transpose_conv};
 pub(crate) use factor::Factor;
 pub(crate) use movement::{pick, strided};
 pub(crate) use reduce::{mean, sum};
 pub(crate) use resize::{Sampling, bilinear, nearest};
 pub(crate) use softmax::{probabilities, softmax};
-pub(crate) use table::{abs, elu, from_function, hard_swish, leaky_relu, logistic, requantized, rsqrt, tanh};
+pub(crate) use table::{
+    abs, elu, from_function, hard_swish, leaky_relu, log, logistic, negated, quotient, requantized, rsqrt,
+    sqrt, tanh,
+};
 
 /// Codes of 8 bits.
 pub(crate) const LOWEST: i64 = -128;

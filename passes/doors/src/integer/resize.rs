@@ -73,8 +73,7 @@ fn exact_grid([from, to]: Extents, sampling: Sampling) -> Grid {
         (unit, step) = (2 * unit / common, 2 * step / common);
         offset = (i64::try_from(step).unwrap_or(0) - i64::try_from(unit).unwrap_or(0)) / 2;
     }
-    // An image of one row has no distance between rows: any step stays on it.
-    Grid { unit, step: step.max(1), offset, count: to }
+    Grid { unit, step, offset, count: to }
 }
 
 fn divisor(a: usize, b: usize) -> usize {
@@ -90,6 +89,10 @@ pub(crate) fn bilinear(build: &mut Builder, x: Id, to: [usize; 2], sampling: Sam
     let extents = [[rows, to[0]], [columns, to[1]]];
     if rows.max(columns) >= 1 << 16 {
         return Err(Fault { op: "resize", reason: format!("{shape:?} to {to:?} rows and columns") });
+    }
+    if sampling == Sampling::Corners && extents.iter().any(|&[from, to]| from == 1 && to > 1) {
+        let reason = format!("{shape:?} to {to:?} rows and columns: one pixel has no two corners to align");
+        return Err(Fault { op: "resize", reason });
     }
     if build.graph().value(x).is_none_or(|value| value.elem != Elem::I8) {
         return build.resize(x, extents.map(|e| exact_grid(e, sampling)), true);

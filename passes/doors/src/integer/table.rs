@@ -77,6 +77,56 @@ pub(crate) fn elu(from: Codes, to: Codes) -> Table {
     from_function(from, to, |x| if x < 0.0 { x.exp_m1() } else { x })
 }
 
+/// The quotient of codes and a divisor, whose difference from its zero point is given; none if the kernel does not define it: for 0,
+/// and where it would shift by more bits than a word has, which it does if a step of the dividend is less than half a step of the
+/// result.
+pub(crate) fn quotient(from: Codes, to: Codes, divisor: i32, scale: f64) -> Result<Option<Table>, Fault> {
+    let factor = Factor::of(f64::from(single(from.scale) / (single(scale) * single(to.scale))))?;
+    if divisor == 0 {
+        return Ok(None);
+    }
+    let magnitude = divisor.unsigned_abs();
+    let digits = magnitude.leading_zeros();
+    let over_unit = 31 - digits.cast_signed();
+    let inverse = fixed::one_over_one_plus((magnitude.wrapping_shl(digits) ^ (1 << 31)).cast_signed());
+    let mut undefined = false;
+    let table = entries(|x| {
+        let dividend = (x - from.zero_point) * divisor.signum();
+        // Zeros and signs in front of the first digit.
+        let headroom = (dividend ^ (dividend >> 31)).leading_zeros() - 1;
+        let fine = rounding_high_product(dividend.wrapping_shl(headroom), inverse);
+        let right = over_unit + headroom.cast_signed() - factor.shift;
+        undefined |= !(0..=31).contains(&right);
+        let scaled = rounding_high_product(fine, factor.multiplier);
+        rounded_shift(scaled, u32::try_from(right).unwrap_or(0)).saturating_add(to.zero_point)
+    });
+    Ok((!undefined).then_some(table))
+}
+
+/// The natural logarithm; codes that are not above that of 0 give the lowest result.
+pub(crate) fn log(from: Codes, to: Codes) -> Table {
+    #[allow(clippy::cast_precision_loss, reason = "at most 9 bits")]
+    let least = (-128 - to.zero_point) as f32 * single(to.scale);
+    from_function(from, to, |x| if x <= 0.0 { least } else { x.ln() })
+}
+
+/// The square root, rounded towards 0; the kernel refuses codes below that of 0, which give the code of 0 here.
+pub(crate) fn sqrt(from: Codes, to: Codes) -> Table {
+    let (step, unit) = (single(from.scale), single(to.scale));
+    entries(|x| {
+        #[allow(clippy::cast_precision_loss, reason = "at most 9 bits")]
+        let real = step * (x - from.zero_point).max(0) as f32;
+        #[allow(clippy::cast_possible_truncation, reason = "saturates, and is clamped")]
+        let code = (real.sqrt() / unit) as i32;
+        code.saturating_add(to.zero_point)
+    })
+}
+
+/// Codes with the other sign; -128 stays, as in 8 bits.
+pub(crate) fn negated() -> Table {
+    entries(|x| if x == -128 { x } else { -x })
+}
+
 /// `x · min(max(x + 3, 0), 6) / 6`, with the kernel's 16 bits.
 pub(crate) fn hard_swish(from: Codes, to: Codes) -> Result<Table, Fault> {
     let fine = (1.0_f32 / 128.0) * single(from.scale);
@@ -121,7 +171,8 @@ fn high_product_16(a: i32, b: i32) -> i32 {
     saturated_16((i64::from(a) * i64::from(b) + (1 << 14)) >> 15)
 }
 
-/// `1 / sqrt(x)`, with the kernel's fixed-point iteration; codes that are not above that of 0 give the largest result.
+/// `1 / sqrt(x)`, with the kernel's fixed-point iteration; codes that are not above that of 0 give the largest result. The root of
+/// the scale is that of TFLite, in f32; TensorFlow Lite for Microcontrollers has it in f64, so that few codes differ by 1.
 pub(crate) fn rsqrt(from: Codes, to: Codes) -> Result<Table, Fault> {
     let scale = 1.0 / (f64::from(single(from.scale).sqrt()) * f64::from(single(to.scale)));
     let factor = Factor::of(scale)?;

@@ -75,13 +75,33 @@ fn table(op: &Operator<'_>, from: Codes, to: Codes, unsigned: bool) -> Step<Vec<
         }
         "HARD_SWISH" => integer::hard_swish(from, to)?,
         "LEAKY_RELU" => integer::leaky_relu(from, to, alpha(op)?)?,
-        "ELU" => integer::elu(from, to),
-        "RSQRT" => integer::rsqrt(from, to)?,
-        "ABS" => integer::abs(from, to)?,
-        "EXP" => function(f32::exp),
+        "ELU" if !unsigned => integer::elu(from, to),
+        "RSQRT" if !unsigned => integer::rsqrt(from, to)?,
+        "ABS" if !unsigned => integer::abs(from, to)?,
+        "EXP" if !unsigned => function(f32::exp),
         "GELU" if approximate(op)? => function(gelu_tanh),
-        other => return Err(Stop::unsupported(format!("{other} of codes of 8 bits"))),
+        "GELU" => function(gelu_erfc),
+        "LOG" if !unsigned => integer::log(from, to),
+        "NEG" if !unsigned => negated(from, to)?,
+        "SQRT" if !unsigned => integer::sqrt(from, to),
+        other => return Err(no_kernel(other, unsigned)),
     })
+}
+
+/// The kernel changes the signs of codes, whatever they mean.
+fn negated(from: Codes, to: Codes) -> Step<Vec<i64>> {
+    if from != to || from.zero_point != 0 {
+        return Err(Stop::unsupported(
+            "NEG of codes with other scales, or another zero point than 0, which TFLite's kernel ignores",
+        ));
+    }
+    Ok(integer::negated())
+}
+
+/// Why an operator on codes is not supported.
+pub(super) fn no_kernel(name: &str, unsigned: bool) -> Stop {
+    let codes = if unsigned { "uint8" } else { "int8" };
+    Stop::unsupported(format!("{name} of {codes}, for which TFLite's reference kernels have no arithmetic"))
 }
 
 fn approximate(op: &Operator<'_>) -> Step<bool> {
@@ -89,6 +109,10 @@ fn approximate(op: &Operator<'_>) -> Step<bool> {
         Some(O::GeluOptions(o)) => o.approximate()?,
         _ => false,
     })
+}
+
+fn gelu_erfc(x: f32) -> f32 {
+    0.5 * x * libm::erfcf(x * -std::f32::consts::FRAC_1_SQRT_2)
 }
 
 fn gelu_tanh(x: f32) -> f32 {

@@ -2,19 +2,22 @@
 
 use strum_schemas::tflite::BuiltinOptionsRef as O;
 
+use super::activations::no_kernel;
 use super::file::{Kind, Operator};
 use super::importer::Importer;
 use super::operands;
 use super::stop::{Step, Stop};
 use crate::integer;
-use crate::tosa::{Elem, Id};
+use crate::tosa::{Builder, Elem, Id};
 
-fn activation(op: &Operator<'_>) -> Step<i8> {
+/// The number of the fused activation; 0 for none.
+pub(super) fn activation(op: &Operator<'_>) -> Step<i8> {
     Ok(match op.options {
         Some(O::AddOptions(o)) => o.fused_activation_function()?,
         Some(O::SubOptions(o)) => o.fused_activation_function()?,
         Some(O::MulOptions(o)) => o.fused_activation_function()?,
         Some(O::DivOptions(o)) => o.fused_activation_function()?,
+        Some(O::ConcatenationOptions(o)) => o.fused_activation_function()?,
         _ => 0,
     })
 }
@@ -55,6 +58,7 @@ pub(super) fn binary<'a>(importer: &mut Importer<'a>, op: &Operator<'a>) -> Step
 }
 
 fn quantized(importer: &mut Importer<'_>, op: &Operator<'_>, tensors: [usize; 3], ids: [Id; 2]) -> Step<Id> {
+    let unsigned = importer.kind(tensors[0])? == Kind::U8;
     let build_codes = |importer: &Importer<'_>| -> Step<[_; 3]> {
         let [a, b, to] = tensors;
         Ok([importer.codes(a)?, importer.codes(b)?, importer.codes(to)?])
@@ -72,10 +76,40 @@ fn quantized(importer: &mut Importer<'_>, op: &Operator<'_>, tensors: [usize; 3]
             let codes = build_codes(importer)?;
             integer::mul(&mut importer.build, ids, codes)?
         }
+        "SQUARED_DIFFERENCE" if !unsigned => {
+            let codes = build_codes(importer)?;
+            integer::squared_difference(&mut importer.build, ids, codes)?
+        }
+        "DIV" => quotient(importer, tensors, ids[0])?,
         "MAXIMUM" => integer::extremum(&mut importer.build, "maximum", ids)?,
         "MINIMUM" => integer::extremum(&mut importer.build, "minimum", ids)?,
-        other => return Err(Stop::unsupported(format!("{other} of codes of 8 bits"))),
+        other => return Err(no_kernel(other, unsigned)),
     })
+}
+
+/// A quotient of codes, if the divisor is a constant of one element.
+fn quotient(importer: &mut Importer<'_>, [a, b, to]: [usize; 3], dividend: Id) -> Step<Id> {
+    let (from, by, to) = (importer.codes(a)?, importer.codes(b)?, importer.codes(to)?);
+    let divisor = importer.known(b)?.filter(|known| known.count() == 1);
+    let Some(divisor) = divisor.map(|known| known.to_ints()).transpose()? else {
+        return Err(Stop::unsupported("DIV of codes by other than a constant of one element"));
+    };
+    let shift = if importer.kind(b)? == Kind::U8 { 128 } else { 0 };
+    let code = divisor.first().map_or(0, |&code| code - shift);
+    let difference = i32::try_from(code - i64::from(by.zero_point)).unwrap_or(0);
+    let Some(table) = integer::quotient(from, to, difference, by.scale)? else {
+        return Err(Stop::unsupported(format!(
+            "DIV by {difference} steps of {} with a result of scale {}, for which TFLite's kernel is not defined",
+            by.scale, to.scale
+        )));
+    };
+    // The divisor may be of higher rank.
+    let shape = importer.shape(b)?;
+    let made = importer.build.table(dividend, &table)?;
+    let rank = importer.build.graph().shape(made).len();
+    let ones = vec![1; shape.len().saturating_sub(rank)];
+    let shape = [&ones[..], importer.build.graph().shape(made)].concat();
+    Ok(importer.build.reshape(made, &shape)?)
 }
 
 fn float(importer: &mut Importer<'_>, kind: &str, [a, b]: [Id; 2]) -> Step<Id> {
@@ -119,8 +153,16 @@ pub(super) fn add_n<'a>(importer: &mut Importer<'a>, op: &Operator<'a>) -> Step<
 /// `EQUAL`, `GREATER` and so on, of floats or int32.
 pub(super) fn comparison<'a>(importer: &mut Importer<'a>, op: &Operator<'a>) -> Step<()> {
     let ([x, _], [a, b]) = pair(importer, op)?;
-    if !matches!(importer.kind(x)?, Kind::F32 | Kind::F16 | Kind::I32) {
-        return Err(Stop::unsupported(format!("{} of {}", op.kind, importer.kind(x)?.name())));
+    let kind = importer.kind(x)?;
+    if kind.is_code() {
+        return Err(Stop::unsupported(format!(
+            "{} of {}: its result is a tensor of booleans, with which networks of codes do not compute",
+            op.kind,
+            kind.name()
+        )));
+    }
+    if !kind.is_float() && kind != Kind::I32 {
+        return Err(Stop::unsupported(format!("{} of {}", op.kind, kind.name())));
     }
     let build = &mut importer.build;
     let made = match &*op.kind {
@@ -139,14 +181,21 @@ pub(super) fn comparison<'a>(importer: &mut Importer<'a>, op: &Operator<'a>) -> 
 
 /// `LOGICAL_AND`, `LOGICAL_OR`, `LOGICAL_NOT`.
 pub(super) fn logical<'a>(importer: &mut Importer<'a>, op: &Operator<'a>) -> Step<()> {
-    let a = importer.operand(op, 0)?;
-    let a = importer.node(a)?;
-    let made = if op.kind == "LOGICAL_NOT" {
-        importer.build.unary("logical_not", a)?
-    } else {
-        let b = importer.operand(op, 1)?;
-        let b = importer.node(b)?;
-        importer.build.binary(if op.kind == "LOGICAL_AND" { "logical_and" } else { "logical_or" }, a, b)?
+    let count = if op.kind == "LOGICAL_NOT" { 1 } else { 2 };
+    operands(op, count..=count)?;
+    let mut ids = Vec::new();
+    for index in 0..count {
+        let x = importer.operand(op, index)?;
+        if importer.kind(x)? != Kind::Bool {
+            return Err(Stop::unsupported(format!("{} of {}", op.kind, importer.kind(x)?.name())));
+        }
+        ids.push(importer.node(x)?);
+    }
+    let made = match (&*op.kind, &ids[..]) {
+        ("LOGICAL_AND", &[a, b]) => importer.build.binary("logical_and", a, b)?,
+        ("LOGICAL_OR", &[a, b]) => importer.build.binary("logical_or", a, b)?,
+        (_, &[x, ..]) => importer.build.unary("logical_not", x)?,
+        _ => return Err(Stop::damaged("an operand is missing")),
     };
     importer.set_node(op, made)
 }
@@ -155,6 +204,11 @@ pub(super) fn logical<'a>(importer: &mut Importer<'a>, op: &Operator<'a>) -> Ste
 pub(super) fn select<'a>(importer: &mut Importer<'a>, op: &Operator<'a>) -> Step<()> {
     operands(op, 3..=3)?;
     let (condition, a, b) = (importer.operand(op, 0)?, importer.operand(op, 1)?, importer.operand(op, 2)?);
+    let [chooser, x, y] = [importer.kind(condition)?, importer.kind(a)?, importer.kind(b)?];
+    if chooser != Kind::Bool || x != y {
+        let [chooser, x, y] = [chooser, x, y].map(Kind::name);
+        return Err(Stop::unsupported(format!("a selection by {chooser} among {x} and {y}")));
+    }
     let ids = [importer.node(condition)?, importer.node(a)?, importer.node(b)?];
     if importer.kind(a)?.is_code() && (importer.codes(a)? != importer.codes(b)?) {
         return Err(Stop::unsupported("a selection among codes of different scales"));
@@ -173,9 +227,33 @@ pub(super) fn cast<'a>(importer: &mut Importer<'a>, op: &Operator<'a>) -> Step<(
         Kind::Bool => Ok(Elem::Bool),
         other => Err(Stop::unsupported(format!("a cast of {}", other.name()))),
     };
-    elem(importer.kind(x)?)?;
-    let to = elem(importer.kind(result)?)?;
+    let (from, to) = (elem(importer.kind(x)?)?, elem(importer.kind(result)?)?);
     let x = importer.node(x)?;
-    let made = importer.build.cast(x, to)?;
+    let build = &mut importer.build;
+    let made = match (from, to) {
+        (Elem::F32, Elem::I32) => {
+            let whole = truncated(build, x)?;
+            build.cast(whole, to)?
+        }
+        (Elem::F32, Elem::Bool) => {
+            let zero = build.floats(&[1], &[0.0])?;
+            let none = build.binary("equal", x, zero)?;
+            build.unary("logical_not", none)?
+        }
+        // TOSA has no cast from booleans to floats.
+        (Elem::Bool, Elem::F32) => {
+            let number = build.cast(x, Elem::I32)?;
+            build.cast(number, to)?
+        }
+        _ => build.cast(x, to)?,
+    };
     importer.set_node(op, made)
+}
+
+/// Floats without their fractions, which TOSA's cast would round.
+fn truncated(build: &mut Builder, x: Id) -> Step<Id> {
+    let zero = build.floats(&[1], &[0.0])?;
+    let positive = build.binary("greater_equal", x, zero)?;
+    let (below, above) = (build.unary("floor", x)?, build.unary("ceil", x)?);
+    Ok(build.select(positive, below, above)?)
 }

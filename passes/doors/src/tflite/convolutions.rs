@@ -138,6 +138,9 @@ fn bias(importer: &mut Importer<'_>, tensor: Option<usize>, quantized: bool, cha
     if quantized && kind != Kind::I32 {
         return Err(Stop::unsupported(format!("a bias of {} for codes of 8 bits", kind.name())));
     }
+    if !quantized && !matches!(kind, Kind::F32 | Kind::F16) {
+        return Err(Stop::unsupported(format!("a bias of {} for a layer of floats", kind.name())));
+    }
     let id = importer.node(tensor)?;
     Ok(importer.build.reshape(id, &[channels]).or_else(|_| importer.build.reshape(id, &[1]))?)
 }
@@ -406,6 +409,18 @@ fn transposed_conv<'a>(
     importer.finish(op, made, activation)
 }
 
+/// The matrices of an operand one behind the other, and its extents in front of theirs.
+fn matrices(importer: &mut Importer<'_>, tensor: usize, adjoint: bool) -> Step<(Id, Vec<usize>)> {
+    let id = importer.node(tensor)?;
+    let shape = importer.build.graph().shape(id).to_vec();
+    let (batch, &[rows, columns]) = shape.split_at(shape.len().saturating_sub(2)) else {
+        return Err(Stop::invalid(format!("a product of a matrix of shape {shape:?}")));
+    };
+    let all = importer.build.reshape(id, &[batch.iter().product(), rows, columns])?;
+    let all = if adjoint { importer.build.transpose(all, &[0, 2, 1])? } else { all };
+    Ok((all, batch.to_vec()))
+}
+
 /// `BATCH_MATMUL`.
 pub(super) fn batch_matmul<'a>(importer: &mut Importer<'a>, op: &Operator<'a>) -> Step<()> {
     operands(op, 2..=2)?;
@@ -415,21 +430,13 @@ pub(super) fn batch_matmul<'a>(importer: &mut Importer<'a>, op: &Operator<'a>) -
         _ => (false, false),
     };
     let quantized = importer.is_quantized(a)?;
-    let ids = [importer.node(a)?, importer.node(b)?];
-    let mut batches = Vec::new();
-    let mut matrices = Vec::new();
-    for (id, adjoint) in ids.into_iter().zip([adjoint_a, adjoint_b]) {
-        let shape = importer.build.graph().shape(id).to_vec();
-        let (batch, &[rows, columns]) = shape.split_at(shape.len().saturating_sub(2)) else {
-            return Err(Stop::invalid(format!("a product of a matrix of shape {shape:?}")));
-        };
-        let matrix = importer.build.reshape(id, &[batch.iter().product(), rows, columns])?;
-        matrices.push(if adjoint { importer.build.transpose(matrix, &[0, 2, 1])? } else { matrix });
-        batches.push(batch.to_vec());
+    let kinds = [importer.kind(a)?, importer.kind(b)?];
+    if kinds[0] != kinds[1] && (quantized || importer.is_quantized(b)?) {
+        let [x, y] = kinds.map(Kind::name);
+        return Err(Stop::unsupported(format!("a product of matrices of {x} and {y}")));
     }
-    let (&[left, right], [batch, other]) = (&matrices[..], &batches[..]) else {
-        return Err(Stop::damaged("a product of matrices has two operands"));
-    };
+    let (left, batch) = matrices(importer, a, adjoint_a)?;
+    let (right, other) = matrices(importer, b, adjoint_b)?;
     if batch != other {
         return Err(Stop::unsupported(format!("a product of matrices of batches {batch:?} and {other:?}")));
     }

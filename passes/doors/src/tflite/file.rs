@@ -10,7 +10,7 @@ use super::names;
 use super::stop::{Step, Stop};
 
 /// Maximum number of tensors, and of operands and results of all operators.
-const MAX_COUNT: usize = 1 << 20;
+const MAX_COUNT: usize = 1 << 18;
 /// Maximum number of bytes of all names: many tensors may have one name in common.
 const MAX_NAMES: usize = 1 << 26;
 /// Maximum number of dimensions.
@@ -76,6 +76,11 @@ impl Kind {
             Kind::I64 => Some(8),
             Kind::I4 | Kind::Resource | Kind::Other(_) => None,
         }
+    }
+
+    /// Whether its elements are floats.
+    pub(super) fn is_float(self) -> bool {
+        matches!(self, Kind::F32 | Kind::F16)
     }
 
     /// Whether its elements are codes of 8 bits.

@@ -29,12 +29,12 @@ pub(super) enum Value<'a> {
 /// A variable of a streaming network.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Variable<'a> {
-    /// The index of the graph's input with the old value, and a tensor that has it.
-    pub(super) read: Option<(usize, usize)>,
-    /// The new value.
-    pub(super) written: Option<Id>,
+    /// The index of the graph's input with the old value, and its elements in the file.
+    pub(super) read: Option<(usize, Kind)>,
+    /// The new value, and its elements in the file.
+    pub(super) written: Option<(Id, Kind)>,
     /// The value before the first run.
-    pub(super) initial: Option<(Known<'a>, Option<Codes>)>,
+    pub(super) initial: Option<Known<'a>>,
 }
 
 /// The state.
@@ -43,9 +43,9 @@ pub(super) struct Importer<'a> {
     pub(super) build: Builder,
     pub(super) values: Vec<Option<Value<'a>>>,
     pub(super) variables: BTreeMap<String, Variable<'a>>,
-    /// Kinds and names of the operators that make tensors, for messages.
+    /// The index of the operator that makes each tensor, for messages.
     pub(super) makers: Vec<Option<usize>>,
-    /// Bytes that may still be allocated for constants.
+    /// Bytes that may still be allocated.
     pub(super) room: usize,
     /// An input has another shape than in the file.
     pub(super) reshaped: bool,
@@ -76,14 +76,14 @@ impl<'a> Importer<'a> {
         op.outputs.get(index).copied().ok_or_else(|| Stop::damaged(format!("result {index} is missing")))
     }
 
-    /// Counts bytes of constants.
+    /// Counts bytes of constants and of the graph.
     pub(super) fn charge(&mut self, bytes: usize) -> Step<()> {
         match self.room.checked_sub(bytes) {
             Some(room) => {
                 self.room = room;
                 Ok(())
             }
-            None => Err(Stop::limit("constants take far more memory than the file has bytes")),
+            None => Err(Stop::limit("the network takes far more memory than the file has bytes")),
         }
     }
 
@@ -164,7 +164,8 @@ impl<'a> Importer<'a> {
             }
             Value::Real(..) => Err(self.float_inside(tensor)),
             Value::Variable(name) => Err(Stop::unsupported(format!("the variable '{name}' as an operand"))),
-            Value::Lost => Err(Stop::damaged("an operand could not be read")),
+            // Only the operator is reported that makes it.
+            Value::Lost => Err(Stop::damaged("")),
         }
     }
 
@@ -245,6 +246,7 @@ impl<'a> Importer<'a> {
     /// Gives a result its value, and checks its shape.
     pub(super) fn set(&mut self, op: &Operator<'a>, index: usize, value: Value<'a>) -> Step<()> {
         let tensor = self.result(op, index)?;
+        self.check_elements(tensor, &value)?;
         self.put(tensor, value);
         let (made, told) = (self.shape(tensor)?, self.tensor(tensor)?);
         let free = self.reshaped || told.shape.is_empty() || told.signature.iter().any(|&d| d < 0);
@@ -254,6 +256,32 @@ impl<'a> Importer<'a> {
             return Ok(());
         }
         Err(Stop::invalid(format!("the result's shape is {made:?}, the file says {:?}", told.shape)))
+    }
+
+    /// Whether a value has the elements that the file says.
+    fn check_elements(&self, tensor: usize, value: &Value<'a>) -> Step<()> {
+        let kind = self.kind(tensor)?;
+        let id = match value {
+            Value::Node(id) => *id,
+            Value::Known(known) if known.kind == kind || (known.kind.is_float() && kind.is_float()) => {
+                return Ok(());
+            }
+            Value::Known(known) => return Err(other_elements(&known.kind.name(), kind)),
+            Value::Real(..) if !kind.is_float() => return Err(other_elements("real numbers", kind)),
+            Value::Real(..) | Value::Spread(..) | Value::Variable(_) | Value::Lost => return Ok(()),
+        };
+        let told = match kind {
+            Kind::F32 | Kind::F16 => Elem::F32,
+            Kind::I8 | Kind::U8 => Elem::I8,
+            Kind::I32 | Kind::I64 => Elem::I32,
+            Kind::Bool => Elem::Bool,
+            Kind::I4 | Kind::I16 | Kind::Resource | Kind::Other(_) => return Err(unsupported_kind(kind)),
+        };
+        let made = self.build.graph().value(id).map_or(told, |value| value.elem);
+        if made == told {
+            return Ok(());
+        }
+        Err(other_elements(made.name(), kind))
     }
 
     /// Gives the first result its value.
@@ -292,6 +320,10 @@ impl<'a> Importer<'a> {
         }
         Ok(self.build.clamp_floats(id, min.unwrap_or(f32::MIN), max.unwrap_or(f32::MAX))?)
     }
+}
+
+fn other_elements(made: &str, told: Kind) -> Stop {
+    Stop::invalid(format!("the result is of {made}, the file says {}", told.name()))
 }
 
 /// Extents that are known.

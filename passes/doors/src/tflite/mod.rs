@@ -29,12 +29,14 @@ use file::{File, Operator, Subgraph, shown};
 use importer::{Importer, Value};
 use stop::{Step, Stop};
 
-use crate::tosa::Builder;
+use crate::tosa::{Builder, Graph, Node, Origin, Value as Made};
 use crate::{Fate, Network, Operator as Recorded, Options, Record, Refusal};
 
-/// Bytes of constants that a small file may grow to; larger ones may grow to [`GROWTH`] times their size.
+/// Bytes of constants and operators that a small file may grow to; larger ones may grow to [`GROWTH`] times their size.
 const ROOM: usize = 256 << 20;
 const GROWTH: usize = 32;
+/// Bytes that an operand or result of an operator takes at most while it is read.
+const RESULT: usize = 512;
 /// Causes that a refusal names.
 const MAX_CAUSES: usize = 64;
 
@@ -81,22 +83,21 @@ fn operators<'a>(
 ) -> Result<Record, Refusal> {
     let mut record = Record::default();
     let mut refusal = Refusal::default();
-    let cut = wanted.iter().any(|wanted| !wanted);
+    // No more is read after it.
+    let mut is_over = false;
     for (op, &wanted) in graph.operators.iter().zip(wanted) {
         let mut recorded = recorded(graph, op, wanted);
         if !wanted {
-            if cut {
-                record.operators.push(recorded);
-            }
-            continue;
-        }
-        if refusal.causes.len() >= MAX_CAUSES {
             record.operators.push(recorded);
             continue;
         }
-        let before = importer.build.graph().nodes.len();
+        if is_over || refusal.causes.len() >= MAX_CAUSES {
+            record.operators.push(recorded);
+            continue;
+        }
+        let before = Size::of(importer.build.graph());
         importer.build.source(&recorded.name);
-        if let Err(stop) = operators::read(importer, op) {
+        if let Err(stop) = charged(importer, op, before) {
             let known = op
                 .inputs
                 .iter()
@@ -105,7 +106,8 @@ fn operators<'a>(
             for &result in &op.outputs {
                 importer.put(result, Value::Lost);
             }
-            if known || !operators::is_supported(op) {
+            let is_limit = stop.is_limit();
+            if known || is_limit || !operators::is_supported(op) {
                 let stop = if stop.is_unsupported() && !stop.has_help() {
                     with_cut(stop, importer, op)
                 } else {
@@ -113,11 +115,12 @@ fn operators<'a>(
                 };
                 let place = format!("{} '{}' (operator {})", recorded.kind, recorded.name, op.index);
                 recorded.fate = Fate::Refused(refusal.add(stop.at(place)));
+                is_over = is_limit;
             }
             record.operators.push(recorded);
             continue;
         }
-        let made = importer.build.graph().nodes.len() > before;
+        let made = importer.build.graph().nodes.len() > before.nodes;
         recorded.fate = if made { Fate::Imported } else { Fate::Folded };
         record.operators.push(recorded);
     }
@@ -135,6 +138,46 @@ fn recorded(graph: &Subgraph<'_>, op: &Operator<'_>, wanted: bool) -> Recorded {
 fn unread(graph: &Subgraph<'_>, wanted: &[bool]) -> Record {
     let operators = graph.operators.iter().zip(wanted);
     Record { operators: operators.map(|(op, &wanted)| recorded(graph, op, wanted)).collect() }
+}
+
+/// Reads an operator, and counts what it adds to the graph.
+fn charged<'a>(importer: &mut Importer<'a>, op: &Operator<'a>, before: Size) -> Step<()> {
+    let name = importer.build.graph().sources.last().map_or(0, String::len);
+    let edges = op.inputs.len().saturating_add(op.outputs.len()).saturating_add(1);
+    importer.charge(edges.saturating_mul(RESULT).saturating_add(2 * name))?;
+    let read = operators::read(importer, op);
+    // What a refused operator has added stays.
+    importer.charge(before.grown(importer.build.graph()))?;
+    read
+}
+
+/// How many values and nodes a graph has.
+#[derive(Clone, Copy)]
+struct Size {
+    values: usize,
+    nodes: usize,
+}
+
+impl Size {
+    fn of(graph: &Graph) -> Self {
+        Size { values: graph.values.len(), nodes: graph.nodes.len() }
+    }
+
+    /// Bytes of what was added since, with the elements of constants.
+    fn grown(self, graph: &Graph) -> usize {
+        let values = graph.values.iter().skip(self.values).map(|value| {
+            let elements = match &value.origin {
+                Origin::Constant(bytes) => bytes.len(),
+                Origin::Input(_) | Origin::Node(_) => 0,
+            };
+            size_of::<Made>() + size_of_val(&value.shape[..]) + elements
+        });
+        let nodes = graph.nodes.iter().skip(self.nodes).map(|node| {
+            let attributes = size_of_val(&node.attributes[..]);
+            size_of::<Node>() + size_of_val(&node.operands[..]) + attributes
+        });
+        values.chain(nodes).fold(0, usize::saturating_add)
+    }
 }
 
 /// Names the tensors at which the network can end before an operator.

@@ -205,18 +205,29 @@ pub(super) fn split<'a>(importer: &mut Importer<'a>, op: &Operator<'a>) -> Step<
         let sizes = importer.operand(op, 1)?;
         importer.ints(sizes, "sizes")?
     };
-    let known: i64 = sizes.iter().filter(|&&d| d >= 0).fold(0, |n, &d| n.saturating_add(d));
     let mut start = 0_usize;
-    for (index, size) in sizes.iter().enumerate().take(count) {
-        let rest = i64::try_from(extent).unwrap_or(i64::MAX).saturating_sub(known);
-        let size = if *size < 0 { rest } else { *size };
-        let size =
-            usize::try_from(size).map_err(|_| Stop::invalid(format!("parts of {sizes:?} of {extent}")))?;
+    for (index, size) in parts(&sizes, extent, count)?.into_iter().enumerate() {
         let part = strided(&mut importer.build, id, at, [start, 1, size])?;
         start = start.saturating_add(size);
         importer.set(op, index, Value::Node(part))?;
     }
     Ok(())
+}
+
+/// The sizes of parts, of which one may be -1 for the rest; together they are the whole.
+fn parts(sizes: &[i64], extent: usize, count: usize) -> Step<Vec<usize>> {
+    let wrong = || Stop::invalid(format!("{count} parts of {sizes:?} of {extent}"));
+    let open = sizes.iter().filter(|&&d| d == -1).count();
+    let known = sizes.iter().filter(|&&d| d != -1);
+    let known = known
+        .map(|&d| usize::try_from(d).ok())
+        .try_fold(0_usize, |n, d| n.checked_add(d?))
+        .ok_or_else(wrong)?;
+    let rest = extent.checked_sub(known).ok_or_else(wrong)?;
+    if sizes.len() != count || open > 1 || (open == 0 && rest != 0) {
+        return Err(wrong());
+    }
+    Ok(sizes.iter().map(|&d| usize::try_from(d).unwrap_or(rest)).collect())
 }
 
 /// `SLICE`.
@@ -226,6 +237,9 @@ pub(super) fn slice<'a>(importer: &mut Importer<'a>, op: &Operator<'a>) -> Step<
     let start = importer.sizes(start, "the start of a slice")?;
     let size = importer.ints(size, "the size of a slice")?;
     let shape = importer.shape(x)?;
+    if let Some(wrong) = size.iter().find(|&&d| d < -1) {
+        return Err(Stop::invalid(format!("a slice of {wrong} elements")));
+    }
     let rest = shape.iter().zip(&start).map(|(d, s)| d.saturating_sub(*s));
     let size: Vec<usize> = rest.zip(&size).map(|(rest, &d)| usize::try_from(d).unwrap_or(rest)).collect();
     moved(importer, op, 0, |build, x| Ok(build.slice(x, &start, &size)?))
@@ -263,8 +277,8 @@ pub(super) fn strides(importer: &mut Importer<'_>, op: &Operator<'_>, shape: &[u
             strides.shrunk.push(false);
             continue;
         };
-        if step == 0 {
-            return Err(Stop::invalid("a slice with a step of 0"));
+        if step == 0 || i32::try_from(step).is_err() {
+            return Err(Stop::invalid(format!("a slice with a step of {step}")));
         }
         let wrap = |i: i64| if i < 0 { i.saturating_add(extent) } else { i };
         let bounds = if step > 0 { (0, extent) } else { (-1, extent - 1) };

@@ -89,10 +89,17 @@ pub(super) fn read<'a>(importer: &mut Importer<'a>, op: &Operator<'a>) -> Step<(
         return Ok(());
     }
     let Some(reader) = reader(op) else { return Err(refused(op)) };
+    let mut signs = [false; 2];
     for &tensor in op.inputs.iter().flatten().chain(&op.outputs) {
-        if importer.kind(tensor)? == Kind::I16 {
-            return Err(unsupported_kind(Kind::I16));
+        match importer.kind(tensor)? {
+            Kind::I16 => return Err(unsupported_kind(Kind::I16)),
+            Kind::I8 => signs[0] = true,
+            Kind::U8 => signs[1] = true,
+            _ => {}
         }
+    }
+    if signs == [true; 2] && op.kind != "QUANTIZE" {
+        return Err(Stop::unsupported(format!("{} of int8 and uint8", op.kind)));
     }
     reader(importer, op)
 }

@@ -58,11 +58,11 @@ pub(super) fn wanted(graph: &Subgraph<'_>, ends: &[usize]) -> Vec<bool> {
                 open.extend(op.inputs.iter().flatten());
             }
         }
-        // Variables that are read are written.
+        // Variables that are read are written, and have a first value.
         let reads =
             graph.operators.iter().zip(&wanted).any(|(op, &wanted)| wanted && op.kind == "READ_VARIABLE");
         for (op, place) in graph.operators.iter().zip(&mut wanted) {
-            if reads && op.kind == "ASSIGN_VARIABLE" && !*place {
+            if reads && matches!(&*op.kind, "ASSIGN_VARIABLE" | "CALL_ONCE") && !*place {
                 *place = true;
                 open.extend(op.inputs.iter().flatten());
             }

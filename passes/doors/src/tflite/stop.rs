@@ -45,6 +45,11 @@ impl Stop {
         self.kind == CauseKind::Unsupported
     }
 
+    /// Whether a limit of the host is exceeded, so that nothing further is read.
+    pub(super) fn is_limit(&self) -> bool {
+        self.kind == CauseKind::Limit
+    }
+
     /// Whether there is a next step already.
     pub(super) fn has_help(&self) -> bool {
         self.help.is_some()

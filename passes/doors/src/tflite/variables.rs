@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use strum_schemas::tflite::BuiltinOptionsRef as O;
 
-use super::file::{File, Operator, Subgraph, shown};
+use super::file::{File, Kind, Operator, Subgraph, shown};
 use super::importer::{Importer, Value, Variable, extents};
 use super::known::{Data, Known};
 use super::operands;
@@ -58,8 +58,7 @@ pub(super) fn initial<'a>(
                     };
                     let known =
                         Known { shape: extents(&tensor.shape)?, kind: tensor.kind, data: Data::Bytes(data) };
-                    let initial = Some((known, None));
-                    variables.insert(name.clone(), Variable { initial, ..Variable::default() });
+                    variables.insert(name.clone(), Variable { initial: Some(known), ..Variable::default() });
                 }
                 (other, ..) => {
                     return Err(Stop::unsupported(format!(
@@ -99,15 +98,15 @@ pub(super) fn read<'a>(importer: &mut Importer<'a>, op: &Operator<'a>) -> Step<(
     operands(op, 1..=1)?;
     let (name, result) = (variable(importer, op)?, importer.result(op, 0)?);
     let state = importer.variables.entry(name.clone()).or_default().clone();
-    if let Some(id) = state.written {
+    let port = |input: usize| importer.build.graph().inputs.get(input).map(|port| port.id);
+    let known = state.written.or_else(|| state.read.and_then(|(input, kind)| Some((port(input)?, kind))));
+    let kind = importer.kind(result)?;
+    if let Some((id, of)) = known {
+        same_elements(&name, kind, of)?;
         return importer.set_node(op, id);
     }
-    let id = match state.read {
-        Some((input, _)) => importer.build.graph().inputs.get(input).map(|port| port.id),
-        None => None,
-    };
-    if let Some(id) = id {
-        return importer.set_node(op, id);
+    if let Some(first) = &state.initial {
+        same_elements(&name, kind, first.kind)?;
     }
     let codes = codes(importer, result)?;
     let elem = match (importer.is_quantized(result), codes) {
@@ -117,15 +116,27 @@ pub(super) fn read<'a>(importer: &mut Importer<'a>, op: &Operator<'a>) -> Step<(
     };
     let tensor = importer.tensor(result)?;
     let shape = match &state.initial {
-        Some((known, _)) => known.shape.clone(),
+        Some(known) => known.shape.clone(),
         None => extents(&tensor.shape)?,
     };
     let input = importer.build.graph().inputs.len();
     let id = importer.build.input(&name, &shape, elem, codes)?;
     if let Some(variable) = importer.variables.get_mut(&name) {
-        variable.read = Some((input, result));
+        variable.read = Some((input, kind));
     }
     importer.set_node(op, id)
+}
+
+/// A variable has the same elements wherever it is read and written.
+fn same_elements(name: &str, read: Kind, written: Kind) -> Step<()> {
+    if read == written {
+        return Ok(());
+    }
+    Err(Stop::invalid(format!(
+        "the variable '{name}' changes its elements: {} are read, {} are written",
+        read.name(),
+        written.name()
+    )))
 }
 
 fn codes(importer: &Importer<'_>, tensor: usize) -> Step<Option<Codes>> {
@@ -136,31 +147,32 @@ fn codes(importer: &Importer<'_>, tensor: usize) -> Step<Option<Codes>> {
 pub(super) fn assign<'a>(importer: &mut Importer<'a>, op: &Operator<'a>) -> Step<()> {
     operands(op, 2..=2)?;
     let (name, value) = (variable(importer, op)?, importer.operand(op, 1)?);
-    let id = importer.node(value)?;
-    importer.variables.entry(name).or_default().written = Some(id);
+    let (id, kind) = (importer.node(value)?, importer.kind(value)?);
+    importer.variables.entry(name).or_default().written = Some((id, kind));
     Ok(())
 }
 
 /// Adds the outputs of variables that were read.
 pub(super) fn outputs(importer: &mut Importer<'_>) -> Step<()> {
     let variables: Vec<(String, Variable<'_>)> = importer.variables.clone().into_iter().collect();
-    let mut states: Vec<(usize, String, Variable<'_>)> = Vec::new();
+    let mut states: Vec<(usize, Kind, String, Variable<'_>)> = Vec::new();
     for (name, variable) in variables {
-        if let Some((input, _)) = variable.read {
-            states.push((input, name, variable));
+        if let Some((input, kind)) = variable.read {
+            states.push((input, kind, name, variable));
         }
     }
     states.sort_by_key(|(input, ..)| *input);
-    for (input, name, variable) in states {
+    for (input, kind, name, variable) in states {
         let port = importer.build.graph().inputs.get(input).map(|port| (port.id, port.codes));
         let Some((old, codes)) = port else { continue };
-        let new = variable.written.unwrap_or(old);
+        let (new, of) = variable.written.unwrap_or((old, kind));
+        same_elements(&name, kind, of)?;
         let graph = importer.build.graph();
         if graph.shape(new) != graph.shape(old) {
             return Err(Stop::invalid(format!("the variable '{name}' changes its shape")));
         }
         let initial = match variable.initial {
-            Some((known, _)) => Some(known.constant(&mut importer.build)?),
+            Some(known) => Some(known.constant(&mut importer.build)?),
             None => None,
         };
         let output = importer.build.graph().outputs.len();

@@ -201,6 +201,9 @@ impl Builder {
         if n != m || k != l {
             return fault(op, format!("{a_shape:?} times {b_shape:?}"));
         }
+        if elem != b_elem {
+            return fault(op, format!("{} times {}", elem.name(), b_elem.name()));
+        }
         let zero_points = [self.scalar(elem, zero_points[0])?, self.scalar(b_elem, zero_points[1])?];
         let operands = [a, b].into_iter().chain(zero_points).map(Operand::Value).collect();
         let sums = match elem {
@@ -350,9 +353,14 @@ impl Builder {
         let (a, b) = self.same_rank(op, a, b)?;
         let (condition, a) = self.same_rank(op, condition, a)?;
         let (a, b) = self.same_rank(op, a, b)?;
-        let ((a_shape, elem), (b_shape, _)) = (self.of(op, a)?, self.of(op, b)?);
+        let ((a_shape, elem), (b_shape, other)) = (self.of(op, a)?, self.of(op, b)?);
+        let (condition_shape, chooser) = self.of(op, condition)?;
+        if chooser != Elem::Bool || elem != other {
+            let [chooser, elem, other] = [chooser, elem, other].map(Elem::name);
+            return fault(op, format!("{elem} or {other}, by {chooser}"));
+        }
         let shape = broadcast(op, &a_shape, &b_shape)?;
-        let shape = broadcast(op, &shape, &self.of(op, condition)?.0)?;
+        let shape = broadcast(op, &shape, &condition_shape)?;
         self.push(op, [condition, a, b].map(Operand::Value).to_vec(), Vec::new(), &shape, elem)
     }
 
@@ -451,12 +459,54 @@ mod tests {
     }
 
     #[test]
+    fn operands_have_the_elements_that_tosa_multiplies_and_selects() {
+        let mut build = Builder::default();
+        let x = build.input("x", &[1, 2, 2, 3], Elem::I8, None).unwrap();
+        let real = build.input("y", &[1, 2, 2, 3], Elem::F32, None).unwrap();
+        let codes = build.ints(Elem::I8, &[4, 1, 1, 3], &[1; 12]).unwrap();
+        let (zero, none) = (build.scalar(Elem::F32, 0).unwrap(), build.scalar(Elem::I32, 0).unwrap());
+        let mut said = Vec::new();
+        for [image, bias] in [[real, zero], [x, zero], [none, none]] {
+            said.push(build.conv(false, [image, codes, bias], [0; 2], &Window::UNIT).unwrap_err());
+            said.push(build.transpose_conv([image, codes, bias], [0; 2], [[0; 2]; 2], [1; 2]).unwrap_err());
+        }
+        let [a, b] = [x, real].map(|x| build.reshape(x, &[1, 4, 3]).unwrap());
+        let b = build.transpose(b, &[0, 2, 1]).unwrap();
+        said.push(build.matmul([a, b], [0; 2]).unwrap_err());
+        said.push(build.select(x, real, real).unwrap_err());
+        said.push(build.pad(x, &[[1; 2]; 4], zero).unwrap_err());
+        said.push(build.pad(x, &[[1; 2]; 3], zero).unwrap_err());
+        said.push(build.reshape(x, &[5]).unwrap_err());
+        let spec =
+            Rescale { to: Elem::I8, scales: vec![(1, 2); 2], double_round: true, input_zp: 0, output_zp: 0 };
+        said.push(build.rescale(x, &spec).unwrap_err());
+        let said: Vec<String> = said.iter().map(ToString::to_string).collect();
+        let expected = [
+            "conv2d: weights of i8 and a bias of f32 on an image of f32",
+            "transpose_conv2d: weights of i8 and a bias of f32 on an image of f32",
+            "conv2d: weights of i8 and a bias of f32 on an image of i8",
+            "transpose_conv2d: weights of i8 and a bias of f32 on an image of i8",
+            "conv2d: an image of four dimensions expected, got [1]",
+            "transpose_conv2d: an image of four dimensions expected, got [1]",
+            "matmul: i8 times f32",
+            "select: f32 or f32, by i8",
+            "pad: [1] of f32 around i8",
+            "pad: 3 pairs for [1, 2, 2, 3]",
+            "reshape: [1, 2, 2, 3] and [5] differ in their number of elements",
+            "rescale: 2 scales for [1, 2, 2, 3]",
+        ];
+        assert_eq!(said, expected);
+    }
+
+    #[test]
     fn operands_of_lower_rank_are_raised() {
         let mut build = Builder::default();
         let x = build.input("x", &[2, 3, 4], Elem::F32, None).unwrap();
         let bias = build.floats(&[4], &[0.5; 4]).unwrap();
         let y = build.binary("add", x, bias).unwrap();
         assert_eq!(build.graph().shape(y), [2, 3, 4]);
+        let images = build.pool(PoolKind::Max, x, [1; 2], &Window::UNIT, 0).unwrap_err();
+        assert_eq!(images.to_string(), "max_pool2d: an image of four dimensions expected, got [2, 3, 4]");
         let wrong = build.floats(&[3], &[0.5; 3]).unwrap();
         let fault = build.binary("add", x, wrong).unwrap_err();
         assert_eq!(fault.to_string(), "add: [2, 3, 4] and [1, 1, 3] do not match");

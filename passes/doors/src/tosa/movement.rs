@@ -41,6 +41,10 @@ impl Builder {
         if around.len() != shape.len() {
             return fault(op, format!("{} pairs for {shape:?}", around.len()));
         }
+        let (value_shape, value_elem) = self.of(op, value)?;
+        if value_elem != elem || value_shape != [1] {
+            return fault(op, format!("{value_shape:?} of {} around {}", value_elem.name(), elem.name()));
+        }
         if around.iter().all(|&pair| pair == [0; 2]) {
             return Ok(x);
         }

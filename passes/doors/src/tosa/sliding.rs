@@ -91,6 +91,7 @@ impl Builder {
             let reason = format!("weights {taps:?} and bias {bias_shape:?} on an image of {c} channels");
             return fault(op, reason);
         }
+        check_elements(op, elem, weights_elem, bias_elem)?;
         let fitted = self.fit(op, image, kernel, window)?;
         let zero_points = [self.scalar(elem, image_zp)?, self.scalar(weights_elem, weights_zp)?];
         let operands =
@@ -126,6 +127,7 @@ impl Builder {
             let reason = format!("weights of {inputs} channels and bias {bias_shape:?} on an image of {c}");
             return fault(op, reason);
         }
+        check_elements(op, elem, weights_elem, bias_elem)?;
         let extent = |d: usize, kernel: usize, [before, behind]: [i64; 2], stride: usize| {
             let taps = wide(d - 1).checked_mul(wide(stride))?.checked_add(wide(kernel))?;
             let padded = taps.checked_add(before)?.checked_add(behind)?;
@@ -181,6 +183,21 @@ impl Builder {
         let made = self.push(op, operands, attributes, &[n, rows, columns, c], elem)?;
         self.keep(made, &fitted)
     }
+}
+
+/// Elements of image, weights and bias that TOSA multiplies and adds.
+fn check_elements(op: &'static str, image: Elem, weights: Elem, bias: Elem) -> Result<(), Fault> {
+    let fits = match image {
+        Elem::F32 => [weights, bias] == [Elem::F32; 2],
+        Elem::I8 => matches!(weights, Elem::I4 | Elem::I8) && bias == Elem::I32,
+        Elem::I16 => weights == Elem::I8 && bias == Elem::I48,
+        Elem::Bool | Elem::I4 | Elem::I32 | Elem::I48 => false,
+    };
+    if fits {
+        return Ok(());
+    }
+    let [image, weights, bias] = [image, weights, bias].map(Elem::name);
+    fault(op, format!("weights of {weights} and a bias of {bias} on an image of {image}"))
 }
 
 fn pair(pair: [usize; 2]) -> Attribute {

@@ -10,6 +10,8 @@ pub(crate) const F32: i8 = 0;
 pub(crate) const F16: i8 = 1;
 pub(crate) const I32: i8 = 2;
 pub(crate) const U8: i8 = 3;
+pub(crate) const I64: i8 = 4;
+pub(crate) const BOOL: i8 = 6;
 pub(crate) const I16: i8 = 7;
 pub(crate) const I8: i8 = 9;
 pub(crate) const RESOURCE: i8 = 13;
@@ -24,6 +26,15 @@ pub(crate) struct Net {
     pub(crate) inputs: Vec<i32>,
     /// Subgraphs behind the first.
     pub(crate) others: Vec<Net>,
+}
+
+/// The bytes of a model.
+pub(crate) fn written(model: &Model) -> Vec<u8> {
+    // planus 1.3 writes the identifier before the offset of the root, where it does not belong.
+    let mut builder = planus::Builder::new();
+    let (root, tables) = builder.finish(model, None).split_first_chunk::<4>().unwrap();
+    let root = u32::from_le_bytes(*root) + 4;
+    [&root.to_le_bytes()[..], b"TFL3", tables].concat()
 }
 
 impl Net {
@@ -117,11 +128,7 @@ impl Net {
             buffers: Some(buffers),
             ..Model::default()
         };
-        // planus 1.3 writes the identifier before the offset of the root, where it does not belong.
-        let mut builder = planus::Builder::new();
-        let (root, tables) = builder.finish(&model, None).split_first_chunk::<4>().unwrap();
-        let root = u32::from_le_bytes(*root) + 4;
-        [&root.to_le_bytes()[..], b"TFL3", tables].concat()
+        written(&model)
     }
 
     fn graph(

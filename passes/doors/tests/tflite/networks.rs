@@ -107,7 +107,7 @@ fn weights_of_8_bits_of_a_float_layer_are_real_numbers() {
 }
 
 /// A reshape whose shape is computed: the batch of the input, and the rest.
-fn computed_shape(signature: &[i32]) -> Vec<u8> {
+pub(crate) fn computed_shape(signature: &[i32]) -> Vec<u8> {
     let mut net = Net::default();
     let x = net.input(I8, &[1, 4, 6], Some((0.5, 3)));
     net.last().shape_signature = Some(signature.to_vec());

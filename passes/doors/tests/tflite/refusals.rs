@@ -101,7 +101,7 @@ fn operands_that_do_not_fit_are_refused_at_their_operator() {
         ),
         (
             of(42, |net| _ = net.tensor(I8, &[1, 2], Some((0.5, 3)), &[0; 2]), &[0, 2]).0,
-            "DIV 't1' (operator 0): DIV of codes of 8 bits",
+            "DIV 't1' (operator 0): DIV of codes by other than a constant of one element",
         ),
         (
             of(0, |net| _ = net.tensor(I8, &[1, 3], Some((0.5, 3)), &[0; 3]), &[0, 2]).0,
@@ -180,6 +180,9 @@ fn options_that_do_not_fit_are_refused() {
         assert_eq!(refusal.causes[0].kind, CauseKind::Usage);
         refusal.to_string()
     };
+    let batch = Options { batch: Some(2), ..Options::default() };
+    let help = refused(&convolution(I8), &batch).causes[0].help.clone();
+    assert_eq!(help.as_deref(), Some("give the whole shape: --input-shape"));
     let shape = |input: Option<&str>, shape: &[usize]| Options {
         input_shapes: vec![InputShape { input: input.map(str::to_owned), shape: shape.to_vec() }],
         ..Options::default()
