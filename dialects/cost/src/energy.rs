@@ -127,6 +127,8 @@ impl Energy {
         let high = counts.macs_high.saturating_sub(e.zero_skipped);
         let products = sum(&[high, low.full, low.shifts, low.products]);
         let held = Held::of(e, m.pe_kind);
+        // Of the products of each kind, their share has a zero activation.
+        let zeros = |of: u64| share_of(e.act_zero, of, products);
         let mut energy = Energy {
             // An activation is held only where no mask chooses it: no low member is a shift or a product there.
             multipliers: less(
@@ -134,6 +136,7 @@ impl Energy {
                 sum(&[
                     price(e.act_held, m.mult_act_held_saving_fj),
                     price(held.full, m.mult_weight_held_saving_fj),
+                    price(zeros(sum(&[high, low.full])), m.mult_act_zero_saving_fj),
                 ]),
             ),
             shifters: less(price(low.shifts, m.shift_fj), price(held.shifts, m.shift_weight_held_saving_fj)),
@@ -163,6 +166,7 @@ impl Energy {
                     sum(&[
                         price(e.act_held, m.operand_act_held_saving_fj),
                         price(e.weight_held, m.operand_weight_held_saving_fj),
+                        price(e.act_zero, m.operand_act_zero_saving_fj),
                     ]),
                 ),
                 price(e.pe_steps, m.operand_clock_fj),
@@ -209,12 +213,24 @@ fn adders(e: &Events, m: &Machine, products: u64, [shifts, held_shifts]: [u64; 2
             sum(&[
                 price(e.act_held, m.product_add_act_held_saving_fj),
                 price(less(e.weight_held, held_shifts), m.product_add_weight_held_saving_fj),
+                price(
+                    share_of(e.act_zero, less(products, shifts), products),
+                    m.product_add_act_zero_saving_fj,
+                ),
                 price(shifts, m.shift_add_saving_fj),
                 price(held_shifts, m.shift_add_weight_held_saving_fj),
             ]),
         ),
         less(price(sum(&[e.pe_steps, e.pool_ops]), m.add_fj), price(e.steps_held, m.add_held_saving_fj)),
     ])
+}
+
+/// Whether the machine has a saving that depends on [`Events::act_zero`].
+#[must_use]
+pub fn prices_zeros(m: &Machine) -> bool {
+    [m.mult_act_zero_saving_fj, m.product_add_act_zero_saving_fj, m.operand_act_zero_saving_fj]
+        .into_iter()
+        .any(|saving| saving > 0)
 }
 
 /// How the PEs process low members.

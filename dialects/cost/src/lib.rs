@@ -25,7 +25,7 @@ mod vec;
 pub use conv::conv;
 pub use counts::{Counts, Traffic};
 pub use dma::{Transfer, awaited, channel_cycles, dma, end_of_transfer};
-pub use energy::Energy;
+pub use energy::{Energy, prices_zeros};
 pub use events::Events;
 pub use level::Level;
 pub use pool::pool;
@@ -110,6 +110,7 @@ impl Cost {
                     fl_read: events.fl_read.saturating_sub(unread),
                     routed: events.routed.saturating_sub(unread),
                     act_held: less(events.act_held),
+                    act_zero: less(events.act_zero),
                     weight_held: less(events.weight_held),
                     routed_held: less(events.routed_held),
                     if_held: less(events.if_held),

@@ -19,15 +19,17 @@ pub(super) fn counts(spec: &Spec, schedule: &Schedule, stimulus: &Stimulus) -> C
         else {
             continue;
         };
+        // A static PE's low lanes idle in a plain step.
+        let idle = spec.packed() && !entry.packed && spec.kind == dpu_isa::PeKind::StrumStatic;
+        let lanes = u64::from(if idle { spec.high_lanes() } else { spec.lanes });
+        let own_low = if entry.packed { low } else { 0 };
+        // High members are first; those that are dropped are no products.
+        let products = if spec.format.method.kind() == Kind::Sparse { lanes - own_low } else { lanes };
         let now = Now {
-            low: if entry.packed { low } else { 0 },
-            // A static PE's low lanes idle in a plain step.
-            lanes: if spec.packed() && !entry.packed && spec.kind == dpu_isa::PeKind::StrumStatic {
-                u64::from(spec.high_lanes())
-            } else {
-                u64::from(spec.lanes)
-            },
+            low: own_low,
+            lanes,
             packed: entry.packed,
+            zeros: step.acts.iter().take(products as usize).filter(|&&act| act == 0).count() as u64,
             acts: before.is_some_and(|(_, b)| b.acts == step.acts),
             weights: before.is_some_and(|(_, b)| b.high == step.high && b.low == step.low),
             if_entry: before
@@ -63,6 +65,8 @@ struct Now {
     /// Products.
     lanes: u64,
     packed: bool,
+    /// Products with a zero activation.
+    zeros: u64,
     /// What is as in the step before.
     acts: bool,
     weights: bool,
@@ -87,6 +91,7 @@ fn step_counts(spec: &Spec, now: &Now, counts: &mut Counts) {
     e.fl_held += held(now.fl_entry, products);
     e.act_held += held(now.acts && !now.packed, products);
     e.weight_held += held(now.weights, products);
+    e.act_zero += now.zeros;
     if spec.packed() {
         // A plain step has the mask of every plain step, and idle lanes choose as well.
         let chosen = if now.packed { products } else { u64::from(spec.lanes) };

@@ -34,9 +34,14 @@ impl Prices {
     }
 
     /// Fits `fields`, a price and savings that are at most the price, to a class; without events they become 0. No product has
-    /// more than one of the savings.
+    /// more than one of the first two savings; each may have the third, of a zero activation, as well.
     fn class(&mut self, measured: &[&Measured], fields: &[&'static str], class: Class<'_>) {
-        let legal = |x: &[f64]| x.iter().skip(1).all(|saving| Some(saving) <= x.first());
+        let legal = |x: &[f64]| {
+            let zero = x.get(3).copied().unwrap_or(0.0);
+            let held = x.get(1..).unwrap_or_default().iter().take(2);
+            let most = held.copied().fold(0.0, f64::max);
+            x.first().is_some_and(|&price| most + zero <= price)
+        };
         let x = solve(measured, class, legal);
         for (i, field) in fields.iter().enumerate() {
             self.set(field, x.get(i).copied().unwrap_or(0.0));
@@ -53,15 +58,28 @@ impl Prices {
         let kind = self.main.kind;
         self.class(
             &main,
-            &["mult_fj", "mult_act_held_saving_fj", "mult_weight_held_saving_fj"],
+            &[
+                "mult_fj",
+                "mult_act_held_saving_fj",
+                "mult_weight_held_saving_fj",
+                "mult_act_zero_saving_fj",
+            ],
             (&|m| multiplications(m, kind), &|m| m.classes.multipliers),
         );
         self.additions(&main);
         self.class(
             &main,
-            &["operand_fj", "operand_act_held_saving_fj", "operand_weight_held_saving_fj"],
+            &[
+                "operand_fj",
+                "operand_act_held_saving_fj",
+                "operand_weight_held_saving_fj",
+                "operand_act_zero_saving_fj",
+            ],
             (
-                &|m| vec![products(m), -float(m.counts.events.act_held), -float(m.counts.events.weight_held)],
+                &|m| {
+                    let e = &m.counts.events;
+                    vec![products(m), -float(e.act_held), -float(e.weight_held), -float(e.act_zero)]
+                },
                 &|m| m.classes.operands,
             ),
         );
@@ -92,14 +110,19 @@ impl Prices {
             let e = &m.counts.events;
             let held = e.weight_held.saturating_sub(e.low_shifts_weight_held);
             let shifts = [float(e.low_shifts), -float(e.low_shifts_weight_held)];
-            vec![products(m) - shifts[0], -float(e.act_held), -float(held), shifts[0], shifts[1]]
+            let multiplied = products(m) - shifts[0];
+            let zero = float(e.act_zero) * multiplied / products(m).max(1.0);
+            vec![multiplied, -float(e.act_held), -float(held), shifts[0], shifts[1], -zero]
         };
         let legal = |x: &[f64]| match *x {
-            [product, act, weight, shift, held] => act.max(weight).max(shift) <= product && held <= shift,
+            [product, act, weight, shift, held, zero] => {
+                (act.max(weight) + zero).max(shift) <= product && held <= shift
+            }
             _ => false,
         };
         let x = solve(main, (&events, &|m| m.classes.product_add), legal);
-        if let [product, act, weight, shift, held] = *x {
+        if let [product, act, weight, shift, held, zero] = *x {
+            self.set("product_add_act_zero_saving_fj", zero);
             self.set("product_add_fj", product);
             self.set("product_add_act_held_saving_fj", act);
             self.set("product_add_weight_held_saving_fj", weight);
@@ -234,5 +257,7 @@ fn multiplications(m: &Measured, kind: PeKind) -> Vec<f64> {
         _ => e.weight_held.saturating_sub(e.low_shifts_weight_held + e.low_products_weight_held),
     };
     let full = m.counts.macs_high + if kind == PeKind::Dense { m.counts.macs_low } else { 0 };
-    vec![float(full), -float(e.act_held), -float(held)]
+    // Of the products of each kind, their share has a zero activation.
+    let zero = float(e.act_zero) * float(full) / products(m).max(1.0);
+    vec![float(full), -float(e.act_held), -float(held), -zero]
 }

@@ -58,6 +58,11 @@ pub(crate) trait Semantics {
     fn skips_zeros(&self) -> Option<&dyn SkipsZeros> {
         None
     }
+
+    /// Products that are taken with an activation that equals the zero point; after `touch`, before `execute`.
+    fn zero_products(&self, _machine: &Machine, _core: &Core) -> Result<u64, Fault> {
+        Ok(0)
+    }
 }
 
 /// The zero-skipping interface of a task whose cost depends on values.

@@ -11,6 +11,7 @@ mod products;
 mod steps;
 mod tile;
 mod vectors;
+mod zero_acts;
 mod zeros;
 
 use dpu_isa::{ConvInv, ConvVar, Dtype, LowWork, Machine, Space, WeightEntry};
@@ -124,6 +125,10 @@ impl Semantics for ConvVar {
 
     fn skips_zeros(&self) -> Option<&dyn SkipsZeros> {
         Some(self)
+    }
+
+    fn zero_products(&self, machine: &Machine, core: &Core) -> Result<u64, Fault> {
+        zero_acts::products(core.invariant_of(self)?, self, machine, &core.memory)
     }
 }
 
