@@ -42,7 +42,7 @@ impl Prices {
             let most = held.copied().fold(0.0, f64::max);
             x.first().is_some_and(|&price| most + zero <= price)
         };
-        let x = solve(measured, class, legal);
+        let x = whole(&solve(measured, class, legal));
         for (i, field) in fields.iter().enumerate() {
             self.set(field, x.get(i).copied().unwrap_or(0.0));
         }
@@ -122,10 +122,15 @@ impl Prices {
         };
         let x = solve(main, (&events, &|m| m.classes.product_add), legal);
         if let [product, act, weight, shift, held, zero] = *x {
-            self.set("product_add_act_zero_saving_fj", zero);
-            self.set("product_add_fj", product);
-            self.set("product_add_act_held_saving_fj", act);
-            self.set("product_add_weight_held_saving_fj", weight);
+            let fields = [
+                "product_add_fj",
+                "product_add_act_held_saving_fj",
+                "product_add_weight_held_saving_fj",
+                "product_add_act_zero_saving_fj",
+            ];
+            for (field, value) in fields.into_iter().zip(whole(&[product, act, weight, zero])) {
+                self.set(field, value);
+            }
             let shifts = main.iter().any(|m| m.counts.events.low_shifts > 0);
             self.set("shift_add_saving_fj", if shifts { product.round() - shift.round() } else { 0.0 });
             self.set("shift_add_weight_held_saving_fj", held.min(shift.round()));
@@ -239,6 +244,23 @@ fn solve(measured: &[&Measured], (events, energy): Class<'_>, legal: impl Fn(&[f
     fit::fit(&rows, &targets, legal)
 }
 
+/// A price with two savings of held operands and one of zero activations as whole numbers, of which a machine file consists: rounded,
+/// and together, as a product may have them, at most the price.
+fn whole(x: &[f64]) -> Vec<f64> {
+    let price = x.first().map_or(0.0, |price| price.round());
+    let mut most = 0.0f64;
+    let saving = |(i, saving): (usize, &f64)| match i {
+        0 => price,
+        1 | 2 => {
+            let held = saving.round().min(price);
+            most = most.max(held);
+            held
+        }
+        _ => saving.round().min(price - most),
+    };
+    x.iter().enumerate().map(saving).collect()
+}
+
 fn float(count: u64) -> f64 {
     count as f64
 }
@@ -260,4 +282,17 @@ fn multiplications(m: &Measured, kind: PeKind) -> Vec<f64> {
     // Of the products of each kind, their share has a zero activation.
     let zero = float(e.act_zero) * float(full) / products(m).max(1.0);
     vec![float(full), -float(e.act_held), -float(held), -zero]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounded_savings_are_at_most_the_rounded_price() {
+        assert_eq!(whole(&[10.4, 5.7, 5.2, 4.7]), [10.0, 6.0, 5.0, 4.0]);
+        assert_eq!(whole(&[10.5, 5.2, 0.0, 4.7]), [11.0, 5.0, 0.0, 5.0]);
+        assert_eq!(whole(&[10.4, 10.6]), [10.0, 10.0]);
+        assert!(whole(&[]).is_empty());
+    }
 }

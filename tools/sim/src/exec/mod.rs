@@ -19,7 +19,7 @@ mod vec_rescale;
 mod vec_table;
 mod vec_unary;
 
-pub(crate) use conv::{Expected, PeArray, Sink, Trace, conv_of};
+pub(crate) use conv::{Expected, PeArray, Sink, Trace, conv_of, zero_products};
 
 use std::sync::Arc;
 

@@ -21,6 +21,7 @@ use golden::Tile;
 use image::{Buffers, Plan};
 pub(crate) use layer::{Expected, Layers, Trace};
 pub(crate) use vectors::{PeArray, Sink, conv_of};
+pub(crate) use zero_acts::zero_products;
 use zeros::Operands;
 
 use super::ppe::{ENTRY, Ppe, load_table};
@@ -128,7 +129,7 @@ impl Semantics for ConvVar {
     }
 
     fn zero_products(&self, machine: &Machine, core: &Core) -> Result<u64, Fault> {
-        zero_acts::products(core.invariant_of(self)?, self, machine, &core.memory)
+        zero_products(core.invariant_of(self)?, self, machine, &core.memory)
     }
 }
 
