@@ -272,7 +272,8 @@ mod tests {
             let stimulus = drive::counted(&spec, &units::top(&spec), &schedule).unwrap();
             let driven = counts(&spec, &schedule, &stimulus).events;
             let model = model::counts(&spec, &sections).unwrap().events;
-            let of = |e: &Events| [e.pe_steps, e.act_held, e.weight_held, e.act_zero, e.if_entries, e.fl_entries];
+            let of =
+                |e: &Events| [e.pe_steps, e.act_held, e.weight_held, e.act_zero, e.if_entries, e.fl_entries];
             assert_eq!(of(&driven), of(&model), "{kind:?} {stationary:?}");
             assert!(driven.act_zero > 0 && driven.act_held + driven.weight_held > 0, "{driven:?}");
         }

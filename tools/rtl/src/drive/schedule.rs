@@ -192,7 +192,8 @@ pub(crate) fn groups(pes: &[&Section]) -> Vec<usize> {
     let mut sizes = Vec::new();
     let mut at = 0;
     loop {
-        let rests = pes.iter().filter_map(|pe| Some((pe, pe.vectors.get(at..).filter(|rest| !rest.is_empty())?)));
+        let rests =
+            pes.iter().filter_map(|pe| Some((pe, pe.vectors.get(at..).filter(|rest| !rest.is_empty())?)));
         let sizes_of_pes = rests.map(|(pe, rest)| {
             let shares = match pe.header.conv.stationary {
                 Stationary::Output | Stationary::Weight => shares_weights,
