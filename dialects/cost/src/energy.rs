@@ -312,6 +312,7 @@ mod tests {
             pe_steps: 200,
             steps_held: 70,
             act_held: 90,
+            act_zero: 300,
             weight_held: 400,
             routed: 1500,
             routed_held: 120,
@@ -422,7 +423,7 @@ mod tests {
     #[test]
     fn a_held_operand_saves_what_the_machine_states() {
         let base = Machine { operand_fj: 30, route_fj: 40, ..measured() };
-        let changes: [(Change, [u64; 2]); 17] = [
+        let changes: [(Change, [u64; 2]); 20] = [
             // Of held weights, StruM's PEs multiply those of high members.
             (("multipliers", |m| m.mult_act_held_saving_fj = 9), [90, 90]),
             (("multipliers", |m| m.mult_weight_held_saving_fj = 9), [300, 400]),
@@ -441,6 +442,10 @@ mod tests {
             (("fl_rf", |m| m.fl_write_saving_fj = 9), [23, 23]),
             (("operands", |m| m.operand_act_held_saving_fj = 9), [90, 90]),
             (("operands", |m| m.operand_weight_held_saving_fj = 9), [400, 400]),
+            // Of 1500 products on StruM's PEs, 1000 take a multiplier and 300 a shifter.
+            (("multipliers", |m| m.mult_act_zero_saving_fj = 9), [200, 300]),
+            (("adders", |m| m.product_add_act_zero_saving_fj = 9), [240, 300]),
+            (("operands", |m| m.operand_act_zero_saving_fj = 9), [300, 300]),
             (("routing", |m| m.route_held_saving_fj = 9), [120, 120]),
         ];
         for ((name, change), [strum, dense]) in changes {
@@ -454,6 +459,21 @@ mod tests {
                 }
                 assert_eq!(before.total - after.total, 9 * held, "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn zeros_are_worth_counting_only_where_they_save_something() {
+        let changes: [fn(&mut Machine); 3] = [
+            |m| m.mult_act_zero_saving_fj = 1,
+            |m| m.product_add_act_zero_saving_fj = 1,
+            |m| m.operand_act_zero_saving_fj = 1,
+        ];
+        assert!(!prices_zeros(&measured()));
+        for change in changes {
+            let mut machine = measured();
+            change(&mut machine);
+            assert!(prices_zeros(&machine));
         }
     }
 

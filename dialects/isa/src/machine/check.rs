@@ -59,7 +59,10 @@ impl Machine {
             (mult, vec![("mult_act_held_saving_fj", self.mult_act_held_saving_fj), mult_zero]),
             (mult, vec![("mult_weight_held_saving_fj", self.mult_weight_held_saving_fj), mult_zero]),
             (add, vec![("product_add_act_held_saving_fj", self.product_add_act_held_saving_fj), add_zero]),
-            (add, vec![("product_add_weight_held_saving_fj", self.product_add_weight_held_saving_fj), add_zero]),
+            (
+                add,
+                vec![("product_add_weight_held_saving_fj", self.product_add_weight_held_saving_fj), add_zero],
+            ),
             (
                 ("shift_fj", self.shift_fj),
                 vec![("shift_weight_held_saving_fj", self.shift_weight_held_saving_fj)],
@@ -82,7 +85,10 @@ impl Machine {
             (("of_byte_fj", self.of_byte_fj), vec![("of_held_saving_fj", self.of_held_saving_fj)]),
             (("add_fj", self.add_fj), vec![("add_held_saving_fj", self.add_held_saving_fj)]),
             (operand, vec![("operand_act_held_saving_fj", self.operand_act_held_saving_fj), operand_zero]),
-            (operand, vec![("operand_weight_held_saving_fj", self.operand_weight_held_saving_fj), operand_zero]),
+            (
+                operand,
+                vec![("operand_weight_held_saving_fj", self.operand_weight_held_saving_fj), operand_zero],
+            ),
             (("route_fj", self.route_fj), vec![("route_held_saving_fj", self.route_held_saving_fj)]),
         ] {
             at_most(figure, &savings)?;

@@ -3,11 +3,12 @@
 //! Invariant: the events are those of `dpu_cost::Energy`, a saving with a minus sign, so that a class's energy is the sum of its
 //! fields times their events.
 
+use dpu_cost::Counts;
 use dpu_isa::PeKind;
 use strum_formats::Kind;
 
-use super::Measured;
 use super::classes::Classes;
+use crate::spec::Spec;
 
 /// How the fields of a group limit each other: nothing saves more than it costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +72,8 @@ impl Savings {
 pub(super) struct Group {
     pub(super) fields: &'static [&'static str],
     pub(super) savings: Savings,
-    /// How often each field counts in a layer.
-    pub(super) events: fn(&Measured, PeKind) -> Vec<f64>,
+    /// How often each field counts, on PEs of a design.
+    pub(super) events: fn(&Counts, &Spec) -> Vec<f64>,
     /// The class's energy, fJ.
     pub(super) energy: fn(&Classes) -> f64,
 }
@@ -92,8 +93,8 @@ pub(super) fn low_members(format: Kind) -> Option<Group> {
         Kind::Mip2q => Some(Group {
             fields: &["shift_fj", "shift_weight_held_saving_fj"],
             savings: Savings::Each,
-            events: |m, _| {
-                let e = &m.counts.events;
+            events: |counts, _| {
+                let e = &counts.events;
                 vec![float(e.low_shifts), -float(e.low_shifts_weight_held)]
             },
             energy,
@@ -101,8 +102,8 @@ pub(super) fn low_members(format: Kind) -> Option<Group> {
         Kind::Dliq => Some(Group {
             fields: &["low_mult_bit_fj", "low_mult_bit_weight_held_saving_fj"],
             savings: Savings::Each,
-            events: |m, _| {
-                let e = &m.counts.events;
+            events: |counts, _| {
+                let e = &counts.events;
                 vec![float(e.low_product_bits), -float(e.low_product_bits_weight_held)]
             },
             energy,
@@ -141,7 +142,7 @@ fn operand_groups() -> Vec<Group> {
         Group {
             fields: &["add_fj", "add_held_saving_fj"],
             savings: Savings::Each,
-            events: |m, _| vec![float(m.counts.events.pe_steps), -float(m.counts.events.steps_held)],
+            events: |counts, _| vec![float(counts.events.pe_steps), -float(counts.events.steps_held)],
             energy: |classes| classes.add,
         },
         Group {
@@ -152,28 +153,30 @@ fn operand_groups() -> Vec<Group> {
                 "operand_act_zero_saving_fj",
             ],
             savings: Savings::Operands,
-            events: |m, _| {
-                let e = &m.counts.events;
-                vec![products(m), -float(e.act_held), -float(e.weight_held), -float(e.act_zero)]
+            events: |counts, spec| {
+                let e = &counts.events;
+                vec![products(counts, spec), -float(e.act_held), -float(e.weight_held), -float(e.act_zero)]
             },
             energy: |classes| classes.operands,
         },
         Group {
             fields: &["route_fj", "route_held_saving_fj"],
             savings: Savings::Each,
-            events: |m, _| vec![float(m.counts.events.routed), -float(m.counts.events.routed_held)],
+            events: |counts, _| vec![float(counts.events.routed), -float(counts.events.routed_held)],
             energy: |classes| classes.routing,
         },
         Group {
             fields: &["path_fj"],
             savings: Savings::None,
-            events: |m, kind| vec![if kind == PeKind::StrumDynamic { products(m) } else { 0.0 }],
+            events: |counts, spec| {
+                vec![if spec.kind == PeKind::StrumDynamic { products(counts, spec) } else { 0.0 }]
+            },
             energy: |classes| classes.paths,
         },
         Group {
             fields: &["decode_block_fj"],
             savings: Savings::None,
-            events: |m, _| vec![float(m.counts.events.packed_blocks)],
+            events: |counts, _| vec![float(counts.events.packed_blocks)],
             energy: |classes| classes.decode,
         },
     ]
@@ -185,8 +188,8 @@ fn register_files() -> Vec<Group> {
         Group {
             fields: &["if_byte_fj", "if_held_saving_fj", "if_write_saving_fj"],
             savings: Savings::Each,
-            events: |m, _| {
-                let e = &m.counts.events;
+            events: |counts, _| {
+                let e = &counts.events;
                 vec![float(e.if_read + e.if_write), -float(e.if_held), -float(e.if_write)]
             },
             energy: |classes| classes.if_rf,
@@ -194,8 +197,8 @@ fn register_files() -> Vec<Group> {
         Group {
             fields: &["fl_byte_fj", "fl_held_saving_fj", "fl_write_saving_fj"],
             savings: Savings::Each,
-            events: |m, _| {
-                let e = &m.counts.events;
+            events: |counts, _| {
+                let e = &counts.events;
                 vec![float(e.fl_read + e.fl_write), -float(e.fl_held), -float(e.fl_write)]
             },
             energy: |classes| classes.fl_rf,
@@ -203,8 +206,8 @@ fn register_files() -> Vec<Group> {
         Group {
             fields: &["of_byte_fj", "of_held_saving_fj"],
             savings: Savings::Each,
-            events: |m, _| {
-                let e = &m.counts.events;
+            events: |counts, _| {
+                let e = &counts.events;
                 // A step reads and writes four bytes.
                 vec![float(e.of_read + e.of_write), -8.0 * float(e.steps_held)]
             },
@@ -219,20 +222,20 @@ fn clocks() -> Vec<Group> {
         Group {
             fields: &["operand_clock_fj"],
             savings: Savings::None,
-            events: |m, _| vec![float(m.counts.events.pe_steps)],
+            events: |counts, _| vec![float(counts.events.pe_steps)],
             energy: |classes| classes.operand_clock,
         },
         Group {
             fields: &["datapath_clock_fj"],
             savings: Savings::None,
-            events: |m, _| vec![float(m.counts.events.pe_steps)],
+            events: |counts, _| vec![float(counts.events.pe_steps)],
             energy: |classes| classes.datapath_clock,
         },
         Group {
             fields: &["pe_clock_fj", "if_entry_clock_fj", "fl_entry_clock_fj"],
             savings: Savings::None,
-            events: |m, _| {
-                let e = &m.counts.events;
+            events: |counts, _| {
+                let e = &counts.events;
                 [e.pe_steps, e.if_entries, e.fl_entries].map(float).to_vec()
             },
             energy: |classes| classes.pe_clock,
@@ -241,27 +244,28 @@ fn clocks() -> Vec<Group> {
 }
 
 /// Full multiplications, and those that save something.
-fn multiplications(m: &Measured, kind: PeKind) -> Vec<f64> {
-    let e = &m.counts.events;
-    let held = match kind {
+fn multiplications(counts: &Counts, spec: &Spec) -> Vec<f64> {
+    let e = &counts.events;
+    let held = match spec.kind {
         PeKind::Dense => e.weight_held,
         PeKind::StrumDynamic | PeKind::StrumStatic => {
             e.weight_held.saturating_sub(e.low_shifts_weight_held + e.low_products_weight_held)
         }
     };
-    let full = m.counts.macs_high + if kind == PeKind::Dense { m.counts.macs_low } else { 0 };
+    let full = counts.macs_high + if spec.kind == PeKind::Dense { counts.macs_low } else { 0 };
     // Of the products of each kind, their share has a zero activation.
-    let zero = float(e.act_zero) * float(full) / products(m).max(1.0);
+    let zero = float(e.act_zero) * float(full) / products(counts, spec).max(1.0);
     vec![float(full), -float(e.act_held), -float(held), -zero]
 }
 
 /// Additions over the lanes. A shifted activation is one row of the carry-save tree, a multiplication several.
-fn additions(m: &Measured, _: PeKind) -> Vec<f64> {
-    let e = &m.counts.events;
+fn additions(counts: &Counts, spec: &Spec) -> Vec<f64> {
+    let e = &counts.events;
     let held = e.weight_held.saturating_sub(e.low_shifts_weight_held);
-    let zero = float(e.act_zero) * (products(m) - float(e.low_shifts)) / products(m).max(1.0);
+    let zero =
+        float(e.act_zero) * (products(counts, spec) - float(e.low_shifts)) / products(counts, spec).max(1.0);
     let shifts = [e.low_shifts, e.low_shifts_weight_held].map(float);
-    vec![products(m), -float(e.act_held), -float(held), -zero, -shifts[0], -shifts[1]]
+    vec![products(counts, spec), -float(e.act_held), -float(held), -zero, -shifts[0], -shifts[1]]
 }
 
 fn float(count: u64) -> f64 {
@@ -269,9 +273,9 @@ fn float(count: u64) -> f64 {
 }
 
 /// Products as `dpu-cost` counts them.
-fn products(m: &Measured) -> f64 {
-    let dropped = if m.spec.format.method.kind() == Kind::Sparse { m.counts.macs_low } else { 0 };
-    float(m.counts.macs_high + m.counts.macs_low - dropped)
+fn products(counts: &Counts, spec: &Spec) -> f64 {
+    let dropped = if spec.format.method.kind() == Kind::Sparse { counts.macs_low } else { 0 };
+    float(counts.macs_high + counts.macs_low - dropped)
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! The prices of a machine file, fitted to the energy of a PE's units.
 //!
-//! Prices and savings are such that the squared errors of every class of units and of the layers as a whole are least, relative to
-//! the energy of each layer. Layers that are further off then weigh more, in several rounds, which lowers the largest error.
+//! Prices and savings are such that the squared errors of every class of units, by the events of the driven PE, and of the layers as
+//! a whole, by the events that the simulator counts, are least, relative to the energy of each layer. Layers that are further off
+//! then weigh more, in several rounds, which lowers the largest error.
 
 use std::collections::BTreeMap;
 
+use dpu_cost::Counts;
 use dpu_isa::{Machine, PeKind};
 use strum_formats::Kind;
 
@@ -69,29 +71,22 @@ impl Prices {
         let (mut units, mut totals) = (System::default(), System::default());
         for m in layers {
             let energy = m.classes.total();
-            let mut total = Vec::new();
-            let mut rows = Vec::new();
-            for group in groups {
-                let events = (group.events)(m, self.main.kind);
-                let corners = group.savings.corners(group.fields.len());
-                let row = corners.iter().map(|corner| dot(corner, &events) / energy);
-                rows.push((total.len(), (group.energy)(&m.classes) / energy));
-                total.extend(row);
+            let driven = parts(groups, &m.counts, m);
+            for (i, group) in groups.iter().enumerate() {
+                let own = driven
+                    .iter()
+                    .enumerate()
+                    .flat_map(|(j, part)| part.iter().map(move |&x| if i == j { x / energy } else { 0.0 }));
+                units.push(own.collect(), (group.energy)(&m.classes) / energy);
             }
-            for (i, &(start, target)) in rows.iter().enumerate() {
-                let end = rows.get(i + 1).map_or(total.len(), |next| next.0);
-                let own = total.iter().enumerate();
-                units.push(
-                    own.map(|(j, &x)| if (start..end).contains(&j) { x } else { 0.0 }).collect(),
-                    target,
-                );
-            }
-            totals.push(total, 1.0);
+            // As many steps as the PE took.
+            let counts = m.model.as_ref().unwrap_or(&m.counts);
+            let scale = m.counts.events.pe_steps as f64 / counts.events.pe_steps.max(1) as f64 / energy;
+            totals.push(parts(groups, counts, m).concat().into_iter().map(|x| x * scale).collect(), 1.0);
         }
-        let factors = if rounds == 0 {
-            units.solve(&vec![1.0; units.rows.len()])
-        } else {
-            weighed(units, &totals, rounds)
+        let factors = match rounds {
+            0 => units.solve(&vec![1.0; units.rows.len()]),
+            _ => weighed(units, &totals, rounds),
         };
         let mut factors = factors.into_iter();
         for group in groups {
@@ -105,6 +100,15 @@ impl Prices {
             }
         }
     }
+}
+
+/// What the corners of each group's savings amount to.
+fn parts(groups: &[Group], counts: &Counts, m: &Measured) -> Vec<Vec<f64>> {
+    let of_group = |group: &Group| {
+        let events = (group.events)(counts, &m.spec);
+        group.savings.corners(group.fields.len()).iter().map(|corner| dot(corner, &events)).collect()
+    };
+    groups.iter().map(of_group).collect()
 }
 
 /// The solution for units and layers, whose weights grow with their errors.

@@ -224,8 +224,12 @@ impl Case {
                 let ix = at(var.origin_x, ox, inv.stride_x, kx, inv.dilation_x);
                 let inside = (0..i64::from(var.in_h)).contains(&iy) && (0..i64::from(var.in_w)).contains(&ix);
                 for oc in 0..var.out_c {
-                    let sources =
-                        if inv.depthwise { let c = oc / (var.out_c / var.in_c); c..c + 1 } else { 0..var.in_c };
+                    let sources = if inv.depthwise {
+                        let c = oc / (var.out_c / var.in_c);
+                        c..c + 1
+                    } else {
+                        0..var.in_c
+                    };
                     for c in sources {
                         let at = iy * i64::from(var.act_row) + ix * i64::from(var.act_pixel) + i64::from(c);
                         let zero = !inside || i16::from(self.act[at as usize].cast_signed()) == inv.in_zp;
