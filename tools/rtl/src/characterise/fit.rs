@@ -13,6 +13,22 @@ impl System {
         self.targets.push(target);
     }
 
+    pub(super) fn extend(&mut self, more: System) {
+        self.rows.extend(more.rows);
+        self.targets.extend(more.targets);
+    }
+
+    /// Adds `factor` times the equations of another system, one to one; at first all are 0.
+    pub(super) fn add(&mut self, more: &System, factor: f64) {
+        let unknowns = more.rows.first().map_or(0, Vec::len);
+        self.rows.resize(more.rows.len(), vec![0.0; unknowns]);
+        self.targets.resize(more.targets.len(), 0.0);
+        for (own, more) in self.rows.iter_mut().zip(&more.rows) {
+            own.iter_mut().zip(more).for_each(|(own, more)| *own += factor * more);
+        }
+        self.targets.iter_mut().zip(&more.targets).for_each(|(own, more)| *own += factor * more);
+    }
+
     /// What each row gives for `x`, less its target.
     pub(super) fn errors(&self, x: &[f64]) -> Vec<f64> {
         self.rows.iter().zip(&self.targets).map(|(row, target)| dot(row, x) - target).collect()

@@ -16,7 +16,10 @@ use super::{CharacteriseError, Measured};
 use crate::spec::Spec;
 
 /// Rounds of weighing layers by their errors.
-const ROUNDS: usize = 20;
+const ROUNDS: usize = 5;
+
+/// Weight of a class's mean error over the packed, and over the plain layers: levels of hardware are compared by such means.
+const MEANS: f64 = 3.0;
 
 /// Weight that a layer without error keeps from round to round, relative to the one that is furthest off: less lets few layers
 /// decide.
@@ -69,20 +72,23 @@ impl Prices {
     /// layer, and layers as a whole count as well.
     fn price(&mut self, groups: &[Group], layers: &[&Measured], rounds: usize) {
         let (mut units, mut totals) = (System::default(), System::default());
-        for m in layers {
-            let energy = m.classes.total();
-            let driven = parts(groups, &m.counts, m);
-            for (i, group) in groups.iter().enumerate() {
-                let own = driven
-                    .iter()
-                    .enumerate()
-                    .flat_map(|(j, part)| part.iter().map(move |&x| if i == j { x / energy } else { 0.0 }));
-                units.push(own.collect(), (group.energy)(&m.classes) / energy);
+        for packed in [false, true] {
+            let own: Vec<&Measured> = layers.iter().filter(|m| m.packed == packed).copied().collect();
+            let mean = MEANS / (own.len().max(1) as f64).sqrt();
+            let mut means = System::default();
+            for m in own {
+                let energy = m.classes.total();
+                // As many steps as the PE took.
+                let counts = m.model.as_ref().unwrap_or(&m.counts);
+                let scale = m.counts.events.pe_steps as f64 / counts.events.pe_steps.max(1) as f64;
+                let of_layer = classes(groups, counts, m, scale / energy);
+                totals.push(of_layer.rows.iter().fold(Vec::new(), sum), 1.0);
+                units.extend(classes(groups, &m.counts, m, 1.0 / energy));
+                means.add(&of_layer, mean);
             }
-            // As many steps as the PE took.
-            let counts = m.model.as_ref().unwrap_or(&m.counts);
-            let scale = m.counts.events.pe_steps as f64 / counts.events.pe_steps.max(1) as f64 / energy;
-            totals.push(parts(groups, counts, m).concat().into_iter().map(|x| x * scale).collect(), 1.0);
+            if rounds > 0 {
+                units.extend(means);
+            }
         }
         let factors = match rounds {
             0 => units.solve(&vec![1.0; units.rows.len()]),
@@ -102,20 +108,36 @@ impl Prices {
     }
 }
 
-/// What the corners of each group's savings amount to.
-fn parts(groups: &[Group], counts: &Counts, m: &Measured) -> Vec<Vec<f64>> {
-    let of_group = |group: &Group| {
+/// The equations of a layer's classes: `scale` times what the corners of their savings amount to, and the gates' energy relative to
+/// the whole.
+fn classes(groups: &[Group], counts: &Counts, m: &Measured, scale: f64) -> System {
+    let mut system = System::default();
+    let of_group = |group: &Group| -> Vec<f64> {
         let events = (group.events)(counts, &m.spec);
-        group.savings.corners(group.fields.len()).iter().map(|corner| dot(corner, &events)).collect()
+        let corners = group.savings.corners(group.fields.len());
+        corners.iter().map(|corner| dot(corner, &events) * scale).collect()
     };
-    groups.iter().map(of_group).collect()
+    let parts: Vec<Vec<f64>> = groups.iter().map(of_group).collect();
+    for (i, group) in groups.iter().enumerate() {
+        let own = parts
+            .iter()
+            .enumerate()
+            .flat_map(|(j, part)| part.iter().map(move |&x| if i == j { x } else { 0.0 }));
+        system.push(own.collect(), (group.energy)(&m.classes) / m.classes.total());
+    }
+    system
+}
+
+fn sum(mut a: Vec<f64>, b: &Vec<f64>) -> Vec<f64> {
+    a.resize(a.len().max(b.len()), 0.0);
+    a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+    a
 }
 
 /// The solution for units and layers, whose weights grow with their errors.
 fn weighed(mut system: System, totals: &System, rounds: usize) -> Vec<f64> {
     let (units, layers) = (system.rows.len(), totals.rows.len());
-    system.rows.extend(totals.rows.iter().cloned());
-    system.targets.extend(&totals.targets);
+    system.extend(totals.clone());
     let mut weights = vec![1.0; units + layers];
     let mut x = system.solve(&weights);
     for _ in 1..rounds {
