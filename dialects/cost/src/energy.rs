@@ -127,6 +127,8 @@ impl Energy {
         let high = counts.macs_high.saturating_sub(e.zero_skipped);
         let products = sum(&[high, low.full, low.shifts, low.products]);
         let held = Held::of(e, m.pe_kind);
+        // Of the products of each kind, their share has a zero activation.
+        let zeros = |of: u64| share_of(e.act_zero, of, products);
         let mut energy = Energy {
             // An activation is held only where no mask chooses it: no low member is a shift or a product there.
             multipliers: less(
@@ -134,6 +136,7 @@ impl Energy {
                 sum(&[
                     price(e.act_held, m.mult_act_held_saving_fj),
                     price(held.full, m.mult_weight_held_saving_fj),
+                    price(zeros(sum(&[high, low.full])), m.mult_act_zero_saving_fj),
                 ]),
             ),
             shifters: less(price(low.shifts, m.shift_fj), price(held.shifts, m.shift_weight_held_saving_fj)),
@@ -163,6 +166,7 @@ impl Energy {
                     sum(&[
                         price(e.act_held, m.operand_act_held_saving_fj),
                         price(e.weight_held, m.operand_weight_held_saving_fj),
+                        price(e.act_zero, m.operand_act_zero_saving_fj),
                     ]),
                 ),
                 price(e.pe_steps, m.operand_clock_fj),
@@ -209,12 +213,24 @@ fn adders(e: &Events, m: &Machine, products: u64, [shifts, held_shifts]: [u64; 2
             sum(&[
                 price(e.act_held, m.product_add_act_held_saving_fj),
                 price(less(e.weight_held, held_shifts), m.product_add_weight_held_saving_fj),
+                price(
+                    share_of(e.act_zero, less(products, shifts), products),
+                    m.product_add_act_zero_saving_fj,
+                ),
                 price(shifts, m.shift_add_saving_fj),
                 price(held_shifts, m.shift_add_weight_held_saving_fj),
             ]),
         ),
         less(price(sum(&[e.pe_steps, e.pool_ops]), m.add_fj), price(e.steps_held, m.add_held_saving_fj)),
     ])
+}
+
+/// Whether the machine has a saving that depends on [`Events::act_zero`].
+#[must_use]
+pub fn prices_zeros(m: &Machine) -> bool {
+    [m.mult_act_zero_saving_fj, m.product_add_act_zero_saving_fj, m.operand_act_zero_saving_fj]
+        .into_iter()
+        .any(|saving| saving > 0)
 }
 
 /// How the PEs process low members.
@@ -296,6 +312,7 @@ mod tests {
             pe_steps: 200,
             steps_held: 70,
             act_held: 90,
+            act_zero: 300,
             weight_held: 400,
             routed: 1500,
             routed_held: 120,
@@ -406,7 +423,7 @@ mod tests {
     #[test]
     fn a_held_operand_saves_what_the_machine_states() {
         let base = Machine { operand_fj: 30, route_fj: 40, ..measured() };
-        let changes: [(Change, [u64; 2]); 17] = [
+        let changes: [(Change, [u64; 2]); 20] = [
             // Of held weights, StruM's PEs multiply those of high members.
             (("multipliers", |m| m.mult_act_held_saving_fj = 9), [90, 90]),
             (("multipliers", |m| m.mult_weight_held_saving_fj = 9), [300, 400]),
@@ -425,6 +442,10 @@ mod tests {
             (("fl_rf", |m| m.fl_write_saving_fj = 9), [23, 23]),
             (("operands", |m| m.operand_act_held_saving_fj = 9), [90, 90]),
             (("operands", |m| m.operand_weight_held_saving_fj = 9), [400, 400]),
+            // Of 1500 products on StruM's PEs, 1000 take a multiplier and 300 a shifter.
+            (("multipliers", |m| m.mult_act_zero_saving_fj = 9), [200, 300]),
+            (("adders", |m| m.product_add_act_zero_saving_fj = 9), [240, 300]),
+            (("operands", |m| m.operand_act_zero_saving_fj = 9), [300, 300]),
             (("routing", |m| m.route_held_saving_fj = 9), [120, 120]),
         ];
         for ((name, change), [strum, dense]) in changes {
@@ -438,6 +459,21 @@ mod tests {
                 }
                 assert_eq!(before.total - after.total, 9 * held, "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn zeros_are_worth_counting_only_where_they_save_something() {
+        let changes: [fn(&mut Machine); 3] = [
+            |m| m.mult_act_zero_saving_fj = 1,
+            |m| m.product_add_act_zero_saving_fj = 1,
+            |m| m.operand_act_zero_saving_fj = 1,
+        ];
+        assert!(!prices_zeros(&measured()));
+        for change in changes {
+            let mut machine = measured();
+            change(&mut machine);
+            assert!(prices_zeros(&machine));
         }
     }
 

@@ -40,6 +40,10 @@ events! {
     /// Products whose weight the lane keeps from the step before.
     #[serde(default)]
     weight_held,
+    /// Products whose activation equals the zero point, where values are computed, products with zeros are not skipped, and the
+    /// machine states what they save.
+    #[serde(default)]
+    act_zero,
     /// Activations that a mask chooses, in PEs that have shifters: one for each product, and in a plain layer of a PE with
     /// half of its lanes as shifters one for each idle lane as well.
     #[serde(default)]

@@ -25,7 +25,7 @@ mod vec;
 pub use conv::conv;
 pub use counts::{Counts, Traffic};
 pub use dma::{Transfer, awaited, channel_cycles, dma, end_of_transfer};
-pub use energy::Energy;
+pub use energy::{Energy, prices_zeros};
 pub use events::Events;
 pub use level::Level;
 pub use pool::pool;
@@ -110,6 +110,7 @@ impl Cost {
                     fl_read: events.fl_read.saturating_sub(unread),
                     routed: events.routed.saturating_sub(unread),
                     act_held: less(events.act_held),
+                    act_zero: less(events.act_zero),
                     weight_held: less(events.weight_held),
                     routed_held: less(events.routed_held),
                     if_held: less(events.if_held),
@@ -200,7 +201,8 @@ mod tests {
 
     #[test]
     fn low_members_have_their_share_of_the_held_operands() {
-        let events = Events { act_held: 10, weight_held: 50, routed: 100, fl_held: 50, ..Events::NONE };
+        let events =
+            Events { act_held: 10, act_zero: 40, weight_held: 50, routed: 100, fl_held: 50, ..Events::NONE };
         let cost = Cost { macs: 100, events, ..INVARIANT };
         let shifts = Cost { low: Low::Shift, ..cost }.events(60);
         assert_eq!(shifts.low_shifts_weight_held, 30);
@@ -210,6 +212,7 @@ mod tests {
         // Dropped members are no products.
         let dropped = cost.events(60);
         assert_eq!((dropped.act_held, dropped.weight_held, dropped.routed, dropped.fl_held), (4, 20, 40, 20));
+        assert_eq!((dropped.act_zero, shifts.act_zero, products.act_zero), (16, 40, 40));
     }
 
     #[test]

@@ -170,6 +170,18 @@ fn what_is_saved_is_at_most_the_figure_that_it_is_saved_from() {
     (machine.mult_act_held_saving_fj, machine.mult_weight_held_saving_fj) = (150, 200);
     (machine.if_held_saving_fj, machine.fl_held_saving_fj) = (110, 110);
     assert_eq!(machine.check(), Ok(()));
+    // Either may have a zero activation as well.
+    let zero = refused(|m| {
+        (m.mult_act_held_saving_fj, m.mult_weight_held_saving_fj) = (150, 120);
+        m.mult_act_zero_saving_fj = 51;
+    });
+    assert_eq!(
+        zero,
+        "machine field 'mult_act_held_saving_fj': 150 and mult_act_zero_saving_fj = 51 save more than mult_fj = 200"
+    );
+    machine.mult_weight_held_saving_fj = 150;
+    machine.mult_act_zero_saving_fj = 50;
+    assert_eq!(machine.check(), Ok(()));
     let both = refused(|m| (m.shift_add_saving_fj, m.shift_add_weight_held_saving_fj) = (33, 21));
     assert_eq!(
         both,
@@ -179,7 +191,7 @@ fn what_is_saved_is_at_most_the_figure_that_it_is_saved_from() {
     assert_eq!(route, "machine field 'route_held_saving_fj': 5 save more than route_fj = 4");
     let one = refused(|m| m.mult_weight_held_saving_fj = 201);
     assert_eq!(one, "machine field 'mult_weight_held_saving_fj': 201 save more than mult_fj = 200");
-    let changes: [fn(&mut Machine); 13] = [
+    let changes: [fn(&mut Machine); 18] = [
         |m| m.shift_weight_held_saving_fj = m.shift_fj + 1,
         |m| m.low_mult_bit_weight_held_saving_fj = m.low_mult_bit_fj + 1,
         |m| m.product_add_weight_held_saving_fj = m.product_add_fj + 1,
@@ -193,6 +205,11 @@ fn what_is_saved_is_at_most_the_figure_that_it_is_saved_from() {
         |m| m.operand_act_held_saving_fj = m.operand_fj + 1,
         |m| m.operand_weight_held_saving_fj = m.operand_fj + 1,
         |m| m.route_held_saving_fj = m.route_fj + 1,
+        |m| (m.mult_weight_held_saving_fj, m.mult_act_zero_saving_fj) = (m.mult_fj, 1),
+        |m| (m.product_add_act_held_saving_fj, m.product_add_act_zero_saving_fj) = (m.product_add_fj, 1),
+        |m| (m.product_add_weight_held_saving_fj, m.product_add_act_zero_saving_fj) = (m.product_add_fj, 1),
+        |m| (m.operand_fj, m.operand_act_held_saving_fj, m.operand_act_zero_saving_fj) = (5, 5, 1),
+        |m| (m.operand_fj, m.operand_weight_held_saving_fj, m.operand_act_zero_saving_fj) = (5, 5, 1),
     ];
     for change in changes {
         let message = refused(change);

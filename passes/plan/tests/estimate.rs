@@ -239,6 +239,24 @@ fn a_program_takes_what_is_forecast() {
     }
 }
 
+#[test]
+fn a_forecast_knows_no_zero_activations() {
+    let mut dice = Dice(6);
+    let mut saved = 0;
+    for _ in 0..20 {
+        let mut case = Case::random(&mut dice);
+        case.machine = measured(case.machine);
+        let draft = case.draft(dice.pick(&Objective::ALL));
+        let forecast = Forecast::of(&draft, &case.machine).unwrap();
+        case.machine.mult_act_zero_saving_fj = 53;
+        assert_eq!(Forecast::of(&draft, &case.machine).as_ref(), Ok(&forecast), "{case:?}");
+        let report = case.run(&draft);
+        assert_eq!(report.cycles, forecast.cycles, "{case:?}");
+        saved += forecast.energy_fj.checked_sub(report.total.energy_fj.total).unwrap();
+    }
+    assert!(saved > 0);
+}
+
 /// The quantity of a run that an objective minimizes.
 fn metric(objective: Objective, report: &Report) -> f64 {
     let bytes = report.total.bytes;

@@ -77,6 +77,7 @@ fn header(spec: &Spec, layer: &Layer, plain: bool) -> Header {
         word_bytes: conv.word_bytes(spec.lanes),
         pes: (0..spec.rows as u16).collect(),
         limit: u64::MAX,
+        act_zero: None,
         manifest: dpu_isa::Manifest::default(),
         machine,
         conv,

@@ -180,13 +180,14 @@ impl<'p, 'o> Simulation<'p, 'o> {
         }
     }
 
-    /// Checks and executes a task. Returns the low multiply-accumulates, and the cost if that depends on values.
+    /// Checks and executes a task. Returns the low multiply-accumulates, the products with a zero activation if they have a price,
+    /// and the cost if that depends on values.
     fn execute(
         &mut self,
         index: usize,
         semantics: &dyn Semantics,
         tile: u8,
-    ) -> Result<(u64, Option<Cost>), Fault> {
+    ) -> Result<(u64, u64, Option<Cost>), Fault> {
         let skips = semantics.skips_zeros();
         let mut finder = match &mut self.storage {
             StorageUse::Find(finder) => {
@@ -209,12 +210,17 @@ impl<'p, 'o> Simulation<'p, 'o> {
             StorageUse::None | StorageUse::Find(_) => Zeros::default(),
         };
         let observed = skips.map(|skips| skips.observe(self.machine, &self.core, zeros)).transpose()?;
+        let zeros = if dpu_cost::prices_zeros(self.machine) {
+            semantics.zero_products(self.machine, &self.core)?
+        } else {
+            0
+        };
         // Partial sums are read before they are overwritten. A fault is reported by the execution.
         let traced = self.trace_pes(index);
         let low = self.core.execute(index, semantics)?;
         traced?;
         let found = observed.flatten().map(|measure| measure(self.machine, &self.core));
-        Ok((low, found.transpose()?))
+        Ok((low, zeros, found.transpose()?))
     }
 
     /// Traces what the PEs multiply for the instruction at `index`, if that is a convolution to be traced.
@@ -388,12 +394,14 @@ impl Tasks for Simulation<'_, '_> {
             checker.start(engine, clock, members(instr.wait()).map(usize::from));
         }
         let steps = if self.executes { semantics.steps(&self.core) } else { 0 };
-        let steps = if self.machine.zero_skip == 0 { steps } else { steps.saturating_mul(COUNTING) };
+        let counts = self.machine.zero_skip != 0 || dpu_cost::prices_zeros(self.machine);
+        let steps = if counts { steps.saturating_mul(COUNTING) } else { steps };
         self.meter.begin(steps).map_err(|fault| self.stopped(start, fault))?;
         let low = if self.executes {
             let done = self.execute(start.index, semantics, instr.tile().unwrap_or(0));
-            let (low, found) = done.map_err(|fault| self.stopped(start, fault))?;
+            let (low, zeros, found) = done.map_err(|fault| self.stopped(start, fault))?;
             cost = found.unwrap_or(cost);
+            cost.events.act_zero = zeros;
             low
         } else {
             self.core.skip(instr);

@@ -17,7 +17,7 @@ use dpu_trace::{Header, Source, Tile, TraceError, Vector, Writer};
 use strum_files::{FileError, Staged};
 
 use crate::error::Fault;
-use crate::exec::{PeArray, Sink, conv_of};
+use crate::exec::{PeArray, Sink, conv_of, zero_products};
 use crate::memory::Memory;
 
 /// PEs of the array.
@@ -250,6 +250,7 @@ impl PeTrace {
             word_bytes: conv.word_bytes(machine.lanes),
             pes: self.pes.clone(),
             limit: self.limit,
+            act_zero: Some(zero_products(inv, var, machine, memory)?),
             conv,
         };
         *number += 1;

@@ -6,7 +6,7 @@ mod common;
 
 use common::{Conv, nth, program};
 use dpu_isa::{Instr, Machine, Method, PeKind, Program};
-use dpu_sim::{Options, Report, RunResult, SimError, TensorView, simulate};
+use dpu_sim::{Options, Report, RunResult, SimError, TensorView, simulate, simulate_timing};
 use serde_json::Value;
 
 fn run_with(program: &Program, conv: &Conv, options: &Options) -> Result<RunResult, SimError> {
@@ -294,13 +294,47 @@ fn reports_without_later_fields_are_read_and_those_without_others_refused() {
         }
         report.to_string()
     };
-    let later =
-        without(&["act_held", "weight_held", "packed_blocks", "operands", "pe_leakage", "sram_leakage"]);
+    let later = without(&[
+        "act_held",
+        "act_zero",
+        "weight_held",
+        "packed_blocks",
+        "operands",
+        "pe_leakage",
+        "sram_leakage",
+    ]);
     let read = Report::from_json(later.as_bytes()).unwrap();
     assert_eq!(read.total.energy_fj, report.total.energy_fj);
     assert_eq!((read.total.events.weight_held, read.total.events.packed_blocks), (0, 0));
     let damaged = Report::from_json(without(&["if_read"]).as_bytes()).unwrap_err().to_string();
     assert!(damaged.starts_with("a damaged report: missing field `if_read`"), "{damaged}");
+}
+
+#[test]
+fn zero_activations_save_what_the_machine_states_where_values_are_computed() {
+    for conv in [Conv::SMALL, PACKED] {
+        let program = program(&conv);
+        let machine = Machine { mult_act_zero_saving_fj: 7, ..program.machine.clone() };
+        let options = Options { machine: Some(machine.clone()), ..Options::default() };
+        let (plain, priced) =
+            (run(&program, &conv).unwrap().report, run_with(&program, &conv, &options).unwrap().report);
+        assert_eq!((plain.cycles, plain.total.events.act_zero), (priced.cycles, 0));
+        let zeros = conv.zero_products();
+        assert_eq!(priced.total.events.act_zero, zeros);
+        // Multipliers take all products, or the half that are high members.
+        let multiplied = if conv.method == Method::Dense { zeros } else { zeros / 2 };
+        let saved = plain.total.energy_fj.multipliers - priced.total.energy_fj.multipliers;
+        // A share of each of four tiles is rounded.
+        assert!(saved.abs_diff(7 * multiplied) <= 4 * 7, "{saved} of {multiplied}");
+        assert_eq!(plain.total.energy_fj.total - priced.total.energy_fj.total, saved);
+        // Nothing is known of values that are not computed, and products that are skipped are not taken.
+        let timed = simulate_timing(&program, &options, &mut []).unwrap();
+        assert_eq!((timed.cycles, timed.total.energy_fj), (plain.cycles, plain.total.energy_fj));
+        let skipping = Options { machine: Some(Machine { zero_skip: 1, ..machine }), ..Options::default() };
+        let skipped = run_with(&program, &conv, &skipping).unwrap().report.total.events;
+        let dense = conv.method == Method::Dense;
+        assert_eq!((skipped.act_zero, skipped.zero_skipped > 0), (if dense { 0 } else { zeros }, dense));
+    }
 }
 
 #[test]

@@ -210,6 +210,9 @@ fn a_whole_layer_is_every_product_once() {
             assert_eq!(output, conv.expected());
             let mut outputs = BTreeSet::new();
             for (header, vectors, _) in &sections {
+                let acts = vectors.iter().flat_map(|vector| &vector.acts);
+                let zeros = acts.filter(|&&act| act == header.conv.in_zp).count() as u64;
+                assert_eq!(header.act_zero, Some(zeros));
                 let mut last: BTreeMap<(u16, [u32; 3]), &Vector> = BTreeMap::new();
                 for vector in vectors {
                     let old = last.insert((vector.pe, vector.output), vector);

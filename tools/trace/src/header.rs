@@ -33,6 +33,9 @@ pub struct Header {
     pub pes: Vec<u16>,
     /// Maximum number of vectors of a layer and PE.
     pub limit: u64,
+    /// Products of the whole tile, in all PEs, whose activation equals the zero point, those with low members that are dropped
+    /// included; absent from traces of older versions.
+    pub act_zero: Option<u64>,
 }
 
 /// The origin of a tile.
@@ -84,6 +87,16 @@ pub struct Tile {
     pub acc_out: bool,
 }
 
+impl Tile {
+    /// Multiply-accumulates, at most `u64::MAX`.
+    fn products(&self) -> u64 {
+        let taps = u64::from(self.kernel_h) * u64::from(self.kernel_w);
+        [self.in_c, self.out_h, self.out_w, self.out_c]
+            .into_iter()
+            .fold(taps, |products, extent| products.saturating_mul(extent.into()))
+    }
+}
+
 impl Conv {
     /// Channels of a vector on a machine with this many lanes.
     #[must_use]
@@ -124,6 +137,8 @@ struct Line {
     word_bytes: u32,
     pes: Vec<u16>,
     limit: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    act_zero: Option<u64>,
     machine: String,
     machine_fingerprint: String,
     program: ProgramLine,
@@ -252,6 +267,7 @@ impl Header {
             word_bytes: self.word_bytes,
             pes: self.pes.clone(),
             limit: self.limit,
+            act_zero: self.act_zero,
             machine: self.machine.canonical(),
             machine_fingerprint: self.machine.fingerprint(),
             program: ProgramLine { tool, pipeline, input_sha256 },
@@ -291,6 +307,10 @@ impl Header {
                 "lanes, vector and word_bytes are {got:?}, machine and method give {want:?}"
             ));
         }
+        let products = line.tile.products();
+        if let Some(zeros) = line.act_zero.filter(|&zeros| zeros > products) {
+            return Err(format!("act_zero = {zeros} of {products} products of the tile"));
+        }
         let ProgramLine { tool, pipeline, input_sha256 } = line.program;
         Ok(Header {
             machine,
@@ -303,6 +323,7 @@ impl Header {
             word_bytes: line.word_bytes,
             pes: line.pes,
             limit: line.limit,
+            act_zero: line.act_zero,
         })
     }
 }

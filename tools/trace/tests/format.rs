@@ -35,6 +35,7 @@ fn header(conv: Conv, lanes: u32) -> Header {
         word_bytes: conv.word_bytes(lanes),
         pes: vec![0, 255],
         limit: 7,
+        act_zero: Some(12),
         machine,
         conv,
     }
@@ -183,6 +184,21 @@ fn a_header_agrees_with_its_machine() {
         swapped("\"vector\":16", "\"vector\":8")
             .contains("lanes, vector and word_bytes are [8, 8, 14], machine and method give [8, 16, 14]")
     );
+    // 8 x 9 x 4 outputs of 3 taps and 3 channels.
+    assert!(
+        swapped("\"act_zero\":12", "\"act_zero\":2593")
+            .contains("act_zero = 2593 of 2592 products of the tile")
+    );
+    let most = Header { act_zero: Some(2592), ..header(mip2q(16), 8) };
+    assert_eq!(read(&written(&[(most.clone(), Vec::new(), false)])).unwrap(), [(most, Vec::new(), false)]);
+}
+
+#[test]
+fn older_traces_do_not_count_zeros() {
+    let head = Header { act_zero: None, ..header(plain(), 8) };
+    let bytes = written(&[(head.clone(), Vec::new(), false)]);
+    assert!(!String::from_utf8_lossy(&bytes).contains("act_zero"));
+    assert_eq!(read(&bytes).unwrap(), [(head, Vec::new(), false)]);
 }
 
 #[test]

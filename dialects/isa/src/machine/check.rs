@@ -46,16 +46,23 @@ impl Machine {
         self.check_areas()
     }
 
-    /// No more is saved than the figure that it is saved from. No product holds both its activation and its weight.
+    /// No more is saved than the figure that it is saved from. No product holds both its activation and its weight; each may have
+    /// a zero activation.
     fn check_savings(&self) -> Result<(), MachineError> {
+        let mult_zero = ("mult_act_zero_saving_fj", self.mult_act_zero_saving_fj);
+        let add_zero = ("product_add_act_zero_saving_fj", self.product_add_act_zero_saving_fj);
         let (mult, add) = (("mult_fj", self.mult_fj), ("product_add_fj", self.product_add_fj));
         let operand = ("operand_fj", self.operand_fj);
+        let operand_zero = ("operand_act_zero_saving_fj", self.operand_act_zero_saving_fj);
         let (if_byte, fl_byte) = (("if_byte_fj", self.if_byte_fj), ("fl_byte_fj", self.fl_byte_fj));
         for (figure, savings) in [
-            (mult, vec![("mult_act_held_saving_fj", self.mult_act_held_saving_fj)]),
-            (mult, vec![("mult_weight_held_saving_fj", self.mult_weight_held_saving_fj)]),
-            (add, vec![("product_add_act_held_saving_fj", self.product_add_act_held_saving_fj)]),
-            (add, vec![("product_add_weight_held_saving_fj", self.product_add_weight_held_saving_fj)]),
+            (mult, vec![("mult_act_held_saving_fj", self.mult_act_held_saving_fj), mult_zero]),
+            (mult, vec![("mult_weight_held_saving_fj", self.mult_weight_held_saving_fj), mult_zero]),
+            (add, vec![("product_add_act_held_saving_fj", self.product_add_act_held_saving_fj), add_zero]),
+            (
+                add,
+                vec![("product_add_weight_held_saving_fj", self.product_add_weight_held_saving_fj), add_zero],
+            ),
             (
                 ("shift_fj", self.shift_fj),
                 vec![("shift_weight_held_saving_fj", self.shift_weight_held_saving_fj)],
@@ -77,8 +84,11 @@ impl Machine {
             ),
             (("of_byte_fj", self.of_byte_fj), vec![("of_held_saving_fj", self.of_held_saving_fj)]),
             (("add_fj", self.add_fj), vec![("add_held_saving_fj", self.add_held_saving_fj)]),
-            (operand, vec![("operand_act_held_saving_fj", self.operand_act_held_saving_fj)]),
-            (operand, vec![("operand_weight_held_saving_fj", self.operand_weight_held_saving_fj)]),
+            (operand, vec![("operand_act_held_saving_fj", self.operand_act_held_saving_fj), operand_zero]),
+            (
+                operand,
+                vec![("operand_weight_held_saving_fj", self.operand_weight_held_saving_fj), operand_zero],
+            ),
             (("route_fj", self.route_fj), vec![("route_held_saving_fj", self.route_held_saving_fj)]),
         ] {
             at_most(figure, &savings)?;

@@ -264,6 +264,9 @@ machine_fields! {
     /// Energy that a multiplication saves, of `mult_fj`, where the lane keeps its weight from the step before.
     mult_weight_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
         absent "absent::mult_weight_held_saving_fj";
+    /// Energy that a multiplication saves, of `mult_fj`, where its activation equals the zero point.
+    mult_act_zero_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::mult_act_zero_saving_fj";
     /// Energy that a shift saves, of `shift_fj`, where the lane keeps its weight from the step before.
     shift_weight_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
         absent "absent::shift_weight_held_saving_fj";
@@ -277,6 +280,9 @@ machine_fields! {
     /// Energy that adding a product saves, of `product_add_fj`, where the lane keeps its weight from the step before.
     product_add_weight_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
         absent "absent::product_add_weight_held_saving_fj";
+    /// Energy that adding a product saves, of `product_add_fj`, where its activation equals the zero point, unless it is shifted.
+    product_add_act_zero_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::product_add_act_zero_saving_fj";
     /// Energy that adding a shifted activation saves, of `product_add_fj`: it has one row, a multiplication several.
     shift_add_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
         absent "absent::shift_add_saving_fj";
@@ -314,6 +320,9 @@ machine_fields! {
     /// Energy that this saves where the lane keeps its weight from the step before.
     operand_weight_held_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
         absent "absent::operand_weight_held_saving_fj";
+    /// Energy that this saves where the activation equals the zero point.
+    operand_act_zero_saving_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
+        absent "absent::operand_act_zero_saving_fj";
     /// Energy of clocking the operand registers of a PE, per step.
     operand_clock_fj: u64 = 0 "fJ", Timing, "0: not counted", 0..=1000000000,
         absent "absent::operand_clock_fj";

@@ -19,15 +19,17 @@ pub(super) fn counts(spec: &Spec, schedule: &Schedule, stimulus: &Stimulus) -> C
         else {
             continue;
         };
+        // A static PE's low lanes idle in a plain step.
+        let idle = spec.packed() && !entry.packed && spec.kind == dpu_isa::PeKind::StrumStatic;
+        let lanes = u64::from(if idle { spec.high_lanes() } else { spec.lanes });
+        let own_low = if entry.packed { low } else { 0 };
+        // High members are first; those that are dropped are no products.
+        let products = if spec.format.method.kind() == Kind::Sparse { lanes - own_low } else { lanes };
         let now = Now {
-            low: if entry.packed { low } else { 0 },
-            // A static PE's low lanes idle in a plain step.
-            lanes: if spec.packed() && !entry.packed && spec.kind == dpu_isa::PeKind::StrumStatic {
-                u64::from(spec.high_lanes())
-            } else {
-                u64::from(spec.lanes)
-            },
+            low: own_low,
+            lanes,
             packed: entry.packed,
+            zeros: step.acts.iter().take(products as usize).filter(|&&act| act == 0).count() as u64,
             acts: before.is_some_and(|(_, b)| b.acts == step.acts),
             weights: before.is_some_and(|(_, b)| b.high == step.high && b.low == step.low),
             if_entry: before
@@ -63,6 +65,8 @@ struct Now {
     /// Products.
     lanes: u64,
     packed: bool,
+    /// Products with a zero activation.
+    zeros: u64,
     /// What is as in the step before.
     acts: bool,
     weights: bool,
@@ -87,6 +91,7 @@ fn step_counts(spec: &Spec, now: &Now, counts: &mut Counts) {
     e.fl_held += held(now.fl_entry, products);
     e.act_held += held(now.acts && !now.packed, products);
     e.weight_held += held(now.weights, products);
+    e.act_zero += now.zeros;
     if spec.packed() {
         // A plain step has the mask of every plain step, and idle lanes choose as well.
         let chosen = if now.packed { products } else { u64::from(spec.lanes) };
@@ -198,7 +203,9 @@ mod tests {
                 }
             }
         }
-        Section { header: header(machine, conv, tile), vectors }
+        // The PE has all outputs, each product once.
+        let zeros = vectors.iter().flat_map(|vector| &vector.acts).filter(|&&act| act == 0).count() as u64;
+        Section { header: Header { act_zero: Some(zeros), ..header(machine, conv, tile) }, vectors }
     }
 
     fn header(machine: &Machine, conv: Conv, tile: Tile) -> Header {
@@ -213,6 +220,7 @@ mod tests {
             word_bytes: 8,
             pes: vec![0],
             limit: u64::MAX,
+            act_zero: Some(0),
         }
     }
 
@@ -244,6 +252,35 @@ mod tests {
             let shares = taps > 1 && block[1] <= 8;
             assert_eq!(by_contents < driven.if_entries, shares, "{by_contents}");
         }
+    }
+
+    #[test]
+    fn held_operands_and_zero_activations_are_those_of_the_simulator() {
+        let format = Format { w: 16, low: 8, method: strum_formats::Method::Mip2q { l: 7, zero: false } };
+        for (kind, format, stationary) in [
+            (PeKind::Dense, Format::DENSE, Stationary::Output),
+            (PeKind::Dense, Format::DENSE, Stationary::Input),
+            (PeKind::StrumDynamic, format, Stationary::Input),
+            // A vector takes two steps, each for all channels or positions.
+            (PeKind::StrumStatic, format, Stationary::Output),
+            (PeKind::StrumStatic, format, Stationary::Input),
+        ] {
+            let machine = Machine { pe_kind: kind, ..Machine::flexnn_16x16() };
+            let spec = Spec { level: Level::Pe, ..Spec::of(&machine, format) };
+            let sections = [layer(&machine, [3, 8], [3, 4], stationary, 1)];
+            let schedule = Schedule::of(&spec, &sections).unwrap();
+            let stimulus = drive::counted(&spec, &units::top(&spec), &schedule).unwrap();
+            let driven = counts(&spec, &schedule, &stimulus).events;
+            let model = model::counts(&spec, &sections).unwrap().events;
+            let of =
+                |e: &Events| [e.pe_steps, e.act_held, e.weight_held, e.act_zero, e.if_entries, e.fl_entries];
+            assert_eq!(of(&driven), of(&model), "{kind:?} {stationary:?}");
+            assert!(driven.act_zero > 0 && driven.act_held + driven.weight_held > 0, "{driven:?}");
+        }
+        let mut old = layer(&Machine::flexnn_16x16(), [1, 4], [1, 4], Stationary::Output, 1);
+        old.header.act_zero = None;
+        let spec = Spec::of(&Machine::flexnn_16x16(), format);
+        assert!(model::counts(&spec, &[old]).is_none(), "zeros are not known");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod classes;
 mod counts;
 mod fit;
+mod groups;
 mod model;
 mod prices;
 

@@ -10,7 +10,8 @@ use crate::drive::Section;
 use crate::spec::Spec;
 
 /// The counts of the tiles that were traced, as a whole. `None` where they depend on stride and size of the input, which traces do
-/// not state (resident activations of windows of several taps), and for a tile that the machine refuses.
+/// not state (resident activations of windows of several taps), for traces that do not count zero activations, and for a tile that
+/// the machine refuses.
 pub(super) fn counts(spec: &Spec, sections: &[Section]) -> Option<Counts> {
     let tiles: BTreeMap<u32, &Header> =
         sections.iter().map(|s| (s.header.source.number, &s.header)).collect();
@@ -63,7 +64,8 @@ fn tile(spec: &Spec, header: &Header) -> Option<Counts> {
         ..ConvVar::default()
     };
     let machine = Machine { pe_kind: spec.kind, ..header.machine.clone() };
-    let cost = dpu_cost::conv(&inv, &var, &machine).ok()?;
+    let mut cost = dpu_cost::conv(&inv, &var, &machine).ok()?;
+    cost.events.act_zero = header.act_zero?;
     // Low members have their share of each block.
     let block = u64::from(conv.block.max(1));
     let low = if conv.method.is_packed() { cost.macs / block * u64::from(conv.low) } else { 0 };

@@ -1,15 +1,29 @@
 //! The prices of a machine file, fitted to the energy of a PE's units.
 //!
-//! Every class of energy has a price for each event and a saving where an operand is held; both are chosen so that the squared
-//! errors, relative to the energy of each layer, are least over all measured layers.
+//! Prices and savings are such that the squared errors of every class of units, by the events of the driven PE, and of the layers as
+//! a whole, by the events that the simulator counts, are least, relative to the energy of each layer. Layers that are further off
+//! then weigh more, in several rounds, which lowers the largest error.
 
 use std::collections::BTreeMap;
 
+use dpu_cost::Counts;
 use dpu_isa::{Machine, PeKind};
 use strum_formats::Kind;
 
-use super::{CharacteriseError, Measured, fit};
+use super::fit::System;
+use super::groups::{self, Group};
+use super::{CharacteriseError, Measured};
 use crate::spec::Spec;
+
+/// Rounds of weighing layers by their errors.
+const ROUNDS: usize = 5;
+
+/// Weight of a class's mean error over the packed, and over the plain layers: levels of hardware are compared by such means.
+const MEANS: f64 = 3.0;
+
+/// Weight that a layer without error keeps from round to round, relative to the one that is furthest off: less lets few layers
+/// decide.
+const KEPT: f64 = 0.3;
 
 /// The machine that is being filled.
 pub(super) struct Prices {
@@ -17,9 +31,6 @@ pub(super) struct Prices {
     pub(super) sources: BTreeMap<&'static str, String>,
     pub(super) main: Spec,
 }
-
-/// Events and energies of a class over the layers.
-type Class<'m> = (&'m dyn Fn(&Measured) -> Vec<f64>, &'m dyn Fn(&Measured) -> f64);
 
 impl Prices {
     pub(super) fn new(machine: Machine, spec: &Spec) -> Prices {
@@ -33,16 +44,6 @@ impl Prices {
         }
     }
 
-    /// Fits `fields`, a price and savings that are at most the price, to a class; without events they become 0. No product has
-    /// more than one of the savings.
-    fn class(&mut self, measured: &[&Measured], fields: &[&'static str], class: Class<'_>) {
-        let legal = |x: &[f64]| x.iter().skip(1).all(|saving| Some(saving) <= x.first());
-        let x = solve(measured, class, legal);
-        for (i, field) in fields.iter().enumerate() {
-            self.set(field, x.get(i).copied().unwrap_or(0.0));
-        }
-    }
-
     /// Fits all prices to these layers.
     pub(super) fn fit(&mut self, measured: &[&Measured]) -> Result<(), CharacteriseError> {
         let main: Vec<&Measured> =
@@ -50,189 +51,107 @@ impl Prices {
         if main.is_empty() {
             return Err(CharacteriseError::NoLayer);
         }
-        let kind = self.main.kind;
-        self.class(
-            &main,
-            &["mult_fj", "mult_act_held_saving_fj", "mult_weight_held_saving_fj"],
-            (&|m| multiplications(m, kind), &|m| m.classes.multipliers),
-        );
-        self.additions(&main);
-        self.class(
-            &main,
-            &["operand_fj", "operand_act_held_saving_fj", "operand_weight_held_saving_fj"],
-            (
-                &|m| vec![products(m), -float(m.counts.events.act_held), -float(m.counts.events.weight_held)],
-                &|m| m.classes.operands,
-            ),
-        );
-        self.class(
-            &main,
-            &["route_fj", "route_held_saving_fj"],
-            (&|m| vec![float(m.counts.events.routed), -float(m.counts.events.routed_held)], &|m| {
-                m.classes.routing
-            }),
-        );
-        self.class(
-            &main,
-            &["decode_block_fj"],
-            (&|m| vec![float(m.counts.events.packed_blocks)], &|m| m.classes.decode),
-        );
-        self.register_files(&main);
-        self.class(&main, &["path_fj"], (&|m| vec![products(m)], &|m| m.classes.paths));
-        self.clocks(&main);
-        self.low_members(measured);
+        let own = self.main.format.method.kind();
+        let with_low = self.main.kind != PeKind::Dense;
+        let mut all = groups::all();
+        all.extend(groups::low_members(own).filter(|_| with_low));
+        self.price(&all, &main, ROUNDS);
+        // Units of low members of other formats are measured on PEs for these.
+        for format in [Kind::Mip2q, Kind::Dliq].into_iter().filter(|&format| format != own && with_low) {
+            let theirs = |m: &&&Measured| m.whole && m.packed && m.spec.format.method.kind() == format;
+            let theirs: Vec<&Measured> = measured.iter().filter(theirs).copied().collect();
+            let group: Vec<Group> = groups::low_members(format).into_iter().collect();
+            self.price(&group, &theirs, 0);
+        }
         // What packed words cost on their way is in the register file and the decoder.
         self.set("unpack_byte_fj", 0.0);
         Ok(())
     }
 
-    /// Adders of the lanes and of the accumulator. A shifted activation is one row of the carry-save tree, a multiplication several.
-    fn additions(&mut self, main: &[&Measured]) {
-        let events = |m: &Measured| {
-            let e = &m.counts.events;
-            let held = e.weight_held.saturating_sub(e.low_shifts_weight_held);
-            let shifts = [float(e.low_shifts), -float(e.low_shifts_weight_held)];
-            vec![products(m) - shifts[0], -float(e.act_held), -float(held), shifts[0], shifts[1]]
-        };
-        let legal = |x: &[f64]| match *x {
-            [product, act, weight, shift, held] => act.max(weight).max(shift) <= product && held <= shift,
-            _ => false,
-        };
-        let x = solve(main, (&events, &|m| m.classes.product_add), legal);
-        if let [product, act, weight, shift, held] = *x {
-            self.set("product_add_fj", product);
-            self.set("product_add_act_held_saving_fj", act);
-            self.set("product_add_weight_held_saving_fj", weight);
-            let shifts = main.iter().any(|m| m.counts.events.low_shifts > 0);
-            self.set("shift_add_saving_fj", if shifts { product.round() - shift.round() } else { 0.0 });
-            self.set("shift_add_weight_held_saving_fj", held.min(shift.round()));
+    /// Fits the fields of these groups; without events they become 0. With `rounds`, the groups make up the whole energy of a
+    /// layer, and layers as a whole count as well.
+    fn price(&mut self, groups: &[Group], layers: &[&Measured], rounds: usize) {
+        let (mut units, mut totals) = (System::default(), System::default());
+        for packed in [false, true] {
+            let own: Vec<&Measured> = layers.iter().filter(|m| m.packed == packed).copied().collect();
+            let mean = MEANS / (own.len().max(1) as f64).sqrt();
+            let mut means = System::default();
+            for m in own {
+                let energy = m.classes.total();
+                // As many steps as the PE took.
+                let counts = m.model.as_ref().unwrap_or(&m.counts);
+                let scale = m.counts.events.pe_steps as f64 / counts.events.pe_steps.max(1) as f64;
+                let of_layer = classes(groups, counts, m, scale / energy);
+                totals.push(of_layer.rows.iter().fold(Vec::new(), sum), 1.0);
+                units.extend(classes(groups, &m.counts, m, 1.0 / energy));
+                means.add(&of_layer, mean);
+            }
+            if rounds > 0 {
+                units.extend(means);
+            }
         }
-        let steps = |m: &Measured| vec![float(m.counts.events.pe_steps), -float(m.counts.events.steps_held)];
-        self.class(main, &["add_fj", "add_held_saving_fj"], (&steps, &|m| m.classes.add));
-    }
-
-    /// Clocks of every step, and of the entries that are written.
-    fn clocks(&mut self, main: &[&Measured]) {
-        let steps = |m: &Measured| vec![float(m.counts.events.pe_steps)];
-        self.class(main, &["operand_clock_fj"], (&steps, &|m| m.classes.operand_clock));
-        self.class(main, &["datapath_clock_fj"], (&steps, &|m| m.classes.datapath_clock));
-        let written = |m: &Measured| {
-            let e = &m.counts.events;
-            [e.pe_steps, e.if_entries, e.fl_entries].map(float).to_vec()
+        let factors = match rounds {
+            0 => units.solve(&vec![1.0; units.rows.len()]),
+            _ => weighed(units, &totals, rounds),
         };
-        let x = solve(main, (&written, &|m| m.classes.pe_clock), |_| true);
-        for (field, price) in ["pe_clock_fj", "if_entry_clock_fj", "fl_entry_clock_fj"].into_iter().zip(x) {
-            self.set(field, price);
-        }
-    }
-
-    /// Register files; a write takes less than a read, or as much, and the clock of the entry apart.
-    fn register_files(&mut self, main: &[&Measured]) {
-        let input = |m: &Measured| {
-            let e = &m.counts.events;
-            (m.classes.if_rf, [float(e.if_read), -float(e.if_held), float(e.if_write)])
-        };
-        let filter = |m: &Measured| {
-            let e = &m.counts.events;
-            (m.classes.fl_rf, [float(e.fl_read), -float(e.fl_held), float(e.fl_write)])
-        };
-        self.file(main, ["if_byte_fj", "if_held_saving_fj", "if_write_saving_fj"], &input);
-        self.file(main, ["fl_byte_fj", "fl_held_saving_fj", "fl_write_saving_fj"], &filter);
-        self.class(
-            main,
-            &["of_byte_fj", "of_held_saving_fj"],
-            (
-                &|m| {
-                    let e = &m.counts.events;
-                    // A step reads and writes four bytes.
-                    vec![float(e.of_read + e.of_write), -8.0 * float(e.steps_held)]
-                },
-                &|m| m.classes.of_rf,
-            ),
-        );
-    }
-
-    /// A register file: its energy, and its bytes read, of a held entry, and written.
-    fn file(
-        &mut self,
-        main: &[&Measured],
-        fields: [&'static str; 3],
-        of: &dyn Fn(&Measured) -> (f64, [f64; 3]),
-    ) {
-        let legal = |x: &[f64]| x.iter().skip(1).all(|part| Some(part) <= x.first());
-        let x = solve(main, (&|m| of(m).1.to_vec(), &|m| of(m).0), legal);
-        if let [read, held, write] = *x {
-            // Prices are whole numbers.
-            let read = read.round();
-            for (field, value) in fields.into_iter().zip([read, held.min(read), read - write.min(read)]) {
+        let mut factors = factors.into_iter();
+        for group in groups {
+            let mut values = vec![0.0; group.fields.len()];
+            for corner in group.savings.corners(group.fields.len()) {
+                let factor = factors.next().unwrap_or(0.0);
+                values.iter_mut().zip(corner).for_each(|(value, part)| *value += factor * part);
+            }
+            for (field, value) in group.fields.iter().zip(group.savings.whole(&values)) {
                 self.set(field, value);
             }
         }
     }
-
-    /// The units of low members, each on the PEs for its format.
-    fn low_members(&mut self, measured: &[&Measured]) {
-        if self.main.kind == PeKind::Dense {
-            return;
-        }
-        let of = |kind: Kind| -> Vec<&Measured> {
-            let own = |m: &&&Measured| m.whole && m.packed && m.spec.format.method.kind() == kind;
-            measured.iter().filter(own).copied().collect()
-        };
-        self.class(
-            &of(Kind::Mip2q),
-            &["shift_fj", "shift_weight_held_saving_fj"],
-            (
-                &|m| vec![float(m.counts.events.low_shifts), -float(m.counts.events.low_shifts_weight_held)],
-                &|m| m.classes.low,
-            ),
-        );
-        self.class(
-            &of(Kind::Dliq),
-            &["low_mult_bit_fj", "low_mult_bit_weight_held_saving_fj"],
-            (
-                &|m| {
-                    let e = &m.counts.events;
-                    vec![float(e.low_product_bits), -float(e.low_product_bits_weight_held)]
-                },
-                &|m| m.classes.low,
-            ),
-        );
-    }
 }
 
-/// The prices of a class: relative to the whole layer, so that each layer counts alike, and each class by its share of it.
-fn solve(measured: &[&Measured], (events, energy): Class<'_>, legal: impl Fn(&[f64]) -> bool) -> Vec<f64> {
-    let with: Vec<(Vec<f64>, f64)> = measured
-        .iter()
-        .map(|m| (events(m), m))
-        .filter(|(row, m)| row.first().is_some_and(|&n| n > 0.0) && energy(m) > 0.0)
-        .map(|(row, m)| {
-            let whole = m.classes.total();
-            (row.into_iter().map(|n| n / whole).collect::<Vec<f64>>(), energy(m) / whole)
-        })
-        .collect();
-    let (rows, targets): (Vec<Vec<f64>>, Vec<f64>) = with.into_iter().unzip();
-    fit::fit(&rows, &targets, legal)
-}
-
-fn float(count: u64) -> f64 {
-    count as f64
-}
-
-/// Products as `dpu-cost` counts them.
-fn products(m: &Measured) -> f64 {
-    let dropped = if m.spec.format.method.kind() == Kind::Sparse { m.counts.macs_low } else { 0 };
-    float(m.counts.macs_high + m.counts.macs_low - dropped)
-}
-
-/// Full multiplications, those with the activation held, and those with the weight held.
-fn multiplications(m: &Measured, kind: PeKind) -> Vec<f64> {
-    let e = &m.counts.events;
-    let held = match kind {
-        PeKind::Dense => e.weight_held,
-        _ => e.weight_held.saturating_sub(e.low_shifts_weight_held + e.low_products_weight_held),
+/// The equations of a layer's classes: `scale` times what the corners of their savings amount to, and the gates' energy relative to
+/// the whole.
+fn classes(groups: &[Group], counts: &Counts, m: &Measured, scale: f64) -> System {
+    let mut system = System::default();
+    let of_group = |group: &Group| -> Vec<f64> {
+        let events = (group.events)(counts, &m.spec);
+        let corners = group.savings.corners(group.fields.len());
+        corners.iter().map(|corner| dot(corner, &events) * scale).collect()
     };
-    let full = m.counts.macs_high + if kind == PeKind::Dense { m.counts.macs_low } else { 0 };
-    vec![float(full), -float(e.act_held), -float(held)]
+    let parts: Vec<Vec<f64>> = groups.iter().map(of_group).collect();
+    for (i, group) in groups.iter().enumerate() {
+        let own = parts
+            .iter()
+            .enumerate()
+            .flat_map(|(j, part)| part.iter().map(move |&x| if i == j { x } else { 0.0 }));
+        system.push(own.collect(), (group.energy)(&m.classes) / m.classes.total());
+    }
+    system
+}
+
+fn sum(mut a: Vec<f64>, b: &Vec<f64>) -> Vec<f64> {
+    a.resize(a.len().max(b.len()), 0.0);
+    a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+    a
+}
+
+/// The solution for units and layers, whose weights grow with their errors.
+fn weighed(mut system: System, totals: &System, rounds: usize) -> Vec<f64> {
+    let (units, layers) = (system.rows.len(), totals.rows.len());
+    system.extend(totals.clone());
+    let mut weights = vec![1.0; units + layers];
+    let mut x = system.solve(&weights);
+    for _ in 1..rounds {
+        let errors: Vec<f64> = totals.errors(&x).into_iter().map(f64::abs).collect();
+        let most = errors.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+        let own = weights.get_mut(units..).unwrap_or_default();
+        own.iter_mut().zip(errors).for_each(|(weight, error)| *weight *= KEPT + error / most);
+        let mean = own.iter().sum::<f64>() / layers.max(1) as f64;
+        own.iter_mut().for_each(|weight| *weight /= mean);
+        x = system.solve(&weights);
+    }
+    x
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

@@ -121,13 +121,14 @@ pub(super) fn run(args: &CharacteriseArgs) -> Result<(), Failure> {
         (false, true) => {
             let object = serde_json::json!({
                 "machine": result.machine.name,
+                "tool": options.yosys.version,
                 "layers": result.layers,
             });
             Ok(strum_files::print(
                 json::pretty(json::CHARACTERISE, &object).map_err(Failure::internal)?.as_bytes(),
             )?)
         }
-        (false, false) => Ok(strum_files::print(summary(&result).as_bytes())?),
+        (false, false) => Ok(strum_files::print(summary(&result, &options.yosys.version).as_bytes())?),
     }
 }
 
@@ -155,7 +156,7 @@ fn layers_of(path: &Path, vectors: usize) -> Result<Vec<Vec<Section>>, Failure> 
     drive::layers(input.bytes.as_slice(), vectors).map_err(|error| Failure::from(error).in_file(&input.name))
 }
 
-fn summary(result: &Characterised) -> String {
+fn summary(result: &Characterised, tool: &str) -> String {
     let mut table = Table::new([
         Column::text("layer"),
         Column::text("weights"),
@@ -187,7 +188,7 @@ fn summary(result: &Characterised) -> String {
         ("by the events that the simulator counts", |layer| layer.simulated_fj),
     ];
     let lines = about.map(|(what, of)| line(what, &result.layers, of));
-    format!("{table}\n{}", lines.concat())
+    format!("mapped by {tool}\n\n{table}\n{}", lines.concat())
 }
 
 /// An energy of a layer, fJ a step, where it is known.

@@ -65,12 +65,16 @@ impl CellArgs {
     }
 
     pub(crate) fn options(&self) -> Result<Options, Failure> {
+        let yosys = Yosys::find(self.yosys.as_deref())?;
+        if let Some(note) = yosys.note() {
+            strum_cli::say(format_args!("note: {note}"));
+        }
         Ok(Options {
             period_ps: self.period_ps()?,
             adders: if self.full_adders == "gates" { Adders::Gates } else { Adders::Cells },
             cache: self.cache.clone(),
             limit: Duration::from_secs(self.time_limit),
-            ..Options::new(Yosys::find(self.yosys.as_deref())?)
+            ..Options::new(yosys)
         })
     }
 

@@ -126,8 +126,8 @@ impl Schedule {
         Ok(())
     }
 
-    /// Adds vectors with the same weights and different accumulators: their steps are interleaved, so that each step's weights
-    /// are held over all of them.
+    /// Adds vectors with the same weights, or of the same position, and different accumulators: their steps are interleaved, so
+    /// that what they share is held over all of them.
     fn group(
         &mut self,
         spec: &Spec,
@@ -186,15 +186,20 @@ impl Schedule {
     }
 }
 
-/// Sizes of the groups of adjacent vectors whose steps are interleaved: in every one of `pes`, which have as many vectors, they
-/// have the same weights, and different accumulators.
+/// Sizes of the groups of adjacent vectors whose steps are interleaved ("Order" in `docs/timing.md`): in every one of `pes`, which
+/// have as many vectors, they have the same weights, or with resident activations the same position; and different accumulators.
 pub(crate) fn groups(pes: &[&Section]) -> Vec<usize> {
     let mut sizes = Vec::new();
     let mut at = 0;
     loop {
-        let rests = || pes.iter().filter_map(|pe| pe.vectors.get(at..).filter(|rest| !rest.is_empty()));
-        let sizes_of_pes = rests().map(|rest| {
-            let held = rest.iter().take_while(|v| rest.first().is_some_and(|first| shares_weights(first, v)));
+        let rests =
+            pes.iter().filter_map(|pe| Some((pe, pe.vectors.get(at..).filter(|rest| !rest.is_empty())?)));
+        let sizes_of_pes = rests.map(|(pe, rest)| {
+            let shares = match pe.header.conv.stationary {
+                Stationary::Output | Stationary::Weight => shares_weights,
+                Stationary::Input => shares_position,
+            };
+            let held = rest.iter().take_while(|v| rest.first().is_some_and(|first| shares(first, v)));
             distinct(rest, held.count().max(1))
         });
         let Some(size) = sizes_of_pes.min() else { return sizes };
@@ -205,6 +210,11 @@ pub(crate) fn groups(pes: &[&Section]) -> Vec<usize> {
 
 fn shares_weights(a: &Vector, b: &Vector) -> bool {
     a.word == b.word && a.output[0] == b.output[0] && a.code_shift == b.code_shift
+}
+
+fn shares_position(a: &Vector, b: &Vector) -> bool {
+    let ([_, a @ ..], [_, b @ ..]) = (&a.output, &b.output);
+    a == b
 }
 
 /// How many of the first `most` vectors have different accumulators.

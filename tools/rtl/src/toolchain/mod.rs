@@ -74,6 +74,8 @@ pub struct Yosys {
     python: bool,
     /// Name and version, as in results.
     pub version: String,
+    /// Whether it is that of the search path for want of a `.venv-rtl`.
+    fallback: bool,
 }
 
 impl Yosys {
@@ -99,11 +101,20 @@ impl Yosys {
             }
         }
         if let Ok(yosys) = Yosys::probe(Path::new("yosys")) {
-            return Ok(yosys);
+            return Ok(Yosys { fallback: true, ..yosys });
         }
         Err(ToolError::Missing {
             tool: "yosys".into(),
             help: format!("{SETUP}, or name one by --yosys PATH"),
+        })
+    }
+
+    /// What a user should know who named no synthesizer and gets another version than the pinned one.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        let version = &self.version;
+        self.fallback.then(|| {
+            format!("found no .venv-rtl, so {version} of the search path maps, whose areas may differ; {SETUP} to have the pinned pyosys")
         })
     }
 
@@ -120,7 +131,8 @@ impl Yosys {
         let mut words = text.split_whitespace();
         match (words.next(), words.next()) {
             (Some("Yosys"), Some(version)) => {
-                Ok(Yosys { program: path.to_owned(), python: false, version: format!("yosys {version}") })
+                let version = format!("yosys {version}");
+                Ok(Yosys { program: path.to_owned(), python: false, version, fallback: false })
             }
             (Some("Python"), _) => {
                 let query = "import importlib.metadata as m; print(m.version('pyosys'))";
@@ -133,7 +145,8 @@ impl Yosys {
                     });
                 }
                 let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-                Ok(Yosys { program: path.to_owned(), python: true, version: format!("pyosys {version}") })
+                let version = format!("pyosys {version}");
+                Ok(Yosys { program: path.to_owned(), python: true, version, fallback: false })
             }
             _ => {
                 let first = text.lines().next().map(str::trim).filter(|line| !line.is_empty());
@@ -243,4 +256,22 @@ pub(crate) fn run(
     let last = text.lines().rev().find(|line| !line.trim().is_empty());
     let message = line.or(last).map_or_else(|| status.to_string(), |line| line.trim().to_owned());
     Err(ToolError::Failed { tool: tool.to_owned(), message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_yosys_for_want_of_the_pinned_one_is_worth_a_note() {
+        let yosys = |fallback| Yosys {
+            program: "yosys".into(),
+            python: false,
+            version: "yosys 0.23".to_owned(),
+            fallback,
+        };
+        let note = yosys(true).note().unwrap_or_default();
+        assert!(note.contains("yosys 0.23 of the search path") && note.contains("tools/rtl/setup"), "{note}");
+        assert_eq!(yosys(false).note(), None);
+    }
 }

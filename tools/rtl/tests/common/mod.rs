@@ -163,6 +163,7 @@ fn header(spec: &Spec, zero_point: i16, format: Option<Format>) -> Header {
         word_bytes: conv.word_bytes(spec.lanes),
         pes: vec![0],
         limit: u64::MAX,
+        act_zero: None,
         manifest: dpu_isa::Manifest::default(),
         machine,
         conv,

@@ -19,7 +19,7 @@ mod vec_rescale;
 mod vec_table;
 mod vec_unary;
 
-pub(crate) use conv::{Expected, PeArray, Sink, Trace, conv_of};
+pub(crate) use conv::{Expected, PeArray, Sink, Trace, conv_of, zero_products};
 
 use std::sync::Arc;
 
@@ -57,6 +57,11 @@ pub(crate) trait Semantics {
     /// The task's role in zero skipping, if any.
     fn skips_zeros(&self) -> Option<&dyn SkipsZeros> {
         None
+    }
+
+    /// Products that are taken with an activation that equals the zero point; after `touch`, before `execute`.
+    fn zero_products(&self, _machine: &Machine, _core: &Core) -> Result<u64, Fault> {
+        Ok(0)
     }
 }
 

@@ -42,6 +42,20 @@ impl Conv {
         (0..self.row() * u64::from(self.size)).map(|i| noise(i) as u8).collect()
     }
 
+    /// Products of the program with an activation that equals the zero point, padding included.
+    pub(crate) fn zero_products(&self) -> u64 {
+        let (input, n, channels) = (self.input(), self.size as i32, self.in_c as usize);
+        let mut zeros = 0;
+        for (y, x) in (0..n).flat_map(|y| (0..n).map(move |x| (y, x))) {
+            for (iy, ix) in (y - 1..=y + 1).flat_map(|iy| (x - 1..=x + 1).map(move |ix| (iy, ix))) {
+                let inside = (0..n).contains(&iy) && (0..n).contains(&ix);
+                let zero = |c: usize| !inside || input[(iy * n + ix) as usize * channels + c] as i8 == -128;
+                zeros += (0..channels).filter(|&c| zero(c)).count() as u64;
+            }
+        }
+        zeros * u64::from(self.out_c)
+    }
+
     /// The expected outputs of the program.
     pub(crate) fn expected(&self) -> Vec<u8> {
         let (input, (_, weights)) = (self.input(), weights(self));

@@ -11,6 +11,7 @@ mod products;
 mod steps;
 mod tile;
 mod vectors;
+mod zero_acts;
 mod zeros;
 
 use dpu_isa::{ConvInv, ConvVar, Dtype, LowWork, Machine, Space, WeightEntry};
@@ -20,6 +21,7 @@ use golden::Tile;
 use image::{Buffers, Plan};
 pub(crate) use layer::{Expected, Layers, Trace};
 pub(crate) use vectors::{PeArray, Sink, conv_of};
+pub(crate) use zero_acts::zero_products;
 use zeros::Operands;
 
 use super::ppe::{ENTRY, Ppe, load_table};
@@ -124,6 +126,10 @@ impl Semantics for ConvVar {
 
     fn skips_zeros(&self) -> Option<&dyn SkipsZeros> {
         Some(self)
+    }
+
+    fn zero_products(&self, machine: &Machine, core: &Core) -> Result<u64, Fault> {
+        zero_products(core.invariant_of(self)?, self, machine, &core.memory)
     }
 }
 

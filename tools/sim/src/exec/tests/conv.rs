@@ -1,6 +1,6 @@
 //! Convolutions of random formats, strides, dilations, paddings, zero points and layouts against plain loops.
 
-use dpu_isa::{ConvInv, ConvVar, Dtype, Method, Round, WeightEntry};
+use dpu_isa::{ConvInv, ConvVar, Dtype, Machine, Method, Round, WeightEntry};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -9,7 +9,7 @@ use proptest::test_runner::TestRng;
 use super::packed::{code_shift, format, random_set};
 use super::{Noise, apply_scale, clamp, element, noise, scale};
 use crate::error::TrapKind;
-use crate::exec::Core;
+use crate::exec::{Core, Semantics as _};
 use crate::testing::{get, kernels, put, run_task, sram_filled};
 
 const ACT: usize = 0;
@@ -211,6 +211,36 @@ impl Case {
         acc as i32
     }
 
+    /// Products whose activation equals the zero point, one by one.
+    fn zero_products(&self) -> u64 {
+        let (inv, var) = (&self.inv, &self.var);
+        let at = |origin: i32, o: u32, stride: u16, k: u16, dilation: u16| {
+            i64::from(origin) + i64::from(o) * i64::from(stride) + i64::from(k) * i64::from(dilation)
+        };
+        let mut zeros = 0;
+        for (oy, ox) in (0..var.out_h).flat_map(|y| (0..var.out_w).map(move |x| (y, x))) {
+            for (ky, kx) in (0..var.kernel_h).flat_map(|y| (0..var.kernel_w).map(move |x| (y, x))) {
+                let iy = at(var.origin_y, oy, inv.stride_y, ky, inv.dilation_y);
+                let ix = at(var.origin_x, ox, inv.stride_x, kx, inv.dilation_x);
+                let inside = (0..i64::from(var.in_h)).contains(&iy) && (0..i64::from(var.in_w)).contains(&ix);
+                for oc in 0..var.out_c {
+                    let sources = if inv.depthwise {
+                        let c = oc / (var.out_c / var.in_c);
+                        c..c + 1
+                    } else {
+                        0..var.in_c
+                    };
+                    for c in sources {
+                        let at = iy * i64::from(var.act_row) + ix * i64::from(var.act_pixel) + i64::from(c);
+                        let zero = !inside || i16::from(self.act[at as usize].cast_signed()) == inv.in_zp;
+                        zeros += u64::from(zero);
+                    }
+                }
+            }
+        }
+        zeros
+    }
+
     /// The stored value of an accumulator.
     fn result(&self, acc: i32, oc: usize) -> i32 {
         let (inv, entry) = (&self.inv, &self.entries[oc]);
@@ -252,6 +282,14 @@ proptest! {
     fn random_tiles_agree_with_plain_loops(case in case(), threads in 2..=4usize) {
         let mut core = case.core();
         let pixels = u64::from(case.var.out_h * case.var.out_w);
+        core.slots.fill(&case.inv.into());
+        let machine = Machine::flexnn_16x16();
+        prop_assert_eq!(case.var.zero_products(&machine, &core).unwrap(), case.zero_products());
+        // Where zeros are skipped, no such product is taken.
+        let skipping = Machine { zero_skip: 1, ..machine };
+        if dpu_cost::skips_zeros(&case.inv, &skipping) {
+            prop_assert_eq!(case.var.zero_products(&skipping, &core).unwrap(), 0);
+        }
         for (kernel, threads) in kernels().into_iter().flat_map(|k| [(k, 1), (k, threads)]) {
             core.set_kernel(kernel, threads);
             // What the tile leaves is in the way of the next kernel.
