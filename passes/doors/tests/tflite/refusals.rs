@@ -180,9 +180,6 @@ fn options_that_do_not_fit_are_refused() {
         assert_eq!(refusal.causes[0].kind, CauseKind::Usage);
         refusal.to_string()
     };
-    let batch = Options { batch: Some(2), ..Options::default() };
-    let help = refused(&convolution(I8), &batch).causes[0].help.clone();
-    assert_eq!(help.as_deref(), Some("give the whole shape: --input-shape"));
     let shape = |input: Option<&str>, shape: &[usize]| Options {
         input_shapes: vec![InputShape { input: input.map(str::to_owned), shape: shape.to_vec() }],
         ..Options::default()
