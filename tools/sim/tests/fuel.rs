@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
 use dpu_isa::{
-    ConvInv, ConvVar, DmaCopy, DmaFill, End, Instr, Machine, Manifest, PoolInv, PoolVar, Program, VecBinary,
-    VecReduce, VecRescale, VecTable, VecUnary,
+    ConvInv, ConvVar, DmaCopy, DmaFill, DmaGather, DmaScatter, Dtype, End, Instr, Machine, Manifest, PoolInv,
+    PoolVar, Program, ReduceOp, VecBinary, VecReduce, VecRescale, VecSelect, VecTable, VecUnary,
 };
 use dpu_sim::{FuelUnit, KernelChoice, Options, SimError, simulate, simulate_timing};
 
@@ -109,6 +109,20 @@ fn endless() -> Vec<(&'static str, Vec<Instr>)> {
         ),
         ("table", one(VecTable { dims: DIMS, src_strides: SAME, ..VecTable::default() }.into())),
         ("copy", one(DmaCopy { dims: DIMS, ..DmaCopy::default() }.into())),
+        ("select", one(VecSelect { dims: DIMS, ..VecSelect::default() }.into())),
+        (
+            "index of the greatest",
+            one(VecReduce {
+                op: ReduceOp::Argmax,
+                axis: 5,
+                dims: DIMS,
+                out_dtype: Dtype::I32,
+                ..VecReduce::default()
+            }
+            .into()),
+        ),
+        ("gather", one(DmaGather { dims: DIMS, ..DmaGather::default() }.into())),
+        ("scatter", one(DmaScatter { dims: DIMS, ..DmaScatter::default() }.into())),
         ("fill", one(DmaFill { dims: DIMS, ..DmaFill::default() }.into())),
         ("convolution in the padding", window(false)),
         ("depthwise in the padding", window(true)),

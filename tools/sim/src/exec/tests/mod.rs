@@ -3,6 +3,8 @@
 mod conv;
 mod packed;
 mod pool;
+mod resize;
+mod selected;
 mod vec;
 mod vectors;
 
