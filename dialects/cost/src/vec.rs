@@ -58,12 +58,7 @@ pub(crate) fn vec_binary(x: &VecBinary, m: &Machine) -> Cost {
 /// Cost of an element-wise operator with one operand.
 pub(crate) fn vec_unary(x: &VecUnary, m: &Machine) -> Cost {
     let factor = match x.op {
-        UnaryOp::Copy
-        | UnaryOp::Abs
-        | UnaryOp::Negate
-        | UnaryOp::Clz
-        | UnaryOp::Not
-        | UnaryOp::Nonzero => 1,
+        UnaryOp::Copy | UnaryOp::Abs | UnaryOp::Negate | UnaryOp::Clz | UnaryOp::Not | UnaryOp::Nonzero => 1,
     };
     vec(&x.dims, factor, x.src_dtype.bytes(), x.out_dtype.bytes(), m)
 }

@@ -16,8 +16,7 @@ impl Semantics for VecSelect {
         let [cond, a, b, out] = strides(self);
         let element = self.dtype.bytes();
         let results = (u64::from(self.out), element, &out);
-        let operands =
-            [("cond", self.cond, 1, cond), ("a", self.a, element, a), ("b", self.b, element, b)];
+        let operands = [("cond", self.cond, 1, cond), ("a", self.a, element, a), ("b", self.b, element, b)];
         for (what, addr, element, strides) in operands {
             let base = u64::from(addr);
             let bytes = region(base, element, &self.dims, &strides);

@@ -5,6 +5,7 @@ mod packed;
 mod pool;
 mod resize;
 mod selected;
+mod tosa;
 mod vec;
 mod vectors;
 

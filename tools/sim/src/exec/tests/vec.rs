@@ -484,7 +484,8 @@ fn whatever_a_vector_cannot_do_is_refused() {
     let argmax = VecReduce { out_dtype: Dtype::I32, accumulate: true, ..argmax };
     refused(&|c| run_task(&argmax, c), "argmax of i8 to i32, accumulated");
     let (div, words) = (BinaryOp::Div, Dtype::I32);
-    let least = VecBinary { op: div, a_dtype: words, b_dtype: words, a: 0, b: 4, out: 8, ..VecBinary::default() };
+    let least =
+        VecBinary { op: div, a_dtype: words, b_dtype: words, a: 0, b: 4, out: 8, ..VecBinary::default() };
     refused(
         &|c| {
             put(c, 0, &[0, 0, 0, 0x80, 0xff, 0xff, 0xff, 0xff]);
