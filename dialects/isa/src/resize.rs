@@ -64,7 +64,8 @@ impl ResizeAxis {
         let at = (i64::from(self.out.0) + i64::from(i)) * i64::from(self.scale_d) + i64::from(self.offset);
         let (position, rest) = (at.div_euclid(n), at.rem_euclid(n));
         let low = position.max(0);
-        let high = (position + 1).min(i64::from(self.image) - 1);
+        // Results after the image have no position in it at all; they are kept in order, for `needed`.
+        let high = (position + 1).min(i64::from(self.image) - 1).max(low);
         match self.mode {
             ResizeMode::Nearest => {
                 let nearest = if 2 * rest >= n { high } else { low };

@@ -1,6 +1,6 @@
 //! Programs as text of the `tosa` dialect, as MLIR 22 reads it.
 
-use crate::{Conv, Dtype, Graph, Invalid, Node, NodeId, Op, Pool, Rescale, Round, Run, Tensor, require};
+use crate::{Conv, Dtype, Graph, Invalid, Node, NodeId, Op, Pool, Rescale, Resize, Round, Run, Tensor, require};
 use std::fmt::{Display, Write};
 
 /// The notation of large constants.
@@ -128,7 +128,7 @@ impl Printer<'_> {
     }
 
     /// Adds a shape as an operand.
-    fn shape(&mut self, operands: &mut Operands, name: String, values: &[usize]) {
+    fn shape<T: Display>(&mut self, operands: &mut Operands, name: String, values: &[T]) {
         let ty = format!("!tosa.shape<{}>", values.len());
         let list = list(values);
         let tensor = tensor_ty(&[values.len()], "index");
@@ -194,6 +194,7 @@ impl Printer<'_> {
             Op::ReduceSum { axis }
             | Op::ReduceMax { axis }
             | Op::ReduceMin { axis }
+            | Op::ArgMax { axis }
             | Op::Concat { axis } => {
                 format!("axis = {axis} : i32")
             }
@@ -211,18 +212,35 @@ impl Printer<'_> {
                 self.shape(operands, named("size"), size);
                 String::new()
             }
+            Op::Resize(attributes) => self.resize(attributes, result, operands),
             Op::Transpose { perms } => format!("perms = array<i32: {}>", list(perms)),
             Op::Add
             | Op::Sub
             | Op::Maximum
             | Op::Minimum
             | Op::LogicalLeftShift
+            | Op::LogicalRightShift
+            | Op::BitwiseAnd
+            | Op::BitwiseOr
+            | Op::BitwiseXor
+            | Op::BitwiseNot
+            | Op::IntDiv
+            | Op::Gather
+            | Op::Scatter
             | Op::Abs
             | Op::Clz
             | Op::Identity
             | Op::Table
             | Op::Cast { .. } => String::new(),
         }
+    }
+
+    fn resize(&mut self, resize: &Resize, result: &str, operands: &mut Operands) -> String {
+        let Resize { bilinear, scale, offset, border } = resize;
+        self.shape(operands, format!("{result}_scale"), scale);
+        self.shape(operands, format!("{result}_offset"), offset);
+        self.shape(operands, format!("{result}_border"), border);
+        format!("mode = {}", if *bilinear { "BILINEAR" } else { "NEAREST_NEIGHBOR" })
     }
 
     fn rescale(&mut self, rescale: &Rescale, from: Dtype, result: &str, operands: &mut Operands) -> String {

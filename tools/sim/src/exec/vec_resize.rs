@@ -54,7 +54,7 @@ impl Semantics for VecResize {
                 match self.mode {
                     ResizeMode::Nearest => {
                         let bytes = u64::from(self.channels) * self.dtype.bytes();
-                        copy(sram, pixel(self, y.low, x.low)?, to, bytes)?;
+                        copy(sram, pixel(self, y.low, x.low), to, bytes)?;
                     }
                     ResizeMode::Bilinear => {
                         let corners = [(y.low, x.low), (y.low, x.high), (y.high, x.low), (y.high, x.high)];
@@ -75,13 +75,11 @@ fn weights(n: u16, taps: Taps) -> [i32; 2] {
     [i64::from(n) - taps.weight, taps.weight].map(|weight| weight as i32)
 }
 
-/// The address of the pixel at a position of the image.
-fn pixel(x: &VecResize, row: i64, column: i64) -> Result<u64, Fault> {
-    let inside = |at: i64, first: u32| u32::try_from(at - i64::from(first)).ok();
-    match (inside(row, x.in_y), inside(column, x.in_x)) {
-        (Some(row), Some(column)) => Ok(address(x.src, (row, x.src_row), (column, x.src_pixel))),
-        _ => Err(Fault::operand(format!("pixel ({row}, {column}) lies before the tile"))),
-    }
+/// The address of the pixel at a position of the image, which lies in the tile, as `touch` has checked: nothing wraps.
+fn pixel(x: &VecResize, row: i64, column: i64) -> u64 {
+    let row = (row - i64::from(x.in_y)).cast_unsigned().wrapping_mul(x.src_row.into());
+    let column = (column - i64::from(x.in_x)).cast_unsigned().wrapping_mul(x.src_pixel.into());
+    u64::from(x.src).wrapping_add(row).wrapping_add(column)
 }
 
 /// Computes the channels of a result from four pixels and their weights.
@@ -94,7 +92,7 @@ fn blend(
 ) -> Result<(), Fault> {
     let mut pixels: [&[u8]; 4] = [&[]; 4];
     for (bytes, (row, column)) in pixels.iter_mut().zip(corners) {
-        *bytes = memory::slice(sram, pixel(x, row, column)?, u64::from(x.channels))?;
+        *bytes = memory::slice(sram, pixel(x, row, column), u64::from(x.channels))?;
     }
     results.resize(x.channels as usize, 0);
     let work = Blend { pixels, weights, results };
