@@ -1,6 +1,8 @@
 //! Programs as text of the `tosa` dialect, as MLIR 22 reads it.
 
-use crate::{Conv, Dtype, Graph, Invalid, Node, NodeId, Op, Pool, Rescale, Resize, Round, Run, Tensor, require};
+use crate::{
+    Conv, Dtype, Graph, Invalid, Node, NodeId, Op, Pool, Rescale, Resize, Round, Run, Tensor, require,
+};
 use std::fmt::{Display, Write};
 
 /// The notation of large constants.
@@ -157,17 +159,7 @@ impl Printer<'_> {
     fn attributes(&mut self, op: &Op, from: Dtype, result: &str, operands: &mut Operands) -> String {
         let named = |suffix: &str| format!("{result}_{suffix}");
         match op {
-            Op::Conv2d(conv) | Op::DepthwiseConv2d(conv) => {
-                let Conv { pad, stride, dilation, input_zp, weight_zp } = conv;
-                self.attribute(operands, named("izp"), from, &[*input_zp]);
-                self.attribute(operands, named("wzp"), Dtype::I8, &[*weight_zp]);
-                format!(
-                    "acc_type = i32, dilation = array<i64: {}>, pad = array<i64: {}>, stride = array<i64: {}>",
-                    list(dilation),
-                    list(pad),
-                    list(stride)
-                )
-            }
+            Op::Conv2d(conv) | Op::DepthwiseConv2d(conv) => self.conv(conv, from, result, operands),
             Op::MatMul { a_zp, b_zp } => {
                 self.attribute(operands, named("azp"), from, &[*a_zp]);
                 self.attribute(operands, named("bzp"), from, &[*b_zp]);
@@ -233,6 +225,18 @@ impl Printer<'_> {
             | Op::Table
             | Op::Cast { .. } => String::new(),
         }
+    }
+
+    fn conv(&mut self, conv: &Conv, from: Dtype, result: &str, operands: &mut Operands) -> String {
+        let Conv { pad, stride, dilation, input_zp, weight_zp } = conv;
+        self.attribute(operands, format!("{result}_izp"), from, &[*input_zp]);
+        self.attribute(operands, format!("{result}_wzp"), Dtype::I8, &[*weight_zp]);
+        format!(
+            "acc_type = i32, dilation = array<i64: {}>, pad = array<i64: {}>, stride = array<i64: {}>",
+            list(dilation),
+            list(pad),
+            list(stride)
+        )
     }
 
     fn resize(&mut self, resize: &Resize, result: &str, operands: &mut Operands) -> String {

@@ -15,7 +15,8 @@ fn tensor(dtype: Dtype, shape: impl Into<Vec<usize>>, data: impl Into<Vec<i64>>)
 /// Values all over the range of a type.
 fn spread(dtype: Dtype, shape: &[usize], seed: i64) -> Tensor {
     let count: usize = shape.iter().product();
-    let value = |i: i64| dtype.wrap(i128::from((i + seed) * 0x9e37_79b9) >> (if i % 3 == 0 { 11 } else { 29 }));
+    let value =
+        |i: i64| dtype.wrap(i128::from((i + seed) * 0x9e37_79b9) >> (if i % 3 == 0 { 11 } else { 29 }));
     tensor(dtype, shape, (0..count as i64).map(value).collect::<Vec<_>>())
 }
 
@@ -154,7 +155,10 @@ fn the_reference_model_agrees() {
         let result = graph.op(op.clone(), operands);
         graph.output(result);
         let run = graph.run(inputs).unwrap();
-        programs.push((graph.to_mlir(&run, Constants::Inline).unwrap(), eval(op, &inputs.iter().collect::<Vec<_>>())));
+        programs.push((
+            graph.to_mlir(&run, Constants::Inline).unwrap(),
+            eval(op, &inputs.iter().collect::<Vec<_>>()),
+        ));
     }
     let Some(tools) = tosa_tools() else {
         eprintln!("SKIPPED: no TOSA reference model found; run tools/conformance/setup, or set TOSA_TOOLS");
