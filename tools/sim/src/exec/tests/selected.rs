@@ -253,6 +253,27 @@ fn rows_move_between_the_memories() {
 }
 
 #[test]
+fn a_gather_by_descending_indices_reverses() {
+    let mut core = sram_filled(&[1, 2, 3, 4, 5, 6]);
+    put(&mut core, 64, &[2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+    let x = DmaGather {
+        element: 1,
+        axis: 5,
+        rows: 3,
+        src: MemAddr::sram(0),
+        dims: [1, 1, 1, 1, 2, 3],
+        src_strides: [0, 0, 0, 0, 3, 1],
+        indices: 64,
+        index_strides: [0, 0, 0, 0, 0, 4],
+        dst: MemAddr::sram(16),
+        dst_strides: [0, 0, 0, 0, 3, 1],
+        ..DmaGather::default()
+    };
+    run_task(&x, &mut core).unwrap();
+    assert_eq!(get(&core, 16, 6), [3, 2, 1, 6, 5, 4]);
+}
+
+#[test]
 fn wrong_indices_are_traps() {
     let gather = |index: i32, rows| {
         let x = DmaGather {
