@@ -300,7 +300,7 @@ proptest! {
                 UnaryOp::Abs => i64::from(v).abs() as i32,
                 UnaryOp::Negate => (-i64::from(v)) as i32,
                 UnaryOp::Not => (-1 - i64::from(v)) as i32,
-                UnaryOp::Nonzero => i32::from(v > 0 || v < 0),
+                UnaryOp::Nonzero => i64::from(v).abs().min(1) as i32,
                 UnaryOp::Clz => (0..32).rev().take_while(|bit| (v as u32) >> bit == 0).count() as i32,
             };
             let v = v.wrapping_add(x.out_zp);
