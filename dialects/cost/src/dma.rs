@@ -1,8 +1,11 @@
 //! DMA tasks and the DRAM channel that they share.
 
-use dpu_isa::{DmaCopy, DmaFill, Machine, Space};
+use dpu_isa::{DmaCopy, DmaFill, DmaGather, DmaScatter, Machine, Space};
 
-use crate::{Cost, Events, Low, Traffic, per_cycle};
+use crate::{Cost, Events, Low, Traffic, per_cycle, product};
+
+/// Bytes of an index.
+const INDEX_BYTES: u64 = 4;
 
 /// What a DMA task moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,60 @@ pub(crate) fn dma_fill(x: &DmaFill, m: &Machine) -> Cost {
         dram_runs: if x.dst.space == Space::Dram { rows } else { 0 },
     };
     dma(&transfer, m)
+}
+
+/// Cost of a gather.
+pub(crate) fn dma_gather(x: &DmaGather, m: &Machine) -> Cost {
+    let rows = selected(&x.dims, &x.index_strides, x.axis);
+    indexed((x.src.space, &x.src_strides), (x.dst.space, &x.dst_strides), &x.dims, x.element, rows, m)
+}
+
+/// Cost of a scatter.
+pub(crate) fn dma_scatter(x: &DmaScatter, m: &Machine) -> Cost {
+    let rows = selected(&x.dims, &x.index_strides, x.axis);
+    indexed((x.src.space, &x.src_strides), (x.dst.space, &x.dst_strides), &x.dims, x.element, rows, m)
+}
+
+/// The leading dimensions of which every index has its own selected row: all up to `axis` and to the last one along which the
+/// indices change.
+fn selected(dims: &[u32; 6], index_strides: &[u32; 6], axis: u8) -> usize {
+    let changes = |d: usize| dims.get(d) != Some(&1) && index_strides.get(d) != Some(&0);
+    let last = (0..6).rev().find(|&d| d == usize::from(axis) || changes(d));
+    last.map_or(0, |d| d + 1)
+}
+
+/// A copy between arrays of which one is addressed by indices along the first `outer` dimensions: only what lies inside one
+/// selected row can be contiguous.
+fn indexed(
+    from: (Space, &[u64; 6]),
+    to: (Space, &[u64; 6]),
+    dims: &[u32; 6],
+    element: u8,
+    outer: usize,
+    m: &Machine,
+) -> Cost {
+    let element = u64::from(element);
+    let mut inner = *dims;
+    inner.iter_mut().take(outer).for_each(|extent| *extent = 1);
+    let selected = product(dims.iter().take(outer).map(|&d| u64::from(d)));
+    let in_dram = |(space, strides): (Space, &[u64; 6])| match space {
+        Space::Dram => selected.saturating_mul(runs_of(&inner, [strides], element)),
+        Space::Sram => 0,
+    };
+    let transfer = Transfer {
+        from: Some(from.0),
+        to: to.0,
+        bytes: product(dims.iter().map(|&d| u64::from(d))).saturating_mul(element),
+        rows: selected.saturating_mul(runs_of(&inner, [from.1, to.1], element)),
+        dram_runs: in_dram(from).saturating_add(in_dram(to)),
+    };
+    let mut cost = dma(&transfer, m);
+    let list = selected.saturating_mul(INDEX_BYTES);
+    let moving = per_cycle(transfer.bytes.saturating_add(list), m.dma_bytes_per_cycle);
+    cost.cycles = cost.cycles.max(cost.latency.saturating_add(moving));
+    cost.events.sram_dma_read = cost.events.sram_dma_read.saturating_add(list);
+    (cost.traffic.sram_read, cost.traffic.sram_write) = cost.events.sram();
+    cost
 }
 
 /// Segments of a strided array of elements that are contiguous on all sides, in dimension order.
@@ -127,6 +184,8 @@ pub fn end_of_transfer(start: u64, cost: &Cost, channel: &mut u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use dpu_isa::MemAddr;
+
     use super::*;
 
     #[test]
@@ -164,6 +223,53 @@ mod tests {
         assert_eq!(runs_of(&dims, [&packed, &rows], 1), 4);
         assert_eq!(runs_of(&dims, [&packed, &padded], 1), 120);
         assert_eq!(runs_of(&[1; 6], [&packed], 1), 1);
+    }
+
+    #[test]
+    fn selected_rows_take_a_segment_and_an_index_each() {
+        let m = Machine::flexnn_16x16();
+        let strides = [0, 0, 0, 64 * 100, 64, 1];
+        let x = DmaGather {
+            element: 1,
+            axis: 4,
+            rows: 100,
+            src: MemAddr::dram(0),
+            dst: MemAddr::sram(0),
+            dims: [1, 1, 1, 2, 30, 64],
+            src_strides: strides,
+            index_strides: [0, 0, 0, 120, 4, 0],
+            dst_strides: [0, 0, 0, 30 * 64, 64, 1],
+            ..DmaGather::default()
+        };
+        let cost = dma_gather(&x, &m);
+        // Only the selected rows are moved. The indices come from the SRAM, over the engine's data path.
+        assert_eq!((cost.traffic.dram_read, cost.dram), (60 * 64, channel_cycles(60 * 64, &m)));
+        assert_eq!((cost.traffic.sram_read, cost.traffic.sram_write), (60 * 4, 60 * 64));
+        let moving = (60u64 * 68).div_ceil(u64::from(m.dma_bytes_per_cycle)).max(cost.dram);
+        assert_eq!(cost.cycles, 1240 + moving);
+        // One index for both batches, and single elements: as many segments as elements.
+        let dims = [1, 1, 1, 2, 30, 1];
+        let near = DmaGather { src: MemAddr::sram(0), dims, index_strides: [0, 0, 0, 0, 4, 0], ..x };
+        let cost = dma_gather(&near, &m);
+        assert_eq!((cost.cycles, cost.traffic.sram_read), (60, 60 + 240));
+        // A constant row: everything inside a batch lies behind one index.
+        let one = DmaGather { axis: 3, dims: [1, 1, 1, 1, 30, 64], index_strides: [0; 6], ..near };
+        assert_eq!(dma_gather(&one, &m).traffic.sram_read, 30 * 64 + 4);
+        let back = DmaScatter {
+            element: 1,
+            axis: 4,
+            rows: 100,
+            src: MemAddr::sram(0),
+            dst: MemAddr::dram(0),
+            dims: x.dims,
+            src_strides: x.dst_strides,
+            index_strides: x.index_strides,
+            dst_strides: strides,
+            ..DmaScatter::default()
+        };
+        let cost = dma_scatter(&back, &m);
+        assert_eq!((cost.cycles, cost.traffic.dram_write), (1240 + moving, 60 * 64));
+        assert_eq!(cost.traffic.sram_read, 60 * 64 + 240);
     }
 
     #[test]

@@ -6,9 +6,9 @@ use dpu_isa::schedule::ScheduleError;
 use dpu_isa::{Instr, Machine};
 
 use crate::conv::{conv, low_macs};
-use crate::dma::{dma_copy, dma_fill};
+use crate::dma::{dma_copy, dma_fill, dma_gather, dma_scatter};
 use crate::pool::pool;
-use crate::vec::{vec_binary, vec_reduce, vec_rescale, vec_table, vec_unary};
+use crate::vec::{vec_binary, vec_reduce, vec_rescale, vec_resize, vec_select, vec_table, vec_unary};
 use crate::{Cost, INVARIANT};
 
 /// The cost of a task, as far as it does not depend on values.
@@ -43,6 +43,8 @@ pub fn task(instr: &Instr, inv: Option<&Instr>, m: &Machine) -> Result<TaskCost,
         Instr::ConvInv(_) | Instr::PoolInv(_) => INVARIANT,
         Instr::DmaCopy(x) => dma_copy(x, m),
         Instr::DmaFill(x) => dma_fill(x, m),
+        Instr::DmaGather(x) => dma_gather(x, m),
+        Instr::DmaScatter(x) => dma_scatter(x, m),
         Instr::ConvVar(x) => {
             let Some(Instr::ConvInv(inv)) = inv else { return Err(missing) };
             return Ok(TaskCost { cost: conv(inv, x, m)?, low_macs: low_macs(inv, x) });
@@ -56,6 +58,8 @@ pub fn task(instr: &Instr, inv: Option<&Instr>, m: &Machine) -> Result<TaskCost,
         Instr::VecRescale(x) => vec_rescale(x, m),
         Instr::VecTable(x) => vec_table(x, m),
         Instr::VecReduce(x) => vec_reduce(x, m),
+        Instr::VecSelect(x) => vec_select(x, m),
+        Instr::VecResize(x) => vec_resize(x, m),
     };
     Ok(TaskCost { cost, low_macs: 0 })
 }

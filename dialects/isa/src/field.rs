@@ -5,7 +5,9 @@
 use std::fmt;
 
 use crate::method::Method;
-use crate::types::{BinaryOp, Dtype, Engine, MemAddr, PoolMode, ReduceOp, Round, Space, Stationary, UnaryOp};
+use crate::types::{
+    BinaryOp, Dtype, Engine, MemAddr, PoolMode, ReduceOp, ResizeMode, Round, Space, Stationary, UnaryOp,
+};
 
 /// Bits of an enumeration's encoding, wide enough for future members.
 const ENUM_BITS: u32 = 4;
@@ -302,7 +304,9 @@ macro_rules! enum_field_value {
         }
     )*};
 }
-enum_field_value!(Dtype, Round, Space, Method, PoolMode, Stationary, BinaryOp, UnaryOp, ReduceOp, Engine);
+enum_field_value!(
+    Dtype, Round, Space, Method, PoolMode, Stationary, BinaryOp, UnaryOp, ReduceOp, ResizeMode, Engine
+);
 
 impl FieldValue for bool {
     const COUNT: usize = 1;

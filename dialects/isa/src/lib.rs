@@ -19,6 +19,7 @@ pub mod method;
 mod operand;
 pub mod program;
 mod progress;
+mod resize;
 pub mod rules;
 pub mod schedule;
 pub mod slots;
@@ -40,9 +41,12 @@ pub use machine::{Machine, MachineError, PeKind};
 pub use meaning::{Codes, Meaning, State};
 pub use method::{LowWork, Method, MethodDesc};
 pub use program::{InstrMeta, IoDesc, Layer, Manifest, Program};
+pub use resize::{ResizeAxis, ResizeError, Taps};
 pub use slots::{SlotUse, Slots, Variant};
 pub use table::*;
-pub use types::{BinaryOp, Dtype, Engine, MemAddr, PoolMode, ReduceOp, Round, Space, Stationary, UnaryOp};
+pub use types::{
+    BinaryOp, Dtype, Engine, MemAddr, PoolMode, ReduceOp, ResizeMode, Round, Space, Stationary, UnaryOp,
+};
 pub use violation::{Place, ValidateError, ValidateErrorKind};
 pub use weights::{RescaleEntry, TableEntryError, WeightEntry, WeightFormat};
 pub use wire::WireError;

@@ -6,8 +6,8 @@ use crate::footprint::Access;
 use crate::machine::Machine;
 use crate::operand::{Clause, Operand, Use, span};
 use crate::schedule::{self, Block};
-use crate::table::{BarCfg, ConvInv, ConvVar, Instr, VecBinary, VecReduce};
-use crate::types::{BinaryOp, Engine, Space};
+use crate::table::{BarCfg, ConvInv, ConvVar, Instr, VecBinary, VecReduce, VecResize};
+use crate::types::{BinaryOp, Engine, ReduceOp, Space};
 use crate::violation::ValidateErrorKind as Kind;
 
 /// Maximum number of elements of an instruction.
@@ -135,6 +135,22 @@ impl Rules<'_> {
         let along = x.out_strides.get(usize::from(x.axis)).copied();
         if let Some(stride) = along.filter(|&s| s != 0) {
             self.fail(Kind::ReducedStride { axis: x.axis, stride });
+        }
+    }
+
+    /// An index does not tell which value it is of.
+    pub(crate) fn no_accumulate(&mut self, x: &VecReduce) {
+        if x.accumulate && x.op == ReduceOp::Argmax {
+            self.fail(Kind::Accumulate { op: x.op });
+        }
+    }
+
+    /// The tile of the image has all that the tile of the results is computed from.
+    pub(crate) fn resize(&mut self, x: &VecResize) {
+        for side in [x.rows(), x.columns()] {
+            if let Err(error) = side.check() {
+                self.fail(Kind::Resize(error));
+            }
         }
     }
 

@@ -7,11 +7,14 @@
 use crate::field::{FieldDesc, FieldError, FieldKind, FieldValue, InstrDesc, Role, int, sram, uint};
 use crate::method::Method;
 use crate::operand::{self, Address as _, Clause, Use};
+use crate::resize::ResizeAxis;
 use crate::rules::Rules;
 use crate::slots::Variant;
 #[cfg(feature = "testing")]
 use crate::testing::Places;
-use crate::types::{BinaryOp, Dtype, Engine, MemAddr, PoolMode, ReduceOp, Round, Stationary, UnaryOp};
+use crate::types::{
+    BinaryOp, Dtype, Engine, MemAddr, PoolMode, ReduceOp, ResizeMode, Round, Stationary, UnaryOp,
+};
 use crate::weights::{ENTRY_BYTES, LUT_BYTES, LUT16_BYTES, WeightFormat};
 
 const BOOL: FieldKind = FieldKind::Bool;
@@ -33,6 +36,18 @@ const WORD: FieldKind = int(32, i32::MIN as i64, i32::MAX as i64);
 const MULT: FieldKind = int(32, 0, i32::MAX as i64);
 /// Shift of `apply_scale`.
 const SHIFT: FieldKind = uint(6, 2, 62);
+/// Bytes of an index of a gather or scatter: `i32`.
+const INDEX_BYTES: u64 = 4;
+/// Extent of a resized image or of a tile of one.
+const EXTENT: FieldKind = uint(14, 1, ResizeAxis::MAX_EXTENT as i64);
+/// Position in a resized image.
+const POSITION: FieldKind = uint(14, 0, ResizeAxis::MAX_EXTENT as i64 - 1);
+/// Numerator of the scale of a resize.
+const SCALE_N: FieldKind = uint(12, 1, 2048);
+/// Denominator of the scale of a resize.
+const SCALE_D: FieldKind = uint(15, 1, 32767);
+/// Offset of a resize.
+const OFFSET: FieldKind = int(16, -2048, 32767);
 /// SRAM address of a tensor: aligned to its element, which depends on other fields.
 const TENSOR: FieldKind = sram(1);
 /// SRAM address of weights, tables and partial sums.
@@ -107,6 +122,79 @@ isa! {
         value: i32 = WORD,
     } |x| {
         write dst: array(&x.dims, dst_strides, x.element.into());
+    }
+
+    /// Copy the elements that a list of indices selects along one dimension.
+    ///
+    /// For every index `i` with `0 <= i[k] < dims[k]`, in row-major order, `j` is the `i32` at
+    /// `indices + sum(i[k] * index_strides[k])`, and the `element` bytes at
+    /// `src + j * src_strides[axis] + sum over k != axis of (i[k] * src_strides[k])` are written to
+    /// `dst + sum(i[k] * dst_strides[k])`. An index that is negative or not less than `rows` is a trap.
+    /// The operand is the whole array that an index can select from: all of it must have been written.
+    dma_gather = DmaGather @ 0x12, task(Dma) {
+        /// The DMA engine that runs the task.
+        engine: u8 = uint(2, 0, 1),
+        /// Bytes per element.
+        element: u8 = FieldKind::Choice(&[1, 2, 4]),
+        /// The dimension that indices select in.
+        axis: u8 = uint(3, 0, 5),
+        /// Extent of the source along `axis`.
+        rows: u32 = DIM,
+        /// First source element.
+        src: MemAddr = FieldKind::Mem,
+        /// Extents of the results in elements, outermost first; unused leading ones are 1.
+        dims: [u32; 6] = DIM,
+        /// Source strides in bytes; that of `axis` is from one row to the next.
+        src_strides: [u64; 6] = DMA_STRIDE,
+        /// First index, `i32`.
+        indices: u32 = TENSOR,
+        /// Strides of the indices in bytes; 0 where an index holds for a whole dimension.
+        index_strides: [u32; 6] = STRIDE,
+        /// First result.
+        dst: MemAddr = FieldKind::Mem,
+        /// Strides of the results in bytes; the written elements must not overlap.
+        dst_strides: [u64; 6] = DMA_STRIDE,
+    } |x| {
+        read src: array(&x.src_dims(), src_strides, x.element.into());
+        read indices: array(&x.dims, index_strides, INDEX_BYTES);
+        write dst: array(&x.dims, dst_strides, x.element.into());
+    }
+
+    /// Copy elements to where a list of indices puts them along one dimension; all others keep their values.
+    ///
+    /// For every index `i` with `0 <= i[k] < dims[k]`, in row-major order, `j` is the `i32` at
+    /// `indices + sum(i[k] * index_strides[k])`, and the `element` bytes at `src + sum(i[k] * src_strides[k])` are
+    /// written to `dst + j * dst_strides[axis] + sum over k != axis of (i[k] * dst_strides[k])`. An index that is
+    /// negative or not less than `rows` is a trap, as is an element of `dst` that is written twice. The task reads and
+    /// writes the whole array that an index can select in: all of it must have been written.
+    dma_scatter = DmaScatter @ 0x13, task(Dma) {
+        /// The DMA engine that runs the task.
+        engine: u8 = uint(2, 0, 1),
+        /// Bytes per element.
+        element: u8 = FieldKind::Choice(&[1, 2, 4]),
+        /// The dimension that indices select in.
+        axis: u8 = uint(3, 0, 5),
+        /// Extent of the destination along `axis`.
+        rows: u32 = DIM,
+        /// First source element.
+        src: MemAddr = FieldKind::Mem,
+        /// Extents of the source in elements, outermost first; unused leading ones are 1.
+        dims: [u32; 6] = DIM,
+        /// Source strides in bytes; 0 repeats.
+        src_strides: [u64; 6] = DMA_STRIDE,
+        /// First index, `i32`.
+        indices: u32 = TENSOR,
+        /// Strides of the indices in bytes; 0 where an index holds for a whole dimension.
+        index_strides: [u32; 6] = STRIDE,
+        /// First destination element.
+        dst: MemAddr = FieldKind::Mem,
+        /// Destination strides in bytes, that of `axis` from one row to the next; elements must not overlap.
+        dst_strides: [u64; 6] = DMA_STRIDE,
+    } |x| {
+        read src: array(&x.dims, src_strides, x.element.into());
+        read indices: array(&x.dims, index_strides, INDEX_BYTES);
+        read dst: array(&x.dst_dims(), dst_strides, x.element.into());
+        write dst: array(&x.dst_dims(), dst_strides, x.element.into());
     }
 
     /// Convolution invariant: fill a DPU slot with what all tiles of a layer share.
@@ -375,7 +463,9 @@ isa! {
     /// Operators: `add`, `sub` wrap; `mul` is the 64-bit product `p`, with `mul_shift > 0`
     /// `(p + (1 << (mul_shift - 1))) >> mul_shift`, of which the low 32 bits count; `max`; `min`;
     /// `asr` is `x >> (y & 31)`; `asr_round` with `s = y & 31` adds `(x >> (s - 1)) & 1` if `s > 0`;
-    /// `lsl` is `x << (y & 31)`.
+    /// `lsl` is `x << (y & 31)`; `lsr` shifts the low bits of `x` that `a_dtype` has, without sign, right by `y & 31`;
+    /// `and`, `or`, `xor` bitwise; `div` is `x / y` rounded towards 0, and a trap if `y` is 0 or the quotient is 2^31;
+    /// `equal`, `greater` (`x > y`) and `greater_equal` are 1 where they hold, otherwise 0.
     vec_binary = VecBinary @ 0x30, task(Vec) {
         /// The operator.
         op: BinaryOp = FieldKind::Enum(BinaryOp::NAMES),
@@ -455,7 +545,8 @@ isa! {
     ///
     /// For every index: `x = src - in_zp`, wrapping; `v = op(x)`; `v = v + out_zp`, wrapping; if `clamp`, clamp
     /// to `clamp_lo..=clamp_hi`; store as `out_dtype`. Operators: `copy` is `x` (cast, clamp, strided move);
-    /// `abs` is `|x|` and `negate` is `-x`, both wrapping; `clz` counts the leading zeros of the 32-bit value.
+    /// `abs` is `|x|` and `negate` is `-x`, both wrapping; `clz` counts the leading zeros of the 32-bit value; `not`
+    /// inverts every bit; `nonzero` is 1 unless `x` is 0, which has 0.
     vec_unary = VecUnary @ 0x31, task(Vec) {
         /// The operator.
         op: UnaryOp = FieldKind::Enum(UnaryOp::NAMES),
@@ -572,7 +663,8 @@ isa! {
     /// Reduce an array along one dimension.
     ///
     /// For every index outside `axis`, the elements along `axis` are combined as 32-bit values (`sum` wraps) and
-    /// stored as `out_dtype`. With `accumulate`, the combination starts from the element already in `out`.
+    /// stored as `out_dtype`. With `accumulate`, the combination starts from the element already in `out`. `argmax` is
+    /// the index along `axis` of the greatest element, of the first if there are several; it has no `accumulate`.
     vec_reduce = VecReduce @ 0x34, task(Vec) {
         /// The operator.
         op: ReduceOp = FieldKind::Enum(ReduceOp::NAMES),
@@ -597,9 +689,138 @@ isa! {
     } |x| {
         read src: array(&x.dims, src_strides, x.src_dtype.bytes());
         rule reduced_stride: of(x);
+        rule no_accumulate: of(x);
+        dtype src_dtype: of([Dtype::I8, Dtype::I16]), if x.op == ReduceOp::Argmax;
+        dtype out_dtype: of([Dtype::I32]), if x.op == ReduceOp::Argmax;
         read out: array(&x.out_dims(), out_strides, x.out_dtype.bytes()), if x.accumulate;
         write out: array(&x.out_dims(), out_strides, x.out_dtype.bytes());
     }
+
+    /// Choose between the elements of two arrays.
+    ///
+    /// For every index, the result is the element of `a` if the byte of `cond` is not 0, otherwise that of `b`.
+    vec_select = VecSelect @ 0x35, task(Vec) {
+        /// Extents, outermost first; unused leading ones are 1.
+        dims: [u32; 6] = DIM,
+        /// Conditions, a byte each.
+        cond: u32 = TENSOR,
+        /// Strides of the conditions in bytes; 0 broadcasts.
+        cond_strides: [u32; 6] = STRIDE,
+        /// Type of operands and results.
+        dtype: Dtype = DTYPE,
+        /// Elements where the condition holds.
+        a: u32 = TENSOR,
+        /// Strides of `a` in bytes; 0 broadcasts.
+        a_strides: [u32; 6] = STRIDE,
+        /// Elements where it does not.
+        b: u32 = TENSOR,
+        /// Strides of `b` in bytes; 0 broadcasts.
+        b_strides: [u32; 6] = STRIDE,
+        /// Results.
+        out: u32 = TENSOR,
+        /// Strides of the results in bytes; the written elements must not overlap.
+        out_strides: [u32; 6] = STRIDE,
+    } |x| {
+        map cond: array(&x.dims, cond_strides, 1);
+        map a: array(&x.dims, a_strides, x.dtype.bytes());
+        map b: array(&x.dims, b_strides, x.dtype.bytes());
+        write out: array(&x.dims, out_strides, x.dtype.bytes());
+    }
+
+    /// Resize an image: compute one tile of the result, as TOSA `RESIZE`.
+    ///
+    /// For every result `(oy, ox, c)` of the tile, `y = (out_y + oy) * scale_y_d + offset_y`,
+    /// `iy = floor(y / scale_y_n)`, `dy = y - iy * scale_y_n`, `iy0 = max(iy, 0)`, `iy1 = min(iy + 1, image_h - 1)`,
+    /// and `ix0`, `ix1`, `dx` alike. With `v(iy, ix)` the element at row `iy` and column `ix` of the image, which is at
+    /// row `iy - in_y` and column `ix - in_x` of the tile in `src`, the result is
+    /// - `nearest`: `v(iy, ix)`, where `iy` is `iy1` if `2 * dy >= scale_y_n`, otherwise `iy0`, and `ix` alike;
+    /// - `bilinear`: `v(iy0, ix0) * (scale_y_n - dy) * (scale_x_n - dx) + v(iy0, ix1) * (scale_y_n - dy) * dx +
+    ///   v(iy1, ix0) * dy * (scale_x_n - dx) + v(iy1, ix1) * dy * dx` in 32 bits, which it cannot exceed.
+    ///
+    /// Along each side, `scale_d < 16 * scale_n` and `-scale_n <= offset < 16 * scale_n`; results end at 16383 at the
+    /// latest; the tile in `src` lies in the image, and has every row and column that the formula names.
+    vec_resize = VecResize @ 0x36, task(Vec) {
+        /// What a result is computed from.
+        mode: ResizeMode = FieldKind::Enum(ResizeMode::NAMES),
+        /// Type of the image: `i8`, or with `nearest` also `i16`. Results have the same type, with `bilinear` `i32`.
+        dtype: Dtype = DTYPE,
+        /// The tile of the image, channels contiguous.
+        src: u32 = TENSOR,
+        /// Rows of the tile of the image.
+        in_h: u32 = EXTENT,
+        /// Columns of the tile of the image.
+        in_w: u32 = EXTENT,
+        /// Channels.
+        channels: u32 = DIM,
+        /// Bytes from a row of the image to the next.
+        src_row: u32 = STRIDE,
+        /// Bytes from a pixel of the image to the next.
+        src_pixel: u32 = STRIDE,
+        /// First row of the tile in the image.
+        in_y: u32 = POSITION,
+        /// First column of the tile in the image.
+        in_x: u32 = POSITION,
+        /// Rows of the image.
+        image_h: u32 = EXTENT,
+        /// Columns of the image.
+        image_w: u32 = EXTENT,
+        /// The tile of the results, channels contiguous.
+        out: u32 = TENSOR,
+        /// Rows of the tile of the results.
+        out_h: u32 = EXTENT,
+        /// Columns of the tile of the results.
+        out_w: u32 = EXTENT,
+        /// Bytes from a row of the results to the next.
+        out_row: u32 = STRIDE,
+        /// Bytes from a pixel of the results to the next.
+        out_pixel: u32 = STRIDE,
+        /// First row of the tile in the whole result.
+        out_y: u32 = POSITION,
+        /// First column of the tile in the whole result.
+        out_x: u32 = POSITION,
+        /// Vertical scale, numerator.
+        scale_y_n: u16 = SCALE_N,
+        /// Vertical scale, denominator.
+        scale_y_d: u16 = SCALE_D,
+        /// Position of the first row of the whole result, in 1/`scale_y_n` of a row of the image.
+        offset_y: i16 = OFFSET,
+        /// Horizontal scale, numerator.
+        scale_x_n: u16 = SCALE_N,
+        /// Horizontal scale, denominator.
+        scale_x_d: u16 = SCALE_D,
+        /// Position of the first column of the whole result, in 1/`scale_x_n` of a column of the image.
+        offset_x: i16 = OFFSET,
+    } |x| {
+        dtype dtype: of([Dtype::I8, Dtype::I16]), if x.mode == ResizeMode::Nearest;
+        dtype dtype: of([Dtype::I8]), if x.mode == ResizeMode::Bilinear;
+        rule resize: of(x);
+        read src: image([x.in_h, x.in_w, x.channels], src_row, src_pixel, x.dtype);
+        write out: image([x.out_h, x.out_w, x.channels], out_row, out_pixel, x.out_dtype());
+    }
+}
+
+impl DmaGather {
+    /// Extents of the source: `rows` along `axis`, otherwise those of the results.
+    #[must_use]
+    pub fn src_dims(&self) -> [u32; 6] {
+        with_rows(self.dims, self.axis, self.rows)
+    }
+}
+
+impl DmaScatter {
+    /// Extents of the destination: `rows` along `axis`, otherwise those of the source.
+    #[must_use]
+    pub fn dst_dims(&self) -> [u32; 6] {
+        with_rows(self.dims, self.axis, self.rows)
+    }
+}
+
+/// The extents with `rows` along `axis`.
+fn with_rows(mut dims: [u32; 6], axis: u8, rows: u32) -> [u32; 6] {
+    if let Some(extent) = dims.get_mut(usize::from(axis)) {
+        *extent = rows;
+    }
+    dims
 }
 
 impl VecRescale {
@@ -626,11 +847,48 @@ impl VecReduce {
     /// Extents of the results: 1 along the reduced dimension.
     #[must_use]
     pub fn out_dims(&self) -> [u32; 6] {
-        let mut dims = self.dims;
-        if let Some(extent) = dims.get_mut(usize::from(self.axis)) {
-            *extent = 1;
+        with_rows(self.dims, self.axis, 1)
+    }
+}
+
+impl VecResize {
+    /// Type of the results: `i32` if they are weighted sums, otherwise that of the image.
+    #[must_use]
+    pub const fn out_dtype(&self) -> Dtype {
+        match self.mode {
+            ResizeMode::Nearest => self.dtype,
+            ResizeMode::Bilinear => Dtype::I32,
         }
-        dims
+    }
+
+    /// The vertical side: rows.
+    #[must_use]
+    pub const fn rows(&self) -> ResizeAxis {
+        ResizeAxis {
+            name: "y",
+            mode: self.mode,
+            scale_n: self.scale_y_n,
+            scale_d: self.scale_y_d,
+            offset: self.offset_y,
+            image: self.image_h,
+            tile: (self.in_y, self.in_h),
+            out: (self.out_y, self.out_h),
+        }
+    }
+
+    /// The horizontal side: columns.
+    #[must_use]
+    pub const fn columns(&self) -> ResizeAxis {
+        ResizeAxis {
+            name: "x",
+            mode: self.mode,
+            scale_n: self.scale_x_n,
+            scale_d: self.scale_x_d,
+            offset: self.offset_x,
+            image: self.image_w,
+            tile: (self.in_x, self.in_w),
+            out: (self.out_x, self.out_w),
+        }
     }
 }
 

@@ -155,6 +155,16 @@ field_enum! {
 }
 
 field_enum! {
+    /// How `vec_resize` computes a pixel from its neighbours.
+    ResizeMode {
+        /// The nearest one.
+        Nearest = "nearest",
+        /// All four, weighted with the distance.
+        Bilinear = "bilinear",
+    }
+}
+
+field_enum! {
     /// Operator of `vec_binary` on two 32-bit values.
     BinaryOp {
         /// Wrapping sum.
@@ -173,6 +183,22 @@ field_enum! {
         AsrRound = "asr_round",
         /// Logical shift left.
         Lsl = "lsl",
+        /// Bitwise and.
+        And = "and",
+        /// Bitwise or.
+        Or = "or",
+        /// Bitwise exclusive or.
+        Xor = "xor",
+        /// Logical shift right, in the width of the first operand's type.
+        Lsr = "lsr",
+        /// Quotient, rounded towards 0.
+        Div = "div",
+        /// 1 if both are equal, else 0.
+        Equal = "equal",
+        /// 1 if the first is greater, else 0.
+        Greater = "greater",
+        /// 1 if the first is greater or both are equal, else 0.
+        GreaterEqual = "greater_equal",
     }
 }
 
@@ -187,6 +213,10 @@ field_enum! {
         Negate = "negate",
         /// Number of leading zero bits.
         Clz = "clz",
+        /// Bitwise complement.
+        Not = "not",
+        /// 1 if the value is not 0, else 0.
+        Nonzero = "nonzero",
     }
 }
 
@@ -199,6 +229,8 @@ field_enum! {
         Max = "max",
         /// Least value.
         Min = "min",
+        /// Index of the first greatest value.
+        Argmax = "argmax",
     }
 }
 

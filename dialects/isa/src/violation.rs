@@ -7,8 +7,9 @@ use std::fmt;
 use crate::field::FieldError;
 use crate::machine::MachineError;
 use crate::method::Method;
+use crate::resize::ResizeError;
 use crate::schedule::ScheduleError;
-use crate::types::{BinaryOp, Dtype, Space};
+use crate::types::{BinaryOp, Dtype, ReduceOp, Space};
 
 /// Most violations that are reported.
 pub const MAX_ERRORS: usize = 100;
@@ -125,6 +126,10 @@ pub enum ValidateErrorKind {
     MulShift { op: BinaryOp, mul_shift: u8 },
     #[error("output stride {stride} along the reduced dimension {axis}, must be 0")]
     ReducedStride { axis: u8, stride: u32 },
+    #[error("accumulate with operator {op}, must be false")]
+    Accumulate { op: ReduceOp },
+    #[error(transparent)]
+    Resize(ResizeError),
     #[error("'{name}' of {bytes} bytes at {addr:#x} exceeds the program's {dram_bytes} bytes of DRAM")]
     IoOutOfBounds { name: String, addr: u64, bytes: u128, dram_bytes: u64 },
     #[error("'{name}' at {addr:#x} overlaps the {consts} bytes of constants")]

@@ -75,6 +75,23 @@ fn hulls_of_random_tasks() {
                     );
                     assert_eq!(list.len(), 2);
                 }
+                (Instr::DmaGather(x), _) => {
+                    let element = x.element.into();
+                    let mut rows = x.dims;
+                    rows[usize::from(x.axis)] = x.rows;
+                    hull(&list, "src", false, &addresses(x.src.offset, &rows, &x.src_strides, element));
+                    let indices = addresses(x.indices.into(), &x.dims, &wide(&x.index_strides), 4);
+                    hull(&list, "indices", false, &indices);
+                    hull(&list, "dst", true, &addresses(x.dst.offset, &x.dims, &x.dst_strides, element));
+                }
+                (Instr::DmaScatter(x), _) => {
+                    let mut rows = x.dims;
+                    rows[usize::from(x.axis)] = x.rows;
+                    let dst = addresses(x.dst.offset, &rows, &x.dst_strides, x.element.into());
+                    hull(&list, "dst", false, &dst);
+                    hull(&list, "dst", true, &dst);
+                    assert_eq!(list.len(), 4);
+                }
                 (Instr::VecBinary(x), _) => {
                     let (a, b, out) = (x.a_dtype.bytes(), x.b_dtype.bytes(), x.out_dtype.bytes());
                     hull(&list, "a", false, &addresses(x.a.into(), &x.dims, &wide(&x.a_strides), a));

@@ -52,6 +52,20 @@ dpu.program @draft machine "flexnn-16x16" stage draft {
   dpu.vec_table src(%s : <sram, 4096xi8>) src_dtype i16 out(%s : <sram, 4096xi8>) table(%s : <sram, 4096xi8>)
   // CHECK: dpu.vec_reduce op max axis 5 src(%[[S]] : <sram, 4096xi8>) out(%[[S]] : <sram, 4096xi8>) accumulate
   dpu.vec_reduce op max axis 5 src(%s : <sram, 4096xi8>) out(%s : <sram, 4096xi8>) accumulate
+  // CHECK: dpu.dma_gather element 2 axis 4 rows 10 src(%[[W]] : <dram, 16xi8>) dims [1, 1, 1, 1, 3, 5]
+  // CHECK-SAME: indices(%[[S]] + 64 : <sram, 4096xi8>) index_strides [0, 0, 0, 0, 4, 0] dst(%[[S]] : <sram, 4096xi8>)
+  dpu.dma_gather element 2 axis 4 rows 10 src(%w : <dram, 16xi8>) dims [1, 1, 1, 1, 3, 5]
+    indices(%s + 64 : <sram, 4096xi8>) index_strides [0, 0, 0, 0, 4, 0] dst(%s : <sram, 4096xi8>)
+  // CHECK: dpu.dma_scatter axis 5 rows 9 src(%[[S]] : <sram, 4096xi8>) indices(%[[S]] : <sram, 4096xi8>) dst(%[[D]] : <dram, i32>)
+  dpu.dma_scatter axis 5 rows 9 src(%s : <sram, 4096xi8>) indices(%s : <sram, 4096xi8>) dst(%d : <dram, i32>)
+  // CHECK: dpu.vec_select cond(%[[S]] : <sram, 4096xi8>) dtype i32 a(%[[S]] : <sram, 4096xi8>) b(%[[S]] : <sram, 4096xi8>)
+  // CHECK-SAME: out(%[[S]] + 512 : <sram, 4096xi8>)
+  dpu.vec_select cond(%s : <sram, 4096xi8>) dtype i32 a(%s : <sram, 4096xi8>) b(%s : <sram, 4096xi8>)
+    out(%s + 512 : <sram, 4096xi8>)
+  // CHECK: dpu.vec_resize mode bilinear src(%[[S]] : <sram, 4096xi8>) image_h 6 image_w 6 out(%[[S]] : <sram, 4096xi8>)
+  // CHECK-SAME: scale_y_n 4 scale_y_d 2 offset_y -1
+  dpu.vec_resize mode bilinear src(%s : <sram, 4096xi8>) image_h 6 image_w 6 out(%s : <sram, 4096xi8>)
+    scale_y_n 4 scale_y_d 2 offset_y -1
 }
 
 // CHECK-LABEL: dpu.program @allocated machine "other" stage allocated attributes {machine_toml = "name = \22other\22"} {

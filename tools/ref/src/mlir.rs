@@ -1,6 +1,8 @@
 //! Programs as text of the `tosa` dialect, as MLIR 22 reads it.
 
-use crate::{Conv, Dtype, Graph, Invalid, Node, NodeId, Op, Pool, Rescale, Round, Run, Tensor, require};
+use crate::{
+    Conv, Dtype, Graph, Invalid, Node, NodeId, Op, Pool, Rescale, Resize, Round, Run, Tensor, require,
+};
 use std::fmt::{Display, Write};
 
 /// The notation of large constants.
@@ -128,7 +130,7 @@ impl Printer<'_> {
     }
 
     /// Adds a shape as an operand.
-    fn shape(&mut self, operands: &mut Operands, name: String, values: &[usize]) {
+    fn shape<T: Display>(&mut self, operands: &mut Operands, name: String, values: &[T]) {
         let ty = format!("!tosa.shape<{}>", values.len());
         let list = list(values);
         let tensor = tensor_ty(&[values.len()], "index");
@@ -157,17 +159,7 @@ impl Printer<'_> {
     fn attributes(&mut self, op: &Op, from: Dtype, result: &str, operands: &mut Operands) -> String {
         let named = |suffix: &str| format!("{result}_{suffix}");
         match op {
-            Op::Conv2d(conv) | Op::DepthwiseConv2d(conv) => {
-                let Conv { pad, stride, dilation, input_zp, weight_zp } = conv;
-                self.attribute(operands, named("izp"), from, &[*input_zp]);
-                self.attribute(operands, named("wzp"), Dtype::I8, &[*weight_zp]);
-                format!(
-                    "acc_type = i32, dilation = array<i64: {}>, pad = array<i64: {}>, stride = array<i64: {}>",
-                    list(dilation),
-                    list(pad),
-                    list(stride)
-                )
-            }
+            Op::Conv2d(conv) | Op::DepthwiseConv2d(conv) => self.conv(conv, from, result, operands),
             Op::MatMul { a_zp, b_zp } => {
                 self.attribute(operands, named("azp"), from, &[*a_zp]);
                 self.attribute(operands, named("bzp"), from, &[*b_zp]);
@@ -194,6 +186,7 @@ impl Printer<'_> {
             Op::ReduceSum { axis }
             | Op::ReduceMax { axis }
             | Op::ReduceMin { axis }
+            | Op::ArgMax { axis }
             | Op::Concat { axis } => {
                 format!("axis = {axis} : i32")
             }
@@ -211,18 +204,47 @@ impl Printer<'_> {
                 self.shape(operands, named("size"), size);
                 String::new()
             }
+            Op::Resize(attributes) => self.resize(attributes, result, operands),
             Op::Transpose { perms } => format!("perms = array<i32: {}>", list(perms)),
             Op::Add
             | Op::Sub
             | Op::Maximum
             | Op::Minimum
             | Op::LogicalLeftShift
+            | Op::LogicalRightShift
+            | Op::BitwiseAnd
+            | Op::BitwiseOr
+            | Op::BitwiseXor
+            | Op::BitwiseNot
+            | Op::IntDiv
+            | Op::Gather
+            | Op::Scatter
             | Op::Abs
             | Op::Clz
             | Op::Identity
             | Op::Table
             | Op::Cast { .. } => String::new(),
         }
+    }
+
+    fn conv(&mut self, conv: &Conv, from: Dtype, result: &str, operands: &mut Operands) -> String {
+        let Conv { pad, stride, dilation, input_zp, weight_zp } = conv;
+        self.attribute(operands, format!("{result}_izp"), from, &[*input_zp]);
+        self.attribute(operands, format!("{result}_wzp"), Dtype::I8, &[*weight_zp]);
+        format!(
+            "acc_type = i32, dilation = array<i64: {}>, pad = array<i64: {}>, stride = array<i64: {}>",
+            list(dilation),
+            list(pad),
+            list(stride)
+        )
+    }
+
+    fn resize(&mut self, resize: &Resize, result: &str, operands: &mut Operands) -> String {
+        let Resize { bilinear, scale, offset, border } = resize;
+        self.shape(operands, format!("{result}_scale"), scale);
+        self.shape(operands, format!("{result}_offset"), offset);
+        self.shape(operands, format!("{result}_border"), border);
+        format!("mode = {}", if *bilinear { "BILINEAR" } else { "NEAREST_NEIGHBOR" })
     }
 
     fn rescale(&mut self, rescale: &Rescale, from: Dtype, result: &str, operands: &mut Operands) -> String {

@@ -2,8 +2,8 @@
 //! are attributes here.
 
 use crate::arith::Watch;
-use crate::ops::{conv, elementwise, layout, matmul, pool, reduce, rescale, table};
-use crate::{Conv, Dtype, Invalid, Pool, Rescale, Tensor, invalid, require};
+use crate::ops::{conv, elementwise, layout, matmul, pool, reduce, rescale, resize, selected, table};
+use crate::{Conv, Dtype, Invalid, Pool, Rescale, Resize, Tensor, invalid, require};
 
 /// An operator. Operands are given to [`Op::eval`] in the order of each variant's description.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +59,18 @@ pub enum Op {
     },
     /// `logical_left_shift(a, b)`, of any one type.
     LogicalLeftShift,
+    /// `logical_right_shift(a, b)`, of any one type.
+    LogicalRightShift,
+    /// `bitwise_and(a, b)`, of any one type.
+    BitwiseAnd,
+    /// `bitwise_or(a, b)`, of any one type.
+    BitwiseOr,
+    /// `bitwise_xor(a, b)`, of any one type.
+    BitwiseXor,
+    /// `bitwise_not(input)` of any type.
+    BitwiseNot,
+    /// `intdiv(a i32, b i32)`, rounded towards 0.
+    IntDiv,
     /// `abs(input i32)`.
     Abs,
     /// `negate(input)` of any type, saturating.
@@ -89,6 +101,17 @@ pub enum Op {
         /// The axis that becomes 1.
         axis: usize,
     },
+    /// `argmax(input i8 or i16)` to i32.
+    ArgMax {
+        /// The axis that disappears.
+        axis: usize,
+    },
+    /// `gather(values [N, K, C], indices [N, W] i32)` to `[N, W, C]`.
+    Gather,
+    /// `scatter(values [N, K, C], indices [N, W] i32, input [N, W, C])` to `[N, K, C]`.
+    Scatter,
+    /// `resize(input NHWC i8 or i16)`: to i32 if it is bilinear, which i16 cannot be.
+    Resize(Resize),
     /// `concat(inputs…)`.
     Concat {
         /// The axis of concatenation.
@@ -152,6 +175,12 @@ impl Op {
             Op::Minimum => "minimum",
             Op::ArithmeticRightShift { .. } => "arithmetic_right_shift",
             Op::LogicalLeftShift => "logical_left_shift",
+            Op::LogicalRightShift => "logical_right_shift",
+            Op::BitwiseAnd => "bitwise_and",
+            Op::BitwiseOr => "bitwise_or",
+            Op::BitwiseXor => "bitwise_xor",
+            Op::BitwiseNot => "bitwise_not",
+            Op::IntDiv => "intdiv",
             Op::Abs => "abs",
             Op::Negate { .. } => "negate",
             Op::Clz => "clz",
@@ -160,6 +189,10 @@ impl Op {
             Op::ReduceSum { .. } => "reduce_sum",
             Op::ReduceMax { .. } => "reduce_max",
             Op::ReduceMin { .. } => "reduce_min",
+            Op::ArgMax { .. } => "argmax",
+            Op::Gather => "gather",
+            Op::Scatter => "scatter",
+            Op::Resize(_) => "resize",
             Op::Concat { .. } => "concat",
             Op::Pad { .. } => "pad",
             Op::Reshape { .. } => "reshape",
@@ -206,6 +239,9 @@ impl Op {
             Op::ReduceSum { axis } => reduce::sum(x, *axis, watch),
             Op::ReduceMax { axis } => reduce::extremum("reduce_max", x, *axis, i64::max),
             Op::ReduceMin { axis } => reduce::extremum("reduce_min", x, *axis, i64::min),
+            Op::BitwiseNot => elementwise::bitwise_not(x),
+            Op::ArgMax { axis } => selected::argmax(x, *axis),
+            Op::Resize(attributes) => resize::resize(x, attributes),
             Op::Concat { axis } => layout::concat(&[x], *axis),
             Op::Pad { padding, value } => layout::pad(x, padding, *value),
             Op::Reshape { shape } => layout::reshape(x, shape),
@@ -226,6 +262,12 @@ impl Op {
             Op::Minimum => elementwise::extremum("minimum", a, b, i64::min),
             Op::ArithmeticRightShift { round } => elementwise::arithmetic_right_shift(a, b, *round, watch),
             Op::LogicalLeftShift => elementwise::logical_left_shift(a, b, watch),
+            Op::LogicalRightShift => elementwise::logical_right_shift(a, b, watch),
+            Op::BitwiseAnd => elementwise::bitwise("bitwise_and", a, b, |a, b| a & b),
+            Op::BitwiseOr => elementwise::bitwise("bitwise_or", a, b, |a, b| a | b),
+            Op::BitwiseXor => elementwise::bitwise("bitwise_xor", a, b, |a, b| a ^ b),
+            Op::IntDiv => elementwise::intdiv(a, b, watch),
+            Op::Gather => selected::gather(a, b, watch),
             Op::Table => table::table(a, b, watch),
             _ => self.wrong_operands(2),
         }
@@ -241,6 +283,7 @@ impl Op {
         match self {
             Op::Conv2d(attributes) => conv::conv2d(x, weights, bias, attributes, watch),
             Op::DepthwiseConv2d(attributes) => conv::depthwise(x, weights, bias, attributes, watch),
+            Op::Scatter => selected::scatter(x, weights, bias, watch),
             _ => self.wrong_operands(3),
         }
     }

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
 use dpu_isa::{
-    ConvInv, ConvVar, DmaCopy, DmaFill, End, Instr, Machine, Manifest, PoolInv, PoolVar, Program, VecBinary,
-    VecReduce, VecRescale, VecTable, VecUnary,
+    ConvInv, ConvVar, DmaCopy, DmaFill, DmaGather, DmaScatter, Dtype, End, Instr, Machine, Manifest, PoolInv,
+    PoolVar, Program, ReduceOp, VecBinary, VecReduce, VecRescale, VecSelect, VecTable, VecUnary,
 };
 use dpu_sim::{FuelUnit, KernelChoice, Options, SimError, simulate, simulate_timing};
 
@@ -128,9 +128,21 @@ fn endless() -> Vec<(&'static str, Vec<Instr>)> {
     ]
 }
 
+/// More of them: what values choose.
+fn choosing() -> Vec<(&'static str, Vec<Instr>)> {
+    let (op, out_dtype) = (ReduceOp::Argmax, Dtype::I32);
+    let greatest = VecReduce { op, axis: 5, dims: DIMS, out_dtype, ..VecReduce::default() };
+    vec![
+        ("select", vec![VecSelect { dims: DIMS, ..VecSelect::default() }.into()]),
+        ("index of the greatest", vec![greatest.into()]),
+        ("gather", vec![DmaGather { dims: DIMS, ..DmaGather::default() }.into()]),
+        ("scatter", vec![DmaScatter { dims: DIMS, ..DmaScatter::default() }.into()]),
+    ]
+}
+
 #[test]
 fn tasks_that_never_end_run_out_of_fuel_before_they_begin() {
-    for (name, tasks) in endless() {
+    for (name, tasks) in endless().into_iter().chain(choosing()) {
         let program = program(tasks);
         for (checks, kernel) in
             [(true, KernelChoice::Auto), (false, KernelChoice::Auto), (false, KernelChoice::Golden)]

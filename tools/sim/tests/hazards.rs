@@ -6,8 +6,8 @@ mod common;
 
 use common::{CONSTS, Conv, computed, copy, loaded, nth, program, stored};
 use dpu_isa::{
-    BarCfg, DmaCopy, DmaFill, Dtype, End, Instr, InstrMeta, IoDesc, Layer, Machine, Meaning, MemAddr,
-    Program, UnaryOp, VecUnary,
+    BarCfg, DmaCopy, DmaFill, DmaGather, DmaScatter, Dtype, End, Instr, InstrMeta, IoDesc, Layer, Machine,
+    Meaning, MemAddr, Program, UnaryOp, VecUnary,
 };
 use dpu_sim::{Options, SimError, TensorView, Trap, TrapKind, simulate};
 
@@ -100,6 +100,84 @@ fn kind_of(instrs: Vec<Instr>) -> Option<TrapKind> {
         Err(SimError::Trap(trap)) => Some(trap.kind),
         Err(other) => panic!("{other}"),
     }
+}
+
+/// An index in each of two words at 0x100, and `bytes` bytes at 0, both by engine 0.
+fn rows(index: i32, bytes: u64) -> Vec<Instr> {
+    let fill = DmaFill {
+        element: 4,
+        dst: MemAddr::sram(0x100),
+        dims: [1, 1, 1, 1, 1, 2],
+        dst_strides: [0, 0, 0, 0, 0, 4],
+        value: index,
+        ..DmaFill::default()
+    };
+    vec![fill.into(), load(0, 0, bytes, 0, 0)]
+}
+
+/// Two of four rows of 16 bytes at 0, to 0x200.
+fn gather(engine: u8) -> DmaGather {
+    DmaGather {
+        engine,
+        element: 1,
+        axis: 4,
+        rows: 4,
+        src: MemAddr::sram(0),
+        dims: [1, 1, 1, 1, 2, 16],
+        src_strides: [0, 0, 0, 0, 16, 1],
+        indices: 0x100,
+        index_strides: [0, 0, 0, 0, 4, 0],
+        dst: MemAddr::sram(0x200),
+        dst_strides: [0, 0, 0, 0, 16, 1],
+        ..DmaGather::default()
+    }
+}
+
+/// One row of 16 bytes at 0 into four at 0x200.
+fn scatter(engine: u8) -> DmaScatter {
+    let DmaGather { element, axis, rows, src, src_strides, indices, index_strides, dst, dst_strides, .. } =
+        gather(engine);
+    let dims = [1, 1, 1, 1, 1, 16];
+    DmaScatter {
+        engine,
+        element,
+        axis,
+        rows,
+        src,
+        dims,
+        src_strides,
+        indices,
+        index_strides,
+        dst,
+        dst_strides,
+        ..DmaScatter::default()
+    }
+}
+
+#[test]
+fn indexed_copies_are_checked_for_all_that_they_can_select() {
+    let after = |before: Vec<Instr>, instr: Instr| kind_of([before, vec![instr, end()]].concat());
+    assert_eq!(after(rows(1, 64), gather(0).into()), None);
+    // Row 1 was loaded, the last row was not.
+    assert_eq!(after(rows(1, 48), gather(0).into()), Some(TrapKind::UnwrittenRead));
+    assert_eq!(after(rows(1, 64), gather(1).into()), Some(TrapKind::Race));
+    for index in [4, -1] {
+        assert_eq!(after(rows(index, 64), gather(0).into()), Some(TrapKind::IllegalOperand));
+    }
+    // A scatter keeps what it does not write, so all of that must be there.
+    let whole = |bytes| [rows(1, 64), vec![load(0, 0x200, bytes, 0, 0)]].concat();
+    assert_eq!(after(whole(64), scatter(0).into()), None);
+    assert_eq!(after(whole(48), scatter(0).into()), Some(TrapKind::UnwrittenRead));
+    assert_eq!(after(whole(64), scatter(1).into()), Some(TrapKind::Race));
+    // Row 0 is not the one that is written, and yet its reader must wait.
+    let reader = vec(0x200, 0x400, 16, 1, 0);
+    let posted = || [vec![bar(0, 1, 1)], whole(64), vec![load(0, 0x300, 16, 0, 1)]].concat();
+    assert_eq!(after([posted(), vec![scatter(0).into()]].concat(), reader), Some(TrapKind::Race));
+    assert_eq!(after(posted(), reader), None);
+    let twice = DmaScatter { dims: [1, 1, 1, 1, 2, 16], ..scatter(0) };
+    assert_eq!(after(whole(64), twice.into()), Some(TrapKind::IllegalOperand));
+    let text = run(&bare([whole(64), vec![twice.into(), end()]].concat()), &Conv::SMALL).unwrap_err();
+    assert!(text.to_string().contains("index 1 occurs twice along dimension 4"), "{text}");
 }
 
 #[test]

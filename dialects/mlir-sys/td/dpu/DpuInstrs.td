@@ -82,6 +82,94 @@ def Dpu_DmaFillOp : Dpu_Instr<"dma_fill", [AttrSizedOperandSegments]> {
   );
 }
 
+def Dpu_DmaGatherOp : Dpu_Instr<"dma_gather", [AttrSizedOperandSegments]> {
+  let summary = "copy the elements that a list of indices selects along one dimension";
+  let description = [{
+    For every index `i` with `0 <= i[k] < dims[k]`, in row-major order, `j` is the `i32` at
+    `indices + sum(i[k] * index_strides[k])`, and the `element` bytes at
+    `src + j * src_strides[axis] + sum over k != axis of (i[k] * src_strides[k])` are written to
+    `dst + sum(i[k] * dst_strides[k])`. An index that is negative or not less than `rows` is a trap.
+    The operand is the whole array that an index can select from: all of it must have been written.
+
+    Fields:
+    - `tile`: The tile that runs the task and whose SRAM it sees; less than the machine's `tiles`.
+    - `wait`: Barriers whose producers must all be done before the task starts; it then consumes each once.
+    - `post`: Barriers that lose one producer each when the task ends.
+    - `engine`: The DMA engine that runs the task.
+    - `element`: Bytes per element.
+    - `axis`: The dimension that indices select in.
+    - `rows`: Extent of the source along `axis`.
+    - `src`: First source element.
+    - `dims`: Extents of the results in elements, outermost first; unused leading ones are 1.
+    - `src_strides`: Source strides in bytes; that of `axis` is from one row to the next.
+    - `indices`: First index, `i32`.
+    - `index_strides`: Strides of the indices in bytes; 0 where an index holds for a whole dimension.
+    - `dst`: First result.
+    - `dst_strides`: Strides of the results in bytes; the written elements must not overlap.
+  }];
+  let arguments = (ins
+    Dpu_Int<0>:$tile,
+    Dpu_Barriers:$wait,
+    Dpu_Barriers:$post,
+    Dpu_Int<0>:$engine,
+    Dpu_Int<1>:$element,
+    Dpu_Int<0>:$axis,
+    Dpu_Int<1>:$rows,
+    Dpu_Address:$src, Dpu_Offset:$src_offset,
+    Dpu_Ints<1>:$dims,
+    Dpu_Ints<0>:$src_strides,
+    Dpu_Address:$indices, Dpu_Offset:$indices_offset,
+    Dpu_Ints<0>:$index_strides,
+    Dpu_Address:$dst, Dpu_Offset:$dst_offset,
+    Dpu_Ints<0>:$dst_strides,
+    Dpu_Layer:$layer
+  );
+}
+
+def Dpu_DmaScatterOp : Dpu_Instr<"dma_scatter", [AttrSizedOperandSegments]> {
+  let summary = "copy elements to where a list of indices puts them along one dimension; all others keep their values";
+  let description = [{
+    For every index `i` with `0 <= i[k] < dims[k]`, in row-major order, `j` is the `i32` at
+    `indices + sum(i[k] * index_strides[k])`, and the `element` bytes at `src + sum(i[k] * src_strides[k])` are
+    written to `dst + j * dst_strides[axis] + sum over k != axis of (i[k] * dst_strides[k])`. An index that is
+    negative or not less than `rows` is a trap, as is an element of `dst` that is written twice. The task reads and
+    writes the whole array that an index can select in: all of it must have been written.
+
+    Fields:
+    - `tile`: The tile that runs the task and whose SRAM it sees; less than the machine's `tiles`.
+    - `wait`: Barriers whose producers must all be done before the task starts; it then consumes each once.
+    - `post`: Barriers that lose one producer each when the task ends.
+    - `engine`: The DMA engine that runs the task.
+    - `element`: Bytes per element.
+    - `axis`: The dimension that indices select in.
+    - `rows`: Extent of the destination along `axis`.
+    - `src`: First source element.
+    - `dims`: Extents of the source in elements, outermost first; unused leading ones are 1.
+    - `src_strides`: Source strides in bytes; 0 repeats.
+    - `indices`: First index, `i32`.
+    - `index_strides`: Strides of the indices in bytes; 0 where an index holds for a whole dimension.
+    - `dst`: First destination element.
+    - `dst_strides`: Destination strides in bytes, that of `axis` from one row to the next; elements must not overlap.
+  }];
+  let arguments = (ins
+    Dpu_Int<0>:$tile,
+    Dpu_Barriers:$wait,
+    Dpu_Barriers:$post,
+    Dpu_Int<0>:$engine,
+    Dpu_Int<1>:$element,
+    Dpu_Int<0>:$axis,
+    Dpu_Int<1>:$rows,
+    Dpu_Address:$src, Dpu_Offset:$src_offset,
+    Dpu_Ints<1>:$dims,
+    Dpu_Ints<0>:$src_strides,
+    Dpu_Address:$indices, Dpu_Offset:$indices_offset,
+    Dpu_Ints<0>:$index_strides,
+    Dpu_Address:$dst, Dpu_Offset:$dst_offset,
+    Dpu_Ints<0>:$dst_strides,
+    Dpu_Layer:$layer
+  );
+}
+
 def Dpu_ConvInvOp : Dpu_Instr<"conv_inv"> {
   let summary = "convolution invariant: fill a DPU slot with what all tiles of a layer share";
   let description = [{
@@ -364,7 +452,9 @@ def Dpu_VecBinaryOp : Dpu_Instr<"vec_binary", [AttrSizedOperandSegments]> {
     Operators: `add`, `sub` wrap; `mul` is the 64-bit product `p`, with `mul_shift > 0`
     `(p + (1 << (mul_shift - 1))) >> mul_shift`, of which the low 32 bits count; `max`; `min`;
     `asr` is `x >> (y & 31)`; `asr_round` with `s = y & 31` adds `(x >> (s - 1)) & 1` if `s > 0`;
-    `lsl` is `x << (y & 31)`.
+    `lsl` is `x << (y & 31)`; `lsr` shifts the low bits of `x` that `a_dtype` has, without sign, right by `y & 31`;
+    `and`, `or`, `xor` bitwise; `div` is `x / y` rounded towards 0, and a trap if `y` is 0 or the quotient is 2^31;
+    `equal`, `greater` (`x > y`) and `greater_equal` are 1 where they hold, otherwise 0.
 
     Fields:
     - `tile`: The tile that runs the task and whose SRAM it sees; less than the machine's `tiles`.
@@ -448,7 +538,8 @@ def Dpu_VecUnaryOp : Dpu_Instr<"vec_unary", [AttrSizedOperandSegments]> {
   let description = [{
     For every index: `x = src - in_zp`, wrapping; `v = op(x)`; `v = v + out_zp`, wrapping; if `clamp`, clamp
     to `clamp_lo..=clamp_hi`; store as `out_dtype`. Operators: `copy` is `x` (cast, clamp, strided move);
-    `abs` is `|x|` and `negate` is `-x`, both wrapping; `clz` counts the leading zeros of the 32-bit value.
+    `abs` is `|x|` and `negate` is `-x`, both wrapping; `clz` counts the leading zeros of the 32-bit value; `not`
+    inverts every bit; `nonzero` is 1 unless `x` is 0, which has 0.
 
     Fields:
     - `tile`: The tile that runs the task and whose SRAM it sees; less than the machine's `tiles`.
@@ -585,7 +676,8 @@ def Dpu_VecReduceOp : Dpu_Instr<"vec_reduce", [AttrSizedOperandSegments]> {
   let summary = "reduce an array along one dimension";
   let description = [{
     For every index outside `axis`, the elements along `axis` are combined as 32-bit values (`sum` wraps) and
-    stored as `out_dtype`. With `accumulate`, the combination starts from the element already in `out`.
+    stored as `out_dtype`. With `accumulate`, the combination starts from the element already in `out`. `argmax` is
+    the index along `axis` of the greatest element, of the first if there are several; it has no `accumulate`.
 
     Fields:
     - `tile`: The tile that runs the task and whose SRAM it sees; less than the machine's `tiles`.
@@ -616,6 +708,121 @@ def Dpu_VecReduceOp : Dpu_Instr<"vec_reduce", [AttrSizedOperandSegments]> {
     Dpu_Keyword<"i8">:$out_dtype,
     Dpu_Ints<0>:$out_strides,
     Dpu_Flag:$accumulate,
+    Dpu_Layer:$layer
+  );
+}
+
+def Dpu_VecSelectOp : Dpu_Instr<"vec_select", [AttrSizedOperandSegments]> {
+  let summary = "choose between the elements of two arrays";
+  let description = [{
+    For every index, the result is the element of `a` if the byte of `cond` is not 0, otherwise that of `b`.
+
+    Fields:
+    - `tile`: The tile that runs the task and whose SRAM it sees; less than the machine's `tiles`.
+    - `wait`: Barriers whose producers must all be done before the task starts; it then consumes each once.
+    - `post`: Barriers that lose one producer each when the task ends.
+    - `dims`: Extents, outermost first; unused leading ones are 1.
+    - `cond`: Conditions, a byte each.
+    - `cond_strides`: Strides of the conditions in bytes; 0 broadcasts.
+    - `dtype`: Type of operands and results.
+    - `a`: Elements where the condition holds.
+    - `a_strides`: Strides of `a` in bytes; 0 broadcasts.
+    - `b`: Elements where it does not.
+    - `b_strides`: Strides of `b` in bytes; 0 broadcasts.
+    - `out`: Results.
+    - `out_strides`: Strides of the results in bytes; the written elements must not overlap.
+  }];
+  let arguments = (ins
+    Dpu_Int<0>:$tile,
+    Dpu_Barriers:$wait,
+    Dpu_Barriers:$post,
+    Dpu_Ints<1>:$dims,
+    Dpu_Address:$cond, Dpu_Offset:$cond_offset,
+    Dpu_Ints<0>:$cond_strides,
+    Dpu_Keyword<"i8">:$dtype,
+    Dpu_Address:$a, Dpu_Offset:$a_offset,
+    Dpu_Ints<0>:$a_strides,
+    Dpu_Address:$b, Dpu_Offset:$b_offset,
+    Dpu_Ints<0>:$b_strides,
+    Dpu_Address:$out, Dpu_Offset:$out_offset,
+    Dpu_Ints<0>:$out_strides,
+    Dpu_Layer:$layer
+  );
+}
+
+def Dpu_VecResizeOp : Dpu_Instr<"vec_resize", [AttrSizedOperandSegments]> {
+  let summary = "resize an image: compute one tile of the result, as TOSA `RESIZE`";
+  let description = [{
+    For every result `(oy, ox, c)` of the tile, `y = (out_y + oy) * scale_y_d + offset_y`,
+    `iy = floor(y / scale_y_n)`, `dy = y - iy * scale_y_n`, `iy0 = max(iy, 0)`, `iy1 = min(iy + 1, image_h - 1)`,
+    and `ix0`, `ix1`, `dx` alike. With `v(iy, ix)` the element at row `iy` and column `ix` of the image, which is at
+    row `iy - in_y` and column `ix - in_x` of the tile in `src`, the result is
+    - `nearest`: `v(iy, ix)`, where `iy` is `iy1` if `2 * dy >= scale_y_n`, otherwise `iy0`, and `ix` alike;
+    - `bilinear`: `v(iy0, ix0) * (scale_y_n - dy) * (scale_x_n - dx) + v(iy0, ix1) * (scale_y_n - dy) * dx +
+    v(iy1, ix0) * dy * (scale_x_n - dx) + v(iy1, ix1) * dy * dx` in 32 bits, which it cannot exceed.
+
+    Along each side, `scale_d < 16 * scale_n` and `-scale_n <= offset < 16 * scale_n`; results end at 16383 at the
+    latest; the tile in `src` lies in the image, and has every row and column that the formula names.
+
+    Fields:
+    - `tile`: The tile that runs the task and whose SRAM it sees; less than the machine's `tiles`.
+    - `wait`: Barriers whose producers must all be done before the task starts; it then consumes each once.
+    - `post`: Barriers that lose one producer each when the task ends.
+    - `mode`: What a result is computed from.
+    - `dtype`: Type of the image: `i8`, or with `nearest` also `i16`. Results have the same type, with `bilinear` `i32`.
+    - `src`: The tile of the image, channels contiguous.
+    - `in_h`: Rows of the tile of the image.
+    - `in_w`: Columns of the tile of the image.
+    - `channels`: Channels.
+    - `src_row`: Bytes from a row of the image to the next.
+    - `src_pixel`: Bytes from a pixel of the image to the next.
+    - `in_y`: First row of the tile in the image.
+    - `in_x`: First column of the tile in the image.
+    - `image_h`: Rows of the image.
+    - `image_w`: Columns of the image.
+    - `out`: The tile of the results, channels contiguous.
+    - `out_h`: Rows of the tile of the results.
+    - `out_w`: Columns of the tile of the results.
+    - `out_row`: Bytes from a row of the results to the next.
+    - `out_pixel`: Bytes from a pixel of the results to the next.
+    - `out_y`: First row of the tile in the whole result.
+    - `out_x`: First column of the tile in the whole result.
+    - `scale_y_n`: Vertical scale, numerator.
+    - `scale_y_d`: Vertical scale, denominator.
+    - `offset_y`: Position of the first row of the whole result, in 1/`scale_y_n` of a row of the image.
+    - `scale_x_n`: Horizontal scale, numerator.
+    - `scale_x_d`: Horizontal scale, denominator.
+    - `offset_x`: Position of the first column of the whole result, in 1/`scale_x_n` of a column of the image.
+  }];
+  let arguments = (ins
+    Dpu_Int<0>:$tile,
+    Dpu_Barriers:$wait,
+    Dpu_Barriers:$post,
+    Dpu_Keyword<"nearest">:$mode,
+    Dpu_Keyword<"i8">:$dtype,
+    Dpu_Address:$src, Dpu_Offset:$src_offset,
+    Dpu_Int<1>:$in_h,
+    Dpu_Int<1>:$in_w,
+    Dpu_Int<1>:$channels,
+    Dpu_Int<0>:$src_row,
+    Dpu_Int<0>:$src_pixel,
+    Dpu_Int<0>:$in_y,
+    Dpu_Int<0>:$in_x,
+    Dpu_Int<1>:$image_h,
+    Dpu_Int<1>:$image_w,
+    Dpu_Address:$out, Dpu_Offset:$out_offset,
+    Dpu_Int<1>:$out_h,
+    Dpu_Int<1>:$out_w,
+    Dpu_Int<0>:$out_row,
+    Dpu_Int<0>:$out_pixel,
+    Dpu_Int<0>:$out_y,
+    Dpu_Int<0>:$out_x,
+    Dpu_Int<1>:$scale_y_n,
+    Dpu_Int<1>:$scale_y_d,
+    Dpu_Int<0>:$offset_y,
+    Dpu_Int<1>:$scale_x_n,
+    Dpu_Int<1>:$scale_x_d,
+    Dpu_Int<0>:$offset_x,
     Dpu_Layer:$layer
   );
 }

@@ -265,7 +265,7 @@ fn binary(x: &VecBinary, memory: &mut Memory) {
         if x.b_scale {
             b = scaled(b, x.b_mult, x.b_shift, x.b_round);
         }
-        let mut v = binary_op(x.op, a, b, x.mul_shift);
+        let mut v = binary_op(x.op, x.a_dtype, a, b, x.mul_shift);
         if x.scale {
             v = scaled(v, x.mult, x.shift, x.round);
         }
@@ -273,7 +273,8 @@ fn binary(x: &VecBinary, memory: &mut Memory) {
     });
 }
 
-pub(crate) fn binary_op(op: BinaryOp, a: i64, b: i64, mul_shift: u8) -> i64 {
+/// The result for `a`, read as `dtype`, and `b`.
+pub(crate) fn binary_op(op: BinaryOp, dtype: Dtype, a: i64, b: i64, mul_shift: u8) -> i64 {
     let amount = b & 31;
     wrap(match op {
         BinaryOp::Add => a + b,
@@ -288,6 +289,14 @@ pub(crate) fn binary_op(op: BinaryOp, a: i64, b: i64, mul_shift: u8) -> i64 {
         BinaryOp::AsrRound if amount > 0 => (a >> amount) + ((a >> (amount - 1)) & 1),
         BinaryOp::AsrRound => a,
         BinaryOp::Lsl => a << amount,
+        BinaryOp::Lsr => a.rem_euclid(1 << (8 * dtype.bytes())) >> amount,
+        BinaryOp::And => a & b,
+        BinaryOp::Or => a | b,
+        BinaryOp::Xor => a ^ b,
+        BinaryOp::Div => a / b,
+        BinaryOp::Equal => (a == b).into(),
+        BinaryOp::Greater => (a > b).into(),
+        BinaryOp::GreaterEqual => (a >= b).into(),
     })
 }
 
@@ -297,6 +306,8 @@ pub(crate) fn unary_op(op: UnaryOp, v: i64) -> i64 {
         UnaryOp::Abs => v.abs(),
         UnaryOp::Negate => -v,
         UnaryOp::Clz => i64::from((v as i32).leading_zeros()),
+        UnaryOp::Not => -1 - v,
+        UnaryOp::Nonzero => (v != 0).into(),
     })
 }
 
@@ -350,16 +361,21 @@ fn reduce(x: &VecReduce, memory: &mut Memory) {
     each(&outer, |i| {
         let out = at32(x.out, i, &x.out_strides, x.out_dtype.bytes());
         let mut v = x.accumulate.then(|| memory.get(out, x.out_dtype));
+        let mut first = 0;
         for k in 0..u64::from(x.dims[axis]) {
             let mut i = *i;
             i[axis] = k;
             let s = memory.get(at32(x.src, &i, &x.src_strides, x.src_dtype.bytes()), x.src_dtype);
+            if v.is_some_and(|v| v < s) {
+                first = k as i64;
+            }
             v = Some(v.map_or(s, |v| match x.op {
                 ReduceOp::Sum => wrap(v + s),
-                ReduceOp::Max => v.max(s),
+                ReduceOp::Max | ReduceOp::Argmax => v.max(s),
                 ReduceOp::Min => v.min(s),
             }));
         }
+        let v = if x.op == ReduceOp::Argmax { Some(first) } else { v };
         memory.put(out, x.out_dtype, v.unwrap());
     });
 }

@@ -92,6 +92,37 @@ pub(crate) fn logical_left_shift(a: &Tensor, b: &Tensor, watch: &mut Watch) -> R
     })
 }
 
+pub(crate) fn logical_right_shift(a: &Tensor, b: &Tensor, watch: &mut Watch) -> Result<Tensor, Invalid> {
+    let bits = i64::from(a.dtype.bits());
+    zip("logical_right_shift", a, b, a.dtype, |value, shift| {
+        watch.demand((0..bits).contains(&shift));
+        // The bits of the type, without sign.
+        let unsigned = value.rem_euclid(1 << bits);
+        a.dtype.wrap(i128::from(unsigned >> shift.rem_euclid(32)))
+    })
+}
+
+pub(crate) fn bitwise(
+    op: &'static str,
+    a: &Tensor,
+    b: &Tensor,
+    of: fn(i64, i64) -> i64,
+) -> Result<Tensor, Invalid> {
+    zip(op, a, b, a.dtype, of)
+}
+
+pub(crate) fn bitwise_not(x: &Tensor) -> Result<Tensor, Invalid> {
+    map(x, x.dtype, |value| !value)
+}
+
+pub(crate) fn intdiv(a: &Tensor, b: &Tensor, watch: &mut Watch) -> Result<Tensor, Invalid> {
+    expect_dtype("intdiv", "a", a, &[Dtype::I32])?;
+    zip("intdiv", a, b, Dtype::I32, |a, b| {
+        watch.demand(b != 0);
+        watch.int32(i128::from(a.checked_div(b).unwrap_or(0)))
+    })
+}
+
 pub(crate) fn clamp(x: &Tensor, min: i64, max: i64) -> Result<Tensor, Invalid> {
     let op = "clamp";
     expect_dtype(op, "input", x, &[Dtype::I8, Dtype::I16])?;

@@ -7,6 +7,8 @@ pub(crate) mod matmul;
 pub(crate) mod pool;
 pub(crate) mod reduce;
 pub(crate) mod rescale;
+pub(crate) mod resize;
+pub(crate) mod selected;
 pub(crate) mod table;
 
 use crate::{Dtype, Invalid, Tensor, require};

@@ -8,6 +8,7 @@
 mod conv;
 mod dma_copy;
 mod dma_fill;
+mod dma_indexed;
 mod nest;
 mod pool;
 mod ppe;
@@ -16,6 +17,8 @@ mod tests;
 mod vec_binary;
 mod vec_reduce;
 mod vec_rescale;
+mod vec_resize;
+mod vec_select;
 mod vec_table;
 mod vec_unary;
 
@@ -85,6 +88,8 @@ pub(crate) fn semantics(instr: &Instr) -> Option<&dyn Semantics> {
         Instr::BarCfg(_) | Instr::End(_) => None,
         Instr::DmaCopy(x) => Some(x),
         Instr::DmaFill(x) => Some(x),
+        Instr::DmaGather(x) => Some(x),
+        Instr::DmaScatter(x) => Some(x),
         Instr::ConvInv(x) => Some(x),
         Instr::ConvVar(x) => Some(x),
         Instr::PoolInv(x) => Some(x),
@@ -94,6 +99,8 @@ pub(crate) fn semantics(instr: &Instr) -> Option<&dyn Semantics> {
         Instr::VecRescale(x) => Some(x),
         Instr::VecTable(x) => Some(x),
         Instr::VecReduce(x) => Some(x),
+        Instr::VecSelect(x) => Some(x),
+        Instr::VecResize(x) => Some(x),
     }
 }
 

@@ -68,9 +68,12 @@ impl Semantics for VecBinary {
             memory::load(sram, row.at[0], row.stride[0], self.a_dtype, xs)?;
             memory::load(sram, row.at[1], row.stride[1], self.b_dtype, ys)?;
             let work = Compute { x: self, xs, ys, scales, clamp, lut: lut.as_ref() };
-            match kernel {
+            let undefined = match kernel {
                 Some(kernel) => kernel.vectorize(work),
                 None => work.run(),
+            };
+            if let Some((x, y)) = undefined {
+                return Err(Fault::operand(format!("{x} / {y} has no 32-bit quotient")));
             }
             let xs = results.get(..row.len).unwrap_or_default();
             memory::store(sram, row.at[2], row.stride[2], self.out_dtype, xs)
@@ -96,14 +99,20 @@ struct Compute<'a> {
 }
 
 impl Vectorize for Compute<'_> {
-    type Output = ();
+    /// The first operands without a result, if there are any.
+    type Output = Option<(i32, i32)>;
 
     #[inline(always)]
-    fn run(self) {
+    fn run(self) -> Self::Output {
         let Compute { x, xs, ys, scales: [a, b, scale], clamp, lut } = self;
         prepare(xs, x.a_zp, a);
         prepare(ys, x.b_zp, b);
-        combine(x.op, x.mul_shift, xs, ys);
+        if x.op == BinaryOp::Div
+            && let Some((x, y)) = xs.iter().zip(ys.iter()).find(|(x, y)| x.checked_div(**y).is_none())
+        {
+            return Some((*x, *y));
+        }
+        combine(x.op, x.mul_shift, x.a_dtype, xs, ys);
         if let Some(scale) = scale {
             xs.iter_mut().for_each(|v| *v = scale.apply(*v));
         }
@@ -111,6 +120,7 @@ impl Vectorize for Compute<'_> {
         if let Some(lut) = lut {
             xs.iter_mut().for_each(|v| *v = lut.get(*v));
         }
+        None
     }
 }
 
@@ -129,24 +139,40 @@ fn prepare(values: &mut [i32], zero_point: i32, scale: Option<Scale>) {
     }
 }
 
-/// `xs[i] = op(xs[i], ys[i])`.
+/// `xs[i] = op(xs[i], ys[i])`; `dtype` is the type that `xs` were read as. Divisions have been checked.
 #[inline(always)]
-fn combine(op: BinaryOp, shift: u8, xs: &mut [i32], ys: &[i32]) {
-    let each = |xs: &mut [i32], f: &dyn Fn(i32, i32) -> i32| {
-        xs.iter_mut().zip(ys).for_each(|(x, &y)| *x = f(*x, y));
+fn combine(op: BinaryOp, shift: u8, dtype: Dtype, xs: &mut [i32], ys: &[i32]) {
+    // A function of its own for each operator, so that each loop is compiled for vectors.
+    macro_rules! each {
+        ($f:expr) => {
+            xs.iter_mut().zip(ys).for_each(|(x, &y)| *x = $f(*x, y))
+        };
+    }
+    let width = match dtype {
+        Dtype::I8 | Dtype::U8 => 0xff,
+        Dtype::I16 | Dtype::U16 => 0xffff,
+        Dtype::I32 => u32::MAX,
     };
     match op {
-        BinaryOp::Add => xs.iter_mut().zip(ys).for_each(|(x, &y)| *x = x.wrapping_add(y)),
-        BinaryOp::Sub => xs.iter_mut().zip(ys).for_each(|(x, &y)| *x = x.wrapping_sub(y)),
-        BinaryOp::Mul => xs.iter_mut().zip(ys).for_each(|(x, &y)| *x = mul_shift(*x, y, shift)),
-        BinaryOp::Max => xs.iter_mut().zip(ys).for_each(|(x, &y)| *x = (*x).max(y)),
-        BinaryOp::Min => xs.iter_mut().zip(ys).for_each(|(x, &y)| *x = (*x).min(y)),
-        BinaryOp::Asr => each(xs, &|x, y| x >> (y & 31)),
-        BinaryOp::AsrRound => each(xs, &|x, y| {
+        BinaryOp::Add => each!(i32::wrapping_add),
+        BinaryOp::Sub => each!(i32::wrapping_sub),
+        BinaryOp::Mul => each!(|x: i32, y: i32| mul_shift(x, y, shift)),
+        BinaryOp::Max => each!(i32::max),
+        BinaryOp::Min => each!(i32::min),
+        BinaryOp::Asr => each!(|x: i32, y: i32| x >> (y & 31)),
+        BinaryOp::AsrRound => each!(|x: i32, y: i32| {
             let shift = y & 31;
             let lost = if shift > 0 { (x >> (shift - 1)) & 1 } else { 0 };
             (x >> shift).wrapping_add(lost)
         }),
-        BinaryOp::Lsl => each(xs, &|x, y| x << (y & 31)),
+        BinaryOp::Lsl => each!(|x: i32, y: i32| x << (y & 31)),
+        BinaryOp::Lsr => each!(|x: i32, y: i32| ((x.cast_unsigned() & width) >> (y & 31)).cast_signed()),
+        BinaryOp::And => each!(|x: i32, y: i32| x & y),
+        BinaryOp::Or => each!(|x: i32, y: i32| x | y),
+        BinaryOp::Xor => each!(|x: i32, y: i32| x ^ y),
+        BinaryOp::Div => each!(|x: i32, y: i32| x.checked_div(y).unwrap_or(0)),
+        BinaryOp::Equal => each!(|x: i32, y: i32| i32::from(x == y)),
+        BinaryOp::Greater => each!(|x: i32, y: i32| i32::from(x > y)),
+        BinaryOp::GreaterEqual => each!(|x: i32, y: i32| i32::from(x >= y)),
     }
 }

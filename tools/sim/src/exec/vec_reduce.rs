@@ -1,6 +1,6 @@
-//! `vec_reduce`: sum, maximum or minimum along one dimension.
+//! `vec_reduce`: sum, maximum, minimum, or index of the maximum along one dimension.
 
-use dpu_isa::{ReduceOp, Space, VecReduce};
+use dpu_isa::{Dtype, ReduceOp, Space, VecReduce};
 
 use super::nest::{Nest, ROW, region};
 use super::{Core, Gate, Semantics};
@@ -14,12 +14,19 @@ impl Semantics for VecReduce {
         let (rows, elements) =
             Nest::new(&dims, [self.src_strides, self.out_strides].map(|s| s.map(u64::from))).size();
         // Rows of one element are combined along the axis; longer ones are restarted for each step along it.
-        let again = if rows == elements { 1 } else { length };
+        let again = if rows == elements && self.op != ReduceOp::Argmax { 1 } else { length };
         fuel::rows(rows.saturating_mul(again), elements.saturating_mul(length))
     }
 
     fn touch(&self, core: &Core, gate: &mut Gate<'_>) -> Result<(), Fault> {
         let (dims, _) = without_axis(self)?;
+        let types = (self.src_dtype, self.out_dtype);
+        if self.op == ReduceOp::Argmax
+            && (self.accumulate || !matches!(types, (Dtype::I8 | Dtype::I16, Dtype::I32)))
+        {
+            let kept = if self.accumulate { ", accumulated" } else { "" };
+            return Err(Fault::operand(format!("argmax of {} to {}{kept}", types.0, types.1)));
+        }
         let src =
             region(u64::from(self.src), self.src_dtype.bytes(), &self.dims, &self.src_strides.map(u64::from));
         let out =
@@ -37,12 +44,21 @@ impl Semantics for VecReduce {
         let [src, out] = [self.src_strides, self.out_strides].map(|s| s.map(u64::from));
         let along = src.get(usize::from(self.axis)).copied().unwrap_or(0);
         let bases = [self.src, self.out].map(u64::from);
-        let (mut sums, mut values) = ([0; ROW], [0; ROW]);
+        let (mut sums, mut values, mut best) = ([0; ROW], [0; ROW], [0; ROW]);
         Nest::new(&dims, [src, out]).try_for_each_row(bases, |row| {
             // Whole rows are combined along the axis, whichever it is.
             let sums = sums.get_mut(..row.len).unwrap_or_default();
             let values = values.get_mut(..row.len).unwrap_or_default();
             let ([from, to], [stride, out_stride]) = (row.at, row.stride);
+            if self.op == ReduceOp::Argmax {
+                let best = best.get_mut(..row.len).unwrap_or_default();
+                best.fill(i32::MIN);
+                for i in 0..length {
+                    memory::load(sram, from + i * along, stride, self.src_dtype, values)?;
+                    take_greater(i, values, best, sums);
+                }
+                return memory::store(sram, to, out_stride, self.out_dtype, sums);
+            }
             if self.accumulate {
                 memory::load(sram, to, out_stride, self.out_dtype, sums)?;
             } else {
@@ -59,6 +75,15 @@ impl Semantics for VecReduce {
             memory::store(sram, to, out_stride, self.out_dtype, sums)
         })?;
         Ok(0)
+    }
+}
+
+/// Where a value at position `i` along the axis is greater than the best before it, replaces that and its index.
+fn take_greater(i: u64, values: &[i32], best: &mut [i32], indices: &mut [i32]) {
+    for ((&value, best), index) in values.iter().zip(best).zip(indices) {
+        if value > *best {
+            (*best, *index) = (value, i as i32);
+        }
     }
 }
 
@@ -105,7 +130,7 @@ fn without_axis(x: &VecReduce) -> Result<([u32; 6], u64), Fault> {
 fn identity(op: ReduceOp) -> i32 {
     match op {
         ReduceOp::Sum => 0,
-        ReduceOp::Max => i32::MIN,
+        ReduceOp::Max | ReduceOp::Argmax => i32::MIN,
         ReduceOp::Min => i32::MAX,
     }
 }
@@ -115,7 +140,8 @@ fn combine(op: ReduceOp, sums: &mut [i32], values: &[i32]) {
     let pairs = sums.iter_mut().zip(values);
     match op {
         ReduceOp::Sum => pairs.for_each(|(s, &v)| *s = s.wrapping_add(v)),
-        ReduceOp::Max => pairs.for_each(|(s, &v)| *s = (*s).max(v)),
+        // `argmax` compares, and keeps the index as well: `take_greater`.
+        ReduceOp::Max | ReduceOp::Argmax => pairs.for_each(|(s, &v)| *s = (*s).max(v)),
         ReduceOp::Min => pairs.for_each(|(s, &v)| *s = (*s).min(v)),
     }
 }

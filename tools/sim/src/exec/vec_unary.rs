@@ -40,6 +40,8 @@ impl Semantics for VecUnary {
                     UnaryOp::Abs => x.wrapping_abs(),
                     UnaryOp::Negate => x.wrapping_neg(),
                     UnaryOp::Clz => x.leading_zeros().cast_signed(),
+                    UnaryOp::Not => !x,
+                    UnaryOp::Nonzero => i32::from(x != 0),
                 };
                 *v = clamp.apply(y.wrapping_add(self.out_zp));
             }

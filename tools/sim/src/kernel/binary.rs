@@ -29,7 +29,17 @@ impl Kernel {
         let apart = |from: usize, end: usize| from == out || end <= out || out_end <= from;
         let simple = match x.op {
             BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Max | BinaryOp::Min => true,
-            BinaryOp::Asr | BinaryOp::AsrRound | BinaryOp::Lsl => false,
+            BinaryOp::Asr
+            | BinaryOp::AsrRound
+            | BinaryOp::Lsl
+            | BinaryOp::And
+            | BinaryOp::Or
+            | BinaryOp::Xor
+            | BinaryOp::Lsr
+            | BinaryOp::Div
+            | BinaryOp::Equal
+            | BinaryOp::Greater
+            | BinaryOp::GreaterEqual => false,
         };
         let fits = simple && apart(a, a_end) && apart(b, b_end);
         match self.0 {

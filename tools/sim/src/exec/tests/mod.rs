@@ -3,6 +3,9 @@
 mod conv;
 mod packed;
 mod pool;
+mod resize;
+mod selected;
+mod tosa;
 mod vec;
 mod vectors;
 

@@ -15,12 +15,12 @@ use crate::error::TrapKind;
 use crate::exec::{Core, Semantics};
 use crate::testing::{get, kernels, put, run_task, sram_filled};
 
-const B: u32 = 24 << 10;
-const OUT: u32 = 48 << 10;
+pub(super) const B: u32 = 24 << 10;
+pub(super) const OUT: u32 = 48 << 10;
 const LUT: u32 = 112 << 10;
 const PARAMS: u32 = 113 << 10;
 
-fn dims() -> impl Strategy<Value = [u32; 6]> {
+pub(super) fn dims() -> impl Strategy<Value = [u32; 6]> {
     (uniform5(select(&[1, 1, 2, 3])), 1..=20u32).prop_map(|([a, b, c, d, e], f)| [a, b, c, d, e, f])
 }
 
@@ -95,12 +95,12 @@ impl Scale {
 }
 
 /// Row-major strides.
-fn contiguous(dims: &[u32; 6], dtype: Dtype) -> [u32; 6] {
+pub(super) fn contiguous(dims: &[u32; 6], dtype: Dtype) -> [u32; 6] {
     std::array::from_fn(|d| dims[d + 1..].iter().product::<u32>() * dtype.bytes() as u32)
 }
 
 /// Every index in row-major order.
-fn indices(dims: &[u32; 6]) -> Vec<[u32; 6]> {
+pub(super) fn indices(dims: &[u32; 6]) -> Vec<[u32; 6]> {
     let n: u32 = dims.iter().product();
     (0..n)
         .map(|i| {
@@ -115,18 +115,18 @@ fn indices(dims: &[u32; 6]) -> Vec<[u32; 6]> {
         .collect()
 }
 
-fn at(base: u32, index: &[u32; 6], strides: &[u32; 6]) -> usize {
+pub(super) fn at(base: u32, index: &[u32; 6], strides: &[u32; 6]) -> usize {
     (base + index.iter().zip(strides).map(|(i, s)| i * s).sum::<u32>()) as usize
 }
 
 /// A core filled with noise, and a copy of its SRAM.
-fn core_of(noise: Noise) -> (Core, Vec<u8>) {
+pub(super) fn core_of(noise: Noise) -> (Core, Vec<u8>) {
     let bytes = noise.bytes(128 << 10);
     (sram_filled(&bytes), bytes)
 }
 
 /// Runs the task and compares every result with `want(index)`, where it is not empty.
-fn check(
+pub(super) fn check(
     task: &(impl Semantics + Copy + Into<Instr>),
     core: &mut Core,
     dims: &[u32; 6],
@@ -149,8 +149,13 @@ fn wrap(value: i32, dtype: Dtype) -> i32 {
     element(&value.to_le_bytes(), 0, dtype)
 }
 
-fn binary(op: BinaryOp, shift: u8, x: i32, y: i32) -> i32 {
+fn binary(op: BinaryOp, shift: u8, dtype: Dtype, x: i32, y: i32) -> i32 {
     let s = (y as u32 % 32) as i32;
+    let bits = |f: &dyn Fn(bool, bool) -> bool| {
+        let bit = |v: i32, i: u32| (i64::from(v).rem_euclid(1 << 32) / (1 << i)) % 2 == 1;
+        (0..32).filter(|&i| f(bit(x, i), bit(y, i))).map(|i| 1u32 << i).sum::<u32>() as i32
+    };
+    let difference = i64::from(x) - i64::from(y);
     match op {
         BinaryOp::Add => (i64::from(x) + i64::from(y)) as i32,
         BinaryOp::Sub => (i64::from(x) - i64::from(y)) as i32,
@@ -166,6 +171,14 @@ fn binary(op: BinaryOp, shift: u8, x: i32, y: i32) -> i32 {
             if s > 0 && (i64::from(x) >> (s - 1)) & 1 == 1 { down + 1 } else { down }
         }
         BinaryOp::Lsl => (i64::from(x) << s) as i32,
+        BinaryOp::Lsr => (i64::from(x).rem_euclid(1 << (8 * dtype.bytes())) / (1i64 << s)) as i32,
+        BinaryOp::And => bits(&|a, b| a && b),
+        BinaryOp::Or => bits(&|a, b| a || b),
+        BinaryOp::Xor => bits(&|a, b| a != b),
+        BinaryOp::Div => (i64::from(x) / i64::from(y)) as i32,
+        BinaryOp::Equal => (difference == 0).into(),
+        BinaryOp::Greater => (difference > 0).into(),
+        BinaryOp::GreaterEqual => (difference >= 0).into(),
     }
 }
 
@@ -173,7 +186,8 @@ prop_compose! {
     /// A binary operator with scales for both operands and for the result. Adjacent bytes have separate
     /// loops.
     fn binary_case()(bytes in any::<bool>())(
-        op in select(BinaryOp::ALL),
+        // Not every division has a result: they have a test of their own.
+        op in select(BinaryOp::ALL).prop_filter("total", |&op| op != BinaryOp::Div),
         mul_shift in prop_oneof![1 => Just(0), 2 => 0..=63u8],
         dims in dims(),
         (mut a, mut b, mut y) in (operand(Dtype::ALL), operand(Dtype::ALL), output()),
@@ -246,7 +260,7 @@ proptest! {
         check(&x, &mut core, &x.dims, (&x.out_strides, x.out_dtype), |index| {
             let a = element(&sram, at(0, index, &x.a_strides), x.a_dtype).wrapping_sub(x.a_zp);
             let b = element(&sram, at(B, index, &x.b_strides), x.b_dtype).wrapping_sub(x.b_zp);
-            let v = scale.apply(binary(x.op, x.mul_shift, a_scale.apply(a), b_scale.apply(b)));
+            let v = scale.apply(binary(x.op, x.mul_shift, x.a_dtype, a_scale.apply(a), b_scale.apply(b)));
             let v = v.wrapping_add(x.out_zp);
             let v = if x.clamp { v.clamp(x.clamp_lo, x.clamp_hi) } else { v };
             if x.lut {
@@ -285,11 +299,46 @@ proptest! {
                 UnaryOp::Copy => v,
                 UnaryOp::Abs => i64::from(v).abs() as i32,
                 UnaryOp::Negate => (-i64::from(v)) as i32,
+                UnaryOp::Not => (-1 - i64::from(v)) as i32,
+                UnaryOp::Nonzero => i64::from(v).abs().min(1) as i32,
                 UnaryOp::Clz => (0..32).rev().take_while(|bit| (v as u32) >> bit == 0).count() as i32,
             };
             let v = v.wrapping_add(x.out_zp);
             if x.clamp { v.clamp(x.clamp_lo, x.clamp_hi) } else { v }
         });
+    }
+
+    #[test]
+    fn divisions_round_towards_zero_or_trap(
+        dims in dims(),
+        (mut a, mut b, noise) in (operand(Dtype::ALL), operand(Dtype::ALL), noise()),
+        zeros in any::<bool>(),
+    ) {
+        let (mut core, mut sram) = core_of(noise);
+        if !zeros {
+            // No byte is 0, so that no divisor is.
+            sram.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = 1);
+            put(&mut core, 0, &sram);
+        }
+        (a.zp, b.zp) = (0, 0);
+        let y = Output { dtype: Dtype::I32, zp: 0, clamp: false, range: (0, 0), lut: false };
+        let off = Scale { on: false, mult: 0, shift: 2, round: Round::Single };
+        let x = binary_task(BinaryOp::Div, 0, &dims, [&a, &b], &y, &[off; 3]);
+        let read = |index: &[u32; 6]| {
+            let a = element(&sram, at(0, index, &x.a_strides), x.a_dtype);
+            (a, element(&sram, at(B, index, &x.b_strides), x.b_dtype))
+        };
+        let undefined = |(a, b): (i32, i32)| b == 0 || i64::from(a) / i64::from(b) > i64::from(i32::MAX);
+        if indices(&dims).iter().map(read).any(undefined) {
+            let fault = run_task(&x, &mut core).unwrap_err();
+            prop_assert_eq!(fault.kind, TrapKind::IllegalOperand);
+            prop_assert!(fault.detail.ends_with("has no 32-bit quotient"), "{}", fault.detail);
+        } else {
+            check(&x, &mut core, &dims, (&x.out_strides, Dtype::I32), |index| {
+                let (a, b) = read(index);
+                (f64::from(a) / f64::from(b)).trunc() as i32
+            });
+        }
     }
 
     #[test]
@@ -362,7 +411,7 @@ proptest! {
 
     #[test]
     fn reductions(
-        op in select(ReduceOp::ALL),
+        op in select(&[ReduceOp::Sum, ReduceOp::Max, ReduceOp::Min]),
         axis in 0..=5u8,
         dims in dims(),
         (src, out_dtype, accumulate) in (operand(Dtype::ALL), dtype(), any::<bool>()),
@@ -398,6 +447,7 @@ proptest! {
                 ReduceOp::Sum => all.fold(None, |s: Option<i32>, v| Some(s.unwrap_or(0).wrapping_add(v))),
                 ReduceOp::Max => all.max(),
                 ReduceOp::Min => all.min(),
+                ReduceOp::Argmax => None,
             };
             combined.unwrap()
         });
@@ -429,6 +479,20 @@ fn whatever_a_vector_cannot_do_is_refused() {
     refused(&|c| run_task(&VecTable { src_dtype: Dtype::I32, ..VecTable::default() }, c), "lookup of i32");
     let axis = VecReduce { out_strides: [4, 0, 0, 0, 0, 0], ..VecReduce::default() };
     refused(&|c| run_task(&axis, c), "out_strides[0] = 4 along the reduced axis");
+    let argmax = VecReduce { op: ReduceOp::Argmax, ..VecReduce::default() };
+    refused(&|c| run_task(&argmax, c), "argmax of i8 to i8");
+    let argmax = VecReduce { out_dtype: Dtype::I32, accumulate: true, ..argmax };
+    refused(&|c| run_task(&argmax, c), "argmax of i8 to i32, accumulated");
+    let (div, words) = (BinaryOp::Div, Dtype::I32);
+    let least =
+        VecBinary { op: div, a_dtype: words, b_dtype: words, a: 0, b: 4, out: 8, ..VecBinary::default() };
+    refused(
+        &|c| {
+            put(c, 0, &[0, 0, 0, 0x80, 0xff, 0xff, 0xff, 0xff]);
+            run_task(&least, c)
+        },
+        "-2147483648 / -1 has no 32-bit quotient",
+    );
     refused(
         &|c| run_task(&VecRescale { per_channel: true, ..VecRescale::default() }, c),
         "parameter of channel 0",

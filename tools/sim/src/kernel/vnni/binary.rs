@@ -77,7 +77,18 @@ unsafe fn rounded_binary<const DOUBLE: bool>(memory: &mut [u8], at: [usize; 3], 
             BinaryOp::Max => _mm512_max_epi32(a, b),
             BinaryOp::Min => _mm512_min_epi32(a, b),
             // `Kernel::binary` refuses all others.
-            BinaryOp::Add | BinaryOp::Asr | BinaryOp::AsrRound | BinaryOp::Lsl => _mm512_add_epi32(a, b),
+            BinaryOp::Add
+            | BinaryOp::Asr
+            | BinaryOp::AsrRound
+            | BinaryOp::Lsl
+            | BinaryOp::And
+            | BinaryOp::Or
+            | BinaryOp::Xor
+            | BinaryOp::Lsr
+            | BinaryOp::Div
+            | BinaryOp::Equal
+            | BinaryOp::Greater
+            | BinaryOp::GreaterEqual => _mm512_add_epi32(a, b),
         };
         let y = _mm512_add_epi32(scaled::<DOUBLE>(y, scale), zero_point);
         let bytes = _mm512_cvtepi32_epi8(_mm512_min_epi32(_mm512_max_epi32(y, lo), hi));
