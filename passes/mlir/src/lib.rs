@@ -35,6 +35,8 @@ registry::passes![
     float::fold_batch_norm::FoldBatchNorm,
     float::tosa_quantize::TosaQuantize,
     tosa::specialize_shapes::SpecializeShapes,
+    tosa::inline_control_flow::InlineControlFlow,
+    tosa::expand_operators::ExpandOperators,
     tosa::strum_canonicalize::StrumCanonicalize,
     tosa::tosa_to_strum::TosaToStrum,
     strum::strum_pack::StrumPack,
