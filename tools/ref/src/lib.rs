@@ -39,6 +39,7 @@ pub use op::{Evaluated, Op};
 pub use ops::conv::Conv;
 pub use ops::pool::Pool;
 pub use ops::rescale::{Rescale, Round};
+pub use ops::transposed::{Conv3d, TransposeConv};
 pub use tensor::{Dtype, Tensor};
 
 use thiserror::Error;

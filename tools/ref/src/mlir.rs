@@ -1,6 +1,9 @@
 //! Programs as text of the `tosa` dialect, as MLIR 22 reads it.
 
-use crate::{Conv, Dtype, Graph, Invalid, Node, NodeId, Op, Pool, Rescale, Round, Run, Tensor, require};
+use crate::{
+    Conv, Conv3d, Dtype, Graph, Invalid, Node, NodeId, Op, Pool, Rescale, Round, Run, Tensor, TransposeConv,
+    require,
+};
 use std::fmt::{Display, Write};
 
 /// The notation of large constants.
@@ -157,16 +160,8 @@ impl Printer<'_> {
     fn attributes(&mut self, op: &Op, from: Dtype, result: &str, operands: &mut Operands) -> String {
         let named = |suffix: &str| format!("{result}_{suffix}");
         match op {
-            Op::Conv2d(conv) | Op::DepthwiseConv2d(conv) => {
-                let Conv { pad, stride, dilation, input_zp, weight_zp } = conv;
-                self.attribute(operands, named("izp"), from, &[*input_zp]);
-                self.attribute(operands, named("wzp"), Dtype::I8, &[*weight_zp]);
-                format!(
-                    "acc_type = i32, dilation = array<i64: {}>, pad = array<i64: {}>, stride = array<i64: {}>",
-                    list(dilation),
-                    list(pad),
-                    list(stride)
-                )
+            Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::TransposeConv2d(_) | Op::Conv3d(_) => {
+                self.convolution(op, from, result, operands)
             }
             Op::MatMul { a_zp, b_zp } => {
                 self.attribute(operands, named("azp"), from, &[*a_zp]);
@@ -194,6 +189,7 @@ impl Printer<'_> {
             Op::ReduceSum { axis }
             | Op::ReduceMax { axis }
             | Op::ReduceMin { axis }
+            | Op::Reverse { axis }
             | Op::Concat { axis } => {
                 format!("axis = {axis} : i32")
             }
@@ -211,6 +207,10 @@ impl Printer<'_> {
                 self.shape(operands, named("size"), size);
                 String::new()
             }
+            Op::Tile { multiples } => {
+                self.shape(operands, named("multiples"), multiples);
+                String::new()
+            }
             Op::Transpose { perms } => format!("perms = array<i32: {}>", list(perms)),
             Op::Add
             | Op::Sub
@@ -223,6 +223,27 @@ impl Printer<'_> {
             | Op::Table
             | Op::Cast { .. } => String::new(),
         }
+    }
+
+    fn convolution(&mut self, op: &Op, from: Dtype, result: &str, operands: &mut Operands) -> String {
+        let (zero_points, text) = match op {
+            Op::Conv2d(Conv { pad, stride, dilation, input_zp, weight_zp })
+            | Op::DepthwiseConv2d(Conv { pad, stride, dilation, input_zp, weight_zp }) => {
+                ([*input_zp, *weight_zp], taps(dilation, pad, stride))
+            }
+            Op::Conv3d(Conv3d { pad, stride, dilation, input_zp, weight_zp }) => {
+                ([*input_zp, *weight_zp], taps(dilation, pad, stride))
+            }
+            Op::TransposeConv2d(TransposeConv { out_pad, stride, input_zp, weight_zp }) => {
+                let (out_pad, stride) = (list(out_pad), list(stride));
+                let text = format!("out_pad = array<i64: {out_pad}>, stride = array<i64: {stride}>");
+                ([*input_zp, *weight_zp], text)
+            }
+            _ => return String::new(),
+        };
+        self.attribute(operands, format!("{result}_izp"), from, &zero_points[..1]);
+        self.attribute(operands, format!("{result}_wzp"), Dtype::I8, &zero_points[1..]);
+        format!("acc_type = i32, {text}")
     }
 
     fn rescale(&mut self, rescale: &Rescale, from: Dtype, result: &str, operands: &mut Operands) -> String {
@@ -240,6 +261,15 @@ impl Printer<'_> {
             rescale.input_unsigned, rescale.output_unsigned, rescale.per_channel, rescale.scale32
         )
     }
+}
+
+fn taps(dilation: &[usize], pad: &[usize], stride: &[usize]) -> String {
+    format!(
+        "dilation = array<i64: {}>, pad = array<i64: {}>, stride = array<i64: {}>",
+        list(dilation),
+        list(pad),
+        list(stride)
+    )
 }
 
 fn window(pool: &Pool) -> String {
