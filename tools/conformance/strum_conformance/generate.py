@@ -19,10 +19,13 @@ TOSA_VERSION = "1.0.2"
 
 # The operators of the integer profile that strum-opt supports.
 OPERATORS = (
-    "abs add arithmetic_right_shift avg_pool2d cast clamp clz concat const conv2d depthwise_conv2d identity "
+    "abs add arithmetic_right_shift avg_pool2d cast clamp clz concat const conv2d conv3d depthwise_conv2d identity "
     "logical_left_shift matmul max_pool2d maximum minimum mul negate pad reduce_max reduce_min reduce_sum rescale "
-    "reshape slice sub table transpose"
+    "reshape reverse slice sub table tile transpose transpose_conv2d"
 ).split()
+
+# Those of the extension "controlflow".
+CONTROL_FLOW = ("cond_if", "while_loop")
 
 
 @dataclass(frozen=True)
