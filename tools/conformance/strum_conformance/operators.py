@@ -160,6 +160,7 @@ def _arguments() -> argparse.Namespace:
         metavar="EXT",
         help="the tests of TOSA extensions too: controlflow, doubleround, int16",
     )
+    parser.add_argument("--seed", type=int, help="another seed of the generator: other tests than those of the suite")
     parser.add_argument("--method", help="passed on to strumc, with --p; exact only where all weights stay dense")
     parser.add_argument("--p", help="passed on to strumc")
     parser.add_argument("-j", "--jobs", type=int, default=2, help="parallel tests (default: 2)")
@@ -178,8 +179,9 @@ def _arguments() -> argparse.Namespace:
 
 def _select(arguments: argparse.Namespace) -> list[Test]:
     kind = "negative" if arguments.negative else "positive"
+    extensions = tuple(arguments.extensions)
     chosen = generate.tests(
-        arguments.cache.resolve(), kind, sorted(arguments.ops), tuple(arguments.extensions), arguments.jobs
+        arguments.cache.resolve(), kind, sorted(arguments.ops), extensions, arguments.jobs, arguments.seed
     )
     if arguments.only:
         chosen = [test for test in chosen if arguments.only in test.name]
