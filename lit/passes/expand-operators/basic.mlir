@@ -25,8 +25,7 @@ func.func @decoder(%x: tensor<1x8x8x4xi8>) -> tensor<1x16x16x2xi8> {
 
 // -----
 
-// Phases with 2 taps and with 1: four convolutions with the taps of each, the last one first. The cast makes elements narrower, and is
-// applied to each; the negation of accumulators would not follow a second use.
+// Phases with 2 taps and with 1: four convolutions with the taps of each, the last one first. The cast is applied to each.
 // CHECK-LABEL: func.func @overlap
 // CHECK-DAG: %[[W01:.*]] = "tosa.const"() <{values = dense<{{\[\[\[\[8\]\], \[\[2\]\]\]\]}}> : tensor<1x2x1x1xi8>}>
 // CHECK-DAG: %[[W00:.*]] = "tosa.const"() <{values = dense<{{\[\[\[\[9\], \[7\]\], \[\[3\], \[1\]\]\]\]}}> : tensor<1x2x2x1xi8>}>
@@ -75,12 +74,13 @@ func.func @unreached(%x: tensor<1x2x1x1xi8>) -> tensor<1x4x3x1xi32> {
 // Weights that are computed are cut and put together again by ops.
 // CHECK-LABEL: func.func @computed_weights
 // CHECK-SAME: %[[W:[a-z0-9]*]]: tensor<1x1x3x1xi8>
-// CHECK: %[[TAP:.*]] = tosa.slice %[[W]], {{.*}} -> tensor<1x1x1x1xi8>
+// CHECK: %[[ROWS:.*]] = tosa.reshape %[[W]], {{.*}} -> tensor<1x1x1x3x1xi8>
+// CHECK: %[[MIDDLE:.*]] = tosa.slice %[[ROWS]]
+// CHECK: %[[TAP:.*]] = tosa.reshape %[[MIDDLE]], {{.*}} -> tensor<1x1x1x1xi8>
 // CHECK: tosa.conv2d %{{.*}}, %[[TAP]]
-// CHECK: %[[LAST:.*]] = tosa.slice %[[W]]
-// CHECK: %[[FIRST:.*]] = tosa.slice %[[W]]
-// CHECK: %[[TAPS:.*]] = tosa.concat %[[LAST]], %[[FIRST]] {axis = 2 : i32}
-// CHECK: tosa.conv2d %{{.*}}, %[[TAPS]]
+// CHECK: %[[TAPS:.*]] = tosa.concat %{{.*}}, %{{.*}} {axis = 3 : i32} {{.*}} -> tensor<1x1x1x2x1x1xi8>
+// CHECK: %[[BOTH:.*]] = tosa.reshape %[[TAPS]], {{.*}} -> tensor<1x1x2x1xi8>
+// CHECK: tosa.conv2d %{{.*}}, %[[BOTH]]
 func.func @computed_weights(%x: tensor<1x1x4x1xi8>, %w: tensor<1x1x3x1xi8>) -> tensor<1x1x8x1xi32> {
   %b = "tosa.const"() <{values = dense<5> : tensor<1xi32>}> : () -> tensor<1xi32>
   %z = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>

@@ -1,20 +1,10 @@
 // RUN: strum-opt %s --split-input-file --verify-diagnostics --expand-operators
 
-func.func @taps(%x: tensor<1x2x2x1xi8>, %w: tensor<1x200x200x1xi8>, %b: tensor<1xi32>) -> tensor<1x201x201x1xi32> {
-  %z = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
-  // expected-error @+2 {{unsupported: the kernel has 40000 taps, at most 16384 are supported}}
-  // expected-note @+1 {{supported for 'tosa.transpose_conv2d': (i8, i8, i32) -> i32; 'acc_type' is i32; zero points are constant; kernel and stride are 1 to 8192, 'out_pad' -8192 to 8192, and a kernel has at most 16384 taps}}
-  %0 = tosa.transpose_conv2d %x, %w, %b, %z, %z {acc_type = i32, out_pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 1, 1>} : (tensor<1x2x2x1xi8>, tensor<1x200x200x1xi8>, tensor<1xi32>, tensor<1xi8>, tensor<1xi8>) -> tensor<1x201x201x1xi32>
-  return %0 : tensor<1x201x201x1xi32>
-}
-
-// -----
-
 func.func @window(%x: tensor<1x2x2x1xi8>, %w: tensor<1x1x1x1xi8>, %b: tensor<1xi32>) -> tensor<1x9002x9001x1xi32> {
   %z = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
   // expected-error @+3 {{unsupported: stride 9000 is not in 1 to 8192}}
   // expected-error @+2 {{unsupported: out_pad 9000 is not in -8192 to 8192}}
-  // expected-note @+1 {{supported for 'tosa.transpose_conv2d'}}
+  // expected-note @+1 {{supported for 'tosa.transpose_conv2d': (i8, i8, i32) -> i32; 'acc_type' is i32; zero points are constant; kernel and stride are 1 to 8192, and 'out_pad' -8192 to 8192}}
   %0 = tosa.transpose_conv2d %x, %w, %b, %z, %z {acc_type = i32, out_pad = array<i64: 0, 9000, 0, 0>, stride = array<i64: 1, 9000>} : (tensor<1x2x2x1xi8>, tensor<1x1x1x1xi8>, tensor<1xi32>, tensor<1xi8>, tensor<1xi8>) -> tensor<1x9002x9001x1xi32>
   return %0 : tensor<1x9002x9001x1xi32>
 }

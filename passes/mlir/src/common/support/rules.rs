@@ -48,9 +48,6 @@ pub(super) const WINDOW: Rule =
 /// Most taps in depth: each is a slice of the input.
 const MAX_DEPTH: u64 = 256;
 
-/// Most taps of a transposed convolution: each may be a slice of the weights.
-const MAX_TAPS: i64 = 1 << 14;
-
 pub(super) const DEPTH: Rule = Rule {
     text: "the kernel has at most 256 taps in depth",
     check: |op| match op.operand(1) {
@@ -61,10 +58,8 @@ pub(super) const DEPTH: Rule = Rule {
     },
 };
 
-pub(super) const PHASES: Rule = Rule {
-    text: "kernel and stride are 1 to 8192, `out_pad` -8192 to 8192, and a kernel has at most 16384 taps",
-    check: phases,
-};
+pub(super) const PHASES: Rule =
+    Rule { text: "kernel and stride are 1 to 8192, and `out_pad` -8192 to 8192", check: phases };
 
 pub(super) const MULTIPLES: Rule = Rule {
     text: "`multiples` is constant, and gives the result's shape",
@@ -265,10 +260,6 @@ fn phases(op: &OpFacts<'_>) -> Vec<String> {
             faults.push(format!("{name} {value} is not in {least} to {MAX_WINDOW}"));
         }
     }
-    let taps = kernel.iter().copied().fold(1, i64::saturating_mul);
-    faults.extend(fault(taps > MAX_TAPS, || {
-        format!("the kernel has {taps} taps, at most {MAX_TAPS} are supported")
-    }));
     faults
 }
 

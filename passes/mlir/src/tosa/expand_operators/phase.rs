@@ -19,12 +19,18 @@ pub(super) struct Axis {
     pub(super) output: u64,
 }
 
-/// A phase: a convolution with stride 1.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Phase {
-    /// The taps, in the order in which the convolution applies them. Without taps every output is the bias.
-    pub(super) taps: Vec<u64>,
-    /// The inputs that it reads.
+/// Neighbouring phases that read the same inputs with as many taps: convolutions with stride 1.
+///
+/// Phase `i` of them has the taps `first + i + j * stride` for every `j` below `taps`, and applies that of the largest `j` first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    /// The number of phases.
+    pub(super) phases: u64,
+    /// The number of taps of each. Without taps every output is the bias.
+    pub(super) taps: u64,
+    /// The first tap of the first phase.
+    pub(super) first: u64,
+    /// The inputs that they read.
     pub(super) read: Window,
 }
 
@@ -51,49 +57,50 @@ impl Axis {
     }
 
     /// The phase of the outputs at `first`, `first + period` and so on; `None` if a number overflows.
-    pub(super) fn phase(&self, first: u64) -> Option<Phase> {
+    fn phase(&self, first: u64) -> Option<Run> {
         let wide = |n: u64| i128::from(n);
+        let number = |n: i128| u64::try_from(n).ok();
+        let none = Some(Run { phases: 1, taps: 0, first: 0, read: Window::default() });
         let stride = wide(self.stride);
         // Outputs count from the one that tap 0 adds to input 0.
         let position = wide(first) - i128::from(self.before);
-        let tap = u64::try_from(position.rem_euclid(stride)).ok()?;
-        let none = || Some(Phase { taps: Vec::new(), read: Window::default() });
+        let tap = number(position.rem_euclid(stride))?;
         if tap >= self.kernel {
-            return none();
+            return none;
         }
-        let count = (self.kernel - tap).div_ceil(self.stride);
-        // Input `at` meets the first tap of the phase at the first output, and the last one lies `count - 1` before it.
+        let taps = (self.kernel - tap).div_ceil(self.stride);
+        // Input `at` meets the first tap of the phase at the first output, and the last one lies `taps - 1` before it.
         let at = position.div_euclid(stride);
-        let from = at - wide(count - 1);
+        let from = at - wide(taps - 1);
         let to = at + wide(self.each());
         let (start, end) = (from.clamp(0, wide(self.input)), to.clamp(0, wide(self.input)));
         if start >= end {
-            return none();
+            return none;
         }
-        let number = |n: i128| u64::try_from(n).ok();
-        let taps = (0..count).rev().map(|j| tap.checked_add(j.checked_mul(self.stride)?));
-        let read = Window {
-            start: number(start)?,
-            size: number(end - start)?,
-            pad: [number(start - from)?, number(to - end)?],
-        };
-        Some(Phase { taps: taps.collect::<Option<_>>()?, read })
+        let pad = [number(start - from)?, number(to - end)?];
+        let read = Window { start: number(start)?, size: number(end - start)?, pad };
+        Some(Run { phases: 1, taps, first: tap, read })
     }
 
-    /// All phases in order, each with the number of phases behind it, itself included, that read the same inputs with as many taps.
-    pub(super) fn runs(&self) -> Option<Vec<Vec<Phase>>> {
-        let mut runs: Vec<Vec<Phase>> = Vec::new();
+    /// All phases in order.
+    pub(super) fn runs(&self) -> Option<Vec<Run>> {
+        let mut runs: Vec<Run> = Vec::new();
         for first in 0..self.period() {
             let phase = self.phase(first)?;
-            let alike = |run: &Vec<Phase>| {
-                run.last().is_some_and(|p| p.taps.len() == phase.taps.len() && p.read == phase.read)
-            };
-            match runs.last_mut().filter(|run| alike(run)) {
-                Some(run) => run.push(phase),
-                None => runs.push(vec![phase]),
+            match runs.last_mut() {
+                Some(run) if run.is_followed_by(&phase) => run.phases += 1,
+                _ => runs.push(phase),
             }
         }
         Some(runs)
+    }
+}
+
+impl Run {
+    /// Whether a phase continues the run.
+    fn is_followed_by(&self, phase: &Run) -> bool {
+        let next = self.taps == 0 || self.first.checked_add(self.phases) == Some(phase.first);
+        next && self.taps == phase.taps && self.read == phase.read
     }
 }
 
@@ -119,25 +126,25 @@ mod tests {
 
     fn products_of_phases(axis: &Axis) -> BTreeSet<(u64, u64, u64)> {
         let mut all = BTreeSet::new();
-        let phases: Vec<Phase> = axis.runs().unwrap().concat();
-        assert_eq!(phases.len() as u64, axis.period());
-        for (first, phase) in (0..).zip(phases) {
-            let Window { start, size, pad: [before, after] } = phase.read;
-            let taps = phase.taps.len() as u64;
-            if taps == 0 {
-                continue;
-            }
-            assert_eq!(before + size + after + 1 - taps, axis.each(), "outputs of a phase");
-            for q in 0..axis.each() {
-                for (k, &tap) in (0..).zip(&phase.taps) {
+        let mut at_phase = 0;
+        for run in axis.runs().unwrap() {
+            let Window { start, size, pad: [before, after] } = run.read;
+            let outputs =
+                (at_phase..at_phase + run.phases).flat_map(|p| (0..axis.each()).map(move |q| (p, q)));
+            for (phase, q) in outputs.filter(|_| run.taps > 0) {
+                assert_eq!(before + size + after + 1 - run.taps, axis.each(), "outputs of a phase");
+                for k in 0..run.taps {
+                    let tap = run.first + (phase - at_phase) + (run.taps - 1 - k) * axis.stride;
                     let at = (q + k).checked_sub(before).filter(|&at| at < size);
-                    let output = first + q * axis.period();
+                    let output = phase + q * axis.period();
                     if let Some(at) = at.filter(|_| output < axis.output) {
                         assert!(all.insert((output, start + at, tap)), "a product counts once");
                     }
                 }
             }
+            at_phase += run.phases;
         }
+        assert_eq!(at_phase, axis.period());
         all
     }
 
@@ -159,13 +166,16 @@ mod tests {
 
     #[test]
     fn phases_alike_are_found() {
+        let phases = |axis: Axis| axis.runs().unwrap().iter().map(|run| run.phases).collect::<Vec<_>>();
         // A kernel as large as the stride: every phase has one tap.
-        let axis = Axis { input: 3, kernel: 2, stride: 2, before: 0, output: 6 };
-        assert_eq!(axis.runs().unwrap().iter().map(Vec::len).collect::<Vec<_>>(), [2]);
+        assert_eq!(phases(Axis { input: 3, kernel: 2, stride: 2, before: 0, output: 6 }), [2]);
         // Phases without taps are alike wherever they are.
-        let axis = Axis { input: 3, kernel: 1, stride: 4, before: 1, output: 10 };
-        assert_eq!(axis.runs().unwrap().iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 2]);
-        let axis = Axis { input: 1, kernel: 1, stride: 1 << 40, before: i64::MAX, output: 1 };
-        assert_eq!(axis.runs().unwrap(), [[Phase { taps: vec![], read: Window::default() }]]);
+        assert_eq!(phases(Axis { input: 3, kernel: 1, stride: 4, before: 1, output: 10 }), [1, 1, 2]);
+        assert_eq!(
+            phases(Axis { input: 2, kernel: 8192, stride: 8192, before: -8191, output: 8193 }),
+            [1, 8191]
+        );
+        let far = Axis { input: 1, kernel: 1, stride: 1 << 40, before: i64::MAX, output: 1 };
+        assert_eq!(far.runs().unwrap(), [Run { phases: 1, taps: 0, first: 0, read: Window::default() }]);
     }
 }

@@ -5,7 +5,7 @@
 
 use strum_ir::{Error, Operation};
 
-use super::data::{Data, extents, wrong};
+use super::data::{Data, wrong};
 use crate::common::tosa::build::Builder;
 use crate::common::tosa::view;
 
@@ -29,17 +29,24 @@ const RADIX: [u64; 2] = [16, 256];
 /// step make fewer steps, each of which moves the tensor twice.
 const WORTH: u64 = 4096;
 
-/// Replaces a `tosa.reverse`: an index is a number of several digits, each of which is reversed on its own.
+/// Replaces a `tosa.reverse`.
 pub(super) fn reverse<'c>(build: &mut Builder<'c>, op: Operation<'c>) -> Result<(), Error> {
     let input = op.operand(0).ok_or_else(|| wrong("operand"))?;
-    let (shape, axis) = (extents(input)?, view::axis(op).ok_or_else(|| wrong("axis"))?);
+    let axis = view::axis(op).ok_or_else(|| wrong("axis"))?;
+    let value = reversed(build, Data::Value(input), axis)?.value(build)?;
+    op.replace_with(&[value])
+}
+
+/// The tensor in reverse order along an axis: an index is a number of several digits, each of which is reversed on its own.
+pub(super) fn reversed<'c>(build: &mut Builder<'c>, data: Data<'c>, axis: usize) -> Result<Data<'c>, Error> {
+    let shape = data.shape()?;
     let extent = *shape.get(axis).ok_or_else(|| wrong("axis"))?;
     let product = |dims: &[u64]| dims.iter().copied().fold(1, u64::saturating_mul);
     let (outer, inner) = (product(&shape[..axis]), product(shape.get(axis + 1..).unwrap_or_default()));
     let [fewest, most] = RADIX;
     let digits = digits(extent, (product(&shape) / WORTH).clamp(fewest, most));
     let padded = product(&digits);
-    let mut data = Data::Value(input).reshape(build, &[outer, extent, inner])?;
+    let mut data = data.reshape(build, &[outer, extent, inner])?;
     if padded > extent {
         // What is behind the end comes to the beginning, and is cut off there.
         let more = data.clone().slice(build, &[0; 3], &[outer, padded - extent, inner])?;
@@ -55,8 +62,7 @@ pub(super) fn reverse<'c>(build: &mut Builder<'c>, op: Operation<'c>) -> Result<
     }
     data = data.reshape(build, &[outer, padded, inner])?;
     data = data.slice(build, &[0, padded - extent, 0], &[outer, extent, inner])?;
-    let value = data.reshape(build, &shape)?.value(build)?;
-    op.replace_with(&[value])
+    data.reshape(build, &shape)
 }
 
 /// Factors of at most `radix` whose product is the smallest possible one that is not below `extent`.

@@ -7,8 +7,9 @@ use strum_ir::{Error, Operation, Value};
 
 use super::conv::{Conv, zero_points};
 use super::data::{Data, extents, wrong};
-use super::phase::{Axis, Phase};
+use super::phase::{Axis, Run};
 use super::post::Post;
+use super::repeat::reversed;
 use crate::common::tosa::build::Builder;
 use crate::common::tosa::view;
 
@@ -78,15 +79,14 @@ impl<'c> Layer<'c> {
         // Rows of one phase are neighbours of those of the next one: the columns of a row are interleaved before the rows.
         let mut parts = Vec::new();
         for run in &row_runs {
-            let count = run.len() as u64;
-            let part = match run.first() {
-                Some(phase) if !phase.taps.is_empty() => self.rows(build, run, &column_runs)?,
-                _ => {
-                    let lines = count.saturating_mul(self.batch).saturating_mul(rows.each());
+            let part = match run.taps {
+                0 => {
+                    let lines = run.phases.saturating_mul(self.batch).saturating_mul(rows.each());
                     self.biases(build, lines.saturating_mul(width))?
                 }
+                _ => self.rows(build, run, &column_runs)?,
             };
-            parts.push(part.reshape(build, &[self.batch, rows.each(), count, line])?);
+            parts.push(part.reshape(build, &[self.batch, rows.each(), run.phases, line])?);
         }
         let whole = Data::concat(build, parts, 2)?;
         let height = rows.each().saturating_mul(rows.period());
@@ -97,56 +97,49 @@ impl<'c> Layer<'c> {
     }
 
     /// Phases of rows that are alike, with the columns interleaved: `[N * outputs of a phase, phases, width, OC]` in this order.
-    fn rows(
-        &self,
-        build: &mut Builder<'c>,
-        rows: &[Phase],
-        column_runs: &[Vec<Phase>],
-    ) -> Result<Data<'c>, Error> {
-        let (each, channels, copies) = (self.columns.each(), self.post.channels(), rows.len() as u64);
+    fn rows(&self, build: &mut Builder<'c>, rows: &Run, column_runs: &[Run]) -> Result<Data<'c>, Error> {
+        let (each, channels, copies) = (self.columns.each(), self.post.channels(), rows.phases);
         let lines = self.batch.saturating_mul(self.rows.each());
         let mut parts = Vec::new();
         for run in column_runs {
-            let count = run.len() as u64;
-            let part = match run.first() {
-                Some(phase) if !phase.taps.is_empty() => self.convolution(build, rows, run)?,
-                _ => {
-                    let pixels = [each, copies, count].into_iter().fold(lines, u64::saturating_mul);
+            let part = match run.taps {
+                0 => {
+                    let pixels = [each, copies, run.phases].into_iter().fold(lines, u64::saturating_mul);
                     self.biases(build, pixels)?
                 }
+                _ => self.convolution(build, rows, run)?,
             };
-            parts.push(part.reshape(build, &[lines, each, copies, count.saturating_mul(channels)])?);
+            parts.push(part.reshape(build, &[lines, each, copies, run.phases.saturating_mul(channels)])?);
         }
         build.set_location(self.op.location());
         let turned = if copies > 1 { [0, 2, 1, 3] } else { [0, 1, 2, 3] };
         Data::concat(build, parts, 3)?.transpose(build, &turned)
     }
 
+    /// The weights of phases that are alike, with the output channels of all: `[rows * columns * OC, taps, taps, IC]`.
+    fn kernel(&self, build: &mut Builder<'c>, rows: &Run, columns: &Run) -> Result<Data<'c>, Error> {
+        let shape = self.weights.shape()?;
+        let &[channels, _, _, depth] = shape.as_slice() else { return Err(wrong("rank")) };
+        let taps = self::taps(build, self.weights.clone(), (1, self.rows.stride), rows)?;
+        let taps = self::taps(build, taps, (3, self.columns.stride), columns)?;
+        let phases = rows.phases.saturating_mul(columns.phases);
+        let turned = if phases > 1 { [2, 4, 0, 1, 3, 5] } else { [0, 1, 2, 3, 4, 5] };
+        let taps = taps.transpose(build, &turned)?;
+        taps.reshape(build, &[phases.saturating_mul(channels), rows.taps, columns.taps, depth])
+    }
+
     /// Phases that read the same inputs, as one convolution with the output channels of all.
-    fn convolution(
-        &self,
-        build: &mut Builder<'c>,
-        rows: &[Phase],
-        columns: &[Phase],
-    ) -> Result<Data<'c>, Error> {
+    fn convolution(&self, build: &mut Builder<'c>, rows: &Run, columns: &Run) -> Result<Data<'c>, Error> {
         build.set_location(self.op.location());
-        let copies = (rows.len() as u64).saturating_mul(columns.len() as u64);
-        let (Some(row), Some(column)) = (rows.first(), columns.first()) else { return Err(wrong("phase")) };
-        let mut weights = Vec::new();
-        for phase in rows {
-            let lines = self.weights.clone().select(build, 1, &phase.taps)?;
-            for phase in columns {
-                weights.push(lines.clone().select(build, 2, &phase.taps)?);
-            }
-        }
+        let copies = rows.phases.saturating_mul(columns.phases);
         let shape = extents(self.input)?;
         let &[batch, _, _, depth] = shape.as_slice() else { return Err(wrong("rank")) };
-        let (y, x) = (row.read, column.read);
+        let (y, x) = (rows.read, columns.read);
         let start = [0, y.start, x.start, 0];
         let input = Data::Value(self.input).slice(build, &start, &[batch, y.size, x.size, depth])?;
         let conv = Conv {
             input: input.value(build)?,
-            weights: Data::concat(build, weights, 0)?.value(build)?,
+            weights: self.kernel(build, rows, columns)?.value(build)?,
             bias: self.bias.clone().repeat(build, 0, copies)?.value(build)?,
             zero_points: self.zero_points,
             pad: [y.pad, x.pad].concat(),
@@ -175,4 +168,36 @@ impl<'c> Layer<'c> {
         let data = if large { Data::Value(result) } else { Data::of(result) };
         data.repeat(build, 0, count)
     }
+}
+
+/// The taps of a run along an axis of a kernel, in the order in which they are applied: the axis becomes one of taps and one of phases.
+fn taps<'c>(
+    build: &mut Builder<'c>,
+    kernel: Data<'c>,
+    (axis, stride): (usize, u64),
+    run: &Run,
+) -> Result<Data<'c>, Error> {
+    let shape = kernel.shape()?;
+    let (outer, inner) = (shape.get(..axis), shape.get(axis + 1..));
+    let (Some(outer), Some(inner)) = (outer, inner) else { return Err(wrong("axis")) };
+    let split = |taps: u64, phases: u64| [outer, &[taps, phases], inner].concat();
+    let cut = |build: &mut Builder<'c>, at: u64, count: u64| {
+        let (mut start, mut size) = (vec![0; shape.len()], shape.clone());
+        (start[axis], size[axis]) = (at, count);
+        kernel.clone().slice(build, &start, &size)
+    };
+    let whole = (run.taps - 1).saturating_mul(stride);
+    let last =
+        cut(build, run.first.saturating_add(whole), run.phases)?.reshape(build, &split(1, run.phases))?;
+    let rest = match run.taps {
+        1 => return Ok(last),
+        2 => cut(build, run.first, run.phases)?.reshape(build, &split(1, run.phases))?,
+        count => {
+            // Before the last taps there are a stride of them for each step, of which as many are used as there are phases.
+            let steps = cut(build, run.first, whole)?.reshape(build, &split(count - 1, stride))?;
+            let used = steps.slice(build, &vec![0; shape.len() + 1], &split(count - 1, run.phases))?;
+            reversed(build, used, axis)?
+        }
+    };
+    Data::concat(build, vec![last, rest], axis)
 }
