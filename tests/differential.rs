@@ -87,7 +87,7 @@ fn what_the_canonicalizer_rewrites() {
 #[test]
 fn packed_weights_are_their_decoded_selves() {
     let context = context();
-    let front = "func.func(strum-canonicalize,cse,tosa-to-strum,strum-canonicalize,cse)";
+    let front = "func.func(expand-operators,strum-canonicalize,cse,tosa-to-strum,strum-canonicalize,cse)";
     let back = "strum-to-dpu,dpu.program(dpu-allocate,dpu-assign-barriers)";
     let formats = [
         "method=sparse p=0.5",
@@ -98,7 +98,7 @@ fn packed_weights_are_their_decoded_selves() {
         "method=mip2q p=0.25 w=32 L=3",
         "method=dliq p=0.5 q=5 w=4 shift=1",
     ];
-    for kind in [Kind::Conv2d, Kind::DepthwiseConv2d] {
+    for kind in [Kind::Conv2d, Kind::DepthwiseConv2d, Kind::TransposeConv2d, Kind::Conv3d] {
         for seed in 0..28 {
             let case = smith::single_op(kind, seed).unwrap();
             let inputs: Vec<Tensor> = case.inputs.iter().map(simulated).collect();

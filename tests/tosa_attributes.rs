@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use common::{compile, context};
 use strum_ir::{Context, Location, Module, OpBuilder};
 use strum_passes::common::support::attributes::{ATTRIBUTES, Honour};
-use strum_passes::common::support::matrix::MATRIX;
+use strum_passes::common::support::matrix::{COMPOUND, MATRIX};
 
 /// An op in a function, with the attribute's two values between `[` and `]`, and the result of the second one.
 struct Experiment {
@@ -67,6 +67,66 @@ fn conv_pair(attribute: &str, depthwise: bool) -> ([String; 2], Outcome) {
         _ => (all("1, 1", "1, 1", "0, 0, 0, 0", "i32", ", local_bound = true"), "4x4", Same),
     };
     (conv(depthwise, [&plain, &other], ["4x4", result]), outcome)
+}
+
+/// A compound convolution on a constant kernel: `tosa.OP` on IN with WEIGHTS, its attributes and its result.
+const COMPOUND_CONV: &str = "func.func @main(%x: tensor<INxi8>) -> tensor<OUTxi32> {\n\
+    %w = \"tosa.const\"() <{values = dense<[1, -2, 3, 4]> : tensor<4xi8>}> : () -> tensor<4xi8>\n\
+    %ws = tosa.const_shape {values = dense<[WSHAPE]> : tensor<RANKxindex>} : () -> !tosa.shape<RANK>\n\
+    %v = tosa.reshape %w, %ws : (tensor<4xi8>, !tosa.shape<RANK>) -> tensor<WEIGHTSxi8>\n\
+    %b = \"tosa.const\"() <{values = dense<[7]> : tensor<1xi32>}> : () -> tensor<1xi32>\n\
+    %z = \"tosa.const\"() <{values = dense<3> : tensor<1xi8>}> : () -> tensor<1xi8>\n\
+    %y = tosa.OP %x, %v, %b, %z, %z {ATTRIBUTES} : (tensor<INxi8>, tensor<WEIGHTSxi8>, tensor<1xi32>, tensor<1xi8>, \
+    tensor<1xi8>) -> tensor<OUTxi32>\n\
+    return %y : tensor<OUTxi32>\n}\n";
+
+fn compound_conv(op: &str, rank: usize, attributes: &str, out: &str) -> String {
+    let (input, weights) = if rank == 5 { ("1x4x5x5x1", "1x2x2x1x1") } else { ("1x5x5x1", "1x2x2x1") };
+    let replaced = [
+        ("IN", input),
+        ("WSHAPE", &weights.replace('x', ", ")),
+        ("WEIGHTS", weights),
+        ("RANK", &rank.to_string()),
+        ("OP", op),
+        ("ATTRIBUTES", attributes),
+        ("OUT", out),
+    ];
+    replaced.iter().fold(COMPOUND_CONV.to_owned(), |text, (from, to)| text.replace(from, to))
+}
+
+fn conv3d_pair(attribute: &str) -> ([String; 2], Outcome) {
+    let all = |stride: &str, dilation: &str, pad: &str, acc: &str, more: &str, out: &str| {
+        let attributes = format!(
+            "acc_type = {acc}, dilation = array<i64: {dilation}>, pad = array<i64: {pad}>, stride = array<i64: {stride}>{more}"
+        );
+        compound_conv("conv3d", 5, &attributes, out)
+    };
+    let none = "0, 0, 0, 0, 0, 0";
+    let plain = all("1, 1, 1", "1, 1, 1", none, "i32", "", "1x3x4x5x1");
+    let (other, outcome) = match attribute {
+        "stride" => (all("2, 3, 4", "1, 1, 1", none, "i32", "", "1x2x2x2x1"), Other),
+        "dilation" => (all("1, 1, 1", "2, 1, 1", none, "i32", "", "1x2x4x5x1"), Other),
+        "pad" => (all("1, 1, 1", "1, 1, 1", "1, 0, 0, 0, 0, 0", "i32", "", "1x4x4x5x1"), Other),
+        "acc_type" => (plain.replace("acc_type = i32", "acc_type = i48"), Refused("acc_type")),
+        _ => (all("1, 1, 1", "1, 1, 1", none, "i32", ", local_bound = true", "1x3x4x5x1"), Same),
+    };
+    ([plain, other], outcome)
+}
+
+fn transposed_pair(attribute: &str) -> ([String; 2], Outcome) {
+    let all = |stride: &str, out_pad: &str, more: &str, out: &str| {
+        let attributes =
+            format!("acc_type = i32, out_pad = array<i64: {out_pad}>, stride = array<i64: {stride}>{more}");
+        compound_conv("transpose_conv2d", 4, &attributes, out)
+    };
+    let plain = all("1, 1", "0, 0, 0, 0", "", "1x6x6x1");
+    let (other, outcome) = match attribute {
+        "stride" => (all("2, 3", "0, 0, 0, 0", "", "1x10x14x1"), Other),
+        "out_pad" => (all("1, 1", "-1, 0, 1, 0", "", "1x5x7x1"), Other),
+        "acc_type" => (plain.replace("acc_type = i32", "acc_type = i48"), Refused("acc_type")),
+        _ => (all("1, 1", "0, 0, 0, 0", ", local_bound = true", "1x6x6x1"), Same),
+    };
+    ([plain, other], outcome)
 }
 
 const IGNORE: &str = "nan_mode = IGNORE";
@@ -165,6 +225,14 @@ const INLINE: &[Experiment] = &[
         outcome: Other,
     },
     Experiment {
+        op: "reverse",
+        attribute: "axis",
+        text: "func.func @main(%x: tensor<4x4xi8>) -> tensor<4x4xi8> {\n\
+            %r = tosa.reverse %x {axis = [0|1] : i32} : (tensor<4x4xi8>) -> tensor<4x4xi8>\n\
+            return %r : tensor<4x4xi8>\n}\n",
+        outcome: Other,
+    },
+    Experiment {
         op: "transpose",
         attribute: "perms",
         text: "func.func @main(%x: tensor<4x4x4xi8>) -> tensor<4x4x4xi8> {\n\
@@ -254,6 +322,8 @@ fn pick(text: &str, second: bool) -> String {
 fn pairs(op: &str, attribute: &str) -> Vec<([String; 2], Outcome)> {
     match op {
         "conv2d" | "depthwise_conv2d" => vec![conv_pair(attribute, op == "depthwise_conv2d")],
+        "conv3d" => vec![conv3d_pair(attribute)],
+        "transpose_conv2d" => vec![transposed_pair(attribute)],
         "max_pool2d" | "avg_pool2d" => vec![pool_pair(op, attribute)],
         "rescale" => {
             let two = matches!(attribute, "input_unsigned" | "rounding_mode");
@@ -316,7 +386,7 @@ fn declared(context: &Context, op: &str) -> BTreeSet<String> {
 #[test]
 fn the_table_has_every_attribute_that_tosa_declares() {
     let context = context();
-    for row in MATRIX {
+    for row in MATRIX.iter().chain(COMPOUND) {
         let op = row.op.strip_prefix("tosa.").unwrap();
         let table: BTreeSet<String> =
             ATTRIBUTES.iter().filter(|a| a.ops.contains(&op)).map(|a| a.name.to_owned()).collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use strum_ir::{Attribute, Operation, Type, Value};
-use strum_ref::{Conv, Dtype, Graph, NodeId, Op, Pool, Rescale, Round, Tensor};
+use strum_ref::{Conv, Conv3d, Dtype, Graph, NodeId, Op, Pool, Rescale, Round, Tensor, TransposeConv};
 
 /// Reads the body of a `func.func`.
 ///
@@ -113,6 +113,37 @@ fn operator(op: Operation<'_>) -> Option<(Op, usize)> {
         "tosa.slice" => (Op::Slice { start: shape(1)?, size: shape(2)? }, 1),
         "tosa.transpose" => (Op::Transpose { perms: list("perms")? }, 1),
         "tosa.cast" => (Op::Cast { to: dtype(op.result(0)?.ty())? }, 1),
+        _ => return compound(op),
+    })
+}
+
+/// An operator that is made of others.
+fn compound(op: Operation<'_>) -> Option<(Op, usize)> {
+    let list = |name: &str| extents(&op.ints_attr(name)?);
+    let values = |index: usize| op.operand(index)?.constant()?.int_elements().ok();
+    let scalar = |index: usize| values(index)?.first().copied();
+    Some(match op.name() {
+        "tosa.conv3d" => {
+            let conv = Conv3d {
+                pad: list("pad")?.try_into().ok()?,
+                stride: list("stride")?.try_into().ok()?,
+                dilation: list("dilation")?.try_into().ok()?,
+                input_zp: scalar(3)?,
+                weight_zp: scalar(4)?,
+            };
+            (Op::Conv3d(conv), 3)
+        }
+        "tosa.transpose_conv2d" => {
+            let conv = TransposeConv {
+                out_pad: op.ints_attr("out_pad")?.try_into().ok()?,
+                stride: list("stride")?.try_into().ok()?,
+                input_zp: scalar(3)?,
+                weight_zp: scalar(4)?,
+            };
+            (Op::TransposeConv2d(conv), 3)
+        }
+        "tosa.tile" => (Op::Tile { multiples: extents(&values(1)?)? }, 1),
+        "tosa.reverse" => (Op::Reverse { axis: usize::try_from(op.int_attr("axis")?).ok()? }, 1),
         _ => return None,
     })
 }

@@ -33,7 +33,7 @@ func.func @other_dialect(%x: i32) -> i32 {
 // -----
 
 func.func @control_flow(%c: tensor<i1>, %x: tensor<4xi8>) -> tensor<4xi8> {
-  // expected-error@+2 {{'tosa.cond_if' op unsupported: control flow}}
+  // expected-error@+2 {{'tosa.cond_if' op unsupported: only after --inline-control-flow, which replaces it}}
   // expected-note@+1 {{supported ops of the tosa dialect}}
   %0 = tosa.cond_if %c : tensor<i1> -> tensor<4xi8> {
     tosa.yield %x : tensor<4xi8>

@@ -36,6 +36,8 @@ registry::passes![
     float::tosa_quantize::TosaQuantize,
     tosa::peel_quantize::PeelQuantize,
     tosa::specialize_shapes::SpecializeShapes,
+    tosa::inline_control_flow::InlineControlFlow,
+    tosa::expand_operators::ExpandOperators,
     tosa::strum_canonicalize::StrumCanonicalize,
     tosa::tosa_to_strum::TosaToStrum,
     strum::strum_pack::StrumPack,

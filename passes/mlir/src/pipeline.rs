@@ -12,6 +12,8 @@ use crate::dpu::dpu_allocate::DpuAllocate;
 use crate::dpu::dpu_assign_barriers::DpuAssignBarriers;
 use crate::dpu::strum_to_dpu::{PlanOptions, StrumToDpu};
 use crate::strum::strum_pack::StrumPack;
+use crate::tosa::expand_operators::ExpandOperators;
+use crate::tosa::inline_control_flow::InlineControlFlow;
 use crate::tosa::strum_canonicalize::StrumCanonicalize;
 use crate::tosa::tosa_to_strum::TosaToStrum;
 
@@ -69,7 +71,7 @@ impl Options {
         let canonicalized =
             |passes: Passes| on_functions(passes.then(StrumCanonicalize::default()).then_mlir("cse"));
         vec![
-            stage("tosa", canonicalized(Passes::new())),
+            stage("tosa", canonicalized(Passes::new().then(InlineControlFlow).then(ExpandOperators))),
             stage("strum", canonicalized(Passes::new().then(TosaToStrum))),
             stage(Self::PACKED, on_functions(Passes::new().then(self.pack.clone()))),
             stage("dpu", Passes::new().then(to_dpu)),

@@ -19,10 +19,13 @@ TOSA_VERSION = "1.0.2"
 
 # The operators of the integer profile that strum-opt supports.
 OPERATORS = (
-    "abs add arithmetic_right_shift avg_pool2d cast clamp clz concat const conv2d depthwise_conv2d identity "
+    "abs add arithmetic_right_shift avg_pool2d cast clamp clz concat const conv2d conv3d depthwise_conv2d identity "
     "logical_left_shift matmul max_pool2d maximum minimum mul negate pad reduce_max reduce_min reduce_sum rescale "
-    "reshape slice sub table transpose"
+    "reshape reverse slice sub table tile transpose transpose_conv2d"
 ).split()
+
+# Those of the extension "controlflow".
+CONTROL_FLOW = ("cond_if", "while_loop")
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,12 @@ def _read(op: str, folder: Path) -> Test:
     )
 
 
-def _folder(cache: Path, kind: str, extensions: tuple[str, ...], op: str) -> Path:
-    return cache / f"{TOSA_VERSION}-{'-'.join((kind, *extensions))}" / op
+def _folder(cache: Path, kind: str, extensions: tuple[str, ...], op: str, seed: int | None) -> Path:
+    parts = (kind, *extensions, *(() if seed is None else (f"seed{seed}",)))
+    return cache / f"{TOSA_VERSION}-{'-'.join(parts)}" / op
 
 
-def _generate(folder: Path, kind: str, extensions: tuple[str, ...], op: str) -> None:
+def _generate(folder: Path, kind: str, extensions: tuple[str, ...], op: str, seed: int | None) -> None:
     if (folder / "complete").is_file():
         return
     shutil.rmtree(folder, ignore_errors=True)
@@ -67,6 +71,7 @@ def _generate(folder: Path, kind: str, extensions: tuple[str, ...], op: str) -> 
         *("--tosa-version", TOSA_VERSION),
         *("--profile", "tosa-pro-int"),
         *(("--extension", *(f"tosa-ext-{name}" for name in extensions)) if extensions else ()),
+        *(("--seed", str(seed)) if seed is not None else ()),
         *("--test-type", kind),
         *("--operators", op),
         *("--output-type", "binary"),
@@ -83,11 +88,16 @@ def _generate(folder: Path, kind: str, extensions: tuple[str, ...], op: str) -> 
     (folder / "complete").write_text(" ".join(command[1:]) + "\n")
 
 
-def tests(cache: Path, kind: str, operators: list[str], extensions: tuple[str, ...], jobs: int) -> list[Test]:
-    """All tests of the operators, `kind` being "positive" or "negative", in a fixed order."""
-    folders = {op: _folder(cache, kind, extensions, op) for op in operators}
+def tests(
+    cache: Path, kind: str, operators: list[str], extensions: tuple[str, ...], jobs: int, seed: int | None = None
+) -> list[Test]:
+    """All tests of the operators, `kind` being "positive" or "negative", in a fixed order.
+
+    Without a seed they are those of the conformance suite, which has a seed for every operator.
+    """
+    folders = {op: _folder(cache, kind, extensions, op, seed) for op in operators}
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(lambda op: _generate(folders[op], kind, extensions, op), operators))
+        list(pool.map(lambda op: _generate(folders[op], kind, extensions, op, seed), operators))
     return [
         _read(op, desc.parent) for op in operators for desc in sorted(folders[op].glob("tests/operators/**/desc.json"))
     ]

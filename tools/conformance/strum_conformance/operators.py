@@ -149,7 +149,7 @@ def _arguments() -> argparse.Namespace:
         "result, bit for bit, with the TOSA reference model's.",
     )
     parser.add_argument("--strumc", type=Path, help="the driver (default: the newest under target/)")
-    parser.add_argument("--ops", nargs="+", metavar="OP", default=generate.OPERATORS, help="only these operators")
+    parser.add_argument("--ops", nargs="+", metavar="OP", help="only these operators")
     parser.add_argument("--sample", type=int, metavar="N", help="only a fixed sample of N tests")
     parser.add_argument("--only", metavar="TEXT", help="only tests whose name contains TEXT")
     parser.add_argument("--negative", action="store_true", help="the tests with invalid graphs instead")
@@ -158,8 +158,9 @@ def _arguments() -> argparse.Namespace:
         nargs="+",
         default=[],
         metavar="EXT",
-        help="the tests of TOSA extensions too: doubleround, int16",
+        help="the tests of TOSA extensions too: controlflow, doubleround, int16",
     )
+    parser.add_argument("--seed", type=int, help="another seed of the generator: other tests than those of the suite")
     parser.add_argument("--method", help="passed on to strumc, with --p; exact only where all weights stay dense")
     parser.add_argument("--p", help="passed on to strumc")
     parser.add_argument("-j", "--jobs", type=int, default=2, help="parallel tests (default: 2)")
@@ -168,16 +169,19 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="the outcome of every test")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of the generated tests (default: target/conformance)")
     arguments = parser.parse_args()
-    unknown = sorted(set(arguments.ops) - set(generate.OPERATORS))
+    known = [*generate.OPERATORS, *(generate.CONTROL_FLOW if "controlflow" in arguments.extensions else ())]
+    arguments.ops = known if arguments.ops is None else arguments.ops
+    unknown = sorted(set(arguments.ops) - set(known))
     if unknown:
-        parser.error(f"unknown operator {', '.join(unknown)}; choose from {', '.join(generate.OPERATORS)}")
+        parser.error(f"unknown operator {', '.join(unknown)}; choose from {', '.join(known)}")
     return arguments
 
 
 def _select(arguments: argparse.Namespace) -> list[Test]:
     kind = "negative" if arguments.negative else "positive"
+    extensions = tuple(arguments.extensions)
     chosen = generate.tests(
-        arguments.cache.resolve(), kind, sorted(arguments.ops), tuple(arguments.extensions), arguments.jobs
+        arguments.cache.resolve(), kind, sorted(arguments.ops), extensions, arguments.jobs, arguments.seed
     )
     if arguments.only:
         chosen = [test for test in chosen if arguments.only in test.name]

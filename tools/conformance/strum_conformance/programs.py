@@ -80,6 +80,8 @@ class Drivers:
     def to_tosa(self, network: Path, decoded: Path, weights: Weights) -> None:
         """Converts a network to plain integer TOSA with the decoded weights."""
         passes = [
+            "--inline-control-flow",
+            "--expand-operators",
             "--strum-canonicalize",
             "--tosa-to-strum",
             f"--strum-pack={weights.pass_options}",

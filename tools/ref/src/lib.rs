@@ -40,6 +40,7 @@ pub use ops::conv::Conv;
 pub use ops::pool::Pool;
 pub use ops::rescale::{Rescale, Round};
 pub use ops::resize::Resize;
+pub use ops::transposed::{Conv3d, TransposeConv};
 pub use tensor::{Dtype, Tensor};
 
 use thiserror::Error;

@@ -1,7 +1,8 @@
 //! Programs as text of the `tosa` dialect, as MLIR 22 reads it.
 
 use crate::{
-    Conv, Dtype, Graph, Invalid, Node, NodeId, Op, Pool, Rescale, Resize, Round, Run, Tensor, require,
+    Conv, Conv3d, Dtype, Graph, Invalid, Node, NodeId, Op, Pool, Rescale, Resize, Round, Run, Tensor,
+    TransposeConv, require,
 };
 use std::fmt::{Display, Write};
 
@@ -159,7 +160,9 @@ impl Printer<'_> {
     fn attributes(&mut self, op: &Op, from: Dtype, result: &str, operands: &mut Operands) -> String {
         let named = |suffix: &str| format!("{result}_{suffix}");
         match op {
-            Op::Conv2d(conv) | Op::DepthwiseConv2d(conv) => self.conv(conv, from, result, operands),
+            Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::TransposeConv2d(_) | Op::Conv3d(_) => {
+                self.convolution(op, from, result, operands)
+            }
             Op::MatMul { a_zp, b_zp } => {
                 self.attribute(operands, named("azp"), from, &[*a_zp]);
                 self.attribute(operands, named("bzp"), from, &[*b_zp]);
@@ -187,6 +190,7 @@ impl Printer<'_> {
             | Op::ReduceMax { axis }
             | Op::ReduceMin { axis }
             | Op::ArgMax { axis }
+            | Op::Reverse { axis }
             | Op::Concat { axis } => {
                 format!("axis = {axis} : i32")
             }
@@ -205,6 +209,10 @@ impl Printer<'_> {
                 String::new()
             }
             Op::Resize(attributes) => self.resize(attributes, result, operands),
+            Op::Tile { multiples } => {
+                self.shape(operands, named("multiples"), multiples);
+                String::new()
+            }
             Op::Transpose { perms } => format!("perms = array<i32: {}>", list(perms)),
             Op::Add
             | Op::Sub
@@ -227,24 +235,33 @@ impl Printer<'_> {
         }
     }
 
-    fn conv(&mut self, conv: &Conv, from: Dtype, result: &str, operands: &mut Operands) -> String {
-        let Conv { pad, stride, dilation, input_zp, weight_zp } = conv;
-        self.attribute(operands, format!("{result}_izp"), from, &[*input_zp]);
-        self.attribute(operands, format!("{result}_wzp"), Dtype::I8, &[*weight_zp]);
-        format!(
-            "acc_type = i32, dilation = array<i64: {}>, pad = array<i64: {}>, stride = array<i64: {}>",
-            list(dilation),
-            list(pad),
-            list(stride)
-        )
-    }
-
     fn resize(&mut self, resize: &Resize, result: &str, operands: &mut Operands) -> String {
         let Resize { bilinear, scale, offset, border } = resize;
         self.shape(operands, format!("{result}_scale"), scale);
         self.shape(operands, format!("{result}_offset"), offset);
         self.shape(operands, format!("{result}_border"), border);
         format!("mode = {}", if *bilinear { "BILINEAR" } else { "NEAREST_NEIGHBOR" })
+    }
+
+    fn convolution(&mut self, op: &Op, from: Dtype, result: &str, operands: &mut Operands) -> String {
+        let (zero_points, text) = match op {
+            Op::Conv2d(Conv { pad, stride, dilation, input_zp, weight_zp })
+            | Op::DepthwiseConv2d(Conv { pad, stride, dilation, input_zp, weight_zp }) => {
+                ([*input_zp, *weight_zp], taps(dilation, pad, stride))
+            }
+            Op::Conv3d(Conv3d { pad, stride, dilation, input_zp, weight_zp }) => {
+                ([*input_zp, *weight_zp], taps(dilation, pad, stride))
+            }
+            Op::TransposeConv2d(TransposeConv { out_pad, stride, input_zp, weight_zp }) => {
+                let (out_pad, stride) = (list(out_pad), list(stride));
+                let text = format!("out_pad = array<i64: {out_pad}>, stride = array<i64: {stride}>");
+                ([*input_zp, *weight_zp], text)
+            }
+            _ => return String::new(),
+        };
+        self.attribute(operands, format!("{result}_izp"), from, &zero_points[..1]);
+        self.attribute(operands, format!("{result}_wzp"), Dtype::I8, &zero_points[1..]);
+        format!("acc_type = i32, {text}")
     }
 
     fn rescale(&mut self, rescale: &Rescale, from: Dtype, result: &str, operands: &mut Operands) -> String {
@@ -262,6 +279,15 @@ impl Printer<'_> {
             rescale.input_unsigned, rescale.output_unsigned, rescale.per_channel, rescale.scale32
         )
     }
+}
+
+fn taps(dilation: &[usize], pad: &[usize], stride: &[usize]) -> String {
+    format!(
+        "dilation = array<i64: {}>, pad = array<i64: {}>, stride = array<i64: {}>",
+        list(dilation),
+        list(pad),
+        list(stride)
+    )
 }
 
 fn window(pool: &Pool) -> String {

@@ -2,8 +2,10 @@
 //! are attributes here.
 
 use crate::arith::Watch;
-use crate::ops::{conv, elementwise, layout, matmul, pool, reduce, rescale, resize, selected, table};
-use crate::{Conv, Dtype, Invalid, Pool, Rescale, Resize, Tensor, invalid, require};
+use crate::ops::{
+    conv, elementwise, layout, matmul, pool, reduce, repeat, rescale, resize, selected, table, transposed,
+};
+use crate::{Conv, Conv3d, Dtype, Invalid, Pool, Rescale, Resize, Tensor, TransposeConv, invalid, require};
 
 /// An operator. Operands are given to [`Op::eval`] in the order of each variant's description.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +14,10 @@ pub enum Op {
     Conv2d(Conv),
     /// `depthwise_conv2d(input NHWC i8, weights HWCM i8, bias i32)` to i32.
     DepthwiseConv2d(Conv),
+    /// `transpose_conv2d(input NHWC i8, weights OHWI i8, bias i32)` to i32.
+    TransposeConv2d(TransposeConv),
+    /// `conv3d(input NDHWC i8, weights ODHWI i8, bias i32)` to i32.
+    Conv3d(Conv3d),
     /// `matmul(a [N, H, C] i8, b [N, C, W] i8)` to i32.
     MatMul {
         /// Zero point of `a`.
@@ -141,6 +147,16 @@ pub enum Op {
         /// Result axis `i` is input axis `perms[i]`.
         perms: Vec<usize>,
     },
+    /// `tile(input)`.
+    Tile {
+        /// The number of copies along each axis.
+        multiples: Vec<usize>,
+    },
+    /// `reverse(input)`.
+    Reverse {
+        /// The axis whose order is reversed.
+        axis: usize,
+    },
     /// `cast(input)`, keeping the low bits.
     Cast {
         /// The new type.
@@ -163,6 +179,8 @@ impl Op {
         match self {
             Op::Conv2d(_) => "conv2d",
             Op::DepthwiseConv2d(_) => "depthwise_conv2d",
+            Op::TransposeConv2d(_) => "transpose_conv2d",
+            Op::Conv3d(_) => "conv3d",
             Op::MatMul { .. } => "matmul",
             Op::MaxPool2d(_) => "max_pool2d",
             Op::AvgPool2d { .. } => "avg_pool2d",
@@ -198,6 +216,8 @@ impl Op {
             Op::Reshape { .. } => "reshape",
             Op::Slice { .. } => "slice",
             Op::Transpose { .. } => "transpose",
+            Op::Tile { .. } => "tile",
+            Op::Reverse { .. } => "reverse",
             Op::Cast { .. } => "cast",
         }
     }
@@ -247,6 +267,8 @@ impl Op {
             Op::Reshape { shape } => layout::reshape(x, shape),
             Op::Slice { start, size } => layout::slice(x, start, size),
             Op::Transpose { perms } => layout::transpose(x, perms),
+            Op::Tile { multiples } => repeat::tile(x, multiples),
+            Op::Reverse { axis } => repeat::reverse(x, *axis),
             Op::Cast { to } => elementwise::cast(x, *to),
             _ => self.wrong_operands(1),
         }
@@ -284,6 +306,10 @@ impl Op {
             Op::Conv2d(attributes) => conv::conv2d(x, weights, bias, attributes, watch),
             Op::DepthwiseConv2d(attributes) => conv::depthwise(x, weights, bias, attributes, watch),
             Op::Scatter => selected::scatter(x, weights, bias, watch),
+            Op::TransposeConv2d(attributes) => {
+                transposed::transpose_conv2d(x, weights, bias, attributes, watch)
+            }
+            Op::Conv3d(attributes) => transposed::conv3d(x, weights, bias, attributes, watch),
             _ => self.wrong_operands(3),
         }
     }

@@ -74,7 +74,13 @@ fn the_corners_are_visited() -> Result<(), Invalid> {
         let ranks: BTreeSet<_> = of_kind().map(|(.., rank)| *rank).collect();
         let fixed = matches!(
             kind,
-            Kind::Conv2d | Kind::DepthwiseConv2d | Kind::MatMul | Kind::MaxPool2d | Kind::AvgPool2d
+            Kind::Conv2d
+                | Kind::DepthwiseConv2d
+                | Kind::TransposeConv2d
+                | Kind::Conv3d
+                | Kind::MatMul
+                | Kind::MaxPool2d
+                | Kind::AvgPool2d
         );
         assert_eq!(ranks.len(), if fixed { 1 } else { 6 }, "{} has ranks {ranks:?}", kind.name());
     }

@@ -6,10 +6,12 @@ pub(crate) mod layout;
 pub(crate) mod matmul;
 pub(crate) mod pool;
 pub(crate) mod reduce;
+pub(crate) mod repeat;
 pub(crate) mod rescale;
 pub(crate) mod resize;
 pub(crate) mod selected;
 pub(crate) mod table;
+pub(crate) mod transposed;
 
 use crate::{Dtype, Invalid, Tensor, require};
 

@@ -2,9 +2,9 @@
 
 use super::builder::{Builder, permutation};
 use super::kinds::{other_shape, random_slice, random_table};
-use super::layers;
 use super::rng::Rng;
 use super::{Case, Size};
+use super::{compound, layers};
 use crate::{Dtype, Invalid, NodeId, Op, Pool, Rescale, Round};
 
 /// A step adds operators, or finds no suitable operands.
@@ -30,6 +30,10 @@ const STEPS: &[(usize, Step)] = &[
     (3, cast),
     (2, identity),
     (2, new_input),
+    (6, transposed_layer),
+    (3, volume_layer),
+    (2, tile),
+    (2, reverse),
 ];
 
 /// Larger values are not used as operands.
@@ -143,6 +147,37 @@ fn conv_layer(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     let Some(x) = choose(b, is_image) else { return Ok(None) };
     let sums = layers::any_conv_on(b, x)?;
     finish_layer(b, sums)
+}
+
+fn transposed_layer(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    let Some(x) = choose(b, is_image) else { return Ok(None) };
+    let sums = compound::transpose_conv2d_on(b, x)?;
+    finish_layer(b, sums)
+}
+
+/// A convolution in three dimensions on an image or a volume.
+fn volume_layer(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    let fits =
+        |b: &Builder, id: NodeId| (4..=5).contains(&b.value(id).rank()) && b.value(id).dtype == Dtype::I8;
+    let Some(mut x) = choose(b, fits) else { return Ok(None) };
+    let mut shape = b.value(x).shape.clone();
+    if shape.len() == 4 {
+        // The images of a batch, or the rows of an image, become depths.
+        shape.insert(if shape[0] > 1 { 0 } else { 2 }, 1);
+        x = b.must(Op::Reshape { shape }, [x])?;
+    }
+    let sums = compound::conv3d_on(b, x)?;
+    finish_layer(b, sums)
+}
+
+fn tile(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    let Some(x) = choose(b, |_, _| true) else { return Ok(None) };
+    compound::tile_of(b, x)
+}
+
+fn reverse(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    let Some(x) = choose(b, |_, _| true) else { return Ok(None) };
+    compound::reverse_of(b, x)
 }
 
 fn matmul_layer(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {

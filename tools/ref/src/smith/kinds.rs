@@ -1,7 +1,7 @@
 //! Single operators: a generator for each kind.
 
 use super::builder::{Builder, permutation};
-use super::layers;
+use super::{compound, layers};
 use crate::{Dtype, Invalid, NodeId, Op, Rescale, Round, Tensor};
 
 macro_rules! kinds {
@@ -56,6 +56,10 @@ kinds! {
     Slice "slice" slice;
     Transpose "transpose" transpose;
     Cast "cast" cast;
+    TransposeConv2d "transpose_conv2d" compound::transpose_conv2d;
+    Conv3d "conv3d" compound::conv3d;
+    Tile "tile" compound::tile;
+    Reverse "reverse" compound::reverse;
 }
 
 impl Kind {

@@ -67,7 +67,7 @@ fn window_over(b: &mut Builder, extent: usize) -> (Window, usize) {
 }
 
 /// Extents whose product is within `total`, each within its limit. Any of them may be the large one.
-fn shares<const N: usize>(b: &mut Builder, total: usize, limits: [usize; N]) -> [usize; N] {
+pub(crate) fn shares<const N: usize>(b: &mut Builder, total: usize, limits: [usize; N]) -> [usize; N] {
     let mut left = total.max(1);
     let mut extents = [1; N];
     for at in permutation(&mut b.rng, N) {
@@ -104,14 +104,14 @@ fn attributes(b: &mut Builder, y: &Window, x: &Window) -> Conv {
 }
 
 /// A bias per channel, or a single one.
-fn bias(b: &mut Builder, channels: usize) -> Result<NodeId, Invalid> {
+pub(crate) fn bias(b: &mut Builder, channels: usize) -> Result<NodeId, Invalid> {
     let extent = if b.rng.chance(15) { 1 } else { channels };
     let bits = b.rng.pick(&[8, 16, 24, 31]);
     let bias = b.random_bits(Dtype::I32, bits, &[extent])?;
     if b.rng.chance(90) { b.hidden_constant(bias) } else { Ok(b.input(bias)) }
 }
 
-fn weights(b: &mut Builder, shape: &[usize]) -> Result<NodeId, Invalid> {
+pub(crate) fn weights(b: &mut Builder, shape: &[usize]) -> Result<NodeId, Invalid> {
     let weights = b.random(Dtype::I8, shape)?;
     if b.rng.chance(85) { b.hidden_constant(weights) } else { Ok(b.input(weights)) }
 }

@@ -5,6 +5,7 @@
 
 mod builder;
 mod chain;
+mod compound;
 mod kinds;
 mod layers;
 mod rewrites;

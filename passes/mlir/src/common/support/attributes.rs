@@ -28,9 +28,13 @@ pub struct Attribute {
 
 use Honour::{Followed, Idle, Limited};
 
-const CONVOLUTIONS: &[&str] = &["conv2d", "depthwise_conv2d"];
+const CONVOLUTIONS: &[&str] = &["conv2d", "conv3d", "depthwise_conv2d"];
 const POOLING: &[&str] = &["avg_pool2d", "max_pool2d"];
-const WINDOWS: &[&str] = &["avg_pool2d", "conv2d", "depthwise_conv2d", "max_pool2d"];
+const WINDOWS: &[&str] = &["avg_pool2d", "conv2d", "conv3d", "depthwise_conv2d", "max_pool2d"];
+const STRIDES: &[&str] =
+    &["avg_pool2d", "conv2d", "conv3d", "depthwise_conv2d", "max_pool2d", "transpose_conv2d"];
+const BOUNDED: &[&str] = &["conv2d", "conv3d", "depthwise_conv2d", "transpose_conv2d"];
+const ACCUMULATORS: &[&str] = &["avg_pool2d", "conv2d", "conv3d", "depthwise_conv2d", "transpose_conv2d"];
 
 const fn attribute(
     name: &'static str,
@@ -43,12 +47,12 @@ const fn attribute(
 
 /// All of them, by name.
 pub const ATTRIBUTES: &[Attribute] = &[
-    attribute("acc_type", &["avg_pool2d", "conv2d", "depthwise_conv2d"], Limited, "i32; others are refused"),
-    attribute("axis", &["concat", "reduce_max", "reduce_min", "reduce_sum"], Followed, "followed"),
+    attribute("acc_type", ACCUMULATORS, Limited, "i32; others are refused"),
+    attribute("axis", &["concat", "reduce_max", "reduce_min", "reduce_sum", "reverse"], Followed, "followed"),
     attribute("dilation", CONVOLUTIONS, Limited, "followed up to 8192"),
     attribute("input_unsigned", &["rescale"], Limited, "followed between 8 and 16 bits, on one side"),
     attribute("kernel", POOLING, Limited, "followed up to 8192"),
-    attribute("local_bound", CONVOLUTIONS, Idle, "either: it bounds errors of floats"),
+    attribute("local_bound", BOUNDED, Idle, "either: it bounds errors of floats"),
     attribute("max_val", &["clamp"], Followed, "followed"),
     attribute("min_val", &["clamp"], Followed, "followed"),
     attribute(
@@ -57,6 +61,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
         Idle,
         "either: no integer is NaN",
     ),
+    attribute("out_pad", &["transpose_conv2d"], Limited, "followed from -8192 to 8192"),
     attribute("output_unsigned", &["rescale"], Limited, "followed between 8 and 16 bits, on one side"),
     attribute("pad", WINDOWS, Limited, "followed up to 8192"),
     attribute("per_channel", &["rescale"], Followed, "followed"),
@@ -69,6 +74,6 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "SINGLE_ROUND, and DOUBLE_ROUND with `scale32`; others are refused",
     ),
     attribute("scale32", &["rescale"], Followed, "followed: the width of multipliers"),
-    attribute("stride", WINDOWS, Limited, "followed up to 8192"),
+    attribute("stride", STRIDES, Limited, "followed up to 8192"),
     attribute("values", &["const", "const_shape"], Followed, "followed"),
 ];

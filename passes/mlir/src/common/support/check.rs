@@ -19,13 +19,26 @@ pub struct Refusal {
 pub fn check(op: &OpFacts<'_>) -> Result<(), Refusal> {
     let Some(row) = matrix::find(&op.name) else {
         let fault = match op.name.split_once('.') {
-            Some(("tosa", "cond_if" | "while_loop")) => "control flow",
+            Some(("tosa", "cond_if" | "while_loop")) => "only after --inline-control-flow, which replaces it",
+            Some(_) if matrix::is_compound(&op.name) => "only after --expand-operators, which replaces it",
             Some(("tosa", _)) => "not implemented by the DPU",
             _ => "not an op of the tosa dialect",
         };
         let supported = format!("supported ops of the tosa dialect: {}", matrix::op_names());
         return Err(Refusal { faults: vec![fault.to_owned()], supported });
     };
+    check_row(op, row)
+}
+
+/// Checks an op that `expand-operators` replaces; other ops pass.
+///
+/// # Errors
+/// As for [`check`].
+pub fn check_compound(op: &OpFacts<'_>) -> Result<(), Refusal> {
+    matrix::compound(&op.name).map_or(Ok(()), |row| check_row(op, row))
+}
+
+fn check_row(op: &OpFacts<'_>, row: &Row) -> Result<(), Refusal> {
     let mut faults = type_faults(op, row);
     if faults.is_empty() {
         faults.extend(row.rules.iter().flat_map(|rule| (rule.check)(op)));

@@ -1,7 +1,7 @@
 //! `docs/supported.md`, written from the matrix.
 
 use super::attributes::{ATTRIBUTES, Attribute};
-use super::matrix::{MATRIX, MAX_RANK};
+use super::matrix::{COMPOUND, MATRIX, MAX_RANK, Row};
 
 /// The whole page.
 #[must_use]
@@ -14,12 +14,14 @@ pub fn page() -> String {
          writes unsigned 8 and 16-bit values. Anything else is an error at the op that says what is not supported.\n\n\
          | op | becomes | element types | conditions |\n|---|---|---|---|\n"
     );
-    for row in MATRIX {
-        let rules: Vec<&str> = row.rules.iter().map(|rule| rule.text).collect();
-        let types: Vec<String> = row.types.iter().map(|s| s.to_string().replace("->", "→")).collect();
-        let cells = [format!("`{}`", row.op), row.becomes.into(), types.join("<br>"), rules.join("<br>")];
-        page.push_str(&format!("| {} |\n", cells.join(" | ").replace("  ", " ")));
-    }
+    MATRIX.iter().for_each(|row| page.push_str(&line(row)));
+    page.push_str(
+        "\n## Compound ops\n\n\
+         The pipeline begins with `inline-control-flow`, which replaces `cond_if` and `while_loop`, and `expand-operators`, which replaces\n\
+         these ops, and those on shapes by constants ([passes.md](passes.md)).\n\n\
+         | op | becomes | element types | conditions |\n|---|---|---|---|\n",
+    );
+    COMPOUND.iter().for_each(|row| page.push_str(&line(row)));
     page.push_str(
         "\n## Attributes\n\n\
          Other attributes are MLIR's to keep and mean nothing, as those that name ops in another tool. One that is called nearly as\n\
@@ -31,4 +33,12 @@ pub fn page() -> String {
         page.push_str(&format!("| `{name}` | {} | {text} |\n", ops.join(", ")));
     }
     page
+}
+
+/// The line of a row.
+fn line(row: &Row) -> String {
+    let rules: Vec<&str> = row.rules.iter().map(|rule| rule.text).collect();
+    let types: Vec<String> = row.types.iter().map(|s| s.to_string().replace("->", "→")).collect();
+    let cells = [format!("`{}`", row.op), row.becomes.into(), types.join("<br>"), rules.join("<br>")];
+    format!("| {} |\n", cells.join(" | ").replace("  ", " "))
 }

@@ -127,6 +127,36 @@ pub const MATRIX: &[Row] = &[
     row("tosa.const_shape", STAYS, &[], &[]),
 ];
 
+/// The ops that `expand-operators` replaces by those of [`MATRIX`], in the order of the TOSA specification.
+pub const COMPOUND: &[Row] = &[
+    row(
+        "tosa.conv3d",
+        "`conv2d`",
+        &[sig(&[I8, I8, I32], I32)],
+        &[rules::ACC_I32, rules::CONV_ZERO_POINTS, rules::WINDOW, rules::DEPTH],
+    ),
+    row(
+        "tosa.transpose_conv2d",
+        "a `conv2d` for each phase",
+        &[sig(&[I8, I8, I32], I32)],
+        &[rules::ACC_I32, rules::CONV_ZERO_POINTS, rules::PHASES],
+    ),
+    row("tosa.reverse", "`slice` and `concat`", SAME_ONE, &[]),
+    row("tosa.tile", "`concat`", SAME_ONE, &[rules::MULTIPLES]),
+];
+
+/// The row of an op that `expand-operators` replaces.
+#[must_use]
+pub fn compound(op: &str) -> Option<&'static Row> {
+    COMPOUND.iter().find(|row| row.op == op)
+}
+
+/// Whether `expand-operators` replaces an op.
+#[must_use]
+pub fn is_compound(op: &str) -> bool {
+    compound(op).is_some()
+}
+
 /// The row of an op.
 #[must_use]
 pub fn find(op: &str) -> Option<&'static Row> {
@@ -136,7 +166,8 @@ pub fn find(op: &str) -> Option<&'static Row> {
 /// The names of all supported ops without their dialect, for messages.
 #[must_use]
 pub fn op_names() -> String {
-    let names: Vec<&str> = MATRIX.iter().filter_map(|row| row.op.strip_prefix("tosa.")).collect();
+    let all = MATRIX.iter().chain(COMPOUND);
+    let names: Vec<&str> = all.filter_map(|row| row.op.strip_prefix("tosa.")).collect();
     names.join(", ")
 }
 

@@ -10,5 +10,6 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Refusal, check, tensor_fault};
+pub use check::{Refusal, check, check_compound, tensor_fault};
 pub use doc::page;
+pub use matrix::is_compound;

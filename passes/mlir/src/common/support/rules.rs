@@ -45,6 +45,35 @@ pub(super) const NEGATE_ZERO_POINTS: Rule = Rule {
 pub(super) const WINDOW: Rule =
     Rule { text: "kernel, stride and dilation are 1 to 8192, padding 0 to 8192", check: window };
 
+/// Most taps in depth: each is a slice of the input.
+const MAX_DEPTH: u64 = 256;
+
+pub(super) const DEPTH: Rule = Rule {
+    text: "the kernel has at most 256 taps in depth",
+    check: |op| match op.operand(1) {
+        Some((&[_, depth, ..], _)) => fault(depth > MAX_DEPTH, || {
+            format!("the kernel has {depth} taps in depth, at most {MAX_DEPTH} are supported")
+        }),
+        _ => Vec::new(),
+    },
+};
+
+pub(super) const PHASES: Rule =
+    Rule { text: "kernel and stride are 1 to 8192, and `out_pad` -8192 to 8192", check: phases };
+
+pub(super) const MULTIPLES: Rule = Rule {
+    text: "`multiples` is constant, and gives the result's shape",
+    check: |op| {
+        let Some(multiples) = dims(op, 1) else { return vec![not_constant("multiples")] };
+        let (Some((input, _)), Some((result, _))) = (op.operand(0), op.result()) else { return Vec::new() };
+        let times = |(&d, &m): (&u64, &i64)| d.checked_mul(u64::try_from(m).ok()?);
+        let same = input.iter().zip(multiples).map(times).eq(result.iter().map(|&d| Some(d)));
+        fault(!same || multiples.len() != input.len(), || {
+            format!("{input:?} times {multiples:?} is not the result's shape {result:?}")
+        })
+    },
+};
+
 pub(super) const CLAMP_ORDER: Rule = Rule {
     text: "`min_val` is not above `max_val`",
     check: |op| match (int(op, "min_val"), int(op, "max_val")) {
@@ -202,8 +231,9 @@ fn window(op: &OpFacts<'_>) -> Vec<String> {
             faults.push(format!("{name} {value} is not in {least} to {MAX_WINDOW}"));
         }
     }
-    // Weights hold the kernel of a convolution: OHWI, or HWCM for depthwise.
+    // Weights hold the kernel of a convolution: OHWI, or HWCM for depthwise, or ODHWI.
     let taps = match (op.name.as_str(), op.operand(1)) {
+        ("tosa.conv3d", Some((&[_, _, h, w, _], _))) => [h, w],
         ("tosa.conv2d", Some((&[_, h, w, _], _))) | ("tosa.depthwise_conv2d", Some((&[h, w, _, _], _))) => {
             [h, w]
         }
@@ -213,6 +243,22 @@ fn window(op: &OpFacts<'_>) -> Vec<String> {
         faults.extend(fault(extent > MAX_WINDOW.unsigned_abs(), || {
             format!("kernel {extent} is not in 1 to {MAX_WINDOW}")
         }));
+    }
+    faults
+}
+
+fn phases(op: &OpFacts<'_>) -> Vec<String> {
+    let Some((&[_, kernel_y, kernel_x, _], _)) = op.operand(1) else { return Vec::new() };
+    let kernel = [kernel_y, kernel_x].map(|extent| i64::try_from(extent).unwrap_or(i64::MAX));
+    let mut faults = Vec::new();
+    for (name, values, least) in [
+        ("kernel", kernel.as_slice(), 1),
+        ("stride", op.ints("stride"), 1),
+        ("out_pad", op.ints("out_pad"), -MAX_WINDOW),
+    ] {
+        if let Some(value) = values.iter().find(|value| !(least..=MAX_WINDOW).contains(value)) {
+            faults.push(format!("{name} {value} is not in {least} to {MAX_WINDOW}"));
+        }
     }
     faults
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::facts::{AttrFact, OpFacts, OperandFact, ResultFact, TypeFact};
-use super::matrix::{self, MATRIX};
-use super::{Refusal, check, page};
+use super::matrix::{self, COMPOUND, MATRIX};
+use super::{Refusal, check, check_compound, page};
 use crate::common::tosa::elem::Elem::{self, I8, I16, I32};
 use crate::common::tosa::literal::Literal;
 
@@ -258,19 +258,40 @@ fn types_that_the_dpu_does_not_hold() {
 }
 
 #[test]
+fn compound_ops() {
+    let tile = |multiples| op("tosa.tile", vec![tensor(&[2, 3], I16), multiples], (&[4, 3], I16), &[]);
+    assert_eq!(check_compound(&tile(shape(&[2, 1]))), Ok(()));
+    assert_eq!(
+        faults(&tile(shape(&[2, 1]))),
+        ["only after --expand-operators, which replaces it"],
+        "a pass that has not run"
+    );
+    let refused = |op: &OpFacts<'_>| check_compound(op).unwrap_err().faults;
+    assert_eq!(refused(&tile(shape(&[2, 2]))), ["[2, 3] times [2, 2] is not the result's shape [4, 3]"]);
+    assert_eq!(refused(&tile(shape(&[2]))), ["[2, 3] times [2] is not the result's shape [4, 3]"]);
+    assert_eq!(refused(&tile(shape(&[-2, 1]))), ["[2, 3] times [-2, 1] is not the result's shape [4, 3]"]);
+    assert_eq!(refused(&tile(OperandFact { dims: None, ..shape(&[2, 1]) })), ["multiples is not constant"]);
+    let reverse = op("tosa.reverse", vec![tensor(&[2], I8)], (&[2], I16), &[]);
+    assert_eq!(refused(&reverse), ["types (tensor<2xi8>) -> tensor<2xi16> are not supported"]);
+    assert_eq!(check_compound(&conv()), Ok(()), "other ops are the matrix's");
+}
+
+#[test]
 fn unknown_ops() {
     let refusal = |name: &str| -> Refusal { check(&op(name, vec![], (&[1], I8), &[])).unwrap_err() };
     assert_eq!(refusal("tosa.argmax").faults, ["not implemented by the DPU"]);
-    assert_eq!(refusal("tosa.while_loop").faults, ["control flow"]);
+    assert_eq!(refusal("tosa.while_loop").faults, ["only after --inline-control-flow, which replaces it"]);
     assert_eq!(refusal("linalg.matmul").faults, ["not an op of the tosa dialect"]);
     assert!(refusal("tosa.argmax").supported.contains("conv2d, depthwise_conv2d, matmul"));
 }
 
 #[test]
 fn rows_are_unique_and_found() {
-    for (i, row) in MATRIX.iter().enumerate() {
-        assert_eq!(MATRIX.iter().position(|r| r.op == row.op), Some(i), "{} stands twice", row.op);
-        assert!(row.op.starts_with("tosa.") && matrix::find(row.op).is_some(), "row {i}");
+    let rows = || MATRIX.iter().chain(COMPOUND);
+    for (i, row) in rows().enumerate() {
+        assert_eq!(rows().position(|r| r.op == row.op), Some(i), "{} stands twice", row.op);
+        let found = matrix::find(row.op).is_some() != matrix::is_compound(row.op);
+        assert!(row.op.starts_with("tosa.") && found, "row {i}");
     }
     assert!(matrix::find("tosa.argmax").is_none());
 }

@@ -303,6 +303,22 @@ impl<'c> Builder<'c> {
         self.insert(self.op("tosa.slice").operands(&[value, from, extent]).result(ty))
     }
 
+    /// `tosa.concat` of one or more values along `axis`.
+    ///
+    /// # Errors
+    /// The values are not static tensors of one rank with that axis, or MLIR cannot make the op.
+    pub fn concat(&mut self, values: &[Value<'c>], axis: usize) -> Result<Value<'c>, Error> {
+        let wrong = || Error::Attribute(format!("concatenation along axis {axis}"));
+        let extent = |value: &Value<'c>| value.ty().shape()?.get(axis).copied();
+        let first = *values.first().ok_or_else(wrong)?;
+        let mut shape = first.ty().shape().ok_or_else(wrong)?;
+        let total = values.iter().try_fold(0i64, |sum, value| sum.checked_add(extent(value)?));
+        *shape.get_mut(axis).ok_or_else(wrong)? = total.ok_or_else(wrong)?;
+        let ty = first.ty().with_shape(&shape)?;
+        let axis = Attribute::i32(self.context(), i32::try_from(axis).map_err(|_| wrong())?);
+        self.insert(self.op("tosa.concat").operands(values).attribute("axis", axis).result(ty))
+    }
+
     /// `tosa.transpose`.
     ///
     /// # Errors

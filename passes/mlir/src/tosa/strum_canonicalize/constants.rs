@@ -14,11 +14,13 @@ use crate::common::verdict::MEMORY;
 /// An op with constant inputs is a constant.
 pub(super) fn fold<'c>(cx: &mut Cx<'c>, op: Operation<'c>) -> Result<Option<Value<'c>>, Error> {
     room(op, cx.fold_limit)?;
-    match evaluate(op, cx.fold_limit) {
-        // Unsupported ops must not disappear: the check of `tosa-to-strum` must see them.
-        Some(literal) if support::check(&facts(op)).is_ok() => cx.build.constant(literal).map(Some),
-        _ => Ok(None),
-    }
+    folded(op, cx.fold_limit).map(|literal| cx.build.constant(literal)).transpose()
+}
+
+/// The value of an op with constant inputs, of at most `limit` bytes unless it is one repeated number.
+pub(crate) fn folded<'c>(op: Operation<'c>, limit: usize) -> Option<Literal<'c>> {
+    // Unsupported ops must not disappear: the check of `tosa-to-strum` must see them.
+    evaluate(op, limit).filter(|_| support::check(&facts(op)).is_ok())
 }
 
 /// Checks that there is memory for a fold: input and result while the result is computed.

@@ -15,6 +15,8 @@ use crate::common::limits;
 use crate::common::rewrite::{blocks, remove_dead, replace};
 use crate::common::tosa::build::Builder;
 
+pub(crate) use constants::folded;
+
 pass_options! {
     /// The pass.
     pub struct StrumCanonicalize {

@@ -40,7 +40,19 @@ fn check(op: Operation<'_>) -> Result<(), PassError> {
     if let Some(fault) = op.misspelt_attribute() {
         return Err(op.error(fault).into());
     }
-    let Err(refusal) = support::check(&facts(op)) else { return Ok(()) };
+    refuse(op, support::check(&facts(op)))
+}
+
+/// Reports why an op that `expand-operators` replaces is not supported.
+pub(crate) fn compound(op: Operation<'_>) -> Result<(), PassError> {
+    if let Some(fault) = op.misspelt_attribute() {
+        return Err(op.error(fault).into());
+    }
+    refuse(op, support::check_compound(&facts(op)))
+}
+
+fn refuse(op: Operation<'_>, checked: Result<(), support::Refusal>) -> Result<(), PassError> {
+    let Err(refusal) = checked else { return Ok(()) };
     let mut outcome = Ok(());
     let last = refusal.faults.len().saturating_sub(1);
     for (i, fault) in refusal.faults.iter().enumerate() {

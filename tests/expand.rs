@@ -1,0 +1,142 @@
+//! `expand-operators` and `inline-control-flow` on random operators and networks, against the project's internal oracle: what they make
+//! of them is valid, holds none of the operators that they replace, and computes the same values.
+//!
+//! `STRUM_GRAPHS` is the number of seeds of each kind.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod common;
+#[path = "common/reference.rs"]
+mod reference;
+
+use common::context;
+use strum_ir::{Context, Module};
+use strum_passes::common::support::is_compound;
+use strum_ref::smith::{self, Case, Kind};
+
+/// Expands a network, with or without folding what became constant, and evaluates the result.
+fn check(context: &Context, case: &Case, passes: &str) -> Result<(), String> {
+    check_text(context, case, &case.mlir, passes)
+}
+
+/// As [`check`], on a text that computes what the case computes.
+fn check_text(context: &Context, case: &Case, text: &str, passes: &str) -> Result<(), String> {
+    let (done, diagnostics) = context.handle().capture(|| {
+        let mut module = Module::parse(context, text.as_bytes(), "test.mlir").map_err(|e| e.to_string())?;
+        let done = (|| {
+            module.run(passes).map_err(|e| e.to_string())?;
+            let function = module.symbol("main").ok_or("@main is gone")?;
+            if let Some(op) = function.walk().into_iter().find(|op| is_compound(op.name())) {
+                return Err(format!("{op} remains"));
+            }
+            let graph = reference::import(function)?;
+            let run = graph.run(&case.inputs).map_err(|e| format!("not legal: {e}\n{}", module.op()))?;
+            if run.unpredictable.is_some() || run.outputs != case.outputs {
+                return Err(format!("wrong result\n{}", module.op()));
+            }
+            Ok(())
+        })();
+        module.destroy_with_constants();
+        done
+    });
+    let all = |error: String| diagnostics.iter().fold(error, |all, d| format!("{all}\n{d}"));
+    done.map_err(|error| format!("{}\nfrom\n{text}", all(error)))
+}
+
+#[test]
+fn expanded_operators_compute_the_same() {
+    let seeds = std::env::var("STRUM_GRAPHS").map_or(150, |text| text.parse().unwrap());
+    for kind in [Kind::TransposeConv2d, Kind::Conv3d, Kind::Tile, Kind::Reverse] {
+        let context = context();
+        for seed in 0..seeds {
+            let case = smith::single_op(kind, seed).unwrap();
+            for passes in ["func.func(expand-operators)", "func.func(expand-operators,strum-canonicalize)"] {
+                if let Err(error) = check(&context, &case, passes) {
+                    panic!("{} {seed}: {error}", kind.name());
+                }
+            }
+        }
+    }
+    let context = context();
+    for seed in 0..seeds {
+        if let Err(error) = check(&context, &smith::graph(seed).unwrap(), "func.func(expand-operators)") {
+            panic!("graph {seed}: {error}");
+        }
+    }
+}
+
+/// A network as the region of a condition that holds or not, or as the body of a loop that computes it several times.
+#[derive(Clone, Copy, Debug)]
+enum Around {
+    Condition(bool),
+    Loop(usize),
+}
+
+/// The text of a case whose operators are in a region.
+fn wrapped(mlir: &str, around: Around) -> String {
+    let (head, rest) = mlir.split_once(" {\n").unwrap();
+    let (body, rest) = rest.split_once("  return ").unwrap();
+    let (returned, resources) = rest.split_once("\n}\n").unwrap();
+    let (names, types) = returned.split_once(" : ").unwrap();
+    let list: Vec<&str> = types.split(", ").collect();
+    let of_each = |f: &dyn Fn(usize, &str) -> String| {
+        list.iter().enumerate().map(|(i, ty)| f(i, ty)).collect::<Vec<_>>().join(", ")
+    };
+    let constant = |name: &str, value: &str, ty: &str| {
+        format!("  %{name} = \"tosa.const\"() <{{values = dense<{value}> : {ty}}}> : () -> {ty}\n")
+    };
+    let zeros: String =
+        list.iter().enumerate().map(|(i, ty)| constant(&format!("zero{i}"), "0", ty)).collect();
+    let zero_names = of_each(&|i, _| format!("%zero{i}"));
+    let (counted, region) = match around {
+        Around::Condition(holds) => {
+            let condition = constant("condition", if holds { "true" } else { "false" }, "tensor<1xi1>");
+            let computed = format!("{body}  tosa.yield {names} : {types}\n");
+            let other = format!("  tosa.yield {zero_names} : {types}\n");
+            let [then, otherwise] = if holds { [computed, other] } else { [other, computed] };
+            let results = list.len();
+            (
+                0,
+                format!(
+                    "{condition}  %all:{results} = tosa.cond_if %condition : tensor<1xi1> -> ({types}) {{\n{then}  }} else {{\n\
+                     {otherwise}  }}\n"
+                ),
+            )
+        }
+        Around::Loop(count) => {
+            let counter = "tensor<i32>";
+            let constants = constant("first", "0", counter) + &constant("end", &count.to_string(), counter);
+            let carried = of_each(&|i, _| format!("%old{i} = %zero{i}"));
+            let parameters = of_each(&|i, ty| format!("%old{i}: {ty}"));
+            let (results, one) = (list.len() + 1, constant("one", "1", counter));
+            (
+                1,
+                format!(
+                    "{constants}  %all:{results} = tosa.while_loop (%at = %first, {carried}) : ({counter}, {types}) -> \
+                     ({counter}, {types}) {{\n\
+                     %more = tosa.greater %end, %at : ({counter}, {counter}) -> tensor<i1>\n\
+                     tosa.yield %more : tensor<i1>\n}} do {{\n^bb0(%at: {counter}, {parameters}):\n{body}{one}\
+                     %next = tosa.add %at, %one : ({counter}, {counter}) -> {counter}\n\
+                     tosa.yield %next, {names} : {counter}, {types}\n}}\n"
+                ),
+            )
+        }
+    };
+    let results = of_each(&|i, _| format!("%all#{}", i + counted));
+    format!("{head} {{\n{zeros}{region}  return {results} : {types}\n}}\n{resources}")
+}
+
+#[test]
+fn networks_in_regions_compute_the_same() {
+    let context = context();
+    for seed in 0..40 {
+        let case = smith::graph(seed).unwrap();
+        for around in [Around::Condition(true), Around::Condition(false), Around::Loop(1), Around::Loop(3)] {
+            let text = wrapped(&case.mlir, around);
+            let passes = "func.func(inline-control-flow,expand-operators)";
+            if let Err(error) = check_text(&context, &case, &text, passes) {
+                panic!("graph {seed}, {around:?}: {error}");
+            }
+        }
+    }
+}
