@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
-use strum_ref::{Conv, Dtype, Invalid, Op, Pool, Rescale, Round, Tensor};
+use strum_ref::{Conv, Conv3d, Dtype, Invalid, Op, Pool, Rescale, Round, Tensor, TransposeConv};
 
 const I32_MIN: i64 = i32::MIN as i64;
 const I32_MAX: i64 = i32::MAX as i64;
@@ -399,4 +399,51 @@ fn layouts() {
     let tall = i8s([1; 7], [0]);
     assert_eq!(error(Op::Identity, &[&tall]), "identity: rank 7 is more than 6");
     assert_eq!(error(Op::Reshape { shape: vec![1; 7] }, &[&i8s([1], [0])]), "reshape: rank 7 is more than 6");
+}
+
+#[test]
+fn transpose_conv2d_scatters_inputs_over_the_kernel() {
+    let x = i8s([1, 1, 2, 1], [4, 5]);
+    let w = i8s([1, 1, 3, 1], [1, 10, 100]);
+    let bias = i32s([1], [7]);
+    let conv = TransposeConv { out_pad: [0; 4], stride: [1, 2], input_zp: 3, weight_zp: 0 };
+    let padded = |left, right| TransposeConv { out_pad: [0, 0, left, right], ..conv.clone() };
+    // (x - 3) = 1 2: 1 10 100 from the first, 2 20 200 two columns behind it.
+    let whole = eval(Op::TransposeConv2d(conv.clone()), &[&x, &w, &bias]);
+    assert_eq!(whole, i32s([1, 1, 5, 1], [8, 17, 109, 27, 207]));
+    let cut = eval(Op::TransposeConv2d(padded(-1, 2)), &[&x, &w, &bias]);
+    assert_eq!(cut, i32s([1, 1, 6, 1], [17, 109, 27, 207, 7, 7]));
+    let fault = |conv| error(Op::TransposeConv2d(conv), &[&x, &w, &bias]);
+    assert_eq!(fault(padded(-3, 0)), "transpose_conv2d: padding of -3 and 0 cuts a kernel of 3");
+    let narrow = i8s([1, 1, 1, 1], [4]);
+    let nothing = error(Op::TransposeConv2d(padded(-2, -2)), &[&narrow, &w, &bias]);
+    assert_eq!(nothing, "transpose_conv2d: an axis of -1 in the result");
+}
+
+#[test]
+fn conv3d_pads_every_axis_with_the_zero_point() {
+    let x = i8s([1, 2, 1, 2, 1], [2, 3, 4, 5]);
+    let w = i8s([1, 2, 1, 1, 1], [1, 10]);
+    let bias = i32s([1], [5]);
+    let conv =
+        Conv3d { pad: [1, 0, 0, 0, 0, 0], stride: [1; 3], dilation: [1; 3], input_zp: 1, weight_zp: 0 };
+    // (x - 1) = 1 2, and 3 4 behind it: the first depth has only the second tap inside.
+    let sums = eval(Op::Conv3d(conv.clone()), &[&x, &w, &bias]);
+    assert_eq!(sums, i32s([1, 2, 1, 2, 1], [15, 25, 36, 47]));
+    let strided = Conv3d { pad: [0; 6], stride: [1, 1, 2], ..conv };
+    assert_eq!(error(Op::Conv3d(strided), &[&x, &w, &bias]), "conv3d: 1 is not a multiple of stride 2");
+}
+
+#[test]
+fn tile_and_reverse_move_elements() {
+    let x = i16s([2, 2], [1, 2, 3, 4]);
+    let tiled = eval(Op::Tile { multiples: vec![1, 2] }, &[&x]);
+    assert_eq!(tiled, i16s([2, 4], [1, 2, 1, 2, 3, 4, 3, 4]));
+    assert_eq!(eval(Op::Reverse { axis: 0 }, &[&x]), i16s([2, 2], [3, 4, 1, 2]));
+    assert_eq!(eval(Op::Reverse { axis: 1 }, &[&x]), i16s([2, 2], [2, 1, 4, 3]));
+    assert_eq!(error(Op::Reverse { axis: 2 }, &[&x]), "reverse: there is no axis 2 in rank 2");
+    assert_eq!(
+        error(Op::Tile { multiples: vec![2] }, &[&x]),
+        "tile: [2] is not one multiple for each of 2 axes"
+    );
 }
