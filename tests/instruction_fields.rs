@@ -8,7 +8,10 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::{compile, context, simulated};
-use dpu_isa::{Instr, Program, TABLE};
+use dpu_isa::{
+    BarCfg, DmaCopy, DmaFill, DmaGather, DmaScatter, Dtype, End, Instr, InstrMeta, IoDesc, MemAddr, Program,
+    ResizeMode, TABLE, VecResize, VecSelect,
+};
 use dpu_sim::{Options, RunResult, Tensor, TensorView, simulate};
 use strum_ref::smith::{self, Case, Kind, Size};
 
@@ -131,6 +134,126 @@ fn fields() -> BTreeSet<Field> {
     TABLE.iter().flat_map(|desc| desc.fields.iter().map(|field| (desc.mnemonic, field.name))).collect()
 }
 
+/// Behind the indices in DRAM: an input of 64 bytes, then an output of 128.
+const IN: u64 = 64;
+const OUT: u64 = 128;
+
+/// A selection and a resized image from the input and four indices, and rows that are gathered and scattered: the instructions
+/// that no pass makes yet.
+fn indexed(base: &Program) -> (Program, Tensor) {
+    let rows = [0, 0, 0, 0, 4, 1];
+    let bar = |barrier| BarCfg { barrier, producers: 1, consumers: 1 }.into();
+    let copy = |src, dst, bytes, (wait, post)| {
+        let (dims, strides) = ([1, 1, 1, 1, 1, bytes], [0, 0, 0, 0, 0, 1]);
+        let copy = DmaCopy { wait, post, element: 1, src, dst, ..DmaCopy::default() };
+        Instr::from(DmaCopy { dims, src_strides: strides, dst_strides: strides, ..copy })
+    };
+    let select = VecSelect {
+        wait: 1,
+        dims: [1, 1, 1, 2, 3, 4],
+        cond: 0,
+        cond_strides: [0, 0, 0, 0, 4, 1],
+        a: 16,
+        a_strides: [0, 0, 0, 12, 4, 1],
+        b: 40,
+        b_strides: [0, 0, 0, 4, 0, 1],
+        out: 0x200,
+        out_strides: [0, 0, 0, 12, 4, 1],
+        ..VecSelect::default()
+    };
+    let gather = DmaGather {
+        wait: 2,
+        element: 1,
+        axis: 4,
+        rows: 4,
+        src: MemAddr::sram(0),
+        dims: [1, 1, 1, 2, 2, 4],
+        src_strides: [0, 0, 0, 16, 4, 1],
+        indices: 0x100,
+        index_strides: [0, 0, 0, 8, 4, 0],
+        dst: MemAddr::dram(OUT),
+        dst_strides: [0, 0, 0, 8, 4, 1],
+        ..DmaGather::default()
+    };
+    let fill =
+        DmaFill { element: 1, dst: MemAddr::dram(OUT + 16), dims: [1, 1, 1, 1, 4, 4], ..DmaFill::default() };
+    let scatter = DmaScatter {
+        element: 1,
+        axis: 4,
+        rows: 4,
+        src: MemAddr::sram(0),
+        dims: [1, 1, 1, 1, 3, 4],
+        src_strides: rows,
+        indices: 0x100,
+        index_strides: [0, 0, 0, 0, 4, 0],
+        dst: MemAddr::dram(OUT + 16),
+        dst_strides: rows,
+        ..DmaScatter::default()
+    };
+    let instrs = vec![
+        bar(0),
+        bar(1),
+        copy(MemAddr::dram(IN), MemAddr::sram(0), 64, (0, 0)),
+        copy(MemAddr::dram(0), MemAddr::sram(0x100), 16, (0, 1)),
+        select.into(),
+        resize().into(),
+        gather.into(),
+        DmaFill { dst_strides: rows, value: 5, ..fill }.into(),
+        scatter.into(),
+        copy(MemAddr::sram(0x200), MemAddr::dram(OUT + 32), 24, (0, 0)),
+        copy(MemAddr::sram(0x240), MemAddr::dram(OUT + 56), 72, (0, 0)),
+        End {}.into(),
+    ];
+    let io = |name: &str, addr, bytes| IoDesc {
+        name: name.into(),
+        dtype: Dtype::I8,
+        shape: vec![bytes],
+        addr,
+        meaning: base.inputs[0].meaning.clone(),
+    };
+    let program = Program {
+        meta: vec![InstrMeta { layer: 0, loc: InstrMeta::NONE }; instrs.len()],
+        instrs,
+        consts: [2, 0, 1, 3].map(|index: i32| index.to_le_bytes()).concat(),
+        dram_bytes: 4096,
+        inputs: vec![io("x", IN, 64)],
+        outputs: vec![io("y", OUT, 128)],
+        ..base.clone()
+    };
+    let data = (0..64u8).map(|i| i.wrapping_mul(i % 7) % 50).collect();
+    (program, Tensor { dtype: Dtype::I8, shape: vec![64], data })
+}
+
+/// A tile of an image of 3 x 4 pixels that is resized to twice the size.
+fn resize() -> VecResize {
+    VecResize {
+        post: 2,
+        mode: ResizeMode::Bilinear,
+        dtype: Dtype::I8,
+        src: 8,
+        in_h: 3,
+        in_w: 4,
+        channels: 2,
+        src_row: 8,
+        src_pixel: 2,
+        image_h: 3,
+        image_w: 4,
+        out: 0x240,
+        out_h: 3,
+        out_w: 3,
+        out_row: 24,
+        out_pixel: 8,
+        out_y: 1,
+        out_x: 2,
+        scale_y_n: 4,
+        scale_y_d: 2,
+        scale_x_n: 4,
+        scale_x_d: 2,
+        offset_x: 1,
+        ..VecResize::default()
+    }
+}
+
 #[test]
 fn every_field_of_every_instruction_has_an_effect() {
     let context = context();
@@ -164,6 +287,12 @@ fn every_field_of_every_instruction_has_an_effect() {
             check(&smith::sized_op(kind, Size::Large, seed).unwrap(), "method=dense machine=flexnn-4x4");
         }
     }
+    let base = smith::single_op(Kind::Conv2d, 0).unwrap();
+    let base = compile(&context, base.mlir.as_bytes(), "strum-pipeline{method=dense}").unwrap();
+    let (program, input) = indexed(&base);
+    assert_eq!(program.validate(), Ok(()));
+    run(&program, std::slice::from_ref(&input)).unwrap();
+    try_fields(&program, &[input], &mut shown);
     let all = fields();
     let never: Vec<_> = all.iter().filter(|field| !shown.contains_key(*field)).collect();
     let refused: Vec<_> = shown.iter().filter(|(_, how)| **how == Shown::Refused).map(|(f, _)| f).collect();
