@@ -46,6 +46,7 @@ const PRESETS: &[(&str, &[(&str, i64)])] = &[
     ("vec_binary", &[("a_scale", 1), ("a_mult", 1 << 30), ("a_shift", 34)]),
     ("vec_binary", &[("b_scale", 1), ("b_mult", 1 << 30), ("b_shift", 34)]),
     ("vec_binary", &[("scale", 1), ("mult", 1 << 30), ("shift", 34)]),
+    ("vec_binary", &[("lut", 1), ("out_dtype", 0), ("clamp", 0)]),
     ("vec_rescale", &[("lut", 1)]),
 ];
 
@@ -141,7 +142,6 @@ const OUT: u64 = 128;
 /// A selection and a resized image from the input and four indices, and rows that are gathered and scattered: the instructions
 /// that no pass makes yet.
 fn indexed(base: &Program) -> (Program, Tensor) {
-    let rows = [0, 0, 0, 0, 4, 1];
     let bar = |barrier| BarCfg { barrier, producers: 1, consumers: 1 }.into();
     let copy = |src, dst, bytes, (wait, post)| {
         let (dims, strides) = ([1, 1, 1, 1, 1, bytes], [0, 0, 0, 0, 0, 1]);
@@ -161,6 +161,44 @@ fn indexed(base: &Program) -> (Program, Tensor) {
         out_strides: [0, 0, 0, 12, 4, 1],
         ..VecSelect::default()
     };
+    let [gather, fill, scatter] = moved();
+    let instrs = vec![
+        bar(0),
+        bar(1),
+        copy(MemAddr::dram(IN), MemAddr::sram(0), 64, (0, 0)),
+        copy(MemAddr::dram(0), MemAddr::sram(0x100), 16, (0, 1)),
+        select.into(),
+        resize().into(),
+        gather,
+        fill,
+        scatter,
+        copy(MemAddr::sram(0x200), MemAddr::dram(OUT + 32), 24, (0, 0)),
+        copy(MemAddr::sram(0x240), MemAddr::dram(OUT + 56), 72, (0, 0)),
+        End {}.into(),
+    ];
+    let io = |name: &str, addr, bytes| IoDesc {
+        name: name.into(),
+        dtype: Dtype::I8,
+        shape: vec![bytes],
+        addr,
+        meaning: base.inputs[0].meaning.clone(),
+    };
+    let program = Program {
+        meta: vec![InstrMeta { layer: 0, loc: InstrMeta::NONE }; instrs.len()],
+        instrs,
+        consts: [2, 0, 1, 3].map(|index: i32| index.to_le_bytes()).concat(),
+        dram_bytes: 4096,
+        inputs: vec![io("x", IN, 64)],
+        outputs: vec![io("y", OUT, 128)],
+        ..base.clone()
+    };
+    let data = (0..64u8).map(|i| i.wrapping_mul(i % 7) % 50).collect();
+    (program, Tensor { dtype: Dtype::I8, shape: vec![64], data })
+}
+
+/// Rows from SRAM to the output: gathered, and scattered over others.
+fn moved() -> [Instr; 3] {
+    let rows = [0, 0, 0, 0, 4, 1];
     let gather = DmaGather {
         wait: 2,
         element: 1,
@@ -190,38 +228,7 @@ fn indexed(base: &Program) -> (Program, Tensor) {
         dst_strides: rows,
         ..DmaScatter::default()
     };
-    let instrs = vec![
-        bar(0),
-        bar(1),
-        copy(MemAddr::dram(IN), MemAddr::sram(0), 64, (0, 0)),
-        copy(MemAddr::dram(0), MemAddr::sram(0x100), 16, (0, 1)),
-        select.into(),
-        resize().into(),
-        gather.into(),
-        DmaFill { dst_strides: rows, value: 5, ..fill }.into(),
-        scatter.into(),
-        copy(MemAddr::sram(0x200), MemAddr::dram(OUT + 32), 24, (0, 0)),
-        copy(MemAddr::sram(0x240), MemAddr::dram(OUT + 56), 72, (0, 0)),
-        End {}.into(),
-    ];
-    let io = |name: &str, addr, bytes| IoDesc {
-        name: name.into(),
-        dtype: Dtype::I8,
-        shape: vec![bytes],
-        addr,
-        meaning: base.inputs[0].meaning.clone(),
-    };
-    let program = Program {
-        meta: vec![InstrMeta { layer: 0, loc: InstrMeta::NONE }; instrs.len()],
-        instrs,
-        consts: [2, 0, 1, 3].map(|index: i32| index.to_le_bytes()).concat(),
-        dram_bytes: 4096,
-        inputs: vec![io("x", IN, 64)],
-        outputs: vec![io("y", OUT, 128)],
-        ..base.clone()
-    };
-    let data = (0..64u8).map(|i| i.wrapping_mul(i % 7) % 50).collect();
-    (program, Tensor { dtype: Dtype::I8, shape: vec![64], data })
+    [gather.into(), DmaFill { dst_strides: rows, value: 5, ..fill }.into(), scatter.into()]
 }
 
 /// A tile of an image of 3 x 4 pixels that is resized to twice the size.

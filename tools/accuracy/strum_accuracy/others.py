@@ -242,9 +242,9 @@ input channels stay INT8. Weights that are only packed lose what the format cann
 them for the format first and compensates each error in weights not yet rounded ([quantize.md](quantize.md)).
 
 The samples are stand-ins, since the data sets of these networks are not at hand: photographs resized to the input, lines of text, and for
-audio networks synthetic spectra. The figures say how well outputs are kept, not how accurate a network is. Bytes read from DRAM ("read") and
-cycles are those of one sample; weights of an output channel are stored in multiples of 16 bytes, so that 64 of them, 56 bytes as `{FORMAT}`,
-gain nothing (DS-CNN).
+audio networks synthetic spectra. The figures say how well outputs are kept, not how accurate a network is. Bytes read from DRAM
+("read") and cycles are those of one sample; weights of an output channel are stored in multiples of 16 bytes, so that 64 of them, 56 bytes
+as `{FORMAT}`, gain nothing (DS-CNN).
 """
 
 INT8_HEAD = """

@@ -194,25 +194,10 @@ impl Printer<'_> {
             | Op::Concat { axis } => {
                 format!("axis = {axis} : i32")
             }
-            Op::Pad { padding, value } => {
-                self.shape(operands, named("padding"), padding.as_flattened());
-                self.attribute(operands, named("value"), from, &[*value]);
-                String::new()
-            }
-            Op::Reshape { shape } => {
-                self.shape(operands, named("shape"), shape);
-                String::new()
-            }
-            Op::Slice { start, size } => {
-                self.shape(operands, named("start"), start);
-                self.shape(operands, named("size"), size);
-                String::new()
+            Op::Pad { .. } | Op::Reshape { .. } | Op::Slice { .. } | Op::Tile { .. } => {
+                self.extents(op, from, result, operands)
             }
             Op::Resize(attributes) => self.resize(attributes, result, operands),
-            Op::Tile { multiples } => {
-                self.shape(operands, named("multiples"), multiples);
-                String::new()
-            }
             Op::Transpose { perms } => format!("perms = array<i32: {}>", list(perms)),
             Op::Add
             | Op::Sub
@@ -233,6 +218,25 @@ impl Printer<'_> {
             | Op::Table
             | Op::Cast { .. } => String::new(),
         }
+    }
+
+    /// The operands of operators that take shapes, which have no text in braces.
+    fn extents(&mut self, op: &Op, from: Dtype, result: &str, operands: &mut Operands) -> String {
+        let named = |suffix: &str| format!("{result}_{suffix}");
+        match op {
+            Op::Pad { padding, value } => {
+                self.shape(operands, named("padding"), padding.as_flattened());
+                self.attribute(operands, named("value"), from, &[*value]);
+            }
+            Op::Reshape { shape } => self.shape(operands, named("shape"), shape),
+            Op::Slice { start, size } => {
+                self.shape(operands, named("start"), start);
+                self.shape(operands, named("size"), size);
+            }
+            Op::Tile { multiples } => self.shape(operands, named("multiples"), multiples),
+            _ => {}
+        }
+        String::new()
     }
 
     fn resize(&mut self, resize: &Resize, result: &str, operands: &mut Operands) -> String {

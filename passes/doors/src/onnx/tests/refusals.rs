@@ -228,6 +228,18 @@ fn conversions_say_what_is_not_supported() {
     );
     let mixed = base(FLOAT).node("Neg", "x", "v", vec![]).node("QuantizeLinear", "v s", "y", vec![]);
     assert_eq!(mixed.refusal(), "QuantizeLinear 'y': it quantizes what is computed in floats");
+    let half = base(INT8).constant("z", INT8, &[], &[0.0]);
+    let half = half.node("DequantizeLinear", "x s z", "d", vec![]).node("Sigmoid", "d", "y", vec![]);
+    let old = file(6).input("x", FLOAT, &[1, 4]).output("y").node("Relu", "x", "y", vec![]);
+    let helps = [
+        (wide, "quantize activations to 8 bits"),
+        (mixed, "quantize the operands of the operator before it, or end the network there with --cut"),
+        (half, "quantize its result as well, or end the network before it with --cut"),
+        (old, "onnx.version_converter.convert_version(model, 17) in Python makes them newer"),
+    ];
+    for (file, help) in helps {
+        assert_eq!(file.import(&Options::default()).unwrap_err().causes[0].help.as_deref(), Some(help));
+    }
     let real =
         base(FLOAT).node("QuantizeLinear", "x s", "q", vec![]).node("DequantizeLinear", "q s", "d", vec![]);
     let real = real.node("DequantizeLinear", "d s", "y", vec![]);
