@@ -181,7 +181,7 @@ fn indexed(base: &Program) -> (Program, Tensor) {
         dtype: Dtype::I8,
         shape: vec![bytes],
         addr,
-        meaning: base.inputs[0].meaning.clone(),
+        meaning: base.inputs[0].meaning,
     };
     let program = Program {
         meta: vec![InstrMeta { layer: 0, loc: InstrMeta::NONE }; instrs.len()],
