@@ -62,25 +62,8 @@ fn number(name: &str, default: u64) -> u64 {
 
 /// Canonicalizes a network, and evaluates the result.
 fn check(context: &Context, case: &Case) -> Result<(), String> {
-    let (done, diagnostics) = context.handle().capture(|| {
-        let mut module =
-            Module::parse(context, case.mlir.as_bytes(), "test.mlir").map_err(|e| e.to_string())?;
-        let done = (|| {
-            let pass = "func.func(strum-canonicalize{verify-each=true})";
-            module.run(pass).map_err(|e| e.to_string())?;
-            let function = module.symbol("main").ok_or("@main is gone")?;
-            let graph = reference::import(function)?;
-            let run = graph.run(&case.inputs).map_err(|e| format!("not legal: {e}\n{}", module.op()))?;
-            if run.unpredictable.is_some() || run.outputs != case.outputs {
-                return Err(format!("wrong result\n{}", module.op()));
-            }
-            Ok(())
-        })();
-        module.destroy_with_constants();
-        done
-    });
-    let text = |error: String| diagnostics.iter().fold(error, |text, d| format!("{text}\n{d}"));
-    done.map_err(|error| format!("{}\nfrom\n{}", text(error), case.mlir))
+    let pass = "func.func(strum-canonicalize{verify-each=true})";
+    reference::check(context, (case, &case.mlir), pass, |_| Ok(()))
 }
 
 fn all(kind: &str, make: fn(u64) -> Result<Case, Invalid>, seeds: std::ops::Range<u64>) {

@@ -10,7 +10,7 @@ mod common;
 mod reference;
 
 use common::context;
-use strum_ir::{Context, Module};
+use strum_ir::Context;
 use strum_passes::common::support::is_compound;
 use strum_ref::smith::{self, Case, Kind};
 
@@ -21,26 +21,10 @@ fn check(context: &Context, case: &Case, passes: &str) -> Result<(), String> {
 
 /// As [`check`], on a text that computes what the case computes.
 fn check_text(context: &Context, case: &Case, text: &str, passes: &str) -> Result<(), String> {
-    let (done, diagnostics) = context.handle().capture(|| {
-        let mut module = Module::parse(context, text.as_bytes(), "test.mlir").map_err(|e| e.to_string())?;
-        let done = (|| {
-            module.run(passes).map_err(|e| e.to_string())?;
-            let function = module.symbol("main").ok_or("@main is gone")?;
-            if let Some(op) = function.walk().into_iter().find(|op| is_compound(op.name())) {
-                return Err(format!("{op} remains"));
-            }
-            let graph = reference::import(function)?;
-            let run = graph.run(&case.inputs).map_err(|e| format!("not legal: {e}\n{}", module.op()))?;
-            if run.unpredictable.is_some() || run.outputs != case.outputs {
-                return Err(format!("wrong result\n{}", module.op()));
-            }
-            Ok(())
-        })();
-        module.destroy_with_constants();
-        done
-    });
-    let all = |error: String| diagnostics.iter().fold(error, |all, d| format!("{all}\n{d}"));
-    done.map_err(|error| format!("{}\nfrom\n{text}", all(error)))
+    reference::check(context, (case, text), passes, |function| {
+        let compound = function.walk().into_iter().find(|op| is_compound(op.name()));
+        compound.map_or(Ok(()), |op| Err(format!("{op} remains")))
+    })
 }
 
 #[test]

@@ -2,8 +2,36 @@
 
 use std::collections::BTreeMap;
 
-use strum_ir::{Attribute, Operation, Type, Value};
+use strum_ir::{Attribute, Context, Module, Operation, Type, Value};
+use strum_ref::smith::Case;
 use strum_ref::{Conv, Conv3d, Dtype, Graph, NodeId, Op, Pool, Rescale, Round, Tensor, TransposeConv};
+
+/// Runs a pipeline on a text that computes what a case computes, checks the function, and compares what it computes then.
+pub(crate) fn check(
+    context: &Context,
+    (case, text): (&Case, &str),
+    pipeline: &str,
+    legal: impl Fn(Operation<'_>) -> Result<(), String>,
+) -> Result<(), String> {
+    let (done, diagnostics) = context.handle().capture(|| {
+        let mut module = Module::parse(context, text.as_bytes(), "test.mlir").map_err(|e| e.to_string())?;
+        let done = (|| {
+            module.run(pipeline).map_err(|e| e.to_string())?;
+            let function = module.symbol("main").ok_or("@main is gone")?;
+            legal(function)?;
+            let graph = import(function)?;
+            let run = graph.run(&case.inputs).map_err(|e| format!("not legal: {e}\n{}", module.op()))?;
+            if run.unpredictable.is_some() || run.outputs != case.outputs {
+                return Err(format!("wrong result\n{}", module.op()));
+            }
+            Ok(())
+        })();
+        module.destroy_with_constants();
+        done
+    });
+    let all = |error: String| diagnostics.iter().fold(error, |all, d| format!("{all}\n{d}"));
+    done.map_err(|error| format!("{}\nfrom\n{text}", all(error)))
+}
 
 /// Reads the body of a `func.func`.
 ///

@@ -216,7 +216,7 @@ def ocr(models: Path, folder: Path) -> Iterator[Case]:
 
 
 def zoo(models: Path, folder: Path) -> Iterator[Case]:
-    """SqueezeNet 1.1 with random weights: no package carries trained ones."""
+    """SqueezeNet 1.1 with random weights, since trained ones were not at hand."""
     subprocess.run(["tools/zoo", "squeezenet1_1", "-o", folder], check=True, stdout=sys.stderr)
     source = folder / "squeezenet1_1.linalg.mlirbc"
     [*_, height, width] = np.load(folder / "squeezenet1_1.input.npy", mmap_mode="r").shape
@@ -237,9 +237,10 @@ HEAD = f"""\
 # Rounded for the format
 
 Written by `tools/accuracy/others MODELS`; all figures are measured here, with exact results of the simulator, on {TEST} samples that are not
-among the {CALIBRATION} for calibration. `{FORMAT}` with half of each block of 16 weights low (p = ½); depthwise layers and layers with fewer than 16
-input channels stay INT8. Weights that are only packed lose what the format cannot represent. Given calibration samples, `strumc` rounds
-them for the format first and compensates each error in weights not yet rounded ([quantize.md](quantize.md)).
+among those for calibration: {CALIBRATION}, or as many as in [accuracy.md](accuracy.md). `{FORMAT}` with half of each block of 16 weights low
+(p = ½); depthwise layers and layers with fewer than 16 input channels stay INT8. Weights that are only packed lose what the format cannot
+represent. Given calibration samples, `strumc` rounds them for the format first and compensates each error in weights not yet rounded
+([quantize.md](quantize.md)).
 
 The samples are stand-ins, since the data sets of these networks are not at hand: photographs resized to the input, lines of text, and for
 audio networks synthetic spectra. The figures say how well outputs are kept, not how accurate a network is. Bytes read from DRAM
