@@ -429,7 +429,8 @@ impl Net {
             (elem, Some(codes)) => {
                 let places = f64::from(value) / codes.scale;
                 let code = places.round_ties_even() + f64::from(codes.zero_point);
-                let exact = (places - places.round_ties_even()).abs() <= 1e-4 && code.abs() <= 128.0;
+                let exact =
+                    (places - places.round_ties_even()).abs() <= 1e-4 && (-128.0..=127.0).contains(&code);
                 if value.is_nan() || target.is_none() && !exact {
                     return unsupported(format!(
                         "padding with {value}, which no code of scale {} stands for",
