@@ -51,9 +51,10 @@ pub(in crate::onnx) fn resampled(
         scales = scales.map(|some| scattered(vec![1.0; shape.len()], axes, &some)).transpose()?;
         sizes = sizes.map(|some| scattered(wide, axes, &some)).transpose()?;
     }
+    let has_sizes = sizes.is_some();
     let mut spans = all_spans(&shape, scales, sizes)?;
     let policy = node.text("keep_aspect_ratio_policy")?.unwrap_or("stretch");
-    if policy != "stretch" && inputs.optional_ints(3)?.is_some() {
+    if policy != "stretch" && has_sizes {
         let every: Vec<i64> = (0..shape.len()).filter_map(|axis| i64::try_from(axis).ok()).collect();
         keep_aspect(&mut spans, axes.unwrap_or(&every), policy)?;
     }
