@@ -37,12 +37,10 @@ pub(super) fn import(
     }
     for (index, node) in graph.node.iter().enumerate() {
         match reader.needed.get(&index) {
+            Some(true) if reader.is_full() => reader.record(node, Fate::Unread),
             Some(true) => reader.node(node),
             Some(false) => reader.record(node, Fate::Cut),
             None => {}
-        }
-        if reader.is_full() {
-            return Err(reader.refusal);
         }
     }
     reader.finish(&outputs)
@@ -510,7 +508,8 @@ impl<'a> Reader<'a> {
     }
 
     fn finish(mut self, outputs: &[&'a str]) -> Result<Network, Refusal> {
-        for name in outputs {
+        // After a limit, which is a cause already, outputs are unknown.
+        for name in if self.is_full() { &[] } else { outputs } {
             if let Err(trouble) = self.output(name) {
                 self.refusal.add(cause(format!("the output '{name}'"), trouble));
             }
