@@ -230,7 +230,7 @@ impl<'a> Reader<'a> {
     ) -> Outcome<Vec<usize>> {
         let name = &input.name;
         let tensor = input.r#type.as_ref().and_then(|ty| ty.tensor_type.as_ref());
-        let Some(tensor) = tensor else { return unsupported(format!("the input '{name}' is no tensor")) };
+        let Some(tensor) = tensor else { return unsupported(format!("the input '{name}' is not a tensor")) };
         let known: Option<Vec<Option<usize>>> = tensor.shape.as_ref().map(|shape| {
             let extent =
                 |d: &proto::Dimension| d.dim_value.and_then(|d| usize::try_from(d).ok()).filter(|&d| d > 0);
@@ -483,7 +483,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A constant of the file, which is read when it is used, and kept as long as it is used again.
+    /// Reads an initializer on its first use and caches it until its last.
     fn constant(&mut self, name: &'a str, of: &proto::Tensor) -> Outcome<Value> {
         if of.data_location != 0 {
             let count =

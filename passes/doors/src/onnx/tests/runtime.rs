@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Against what ONNX Runtime computes, which rounds sums in single precision.
+/// Compares with ONNX Runtime, which rounds sums in single precision.
 fn same(net: &File, shape: &[usize], x: &[f64], to: &[usize], expected: &[f64]) {
     close(&net.run(&[(shape, x)]), to, expected);
 }
@@ -98,7 +98,7 @@ fn other_equations_are_refused() {
     };
     let w = || [tensor("w", FLOAT, &[2, 2], &[1.0; 4])];
     let cases = [
-        (said("...a->a", &[2, 2], &[]), "the equation '...a->a': letters are supported for axes"),
+        (said("...a->a", &[2, 2], &[]), "the equation '...a->a': only letters are supported as axes"),
         (said("ab->c", &[2, 2], &[]), "the equation 'ab->c' for 1 operands"),
         (said("ab,bc", &[2, 2], &[]), "the equation 'ab,bc' for 1 operands"),
         (said("abc->a", &[2, 2], &[]), "the equation 'abc->a' for an operand of shape [2, 2]"),
