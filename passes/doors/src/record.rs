@@ -9,9 +9,9 @@ pub enum Fate {
     Folded,
     /// The network ends before it.
     Cut,
-    /// It is the cause of this index of the refusal.
+    /// Refused; the index of its cause in [`Refusal::causes`](crate::Refusal).
     Refused(usize),
-    /// Not judged: what it reads is not known, since an operator before it, or the file as a whole, is refused.
+    /// Not read, because an operator before it or the file as a whole is refused.
     Unread,
 }
 

@@ -16,11 +16,13 @@ def main() -> int:
     parser.add_argument("files", nargs="*", type=Path, help="TFLite files [default: the networks of --packages]")
     parser.add_argument("--packages", nargs="*", default=None, choices=sorted(packages.PACKAGES), help="packages of networks")
     parser.add_argument("--operators", action="store_true", help="networks of one operator, made at random")
-    parser.add_argument("--mutants", type=int, help="files of the packages, damaged that many times and only read")
-    parser.add_argument("--seed", type=int, default=0, help="of whatever is made at random [default: 0]")
+    parser.add_argument("--mutants", type=int, help="number of damaged copies of the networks of --packages, which are only read")
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything random [default: 0]")
     parser.add_argument("--count", type=int, default=20, help="random inputs of a network [default: 20]")
     parser.add_argument("--strumc", default="target/release/strumc", help="the program [default: target/release/strumc]")
     arguments = parser.parse_args()
+    if arguments.mutants is not None and (arguments.files or arguments.operators):
+        parser.error("--mutants damages the networks of --packages; it cannot be combined with files or --operators")
     outcomes: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         if arguments.mutants is not None:

@@ -87,7 +87,7 @@ def network(file: Path, strumc: str, count: int, seed: int) -> Outcome:
         try:
             expected = _litert(file, inputs, samples, count)
         except Exception as error:
-            return Outcome("no reference", str(error).splitlines()[0])
+            return Outcome("no reference", (str(error).splitlines() or [type(error).__name__])[0])
     return _judge(outputs, got, expected, count)
 
 
@@ -101,8 +101,8 @@ def _codes(random: np.random.Generator, port: Port, index: int) -> Array:
     return np.clip(random.normal(around, 20, port.shape), -128, 127).astype(np.int8)
 
 
-def _given(port: Port, codes: Array) -> Array:
-    """Codes as the file takes them: as real numbers, or unsigned."""
+def _as_stored(port: Port, codes: Array) -> Array:
+    """Codes of `strumc` in the element type of the file's input."""
     if port.dtype is np.float32 and port.scale != 0.0:
         return (codes.astype(np.float32) - port.zero_point) * np.float32(port.scale)
     if port.dtype is np.uint8:
@@ -117,7 +117,7 @@ def _reference(
     expected: list[list[Array]] = [[] for _ in outputs]
     for sample in range(count):
         for index, port in enumerate(inputs):
-            interpreter.set_input(_given(port, samples[index][sample]), index)
+            interpreter.set_input(_as_stored(port, samples[index][sample]), index)
         interpreter.invoke()
         for index in range(len(outputs)):
             expected[index].append(interpreter.get_output(index).copy())
@@ -132,8 +132,8 @@ def _litert(file: Path, inputs: list[Port], samples: list[list[Array]], count: i
     expected: list[list[Array]] = [[] for _ in interpreter.get_output_details()]
     for sample in range(count):
         for index, port in enumerate(inputs):
-            place = interpreter.get_input_details()[index]["index"]
-            interpreter.set_tensor(place, _given(port, samples[index][sample]))
+            detail = interpreter.get_input_details()[index]
+            interpreter.set_tensor(detail["index"], _as_stored(port, samples[index][sample]))
         interpreter.invoke()
         for index, detail in enumerate(interpreter.get_output_details()):
             expected[index].append(interpreter.get_tensor(detail["index"]).copy())

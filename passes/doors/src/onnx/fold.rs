@@ -26,7 +26,9 @@ pub(super) fn evaluate(call: &Call<'_>) -> Outcome<Option<Vec<Value>>> {
         ) => {
             let floats = a.kind.is_float();
             match (call.node.kind(), call.node.kind() == "Mod" && call.node.flag("fmod", false)?) {
-                ("Mod", false) if floats => return invalid("'Mod' of floats has the attribute 'fmod' of 1"),
+                ("Mod", false) if floats => {
+                    return invalid("'Mod' of floats requires the attribute 'fmod' to be 1");
+                }
                 ("Mod", true) => binary("fmod", a, b)?,
                 (kind, _) => binary(kind, a, b)?,
             }
@@ -313,7 +315,7 @@ pub(super) fn cast(x: &Tensor, to: Kind) -> Outcome<Tensor> {
     Ok(Tensor { shape: x.shape.clone(), kind: to, data })
 }
 
-/// Axes of a reduction, as attribute or as operand 1: all if none are given, unless these are no axes.
+/// The axes of a reduction, from the attribute or operand 1; if none are given, all, or none with `noop_with_empty_axes`.
 pub(super) fn axes(node: &Node<'_>, operands: Operands<'_>, rank: usize) -> Outcome<Vec<usize>> {
     let nothing = node.flag("noop_with_empty_axes", false)?;
     let given = match node.ints("axes") {

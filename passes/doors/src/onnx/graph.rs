@@ -37,12 +37,10 @@ pub(super) fn import(
     }
     for (index, node) in graph.node.iter().enumerate() {
         match reader.needed.get(&index) {
+            Some(true) if reader.is_full() => reader.record(node, Fate::Unread),
             Some(true) => reader.node(node),
             Some(false) => reader.record(node, Fate::Cut),
             None => {}
-        }
-        if reader.is_full() {
-            return Err(reader.refusal);
         }
     }
     reader.finish(&outputs)
@@ -232,7 +230,7 @@ impl<'a> Reader<'a> {
     ) -> Outcome<Vec<usize>> {
         let name = &input.name;
         let tensor = input.r#type.as_ref().and_then(|ty| ty.tensor_type.as_ref());
-        let Some(tensor) = tensor else { return unsupported(format!("the input '{name}' is no tensor")) };
+        let Some(tensor) = tensor else { return unsupported(format!("the input '{name}' is not a tensor")) };
         let known: Option<Vec<Option<usize>>> = tensor.shape.as_ref().map(|shape| {
             let extent =
                 |d: &proto::Dimension| d.dim_value.and_then(|d| usize::try_from(d).ok()).filter(|&d| d > 0);
@@ -485,7 +483,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A constant of the file, which is read when it is used, and kept as long as it is used again.
+    /// Reads an initializer on its first use and caches it until its last.
     fn constant(&mut self, name: &'a str, of: &proto::Tensor) -> Outcome<Value> {
         if of.data_location != 0 {
             let count =
@@ -510,7 +508,8 @@ impl<'a> Reader<'a> {
     }
 
     fn finish(mut self, outputs: &[&'a str]) -> Result<Network, Refusal> {
-        for name in outputs {
+        // After a limit, which is a cause already, outputs are unknown.
+        for name in if self.is_full() { &[] } else { outputs } {
             if let Err(trouble) = self.output(name) {
                 self.refusal.add(cause(format!("the output '{name}'"), trouble));
             }

@@ -27,8 +27,8 @@ use crate::{CauseKind, Network, Options, Refusal};
 /// # Errors
 /// The file is damaged, holds what is not supported, or does not fit the options.
 pub(crate) fn import(bytes: &[u8], options: &Options) -> Result<Network, Refusal> {
-    let damaged = |reason: String| Refusal::file(CauseKind::Invalid, format!("no ONNX file: {reason}"));
+    let damaged = |reason: String| Refusal::file(CauseKind::Invalid, format!("not an ONNX file: {reason}"));
     let model = proto::Model::decode(bytes).map_err(|error| damaged(error.to_string()))?;
-    let Some(graph) = &model.graph else { return Err(damaged("there is no graph".into())) };
+    let Some(graph) = &model.graph else { return Err(damaged("it has no graph".into())) };
     graph::import(&model, graph, options)
 }

@@ -57,7 +57,7 @@ impl Kind {
                     "tensors of floats below 16 bits or integers below 4 bits are not supported",
                 );
             }
-            _ => return invalid(format!("element type {number} is not one of ONNX")),
+            _ => return invalid(format!("element type {number} is not defined by ONNX")),
         })
     }
 
@@ -200,7 +200,7 @@ impl Tensor {
             0 if !of.raw_data.is_empty() => from_raw(kind, count, bytes, &of.raw_data),
             0 => from_fields(kind, count, of),
             1 => from_raw(kind, count, bytes, &external(of, folder, bytes)?),
-            other => return invalid(format!("data location {other} is not one of ONNX")),
+            other => return invalid(format!("data location {other} is not defined by ONNX")),
         };
         match data {
             Some(data) => Ok(Tensor { shape, kind, data }),

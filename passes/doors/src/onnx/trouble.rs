@@ -11,7 +11,7 @@ pub(super) struct Trouble {
     pub(super) help: Option<String>,
 }
 
-/// What a function of an import returns.
+/// The result of an import function.
 pub(super) type Outcome<T> = Result<T, Trouble>;
 
 impl Trouble {

@@ -78,7 +78,7 @@ pub(super) enum Value {
     Missing,
 }
 
-/// An operand that is the result of an operator that is not imported.
+/// The error for an operand whose producer is not imported.
 pub(super) fn missing<T>() -> Outcome<T> {
     invalid("an operand that does not exist")
 }

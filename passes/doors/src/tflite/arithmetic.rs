@@ -156,7 +156,7 @@ pub(super) fn comparison<'a>(importer: &mut Importer<'a>, op: &Operator<'a>) -> 
     let kind = importer.kind(x)?;
     if kind.is_code() {
         return Err(Stop::unsupported(format!(
-            "{} of {}: its result is a tensor of booleans, with which networks of codes do not compute",
+            "{} of {}: its result is a boolean tensor, which quantized networks do not support",
             op.kind,
             kind.name()
         )));

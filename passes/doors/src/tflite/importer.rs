@@ -258,7 +258,7 @@ impl<'a> Importer<'a> {
         Err(Stop::invalid(format!("the result's shape is {made:?}, the file says {:?}", told.shape)))
     }
 
-    /// Whether a value has the elements that the file says.
+    /// Checks a value against the element type in the file.
     fn check_elements(&self, tensor: usize, value: &Value<'a>) -> Step<()> {
         let kind = self.kind(tensor)?;
         let id = match value {
@@ -267,7 +267,7 @@ impl<'a> Importer<'a> {
                 return Ok(());
             }
             Value::Known(known) => return Err(other_elements(&known.kind.name(), kind)),
-            Value::Real(..) if !kind.is_float() => return Err(other_elements("real numbers", kind)),
+            Value::Real(..) if !kind.is_float() => return Err(other_elements("float", kind)),
             Value::Real(..) | Value::Spread(..) | Value::Variable(_) | Value::Lost => return Ok(()),
         };
         let told = match kind {
@@ -323,7 +323,7 @@ impl<'a> Importer<'a> {
 }
 
 fn other_elements(made: &str, told: Kind) -> Stop {
-    Stop::invalid(format!("the result is of {made}, the file says {}", told.name()))
+    Stop::invalid(format!("the result's element type is {made}, the file says {}", told.name()))
 }
 
 /// Extents that are known.

@@ -127,13 +127,13 @@ pub(super) fn read<'a>(importer: &mut Importer<'a>, op: &Operator<'a>) -> Step<(
     importer.set_node(op, id)
 }
 
-/// A variable has the same elements wherever it is read and written.
+/// Checks that a variable has one element type.
 fn same_elements(name: &str, read: Kind, written: Kind) -> Step<()> {
     if read == written {
         return Ok(());
     }
     Err(Stop::invalid(format!(
-        "the variable '{name}' changes its elements: {} are read, {} are written",
+        "the variable '{name}' changes its element type: {} is read, {} is written",
         read.name(),
         written.name()
     )))

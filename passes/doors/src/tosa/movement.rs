@@ -102,7 +102,7 @@ impl Builder {
     /// `transpose`, or nothing if it changes nothing; a constant becomes another constant.
     ///
     /// # Errors
-    /// This is no permutation of the dimensions.
+    /// `perms` is not a permutation of the dimensions.
     pub fn transpose(&mut self, x: Id, perms: &[usize]) -> Result<Id, Fault> {
         let op = "transpose";
         let (shape, elem) = self.of(op, x)?;

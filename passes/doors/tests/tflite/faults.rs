@@ -201,12 +201,11 @@ fn results_have_the_elements_that_the_file_says() {
         net.operator(code, &operands, &[y], options);
         said((net, vec![y]))
     };
-    assert_eq!(of(0, [F32; 2], I8, None), "the result is of f32, the file says int8");
+    assert_eq!(of(0, [F32; 2], I8, None), "the result's element type is f32, the file says int8");
     assert_eq!(of(0, [I8, U8], I8, None), "ADD of int8 and uint8");
     assert_eq!(of(86, [I8; 2], I8, None), "LOGICAL_AND of int8");
     assert_eq!(of(84, [BOOL, I32], BOOL, None), "LOGICAL_OR of int32");
-    let compared =
-        "EQUAL of int8: its result is a tensor of booleans, with which networks of codes do not compute";
+    let compared = "EQUAL of int8: its result is a boolean tensor, which quantized networks do not support";
     assert_eq!(of(71, [I8; 2], BOOL, None), compared);
     let mut net = Net::default();
     net.input(F32, &[2], None);
@@ -214,12 +213,12 @@ fn results_have_the_elements_that_the_file_says() {
     let [half, y] = [net.tensor(I8, &[2], Some((0.5, 3)), &[]), net.codes(&[2])];
     net.operator(124, &[real], &[half], None);
     net.operator(19, &[half], &[y], None);
-    assert_eq!(said((net, vec![y])), "the result is of float32, the file says int8");
+    assert_eq!(said((net, vec![y])), "the result's element type is float32, the file says int8");
     let mut net = Net::default();
     let x = net.input(I8, &[2], Some((0.5, 3)));
     let y = net.codes(&[2]);
     net.operator(6, &[x], &[y], None);
-    assert_eq!(said((net, vec![y])), "the result is of real numbers, the file says int8");
+    assert_eq!(said((net, vec![y])), "the result's element type is float, the file says int8");
 }
 
 #[test]
@@ -277,10 +276,10 @@ fn variables_keep_their_elements() {
     assert_eq!(network.record.operators[0].fate, Fate::Folded);
     assert_eq!(network.record.operators[0].kind, "CALL_ONCE");
     let (net, outputs) = variable(I8, F32);
-    let text = "the variable '/memory' changes its elements: int8 are read, float32 are written";
+    let text = "the variable '/memory' changes its element type: int8 is read, float32 is written";
     assert_eq!(refused(net, &outputs), text);
     let (net, outputs) = variable(U8, I8);
-    let text = "the variable '/memory' changes its elements: int8 are read, uint8 are written";
+    let text = "the variable '/memory' changes its element type: int8 is read, uint8 is written";
     assert_eq!(said((net, outputs)), text);
 }
 

@@ -97,7 +97,7 @@ pub(in crate::onnx) fn smooth(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Val
         _ => match node.text("approximate")?.unwrap_or("none") {
             "none" => net.gelu(x)?,
             "tanh" => net.gelu_tanh(x)?,
-            other => return invalid(format!("the approximation '{other}' is not one of ONNX")),
+            other => return invalid(format!("the approximation '{other}' is not defined by ONNX")),
         },
     })
 }

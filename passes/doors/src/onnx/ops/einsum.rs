@@ -20,7 +20,7 @@ pub(in crate::onnx) fn einsum(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Val
     let plain = |c: char| c.is_ascii_alphabetic() || c == ',';
     let (left, right) = equation.split_once("->").map_or((equation.as_str(), None), |(l, r)| (l, Some(r)));
     if !left.chars().chain(right.unwrap_or_default().chars()).all(plain) {
-        return unsupported(format!("the equation '{equation}': letters are supported for axes"));
+        return unsupported(format!("the equation '{equation}': only letters are supported as axes"));
     }
     let lists: Vec<Vec<char>> = left.split(',').map(|part| part.chars().collect()).collect();
     let to: Vec<char> = match right {

@@ -72,7 +72,7 @@ impl Net {
         rules: &Rules<'_>,
     ) -> Outcome<Flow> {
         if self.elem(x.id) != Elem::F32 {
-            return unsupported("cubic means of codes are not supported");
+            return unsupported("cubic interpolation of codes is not supported");
         }
         let mut made = x;
         for (axis, span) in spans.iter().enumerate().filter(|(_, span)| !span.is_identity()) {

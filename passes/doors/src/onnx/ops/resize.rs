@@ -16,7 +16,7 @@ pub(in crate::onnx) fn resize(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Val
     let x = net.flow(call.moved(net, 0)?)?;
     match resampled(net, &call.node, &call.inputs, x)? {
         (made, None) => one(made),
-        (_, Some(_)) => unsupported("means of codes without scales are not supported"),
+        (_, Some(_)) => unsupported("linear interpolation of codes without scales is not supported"),
     }
 }
 
@@ -51,9 +51,10 @@ pub(in crate::onnx) fn resampled(
         scales = scales.map(|some| scattered(vec![1.0; shape.len()], axes, &some)).transpose()?;
         sizes = sizes.map(|some| scattered(wide, axes, &some)).transpose()?;
     }
+    let has_sizes = sizes.is_some();
     let mut spans = all_spans(&shape, scales, sizes)?;
     let policy = node.text("keep_aspect_ratio_policy")?.unwrap_or("stretch");
-    if policy != "stretch" && inputs.optional_ints(3)?.is_some() {
+    if policy != "stretch" && has_sizes {
         let every: Vec<i64> = (0..shape.len()).filter_map(|axis| i64::try_from(axis).ok()).collect();
         keep_aspect(&mut spans, axes.unwrap_or(&every), policy)?;
     }
@@ -72,7 +73,7 @@ fn keep_aspect(spans: &mut [Span], axes: &[i64], policy: &str) -> Outcome<()> {
     let found = match policy {
         "not_larger" => all.min_by(by_scale),
         "not_smaller" => all.max_by(by_scale),
-        other => return invalid(format!("the policy '{other}' is not one of ONNX")),
+        other => return invalid(format!("the aspect-ratio policy '{other}' is not defined by ONNX")),
     };
     let Some(Span { places: n, extent: d, scale, .. }) = found else { return Ok(()) };
     for axis in axes {
@@ -98,7 +99,7 @@ fn scattered<T: Copy>(mut all: Vec<T>, axes: &[i64], some: &[T]) -> Outcome<Vec<
     Ok(all)
 }
 
-/// What ONNX calls ways to compute positions.
+/// ONNX's coordinate transformation modes.
 const COORDINATES: &[&str] = &[
     "half_pixel",
     "half_pixel_symmetric",
@@ -109,7 +110,7 @@ const COORDINATES: &[&str] = &[
     "tf_crop_and_resize",
 ];
 
-/// What ONNX calls ways to round positions.
+/// ONNX's nearest modes.
 const ROUNDINGS: &[&str] = &["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"];
 
 /// The rules of a `Resize`, which has defaults of its own before opset 11.
@@ -129,14 +130,14 @@ fn rules<'a>(node: &Node<'a>, mode: &str) -> Outcome<Rules<'a>> {
     let coordinates = node.text("coordinate_transformation_mode")?.unwrap_or(coordinates);
     let nearest = node.text("nearest_mode")?.unwrap_or(nearest);
     if !COORDINATES.contains(&coordinates) {
-        return invalid(format!("the coordinates '{coordinates}' are not one of ONNX"));
+        return invalid(format!("the coordinate transformation mode '{coordinates}' is not defined by ONNX"));
     }
     if !ROUNDINGS.contains(&nearest) {
-        return invalid(format!("the rounding '{nearest}' is not one of ONNX"));
+        return invalid(format!("the nearest mode '{nearest}' is not defined by ONNX"));
     }
     // These move images of the same size as well.
     if coordinates.starts_with("tf_") {
-        return unsupported(format!("the coordinates '{coordinates}' are not supported"));
+        return unsupported(format!("the coordinate transformation mode '{coordinates}' is not supported"));
     }
     Ok(Rules { mode, coordinates, nearest })
 }
@@ -151,12 +152,12 @@ fn is_linear(mode: &str) -> Outcome<bool> {
     }
 }
 
-/// What becomes of pixels around a position.
+/// The interpolation mode.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Mode {
     Nearest,
     Linear,
-    /// With the second derivative at a distance of 1, and whether pixels outside of the image are left out.
+    /// With the coefficient `a`, the slope of the kernel at a distance of 1, and whether pixels outside of the image are excluded.
     Cubic {
         a: f64,
         excludes: bool,
@@ -170,7 +171,7 @@ pub(super) struct Rules<'a> {
     nearest: &'a str,
 }
 
-/// An axis before and after.
+/// The extent of an axis before and after resizing, and its scale.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Span {
     pub(super) extent: usize,
@@ -250,7 +251,7 @@ fn all_axes(spans: &[Span], rules: &Rules<'_>) -> Outcome<Vec<Along>> {
         None => {
             #[allow(clippy::cast_possible_truncation, reason = "a float of the file")]
             let scale = span.scale as f32;
-            unsupported(format!("a scale of {scale} is no ratio of numbers up to {MOST}"))
+            unsupported(format!("the scale {scale} is not a ratio of integers up to {MOST}"))
         }
     };
     spans.iter().map(of).collect()
@@ -330,7 +331,7 @@ fn along(extent: usize, places: usize, ratio: [i64; 2], rules: &Rules<'_>) -> Ou
     (n, d, offset) = (n / common, d / common, offset / common);
     if n > MOST || d == 0 || d >= n.saturating_mul(16) || offset < -n || offset >= n.saturating_mul(16) {
         return unsupported(format!(
-            "resizing {extent} positions to {places} needs the scale {n}/{d}, beyond TOSA's"
+            "resizing {extent} positions to {places} needs the scale {n}/{d}, outside TOSA's range"
         ));
     }
     Ok(Along { ratio: [n, d], offset, places })

@@ -369,7 +369,7 @@ pub(in crate::onnx) fn pad(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>
                 (kept(before)..extent.saturating_sub(kept(after))).collect()
             }
             "reflect" | "edge" | "wrap" => outside(mode, extent, before, after)?,
-            other => return invalid(format!("the mode '{other}' is not one of ONNX")),
+            other => return invalid(format!("the mode '{other}' is not defined by ONNX")),
         };
         moved = net.pick(&moved, axis, &positions)?;
     }
@@ -410,7 +410,7 @@ fn outside(mode: &str, extent: usize, before: i64, after: i64) -> Outcome<Vec<us
 }
 
 impl Net {
-    /// Padding with one value: of codes that stand for real numbers, with its code.
+    /// Pads with a constant, quantized if the codes are dequantized.
     fn pad_with(
         &mut self,
         x: &Value,
@@ -421,7 +421,7 @@ impl Net {
         if around.iter().all(|pair| *pair == [0, 0]) {
             return Ok(x.clone());
         }
-        // The result's codes come first, so that the value is rounded to these alone.
+        // Requantized first, so that the padding value is rounded only once, to the result's codes.
         let flow = self.flow(x)?;
         let flow = self.brought(flow, target)?;
         let value = match (self.elem(flow.id), flow.codes.filter(|_| flow.real)) {
@@ -429,10 +429,11 @@ impl Net {
             (elem, Some(codes)) => {
                 let places = f64::from(value) / codes.scale;
                 let code = places.round_ties_even() + f64::from(codes.zero_point);
-                let exact = (places - places.round_ties_even()).abs() <= 1e-4 && code.abs() <= 128.0;
+                let exact =
+                    (places - places.round_ties_even()).abs() <= 1e-4 && (-128.0..=127.0).contains(&code);
                 if value.is_nan() || target.is_none() && !exact {
                     return unsupported(format!(
-                        "padding with {value}, which no code of scale {} stands for",
+                        "the padding value {value} is not exactly representable by a code of scale {}",
                         codes.scale
                     ));
                 }
@@ -443,7 +444,7 @@ impl Net {
             (elem, None) => {
                 let code = if flow.unsigned { value - 128.0 } else { value };
                 if !(-128.0..=127.0).contains(&code) || code.fract() != 0.0 {
-                    return invalid(format!("padding of codes of 8 bits with {value}"));
+                    return invalid(format!("the padding value {value} is not an 8-bit code"));
                 }
                 #[allow(clippy::cast_possible_truncation, reason = "whole, of 8 bits")]
                 let code = code as i32;
@@ -490,7 +491,7 @@ pub(in crate::onnx) fn blocks(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Val
         let perms = match node.text("mode")?.unwrap_or("DCR") {
             "DCR" => [0, 3, 5, 1, 2, 4],
             "CRD" => [0, 1, 3, 5, 2, 4],
-            other => return invalid(format!("the mode '{other}' is not one of ONNX")),
+            other => return invalid(format!("the mode '{other}' is not defined by ONNX")),
         };
         let turned = net.transpose(&split, &perms)?;
         return one(net.reshape(&turned, &[n, c * block * block, h / block, w / block])?);
@@ -502,7 +503,7 @@ pub(in crate::onnx) fn blocks(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Val
     let (split, perms) = match node.text("mode")?.unwrap_or("DCR") {
         "DCR" => ([n, block, block, rest, h, w], [0, 3, 4, 1, 5, 2]),
         "CRD" => ([n, rest, block, block, h, w], [0, 1, 4, 2, 5, 3]),
-        other => return invalid(format!("the mode '{other}' is not one of ONNX")),
+        other => return invalid(format!("the mode '{other}' is not defined by ONNX")),
     };
     let split = net.reshape(&x, &split)?;
     let turned = net.transpose(&split, &perms)?;

@@ -46,7 +46,7 @@ pub(in crate::onnx) fn sliding(node: &Node<'_>, extents: &[usize], kernel: &[usi
         "NOTSET" | "" => {}
         "VALID" => pads = vec![0; 2 * dims],
         "SAME_UPPER" | "SAME_LOWER" => pads = same(auto, extents, kernel, &stride, &dilation),
-        _ => return invalid(format!("the padding '{auto}' is not one of ONNX")),
+        _ => return invalid(format!("the padding '{auto}' is not defined by ONNX")),
     }
     let (Some(before), Some(after), true) = (pads.get(..dims), pads.get(dims..), pads.len() == 2 * dims)
     else {

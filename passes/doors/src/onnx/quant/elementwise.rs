@@ -135,7 +135,7 @@ pub(super) fn clamp(net: &mut Net, call: &Quantized<'_, '_>) -> Outcome<Flow> {
         let distance = (code - i64::from(codes.zero_point)) as f64;
         distance * codes.scale
     };
-    // Without rounding behind it, a bound that has an effect must be what a code stands for, up to the precision of floats.
+    // Without a requantization behind it, an effective bound must be exactly representable, up to the precision of floats.
     let exact = |x: f32| (real(code(x)) - f64::from(x)).abs() <= 1e-4 * codes.scale;
     let effects = [(min, f64::from(min) > real(-128)), (max, f64::from(max) < real(127))];
     if call.target.is_none() && effects.iter().any(|&(bound, effect)| effect && !exact(bound)) {

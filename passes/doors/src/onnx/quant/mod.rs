@@ -184,7 +184,7 @@ impl Net {
         Ok(coded(x.with(id, x.last), target))
     }
 
-    /// Codes that stand for real numbers, with the meaning of a result; any other value as it is.
+    /// Requantizes dequantized codes to the target, if there is one; passes any other value through.
     pub(super) fn brought(&mut self, x: Flow, target: Option<Target>) -> Outcome<Flow> {
         match (x.codes.filter(|_| x.real), target) {
             (Some(codes), Some(target)) => self.requantized(x, codes, target),

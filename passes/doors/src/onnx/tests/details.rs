@@ -86,11 +86,11 @@ fn files_with_other_values_are_refused() {
     assert_eq!(sparse.refusal(), "the constant 'w' is sparse, which is not supported");
     let mut untyped = file(13).input("x", FLOAT, &[1]).output("y").node("Relu", "x", "y", vec![]);
     untyped.graph().input[0].r#type = None;
-    assert_eq!(untyped.refusal(), "the input 'x' is no tensor");
+    assert_eq!(untyped.refusal(), "the input 'x' is not a tensor");
     let codes = file(13).input("x", INT8, &[1, 1, 2]).output("y");
     let pad = File(codes.0.clone()).constant("p", INT64, &[6], &[0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
     let pad = pad.constant("v", INT32, &[], &[300.0]).node("Pad", "x p v", "y", vec![]);
-    assert_eq!(pad.refusal(), "Pad 'y': padding of codes of 8 bits with 300");
+    assert_eq!(pad.refusal(), "Pad 'y': the padding value 300 is not an 8-bit code");
     let least = File(codes.0.clone()).node("ArgMin", "x", "y", vec![]);
     assert_eq!(least.refusal(), "ArgMin 'y': 'ArgMin' of codes is not supported");
     let dilated = vec![ints("kernel_shape", &[2]), ints("dilations", &[2])];
@@ -296,7 +296,7 @@ fn layers_and_lists_of_other_sizes_are_refused() {
     let codes = file(13).input("x", INT8, &[1, 1, 4, 4]).output("y");
     let codes = codes.constant("s", FLOAT, &[4], &[1.0, 1.0, 2.0, 2.0]);
     let linear = codes.node("Resize", "x - s", "y", vec![text("mode", "linear")]);
-    assert_eq!(linear.refusal(), "Resize 'y': means of codes without scales are not supported");
+    assert_eq!(linear.refusal(), "Resize 'y': linear interpolation of codes without scales is not supported");
     let pair = Attribute { name: "value".into(), t: Some(tensor("", FLOAT, &[2], &[1.0; 2])), ..int("", 0) };
     let filled = file(13).input("x", FLOAT, &[1]).output("y").constant("s", INT64, &[1], &[3.0]);
     let filled = filled.node("ConstantOfShape", "s", "c", vec![pair]).node("Add", "x c", "y", vec![]);

@@ -170,7 +170,10 @@ fn remainders_of_constants_have_the_sign_that_fmod_says() {
     assert_eq!(rest(INT64, 1, &a, &b).run(x).data, [-1.0, 1.0, -1.0, 1.0]);
     let (a, b) = ([-7.5, 7.5, -7.5, 7.5], [2.0, 2.0, -2.0, -2.0]);
     assert_eq!(rest(FLOAT, 1, &a, &b).run(x).data, [-1.5, 1.5, -1.5, 1.5]);
-    assert_eq!(rest(FLOAT, 0, &a, &b).refusal(), "Mod 'm': 'Mod' of floats has the attribute 'fmod' of 1");
+    assert_eq!(
+        rest(FLOAT, 0, &a, &b).refusal(),
+        "Mod 'm': 'Mod' of floats requires the attribute 'fmod' to be 1"
+    );
     let other = one(13, "Add", &[1], &[tensor("c", FLOAT, &[1], &[1.0])], vec![int("fmod", 1)]);
     assert_eq!(other.refusal(), "Add 'y': the attribute 'fmod' is not supported");
 }

@@ -180,6 +180,26 @@ fn external_data_come_from_the_folder_of_the_file_alone() {
 }
 
 #[test]
+fn operators_behind_a_limit_are_recorded_as_unread() {
+    let mut net = file(13).input("x", FLOAT, &[1]).output("z");
+    for index in 0..5 {
+        let name = format!("c{index}");
+        net = net.node("Add", &format!("x {name}"), &format!("y{index}"), vec![]);
+        let far =
+            Tensor { name, data_type: FLOAT, dims: vec![1 << 28], data_location: 1, ..Tensor::default() };
+        net.graph().initializer.push(far);
+    }
+    let net = net.node("Neg", "x", "v", vec![]).node("Sum", "v y0 y1 y2 y3 y4", "z", vec![]);
+    let refusal = net.import(&Options::default()).unwrap_err();
+    let last = refusal.causes.last().map(|cause| cause.what.as_str());
+    let expected = "the constant 'c4': constants in other files have more than 1073741824 elements";
+    assert_eq!((refusal.causes.len(), last), (5, Some(expected)));
+    let fates: Vec<Fate> = refusal.record.operators.iter().map(|op| op.fate).collect();
+    let refused = (0..5).map(Fate::Refused);
+    assert_eq!(fates, refused.chain([Fate::Unread; 2]).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_constant_that_is_mentioned_often_is_read_and_kept_once() {
     let mut net =
         file(13).input("x", FLOAT, &[1000]).output("v300").constant("c", FLOAT, &[1000], &wave(1000));

@@ -432,7 +432,16 @@ fn without_rounding_behind_them_paddings_and_bounds_are_codes() {
     let number = |name: &str, value: f64| tensor(name, FLOAT, &[], &[value]);
     let pads = || tensor("p", INT64, &[2], &[1.0, 0.0]);
     let padded = ended("Pad", &[pads(), number("v", 1.3)]).unwrap_err().to_string();
-    assert_eq!(padded, "Pad 'made': padding with 1.3, which no code of scale 0.5 stands for");
+    assert_eq!(
+        padded,
+        "Pad 'made': the padding value 1.3 is not exactly representable by a code of scale 0.5"
+    );
+    // The code 128 is one above the largest.
+    let beyond = ended("Pad", &[pads(), number("v", 62.5)]).unwrap_err().to_string();
+    assert_eq!(
+        beyond,
+        "Pad 'made': the padding value 62.5 is not exactly representable by a code of scale 0.5"
+    );
     let network = ended("Pad", &[pads(), number("v", 1.5)]).unwrap();
     let x = Array { shape: vec![1], data: vec![1.0] };
     assert_eq!(evaluate(&network.graph, std::slice::from_ref(&x))[0].data, [6.0, 1.0]);

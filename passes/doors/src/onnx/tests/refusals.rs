@@ -29,7 +29,7 @@ fn float_operators_say_what_is_not_supported() {
         (13, "Conv", image, vec![kernel()], vec![ints("dilations", &[1])], "the attribute 'dilations' must have 2 elements, got 1"),
         (13, "Conv", image, vec![kernel()], vec![int("group", 2)], "weights [2, 2, 3, 3] in 2 groups on an image of 2 channels"),
         (13, "Conv", image, vec![kernel()], vec![ints("kernel_shape", &[1, 1])], "the kernel is [1, 1], weights are for [3, 3]"),
-        (13, "Conv", image, vec![kernel()], vec![text("auto_pad", "SOME")], "the padding 'SOME' is not one of ONNX"),
+        (13, "Conv", image, vec![kernel()], vec![text("auto_pad", "SOME")], "the padding 'SOME' is not defined by ONNX"),
         (13, "Conv", image, vec![kernel(), tensor("b", FLOAT, &[1], &[1.0])], vec![], "a bias of shape [1] for 2 channels"),
         (13, "Conv", image, vec![], vec![], "operand 1 is missing"),
         (13, "Conv", &[1, 2, 2, 2], vec![kernel()], vec![], "conv2d: a window of [3, 3] does not fit an image of [2, 2]"),
@@ -44,12 +44,12 @@ fn float_operators_say_what_is_not_supported() {
         (13, "Add", image, vec![], vec![], "two operands expected, got 1"),
         (13, "Clip", image, vec![tensor("c", FLOAT, &[2], &[1.0; 2])], vec![], "operand 1 must be one number, got 2"),
         (13, "Cast", image, vec![], vec![int("to", 7)], "casting f32 to int64 is not supported"),
-        (13, "Cast", image, vec![], vec![int("to", 99)], "element type 99 is not one of ONNX"),
+        (13, "Cast", image, vec![], vec![int("to", 99)], "element type 99 is not defined by ONNX"),
         (13, "Cast", image, vec![], vec![int("to", 8)], "tensors of strings are not supported"),
         (13, "Cast", image, vec![], vec![int("to", 14)], "tensors of complex numbers are not supported"),
         (13, "Cast", image, vec![], vec![int("to", 17)], "tensors of floats below 16 bits or integers below 4 bits are not supported"),
-        (15, "CastLike", image, vec![none()], vec![], "element type 0 is not one of ONNX"),
-        (20, "Gelu", image, vec![], vec![text("approximate", "half")], "the approximation 'half' is not one of ONNX"),
+        (15, "CastLike", image, vec![none()], vec![], "element type 0 is not defined by ONNX"),
+        (20, "Gelu", image, vec![], vec![text("approximate", "half")], "the approximation 'half' is not defined by ONNX"),
         (13, "Softmax", image, vec![], vec![int("axis", 4)], "axis 4 of a tensor of rank 4"),
         (13, "ReduceSum", image, vec![list("a", &[1.0, 1.0])], vec![], "axes [1, 1] are not distinct"),
         (13, "ArgMax", image, vec![], vec![int("select_last_index", 1)], "the attribute 'select_last_index' is supported as 0, got 1"),
@@ -64,7 +64,7 @@ fn float_operators_say_what_is_not_supported() {
         (13, "Gather", image, vec![scalar("i", INT64, 9.0)], vec![int("axis", 1)], "axis 9 of a tensor of rank 2"),
         (13, "Split", image, vec![list("s", &[1.0])], vec![int("axis", 1)], "2 positions split into [1]"),
         (13, "Pad", image, vec![list("p", &[1.0])], vec![], "1 numbers of padding for 4 axes"),
-        (13, "Pad", image, vec![list("p", &[1.0; 8])], vec![text("mode", "zero")], "the mode 'zero' is not one of ONNX"),
+        (13, "Pad", image, vec![list("p", &[1.0; 8])], vec![text("mode", "zero")], "the mode 'zero' is not defined by ONNX"),
         (13, "Pad", image, vec![list("p", &[1e5; 8])], vec![text("mode", "edge")], "padding of 100000 and 100000 around 1 positions; at most 65535 are supported"),
         (13, "Expand", image, vec![list("s", &[3.0])], vec![], "shapes [1, 2, 4, 4] and [3] cannot be broadcast"),
         (13, "Expand", image, vec![list("s", &[-3.0])], vec![], "the shape [-3] is negative"),
@@ -101,19 +101,22 @@ fn resizing_says_what_is_not_supported() {
         ),
         (
             resize(image, twice, word("coordinate_transformation_mode", "tf_crop_and_resize")),
-            "the coordinates 'tf_crop_and_resize' are not supported",
+            "the coordinate transformation mode 'tf_crop_and_resize' is not supported",
         ),
         (
             // Equal sizes are not enough.
             resize(image, &[1.0; 4], word("coordinate_transformation_mode", "tf_crop_and_resize")),
-            "the coordinates 'tf_crop_and_resize' are not supported",
+            "the coordinate transformation mode 'tf_crop_and_resize' is not supported",
         ),
         (
             resize(image, &[1.0; 4], word("coordinate_transformation_mode", "centre")),
-            "the coordinates 'centre' are not one of ONNX",
+            "the coordinate transformation mode 'centre' is not defined by ONNX",
         ),
-        (resize(image, twice, word("nearest_mode", "up")), "the rounding 'up' is not one of ONNX"),
-        (resize(image, &[1.0; 4], word("nearest_mode", "up")), "the rounding 'up' is not one of ONNX"),
+        (resize(image, twice, word("nearest_mode", "up")), "the nearest mode 'up' is not defined by ONNX"),
+        (
+            resize(image, &[1.0; 4], word("nearest_mode", "up")),
+            "the nearest mode 'up' is not defined by ONNX",
+        ),
         (
             resize(&[1, 2, 4, 4], &[1.0, 1.25, 1.0, 1.0], vec![]),
             "only rows and columns of an image can be resized",
@@ -131,7 +134,7 @@ fn resizing_says_what_is_not_supported() {
         (resize(image, &[1.0, 1.0, 0.1, 1.0], vec![]), "a scale of 0.1 for 4 positions"),
         (
             resize(image, &[1.0, 1.0, 1.000_123_4, 1.0], vec![]),
-            "a scale of 1.0001234 is no ratio of numbers up to 2048",
+            "the scale 1.0001234 is not a ratio of integers up to 2048",
         ),
         (
             resize(image, &[1.0, 1.0, 1.6, 1.0], linear("coordinate_transformation_mode", "align_corners")),
@@ -147,7 +150,7 @@ fn resizing_says_what_is_not_supported() {
     }
     let sizes = tensor("n", INT64, &[4], &[1.0, 1.0, 4.0, 4099.0]);
     let far = one(18, "Resize", image, &[Tensor::default(), Tensor::default(), sizes], vec![]);
-    let expected = "resizing 4 positions to 4099 needs the scale 16396/16, beyond TOSA's";
+    let expected = "resizing 4 positions to 4099 needs the scale 16396/16, outside TOSA's range";
     assert_eq!(far.refusal(), format!("Resize 'y': {expected}"));
 }
 
@@ -157,11 +160,11 @@ fn policies_and_means_of_codes_say_what_is_not_supported() {
     let sizes = tensor("n", INT64, &[4], &[1.0, 1.0, 4.0, 8.0]);
     let policy = vec![text("keep_aspect_ratio_policy", "fit")];
     let policy = one(18, "Resize", image, &[Tensor::default(), Tensor::default(), sizes], policy);
-    assert_eq!(policy.refusal(), "Resize 'y': the policy 'fit' is not one of ONNX");
+    assert_eq!(policy.refusal(), "Resize 'y': the aspect-ratio policy 'fit' is not defined by ONNX");
     let codes = file(13).input("x", INT8, image).output("y");
     let codes = codes.constant("n", INT64, &[4], &[1.0, 1.0, 4.0, 8.0]);
     let codes = codes.node("Resize", "x - - n", "y", vec![text("mode", "cubic")]);
-    assert_eq!(codes.refusal(), "Resize 'y': cubic means of codes are not supported");
+    assert_eq!(codes.refusal(), "Resize 'y': cubic interpolation of codes is not supported");
 }
 
 /// `x` as codes, an operator, and maybe a `QuantizeLinear`.
@@ -275,7 +278,7 @@ fn damaged_graphs_are_refused() {
     assert!(named.refusal().lines().count() == 1);
     let bare = Model { ir_version: 9, graph: None, ..net.0 };
     let refusal = super::super::import(&bare.encode_to_vec(), &Options::default()).unwrap_err();
-    assert_eq!(refusal.to_string(), "no ONNX file: there is no graph");
+    assert_eq!(refusal.to_string(), "not an ONNX file: it has no graph");
 }
 
 #[test]

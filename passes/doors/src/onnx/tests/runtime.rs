@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Against what ONNX Runtime computes, which rounds sums in single precision.
+/// Compares with ONNX Runtime, which rounds sums in single precision.
 fn same(net: &File, shape: &[usize], x: &[f64], to: &[usize], expected: &[f64]) {
     close(&net.run(&[(shape, x)]), to, expected);
 }
@@ -58,6 +58,12 @@ fn images_keep_their_aspect_if_asked() {
     close(&run("not_larger", &[7.0, 5.0]), &[1, 1, 3, 5], &small);
     let large = [1.0, 5.0, 5.0, 2.0, 4.0, 3.0, 3.0, 6.0, 4.0, 3.0, 3.0, 6.0];
     close(&run("not_smaller", &[1.0, 4.0]), &[1, 1, 3, 4], &large);
+    // Without sizes there is nothing to adapt.
+    let scales = [tensor("s", FLOAT, &[4], &[1.0, 1.0, 3.0, 2.0]), tensor("n", INT64, &[0], &[])];
+    let scales = [&[Tensor::default()], &scales[..]].concat();
+    let free =
+        one(18, "Resize", &[1, 1, 1, 2], &scales, vec![text("keep_aspect_ratio_policy", "not_larger")]);
+    same(&free, &[1, 1, 1, 2], &[7.0, 8.0], &[1, 1, 3, 4], &[7.0, 7.0, 8.0, 8.0].repeat(3));
     // One pixel becomes many.
     let flat = resized(&[1, 1, 1, 2], Ok(&[1.0, 1.0, 3.0, 2.0]), vec![]);
     same(&flat, &[1, 1, 1, 2], &[7.0, 8.0], &[1, 1, 3, 2], &[7.0, 8.0, 7.0, 8.0, 7.0, 8.0]);
@@ -92,7 +98,7 @@ fn other_equations_are_refused() {
     };
     let w = || [tensor("w", FLOAT, &[2, 2], &[1.0; 4])];
     let cases = [
-        (said("...a->a", &[2, 2], &[]), "the equation '...a->a': letters are supported for axes"),
+        (said("...a->a", &[2, 2], &[]), "the equation '...a->a': only letters are supported as axes"),
         (said("ab->c", &[2, 2], &[]), "the equation 'ab->c' for 1 operands"),
         (said("ab,bc", &[2, 2], &[]), "the equation 'ab,bc' for 1 operands"),
         (said("abc->a", &[2, 2], &[]), "the equation 'abc->a' for an operand of shape [2, 2]"),
