@@ -281,7 +281,7 @@ fn from_fields(kind: Kind, count: usize, of: &proto::Tensor) -> Option<Data> {
         }
         Kind::Int8 | Kind::Uint8 | Kind::Int16 | Kind::Uint16 | Kind::Int32 | Kind::Bool => {
             let (least, most) = kind.range();
-            Data::Ints(small().map(|x| x.clamp(least, most)).collect())
+            Data::Ints(small().map(|x| (least..=most).contains(&x).then_some(x)).collect::<Option<_>>()?)
         }
     };
     let found = match &data {

@@ -48,8 +48,9 @@ pub(in crate::onnx) fn bounds(node: &Node<'_>, operands: Operands<'_>) -> Outcom
 pub(in crate::onnx) fn smooth(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let node = &call.node;
     let mut x = call.floats(net, 0)?;
-    if let ("BiasGelu" | "FastGelu", Some(bias)) = (node.kind(), call.optional(1)) {
-        let bias = net.floats(bias)?;
+    // The bias of `FastGelu` is optional.
+    if node.kind() == "BiasGelu" || (node.kind() == "FastGelu" && call.optional(1).is_some()) {
+        let bias = call.floats(net, 1)?;
         x = net.binary("add", x, bias)?;
     }
     one(match node.kind() {

@@ -161,7 +161,7 @@ pub(in crate::onnx) fn mean_square(net: &mut Net, call: &Call<'_>) -> Outcome<Ve
     one(net.binary("mul", normal, scale)?)
 }
 
-/// `LpNormalization`; where the norm is 0, so is the result.
+/// `LpNormalization`; zeros stay zeros. A norm below the smallest normal number counts as that number.
 pub(in crate::onnx) fn norm(net: &mut Net, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let x = call.floats(net, 0)?;
     let axis = axis_of(call.node.int("axis", -1)?, net.shape(x).len())?;

@@ -20,6 +20,8 @@ fn float_operators_say_what_is_not_supported() {
     type Case<'a> = (i64, &'a str, &'a [i64], Vec<Tensor>, Vec<Attribute>, &'a str);
     let kernel = || tensor("w", FLOAT, &[2, 2, 3, 3], &wave(36));
     let cases: Vec<Case<'_>> = vec![
+        (13, "BiasGelu@com.microsoft", image, vec![], vec![], "operand 1 is missing"),
+        (13, "Add", &[2], vec![tensor("b", INT8, &[2], &[1.0, 128.0])], vec![], "the constant 'b': its data are not those of 2 elements of int8"),
         (13, "LSTM", image, vec![], vec![], "'LSTM' is not supported"),
         (13, "If@com.example", image, vec![], vec![], "'If' of 'com.example' is not supported"),
         (6, "Relu", image, vec![], vec![], "operators of version 6 are not supported; 7 and later are"),
