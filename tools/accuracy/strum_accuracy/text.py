@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 from .measure import AGAIN, CONFIGS, FROM_INT8, LIKE, ROUNDED, SEARCH_SAMPLES, STORAGES, Result
@@ -22,7 +23,14 @@ NO_VALIDATION_SET = (
     "100 images; the 20 labelled photographs among them only show that the network is intact."
 )
 
-HEAD = f"""\
+
+def wrapped(text: str) -> str:
+    """Paragraphs, with lines as long as prose in documents may be."""
+    paragraphs = text.strip().split("\n\n")
+    return "\n\n".join(textwrap.fill(p, 140, break_long_words=False, break_on_hyphens=False) for p in paragraphs) + "\n"
+
+
+HEAD = wrapped(f"""\
 # Accuracy
 
 Written by `tools/accuracy/run MODELS`; all figures are measured here, with exact results of the simulator. {NO_VALIDATION_SET}
@@ -39,7 +47,7 @@ between 93.8 and 94.4 %, and between 23 and 26 dB, on the 1,000 lines of text.
 
 `±` is the standard error of the accuracy; differences between rows of one network are more certain, since they use the same samples.
 Agreement and the SQNR of the logits (logits dB) are against the float network, the SQNR of the weights (weights dB) against the INT8 codes.
-"""
+""")
 
 
 def percent(share: float | None) -> str:
@@ -113,7 +121,7 @@ def summary(results: list[Result]) -> str:
         lines.append(f"| {result.network.title}: {what} | " + " | ".join(cells) + " |")
     rounded = "GPTQ: weights rounded by `strumc quantize --format`, with the same calibration samples."
     searched = f"{rounded} The searched packing uses no more bytes than uniform {LIKE}."
-    return "\n".join(lines) + f"\n\n{searched} {NO_VALIDATION_SET}\n"
+    return "\n".join(lines) + "\n\n" + wrapped(f"{searched} {NO_VALIDATION_SET}")
 
 
 def put(readme: Path, text: str) -> None:
