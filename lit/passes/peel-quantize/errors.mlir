@@ -13,7 +13,7 @@ func.func @scale(%x: tensor<4xf32>) -> tensor<4xi8> {
 
 func.func @zero_point(%x: tensor<4xi8>) -> tensor<4xf32> {
   %zero = "tosa.const"() <{values = dense<300.0> : tensor<1xf32>}> : () -> tensor<1xf32>
-  // expected-error@+1 {{a zero point of 300, which is no code of 8 bits}}
+  // expected-error@+1 {{the zero point 300 is outside the 8-bit range}}
   %0 = tosa.cast %x : (tensor<4xi8>) -> tensor<4xf32>
   %1 = tosa.sub %0, %zero : (tensor<4xf32>, tensor<1xf32>) -> tensor<4xf32>
   return %1 : tensor<4xf32>

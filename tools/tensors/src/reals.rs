@@ -23,7 +23,7 @@ fn assign(
 /// Reads an array for each input, of which samples may be stacked along a first axis; none for a state without an argument.
 ///
 /// # Errors
-/// When the arguments do not name every other input once, or a file is no array of real numbers and no images.
+/// When the arguments do not name every other input once, or a file holds neither an array of real numbers nor images.
 pub fn read_reals(
     inputs: &[RealPort],
     args: &[String],

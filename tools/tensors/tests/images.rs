@@ -93,9 +93,12 @@ fn the_shape_of_an_input_says_where_channels_are() {
     for (shape, message) in [
         (
             &[1, 4, 2, 16][..],
-            "shape [1, 4, 2, 16] is no image of 1 or 3 channels, which are its last or second axis",
+            "shape [1, 4, 2, 16] is not an image: its last or second dimension must be 1 or 3 channels",
         ),
-        (&[1, 24], "shape [1, 24] is no image: [N, height, width, channels] or [N, channels, height, width]"),
+        (
+            &[1, 24],
+            "shape [1, 24] is not an image: [N, height, width, channels] or [N, channels, height, width]",
+        ),
         (&[1, 2, 4, 3], "2x4 pixels, the input takes 4x2: --resize fits them"),
     ] {
         let fault = scratch.fault("b.png", "--mean 0 --std 1", shape);

@@ -26,7 +26,7 @@ impl Frame {
             Some(&[n, a, b, c]) => (n, [a, b, c]),
             _ => {
                 return Err(fail(
-                    "is no image: [N, height, width, channels] or [N, channels, height, width]",
+                    "is not an image: [N, height, width, channels] or [N, channels, height, width]",
                 ));
             }
         };
@@ -34,7 +34,9 @@ impl Frame {
         match (is_channels(a), is_channels(c)) {
             (false, true) => Ok(Frame { batch, height: a, width: b, channels: c, last: true }),
             (true, false) => Ok(Frame { batch, channels: a, height: b, width: c, last: false }),
-            (false, false) => Err(fail("is no image of 1 or 3 channels, which are its last or second axis")),
+            (false, false) => {
+                Err(fail("is not an image: its last or second dimension must be 1 or 3 channels"))
+            }
             (true, true) => Err(fail("does not say which axis are the channels of an image: give an array")),
         }
     }

@@ -69,7 +69,7 @@ impl Images {
     /// The number of samples of an input of this shape: groups of as many images as its batch has.
     ///
     /// # Errors
-    /// An input that is no image, or a number of images that does not divide into batches.
+    /// An input that is not an image, or a number of images that does not divide into batches.
     pub fn samples(&self, input: &str, shape: &[u64]) -> Result<usize, FileError> {
         let Frame { batch, .. } = self.frame(input, shape)?;
         let count = self.count();

@@ -96,7 +96,7 @@ fn checked(chain: &Chain<'_>) -> Result<Codes, Reported> {
         );
     }
     if i8::try_from(zero_point).is_err() {
-        return Err(op.error(format_args!("a zero point of {zero_point}, which is no code of 8 bits")));
+        return Err(op.error(format_args!("the zero point {zero_point} is outside the 8-bit range")));
     }
     Ok(chain.codes)
 }
