@@ -31,6 +31,11 @@ impl<'c> Conditions<'c> {
         }
     }
 
+    /// Forgets a value that is about to be erased.
+    pub(super) fn forget(&mut self, value: Value<'c>) {
+        self.0.remove(&value);
+    }
+
     fn evaluate(&self, op: Operation<'c>, result: Value<'c>) -> Option<Literal<'c>> {
         let tensor = result.ty().as_tensor()?;
         let shape = tensor.shape.iter().map(|&d| u64::try_from(d).ok()).collect::<Option<Vec<u64>>>()?;

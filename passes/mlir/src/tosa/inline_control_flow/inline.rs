@@ -208,6 +208,8 @@ impl<'c> Inliner<'c> {
         self.build.set_location(op.location());
         let value = self.learn(copy, made)?;
         if value != made {
+            // Another op may get its address.
+            self.conditions.forget(made);
             copy.erase()?;
         }
         if operands.is_empty() {
