@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use strum_ir::{Attribute, Operation, Type, Value};
-use strum_ref::{Conv, Conv3d, Dtype, Graph, NodeId, Op, Pool, Rescale, Round, Tensor, TransposeConv};
+use strum_ref::{
+    Conv, Conv3d, Dtype, Graph, NodeId, Op, Pool, Rescale, Resize, Round, Tensor, TransposeConv,
+};
 
 /// Reads the body of a `func.func`.
 ///
@@ -96,6 +98,15 @@ fn operator(op: Operation<'_>) -> Option<(Op, usize)> {
         "tosa.minimum" => (Op::Minimum, 2),
         "tosa.arithmetic_right_shift" => (Op::ArithmeticRightShift { round: op.bool_attr("round")? }, 2),
         "tosa.logical_left_shift" => (Op::LogicalLeftShift, 2),
+        "tosa.logical_right_shift" => (Op::LogicalRightShift, 2),
+        "tosa.bitwise_and" => (Op::BitwiseAnd, 2),
+        "tosa.bitwise_or" => (Op::BitwiseOr, 2),
+        "tosa.bitwise_xor" => (Op::BitwiseXor, 2),
+        "tosa.bitwise_not" => (Op::BitwiseNot, 1),
+        "tosa.intdiv" => (Op::IntDiv, 2),
+        "tosa.argmax" => (Op::ArgMax { axis: axis()? }, 1),
+        "tosa.gather" => (Op::Gather, 2),
+        "tosa.scatter" => (Op::Scatter, 3),
         "tosa.abs" => (Op::Abs, 1),
         "tosa.negate" => (Op::Negate { input_zp: scalar(1)?, output_zp: scalar(2)? }, 1),
         "tosa.clz" => (Op::Clz, 1),
@@ -141,6 +152,15 @@ fn compound(op: Operation<'_>) -> Option<(Op, usize)> {
                 weight_zp: scalar(4)?,
             };
             (Op::TransposeConv2d(conv), 3)
+        }
+        "tosa.resize" => {
+            let resize = Resize {
+                bilinear: op.keyword_attr("mode")? == "BILINEAR",
+                scale: values(1)?.try_into().ok()?,
+                offset: values(2)?.try_into().ok()?,
+                border: values(3)?.try_into().ok()?,
+            };
+            (Op::Resize(resize), 1)
         }
         "tosa.tile" => (Op::Tile { multiples: extents(&values(1)?)? }, 1),
         "tosa.reverse" => (Op::Reverse { axis: usize::try_from(op.int_attr("axis")?).ok()? }, 1),

@@ -6,9 +6,9 @@
 // FILE: machine file 'nope.toml': No such file or directory
 
 func.func @unknown(%x: tensor<4xi8>) -> tensor<4xi8> {
-  // expected-error @+2 {{'tosa.bitwise_not' op unsupported: not implemented by the DPU}}
+  // expected-error @+2 {{'tosa.custom' op unsupported: not implemented by the DPU}}
   // expected-note @+1 {{supported ops of the tosa dialect: }}
-  %0 = tosa.bitwise_not %x : (tensor<4xi8>) -> tensor<4xi8>
+  %0 = tosa.custom %x {domain_name = "acme", implementation_attrs = "", operator_name = "sort"} : (tensor<4xi8>) -> tensor<4xi8>
   return %0 : tensor<4xi8>
 }
 

@@ -1,7 +1,7 @@
 //! Single operators: a generator for each kind.
 
 use super::builder::{Builder, permutation};
-use super::{compound, layers};
+use super::{compound, layers, selected};
 use crate::{Dtype, Invalid, NodeId, Op, Rescale, Round, Tensor};
 
 macro_rules! kinds {
@@ -60,6 +60,16 @@ kinds! {
     Conv3d "conv3d" compound::conv3d;
     Tile "tile" compound::tile;
     Reverse "reverse" compound::reverse;
+    LogicalRightShift "logical_right_shift" logical_right_shift;
+    BitwiseAnd "bitwise_and" bitwise_and;
+    BitwiseOr "bitwise_or" bitwise_or;
+    BitwiseXor "bitwise_xor" bitwise_xor;
+    BitwiseNot "bitwise_not" bitwise_not;
+    IntDiv "intdiv" intdiv;
+    ArgMax "argmax" selected::argmax;
+    Gather "gather" selected::gather;
+    Scatter "scatter" selected::scatter;
+    Resize "resize" selected::resize;
 }
 
 impl Kind {
@@ -156,6 +166,45 @@ fn arithmetic_right_shift(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
 fn logical_left_shift(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     let operands = shift_operands(b)?;
     b.op(Op::LogicalLeftShift, operands)
+}
+
+fn logical_right_shift(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    let operands = shift_operands(b)?;
+    b.op(Op::LogicalRightShift, operands)
+}
+
+fn bitwise(b: &mut Builder, op: Op) -> Result<Option<NodeId>, Invalid> {
+    let dtype = b.rng.pick(&Dtype::ALL);
+    let operands = two_operands(b, dtype)?;
+    b.op(op, operands)
+}
+
+fn bitwise_and(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    bitwise(b, Op::BitwiseAnd)
+}
+
+fn bitwise_or(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    bitwise(b, Op::BitwiseOr)
+}
+
+fn bitwise_xor(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    bitwise(b, Op::BitwiseXor)
+}
+
+fn bitwise_not(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    let x = any_argument(b, &Dtype::ALL)?;
+    b.op(Op::BitwiseNot, [x])
+}
+
+/// Divisors of few bits as often as of many, none of them 0.
+fn intdiv(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    let [left, right] = broadcast_shapes(b);
+    let left = b.argument(Dtype::I32, &left)?;
+    let bits = b.rng.pick(&[3, 8, 16, 31]);
+    let mut divisors = b.random_bits(Dtype::I32, bits, &right)?;
+    divisors.data.iter_mut().filter(|v| **v == 0).for_each(|v| *v = 1);
+    let right = b.either(divisors, 40);
+    b.op(Op::IntDiv, [left, right])
 }
 
 fn abs(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {

@@ -10,6 +10,7 @@ mod kinds;
 mod layers;
 mod rewrites;
 mod rng;
+mod selected;
 
 pub use kinds::Kind;
 

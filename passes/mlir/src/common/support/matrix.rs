@@ -68,6 +68,7 @@ const STAYS: &str = "stays";
 
 /// All supported ops, in the order of the TOSA specification.
 pub const MATRIX: &[Row] = &[
+    row("tosa.argmax", STAYS, &[sig(&[I8], I32), sig(&[I16], I32)], &[]),
     row("tosa.avg_pool2d", STAYS, NARROW_ONE, &[rules::ACC_I32, rules::POOL_ZERO_POINTS, rules::WINDOW]),
     row("tosa.conv2d", "`strum.conv2d`", &[sig(&[I8, I8, I32], I32)], CONV_RULES),
     row("tosa.depthwise_conv2d", "`strum.depthwise_conv2d`", &[sig(&[I8, I8, I32], I32)], CONV_RULES),
@@ -81,7 +82,12 @@ pub const MATRIX: &[Row] = &[
     row("tosa.clamp", LAYER, NARROW_ONE, &[rules::CLAMP_ORDER]),
     row("tosa.add", "`strum.eltwise add`", I32_TWO, &[]),
     row("tosa.arithmetic_right_shift", STAYS, SAME_TWO, &[]),
+    row("tosa.bitwise_and", STAYS, SAME_TWO, &[]),
+    row("tosa.bitwise_or", STAYS, SAME_TWO, &[]),
+    row("tosa.bitwise_xor", STAYS, SAME_TWO, &[]),
+    row("tosa.intdiv", STAYS, I32_TWO, &[]),
     row("tosa.logical_left_shift", STAYS, SAME_TWO, &[]),
+    row("tosa.logical_right_shift", STAYS, SAME_TWO, &[]),
     row("tosa.maximum", "`strum.eltwise max`", I32_TWO, &[]),
     row("tosa.minimum", "`strum.eltwise min`", I32_TWO, &[]),
     row(
@@ -93,6 +99,7 @@ pub const MATRIX: &[Row] = &[
     row("tosa.sub", "`strum.eltwise sub`", I32_TWO, &[]),
     row("tosa.table", LAYER, &[sig(&[I8, I8], I8), sig(&[I16, I16], I32)], &[rules::TABLE]),
     row("tosa.abs", STAYS, I32_ONE, &[]),
+    row("tosa.bitwise_not", STAYS, SAME_ONE, &[]),
     row("tosa.clz", STAYS, I32_ONE, &[]),
     row("tosa.negate", STAYS, SAME_ONE, &[rules::NEGATE_ZERO_POINTS]),
     row("tosa.reduce_max", STAYS, SAME_ONE, &[]),
@@ -103,6 +110,19 @@ pub const MATRIX: &[Row] = &[
     row("tosa.reshape", STAYS, SAME_ONE, &[]),
     row("tosa.slice", STAYS, SAME_ONE, &[rules::SLICE]),
     row("tosa.transpose", STAYS, SAME_ONE, &[]),
+    row("tosa.gather", STAYS, &[sig(&[I8, I32], I8), sig(&[I16, I32], I16), sig(&[I32, I32], I32)], &[]),
+    row(
+        "tosa.scatter",
+        STAYS,
+        &[sig(&[I8, I32, I8], I8), sig(&[I16, I32, I16], I16), sig(&[I32, I32, I32], I32)],
+        &[],
+    ),
+    row(
+        "tosa.resize",
+        STAYS,
+        &[sig(&[I8], I8), sig(&[I16], I16), sig(&[I8], I32)],
+        &[rules::RESIZE_MODE, rules::RESIZE],
+    ),
     row(
         "tosa.cast",
         STAYS,

@@ -209,6 +209,12 @@ fn is_element_wise(op: Operation<'_>) -> bool {
         "tosa.rescale",
         "tosa.clamp",
         "tosa.abs",
+        "tosa.bitwise_and",
+        "tosa.bitwise_not",
+        "tosa.bitwise_or",
+        "tosa.bitwise_xor",
+        "tosa.intdiv",
+        "tosa.logical_right_shift",
         "tosa.negate",
     ];
     OPS.iter().any(|name| op.is(name))
