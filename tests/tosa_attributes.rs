@@ -166,6 +166,9 @@ const BINARY: &str = "func.func @main(%x: tensor<4x4xT>, %y: tensor<4x4xT>) -> t
 const REDUCE: &str = "func.func @main(%x: tensor<4x4xi32>) -> tensor<[1x4|4x1]xi32> {\n\
     %r = tosa.OP %x {axis = [0|1] : i32} : (tensor<4x4xi32>) -> tensor<[1x4|4x1]xi32>\n\
     return %r : tensor<[1x4|4x1]xi32>\n}\n";
+const REDUCE_BITS: &str = "func.func @main(%x: tensor<4x4xi1>) -> tensor<[1x4|4x1]xi1> {\n\
+    %r = tosa.OP %x {axis = [0|1] : i32} : (tensor<4x4xi1>) -> tensor<[1x4|4x1]xi1>\n\
+    return %r : tensor<[1x4|4x1]xi1>\n}\n";
 const REDUCE_NAN: &str = "func.func @main(%x: tensor<4x4xi32>) -> tensor<1x4xi32> {\n\
     %r = tosa.OP %x {axis = 0 : i32[|, nan_mode = IGNORE]} : (tensor<4x4xi32>) -> tensor<1x4xi32>\n\
     return %r : tensor<1x4xi32>\n}\n";
@@ -235,6 +238,8 @@ const INLINE: &[Experiment] = &[
     Experiment { op: "argmax", attribute: "axis", text: ARGMAX, outcome: Other },
     Experiment { op: "resize", attribute: "mode", text: RESIZE, outcome: Other },
     Experiment { op: "resize", attribute: "mode", text: RESIZE_TYPE, outcome: Refused("mode") },
+    Experiment { op: "reduce_all", attribute: "axis", text: REDUCE_BITS, outcome: Other },
+    Experiment { op: "reduce_any", attribute: "axis", text: REDUCE_BITS, outcome: Other },
     Experiment { op: "reduce_max", attribute: "axis", text: REDUCE, outcome: Other },
     Experiment { op: "reduce_min", attribute: "axis", text: REDUCE, outcome: Other },
     Experiment { op: "reduce_sum", attribute: "axis", text: REDUCE, outcome: Other },

@@ -46,12 +46,16 @@ fn read(op: Operation<'_>, graph: &mut Graph, node: impl Fn(usize) -> Option<Nod
 
 fn dtype(ty: Type<'_>) -> Option<Dtype> {
     let width = ty.as_tensor()?.element.int_width()?;
-    Dtype::ALL.into_iter().find(|dtype| dtype.bits() == width)
+    Dtype::EVERY.into_iter().find(|dtype| dtype.bits() == width)
 }
 
 fn tensor(ty: Type<'_>, values: Attribute<'_>) -> Option<Tensor> {
     let shape: Vec<usize> = extents(&ty.as_tensor()?.shape)?;
-    Tensor::new(dtype(ty)?, shape, values.int_elements().ok()?).ok()
+    let elements = match dtype(ty)? {
+        Dtype::Bool => values.bools().ok()?.into_iter().map(i64::from).collect(),
+        Dtype::I8 | Dtype::I16 | Dtype::I32 => values.int_elements().ok()?,
+    };
+    Tensor::new(dtype(ty)?, shape, elements).ok()
 }
 
 fn extents(values: &[i64]) -> Option<Vec<usize>> {
@@ -104,6 +108,16 @@ fn operator(op: Operation<'_>) -> Option<(Op, usize)> {
         "tosa.bitwise_xor" => (Op::BitwiseXor, 2),
         "tosa.bitwise_not" => (Op::BitwiseNot, 1),
         "tosa.intdiv" => (Op::IntDiv, 2),
+        "tosa.equal" => (Op::Equal, 2),
+        "tosa.greater" => (Op::Greater, 2),
+        "tosa.greater_equal" => (Op::GreaterEqual, 2),
+        "tosa.select" => (Op::Select, 3),
+        "tosa.logical_and" => (Op::LogicalAnd, 2),
+        "tosa.logical_or" => (Op::LogicalOr, 2),
+        "tosa.logical_xor" => (Op::LogicalXor, 2),
+        "tosa.logical_not" => (Op::LogicalNot, 1),
+        "tosa.reduce_all" => (Op::ReduceAll { axis: axis()? }, 1),
+        "tosa.reduce_any" => (Op::ReduceAny { axis: axis()? }, 1),
         "tosa.argmax" => (Op::ArgMax { axis: axis()? }, 1),
         "tosa.gather" => (Op::Gather, 2),
         "tosa.scatter" => (Op::Scatter, 3),

@@ -145,3 +145,20 @@ func.func @resize(%x: tensor<1x4x4x2xi8>) -> tensor<1x7x7x2xi32> {
   %0 = tosa.resize %x, %s, %z, %z {mode = BILINEAR} : (tensor<1x4x4x2xi8>, !tosa.shape<4>, !tosa.shape<2>, !tosa.shape<2>) -> tensor<1x7x7x2xi32>
   return %0 : tensor<1x7x7x2xi32>
 }
+
+// -----
+
+// Booleans are bytes, 0 or 1, also at the program's ends. A negation is 1 - x.
+// CHECK-LABEL: dpu.program @booleans
+// CHECK: dpu.input "arg0" : !dpu.buffer<dram, 16xi8>
+// CHECK: dpu.vec_binary op greater {{.*}} a_dtype i32
+// CHECK: dpu.vec_binary op and dims
+// CHECK: dpu.vec_unary op negate {{.*}} in_zp 1
+// CHECK: dpu.vec_select dims
+func.func @booleans(%c: tensor<16xi1>, %x: tensor<16xi32>, %y: tensor<16xi32>) -> tensor<16xi32> {
+  %0 = tosa.greater %x, %y : (tensor<16xi32>, tensor<16xi32>) -> tensor<16xi1>
+  %1 = tosa.logical_and %c, %0 : (tensor<16xi1>, tensor<16xi1>) -> tensor<16xi1>
+  %2 = tosa.logical_not %1 : (tensor<16xi1>) -> tensor<16xi1>
+  %3 = tosa.select %2, %x, %y : (tensor<16xi1>, tensor<16xi32>, tensor<16xi32>) -> tensor<16xi32>
+  return %3 : tensor<16xi32>
+}

@@ -4,7 +4,7 @@ use super::builder::{Builder, permutation};
 use super::kinds::{other_shape, random_slice, random_table};
 use super::rng::Rng;
 use super::{Case, Size};
-use super::{compound, layers, selected};
+use super::{compound, layers, logical, selected};
 use crate::{Dtype, Invalid, NodeId, Op, Pool, Rescale, Round};
 
 /// A step adds operators, or finds no suitable operands.
@@ -40,6 +40,7 @@ const STEPS: &[(usize, Step)] = &[
     (3, gather),
     (2, scatter),
     (3, resize),
+    (5, choice),
 ];
 
 /// Larger values are not used as operands.
@@ -87,7 +88,9 @@ pub(crate) fn draw(b: &mut Builder, steps: &[(usize, Step)]) -> Step {
 /// An existing value, later ones more often.
 fn choose(b: &mut Builder, fits: impl Fn(&Builder, NodeId) -> bool) -> Option<NodeId> {
     let mut fitting = b.variables();
-    fitting.retain(|&id| b.value(id).data.len() <= ELEMENTS && fits(b, id));
+    // Steps on Booleans are made of several operators.
+    let suits = |id| b.value(id).dtype != Dtype::Bool && b.value(id).data.len() <= ELEMENTS;
+    fitting.retain(|&id| suits(id) && fits(b, id));
     let count = fitting.len();
     if count == 0 {
         return None;
@@ -212,6 +215,11 @@ fn divide(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
 fn argmax(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     let Some(x) = choose(b, |b, id| b.value(id).dtype != Dtype::I32) else { return Ok(None) };
     selected::argmax_of(b, x)
+}
+
+fn choice(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    let Some(x) = choose(b, |_, _| true) else { return Ok(None) };
+    logical::choice_of(b, x)
 }
 
 fn gather(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {

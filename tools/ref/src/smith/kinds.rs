@@ -1,7 +1,7 @@
 //! Single operators: a generator for each kind.
 
 use super::builder::{Builder, permutation};
-use super::{compound, layers, selected};
+use super::{compound, layers, logical, selected};
 use crate::{Dtype, Invalid, NodeId, Op, Rescale, Round, Tensor};
 
 macro_rules! kinds {
@@ -70,6 +70,16 @@ kinds! {
     Gather "gather" selected::gather;
     Scatter "scatter" selected::scatter;
     Resize "resize" selected::resize;
+    Equal "equal" logical::equal;
+    Greater "greater" logical::greater;
+    GreaterEqual "greater_equal" logical::greater_equal;
+    Select "select" logical::select;
+    LogicalAnd "logical_and" logical::and;
+    LogicalOr "logical_or" logical::or;
+    LogicalXor "logical_xor" logical::xor;
+    LogicalNot "logical_not" logical::not;
+    ReduceAll "reduce_all" logical::reduce_all;
+    ReduceAny "reduce_any" logical::reduce_any;
 }
 
 impl Kind {
@@ -80,7 +90,7 @@ impl Kind {
 }
 
 /// An argument of any rank and type.
-fn any_argument(b: &mut Builder, dtypes: &[Dtype]) -> Result<NodeId, Invalid> {
+pub(super) fn any_argument(b: &mut Builder, dtypes: &[Dtype]) -> Result<NodeId, Invalid> {
     let dtype = b.rng.pick(dtypes);
     let rank = b.rng.between(1, 6);
     let shape = b.rng.shape(rank, b.budget.elements);
@@ -88,7 +98,7 @@ fn any_argument(b: &mut Builder, dtypes: &[Dtype]) -> Result<NodeId, Invalid> {
 }
 
 /// Two shapes that broadcast to one.
-fn broadcast_shapes(b: &mut Builder) -> [Vec<usize>; 2] {
+pub(super) fn broadcast_shapes(b: &mut Builder) -> [Vec<usize>; 2] {
     let rank = b.rng.between(1, 6);
     let shape = b.rng.shape(rank, b.budget.elements);
     let [mut left, mut right] = [shape.clone(), shape];
@@ -106,7 +116,7 @@ fn broadcast_shapes(b: &mut Builder) -> [Vec<usize>; 2] {
 }
 
 /// Two operands, at least one of them an argument.
-fn two_operands(b: &mut Builder, dtype: Dtype) -> Result<[NodeId; 2], Invalid> {
+pub(super) fn two_operands(b: &mut Builder, dtype: Dtype) -> Result<[NodeId; 2], Invalid> {
     let [left, right] = broadcast_shapes(b);
     let left = b.argument(dtype, &left)?;
     if b.value(left).shape == right && b.rng.chance(5) {
@@ -233,13 +243,13 @@ fn zero_points(b: &mut Builder, x: NodeId) -> (i64, i64) {
 }
 
 fn identity(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
-    let x = any_argument(b, &Dtype::ALL)?;
+    let x = any_argument(b, &Dtype::EVERY)?;
     b.op(Op::Identity, [x])
 }
 
 fn cast(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
-    let x = any_argument(b, &Dtype::ALL)?;
-    let others: Vec<_> = Dtype::ALL.into_iter().filter(|&to| to != b.value(x).dtype).collect();
+    let x = any_argument(b, &Dtype::EVERY)?;
+    let others: Vec<_> = Dtype::EVERY.into_iter().filter(|&to| to != b.value(x).dtype).collect();
     let to = b.rng.pick(&others);
     b.op(Op::Cast { to }, [x])
 }
@@ -293,7 +303,7 @@ fn reduce_min(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
 }
 
 fn concat(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
-    let first = any_argument(b, &Dtype::ALL)?;
+    let first = any_argument(b, &Dtype::EVERY)?;
     let Tensor { dtype, mut shape, .. } = b.value(first).clone();
     let axis = b.rng.below(shape.len());
     let mut operands = vec![first];
@@ -312,7 +322,7 @@ fn concat(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
 }
 
 fn pad(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
-    let dtype = b.rng.pick(&Dtype::ALL);
+    let dtype = b.rng.pick(&Dtype::EVERY);
     let rank = b.rng.between(1, 6);
     let shape = b.rng.shape(rank, b.budget.elements / 10);
     let x = b.argument(dtype, &shape)?;
@@ -322,7 +332,7 @@ fn pad(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
 }
 
 fn reshape(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
-    let x = any_argument(b, &Dtype::ALL)?;
+    let x = any_argument(b, &Dtype::EVERY)?;
     let shape = other_shape(b, x);
     b.op(Op::Reshape { shape }, [x])
 }
@@ -343,7 +353,7 @@ pub(crate) fn other_shape(b: &mut Builder, x: NodeId) -> Vec<usize> {
 }
 
 fn slice(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
-    let x = any_argument(b, &Dtype::ALL)?;
+    let x = any_argument(b, &Dtype::EVERY)?;
     let op = random_slice(b, x);
     b.op(op, [x])
 }
@@ -359,7 +369,7 @@ pub(crate) fn random_slice(b: &mut Builder, x: NodeId) -> Op {
 }
 
 fn transpose(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
-    let x = any_argument(b, &Dtype::ALL)?;
+    let x = any_argument(b, &Dtype::EVERY)?;
     let rank = b.value(x).rank();
     let perms = permutation(&mut b.rng, rank);
     b.op(Op::Transpose { perms }, [x])

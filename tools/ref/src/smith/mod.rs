@@ -8,6 +8,7 @@ mod chain;
 mod compound;
 mod kinds;
 mod layers;
+mod logical;
 mod rewrites;
 mod rng;
 mod selected;

@@ -50,7 +50,16 @@ pub const ATTRIBUTES: &[Attribute] = &[
     attribute("acc_type", ACCUMULATORS, Limited, "i32; others are refused"),
     attribute(
         "axis",
-        &["argmax", "concat", "reduce_max", "reduce_min", "reduce_sum", "reverse"],
+        &[
+            "argmax",
+            "concat",
+            "reduce_all",
+            "reduce_any",
+            "reduce_max",
+            "reduce_min",
+            "reduce_sum",
+            "reverse",
+        ],
         Followed,
         "followed",
     ),

@@ -232,14 +232,14 @@ fn data_movement() {
 
     let mut concat = op("tosa.concat", vec![tensor(&[2], I8); 9], (&[18], I8), &[]);
     assert_eq!(check(&concat), Ok(()));
-    concat.operands[8].ty = TypeFact::Foreign("i1".into());
+    concat.operands[8].ty = TypeFact::Foreign("i4".into());
     assert_eq!(faults(&concat).len(), 1, "also the ninth operand is looked at");
 }
 
 #[test]
 fn types_that_the_dpu_does_not_hold() {
     let cases = [
-        (TypeFact::Foreign("f32".into()), "has element type f32; supported are i8, i16 and i32"),
+        (TypeFact::Foreign("f32".into()), "has element type f32; supported are i1, i8, i16 and i32"),
         (TypeFact::Dynamic, "has a dynamic shape; all extents must be known"),
         (TypeFact::Unranked, "has no rank; all extents must be known"),
         (TypeFact::Other, "is not a tensor"),

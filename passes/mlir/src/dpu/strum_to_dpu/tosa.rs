@@ -4,12 +4,14 @@ use dpu_isa::{BinaryOp, Dtype, PoolMode, ReduceOp, ResizeMode, UnaryOp};
 use strum_ir::Operation;
 use strum_plan::{
     BinaryLayer, ConcatLayer, GatherLayer, LayerScope, PadLayer, PlanError, PoolLayer, Post, Pre,
-    ReduceLayer, RescaleLayer, ResizeLayer, ResizeSide, ScatterLayer, SliceLayer, Table, TableLayer, Tensor,
-    TransposeLayer, UnaryLayer, plan_binary, plan_concat, plan_gather, plan_pad, plan_pool, plan_reduce,
-    plan_rescale, plan_resize, plan_scatter, plan_slice, plan_table, plan_transpose, plan_unary,
+    ReduceLayer, RescaleLayer, ResizeLayer, ResizeSide, ScatterLayer, SelectLayer, SliceLayer, Table,
+    TableLayer, Tensor, TransposeLayer, UnaryLayer, plan_binary, plan_concat, plan_gather, plan_pad,
+    plan_pool, plan_reduce, plan_rescale, plan_resize, plan_scatter, plan_select, plan_slice, plan_table,
+    plan_transpose, plan_unary,
 };
 
 use super::values::{Values, unreadable, unsigned};
+use crate::common::tosa::elem::Elem;
 use crate::common::tosa::num::Round;
 use crate::common::tosa::view;
 
@@ -50,7 +52,18 @@ impl Op<'_, '_, '_, '_, '_> {
             },
             "tosa.abs" => self.unary(UnaryOp::Abs, 0, 0),
             "tosa.clz" => self.unary(UnaryOp::Clz, 0, 0),
-            "tosa.cast" => self.unary(UnaryOp::Copy, 0, 0),
+            "tosa.cast" => self.cast(),
+            "tosa.equal" => self.binary(BinaryOp::Equal),
+            "tosa.greater" => self.binary(BinaryOp::Greater),
+            "tosa.greater_equal" => self.binary(BinaryOp::GreaterEqual),
+            "tosa.select" => self.select(),
+            "tosa.logical_and" => self.binary(BinaryOp::And),
+            "tosa.logical_or" => self.binary(BinaryOp::Or),
+            "tosa.logical_xor" => self.binary(BinaryOp::Xor),
+            // 1 - x, as -(x - 1).
+            "tosa.logical_not" => self.unary(UnaryOp::Negate, 1, 0),
+            "tosa.reduce_all" => self.reduce(ReduceOp::Min),
+            "tosa.reduce_any" => self.reduce(ReduceOp::Max),
             "tosa.negate" => self.negate(),
             "tosa.reduce_sum" => self.reduce(ReduceOp::Sum),
             "tosa.reduce_max" => self.reduce(ReduceOp::Max),
@@ -130,6 +143,21 @@ impl Op<'_, '_, '_, '_, '_> {
         let (input, output) = (self.input(0)?, self.output()?);
         let layer = UnaryLayer { op, input, in_zp, out_zp, clamp: None, output };
         plan_unary(self.scope, &layer)
+    }
+
+    /// A Boolean says whether a value is not 0; otherwise the low bits stay.
+    fn cast(&mut self) -> Result<(), PlanError> {
+        match self.op.single_result().and_then(view::elem) {
+            None => Err(unreadable(self.op)),
+            Some(Elem::I1) => self.unary(UnaryOp::Nonzero, 0, 0),
+            Some(_) => self.unary(UnaryOp::Copy, 0, 0),
+        }
+    }
+
+    fn select(&mut self) -> Result<(), PlanError> {
+        let (cond, a, b) = (self.input(0)?, self.input(1)?, self.input(2)?);
+        let output = self.output()?;
+        plan_select(self.scope, &SelectLayer { cond, a, b, output })
     }
 
     /// TOSA saturates a negation to its type, but for i32, which wraps.
