@@ -102,25 +102,9 @@ fn operator(op: Operation<'_>) -> Option<(Op, usize)> {
         "tosa.minimum" => (Op::Minimum, 2),
         "tosa.arithmetic_right_shift" => (Op::ArithmeticRightShift { round: op.bool_attr("round")? }, 2),
         "tosa.logical_left_shift" => (Op::LogicalLeftShift, 2),
-        "tosa.logical_right_shift" => (Op::LogicalRightShift, 2),
-        "tosa.bitwise_and" => (Op::BitwiseAnd, 2),
-        "tosa.bitwise_or" => (Op::BitwiseOr, 2),
-        "tosa.bitwise_xor" => (Op::BitwiseXor, 2),
-        "tosa.bitwise_not" => (Op::BitwiseNot, 1),
-        "tosa.intdiv" => (Op::IntDiv, 2),
-        "tosa.equal" => (Op::Equal, 2),
-        "tosa.greater" => (Op::Greater, 2),
-        "tosa.greater_equal" => (Op::GreaterEqual, 2),
-        "tosa.select" => (Op::Select, 3),
-        "tosa.logical_and" => (Op::LogicalAnd, 2),
-        "tosa.logical_or" => (Op::LogicalOr, 2),
-        "tosa.logical_xor" => (Op::LogicalXor, 2),
-        "tosa.logical_not" => (Op::LogicalNot, 1),
         "tosa.reduce_all" => (Op::ReduceAll { axis: axis()? }, 1),
         "tosa.reduce_any" => (Op::ReduceAny { axis: axis()? }, 1),
         "tosa.argmax" => (Op::ArgMax { axis: axis()? }, 1),
-        "tosa.gather" => (Op::Gather, 2),
-        "tosa.scatter" => (Op::Scatter, 3),
         "tosa.abs" => (Op::Abs, 1),
         "tosa.negate" => (Op::Negate { input_zp: scalar(1)?, output_zp: scalar(2)? }, 1),
         "tosa.clz" => (Op::Clz, 1),
@@ -138,7 +122,30 @@ fn operator(op: Operation<'_>) -> Option<(Op, usize)> {
         "tosa.slice" => (Op::Slice { start: shape(1)?, size: shape(2)? }, 1),
         "tosa.transpose" => (Op::Transpose { perms: list("perms")? }, 1),
         "tosa.cast" => (Op::Cast { to: dtype(op.result(0)?.ty())? }, 1),
-        _ => return compound(op),
+        _ => return plain(op).or_else(|| compound(op)),
+    })
+}
+
+/// An operator without parameters.
+fn plain(op: Operation<'_>) -> Option<(Op, usize)> {
+    Some(match op.name() {
+        "tosa.equal" => (Op::Equal, 2),
+        "tosa.greater" => (Op::Greater, 2),
+        "tosa.greater_equal" => (Op::GreaterEqual, 2),
+        "tosa.select" => (Op::Select, 3),
+        "tosa.logical_and" => (Op::LogicalAnd, 2),
+        "tosa.logical_or" => (Op::LogicalOr, 2),
+        "tosa.logical_xor" => (Op::LogicalXor, 2),
+        "tosa.logical_not" => (Op::LogicalNot, 1),
+        "tosa.logical_right_shift" => (Op::LogicalRightShift, 2),
+        "tosa.bitwise_and" => (Op::BitwiseAnd, 2),
+        "tosa.bitwise_or" => (Op::BitwiseOr, 2),
+        "tosa.bitwise_xor" => (Op::BitwiseXor, 2),
+        "tosa.bitwise_not" => (Op::BitwiseNot, 1),
+        "tosa.intdiv" => (Op::IntDiv, 2),
+        "tosa.gather" => (Op::Gather, 2),
+        "tosa.scatter" => (Op::Scatter, 3),
+        _ => return None,
     })
 }
 

@@ -197,24 +197,9 @@ impl Printer<'_> {
             | Op::Concat { axis } => {
                 format!("axis = {axis} : i32")
             }
-            Op::Pad { padding, value } => {
-                self.shape(operands, named("padding"), padding.as_flattened());
-                self.attribute(operands, named("value"), from, &[*value]);
-                String::new()
-            }
-            Op::Reshape { shape } => {
-                self.shape(operands, named("shape"), shape);
-                String::new()
-            }
-            Op::Slice { start, size } => {
-                self.shape(operands, named("start"), start);
-                self.shape(operands, named("size"), size);
-                String::new()
-            }
             Op::Resize(attributes) => self.resize(attributes, result, operands),
-            Op::Tile { multiples } => {
-                self.shape(operands, named("multiples"), multiples);
-                String::new()
+            Op::Pad { .. } | Op::Reshape { .. } | Op::Slice { .. } | Op::Tile { .. } => {
+                self.shapes(op, from, result, operands)
             }
             Op::Transpose { perms } => format!("perms = array<i32: {}>", list(perms)),
             Op::Add
@@ -243,6 +228,32 @@ impl Printer<'_> {
             | Op::Identity
             | Op::Table
             | Op::Cast { .. } => String::new(),
+        }
+    }
+
+    /// Operators whose parameters are shapes.
+    fn shapes(&mut self, op: &Op, from: Dtype, result: &str, operands: &mut Operands) -> String {
+        let named = |name: &str| format!("{result}_{name}");
+        match op {
+            Op::Pad { padding, value } => {
+                self.shape(operands, named("padding"), padding.as_flattened());
+                self.attribute(operands, named("value"), from, &[*value]);
+                String::new()
+            }
+            Op::Reshape { shape } => {
+                self.shape(operands, named("shape"), shape);
+                String::new()
+            }
+            Op::Slice { start, size } => {
+                self.shape(operands, named("start"), start);
+                self.shape(operands, named("size"), size);
+                String::new()
+            }
+            Op::Tile { multiples } => {
+                self.shape(operands, named("multiples"), multiples);
+                String::new()
+            }
+            _ => String::new(),
         }
     }
 

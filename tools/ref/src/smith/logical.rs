@@ -1,7 +1,7 @@
 //! Operators that make or read Booleans.
 
 use super::builder::Builder;
-use super::kinds::{any_argument, broadcast_shapes, two_operands};
+use super::operands::{any_argument, broadcast_shapes, two_operands};
 use crate::{Dtype, Invalid, NodeId, Op};
 
 /// A comparison, in which many values are equal.

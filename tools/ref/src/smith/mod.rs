@@ -9,6 +9,7 @@ mod compound;
 mod kinds;
 mod layers;
 mod logical;
+mod operands;
 mod rewrites;
 mod rng;
 mod selected;
