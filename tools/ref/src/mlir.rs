@@ -194,9 +194,7 @@ impl Printer<'_> {
             | Op::ReduceAll { axis }
             | Op::ReduceAny { axis }
             | Op::Reverse { axis }
-            | Op::Concat { axis } => {
-                format!("axis = {axis} : i32")
-            }
+            | Op::Concat { axis } => format!("axis = {axis} : i32"),
             Op::Resize(attributes) => self.resize(attributes, result, operands),
             Op::Pad { .. } | Op::Reshape { .. } | Op::Slice { .. } | Op::Tile { .. } => {
                 self.shapes(op, from, result, operands)
