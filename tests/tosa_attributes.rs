@@ -166,9 +166,30 @@ const BINARY: &str = "func.func @main(%x: tensor<4x4xT>, %y: tensor<4x4xT>) -> t
 const REDUCE: &str = "func.func @main(%x: tensor<4x4xi32>) -> tensor<[1x4|4x1]xi32> {\n\
     %r = tosa.OP %x {axis = [0|1] : i32} : (tensor<4x4xi32>) -> tensor<[1x4|4x1]xi32>\n\
     return %r : tensor<[1x4|4x1]xi32>\n}\n";
+const REDUCE_BITS: &str = "func.func @main(%x: tensor<4x4xi1>) -> tensor<[1x4|4x1]xi1> {\n\
+    %r = tosa.OP %x {axis = [0|1] : i32} : (tensor<4x4xi1>) -> tensor<[1x4|4x1]xi1>\n\
+    return %r : tensor<[1x4|4x1]xi1>\n}\n";
 const REDUCE_NAN: &str = "func.func @main(%x: tensor<4x4xi32>) -> tensor<1x4xi32> {\n\
     %r = tosa.OP %x {axis = 0 : i32[|, nan_mode = IGNORE]} : (tensor<4x4xi32>) -> tensor<1x4xi32>\n\
     return %r : tensor<1x4xi32>\n}\n";
+const ARGMAX: &str = "func.func @main(%x: tensor<4x4xi8>) -> tensor<4xi32> {\n\
+    %r = tosa.argmax %x {axis = [0|1] : i32} : (tensor<4x4xi8>) -> tensor<4xi32>\n\
+    return %r : tensor<4xi32>\n}\n";
+const ARGMAX_NAN: &str = "func.func @main(%x: tensor<4x4xi8>) -> tensor<4xi32> {\n\
+    %r = tosa.argmax %x {axis = 0 : i32[|, nan_mode = IGNORE]} : (tensor<4x4xi8>) -> tensor<4xi32>\n\
+    return %r : tensor<4xi32>\n}\n";
+const RESIZE: &str = "func.func @main(%x: tensor<1x4x4x2xi8>) -> tensor<1x7x7x2x[i8|i32]> {\n\
+    %s = tosa.const_shape {values = dense<[2, 1, 2, 1]> : tensor<4xindex>} : () -> !tosa.shape<4>\n\
+    %z = tosa.const_shape {values = dense<0> : tensor<2xindex>} : () -> !tosa.shape<2>\n\
+    %r = tosa.resize %x, %s, %z, %z {mode = [NEAREST_NEIGHBOR|BILINEAR]} : (tensor<1x4x4x2xi8>, !tosa.shape<4>, \
+    !tosa.shape<2>, !tosa.shape<2>) -> tensor<1x7x7x2x[i8|i32]>\n\
+    return %r : tensor<1x7x7x2x[i8|i32]>\n}\n";
+const RESIZE_TYPE: &str = "func.func @main(%x: tensor<1x4x4x2xi8>) -> tensor<1x7x7x2xi8> {\n\
+    %s = tosa.const_shape {values = dense<[2, 1, 2, 1]> : tensor<4xindex>} : () -> !tosa.shape<4>\n\
+    %z = tosa.const_shape {values = dense<0> : tensor<2xindex>} : () -> !tosa.shape<2>\n\
+    %r = tosa.resize %x, %s, %z, %z {mode = [NEAREST_NEIGHBOR|BILINEAR]} : (tensor<1x4x4x2xi8>, !tosa.shape<4>, \
+    !tosa.shape<2>, !tosa.shape<2>) -> tensor<1x7x7x2xi8>\n\
+    return %r : tensor<1x7x7x2xi8>\n}\n";
 const RESCALE: &str = "func.func @main(%x: tensor<4x2xi8>) -> tensor<4x2xi16> {\n\
     %m = \"tosa.const\"() <{values = dense<@MULT> : tensor<@MS>}> : () -> tensor<@MS>\n\
     %s = \"tosa.const\"() <{values = dense<@SHIFT> : tensor<@SS>}> : () -> tensor<@SS>\n\
@@ -213,6 +234,12 @@ const INLINE: &[Experiment] = &[
     Experiment { op: "minimum", attribute: "nan_mode", text: BINARY, outcome: Same },
     Experiment { op: "reduce_max", attribute: "nan_mode", text: REDUCE_NAN, outcome: Same },
     Experiment { op: "reduce_min", attribute: "nan_mode", text: REDUCE_NAN, outcome: Same },
+    Experiment { op: "argmax", attribute: "nan_mode", text: ARGMAX_NAN, outcome: Same },
+    Experiment { op: "argmax", attribute: "axis", text: ARGMAX, outcome: Other },
+    Experiment { op: "resize", attribute: "mode", text: RESIZE, outcome: Other },
+    Experiment { op: "resize", attribute: "mode", text: RESIZE_TYPE, outcome: Refused("mode") },
+    Experiment { op: "reduce_all", attribute: "axis", text: REDUCE_BITS, outcome: Other },
+    Experiment { op: "reduce_any", attribute: "axis", text: REDUCE_BITS, outcome: Other },
     Experiment { op: "reduce_max", attribute: "axis", text: REDUCE, outcome: Other },
     Experiment { op: "reduce_min", attribute: "axis", text: REDUCE, outcome: Other },
     Experiment { op: "reduce_sum", attribute: "axis", text: REDUCE, outcome: Other },

@@ -3,8 +3,8 @@
 // RUN: split-file %s %t
 
 // RUN: sh -c 'strumc compile %t/unsupported.mlir -o %t/out.dpu; echo "exit $?"' 2>&1 | FileCheck %s --check-prefix=LIMIT
-// LIMIT: unsupported.mlir:2:8: error: 'tosa.argmax' op unsupported: not implemented by the DPU
-// LIMIT-NEXT:   %0 = tosa.argmax %x
+// LIMIT: unsupported.mlir:2:8: error: 'tosa.custom' op unsupported: not implemented by the DPU
+// LIMIT-NEXT:   %0 = tosa.custom %x
 // LIMIT-NEXT:        ^
 // LIMIT-NEXT: unsupported.mlir:2:8: note: supported ops of the tosa dialect:
 // LIMIT: exit 3
@@ -21,7 +21,7 @@
 
 //--- unsupported.mlir
 func.func @main(%x: tensor<4x8xi8>) -> tensor<4xi32> {
-  %0 = tosa.argmax %x {axis = 1 : i32} : (tensor<4x8xi8>) -> tensor<4xi32>
+  %0 = tosa.custom %x {domain_name = "acme", implementation_attrs = "", operator_name = "sort"} : (tensor<4x8xi8>) -> tensor<4xi32>
   return %0 : tensor<4xi32>
 }
 

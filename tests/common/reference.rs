@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use strum_ir::{Attribute, Context, Module, Operation, Type, Value};
 use strum_ref::smith::Case;
-use strum_ref::{Conv, Conv3d, Dtype, Graph, NodeId, Op, Pool, Rescale, Round, Tensor, TransposeConv};
+use strum_ref::{
+    Conv, Conv3d, Dtype, Graph, NodeId, Op, Pool, Rescale, Resize, Round, Tensor, TransposeConv,
+};
 
 /// Runs a pipeline on a text that computes what a case computes, checks the function, and compares what it computes then.
 pub(crate) fn check(
@@ -72,12 +74,16 @@ fn read(op: Operation<'_>, graph: &mut Graph, node: impl Fn(usize) -> Option<Nod
 
 fn dtype(ty: Type<'_>) -> Option<Dtype> {
     let width = ty.as_tensor()?.element.int_width()?;
-    Dtype::ALL.into_iter().find(|dtype| dtype.bits() == width)
+    Dtype::EVERY.into_iter().find(|dtype| dtype.bits() == width)
 }
 
 fn tensor(ty: Type<'_>, values: Attribute<'_>) -> Option<Tensor> {
     let shape: Vec<usize> = extents(&ty.as_tensor()?.shape)?;
-    Tensor::new(dtype(ty)?, shape, values.int_elements().ok()?).ok()
+    let elements = match dtype(ty)? {
+        Dtype::Bool => values.bools().ok()?.into_iter().map(i64::from).collect(),
+        Dtype::I8 | Dtype::I16 | Dtype::I32 => values.int_elements().ok()?,
+    };
+    Tensor::new(dtype(ty)?, shape, elements).ok()
 }
 
 fn extents(values: &[i64]) -> Option<Vec<usize>> {
@@ -124,6 +130,9 @@ fn operator(op: Operation<'_>) -> Option<(Op, usize)> {
         "tosa.minimum" => (Op::Minimum, 2),
         "tosa.arithmetic_right_shift" => (Op::ArithmeticRightShift { round: op.bool_attr("round")? }, 2),
         "tosa.logical_left_shift" => (Op::LogicalLeftShift, 2),
+        "tosa.reduce_all" => (Op::ReduceAll { axis: axis()? }, 1),
+        "tosa.reduce_any" => (Op::ReduceAny { axis: axis()? }, 1),
+        "tosa.argmax" => (Op::ArgMax { axis: axis()? }, 1),
         "tosa.abs" => (Op::Abs, 1),
         "tosa.negate" => (Op::Negate { input_zp: scalar(1)?, output_zp: scalar(2)? }, 1),
         "tosa.clz" => (Op::Clz, 1),
@@ -141,7 +150,30 @@ fn operator(op: Operation<'_>) -> Option<(Op, usize)> {
         "tosa.slice" => (Op::Slice { start: shape(1)?, size: shape(2)? }, 1),
         "tosa.transpose" => (Op::Transpose { perms: list("perms")? }, 1),
         "tosa.cast" => (Op::Cast { to: dtype(op.result(0)?.ty())? }, 1),
-        _ => return compound(op),
+        _ => return plain(op).or_else(|| compound(op)),
+    })
+}
+
+/// An operator without parameters.
+fn plain(op: Operation<'_>) -> Option<(Op, usize)> {
+    Some(match op.name() {
+        "tosa.equal" => (Op::Equal, 2),
+        "tosa.greater" => (Op::Greater, 2),
+        "tosa.greater_equal" => (Op::GreaterEqual, 2),
+        "tosa.select" => (Op::Select, 3),
+        "tosa.logical_and" => (Op::LogicalAnd, 2),
+        "tosa.logical_or" => (Op::LogicalOr, 2),
+        "tosa.logical_xor" => (Op::LogicalXor, 2),
+        "tosa.logical_not" => (Op::LogicalNot, 1),
+        "tosa.logical_right_shift" => (Op::LogicalRightShift, 2),
+        "tosa.bitwise_and" => (Op::BitwiseAnd, 2),
+        "tosa.bitwise_or" => (Op::BitwiseOr, 2),
+        "tosa.bitwise_xor" => (Op::BitwiseXor, 2),
+        "tosa.bitwise_not" => (Op::BitwiseNot, 1),
+        "tosa.intdiv" => (Op::IntDiv, 2),
+        "tosa.gather" => (Op::Gather, 2),
+        "tosa.scatter" => (Op::Scatter, 3),
+        _ => return None,
     })
 }
 
@@ -169,6 +201,15 @@ fn compound(op: Operation<'_>) -> Option<(Op, usize)> {
                 weight_zp: scalar(4)?,
             };
             (Op::TransposeConv2d(conv), 3)
+        }
+        "tosa.resize" => {
+            let resize = Resize {
+                bilinear: op.keyword_attr("mode")? == "BILINEAR",
+                scale: values(1)?.try_into().ok()?,
+                offset: values(2)?.try_into().ok()?,
+                border: values(3)?.try_into().ok()?,
+            };
+            (Op::Resize(resize), 1)
         }
         "tosa.tile" => (Op::Tile { multiples: extents(&values(1)?)? }, 1),
         "tosa.reverse" => (Op::Reverse { axis: usize::try_from(op.int_attr("axis")?).ok()? }, 1),

@@ -73,6 +73,54 @@ impl<'c> Attribute<'c> {
         Ok(Cow::Owned(bytes))
     }
 
+    /// The elements of a constant tensor of i1, a byte each, 0 or 1; a splat is expanded.
+    pub fn bools(self) -> Result<Vec<u8>, BlobError> {
+        let not_elements = || BlobError::NotElements(shorten(self.to_string()));
+        let ty = self.ty().ok_or_else(not_elements)?;
+        let count = ty.as_tensor().and_then(|tensor| usize::try_from(tensor.num_elements()?).ok());
+        let total = count.ok_or_else(not_elements)?;
+        if let Some((key, bytes)) = raw::elements::resource(self) {
+            let bytes = bytes.ok_or_else(|| BlobError::Missing(key.to_owned()))?;
+            if bytes.len() != total {
+                let (key, expected, got) = (key.to_owned(), total as u64, bytes.len() as u64);
+                return Err(BlobError::Length { key, ty: ty.to_string(), expected, got });
+            }
+            return Ok(bytes.iter().map(|&byte| u8::from(byte != 0)).collect());
+        }
+        if self.0.is_sparse_elements() {
+            return Err(BlobError::Sparse);
+        }
+        match raw::elements::bools(self, total).ok_or_else(not_elements)? {
+            (bits, false) => Ok(bits),
+            (bit, true) => {
+                let mut bits = Vec::new();
+                bits.try_reserve_exact(total).map_err(|_| BlobError::TooLarge(ty.to_string()))?;
+                bits.resize(total, bit.first().copied().unwrap_or_default());
+                Ok(bits)
+            }
+        }
+    }
+
+    /// The single element of a `dense` splat of i1; `None` for anything else.
+    pub fn splat_bool(self) -> Option<bool> {
+        // Not read where the elements differ.
+        let (bits, is_splat) = raw::elements::bools(self, 0)?;
+        is_splat.then(|| bits.first() == Some(&1))
+    }
+
+    /// `dense<…>` of a static tensor type of i1, from a byte each, or from one for all.
+    pub fn dense_bools(ty: Type<'c>, bits: &[u8]) -> Result<Self, Error> {
+        let count = ty.as_tensor().and_then(|tensor| usize::try_from(tensor.num_elements()?).ok());
+        let wrong = || Error::Attribute(format!("constant of type {ty}"));
+        match (count, bits) {
+            (Some(count), &[bit]) if count != 1 => {
+                raw::elements::new_bools(ty, &vec![bit; count]).ok_or_else(wrong)
+            }
+            (Some(count), _) if count == bits.len() => raw::elements::new_bools(ty, bits).ok_or_else(wrong),
+            _ => Err(wrong()),
+        }
+    }
+
     /// The number of bytes of its elements, which are not written out.
     pub(crate) fn byte_length(self) -> Result<usize, BlobError> {
         if raw::elements::resource(self).is_some() || self.0.is_sparse_elements() {

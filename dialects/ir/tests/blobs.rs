@@ -17,6 +17,27 @@ fn tensor<'c>(context: &'c Context, text: &str) -> Type<'c> {
 }
 
 #[test]
+fn booleans_in_every_form() {
+    let context = Context::new();
+    let ty = tensor(&context, "tensor<2x5xi1>");
+    let bits = [1, 0, 0, 1, 1, 0, 1, 0, 1, 1];
+    let list = Attribute::dense_bools(ty, &bits).unwrap();
+    let text = "dense<[[true, false, false, true, true], [false, true, false, true, true]]> : tensor<2x5xi1>";
+    assert_eq!((list.to_string().as_str(), list), (text, attribute(&context, text)));
+    assert_eq!((list.bools().unwrap(), list.splat_bool()), (bits.to_vec(), None));
+    let splat = attribute(&context, "dense<true> : tensor<2x5xi1>");
+    assert_eq!((splat.bools().unwrap(), splat.splat_bool()), (vec![1; 10], Some(true)));
+    assert_eq!(Attribute::dense_bools(ty, &[1]), Ok(splat));
+    let one = attribute(&context, "dense<false> : tensor<i1>");
+    assert_eq!((one.bools().unwrap(), one.splat_bool()), (vec![0], Some(false)));
+    assert_eq!(attribute(&context, "dense<> : tensor<0xi1>").bools().unwrap(), []);
+    assert_eq!(attribute(&context, "dense<1> : tensor<2xi8>").splat_bool(), None);
+    assert!(attribute(&context, "dense<1> : tensor<2xi8>").bools().is_err());
+    assert!(Attribute::dense_bools(ty, &bits[1..]).is_err());
+    assert!(Attribute::dense_bools(tensor(&context, "tensor<10xi8>"), &bits).is_err());
+}
+
+#[test]
 fn elements_in_every_form() {
     let context = Context::new();
     let list = attribute(&context, "dense<[1, -2, 300]> : tensor<3xi16>");

@@ -96,3 +96,69 @@ func.func @reduce(%x: tensor<4x16xi32>) -> tensor<4x1xi32> {
   %0 = tosa.reduce_sum %x {axis = 1 : i32} : (tensor<4x16xi32>) -> tensor<4x1xi32>
   return %0 : tensor<4x1xi32>
 }
+
+// -----
+
+// Bitwise operators, shifts and divisions are tasks of the vector engine, as other element-wise operators are.
+// CHECK-LABEL: dpu.program @bits
+// CHECK: dpu.vec_binary op xor dims
+// CHECK: dpu.vec_binary op lsr dims
+// CHECK: dpu.vec_unary op not dims
+func.func @bits(%x: tensor<16xi16>, %y: tensor<16xi16>) -> tensor<16xi16> {
+  %0 = tosa.bitwise_xor %x, %y : (tensor<16xi16>, tensor<16xi16>) -> tensor<16xi16>
+  %1 = tosa.logical_right_shift %0, %y : (tensor<16xi16>, tensor<16xi16>) -> tensor<16xi16>
+  %2 = tosa.bitwise_not %1 : (tensor<16xi16>) -> tensor<16xi16>
+  return %2 : tensor<16xi16>
+}
+
+// -----
+
+// The positions of the greatest values select rows, which a DMA engine copies by the list of positions.
+// CHECK-LABEL: dpu.program @lookup
+// CHECK: dpu.vec_reduce op argmax axis 4 dims [1, 1, 1, 4, 8, 1]
+// CHECK: dpu.dma_gather engine 1 element 4 axis 4 rows 8 src(%arg1 : {{.*}} dims [1, 1, 1, 1, 4, 4]
+func.func @lookup(%x: tensor<1x4x8xi8>, %rows: tensor<1x8x16xi8>) -> tensor<1x4x16xi8> {
+  %0 = tosa.argmax %x {axis = 2 : i32} : (tensor<1x4x8xi8>) -> tensor<1x4xi32>
+  %1 = tosa.gather %rows, %0 : (tensor<1x8x16xi8>, tensor<1x4xi32>) -> tensor<1x4x16xi8>
+  return %1 : tensor<1x4x16xi8>
+}
+
+// -----
+
+// All values are copied, then some of the rows replaced.
+// CHECK-LABEL: dpu.program @scatter
+// CHECK: dpu.dma_copy engine 1 {{.*}}src(%arg0 : {{.*}} dst(%out0 :
+// CHECK: dpu.dma_scatter engine 1 element 4 axis 4 rows 8 src(%arg2 : {{.*}} dst(%out0 :
+func.func @scatter(%x: tensor<1x8x16xi8>, %i: tensor<1x4xi32>, %rows: tensor<1x4x16xi8>) -> tensor<1x8x16xi8> {
+  %0 = tosa.scatter %x, %i, %rows : (tensor<1x8x16xi8>, tensor<1x4xi32>, tensor<1x4x16xi8>) -> tensor<1x8x16xi8>
+  return %0 : tensor<1x8x16xi8>
+}
+
+// -----
+
+// An image is resized tile by tile by the vector engine.
+// CHECK-LABEL: dpu.program @resize
+// CHECK: dpu.vec_resize mode bilinear {{.*}} in_h 4 in_w 4 channels 2 {{.*}} out_h 7 out_w 7 {{.*}} scale_y_n 2 scale_x_n 2
+func.func @resize(%x: tensor<1x4x4x2xi8>) -> tensor<1x7x7x2xi32> {
+  %s = tosa.const_shape {values = dense<[2, 1, 2, 1]> : tensor<4xindex>} : () -> !tosa.shape<4>
+  %z = tosa.const_shape {values = dense<0> : tensor<2xindex>} : () -> !tosa.shape<2>
+  %0 = tosa.resize %x, %s, %z, %z {mode = BILINEAR} : (tensor<1x4x4x2xi8>, !tosa.shape<4>, !tosa.shape<2>, !tosa.shape<2>) -> tensor<1x7x7x2xi32>
+  return %0 : tensor<1x7x7x2xi32>
+}
+
+// -----
+
+// Booleans are bytes, 0 or 1, also at the program's ends. A negation is 1 - x.
+// CHECK-LABEL: dpu.program @booleans
+// CHECK: dpu.input "arg0" : !dpu.buffer<dram, 16xi8>
+// CHECK: dpu.vec_binary op greater {{.*}} a_dtype i32
+// CHECK: dpu.vec_binary op and dims
+// CHECK: dpu.vec_unary op negate {{.*}} in_zp 1
+// CHECK: dpu.vec_select dims
+func.func @booleans(%c: tensor<16xi1>, %x: tensor<16xi32>, %y: tensor<16xi32>) -> tensor<16xi32> {
+  %0 = tosa.greater %x, %y : (tensor<16xi32>, tensor<16xi32>) -> tensor<16xi1>
+  %1 = tosa.logical_and %c, %0 : (tensor<16xi1>, tensor<16xi1>) -> tensor<16xi1>
+  %2 = tosa.logical_not %1 : (tensor<16xi1>) -> tensor<16xi1>
+  %3 = tosa.select %2, %x, %y : (tensor<16xi1>, tensor<16xi32>, tensor<16xi32>) -> tensor<16xi32>
+  return %3 : tensor<16xi32>
+}

@@ -1,23 +1,23 @@
 // RUN: strum-opt %s --split-input-file --verify-diagnostics --tosa-to-strum
 
 // All faults of a function are reported, not only the first.
-func.func @float(%x: tensor<1x4xf32>, %i: tensor<1x4xi1>) -> tensor<1x4xi8> {
+func.func @float(%x: tensor<1x4xf32>, %i: tensor<1x4xi4>) -> tensor<1x4xi8> {
   // expected-error@+3 {{unsupported: operand #0 of type 'tensor<1x4xf32>' has element type f32}}
   // expected-error@+2 {{unsupported: result #0 of type 'tensor<1x4xf32>' has element type f32}}
   // expected-note@+1 {{supported for 'tosa.abs': i32 -> i32}}
   %0 = tosa.abs %x : (tensor<1x4xf32>) -> tensor<1x4xf32>
-  // expected-error@+2 {{operand #0 of type 'tensor<1x4xi1>' has element type i1}}
+  // expected-error@+2 {{operand #0 of type 'tensor<1x4xi4>' has element type i4}}
   // expected-note@+1 {{supported for 'tosa.cast'}}
-  %1 = tosa.cast %i : (tensor<1x4xi1>) -> tensor<1x4xi8>
+  %1 = tosa.cast %i : (tensor<1x4xi4>) -> tensor<1x4xi8>
   return %1 : tensor<1x4xi8>
 }
 
 // -----
 
 func.func @not_listed(%x: tensor<1x4xi8>) -> tensor<1xi32> {
-  // expected-error@+2 {{'tosa.argmax' op unsupported: not implemented by the DPU}}
-  // expected-note@+1 {{supported ops of the tosa dialect: avg_pool2d, conv2d}}
-  %0 = tosa.argmax %x {axis = 1 : i32} : (tensor<1x4xi8>) -> tensor<1xi32>
+  // expected-error@+2 {{'tosa.custom' op unsupported: not implemented by the DPU}}
+  // expected-note@+1 {{supported ops of the tosa dialect: argmax, avg_pool2d, conv2d}}
+  %0 = tosa.custom %x {domain_name = "acme", implementation_attrs = "", operator_name = "sort"} : (tensor<1x4xi8>) -> tensor<1xi32>
   return %0 : tensor<1xi32>
 }
 
@@ -87,7 +87,7 @@ func.func @rank7(%x: tensor<1x1x1x1x1x1x2xi8>) {
 
 // -----
 
-// expected-error@+1 {{argument #0 of type 'tensor<4xui8>' has element type ui8; supported are i8, i16 and i32}}
+// expected-error@+1 {{argument #0 of type 'tensor<4xui8>' has element type ui8; supported are i1, i8, i16 and i32}}
 func.func @unsigned_type(%x: tensor<4xui8>) {
   return
 }

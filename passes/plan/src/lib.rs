@@ -32,8 +32,8 @@ pub use error::PlanError;
 pub use forecast::Forecast;
 pub use matmul::{MatmulLayer, plan_matmul};
 pub use movement::{
-    ConcatLayer, CopyLayer, PadLayer, SliceLayer, Tensor, TransposeLayer, plan_concat, plan_copy, plan_pad,
-    plan_slice, plan_transpose,
+    ConcatLayer, CopyLayer, GatherLayer, PadLayer, ScatterLayer, SliceLayer, Tensor, TransposeLayer,
+    plan_concat, plan_copy, plan_gather, plan_pad, plan_scatter, plan_slice, plan_transpose,
 };
 pub use network::Network;
 pub use objective::Objective;
@@ -42,6 +42,7 @@ pub use ppe::{Ppe, Scale};
 pub use schedule::{Scheduled, Source, finish, to_program};
 pub use scope::{Constraints, LayerOutcome, LayerScope, Planner};
 pub use vector::{
-    BinaryLayer, Post, Pre, ReduceLayer, RescaleLayer, Scaling, Table, TableLayer, UnaryLayer, plan_binary,
-    plan_reduce, plan_rescale, plan_table, plan_unary,
+    BinaryLayer, Post, Pre, ReduceLayer, RescaleLayer, ResizeLayer, ResizeSide, Scaling, SelectLayer, Table,
+    TableLayer, UnaryLayer, plan_binary, plan_reduce, plan_rescale, plan_resize, plan_select, plan_table,
+    plan_unary,
 };

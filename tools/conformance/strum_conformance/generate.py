@@ -19,9 +19,11 @@ TOSA_VERSION = "1.0.2"
 
 # The operators of the integer profile that strum-opt supports.
 OPERATORS = (
-    "abs add arithmetic_right_shift avg_pool2d cast clamp clz concat const conv2d conv3d depthwise_conv2d identity "
-    "logical_left_shift matmul max_pool2d maximum minimum mul negate pad reduce_max reduce_min reduce_sum rescale "
-    "reshape reverse slice sub table tile transpose transpose_conv2d"
+    "abs add argmax arithmetic_right_shift avg_pool2d bitwise_and bitwise_not bitwise_or bitwise_xor cast clamp "
+    "clz concat const conv2d conv3d depthwise_conv2d equal gather greater greater_equal identity intdiv "
+    "logical_and logical_left_shift logical_not logical_or logical_right_shift logical_xor matmul max_pool2d "
+    "maximum minimum mul negate pad reduce_all reduce_any reduce_max reduce_min reduce_sum rescale reshape "
+    "resize reverse scatter select slice sub table tile transpose transpose_conv2d"
 ).split()
 
 # Those of the extension "controlflow".

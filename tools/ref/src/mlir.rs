@@ -103,7 +103,8 @@ impl Printer<'_> {
 
     fn constant(&mut self, name: &str, value: &Tensor) {
         let ty = ty(value);
-        if value.data.len() > MAX_LIST && self.constants == Constants::Resources {
+        if value.data.len() > MAX_LIST && value.dtype != Dtype::Bool && self.constants == Constants::Resources
+        {
             let key = format!("constant_{}", self.resources.len());
             // The bytes follow their alignment.
             let alignment = hex(&[i64::from(value.dtype.bits() / 8)], 4);
@@ -190,14 +191,14 @@ impl Printer<'_> {
             | Op::ReduceMax { axis }
             | Op::ReduceMin { axis }
             | Op::ArgMax { axis }
+            | Op::ReduceAll { axis }
+            | Op::ReduceAny { axis }
             | Op::Reverse { axis }
-            | Op::Concat { axis } => {
-                format!("axis = {axis} : i32")
-            }
+            | Op::Concat { axis } => format!("axis = {axis} : i32"),
+            Op::Resize(attributes) => self.resize(attributes, result, operands),
             Op::Pad { .. } | Op::Reshape { .. } | Op::Slice { .. } | Op::Tile { .. } => {
                 self.extents(op, from, result, operands)
             }
-            Op::Resize(attributes) => self.resize(attributes, result, operands),
             Op::Transpose { perms } => format!("perms = array<i32: {}>", list(perms)),
             Op::Add
             | Op::Sub
@@ -210,6 +211,14 @@ impl Printer<'_> {
             | Op::BitwiseXor
             | Op::BitwiseNot
             | Op::IntDiv
+            | Op::Equal
+            | Op::Greater
+            | Op::GreaterEqual
+            | Op::Select
+            | Op::LogicalAnd
+            | Op::LogicalOr
+            | Op::LogicalXor
+            | Op::LogicalNot
             | Op::Gather
             | Op::Scatter
             | Op::Abs
@@ -307,6 +316,13 @@ fn window(pool: &Pool) -> String {
 /// A constant's value: a splat, nested lists, or the bytes.
 fn dense(value: &Tensor) -> String {
     match value.data.first() {
+        // A Boolean has no bytes in hexadecimal.
+        Some(_) if value.dtype == Dtype::Bool => {
+            let mut text = String::from("dense<");
+            nested(&mut text, &value.shape, &value.data.iter().map(|&bit| bit != 0).collect::<Vec<_>>());
+            text.push('>');
+            text
+        }
         Some(first) if value.data.iter().all(|element| element == first) => format!("dense<{first}>"),
         _ if value.data.len() <= MAX_LIST => {
             let mut text = String::from("dense<");
@@ -328,7 +344,7 @@ fn hex(values: &[i64], bytes: usize) -> String {
     text
 }
 
-fn nested(text: &mut String, shape: &[usize], data: &[i64]) {
+fn nested<T: Display>(text: &mut String, shape: &[usize], data: &[T]) {
     let Some((&extent, inner)) = shape.split_first() else {
         text.push_str(&list(data));
         return;

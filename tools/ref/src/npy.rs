@@ -1,4 +1,4 @@
-//! Tensors as `.npy` files of int8, int16 and int32. Deliberately independent of `strum-tensors`: what is compared with the simulator
+//! Tensors as `.npy` files of bool, int8, int16 and int32. Deliberately independent of `strum-tensors`: what is compared with the simulator
 //! should not be read and written by the same code.
 
 use crate::{Dtype, Invalid, Tensor};
@@ -12,8 +12,8 @@ pub enum NpyError {
     /// Not a `.npy` file, or a truncated one.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// An element type other than the three.
-    #[error("element type {0} is not one of i1, i2, i4, u1, u2")]
+    /// An element type that no tensor has.
+    #[error("element type {0} is not one of b1, i1, i2, i4, u1, u2")]
     Dtype(String),
     /// Elements in column-major order.
     #[error("column-major arrays are not supported")]
@@ -27,7 +27,7 @@ impl Tensor {
     /// Reads a `.npy` file. Unsigned elements become the signed ones of the same bits.
     ///
     /// # Errors
-    /// The file is not a row-major `.npy` of 8, 16 or 32-bit integers.
+    /// The file is not a row-major `.npy` of Booleans or 8, 16 or 32-bit integers.
     pub fn from_npy(reader: impl Read) -> Result<Self, NpyError> {
         let file = NpyFile::new(reader)?;
         if file.order() == Order::Fortran && file.shape().iter().filter(|&&extent| extent > 1).count() > 1 {
@@ -37,6 +37,7 @@ impl Tensor {
             file.shape().iter().map(|&extent| usize::try_from(extent).unwrap_or(usize::MAX)).collect();
         let name = file.dtype().descr();
         let (dtype, data) = match name.trim_matches(['\'', '<', '>', '|', '=']) {
+            "b1" => (Dtype::Bool, read::<bool>(file)?),
             "i1" => (Dtype::I8, read::<i8>(file)?),
             "i2" => (Dtype::I16, read::<i16>(file)?),
             "i4" => (Dtype::I32, read::<i32>(file)?),
@@ -56,6 +57,7 @@ impl Tensor {
         let mut bytes = Vec::new();
         let shape: Vec<_> = self.shape.iter().map(|&extent| extent as u64).collect();
         match self.dtype {
+            Dtype::Bool => write(&mut bytes, "|b1", &shape, self.data.iter().map(|&v| v != 0))?,
             Dtype::I8 => write(&mut bytes, "|i1", &shape, self.data.iter().map(|&v| v as i8))?,
             Dtype::I16 => write(&mut bytes, "<i2", &shape, self.data.iter().map(|&v| v as i16))?,
             Dtype::I32 => write(&mut bytes, "<i4", &shape, self.data.iter().map(|&v| v as i32))?,
@@ -88,8 +90,9 @@ mod tests {
 
     #[test]
     fn tensors_come_back() {
-        for dtype in Dtype::ALL {
-            let tensor = Tensor::new(dtype, [2, 1, 2], [dtype.min(), -1, 0, dtype.max()]).unwrap();
+        for dtype in Dtype::EVERY {
+            let tensor =
+                Tensor::new(dtype, [2, 1, 2], [dtype.min(), dtype.min().max(-1), 0, dtype.max()]).unwrap();
             let bytes = tensor.to_npy().unwrap();
             assert_eq!(Tensor::from_npy(bytes.as_slice()).unwrap(), tensor);
             assert!(Tensor::from_npy(&bytes[..bytes.len() - 1]).is_err());

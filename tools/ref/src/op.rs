@@ -3,7 +3,8 @@
 
 use crate::arith::Watch;
 use crate::ops::{
-    conv, elementwise, layout, matmul, pool, reduce, repeat, rescale, resize, selected, table, transposed,
+    conv, elementwise, layout, logical, matmul, pool, reduce, repeat, rescale, resize, selected, table,
+    transposed,
 };
 use crate::{Conv, Conv3d, Dtype, Invalid, Pool, Rescale, Resize, Tensor, TransposeConv, invalid, require};
 
@@ -77,6 +78,22 @@ pub enum Op {
     BitwiseNot,
     /// `intdiv(a i32, b i32)`, rounded towards 0.
     IntDiv,
+    /// `equal(a i32, b i32)` to bool.
+    Equal,
+    /// `greater(a i32, b i32)` to bool.
+    Greater,
+    /// `greater_equal(a i32, b i32)` to bool.
+    GreaterEqual,
+    /// `select(cond bool, a, b)` of any one type.
+    Select,
+    /// `logical_and(a bool, b bool)`.
+    LogicalAnd,
+    /// `logical_or(a bool, b bool)`.
+    LogicalOr,
+    /// `logical_xor(a bool, b bool)`.
+    LogicalXor,
+    /// `logical_not(input bool)`.
+    LogicalNot,
     /// `abs(input i32)`.
     Abs,
     /// `negate(input)` of any type, saturating.
@@ -104,6 +121,16 @@ pub enum Op {
     },
     /// `reduce_min(input)` of any type.
     ReduceMin {
+        /// The axis that becomes 1.
+        axis: usize,
+    },
+    /// `reduce_all(input bool)`.
+    ReduceAll {
+        /// The axis that becomes 1.
+        axis: usize,
+    },
+    /// `reduce_any(input bool)`.
+    ReduceAny {
         /// The axis that becomes 1.
         axis: usize,
     },
@@ -157,7 +184,7 @@ pub enum Op {
         /// The axis whose order is reversed.
         axis: usize,
     },
-    /// `cast(input)`, keeping the low bits.
+    /// `cast(input)`, keeping the low bits, or to whether it is not 0.
     Cast {
         /// The new type.
         to: Dtype,
@@ -199,6 +226,16 @@ impl Op {
             Op::BitwiseXor => "bitwise_xor",
             Op::BitwiseNot => "bitwise_not",
             Op::IntDiv => "intdiv",
+            Op::Equal => "equal",
+            Op::Greater => "greater",
+            Op::GreaterEqual => "greater_equal",
+            Op::Select => "select",
+            Op::LogicalAnd => "logical_and",
+            Op::LogicalOr => "logical_or",
+            Op::LogicalXor => "logical_xor",
+            Op::LogicalNot => "logical_not",
+            Op::ReduceAll { .. } => "reduce_all",
+            Op::ReduceAny { .. } => "reduce_any",
             Op::Abs => "abs",
             Op::Negate { .. } => "negate",
             Op::Clz => "clz",
@@ -260,6 +297,9 @@ impl Op {
             Op::ReduceMax { axis } => reduce::extremum("reduce_max", x, *axis, i64::max),
             Op::ReduceMin { axis } => reduce::extremum("reduce_min", x, *axis, i64::min),
             Op::BitwiseNot => elementwise::bitwise_not(x),
+            Op::LogicalNot => logical::not(x),
+            Op::ReduceAll { axis } => logical::reduce("reduce_all", x, *axis, i64::min),
+            Op::ReduceAny { axis } => logical::reduce("reduce_any", x, *axis, i64::max),
             Op::ArgMax { axis } => selected::argmax(x, *axis),
             Op::Resize(attributes) => resize::resize(x, attributes),
             Op::Concat { axis } => layout::concat(&[x], *axis),
@@ -289,6 +329,12 @@ impl Op {
             Op::BitwiseOr => elementwise::bitwise("bitwise_or", a, b, |a, b| a | b),
             Op::BitwiseXor => elementwise::bitwise("bitwise_xor", a, b, |a, b| a ^ b),
             Op::IntDiv => elementwise::intdiv(a, b, watch),
+            Op::Equal => logical::compare("equal", a, b, |a, b| a == b),
+            Op::Greater => logical::compare("greater", a, b, |a, b| a > b),
+            Op::GreaterEqual => logical::compare("greater_equal", a, b, |a, b| a >= b),
+            Op::LogicalAnd => logical::combine("logical_and", a, b, |a, b| a && b),
+            Op::LogicalOr => logical::combine("logical_or", a, b, |a, b| a || b),
+            Op::LogicalXor => logical::combine("logical_xor", a, b, |a, b| a != b),
             Op::Gather => selected::gather(a, b, watch),
             Op::Table => table::table(a, b, watch),
             _ => self.wrong_operands(2),
@@ -305,6 +351,7 @@ impl Op {
         match self {
             Op::Conv2d(attributes) => conv::conv2d(x, weights, bias, attributes, watch),
             Op::DepthwiseConv2d(attributes) => conv::depthwise(x, weights, bias, attributes, watch),
+            Op::Select => logical::select(x, weights, bias),
             Op::Scatter => selected::scatter(x, weights, bias, watch),
             Op::TransposeConv2d(attributes) => {
                 transposed::transpose_conv2d(x, weights, bias, attributes, watch)

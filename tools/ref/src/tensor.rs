@@ -7,6 +7,8 @@ use std::fmt;
 /// Element types. TOSA has no unsigned tensors, only unsigned readings of signed ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dtype {
+    /// A Boolean, 0 or 1.
+    Bool,
     /// 8 bits.
     I8,
     /// 16 bits.
@@ -16,12 +18,15 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    /// Every element type.
+    /// Every integer.
     pub const ALL: [Dtype; 3] = [Dtype::I8, Dtype::I16, Dtype::I32];
+    /// Every element type.
+    pub const EVERY: [Dtype; 4] = [Dtype::Bool, Dtype::I8, Dtype::I16, Dtype::I32];
 
     /// Width in bits.
     pub const fn bits(self) -> u32 {
         match self {
+            Dtype::Bool => 1,
             Dtype::I8 => 8,
             Dtype::I16 => 16,
             Dtype::I32 => 32,
@@ -30,16 +35,25 @@ impl Dtype {
 
     /// Least value.
     pub const fn min(self) -> i64 {
-        -(1 << (self.bits() - 1))
+        match self {
+            Dtype::Bool => 0,
+            Dtype::I8 | Dtype::I16 | Dtype::I32 => -(1 << (self.bits() - 1)),
+        }
     }
 
     /// Greatest value.
     pub const fn max(self) -> i64 {
-        (1 << (self.bits() - 1)) - 1
+        match self {
+            Dtype::Bool => 1,
+            Dtype::I8 | Dtype::I16 | Dtype::I32 => (1 << (self.bits() - 1)) - 1,
+        }
     }
 
-    /// The low bits of `value`, as two's complement.
+    /// The low bits of `value`, as two's complement, but for a Boolean.
     pub const fn wrap(self, value: i128) -> i64 {
+        if matches!(self, Dtype::Bool) {
+            return (value & 1) as i64;
+        }
         let unused = 128 - self.bits();
         ((value << unused) >> unused) as i64
     }

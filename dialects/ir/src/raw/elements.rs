@@ -44,6 +44,33 @@ pub(crate) fn dense(of: Attribute<'_>) -> Result<Option<(&[u8], bool)>, BlobErro
     Ok(Some((unsafe { list(elements.raw_data().cast(), length.try_into().unwrap_or(0)) }, is_splat)))
 }
 
+/// The elements of a `dense` attribute of i1, a byte each, 0 or 1; if it is a splat, its element. `None` for other attributes.
+pub(crate) fn bools(of: Attribute<'_>, count: usize) -> Option<(Vec<u8>, bool)> {
+    let elements = DenseElementsAttribute::try_from(of.0).ok().filter(|_| of.0.is_dense_elements())?;
+    of.ty()?.element().filter(|ty| ty.is_int(1))?;
+    let raw = of.0.to_raw();
+    if elements.is_splat() {
+        // SAFETY: a splat of i1.
+        let element = unsafe { sys::mlirDenseElementsAttrGetBoolSplatValue(raw) };
+        return Some((vec![u8::from(element != 0)], true));
+    }
+    let count = isize::try_from(count).ok()?;
+    // SAFETY: elements of i1, at positions below their number, which the type gives.
+    let at = |position| unsafe { sys::mlirDenseElementsAttrGetBoolValue(raw, position) };
+    Some(((0..count).map(|position| u8::from(at(position))).collect(), false))
+}
+
+/// `dense<…>` of a tensor type of i1, from a byte each. `None` if they do not fit.
+pub(crate) fn new_bools<'c>(ty: Type<'c>, bits: &[u8]) -> Option<Attribute<'c>> {
+    ty.as_tensor().filter(|tensor| tensor.element.is_int(1))?;
+    let words: Vec<std::ffi::c_int> = bits.iter().map(|&bit| (bit != 0).into()).collect();
+    // SAFETY: the type is a tensor's of i1, its number of elements was checked, and MLIR copies them.
+    unsafe {
+        let (count, data) = (words.len().try_into().ok()?, words.as_ptr());
+        attribute(sys::mlirDenseElementsAttrBoolGet(ty.0.to_raw(), count, data))
+    }
+}
+
 /// `dense<…>` of a tensor type from its bytes, or from those of one element. `None` if they do not fit.
 pub(crate) fn new_dense<'c>(ty: Type<'c>, bytes: &[u8]) -> Option<Attribute<'c>> {
     ty.as_tensor()?;

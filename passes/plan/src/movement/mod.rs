@@ -1,14 +1,16 @@
-//! Layers that only move data: copy, concat, slice, pad, transpose.
+//! Layers that only move data: copy, concat, slice, pad, transpose, gather, scatter.
 //!
 //! They become DMA tasks from tensor to tensor on the engine that stores results, so that loads of later layers are not delayed,
 //! and the order against earlier stores needs no barrier; transpositions of short contiguous segments go through the vector
 //! engine. Ranks and extents are not limited.
 
+mod indexed;
 mod strided;
 mod tensor;
 mod turn;
 
 use crate::dma::{At, Dim};
+pub use indexed::{GatherLayer, ScatterLayer, plan_gather, plan_scatter};
 pub(crate) use strided::{copy, fill};
 pub use tensor::Tensor;
 pub(crate) use tensor::product;

@@ -79,7 +79,7 @@ pub(crate) fn fill(
     })
 }
 
-fn address(draft: &Draft, place: At) -> Result<MemAddr, PlanError> {
+pub(super) fn address(draft: &Draft, place: At) -> Result<MemAddr, PlanError> {
     Ok(MemAddr { space: draft.buffer(place.buffer)?.space, offset: place.offset })
 }
 

@@ -1,4 +1,4 @@
-//! Layers of the vector engine: element-wise operators, rescale, table, reductions.
+//! Layers of the vector engine: element-wise operators, rescale, table, reductions, selections, resized images.
 //!
 //! Each becomes loads, vector tasks and stores over double-buffered SRAM tiles. Tensors of any size work on any machine with at
 //! least 64 KiB of SRAM: every dimension can be cut.
@@ -8,12 +8,16 @@ mod grid;
 pub(crate) mod pipeline;
 mod reduce;
 mod rescale;
+mod resize;
+mod select;
 mod table;
 mod unary;
 
 pub use binary::{BinaryLayer, plan_binary};
 pub use reduce::{ReduceLayer, plan_reduce};
 pub use rescale::{RescaleLayer, plan_rescale};
+pub use resize::{ResizeLayer, ResizeSide, plan_resize};
+pub use select::{SelectLayer, plan_select};
 pub use table::{Table, TableLayer, plan_table};
 pub use unary::{UnaryLayer, plan_unary};
 

@@ -66,7 +66,7 @@ impl Block {
 }
 
 /// The largest `n` in `1..=most` for which `fits`, or 1.
-fn largest(most: u64, fits: impl Fn(u64) -> bool) -> u64 {
+pub(super) fn largest(most: u64, fits: impl Fn(u64) -> bool) -> u64 {
     let (mut good, mut bad) = (1, most.saturating_add(1));
     while bad - good > 1 {
         let middle = good.midpoint(bad);
@@ -79,24 +79,25 @@ fn largest(most: u64, fits: impl Fn(u64) -> bool) -> u64 {
     good
 }
 
-/// The tile size for a tensor of `whole`.
-fn choose(whole: Block, elements: Elements, sram: u64) -> Result<Block, PlanError> {
-    let budget = sram.min((whole.demand(elements) / PIECES).max(MIN_TILE));
+/// The tile size for a tensor of `whole`, with at least `least` along the axis.
+fn choose(whole: Block, least: u64, elements: Elements, sram: u64) -> Result<Block, PlanError> {
+    let single = Block { outer: 1, axis: least, inner: 1 };
+    let need = single.demand(elements);
+    let budget = sram.min((whole.demand(elements) / PIECES).max(MIN_TILE).max(need));
     let fits = |block: Block| block.demand(elements) <= budget;
-    let single = Block { outer: 1, axis: 1, inner: 1 };
     if !fits(single) {
-        return Err(PlanError::resource(
-            "SRAM bytes for tiles of one element",
-            single.demand(elements),
-            sram,
-        ));
+        let what = match least {
+            1 => "SRAM bytes for tiles of one element",
+            _ => "SRAM bytes for the elements that one result of an argmax is chosen from",
+        };
+        return Err(PlanError::resource(what, need, sram));
     }
     let mut tile = Block { outer: 1, ..whole };
     if fits(tile) {
         tile.outer = largest(whole.outer, |outer| fits(Block { outer, ..tile }));
         return Ok(tile);
     }
-    let short = Block { outer: 1, axis: MIN_AXIS.min(whole.axis), inner: 1 };
+    let short = Block { outer: 1, axis: MIN_AXIS.min(whole.axis).max(least), inner: 1 };
     tile.inner = largest(whole.inner, |inner| fits(Block { inner, ..short }));
     tile.axis = largest(whole.axis, |axis| fits(Block { axis, ..tile }));
     Ok(tile)
@@ -105,15 +106,26 @@ fn choose(whole: Block, elements: Elements, sram: u64) -> Result<Block, PlanErro
 /// The given tile size, or else the best one, recorded in the scope.
 fn decide(
     scope: &mut LayerScope<'_>,
+    op: ReduceOp,
     whole: Block,
     elements: Elements,
     held: [bool; 2],
 ) -> Result<Block, PlanError> {
+    // An index does not say which value it was chosen for, so an argmax cannot go on from what it has.
+    let least = match op {
+        ReduceOp::Sum | ReduceOp::Max | ReduceOp::Min => 1,
+        ReduceOp::Argmax => whole.axis,
+    };
     let (told, sram) = (scope.given_cut(), scope.tile_bytes());
     told.check_vec()?;
     let over = [whole.outer, whole.axis, whole.inner];
     let tile = match told.tile(&over)?.as_deref() {
         Some(&[outer, axis, inner]) => {
+            if axis < least {
+                let what =
+                    format!("tile is {:?}: an argmax needs all {least} of its axis", [outer, axis, inner]);
+                return Err(PlanError::refused(what));
+            }
             let block = Block { outer, axis, inner };
             let (source, result) = block.slots(elements);
             let slots = [source, result].into_iter().zip(held).filter(|(_, held)| !held);
@@ -121,7 +133,7 @@ fn decide(
             CutStrategy::check_bytes(&[outer, axis, inner], need, sram)?;
             block
         }
-        _ => choose(whole, elements, sram)?,
+        _ => choose(whole, least, elements, sram)?,
     };
     scope.decide_cut(CutStrategy::vec(&over, vec![tile.outer, tile.axis, tile.inner]));
     Ok(tile)
@@ -151,13 +163,14 @@ fn view(draft: &Draft, layer: &ReduceLayer) -> Result<Block, PlanError> {
 /// Plans a reduction.
 ///
 /// # Errors
-/// An internal error if the shapes do not match, a resource error if the draft grows too long.
+/// An internal error if the shapes do not match, a resource error if the draft grows too long, or if the axis of an argmax does
+/// not fit the SRAM.
 pub fn plan_reduce(scope: &mut LayerScope<'_>, layer: &ReduceLayer) -> Result<(), PlanError> {
     let whole = view(scope.draft, layer)?;
     let elements = (layer.input.dtype.bytes(), layer.output.dtype.bytes());
     let held = [scope.draft.holds(layer.input.buffer)?, scope.draft.holds(layer.output.buffer)?];
     let [in_held, out_held] = held;
-    let tile = decide(scope, whole, elements, held)?;
+    let tile = decide(scope, layer.op, whole, elements, held)?;
     let (source, result) = tile.slots(elements);
     let mut sources = Stream::new(scope.draft, if in_held { 0 } else { 2 }, source)?;
     let mut results = Stream::new(scope.draft, if out_held { 0 } else { 2 }, result)?;
@@ -198,7 +211,7 @@ pub fn plan_reduce(scope: &mut LayerScope<'_>, layer: &ReduceLayer) -> Result<()
 }
 
 /// Starts and lengths of the pieces of `extent`.
-fn pieces(extent: u64, piece: u64) -> impl Iterator<Item = (u64, u64)> {
+pub(super) fn pieces(extent: u64, piece: u64) -> impl Iterator<Item = (u64, u64)> {
     (0..extent.div_ceil(piece)).map(move |i| (i * piece, piece.min(extent - i * piece)))
 }
 

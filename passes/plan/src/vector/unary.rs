@@ -1,4 +1,4 @@
-//! Element-wise operators on one tensor: absolute value, negation, leading zeros, cast, clamp.
+//! Element-wise operators on one tensor: absolute value, negation, inversion, leading zeros, cast, clamp.
 
 use dpu_isa::{UnaryOp, VecUnary};
 

@@ -4,6 +4,7 @@
 //! as a wrong result. Reads of unwritten bytes are errors.
 
 pub(crate) mod case;
+mod selected;
 
 use std::collections::VecDeque;
 
@@ -180,6 +181,10 @@ fn execute(task: &Instr, memory: &mut Memory) {
         Instr::VecRescale(x) => rescale(x, memory),
         Instr::VecTable(x) => table(x, memory),
         Instr::VecReduce(x) => reduce(x, memory),
+        Instr::DmaGather(x) => selected::gather(x, memory),
+        Instr::DmaScatter(x) => selected::scatter(x, memory),
+        Instr::VecSelect(x) => selected::select(x, memory),
+        Instr::VecResize(x) => selected::resize(x, memory),
         other => panic!("no meaning for {}", other.mnemonic()),
     }
 }

@@ -17,7 +17,7 @@ fn broadcast(op: &'static str, a: &Tensor, b: &Tensor) -> Result<Vec<usize>, Inv
 }
 
 /// The result of `f` on every pair of elements.
-fn zip(
+pub(super) fn zip(
     op: &'static str,
     a: &Tensor,
     b: &Tensor,
@@ -29,7 +29,7 @@ fn zip(
 }
 
 /// The result of `f` on every element.
-fn map(x: &Tensor, to: Dtype, f: impl FnMut(i64) -> i64) -> Result<Tensor, Invalid> {
+pub(super) fn map(x: &Tensor, to: Dtype, f: impl FnMut(i64) -> i64) -> Result<Tensor, Invalid> {
     Tensor::new(to, x.shape.clone(), x.data.iter().copied().map(f).collect::<Vec<_>>())
 }
 
@@ -108,10 +108,12 @@ pub(crate) fn bitwise(
     b: &Tensor,
     of: fn(i64, i64) -> i64,
 ) -> Result<Tensor, Invalid> {
+    expect_dtype(op, "a", a, &Dtype::ALL)?;
     zip(op, a, b, a.dtype, of)
 }
 
 pub(crate) fn bitwise_not(x: &Tensor) -> Result<Tensor, Invalid> {
+    expect_dtype("bitwise_not", "input", x, &Dtype::ALL)?;
     map(x, x.dtype, |value| !value)
 }
 
@@ -157,5 +159,5 @@ pub(crate) fn clz(x: &Tensor) -> Result<Tensor, Invalid> {
 }
 
 pub(crate) fn cast(x: &Tensor, to: Dtype) -> Result<Tensor, Invalid> {
-    map(x, to, |value| to.wrap(i128::from(value)))
+    map(x, to, |value| if to == Dtype::Bool { i64::from(value != 0) } else { to.wrap(i128::from(value)) })
 }

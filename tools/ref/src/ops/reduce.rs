@@ -5,7 +5,7 @@ use crate::arith::Watch;
 use crate::{Dtype, Invalid, Tensor, require};
 
 /// The elements that contribute to each index of the result, folded by `f`.
-fn reduce(
+pub(super) fn reduce(
     op: &'static str,
     x: &Tensor,
     axis: usize,
@@ -42,5 +42,6 @@ pub(crate) fn extremum(
     axis: usize,
     of: fn(i64, i64) -> i64,
 ) -> Result<Tensor, Invalid> {
+    expect_dtype(op, "input", x, &Dtype::ALL)?;
     reduce(op, x, axis, |line| line.into_iter().reduce(of).unwrap_or_default())
 }

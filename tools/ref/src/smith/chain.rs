@@ -4,7 +4,7 @@ use super::builder::{Builder, permutation};
 use super::kinds::{other_shape, random_slice, random_table};
 use super::rng::Rng;
 use super::{Case, Size};
-use super::{compound, layers};
+use super::{compound, layers, logical, selected};
 use crate::{Dtype, Invalid, NodeId, Op, Pool, Rescale, Round};
 
 /// A step adds operators, or finds no suitable operands.
@@ -34,6 +34,13 @@ const STEPS: &[(usize, Step)] = &[
     (3, volume_layer),
     (2, tile),
     (2, reverse),
+    (3, bitwise),
+    (2, divide),
+    (2, argmax),
+    (3, gather),
+    (2, scatter),
+    (3, resize),
+    (5, choice),
 ];
 
 /// Larger values are not used as operands.
@@ -81,7 +88,9 @@ pub(crate) fn draw(b: &mut Builder, steps: &[(usize, Step)]) -> Step {
 /// An existing value, later ones more often.
 fn choose(b: &mut Builder, fits: impl Fn(&Builder, NodeId) -> bool) -> Option<NodeId> {
     let mut fitting = b.variables();
-    fitting.retain(|&id| b.value(id).data.len() <= ELEMENTS && fits(b, id));
+    // Steps on Booleans are made of several operators.
+    let suits = |id| b.value(id).dtype != Dtype::Bool && b.value(id).data.len() <= ELEMENTS;
+    fitting.retain(|&id| suits(id) && fits(b, id));
     let count = fitting.len();
     if count == 0 {
         return None;
@@ -178,6 +187,57 @@ fn tile(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
 fn reverse(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     let Some(x) = choose(b, |_, _| true) else { return Ok(None) };
     compound::reverse_of(b, x)
+}
+
+/// A bitwise operator on an existing value and a new one, or the inversion of its bits.
+fn bitwise(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    let Some(x) = choose(b, |_, _| true) else { return Ok(None) };
+    if b.rng.chance(25) {
+        return b.op(Op::BitwiseNot, [x]);
+    }
+    let (dtype, mut shape) = (b.value(x).dtype, b.value(x).shape.clone());
+    shape.iter_mut().for_each(|extent| *extent = if b.rng.chance(50) { 1 } else { *extent });
+    let other = b.random(dtype, &shape)?;
+    let other = b.either(other, 50);
+    let op = b.rng.pick(&[Op::BitwiseAnd, Op::BitwiseOr, Op::BitwiseXor]);
+    b.op(op, [x, other])
+}
+
+/// A division by a constant.
+fn divide(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    let Some(x) = choose(b, |b, id| b.value(id).dtype == Dtype::I32) else { return Ok(None) };
+    let divisor = b.rng.int(1, 300) * b.rng.pick(&[1, -1]);
+    let divisor = crate::Tensor::filled(Dtype::I32, vec![1; b.value(x).rank()], divisor)?;
+    let divisor = b.constant(divisor);
+    b.op(Op::IntDiv, [x, divisor])
+}
+
+fn argmax(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    let Some(x) = choose(b, |b, id| b.value(id).dtype != Dtype::I32) else { return Ok(None) };
+    selected::argmax_of(b, x)
+}
+
+fn choice(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    let Some(x) = choose(b, |_, _| true) else { return Ok(None) };
+    logical::choice_of(b, x)
+}
+
+fn gather(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    let Some(x) = choose(b, |_, _| true) else { return Ok(None) };
+    selected::gather_of(b, x)
+}
+
+fn scatter(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    let Some(x) = choose(b, |_, _| true) else { return Ok(None) };
+    selected::scatter_of(b, x)
+}
+
+fn resize(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    let Some(x) = choose(b, |b, id| b.value(id).rank() == 4 && b.value(id).dtype != Dtype::I32) else {
+        return Ok(None);
+    };
+    let Some(y) = selected::resize_of(b, x)? else { return Ok(None) };
+    if b.value(y).dtype == Dtype::I32 { finish_layer(b, Some(y)) } else { Ok(Some(y)) }
 }
 
 fn matmul_layer(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
@@ -318,7 +378,11 @@ pub(crate) fn shift(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     let amount = crate::Tensor::filled(dtype, vec![1; rank], amount)?;
     let amount = b.constant(amount);
     let round = b.rng.chance(50);
-    let op = if b.rng.chance(60) { Op::ArithmeticRightShift { round } } else { Op::LogicalLeftShift };
+    let op = match b.rng.below(10) {
+        0..6 => Op::ArithmeticRightShift { round },
+        6..8 => Op::LogicalRightShift,
+        _ => Op::LogicalLeftShift,
+    };
     b.op(op, [x, amount])
 }
 

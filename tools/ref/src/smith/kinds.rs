@@ -1,7 +1,8 @@
 //! Single operators: a generator for each kind.
 
 use super::builder::{Builder, permutation};
-use super::{compound, layers};
+use super::operands::{any_argument, broadcast_shapes, two_operands};
+use super::{compound, layers, logical, selected};
 use crate::{Dtype, Invalid, NodeId, Op, Rescale, Round, Tensor};
 
 macro_rules! kinds {
@@ -60,6 +61,26 @@ kinds! {
     Conv3d "conv3d" compound::conv3d;
     Tile "tile" compound::tile;
     Reverse "reverse" compound::reverse;
+    LogicalRightShift "logical_right_shift" logical_right_shift;
+    BitwiseAnd "bitwise_and" bitwise_and;
+    BitwiseOr "bitwise_or" bitwise_or;
+    BitwiseXor "bitwise_xor" bitwise_xor;
+    BitwiseNot "bitwise_not" bitwise_not;
+    IntDiv "intdiv" intdiv;
+    ArgMax "argmax" selected::argmax;
+    Gather "gather" selected::gather;
+    Scatter "scatter" selected::scatter;
+    Resize "resize" selected::resize;
+    Equal "equal" logical::equal;
+    Greater "greater" logical::greater;
+    GreaterEqual "greater_equal" logical::greater_equal;
+    Select "select" logical::select;
+    LogicalAnd "logical_and" logical::and;
+    LogicalOr "logical_or" logical::or;
+    LogicalXor "logical_xor" logical::xor;
+    LogicalNot "logical_not" logical::not;
+    ReduceAll "reduce_all" logical::reduce_all;
+    ReduceAny "reduce_any" logical::reduce_any;
 }
 
 impl Kind {
@@ -67,44 +88,6 @@ impl Kind {
     pub fn from_name(name: &str) -> Option<Self> {
         Kind::ALL.iter().copied().find(|kind| kind.name() == name)
     }
-}
-
-/// An argument of any rank and type.
-fn any_argument(b: &mut Builder, dtypes: &[Dtype]) -> Result<NodeId, Invalid> {
-    let dtype = b.rng.pick(dtypes);
-    let rank = b.rng.between(1, 6);
-    let shape = b.rng.shape(rank, b.budget.elements);
-    b.argument(dtype, &shape)
-}
-
-/// Two shapes that broadcast to one.
-fn broadcast_shapes(b: &mut Builder) -> [Vec<usize>; 2] {
-    let rank = b.rng.between(1, 6);
-    let shape = b.rng.shape(rank, b.budget.elements);
-    let [mut left, mut right] = [shape.clone(), shape];
-    let style = b.rng.below(4);
-    for (left, right) in left.iter_mut().zip(&mut right) {
-        // None, some of one side, some of both, all of one side.
-        match style {
-            1 if b.rng.chance(50) => *right = 1,
-            2 if b.rng.chance(60) => *(if b.rng.chance(50) { left } else { right }) = 1,
-            3 => *right = 1,
-            _ => {}
-        }
-    }
-    if b.rng.chance(50) { [left, right] } else { [right, left] }
-}
-
-/// Two operands, at least one of them an argument.
-fn two_operands(b: &mut Builder, dtype: Dtype) -> Result<[NodeId; 2], Invalid> {
-    let [left, right] = broadcast_shapes(b);
-    let left = b.argument(dtype, &left)?;
-    if b.value(left).shape == right && b.rng.chance(5) {
-        return Ok([left, left]);
-    }
-    let right = b.random(dtype, &right)?;
-    let right = b.either(right, 40);
-    Ok(if b.rng.chance(50) { [left, right] } else { [right, left] })
 }
 
 fn binary(b: &mut Builder, op: Op) -> Result<Option<NodeId>, Invalid> {
@@ -158,6 +141,45 @@ fn logical_left_shift(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     b.op(Op::LogicalLeftShift, operands)
 }
 
+fn logical_right_shift(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    let operands = shift_operands(b)?;
+    b.op(Op::LogicalRightShift, operands)
+}
+
+fn bitwise(b: &mut Builder, op: Op) -> Result<Option<NodeId>, Invalid> {
+    let dtype = b.rng.pick(&Dtype::ALL);
+    let operands = two_operands(b, dtype)?;
+    b.op(op, operands)
+}
+
+fn bitwise_and(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    bitwise(b, Op::BitwiseAnd)
+}
+
+fn bitwise_or(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    bitwise(b, Op::BitwiseOr)
+}
+
+fn bitwise_xor(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    bitwise(b, Op::BitwiseXor)
+}
+
+fn bitwise_not(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    let x = any_argument(b, &Dtype::ALL)?;
+    b.op(Op::BitwiseNot, [x])
+}
+
+/// Divisors of few bits as often as of many, none of them 0.
+fn intdiv(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
+    let [left, right] = broadcast_shapes(b);
+    let left = b.argument(Dtype::I32, &left)?;
+    let bits = b.rng.pick(&[3, 8, 16, 31]);
+    let mut divisors = b.random_bits(Dtype::I32, bits, &right)?;
+    divisors.data.iter_mut().filter(|v| **v == 0).for_each(|v| *v = 1);
+    let right = b.either(divisors, 40);
+    b.op(Op::IntDiv, [left, right])
+}
+
 fn abs(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     let x = any_argument(b, &[Dtype::I32])?;
     b.op(Op::Abs, [x])
@@ -184,13 +206,13 @@ fn zero_points(b: &mut Builder, x: NodeId) -> (i64, i64) {
 }
 
 fn identity(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
-    let x = any_argument(b, &Dtype::ALL)?;
+    let x = any_argument(b, &Dtype::EVERY)?;
     b.op(Op::Identity, [x])
 }
 
 fn cast(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
-    let x = any_argument(b, &Dtype::ALL)?;
-    let others: Vec<_> = Dtype::ALL.into_iter().filter(|&to| to != b.value(x).dtype).collect();
+    let x = any_argument(b, &Dtype::EVERY)?;
+    let others: Vec<_> = Dtype::EVERY.into_iter().filter(|&to| to != b.value(x).dtype).collect();
     let to = b.rng.pick(&others);
     b.op(Op::Cast { to }, [x])
 }
@@ -244,7 +266,7 @@ fn reduce_min(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
 }
 
 fn concat(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
-    let first = any_argument(b, &Dtype::ALL)?;
+    let first = any_argument(b, &Dtype::EVERY)?;
     let Tensor { dtype, mut shape, .. } = b.value(first).clone();
     let axis = b.rng.below(shape.len());
     let mut operands = vec![first];
@@ -263,7 +285,7 @@ fn concat(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
 }
 
 fn pad(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
-    let dtype = b.rng.pick(&Dtype::ALL);
+    let dtype = b.rng.pick(&Dtype::EVERY);
     let rank = b.rng.between(1, 6);
     let shape = b.rng.shape(rank, b.budget.elements / 10);
     let x = b.argument(dtype, &shape)?;
@@ -273,7 +295,7 @@ fn pad(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
 }
 
 fn reshape(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
-    let x = any_argument(b, &Dtype::ALL)?;
+    let x = any_argument(b, &Dtype::EVERY)?;
     let shape = other_shape(b, x);
     b.op(Op::Reshape { shape }, [x])
 }
@@ -294,7 +316,7 @@ pub(crate) fn other_shape(b: &mut Builder, x: NodeId) -> Vec<usize> {
 }
 
 fn slice(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
-    let x = any_argument(b, &Dtype::ALL)?;
+    let x = any_argument(b, &Dtype::EVERY)?;
     let op = random_slice(b, x);
     b.op(op, [x])
 }
@@ -310,7 +332,7 @@ pub(crate) fn random_slice(b: &mut Builder, x: NodeId) -> Op {
 }
 
 fn transpose(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
-    let x = any_argument(b, &Dtype::ALL)?;
+    let x = any_argument(b, &Dtype::EVERY)?;
     let rank = b.value(x).rank();
     let perms = permutation(&mut b.rng, rank);
     b.op(Op::Transpose { perms }, [x])

@@ -8,8 +8,11 @@ mod chain;
 mod compound;
 mod kinds;
 mod layers;
+mod logical;
+mod operands;
 mod rewrites;
 mod rng;
+mod selected;
 
 pub use kinds::Kind;
 

@@ -53,6 +53,9 @@ impl Rng {
 
     /// Values of a type: uniform, small, or mostly corners, of at most `bits` bits.
     pub(crate) fn values(&mut self, dtype: Dtype, bits: u32, count: usize) -> Vec<i64> {
+        if dtype == Dtype::Bool {
+            return (0..count).map(|_| self.int(0, 1)).collect();
+        }
         let bits = bits.clamp(1, dtype.bits());
         let (min, max) = (-(1i64 << (bits - 1)), (1i64 << (bits - 1)) - 1);
         let style = self.below(10);

@@ -48,7 +48,21 @@ const fn attribute(
 /// All of them, by name.
 pub const ATTRIBUTES: &[Attribute] = &[
     attribute("acc_type", ACCUMULATORS, Limited, "i32; others are refused"),
-    attribute("axis", &["concat", "reduce_max", "reduce_min", "reduce_sum", "reverse"], Followed, "followed"),
+    attribute(
+        "axis",
+        &[
+            "argmax",
+            "concat",
+            "reduce_all",
+            "reduce_any",
+            "reduce_max",
+            "reduce_min",
+            "reduce_sum",
+            "reverse",
+        ],
+        Followed,
+        "followed",
+    ),
     attribute("dilation", CONVOLUTIONS, Limited, "followed up to 8192"),
     attribute("input_unsigned", &["rescale"], Limited, "followed between 8 and 16 bits, on one side"),
     attribute("kernel", POOLING, Limited, "followed up to 8192"),
@@ -56,8 +70,14 @@ pub const ATTRIBUTES: &[Attribute] = &[
     attribute("max_val", &["clamp"], Followed, "followed"),
     attribute("min_val", &["clamp"], Followed, "followed"),
     attribute(
+        "mode",
+        &["resize"],
+        Limited,
+        "followed: NEAREST_NEIGHBOR where the type stays, BILINEAR from i8 to i32",
+    ),
+    attribute(
         "nan_mode",
-        &["clamp", "max_pool2d", "maximum", "minimum", "reduce_max", "reduce_min"],
+        &["argmax", "clamp", "max_pool2d", "maximum", "minimum", "reduce_max", "reduce_min"],
         Idle,
         "either: no integer is NaN",
     ),

@@ -86,7 +86,7 @@ pub fn tensor_fault(ty: &TypeFact, printed: &str) -> Option<String> {
             format!("of type '{printed}' has rank {}, at most {MAX_RANK} is supported", shape.len())
         }),
         TypeFact::Foreign(elem) => {
-            Some(format!("of type '{printed}' has element type {elem}; supported are i8, i16 and i32"))
+            Some(format!("of type '{printed}' has element type {elem}; supported are i1, i8, i16 and i32"))
         }
         TypeFact::Dynamic => {
             Some(format!("of type '{printed}' has a dynamic shape; all extents must be known"))

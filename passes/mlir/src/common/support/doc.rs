@@ -10,7 +10,7 @@ pub fn page() -> String {
         "# Supported TOSA ops\n\n\
          <!-- Written from passes/mlir/src/common/support/matrix.rs; `STRUM_BLESS=1 cargo test -p strum-passes` brings it up to date. -->\n\n\
          `tosa-to-strum` takes functions of one block that hold these ops of TOSA 1.0, integer profile, in the spelling of\n\
-         LLVM 22, with tensors of rank 0 to {MAX_RANK} whose extents are known and not 0. Element types are signless; `tosa.rescale` alone reads and\n\
+         LLVM 22, with tensors of rank 0 to {MAX_RANK} whose extents are known and not 0. Element types are signless, and `i1` is a byte, 0 or 1, also in inputs and outputs; `tosa.rescale` alone reads and\n\
          writes unsigned 8 and 16-bit values. Anything else is an error at the op that says what is not supported.\n\n\
          | op | becomes | element types | conditions |\n|---|---|---|---|\n"
     );

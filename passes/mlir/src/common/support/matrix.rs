@@ -4,7 +4,7 @@
 //! errors and `docs/supported.md` all come from it.
 
 use super::rules::{self, Rule};
-use crate::common::tosa::elem::Elem::{self, I8, I16, I32};
+use crate::common::tosa::elem::Elem::{self, I1, I8, I16, I32};
 
 /// Maximum rank of a tensor.
 pub const MAX_RANK: usize = 6;
@@ -36,6 +36,11 @@ const fn sig(operands: &'static [Elem], result: Elem) -> Signature {
 }
 
 const SAME_ONE: &[Signature] = &[sig(&[I8], I8), sig(&[I16], I16), sig(&[I32], I32)];
+const BOOL_ONE: &[Signature] = &[sig(&[I1], I1)];
+const BOOL_TWO: &[Signature] = &[sig(&[I1, I1], I1)];
+const COMPARED: &[Signature] = &[sig(&[I32, I32], I1)];
+/// Of ops that only move elements.
+const MOVED: &[Signature] = &[sig(&[I1], I1), sig(&[I8], I8), sig(&[I16], I16), sig(&[I32], I32)];
 const SAME_TWO: &[Signature] = &[sig(&[I8, I8], I8), sig(&[I16, I16], I16), sig(&[I32, I32], I32)];
 const I32_TWO: &[Signature] = &[sig(&[I32, I32], I32)];
 const I32_ONE: &[Signature] = &[sig(&[I32], I32)];
@@ -68,6 +73,7 @@ const STAYS: &str = "stays";
 
 /// All supported ops, in the order of the TOSA specification.
 pub const MATRIX: &[Row] = &[
+    row("tosa.argmax", STAYS, &[sig(&[I8], I32), sig(&[I16], I32)], &[]),
     row("tosa.avg_pool2d", STAYS, NARROW_ONE, &[rules::ACC_I32, rules::POOL_ZERO_POINTS, rules::WINDOW]),
     row("tosa.conv2d", "`strum.conv2d`", &[sig(&[I8, I8, I32], I32)], CONV_RULES),
     row("tosa.depthwise_conv2d", "`strum.depthwise_conv2d`", &[sig(&[I8, I8, I32], I32)], CONV_RULES),
@@ -81,7 +87,15 @@ pub const MATRIX: &[Row] = &[
     row("tosa.clamp", LAYER, NARROW_ONE, &[rules::CLAMP_ORDER]),
     row("tosa.add", "`strum.eltwise add`", I32_TWO, &[]),
     row("tosa.arithmetic_right_shift", STAYS, SAME_TWO, &[]),
+    row("tosa.bitwise_and", STAYS, SAME_TWO, &[]),
+    row("tosa.bitwise_or", STAYS, SAME_TWO, &[]),
+    row("tosa.bitwise_xor", STAYS, SAME_TWO, &[]),
+    row("tosa.intdiv", STAYS, I32_TWO, &[]),
+    row("tosa.logical_and", STAYS, BOOL_TWO, &[]),
     row("tosa.logical_left_shift", STAYS, SAME_TWO, &[]),
+    row("tosa.logical_right_shift", STAYS, SAME_TWO, &[]),
+    row("tosa.logical_or", STAYS, BOOL_TWO, &[]),
+    row("tosa.logical_xor", STAYS, BOOL_TWO, &[]),
     row("tosa.maximum", "`strum.eltwise max`", I32_TWO, &[]),
     row("tosa.minimum", "`strum.eltwise min`", I32_TWO, &[]),
     row(
@@ -93,20 +107,57 @@ pub const MATRIX: &[Row] = &[
     row("tosa.sub", "`strum.eltwise sub`", I32_TWO, &[]),
     row("tosa.table", LAYER, &[sig(&[I8, I8], I8), sig(&[I16, I16], I32)], &[rules::TABLE]),
     row("tosa.abs", STAYS, I32_ONE, &[]),
+    row("tosa.bitwise_not", STAYS, SAME_ONE, &[]),
     row("tosa.clz", STAYS, I32_ONE, &[]),
+    row("tosa.logical_not", STAYS, BOOL_ONE, &[]),
     row("tosa.negate", STAYS, SAME_ONE, &[rules::NEGATE_ZERO_POINTS]),
+    row(
+        "tosa.select",
+        STAYS,
+        &[
+            sig(&[I1, I1, I1], I1),
+            sig(&[I1, I8, I8], I8),
+            sig(&[I1, I16, I16], I16),
+            sig(&[I1, I32, I32], I32),
+        ],
+        &[],
+    ),
+    row("tosa.equal", STAYS, COMPARED, &[]),
+    row("tosa.greater", STAYS, COMPARED, &[]),
+    row("tosa.greater_equal", STAYS, COMPARED, &[]),
+    row("tosa.reduce_all", STAYS, BOOL_ONE, &[]),
+    row("tosa.reduce_any", STAYS, BOOL_ONE, &[]),
     row("tosa.reduce_max", STAYS, SAME_ONE, &[]),
     row("tosa.reduce_min", STAYS, SAME_ONE, &[]),
     row("tosa.reduce_sum", STAYS, I32_ONE, &[]),
-    row("tosa.concat", STAYS, SAME_ONE, &[]),
-    row("tosa.pad", STAYS, SAME_ONE, &[rules::PADDING]),
-    row("tosa.reshape", STAYS, SAME_ONE, &[]),
-    row("tosa.slice", STAYS, SAME_ONE, &[rules::SLICE]),
-    row("tosa.transpose", STAYS, SAME_ONE, &[]),
+    row("tosa.concat", STAYS, MOVED, &[]),
+    row("tosa.pad", STAYS, MOVED, &[rules::PADDING]),
+    row("tosa.reshape", STAYS, MOVED, &[]),
+    row("tosa.slice", STAYS, MOVED, &[rules::SLICE]),
+    row("tosa.transpose", STAYS, MOVED, &[]),
+    row("tosa.gather", STAYS, &[sig(&[I8, I32], I8), sig(&[I16, I32], I16), sig(&[I32, I32], I32)], &[]),
+    row(
+        "tosa.scatter",
+        STAYS,
+        &[sig(&[I8, I32, I8], I8), sig(&[I16, I32, I16], I16), sig(&[I32, I32, I32], I32)],
+        &[],
+    ),
+    row(
+        "tosa.resize",
+        STAYS,
+        &[sig(&[I8], I8), sig(&[I16], I16), sig(&[I8], I32)],
+        &[rules::RESIZE_MODE, rules::RESIZE],
+    ),
     row(
         "tosa.cast",
         STAYS,
         &[
+            sig(&[I1], I8),
+            sig(&[I1], I16),
+            sig(&[I1], I32),
+            sig(&[I8], I1),
+            sig(&[I16], I1),
+            sig(&[I32], I1),
             sig(&[I8], I16),
             sig(&[I8], I32),
             sig(&[I16], I8),
@@ -122,8 +173,8 @@ pub const MATRIX: &[Row] = &[
         ANY_TO_ANY,
         &[rules::RESCALE_SHAPE, rules::ROUNDING, rules::SCALES, rules::RESCALE_ZERO_POINTS],
     ),
-    row("tosa.const", STAYS, &[sig(&[], I8), sig(&[], I16), sig(&[], I32)], &[]),
-    row("tosa.identity", STAYS, SAME_ONE, &[]),
+    row("tosa.const", STAYS, &[sig(&[], I1), sig(&[], I8), sig(&[], I16), sig(&[], I32)], &[]),
+    row("tosa.identity", STAYS, MOVED, &[]),
     row("tosa.const_shape", STAYS, &[], &[]),
 ];
 
@@ -141,8 +192,8 @@ pub const COMPOUND: &[Row] = &[
         &[sig(&[I8, I8, I32], I32)],
         &[rules::ACC_I32, rules::CONV_ZERO_POINTS, rules::PHASES],
     ),
-    row("tosa.reverse", "`slice` and `concat`", SAME_ONE, &[]),
-    row("tosa.tile", "`concat`", SAME_ONE, &[rules::MULTIPLES]),
+    row("tosa.reverse", "`slice` and `concat`", MOVED, &[]),
+    row("tosa.tile", "`concat`", MOVED, &[rules::MULTIPLES]),
 ];
 
 /// The row of an op that `expand-operators` replaces.

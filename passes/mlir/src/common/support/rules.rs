@@ -12,6 +12,9 @@ pub struct Rule {
     pub check: fn(&OpFacts<'_>) -> Vec<String>,
 }
 
+/// The largest extent of a resized image: TOSA has less than 16384.
+const MAX_RESIZED: u64 = 16383;
+
 /// The largest kernel, stride and dilation of the instruction set.
 const MAX_WINDOW: i64 = 8192;
 
@@ -140,6 +143,23 @@ pub(super) const SLICE: Rule = Rule {
         }
         faults
     },
+};
+
+pub(super) const RESIZE_MODE: Rule = Rule {
+    text: "`mode` is NEAREST_NEIGHBOR where the type stays, and BILINEAR from i8 to i32",
+    check: |op| {
+        let (bilinear, wide) =
+            (op.mentions("mode", "BILINEAR"), op.result().is_some_and(|(_, e)| e == Elem::I32));
+        fault(bilinear != wide, || {
+            let result = op.result().map_or_else(String::new, |(_, elem)| elem.to_string());
+            format!("mode {} does not give {result}", attr_text(op, "mode"))
+        })
+    },
+};
+
+pub(super) const RESIZE: Rule = Rule {
+    text: "`scale`, `offset` and `border` are constant, within the limits of TOSA, and give the result's shape; extents are below 16384",
+    check: resize,
 };
 
 pub(super) const ROUNDING: Rule = Rule {
@@ -310,6 +330,55 @@ fn rescale_zero_points(op: &OpFacts<'_>) -> Vec<String> {
             _ => value == 0,
         };
         faults.extend(fault(!legal, || format!("{what} {value} is not supported for {elem}")));
+    }
+    faults
+}
+
+fn resize(op: &OpFacts<'_>) -> Vec<String> {
+    let (Some(&[y_n, y_d, x_n, x_d]), Some(&[offset_y, offset_x]), Some(&[border_y, border_x])) =
+        (dims(op, 1), dims(op, 2), dims(op, 3))
+    else {
+        return vec![not_constant("scale, offset or border")];
+    };
+    let (Some((&[n, height, width, c], _)), Some((&[batch, rows, columns, channels], _))) =
+        (op.operand(0), op.result())
+    else {
+        return Vec::new();
+    };
+    let sides = [
+        ("rows", y_n, y_d, offset_y, border_y, height, rows),
+        ("columns", x_n, x_d, offset_x, border_x, width, columns),
+    ];
+    let mut faults = fault((n, c) != (batch, channels), || {
+        format!("{n} images of {c} channels do not become {batch} of {channels}")
+    });
+    for (what, n, d, offset, border, image, result) in sides {
+        if !(1..=2048).contains(&n) || !(1..16 * n).contains(&d) {
+            faults.push(format!(
+                "scale {n}/{d} of {what} is not supported: 1 to 2048, and less than 16 times that"
+            ));
+            continue;
+        }
+        if !(-n..16 * n).contains(&offset) || !(-16 * n..n).contains(&border) {
+            faults.push(format!(
+                "offset {offset} and border {border} of {what} are not in {} to {} and {} to {}",
+                -n,
+                16 * n - 1,
+                -16 * n,
+                n - 1
+            ));
+            continue;
+        }
+        if image > MAX_RESIZED || result > MAX_RESIZED {
+            faults.push(format!("{image} {what} resized to {result}: at most {MAX_RESIZED} are supported"));
+            continue;
+        }
+        // Both are bounded above, so nothing overflows.
+        let (image, result) = (i64::try_from(image).unwrap_or(0), i64::try_from(result).unwrap_or(0));
+        let last = (image - 1) * n - offset + border;
+        faults.extend(fault(last != (result - 1) * d, || {
+            format!("{image} {what} do not become {result}: the last is at {last}/{n}, its number times {d}/{n} is not")
+        }));
     }
     faults
 }

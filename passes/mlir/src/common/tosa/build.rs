@@ -173,6 +173,10 @@ impl<'c> Builder<'c> {
             return Ok(value);
         }
         let values = match splat {
+            _ if literal.elem() == Elem::I1 => match splat {
+                Some(value) => Attribute::dense_bools(ty, &[u8::from(value != 0)])?,
+                None => Attribute::dense_bools(ty, &literal.bytes())?,
+            },
             Some(value) => Attribute::dense_splat(ty, &value.to_le_bytes()[..literal.elem().bytes()])?,
             None if small => Attribute::dense(ty, &literal.bytes())?,
             None => self.resource(ty, literal.into_bytes().into_owned())?,

@@ -1,13 +1,15 @@
 //! Element types that the DPU path supports.
 //!
-//! Invariant: a value of an element type is carried as its stored bits, sign-extended to i32; unsigned readings
-//! exist only inside `tosa.rescale`.
+//! Invariant: a value of an element type is carried as its stored bits, sign-extended to i32, and a Boolean as 0 or 1;
+//! unsigned readings exist only inside `tosa.rescale`.
 
 use std::fmt;
 
-/// An integer element type.
+/// An element type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Elem {
+    /// Boolean: a byte, 0 or 1.
+    I1,
     /// 8-bit integer.
     I8,
     /// 16-bit integer.
@@ -17,13 +19,14 @@ pub enum Elem {
 }
 
 impl Elem {
-    /// All element types, narrowest first.
+    /// All integers, narrowest first.
     pub const ALL: [Elem; 3] = [Elem::I8, Elem::I16, Elem::I32];
 
     /// The element type of a signless integer of that many bits.
     #[must_use]
     pub fn from_width(bits: u32) -> Option<Elem> {
         match bits {
+            1 => Some(Elem::I1),
             8 => Some(Elem::I8),
             16 => Some(Elem::I16),
             32 => Some(Elem::I32),
@@ -35,6 +38,7 @@ impl Elem {
     #[must_use]
     pub fn bits(self) -> u32 {
         match self {
+            Elem::I1 => 1,
             Elem::I8 => 8,
             Elem::I16 => 16,
             Elem::I32 => 32,
@@ -45,7 +49,7 @@ impl Elem {
     #[must_use]
     pub fn bytes(self) -> usize {
         match self {
-            Elem::I8 => 1,
+            Elem::I1 | Elem::I8 => 1,
             Elem::I16 => 2,
             Elem::I32 => 4,
         }
@@ -55,6 +59,7 @@ impl Elem {
     #[must_use]
     pub fn range(self) -> (i32, i32) {
         match self {
+            Elem::I1 => (0, 1),
             Elem::I8 => (i32::from(i8::MIN), i32::from(i8::MAX)),
             Elem::I16 => (i32::from(i16::MIN), i32::from(i16::MAX)),
             Elem::I32 => (i32::MIN, i32::MAX),
@@ -65,15 +70,19 @@ impl Elem {
     #[must_use]
     pub fn unsigned_range(self) -> (i32, i32) {
         match self {
+            Elem::I1 => (0, 1),
             Elem::I8 => (0, i32::from(u8::MAX)),
             Elem::I16 => (0, i32::from(u16::MAX)),
             Elem::I32 => self.range(),
         }
     }
 
-    /// The low bits of `value`, sign-extended: the result of a store and a load.
+    /// The low bits of `value`, sign-extended, but for a Boolean: the result of a store and a load.
     #[must_use]
     pub fn wrap(self, value: i32) -> i32 {
+        if self == Elem::I1 {
+            return value & 1;
+        }
         let drop = 32 - self.bits();
         (value << drop) >> drop
     }
@@ -82,6 +91,7 @@ impl Elem {
     #[must_use]
     pub fn zero_extend(self, value: i32) -> i32 {
         match self {
+            Elem::I1 => value & 1,
             Elem::I8 => value & 0xff,
             Elem::I16 => value & 0xffff,
             Elem::I32 => value,
@@ -110,6 +120,7 @@ mod tests {
             assert_eq!(Elem::from_width(elem.bits()), Some(elem));
             assert_eq!(elem.bits(), 8 * u32::try_from(elem.bytes()).unwrap());
         }
-        assert_eq!(Elem::from_width(48), None);
+        assert_eq!((Elem::I1.wrap(1), Elem::I1.wrap(-1), Elem::I1.wrap(2)), (1, 1, 0));
+        assert_eq!((Elem::from_width(1), Elem::from_width(48)), (Some(Elem::I1), None));
     }
 }

@@ -110,7 +110,7 @@ pub enum Unary {
     Abs,
     /// `tosa.clz`.
     Clz,
-    /// `tosa.cast` to an integer type.
+    /// `tosa.cast` to an integer type, or to a Boolean, which says whether it is not 0.
     Cast(Elem),
     /// `tosa.identity`.
     Identity,
@@ -134,6 +134,7 @@ impl Unary {
             }
             Unary::Abs => x.checked_abs(),
             Unary::Clz => i32::try_from(x.leading_zeros()).ok(),
+            Unary::Cast(Elem::I1) => Some(i32::from(x != 0)),
             Unary::Cast(elem) => Some(elem.wrap(x)),
             Unary::Identity => Some(x),
         }

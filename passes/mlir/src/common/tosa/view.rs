@@ -38,6 +38,12 @@ pub fn literal<'c>(value: Value<'c>) -> Option<Literal<'c>> {
     let op = value.defined_by("tosa.const")?;
     let (shape, elem) = tensor(value.ty())?;
     let attribute = op.attribute("values")?;
+    if elem == Elem::I1 {
+        return match attribute.splat_bool() {
+            Some(bit) => Some(Literal::splat(shape, elem, bit.into())),
+            None => Literal::dense(shape, elem, Cow::Owned(attribute.bools().ok()?)),
+        };
+    }
     if let Some(one) = attribute.splat_bytes() {
         let one = Literal::dense(vec![1], elem, Cow::Borrowed(one))?;
         return Some(Literal::splat(shape, elem, one.get(0)?));

@@ -42,7 +42,7 @@ layer overwrites an operand without later readers.
 traffic. The estimates use the timing and energy rules of the simulator.
 
 Loads of weights and tables are prefetched during earlier layers where the SRAM has room and the timing model predicts fewer
-cycles. Reshapes are free; concat, slice, pad and transpose are DMA copies. Tasks are in a legal sequential order.
+cycles. Reshapes are free; concat, slice, pad, transpose, gather and scatter are DMA copies. Tasks are in a legal sequential order.
 
 Ops that `tosa-to-strum` does not support are errors here, too, and so is a tensor that is larger than the machine's DRAM.
 

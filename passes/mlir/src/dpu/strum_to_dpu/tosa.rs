@@ -1,15 +1,17 @@
 //! The `tosa` ops that remain besides the `strum` layers, as planner layers.
 
-use dpu_isa::{BinaryOp, Dtype, PoolMode, ReduceOp, UnaryOp};
+use dpu_isa::{BinaryOp, Dtype, PoolMode, ReduceOp, ResizeMode, UnaryOp};
 use strum_ir::Operation;
 use strum_plan::{
-    BinaryLayer, ConcatLayer, LayerScope, PadLayer, PlanError, PoolLayer, Post, Pre, ReduceLayer,
-    RescaleLayer, SliceLayer, Table, TableLayer, Tensor, TransposeLayer, UnaryLayer, plan_binary,
-    plan_concat, plan_pad, plan_pool, plan_reduce, plan_rescale, plan_slice, plan_table, plan_transpose,
-    plan_unary,
+    BinaryLayer, ConcatLayer, GatherLayer, LayerScope, PadLayer, PlanError, PoolLayer, Post, Pre,
+    ReduceLayer, RescaleLayer, ResizeLayer, ResizeSide, ScatterLayer, SelectLayer, SliceLayer, Table,
+    TableLayer, Tensor, TransposeLayer, UnaryLayer, plan_binary, plan_concat, plan_gather, plan_pad,
+    plan_pool, plan_reduce, plan_rescale, plan_resize, plan_scatter, plan_select, plan_slice, plan_table,
+    plan_transpose, plan_unary,
 };
 
 use super::values::{Values, unreadable, unsigned};
+use crate::common::tosa::elem::Elem;
 use crate::common::tosa::num::Round;
 use crate::common::tosa::view;
 
@@ -38,17 +40,38 @@ impl Op<'_, '_, '_, '_, '_> {
             "tosa.maximum" => self.binary(BinaryOp::Max),
             "tosa.minimum" => self.binary(BinaryOp::Min),
             "tosa.logical_left_shift" => self.binary(BinaryOp::Lsl),
+            "tosa.logical_right_shift" => self.binary(BinaryOp::Lsr),
+            "tosa.bitwise_and" => self.binary(BinaryOp::And),
+            "tosa.bitwise_or" => self.binary(BinaryOp::Or),
+            "tosa.bitwise_xor" => self.binary(BinaryOp::Xor),
+            "tosa.bitwise_not" => self.unary(UnaryOp::Not, 0, 0),
+            "tosa.intdiv" => self.binary(BinaryOp::Div),
             "tosa.arithmetic_right_shift" => match self.op.bool_attr("round") {
                 Some(true) => self.binary(BinaryOp::AsrRound),
                 _ => self.binary(BinaryOp::Asr),
             },
             "tosa.abs" => self.unary(UnaryOp::Abs, 0, 0),
             "tosa.clz" => self.unary(UnaryOp::Clz, 0, 0),
-            "tosa.cast" => self.unary(UnaryOp::Copy, 0, 0),
+            "tosa.cast" => self.cast(),
+            "tosa.equal" => self.binary(BinaryOp::Equal),
+            "tosa.greater" => self.binary(BinaryOp::Greater),
+            "tosa.greater_equal" => self.binary(BinaryOp::GreaterEqual),
+            "tosa.select" => self.select(),
+            "tosa.logical_and" => self.binary(BinaryOp::And),
+            "tosa.logical_or" => self.binary(BinaryOp::Or),
+            "tosa.logical_xor" => self.binary(BinaryOp::Xor),
+            // 1 - x, as -(x - 1).
+            "tosa.logical_not" => self.unary(UnaryOp::Negate, 1, 0),
+            "tosa.reduce_all" => self.reduce(ReduceOp::Min),
+            "tosa.reduce_any" => self.reduce(ReduceOp::Max),
             "tosa.negate" => self.negate(),
             "tosa.reduce_sum" => self.reduce(ReduceOp::Sum),
             "tosa.reduce_max" => self.reduce(ReduceOp::Max),
             "tosa.reduce_min" => self.reduce(ReduceOp::Min),
+            "tosa.argmax" => self.reduce(ReduceOp::Argmax),
+            "tosa.gather" => self.gather(),
+            "tosa.scatter" => self.scatter(),
+            "tosa.resize" => self.resize(),
             "tosa.concat" => self.concat(),
             "tosa.pad" => self.pad(),
             "tosa.slice" => self.slice(),
@@ -122,6 +145,21 @@ impl Op<'_, '_, '_, '_, '_> {
         plan_unary(self.scope, &layer)
     }
 
+    /// A Boolean says whether a value is not 0; otherwise the low bits stay.
+    fn cast(&mut self) -> Result<(), PlanError> {
+        match self.op.single_result().and_then(view::elem) {
+            None => Err(unreadable(self.op)),
+            Some(Elem::I1) => self.unary(UnaryOp::Nonzero, 0, 0),
+            Some(_) => self.unary(UnaryOp::Copy, 0, 0),
+        }
+    }
+
+    fn select(&mut self) -> Result<(), PlanError> {
+        let (cond, a, b) = (self.input(0)?, self.input(1)?, self.input(2)?);
+        let output = self.output()?;
+        plan_select(self.scope, &SelectLayer { cond, a, b, output })
+    }
+
     /// TOSA saturates a negation to its type, but for i32, which wraps.
     fn negate(&mut self) -> Result<(), PlanError> {
         let zp = |index| view::scalar_operand(self.op, index).ok_or_else(|| unreadable(self.op));
@@ -167,6 +205,41 @@ impl Op<'_, '_, '_, '_, '_> {
         let axis = view::axis(self.op).ok_or_else(|| unreadable(self.op))?;
         let (input, output) = (self.input(0)?, self.output()?);
         plan_reduce(self.scope, &ReduceLayer { op, axis, input, output })
+    }
+
+    fn gather(&mut self) -> Result<(), PlanError> {
+        let (values, indices, output) = (self.input(0)?, self.input(1)?, self.output()?);
+        plan_gather(self.scope, &GatherLayer { values, indices, output })
+    }
+
+    fn scatter(&mut self) -> Result<(), PlanError> {
+        let (values, indices, input) = (self.input(0)?, self.input(1)?, self.input(2)?);
+        let output = self.output()?;
+        plan_scatter(self.scope, &ScatterLayer { values, indices, input, output })
+    }
+
+    fn resize(&mut self) -> Result<(), PlanError> {
+        let unread = || unreadable(self.op);
+        let mode = match self.op.keyword_attr("mode").as_deref() {
+            Some("NEAREST_NEIGHBOR") => ResizeMode::Nearest,
+            Some("BILINEAR") => ResizeMode::Bilinear,
+            _ => return Err(unread()),
+        };
+        let (scale, offset) =
+            (view::offsets(self.op, 1).ok_or_else(unread)?, view::offsets(self.op, 2).ok_or_else(unread)?);
+        let (&[y_n, y_d, x_n, x_d], &[offset_y, offset_x]) = (scale.as_slice(), offset.as_slice()) else {
+            return Err(unread());
+        };
+        let side = |n: i64, d: i64, offset: i64| -> Result<ResizeSide, PlanError> {
+            Ok(ResizeSide {
+                scale_n: u16::try_from(n).map_err(|_| unread())?,
+                scale_d: u16::try_from(d).map_err(|_| unread())?,
+                offset: i16::try_from(offset).map_err(|_| unread())?,
+            })
+        };
+        let sides = [side(y_n, y_d, offset_y)?, side(x_n, x_d, offset_x)?];
+        let (input, output) = (self.input(0)?, self.output()?);
+        plan_resize(self.scope, &ResizeLayer { mode, sides, input, output })
     }
 
     fn concat(&mut self) -> Result<(), PlanError> {

@@ -15,7 +15,7 @@ use crate::common::tosa::view;
 /// The element type of a buffer for `elem`.
 pub(super) fn dtype(elem: Elem) -> Dtype {
     match elem {
-        Elem::I8 => Dtype::I8,
+        Elem::I1 | Elem::I8 => Dtype::I8,
         Elem::I16 => Dtype::I16,
         Elem::I32 => Dtype::I32,
     }
@@ -76,7 +76,7 @@ impl<'c> Values<'c, '_, '_> {
 pub(super) fn read(value: Value<'_>) -> Result<(Vec<u64>, Elem), PlanError> {
     view::tensor(value.ty()).ok_or_else(|| {
         PlanError::unsupported(format!(
-            "a value of type {}, expected a static tensor of i8, i16 or i32",
+            "a value of type {}, expected a static tensor of i1, i8, i16 or i32",
             value.ty()
         ))
     })

@@ -43,6 +43,7 @@ fn scaled<'c>(build: &mut Builder<'c>, value: Value<'c>, ppe: &Ppe, elem: Elem) 
     let zp = ppe.zp - half;
     let clamp = (ppe.clamp.0 - half, ppe.clamp.1 - half);
     let rescale_has_it = match elem {
+        Elem::I1 => false,
         Elem::I8 => true,
         Elem::I16 => zp == 0,
         Elem::I32 => zp == 0 && clamp == elem.range(),

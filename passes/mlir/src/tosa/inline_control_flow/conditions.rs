@@ -20,7 +20,7 @@ pub(super) struct Conditions<'c>(BTreeMap<Value<'c>, Literal<'c>>);
 impl<'c> Conditions<'c> {
     /// Whether the single element of a tensor of i1 is set, if that is known.
     pub(super) fn holds(&self, value: Value<'c>) -> Option<bool> {
-        self.0.get(&value)?.uniform().map(|bit| bit != 0)
+        self.known(value)?.uniform().map(|bit| bit != 0)
     }
 
     /// Learns the result of an op.
@@ -39,10 +39,10 @@ impl<'c> Conditions<'c> {
     fn evaluate(&self, op: Operation<'c>, result: Value<'c>) -> Option<Literal<'c>> {
         let tensor = result.ty().as_tensor()?;
         let shape = tensor.shape.iter().map(|&d| u64::try_from(d).ok()).collect::<Option<Vec<u64>>>()?;
-        let count = shape.iter().try_fold(1, |n: u64, &d| n.checked_mul(d)).filter(|&n| n <= MAX_BITS)?;
+        shape.iter().try_fold(1, |n: u64, &d| n.checked_mul(d)).filter(|&n| n <= MAX_BITS)?;
         tensor.element.is_int(1).then_some(())?;
         let bits = match op.name() {
-            "tosa.const" => written(op, &shape, count),
+            "tosa.const" => constant(result),
             "tosa.equal" => compared(op, |a, b| a == b),
             "tosa.greater" => compared(op, |a, b| a > b),
             "tosa.greater_equal" => compared(op, |a, b| a >= b),
@@ -50,20 +50,25 @@ impl<'c> Conditions<'c> {
             "tosa.logical_or" => self.combined(op, |a, b| a | b),
             "tosa.logical_xor" => self.combined(op, |a, b| a ^ b),
             "tosa.logical_not" => self.operand(op, 0)?.map(Elem::I8, |bit| Some(1 - bit)),
-            "tosa.identity" => self.operand(op, 0).cloned(),
-            "tosa.reshape" => self.operand(op, 0)?.clone().reshape(shape.clone()),
+            "tosa.identity" => self.operand(op, 0),
+            "tosa.reshape" => self.operand(op, 0)?.reshape(shape.clone()),
             "tosa.cast" => view::literal(op.operand(0)?)?.map(Elem::I8, |x| Some(i32::from(x != 0))),
             _ => None,
         }?;
         (bits.shape() == shape).then_some(bits)
     }
 
-    fn operand(&self, op: Operation<'c>, index: usize) -> Option<&Literal<'c>> {
-        self.0.get(&op.operand(index)?)
+    fn operand(&self, op: Operation<'c>, index: usize) -> Option<Literal<'c>> {
+        self.known(op.operand(index)?)
+    }
+
+    /// What was learned of a value, or the value of a constant, which a folded op leaves behind without being learned.
+    fn known(&self, value: Value<'c>) -> Option<Literal<'c>> {
+        self.0.get(&value).cloned().or_else(|| constant(value))
     }
 
     fn combined(&self, op: Operation<'c>, f: impl Fn(i32, i32) -> i32) -> Option<Literal<'c>> {
-        self.operand(op, 0)?.zip(self.operand(op, 1)?, Elem::I8, |a, b| Some(f(a, b)))
+        self.operand(op, 0)?.zip(&self.operand(op, 1)?, Elem::I8, |a, b| Some(f(a, b)))
     }
 }
 
@@ -73,20 +78,7 @@ fn compared<'c>(op: Operation<'c>, f: impl Fn(i32, i32) -> bool) -> Option<Liter
     a.zip(&b, Elem::I8, |a, b| Some(i32::from(f(a, b))))
 }
 
-/// The bits of a constant. Elements of less than a byte have no bytes to read, but their text has a word for each.
-fn written<'c>(op: Operation<'c>, shape: &[u64], count: u64) -> Option<Literal<'c>> {
-    let text = op.attribute("values")?.to_string();
-    let list = text.strip_prefix("dense<")?.split_once('>')?.0;
-    let bit = |word: &str| match word {
-        "true" => Some(1),
-        "false" => Some(0),
-        _ => None,
-    };
-    let words = list.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    let bits = words.map(bit).collect::<Option<Vec<i32>>>()?;
-    match bits.as_slice() {
-        &[one] => Some(Literal::splat(shape.to_vec(), Elem::I8, one)),
-        all if u64::try_from(all.len()) == Ok(count) => Literal::from_values(shape.to_vec(), Elem::I8, all),
-        _ => None,
-    }
+/// The bits of a constant of i1.
+fn constant(value: Value<'_>) -> Option<Literal<'_>> {
+    view::literal(value).filter(|literal| literal.elem() == Elem::I1)?.map(Elem::I8, Some)
 }

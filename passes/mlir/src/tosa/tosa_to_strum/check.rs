@@ -5,6 +5,7 @@ use strum_ir::{BlobError, Operation, PassError, Severity};
 use crate::common::rewrite::blocks;
 use crate::common::support;
 use crate::common::support::read::{facts, type_fact};
+use crate::common::tosa::elem::Elem;
 use crate::common::tosa::view;
 use crate::common::verdict::UNSUPPORTED;
 
@@ -70,13 +71,17 @@ fn broken_constant(op: Operation<'_>) -> Option<String> {
     if !op.is("tosa.const") {
         return None;
     }
-    view::tensor(op.result(0)?.ty())?;
+    let (_, elem) = view::tensor(op.result(0)?.ty())?;
     let values = op.attribute("values")?;
     if values.splat_bytes().is_some() {
         return None;
     }
-    match values.bytes() {
-        Ok(_) => None,
+    let read = match elem {
+        Elem::I1 => values.bools().map(|_| ()),
+        _ => values.bytes().map(|_| ()),
+    };
+    match read {
+        Ok(()) => None,
         Err(error @ BlobError::Sparse) => Some(format!("{UNSUPPORTED}{error}")),
         Err(error) => Some(error.to_string()),
     }
