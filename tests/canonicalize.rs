@@ -16,10 +16,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use common::{compile, context, run, simulated};
-use strum_ir::{Context, Module};
+use strum_ir::{Context, Module, Operation};
 use strum_passes::tosa::strum_canonicalize;
-use strum_ref::smith::{self, Case};
-use strum_ref::{Dtype, Invalid, Tensor};
+use strum_ref::smith::{self, Case, Kind};
+use strum_ref::{Constants, Dtype, Graph, Invalid, Node, Tensor};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context as Scope, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -89,6 +89,83 @@ fn every_rule_keeps_the_ir_valid_and_the_results() {
     println!("{counts:#?}");
     let idle: Vec<&str> = strum_canonicalize::rules().filter(|rule| !counts.contains_key(*rule)).collect();
     assert!(idle.is_empty() || graphs < GRAPHS, "rules that no network met: {idle:?}");
+}
+
+/// Operators whose result is a constant if their operands are.
+const FOLDED: &[Kind] = &[
+    Kind::Rescale,
+    Kind::Clamp,
+    Kind::Add,
+    Kind::Sub,
+    Kind::Mul,
+    Kind::Maximum,
+    Kind::Minimum,
+    Kind::ArithmeticRightShift,
+    Kind::LogicalLeftShift,
+    Kind::Abs,
+    Kind::Negate,
+    Kind::Clz,
+    Kind::Identity,
+    Kind::Concat,
+    Kind::Pad,
+    Kind::Reshape,
+    Kind::Slice,
+    Kind::Transpose,
+    Kind::Cast,
+    Kind::LogicalRightShift,
+    Kind::BitwiseAnd,
+    Kind::BitwiseOr,
+    Kind::BitwiseXor,
+    Kind::BitwiseNot,
+    Kind::IntDiv,
+    Kind::Equal,
+    Kind::Greater,
+    Kind::GreaterEqual,
+    Kind::Select,
+    Kind::LogicalAnd,
+    Kind::LogicalOr,
+    Kind::LogicalXor,
+    Kind::LogicalNot,
+];
+
+/// The case with constants in place of its inputs.
+fn of_constants(case: &Case) -> Result<Case, Invalid> {
+    let mut graph = Graph::new();
+    let mut inputs = case.inputs.iter();
+    for node in case.graph.nodes() {
+        match node {
+            Node::Input(_) => graph.constant(inputs.next().unwrap().clone()),
+            Node::Const(value) => graph.constant(value.clone()),
+            Node::Op(op, operands) => graph.op(op.clone(), operands.clone()),
+        };
+    }
+    case.graph.outputs().iter().for_each(|&output| graph.output(output));
+    let run = graph.run(&[])?;
+    let mlir = graph.to_mlir(&run, Constants::Inline)?;
+    Ok(Case { mlir, inputs: Vec::new(), outputs: run.outputs, graph })
+}
+
+#[test]
+fn operators_on_constants_are_folded_to_what_they_compute() {
+    let context = context();
+    for &kind in FOLDED {
+        let name = format!("tosa.{}", kind.name());
+        let mut folded = 0;
+        for seed in 0..40 {
+            let case = of_constants(&smith::single_op(kind, seed).unwrap()).unwrap();
+            let count = |function: Operation<'_>| {
+                let ops = function.body().map(|body| body.operations()).unwrap_or_default();
+                folded += usize::from(!ops.iter().any(|op| op.is(&name)));
+                Ok(())
+            };
+            let pass = "func.func(strum-canonicalize{verify-each=true})";
+            if let Err(error) = reference::check(&context, (&case, &case.mlir), pass, count) {
+                panic!("{name} {seed}: {error}");
+            }
+        }
+        // Where a product does not fit 32 bits, nothing is folded.
+        assert!(folded > if kind == Kind::Mul { 5 } else { 30 }, "{name}: {folded} of 40 folded");
+    }
 }
 
 /// A rescale of one channel, marked as per-channel, after a reshape of several channels.

@@ -13,6 +13,7 @@ use common::context;
 use strum_ir::Context;
 use strum_passes::common::support::is_compound;
 use strum_ref::smith::{self, Case, Kind};
+use strum_ref::{Dtype, Tensor};
 
 /// Expands a network, with or without folding what became constant, and evaluates the result.
 fn check(context: &Context, case: &Case, passes: &str) -> Result<(), String> {
@@ -49,10 +50,12 @@ fn expanded_operators_compute_the_same() {
     }
 }
 
-/// A network as the region of a condition that holds or not, or as the body of a loop that computes it several times.
+/// A network as the region of a condition that holds or not or is an argument, or as the body of a loop that computes it several
+/// times.
 #[derive(Clone, Copy, Debug)]
 enum Around {
     Condition(bool),
+    Argument,
     Loop(usize),
 }
 
@@ -73,8 +76,12 @@ fn wrapped(mlir: &str, around: Around) -> String {
         list.iter().enumerate().map(|(i, ty)| constant(&format!("zero{i}"), "0", ty)).collect();
     let zero_names = of_each(&|i, _| format!("%zero{i}"));
     let (counted, region) = match around {
-        Around::Condition(holds) => {
-            let condition = constant("condition", if holds { "true" } else { "false" }, "tensor<1xi1>");
+        Around::Condition(_) | Around::Argument => {
+            let holds = !matches!(around, Around::Condition(false));
+            let condition = match around {
+                Around::Argument => String::new(),
+                _ => constant("condition", if holds { "true" } else { "false" }, "tensor<1xi1>"),
+            };
             let computed = format!("{body}  tosa.yield {names} : {types}\n");
             let other = format!("  tosa.yield {zero_names} : {types}\n");
             let [then, otherwise] = if holds { [computed, other] } else { [other, computed] };
@@ -107,6 +114,10 @@ fn wrapped(mlir: &str, around: Around) -> String {
         }
     };
     let results = of_each(&|i, _| format!("%all#{}", i + counted));
+    let head = match around {
+        Around::Argument => head.replacen(") ->", ", %condition: tensor<1xi1>) ->", 1),
+        _ => head.to_owned(),
+    };
     format!("{head} {{\n{zeros}{region}  return {results} : {types}\n}}\n{resources}")
 }
 
@@ -122,5 +133,39 @@ fn networks_in_regions_compute_the_same() {
                 panic!("graph {seed}, {around:?}: {error}");
             }
         }
+    }
+}
+
+/// What would stop the machine in a region that is not chosen: a division by zero, an index outside, an index given twice.
+#[test]
+fn regions_that_are_not_chosen_do_not_stop_the_machine() {
+    let context = context();
+    for (kind, wrong) in [(Kind::IntDiv, 0), (Kind::Gather, -1), (Kind::Scatter, 0), (Kind::Scatter, 70_000)]
+    {
+        let mut guarded = 0;
+        for seed in 0..40 {
+            let case = smith::single_op(kind, seed).unwrap();
+            if case.inputs.is_empty() {
+                continue;
+            }
+            let condition = |holds: bool| Tensor::new(Dtype::Bool, [1], vec![holds.into()]).unwrap();
+            let mut chosen = case.clone();
+            chosen.inputs.push(condition(true));
+            let filled =
+                |tensor: &Tensor, value: i64| Tensor::filled(tensor.dtype, tensor.shape.clone(), value);
+            let mut other = case.clone();
+            let wrongs =
+                case.inputs.iter().map(|tensor| filled(tensor, wrong).or_else(|_| filled(tensor, 0)));
+            other.inputs = wrongs.map(Result::unwrap).chain([condition(false)]).collect();
+            other.outputs = case.outputs.iter().map(|tensor| filled(tensor, 0).unwrap()).collect();
+            let text = wrapped(&case.mlir, Around::Argument);
+            guarded += text.matches("tosa.cond_if").count();
+            for case in [chosen, other] {
+                if let Err(error) = check_text(&context, &case, &text, "func.func(inline-control-flow)") {
+                    panic!("{} {seed}: {error}", kind.name());
+                }
+            }
+        }
+        assert!(guarded > 10, "{}: {guarded}", kind.name());
     }
 }

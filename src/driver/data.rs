@@ -224,7 +224,7 @@ fn code(array: &Floats, desc: &IoDesc, x: f32) -> Option<i32> {
     }
     #[allow(clippy::cast_possible_truncation, reason = "integers, which single precision holds exactly")]
     let code = x as i32 - if desc.meaning.unsigned && array.bytes { 128 } else { 0 };
-    desc.dtype.contains(code).then_some(code)
+    desc.contains(code).then_some(code)
 }
 
 fn read_labels(arg: &str, samples: u64, count: usize) -> Result<Vec<usize>, Failure> {

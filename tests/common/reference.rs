@@ -13,7 +13,7 @@ pub(crate) fn check(
     context: &Context,
     (case, text): (&Case, &str),
     pipeline: &str,
-    legal: impl Fn(Operation<'_>) -> Result<(), String>,
+    mut legal: impl FnMut(Operation<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
     let (done, diagnostics) = context.handle().capture(|| {
         let mut module = Module::parse(context, text.as_bytes(), "test.mlir").map_err(|e| e.to_string())?;

@@ -17,6 +17,8 @@ type Verdict = Result<(), String>;
 enum Owner {
     /// Functions and programs.
     Function(Side),
+    /// Programs alone.
+    Program(Side),
     /// Convolutions of `tosa` and `strum`.
     Convolution,
 }
@@ -62,6 +64,8 @@ const KNOWN: &[Known] = &[
     codes("strum.output_zero_points", Side::Results, "strum.output_scales"),
     of_ends("strum.unsigned_inputs", Side::Arguments, Form::Flags, None),
     of_ends("strum.unsigned_outputs", Side::Results, Form::Flags, None),
+    of_program("strum.boolean_inputs", Side::Arguments),
+    of_program("strum.boolean_outputs", Side::Results),
     of_ends("strum.states", Side::Arguments, Form::Results, Some("strum.initial_states")),
     of_ends("strum.initial_states", Side::Arguments, Form::Codes, Some("strum.states")),
     Known { name: "strum.input_mean", owner: Owner::Convolution, form: Form::Means, with: None },
@@ -78,6 +82,10 @@ const fn codes(name: &'static str, side: Side, with: &'static str) -> Known {
 
 const fn of_ends(name: &'static str, side: Side, form: Form, with: Option<&'static str>) -> Known {
     Known { name, owner: Owner::Function(side), form, with }
+}
+
+const fn of_program(name: &'static str, side: Side) -> Known {
+    Known { name, owner: Owner::Program(side), form: Form::Flags, with: None }
 }
 
 /// The provenance attributes of a program, without a prefix.
@@ -141,6 +149,7 @@ impl Operation<'_> {
 fn place(op: Operation<'_>, known: &Known) -> Verdict {
     let right = match known.owner {
         Owner::Function(_) => op.is("func.func") || op.is("dpu.program"),
+        Owner::Program(_) => op.is("dpu.program"),
         Owner::Convolution => CONVOLUTIONS.contains(&op.name()),
     };
     if right { Ok(()) } else { Err(format!("has '{}', which is for {}", known.name, whose(known))) }
@@ -149,6 +158,7 @@ fn place(op: Operation<'_>, known: &Known) -> Verdict {
 fn whose(known: &Known) -> &'static str {
     match known.owner {
         Owner::Function(_) => "functions",
+        Owner::Program(_) => "programs",
         Owner::Convolution => "convolutions",
     }
 }
@@ -189,7 +199,7 @@ fn form(op: Operation<'_>, known: &Known, value: Attribute<'_>) -> Verdict {
     if let Some(other) = known.with.filter(|other| op.attribute(other).is_none()) {
         return Err(format!("has '{name}' without '{other}'"));
     }
-    let Owner::Function(side) = known.owner else { return Ok(()) };
+    let (Owner::Function(side) | Owner::Program(side)) = known.owner else { return Ok(()) };
     let Some((arguments, results)) = ends(op) else { return Ok(()) };
     let (what, expected) = match side {
         Side::Arguments => ("arguments", arguments),

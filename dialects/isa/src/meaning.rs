@@ -9,6 +9,8 @@ pub struct Meaning {
     pub codes: Option<Codes>,
     /// The host's codes are unsigned, 128 more than the tensor's.
     pub unsigned: bool,
+    /// Every element is 0 or 1.
+    pub boolean: bool,
     /// An input that takes an output's value from one sample of a sequence to the next.
     pub state: Option<State>,
 }

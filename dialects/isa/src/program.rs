@@ -79,6 +79,12 @@ pub struct IoDesc {
 }
 
 impl IoDesc {
+    /// Whether `value` can be one of its elements.
+    #[must_use]
+    pub fn contains(&self, value: i32) -> bool {
+        self.dtype.contains(value) && (!self.meaning.boolean || matches!(value, 0 | 1))
+    }
+
     /// Size of the tensor in bytes; `None` if it does not fit 64 bits.
     #[must_use]
     pub fn bytes(&self) -> Option<u64> {

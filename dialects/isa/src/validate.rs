@@ -207,13 +207,19 @@ impl Program {
     }
 
     fn check_meaning(&self, io: &IoDesc, place: Place, report: &mut Report) {
-        let Meaning { codes, unsigned, state } = &io.meaning;
+        let Meaning { codes, unsigned, boolean, state } = &io.meaning;
         let mut wrong = |reason| report.add(place, Kind::IoMeaning { name: io.name.clone(), reason });
         if codes.is_some_and(|codes| !codes.is_legal()) {
             wrong("the scale is not a number above 0");
         }
         if *unsigned && io.dtype != Dtype::I8 {
             wrong("unsigned is for i8 only");
+        }
+        if *boolean && io.dtype != Dtype::I8 {
+            wrong("boolean is for i8 only");
+        }
+        if *boolean && (*unsigned || codes.is_some()) {
+            wrong("booleans are neither unsigned nor codes");
         }
         let Some(State { output, initial }) = *state else { return };
         if !matches!(place, Place::Input(_)) {
@@ -226,7 +232,7 @@ impl Program {
             }
             Some(_) => {}
         }
-        if !io.dtype.contains(initial) {
+        if !io.contains(initial) {
             wrong("the state's initial value does not fit its type");
         }
     }

@@ -194,6 +194,7 @@ fn meanings_of_inputs_and_outputs_are_kept_in_version_2() {
     p.inputs[0].meaning.codes = Some(Codes { scale: 0.1, zero_point: -128 });
     p.inputs[0].meaning.unsigned = true;
     p.inputs[1].meaning.state = Some(State { output: 0, initial: -5 });
+    p.inputs[1].meaning.boolean = true;
     p.outputs[0].meaning.codes = Some(Codes { scale: 1e-300, zero_point: i32::MIN });
     let bytes = p.to_elf().unwrap();
     assert_eq!(bytes[8], 2);
@@ -201,7 +202,7 @@ fn meanings_of_inputs_and_outputs_are_kept_in_version_2() {
     let text = dpu_isa::asm::print(&p);
     for part in [
         "scale=\"1e-1\" zero_point=-128 unsigned\n",
-        "state=0 initial=-5\n",
+        " boolean state=0 initial=-5\n",
         "scale=\"1e-300\" zero_point=-2147483648\n",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
@@ -210,7 +211,7 @@ fn meanings_of_inputs_and_outputs_are_kept_in_version_2() {
     for (from, to, expected) in [
         ("scale=\"1e-1\"", "scale=\"x\"", "expected a number in quotes"),
         ("scale=\"1e-1\"", "scale=\"-1\"", "a scale of -1"),
-        ("unsigned", "unsigned unsigned", "'scale', 'unsigned' or 'state', once each"),
+        ("unsigned", "unsigned unsigned", "'scale', 'unsigned', 'boolean' or 'state', once each"),
         ("initial=-5", "first=-5", "'initial='"),
     ] {
         let error = dpu_isa::asm::parse(&text.replace(from, to)).unwrap_err();
@@ -241,11 +242,11 @@ fn meanings_are_checked() {
         bytes[sums..sums + 32].copy_from_slice(&sum);
         found(&bytes)
     };
-    assert_eq!(with(0, &[8]), wire(WireError::Flags(8)));
+    assert_eq!(with(0, &[16]), wire(WireError::Flags(16)));
     assert_eq!(with(1, &(-0.5f64).to_le_bytes()), wire(WireError::Scale("-0.5".into())));
     assert_eq!(
-        wire(WireError::Flags(8)).to_string(),
-        "section '.dpu.io' at byte 0x0: flags 0x8 of an input or output are unknown"
+        wire(WireError::Flags(16)).to_string(),
+        "section '.dpu.io' at byte 0x0: flags 0x10 of an input or output are unknown"
     );
     assert_eq!(WireError::Scale("-0.5".into()).to_string(), "a scale of -0.5");
     p.inputs[0].meaning = dpu_isa::Meaning { unsigned: true, ..dpu_isa::Meaning::default() };

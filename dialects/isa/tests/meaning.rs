@@ -44,6 +44,19 @@ fn meanings_are_legal_and_states_have_an_output_like_them() {
     fails(&nan, Place::Input(0), meaning("the scale is not a number above 0"));
     let unsigned = of_input(Meaning { unsigned: true, ..Meaning::default() });
     fails(&unsigned, Place::Input(0), meaning("unsigned is for i8 only"));
+    let boolean = of_input(Meaning { boolean: true, ..Meaning::default() });
+    fails(&boolean, Place::Input(0), meaning("boolean is for i8 only"));
+    let bits = |unsigned: bool, initial: i32| {
+        with(&|p| {
+            let state = Some(State { output: 0, initial });
+            p.inputs[0].meaning = Meaning { boolean: true, unsigned, state, codes: None };
+            p.inputs[0].dtype = Dtype::I8;
+            p.outputs[0].dtype = Dtype::I8;
+        })
+    };
+    assert_eq!(bits(false, 1).validate(), Ok(()));
+    fails(&bits(true, 1), Place::Input(0), meaning("booleans are neither unsigned nor codes"));
+    fails(&bits(false, 2), Place::Input(0), meaning("the state's initial value does not fit its type"));
     let state = |output, initial| Meaning { state: Some(State { output, initial }), ..Meaning::default() };
     assert_eq!(of_input(state(0, -7)).validate(), Ok(()));
     let none = meaning("the state refers to an output that does not exist");

@@ -19,7 +19,7 @@ func.func @misspelt(%x: tensor<8xi8>) attributes {strum.input_scale = array<f64:
 
 // -----
 
-// expected-error@+1 {{'func.func' op has no attribute 'strum.pack_mehtod'; there are strum.input_scales, strum.input_zero_points, strum.output_scales, strum.output_zero_points, strum.unsigned_inputs, strum.unsigned_outputs, strum.states, strum.initial_states, strum.input_mean, strum.input_square}}
+// expected-error@+1 {{'func.func' op has no attribute 'strum.pack_mehtod'; there are strum.input_scales, strum.input_zero_points, strum.output_scales, strum.output_zero_points, strum.unsigned_inputs, strum.unsigned_outputs, strum.boolean_inputs, strum.boolean_outputs, strum.states, strum.initial_states, strum.input_mean, strum.input_square}}
 func.func @invented(%x: tensor<8xi8>) attributes {strum.pack_mehtod = "mip2q"} {
   return
 }
@@ -100,6 +100,13 @@ func.func @known(%x: tensor<8xi8>, %s: tensor<8xi8>) -> tensor<8xi8> attributes 
 
 // expected-error@+1 {{'func.func' op has 2 in 'strum.unsigned_inputs'}}
 func.func @flag(%x: tensor<8xi8>) attributes {strum.unsigned_inputs = array<i32: 2>} {
+  return
+}
+
+// -----
+
+// expected-error@+1 {{'func.func' op has 'strum.boolean_inputs', which is for programs}}
+func.func @boolean(%x: tensor<8xi1>) attributes {strum.boolean_inputs = array<i32: 1>} {
   return
 }
 

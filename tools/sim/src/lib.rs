@@ -292,6 +292,11 @@ fn load_inputs(
         if got != want {
             return Err(SimError::Input(format!("input '{}': expected {want}, got {got}", desc.name)));
         }
+        if desc.meaning.boolean
+            && let Some(byte) = input.data.iter().find(|&&byte| byte > 1)
+        {
+            return Err(SimError::Input(format!("input '{}': a boolean is 0 or 1, got {byte}", desc.name)));
+        }
         if place.len() != input.data.len() {
             let (bytes, want) = (input.data.len(), place.len());
             return Err(SimError::Input(format!("input '{}': {bytes} bytes, {want} expected", desc.name)));

@@ -241,6 +241,11 @@ fn inputs_must_be_those_of_the_program() {
     let unsigned = TensorView { dtype: dpu_isa::Dtype::U8, ..view };
     assert_eq!(text(&[unsigned]), "input 'x': expected i8[1, 8, 8, 16], got u8[1, 8, 8, 16]");
     assert_eq!(text(&[TensorView { data: &data[1..], ..view }]), "input 'x': 1023 bytes, 1024 expected");
+    let mut booleans = program.clone();
+    booleans.inputs[0].meaning.boolean = true;
+    let two = vec![2; data.len()];
+    let error = simulate(&booleans, &[TensorView { data: &two, ..view }], &Options::default()).unwrap_err();
+    assert_eq!(error.to_string(), "input 'x': a boolean is 0 or 1, got 2");
 }
 
 #[test]

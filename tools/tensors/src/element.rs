@@ -96,12 +96,13 @@ impl Element {
         self.kind == Kind::Int { signed: false, bytes: 1 }
     }
 
-    /// Whether elements have the same representation as in a tensor of `dtype`.
-    pub(crate) fn is_plain(self, dtype: Dtype) -> bool {
-        self.kind == Element::kind_of(dtype) && (self.bytes() == 1 || !self.big_endian)
+    /// Whether elements have the same representation as in the tensor.
+    pub(crate) fn is_plain(self, desc: &IoDesc) -> bool {
+        let same = self.kind == Element::kind_of(desc.dtype) && (self.bytes() == 1 || !self.big_endian);
+        same && !desc.meaning.boolean
     }
 
-    /// The value of an element of an input: the same type, booleans, or a wide integer whose value fits; unsigned bytes where the
+    /// The value of an element of an input: the same type, booleans (for these, integers that are 0 or 1), or a wide integer whose value fits; unsigned bytes where the
     /// host's codes are such; a real number as its code.
     ///
     /// # Errors
@@ -123,6 +124,11 @@ impl Element {
             _ => {}
         }
         let wanted = Element::kind_of(dtype);
+        if desc.meaning.boolean {
+            let value = self.integer(element);
+            let bit = i32::try_from(value).ok().filter(|&bit| desc.contains(bit));
+            return bit.ok_or_else(|| format!("expected bool, got {} with the value {value}", self.name()));
+        }
         let wide = matches!(self.kind, Kind::Int { bytes: 8, .. } | Kind::Int { signed: false, bytes: 4 });
         if self.kind != wanted && self.kind != Kind::Bool && !wide {
             return Err(format!("expected {}, got {}", wanted.name(), self.name()));

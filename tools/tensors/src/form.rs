@@ -34,6 +34,7 @@ impl Numbers {
         match Form::of(desc, self).unwrap_or(Form::Codes) {
             Form::Codes => desc.dtype.name(),
             Form::Unsigned => "u8",
+            Form::Boolean => "bool",
             Form::Real(_) => "f32",
         }
     }
@@ -43,7 +44,7 @@ impl Numbers {
     pub fn texts(self, desc: &IoDesc, tensor: &Tensor, most: usize) -> Vec<String> {
         let values = tensor.values().into_iter().take(most);
         match Form::of(desc, self).unwrap_or(Form::Codes) {
-            Form::Codes => values.map(|code| code.to_string()).collect(),
+            Form::Codes | Form::Boolean => values.map(|code| code.to_string()).collect(),
             Form::Unsigned => values.map(|code| (code + 128).to_string()).collect(),
             Form::Real(codes) => values.map(|code| format!("{}", codes.value(code) as f32)).collect(),
         }
@@ -66,6 +67,8 @@ pub(crate) enum Form {
     Codes,
     /// As bytes 128 above the codes.
     Unsigned,
+    /// As booleans.
+    Boolean,
     /// As what they stand for, in single precision.
     Real(Codes),
 }
@@ -78,6 +81,7 @@ impl Form {
     pub(crate) fn of(desc: &IoDesc, numbers: Numbers) -> Result<Form, FileError> {
         match (numbers, desc.meaning.codes) {
             (Numbers::Codes, _) if desc.meaning.unsigned => Ok(Form::Unsigned),
+            (Numbers::Codes, _) if desc.meaning.boolean => Ok(Form::Boolean),
             (Numbers::Codes, _) => Ok(Form::Codes),
             (Numbers::Real, Some(codes)) => Ok(Form::Real(codes)),
             (Numbers::Real, None) => Err(FileError::Usage(format!(
@@ -92,6 +96,7 @@ impl Form {
         match self {
             Form::Codes => descr(desc.dtype),
             Form::Unsigned => "|u1",
+            Form::Boolean => "|b1",
             Form::Real(_) => "<f4",
         }
     }
@@ -100,6 +105,7 @@ impl Form {
     pub(crate) fn encode(self, tensor: &Tensor) -> Encoded<'_> {
         let (descr, data) = match self {
             Form::Codes => (descr(tensor.dtype), Cow::Borrowed(&tensor.data[..])),
+            Form::Boolean => ("|b1", Cow::Borrowed(&tensor.data[..])),
             Form::Unsigned => ("|u1", tensor.data.iter().map(|byte| byte ^ 0x80).collect()),
             Form::Real(codes) => {
                 #[allow(clippy::cast_possible_truncation, reason = "single precision is what is written")]
@@ -214,6 +220,27 @@ mod tests {
         OutputPlan::resolve(&one, &arg, Numbers::Codes).unwrap().write(&tensors).unwrap();
         assert!(std::fs::read(&path).unwrap().ends_with(&[0, 128, 255]));
         assert_eq!(read_inputs(&one, &arg).unwrap(), tensors);
+    }
+
+    #[test]
+    fn booleans_are_0_or_1_whatever_their_type() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npy");
+        let arg = [path.to_str().unwrap().to_owned()];
+        let one = [meant(Meaning { boolean: true, ..Meaning::default() })];
+        for kind in ["|b1", "|i1", "|u1"] {
+            write(&path, &file(kind, "False", "(1, 3)", &[0, 1, 1])).unwrap();
+            assert_eq!(read_inputs(&one, &arg).unwrap()[0].values(), [0, 1, 1], "{kind}");
+        }
+        let tensors = read_inputs(&one, &arg).unwrap();
+        OutputPlan::resolve(&one, &arg, Numbers::Codes).unwrap().write(&tensors).unwrap();
+        let written = std::fs::read(&path).unwrap();
+        assert!(written.windows(3).any(|part| part == b"|b1") && written.ends_with(&[0, 1, 1]));
+        assert_eq!(Numbers::Codes.type_name(&one[0]), "bool");
+        assert_eq!(Numbers::Codes.texts(&one[0], &tensors[0], 2), ["0", "1"]);
+        write(&path, &file("|i1", "False", "(1, 3)", &[0, 2, 1])).unwrap();
+        let error = read_inputs(&one, &arg).unwrap_err().to_string();
+        assert!(error.ends_with("expected bool, got int8 with the value 2"), "{error}");
     }
 
     #[test]

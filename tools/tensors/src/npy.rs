@@ -72,7 +72,7 @@ impl Layout {
 
     /// The elements of a part in stored order, converted to the type of `desc`.
     pub(crate) fn values(&self, data: &[u8], desc: &IoDesc) -> Result<Tensor, String> {
-        if self.element.is_plain(desc.dtype) {
+        if self.element.is_plain(desc) {
             return Ok(Tensor { dtype: desc.dtype, shape: desc.shape.clone(), data: data.to_vec() });
         }
         Ok(Tensor::from_values(desc.dtype, &desc.shape, &self.converted(data, desc)?))

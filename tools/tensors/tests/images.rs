@@ -71,7 +71,7 @@ fn desc(dtype: Dtype, shape: &[u64], meaning: Meaning) -> IoDesc {
     IoDesc { name: "x".into(), dtype, shape: shape.to_vec(), addr: 0, meaning }
 }
 
-const UNSIGNED: Meaning = Meaning { codes: None, unsigned: true, state: None };
+const UNSIGNED: Meaning = Meaning { codes: None, unsigned: true, boolean: false, state: None };
 
 #[test]
 fn the_shape_of_an_input_says_where_channels_are() {

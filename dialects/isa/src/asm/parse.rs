@@ -326,12 +326,12 @@ fn io(cursor: &mut Cursor<'_>) -> Result<IoDesc, AsmError> {
     Ok(IoDesc { name, dtype, shape, addr: cursor.uint()?, meaning: meaning(cursor)? })
 }
 
-/// What follows an address: `scale="5e-1" zero_point=-3 unsigned state=1 initial=0`, each part if it is known.
+/// What follows an address: `scale="5e-1" zero_point=-3 unsigned boolean state=1 initial=0`, each part if it is known.
 fn meaning(cursor: &mut Cursor<'_>) -> Result<Meaning, AsmError> {
     let mut meaning = Meaning::default();
     while !cursor.at_end() {
         let start = cursor.pos();
-        match cursor.name("'scale', 'unsigned' or 'state'")? {
+        match cursor.name("'scale', 'unsigned', 'boolean' or 'state'")? {
             "scale" if meaning.codes.is_none() => {
                 cursor.char('=')?;
                 let at = cursor.pos();
@@ -345,6 +345,7 @@ fn meaning(cursor: &mut Cursor<'_>) -> Result<Meaning, AsmError> {
                 meaning.codes = Some(codes);
             }
             "unsigned" if !meaning.unsigned => meaning.unsigned = true,
+            "boolean" if !meaning.boolean => meaning.boolean = true,
             "state" if meaning.state.is_none() => {
                 cursor.char('=')?;
                 let output = cursor.uint()?;
@@ -353,7 +354,7 @@ fn meaning(cursor: &mut Cursor<'_>) -> Result<Meaning, AsmError> {
             }
             _ => {
                 cursor.rewind(start);
-                return Err(cursor.expected("'scale', 'unsigned' or 'state', once each"));
+                return Err(cursor.expected("'scale', 'unsigned', 'boolean' or 'state', once each"));
             }
         }
     }

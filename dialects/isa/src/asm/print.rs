@@ -59,12 +59,13 @@ fn push_io(out: &mut String, directive: &str, io: &IoDesc) {
         let _ = write!(out, "{comma}{dim}");
     }
     let _ = write!(out, "] at {:#x}", io.addr);
-    let Meaning { codes, unsigned, state } = &io.meaning;
+    let Meaning { codes, unsigned, boolean, state } = &io.meaning;
     if let Some(Codes { scale, zero_point }) = codes {
         // The shortest text that gives the same number.
         let _ = write!(out, " scale=\"{scale:e}\" zero_point={zero_point}");
     }
     out.push_str(if *unsigned { " unsigned" } else { "" });
+    out.push_str(if *boolean { " boolean" } else { "" });
     if let Some(State { output, initial }) = state {
         let _ = write!(out, " state={output} initial={initial}");
     }

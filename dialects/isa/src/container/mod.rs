@@ -235,10 +235,12 @@ fn read_io(r: &mut Reader<'_>) -> Result<IoDesc, WireError> {
 const CODES: u8 = 1;
 const UNSIGNED: u8 = 2;
 const STATE: u8 = 4;
+const BOOLEAN: u8 = 8;
 
 fn write_meaning(w: &mut Writer, meaning: &Meaning) {
-    let Meaning { codes, unsigned, state } = meaning;
-    let flags = [(codes.is_some(), CODES), (*unsigned, UNSIGNED), (state.is_some(), STATE)];
+    let Meaning { codes, unsigned, boolean, state } = meaning;
+    let flags =
+        [(codes.is_some(), CODES), (*unsigned, UNSIGNED), (state.is_some(), STATE), (*boolean, BOOLEAN)];
     w.u8(flags.iter().filter(|(given, _)| *given).map(|(_, bit)| bit).sum());
     if let Some(Codes { scale, zero_point }) = codes {
         w.u64(scale.to_bits());
@@ -257,7 +259,7 @@ fn read_meanings(
     let mut known = false;
     for io in inputs.iter_mut().chain(outputs) {
         let flags = r.u8()?;
-        if flags & !(CODES | UNSIGNED | STATE) != 0 {
+        if flags & !(CODES | UNSIGNED | STATE | BOOLEAN) != 0 {
             return Err(WireError::Flags(flags));
         }
         if flags & CODES != 0 {
@@ -268,6 +270,7 @@ fn read_meanings(
             io.meaning.codes = Some(codes);
         }
         io.meaning.unsigned = flags & UNSIGNED != 0;
+        io.meaning.boolean = flags & BOOLEAN != 0;
         if flags & STATE != 0 {
             io.meaning.state = Some(State { output: r.u32()?, initial: r.u32()?.cast_signed() });
         }

@@ -17,7 +17,8 @@ def Strum_Dialect : Dialect {
     `strum.input_mean` and `strum.input_square` of convolutions; of functions and programs `strum.input_scales`,
     `strum.input_zero_points`, `strum.output_scales` and `strum.output_zero_points`, which say what codes mean,
     `strum.unsigned_inputs` and `strum.unsigned_outputs`, 1 where the host's codes are 128 more, and `strum.states` and
-    `strum.initial_states`, the result that an argument takes its next value from and its first value. Any other one is an error, and
+    `strum.initial_states`, the result that an argument takes its next value from and its first value; of programs
+    `strum.boolean_inputs` and `strum.boolean_outputs`, 1 where every element is 0 or 1. Any other one is an error, and
     so is an attribute without a prefix that an operation of this dialect does not declare.
 
     The integer meaning of a network is fixed before this level: `strum` with its weights decoded is integer TOSA 1.0, and the pass

@@ -4,7 +4,7 @@
 //! values themselves.
 
 use dpu_isa::{Codes, Meaning, State};
-use strum_ir::{Attribute, Error, Operation};
+use strum_ir::{Attribute, Error, Operation, Type};
 
 use super::statistics;
 
@@ -20,15 +20,19 @@ pub const OUTPUT_ZERO_POINTS: &str = "strum.output_zero_points";
 pub const UNSIGNED_INPUTS: &str = "strum.unsigned_inputs";
 /// The same for each result.
 pub const UNSIGNED_OUTPUTS: &str = "strum.unsigned_outputs";
+/// For each input of a program 1 if its elements are 0 or 1; of a function, the type says it.
+pub const BOOLEAN_INPUTS: &str = "strum.boolean_inputs";
+/// The same for each output.
+pub const BOOLEAN_OUTPUTS: &str = "strum.boolean_outputs";
 /// For each argument the index of the result that has its next value in a sequence of samples, or -1.
 pub const STATES: &str = "strum.states";
 /// For each argument the value of all elements of its state before the first sample; 0 without a state.
 pub const INITIAL_STATES: &str = "strum.initial_states";
 
-/// The attributes of one side: scales, zero points, unsigned.
-const SIDES: [[&str; 3]; 2] = [
-    [INPUT_SCALES, INPUT_ZERO_POINTS, UNSIGNED_INPUTS],
-    [OUTPUT_SCALES, OUTPUT_ZERO_POINTS, UNSIGNED_OUTPUTS],
+/// The attributes of one side: scales, zero points, unsigned, boolean.
+const SIDES: [[&str; 4]; 2] = [
+    [INPUT_SCALES, INPUT_ZERO_POINTS, UNSIGNED_INPUTS, BOOLEAN_INPUTS],
+    [OUTPUT_SCALES, OUTPUT_ZERO_POINTS, UNSIGNED_OUTPUTS, BOOLEAN_OUTPUTS],
 ];
 
 /// The meaning of inputs and of outputs, of which there are as many as `counts` says.
@@ -48,17 +52,18 @@ pub fn read(op: Operation<'_>, counts: [usize; 2]) -> [Vec<Meaning>; 2] {
     sides
 }
 
-fn of_side(op: Operation<'_>, [scales, zero_points, unsigned]: [&str; 3]) -> Vec<Meaning> {
+fn of_side(op: Operation<'_>, [scales, zero_points, unsigned, boolean]: [&str; 4]) -> Vec<Meaning> {
     let scales = op.attribute(scales).and_then(|list| list.as_f64s()).unwrap_or_default();
     let zeros = op.ints_attr(zero_points).unwrap_or_default();
-    let flags = op.ints_attr(unsigned).unwrap_or_default();
+    let [unsigned, boolean] = [unsigned, boolean].map(|name| op.ints_attr(name).unwrap_or_default());
+    let given = |flags: &[i64], index: usize| flags.get(index).is_some_and(|&flag| flag == 1);
     let meaning = |index: usize| {
         let zero_point = zeros.get(index).and_then(|&zero| i32::try_from(zero).ok());
         let codes = scales.get(index).zip(zero_point).map(|(&scale, zero_point)| Codes { scale, zero_point });
-        let unsigned = flags.get(index).is_some_and(|&flag| flag == 1);
-        Meaning { codes: codes.filter(Codes::is_legal), unsigned, state: None }
+        let (unsigned, boolean) = (given(&unsigned, index), given(&boolean, index));
+        Meaning { codes: codes.filter(Codes::is_legal), unsigned, boolean, state: None }
     };
-    (0..scales.len().max(flags.len())).map(meaning).collect()
+    (0..scales.len().max(unsigned.len()).max(boolean.len())).map(meaning).collect()
 }
 
 /// Sets the attributes, as far as anything is known.
@@ -69,17 +74,15 @@ pub fn set(op: Operation<'_>, inputs: &[Meaning], outputs: &[Meaning]) -> Result
     let context = op.context();
     // The host reads codes of unknown meaning as values, and a program keeps what its binary says.
     let unknown = if op.is("dpu.program") { 0.0 } else { 1.0 };
-    for ([scales, zero_points, unsigned], list) in SIDES.into_iter().zip([inputs, outputs]) {
+    for ([scales, zero_points, unsigned, boolean], list) in SIDES.into_iter().zip([inputs, outputs]) {
         if list.iter().any(|meaning| meaning.codes.is_some()) {
             let of = |meaning: &Meaning| meaning.codes.map_or((unknown, 0), |c| (c.scale, c.zero_point));
             let (steps, zeros): (Vec<f64>, Vec<i32>) = list.iter().map(of).unzip();
             op.set_attribute(scales, statistics::floats(context, &steps)?);
             op.set_attribute(zero_points, Attribute::i32s(context, &zeros));
         }
-        if list.iter().any(|meaning| meaning.unsigned) {
-            let flags: Vec<i32> = list.iter().map(|meaning| meaning.unsigned.into()).collect();
-            op.set_attribute(unsigned, Attribute::i32s(context, &flags));
-        }
+        set_flags(op, unsigned, list.iter().map(|meaning| meaning.unsigned).collect());
+        set_flags(op, boolean, list.iter().map(|meaning| meaning.boolean).collect());
     }
     if inputs.iter().any(|meaning| meaning.state.is_some()) {
         let of = |meaning: &Meaning| meaning.state.map_or((-1, 0), |s| (s.output.cast_signed(), s.initial));
@@ -90,11 +93,28 @@ pub fn set(op: Operation<'_>, inputs: &[Meaning], outputs: &[Meaning]) -> Result
     Ok(())
 }
 
-/// Copies the attributes to another op.
+/// Sets an attribute of flags, if any is given.
+fn set_flags(op: Operation<'_>, name: &str, flags: Vec<bool>) {
+    if flags.contains(&true) {
+        let flags: Vec<i32> = flags.into_iter().map(i32::from).collect();
+        op.set_attribute(name, Attribute::i32s(op.context(), &flags));
+    }
+}
+
+/// Copies the attributes of a function to the program that it becomes, and what its types say.
 pub(crate) fn carry(from: Operation<'_>, to: Operation<'_>) {
+    if let Some((arguments, results)) = from.function_type() {
+        for (name, types) in [(BOOLEAN_INPUTS, arguments), (BOOLEAN_OUTPUTS, results)] {
+            set_flags(to, name, types.into_iter().map(is_boolean).collect());
+        }
+    }
     for name in SIDES.into_iter().flatten().chain([STATES, INITIAL_STATES]) {
         if let Some(value) = from.attribute(name) {
             to.set_attribute(name, value);
         }
     }
+}
+
+fn is_boolean(ty: Type<'_>) -> bool {
+    ty.as_tensor().is_some_and(|tensor| tensor.element.is_int(1))
 }

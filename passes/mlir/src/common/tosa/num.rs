@@ -110,6 +110,8 @@ pub enum Unary {
     Abs,
     /// `tosa.clz`.
     Clz,
+    /// `tosa.bitwise_not`, or `tosa.logical_not` of a Boolean.
+    Not(Elem),
     /// `tosa.cast` to an integer type, or to a Boolean, which says whether it is not 0.
     Cast(Elem),
     /// `tosa.identity`.
@@ -134,6 +136,7 @@ impl Unary {
             }
             Unary::Abs => x.checked_abs(),
             Unary::Clz => i32::try_from(x.leading_zeros()).ok(),
+            Unary::Not(elem) => Some(elem.wrap(!x)),
             Unary::Cast(Elem::I1) => Some(i32::from(x != 0)),
             Unary::Cast(elem) => Some(elem.wrap(x)),
             Unary::Identity => Some(x),

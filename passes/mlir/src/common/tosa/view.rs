@@ -192,6 +192,7 @@ pub fn unary(op: Operation<'_>) -> Option<Unary> {
         "tosa.negate" => Some(Unary::Negate(input, scalar_operand(op, 1)?, scalar_operand(op, 2)?)),
         "tosa.abs" if input == Elem::I32 => Some(Unary::Abs),
         "tosa.clz" if input == Elem::I32 => Some(Unary::Clz),
+        "tosa.bitwise_not" | "tosa.logical_not" => Some(Unary::Not(input)),
         "tosa.cast" => Some(Unary::Cast(elem(op.result(0)?)?)),
         "tosa.identity" => Some(Unary::Identity),
         _ => None,

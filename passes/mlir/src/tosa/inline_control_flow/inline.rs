@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use strum_ir::{Block, Error, OpBuilder, Operation, Reported, Severity, Value};
 
-use super::conditions::Conditions;
+use super::guard::{Guard, harmless};
 use crate::common::tosa::build::Builder;
+use crate::common::tosa::view;
 use crate::common::verdict::UNSUPPORTED;
-use crate::tosa::strum_canonicalize::folded;
+use crate::tosa::strum_canonicalize::{folded, selected};
 
 /// Most iterations of a loop.
 const MAX_ITERATIONS: usize = 4096;
@@ -26,7 +27,8 @@ const MAX_BYTES: usize = 4096;
 /// The state of inlining a function.
 pub(super) struct Inliner<'c> {
     build: Builder<'c>,
-    conditions: Conditions<'c>,
+    /// The regions around the op that is being copied which may not be chosen.
+    guards: Vec<Guard<'c>>,
     /// The control flow that is being replaced, before which ops are inserted.
     anchor: Operation<'c>,
     /// Copies of the constants of regions, which are made once.
@@ -49,7 +51,7 @@ impl<'c> Inliner<'c> {
     pub(super) fn new(last: Operation<'c>) -> Result<Self, Error> {
         Ok(Inliner {
             build: Builder::before(last)?,
-            conditions: Conditions::default(),
+            guards: Vec::new(),
             anchor: last,
             constants: BTreeMap::new(),
             left: MAX_OPS,
@@ -94,15 +96,29 @@ impl<'c> Inliner<'c> {
     /// A condition that is known chooses a region; else both are computed, and each result is selected.
     fn branch(&mut self, op: Operation<'c>, operands: &[Value<'c>]) -> Result<Vec<Value<'c>>, Error> {
         let Some((&condition, arguments)) = operands.split_first() else { return Err(unreadable(op)) };
-        match self.conditions.holds(condition) {
+        match holds(condition) {
             Some(holds) => self.region(op, usize::from(!holds), arguments),
             None => {
-                let then = self.region(op, 0, arguments)?;
-                let other = self.region(op, 1, arguments)?;
+                let then = self.guarded(op, 0, arguments, Guard { condition, when: true })?;
+                let other = self.guarded(op, 1, arguments, Guard { condition, when: false })?;
                 self.build.set_location(op.location());
                 then.into_iter().zip(other).map(|(a, b)| self.select(op, condition, a, b)).collect()
             }
         }
+    }
+
+    /// Copies a region that may not be chosen.
+    fn guarded(
+        &mut self,
+        op: Operation<'c>,
+        index: usize,
+        arguments: &[Value<'c>],
+        guard: Guard<'c>,
+    ) -> Result<Vec<Value<'c>>, Error> {
+        self.guards.push(guard);
+        let values = self.region(op, index, arguments);
+        self.guards.pop();
+        values
     }
 
     fn select(
@@ -131,7 +147,7 @@ impl<'c> Inliner<'c> {
         for iteration in 0..=MAX_ITERATIONS {
             let condition = self.region(op, 0, &values)?;
             let &[condition] = condition.as_slice() else { return Err(unreadable(op)) };
-            match self.conditions.holds(condition) {
+            match holds(condition) {
                 Some(false) => return Ok(values),
                 Some(true) => values = self.region(op, 1, &values)?,
                 None => return Err(depends_on_data(op, condition, iteration)),
@@ -202,14 +218,13 @@ impl<'c> Inliner<'c> {
             return Err(refuse(op, "an op with other effects than its result in a region of control flow"));
         };
         self.spend()?;
-        let copy = OpBuilder::new(op.name(), op.location()).operands(operands).attributes_of(op);
+        self.build.set_location(op.location());
+        let operands = self.harmless(op, operands.to_vec())?;
+        let copy = OpBuilder::new(op.name(), op.location()).operands(&operands).attributes_of(op);
         let copy = copy.result(result.ty()).insert_before(self.anchor)?;
         let made = copy.single_result().ok_or_else(|| unreadable(op))?;
-        self.build.set_location(op.location());
         let value = self.learn(copy, made)?;
         if value != made {
-            // Another op may get its address.
-            self.conditions.forget(made);
             copy.erase()?;
         }
         if operands.is_empty() {
@@ -218,21 +233,35 @@ impl<'c> Inliner<'c> {
         Ok(value)
     }
 
-    /// The value of an op's result: a constant if it is known, else the result.
-    fn learn(&mut self, op: Operation<'c>, result: Value<'c>) -> Result<Value<'c>, Error> {
-        self.conditions.learn(op);
-        if op.is("tosa.select") {
-            return Ok(self.selected(op).filter(|value| value.ty() == result.ty()).unwrap_or(result));
+    /// The operands of a copy, where the region is not chosen ones that cannot stop the machine.
+    fn harmless(&mut self, op: Operation<'c>, mut operands: Vec<Value<'c>>) -> Result<Vec<Value<'c>>, Error> {
+        if self.guards.is_empty() {
+            return Ok(operands);
         }
-        let constant = folded(op, MAX_BYTES);
-        constant.map_or(Ok(result), |literal| self.build.constant(literal))
+        let Some((index, safe)) = harmless(op, &operands) else { return Ok(operands) };
+        let safe = self.build.constant(safe)?;
+        for Guard { condition, when } in self.guards.clone() {
+            let (a, b) = if when { (operands[index], safe) } else { (safe, operands[index]) };
+            self.spend()?;
+            operands[index] = self.select(op, condition, a, b)?;
+        }
+        Ok(operands)
     }
 
-    /// The operand that a known condition selects.
-    fn selected(&self, op: Operation<'c>) -> Option<Value<'c>> {
-        let holds = self.conditions.holds(op.operand(0)?)?;
-        op.operand(if holds { 1 } else { 2 })
+    /// The value of an op's result: a constant or an operand if it is known, else the result.
+    fn learn(&mut self, op: Operation<'c>, result: Value<'c>) -> Result<Value<'c>, Error> {
+        if op.is("tosa.select")
+            && let Some(value) = selected(op)
+        {
+            return Ok(value);
+        }
+        folded(op, MAX_BYTES).map_or(Ok(result), |literal| self.build.constant(literal))
     }
+}
+
+/// Whether the single element of a tensor of i1 is set, if that is known.
+fn holds(condition: Value<'_>) -> Option<bool> {
+    view::literal(condition)?.uniform().map(|bit| bit != 0)
 }
 
 fn refuse(op: Operation<'_>, reason: impl std::fmt::Display) -> Error {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: no control flow of TOSA remains, and every result is that of the regions that TOSA would execute.
 
-mod conditions;
+mod guard;
 mod inline;
 
 use strum_ir::{Block, Dialect, Operation, Pass, PassContext, PassError, pass_options};
@@ -22,7 +22,7 @@ impl Documented for InlineControlFlow {
 Replaces control flow by the ops of its regions:
 
 - a `cond_if` whose condition follows from constants becomes the region that it chooses; otherwise both regions are computed, and a
-  `select` takes each result;
+  `select` takes each result; divisors and indices in a region that would not be executed are replaced by valid ones;
 - a `while_loop` is unrolled if its condition follows from constants in every iteration.
 
 Conditions and loops may contain others, and their regions may use values from outside. A loop whose number of iterations depends on

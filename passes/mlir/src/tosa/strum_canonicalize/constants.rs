@@ -55,6 +55,7 @@ fn evaluate<'c>(op: Operation<'c>, limit: usize) -> Option<Literal<'c>> {
             (bytes? <= limit).then(|| Literal::concat(&parts, view::axis(op)?))?
         }
         "tosa.rescale" => rescaled(op, &first),
+        "tosa.select" => selected(op, &first, elem, bytes, limit),
         _ => match view::unary(op) {
             Some(unary) => first.map(elem, |x| unary.apply(x)),
             None => binary(op, &first, elem, bytes, limit),
@@ -111,10 +112,19 @@ fn binary<'c>(
     if !splats && bytes? > limit {
         return None;
     }
-    let bits = left.elem().bits();
-    let f: Box<dyn Fn(i32, i32) -> Option<i32>> = match op.name() {
+    let f = operator(op, left.elem())?;
+    // The operations are on 32-bit values; narrower results must fit, except for the shift, which drops bits by definition.
+    let drops = op.is("tosa.logical_left_shift");
+    left.zip(&right, elem, |a, b| f(a, b).filter(|&v| drops || elem.wrap(v) == v))
+}
+
+/// What an op computes from two elements of a type.
+fn operator(op: Operation<'_>, elem: Elem) -> Option<Box<dyn Fn(i32, i32) -> Option<i32>>> {
+    let distance = move |by: i32| u32::try_from(by).ok().filter(|&by| by < elem.bits());
+    Some(match op.name() {
         "tosa.add" => Box::new(i32::checked_add),
         "tosa.sub" => Box::new(i32::checked_sub),
+        "tosa.intdiv" => Box::new(i32::checked_div),
         "tosa.maximum" => Box::new(|a, b| Some(a.max(b))),
         "tosa.minimum" => Box::new(|a, b| Some(a.min(b))),
         "tosa.mul" => {
@@ -123,16 +133,40 @@ fn binary<'c>(
         }
         "tosa.arithmetic_right_shift" => {
             let round = op.bool_attr("round")?;
-            Box::new(move |a, b| shift_right(a, u32::try_from(b).ok().filter(|&b| b < bits)?, round))
+            Box::new(move |a, b| shift_right(a, distance(b)?, round))
         }
-        "tosa.logical_left_shift" => {
-            Box::new(move |a, b| Some(a << u32::try_from(b).ok().filter(|&b| b < bits)?))
-        }
+        "tosa.logical_left_shift" => Box::new(move |a, b| Some(a << distance(b)?)),
+        "tosa.logical_right_shift" => Box::new(move |a, b| {
+            let unsigned = elem.zero_extend(a).cast_unsigned() >> distance(b)?;
+            Some(elem.wrap(unsigned.cast_signed()))
+        }),
+        "tosa.bitwise_and" | "tosa.logical_and" => Box::new(|a, b| Some(a & b)),
+        "tosa.bitwise_or" | "tosa.logical_or" => Box::new(|a, b| Some(a | b)),
+        "tosa.bitwise_xor" | "tosa.logical_xor" => Box::new(|a, b| Some(a ^ b)),
+        "tosa.equal" => Box::new(|a, b| Some((a == b).into())),
+        "tosa.greater" => Box::new(|a, b| Some((a > b).into())),
+        "tosa.greater_equal" => Box::new(|a, b| Some((a >= b).into())),
         _ => return None,
-    };
-    // The operations are on 32-bit values; narrower results must fit, except for the shift, which drops bits by definition.
-    let drops = op.is("tosa.logical_left_shift");
-    left.zip(&right, elem, |a, b| f(a, b).filter(|&v| drops || elem.wrap(v) == v))
+    })
+}
+
+/// A selection of constants.
+fn selected<'c>(
+    op: Operation<'c>,
+    condition: &Literal<'c>,
+    elem: Elem,
+    bytes: Option<usize>,
+    limit: usize,
+) -> Option<Literal<'c>> {
+    let (a, b) = (view::literal(op.operand(1)?)?, view::literal(op.operand(2)?)?);
+    let splats = [condition, &a, &b].iter().all(|literal| literal.as_splat().is_some());
+    if !splats && bytes? > limit {
+        return None;
+    }
+    // Each side where it is chosen, and no bit elsewhere.
+    let a = condition.zip(&a, elem, |c, a| Some(if c == 0 { 0 } else { a }))?;
+    let b = condition.zip(&b, elem, |c, b| Some(if c == 0 { b } else { 0 }))?;
+    a.zip(&b, elem, |a, b| Some(a | b))
 }
 
 fn multiply(a: i32, b: i32, shift: i32) -> Option<i32> {

@@ -16,6 +16,7 @@ use crate::common::rewrite::{blocks, remove_dead, replace};
 use crate::common::tosa::build::Builder;
 
 pub(crate) use constants::folded;
+pub(crate) use movement::selected;
 
 pass_options! {
     /// The pass.

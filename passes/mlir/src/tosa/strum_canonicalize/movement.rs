@@ -11,12 +11,15 @@ fn producer<'c>(op: Operation<'c>, operand: usize, name: &str) -> Option<Operati
     op.operand(operand)?.defined_by(name)
 }
 
-/// Ops that return their input.
+/// Ops that return one of their operands.
 pub(super) fn drop_identity<'c>(_: &mut Cx<'c>, op: Operation<'c>) -> Result<Option<Value<'c>>, Error> {
     Ok(identity(op))
 }
 
 fn identity<'c>(op: Operation<'c>) -> Option<Value<'c>> {
+    if op.is("tosa.select") {
+        return selected(op);
+    }
     let (input, result) = (op.operand(0)?, op.result(0)?);
     let same = input.ty() == result.ty() && view::tensor(result.ty()).is_some();
     let drops = match op.name() {
@@ -28,6 +31,17 @@ fn identity<'c>(op: Operation<'c>) -> Option<Value<'c>> {
         _ => false,
     };
     drops.then_some(input)
+}
+
+/// The side that a selection takes everywhere, because its condition is known or both are one.
+pub(crate) fn selected<'c>(op: Operation<'c>) -> Option<Value<'c>> {
+    let (a, b, result) = (op.operand(1)?, op.operand(2)?, op.result(0)?);
+    let holds = view::literal(op.operand(0)?).and_then(|condition| condition.uniform());
+    let value = match holds {
+        Some(holds) => [b, a][usize::from(holds != 0)],
+        None => (a == b).then_some(a)?,
+    };
+    (value.ty() == result.ty() && view::tensor(result.ty()).is_some()).then_some(value)
 }
 
 /// A reshape of a reshape reads the first one's input.

@@ -184,7 +184,7 @@ fn write<'c>(context: &'c Context, main: Operation<'c>, graph: &Graph) -> Result
 /// The meaning of an input or output.
 fn meaning_of(port: &Port) -> Meaning {
     let codes = port.codes.map(|codes| isa::Codes { scale: codes.scale, zero_point: codes.zero_point });
-    Meaning { codes, unsigned: port.unsigned, state: None }
+    Meaning { codes, unsigned: port.unsigned, boolean: false, state: None }
 }
 
 /// The elements of a constant that a state begins with.
