@@ -232,7 +232,7 @@ fn rescale(op: Operation<'_>) -> Option<Rescale> {
         shift: values(2)?,
         scale32: op.bool_attr("scale32")?,
         round: match op.keyword_attr("rounding_mode")?.as_str() {
-            "SINGLE_ROUND" => Round::Single,
+            "SINGLE_ROUND" | "INEXACT_ROUND" => Round::Single,
             "DOUBLE_ROUND" => Round::Double,
             _ => return None,
         },

@@ -115,15 +115,15 @@ func.func @narrow_add(%x: tensor<4xi8>) -> tensor<4xi8> {
 
 // -----
 
-func.func @parameters(%x: tensor<1x4xi32>, %m: tensor<1xi32>, %z: tensor<1xi8>) -> tensor<1x4xi8> {
+func.func @parameters(%x: tensor<1x4xi32>, %m: tensor<1xi16>, %z: tensor<1xi8>) -> tensor<1x4xi8> {
   %s = "tosa.const"() <{values = dense<1> : tensor<1xi8>}> : () -> tensor<1xi8>
   %zi = "tosa.const"() <{values = dense<0> : tensor<1xi32>}> : () -> tensor<1xi32>
-  // expected-error@+5 {{INEXACT_ROUND is implementation-defined; use SINGLE_ROUND or DOUBLE_ROUND}}
+  // expected-error@+5 {{DOUBLE_ROUND needs scale32 = true}}
   // expected-error@+4 {{multiplier is not constant}}
   // expected-error@+3 {{shift 1 is not in 2 to 62}}
   // expected-error@+2 {{output_zp is not constant}}
   // expected-note@+1 {{supported for 'tosa.rescale'}}
-  %0 = tosa.rescale %x, %m, %s, %zi, %z {input_unsigned = false, output_unsigned = false, per_channel = false, rounding_mode = INEXACT_ROUND, scale32 = true} : (tensor<1x4xi32>, tensor<1xi32>, tensor<1xi8>, tensor<1xi32>, tensor<1xi8>) -> tensor<1x4xi8>
+  %0 = tosa.rescale %x, %m, %s, %zi, %z {input_unsigned = false, output_unsigned = false, per_channel = false, rounding_mode = DOUBLE_ROUND, scale32 = false} : (tensor<1x4xi32>, tensor<1xi16>, tensor<1xi8>, tensor<1xi32>, tensor<1xi8>) -> tensor<1x4xi8>
   return %0 : tensor<1x4xi8>
 }
 

@@ -39,6 +39,10 @@ class Test:
     inputs: tuple[Path, ...]
     outputs: tuple[str, ...]
     error_if: str | None
+    # Of the outputs in the graph.
+    names: tuple[str, ...] = ()
+    # The specification prescribes bounds of the result, not its bits.
+    bounds: bool = False
 
     @property
     def name(self) -> str:
@@ -54,6 +58,8 @@ def _read(op: str, folder: Path) -> Test:
         inputs=tuple(folder / name for name in desc["ifm_file"]),
         outputs=tuple(desc["ofm_file"]),
         error_if=desc["test_details"].get("ERRORIF") if desc["expected_failure"] else None,
+        names=tuple(desc["ofm_name"]),
+        bounds=desc.get("test_requirements", {}).get("bounds_file_required", False),
     )
 
 

@@ -1,4 +1,4 @@
-"""The reference model as a process: `reference_batch NET.tosa INPUTS.npz OUTPUTS.npz SHAPE`, see `tosa.run_batch`."""
+"""The reference model as a process: `reference_batch INPUTS.npz OUTPUTS.npz SHAPE`, see `tosa.run_graphs`."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from .workspace import Array
 
 
 def main() -> int:
-    """Runs every sample of the archive; the exit code says whether all of them were valid."""
-    flatbuffer, inputs, outputs, shape = sys.argv[1:]
-    graph = Path(flatbuffer).read_bytes()
+    """Runs every graph on its arguments in the archive; the exit code says whether all of them were valid."""
+    inputs, outputs, shape = sys.argv[1:]
     results: dict[str, Array] = {}
     with np.load(inputs) as archive:
-        for i, arguments in enumerate(json.loads(shape)):
+        for i, (graph, arguments) in enumerate(json.loads(shape)):
             sample = [archive[f"{i}_{j}"] for j in range(arguments)]
-            values, status = model.run(graph, sample, tosa_level="NONE")
+            values, status = model.run(Path(graph).read_bytes(), sample, tosa_level="NONE")
             if status != model.GraphStatus.TOSA_VALID:
-                print(f"error: {status.name} for sample {i}", file=sys.stderr)
+                print(f"error: {status.name} for run {i}, {graph}", file=sys.stderr)
                 return 1
             for j, value in enumerate(values):
                 results[f"{i}_{j}"] = value

@@ -78,31 +78,56 @@ def to_mlir(flatbuffer: Path, mlir: Path, verify: bool = True) -> None:
         _run([*command, "--mlir-print-elementsattrs-with-hex-if-larger=-1"], what, stdin="module {}")
 
 
-def run_test(test: Path, outputs: Path) -> None:
-    """Runs one conformance test on the reference model; the results are written to the folder `outputs`."""
+def run_test(test: Path, outputs: Path, bounds: bool) -> None:
+    """Runs one conformance test on the reference model; the results are written to the folder `outputs`.
+
+    With `bounds` these are the smallest values that are allowed, and `bounds_…` the largest.
+    """
     command: list[str | Path] = [
         native_tool("tosa_reference_model"),
         f"--test_desc={test / 'desc.json'}",
         f"--output_dir={outputs}",
         "--tosa_level=NONE",
+        f"--precise_mode={int(bounds)}",
     ]
     _run(command, f"reference model on {test.name}")
 
 
+def verify(test: Path, name: str, result: Path, expected: Path) -> str | None:
+    """What Arm's verifier says of a result of which not every bit is prescribed; None when it is allowed."""
+    command: list[str | Path] = [
+        native_tool("tosa_verify"),
+        f"--test_desc={test / 'desc.json'}",
+        f"--ofm_name={name}",
+        f"--imp_result_file={result}",
+        f"--ref_result_file={expected / result.name}",
+        f"--bnd_result_file={expected / f'bounds_{result.name}'}",
+    ]
+    try:
+        _run(command, f"tosa_verify {name}")
+    except TosaError as error:
+        return str(error)
+    return None
+
+
 def run_batch(flatbuffer: Path, samples: Sequence[Sequence[Array]]) -> list[list[Array]]:
-    """Runs the reference model on many samples (each a list of arguments) in a separate process.
+    """Runs the reference model on many samples (each a list of arguments) of one graph."""
+    return run_graphs([(flatbuffer, sample) for sample in samples])
+
+
+def run_graphs(runs: Sequence[tuple[Path, Sequence[Array]]]) -> list[list[Array]]:
+    """Runs the reference model on graphs with their arguments, in a separate process.
 
     A process of its own because the library writes to the standard output and may abort.
     """
     with tempfile.TemporaryDirectory() as folder:
         inputs, outputs = Path(folder, "inputs.npz"), Path(folder, "outputs.npz")
-        np.savez(inputs, **{f"{i}_{j}": array for i, sample in enumerate(samples) for j, array in enumerate(sample)})
-        shape = json.dumps([len(sample) for sample in samples])
-        module = f"{__package__}.reference_batch"
-        command = [sys.executable, "-m", module, str(flatbuffer), str(inputs), str(outputs), shape]
-        _run(command, f"reference model on {flatbuffer.name}")
+        np.savez(inputs, **{f"{i}_{j}": array for i, (_, sample) in enumerate(runs) for j, array in enumerate(sample)})
+        shape = json.dumps([[str(graph), len(sample)] for graph, sample in runs])
+        command = [sys.executable, "-m", f"{__package__}.reference_batch", str(inputs), str(outputs), shape]
+        _run(command, f"reference model on {' '.join(sorted({graph.name for graph, _ in runs}))}")
         with np.load(outputs) as archive:
-            results: list[list[Array]] = [[] for _ in samples]
+            results: list[list[Array]] = [[] for _ in runs]
             for key in archive.files:
                 sample_index, _ = key.split("_")
                 results[int(sample_index)].append(archive[key])

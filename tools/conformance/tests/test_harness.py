@@ -16,9 +16,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from strum_conformance import generate, networks, operators, outcome, tosa  # noqa: E402
+from strum_conformance import generate, graphs, networks, operators, outcome, tosa  # noqa: E402
 from strum_conformance.generate import Test  # noqa: E402
 from strum_conformance.outcome import Status  # noqa: E402
+from strum_conformance.programs import Drivers  # noqa: E402
 
 GRAPH = """
 func.func @main(%arg0: tensor<4xi32>) -> tensor<4xi32> {
@@ -59,7 +60,7 @@ class Conformance(unittest.TestCase):
         driver.write_text(f"#!/bin/sh\n{script}\n")
         driver.chmod(0o755)
         settings = operators.Settings(driver, (), timeout, self.folder / "results", keep=False)
-        test = Test("clz", self.test.folder, self.test.inputs, self.test.outputs, error_if)
+        test = Test("clz", self.test.folder, self.test.inputs, self.test.outputs, error_if, ("TosaOutput_0",))
         return operators.run_one(test, settings)
 
     def copying(self, array: np.ndarray) -> str:
@@ -160,6 +161,43 @@ class Networks(unittest.TestCase):
         self.assertEqual(networks.top1(outputs, np.array([1, -1, 1])), 0.5)
         self.assertEqual(networks.top1(outputs, np.array([1, 0, 0])), 1.0)
         self.assertIsNone(networks.top1(outputs, None))
+
+
+class Graphs(unittest.TestCase):
+    """The judgement of random graphs."""
+
+    def judge(self, answer: np.ndarray) -> list[str]:
+        """What is found wrong with a driver that answers so in each of two settings."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "graph-7.mlir").write_text(GRAPH)
+            np.save(folder / "graph-7.in0.npy", INPUT)
+            # Only their number is taken: what is expected is asked of the reference model.
+            np.save(folder / "graph-7.out0.npy", np.zeros(4, np.int32))
+            np.save(folder / "answer.npy", answer)
+            driver = folder / "driver"
+            driver.write_text(
+                "#!/bin/sh\n"
+                f"case $0.$1 in *.run) for last; do :; done; cp {folder}/answer.npy \"$last\";;"
+                ' *) for last; do :; done; cp "$1" "$last";; esac\n'
+            )
+            driver.chmod(0o755)
+            return [fault for _, fault in graphs.judge(Drivers(driver, driver, driver), folder, "graph", range(7, 8), 2)]
+
+    def test_every_setting_is_judged(self) -> None:
+        self.assertEqual(self.judge(RESULT), ["", ""])
+        first, second = self.judge(RESULT ^ 1)
+        self.assertIn("graph-7 --method dense", first)
+        self.assertIn("result 0: 4 of 4 values differ", first)
+        self.assertIn("result 0: 4 of 4 values differ", second)
+        self.assertIn("expected int32(4,)", self.judge(RESULT[:, None])[0])
+
+    def test_settings_begin_dense_and_are_fixed(self) -> None:
+        chosen = graphs.settings(3, 12)
+        self.assertEqual(chosen, graphs.settings(3, 12))
+        self.assertEqual([setting.weights.method for setting in chosen].count("dense"), 2)
+        self.assertEqual(chosen[0].weights.method, "dense")
+        self.assertEqual(len({setting.weights for setting in chosen}), 10)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,12 @@ def main() -> int:
     parser.add_argument("--mutants", type=int, help="number of damaged copies of the networks of --packages, which are only read")
     parser.add_argument("--seed", type=int, default=0, help="seed of everything random [default: 0]")
     parser.add_argument("--count", type=int, default=20, help="random inputs of a network [default: 20]")
+    parser.add_argument(
+        "--reference",
+        choices=compare.REFERENCES,
+        default=compare.REFERENCES[0],
+        help="the program to compare with; LiteRT also takes the files that tflite-micro cannot run [default: tflite-micro]",
+    )
     parser.add_argument("--strumc", default="target/release/strumc", help="the program [default: target/release/strumc]")
     arguments = parser.parse_args()
     if arguments.mutants is not None and (arguments.files or arguments.operators):
@@ -36,7 +42,7 @@ def main() -> int:
         for name in names or []:
             files += packages.fetch(name, Path(folder))
         for file in files:
-            outcome = compare.network(file, arguments.strumc, arguments.count, arguments.seed)
+            outcome = compare.network(file, arguments.strumc, arguments.count, arguments.seed, arguments.reference)
             outcomes.append(outcome.kind)
             print(f"{file.name:48} {outcome.kind:9} {outcome.text}", flush=True)
     kinds = sorted(set(outcomes))

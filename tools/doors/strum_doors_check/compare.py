@@ -62,8 +62,12 @@ def ports(file: Path, side: str) -> list[Port]:
     return found
 
 
-def network(file: Path, strumc: str, count: int, seed: int) -> Outcome:
-    """Runs a sequence of random inputs in both programs."""
+# The programs with TFLite's reference kernels.
+REFERENCES = ("tflite-micro", "litert")
+
+
+def network(file: Path, strumc: str, count: int, seed: int, reference: str = REFERENCES[0]) -> Outcome:
+    """Runs a sequence of random inputs in `strumc` and the reference, or LiteRT where tflite-micro cannot run the file."""
     inputs, outputs = ports(file, "inputs"), ports(file, "outputs")
     random = np.random.default_rng(seed)
     samples = [[_codes(random, port, index) for index in range(count)] for port in inputs]
@@ -82,12 +86,16 @@ def network(file: Path, strumc: str, count: int, seed: int) -> Outcome:
             return Outcome("refused", (errors or ["no message"])[0])
         got = [np.load(path) for path in results]
     try:
-        expected = _reference(file, inputs, outputs, samples, count)
+        if reference != REFERENCES[0]:
+            raise NotImplementedError(REFERENCES[0])
+        expected = _micro(file, inputs, outputs, samples, count)
     except Exception:  # It raises whatever its C++ code reports, such as an operator that it does not have.
         try:
             expected = _litert(file, inputs, samples, count)
         except Exception as error:
             return Outcome("no reference", (str(error).splitlines() or [type(error).__name__])[0])
+        judged = _judge(outputs, got, expected, count)
+        return Outcome(judged.kind, f"{judged.text}, LiteRT")
     return _judge(outputs, got, expected, count)
 
 
@@ -110,7 +118,7 @@ def _as_stored(port: Port, codes: Array) -> Array:
     return codes
 
 
-def _reference(
+def _micro(
     file: Path, inputs: list[Port], outputs: list[Port], samples: list[list[Array]], count: int
 ) -> list[list[Array]]:
     interpreter = runtime.Interpreter.from_file(str(file), arena_size=ARENA)

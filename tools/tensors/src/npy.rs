@@ -117,7 +117,10 @@ pub(crate) fn decoding_bytes(bytes: &[u8], desc: &IoDesc) -> u64 {
 
 /// The header of a file: row-major, little endian. The tensor's bytes are its data.
 pub(crate) fn header(descr: &str, shape: &[u64]) -> Vec<u8> {
-    let extents: String = shape.iter().map(|d| format!("{d}, ")).collect();
+    // As numpy writes a tuple: some readers look for exactly that.
+    let extents: Vec<String> = shape.iter().map(u64::to_string).collect();
+    let comma = if shape.len() == 1 { "," } else { "" };
+    let extents = extents.join(", ") + comma;
     let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({extents}), }}");
     // Data is aligned to 64 bytes.
     let len = (10 + text.len() + 1).next_multiple_of(64) - 10;

@@ -91,7 +91,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "rounding_mode",
         &["rescale"],
         Limited,
-        "SINGLE_ROUND, and DOUBLE_ROUND with `scale32`; others are refused",
+        "SINGLE_ROUND, DOUBLE_ROUND with `scale32`, and INEXACT_ROUND, for which TOSA allows either and SINGLE_ROUND is taken",
     ),
     attribute("scale32", &["rescale"], Followed, "followed: the width of multipliers"),
     attribute("stride", STRIDES, Limited, "followed up to 8192"),

@@ -5,7 +5,7 @@
 
 use super::elem::Elem;
 
-/// The rounding of `tosa.rescale`; `INEXACT_ROUND` is implementation-defined and refused earlier.
+/// The rounding of `tosa.rescale`.
 pub use dpu_isa::Round;
 
 /// One multiplier and right shift, as an element of the operands of `tosa.rescale`.

@@ -134,14 +134,15 @@ impl Rescale {
     }
 }
 
-/// Reads a legal `tosa.rescale` with constant parameters and exact rounding.
+/// Reads a legal `tosa.rescale` with constant parameters.
 #[must_use]
 pub fn rescale(op: Operation<'_>) -> Option<Rescale> {
     if !op.is("tosa.rescale") {
         return None;
     }
     let round = match op.keyword_attr("rounding_mode")?.as_str() {
-        "SINGLE_ROUND" => Round::Single,
+        // TOSA allows either rounding where it may be inexact.
+        "SINGLE_ROUND" | "INEXACT_ROUND" => Round::Single,
         "DOUBLE_ROUND" => Round::Double,
         _ => return None,
     };
