@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -18,6 +19,9 @@ from .workspace import Array, native_tool
 # Everything that an integer graph may use. Networks born in TFLite need doubleround; without level=none the
 # tools refuse graphs that are larger than the 8K level.
 TARGET = "specification_version=1.0 profiles=pro_int extensions=int16,int4,doubleround,inexactround level=none"
+
+# How MLIR's bytecode begins.
+BYTECODE = b"ML\xefR"
 
 
 class TosaError(Exception):
@@ -45,21 +49,32 @@ def _first_error(text: str) -> str:
     return (errors or lines or ["no message"])[0]
 
 
+# Large boolean constants in hexadecimal: tosa-opt, from a later LLVM, has a byte where LLVM 22 has a bit.
+_HEX_BOOLEANS = re.compile(r'dense<"0x([0-9A-F]+)"> : tensor<([0-9x]*)i1>')
+
+
+def _bytes_of_bits(constant: re.Match[str]) -> str:
+    bits = np.unpackbits(np.frombuffer(bytes.fromhex(constant[1]), np.uint8), bitorder="little")
+    elements = math.prod(int(extent) for extent in constant[2].split("x") if extent)
+    return f'dense<"0x{bits[:elements].tobytes().hex().upper()}"> : tensor<{constant[2]}i1>'
+
+
 def to_flatbuffer(mlir: Path, flatbuffer: Path) -> None:
-    """Serializes the function @main of an integer TOSA module."""
+    """Serializes the function @main of an integer TOSA module, in text as LLVM 22 prints it."""
     command: list[str | Path] = [
         native_tool("tosa-opt"),
         f"--tosa-attach-target={TARGET}",
         f"--tosa-serialize=tosa-flatbuffer-filename={flatbuffer}",
-        mlir,
+        "-",
         "-o",
         "/dev/null",
     ]
-    _run(command, f"serialize {mlir.name}")
-
-
-# Large boolean constants in hexadecimal: tosa-opt, from a later LLVM, writes a byte where LLVM 22 reads a bit.
-_HEX_BOOLEANS = re.compile(r'dense<"0x[0-9A-F]+"> : tensor<[0-9x]*i1>')
+    content = mlir.read_bytes()
+    what = f"serialize {mlir.name}"
+    if content.startswith(BYTECODE):
+        _run([word if word != "-" else mlir for word in command], what)
+    else:
+        _run(command, what, stdin=_HEX_BOOLEANS.sub(_bytes_of_bits, content.decode()))
 
 
 def to_mlir(flatbuffer: Path, mlir: Path, verify: bool = True) -> None:

@@ -163,6 +163,24 @@ class Networks(unittest.TestCase):
         self.assertIsNone(networks.top1(outputs, None))
 
 
+class Booleans(unittest.TestCase):
+    """Constants in the notation of LLVM 22, one bit an element."""
+
+    def test_bits_reach_the_reference_model(self) -> None:
+        text = """
+func.func @main() -> tensor<11xi1> {
+  %0 = "tosa.const"() <{values = dense<"0x0D05"> : tensor<11xi1>}> : () -> tensor<11xi1>
+  return %0 : tensor<11xi1>
+}
+"""
+        with tempfile.TemporaryDirectory() as name:
+            mlir, flatbuffer = Path(name, "bits.mlir"), Path(name, "bits.tosa")
+            mlir.write_text(text)
+            tosa.to_flatbuffer(mlir, flatbuffer)
+            outputs = tosa.run_batch(flatbuffer, [[]])[0]
+        self.assertEqual(outputs[0].astype(int).tolist(), [1, 0, 1, 1, 0, 0, 0, 0, 1, 0, 1])
+
+
 class Graphs(unittest.TestCase):
     """The judgement of random graphs."""
 
