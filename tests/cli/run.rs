@@ -159,3 +159,34 @@ fn little_fuel_is_a_limit() {
     let done = Scratch::new().strumc("run net.mlir --input x.npy --fuel 10").fails(4, "out of fuel");
     assert!(done.stderr.contains("help: --fuel sets the limit"), "{done:?}");
 }
+
+/// An index that comes with the inputs is their fault, not the program's.
+#[test]
+fn values_without_a_result_are_the_inputs_fault() {
+    let scratch = Scratch::new();
+    scratch.write(
+        "rows.mlir",
+        "func.func @main(%x: tensor<1x4x2xi8>, %i: tensor<1x2xi32>, %b: tensor<2xi1>) -> (tensor<1x2x2xi8>, tensor<2xi1>) {
+  %0 = tosa.gather %x, %i : (tensor<1x4x2xi8>, tensor<1x2xi32>) -> tensor<1x2x2xi8>
+  %1 = tosa.logical_not %b : (tensor<2xi1>) -> tensor<2xi1>
+  return %0, %1 : tensor<1x2x2xi8>, tensor<2xi1>
+}",
+    );
+    scratch.write("x.npy", npy("|i1", &[1, 4, 2], &[0, 1, 2, 3, 4, 5, 6, 7]));
+    let indices = |values: [i32; 2]| npy("<i4", &[1, 2], &values.map(i32::to_le_bytes).concat());
+    scratch.write("i.npy", indices([3, 4]));
+    scratch.write("b.npy", npy("|b1", &[2], &[1, 0]));
+    let run = "run rows.mlir --input x.npy i.npy b.npy --output y.npy z.npy -q";
+    let done = scratch.strumc(run).fails(1, "undefined result: index 4 is outside 0..4");
+    assert!(done.stderr.contains("gather') at rows.mlir:2:8"), "{done:?}");
+    assert!(
+        done.stderr
+            .ends_with("help: the value comes from the inputs, and the operator has no result for it\n")
+    );
+    scratch.write("i.npy", indices([3, 0]));
+    scratch.strumc(run).ok();
+    assert_eq!(read_npy(&scratch.read("y.npy")).1, [6, 7, 0, 1]);
+    assert_eq!(read_npy(&scratch.read("z.npy")), ("|b1".to_owned(), vec![0, 1]));
+    scratch.write("b.npy", npy("|i1", &[2], &[1, 2]));
+    scratch.strumc(run).fails(1, "expected bool, got int8 with the value 2");
+}

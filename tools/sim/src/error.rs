@@ -131,6 +131,8 @@ impl fmt::Display for Site {
 pub enum TrapKind {
     /// A field, slot or table entry that the instruction cannot use.
     IllegalOperand,
+    /// A value for which the instruction has no result: a divisor of 0, an index outside.
+    UndefinedValue,
     /// An access beyond the end of a memory.
     OutOfBounds,
     /// Bytes that are not weights of the declared format.
@@ -158,6 +160,7 @@ impl TrapKind {
     pub const fn title(self) -> &'static str {
         match self {
             TrapKind::IllegalOperand => "illegal operand",
+            TrapKind::UndefinedValue => "undefined result",
             TrapKind::OutOfBounds => "access out of bounds",
             TrapKind::IllegalWeights => "illegal weights",
             TrapKind::UnwrittenRead => "read of unwritten memory",
@@ -225,6 +228,10 @@ impl Fault {
 
     pub(crate) fn operand(detail: impl Into<String>) -> Fault {
         Fault::new(TrapKind::IllegalOperand, detail)
+    }
+
+    pub(crate) fn value(detail: impl Into<String>) -> Fault {
+        Fault::new(TrapKind::UndefinedValue, detail)
     }
 
     pub(crate) fn with_note(mut self, text: impl Into<String>, instr: Option<usize>) -> Fault {

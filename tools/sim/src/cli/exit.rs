@@ -2,7 +2,7 @@
 
 use strum_cli::{Failure, Kind};
 
-use crate::{BatchError, SimError};
+use crate::{BatchError, SimError, TrapKind};
 
 impl From<SimError> for Failure {
     fn from(error: SimError) -> Failure {
@@ -15,6 +15,8 @@ impl From<SimError> for Failure {
             SimError::OutOfFuel { .. } => {
                 Failure::new(Kind::Resource, error).with_help("--fuel sets the limit")
             }
+            SimError::Trap(trap) if trap.kind == TrapKind::UndefinedValue => Failure::input(error)
+                .with_help("the value comes from the inputs, and the operator has no result for it"),
             SimError::Trap(_) => Failure::new(Kind::Trap, error),
         }
     }

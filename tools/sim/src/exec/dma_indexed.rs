@@ -106,7 +106,7 @@ fn once(x: &DmaScatter, sram: &[u8]) -> Result<(), Fault> {
             load(sram, row.at[0] + i * row.stride[0], along, Dtype::I32, &mut seen)?;
             seen.sort_unstable();
             if let Some((index, _)) = seen.iter().zip(seen.iter().skip(1)).find(|(a, b)| a == b) {
-                return Err(Fault::operand(format!("index {index} occurs twice along dimension {}", x.axis)));
+                return Err(Fault::value(format!("index {index} occurs twice along dimension {}", x.axis)));
             }
         }
         Ok(())
@@ -204,7 +204,7 @@ impl<'a> Copy<'a> {
         load(core.memory.space(Space::Sram, self.tile)?, row.at[0], 0, Dtype::I32, &mut index)?;
         let [index] = index;
         let Some(selected) = u64::try_from(index).ok().filter(|&i| i < u64::from(self.rows)) else {
-            return Err(Fault::operand(format!("index {index} is outside 0..{}", self.rows)));
+            return Err(Fault::value(format!("index {index} is outside 0..{}", self.rows)));
         };
         let [(src, _), (dst, _)] = self.sides;
         let from = row.at[1] + selected * self.row_strides[0];

@@ -73,7 +73,7 @@ impl Semantics for VecBinary {
                 None => work.run(),
             };
             if let Some((x, y)) = undefined {
-                return Err(Fault::operand(format!("{x} / {y} has no 32-bit quotient")));
+                return Err(Fault::value(format!("{x} / {y} has no 32-bit quotient")));
             }
             let xs = results.get(..row.len).unwrap_or_default();
             memory::store(sram, row.at[2], row.stride[2], self.out_dtype, xs)

@@ -124,7 +124,7 @@ proptest! {
         let result = run_task(&x, &mut core);
         if twice && dims[usize::from(axis)] > 1 {
             let fault = result.unwrap_err();
-            prop_assert_eq!(fault.kind, TrapKind::IllegalOperand);
+            prop_assert_eq!(fault.kind, TrapKind::UndefinedValue);
             let text = format!("occurs twice along dimension {axis}");
             prop_assert!(fault.detail.ends_with(&text), "{}", fault.detail);
             prop_assert!(get(&core, 0, 128 << 10) == before);
@@ -288,7 +288,7 @@ fn wrong_indices_are_traps() {
     assert_eq!(gather(6, 7), Ok(0));
     for (index, rows) in [(7, 7), (-1, 7), (i32::MIN, u32::MAX)] {
         let fault = gather(index, rows.min(64)).unwrap_err();
-        assert_eq!(fault.kind, TrapKind::IllegalOperand);
+        assert_eq!(fault.kind, TrapKind::UndefinedValue);
         assert_eq!(fault.detail, format!("index {index} is outside 0..{}", rows.min(64)));
     }
     // The same index for two rows, from one place.

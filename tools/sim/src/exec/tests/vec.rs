@@ -331,7 +331,7 @@ proptest! {
         let undefined = |(a, b): (i32, i32)| b == 0 || i64::from(a) / i64::from(b) > i64::from(i32::MAX);
         if indices(&dims).iter().map(read).any(undefined) {
             let fault = run_task(&x, &mut core).unwrap_err();
-            prop_assert_eq!(fault.kind, TrapKind::IllegalOperand);
+            prop_assert_eq!(fault.kind, TrapKind::UndefinedValue);
             prop_assert!(fault.detail.ends_with("has no 32-bit quotient"), "{}", fault.detail);
         } else {
             check(&x, &mut core, &dims, (&x.out_strides, Dtype::I32), |index| {
