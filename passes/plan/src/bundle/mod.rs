@@ -1,0 +1,186 @@
+//! Constants are bundled: loaded together, in few transfers, at the program's start.
+//!
+//! Every transfer from the DRAM pays its latency, so a network of many small constants waits for latencies above all. A bundle is
+//! one constant of the DRAM and one buffer of the SRAM that hold the contents of many buffers, as far as loads of constants
+//! determine them; a single transfer replaces these loads. Invariant: every task reads the bytes that it read before.
+
+mod check;
+mod choice;
+mod find;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dpu_isa::{FieldKind, Instr, Machine, MemAddr};
+
+use crate::dma::At;
+use crate::draft::{BufferId, Draft, Task};
+use crate::error::PlanError;
+use crate::movement::{LOAD_ENGINE, copy, store_engine};
+use crate::strategy::BundleStrategy;
+use find::{Content, Use};
+
+pub use check::check;
+pub(crate) use choice::choose;
+
+/// Alignment of what a bundle holds, in bytes, at least.
+const ALIGN: u64 = 16;
+
+/// A bundle while it is filled.
+#[derive(Default)]
+struct Bundle {
+    bytes: Vec<u8>,
+    /// The first task that reads it.
+    first: usize,
+}
+
+/// The places of contents in bundles.
+struct Places {
+    align: u64,
+    transfer: u64,
+    bundles: Vec<Bundle>,
+    /// Bundle and offset of contents that are there already.
+    known: BTreeMap<Vec<u8>, (usize, u64)>,
+}
+
+impl Places {
+    /// The place of a content: that of an equal one, or a new one.
+    fn place(&mut self, bytes: Vec<u8>, first: usize) -> (usize, u64) {
+        if let Some(place) = self.known.get(&bytes) {
+            return *place;
+        }
+        let full = |b: &Bundle| !b.bytes.is_empty() && (b.bytes.len() + bytes.len()) as u64 > self.transfer;
+        if self.bundles.last().is_none_or(full) {
+            self.bundles.push(Bundle { bytes: Vec::new(), first });
+        }
+        let index = self.bundles.len().saturating_sub(1);
+        let Some(bundle) = self.bundles.last_mut() else { return (0, 0) };
+        let at = (bundle.bytes.len() as u64).next_multiple_of(self.align);
+        bundle.bytes.resize(usize::try_from(at).unwrap_or(usize::MAX), 0);
+        bundle.bytes.extend(&bytes);
+        self.known.insert(bytes, (index, at));
+        (index, at)
+    }
+}
+
+/// The draft with its constants bundled as `told`; `None` if there is nothing to bundle.
+///
+/// # Errors
+/// An internal error for a draft that is not legal; a resource error if there are too many buffers.
+fn bundled(draft: &Draft, machine: &Machine, told: BundleStrategy) -> Result<Option<Draft>, PlanError> {
+    let align = ALIGN.max(machine.sram_granule.into());
+    let mut found = Vec::new();
+    for contents in find::contents(draft)? {
+        // All contents of a buffer or none: one may use bytes that an earlier one left there.
+        let bytes = contents.iter().map(|content| movable(draft, content, align, told.constant_bytes));
+        if let Some(bytes) = bytes.collect::<Option<Vec<_>>>() {
+            found.extend(contents.into_iter().zip(bytes));
+        }
+    }
+    found.sort_by_key(|(content, _)| (content.first, content.buffer));
+    let mut places =
+        Places { align, transfer: told.transfer_bytes, bundles: Vec::new(), known: BTreeMap::new() };
+    let mut moves: BTreeMap<Use, (usize, i64)> = BTreeMap::new();
+    let mut gone = BTreeSet::new();
+    for (content, (bytes, from)) in found {
+        let (bundle, at) = places.place(bytes, content.first);
+        let shift = i64::try_from(at).unwrap_or(i64::MAX).saturating_sub_unsigned(from);
+        moves.extend(content.uses.iter().map(|&user| (user, (bundle, shift))));
+        gone.extend(content.loads);
+    }
+    if gone.len() <= places.bundles.len() {
+        return Ok(None);
+    }
+    let mut result = Draft { buffers: draft.buffers.clone(), tasks: Vec::new(), layers: draft.layers.clone() };
+    let loads = loads(&mut result, draft, machine, places.bundles)?;
+    let mut tasks = Vec::with_capacity(draft.tasks.len());
+    for (t, task) in draft.tasks.iter().enumerate().filter(|(t, _)| !gone.contains(t)) {
+        let mut task = task.clone();
+        for (&(_, field), &(bundle, shift)) in moves.range((t, 0)..=(t, usize::MAX)) {
+            let no_bundle = || PlanError::internal("a constant in a bundle that does not exist");
+            let (_, id) = loads.get(bundle).ok_or_else(no_bundle)?;
+            rebind(&mut task, field, *id, shift)?;
+        }
+        tasks.push((t, task));
+    }
+    let firsts: Vec<usize> = loads.iter().map(|(first, _)| *first).collect();
+    result.tasks = arranged(std::mem::take(&mut result.tasks), &firsts, tasks);
+    Ok(Some(result))
+}
+
+/// The bytes of a content from an aligned offset on, if all are known and they are not too many.
+fn movable(draft: &Draft, content: &Content, align: u64, most: u64) -> Option<(Vec<u8>, u64)> {
+    let (from, to) = content.read;
+    let from = from / align * align;
+    let buffer = draft.buffers.get(content.buffer.index())?;
+    if to > buffer.bytes || to.checked_sub(from)? > most || buffer.align > align {
+        return None;
+    }
+    Some((find::bytes(draft, content, (from, to))?, from))
+}
+
+/// Makes the buffers of the bundles, and the tasks that load them; returns for each its first use and its SRAM buffer.
+///
+/// Both DMA engines take bundles in turn, so that the latency of one is hidden behind the data of the other. The first is for
+/// the engine that has no input to load.
+fn loads(
+    result: &mut Draft,
+    draft: &Draft,
+    machine: &Machine,
+    bundles: Vec<Bundle>,
+) -> Result<Vec<(usize, BufferId)>, PlanError> {
+    let mut made = Vec::with_capacity(bundles.len());
+    for (i, mut bundle) in bundles.into_iter().enumerate() {
+        bundle.bytes.resize(bundle.bytes.len().next_multiple_of(16), 0);
+        let size = bundle.bytes.len() as u64;
+        let from = result.constant(bundle.bytes)?;
+        let to = result.sram(size)?;
+        let engine = if i % 2 == 0 { store_engine(machine) } else { LOAD_ENGINE };
+        let at = |buffer| At { buffer, offset: 0 };
+        copy(result, engine, at(from), at(to), &[], size)?;
+        if let (Some(load), Some(user)) = (result.tasks.last_mut(), draft.tasks.get(bundle.first)) {
+            load.layer = user.layer;
+        }
+        made.push((bundle.first, to));
+    }
+    Ok(made)
+}
+
+/// The list of all tasks: the loads of bundles first, but for those of the loading engine, which follow its first task.
+fn arranged(loads: Vec<Task>, firsts: &[usize], tasks: Vec<(usize, Task)>) -> Vec<Task> {
+    let input = tasks.iter().find(|(_, task)| task.instr.engine() == dpu_isa::Engine::Dma0);
+    let input = input.map_or(0, |(t, _)| t + 1);
+    // Tasks keep their index, loads precede the task of theirs.
+    let place = |load: &Task, first: usize| match load.instr.engine() {
+        dpu_isa::Engine::Dma0 if loads.len() > 1 => input.min(first),
+        _ => 0,
+    };
+    let places: Vec<usize> = loads.iter().zip(firsts).map(|(load, &first)| place(load, first)).collect();
+    let mut list: Vec<(usize, bool, Task)> =
+        loads.into_iter().zip(places).map(|(load, at)| (at, false, load)).collect();
+    list.extend(tasks.into_iter().map(|(t, task)| (t, true, task)));
+    list.sort_by_key(|(at, own, _)| (*at, *own));
+    list.into_iter().map(|(_, _, task)| task).collect()
+}
+
+/// Points an address field into an SRAM buffer, `shift` bytes further than before.
+fn rebind(task: &mut Task, field: usize, buffer: BufferId, shift: i64) -> Result<(), PlanError> {
+    let desc = task.instr.desc();
+    let broken = || PlanError::internal(format!("a bundled operand of {}, field {field}", desc.mnemonic));
+    let kind = desc.fields.get(field).ok_or_else(broken)?.kind;
+    let position = desc.fields.iter().take(field).map(|f| f.count).sum::<usize>();
+    let mut raw = task.instr.raw_fields();
+    let value = raw.get_mut(position).ok_or_else(broken)?;
+    let offset = match kind {
+        FieldKind::Mem => *value & ((1 << MemAddr::OFFSET_BITS) - 1),
+        _ => *value,
+    };
+    let moved = offset.checked_add(shift).ok_or_else(broken)?;
+    *value = match kind {
+        FieldKind::Mem => moved | (1 << MemAddr::OFFSET_BITS),
+        _ => moved,
+    };
+    task.instr = Instr::from_raw(desc, &raw).map_err(|e| PlanError::internal(e.to_string()))?;
+    let (_, id) = task.bufs.iter_mut().find(|(index, _)| *index == field).ok_or_else(broken)?;
+    *id = buffer;
+    Ok(())
+}
