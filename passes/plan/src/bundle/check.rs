@@ -20,6 +20,9 @@ struct Known {
 /// One read of a task: the field, a hash of what is known of the bytes, and buffer and offset unless all of them are known.
 type Read = (&'static str, u64, Option<(usize, u64)>);
 
+/// One write of a task: the buffer, and where in it.
+type Write = (usize, Access);
+
 /// Checks that every task of `before`, except for loads of constants, is in `after`, in the same order on its engine, and reads
 /// the same known bytes there.
 ///
@@ -77,7 +80,7 @@ impl Known {
         draft: &Draft,
         t: usize,
         task: &Task,
-    ) -> Result<(Vec<Read>, Vec<(usize, Access)>), PlanError> {
+    ) -> Result<(Vec<Read>, Vec<Write>), PlanError> {
         let held = self.slots.step(&task.instr).map_err(|e| PlanError::internal(e.to_string()))?;
         let footprint = task.instr.footprint(held);
         let mut owner = None;

@@ -57,11 +57,8 @@ pub(super) fn contents(draft: &Draft) -> Result<Vec<Vec<Content>>, PlanError> {
         for access in &accesses {
             let Some((user, id)) = bound(draft, t, invariant, access) else { continue };
             let scratch = |b: &&crate::Buffer| b.space == Space::Sram && b.role == Role::Scratch;
-            let Some(track) = draft
-                .buffers
-                .get(id.index())
-                .filter(scratch)
-                .and_then(|_| tracks.get_mut(id.index()))
+            let Some(track) =
+                draft.buffers.get(id.index()).filter(scratch).and_then(|_| tracks.get_mut(id.index()))
             else {
                 continue;
             };
@@ -147,16 +144,15 @@ pub(super) fn bytes(draft: &Draft, content: &Content, range: (u64, u64)) -> Opti
                 let Some(at) = (dst + i).checked_sub(from).and_then(|at| usize::try_from(at).ok()) else {
                     continue;
                 };
-                if let (Some(&byte), Some(to), Some(flag)) =
-                    (source, image.get_mut(at), loaded.get_mut(at))
-                {
+                if let (Some(&byte), Some(to), Some(flag)) = (source, image.get_mut(at), loaded.get_mut(at)) {
                     (*to, *flag) = (byte, true);
                 }
             }
         });
     }
     let (first, last) = content.read;
-    let read = usize::try_from(first.checked_sub(from)?).ok()?..usize::try_from(last.checked_sub(from)?).ok()?;
+    let read =
+        usize::try_from(first.checked_sub(from)?).ok()?..usize::try_from(last.checked_sub(from)?).ok()?;
     loaded.get(read)?.iter().all(|&flag| flag).then_some(image)
 }
 
@@ -170,7 +166,10 @@ fn rows(copy: &DmaCopy, mut row: impl FnMut(u64, u64, u64)) {
     let mut index = [0u32; 5];
     loop {
         let at = |base: u64, strides: &[u64; 5]| {
-            index.iter().zip(strides).fold(base, |at, (&i, &s)| at.saturating_add(u64::from(i).saturating_mul(s)))
+            index
+                .iter()
+                .zip(strides)
+                .fold(base, |at, (&i, &s)| at.saturating_add(u64::from(i).saturating_mul(s)))
         };
         let (from, to) = (at(copy.src.offset, &src), at(copy.dst.offset, &dst));
         for i in 0..repeats {

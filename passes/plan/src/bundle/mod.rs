@@ -13,10 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use dpu_isa::{FieldKind, Instr, Machine, MemAddr};
 
 use crate::dma::At;
-use crate::draft::{BufferId, Draft, Task};
+use crate::draft::{BufferId, Draft, Role, Task};
 use crate::error::PlanError;
 use crate::movement::{LOAD_ENGINE, copy, store_engine};
 use crate::strategy::BundleStrategy;
+use crate::tile::budget::Budget;
 use find::{Content, Use};
 
 pub use check::check;
@@ -36,7 +37,7 @@ struct Bundle {
 /// The places of contents in bundles.
 struct Places {
     align: u64,
-    transfer: u64,
+    told: BundleStrategy,
     bundles: Vec<Bundle>,
     /// Bundle and offset of contents that are there already.
     known: BTreeMap<Vec<u8>, (usize, u64)>,
@@ -48,7 +49,8 @@ impl Places {
         if let Some(place) = self.known.get(&bytes) {
             return *place;
         }
-        let full = |b: &Bundle| !b.bytes.is_empty() && (b.bytes.len() + bytes.len()) as u64 > self.transfer;
+        let most = if self.bundles.len() == 1 { self.told.first_bytes } else { self.told.transfer_bytes };
+        let full = |b: &Bundle| !b.bytes.is_empty() && (b.bytes.len() + bytes.len()) as u64 > most;
         if self.bundles.last().is_none_or(full) {
             self.bundles.push(Bundle { bytes: Vec::new(), first });
         }
@@ -77,8 +79,7 @@ fn bundled(draft: &Draft, machine: &Machine, told: BundleStrategy) -> Result<Opt
         }
     }
     found.sort_by_key(|(content, _)| (content.first, content.buffer));
-    let mut places =
-        Places { align, transfer: told.transfer_bytes, bundles: Vec::new(), known: BTreeMap::new() };
+    let mut places = Places { align, told, bundles: Vec::new(), known: BTreeMap::new() };
     let mut moves: BTreeMap<Use, (usize, i64)> = BTreeMap::new();
     let mut gone = BTreeSet::new();
     for (content, (bytes, from)) in found {
@@ -90,7 +91,8 @@ fn bundled(draft: &Draft, machine: &Machine, told: BundleStrategy) -> Result<Opt
     if gone.len() <= places.bundles.len() {
         return Ok(None);
     }
-    let mut result = Draft { buffers: draft.buffers.clone(), tasks: Vec::new(), layers: draft.layers.clone() };
+    let mut result =
+        Draft { buffers: draft.buffers.clone(), tasks: Vec::new(), layers: draft.layers.clone() };
     let loads = loads(&mut result, draft, machine, places.bundles)?;
     let mut tasks = Vec::with_capacity(draft.tasks.len());
     for (t, task) in draft.tasks.iter().enumerate().filter(|(t, _)| !gone.contains(t)) {
@@ -120,23 +122,29 @@ fn movable(draft: &Draft, content: &Content, align: u64, most: u64) -> Option<(V
 
 /// Makes the buffers of the bundles, and the tasks that load them; returns for each its first use and its SRAM buffer.
 ///
-/// Both DMA engines take bundles in turn, so that the latency of one is hidden behind the data of the other. The first is for
-/// the engine that has no input to load.
+/// Each goes to the DMA engine that ends its earlier loads first, so that the latency of one is hidden behind the data of
+/// another. The loading engine begins with the inputs.
 fn loads(
     result: &mut Draft,
     draft: &Draft,
     machine: &Machine,
     bundles: Vec<Bundle>,
 ) -> Result<Vec<(usize, BufferId)>, PlanError> {
+    let budget = Budget::of(machine);
+    let inputs = draft.buffers.iter().filter(|b| matches!(b.role, Role::Input { .. }));
+    let inputs = inputs.fold(0u64, |sum, b| sum.saturating_add(b.bytes));
+    let mut ends = [(budget.dma_cycles(inputs, 1), LOAD_ENGINE), (0, store_engine(machine))];
     let mut made = Vec::with_capacity(bundles.len());
-    for (i, mut bundle) in bundles.into_iter().enumerate() {
+    for mut bundle in bundles {
         bundle.bytes.resize(bundle.bytes.len().next_multiple_of(16), 0);
         let size = bundle.bytes.len() as u64;
         let from = result.constant(bundle.bytes)?;
         let to = result.sram(size)?;
-        let engine = if i % 2 == 0 { store_engine(machine) } else { LOAD_ENGINE };
+        let [first, second] = &mut ends;
+        let (end, engine) = if first.0 < second.0 { first } else { second };
+        *end = end.saturating_add(budget.dma_cycles(size, 1));
         let at = |buffer| At { buffer, offset: 0 };
-        copy(result, engine, at(from), at(to), &[], size)?;
+        copy(result, *engine, at(from), at(to), &[], size)?;
         if let (Some(load), Some(user)) = (result.tasks.last_mut(), draft.tasks.get(bundle.first)) {
             load.layer = user.layer;
         }

@@ -215,6 +215,10 @@ pub fn plan(
                 let what = "buffers do not fit the SRAM with this prefetch_bytes";
                 return Err(Subject::Network.fails(PlanError::refused(what)));
             }
+            if prefetch.is_none() && given.bundle.is_some_and(|bundle| bundle.constant_bytes > 0) {
+                let what = "buffers do not fit the SRAM with this bundle";
+                return Err(Subject::Network.fails(PlanError::refused(what)));
+            }
             let (bundle, prefetch) = prefetch.unwrap_or_default();
             describe(&mut decided, network, residency, &prefetch);
             let (name, prefetch_bytes) = (network.name.clone(), Some(prefetch.bytes));

@@ -42,7 +42,9 @@ pub struct ProgramStrategy {
 pub struct BundleStrategy {
     /// Bytes of the largest constant that is bundled; 0: none is.
     pub constant_bytes: u64,
-    /// Bytes of a transfer, at most, unless a single constant is larger.
+    /// Bytes of the first transfer, at most, unless a single constant is larger.
+    pub first_bytes: u64,
+    /// Bytes of every other transfer, likewise.
     pub transfer_bytes: u64,
 }
 
