@@ -34,33 +34,50 @@ struct Bundle {
     first: usize,
 }
 
+/// The places of equal contents: bundle and offset.
+#[derive(Default)]
+struct Equal {
+    places: Vec<(usize, u64)>,
+    /// Which of them contents of a layer have, by the constants that they come from.
+    taken: BTreeMap<(u32, Vec<BufferId>), usize>,
+}
+
 /// The places of contents in bundles.
 struct Places {
     align: u64,
     told: BundleStrategy,
     bundles: Vec<Bundle>,
-    /// Bundle and offset of contents that are there already.
-    known: BTreeMap<Vec<u8>, (usize, u64)>,
+    known: BTreeMap<Vec<u8>, Equal>,
 }
 
 impl Places {
-    /// The place of a content: that of an equal one, or a new one.
-    fn place(&mut self, bytes: Vec<u8>, first: usize) -> (usize, u64) {
-        if let Some(place) = self.known.get(&bytes) {
+    /// The place of a content: that of an equal one of another layer, or a new one. Within a layer, constants stay apart, so
+    /// that an audit of the program counts every weight.
+    fn place(&mut self, draft: &Draft, content: &Content, bytes: Vec<u8>) -> (usize, u64) {
+        let loads: Vec<&Task> = content.loads.iter().filter_map(|&load| draft.tasks.get(load)).collect();
+        let layer = loads.first().map_or(0, |load| load.layer);
+        let sources = loads.iter().filter_map(|load| load.buffer("src")).collect();
+        let equal = self.known.entry(bytes.clone()).or_default();
+        let next = equal.taken.keys().filter(|(l, _)| *l == layer).count();
+        let index = *equal.taken.entry((layer, sources)).or_insert(next);
+        if let Some(place) = equal.places.get(index) {
             return *place;
         }
         let most = if self.bundles.len() == 1 { self.told.first_bytes } else { self.told.transfer_bytes };
-        let full = |b: &Bundle| !b.bytes.is_empty() && (b.bytes.len() + bytes.len()) as u64 > most;
+        let align = self.align;
+        let start = |b: &Bundle| (b.bytes.len() as u64).next_multiple_of(align);
+        let end = |b: &Bundle| (start(b) + bytes.len() as u64).next_multiple_of(ALIGN);
+        let full = |b: &Bundle| !b.bytes.is_empty() && end(b) > most;
         if self.bundles.last().is_none_or(full) {
-            self.bundles.push(Bundle { bytes: Vec::new(), first });
+            self.bundles.push(Bundle { bytes: Vec::new(), first: content.first });
         }
-        let index = self.bundles.len().saturating_sub(1);
+        let last = self.bundles.len().saturating_sub(1);
         let Some(bundle) = self.bundles.last_mut() else { return (0, 0) };
-        let at = (bundle.bytes.len() as u64).next_multiple_of(self.align);
+        let at = start(bundle);
         bundle.bytes.resize(usize::try_from(at).unwrap_or(usize::MAX), 0);
         bundle.bytes.extend(&bytes);
-        self.known.insert(bytes, (index, at));
-        (index, at)
+        equal.places.push((last, at));
+        (last, at)
     }
 }
 
@@ -83,7 +100,7 @@ fn bundled(draft: &Draft, machine: &Machine, told: BundleStrategy) -> Result<Opt
     let mut moves: BTreeMap<Use, (usize, i64)> = BTreeMap::new();
     let mut gone = BTreeSet::new();
     for (content, (bytes, from)) in found {
-        let (bundle, at) = places.place(bytes, content.first);
+        let (bundle, at) = places.place(draft, &content, bytes);
         let shift = i64::try_from(at).unwrap_or(i64::MAX).saturating_sub_unsigned(from);
         moves.extend(content.uses.iter().map(|&user| (user, (bundle, shift))));
         gone.extend(content.loads);
@@ -136,8 +153,8 @@ fn loads(
     let mut ends = [(budget.dma_cycles(inputs, 1), LOAD_ENGINE), (0, store_engine(machine))];
     let mut made = Vec::with_capacity(bundles.len());
     for mut bundle in bundles {
-        bundle.bytes.resize(bundle.bytes.len().next_multiple_of(16), 0);
-        let size = bundle.bytes.len() as u64;
+        let size = (bundle.bytes.len() as u64).next_multiple_of(ALIGN);
+        bundle.bytes.resize(usize::try_from(size).unwrap_or(usize::MAX), 0);
         let from = result.constant(bundle.bytes)?;
         let to = result.sram(size)?;
         let [first, second] = &mut ends;
