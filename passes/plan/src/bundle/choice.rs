@@ -62,7 +62,7 @@ pub(crate) fn choose(
         // What was told does not fit, or there is nothing to bundle.
         let is_refused = told.is_some() && is_possible;
         let plain = if is_refused { None } else { prefetch::choose(draft, machine, limits)? };
-        return Ok(plain.map(|plain| (NONE, plain)));
+        return Ok(plain.map(|plain| (told.unwrap_or(NONE), plain)));
     };
     let prefetched = prefetch::choose(&mut candidate, machine, limits)?;
     let before = draft.clone();

@@ -219,7 +219,8 @@ pub fn plan(
                 let what = "buffers do not fit the SRAM with this bundle";
                 return Err(Subject::Network.fails(PlanError::refused(what)));
             }
-            let (bundle, prefetch) = prefetch.unwrap_or_default();
+            let (bundle, prefetch) =
+                prefetch.unwrap_or_else(|| (given.bundle.unwrap_or_default(), Prefetch::default()));
             describe(&mut decided, network, residency, &prefetch);
             let (name, prefetch_bytes) = (network.name.clone(), Some(prefetch.bytes));
             let strategy = ProgramStrategy { name, prefetch_bytes, bundle: Some(bundle), layers: decided };
