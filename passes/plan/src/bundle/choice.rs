@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use dpu_isa::Machine;
 
-use super::{bundled, check};
+use super::find::contents;
+use super::{Bundled, bundled, check};
 use crate::draft::Draft;
 use crate::error::PlanError;
 use crate::prefetch::{self, Limits, Prefetch};
@@ -45,10 +46,12 @@ pub(crate) fn choose(
         None if limits.bytes == Some(0) => Vec::new(),
         None => sizes().take(TRIED_TASKS / draft.tasks.len().max(1)).collect(),
     };
+    let contents = if sizes.is_empty() { Vec::new() } else { contents(draft)? };
     let mut is_possible = false;
     for sizes in sizes {
-        let Some(candidate) = bundled(draft, machine, sizes)? else { continue };
-        is_possible = true;
+        let bundled = bundled(draft, &contents, machine, sizes)?;
+        is_possible |= !matches!(bundled, Bundled::Nothing);
+        let Bundled::Draft(candidate) = bundled else { continue };
         // Different limits often give the same bundles.
         let added: Vec<u64> = candidate.buffers.iter().skip(draft.buffers.len()).map(|b| b.bytes).collect();
         if tried.insert((candidate.tasks.len(), added))

@@ -28,6 +28,13 @@ pub(super) struct Content {
     pub(super) read: (u64, u64),
 }
 
+impl Content {
+    /// The number of bytes that may be read.
+    pub(super) fn bytes(&self) -> u64 {
+        self.read.1.saturating_sub(self.read.0)
+    }
+}
+
 /// What is known about a buffer while tasks are followed.
 #[derive(Clone, Debug, Default)]
 struct Track {
@@ -139,14 +146,20 @@ pub(super) fn bytes(draft: &Draft, content: &Content, range: (u64, u64)) -> Opti
     for &load in &content.loads {
         let (copy, constant) = constant_load(draft, draft.tasks.get(load)?)?;
         rows(copy, |src, dst, len| {
-            for i in 0..len {
-                let source = usize::try_from(src + i).ok().and_then(|at| constant.get(at));
-                let Some(at) = (dst + i).checked_sub(from).and_then(|at| usize::try_from(at).ok()) else {
-                    continue;
-                };
-                if let (Some(&byte), Some(to), Some(flag)) = (source, image.get_mut(at), loaded.get_mut(at)) {
-                    (*to, *flag) = (byte, true);
-                }
+            // What of the row is in the range.
+            let (start, end) = (dst.max(from), dst.saturating_add(len).min(to));
+            let span = |from: u64, base: u64| -> Option<std::ops::Range<usize>> {
+                let first = usize::try_from(from.checked_sub(base)?).ok()?;
+                Some(first..first.checked_add(usize::try_from(end.checked_sub(start)?).ok()?)?)
+            };
+            let source = span(src.saturating_add(start.saturating_sub(dst)), 0);
+            let (Some(source), Some(target)) = (source.and_then(|at| constant.get(at)), span(start, from))
+            else {
+                return;
+            };
+            if let (Some(to), Some(flags)) = (image.get_mut(target.clone()), loaded.get_mut(target)) {
+                to.copy_from_slice(source);
+                flags.fill(true);
             }
         });
     }

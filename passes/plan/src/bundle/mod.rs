@@ -81,18 +81,39 @@ impl Places {
     }
 }
 
-/// The draft with its constants bundled as `told`; `None` if there is nothing to bundle.
+/// A draft with its constants bundled.
+enum Bundled {
+    /// There is nothing to bundle.
+    Nothing,
+    /// The bundles take more than the SRAM.
+    TooLarge,
+    /// The draft.
+    Draft(Draft),
+}
+
+/// The draft with those of its known `contents` bundled that `told` says.
 ///
 /// # Errors
 /// An internal error for a draft that is not legal; a resource error if there are too many buffers.
-fn bundled(draft: &Draft, machine: &Machine, told: BundleStrategy) -> Result<Option<Draft>, PlanError> {
+fn bundled(
+    draft: &Draft,
+    contents: &[Vec<Content>],
+    machine: &Machine,
+    told: BundleStrategy,
+) -> Result<Bundled, PlanError> {
     let align = ALIGN.max(machine.sram_granule.into());
+    // All contents of a buffer or none: one may use bytes that an earlier one left there.
+    let small = |of: &&Vec<Content>| of.iter().all(|content| content.bytes() <= told.constant_bytes);
+    let small: Vec<&Vec<Content>> = contents.iter().filter(small).collect();
+    let total = small.iter().copied().flatten().fold(0u64, |sum, of| sum.saturating_add(of.bytes()));
+    if total > machine.sram_bytes {
+        return Ok(Bundled::TooLarge);
+    }
     let mut found = Vec::new();
-    for contents in find::contents(draft)? {
-        // All contents of a buffer or none: one may use bytes that an earlier one left there.
-        let bytes = contents.iter().map(|content| movable(draft, content, align, told.constant_bytes));
+    for contents in small {
+        let bytes = contents.iter().map(|content| movable(draft, content, align));
         if let Some(bytes) = bytes.collect::<Option<Vec<_>>>() {
-            found.extend(contents.into_iter().zip(bytes));
+            found.extend(contents.iter().zip(bytes));
         }
     }
     found.sort_by_key(|(content, _)| (content.first, content.buffer));
@@ -100,13 +121,13 @@ fn bundled(draft: &Draft, machine: &Machine, told: BundleStrategy) -> Result<Opt
     let mut moves: BTreeMap<Use, (usize, i64)> = BTreeMap::new();
     let mut gone = BTreeSet::new();
     for (content, (bytes, from)) in found {
-        let (bundle, at) = places.place(draft, &content, bytes);
+        let (bundle, at) = places.place(draft, content, bytes);
         let shift = i64::try_from(at).unwrap_or(i64::MAX).saturating_sub_unsigned(from);
         moves.extend(content.uses.iter().map(|&user| (user, (bundle, shift))));
-        gone.extend(content.loads);
+        gone.extend(content.loads.iter().copied());
     }
     if gone.len() <= places.bundles.len() {
-        return Ok(None);
+        return Ok(Bundled::Nothing);
     }
     let mut result =
         Draft { buffers: draft.buffers.clone(), tasks: Vec::new(), layers: draft.layers.clone() };
@@ -123,15 +144,15 @@ fn bundled(draft: &Draft, machine: &Machine, told: BundleStrategy) -> Result<Opt
     }
     let firsts: Vec<usize> = loads.iter().map(|(first, _)| *first).collect();
     result.tasks = arranged(std::mem::take(&mut result.tasks), &firsts, tasks);
-    Ok(Some(result))
+    Ok(Bundled::Draft(result))
 }
 
-/// The bytes of a content from an aligned offset on, if all are known and they are not too many.
-fn movable(draft: &Draft, content: &Content, align: u64, most: u64) -> Option<(Vec<u8>, u64)> {
+/// The bytes of a content from an aligned offset on, if all are known.
+fn movable(draft: &Draft, content: &Content, align: u64) -> Option<(Vec<u8>, u64)> {
     let (from, to) = content.read;
     let from = from / align * align;
     let buffer = draft.buffers.get(content.buffer.index())?;
-    if to > buffer.bytes || to.checked_sub(from)? > most || buffer.align > align {
+    if to > buffer.bytes || buffer.align > align {
         return None;
     }
     Some((find::bytes(draft, content, (from, to))?, from))
