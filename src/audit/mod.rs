@@ -76,8 +76,8 @@ pub struct ProgramAudit {
 }
 
 impl ProgramAudit {
-    /// A line for a summary, if the weights take more bytes in their formats than as INT8: narrow layers fill no whole blocks.
-    /// Empty if they do not, or all of them are dense, which was nobody's choice.
+    /// A line for a summary, if packed weights take more than a byte each: narrow layers fill no whole blocks, nor words. Empty
+    /// if they do not, or all of them are dense, which was nobody's choice.
     #[must_use]
     pub fn growth(&self) -> String {
         let LayerAudit { weights, bytes, formats, .. } = &self.total;
@@ -86,7 +86,7 @@ impl ProgramAudit {
         }
         let grown = self.layers.iter().filter(|layer| layer.bytes > layer.weights).count();
         format!(
-            "grown   {:.3} times the bytes of INT8: {grown} of {} layers with weights are too narrow to fill their blocks\n",
+            "grown   {:.3} bytes a weight: those of {grown} of {} layers do not fill their blocks, or words of 16 bytes\n",
             *bytes as f64 / (*weights).max(1) as f64,
             self.layers.len(),
         )

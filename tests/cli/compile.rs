@@ -17,7 +17,7 @@ fn a_network_becomes_a_program() {
 
 /// A pointwise convolution of 17 channels, one more than a block has.
 const NARROW: &str = r#"func.func @net(%x: tensor<1x4x4x17xi8>) -> tensor<1x4x4x32xi32> {
-  %w = "tosa.const"() <{values = dense<3> : tensor<32x1x1x17xi8>}> : () -> tensor<32x1x1x17xi8>
+  %w = "tosa.const"() <{values = dense<4> : tensor<32x1x1x17xi8>}> : () -> tensor<32x1x1x17xi8>
   %b = "tosa.const"() <{values = dense<7> : tensor<1xi32>}> : () -> tensor<1xi32>
   %z = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
   %0 = tosa.conv2d %x, %w, %b, %z, %z {acc_type = i32, dilation = array<i64: 1, 1>, pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 1, 1>} : (tensor<1x4x4x17xi8>, tensor<32x1x1x17xi8>, tensor<1xi32>, tensor<1xi8>, tensor<1xi8>) -> tensor<1x4x4x32xi32>
@@ -29,7 +29,7 @@ const NARROW: &str = r#"func.func @net(%x: tensor<1x4x4x17xi8>) -> tensor<1x4x4x
 fn a_format_that_makes_weights_larger_is_told() {
     let scratch = Scratch::new();
     scratch.write("narrow.mlir", NARROW);
-    let grown = "grown   1.882 times the bytes of INT8: 1 of 1 layers with weights are too narrow to fill their blocks\n";
+    let grown = "grown   1.882 bytes a weight: those of 1 of 1 layers do not fill their blocks, or words of 16 bytes\n";
     for command in
         ["compile narrow.mlir -o narrow.dpu", "run narrow.mlir --timing-only", "run narrow.dpu --timing-only"]
     {
