@@ -29,6 +29,7 @@ const NARROW: &str = r#"func.func @net(%x: tensor<1x4x4x17xi8>) -> tensor<1x4x4x
 fn a_format_that_makes_weights_larger_is_told() {
     let scratch = Scratch::new();
     scratch.write("narrow.mlir", NARROW);
+    scratch.write("wide.mlir", NARROW.replace("17xi8", "16xi8"));
     let grown = "grown   1.882 bytes a weight: those of 1 of 1 layers do not fill their blocks, or words of 16 bytes\n";
     for command in
         ["compile narrow.mlir -o narrow.dpu", "run narrow.mlir --timing-only", "run narrow.dpu --timing-only"]
@@ -37,7 +38,7 @@ fn a_format_that_makes_weights_larger_is_told() {
         let text = scratch.strumc(&format!("{command}{method}")).ok().text();
         assert!(text.contains(grown), "{command}: {text}");
     }
-    for (network, method) in [("narrow.mlir", "dense"), ("net.mlir", "mip2q")] {
+    for (network, method) in [("narrow.mlir", "dense"), ("wide.mlir", "mip2q")] {
         let text = scratch.strumc(&format!("compile {network} -o out.dpu --method {method}")).ok().text();
         assert!(!text.contains("grown"), "{network} {method}: {text}");
     }
