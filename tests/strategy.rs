@@ -173,7 +173,7 @@ fn check_changes(bench: &Bench<'_>, case: &Case, machine: &str, dice: &mut Dice,
     let inputs: Vec<Tensor> = case.inputs.iter().map(simulated).collect();
     let expected: Vec<Tensor> = case.outputs.iter().map(simulated).collect();
     let (told, done) = (bench.path("told.json"), bench.path("done.json"));
-    for _ in 0..6 {
+    for _ in 0..8 {
         let mut changed = strategy.clone();
         let place = &places[dice.roll(places.len())];
         let value = changed.pointer_mut(place).unwrap();

@@ -75,6 +75,24 @@ pub struct ProgramAudit {
     pub total: LayerAudit,
 }
 
+impl ProgramAudit {
+    /// A line for a summary, if packed weights take more than a byte each: narrow layers fill no whole blocks, nor words. Empty
+    /// if they do not, or all of them are dense, which was nobody's choice.
+    #[must_use]
+    pub fn growth(&self) -> String {
+        let LayerAudit { weights, bytes, formats, .. } = &self.total;
+        if bytes <= weights || formats.iter().all(|format| format == "dense") {
+            return String::new();
+        }
+        let grown = self.layers.iter().filter(|layer| layer.bytes > layer.weights).count();
+        format!(
+            "grown   {:.3} bytes a weight: those of {grown} of {} layers do not fill their blocks, or words of 16 bytes\n",
+            *bytes as f64 / (*weights).max(1) as f64,
+            self.layers.len(),
+        )
+    }
+}
+
 /// Audits `program`, which must have passed [`Program::validate`].
 ///
 /// # Errors

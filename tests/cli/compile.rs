@@ -15,6 +15,35 @@ fn a_network_becomes_a_program() {
     assert_eq!(scratch.names(), ["net.dpu", "net.mlir", "x.npy"]);
 }
 
+/// A pointwise convolution of 17 channels, one more than a block has.
+const NARROW: &str = r#"func.func @net(%x: tensor<1x4x4x17xi8>) -> tensor<1x4x4x32xi32> {
+  %w = "tosa.const"() <{values = dense<4> : tensor<32x1x1x17xi8>}> : () -> tensor<32x1x1x17xi8>
+  %b = "tosa.const"() <{values = dense<7> : tensor<1xi32>}> : () -> tensor<1xi32>
+  %z = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %0 = tosa.conv2d %x, %w, %b, %z, %z {acc_type = i32, dilation = array<i64: 1, 1>, pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 1, 1>} : (tensor<1x4x4x17xi8>, tensor<32x1x1x17xi8>, tensor<1xi32>, tensor<1xi8>, tensor<1xi8>) -> tensor<1x4x4x32xi32>
+  return %0 : tensor<1x4x4x32xi32>
+}
+"#;
+
+#[test]
+fn a_format_that_makes_weights_larger_is_told() {
+    let scratch = Scratch::new();
+    scratch.write("narrow.mlir", NARROW);
+    scratch.write("wide.mlir", NARROW.replace("17xi8", "16xi8"));
+    let grown = "grown   1.882 bytes a weight: those of 1 of 1 layers do not fill their blocks, or words of 16 bytes\n";
+    for command in
+        ["compile narrow.mlir -o narrow.dpu", "run narrow.mlir --timing-only", "run narrow.dpu --timing-only"]
+    {
+        let method = if command.contains("narrow.mlir") { " --method mip2q" } else { "" };
+        let text = scratch.strumc(&format!("{command}{method}")).ok().text();
+        assert!(text.contains(grown), "{command}: {text}");
+    }
+    for (network, method) in [("narrow.mlir", "dense"), ("wide.mlir", "mip2q")] {
+        let text = scratch.strumc(&format!("compile {network} -o out.dpu --method {method}")).ok().text();
+        assert!(!text.contains("grown"), "{network} {method}: {text}");
+    }
+}
+
 #[test]
 fn the_summary_is_one_json_object_when_asked_for() {
     let scratch = Scratch::new();

@@ -44,6 +44,7 @@ func.func @main(%x: tensor<1x64x32x64xi8>) -> tensor<1x64x32x64xi8> {
   "programs": [{
     "name": "main",
     "prefetch_bytes": 2097152,
+    "bundle": {"constant_bytes": 0, "first_bytes": 0, "transfer_bytes": 0},
     "layers": [
       {"name": "0.conv2d", "tiling": {
         "oy": 16, "ox": 32, "oc": 16, "ic": 64, "ky": 3, "kx": 3, "order": "spatial_outer",
@@ -74,6 +75,7 @@ func.func @main(%x: tensor<1x64x32x64xi8>) -> tensor<1x64x32x64xi8> {
   "programs": [{
     "name": "main",
     "prefetch_bytes": 2097152,
+    "bundle": {"constant_bytes": 0, "first_bytes": 0, "transfer_bytes": 0},
     "layers": [
       {"name": "0.conv2d", "tiling": {
         "oy": 16, "ox": 32, "oc": 16, "ic": 64, "ky": 3, "kx": 3, "order": "spatial_outer",

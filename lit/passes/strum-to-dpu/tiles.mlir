@@ -93,6 +93,7 @@ func.func @reduction(%x: tensor<1x1x1x192xi8>) -> tensor<1x1x1x16xi8> {
     },
     {
       "name": "channels",
+      "bundle": {"constant_bytes": 0, "first_bytes": 0, "transfer_bytes": 0},
       "layers": [{"name": "0.conv2d", "tiling": {
         "oy": 1, "ox": 16, "oc": 32, "ic": 64, "ky": 1, "kx": 1, "order": "spatial_outer",
         "act_slots": 1, "weight_slots": 2, "out_slots": 2, "gather": false, "split_weights": false

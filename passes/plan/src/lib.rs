@@ -4,6 +4,7 @@
 
 pub mod alloc;
 pub mod barriers;
+pub mod bundle;
 pub mod conv;
 pub mod deps;
 mod dma;

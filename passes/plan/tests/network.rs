@@ -7,7 +7,7 @@ mod nets;
 use dpu_isa::{Machine, Space};
 use nets::Net;
 use strum_plan::network::{Failure, Plan, Subject};
-use strum_plan::strategy::{LayerStrategy, ProgramStrategy, TilingStrategy};
+use strum_plan::strategy::{BundleStrategy, LayerStrategy, ProgramStrategy, TilingStrategy};
 use strum_plan::{Forecast, Objective, PlanError, Role};
 
 /// A machine with the given bytes of SRAM.
@@ -158,7 +158,11 @@ fn no_plan_changes_what_a_network_computes() {
 fn prefetching_saves_cycles_and_only_where_it_may() {
     let net = Net::chain(14, &[32, 128, 128, 32], 3);
     let machine = machine(128 << 10);
-    let free = plan(&net, &machine);
+    let strategy = |changes: &[(&str, Change)]| ProgramStrategy {
+        bundle: Some(BundleStrategy::default()),
+        ..strategy(changes)
+    };
+    let free = net.plan(&machine, Objective::Latency, Some(&strategy(&[]))).unwrap();
     assert!(free.strategy.prefetch_bytes.unwrap() > 0);
     let none = ProgramStrategy { prefetch_bytes: Some(0), ..strategy(&[]) };
     let none = net.plan(&machine, Objective::Latency, Some(&none)).unwrap();

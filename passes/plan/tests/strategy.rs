@@ -18,6 +18,7 @@ fn full() -> Value {
         "programs": [{
             "name": "main",
             "prefetch_bytes": 1024,
+            "bundle": {"constant_bytes": 1, "first_bytes": 2, "transfer_bytes": 3},
             "layers": [{
                 "name": "0.conv2d",
                 "location": "net.mlir:1:2",
@@ -87,7 +88,10 @@ fn what_is_left_out_is_left_open() {
         Strategy::from_json(r#"{"version": 1, "programs": [{"name": "f", "layers": [{"name": "0.x"}]}]}"#);
     let program = strategy.unwrap().program("f").cloned().unwrap();
     let layer = LayerStrategy { name: "0.x".into(), ..LayerStrategy::default() };
-    assert_eq!(program, ProgramStrategy { name: "f".into(), prefetch_bytes: None, layers: vec![layer] });
+    assert_eq!(
+        program,
+        ProgramStrategy { name: "f".into(), layers: vec![layer], ..ProgramStrategy::default() }
+    );
     let none: Vec<ScheduleStrategy> = Vec::new();
     assert_eq!(program.layers.first().unwrap().schedules, none);
 }

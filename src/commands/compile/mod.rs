@@ -8,7 +8,7 @@ use serde::Serialize;
 use strum_cli::json;
 use strum_tensors::ImageOptions;
 
-use crate::audit::{LayerAudit, audit};
+use crate::audit::{LayerAudit, ProgramAudit, audit};
 use crate::driver::advice;
 use crate::driver::backend::elf;
 use crate::driver::cli::{Progress, Voice};
@@ -83,7 +83,7 @@ pub(crate) fn run(command: &CompileCommand) -> Result<(), Failure> {
         rounding::prepare_once(input, plan, &command.options.samples, &command.images, &progress)?;
     let program = plan.compile(input, &progress, command.detail.remarks(&command.voice))?;
     let binary = elf(&program)?;
-    let weights = audit(&program).map_err(Failure::internal)?.total;
+    let weights = audit(&program).map_err(Failure::internal)?;
     files::write(output, &binary)?;
     drop(progress);
     if command.voice.quiet || files::is_standard(output) {
@@ -91,7 +91,7 @@ pub(crate) fn run(command: &CompileCommand) -> Result<(), Failure> {
     }
     let path = output.display().to_string();
     let text = match command.voice.json {
-        true => compiled_json(&path, binary.len(), &program, &weights)?,
+        true => compiled_json(&path, binary.len(), &program, &weights.total)?,
         false => compiled_summary(&path, binary.len(), &program, &weights),
     };
     files::print(text.as_bytes())
@@ -167,11 +167,12 @@ fn json_io(desc: &IoDesc) -> JsonIo<'_> {
     JsonIo { name: &desc.name, dtype: desc.dtype.name(), shape: &desc.shape }
 }
 
-fn compiled_summary(path: &str, bytes: usize, program: &Program, weights: &LayerAudit) -> String {
+fn compiled_summary(path: &str, bytes: usize, program: &Program, audit: &ProgramAudit) -> String {
+    let (weights, growth) = (&audit.total, audit.growth());
     format!(
         "program {path}, {bytes} bytes: {} instructions in {} layers, {} macs\n\
          weights {} in {} bytes: {:.3} bits each, {:.2} % low\n\
-         dram    {} bytes, {} of them constants\n\
+         {growth}dram    {} bytes, {} of them constants\n\
          machine {}\n",
         program.instrs.len(),
         program.layers.len(),

@@ -8,6 +8,7 @@ use clap::Args;
 use dpu_isa::Program;
 use dpu_sim::cli::RunArgs;
 
+use crate::audit::audit;
 use crate::driver::advice;
 use crate::driver::backend;
 use crate::driver::cli::{Progress, Voice};
@@ -101,7 +102,11 @@ pub(crate) fn run(command: &RunCommand) -> Result<(), Failure> {
     let text = match (json, quiet) {
         (true, _) => ran.json(&program, &command.run).map_err(Failure::internal)?,
         (false, true) => String::new(),
-        (false, false) => ran.summary(&program, &command.run),
+        // A program written by hand need not have weights that can be audited.
+        (false, false) => {
+            let growth = audit(&program).map_or_else(|_| String::new(), |audit| audit.growth());
+            ran.summary(&program, &command.run) + &growth
+        }
     };
     files::print(text.as_bytes())
 }

@@ -9,7 +9,7 @@ use dpu_isa::Machine;
 use super::{Failure, Layer, Network, Subject, TensorInfo};
 use crate::error::PlanError;
 use crate::residency::{Graph, Residency};
-use crate::strategy::{LayerStrategy, ProgramStrategy};
+use crate::strategy::{BundleStrategy, LayerStrategy, ProgramStrategy};
 
 /// The constraints that a strategy puts on a network.
 #[derive(Default)]
@@ -18,6 +18,8 @@ pub(super) struct Given {
     pub(super) layers: Vec<LayerStrategy>,
     /// SRAM bytes that prefetched constants may fill.
     pub(super) prefetch_bytes: Option<u64>,
+    /// Which constants are bundled.
+    pub(super) bundle: Option<BundleStrategy>,
 }
 
 fn refuse<T>(subject: Subject, what: String) -> Result<T, Failure> {
@@ -65,7 +67,7 @@ impl Given {
             }
             *slot = told.clone();
         }
-        Ok(Given { layers, prefetch_bytes: strategy.prefetch_bytes })
+        Ok(Given { layers, prefetch_bytes: strategy.prefetch_bytes, bundle: strategy.bundle })
     }
 
     /// For each tensor of the graph, whether it must or must not be resident.

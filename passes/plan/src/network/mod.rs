@@ -11,6 +11,7 @@ mod tensors;
 use dpu_isa::{Dtype, Machine};
 use thiserror::Error;
 
+use crate::bundle;
 use crate::draft::{BufferId, Draft, LayerInfo};
 use crate::error::PlanError;
 use crate::movement::{CopyLayer, Tensor, plan_copy};
@@ -18,7 +19,7 @@ use crate::objective::Objective;
 use crate::prefetch::{self, Prefetch};
 use crate::residency::{self, Graph, Node, Residency, Value};
 use crate::scope::{Constraints, LayerScope, Planner};
-use crate::strategy::{LayerStrategy, ProgramStrategy};
+use crate::strategy::{BundleStrategy, LayerStrategy, ProgramStrategy};
 
 use given::Given;
 pub use tensors::Tensors;
@@ -214,10 +215,15 @@ pub fn plan(
                 let what = "buffers do not fit the SRAM with this prefetch_bytes";
                 return Err(Subject::Network.fails(PlanError::refused(what)));
             }
-            let prefetch = prefetch.unwrap_or_default();
+            if prefetch.is_none() && given.bundle.is_some_and(|bundle| bundle.constant_bytes > 0) {
+                let what = "buffers do not fit the SRAM with this bundle";
+                return Err(Subject::Network.fails(PlanError::refused(what)));
+            }
+            let (bundle, prefetch) =
+                prefetch.unwrap_or_else(|| (given.bundle.unwrap_or_default(), Prefetch::default()));
             describe(&mut decided, network, residency, &prefetch);
             let (name, prefetch_bytes) = (network.name.clone(), Some(prefetch.bytes));
-            let strategy = ProgramStrategy { name, prefetch_bytes, layers: decided };
+            let strategy = ProgramStrategy { name, prefetch_bytes, bundle: Some(bundle), layers: decided };
             return Ok(Plan { draft: attempt.draft, strategy });
         }
     }
@@ -317,10 +323,11 @@ impl Attempt<'_> {
         scope.end().map(|_| ())
     }
 
-    /// Prefetches constants where that pays; nothing if buffers do not fit.
-    fn prefetch(&mut self, machine: &Machine) -> Result<Option<Prefetch>, Failure> {
+    /// Bundles and prefetches constants where that pays; nothing if buffers do not fit.
+    fn prefetch(&mut self, machine: &Machine) -> Result<Option<(BundleStrategy, Prefetch)>, Failure> {
         let layers: Vec<Option<bool>> = self.given.layers.iter().map(|layer| layer.prefetch).collect();
         let limits = prefetch::Limits { bytes: self.given.prefetch_bytes, layers: &layers };
-        prefetch::choose(&mut self.draft, machine, &limits).map_err(|error| Subject::Network.fails(error))
+        let chosen = bundle::choose(&mut self.draft, machine, self.given.bundle, &limits);
+        chosen.map_err(|error| Subject::Network.fails(error))
     }
 }

@@ -28,6 +28,12 @@ pub struct Limits<'a> {
     pub layers: &'a [Option<bool>],
 }
 
+impl Limits<'_> {
+    fn layer(&self, layer: u32) -> Option<bool> {
+        self.layers.get(layer as usize).copied().flatten()
+    }
+}
+
 /// The prefetching choice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prefetch {
@@ -35,6 +41,8 @@ pub struct Prefetch {
     pub bytes: u64,
     /// Layers whose loads stay in place.
     pub kept: BTreeSet<u32>,
+    /// Cycles of the draft with this choice.
+    pub cycles: u64,
 }
 
 struct Trials<'a, 'm> {
@@ -90,6 +98,29 @@ impl Trials<'_, '_> {
     }
 }
 
+/// The cycles of a draft with as much prefetch as the limits allow; nothing if buffers do not fit.
+///
+/// # Errors
+/// An internal error if the draft cannot be run.
+pub(crate) fn cycles(
+    draft: &Draft,
+    machine: &Machine,
+    limits: &Limits<'_>,
+) -> Result<Option<u64>, PlanError> {
+    let mut draft = draft.clone();
+    let kept = kept(&draft, limits);
+    let forecaster = Forecaster::new(&draft, machine)?;
+    let tasks = draft.tasks.clone();
+    let mut trials = Trials { draft: &mut draft, forecaster, tasks, tried: BTreeMap::new() };
+    trials.cycles(&Prefetch { bytes: limits.bytes.unwrap_or(machine.sram_bytes), kept, cycles: 0 })
+}
+
+/// The layers whose loads the limits keep in place.
+fn kept(draft: &Draft, limits: &Limits<'_>) -> BTreeSet<u32> {
+    let layers = (0..draft.layers.len()).filter_map(|l| u32::try_from(l).ok());
+    layers.filter(|&l| limits.layer(l) == Some(false)).collect()
+}
+
 /// Prefetches loads of constants where that pays, within limits; returns the choice, or nothing if buffers do not fit, with the
 /// tasks unchanged.
 ///
@@ -100,9 +131,7 @@ pub fn choose(
     machine: &Machine,
     limits: &Limits<'_>,
 ) -> Result<Option<Prefetch>, PlanError> {
-    let layer = |layer: u32| limits.layers.get(layer as usize).copied().flatten();
-    let layers = (0..draft.layers.len()).filter_map(|l| u32::try_from(l).ok());
-    let kept: BTreeSet<u32> = layers.filter(|&l| layer(l) == Some(false)).collect();
+    let kept = kept(draft, limits);
     let forecaster = Forecaster::new(draft, machine)?;
     let tasks = draft.tasks.clone();
     let mut trials = Trials { draft, forecaster, tasks, tried: BTreeMap::new() };
@@ -112,7 +141,7 @@ pub fn choose(
     };
     let mut best: Option<(u64, Prefetch)> = None;
     for bytes in amounts {
-        let choice = Prefetch { bytes, kept: kept.clone() };
+        let choice = Prefetch { bytes, kept: kept.clone(), cycles: 0 };
         if let Some(cycles) = trials.cycles(&choice)?
             && best.as_ref().is_none_or(|(least, _)| cycles < *least)
         {
@@ -124,7 +153,7 @@ pub fn choose(
         return Ok(None);
     };
     let rounds = TRIED_TASKS / trials.tasks.len().max(1);
-    let open = trials.moved(&best)?.into_iter().filter(|&l| layer(l).is_none());
+    let open = trials.moved(&best)?.into_iter().filter(|&l| limits.layer(l).is_none());
     for layer in open.take(rounds) {
         let mut choice = best.clone();
         choice.kept.insert(layer);
@@ -138,5 +167,6 @@ pub fn choose(
     if cfg!(debug_assertions) {
         check(draft, &tasks)?;
     }
+    best.cycles = least;
     Ok(Some(best))
 }

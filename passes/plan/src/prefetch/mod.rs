@@ -15,6 +15,7 @@ use crate::draft::{Draft, Role, Task};
 use crate::error::PlanError;
 use crate::tile::round_up;
 
+pub(crate) use choice::cycles;
 pub use choice::{Limits, Prefetch, choose};
 
 /// Maximum number of tasks that a load is moved past.

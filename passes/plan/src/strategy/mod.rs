@@ -28,9 +28,24 @@ pub struct ProgramStrategy {
     /// SRAM bytes that prefetched constants may fill, everything else included; 0 disables prefetching.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub prefetch_bytes: Option<u64>,
+    /// Which constants are loaded together, at the program's start.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object::option", default)]
+    pub bundle: Option<BundleStrategy>,
     /// Layers, in any order.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list", default)]
     pub layers: Vec<LayerStrategy>,
+}
+
+/// Which constants are bundled, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BundleStrategy {
+    /// Bytes of the largest constant that is bundled; 0: none is.
+    pub constant_bytes: u64,
+    /// Bytes of the first transfer, at most, unless a single constant is larger.
+    pub first_bytes: u64,
+    /// Bytes of every other transfer, likewise.
+    pub transfer_bytes: u64,
 }
 
 /// The strategy of one layer.

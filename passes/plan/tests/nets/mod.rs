@@ -1,5 +1,7 @@
 //! Small networks of convolutions and additions, planned, and run on the simulator.
 
+#![allow(dead_code, reason = "every test binary uses a part of it")]
+
 use dpu_isa::{BinaryOp, DmaFill, Dtype, Machine, MemAddr};
 use dpu_sim::{Options, Tensor as Data, TensorView, simulate};
 use strum_formats::{Kind, Packed, Shape};

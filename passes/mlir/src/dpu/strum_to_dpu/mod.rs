@@ -41,8 +41,8 @@ layer overwrites an operand without later readers.
 `objective` selects the quantity that tiles and schedules minimize: estimated cycles, energy, the product of both, or DRAM
 traffic. The estimates use the timing and energy rules of the simulator.
 
-Loads of weights and tables are prefetched during earlier layers where the SRAM has room and the timing model predicts fewer
-cycles. Reshapes are free; concat, slice, pad, transpose, gather and scatter are DMA copies. Tasks are in a legal sequential order.
+Small constants are loaded together, in few transfers at the start, and loads of weights and tables are prefetched during earlier
+layers, where the SRAM has room and the timing model predicts fewer cycles. Reshapes are free; concat, slice, pad, transpose, gather and scatter are DMA copies. Tasks are in a legal sequential order.
 
 Ops that `tosa-to-strum` does not support are errors here, too, and so is a tensor that is larger than the machine's DRAM.
 
