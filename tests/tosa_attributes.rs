@@ -221,7 +221,9 @@ fn rescale_pair(attribute: &str, both: bool) -> ([String; 2], Outcome) {
         "input_unsigned" => (text(&[("@IU", "true")]), Other),
         "output_unsigned" => (text(&[("@OU", "true")]), Other),
         "per_channel" => (text(&[&channels[..], &[("@PC", "true")]].concat()), Other),
-        "rounding_mode" if both => (text(&[("@ROUND", "INEXACT_ROUND")]), Same),
+        "rounding_mode" if both => {
+            return ([text(&[("@ROUND", "DOUBLE_ROUND")]), text(&[("@ROUND", "INEXACT_ROUND")])], Other);
+        }
         "rounding_mode" => (text(&[("@ROUND", "DOUBLE_ROUND")]), Other),
         _ => (text(&[("@WIDE", "false"), ("@MULT", "16384"), ("@SHIFT", "22"), ("@MS", "1xi16")]), Other),
     };
