@@ -274,7 +274,8 @@ impl Printer<'_> {
         };
         self.attribute(operands, format!("{result}_izp"), from, &zero_points[..1]);
         self.attribute(operands, format!("{result}_wzp"), Dtype::I8, &zero_points[1..]);
-        format!("acc_type = i32, {text}")
+        let acc = if from == Dtype::I16 { Dtype::I48 } else { Dtype::I32 };
+        format!("acc_type = {acc}, {text}")
     }
 
     fn rescale(&mut self, rescale: &Rescale, from: Dtype, result: &str, operands: &mut Operands) -> String {
