@@ -4,6 +4,9 @@ use super::builder::{Budget, Builder};
 use super::layers::{Window, attributes, conv_window, oversized, shares, weights};
 use crate::{Conv, Dtype, Invalid, NodeId, Op, Rescale, Round};
 
+/// Most products of an accumulator: the compiler takes their sums of bytes in 32 bits.
+const MAX_TAPS: usize = 32_000;
+
 /// `conv2d` of i16, then `rescale`.
 pub(crate) fn conv2d(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     let [y, x] = [conv_window(b), conv_window(b)];
@@ -13,14 +16,14 @@ pub(crate) fn conv2d(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     let [height, width, ic, oc] = shares(b, total, [positions, positions, channels, channels]);
     let shape = [batch, y.extent(y.positions(height)), x.extent(x.positions(width)), ic];
     let kernel = [oc, y.kernel, x.kernel, ic];
-    if oversized(b, &shape) || oversized(b, &kernel) {
+    let taps = y.kernel * x.kernel * ic;
+    if taps > MAX_TAPS || oversized(b, &shape) || oversized(b, &kernel) {
         return Ok(None);
     }
     let input = b.argument(Dtype::I16, &shape)?;
     let kernel = weights(b, &kernel)?;
     let bias = bias(b, oc)?;
     let attributes = zero_input(b, &y, &x);
-    let taps = y.kernel * x.kernel * ic;
     let weight_zp = attributes.weight_zp;
     let Some(sums) = b.op(Op::Conv2d(attributes), [input, kernel, bias])? else { return Ok(None) };
     rescale(b, sums, bias, taps, weight_zp)
