@@ -107,7 +107,7 @@ impl Printer<'_> {
         {
             let key = format!("constant_{}", self.resources.len());
             // The bytes follow their alignment.
-            let alignment = hex(&[i64::from(value.dtype.bits() / 8)], 4);
+            let alignment = hex(&[i64::from((value.dtype.bits() / 8).next_power_of_two())], 4);
             let bytes = hex(&value.data, value.dtype.bits() as usize / 8);
             self.resources.push(format!("      {key}: \"0x{alignment}{bytes}\""));
             self.line(format_args!(

@@ -103,19 +103,8 @@ pub(super) fn read<'c>(op: Operation<'c>) -> Result<Wide<'c>, PassError> {
 /// The elements of a constant of i48.
 fn i48s(value: Value<'_>) -> Option<Vec<i64>> {
     let op = value.defined_by("tosa.const")?;
-    let tensor = value.ty().as_tensor().filter(|t| t.element.is_int(48))?;
-    let count = usize::try_from(tensor.num_elements()?).ok()?;
-    let attribute = op.attribute("values")?;
-    let of = |bytes: &[u8]| {
-        let low = bytes.iter().rev().fold(0u64, |all, &byte| all << 8 | u64::from(byte));
-        (low << 16).cast_signed() >> 16
-    };
-    if let Some(one) = attribute.splat_bytes() {
-        return Some(vec![of(one)]);
-    }
-    let bytes = attribute.bytes().ok()?;
-    let width = bytes.len().checked_div(count).filter(|&w| w == 6 || w == 8)?;
-    Some(bytes.chunks_exact(width).map(of).collect())
+    value.ty().as_tensor().filter(|t| t.element.is_int(48))?;
+    op.attribute("values")?.int_elements().ok()
 }
 
 impl<'c> Scale<'c> {
