@@ -73,7 +73,10 @@ pub(super) fn read<'c>(op: Operation<'c>) -> Result<Wide<'c>, PassError> {
     let sum = taps.and_then(|taps| taps.checked_mul(product)).unwrap_or(u64::MAX);
     let limit = u64::from(i32::MAX.unsigned_abs());
     if sum.saturating_mul(0xff).saturating_add(0xffff) > limit {
-        return Err(refuse(op, "with i16 activations, the sum of a kernel's products of bytes exceeds 32 bits"));
+        return Err(refuse(
+            op,
+            "with i16 activations, the sum of a kernel's products of bytes exceeds 32 bits",
+        ));
     }
     let greatest = bias.iter().map(|b| b.unsigned_abs()).max().unwrap_or(0);
     let fits = sum.saturating_mul(0x8000).saturating_add(greatest) <= limit;
@@ -162,7 +165,8 @@ impl<'c> Wide<'c> {
             let bias: Option<Vec<i32>> = self.bias.iter().map(|&b| i32::try_from(b).ok()).collect();
             let low = self.conv(build, low, -128, &bias.ok_or_else(|| wrong("bias"))?)?;
             // 2^8, as a multiplier and a shift, which the layer takes in.
-            let by_256 = RescaleSpec { multipliers: &[1 << 10], shifts: &[2], ..RescaleSpec::unit(Elem::I32) };
+            let by_256 =
+                RescaleSpec { multipliers: &[1 << 10], shifts: &[2], ..RescaleSpec::unit(Elem::I32) };
             let high = build.rescale(high, &by_256)?;
             return Ok(Sums::Whole(build.binary("tosa.add", &[high, low], low.ty())?));
         }
@@ -190,16 +194,17 @@ impl<'c> Wide<'c> {
     }
 
     /// The op on bytes.
-    fn conv(&self, build: &mut Builder<'c>, input: Value<'c>, zp: i32, bias: &[i32]) -> Result<Value<'c>, Error> {
+    fn conv(
+        &self,
+        build: &mut Builder<'c>,
+        input: Value<'c>,
+        zp: i32,
+        bias: &[i32],
+    ) -> Result<Value<'c>, Error> {
         let operand = |index| self.op.operand(index).ok_or_else(|| wrong("operand"));
         let result = self.op.single_result().ok_or_else(|| wrong("result"))?;
-        let operands = [
-            input,
-            operand(1)?,
-            build.vector(Elem::I32, bias)?,
-            build.scalar(Elem::I8, zp)?,
-            operand(4)?,
-        ];
+        let operands =
+            [input, operand(1)?, build.vector(Elem::I32, bias)?, build.scalar(Elem::I8, zp)?, operand(4)?];
         let ty = build.tensor(&extents(result)?, Elem::I32)?;
         let acc = Attribute::of_type(Type::int(build.context(), 32));
         let mut op = build.op(self.op.name()).operands(&operands).result(ty).attribute("acc_type", acc);
