@@ -1,6 +1,7 @@
 //! Helpers for tests of whole programs: compile text, run the binary, and convert it to all of its forms.
 
 #![allow(dead_code, reason = "shared by tests that take what they need")]
+#![allow(clippy::panic, reason = "a test that cannot go on fails")]
 
 use dpu_isa::{Dtype, Program};
 use dpu_sim::{KernelChoice, Options, Recording, Tensor, TensorView, simulate};
