@@ -98,7 +98,15 @@ fn packed_weights_are_their_decoded_selves() {
         "method=mip2q p=0.25 w=32 L=3",
         "method=dliq p=0.5 q=5 w=4 shift=1",
     ];
-    for kind in [Kind::Conv2d, Kind::DepthwiseConv2d, Kind::TransposeConv2d, Kind::Conv3d] {
+    let kinds = [
+        Kind::Conv2d,
+        Kind::DepthwiseConv2d,
+        Kind::TransposeConv2d,
+        Kind::Conv3d,
+        Kind::WideConv2d,
+        Kind::WideDepthwiseConv2d,
+    ];
+    for kind in kinds {
         for seed in 0..28 {
             let case = smith::single_op(kind, seed).unwrap();
             let inputs: Vec<Tensor> = case.inputs.iter().map(simulated).collect();

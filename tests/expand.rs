@@ -31,7 +31,8 @@ fn check_text(context: &Context, case: &Case, text: &str, passes: &str) -> Resul
 #[test]
 fn expanded_operators_compute_the_same() {
     let seeds = std::env::var("STRUM_GRAPHS").map_or(150, |text| text.parse().unwrap());
-    for kind in [Kind::TransposeConv2d, Kind::Conv3d, Kind::Tile, Kind::Reverse] {
+    let wide = [Kind::WideConv2d, Kind::WideDepthwiseConv2d];
+    for kind in [Kind::TransposeConv2d, Kind::Conv3d, Kind::Tile, Kind::Reverse].into_iter().chain(wide) {
         let context = context();
         for seed in 0..seeds {
             let case = smith::single_op(kind, seed).unwrap();

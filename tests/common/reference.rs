@@ -81,7 +81,7 @@ fn tensor(ty: Type<'_>, values: Attribute<'_>) -> Option<Tensor> {
     let shape: Vec<usize> = extents(&ty.as_tensor()?.shape)?;
     let elements = match dtype(ty)? {
         Dtype::Bool => values.bools().ok()?.into_iter().map(i64::from).collect(),
-        Dtype::I8 | Dtype::I16 | Dtype::I32 => values.int_elements().ok()?,
+        _ => values.int_elements().ok()?,
     };
     Tensor::new(dtype(ty)?, shape, elements).ok()
 }

@@ -130,8 +130,8 @@ impl<'c> Attribute<'c> {
         tensor_bytes(ty)
     }
 
-    /// The elements of a constant tensor of signless or signed integers of 8, 16, 32 or 64 bits, or of `index`, sign-extended; of
-    /// unsigned ones, zero-extended.
+    /// The elements of a constant tensor of signless or signed integers of 8, 16, 32, 48 or 64 bits, or of `index`, sign-extended;
+    /// of unsigned ones, zero-extended.
     pub fn int_elements(self) -> Result<Vec<i64>, BlobError> {
         let bytes = self.bytes()?;
         let element = self.ty().and_then(Type::element);
@@ -139,7 +139,7 @@ impl<'c> Attribute<'c> {
         let wrong = || BlobError::Element(self.ty().map(|ty| ty.to_string()).unwrap_or_default());
         let width = element.and_then(|ty| if ty.is_index() { Some(64) } else { ty.int_width() });
         match width {
-            Some(width @ (8 | 16 | 32 | 64)) => {
+            Some(width @ (8 | 16 | 32 | 48 | 64)) => {
                 let unused = 64 - width;
                 Ok(bytes
                     .chunks_exact(width as usize / 8)
@@ -243,7 +243,8 @@ pub(crate) fn element_bytes(ty: Type<'_>) -> Result<usize, BlobError> {
         None if element.is_index() => 64,
         None => element.float_width().ok_or_else(wrong)?,
     };
-    if bits == 0 || bits % 8 != 0 || !(bits / 8).is_power_of_two() {
+    // TOSA has accumulators of 48 bits, which MLIR stores in 6 bytes.
+    if bits == 0 || bits % 8 != 0 || !((bits / 8).is_power_of_two() || bits == 48) {
         return Err(wrong());
     }
     usize::try_from(bits / 8).map_err(|_| wrong())

@@ -185,3 +185,31 @@ func.func @part(%x: tensor<2x3x4xi8>) -> tensor<6x4xi8> {
   %0 = tosa.reshape %x, %shape : (tensor<2x3x4xi8>, !tosa.shape<2>) -> tensor<6x4xi8>
   return %0 : tensor<6x4xi8>
 }
+
+// -----
+
+// 16-bit activations: one convolution of the high bytes and one of the low ones, whose sums fit 32 bits.
+// CHECK-LABEL: func.func @int16
+// CHECK-SAME: (%[[X:.*]]: tensor<1x4x4x2xi16>)
+// CHECK: %[[H16:.*]] = tosa.arithmetic_right_shift %[[X]], %{{.*}} {round = false}
+// CHECK: %[[H:.*]] = tosa.cast %[[H16]] : (tensor<1x4x4x2xi16>) -> tensor<1x4x4x2xi8>
+// CHECK: %[[L16:.*]] = tosa.bitwise_xor %[[X]], %{{.*}}
+// CHECK: %[[L:.*]] = tosa.cast %[[L16]] : (tensor<1x4x4x2xi16>) -> tensor<1x4x4x2xi8>
+// CHECK: %[[HIGH:.*]] = tosa.conv2d %[[H]], %[[W:[^,]*]], %{{.*}} {acc_type = i32, {{.*}} -> tensor<1x4x4x2xi32>
+// CHECK: %[[LOW:.*]] = tosa.conv2d %[[L]], %[[W]], %{{.*}} {acc_type = i32, {{.*}} -> tensor<1x4x4x2xi32>
+// CHECK: %[[SHIFTED:.*]] = tosa.rescale %[[HIGH]], {{.*}} -> tensor<1x4x4x2xi32>
+// CHECK: %[[SUMS:.*]] = tosa.add %[[SHIFTED]], %[[LOW]]
+// CHECK: %[[CODES:.*]] = tosa.rescale %[[SUMS]], {{.*}} scale32 = false} {{.*}} -> tensor<1x4x4x2xi16>
+// CHECK: return %[[CODES]]
+func.func @int16(%x: tensor<1x4x4x2xi16>) -> tensor<1x4x4x2xi16> {
+  %w = "tosa.const"() <{values = dense<3> : tensor<2x1x1x2xi8>}> : () -> tensor<2x1x1x2xi8>
+  %b = "tosa.const"() <{values = dense<[-70000, 5]> : tensor<2xi48>}> : () -> tensor<2xi48>
+  %z48 = "tosa.const"() <{values = dense<0> : tensor<1xi48>}> : () -> tensor<1xi48>
+  %zx = "tosa.const"() <{values = dense<0> : tensor<1xi16>}> : () -> tensor<1xi16>
+  %z = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %m = "tosa.const"() <{values = dense<16384> : tensor<1xi16>}> : () -> tensor<1xi16>
+  %s = "tosa.const"() <{values = dense<16> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %0 = tosa.conv2d %x, %w, %b, %zx, %z {acc_type = i48, dilation = array<i64: 1, 1>, pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 1, 1>} : (tensor<1x4x4x2xi16>, tensor<2x1x1x2xi8>, tensor<2xi48>, tensor<1xi16>, tensor<1xi8>) -> tensor<1x4x4x2xi48>
+  %1 = tosa.rescale %0, %m, %s, %z48, %zx {input_unsigned = false, output_unsigned = false, per_channel = false, rounding_mode = SINGLE_ROUND, scale32 = false} : (tensor<1x4x4x2xi48>, tensor<1xi16>, tensor<1xi8>, tensor<1xi48>, tensor<1xi16>) -> tensor<1x4x4x2xi16>
+  return %1 : tensor<1x4x4x2xi16>
+}

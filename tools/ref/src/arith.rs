@@ -11,7 +11,12 @@ pub(crate) struct Watch {
 impl Watch {
     /// An int32 result: wrapped, and recorded where that changes it.
     pub(crate) fn int32(&mut self, value: i128) -> i64 {
-        let wrapped = Dtype::I32.wrap(value);
+        self.integer(Dtype::I32, value)
+    }
+
+    /// A result of this type, likewise.
+    pub(crate) fn integer(&mut self, dtype: Dtype, value: i128) -> i64 {
+        let wrapped = dtype.wrap(value);
         self.unpredictable |= i128::from(wrapped) != value;
         wrapped
     }

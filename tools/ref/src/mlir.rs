@@ -107,7 +107,7 @@ impl Printer<'_> {
         {
             let key = format!("constant_{}", self.resources.len());
             // The bytes follow their alignment.
-            let alignment = hex(&[i64::from(value.dtype.bits() / 8)], 4);
+            let alignment = hex(&[i64::from((value.dtype.bits() / 8).next_power_of_two())], 4);
             let bytes = hex(&value.data, value.dtype.bits() as usize / 8);
             self.resources.push(format!("      {key}: \"0x{alignment}{bytes}\""));
             self.line(format_args!(
@@ -274,7 +274,8 @@ impl Printer<'_> {
         };
         self.attribute(operands, format!("{result}_izp"), from, &zero_points[..1]);
         self.attribute(operands, format!("{result}_wzp"), Dtype::I8, &zero_points[1..]);
-        format!("acc_type = i32, {text}")
+        let acc = if from == Dtype::I16 { Dtype::I48 } else { Dtype::I32 };
+        format!("acc_type = {acc}, {text}")
     }
 
     fn rescale(&mut self, rescale: &Rescale, from: Dtype, result: &str, operands: &mut Operands) -> String {

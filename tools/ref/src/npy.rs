@@ -61,6 +61,7 @@ impl Tensor {
             Dtype::I8 => write(&mut bytes, "|i1", &shape, self.data.iter().map(|&v| v as i8))?,
             Dtype::I16 => write(&mut bytes, "<i2", &shape, self.data.iter().map(|&v| v as i16))?,
             Dtype::I32 => write(&mut bytes, "<i4", &shape, self.data.iter().map(|&v| v as i32))?,
+            Dtype::I48 => write(&mut bytes, "<i8", &shape, self.data.iter().copied())?,
         }
         Ok(bytes)
     }

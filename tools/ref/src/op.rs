@@ -11,9 +11,9 @@ use crate::{Conv, Conv3d, Dtype, Invalid, Pool, Rescale, Resize, Tensor, Transpo
 /// An operator. Operands are given to [`Op::eval`] in the order of each variant's description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
-    /// `conv2d(input NHWC i8, weights OHWI i8, bias i32)` to i32.
+    /// `conv2d(input NHWC i8, weights OHWI i8, bias i32)` to i32, or `conv2d(input i16, weights i8, bias i48)` to i48.
     Conv2d(Conv),
-    /// `depthwise_conv2d(input NHWC i8, weights HWCM i8, bias i32)` to i32.
+    /// `depthwise_conv2d(input NHWC i8, weights HWCM i8, bias i32)` to i32, or with i16 and i48 likewise.
     DepthwiseConv2d(Conv),
     /// `transpose_conv2d(input NHWC i8, weights OHWI i8, bias i32)` to i32.
     TransposeConv2d(TransposeConv),

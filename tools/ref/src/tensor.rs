@@ -15,12 +15,14 @@ pub enum Dtype {
     I16,
     /// 32 bits.
     I32,
+    /// 48 bits: accumulators of 16-bit activations.
+    I48,
 }
 
 impl Dtype {
-    /// Every integer.
+    /// Every integer that operators in general take.
     pub const ALL: [Dtype; 3] = [Dtype::I8, Dtype::I16, Dtype::I32];
-    /// Every element type.
+    /// Every element type that operators in general take.
     pub const EVERY: [Dtype; 4] = [Dtype::Bool, Dtype::I8, Dtype::I16, Dtype::I32];
 
     /// Width in bits.
@@ -30,6 +32,7 @@ impl Dtype {
             Dtype::I8 => 8,
             Dtype::I16 => 16,
             Dtype::I32 => 32,
+            Dtype::I48 => 48,
         }
     }
 
@@ -37,7 +40,7 @@ impl Dtype {
     pub const fn min(self) -> i64 {
         match self {
             Dtype::Bool => 0,
-            Dtype::I8 | Dtype::I16 | Dtype::I32 => -(1 << (self.bits() - 1)),
+            Dtype::I8 | Dtype::I16 | Dtype::I32 | Dtype::I48 => -(1 << (self.bits() - 1)),
         }
     }
 
@@ -45,7 +48,7 @@ impl Dtype {
     pub const fn max(self) -> i64 {
         match self {
             Dtype::Bool => 1,
-            Dtype::I8 | Dtype::I16 | Dtype::I32 => (1 << (self.bits() - 1)) - 1,
+            Dtype::I8 | Dtype::I16 | Dtype::I32 | Dtype::I48 => (1 << (self.bits() - 1)) - 1,
         }
     }
 

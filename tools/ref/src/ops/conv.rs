@@ -30,9 +30,9 @@ fn check(
     kernel: [usize; 2],
     channels: usize,
 ) -> Result<[usize; 2], Invalid> {
-    expect_dtype(op, "input", x, &[Dtype::I8])?;
+    expect_dtype(op, "input", x, &[Dtype::I8, Dtype::I16])?;
     expect_dtype(op, "weights", w, &[Dtype::I8])?;
-    expect_dtype(op, "bias", bias, &[Dtype::I32])?;
+    expect_dtype(op, "bias", bias, &[accumulator(x)])?;
     expect_rank(op, "bias", bias, 1)?;
     let fits = bias.shape[0] == channels || bias.shape[0] == 1;
     require(fits, op, format!("bias must have 1 or {channels} elements, got {}", bias.shape[0]))?;
@@ -47,6 +47,11 @@ fn check(
         out[axis] = positions(op, x.shape[1 + axis], before, after, window, attributes.stride[axis])?;
     }
     Ok(out)
+}
+
+/// The type of the accumulators.
+fn accumulator(x: &Tensor) -> Dtype {
+    if x.dtype == Dtype::I16 { Dtype::I48 } else { Dtype::I32 }
 }
 
 /// The bias of an output channel.
@@ -68,7 +73,7 @@ pub(crate) fn conv2d(
     require(x.shape[3] == ic, op, format!("weights want {ic} input channels, got {}", x.shape[3]))?;
     let [oh, ow] = check(op, x, w, bias, attributes, [kh, kw], oc)?;
     let Conv { pad, stride, dilation, input_zp, weight_zp } = attributes;
-    Tensor::from_fn(Dtype::I32, [x.shape[0], oh, ow, oc], |at| {
+    Tensor::from_fn(accumulator(x), [x.shape[0], oh, ow, oc], |at| {
         let mut sum = 0i64;
         for_each_index(&[kh, kw], |k| {
             let y = tap(at[1], stride[0], k[0], dilation[0], pad[0], x.shape[1]);
@@ -82,7 +87,7 @@ pub(crate) fn conv2d(
                 }
             }
         });
-        watch.int32(i128::from(sum) + bias_of(bias, at[3]))
+        watch.integer(accumulator(x), i128::from(sum) + bias_of(bias, at[3]))
     })
 }
 
@@ -100,7 +105,7 @@ pub(crate) fn depthwise(
     require(x.shape[3] == c, op, format!("weights want {c} input channels, got {}", x.shape[3]))?;
     let [oh, ow] = check(op, x, w, bias, attributes, [kh, kw], c * m)?;
     let Conv { pad, stride, dilation, input_zp, weight_zp } = attributes;
-    Tensor::from_fn(Dtype::I32, [x.shape[0], oh, ow, c * m], |at| {
+    Tensor::from_fn(accumulator(x), [x.shape[0], oh, ow, c * m], |at| {
         let (channel, multiple) = (at[3] / m, at[3] % m);
         let mut sum = 0i64;
         for_each_index(&[kh, kw], |k| {
@@ -111,6 +116,6 @@ pub(crate) fn depthwise(
                 sum += value * (w.at(&[k[0], k[1], channel, multiple]) - weight_zp);
             }
         });
-        watch.int32(i128::from(sum) + bias_of(bias, at[3]))
+        watch.integer(accumulator(x), i128::from(sum) + bias_of(bias, at[3]))
     })
 }

@@ -56,6 +56,9 @@ fn check(x: &Tensor, r: &Rescale) -> Result<(), Invalid> {
     let unsigned = r.input_unsigned || r.output_unsigned;
     require(!unsigned || (x.dtype != Dtype::I32 && r.to != Dtype::I32), OP, "i32 does not go with unsigned")?;
     require(r.scale32 || r.round == Round::Single, OP, "16-bit multipliers do not go with double rounding")?;
+    require(r.to != Dtype::I48, OP, "i48 is no result")?;
+    let narrow = !r.scale32 && !unsigned;
+    require(x.dtype != Dtype::I48 || narrow, OP, "i48 goes with signed ends and 16-bit multipliers only")?;
     check_zero_point("input", x.dtype, r.input_unsigned, r.input_zp)?;
     check_zero_point("output", r.to, r.output_unsigned, r.output_zp)?;
     require(x.rank() >= 1 || !r.per_channel, OP, "a scalar has no channels")?;
@@ -74,7 +77,8 @@ pub(crate) fn rescale(x: &Tensor, r: &Rescale, watch: &mut Watch) -> Result<Tens
         let channel = if r.per_channel { at[at.len() - 1] } else { 0 };
         let stored = x.at(at);
         let value = if r.input_unsigned { stored.rem_euclid(modulus(x.dtype)) } else { stored };
-        let value = watch.int32(i128::from(value - r.input_zp));
+        // Only i48 is wider, and has no zero point.
+        let value = if x.dtype == Dtype::I48 { value } else { watch.int32(i128::from(value - r.input_zp)) };
         let (multiplier, shift) = (r.multiplier[channel], r.shift[channel]);
         let scaled = if r.scale32 {
             apply_scale_32(watch, value, multiplier, shift, r.round == Round::Double)

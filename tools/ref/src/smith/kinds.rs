@@ -2,7 +2,7 @@
 
 use super::builder::{Builder, permutation};
 use super::operands::{any_argument, broadcast_shapes, two_operands};
-use super::{compound, layers, logical, selected};
+use super::{compound, layers, logical, selected, wide};
 use crate::{Dtype, Invalid, NodeId, Op, Rescale, Round, Tensor};
 
 macro_rules! kinds {
@@ -15,7 +15,7 @@ macro_rules! kinds {
             /// Every kind.
             pub const ALL: &[Kind] = &[$(Kind::$variant),+];
 
-            /// The operator's name in the `tosa` dialect.
+            /// The operator's name in the `tosa` dialect, with the extension that it takes.
             pub const fn name(self) -> &'static str {
                 match self { $(Kind::$variant => $name,)+ }
             }
@@ -81,6 +81,8 @@ kinds! {
     LogicalNot "logical_not" logical::not;
     ReduceAll "reduce_all" logical::reduce_all;
     ReduceAny "reduce_any" logical::reduce_any;
+    WideConv2d "conv2d_int16" wide::conv2d;
+    WideDepthwiseConv2d "depthwise_conv2d_int16" wide::depthwise;
 }
 
 impl Kind {

@@ -6,7 +6,7 @@ use crate::{Conv, Dtype, Invalid, NodeId, Op, Pool, Tensor};
 /// A window along one axis.
 #[derive(Clone)]
 pub(crate) struct Window {
-    kernel: usize,
+    pub(crate) kernel: usize,
     stride: usize,
     dilation: usize,
     pad: [usize; 2],
@@ -19,20 +19,20 @@ impl Window {
     }
 
     /// The smallest number of positions, at least the given one, for which the unpadded input is not empty.
-    fn positions(&self, wanted: usize) -> usize {
+    pub(crate) fn positions(&self, wanted: usize) -> usize {
         let least = (self.pad[0] + self.pad[1] + 1).saturating_sub(self.span()).div_ceil(self.stride) + 1;
         wanted.max(least)
     }
 
     /// The extent over which the window has this many positions. TOSA requires the last to end exactly at the
     /// end.
-    fn extent(&self, positions: usize) -> usize {
+    pub(crate) fn extent(&self, positions: usize) -> usize {
         (positions - 1) * self.stride + self.span() - self.pad[0] - self.pad[1]
     }
 }
 
 /// A window of a convolution.
-fn conv_window(b: &mut Builder) -> Window {
+pub(crate) fn conv_window(b: &mut Builder) -> Window {
     let kernel = b.rng.pick(&[1, 1, 2, 3, 3, 3, 4, 5, 7, 11]);
     let stride = b.rng.pick(&[1, 1, 1, 2, 2, 3, 4]);
     let dilation = if b.rng.chance(25) { b.rng.between(2, 4) } else { 1 };
@@ -92,7 +92,7 @@ pub(crate) fn pool_operands(b: &mut Builder) -> Result<(NodeId, Pool), Invalid> 
     Ok((input, pool))
 }
 
-fn attributes(b: &mut Builder, y: &Window, x: &Window) -> Conv {
+pub(crate) fn attributes(b: &mut Builder, y: &Window, x: &Window) -> Conv {
     let zero_points = b.rng.chance(75);
     Conv {
         pad: [y.pad[0], y.pad[1], x.pad[0], x.pad[1]],
@@ -133,7 +133,7 @@ pub(crate) fn conv2d(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
 }
 
 /// Whether an operand costs more than the multiplications it takes part in.
-fn oversized(b: &Builder, shape: &[usize]) -> bool {
+pub(crate) fn oversized(b: &Builder, shape: &[usize]) -> bool {
     shape.iter().product::<usize>() > b.budget.macs / 8
 }
 

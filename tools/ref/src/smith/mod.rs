@@ -13,6 +13,7 @@ mod operands;
 mod rewrites;
 mod rng;
 mod selected;
+mod wide;
 
 pub use kinds::Kind;
 

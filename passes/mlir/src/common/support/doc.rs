@@ -22,6 +22,7 @@ pub fn page() -> String {
          | op | becomes | element types | conditions |\n|---|---|---|---|\n",
     );
     COMPOUND.iter().for_each(|row| page.push_str(&line(row)));
+    page.push_str(WIDE);
     page.push_str(
         "\n## Attributes\n\n\
          Other attributes are MLIR's to keep and mean nothing, as those that name ops in another tool. One that is called nearly as\n\
@@ -34,6 +35,18 @@ pub fn page() -> String {
     }
     page
 }
+
+/// What `expand-operators` also replaces, which no row of element types can say.
+const WIDE: &str = "
+## 16-bit activations
+
+`expand-operators` replaces a `conv2d` or `depthwise_conv2d` of types (i16, i8, i48) → i48 together with the `rescale` ops behind it, by
+operators of the first table. The zero point of the input is 0, that of the weights and the bias are constant, and at most 65,791 products
+make an accumulator without a zero point of the weights, 32,895 with one of -128. Every use of the accumulators is a `rescale` to i8,
+i16 or i32 with constant operands, `scale32` false and `SINGLE_ROUND`, with shifts of at least 17 if more than 511 products make an
+accumulator, or fewer if the weights have a zero point or the bias is large. No other op takes or gives i48: an input, an output or a
+movement of accumulators is an error. `matmul`, `conv3d` and `transpose_conv2d` of i16 are not supported.
+";
 
 /// The line of a row.
 fn line(row: &Row) -> String {

@@ -10,6 +10,7 @@ mod repeat;
 mod shape;
 mod transposed;
 mod volume;
+mod wide;
 
 use strum_ir::{Block, Dialect, Operation, Pass, PassContext, PassError, pass_options};
 
@@ -38,6 +39,9 @@ Replaces operators that are made of others, without changing a bit of any result
 - `conv3d` by a `conv2d`: the input's depths that a kernel covers become channels, and output depths images of the batch. The input
   is moved twice for each tap in depth, and once more for padding, but not at all if there is one such tap, with stride 1 and without
   padding;
+- `conv2d` and `depthwise_conv2d` of i16 activations, together with the `rescale` of their accumulators of i48, by two
+  convolutions of bytes, of the signed high byte and the unsigned low one, with the same weights. Their sums are put together in
+  32 bits: by one addition if, whatever the weights, every accumulator fits 32 bits, else in two halves;
 - `tile` by concatenations, of up to 15 parts each;
 - `reverse` by slices and concatenations of 16 parts at a time, and up to 256 for large tensors: each factor of the extent moves the
   tensor twice;
@@ -75,7 +79,18 @@ fn expand(block: Block<'_>) -> Result<(), PassError> {
         // All faults are reported.
         checked = check::compound(op).and(checked);
     }
+    let mut widened = Vec::new();
+    for op in block.operations().into_iter().filter(wide::is_wide) {
+        match wide::read(op) {
+            Ok(conv) => widened.push(conv),
+            Err(error) => checked = Err(error),
+        }
+    }
     checked?;
+    for conv in &widened {
+        wide::expand(&mut build, conv)?;
+        changed = true;
+    }
     for op in found {
         build.go(op);
         match op.name() {
