@@ -27,7 +27,7 @@ pub(crate) fn compile(context: &Context, mlir: &[u8], pipeline: &str) -> Result<
 /// A tensor of the oracle in the simulator's form.
 pub(crate) fn simulated(from: &strum_ref::Tensor) -> Tensor {
     let dtype = match from.dtype {
-        strum_ref::Dtype::Bool | strum_ref::Dtype::I8 => Dtype::I8,
+        strum_ref::Dtype::Bool | strum_ref::Dtype::I4 | strum_ref::Dtype::I8 => Dtype::I8,
         strum_ref::Dtype::I16 => Dtype::I16,
         strum_ref::Dtype::I32 => Dtype::I32,
     };

@@ -225,8 +225,10 @@ mod tests {
                 let packed = pack(&codes, &vec![low == 0; codes.len()], shape, format, &shifts).unwrap();
                 let map = LowMap::new(&method, 0);
                 let table = crate::decode_table(&method, 0);
-                let low_value = |c: &i8| table[usize::from(map.code[usize::from(c.cast_unsigned())])].unwrap();
-                let values: Vec<i8> = codes.iter().map(|c| if low == 0 { *c } else { low_value(c) }).collect();
+                let low_value =
+                    |c: &i8| table[usize::from(map.code[usize::from(c.cast_unsigned())])].unwrap();
+                let values: Vec<i8> =
+                    codes.iter().map(|c| if low == 0 { *c } else { low_value(c) }).collect();
                 assert_eq!(packed.unpack().unwrap(), values, "{format} {shape}");
                 assert_eq!(packed.high().unwrap(), vec![low == 0; codes.len()], "{format} {shape}");
                 assert_eq!(Packed::new(shape, format, packed.bytes.clone()).unwrap(), packed);

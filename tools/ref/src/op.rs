@@ -11,13 +11,13 @@ use crate::{Conv, Conv3d, Dtype, Invalid, Pool, Rescale, Resize, Tensor, Transpo
 /// An operator. Operands are given to [`Op::eval`] in the order of each variant's description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
-    /// `conv2d(input NHWC i8, weights OHWI i8, bias i32)` to i32.
+    /// `conv2d(input NHWC i8, weights OHWI i4 or i8, bias i32)` to i32.
     Conv2d(Conv),
-    /// `depthwise_conv2d(input NHWC i8, weights HWCM i8, bias i32)` to i32.
+    /// `depthwise_conv2d(input NHWC i8, weights HWCM i4 or i8, bias i32)` to i32.
     DepthwiseConv2d(Conv),
-    /// `transpose_conv2d(input NHWC i8, weights OHWI i8, bias i32)` to i32.
+    /// `transpose_conv2d(input NHWC i8, weights OHWI i4 or i8, bias i32)` to i32.
     TransposeConv2d(TransposeConv),
-    /// `conv3d(input NDHWC i8, weights ODHWI i8, bias i32)` to i32.
+    /// `conv3d(input NDHWC i8, weights ODHWI i4 or i8, bias i32)` to i32.
     Conv3d(Conv3d),
     /// `matmul(a [N, H, C] i8, b [N, C, W] i8)` to i32.
     MatMul {

@@ -31,7 +31,7 @@ fn check(
     channels: usize,
 ) -> Result<[usize; 2], Invalid> {
     expect_dtype(op, "input", x, &[Dtype::I8])?;
-    expect_dtype(op, "weights", w, &[Dtype::I8])?;
+    expect_dtype(op, "weights", w, &[Dtype::I4, Dtype::I8])?;
     expect_dtype(op, "bias", bias, &[Dtype::I32])?;
     expect_rank(op, "bias", bias, 1)?;
     let fits = bias.shape[0] == channels || bias.shape[0] == 1;

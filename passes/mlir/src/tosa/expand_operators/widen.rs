@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use strum_ir::{Attribute, Block, Error, Operation, PassError, Value};
+use strum_ir::{Attribute, Block, Error, Operation, PassError, Type, Value};
 
 use crate::common::rewrite::{blocks, remove_dead};
 use crate::common::tosa::build::Builder;
@@ -21,27 +21,25 @@ const ZERO_POINT: usize = 4;
 const CONVOLUTIONS: &[&str] =
     &["tosa.conv2d", "tosa.conv3d", "tosa.depthwise_conv2d", "tosa.transpose_conv2d"];
 
+/// Ops that only move weights.
+const MOVES: &[&str] = &["tosa.reshape", "tosa.slice", "tosa.transpose"];
+
+/// Most ops that move the weights of a layer.
+const LENGTH: usize = 16;
+
 /// Widens the weights of all convolutions of a function.
 pub(super) fn function(function: Operation<'_>) -> Result<(), PassError> {
     let mut arguments = false;
     for block in blocks(function) {
         let layers: Vec<Operation<'_>> = block.operations().into_iter().filter(|op| is_narrow(*op)).collect();
-        if layers.is_empty() {
+        let operands = layers.iter().flat_map(|layer| [WEIGHTS, ZERO_POINT].map(|index| (*layer, index)));
+        let found: Vec<Weights<'_>> =
+            operands.filter_map(|(layer, index)| Weights::of(layer, index, &layers)).collect();
+        if found.is_empty() {
             continue;
         }
-        constants(block, &layers)?;
-        for argument in block.arguments().into_iter().filter(|argument| is_i4(*argument)) {
-            let of_weights = |index| index == WEIGHTS || index == ZERO_POINT;
-            let shape = argument.ty().shape().filter(|_| argument.is_used());
-            let uses = argument.uses();
-            if let Some(shape) = shape
-                && uses.iter().all(|each| of_weights(each.operand) && layers.contains(&each.user))
-            {
-                argument
-                    .set_type(strum_ir::Type::tensor(&shape, strum_ir::Type::int(function.context(), 8))?);
-                arguments = true;
-            }
-        }
+        arguments |= found.iter().any(|weights| weights.root.defining_op().is_none());
+        widen(block, &found)?;
     }
     if arguments {
         let missing = || PassError::Internal("a function without a type".into());
@@ -50,37 +48,87 @@ pub(super) fn function(function: Operation<'_>) -> Result<(), PassError> {
     Ok(())
 }
 
-/// Replaces the constants, and marks the layers whose weights are constant.
-fn constants<'c>(block: Block<'c>, layers: &[Operation<'c>]) -> Result<(), Error> {
+/// Weights or a zero point of a layer.
+struct Weights<'c> {
+    layer: Operation<'c>,
+    operand: usize,
+    /// The result of a `tosa.const`, or an argument.
+    root: Value<'c>,
+    /// The ops between, the one that reads the root last.
+    moves: Vec<Operation<'c>>,
+}
+
+impl<'c> Weights<'c> {
+    /// `None` if they are computed, or if any of their values has another use.
+    fn of(layer: Operation<'c>, operand: usize, layers: &[Operation<'c>]) -> Option<Self> {
+        let (mut root, mut moves) = (layer.operand(operand)?, Vec::new());
+        while let Some(op) = root.defining_op().filter(|op| MOVES.contains(&op.name())) {
+            moves.push(op);
+            root = op.operand(0)?;
+        }
+        let known = root.defining_op().is_none_or(|op| literal(op).is_some());
+        (known && is_of_weights(root, layers, LENGTH)).then_some(Weights { layer, operand, root, moves })
+    }
+}
+
+/// Whether a value of i4 is read by layers, as weights or a zero point, and by at most `length` moves in a row, alone.
+fn is_of_weights(value: Value<'_>, layers: &[Operation<'_>], length: usize) -> bool {
+    let of_layer =
+        |op: Operation<'_>, operand| (operand == WEIGHTS || operand == ZERO_POINT) && layers.contains(&op);
+    let of_move = |op: Operation<'_>, operand| {
+        let result = op.single_result().filter(|_| operand == 0 && length > 0 && MOVES.contains(&op.name()));
+        result.is_some_and(|result| is_of_weights(result, layers, length - 1))
+    };
+    let fits = |op: Operation<'_>, operand| of_layer(op, operand) || of_move(op, operand);
+    is_i4(value) && value.uses().iter().all(|each| fits(each.user, each.operand))
+}
+
+/// Makes all of them i8, and marks the layers whose weights are constant.
+fn widen<'c>(block: Block<'c>, all: &[Weights<'c>]) -> Result<(), Error> {
     let Some(last) = block.operations().pop() else { return Ok(()) };
     let mut build = Builder::before(last)?;
     let mut done: BTreeMap<Operation<'c>, Value<'c>> = BTreeMap::new();
-    for &layer in layers {
-        for index in [WEIGHTS, ZERO_POINT] {
-            let narrow = layer.operand(index).and_then(|value| value.defined_by("tosa.const"));
-            let Some(narrow) = narrow else { continue };
-            let wide = match done.get(&narrow) {
-                Some(wide) => *wide,
-                None => {
-                    let Some(literal) = literal(narrow) else { continue };
-                    build.set_location(narrow.location());
-                    let wide = build.constant(literal)?;
-                    done.insert(narrow, wide);
-                    wide
-                }
-            };
-            layer.set_operand(index, wide);
-            if index == WEIGHTS {
-                layer.set_attribute(INT4, Attribute::parse(layer.context(), "unit")?);
+    for weights in all {
+        weights.moves.iter().filter_map(|op| op.single_result()).try_for_each(retype)?;
+        let Some(constant) = weights.root.defining_op() else {
+            retype(weights.root)?;
+            continue;
+        };
+        let wide = match done.get(&constant) {
+            Some(wide) => *wide,
+            None => {
+                let Some(literal) = literal(constant) else { continue };
+                build.set_location(constant.location());
+                let wide = build.constant(literal)?;
+                done.insert(constant, wide);
+                wide
             }
+        };
+        match weights.moves.last() {
+            Some(first) => first.set_operand(0, wide),
+            None => weights.layer.set_operand(weights.operand, wide),
+        };
+        if weights.operand == WEIGHTS {
+            weights.layer.set_attribute(INT4, Attribute::parse(weights.layer.context(), "unit")?);
         }
     }
     remove_dead(block)?;
     Ok(())
 }
 
+/// Makes a value i8.
+fn retype(value: Value<'_>) -> Result<(), Error> {
+    if let Some(shape) = value.ty().shape() {
+        value.set_type(Type::tensor(&shape, Type::int(value.location().context(), 8))?);
+    }
+    Ok(())
+}
+
 /// The values of a constant of i4, as i8.
 fn literal(op: Operation<'_>) -> Option<Literal<'static>> {
+    if !op.is("tosa.const") {
+        return None;
+    }
     let ty = op.single_result()?.ty();
     let shape = ty.shape()?.into_iter().map(|d| u64::try_from(d).ok()).collect::<Option<_>>()?;
     let bytes = op.attribute("values")?.nibbles().ok()?;
