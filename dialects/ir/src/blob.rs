@@ -107,6 +107,9 @@ impl<'c> Attribute<'c> {
         let ty = self.ty().ok_or_else(not_elements)?;
         let count = ty.as_tensor().and_then(|tensor| usize::try_from(tensor.num_elements()?).ok());
         let total = count.ok_or_else(not_elements)?;
+        if !ty.element().is_some_and(|element| element.is_int(4)) {
+            return Err(BlobError::Element(ty.to_string()));
+        }
         let extend = |byte: &u8| ((byte << 4).cast_signed() >> 4).cast_unsigned();
         if let Some((key, bytes)) = raw::elements::resource(self) {
             let bytes = bytes.ok_or_else(|| BlobError::Missing(key.to_owned()))?;
