@@ -229,6 +229,12 @@ fn meanings_are_checked() {
         other => other,
     };
     let mut p = random_program(&mut Rng::new(21), 20);
+    // All weights have masks, so that the file is of version 2.
+    for instr in &mut p.instrs {
+        if let Instr::ConvInv(inv) = instr {
+            (inv.block, inv.low) = (16, 8);
+        }
+    }
     p.inputs[0].meaning.codes = Some(Codes { scale: 0.5, zero_point: 3 });
     let bytes = p.to_elf().unwrap();
     let (offset, size, _) = section(&bytes, ".dpu.io");

@@ -28,13 +28,14 @@ const MOVES: &[&str] = &["tosa.reshape", "tosa.slice", "tosa.transpose"];
 const LENGTH: usize = 16;
 
 /// Widens the weights of all convolutions of a function.
-pub(super) fn function(function: Operation<'_>) -> Result<(), PassError> {
+pub(super) fn function<'c>(function: Operation<'c>) -> Result<(), PassError> {
     let mut arguments = false;
     for block in blocks(function) {
-        let layers: Vec<Operation<'_>> = block.operations().into_iter().filter(|op| is_narrow(*op)).collect();
-        let operands = layers.iter().flat_map(|layer| [WEIGHTS, ZERO_POINT].map(|index| (*layer, index)));
-        let found: Vec<Weights<'_>> =
-            operands.filter_map(|(layer, index)| Weights::of(layer, index, &layers)).collect();
+        let layers: Vec<Operation<'c>> = block.operations().into_iter().filter(|op| is_narrow(*op)).collect();
+        let both = |&layer: &Operation<'c>| {
+            Some([Weights::of(layer, WEIGHTS, &layers)?, Weights::of(layer, ZERO_POINT, &layers)?])
+        };
+        let found: Vec<Weights<'c>> = layers.iter().filter_map(both).flatten().collect();
         if found.is_empty() {
             continue;
         }
@@ -72,14 +73,14 @@ impl<'c> Weights<'c> {
 }
 
 /// Whether a value of i4 is read by layers, as weights or a zero point, and by at most `length` moves in a row, alone.
-fn is_of_weights(value: Value<'_>, layers: &[Operation<'_>], length: usize) -> bool {
+fn is_of_weights<'c>(value: Value<'c>, layers: &[Operation<'c>], length: usize) -> bool {
     let of_layer =
-        |op: Operation<'_>, operand| (operand == WEIGHTS || operand == ZERO_POINT) && layers.contains(&op);
-    let of_move = |op: Operation<'_>, operand| {
+        |op: Operation<'c>, operand| (operand == WEIGHTS || operand == ZERO_POINT) && layers.contains(&op);
+    let of_move = |op: Operation<'c>, operand| {
         let result = op.single_result().filter(|_| operand == 0 && length > 0 && MOVES.contains(&op.name()));
         result.is_some_and(|result| is_of_weights(result, layers, length - 1))
     };
-    let fits = |op: Operation<'_>, operand| of_layer(op, operand) || of_move(op, operand);
+    let fits = |op: Operation<'c>, operand| of_layer(op, operand) || of_move(op, operand);
     is_i4(value) && value.uses().iter().all(|each| fits(each.user, each.operand))
 }
 
