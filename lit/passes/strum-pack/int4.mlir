@@ -5,8 +5,8 @@
 // Weights of 4 bits are stored as they are, whatever the options: 32 in 16 bytes.
 // CHECK-LABEL: func.func @conv
 // CHECK: %[[W:.*]] = strum.constant dense_resource<conv_packed0> : tensor<16xi8> -> !strum.packed<1x1x1x32xi8, #strum.dliq<w = 16, low = 16, q = 4, shift = 0>>
-// CHECK: strum.conv2d %{{.*}}, %[[W]] {{.*}}strum.int4
-// CHECK: conv_packed0: "0x1000000010325476
+// CHECK: strum.conv2d %{{.*}}, %[[W]], {{.*}}strum.int4
+// CHECK: conv_packed0: "0x0100000010325476
 // BACK-LABEL: func.func @conv
 // BACK: dense<{{\[\[\[\[}}0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1]]]]> : tensor<1x1x1x32xi8>
 func.func @conv(%x: tensor<1x2x2x32xi8>) -> tensor<1x2x2x1xi32> {
