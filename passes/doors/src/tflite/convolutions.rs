@@ -51,15 +51,6 @@ fn weights(importer: &mut Importer<'_>, tensor: usize, quantized: bool) -> Step<
             return Ok(Weights { id, zero_point: 0, scales });
         }
     }
-    if kind == Kind::I4
-        && zero_point == 0
-        && let Some(known) = importer.known(tensor)?
-    {
-        // TOSA has weights of 4 bits, and they stay as narrow.
-        importer.charge(known.count().saturating_mul(9))?;
-        let id = importer.build.ints(Elem::I4, &known.shape, &known.to_ints()?)?;
-        return Ok(Weights { id, zero_point, scales });
-    }
     Ok(Weights { id: importer.node(tensor)?, zero_point, scales })
 }
 
