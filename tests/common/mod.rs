@@ -30,7 +30,7 @@ pub(crate) fn simulated(from: &strum_ref::Tensor) -> Tensor {
     let dtype = match from.dtype {
         // Accumulators are no results of the programs here.
         strum_ref::Dtype::I48 => panic!("i48 outside of the machine"),
-        strum_ref::Dtype::Bool | strum_ref::Dtype::I8 => Dtype::I8,
+        strum_ref::Dtype::Bool | strum_ref::Dtype::I4 | strum_ref::Dtype::I8 => Dtype::I8,
         strum_ref::Dtype::I16 => Dtype::I16,
         strum_ref::Dtype::I32 => Dtype::I32,
     };

@@ -74,12 +74,13 @@ fn read(op: Operation<'_>, graph: &mut Graph, node: impl Fn(usize) -> Option<Nod
 
 fn dtype(ty: Type<'_>) -> Option<Dtype> {
     let width = ty.as_tensor()?.element.int_width()?;
-    Dtype::EVERY.into_iter().find(|dtype| dtype.bits() == width)
+    Dtype::EVERY.into_iter().chain([Dtype::I4]).find(|dtype| dtype.bits() == width)
 }
 
 fn tensor(ty: Type<'_>, values: Attribute<'_>) -> Option<Tensor> {
     let shape: Vec<usize> = extents(&ty.as_tensor()?.shape)?;
     let elements = match dtype(ty)? {
+        Dtype::I4 => values.nibbles().ok()?.into_iter().map(|v| i64::from(v.cast_signed())).collect(),
         Dtype::Bool => values.bools().ok()?.into_iter().map(i64::from).collect(),
         _ => values.int_elements().ok()?,
     };

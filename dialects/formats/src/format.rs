@@ -33,7 +33,7 @@ impl Format {
         self.method.with(|m| m.validate())
     }
 
-    /// Whether weights are in blocks with masks, that is, any format but plain INT8.
+    /// Whether weights are in blocks, that is, any format but plain INT8.
     pub fn is_packed(&self) -> bool {
         self.method.kind().is_packed()
     }
@@ -43,13 +43,27 @@ impl Format {
         self.method.with(|m| m.code_bits())
     }
 
+    /// Bits of the mask of one block: `w`, or 0 where all members are high, or all are low and have codes.
+    ///
+    /// A block of low members without codes keeps its mask: no block is empty.
+    pub fn mask_bits(&self) -> u32 {
+        let uniform = self.low == 0 || self.low == self.w && self.low_bits() > 0;
+        if !self.is_packed() || uniform { 0 } else { u32::from(self.w) }
+    }
+
+    /// The mask of every block where none is stored; bit = 1 high.
+    pub(crate) fn uniform_mask(&self) -> u32 {
+        if self.low == 0 { u32::MAX >> 32u32.saturating_sub(self.w.into()).min(31) } else { 0 }
+    }
+
     /// Bits of one block: mask, high codes, low codes.
     pub fn block_bits(&self) -> usize {
         let (w, low) = (usize::from(self.w), usize::from(self.low));
-        w + 8 * w.saturating_sub(low) + low * self.low_bits() as usize
+        self.mask_bits() as usize + 8 * w.saturating_sub(low) + low * self.low_bits() as usize
     }
 
-    /// Packed size over INT8 size, r = (1 + 8(1-p) + p·q) / 8 with p = low/w, not counting padding. 1 for plain INT8.
+    /// Packed size over INT8 size, not counting padding: r = (1 + 8(1-p) + p·q) / 8 with p = low/w, without the 1 where no mask
+    /// is stored. 1 for plain INT8.
     pub fn ratio(&self) -> f64 {
         if self.is_packed() { self.block_bits() as f64 / (8.0 * f64::from(self.w)) } else { 1.0 }
     }

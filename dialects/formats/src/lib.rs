@@ -11,8 +11,8 @@
 //! members, the rest of it is high). Their decoded value is never used, whatever the method makes of code 0.
 //!
 //! Per block: the mask (`w` bits, bit = 1 high, least significant = lowest channel), the high codes (int8, ascending), the
-//! low codes (ascending, least significant bit first). Blocks are contiguous, and the *set* of each output channel is
-//! aligned to 16 bytes. Where the `dliq` shift differs between channels, one shift byte per output channel comes first,
+//! low codes (ascending, least significant bit first). No mask is stored where it is known: no member is low, or all are
+//! and have codes. Blocks are contiguous, and the *set* of each output channel is aligned to 16 bytes. Where the `dliq` shift differs between channels, one shift byte per output channel comes first,
 //! padded to 16 bytes.
 //!
 //! ```

@@ -172,7 +172,7 @@ fn write_set(
     mask_of: impl Fn(usize, &[i8]) -> u32,
 ) {
     let mut writer = BitWriter::new(out);
-    let (w, low_bits) = (usize::from(format.w), format.low_bits());
+    let (w, low_bits, mask_bits) = (usize::from(format.w), format.low_bits(), format.mask_bits());
     let (high_count, low_count) = (usize::from(format.w - format.low), usize::from(format.low));
     for (index, block) in blocks(codes, ic, format).enumerate() {
         let mask = mask_of(index, block);
@@ -189,7 +189,9 @@ fn write_set(
             h += high;
             l += 1 - high;
         }
-        writer.push(mask, u32::from(format.w));
+        if mask_bits > 0 {
+            writer.push(mask, mask_bits);
+        }
         for &code in highs.iter().take(high_count) {
             writer.push(u32::from(code), 8);
         }
@@ -204,6 +206,53 @@ fn write_set(
 mod tests {
     use super::*;
     use crate::Method;
+
+    #[test]
+    fn blocks_that_are_all_high_or_all_low_have_no_mask() {
+        let dliq = |shift| Method::Dliq { q: 4, shift };
+        let methods = [
+            Method::Sparse,
+            dliq(DliqShift::Layer(0)),
+            dliq(DliqShift::PerChannel),
+            Method::Mip2q { l: 7, zero: false },
+            Method::Mip2q { l: 5, zero: true },
+        ];
+        for (method, w) in methods.into_iter().flat_map(|m| [4, 8, 16, 32].map(|w| (m, w))) {
+            for (low, ic) in [0, w].into_iter().flat_map(|low| [1, 16, 37].map(|ic| (low, ic))) {
+                let (format, shape) = (Format { w, low, method }, Shape { oc: 3, kh: 2, kw: 1, ic });
+                let codes: Vec<i8> = (0..6 * ic).map(|i| (i % 16) as i8 - 8).collect();
+                let shifts = vec![0; if method.shift() == DliqShift::PerChannel { 3 } else { 0 }];
+                let packed = pack(&codes, &vec![low == 0; codes.len()], shape, format, &shifts).unwrap();
+                let map = LowMap::new(&method, 0);
+                let table = crate::decode_table(&method, 0);
+                let low_value =
+                    |c: &i8| table[usize::from(map.code[usize::from(c.cast_unsigned())])].unwrap();
+                let values: Vec<i8> =
+                    codes.iter().map(|c| if low == 0 { *c } else { low_value(c) }).collect();
+                assert_eq!(packed.unpack().unwrap(), values, "{format} {shape}");
+                assert_eq!(packed.high().unwrap(), vec![low == 0; codes.len()], "{format} {shape}");
+                assert_eq!(Packed::new(shape, format, packed.bytes.clone()).unwrap(), packed);
+                let bits = if low == 0 { 8 } else { format.low_bits() as usize };
+                let stored = if bits > 0 { bits * usize::from(w) } else { usize::from(w) };
+                assert_eq!(format.block_bits(), stored, "{format}");
+                let blocks = 2 * ic.div_ceil(usize::from(w));
+                let set = (blocks * stored).div_ceil(8).next_multiple_of(16);
+                assert_eq!(packed.bytes.len(), packed.format.header_bytes(shape).unwrap() + 3 * set);
+            }
+        }
+    }
+
+    #[test]
+    fn integers_of_4_bits_take_4_bits_and_keep_their_values() {
+        let format = Format { w: 16, low: 16, method: Method::Dliq { q: 4, shift: DliqShift::Layer(0) } };
+        let shape = Shape { oc: 2, kh: 1, kw: 1, ic: 32 };
+        let codes: Vec<i8> = (0..64).map(|i| (i * 7 % 16) as i8 - 8).collect();
+        let packed = pack(&codes, &[false; 64], shape, format, &[]).unwrap();
+        assert_eq!((packed.unpack().unwrap(), packed.bytes.len()), (codes.clone(), 32));
+        let nibble = |c: i8| c.cast_unsigned() & 15;
+        let bytes: Vec<u8> = codes.chunks(2).map(|pair| nibble(pair[0]) | nibble(pair[1]) << 4).collect();
+        assert_eq!(packed.bytes, bytes);
+    }
 
     #[test]
     fn masks_and_shifts_that_do_not_fit_the_format_are_refused() {

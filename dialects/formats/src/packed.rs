@@ -205,7 +205,10 @@ impl Layout {
     ) -> Result<(), PackError> {
         let Block { oc, block, real } = at;
         let Format { w, low, .. } = self.format;
-        let mask = bits.take(u32::from(w));
+        let mask = match self.format.mask_bits() {
+            0 => self.format.uniform_mask(),
+            stored => bits.take(stored),
+        };
         let expected = u32::from(w - low);
         if mask.count_ones() != expected {
             return Err(PackError::HighCount { oc, block, expected, got: mask.count_ones() });

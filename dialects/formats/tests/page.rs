@@ -17,7 +17,7 @@ const HEAD: &str = "\
 # Weight formats
 
 Blocks of `w` weights run along the input channel. Exactly `low` = `p` times `w` members of each block are *low*, the others stay INT8. A
-mask bit per weight says which; high and low codes follow it.
+mask bit per weight says which; high and low codes follow it. No mask is stored where `low` is 0, or is `w` and low codes have bits.
 
 A method with parameters is written `mip2q,p=0.75,L=5`, in `--config` and `--format`, as options of `strum-pack`, as fields of a packing
 file ([packing.md](packing.md)), and as an attribute in MLIR.

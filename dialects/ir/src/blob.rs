@@ -101,6 +101,38 @@ impl<'c> Attribute<'c> {
         }
     }
 
+    /// The elements of a constant tensor of i4, a byte each, sign-extended; a splat is expanded.
+    pub fn nibbles(self) -> Result<Vec<u8>, BlobError> {
+        let not_elements = || BlobError::NotElements(shorten(self.to_string()));
+        let ty = self.ty().ok_or_else(not_elements)?;
+        let count = ty.as_tensor().and_then(|tensor| usize::try_from(tensor.num_elements()?).ok());
+        let total = count.ok_or_else(not_elements)?;
+        if !ty.element().is_some_and(|element| element.is_int(4)) {
+            return Err(BlobError::Element(ty.to_string()));
+        }
+        let extend = |byte: &u8| ((byte << 4).cast_signed() >> 4).cast_unsigned();
+        if let Some((key, bytes)) = raw::elements::resource(self) {
+            let bytes = bytes.ok_or_else(|| BlobError::Missing(key.to_owned()))?;
+            if bytes.len() != total {
+                let (key, expected, got) = (key.to_owned(), total as u64, bytes.len() as u64);
+                return Err(BlobError::Length { key, ty: ty.to_string(), expected, got });
+            }
+            return Ok(bytes.iter().map(extend).collect());
+        }
+        if self.0.is_sparse_elements() {
+            return Err(BlobError::Sparse);
+        }
+        match raw::elements::nibbles(self, total).ok_or_else(not_elements)? {
+            (bytes, false) => Ok(bytes.iter().map(extend).collect()),
+            (byte, true) => {
+                let mut bytes = Vec::new();
+                bytes.try_reserve_exact(total).map_err(|_| BlobError::TooLarge(ty.to_string()))?;
+                bytes.resize(total, byte.first().map(extend).unwrap_or_default());
+                Ok(bytes)
+            }
+        }
+    }
+
     /// The single element of a `dense` splat of i1; `None` for anything else.
     pub fn splat_bool(self) -> Option<bool> {
         // Not read where the elements differ.

@@ -45,6 +45,8 @@ enum Form {
     Means,
     /// `array<f64>`, not negative.
     Squares,
+    /// `unit`.
+    Mark,
 }
 
 /// An attribute of the strum dialect.
@@ -56,7 +58,7 @@ struct Known {
     with: Option<&'static str>,
 }
 
-/// The attributes that `strumc quantize` and the readers of other files write.
+/// The attributes that `strumc quantize`, the readers of other files and `expand-operators` write.
 const KNOWN: &[Known] = &[
     scales("strum.input_scales", Side::Arguments, "strum.input_zero_points"),
     codes("strum.input_zero_points", Side::Arguments, "strum.input_scales"),
@@ -70,6 +72,7 @@ const KNOWN: &[Known] = &[
     of_ends("strum.initial_states", Side::Arguments, Form::Codes, Some("strum.states")),
     Known { name: "strum.input_mean", owner: Owner::Convolution, form: Form::Means, with: None },
     Known { name: "strum.input_square", owner: Owner::Convolution, form: Form::Squares, with: None },
+    Known { name: "strum.int4", owner: Owner::Convolution, form: Form::Mark, with: None },
 ];
 
 const fn scales(name: &'static str, side: Side, with: &'static str) -> Known {
@@ -166,6 +169,8 @@ fn whose(known: &Known) -> &'static str {
 fn form(op: Operation<'_>, known: &Known, value: Attribute<'_>) -> Verdict {
     let Known { name, form, .. } = known;
     let count = match form {
+        Form::Mark if value.to_string() == "unit" => return Ok(()),
+        Form::Mark => return Err(format!("expects '{name}' as unit, got {value}")),
         Form::Scales | Form::Means | Form::Squares => {
             let values =
                 value.as_f64s().ok_or_else(|| format!("expects '{name}' as array<f64>, got {value}"))?;
@@ -173,7 +178,7 @@ fn form(op: Operation<'_>, known: &Known, value: Attribute<'_>) -> Verdict {
             let legal = |v: f64| match form {
                 Form::Scales => v > 0.0 || v == 0.0 && op.is("dpu.program"),
                 Form::Squares => v >= 0.0,
-                Form::Means | Form::Codes | Form::Flags | Form::Results => true,
+                Form::Means | Form::Codes | Form::Flags | Form::Results | Form::Mark => true,
             };
             let wrong = |v: &&f64| !v.is_finite() || !legal(**v);
             if let Some(wrong) = values.iter().find(wrong) {

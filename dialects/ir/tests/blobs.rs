@@ -38,6 +38,23 @@ fn booleans_in_every_form() {
 }
 
 #[test]
+fn elements_of_4_bits_in_every_form() {
+    let context = Context::new();
+    let nibbles = |text: &str| attribute(&context, text).nibbles();
+    assert_eq!(nibbles("dense<[-8, 7, -1]> : tensor<3xi4>").unwrap(), [0xf8, 7, 0xff]);
+    assert_eq!(nibbles("dense<\"0x08070F\"> : tensor<3xi4>").unwrap(), [0xf8, 7, 0xff]);
+    assert_eq!(nibbles("dense<-3> : tensor<2xi4>").unwrap(), [0xfd; 2]);
+    assert_eq!(nibbles("dense<5> : tensor<i4>").unwrap(), [5]);
+    assert!(matches!(nibbles("sparse<[[0]], [1]> : tensor<4xi4>"), Err(BlobError::Sparse)));
+    for text in ["dense<1> : tensor<2xi8>", "dense<true> : tensor<2xi1>", "sparse<[[0]], [1]> : tensor<4xi8>"]
+    {
+        assert!(matches!(nibbles(text), Err(BlobError::Element(_))), "{text}");
+    }
+    let missing = nibbles("dense_resource<nothing> : tensor<3xi4>");
+    assert_eq!(missing, Err(BlobError::Missing("nothing".into())));
+}
+
+#[test]
 fn elements_in_every_form() {
     let context = Context::new();
     let list = attribute(&context, "dense<[1, -2, 300]> : tensor<3xi16>");

@@ -4,6 +4,7 @@ use crate::machine::Machine;
 use crate::meaning::Meaning;
 use crate::table::Instr;
 use crate::types::Dtype;
+use crate::weights::WeightFormat;
 
 /// A DPU program with its constants, descriptors and provenance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,16 @@ pub struct Program {
     pub outputs: Vec<IoDesc>,
     /// Provenance.
     pub manifest: Manifest,
+}
+
+impl Program {
+    /// Whether weights of a layer are in blocks without masks, which files of earlier versions do not have.
+    pub(crate) fn omits_masks(&self) -> bool {
+        self.instrs.iter().any(|instr| match instr {
+            Instr::ConvInv(inv) => inv.method.is_packed() && WeightFormat::of(inv).mask_bits() == 0,
+            _ => false,
+        })
+    }
 }
 
 /// Where an instruction comes from.

@@ -193,12 +193,19 @@ impl WeightFormat {
         (self.method.desc().code_bits)(self.param)
     }
 
+    /// Bits of a block's mask: `block`, or 0 where all members are high, or all are low and have codes.
+    #[must_use]
+    pub fn mask_bits(&self) -> u32 {
+        let uniform = self.low == 0 || self.low == self.block && self.code_bits() > 0;
+        if !self.method.is_packed() || uniform { 0 } else { u32::from(self.block) }
+    }
+
     /// Bits of a block of `block` weights.
     #[must_use]
     pub fn block_bits(&self) -> u64 {
         let (w, low) = (u64::from(self.block), u64::from(self.low));
         if self.method.is_packed() {
-            w + 8 * w.saturating_sub(low) + low * u64::from(self.code_bits())
+            u64::from(self.mask_bits()) + 8 * w.saturating_sub(low) + low * u64::from(self.code_bits())
         } else {
             8 * w
         }

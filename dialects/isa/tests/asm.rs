@@ -90,8 +90,8 @@ fn values() {
 
 #[test]
 fn directives() {
-    fails("§.dram 1", "the first directive must be '.dpu 1'");
-    fails("# leading\n.dpu §2", "wrong version 2");
+    fails("§.dram 1", "the first directive must be '.dpu 1' or '.dpu 2'");
+    fails("# leading\n.dpu §3", "wrong version 3");
     fails(".dpu 1\n§.dpu 1", "'.dpu' is given twice");
     fails(".dpu 1\n§end", "expected a directive");
     fails(".dpu 1\n§.frob", "unknown directive '.frob'");

@@ -5,7 +5,8 @@
 use dpu_isa::container::{EM_DPU, FORMAT_VERSION};
 use dpu_isa::testing::{Rng, random_program};
 use dpu_isa::{
-    Codes, ContainerError, DecodeErrorKind, FieldErrorKind, MachineError, Program, State, WireError,
+    Codes, ContainerError, ConvInv, DecodeErrorKind, FieldErrorKind, Instr, MachineError, Method, Program,
+    State, WireError,
 };
 use object::LittleEndian;
 use object::elf::FileHeader64;
@@ -67,7 +68,7 @@ fn foreign_files() {
     assert_eq!(with(5, 2), ContainerError::Foreign { what: "data encoding", got: 2, expected: 1 });
     assert_eq!(with(6, 2), ContainerError::Foreign { what: "ELF version", got: 2, expected: 1 });
     assert_eq!(with(7, 0), ContainerError::Foreign { what: "OS ABI", got: 0, expected: 255 });
-    assert_eq!(with(8, 3), ContainerError::Version { got: 3, expected: FORMAT_VERSION });
+    assert_eq!(with(8, 4), ContainerError::Version { got: 4, expected: FORMAT_VERSION });
     assert_eq!(with(8, 0), ContainerError::Version { got: 0, expected: FORMAT_VERSION });
     let mut x86 = bytes.clone();
     x86[18..20].copy_from_slice(&62u16.to_le_bytes());
@@ -229,6 +230,12 @@ fn meanings_are_checked() {
         other => other,
     };
     let mut p = random_program(&mut Rng::new(21), 20);
+    // All weights have masks, so that the file is of version 2.
+    for instr in &mut p.instrs {
+        if let Instr::ConvInv(inv) = instr {
+            (inv.block, inv.low) = (16, 8);
+        }
+    }
     p.inputs[0].meaning.codes = Some(Codes { scale: 0.5, zero_point: 3 });
     let bytes = p.to_elf().unwrap();
     let (offset, size, _) = section(&bytes, ".dpu.io");
@@ -284,4 +291,53 @@ fn what_no_file_can_hold() {
         (error.field, error.kind),
         ("element", FieldErrorKind::NotAChoice { got: 3, values: &[1, 2, 4] })
     );
+}
+
+#[test]
+fn weights_without_masks_are_of_version_3() {
+    let mut p = random_program(&mut Rng::new(23), 3);
+    let inv = |low| {
+        Instr::ConvInv(ConvInv { method: Method::Dliq, block: 16, low, param: 4, ..ConvInv::default() })
+    };
+    let of = |p: &mut Program, low| {
+        p.instrs[0] = inv(low);
+        p.to_elf().unwrap()
+    };
+    assert_eq!(of(&mut p, 8)[8], 1);
+    for low in [0, 16] {
+        let bytes = of(&mut p, low);
+        assert_eq!(bytes[8], FORMAT_VERSION);
+        assert_eq!(Program::from_elf(&bytes).unwrap(), p);
+        let text = dpu_isa::asm::print(&p);
+        assert!(text.starts_with(".dpu 2\n"), "{text}");
+        assert_eq!(dpu_isa::asm::parse(&text).unwrap(), p);
+        let error = dpu_isa::asm::parse(&text.replace(".dpu 2", ".dpu 1")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "1:1: version 1 of a program of weights without masks, which is of version 2"
+        );
+        p.inputs[0].meaning.unsigned = true;
+        let mut old = of(&mut p, low);
+        old[8] = 2;
+        assert_eq!(refused(&old), ContainerError::OldMasks(2));
+        p.inputs[0].meaning.unsigned = false;
+    }
+    let with_meaning = dpu_isa::Meaning { unsigned: true, ..dpu_isa::Meaning::default() };
+    p.inputs[0].meaning = with_meaning;
+    let mut new = of(&mut p, 8);
+    new[8] = FORMAT_VERSION;
+    assert_eq!(refused(&new), ContainerError::NoneOmitted(FORMAT_VERSION));
+    assert_eq!(
+        ContainerError::OldMasks(2).to_string(),
+        "format version 2 stores masks of blocks whose weights are all high or all low, and this tool reads them without: \
+         compile the network again"
+    );
+    assert_eq!(
+        ContainerError::NoneOmitted(3).to_string(),
+        "format version 3, but all blocks of weights have masks"
+    );
+    // The only method whose low codes have no bits keeps its masks.
+    p.instrs[0] =
+        Instr::ConvInv(ConvInv { method: Method::Sparse, block: 16, low: 16, ..ConvInv::default() });
+    assert_eq!(p.to_elf().unwrap()[8], 2);
 }

@@ -19,6 +19,10 @@ fn code_bits() {
 
 #[test]
 fn set_sizes() {
+    // No mask where all are high or low, unless nothing else is there.
+    assert_eq!(format(Method::Dliq, 16, 16, 4).set_bytes(3, 3, 64), Some(288)); // 4.0 bits a weight
+    assert_eq!(format(Method::Mip2q, 8, 0, 7).block_bits(), 64);
+    assert_eq!(format(Method::Sparse, 8, 8, 0).block_bits(), 8);
     // The worked block: 2 + 8 + 4 bytes.
     let mip2q = format(Method::Mip2q, 16, 8, 7);
     assert_eq!(mip2q.block_bits(), 14 * 8);

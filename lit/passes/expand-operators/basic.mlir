@@ -213,3 +213,24 @@ func.func @int16(%x: tensor<1x4x4x2xi16>) -> tensor<1x4x4x2xi16> {
   %1 = tosa.rescale %0, %m, %s, %z48, %zx {input_unsigned = false, output_unsigned = false, per_channel = false, rounding_mode = SINGLE_ROUND, scale32 = false} : (tensor<1x4x4x2xi48>, tensor<1xi16>, tensor<1xi8>, tensor<1xi48>, tensor<1xi16>) -> tensor<1x4x4x2xi16>
   return %1 : tensor<1x4x4x2xi16>
 }
+
+// -----
+
+// Weights of 4 bits become bytes, and the layer is marked; those that are an input become one of bytes, without a mark.
+// CHECK-LABEL: func.func @narrow
+// CHECK-SAME: %[[V:[a-z0-9]+]]: tensor<1x1x1x2xi8>)
+// CHECK: %[[W:.*]] = "tosa.const"() <{values = dense<{{.*}}> : tensor<1x2x1x1xi8>}>
+// CHECK: tosa.conv2d {{.*}}strum.int4{{.*}} -> tensor<1x3x1x2xi32>
+// CHECK: tosa.depthwise_conv2d %{{.*}}, %[[W]], {{.*}}strum.int4{{.*}} -> tensor<1x4x1x1xi32>
+// CHECK: tosa.depthwise_conv2d %{{.*}}, %[[V]], {{.*}}stride = array<i64: 1, 1>} : {{.*}} -> tensor<1x4x2x2xi32>
+func.func @narrow(%x: tensor<1x4x2x1xi8>, %y: tensor<1x2x4x2x1xi8>, %v: tensor<1x1x1x2xi4>) -> (tensor<1x1x3x1x2xi32>, tensor<1x4x1x1xi32>, tensor<1x4x2x2xi32>) {
+  %w3 = "tosa.const"() <{values = dense<-1> : tensor<2x2x2x2x1xi4>}> : () -> tensor<2x2x2x2x1xi4>
+  %w = "tosa.const"() <{values = dense<[[[[-8]], [[7]]]]> : tensor<1x2x1x1xi4>}> : () -> tensor<1x2x1x1xi4>
+  %b = "tosa.const"() <{values = dense<0> : tensor<1xi32>}> : () -> tensor<1xi32>
+  %z = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %wz = "tosa.const"() <{values = dense<0> : tensor<1xi4>}> : () -> tensor<1xi4>
+  %0 = tosa.conv3d %y, %w3, %b, %z, %wz {acc_type = i32, dilation = array<i64: 1, 1, 1>, pad = array<i64: 0, 0, 0, 0, 0, 0>, stride = array<i64: 1, 1, 1>} : (tensor<1x2x4x2x1xi8>, tensor<2x2x2x2x1xi4>, tensor<1xi32>, tensor<1xi8>, tensor<1xi4>) -> tensor<1x1x3x1x2xi32>
+  %1 = tosa.depthwise_conv2d %x, %w, %b, %z, %wz {acc_type = i32, dilation = array<i64: 1, 1>, pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 1, 1>} : (tensor<1x4x2x1xi8>, tensor<1x2x1x1xi4>, tensor<1xi32>, tensor<1xi8>, tensor<1xi4>) -> tensor<1x4x1x1xi32>
+  %2 = tosa.depthwise_conv2d %x, %v, %b, %z, %wz {acc_type = i32, dilation = array<i64: 1, 1>, pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 1, 1>} : (tensor<1x4x2x1xi8>, tensor<1x1x1x2xi4>, tensor<1xi32>, tensor<1xi8>, tensor<1xi4>) -> tensor<1x4x2x2xi32>
+  return %0, %1, %2 : tensor<1x1x3x1x2xi32>, tensor<1x4x1x1xi32>, tensor<1x4x2x2xi32>
+}

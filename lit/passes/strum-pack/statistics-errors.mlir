@@ -34,3 +34,11 @@ func.func @text(%x: tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32> {
   %0 = strum.conv2d %x, %w {strum.input_mean = "0"} : (tensor<1x1x1x4xi8>, tensor<1x1x1x4xi8>) -> tensor<1x1x1x1xi32>
   return %0 : tensor<1x1x1x1xi32>
 }
+
+// -----
+
+func.func @mark(%x: tensor<1x1x1x16xi8>, %w: tensor<1x1x1x16xi8>) -> tensor<1x1x1x1xi32> {
+  // expected-error@+1 {{'strum.conv2d' op expects 'strum.int4' as unit, got 1 : i32}}
+  %0 = strum.conv2d %x, %w {strum.int4 = 1 : i32} : (tensor<1x1x1x16xi8>, tensor<1x1x1x16xi8>) -> tensor<1x1x1x1xi32>
+  return %0 : tensor<1x1x1x1xi32>
+}

@@ -17,8 +17,10 @@ fn ranges_and_sizes_agree() {
     for &method in Method::ALL {
         let desc = method.desc();
         let mut legal = 0;
-        for (param, zero) in (0..=8).flat_map(|param| [(param, false), (param, true)]) {
-            let (block, low) = if desc.packed { (16, 5) } else { (16, 0) };
+        let parameters = (0..=8).flat_map(|param| [(param, false), (param, true)]);
+        let lows: &[u8] = if desc.packed { &[0, 5, 16] } else { &[0] };
+        for ((param, zero), &low) in parameters.flat_map(|p| lows.iter().map(move |low| (p, low))) {
+            let block = 16;
             let fields = InstrFields { method: method as usize, block, low, param, zero };
             let format = Format::from_instr_fields(fields, 0).filter(|f| f.instr_fields() == fields);
             let (min, max) = desc.param;

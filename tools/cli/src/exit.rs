@@ -112,11 +112,12 @@ impl From<MachineError> for Failure {
 impl From<ContainerError> for Failure {
     fn from(error: ContainerError) -> Self {
         let kind = match error {
-            ContainerError::Version { .. } => Kind::Unsupported,
+            ContainerError::Version { .. } | ContainerError::OldMasks(_) => Kind::Unsupported,
             ContainerError::TooLarge { .. } | ContainerError::Room { .. } => Kind::Resource,
             ContainerError::BadMagic(_)
             | ContainerError::Truncated { .. }
             | ContainerError::Foreign { .. }
+            | ContainerError::NoneOmitted(_)
             | ContainerError::Elf(_)
             | ContainerError::SectionCount { .. }
             | ContainerError::SectionName { .. }

@@ -161,7 +161,7 @@ def _arguments() -> argparse.Namespace:
         nargs="+",
         default=[],
         metavar="EXT",
-        help="the tests of TOSA extensions too: controlflow, doubleround, inexactround, int16",
+        help="the tests of TOSA extensions too: controlflow, doubleround, inexactround, int16, int4",
     )
     parser.add_argument("--seed", type=int, help="another seed of the generator: other tests than those of the suite")
     parser.add_argument("--method", help="passed on to strumc, with --p; exact only where all weights stay dense")

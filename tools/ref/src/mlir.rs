@@ -107,8 +107,9 @@ impl Printer<'_> {
         {
             let key = format!("constant_{}", self.resources.len());
             // The bytes follow their alignment.
-            let alignment = hex(&[i64::from((value.dtype.bits() / 8).next_power_of_two())], 4);
-            let bytes = hex(&value.data, value.dtype.bits() as usize / 8);
+            let bytes = value.dtype.bits().div_ceil(8);
+            let alignment = hex(&[i64::from(bytes.next_power_of_two())], 4);
+            let bytes = hex(&value.data, bytes as usize);
             self.resources.push(format!("      {key}: \"0x{alignment}{bytes}\""));
             self.line(format_args!(
                 "  {name} = \"tosa.const\"() <{{values = dense_resource<{key}> : {ty}}}> : () -> {ty}"
@@ -149,7 +150,8 @@ impl Printer<'_> {
             names: inputs.iter().map(|&id| self.name(id)).collect(),
             types: inputs.iter().map(|&id| ty(&self.run.values[id.0])).collect(),
         };
-        let from = inputs.first().map_or(Dtype::I8, |id| self.run.values[id.0].dtype);
+        let dtype = |index: usize| inputs.get(index).map_or(Dtype::I8, |id| self.run.values[id.0].dtype);
+        let from = [dtype(0), dtype(1)];
         let attributes = self.attributes(op, from, &result, &mut operands);
         let attributes = if attributes.is_empty() { String::new() } else { format!(" {{{attributes}}}") };
         let (names, types) = (list(&operands.names), list(&operands.types));
@@ -158,11 +160,13 @@ impl Printer<'_> {
     }
 
     /// Prints the constants of an operator, adds them to its operands, and returns the text in braces.
-    fn attributes(&mut self, op: &Op, from: Dtype, result: &str, operands: &mut Operands) -> String {
+    /// `types` are those of the first two operands.
+    fn attributes(&mut self, op: &Op, types: [Dtype; 2], result: &str, operands: &mut Operands) -> String {
+        let [from, _] = types;
         let named = |suffix: &str| format!("{result}_{suffix}");
         match op {
             Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::TransposeConv2d(_) | Op::Conv3d(_) => {
-                self.convolution(op, from, result, operands)
+                self.convolution(op, types, result, operands)
             }
             Op::MatMul { a_zp, b_zp } => {
                 self.attribute(operands, named("azp"), from, &[*a_zp]);
@@ -256,7 +260,13 @@ impl Printer<'_> {
         format!("mode = {}", if *bilinear { "BILINEAR" } else { "NEAREST_NEIGHBOR" })
     }
 
-    fn convolution(&mut self, op: &Op, from: Dtype, result: &str, operands: &mut Operands) -> String {
+    fn convolution(
+        &mut self,
+        op: &Op,
+        [from, weights]: [Dtype; 2],
+        result: &str,
+        operands: &mut Operands,
+    ) -> String {
         let (zero_points, text) = match op {
             Op::Conv2d(Conv { pad, stride, dilation, input_zp, weight_zp })
             | Op::DepthwiseConv2d(Conv { pad, stride, dilation, input_zp, weight_zp }) => {
@@ -273,7 +283,7 @@ impl Printer<'_> {
             _ => return String::new(),
         };
         self.attribute(operands, format!("{result}_izp"), from, &zero_points[..1]);
-        self.attribute(operands, format!("{result}_wzp"), Dtype::I8, &zero_points[1..]);
+        self.attribute(operands, format!("{result}_wzp"), weights, &zero_points[1..]);
         let acc = if from == Dtype::I16 { Dtype::I48 } else { Dtype::I32 };
         format!("acc_type = {acc}, {text}")
     }
@@ -331,7 +341,7 @@ fn dense(value: &Tensor) -> String {
             text.push('>');
             text
         }
-        _ => format!("dense<\"0x{}\">", hex(&value.data, value.dtype.bits() as usize / 8)),
+        _ => format!("dense<\"0x{}\">", hex(&value.data, value.dtype.bits().div_ceil(8) as usize)),
     }
 }
 

@@ -58,7 +58,7 @@ impl Tensor {
         let shape: Vec<_> = self.shape.iter().map(|&extent| extent as u64).collect();
         match self.dtype {
             Dtype::Bool => write(&mut bytes, "|b1", &shape, self.data.iter().map(|&v| v != 0))?,
-            Dtype::I8 => write(&mut bytes, "|i1", &shape, self.data.iter().map(|&v| v as i8))?,
+            Dtype::I4 | Dtype::I8 => write(&mut bytes, "|i1", &shape, self.data.iter().map(|&v| v as i8))?,
             Dtype::I16 => write(&mut bytes, "<i2", &shape, self.data.iter().map(|&v| v as i16))?,
             Dtype::I32 => write(&mut bytes, "<i4", &shape, self.data.iter().map(|&v| v as i32))?,
             Dtype::I48 => write(&mut bytes, "<i8", &shape, self.data.iter().copied())?,

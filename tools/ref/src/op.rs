@@ -11,13 +11,13 @@ use crate::{Conv, Conv3d, Dtype, Invalid, Pool, Rescale, Resize, Tensor, Transpo
 /// An operator. Operands are given to [`Op::eval`] in the order of each variant's description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
-    /// `conv2d(input NHWC i8, weights OHWI i8, bias i32)` to i32, or `conv2d(input i16, weights i8, bias i48)` to i48.
+    /// `conv2d(input NHWC i8, weights OHWI i4 or i8, bias i32)` to i32, or `conv2d(input i16, weights i8, bias i48)` to i48.
     Conv2d(Conv),
-    /// `depthwise_conv2d(input NHWC i8, weights HWCM i8, bias i32)` to i32, or with i16 and i48 likewise.
+    /// `depthwise_conv2d(input NHWC i8, weights HWCM i4 or i8, bias i32)` to i32, or with i16 and i48 likewise.
     DepthwiseConv2d(Conv),
-    /// `transpose_conv2d(input NHWC i8, weights OHWI i8, bias i32)` to i32.
+    /// `transpose_conv2d(input NHWC i8, weights OHWI i4 or i8, bias i32)` to i32.
     TransposeConv2d(TransposeConv),
-    /// `conv3d(input NDHWC i8, weights ODHWI i8, bias i32)` to i32.
+    /// `conv3d(input NDHWC i8, weights ODHWI i4 or i8, bias i32)` to i32.
     Conv3d(Conv3d),
     /// `matmul(a [N, H, C] i8, b [N, C, W] i8)` to i32.
     MatMul {

@@ -9,6 +9,8 @@ use std::fmt;
 pub enum Dtype {
     /// A Boolean, 0 or 1.
     Bool,
+    /// 4 bits: weights of convolutions only.
+    I4,
     /// 8 bits.
     I8,
     /// 16 bits.
@@ -29,6 +31,7 @@ impl Dtype {
     pub const fn bits(self) -> u32 {
         match self {
             Dtype::Bool => 1,
+            Dtype::I4 => 4,
             Dtype::I8 => 8,
             Dtype::I16 => 16,
             Dtype::I32 => 32,
@@ -40,7 +43,7 @@ impl Dtype {
     pub const fn min(self) -> i64 {
         match self {
             Dtype::Bool => 0,
-            Dtype::I8 | Dtype::I16 | Dtype::I32 | Dtype::I48 => -(1 << (self.bits() - 1)),
+            Dtype::I4 | Dtype::I8 | Dtype::I16 | Dtype::I32 | Dtype::I48 => -(1 << (self.bits() - 1)),
         }
     }
 
@@ -48,7 +51,7 @@ impl Dtype {
     pub const fn max(self) -> i64 {
         match self {
             Dtype::Bool => 1,
-            Dtype::I8 | Dtype::I16 | Dtype::I32 | Dtype::I48 => (1 << (self.bits() - 1)) - 1,
+            Dtype::I4 | Dtype::I8 | Dtype::I16 | Dtype::I32 | Dtype::I48 => (1 << (self.bits() - 1)) - 1,
         }
     }
 

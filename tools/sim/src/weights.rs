@@ -122,7 +122,12 @@ impl Decoder {
         members: &mut [i16],
     ) -> Result<u64, String> {
         let (w, low) = (u32::from(self.format.block), u32::from(self.format.low));
-        let mask = bits.take(w);
+        let mask = match self.format.mask_bits() {
+            // Known where all members are alike.
+            0 if low == 0 => u32::MAX >> 32u32.saturating_sub(w).min(31),
+            0 => 0,
+            stored => bits.take(stored),
+        };
         let ones = mask.count_ones();
         if ones != w - low {
             return Err(format!("mask {mask:#x} has {ones} high members, expected {}", w - low));
@@ -270,10 +275,24 @@ mod tests {
         // All low, q = 3: codes 3, 4 (= -4), 7 (= -1), 0.
         let decoder = Decoder::new(&inv(Method::Dliq, 4, 4, 3)).unwrap();
         assert_eq!(decoder.max_code_shift(), 5);
-        let bits = 3u16 << 4 | 4 << 7 | 7 << 10;
+        let bits = 3u16 | 4 << 3 | 7 << 6;
         let mut out = [0; 4];
         decoder.decode(&bits.to_le_bytes(), 4, 5, &mut out).unwrap();
         assert_eq!(out, [96, -128, -32, 0]);
+    }
+
+    #[test]
+    fn no_mask_is_read_where_all_members_are_alike() {
+        let bytes = |list: &[u8]| [list, &vec![0; 16 - list.len()]].concat();
+        let low = inv(Method::Dliq, 8, 8, 4);
+        assert_eq!(decode(&low, &bytes(&[0x21, 0xf7, 0x08]), 1, 5).unwrap(), [1, 2, 7, -1, -8]);
+        assert!(decode(&low, &bytes(&[0x21, 0, 0x10]), 1, 5).unwrap_err().contains("padding member 5"));
+        let high = inv(Method::Mip2q, 4, 0, 7);
+        assert_eq!(decode(&high, &bytes(&[1, 0x80, 3, 0, 5]), 2, 3).unwrap(), [1, -128, 3, 5, 0, 0]);
+        // Low members without codes keep their mask, which has no ones.
+        let none = inv(Method::Sparse, 8, 8, 0);
+        assert_eq!(decode(&none, &bytes(&[0, 0]), 2, 8).unwrap(), [0; 16]);
+        assert!(decode(&none, &bytes(&[1]), 2, 8).unwrap_err().contains("1 high members, expected 0"));
     }
 
     #[test]

@@ -33,7 +33,8 @@ pub struct Vector {
     /// Activations as stored, one per channel of the vector. Those in the padding and beyond the last channel equal the
     /// zero point.
     pub acts: Vec<i16>,
-    /// The stored weights: bytes of plain ones; mask, high codes and low codes of packed blocks, least significant bit first.
+    /// The stored weights: bytes of plain ones; mask if one is stored, high codes and low codes of packed blocks, least significant bit
+    /// first.
     pub word: Vec<u8>,
     /// The accumulator before the products are added.
     pub before: i32,

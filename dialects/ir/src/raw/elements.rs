@@ -34,14 +34,27 @@ pub(crate) fn resource(of: Attribute<'_>) -> Option<(&str, Option<&[u8]>)> {
 
 /// The bytes of a `dense` attribute; if it is a splat, those of its element. `None` for other attributes.
 pub(crate) fn dense(of: Attribute<'_>) -> Result<Option<(&[u8], bool)>, BlobError> {
-    if !of.0.is_dense_elements() {
-        return Ok(None);
-    }
-    let (Ok(elements), Some(ty)) = (DenseElementsAttribute::try_from(of.0), of.ty()) else { return Ok(None) };
+    let Some((elements, ty)) = dense_elements(of) else { return Ok(None) };
     let is_splat = elements.is_splat();
     let length = if is_splat { element_bytes(ty)? } else { tensor_bytes(ty)? };
     // SAFETY: elements of whole bytes are contiguous in the context, or stored once for all.
     Ok(Some((unsafe { list(elements.raw_data().cast(), length.try_into().unwrap_or(0)) }, is_splat)))
+}
+
+/// The bytes of a `dense` attribute of i4, one for each element, whose upper half means nothing; if it is a splat, that of its
+/// element. `None` for other attributes.
+pub(crate) fn nibbles(of: Attribute<'_>, count: usize) -> Option<(&[u8], bool)> {
+    let (elements, ty) = dense_elements(of)?;
+    ty.element().filter(|ty| ty.is_int(4))?;
+    let is_splat = elements.is_splat();
+    let length = if is_splat { 1 } else { count.try_into().ok()? };
+    // SAFETY: MLIR stores elements of 2 to 8 bits in a byte each, contiguous in the context, or one for all.
+    Some((unsafe { list(elements.raw_data().cast(), length) }, is_splat))
+}
+
+fn dense_elements(of: Attribute<'_>) -> Option<(DenseElementsAttribute<'_>, Type<'_>)> {
+    let elements = DenseElementsAttribute::try_from(of.0).ok().filter(|_| of.0.is_dense_elements())?;
+    Some((elements, of.ty()?))
 }
 
 /// The elements of a `dense` attribute of i1, a byte each, 0 or 1; if it is a splat, its element. `None` for other attributes.

@@ -35,8 +35,8 @@ pub use fields::{instr_text, parse_instr};
 pub use parse::parse;
 pub use print::print;
 
-/// Version of the text format.
-pub const VERSION: u32 = 1;
+/// Version of the text format: that of programs with weights in blocks without masks. Other programs are of version 1.
+pub const VERSION: u32 = 2;
 
 /// A text that is not a program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

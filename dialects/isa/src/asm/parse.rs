@@ -53,7 +53,8 @@ enum Section {
 
 #[derive(Default)]
 struct Parser {
-    version: bool,
+    /// The version, and the line that gives it.
+    version: Option<(u32, usize)>,
     section: Section,
     machine: Option<Machine>,
     manifest: Option<Manifest>,
@@ -134,14 +135,16 @@ impl Parser {
         cursor.blank();
         let start = cursor.pos();
         let name = cursor.name("a directive")?;
-        if !self.version && name != ".dpu" {
-            return Err(cursor.error_at(start, format!("the first directive must be '.dpu {VERSION}'")));
+        if self.version.is_none() && name != ".dpu" {
+            return Err(
+                cursor.error_at(start, format!("the first directive must be '.dpu 1' or '.dpu {VERSION}'"))
+            );
         }
         if name != ".at" {
             self.section = Section::None;
         }
         let twice = match name {
-            ".dpu" => self.version,
+            ".dpu" => self.version.is_some(),
             ".machine" => self.machine.is_some(),
             ".manifest" => self.manifest.is_some(),
             ".dram" => self.dram_bytes.is_some(),
@@ -153,7 +156,7 @@ impl Parser {
             return Err(cursor.error_at(start, format!("'{name}' is given twice")));
         }
         match name {
-            ".dpu" => self.version(cursor)?,
+            ".dpu" => self.version(cursor, lines.number)?,
             ".machine" => {
                 cursor.finish()?;
                 return self.machine(lines);
@@ -178,14 +181,16 @@ impl Parser {
         cursor.finish()
     }
 
-    fn version(&mut self, cursor: &mut Cursor<'_>) -> Result<(), AsmError> {
+    fn version(&mut self, cursor: &mut Cursor<'_>, line: usize) -> Result<(), AsmError> {
         cursor.blank();
         let start = cursor.pos();
         let version: u32 = cursor.uint()?;
-        if version != VERSION {
-            return Err(cursor.error_at(start, format!("wrong version {version}, this tool reads {VERSION}")));
+        if !(1..=VERSION).contains(&version) {
+            return Err(
+                cursor.error_at(start, format!("wrong version {version}, this tool reads 1 to {VERSION}"))
+            );
         }
-        self.version = true;
+        self.version = Some((version, line));
         Ok(())
     }
 
@@ -246,9 +251,7 @@ impl Parser {
 
     fn finish(self, last: usize) -> Result<Program, AsmError> {
         let lacks = |what: &str| AsmError { line: last, col: 1, msg: format!("the program lacks '{what}'") };
-        if !self.version {
-            return Err(lacks(".dpu"));
-        }
+        let (version, version_line) = self.version.ok_or_else(|| lacks(".dpu"))?;
         if !self.code {
             return Err(lacks(".code"));
         }
@@ -257,7 +260,7 @@ impl Parser {
             let msg = format!("'.const' announces {bytes} bytes, but {} follow", self.consts.len());
             return Err(AsmError { line, col: 1, msg });
         }
-        Ok(Program {
+        let program = Program {
             machine: self.machine.ok_or_else(|| lacks(".machine"))?,
             instrs: self.instrs,
             meta: self.meta,
@@ -268,7 +271,15 @@ impl Parser {
             inputs: self.inputs,
             outputs: self.outputs,
             manifest: self.manifest.unwrap_or_default(),
-        })
+        };
+        let expected = if program.omits_masks() { VERSION } else { 1 };
+        if version != expected {
+            let masks = if version < expected { "without masks" } else { "with masks only" };
+            let msg =
+                format!("version {version} of a program of weights {masks}, which is of version {expected}");
+            return Err(AsmError { line: version_line, col: 1, msg });
+        }
+        Ok(program)
     }
 }
 

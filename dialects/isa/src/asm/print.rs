@@ -15,7 +15,8 @@ const LINE_BYTES: usize = 64;
 #[must_use]
 pub fn print(program: &Program) -> String {
     let mut out = String::with_capacity(4096 + program.instrs.len() * 256 + program.consts.len() * 17 / 8);
-    let _ = write!(out, ".dpu {VERSION}\n.machine\n{}.end\n.manifest tool=", program.machine.canonical());
+    let version = if program.omits_masks() { VERSION } else { 1 };
+    let _ = write!(out, ".dpu {version}\n.machine\n{}.end\n.manifest tool=", program.machine.canonical());
     quote(&mut out, &program.manifest.tool);
     out.push_str(" pipeline=");
     quote(&mut out, &program.manifest.pipeline);

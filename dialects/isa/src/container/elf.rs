@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::error::ContainerError;
 
-/// Version of the container format, in `EI_ABIVERSION`; programs whose inputs and outputs have no meaning are of version 1, which
-/// all readers know.
-pub const FORMAT_VERSION: u8 = 2;
+/// Version of the container format, in `EI_ABIVERSION`: that of programs with weights in blocks without masks. Other programs are of
+/// version 2, or 1 where no input or output has a meaning.
+pub const FORMAT_VERSION: u8 = 3;
 /// The ELF machine number of the DPU, from the range that no one has registered.
 pub const EM_DPU: u16 = 0xd970;
 /// Greatest size of a container in bytes.

@@ -19,6 +19,13 @@ pub enum ContainerError {
     Foreign { what: &'static str, got: u16, expected: u16 },
     #[error("wrong format version {got}, this tool reads {expected}")]
     Version { got: u8, expected: u8 },
+    #[error(
+        "format version {0} stores masks of blocks whose weights are all high or all low, and this tool reads them without: \
+         compile the network again"
+    )]
+    OldMasks(u8),
+    #[error("format version {0}, but all blocks of weights have masks")]
+    NoneOmitted(u8),
     #[error("malformed ELF file: {0}")]
     Elf(String),
     #[error("{got} sections, expected {expected}")]

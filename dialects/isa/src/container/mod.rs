@@ -53,7 +53,7 @@ impl Program {
             meta.extend_from_slice(&layer.to_le_bytes());
             meta.extend_from_slice(&loc.to_le_bytes());
         }
-        let version = if self.has_meaning() { FORMAT_VERSION } else { 1 };
+        let version = if self.omits_masks() { FORMAT_VERSION } else { 1 + u8::from(self.has_meaning()) };
         elf::write(version, &[machine.as_bytes(), &manifest, &io, &layers, &locs, &code, &meta, &self.consts])
     }
 
@@ -83,7 +83,7 @@ impl Program {
         let (inputs, outputs) = read_section(2, io, |r| {
             let mut lists = (r.list(17, read_io)?, r.list(17, read_io)?);
             if version > 1 {
-                read_meanings(r, &mut lists)?;
+                read_meanings(r, &mut lists, version)?;
             }
             Ok(lists)
         })?;
@@ -100,7 +100,7 @@ impl Program {
         if meta.len() != instrs.len() {
             return Err(ContainerError::MetaCount { got: meta.len(), expected: instrs.len() });
         }
-        Ok(Program {
+        let program = Program {
             machine,
             instrs,
             meta,
@@ -111,7 +111,12 @@ impl Program {
             inputs,
             outputs,
             manifest,
-        })
+        };
+        match (program.omits_masks(), version) {
+            (true, FORMAT_VERSION) | (false, ..FORMAT_VERSION) => Ok(program),
+            (true, _) => Err(ContainerError::OldMasks(version)),
+            (false, _) => Err(ContainerError::NoneOmitted(version)),
+        }
     }
 
     fn check_lengths(&self) -> Result<(), ContainerError> {
@@ -162,7 +167,9 @@ impl Program {
             }
         }
         let meanings = self.inputs.iter().chain(&self.outputs).map(|io| &io.meaning);
-        meanings.filter(|_| self.has_meaning()).for_each(|meaning| write_meaning(&mut w, meaning));
+        meanings
+            .filter(|_| self.has_meaning() || self.omits_masks())
+            .for_each(|meaning| write_meaning(&mut w, meaning));
         w.0
     }
 
@@ -255,8 +262,9 @@ fn write_meaning(w: &mut Writer, meaning: &Meaning) {
 fn read_meanings(
     r: &mut Reader<'_>,
     (inputs, outputs): &mut (Vec<IoDesc>, Vec<IoDesc>),
+    version: u8,
 ) -> Result<(), WireError> {
-    let mut known = false;
+    let mut known = version == FORMAT_VERSION;
     for io in inputs.iter_mut().chain(outputs) {
         let flags = r.u8()?;
         if flags & !(CODES | UNSIGNED | STATE | BOOLEAN) != 0 {

@@ -14,7 +14,8 @@ def Strum_Dialect : Dialect {
     reading weights that may be packed in a StruM format. Everything else of a network stays in the `tosa` dialect.
 
     Attributes `strum.…` of operations of any dialect are those that `strumc quantize` and the readers of TFLite and ONNX write:
-    `strum.input_mean` and `strum.input_square` of convolutions; of functions and programs `strum.input_scales`,
+    `strum.input_mean` and `strum.input_square` of convolutions; `strum.int4` of convolutions whose weights were of type `i4`, which
+    `expand-operators` writes; of functions and programs `strum.input_scales`,
     `strum.input_zero_points`, `strum.output_scales` and `strum.output_zero_points`, which say what codes mean,
     `strum.unsigned_inputs` and `strum.unsigned_outputs`, 1 where the host's codes are 128 more, and `strum.states` and
     `strum.initial_states`, the result that an argument takes its next value from and its first value; of programs

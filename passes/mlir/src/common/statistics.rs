@@ -4,6 +4,7 @@
 //! They do not affect what an op computes, and every tool may drop them.
 //! Invariant: a pass that permutes input channels permutes these as well, or drops them.
 
+use super::weights::INT4;
 use strum_ir::{Attribute, ContextRef, Error, Operation};
 
 /// Mean of `code - zero point`, `array<f64>`, one per input channel.
@@ -56,9 +57,9 @@ pub fn floats<'c>(context: ContextRef<'c>, values: &[f64]) -> Result<Attribute<'
     Attribute::parse(context, &format!("array<f64: {}>", list.join(", ")))
 }
 
-/// Copies the statistics to another layer with the same input channels.
+/// Copies the statistics, and [`INT4`], to another layer with the same input channels and weights of the same values.
 pub(crate) fn carry(from: Operation<'_>, to: Operation<'_>) {
-    for name in BOTH {
+    for name in [INPUT_MEAN, INPUT_SQUARE, INT4] {
         if let Some(attribute) = from.attribute(name) {
             to.set_attribute(name, attribute);
         }

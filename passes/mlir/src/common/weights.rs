@@ -11,6 +11,9 @@ use crate::common::tosa::literal::Literal;
 use crate::common::tosa::view;
 use crate::common::verdict::BUG;
 
+/// Marks a convolution whose constant weights were of type i4: `unit`. They are stored as such.
+pub(crate) const INT4: &str = "strum.int4";
+
 /// The shape that StruM's formats give to the weights of a layer. Blocks run along the input channels of a convolution,
 /// and along all output channels of a depthwise one, which has a single set of weights.
 pub(crate) fn block_shape(depthwise: bool, shape: &[u64]) -> Option<Shape> {

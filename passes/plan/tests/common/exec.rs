@@ -134,14 +134,17 @@ fn decode(
     let format = format(inv, shift);
     let (w, low, q) = (u64::from(inv.block), u64::from(inv.low), u64::from(format.low_bits()));
     let values = decode_table(&format.method, shift);
-    let block_bits = w + 8 * (w - low) + q * low;
+    let stored = low > 0 && (low < w || q == 0);
+    let mask_bits = if stored { w } else { 0 };
+    let block_bits = mask_bits + 8 * (w - low) + q * low;
     let mut out = vec![0; (taps * channels) as usize];
     for tap in 0..taps {
         for block in 0..channels.div_ceil(w) {
             let base = (tap * channels.div_ceil(w) + block) * block_bits;
-            let (mut high_at, mut low_at) = (base + w, base + w + 8 * (w - low));
+            let (mut high_at, mut low_at) = (base + mask_bits, base + mask_bits + 8 * (w - low));
             for i in 0..w {
-                let value = if bits(memory, buffer, at, base + i, 1) == 1 {
+                let high = if stored { bits(memory, buffer, at, base + i, 1) == 1 } else { low == 0 };
+                let value = if high {
                     high_at += 8;
                     bits(memory, buffer, at, high_at - 8, 8) as u8 as i8 as i32
                 } else {

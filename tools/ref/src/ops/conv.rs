@@ -31,7 +31,8 @@ fn check(
     channels: usize,
 ) -> Result<[usize; 2], Invalid> {
     expect_dtype(op, "input", x, &[Dtype::I8, Dtype::I16])?;
-    expect_dtype(op, "weights", w, &[Dtype::I8])?;
+    let weights: &[Dtype] = if x.dtype == Dtype::I16 { &[Dtype::I8] } else { &[Dtype::I4, Dtype::I8] };
+    expect_dtype(op, "weights", w, weights)?;
     expect_dtype(op, "bias", bias, &[accumulator(x)])?;
     expect_rank(op, "bias", bias, 1)?;
     let fits = bias.shape[0] == channels || bias.shape[0] == 1;

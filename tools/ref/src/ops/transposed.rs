@@ -41,10 +41,13 @@ fn check(
     [input_zp, weight_zp]: [i64; 2],
 ) -> Result<(), Invalid> {
     let [x, w, bias] = operands;
-    for (what, operand, dtype, rank) in
-        [("input", x, Dtype::I8, rank), ("weights", w, Dtype::I8, rank), ("bias", bias, Dtype::I32, 1)]
-    {
-        expect_dtype(op, what, operand, &[dtype])?;
+    let weights: &[Dtype] = &[Dtype::I4, Dtype::I8];
+    for (what, operand, dtypes, rank) in [
+        ("input", x, &[Dtype::I8] as &[Dtype], rank),
+        ("weights", w, weights, rank),
+        ("bias", bias, &[Dtype::I32], 1),
+    ] {
+        expect_dtype(op, what, operand, dtypes)?;
         expect_rank(op, what, operand, rank)?;
     }
     let (ic, oc, biases) = (x.shape[rank - 1], w.shape[0], bias.shape[0]);

@@ -1,15 +1,15 @@
 //! Operators that a compiler makes of others: transposed convolutions and those in three dimensions, tiles and reversals.
 
 use super::builder::Builder;
-use super::layers::{bias, shares, weights};
+use super::layers::{bias, shares, weight_zero_point, weights};
 use crate::{Conv3d, Dtype, Invalid, NodeId, Op, TransposeConv};
 
 /// Larger results are not drawn in networks.
 const ELEMENTS: usize = 1 << 14;
 
-fn zero_points(b: &mut Builder) -> [i64; 2] {
+fn zero_points(b: &mut Builder, weights: NodeId) -> [i64; 2] {
     let input = if b.rng.chance(75) { b.rng.int(-128, 127) } else { 0 };
-    [input, if b.rng.chance(20) { b.rng.int(-128, 127) } else { 0 }]
+    [input, weight_zero_point(b, weights)]
 }
 
 /// A transposed convolution on a new argument.
@@ -44,7 +44,7 @@ pub(crate) fn transpose_conv2d_on(b: &mut Builder, input: NodeId) -> Result<Opti
     let oc = b.rng.extent((b.budget.macs / macs).min(33));
     let weights = weights(b, &[oc, kernel[0], kernel[1], shape[3]])?;
     let bias = bias(b, oc)?;
-    let [input_zp, weight_zp] = zero_points(b);
+    let [input_zp, weight_zp] = zero_points(b, weights);
     let conv = TransposeConv { out_pad, stride, input_zp, weight_zp };
     b.op(Op::TransposeConv2d(conv), [input, weights, bias])
 }
@@ -82,7 +82,7 @@ pub(crate) fn conv3d_on(b: &mut Builder, input: NodeId) -> Result<Option<NodeId>
     let oc = b.rng.extent((b.budget.macs / macs).min(17));
     let weights = weights(b, &[oc, kernel[0], kernel[1], kernel[2], shape[4]])?;
     let bias = bias(b, oc)?;
-    let [input_zp, weight_zp] = zero_points(b);
+    let [input_zp, weight_zp] = zero_points(b, weights);
     b.op(Op::Conv3d(Conv3d { pad, stride, dilation, input_zp, weight_zp }), [input, weights, bias])
 }
 

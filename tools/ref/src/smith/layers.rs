@@ -92,15 +92,21 @@ pub(crate) fn pool_operands(b: &mut Builder) -> Result<(NodeId, Pool), Invalid> 
     Ok((input, pool))
 }
 
-pub(crate) fn attributes(b: &mut Builder, y: &Window, x: &Window) -> Conv {
+pub(crate) fn attributes(b: &mut Builder, y: &Window, x: &Window, weights: NodeId) -> Conv {
     let zero_points = b.rng.chance(75);
     Conv {
         pad: [y.pad[0], y.pad[1], x.pad[0], x.pad[1]],
         stride: [y.stride, x.stride],
         dilation: [y.dilation, x.dilation],
         input_zp: if zero_points { b.rng.int(-128, 127) } else { 0 },
-        weight_zp: if b.rng.chance(20) { b.rng.int(-128, 127) } else { 0 },
+        weight_zp: weight_zero_point(b, weights),
     }
+}
+
+/// The zero point of weights, which those of 4 bits do not have.
+pub(crate) fn weight_zero_point(b: &mut Builder, weights: NodeId) -> i64 {
+    let zero_point = if b.rng.chance(20) { b.rng.int(-128, 127) } else { 0 };
+    if b.value(weights).dtype == Dtype::I4 { 0 } else { zero_point }
 }
 
 /// A bias per channel, or a single one.
@@ -111,8 +117,25 @@ pub(crate) fn bias(b: &mut Builder, channels: usize) -> Result<NodeId, Invalid> 
     if b.rng.chance(90) { b.hidden_constant(bias) } else { Ok(b.input(bias)) }
 }
 
+/// Weights, an eighth of them constants of 4 bits.
 pub(crate) fn weights(b: &mut Builder, shape: &[usize]) -> Result<NodeId, Invalid> {
     let weights = b.random(Dtype::I8, shape)?;
+    if weights.data.first().is_some_and(|first| first.rem_euclid(8) == 3) {
+        let data: Vec<i64> = weights.data.iter().map(|&code| Dtype::I4.wrap(i128::from(code))).collect();
+        let weights = Tensor::new(Dtype::I4, shape, data)?;
+        return Ok(b.constant(weights));
+    }
+    known_or_not(b, weights)
+}
+
+/// Weights of 8 bits.
+pub(crate) fn byte_weights(b: &mut Builder, shape: &[usize]) -> Result<NodeId, Invalid> {
+    let weights = b.random(Dtype::I8, shape)?;
+    known_or_not(b, weights)
+}
+
+/// Weights that are mostly a constant.
+fn known_or_not(b: &mut Builder, weights: Tensor) -> Result<NodeId, Invalid> {
     if b.rng.chance(85) { b.hidden_constant(weights) } else { Ok(b.input(weights)) }
 }
 
@@ -147,7 +170,7 @@ fn conv2d_on(
     let ic = b.value(input).shape[3];
     let weights = weights(b, &[oc, y.kernel, x.kernel, ic])?;
     let bias = bias(b, oc)?;
-    let attributes = attributes(b, y, x);
+    let attributes = attributes(b, y, x, weights);
     b.op(Op::Conv2d(attributes), [input, weights, bias])
 }
 
@@ -172,7 +195,7 @@ fn depthwise_on(b: &mut Builder, input: NodeId, y: &Window, x: &Window) -> Resul
     let multiple = b.rng.pick(&[1, 1, 1, 2, 3, 4]);
     let weights = weights(b, &[y.kernel, x.kernel, channels, multiple])?;
     let bias = bias(b, channels * multiple)?;
-    let attributes = attributes(b, y, x);
+    let attributes = attributes(b, y, x, weights);
     b.op(Op::DepthwiseConv2d(attributes), [input, weights, bias])
 }
 

@@ -342,7 +342,7 @@ fn unary(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
             let op = b.rng.pick(&[Op::Abs, Op::Clz, Op::Identity, Op::Negate { input_zp: 0, output_zp: 0 }]);
             b.op(op, [x])
         }
-        Dtype::Bool | Dtype::I16 | Dtype::I48 => b.op(Op::Identity, [x]),
+        Dtype::Bool | Dtype::I4 | Dtype::I16 | Dtype::I48 => b.op(Op::Identity, [x]),
         Dtype::I8 => {
             let (input_zp, output_zp) = (b.rng.int(-128, 127), b.rng.int(-128, 127));
             let op = b.rng.pick(&[Op::Negate { input_zp, output_zp }, Op::Identity]);

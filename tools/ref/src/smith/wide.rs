@@ -1,7 +1,7 @@
 //! Convolutions of 16-bit activations and the `rescale` of their 48-bit accumulators.
 
 use super::builder::{Budget, Builder};
-use super::layers::{Window, attributes, conv_window, oversized, shares, weights};
+use super::layers::{Window, attributes, byte_weights, conv_window, oversized, shares};
 use crate::{Conv, Dtype, Invalid, NodeId, Op, Rescale, Round};
 
 /// Most products of an accumulator: the compiler takes their sums of bytes in 32 bits.
@@ -21,9 +21,9 @@ pub(crate) fn conv2d(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
         return Ok(None);
     }
     let input = b.argument(Dtype::I16, &shape)?;
-    let kernel = weights(b, &kernel)?;
+    let kernel = byte_weights(b, &kernel)?;
     let bias = bias(b, oc)?;
-    let attributes = zero_input(b, &y, &x);
+    let attributes = zero_input(b, &y, &x, kernel);
     let weight_zp = attributes.weight_zp;
     let Some(sums) = b.op(Op::Conv2d(attributes), [input, kernel, bias])? else { return Ok(None) };
     rescale(b, sums, bias, taps, weight_zp)
@@ -41,9 +41,9 @@ pub(crate) fn depthwise(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
     }
     let input = b.argument(Dtype::I16, &shape)?;
     let multiple = b.rng.pick(&[1, 1, 2, 3]);
-    let kernel = weights(b, &[y.kernel, x.kernel, channels, multiple])?;
+    let kernel = byte_weights(b, &[y.kernel, x.kernel, channels, multiple])?;
     let bias = bias(b, channels * multiple)?;
-    let attributes = zero_input(b, &y, &x);
+    let attributes = zero_input(b, &y, &x, kernel);
     let taps = y.kernel * x.kernel;
     let weight_zp = attributes.weight_zp;
     let Some(sums) = b.op(Op::DepthwiseConv2d(attributes), [input, kernel, bias])? else { return Ok(None) };
@@ -51,8 +51,8 @@ pub(crate) fn depthwise(b: &mut Builder) -> Result<Option<NodeId>, Invalid> {
 }
 
 /// Attributes without a zero point of the input, which i16 does not have.
-fn zero_input(b: &mut Builder, y: &Window, x: &Window) -> Conv {
-    Conv { input_zp: 0, ..attributes(b, y, x) }
+fn zero_input(b: &mut Builder, y: &Window, x: &Window, kernel: NodeId) -> Conv {
+    Conv { input_zp: 0, ..attributes(b, y, x, kernel) }
 }
 
 /// A constant bias of up to 48 bits.

@@ -128,7 +128,7 @@ impl<'a> Plan<'a> {
     fn idle(&self, pe: u16, like: &Vector, sum: i32) -> Vector {
         let Header { conv, vector, word_bytes, .. } = self.header;
         let mut word = vec![0u8; *word_bytes as usize];
-        if conv.method.is_packed() {
+        if conv.format().mask_bits() > 0 {
             let (block, bits) = (usize::from(conv.block.max(1)), conv.format().block_bits() as usize);
             for first in (0..*vector as usize / block).map(|b| b * bits) {
                 for bit in first..first + block.saturating_sub(conv.low.into()) {

@@ -151,7 +151,12 @@ impl Split<'_> {
                 at += width as usize;
                 bits.get(at - width as usize, width)
             };
-            let mask = take(w as u32);
+            let mask = match format.mask_bits() {
+                // Known where all members are alike.
+                0 if low == 0 => (1u64 << w) - 1,
+                0 => 0,
+                stored => take(stored),
+            };
             if mask.count_ones() as usize != w - low {
                 return Err(fault(format!(
                     "mask {mask:#x} has {} high members, expected {}",

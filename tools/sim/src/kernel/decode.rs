@@ -16,6 +16,8 @@ pub(crate) struct Blocks {
     pub(super) block: usize,
     /// Low members of a block.
     pub(super) low: usize,
+    /// The mask of all blocks, 1 for a high member, if none is stored.
+    pub(super) mask: Option<u64>,
     /// Bits of a low code, at most 6.
     pub(super) code_bits: usize,
     /// Bytes of a block.
@@ -38,8 +40,12 @@ impl Blocks {
         if !matches!(block, 8 | 16 | 32) || !whole || 1 << code_bits > LEVELS {
             return None;
         }
-        let bytes = block / 8 + high + code_bits * low / 8;
-        let mut blocks = Blocks { block, low, code_bits, bytes, levels: [0; LEVELS], reserved: [0; LEVELS] };
+        let mask_bytes = usize::try_from(format.mask_bits()).ok()? / 8;
+        let bytes = mask_bytes + high + code_bits * low / 8;
+        let uniform = if low == 0 { (1 << block) - 1 } else { 0 };
+        let mask = (mask_bytes == 0).then_some(uniform);
+        let mut blocks =
+            Blocks { block, low, mask, code_bits, bytes, levels: [0; LEVELS], reserved: [0; LEVELS] };
         for ((to, reserved), level) in blocks.levels.iter_mut().zip(&mut blocks.reserved).zip(levels) {
             match level {
                 Some(value) => *to = *value,

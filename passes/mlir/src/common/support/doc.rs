@@ -11,7 +11,8 @@ pub fn page() -> String {
          <!-- Written from passes/mlir/src/common/support/matrix.rs; `STRUM_BLESS=1 cargo test -p strum-passes` brings it up to date. -->\n\n\
          `tosa-to-strum` takes functions of one block that hold these ops of TOSA 1.0, integer profile, in the spelling of\n\
          LLVM 22, with tensors of rank 0 to {MAX_RANK} whose extents are known and not 0. Element types are signless, and `i1` is a byte, 0 or 1, also in inputs and outputs; `tosa.rescale` alone reads and\n\
-         writes unsigned 8 and 16-bit values. Anything else is an error at the op that says what is not supported.\n\n\
+         writes unsigned 8 and 16-bit values. Weights of a convolution of `i8` may be of type `i4` (EXT-INT4), constant or an input, which then has a\n\
+         byte for each: `expand-operators` makes them `i8`, and `strum-pack` stores constant ones in 4 bits. Anything else is an error at the op that says what is not supported.\n\n\
          | op | becomes | element types | conditions |\n|---|---|---|---|\n"
     );
     MATRIX.iter().for_each(|row| page.push_str(&line(row)));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use strum_ir::strum::Conv;
 use strum_ir::{Operation, PassError};
 use strum_plan::strategy::Document;
-use strum_quant::{Choice, Correct};
+use strum_quant::Choice;
 
 use super::candidate;
 use super::file::{LayerPacking, Packing};
@@ -132,9 +132,8 @@ impl PackableLayer {
 /// The layers of a function before `strum-pack` that a packing file can name with any method.
 #[must_use]
 pub fn packable(function: Operation<'_>) -> Vec<PackableLayer> {
-    let any = Settings { request: None, correct: Correct::None, depthwise: true, min_channels: 0 };
     let layers = convolutions(function).into_iter().filter_map(|(name, op, conv)| {
-        let candidate = candidate(&conv, &any).ok()?;
+        let candidate = candidate(&conv, &Settings::ANY).ok()?;
         Some(PackableLayer {
             name,
             location: op.location().describe(),

@@ -5,6 +5,7 @@
 
 mod correct;
 mod file;
+mod int4;
 mod layers;
 pub mod remark;
 mod request;
@@ -50,6 +51,10 @@ constant, is not corrected, with a remark; neither is one that was already packe
 
 A layer whose accumulators cannot overflow 32 bits with its INT8 weights, but could with the packed ones, is an error.
 
+Weights that were of type i4 (`strum.int4`) are stored exactly, whatever the options: in 4 bits each, as `dliq` with `p=1`, `q=4` and
+`shift=0`, in the blocks that take the fewest bytes; if that saves none, they are treated as others. Only a packing file gives such a layer
+another format.
+
 `packing` names a file with the weight formats of single layers (docs/packing.md); the other options apply to the layers that it does
 not name. A layer that cannot be packed as the file says is an error.";
 }
@@ -63,7 +68,8 @@ impl Pass for StrumPack {
     fn run<'c>(&self, op: Operation<'c>, _: &PassContext<'c>) -> Result<(), PassError> {
         let settings = Settings::of_others(self);
         let given = GivenSettings::read(&self.layers.packing, op)?;
-        if settings.request.is_none() && given.is_empty() {
+        let narrow = op.walk().into_iter().any(|layer| layer.attribute(weights::INT4).is_some());
+        if settings.request.is_none() && given.is_empty() && !narrow {
             tracing::debug!("strum-pack does not apply: method=dense leaves weights as tensors");
             return Ok(());
         }
@@ -75,6 +81,7 @@ impl Pass for StrumPack {
             let Some(conv) = Conv::read(layer) else { continue };
             match given.of(layer) {
                 Some(settings) => packer.named_layer(layer, &conv, settings)?,
+                None if packer.int4(layer, &conv)? => {}
                 None => packer.layer(layer, &conv, &settings)?,
             }
         }
@@ -162,6 +169,17 @@ impl<'c> Packer<'c> {
                 Ok(())
             }
         }
+    }
+
+    /// A layer whose weights were of 4 bits, which are stored as such, whatever the options; false for another one.
+    fn int4(&mut self, op: Operation<'c>, conv: &Conv<'c>) -> Result<bool, PassError> {
+        if op.attribute(weights::INT4).is_none() || weights::is_packed(conv) {
+            return Ok(false);
+        }
+        let Ok(candidate) = candidate(conv, &Settings::ANY) else { return Ok(false) };
+        let Some(request) = int4::request(&candidate.codes, candidate.shape) else { return Ok(false) };
+        self.store(op, conv, &candidate, (&request, Correct::None))?;
+        Ok(true)
     }
 
     /// A layer of the packing file, which is followed or refused.

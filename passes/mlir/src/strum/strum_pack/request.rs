@@ -167,6 +167,10 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// Those under which weights are packed wherever it is possible.
+    pub(super) const ANY: Settings =
+        Settings { request: None, correct: Correct::None, depthwise: true, min_channels: 0 };
+
     /// The settings for a layer that is not named.
     pub(super) fn of_others(pass: &StrumPack) -> Self {
         let named = Settings::of(&pass.choice);

@@ -5,6 +5,7 @@ use strum_ir::{Attribute, Error, Operation, Value};
 use super::data::wrong;
 use crate::common::tosa::build::Builder;
 use crate::common::tosa::elem::Elem;
+use crate::common::weights::INT4;
 
 /// A `tosa.conv2d`.
 pub(super) struct Conv<'c> {
@@ -27,7 +28,7 @@ pub(super) struct Conv<'c> {
 }
 
 impl<'c> Conv<'c> {
-    /// Inserts the op, with the type of the accumulators and the error bound of the op that it replaces.
+    /// Inserts the op, with the type of the accumulators, the error bound and the mark of weights of 4 bits of the op that it replaces.
     pub(super) fn build(self, build: &mut Builder<'c>, of: Operation<'c>) -> Result<Value<'c>, Error> {
         let list = |values: &[u64]| {
             let signed: Result<Vec<i64>, _> = values.iter().map(|&v| i64::try_from(v)).collect();
@@ -39,6 +40,7 @@ impl<'c> Conv<'c> {
         let op = op.attribute("pad", list(&self.pad)?).attribute("stride", list(&self.stride)?);
         let op = op.attribute("dilation", list(&self.dilation)?);
         let op = op.maybe_attribute("acc_type", of.attribute("acc_type"));
+        let op = op.maybe_attribute(INT4, of.attribute(INT4));
         build.insert(op.maybe_attribute("local_bound", of.attribute("local_bound")))
     }
 }

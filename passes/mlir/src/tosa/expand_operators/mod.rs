@@ -11,6 +11,7 @@ mod shape;
 mod transposed;
 mod volume;
 mod wide;
+mod widen;
 
 use strum_ir::{Block, Dialect, Operation, Pass, PassContext, PassError, pass_options};
 
@@ -45,7 +46,9 @@ Replaces operators that are made of others, without changing a bit of any result
 - `tile` by concatenations, of up to 15 parts each;
 - `reverse` by slices and concatenations of 16 parts at a time, and up to 256 for large tensors: each factor of the extent moves the
   tensor twice;
-- operators on shapes by constants.
+- operators on shapes by constants;
+- weights of convolutions of type i4 by i8 with the same values. The layer is marked with `strum.int4` if they are constant, so that
+  `strum-pack` stores them in 4 bits; an argument becomes one of i8.
 
 An operator whose types or attributes are not supported is an error, as in `tosa-to-strum`.";
 }
@@ -59,6 +62,7 @@ impl Pass for ExpandOperators {
     fn run<'c>(&self, op: Operation<'c>, _: &PassContext<'c>) -> Result<(), PassError> {
         let _span = tracing::debug_span!("expand-operators", function = op.symbol().unwrap_or("?")).entered();
         limits::check(op, 0)?;
+        widen::function(op)?;
         blocks(op).into_iter().try_for_each(expand)
     }
 }

@@ -320,15 +320,19 @@ impl<'a> PeArray<'a> {
     }
 
     /// The stored weights of `real` channels, extended to those of a whole vector: plain ones by the zero point, packed ones
-    /// by blocks whose first members are high and whose codes are all 0.
+    /// by blocks whose first members are high, in a mask if one is stored, and whose codes are all 0.
     fn filled(&self, mut word: Vec<u8>, real: usize) -> Vec<u8> {
         if !self.inv.method.is_packed() {
             word.resize(self.word, self.inv.wt_zp.to_le_bytes()[0]);
             return word;
         }
         word.resize(self.word, 0);
-        let bits = usize::try_from(self.conv.format().block_bits()).unwrap_or(0);
+        let format = self.conv.format();
+        let bits = usize::try_from(format.block_bits()).unwrap_or(0);
         let block = usize::from(self.inv.block.max(1));
+        if format.mask_bits() == 0 {
+            return word;
+        }
         let high = block.saturating_sub(usize::from(self.inv.low));
         for missing in real.div_ceil(block)..self.vector / block {
             for bit in missing * bits..missing * bits + high {

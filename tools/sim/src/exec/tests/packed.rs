@@ -98,7 +98,9 @@ pub(super) fn random_set(rng: &mut TestRng, inv: &ConvInv, taps: usize, channels
                     low_members += u64::from(!is_high);
                 }
             }
-            high.iter().for_each(|&h| put(u32::from(h), 1));
+            let codes = members.iter().zip(&high).filter(|(_, h)| !**h).map(|(&(n, _), _)| n).sum::<usize>();
+            let known = low == 0 || low == w && codes > 0;
+            high.iter().filter(|_| !known).for_each(|&h| put(u32::from(h), 1));
             for wanted in [true, false] {
                 let codes = members.iter().zip(&high).filter(|(_, h)| **h == wanted);
                 codes.for_each(|(&(n, code), _)| put(code, n));

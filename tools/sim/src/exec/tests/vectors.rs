@@ -107,7 +107,9 @@ fn values(conv: &Conv, word: &[u8], code_shift: u8) -> Vec<i32> {
     let bits = usize::try_from(conv.format().block_bits()).unwrap();
     let mut all = Vec::new();
     for _ in 0..word.len() * 8 / bits {
-        let mask: Vec<bool> = (0..block).map(|_| take(&mut at, 1) == 1).collect();
+        let stored = low != 0 && (low != block || code_bits == 0);
+        let mask: Vec<bool> =
+            (0..block).map(|_| if stored { take(&mut at, 1) == 1 } else { low == 0 }).collect();
         assert_eq!(mask.iter().filter(|high| !**high).count(), usize::from(low), "a legal block");
         let mut members = vec![0; usize::from(block)];
         for high in [true, false] {

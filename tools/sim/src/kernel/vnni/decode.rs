@@ -25,7 +25,8 @@ pub(in crate::kernel) unsafe fn decode(
     channels: usize,
     out: &mut [i8],
 ) -> Option<u64> {
-    let Blocks { block, low, code_bits, bytes, ref levels, ref reserved } = *blocks;
+    let Blocks { block, low, mask: known, code_bits, bytes, ref levels, ref reserved } = *blocks;
+    let mask_bytes = if known.is_some() { 0 } else { block / 8 };
     let high = block - low;
     // SAFETY: both tables have 64 bytes.
     let (levels, reserved) =
@@ -39,10 +40,12 @@ pub(in crate::kernel) unsafe fn decode(
         for members in tap.chunks_mut(block) {
             // SAFETY: there is a block of `bytes` bytes for these members, of which these are parts.
             let (mask, high_codes, low_codes) = unsafe {
-                let mask = (0..block / 8).fold(0, |mask, i| mask | u64::from(*from.add(i)) << (8 * i));
-                let high_codes = _mm512_maskz_loadu_epi8(ones(high), from.add(block / 8).cast());
+                let mask = known.unwrap_or_else(|| {
+                    (0..mask_bytes).fold(0, |mask, i| mask | u64::from(*from.add(i)) << (8 * i))
+                });
+                let high_codes = _mm512_maskz_loadu_epi8(ones(high), from.add(mask_bytes).cast());
                 let low_bytes = code_bits * low / 8;
-                let low_codes = _mm512_maskz_loadu_epi8(ones(low_bytes), from.add(block / 8 + high).cast());
+                let low_codes = _mm512_maskz_loadu_epi8(ones(low_bytes), from.add(mask_bytes + high).cast());
                 from = from.add(bytes);
                 (mask, high_codes, low_codes)
             };
