@@ -37,7 +37,7 @@ pub(super) fn render(reports: &[Named]) -> Result<String, Failure> {
                     (totals(reports))
                     section #table { h2 { "Slowest layers" } p.sub { "Cycles are the layer's share of the run. Bound by: what most of them went to. PEs used: share of the peak in these cycles." } div.controls {} div.rows {} }
                     section #differ { h2 { "Where the runs differ most" } p.sub { "Layers by their greatest change against the first run, whose own figures are shown." } div.controls {} div.rows {} }
-                    section #roofline { h2 { "Roofline" } p.sub { "A point is a layer of the run chosen in the table; its area is its cycles, its colour what bounds it." } div.chart {} }
+                    section #roofline { h2 { "Roofline" } p.sub { "A point is a layer of the run chosen in the table; its area is its cycles, its colour what bounds it. Above the slope are layers that are loaded during the time of others." } div.chart {} }
                     section #causes { h2 { "Where the time goes" } p.sub { "Every cycle of a run counts once: for the DPU if it works, else for the vector engine, else for a DMA engine." } div.chart {} }
                     section #energy { h2 { "Where the energy goes" } div.chart {} }
                     section #layers { h2 { "Layers" } div.controls {} div.chart {} }

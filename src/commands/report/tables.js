@@ -89,7 +89,7 @@ const drawTables = ({ runs, groups, title, el, svg, number, energy, choice, show
     const list = () => rowsOf(run).filter(row => texts(row).some(text => text.toLowerCase().includes(wanted)));
     const shown = columns.filter(([, key]) => key !== "source" || runs.some(run => run.report.layers.some(layer => layer.location)));
     const table = sortable(node("#table .rows"), shown, list, shown.findIndex(([, key]) => key === "cycles"));
-    const filter = el("input", undefined, { type: "search", placeholder: "filter: name, op, source, format, bound", "aria-label": "filter layers", size: 34 });
+    const filter = el("input", undefined, { type: "search", placeholder: "filter: name, op, source, weights, bound", "aria-label": "filter layers", size: 42 });
     filter.addEventListener("input", () => { wanted = filter.value.toLowerCase(); table.draw(); });
     const csv = el("button", "CSV", { title: "download the filtered layers in this order" });
     csv.addEventListener("click", () => saved(`${run.name}-layers.csv`,
@@ -118,9 +118,10 @@ const drawTables = ({ runs, groups, title, el, svg, number, energy, choice, show
     draw("cycles");
   }
 
-  // MACs per cycle over MACs per byte of DRAM, both axes logarithmic: a layer cannot lie above the roof.
+  // MACs per cycle over MACs per byte of DRAM, both axes logarithmic. A layer lies above the slope if it is
+  // loaded during the time of another one.
   function roofline({ report }) {
-    const [width, height, left, right, top, bottom] = [1160, 330, 64, 20, 14, 40];
+    const [width, height, left, right, top, bottom] = [1160, 340, 64, 20, 26, 40];
     const rate = report.machine_parameters.dram_bytes_per_cycle, most = peak(report);
     const points = report.layers.filter(layer => macs(layer) && busy(layer, report)).map(layer =>
       ({ layer, y: macs(layer) / busy(layer, report), x: dram(layer) ? macs(layer) / dram(layer) : Infinity }));
@@ -144,7 +145,7 @@ const drawTables = ({ runs, groups, title, el, svg, number, energy, choice, show
       svg("text", { x: width - right, y: py(most) - 5, "text-anchor": "end" }, `peak ${number(most)} MACs a cycle`),
       svg("text", { x: px(ridge) - 12, y: py(most) - 5, "text-anchor": "end" }, `DRAM ${number(rate)} bytes a cycle`),
       svg("text", { x: (left + width) / 2, y: height - 5, "text-anchor": "middle", class: "soft" }, "MACs per byte of DRAM (at the right edge: no DRAM)"),
-      svg("text", { x: 4, y: top - 3, class: "soft" }, "MACs a cycle"));
+      svg("text", { x: 4, y: 11, class: "soft" }, "MACs a cycle"));
     const slowest = Math.max(1, ...points.map(({ layer }) => cycles(layer)));
     for (const { layer, x, y } of points.sort((a, b) => cycles(b.layer) - cycles(a.layer))) {
       const [name, colour] = limit(layer) ?? ["–", "#98a2b3"];
