@@ -143,7 +143,8 @@ fn differences(comparison: &Comparison) -> String {
     layers.sort_by_key(|(most, ..)| std::cmp::Reverse(*most));
     let mut grid = Grid::new(comparison, "cycles".to_owned());
     for (_, layer, base, changes) in layers.into_iter().take(DIFFERENT) {
-        let changes = changes.into_iter().map(|change| change.map_or_else(|| "-".to_owned(), |n| format!("{n:+}")));
+        let changes =
+            changes.into_iter().map(|change| change.map_or_else(|| "-".to_owned(), |n| format!("{n:+}")));
         grid.line(&shortened(&layer.name, NAME), std::iter::once(base.to_string()).chain(changes).collect());
     }
     grid.to_string()
