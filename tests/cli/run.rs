@@ -121,7 +121,8 @@ fn layers_are_listed_when_asked_for() {
 #[test]
 fn slowest_and_filtered_layers_are_listed() {
     let scratch = Scratch::new();
-    let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mnist_lenet/model.tosa.mlirbc");
+    let network =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mnist_lenet/model.tosa.mlirbc");
     std::fs::copy(network, scratch.path().join("lenet.mlirbc")).unwrap();
     scratch.strumc("compile lenet.mlirbc -o lenet.dpu -q").ok();
     let names = |options: &str| -> Vec<String> {
