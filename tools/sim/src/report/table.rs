@@ -122,7 +122,7 @@ impl Report {
             cells.extend(self.numbers(work, unit.1));
             cells.push(work.limits.bound().unwrap_or("-").to_owned());
             cells.push(weights.to_owned());
-            cells.extend(sources.then(|| shortened(source, SOURCE)));
+            cells.extend(sources.then(|| source_text(source)));
             table.row(cells);
         };
         for l in layers {
@@ -182,6 +182,15 @@ const EXPLANATION: &str = "cycles of the run by what they go to, and what most o
 const NAME: usize = 20;
 /// Maximum characters of a source.
 const SOURCE: usize = 40;
+
+/// The first name of a source and how many follow: TFLite joins the names of operators that it has fused by `;`.
+fn source_text(source: &str) -> String {
+    let (first, more) = source.split_once(';').unwrap_or((source, ""));
+    match more.split(';').filter(|name| !name.is_empty()).count() {
+        0 => shortened(first, SOURCE),
+        count => format!("{} +{count}", shortened(first, SOURCE)),
+    }
+}
 
 /// An operation without the prefix of its dialect.
 fn short(op: &str) -> &str {
@@ -248,6 +257,12 @@ mod tests {
         let text = large().to_string();
         let widest = text.lines().map(|line| line.chars().count()).max();
         assert!(widest.is_some_and(|width| width <= 120), "{widest:?}\n{text}");
+    }
+
+    #[test]
+    fn of_joined_names_the_first_is_shown() {
+        let texts = ["", "net.mlir:12:8", "a/Relu;a/add;a/Conv2D"].map(source_text);
+        assert_eq!(texts, ["", "net.mlir:12:8", "a/Relu +2"]);
     }
 
     #[test]
