@@ -16,8 +16,9 @@ pub fn text(fj: u64) -> String {
 /// The unit of a column with this maximum in fJ: one in which small energies beside it keep digits.
 #[must_use]
 pub fn column(most: u64) -> Unit {
-    let most = most as f64;
-    UNITS.into_iter().find(|(_, size)| most < 1e4 * size).unwrap_or(UNITS[3])
+    let limits = [1e10, 1e14, 1e18];
+    let place = limits.iter().filter(|limit| most as f64 >= **limit).count();
+    UNITS.get(place).copied().unwrap_or(UNITS[0])
 }
 
 #[cfg(test)]
@@ -29,7 +30,7 @@ mod tests {
         let texts = [0, 753_200, 999_999_000, 1_000_000_000, 104_581_585_352, 9_693_900_000_000].map(text);
         assert_eq!(texts, ["0.000 nJ", "0.753 nJ", "999.999 nJ", "1.000 µJ", "104.582 µJ", "9.694 mJ"]);
         assert_eq!(text(u64::MAX), "18446.744 J");
-        let units = [0, 9_999_999_999, 10_000_000_000, 9_999_999_999_999, 10_000_000_000_000, u64::MAX];
+        let units = [0, 9_999_999_999, 10_000_000_000, 99_999_999_999_999, 100_000_000_000_000, u64::MAX];
         assert_eq!(units.map(|fj| column(fj).0), ["nJ", "nJ", "µJ", "µJ", "mJ", "J"]);
     }
 }
