@@ -119,6 +119,28 @@ fn layers_are_listed_when_asked_for() {
 }
 
 #[test]
+fn slowest_and_filtered_layers_are_listed() {
+    let scratch = Scratch::new();
+    let network =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mnist_lenet/model.tosa.mlirbc");
+    std::fs::copy(network, scratch.path().join("lenet.mlirbc")).unwrap();
+    scratch.strumc("compile lenet.mlirbc -o lenet.dpu -q").ok();
+    let names = |options: &str| -> Vec<String> {
+        let text = scratch.strumc(&format!("run lenet.dpu --timing-only {options}")).ok().text();
+        let layers = text
+            .lines()
+            .filter(|line| line.starts_with(|c: char| c.is_ascii_digit()) && !line.contains("layers"));
+        layers.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+    };
+    assert_eq!(names("--layers").len(), 6);
+    assert_eq!(names("--slowest 1"), ["4.conv2d"]);
+    assert_eq!(names("--filter POOL"), ["1.max_pool2d", "3.max_pool2d"]);
+    assert_eq!(names("--filter pool --slowest 1").len(), 1);
+    let text = scratch.strumc("run lenet.dpu --timing-only --filter q8").ok().text();
+    assert!(text.contains("no layer has 'q8' in its name, op, source, weight format or bound"), "{text}");
+}
+
+#[test]
 fn inputs_must_be_what_the_network_takes() {
     let scratch = Scratch::new();
     scratch.write("shape.npy", npy("|i1", &[1, 4, 16, 4], &[0; 256]));

@@ -5,9 +5,10 @@
 use dpu_isa::Machine;
 use dpu_sim::Level;
 use serde::Serialize;
+use strum_cli::energy::Unit;
 
 use super::figures::milliwatts;
-use super::table::{Grid, Unit, percent, significant};
+use super::table::{Grid, percent, significant};
 use super::{Comparison, Run};
 
 /// Figures of a run at one level.

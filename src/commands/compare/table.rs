@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use strum_cli::energy::Unit;
 use strum_cli::table::{Column, Table, shortened};
 
 use super::figures::{Figures, Parts};
@@ -12,9 +13,6 @@ pub(super) const REGISTER_FILE_SHARES: &[(f64, &str)] = &[(0.5, "1/2"), (0.25, "
 
 /// Maximum length of a layer's name, in characters.
 const NAME: usize = 27;
-
-/// A unit of energy and its size in fJ.
-pub(super) type Unit = (&'static str, f64);
 
 type Row = (&'static str, fn(&Parts) -> u64);
 
@@ -125,25 +123,43 @@ fn overview(comparison: &Comparison, unit: Unit) -> String {
     grid.to_string()
 }
 
+/// Layers that are listed as those that differ most.
+const DIFFERENT: usize = 10;
+
+/// The layers whose cycles differ most from the baseline's, the greatest difference first.
+fn differences(comparison: &Comparison) -> String {
+    let layers = comparison.base.report.layers.iter().enumerate().map(|(place, layer)| {
+        let cycles = |run| comparison.layer_of(run, place).map(|layer| layer.work.elapsed.total());
+        let base = layer.work.elapsed.total();
+        let changes: Vec<Option<i128>> =
+            comparison.rest.iter().map(|run| cycles(run).map(|n| i128::from(n) - i128::from(base))).collect();
+        let most = changes.iter().flatten().map(|change| change.abs()).max().unwrap_or(0);
+        (most, layer, base, changes)
+    });
+    let mut layers: Vec<_> = layers.filter(|(most, ..)| *most > 0).collect();
+    if layers.is_empty() {
+        return "none\n".to_owned();
+    }
+    layers.sort_by_key(|(most, ..)| std::cmp::Reverse(*most));
+    let mut grid = Grid::new(comparison, "cycles".to_owned());
+    for (_, layer, base, changes) in layers.into_iter().take(DIFFERENT) {
+        let changes =
+            changes.into_iter().map(|change| change.map_or_else(|| "-".to_owned(), |n| format!("{n:+}")));
+        grid.line(&shortened(&layer.name, NAME), std::iter::once(base.to_string()).chain(changes).collect());
+    }
+    grid.to_string()
+}
+
 /// A table of the total, then one for each layer.
 pub(super) fn layer_tables(comparison: &Comparison, unit: Unit) -> String {
-    let mut text = format!("\nlayers    PEs, those that use any\n{}", overview(comparison, unit));
+    let mut text = format!("\nlayers    whose cycles differ most\n{}", differences(comparison));
+    let _ = write!(text, "\nlayers    PEs, those that use any\n{}", overview(comparison, unit));
     for (place, layer) in comparison.base.report.layers.iter().enumerate() {
         let figures = figures_of_layer(comparison, place);
         let _ = writeln!(text, "\nlayer     {} ({}), {} MACs", layer.name, layer.op, layer.macs_stated);
         text.push_str(&table(comparison, &figures, unit));
     }
     text
-}
-
-/// The unit in which a table with this maximum energy keeps digits for small ones.
-pub(super) fn unit_for(fj: u64) -> Unit {
-    match fj as f64 {
-        e if e < 1e10 => ("nJ", 1e6),
-        e if e < 1e14 => ("uJ", 1e9),
-        e if e < 1e18 => ("mJ", 1e12),
-        _ => ("J", 1e15),
-    }
 }
 
 /// Four digits, or all digits before the point; at most three after it.
@@ -171,6 +187,5 @@ mod tests {
         let texts = [0.0, 0.0004, 1.23456, 12.3456, 123.456, 12345.6].map(significant);
         assert_eq!(texts, ["0", "0.000", "1.235", "12.35", "123.5", "12346"]);
         assert_eq!((percent(Some(0.942)), percent(None)), ("-5.8 %".to_owned(), "-".to_owned()));
-        assert_eq!([0, 9_999_999_999, 10_000_000_000].map(|fj| unit_for(fj).0), ["nJ", "nJ", "uJ"]);
     }
 }

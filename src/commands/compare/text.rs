@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 
 use dpu_isa::{LowWork, Machine, PeKind};
+use strum_cli::energy;
 use strum_cli::table::{Column, Table};
 use strum_formats::Kind;
 
 use super::figures::Figures;
 use super::levels;
-use super::table::{layer_tables, table, unit_for};
+use super::table::{layer_tables, table};
 use super::{Comparison, Run, paper};
 
 /// Most energies and areas of a machine that are named where they differ from the baseline's.
@@ -18,7 +19,7 @@ const MAX_NAMED_FIGURES: usize = 4;
 pub(super) fn render(comparison: &Comparison, layers: bool) -> String {
     let figures: Vec<Option<Figures>> =
         comparison.runs().map(|run| Some(Figures::of(&run.report.total, run.report.clock_mhz))).collect();
-    let unit = unit_for(figures.iter().flatten().map(|f| f.energy_fj.total).max().unwrap_or(0));
+    let unit = energy::column(figures.iter().flatten().map(|f| f.energy_fj.total).max().unwrap_or(0));
     let mut text = heading(comparison);
     text.push('\n');
     text.push_str(&table(comparison, &figures, unit));

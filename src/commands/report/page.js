@@ -5,7 +5,10 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const number = n => n.toLocaleString("en", { maximumFractionDigits: n < 100 ? 3 : 0 }).replaceAll(",", "\u202f");
-  const microjoule = fj => number(fj / 1e9) + " µJ";
+  const energy = fj => {
+    const [unit, size] = [["J", 1e15], ["mJ", 1e12], ["µJ", 1e9]].find(([, size]) => fj >= size) ?? ["nJ", 1e6];
+    return `${(fj / size).toFixed(3)} ${unit}`;
+  };
   const el = (name, text, attributes = {}) => {
     const node = document.createElement(name);
     if (text !== undefined) node.textContent = text;
@@ -32,6 +35,9 @@
   // Kinds of figures: [name, colour, value of a layer's or total's work].
   const causes = [["DPU", "#3f7fd1", w => w.elapsed.dpu], ["VEC", "#8a63c9", w => w.elapsed.vec],
     ["DMA not hidden", "#d98032", w => w.elapsed.dma], ["idle", "#98a2b3", w => w.elapsed.idle]];
+  const limits = [["PEs", "#3f7fd1", w => w.limits.pes], ["SRAM", "#2f9e77", w => w.limits.sram],
+    ["DRAM bandwidth", "#c4533f", w => w.limits.dram_bandwidth], ["DRAM latency", "#d98032", w => w.limits.dram_latency],
+    ["vector engine", "#8a63c9", w => w.limits.vec], ["dispatch", "#98a2b3", w => w.limits.dispatch]];
   const warm = i => `hsl(${205 + i * 8} 55% ${44 + (i % 3) * 8}%)`;
   const rest = ["#2f9e77", "#79b043", "#c9a227", "#e0b94c", "#c4533f", "#6b7a94", "#98a2b3"];
   const partName = part => ({ if_rf: "input registers", fl_rf: "filter registers", of_rf: "output registers", ppe: "PPE", vec: "VEC",
@@ -41,8 +47,8 @@
     [partName(part), i < peParts ? warm(i) : rest[(i - peParts) % rest.length], w => w.energy_fj[part]]);
   const bytes = [["DRAM read", "#c4533f", w => w.bytes.dram_read], ["DRAM written", "#e08a6d", w => w.bytes.dram_write],
     ["SRAM read", "#2f9e77", w => w.bytes.sram_read], ["SRAM written", "#85c9ab", w => w.bytes.sram_write]];
-  const measures = { cycles: [causes, n => number(n) + " cycles"], energy: [energies, microjoule],
-    bytes: [bytes, n => number(n) + " bytes"] };
+  const measures = { cycles: [causes, n => number(n) + " cycles"], energy: [energies, energy],
+    bytes: [bytes, n => number(n) + " bytes"], limits: [limits, n => number(n) + " cycles"] };
 
   // Text at most so wide, in the page's font for drawings; what is too long loses its middle.
   const ruler = document.createElement("canvas").getContext("2d");
@@ -155,9 +161,10 @@
     }));
     host.replaceChildren(...buttons);
   }
-  choice(document.querySelector("#layers .controls"), ["cycles by cause", "energy by part", "bytes"], 0,
+  choice(document.querySelector("#layers .controls"), ["cycles by cause", "energy by part", "bytes", "cycles by limit"], 0,
     i => drawLayers(Object.keys(measures)[i]));
   drawLayers("cycles");
+  drawTables({ runs, groups, title, el, svg, number, energy, choice, show });
 
   // Timeline and SRAM map share a window of time.
   const timed = runs.filter(run => run.report.timeline);
@@ -253,25 +260,68 @@
           `DRAM ${number(task[DRAM])}, SRAM ${number(task[SRAM])} bytes, ${number(task[MACS])} MACs`, mnemonics[task[KIND]]);
     }
   }
+  // Bytes in use: [cycle, bytes from then on] of a tile.
+  const usesOf = new Map();
+  function uses(run, tile) {
+    const key = `${runs.indexOf(run)} ${tile}`;
+    if (usesOf.has(key)) return usesOf.get(key);
+    const changes = new Map();
+    for (const [, lo, hi, start, end] of run.report.timeline.sram.filter(b => b[0] === tile && b[3] < b[4])) {
+      changes.set(start, (changes.get(start) ?? 0) + hi - lo);
+      changes.set(end, (changes.get(end) ?? 0) - (hi - lo));
+    }
+    let bytes = 0;
+    const steps = [...changes].sort(([a], [b]) => a - b).map(([cycle, more]) => [cycle, bytes += more]);
+    usesOf.set(key, steps);
+    return steps;
+  }
+  function drawUse(pen, width, y, high, steps, size) {
+    pen.fillStyle = css("--soft");
+    pen.beginPath();
+    pen.moveTo(left, y + high);
+    let level = y + high;
+    for (const [cycle, bytes] of steps) {
+      const x = Math.min(Math.max(place(cycle, width), left), width);
+      pen.lineTo(x, level);
+      level = y + high - Math.min(1, bytes / size) * high;
+      pen.lineTo(x, level);
+    }
+    pen.lineTo(width, level);
+    pen.lineTo(width, y + high);
+    pen.globalAlpha = .45;
+    pen.fill();
+    pen.globalAlpha = 1;
+    pen.fillRect(left, y, width - left, 1);
+  }
   function drawMap() {
     const size = run.report.machine_parameters.sram_bytes, buffers = run.report.timeline.sram;
     const tiles = buffers.reduce((most, b) => Math.max(most, b[0] + 1), 1);
-    const top = Math.min(size, Math.max(1, ...buffers.map(b => b[2])) * 1.05), each = 240, height = tiles * each + 20;
+    const high = 64, gap = 14, use = high + gap, map_high = 240, each = use + map_high, height = tiles * each + 20;
+    const top = Math.min(size, Math.max(1, ...buffers.map(b => b[2])) * 1.05);
     const [pen, width] = prepare(map, height);
     axis(pen, width, height);
     mapBoxes = [];
     pen.textAlign = "left";
+    const kib = bytes => `${number(Math.round(bytes / 1024))} KiB`;
+    const peaks = Array.from({ length: tiles }, (_, tile) => uses(run, tile).reduce((most, [, bytes]) => Math.max(most, bytes), 0));
+    const share = bytes => `${kib(bytes)} (${(100 * bytes / size).toFixed(0)} %)`;
+    document.getElementById("capacity").textContent =
+      `Capacity ${kib(size)}${tiles > 1 ? " a tile" : ""}; most in use ${peaks.map(share).join(", ")}.`;
     for (let tile = 0; tile < tiles; tile++) {
+      drawUse(pen, width, tile * each + 6, high - 6, uses(run, tile), size);
       pen.fillStyle = css("--ink");
-      pen.fillText(tiles > 1 ? `tile ${tile}` : "KiB", 0, tile * each + 24);
+      pen.fillText(tiles > 1 ? `tile ${tile}` : "in use", 0, tile * each + 30);
+      pen.fillText("address", 0, tile * each + use + 24);
       pen.fillStyle = css("--soft");
-      pen.fillText(number(Math.round(top / 1024)), 0, tile * each + 8);
+      pen.fillText(kib(size), 0, tile * each + 10);
+      pen.fillText("0", 0, tile * each + high - 5);
+      pen.fillText(kib(top), 0, tile * each + use + 8);
       pen.fillText("0", 0, (tile + 1) * each - 8);
     }
     for (const [tile, lo, hi, start, end, layer] of buffers) {
       const x0 = Math.max(place(start, width), left), x1 = Math.min(place(end, width), width);
       if (x1 < left || x0 > width) continue;
-      const y0 = tile * each + (1 - hi / top) * each, y1 = tile * each + (1 - lo / top) * each;
+      const base = (tile + 1) * each, y0 = base - hi / top * map_high, y1 = base - lo / top * map_high;
       pen.fillStyle = hue(layer);
       pen.fillRect(x0, y0, Math.max(x1 - x0, .6), Math.max(y1 - y0 - .5, .6));
       mapBoxes.push([x0, x1 + 1, y0, y1, () => `${run.report.layers[layer].name}\nbytes ${number(lo)} to ${number(hi)} (${number(hi - lo)})\n` +

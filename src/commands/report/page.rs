@@ -8,6 +8,7 @@ use super::Named;
 use crate::driver::exit::Failure;
 
 const STYLE: &str = include_str!("page.css");
+const TABLES: &str = include_str!("tables.js");
 const SCRIPT: &str = include_str!("page.js");
 
 /// The page for these reports, at least one.
@@ -34,15 +35,19 @@ pub(super) fn render(reports: &[Named]) -> Result<String, Failure> {
                 }
                 main {
                     (totals(reports))
+                    section #table { h2 { "Slowest layers" } p.sub { "Cycles are the layer's share of the run. Bound by: what most of them went to. PEs used: share of the peak in these cycles." } div.controls {} div.rows {} }
+                    section #differ { h2 { "Where the runs differ most" } p.sub { "Layers by their greatest change against the first run, whose own figures are shown." } div.controls {} div.rows {} }
+                    section #roofline { h2 { "Roofline" } p.sub { "A point is a layer of the run chosen in the table; its area is its cycles, its colour what bounds it. Above the slope are layers that are loaded during the time of others." } div.chart {} }
                     section #causes { h2 { "Where the time goes" } p.sub { "Every cycle of a run counts once: for the DPU if it works, else for the vector engine, else for a DMA engine." } div.chart {} }
                     section #energy { h2 { "Where the energy goes" } div.chart {} }
                     section #layers { h2 { "Layers" } div.controls {} div.chart {} }
                     section #timeline { h2 { "Timeline" } div.controls {} canvas tabindex="0" aria-label="Engines over time" {} p.sub { "Wheel: zoom. Drag: move. Double click: all. Arrow keys, + and −: the same." } }
-                    section #sram { h2 { "SRAM over time" } p.sub { "Addresses in use, as the program's accesses show them, by the layer that wrote them. The time axis is the timeline's." } canvas aria-label="SRAM addresses over time" {} }
+                    section #sram { h2 { "SRAM over time" } p.sub { "Addresses in use, as the program's accesses show them, by the layer that wrote them. The time axis is the timeline's." } p.sub #capacity {} canvas aria-label="SRAM addresses over time" {} }
                     (provenance(reports))
                 }
                 div #tip {}
                 script #data type="application/json" { (PreEscaped(embedded(reports)?)) }
+                script { (PreEscaped(TABLES)) }
                 script { (PreEscaped(SCRIPT)) }
             }
         }

@@ -39,7 +39,7 @@ pub(crate) struct RunCommand {
     #[arg(
         long,
         conflicts_with_all = [
-            "report", "trace", "trace_pe", "fuel", "no_checks", "kernel", "golden", "timing_only", "layers", "profile", "real",
+            "report", "trace", "trace_pe", "fuel", "no_checks", "kernel", "golden", "timing_only", "layers", "slowest", "filter", "profile", "real",
             "json", "verbose",
         ],
         help_heading = "Simulation"

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use strum_cli::json;
 use strum_cli::table::{Column, Table};
+use strum_cli::{energy, json};
 use strum_passes::strum::strum_pack::{LayerPacking, Packing};
 
 use super::measure::Objective;
@@ -115,8 +115,14 @@ pub(super) fn table(network: &str, packing: &Packing, outcome: Option<&Outcome>)
         let db = |db: Option<f64>| db.map_or_else(|| "exact".into(), |db| format!("{db:.2} dB"));
         let Outcome { samples, dense, chosen, loss, .. } = outcome;
         let share = 100.0 * (chosen - dense) / dense.max(1.0);
-        let unit = outcome.objective.unit();
-        let _ = writeln!(text, "\n{unit:<9} {chosen}, plain INT8 {dense} ({share:+.1} %)");
+        let (what, [chosen, dense]) = (outcome.objective.unit(), [*chosen, *dense]);
+        let [what, chosen, dense] = match outcome.objective {
+            Objective::Energy => {
+                ["energy".to_owned(), energy::text(chosen as u64), energy::text(dense as u64)]
+            }
+            Objective::Size | Objective::Latency => [what.to_owned(), chosen.to_string(), dense.to_string()],
+        };
+        let _ = writeln!(text, "\n{what:<9} {chosen}, plain INT8 {dense} ({share:+.1} %)");
         let _ = writeln!(text, "loss      {loss:.2} points of {}, {samples} samples", of(outcome));
         let reference = if outcome.float { "the float network" } else { "INT8" };
         let (got, promised) = (db(outcome.sqnr_db), db(outcome.predicted_sqnr_db));

@@ -1,8 +1,10 @@
-//! The frame of every command line: exit codes, the log, progress, tables, and the headings of JSON objects.
+//! The frame of every command line: exit codes, the log, progress, tables, energies, and the
+//! headings of JSON objects.
 //!
 //! Invariant: a process always ends with one of the documented exit codes, and a panic is reported as what it is, a bug in this
 //! project.
 
+pub mod energy;
 mod exit;
 mod frame;
 mod jobs;

@@ -18,7 +18,7 @@ use crate::fuel::Meter;
 use crate::hazard::{Checker, Clock};
 use crate::observe::{Dispatch, Observer, Task};
 use crate::pe_trace::PeTrace;
-use crate::report::{EngineReport, Recorder, Unit, Work};
+use crate::report::{EngineReport, Phases, Recorder, Unit, Work};
 use crate::storage::{Roles, Storage, StorageFinder, Zeros};
 
 /// Host cost of counting zeros, as a multiple of computing.
@@ -281,7 +281,8 @@ impl<'p, 'o> Simulation<'p, 'o> {
             Engine::Dpu => Unit::Dpu,
             Engine::Vec => Unit::Vec,
         };
-        self.recorder.span(self.program, index, unit, now, end);
+        let phases = Phases::of(instr, cost, (now, end), start.channel(cost), self.machine);
+        self.recorder.span(self.program, index, unit, (now, end), phases);
         self.tell(start, end, cost);
         let work: &mut Work = self.recorder.work(self.program, index);
         let busy = match instr.engine() {

@@ -43,8 +43,8 @@ pub use pe_trace::{Obstacle, PeChoice, PeChoiceError, PeRange, PeTrace};
 pub use profile::HostProfile;
 pub use record::RunFiles;
 pub use report::{
-    Busy, Elapsed, EngineReport, LayerReport, ProgramReport, Report, ReportError, SramRow, Stalls, TaskRow,
-    Timeline, TimelineRecorder, Work,
+    Busy, Elapsed, EngineReport, LayerReport, LayerView, Limits, ProgramReport, Report, ReportError, SramRow,
+    Stalls, TaskRow, Timeline, TimelineRecorder, Work,
 };
 pub use retime::check_retiming;
 pub use strum_tensors::{Tensor, TensorView};

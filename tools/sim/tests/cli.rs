@@ -491,7 +491,7 @@ enum Shown {
 
 use Shown::{By, Differs, Refused};
 
-const OPTIONS: [(&str, Shown); 41] = [
+const OPTIONS: [(&str, Shown); 45] = [
     ("--input", Differs("p.dpu -i x.npy -o y.npy", "p.dpu -i x2.npy -o y.npy")),
     ("--mean", Refused("p.dpu -i x.npy --mean 0 --std 1", "--mean has no effect: no input is an image")),
     ("--std", Refused("p.dpu -i x.npy --std 1", "--mean <R,G,B>")),
@@ -515,6 +515,10 @@ const OPTIONS: [(&str, Shown); 41] = [
     ("--layers", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --layers")),
     ("--layers", Refused("p.dpu -i x.npy --layers -q", "cannot be used with")),
     ("--layers", Refused("p.dpu -i x.npy --layers --json", "cannot be used with")),
+    ("--slowest", Differs("p.dpu -i x.npy --layers", "p.dpu -i x.npy --slowest 1")),
+    ("--slowest", Refused("p.dpu -i x.npy --slowest 1 --json", "cannot be used with")),
+    ("--filter", Differs("p.dpu -i x.npy --layers", "p.dpu -i x.npy --filter CONV")),
+    ("--filter", Refused("p.dpu -i x.npy --filter conv -q", "cannot be used with")),
     ("--quiet", Differs("p.dpu -i x.npy", "p.dpu -i x.npy -q")),
     ("--profile", Differs("p.dpu -i x.npy", "p.dpu -i x.npy --profile")),
     ("--profile", Refused("p.dpu -i x.npy --profile --json", "cannot be used with")),

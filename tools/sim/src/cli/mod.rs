@@ -22,8 +22,8 @@ use strum_tensors::{
 use pe_trace::PeTraceArgs;
 
 use crate::{
-    HostProfile, KernelChoice, Options, Report, RunFiles, RunResult, Sequence, run_batch, simulate_observed,
-    simulate_timing,
+    HostProfile, KernelChoice, LayerView, Options, Report, RunFiles, RunResult, Sequence, run_batch,
+    simulate_observed, simulate_timing,
 };
 
 /// Options of a run.
@@ -94,9 +94,12 @@ pub struct RunArgs {
     )]
     jobs: Option<u16>,
 
-    /// Also print a table of layers.
+    /// Also print a table of layers, and of more than ten the ten slowest (docs/report.md).
     #[arg(long, conflicts_with_all = ["quiet", "json"], help_heading = "Reporting")]
     layers: bool,
+
+    #[command(flatten)]
+    view: LayerView,
 
     /// Also print a profile of host time, by instruction and by layer.
     #[arg(long, conflicts_with_all = ["quiet", "json"], help_heading = "Reporting")]

@@ -81,7 +81,11 @@ impl Ran {
     /// The run as text.
     #[must_use]
     pub fn summary(&self, program: &Program, args: &RunArgs) -> String {
-        let mut text = if args.layers { self.report.to_string() } else { self.report.summary() };
+        let mut text = if args.layers || args.view.is_given() {
+            self.report.text(&args.view)
+        } else {
+            self.report.summary()
+        };
         for (desc, tensor) in program.outputs.iter().zip(self.outputs.iter().flatten()) {
             let shown = args.numbers().texts(desc, tensor, SHOWN);
             let more = if count(tensor) > SHOWN { " …" } else { "" };

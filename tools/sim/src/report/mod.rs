@@ -4,6 +4,7 @@
 //! `docs/report.md` describes its JSON form, and a test checks that it covers every field.
 
 mod json;
+mod limits;
 mod recorder;
 mod table;
 mod timeline;
@@ -16,7 +17,10 @@ use dpu_isa::{Machine, Program};
 use serde::{Deserialize, Serialize};
 
 pub use json::ReportError;
+pub use limits::Limits;
+pub(crate) use limits::Phases;
 pub(crate) use recorder::{Recorder, Unit, layer_of};
+pub use table::LayerView;
 pub use timeline::{SramRow, TaskRow, Timeline, TimelineRecorder};
 
 /// Stall cycles by reason.
@@ -87,6 +91,9 @@ impl Elapsed {
 pub struct Work {
     /// The time that this took, by cause; adds up to the cycles of the run.
     pub elapsed: Elapsed,
+    /// The same time by what limited it.
+    #[serde(default)]
+    pub limits: Limits,
     /// Busy cycles by kind of engine.
     pub busy: Busy,
     /// Cycles lost, by reason.
@@ -114,6 +121,7 @@ impl Work {
 
     pub(crate) fn add(&mut self, more: &Work) {
         self.elapsed.add(&more.elapsed);
+        self.limits.add(&more.limits);
         self.busy.dma0 = self.busy.dma0.saturating_add(more.busy.dma0);
         self.busy.dma1 = self.busy.dma1.saturating_add(more.busy.dma1);
         self.busy.dpu = self.busy.dpu.saturating_add(more.busy.dpu);
@@ -180,6 +188,9 @@ pub struct LayerReport {
     pub cycles: u64,
     /// Multiply-accumulates that the program states for the layer.
     pub macs_stated: u64,
+    /// Format of its weights, `method low/block`; several are joined by `+`, and it is empty if it has no weights.
+    #[serde(default)]
+    pub weights: String,
     /// Work of its instructions.
     #[serde(flatten)]
     pub work: Work,
@@ -263,6 +274,23 @@ impl Report {
     pub const SCHEMA: &'static str = strum_cli::json::REPORT.name;
     /// Version of the JSON form: incremented when a field changes its meaning or is removed.
     pub const VERSION: u32 = strum_cli::json::REPORT.version;
+
+    /// The PEs' peak, in multiply-accumulates per cycle.
+    #[must_use]
+    pub fn peak(&self) -> u64 {
+        let of = |name: &str| self.machine_parameters.get(name).copied().unwrap_or(0);
+        ["tiles", "rows", "cols", "lanes"].into_iter().fold(1, |n, name| n.saturating_mul(of(name)))
+    }
+
+    /// The share of the PEs' peak that this work uses in the time that is attributed to it; `None` without such time.
+    #[must_use]
+    pub fn utilization(&self, work: &Work) -> Option<f64> {
+        let tiles = self.machine_parameters.get("tiles").copied().unwrap_or(1).max(1);
+        // Where tiles work on several layers at a time, one of these has the time, but each its busy cycles.
+        let cycles = (work.elapsed.total() as f64).max(work.busy.dpu as f64 / tiles as f64);
+        let most = cycles * self.peak() as f64;
+        (most > 0.0).then(|| work.macs() as f64 / most)
+    }
 
     /// The report of a finished run.
     pub(crate) fn new(

@@ -2,10 +2,13 @@
 //!
 //! Every cycle of the run is attributed to exactly one layer and one cause.
 
-use dpu_cost::Energy;
-use dpu_isa::{Machine, Program};
+use std::collections::BTreeSet;
 
-use super::{Elapsed, LayerReport, Work};
+use dpu_cost::Energy;
+use dpu_isa::{Instr, Machine, Program, Slots, WeightFormat};
+
+use super::limits::Limit;
+use super::{Elapsed, LayerReport, Phases, Work};
 
 /// Kinds of engines, in order of precedence for attributing a cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,11 +38,18 @@ impl Recorder {
         &mut self.layers[place].0
     }
 
-    /// A task of instruction `index` runs from `start` to `end`; starts are in order.
-    pub(crate) fn span(&mut self, program: &Program, index: usize, unit: Unit, start: u64, end: u64) {
+    /// A task of instruction `index` runs from `start` to `end`, limited in these phases; starts are in order.
+    pub(crate) fn span(
+        &mut self,
+        program: &Program,
+        index: usize,
+        unit: Unit,
+        (start, end): (u64, u64),
+        phases: Phases,
+    ) {
         let layer = self.place(program, index);
         self.sweep.advance(start, &mut self.layers);
-        self.sweep.begin(Active { unit, end, layer }, &mut self.layers);
+        self.sweep.begin(Active { unit, end, layer, phases }, &mut self.layers);
         let (_, span) = &mut self.layers[layer];
         let (first, last) = span.unwrap_or((start, end));
         *span = Some((first.min(start), last.max(end)));
@@ -60,6 +70,7 @@ impl Recorder {
         self.sweep.settle(self.sweep.last, &mut self.layers);
         let mut total = Work::default();
         let mut reports = Vec::new();
+        let weights = weight_formats(program);
         for (i, (mut work, span)) in self.layers.into_iter().enumerate() {
             work.energy_fj = Energy::of(&work.counts(), machine);
             total.add(&work);
@@ -77,6 +88,7 @@ impl Recorder {
                 end,
                 cycles: end.saturating_sub(start),
                 macs_stated: layer.map_or(0, |l| l.macs),
+                weights: weights.get(i).cloned().unwrap_or_default(),
                 work,
             });
         }
@@ -90,12 +102,30 @@ pub(crate) fn layer_of(program: &Program, index: usize) -> Option<usize> {
     layer.filter(|&l| l < program.layers.len())
 }
 
+/// The weight formats of every layer's convolutions.
+fn weight_formats(program: &Program) -> Vec<String> {
+    let mut found: Vec<BTreeSet<String>> = vec![BTreeSet::new(); program.layers.len()];
+    let mut slots = Slots::default();
+    for (index, instr) in program.instrs.iter().enumerate() {
+        // An instruction without its invariant has stopped the run.
+        let (Ok(Some(Instr::ConvInv(inv))), Instr::ConvVar(_)) = (slots.step(instr), instr) else { continue };
+        let WeightFormat { method, block, low, .. } = WeightFormat::of(inv);
+        let name = method.name();
+        let text = if method.is_packed() { format!("{name} {low}/{block}") } else { name.to_owned() };
+        if let Some(formats) = layer_of(program, index).and_then(|layer| found.get_mut(layer)) {
+            formats.insert(text);
+        }
+    }
+    found.into_iter().map(|formats| formats.into_iter().collect::<Vec<_>>().join("+")).collect()
+}
+
 /// A running task.
 #[derive(Clone, Copy, Debug)]
 struct Active {
     unit: Unit,
     end: u64,
     layer: usize,
+    phases: Phases,
 }
 
 /// Sweeps over time once and attributes every cycle.
@@ -116,13 +146,21 @@ impl Sweep {
     fn advance(&mut self, to: u64, layers: &mut Layers) {
         while self.at < to {
             self.active.retain(|task| task.end > self.at);
-            let next = self.active.iter().map(|task| task.end).fold(to, u64::min);
-            let cycles = next - self.at;
+            let (at, next) = (self.at, self.next(to));
+            let cycles = next - at;
             self.at = next;
             let Some(first) = self.active.iter().min_by_key(|task| task.unit) else {
                 self.idle = self.idle.saturating_add(cycles);
                 continue;
             };
+            let holds =
+                |task: &Active| task.unit == Unit::Dma && task.phases.at(at).0 == Limit::DramBandwidth;
+            // A transfer that waits for the channel is limited by what holds it.
+            let limit = match first.unit {
+                Unit::Dma if self.active.iter().any(holds) => Limit::DramBandwidth,
+                Unit::Dma | Unit::Dpu | Unit::Vec => first.phases.at(at).0,
+            };
+            layers[first.layer].0.limits.count(limit, cycles);
             let elapsed: &mut Elapsed = &mut layers[first.layer].0.elapsed;
             let cause = match first.unit {
                 Unit::Dpu => &mut elapsed.dpu,
@@ -133,6 +171,12 @@ impl Sweep {
         }
     }
 
+    /// The next cycle, at most `to`, at which a task ends or is limited by something else.
+    fn next(&self, to: u64) -> u64 {
+        let changes = self.active.iter().map(|task| task.phases.at(self.at).1.min(task.end));
+        changes.filter(|&end| end > self.at).fold(to, u64::min)
+    }
+
     fn begin(&mut self, task: Active, layers: &mut Layers) {
         self.settle(task.layer, layers);
         self.last = task.layer;
@@ -141,8 +185,10 @@ impl Sweep {
 
     /// Attributes the idle cycles so far to this layer.
     fn settle(&mut self, layer: usize, layers: &mut Layers) {
-        let idle = &mut layers[layer].0.elapsed.idle;
-        *idle = idle.saturating_add(std::mem::take(&mut self.idle));
+        let cycles = std::mem::take(&mut self.idle);
+        let Work { elapsed, limits, .. } = &mut layers[layer].0;
+        elapsed.idle = elapsed.idle.saturating_add(cycles);
+        limits.count(Limit::Dispatch, cycles);
     }
 }
 
@@ -158,7 +204,8 @@ mod tests {
             [(Unit::Dma, 4, 30, 0), (Unit::Dpu, 10, 20, 1), (Unit::Vec, 15, 25, 0), (Unit::Dpu, 40, 50, 1)]
         {
             sweep.advance(start, &mut layers);
-            sweep.begin(Active { unit, end, layer }, &mut layers);
+            let phases = Phases::whole(end);
+            sweep.begin(Active { unit, end, layer, phases }, &mut layers);
         }
         sweep.advance(52, &mut layers);
         sweep.settle(1, &mut layers);
