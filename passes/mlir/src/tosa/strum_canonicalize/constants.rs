@@ -118,8 +118,11 @@ fn binary<'c>(
     left.zip(&right, elem, |a, b| f(a, b).filter(|&v| drops || elem.wrap(v) == v))
 }
 
+/// A function of two elements.
+type OfTwo = Box<dyn Fn(i32, i32) -> Option<i32>>;
+
 /// What an op computes from two elements of a type.
-fn operator(op: Operation<'_>, elem: Elem) -> Option<Box<dyn Fn(i32, i32) -> Option<i32>>> {
+fn operator(op: Operation<'_>, elem: Elem) -> Option<OfTwo> {
     let distance = move |by: i32| u32::try_from(by).ok().filter(|&by| by < elem.bits());
     Some(match op.name() {
         "tosa.add" => Box::new(i32::checked_add),
