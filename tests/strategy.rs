@@ -71,7 +71,7 @@ fn shipped_networks_come_back_byte_for_byte() {
 fn random_networks_come_back_byte_for_byte() {
     let context = context();
     let bench = Bench::new(&context);
-    for seed in 0..40 {
+    for seed in 0..60 {
         let case = smith::graph(seed).unwrap();
         for machine in ["flexnn-16x16", "flexnn-4x4"] {
             bench.round_trip(case.mlir.as_bytes(), &format!("method=dense machine={machine}"));
@@ -217,7 +217,7 @@ fn changed_decisions_are_followed_or_refused() {
     let context = context();
     let bench = Bench::new(&context);
     let (mut dice, mut tally) = (Dice(7), Tally::default());
-    for seed in 0..40 {
+    for seed in 0..60 {
         let case = smith::graph(seed).unwrap();
         check_changes(&bench, &case, "flexnn-16x16", &mut dice, &mut tally);
         check_changes(&bench, &case, "flexnn-4x4", &mut dice, &mut tally);

@@ -95,7 +95,11 @@ fn extents(values: &[i64]) -> Option<Vec<usize>> {
 fn operator(op: Operation<'_>) -> Option<(Op, usize)> {
     let list = |name: &str| extents(&op.ints_attr(name)?);
     let values = |index: usize| op.operand(index)?.constant()?.int_elements().ok();
-    let scalar = |index: usize| values(index)?.first().copied();
+    let scalar = |index: usize| {
+        let nibble =
+            || Some(i64::from(op.operand(index)?.constant()?.nibbles().ok()?.first()?.cast_signed()));
+        values(index).map_or_else(nibble, |values| values.first().copied())
+    };
     let shape = |index: usize| extents(&values(index)?);
     let axis = || usize::try_from(op.int_attr("axis")?).ok();
     let conv = || {

@@ -35,7 +35,7 @@ func.func @mask() {
 func.func @reserved() {
   // +128 has no i8 value.
   // expected-error@+1 {{'strum.constant' op output channel 0, block 0, member 0: low code 0x7 is reserved}}
-  %0 = strum.constant dense<"0x70000000000000000000000000000000"> : tensor<16xi8> -> !strum.packed<1x1x1x4xi8, #strum.mip2q<w = 4, low = 4, L = 7>>
+  %0 = strum.constant dense<"0x07000000000000000000000000000000"> : tensor<16xi8> -> !strum.packed<1x1x1x4xi8, #strum.mip2q<w = 4, low = 4, L = 7>>
   return
 }
 

@@ -103,11 +103,11 @@ impl Printer<'_> {
 
     fn constant(&mut self, name: &str, value: &Tensor) {
         let ty = ty(value);
-        if value.data.len() > MAX_LIST && value.dtype != Dtype::Bool && self.constants == Constants::Resources
-        {
+        let whole = value.dtype.bits().is_multiple_of(8);
+        if value.data.len() > MAX_LIST && whole && self.constants == Constants::Resources {
             let key = format!("constant_{}", self.resources.len());
             // The bytes follow their alignment.
-            let bytes = value.dtype.bits().div_ceil(8);
+            let bytes = value.dtype.bits() / 8;
             let alignment = hex(&[i64::from(bytes.next_power_of_two())], 4);
             let bytes = hex(&value.data, bytes as usize);
             self.resources.push(format!("      {key}: \"0x{alignment}{bytes}\""));
@@ -161,8 +161,13 @@ impl Printer<'_> {
 
     /// Prints the constants of an operator, adds them to its operands, and returns the text in braces.
     /// `types` are those of the first two operands.
-    fn attributes(&mut self, op: &Op, types: [Dtype; 2], result: &str, operands: &mut Operands) -> String {
-        let [from, _] = types;
+    fn attributes(
+        &mut self,
+        op: &Op,
+        types @ [from, _]: [Dtype; 2],
+        result: &str,
+        operands: &mut Operands,
+    ) -> String {
         let named = |suffix: &str| format!("{result}_{suffix}");
         match op {
             Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::TransposeConv2d(_) | Op::Conv3d(_) => {
@@ -335,13 +340,14 @@ fn dense(value: &Tensor) -> String {
             text
         }
         Some(first) if value.data.iter().all(|element| element == first) => format!("dense<{first}>"),
-        _ if value.data.len() <= MAX_LIST => {
+        // Neither have elements below a byte, as versions of LLVM differ in theirs.
+        _ if value.data.len() <= MAX_LIST || !value.dtype.bits().is_multiple_of(8) => {
             let mut text = String::from("dense<");
             nested(&mut text, &value.shape, &value.data);
             text.push('>');
             text
         }
-        _ => format!("dense<\"0x{}\">", hex(&value.data, value.dtype.bits().div_ceil(8) as usize)),
+        _ => format!("dense<\"0x{}\">", hex(&value.data, value.dtype.bits() as usize / 8)),
     }
 }
 

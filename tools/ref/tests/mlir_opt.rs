@@ -35,7 +35,7 @@ fn mlir_reads_and_validates_every_case() {
         .arg(&path)
         .arg("--split-input-file")
         // Level 8k counts the extents of a pad operand as a rank, which no pad of rank 4 passes.
-        .arg("--tosa-attach-target=profiles=pro_int extensions=int16,doubleround level=none")
+        .arg("--tosa-attach-target=profiles=pro_int extensions=int16,int4,doubleround level=none")
         .arg("--tosa-validate=strict-op-spec-alignment")
         .output()
         .unwrap();

@@ -422,8 +422,8 @@ fn failed_writes_to_standard_output_are_errors() {
             .spawn()
             .unwrap();
         drop(child.stdout.take());
-        let output = child.wait_with_output().unwrap();
-        assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{args:?}");
+        let done = child.wait_with_output().unwrap();
+        assert_eq!((done.status.code(), done.stderr.len()), (Some(0), 0), "{args:?}");
     }
 }
 
@@ -582,9 +582,7 @@ fn every_option_has_an_effect_or_is_refused() {
                 let text = setup.fails(2, &line.split(' ').collect::<Vec<_>>());
                 assert!(text.contains(message), "{option}: {line}: {text}");
             }
-            By(test) => {
-                assert!(include_str!("cli.rs").contains(&format!("fn {test}()")), "{test}");
-            }
+            By(test) => assert!(include_str!("cli.rs").contains(&format!("fn {test}()")), "{test}"),
         }
     }
 }
@@ -593,12 +591,10 @@ fn every_option_has_an_effect_or_is_refused() {
 fn memory_that_the_computer_does_not_give_is_a_limit_that_says_so() {
     let setup = Setup::new();
     setup.program("huge.dpu", &Program { dram_bytes: 1 << 32, ..program(&CONV) });
-    let output = setup.shell("ulimit -v 3000000; exec \"$0\" huge.dpu -i x.npy --jobs 1");
-    let text = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.code() == Some(4) && text.starts_with("dpu-sim: error: out of"), "{text}");
+    let done = setup.shell("ulimit -v 3000000; exec \"$0\" huge.dpu -i x.npy --jobs 1");
+    let text = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.code() == Some(4) && text.starts_with("dpu-sim: error: out of"), "{text}");
     // Seven eighths of what the shell allows.
-    assert!(
-        text.contains("4297064448 bytes are needed") && text.contains("the memory limit is 2688000000"),
-        "{text}"
-    );
+    let parts = ["4297064448 bytes are needed", "the memory limit is 2688000000"];
+    assert!(parts.iter().all(|part| text.contains(part)), "{text}");
 }

@@ -264,8 +264,9 @@ def Dpu_ConvVarOp : Dpu_Instr<"conv_var", [AttrSizedOperandSegments]> {
     Convolution: every output channel has a weight set of `S` bytes at its weight offset, and every offset
     is at most `(out_c - 1) * S`. A `dense` set is `i8 [ky][kx][ic]`; otherwise, for every `ky`, `kx` and
     block of `block` input channels (the last one padded): a mask (LSB = lowest channel, 1 = high), the high
-    codes (`i8`, ascending channel), the low codes (ascending channel), all bit-contiguous, LSB first. Sets are
-    padded with zeros to 16 bytes, and a code at a padding channel that is not 0 is a trap.
+    codes (`i8`, ascending channel), the low codes (ascending channel), all bit-contiguous, LSB first. There is no
+    mask where `low` is 0, and none where `low` is `block` and a low code has bits. Sets are padded with zeros to
+    16 bytes, and a code at a padding channel that is not 0 is a trap.
 
     Depthwise: `out_c` is a multiple of `in_c`, the weight offsets are 0, and one set at `weights`, ordered
     `[ky][kx][oc]` with blocks along `oc`, serves all channels; with `dliq` all code shifts are equal.

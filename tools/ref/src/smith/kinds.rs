@@ -86,6 +86,11 @@ kinds! {
 }
 
 impl Kind {
+    /// The operator in the `tosa` dialect, which several kinds may share.
+    pub fn operator(self) -> &'static str {
+        self.name().strip_suffix("_int16").unwrap_or(self.name())
+    }
+
     /// The kind with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Kind::ALL.iter().copied().find(|kind| kind.name() == name)

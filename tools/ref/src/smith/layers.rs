@@ -121,7 +121,9 @@ pub(crate) fn bias(b: &mut Builder, channels: usize) -> Result<NodeId, Invalid> 
 pub(crate) fn weights(b: &mut Builder, shape: &[usize]) -> Result<NodeId, Invalid> {
     let weights = b.random(Dtype::I8, shape)?;
     if weights.data.first().is_some_and(|first| first.rem_euclid(8) == 3) {
-        let data: Vec<i64> = weights.data.iter().map(|&code| Dtype::I4.wrap(i128::from(code))).collect();
+        // TOSA's i4 excludes -8.
+        let narrow = |&code: &i64| Dtype::I4.wrap(i128::from(code)).max(-7);
+        let data: Vec<i64> = weights.data.iter().map(narrow).collect();
         let weights = Tensor::new(Dtype::I4, shape, data)?;
         return Ok(b.constant(weights));
     }
