@@ -91,15 +91,20 @@ fn extents(values: &[i64]) -> Option<Vec<usize>> {
     values.iter().map(|&value| usize::try_from(value).ok()).collect()
 }
 
+/// The first element of a constant operand.
+fn scalar(op: Operation<'_>, index: usize) -> Option<i64> {
+    let values = op.operand(index)?.constant()?;
+    match values.int_elements() {
+        Ok(values) => values.first().copied(),
+        Err(_) => Some(i64::from(values.nibbles().ok()?.first()?.cast_signed())),
+    }
+}
+
 /// An operator, and how many of its first operands are values; the others are constant parameters.
 fn operator(op: Operation<'_>) -> Option<(Op, usize)> {
     let list = |name: &str| extents(&op.ints_attr(name)?);
     let values = |index: usize| op.operand(index)?.constant()?.int_elements().ok();
-    let scalar = |index: usize| {
-        let nibble =
-            || Some(i64::from(op.operand(index)?.constant()?.nibbles().ok()?.first()?.cast_signed()));
-        values(index).map_or_else(nibble, |values| values.first().copied())
-    };
+    let scalar = |index: usize| scalar(op, index);
     let shape = |index: usize| extents(&values(index)?);
     let axis = || usize::try_from(op.int_attr("axis")?).ok();
     let conv = || {
@@ -186,7 +191,7 @@ fn plain(op: Operation<'_>) -> Option<(Op, usize)> {
 fn compound(op: Operation<'_>) -> Option<(Op, usize)> {
     let list = |name: &str| extents(&op.ints_attr(name)?);
     let values = |index: usize| op.operand(index)?.constant()?.int_elements().ok();
-    let scalar = |index: usize| values(index)?.first().copied();
+    let scalar = |index: usize| scalar(op, index);
     Some(match op.name() {
         "tosa.conv3d" => {
             let conv = Conv3d {

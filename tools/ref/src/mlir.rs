@@ -159,6 +159,20 @@ impl Printer<'_> {
         self.line(format_args!("  {result} = tosa.{} {names}{attributes} : ({types}) -> {out}", op.name()));
     }
 
+    /// Prints two zero points of a type, and adds them to the operands; there is no text in braces.
+    fn zero_points(
+        &mut self,
+        operands: &mut Operands,
+        result: &str,
+        of: Dtype,
+        both: [(&str, i64); 2],
+    ) -> String {
+        for (suffix, value) in both {
+            self.attribute(operands, format!("{result}_{suffix}"), of, &[value]);
+        }
+        String::new()
+    }
+
     /// Prints the constants of an operator, adds them to its operands, and returns the text in braces.
     /// `types` are those of the first two operands.
     fn attributes(
@@ -168,33 +182,27 @@ impl Printer<'_> {
         result: &str,
         operands: &mut Operands,
     ) -> String {
-        let named = |suffix: &str| format!("{result}_{suffix}");
         match op {
             Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::TransposeConv2d(_) | Op::Conv3d(_) => {
                 self.convolution(op, types, result, operands)
             }
             Op::MatMul { a_zp, b_zp } => {
-                self.attribute(operands, named("azp"), from, &[*a_zp]);
-                self.attribute(operands, named("bzp"), from, &[*b_zp]);
-                String::new()
+                self.zero_points(operands, result, from, [("azp", *a_zp), ("bzp", *b_zp)])
             }
             Op::MaxPool2d(pool) => window(pool),
             Op::AvgPool2d { pool, input_zp, output_zp } => {
-                self.attribute(operands, named("izp"), from, &[*input_zp]);
-                self.attribute(operands, named("ozp"), from, &[*output_zp]);
-                format!("acc_type = i32, {}", window(pool))
+                self.zero_points(operands, result, from, [("izp", *input_zp), ("ozp", *output_zp)])
+                    + &format!("acc_type = i32, {}", window(pool))
             }
             Op::Rescale(rescale) => self.rescale(rescale, from, result, operands),
             Op::Clamp { min, max } => format!("max_val = {max} : {from}, min_val = {min} : {from}"),
             Op::Mul { shift } => {
-                self.attribute(operands, named("shift"), Dtype::I8, &[*shift]);
+                self.attribute(operands, format!("{result}_shift"), Dtype::I8, &[*shift]);
                 String::new()
             }
             Op::ArithmeticRightShift { round } => format!("round = {round}"),
             Op::Negate { input_zp, output_zp } => {
-                self.attribute(operands, named("izp"), from, &[*input_zp]);
-                self.attribute(operands, named("ozp"), from, &[*output_zp]);
-                String::new()
+                self.zero_points(operands, result, from, [("izp", *input_zp), ("ozp", *output_zp)])
             }
             Op::ReduceSum { axis }
             | Op::ReduceMax { axis }
