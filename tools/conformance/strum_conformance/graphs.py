@@ -11,6 +11,7 @@ import argparse
 import concurrent.futures
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -70,7 +71,8 @@ def settings(seed: int, count: int) -> list[Setting]:
 
 
 def make(folder: Path, kind: str, first: int, count: int) -> None:
-    """Writes the graphs `KIND-SEED.mlir` with their arguments and results."""
+    """Writes the graphs `KIND-SEED.mlir` with their arguments and results, in place of those of an earlier run."""
+    shutil.rmtree(folder, ignore_errors=True)
     words = ["cargo", "run", "--release", "--quiet", "-p", "strum-ref", "--example", "smith", "--"]
     command = [*words, str(folder), kind, str(first), str(count)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace")

@@ -140,7 +140,8 @@ def run_graphs(runs: Sequence[tuple[Path, Sequence[Array]]]) -> list[list[Array]
         np.savez(inputs, **{f"{i}_{j}": array for i, (_, sample) in enumerate(runs) for j, array in enumerate(sample)})
         shape = json.dumps([[str(graph), len(sample)] for graph, sample in runs])
         command = [sys.executable, "-m", f"{__package__}.reference_batch", str(inputs), str(outputs), shape]
-        _run(command, f"reference model on {' '.join(sorted({graph.name for graph, _ in runs}))}")
+        names = list(dict.fromkeys(graph.name for graph, _ in runs))
+        _run(command, f"reference model on {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else ""))
         with np.load(outputs) as archive:
             results: list[list[Array]] = [[] for _ in runs]
             for key in archive.files:
