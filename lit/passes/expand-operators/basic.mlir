@@ -216,9 +216,9 @@ func.func @int16(%x: tensor<1x4x4x2xi16>) -> tensor<1x4x4x2xi16> {
 
 // -----
 
-// Weights of 4 bits become bytes, and the layer is marked; those that are an input become one of bytes, without a mark.
+// Weights of 4 bits become bytes, and the layer is marked; those that are an input stay, and are refused later.
 // CHECK-LABEL: func.func @narrow
-// CHECK-SAME: %[[V:[a-z0-9]+]]: tensor<1x1x1x2xi8>)
+// CHECK-SAME: %[[V:[a-z0-9]+]]: tensor<1x1x1x2xi4>)
 // CHECK: %[[W:.*]] = "tosa.const"() <{values = dense<{{.*}}> : tensor<1x2x1x1xi8>}>
 // CHECK: tosa.conv2d {{.*}}strum.int4{{.*}} -> tensor<1x3x1x2xi32>
 // CHECK: tosa.depthwise_conv2d %{{.*}}, %[[W]], {{.*}}strum.int4{{.*}} -> tensor<1x4x1x1xi32>

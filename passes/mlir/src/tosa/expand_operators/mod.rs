@@ -48,7 +48,7 @@ Replaces operators that are made of others, without changing a bit of any result
   tensor twice;
 - operators on shapes by constants;
 - weights of convolutions of type i4 by i8 with the same values. The layer is marked with `strum.int4` if they are constant, so that
-  `strum-pack` stores them in 4 bits; an argument becomes one of i8.
+  `strum-pack` stores them in 4 bits; arguments of i4 are not supported.
 
 An operator whose types or attributes are not supported is an error, as in `tosa-to-strum`.";
 }

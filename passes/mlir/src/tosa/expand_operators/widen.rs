@@ -1,6 +1,7 @@
 //! Weights of 4 bits: i8 with the same values, in layers that are marked.
 //!
 //! Invariant: a function has weights of i4 afterwards only where they are not supported, which the check of its ops then says.
+//! Among these are arguments: nothing would keep the bytes of an input within 4 bits.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -29,7 +30,6 @@ const LENGTH: usize = 16;
 
 /// Widens the weights of all convolutions of a function.
 pub(super) fn function<'c>(function: Operation<'c>) -> Result<(), PassError> {
-    let mut arguments = false;
     for block in blocks(function) {
         let layers: Vec<Operation<'c>> = block.operations().into_iter().filter(|op| is_narrow(*op)).collect();
         let both = |&layer: &Operation<'c>| {
@@ -39,12 +39,7 @@ pub(super) fn function<'c>(function: Operation<'c>) -> Result<(), PassError> {
         if found.is_empty() {
             continue;
         }
-        arguments |= found.iter().any(|weights| weights.root.defining_op().is_none());
         widen(block, &found)?;
-    }
-    if arguments {
-        let missing = || PassError::Internal("a function without a type".into());
-        function.update_function_type().ok_or_else(missing)?;
     }
     Ok(())
 }
@@ -53,22 +48,22 @@ pub(super) fn function<'c>(function: Operation<'c>) -> Result<(), PassError> {
 struct Weights<'c> {
     layer: Operation<'c>,
     operand: usize,
-    /// The result of a `tosa.const`, or an argument.
-    root: Value<'c>,
+    /// A `tosa.const`.
+    root: Operation<'c>,
     /// The ops between, the one that reads the root last.
     moves: Vec<Operation<'c>>,
 }
 
 impl<'c> Weights<'c> {
-    /// `None` if they are computed, or if any of their values has another use.
+    /// `None` if they are not constant, or if any of their values has another use.
     fn of(layer: Operation<'c>, operand: usize, layers: &[Operation<'c>]) -> Option<Self> {
         let (mut root, mut moves) = (layer.operand(operand)?, Vec::new());
         while let Some(op) = root.defining_op().filter(|op| MOVES.contains(&op.name())) {
             moves.push(op);
             root = op.operand(0)?;
         }
-        let known = root.defining_op().is_none_or(|op| literal(op).is_some());
-        (known && is_of_weights(root, layers, LENGTH)).then_some(Weights { layer, operand, root, moves })
+        let constant = root.defining_op().filter(|op| literal(*op).is_some())?;
+        is_of_weights(root, layers, LENGTH).then_some(Weights { layer, operand, root: constant, moves })
     }
 }
 
@@ -84,17 +79,14 @@ fn is_of_weights<'c>(value: Value<'c>, layers: &[Operation<'c>], length: usize) 
     is_i4(value) && value.uses().iter().all(|each| fits(each.user, each.operand))
 }
 
-/// Makes all of them i8, and marks the layers whose weights are constant.
+/// Makes all of them i8, and marks the layers.
 fn widen<'c>(block: Block<'c>, all: &[Weights<'c>]) -> Result<(), Error> {
     let Some(last) = block.operations().pop() else { return Ok(()) };
     let mut build = Builder::before(last)?;
     let mut done: BTreeMap<Operation<'c>, Value<'c>> = BTreeMap::new();
     for weights in all {
         weights.moves.iter().filter_map(|op| op.single_result()).try_for_each(retype)?;
-        let Some(constant) = weights.root.defining_op() else {
-            retype(weights.root)?;
-            continue;
-        };
+        let constant = weights.root;
         let wide = match done.get(&constant) {
             Some(wide) => *wide,
             None => {
@@ -136,14 +128,12 @@ fn literal(op: Operation<'_>) -> Option<Literal<'static>> {
     Literal::dense(shape, Elem::I8, Cow::Owned(bytes))
 }
 
-/// Whether an op is a convolution of i8 with weights of i4, whose zero point is 0 if it is known.
+/// Whether an op is a convolution of i8 with weights of i4 and their zero point 0.
 fn is_narrow(op: Operation<'_>) -> bool {
     let operand = |index| op.operand(index);
     let input = operand(0).and_then(view::elem);
-    let zero = operand(ZERO_POINT).is_some_and(|value| match value.defined_by("tosa.const") {
-        Some(constant) => literal(constant).and_then(|zero| zero.uniform()) == Some(0),
-        None => true,
-    });
+    let zero =
+        operand(ZERO_POINT).and_then(|value| literal(value.defined_by("tosa.const")?)?.uniform()) == Some(0);
     let narrow = [WEIGHTS, ZERO_POINT].into_iter().all(|index| operand(index).is_some_and(is_i4));
     CONVOLUTIONS.contains(&op.name()) && input == Some(Elem::I8) && narrow && zero
 }

@@ -108,14 +108,17 @@ fn binary<'c>(
     limit: usize,
 ) -> Option<Literal<'c>> {
     let right = view::literal(op.operand(1)?)?;
-    let splats = left.as_splat().is_some() && right.as_splat().is_some();
-    if !splats && bytes? > limit {
-        return None;
-    }
+    within(&[left, &right], bytes, limit)?;
     let f = operator(op, left.elem())?;
     // The operations are on 32-bit values; narrower results must fit, except for the shift, which drops bits by definition.
     let drops = op.is("tosa.logical_left_shift");
     left.zip(&right, elem, |a, b| f(a, b).filter(|&v| drops || elem.wrap(v) == v))
+}
+
+/// Nothing if the result of these operands would be written out beyond the limit.
+fn within(operands: &[&Literal<'_>], bytes: Option<usize>, limit: usize) -> Option<()> {
+    let splats = operands.iter().all(|literal| literal.as_splat().is_some());
+    (splats || bytes? <= limit).then_some(())
 }
 
 /// A function of two elements.
@@ -162,10 +165,7 @@ fn selected<'c>(
     limit: usize,
 ) -> Option<Literal<'c>> {
     let (a, b) = (view::literal(op.operand(1)?)?, view::literal(op.operand(2)?)?);
-    let splats = [condition, &a, &b].iter().all(|literal| literal.as_splat().is_some());
-    if !splats && bytes? > limit {
-        return None;
-    }
+    within(&[condition, &a, &b], bytes, limit)?;
     // Each side where it is chosen, and no bit elsewhere.
     let a = condition.zip(&a, elem, |c, a| Some(if c == 0 { 0 } else { a }))?;
     let b = condition.zip(&b, elem, |c, b| Some(if c == 0 { b } else { 0 }))?;
